@@ -1,0 +1,43 @@
+# Each target is one or two readable lines. CARGO_TARGET_DIR, MAINPOINT_MODELS_DIR and MAINPOINT_PYTHON are respected.
+TARGET    := $(or $(CARGO_TARGET_DIR),target)
+MAINPOINT := $(TARGET)/debug/mainpoint
+BENCH     := $(TARGET)/debug/mainpoint-bench
+
+.PHONY: help run test check fmt bench bench-recall demo build models packages test-tools
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: models ## Install what is missing, build, fetch the models and start the proxy (ARGS="--listen …" is passed on)
+	$(MAINPOINT) serve $(ARGS)
+
+test: models test-tools ## Install what is missing, build, fetch the models and run every test
+	MAINPOINT_TEST_PYTHON="$(CURDIR)/.venv/bin/python" cargo nextest run --workspace $(ARGS)
+
+check: packages ## Formatting and lints
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+fmt: ## Format the code
+	cargo fmt --all
+
+bench: bench-recall ## All benchmarks
+
+bench-recall: models ## Recall of the LoCoMo development file, against every baseline (ARGS="--data …" is passed on)
+	$(BENCH) recall $(ARGS)
+
+demo: models ## Play a conversation of 60 turns through a running proxy and show what is forwarded and recalled
+	$(BENCH) demo $(ARGS)
+
+# One selection of packages and features for everything, so that the long compiles happen once.
+build: packages
+	cargo build --workspace
+
+models: build
+	$(MAINPOINT) models fetch
+
+packages:
+	@scripts/install-system-packages.sh
+
+test-tools: packages
+	@scripts/install-test-tools.sh

@@ -1,0 +1,180 @@
+//! The built `mainpoint` program as a child process: started, listened to, and ended by SIGTERM.
+//!
+//! It must not know what is asked of the proxy.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::BenchError;
+
+/// A running proxy with a data directory of its own. It is killed if dropped before [`Program::end`].
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    url: String,
+    directory: TempDir,
+}
+
+/// Loading both models on a busy machine takes seconds; a first start may also fetch them.
+const START_PATIENCE: Duration = Duration::from_secs(600);
+const END_PATIENCE: Duration = Duration::from_secs(60);
+const LISTENING: &str = "mainpoint listening on ";
+const LOG: &str = "proxy.log";
+
+impl Program {
+    /// Starts the program on a free port and waits until it listens. `upstream` is a URL or `embedded`.
+    ///
+    /// # Errors
+    /// [`BenchError::Proxy`] with the end of its log if it does not listen.
+    pub async fn start(path: &Path, upstream: &str, budget: u32) -> Result<Self, BenchError> {
+        let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
+        let log = directory.path().join(LOG);
+        let log_file = std::fs::File::create(&log).map_err(BenchError::writing(&log))?;
+        let mut child = Command::new(path)
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--upstream",
+                upstream,
+                "--budget",
+                &budget.to_string(),
+            ])
+            .arg("--data-dir")
+            .arg(directory.path().join("data"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log_file)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| {
+                BenchError::Proxy(format!("cannot start {}: {error}; set MAINPOINT_BIN", path.display()))
+            })?;
+        let stdout = child.stdout.take();
+        let url = match timeout(START_PATIENCE, listening(stdout)).await {
+            Ok(Some(url)) => url,
+            Ok(None) => {
+                return Err(BenchError::Proxy(format!(
+                    "it ended before it listened:\n{}",
+                    end_of(&log)
+                )));
+            }
+            Err(_) => return Err(BenchError::Proxy(format!("it does not listen:\n{}", end_of(&log)))),
+        };
+        Ok(Self { child, url, directory })
+    }
+
+    /// The base URL that clients use.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A URL beside the base path, such as `/metrics`.
+    #[must_use]
+    pub fn beside(&self, path: &str) -> String {
+        let authority = self.url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        format!("{authority}{path}")
+    }
+
+    /// Asks the program to end and waits until it has.
+    ///
+    /// # Errors
+    /// [`BenchError::Proxy`] if it does not end well.
+    pub async fn end(mut self) -> Result<(), BenchError> {
+        let Some(id) = self.child.id() else {
+            return Err(BenchError::Proxy(format!("it ended by itself:\n{}", self.log())));
+        };
+        // The standard library has no way to send SIGTERM; this tool is part of every Unix.
+        let sent = Command::new("kill").args(["-TERM", &id.to_string()]).status().await;
+        if !sent.is_ok_and(|status| status.success()) {
+            return Err(BenchError::Proxy(format!("process {id} cannot be sent SIGTERM")));
+        }
+        match timeout(END_PATIENCE, self.child.wait()).await {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(status)) => Err(BenchError::Proxy(format!("it ended with {status}:\n{}", self.log()))),
+            Ok(Err(error)) => Err(BenchError::Proxy(format!("it cannot be waited for: {error}"))),
+            Err(_) => Err(BenchError::Proxy(format!("it does not end:\n{}", self.log()))),
+        }
+    }
+
+    /// The end of its log.
+    #[must_use]
+    pub fn log(&self) -> String {
+        end_of(&self.directory.path().join(LOG))
+    }
+}
+
+/// Reads standard output until the line that names the address; the rest is read and let go, so
+/// that the program never blocks on it.
+async fn listening(stdout: Option<ChildStdout>) -> Option<String> {
+    let mut lines = BufReader::new(stdout?).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if let Some(url) = line.strip_prefix(LISTENING) {
+            let url = url.trim().to_owned();
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return Some(url);
+        }
+    }
+    None
+}
+
+fn end_of(log: &Path) -> String {
+    const LINES: usize = 20;
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn script(directory: &Path, text: &str) -> std::path::PathBuf {
+        let path = directory.join("mainpoint");
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    #[tokio::test]
+    async fn a_program_that_listens_is_asked_to_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = "trap 'exit 0' TERM\necho starting\necho mainpoint listening on http://127.0.0.1:4/v1\nwhile :; do sleep 0.1; done";
+        let program = Program::start(&script(directory.path(), text), "embedded", 2000)
+            .await
+            .unwrap();
+        assert_eq!(program.url(), "http://127.0.0.1:4/v1");
+        assert_eq!(program.beside("/metrics"), "http://127.0.0.1:4/metrics");
+        program.end().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_program_that_fails_to_start_is_quoted() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = script(directory.path(), "echo \"$@\" >&2; exit 69");
+        let error = Program::start(&path, "http://up/v1", 1500)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("--upstream http://up/v1 --budget 1500 --data-dir"),
+            "{error}"
+        );
+        let missing = Program::start(&directory.path().join("none"), "embedded", 2000)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(missing.contains("MAINPOINT_BIN"), "{missing}");
+    }
+}

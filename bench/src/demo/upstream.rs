@@ -1,0 +1,184 @@
+//! A tiny chat service for the demo: it answers canned sentences and remembers the last prompt.
+//!
+//! It must not know the proxy.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::script::REPLIES;
+use crate::BenchError;
+
+/// The service on a port of its own; it ends when dropped.
+#[derive(Debug)]
+pub struct ScriptedUpstream {
+    url: String,
+    seen: Arc<Mutex<Seen>>,
+    server: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    requests: usize,
+    last: Value,
+}
+
+impl ScriptedUpstream {
+    /// Listens on a free port of the loopback interface.
+    ///
+    /// # Errors
+    /// [`BenchError::Proxy`] if there is none.
+    pub async fn start() -> Result<Self, BenchError> {
+        let unusable = |error: std::io::Error| BenchError::Proxy(format!("no port for the scripted upstream: {error}"));
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(unusable)?;
+        let address = listener.local_addr().map_err(unusable)?;
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let server = tokio::spawn(accept(listener, Arc::clone(&seen)));
+        Ok(Self {
+            url: format!("http://{address}/v1"),
+            seen,
+            server,
+        })
+    }
+
+    /// Its base URL, version included.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The last message of the last prompt that it received.
+    #[must_use]
+    pub fn last_message(&self) -> String {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let messages = seen.last["messages"].as_array();
+        messages
+            .and_then(|messages| messages.last())
+            .map(|message| text_of(&message["content"]))
+            .unwrap_or_default()
+    }
+}
+
+impl Drop for ScriptedUpstream {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// The lines inside the memory block at the end of a message.
+#[must_use]
+pub fn recalled_lines(message: &str) -> Vec<String> {
+    let inside = message
+        .split_once("<mainpoint-memory>")
+        .and_then(|(_, rest)| rest.split_once("</mainpoint-memory>"));
+    let lines = inside.map_or("", |(inside, _)| inside).lines();
+    lines.filter(|line| line.starts_with('[')).map(str::to_owned).collect()
+}
+
+fn text_of(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts
+            .iter()
+            .filter_map(|part| part["text"].as_str())
+            .collect::<Vec<_>>()
+            .join("\n"),
+        _ => String::new(),
+    }
+}
+
+async fn accept(listener: TcpListener, seen: Arc<Mutex<Seen>>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let seen = Arc::clone(&seen);
+        let service = service_fn(move |request| answer(request, Arc::clone(&seen)));
+        // A connection that breaks is the proxy's to notice.
+        tokio::spawn(async move {
+            http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await
+        });
+    }
+}
+
+async fn answer(request: Request<Incoming>, seen: Arc<Mutex<Seen>>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    if request.method() != Method::POST || request.uri().path() != "/v1/chat/completions" {
+        let body = json!({"error": {"message": "only chat completions are scripted", "type": "invalid_request_error"}});
+        return Ok(respond(StatusCode::NOT_FOUND, &body));
+    }
+    let body = request.into_body().collect().await?.to_bytes();
+    let prompt: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let model = prompt["model"].clone();
+    let number = {
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.requests += 1;
+        seen.last = prompt;
+        seen.requests
+    };
+    let reply = REPLIES[(number - 1) % REPLIES.len()];
+    let message = json!({"role": "assistant", "content": reply});
+    let completion = json!({
+        "id": format!("chatcmpl-demo-{number}"),
+        "object": "chat.completion",
+        "created": 0,
+        "model": model,
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+    });
+    Ok(respond(StatusCode::OK, &completion))
+}
+
+fn respond(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("application/json"),
+    );
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_answers_canned_sentences_and_remembers_the_last_prompt() {
+        let upstream = ScriptedUpstream::start().await.unwrap();
+        let client = reqwest::Client::new();
+        let url = format!("{}/chat/completions", upstream.url());
+        for (asked, reply) in [("one", REPLIES[0]), ("two", REPLIES[1])] {
+            let body =
+                json!({"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": asked}]}]});
+            let text = client
+                .post(&url)
+                .body(body.to_string())
+                .send()
+                .await
+                .unwrap()
+                .text()
+                .await
+                .unwrap();
+            let answer: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(answer["choices"][0]["message"]["content"], reply);
+            assert_eq!(upstream.last_message(), asked);
+        }
+        assert_eq!(client.get(upstream.url()).send().await.unwrap().status(), 404);
+    }
+
+    #[test]
+    fn recalled_lines_are_those_inside_the_block() {
+        let message = "Which name?\n\n<mainpoint-memory>\nEarlier excerpts.\n[2026-11-22 14:03 UTC] user: Biscuit\n</mainpoint-memory>";
+        assert_eq!(recalled_lines(message), ["[2026-11-22 14:03 UTC] user: Biscuit"]);
+        assert!(recalled_lines("[1] no block").is_empty());
+    }
+}

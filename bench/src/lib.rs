@@ -1,0 +1,19 @@
+//! Benchmarks that state their question, method and baseline.
+//!
+//! This crate is responsible for measuring the product with its own parts: it reads data files,
+//! runs engine, store and the started program, and reports. Nothing of the product may know it.
+
+pub mod bootstrap;
+pub mod cache;
+pub mod demo;
+mod error;
+pub mod locate;
+pub mod locomo;
+pub mod metrics;
+pub mod progress;
+pub mod ranking;
+pub mod recall;
+pub mod reference;
+pub mod words;
+
+pub use error::BenchError;

@@ -1,0 +1,56 @@
+//! Where data, models and results lie when nobody says otherwise.
+
+use std::path::{Path, PathBuf};
+
+/// The reader's file in the models directory.
+pub const READER: &str = "gemma-3-270m-q4_k_m.gguf";
+/// The embedder's file in the models directory.
+pub const EMBEDDER: &str = "all-minilm-l6-v2.gguf";
+
+/// The repository that this benchmark was built from.
+#[must_use]
+pub fn repository() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package)
+}
+
+/// The LoCoMo file: `MAINPOINT_DATA` (a file, or the directory of all data), else beside the repository.
+#[must_use]
+pub fn locomo() -> PathBuf {
+    const FILE: &str = "locomo/locomo-dev.json";
+    match set("MAINPOINT_DATA") {
+        Some(path) if path.is_dir() => path.join(FILE),
+        Some(path) => path,
+        None => repository().join("../shared/data").join(FILE),
+    }
+}
+
+/// The models directory: `MAINPOINT_MODELS_DIR`, else `mainpoint/models` in the user's cache.
+#[must_use]
+pub fn models() -> PathBuf {
+    if let Some(directory) = set("MAINPOINT_MODELS_DIR") {
+        return directory;
+    }
+    let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
+    cache
+        .unwrap_or_else(|| PathBuf::from(".cache"))
+        .join("mainpoint/models")
+}
+
+/// The `mainpoint` program: `MAINPOINT_BIN`, else beside this program.
+#[must_use]
+pub fn mainpoint() -> PathBuf {
+    let beside = || {
+        let own = std::env::current_exe().ok()?;
+        Some(own.parent()?.join(format!("mainpoint{}", std::env::consts::EXE_SUFFIX)))
+    };
+    set("MAINPOINT_BIN")
+        .or_else(beside)
+        .unwrap_or_else(|| PathBuf::from("mainpoint"))
+}
+
+fn set(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}

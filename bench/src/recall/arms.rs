@@ -1,0 +1,174 @@
+//! The arms of the comparison, and the readings that they need.
+//!
+//! It must not know how turns are read, stored or ranked.
+
+use super::reading::Plan;
+
+/// One way of searching.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Arm {
+    /// Its name in result files.
+    pub(super) name: &'static str,
+    /// What it does, for tables.
+    pub(super) title: &'static str,
+}
+
+/// All arms, in the order of the tables.
+pub(super) const ARMS: &[Arm] = &[
+    arm("whole-turn", "whole turn, mean-pooled"),
+    arm("whole-turn-idf", "whole turn, IDF-weighted pooling"),
+    arm("lead-25", "first 25 % of the words, contextual pooling"),
+    arm("random-25", "25 % random words, contextual pooling, 5 seeds"),
+    arm("random-50", "50 % random words, contextual pooling, 5 seeds"),
+    arm("idf-25", "25 % by IDF, contextual pooling"),
+    arm("idf-50", "50 % by IDF, contextual pooling"),
+    arm("main-point-25-all-heads", "main point 25 %, all 72 heads"),
+    arm("main-point-50-all-heads", "main point 50 %, all 72 heads"),
+    arm(
+        "main-point-all-heads-soft",
+        "all tokens weighted by attention, all 72 heads",
+    ),
+    arm("main-point-25-eight-heads", "main point 25 %, eight heads"),
+    arm("main-point-50-eight-heads", "main point 50 %, eight heads"),
+    arm("main-point-25", "main point 25 %, shipped heads"),
+    arm("main-point-50", "main point 50 %, shipped heads"),
+    arm(
+        "main-point",
+        "main point 50 % + 0.5 × context vector (shipped, from the store)",
+    ),
+    arm("bm25", "BM25 (the store's full-text index)"),
+    arm("rrf-bm25-whole-turn", "RRF k=60 (BM25, whole turn)"),
+    arm("rrf-bm25-main-point-50", "RRF k=60 (BM25, main point 50 %)"),
+    arm("rrf-bm25-main-point", "RRF k=60 (BM25, main point + context)"),
+    arm("attention-search", "attention search, keys of the main point (shipped)"),
+    arm(
+        "attention-search-all-keys",
+        "attention search, keys of all content tokens",
+    ),
+    arm("fused-60", "RRF k=60 (BM25, main point + context, attention)"),
+    arm(
+        "full-pipeline",
+        "RRF k=20 (BM25, main point + context, attention) (shipped)",
+    ),
+    arm("fused-60-all-keys", "RRF k=60 of the three, keys of all content tokens"),
+    arm("fused-20-all-keys", "RRF k=20 of the three, keys of all content tokens"),
+];
+
+/// The arms that summaries show.
+pub(super) const MAIN_ARMS: [&str; 7] = [
+    "whole-turn",
+    "main-point",
+    "bm25",
+    "rrf-bm25-whole-turn",
+    "rrf-bm25-main-point",
+    "attention-search",
+    "full-pipeline",
+];
+
+/// The heads that the prototype chose over all layers.
+const EIGHT_HEADS: [[u32; 2]; 8] = [[7, 0], [7, 1], [7, 2], [6, 1], [15, 1], [6, 0], [3, 3], [1, 2]];
+/// Every head of the reference reader: 18 layers of 4.
+const ALL_HEADS: [[u32; 2]; 72] = every_head();
+/// The model that these head lists belong to.
+const REFERENCE_READER: &str = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818";
+
+/// What the product ships with.
+pub(super) const SHIPPED: Plan = Plan {
+    name: "shipped-50",
+    heads: None,
+    keep: 0.5,
+    context_mix: 0.5,
+};
+/// The shipped heads, keeping the keys of all content tokens.
+pub(super) const ALL_KEYS: Plan = Plan {
+    name: "shipped-100",
+    heads: None,
+    keep: 1.0,
+    context_mix: 0.0,
+};
+/// All heads of all layers.
+pub(super) const ALL_50: Plan = Plan {
+    name: "all-heads-50",
+    heads: Some(&ALL_HEADS),
+    keep: 0.5,
+    context_mix: 0.0,
+};
+
+/// The readings that the arms need; head lists of another reader than the reference are left out.
+#[must_use]
+pub(super) fn plans(reader_sha256: &str) -> Vec<Plan> {
+    let mut plans = vec![
+        SHIPPED,
+        ALL_KEYS,
+        Plan {
+            name: "shipped-25",
+            keep: 0.25,
+            ..ALL_KEYS
+        },
+    ];
+    if reader_sha256 == REFERENCE_READER {
+        let eight = Plan {
+            name: "eight-heads-50",
+            heads: Some(&EIGHT_HEADS),
+            ..ALL_50
+        };
+        plans.extend([
+            eight,
+            Plan {
+                name: "eight-heads-25",
+                keep: 0.25,
+                ..eight
+            },
+        ]);
+        plans.extend([
+            ALL_50,
+            Plan {
+                name: "all-heads-25",
+                keep: 0.25,
+                ..ALL_50
+            },
+        ]);
+    }
+    plans
+}
+
+const fn arm(name: &'static str, title: &'static str) -> Arm {
+    Arm { name, title }
+}
+
+const fn every_head() -> [[u32; 2]; 72] {
+    let mut heads = [[0; 2]; 72];
+    let mut at: u32 = 0;
+    while at < 72 {
+        heads[at as usize] = [at / 4, at % 4];
+        at += 1;
+    }
+    heads
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference;
+
+    #[test]
+    fn every_reference_figure_belongs_to_an_arm() {
+        for name in reference::arms() {
+            assert!(ARMS.iter().any(|arm| arm.name == name), "{name}");
+        }
+        for name in MAIN_ARMS {
+            assert!(ARMS.iter().any(|arm| arm.name == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn all_heads_are_listed_once() {
+        assert_eq!((ALL_HEADS[0], ALL_HEADS[5], ALL_HEADS[71]), ([0, 0], [1, 1], [17, 3]));
+    }
+
+    #[test]
+    fn head_lists_of_the_reference_reader_are_not_used_for_another() {
+        assert_eq!(plans(REFERENCE_READER).len(), 7);
+        assert!(plans("another").iter().all(|plan| plan.heads.is_none()));
+    }
+}

@@ -1,0 +1,343 @@
+//! Reading conversations with the product's engine, once per set of heads, kept in the cache.
+//!
+//! It must not know what readings are ranked by.
+
+use std::path::{Path, PathBuf};
+
+use mainpoint_engine::{
+    EmbedderConfig, EncodedToken, Encoding, Engine, EngineConfig, KeyBlock, Question, ReadRequest, ReaderConfig, Span,
+    TokenSalience, TurnReading, TurnText, sha256_of_file,
+};
+
+use super::kept;
+use crate::BenchError;
+use crate::cache::{Cache, write_whole};
+use crate::locomo::Conversation;
+use crate::progress::Progress;
+
+/// A way of reading turns.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Plan {
+    /// Its name, for progress and cache files.
+    pub(super) name: &'static str,
+    /// The heads that mark the main point; `None` for those that the product ships with.
+    pub(super) heads: Option<&'static [[u32; 2]]>,
+    /// The share of a turn's content tokens that makes its main point.
+    pub(super) keep: f32,
+    /// Weight of the vector pooled behind the previous turn.
+    pub(super) context_mix: f32,
+}
+
+/// One turn as it was read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct ReadTurn {
+    /// The reader's tokens of the turn, speaker included.
+    pub(super) tokens: usize,
+    /// The attention on each token of the text.
+    pub(super) salience: Vec<TokenSalience>,
+    /// The passages that the turn was cut into.
+    pub(super) passages: Vec<ReadPassage>,
+}
+
+/// One passage of a turn as it was read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct ReadPassage {
+    /// First byte in the turn's text.
+    pub(super) start: usize,
+    /// One past the last byte.
+    pub(super) end: usize,
+    /// The main point, in bytes of the turn's text.
+    pub(super) spans: Vec<Span>,
+    /// The product's vector of the main point.
+    pub(super) vector: Vec<f32>,
+    /// The keys of the main point's tokens, as they are stored.
+    pub(super) keys: Vec<u8>,
+}
+
+/// A conversation as it was read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Reading {
+    /// One per turn of the conversation.
+    pub(super) turns: Vec<ReadTurn>,
+    /// Thousandths of a second that the reader took.
+    pub(super) milliseconds: usize,
+}
+
+/// Questions prepared for the searches: their vectors, and the attention that they pay to every
+/// turn of their conversation.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Asked {
+    /// One per question.
+    pub(super) vectors: Vec<Vec<f32>>,
+    /// Per question, one score per turn: the best of its passages.
+    pub(super) attention: Vec<Vec<f32>>,
+}
+
+/// The engine, started only for what the cache does not have.
+pub(super) struct Library {
+    cache: Cache,
+    reader: PathBuf,
+    embedder: PathBuf,
+    /// Hashes of both models and of the engine's sources.
+    fingerprint: String,
+    reader_sha256: String,
+    running: Option<(Plan, Engine)>,
+}
+
+/// Heads that questions are asked with, the shipped ones; calibration files need them.
+const SEARCH_HEADS: [[u32; 2]; 4] = [[3, 3], [5, 1], [5, 2], [5, 3]];
+/// Changes when what is kept in the cache changes its meaning.
+const FORMAT: &str = "1";
+
+impl Library {
+    /// A library for two models.
+    ///
+    /// # Errors
+    /// [`BenchError::Read`] if a model cannot be read.
+    pub(super) fn open(reader: &Path, embedder: &Path, cache: Cache) -> Result<Self, BenchError> {
+        let reader_sha256 = sha256_of_file(reader).map_err(BenchError::reading(reader))?;
+        let embedder_sha256 = sha256_of_file(embedder).map_err(BenchError::reading(embedder))?;
+        let fingerprint = format!(
+            "{FORMAT} {} {reader_sha256} {embedder_sha256}",
+            env!("ENGINE_FINGERPRINT")
+        );
+        let (reader, embedder) = (reader.to_owned(), embedder.to_owned());
+        Ok(Self {
+            cache,
+            reader,
+            embedder,
+            fingerprint,
+            reader_sha256,
+            running: None,
+        })
+    }
+
+    /// SHA-256 of the reader's file.
+    #[must_use]
+    pub(super) fn reader_sha256(&self) -> &str {
+        &self.reader_sha256
+    }
+
+    /// Reads a conversation, session by session, as the product does.
+    ///
+    /// # Errors
+    /// Any failure of the engine or the cache.
+    pub(super) async fn read(&mut self, conversation: &Conversation, plan: Plan) -> Result<Reading, BenchError> {
+        let (fingerprint, described, text) = (self.fingerprint.clone(), format!("{plan:?}"), text_of(conversation));
+        let name = format!("{}-{}", conversation.name, plan.name);
+        let inputs = [fingerprint.as_str(), &described, &text];
+        if let Some(columns) = self.cache.get(&name, &inputs) {
+            return Ok(kept::reading(&columns));
+        }
+        let engine = self.engine(plan)?;
+        let before = engine.status().seconds_reading;
+        let mut progress = Progress::begin(format!("reading {name}"), conversation.turns.len());
+        let mut turns = Vec::with_capacity(conversation.turns.len());
+        for session in &conversation.sessions {
+            let request = ReadRequest {
+                context: Vec::new(),
+                turns: conversation.turns[session.clone()]
+                    .iter()
+                    .map(|turn| TurnText {
+                        speaker: turn.speaker.clone(),
+                        text: turn.text.clone(),
+                    })
+                    .collect(),
+            };
+            let read = engine.read(request).await.map_err(BenchError::engine("reading"))?;
+            progress.advance(read.len());
+            turns.extend(read.into_iter().map(ReadTurn::from));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a positive time far below the limit"
+        )]
+        let milliseconds = ((engine.status().seconds_reading - before) * 1000.0) as usize;
+        let reading = Reading { turns, milliseconds };
+        self.cache.put(&name, &inputs, &kept::reading_columns(&reading))?;
+        Ok(reading)
+    }
+
+    /// The embedder's token vectors of every passage of a reading, turn by turn.
+    ///
+    /// # Errors
+    /// Any failure of the engine or the cache.
+    pub(super) async fn encode(
+        &mut self,
+        conversation: &Conversation,
+        plan: Plan,
+        reading: &Reading,
+    ) -> Result<Vec<Vec<Encoding>>, BenchError> {
+        let (fingerprint, text) = (self.fingerprint.clone(), text_of(conversation));
+        let name = format!("{}-encodings", conversation.name);
+        let inputs = [fingerprint.as_str(), &text];
+        if let Some(columns) = self.cache.get(&name, &inputs) {
+            return Ok(kept::encodings(&columns));
+        }
+        let engine = self.engine(plan)?;
+        let mut progress = Progress::begin(format!("encoding {}", conversation.name), reading.turns.len());
+        let mut turns = Vec::with_capacity(reading.turns.len());
+        for (turn, read) in conversation.turns.iter().zip(&reading.turns) {
+            let mut passages = Vec::with_capacity(read.passages.len());
+            for passage in &read.passages {
+                let text = &turn.text[passage.start..passage.end];
+                let encoding = engine
+                    .encode(text, None)
+                    .await
+                    .map_err(BenchError::engine("encoding"))?;
+                passages.push(shifted(encoding, passage.start));
+            }
+            turns.push(passages);
+            progress.advance(1);
+        }
+        self.cache.put(&name, &inputs, &kept::encoding_columns(&turns))?;
+        Ok(turns)
+    }
+
+    /// Asks a conversation's questions over the keys of a reading.
+    ///
+    /// # Errors
+    /// Any failure of the engine or the cache.
+    pub(super) async fn ask(
+        &mut self,
+        conversation: &Conversation,
+        plan: Plan,
+        reading: &Reading,
+    ) -> Result<Asked, BenchError> {
+        let questions: Vec<&str> = conversation
+            .questions
+            .iter()
+            .map(|question| question.text.as_str())
+            .collect();
+        let (fingerprint, described) = (self.fingerprint.clone(), format!("{plan:?}"));
+        let (text, questions_text) = (text_of(conversation), questions.join("\n"));
+        let name = format!("{}-{}-asked", conversation.name, plan.name);
+        let inputs = [fingerprint.as_str(), &described, &text, &questions_text];
+        if let Some(columns) = self.cache.get(&name, &inputs) {
+            return Ok(kept::asked(&columns));
+        }
+        let engine = self.engine(plan)?;
+        let (owners, candidates) = candidates(reading)?;
+        let mut progress = Progress::begin(format!("asking {name}"), questions.len());
+        let mut asked = Asked::default();
+        for text in questions {
+            let question = engine
+                .question(text)
+                .await
+                .map_err(BenchError::engine("preparing a question"))?;
+            asked
+                .attention
+                .push(attention(&engine, &question, &owners, &candidates, reading.turns.len()));
+            asked.vectors.push(question.vector);
+            progress.advance(1);
+        }
+        self.cache.put(&name, &inputs, &kept::asked_columns(&asked))?;
+        Ok(asked)
+    }
+
+    /// The engine that reads by `plan`; another plan's engine ends first.
+    fn engine(&mut self, plan: Plan) -> Result<Engine, BenchError> {
+        if let Some((_, engine)) = self.running.as_ref().filter(|(running, _)| *running == plan) {
+            return Ok(engine.clone());
+        }
+        self.running = None;
+        let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
+        let calibration = match plan.heads {
+            Some(heads) => Some(self.write_calibration(directory.path(), heads)?),
+            None => None,
+        };
+        let config = EngineConfig {
+            reader: ReaderConfig {
+                model: self.reader.clone(),
+                calibration,
+                keep: plan.keep,
+                ..ReaderConfig::default()
+            },
+            embedder: EmbedderConfig {
+                model: self.embedder.clone(),
+                context_mix: plan.context_mix,
+                ..EmbedderConfig::default()
+            },
+        };
+        let engine = Engine::start(&config).map_err(BenchError::engine("starting"))?;
+        self.running = Some((plan, engine.clone()));
+        Ok(engine)
+    }
+
+    fn write_calibration(&self, directory: &Path, heads: &[[u32; 2]]) -> Result<PathBuf, BenchError> {
+        let path = directory.join("calibration.json");
+        let content = serde_json::json!({
+            "version": 1,
+            "model_sha256": self.reader_sha256,
+            "main_point_heads": heads,
+            "search_heads": SEARCH_HEADS,
+        });
+        write_whole(&path, content.to_string().as_bytes())?;
+        Ok(path)
+    }
+}
+
+impl From<TurnReading> for ReadTurn {
+    fn from(reading: TurnReading) -> Self {
+        let passages = reading.passages.into_iter().map(|passage| ReadPassage {
+            start: passage.start,
+            end: passage.end,
+            spans: passage.spans,
+            vector: passage.vector,
+            keys: passage.keys.to_bytes(),
+        });
+        Self {
+            tokens: reading.tokens,
+            salience: reading.salience,
+            passages: passages.collect(),
+        }
+    }
+}
+
+/// The keys of every passage, with the turn that each belongs to.
+fn candidates(reading: &Reading) -> Result<(Vec<usize>, Vec<KeyBlock>), BenchError> {
+    let mut owners = Vec::new();
+    let mut blocks = Vec::new();
+    for (turn, read) in reading.turns.iter().enumerate() {
+        for passage in &read.passages {
+            owners.push(turn);
+            blocks.push(KeyBlock::from_bytes(&passage.keys).map_err(BenchError::engine("unpacking keys"))?);
+        }
+    }
+    Ok((owners, blocks))
+}
+
+fn attention(
+    engine: &Engine,
+    question: &Question,
+    owners: &[usize],
+    candidates: &[KeyBlock],
+    turns: usize,
+) -> Vec<f32> {
+    let mut best = vec![f32::MIN; turns];
+    for (owner, score) in owners.iter().zip(engine.attention_scores(question, candidates)) {
+        best[*owner] = best[*owner].max(score);
+    }
+    best
+}
+
+/// The encoding with offsets of the turn's text instead of the passage's.
+fn shifted(encoding: Encoding, by: usize) -> Encoding {
+    let shift = |token: EncodedToken| EncodedToken {
+        start: token.start + by,
+        end: token.end + by,
+        ..token
+    };
+    Encoding {
+        tokens: encoding.tokens.into_iter().map(shift).collect(),
+    }
+}
+
+fn text_of(conversation: &Conversation) -> String {
+    let mut text = format!("{:?}\n", conversation.sessions);
+    for turn in &conversation.turns {
+        text.push_str(&format!("{:?}: {:?}\n", turn.speaker, turn.text));
+    }
+    text
+}

@@ -1,0 +1,351 @@
+//! The report: tables for the terminal and for Markdown, and rows for machines.
+//!
+//! It must not know how anything was measured.
+
+use comfy_table::presets::{ASCII_MARKDOWN, UTF8_FULL_CONDENSED};
+use comfy_table::{CellAlignment, Table};
+use serde::Serialize;
+
+use super::arms::{ARMS, Arm, MAIN_ARMS};
+use super::results::{Measure, Results};
+use crate::bootstrap::{Interval, Resamples};
+use crate::locomo::category_name;
+use crate::metrics::{BUDGETS, DEPTHS};
+use crate::reference;
+
+/// A report in sections.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    sections: Vec<Section>,
+}
+
+/// A table under a heading, with a note.
+#[derive(Debug)]
+struct Section {
+    heading: String,
+    note: String,
+    table: Table,
+}
+
+/// One measured value, as a line of `recall.jsonl`.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Row {
+    /// The benchmark.
+    pub(super) bench: String,
+    /// The measure.
+    pub(super) metric: String,
+    /// The arm, or two arms and a minus sign between them.
+    pub(super) arm: String,
+    /// The mean over questions.
+    pub(super) value: f64,
+    /// 2.5 % of the bootstrap means lie below.
+    pub(super) low: f64,
+    /// 2.5 % of the bootstrap means lie above.
+    pub(super) high: f64,
+    /// Questions.
+    pub(super) n: usize,
+}
+
+/// The differences that claims rest on: better arm, baseline.
+const DIFFERENCES: [(&str, &str); 5] = [
+    ("main-point", "whole-turn"),
+    ("main-point-50", "whole-turn"),
+    ("main-point-50", "random-50"),
+    ("full-pipeline", "rrf-bm25-whole-turn"),
+    ("full-pipeline", "bm25"),
+];
+
+impl Report {
+    /// Adds a section.
+    pub(super) fn add(&mut self, heading: impl Into<String>, note: impl Into<String>, table: Table) {
+        self.sections.push(Section {
+            heading: heading.into(),
+            note: note.into(),
+            table,
+        });
+    }
+
+    /// The report for a terminal.
+    #[must_use]
+    pub(super) fn terminal(&mut self) -> String {
+        self.rendered(UTF8_FULL_CONDENSED, "")
+    }
+
+    /// The report as Markdown.
+    #[must_use]
+    pub(super) fn markdown(&mut self, title: &str) -> String {
+        format!("# {title}\n\n{}", self.rendered(ASCII_MARKDOWN, "## "))
+    }
+
+    fn rendered(&mut self, preset: &str, heading: &str) -> String {
+        let mut text = String::new();
+        for section in &mut self.sections {
+            section.table.load_preset(preset);
+            let note = if section.note.is_empty() {
+                String::new()
+            } else {
+                format!("{}\n\n", section.note)
+            };
+            text.push_str(&format!(
+                "{heading}{}\n\n{note}{}\n\n",
+                section.heading,
+                section.table.trim_fmt()
+            ));
+        }
+        text
+    }
+}
+
+/// A table with text on the left and figures on the right.
+#[must_use]
+pub(super) fn table<H: Into<String>>(header: impl IntoIterator<Item = H>) -> Table {
+    let mut table = Table::new();
+    table.set_header(header.into_iter().map(Into::into).collect::<Vec<String>>());
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// Every arm's `recall_all` beside the prototype's figures.
+#[must_use]
+pub(super) fn recall_table(results: &Results) -> Table {
+    let mut header = vec!["arm".to_owned()];
+    for depth in DEPTHS {
+        header.extend([format!("@{depth}"), "design".to_owned(), "±".to_owned()]);
+    }
+    header.push("within 2 points".to_owned());
+    let mut table = table(header);
+    for arm in measured(results) {
+        let measured = results.mean(arm.name, None).recall_all;
+        let mut cells = vec![arm.title.to_owned()];
+        for (value, reference) in measured.iter().zip(reference::of(arm.name)) {
+            cells.push(share(*value));
+            cells.push(reference.map_or_else(String::new, share));
+            cells.push(reference.map_or_else(String::new, |reference| signed(value - reference)));
+        }
+        cells.push(match reference::holds(arm.name, measured) {
+            Some(true) => "yes".to_owned(),
+            Some(false) => "NO".to_owned(),
+            None => String::new(),
+        });
+        table.add_row(cells);
+    }
+    table
+}
+
+/// Every arm's fractional recall and nDCG.
+#[must_use]
+pub(super) fn fraction_table(results: &Results) -> Table {
+    let depths = DEPTHS.map(|depth| format!("recall@{depth}"));
+    let mut table = table(
+        ["arm".to_owned()]
+            .into_iter()
+            .chain(depths)
+            .chain(["nDCG@10".to_owned()]),
+    );
+    for arm in measured(results) {
+        let scores = results.mean(arm.name, None);
+        let values = scores.recall.into_iter().chain([scores.ndcg_at_10]).map(share);
+        table.add_row([arm.title.to_owned()].into_iter().chain(values));
+    }
+    table
+}
+
+/// Every arm's `recall_all` for the questions of one category.
+#[must_use]
+pub(super) fn category_table(results: &Results, category: u8) -> Table {
+    let depths = DEPTHS.map(|depth| format!("recall_all@{depth}"));
+    let mut table = table(
+        ["arm".to_owned()]
+            .into_iter()
+            .chain(depths)
+            .chain(["nDCG@10".to_owned()]),
+    );
+    for arm in measured(results) {
+        let scores = results.mean(arm.name, Some(category));
+        let values = scores.recall_all.into_iter().chain([scores.ndcg_at_10]).map(share);
+        table.add_row([arm.title.to_owned()].into_iter().chain(values));
+    }
+    table
+}
+
+/// A heading for a category with its number of questions.
+#[must_use]
+pub(super) fn category_heading(results: &Results, category: u8) -> String {
+    let questions = results.categories.iter().filter(|found| **found == category).count();
+    format!(
+        "Category {category}, {} ({questions} questions)",
+        category_name(category)
+    )
+}
+
+/// The share of the evidence that fits token budgets, for the main arms.
+#[must_use]
+pub(super) fn coverage_table(results: &Results) -> Table {
+    let mut table = table(
+        ["arm".to_owned()]
+            .into_iter()
+            .chain(BUDGETS.map(|budget| format!("{budget} tokens"))),
+    );
+    for arm in measured(results).filter(|arm| MAIN_ARMS.contains(&arm.name)) {
+        let coverage = results.mean(arm.name, None).coverage.map(share);
+        table.add_row([arm.title.to_owned()].into_iter().chain(coverage));
+    }
+    table
+}
+
+/// Paired differences with their intervals.
+#[must_use]
+pub(super) fn difference_table(rows: &[Row]) -> Table {
+    let mut table = table(["difference", "metric", "points", "95 % interval", "excludes 0"]);
+    for row in rows.iter().filter(|row| row.arm.contains(MINUS)) {
+        let interval = Interval {
+            mean: row.value,
+            low: row.low,
+            high: row.high,
+        };
+        let verdict = if interval.excludes_zero() { "yes" } else { "no" };
+        table.add_row([
+            row.arm.clone(),
+            row.metric.clone(),
+            points(row.value),
+            format!("{} to {}", points(row.low), points(row.high)),
+            verdict.to_owned(),
+        ]);
+    }
+    table
+}
+
+/// All rows for machines: every arm's measures, then the differences.
+#[must_use]
+pub(super) fn rows(results: &Results, bench: &str, resamples: &Resamples) -> Vec<Row> {
+    let row = |metric: String, arm: String, interval: Interval| Row {
+        bench: bench.to_owned(),
+        metric,
+        arm,
+        value: rounded(interval.mean),
+        low: rounded(interval.low),
+        high: rounded(interval.high),
+        n: results.questions(),
+    };
+    let mut rows = Vec::new();
+    for arm in measured(results) {
+        for measure in measures() {
+            let interval = resamples.interval(&results.values(arm.name, measure));
+            rows.push(row(measure.name(), arm.name.to_owned(), interval));
+        }
+    }
+    for (left, right) in DIFFERENCES {
+        if !(results.has(left) && results.has(right)) {
+            continue;
+        }
+        for measure in [
+            Measure::RecallAll(0),
+            Measure::RecallAll(1),
+            Measure::RecallAll(2),
+            Measure::Coverage(1),
+        ] {
+            let interval = resamples.difference(&results.values(left, measure), &results.values(right, measure));
+            rows.push(row(measure.name(), format!("{left}{MINUS}{right}"), interval));
+        }
+    }
+    rows
+}
+
+/// How many arms with a figure of the prototype fall short of it by more than the tolerance.
+#[must_use]
+pub(super) fn shortfalls(results: &Results) -> Vec<&'static str> {
+    let short = |arm: &&Arm| reference::holds(arm.name, results.mean(arm.name, None).recall_all) == Some(false);
+    measured(results).filter(short).map(|arm| arm.title).collect()
+}
+
+const MINUS: &str = " − ";
+
+fn measures() -> impl Iterator<Item = Measure> {
+    let depths = || 0..DEPTHS.len();
+    (depths().map(Measure::RecallAll))
+        .chain(depths().map(Measure::Recall))
+        .chain([Measure::Ndcg])
+        .chain((0..BUDGETS.len()).map(Measure::Coverage))
+}
+
+fn measured(results: &Results) -> impl Iterator<Item = &'static Arm> {
+    ARMS.iter().filter(|arm| results.has(arm.name))
+}
+
+fn share(value: f64) -> String {
+    format!("{value:.3}")
+}
+
+fn signed(value: f64) -> String {
+    format!("{value:+.3}")
+}
+
+fn points(value: f64) -> String {
+    format!("{:+.1}", value * 100.0)
+}
+
+/// Five digits are more than any of these samples can tell apart.
+fn rounded(value: f64) -> f64 {
+    (value * 1e5).round() / 1e5
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Scores;
+
+    fn results() -> Results {
+        let scores = |at_5: f64| Scores {
+            recall_all: [at_5, 1.0, 1.0, 1.0],
+            ..Scores::default()
+        };
+        let mut results = Results::default();
+        for question in 0..10_u8 {
+            let found = f64::from(question % 2);
+            results.add(
+                1 + question % 4,
+                [("whole-turn", scores(0.0)), ("main-point", scores(found))],
+            );
+        }
+        results
+    }
+
+    #[test]
+    fn the_table_puts_the_designs_figures_beside_the_measured_ones() {
+        let text = recall_table(&results()).to_string();
+        let line = text
+            .lines()
+            .find(|line| line.contains("whole turn, mean-pooled"))
+            .unwrap_or_default();
+        assert!(line.contains("0.000") && line.contains("0.345") && line.contains("-0.345") && line.contains("NO"));
+        assert_eq!(text.matches(" yes ").count(), 1);
+        assert_eq!(shortfalls(&results()), ["whole turn, mean-pooled"]);
+    }
+
+    #[test]
+    fn rows_hold_every_measured_arm_and_the_differences_between_them() {
+        let rows = rows(&results(), "some-bench", &Resamples::draw(10, 200, 1));
+        let value = |metric: &str, arm: &str| {
+            rows.iter()
+                .find(|row| row.metric == metric && row.arm == arm)
+                .map(|row| row.value)
+        };
+        assert_eq!(value("recall_all@5", "main-point"), Some(0.5));
+        assert_eq!(value("recall_all@5", "main-point − whole-turn"), Some(0.5));
+        assert_eq!(value("recall_all@5", "full-pipeline"), None);
+        assert!(
+            rows.iter()
+                .all(|row| row.n == 10 && row.low <= row.value && row.value <= row.high)
+        );
+    }
+
+    #[test]
+    fn markdown_has_headings_and_pipes() {
+        let mut report = Report::default();
+        report.add("Coverage", "A note.", coverage_table(&results()));
+        let text = report.markdown("Recall");
+        assert!(text.starts_with("# Recall\n\n## Coverage\n\nA note.\n\n| arm"));
+    }
+}

@@ -1,0 +1,120 @@
+//! Measures of every arm, question by question. It must not know how they are shown.
+
+use std::collections::BTreeMap;
+
+use crate::metrics::{DEPTHS, Scores, mean};
+
+/// A measure of one question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Measure {
+    /// Whether all evidence lies within a depth of [`DEPTHS`], by its index.
+    RecallAll(usize),
+    /// The share of the evidence within a depth of [`DEPTHS`], by its index.
+    Recall(usize),
+    /// Normalised discounted cumulative gain at 10.
+    Ndcg,
+    /// The share of the evidence that fits a token budget, by its index.
+    Coverage(usize),
+}
+
+/// Every arm's scores, in the order of the questions.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Results {
+    /// The category of each question.
+    pub(super) categories: Vec<u8>,
+    scores: BTreeMap<&'static str, Vec<Scores>>,
+}
+
+impl Measure {
+    /// The measure of one question's scores.
+    #[must_use]
+    pub(super) fn of(self, scores: &Scores) -> f64 {
+        match self {
+            Self::RecallAll(depth) => scores.recall_all[depth],
+            Self::Recall(depth) => scores.recall[depth],
+            Self::Ndcg => scores.ndcg_at_10,
+            Self::Coverage(budget) => scores.coverage[budget],
+        }
+    }
+
+    /// Its name in result files.
+    #[must_use]
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::RecallAll(depth) => format!("recall_all@{}", DEPTHS[depth]),
+            Self::Recall(depth) => format!("recall@{}", DEPTHS[depth]),
+            Self::Ndcg => "ndcg@10".to_owned(),
+            Self::Coverage(budget) => format!("coverage@{}", crate::metrics::BUDGETS[budget]),
+        }
+    }
+}
+
+impl Results {
+    /// Adds a question's scores under each arm.
+    pub(super) fn add(&mut self, category: u8, scores: impl IntoIterator<Item = (&'static str, Scores)>) {
+        self.categories.push(category);
+        for (arm, scores) in scores {
+            self.scores.entry(arm).or_default().push(scores);
+        }
+    }
+
+    /// How many questions there are.
+    #[must_use]
+    pub(super) fn questions(&self) -> usize {
+        self.categories.len()
+    }
+
+    /// Whether the arm was measured.
+    #[must_use]
+    pub(super) fn has(&self, arm: &str) -> bool {
+        self.scores.contains_key(arm)
+    }
+
+    /// One value per question; none for an arm that was not measured.
+    #[must_use]
+    pub(super) fn values(&self, arm: &str, measure: Measure) -> Vec<f64> {
+        let scores = self.scores.get(arm).into_iter().flatten();
+        scores.map(|scores| measure.of(scores)).collect()
+    }
+
+    /// The mean over the questions of a category, or over all of them.
+    #[must_use]
+    pub(super) fn mean(&self, arm: &str, category: Option<u8>) -> Scores {
+        let scores = self.scores.get(arm).into_iter().flatten().zip(&self.categories);
+        let wanted = scores.filter(|(_, found)| category.is_none_or(|wanted| wanted == **found));
+        mean(&wanted.map(|(scores, _)| *scores).collect::<Vec<_>>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_are_taken_over_a_category_or_over_all() {
+        let scores = |ndcg_at_10| Scores {
+            ndcg_at_10,
+            ..Scores::default()
+        };
+        let mut results = Results::default();
+        results.add(1, [("one", scores(1.0)), ("two", scores(0.0))]);
+        results.add(4, [("one", scores(0.5)), ("two", scores(0.25))]);
+        results.add(4, [("one", scores(0.0)), ("two", scores(0.75))]);
+        assert_eq!(results.mean("one", None).ndcg_at_10, 0.5);
+        assert_eq!(results.mean("two", Some(4)).ndcg_at_10, 0.5);
+        assert_eq!(results.values("two", Measure::Ndcg), [0.0, 0.25, 0.75]);
+        assert!(results.values("three", Measure::Ndcg).is_empty() && !results.has("three"));
+    }
+
+    #[test]
+    fn measures_have_the_names_of_the_result_files() {
+        let names = [
+            Measure::RecallAll(1),
+            Measure::Recall(0),
+            Measure::Ndcg,
+            Measure::Coverage(1),
+        ]
+        .map(Measure::name);
+        assert_eq!(names, ["recall_all@10", "recall@5", "ndcg@10", "coverage@1000"]);
+    }
+}

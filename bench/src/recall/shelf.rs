@@ -1,0 +1,234 @@
+//! The product's store, filled with conversations: one scope per conversation.
+//!
+//! It must not know which arms its answers become.
+
+use std::path::Path;
+use std::time::Duration;
+
+use mainpoint_store::{Hit, Point, Retain, Scope, SearchQuery, Span, Store, StoreConfig, Turn, TurnId, Within};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use super::reading::{ReadPassage, Reading};
+use crate::BenchError;
+use crate::locomo::Conversation;
+use crate::ranking::first_places;
+
+/// A store in a temporary directory.
+pub(super) struct Shelf {
+    store: Store,
+    directory: TempDir,
+}
+
+/// The turns that the store found for a question, best first, each once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// By cosine similarity.
+    pub(super) dense: Vec<usize>,
+    /// By BM25; turns without a word of the question are missing.
+    pub(super) lexical: Vec<usize>,
+}
+
+impl Shelf {
+    /// Opens an empty store for vectors of `width` numbers.
+    ///
+    /// # Errors
+    /// [`BenchError::Write`] or a failure of the store.
+    pub(super) async fn open(width: usize) -> Result<Self, BenchError> {
+        let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
+        let config = StoreConfig {
+            directory: directory.path().to_owned(),
+            vector_width: width,
+            retain: Retain::Turns,
+            flush_interval: Duration::from_secs(1),
+            flush_turns: 256,
+            maintenance_interval: Duration::from_secs(600),
+            cpu_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        };
+        let store = Store::open(config).await.map_err(BenchError::store("opening"))?;
+        Ok(Self { store, directory })
+    }
+
+    /// Puts a conversation with its main points on the shelf and checks that its keys come back.
+    ///
+    /// # Errors
+    /// A failure of the store, or [`BenchError::Data`] if it gives other keys back.
+    pub(super) async fn fill(&self, conversation: &Conversation, reading: &Reading) -> Result<(), BenchError> {
+        let scope = scope_of(conversation)?;
+        let ids = ids_of(conversation);
+        let first = ids.first().copied().unwrap_or(TurnId([0; 16]));
+        let mut turns = Vec::with_capacity(ids.len());
+        let mut points = Vec::with_capacity(ids.len());
+        let mut parent = None;
+        for (position, ((turn, read), id)) in conversation.turns.iter().zip(&reading.turns).zip(&ids).enumerate() {
+            turns.push(Turn {
+                id: *id,
+                parent: parent.replace(*id),
+                conversation: first,
+                scope: scope.clone(),
+                position: narrow(position),
+                role: "user".to_owned(),
+                text: turn.text.clone(),
+                time: turn.time,
+                tokens: narrow(read.tokens),
+            });
+            let found = read
+                .passages
+                .iter()
+                .enumerate()
+                .map(|(number, passage)| point(*id, number, passage, &turn.text));
+            points.push((scope.clone(), *id, found.collect()));
+        }
+        self.store
+            .accept(turns)
+            .await
+            .map_err(BenchError::store("accepting turns"))?;
+        self.store
+            .complete(points)
+            .await
+            .map_err(BenchError::store("keeping main points"))?;
+        self.store.flush().await.map_err(BenchError::store("flushing"))?;
+        self.check_keys(&scope, &ids, reading).await
+    }
+
+    /// Builds the indexes and compacts the files.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    pub(super) async fn settle(&self) -> Result<(), BenchError> {
+        self.store.maintain().await.map_err(BenchError::store("maintaining"))?;
+        Ok(())
+    }
+
+    /// Searches a conversation, to its end.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    pub(super) async fn search(
+        &self,
+        conversation: &Conversation,
+        vector: &[f32],
+        text: &str,
+    ) -> Result<Found, BenchError> {
+        let query = SearchQuery {
+            scope: scope_of(conversation)?,
+            within: Within::Scope,
+            vector: vector.to_vec(),
+            text: text.to_owned(),
+            limit: conversation.turns.len() * 2,
+        };
+        let result = self
+            .store
+            .search(&query)
+            .await
+            .map_err(BenchError::store("searching"))?;
+        let ids = ids_of(conversation);
+        let turns = |hits: &[Hit]| {
+            let positions = hits.iter().filter_map(|hit| ids.iter().position(|id| *id == hit.turn));
+            first_places(positions, ids.len())
+        };
+        Ok(Found {
+            dense: turns(&result.dense),
+            lexical: turns(&result.lexical),
+        })
+    }
+
+    /// Bytes on disk of everything in the store, by the top-level entry that they lie in.
+    ///
+    /// # Errors
+    /// [`BenchError::Read`] if the directory cannot be listed.
+    pub(super) fn sizes(&self) -> Result<Vec<(String, u64)>, BenchError> {
+        let mut sizes = Vec::new();
+        let path = self.directory.path();
+        for entry in std::fs::read_dir(path).map_err(BenchError::reading(path))? {
+            let entry = entry.map_err(BenchError::reading(path))?;
+            sizes.push((
+                entry.file_name().to_string_lossy().into_owned(),
+                size_of(&entry.path())?,
+            ));
+        }
+        sizes.sort();
+        Ok(sizes)
+    }
+
+    /// Ends the store.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    pub(super) async fn close(self) -> Result<(), BenchError> {
+        self.store.close().await.map_err(BenchError::store("closing"))
+    }
+
+    async fn check_keys(&self, scope: &Scope, ids: &[TurnId], reading: &Reading) -> Result<(), BenchError> {
+        let limit = ids.len() * 2;
+        let found = self
+            .store
+            .points(scope, &Within::Scope, limit)
+            .await
+            .map_err(BenchError::store("reading keys"))?;
+        for (id, read) in ids.iter().zip(&reading.turns) {
+            for (number, passage) in read.passages.iter().enumerate() {
+                let kept = found
+                    .iter()
+                    .find(|point| point.turn == *id && point.passage == narrow(number));
+                if kept.is_none_or(|point| point.keys != passage.keys) {
+                    let reason = format!("the store does not give back the keys of turn {id}, passage {number}");
+                    return Err(BenchError::Data {
+                        path: self.directory.path().to_owned(),
+                        reason,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn point(turn: TurnId, number: usize, passage: &ReadPassage, text: &str) -> Point {
+    let span = |span: &mainpoint_engine::Span| Span {
+        start: narrow(span.start),
+        end: narrow(span.end),
+        salience: span.salience,
+    };
+    Point {
+        turn,
+        passage: narrow(number),
+        start: narrow(passage.start),
+        end: narrow(passage.end),
+        spans: passage.spans.iter().map(span).collect(),
+        text: text[passage.start..passage.end].to_owned(),
+        vector: passage.vector.clone(),
+        keys: passage.keys.clone(),
+    }
+}
+
+fn scope_of(conversation: &Conversation) -> Result<Scope, BenchError> {
+    Scope::new(conversation.name.clone()).map_err(BenchError::store("naming a scope"))
+}
+
+/// Half a hash of the conversation's name, half the turn's position.
+fn ids_of(conversation: &Conversation) -> Vec<TurnId> {
+    let hash = Sha256::digest(conversation.name.as_bytes());
+    let id = |position: usize| {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&hash[..8]);
+        bytes[8..].copy_from_slice(&(position as u64).to_be_bytes());
+        TurnId(bytes)
+    };
+    (0..conversation.turns.len()).map(id).collect()
+}
+
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn size_of(path: &Path) -> Result<u64, BenchError> {
+    if !path.is_dir() {
+        return Ok(path.metadata().map_err(BenchError::reading(path))?.len());
+    }
+    let mut size = 0;
+    for entry in std::fs::read_dir(path).map_err(BenchError::reading(path))? {
+        size += size_of(&entry.map_err(BenchError::reading(path))?.path())?;
+    }
+    Ok(size)
+}

@@ -1,0 +1,143 @@
+//! Which attention heads a model's main points and searches are read from.
+//!
+//! Head lists belong to one model file and are keyed by its SHA-256. It must not know how heads
+//! are captured or scored.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::EngineError;
+use crate::model::Geometry;
+
+/// One attention head: layer and head within the layer, both from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Head(pub u32, pub u32);
+
+/// The heads of one model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// The format's version; 1.
+    pub version: u32,
+    /// SHA-256 of the model file, 64 hex digits.
+    pub model_sha256: String,
+    /// Heads whose attention within a turn marks its main point.
+    pub main_point_heads: Vec<Head>,
+    /// Heads whose queries and keys serve attention search.
+    pub search_heads: Vec<Head>,
+}
+
+const BUILT_IN: &[&str] = &[include_str!("../calibrations/gemma-3-270m-q4_k_m.json")];
+
+impl Calibration {
+    /// Finds the calibration of a model: the file if one is named, else the built-in one for
+    /// `sha256`, else all heads of the lower third of the layers, with a warning.
+    ///
+    /// # Errors
+    /// [`EngineError::Calibration`] if the file is unreadable, malformed, for another model, or
+    /// names heads that the model does not have.
+    pub(crate) fn resolve(file: Option<&Path>, sha256: &str, geometry: &Geometry) -> Result<Self, EngineError> {
+        let found = match file {
+            Some(path) => Self::from_file(path, sha256)?,
+            None => match Self::built_in(sha256)? {
+                Some(found) => found,
+                None => Self::fallback(sha256, geometry),
+            },
+        };
+        found.check(
+            geometry,
+            file.map_or("built-in".into(), |path| path.display().to_string()),
+        )?;
+        Ok(found)
+    }
+
+    /// The number of layers that a pass must compute.
+    pub(crate) fn layers(&self) -> u32 {
+        self.main_point_heads
+            .iter()
+            .chain(&self.search_heads)
+            .map(|head| head.0 + 1)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// The layers that keys are kept of, ascending.
+    pub(crate) fn search_layers(&self) -> Vec<u32> {
+        self.search_heads
+            .iter()
+            .map(|head| head.0)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
+    }
+
+    fn from_file(path: &Path, sha256: &str) -> Result<Self, EngineError> {
+        let fail = |reason: String| EngineError::Calibration {
+            path: path.display().to_string(),
+            reason,
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+        let found: Self = serde_json::from_str(&text).map_err(|error| fail(error.to_string()))?;
+        if found.model_sha256 != sha256 {
+            return Err(fail(format!(
+                "is for the model with sha256 {}, but the reader's is {sha256}",
+                found.model_sha256
+            )));
+        }
+        Ok(found)
+    }
+
+    fn built_in(sha256: &str) -> Result<Option<Self>, EngineError> {
+        for text in BUILT_IN {
+            let found: Self = serde_json::from_str(text).map_err(|error| EngineError::Calibration {
+                path: "built-in".into(),
+                reason: error.to_string(),
+            })?;
+            if found.model_sha256 == sha256 {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    fn fallback(sha256: &str, geometry: &Geometry) -> Self {
+        let layers = geometry.layers.div_ceil(3);
+        tracing::warn!(
+            sha256,
+            layers,
+            "no calibration for this reader: all heads of its lower layers are used"
+        );
+        let heads: Vec<Head> = (0..layers)
+            .flat_map(|layer| (0..geometry.heads).map(move |head| Head(layer, head)))
+            .collect();
+        let last = layers.saturating_sub(1);
+        let search_heads = heads.iter().copied().filter(|head| head.0 == last).collect();
+        Self {
+            version: 1,
+            model_sha256: sha256.to_owned(),
+            main_point_heads: heads,
+            search_heads,
+        }
+    }
+
+    fn check(&self, geometry: &Geometry, path: String) -> Result<(), EngineError> {
+        let fail = |reason: String| Err(EngineError::Calibration { path, reason });
+        if self.version != 1 {
+            return fail(format!("version {} is not known; 1 is", self.version));
+        }
+        if self.main_point_heads.is_empty() || self.search_heads.is_empty() {
+            return fail("main_point_heads and search_heads need at least one head each".into());
+        }
+        for Head(layer, head) in self.main_point_heads.iter().chain(&self.search_heads) {
+            if *layer >= geometry.layers || *head >= geometry.heads {
+                return fail(format!(
+                    "head ({layer}, {head}) does not exist: the model has {} layers of {} heads",
+                    geometry.layers, geometry.heads
+                ));
+            }
+        }
+        Ok(())
+    }
+}

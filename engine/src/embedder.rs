@@ -1,0 +1,203 @@
+//! The embedder: token vectors of texts from a bert model, several texts in one pass.
+//!
+//! It lives on one thread. It must not know about attention or main points.
+
+use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
+use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::token::LlamaToken;
+
+use crate::model::Model;
+use crate::{EncodedToken, Encoding, EngineError};
+
+/// A text to encode.
+#[derive(Debug, Clone)]
+pub(crate) struct EncodeItem {
+    pub(crate) text: String,
+    /// Text put in front of it in the same pass; its beginning is left out if both do not fit.
+    pub(crate) context: Option<String>,
+}
+
+/// The embedder.
+pub(crate) struct Embedder<'model> {
+    model: &'model LlamaModel,
+    context: LlamaContext<'model>,
+}
+
+/// One text, ready for a pass.
+struct Sequence {
+    ids: Vec<LlamaToken>,
+    /// Index of the first token that belongs to the text itself.
+    own_from: usize,
+    words: Vec<(usize, usize)>,
+}
+
+/// Tokens of the longest text, `[CLS]` and `[SEP]` included: the model's positions.
+pub(crate) const WINDOW: usize = 512;
+/// Texts in one pass.
+const BATCH: usize = 16;
+
+impl<'model> Embedder<'model> {
+    pub(crate) fn new(model: &'model Model, threads: usize) -> Result<Self, EngineError> {
+        let threads = i32::try_from(threads).unwrap_or(1);
+        let tokens = u32::try_from(WINDOW).unwrap_or(u32::MAX);
+        let params = LlamaContextParams::default()
+            .with_n_ctx(std::num::NonZeroU32::new(tokens))
+            .with_n_batch(tokens)
+            .with_n_ubatch(tokens)
+            .with_n_seq_max(u32::try_from(BATCH).unwrap_or(1))
+            .with_n_threads(threads)
+            .with_n_threads_batch(threads)
+            .with_pooling_type(LlamaPoolingType::None)
+            .with_embeddings(true)
+            .with_no_perf(true);
+        let context = model
+            .llama
+            .new_context(&model.backend, params)
+            .map_err(|error| failed("creating the embedding context", &error))?;
+        let mut embedder = Self {
+            model: &model.llama,
+            context,
+        };
+        embedder.encode(&[EncodeItem {
+            text: "ready".into(),
+            context: None,
+        }])?;
+        Ok(embedder)
+    }
+
+    /// Encodes texts; their tokens' vectors come back in order.
+    pub(crate) fn encode(&mut self, items: &[EncodeItem]) -> Result<Vec<Encoding>, EngineError> {
+        let sequences = items
+            .iter()
+            .map(|item| sequence(self.model, item))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut encodings = Vec::with_capacity(sequences.len());
+        let mut from = 0;
+        while from < sequences.len() {
+            let to = batch_end(&sequences, from);
+            encodings.extend(self.pass(&sequences[from..to])?);
+            from = to;
+        }
+        Ok(encodings)
+    }
+
+    fn pass(&mut self, sequences: &[Sequence]) -> Result<Vec<Encoding>, EngineError> {
+        let mut batch = LlamaBatch::new(WINDOW, 1);
+        for (index, sequence) in (0..).zip(sequences) {
+            for (position, id) in (0..).zip(&sequence.ids) {
+                batch
+                    .add(*id, position, &[index], true)
+                    .map_err(|error| failed("filling an embedding batch", &error))?;
+            }
+        }
+        self.context
+            .encode(&mut batch)
+            .map_err(|error| failed("encoding", &error))?;
+        let mut at = 0_i32;
+        let mut encodings = Vec::with_capacity(sequences.len());
+        for sequence in sequences {
+            let mut tokens = Vec::with_capacity(sequence.words.len());
+            for (index, (start, end)) in sequence.words.iter().enumerate() {
+                let row = at + i32::try_from(sequence.own_from + index).unwrap_or(i32::MAX);
+                let vector = self
+                    .context
+                    .embeddings_ith(row)
+                    .map_err(|error| failed("reading a token vector", &error))?;
+                tokens.push(EncodedToken {
+                    start: *start,
+                    end: *end,
+                    vector: vector.to_vec(),
+                });
+            }
+            at += i32::try_from(sequence.ids.len()).unwrap_or(i32::MAX);
+            encodings.push(Encoding { tokens });
+        }
+        Ok(encodings)
+    }
+}
+
+/// How many tokens the embedder makes of a text, without special tokens.
+pub(crate) fn count_tokens(model: &LlamaModel, text: &str) -> usize {
+    model.vocab().tokenize(text.as_bytes(), false, false).len()
+}
+
+fn batch_end(sequences: &[Sequence], from: usize) -> usize {
+    let mut room = WINDOW;
+    let mut to = from;
+    while to < sequences.len() && to - from < BATCH && sequences[to].ids.len() <= room {
+        room -= sequences[to].ids.len();
+        to += 1;
+    }
+    to
+}
+
+fn sequence(model: &LlamaModel, item: &EncodeItem) -> Result<Sequence, EngineError> {
+    let own = word_tokens(model, &item.text);
+    let room = WINDOW - 2;
+    if own.len() > room {
+        return Err(EngineError::TooLong {
+            tokens: own.len(),
+            window: room,
+        });
+    }
+    let context = item
+        .context
+        .as_deref()
+        .map(|text| word_tokens(model, text))
+        .unwrap_or_default();
+    let kept = context.len().min(room - own.len());
+    let vocabulary = model.vocab();
+    let mut ids = vec![vocabulary.bos()];
+    ids.extend(context[context.len() - kept..].iter().map(|token| token.0));
+    ids.extend(own.iter().map(|token| token.0));
+    ids.push(vocabulary.sep());
+    let words = own.iter().map(|token| (token.1, token.2)).collect();
+    Ok(Sequence {
+        ids,
+        own_from: 1 + kept,
+        words,
+    })
+}
+
+/// Tokens with the byte range of their word. WordPiece never joins words, so tokenising word by
+/// word gives the tokens of the whole text.
+fn word_tokens(model: &LlamaModel, text: &str) -> Vec<(LlamaToken, usize, usize)> {
+    let vocabulary = model.vocab();
+    let mut tokens = Vec::new();
+    for (start, end) in basic_words(text) {
+        let ids = vocabulary.tokenize(&text.as_bytes()[start..end], false, false);
+        tokens.extend(ids.into_iter().map(|id| (id, start, end)));
+    }
+    tokens
+}
+
+/// BERT's basic words: runs of letters and digits, and single other characters.
+fn basic_words(text: &str) -> Vec<(usize, usize)> {
+    let mut words: Vec<(usize, usize)> = Vec::new();
+    let mut in_word = false;
+    for (at, character) in text.char_indices() {
+        let end = at + character.len_utf8();
+        if character.is_whitespace() {
+            in_word = false;
+        } else if character.is_alphanumeric() {
+            match words.last_mut() {
+                Some(last) if in_word => last.1 = end,
+                _ => words.push((at, end)),
+            }
+            in_word = true;
+        } else {
+            words.push((at, end));
+            in_word = false;
+        }
+    }
+    words
+}
+
+fn failed(operation: &'static str, error: &dyn std::error::Error) -> EngineError {
+    EngineError::Compute {
+        operation,
+        reason: error.to_string(),
+    }
+}

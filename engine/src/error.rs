@@ -1,0 +1,134 @@
+//! Everything that can go wrong in the engine, with its causes kept.
+
+use std::path::PathBuf;
+
+/// An engine failure.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The model file is not there.
+    #[error("no model file at {}", path.display())]
+    ModelMissing {
+        /// The path that was asked for.
+        path: PathBuf,
+    },
+    /// The model file could not be read as a GGUF model.
+    #[error("{} is not a complete GGUF model: {reason}", path.display())]
+    ModelCorrupt {
+        /// The path of the file.
+        path: PathBuf,
+        /// What llama.cpp or the file system said.
+        reason: String,
+    },
+    /// The model is of a kind that this role cannot use.
+    #[error("{} has the architecture {found:?}; {role} needs {allowed}", path.display())]
+    Architecture {
+        /// The path of the file.
+        path: PathBuf,
+        /// `general.architecture` of the file.
+        found: String,
+        /// The part that was given this model.
+        role: &'static str,
+        /// What would be accepted.
+        allowed: &'static str,
+    },
+    /// The attention context hands out no attention, or no proper attention.
+    #[error("the reader's attention cannot be captured: {0}")]
+    NoAttention(String),
+    /// The calibration file cannot be used with this model.
+    #[error("calibration {path}: {reason}")]
+    Calibration {
+        /// The file, or `built-in`.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A configuration value is out of its range.
+    #[error("{key} = {value} is out of range: {allowed}")]
+    Setting {
+        /// The key of [`crate::EngineConfig`].
+        key: &'static str,
+        /// The value that was given.
+        value: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// The text does not fit the embedder's window.
+    #[error("the text has {tokens} tokens, the embedder's window holds {window}")]
+    TooLong {
+        /// Tokens of the text.
+        tokens: usize,
+        /// Tokens that fit.
+        window: usize,
+    },
+    /// The model's tokenizer changed the text, so that byte offsets would be wrong.
+    #[error("the tokenizer does not give the text back")]
+    Tokenizer,
+    /// The queue is full; the work was not taken.
+    #[error("the {part} queue is full")]
+    Busy {
+        /// `reader`, `question`, `embedder` or `generator`.
+        part: &'static str,
+    },
+    /// The part has ended; it takes no more work.
+    #[error("the {part} has stopped")]
+    Stopped {
+        /// `reader`, `question`, `embedder` or `generator`.
+        part: &'static str,
+    },
+    /// llama.cpp refused a pass.
+    #[error("llama.cpp failed in {operation}: {reason}")]
+    Compute {
+        /// What was being done.
+        operation: &'static str,
+        /// What llama.cpp said.
+        reason: String,
+    },
+    /// Stored keys cannot be read back.
+    #[error("stored keys are damaged: {0}")]
+    Keys(&'static str),
+    /// A model could not be converted.
+    #[error("cannot convert {}: {reason}", path.display())]
+    Convert {
+        /// The file that was being read or written.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A thread could not be started.
+    #[error("cannot start the {part} thread")]
+    Thread {
+        /// The part that the thread serves.
+        part: &'static str,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl EngineError {
+    /// A short, stable name for metrics.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::ModelMissing { .. } => "model_missing",
+            Self::ModelCorrupt { .. } => "model_corrupt",
+            Self::Architecture { .. } => "architecture",
+            Self::NoAttention(_) => "no_attention",
+            Self::Calibration { .. } => "calibration",
+            Self::Setting { .. } => "setting",
+            Self::TooLong { .. } => "too_long",
+            Self::Tokenizer => "tokenizer",
+            Self::Busy { .. } => "busy",
+            Self::Stopped { part } => match *part {
+                "embedder" => "embedder_stopped",
+                "generator" => "generator_stopped",
+                _ => "reader_stopped",
+            },
+            Self::Compute { .. } => "compute",
+            Self::Keys(_) => "keys",
+            Self::Convert { .. } => "convert",
+            Self::Thread { .. } => "thread",
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Text in, main points and vectors out.
+//!
+//! This crate is the only one that knows llama.cpp. It reads conversations with a small local
+//! model, turns that model's attention into main points, embeds them, and scores stored main
+//! points against a question with the model's own attention. It must not know HTTP, the OpenAI
+//! wire format, or where main points are kept.
+
+mod actor;
+mod attention_search;
+mod calibration;
+mod config;
+pub mod convert;
+mod embedder;
+mod encoding;
+mod engine;
+mod error;
+mod ffi;
+mod generate;
+mod keys;
+mod model;
+mod passages;
+mod question;
+mod reader;
+mod reading;
+mod salience;
+mod spans;
+mod tokens;
+#[cfg(test)]
+mod truth;
+mod window;
+mod words;
+
+pub use calibration::{Calibration, Head};
+pub use config::{EmbedderConfig, EngineConfig, ReaderConfig};
+pub use encoding::{EncodedToken, Encoding, mix};
+pub use engine::{Engine, EngineStatus};
+pub use error::EngineError;
+pub use generate::{FinishReason, GenerateRequest, GeneratedPiece};
+pub use keys::{KeyBlock, QueryBlock};
+pub use model::sha256_of_file;
+pub use question::Question;
+pub use reading::{Passage, ReadRequest, Span, TokenSalience, TurnReading, TurnText};

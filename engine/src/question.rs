@@ -1,0 +1,115 @@
+//! Turning a question into queries for attention search, on a context of its own so that it never
+//! waits behind a reading. It must not know which candidates exist.
+
+use crate::EngineError;
+use crate::calibration::Calibration;
+use crate::ffi::attention::{AttentionContext, AttentionOptions, FlashAttention};
+use crate::keys::{HeadQueries, QueryBlock};
+use crate::model::Model;
+use crate::reader::slots;
+use crate::salience::{LayerVectors, QUERIES};
+use crate::tokens::tokenize;
+
+/// A question, ready to be searched with.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The embedder's vector of the question, of unit length.
+    pub vector: Vec<f32>,
+    /// The reader's queries, for [`crate::Engine::attention_scores`].
+    pub queries: QueryBlock,
+}
+
+/// The part of the reader that reads questions.
+pub(crate) struct Questioner<'model> {
+    model: &'model Model,
+    context: AttentionContext<'model>,
+    calibration: Calibration,
+}
+
+/// Tokens of the longest question; of a longer one the end is kept, which is where the question is.
+const WINDOW: usize = 512;
+/// The constant position that queries are rotated to while keys stay at 0; 20 to 80 are alike.
+const POSITION: f32 = 40.0;
+
+impl<'model> Questioner<'model> {
+    pub(crate) fn new(model: &'model Model, calibration: Calibration, threads: usize) -> Result<Self, EngineError> {
+        let tokens = u32::try_from(WINDOW).unwrap_or(u32::MAX);
+        let options = AttentionOptions {
+            tokens,
+            threads,
+            flash_attention: FlashAttention::Off,
+        };
+        let context = AttentionContext::new(&model.llama, options)?;
+        Ok(Self {
+            model,
+            context,
+            calibration,
+        })
+    }
+
+    /// The queries of every token of `Question: {text}\nAnswer:` but BOS.
+    pub(crate) fn queries(&mut self, text: &str) -> Result<QueryBlock, EngineError> {
+        let model = &self.model.llama;
+        let body = tokenize(model, text)?;
+        let head = tokenize(model, "Question:")?;
+        let tail = tokenize(model, "\nAnswer:")?;
+        let mut ids: Vec<_> = std::iter::once(model.vocab().bos()).collect();
+        let room = WINDOW - 1 - head.len() - tail.len();
+        if body.len() > room {
+            ids.extend(
+                head.iter()
+                    .chain(&body[body.len() - room..])
+                    .chain(&tail)
+                    .map(|token| token.id),
+            );
+        } else {
+            // Tokenised as one text, so that the space before the question belongs to its first word.
+            ids.extend(
+                tokenize(model, &format!("Question: {text}\nAnswer:"))?
+                    .iter()
+                    .take(WINDOW - 1)
+                    .map(|token| token.id),
+            );
+        }
+        let mut observer = LayerVectors::new(QUERIES, self.calibration.search_layers());
+        self.context.pass(&ids, &mut observer)?;
+        if !observer.complete() {
+            return Err(EngineError::NoAttention(
+                "no normed queries were seen in some layer".into(),
+            ));
+        }
+        Ok(self.block(&observer, ids.len()))
+    }
+
+    fn block(&self, captured: &LayerVectors, tokens: usize) -> QueryBlock {
+        let geometry = &self.model.geometry;
+        let (width, heads) = (geometry.head_width, geometry.heads as usize);
+        #[expect(clippy::cast_precision_loss, reason = "a head's width is small")]
+        let scale = 1.0 / (width as f32).sqrt();
+        let slots = slots(&self.calibration, geometry);
+        let heads = self
+            .calibration
+            .search_heads
+            .iter()
+            .filter_map(|head| {
+                let values = captured.by_layer.get(&head.0)?;
+                let slot = slots
+                    .iter()
+                    .position(|slot| *slot == (head.0, geometry.key_head(head.1)))?;
+                let mut queries = Vec::with_capacity((tokens - 1) * width);
+                for token in 1..tokens {
+                    let at = (token * heads + head.1 as usize) * width;
+                    let mut query = values.get(at..at + width)?.to_vec();
+                    geometry.rotate(head.0, POSITION, &mut query);
+                    queries.extend(query.iter().map(|value| value * scale));
+                }
+                Some(HeadQueries { slot, values: queries })
+            })
+            .collect();
+        QueryBlock {
+            width,
+            tokens: tokens - 1,
+            heads,
+        }
+    }
+}

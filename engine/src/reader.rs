@@ -1,0 +1,316 @@
+//! The attention reader: one pass over a window of turns gives every turn's main points and keys.
+//!
+//! It owns the attention context and lives on one thread. It must not know about embedding.
+
+use std::ops::Range;
+
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::token::LlamaToken;
+
+use crate::calibration::Calibration;
+use crate::ffi::attention::{AttentionContext, AttentionOptions, FlashAttention};
+use crate::model::{Geometry, Model};
+use crate::reading::{Span, TokenSalience, TurnText};
+use crate::salience::{KEYS, LayerVectors, ReadingObserver, TurnAttention, mean_over_heads};
+use crate::spans::{ScoredToken, main_point};
+use crate::tokens::{TextToken, tokenize};
+use crate::window::{Limits, Window, plan};
+use crate::{EngineError, KeyBlock, ReaderConfig};
+
+/// Turns to read, with the passages that the turns after `first` are cut into.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadJob {
+    pub(crate) turns: Vec<TurnText>,
+    pub(crate) first: usize,
+    /// Byte ranges of each read turn's text.
+    pub(crate) passages: Vec<Vec<Range<usize>>>,
+}
+
+/// What the reader found in one turn.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ReadTurn {
+    pub(crate) tokens: usize,
+    pub(crate) salience: Vec<TokenSalience>,
+    /// Main point and keys of each passage.
+    pub(crate) passages: Vec<(Vec<Span>, KeyBlock)>,
+}
+
+/// The attention reader.
+pub(crate) struct Reader<'model> {
+    model: &'model LlamaModel,
+    geometry: &'model Geometry,
+    context: AttentionContext<'model>,
+    calibration: Calibration,
+    limits: Limits,
+    keep: f32,
+}
+
+/// A turn as the model sees it.
+struct Rendered {
+    tokens: Vec<TextToken>,
+    /// Bytes in front of the turn's own text.
+    prefix: usize,
+    /// Bytes of the turn's own text.
+    length: usize,
+}
+
+/// What was collected for one turn over all its passes.
+struct Collected {
+    scores: Vec<f32>,
+    content: Vec<bool>,
+    keys: Vec<Vec<f32>>,
+}
+
+impl<'model> Reader<'model> {
+    /// Sets the context up and checks on a short text that it hands out proper attention.
+    pub(crate) fn new(
+        model: &'model Model,
+        calibration: Calibration,
+        config: &ReaderConfig,
+        flash_attention: FlashAttention,
+    ) -> Result<Self, EngineError> {
+        let window = u32::try_from(config.window_tokens).unwrap_or(u32::MAX);
+        let options = AttentionOptions {
+            tokens: window,
+            threads: config.threads,
+            flash_attention,
+        };
+        let mut reader = Self {
+            model: &model.llama,
+            geometry: &model.geometry,
+            context: AttentionContext::new(&model.llama, options)?,
+            calibration,
+            limits: Limits {
+                window: config.window_tokens - 1,
+                context: config.context_tokens,
+            },
+            keep: config.keep,
+        };
+        reader.self_check()?;
+        Ok(reader)
+    }
+
+    /// Reads the turns of a job from `first` on.
+    pub(crate) fn read(&mut self, job: &ReadJob) -> Result<Vec<ReadTurn>, EngineError> {
+        let rendered = job
+            .turns
+            .iter()
+            .map(|turn| render(self.model, turn))
+            .collect::<Result<Vec<_>, _>>()?;
+        let counts: Vec<usize> = rendered.iter().map(|turn| turn.tokens.len()).collect();
+        let mut collected: Vec<Collected> = job.turns[job.first..]
+            .iter()
+            .zip(&rendered[job.first..])
+            .map(|(turn, rendered)| Collected {
+                scores: Vec::new(),
+                content: rendered.content_of(&turn.text),
+                keys: Vec::new(),
+            })
+            .collect();
+        for window in plan(&counts, job.first, self.limits) {
+            self.pass(&rendered, job.first, &window, &mut collected)?;
+        }
+        Ok(job.turns[job.first..]
+            .iter()
+            .zip(&rendered[job.first..])
+            .zip(&collected)
+            .zip(&job.passages)
+            .map(|(((turn, rendered), collected), passages)| self.finish(turn, rendered, collected, passages))
+            .collect())
+    }
+
+    /// Computes one window and appends what it shows to the turns it reads.
+    fn pass(
+        &mut self,
+        rendered: &[Rendered],
+        first: usize,
+        window: &Window,
+        collected: &mut [Collected],
+    ) -> Result<(), EngineError> {
+        let mut ids = vec![self.model.vocab().bos()];
+        let mut ranges = Vec::new();
+        for (index, piece) in window.pieces.iter().enumerate() {
+            let start = ids.len();
+            ids.extend(
+                rendered[piece.turn].tokens[piece.tokens.clone()]
+                    .iter()
+                    .map(|token| token.id),
+            );
+            if index >= window.read_from {
+                ranges.push(start..ids.len());
+            }
+        }
+        let (received, keys) = self.capture(&ids, &ranges)?;
+        for (piece, range) in window.pieces[window.read_from..].iter().zip(&ranges) {
+            let turn = &mut collected[piece.turn - first];
+            let content = &turn.content[piece.tokens.clone()];
+            turn.scores.extend(mean_over_heads(&received, range.clone(), content));
+            turn.keys
+                .extend(range.clone().map(|token| self.key_vectors(&keys, token)));
+        }
+        Ok(())
+    }
+
+    fn capture(
+        &mut self,
+        ids: &[LlamaToken],
+        turns: &[Range<usize>],
+    ) -> Result<(Vec<Vec<f32>>, LayerVectors), EngineError> {
+        let mut observer = ReadingObserver {
+            attention: TurnAttention::new(ids.len(), turns, &self.calibration.main_point_heads, self.geometry),
+            keys: LayerVectors::new(KEYS, self.calibration.search_layers()),
+        };
+        self.context.pass(ids, &mut observer)?;
+        if !observer.attention.complete() {
+            return Err(EngineError::NoAttention(
+                "no softmax was seen in some layer; flash attention must be off for the reader".into(),
+            ));
+        }
+        if !observer.keys.complete() {
+            return Err(EngineError::NoAttention(
+                "no normed keys were seen in some layer; attention search needs a model with key norms".into(),
+            ));
+        }
+        Ok((observer.attention.received, observer.keys))
+    }
+
+    /// The key of one token for every slot: search layers ascending, then the key heads in use.
+    fn key_vectors(&self, keys: &LayerVectors, token: usize) -> Vec<f32> {
+        let (width, heads) = (self.geometry.head_width, self.geometry.key_heads as usize);
+        let mut vectors = Vec::new();
+        for (layer, head) in slots(&self.calibration, self.geometry) {
+            let at = (token * heads + head as usize) * width;
+            if let Some(values) = keys.by_layer.get(&layer).and_then(|values| values.get(at..at + width)) {
+                vectors.extend_from_slice(values);
+            }
+        }
+        vectors
+    }
+
+    fn finish(
+        &self,
+        turn: &TurnText,
+        rendered: &Rendered,
+        collected: &Collected,
+        passages: &[Range<usize>],
+    ) -> ReadTurn {
+        let tokens: Vec<ScoredToken> = rendered
+            .tokens
+            .iter()
+            .zip(collected.scores.iter().zip(&collected.content))
+            .map(|(token, (score, content))| {
+                let own = rendered.own(token);
+                ScoredToken {
+                    start: own.start,
+                    end: own.end,
+                    score: *score,
+                    content: *content,
+                }
+            })
+            .collect();
+        let strongest = collected.scores.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+        let salience = tokens
+            .iter()
+            .filter(|token| token.start < token.end)
+            .map(|token| TokenSalience {
+                start: token.start,
+                end: token.end,
+                score: token.score / strongest,
+            })
+            .collect();
+        let passages = passages
+            .iter()
+            .map(|passage| {
+                let spans = main_point(&turn.text, passage.clone(), &tokens, self.keep);
+                let keys = self.keys_of(&spans, &tokens, collected);
+                (spans, keys)
+            })
+            .collect();
+        ReadTurn {
+            tokens: rendered.tokens.len(),
+            salience,
+            passages,
+        }
+    }
+
+    fn keys_of(&self, spans: &[Span], tokens: &[ScoredToken], collected: &Collected) -> KeyBlock {
+        let mut block = KeyBlock::new(slots(&self.calibration, self.geometry).len(), self.geometry.head_width);
+        for (token, keys) in tokens.iter().zip(&collected.keys) {
+            let kept = spans
+                .iter()
+                .any(|span| token.start < span.end && token.end > span.start);
+            if token.content && kept {
+                keys.chunks_exact(self.geometry.head_width)
+                    .for_each(|key| block.push(key));
+            }
+        }
+        block
+    }
+
+    /// Reads a short text and checks that its attention is attention.
+    fn self_check(&mut self) -> Result<(), EngineError> {
+        let turn = TurnText {
+            speaker: "User".into(),
+            text: "The locker code is 4471, remember it.".into(),
+        };
+        let rendered = render(self.model, &turn)?;
+        let mut ids = vec![self.model.vocab().bos()];
+        ids.extend(rendered.tokens.iter().map(|token| token.id));
+        let turns = [1..ids.len()];
+        let (received, _) = self.capture(&ids, &turns)?;
+        for (head, values) in self.calibration.main_point_heads.iter().zip(&received) {
+            let sum: f32 = values.iter().sum();
+            if !(sum.is_finite() && sum > 0.0) {
+                return Err(EngineError::NoAttention(format!(
+                    "head ({}, {}) pays no attention",
+                    head.0, head.1
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Rendered {
+    /// The bytes of the turn's own text that a token stands for; empty for the speaker and the end.
+    fn own(&self, token: &TextToken) -> Range<usize> {
+        let start = token.start.max(self.prefix) - self.prefix;
+        let end = token.end.saturating_sub(self.prefix).min(self.length);
+        if start < end { start..end } else { 0..0 }
+    }
+
+    /// Which tokens have a letter or a digit of the turn's own text.
+    fn content_of(&self, text: &str) -> Vec<bool> {
+        self.tokens
+            .iter()
+            .map(|token| {
+                let own = self.own(token);
+                String::from_utf8_lossy(&text.as_bytes()[own])
+                    .chars()
+                    .any(|character| character.is_alphanumeric() || character == char::REPLACEMENT_CHARACTER)
+            })
+            .collect()
+    }
+}
+
+/// The (layer, key head) pairs that the search heads attend to, in the order of a key block.
+pub(crate) fn slots(calibration: &Calibration, geometry: &Geometry) -> Vec<(u32, u32)> {
+    let mut slots: Vec<(u32, u32)> = calibration
+        .search_heads
+        .iter()
+        .map(|head| (head.0, geometry.key_head(head.1)))
+        .collect();
+    slots.sort_unstable();
+    slots.dedup();
+    slots
+}
+
+fn render(model: &LlamaModel, turn: &TurnText) -> Result<Rendered, EngineError> {
+    let prefix = format!("{}: ", turn.speaker);
+    let tokens = tokenize(model, &format!("{prefix}{}\n", turn.text))?;
+    Ok(Rendered {
+        tokens,
+        prefix: prefix.len(),
+        length: turn.text.len(),
+    })
+}

@@ -1,0 +1,196 @@
+//! What is taken out of a running pass: attention within turns, keys, queries.
+//!
+//! It must not know how windows are planned or what the numbers are used for.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::Head;
+use crate::ffi::attention::{Flow, Observer, TensorView};
+use crate::model::Geometry;
+
+/// Attention that each token receives from the later tokens of its own turn, per head.
+pub(crate) struct TurnAttention<'a> {
+    turns: &'a [Range<usize>],
+    heads: &'a [Head],
+    geometry: &'a Geometry,
+    /// Per head: one value per token of the window, already divided by how many could see it.
+    pub(crate) received: Vec<Vec<f32>>,
+    seen: Vec<bool>,
+}
+
+/// The keys of every token of a window, before RoPE, per layer: `(token * key_heads + head) * width ..`.
+pub(crate) struct LayerVectors {
+    name: &'static str,
+    layers: Vec<u32>,
+    pub(crate) by_layer: BTreeMap<u32, Vec<f32>>,
+}
+
+/// A whole reading pass: attention within turns and keys, stopping as soon as both are complete.
+pub(crate) struct ReadingObserver<'a> {
+    pub(crate) attention: TurnAttention<'a>,
+    pub(crate) keys: LayerVectors,
+}
+
+/// The name of a layer's softmax, rows of which are attention.
+const SOFTMAX: &str = "kq_soft_max";
+/// The name of a layer's keys after their norm and before RoPE.
+pub(crate) const KEYS: &str = "Kcur_normed";
+/// The name of a layer's queries after their norm and before RoPE.
+pub(crate) const QUERIES: &str = "Qcur_normed";
+
+impl<'a> TurnAttention<'a> {
+    pub(crate) fn new(tokens: usize, turns: &'a [Range<usize>], heads: &'a [Head], geometry: &'a Geometry) -> Self {
+        Self {
+            turns,
+            heads,
+            geometry,
+            received: vec![vec![0.0; tokens]; heads.len()],
+            seen: vec![false; heads.len()],
+        }
+    }
+
+    pub(crate) fn complete(&self) -> bool {
+        self.seen.iter().all(|seen| *seen)
+    }
+
+    fn wants(&self, layer: u32) -> bool {
+        self.heads
+            .iter()
+            .zip(&self.seen)
+            .any(|(head, seen)| head.0 == layer && !seen)
+    }
+
+    /// Takes the softmax of a layer, `[cells, tokens, heads]`.
+    fn take(&mut self, layer: u32, softmax: &TensorView<'_>) {
+        let [cells, rows, heads, streams] = softmax.shape();
+        if streams != 1 {
+            return;
+        }
+        let mut row = Vec::new();
+        for (index, head) in self.heads.iter().enumerate().filter(|(_, head)| head.0 == layer) {
+            if head.1 as usize >= heads {
+                continue;
+            }
+            let received = &mut self.received[index];
+            let mut read_all = true;
+            for turn in self.turns {
+                for viewer in turn.start + 1..turn.end {
+                    row.resize(viewer - turn.start, 0.0);
+                    let from = (head.1 as usize * rows + viewer) * cells + turn.start;
+                    read_all &= softmax.read(from, &mut row);
+                    for (sum, weight) in received[turn.start..viewer].iter_mut().zip(&row) {
+                        *sum += weight;
+                    }
+                }
+                for (offset, sum) in received[turn.clone()].iter_mut().enumerate() {
+                    let later = turn.len() - 1 - offset;
+                    let viewers = self
+                        .geometry
+                        .window(layer)
+                        .map_or(later, |window| later.min(window.saturating_sub(1)));
+                    #[expect(clippy::cast_precision_loss, reason = "a count of tokens")]
+                    let viewers = viewers.max(1) as f32;
+                    *sum /= viewers;
+                }
+            }
+            self.seen[index] = read_all;
+        }
+    }
+}
+
+impl LayerVectors {
+    pub(crate) fn new(name: &'static str, layers: Vec<u32>) -> Self {
+        Self {
+            name,
+            layers,
+            by_layer: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn complete(&self) -> bool {
+        self.by_layer.len() == self.layers.len()
+    }
+
+    fn wants(&self, name: &str, layer: u32) -> bool {
+        name == self.name && self.layers.contains(&layer)
+    }
+
+    fn take(&mut self, layer: u32, tensor: &TensorView<'_>) {
+        let mut values = vec![0.0; tensor.shape().iter().product()];
+        if tensor.read(0, &mut values) {
+            self.by_layer.insert(layer, values);
+        }
+    }
+}
+
+impl Observer for ReadingObserver<'_> {
+    fn wants(&self, name: &str) -> bool {
+        named(name).is_some_and(|(name, layer)| {
+            (name == SOFTMAX && self.attention.wants(layer)) || self.keys.wants(name, layer)
+        })
+    }
+
+    fn observe(&mut self, name: &str, tensor: &TensorView<'_>) -> Flow {
+        if let Some((name, layer)) = named(name) {
+            if name == SOFTMAX {
+                self.attention.take(layer, tensor);
+            } else if self.keys.wants(name, layer) {
+                self.keys.take(layer, tensor);
+            }
+        }
+        stop_when(self.attention.complete() && self.keys.complete())
+    }
+}
+
+impl Observer for LayerVectors {
+    fn wants(&self, name: &str) -> bool {
+        named(name).is_some_and(|(name, layer)| Self::wants(self, name, layer))
+    }
+
+    fn observe(&mut self, name: &str, tensor: &TensorView<'_>) -> Flow {
+        if let Some((_, layer)) = named(name) {
+            self.take(layer, tensor);
+        }
+        stop_when(self.complete())
+    }
+}
+
+/// Divides each head's attention by its sum over the tokens of `range` that `content` names, and
+/// gives the mean over heads; tokens without content get 0.
+pub(crate) fn mean_over_heads(received: &[Vec<f32>], range: Range<usize>, content: &[bool]) -> Vec<f32> {
+    let mut mean = vec![0.0; range.len()];
+    let mut heads = 0.0;
+    for head in received {
+        let values = &head[range.clone()];
+        let sum: f32 = values
+            .iter()
+            .zip(content)
+            .filter(|(_, content)| **content)
+            .map(|(value, _)| value)
+            .sum();
+        if sum <= 0.0 {
+            continue;
+        }
+        heads += 1.0;
+        for ((mean, value), content) in mean.iter_mut().zip(values).zip(content) {
+            if *content {
+                *mean += value / sum;
+            }
+        }
+    }
+    if heads > 0.0 {
+        mean.iter_mut().for_each(|value| *value /= heads);
+    }
+    mean
+}
+
+/// Splits `kq_soft_max-5` into its name and layer.
+fn named(name: &str) -> Option<(&str, u32)> {
+    let (name, layer) = name.rsplit_once('-')?;
+    Some((name, layer.parse().ok()?))
+}
+
+fn stop_when(complete: bool) -> Flow {
+    if complete { Flow::Stop } else { Flow::Continue }
+}

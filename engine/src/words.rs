@@ -1,0 +1,219 @@
+//! Splitting a text into units that are never cut: words, and runs of words that form one number
+//! or date. It must not know about tokens or attention.
+
+use std::ops::Range;
+
+use unicode_segmentation::UnicodeSegmentation;
+
+/// Byte ranges of the text's units, ascending. Every unit has a letter or a digit, begins and ends
+/// at a character boundary, and keeps numbers, times and dates such as `7 May 2023` in one piece.
+pub(crate) fn units(text: &str) -> Vec<Range<usize>> {
+    let mut units: Vec<Range<usize>> = Vec::new();
+    let mut last_word: Range<usize> = 0..0;
+    for word in words(text) {
+        match units.last_mut() {
+            Some(unit) if belongs_together(text, &last_word, &word) => unit.end = word.end,
+            _ => units.push(word.clone()),
+        }
+        last_word = word;
+    }
+    units
+}
+
+fn words(text: &str) -> Vec<Range<usize>> {
+    let mut words = Vec::new();
+    for (offset, run) in runs(text) {
+        if run.chars().any(is_unspaced_script) {
+            words.extend(
+                run.unicode_word_indices()
+                    .map(|(at, word)| offset + at..offset + at + word.len()),
+            );
+        } else if let Some(word) = trimmed(run) {
+            words.push(offset + word.start..offset + word.end);
+        }
+    }
+    words
+}
+
+/// Stretches between white space and separators.
+fn runs(text: &str) -> Vec<(usize, &str)> {
+    let mut runs = Vec::new();
+    let mut start = 0;
+    let mut previous = ' ';
+    let mut characters = text.char_indices().peekable();
+    while let Some((at, character)) = characters.next() {
+        let next = characters.peek().map_or(' ', |(_, next)| *next);
+        let inside_number = previous.is_ascii_digit() && next.is_ascii_digit();
+        if character.is_whitespace() || (is_separator(character) && !inside_number) {
+            if start < at {
+                runs.push((start, &text[start..at]));
+            }
+            start = at + character.len_utf8();
+        }
+        previous = character;
+    }
+    if start < text.len() {
+        runs.push((start, &text[start..]));
+    }
+    runs
+}
+
+/// The run without punctuation around it; currency and percent signs of a number stay.
+fn trimmed(run: &str) -> Option<Range<usize>> {
+    let kept = |character: char| character.is_alphanumeric() || is_sign(character);
+    let start = run.find(kept)?;
+    let end = run
+        .rfind(kept)
+        .map(|at| at + run[at..].chars().next().map_or(1, char::len_utf8))?;
+    run[start..end].chars().any(char::is_alphanumeric).then_some(start..end)
+}
+
+/// Whether two neighbouring words are parts of one number, time or date.
+fn belongs_together(text: &str, left: &Range<usize>, right: &Range<usize>) -> bool {
+    let gap = &text[left.end..right.start];
+    if left.is_empty() || !matches!(gap, " " | "\u{a0}" | ", ") {
+        return false;
+    }
+    let (left, right) = (&text[left.clone()], &text[right.clone()]);
+    let has_digit = |word: &str| word.chars().any(|character| character.is_ascii_digit());
+    let part = |word: &str| has_digit(word) || is_date_word(word);
+    part(left) && part(right) && (has_digit(left) || has_digit(right))
+}
+
+fn is_date_word(word: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "jan",
+        "feb",
+        "mar",
+        "apr",
+        "jun",
+        "jul",
+        "aug",
+        "sep",
+        "sept",
+        "oct",
+        "nov",
+        "dec",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "mon",
+        "tue",
+        "wed",
+        "thu",
+        "fri",
+        "sat",
+        "sun",
+        "am",
+        "pm",
+        "a.m",
+        "p.m",
+        "hundred",
+        "thousand",
+        "million",
+        "billion",
+    ];
+    WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
+fn is_separator(character: char) -> bool {
+    matches!(
+        character,
+        ',' | ';' | '!' | '?' | '(' | ')' | '[' | ']' | '{' | '}' | '"' | '|' | '—' | '…' | '“' | '”'
+    )
+}
+
+fn is_sign(character: char) -> bool {
+    matches!(character, '$' | '€' | '£' | '¥' | '₹' | '%' | '°' | '+' | '#')
+}
+
+/// Scripts that are written without spaces between words.
+fn is_unspaced_script(character: char) -> bool {
+    matches!(character, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn texts(text: &str) -> Vec<&str> {
+        units(text).into_iter().map(|unit| &text[unit]).collect()
+    }
+
+    #[test]
+    fn words_lose_their_punctuation() {
+        assert_eq!(
+            texts("Hey Mel! How's it (really) going?"),
+            ["Hey", "Mel", "How's", "it", "really", "going"]
+        );
+    }
+
+    #[test]
+    fn numbers_times_and_dates_stay_whole() {
+        assert_eq!(
+            texts("Meet on 7 May 2023 at 3:30 pm, pay $1,200.50 or 15%."),
+            [
+                "Meet",
+                "on",
+                "7 May 2023",
+                "at",
+                "3:30 pm",
+                "pay",
+                "$1,200.50",
+                "or",
+                "15%"
+            ]
+        );
+        assert_eq!(texts("July 4, 2024 it is"), ["July 4, 2024", "it", "is"]);
+        assert_eq!(texts("call +44 20 7946 0958 now"), ["call", "+44 20 7946 0958", "now"]);
+    }
+
+    #[test]
+    fn scripts_without_spaces_are_split_into_words() {
+        assert!(texts("私は東京に住んでいます").len() > 2);
+    }
+
+    proptest! {
+        #[test]
+        fn units_ascend_on_character_boundaries_and_hold_something(text in "\\PC{0,80}") {
+            let mut last = 0;
+            for unit in units(&text) {
+                prop_assert!(unit.start >= last && unit.start < unit.end);
+                prop_assert!(text[unit.clone()].chars().any(char::is_alphanumeric));
+                last = unit.end;
+            }
+        }
+
+        #[test]
+        fn a_run_of_digits_is_never_cut(text in "[a-z ,.!0-9:/-]{0,60}") {
+            let found = units(&text);
+            let bytes = text.as_bytes();
+            for unit in found {
+                if unit.start > 0 {
+                    prop_assert!(!(bytes[unit.start - 1].is_ascii_digit() && bytes[unit.start].is_ascii_digit()));
+                }
+                if unit.end < bytes.len() {
+                    prop_assert!(!(bytes[unit.end].is_ascii_digit() && bytes[unit.end - 1].is_ascii_digit()));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Names every message by the hash of everything said before it.
+//!
+//! The chain tells conversations apart without any id from the client, makes reading idempotent and separates forks. It must
+//! not know how turns are stored.
+
+use mainpoint_store::{Scope, TurnId};
+use serde_json::Value;
+
+use super::parse::{Message, OriginalPart};
+
+/// Hashes the chains of one scope.
+pub(crate) struct Chain {
+    key: [u8; 32],
+}
+
+impl Chain {
+    /// The chains of `scope`; the same messages in another scope have other names.
+    pub(crate) fn new(scope: &Scope) -> Self {
+        Self {
+            key: blake3::derive_key("mainpoint 2026 chain of turns", scope.as_str().as_bytes()),
+        }
+    }
+
+    /// One name for each message; instructions are no part of the chain.
+    pub(crate) fn names(&self, messages: &[Message]) -> Vec<Option<TurnId>> {
+        let mut previous = None;
+        messages
+            .iter()
+            .map(|message| {
+                if message.is_instruction() {
+                    return None;
+                }
+                let name = self.name(previous, message);
+                previous = Some(name);
+                Some(name)
+            })
+            .collect()
+    }
+
+    /// The name of an assistant's plain text reply after `previous`.
+    pub(crate) fn reply(&self, previous: Option<TurnId>, text: &str) -> TurnId {
+        let mut hasher = self.begin(previous, "assistant");
+        text_part(&mut hasher, text);
+        finish(&hasher)
+    }
+
+    fn name(&self, previous: Option<TurnId>, message: &Message) -> TurnId {
+        let mut hasher = self.begin(previous, &message.role);
+        for part in message.original_parts() {
+            match part {
+                OriginalPart::Text(text) => text_part(&mut hasher, text),
+                OriginalPart::Other(value) => json_part(&mut hasher, "", value),
+            }
+        }
+        for (name, value) in &message.fields {
+            json_part(&mut hasher, name, value);
+        }
+        finish(&hasher)
+    }
+
+    fn begin(&self, previous: Option<TurnId>, role: &str) -> blake3::Hasher {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(&previous.map_or([0; 16], |name| name.0));
+        frame(&mut hasher, b'r', role.as_bytes());
+        hasher
+    }
+}
+
+fn text_part(hasher: &mut blake3::Hasher, text: &str) {
+    frame(hasher, b't', text.as_bytes());
+}
+
+fn json_part(hasher: &mut blake3::Hasher, name: &str, value: &Value) {
+    frame(hasher, b'n', name.as_bytes());
+    let mut canonical = String::new();
+    write_canonical(&mut canonical, value);
+    frame(hasher, b'j', canonical.as_bytes());
+}
+
+/// Kind and length go first, so that no two lists of pieces hash alike.
+fn frame(hasher: &mut blake3::Hasher, kind: u8, bytes: &[u8]) {
+    hasher.update(&[kind]);
+    hasher.update(&(bytes.len() as u64).to_le_bytes());
+    hasher.update(bytes);
+}
+
+fn finish(hasher: &blake3::Hasher) -> TurnId {
+    let mut name = [0; 16];
+    hasher.finalize_xof().fill(&mut name);
+    TurnId(name)
+}
+
+/// JSON with sorted keys and no white space, whatever order the client wrote.
+fn write_canonical(out: &mut String, value: &Value) {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(name, _)| name.as_str());
+            out.push('{');
+            for (name, inner) in entries {
+                out.push_str(&Value::from(name.as_str()).to_string());
+                out.push(':');
+                write_canonical(out, inner);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for inner in items {
+                write_canonical(out, inner);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        plain => out.push_str(&plain.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use serde_json::json;
+
+    use super::super::parse::tests::parsed;
+    use super::*;
+
+    fn names(messages: &Value) -> Vec<Option<TurnId>> {
+        names_in("k-a", messages)
+    }
+
+    fn names_in(scope: &str, messages: &Value) -> Vec<Option<TurnId>> {
+        let request = parsed(&json!({"messages": messages}).to_string());
+        Chain::new(&Scope::new(scope).unwrap()).names(&request.messages)
+    }
+
+    #[test]
+    fn a_string_and_the_same_text_as_one_part_have_one_name() {
+        let string = names(&json!([{"role": "user", "content": "hello"}]));
+        let part = names(&json!([{"role": "user", "content": [{"type": "text", "text": "hello"}]}]));
+        let cached = names(
+            &json!([{"role": "user", "content": [{"type": "text", "text": "hello", "cache_control": {"type": "ephemeral"}}]}]),
+        );
+        assert_eq!(string, part);
+        assert_eq!(string, cached);
+    }
+
+    #[test]
+    fn instructions_are_no_part_of_the_chain() {
+        let with = names(&json!([
+            {"role": "system", "content": "It is 14:03."}, {"role": "user", "content": "a"},
+            {"role": "developer", "content": "x"}, {"role": "assistant", "content": "b"},
+        ]));
+        let without = names(&json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]));
+        assert_eq!(with[0], None);
+        assert_eq!(vec![with[1], with[3]], without);
+    }
+
+    #[test]
+    fn an_edited_turn_renames_itself_and_everything_after_it_only() {
+        let first = names(&json!([
+            {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]));
+        let edited = names(&json!([
+            {"role": "user", "content": "a"}, {"role": "assistant", "content": "B"}, {"role": "user", "content": "c"}]));
+        assert_eq!(first[0], edited[0]);
+        assert_ne!(first[1], edited[1]);
+        assert_ne!(first[2], edited[2]);
+    }
+
+    #[test]
+    fn scopes_roles_and_borders_between_parts_matter() {
+        let messages = json!([{"role": "user", "content": "a"}]);
+        assert_ne!(names_in("k-a", &messages), names_in("k-b", &messages));
+        assert_ne!(names(&messages), names(&json!([{"role": "assistant", "content": "a"}])));
+        let together = json!([{"role": "user", "content": [{"type": "text", "text": "ab"}]}]);
+        let apart =
+            json!([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]);
+        assert_ne!(names(&together), names(&apart));
+    }
+
+    #[test]
+    fn the_order_of_keys_in_a_tool_call_does_not_matter_and_its_arguments_do() {
+        let call = |function: &str| {
+            let body = format!(
+                r#"{{"messages":[{{"role":"assistant","content":null,"tool_calls":[{{"id":"1","function":{function}}}]}}]}}"#
+            );
+            Chain::new(&Scope::new("k-a").unwrap()).names(&parsed(&body).messages)
+        };
+        assert_eq!(
+            call(r#"{"name":"f","arguments":"{}"}"#),
+            call(r#"{"arguments":"{}", "name":"f"}"#)
+        );
+        assert_ne!(
+            call(r#"{"name":"f","arguments":"{}"}"#),
+            call(r#"{"name":"f","arguments":"{ }"}"#)
+        );
+    }
+
+    #[test]
+    fn a_streamed_reply_has_the_name_that_the_next_request_gives_it() {
+        let chain = Chain::new(&Scope::new("k-a").unwrap());
+        let next = names(&json!([
+            {"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "refusal": null, "tool_calls": null}]));
+        assert_eq!(Some(chain.reply(next[0], "b")), next[1]);
+    }
+}

@@ -1,0 +1,19 @@
+//! A chat request on its way through: read, remember, rewrite when over the budget, forward, observe the reply.
+//!
+//! It must not know sockets, llama.cpp or LanceDB. [`flow`] is the way of one request; the other modules are its steps.
+
+pub(crate) mod block;
+mod body;
+pub(crate) mod budget;
+pub(crate) mod chain;
+mod fields;
+pub(crate) mod flow;
+pub(crate) mod observe;
+pub(crate) mod pack;
+pub(crate) mod parse;
+pub(crate) mod plan;
+pub(crate) mod prepare;
+pub(crate) mod rewrite;
+pub(crate) mod scope;
+pub(crate) mod tokens;
+pub(crate) mod units;

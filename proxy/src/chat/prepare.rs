@@ -1,0 +1,194 @@
+//! The part of the memory path that only computes: parse, scope, chain, counts.
+//!
+//! It must not wait for anything, so that it can run on a blocking thread, and it changes nothing.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::HeaderMap;
+use mainpoint_store::{Scope, Turn, TurnId};
+
+use super::chain::Chain;
+use super::parse::ChatRequest;
+use super::scope::{ScopeKey, user_of};
+use super::tokens::{RequestTokens, TokenCounter, Tokenizer};
+use crate::error::MemoryError;
+
+/// Everything known about a request before any memory is asked.
+pub(crate) struct Prepared {
+    /// The parsed request.
+    pub(crate) request: ChatRequest,
+    /// Whose memory it may see.
+    pub(crate) scope: Scope,
+    /// The chain of each message; `None` for instructions.
+    pub(crate) names: Vec<Option<TurnId>>,
+    /// Indices of the messages that have text to remember, oldest first.
+    pub(crate) spoken: Vec<usize>,
+    /// The model's tokenizer.
+    pub(crate) tokenizer: Tokenizer,
+    /// Token counts.
+    pub(crate) tokens: RequestTokens,
+    /// When the request came.
+    pub(crate) time: DateTime<Utc>,
+}
+
+/// Where the reply will stand in the conversation.
+#[derive(Debug, Clone)]
+pub(crate) struct Seat {
+    scope: Scope,
+    previous: Option<TurnId>,
+    parent: Option<TurnId>,
+    conversation: Option<TurnId>,
+    position: u32,
+    before: Vec<Turn>,
+}
+
+/// Prepares `body`. `None` when it is no chat request that could be rewritten.
+///
+/// # Errors
+/// When the scope or the token counts cannot be made.
+pub(crate) fn prepare(
+    keys: &ScopeKey,
+    counter: &TokenCounter,
+    headers: &HeaderMap,
+    user_header: &str,
+    body: Bytes,
+) -> Result<Option<Prepared>, MemoryError> {
+    let request = match ChatRequest::parse(body) {
+        Ok(request) => request,
+        Err(error) => {
+            tracing::debug!(error = %error, "relayed as it is");
+            return Ok(None);
+        }
+    };
+    let user = user_of(headers, user_header).or_else(|| request.user.clone());
+    let scope = keys.scope(headers, user.as_deref())?;
+    let names = Chain::new(&scope).names(&request.messages);
+    let tokenizer = Tokenizer::of(&request.model);
+    let tokens = counter.request(tokenizer, &request)?;
+    let spoken = (0..request.messages.len())
+        .filter(|index| names.get(*index).is_some_and(Option::is_some))
+        .filter(|index| {
+            request
+                .messages
+                .get(*index)
+                .is_some_and(|message| !message.text().trim().is_empty())
+        })
+        .collect();
+    Ok(Some(Prepared {
+        request,
+        scope,
+        names,
+        spoken,
+        tokenizer,
+        tokens,
+        time: Utc::now(),
+    }))
+}
+
+impl Prepared {
+    /// The turn that the message `spoken[at]` is.
+    pub(crate) fn turn(&self, at: usize) -> Option<Turn> {
+        let index = *self.spoken.get(at)?;
+        let message = self.request.messages.get(index)?;
+        Some(Turn {
+            id: self.name(at)?,
+            parent: at.checked_sub(1).and_then(|before| self.name(before)),
+            conversation: self.name(0)?,
+            scope: self.scope.clone(),
+            position: self.position(index),
+            role: message.role.clone(),
+            text: message.text(),
+            time: self.time,
+            tokens: self
+                .tokens
+                .messages
+                .get(index)
+                .map_or(0, |tokens| u32::try_from(*tokens).unwrap_or(u32::MAX)),
+        })
+    }
+
+    /// The name of the message `spoken[at]`.
+    pub(crate) fn name(&self, at: usize) -> Option<TurnId> {
+        self.names.get(*self.spoken.get(at)?).copied().flatten()
+    }
+
+    /// The names of every turn with text, oldest first.
+    pub(crate) fn turn_names(&self) -> Vec<TurnId> {
+        (0..self.spoken.len()).filter_map(|at| self.name(at)).collect()
+    }
+
+    /// How many messages of the chain come before the message `index`.
+    fn position(&self, index: usize) -> u32 {
+        let before = self.names.iter().take(index).flatten().count();
+        u32::try_from(before).unwrap_or(u32::MAX)
+    }
+
+    /// Where the reply will stand; `None` when it could not be told which of several replies the client goes on with, or
+    /// when the reply continues the last message.
+    pub(crate) fn seat(&self) -> Option<Seat> {
+        let last = self
+            .request
+            .messages
+            .iter()
+            .rfind(|message| !message.is_instruction())?;
+        if self.request.choices != 1 || last.role == "assistant" {
+            return None;
+        }
+        Some(Seat {
+            scope: self.scope.clone(),
+            previous: self.names.iter().rev().copied().flatten().next(),
+            parent: self.spoken.len().checked_sub(1).and_then(|at| self.name(at)),
+            conversation: self.name(0),
+            position: self.position(self.request.messages.len()),
+            before: (self.spoken.len().saturating_sub(CONTEXT_TURNS)..self.spoken.len())
+                .filter_map(|at| self.turn(at))
+                .collect(),
+        })
+    }
+}
+
+impl Seat {
+    /// The turn that a reply of `text` is, with about as many tokens as its length suggests, and the turns before it.
+    pub(crate) fn take(self, text: String) -> (Turn, Vec<Turn>) {
+        let id = Chain::new(&self.scope).reply(self.previous, &text);
+        let turn = Turn {
+            id,
+            parent: self.parent,
+            conversation: self.conversation.unwrap_or(id),
+            scope: self.scope,
+            position: self.position,
+            role: "assistant".to_owned(),
+            tokens: u32::try_from(text.len().div_ceil(4)).unwrap_or(u32::MAX),
+            text,
+            time: Utc::now(),
+        };
+        (turn, self.before)
+    }
+}
+
+/// How many turns before a reply the reader may see.
+const CONTEXT_TURNS: usize = 8;
+
+/// What [`prepare`] needs, shared by all requests.
+#[derive(Debug, Clone)]
+pub(crate) struct Preparation {
+    /// The server's secret.
+    pub(crate) keys: Arc<ScopeKey>,
+    /// Counts tokens.
+    pub(crate) counter: Arc<TokenCounter>,
+    /// Name of the header that subdivides a key's scope by user.
+    pub(crate) user_header: String,
+}
+
+impl Preparation {
+    /// Runs [`prepare`] where it may take its time.
+    ///
+    /// # Errors
+    /// As [`prepare`], or when the worker ended abnormally.
+    pub(crate) async fn run(&self, headers: &HeaderMap, body: &Bytes) -> Result<Option<Prepared>, MemoryError> {
+        let (own, headers, body) = (self.clone(), headers.clone(), body.clone());
+        tokio::task::spawn_blocking(move || prepare(&own.keys, &own.counter, &headers, &own.user_header, body)).await?
+    }
+}

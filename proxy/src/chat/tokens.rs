@@ -1,0 +1,347 @@
+//! Counts the tokens of a prompt: with OpenAI's own tokenizers for its models, with the reader's for all others.
+//!
+//! It must not know budgets. Counts of messages are kept, because every request repeats the whole conversation.
+
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lru::LruCache;
+use mainpoint_engine::EngineError;
+use serde_json::Value;
+use tiktoken_rs::CoreBPE;
+use tiktoken_rs::tokenizer::{Tokenizer as OpenAiTokenizer, get_tokenizer};
+
+use super::parse::{ChatRequest, Message, Part};
+
+/// Counts a text's tokens with the reader's tokenizer.
+pub(crate) type ReaderCount = Arc<dyn Fn(&str) -> Result<usize, EngineError> + Send + Sync>;
+
+/// Counts tokens and remembers the counts of messages.
+pub(crate) struct TokenCounter {
+    reader: ReaderCount,
+    cache: Mutex<LruCache<[u8; 16], usize>>,
+}
+
+impl std::fmt::Debug for TokenCounter {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("TokenCounter")
+    }
+}
+
+/// The tokenizer that a request's model uses.
+#[derive(Clone, Copy)]
+pub(crate) enum Tokenizer {
+    /// One of OpenAI's.
+    OpenAi(OpenAiTokenizer, &'static CoreBPE),
+    /// The reader's, for every model whose tokenizer is not known.
+    Reader,
+}
+
+/// The tokens of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RequestTokens {
+    /// Tokens of each message, in order.
+    pub(crate) messages: Vec<usize>,
+    /// Tokens of everything else: definitions and the priming of the reply.
+    pub(crate) other: usize,
+}
+
+impl RequestTokens {
+    /// Tokens of the whole prompt.
+    pub(crate) fn total(&self) -> usize {
+        self.messages.iter().sum::<usize>() + self.other
+    }
+}
+
+impl TokenCounter {
+    /// Counts with `reader` where no tokenizer of OpenAI's fits.
+    pub(crate) fn new(reader: ReaderCount) -> Self {
+        Self {
+            reader,
+            cache: Mutex::new(LruCache::new(REMEMBERED)),
+        }
+    }
+
+    /// Counts every part of `request`.
+    ///
+    /// # Errors
+    /// When the reader's tokenizer fails.
+    pub(crate) fn request(&self, tokenizer: Tokenizer, request: &ChatRequest) -> Result<RequestTokens, EngineError> {
+        let messages = request
+            .messages
+            .iter()
+            .map(|message| {
+                let bytes = request.slice(&message.range);
+                self.remembered(tokenizer, b"message", bytes, || self.message(tokenizer, message))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut other = REPLY_PRIMING;
+        for definition in &request.definitions {
+            let bytes = request.slice(definition);
+            let text = std::str::from_utf8(bytes).unwrap_or_default();
+            other += self.remembered(tokenizer, b"definition", bytes, || self.text(tokenizer, text))?;
+        }
+        Ok(RequestTokens { messages, other })
+    }
+
+    /// Counts a text.
+    ///
+    /// # Errors
+    /// When the reader's tokenizer fails.
+    pub(crate) fn text(&self, tokenizer: Tokenizer, text: &str) -> Result<usize, EngineError> {
+        pieces(text)
+            .map(|piece| match tokenizer {
+                // The tokenizer gives up on some very odd texts; a rough count serves then.
+                Tokenizer::OpenAi(_, encoding) => Ok(encoding
+                    .count(piece, &HashSet::new())
+                    .unwrap_or_else(|_| piece.len().div_ceil(3))),
+                Tokenizer::Reader => (self.reader)(piece),
+            })
+            .sum()
+    }
+
+    /// Counts a message as OpenAI documents it: 3 tokens, its role, its content, and 1 more for a name.
+    ///
+    /// # Errors
+    /// When the reader's tokenizer fails.
+    pub(crate) fn message(&self, tokenizer: Tokenizer, message: &Message) -> Result<usize, EngineError> {
+        let mut tokens = PER_MESSAGE + self.text(tokenizer, &message.role)?;
+        for part in &message.parts {
+            tokens += match part {
+                Part::Text(text) => self.text(tokenizer, text)?,
+                Part::Other(value) => self.other_part(tokenizer, value)?,
+            };
+        }
+        for (name, value) in &message.fields {
+            tokens += match value {
+                Value::String(text) => self.text(tokenizer, text)?,
+                value => self.text(tokenizer, &value.to_string())?,
+            };
+            tokens += usize::from(*name == "name");
+        }
+        Ok(tokens)
+    }
+
+    /// Media are estimated; the base64 text that carries them is not what the model sees.
+    fn other_part(&self, tokenizer: Tokenizer, value: &Value) -> Result<usize, EngineError> {
+        match value.get("type").and_then(Value::as_str) {
+            Some("image_url") => {
+                let low = value.pointer("/image_url/detail").is_some_and(|detail| detail == "low");
+                Ok(if low { LOW_IMAGE } else { HIGH_IMAGE })
+            }
+            Some("input_audio") => {
+                let encoded = value
+                    .pointer("/input_audio/data")
+                    .and_then(Value::as_str)
+                    .map_or(0, str::len);
+                Ok((encoded / 4 * 3) / AUDIO_BYTES_PER_TOKEN + 1)
+            }
+            _ => {
+                let text = value.to_string();
+                let shown: String = text.chars().take(OTHER_CHARACTERS).collect();
+                Ok(self.text(tokenizer, &shown)? + text.len().saturating_sub(shown.len()) / OTHER_BYTES_PER_TOKEN)
+            }
+        }
+    }
+
+    fn remembered(
+        &self,
+        tokenizer: Tokenizer,
+        kind: &[u8],
+        bytes: &[u8],
+        count: impl FnOnce() -> Result<usize, EngineError>,
+    ) -> Result<usize, EngineError> {
+        let key = tokenizer.key(kind, bytes);
+        if let Some(tokens) = self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(*tokens);
+        }
+        let tokens = count()?;
+        self.cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .put(key, tokens);
+        Ok(tokens)
+    }
+}
+
+impl Tokenizer {
+    /// The tokenizer of the model that is called `model`, such as `gpt-4o` or `openai/gpt-4.1-mini`.
+    pub(crate) fn of(model: &str) -> Self {
+        let name = model.rsplit('/').next().unwrap_or(model);
+        let known = get_tokenizer(name).or_else(|| newer(name));
+        match known.and_then(|known| Some((known, tiktoken_rs::bpe_for_tokenizer(known).ok()?))) {
+            Some((known, encoding)) => Self::OpenAi(known, encoding),
+            None => Self::Reader,
+        }
+    }
+
+    fn key(self, kind: &[u8], bytes: &[u8]) -> [u8; 16] {
+        let mut hasher = blake3::Hasher::new();
+        match self {
+            Self::OpenAi(known, _) => hasher.update(format!("{known:?}").as_bytes()),
+            Self::Reader => hasher.update(b"reader"),
+        };
+        hasher.update(&[0]);
+        hasher.update(kind);
+        hasher.update(&[0]);
+        hasher.update(bytes);
+        let mut key = [0; 16];
+        hasher.finalize_xof().fill(&mut key);
+        key
+    }
+}
+
+/// How many messages' counts are kept, at about 100 bytes each.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(65_535);
+const PER_MESSAGE: usize = 3;
+const REPLY_PRIMING: usize = 3;
+/// What OpenAI counts for an image in low detail, and for one of 1024 × 1024 pixels in high detail.
+const LOW_IMAGE: usize = 85;
+const HIGH_IMAGE: usize = 765;
+/// 10 tokens a second of 16 kHz, 16-bit, mono sound.
+const AUDIO_BYTES_PER_TOKEN: usize = 3200;
+/// So much of an unknown part is counted exactly; the rest is most likely encoded data.
+const OTHER_CHARACTERS: usize = 2000;
+const OTHER_BYTES_PER_TOKEN: usize = 12;
+/// Longer texts are counted in pieces of at most this many bytes, cut at white space where there is some.
+const PIECE: usize = 64 * 1024;
+
+/// Models of OpenAI's that are newer than the tokenizer library; its newest chat tokenizer is the best guess.
+fn newer(name: &str) -> Option<OpenAiTokenizer> {
+    let mut letters = name.chars();
+    let numbered_o = letters.next() == Some('o') && letters.next().is_some_and(|digit| digit.is_ascii_digit());
+    (numbered_o || name.starts_with("gpt-") || name.starts_with("chatgpt-")).then_some(OpenAiTokenizer::O200kBase)
+}
+
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        if rest.len() <= PIECE {
+            return Some(std::mem::take(&mut rest));
+        }
+        let mut end = PIECE;
+        while !rest.is_char_boundary(end) {
+            end -= 1;
+        }
+        let end = rest
+            .get(..end)
+            .and_then(|head| head.rfind(' '))
+            .filter(|space| *space > 0)
+            .unwrap_or(end);
+        let (head, tail) = rest.split_at_checked(end)?;
+        rest = tail;
+        Some(head)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::parse::tests::parsed;
+    use super::*;
+
+    fn words() -> TokenCounter {
+        TokenCounter::new(Arc::new(|text| Ok(text.split_whitespace().count())))
+    }
+
+    #[test]
+    fn known_texts_have_the_counts_that_tiktoken_gives() {
+        let counter = words();
+        // Values of Python's tiktoken: o200k_base for gpt-4o, cl100k_base for gpt-4.
+        for (model, text, expected) in [
+            ("gpt-4o", "hello world", 2),
+            ("gpt-4o-mini", "tiktoken is great!", 6),
+            ("gpt-4", "tiktoken is great!", 6),
+            ("gpt-4", "antidisestablishmentarianism", 6),
+            ("gpt-4.1", "", 0),
+        ] {
+            assert_eq!(
+                counter.text(Tokenizer::of(model), text).unwrap(),
+                expected,
+                "{model}: {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn models_of_openai_have_its_tokenizers_and_all_others_the_readers() {
+        let name = |model: &str| match Tokenizer::of(model) {
+            Tokenizer::OpenAi(known, _) => format!("{known:?}"),
+            Tokenizer::Reader => "reader".to_owned(),
+        };
+        for model in [
+            "gpt-4o",
+            "gpt-4.1-mini",
+            "gpt-5",
+            "gpt-5.2",
+            "o1",
+            "o3-mini",
+            "o4-mini",
+            "openai/gpt-4o",
+            "gpt-7",
+        ] {
+            assert_eq!(name(model), "O200kBase", "{model}");
+        }
+        assert_eq!(name("gpt-4-turbo"), "Cl100kBase");
+        for model in ["llama-3", "mistral", "", "ollama/gemma3", "o-model"] {
+            assert_eq!(name(model), "reader", "{model}");
+        }
+    }
+
+    #[test]
+    fn a_prompt_costs_three_tokens_a_message_and_three_for_the_reply() {
+        // The example of OpenAI's cookbook counts 124 tokens for gpt-4o and 129 for gpt-4.
+        let body = serde_json::json!({"messages": [
+            {"role": "system", "content": "You are a helpful, pattern-following assistant that translates corporate jargon into plain English."},
+            {"role": "system", "name": "example_user", "content": "New synergies will help drive top-line growth."},
+            {"role": "system", "name": "example_assistant", "content": "Things working well together will increase revenue."},
+            {"role": "system", "name": "example_user", "content": "Let's circle back when we have more bandwidth to touch base on opportunities for increased leverage."},
+            {"role": "system", "name": "example_assistant", "content": "Let's talk later when we're less busy about how to do better."},
+            {"role": "user", "content": "This late pivot means we don't have time to boil the ocean for the client deliverable."},
+        ]});
+        let request = parsed(&body.to_string());
+        let counter = words();
+        assert_eq!(counter.request(Tokenizer::of("gpt-4o"), &request).unwrap().total(), 124);
+        assert_eq!(counter.request(Tokenizer::of("gpt-4"), &request).unwrap().total(), 129);
+    }
+
+    #[test]
+    fn a_message_is_counted_once_and_tools_count_too() {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&calls);
+        let counter = TokenCounter::new(Arc::new(move |text| {
+            seen.fetch_add(1, Ordering::Relaxed);
+            Ok(text.split_whitespace().count())
+        }));
+        let request = parsed(r#"{"messages":[{"role":"user","content":"a b c"}],"tools":[ {"x": 1} ]}"#);
+        let first = counter.request(Tokenizer::Reader, &request).unwrap();
+        let after_first = calls.load(Ordering::Relaxed);
+        assert_eq!(counter.request(Tokenizer::Reader, &request).unwrap(), first);
+        assert_eq!(calls.load(Ordering::Relaxed), after_first);
+        assert_eq!(first.messages, [3 + 1 + 3]);
+        assert!(first.other > 3);
+    }
+
+    #[test]
+    fn an_image_costs_what_the_model_sees_and_not_its_base64() {
+        let data = "A".repeat(1_000_000);
+        let body = format!(
+            r#"{{"messages":[{{"role":"user","content":[{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{data}"}}}}]}}]}}"#
+        );
+        let tokens = words().request(Tokenizer::of("gpt-4o"), &parsed(&body)).unwrap();
+        assert_eq!(tokens.messages, [3 + 1 + 765]);
+    }
+
+    #[test]
+    fn a_long_text_is_counted_in_pieces_that_together_are_the_text() {
+        let text = format!("{}é{}", "a".repeat(PIECE - 1), " word".repeat(PIECE));
+        assert_eq!(pieces(&text).collect::<String>(), text);
+        assert!(pieces(&text).all(|piece| piece.len() <= PIECE));
+    }
+}

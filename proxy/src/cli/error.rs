@@ -1,0 +1,94 @@
+//! Why a command failed, and the status to exit with.
+//!
+//! It must not know how failures are shown.
+
+use std::io;
+
+use mainpoint_engine::EngineError;
+use mainpoint_store::StoreError;
+
+use crate::config::ConfigError;
+use crate::error::StartError;
+use crate::exit::ExitStatus;
+use crate::models::ModelError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A model is missing, damaged or cannot be fetched.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The engine, the store or the server could not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The engine failed at its work.
+    #[error("the reader failed: {0}")]
+    Engine(#[from] EngineError),
+    /// The store failed at its work.
+    #[error("the store failed: {0}")]
+    Store(#[from] StoreError),
+    /// The file to explain cannot be read.
+    #[error("cannot read {name}: {source}")]
+    Read {
+        /// The file, or `standard input`.
+        name: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file to explain is not a conversation.
+    #[error(
+        "{name}: {reason}; expected {{\"messages\": […]}} or a list of messages, each with \"role\" and \"content\""
+    )]
+    Conversation {
+        /// The file, or `standard input`.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An argument cannot be used.
+    #[error("{0}")]
+    Argument(String),
+    /// Standard output cannot be written.
+    #[error("cannot write to standard output: {source}")]
+    Output {
+        /// Why not.
+        #[from]
+        source: io::Error,
+    },
+    /// Some models are not what they should be; each was shown in its own line.
+    #[error("{failed} of {total} models failed")]
+    Models {
+        /// How many failed.
+        failed: usize,
+        /// How many there are.
+        total: usize,
+        /// The gravest of their statuses.
+        status: ExitStatus,
+    },
+}
+
+impl CliError {
+    /// The status to exit with.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        let status = match self {
+            Self::Config(error) => error.exit_status(),
+            Self::Model(error) => error.exit_status(),
+            Self::Start(error) => return error.exit_code(),
+            Self::Engine(_) | Self::Store(_) => ExitStatus::Software,
+            Self::Read { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => ExitStatus::NoInput,
+                io::ErrorKind::PermissionDenied => ExitStatus::NoPermission,
+                _ => ExitStatus::InputOutput,
+            },
+            Self::Conversation { .. } => ExitStatus::Data,
+            Self::Argument(_) => ExitStatus::Usage,
+            Self::Output { .. } => ExitStatus::InputOutput,
+            Self::Models { status, .. } => *status,
+        };
+        status.code()
+    }
+}

@@ -1,0 +1,105 @@
+//! `mainpoint explain`: shows every turn of a conversation with its attention and its main point.
+//!
+//! It must not know how attention is read, nor anything about colours; the engine reads and `highlight` draws.
+
+mod highlight;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use mainpoint_engine::{ReadRequest, Span, TurnReading, TurnText};
+use serde_json::{Value, json};
+
+use highlight::Marks;
+
+use super::conversation::{self, Message};
+use super::{CliError, ConfigOption};
+use crate::config::Overrides;
+use crate::{models, startup};
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArguments {
+    #[command(flatten)]
+    config: ConfigOption,
+    /// A conversation as OpenAI messages: {"messages": […]} or a list; `-` reads standard input.
+    #[arg(value_name = "FILE.json")]
+    file: PathBuf,
+    /// Print spans, salience and passages as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(arguments: ExplainArguments) -> Result<(), CliError> {
+    let messages = conversation::read(&arguments.file)?;
+    let config = arguments.config.load(&Overrides::default())?;
+    let paths = models::resolve(&config.models)?;
+    let engine = startup::engine(&config, &paths)?;
+    let turns: Vec<TurnText> = messages.iter().filter(|message| is_read(message)).map(turn).collect();
+    let readings = engine
+        .read(ReadRequest {
+            context: Vec::new(),
+            turns,
+        })
+        .await?;
+    let mut readings = readings.into_iter();
+    let explained: Vec<(&Message, Option<TurnReading>)> = messages
+        .iter()
+        .map(|message| (message, if is_read(message) { readings.next() } else { None }))
+        .collect();
+    if arguments.json {
+        let turns: Vec<Value> = explained
+            .iter()
+            .map(|(message, reading)| describe(message, reading.as_ref()))
+            .collect();
+        writeln!(anstream::stdout(), "{:#}", json!({ "turns": turns }))?;
+    } else {
+        let mut output = anstream::stdout();
+        let marks = Marks::of(&output);
+        highlight::show(&mut output, &explained, marks)?;
+    }
+    Ok(())
+}
+
+/// Instructions are not part of the conversation's memory, and a turn without text has no main point.
+fn is_read(message: &Message) -> bool {
+    !matches!(message.role.as_str(), "system" | "developer") && !message.text.trim().is_empty()
+}
+
+/// The turn as the proxy gives it to the reader: the role, with a capital, is the speaker.
+fn turn(message: &Message) -> TurnText {
+    let mut letters = message.role.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    TurnText {
+        speaker: first.chain(letters).collect(),
+        text: message.text.clone(),
+    }
+}
+
+fn describe(message: &Message, reading: Option<&TurnReading>) -> Value {
+    let Some(reading) = reading else {
+        return json!({ "role": message.role, "text": message.text, "read": false });
+    };
+    let salience: Vec<Value> = reading
+        .salience
+        .iter()
+        .map(|token| json!({ "start": token.start, "end": token.end, "score": token.score }))
+        .collect();
+    let passages = reading.passages.iter().map(|passage| {
+        let spans = passage.spans.iter().map(|span| describe_span(&message.text, span));
+        json!({ "start": passage.start, "end": passage.end, "spans": spans.collect::<Vec<_>>() })
+    });
+    json!({
+        "role": message.role,
+        "text": message.text,
+        "read": true,
+        "tokens": reading.tokens,
+        "salience": salience,
+        "passages": passages.collect::<Vec<_>>(),
+    })
+}
+
+fn describe_span(text: &str, span: &Span) -> Value {
+    let words = text.get(span.start..span.end).unwrap_or_default();
+    json!({ "start": span.start, "end": span.end, "salience": span.salience, "text": words })
+}

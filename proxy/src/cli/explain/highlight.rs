@@ -1,0 +1,197 @@
+//! Draws a turn: attention as the intensity of a background colour, the main point underlined.
+//!
+//! Where colours cannot be shown the main point stands in guillemets instead. It must not know where the figures come from.
+
+use std::io::{self, Write};
+
+use anstream::{AutoStream, ColorChoice, stream::RawStream};
+use anstyle::{Ansi256Color, AnsiColor, Style};
+use mainpoint_engine::{Span, TurnReading};
+
+use crate::cli::conversation::Message;
+
+/// From little attention to much: pale yellow to orange, which black text can be read on.
+const RAMP: [u8; 7] = [230, 229, 228, 222, 221, 220, 214];
+
+/// A stretch of text that looks the same throughout.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Stretch<'a> {
+    text: &'a str,
+    attention: f32,
+    main_point: bool,
+}
+
+/// How the main point is set apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Marks {
+    /// Colours and underlines.
+    Styles,
+    /// Guillemets, where styles would be lost.
+    Guillemets,
+}
+
+impl Marks {
+    /// What suits an output.
+    pub(super) fn of<S: RawStream>(output: &AutoStream<S>) -> Self {
+        if output.current_choice() == ColorChoice::Never {
+            Self::Guillemets
+        } else {
+            Self::Styles
+        }
+    }
+}
+
+/// Writes every turn.
+pub(super) fn show(output: &mut impl Write, turns: &[(&Message, Option<TurnReading>)], marks: Marks) -> io::Result<()> {
+    let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
+    for (number, (message, reading)) in turns.iter().enumerate() {
+        let note = reading
+            .as_ref()
+            .map_or_else(|| "not read".to_owned(), |reading| format!("{} tokens", reading.tokens));
+        writeln!(
+            output,
+            "{bold}{} {}{bold:#} {dim}({note}){dim:#}",
+            number + 1,
+            message.role
+        )?;
+        match reading {
+            Some(reading) => write_turn(output, &stretches(&message.text, reading), marks)?,
+            None => write!(output, "{dim}{}{dim:#}", message.text)?,
+        }
+        writeln!(output, "\n")?;
+    }
+    Ok(())
+}
+
+fn write_turn(output: &mut impl Write, stretches: &[Stretch<'_>], marks: Marks) -> io::Result<()> {
+    let mut inside = false;
+    for stretch in stretches {
+        if marks == Marks::Guillemets && stretch.main_point != inside {
+            write!(output, "{}", if inside { "»" } else { "«" })?;
+            inside = stretch.main_point;
+        }
+        let style = style_of(stretch);
+        // A background colour would run on to the edge of the terminal at the end of a line.
+        for (index, line) in stretch.text.split('\n').enumerate() {
+            if index > 0 {
+                writeln!(output)?;
+            }
+            if !line.is_empty() {
+                write!(output, "{style}{line}{style:#}")?;
+            }
+        }
+    }
+    write!(output, "{}", if inside { "»" } else { "" })
+}
+
+fn style_of(stretch: &Stretch<'_>) -> Style {
+    let style = if stretch.main_point {
+        Style::new().underline()
+    } else {
+        Style::new()
+    };
+    match colour(stretch.attention) {
+        Some(colour) => style
+            .bg_color(Some(colour.into()))
+            .fg_color(Some(AnsiColor::Black.into())),
+        None => style,
+    }
+}
+
+/// The background of a token; a token with hardly any attention has none.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the index is between 0 and the ramp's length"
+)]
+fn colour(attention: f32) -> Option<Ansi256Color> {
+    // Few tokens come near the greatest attention of their turn: the root spreads the rest over the ramp.
+    let step = attention.clamp(0.0, 1.0).sqrt() * (RAMP.len() + 1) as f32;
+    let index = (step as usize).min(RAMP.len()).checked_sub(1)?;
+    RAMP.get(index).copied().map(Ansi256Color)
+}
+
+/// Cuts a text wherever the attention or the main point changes. Together the stretches are the text.
+fn stretches<'a>(text: &'a str, reading: &TurnReading) -> Vec<Stretch<'a>> {
+    let spans: Vec<&Span> = reading.passages.iter().flat_map(|passage| &passage.spans).collect();
+    let tokens = reading.salience.iter().flat_map(|token| [token.start, token.end]);
+    let ends = spans.iter().flat_map(|span| [span.start, span.end]);
+    let mut cuts: Vec<usize> = tokens
+        .chain(ends)
+        .chain([0, text.len()])
+        .filter(|cut| text.is_char_boundary(*cut))
+        .collect();
+    cuts.sort_unstable();
+    cuts.dedup();
+    let pairs = cuts.iter().zip(cuts.iter().skip(1));
+    pairs
+        .filter_map(|(start, end)| {
+            let covers = |from: usize, to: usize| from <= *start && *start < to;
+            let token = reading.salience.iter().find(|token| covers(token.start, token.end));
+            Some(Stretch {
+                text: text.get(*start..*end)?,
+                attention: token.map_or(0.0, |token| token.score),
+                main_point: spans.iter().any(|span| covers(span.start, span.end)),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use mainpoint_engine::TokenSalience;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn token(start: usize, end: usize, score: f32) -> TokenSalience {
+        TokenSalience { start, end, score }
+    }
+
+    fn reading(salience: Vec<TokenSalience>) -> TurnReading {
+        TurnReading {
+            tokens: salience.len(),
+            salience,
+            passages: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_plain_main_point_stands_in_guillemets() {
+        let stretch = |text, main_point| Stretch {
+            text,
+            attention: 0.0,
+            main_point,
+        };
+        let stretches = [
+            stretch("I live in ", false),
+            stretch("Bern", true),
+            stretch(" since ", false),
+            stretch("2019", true),
+        ];
+        let mut output = Vec::new();
+        assert!(write_turn(&mut output, &stretches, Marks::Guillemets).is_ok());
+        assert_eq!(String::from_utf8_lossy(&output), "I live in «Bern» since «2019»");
+    }
+
+    #[test]
+    fn more_attention_never_has_a_paler_colour() {
+        let mut last = None;
+        for step in 0..=100_u8 {
+            let place =
+                colour(f32::from(step) / 100.0).and_then(|colour| RAMP.iter().position(|known| *known == colour.0));
+            assert!(place >= last, "{step} of 100 is paler than less");
+            last = place;
+        }
+        assert_eq!(last, Some(RAMP.len() - 1));
+    }
+
+    proptest! {
+        #[test]
+        fn the_stretches_together_are_the_text(text in "\\PC{0,40}", cuts in proptest::collection::vec((0_usize..120, 0_usize..120), 0..8)) {
+            let tokens = cuts.iter().map(|(start, end)| token(*start, *end, 0.5)).collect();
+            let joined: String = stretches(&text, &reading(tokens)).iter().map(|stretch| stretch.text).collect();
+            prop_assert_eq!(joined, text);
+        }
+    }
+}

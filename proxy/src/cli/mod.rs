@@ -1,0 +1,104 @@
+//! The command line: what can be typed, and which part of the program does it.
+//!
+//! Each command has its own file. It must not know HTTP, and it decides nothing that the configuration decides.
+
+mod conversation;
+mod error;
+mod explain;
+mod models;
+mod search;
+mod serve;
+
+pub use error::CliError;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Overrides};
+use crate::exit::{ExitStatus, one_line};
+
+/// An OpenAI-compatible reverse proxy with a memory that reads attention.
+#[derive(Debug, Parser)]
+#[command(name = "mainpoint", version, about, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the proxy.
+    Serve(serve::ServeArguments),
+    /// Show what the attention of the reader finds in a conversation.
+    Explain(explain::ExplainArguments),
+    /// Search the stored memories. The proxy must not be running on the same data directory.
+    Search(search::SearchArguments),
+    /// List, fetch or verify the models.
+    Models(models::ModelsArguments),
+}
+
+/// The option that every command has.
+#[derive(Debug, Clone, Args)]
+struct ConfigOption {
+    /// Configuration file; without it ./config.toml if there is one, else the defaults.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigOption {
+    fn load(&self, overrides: &Overrides) -> Result<Config, CliError> {
+        let beside = Path::new("config.toml");
+        let config = match &self.config {
+            Some(path) => Config::load(path, overrides)?,
+            None if beside.exists() => Config::load(beside, overrides)?,
+            None => Config::without_file(overrides)?,
+        };
+        Ok(config)
+    }
+}
+
+/// Runs the command that was typed and gives the status to exit with. Every failure is one line on standard error.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return show_usage(&error),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&one_line(&error), ExitStatus::Unavailable.code()),
+    };
+    match runtime.block_on(run(arguments.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the output has seen enough, as in `mainpoint explain … | head`.
+        Err(CliError::Output { source }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => fail(&one_line(&error), error.exit_code()),
+    }
+}
+
+async fn run(command: Command) -> Result<(), CliError> {
+    match command {
+        Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Explain(arguments) => explain::run(arguments).await,
+        Command::Search(arguments) => search::run(arguments).await,
+        Command::Models(arguments) => models::run(arguments).await,
+    }
+}
+
+/// Shows help on standard output and mistakes on standard error.
+fn show_usage(error: &clap::Error) -> ExitCode {
+    // Nothing can be done when the terminal is gone.
+    let _ = error.print();
+    if error.use_stderr() {
+        ExitStatus::Usage.into()
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn fail(line: &str, code: u8) -> ExitCode {
+    anstream::eprintln!("mainpoint: {line}");
+    ExitCode::from(code)
+}

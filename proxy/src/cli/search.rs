@@ -1,0 +1,228 @@
+//! `mainpoint search`: asks the store a question, in the way in which the proxy recalls memories.
+//!
+//! It must not know how the store searches or how attention is scored; it fuses the three rankings and shows the turns.
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+use mainpoint_engine::{Engine, KeyBlock};
+use mainpoint_store::{Hit, Point, Scope, SearchQuery, SearchResult, Store, Turn, TurnId, Within, fusion};
+use serde_json::{Value, json};
+
+use super::{CliError, ConfigOption};
+use crate::config::{Config, Overrides};
+use crate::{models, startup};
+
+/// The constant of reciprocal rank fusion that the proxy uses too.
+const FUSION: f32 = 20.0;
+/// Characters of a turn that the table shows.
+const EXCERPT: usize = 160;
+
+#[derive(Debug, Args)]
+pub(super) struct SearchArguments {
+    #[command(flatten)]
+    config: ConfigOption,
+    /// The question.
+    question: String,
+    /// Whose memories to search; not needed while the store holds a single scope.
+    #[arg(long)]
+    scope: Option<String>,
+    /// Most turns to show.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    limit: usize,
+    /// Directory of the store, instead of the configuration's.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<std::path::PathBuf>,
+    /// Print the turns as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
+    let overrides = Overrides {
+        data_dir: arguments.data_dir.clone(),
+        ..Overrides::default()
+    };
+    let config = arguments.config.load(&overrides)?;
+    if !config.store.directory.is_dir() {
+        let directory = config.store.directory.display();
+        return Err(CliError::Argument(format!(
+            "there is no store in {directory} (store.directory); start the proxy first, or name one with --data-dir"
+        )));
+    }
+    let paths = models::resolve(&config.models)?;
+    let engine = startup::engine(&config, &paths)?;
+    let store = startup::store(&config, &engine).await?;
+    let outcome = search(&arguments, &config, &engine, &store).await;
+    store.close().await?;
+    let found = outcome?;
+    if arguments.json {
+        let found: Vec<Value> = found.iter().map(Found::describe).collect();
+        writeln!(anstream::stdout(), "{:#}", json!({ "results": found }))?;
+    } else {
+        show(&found)?;
+    }
+    Ok(())
+}
+
+/// A turn that was found.
+struct Found {
+    score: f32,
+    turn: Turn,
+    /// The main point of its best passage, each span word for word.
+    main_point: Vec<String>,
+}
+
+async fn search(
+    arguments: &SearchArguments,
+    config: &Config,
+    engine: &Engine,
+    store: &Store,
+) -> Result<Vec<Found>, CliError> {
+    let scope = choose_scope(arguments.scope.as_deref(), store.scopes().await?)?;
+    let question = engine.question(&arguments.question).await?;
+    let query = SearchQuery {
+        scope: scope.clone(),
+        within: Within::Scope,
+        vector: question.vector.clone(),
+        text: arguments.question.clone(),
+        limit: config.memory.candidates,
+    };
+    let result = store.search(&query).await?;
+    let keys = result
+        .points
+        .iter()
+        .map(|point| KeyBlock::from_bytes(&point.keys))
+        .collect::<Result<Vec<_>, _>>()?;
+    let attention = engine.attention_scores(&question, &keys);
+    let mut best = fuse(&result, &attention);
+    best.truncate(arguments.limit);
+    let ids: Vec<TurnId> = best.iter().map(|(id, _)| *id).collect();
+    let mut turns: HashMap<TurnId, Turn> = store
+        .turns(&scope, &ids)
+        .await?
+        .into_iter()
+        .map(|turn| (turn.id, turn))
+        .collect();
+    let found = best.into_iter().filter_map(|(id, score)| {
+        let turn = turns.remove(&id)?;
+        let point = result.points.iter().find(|point| point.turn == id);
+        Some(Found {
+            score,
+            main_point: point.map(|point| main_point(point)).unwrap_or_default(),
+            turn,
+        })
+    });
+    Ok(found.collect())
+}
+
+/// One ranking of turns from lexical search, vectors and attention.
+fn fuse(result: &SearchResult, attention: &[f32]) -> Vec<(TurnId, f32)> {
+    let mut scored: Vec<(&Point, f32)> = result.points.iter().zip(attention.iter().copied()).collect();
+    scored.sort_by(|left, right| right.1.total_cmp(&left.1));
+    let hits = |hits: &[Hit]| first_of_each(hits.iter().map(|hit| hit.turn));
+    let attention = first_of_each(scored.iter().map(|(point, _)| point.turn));
+    fusion::reciprocal_rank(&[hits(&result.lexical), hits(&result.dense), attention], FUSION)
+}
+
+/// A turn ranks where the best of its passages ranks.
+fn first_of_each(turns: impl Iterator<Item = TurnId>) -> Vec<TurnId> {
+    let mut seen = std::collections::HashSet::new();
+    turns.filter(|turn| seen.insert(*turn)).collect()
+}
+
+fn choose_scope(named: Option<&str>, mut scopes: Vec<Scope>) -> Result<Scope, CliError> {
+    let list = |scopes: &[Scope]| scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(", ");
+    match (named, scopes.len()) {
+        (_, 0) => Err(CliError::Argument("the store holds no memories yet".to_owned())),
+        (None, 1) => Ok(scopes.remove(0)),
+        (None, count) => Err(CliError::Argument(format!(
+            "the store holds {count} scopes; choose one with --scope: {}",
+            list(&scopes)
+        ))),
+        (Some(name), _) => {
+            let known = list(&scopes);
+            let unknown = || {
+                CliError::Argument(format!(
+                    "--scope {name}: the store does not have this scope; it has: {known}"
+                ))
+            };
+            scopes
+                .into_iter()
+                .find(|scope| scope.as_str() == name)
+                .ok_or_else(unknown)
+        }
+    }
+}
+
+fn main_point(point: &Point) -> Vec<String> {
+    // The spans' offsets are of the turn, the passage's text begins at its own offset.
+    let words = point.spans.iter().filter_map(|span| {
+        let (start, end) = (span.start.checked_sub(point.start)?, span.end.checked_sub(point.start)?);
+        point
+            .text
+            .get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+            .map(str::to_owned)
+    });
+    let words: Vec<String> = words.collect();
+    if words.is_empty() {
+        vec![point.text.clone()]
+    } else {
+        words
+    }
+}
+
+fn show(found: &[Found]) -> Result<(), CliError> {
+    if found.is_empty() {
+        writeln!(anstream::stdout(), "Nothing was found.")?;
+        return Ok(());
+    }
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["score", "date", "role", "turn"]);
+    for found in found {
+        let date = found.turn.time.format("%Y-%m-%d %H:%M UTC").to_string();
+        table.add_row([
+            format!("{:.4}", found.score),
+            date,
+            found.turn.role.clone(),
+            found.excerpt(),
+        ]);
+    }
+    writeln!(anstream::stdout(), "{table}")?;
+    Ok(())
+}
+
+impl Found {
+    /// The turn's words where they are kept, else its main point, cut to what a table can show.
+    fn excerpt(&self) -> String {
+        let whole = if self.turn.text.is_empty() {
+            self.main_point.join(" … ")
+        } else {
+            self.turn.text.clone()
+        };
+        let line = whole.split_whitespace().collect::<Vec<_>>().join(" ");
+        match line.char_indices().nth(EXCERPT) {
+            Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default().trim_end()),
+            None => line,
+        }
+    }
+
+    fn describe(&self) -> Value {
+        let turn = &self.turn;
+        json!({
+            "score": self.score,
+            "turn": turn.id.to_string(),
+            "conversation": turn.conversation.to_string(),
+            "position": turn.position,
+            "time": turn.time.to_rfc3339(),
+            "role": turn.role,
+            "text": turn.text,
+            "main_point": self.main_point,
+        })
+    }
+}

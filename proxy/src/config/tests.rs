@@ -1,0 +1,392 @@
+//! What the configuration accepts, what it refuses, and what it says then.
+
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::exit::ExitStatus;
+use crate::models::ModelReference;
+
+const SHIPPED: &str = include_str!("../../../config.toml");
+
+fn with_environment(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
+    let lookup = |name: &str| variables.get(name).map(|value| (*value).to_owned());
+    Config::read(text, None, &Overrides::default(), &lookup)
+}
+
+fn refusal(text: &str) -> String {
+    with_environment(text, &[]).map(|_| ()).unwrap_err().to_string()
+}
+
+#[test]
+fn the_shipped_file_says_what_the_defaults_are() {
+    assert_eq!(Config::parse(SHIPPED).unwrap(), Config::defaults());
+    assert_eq!(Config::parse("").unwrap(), Config::defaults());
+}
+
+#[test]
+fn the_shipped_file_has_a_comment_above_every_key_and_no_key_is_left_out() {
+    for section in [
+        "server", "upstream", "memory", "store", "models", "reader", "embedder", "log",
+    ] {
+        let known = match Config::parse(&format!("[{section}]\nzzz = 1")) {
+            Err(ConfigError::UnknownKey { known, .. }) => known,
+            _ => Vec::new(),
+        };
+        assert!(!known.is_empty(), "[{section}] accepts any key");
+        let lines: Vec<&str> = SHIPPED
+            .lines()
+            .skip_while(|line| *line != format!("[{section}]"))
+            .skip(1)
+            .collect();
+        let lines: Vec<&str> = lines.into_iter().take_while(|line| !line.starts_with('[')).collect();
+        for key in known {
+            let is_key = |line: &&str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
+            let place = lines.iter().position(is_key);
+            let above = place.and_then(|place| lines.get(place - 1));
+            let commented = above.is_some_and(|line| line.starts_with("# "));
+            assert!(
+                commented,
+                "{section}.{key} is not in config.toml, or has no comment above it"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_key_that_is_commented_out_is_accepted_when_it_is_not() {
+    let text: String = SHIPPED
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if rest.contains(" = ") && !rest.contains('…') => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let config = with_environment(&text, &[("OPENAI_API_KEY", "key"), ("HOME", "/home/somebody")]).unwrap();
+    assert_eq!(
+        config.models.directory,
+        PathBuf::from("/home/somebody/.cache/mainpoint/models")
+    );
+    assert_eq!(config.reader.calibration, Some(PathBuf::from("calibration.json")));
+    assert_eq!(config.upstream.api_key.unwrap().expose(), "key");
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
+    let error = refusal("[server]\nlisten = \"127.0.0.1:1\"\nmax_conections = 3\n");
+    assert!(
+        error.starts_with("line 3: unknown key `server.max_conections` (did you mean `max_connections`?)"),
+        "{error}"
+    );
+    let error = refusal("[memroy]\nmode = \"on\"\n");
+    assert!(
+        error.contains("line 1: unknown key `memroy` (did you mean `memory`?); known here: server, upstream"),
+        "{error}"
+    );
+    let error = refusal("[log]\nfliter = \"info\"\n");
+    assert!(error.contains("known here: filter"), "{error}");
+}
+
+#[test]
+fn a_wrong_type_names_the_key_the_value_and_what_is_allowed() {
+    let cases = [
+        (
+            "[server]\nmax_connections = \"many\"",
+            "line 2: server.max_connections = \"many\": expected a whole number",
+        ),
+        (
+            "[server]\nlisten = 8787",
+            "line 2: server.listen = 8787: expected a string",
+        ),
+        (
+            "[server]\nfault_injection = 1",
+            "line 2: server.fault_injection = 1: expected true or false",
+        ),
+        (
+            "\n\n[reader]\nkeep = \"half\"",
+            "line 4: reader.keep = \"half\": expected a number",
+        ),
+        (
+            "[models]\nsources = \"pip\"",
+            "line 2: models.sources = \"pip\": expected a list in square brackets",
+        ),
+        (
+            "server = 3",
+            "line 1: server = 3: expected a section of its own, in square brackets",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(refusal(text), expected);
+    }
+}
+
+#[test]
+fn a_value_out_of_range_names_the_range() {
+    let cases = [
+        (
+            "[server]\nmax_connections = 0",
+            "server.max_connections = 0: expected a whole number from 1 to 100000",
+        ),
+        (
+            "[server]\nlisten = \"localhost\"",
+            "server.listen = \"localhost\": expected an IP address and a port",
+        ),
+        (
+            "[server]\nbase_path = \"v1/\"",
+            "server.base_path = \"v1/\": expected a path such as \"/v1\"",
+        ),
+        (
+            "[upstream]\nurl = \"api.openai.com/v1\"",
+            "upstream.url = \"api.openai.com/v1\": expected \"embedded\" or an http",
+        ),
+        (
+            "[upstream]\nurl = \"ftp://example.org\"",
+            "upstream.url = \"ftp://example.org\": expected",
+        ),
+        (
+            "[memory]\nmode = \"maybe\"",
+            "memory.mode = \"maybe\": expected \"on\" or \"off\"",
+        ),
+        (
+            "[memory]\nbudget_tokens = 900",
+            "line 2: memory.budget_tokens = 900: expected more than memory.memory_tokens, which is 1000",
+        ),
+        (
+            "[memory]\nmemory_tokens = 9000",
+            "memory.memory_tokens = 9000: expected less than memory.budget_tokens, which is 8000",
+        ),
+        (
+            "[memory]\nuser_header = \"a b\"",
+            "memory.user_header = \"a b\": expected the name of an HTTP header",
+        ),
+        (
+            "[store]\nretain = \"all\"",
+            "store.retain = \"all\": expected \"turns\" or \"spans\"",
+        ),
+        ("[store]\ndirectory = \"\"", "store.directory = \"\": expected a path"),
+        (
+            "[models]\nreader = \"gemma\"",
+            "models.reader = \"gemma\": expected a short name (gemma-3-270m, all-minilm-l6-v2)",
+        ),
+        (
+            "[models]\nreader = \"hf:gemma\"",
+            "models.reader = \"hf:gemma\": expected hf:organisation/repository/file.gguf",
+        ),
+        (
+            "[models]\nreader_sha256 = \"+f\"",
+            "models.reader_sha256 = \"+f\": expected 64 hexadecimal digits",
+        ),
+        (
+            "[models]\nsources = []",
+            "models.sources = []: expected a list, not empty",
+        ),
+        (
+            "[models]\nsources = [\"pip\"]",
+            "models.sources = [\"pip\"]: expected a list, not empty, of",
+        ),
+        (
+            "[reader]\nkeep = 0",
+            "reader.keep = 0: expected a share over 0 and at most 1",
+        ),
+        (
+            "[reader]\nkeep = nan",
+            "reader.keep = NaN: expected a share over 0 and at most 1",
+        ),
+        (
+            "[reader]\nwindow_tokens = 512",
+            "reader.window_tokens = 512: expected more than reader.context_tokens, which is 512",
+        ),
+        (
+            "[embedder]\ncontext_mix = -1.0",
+            "embedder.context_mix = -1: expected a weight from 0 to 10",
+        ),
+        (
+            "[log]\nfilter = \"mainpoint=loud\"",
+            "log.filter = \"mainpoint=loud\": expected a log filter",
+        ),
+    ];
+    for (text, expected) in cases {
+        let error = refusal(text);
+        assert!(
+            error.contains(expected),
+            "{text}\n  gave: {error}\n  expected: {expected}"
+        );
+    }
+}
+
+#[test]
+fn a_text_that_is_not_toml_names_the_line_and_never_shows_it() {
+    let error = refusal("[server]\nlisten = sk-live-123456\n");
+    assert!(error.starts_with("line 2: not valid TOML: "), "{error}");
+    assert!(!error.contains("sk-live"), "{error}");
+}
+
+#[test]
+fn a_secret_in_the_file_is_refused_and_never_shown() {
+    let texts = [
+        "[upstream]\napi_key = \"hidden-word\"",
+        "[upstream]\napi_key_env = \"sk-hidden-word\"",
+        "[upstream]\napi_key_env = \"hidden word\"",
+        "[upstream]\nurl = \"https://somebody:hidden-word@example.org/v1\"",
+        "[upstream]\nurl = \"https://example.org/v1?key=hidden-word\"",
+        "[server]\nlisten = \"Bearer hidden-word\"",
+        "api-key = \"hidden-word\"",
+        "[models]\nhf_token = \"hidden-word\"",
+        "[models]\nsources = [\"sk-hidden-word\"]",
+    ];
+    for text in texts {
+        let error = with_environment(text, &[]).unwrap_err();
+        assert!(
+            matches!(error, ConfigError::LiteralSecret { .. }),
+            "{text} gave {error}"
+        );
+        let said = format!("{error} {error:?}");
+        assert!(!said.contains("hidden"), "{said}");
+        assert!(said.contains("environment variable"), "{said}");
+    }
+}
+
+#[test]
+fn the_key_comes_from_the_variable_that_the_file_names_and_is_never_shown() {
+    let text = "[upstream]\napi_key_env = \"MY_KEY\"";
+    let config = with_environment(text, &[("MY_KEY", " hidden-word\n")]).unwrap();
+    assert_eq!(config.upstream.api_key.as_ref().unwrap().expose(), "hidden-word");
+    assert!(!format!("{config:?}").contains("hidden"));
+    assert!(format!("{config:?}").contains("api_key: Some(***)"));
+    let missing = refusal(text);
+    assert!(
+        missing.contains("upstream.api_key_env names the environment variable MY_KEY, which is not set"),
+        "{missing}"
+    );
+    let unusable = with_environment(text, &[("MY_KEY", "hidden\nword")])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        unusable.contains("MY_KEY") && !unusable.contains("hidden"),
+        "{unusable}"
+    );
+}
+
+#[test]
+fn flags_go_before_the_file_and_are_named_in_errors() {
+    let text = "[server]\nlisten = \"127.0.0.1:1\"\n[upstream]\nurl = \"http://example.org/v1\"\n[memory]\nbudget_tokens = 5000";
+    let overrides = Overrides {
+        listen: Some("localhost:0".to_owned()),
+        upstream: Some("embedded".to_owned()),
+        data_dir: Some(PathBuf::from("elsewhere")),
+        budget: Some(2000),
+    };
+    let config = Config::read(text, None, &overrides, &|_| None).unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:0");
+    assert_eq!(config.upstream.url, None);
+    assert_eq!(config.store.directory, PathBuf::from("elsewhere"));
+    assert_eq!(config.memory.budget_tokens, 2000);
+
+    let overrides = Overrides {
+        budget: Some(-3),
+        ..Overrides::default()
+    };
+    let error = Config::read(text, None, &overrides, &|_| None).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "--budget: memory.budget_tokens = -3: expected a whole number from 64 to 10000000"
+    );
+}
+
+#[test]
+fn the_base_url_loses_the_slash_at_its_end() {
+    for text in [
+        "https://example.org/api/v1",
+        "https://example.org/api/v1/",
+        "https://example.org/api/v1//",
+    ] {
+        let config = with_environment(&format!("[upstream]\nurl = \"{text}\""), &[]).unwrap();
+        assert_eq!(config.upstream.url.unwrap().as_str(), "https://example.org/api/v1");
+    }
+}
+
+#[test]
+fn units_are_those_of_the_keys() {
+    let text = "[upstream]\nconnect_timeout_seconds = 3\n[memory]\ndeadline_ms = 40\n[store]\nflush_interval_ms = 7";
+    let config = with_environment(text, &[]).unwrap();
+    assert_eq!(config.upstream.connect_timeout, Duration::from_secs(3));
+    assert_eq!(config.memory.deadline, Duration::from_millis(40));
+    assert_eq!(config.store.flush_interval, Duration::from_millis(7));
+}
+
+#[test]
+fn the_environment_says_where_models_lie_before_the_file_does() {
+    let text = "[models]\ndirectory = \"here\"";
+    let directory = |variables: &[(&str, &str)], text| with_environment(text, variables).unwrap().models.directory;
+    assert_eq!(
+        directory(&[("MAINPOINT_MODELS_DIR", "/there")], text),
+        PathBuf::from("/there")
+    );
+    assert_eq!(directory(&[("HOME", "/home/a")], text), PathBuf::from("here"));
+    assert_eq!(
+        directory(&[("HOME", "/home/a")], ""),
+        PathBuf::from("/home/a/.cache/mainpoint/models")
+    );
+    let cache = [("XDG_CACHE_HOME", "/cache"), ("HOME", "/home/a")];
+    assert_eq!(directory(&cache, ""), PathBuf::from("/cache/mainpoint/models"));
+}
+
+#[test]
+fn a_model_can_be_a_short_name_a_path_or_a_hugging_face_file() {
+    let text = format!(
+        "[models]\nreader = \"hf:org/repo/dir/file.gguf@v1.0\"\nreader_sha256 = \"{}\"\nembedder = \"./own.gguf\"",
+        "0a".repeat(32)
+    );
+    let models = with_environment(&text, &[]).unwrap().models;
+    assert_eq!(models.reader.to_string(), "hf:org/repo/dir/file.gguf@v1.0");
+    assert_eq!(models.reader.digest.unwrap().to_string(), "0a".repeat(32));
+    assert_eq!(models.embedder, ModelReference::parse("./own.gguf").unwrap());
+}
+
+#[test]
+fn a_file_that_is_missing_and_one_that_is_wrong_end_with_different_statuses() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("own.toml");
+    let missing = Config::load(&path, &Overrides::default()).unwrap_err();
+    assert_eq!(missing.exit_status(), ExitStatus::NoInput);
+    assert!(
+        missing.to_string().starts_with(&path.display().to_string()),
+        "{missing}"
+    );
+
+    std::fs::write(&path, "[server]\n\nlisten = 1\n").unwrap();
+    let wrong = Config::load(&path, &Overrides::default()).unwrap_err();
+    assert_eq!(wrong.exit_status(), ExitStatus::Config);
+    assert!(
+        wrong
+            .to_string()
+            .starts_with(&format!("{}:3: server.listen = 1", path.display())),
+        "{wrong}"
+    );
+}
+
+proptest! {
+    #[test]
+    fn a_budget_is_taken_exactly_when_it_is_in_range(budget in any::<i64>()) {
+        let parsed = with_environment(&format!("[memory]\nmemory_tokens = 16\nbudget_tokens = {budget}"), &[]);
+        match parsed {
+            Ok(config) => prop_assert_eq!(i64::try_from(config.memory.budget_tokens).unwrap(), budget),
+            Err(error) => {
+                prop_assert!(!(64..=10_000_000).contains(&budget));
+                prop_assert!(error.to_string().contains(&budget.to_string()));
+            }
+        }
+    }
+
+    #[test]
+    fn any_text_is_accepted_or_refused_on_one_line(text in "(\\[[a-z]{0,8}\\]\n)?[a-z_]{0,8} ?=? ?\\PC{0,20}\n?\\PC{0,20}") {
+        if let Err(error) = with_environment(&text, &[]) {
+            prop_assert_eq!(error.to_string().lines().count(), 1);
+        }
+    }
+}

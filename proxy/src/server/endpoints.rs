@@ -1,0 +1,118 @@
+//! mainpoint's own endpoints: health, readiness, metrics and, when the configuration allows it, faults.
+//!
+//! It must not know the OpenAI surface.
+
+use std::sync::Arc;
+
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Shared;
+use super::reply::{Body, json_response, response};
+use crate::error::ProxyError;
+use crate::memory::Part;
+use crate::telemetry;
+
+/// `GET /healthz`: the process listens.
+pub(crate) fn health(request: &Request<Incoming>) -> Result<Response<Body>, ProxyError> {
+    reading(request)?;
+    Ok(response(StatusCode::OK, TEXT, "ok"))
+}
+
+/// `GET /readyz`: 200 when every part is alive, else 503; the body names each part.
+pub(crate) fn ready(shared: &Shared, request: &Request<Incoming>) -> Result<Response<Body>, ProxyError> {
+    reading(request)?;
+    let Some(memory) = &shared.memory else {
+        return Ok(json_response(
+            StatusCode::OK,
+            &json!({"status": "ready", "parts": {}, "memory": "off"}),
+        ));
+    };
+    let dead = memory.dead_parts();
+    let parts: serde_json::Map<String, serde_json::Value> = Part::ALL
+        .iter()
+        .map(|part| {
+            (
+                part.name().to_owned(),
+                json!(if dead.contains(part) { "stopped" } else { "alive" }),
+            )
+        })
+        .collect();
+    let (status, word) = if dead.is_empty() {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "degraded")
+    };
+    Ok(json_response(
+        status,
+        &json!({"status": word, "parts": parts, "memory": "on"}),
+    ))
+}
+
+/// `GET /metrics`: Prometheus text.
+pub(crate) fn metrics(shared: &Shared, request: &Request<Incoming>) -> Result<Response<Body>, ProxyError> {
+    reading(request)?;
+    if let Some(memory) = &shared.memory {
+        telemetry::metrics::engine(&memory.engine_status());
+    }
+    Ok(response(
+        StatusCode::OK,
+        "text/plain; version=0.0.4; charset=utf-8",
+        shared.metrics.render(),
+    ))
+}
+
+/// `POST /mainpoint/faults` with `{"stop": "reader" | "embedder" | "store"}`: really stops that part.
+pub(crate) async fn faults(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, ProxyError> {
+    if request.method() != Method::POST {
+        return Err(not_allowed(&request, "POST"));
+    }
+    let body = Limited::new(request.into_body(), FAULT_BYTES)
+        .collect()
+        .await
+        .map_err(|source| ProxyError::BodyUnreadable { source })?
+        .to_bytes();
+    let fault: Fault = serde_json::from_slice(&body).map_err(|error| ProxyError::InvalidRequest {
+        message: format!("{error}; the body must be {{\"stop\": \"reader\" | \"embedder\" | \"store\"}}"),
+        param: Some("stop"),
+    })?;
+    let Some(memory) = &shared.memory else {
+        return Err(ProxyError::InvalidRequest {
+            message: "memory.mode is off, so no part is running".to_owned(),
+            param: Some("stop"),
+        });
+    };
+    tracing::warn!(
+        part = fault.stop.name(),
+        "stopping a part because a fault was asked for"
+    );
+    memory.stop(fault.stop).await;
+    Ok(json_response(StatusCode::OK, &json!({"stopped": fault.stop.name()})))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fault {
+    stop: Part,
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const FAULT_BYTES: usize = 4096;
+
+fn reading(request: &Request<Incoming>) -> Result<(), ProxyError> {
+    match *request.method() {
+        Method::GET | Method::HEAD => Ok(()),
+        _ => Err(not_allowed(request, "GET")),
+    }
+}
+
+fn not_allowed(request: &Request<Incoming>, allowed: &'static str) -> ProxyError {
+    ProxyError::MethodNotAllowed {
+        method: request.method().to_string(),
+        path: request.uri().path().to_owned(),
+        allowed,
+    }
+}

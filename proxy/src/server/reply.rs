@@ -1,0 +1,78 @@
+//! Bodies and the answers that mainpoint writes itself.
+//!
+//! It must not know which route asks; it only puts bytes, JSON and errors into HTTP responses.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+
+use crate::error::ProxyError;
+
+/// Why a body broke off.
+pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A body on its way to a client, streaming or whole.
+pub(crate) type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// A body that is there as a whole.
+pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A response with a body of the given content type.
+pub(crate) fn response(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(whole(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// A JSON response.
+pub(crate) fn json_response(status: StatusCode, value: &Value) -> Response<Body> {
+    response(status, "application/json", value.to_string())
+}
+
+/// A refusal in OpenAI's error envelope.
+pub(crate) fn error_response(error: &ProxyError) -> Response<Body> {
+    let mut response = json_response(error.refusal().status, &envelope(error));
+    if let ProxyError::MethodNotAllowed { allowed, .. } = error {
+        response
+            .headers_mut()
+            .insert(http::header::ALLOW, HeaderValue::from_static(allowed));
+    }
+    response
+}
+
+/// `{"error": {"message", "type", "param", "code"}}`.
+pub(crate) fn envelope(error: &ProxyError) -> Value {
+    let refusal = error.refusal();
+    json!({"error": {
+        "message": error.to_string(),
+        "type": refusal.kind,
+        "param": error.param(),
+        "code": refusal.code,
+    }})
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_refusal_is_told_in_the_envelope_of_openai() {
+        let response = error_response(&ProxyError::BodyTooLarge { limit: 5 });
+        assert_eq!(response.status(), 413);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let value: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(value["error"]["type"], "invalid_request_error");
+        assert_eq!(value["error"]["code"], "body_too_large");
+        assert!(value["error"]["param"].is_null());
+        assert!(value["error"]["message"].as_str().unwrap().contains("5 bytes"));
+    }
+}

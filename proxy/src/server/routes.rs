@@ -1,0 +1,117 @@
+//! Sends each request to its handler, and counts every answer.
+//!
+//! It must not know what the handlers do.
+
+use std::sync::Arc;
+
+use http::header::HeaderValue;
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::reply::{Body, error_response};
+use super::{Shared, endpoints, paths, relay};
+use crate::chat;
+use crate::error::ProxyError;
+use crate::telemetry::metrics;
+
+/// Answers one request. Every failure becomes an answer.
+pub(crate) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
+    let id = Uuid::new_v4();
+    let span = tracing::info_span!("request", %id, method = %request.method(), path = request.uri().path());
+    async move {
+        let route = Route::of(&shared, &request);
+        let (mut response, outcome) = answer(&shared, &route, request).await;
+        metrics::request(route.label(), outcome, response.status().as_u16());
+        if let (Route::Chat(_), Ok(value)) = (&route, HeaderValue::from_str(&id.to_string())) {
+            response.headers_mut().insert("x-mainpoint-request-id", value);
+        }
+        tracing::debug!(status = response.status().as_u16(), outcome, "answered");
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// Where a request goes. The path of `Chat` and `Relay` is the part after the base path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Route {
+    Chat(String),
+    Relay(String),
+    Health,
+    Ready,
+    Metrics,
+    Faults,
+    Unknown,
+}
+
+impl Route {
+    fn of(shared: &Shared, request: &Request<Incoming>) -> Self {
+        let server = &shared.config.server;
+        let path = request.uri().path();
+        if let Some(rest) = paths::under(path, &server.base_path) {
+            return match (request.method(), rest) {
+                (&Method::POST, "/chat/completions") => Self::Chat(rest.to_owned()),
+                _ => Self::Relay(rest.to_owned()),
+            };
+        }
+        match path {
+            "/healthz" => Self::Health,
+            "/readyz" => Self::Ready,
+            "/metrics" => Self::Metrics,
+            "/mainpoint/faults" if server.fault_injection => Self::Faults,
+            _ => Self::Unknown,
+        }
+    }
+
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Chat(_) => "chat",
+            Self::Relay(_) => "relay",
+            Self::Health | Self::Ready | Self::Metrics | Self::Faults => "own",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The answer and its outcome label.
+async fn answer(shared: &Arc<Shared>, route: &Route, request: Request<Incoming>) -> (Response<Body>, &'static str) {
+    let answered = match route {
+        Route::Chat(path) => match chat::flow::chat(shared, path, request).await {
+            Ok((response, outcome)) => return (response, outcome.label()),
+            Err(error) => Err(error),
+        },
+        Route::Relay(path) => {
+            return match relay::relay(shared, path, request).await {
+                Ok(response) => (response, "relayed"),
+                Err(error) => refuse(&error),
+            };
+        }
+        Route::Health => endpoints::health(&request),
+        Route::Ready => endpoints::ready(shared, &request),
+        Route::Metrics => endpoints::metrics(shared, &request),
+        Route::Faults => endpoints::faults(shared, request).await,
+        Route::Unknown => Err(ProxyError::NotFound {
+            method: request.method().to_string(),
+            path: request.uri().path().to_owned(),
+            base_path: shared.config.server.base_path.clone(),
+        }),
+    };
+    match answered {
+        Ok(response) => (response, "answered"),
+        Err(error) => refuse(&error),
+    }
+}
+
+/// Tells a failure to the client, and to the log when it is not the client's own.
+pub(crate) fn refused(error: &ProxyError) -> Response<Body> {
+    if error.refusal().status.is_server_error() {
+        tracing::warn!(error = %error, cause = ?std::error::Error::source(error), "refused");
+    }
+    error_response(error)
+}
+
+fn refuse(error: &ProxyError) -> (Response<Body>, &'static str) {
+    (refused(error), error.refusal().code)
+}

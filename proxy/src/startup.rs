@@ -1,0 +1,316 @@
+//! Starts the parts in order, serves until told to stop, and ends them in order.
+//!
+//! It must not know the command line nor how requests are handled. Nothing is created on disk before the models have loaded.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainpoint_engine::{EmbedderConfig, Engine, EngineConfig, ReaderConfig};
+use mainpoint_store::{Store, StoreConfig};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::chat::prepare::Preparation;
+use crate::chat::scope::ScopeKey;
+use crate::chat::tokens::{TokenCounter, Tokenizer};
+use crate::config::{Config, Mode};
+use crate::error::StartError;
+use crate::memory::{Memory, Reading};
+use crate::models::ModelPaths;
+use crate::server::{self, Shared};
+use crate::telemetry::{logs, metrics};
+use crate::upstream::Upstream;
+use crate::upstream::embedded::Embedded;
+use crate::upstream::remote::Remote;
+
+/// Runs the proxy until SIGTERM or SIGINT, then lets running requests finish.
+///
+/// # Errors
+/// When a part cannot start. Once it listens, nothing that happens to a request ends it.
+pub async fn run(config: Config, models: ModelPaths) -> Result<(), StartError> {
+    logs::start(&config.log)?;
+    let recorder = metrics::recorder().map_err(|error| StartError::Process {
+        operation: "set up metrics",
+        source: io::Error::other(error),
+    })?;
+    // Bound first: a port in use is found out before models load, and clients that connect early wait.
+    let listener = server::bind(config.server.listen).await?;
+    let address = listener.local_addr().map_err(|source| StartError::Listen {
+        address: config.server.listen,
+        source,
+    })?;
+
+    // Loading a tokenizer takes longer than a request may wait for its memory.
+    let warm = tokio::task::spawn_blocking(|| Tokenizer::of("gpt-4o"));
+    let engine = match config.memory.mode {
+        Mode::Off if config.upstream.url.is_some() => None,
+        Mode::On | Mode::Off => Some(load_engine(&config, &models).await?),
+    };
+    let memory = match (&engine, config.memory.mode) {
+        (Some(engine), Mode::On) => Some(remember(&config, engine).await?),
+        _ => None,
+    };
+    let upstream = upstream(&config, &models, engine)?;
+    warm.await.map_err(|error| StartError::Process {
+        operation: "load a tokenizer",
+        source: io::Error::other(error),
+    })?;
+    let patience = Duration::from_secs(config.server.drain_seconds);
+    let base_path = config.server.base_path.clone();
+    let shared = Arc::new(Shared {
+        config,
+        upstream,
+        memory,
+        metrics: recorder.clone(),
+    });
+    let upkeep = tokio::spawn(keep_up(recorder));
+
+    // Before this point a signal ends the process at once, which is safe.
+    let stop = stop_signal()?;
+    announce(address, &base_path);
+    server::serve(listener, Arc::clone(&shared), stop).await;
+    upkeep.abort();
+    if let Some(memory) = &shared.memory {
+        memory.close(patience.clamp(SHORTEST_END, LONGEST_END)).await;
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Checks what a start would need besides the models, without creating anything: that the data directory can be used or
+/// created and that named files exist.
+///
+/// # Errors
+/// The first thing that would keep the proxy from starting.
+pub fn check(config: &Config) -> Result<(), StartError> {
+    if let Some(path) = &config.reader.calibration
+        && !path.is_file()
+    {
+        return Err(StartError::FileMissing {
+            key: "reader.calibration",
+            path: path.clone(),
+        });
+    }
+    if config.memory.mode == Mode::On {
+        check_directory(&config.store.directory)?;
+    }
+    Ok(())
+}
+
+/// Loads the models. Blocking; returns when every model has passed its self-check.
+///
+/// # Errors
+/// When a model is missing or cannot be used.
+pub fn engine(config: &Config, models: &ModelPaths) -> Result<Engine, StartError> {
+    let settings = EngineConfig {
+        reader: ReaderConfig {
+            model: models.reader.clone(),
+            calibration: config.reader.calibration.clone(),
+            threads: config.reader.threads,
+            window_tokens: config.reader.window_tokens,
+            context_tokens: config.reader.context_tokens,
+            keep: config.reader.keep,
+            queue: config.reader.queue,
+        },
+        embedder: EmbedderConfig {
+            model: models.embedder.clone(),
+            threads: config.embedder.threads,
+            context_mix: config.embedder.context_mix,
+            queue: config.embedder.queue,
+        },
+    };
+    Engine::start(&settings).map_err(|source| StartError::Engine { source })
+}
+
+/// Opens the store for vectors of the engine's width.
+///
+/// # Errors
+/// When the directory cannot be used or holds something else.
+pub async fn store(config: &Config, engine: &Engine) -> Result<Store, StartError> {
+    let settings = StoreConfig {
+        directory: config.store.directory.clone(),
+        vector_width: engine.vector_width(),
+        retain: config.store.retain,
+        flush_interval: config.store.flush_interval,
+        flush_turns: config.store.flush_turns,
+        maintenance_interval: config.store.maintenance_interval,
+        cpu_threads: config.embedder.threads,
+    };
+    Store::open(settings)
+        .await
+        .map_err(|source| StartError::Store { source })
+}
+
+/// The reader and the store get at least and at most so long to end.
+const SHORTEST_END: Duration = Duration::from_secs(5);
+const LONGEST_END: Duration = Duration::from_secs(30);
+const UPKEEP: Duration = Duration::from_secs(5);
+
+async fn load_engine(config: &Config, models: &ModelPaths) -> Result<Engine, StartError> {
+    let (config, models) = (config.clone(), models.clone());
+    tokio::task::spawn_blocking(move || engine(&config, &models))
+        .await
+        .map_err(|error| StartError::Process {
+            operation: "load the models",
+            source: io::Error::other(error),
+        })?
+}
+
+async fn remember(config: &Config, engine: &Engine) -> Result<Memory, StartError> {
+    let store = store(config, engine).await?;
+    let keys = ScopeKey::load_or_create(&config.store.directory)?;
+    let tokenizer = engine.clone();
+    let counter = TokenCounter::new(Arc::new(move |text| tokenizer.count_tokens(text)));
+    let preparation = Preparation {
+        keys: Arc::new(keys),
+        counter: Arc::new(counter),
+        user_header: config.memory.user_header.clone(),
+    };
+    let reading = Reading::start(engine.clone(), store.clone(), &config.reader);
+    Ok(Memory::new(
+        engine.clone(),
+        store,
+        reading,
+        preparation,
+        config.memory.clone(),
+    ))
+}
+
+fn upstream(config: &Config, models: &ModelPaths, engine: Option<Engine>) -> Result<Upstream, StartError> {
+    match (&config.upstream.url, engine) {
+        (Some(url), _) => {
+            tracing::info!(upstream = %shown(url), "forwarding");
+            Ok(Upstream::Remote(Remote::new(url, &config.upstream)?))
+        }
+        (None, Some(engine)) => {
+            let name = models
+                .reader
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            tracing::warn!(
+                model = name,
+                "no upstream.url is set: the reader, a 270M base model, answers by itself. It is meant for trying \
+                 mainpoint out; its answers are poor. Set upstream.url (or --upstream) to a real one"
+            );
+            Ok(Upstream::Embedded(Embedded::new(engine, name, &config.server)))
+        }
+        (None, None) => Err(StartError::Process {
+            operation: "choose an upstream",
+            source: io::Error::other("the engine is not running"),
+        }),
+    }
+}
+
+/// The URL without a user name and password that someone may have put into it.
+fn shown(url: &url::Url) -> String {
+    let mut url = url.clone();
+    // These fail only for URLs that cannot carry credentials.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.to_string()
+}
+
+/// Once on stdout, for programs that read the port, and once in the log.
+fn announce(address: SocketAddr, base_path: &str) {
+    let line = format!("mainpoint listening on http://{address}{base_path}");
+    tracing::info!("{line}");
+    let mut out = io::stdout().lock();
+    // Whoever started us may have closed our output; that is no reason to stop.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Ready when SIGTERM or SIGINT comes; a second one ends the process at once.
+fn stop_signal() -> Result<impl Future<Output = ()>, StartError> {
+    let failed = |source| StartError::Process {
+        operation: "listen for signals",
+        source,
+    };
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping; a second signal stops at once");
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::warn!("stopped at once");
+            std::process::exit(INTERRUPTED);
+        });
+    })
+}
+
+/// The customary exit code of a process that a signal ended.
+const INTERRUPTED: i32 = 130;
+
+async fn keep_up(recorder: metrics_exporter_prometheus::PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        recorder.run_upkeep();
+    }
+}
+
+fn check_directory(directory: &Path) -> Result<(), StartError> {
+    let refused = |source| StartError::Directory {
+        path: directory.to_path_buf(),
+        source,
+    };
+    let existing = directory
+        .ancestors()
+        .find(|path| path.as_os_str().is_empty() || path.exists());
+    let existing = match existing {
+        Some(path) if !path.as_os_str().is_empty() => path,
+        _ => Path::new("."),
+    };
+    if !existing.is_dir() {
+        return Err(refused(io::Error::from(io::ErrorKind::NotADirectory)));
+    }
+    // A nameless file says for certain whether this process may write here; it is gone at once.
+    tempfile::tempfile_in(existing).map(drop).map_err(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use super::*;
+
+    #[test]
+    fn a_check_creates_nothing_and_finds_a_directory_that_cannot_be_made() {
+        let root = tempfile::tempdir().unwrap();
+        let mut config = Config::defaults();
+        config.store.directory = root.path().join("a").join("b");
+        check(&config).unwrap();
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+
+        let file = root.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        config.store.directory = file.join("data");
+        let error = check(&config).unwrap_err();
+        assert_eq!(error.exit_code(), 73, "{error}");
+    }
+
+    #[test]
+    fn a_calibration_that_is_missing_is_named_by_its_key() {
+        let mut config = Config::defaults();
+        config.memory.mode = Mode::Off;
+        config.reader.calibration = Some("no-such-file.json".into());
+        let error = check(&config).unwrap_err();
+        assert_eq!(error.exit_code(), 66);
+        assert!(error.to_string().contains("reader.calibration"));
+    }
+
+    #[test]
+    fn an_upstreams_password_is_not_shown() {
+        let url = url::Url::parse("https://user:hidden@example.com/v1?key=hidden").unwrap();
+        assert_eq!(shown(&url), "https://example.com/v1");
+    }
+}

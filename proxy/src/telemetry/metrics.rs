@@ -1,0 +1,132 @@
+//! Every metric's name, meaning and unit, and the recorder that `/metrics` renders.
+//!
+//! It must not know how requests are served; callers hand it finished figures.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use mainpoint_engine::EngineStatus;
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+
+const REQUESTS: &str = "mainpoint_requests_total";
+const OVERHEAD: &str = "mainpoint_overhead_seconds";
+const UPSTREAM: &str = "mainpoint_upstream_seconds";
+const TOKENS_IN: &str = "mainpoint_tokens_in_total";
+const TOKENS_FORWARDED: &str = "mainpoint_tokens_forwarded_total";
+const MEMORIES: &str = "mainpoint_memories_recalled_total";
+const READER_TOKENS: &str = "mainpoint_reader_tokens_total";
+const READER_SPEED: &str = "mainpoint_reader_tokens_per_second";
+const READER_QUEUE: &str = "mainpoint_reader_queue_depth";
+const BACKLOG: &str = "mainpoint_backlog_turns";
+const FAILURES: &str = "mainpoint_failures_total";
+
+/// The process's recorder, installed by the first call.
+///
+/// # Errors
+/// When another recorder is already installed in this process.
+pub(crate) fn recorder() -> Result<PrometheusHandle, BuildError> {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    if let Some(handle) = HANDLE.get() {
+        return Ok(handle.clone());
+    }
+    let handle = PrometheusBuilder::new().set_buckets(&SECONDS)?.install_recorder()?;
+    describe();
+    Ok(HANDLE.get_or_init(|| handle).clone())
+}
+
+/// One answered request.
+pub(crate) fn request(route: &'static str, outcome: &'static str, status: u16) {
+    counter!(REQUESTS, "route" => route, "outcome" => outcome, "status" => status.to_string()).increment(1);
+}
+
+/// Time that the memory path added to a chat request.
+pub(crate) fn overhead(duration: Duration) {
+    histogram!(OVERHEAD).record(duration);
+}
+
+/// Time from sending a request upstream to the end of its answer.
+pub(crate) fn upstream(duration: Duration) {
+    histogram!(UPSTREAM).record(duration);
+}
+
+/// Tokens of a chat prompt as it came and as it was forwarded.
+pub(crate) fn tokens(came: usize, forwarded: usize) {
+    counter!(TOKENS_IN).increment(came as u64);
+    counter!(TOKENS_FORWARDED).increment(forwarded as u64);
+}
+
+/// Memories that were put into a prompt.
+pub(crate) fn memories(count: usize) {
+    counter!(MEMORIES).increment(count as u64);
+}
+
+/// Turns that wait to be read.
+pub(crate) fn backlog(turns: usize) {
+    gauge!(BACKLOG).set(turns as f64);
+}
+
+/// A failure that the client did not see.
+pub(crate) fn failure(kind: &'static str) {
+    counter!(FAILURES, "kind" => kind).increment(1);
+}
+
+/// What the engine says about itself; called before rendering.
+pub(crate) fn engine(status: &EngineStatus) {
+    counter!(READER_TOKENS).absolute(status.tokens_read);
+    let speed = if status.seconds_reading > 0.0 {
+        status.tokens_read as f64 / status.seconds_reading
+    } else {
+        0.0
+    };
+    gauge!(READER_SPEED).set(speed);
+    gauge!(READER_QUEUE).set(status.reader_queue as f64);
+}
+
+const SECONDS: [f64; 14] = [
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
+];
+
+fn describe() {
+    describe_counter!(REQUESTS, "Requests answered, by route, outcome and HTTP status.");
+    describe_histogram!(
+        OVERHEAD,
+        Unit::Seconds,
+        "Time the memory path added to a chat request, without the upstream."
+    );
+    describe_histogram!(
+        UPSTREAM,
+        Unit::Seconds,
+        "Time from sending a request upstream to the end of its answer."
+    );
+    describe_counter!(TOKENS_IN, "Prompt tokens of chat requests as clients sent them.");
+    describe_counter!(
+        TOKENS_FORWARDED,
+        "Prompt tokens of chat requests as they were forwarded."
+    );
+    describe_counter!(MEMORIES, "Memories put into prompts.");
+    describe_counter!(READER_TOKENS, "Tokens the reader has read.");
+    describe_gauge!(
+        READER_SPEED,
+        "Tokens the reader reads in a second, averaged since the start."
+    );
+    describe_gauge!(READER_QUEUE, "Requests waiting for the reader.");
+    describe_gauge!(
+        BACKLOG,
+        "Turns taken in and not yet read; 0 means that everything is read."
+    );
+    describe_counter!(FAILURES, "Failures that clients did not see, by kind.");
+    for kind in [
+        "reader_stopped",
+        "embedder_stopped",
+        "store_stopped",
+        "deadline",
+        "busy",
+    ] {
+        counter!(FAILURES, "kind" => kind).increment(0);
+    }
+    for name in [TOKENS_IN, TOKENS_FORWARDED, MEMORIES] {
+        counter!(name).increment(0);
+    }
+    gauge!(BACKLOG).set(0.0);
+}

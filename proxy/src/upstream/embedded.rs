@@ -1,0 +1,114 @@
+//! The embedded upstream: the reader model answers chat completions in this process.
+//!
+//! It must not know about memory. The model is a small base model, meant for trying mainpoint out.
+
+use bytes::Bytes;
+use chrono::Utc;
+use http::{Method, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use mainpoint_engine::Engine;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::wire::{Answer, Asked};
+use super::{Call, CallBody, generation};
+use crate::error::ProxyError;
+use crate::server::reply::{Body, json_response};
+
+/// The reader model as an OpenAI-compatible server.
+pub(crate) struct Embedded {
+    engine: Engine,
+    /// The name that `GET /models` shows; any name is accepted in requests.
+    model: String,
+    base_path: String,
+    max_body_bytes: usize,
+}
+
+impl std::fmt::Debug for Embedded {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Embedded")
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Embedded {
+    /// Answers with the model of `engine`, shown as `model`.
+    pub(crate) fn new(engine: Engine, model: String, server: &crate::config::ServerConfig) -> Self {
+        Self {
+            engine,
+            model,
+            base_path: server.base_path.clone(),
+            max_body_bytes: server.max_body_bytes,
+        }
+    }
+
+    /// Answers `POST /chat/completions`, `GET /models` and `GET /models/{name}`.
+    ///
+    /// # Errors
+    /// When the request is not one of these or the model cannot answer.
+    pub(crate) async fn send(&self, call: Call) -> Result<Response<Body>, ProxyError> {
+        match (&call.method, call.path.as_str()) {
+            (&Method::POST, "/chat/completions") => {
+                let body = self.whole(call.body).await?;
+                self.complete(&body).await
+            }
+            (&Method::GET | &Method::HEAD, "/models") => {
+                let list = json!({"object": "list", "data": [self.model_object()]});
+                Ok(json_response(StatusCode::OK, &list))
+            }
+            (&Method::GET | &Method::HEAD, path) if path.strip_prefix("/models/") == Some(self.model.as_str()) => {
+                Ok(json_response(StatusCode::OK, &self.model_object()))
+            }
+            (method, path) => Err(ProxyError::NotFound {
+                method: method.to_string(),
+                path: format!("{}{path}", self.base_path),
+                base_path: format!(
+                    "{} (the embedded upstream has chat/completions and models)",
+                    self.base_path
+                ),
+            }),
+        }
+    }
+
+    async fn complete(&self, body: &[u8]) -> Result<Response<Body>, ProxyError> {
+        let asked = Asked::parse(body)?;
+        let pieces = self
+            .engine
+            .generate(asked.to_generate())
+            .await
+            .map_err(|source| ProxyError::Embedded { source })?;
+        let model = if asked.model.is_empty() {
+            self.model.clone()
+        } else {
+            asked.model.clone()
+        };
+        let answer = Answer {
+            id: format!("chatcmpl-{}", Uuid::new_v4().simple()),
+            created: Utc::now().timestamp(),
+            model,
+        };
+        if asked.stream.unwrap_or(false) {
+            Ok(generation::streamed(answer, pieces, asked.wants_usage()))
+        } else {
+            generation::whole(&answer, pieces).await
+        }
+    }
+
+    async fn whole(&self, body: CallBody) -> Result<Bytes, ProxyError> {
+        match body {
+            CallBody::Whole(bytes) => Ok(bytes),
+            CallBody::Stream(body) => {
+                let collected = Limited::new(body, self.max_body_bytes).collect().await;
+                Ok(collected
+                    .map_err(|source| ProxyError::BodyUnreadable { source })?
+                    .to_bytes())
+            }
+        }
+    }
+
+    fn model_object(&self) -> Value {
+        json!({"id": self.model, "object": "model", "created": 0, "owned_by": "mainpoint"})
+    }
+}

@@ -1,0 +1,62 @@
+//! Where requests go: a remote OpenAI-compatible server, or the reader model in this process.
+//!
+//! It must not know about memory; it sends what it is given and hands back what comes.
+
+pub(crate) mod embedded;
+mod generation;
+pub(crate) mod remote;
+pub(crate) mod timed;
+mod wire;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response};
+use hyper::body::Incoming;
+
+use crate::error::ProxyError;
+use crate::server::reply::Body;
+
+/// The configured upstream.
+#[derive(Debug)]
+pub(crate) enum Upstream {
+    /// A server somewhere else.
+    Remote(remote::Remote),
+    /// The reader model in this process.
+    Embedded(embedded::Embedded),
+}
+
+/// A request on its way to the upstream.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// The caller's method.
+    pub(crate) method: Method,
+    /// The path after the base path: empty, or beginning with a slash.
+    pub(crate) path: String,
+    /// The caller's query, without the question mark.
+    pub(crate) query: Option<String>,
+    /// The caller's headers, not yet stripped.
+    pub(crate) headers: HeaderMap,
+    /// The body.
+    pub(crate) body: CallBody,
+}
+
+/// A request's body.
+#[derive(Debug)]
+pub(crate) enum CallBody {
+    /// There as a whole.
+    Whole(Bytes),
+    /// Still coming from the client.
+    Stream(Incoming),
+}
+
+impl Upstream {
+    /// Sends `call`. Dropping the future or the answer's body cancels it.
+    ///
+    /// # Errors
+    /// When no answer comes. An answer that is an error is an answer.
+    pub(crate) async fn send(&self, call: Call) -> Result<Response<Body>, ProxyError> {
+        match self {
+            Self::Remote(remote) => remote.send(call).await,
+            Self::Embedded(embedded) => embedded.send(call).await,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The store's directory on disk.
+//!
+//! Responsible for: where things lie in it, creating it (wholly or not at all), making it durable. Must not know: what
+//! the files contain.
+//!
+//! ```text
+//! <directory>/journal.redb          accepted turns and readings that LanceDB does not have yet
+//! <directory>/lance/turns.lance     LanceDB tables
+//! <directory>/lance/points.lance
+//! <directory>/broken/…              what could not be read and was moved aside; safe to delete
+//! ```
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::error::StoreError;
+
+/// The store's directory.
+#[derive(Debug, Clone)]
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    /// Creates the directory where it is missing and makes sure that files can be created in it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unwritable`]; directories created by this call are gone again then.
+    pub(crate) fn prepare(path: &Path) -> Result<Self, StoreError> {
+        let missing: Vec<&Path> = path
+            .ancestors()
+            .take_while(|part| !part.as_os_str().is_empty() && !part.exists())
+            .collect();
+        let result = fs::create_dir_all(path).and_then(|()| probe(path));
+        if let Err(source) = result {
+            for part in missing {
+                // Only directories that this call created, and only while they are empty.
+                let _ = fs::remove_dir(part);
+            }
+            return Err(StoreError::Unwritable {
+                path: path.to_owned(),
+                source,
+            });
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.0.join("journal.redb")
+    }
+
+    pub(crate) fn tables(&self) -> PathBuf {
+        self.0.join("lance")
+    }
+
+    pub(crate) fn table(&self, name: &str) -> PathBuf {
+        self.tables().join(format!("{name}.lance"))
+    }
+
+    /// Moves a file or directory of the store into `broken/` under a name that is not taken, and returns it.
+    pub(crate) fn set_aside(&self, path: &Path) -> Result<PathBuf, StoreError> {
+        let broken = self.0.join("broken");
+        let seconds = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |elapsed| elapsed.as_secs());
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let move_aside = || -> io::Result<PathBuf> {
+            fs::create_dir_all(&broken)?;
+            let free = |number: &usize| !broken.join(format!("{seconds}-{number}-{name}")).exists();
+            let number = (0..).find(free).unwrap_or_default();
+            let target = broken.join(format!("{seconds}-{number}-{name}"));
+            fs::rename(path, &target)?;
+            Ok(target)
+        };
+        move_aside().map_err(|source| StoreError::File {
+            action: "move aside",
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// Returns once everything written below the directory has reached the disk. Blocking.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        let synced = File::open(&self.0).and_then(|directory| sync_file_system(&directory, &self.0));
+        synced.map_err(|source| StoreError::File {
+            action: "make durable",
+            path: self.0.clone(),
+            source,
+        })
+    }
+}
+
+/// Creates, writes and removes a file.
+fn probe(directory: &Path) -> io::Result<()> {
+    let path = directory.join(format!(".probe-{}", std::process::id()));
+    fs::write(&path, b"mainpoint")?;
+    fs::remove_file(&path)
+}
+
+#[cfg(target_os = "linux")]
+fn sync_file_system(directory: &File, _: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(directory)?)
+}
+
+/// Where there is no `syncfs`, every file and directory below is synced by itself.
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(directory: &File, path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?.path();
+        let opened = match File::open(&entry) {
+            // Maintenance may have removed it meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        if entry.is_dir() {
+            sync_file_system(&opened, &entry)?;
+        } else {
+            opened.sync_all()?;
+        }
+    }
+    directory.sync_all()
+}

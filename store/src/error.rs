@@ -1,0 +1,165 @@
+//! Everything that can go wrong in the store, in one enum.
+//!
+//! Responsible for: messages that name what is wrong and what to do, with the cause kept. Must not know: who calls.
+
+use std::path::PathBuf;
+
+use crate::record::TurnId;
+
+/// What can go wrong in the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The directory can't be created or written.
+    #[error("the store directory {} can't be written; name another one or correct its permissions", path.display())]
+    Unwritable {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another process (or another handle in this one) has the directory open.
+    #[error("the store {} is in use by another mainpoint; stop it or name another directory", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory was written by a version with another layout.
+    #[error("the store {} has layout version {found}, this mainpoint reads version {expected}; name another directory or use the mainpoint that wrote it", path.display())]
+    Version {
+        /// The directory.
+        path: PathBuf,
+        /// Version found; `none` when the table carries no version.
+        found: String,
+        /// Version this crate writes.
+        expected: u32,
+    },
+    /// The directory holds vectors of another width, that is, another embedder wrote it.
+    #[error("the store {} holds vectors of width {found}, the embedder gives {expected}; name another directory or use the embedder that wrote it", path.display())]
+    VectorWidth {
+        /// The directory.
+        path: PathBuf,
+        /// Width found on disk.
+        found: usize,
+        /// Width asked for.
+        expected: usize,
+    },
+    /// A setting is outside its range.
+    #[error("store setting {key} is {value}, allowed is {allowed}")]
+    InvalidConfig {
+        /// Name of the setting.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What would be allowed.
+        allowed: &'static str,
+    },
+    /// Text that is no scope.
+    #[error("scope {value:?} is not allowed; a scope has 1 to 128 characters of a-z A-Z 0-9 _ - . :")]
+    InvalidScope {
+        /// The text.
+        value: String,
+    },
+    /// Text that is no turn id.
+    #[error("turn id {value:?} is not allowed; a turn id has 32 hexadecimal digits")]
+    InvalidTurnId {
+        /// The text.
+        value: String,
+    },
+    /// A main point that can't be stored.
+    #[error("passage {passage} of turn {turn} can't be stored: {reason}")]
+    InvalidPoint {
+        /// Its turn.
+        turn: TurnId,
+        /// Its passage.
+        passage: u32,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A search that can't be run.
+    #[error("the search can't be run: {reason}")]
+    InvalidQuery {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The journal failed.
+    #[error("the store's journal failed to {action}")]
+    Journal {
+        /// What was being done.
+        action: &'static str,
+        /// What redb said.
+        #[source]
+        source: Box<redb::Error>,
+    },
+    /// LanceDB failed.
+    #[error("the store's tables failed to {action}")]
+    Lance {
+        /// What was being done.
+        action: &'static str,
+        /// What LanceDB said.
+        #[source]
+        source: Box<lancedb::Error>,
+    },
+    /// A row does not have the form it was written with.
+    #[error("the store holds a row that can't be read: {what}")]
+    Unreadable {
+        /// What was found.
+        what: String,
+    },
+    /// The operating system failed on a file of the store.
+    #[error("the store failed to {action} {}", path.display())]
+    File {
+        /// What was being done.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A background task of the store ended early.
+    #[error("a task of the store was cancelled or panicked")]
+    Task(#[source] tokio::task::JoinError),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// A short, stable name for metrics.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Unwritable { .. } => "store_unwritable",
+            Self::InUse { .. } => "store_in_use",
+            Self::Version { .. } => "store_version",
+            Self::VectorWidth { .. } => "store_vector_width",
+            Self::InvalidConfig { .. } => "store_config",
+            Self::InvalidScope { .. } | Self::InvalidTurnId { .. } => "store_identifier",
+            Self::InvalidPoint { .. } => "store_point",
+            Self::InvalidQuery { .. } => "store_query",
+            Self::Journal { .. } => "store_journal",
+            Self::Lance { .. } => "store_tables",
+            Self::Unreadable { .. } => "store_unreadable",
+            Self::File { .. } => "store_file",
+            Self::Task(_) => "store_task",
+            Self::Closed => "store_closed",
+        }
+    }
+
+    /// For `map_err` on a LanceDB result.
+    pub(crate) fn lance(action: &'static str) -> impl FnOnce(lancedb::Error) -> Self {
+        move |source| Self::Lance {
+            action,
+            source: Box::new(source),
+        }
+    }
+
+    /// For `map_err` on any redb result.
+    pub(crate) fn journal<E: Into<redb::Error>>(action: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::Journal {
+            action,
+            source: Box::new(source.into()),
+        }
+    }
+}

@@ -1,0 +1,528 @@
+//! The fsynced journal in front of LanceDB.
+//!
+//! Responsible for: turns and readings that LanceDB does not have durably yet, deletions under way, all in one redb
+//! file where every call is one durable transaction. Must not know: LanceDB, what a flush is. All calls block.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use chrono::DateTime;
+use redb::{
+    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, Table, TableDefinition, WriteTransaction,
+};
+
+use crate::directory::Directory;
+use crate::error::StoreError;
+use crate::presence::State;
+use crate::record::{Point, Scope, Span, Turn, TurnId};
+use crate::rows::CompletedTurn;
+
+type TurnKey = (&'static str, &'static [u8; 16]);
+type PointKey = (&'static str, &'static [u8; 16], u32);
+/// Parent, conversation, position, role, text, time in microseconds, tokens.
+type TurnRow<'a> = (Option<&'a [u8; 16]>, &'a [u8; 16], u32, &'a str, &'a str, i64, u32);
+/// Start, end, spans, text, vector, keys; spans and vector in little-endian bytes.
+type PointRow<'a> = (u32, u32, &'a [u8], &'a str, &'a [u8], &'a [u8]);
+
+const ACCEPTED: TableDefinition<TurnKey, TurnRow<'static>> = TableDefinition::new("accepted");
+const COMPLETED: TableDefinition<TurnKey, TurnRow<'static>> = TableDefinition::new("completed");
+const POINTS: TableDefinition<PointKey, PointRow<'static>> = TableDefinition::new("points");
+const DELETIONS: TableDefinition<(&str, Option<&[u8; 16]>), ()> = TableDefinition::new("deletions");
+const NOTES: TableDefinition<&str, u64> = TableDefinition::new("notes");
+const PURGE: &str = "purge";
+
+/// The journal holds little; redb's default cache is 1 GiB.
+const CACHE_BYTES: usize = 16 << 20;
+
+/// Versions of the tables, by table name.
+pub(crate) type Versions = [(&'static str, u64); 2];
+
+/// Names a turn.
+pub(crate) type Key = (Scope, TurnId);
+
+/// Everything of a scope, or of one conversation in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Deletion {
+    pub(crate) scope: Scope,
+    pub(crate) conversation: Option<TurnId>,
+}
+
+/// The journal. `None` inside once closed.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    directory: Directory,
+    database: RwLock<Option<Database>>,
+    /// Whether the file may hold bytes of what was removed from it.
+    stale: AtomicBool,
+}
+
+impl Journal {
+    /// Opens or creates the journal. A file that is damaged is moved aside and a new one begun.
+    pub(crate) fn open(directory: &Directory) -> Result<Self, StoreError> {
+        let path = directory.journal();
+        let existed = path.exists();
+        let database = match open_database(&path) {
+            Ok(database) => database,
+            Err(DatabaseError::DatabaseAlreadyOpen) => {
+                return Err(StoreError::InUse {
+                    path: directory.path().to_owned(),
+                });
+            }
+            Err(error) if is_damaged(&error) => {
+                let aside = directory.set_aside(&path)?;
+                tracing::error!(
+                    moved_to = %aside.display(), %error,
+                    "the journal is damaged; begun anew. Turns that were not in LanceDB yet are read again when their client sends them"
+                );
+                open_database(&path).map_err(StoreError::journal("begin anew"))?
+            }
+            Err(error) => return Err(StoreError::journal("open")(error)),
+        };
+        create_tables(&database)?;
+        Ok(Self {
+            directory: directory.clone(),
+            database: RwLock::new(Some(database)),
+            stale: AtomicBool::new(existed),
+        })
+    }
+
+    /// Adds turns that are not there yet and returns which were new. `is_known` names those that are elsewhere; it is
+    /// asked while no other write, such as trimming, can happen.
+    pub(crate) fn accept(&self, turns: &[Turn], is_known: impl Fn(&Turn) -> bool) -> Result<Vec<Key>, StoreError> {
+        self.write("accept turns", |transaction| {
+            let mut accepted = transaction.open_table(ACCEPTED)?;
+            let completed = transaction.open_table(COMPLETED)?;
+            let mut new = Vec::new();
+            for turn in turns.iter().filter(|turn| !is_known(turn)) {
+                let key = (turn.scope.as_str(), &turn.id.0);
+                if accepted.get(key)?.is_none() && completed.get(key)?.is_none() {
+                    accepted.insert(key, turn_row(turn))?;
+                    new.push((turn.scope.clone(), turn.id));
+                }
+            }
+            Ok(new)
+        })
+    }
+
+    /// Every turn accepted and not completed, by scope, conversation and position.
+    pub(crate) fn accepted(&self) -> Result<Vec<Turn>, StoreError> {
+        let mut turns = self.read("list unread turns", |transaction| {
+            let table = transaction.open_table(ACCEPTED)?;
+            let mut turns = Vec::new();
+            for entry in table.iter()? {
+                let (key, row) = entry?;
+                turns.push(turn_from(key.value(), row.value()));
+            }
+            Ok(turns)
+        })?;
+        let turns = turns.drain(..).collect::<Result<Vec<Turn>, StoreError>>();
+        turns.map(|mut turns| {
+            turns.sort_by(|one, other| {
+                let order = |turn: &Turn| (turn.conversation, turn.position, turn.id);
+                one.scope.cmp(&other.scope).then_with(|| order(one).cmp(&order(other)))
+            });
+            turns
+        })
+    }
+
+    /// The accepted ones of these turns; what must be known to complete them.
+    pub(crate) fn accepted_turns(&self, keys: &[Key]) -> Result<Vec<Turn>, StoreError> {
+        self.turns_in(ACCEPTED, keys)
+    }
+
+    /// Moves turns from accepted to completed, with their points. Those no longer accepted are left out; returns the
+    /// others.
+    pub(crate) fn complete(&self, completed: &[CompletedTurn]) -> Result<Vec<Key>, StoreError> {
+        self.write("complete turns", |transaction| {
+            let mut accepted_table = transaction.open_table(ACCEPTED)?;
+            let mut completed_table = transaction.open_table(COMPLETED)?;
+            let mut points_table = transaction.open_table(POINTS)?;
+            let mut moved = Vec::new();
+            for CompletedTurn { turn, points } in completed {
+                let scope = turn.scope.as_str();
+                if accepted_table.remove((scope, &turn.id.0))?.is_none() {
+                    continue;
+                }
+                completed_table.insert((scope, &turn.id.0), turn_row(turn))?;
+                for point in points {
+                    let (spans, vector) = (spans_to_bytes(&point.spans), vector_to_bytes(&point.vector));
+                    let row: PointRow<'_> = (point.start, point.end, &spans, &point.text, &vector, &point.keys);
+                    points_table.insert((scope, &turn.id.0, point.passage), row)?;
+                }
+                moved.push((turn.scope.clone(), turn.id));
+            }
+            Ok(moved)
+        })
+        .inspect(|_| self.stale.store(true, Ordering::Release))
+    }
+
+    /// Those of these turns that are completed, with their points.
+    pub(crate) fn completed(&self, keys: &[Key]) -> Result<Vec<CompletedTurn>, StoreError> {
+        let turns = self.turns_in(COMPLETED, keys)?;
+        let rows = self.read("read completed turns", |transaction| {
+            let table = transaction.open_table(POINTS)?;
+            let mut completed = Vec::with_capacity(turns.len());
+            for turn in turns {
+                let (scope, id) = (turn.scope.as_str(), &turn.id.0);
+                let mut points = Vec::new();
+                for entry in table.range((scope, id, 0)..=(scope, id, u32::MAX))? {
+                    let (key, row) = entry?;
+                    points.push(point_from(turn.id, key.value().2, row.value()));
+                }
+                completed.push((turn, points));
+            }
+            Ok(completed)
+        })?;
+        let whole = |(turn, points): (Turn, Vec<Result<Point, StoreError>>)| {
+            Ok(CompletedTurn {
+                turn,
+                points: points.into_iter().collect::<Result<_, StoreError>>()?,
+            })
+        };
+        rows.into_iter().map(whole).collect()
+    }
+
+    /// Those of these turns of a scope that the journal has, accepted or completed.
+    pub(crate) fn turns(&self, keys: &[Key]) -> Result<Vec<Turn>, StoreError> {
+        let mut turns = self.turns_in(ACCEPTED, keys)?;
+        turns.extend(self.turns_in(COMPLETED, keys)?);
+        Ok(turns)
+    }
+
+    /// Every turn in the journal and how far it is.
+    pub(crate) fn keys(&self) -> Result<Vec<(Key, State)>, StoreError> {
+        let keys = self.read("list turns", |transaction| {
+            let mut keys = Vec::new();
+            for (definition, state) in [(ACCEPTED, State::Accepted), (COMPLETED, State::Completed)] {
+                for entry in transaction.open_table(definition)?.iter()? {
+                    let (key, _) = entry?;
+                    let (scope, id) = key.value();
+                    keys.push((scope.to_owned(), TurnId(*id), state));
+                }
+            }
+            Ok(keys)
+        })?;
+        keys.into_iter()
+            .map(|(scope, id, state)| Ok(((Scope::new(scope)?, id), state)))
+            .collect()
+    }
+
+    /// Removes completed turns that LanceDB has on disk, and notes the versions of the tables that are.
+    pub(crate) fn trim(&self, keys: &[Key], versions: &Versions) -> Result<(), StoreError> {
+        self.write("trim", |transaction| {
+            let mut notes = transaction.open_table(NOTES)?;
+            for (table, version) in versions {
+                notes.insert(*table, version)?;
+            }
+            let mut completed = transaction.open_table(COMPLETED)?;
+            let mut points = transaction.open_table(POINTS)?;
+            for (scope, id) in keys {
+                completed.remove((scope.as_str(), &id.0))?;
+                remove_points(&mut points, scope, *id)?;
+            }
+            Ok(())
+        })
+        .inspect(|()| self.stale.store(true, Ordering::Release))
+    }
+
+    /// The version of a table known to be on disk.
+    pub(crate) fn version(&self, table: &str) -> Result<Option<u64>, StoreError> {
+        self.read("read notes", |transaction| {
+            let version = transaction.open_table(NOTES)?.get(table)?;
+            Ok(version.map(|version| version.value()))
+        })
+    }
+
+    /// Removes what a deletion covers, and notes the deletion as under way. Returns the turns removed.
+    pub(crate) fn delete(&self, deletion: &Deletion) -> Result<Vec<Key>, StoreError> {
+        let (scope, conversation) = (&deletion.scope, deletion.conversation);
+        self.write("delete", |transaction| {
+            let mut removed = Vec::new();
+            for definition in [ACCEPTED, COMPLETED] {
+                let mut table = transaction.open_table(definition)?;
+                let whole_scope = (scope.as_str(), &[0; 16])..=(scope.as_str(), &[u8::MAX; 16]);
+                let covered = |_: (&str, &[u8; 16]), row: TurnRow<'_>| conversation.is_none_or(|id| *row.1 == id.0);
+                for entry in table.extract_from_if(whole_scope, covered)? {
+                    let (key, _) = entry?;
+                    removed.push((scope.clone(), TurnId(*key.value().1)));
+                }
+            }
+            let mut points = transaction.open_table(POINTS)?;
+            for (scope, id) in &removed {
+                remove_points(&mut points, scope, *id)?;
+            }
+            let noted = (scope.as_str(), conversation.as_ref().map(|id| &id.0));
+            transaction.open_table(DELETIONS)?.insert(noted, ())?;
+            Ok(removed)
+        })
+        .inspect(|_| self.stale.store(true, Ordering::Release))
+    }
+
+    /// Deletions under way; more than none only after a crash.
+    pub(crate) fn deletions(&self) -> Result<Vec<Deletion>, StoreError> {
+        let rows = self.read("list deletions", |transaction| {
+            let mut rows = Vec::new();
+            for entry in transaction.open_table(DELETIONS)?.iter()? {
+                let (key, _) = entry?;
+                let (scope, conversation) = key.value();
+                rows.push((scope.to_owned(), conversation.copied().map(TurnId)));
+            }
+            Ok(rows)
+        })?;
+        rows.into_iter()
+            .map(|(scope, conversation)| {
+                Ok(Deletion {
+                    scope: Scope::new(scope)?,
+                    conversation,
+                })
+            })
+            .collect()
+    }
+
+    /// Notes that LanceDB has carried out a deletion, and that its old files must go at the next maintenance.
+    pub(crate) fn finish_deletion(&self, deletion: &Deletion) -> Result<(), StoreError> {
+        self.write("finish a deletion", |transaction| {
+            let noted = (deletion.scope.as_str(), deletion.conversation.as_ref().map(|id| &id.0));
+            transaction.open_table(DELETIONS)?.remove(noted)?;
+            transaction.open_table(NOTES)?.insert(PURGE, 1)?;
+            Ok(())
+        })
+    }
+
+    /// Whether something was deleted whose bytes may still be in LanceDB's old files.
+    pub(crate) fn purge_due(&self) -> Result<bool, StoreError> {
+        self.read("read notes", |transaction| {
+            Ok(transaction.open_table(NOTES)?.get(PURGE)?.is_some())
+        })
+    }
+
+    /// Notes that LanceDB's old files are gone.
+    pub(crate) fn purge_done(&self) -> Result<(), StoreError> {
+        self.write("note", |transaction| {
+            transaction.open_table(NOTES)?.remove(PURGE)?;
+            Ok(())
+        })
+    }
+
+    /// Writes what the journal holds into a new file that replaces the old one, so that nothing removed is left in
+    /// free pages. Returns false when there was nothing to clear.
+    pub(crate) fn rewrite(&self) -> Result<bool, StoreError> {
+        let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        if !self.stale.load(Ordering::Acquire) {
+            return Ok(false);
+        }
+        let old = slot.as_ref().ok_or(StoreError::Closed)?;
+        let path = self.directory.journal();
+        let fresh_path = path.with_extension("redb.new");
+        let file_error = |source| StoreError::File {
+            action: "replace",
+            path: path.clone(),
+            source,
+        };
+        match fs::remove_file(&fresh_path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(file_error(error)),
+            _ => {}
+        }
+        let fresh = open_database(&fresh_path).map_err(StoreError::journal("rewrite"))?;
+        create_tables(&fresh)?;
+        copy_tables(old, &fresh).map_err(StoreError::journal("rewrite"))?;
+        fs::rename(&fresh_path, &path)
+            .and_then(|()| File::open(self.directory.path())?.sync_all())
+            .map_err(file_error)?;
+        *slot = Some(fresh);
+        self.stale.store(false, Ordering::Release);
+        Ok(true)
+    }
+
+    /// Closes the file and releases its lock; later calls give [`StoreError::Closed`].
+    pub(crate) fn close(&self) {
+        *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn turns_in(
+        &self,
+        definition: TableDefinition<TurnKey, TurnRow<'static>>,
+        keys: &[Key],
+    ) -> Result<Vec<Turn>, StoreError> {
+        let turns = self.read("read turns", |transaction| {
+            let table = transaction.open_table(definition)?;
+            let mut turns = Vec::new();
+            for (scope, id) in keys {
+                let key = (scope.as_str(), &id.0);
+                if let Some(row) = table.get(key)? {
+                    turns.push(turn_from(key, row.value()));
+                }
+            }
+            Ok(turns)
+        })?;
+        turns.into_iter().collect()
+    }
+
+    fn write<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        let slot = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let transaction = slot
+            .as_ref()
+            .ok_or(StoreError::Closed)?
+            .begin_write()
+            .map_err(StoreError::journal(action))?;
+        let result = work(&transaction).map_err(StoreError::journal(action))?;
+        transaction.commit().map_err(StoreError::journal(action))?;
+        Ok(result)
+    }
+
+    fn read<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&redb::ReadTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        let slot = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let transaction = slot
+            .as_ref()
+            .ok_or(StoreError::Closed)?
+            .begin_read()
+            .map_err(StoreError::journal(action))?;
+        work(&transaction).map_err(StoreError::journal(action))
+    }
+}
+
+fn open_database(path: &Path) -> Result<Database, DatabaseError> {
+    Database::builder()
+        .set_cache_size(CACHE_BYTES)
+        .set_check_integrity_on_open(true)
+        .create(path)
+}
+
+fn is_damaged(error: &DatabaseError) -> bool {
+    match error {
+        DatabaseError::Storage(StorageError::Corrupted(_)) => true,
+        DatabaseError::Storage(StorageError::Io(error)) => error.kind() == io::ErrorKind::InvalidData,
+        _ => false,
+    }
+}
+
+fn create_tables(database: &Database) -> Result<(), StoreError> {
+    let create = || -> Result<(), redb::Error> {
+        let transaction = database.begin_write()?;
+        transaction.open_table(ACCEPTED)?;
+        transaction.open_table(COMPLETED)?;
+        transaction.open_table(POINTS)?;
+        transaction.open_table(DELETIONS)?;
+        transaction.open_table(NOTES)?;
+        transaction.commit()?;
+        Ok(())
+    };
+    create().map_err(StoreError::journal("open"))
+}
+
+fn copy_tables(old: &Database, fresh: &Database) -> Result<(), redb::Error> {
+    let (from, to) = (old.begin_read()?, fresh.begin_write()?);
+    copy_table(&from, &to, ACCEPTED)?;
+    copy_table(&from, &to, COMPLETED)?;
+    copy_table(&from, &to, POINTS)?;
+    copy_table(&from, &to, DELETIONS)?;
+    copy_table(&from, &to, NOTES)?;
+    to.commit()?;
+    Ok(())
+}
+
+fn copy_table<K: redb::Key + 'static, V: redb::Value + 'static>(
+    from: &redb::ReadTransaction,
+    to: &WriteTransaction,
+    definition: TableDefinition<K, V>,
+) -> Result<(), redb::Error> {
+    let mut target = to.open_table(definition)?;
+    for entry in from.open_table(definition)?.iter()? {
+        let (key, value) = entry?;
+        target.insert(key.value(), value.value())?;
+    }
+    Ok(())
+}
+
+fn remove_points(
+    points: &mut Table<'_, PointKey, PointRow<'static>>,
+    scope: &Scope,
+    id: TurnId,
+) -> Result<(), redb::Error> {
+    let of_turn = (scope.as_str(), &id.0, 0)..=(scope.as_str(), &id.0, u32::MAX);
+    points.retain_in(of_turn, |_, _| false)?;
+    Ok(())
+}
+
+fn turn_row(turn: &Turn) -> TurnRow<'_> {
+    (
+        turn.parent.as_ref().map(|id| &id.0),
+        &turn.conversation.0,
+        turn.position,
+        &turn.role,
+        &turn.text,
+        turn.time.timestamp_micros(),
+        turn.tokens,
+    )
+}
+
+fn turn_from((scope, id): (&str, &[u8; 16]), row: TurnRow<'_>) -> Result<Turn, StoreError> {
+    let (parent, conversation, position, role, text, micros, tokens) = row;
+    Ok(Turn {
+        id: TurnId(*id),
+        parent: parent.copied().map(TurnId),
+        conversation: TurnId(*conversation),
+        scope: Scope::new(scope)?,
+        position,
+        role: role.to_owned(),
+        text: text.to_owned(),
+        time: DateTime::from_timestamp_micros(micros).ok_or_else(|| StoreError::Unreadable {
+            what: format!("time {micros} is out of range"),
+        })?,
+        tokens,
+    })
+}
+
+fn point_from(turn: TurnId, passage: u32, row: PointRow<'_>) -> Result<Point, StoreError> {
+    let (start, end, spans, text, vector, keys) = row;
+    let unreadable = || StoreError::Unreadable {
+        what: format!("passage {passage} of turn {turn} in the journal"),
+    };
+    let (span_rows, span_rest) = spans.as_chunks::<12>();
+    let (numbers, number_rest) = vector.as_chunks::<4>();
+    if !span_rest.is_empty() || !number_rest.is_empty() {
+        return Err(unreadable());
+    }
+    let span = |[a, b, c, d, e, f, g, h, i, j, k, l]: [u8; 12]| Span {
+        start: u32::from_le_bytes([a, b, c, d]),
+        end: u32::from_le_bytes([e, f, g, h]),
+        salience: f32::from_le_bytes([i, j, k, l]),
+    };
+    Ok(Point {
+        turn,
+        passage,
+        start,
+        end,
+        spans: span_rows.iter().copied().map(span).collect(),
+        text: text.to_owned(),
+        vector: numbers.iter().copied().map(f32::from_le_bytes).collect(),
+        keys: keys.to_vec(),
+    })
+}
+
+fn spans_to_bytes(spans: &[Span]) -> Vec<u8> {
+    let bytes = |span: &Span| {
+        [
+            span.start.to_le_bytes(),
+            span.end.to_le_bytes(),
+            span.salience.to_le_bytes(),
+        ]
+        .concat()
+    };
+    spans.iter().flat_map(bytes).collect()
+}
+
+fn vector_to_bytes(vector: &[f32]) -> Vec<u8> {
+    vector.iter().flat_map(|number| number.to_le_bytes()).collect()
+}

@@ -1,0 +1,193 @@
+//! Keeping the tables small and fast, and deleted text off the disk.
+//!
+//! Responsible for: compaction, indices and pruning as three separate steps, and the order in which they clear what was
+//! deleted. Must not know: when it is called, what the rows mean.
+//!
+//! # Pruning
+//!
+//! A version is pruned when it is older than an hour, so that no reader loses its files. After a deletion the user's
+//! wish weighs more: then the deleted rows are compacted away, the indices that hold their words are built anew, and
+//! every older version goes at once. Two things make that safe: readers are kept out for the moment of pruning (the
+//! gate), and Lance is never told to `delete_unverified`, so files that no version names yet (a write under way) stay.
+//! Files left behind by a process that was killed during a write are such files; Lance removes them after seven days.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use chrono::TimeDelta;
+use lancedb::Table;
+use lancedb::index::Index;
+use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
+
+use crate::delete;
+use crate::error::StoreError;
+use crate::shared::{Shared, to_the_end};
+use crate::vector_index;
+use crate::writer;
+
+/// Versions younger than this are kept.
+const PRUNE_AGE: TimeDelta = TimeDelta::hours(1);
+/// Share of deleted rows from which a file is rewritten.
+const DELETED_SHARE: f32 = 0.1;
+/// An index grows by one part for each run; above this many they are merged into one.
+const INDEX_PARTS: u32 = 8;
+
+/// What a maintenance run did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MaintenanceReport {
+    /// To the table of turns.
+    pub turns: TableMaintenance,
+    /// To the table of main points.
+    pub points: TableMaintenance,
+    /// Whether deleted rows were cleared from the disk.
+    pub purged: bool,
+    /// Whether the journal was written anew, without what had been removed from it.
+    pub journal_rewritten: bool,
+    /// When a vector index was built: the share of exact neighbours that it finds, 0 to 1. Below 0.9 it is dropped.
+    pub vector_index_recall: Option<f32>,
+}
+
+/// What a maintenance run did to one table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableMaintenance {
+    /// Files that were merged into others.
+    pub files_removed: usize,
+    /// Files they were merged into.
+    pub files_added: usize,
+    /// Rows that the indices did not cover before.
+    pub rows_indexed: usize,
+    /// Versions pruned.
+    pub versions_removed: u64,
+    /// Bytes pruned.
+    pub bytes_removed: u64,
+}
+
+/// Compacts, indexes and prunes both tables and clears the journal's free pages.
+pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, StoreError> {
+    let shared = Arc::clone(shared);
+    to_the_end(async move {
+        delete::resume(&shared).await?;
+        writer::flush(&shared).await?;
+        let _maintenance = shared.maintenance.lock().await;
+        shared.commits.store(0, Ordering::Relaxed);
+        let purge = shared.blocking(|shared| shared.journal.purge_due()).await?;
+        let mut report = MaintenanceReport {
+            purged: purge,
+            ..MaintenanceReport::default()
+        };
+
+        for (table, done) in tables(&shared, &mut report) {
+            compact(
+                table,
+                if purge { 0.0 } else { DELETED_SHARE },
+                shared.config.cpu_threads,
+                done,
+            )
+            .await?;
+        }
+        if purge {
+            rebuild_indices(&shared.tables.turns, shared.tables.turn_indices()).await?;
+            rebuild_indices(&shared.tables.points, shared.tables.point_indices()).await?;
+        }
+        for (table, done) in tables(&shared, &mut report) {
+            index(table, done).await?;
+        }
+        report.vector_index_recall =
+            vector_index::build_when_large(&shared.tables.points, vector_index::MINIMUM_ROWS).await?;
+        {
+            let _no_readers = if purge { Some(shared.gate.write().await) } else { None };
+            for (table, done) in tables(&shared, &mut report) {
+                prune(table, if purge { TimeDelta::zero() } else { PRUNE_AGE }, done).await?;
+            }
+        }
+        if purge {
+            shared.blocking(|shared| shared.journal.purge_done()).await?;
+        }
+        report.journal_rewritten = shared.blocking(|shared| shared.journal.rewrite()).await?;
+        Ok(report)
+    })
+    .await
+}
+
+fn tables<'a>(shared: &'a Shared, report: &'a mut MaintenanceReport) -> [(&'a Table, &'a mut TableMaintenance); 2] {
+    [
+        (&shared.tables.turns, &mut report.turns),
+        (&shared.tables.points, &mut report.points),
+    ]
+}
+
+/// Merges small files and rewrites those of whose rows more than `deleted_share` are deleted.
+async fn compact(
+    table: &Table,
+    deleted_share: f32,
+    threads: usize,
+    done: &mut TableMaintenance,
+) -> Result<(), StoreError> {
+    let options = CompactionOptions {
+        materialize_deletions_threshold: deleted_share,
+        num_threads: Some(threads),
+        ..CompactionOptions::default()
+    };
+    let action = OptimizeAction::Compact {
+        options,
+        remap_options: None,
+    };
+    let stats = table
+        .optimize(action)
+        .await
+        .map_err(StoreError::lance("compact a table"))?;
+    if let Some(compaction) = stats.compaction {
+        done.files_removed = compaction.fragments_removed;
+        done.files_added = compaction.fragments_added;
+    }
+    Ok(())
+}
+
+/// Adds rows that are not indexed yet to every index.
+async fn index(table: &Table, done: &mut TableMaintenance) -> Result<(), StoreError> {
+    let failed = || StoreError::lance("index a table");
+    let (mut unindexed, mut parts) = (0, 0);
+    for index in table.list_indices().await.map_err(failed())? {
+        if let Some(stats) = table.index_stats(&index.name).await.map_err(failed())? {
+            unindexed = unindexed.max(stats.num_unindexed_rows);
+            parts = parts.max(stats.num_indices.unwrap_or(1));
+        }
+    }
+    if unindexed > 0 {
+        let options = if parts < INDEX_PARTS {
+            OptimizeOptions::default()
+        } else {
+            OptimizeOptions::merge(parts as usize)
+        };
+        table.optimize(OptimizeAction::Index(options)).await.map_err(failed())?;
+        done.rows_indexed = unindexed;
+    }
+    Ok(())
+}
+
+/// Builds indices anew, from the rows that are there now.
+async fn rebuild_indices(table: &Table, indices: Vec<(&'static str, Index)>) -> Result<(), StoreError> {
+    for (column, index) in indices {
+        let built = table.create_index(&[column], index).replace(true).execute().await;
+        built.map_err(StoreError::lance("build an index anew"))?;
+    }
+    Ok(())
+}
+
+/// Removes versions older than `age` and the files that only they name.
+async fn prune(table: &Table, age: TimeDelta, done: &mut TableMaintenance) -> Result<(), StoreError> {
+    let action = OptimizeAction::Prune {
+        older_than: Some(age),
+        delete_unverified: Some(false),
+        error_if_tagged_old_versions: Some(false),
+    };
+    let stats = table
+        .optimize(action)
+        .await
+        .map_err(StoreError::lance("prune a table"))?;
+    if let Some(removed) = stats.prune {
+        done.versions_removed = removed.old_versions;
+        done.bytes_removed = removed.bytes_removed;
+    }
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! Which turns the store knows and how far each one is, in memory.
+//!
+//! Responsible for: answering "is this turn read?" in microseconds, and "is anything pending?". Must not know: disks.
+//!
+//! Pending turns (in the journal only) are always here. The ids already in LanceDB are loaded for one scope at a time,
+//! when it is first asked for, and the least recently used scopes are forgotten above [`CAPACITY`] ids (about 40 MB).
+
+use std::collections::{HashMap, HashSet};
+
+use crate::record::{Scope, TurnId};
+
+/// Ids kept in memory over all scopes.
+const CAPACITY: usize = 1_000_000;
+
+/// What is known about a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// In the journal, not read yet.
+    Accepted,
+    /// Read, in the journal only.
+    Completed,
+    /// Read, in LanceDB.
+    Stored,
+}
+
+#[derive(Debug, Default)]
+struct ScopeTurns {
+    pending: HashMap<TurnId, State>,
+    completed: usize,
+    stored: HashSet<TurnId>,
+    loaded: bool,
+    /// The clock when ids were last taken away, so that a load that began before does not bring them back.
+    epoch: u64,
+    used: u64,
+}
+
+/// Which turns the store knows.
+#[derive(Debug, Default)]
+pub(crate) struct Presence {
+    scopes: HashMap<Scope, ScopeTurns>,
+    clock: u64,
+    accepted: usize,
+    completed: usize,
+    capacity: Option<usize>,
+}
+
+impl Presence {
+    /// Whether the stored ids of the scope are in memory; if not, the epoch to hand to [`Presence::load`].
+    pub(crate) fn begin_load(&mut self, scope: &Scope) -> Option<u64> {
+        let turns = self.touch(scope);
+        (!turns.loaded).then_some(turns.epoch)
+    }
+
+    /// Takes the stored ids of a scope as read from LanceDB. False if some were taken away meanwhile: read again.
+    pub(crate) fn load(&mut self, scope: &Scope, epoch: u64, ids: Vec<TurnId>) -> bool {
+        let turns = self.touch(scope);
+        if turns.epoch != epoch {
+            return false;
+        }
+        turns.stored.extend(ids);
+        turns.loaded = true;
+        self.evict(scope);
+        true
+    }
+
+    /// What is known about a turn. Complete only while the scope is loaded.
+    pub(crate) fn state(&self, scope: &Scope, id: TurnId) -> Option<State> {
+        let turns = self.scopes.get(scope)?;
+        let stored = || turns.stored.contains(&id).then_some(State::Stored);
+        turns.pending.get(&id).copied().or_else(stored)
+    }
+
+    /// Whether any of these turns (all of the scope's when `None`) is completed and in the journal only.
+    pub(crate) fn has_completed(&self, scope: &Scope, ids: Option<&[TurnId]>) -> bool {
+        let Some(turns) = self.scopes.get(scope).filter(|turns| turns.completed > 0) else {
+            return false;
+        };
+        ids.is_none_or(|ids| ids.iter().any(|id| turns.pending.get(id) == Some(&State::Completed)))
+    }
+
+    /// The turns of a scope that only the journal knows.
+    pub(crate) fn pending(&self, scope: &Scope) -> Vec<TurnId> {
+        self.scopes
+            .get(scope)
+            .map(|turns| turns.pending.keys().copied().collect())
+            .unwrap_or_default()
+    }
+
+    /// Every turn that is completed and in the journal only.
+    pub(crate) fn completed(&self) -> Vec<(Scope, TurnId)> {
+        let of_scope = |(scope, turns): (&Scope, &ScopeTurns)| {
+            let completed = turns.pending.iter().filter(|(_, state)| **state == State::Completed);
+            completed.map(|(id, _)| (scope.clone(), *id)).collect::<Vec<_>>()
+        };
+        self.scopes
+            .iter()
+            .filter(|(_, turns)| turns.completed > 0)
+            .flat_map(of_scope)
+            .collect()
+    }
+
+    /// Number of turns accepted and not completed.
+    pub(crate) fn accepted_len(&self) -> usize {
+        self.accepted
+    }
+
+    /// Number of turns completed and in the journal only.
+    pub(crate) fn completed_len(&self) -> usize {
+        self.completed
+    }
+
+    /// Scopes with turns that only the journal knows.
+    pub(crate) fn pending_scopes(&self) -> Vec<Scope> {
+        let pending = self.scopes.iter().filter(|(_, turns)| !turns.pending.is_empty());
+        pending.map(|(scope, _)| scope.clone()).collect()
+    }
+
+    /// Notes how far a turn is.
+    pub(crate) fn set(&mut self, scope: &Scope, id: TurnId, state: State) {
+        self.clear_pending(scope, id);
+        let turns = self.touch(scope);
+        match state {
+            State::Stored => {
+                turns.stored.insert(id);
+            }
+            State::Accepted => {
+                turns.pending.insert(id, state);
+                self.accepted += 1;
+            }
+            State::Completed => {
+                turns.pending.insert(id, state);
+                turns.completed += 1;
+                self.completed += 1;
+            }
+        }
+    }
+
+    /// Forgets a pending turn.
+    pub(crate) fn clear_pending(&mut self, scope: &Scope, id: TurnId) {
+        let Some(turns) = self.scopes.get_mut(scope) else {
+            return;
+        };
+        match turns.pending.remove(&id) {
+            Some(State::Accepted) => self.accepted -= 1,
+            Some(State::Completed) => {
+                turns.completed -= 1;
+                self.completed -= 1;
+            }
+            Some(State::Stored) | None => {}
+        }
+    }
+
+    /// Forgets what is stored in a scope; it is loaded again when next asked for.
+    pub(crate) fn unload(&mut self, scope: &Scope) {
+        let turns = self.touch(scope);
+        turns.stored = HashSet::new();
+        turns.loaded = false;
+        turns.epoch = turns.used;
+    }
+
+    fn touch(&mut self, scope: &Scope) -> &mut ScopeTurns {
+        self.clock += 1;
+        let fresh = || ScopeTurns {
+            epoch: self.clock,
+            ..ScopeTurns::default()
+        };
+        let turns = self.scopes.entry(scope.clone()).or_insert_with(fresh);
+        turns.used = self.clock;
+        turns
+    }
+
+    /// Unloads the least recently used scopes until the ids fit; the one just asked for stays.
+    fn evict(&mut self, keep: &Scope) {
+        let capacity = self.capacity.unwrap_or(CAPACITY);
+        let mut total: usize = self.scopes.values().map(|turns| turns.stored.len() + 1).sum();
+        if total <= capacity {
+            return;
+        }
+        let evictable = |(scope, turns): &(&Scope, &ScopeTurns)| *scope != keep && turns.pending.is_empty();
+        let mut oldest: Vec<(u64, Scope)> = self
+            .scopes
+            .iter()
+            .filter(evictable)
+            .map(|(scope, turns)| (turns.used, scope.clone()))
+            .collect();
+        oldest.sort_unstable();
+        for (_, scope) in oldest {
+            if total <= capacity {
+                break;
+            }
+            if let Some(turns) = self.scopes.remove(&scope) {
+                total -= turns.stored.len() + 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use super::*;
+
+    fn scope(name: &str) -> Scope {
+        Scope::new(name).unwrap()
+    }
+
+    fn id(number: u8) -> TurnId {
+        TurnId([number; 16])
+    }
+
+    #[test]
+    fn a_turn_is_counted_where_it_is() {
+        let (mut presence, scope) = (Presence::default(), scope("a"));
+        presence.set(&scope, id(1), State::Accepted);
+        presence.set(&scope, id(2), State::Accepted);
+        presence.set(&scope, id(2), State::Completed);
+        assert_eq!((presence.accepted_len(), presence.completed_len()), (1, 1));
+        assert!(presence.has_completed(&scope, None));
+        assert!(presence.has_completed(&scope, Some(&[id(2)])));
+        assert!(!presence.has_completed(&scope, Some(&[id(1)])));
+        presence.set(&scope, id(2), State::Stored);
+        assert_eq!((presence.accepted_len(), presence.completed_len()), (1, 0));
+        assert_eq!(presence.state(&scope, id(2)), Some(State::Stored));
+        assert_eq!(presence.state(&scope, id(3)), None);
+    }
+
+    #[test]
+    fn a_load_that_began_before_a_delete_is_refused() {
+        let (mut presence, scope) = (Presence::default(), scope("a"));
+        let epoch = presence.begin_load(&scope).unwrap();
+        presence.unload(&scope);
+        assert!(!presence.load(&scope, epoch, vec![id(1)]));
+        let epoch = presence.begin_load(&scope).unwrap();
+        assert!(presence.load(&scope, epoch, vec![id(2)]));
+        assert_eq!(presence.state(&scope, id(1)), None);
+        assert!(presence.begin_load(&scope).is_none());
+    }
+
+    #[test]
+    fn rows_stored_during_a_load_are_not_lost() {
+        let (mut presence, scope) = (Presence::default(), scope("a"));
+        let epoch = presence.begin_load(&scope).unwrap();
+        presence.set(&scope, id(1), State::Stored);
+        assert!(presence.load(&scope, epoch, vec![]));
+        assert_eq!(presence.state(&scope, id(1)), Some(State::Stored));
+    }
+
+    #[test]
+    fn above_its_capacity_the_scope_used_longest_ago_is_forgotten_unless_something_is_pending_there() {
+        let mut presence = Presence {
+            capacity: Some(10),
+            ..Presence::default()
+        };
+        for (name, first) in [("pending", 0), ("old", 10), ("new", 20)] {
+            let scope = scope(name);
+            let epoch = presence.begin_load(&scope).unwrap();
+            if name == "pending" {
+                presence.set(&scope, id(100), State::Accepted);
+            }
+            assert!(presence.load(&scope, epoch, (first..first + 4).map(id).collect()));
+        }
+        assert!(presence.begin_load(&scope("old")).is_some());
+        assert!(presence.begin_load(&scope("new")).is_none());
+        assert!(presence.begin_load(&scope("pending")).is_none());
+    }
+}

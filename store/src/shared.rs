@@ -1,0 +1,123 @@
+//! What every operation of an open store works on.
+//!
+//! Responsible for: the state behind all clones of a handle, its locks and their order, running work to its end even
+//! when the caller gives up. Must not know: any single operation.
+//!
+//! Lock order: `maintenance`, `trimming`, `writer`, `gate`, `journal_order`, `presence`; the last two are never held across
+//! an await.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Mutex as AsyncMutex, Notify, RwLock};
+
+use crate::config::StoreConfig;
+use crate::directory::Directory;
+use crate::error::StoreError;
+use crate::journal::{Journal, Key};
+use crate::presence::Presence;
+use crate::tables::Tables;
+
+/// The state behind all clones of a handle.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: StoreConfig,
+    pub(crate) directory: Directory,
+    pub(crate) journal: Journal,
+    pub(crate) tables: Tables,
+    presence: Mutex<Presence>,
+    /// Held while the journal changes and the presence follows it.
+    journal_order: Mutex<()>,
+    /// Held by whoever compacts, indexes, prunes or deletes.
+    pub(crate) maintenance: AsyncMutex<()>,
+    /// Held by whoever trims the journal or deletes.
+    pub(crate) trimming: AsyncMutex<()>,
+    /// Held by whoever appends or deletes.
+    pub(crate) writer: AsyncMutex<Writer>,
+    /// Held shared while a version of a table is read, exclusively while versions still young enough to be read go.
+    pub(crate) gate: RwLock<()>,
+    /// Wakes the background task before its time. Apart, because that task must not keep the store alive.
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) closed: AtomicBool,
+    /// Rows in LanceDB.
+    pub(crate) stored_turns: AtomicU64,
+    pub(crate) stored_points: AtomicU64,
+    /// Commits since the last maintenance.
+    pub(crate) commits: AtomicUsize,
+}
+
+/// What the writer remembers from one flush to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Writer {
+    /// In LanceDB, and still in the journal because nobody has yet made sure that LanceDB's files are on disk.
+    pub(crate) untrimmed: Vec<Key>,
+    /// Whether LanceDB may already hold rows of pending turns: after a crash, or a flush that failed half way.
+    pub(crate) uncertain: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(config: StoreConfig, directory: Directory, journal: Journal, tables: Tables) -> Self {
+        Self {
+            config,
+            directory,
+            journal,
+            tables,
+            presence: Mutex::default(),
+            journal_order: Mutex::default(),
+            maintenance: AsyncMutex::default(),
+            trimming: AsyncMutex::default(),
+            writer: AsyncMutex::new(Writer {
+                untrimmed: Vec::new(),
+                uncertain: true,
+            }),
+            gate: RwLock::default(),
+            wake: Arc::default(),
+            closed: AtomicBool::new(false),
+            stored_turns: AtomicU64::new(0),
+            stored_points: AtomicU64::new(0),
+            commits: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn presence(&self) -> MutexGuard<'_, Presence> {
+        self.presence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the journal, then the presence accordingly, with no other such change in between. Blocking.
+    pub(crate) fn change<T>(
+        &self,
+        journal: impl FnOnce(&Journal) -> Result<T, StoreError>,
+        presence: impl FnOnce(&mut Presence, &T),
+    ) -> Result<T, StoreError> {
+        let _order = self.journal_order.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = journal(&self.journal)?;
+        presence(&mut self.presence(), &changed);
+        Ok(changed)
+    }
+
+    pub(crate) fn ensure_open(&self) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::Acquire) {
+            Err(StoreError::Closed)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Runs blocking work (journal, fsync) on a thread for it. It runs to its end even if the caller gives up.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(self);
+        tokio::task::spawn_blocking(move || work(&shared))
+            .await
+            .map_err(StoreError::Task)?
+    }
+}
+
+/// Runs an operation that must not stop half way to its end, even if the caller gives up.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    operation: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::spawn(operation).await.map_err(StoreError::Task)?
+}

@@ -1,0 +1,214 @@
+//! The two LanceDB tables.
+//!
+//! Responsible for: opening or creating them with one shared, small session, their indices, appending, reading rows.
+//! Must not know: when anything is written, how results are ranked.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use futures::TryStreamExt;
+use lancedb::expr::DfExpr;
+use lancedb::index::Index;
+use lancedb::index::scalar::{BTreeIndexBuilder, FtsIndexBuilder};
+use lancedb::query::{ExecutableQuery, QueryBase, Select};
+use lancedb::{Connection, Session, Table};
+
+use crate::config::StoreConfig;
+use crate::directory::Directory;
+use crate::error::StoreError;
+use crate::journal::{Journal, Versions};
+use crate::recovery;
+use crate::schema::{self, POINTS, TURNS, column};
+
+/// Lance's own defaults are 6 GiB and 1 GiB.
+const INDEX_CACHE_BYTES: usize = 64 << 20;
+const METADATA_CACHE_BYTES: usize = 32 << 20;
+/// Memory of one worker that builds the full-text index; Lance's default is 2 GiB.
+const TEXT_INDEX_WORKER_MIB: u64 = 256;
+
+/// The open tables.
+#[derive(Debug, Clone)]
+pub(crate) struct Tables {
+    pub(crate) turns: Table,
+    pub(crate) points: Table,
+    pub(crate) vector_width: usize,
+    pub(crate) cpu_threads: usize,
+}
+
+/// The tables, and whether rows may have been lost on the way to opening them.
+pub(crate) struct Opened {
+    pub(crate) tables: Tables,
+    pub(crate) rows_lost: bool,
+}
+
+impl Tables {
+    /// Opens both tables, creating what is missing and rolling back what is broken.
+    pub(crate) async fn open(
+        directory: &Directory,
+        config: &StoreConfig,
+        journal: &Journal,
+    ) -> Result<Opened, StoreError> {
+        let path = directory.tables();
+        let uri = path.to_str().ok_or_else(|| StoreError::InvalidConfig {
+            key: "directory",
+            value: path.display().to_string(),
+            allowed: "a path in UTF-8",
+        })?;
+        let session = Session::new(INDEX_CACHE_BYTES, METADATA_CACHE_BYTES, Arc::default());
+        let connection = lancedb::connect(uri)
+            .session(Arc::new(session))
+            .execute()
+            .await
+            .map_err(StoreError::lance("connect"))?;
+        let opener = Opener {
+            directory,
+            connection,
+            vector_width: config.vector_width,
+        };
+        let (turns, turns_lost) = opener.open(TURNS, schema::turns()).await?;
+        let (points, points_lost) = opener.open(POINTS, schema::points(config.vector_width)).await?;
+        let tables = Self {
+            turns,
+            points,
+            vector_width: config.vector_width,
+            cpu_threads: config.cpu_threads,
+        };
+        let mut rows_lost = turns_lost || points_lost;
+        for (table, version) in tables.versions().await? {
+            let on_disk = journal.version(table)?.unwrap_or(0);
+            if version < on_disk && !rows_lost {
+                tracing::error!(
+                    table,
+                    version,
+                    on_disk,
+                    "a table's newest manifest is gone; going on from the one before"
+                );
+                rows_lost = true;
+            }
+        }
+        tables.ensure_indices().await?;
+        Ok(Opened { tables, rows_lost })
+    }
+
+    /// The indices that are missing are created, empty; maintenance fills them. A row no index knows yet is found all
+    /// the same, by scanning the fragments that the index does not cover.
+    async fn ensure_indices(&self) -> Result<(), StoreError> {
+        for (table, indices) in [(&self.turns, self.turn_indices()), (&self.points, self.point_indices())] {
+            let existing = table.list_indices().await.map_err(StoreError::lance("list indices"))?;
+            for (column, index) in indices {
+                if existing.iter().any(|config| config.columns == [column]) {
+                    continue;
+                }
+                let created = table.create_index(&[column], index).train(false).execute().await;
+                created.map_err(StoreError::lance("create an index"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The tables' current versions.
+    pub(crate) async fn versions(&self) -> Result<Versions, StoreError> {
+        let failed = || StoreError::lance("read a table's version");
+        let turns = self.turns.version().await.map_err(failed())?;
+        Ok([(TURNS, turns), (POINTS, self.points.version().await.map_err(failed())?)])
+    }
+
+    /// Column and kind of every index of the table of turns.
+    pub(crate) fn turn_indices(&self) -> Vec<(&'static str, Index)> {
+        let btree = |column| (column, Index::BTree(BTreeIndexBuilder::default()));
+        [column::SCOPE, column::ID, column::CONVERSATION].map(btree).into()
+    }
+
+    /// Column and kind of every index of the table of points, the vector index apart.
+    pub(crate) fn point_indices(&self) -> Vec<(&'static str, Index)> {
+        let btree = |column| (column, Index::BTree(BTreeIndexBuilder::default()));
+        let mut indices: Vec<_> = [column::SCOPE, column::TURN, column::CONVERSATION].map(btree).into();
+        indices.push((column::TEXT, Index::FTS(text_index(self.cpu_threads))));
+        indices
+    }
+}
+
+/// How passages are indexed for lexical search: words split at white space and punctuation, lower case, accents folded,
+/// English stems, no positions (phrases are never searched for, and they would double the index).
+///
+/// English stop words are left out, as is Lance's default: BM25 gives them next to no weight anyhow, while in chat
+/// text they would make up half of the postings and every question would have to walk them.
+pub(crate) fn text_index(cpu_threads: usize) -> FtsIndexBuilder {
+    FtsIndexBuilder::default()
+        .with_position(false)
+        .stem(true)
+        .remove_stop_words(true)
+        .lower_case(true)
+        .ascii_folding(true)
+        .num_workers(cpu_threads)
+        .memory_limit_mb(TEXT_INDEX_WORKER_MIB * cpu_threads as u64)
+}
+
+/// Appends a batch; an empty one makes no commit.
+pub(crate) async fn append(table: &Table, batch: RecordBatch) -> Result<(), StoreError> {
+    if batch.num_rows() > 0 {
+        table
+            .add(batch)
+            .write_parallelism(1)
+            .execute()
+            .await
+            .map_err(StoreError::lance("append rows"))?;
+    }
+    Ok(())
+}
+
+/// The given columns (all when empty) of the rows that match, at most `limit` of them.
+pub(crate) async fn rows(
+    table: &Table,
+    filter: DfExpr,
+    columns: &[&str],
+    limit: Option<usize>,
+) -> Result<Vec<RecordBatch>, StoreError> {
+    let mut query = table.query().only_if_expr(filter);
+    if !columns.is_empty() {
+        query = query.select(Select::columns(columns));
+    }
+    if let Some(limit) = limit {
+        query = query.limit(limit);
+    }
+    let stream = query.execute().await.map_err(StoreError::lance("read rows"))?;
+    stream.try_collect().await.map_err(StoreError::lance("read rows"))
+}
+
+struct Opener<'a> {
+    directory: &'a Directory,
+    connection: Connection,
+    vector_width: usize,
+}
+
+impl Opener<'_> {
+    /// Opens a table or creates it. True beside it when rows may have been lost.
+    async fn open(&self, name: &str, schema: SchemaRef) -> Result<(Table, bool), StoreError> {
+        let mut lost = recovery::set_torn_manifests_aside(self.directory, name)? > 0;
+        loop {
+            match self.connection.open_table(name).execute().await {
+                Ok(table) => {
+                    let found = table
+                        .schema()
+                        .await
+                        .map_err(StoreError::lance("read a table's schema"))?;
+                    schema::check(self.directory.path(), &found, self.vector_width)?;
+                    return Ok((table, lost));
+                }
+                Err(lancedb::Error::TableNotFound { .. }) => {
+                    lost |= recovery::set_remains_aside(self.directory, name)?;
+                    let created = self.connection.create_empty_table(name, schema).execute().await;
+                    return Ok((created.map_err(StoreError::lance("create a table"))?, lost));
+                }
+                Err(error) => {
+                    tracing::error!(table = name, %error, "a table does not open");
+                    if !recovery::roll_back(self.directory, name)? {
+                        return Err(StoreError::lance("open a table")(error));
+                    }
+                    lost = true;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The vector index of a table that has outgrown exact search.
+//!
+//! Responsible for: building IVF_PQ once a table is large, and checking it against the exact search. Must not know:
+//! scopes, what the vectors stand for.
+//!
+//! Exact search over a scope reads the vectors of that scope only, so it stays fast far beyond what one table of many
+//! scopes holds in total; the index serves scopes that are large themselves. Conversations are always searched exactly.
+
+use std::collections::HashSet;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, UInt64Type};
+use futures::TryStreamExt;
+use lancedb::index::Index;
+use lancedb::index::vector::IvfPqIndexBuilder;
+use lancedb::query::{ExecutableQuery, QueryBase, Select, VectorQuery};
+use lancedb::{DistanceType, Table};
+
+use crate::error::StoreError;
+use crate::rows;
+use crate::schema::column;
+
+/// Below this many rows exact search is fast enough.
+pub(crate) const MINIMUM_ROWS: usize = 100_000;
+/// Stored vectors that serve as questions for the check, and neighbours compared for each.
+const QUESTIONS: usize = 16;
+const NEIGHBOURS: usize = 10;
+/// Below this share of exact neighbours the index is dropped.
+const RECALL_NEEDED: f32 = 0.9;
+const PARTITIONS: usize = 32;
+const REFINE: u32 = 4;
+
+/// Builds the index if there are `minimum_rows` and there is none. Returns its recall when it was built.
+pub(crate) async fn build_when_large(points: &Table, minimum_rows: usize) -> Result<Option<f32>, StoreError> {
+    let failed = || StoreError::lance("build the vector index");
+    if points.count_rows(None).await.map_err(failed())? < minimum_rows {
+        return Ok(None);
+    }
+    let indices = points.list_indices().await.map_err(failed())?;
+    if indices.iter().any(|index| index.columns == [column::VECTOR]) {
+        return Ok(None);
+    }
+    let index = IvfPqIndexBuilder::default().distance_type(DistanceType::Cosine);
+    points
+        .create_index(&[column::VECTOR], Index::IvfPq(index))
+        .execute()
+        .await
+        .map_err(failed())?;
+    let recall = recall(points).await?;
+    if recall < RECALL_NEEDED {
+        tracing::warn!(
+            recall,
+            needed = RECALL_NEEDED,
+            "the vector index misses too many neighbours; search stays exact"
+        );
+        for index in points.list_indices().await.map_err(failed())? {
+            if index.columns == [column::VECTOR] {
+                points.drop_index(&index.name).await.map_err(failed())?;
+            }
+        }
+    }
+    Ok(Some(recall))
+}
+
+/// Share of the exact neighbours of some stored vectors that the index finds.
+async fn recall(points: &Table) -> Result<f32, StoreError> {
+    let failed = || StoreError::lance("check the vector index");
+    let sample = points
+        .query()
+        .select(Select::columns(&[column::VECTOR]))
+        .limit(QUESTIONS);
+    let stream = sample.execute().await.map_err(failed())?;
+    let batches: Vec<_> = stream.try_collect().await.map_err(failed())?;
+    let (mut found, mut wanted) = (0, 0);
+    for batch in &batches {
+        let vectors = rows::array(batch, column::VECTOR)?
+            .as_fixed_size_list_opt()
+            .ok_or_else(no_vector)?;
+        for row in 0..batch.num_rows() {
+            let vector = vectors.value(row);
+            let vector = vector.as_primitive_opt::<Float32Type>().ok_or_else(no_vector)?.values();
+            let query = || points.query().nearest_to(vector.as_ref()).map_err(failed());
+            let exact = neighbours(query()?.bypass_vector_index()).await?;
+            let indexed = query()?.nprobes(PARTITIONS).map_err(failed())?.refine_factor(REFINE);
+            found += neighbours(indexed).await?.intersection(&exact).count();
+            wanted += exact.len();
+        }
+    }
+    Ok(if wanted == 0 { 1.0 } else { found as f32 / wanted as f32 })
+}
+
+async fn neighbours(query: VectorQuery) -> Result<HashSet<u64>, StoreError> {
+    let failed = || StoreError::lance("check the vector index");
+    let query = query
+        .distance_type(DistanceType::Cosine)
+        .limit(NEIGHBOURS)
+        .with_row_id()
+        .select(Select::columns(&["_distance"]));
+    let stream = query.execute().await.map_err(failed())?;
+    let batches: Vec<_> = stream.try_collect().await.map_err(failed())?;
+    let mut ids = HashSet::new();
+    for batch in &batches {
+        let column = rows::array(batch, "_rowid")?
+            .as_primitive_opt::<UInt64Type>()
+            .ok_or_else(no_vector)?;
+        ids.extend(column.values().iter().copied());
+    }
+    Ok(ids)
+}
+
+fn no_vector() -> StoreError {
+    StoreError::Unreadable {
+        what: "a vector or row id has another type than it was written with".to_owned(),
+    }
+}

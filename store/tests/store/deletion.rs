@@ -1,0 +1,144 @@
+//! Delete is delete.
+
+use mainpoint_store::{Store, Turn, Within};
+
+use crate::support::{dense, files_with, id, lexical, open, point, read, read_ids, scope, turn};
+
+const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
+const MARKER: &str = "Quixotryzzle";
+
+/// Turn `number` of the conversation that begins with turn `first`, read.
+async fn read_in(store: &Store, number: u64, first: u64, text: &str) {
+    let scope = scope("s");
+    let turn = Turn {
+        conversation: id(first),
+        ..turn(&scope, number, text)
+    };
+    store.accept(vec![turn.clone()]).await.unwrap();
+    store
+        .complete(vec![(scope, turn.id, vec![point(&turn, VECTOR)])])
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_conversation_is_gone_from_every_answer_and_the_others_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    read_in(&store, 0, 0, "stored parrot").await;
+    read_in(&store, 10, 10, "another stored parrot").await;
+    store.flush().await.unwrap();
+    read_in(&store, 1, 0, "pending parrot").await;
+    read_in(&store, 11, 10, "another pending parrot").await;
+    let unread = Turn {
+        conversation: id(0),
+        ..turn(&scope, 2, "unread parrot")
+    };
+    store.accept(vec![unread]).await.unwrap();
+
+    assert_eq!(store.delete_conversation(&scope, id(0)).await.unwrap(), 3);
+    assert_eq!(store.delete_conversation(&scope, id(0)).await.unwrap(), 0);
+
+    let all = [id(0), id(1), id(2), id(10), id(11)];
+    assert_eq!(read_ids(&store, &scope, &all).await, [id(10), id(11)]);
+    assert_eq!(store.turns(&scope, &all).await.unwrap().len(), 2);
+    assert_eq!(store.unread().await.unwrap(), []);
+    for mut found in [
+        lexical(&store, &scope, "parrot").await,
+        dense(&store, &scope, VECTOR).await,
+    ] {
+        found.sort();
+        assert_eq!(found, [id(10), id(11)]);
+    }
+    assert_eq!(store.points(&scope, &Within::Scope, 10).await.unwrap().len(), 2);
+    assert_eq!(
+        (
+            store.status().turns,
+            store.status().points,
+            store.status().pending_turns
+        ),
+        (2, 2, 0)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_scope_is_gone_and_the_others_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    for name in ["gone", "stays"] {
+        read(&store, &scope(name), 0, &[("a", VECTOR), ("b", VECTOR)]).await;
+    }
+    assert_eq!(store.delete_scope(&scope("gone")).await.unwrap(), 2);
+    assert_eq!(store.scopes().await.unwrap(), [scope("stays")]);
+    assert_eq!(dense(&store, &scope("gone"), VECTOR).await, []);
+    assert_eq!(dense(&store, &scope("stays"), VECTOR).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_leaves_no_byte_on_disk_after_maintenance() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    read_in(&store, 0, 0, &format!("the password is {MARKER}")).await;
+    read_in(&store, 10, 10, "an innocent sentence").await;
+    store.maintain().await.unwrap();
+    read_in(&store, 1, 0, &format!("once more, {MARKER}")).await;
+    store.flush().await.unwrap();
+    read_in(&store, 2, 0, &format!("pending: {MARKER}")).await;
+    let unread = Turn {
+        conversation: id(0),
+        ..turn(&scope, 3, &format!("unread: {MARKER}"))
+    };
+    store.accept(vec![unread]).await.unwrap();
+    assert!(
+        !files_with(directory.path(), MARKER).is_empty(),
+        "the search of the disk must be able to find it"
+    );
+    assert_eq!(lexical(&store, &scope, MARKER).await.len(), 3);
+
+    assert_eq!(store.delete_conversation(&scope, id(0)).await.unwrap(), 4);
+    let report = store.maintain().await.unwrap();
+    assert!(report.purged);
+    assert!(report.points.versions_removed > 0);
+    assert_eq!(files_with(directory.path(), MARKER), Vec::<String>::new());
+    assert_eq!(lexical(&store, &scope, "innocent").await, [id(10)]);
+    assert!(!store.maintain().await.unwrap().purged, "once is enough");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn searches_during_a_purge_are_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    read_in(&store, 10, 10, "kept").await;
+    for round in 0..5 {
+        read_in(&store, 100 + round, 0, "deleted").await;
+        store.flush().await.unwrap();
+        store.delete_conversation(&scope, id(0)).await.unwrap();
+        let searching = async {
+            for _ in 0..20 {
+                assert_eq!(dense(&store, &scope, VECTOR).await, [id(10)]);
+                assert_eq!(lexical(&store, &scope, "kept").await, [id(10)]);
+            }
+        };
+        let (report, ()) = tokio::join!(store.maintain(), searching);
+        assert!(report.unwrap().purged);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_deleted_while_it_was_being_read_does_not_come_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    let turn = turn(&scope, 0, "text");
+    store.accept(vec![turn.clone()]).await.unwrap();
+    store.delete_conversation(&scope, id(0)).await.unwrap();
+    store
+        .complete(vec![(scope.clone(), turn.id, vec![point(&turn, VECTOR)])])
+        .await
+        .unwrap();
+    assert_eq!(dense(&store, &scope, VECTOR).await, []);
+    assert_eq!(
+        store.accept(vec![turn]).await.unwrap(),
+        [id(0)],
+        "sent again, it is read again"
+    );
+}

@@ -1,0 +1,175 @@
+//! Reading by identity.
+
+use mainpoint_store::{Turn, TurnId, Within};
+
+use crate::support::{id, now, open, point, read, read_ids, scope, turn};
+
+const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn turns_come_in_the_order_asked_wherever_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    read(&store, &scope, 0, &[("in LanceDB", VECTOR)]).await;
+    store.flush().await.unwrap();
+    read(&store, &scope, 1, &[("completed", VECTOR)]).await;
+    store.accept(vec![turn(&scope, 2, "accepted")]).await.unwrap();
+    let turns = store.turns(&scope, &[id(2), id(9), id(0), id(1), id(0)]).await.unwrap();
+    let texts: Vec<_> = turns.iter().map(|turn| turn.text.as_str()).collect();
+    assert_eq!(texts, ["accepted", "in LanceDB", "completed", "in LanceDB"]);
+    assert_eq!(store.turns(&scope, &[]).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn read_turns_names_completed_turns_in_the_journal_in_lancedb_and_after_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let scope = scope("s");
+    let all: Vec<TurnId> = (0..4).map(id).collect();
+    let store = open(directory.path()).await;
+    assert!(store.read_turns(&scope, &all).await.unwrap().is_empty());
+    read(&store, &scope, 0, &[("a", VECTOR), ("b", VECTOR)]).await;
+    store.accept(vec![turn(&scope, 2, "accepted only")]).await.unwrap();
+    assert_eq!(read_ids(&store, &scope, &all).await, [id(0), id(1)]);
+    store.flush().await.unwrap();
+    assert_eq!(read_ids(&store, &scope, &all).await, [id(0), id(1)]);
+    drop(store);
+    let store = open(directory.path()).await;
+    assert_eq!(read_ids(&store, &scope, &all).await, [id(0), id(1)]);
+    assert_eq!(read_ids(&store, &scope, &all[1..2]).await, [id(1)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn points_of_a_conversation_come_in_its_order_and_not_more_than_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    read(&store, &scope, 0, &[("a", VECTOR), ("b", VECTOR), ("c", VECTOR)]).await;
+    let chain = Within::Conversation(vec![id(2), id(0)]);
+    let points = store.points(&scope, &chain, 10).await.unwrap();
+    assert_eq!(
+        points.iter().map(|point| point.turn).collect::<Vec<_>>(),
+        [id(2), id(0)]
+    );
+    assert_eq!(points[0].keys, id(2).0);
+    assert_eq!(store.points(&scope, &Within::Scope, 2).await.unwrap().len(), 2);
+    assert_eq!(store.points(&scope, &Within::Scope, 0).await.unwrap(), []);
+    assert_eq!(
+        store.points(&scope, &Within::Conversation(vec![]), 10).await.unwrap(),
+        []
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scopes_are_listed_from_the_journal_and_from_lancedb() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    assert_eq!(store.scopes().await.unwrap(), []);
+    read(&store, &scope("stored"), 0, &[("a", VECTOR)]).await;
+    store.flush().await.unwrap();
+    store.accept(vec![turn(&scope("accepted"), 0, "b")]).await.unwrap();
+    assert_eq!(store.scopes().await.unwrap(), [scope("accepted"), scope("stored")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neighbours_are_the_turns_around_oldest_first_wherever_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    read(&store, &scope, 0, &[("0", VECTOR), ("1", VECTOR), ("2", VECTOR)]).await;
+    store.flush().await.unwrap();
+    read(&store, &scope, 3, &[("3", VECTOR)]).await;
+    store.accept(vec![turn(&scope, 4, "4")]).await.unwrap();
+    let texts = async |number, radius| -> Vec<String> {
+        store
+            .neighbours(&scope, id(number), radius)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|turn| turn.text)
+            .collect()
+    };
+    assert_eq!(texts(2, 1).await, ["1", "2", "3"]);
+    assert_eq!(texts(2, 9).await, ["0", "1", "2", "3", "4"]);
+    assert_eq!(texts(0, 1).await, ["0", "1"]);
+    assert_eq!(texts(4, 0).await, ["4"]);
+    assert!(texts(9, 2).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neighbours_stay_on_their_branch_and_a_fork_is_left_by_its_later_child() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    let child = |number: u64, parent: u64, position: u32, text: &str| Turn {
+        parent: Some(id(parent)),
+        position,
+        ..turn(&scope, number, text)
+    };
+    // 0 – 1 – 2 – 3, and from 1 the edited 12 – 13, seen later.
+    let turns = vec![
+        turn(&scope, 0, "root"),
+        child(1, 0, 1, "answer"),
+        child(2, 1, 2, "dead question"),
+        child(3, 2, 3, "dead answer"),
+        child(12, 1, 2, "edited question"),
+        child(13, 12, 3, "new answer"),
+    ];
+    store.accept(turns.clone()).await.unwrap();
+    let completed = turns
+        .iter()
+        .map(|turn| (scope.clone(), turn.id, vec![point(turn, VECTOR)]))
+        .collect();
+    store.complete(completed).await.unwrap();
+    store.flush().await.unwrap();
+    let texts = async |number, radius| -> Vec<String> {
+        store
+            .neighbours(&scope, id(number), radius)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|turn| turn.text)
+            .collect()
+    };
+    assert_eq!(texts(3, 2).await, ["answer", "dead question", "dead answer"]);
+    assert_eq!(texts(13, 2).await, ["answer", "edited question", "new answer"]);
+    assert_eq!(texts(1, 2).await, ["root", "answer", "edited question", "new answer"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neighbours_reach_over_turns_that_were_never_stored() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    // Turns 1 and 2 (a tool call and its result) have no text.
+    let turns = vec![
+        turn(&scope, 0, "question"),
+        turn(&scope, 3, "answer"),
+        turn(&scope, 4, "thanks"),
+    ];
+    store.accept(turns).await.unwrap();
+    let texts = async |number| -> Vec<String> {
+        store
+            .neighbours(&scope, id(number), 1)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|turn| turn.text)
+            .collect()
+    };
+    assert_eq!(texts(3).await, ["question", "answer", "thanks"]);
+    assert_eq!(texts(0).await, ["question", "answer"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_survives_to_the_microsecond() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    let time = now();
+    store
+        .accept(vec![Turn {
+            time,
+            ..turn(&scope, 0, "text")
+        }])
+        .await
+        .unwrap();
+    store.complete(vec![(scope.clone(), id(0), vec![])]).await.unwrap();
+    store.flush().await.unwrap();
+    let stored = store.turns(&scope, &[id(0)]).await.unwrap()[0].time;
+    assert_eq!(stored.timestamp_micros(), time.timestamp_micros());
+}

@@ -1,0 +1,16 @@
+//! The store as its users see it, on real LanceDB in temporary directories.
+//!
+//! Responsible for: every public promise of the crate. Must not know: its insides. One binary, so that LanceDB is linked
+//! once.
+
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+mod deletion;
+mod durability;
+mod lookup;
+mod maintenance;
+mod opening;
+mod recovery;
+mod retention;
+mod search;
+mod support;

@@ -1,0 +1,134 @@
+//! Broken files: rolled back, rebuilt from the journal, never silently.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::{dense, id, lexical, open, read, read_ids, scope};
+
+const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
+
+/// The newest manifest of a table. Lance counts their names down.
+fn newest_manifest(directory: &Path, table: &str) -> PathBuf {
+    manifests(directory, table).remove(0)
+}
+
+fn manifests(directory: &Path, table: &str) -> Vec<PathBuf> {
+    let versions = directory.join("lance").join(format!("{table}.lance")).join("_versions");
+    let mut found: Vec<PathBuf> = fs::read_dir(versions)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "manifest"));
+    found.sort();
+    found
+}
+
+fn set_aside(directory: &Path) -> usize {
+    fs::read_dir(directory.join("broken")).map_or(0, Iterator::count)
+}
+
+/// A manifest as a power cut leaves it: the name is there, the bytes are not.
+fn tear(manifest: &Path) {
+    let whole = fs::read(manifest).unwrap();
+    fs::write(manifest, &whole[..whole.len() / 2]).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_torn_manifest_had_committed_is_written_again_from_the_journal() {
+    let scope = scope("s");
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    read(&store, &scope, 0, &[("old and safe", VECTOR)]).await;
+    store.flush().await.unwrap();
+    read(&store, &scope, 1, &[("new and torn", VECTOR)]).await;
+    // The search commits to LanceDB; nothing has been made durable or trimmed yet.
+    assert_eq!(dense(&store, &scope, VECTOR).await.len(), 2);
+    drop(store);
+    for table in ["turns", "points"] {
+        tear(&newest_manifest(directory.path(), table));
+    }
+    let store = open(directory.path()).await;
+    assert_eq!(set_aside(directory.path()), 2);
+    assert_eq!(read_ids(&store, &scope, &[id(0), id(1)]).await, [id(0), id(1)]);
+    assert_eq!(dense(&store, &scope, VECTOR).await, [id(0), id(1)]);
+    assert_eq!(lexical(&store, &scope, "torn").await, [id(1)]);
+    store.flush().await.unwrap();
+    assert_eq!((store.status().turns, store.status().points), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_manifest_and_one_that_is_gone_are_rolled_back_too() {
+    for damage in [
+        |path: &Path| fs::write(path, b"").unwrap(),
+        |path: &Path| fs::remove_file(path).unwrap(),
+    ] {
+        let scope = scope("s");
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path()).await;
+        read(&store, &scope, 0, &[("text", VECTOR)]).await;
+        assert_eq!(dense(&store, &scope, VECTOR).await.len(), 1);
+        drop(store);
+        damage(&newest_manifest(directory.path(), "points"));
+        let store = open(directory.path()).await;
+        assert_eq!(dense(&store, &scope, VECTOR).await, [id(0)]);
+        store.flush().await.unwrap();
+        assert_eq!((store.status().turns, store.status().points), (1, 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn turns_whose_points_were_lost_for_good_are_read_again() {
+    let scope = scope("s");
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    read(&store, &scope, 0, &[("zero", VECTOR), ("one", VECTOR)]).await;
+    store.close().await.unwrap();
+    for manifest in manifests(directory.path(), "points") {
+        fs::write(manifest, b"garbage").unwrap();
+    }
+    let store = open(directory.path()).await;
+    let unread: Vec<_> = store
+        .unread()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|turn| (turn.id, turn.text))
+        .collect();
+    assert_eq!(unread, [(id(0), "zero".to_owned()), (id(1), "one".to_owned())]);
+    assert!(store.read_turns(&scope, &[id(0), id(1)]).await.unwrap().is_empty());
+    assert_eq!((store.status().turns, store.status().points), (0, 0));
+    assert_eq!(dense(&store, &scope, VECTOR).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn points_whose_turns_were_lost_for_good_do_not_linger_and_can_be_read_again() {
+    let scope = scope("s");
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    read(&store, &scope, 0, &[("zero", VECTOR)]).await;
+    store.close().await.unwrap();
+    for manifest in manifests(directory.path(), "turns") {
+        fs::write(manifest, b"garbage").unwrap();
+    }
+    let store = open(directory.path()).await;
+    assert_eq!(dense(&store, &scope, VECTOR).await, []);
+    read(&store, &scope, 0, &[("zero", VECTOR)]).await;
+    assert_eq!(dense(&store, &scope, VECTOR).await, [id(0)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_journal_is_set_aside_and_what_lancedb_has_is_kept() {
+    let scope = scope("s");
+    for damage in ["not a journal at all".as_bytes(), &[0; 8192]] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path()).await;
+        read(&store, &scope, 0, &[("kept", VECTOR)]).await;
+        store.close().await.unwrap();
+        fs::write(directory.path().join("journal.redb"), damage).unwrap();
+        let store = open(directory.path()).await;
+        assert_eq!(set_aside(directory.path()), 1);
+        assert_eq!(dense(&store, &scope, VECTOR).await, [id(0)]);
+        read(&store, &scope, 1, &[("goes on", VECTOR)]).await;
+        assert_eq!(dense(&store, &scope, VECTOR).await.len(), 2);
+    }
+}

@@ -1,0 +1,156 @@
+//! Records to store and helpers to look at the disk.
+//!
+//! Responsible for: making tests short. Must not know: what is tested.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use mainpoint_store::{Point, Scope, SearchQuery, Span, Store, StoreConfig, StoreError, Turn, TurnId, Within};
+use tokio::time::Instant;
+
+pub(crate) const WIDTH: usize = 4;
+
+/// Long enough that nothing happens by itself.
+const NEVER: Duration = Duration::from_secs(3600);
+
+pub(crate) fn config(directory: &Path) -> StoreConfig {
+    StoreConfig {
+        flush_interval: NEVER,
+        maintenance_interval: NEVER,
+        ..StoreConfig::new(directory, WIDTH)
+    }
+}
+
+pub(crate) async fn open(directory: &Path) -> Store {
+    open_with(config(directory)).await
+}
+
+/// Opens a store whose last user may be letting go of it this moment.
+pub(crate) async fn open_with(config: StoreConfig) -> Store {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        match Store::open(config.clone()).await {
+            Err(StoreError::InUse { .. }) if Instant::now() < deadline => tokio::task::yield_now().await,
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
+pub(crate) fn scope(name: &str) -> Scope {
+    Scope::new(name).unwrap()
+}
+
+pub(crate) fn id(number: u64) -> TurnId {
+    TurnId((u128::from(number) + 1).to_be_bytes())
+}
+
+/// Turn `number` of a conversation without forks that begins with turn 0.
+pub(crate) fn turn(scope: &Scope, number: u64, text: &str) -> Turn {
+    Turn {
+        id: id(number),
+        parent: number.checked_sub(1).map(id),
+        conversation: id(0),
+        scope: scope.clone(),
+        position: number as u32,
+        role: if number.is_multiple_of(2) { "user" } else { "assistant" }.to_owned(),
+        text: text.to_owned(),
+        time: DateTime::from_timestamp(1_790_000_000 + number as i64, 0).unwrap(),
+        tokens: 7,
+    }
+}
+
+/// The only passage of a turn, all of whose text is its main point.
+pub(crate) fn point(turn: &Turn, vector: [f32; WIDTH]) -> Point {
+    let end = turn.text.len() as u32;
+    Point {
+        turn: turn.id,
+        passage: 0,
+        start: 0,
+        end,
+        spans: vec![Span {
+            start: 0,
+            end,
+            salience: 1.0,
+        }],
+        text: turn.text.clone(),
+        vector: vector.to_vec(),
+        keys: turn.id.0.to_vec(),
+    }
+}
+
+/// Accepts and completes turns with these texts and vectors, numbered from `first`.
+pub(crate) async fn read(store: &Store, scope: &Scope, first: u64, turns: &[(&str, [f32; WIDTH])]) {
+    let (mut accepted, mut completed) = (Vec::new(), Vec::new());
+    for (number, (text, vector)) in (first..).zip(turns) {
+        let turn = turn(scope, number, text);
+        completed.push((scope.clone(), turn.id, vec![point(&turn, *vector)]));
+        accepted.push(turn);
+    }
+    assert_eq!(store.accept(accepted).await.unwrap().len(), turns.len());
+    store.complete(completed).await.unwrap();
+}
+
+/// Those of the ids that are read, in order.
+pub(crate) async fn read_ids(store: &Store, scope: &Scope, ids: &[TurnId]) -> Vec<TurnId> {
+    let mut read: Vec<_> = store.read_turns(scope, ids).await.unwrap().into_iter().collect();
+    read.sort();
+    read
+}
+
+pub(crate) fn query(scope: &Scope, within: Within, vector: [f32; WIDTH], text: &str) -> SearchQuery {
+    SearchQuery {
+        scope: scope.clone(),
+        within,
+        vector: vector.to_vec(),
+        text: text.to_owned(),
+        limit: 10,
+    }
+}
+
+pub(crate) async fn lexical(store: &Store, scope: &Scope, text: &str) -> Vec<TurnId> {
+    let result = store
+        .search(&query(scope, Within::Scope, [0.0; WIDTH], text))
+        .await
+        .unwrap();
+    result.lexical.iter().map(|hit| hit.turn).collect()
+}
+
+pub(crate) async fn dense(store: &Store, scope: &Scope, vector: [f32; WIDTH]) -> Vec<TurnId> {
+    let result = store.search(&query(scope, Within::Scope, vector, "")).await.unwrap();
+    result.dense.iter().map(|hit| hit.turn).collect()
+}
+
+/// Files below `directory` whose bytes contain `marker`, in any letter case.
+pub(crate) fn files_with(directory: &Path, marker: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_with(&path, marker));
+        } else if contains(&fs::read(&path).unwrap(), marker) {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+/// Polls a condition until it holds.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "still waiting for {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub(crate) fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+fn contains(bytes: &[u8], marker: &str) -> bool {
+    bytes
+        .windows(marker.len())
+        .any(|window| window.eq_ignore_ascii_case(marker.as_bytes()))
+}

@@ -1,0 +1,139 @@
+//! The built `mainpoint` binary: where it is, and running it to its end.
+//!
+//! It must not know sockets; a program that keeps running is `proxy`'s matter.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::deadline::poll;
+
+/// How long a run may take. Loading both models on a busy machine takes seconds.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// The exit status; -1 when a signal ended the program.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// Everything the program said.
+    #[must_use]
+    pub fn said(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
+    /// The run, when it went well.
+    ///
+    /// # Panics
+    /// When the exit status is not 0.
+    pub fn successful(self) -> Self {
+        assert_eq!(self.code, 0, "the program failed; it said:\n{}", self.said());
+        self
+    }
+}
+
+/// The binary: `MAINPOINT_BIN`, else the one in the target directory this test was built in.
+///
+/// # Panics
+/// When it has not been built.
+#[must_use]
+pub fn path() -> PathBuf {
+    if let Some(path) = std::env::var_os("MAINPOINT_BIN") {
+        return PathBuf::from(path);
+    }
+    let test = std::env::current_exe().expect("the path of this test");
+    let folder = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("a test lies in TARGET/PROFILE/deps");
+    let binary = folder.join("mainpoint");
+    assert!(
+        binary.is_file(),
+        "{} is not built: run `make test`, which builds it first",
+        binary.display()
+    );
+    binary
+}
+
+/// A command that starts the binary, without anything of the caller's terminal.
+#[must_use]
+pub fn command() -> Command {
+    let mut command = Command::new(path());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Runs the binary with these arguments to its end.
+///
+/// # Panics
+/// When it cannot be started or does not end in time.
+#[must_use]
+pub fn run<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Finished {
+    let mut command = command();
+    command.args(arguments);
+    finish(command, &[])
+}
+
+/// Runs a prepared command to its end, with `input` on its standard input.
+///
+/// # Panics
+/// When it cannot be started or does not end in time.
+#[must_use]
+pub fn finish(mut command: Command, input: &[u8]) -> Finished {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that refuses its arguments does not read its input; that is no failure of the test.
+        let _ = stdin.write_all(input);
+    }
+    let code = wait(&mut child, PATIENCE);
+    let text = |thread: std::thread::JoinHandle<String>| thread.join().expect("the output is read");
+    let (stdout, stderr) = (text(stdout), text(stderr));
+    let code =
+        code.unwrap_or_else(|| panic!("{command:?} did not end within {PATIENCE:?}; it said:\n{stdout}{stderr}"));
+    Finished { code, stdout, stderr }
+}
+
+/// Waits for the end of `child`, and ends it after `limit`; the status is -1 for a signal and `None` for the limit.
+pub(crate) fn wait(child: &mut Child, limit: Duration) -> Option<i32> {
+    let status = poll(limit, || child.try_wait().ok().flatten());
+    if status.is_none() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    status.map(|status| status.code().unwrap_or(-1))
+}
+
+/// Asks a process to end in good order.
+pub(crate) fn terminate(child: &Child) {
+    let _ = Command::new("sh")
+        .args(["-c", "kill -TERM \"$0\"", &child.id().to_string()])
+        .status();
+}
+
+fn drain(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}

@@ -1,0 +1,32 @@
+//! Support for the end-to-end tests: a scripted upstream, a started proxy, a conversation and the clients that use them.
+//!
+//! It knows the product only from outside, as a user does: its command line, its files and what travels over its sockets.
+//! It must not use the product's own crates, or a test could agree with a defect.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a broken test set-up must stop the test with a message"
+)]
+
+pub mod answer;
+pub mod binary;
+pub mod conversation;
+pub mod deadline;
+pub mod metrics;
+pub mod models;
+pub mod prompt;
+pub mod proxy;
+pub mod python;
+pub mod reply;
+pub mod sse;
+pub mod tokens;
+pub mod upstream;
+pub mod wire;
+
+pub use answer::Answer;
+pub use conversation::Conversation;
+pub use deadline::{wait_until, within};
+pub use proxy::{ProxyBuilder, StartedProxy};
+pub use reply::{Gate, Reply};
+pub use upstream::{RecordedRequest, ScriptedUpstream};

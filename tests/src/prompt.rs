@@ -1,0 +1,134 @@
+//! What a forwarded prompt looks like: its messages, its memory block, and the rules that every prompt must keep.
+//!
+//! It must not know how prompts are made.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+/// Begins an injected block.
+pub const BLOCK_START: &str = "<mainpoint-memory>";
+/// Ends an injected block.
+pub const BLOCK_END: &str = "</mainpoint-memory>";
+
+/// The messages of a forwarded request.
+///
+/// # Panics
+/// When there are none.
+#[must_use]
+pub fn messages(request: &Value) -> &[Value] {
+    request["messages"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no messages in {request}"))
+}
+
+/// Role of a message.
+#[must_use]
+pub fn role(message: &Value) -> &str {
+    message["role"].as_str().unwrap_or_default()
+}
+
+/// Text of a message: its string, or its text parts one after the other.
+#[must_use]
+pub fn text(message: &Value) -> String {
+    match &message["content"] {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
+        _ => String::new(),
+    }
+}
+
+/// Text of the last user message.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn last_user_text(request: &Value) -> String {
+    let message = messages(request).iter().rev().find(|message| role(message) == "user");
+    text(message.expect("a user message"))
+}
+
+/// The memory block at the end of the last user message, without its delimiters.
+#[must_use]
+pub fn memory_block(request: &Value) -> Option<String> {
+    let text = last_user_text(request);
+    let (_, block) = text.split_once(BLOCK_START)?;
+    Some(block.trim_end().strip_suffix(BLOCK_END)?.to_owned())
+}
+
+/// Makes sure that every tool result follows its call, that every call has all its results, and that the conversation begins
+/// with a user message.
+///
+/// # Panics
+/// When a rule is broken; the message shows the prompt.
+pub fn assert_well_formed(request: &Value) {
+    let messages = messages(request);
+    let shown = || {
+        messages
+            .iter()
+            .map(|message| format!("\n  {message}"))
+            .collect::<String>()
+    };
+    let first = messages
+        .iter()
+        .find(|message| !matches!(role(message), "system" | "developer"));
+    assert_eq!(
+        first.map(role),
+        Some("user"),
+        "the first kept message is a user message:{}",
+        shown()
+    );
+    let mut open = BTreeSet::new();
+    for message in messages {
+        if role(message) == "tool" {
+            let id = message["tool_call_id"].as_str().unwrap_or_default();
+            assert!(
+                open.remove(id),
+                "the tool result {id} has no call before it:{}",
+                shown()
+            );
+            continue;
+        }
+        assert!(open.is_empty(), "the tool calls {open:?} have no results:{}", shown());
+        let calls = message["tool_calls"].as_array().into_iter().flatten();
+        open.extend(calls.filter_map(|call| call["id"].as_str()));
+    }
+    assert!(open.is_empty(), "the tool calls {open:?} have no results:{}", shown());
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{assert_well_formed, memory_block};
+
+    #[test]
+    fn the_block_is_found_at_the_end_of_the_last_user_message() {
+        let text = "What?\n\n<mainpoint-memory>\nThen.\n</mainpoint-memory>";
+        let request = json!({"messages": [{"role": "user", "content": [{"type": "text", "text": text}]}]});
+        assert_eq!(memory_block(&request).as_deref(), Some("\nThen.\n"));
+        assert_eq!(
+            memory_block(&json!({"messages": [{"role": "user", "content": "What?"}]})),
+            None
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "have no results")]
+    fn a_call_without_its_results_is_noticed() {
+        assert_well_formed(&json!({"messages": [
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "tool_calls": [{"id": "1"}, {"id": "2"}]},
+            {"role": "tool", "tool_call_id": "1", "content": "x"},
+            {"role": "user", "content": "b"},
+        ]}));
+    }
+
+    #[test]
+    #[should_panic(expected = "has no call")]
+    fn a_result_without_its_call_is_noticed() {
+        assert_well_formed(&json!({"messages": [
+            {"role": "user", "content": "a"}, {"role": "tool", "tool_call_id": "1", "content": "x"},
+        ]}));
+    }
+}

@@ -1,0 +1,46 @@
+//! The Python interpreter that has the official `openai` package.
+//!
+//! It must not know what the scripts do.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::binary::{self, Finished};
+
+/// Names the interpreter.
+const VARIABLE: &str = "MAINPOINT_TEST_PYTHON";
+
+/// Runs a script of `tests/python` with `input` on its standard input.
+///
+/// # Panics
+/// When there is no interpreter or the script does not end in time.
+#[must_use]
+pub fn run(script: &str, arguments: &[&str], input: &[u8]) -> Finished {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(script);
+    let mut command = Command::new(interpreter());
+    command.arg(path).args(arguments);
+    // The script talks to loopback only, whatever the machine's settings say about proxies.
+    for name in [
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+    ] {
+        command.env_remove(name);
+    }
+    binary::finish(command, input)
+}
+
+fn interpreter() -> PathBuf {
+    let path = std::env::var_os(VARIABLE)
+        .map(PathBuf::from)
+        .filter(|path| path.is_file());
+    path.unwrap_or_else(|| {
+        panic!(
+            "{VARIABLE} names no Python interpreter with the packages of tests/python/requirements.txt: \
+             run `make test`, which sets one up"
+        )
+    })
+}

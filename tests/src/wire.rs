@@ -1,0 +1,40 @@
+//! A client that writes exactly the bytes it is given, for requests that no ordinary client would send.
+//!
+//! It must not know what the bytes mean.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::deadline::within;
+
+/// How long an exchange may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Sends `request` to `authority` and reads until the other side closes. The request must ask for that with
+/// `Connection: close`.
+///
+/// # Panics
+/// When the connection fails or is not closed in time.
+pub async fn exchange(authority: &str, request: &[u8]) -> Vec<u8> {
+    within("a raw exchange ends", PATIENCE, async {
+        let mut stream = TcpStream::connect(authority).await.expect("a connection");
+        stream.write_all(request).await.expect("the request is sent");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("the answer is read");
+        answer
+    })
+    .await
+}
+
+/// The status of a raw answer.
+///
+/// # Panics
+/// When it does not begin as an HTTP answer does.
+#[must_use]
+pub fn status(answer: &[u8]) -> u16 {
+    let text = String::from_utf8_lossy(answer);
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
+    status.unwrap_or_else(|| panic!("not an HTTP answer: {text:?}"))
+}

@@ -1,0 +1,159 @@
+//! The direction of the dependencies: who may know llama.cpp, the database, and HTTP.
+//!
+//! It looks at manifests and sources only, and starts nothing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{Metadata, MetadataCommand};
+
+#[test]
+fn only_the_engine_depends_on_llama_cpp() {
+    fence(&["llama-cpp-2", "llama-cpp-sys-2"], &["mainpoint-engine"]);
+}
+
+#[test]
+fn only_the_store_depends_on_the_database_and_arrow() {
+    let metadata = metadata();
+    let direct = direct_dependencies(&metadata);
+    let names = direct.iter().map(|(_, name)| name.as_str());
+    let arrow: Vec<&str> = names
+        .filter(|name| name.starts_with("arrow") || name.starts_with("lance"))
+        .collect();
+    assert!(arrow.contains(&"lancedb"), "the fence must see the database: {arrow:?}");
+    fence(&[&arrow[..], &["redb"]].concat(), &["mainpoint-store"]);
+}
+
+#[test]
+fn only_the_proxy_and_the_tests_speak_http() {
+    fence(
+        &["hyper", "hyper-util", "reqwest"],
+        &["mainpoint", "mainpoint-bench", "mainpoint-tests"],
+    );
+    let direct = direct_dependencies(&metadata());
+    for library in ["hyper", "http", "http-body", "reqwest", "url"] {
+        for below in ["mainpoint-engine", "mainpoint-store"] {
+            assert!(
+                !direct.contains(&(below.to_owned(), library.to_owned())),
+                "{below} knows {library}"
+            );
+        }
+    }
+}
+
+#[test]
+fn dependencies_go_from_the_tests_over_the_proxy_to_engine_and_store_and_never_back() {
+    let direct = direct_dependencies(&metadata());
+    let own = |package: &str| {
+        let of_package = direct
+            .iter()
+            .filter(|(from, to)| from == package && to.starts_with("mainpoint"));
+        of_package.map(|(_, to)| to.as_str()).collect::<BTreeSet<_>>()
+    };
+    assert!(own("mainpoint-engine").is_empty(), "{:?}", own("mainpoint-engine"));
+    assert!(own("mainpoint-store").is_empty(), "{:?}", own("mainpoint-store"));
+    assert_eq!(
+        own("mainpoint"),
+        BTreeSet::from(["mainpoint-engine", "mainpoint-store"])
+    );
+    assert!(
+        own("mainpoint-tests").is_empty(),
+        "the tests know the product from outside only"
+    );
+}
+
+#[test]
+fn unsafe_code_stays_in_the_engines_one_module() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let home = root.join("engine/src/ffi");
+    let mut seen = 0;
+    let mut elsewhere = Vec::new();
+    for package in ["proxy", "engine", "store", "tests", "bench"] {
+        for file in sources(&root.join(package)) {
+            let text = fs::read_to_string(&file).expect("a source file");
+            seen += 1;
+            let lines = text.lines().filter(|line| uses_unsafe(line)).count();
+            if lines > 0 && !file.starts_with(&home) {
+                elsewhere.push((file, lines));
+            }
+        }
+    }
+    assert!(seen > 50, "only {seen} source files were seen");
+    assert!(
+        elsewhere.is_empty(),
+        "unsafe code outside of engine/src/ffi: {elsewhere:?}"
+    );
+    for package in ["proxy", "store"] {
+        let library = fs::read_to_string(root.join(package).join("src/lib.rs")).expect("the library");
+        assert!(
+            library.contains("#![forbid(unsafe_code)]"),
+            "{package} forbids unsafe code"
+        );
+    }
+}
+
+/// Only `owners` may depend on `libraries` directly, and each library is used by one of them.
+fn fence(libraries: &[&str], owners: &[&str]) {
+    let direct = direct_dependencies(&metadata());
+    for library in libraries {
+        let users: Vec<&str> = direct
+            .iter()
+            .filter(|(_, name)| name == library)
+            .map(|(user, _)| user.as_str())
+            .collect();
+        assert!(
+            !users.is_empty(),
+            "nobody depends on {library}: the fence guards nothing"
+        );
+        for user in users {
+            assert!(
+                owners.contains(&user),
+                "{user} depends on {library}; only {owners:?} may"
+            );
+        }
+    }
+}
+
+/// Pairs of a member of the workspace and what its manifest names, for the build, for tests and as build dependency.
+fn direct_dependencies(metadata: &Metadata) -> BTreeSet<(String, String)> {
+    let members = metadata.workspace_packages();
+    assert_eq!(members.len(), 5, "proxy, engine, store, tests and bench");
+    let pairs = members.iter().flat_map(|package| {
+        package
+            .dependencies
+            .iter()
+            .map(|dependency| (package.name.to_string(), dependency.name.clone()))
+    });
+    pairs.collect()
+}
+
+fn metadata() -> Metadata {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    let mut command = MetadataCommand::new();
+    command
+        .manifest_path(manifest)
+        .other_options(["--locked".to_owned(), "--offline".to_owned()]);
+    command
+        .exec()
+        .expect("the workspace's metadata, from the committed lock file")
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder)
+        .expect("a folder of sources")
+        .flatten()
+        .map(|entry| entry.path());
+    let files = entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] });
+    files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
+}
+
+/// Whether a line of code, comments aside, has the keyword.
+fn uses_unsafe(line: &str) -> bool {
+    let code = line.split("//").next().unwrap_or_default();
+    let mut words =
+        code.split(|character: char| !(character.is_alphanumeric() || character == '_' || character == '"'));
+    words.any(|word| word == concat!("un", "safe"))
+}

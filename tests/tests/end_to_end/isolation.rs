@@ -1,0 +1,155 @@
+//! Memories belong to one caller: another key, or another user of the same key, never gets them.
+//!
+//! It must not know how callers are told apart.
+
+use mainpoint_tests::proxy::TENANT;
+use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy, prompt};
+
+const FACT: &str = "Grandmother's recipe box stands in the blue cupboard, behind the jar with 31 marbles.";
+const QUESTION: &str = "Where does grandmother's recipe box stand?";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recall_across_conversations_finds_the_callers_own_memories_and_nobody_elses() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = StartedProxy::builder()
+        .upstream(&upstream.base_url())
+        .budget(200, 100)
+        .setting("memory", "across_conversations = true")
+        .start()
+        .await;
+    let asking = small_talk(QUESTION);
+
+    // The fact is said in one conversation; every caller has another one in which it is asked for.
+    let mut telling = Conversation::new();
+    telling.user(FACT);
+    let callers = [
+        (TENANT, None),
+        (TENANT, Some("somebody-else")),
+        ("Bearer sk-another", None),
+        ("", None),
+    ];
+    chat(&proxy, callers[0], &telling).await;
+    for caller in callers {
+        chat(&proxy, caller, &asking).await;
+    }
+    proxy.everything_read().await;
+
+    for (index, caller) in callers.into_iter().enumerate() {
+        let answer = chat(&proxy, caller, &asking).await;
+        assert_eq!(answer.outcome(), "rewritten", "{caller:?}");
+        let forwarded = upstream.last_request();
+        prompt::assert_well_formed(&forwarded.json());
+        let knows = forwarded.contains("31 marbles");
+        assert_eq!(knows, index == 0, "{caller:?} was sent {}", forwarded.json());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edited_turn_begins_a_branch_that_does_not_know_what_it_replaced() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = StartedProxy::builder()
+        .upstream(&upstream.base_url())
+        .budget(200, 100)
+        .start()
+        .await;
+    let with = |opening: &str| {
+        let mut conversation = Conversation::new();
+        conversation.user(opening);
+        conversation.assistant("I will keep that in mind.");
+        for message in small_talk(QUESTION).messages() {
+            conversation.raw(message);
+        }
+        conversation
+    };
+    let (first, edited) = (
+        with(FACT),
+        with("Grandmother's recipe box was sold together with 12 spoons."),
+    );
+    for conversation in [&first, &edited] {
+        proxy.chat(conversation.body()).await;
+    }
+    proxy.everything_read().await;
+    for (conversation, own, other) in [
+        (&edited, "12 spoons", "31 marbles"),
+        (&first, "31 marbles", "12 spoons"),
+    ] {
+        let answer = proxy.chat(conversation.body()).await;
+        assert_eq!(answer.outcome(), "rewritten");
+        let block = prompt::memory_block(&upstream.last_request().json()).expect("a memory block");
+        assert!(block.contains(own) && !block.contains(other), "{block}");
+    }
+
+    // A client that sends the injected block back does not make it a memory, nor another branch.
+    let rewritten = upstream.last_request().json();
+    let mut echoed = first.clone();
+    let mut messages: Vec<String> = echoed.messages().to_vec();
+    messages.pop();
+    echoed = Conversation::new();
+    for message in messages {
+        echoed.raw(&message);
+    }
+    echoed.message(
+        prompt::messages(&rewritten)
+            .last()
+            .expect("the question with its block"),
+    );
+    proxy.everything_read().await;
+    let before = proxy.metrics().await.sum("mainpoint_reader_tokens_total", &[]);
+    proxy.chat(echoed.body()).await;
+    proxy.everything_read().await;
+    let after = proxy.metrics().await.sum("mainpoint_reader_tokens_total", &[]);
+    assert!(
+        after - before < 1.0,
+        "{} tokens of the block were read as if somebody had said them",
+        after - before
+    );
+    let forwarded = upstream.last_request();
+    let blocks = prompt::last_user_text(&forwarded.json())
+        .matches(prompt::BLOCK_START)
+        .count();
+    assert_eq!(blocks, 1, "one block, not a block in a block: {}", forwarded.json());
+}
+
+async fn chat(proxy: &StartedProxy, caller: (&str, Option<&str>), conversation: &Conversation) -> Answer {
+    let (authorization, user) = caller;
+    let mut request = proxy.client().post(format!("{}/chat/completions", proxy.base_url()));
+    if !authorization.is_empty() {
+        request = request.header("authorization", authorization);
+    }
+    if let Some(user) = user {
+        request = request.header("x-mainpoint-user", user);
+    }
+    Answer::of(request.body(conversation.body()).send().await.expect("an answer")).await
+}
+
+/// A conversation of more than 200 tokens that ends with `question`.
+fn small_talk(question: &str) -> Conversation {
+    let mut conversation = Conversation::new();
+    for (user, assistant) in [
+        (
+            "I walked along the river this morning and counted the herons.",
+            "How lovely, herons like quiet mornings by the water.",
+        ),
+        (
+            "There were nine of them, standing in a row like waiters.",
+            "Nine is a lot! Perhaps there is a colony nearby.",
+        ),
+        (
+            "Then it began to rain and I hid under the old railway bridge.",
+            "A good shelter, and the sound of rain under it is nice.",
+        ),
+        (
+            "A man with a cello was hiding there too, he played for an hour.",
+            "What luck! Rain and a cello make a fine concert.",
+        ),
+        (
+            "On the way home I bought plums, a whole kilo of them.",
+            "Plums are wonderful now, try them with a little cinnamon.",
+        ),
+    ] {
+        conversation.user(user);
+        conversation.assistant(assistant);
+    }
+    conversation.user(question);
+    conversation
+}

@@ -1,0 +1,19 @@
+//! End-to-end tests: the built binary, real models, a real store and real sockets.
+//!
+//! One binary for all of them, so that it is linked once. The tests know the product only as its users do.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
+
+mod bad_configuration;
+mod bad_requests;
+mod byte_identity;
+mod command_line;
+mod dependency_fence;
+mod embedded_upstream;
+mod faults;
+mod isolation;
+mod memory_story;
+mod openai_python;
+mod relaying;
+mod tool_calls;
+mod upstream_trouble;
