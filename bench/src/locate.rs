@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// The reader's file in the models directory.
 pub const READER: &str = "gemma-3-270m-q4_k_m.gguf";
 /// The embedder's file in the models directory.
-pub const EMBEDDER: &str = "all-minilm-l6-v2.gguf";
+pub const EMBEDDER: &str = "all-minilm-l6-v2-f32.gguf";
 
 /// The repository that this benchmark was built from.
 #[must_use]

@@ -40,7 +40,7 @@ struct RecallArguments {
     /// The reader's model; default: gemma-3-270m-q4_k_m.gguf in the models directory.
     #[arg(long, value_name = "GGUF")]
     reader: Option<PathBuf>,
-    /// The embedder's model; default: all-minilm-l6-v2.gguf in the models directory.
+    /// The embedder's model; default: all-minilm-l6-v2-f32.gguf in the models directory.
     #[arg(long, value_name = "GGUF")]
     embedder: Option<PathBuf>,
     /// Directory for recall.md and recall.jsonl; default: bench/results.

@@ -17,40 +17,26 @@ pub(crate) struct ScoredToken {
     pub(crate) content: bool,
 }
 
-/// One word, number or date with its strongest attention.
+/// One word, number or date.
 struct Unit {
     range: Range<usize>,
+    /// The strongest attention on one of its tokens.
     score: f32,
-    tokens: usize,
+    chosen: bool,
 }
 
-/// The whole words of `text[passage]` that hold the most attention, until they make up `keep` of
-/// the passage's content tokens; at least one if the passage has a word. Offsets are those of
-/// `text`; saliences are relative to the strongest token of `tokens`.
+/// The main point of `text[passage]`: the words that hold the passage's most attended content
+/// tokens, `keep` of them. Whole words, so a little more than `keep` is kept; at least one word if
+/// there is any. Offsets are those of `text`; saliences are relative to the strongest of `tokens`.
 pub(crate) fn main_point(text: &str, passage: Range<usize>, tokens: &[ScoredToken], keep: f32) -> Vec<Span> {
-    let units = scored_units(text, &passage, tokens);
-    let total: usize = units.iter().map(|unit| unit.tokens).sum();
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "token counts"
-    )]
-    let wanted = ((total as f32) * keep).round().max(1.0) as usize;
-    let mut order: Vec<usize> = (0..units.len()).collect();
-    order.sort_by(|a, b| units[*b].score.total_cmp(&units[*a].score).then(a.cmp(b)));
-    let mut chosen = vec![false; units.len()];
-    let mut kept = 0;
-    for index in order {
-        if kept >= wanted {
-            break;
-        }
-        chosen[index] = true;
-        kept += units[index].tokens;
+    let chosen = most_attended(&passage, tokens, keep);
+    let mut units = units_of(text, &passage, tokens, &chosen);
+    if let Some(strongest) = units.iter_mut().max_by(|a, b| a.score.total_cmp(&b.score)) {
+        strongest.chosen = true;
     }
     let strongest = tokens.iter().map(|token| token.score).fold(f32::MIN_POSITIVE, f32::max);
     let mut spans: Vec<Span> = Vec::new();
-    for (unit, _) in units.iter().zip(&chosen).filter(|(_, chosen)| **chosen) {
+    for unit in units.iter().filter(|unit| unit.chosen) {
         let salience = (unit.score / strongest).clamp(0.0, 1.0);
         match spans.last_mut() {
             Some(last) if text[last.end..unit.range.start].chars().all(char::is_whitespace) => {
@@ -67,9 +53,27 @@ pub(crate) fn main_point(text: &str, passage: Range<usize>, tokens: &[ScoredToke
     spans
 }
 
-fn scored_units(text: &str, passage: &Range<usize>, tokens: &[ScoredToken]) -> Vec<Unit> {
+/// Which tokens are among the `keep` most attended content tokens of the passage; earlier ones
+/// first among equals.
+fn most_attended(passage: &Range<usize>, tokens: &[ScoredToken], keep: f32) -> Vec<bool> {
+    let inside = |token: &ScoredToken| token.content && token.start < passage.end && token.end > passage.start;
+    let mut order: Vec<usize> = (0..tokens.len()).filter(|index| inside(&tokens[*index])).collect();
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "token counts"
+    )]
+    let wanted = ((order.len() as f32) * keep).round().max(1.0) as usize;
+    order.sort_by(|a, b| tokens[*b].score.total_cmp(&tokens[*a].score).then(a.cmp(b)));
+    let mut chosen = vec![false; tokens.len()];
+    order.into_iter().take(wanted).for_each(|index| chosen[index] = true);
+    chosen
+}
+
+fn units_of(text: &str, passage: &Range<usize>, tokens: &[ScoredToken], chosen: &[bool]) -> Vec<Unit> {
     let mut from = 0;
-    let mut scored = Vec::new();
+    let mut found = Vec::new();
     for range in units(&text[passage.clone()]) {
         let range = passage.start + range.start..passage.start + range.end;
         while tokens.get(from).is_some_and(|token| token.end <= range.start) {
@@ -78,16 +82,18 @@ fn scored_units(text: &str, passage: &Range<usize>, tokens: &[ScoredToken]) -> V
         let mut unit = Unit {
             range,
             score: 0.0,
-            tokens: 0,
+            chosen: false,
         };
-        for token in tokens[from..].iter().take_while(|token| token.start < unit.range.end) {
+        for (token, chosen) in tokens[from..].iter().zip(&chosen[from..]) {
+            if token.start >= unit.range.end {
+                break;
+            }
             unit.score = unit.score.max(token.score);
-            unit.tokens += usize::from(token.content);
+            unit.chosen |= chosen;
         }
-        unit.tokens = unit.tokens.max(1);
-        scored.push(unit);
+        found.push(unit);
     }
-    scored
+    found
 }
 
 #[cfg(test)]

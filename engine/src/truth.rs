@@ -53,7 +53,7 @@ fn models() -> PathBuf {
 fn config() -> EngineConfig {
     let mut config = EngineConfig::default();
     config.reader.model = models().join("gemma-3-270m-q4_k_m.gguf");
-    config.embedder.model = models().join("all-minilm-l6-v2.gguf");
+    config.embedder.model = models().join("all-minilm-l6-v2-f32.gguf");
     config
 }
 

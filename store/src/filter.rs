@@ -7,6 +7,7 @@
 use lancedb::datafusion::common::ScalarValue;
 use lancedb::expr::{DfExpr, col, lit};
 
+use crate::presence::Complement;
 use crate::record::{Scope, TurnId};
 use crate::schema::column;
 
@@ -19,6 +20,16 @@ pub(crate) fn of_scope(scope: &Scope) -> DfExpr {
 pub(crate) fn of_ids(scope: &Scope, column: &str, ids: &[TurnId]) -> DfExpr {
     let ids = ids.iter().map(|id| identifier(*id)).collect();
     of_scope(scope).and(col(column).in_list(ids, false))
+}
+
+/// Points of whole conversations of a scope but for some turns.
+pub(crate) fn of_complement(scope: &Scope, complement: &Complement) -> DfExpr {
+    let list = |ids: &[TurnId]| ids.iter().map(|id| identifier(*id)).collect();
+    let whole = of_scope(scope).and(col(column::CONVERSATION).in_list(list(&complement.conversations), false));
+    if complement.except.is_empty() {
+        return whole;
+    }
+    whole.and(col(column::TURN).in_list(list(&complement.except), true))
 }
 
 /// Rows of a scope that belong to one conversation.

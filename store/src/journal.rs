@@ -16,7 +16,7 @@ use redb::{
 
 use crate::directory::Directory;
 use crate::error::StoreError;
-use crate::presence::State;
+use crate::presence::Pending;
 use crate::record::{Point, Scope, Span, Turn, TurnId};
 use crate::rows::CompletedTurn;
 
@@ -193,10 +193,10 @@ impl Journal {
     }
 
     /// Every turn in the journal and how far it is.
-    pub(crate) fn keys(&self) -> Result<Vec<(Key, State)>, StoreError> {
+    pub(crate) fn keys(&self) -> Result<Vec<(Key, Pending)>, StoreError> {
         let keys = self.read("list turns", |transaction| {
             let mut keys = Vec::new();
-            for (definition, state) in [(ACCEPTED, State::Accepted), (COMPLETED, State::Completed)] {
+            for (definition, state) in [(ACCEPTED, Pending::Accepted), (COMPLETED, Pending::Completed)] {
                 for entry in transaction.open_table(definition)?.iter()? {
                     let (key, _) = entry?;
                     let (scope, id) = key.value();

@@ -32,7 +32,7 @@
 //! `record` plain records · `config` settings · `error` what can go wrong · `fusion` reciprocal rank fusion (pure) ·
 //! `retain` what is kept of a turn's text (pure) · `schema` and `rows` Arrow · `journal` redb · `presence` which
 //! turns are known (memory) · `directory` files · `tables` opening LanceDB · `recovery` broken manifests, `heal` what
-//! they took along · `filter`, `search` and `lookup` queries · `writer` flush and background task · `maintenance`
+//! they took along · `filter` and `selection` which rows, `search` and `lookup` queries · `writer` flush and background task · `maintenance`
 //! compact, index, prune · `vector_index` for large tables · `delete` deletion · `shared` what they all work on ·
 //! `store` the handle.
 
@@ -55,7 +55,9 @@ mod retain;
 mod rows;
 mod schema;
 mod search;
+mod selection;
 mod shared;
+mod stop_words;
 mod store;
 mod tables;
 mod vector_index;
@@ -65,5 +67,6 @@ pub use config::{Retain, StoreConfig};
 pub use error::StoreError;
 pub use maintenance::{MaintenanceReport, TableMaintenance};
 pub use record::{Point, Scope, Span, Turn, TurnId};
-pub use search::{Hit, SearchQuery, SearchResult, Within};
+pub use search::{Hit, SearchQuery, SearchResult};
+pub use selection::Within;
 pub use store::{Store, StoreStatus};

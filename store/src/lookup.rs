@@ -12,13 +12,13 @@ use lancedb::query::{ExecutableQuery, QueryBase, Select};
 
 use crate::error::StoreError;
 use crate::filter;
-use crate::presence::State;
+use crate::presence::{Pending, State};
 use crate::record::{Point, Scope, Turn, TurnId};
 use crate::rows;
 use crate::schema::column;
-use crate::search::Within;
+use crate::selection::{self, Within};
 use crate::shared::Shared;
-use crate::{tables, writer};
+use crate::tables;
 
 /// Makes sure that the ids stored in a scope are in memory.
 pub(crate) async fn load_scope(shared: &Shared, scope: &Scope) -> Result<(), StoreError> {
@@ -30,8 +30,14 @@ pub(crate) async fn load_scope(shared: &Shared, scope: &Scope) -> Result<(), Sto
         {
             let _reading = shared.gate.read().await;
             let filter = filter::of_scope(scope);
-            for batch in tables::rows(&shared.tables.turns, filter, &[column::ID], None).await? {
-                ids.extend(rows::identifiers_from(&batch, column::ID)?);
+            let columns = [column::ID, column::CONVERSATION];
+            for batch in tables::rows(&shared.tables.turns, filter, &columns, None).await? {
+                let conversations = rows::identifiers_from(&batch, column::CONVERSATION)?;
+                ids.extend(
+                    rows::identifiers_from(&batch, column::ID)?
+                        .into_iter()
+                        .zip(conversations),
+                );
             }
         }
         if shared.presence().load(scope, epoch, ids) {
@@ -44,7 +50,12 @@ pub(crate) async fn load_scope(shared: &Shared, scope: &Scope) -> Result<(), Sto
 pub(crate) async fn read_turns(shared: &Shared, scope: &Scope, ids: &[TurnId]) -> Result<HashSet<TurnId>, StoreError> {
     load_scope(shared, scope).await?;
     let presence = shared.presence();
-    let is_read = |id: &TurnId| matches!(presence.state(scope, *id), Some(State::Completed | State::Stored));
+    let is_read = |id: &TurnId| {
+        matches!(
+            presence.state(scope, *id),
+            Some(State::Stored | State::Pending(Pending::Completed))
+        )
+    };
     Ok(ids.iter().copied().filter(is_read).collect())
 }
 
@@ -97,22 +108,13 @@ pub(crate) async fn points(
     within: &Within,
     limit: usize,
 ) -> Result<Vec<Point>, StoreError> {
-    let filter = match within {
-        Within::Conversation(ids) if ids.is_empty() => return Ok(Vec::new()),
-        Within::Conversation(ids) => {
-            writer::commit_for(shared, scope, Some(ids)).await?;
-            filter::of_ids(scope, column::TURN, ids)
-        }
-        Within::Scope => {
-            writer::commit_for(shared, scope, None).await?;
-            filter::of_scope(scope)
-        }
-    };
     if limit == 0 {
         return Ok(Vec::new());
     }
-    let _reading = shared.gate.read().await;
-    let batches = tables::rows(&shared.tables.points, filter, &[], Some(limit)).await?;
+    let Some(selection) = selection::select(shared, scope, within).await? else {
+        return Ok(Vec::new());
+    };
+    let batches = tables::rows(&selection.points, selection.filter.clone(), &[], Some(limit)).await?;
     let mut points = batches
         .iter()
         .map(rows::points_from_batch)

@@ -70,6 +70,7 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
         writer::flush(&shared).await?;
         let _maintenance = shared.maintenance.lock().await;
         shared.commits.store(0, Ordering::Relaxed);
+        shared.unindexed.store(0, Ordering::Relaxed);
         let purge = shared.blocking(|shared| shared.journal.purge_due()).await?;
         let mut report = MaintenanceReport {
             purged: purge,

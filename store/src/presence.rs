@@ -3,7 +3,7 @@
 //! Responsible for: answering "is this turn read?" in microseconds, and "is anything pending?". Must not know: disks.
 //!
 //! Pending turns (in the journal only) are always here. The ids already in LanceDB are loaded for one scope at a time,
-//! when it is first asked for, and the least recently used scopes are forgotten above [`CAPACITY`] ids (about 40 MB).
+//! when it is first asked for, and the least recently used scopes are forgotten above [`CAPACITY`] ids (about 50 MB).
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,26 +12,54 @@ use crate::record::{Scope, TurnId};
 /// Ids kept in memory over all scopes.
 const CAPACITY: usize = 1_000_000;
 
+/// The stored turns of some conversations but for a few: a short way to name many turns.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Complement {
+    pub(crate) conversations: Vec<TurnId>,
+    pub(crate) except: Vec<TurnId>,
+}
+
+/// How far a turn is that only the journal has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pending {
+    /// Not read yet.
+    Accepted,
+    /// Read.
+    Completed,
+}
+
 /// What is known about a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    /// In the journal, not read yet.
-    Accepted,
-    /// Read, in the journal only.
-    Completed,
+    /// Only the journal has it.
+    Pending(Pending),
     /// Read, in LanceDB.
     Stored,
 }
 
 #[derive(Debug, Default)]
 struct ScopeTurns {
-    pending: HashMap<TurnId, State>,
+    pending: HashMap<TurnId, Pending>,
     completed: usize,
-    stored: HashSet<TurnId>,
+    /// Stored turns, with the place of their conversation in `conversations`.
+    stored: HashMap<TurnId, u32>,
+    conversations: Vec<TurnId>,
+    places: HashMap<TurnId, u32>,
     loaded: bool,
     /// The clock when ids were last taken away, so that a load that began before does not bring them back.
     epoch: u64,
     used: u64,
+}
+
+impl ScopeTurns {
+    fn store(&mut self, id: TurnId, conversation: TurnId) {
+        let next = self.conversations.len() as u32;
+        let place = *self.places.entry(conversation).or_insert(next);
+        if place == next {
+            self.conversations.push(conversation);
+        }
+        self.stored.insert(id, place);
+    }
 }
 
 /// Which turns the store knows.
@@ -51,13 +79,15 @@ impl Presence {
         (!turns.loaded).then_some(turns.epoch)
     }
 
-    /// Takes the stored ids of a scope as read from LanceDB. False if some were taken away meanwhile: read again.
-    pub(crate) fn load(&mut self, scope: &Scope, epoch: u64, ids: Vec<TurnId>) -> bool {
+    /// Takes the stored ids of a scope, each with its conversation, as read from LanceDB. False if some were taken away
+    /// meanwhile: read again.
+    pub(crate) fn load(&mut self, scope: &Scope, epoch: u64, ids: Vec<(TurnId, TurnId)>) -> bool {
         let turns = self.touch(scope);
         if turns.epoch != epoch {
             return false;
         }
-        turns.stored.extend(ids);
+        ids.into_iter()
+            .for_each(|(id, conversation)| turns.store(id, conversation));
         turns.loaded = true;
         self.evict(scope);
         true
@@ -66,8 +96,12 @@ impl Presence {
     /// What is known about a turn. Complete only while the scope is loaded.
     pub(crate) fn state(&self, scope: &Scope, id: TurnId) -> Option<State> {
         let turns = self.scopes.get(scope)?;
-        let stored = || turns.stored.contains(&id).then_some(State::Stored);
-        turns.pending.get(&id).copied().or_else(stored)
+        let stored = || turns.stored.contains_key(&id).then_some(State::Stored);
+        turns
+            .pending
+            .get(&id)
+            .map(|state| State::Pending(*state))
+            .or_else(stored)
     }
 
     /// Whether any of these turns (all of the scope's when `None`) is completed and in the journal only.
@@ -75,7 +109,7 @@ impl Presence {
         let Some(turns) = self.scopes.get(scope).filter(|turns| turns.completed > 0) else {
             return false;
         };
-        ids.is_none_or(|ids| ids.iter().any(|id| turns.pending.get(id) == Some(&State::Completed)))
+        ids.is_none_or(|ids| ids.iter().any(|id| turns.pending.get(id) == Some(&Pending::Completed)))
     }
 
     /// The turns of a scope that only the journal knows.
@@ -89,7 +123,7 @@ impl Presence {
     /// Every turn that is completed and in the journal only.
     pub(crate) fn completed(&self) -> Vec<(Scope, TurnId)> {
         let of_scope = |(scope, turns): (&Scope, &ScopeTurns)| {
-            let completed = turns.pending.iter().filter(|(_, state)| **state == State::Completed);
+            let completed = turns.pending.iter().filter(|(_, state)| **state == Pending::Completed);
             completed.map(|(id, _)| (scope.clone(), *id)).collect::<Vec<_>>()
         };
         self.scopes
@@ -115,24 +149,58 @@ impl Presence {
         pending.map(|(scope, _)| scope.clone()).collect()
     }
 
-    /// Notes how far a turn is.
-    pub(crate) fn set(&mut self, scope: &Scope, id: TurnId, state: State) {
+    /// Notes that only the journal has a turn, and how far it is.
+    pub(crate) fn set_pending(&mut self, scope: &Scope, id: TurnId, state: Pending) {
         self.clear_pending(scope, id);
         let turns = self.touch(scope);
+        turns.pending.insert(id, state);
         match state {
-            State::Stored => {
-                turns.stored.insert(id);
-            }
-            State::Accepted => {
-                turns.pending.insert(id, state);
-                self.accepted += 1;
-            }
-            State::Completed => {
-                turns.pending.insert(id, state);
+            Pending::Accepted => self.accepted += 1,
+            Pending::Completed => {
                 turns.completed += 1;
                 self.completed += 1;
             }
         }
+    }
+
+    /// Notes that LanceDB has a turn.
+    pub(crate) fn set_stored(&mut self, scope: &Scope, id: TurnId, conversation: TurnId) {
+        self.clear_pending(scope, id);
+        self.touch(scope).store(id, conversation);
+    }
+
+    /// Says the same as "these turns" in fewer ids, where that is possible: whole conversations but for the stored turns
+    /// not among `ids`. Every completed turn counts as stored. `None` while the scope is not loaded.
+    pub(crate) fn complement(&self, scope: &Scope, ids: &[TurnId]) -> Option<Complement> {
+        let turns = self.scopes.get(scope).filter(|turns| turns.loaded)?;
+        let wanted: HashSet<TurnId> = ids.iter().copied().collect();
+        let places: HashSet<u32> = wanted.iter().filter_map(|id| turns.stored.get(id).copied()).collect();
+        let stored = turns
+            .stored
+            .iter()
+            .filter(|(_, place)| places.contains(place))
+            .map(|(id, _)| *id);
+        let completed = turns
+            .pending
+            .iter()
+            .filter(|(_, state)| **state == Pending::Completed)
+            .map(|(id, _)| *id);
+        let most = wanted.len() / 2;
+        let except: Vec<TurnId> = stored
+            .chain(completed)
+            .filter(|id| !wanted.contains(id))
+            .take(most + 1)
+            .collect();
+        if places.is_empty() || places.len() + except.len() > most {
+            return None;
+        }
+        let conversations = places
+            .into_iter()
+            .filter_map(|place| turns.conversations.get(place as usize).copied());
+        Some(Complement {
+            conversations: conversations.collect(),
+            except,
+        })
     }
 
     /// Forgets a pending turn.
@@ -141,19 +209,21 @@ impl Presence {
             return;
         };
         match turns.pending.remove(&id) {
-            Some(State::Accepted) => self.accepted -= 1,
-            Some(State::Completed) => {
+            Some(Pending::Accepted) => self.accepted -= 1,
+            Some(Pending::Completed) => {
                 turns.completed -= 1;
                 self.completed -= 1;
             }
-            Some(State::Stored) | None => {}
+            None => {}
         }
     }
 
     /// Forgets what is stored in a scope; it is loaded again when next asked for.
     pub(crate) fn unload(&mut self, scope: &Scope) {
         let turns = self.touch(scope);
-        turns.stored = HashSet::new();
+        turns.stored = HashMap::new();
+        turns.conversations = Vec::new();
+        turns.places = HashMap::new();
         turns.loaded = false;
         turns.epoch = turns.used;
     }
@@ -212,14 +282,14 @@ mod tests {
     #[test]
     fn a_turn_is_counted_where_it_is() {
         let (mut presence, scope) = (Presence::default(), scope("a"));
-        presence.set(&scope, id(1), State::Accepted);
-        presence.set(&scope, id(2), State::Accepted);
-        presence.set(&scope, id(2), State::Completed);
+        presence.set_pending(&scope, id(1), Pending::Accepted);
+        presence.set_pending(&scope, id(2), Pending::Accepted);
+        presence.set_pending(&scope, id(2), Pending::Completed);
         assert_eq!((presence.accepted_len(), presence.completed_len()), (1, 1));
         assert!(presence.has_completed(&scope, None));
         assert!(presence.has_completed(&scope, Some(&[id(2)])));
         assert!(!presence.has_completed(&scope, Some(&[id(1)])));
-        presence.set(&scope, id(2), State::Stored);
+        presence.set_stored(&scope, id(2), id(0));
         assert_eq!((presence.accepted_len(), presence.completed_len()), (1, 0));
         assert_eq!(presence.state(&scope, id(2)), Some(State::Stored));
         assert_eq!(presence.state(&scope, id(3)), None);
@@ -230,9 +300,9 @@ mod tests {
         let (mut presence, scope) = (Presence::default(), scope("a"));
         let epoch = presence.begin_load(&scope).unwrap();
         presence.unload(&scope);
-        assert!(!presence.load(&scope, epoch, vec![id(1)]));
+        assert!(!presence.load(&scope, epoch, vec![(id(1), id(0))]));
         let epoch = presence.begin_load(&scope).unwrap();
-        assert!(presence.load(&scope, epoch, vec![id(2)]));
+        assert!(presence.load(&scope, epoch, vec![(id(2), id(0))]));
         assert_eq!(presence.state(&scope, id(1)), None);
         assert!(presence.begin_load(&scope).is_none());
     }
@@ -241,7 +311,7 @@ mod tests {
     fn rows_stored_during_a_load_are_not_lost() {
         let (mut presence, scope) = (Presence::default(), scope("a"));
         let epoch = presence.begin_load(&scope).unwrap();
-        presence.set(&scope, id(1), State::Stored);
+        presence.set_stored(&scope, id(1), id(0));
         assert!(presence.load(&scope, epoch, vec![]));
         assert_eq!(presence.state(&scope, id(1)), Some(State::Stored));
     }
@@ -256,12 +326,45 @@ mod tests {
             let scope = scope(name);
             let epoch = presence.begin_load(&scope).unwrap();
             if name == "pending" {
-                presence.set(&scope, id(100), State::Accepted);
+                presence.set_pending(&scope, id(100), Pending::Accepted);
             }
-            assert!(presence.load(&scope, epoch, (first..first + 4).map(id).collect()));
+            assert!(presence.load(
+                &scope,
+                epoch,
+                (first..first + 4).map(|number| (id(number), id(first))).collect()
+            ));
         }
         assert!(presence.begin_load(&scope("old")).is_some());
         assert!(presence.begin_load(&scope("new")).is_none());
         assert!(presence.begin_load(&scope("pending")).is_none());
+    }
+
+    #[test]
+    fn many_turns_are_named_by_their_conversations_and_the_few_that_are_not_asked_for() {
+        let (mut presence, scope) = (Presence::default(), scope("a"));
+        assert_eq!(presence.complement(&scope, &[id(1)]), None, "not loaded");
+        let epoch = presence.begin_load(&scope).unwrap();
+        let stored = (0..20)
+            .map(|number| (id(number), id(0)))
+            .chain((100..130).map(|number| (id(number), id(100))));
+        assert!(presence.load(&scope, epoch, stored.collect()));
+        presence.set_pending(&scope, id(20), Pending::Completed);
+        presence.set_pending(&scope, id(21), Pending::Accepted);
+
+        let asked: Vec<TurnId> = (0..18).chain(200..210).map(id).collect();
+        let mut complement = presence.complement(&scope, &asked).unwrap();
+        complement.except.sort();
+        assert_eq!(
+            complement,
+            Complement {
+                conversations: vec![id(0)],
+                except: vec![id(18), id(19), id(20)]
+            }
+        );
+
+        let few: Vec<TurnId> = (0..5).map(id).collect();
+        assert_eq!(presence.complement(&scope, &few), None, "naming them is shorter");
+        let unknown: Vec<TurnId> = (200..240).map(id).collect();
+        assert_eq!(presence.complement(&scope, &unknown), None);
     }
 }

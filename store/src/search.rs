@@ -6,22 +6,23 @@
 //! Filters are prefilters: LanceDB's `only_if` sets Lance's `prefilter` unless `postfilter` is asked for, for vector and
 //! for full-text queries alike, so the ranking is over the rows that match and never comes back short.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use futures::TryStreamExt;
-use lancedb::expr::DfExpr;
 use lancedb::index::scalar::{FtsQuery, FullTextSearchQuery, MatchQuery};
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
 use lancedb::{DistanceType, Table};
 
 use crate::error::StoreError;
-use crate::filter;
 use crate::record::{Point, Scope, TurnId};
 use crate::rows;
 use crate::schema::column;
+use crate::selection::{self, Selection, Within};
+use crate::shared::Shared;
 
 const DISTANCE: &str = "_distance";
 const SCORE: &str = "_score";
@@ -31,15 +32,6 @@ const PARTITIONS: usize = 32;
 const REFINE: u32 = 4;
 /// Bytes of the question that lexical search reads; a question is a message, and a message may be a whole book.
 const MAX_TEXT_BYTES: usize = 16 << 10;
-
-/// Where to search.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Within {
-    /// Exactly these turns: the request's own chain.
-    Conversation(Vec<TurnId>),
-    /// Everything in the scope.
-    Scope,
-}
 
 /// What to search for.
 #[derive(Debug, Clone)]
@@ -79,28 +71,17 @@ pub struct SearchResult {
 }
 
 /// Runs a query on the newest version of the table of points.
-pub(crate) async fn run(points: &Table, query: &SearchQuery) -> Result<SearchResult, StoreError> {
-    let filter = match &query.within {
-        Within::Scope => filter::of_scope(&query.scope),
-        Within::Conversation(ids) if ids.is_empty() => {
-            return Ok(SearchResult {
-                dense: vec![],
-                lexical: vec![],
-                points: vec![],
-            });
-        }
-        Within::Conversation(ids) => filter::of_ids(&query.scope, column::TURN, ids),
+pub(crate) async fn run(shared: &Arc<Shared>, query: &SearchQuery) -> Result<SearchResult, StoreError> {
+    let Some(selection) = selection::select(shared, &query.scope, &query.within).await? else {
+        return Ok(SearchResult {
+            dense: vec![],
+            lexical: vec![],
+            points: vec![],
+        });
     };
-    let snapshot = points
-        .query_snapshot()
-        .await
-        .map_err(StoreError::lance("pin a version"))?;
-    let (dense, lexical) = futures::try_join!(
-        dense(&snapshot, query, filter.clone()),
-        lexical(&snapshot, query, filter)
-    )?;
-    let rows: HashMap<u64, ()> = dense.iter().chain(&lexical).map(|ranked| (ranked.row, ())).collect();
-    let points = by_row(&snapshot, rows.into_keys().collect()).await?;
+    let (dense, lexical) = futures::try_join!(dense(&selection, query), lexical(&selection, query))?;
+    let rows: HashSet<u64> = dense.iter().chain(&lexical).map(|ranked| ranked.row).collect();
+    let points = by_row(&selection.points, rows.into_iter().collect()).await?;
     Ok(SearchResult {
         dense: hits(dense),
         lexical: hits(lexical),
@@ -113,18 +94,19 @@ struct Ranked {
     row: u64,
 }
 
-async fn dense(table: &Table, query: &SearchQuery, filter: DfExpr) -> Result<Vec<Ranked>, StoreError> {
+async fn dense(selection: &Selection<'_>, query: &SearchQuery) -> Result<Vec<Ranked>, StoreError> {
     let failed = || StoreError::lance("search by vector");
     if query.vector.iter().all(|number| *number == 0.0) {
         return Ok(Vec::new());
     }
-    let mut search = table
+    let mut search = selection
+        .points
         .query()
         .nearest_to(query.vector.as_slice())
         .map_err(failed())?
         .column(column::VECTOR)
         .distance_type(DistanceType::Cosine)
-        .only_if_expr(filter)
+        .only_if_expr(selection.filter.clone())
         .limit(query.limit)
         .with_row_id()
         .select(Select::columns(&[column::TURN, column::PASSAGE, DISTANCE]));
@@ -138,7 +120,7 @@ async fn dense(table: &Table, query: &SearchQuery, filter: DfExpr) -> Result<Vec
     ranked(&batches, DISTANCE, |distance| 1.0 - distance)
 }
 
-async fn lexical(table: &Table, query: &SearchQuery, filter: DfExpr) -> Result<Vec<Ranked>, StoreError> {
+async fn lexical(selection: &Selection<'_>, query: &SearchQuery) -> Result<Vec<Ranked>, StoreError> {
     let failed = || StoreError::lance("search by words");
     let text = query
         .text
@@ -148,10 +130,11 @@ async fn lexical(table: &Table, query: &SearchQuery, filter: DfExpr) -> Result<V
         return Ok(Vec::new());
     }
     let terms = MatchQuery::new(text.to_owned()).with_column(Some(column::TEXT.to_owned()));
-    let search = table
+    let search = selection
+        .points
         .query()
         .full_text_search(FullTextSearchQuery::new_query(FtsQuery::Match(terms)))
-        .only_if_expr(filter)
+        .only_if_expr(selection.filter.clone())
         .limit(query.limit)
         .with_row_id()
         .select(Select::columns(&[column::TURN, column::PASSAGE, SCORE]));

@@ -42,8 +42,9 @@ pub(crate) struct Shared {
     /// Rows in LanceDB.
     pub(crate) stored_turns: AtomicU64,
     pub(crate) stored_points: AtomicU64,
-    /// Commits since the last maintenance.
+    /// Commits, and turns committed, since the last maintenance.
     pub(crate) commits: AtomicUsize,
+    pub(crate) unindexed: AtomicUsize,
 }
 
 /// What the writer remembers from one flush to the next.
@@ -76,6 +77,7 @@ impl Shared {
             stored_turns: AtomicU64::new(0),
             stored_points: AtomicU64::new(0),
             commits: AtomicUsize::new(0),
+            unindexed: AtomicUsize::new(0),
         }
     }
 

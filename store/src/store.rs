@@ -11,11 +11,12 @@ use crate::directory::Directory;
 use crate::error::StoreError;
 use crate::journal::{Deletion, Journal, Key};
 use crate::maintenance::{self, MaintenanceReport};
-use crate::presence::State;
+use crate::presence::Pending;
 use crate::record::{Point, Scope, Turn, TurnId};
 use crate::retain;
 use crate::rows::CompletedTurn;
-use crate::search::{self, SearchQuery, SearchResult, Within};
+use crate::search::{self, SearchQuery, SearchResult};
+use crate::selection::Within;
 use crate::shared::Shared;
 use crate::tables::Tables;
 use crate::{delete, heal, lookup, writer};
@@ -94,7 +95,7 @@ impl Store {
                     |journal| journal.accept(&turns, is_known),
                     |presence, new| {
                         new.iter()
-                            .for_each(|(scope, id)| presence.set(scope, *id, State::Accepted))
+                            .for_each(|(scope, id)| presence.set_pending(scope, *id, Pending::Accepted))
                     },
                 )?;
                 Ok(new.into_iter().map(|(_, id)| id).collect())
@@ -143,13 +144,7 @@ impl Store {
     pub async fn search(&self, query: &SearchQuery) -> Result<SearchResult, StoreError> {
         self.shared.ensure_open()?;
         self.check(query)?;
-        let ids = match &query.within {
-            Within::Conversation(ids) => Some(ids.as_slice()),
-            Within::Scope => None,
-        };
-        writer::commit_for(&self.shared, &query.scope, ids).await?;
-        let _reading = self.shared.gate.read().await;
-        search::run(&self.shared.tables.points, query).await
+        search::run(&self.shared, query).await
     }
 
     /// Main points with their keys, at most `limit` (which ones, when there are more, is not defined). In the order of
@@ -289,7 +284,7 @@ impl Store {
             let mut presence = shared.presence();
             pending
                 .into_iter()
-                .for_each(|((scope, id), state)| presence.set(&scope, id, state));
+                .for_each(|((scope, id), state)| presence.set_pending(&scope, id, state));
         }
         let counted = || StoreError::lance("count rows");
         let turns = shared.tables.turns.count_rows(None).await.map_err(counted())?;
@@ -341,7 +336,7 @@ fn complete(shared: &Shared, points: Vec<(Scope, TurnId, Vec<Point>)>) -> Result
         |presence, moved| {
             moved
                 .iter()
-                .for_each(|(scope, id)| presence.set(scope, *id, State::Completed))
+                .for_each(|(scope, id)| presence.set_pending(scope, *id, Pending::Completed))
         },
     )?;
     Ok(shared.presence().completed_len())

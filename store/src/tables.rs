@@ -20,6 +20,7 @@ use crate::error::StoreError;
 use crate::journal::{Journal, Versions};
 use crate::recovery;
 use crate::schema::{self, POINTS, TURNS, column};
+use crate::stop_words::ENGLISH;
 
 /// Lance's own defaults are 6 GiB and 1 GiB.
 const INDEX_CACHE_BYTES: usize = 64 << 20;
@@ -132,13 +133,15 @@ impl Tables {
 /// How passages are indexed for lexical search: words split at white space and punctuation, lower case, accents folded,
 /// English stems, no positions (phrases are never searched for, and they would double the index).
 ///
-/// English stop words are left out, as is Lance's default: BM25 gives them next to no weight anyhow, while in chat
-/// text they would make up half of the postings and every question would have to walk them.
+/// English stop words are left out and words are stemmed, as is Lance's default and as was measured: on 351 questions
+/// of LoCoMo (conv-41 and conv-42) every evidence turn is among the first 5/10/20 hits for .476/.533/.604 of them; with
+/// stop words .422/.493/.573, without stemming .464/.510/.553.
 pub(crate) fn text_index(cpu_threads: usize) -> FtsIndexBuilder {
     FtsIndexBuilder::default()
         .with_position(false)
         .stem(true)
         .remove_stop_words(true)
+        .custom_stop_words(Some(ENGLISH.iter().map(ToString::to_string).collect()))
         .lower_case(true)
         .ascii_folding(true)
         .num_workers(cpu_threads)

@@ -113,3 +113,7 @@ fn no_vector() -> StoreError {
         what: "a vector or row id has another type than it was written with".to_owned(),
     }
 }
+
+#[cfg(test)]
+#[path = "vector_index_tests.rs"]
+mod tests;

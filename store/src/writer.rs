@@ -13,7 +13,6 @@ use crate::error::StoreError;
 use crate::filter;
 use crate::journal::Key;
 use crate::maintenance;
-use crate::presence::State;
 use crate::record::{Scope, TurnId};
 use crate::rows::{self, CompletedTurn};
 use crate::schema::column;
@@ -22,8 +21,10 @@ use crate::tables;
 
 /// Turns in one commit.
 const BATCH_TURNS: usize = 1024;
-/// Small commits leave small files: after this many, maintenance does not wait for its time.
+/// Small commits leave small files, and rows that no index covers are scanned: after this many of either, maintenance
+/// does not wait for its time.
 const COMMITS_BEFORE_MAINTENANCE: usize = 64;
+const ROWS_BEFORE_MAINTENANCE: usize = 4096;
 
 /// Writes what is completed into LanceDB, waits until it is on disk and trims the journal.
 pub(crate) async fn flush(shared: &Arc<Shared>) -> Result<(), StoreError> {
@@ -63,13 +64,14 @@ pub(crate) async fn commit(shared: &Arc<Shared>) -> Result<(), StoreError> {
             append_turns(&shared, &completed, &known).await?;
             let mut presence = shared.presence();
             for CompletedTurn { turn, .. } in &completed {
-                presence.set(&turn.scope, turn.id, State::Stored);
+                presence.set_stored(&turn.scope, turn.id, turn.conversation);
                 writer.untrimmed.push((turn.scope.clone(), turn.id));
             }
             // After a crash the next batch may be there as well; only an empty journal makes sure.
             writer.uncertain = was_uncertain && presence.completed_len() > 0;
             drop(presence);
             shared.commits.fetch_add(1, Ordering::Relaxed);
+            shared.unindexed.fetch_add(completed.len(), Ordering::Relaxed);
         }
     })
     .await
@@ -130,6 +132,7 @@ pub(crate) async fn background(store: Weak<Shared>) {
             return;
         };
         maintain |= shared.commits.load(Ordering::Relaxed) >= COMMITS_BEFORE_MAINTENANCE;
+        maintain |= shared.unindexed.load(Ordering::Relaxed) >= ROWS_BEFORE_MAINTENANCE;
         let mut result = flush(&shared).await;
         if maintain && result.is_ok() {
             result = maintenance::maintain(&shared)

@@ -128,7 +128,7 @@ mod tests {
         }
         let request = serde_json::from_str(&conversation.streaming().body()).expect("JSON");
         assert!(
-            tokens::count_prompt(&request) > 4000,
+            tokens::count_prompt(&request) > 3000,
             "{}",
             tokens::count_prompt(&request)
         );

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::answer::Answer;
 use crate::deadline::{wait_until, within};
 use crate::metrics::Metrics;
-use crate::{binary, models};
+use crate::{binary, models, wire};
 
 /// How long the proxy may take to load its models and listen, on a machine that is busy with other tests.
 const START: Duration = Duration::from_secs(120);
@@ -27,6 +27,9 @@ const STOP: Duration = Duration::from_secs(60);
 const READING: Duration = Duration::from_secs(300);
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(120);
+
+/// So many lines of the proxy's output are shown by a test that fails.
+const LAST_LINES: usize = 60;
 
 /// The caller whose requests name no other.
 pub const TENANT: &str = "Bearer sk-test-tenant-a";
@@ -151,11 +154,7 @@ impl ProxyBuilder {
         let listening = tokio::task::spawn_blocking(move || listening_line(&lines))
             .await
             .expect("a thread");
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(REQUEST)
-            .build()
-            .expect("a client");
+        let client = wire::client();
         let mut proxy = StartedProxy {
             child,
             base_url: String::new(),
@@ -236,6 +235,13 @@ impl StartedProxy {
         self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The last lines of what the process wrote.
+    fn last_words(&self) -> String {
+        let output = self.output();
+        let lines: Vec<&str> = output.lines().collect();
+        lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+    }
+
     /// The client, for requests of any other kind.
     #[must_use]
     pub fn client(&self) -> &reqwest::Client {
@@ -281,7 +287,7 @@ impl StartedProxy {
         let sent = self.request(Method::GET, path).send();
         Answer::of(
             sent.await
-                .unwrap_or_else(|error| panic!("GET {path}: {error:?}\n{}", self.output())),
+                .unwrap_or_else(|error| panic!("GET {path}: {error:?}\n{}", self.last_words())),
         )
         .await
     }
@@ -335,7 +341,7 @@ impl StartedProxy {
     pub async fn stop(mut self) -> Arc<Home> {
         binary::terminate(&self.child);
         let home = Arc::clone(&self.home);
-        let stopped = tokio::task::spawn_blocking(move || (binary::wait(&mut self.child, STOP), self.output()));
+        let stopped = tokio::task::spawn_blocking(move || (binary::wait(&mut self.child, STOP), self.last_words()));
         let (code, said) = stopped.await.expect("a thread");
         assert_eq!(
             code,
@@ -354,7 +360,7 @@ impl StartedProxy {
         sent.unwrap_or_else(|error| {
             panic!(
                 "no answer to a chat request: {error:?}; the proxy said:\n{}",
-                self.output()
+                self.last_words()
             )
         })
     }
@@ -367,10 +373,7 @@ impl Drop for StartedProxy {
             let _ = binary::wait(&mut self.child, STOP);
         }
         if std::thread::panicking() {
-            let output = self.output();
-            let last: Vec<&str> = output.lines().rev().take(60).collect();
-            let text: Vec<&str> = last.into_iter().rev().collect();
-            report(&text.join("\n"));
+            report(&self.last_words());
         }
     }
 }

@@ -292,6 +292,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 #[cfg(test)]
 mod tests {
     use crate::reply::{Gate, Reply};
+    use crate::wire;
 
     use super::ScriptedUpstream;
 
@@ -300,7 +301,7 @@ mod tests {
         let upstream = ScriptedUpstream::start().await;
         upstream.reply_next(Reply::events().then("a").then("b").byte_by_byte().header("x-one", "1"));
         let url = format!("{}/models?x=%2F", upstream.base_url());
-        let answer = reqwest::Client::new()
+        let answer = wire::client()
             .post(url)
             .body("exactly  this")
             .send()
@@ -321,13 +322,13 @@ mod tests {
         let upstream = ScriptedUpstream::start().await;
         let never = Gate::closed();
         upstream.reply_next(Reply::events().then("a").then_wait(&never));
-        let mut answer = reqwest::get(upstream.base_url()).await.expect("an answer");
+        let mut answer = wire::client().get(upstream.base_url()).send().await.expect("an answer");
         assert_eq!(answer.chunk().await.expect("a body").expect("a chunk"), "a");
         drop(answer);
         upstream.abandoned(1).await;
 
         upstream.reply_next(Reply::chat("late").held_back(&never));
-        let asking = tokio::spawn(reqwest::get(upstream.base_url()));
+        let asking = tokio::spawn(wire::client().get(upstream.base_url()).send());
         upstream.arrived(2).await;
         asking.abort();
         upstream.abandoned(2).await;
@@ -337,10 +338,13 @@ mod tests {
     async fn a_cut_comes_after_the_bytes_before_it() {
         let upstream = ScriptedUpstream::start().await;
         upstream.reply_next(Reply::events().then("a").then_cut());
-        let mut answer = reqwest::get(upstream.base_url()).await.expect("an answer");
+        let mut answer = wire::client().get(upstream.base_url()).send().await.expect("an answer");
         assert_eq!(answer.chunk().await.expect("a body").expect("a chunk"), "a");
         assert!(answer.chunk().await.is_err(), "the body is not whole");
         upstream.reply_next(Reply::hang_up());
-        assert!(reqwest::get(upstream.base_url()).await.is_err(), "no answer at all");
+        assert!(
+            wire::client().get(upstream.base_url()).send().await.is_err(),
+            "no answer at all"
+        );
     }
 }

@@ -1,6 +1,6 @@
-//! A client that writes exactly the bytes it is given, for requests that no ordinary client would send.
+//! Clients that change nothing: one for ordinary requests, and one that writes exactly the bytes it is given.
 //!
-//! It must not know what the bytes mean.
+//! They must not know what the bytes mean.
 
 use std::time::Duration;
 
@@ -11,6 +11,23 @@ use crate::deadline::within;
 
 /// How long an exchange may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long one ordinary request may take.
+const REQUEST: Duration = Duration::from_secs(120);
+
+/// A client that follows no proxy settings and no redirects, and takes no encoding off.
+///
+/// # Panics
+/// When it cannot be made.
+#[must_use]
+pub fn client() -> reqwest::Client {
+    // Other crates of the workspace may switch on the decoders of this one.
+    let builder = reqwest::Client::builder().no_gzip().no_brotli().no_zstd().no_deflate();
+    let builder = builder
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(REQUEST);
+    builder.build().expect("a client")
+}
 
 /// Sends `request` to `authority` and reads until the other side closes. The request must ask for that with
 /// `Connection: close`.

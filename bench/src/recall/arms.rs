@@ -50,12 +50,16 @@ pub(super) const ARMS: &[Arm] = &[
         "full-pipeline",
         "RRF k=20 (BM25, main point + context, attention) (shipped)",
     ),
+    arm(
+        "full-pipeline-200",
+        "the same from 200 candidates of each search, as the proxy does",
+    ),
     arm("fused-60-all-keys", "RRF k=60 of the three, keys of all content tokens"),
     arm("fused-20-all-keys", "RRF k=20 of the three, keys of all content tokens"),
 ];
 
 /// The arms that summaries show.
-pub(super) const MAIN_ARMS: [&str; 7] = [
+pub(super) const MAIN_ARMS: [&str; 8] = [
     "whole-turn",
     "main-point",
     "bm25",
@@ -63,7 +67,11 @@ pub(super) const MAIN_ARMS: [&str; 7] = [
     "rrf-bm25-main-point",
     "attention-search",
     "full-pipeline",
+    "full-pipeline-200",
 ];
+
+/// How many turns the proxy takes from each search of the store, its default `memory.candidates`.
+pub(super) const CANDIDATES: usize = 200;
 
 /// The heads that the prototype chose over all layers.
 const EIGHT_HEADS: [[u32; 2]; 8] = [[7, 0], [7, 1], [7, 2], [6, 1], [15, 1], [6, 0], [3, 3], [1, 2]];

@@ -8,6 +8,7 @@
 
 mod arms;
 mod costs;
+mod gathering;
 mod kept;
 mod rankings;
 mod reading;
@@ -17,12 +18,11 @@ mod shelf;
 
 use std::path::PathBuf;
 
-use self::arms::{ALL_KEYS, SHIPPED, plans};
-use self::rankings::{Asking, Material, dense_arms, rankings};
-use self::reading::{Asked, Library};
+use self::arms::SHIPPED;
+use self::rankings::{Material, dense_arms, rankings};
+use self::reading::Library;
 use self::report::{Report, Row};
 use self::results::Results;
-use self::shelf::Shelf;
 use crate::BenchError;
 use crate::bootstrap::Resamples;
 use crate::cache::{Cache, write_whole};
@@ -62,16 +62,11 @@ const SEED: u64 = 20_261_122;
 pub async fn run(options: &RecallOptions) -> Result<(), BenchError> {
     let conversations = chosen(locomo::load(&options.data)?, &options.conversations)?;
     let mut library = Library::open(&options.reader, &options.embedder, Cache::at(options.cache.clone()))?;
-    let (materials, asked) = gather(&mut library, &conversations).await?;
+    let mut materials = gathering::read(&mut library, &conversations).await?;
+    let shelf = gathering::store(&materials).await?;
+    gathering::search(&mut library, &shelf, &mut materials).await?;
     drop(library);
-    let width = asked
-        .iter()
-        .flat_map(|(main, _)| &main.vectors)
-        .map(Vec::len)
-        .next()
-        .unwrap_or(1);
-    let shelf = fill(&materials, width).await?;
-    let results = evaluate(&materials, &asked, &shelf).await?;
+    let results = evaluate(&materials);
     let resamples = Resamples::draw(results.questions(), RESAMPLES, SEED);
     let rows = report::rows(&results, &bench_name(&options.conversations), &resamples);
     let mut report = Report::default();
@@ -94,63 +89,18 @@ pub async fn run(options: &RecallOptions) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// Reads, encodes and asks, one plan after the other, so that each engine starts once.
-async fn gather<'a>(
-    library: &mut Library,
-    conversations: &'a [Conversation],
-) -> Result<(Vec<Material<'a>>, Vec<(Asked, Asked)>), BenchError> {
-    let empty = |conversation| Material {
-        conversation,
-        readings: Vec::new(),
-        encodings: Vec::new(),
-    };
-    let mut materials: Vec<Material<'a>> = conversations.iter().map(empty).collect();
-    let mut asked = vec![(Asked::default(), Asked::default()); conversations.len()];
-    for plan in plans(library.reader_sha256()) {
-        for (material, asked) in materials.iter_mut().zip(&mut asked) {
-            let reading = library.read(material.conversation, plan).await?;
-            if plan == SHIPPED {
-                material.encodings = library.encode(material.conversation, plan, &reading).await?;
-                asked.0 = library.ask(material.conversation, plan, &reading).await?;
-            } else if plan == ALL_KEYS {
-                asked.1 = library.ask(material.conversation, plan, &reading).await?;
-            }
-            material.readings.push((plan, reading));
-        }
-    }
-    Ok((materials, asked))
-}
-
-async fn fill(materials: &[Material<'_>], width: usize) -> Result<Shelf, BenchError> {
-    let shelf = Shelf::open(width).await?;
-    let mut progress = Progress::begin("storing", materials.len());
-    for material in materials {
-        if let Some(reading) = material.reading(SHIPPED) {
-            shelf.fill(material.conversation, reading).await?;
-        }
-        progress.advance(1);
-    }
-    shelf.settle().await?;
-    Ok(shelf)
-}
-
-async fn evaluate(materials: &[Material<'_>], asked: &[(Asked, Asked)], shelf: &Shelf) -> Result<Results, BenchError> {
+fn evaluate(materials: &[Material<'_>]) -> Results {
     let mut results = Results::default();
-    for (material, (asked, asked_all)) in materials.iter().zip(asked) {
+    for material in materials {
         let conversation = material.conversation;
         let dense = dense_arms(material);
         let tokens: Vec<usize> = material.reading(SHIPPED).map_or_else(Vec::new, |reading| {
             reading.turns.iter().map(|turn| turn.tokens).collect()
         });
-        let mut progress = Progress::begin(format!("searching {}", conversation.name), conversation.questions.len());
+        let mut progress = Progress::begin(format!("ranking {}", conversation.name), conversation.questions.len());
         for (index, question) in conversation.questions.iter().enumerate() {
-            let vector = &asked.vectors[index];
-            let found = shelf.search(conversation, vector, &question.text).await?;
-            let asking = Asking {
-                vector,
-                found: &found,
-                attention: &asked.attention[index],
-                attention_to_all: &asked_all.attention[index],
+            let Some(asking) = material.asking(index) else {
+                continue;
             };
             let scores = rankings(&dense, &asking).into_iter().map(|(arm, variants)| {
                 let scores = variants
@@ -162,7 +112,7 @@ async fn evaluate(materials: &[Material<'_>], asked: &[(Asked, Asked)], shelf: &
             progress.advance(1);
         }
     }
-    Ok(results)
+    results
 }
 
 fn add_tables(report: &mut Report, heading: &str, results: &Results, rows: &[Row]) {

@@ -5,8 +5,8 @@
 use mainpoint_engine::{Encoding, TokenSalience};
 use mainpoint_store::fusion::reciprocal_rank;
 
-use super::arms::ALL_50;
-use super::reading::{Plan, Reading};
+use super::arms::{ALL_50, CANDIDATES};
+use super::reading::{Asked, Plan, Reading};
 use super::shelf::Found;
 use crate::locomo::Conversation;
 use crate::ranking::{best_cosines, by_score, completed};
@@ -20,6 +20,14 @@ pub(super) struct Material<'a> {
     pub(super) readings: Vec<(Plan, Reading)>,
     /// The embedder's token vectors, per turn and passage.
     pub(super) encodings: Vec<Vec<Encoding>>,
+    /// Its questions, over the keys of main points.
+    pub(super) asked: Asked,
+    /// Its questions, over the keys of all content.
+    pub(super) asked_all: Asked,
+    /// Its questions, over the main points of the store's candidates only.
+    pub(super) asked_among: Asked,
+    /// What the store found for each question.
+    pub(super) found: Vec<Found>,
 }
 
 /// The vectors of a conversation's turns, passage by passage.
@@ -41,6 +49,8 @@ pub(super) struct Asking<'a> {
     pub(super) attention: &'a [f32],
     /// The attention that it pays to all content of each turn.
     pub(super) attention_to_all: &'a [f32],
+    /// The attention that it pays to the main point of each candidate; the lowest score for other turns.
+    pub(super) attention_among: &'a [f32],
 }
 
 /// Vectors for every arm that is ranked in memory.
@@ -117,6 +127,9 @@ pub(super) fn rankings(dense: &[Dense], asking: &Asking<'_>) -> Vec<(&'static st
     let main_point_50 = in_memory("main-point-50").unwrap_or_default();
     let (attention, to_all) = (by_score(asking.attention), by_score(asking.attention_to_all));
     let count = asking.attention.len();
+    let among = by_score(asking.attention_among).into_iter();
+    let among: Vec<usize> = among.filter(|turn| asking.attention_among[*turn] > f32::MIN).collect();
+    let first = |ranking: &[usize]| ranking.iter().take(CANDIDATES).copied().collect::<Vec<_>>();
     let fuse = |rankings: &[&Vec<usize>], k: f32| {
         let rankings: Vec<Vec<usize>> = rankings.iter().map(|ranking| (*ranking).clone()).collect();
         reciprocal_rank(&rankings, k)
@@ -134,6 +147,10 @@ pub(super) fn rankings(dense: &[Dense], asking: &Asking<'_>) -> Vec<(&'static st
         ("full-pipeline", fuse(&[lexical, main_point, &attention], 20.0)),
         ("fused-60-all-keys", fuse(&[lexical, main_point, &to_all], 60.0)),
         ("fused-20-all-keys", fuse(&[lexical, main_point, &to_all], 20.0)),
+        (
+            "full-pipeline-200",
+            fuse(&[&first(lexical), &first(main_point), &among], 20.0),
+        ),
         ("attention-search", attention.clone()),
         ("attention-search-all-keys", to_all.clone()),
     ];
@@ -141,7 +158,33 @@ pub(super) fn rankings(dense: &[Dense], asking: &Asking<'_>) -> Vec<(&'static st
     ranked
 }
 
-impl Material<'_> {
+impl<'a> Material<'a> {
+    /// Material about a conversation of which nothing is known yet.
+    #[must_use]
+    pub(super) fn of(conversation: &'a Conversation) -> Self {
+        Self {
+            conversation,
+            readings: Vec::new(),
+            encodings: Vec::new(),
+            asked: Asked::default(),
+            asked_all: Asked::default(),
+            asked_among: Asked::default(),
+            found: Vec::new(),
+        }
+    }
+
+    /// What is known about one of its questions.
+    #[must_use]
+    pub(super) fn asking(&self, question: usize) -> Option<Asking<'_>> {
+        Some(Asking {
+            vector: self.asked.vectors.get(question)?,
+            found: self.found.get(question)?,
+            attention: self.asked.attention.get(question)?,
+            attention_to_all: self.asked_all.attention.get(question)?,
+            attention_among: self.asked_among.attention.get(question)?,
+        })
+    }
+
     /// The reading under a plan.
     #[must_use]
     pub(super) fn reading(&self, plan: Plan) -> Option<&Reading> {
@@ -240,6 +283,7 @@ mod tests {
             found: &found,
             attention: &attention,
             attention_to_all: &attention,
+            attention_among: &attention,
         };
         let ranked = rankings(&dense, &asking);
         for (arm, rankings) in &ranked {

@@ -73,6 +73,15 @@ pub(super) struct Asked {
     pub(super) attention: Vec<Vec<f32>>,
 }
 
+/// Which turns compete for a question's attention.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Among<'a> {
+    /// Every turn of the conversation.
+    Everything,
+    /// For each question, these turns, ascending.
+    Turns(&'a [Vec<usize>]),
+}
+
 /// The engine, started only for what the cache does not have.
 pub(super) struct Library {
     cache: Cache,
@@ -87,7 +96,7 @@ pub(super) struct Library {
 /// Heads that questions are asked with, the shipped ones; calibration files need them.
 const SEARCH_HEADS: [[u32; 2]; 4] = [[3, 3], [5, 1], [5, 2], [5, 3]];
 /// Changes when what is kept in the cache changes its meaning.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 impl Library {
     /// A library for two models.
@@ -181,12 +190,13 @@ impl Library {
         for (turn, read) in conversation.turns.iter().zip(&reading.turns) {
             let mut passages = Vec::with_capacity(read.passages.len());
             for passage in &read.passages {
-                let text = &turn.text[passage.start..passage.end];
+                // Who speaks is part of what everyone embeds: without the name, whole turns lose two fifths.
+                let speaker = format!("{}: ", turn.speaker);
                 let encoding = engine
-                    .encode(text, None)
+                    .encode(&format!("{speaker}{}", &turn.text[passage.start..passage.end]), None)
                     .await
                     .map_err(BenchError::engine("encoding"))?;
-                passages.push(shifted(encoding, passage.start));
+                passages.push(shifted(encoding, speaker.len(), passage.start));
             }
             turns.push(passages);
             progress.advance(1);
@@ -204,31 +214,34 @@ impl Library {
         conversation: &Conversation,
         plan: Plan,
         reading: &Reading,
+        among: Among<'_>,
     ) -> Result<Asked, BenchError> {
         let questions: Vec<&str> = conversation
             .questions
             .iter()
             .map(|question| question.text.as_str())
             .collect();
-        let (fingerprint, described) = (self.fingerprint.clone(), format!("{plan:?}"));
+        let fingerprint = self.fingerprint.clone();
+        let (described, competing) = (format!("{plan:?}"), format!("{among:?}"));
         let (text, questions_text) = (text_of(conversation), questions.join("\n"));
-        let name = format!("{}-{}-asked", conversation.name, plan.name);
-        let inputs = [fingerprint.as_str(), &described, &text, &questions_text];
+        let name = format!("{}-{}-asked{}", conversation.name, plan.name, among.suffix());
+        let inputs = [fingerprint.as_str(), &described, &text, &questions_text, &competing];
         if let Some(columns) = self.cache.get(&name, &inputs) {
             return Ok(kept::asked(&columns));
         }
         let engine = self.engine(plan)?;
-        let (owners, candidates) = candidates(reading)?;
+        let candidates = Candidates::of(reading)?;
         let mut progress = Progress::begin(format!("asking {name}"), questions.len());
         let mut asked = Asked::default();
-        for text in questions {
+        for (index, text) in questions.into_iter().enumerate() {
             let question = engine
                 .question(text)
                 .await
                 .map_err(BenchError::engine("preparing a question"))?;
-            asked
-                .attention
-                .push(attention(&engine, &question, &owners, &candidates, reading.turns.len()));
+            asked.attention.push(match among {
+                Among::Everything => candidates.attention(&engine, &question),
+                Among::Turns(turns) => candidates.only(&turns[index]).attention(&engine, &question),
+            });
             asked.vectors.push(question.vector);
             progress.advance(1);
         }
@@ -295,38 +308,71 @@ impl From<TurnReading> for ReadTurn {
     }
 }
 
-/// The keys of every passage, with the turn that each belongs to.
-fn candidates(reading: &Reading) -> Result<(Vec<usize>, Vec<KeyBlock>), BenchError> {
-    let mut owners = Vec::new();
-    let mut blocks = Vec::new();
-    for (turn, read) in reading.turns.iter().enumerate() {
-        for passage in &read.passages {
-            owners.push(turn);
-            blocks.push(KeyBlock::from_bytes(&passage.keys).map_err(BenchError::engine("unpacking keys"))?);
+impl Among<'_> {
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Everything => "",
+            Self::Turns(_) => "-among",
         }
     }
-    Ok((owners, blocks))
 }
 
-fn attention(
-    engine: &Engine,
-    question: &Question,
-    owners: &[usize],
-    candidates: &[KeyBlock],
+/// The keys of passages, each with the turn that it belongs to.
+struct Candidates {
     turns: usize,
-) -> Vec<f32> {
-    let mut best = vec![f32::MIN; turns];
-    for (owner, score) in owners.iter().zip(engine.attention_scores(question, candidates)) {
-        best[*owner] = best[*owner].max(score);
-    }
-    best
+    owners: Vec<usize>,
+    keys: Vec<KeyBlock>,
 }
 
-/// The encoding with offsets of the turn's text instead of the passage's.
-fn shifted(encoding: Encoding, by: usize) -> Encoding {
+impl Candidates {
+    /// Every passage of a reading.
+    fn of(reading: &Reading) -> Result<Self, BenchError> {
+        let mut all = Self {
+            turns: reading.turns.len(),
+            owners: Vec::new(),
+            keys: Vec::new(),
+        };
+        for (turn, read) in reading.turns.iter().enumerate() {
+            for passage in &read.passages {
+                all.owners.push(turn);
+                all.keys
+                    .push(KeyBlock::from_bytes(&passage.keys).map_err(BenchError::engine("unpacking keys"))?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The passages of some turns, which ascend.
+    fn only(&self, turns: &[usize]) -> Self {
+        let pairs = self
+            .owners
+            .iter()
+            .zip(&self.keys)
+            .filter(|(owner, _)| turns.binary_search(owner).is_ok());
+        let (owners, keys) = pairs.map(|(owner, keys)| (*owner, keys.clone())).unzip();
+        Self {
+            turns: self.turns,
+            owners,
+            keys,
+        }
+    }
+
+    /// Per turn, the attention that its best passage gets; the lowest score there is for turns without one.
+    fn attention(&self, engine: &Engine, question: &Question) -> Vec<f32> {
+        let mut best = vec![f32::MIN; self.turns];
+        for (owner, score) in self.owners.iter().zip(engine.attention_scores(question, &self.keys)) {
+            best[*owner] = best[*owner].max(score);
+        }
+        best
+    }
+}
+
+/// The encoding of a passage behind its speaker, with offsets of the turn's text. The speaker's tokens get the empty
+/// range at the passage's start, which no span overlaps: they belong to the whole turn and to no part of it.
+fn shifted(encoding: Encoding, speaker: usize, by: usize) -> Encoding {
     let shift = |token: EncodedToken| EncodedToken {
-        start: token.start + by,
-        end: token.end + by,
+        start: token.start.saturating_sub(speaker) + by,
+        end: token.end.saturating_sub(speaker) + by,
         ..token
     };
     Encoding {

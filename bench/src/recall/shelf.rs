@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::reading::{ReadPassage, Reading};
 use crate::BenchError;
-use crate::locomo::Conversation;
+use crate::locomo::{self, Conversation};
 use crate::ranking::first_places;
 
 /// A store in a temporary directory.
@@ -76,7 +76,7 @@ impl Shelf {
                 .passages
                 .iter()
                 .enumerate()
-                .map(|(number, passage)| point(*id, number, passage, &turn.text));
+                .map(|(number, passage)| point(*id, number, passage, turn));
             points.push((scope.clone(), *id, found.collect()));
         }
         self.store
@@ -184,19 +184,20 @@ impl Shelf {
     }
 }
 
-fn point(turn: TurnId, number: usize, passage: &ReadPassage, text: &str) -> Point {
+/// The text that is searched begins with the speaker's name, as the messages of a chat between several people do.
+fn point(id: TurnId, number: usize, passage: &ReadPassage, turn: &locomo::Turn) -> Point {
     let span = |span: &mainpoint_engine::Span| Span {
         start: narrow(span.start),
         end: narrow(span.end),
         salience: span.salience,
     };
     Point {
-        turn,
+        turn: id,
         passage: narrow(number),
         start: narrow(passage.start),
         end: narrow(passage.end),
         spans: passage.spans.iter().map(span).collect(),
-        text: text[passage.start..passage.end].to_owned(),
+        text: format!("{}: {}", turn.speaker, &turn.text[passage.start..passage.end]),
         vector: passage.vector.clone(),
         keys: passage.keys.clone(),
     }

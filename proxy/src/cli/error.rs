@@ -3,6 +3,7 @@
 //! It must not know how failures are shown.
 
 use std::io;
+use std::path::PathBuf;
 
 use mainpoint_engine::EngineError;
 use mainpoint_store::StoreError;
@@ -48,6 +49,12 @@ pub enum CliError {
         /// What is wrong.
         reason: String,
     },
+    /// There is no store to search.
+    #[error("there is no store in {} (store.directory): start the proxy first, or name another one with --data-dir", directory.display())]
+    NoStore {
+        /// Where it should be.
+        directory: PathBuf,
+    },
     /// An argument cannot be used.
     #[error("{0}")]
     Argument(String),
@@ -85,6 +92,7 @@ impl CliError {
                 _ => ExitStatus::InputOutput,
             },
             Self::Conversation { .. } => ExitStatus::Data,
+            Self::NoStore { .. } => ExitStatus::NoInput,
             Self::Argument(_) => ExitStatus::Usage,
             Self::Output { .. } => ExitStatus::InputOutput,
             Self::Models { status, .. } => *status,

@@ -14,6 +14,7 @@ pub use error::CliError;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Overrides};
@@ -87,14 +88,27 @@ async fn run(command: Command) -> Result<(), CliError> {
     }
 }
 
-/// Shows help on standard output and mistakes on standard error.
+/// Shows help in full, and a mistake as one line.
 fn show_usage(error: &clap::Error) -> ExitCode {
-    // Nothing can be done when the terminal is gone.
-    let _ = error.print();
-    if error.use_stderr() {
-        ExitStatus::Usage.into()
-    } else {
-        ExitCode::SUCCESS
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // Nothing can be done when the terminal is gone.
+            let _ = error.print();
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            ExitStatus::Usage.into()
+        }
+        _ => {
+            let text = error.render().to_string();
+            let lines = text
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+            let line = lines.collect::<Vec<_>>().join("; ");
+            fail(line.trim_start_matches("error: "), ExitStatus::Usage.code())
+        }
     }
 }
 

@@ -47,10 +47,9 @@ pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
     };
     let config = arguments.config.load(&overrides)?;
     if !config.store.directory.is_dir() {
-        let directory = config.store.directory.display();
-        return Err(CliError::Argument(format!(
-            "there is no store in {directory} (store.directory); start the proxy first, or name one with --data-dir"
-        )));
+        return Err(CliError::NoStore {
+            directory: config.store.directory,
+        });
     }
     let paths = models::resolve(&config.models)?;
     let engine = startup::engine(&config, &paths)?;
@@ -111,7 +110,7 @@ async fn search(
         let point = result.points.iter().find(|point| point.turn == id);
         Some(Found {
             score,
-            main_point: point.map(|point| main_point(point)).unwrap_or_default(),
+            main_point: point.map(main_point).unwrap_or_default(),
             turn,
         })
     });

@@ -56,7 +56,7 @@ pub struct ServerConfig {
 pub struct UpstreamConfig {
     /// Base URL including its `/v1`, without a slash at its end; `None` is the embedded upstream (the reader answers).
     pub url: Option<Url>,
-    /// Key sent upstream instead of the caller's own Authorization.
+    /// Key sent upstream when the caller sends none of its own.
     pub api_key: Option<Secret>,
     /// How long connecting may take.
     pub connect_timeout: Duration,

@@ -2,7 +2,6 @@
 //!
 //! It must not know requests; nobody waits for it. Two queues, both bounded: one before the journal, one before the reader.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
+use super::job::{Job, Waiting};
 use super::points::{as_text, points_of};
 use super::resume;
 use crate::config::ReaderSettings;
@@ -29,14 +29,6 @@ pub(crate) struct Offer<'a> {
     pub(crate) names: &'a [TurnId],
     /// Makes one of the turns.
     pub(crate) turn: &'a dyn Fn(usize) -> Option<Turn>,
-}
-
-/// Consecutive turns of one conversation, oldest first, and which of them are to be read.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) scope: Scope,
-    pub(super) turns: Vec<Turn>,
-    pub(super) wanted: HashSet<TurnId>,
 }
 
 /// The background reader.
@@ -65,6 +57,7 @@ impl Reading {
             stop: stop.clone(),
             chunk_tokens: settings.window_tokens.saturating_mul(WINDOWS_PER_CHUNK),
             context_bytes: settings.context_tokens.saturating_mul(BYTES_PER_TOKEN),
+            queue: settings.queue.max(1),
         };
         let workers = vec![
             tokio::spawn(worker.clone().resume(accepted.clone())),
@@ -144,6 +137,7 @@ struct Worker {
     stop: CancellationToken,
     chunk_tokens: usize,
     context_bytes: usize,
+    queue: usize,
 }
 
 impl Worker {
@@ -217,16 +211,26 @@ impl Worker {
         Ok(())
     }
 
-    /// Reads accepted turns until told to stop.
+    /// Reads accepted turns until told to stop. What has come meanwhile for the same conversation is read in the same passes.
     async fn read(self, mut to_read: mpsc::Receiver<Job>) {
+        let mut waiting = Waiting::default();
         loop {
-            let job = tokio::select! {
-                biased;
-                () = self.stop.cancelled() => None,
-                job = to_read.recv() => job,
+            while !waiting.is_full(self.queue)
+                && let Ok(job) = to_read.try_recv()
+            {
+                waiting.add(job);
+            }
+            let next = waiting.next();
+            let job = match next {
+                Some(job) => Some(job),
+                None => tokio::select! {
+                    biased;
+                    () = self.stop.cancelled() => None,
+                    job = to_read.recv() => job,
+                },
             };
             let Some(job) = job else { return };
-            for chunk in chunks(&job, self.chunk_tokens) {
+            for chunk in job.chunks(self.chunk_tokens) {
                 if self.stop.is_cancelled() {
                     return;
                 }
@@ -321,29 +325,6 @@ const BYTES_PER_TOKEN: usize = 4;
 const BUSY_RETRIES: usize = 50;
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
 
-/// Stretches of consecutive wanted turns of at most `tokens` tokens, or of one turn.
-fn chunks(job: &Job, tokens: usize) -> Vec<std::ops::Range<usize>> {
-    let mut chunks: Vec<std::ops::Range<usize>> = Vec::new();
-    let mut filled = 0;
-    for (at, turn) in job.turns.iter().enumerate() {
-        if !job.wanted.contains(&turn.id) {
-            continue;
-        }
-        let cost = turn.tokens as usize;
-        match chunks.last_mut() {
-            Some(last) if last.end == at && filled + cost <= tokens => {
-                last.end = at + 1;
-                filled += cost;
-            }
-            _ => {
-                chunks.push(at..at + 1);
-                filled = cost;
-            }
-        }
-    }
-    chunks
-}
-
 /// Whether another attempt with the same text would fail alike.
 fn is_about_the_text(error: &EngineError) -> bool {
     matches!(
@@ -357,41 +338,5 @@ fn report(warnings: &OncePerMinute, error: &MemoryError) {
     metrics::failure(label);
     if warnings.allows(label) {
         tracing::warn!(kind = label, error = %error, "turns were not read; the conversation's next request brings them again");
-    }
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-    use chrono::DateTime;
-
-    use super::*;
-
-    pub(in super::super) fn turn(number: u8, parent: Option<u8>, tokens: u32) -> Turn {
-        Turn {
-            id: TurnId([number; 16]),
-            parent: parent.map(|parent| TurnId([parent; 16])),
-            conversation: TurnId([0; 16]),
-            scope: Scope::new("k-a").unwrap(),
-            position: u32::from(number),
-            role: "user".to_owned(),
-            text: "text".to_owned(),
-            time: DateTime::UNIX_EPOCH,
-            tokens,
-        }
-    }
-
-    #[test]
-    fn consecutive_unread_turns_share_a_chunk_up_to_its_size() {
-        let turns: Vec<Turn> = (0..7).map(|number| turn(number, None, 10)).collect();
-        let wanted = [1, 2, 3, 5, 6].map(|number| TurnId([number; 16])).into();
-        let job = Job {
-            scope: Scope::new("k-a").unwrap(),
-            turns,
-            wanted,
-        };
-        assert_eq!(chunks(&job, 20), [1..3, 3..4, 5..7]);
-        assert_eq!(chunks(&job, 1), [1..2, 2..3, 3..4, 5..6, 6..7]);
-        assert_eq!(chunks(&job, 1000), [1..4, 5..7]);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It must not read or store anything.
 
-use super::reading::Job;
+use super::job::Job;
 use mainpoint_store::Turn;
 
 /// One job for each stretch of consecutive turns of a conversation's branch.
@@ -46,7 +46,7 @@ const BRANCHES: usize = 32;
 
 #[cfg(test)]
 mod tests {
-    use super::super::reading::tests::turn;
+    use super::super::job::tests::turn;
     use super::*;
 
     #[test]

@@ -3,13 +3,14 @@
 //! It must not know how any source works.
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::assemble::assemble;
 use super::blueprint::Blueprint;
 use super::digest::Sha256Digest;
-use super::directory::{ModelFile, ModelState, ModelsDirectory};
+use super::directory::ModelsDirectory;
 use super::error::{Attempt, ModelError, SourceError, at};
 use super::manifest::Manifest;
 use super::reference::ModelReference;
@@ -68,13 +69,18 @@ pub(super) struct Fetch {
 impl Fetch {
     pub(super) async fn run(&self, blueprint: Blueprint) -> Result<Fetched, ModelError> {
         let file = self.directory.model_of(blueprint.clone());
-        if self.already_there(&file) {
+        if file.verify(|_| ()).is_ok() {
             return Ok(Fetched::AlreadyThere(file.path().to_path_buf()));
         }
         let workspace = Workspace::open(&self.directory, &blueprint, self.progress).await?;
         // Whoever held the lock before may have installed the model.
-        if self.already_there(&file) {
-            return Ok(Fetched::AlreadyThere(file.path().to_path_buf()));
+        match file.verify(|_| ()) {
+            Ok(_) => return Ok(Fetched::AlreadyThere(file.path().to_path_buf())),
+            Err(ModelError::Missing { .. }) => {}
+            Err(_) => self.progress.line(&format!(
+                "{}: what is installed is damaged; fetching it again",
+                blueprint.name
+            )),
         }
         if let Some(notice) = blueprint.notice {
             self.progress.line(notice);
@@ -139,19 +145,6 @@ impl Fetch {
         check(blueprint, workspace, digest)?;
         Ok(digest)
     }
-
-    fn already_there(&self, file: &ModelFile) -> bool {
-        if matches!(file.state(), ModelState::Missing | ModelState::Partial { .. }) {
-            return false;
-        }
-        match file.verify(|_| ()) {
-            Ok(_) => true,
-            Err(error) => {
-                self.progress.line(&format!("{error}; fetching it again"));
-                false
-            }
-        }
-    }
 }
 
 /// Checks the assembled file; what is wrong is deleted with its pieces, so that the next attempt starts afresh.
@@ -179,6 +172,8 @@ fn install(
 ) -> std::io::Result<()> {
     let assembled = workspace.assembled();
     let file = File::open(&assembled)?;
+    // Whoever shares the models directory may read it.
+    file.set_permissions(fs::Permissions::from_mode(0o644))?;
     file.sync_all()?;
     let manifest = Manifest {
         name: blueprint.name.clone(),

@@ -18,7 +18,7 @@ use crate::error::StartError;
 /// # Errors
 /// [`StartError::LogFilter`] when the filter cannot be parsed.
 pub fn start(config: &LogConfig) -> Result<(), StartError> {
-    let filter = EnvFilter::try_new(&config.filter).map_err(|error| StartError::LogFilter {
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.filter)).map_err(|error| StartError::LogFilter {
         filter: config.filter.clone(),
         reason: error.to_string(),
     })?;
@@ -31,6 +31,9 @@ pub fn start(config: &LogConfig) -> Result<(), StartError> {
     let _ = subscriber.try_init();
     Ok(())
 }
+
+/// Libraries that say more at `info` than an operator wants. A filter that names one of them overrides this.
+const QUIET: &str = "llama-cpp-2=warn,llama_cpp_2=error,lance=warn,lance_index=warn,lancedb=warn";
 
 /// Lets each cause through once a minute, so that a failing part does not flood the log.
 #[derive(Debug, Default)]

@@ -36,7 +36,12 @@ impl Remote {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(config.connect_timeout)
             .read_timeout(config.idle_timeout)
-            .tcp_nodelay(true);
+            .tcp_nodelay(true)
+            // LanceDB switches reqwest's decoders on for the whole build; what is relayed stays as it came.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate();
         if is_loopback(base) {
             builder = builder.no_proxy();
         }

@@ -213,20 +213,39 @@ async fn within_a_conversation_exactly_the_turns_asked_for_are_searched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_conversation_of_five_thousand_turns_is_searched_exactly() {
+async fn thousands_of_turns_are_searched_exactly_however_they_lie_in_their_conversation() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
-    let texts: Vec<_> = (0..200).map(|_| ("the same words", EAST)).collect();
+    let texts: Vec<_> = (0..2000).map(|_| ("the same words", EAST)).collect();
     read(&store, &scope, 0, &texts).await;
     store.maintain().await.unwrap();
-    // Every second of the 200 turns, among 5,000 ids.
-    let ids: Vec<_> = (0..10_000).step_by(2).map(id).collect();
-    let mut asked = query(&scope, Within::Conversation(ids), EAST, "words");
-    asked.limit = 1000;
-    let result = store.search(&asked).await.unwrap();
-    let expected: Vec<_> = (0..200).step_by(2).map(id).collect();
-    assert_eq!(result.dense.iter().map(|hit| hit.turn).collect::<Vec<_>>(), expected);
-    assert_eq!(result.lexical.iter().map(|hit| hit.turn).collect::<Vec<_>>(), expected);
+    // Three of the conversation are pending, one of them asked for.
+    read(&store, &scope, 2000, &texts[..3]).await;
+    let cases: [Vec<u64>; 4] = [
+        (0..5000).collect(),
+        // All but a few: named by what is left out.
+        (0..1990).chain([2001]).filter(|number| number % 500 != 7).collect(),
+        // Every second one, among ids that are not stored at all.
+        (0..10_000).step_by(2).collect(),
+        (5000..10_000).collect(),
+    ];
+    for asked in cases {
+        let expected: Vec<_> = asked.iter().copied().filter(|number| *number < 2003).map(id).collect();
+        let mut asked = query(
+            &scope,
+            Within::Conversation(asked.into_iter().map(id).collect()),
+            EAST,
+            "words",
+        );
+        asked.limit = 5000;
+        let result = store.search(&asked).await.unwrap();
+        assert!(result.dense.iter().map(|hit| hit.turn).eq(expected.iter().copied()));
+        let mut lexical: Vec<_> = result.lexical.iter().map(|hit| hit.turn).collect();
+        lexical.sort();
+        assert!(lexical.into_iter().eq(expected.iter().copied()));
+        let points = store.points(&scope, &asked.within, 5000).await.unwrap();
+        assert!(points.iter().map(|point| point.turn).eq(expected));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,12 @@ const ODD_REQUESTS: [&str; 8] = [
     r#"{"messages":[{"role":"user","content":"a\u0000b\u2028c"}],"model":"x","metadata":{"":""}}"#,
 ];
 
+/// A whole gzip file of an answer without choices.
+const GZIP: [u8; 34] = [
+    31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 171, 86, 74, 206, 200, 207, 76, 78, 45, 86, 178, 138, 142, 173, 5, 0, 75, 158,
+    186, 173, 14, 0, 0, 0,
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_under_the_budget_and_all_answers_pass_byte_for_byte() {
     let upstream = ScriptedUpstream::start().await;
@@ -120,8 +126,12 @@ fn odd_replies() -> Vec<(&'static str, Reply)> {
             Reply::bytes("application/json", vec![0xff, 0xfe, 0x00, 0x80]),
         ),
         (
-            "a compressed body",
+            "a body that is not as compressed as it says",
             Reply::bytes("application/json", vec![0x1f, 0x8b, 8, 0, 1, 2]).header("content-encoding", "gzip"),
+        ),
+        (
+            "a compressed body",
+            Reply::bytes("application/json", GZIP.to_vec()).header("content-encoding", "gzip"),
         ),
         (
             "an error",

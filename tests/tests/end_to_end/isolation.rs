@@ -146,6 +146,14 @@ fn small_talk(question: &str) -> Conversation {
             "On the way home I bought plums, a whole kilo of them.",
             "Plums are wonderful now, try them with a little cinnamon.",
         ),
+        (
+            "I made a cake of half of them and gave the other half to my neighbours.",
+            "They will be glad. Did you leave the skins on or did you take them off?",
+        ),
+        (
+            "I left them on, and one of the neighbours gave me a bunch of asters for it.",
+            "Cake for flowers is a very good trade, put them into a tall vase.",
+        ),
     ] {
         conversation.user(user);
         conversation.assistant(assistant);

@@ -64,6 +64,11 @@ async fn headers_travel_both_ways_except_those_of_one_connection() {
             upstream.base_url().replace("http://", "").replace("/v1", ""),
             "{path}"
         );
+        let encodings = received.header("accept-encoding");
+        assert!(
+            ["", "identity"].contains(&encodings),
+            "{path}: nobody asked for {encodings}"
+        );
         let custom: Vec<_> = received.headers.get_all("x-custom").iter().collect();
         assert_eq!(custom, ["b", "a"], "{path}");
         for stripped in ["x-hop", "te", "keep-alive", "proxy-authorization"] {

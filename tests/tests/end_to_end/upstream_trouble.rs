@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use mainpoint_tests::reply::chunk;
-use mainpoint_tests::{Answer, Conversation, Gate, Reply, ScriptedUpstream, StartedProxy, binary, sse, within};
+use mainpoint_tests::{Answer, Conversation, Gate, Reply, ScriptedUpstream, StartedProxy, binary, sse, wire, within};
 use serde_json::json;
 use tokio::net::TcpSocket;
 
@@ -128,7 +128,7 @@ async fn a_client_that_hangs_up_cancels_the_request_at_the_upstream() {
 
     // Before the first byte.
     upstream.reply_next(Reply::events().then_wait(&never).event("[DONE]"));
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let client = wire::client();
     let asking = client
         .post(format!("{}/chat/completions", proxy.base_url()))
         .body(CHAT)

@@ -70,7 +70,10 @@ fn write_turn(output: &mut impl Write, stretches: &[Stretch<'_>], marks: Marks) 
             write!(output, "{}", if inside { "»" } else { "«" })?;
             inside = stretch.main_point;
         }
-        let style = style_of(stretch);
+        let style = match marks {
+            Marks::Styles => style_of(stretch),
+            Marks::Guillemets => Style::new(),
+        };
         // A background colour would run on to the edge of the terminal at the end of a line.
         for (index, line) in stretch.text.split('\n').enumerate() {
             if index > 0 {
@@ -98,21 +101,44 @@ fn style_of(stretch: &Stretch<'_>) -> Style {
     }
 }
 
-/// The background of a token; a token with hardly any attention has none.
+/// The background of a token; one without attention has none.
 #[expect(
     clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
     clippy::cast_sign_loss,
     reason = "the index is between 0 and the ramp's length"
 )]
 fn colour(attention: f32) -> Option<Ansi256Color> {
-    // Few tokens come near the greatest attention of their turn: the root spreads the rest over the ramp.
-    let step = attention.clamp(0.0, 1.0).sqrt() * (RAMP.len() + 1) as f32;
-    let index = (step as usize).min(RAMP.len()).checked_sub(1)?;
-    RAMP.get(index).copied().map(Ansi256Color)
+    if attention <= 0.0 {
+        return None;
+    }
+    let index = (attention.min(1.0) * RAMP.len() as f32) as usize;
+    RAMP.get(index.min(RAMP.len() - 1)).copied().map(Ansi256Color)
+}
+
+/// Spreads the scores of a turn over the whole ramp: its least attention that is not none becomes nearly 0, its greatest 1.
+fn spread(score: f32, least: f32, greatest: f32) -> f32 {
+    if score <= 0.0 {
+        return 0.0;
+    }
+    let width = greatest - least;
+    if width <= 0.0 {
+        1.0
+    } else {
+        ((score - least) / width).clamp(f32::EPSILON, 1.0)
+    }
 }
 
 /// Cuts a text wherever the attention or the main point changes. Together the stretches are the text.
 fn stretches<'a>(text: &'a str, reading: &TurnReading) -> Vec<Stretch<'a>> {
+    let attended = || {
+        reading
+            .salience
+            .iter()
+            .map(|token| token.score)
+            .filter(|score| *score > 0.0)
+    };
+    let (least, greatest) = (attended().fold(1.0, f32::min), attended().fold(0.0, f32::max));
     let spans: Vec<&Span> = reading.passages.iter().flat_map(|passage| &passage.spans).collect();
     let tokens = reading.salience.iter().flat_map(|token| [token.start, token.end]);
     let ends = spans.iter().flat_map(|span| [span.start, span.end]);
@@ -130,7 +156,7 @@ fn stretches<'a>(text: &'a str, reading: &TurnReading) -> Vec<Stretch<'a>> {
             let token = reading.salience.iter().find(|token| covers(token.start, token.end));
             Some(Stretch {
                 text: text.get(*start..*end)?,
-                attention: token.map_or(0.0, |token| token.score),
+                attention: token.map_or(0.0, |token| spread(token.score, least, greatest)),
                 main_point: spans.iter().any(|span| covers(span.start, span.end)),
             })
         })
@@ -184,6 +210,23 @@ mod tests {
             last = place;
         }
         assert_eq!(last, Some(RAMP.len() - 1));
+    }
+
+    #[test]
+    fn the_least_and_the_greatest_attention_of_a_turn_are_the_ends_of_the_ramp() {
+        let reading = reading(vec![
+            token(0, 1, 0.6),
+            token(1, 2, 0.0),
+            token(2, 3, 0.8),
+            token(3, 4, 1.0),
+        ]);
+        let colours: Vec<_> = stretches("abcd", &reading)
+            .iter()
+            .map(|stretch| colour(stretch.attention))
+            .collect();
+        assert_eq!(colours[0], Some(Ansi256Color(230)));
+        assert_eq!(colours[1], None);
+        assert_eq!(colours[3], Some(Ansi256Color(214)));
     }
 
     proptest! {

@@ -1,0 +1,109 @@
+//! Gathering everything that the arms rank by: readings, encodings, searches.
+//!
+//! It must not know how anything is ranked.
+
+use super::arms::{ALL_KEYS, CANDIDATES, SHIPPED, plans};
+use super::rankings::Material;
+use super::reading::{Among, Asked, Library};
+use super::shelf::{Found, Shelf};
+use crate::BenchError;
+use crate::locomo::Conversation;
+use crate::progress::Progress;
+
+/// Reads, encodes and asks, one plan after the other, so that each engine starts once.
+pub(super) async fn read<'a>(
+    library: &mut Library,
+    conversations: &'a [Conversation],
+) -> Result<Vec<Material<'a>>, BenchError> {
+    let mut materials: Vec<Material<'a>> = conversations.iter().map(Material::of).collect();
+    for plan in plans(library.reader_sha256()) {
+        for material in &mut materials {
+            let conversation = material.conversation;
+            let reading = library.read(conversation, plan).await?;
+            if plan == SHIPPED {
+                material.encodings = library.encode(conversation, plan, &reading).await?;
+                material.asked = library.ask(conversation, plan, &reading, Among::Everything).await?;
+            } else if plan == ALL_KEYS {
+                material.asked_all = library.ask(conversation, plan, &reading, Among::Everything).await?;
+            }
+            material.readings.push((plan, reading));
+        }
+    }
+    Ok(materials)
+}
+
+/// Fills a store with what the shipped plan read.
+pub(super) async fn store(materials: &[Material<'_>]) -> Result<Shelf, BenchError> {
+    let vectors = materials.iter().flat_map(|material| &material.asked.vectors);
+    let shelf = Shelf::open(vectors.map(Vec::len).next().unwrap_or(1)).await?;
+    let mut progress = Progress::begin("storing", materials.len());
+    for material in materials {
+        if let Some(reading) = material.reading(SHIPPED) {
+            shelf.fill(material.conversation, reading).await?;
+        }
+        progress.advance(1);
+    }
+    shelf.settle().await?;
+    Ok(shelf)
+}
+
+/// Searches the store for every question, and asks once more among the candidates that the proxy
+/// would have.
+pub(super) async fn search(
+    library: &mut Library,
+    shelf: &Shelf,
+    materials: &mut [Material<'_>],
+) -> Result<(), BenchError> {
+    for material in materials {
+        let conversation = material.conversation;
+        let questions = conversation.questions.iter().zip(&material.asked.vectors);
+        let mut progress = Progress::begin(format!("searching {}", conversation.name), questions.len());
+        let mut all_found = Vec::with_capacity(questions.len());
+        for (question, vector) in questions {
+            all_found.push(shelf.search(conversation, vector, &question.text).await?);
+            progress.advance(1);
+        }
+        let candidates: Vec<Vec<usize>> = all_found.iter().map(|found| found.candidates(CANDIDATES)).collect();
+        material.asked_among = match material.reading(SHIPPED) {
+            Some(reading) => {
+                library
+                    .ask(conversation, SHIPPED, reading, Among::Turns(&candidates))
+                    .await?
+            }
+            None => Asked::default(),
+        };
+        material.found = all_found;
+    }
+    Ok(())
+}
+
+impl Found {
+    /// The turns among the first `limit` of either ranking, ascending.
+    fn candidates(&self, limit: usize) -> Vec<usize> {
+        let mut turns: Vec<usize> = self
+            .dense
+            .iter()
+            .take(limit)
+            .chain(self.lexical.iter().take(limit))
+            .copied()
+            .collect();
+        turns.sort_unstable();
+        turns.dedup();
+        turns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candidates_are_the_best_of_both_rankings() {
+        let found = Found {
+            dense: vec![5, 3, 9],
+            lexical: vec![3, 1, 5],
+        };
+        assert_eq!(found.candidates(2), [1, 3, 5]);
+        assert_eq!(found.candidates(9), [1, 3, 5, 9]);
+    }
+}

@@ -1,0 +1,95 @@
+//! The vector index, on a table that is small but treated as large.
+//!
+//! Responsible for: showing that it is built once, found good, used, and that conversations do without it. Must not
+//! know: Lance's parameters.
+
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+use chrono::Utc;
+
+use super::*;
+use crate::record::{Point, Scope, Turn, TurnId};
+use crate::{SearchQuery, Store, StoreConfig, Within};
+
+const WIDTH: usize = 16;
+const ROWS: u32 = 600;
+
+fn vector(number: u32) -> Vec<f32> {
+    (0..WIDTH as u32)
+        .map(|axis| ((number * 31 + axis * 17) as f32 * 0.61).sin())
+        .collect()
+}
+
+fn id(number: u32) -> TurnId {
+    TurnId(u128::from(number).to_be_bytes())
+}
+
+async fn filled(directory: &std::path::Path, scope: &Scope) -> Store {
+    let store = Store::open(StoreConfig::new(directory, WIDTH)).await.unwrap();
+    let turns = (0..ROWS).map(|number| Turn {
+        id: id(number),
+        parent: None,
+        conversation: id(0),
+        scope: scope.clone(),
+        position: number,
+        role: "user".to_owned(),
+        text: "text".to_owned(),
+        time: Utc::now(),
+        tokens: 1,
+    });
+    let point = |number| Point {
+        turn: id(number),
+        passage: 0,
+        start: 0,
+        end: 4,
+        spans: vec![],
+        text: "text".to_owned(),
+        vector: vector(number),
+        keys: vec![],
+    };
+    store.accept(turns.collect()).await.unwrap();
+    store
+        .complete(
+            (0..ROWS)
+                .map(|number| (scope.clone(), id(number), vec![point(number)]))
+                .collect(),
+        )
+        .await
+        .unwrap();
+    store.flush().await.unwrap();
+    store
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_table_gets_an_index_that_finds_what_the_exact_search_finds() {
+    let directory = tempfile::tempdir().unwrap();
+    let scope = Scope::new("s").unwrap();
+    let store = filled(directory.path(), &scope).await;
+    let points = &store.shared().tables.points;
+    assert_eq!(
+        build_when_large(points, ROWS as usize + 1).await.unwrap(),
+        None,
+        "not large enough"
+    );
+    let recall = build_when_large(points, ROWS as usize).await.unwrap().unwrap();
+    assert!(recall >= RECALL_NEEDED, "{recall}");
+    assert_eq!(
+        build_when_large(points, ROWS as usize).await.unwrap(),
+        None,
+        "it is there already"
+    );
+
+    for within in [Within::Scope, Within::Conversation((0..ROWS).map(id).collect())] {
+        let query = SearchQuery {
+            scope: scope.clone(),
+            within,
+            vector: vector(77),
+            text: String::new(),
+            limit: 5,
+        };
+        let result = store.search(&query).await.unwrap();
+        assert!((result.dense[0].score - 1.0).abs() < 1e-3, "{:?}", result.dense[0]);
+        assert_eq!(result.dense.len(), 5);
+    }
+    store.maintain().await.unwrap();
+}
