@@ -165,11 +165,22 @@ fn install(writer: GgufWriter, target: &Path) -> Result<(), EngineError> {
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let temporary = tempfile::NamedTempFile::new_in(folder).map_err(|error| fail(target, &error))?;
+    let temporary = readable_by_all()
+        .tempfile_in(folder)
+        .map_err(|error| fail(target, &error))?;
     writer.write(temporary.path())?;
     temporary.as_file().sync_all().map_err(|error| fail(target, &error))?;
     temporary.persist(target).map_err(|error| fail(target, &error.error))?;
     Ok(())
+}
+
+/// Temporary files are private by default; a model is not.
+fn readable_by_all() -> tempfile::Builder<'static, 'static> {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "permissions are a matter of Unix"))]
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    builder
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, EngineError> {

@@ -47,13 +47,17 @@ pub struct EngineStatus {
     pub seconds_reading: f64,
 }
 
+/// Writes into the sender that comes with each request.
+type GeneratorActor = Actor<(GenerateRequest, Pieces), ()>;
+
 struct Parts {
     reader: Actor<ReadJob, Vec<ReadTurn>>,
     questioner: Actor<String, QueryBlock>,
     /// Bulk work; a question's vector never waits behind it.
     embedder: Actor<Vec<EncodeItem>, Vec<Encoding>>,
     question_embedder: Actor<Vec<EncodeItem>, Vec<Encoding>>,
-    generator: Mutex<Option<Arc<Actor<(GenerateRequest, Pieces), ()>>>>,
+    /// Started when it is first asked for.
+    generator: Mutex<Option<Arc<GeneratorActor>>>,
     reader_model: Model,
     embedder_model: Model,
     content_free: QueryBlock,
@@ -333,7 +337,7 @@ impl Engine {
         Ok(readings)
     }
 
-    async fn generator(&self) -> Result<Arc<Actor<(GenerateRequest, Pieces), ()>>, EngineError> {
+    async fn generator(&self) -> Result<Arc<GeneratorActor>, EngineError> {
         let parts = Arc::clone(&self.parts);
         let started = tokio::task::spawn_blocking(move || {
             let mut slot = parts.generator.lock().unwrap_or_else(PoisonError::into_inner);
@@ -394,7 +398,7 @@ fn start_embedder(
     })
 }
 
-fn start_generator(model: &Model, threads: usize) -> Result<Actor<(GenerateRequest, Pieces), ()>, EngineError> {
+fn start_generator(model: &Model, threads: usize) -> Result<GeneratorActor, EngineError> {
     let model = model.clone();
     Actor::start("generator", 8, move |inbox| {
         let mut generator = Generator::new(&model, threads)?;

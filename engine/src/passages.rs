@@ -32,7 +32,7 @@ pub(crate) fn passages(text: &str, limit: usize, count: impl Fn(&str) -> usize) 
 /// A sentence, halved at word boundaries until its pieces fit.
 fn pieces(at: usize, sentence: &str, limit: usize, count: &impl Fn(&str) -> usize) -> Vec<Range<usize>> {
     if count(sentence) <= limit {
-        return vec![at..at + sentence.len()];
+        return std::iter::once(at..at + sentence.len()).collect();
     }
     let middle = sentence.len() / 2;
     let boundary = sentence
@@ -48,7 +48,7 @@ fn pieces(at: usize, sentence: &str, limit: usize, count: &impl Fn(&str) -> usiz
                 .min_by_key(|offset| offset.abs_diff(middle))
         });
     let Some(boundary) = boundary else {
-        return vec![at..at + sentence.len()];
+        return std::iter::once(at..at + sentence.len()).collect();
     };
     let (left, right) = sentence.split_at(boundary);
     let mut found = pieces(at, left, limit, count);
@@ -68,7 +68,10 @@ mod tests {
 
     #[test]
     fn a_short_turn_is_one_passage() {
-        assert_eq!(passages("One. Two three.", 10, words), [0..15]);
+        assert_eq!(
+            passages("One. Two three.", 10, words),
+            std::iter::once(0..15).collect::<Vec<_>>()
+        );
     }
 
     #[test]

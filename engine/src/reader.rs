@@ -256,8 +256,8 @@ impl<'model> Reader<'model> {
         let rendered = render(self.model, &turn)?;
         let mut ids = vec![self.model.vocab().bos()];
         ids.extend(rendered.tokens.iter().map(|token| token.id));
-        let turns = [1..ids.len()];
-        let (received, _) = self.capture(&ids, &turns)?;
+        let own = 1..ids.len();
+        let (received, _) = self.capture(&ids, std::slice::from_ref(&own))?;
         for (head, values) in self.calibration.main_point_heads.iter().zip(&received) {
             let sum: f32 = values.iter().sum();
             if !(sum.is_finite() && sum > 0.0) {

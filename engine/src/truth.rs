@@ -28,7 +28,7 @@ struct Recorder {
 
 impl Observer for Recorder {
     fn wants(&self, name: &str) -> bool {
-        self.names.iter().any(|known| *known == name)
+        self.names.contains(&name)
     }
 
     fn observe(&mut self, name: &str, tensor: &TensorView<'_>) -> Flow {
@@ -213,7 +213,10 @@ fn another_head_list_gives_other_main_points() {
             FlashAttention::Off,
         )
         .unwrap();
-        let passages = turns().iter().map(|turn| vec![0..turn.text.len()]).collect();
+        let passages = turns()
+            .iter()
+            .map(|turn| std::iter::once(0..turn.text.len()).collect())
+            .collect();
         let job = ReadJob {
             turns: turns(),
             first: 0,

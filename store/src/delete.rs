@@ -31,9 +31,9 @@ pub(crate) async fn delete(shared: &Arc<Shared>, deletion: Deletion) -> Result<u
                 shared.change(
                     |journal| journal.delete(&noted),
                     |presence, removed| {
-                        removed
-                            .iter()
-                            .for_each(|(scope, id)| presence.clear_pending(scope, *id))
+                        for (scope, id) in removed {
+                            presence.clear_pending(scope, *id);
+                        }
                     },
                 )
             })

@@ -107,6 +107,13 @@ pub enum StoreError {
         /// What was found.
         what: String,
     },
+    /// Records can't be put into the form they are written in.
+    #[error("records can't be put into rows")]
+    Batch {
+        /// What Arrow said.
+        #[source]
+        source: Box<arrow_schema::ArrowError>,
+    },
     /// The operating system failed on a file of the store.
     #[error("the store failed to {action} {}", path.display())]
     File {
@@ -140,6 +147,7 @@ impl StoreError {
             Self::InvalidQuery { .. } => "store_query",
             Self::Journal { .. } => "store_journal",
             Self::Lance { .. } => "store_tables",
+            Self::Batch { .. } => "store_batch",
             Self::Unreadable { .. } => "store_unreadable",
             Self::File { .. } => "store_file",
             Self::Task(_) => "store_task",

@@ -5,37 +5,23 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-use chrono::DateTime;
-use redb::{
-    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, Table, TableDefinition, WriteTransaction,
-};
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use crate::directory::Directory;
 use crate::error::StoreError;
 use crate::presence::Pending;
-use crate::record::{Point, Scope, Span, Turn, TurnId};
+use crate::record::{Point, Scope, Turn, TurnId};
 use crate::rows::CompletedTurn;
 
-type TurnKey = (&'static str, &'static [u8; 16]);
-type PointKey = (&'static str, &'static [u8; 16], u32);
-/// Parent, conversation, position, role, text, time in microseconds, tokens.
-type TurnRow<'a> = (Option<&'a [u8; 16]>, &'a [u8; 16], u32, &'a str, &'a str, i64, u32);
-/// Start, end, spans, text, vector, keys; spans and vector in little-endian bytes.
-type PointRow<'a> = (u32, u32, &'a [u8], &'a str, &'a [u8], &'a [u8]);
+use file::{copy_tables, create_tables, is_damaged, open_database};
+use records::{ACCEPTED, COMPLETED, DELETIONS, NOTES, POINTS, PURGE, PointKey, PointRow, TurnKey, TurnRow};
+use records::{point_from, spans_to_bytes, turn_from, turn_row, vector_to_bytes};
 
-const ACCEPTED: TableDefinition<TurnKey, TurnRow<'static>> = TableDefinition::new("accepted");
-const COMPLETED: TableDefinition<TurnKey, TurnRow<'static>> = TableDefinition::new("completed");
-const POINTS: TableDefinition<PointKey, PointRow<'static>> = TableDefinition::new("points");
-const DELETIONS: TableDefinition<(&str, Option<&[u8; 16]>), ()> = TableDefinition::new("deletions");
-const NOTES: TableDefinition<&str, u64> = TableDefinition::new("notes");
-const PURGE: &str = "purge";
-
-/// The journal holds little; redb's default cache is 1 GiB.
-const CACHE_BYTES: usize = 16 << 20;
+mod file;
+mod records;
 
 /// Versions of the tables, by table name.
 pub(crate) type Versions = [(&'static str, u64); 2];
@@ -392,59 +378,6 @@ impl Journal {
     }
 }
 
-fn open_database(path: &Path) -> Result<Database, DatabaseError> {
-    Database::builder()
-        .set_cache_size(CACHE_BYTES)
-        .set_check_integrity_on_open(true)
-        .create(path)
-}
-
-fn is_damaged(error: &DatabaseError) -> bool {
-    match error {
-        DatabaseError::Storage(StorageError::Corrupted(_)) => true,
-        DatabaseError::Storage(StorageError::Io(error)) => error.kind() == io::ErrorKind::InvalidData,
-        _ => false,
-    }
-}
-
-fn create_tables(database: &Database) -> Result<(), StoreError> {
-    let create = || -> Result<(), redb::Error> {
-        let transaction = database.begin_write()?;
-        transaction.open_table(ACCEPTED)?;
-        transaction.open_table(COMPLETED)?;
-        transaction.open_table(POINTS)?;
-        transaction.open_table(DELETIONS)?;
-        transaction.open_table(NOTES)?;
-        transaction.commit()?;
-        Ok(())
-    };
-    create().map_err(StoreError::journal("open"))
-}
-
-fn copy_tables(old: &Database, fresh: &Database) -> Result<(), redb::Error> {
-    let (from, to) = (old.begin_read()?, fresh.begin_write()?);
-    copy_table(&from, &to, ACCEPTED)?;
-    copy_table(&from, &to, COMPLETED)?;
-    copy_table(&from, &to, POINTS)?;
-    copy_table(&from, &to, DELETIONS)?;
-    copy_table(&from, &to, NOTES)?;
-    to.commit()?;
-    Ok(())
-}
-
-fn copy_table<K: redb::Key + 'static, V: redb::Value + 'static>(
-    from: &redb::ReadTransaction,
-    to: &WriteTransaction,
-    definition: TableDefinition<K, V>,
-) -> Result<(), redb::Error> {
-    let mut target = to.open_table(definition)?;
-    for entry in from.open_table(definition)?.iter()? {
-        let (key, value) = entry?;
-        target.insert(key.value(), value.value())?;
-    }
-    Ok(())
-}
-
 fn remove_points(
     points: &mut Table<'_, PointKey, PointRow<'static>>,
     scope: &Scope,
@@ -453,76 +386,4 @@ fn remove_points(
     let of_turn = (scope.as_str(), &id.0, 0)..=(scope.as_str(), &id.0, u32::MAX);
     points.retain_in(of_turn, |_, _| false)?;
     Ok(())
-}
-
-fn turn_row(turn: &Turn) -> TurnRow<'_> {
-    (
-        turn.parent.as_ref().map(|id| &id.0),
-        &turn.conversation.0,
-        turn.position,
-        &turn.role,
-        &turn.text,
-        turn.time.timestamp_micros(),
-        turn.tokens,
-    )
-}
-
-fn turn_from((scope, id): (&str, &[u8; 16]), row: TurnRow<'_>) -> Result<Turn, StoreError> {
-    let (parent, conversation, position, role, text, micros, tokens) = row;
-    Ok(Turn {
-        id: TurnId(*id),
-        parent: parent.copied().map(TurnId),
-        conversation: TurnId(*conversation),
-        scope: Scope::new(scope)?,
-        position,
-        role: role.to_owned(),
-        text: text.to_owned(),
-        time: DateTime::from_timestamp_micros(micros).ok_or_else(|| StoreError::Unreadable {
-            what: format!("time {micros} is out of range"),
-        })?,
-        tokens,
-    })
-}
-
-fn point_from(turn: TurnId, passage: u32, row: PointRow<'_>) -> Result<Point, StoreError> {
-    let (start, end, spans, text, vector, keys) = row;
-    let unreadable = || StoreError::Unreadable {
-        what: format!("passage {passage} of turn {turn} in the journal"),
-    };
-    let (span_rows, span_rest) = spans.as_chunks::<12>();
-    let (numbers, number_rest) = vector.as_chunks::<4>();
-    if !span_rest.is_empty() || !number_rest.is_empty() {
-        return Err(unreadable());
-    }
-    let span = |[a, b, c, d, e, f, g, h, i, j, k, l]: [u8; 12]| Span {
-        start: u32::from_le_bytes([a, b, c, d]),
-        end: u32::from_le_bytes([e, f, g, h]),
-        salience: f32::from_le_bytes([i, j, k, l]),
-    };
-    Ok(Point {
-        turn,
-        passage,
-        start,
-        end,
-        spans: span_rows.iter().copied().map(span).collect(),
-        text: text.to_owned(),
-        vector: numbers.iter().copied().map(f32::from_le_bytes).collect(),
-        keys: keys.to_vec(),
-    })
-}
-
-fn spans_to_bytes(spans: &[Span]) -> Vec<u8> {
-    let bytes = |span: &Span| {
-        [
-            span.start.to_le_bytes(),
-            span.end.to_le_bytes(),
-            span.salience.to_le_bytes(),
-        ]
-        .concat()
-    };
-    spans.iter().flat_map(bytes).collect()
-}
-
-fn vector_to_bytes(vector: &[f32]) -> Vec<u8> {
-    vector.iter().flat_map(|number| number.to_le_bytes()).collect()
 }

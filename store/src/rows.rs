@@ -269,8 +269,10 @@ fn unreadable(what: String) -> StoreError {
     StoreError::Unreadable { what }
 }
 
-fn unwritable(error: ArrowError) -> StoreError {
-    unreadable(format!("a batch can't be built: {error}"))
+fn unwritable(source: ArrowError) -> StoreError {
+    StoreError::Batch {
+        source: Box::new(source),
+    }
 }
 
 #[cfg(test)]

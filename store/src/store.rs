@@ -94,8 +94,9 @@ impl Store {
                 let new = shared.change(
                     |journal| journal.accept(&turns, is_known),
                     |presence, new| {
-                        new.iter()
-                            .for_each(|(scope, id)| presence.set_pending(scope, *id, Pending::Accepted))
+                        for (scope, id) in new {
+                            presence.set_pending(scope, *id, Pending::Accepted);
+                        }
                     },
                 )?;
                 Ok(new.into_iter().map(|(_, id)| id).collect())
@@ -334,9 +335,9 @@ fn complete(shared: &Shared, points: Vec<(Scope, TurnId, Vec<Point>)>) -> Result
     shared.change(
         |journal| journal.complete(&completed),
         |presence, moved| {
-            moved
-                .iter()
-                .for_each(|(scope, id)| presence.set_pending(scope, *id, Pending::Completed))
+            for (scope, id) in moved {
+                presence.set_pending(scope, *id, Pending::Completed);
+            }
         },
     )?;
     Ok(shared.presence().completed_len())

@@ -113,11 +113,9 @@ async fn play(
         total.questions += 1;
         match scripted {
             Some(scripted) => {
-                let message = scripted.last_message();
-                total.reached += usize::from(message.contains(needs));
-                recalled_lines(&message)
-                    .iter()
-                    .for_each(|line| anstream::println!("{:>8}{line}", ""));
+                let prompt = scripted.last_prompt();
+                total.reached += usize::from(prompt.iter().any(|message| message.contains(needs)));
+                show_memories(&prompt, needs);
             }
             None => anstream::println!("{:>8}answer: {}", "", answer.reply.trim()),
         }
@@ -140,6 +138,18 @@ fn show(number: usize, line: &Line, answer: &Answer) {
         answer.memories,
         shortened(&line.text)
     );
+}
+
+/// The recalled lines at the end of a prompt; an arrow marks those with the answer.
+fn show_memories(prompt: &[String], needs: &str) {
+    let lines = prompt.last().map(|message| recalled_lines(message)).unwrap_or_default();
+    if lines.is_empty() {
+        anstream::println!("{:>8}nothing was recalled", "");
+    }
+    for line in lines {
+        let mark = if line.contains(needs) { "→" } else { " " };
+        anstream::println!("{:>6}{mark} {line}", "");
+    }
 }
 
 fn sum_up(total: Total, scripted: bool) {

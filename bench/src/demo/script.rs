@@ -34,23 +34,39 @@ pub fn conversation(turns: usize) -> Vec<Line> {
                 .map(|fact| plain(fact.told));
             let asked = FACTS
                 .get((last - turn) / 2)
-                .filter(|_| (last - turn) % 2 == 0)
+                .filter(|_| (last - turn).is_multiple_of(2))
                 .map(question);
             told.or(asked).or_else(|| chat.next())
         })
         .collect()
 }
 
-/// Sentences that the scripted upstream answers with, one after the other.
-pub const REPLIES: [&str; 8] = [
-    "That sounds lovely, tell me how it goes.",
-    "Good idea. I would do it the same way.",
-    "Oh no, I hope it gets better soon!",
-    "Noted, thanks for telling me.",
-    "Ha, that made me smile.",
-    "I see. Take your time with it.",
-    "Sounds like a plan to me.",
-    "Interesting, I had not thought of that.",
+/// What the scripted upstream answers, one after the other.
+pub const REPLIES: [&str; 12] = [
+    "That sounds lovely, tell me how it goes. If you like, I can help you plan the rest of the day, one small thing after \
+     the other, so that the evening stays free.",
+    "Good idea, I would do it the same way. Most people overthink this and end up doing nothing at all, so a simple start \
+     is often the best one.",
+    "Oh no, I hope it gets better soon! In the meantime, be kind to yourself and leave the rest for tomorrow. Nothing of \
+     it sounds as if it could not wait.",
+    "Noted, thanks for telling me. I will keep it in mind for later, in case it matters for something else that we talk \
+     about in the next days.",
+    "Ha, that made me smile. It is the kind of story that gets better each time it is told, so do write it down before \
+     the details fade away.",
+    "I see. Take your time with it, there is no prize for being fast. If it helps, make a short list and cross out the \
+     half that nobody would miss.",
+    "Sounds like a plan to me. You could also ask a friend to join, since company makes most errands shorter and nearly \
+     all of them more pleasant.",
+    "Interesting, I had not thought of that. There are surely two sides to it, but yours is the one with the better view \
+     and the more comfortable chair.",
+    "What a day! I am glad you told me. Sometimes the smallest events stay with us longest, and this one has everything \
+     that it takes.",
+    "That is very relatable. I would give it another week before deciding anything, and until then enjoy the quiet that \
+     comes with not knowing.",
+    "Nice! It is good to see that it worked out in the end. Perhaps next time you can skip the hard part and go straight \
+     to the pleasant one.",
+    "Fair enough. If it ever becomes a real problem, we can look at it together step by step, but right now it sounds \
+     more like a charming detail.",
 ];
 
 const FACTS: [Fact; 5] = [

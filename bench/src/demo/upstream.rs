@@ -56,15 +56,12 @@ impl ScriptedUpstream {
         &self.url
     }
 
-    /// The last message of the last prompt that it received.
+    /// The texts of the messages of the last prompt that it received.
     #[must_use]
-    pub fn last_message(&self) -> String {
+    pub fn last_prompt(&self) -> Vec<String> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let messages = seen.last["messages"].as_array();
-        messages
-            .and_then(|messages| messages.last())
-            .map(|message| text_of(&message["content"]))
-            .unwrap_or_default()
+        let messages = seen.last["messages"].as_array().into_iter().flatten();
+        messages.map(|message| text_of(&message["content"])).collect()
     }
 }
 
@@ -170,7 +167,7 @@ mod tests {
                 .unwrap();
             let answer: Value = serde_json::from_str(&text).unwrap();
             assert_eq!(answer["choices"][0]["message"]["content"], reply);
-            assert_eq!(upstream.last_message(), asked);
+            assert_eq!(upstream.last_prompt(), [asked]);
         }
         assert_eq!(client.get(upstream.url()).send().await.unwrap().status(), 404);
     }
