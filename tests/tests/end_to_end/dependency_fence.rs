@@ -133,6 +133,7 @@ fn metadata() -> Metadata {
     let mut command = MetadataCommand::new();
     command
         .manifest_path(manifest)
+        .no_deps()
         .other_options(["--locked".to_owned(), "--offline".to_owned()]);
     command.exec().expect("the workspace's metadata")
 }
