@@ -92,7 +92,7 @@ fn search_without_a_store_says_so_and_makes_none() {
         "--config",
         &home.configuration().display().to_string(),
     ]);
-    assert_eq!(refused.code, 64, "{}", refused.said());
+    assert_eq!(refused.code, 66, "{}", refused.said());
     assert!(refused.stderr.contains("no store"), "{}", refused.stderr);
     assert!(!home.data().exists());
 }
