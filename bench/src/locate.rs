@@ -7,11 +7,16 @@ pub const READER: &str = "gemma-3-270m-q4_k_m.gguf";
 /// The embedder's file in the models directory.
 pub const EMBEDDER: &str = "all-minilm-l6-v2-f32.gguf";
 
-/// The repository that this benchmark was built from.
+/// The repository: the nearest directory from the current one upward that holds `bench/Cargo.toml`, else the current one.
+///
+/// Looked up when the benchmark runs, since one target directory may serve several checkouts.
 #[must_use]
-pub fn repository() -> &'static Path {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package)
+pub fn repository() -> PathBuf {
+    let current = std::env::current_dir().unwrap_or_default();
+    let root = current
+        .ancestors()
+        .find(|directory| directory.join("bench/Cargo.toml").is_file());
+    root.map_or_else(|| current.clone(), Path::to_path_buf)
 }
 
 /// The LoCoMo file: `MAINPOINT_DATA` (a file, or the directory of all data), else beside the repository.

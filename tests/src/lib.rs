@@ -11,6 +11,7 @@
 
 pub mod answer;
 pub mod binary;
+pub mod checkout;
 pub mod conversation;
 pub mod deadline;
 pub mod metrics;

@@ -2,10 +2,11 @@
 //!
 //! It must not know what the scripts do.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::binary::{self, Finished};
+use crate::checkout;
 
 /// Names the interpreter.
 const VARIABLE: &str = "MAINPOINT_TEST_PYTHON";
@@ -16,7 +17,7 @@ const VARIABLE: &str = "MAINPOINT_TEST_PYTHON";
 /// When there is no interpreter or the script does not end in time.
 #[must_use]
 pub fn run(script: &str, arguments: &[&str], input: &[u8]) -> Finished {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(script);
+    let path = checkout::root().join("tests/python").join(script);
     let mut command = Command::new(interpreter());
     command.arg(path).args(arguments);
     // The script talks to loopback only, whatever the machine's settings say about proxies.

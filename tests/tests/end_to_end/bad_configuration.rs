@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mainpoint_tests::binary::{self, Finished};
+use mainpoint_tests::checkout;
 use mainpoint_tests::models;
 use mainpoint_tests::proxy::Home;
 
@@ -216,7 +217,7 @@ fn a_secret_is_never_printed_whatever_is_wrong() {
 #[test]
 fn the_shipped_configuration_is_in_order() {
     models::require();
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config.toml");
+    let shipped = checkout::root().join("config.toml");
     let home = Home::new();
     let mut command = binary::command();
     command

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::{Metadata, MetadataCommand};
+use mainpoint_tests::checkout;
 
 #[test]
 fn only_the_engine_depends_on_llama_cpp() {
@@ -65,7 +66,7 @@ fn dependencies_go_from_the_tests_over_the_proxy_to_engine_and_store_and_never_b
 
 #[test]
 fn unsafe_code_stays_in_the_engines_one_module() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = checkout::root();
     let home = root.join("engine/src/ffi");
     let mut seen = 0;
     let mut elsewhere = Vec::new();
@@ -129,7 +130,7 @@ fn direct_dependencies(metadata: &Metadata) -> BTreeSet<(String, String)> {
 }
 
 fn metadata() -> Metadata {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    let manifest = checkout::root().join("Cargo.toml");
     let mut command = MetadataCommand::new();
     command
         .manifest_path(manifest)
