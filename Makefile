@@ -3,7 +3,7 @@ TARGET    := $(or $(CARGO_TARGET_DIR),target)
 MAINPOINT := $(TARGET)/debug/mainpoint
 BENCH     := $(TARGET)/debug/mainpoint-bench
 
-.PHONY: help run test check fmt bench bench-recall demo build models packages test-tools
+.PHONY: help run test check fmt bench bench-recall bench-prices bench-rewriting demo build models packages test-tools
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,10 +21,17 @@ check: packages ## Formatting and lints
 fmt: ## Format the code
 	cargo fmt --all
 
-bench: bench-recall ## All benchmarks
+bench: bench-recall bench-rewriting ## All benchmarks
 
 bench-recall: models ## Recall of the LoCoMo development file, against every baseline (ARGS="--data …" is passed on)
 	$(BENCH) recall $(ARGS)
+
+bench-prices: models ## Price and evidence of long conversations with prompt caching, by policy (ARGS="--rounds 20 …" is passed on)
+	$(BENCH) prices $(ARGS)
+
+bench-rewriting: bench-prices ## The laws of rewriting on 100,000 conversations; with the prices in bench/results/rewriting.jsonl
+	MAINPOINT_RESULTS="$(CURDIR)/bench/results" cargo nextest run --workspace -E 'test(/laws::/)'
+	cat bench/results/byte-identity.jsonl bench/results/prompt-cache.jsonl > bench/results/rewriting.jsonl
 
 demo: models ## Play a conversation of 60 turns through a running proxy and show what is forwarded and recalled
 	$(BENCH) demo $(ARGS)

@@ -50,6 +50,30 @@ impl Resamples {
         }
     }
 
+    /// The ratio of two sums over the same questions, with its interval. Resamples whose denominators sum up to 0 count
+    /// as 0.
+    #[must_use]
+    pub fn ratio(&self, numerators: &[f64], denominators: &[f64]) -> Interval {
+        let all: Vec<u32> = (0..u32::try_from(self.questions).unwrap_or(u32::MAX)).collect();
+        let ratio = |sample: &[u32]| {
+            let sum = |values: &[f64]| sample.iter().map(|question| values[*question as usize]).sum::<f64>();
+            let denominator = sum(denominators);
+            if denominator > 0.0 {
+                sum(numerators) / denominator
+            } else {
+                0.0
+            }
+        };
+        let mean = ratio(&all);
+        let mut ratios: Vec<f64> = self.drawn.chunks_exact(self.questions.max(1)).map(ratio).collect();
+        ratios.sort_by(f64::total_cmp);
+        Interval {
+            mean,
+            low: quantile(&ratios, 25).unwrap_or(mean),
+            high: quantile(&ratios, 975).unwrap_or(mean),
+        }
+    }
+
     /// The interval of the paired difference `left − right`, question by question.
     #[must_use]
     pub fn difference(&self, left: &[f64], right: &[f64]) -> Interval {
@@ -108,6 +132,15 @@ mod tests {
         // The standard error is √(0.25 / 400) = 0.025, so the interval is about 0.5 ± 0.049.
         assert!((found.mean - 0.5).abs() < 1e-12);
         assert!((found.low - 0.451).abs() < 0.006 && (found.high - 0.549).abs() < 0.006);
+    }
+
+    #[test]
+    fn a_ratio_is_one_of_sums_and_not_of_means_of_ratios() {
+        let resamples = Resamples::draw(2, 200, 5);
+        let found = resamples.ratio(&[1.0, 3.0], &[2.0, 4.0]);
+        assert!((found.mean - 4.0 / 6.0).abs() < 1e-12);
+        assert_eq!((found.low, found.high), (0.5, 0.75));
+        assert_eq!(resamples.ratio(&[1.0, 1.0], &[0.0, 0.0]).mean, 0.0);
     }
 
     #[test]

@@ -11,9 +11,12 @@ pub mod locate;
 pub mod locomo;
 pub mod metrics;
 pub mod progress;
+pub mod prompt_prices;
 pub mod ranking;
 pub mod recall;
 pub mod reference;
+mod report;
+pub mod running;
 pub mod words;
 
 pub use error::BenchError;

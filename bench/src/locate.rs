@@ -24,10 +24,17 @@ pub fn repository() -> PathBuf {
 pub fn locomo() -> PathBuf {
     const FILE: &str = "locomo/locomo-dev.json";
     match set("MAINPOINT_DATA") {
-        Some(path) if path.is_dir() => path.join(FILE),
-        Some(path) => path,
-        None => repository().join("../shared/data").join(FILE),
+        Some(path) if !path.is_dir() => path,
+        _ => data().join(FILE),
     }
+}
+
+/// The directory of all data: `MAINPOINT_DATA` if it is a directory, else beside the repository.
+#[must_use]
+pub fn data() -> PathBuf {
+    set("MAINPOINT_DATA")
+        .filter(|path| path.is_dir())
+        .unwrap_or_else(|| repository().join("../shared/data"))
 }
 
 /// The models directory: `MAINPOINT_MODELS_DIR`, else `mainpoint/models` in the user's cache.

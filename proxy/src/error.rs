@@ -25,6 +25,14 @@ pub enum ProxyError {
         /// Where the OpenAI surface begins.
         base_path: String,
     },
+    /// There is no such receipt, or it is another caller's.
+    #[error(
+        "There is no receipt with the id {id:?} for these credentials. Receipts are kept in memory for a while: server.receipts of them."
+    )]
+    NoReceipt {
+        /// The id asked for.
+        id: String,
+    },
     /// One of mainpoint's own endpoints was called with another method.
     #[error("Not allowed to {method} on {path}; use {allowed}.")]
     MethodNotAllowed {
@@ -104,6 +112,7 @@ impl ProxyError {
     pub fn refusal(&self) -> Refusal {
         let (status, kind, code) = match self {
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "invalid_request_error", "unknown_url"),
+            Self::NoReceipt { .. } => (StatusCode::NOT_FOUND, "invalid_request_error", "receipt_not_found"),
             Self::MethodNotAllowed { .. } => (
                 StatusCode::METHOD_NOT_ALLOWED,
                 "invalid_request_error",
@@ -150,6 +159,9 @@ pub enum MemoryError {
     /// The memory path took longer than `memory.deadline_ms`.
     #[error("the memory path took longer than memory.deadline_ms")]
     Deadline,
+    /// Other requests of the conversation kept being first.
+    #[error("other requests of the same conversation kept writing to its ledger first")]
+    Contention,
     /// The queue of turns to read is full.
     #[error("the queue of turns to read is full")]
     Busy,
@@ -183,6 +195,7 @@ impl MemoryError {
                 _ => "store_stopped",
             },
             Self::Deadline => "deadline",
+            Self::Contention => "contention",
             Self::Busy => "busy",
             Self::Readings { .. } => "readings",
             Self::Worker { .. } => "worker",

@@ -19,7 +19,7 @@ use crate::config::{Config, Mode};
 use crate::error::StartError;
 use crate::memory::{Memory, Reading};
 use crate::models::ModelPaths;
-use crate::server::{self, Shared};
+use crate::server::{self, Receipts, Shared};
 use crate::telemetry::{logs, metrics};
 use crate::upstream::Upstream;
 use crate::upstream::embedded::Embedded;
@@ -46,10 +46,10 @@ pub async fn run(config: Config, models: ModelPaths) -> Result<(), StartError> {
     let warm = tokio::task::spawn_blocking(|| Tokenizer::of("gpt-4o"));
     let engine = match config.memory.mode {
         Mode::Off if config.upstream.url.is_some() => None,
-        Mode::On | Mode::Off => Some(load_engine(&config, &models).await?),
+        Mode::On | Mode::Shadow | Mode::Off => Some(load_engine(&config, &models).await?),
     };
     let memory = match (&engine, config.memory.mode) {
-        (Some(engine), Mode::On) => Some(remember(&config, engine).await?),
+        (Some(engine), Mode::On | Mode::Shadow) => Some(remember(&config, engine).await?),
         _ => None,
     };
     let upstream = upstream(&config, &models, engine)?;
@@ -59,10 +59,12 @@ pub async fn run(config: Config, models: ModelPaths) -> Result<(), StartError> {
     })?;
     let patience = Duration::from_secs(config.server.drain_seconds);
     let base_path = config.server.base_path.clone();
+    let receipts = Receipts::new(config.server.receipts);
     let shared = Arc::new(Shared {
         config,
         upstream,
         memory,
+        receipts,
         metrics: recorder.clone(),
     });
     let upkeep = tokio::spawn(keep_up(recorder));
@@ -93,7 +95,7 @@ pub fn check(config: &Config) -> Result<(), StartError> {
             path: path.clone(),
         });
     }
-    if config.memory.mode == Mode::On {
+    if config.memory.mode != Mode::Off {
         check_directory(&config.store.directory)?;
     }
     Ok(())
@@ -136,6 +138,7 @@ pub async fn store(config: &Config, engine: &Engine) -> Result<Store, StartError
         flush_interval: config.store.flush_interval,
         flush_turns: config.store.flush_turns,
         maintenance_interval: config.store.maintenance_interval,
+        ledger_age: config.store.ledger_age,
         cpu_threads: config.embedder.threads,
     };
     Store::open(settings)
@@ -169,13 +172,7 @@ async fn remember(config: &Config, engine: &Engine) -> Result<Memory, StartError
         user_header: config.memory.user_header.clone(),
     };
     let reading = Reading::start(engine.clone(), store.clone(), &config.reader);
-    Ok(Memory::new(
-        engine.clone(),
-        store,
-        reading,
-        preparation,
-        config.memory.clone(),
-    ))
+    Ok(Memory::new(engine.clone(), store, reading, preparation, config))
 }
 
 fn upstream(config: &Config, models: &ModelPaths, engine: Option<Engine>) -> Result<Upstream, StartError> {

@@ -33,6 +33,8 @@ pub struct StoreConfig {
     pub flush_turns: usize,
     /// Time between two maintenance runs.
     pub maintenance_interval: Duration,
+    /// The ledger forgets a conversation when nothing was written to it for this time, at the next maintenance.
+    pub ledger_age: Duration,
     /// Threads that compaction and index building may use, at least 1.
     ///
     /// Lance's pool for scanning and scoring is sized once per process by the environment variable
@@ -51,6 +53,7 @@ impl StoreConfig {
             flush_interval: Duration::from_millis(1000),
             flush_turns: 256,
             maintenance_interval: Duration::from_secs(600),
+            ledger_age: Duration::from_secs(30 * 86_400),
             cpu_threads: 2,
         }
     }
@@ -73,6 +76,9 @@ impl StoreConfig {
         }
         if self.maintenance_interval.is_zero() {
             return invalid("maintenance_interval", "0".to_owned(), over_zero);
+        }
+        if self.ledger_age.is_zero() {
+            return invalid("ledger_age", "0".to_owned(), over_zero);
         }
         Ok(())
     }

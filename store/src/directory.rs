@@ -4,7 +4,7 @@
 //! the files contain.
 //!
 //! ```text
-//! <directory>/journal.redb          accepted turns and readings that LanceDB does not have yet
+//! <directory>/journal.redb          accepted turns and readings that LanceDB does not have yet; the ledger
 //! <directory>/lance/turns.lance     LanceDB tables
 //! <directory>/lance/points.lance
 //! <directory>/broken/…              what could not be read and was moved aside; safe to delete

@@ -1,7 +1,7 @@
 //! The fsynced journal in front of LanceDB.
 //!
-//! Responsible for: turns and readings that LanceDB does not have durably yet, deletions under way, all in one redb
-//! file where every call is one durable transaction. Must not know: LanceDB, what a flush is. All calls block.
+//! Responsible for: turns and readings that LanceDB does not have durably yet, deletions under way, the ledger, all in
+//! one redb file where every call is one durable transaction. Must not know: LanceDB, what a flush is. All calls block.
 
 use std::fs::{self, File};
 use std::io;
@@ -21,6 +21,7 @@ use records::{ACCEPTED, COMPLETED, DELETIONS, NOTES, POINTS, PURGE, PointKey, Po
 use records::{point_from, spans_to_bytes, turn_from, turn_row, vector_to_bytes};
 
 mod file;
+mod ledger;
 mod records;
 
 /// Versions of the tables, by table name.
@@ -222,7 +223,7 @@ impl Journal {
         })
     }
 
-    /// Removes what a deletion covers, and notes the deletion as under way. Returns the turns removed.
+    /// Removes what a deletion covers, the ledger too, and notes the deletion as under way. Returns the turns removed.
     pub(crate) fn delete(&self, deletion: &Deletion) -> Result<Vec<Key>, StoreError> {
         let (scope, conversation) = (&deletion.scope, deletion.conversation);
         self.write("delete", |transaction| {
@@ -240,6 +241,7 @@ impl Journal {
             for (scope, id) in &removed {
                 remove_points(&mut points, scope, *id)?;
             }
+            ledger::delete(transaction, deletion)?;
             let noted = (scope.as_str(), conversation.as_ref().map(|id| &id.0));
             transaction.open_table(DELETIONS)?.insert(noted, ())?;
             Ok(removed)

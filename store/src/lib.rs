@@ -13,6 +13,12 @@
 //! 3. The flush task writes everything completed into LanceDB in one batch, makes the file system durable and only
 //!    then trims the journal. A crash anywhere in between is harmless: a flush skips rows that LanceDB already has.
 //!
+//! # The ledger
+//!
+//! The journal's file also holds what was injected into forwarded prompts: small values, opaque to the store, by scope,
+//! kind and turn. [`Store::keep`] writes them (fsynced, the first writer wins), [`Store::ledger`] finds them. They never
+//! move to LanceDB; they go when their conversation is deleted or has been silent for [`StoreConfig::ledger_age`].
+//!
 //! # Read your writes
 //!
 //! Rows between 2 and 3 are visible to every reader. [`Store::read_turns`], [`Store::turns`] and
@@ -30,11 +36,12 @@
 //! # Modules
 //!
 //! `record` plain records · `config` settings · `error` what can go wrong · `fusion` reciprocal rank fusion (pure) ·
-//! `retain` what is kept of a turn's text (pure) · `schema` and `rows` Arrow · `journal` redb · `presence` which
-//! turns are known (memory) · `directory` files · `tables` opening LanceDB · `recovery` broken manifests, `heal` what
-//! they took along · `filter` and `selection` which rows, `search` and `lookup` queries · `writer` flush and background task · `maintenance`
-//! compact, index, prune · `vector_index` for large tables · `delete` deletion · `shared` what they all work on ·
-//! `store` the handle.
+//! `retain` what is kept of a turn's text (pure) · `ledger` what was injected, and what of it expires (pure) ·
+//! `schema` and `rows` Arrow · `journal` redb, with the ledger's table · `presence` which turns are known (memory) ·
+//! `directory` files · `tables` opening LanceDB · `recovery` broken manifests, `heal` what they took along ·
+//! `filter` and `selection` which rows, `search` and `lookup` queries · `writer` flush and background task ·
+//! `maintenance` compact, index, prune, expire · `vector_index` for large tables · `delete` deletion · `shared` what
+//! they all work on · `store` the handle.
 
 #![forbid(unsafe_code)]
 
@@ -46,6 +53,7 @@ mod filter;
 pub mod fusion;
 mod heal;
 mod journal;
+mod ledger;
 mod lookup;
 mod maintenance;
 mod presence;
@@ -65,6 +73,7 @@ mod writer;
 
 pub use config::{Retain, StoreConfig};
 pub use error::StoreError;
+pub use ledger::{LedgerEntry, LedgerKind};
 pub use maintenance::{MaintenanceReport, TableMaintenance};
 pub use record::{Point, Scope, Span, Turn, TurnId};
 pub use search::{Hit, SearchQuery, SearchResult};

@@ -1,7 +1,7 @@
 //! Keeping the tables small and fast, and deleted text off the disk.
 //!
-//! Responsible for: compaction, indices and pruning as three separate steps, and the order in which they clear what was
-//! deleted. Must not know: when it is called, what the rows mean.
+//! Responsible for: compaction, indices and pruning as three separate steps, the order in which they clear what was
+//! deleted, expiring the ledger. Must not know: when it is called, what the rows mean.
 //!
 //! # Pruning
 //!
@@ -14,7 +14,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Utc};
 use lancedb::Table;
 use lancedb::index::Index;
 use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
@@ -43,6 +43,8 @@ pub struct MaintenanceReport {
     pub purged: bool,
     /// Whether the journal was written anew, without what had been removed from it.
     pub journal_rewritten: bool,
+    /// Entries of the ledger removed, with the conversations to which nothing was written for `ledger_age`.
+    pub ledger_expired: usize,
     /// When a vector index was built: the share of exact neighbours that it finds, 0 to 1. Below 0.9 it is dropped.
     pub vector_index_recall: Option<f32>,
 }
@@ -62,7 +64,7 @@ pub struct TableMaintenance {
     pub bytes_removed: u64,
 }
 
-/// Compacts, indexes and prunes both tables and clears the journal's free pages.
+/// Compacts, indexes and prunes both tables, expires the ledger and clears the journal's free pages.
 pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, StoreError> {
     let shared = Arc::clone(shared);
     to_the_end(async move {
@@ -104,6 +106,9 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
         if purge {
             shared.blocking(|shared| shared.journal.purge_done()).await?;
         }
+        report.ledger_expired = shared
+            .blocking(|shared| shared.journal.expire_ledger(Utc::now(), shared.config.ledger_age))
+            .await?;
         report.journal_rewritten = shared.blocking(|shared| shared.journal.rewrite()).await?;
         Ok(report)
     })

@@ -6,10 +6,13 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use chrono::Utc;
+
 use crate::config::StoreConfig;
 use crate::directory::Directory;
 use crate::error::StoreError;
 use crate::journal::{Deletion, Journal, Key};
+use crate::ledger::LedgerEntry;
 use crate::maintenance::{self, MaintenanceReport};
 use crate::presence::Pending;
 use crate::record::{Point, Scope, Turn, TurnId};
@@ -178,8 +181,35 @@ impl Store {
         lookup::neighbours(&self.shared, scope, turn, radius).await
     }
 
-    /// Deletes a conversation, read or not, and returns the number of turns that were there. Gone from every answer and
-    /// from the journal when this returns; gone from the disk after the next maintenance.
+    /// Every entry of these turns in the ledger of a scope, in the order asked, a block before an epoch of the same
+    /// turn; missing ones are left out.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn ledger(&self, scope: &Scope, turns: &[TurnId]) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.shared.ensure_open()?;
+        let (scope, turns) = (scope.clone(), turns.to_vec());
+        self.shared
+            .blocking(move |shared| shared.journal.ledger(&scope, &turns))
+            .await
+    }
+
+    /// Keeps entries in the ledger of a scope durably (fsynced, all or none), each unless its kind and turn has one
+    /// already, and returns the entries that hold now, in the order given. The first writer wins, so that concurrent
+    /// requests agree.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn keep(&self, scope: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.shared.ensure_open()?;
+        let scope = scope.clone();
+        self.shared
+            .blocking(move |shared| shared.journal.keep(&scope, entries, Utc::now()))
+            .await
+    }
+
+    /// Deletes a conversation, read or not, with its ledger, and returns the number of turns that were there. Gone from
+    /// every answer and from the journal when this returns; gone from the disk after the next maintenance.
     ///
     /// # Errors
     /// See [`Store`]. A deletion that an error interrupts is carried out by the next maintenance, or the next opening.
@@ -212,7 +242,8 @@ impl Store {
         writer::flush(&self.shared).await
     }
 
-    /// Flushes, then compacts, indexes and prunes; clears the disk of what was deleted.
+    /// Flushes, then compacts, indexes and prunes; clears the disk of what was deleted, and the ledger of conversations
+    /// to which nothing was written for [`StoreConfig::ledger_age`].
     ///
     /// # Errors
     /// See [`Store`].

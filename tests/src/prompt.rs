@@ -11,6 +11,11 @@ pub const BLOCK_START: &str = "<mainpoint-memory>";
 /// Ends an injected block.
 pub const BLOCK_END: &str = "</mainpoint-memory>";
 
+/// Begins the digest of what has left.
+pub const DIGEST_START: &str = "<mainpoint-digest>";
+/// Ends it.
+pub const DIGEST_END: &str = "</mainpoint-digest>";
+
 /// The messages of a forwarded request.
 ///
 /// # Panics
@@ -54,6 +59,27 @@ pub fn memory_block(request: &Value) -> Option<String> {
     let text = last_user_text(request);
     let (_, block) = text.split_once(BLOCK_START)?;
     Some(block.trim_end().strip_suffix(BLOCK_END)?.to_owned())
+}
+
+/// A text without the digest at its head.
+#[must_use]
+pub fn without_digest(text: &str) -> &str {
+    match text
+        .strip_prefix(DIGEST_START)
+        .and_then(|inside| inside.split_once(DIGEST_END))
+    {
+        Some((_, own)) => own.trim_start(),
+        None => text,
+    }
+}
+
+/// What the client itself said in a message: its text without the digest at its head and the block at its end.
+#[must_use]
+pub fn own_text(message: &Value) -> String {
+    let text = text(message);
+    let own = without_digest(&text);
+    let block = own.find(BLOCK_START).filter(|_| own.trim_end().ends_with(BLOCK_END));
+    own[..block.unwrap_or(own.len())].trim_end().to_owned()
 }
 
 /// Makes sure that every tool result follows its call, that every call has all its results, and that the conversation begins

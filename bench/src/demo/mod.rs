@@ -3,18 +3,16 @@
 //! Question: what does a client see of the memory? Method: the built program with an empty data
 //! directory; the client sends its whole history each time. Baseline: the tokens that it asked for.
 
-pub mod client;
-pub mod program;
 pub mod script;
-pub mod upstream;
 
 use std::path::PathBuf;
 
-use self::client::{Answer, Client};
-use self::program::Program;
-use self::script::{Line, SYSTEM, conversation};
-use self::upstream::{ScriptedUpstream, recalled_lines};
+use self::script::{Line, REPLIES, SYSTEM, conversation};
 use crate::BenchError;
+use crate::running::blocks::recalled_lines;
+use crate::running::client::{Answer, Caller, Client};
+use crate::running::program::{Program, Settings};
+use crate::running::upstream::ScriptedUpstream;
 
 /// What to play.
 #[derive(Debug, Clone)]
@@ -58,7 +56,10 @@ struct Total {
 /// [`BenchError::Proxy`] or [`BenchError::Request`] if the proxy does not start or answer.
 pub async fn run(options: &DemoOptions) -> Result<(), BenchError> {
     let scripted = match options.upstream {
-        Upstream::Scripted => Some(ScriptedUpstream::start().await?),
+        Upstream::Scripted => {
+            let replies = |number: usize| REPLIES[number % REPLIES.len()].to_owned();
+            Some(ScriptedUpstream::start(replies).await?)
+        }
         _ => None,
     };
     let upstream_url = match (&options.upstream, &scripted) {
@@ -67,7 +68,11 @@ pub async fn run(options: &DemoOptions) -> Result<(), BenchError> {
         _ => "embedded",
     };
     anstream::println!("Starting {} …", options.program.display());
-    let program = Program::start(&options.program, upstream_url, options.budget).await?;
+    let settings = Settings {
+        budget: options.budget,
+        overrides: Vec::new(),
+    };
+    let program = Program::start(&options.program, upstream_url, &settings).await?;
     anstream::println!(
         "It listens on {}; answers come from {upstream_url}; budget {} tokens.\n",
         program.url(),
@@ -96,7 +101,12 @@ async fn play(
         "outcome",
         "memories"
     );
-    let mut client = Client::new(&options.model, SYSTEM);
+    let caller = Caller {
+        model: options.model.clone(),
+        key: None,
+        reply_tokens: Some(40),
+    };
+    let mut client = Client::new(caller, SYSTEM);
     let metrics = program.beside("/metrics");
     let mut total = Total::default();
     let mut asked_before = 0;

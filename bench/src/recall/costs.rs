@@ -5,10 +5,10 @@ use comfy_table::Table;
 use super::arms::SHIPPED;
 use super::rankings::Material;
 use super::reading::Reading;
-use super::report::table;
 use super::shelf::Shelf;
 use crate::BenchError;
 use crate::metrics::as_float;
+use crate::report::table;
 
 /// Bytes on disk of the whole store, and of what its rows hold.
 pub(super) fn sizes_table(shelf: &Shelf, materials: &[Material<'_>]) -> Result<Table, BenchError> {

@@ -21,7 +21,6 @@ use std::path::PathBuf;
 use self::arms::SHIPPED;
 use self::rankings::{Material, dense_arms, rankings};
 use self::reading::Library;
-use self::report::{Report, Row};
 use self::results::Results;
 use crate::BenchError;
 use crate::bootstrap::Resamples;
@@ -30,6 +29,7 @@ use crate::locomo::{self, Conversation};
 use crate::metrics::{mean, measure};
 use crate::progress::Progress;
 use crate::reference;
+use crate::report::{Report, Row, write_rows};
 
 /// What to measure and where to put the results.
 #[derive(Debug, Clone)]
@@ -169,16 +169,7 @@ fn write(options: &RecallOptions, report: &mut Report, rows: &[Row]) -> Result<(
     let markdown = options.out.join("recall.md");
     write_whole(&markdown, report.markdown("Recall on LoCoMo").as_bytes())?;
     let path = options.out.join("recall.jsonl");
-    let mut lines = String::new();
-    for row in rows {
-        let line = serde_json::to_string(row).map_err(|error| BenchError::Data {
-            path: path.clone(),
-            reason: error.to_string(),
-        })?;
-        lines.push_str(&line);
-        lines.push('\n');
-    }
-    write_whole(&path, lines.as_bytes())?;
+    write_rows(&path, rows)?;
     anstream::println!("Written: {} and {}", markdown.display(), path.display());
     Ok(())
 }

@@ -1,10 +1,8 @@
-//! The report: tables for the terminal and for Markdown, and rows for machines.
+//! The recall benchmark's tables and its rows for machines.
 //!
 //! It must not know how anything was measured.
 
-use comfy_table::presets::{ASCII_MARKDOWN, UTF8_FULL_CONDENSED};
-use comfy_table::{CellAlignment, Table};
-use serde::Serialize;
+use comfy_table::Table;
 
 use super::arms::{ARMS, Arm, MAIN_ARMS};
 use super::results::{Measure, Results};
@@ -12,39 +10,7 @@ use crate::bootstrap::{Interval, Resamples};
 use crate::locomo::category_name;
 use crate::metrics::{BUDGETS, DEPTHS};
 use crate::reference;
-
-/// A report in sections.
-#[derive(Debug, Default)]
-pub(super) struct Report {
-    sections: Vec<Section>,
-}
-
-/// A table under a heading, with a note.
-#[derive(Debug)]
-struct Section {
-    heading: String,
-    note: String,
-    table: Table,
-}
-
-/// One measured value, as a line of `recall.jsonl`.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Row {
-    /// The benchmark.
-    pub(super) bench: String,
-    /// The measure.
-    pub(super) metric: String,
-    /// The arm, or two arms and a minus sign between them.
-    pub(super) arm: String,
-    /// The mean over questions.
-    pub(super) value: f64,
-    /// 2.5 % of the bootstrap means lie below.
-    pub(super) low: f64,
-    /// 2.5 % of the bootstrap means lie above.
-    pub(super) high: f64,
-    /// Questions.
-    pub(super) n: usize,
-}
+use crate::report::{Row, table};
 
 /// The differences that claims rest on: better arm, baseline.
 const DIFFERENCES: [(&str, &str); 5] = [
@@ -54,58 +20,6 @@ const DIFFERENCES: [(&str, &str); 5] = [
     ("full-pipeline", "rrf-bm25-whole-turn"),
     ("full-pipeline", "bm25"),
 ];
-
-impl Report {
-    /// Adds a section.
-    pub(super) fn add(&mut self, heading: impl Into<String>, note: impl Into<String>, table: Table) {
-        self.sections.push(Section {
-            heading: heading.into(),
-            note: note.into(),
-            table,
-        });
-    }
-
-    /// The report for a terminal.
-    #[must_use]
-    pub(super) fn terminal(&mut self) -> String {
-        self.rendered(UTF8_FULL_CONDENSED, "")
-    }
-
-    /// The report as Markdown.
-    #[must_use]
-    pub(super) fn markdown(&mut self, title: &str) -> String {
-        format!("# {title}\n\n{}", self.rendered(ASCII_MARKDOWN, "## "))
-    }
-
-    fn rendered(&mut self, preset: &str, heading: &str) -> String {
-        let mut text = String::new();
-        for section in &mut self.sections {
-            section.table.load_preset(preset);
-            let note = if section.note.is_empty() {
-                String::new()
-            } else {
-                format!("{}\n\n", section.note)
-            };
-            text.push_str(&format!(
-                "{heading}{}\n\n{note}{}\n\n",
-                section.heading,
-                section.table.trim_fmt()
-            ));
-        }
-        text
-    }
-}
-
-/// A table with text on the left and figures on the right.
-#[must_use]
-pub(super) fn table<H: Into<String>>(header: impl IntoIterator<Item = H>) -> Table {
-    let mut table = Table::new();
-    table.set_header(header.into_iter().map(Into::into).collect::<Vec<String>>());
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
-}
 
 /// Every arm's `recall_all` beside the prototype's figures.
 #[must_use]
@@ -220,14 +134,8 @@ pub(super) fn difference_table(rows: &[Row]) -> Table {
 /// All rows for machines: every arm's measures, then the differences.
 #[must_use]
 pub(super) fn rows(results: &Results, bench: &str, resamples: &Resamples) -> Vec<Row> {
-    let row = |metric: String, arm: String, interval: Interval| Row {
-        bench: bench.to_owned(),
-        metric,
-        arm,
-        value: rounded(interval.mean),
-        low: rounded(interval.low),
-        high: rounded(interval.high),
-        n: results.questions(),
+    let row = |metric: String, arm: String, interval: Interval| {
+        Row::new(bench, metric, arm, interval).over(results.questions())
     };
     let mut rows = Vec::new();
     for arm in measured(results) {
@@ -286,11 +194,6 @@ fn points(value: f64) -> String {
     format!("{:+.1}", value * 100.0)
 }
 
-/// Five digits are more than any of these samples can tell apart.
-fn rounded(value: f64) -> f64 {
-    (value * 1e5).round() / 1e5
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -339,13 +242,5 @@ mod tests {
             rows.iter()
                 .all(|row| row.n == 10 && row.low <= row.value && row.value <= row.high)
         );
-    }
-
-    #[test]
-    fn markdown_has_headings_and_pipes() {
-        let mut report = Report::default();
-        report.add("Coverage", "A note.", coverage_table(&results()));
-        let text = report.markdown("Recall");
-        assert!(text.starts_with("# Recall\n\n## Coverage\n\nA note.\n\n| arm"));
     }
 }

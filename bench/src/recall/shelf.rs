@@ -3,7 +3,6 @@
 //! It must not know which arms its answers become.
 
 use std::path::Path;
-use std::time::Duration;
 
 use mainpoint_store::{Hit, Point, Retain, Scope, SearchQuery, Span, Store, StoreConfig, Turn, TurnId, Within};
 use sha2::{Digest, Sha256};
@@ -37,13 +36,9 @@ impl Shelf {
     pub(super) async fn open(width: usize) -> Result<Self, BenchError> {
         let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
         let config = StoreConfig {
-            directory: directory.path().to_owned(),
-            vector_width: width,
             retain: Retain::Turns,
-            flush_interval: Duration::from_secs(1),
-            flush_turns: 256,
-            maintenance_interval: Duration::from_secs(600),
             cpu_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            ..StoreConfig::new(directory.path(), width)
         };
         let store = Store::open(config).await.map_err(BenchError::store("opening"))?;
         Ok(Self { store, directory })

@@ -21,13 +21,14 @@ impl Chain {
         }
     }
 
-    /// One name for each message; instructions are no part of the chain.
+    /// One name for each message. Instructions are no part of the chain, nor is what belongs to the message after it (such
+    /// as reasoning), because clients may leave it out when they send the conversation back.
     pub(crate) fn names(&self, messages: &[Message]) -> Vec<Option<TurnId>> {
         let mut previous = None;
         messages
             .iter()
             .map(|message| {
-                if message.is_instruction() {
+                if message.is_instruction() || message.binds_next {
                     return None;
                 }
                 let name = self.name(previous, message);
@@ -122,11 +123,16 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
     use serde_json::json;
 
-    use super::super::parse::tests::parsed;
+    use super::super::parse::tests::{parsed, parsed_response};
     use super::*;
 
     fn names(messages: &Value) -> Vec<Option<TurnId>> {
         names_in("k-a", messages)
+    }
+
+    fn names_of_items(items: &Value) -> Vec<Option<TurnId>> {
+        let request = parsed_response(&json!({"input": items}).to_string());
+        Chain::new(&Scope::new("k-a").unwrap()).names(&request.messages)
     }
 
     fn names_in(scope: &str, messages: &Value) -> Vec<Option<TurnId>> {
@@ -202,5 +208,74 @@ mod tests {
         let next = names(&json!([
             {"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "refusal": null, "tool_calls": null}]));
         assert_eq!(Some(chain.reply(next[0], "b")), next[1]);
+    }
+
+    #[test]
+    fn a_response_has_the_name_that_the_next_request_gives_it_in_any_form() {
+        let chain = Chain::new(&Scope::new("k-a").unwrap());
+        let user = json!({"role": "user", "content": "a"});
+        let first = names_of_items(&json!([user]));
+        let reply = chain.reply(first[0], "b");
+        let replayed = json!({"type": "message", "role": "assistant", "id": "msg_1", "status": "completed", "phase": "final_answer",
+            "content": [{"type": "output_text", "text": "b", "annotations": [{"type": "url_citation"}], "logprobs": []}]});
+        for form in [
+            replayed,
+            json!({"role": "assistant", "content": "b"}),
+            json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "b"}]}),
+        ] {
+            assert_eq!(names_of_items(&json!([user, form])), [first[0], Some(reply)], "{form}");
+        }
+        let text = parsed_response(r#"{"input":"a"}"#);
+        assert_eq!(chain.names(&text.messages), first);
+        assert_eq!(
+            names(&json!([user, {"role": "assistant", "content": "b"}]))[1],
+            Some(reply)
+        );
+    }
+
+    #[test]
+    fn what_clients_drop_has_no_name_and_changes_none() {
+        let user = json!({"role": "user", "content": "a"});
+        let call = json!({"type": "function_call", "id": "fc", "call_id": "c", "name": "f", "arguments": "{}", "status": "completed"});
+        let result = json!({"type": "function_call_output", "call_id": "c", "output": "x"});
+        let message = json!({"role": "assistant", "content": "b"});
+        let whole = names_of_items(&json!([
+            {"type": "mcp_list_tools", "id": "l", "tools": []}, user,
+            {"type": "reasoning", "id": "rs", "summary": [], "encrypted_content": "x"}, call, result,
+            {"type": "web_search_call", "id": "ws", "action": {"query": "q"}}, message,
+        ]));
+        let short = names_of_items(&json!([
+            user, {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}", "namespace": null},
+            {"type": "function_call_output", "id": "o", "call_id": "c", "output": [{"type": "input_text", "text": "x"}]}, message,
+        ]));
+        assert_eq!((whole[0], whole[2], whole[5]), (None, None, None));
+        assert_eq!(vec![whole[1], whole[3], whole[4], whole[6]], short);
+    }
+
+    #[test]
+    fn calls_results_and_references_tell_conversations_apart() {
+        let after = |item: Value| names_of_items(&json!([{"role": "user", "content": "a"}, item]))[1];
+        let call =
+            |name: &str| after(json!({"type": "function_call", "call_id": "c", "name": name, "arguments": "{}"}));
+        let result = |call: &str, output: &str| {
+            after(json!({"type": "function_call_output", "call_id": call, "output": output}))
+        };
+        let reference = |id: &str| after(json!({"type": "item_reference", "id": id}));
+        let all = [
+            call("f"),
+            call("g"),
+            result("c", "x"),
+            result("c", "y"),
+            result("d", "x"),
+            reference("msg_1"),
+            reference("msg_2"),
+        ];
+        for (index, name) in all.iter().enumerate() {
+            assert!(name.is_some() && !all[..index].contains(name), "{index}");
+        }
+        assert_eq!(
+            reference("msg_1"),
+            after(json!({"id": "msg_1", "type": "item_reference"}))
+        );
     }
 }

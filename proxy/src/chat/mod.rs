@@ -4,15 +4,21 @@
 
 pub(crate) mod block;
 mod body;
-pub(crate) mod budget;
 pub(crate) mod chain;
+mod digest;
+mod epoch;
 mod fields;
 pub(crate) mod flow;
+#[cfg(test)]
+mod laws;
+mod ledger;
 pub(crate) mod observe;
 pub(crate) mod pack;
 pub(crate) mod parse;
 pub(crate) mod plan;
 pub(crate) mod prepare;
+pub(crate) mod receipt;
+mod revise;
 pub(crate) mod rewrite;
 pub(crate) mod scope;
 pub(crate) mod tokens;

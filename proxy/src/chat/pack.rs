@@ -2,8 +2,12 @@
 //!
 //! It must not know how turns are recalled or where the block goes.
 
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
 use mainpoint_engine::EngineError;
-use mainpoint_store::Turn;
+use mainpoint_store::{Turn, TurnId};
+use serde::{Deserialize, Serialize};
 
 use super::block;
 
@@ -14,15 +18,34 @@ pub(crate) struct Recalled {
     pub(crate) turn: Turn,
     /// Its best passage, word for word; `None` when the turn is one passage.
     pub(crate) passage: Option<String>,
+    /// How well it fits, by the fused ranking; only comparable within one question.
+    pub(crate) score: f32,
+}
+
+/// Where a memory came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Source {
+    /// The turn's name.
+    pub(crate) turn: TurnId,
+    /// Who spoke.
+    pub(crate) role: String,
+    /// The turn's place in its conversation.
+    pub(crate) position: u32,
+    /// When it was first seen.
+    pub(crate) time: DateTime<Utc>,
+    /// See [`Recalled::score`].
+    pub(crate) score: f32,
 }
 
 /// Picks from `recalled`, best first, what fits into `room` tokens, and writes the lines in chronological order.
-/// A turn that would take more than a quarter of the room is quoted by its best passage.
+/// A turn that would take more than a quarter of the room is quoted by its best passage. Of the turns that the prompt quotes
+/// already, only short ones that answer best are quoted again, close to the question.
 ///
 /// # Errors
 /// When `count` fails.
 pub(crate) fn pack(
     recalled: &[Recalled],
+    quoted: &HashSet<TurnId>,
     room: usize,
     count: impl Fn(&str) -> Result<usize, EngineError>,
 ) -> Result<Option<Packed>, EngineError> {
@@ -32,26 +55,27 @@ pub(crate) fn pack(
     for (rank, memory) in recalled.iter().enumerate() {
         let whole = line_of(&memory.turn, &memory.turn.text);
         let cost = count(&whole)? + LINE_BREAK;
-        let chosen = if cost <= (room / 4).max(1) {
-            (whole, cost)
-        } else if let Some(passage) = &memory.passage {
-            let shorter = line_of(&memory.turn, passage);
-            let cost = count(&shorter)? + LINE_BREAK;
-            (shorter, cost)
-        } else {
-            (whole, cost)
+        let (text, cost) = match &memory.passage {
+            Some(passage) if cost > (room / 4).max(1) => {
+                let shorter = line_of(&memory.turn, passage);
+                let cost = count(&shorter)? + LINE_BREAK;
+                (shorter, cost)
+            }
+            _ => (whole, cost),
         };
-        if chosen.1 <= free {
-            free -= chosen.1;
-            lines.push(Line {
-                rank,
-                order: order_of(&memory.turn),
-                text: chosen.0,
-            });
+        let again = quoted.contains(&memory.turn.id);
+        if cost > free || (again && (rank >= QUOTED_AGAIN || cost > room / 8)) {
+            continue;
         }
+        free -= cost;
+        lines.push(Line {
+            rank,
+            text,
+            source: Source::of(memory),
+        });
     }
     let mut packed = Packed { lines };
-    packed.lines.sort_by_key(|line| (line.order, line.rank));
+    packed.lines.sort_by_key(|line| (line.source.order(), line.rank));
     while packed.memories() > 0 && count(&format!("{}{}", block::SEPARATOR, packed.block()))? > room {
         packed.drop_weakest();
     }
@@ -67,8 +91,8 @@ pub(crate) struct Packed {
 #[derive(Debug, Clone, PartialEq)]
 struct Line {
     rank: usize,
-    order: (i64, u32),
     text: String,
+    source: Source,
 }
 
 impl Packed {
@@ -83,6 +107,11 @@ impl Packed {
         block::render(&lines)
     }
 
+    /// Where the memories came from, in the order of the lines.
+    pub(crate) fn sources(&self) -> Vec<Source> {
+        self.lines.iter().map(|line| line.source.clone()).collect()
+    }
+
     /// Leaves out the memory that was ranked lowest.
     pub(crate) fn drop_weakest(&mut self) {
         if let Some(weakest) = self.lines.iter().map(|line| line.rank).max() {
@@ -91,22 +120,36 @@ impl Packed {
     }
 }
 
+impl Source {
+    fn of(memory: &Recalled) -> Self {
+        Self {
+            turn: memory.turn.id,
+            role: memory.turn.role.clone(),
+            position: memory.turn.position,
+            time: memory.turn.time,
+            score: memory.score,
+        }
+    }
+
+    /// Turns of one conversation that came in one request share their time to the minute at least; the position decides then.
+    fn order(&self) -> (i64, u32) {
+        (self.time.timestamp() / 60, self.position)
+    }
+}
+
+/// How many of the best memories may be quoted again.
+const QUOTED_AGAIN: usize = 3;
 const LINE_BREAK: usize = 1;
 
 fn line_of(turn: &Turn, text: &str) -> String {
     block::line(turn.time, &turn.role, text)
 }
 
-/// Turns of one conversation that came in one request share their time to the minute at least; the position decides then.
-fn order_of(turn: &Turn) -> (i64, u32) {
-    (turn.time.timestamp() / 60, turn.position)
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-    use chrono::{DateTime, TimeDelta};
-    use mainpoint_store::{Scope, TurnId};
+    use chrono::TimeDelta;
+    use mainpoint_store::Scope;
     use proptest::prelude::*;
 
     use super::*;
@@ -123,7 +166,11 @@ mod tests {
             time: DateTime::UNIX_EPOCH + TimeDelta::minutes(i64::from(position)),
             tokens: 0,
         };
-        Recalled { turn, passage: None }
+        Recalled {
+            turn,
+            passage: None,
+            score: 1.0,
+        }
     }
 
     fn words(text: &str) -> Result<usize, EngineError> {
@@ -132,9 +179,14 @@ mod tests {
 
     #[test]
     fn memories_stand_in_chronological_order_and_the_best_ones_win() {
-        let packed = pack(&[memory(9, "nine"), memory(2, "two"), memory(5, "five")], 30, words)
-            .unwrap()
-            .unwrap();
+        let packed = pack(
+            &[memory(9, "nine"), memory(2, "two"), memory(5, "five")],
+            &HashSet::new(),
+            30,
+            words,
+        )
+        .unwrap()
+        .unwrap();
         let block = packed.block();
         assert_eq!(packed.memories(), 2, "{block}");
         assert!(block.find("two").unwrap() < block.find("nine").unwrap());
@@ -145,15 +197,32 @@ mod tests {
     fn a_long_turn_is_quoted_by_its_best_passage() {
         let mut long = memory(1, &"word ".repeat(400));
         long.passage = Some("the answer is here".to_owned());
-        let packed = pack(&[long], 100, words).unwrap().unwrap();
+        let packed = pack(&[long], &HashSet::new(), 100, words).unwrap().unwrap();
         assert!(packed.block().contains("the answer is here"));
         assert!(!packed.block().contains("word word"));
     }
 
     #[test]
     fn without_room_or_memories_there_is_no_block() {
-        assert_eq!(pack(&[memory(1, "a")], 5, words).unwrap(), None);
-        assert_eq!(pack(&[], 1000, words).unwrap(), None);
+        assert_eq!(pack(&[memory(1, "a")], &HashSet::new(), 5, words).unwrap(), None);
+        assert_eq!(pack(&[], &HashSet::new(), 1000, words).unwrap(), None);
+    }
+
+    #[test]
+    fn what_the_prompt_quotes_already_is_quoted_again_only_if_it_is_short_and_among_the_best() {
+        let all = [
+            memory(1, "one"),
+            memory(2, "two"),
+            memory(3, "three"),
+            memory(4, "four"),
+            memory(5, "five"),
+        ];
+        let quoted: HashSet<TurnId> = [2, 4].map(|position| TurnId([position; 16])).into();
+        let packed = pack(&all, &quoted, 200, words).unwrap().unwrap();
+        let positions: Vec<u32> = packed.sources().iter().map(|source| source.position).collect();
+        assert_eq!(positions, [1, 2, 3, 5]);
+        let long = [memory(2, &"word ".repeat(60))];
+        assert_eq!(pack(&long, &quoted, 200, words).unwrap(), None);
     }
 
     proptest! {
@@ -163,7 +232,7 @@ mod tests {
         ) {
             let all: Vec<Recalled> =
                 texts.iter().enumerate().map(|(index, text)| memory(index as u32, text)).collect();
-            if let Some(packed) = pack(&all, room, words).unwrap() {
+            if let Some(packed) = pack(&all, &HashSet::new(), room, words).unwrap() {
                 prop_assert!(words(&packed.block()).unwrap() <= room);
                 prop_assert!(packed.memories() > 0);
             }

@@ -3,18 +3,36 @@
 //! It must not change a byte nor decide anything. Whatever it does not understand is an error, and the caller relays the
 //! request untouched.
 
+mod completions;
+mod responses;
+#[cfg(test)]
+pub(crate) mod tests;
+
 use std::ops::Range;
 
 use bytes::Bytes;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::block;
 use super::fields::Fields;
 
+pub(crate) use responses::is_unnamed;
+
+/// Which of OpenAI's interfaces a request speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Surface {
+    /// `/chat/completions`.
+    ChatCompletions,
+    /// `/responses`.
+    Responses,
+}
+
 /// A chat request and where its parts lie in the original body.
 #[derive(Debug)]
 pub(crate) struct ChatRequest {
+    /// Which interface it speaks.
+    pub(crate) surface: Surface,
     /// The original bytes.
     pub(crate) body: Bytes,
     /// The model that is asked for; empty when none is named.
@@ -23,13 +41,15 @@ pub(crate) struct ChatRequest {
     pub(crate) user: Option<String>,
     /// How many choices are asked for.
     pub(crate) choices: u64,
-    /// Raw JSON that is part of the prompt besides the messages: tools, functions and the response format.
+    /// Raw JSON that is part of the prompt besides the messages, such as tools and the format of the reply.
     pub(crate) definitions: Vec<Range<usize>>,
-    /// The messages in order.
+    /// The messages, or items, in order.
     pub(crate) messages: Vec<Message>,
+    /// Whether a message may leave. False when some of them stand for what cannot be seen here.
+    pub(crate) rewritable: bool,
 }
 
-/// One message and where it lies in the body.
+/// One message, or one item of a Responses request, and where it lies in the body.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     /// The message's bytes in the body.
@@ -42,6 +62,12 @@ pub(crate) struct Message {
     pub(crate) parts: Vec<Part>,
     /// Further fields that make the message what it is, by name.
     pub(crate) fields: Vec<(&'static str, Value)>,
+    /// Names of the calls that it makes.
+    pub(crate) calls: Vec<String>,
+    /// Name of the call that it answers.
+    pub(crate) answers: Option<String>,
+    /// Whether it belongs to the message after it, as reasoning does: it has no name and never leaves without it.
+    pub(crate) binds_next: bool,
 }
 
 /// Where a message's content lies in the body.
@@ -73,35 +99,77 @@ pub(crate) enum ParseError {
     /// A message's content is neither text, parts nor null.
     #[error("the content of message {0} is neither text nor parts")]
     Content(usize),
+    /// The request continues a conversation that the upstream keeps, so that it is no whole conversation.
+    #[error("the upstream keeps the conversation")]
+    Elsewhere,
+}
+
+/// The further field of a Responses item whose size says little about its tokens, such as encrypted reasoning.
+pub(crate) const OPAQUE: &str = "opaque";
+
+impl Surface {
+    /// Its name in receipts.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "chat.completions",
+            Self::Responses => "responses",
+        }
+    }
+
+    /// A part of a user message that holds `text`.
+    pub(crate) fn text_part(self, text: &str) -> Value {
+        match self {
+            Self::ChatCompletions => json!({"type": "text", "text": text}),
+            Self::Responses => json!({"type": "input_text", "text": text}),
+        }
+    }
+
+    /// Whether a part of type `kind` is plain text.
+    fn is_text(self, kind: &str) -> bool {
+        match self {
+            Self::ChatCompletions => kind == "text",
+            Self::Responses => matches!(kind, "input_text" | "output_text" | "text"),
+        }
+    }
+
+    /// The fields of a request that are part of the prompt besides its messages.
+    fn definitions(self) -> [&'static str; 3] {
+        match self {
+            Self::ChatCompletions => ["tools", "functions", "response_format"],
+            Self::Responses => ["instructions", "tools", "text"],
+        }
+    }
 }
 
 impl ChatRequest {
     /// Parses `body`.
     ///
     /// # Errors
-    /// When the body is not JSON, or a field that is needed is missing or of another type.
-    pub(crate) fn parse(body: Bytes) -> Result<Self, ParseError> {
+    /// When the body is not JSON, a field that is needed is missing or of another type, or the upstream keeps the
+    /// conversation.
+    pub(crate) fn parse(surface: Surface, body: Bytes) -> Result<Self, ParseError> {
         let fields: Fields<'_> = serde_json::from_slice(&body)?;
-        let messages: Vec<&RawValue> = fields.required("messages")?;
-        let messages = messages
-            .into_iter()
-            .enumerate()
-            .map(|(index, raw)| parse_message(&body, index, raw))
-            .collect::<Result<Vec<_>, _>>()?;
+        let (messages, rewritable) = match surface {
+            Surface::ChatCompletions => (completions::messages(&body, &fields)?, true),
+            Surface::Responses => responses::messages(&body, &fields)?,
+        };
         let model = fields.optional::<String>("model")?.unwrap_or_default();
         let user = fields.optional::<String>("user")?.filter(|user| !user.is_empty());
         let choices = fields.optional("n")?.unwrap_or(1);
-        let definitions = DEFINITIONS
+        let definitions = surface
+            .definitions()
             .iter()
             .filter_map(|name| fields.get(name).filter(|raw| raw.get() != "null"))
             .map(|raw| range_in(&body, raw))
             .collect();
         Ok(Self {
+            surface,
             model,
             user,
             choices,
             definitions,
             messages,
+            rewritable,
             body,
         })
     }
@@ -153,12 +221,18 @@ impl Message {
         texts.join("\n")
     }
 
-    /// A further field's value.
-    pub(crate) fn field(&self, name: &str) -> Option<&Value> {
-        self.fields
-            .iter()
-            .find(|(field, _)| *field == name)
-            .map(|(_, value)| value)
+    /// A message of which nothing but its place and role is known yet.
+    fn bare(range: Range<usize>, role: impl Into<String>) -> Self {
+        Self {
+            range,
+            role: role.into(),
+            content: Content::None,
+            parts: Vec::new(),
+            fields: Vec::new(),
+            calls: Vec::new(),
+            answers: None,
+            binds_next: false,
+        }
     }
 }
 
@@ -180,59 +254,24 @@ impl From<OriginalPart<'_>> for Part {
     }
 }
 
-/// The fields besides role and content that make a message what it is. Others (such as `annotations`, `reasoning` or
-/// null fields that a client library adds) come and go while the message stays the same.
-const IDENTITY: [&str; 6] = [
-    "name",
-    "tool_calls",
-    "tool_call_id",
-    "function_call",
-    "refusal",
-    "audio",
-];
-
-/// The fields of a request that are part of the prompt besides its messages.
-const DEFINITIONS: [&str; 3] = ["tools", "functions", "response_format"];
-
-fn parse_message(body: &Bytes, index: usize, raw: &RawValue) -> Result<Message, ParseError> {
-    let own: Fields<'_> = serde_json::from_str(raw.get())?;
-    let role: String = own.required("role")?;
-    let (content, parts) = match own.get("content") {
-        None => (Content::None, Vec::new()),
-        Some(raw) => parse_content(body, raw).ok_or(ParseError::Content(index))?,
-    };
-    let mut fields = Vec::new();
-    for name in IDENTITY {
-        if let Some(value) = own.optional::<Value>(name)? {
-            let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
-            if !empty {
-                fields.push((name, value));
-            }
-        }
-    }
-    Ok(Message {
-        range: range_in(body, raw),
-        role,
-        content,
-        parts,
-        fields,
-    })
-}
-
-fn parse_content(body: &Bytes, raw: &RawValue) -> Option<(Content, Vec<Part>)> {
+/// `None` when the content is neither text, parts nor null.
+fn parse_content(surface: Surface, body: &Bytes, raw: &RawValue) -> Option<(Content, Vec<Part>)> {
     let place = range_in(body, raw);
     match serde_json::from_str(raw.get()).ok()? {
         Value::Null => Some((Content::None, Vec::new())),
         Value::String(text) => Some((Content::Text(place), vec![Part::Text(text)])),
-        Value::Array(parts) => Some((Content::Parts(place), parts.into_iter().map(part_of).collect())),
+        Value::Array(parts) => {
+            let parts = parts.into_iter().map(|part| part_of(surface, part)).collect();
+            Some((Content::Parts(place), parts))
+        }
         _ => None,
     }
 }
 
-fn part_of(value: Value) -> Part {
-    let is_text = value.get("type").is_some_and(|kind| kind == "text");
+fn part_of(surface: Surface, value: Value) -> Part {
+    let kind = value.get("type").and_then(Value::as_str);
     match value.get("text").and_then(Value::as_str) {
-        Some(text) if is_text => Part::Text(text.to_owned()),
+        Some(text) if kind.is_some_and(|kind| surface.is_text(kind)) => Part::Text(text.to_owned()),
         _ => Part::Other(value),
     }
 }
@@ -241,95 +280,4 @@ fn part_of(value: Value) -> Part {
 fn range_in(body: &Bytes, raw: &RawValue) -> Range<usize> {
     let start = raw.get().as_ptr() as usize - body.as_ptr() as usize;
     start..start + raw.get().len()
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-    use super::*;
-
-    pub(crate) fn parsed(body: &str) -> ChatRequest {
-        ChatRequest::parse(Bytes::copy_from_slice(body.as_bytes())).unwrap()
-    }
-
-    #[test]
-    fn every_message_is_found_with_its_own_bytes() {
-        let request = parsed(
-            "{ \"messages\" : [ {\"role\":\"user\" , \"content\":\"h\\u00e9\"},\n {\"content\":null,\"role\":\"assistant\"} ], \"model\":\"m\"}",
-        );
-        let slices: Vec<_> = request
-            .messages
-            .iter()
-            .map(|m| std::str::from_utf8(request.slice(&m.range)).unwrap())
-            .collect();
-        assert_eq!(
-            slices,
-            [
-                "{\"role\":\"user\" , \"content\":\"h\\u00e9\"}",
-                "{\"content\":null,\"role\":\"assistant\"}"
-            ]
-        );
-        assert_eq!(request.messages[0].text(), "hé");
-        assert_eq!(request.messages[1].content, Content::None);
-        let Content::Text(place) = &request.messages[0].content else {
-            unreachable!()
-        };
-        assert_eq!(request.slice(place), b"\"h\\u00e9\"");
-    }
-
-    #[test]
-    fn what_is_no_chat_request_is_an_error() {
-        for body in [
-            "",
-            "nonsense",
-            "[]",
-            "{}",
-            r#"{"messages":null}"#,
-            r#"{"messages":"hi"}"#,
-            r#"{"messages":[1]}"#,
-            r#"{"messages":[{"content":"no role"}]}"#,
-            r#"{"messages":[{"role":"user","content":5}]}"#,
-            r#"{"messages":[{"role":7,"content":"a"}]}"#,
-            r#"{"messages":[],"model":5}"#,
-        ] {
-            assert!(
-                ChatRequest::parse(Bytes::copy_from_slice(body.as_bytes())).is_err(),
-                "{body}"
-            );
-        }
-        assert!(
-            ChatRequest::parse(Bytes::from_static(
-                b"{\"messages\":[{\"role\":\"user\",\"content\":\"\xff\"}]}"
-            ))
-            .is_err()
-        );
-    }
-
-    #[test]
-    fn a_field_that_comes_twice_counts_as_most_parsers_count_it() {
-        let request =
-            parsed(r#"{"model":"x","messages":[],"model":"gpt-4o","messages":[{"role":"user","content":"a"}]}"#);
-        assert_eq!(request.model, "gpt-4o");
-        assert_eq!(request.messages.len(), 1);
-    }
-
-    #[test]
-    fn fields_that_clients_add_and_drop_do_not_count() {
-        let request = parsed(
-            r#"{"messages":[{"role":"assistant","content":"a","tool_calls":[],"refusal":null,"annotations":[1],"name":"bob"}]}"#,
-        );
-        assert_eq!(request.messages[0].fields, [("name", Value::from("bob"))]);
-    }
-
-    #[test]
-    fn injected_memory_is_no_part_of_the_text() {
-        let block = block::render(&["[2026-11-22 14:03 UTC] user: x".to_owned()]);
-        let body = serde_json::json!({"messages": [
-            {"role": "user", "content": format!("hello\n\n{block}")},
-            {"role": "user", "content": [{"type": "text", "text": "hello"}, {"type": "text", "text": block}]},
-        ]});
-        let request = parsed(&body.to_string());
-        assert_eq!(request.messages[0].text(), "hello");
-        assert_eq!(request.messages[1].text(), "hello");
-    }
 }

@@ -2,20 +2,20 @@
 //!
 //! It must not know HTTP responses or the upstream. Whatever fails or takes too long, the original bytes remain.
 
-use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use mainpoint_store::TurnId;
+use mainpoint_store::Scope;
 
-use super::budget::{Budget, Cut};
-use super::pack::{self, Packed};
-use super::parse::Message;
+use super::epoch::Balance;
+use super::parse::Surface;
 use super::prepare::{Prepared, Seat};
-use super::rewrite;
-use super::units;
+use super::receipt::{EpochNote, Milliseconds, Receipt};
+use super::revise::{Revision, revise};
+use crate::config::{Mode, PricesConfig};
 use crate::error::MemoryError;
-use crate::memory::{Memory, Offer, Question};
+use crate::memory::{Memory, Offer};
 
 /// What became of a chat request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,17 @@ impl Outcome {
     }
 }
 
+/// What a request asks for besides its body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask<'a> {
+    /// Which of OpenAI's surfaces it speaks.
+    pub(crate) surface: Surface,
+    /// How far the memory may go.
+    pub(crate) mode: Mode,
+    /// Its headers.
+    pub(crate) headers: &'a HeaderMap,
+}
+
 /// What is forwarded and what is said about it.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -46,14 +57,16 @@ pub(crate) struct Plan {
     pub(crate) body: Bytes,
     /// What became of the request.
     pub(crate) outcome: Outcome,
-    /// Tokens of the prompt as it came; `None` when it could not be read.
-    pub(crate) tokens_in: Option<usize>,
-    /// Tokens of the prompt as it is forwarded.
-    pub(crate) tokens_forwarded: Option<usize>,
-    /// Memories in the forwarded prompt.
+    /// Memories in the forwarded prompt for its question.
     pub(crate) memories: usize,
+    /// Whether an epoch began.
+    pub(crate) begins_epoch: bool,
     /// Where the reply will stand in the conversation.
     pub(crate) seat: Option<Seat>,
+    /// Whose request it is, as far as it could be read.
+    pub(crate) scope: Option<Scope>,
+    /// Everything else that is said about it.
+    pub(crate) receipt: Receipt,
 }
 
 impl Plan {
@@ -62,31 +75,38 @@ impl Plan {
         Self {
             body,
             outcome: Outcome::Passthrough,
-            tokens_in: None,
-            tokens_forwarded: None,
             memories: 0,
+            begins_epoch: false,
             seat: None,
+            scope: None,
+            receipt: Receipt::default(),
         }
     }
 
     /// Plans a request within `memory.deadline_ms`. Never fails: a failure is reported and leaves the original bytes.
-    pub(crate) async fn of(memory: &Memory, headers: &HeaderMap, body: Bytes) -> Self {
+    pub(crate) async fn of(memory: &Memory, ask: Ask<'_>, body: Bytes) -> Self {
+        let started = Instant::now();
         let mut plan = Self::passthrough(body);
-        let result = tokio::time::timeout(memory.config().deadline, plan.fill(memory, headers)).await;
+        let result = tokio::time::timeout(memory.config().deadline, plan.fill(memory, ask)).await;
         if let Err(error) = result.unwrap_or(Err(MemoryError::Deadline)) {
             memory.report(&error);
             plan.outcome = Outcome::FailedOpen;
+            plan.receipt.failure = Some(error.label());
         }
+        plan.receipt.milliseconds.memory = milliseconds(started.elapsed());
         plan
     }
 
     /// Everything up to the last line only looks; the plan is changed in one step at the end, so that a deadline that passes
     /// in between leaves it whole.
-    async fn fill(&mut self, memory: &Memory, headers: &HeaderMap) -> Result<(), MemoryError> {
-        let prepared = memory.preparation().run(headers, &self.body).await;
+    async fn fill(&mut self, memory: &Memory, ask: Ask<'_>) -> Result<(), MemoryError> {
+        let prepared = memory.preparation().run(ask.surface, ask.headers, &self.body).await;
         if let Ok(Some(prepared)) = &prepared {
-            self.tokens_in = Some(prepared.tokens.total());
-            self.tokens_forwarded = self.tokens_in;
+            let tokens = prepared.tokens.total();
+            self.scope = Some(prepared.scope.clone());
+            self.receipt.tokens_in = Some(tokens);
+            self.receipt.tokens_forwarded = Some(tokens);
+            self.receipt.tokens_would_forward = Some(tokens);
         }
         if let Some(part) = memory.dead_parts().first() {
             return Err(MemoryError::Stopped { part: part.name() });
@@ -99,192 +119,44 @@ impl Plan {
             names: &names,
             turn: &|at| prepared.turn(at),
         });
-        if let Some(rewritten) = rewritten(memory, &prepared).await? {
-            self.body = rewritten.body;
-            self.tokens_forwarded = Some(rewritten.tokens);
-            self.memories = rewritten.memories;
-            self.outcome = Outcome::Rewritten;
+        if let Some(revision) = revise(memory, &prepared).await? {
+            self.adopt(revision, &prepared, (ask.mode, memory.prices()));
         }
         Ok(())
     }
-}
 
-struct Rewritten {
-    body: Bytes,
-    tokens: usize,
-    memories: usize,
-}
-
-/// The rewritten prompt; `None` when it is within its budget or nothing may leave it.
-async fn rewritten(memory: &Memory, prepared: &Prepared) -> Result<Option<Rewritten>, MemoryError> {
-    let config = memory.config();
-    let budget = Budget {
-        total: config.budget_tokens,
-        memory: config.memory_tokens,
-    };
-    let total = prepared.tokens.total();
-    if total <= budget.total {
-        return Ok(None);
-    }
-    let Some(question) = prepared.request.last_user() else {
-        return Ok(None);
-    };
-    let Some(cut) = cut(memory, prepared, budget, total).await? else {
-        return Ok(None);
-    };
-    let recalled = memory.recall(ask(prepared, &cut, question)).await?;
-    let count = |text: &str| memory.preparation().counter.text(prepared.tokenizer, text);
-    let packed = pack::pack(&recalled, budget.room(cut.kept_tokens), count)?;
-    Ok(assemble(memory, prepared, &cut, packed, budget)?.filter(|rewritten| rewritten.tokens < total))
-}
-
-/// Which messages leave. A turn leaves only after it has been read; a message without text has nothing to read.
-async fn cut(memory: &Memory, prepared: &Prepared, budget: Budget, total: usize) -> Result<Option<Cut>, MemoryError> {
-    let names = prepared.turn_names();
-    let read = memory.read_turns(&prepared.scope, &names).await?;
-    let unread: HashSet<usize> = prepared
-        .spoken
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| prepared.name(*at).is_none_or(|name| !read.contains(&name)))
-        .map(|(_, index)| *index)
-        .collect();
-    let units = units::units(&prepared.request.messages);
-    Ok(budget.cut(&units, &prepared.tokens.messages, total, |index| {
-        !unread.contains(&index)
-    }))
-}
-
-fn ask<'a>(prepared: &'a Prepared, cut: &Cut, question: usize) -> Question<'a> {
-    let mut dropped = Vec::new();
-    let mut kept: HashSet<TurnId> = HashSet::new();
-    for (at, index) in prepared.spoken.iter().enumerate() {
-        let Some(name) = prepared.name(at) else { continue };
-        if cut.dropped.contains(index) {
-            dropped.push(name);
-        } else {
-            kept.insert(name);
-        }
-    }
-    let text = prepared
-        .request
-        .messages
-        .get(question)
-        .map(Message::text)
-        .unwrap_or_default();
-    Question {
-        scope: &prepared.scope,
-        text,
-        dropped,
-        kept,
-    }
-}
-
-/// Writes the body. Should the block cost more at its place than it did alone, the weakest memories go.
-fn assemble(
-    memory: &Memory,
-    prepared: &Prepared,
-    cut: &Cut,
-    mut packed: Option<Packed>,
-    budget: Budget,
-) -> Result<Option<Rewritten>, MemoryError> {
-    let request = &prepared.request;
-    let Some(at) = request.last_user() else { return Ok(None) };
-    let limit = cut.kept_tokens + budget.room(cut.kept_tokens);
-    let own = prepared.tokens.messages.get(at).copied().unwrap_or_default();
-    while let Some(block) = packed
-        .as_ref()
-        .filter(|packed| packed.memories() > 0)
-        .map(Packed::block)
-    {
-        let Some(message) = request
-            .messages
-            .get(at)
-            .and_then(|message| rewrite::appended(message, &block))
-        else {
-            break;
+    fn adopt(&mut self, revision: Revision, prepared: &Prepared, (mode, prices): (Mode, &PricesConfig)) {
+        let came = prepared.tokens.total();
+        let fresh: usize = prepared.tokens.messages.iter().skip(prepared.fresh_from()).sum();
+        let receipt = &mut self.receipt;
+        receipt.tokens_would_forward = Some(revision.tokens);
+        receipt.tokens_saved = Some(came.saturating_sub(revision.tokens));
+        receipt.price_in = Some(Balance::append(came, fresh, prices));
+        let appended = Balance::append(revision.tokens, fresh, prices);
+        let lost = revision.begun.map_or(0.0, |balance| balance.anew - appended);
+        receipt.price_forwarded = Some(appended + lost);
+        receipt.messages_dropped = revision.dropped;
+        receipt.epoch = Some(EpochNote {
+            begun: revision.begun.is_some(),
+            messages_dropped: revision.dropped,
+            cost: revision.begun.map(|balance| balance.cost),
+            saving_per_turn: revision.begun.map(|balance| balance.saving_per_turn),
+        });
+        receipt.milliseconds = Milliseconds {
+            recall: milliseconds(revision.recall),
+            ..Milliseconds::default()
         };
-        let longer = memory.preparation().counter.message(prepared.tokenizer, &message)?;
-        let tokens = cut.kept_tokens.saturating_sub(own) + longer;
-        if tokens <= limit {
-            let memories = packed.as_ref().map_or(0, Packed::memories);
-            let body = rewrite::rewrite(request, &cut.dropped, Some((at, &block)));
-            return Ok(body.map(|body| Rewritten { body, tokens, memories }));
-        }
-        if let Some(packed) = &mut packed {
-            packed.drop_weakest();
+        receipt.memories = revision.sources;
+        if mode == Mode::On {
+            receipt.tokens_forwarded = Some(revision.tokens);
+            self.memories = receipt.memories.len();
+            self.begins_epoch = revision.begun.is_some();
+            self.body = revision.body;
+            self.outcome = Outcome::Rewritten;
         }
     }
-    let body = rewrite::rewrite(request, &cut.dropped, None);
-    Ok(body.map(|body| Rewritten {
-        body,
-        tokens: cut.kept_tokens,
-        memories: 0,
-    }))
 }
 
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-    use std::collections::BTreeSet;
-
-    use proptest::prelude::*;
-    use serde_json::{Value, json};
-
-    use super::super::parse::tests::parsed;
-    use super::super::units::tests::conversation;
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn a_rewritten_conversation_keeps_a_legal_order(
-            messages in conversation(), total in 1..120usize, unread in any::<u32>(),
-        ) {
-            let request = parsed(&json!({"messages": messages}).to_string());
-            let units = units::units(&request.messages);
-            let tokens = vec![10; messages.len()];
-            let budget = Budget { total, memory: total / 2 };
-            let may_drop = |index: usize| unread >> index & 1 == 0;
-            let Some(cut) = budget.cut(&units, &tokens, 10 * messages.len(), may_drop) else { return Ok(()) };
-            let Some(bytes) = rewrite::rewrite(&request, &cut.dropped, None) else { return Ok(()) };
-            let value: Value = serde_json::from_slice(&bytes).unwrap();
-            let kept = value["messages"].as_array().unwrap();
-
-            // Every result that followed its call still does.
-            let followed = answered(&messages.iter().collect::<Vec<_>>());
-            let still = answered(&kept.iter().collect::<Vec<_>>());
-            prop_assert!(still.len() == kept.iter().filter(|m| m["role"] == "tool").count()
-                || still.len() <= followed.len());
-            let orphans = kept.iter().filter(|m| m["role"] == "tool").count() - still.len();
-            let original_orphans = messages.iter().filter(|m| m["role"] == "tool").count() - followed.len();
-            prop_assert!(orphans <= original_orphans);
-
-            // Instructions and the last user message are all there.
-            let instructions = |all: &[Value]| all.iter().filter(|m| m["role"] == "system").count();
-            prop_assert_eq!(instructions(kept), instructions(&messages));
-            let last_user = |all: &[Value]| all.iter().rfind(|m| m["role"] == "user").cloned();
-            prop_assert_eq!(last_user(kept), last_user(&messages));
-
-            // When the first unit left, what is first now is a user message.
-            let first = kept.iter().find(|m| m["role"] != "system").unwrap();
-            if cut.dropped.contains(&units[0][0]) {
-                prop_assert_eq!(&first["role"], "user");
-            }
-        }
-    }
-
-    /// Results whose call came before them.
-    fn answered(messages: &[&Value]) -> Vec<usize> {
-        let mut announced = BTreeSet::new();
-        let mut found = Vec::new();
-        for (index, message) in messages.iter().enumerate() {
-            for call in message["tool_calls"].as_array().into_iter().flatten() {
-                announced.insert(call["id"].as_str().unwrap());
-            }
-            if message["role"] == "tool" && announced.contains(message["tool_call_id"].as_str().unwrap()) {
-                found.push(index);
-            }
-        }
-        found
-    }
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }

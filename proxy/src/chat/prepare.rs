@@ -10,9 +10,11 @@ use http::HeaderMap;
 use mainpoint_store::{Scope, Turn, TurnId};
 
 use super::chain::Chain;
-use super::parse::ChatRequest;
+use super::epoch::{Shape, Stretch};
+use super::parse::{ChatRequest, Surface};
 use super::scope::{ScopeKey, user_of};
 use super::tokens::{RequestTokens, TokenCounter, Tokenizer};
+use super::units::{rounds, units};
 use crate::error::MemoryError;
 
 /// Everything known about a request before any memory is asked.
@@ -44,29 +46,28 @@ pub(crate) struct Seat {
     before: Vec<Turn>,
 }
 
-/// Prepares `body`. `None` when it is no chat request that could be rewritten.
+/// Prepares a request. `None` when it is none that could be rewritten.
 ///
 /// # Errors
 /// When the scope or the token counts cannot be made.
 pub(crate) fn prepare(
-    keys: &ScopeKey,
-    counter: &TokenCounter,
+    own: &Preparation,
+    surface: Surface,
     headers: &HeaderMap,
-    user_header: &str,
     body: Bytes,
 ) -> Result<Option<Prepared>, MemoryError> {
-    let request = match ChatRequest::parse(body) {
+    let request = match ChatRequest::parse(surface, body) {
         Ok(request) => request,
         Err(error) => {
             tracing::debug!(error = %error, "relayed as it is");
             return Ok(None);
         }
     };
-    let user = user_of(headers, user_header).or_else(|| request.user.clone());
-    let scope = keys.scope(headers, user.as_deref())?;
+    let user = user_of(headers, &own.user_header).or_else(|| request.user.clone());
+    let scope = own.keys.scope(headers, user.as_deref())?;
     let names = Chain::new(&scope).names(&request.messages);
     let tokenizer = Tokenizer::of(&request.model);
-    let tokens = counter.request(tokenizer, &request)?;
+    let tokens = own.counter.request(tokenizer, &request)?;
     let spoken = (0..request.messages.len())
         .filter(|index| names.get(*index).is_some_and(Option::is_some))
         .filter(|index| {
@@ -119,6 +120,73 @@ impl Prepared {
         (0..self.spoken.len()).filter_map(|at| self.name(at)).collect()
     }
 
+    /// How the conversation may be cut: whole units but the last one, then the rounds of the last unit but the last round. A
+    /// unit within which an earlier epoch ended, at the message `cut_at`, is in two pieces.
+    pub(crate) fn shape(&self, cut_at: Option<usize>) -> Shape {
+        let messages = &self.request.messages;
+        let units = units(messages);
+        let Some((last, older)) = units.split_last() else {
+            return Shape::default();
+        };
+        let mut pieces = Vec::new();
+        for unit in older {
+            let cut = cut_at.filter(|at| unit.contains(at) && self.horizon(unit) != Some(*at));
+            let gone: Vec<usize> = match cut {
+                Some(at) => rounds(messages, unit)
+                    .concat()
+                    .into_iter()
+                    .filter(|index| *index <= at)
+                    .collect(),
+                None => Vec::new(),
+            };
+            let rest = unit.iter().copied().filter(|index| !gone.contains(index)).collect();
+            pieces.extend([gone, rest]);
+        }
+        // An old unit makes two pieces, the first of which may be empty.
+        let recent = pieces.len().saturating_sub(2 * RECENT_UNITS);
+        let mut rounds = rounds(messages, last);
+        rounds.pop();
+        pieces.extend(rounds);
+        let named = pieces.into_iter().enumerate().filter_map(|(at, messages)| {
+            let horizon = self.horizon(&messages)?;
+            let is_recent = at >= recent;
+            Some(Stretch {
+                messages,
+                horizon,
+                is_recent,
+            })
+        });
+        Shape {
+            stretches: named.collect(),
+        }
+    }
+
+    /// The last of some messages that has a name.
+    fn horizon(&self, messages: &[usize]) -> Option<usize> {
+        messages
+            .iter()
+            .rev()
+            .copied()
+            .find(|index| self.names.get(*index).is_some_and(Option::is_some))
+    }
+
+    /// Index of the first message that no earlier request had: the beginning of the last reply that something follows, since
+    /// what follows it is what the client added.
+    pub(crate) fn fresh_from(&self) -> usize {
+        let replied = |index: usize| {
+            self.request
+                .messages
+                .get(index)
+                .is_some_and(|message| message.role == "assistant")
+        };
+        let before_the_last = self.request.messages.len().saturating_sub(1);
+        let end = (0..before_the_last)
+            .rev()
+            .find(|index| replied(*index))
+            .unwrap_or_default();
+        (0..end).rev().take_while(|index| replied(*index)).last().unwrap_or(end)
+    }
+
     /// How many messages of the chain come before the message `index`.
     fn position(&self, index: usize) -> u32 {
         let before = self.names.iter().take(index).flatten().count();
@@ -168,6 +236,8 @@ impl Seat {
     }
 }
 
+/// How many units before the last one count as said last.
+const RECENT_UNITS: usize = 2;
 /// How many turns before a reply the reader may see.
 const CONTEXT_TURNS: usize = 8;
 
@@ -187,8 +257,18 @@ impl Preparation {
     ///
     /// # Errors
     /// As [`prepare`], or when the worker ended abnormally.
-    pub(crate) async fn run(&self, headers: &HeaderMap, body: &Bytes) -> Result<Option<Prepared>, MemoryError> {
+    pub(crate) async fn run(
+        &self,
+        surface: Surface,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Option<Prepared>, MemoryError> {
         let (own, headers, body) = (self.clone(), headers.clone(), body.clone());
-        tokio::task::spawn_blocking(move || prepare(&own.keys, &own.counter, &headers, &own.user_header, body)).await?
+        tokio::task::spawn_blocking(move || prepare(&own, surface, &headers, body)).await?
+    }
+
+    /// The scope that a caller with these headers has as a whole, whichever user a request was for.
+    pub(crate) fn key_scope(&self, headers: &HeaderMap) -> Result<Scope, MemoryError> {
+        Ok(self.keys.scope(headers, None)?)
     }
 }

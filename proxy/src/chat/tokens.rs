@@ -12,7 +12,7 @@ use serde_json::Value;
 use tiktoken_rs::CoreBPE;
 use tiktoken_rs::tokenizer::{Tokenizer as OpenAiTokenizer, get_tokenizer};
 
-use super::parse::{ChatRequest, Message, Part};
+use super::parse::{ChatRequest, Message, OPAQUE, Part};
 
 /// Counts a text's tokens with the reader's tokenizer.
 pub(crate) type ReaderCount = Arc<dyn Fn(&str) -> Result<usize, EngineError> + Send + Sync>;
@@ -73,7 +73,8 @@ impl TokenCounter {
             .iter()
             .map(|message| {
                 let bytes = request.slice(&message.range);
-                self.remembered(tokenizer, b"message", bytes, || self.message(tokenizer, message))
+                let kind = request.surface.label().as_bytes();
+                self.remembered(tokenizer, kind, bytes, || self.message(tokenizer, message))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let mut other = REPLY_PRIMING;
@@ -101,7 +102,8 @@ impl TokenCounter {
             .sum()
     }
 
-    /// Counts a message as OpenAI documents it: 3 tokens, its role, its content, and 1 more for a name.
+    /// Counts a message as OpenAI documents it: 3 tokens, its role, its content, and 1 more for a name. What is more than
+    /// that, such as calls, counts by its JSON.
     ///
     /// # Errors
     /// When the reader's tokenizer fails.
@@ -115,6 +117,7 @@ impl TokenCounter {
         }
         for (name, value) in &message.fields {
             tokens += match value {
+                value if *name == OPAQUE => self.other_part(tokenizer, value)?,
                 Value::String(text) => self.text(tokenizer, text)?,
                 value => self.text(tokenizer, &value.to_string())?,
             };
@@ -126,8 +129,9 @@ impl TokenCounter {
     /// Media are estimated; the base64 text that carries them is not what the model sees.
     fn other_part(&self, tokenizer: Tokenizer, value: &Value) -> Result<usize, EngineError> {
         match value.get("type").and_then(Value::as_str) {
-            Some("image_url") => {
-                let low = value.pointer("/image_url/detail").is_some_and(|detail| detail == "low");
+            Some("image_url" | "input_image" | "computer_screenshot" | "image_generation_call") => {
+                let detail = value.pointer("/image_url/detail").or_else(|| value.get("detail"));
+                let low = detail.is_some_and(|detail| detail == "low");
                 Ok(if low { LOW_IMAGE } else { HIGH_IMAGE })
             }
             Some("input_audio") => {
@@ -243,7 +247,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::super::parse::tests::parsed;
+    use super::super::parse::tests::{parsed, parsed_response};
     use super::*;
 
     fn words() -> TokenCounter {
@@ -336,6 +340,59 @@ mod tests {
         );
         let tokens = words().request(Tokenizer::of("gpt-4o"), &parsed(&body)).unwrap();
         assert_eq!(tokens.messages, [3 + 1 + 765]);
+    }
+
+    #[test]
+    fn a_response_costs_what_the_same_chat_costs() {
+        let counter = words();
+        let chat = r#"{"messages":[{"role":"user","content":"a b c"},{"role":"assistant","content":"d e"}]}"#;
+        let items = r#"{"input":[{"role":"user","content":[{"type":"input_text","text":"a b c"}]},
+            {"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"d e"}]}]}"#;
+        let chat = counter.request(Tokenizer::Reader, &parsed(chat)).unwrap();
+        assert_eq!(
+            counter.request(Tokenizer::Reader, &parsed_response(items)).unwrap(),
+            chat
+        );
+        let text = counter.request(Tokenizer::Reader, &parsed_response(r#"{"input":"a b c"}"#));
+        assert_eq!(text.unwrap().messages, [3 + 1 + 3]);
+    }
+
+    #[test]
+    fn calls_count_by_their_json_and_instructions_tools_and_format_count_too() {
+        let counter = words();
+        let count = |body: &str| counter.request(Tokenizer::Reader, &parsed_response(body)).unwrap();
+        let bare = count(r#"{"input":"a"}"#);
+        for name in ["instructions", "tools", "text"] {
+            let more = count(&format!(r#"{{"input":"a","{name}":{{"x": 1}}}}"#));
+            assert_eq!(more.other, bare.other + 2, "{name}");
+        }
+        let call = |arguments: &str| {
+            let body = format!(
+                r#"{{"input":[{{"type":"function_call","call_id":"c","name":"f","arguments":"{arguments}"}}]}}"#
+            );
+            count(&body).messages[0]
+        };
+        assert_eq!(call(&"x ".repeat(5000)), call("") + 5000);
+    }
+
+    #[test]
+    fn pictures_and_encrypted_reasoning_do_not_cost_their_length() {
+        let data = "A".repeat(1_000_000);
+        let count = |item: &str| {
+            let request = parsed_response(&format!(r#"{{"input":[{item}]}}"#));
+            words().request(Tokenizer::of("gpt-4o"), &request).unwrap().messages[0]
+        };
+        let image = |detail: &str| {
+            format!(
+                r#"{{"role":"user","content":[{{"type":"input_image","detail":"{detail}","image_url":"data:image/png;base64,{data}"}}]}}"#
+            )
+        };
+        assert_eq!(count(&image("auto")), 3 + 1 + 765);
+        assert_eq!(count(&image("low")), 3 + 1 + 85);
+        let picture = format!(r#"{{"type":"image_generation_call","id":"ig","result":"{data}"}}"#);
+        assert_eq!(count(&picture), 3 + 1 + 765);
+        let reasoning = format!(r#"{{"type":"reasoning","summary":[],"encrypted_content":"{data}"}}"#);
+        assert!(count(&reasoning) < 150_000);
     }
 
     #[test]

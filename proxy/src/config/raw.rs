@@ -12,6 +12,7 @@ pub(super) struct RawConfig {
     pub(super) server: RawServer,
     pub(super) upstream: RawUpstream,
     pub(super) memory: RawMemory,
+    pub(super) prices: RawPrices,
     pub(super) store: RawStore,
     pub(super) models: RawModels,
     pub(super) reader: RawReader,
@@ -27,6 +28,7 @@ pub(super) struct RawServer {
     pub(super) max_body_bytes: Option<i64>,
     pub(super) max_connections: Option<i64>,
     pub(super) drain_seconds: Option<i64>,
+    pub(super) receipts: Option<i64>,
     pub(super) fault_injection: Option<bool>,
 }
 
@@ -44,12 +46,23 @@ pub(super) struct RawUpstream {
 pub(super) struct RawMemory {
     pub(super) mode: Option<String>,
     pub(super) budget_tokens: Option<i64>,
+    pub(super) high_water: Option<f64>,
+    pub(super) low_water: Option<f64>,
     pub(super) memory_tokens: Option<i64>,
+    pub(super) digest_tokens: Option<i64>,
     pub(super) recall_turns: Option<i64>,
     pub(super) candidates: Option<i64>,
     pub(super) across_conversations: Option<bool>,
     pub(super) deadline_ms: Option<i64>,
     pub(super) user_header: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawPrices {
+    pub(super) input: Option<f64>,
+    pub(super) cache_read: Option<f64>,
+    pub(super) cache_write: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -60,6 +73,7 @@ pub(super) struct RawStore {
     pub(super) flush_interval_ms: Option<i64>,
     pub(super) flush_turns: Option<i64>,
     pub(super) maintenance_interval_seconds: Option<i64>,
+    pub(super) ledger_days: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

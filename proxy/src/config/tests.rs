@@ -150,15 +150,27 @@ fn a_value_out_of_range_names_the_range() {
         ),
         (
             "[memory]\nmode = \"maybe\"",
-            "memory.mode = \"maybe\": expected \"on\" or \"off\"",
+            "memory.mode = \"maybe\": expected \"on\", \"shadow\" or \"off\"",
         ),
         (
-            "[memory]\nbudget_tokens = 900",
-            "line 2: memory.budget_tokens = 900: expected more than memory.memory_tokens, which is 1000",
+            "[memory]\nbudget_tokens = 500",
+            "line 2: memory.budget_tokens = 500: expected more than memory.memory_tokens, which is 600",
         ),
         (
-            "[memory]\nmemory_tokens = 9000",
-            "memory.memory_tokens = 9000: expected less than memory.budget_tokens, which is 8000",
+            "[memory]\nmemory_tokens = 19000",
+            "memory.memory_tokens = 19000: expected less than memory.budget_tokens, which is 16000",
+        ),
+        (
+            "[memory]\nlow_water = 0.6",
+            "memory.low_water = 0.6: expected less than memory.high_water, which is 0.6",
+        ),
+        (
+            "[memory]\nhigh_water = 1.5",
+            "memory.high_water = 1.5: expected a share over 0 and at most 1",
+        ),
+        (
+            "[prices]\ncache_read = -0.1",
+            "prices.cache_read = -0.1: expected a number from 0",
         ),
         (
             "[memory]\nuser_header = \"a b\"",

@@ -22,6 +22,8 @@ pub struct Config {
     pub upstream: UpstreamConfig,
     /// When and how prompts are rewritten.
     pub memory: MemoryConfig,
+    /// What a provider charges for a prompt.
+    pub prices: PricesConfig,
     /// Where memories are kept.
     pub store: StoreSettings,
     /// Which models are used and where they lie.
@@ -47,6 +49,8 @@ pub struct ServerConfig {
     pub max_connections: usize,
     /// How long running requests may take to finish after a stop signal, in seconds.
     pub drain_seconds: u64,
+    /// How many receipts are kept for `GET /mainpoint/receipts/{id}`; the oldest go first.
+    pub receipts: usize,
     /// Whether `POST /mainpoint/faults` may stop parts of the process; for tests.
     pub fault_injection: bool,
 }
@@ -64,13 +68,39 @@ pub struct UpstreamConfig {
     pub idle_timeout: Duration,
 }
 
-/// Whether prompts are rewritten.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether prompts are rewritten; a later mode does everything that an earlier one does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
-    /// Conversations are read, and prompts over the budget are rewritten.
-    On,
     /// Everything is relayed untouched and nothing is read.
     Off,
+    /// Conversations are read and receipts say what would have been forwarded; no byte of a request is changed.
+    Shadow,
+    /// Conversations are read, and prompts over the budget are rewritten.
+    On,
+}
+
+impl Mode {
+    /// What a mode may be, for messages.
+    pub(crate) const ALLOWED: &'static str = "\"on\", \"shadow\" or \"off\"";
+
+    /// Reads a mode as it is written in the configuration and in a header.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "on" => Some(Self::On),
+            "shadow" => Some(Self::Shadow),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
+
+    /// The mode as it is written.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Shadow => "shadow",
+            Self::Off => "off",
+        }
+    }
 }
 
 /// When and how prompts are rewritten.
@@ -80,8 +110,14 @@ pub struct MemoryConfig {
     pub mode: Mode,
     /// Most tokens of a forwarded prompt; longer ones are rewritten.
     pub budget_tokens: usize,
-    /// Most tokens of the recalled memories, less than `budget_tokens`.
+    /// Share of the budget from which on old turns leave if that pays; at most 1.
+    pub high_water: f64,
+    /// Share of the budget that is left when old turns have left; less than `high_water`.
+    pub low_water: f64,
+    /// Most tokens of the memories recalled for one question; less than `budget_tokens`.
     pub memory_tokens: usize,
+    /// Most tokens of the digest of what has left the prompt, and never more than an eighth of the budget; 0 writes none.
+    pub digest_tokens: usize,
     /// Most turns recalled into one prompt.
     pub recall_turns: usize,
     /// Most candidates of each search before they are fused.
@@ -92,6 +128,24 @@ pub struct MemoryConfig {
     pub deadline: Duration,
     /// Name of the header that subdivides a key's scope by user, in lower case.
     pub user_header: String,
+}
+
+impl MemoryConfig {
+    /// Most tokens of the digest.
+    pub(crate) fn digest_limit(&self) -> usize {
+        self.digest_tokens.min(self.budget_tokens / 8)
+    }
+}
+
+/// What a provider charges for a token of a prompt, in any unit: only the proportions count.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PricesConfig {
+    /// A token that is neither read from the provider's prompt cache nor written to it.
+    pub input: f64,
+    /// A token read from the cache.
+    pub cache_read: f64,
+    /// A token written to the cache.
+    pub cache_write: f64,
 }
 
 /// Where memories are kept.
@@ -107,6 +161,8 @@ pub struct StoreSettings {
     pub flush_turns: usize,
     /// Time between two rounds of compaction, indexing and pruning.
     pub maintenance_interval: Duration,
+    /// How long the ledger remembers what was put into the prompts of a conversation that has fallen silent.
+    pub ledger_age: Duration,
 }
 
 /// A way to get a model that is not on disk yet.
@@ -193,6 +249,7 @@ impl Config {
                 max_body_bytes: 32 << 20,
                 max_connections: 1024,
                 drain_seconds: 30,
+                receipts: 1000,
                 fault_injection: false,
             },
             upstream: UpstreamConfig {
@@ -203,13 +260,21 @@ impl Config {
             },
             memory: MemoryConfig {
                 mode: Mode::On,
-                budget_tokens: 8000,
-                memory_tokens: 1000,
+                budget_tokens: 16_000,
+                high_water: 0.6,
+                low_water: 0.25,
+                memory_tokens: 600,
+                digest_tokens: 400,
                 recall_turns: 10,
                 candidates: 200,
                 across_conversations: false,
                 deadline: Duration::from_millis(2000),
                 user_header: "x-mainpoint-user".to_owned(),
+            },
+            prices: PricesConfig {
+                input: 1.0,
+                cache_read: 0.1,
+                cache_write: 1.0,
             },
             store: StoreSettings {
                 directory: PathBuf::from("data"),
@@ -217,6 +282,7 @@ impl Config {
                 flush_interval: Duration::from_millis(1000),
                 flush_turns: 256,
                 maintenance_interval: Duration::from_secs(600),
+                ledger_age: Duration::from_secs(7 * 86_400),
             },
             models: ModelsConfig {
                 directory: default_models_directory(&super::process_environment),

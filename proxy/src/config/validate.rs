@@ -11,7 +11,9 @@ use std::time::Duration;
 use mainpoint_store::Retain;
 
 use super::document::Document;
-use super::raw::{RawConfig, RawEmbedder, RawMemory, RawModels, RawReader, RawServer, RawStore, RawUpstream};
+use super::raw::{
+    RawConfig, RawEmbedder, RawMemory, RawModels, RawPrices, RawReader, RawServer, RawStore, RawUpstream,
+};
 use super::types::{MODELS_DIRECTORY_VARIABLE, default_models_directory};
 use super::{Config, ConfigError, Environment, Mode, Overrides, SourceKind};
 use values::quoted;
@@ -33,6 +35,7 @@ impl Validation<'_> {
         self.server(raw.server, &mut config)?;
         self.upstream(raw.upstream, &mut config)?;
         self.memory(raw.memory, &mut config)?;
+        self.prices(&raw.prices, &mut config)?;
         self.store(raw.store, &mut config)?;
         self.models(raw.models, &mut config)?;
         self.reader(raw.reader, &mut config)?;
@@ -92,6 +95,7 @@ impl Validation<'_> {
             0..=3600,
             &mut server.drain_seconds,
         )?;
+        self.whole("server.receipts", raw.receipts, 0..=1_000_000, &mut server.receipts)?;
         server.fault_injection = raw.fault_injection.unwrap_or(server.fault_injection);
         Ok(())
     }
@@ -126,11 +130,8 @@ impl Validation<'_> {
     fn memory(&self, raw: RawMemory, config: &mut Config) -> Checked<()> {
         let memory = &mut config.memory;
         if let Some(text) = raw.mode {
-            memory.mode = match text.as_str() {
-                "on" => Mode::On,
-                "off" => Mode::Off,
-                _ => return Err(self.refuse("memory.mode", &quoted(&text), "\"on\" or \"off\"")),
-            };
+            memory.mode =
+                Mode::parse(&text).ok_or_else(|| self.refuse("memory.mode", &quoted(&text), Mode::ALLOWED))?;
         }
         self.whole(
             "memory.budget_tokens",
@@ -144,9 +145,21 @@ impl Validation<'_> {
             16..=10_000_000,
             &mut memory.memory_tokens,
         )?;
+        self.whole(
+            "memory.digest_tokens",
+            raw.digest_tokens,
+            0..=10_000_000,
+            &mut memory.digest_tokens,
+        )?;
         if memory.memory_tokens >= memory.budget_tokens {
             let (part, whole) = (memory.memory_tokens, memory.budget_tokens);
             return Err(self.refuse_part(("memory.memory_tokens", part), ("memory.budget_tokens", whole)));
+        }
+        self.share("memory.high_water", raw.high_water, &mut memory.high_water)?;
+        self.share("memory.low_water", raw.low_water, &mut memory.low_water)?;
+        if memory.low_water >= memory.high_water {
+            let allowed = format!("less than memory.high_water, which is {}", memory.high_water);
+            return Err(self.refuse("memory.low_water", &memory.low_water.to_string(), &allowed));
         }
         self.whole(
             "memory.recall_turns",
@@ -168,6 +181,31 @@ impl Validation<'_> {
                 .map_err(|_| self.refuse("memory.user_header", &quoted(&text), "the name of an HTTP header"))?;
             name.as_str().clone_into(&mut memory.user_header);
         }
+        Ok(())
+    }
+
+    fn prices(&self, raw: &RawPrices, config: &mut Config) -> Checked<()> {
+        let prices = &mut config.prices;
+        for (name, value, target) in [
+            ("prices.input", raw.input, &mut prices.input),
+            ("prices.cache_read", raw.cache_read, &mut prices.cache_read),
+            ("prices.cache_write", raw.cache_write, &mut prices.cache_write),
+        ] {
+            let Some(value) = value else { continue };
+            if !(0.0..=1e9).contains(&value) {
+                return Err(self.refuse(name, &value.to_string(), "a number from 0 to 1000000000, such as 0.1"));
+            }
+            *target = value;
+        }
+        Ok(())
+    }
+
+    fn share(&self, name: &'static str, value: Option<f64>, target: &mut f64) -> Checked<()> {
+        let Some(value) = value else { return Ok(()) };
+        if !(value > 0.0 && value <= 1.0) {
+            return Err(self.refuse(name, &value.to_string(), "a share over 0 and at most 1, such as 0.5"));
+        }
+        *target = value;
         Ok(())
     }
 
@@ -202,6 +240,13 @@ impl Validation<'_> {
             1..=604_800,
             seconds,
             interval,
+        )?;
+        self.duration(
+            "store.ledger_days",
+            raw.ledger_days,
+            1..=3650,
+            |days| Duration::from_secs(days * 86_400),
+            &mut store.ledger_age,
         )
     }
 

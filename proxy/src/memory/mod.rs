@@ -12,7 +12,7 @@ mod resume;
 use std::time::Duration;
 
 use mainpoint_engine::{Engine, EngineStatus};
-use mainpoint_store::{Scope, Store, Turn, TurnId};
+use mainpoint_store::{LedgerEntry, Point, Scope, Store, Turn, TurnId, Within};
 use serde::Deserialize;
 
 pub(crate) use reading::{Offer, Reading};
@@ -20,7 +20,7 @@ pub(crate) use recall::{Question, Recall};
 
 use crate::chat::pack::Recalled;
 use crate::chat::prepare::Preparation;
-use crate::config::MemoryConfig;
+use crate::config::{Config, MemoryConfig, PricesConfig};
 use crate::error::MemoryError;
 use crate::telemetry::logs::OncePerMinute;
 use crate::telemetry::metrics;
@@ -58,6 +58,7 @@ pub(crate) struct Memory {
     reading: Reading,
     preparation: Preparation,
     config: MemoryConfig,
+    prices: PricesConfig,
     warnings: OncePerMinute,
 }
 
@@ -68,14 +69,15 @@ impl Memory {
         store: Store,
         reading: Reading,
         preparation: Preparation,
-        config: MemoryConfig,
+        config: &Config,
     ) -> Self {
         Self {
             engine,
             store,
             reading,
             preparation,
-            config,
+            config: config.memory.clone(),
+            prices: config.prices,
             warnings: OncePerMinute::default(),
         }
     }
@@ -83,6 +85,11 @@ impl Memory {
     /// The configuration.
     pub(crate) fn config(&self) -> &MemoryConfig {
         &self.config
+    }
+
+    /// What a provider charges.
+    pub(crate) fn prices(&self) -> &PricesConfig {
+        &self.prices
     }
 
     /// What computes without waiting.
@@ -141,6 +148,39 @@ impl Memory {
         Ok(self.store.read_turns(scope, names).await?)
     }
 
+    /// Turns in the order asked, and their main points.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn points_of(
+        &self,
+        scope: &Scope,
+        names: Vec<TurnId>,
+    ) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
+        let turns = self.store.turns(scope, &names).await?;
+        let points = self
+            .store
+            .points(scope, &Within::Conversation(names), MOST_POINTS)
+            .await?;
+        Ok((turns, points))
+    }
+
+    /// What the ledger has about these turns.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn ledger(&self, scope: &Scope, names: &[TurnId]) -> Result<Vec<LedgerEntry>, MemoryError> {
+        Ok(self.store.ledger(scope, names).await?)
+    }
+
+    /// Writes to the ledger what is not there yet, and returns what holds.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn keep(&self, scope: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, MemoryError> {
+        Ok(self.store.keep(scope, entries).await?)
+    }
+
     /// The turns that matter for a question, best first.
     ///
     /// # Errors
@@ -176,3 +216,6 @@ impl Memory {
         }
     }
 }
+
+/// Most main points that are read for one digest.
+const MOST_POINTS: usize = 1000;

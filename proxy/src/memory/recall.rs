@@ -69,7 +69,8 @@ impl Recall<'_> {
         let attention = self
             .attend(asked, deduplicated(std::mem::take(&mut found.points)))
             .await?;
-        let best = self.fuse(&found, &attention, &question.kept);
+        let scores = self.fuse(&found, &attention, &question.kept);
+        let best: Vec<TurnId> = scores.iter().map(|(turn, _)| *turn).collect();
         let turns = self.store.turns(question.scope, &best).await?;
         tracing::debug!(
             candidates = attention.len(),
@@ -77,7 +78,13 @@ impl Recall<'_> {
             milliseconds = started.elapsed().as_millis(),
             "recalled"
         );
-        Ok(turns.into_iter().map(|turn| with_passage(turn, &attention)).collect())
+        let scores: HashMap<TurnId, f32> = scores.into_iter().collect();
+        let recalled = turns.into_iter().map(|turn| Recalled {
+            passage: best_passage(&turn, &attention),
+            score: scores.get(&turn.id).copied().unwrap_or_default(),
+            turn,
+        });
+        Ok(recalled.collect())
     }
 
     /// The attention that each point gets from the question, most first.
@@ -101,7 +108,7 @@ impl Recall<'_> {
         Ok(scored.await?)
     }
 
-    fn fuse(&self, found: &SearchResult, attention: &[(f32, Point)], kept: &HashSet<TurnId>) -> Vec<TurnId> {
+    fn fuse(&self, found: &SearchResult, attention: &[(f32, Point)], kept: &HashSet<TurnId>) -> Vec<(TurnId, f32)> {
         let rankings = [
             turns_of(found.lexical.iter().map(|hit: &Hit| hit.turn)),
             turns_of(found.dense.iter().map(|hit: &Hit| hit.turn)),
@@ -109,8 +116,7 @@ impl Recall<'_> {
         ];
         fusion::reciprocal_rank(&rankings, RANK_CONSTANT)
             .into_iter()
-            .map(|(turn, _)| turn)
-            .filter(|turn| !kept.contains(turn))
+            .filter(|(turn, _)| !kept.contains(turn))
             .take(self.config.recall_turns)
             .collect()
     }
@@ -137,15 +143,13 @@ fn deduplicated(points: Vec<Point>) -> Vec<Point> {
     unique.into_values().collect()
 }
 
-/// `attention` is sorted, so the first point of a turn is its best passage.
-fn with_passage(turn: Turn, attention: &[(f32, Point)]) -> Recalled {
-    let passage = attention
+/// `attention` is sorted, so the first point of a turn is its best passage; `None` when that is the whole turn.
+fn best_passage(turn: &Turn, attention: &[(f32, Point)]) -> Option<String> {
+    let best = attention
         .iter()
         .map(|(_, point)| point)
-        .find(|point| point.turn == turn.id)
-        .map(|point| point.text.clone())
-        .filter(|text| !text.is_empty() && *text != turn.text);
-    Recalled { turn, passage }
+        .find(|point| point.turn == turn.id)?;
+    (!best.text.is_empty() && best.text != turn.text).then(|| best.text.clone())
 }
 
 fn shortened(text: &str) -> String {

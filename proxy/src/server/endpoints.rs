@@ -1,4 +1,4 @@
-//! mainpoint's own endpoints: health, readiness, metrics and, when the configuration allows it, faults.
+//! mainpoint's own endpoints: health, readiness, metrics, receipts and, when the configuration allows it, faults.
 //!
 //! It must not know the OpenAI surface.
 
@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::Shared;
 use super::reply::{Body, json_response, response};
@@ -48,7 +49,7 @@ pub(crate) fn ready(shared: &Shared, request: &Request<Incoming>) -> Result<Resp
     };
     Ok(json_response(
         status,
-        &json!({"status": word, "parts": parts, "memory": "on"}),
+        &json!({"status": word, "parts": parts, "memory": shared.config.memory.mode.label()}),
     ))
 }
 
@@ -63,6 +64,21 @@ pub(crate) fn metrics(shared: &Shared, request: &Request<Incoming>) -> Result<Re
         "text/plain; version=0.0.4; charset=utf-8",
         shared.metrics.render(),
     ))
+}
+
+/// `GET /mainpoint/receipts/{id}`: what was done to a request, for the credentials that it was sent with.
+pub(crate) fn receipt(shared: &Shared, id: &str, request: &Request<Incoming>) -> Result<Response<Body>, ProxyError> {
+    reading(request)?;
+    let missing = || ProxyError::NoReceipt { id: id.to_owned() };
+    let memory = shared.memory.as_ref().ok_or_else(missing)?;
+    let key = memory
+        .preparation()
+        .key_scope(request.headers())
+        .map_err(|_| missing())?;
+    let id: Uuid = id.parse().map_err(|_| missing())?;
+    let receipt = shared.receipts.get(id, &key).ok_or_else(missing)?;
+    let value = serde_json::to_value(receipt).map_err(|_| missing())?;
+    Ok(json_response(StatusCode::OK, &value))
 }
 
 /// `POST /mainpoint/faults` with `{"stop": "reader" | "embedder" | "store"}`: really stops that part.

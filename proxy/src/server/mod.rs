@@ -5,6 +5,7 @@
 mod endpoints;
 pub(crate) mod headers;
 mod paths;
+mod receipts;
 mod relay;
 pub(crate) mod reply;
 pub(crate) mod routes;
@@ -25,6 +26,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::error::StartError;
+pub(crate) use receipts::Receipts;
 pub(crate) use shared::Shared;
 
 /// Binds the configured address.

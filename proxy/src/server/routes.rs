@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::reply::{Body, error_response};
 use super::{Shared, endpoints, paths, relay};
-use crate::chat;
+use crate::chat::flow::{self, Prompted};
+use crate::chat::parse::Surface;
 use crate::error::ProxyError;
 use crate::telemetry::metrics;
 
@@ -22,9 +23,9 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> R
     let span = tracing::info_span!("request", %id, method = %request.method(), path = request.uri().path());
     async move {
         let route = Route::of(&shared, &request);
-        let (mut response, outcome) = answer(&shared, &route, request).await;
+        let (mut response, outcome) = answer(&shared, (id, &route), request).await;
         metrics::request(route.label(), outcome, response.status().as_u16());
-        if let (Route::Chat(_), Ok(value)) = (&route, HeaderValue::from_str(&id.to_string())) {
+        if let (Route::Prompt(..), Ok(value)) = (&route, HeaderValue::from_str(&id.to_string())) {
             response.headers_mut().insert("x-mainpoint-request-id", value);
         }
         tracing::debug!(status = response.status().as_u16(), outcome, "answered");
@@ -34,15 +35,17 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> R
     .await
 }
 
-/// Where a request goes. The path of `Chat` and `Relay` is the part after the base path.
+/// Where a request goes. The path of `Prompt` and `Relay` is the part after the base path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Route {
-    Chat(String),
+    Prompt(Surface, String),
     Relay(String),
     Health,
     Ready,
     Metrics,
     Faults,
+    /// The receipt of the request with this id.
+    Receipt(String),
     Unknown,
 }
 
@@ -52,7 +55,8 @@ impl Route {
         let path = request.uri().path();
         if let Some(rest) = paths::under(path, &server.base_path) {
             return match (request.method(), rest) {
-                (&Method::POST, "/chat/completions") => Self::Chat(rest.to_owned()),
+                (&Method::POST, "/chat/completions") => Self::Prompt(Surface::ChatCompletions, rest.to_owned()),
+                (&Method::POST, "/responses") => Self::Prompt(Surface::Responses, rest.to_owned()),
                 _ => Self::Relay(rest.to_owned()),
             };
         }
@@ -61,27 +65,42 @@ impl Route {
             "/readyz" => Self::Ready,
             "/metrics" => Self::Metrics,
             "/mainpoint/faults" if server.fault_injection => Self::Faults,
-            _ => Self::Unknown,
+            _ => match path.strip_prefix("/mainpoint/receipts/") {
+                Some(id) => Self::Receipt(id.to_owned()),
+                None => Self::Unknown,
+            },
         }
     }
 
     fn label(&self) -> &'static str {
         match self {
-            Self::Chat(_) => "chat",
+            Self::Prompt(Surface::ChatCompletions, _) => "chat",
+            Self::Prompt(Surface::Responses, _) => "responses",
             Self::Relay(_) => "relay",
-            Self::Health | Self::Ready | Self::Metrics | Self::Faults => "own",
+            Self::Health | Self::Ready | Self::Metrics | Self::Faults | Self::Receipt(_) => "own",
             Self::Unknown => "unknown",
         }
     }
 }
 
 /// The answer and its outcome label.
-async fn answer(shared: &Arc<Shared>, route: &Route, request: Request<Incoming>) -> (Response<Body>, &'static str) {
+async fn answer(
+    shared: &Arc<Shared>,
+    (id, route): (Uuid, &Route),
+    request: Request<Incoming>,
+) -> (Response<Body>, &'static str) {
     let answered = match route {
-        Route::Chat(path) => match chat::flow::chat(shared, path, request).await {
-            Ok((response, outcome)) => return (response, outcome.label()),
-            Err(error) => Err(error),
-        },
+        Route::Prompt(surface, path) => {
+            let prompted = Prompted {
+                id,
+                surface: *surface,
+                path,
+            };
+            match flow::answer(shared, prompted, request).await {
+                Ok((response, outcome)) => return (response, outcome.label()),
+                Err(error) => Err(error),
+            }
+        }
         Route::Relay(path) => {
             return match relay::relay(shared, path, request).await {
                 Ok(response) => (response, "relayed"),
@@ -91,6 +110,7 @@ async fn answer(shared: &Arc<Shared>, route: &Route, request: Request<Incoming>)
         Route::Health => endpoints::health(&request),
         Route::Ready => endpoints::ready(shared, &request),
         Route::Metrics => endpoints::metrics(shared, &request),
+        Route::Receipt(of) => endpoints::receipt(shared, of, &request),
         Route::Faults => endpoints::faults(shared, request).await,
         Route::Unknown => Err(ProxyError::NotFound {
             method: request.method().to_string(),

@@ -8,6 +8,8 @@ use crate::config::Config;
 use crate::memory::Memory;
 use crate::upstream::Upstream;
 
+use super::Receipts;
+
 /// The parts that requests share. One per process.
 pub(crate) struct Shared {
     /// The validated configuration.
@@ -16,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     /// The memory; `None` when `memory.mode` is off.
     pub(crate) memory: Option<Memory>,
+    /// What was done to recent requests.
+    pub(crate) receipts: Receipts,
     /// Renders `/metrics`.
     pub(crate) metrics: PrometheusHandle,
 }

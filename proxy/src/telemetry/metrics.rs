@@ -15,6 +15,7 @@ const UPSTREAM: &str = "mainpoint_upstream_seconds";
 const TOKENS_IN: &str = "mainpoint_tokens_in_total";
 const TOKENS_FORWARDED: &str = "mainpoint_tokens_forwarded_total";
 const MEMORIES: &str = "mainpoint_memories_recalled_total";
+const EPOCHS: &str = "mainpoint_epochs_total";
 const READER_TOKENS: &str = "mainpoint_reader_tokens_total";
 const READER_SPEED: &str = "mainpoint_reader_tokens_per_second";
 const READER_QUEUE: &str = "mainpoint_reader_queue_depth";
@@ -61,6 +62,11 @@ pub(crate) fn memories(count: usize) {
     counter!(MEMORIES).increment(count as u64);
 }
 
+/// Epochs that began.
+pub(crate) fn epochs(count: u64) {
+    counter!(EPOCHS).increment(count);
+}
+
 /// Turns that wait to be read.
 pub(crate) fn backlog(turns: usize) {
     gauge!(BACKLOG).set(turns as f64);
@@ -105,6 +111,10 @@ fn describe() {
         "Prompt tokens of chat requests as they were forwarded."
     );
     describe_counter!(MEMORIES, "Memories put into prompts.");
+    describe_counter!(
+        EPOCHS,
+        "Times that old turns left a prompt, down to the low-water mark."
+    );
     describe_counter!(READER_TOKENS, "Tokens the reader has read.");
     describe_gauge!(
         READER_SPEED,
@@ -125,7 +135,7 @@ fn describe() {
     ] {
         counter!(FAILURES, "kind" => kind).increment(0);
     }
-    for name in [TOKENS_IN, TOKENS_FORWARDED, MEMORIES] {
+    for name in [TOKENS_IN, TOKENS_FORWARDED, MEMORIES, EPOCHS] {
         counter!(name).increment(0);
     }
     gauge!(BACKLOG).set(0.0);

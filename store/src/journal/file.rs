@@ -7,6 +7,7 @@ use std::path::Path;
 
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, WriteTransaction};
 
+use super::ledger::LEDGER;
 use super::records::{ACCEPTED, COMPLETED, DELETIONS, NOTES, POINTS};
 use crate::error::StoreError;
 
@@ -36,6 +37,7 @@ pub(super) fn create_tables(database: &Database) -> Result<(), StoreError> {
         transaction.open_table(POINTS)?;
         transaction.open_table(DELETIONS)?;
         transaction.open_table(NOTES)?;
+        transaction.open_table(LEDGER)?;
         transaction.commit()?;
         Ok(())
     };
@@ -49,6 +51,7 @@ pub(super) fn copy_tables(old: &Database, fresh: &Database) -> Result<(), redb::
     copy_table(&from, &to, POINTS)?;
     copy_table(&from, &to, DELETIONS)?;
     copy_table(&from, &to, NOTES)?;
+    copy_table(&from, &to, LEDGER)?;
     to.commit()?;
     Ok(())
 }

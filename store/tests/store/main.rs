@@ -7,6 +7,7 @@
 
 mod deletion;
 mod durability;
+mod ledger;
 mod lookup;
 mod maintenance;
 mod opening;

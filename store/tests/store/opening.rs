@@ -118,9 +118,16 @@ async fn a_setting_out_of_range_is_named_with_what_is_allowed() {
         (
             StoreConfig {
                 maintenance_interval: Duration::ZERO,
-                ..good
+                ..good.clone()
             },
             "maintenance_interval is 0",
+        ),
+        (
+            StoreConfig {
+                ledger_age: Duration::ZERO,
+                ..good
+            },
+            "ledger_age is 0",
         ),
     ];
     for (config, message) in cases {

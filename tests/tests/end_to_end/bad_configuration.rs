@@ -35,8 +35,8 @@ fn a_wrong_configuration_names_key_value_and_line_and_exits_with_78() {
             &[":3:", "memory.memory_tokens", "500", "less than"],
         ),
         (
-            "[memory]\nmode = \"shadow\"\n",
-            &[":2:", "memory.mode", "shadow", "\"on\"", "\"off\""],
+            "[memory]\nmode = \"shade\"\n",
+            &[":2:", "memory.mode", "shade", "\"on\"", "\"off\""],
         ),
         (
             "[server]\nlisten = \"nowhere\"\n",

@@ -153,24 +153,31 @@ fn assert_remembered(answer: &Answer, forwarded: &RecordedRequest, asked: &Conve
     let block = prompt::memory_block(&request).unwrap_or_else(|| panic!("no memory block in {request}"));
     assert!(block.contains(code), "the fact is recalled; the block is {block}");
     assert!(block.contains("not instructions"), "the block says what it is: {block}");
-    let told = prompt::messages(&request)
-        .iter()
-        .position(|message| prompt::text(message).contains(code));
-    assert_eq!(
-        told,
-        Some(prompt::messages(&request).len() - 1),
+    assert!(
+        prompt::messages(&request)
+            .iter()
+            .all(|message| !prompt::own_text(message).contains(code)),
         "the turn itself has left the prompt"
     );
     let question: Value = serde_json::from_str(asked.messages().last().expect("a question")).expect("JSON");
     let question = prompt::text(&question);
     assert!(
-        prompt::last_user_text(&request).starts_with(&question),
+        prompt::without_digest(&prompt::last_user_text(&request)).starts_with(&question),
         "the question stands before the block"
     );
 
-    let kept = prompt::messages(&request).len();
-    for raw in asked.messages().iter().rev().skip(1).take(kept - 2) {
-        assert!(forwarded.contains(raw), "a kept message keeps its bytes: {raw}");
+    let kept = prompt::messages(&request);
+    for (raw, sent) in asked.messages().iter().rev().zip(kept[1..].iter().rev()) {
+        let own: Value = serde_json::from_str(raw).expect("JSON");
+        if prompt::role(&own) == "user" {
+            assert_eq!(
+                prompt::own_text(sent),
+                prompt::text(&own),
+                "a kept message keeps its words"
+            );
+        } else {
+            assert!(forwarded.contains(raw), "a kept message keeps its bytes: {raw}");
+        }
     }
     let (came, went) = (
         answer.count("x-mainpoint-tokens-in"),

@@ -3,13 +3,20 @@
 //! It must not change a byte of a reply nor know what becomes of its text. What it cannot read it leaves alone: the next
 //! request of the conversation brings the reply again.
 
-mod assemble;
+mod completion;
+#[cfg(test)]
+mod recorded;
+mod response;
 mod sse;
+#[cfg(test)]
+mod tests;
 mod watched;
 
 pub(crate) use watched::{OnReply, Reply, Watched};
 
-use assemble::Assembler;
+use super::parse::Surface;
+use completion::Chunks;
+use response::Items;
 use sse::Framer;
 
 /// Reads a copy of a reply.
@@ -23,21 +30,42 @@ pub(crate) enum Observer {
     Blind,
 }
 
-/// Reads a stream of `chat.completion.chunk` events.
-#[derive(Debug, Default)]
+/// Reads a stream of events.
+#[derive(Debug)]
 pub(crate) struct Events {
     framer: Framer,
     assembler: Assembler,
 }
 
-/// Collects a `chat.completion` document.
+/// Collects a `chat.completion` or `response` document.
 #[derive(Debug, Default)]
 pub(crate) struct Document {
     bytes: Vec<u8>,
     overflowed: bool,
 }
 
+/// Puts a reply together from the data of its events.
+#[derive(Debug)]
+enum Assembler {
+    /// `chat.completion.chunk` events.
+    Chunks(Chunks),
+    /// `response.*` events.
+    Items(Items),
+}
+
 impl Observer {
+    /// Reads a stream as `surface` has it.
+    pub(crate) fn events(surface: Surface) -> Self {
+        let assembler = match surface {
+            Surface::ChatCompletions => Assembler::Chunks(Chunks::default()),
+            Surface::Responses => Assembler::Items(Items::default()),
+        };
+        Self::Events(Events {
+            framer: Framer::default(),
+            assembler,
+        })
+    }
+
     /// Reads the next bytes.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         match self {
@@ -57,9 +85,15 @@ impl Observer {
         }
     }
 
-    /// Whether the reply is known to be over: a stream said `[DONE]`.
+    /// Whether the reply is known to be over: a stream said so.
     pub(crate) fn is_done(&self) -> bool {
-        matches!(self, Self::Events(events) if events.assembler.is_done())
+        match self {
+            Self::Events(events) => match &events.assembler {
+                Assembler::Chunks(chunks) => chunks.is_done(),
+                Assembler::Items(items) => items.is_done(),
+            },
+            Self::Document(_) | Self::Blind => false,
+        }
     }
 
     /// Reads what an unfinished last line holds; call it at the end of the body.
@@ -70,11 +104,16 @@ impl Observer {
         }
     }
 
-    /// The text of choice 0, if the reply is whole, plain text and nothing else. Gives it once.
+    /// The text of the reply (of choice 0), if it is whole, plain text and nothing else. Gives it once.
     pub(crate) fn take_reply(&mut self) -> Option<String> {
         match std::mem::replace(self, Self::Blind) {
-            Self::Events(events) if !events.framer.has_overflowed() => events.assembler.reply(),
-            Self::Document(document) if !document.overflowed => assemble::document(&document.bytes),
+            Self::Events(events) if !events.framer.has_overflowed() => match events.assembler {
+                Assembler::Chunks(chunks) => chunks.reply(),
+                Assembler::Items(items) => items.reply(),
+            },
+            Self::Document(document) if !document.overflowed => {
+                completion::document(&document.bytes).or_else(|| response::document(&document.bytes))
+            }
             _ => None,
         }
     }
@@ -86,88 +125,29 @@ impl Observer {
             Self::Document(_) | Self::Blind => false,
         }
     }
+
+    /// The number that the next event of a Responses stream has; 0 for every other reply.
+    pub(crate) fn next_number(&self) -> u64 {
+        match self {
+            Self::Events(events) => match &events.assembler {
+                Assembler::Items(items) => items.next_number(),
+                Assembler::Chunks(_) => 0,
+            },
+            Self::Document(_) | Self::Blind => 0,
+        }
+    }
+}
+
+impl Assembler {
+    fn event(&mut self, data: &str) {
+        match self {
+            Self::Chunks(chunks) => chunks.event(data),
+            Self::Items(items) => items.event(data),
+        }
+    }
 }
 
 const LARGEST_DOCUMENT: usize = 8 << 20;
 
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    fn observe(pieces: &[&[u8]]) -> Observer {
-        let mut observer = Observer::Events(Events::default());
-        for piece in pieces {
-            observer.push(piece);
-        }
-        observer.finish();
-        observer
-    }
-
-    fn stream(texts: &[String], line_break: &str) -> Vec<u8> {
-        let mut bytes = format!(": keep-alive{line_break}{line_break}");
-        for text in texts {
-            let chunk = json!({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]});
-            bytes.push_str(&format!(
-                "event: message{line_break}data: {chunk}{line_break}{line_break}"
-            ));
-        }
-        let last = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
-        bytes.push_str(&format!(
-            "data:{last}{line_break}{line_break}data: [DONE]{line_break}{line_break}"
-        ));
-        bytes.into_bytes()
-    }
-
-    proptest! {
-        #[test]
-        fn a_reply_is_the_same_however_its_bytes_are_cut(
-            texts in prop::collection::vec("\\PC{0,6}", 1..6),
-            line_break in prop::sample::select(vec!["\n", "\r\n", "\r"]),
-            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
-        ) {
-            let bytes = stream(&texts, line_break);
-            let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len())).collect();
-            places.extend([0, bytes.len()]);
-            places.sort_unstable();
-            let pieces: Vec<&[u8]> = places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
-            let mut observer = observe(&pieces);
-            prop_assert!(observer.is_done() && observer.is_between_events());
-            let expected = texts.concat();
-            prop_assert_eq!(observer.take_reply(), (!expected.is_empty()).then_some(expected));
-        }
-
-        #[test]
-        fn a_stream_that_breaks_off_gives_no_reply(
-            texts in prop::collection::vec("\\PC{1,6}", 1..4), cut in any::<prop::sample::Index>(),
-        ) {
-            let bytes = stream(&texts, "\n");
-            let end_of_content = bytes.len() - "data: [DONE]\n\n".len() - 70;
-            let mut observer = observe(&[&bytes[..cut.index(end_of_content)]]);
-            prop_assert_eq!(observer.take_reply(), None);
-        }
-    }
-
-    #[test]
-    fn a_document_gives_its_text_and_a_call_gives_none() {
-        let mut plain = Observer::Document(Document::default());
-        plain
-            .push(br#"{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#);
-        assert_eq!(plain.take_reply().unwrap(), "hi");
-        let mut call = Observer::Document(Document::default());
-        call.push(br#"{"choices":[{"index":0,"message":{"content":"hi","tool_calls":[{"id":"1"}]}}]}"#);
-        assert_eq!(call.take_reply(), None);
-        let mut broken = Observer::Document(Document::default());
-        broken.push(br#"{"choices":[{"index":0,"message":{"content":"hi""#);
-        assert_eq!(broken.take_reply(), None);
-    }
-
-    #[test]
-    fn an_error_event_gives_no_reply() {
-        let mut observer = observe(&[b"data: {\"error\":{\"message\":\"x\"}}\n\n"]);
-        assert_eq!(observer.take_reply(), None);
-    }
-}
+/// A longer text is not put together.
+const LARGEST_REPLY: usize = 4 << 20;

@@ -4,10 +4,12 @@
 
 /// Cuts bytes into events and hands over the data of each.
 #[derive(Debug)]
-pub(crate) struct Framer {
+pub(super) struct Framer {
     line: Vec<u8>,
     data: String,
     has_data: bool,
+    /// A line came that no empty line has followed yet.
+    open: bool,
     /// The last byte was a CR: an LF that follows belongs to the same line end.
     after_cr: bool,
     at_start: bool,
@@ -20,6 +22,7 @@ impl Default for Framer {
             line: Vec::new(),
             data: String::new(),
             has_data: false,
+            open: false,
             after_cr: false,
             at_start: true,
             overflowed: false,
@@ -29,7 +32,7 @@ impl Default for Framer {
 
 impl Framer {
     /// Reads `bytes` and calls `on_event` with the data of every event that they complete.
-    pub(crate) fn push(&mut self, bytes: &[u8], mut on_event: impl FnMut(&str)) {
+    pub(super) fn push(&mut self, bytes: &[u8], mut on_event: impl FnMut(&str)) {
         let mut rest = bytes;
         while !self.overflowed && !rest.is_empty() {
             if self.after_cr {
@@ -52,7 +55,7 @@ impl Framer {
     }
 
     /// Reads an unfinished last line and hands over an event that no empty line closed.
-    pub(crate) fn finish(&mut self, mut on_event: impl FnMut(&str)) {
+    pub(super) fn finish(&mut self, mut on_event: impl FnMut(&str)) {
         if !self.line.is_empty() {
             self.end_line(&mut on_event);
         }
@@ -60,13 +63,19 @@ impl Framer {
     }
 
     /// Whether a line or an event was larger than is kept; nothing is read from then on.
-    pub(crate) fn has_overflowed(&self) -> bool {
+    pub(super) fn has_overflowed(&self) -> bool {
         self.overflowed
     }
 
     /// Whether the bytes so far end after a complete event.
-    pub(crate) fn is_between_events(&self) -> bool {
-        !self.overflowed && self.line.is_empty() && !self.has_data
+    pub(super) fn is_between_events(&self) -> bool {
+        !self.overflowed && self.line.is_empty() && !self.open
+    }
+
+    /// How many bytes are kept.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.line.len() + self.data.len()
     }
 
     fn grow(&mut self, bytes: &[u8]) {
@@ -91,6 +100,7 @@ impl Framer {
             self.dispatch(on_event);
             return;
         }
+        self.open = true;
         let (field, value) = line.split_once(':').unwrap_or((&line, ""));
         if field == "data" {
             if self.has_data {
@@ -102,6 +112,7 @@ impl Framer {
     }
 
     fn dispatch(&mut self, on_event: &mut impl FnMut(&str)) {
+        self.open = false;
         if std::mem::take(&mut self.has_data) {
             on_event(&self.data);
             self.data.clear();
@@ -146,6 +157,23 @@ mod tests {
         assert_eq!(events(&[b"\xef\xbb\xbfdata: first\n\n"]), ["first"]);
         assert_eq!(events(&[b"id: 1\nevent: x\n\n:comment\n\ndata\n\n"]), [""]);
         assert_eq!(events(&[b"data: unclosed"]), ["unclosed"]);
+    }
+
+    #[test]
+    fn an_event_may_follow_where_an_empty_line_closed_the_last_one() {
+        for (bytes, between) in [
+            ("", true),
+            ("data: a\n\n", true),
+            ("data: a\r\r", true),
+            (": comment\n\n", true),
+            ("data: a\n", false),
+            ("event: x\n", false),
+            ("data: a\n\nda", false),
+        ] {
+            let mut framer = Framer::default();
+            framer.push(bytes.as_bytes(), |_| {});
+            assert_eq!(framer.is_between_events(), between, "{bytes:?}");
+        }
     }
 
     #[test]

@@ -7,8 +7,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use serde_json::json;
 
-use super::{Document, Events, Observer};
+use super::{Document, Observer};
+use crate::chat::parse::Surface;
 use crate::error::ProxyError;
 use crate::server::reply::{Body, BodyError, envelope};
 use crate::telemetry::metrics;
@@ -16,8 +18,8 @@ use crate::telemetry::metrics;
 /// What kind of reply passes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reply {
-    /// Server-sent events.
-    Events,
+    /// Server-sent events as this interface has them.
+    Events(Surface),
     /// One JSON document of this many bytes, if the upstream said so.
     Document(Option<u64>),
     /// Something else.
@@ -44,7 +46,7 @@ impl Watched {
     /// Watches `inner`; `on_reply` is called before the client can see that the reply is over.
     pub(crate) fn new(inner: Body, reply: Reply, on_reply: Option<OnReply>) -> Self {
         let observer = match reply {
-            Reply::Events => Observer::Events(Events::default()),
+            Reply::Events(surface) => Observer::events(surface),
             Reply::Document(_) if on_reply.is_some() => Observer::Document(Document::default()),
             Reply::Document(_) | Reply::Other => Observer::Blind,
         };
@@ -63,7 +65,7 @@ impl Watched {
         self.passed += bytes.len() as u64;
         self.observer.push(bytes);
         let over = match self.reply {
-            Reply::Events => self.observer.is_done(),
+            Reply::Events(_) => self.observer.is_done(),
             Reply::Document(Some(length)) => self.passed >= length,
             Reply::Document(None) => self.inner.is_end_stream(),
             Reply::Other => false,
@@ -94,15 +96,15 @@ impl Watched {
     /// The upstream's body broke off.
     fn fail(&mut self, error: BodyError) -> Option<Result<Bytes, BodyError>> {
         self.ended = true;
-        if self.reply != Reply::Events {
+        let Reply::Events(surface) = self.reply else {
             metrics::failure(BROKEN);
             return Some(Err(error));
-        }
+        };
         if self.done {
             return None;
         }
         tracing::warn!(error = %error, "the upstream broke off in the middle of a stream");
-        Some(Ok(broken(self.observer.is_between_events())))
+        Some(Ok(broken(surface, &self.observer)))
     }
 }
 
@@ -135,14 +137,14 @@ impl HttpBody for Watched {
 
     fn is_end_stream(&self) -> bool {
         match self.reply {
-            Reply::Events => self.ended,
+            Reply::Events(_) => self.ended,
             Reply::Document(_) | Reply::Other => self.ended || self.inner.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self.reply {
-            Reply::Events => SizeHint::default(),
+            Reply::Events(_) => SizeHint::default(),
             Reply::Document(_) | Reply::Other => self.inner.size_hint(),
         }
     }
@@ -151,10 +153,26 @@ impl HttpBody for Watched {
 const BROKEN: &str = "upstream_broken";
 
 /// The event that tells the client that the upstream broke off.
-fn broken(between_events: bool) -> Bytes {
+fn broken(surface: Surface, observer: &Observer) -> Bytes {
     metrics::failure(BROKEN);
-    let close = if between_events { "" } else { "\n\n" };
-    Bytes::from(format!("{close}data: {}\n\n", envelope(&ProxyError::UpstreamBroken)))
+    let close = if observer.is_between_events() { "" } else { "\n\n" };
+    let envelope = envelope(&ProxyError::UpstreamBroken);
+    Bytes::from(match surface {
+        Surface::ChatCompletions => format!("{close}data: {envelope}\n\n"),
+        Surface::Responses => {
+            // OpenAI documents the error's fields at the top, but sends them in `error`, where its clients look for them.
+            let error = &envelope["error"];
+            let event = json!({
+                "type": "error",
+                "code": error["code"],
+                "message": error["message"],
+                "param": error["param"],
+                "sequence_number": observer.next_number(),
+                "error": error,
+            });
+            format!("{close}event: error\ndata: {event}\n\n")
+        }
+    })
 }
 
 #[cfg(test)]
@@ -164,9 +182,12 @@ mod tests {
 
     use futures::stream;
     use http_body_util::{BodyExt, StreamBody};
+    use serde_json::Value;
 
     use super::*;
 
+    const CHAT: Reply = Reply::Events(Surface::ChatCompletions);
+    const RESPONSES: Reply = Reply::Events(Surface::Responses);
     const TEXT: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"}}]}\n\n";
     const DONE: &str = "data: [DONE]\n\n";
 
@@ -193,7 +214,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_passes_untouched_and_its_text_is_delivered() {
-        let (bytes, text) = watch(vec![Ok(TEXT), Ok(DONE)], Reply::Events).await;
+        let (bytes, text) = watch(vec![Ok(TEXT), Ok(DONE)], CHAT).await;
         assert_eq!(bytes, format!("{TEXT}{DONE}"));
         assert_eq!(text.as_deref(), Some("hi"));
     }
@@ -204,7 +225,7 @@ mod tests {
             vec![Ok(TEXT), Err("reset")],
             vec![Ok(TEXT), Ok("data: {\"cho"), Err("reset")],
         ] {
-            let (bytes, text) = watch(pieces, Reply::Events).await;
+            let (bytes, text) = watch(pieces, CHAT).await;
             let last = bytes.trim_end().rsplit("\n\n").next().unwrap();
             assert!(
                 last.starts_with("data: {\"error\":") && last.contains("upstream_broken"),
@@ -216,8 +237,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_response_that_breaks_off_ends_in_an_error_event_of_its_own_form() {
+        const DELTA: &str = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"hi\",\"sequence_number\":4}\n\n";
+        for pieces in [
+            vec![Ok(DELTA), Err("reset")],
+            vec![Ok(DELTA), Ok("event: response.outp"), Err("reset")],
+        ] {
+            let (bytes, text) = watch(pieces, RESPONSES).await;
+            let last = bytes.trim_end().rsplit("\n\n").next().unwrap();
+            let data = last.strip_prefix("event: error\ndata: ").unwrap();
+            let event: Value = serde_json::from_str(data).unwrap();
+            assert_eq!(
+                (&event["type"], &event["code"]),
+                (&json!("error"), &json!("upstream_broken"))
+            );
+            assert_eq!((&event["param"], &event["sequence_number"]), (&Value::Null, &json!(5)));
+            assert!(event["message"].as_str().is_some_and(|message| !message.is_empty()));
+            assert_eq!(event["error"]["message"], event["message"]);
+            assert_eq!(text, None);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_response_passes_untouched_and_a_break_after_its_end_is_none() {
+        const END: &str = "data: {\"type\":\"response.completed\",\"response\":{\"output\":[{\"type\":\"message\",\
+            \"content\":[{\"type\":\"output_text\",\"text\":\"hi\"}]}]}}\n\n";
+        let (bytes, text) = watch(vec![Ok(END), Err("reset")], RESPONSES).await;
+        assert_eq!((bytes.as_str(), text.as_deref()), (END, Some("hi")));
+    }
+
+    #[tokio::test]
     async fn a_stream_that_ends_without_saying_so_passes_untouched_and_is_no_memory() {
-        let (bytes, text) = watch(vec![Ok(TEXT), Ok("data: {\"cho")], Reply::Events).await;
+        let (bytes, text) = watch(vec![Ok(TEXT), Ok("data: {\"cho")], CHAT).await;
         assert_eq!((bytes, text), (format!("{TEXT}data: {{\"cho"), None));
     }
 
@@ -226,7 +277,7 @@ mod tests {
         let seen = Arc::new(Mutex::new(None));
         let sink = Arc::clone(&seen);
         let on_reply: OnReply = Box::new(move |text| *sink.lock().unwrap() = Some(text));
-        let mut watched = Watched::new(body(vec![Ok(TEXT), Ok(DONE)]), Reply::Events, Some(on_reply));
+        let mut watched = Watched::new(body(vec![Ok(TEXT), Ok(DONE)]), CHAT, Some(on_reply));
         watched.frame().await.unwrap().unwrap();
         assert_eq!(*seen.lock().unwrap(), None);
         watched.frame().await.unwrap().unwrap();

@@ -13,6 +13,16 @@ use tokio::time::timeout;
 
 use crate::BenchError;
 
+/// What the program is started with, beside its upstream.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Most tokens of a forwarded prompt.
+    pub budget: u32,
+    /// Keys and values of the configuration as TOML writes them, such as `memory.low_water` and `0.4`. With any, the
+    /// program reads a file with these alone; without, it looks for its configuration as always.
+    pub overrides: Vec<(String, String)>,
+}
+
 /// A running proxy with a data directory of its own. It is killed if dropped before [`Program::end`].
 #[derive(Debug)]
 pub struct Program {
@@ -26,17 +36,20 @@ const START_PATIENCE: Duration = Duration::from_secs(600);
 const END_PATIENCE: Duration = Duration::from_secs(60);
 const LISTENING: &str = "mainpoint listening on ";
 const LOG: &str = "proxy.log";
+const CONFIGURATION: &str = "config.toml";
 
 impl Program {
     /// Starts the program on a free port and waits until it listens. `upstream` is a URL or `embedded`.
     ///
     /// # Errors
-    /// [`BenchError::Proxy`] with the end of its log if it does not listen.
-    pub async fn start(path: &Path, upstream: &str, budget: u32) -> Result<Self, BenchError> {
+    /// [`BenchError::Proxy`] with the end of its log if it does not listen, [`BenchError::Write`] if its directory
+    /// cannot be filled.
+    pub async fn start(path: &Path, upstream: &str, settings: &Settings) -> Result<Self, BenchError> {
         let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
         let log = directory.path().join(LOG);
         let log_file = std::fs::File::create(&log).map_err(BenchError::writing(&log))?;
-        let mut child = Command::new(path)
+        let mut command = Command::new(path);
+        command
             .args([
                 "serve",
                 "--listen",
@@ -44,10 +57,16 @@ impl Program {
                 "--upstream",
                 upstream,
                 "--budget",
-                &budget.to_string(),
+                &settings.budget.to_string(),
             ])
             .arg("--data-dir")
-            .arg(directory.path().join("data"))
+            .arg(directory.path().join("data"));
+        if let Some(text) = configuration(&settings.overrides) {
+            let file = directory.path().join(CONFIGURATION);
+            std::fs::write(&file, text).map_err(BenchError::writing(&file))?;
+            command.arg("--config").arg(file);
+        }
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log_file)
@@ -111,6 +130,12 @@ impl Program {
     }
 }
 
+/// The configuration file with these keys; none without any. TOML allows a dotted key for each.
+fn configuration(overrides: &[(String, String)]) -> Option<String> {
+    let lines = overrides.iter().map(|(key, value)| format!("{key} = {value}\n"));
+    (!overrides.is_empty()).then(|| lines.collect())
+}
+
 /// Reads standard output until the line that names the address; the rest is read and let go, so
 /// that the program never blocks on it.
 async fn listening(stdout: Option<ChildStdout>) -> Option<String> {
@@ -147,11 +172,38 @@ mod tests {
         path
     }
 
+    fn settings(budget: u32) -> Settings {
+        Settings {
+            budget,
+            overrides: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn overrides_stand_in_a_configuration_file_of_their_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = "while [ \"$1\" != --config ]; do shift; done\ncat \"$2\" >&2\nexit 1";
+        let mut settings = settings(2000);
+        settings.overrides = vec![
+            ("memory.low_water".to_owned(), "0.4".to_owned()),
+            ("memory.mode".to_owned(), "\"on\"".to_owned()),
+        ];
+        let error = Program::start(&script(directory.path(), text), "embedded", &settings)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.ends_with("memory.low_water = 0.4\nmemory.mode = \"on\""),
+            "{error}"
+        );
+        assert_eq!(configuration(&[]), None);
+    }
+
     #[tokio::test]
     async fn a_program_that_listens_is_asked_to_end() {
         let directory = tempfile::tempdir().unwrap();
         let text = "trap 'exit 0' TERM\necho starting\necho mainpoint listening on http://127.0.0.1:4/v1\nwhile :; do sleep 0.1; done";
-        let program = Program::start(&script(directory.path(), text), "embedded", 2000)
+        let program = Program::start(&script(directory.path(), text), "embedded", &settings(2000))
             .await
             .unwrap();
         assert_eq!(program.url(), "http://127.0.0.1:4/v1");
@@ -163,7 +215,7 @@ mod tests {
     async fn a_program_that_fails_to_start_is_quoted() {
         let directory = tempfile::tempdir().unwrap();
         let path = script(directory.path(), "echo \"$@\" >&2; exit 69");
-        let error = Program::start(&path, "http://up/v1", 1500)
+        let error = Program::start(&path, "http://up/v1", &settings(1500))
             .await
             .unwrap_err()
             .to_string();
@@ -171,7 +223,7 @@ mod tests {
             error.contains("--upstream http://up/v1 --budget 1500 --data-dir"),
             "{error}"
         );
-        let missing = Program::start(&directory.path().join("none"), "embedded", 2000)
+        let missing = Program::start(&directory.path().join("none"), "embedded", &settings(2000))
             .await
             .unwrap_err()
             .to_string();

@@ -1,4 +1,4 @@
-//! A tiny chat service for the demo: it answers canned sentences and remembers the last prompt.
+//! A tiny chat service: it answers what it is told to and remembers the last prompt.
 //!
 //! It must not know the proxy.
 
@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::script::REPLIES;
 use crate::BenchError;
 
 /// The service on a port of its own; it ends when dropped.
@@ -26,6 +25,18 @@ pub struct ScriptedUpstream {
     server: JoinHandle<()>,
 }
 
+/// One message of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// Who speaks, as the wire format says it.
+    pub role: String,
+    /// What is said; the texts of several parts stand on lines of their own.
+    pub text: String,
+}
+
+/// What is answered, by the number of the request from 0.
+type Replies = Arc<dyn Fn(usize) -> String + Send + Sync>;
+
 #[derive(Debug, Default)]
 struct Seen {
     requests: usize,
@@ -33,16 +44,17 @@ struct Seen {
 }
 
 impl ScriptedUpstream {
-    /// Listens on a free port of the loopback interface.
+    /// Listens on a free port of the loopback interface and answers `replies`, called with the number of the request
+    /// from 0.
     ///
     /// # Errors
     /// [`BenchError::Proxy`] if there is none.
-    pub async fn start() -> Result<Self, BenchError> {
+    pub async fn start(replies: impl Fn(usize) -> String + Send + Sync + 'static) -> Result<Self, BenchError> {
         let unusable = |error: std::io::Error| BenchError::Proxy(format!("no port for the scripted upstream: {error}"));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let server = tokio::spawn(accept(listener, Arc::clone(&seen)));
+        let server = tokio::spawn(accept(listener, Arc::clone(&seen), Arc::new(replies)));
         Ok(Self {
             url: format!("http://{address}/v1"),
             seen,
@@ -60,8 +72,14 @@ impl ScriptedUpstream {
     #[must_use]
     pub fn last_prompt(&self) -> Vec<String> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let messages = seen.last["messages"].as_array().into_iter().flatten();
-        messages.map(|message| text_of(&message["content"])).collect()
+        messages_of(&seen.last).map(|message| message.text).collect()
+    }
+
+    /// The messages of the last prompt that it received.
+    #[must_use]
+    pub fn last_messages(&self) -> Vec<Received> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        messages_of(&seen.last).collect()
     }
 }
 
@@ -71,14 +89,12 @@ impl Drop for ScriptedUpstream {
     }
 }
 
-/// The lines inside the memory block at the end of a message.
-#[must_use]
-pub fn recalled_lines(message: &str) -> Vec<String> {
-    let inside = message
-        .split_once("<mainpoint-memory>")
-        .and_then(|(_, rest)| rest.split_once("</mainpoint-memory>"));
-    let lines = inside.map_or("", |(inside, _)| inside).lines();
-    lines.filter(|line| line.starts_with('[')).map(str::to_owned).collect()
+fn messages_of(prompt: &Value) -> impl Iterator<Item = Received> + '_ {
+    let messages = prompt["messages"].as_array().into_iter().flatten();
+    messages.map(|message| Received {
+        role: message["role"].as_str().unwrap_or_default().to_owned(),
+        text: text_of(&message["content"]),
+    })
 }
 
 fn text_of(content: &Value) -> String {
@@ -93,10 +109,10 @@ fn text_of(content: &Value) -> String {
     }
 }
 
-async fn accept(listener: TcpListener, seen: Arc<Mutex<Seen>>) {
+async fn accept(listener: TcpListener, seen: Arc<Mutex<Seen>>, replies: Replies) {
     while let Ok((stream, _)) = listener.accept().await {
-        let seen = Arc::clone(&seen);
-        let service = service_fn(move |request| answer(request, Arc::clone(&seen)));
+        let (seen, replies) = (Arc::clone(&seen), Arc::clone(&replies));
+        let service = service_fn(move |request| answer(request, Arc::clone(&seen), Arc::clone(&replies)));
         // A connection that breaks is the proxy's to notice.
         tokio::spawn(async move {
             http1::Builder::new()
@@ -106,7 +122,11 @@ async fn accept(listener: TcpListener, seen: Arc<Mutex<Seen>>) {
     }
 }
 
-async fn answer(request: Request<Incoming>, seen: Arc<Mutex<Seen>>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+async fn answer(
+    request: Request<Incoming>,
+    seen: Arc<Mutex<Seen>>,
+    replies: Replies,
+) -> Result<Response<Full<Bytes>>, hyper::Error> {
     if request.method() != Method::POST || request.uri().path() != "/v1/chat/completions" {
         let body = json!({"error": {"message": "only chat completions are scripted", "type": "invalid_request_error"}});
         return Ok(respond(StatusCode::NOT_FOUND, &body));
@@ -120,10 +140,10 @@ async fn answer(request: Request<Incoming>, seen: Arc<Mutex<Seen>>) -> Result<Re
         seen.last = prompt;
         seen.requests
     };
-    let reply = REPLIES[(number - 1) % REPLIES.len()];
+    let reply = replies(number - 1);
     let message = json!({"role": "assistant", "content": reply});
     let completion = json!({
-        "id": format!("chatcmpl-demo-{number}"),
+        "id": format!("chatcmpl-scripted-{number}"),
         "object": "chat.completion",
         "created": 0,
         "model": model,
@@ -149,11 +169,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_answers_canned_sentences_and_remembers_the_last_prompt() {
-        let upstream = ScriptedUpstream::start().await.unwrap();
+    async fn it_answers_what_it_is_told_to_and_remembers_the_last_prompt() {
+        let upstream = ScriptedUpstream::start(|number| format!("reply {number}"))
+            .await
+            .unwrap();
         let client = reqwest::Client::new();
         let url = format!("{}/chat/completions", upstream.url());
-        for (asked, reply) in [("one", REPLIES[0]), ("two", REPLIES[1])] {
+        for (asked, reply) in [("one", "reply 0"), ("two", "reply 1")] {
             let body =
                 json!({"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": asked}]}]});
             let text = client
@@ -168,14 +190,8 @@ mod tests {
             let answer: Value = serde_json::from_str(&text).unwrap();
             assert_eq!(answer["choices"][0]["message"]["content"], reply);
             assert_eq!(upstream.last_prompt(), [asked]);
+            assert_eq!(upstream.last_messages()[0].role, "user");
         }
         assert_eq!(client.get(upstream.url()).send().await.unwrap().status(), 404);
-    }
-
-    #[test]
-    fn recalled_lines_are_those_inside_the_block() {
-        let message = "Which name?\n\n<mainpoint-memory>\nEarlier excerpts.\n[2026-11-22 14:03 UTC] user: Biscuit\n</mainpoint-memory>";
-        assert_eq!(recalled_lines(message), ["[2026-11-22 14:03 UTC] user: Biscuit"]);
-        assert!(recalled_lines("[1] no block").is_empty());
     }
 }

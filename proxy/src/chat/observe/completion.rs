@@ -1,4 +1,4 @@
-//! Puts the text of choice 0 together from chunks, or takes it from a whole completion.
+//! Puts the text of choice 0 together from the chunks of a chat completion, or takes it from a whole one.
 //!
 //! It must not know how the data arrived. Replies that are more than plain text (tool calls, functions, refusals, audio) are
 //! left to the next request, which brings them in the client's own form.
@@ -6,9 +6,11 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::LARGEST_REPLY;
+
 /// Assembles a streamed reply.
 #[derive(Debug, Default)]
-pub(crate) struct Assembler {
+pub(super) struct Chunks {
     text: String,
     done: bool,
     finished: bool,
@@ -16,9 +18,12 @@ pub(crate) struct Assembler {
     unusable: bool,
 }
 
-impl Assembler {
-    /// Reads the data of one event.
-    pub(crate) fn event(&mut self, data: &str) {
+impl Chunks {
+    /// Reads the data of one event; what comes after the end does not count.
+    pub(super) fn event(&mut self, data: &str) {
+        if self.done {
+            return;
+        }
         if data.trim() == "[DONE]" {
             self.done = true;
             return;
@@ -35,12 +40,18 @@ impl Assembler {
     }
 
     /// Whether `[DONE]` came.
-    pub(crate) fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.done
     }
 
+    /// How many bytes are kept.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.text.len()
+    }
+
     /// The text, if the reply is whole and plain.
-    pub(crate) fn reply(self) -> Option<String> {
+    pub(super) fn reply(self) -> Option<String> {
         let whole = (self.done || self.finished) && !self.failed && !self.unusable;
         (whole && !self.text.is_empty()).then_some(self.text)
     }
@@ -63,7 +74,7 @@ impl Assembler {
 }
 
 /// The text of a whole `chat.completion`.
-pub(crate) fn document(bytes: &[u8]) -> Option<String> {
+pub(super) fn document(bytes: &[u8]) -> Option<String> {
     let chunk: Chunk = serde_json::from_slice(bytes).ok()?;
     if chunk.error.is_some() {
         return None;
@@ -75,8 +86,6 @@ pub(crate) fn document(bytes: &[u8]) -> Option<String> {
     }
     message.content.filter(|text| !text.is_empty())
 }
-
-const LARGEST_REPLY: usize = 4 << 20;
 
 #[derive(Deserialize)]
 struct Chunk {
@@ -116,7 +125,7 @@ mod tests {
     use super::*;
 
     fn assembled(events: &[&str]) -> Option<String> {
-        let mut assembler = Assembler::default();
+        let mut assembler = Chunks::default();
         for data in events {
             assembler.event(data);
         }
@@ -147,5 +156,6 @@ mod tests {
             assert_eq!(assembled(&[text, odd, "[DONE]"]), None, "{odd}");
         }
         assert_eq!(assembled(&[text]).as_deref(), Some("a"));
+        assert_eq!(assembled(&[text, "[DONE]", "nonsense"]).as_deref(), Some("a"));
     }
 }

@@ -1,0 +1,163 @@
+//! How much of a question's evidence a prompt holds.
+//!
+//! A message of the recording counts as present when one message, digest line or memory line of the prompt holds at
+//! least half of its content words: lower-cased, without stop words, each once, the first 60 of them. It must not know
+//! how the prompt was made.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::conversation::{Passage, Question};
+use super::message::{Message, Role};
+use crate::metrics::as_float;
+use crate::running::blocks;
+use crate::words::content_words;
+
+/// The sets of words that a prompt offers, one for each message and each quote. What a system message says itself and
+/// the last message's own text, which is the question, are none of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Offered(Vec<HashSet<String>>);
+
+impl Offered {
+    /// What `prompt` offers.
+    #[must_use]
+    pub(super) fn by(prompt: &[Arc<Message>]) -> Self {
+        let mut offered: Vec<HashSet<String>> = Vec::new();
+        for (at, message) in prompt.iter().enumerate() {
+            let parts = blocks::parts(&message.text);
+            if at + 1 < prompt.len() && message.role != Role::System {
+                offered.push(words(parts.own).collect());
+            }
+            offered.extend(
+                parts
+                    .quotes
+                    .iter()
+                    .map(|quote| words(quote).collect::<HashSet<String>>()),
+            );
+        }
+        Self(offered)
+    }
+
+    /// The share of the question's evidence that is present.
+    #[must_use]
+    pub(super) fn share(&self, question: &Question) -> f64 {
+        let present = question
+            .evidence
+            .iter()
+            .filter(|passages| passages.iter().any(|passage| self.holds(passage)));
+        as_float(present.count()) / as_float(question.evidence.len().max(1))
+    }
+
+    fn holds(&self, passage: &Passage) -> bool {
+        let needed = leading_words(&passage.text);
+        let found = |offered: &HashSet<String>| needed.iter().filter(|word| offered.contains(*word)).count();
+        let most = self.0.iter().map(found).max().unwrap_or(0);
+        !needed.is_empty() && most * 2 >= needed.len()
+    }
+}
+
+/// So many content words stand for a long message.
+const LEADING: usize = 60;
+
+const STOP_WORDS: [&str; 96] = [
+    "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because", "been", "before",
+    "being", "but", "by", "can", "could", "did", "do", "does", "for", "from", "get", "had", "has", "have", "he", "her",
+    "here", "him", "his", "how", "if", "in", "into", "is", "it", "its", "just", "like", "ll", "me", "more", "most",
+    "my", "no", "not", "of", "on", "one", "only", "or", "our", "out", "over", "re", "she", "should", "so", "some",
+    "such", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "to", "too",
+    "up", "us", "ve", "very", "was", "we", "were", "what", "when", "where", "which", "while", "who", "why", "will",
+    "with", "would", "you", "your",
+];
+
+fn leading_words(text: &str) -> Vec<String> {
+    let mut seen = HashSet::new();
+    words(text)
+        .filter(|word| seen.insert(word.clone()))
+        .take(LEADING)
+        .collect()
+}
+
+/// The content words of a text, lower-cased: no stop words and no single letters, but every number.
+fn words(text: &str) -> impl Iterator<Item = String> + '_ {
+    content_words(text)
+        .into_iter()
+        .map(move |(start, end)| text[start..end].to_lowercase())
+        .filter(|word| is_content(word))
+}
+
+fn is_content(word: &str) -> bool {
+    let number = word.chars().any(char::is_numeric);
+    number || (word.chars().nth(1).is_some() && STOP_WORDS.binary_search(&word).is_err())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::Messages;
+    use super::*;
+
+    fn question(evidence: &[&[&str]]) -> Question {
+        let passage = |text: &&str| Passage {
+            round: 0,
+            text: (*text).to_owned(),
+        };
+        Question {
+            text: "?".to_owned(),
+            evidence: evidence
+                .iter()
+                .map(|passages| passages.iter().map(passage).collect())
+                .collect(),
+        }
+    }
+
+    fn offered(said: &[(Role, &str)]) -> Offered {
+        let mut messages = Messages::new();
+        let prompt: Vec<Arc<Message>> = said.iter().map(|(role, text)| messages.make(*role, text)).collect();
+        Offered::by(&prompt)
+    }
+
+    #[test]
+    fn stop_words_are_sorted_as_the_search_needs_it() {
+        assert!(STOP_WORDS.is_sorted());
+        assert_eq!(leading_words("The cat is a CAT with 9 lives"), ["cat", "9", "lives"]);
+        assert_eq!(
+            leading_words(&(0..200).map(|number| format!("{number} ")).collect::<String>()).len(),
+            LEADING
+        );
+    }
+
+    #[test]
+    fn half_of_the_words_within_one_message_are_enough() {
+        let prompt = offered(&[
+            (Role::User, "ferry Gotland"),
+            (Role::Assistant, "booked Tuesday"),
+            (Role::User, "When?"),
+        ]);
+        assert_eq!(
+            prompt.share(&question(&[&["The ferry to Gotland is booked for Tuesday."]])),
+            1.0
+        );
+        assert_eq!(prompt.share(&question(&[&["ferry tickets cost 40"]])), 0.0);
+        assert_eq!(prompt.share(&question(&[&["ferry Gotland"], &["never said"]])), 0.5);
+        assert_eq!(prompt.share(&question(&[&["never said", "ferry Gotland"]])), 1.0);
+    }
+
+    #[test]
+    fn the_question_and_the_system_message_are_no_evidence_but_their_quotes_are() {
+        let needed = question(&[&["puppy Biscuit"]]);
+        assert_eq!(
+            offered(&[(Role::System, "puppy Biscuit"), (Role::User, "puppy Biscuit")]).share(&needed),
+            0.0
+        );
+        let block = "<mainpoint-memory>\nx\n[2026-11-22 14:03 UTC] user: puppy Biscuit\n</mainpoint-memory>";
+        let asked = format!("Which name?\n\n{block}");
+        assert_eq!(
+            offered(&[(Role::System, "kind"), (Role::User, &asked)]).share(&needed),
+            1.0
+        );
+        let system = format!("kind\n\n{block}");
+        assert_eq!(
+            offered(&[(Role::System, &system), (Role::User, "Which name?")]).share(&needed),
+            1.0
+        );
+    }
+}

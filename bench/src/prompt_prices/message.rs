@@ -1,0 +1,213 @@
+//! Messages with their tokens, as a provider's prompt cache sees them.
+//!
+//! A message is kept once, however many prompts it is part of, so that two prompts are compared quickly. It must not
+//! know what prompts are made for.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use tiktoken_rs::{CoreBPE, o200k_base_singleton};
+
+use crate::running::upstream::Received;
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Role {
+    /// The application.
+    System,
+    /// The user.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// A message and its tokens.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Message {
+    /// Who speaks.
+    pub(super) role: Role,
+    /// What is said.
+    pub(super) text: String,
+    /// The tokens with what sets the message apart from its neighbours: [`FRAME`] more than those of its text. No
+    /// message's tokens are the beginning of another's.
+    pub(super) tokens: Vec<u32>,
+}
+
+/// The messages of a prompt in order.
+pub(super) type Prompt = Vec<Arc<Message>>;
+
+/// Makes messages with the tokens of `o200k_base`, each once.
+pub(super) struct Messages {
+    encoding: &'static CoreBPE,
+    made: HashMap<(Role, String), Arc<Message>>,
+}
+
+/// Tokens of a message beside those of its text: its begin, role, separator and end, as OpenAI counts them.
+pub(super) const FRAME: usize = 4;
+
+/// How many tokens a prompt has.
+#[must_use]
+pub(super) fn tokens(prompt: &[Arc<Message>]) -> usize {
+    prompt.iter().map(|message| message.tokens.len()).sum()
+}
+
+/// How many tokens two prompts share from their beginning on.
+#[must_use]
+pub(super) fn shared_tokens(left: &[Arc<Message>], right: &[Arc<Message>]) -> usize {
+    let mut shared = 0;
+    for (left, right) in left.iter().zip(right) {
+        if !Arc::ptr_eq(left, right) && left.tokens != right.tokens {
+            let pairs = left.tokens.iter().zip(&right.tokens);
+            return shared + pairs.take_while(|(left, right)| left == right).count();
+        }
+        shared += left.tokens.len();
+    }
+    shared
+}
+
+impl Messages {
+    /// None made so far.
+    #[must_use]
+    pub(super) fn new() -> Self {
+        Self {
+            encoding: o200k_base_singleton(),
+            made: HashMap::new(),
+        }
+    }
+
+    /// A message of `role` that says `text`.
+    pub(super) fn make(&mut self, role: Role, text: &str) -> Arc<Message> {
+        let key = (role, text.to_owned());
+        if let Some(message) = self.made.get(&key) {
+            return Arc::clone(message);
+        }
+        let message = Arc::new(Message {
+            role,
+            text: text.to_owned(),
+            tokens: framed(role, &self.encoded(text)),
+        });
+        self.made.insert(key, Arc::clone(&message));
+        message
+    }
+
+    /// The messages that an upstream received.
+    pub(super) fn received(&mut self, received: &[Received]) -> Prompt {
+        received
+            .iter()
+            .map(|message| self.make(Role::of(&message.role), &message.text))
+            .collect()
+    }
+
+    /// The message with at most the first `count` tokens of its text.
+    #[must_use]
+    pub(super) fn cut(&self, message: &Arc<Message>, count: usize) -> Arc<Message> {
+        let inside = message
+            .tokens
+            .get(FRAME - 1..message.tokens.len() - 1)
+            .unwrap_or_default();
+        if inside.len() <= count {
+            return Arc::clone(message);
+        }
+        let kept = &inside[..count];
+        // A character may end in the middle; a text that the tokenizer gave up on has no words to show.
+        let bytes = self.encoding.decode_bytes(kept).unwrap_or_default();
+        Arc::new(Message {
+            role: message.role,
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+            tokens: framed(message.role, kept),
+        })
+    }
+
+    /// The tokenizer gives up on some very odd texts; three bytes stand for a token then.
+    fn encoded(&self, text: &str) -> Vec<u32> {
+        match self.encoding.encode(text, &HashSet::new()) {
+            Ok((tokens, _)) => tokens,
+            Err(_) => text
+                .as_bytes()
+                .chunks(3)
+                .map(|bytes| bytes.iter().fold(1, |token, byte| (token << 8) | u32::from(*byte)))
+                .collect(),
+        }
+    }
+}
+
+impl Role {
+    /// The role by its name on the wire.
+    #[must_use]
+    fn of(name: &str) -> Self {
+        match name {
+            "system" | "developer" => Self::System,
+            "assistant" => Self::Assistant,
+            _ => Self::User,
+        }
+    }
+
+    /// A token that stands for the role alone.
+    fn token(self) -> u32 {
+        match self {
+            Self::System => u32::MAX - 3,
+            Self::User => u32::MAX - 4,
+            Self::Assistant => u32::MAX - 5,
+        }
+    }
+}
+
+/// Numbers that no vocabulary reaches.
+const BEGIN: u32 = u32::MAX;
+const SEPARATOR: u32 = u32::MAX - 1;
+const END: u32 = u32::MAX - 2;
+
+fn framed(role: Role, inside: &[u32]) -> Vec<u32> {
+    let mut tokens = vec![BEGIN, role.token(), SEPARATOR];
+    tokens.extend_from_slice(inside);
+    tokens.push(END);
+    tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_made_once_and_has_four_tokens_beside_its_text() {
+        let mut messages = Messages::new();
+        let message = messages.make(Role::User, "hello world");
+        assert_eq!(message.tokens.len(), 2 + FRAME);
+        assert!(Arc::ptr_eq(&message, &messages.make(Role::User, "hello world")));
+        assert!(!Arc::ptr_eq(&message, &messages.make(Role::Assistant, "hello world")));
+        assert_eq!(tokens(&[Arc::clone(&message), message]), 12);
+    }
+
+    #[test]
+    fn prompts_share_tokens_up_to_the_first_that_differs() {
+        let mut messages = Messages::new();
+        let mut prompt =
+            |texts: &[&str]| -> Prompt { texts.iter().map(|text| messages.make(Role::User, text)).collect() };
+        let old = prompt(&["hello world", "hello"]);
+        assert_eq!(shared_tokens(&old, &prompt(&["hello world", "hello", "more"])), 6 + 5);
+        assert_eq!(shared_tokens(&old, &prompt(&["hello world", "hello world"])), 6 + 4);
+        assert_eq!(shared_tokens(&old, &prompt(&["other"])), 3);
+        assert_eq!(shared_tokens(&old, &[]), 0);
+    }
+
+    #[test]
+    fn a_cut_message_keeps_its_first_tokens() {
+        let mut messages = Messages::new();
+        let message = messages.make(Role::User, "hello world");
+        let cut = messages.cut(&message, 1);
+        assert_eq!((cut.text.as_str(), cut.tokens.len()), ("hello", 1 + FRAME));
+        assert_eq!(cut.tokens[..4], message.tokens[..4]);
+        assert!(Arc::ptr_eq(&messages.cut(&message, 2), &message));
+    }
+
+    #[test]
+    fn what_an_upstream_received_are_the_same_messages() {
+        let mut messages = Messages::new();
+        let made = messages.make(Role::System, "be kind");
+        let received = [Received {
+            role: "developer".to_owned(),
+            text: "be kind".to_owned(),
+        }];
+        assert!(Arc::ptr_eq(&messages.received(&received)[0], &made));
+    }
+}

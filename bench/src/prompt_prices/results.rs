@@ -1,0 +1,264 @@
+//! What each policy forwarded, round by round, and how much evidence its prompts held.
+//!
+//! It must not know how the figures are shown.
+
+use std::sync::Arc;
+
+use super::conversation::Conversation;
+use super::evidence::Offered;
+use super::message::{Message, Messages, Prompt, Role};
+use super::play::{Forwarded, Outcome, Played, SYSTEM};
+use super::policies::{Policy, Request};
+use super::pricing::{Charge, PromptCache, cacheable};
+use crate::running::blocks;
+
+/// The figures of one conversation.
+#[derive(Debug, Clone)]
+pub(super) struct ChatResult {
+    /// The conversation's name.
+    pub(super) name: String,
+    /// Each policy's figures, in the order of [`Policy::ALL`].
+    pub(super) policies: Vec<PolicyResult>,
+    /// Which of mainpoint's requests began an epoch.
+    pub(super) begins_epoch: Vec<bool>,
+    /// How many of mainpoint's requests were rewritten.
+    pub(super) rewritten: usize,
+    /// How many of mainpoint's requests went through untouched since something failed.
+    pub(super) failed_open: usize,
+}
+
+/// The figures of one policy in one conversation.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PolicyResult {
+    /// What each round's prompt had and what came from the cache.
+    pub(super) charges: Vec<Charge>,
+    /// The share of each question's evidence.
+    pub(super) evidence: Vec<f64>,
+}
+
+/// Token sums over the requests that began no epoch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct BetweenEpochs {
+    /// Tokens that came from the cache.
+    pub(super) cached: usize,
+    /// Tokens that would have come from the cache had every prompt only been appended to.
+    pub(super) append_only: usize,
+    /// All tokens.
+    pub(super) tokens: usize,
+    /// Tokens of the untouched prompts of the same rounds, and those that came from the cache.
+    pub(super) untouched: Charge,
+}
+
+impl ChatResult {
+    /// Prices what was played and makes the other policies' prompts for the same conversation.
+    #[must_use]
+    pub(super) fn of(conversation: &Conversation, played: &Played, budget: usize, messages: &mut Messages) -> Self {
+        let count = |wanted: Outcome| played.rounds.iter().filter(|round| round.outcome == wanted).count();
+        let (rewritten, failed_open) = (count(Outcome::Rewritten), count(Outcome::FailedOpen));
+        let begins_epoch = played.rounds.iter().map(|round| round.begins_epoch).collect();
+        let policies = Policy::ALL
+            .into_iter()
+            .map(|policy| replay(policy, conversation, played, budget, messages))
+            .collect();
+        Self {
+            name: conversation.name.clone(),
+            policies,
+            begins_epoch,
+            rewritten,
+            failed_open,
+        }
+    }
+
+    /// The figures of a policy.
+    #[must_use]
+    pub(super) fn policy(&self, policy: Policy) -> &PolicyResult {
+        // Every policy has its place by how the results are made.
+        &self.policies[policy as usize]
+    }
+
+    /// How many epochs began.
+    #[must_use]
+    pub(super) fn epochs(&self) -> usize {
+        self.begins_epoch.iter().filter(|begins| **begins).count()
+    }
+
+    /// What the cache gave between two epochs.
+    #[must_use]
+    pub(super) fn between_epochs(&self) -> BetweenEpochs {
+        let own = &self.policy(Policy::Mainpoint).charges;
+        let untouched = &self.policy(Policy::Untouched).charges;
+        let mut sums = BetweenEpochs::default();
+        let rounds = own.iter().zip(untouched).zip(&self.begins_epoch);
+        for (before, ((charge, untouched), begins_epoch)) in own.iter().zip(rounds.skip(1)) {
+            if *begins_epoch {
+                continue;
+            }
+            sums.cached += charge.cached;
+            sums.append_only += cacheable(before.tokens);
+            sums.tokens += charge.tokens;
+            sums.untouched = plus(sums.untouched, *untouched);
+        }
+        sums
+    }
+}
+
+impl PolicyResult {
+    /// All rounds together.
+    #[must_use]
+    pub(super) fn total(&self) -> Charge {
+        self.charges.iter().copied().fold(Charge::default(), plus)
+    }
+}
+
+fn plus(left: Charge, right: Charge) -> Charge {
+    Charge {
+        tokens: left.tokens + right.tokens,
+        cached: left.cached + right.cached,
+    }
+}
+
+/// Every round and every question under one policy.
+fn replay(
+    policy: Policy,
+    conversation: &Conversation,
+    played: &Played,
+    budget: usize,
+    messages: &mut Messages,
+) -> PolicyResult {
+    let system = messages.make(Role::System, SYSTEM);
+    let mut turns: Vec<Arc<Message>> = Vec::new();
+    let mut cache = PromptCache::default();
+    let mut result = PolicyResult::default();
+    for (round, forwarded) in conversation.rounds.iter().zip(&played.rounds) {
+        let asked = messages.make(Role::User, &round.user);
+        let request = Request {
+            system: &system,
+            turns: &turns,
+            asked: &asked,
+        };
+        result
+            .charges
+            .push(cache.charge(prompt(policy, request, forwarded, budget, messages)));
+        turns.extend([asked, messages.make(Role::Assistant, &round.assistant)]);
+    }
+    for (question, forwarded) in conversation.questions.iter().zip(&played.questions) {
+        let asked = messages.make(Role::User, &question.text);
+        let request = Request {
+            system: &system,
+            turns: &turns,
+            asked: &asked,
+        };
+        let prompt = prompt(policy, request, forwarded, budget, messages);
+        result.evidence.push(Offered::by(&prompt).share(question));
+    }
+    result
+}
+
+fn prompt(
+    policy: Policy,
+    request: Request<'_>,
+    forwarded: &Forwarded,
+    budget: usize,
+    messages: &mut Messages,
+) -> Prompt {
+    match policy {
+        Policy::Untouched => request.untouched(),
+        Policy::SlidingWindow => request.window(budget),
+        Policy::SystemMemory => {
+            let last = forwarded.prompt.last();
+            let block = last.and_then(|message| blocks::memory(&message.text));
+            request.memory_in_system(budget, block, messages)
+        }
+        Policy::Recompressed => request.recompressed(budget, messages),
+        Policy::Mainpoint => forwarded.prompt.clone(),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::conversation::{Passage, Question, Round};
+    use super::*;
+
+    /// Two rounds; mainpoint forwards the second with a memory block and begins an epoch there.
+    pub(in crate::prompt_prices) fn result() -> ChatResult {
+        let round = |user: &str| Round {
+            user: user.to_owned(),
+            assistant: "fine ".repeat(1500),
+        };
+        let conversation = Conversation {
+            name: "some".to_owned(),
+            rounds: vec![round("the ferry is at noon"), round("more"), round("still more")],
+            questions: vec![Question {
+                text: "when?".to_owned(),
+                evidence: vec![vec![Passage {
+                    round: 0,
+                    text: "the ferry is at noon".to_owned(),
+                }]],
+            }],
+        };
+        let mut messages = Messages::new();
+        let block = "<mainpoint-memory>\nx\n[2026-11-22 14:03 UTC] user: the ferry is at noon\n</mainpoint-memory>";
+        let mut forwarded = |said: &[&str], begins_epoch: bool| Forwarded {
+            prompt: [SYSTEM]
+                .iter()
+                .chain(said)
+                .map(|text| messages.make(Role::User, text))
+                .collect(),
+            outcome: if begins_epoch {
+                Outcome::Rewritten
+            } else {
+                Outcome::Passthrough
+            },
+            begins_epoch,
+        };
+        let long = "fine ".repeat(1500);
+        let played = Played {
+            rounds: vec![
+                forwarded(&["the ferry is at noon"], false),
+                forwarded(&[&long, &format!("more\n\n{block}")], true),
+                forwarded(&[&long, &format!("more\n\n{block}"), "still more"], false),
+            ],
+            questions: vec![forwarded(&[&format!("when?\n\n{block}")], false)],
+        };
+        ChatResult::of(&conversation, &played, 2000, &mut messages)
+    }
+
+    #[test]
+    fn every_policy_is_charged_for_every_round_and_judged_by_every_question() {
+        let result = result();
+        assert_eq!(result.policies.len(), Policy::ALL.len());
+        for policy in Policy::ALL {
+            assert_eq!(
+                (
+                    result.policy(policy).charges.len(),
+                    result.policy(policy).evidence.len()
+                ),
+                (3, 1)
+            );
+        }
+        let tokens = |policy: Policy| result.policy(policy).charges[2].tokens;
+        assert!(tokens(Policy::Untouched) > 3000 && tokens(Policy::SlidingWindow) <= 2000);
+        assert!(tokens(Policy::SystemMemory) <= 2000 && tokens(Policy::Recompressed) <= 2000);
+        assert_eq!((result.epochs(), result.rewritten, result.failed_open), (1, 1, 0));
+    }
+
+    #[test]
+    fn memory_holds_the_evidence_that_a_window_has_lost() {
+        let result = result();
+        let share = |policy: Policy| result.policy(policy).evidence[0];
+        assert_eq!((share(Policy::Untouched), share(Policy::SlidingWindow)), (1.0, 0.0));
+        assert_eq!((share(Policy::SystemMemory), share(Policy::Mainpoint)), (1.0, 1.0));
+    }
+
+    #[test]
+    fn requests_that_begin_an_epoch_are_left_out_of_what_lies_between() {
+        let result = result();
+        let own = &result.policy(Policy::Mainpoint).charges;
+        let between = result.between_epochs();
+        assert_eq!((between.cached, between.tokens), (own[2].cached, own[2].tokens));
+        // The third prompt only appends to the second.
+        assert_eq!(between.cached, between.append_only);
+        assert!(between.cached > 1024);
+        assert_eq!(between.untouched, result.policy(Policy::Untouched).charges[2]);
+    }
+}

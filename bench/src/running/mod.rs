@@ -1,0 +1,8 @@
+//! The running proxy and those around it: the built program, a service that it forwards to, and a client.
+//!
+//! Benchmarks that play conversations share it. It must not know what is measured.
+
+pub mod blocks;
+pub mod client;
+pub mod program;
+pub mod upstream;

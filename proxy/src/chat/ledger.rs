@@ -1,0 +1,153 @@
+//! What was put into earlier prompts of a conversation, so that it is put there again, byte for byte.
+//!
+//! It turns entries of the store's ledger into what the rewriting needs, and back. It must not know how prompts are written.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use mainpoint_store::{LedgerEntry, LedgerKind, TurnId};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::pack::Source;
+
+/// A memory block at the tail of a user message.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct BlockRecord {
+    /// The block's text; `None` when nothing was found that matters, so that nothing is put there later either.
+    pub(crate) text: Option<String>,
+    /// Where its memories came from, in the order of its lines.
+    pub(crate) sources: Vec<Source>,
+}
+
+/// What has left a prompt up to a message, and the digest of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EpochRecord {
+    /// The lines of the digest.
+    pub(crate) lines: Vec<String>,
+}
+
+/// The epoch that holds for a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CurrentEpoch {
+    /// Index of the last message with a name that has left.
+    pub(crate) horizon: usize,
+    /// Its digest.
+    pub(crate) record: EpochRecord,
+}
+
+/// Everything recorded for the messages of one request.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Recorded {
+    /// The newest epoch on the request's chain.
+    pub(crate) epoch: Option<CurrentEpoch>,
+    /// The blocks of messages that are still there, by index.
+    pub(crate) blocks: BTreeMap<usize, BlockRecord>,
+}
+
+impl Recorded {
+    /// Sorts out what the ledger has for messages with these names. A record that cannot be read counts as missing.
+    pub(crate) fn of(names: &[Option<TurnId>], entries: &[LedgerEntry]) -> Self {
+        let places: HashMap<TurnId, usize> = names
+            .iter()
+            .enumerate()
+            .filter_map(|(index, name)| Some(((*name)?, index)))
+            .collect();
+        let found = |kind: LedgerKind| {
+            let entries = entries.iter().filter(move |entry| entry.kind == kind);
+            entries.filter_map(|entry| Some((*places.get(&entry.turn)?, entry)))
+        };
+        let epochs: BTreeMap<usize, &LedgerEntry> = found(LedgerKind::Epoch).collect();
+        let epoch = epochs.into_iter().rev().find_map(|(horizon, entry)| {
+            let record = read(entry)?;
+            Some(CurrentEpoch { horizon, record })
+        });
+        let blocks = found(LedgerKind::Block).filter_map(|(index, entry)| Some((index, read(entry)?)));
+        Self {
+            blocks: blocks.collect(),
+            epoch,
+        }
+    }
+
+    /// The turns that the blocks of messages that are kept quote.
+    pub(crate) fn quoted(&self, is_kept: impl Fn(usize) -> bool) -> HashSet<TurnId> {
+        let kept = self.blocks.iter().filter(|(index, _)| is_kept(**index));
+        kept.flat_map(|(_, block)| block.sources.iter().map(|source| source.turn))
+            .collect()
+    }
+}
+
+/// A record as an entry of the ledger.
+pub(crate) fn entry(kind: LedgerKind, turn: TurnId, conversation: TurnId, record: &impl Serialize) -> LedgerEntry {
+    LedgerEntry {
+        kind,
+        turn,
+        conversation,
+        // Strings and lists of strings can always be written.
+        value: serde_json::to_vec(record).unwrap_or_default(),
+    }
+}
+
+fn read<T: DeserializeOwned>(entry: &LedgerEntry) -> Option<T> {
+    serde_json::from_slice(&entry.value)
+        .inspect_err(|error| tracing::warn!(turn = %entry.turn, %error, "an entry of the ledger cannot be read"))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    const ONE: TurnId = TurnId([1; 16]);
+    const TWO: TurnId = TurnId([2; 16]);
+    const THREE: TurnId = TurnId([3; 16]);
+
+    fn block(text: &str) -> BlockRecord {
+        BlockRecord {
+            text: Some(text.to_owned()),
+            sources: vec![Source {
+                turn: THREE,
+                role: "user".to_owned(),
+                position: 2,
+                time: DateTime::UNIX_EPOCH,
+                score: 0.1,
+            }],
+        }
+    }
+
+    #[test]
+    fn the_newest_epoch_on_the_chain_holds_and_blocks_stand_where_they_stood() {
+        let epoch = |lines: &[&str]| EpochRecord {
+            lines: lines.iter().map(|line| (*line).to_owned()).collect(),
+        };
+        let entries = [
+            entry(LedgerKind::Epoch, ONE, ONE, &epoch(&["a"])),
+            entry(LedgerKind::Epoch, TWO, ONE, &epoch(&["a", "b"])),
+            entry(LedgerKind::Block, TWO, ONE, &block("B")),
+            entry(LedgerKind::Block, THREE, ONE, &block("elsewhere")),
+        ];
+        let recorded = Recorded::of(&[None, Some(ONE), None, Some(TWO)], &entries);
+        let current = CurrentEpoch {
+            horizon: 3,
+            record: epoch(&["a", "b"]),
+        };
+        assert_eq!(recorded.epoch, Some(current));
+        assert_eq!(recorded.blocks, [(3, block("B"))].into());
+        assert_eq!(recorded.quoted(|_| true), HashSet::from([THREE]));
+        assert!(recorded.quoted(|index| index != 3).is_empty());
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_counts_as_missing() {
+        let broken = LedgerEntry {
+            kind: LedgerKind::Epoch,
+            turn: TWO,
+            conversation: ONE,
+            value: b"nonsense".to_vec(),
+        };
+        let entries = [entry(LedgerKind::Epoch, ONE, ONE, &EpochRecord::default()), broken];
+        let recorded = Recorded::of(&[Some(ONE), Some(TWO)], &entries);
+        assert_eq!(recorded.epoch.map(|epoch| epoch.horizon), Some(0));
+    }
+}

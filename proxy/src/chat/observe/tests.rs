@@ -1,0 +1,206 @@
+//! Tests of watching whole replies: however their bytes are cut, and whatever the bytes are.
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use serde_json::json;
+
+use super::*;
+
+fn observe(surface: Surface, pieces: &[&[u8]]) -> Observer {
+    let mut observer = Observer::events(surface);
+    for piece in pieces {
+        observer.push(piece);
+    }
+    observer.finish();
+    observer
+}
+
+/// `bytes`, cut at some places.
+fn pieces<'a>(bytes: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
+    let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+    places.extend([0, bytes.len()]);
+    places.sort_unstable();
+    places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect()
+}
+
+/// The events of a reply that consists of `texts`; the last ones say that it is over.
+fn events(surface: Surface, texts: &[String]) -> Vec<String> {
+    let mut events: Vec<String> = Vec::new();
+    match surface {
+        Surface::ChatCompletions => {
+            for text in texts {
+                let choice = json!({"index": 0, "delta": {"content": text}, "finish_reason": null});
+                events.push(json!({"choices": [choice]}).to_string());
+            }
+            events.push(json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).to_string());
+            events.push("[DONE]".to_owned());
+        }
+        Surface::Responses => {
+            events.push(json!({"type": "response.created", "response": {"output": []}}).to_string());
+            for text in texts {
+                let kind = "response.output_text.delta";
+                events.push(json!({"type": kind, "output_index": 0, "content_index": 0, "delta": text}).to_string());
+            }
+            events.push(json!({"type": "response.completed", "response": {"output": []}}).to_string());
+        }
+    }
+    events
+}
+
+fn stream(events: &[String], line_break: &str) -> Vec<u8> {
+    let mut bytes = format!(": keep-alive{line_break}{line_break}");
+    for event in events {
+        bytes.push_str(&format!(
+            "event: message{line_break}data: {event}{line_break}{line_break}"
+        ));
+    }
+    bytes.into_bytes()
+}
+
+fn surface() -> impl Strategy<Value = Surface> {
+    prop_oneof![Just(Surface::ChatCompletions), Just(Surface::Responses)]
+}
+
+/// Bytes that look like a stream in places.
+fn noise() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        4 => prop::collection::vec(any::<u8>(), 0..40),
+        4 => prop::sample::select(vec!["\n", "\r", "\r\n", "\n\n", "data: ", "data", "event: x\n", ": c\n", "\u{feff}"])
+            .prop_map(|text| text.as_bytes().to_vec()),
+        4 => (surface(), prop::collection::vec("\\PC{0,6}", 0..3), any::<Index>()).prop_map(|(surface, texts, at)| {
+            let events = events(surface, &texts);
+            format!("data: {}\n\n", events[at.index(events.len())]).into_bytes()
+        }),
+        1 => (any::<u8>(), 0..600_000_usize).prop_map(|(byte, length)| vec![byte; length]),
+        1 => (0..400_000_usize).prop_map(|length| {
+            let text = "é".repeat(length);
+            let event = json!({"type": "response.output_text.delta", "delta": text, "choices": [{"delta": {"content": text}}]});
+            format!("data: {event}\n\n").into_bytes()
+        }),
+    ];
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+/// How many bytes an observer keeps.
+fn held(observer: &Observer) -> usize {
+    match observer {
+        Observer::Events(events) => {
+            let text = match &events.assembler {
+                Assembler::Chunks(chunks) => chunks.held(),
+                Assembler::Items(items) => items.held(),
+            };
+            events.framer.held() + text
+        }
+        Observer::Document(document) => document.bytes.len(),
+        Observer::Blind => 0,
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_reply_is_the_same_however_its_bytes_are_cut(
+        surface in surface(),
+        texts in prop::collection::vec("\\PC{0,6}", 1..6),
+        line_break in prop::sample::select(vec!["\n", "\r\n", "\r"]),
+        cuts in prop::collection::vec(any::<Index>(), 0..12),
+    ) {
+        let bytes = stream(&events(surface, &texts), line_break);
+        let mut observer = observe(surface, &pieces(&bytes, &cuts));
+        prop_assert!(observer.is_done() && observer.is_between_events());
+        let expected = texts.concat();
+        prop_assert_eq!(observer.take_reply(), (!expected.is_empty()).then_some(expected));
+    }
+
+    #[test]
+    fn a_stream_that_breaks_off_gives_no_reply(
+        surface in surface(), texts in prop::collection::vec("\\PC{1,6}", 1..4), cut in any::<Index>(),
+    ) {
+        let events = events(surface, &texts);
+        let before_the_end = match surface {
+            Surface::ChatCompletions => events.len() - 2,
+            Surface::Responses => events.len() - 1,
+        };
+        let bytes = stream(&events[..before_the_end], "\n");
+        let mut observer = observe(surface, &[&bytes[..cut.index(bytes.len() + 1)]]);
+        prop_assert!(!observer.is_done());
+        prop_assert_eq!(observer.take_reply(), None);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn any_bytes_are_read_alike_however_they_are_cut_and_little_is_kept(
+        surface in surface(), bytes in noise(), cuts in prop::collection::vec(any::<Index>(), 0..40),
+    ) {
+        let mut whole = Observer::events(surface);
+        whole.push(&bytes);
+        let mut cut = Observer::events(surface);
+        for piece in pieces(&bytes, &cuts) {
+            cut.push(piece);
+            prop_assert!(held(&cut) <= MOST_KEPT);
+        }
+        prop_assert_eq!(cut.is_between_events(), whole.is_between_events());
+        whole.finish();
+        cut.finish();
+        prop_assert_eq!(cut.is_done(), whole.is_done());
+        prop_assert_eq!(cut.next_number(), whole.next_number());
+        prop_assert_eq!(cut.take_reply(), whole.take_reply());
+    }
+
+    #[test]
+    fn any_bytes_of_a_document_are_read_alike_and_little_is_kept(
+        pieces in prop::collection::vec(noise(), 0..16),
+    ) {
+        let mut observer = Observer::Document(Document::default());
+        for piece in &pieces {
+            observer.push(piece);
+            prop_assert!(held(&observer) <= LARGEST_DOCUMENT);
+        }
+        let all = pieces.concat();
+        let expected = if all.len() > LARGEST_DOCUMENT {
+            None
+        } else {
+            completion::document(&all).or_else(|| response::document(&all))
+        };
+        prop_assert_eq!(observer.take_reply(), expected);
+    }
+}
+
+/// One line that is read, its event (three bytes for each one that is no UTF-8), and the text.
+const MOST_KEPT: usize = (1 << 20) + (3 << 20) + LARGEST_REPLY;
+
+#[test]
+fn a_document_gives_its_text_and_a_call_gives_none() {
+    let reply = |document: &str| {
+        let mut observer = Observer::Document(Document::default());
+        document.as_bytes().chunks(7).for_each(|piece| observer.push(piece));
+        observer.take_reply()
+    };
+    let chat = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;
+    assert_eq!(reply(chat).unwrap(), "hi");
+    assert_eq!(
+        reply(r#"{"choices":[{"index":0,"message":{"content":"hi","tool_calls":[{"id":"1"}]}}]}"#),
+        None
+    );
+    let response =
+        r#"{"status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"hi"}]}]}"#;
+    assert_eq!(reply(response).unwrap(), "hi");
+    assert_eq!(
+        reply(r#"{"status":"completed","output":[{"type":"function_call","call_id":"1"}]}"#),
+        None
+    );
+    for whole in [chat, response] {
+        assert_eq!(reply(&whole[..whole.len() - 1]), None);
+    }
+}
+
+#[test]
+fn an_error_event_gives_no_reply() {
+    for surface in [Surface::ChatCompletions, Surface::Responses] {
+        let mut observer = observe(surface, &[b"data: {\"error\":{\"message\":\"x\"}}\n\n"]);
+        assert_eq!(observer.take_reply(), None);
+    }
+}

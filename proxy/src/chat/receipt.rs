@@ -1,0 +1,105 @@
+//! What was done to a request and why, in figures, as `GET /mainpoint/receipts/{id}` tells it.
+//!
+//! It must not hold a word of a conversation: names of turns, counts and prices only.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::pack::Source;
+
+/// What was done to a request. Prices are in the unit of the configured ones, tokens in those of the request's model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct Receipt {
+    /// The request's id, as in the header `x-mainpoint-request-id`.
+    pub(crate) id: String,
+    /// When the request came.
+    pub(crate) time: DateTime<Utc>,
+    /// `chat.completions` or `responses`.
+    pub(crate) surface: &'static str,
+    /// `on`, `shadow` or `off`.
+    pub(crate) mode: &'static str,
+    /// `passthrough`, `rewritten` or `failed-open`.
+    pub(crate) outcome: &'static str,
+    /// Why the memory stepped aside.
+    pub(crate) failure: Option<&'static str>,
+    /// Tokens of the prompt as it came.
+    pub(crate) tokens_in: Option<usize>,
+    /// Tokens of the prompt as it was forwarded.
+    pub(crate) tokens_forwarded: Option<usize>,
+    /// Tokens of the prompt as it would have been forwarded in the mode `on`.
+    pub(crate) tokens_would_forward: Option<usize>,
+    /// Tokens that the rewriting saves.
+    pub(crate) tokens_saved: Option<usize>,
+    /// What the prompt as it came would cost, had the provider cached everything but its newest messages.
+    pub(crate) price_in: Option<f64>,
+    /// What the rewritten prompt costs, with what has to be written to the provider's cache anew.
+    pub(crate) price_forwarded: Option<f64>,
+    /// Messages that have left the prompt.
+    pub(crate) messages_dropped: usize,
+    /// The epoch that holds.
+    pub(crate) epoch: Option<EpochNote>,
+    /// Memories for this question, chronologically; empty when they are those of an earlier request for the same message.
+    pub(crate) memories: Vec<Source>,
+    /// Time spent, in milliseconds.
+    pub(crate) milliseconds: Milliseconds,
+    /// The reply as it was read; `None` before its end and when it is more than plain text.
+    pub(crate) reply: Option<ReplyNote>,
+}
+
+/// The epoch that holds for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct EpochNote {
+    /// Whether it began with this request.
+    pub(crate) begun: bool,
+    /// Messages that have left the prompt.
+    pub(crate) messages_dropped: usize,
+    /// What beginning it cost; `None` when it began earlier.
+    pub(crate) cost: Option<f64>,
+    /// What each later request saves, reckoned when it began.
+    pub(crate) saving_per_turn: Option<f64>,
+}
+
+/// Time spent, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(crate) struct Milliseconds {
+    /// The whole memory path.
+    pub(crate) memory: f64,
+    /// Finding memories, a part of it.
+    pub(crate) recall: f64,
+}
+
+/// A reply as it was read, without its words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct ReplyNote {
+    /// Length of its text.
+    pub(crate) bytes: usize,
+    /// SHA-256 of its text, in hexadecimal digits.
+    pub(crate) sha256: String,
+}
+
+impl ReplyNote {
+    /// Notes a reply.
+    pub(crate) fn of(text: &str) -> Self {
+        let digest = Sha256::digest(text.as_bytes());
+        Self {
+            bytes: text.len(),
+            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_noted_by_length_and_digest() {
+        let note = ReplyNote::of("abc");
+        assert_eq!(note.bytes, 3);
+        assert_eq!(
+            note.sha256,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+}

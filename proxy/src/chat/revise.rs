@@ -1,0 +1,430 @@
+//! Builds the prompt that is forwarded in place of one that is over its budget.
+//!
+//! What earlier requests of the conversation were given is given again, byte for byte; an epoch begins only when it must or
+//! when it pays. It must not know HTTP; nothing here changes a request unless it ends well.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use mainpoint_store::{LedgerEntry, LedgerKind, TurnId};
+
+use super::block;
+use super::digest::{self, DigestLimits};
+use super::epoch::{Balance, Cut, Limits, Shape, Situation};
+use super::ledger::{BlockRecord, EpochRecord, Recorded, entry};
+use super::pack::{self, Packed, Source};
+use super::parse::Message;
+use super::prepare::Prepared;
+use super::rewrite::{self, Edits};
+use crate::error::MemoryError;
+use crate::memory::{Memory, Question};
+
+/// A prompt to forward in place of the original one.
+#[derive(Debug)]
+pub(crate) struct Revision {
+    /// The body.
+    pub(crate) body: Bytes,
+    /// Tokens of the prompt.
+    pub(crate) tokens: usize,
+    /// Messages that have left it.
+    pub(crate) dropped: usize,
+    /// What the epoch that began with this request costs and saves; `None` when none began.
+    pub(crate) begun: Option<Balance>,
+    /// Where the memories for this question came from, in the order in which they stand.
+    pub(crate) sources: Vec<Source>,
+    /// Time spent on finding memories.
+    pub(crate) recall: Duration,
+}
+
+/// The prompt to forward; `None` when the original one is within its budget or nothing may leave it.
+///
+/// # Errors
+/// When the engine, the store or a tokenizer fails.
+pub(crate) async fn revise(memory: &Memory, prepared: &Prepared) -> Result<Option<Revision>, MemoryError> {
+    let within = prepared.tokens.total() <= memory.config().budget_tokens;
+    let question = prepared.request.last_user().filter(|_| prepared.request.rewritable);
+    let Some(question) = question.filter(|_| !within) else {
+        return Ok(None);
+    };
+    for _ in 0..ATTEMPTS {
+        let names: Vec<TurnId> = prepared.names.iter().copied().flatten().collect();
+        let entries = memory.ledger(&prepared.scope, &names).await?;
+        let recorded = Recorded::of(&prepared.names, &entries);
+        let draft = Draft {
+            memory,
+            prepared,
+            question,
+            shape: prepared.shape(recorded.epoch.as_ref().map(|epoch| epoch.horizon)),
+            recorded,
+        };
+        if let Attempt::Ended(revision) = draft.complete().await? {
+            return Ok(revision);
+        }
+    }
+    Err(MemoryError::Contention)
+}
+
+/// How often a request yields to others of its conversation that wrote to the ledger at the same time.
+const ATTEMPTS: usize = 4;
+
+enum Attempt {
+    /// The ledger holds what the revision says.
+    Ended(Option<Revision>),
+    /// Another request was first; what it wrote holds.
+    Overtaken,
+}
+
+/// A request and everything recorded about it.
+struct Draft<'a> {
+    memory: &'a Memory,
+    prepared: &'a Prepared,
+    /// Index of the last user message.
+    question: usize,
+    shape: Shape,
+    recorded: Recorded,
+}
+
+/// An epoch: the one that holds already, or a new one.
+struct Epoch {
+    horizon: usize,
+    record: EpochRecord,
+    dropped: BTreeSet<usize>,
+    /// `None` when it holds already.
+    begun: Option<Balance>,
+}
+
+/// The memory block of the last user message.
+#[derive(Default)]
+struct Remembered {
+    block: Option<BlockRecord>,
+    /// What a new block is made of; `None` when it was recorded before or nothing was found.
+    packed: Option<Packed>,
+    is_new: bool,
+    time: Duration,
+}
+
+impl Draft<'_> {
+    async fn complete(mut self) -> Result<Attempt, MemoryError> {
+        let Some(epoch) = self.epoch().await? else {
+            return Ok(Attempt::Ended(None));
+        };
+        let mut remembered = self.remember(&epoch).await?;
+        let limit = self.memory.config().budget_tokens;
+        let (edits, tokens) = loop {
+            if let Some(block) = remembered.block.clone() {
+                self.recorded.blocks.insert(self.question, block);
+            }
+            let edits = self.edits(&epoch);
+            let Some(tokens) = self.count(&edits)? else {
+                return Ok(Attempt::Ended(None));
+            };
+            // Should the block cost more at its place than it did alone, the weakest memories go.
+            if tokens <= limit || !remembered.drop_weakest() {
+                break (edits, tokens);
+            }
+        };
+        let body = rewrite::rewrite(&self.prepared.request, &edits);
+        let Some(body) = body.filter(|_| tokens < self.prepared.tokens.total()) else {
+            return Ok(Attempt::Ended(None));
+        };
+        if !self.record(&epoch, &remembered).await? {
+            return Ok(Attempt::Overtaken);
+        }
+        Ok(Attempt::Ended(Some(Revision {
+            body,
+            tokens,
+            dropped: epoch.dropped.len(),
+            begun: epoch.begun,
+            sources: remembered.block.map(|block| block.sources).unwrap_or_default(),
+            recall: remembered.time,
+        })))
+    }
+
+    /// The epoch that holds for this request: a new one, the one that held before, or none.
+    async fn epoch(&self) -> Result<Option<Epoch>, MemoryError> {
+        let current = self.recorded.epoch.as_ref().map(|current| Epoch {
+            horizon: current.horizon,
+            record: current.record.clone(),
+            dropped: self.shape.dropped(current.horizon),
+            begun: None,
+        });
+        let current = current.filter(|epoch| !epoch.dropped.is_empty());
+        let situation = self.situation(current.as_ref())?;
+        let cuts = self.cuts(current.as_ref(), situation).await?;
+        let limits = Limits::of(self.memory.config());
+        match limits.choose(situation, &cuts, self.memory.prices()) {
+            Some((cut, balance)) => self.begin(current, cut, balance).await.map(Some),
+            None => Ok(current),
+        }
+    }
+
+    /// The prompt as it would be forwarded without a new epoch.
+    fn situation(&self, current: Option<&Epoch>) -> Result<Situation, MemoryError> {
+        let (request, tokens) = (&self.prepared.request, &self.prepared.tokens);
+        let edits = match current {
+            Some(epoch) => self.edits(epoch),
+            None => Edits::default(),
+        };
+        let is_instruction = |index: &usize| request.messages.get(*index).is_some_and(Message::is_instruction);
+        let cost = |index: usize| tokens.messages.get(index).copied().unwrap_or_default();
+        let all = 0..request.messages.len();
+        let fixed = tokens.other + all.clone().filter(is_instruction).map(cost).sum::<usize>();
+        let users = all.filter(|index| !edits.dropped.contains(index));
+        let users = users.filter(|index| {
+            request
+                .messages
+                .get(*index)
+                .is_some_and(|message| message.role == "user")
+        });
+        let total = self.count(&edits)?.unwrap_or_else(|| tokens.total());
+        let coming = self.may_remember(false) && !self.recorded.blocks.contains_key(&self.question);
+        Ok(Situation {
+            tokens: total,
+            coming: if coming { self.memory.config().memory_tokens } else { 0 },
+            fixed,
+            fresh: (self.prepared.fresh_from()..request.messages.len()).map(cost).sum(),
+            growth: total.saturating_sub(fixed) / users.count().max(1),
+        })
+    }
+
+    /// What else may leave. A turn leaves only after it has been read; a message without text has nothing to read.
+    async fn cuts(&self, current: Option<&Epoch>, situation: Situation) -> Result<Vec<Cut>, MemoryError> {
+        let prepared = self.prepared;
+        let read = self.memory.read_turns(&prepared.scope, &prepared.turn_names()).await?;
+        let unread: HashSet<usize> = prepared
+            .spoken
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| prepared.name(*at).is_none_or(|name| !read.contains(&name)))
+            .map(|(_, index)| *index)
+            .collect();
+        let gone = |index: &usize| current.is_some_and(|epoch| epoch.dropped.contains(index));
+        let digest = current.map_or(Ok(0), |epoch| self.text(&block::digest(&epoch.record.lines)))?;
+        let mut after = (situation.tokens + self.memory.config().digest_limit()).saturating_sub(digest);
+        let mut cuts = Vec::new();
+        for stretch in &self.shape.stretches {
+            if stretch.messages.iter().all(gone) {
+                continue;
+            }
+            if stretch.messages.iter().any(|index| unread.contains(index)) {
+                break;
+            }
+            for index in stretch.messages.iter().filter(|index| !gone(index)) {
+                after = after.saturating_sub(self.cost(*index)?);
+            }
+            cuts.push(Cut {
+                horizon: stretch.horizon,
+                after,
+                is_deep: stretch.is_recent,
+            });
+        }
+        Ok(cuts)
+    }
+
+    /// Tokens of a message with the block that was recorded for it.
+    fn cost(&self, index: usize) -> Result<usize, MemoryError> {
+        let plain = self.prepared.tokens.messages.get(index).copied().unwrap_or_default();
+        let block = self.recorded.blocks.get(&index).and_then(|block| block.text.as_deref());
+        Ok(plain + block.map_or(Ok(0), |block| self.text(block))?)
+    }
+
+    async fn begin(&self, current: Option<Epoch>, cut: Cut, balance: Balance) -> Result<Epoch, MemoryError> {
+        let (prepared, limit) = (self.prepared, self.memory.config().digest_limit());
+        let dropped = self.shape.dropped(cut.horizon);
+        let before = current.as_ref().map(|epoch| &epoch.dropped);
+        let leaving: Vec<TurnId> = prepared
+            .spoken
+            .iter()
+            .enumerate()
+            .filter(|(_, index)| dropped.contains(index) && before.is_none_or(|before| !before.contains(index)))
+            .filter_map(|(at, _)| prepared.name(at))
+            .collect();
+        let old = current.map(|epoch| epoch.record.lines).unwrap_or_default();
+        let lines = if limit == 0 {
+            Vec::new()
+        } else {
+            let (turns, points) = self.memory.points_of(&prepared.scope, leaving).await?;
+            let limits = DigestLimits::new(limit, turns.len());
+            let count = |text: &str| self.memory.preparation().counter.text(prepared.tokenizer, text);
+            let new = digest::lines(&turns, &points, limits, count)?;
+            digest::append(&old, new, limit, count)?
+        };
+        Ok(Epoch {
+            horizon: cut.horizon,
+            record: EpochRecord { lines },
+            dropped,
+            begun: Some(balance),
+        })
+    }
+
+    /// Whether the last user message may get a new block: an earlier request, in the middle of whose tool calls this one is,
+    /// was sent without; unless an epoch begins, its prefix stays as it was.
+    fn may_remember(&self, begins: bool) -> bool {
+        begins
+            || self
+                .prepared
+                .request
+                .messages
+                .iter()
+                .skip(self.question)
+                .all(|message| message.answers.is_none())
+    }
+
+    /// The block recorded for the last user message, or a new one.
+    async fn remember(&self, epoch: &Epoch) -> Result<Remembered, MemoryError> {
+        if let Some(block) = self.recorded.blocks.get(&self.question) {
+            return Ok(Remembered {
+                block: Some(block.clone()),
+                ..Remembered::default()
+            });
+        }
+        if !self.may_remember(epoch.begun.is_some()) {
+            return Ok(Remembered::default());
+        }
+        let started = Instant::now();
+        let config = self.memory.config();
+        let recalled = self.memory.recall(self.ask(epoch)).await?;
+        let quoted = self.recorded.quoted(|index| !epoch.dropped.contains(&index));
+        let kept = self.count(&self.edits(epoch))?.unwrap_or_default();
+        // When what must be kept is over the budget by itself, the question still deserves its memories.
+        let free = config.budget_tokens.checked_sub(kept).unwrap_or(config.memory_tokens);
+        let count = |text: &str| self.memory.preparation().counter.text(self.prepared.tokenizer, text);
+        let packed = pack::pack(&recalled, &quoted, free.min(config.memory_tokens), count)?;
+        Ok(Remembered {
+            block: Some(record_of(packed.as_ref())),
+            packed,
+            is_new: true,
+            time: started.elapsed(),
+        })
+    }
+
+    fn ask(&self, epoch: &Epoch) -> Question<'_> {
+        let prepared = self.prepared;
+        let (mut dropped, mut kept) = (Vec::new(), HashSet::new());
+        for (at, index) in prepared.spoken.iter().enumerate() {
+            let Some(name) = prepared.name(at) else { continue };
+            if epoch.dropped.contains(index) {
+                dropped.push(name);
+            } else {
+                kept.insert(name);
+            }
+        }
+        let message = prepared.request.messages.get(self.question);
+        Question {
+            scope: &prepared.scope,
+            text: message.map(Message::text).unwrap_or_default(),
+            dropped,
+            kept,
+        }
+    }
+
+    fn edits(&self, epoch: &Epoch) -> Edits {
+        edits(
+            &self.prepared.request.messages,
+            &epoch.dropped,
+            &epoch.record.lines,
+            &self.recorded.blocks,
+        )
+    }
+
+    /// Tokens of the prompt with `edits`; `None` when they cannot be made.
+    fn count(&self, edits: &Edits) -> Result<Option<usize>, MemoryError> {
+        let (request, tokens) = (&self.prepared.request, &self.prepared.tokens);
+        let mut total = tokens.other;
+        for (index, message) in request.messages.iter().enumerate() {
+            if edits.dropped.contains(&index) {
+                continue;
+            }
+            total += match edits.injections.get(&index) {
+                None => tokens.messages.get(index).copied().unwrap_or_default(),
+                Some(injection) => {
+                    let Some(longer) = rewrite::injected(message, injection) else {
+                        return Ok(None);
+                    };
+                    self.memory
+                        .preparation()
+                        .counter
+                        .message(self.prepared.tokenizer, &longer)?
+                }
+            };
+        }
+        Ok(Some(total))
+    }
+
+    fn text(&self, text: &str) -> Result<usize, MemoryError> {
+        Ok(self.memory.preparation().counter.text(self.prepared.tokenizer, text)?)
+    }
+
+    /// Writes what is new to the ledger; false when another request was first.
+    async fn record(&self, epoch: &Epoch, remembered: &Remembered) -> Result<bool, MemoryError> {
+        let prepared = self.prepared;
+        let name = |index: usize| prepared.names.get(index).copied().flatten();
+        let Some(conversation) = prepared.names.iter().copied().flatten().next() else {
+            return Ok(true);
+        };
+        let mut entries: Vec<LedgerEntry> = Vec::new();
+        if let (Some(horizon), true) = (name(epoch.horizon), epoch.begun.is_some()) {
+            entries.push(entry(LedgerKind::Epoch, horizon, conversation, &epoch.record));
+        }
+        if let (Some(question), Some(block), true) = (name(self.question), &remembered.block, remembered.is_new) {
+            entries.push(entry(LedgerKind::Block, question, conversation, block));
+        }
+        if entries.is_empty() {
+            return Ok(true);
+        }
+        let held = self.memory.keep(&prepared.scope, entries.clone()).await?;
+        Ok(held == entries)
+    }
+}
+
+/// What leaves and what is put in: the digest at the head of the first user message that stays, blocks at the tails of theirs.
+pub(crate) fn edits(
+    messages: &[Message],
+    dropped: &BTreeSet<usize>,
+    digest: &[String],
+    blocks: &BTreeMap<usize, BlockRecord>,
+) -> Edits {
+    let mut edits = Edits {
+        dropped: dropped.clone(),
+        ..Edits::default()
+    };
+    for (index, block) in blocks.iter().filter(|(index, _)| !dropped.contains(index)) {
+        if let Some(text) = &block.text {
+            edits.injections.entry(*index).or_default().tail = Some(text.clone());
+        }
+    }
+    let first = (0..messages.len())
+        .filter(|index| !dropped.contains(index))
+        .find(|index| messages.get(*index).is_some_and(|message| message.role == "user"));
+    if let (Some(first), false) = (first, digest.is_empty()) {
+        edits.injections.entry(first).or_default().head = Some(block::digest(digest));
+    }
+    edits
+}
+
+impl Remembered {
+    /// Leaves out the weakest memory of a new block; false when there is none.
+    fn drop_weakest(&mut self) -> bool {
+        let Some(packed) = self
+            .packed
+            .as_mut()
+            .filter(|packed| self.is_new && packed.memories() > 0)
+        else {
+            return false;
+        };
+        packed.drop_weakest();
+        self.block = Some(record_of(Some(packed)));
+        true
+    }
+}
+
+fn record_of(packed: Option<&Packed>) -> BlockRecord {
+    match packed.filter(|packed| packed.memories() > 0) {
+        Some(packed) => BlockRecord {
+            text: Some(packed.block()),
+            sources: packed.sources(),
+        },
+        None => BlockRecord::default(),
+    }
+}

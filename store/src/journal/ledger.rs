@@ -1,0 +1,232 @@
+//! The ledger in the journal's file.
+//!
+//! Responsible for: its table; reading, keeping, deleting and expiring its entries. Must not know: what a value means,
+//! when maintenance is due.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
+
+use super::{Deletion, Journal};
+use crate::error::StoreError;
+use crate::ledger::{LedgerEntry, LedgerKind, ScopedConversation, expired};
+use crate::record::{Scope, TurnId};
+
+/// Scope, turn, kind.
+type LedgerKey = (&'static str, &'static [u8; 16], u8);
+/// Conversation, time of writing in microseconds since 1970, value.
+type LedgerRow<'a> = (&'a [u8; 16], i64, &'a [u8]);
+
+pub(super) const LEDGER: TableDefinition<LedgerKey, LedgerRow<'static>> = TableDefinition::new("ledger");
+
+impl Journal {
+    /// Every entry of these turns, in the order asked, for one turn in the order of the kinds.
+    pub(crate) fn ledger(&self, scope: &Scope, turns: &[TurnId]) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.read("read the ledger", |transaction| {
+            let table = transaction.open_table(LEDGER)?;
+            let mut entries = Vec::new();
+            for turn in turns {
+                for kind in [LedgerKind::Block, LedgerKind::Epoch] {
+                    if let Some(row) = table.get(key(scope, turn, kind))? {
+                        entries.push(entry_from(*turn, kind, row.value()));
+                    }
+                }
+            }
+            Ok(entries)
+        })
+    }
+
+    /// Adds the entries that are not there yet, written `now`, and returns those that hold, in the order given.
+    pub(crate) fn keep(
+        &self,
+        scope: &Scope,
+        entries: Vec<LedgerEntry>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        if entries.is_empty() {
+            return Ok(entries);
+        }
+        self.write("write the ledger", |transaction| {
+            let mut table = transaction.open_table(LEDGER)?;
+            let mut held = Vec::with_capacity(entries.len());
+            for entry in entries {
+                let place = key(scope, &entry.turn, entry.kind);
+                let known = table
+                    .get(place)?
+                    .map(|row| entry_from(entry.turn, entry.kind, row.value()));
+                if known.is_none() {
+                    let row: LedgerRow<'_> = (&entry.conversation.0, now.timestamp_micros(), &entry.value);
+                    table.insert(place, row)?;
+                }
+                held.push(known.unwrap_or(entry));
+            }
+            Ok(held)
+        })
+    }
+
+    /// Removes every entry of the conversations to which nothing was written for `age`, and returns how many went.
+    pub(crate) fn expire_ledger(&self, now: DateTime<Utc>, age: Duration) -> Result<usize, StoreError> {
+        let look = "look for expired entries of the ledger";
+        let found = self.read(look, |transaction| silent(&transaction.open_table(LEDGER)?, now, age))?;
+        if found.is_empty() {
+            return Ok(0);
+        }
+        self.write("expire entries of the ledger", |transaction| {
+            let mut table = transaction.open_table(LEDGER)?;
+            // A conversation may have been written to since it was found.
+            let silent = silent(&table, now, age)?;
+            let is_silent = |(scope, _, _): (&str, &[u8; 16], u8), (conversation, _, _): LedgerRow<'_>| {
+                silent.contains(&(scope.to_owned(), TurnId(*conversation)))
+            };
+            let mut removed = 0;
+            for entry in table.extract_if(is_silent)? {
+                entry?;
+                removed += 1;
+            }
+            Ok(removed)
+        })
+        .inspect(|_| self.stale.store(true, Ordering::Release))
+    }
+}
+
+/// Removes what a deletion covers.
+pub(super) fn delete(transaction: &WriteTransaction, deletion: &Deletion) -> Result<(), redb::Error> {
+    let scope = deletion.scope.as_str();
+    let whole_scope = (scope, &[0; 16], 0)..=(scope, &[u8::MAX; 16], u8::MAX);
+    let stays = |_: (&str, &[u8; 16], u8), (conversation, _, _): LedgerRow<'_>| {
+        deletion.conversation.is_some_and(|id| id.0 != *conversation)
+    };
+    let mut table = transaction.open_table(LEDGER)?;
+    table.retain_in(whole_scope, stays)?;
+    Ok(())
+}
+
+/// The conversations to which nothing was written for `age`.
+fn silent(
+    table: &impl ReadableTable<LedgerKey, LedgerRow<'static>>,
+    now: DateTime<Utc>,
+    age: Duration,
+) -> Result<HashSet<ScopedConversation>, redb::Error> {
+    let written = table.iter()?.map(|entry| {
+        let (key, row) = entry?;
+        let (scope, _, _) = key.value();
+        let (conversation, micros, _) = row.value();
+        Ok::<_, redb::Error>(((scope.to_owned(), TurnId(*conversation)), micros))
+    });
+    expired(written, now, age)
+}
+
+fn key<'a>(scope: &'a Scope, turn: &'a TurnId, kind: LedgerKind) -> (&'a str, &'a [u8; 16], u8) {
+    let number = match kind {
+        LedgerKind::Block => 0,
+        LedgerKind::Epoch => 1,
+    };
+    (scope.as_str(), &turn.0, number)
+}
+
+fn entry_from(turn: TurnId, kind: LedgerKind, (conversation, _, value): LedgerRow<'_>) -> LedgerEntry {
+    LedgerEntry {
+        kind,
+        turn,
+        conversation: TurnId(*conversation),
+        value: value.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use std::path::Path;
+
+    use super::*;
+    use crate::directory::Directory;
+
+    const THIRTY_DAYS: Duration = Duration::from_secs(30 * 86_400);
+
+    fn journal(directory: &Path) -> Journal {
+        Journal::open(&Directory::prepare(directory).unwrap()).unwrap()
+    }
+
+    fn scope(name: &str) -> Scope {
+        Scope::new(name).unwrap()
+    }
+
+    fn on_day(day: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_790_000_000 + day * 86_400, 0).unwrap()
+    }
+
+    fn block(turn: u8, conversation: u8) -> LedgerEntry {
+        LedgerEntry {
+            kind: LedgerKind::Block,
+            turn: TurnId([turn; 16]),
+            conversation: TurnId([conversation; 16]),
+            value: vec![turn],
+        }
+    }
+
+    /// The turns from 1 to 9 that have an entry.
+    fn turns_with_entries(journal: &Journal, scope: &Scope) -> Vec<u8> {
+        let turns: Vec<TurnId> = (1..=9).map(|turn| TurnId([turn; 16])).collect();
+        let entries = journal.ledger(scope, &turns).unwrap();
+        entries.iter().map(|entry| entry.turn.0[0]).collect()
+    }
+
+    #[test]
+    fn a_silent_conversation_expires_whole_also_after_a_rewrite_and_the_others_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let (journal, here, there) = (journal(directory.path()), scope("here"), scope("there"));
+        journal.keep(&here, vec![block(1, 1), block(5, 5)], on_day(0)).unwrap();
+        journal.keep(&there, vec![block(1, 1)], on_day(0)).unwrap();
+        journal.keep(&here, vec![block(2, 1)], on_day(20)).unwrap();
+
+        assert_eq!(journal.expire_ledger(on_day(30), THIRTY_DAYS).unwrap(), 0);
+        assert!(!journal.rewrite().unwrap(), "nothing was removed");
+        assert_eq!(journal.expire_ledger(on_day(31), THIRTY_DAYS).unwrap(), 2);
+        assert_eq!(turns_with_entries(&journal, &here), [1, 2]);
+        assert!(turns_with_entries(&journal, &there).is_empty());
+
+        assert!(journal.rewrite().unwrap());
+        assert_eq!(turns_with_entries(&journal, &here), [1, 2]);
+        assert_eq!(journal.expire_ledger(on_day(50), THIRTY_DAYS).unwrap(), 0);
+        assert_eq!(journal.expire_ledger(on_day(51), THIRTY_DAYS).unwrap(), 2);
+        assert!(turns_with_entries(&journal, &here).is_empty());
+    }
+
+    #[test]
+    fn keeping_an_entry_again_does_not_make_it_younger() {
+        let directory = tempfile::tempdir().unwrap();
+        let (journal, scope) = (journal(directory.path()), scope("s"));
+        for day in [0, 25] {
+            assert_eq!(
+                journal.keep(&scope, vec![block(1, 1)], on_day(day)).unwrap(),
+                [block(1, 1)]
+            );
+        }
+        assert_eq!(journal.expire_ledger(on_day(31), THIRTY_DAYS).unwrap(), 1);
+        assert!(turns_with_entries(&journal, &scope).is_empty());
+    }
+
+    #[test]
+    fn a_deletion_takes_its_entries_along_in_the_journals_own_transaction() {
+        let directory = tempfile::tempdir().unwrap();
+        let (journal, here, there) = (journal(directory.path()), scope("here"), scope("there"));
+        for scope in [&here, &there] {
+            journal
+                .keep(scope, vec![block(1, 1), block(2, 1), block(5, 5)], on_day(0))
+                .unwrap();
+        }
+        let deletion = |conversation| Deletion {
+            scope: here.clone(),
+            conversation,
+        };
+        journal.delete(&deletion(Some(TurnId([1; 16])))).unwrap();
+        assert_eq!(turns_with_entries(&journal, &here), [5]);
+        journal.delete(&deletion(None)).unwrap();
+        assert!(turns_with_entries(&journal, &here).is_empty());
+        assert_eq!(turns_with_entries(&journal, &there), [1, 2, 5]);
+    }
+}
