@@ -334,6 +334,16 @@ impl StartedProxy {
         );
     }
 
+    /// Ends the process at once, as a crash would.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn kill(mut self) {
+        self.child.kill().expect("the process is killed");
+        let ended = tokio::task::spawn_blocking(move || binary::wait(&mut self.child, STOP));
+        ended.await.expect("a thread");
+    }
+
     /// Ends the process in good order, as a service manager would.
     ///
     /// # Panics

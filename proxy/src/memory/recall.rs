@@ -54,18 +54,12 @@ impl Recall<'_> {
         };
         let query = SearchQuery {
             scope: question.scope.clone(),
-            within: within.clone(),
+            within,
             vector: asked.vector.clone(),
             text,
             limit: self.config.candidates,
         };
         let mut found = self.store.search(&query).await?;
-        if question.dropped.len() <= self.config.candidates {
-            // A small conversation: attention is paid to all of it.
-            let all = Within::Conversation(question.dropped.clone());
-            let points = self.store.points(question.scope, &all, ALL_POINTS).await?;
-            found.points.extend(points);
-        }
         let attention = self
             .attend(asked, deduplicated(std::mem::take(&mut found.points)))
             .await?;
@@ -124,10 +118,8 @@ impl Recall<'_> {
 
 /// Measured in ATTENTION-SEARCH.md: 20 is better than the usual 60 here.
 const RANK_CONSTANT: f32 = 20.0;
-/// Most points whose keys are read for one question.
-const ALL_POINTS: usize = 1000;
-/// Most bytes of a question; of a longer one its beginning and its end are asked.
-const QUESTION_BYTES: usize = 2000;
+/// Most bytes of a question; of a longer one its beginning and its end are asked. Attention search takes time in proportion.
+const QUESTION_BYTES: usize = 1000;
 
 /// Each turn once, where its best passage stands.
 fn turns_of(hits: impl Iterator<Item = TurnId>) -> Vec<TurnId> {

@@ -4,6 +4,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
 
+mod append_only;
 mod bad_configuration;
 mod bad_requests;
 mod byte_identity;
@@ -13,7 +14,9 @@ mod embedded_upstream;
 mod faults;
 mod isolation;
 mod memory_story;
+mod modes;
 mod openai_python;
 mod relaying;
+mod responses_api;
 mod tool_calls;
 mod upstream_trouble;
