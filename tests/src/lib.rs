@@ -21,6 +21,7 @@ pub mod proxy;
 pub mod python;
 pub mod reply;
 pub mod sse;
+pub mod strict;
 pub mod tokens;
 pub mod upstream;
 pub mod wire;

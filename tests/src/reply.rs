@@ -66,6 +66,16 @@ impl Reply {
         }
     }
 
+    /// What OpenAI's service answers to a request that breaks a rule.
+    #[must_use]
+    pub fn refusal(reason: &str) -> Self {
+        let envelope =
+            json!({"error": {"message": reason, "type": "invalid_request_error", "param": null, "code": null}});
+        Self::status(StatusCode::BAD_REQUEST)
+            .header("content-type", "application/json")
+            .then(envelope.to_string())
+    }
+
     /// An answer of exactly these bytes.
     #[must_use]
     pub fn bytes(content_type: &str, body: impl Into<Bytes>) -> Self {

@@ -1,6 +1,6 @@
 //! The scripted upstream: a real HTTP server on loopback that records every request and answers as the test says.
 //!
-//! It must not know the proxy, nor judge what it records.
+//! It must not know the proxy; what it records it judges only when told to be strict.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::deadline::wait_until;
 use crate::reply::{BrokenOff, Reply, Step, never};
+use crate::strict;
 
 /// How long a test waits for a request to arrive or to be given up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -51,6 +52,8 @@ struct State {
     requests: Vec<RecordedRequest>,
     script: VecDeque<Scripted>,
     abandoned: usize,
+    is_strict: bool,
+    objections: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -93,6 +96,17 @@ impl ScriptedUpstream {
     /// Answers the next request with a chat completion of this text, streamed when the request asks for that.
     pub fn say_next(&self, text: &str) {
         self.lock().script.push_back(Scripted::Say(text.to_owned()));
+    }
+
+    /// From now on refuses what OpenAI's service would refuse, as it would.
+    pub fn be_strict(&self) {
+        self.lock().is_strict = true;
+    }
+
+    /// Why requests were refused.
+    #[must_use]
+    pub fn objections(&self) -> Vec<String> {
+        self.lock().objections.clone()
     }
 
     /// Everything that arrived so far, in order.
@@ -215,11 +229,19 @@ async fn answer(
     };
     let scripted = {
         let mut state = lock(&state);
+        let refused = state.is_strict.then(|| refusal(&recorded)).flatten();
         state.requests.push(recorded);
-        state
-            .script
-            .pop_front()
-            .unwrap_or_else(|| Scripted::Say("All right.".to_owned()))
+        match refused {
+            Some(objection) => {
+                let reply = Reply::refusal(&objection);
+                state.objections.push(objection);
+                Scripted::Exactly(reply)
+            }
+            None => state
+                .script
+                .pop_front()
+                .unwrap_or_else(|| Scripted::Say("All right.".to_owned())),
+        }
     };
     let reply = match scripted {
         Scripted::Exactly(reply) => reply,
@@ -227,6 +249,13 @@ async fn answer(
         Scripted::Say(text) => Reply::chat(&text),
     };
     respond(reply, Attendance { state, finished: false }).await
+}
+
+fn refusal(request: &RecordedRequest) -> Option<String> {
+    match serde_json::from_slice(&request.body) {
+        Ok(body) => strict::objection(&request.target, &body),
+        Err(error) => Some(format!("the body is not JSON: {error}")),
+    }
 }
 
 async fn respond(

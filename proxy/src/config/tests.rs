@@ -153,8 +153,8 @@ fn a_value_out_of_range_names_the_range() {
             "memory.mode = \"maybe\": expected \"on\", \"shadow\" or \"off\"",
         ),
         (
-            "[memory]\nbudget_tokens = 500",
-            "line 2: memory.budget_tokens = 500: expected more than memory.memory_tokens, which is 600",
+            "[memory]\nbudget_tokens = 300",
+            "line 2: memory.budget_tokens = 300: expected more than memory.memory_tokens, which is 400",
         ),
         (
             "[memory]\nmemory_tokens = 19000",

@@ -263,7 +263,7 @@ impl Config {
                 budget_tokens: 16_000,
                 high_water: 0.6,
                 low_water: 0.25,
-                memory_tokens: 600,
+                memory_tokens: 400,
                 digest_tokens: 400,
                 recall_turns: 10,
                 candidates: 200,

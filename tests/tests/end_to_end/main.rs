@@ -4,6 +4,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
 
+mod agent_loop;
 mod append_only;
 mod bad_configuration;
 mod bad_requests;
@@ -14,8 +15,10 @@ mod embedded_upstream;
 mod faults;
 mod isolation;
 mod memory_story;
+mod message_shapes;
 mod modes;
 mod openai_python;
+mod openai_responses;
 mod relaying;
 mod responses_api;
 mod tool_calls;
