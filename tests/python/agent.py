@@ -100,7 +100,7 @@ def measured(tool: str, station: int) -> str:
     hours = [
         f"at {hour}:00 {(station * 7 + hour) % 35} degrees, wind from the {WINDS[(station + hour) % 4]} with "
         f"{(station * 3 + hour) % 60} km/h"
-        for hour in range(6, 21, 2)
+        for hour in range(6, 21, 5)
     ]
     return f"{tool} of station {station}: {'; '.join(hours)}."
 

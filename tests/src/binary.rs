@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::deadline::poll;
 
 /// How long a run may take. Loading both models on a busy machine takes seconds.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How a run ended.
 #[derive(Debug, Clone)]

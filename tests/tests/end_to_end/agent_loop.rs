@@ -73,7 +73,7 @@ fn script(upstream: &ScriptedUpstream, tasks: usize) {
             json!({"role": "assistant", "content": null, "tool_calls": calls}),
         ));
         answers += 1;
-        if (round + 1) % (ROUNDS / tasks) == 0 {
+        if (round + 1).is_multiple_of(ROUNDS / tasks) {
             upstream.reply_next(answer(answers, json!({"role": "assistant", "content": DONE})));
             answers += 1;
         }
@@ -89,7 +89,7 @@ fn answer(number: usize, message: Value) -> Reply {
     let calls = message["tool_calls"].is_array();
     let reason = if calls { "tool_calls" } else { "stop" };
     let base = json!({"id": "chatcmpl-1", "created": 1, "model": "gpt-4o-mini"});
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         let mut completion = base;
         completion["object"] = json!("chat.completion");
         completion["choices"] = json!([{"index": 0, "message": message, "finish_reason": reason, "logprobs": null}]);
