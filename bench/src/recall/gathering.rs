@@ -2,7 +2,7 @@
 //!
 //! It must not know how anything is ranked.
 
-use super::arms::{ALL_KEYS, CANDIDATES, SHIPPED, plans};
+use super::arms::{ALL_KEYS, CANDIDATES, EIGHT_50, SHIPPED, plans};
 use super::rankings::Material;
 use super::reading::{Among, Asked, Library};
 use super::shelf::{Found, Shelf};
@@ -25,6 +25,8 @@ pub(super) async fn read<'a>(
                 material.asked = library.ask(conversation, plan, &reading, Among::Everything).await?;
             } else if plan == ALL_KEYS {
                 material.asked_all = library.ask(conversation, plan, &reading, Among::Everything).await?;
+            } else if plan == EIGHT_50 {
+                material.asked_eight = library.ask(conversation, plan, &reading, Among::Everything).await?;
             }
             material.readings.push((plan, reading));
         }

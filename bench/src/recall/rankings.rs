@@ -24,6 +24,8 @@ pub(super) struct Material<'a> {
     pub(super) asked: Asked,
     /// Its questions, over the keys of all content.
     pub(super) asked_all: Asked,
+    /// Its questions, over the keys of the eight heads' main points; empty for another reader than the reference.
+    pub(super) asked_eight: Asked,
     /// Its questions, over the main points of the store's candidates only.
     pub(super) asked_among: Asked,
     /// What the store found for each question.
@@ -49,6 +51,8 @@ pub(super) struct Asking<'a> {
     pub(super) attention: &'a [f32],
     /// The attention that it pays to all content of each turn.
     pub(super) attention_to_all: &'a [f32],
+    /// The attention that it pays to the eight heads' main points.
+    pub(super) attention_to_eight: Option<&'a [f32]>,
     /// The attention that it pays to the main point of each candidate; the lowest score for other turns.
     pub(super) attention_among: &'a [f32],
 }
@@ -155,6 +159,10 @@ pub(super) fn rankings(dense: &[Dense], asking: &Asking<'_>) -> Vec<(&'static st
         ("attention-search-all-keys", to_all.clone()),
     ];
     ranked.extend(others.map(|(arm, ranking)| (arm, vec![completed(&ranking, count)])));
+    if let Some(attention) = asking.attention_to_eight {
+        let ranking = completed(&by_score(attention), count);
+        ranked.push(("attention-search-eight-heads", vec![ranking]));
+    }
     ranked
 }
 
@@ -168,6 +176,7 @@ impl<'a> Material<'a> {
             encodings: Vec::new(),
             asked: Asked::default(),
             asked_all: Asked::default(),
+            asked_eight: Asked::default(),
             asked_among: Asked::default(),
             found: Vec::new(),
         }
@@ -181,6 +190,7 @@ impl<'a> Material<'a> {
             found: self.found.get(question)?,
             attention: self.asked.attention.get(question)?,
             attention_to_all: self.asked_all.attention.get(question)?,
+            attention_to_eight: self.asked_eight.attention.get(question).map(Vec::as_slice),
             attention_among: self.asked_among.attention.get(question)?,
         })
     }
@@ -283,6 +293,7 @@ mod tests {
             found: &found,
             attention: &attention,
             attention_to_all: &attention,
+            attention_to_eight: None,
             attention_among: &attention,
         };
         let ranked = rankings(&dense, &asking);
