@@ -19,6 +19,7 @@ pub mod models;
 pub mod prompt;
 pub mod proxy;
 pub mod python;
+pub mod recorded;
 pub mod reply;
 pub mod sse;
 pub mod strict;

@@ -18,6 +18,8 @@ pub(crate) mod parse;
 pub(crate) mod plan;
 pub(crate) mod prepare;
 pub(crate) mod receipt;
+#[cfg(test)]
+mod recordings;
 mod revise;
 pub(crate) mod rewrite;
 pub(crate) mod scope;

@@ -19,6 +19,7 @@ mod message_shapes;
 mod modes;
 mod openai_python;
 mod openai_responses;
+mod recorded_traffic;
 mod relaying;
 mod responses_api;
 mod tool_calls;
