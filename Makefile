@@ -23,7 +23,7 @@ fmt: ## Format the code
 
 bench: bench-recall bench-rewriting ## All benchmarks
 
-bench-recall: models ## Recall of the LoCoMo development file, against every baseline (ARGS="--data …" is passed on)
+bench-recall: models ## Recall on LoCoMo, BEAM and LongMemEval, against every baseline (ARGS="--data …" is passed on)
 	$(BENCH) recall $(ARGS)
 
 bench-prices: models ## Price and evidence of long conversations with prompt caching, by policy (ARGS="--rounds 20 …" is passed on)

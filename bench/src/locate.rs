@@ -29,6 +29,16 @@ pub fn locomo() -> PathBuf {
     }
 }
 
+/// Everything that recall is measured on: LoCoMo, BEAM and LongMemEval.
+#[must_use]
+pub fn recall_data() -> Vec<PathBuf> {
+    let beside = ["beam-100k", "longmemeval/longmemeval-subset.json"];
+    let beside = beside.map(|name| data().join(name)).into_iter();
+    std::iter::once(locomo())
+        .chain(beside.filter(|path| path.exists()))
+        .collect()
+}
+
 /// The directory of all data: `MAINPOINT_DATA` if it is a directory, else beside the repository.
 #[must_use]
 pub fn data() -> PathBuf {

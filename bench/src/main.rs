@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mainpoint_bench::demo::{self, DemoOptions, Upstream};
 use mainpoint_bench::prompt_prices::{self, PriceOptions, Prices};
-use mainpoint_bench::recall::{self, RecallOptions};
+use mainpoint_bench::recall::{self, DataSet, RecallOptions};
 use mainpoint_bench::{BenchError, locate};
 
 /// Benchmarks of mainpoint, run on its own engine and store.
@@ -31,14 +31,15 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct RecallArguments {
-    /// The LoCoMo file; default: MAINPOINT_DATA, else ../shared/data/locomo/locomo-dev.json beside the repository.
-    #[arg(long, value_name = "FILE")]
+    /// A LoCoMo or LongMemEval file, or a directory of BEAM chats; default: all three below MAINPOINT_DATA, else below
+    /// ../shared/data beside the repository.
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
-    /// Conversations that heads and constants were chosen on; a report on them is marked.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "conv-26,conv-30")]
+    /// Conversations that heads and weights were chosen on; a report on them is marked.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values = recall::CHOSEN_ON)]
     heads: Vec<String>,
-    /// Conversations to report on.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "conv-41,conv-42")]
+    /// Conversations to report on; default: all but those of --heads. Without --data, those of the LoCoMo file.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     conversations: Vec<String>,
     /// The reader's model; default: gemma-3-270m-q4_k_m.gguf in the models directory.
     #[arg(long, value_name = "GGUF")]
@@ -141,8 +142,7 @@ impl From<RecallArguments> for RecallOptions {
     fn from(arguments: RecallArguments) -> Self {
         let bench = locate::repository().join("bench");
         Self {
-            data: arguments.data.unwrap_or_else(locate::locomo),
-            conversations: arguments.conversations,
+            sets: data_sets(arguments.data, &arguments.conversations),
             heads: arguments.heads,
             reader: arguments
                 .reader
@@ -154,6 +154,20 @@ impl From<RecallArguments> for RecallOptions {
             cache: arguments.cache.unwrap_or_else(|| bench.join("cache")),
         }
     }
+}
+
+/// What to measure: the path that was named, else everything there is to develop with.
+fn data_sets(path: Option<PathBuf>, conversations: &[String]) -> Vec<DataSet> {
+    let paths = match path {
+        Some(path) => vec![path],
+        None if !conversations.is_empty() => vec![locate::locomo()],
+        None => locate::recall_data(),
+    };
+    let set = |path| DataSet {
+        path,
+        conversations: conversations.to_vec(),
+    };
+    paths.into_iter().map(set).collect()
 }
 
 impl From<PriceArguments> for PriceOptions {

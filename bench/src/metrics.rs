@@ -12,22 +12,40 @@ pub struct Scores {
     pub recall_all: [f64; 4],
     /// Share of the evidence within each of [`DEPTHS`].
     pub recall: [f64; 4],
+    /// 1 if any evidence lies within each of [`DEPTHS`], else 0.
+    pub recall_any: [f64; 4],
     /// Normalised discounted cumulative gain of the first 10, evidence counting 1.
     pub ndcg_at_10: f64,
     /// Share of the evidence among the turns that fit each of [`BUDGETS`], best first.
     pub coverage: [f64; 3],
+    /// The same where a turn of several passages is quoted by one of them.
+    pub coverage_by_passage: [f64; 3],
+}
+
+/// What quoting a turn costs, in tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// All of it.
+    pub whole: usize,
+    /// One of its passages.
+    pub passage: usize,
 }
 
 /// Measures a ranking of turns against the positions of a question's evidence, which is not
-/// empty; `tokens` holds the size of every turn.
+/// empty; `sizes` holds the size of every turn.
 #[must_use]
-pub fn measure(ranking: &[usize], evidence: &[usize], tokens: &[usize]) -> Scores {
+pub fn measure(ranking: &[usize], evidence: &[usize], sizes: &[Size]) -> Scores {
+    let within = |budget, size: fn(&Size) -> usize| {
+        share_within(ranking, evidence, turns_within(ranking, sizes, (budget, size)))
+    };
     let recall = DEPTHS.map(|depth| share_within(ranking, evidence, depth));
     Scores {
         recall_all: recall.map(|recall| if recall >= 1.0 { 1.0 } else { 0.0 }),
         recall,
         ndcg_at_10: ndcg(ranking, evidence, 10),
-        coverage: BUDGETS.map(|budget| share_within(ranking, evidence, turns_within(ranking, tokens, budget))),
+        recall_any: recall.map(|recall| if recall > 0.0 { 1.0 } else { 0.0 }),
+        coverage: BUDGETS.map(|budget| within(budget, |size| size.whole)),
+        coverage_by_passage: BUDGETS.map(|budget| within(budget, |size| size.passage)),
     }
 }
 
@@ -49,13 +67,19 @@ impl Scores {
         self.recall_all
             .into_iter()
             .chain(self.recall)
+            .chain(self.recall_any)
             .chain([self.ndcg_at_10])
             .chain(self.coverage)
+            .chain(self.coverage_by_passage)
     }
 
     fn values_mut(&mut self) -> impl Iterator<Item = &mut f64> {
         let recall = self.recall_all.iter_mut().chain(&mut self.recall);
-        recall.chain([&mut self.ndcg_at_10]).chain(&mut self.coverage)
+        let rest = self.recall_any.iter_mut().chain([&mut self.ndcg_at_10]);
+        recall
+            .chain(rest)
+            .chain(&mut self.coverage)
+            .chain(&mut self.coverage_by_passage)
     }
 }
 
@@ -84,12 +108,12 @@ fn ndcg(ranking: &[usize], evidence: &[usize], depth: usize) -> f64 {
 }
 
 /// How many turns from the top fit the budget together; the first that does not fit ends it.
-fn turns_within(ranking: &[usize], tokens: &[usize], budget: usize) -> usize {
+fn turns_within(ranking: &[usize], sizes: &[Size], (budget, size): (usize, fn(&Size) -> usize)) -> usize {
     let mut used = 0;
     ranking
         .iter()
         .take_while(|turn| {
-            used += tokens.get(**turn).copied().unwrap_or(0);
+            used += sizes.get(**turn).map_or(0, size);
             used <= budget
         })
         .count()
@@ -101,10 +125,17 @@ mod tests {
 
     use super::*;
 
+    fn size(whole: usize) -> Size {
+        Size {
+            whole,
+            passage: whole / 2,
+        }
+    }
+
     #[test]
     fn recall_counts_evidence_within_each_depth() {
         let ranking: Vec<usize> = (0..60).collect();
-        let scores = measure(&ranking, &[0, 9, 30], &[1; 60]);
+        let scores = measure(&ranking, &[0, 9, 30], &[size(1); 60]);
         assert_eq!(scores.recall_all, [0.0, 0.0, 0.0, 1.0]);
         assert_eq!(scores.recall, [1.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0, 1.0]);
     }
@@ -120,12 +151,15 @@ mod tests {
 
     #[test]
     fn coverage_stops_at_the_first_turn_that_does_not_fit() {
-        let tokens = [300, 150, 100, 1000];
+        let sizes = [300, 150, 100, 1000].map(size);
         // 300 + 150 fit 500, the third does not; all but the last fit 1,000; all fit 2,000.
         assert_eq!(
-            measure(&[0, 1, 2, 3], &[1, 2, 3], &tokens).coverage,
+            measure(&[0, 1, 2, 3], &[1, 2, 3], &sizes).coverage,
             [1.0 / 3.0, 2.0 / 3.0, 1.0]
         );
+        // By passages of half the size, 150 + 75 + 50 fit 500.
+        let by_passage = measure(&[0, 1, 2, 3], &[1, 2, 3], &sizes).coverage_by_passage;
+        assert_eq!(by_passage, [2.0 / 3.0, 1.0, 1.0]);
     }
 
     #[test]
@@ -149,7 +183,7 @@ mod tests {
         fn recall_grows_with_depth_and_all_means_all(evidence in proptest::collection::btree_set(0_usize..80, 1..6)) {
             let ranking: Vec<usize> = (0..80).collect();
             let evidence: Vec<usize> = evidence.into_iter().collect();
-            let scores = measure(&ranking, &evidence, &[40; 80]);
+            let scores = measure(&ranking, &evidence, &[size(40); 80]);
             prop_assert!(scores.recall.windows(2).all(|pair| pair[0] <= pair[1]));
             prop_assert!(scores.coverage.windows(2).all(|pair| pair[0] <= pair[1]));
             for (all, share) in scores.recall_all.iter().zip(scores.recall) {

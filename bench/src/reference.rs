@@ -33,7 +33,7 @@ const REFERENCES: &[Reference] = &[
     row("attention-search-all-keys", [462, 519, 604, 704]),
     row("fused-60-all-keys", [513, 595, 652, 744]),
     row("fused-20-all-keys", [519, 601, 670, 778]),
-    row("full-pipeline", [521, 584, 664, 789]),
+    row("fused-20", [521, 584, 664, 789]),
 ];
 
 /// The prototype's figures for an arm, `None` where nothing was measured.

@@ -3,6 +3,7 @@
 //! It must not know how turns are read, stored or ranked.
 
 use super::reading::Plan;
+use crate::recorded::Kind;
 
 /// One way of searching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +16,8 @@ pub(super) struct Arm {
 
 /// All arms, in the order of the tables.
 pub(super) const ARMS: &[Arm] = &[
-    arm("whole-turn", "whole turn, mean-pooled"),
+    arm("whole-turn", "whole turn, mean-pooled, in passages where it is long"),
+    arm("whole-turn-truncated", "the first passage of the turn, mean-pooled"),
     arm("whole-turn-idf", "whole turn, IDF-weighted pooling"),
     arm("lead-25", "first 25 % of the words, contextual pooling"),
     arm("random-25", "25 % random words, contextual pooling, 5 seeds"),
@@ -50,28 +52,35 @@ pub(super) const ARMS: &[Arm] = &[
         "attention search, keys of all content tokens",
     ),
     arm("fused-60", "RRF k=60 (BM25, main point + context, attention)"),
+    arm("fused-20", "RRF k=20 (BM25, main point + context, attention)"),
+    arm("fused-20-candidates", "the same from 200 candidates of each search"),
     arm(
-        "full-pipeline",
-        "RRF k=20 (BM25, main point + context, attention) (shipped)",
+        "relevance-without-attention",
+        "the shipped relevance without attention search",
     ),
     arm(
-        "full-pipeline-200",
-        "the same from 200 candidates of each search, as the proxy does",
+        "relevance-without-neighbours",
+        "the shipped relevance without the turns beside it",
+    ),
+    arm(
+        "full-pipeline",
+        "relevance from BM25, main point and attention, 200 candidates of each search (shipped)",
     ),
     arm("fused-60-all-keys", "RRF k=60 of the three, keys of all content tokens"),
     arm("fused-20-all-keys", "RRF k=20 of the three, keys of all content tokens"),
 ];
 
 /// The arms that summaries show.
-pub(super) const MAIN_ARMS: [&str; 8] = [
+pub(super) const MAIN_ARMS: [&str; 9] = [
+    "whole-turn-truncated",
     "whole-turn",
     "main-point",
     "bm25",
     "rrf-bm25-whole-turn",
     "rrf-bm25-main-point",
     "attention-search",
+    "fused-20-candidates",
     "full-pipeline",
-    "full-pipeline-200",
 ];
 
 /// How many turns the proxy takes from each search of the store, its default `memory.candidates`.
@@ -116,7 +125,11 @@ pub(super) const EIGHT_50: Plan = Plan {
 
 /// The readings that the arms need; head lists of another reader than the reference are left out.
 #[must_use]
-pub(super) fn plans(reader_sha256: &str) -> Vec<Plan> {
+pub(super) fn plans(kind: Kind, reader_sha256: &str) -> Vec<Plan> {
+    if kind != Kind::Locomo {
+        // Long chats take minutes to read: only what is shipped is compared with the baselines there.
+        return vec![SHIPPED];
+    }
     let mut plans = vec![
         SHIPPED,
         ALL_KEYS,
@@ -183,7 +196,7 @@ mod tests {
 
     #[test]
     fn head_lists_of_the_reference_reader_are_not_used_for_another() {
-        assert_eq!(plans(REFERENCE_READER).len(), 7);
-        assert!(plans("another").iter().all(|plan| plan.heads.is_none()));
+        assert_eq!(plans(Kind::Locomo, REFERENCE_READER).len(), 7);
+        assert!(plans(Kind::Locomo, "another").iter().all(|plan| plan.heads.is_none()));
     }
 }

@@ -4,19 +4,19 @@
 
 use super::arms::{ALL_KEYS, CANDIDATES, EIGHT_50, SHIPPED, plans};
 use super::rankings::Material;
-use super::reading::{Among, Asked, Library};
-use super::shelf::{Found, Shelf};
+use super::reading::{Among, Library};
+use super::shelf::Shelf;
 use crate::BenchError;
-use crate::locomo::Conversation;
 use crate::progress::Progress;
+use crate::recorded::{Conversation, Kind};
 
 /// Reads, encodes and asks, one plan after the other, so that each engine starts once.
 pub(super) async fn read<'a>(
     library: &mut Library,
-    conversations: &'a [Conversation],
+    (kind, conversations): (Kind, &'a [Conversation]),
 ) -> Result<Vec<Material<'a>>, BenchError> {
     let mut materials: Vec<Material<'a>> = conversations.iter().map(Material::of).collect();
-    for plan in plans(library.reader_sha256()) {
+    for plan in plans(kind, library.reader_sha256()) {
         for material in &mut materials {
             let conversation = material.conversation;
             let reading = library.read(conversation, plan).await?;
@@ -58,54 +58,21 @@ pub(super) async fn search(
 ) -> Result<(), BenchError> {
     for material in materials {
         let conversation = material.conversation;
+        let Some(reading) = material.reading(SHIPPED) else {
+            continue;
+        };
         let questions = conversation.questions.iter().zip(&material.asked.vectors);
         let mut progress = Progress::begin(format!("searching {}", conversation.name), questions.len());
         let mut all_found = Vec::with_capacity(questions.len());
         for (question, vector) in questions {
-            all_found.push(shelf.search(conversation, vector, &question.text).await?);
+            all_found.push(shelf.search(conversation, reading, (&question.text, vector)).await?);
             progress.advance(1);
         }
-        let candidates: Vec<Vec<usize>> = all_found.iter().map(|found| found.candidates(CANDIDATES)).collect();
-        material.asked_among = match material.reading(SHIPPED) {
-            Some(reading) => {
-                library
-                    .ask(conversation, SHIPPED, reading, Among::Turns(&candidates))
-                    .await?
-            }
-            None => Asked::default(),
-        };
-        material.found = all_found;
+        let candidates: Vec<Vec<usize>> = all_found.iter().map(|found| found.first(CANDIDATES).turns()).collect();
+        let asked = library
+            .ask(conversation, SHIPPED, reading, Among::Turns(&candidates))
+            .await?;
+        (material.found, material.asked_among) = (all_found, asked);
     }
     Ok(())
-}
-
-impl Found {
-    /// The turns among the first `limit` of either ranking, ascending.
-    fn candidates(&self, limit: usize) -> Vec<usize> {
-        let mut turns: Vec<usize> = self
-            .dense
-            .iter()
-            .take(limit)
-            .chain(self.lexical.iter().take(limit))
-            .copied()
-            .collect();
-        turns.sort_unstable();
-        turns.dedup();
-        turns
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn candidates_are_the_best_of_both_rankings() {
-        let found = Found {
-            dense: vec![5, 3, 9],
-            lexical: vec![3, 1, 5],
-        };
-        assert_eq!(found.candidates(2), [1, 3, 5]);
-        assert_eq!(found.candidates(9), [1, 3, 5, 9]);
-    }
 }

@@ -1,10 +1,10 @@
 //! `mainpoint-bench recall`: how often every evidence turn of a question is found.
 //!
 //! Question: does the product's memory find the turns that answer a question, and does each of its
-//! parts earn its place? Method: the product's own engine reads LoCoMo session by session, the
-//! product's own store keeps it, and every arm ranks all turns of the question's conversation.
-//! Baseline: whole turns, mean-pooled, as everyone does. Heads and constants were chosen on other
-//! conversations than the ones reported.
+//! parts earn its place? Method: the product's own engine reads recorded conversations session by
+//! session, the product's own store keeps them, and every arm ranks all turns of the question's
+//! conversation. Baselines: whole turns, mean-pooled, whole and in passages; BM25; their fusion.
+//! Heads, weights and constants were chosen on other conversations than the ones reported.
 
 mod arms;
 mod costs;
@@ -15,6 +15,7 @@ mod reading;
 mod report;
 mod results;
 mod shelf;
+mod stages;
 
 use std::path::PathBuf;
 
@@ -25,20 +26,18 @@ use self::results::Results;
 use crate::BenchError;
 use crate::bootstrap::Resamples;
 use crate::cache::{Cache, write_whole};
-use crate::locomo::{self, Conversation};
-use crate::metrics::{mean, measure};
+use crate::metrics::{Size, mean, measure};
 use crate::progress::Progress;
+use crate::recorded::{self, Conversation, Kind, Unit};
 use crate::reference;
 use crate::report::{Report, Row, write_rows};
 
 /// What to measure and where to put the results.
 #[derive(Debug, Clone)]
 pub struct RecallOptions {
-    /// The LoCoMo file.
-    pub data: PathBuf,
-    /// Conversations to report on.
-    pub conversations: Vec<String>,
-    /// Conversations that heads and constants were chosen on; reporting on them is marked as no evidence.
+    /// The data sets.
+    pub sets: Vec<DataSet>,
+    /// Conversations that heads and weights were chosen on; reporting on them is marked as no evidence.
     pub heads: Vec<String>,
     /// The reader's GGUF file.
     pub reader: PathBuf,
@@ -50,43 +49,75 @@ pub struct RecallOptions {
     pub cache: PathBuf,
 }
 
+/// Conversations of one file or directory.
+#[derive(Debug, Clone)]
+pub struct DataSet {
+    /// A LoCoMo or LongMemEval file, or a directory of BEAM chats.
+    pub path: PathBuf,
+    /// Conversations to report on; all that nothing was chosen on if there is none.
+    pub conversations: Vec<String>,
+}
+
+/// Conversations that heads, weights and constants were chosen on.
+pub const CHOSEN_ON: [&str; 4] = ["conv-26", "conv-30", "beam-1", "beam-3"];
+
 /// Resamples of every bootstrap interval.
 const RESAMPLES: usize = 10_000;
 /// The seed that they are drawn from.
 const SEED: u64 = 20_261_122;
 
-/// Measures every arm, prints the tables and writes the result files.
+/// Measures every arm on every data set, prints the tables and writes the result files.
 ///
 /// # Errors
 /// Any failure of data, engine, store or files.
 pub async fn run(options: &RecallOptions) -> Result<(), BenchError> {
-    let conversations = chosen(locomo::load(&options.data)?, &options.conversations)?;
-    let mut library = Library::open(&options.reader, &options.embedder, Cache::at(options.cache.clone()))?;
-    let mut materials = gathering::read(&mut library, &conversations).await?;
+    let (mut report, mut rows) = (Report::default(), Vec::new());
+    for set in &options.sets {
+        let (kind, all) = recorded::load(&set.path)?;
+        let conversations = chosen(all, &set.conversations, &options.heads)?;
+        rows.extend(measure_set(options, (kind, &conversations), &mut report).await?);
+    }
+    anstream::println!("{}", report.terminal());
+    write(options, &mut report, &rows)
+}
+
+async fn measure_set(
+    options: &RecallOptions,
+    (kind, conversations): (Kind, &[Conversation]),
+    report: &mut Report,
+) -> Result<Vec<Row>, BenchError> {
+    let cache = Cache::at(options.cache.clone());
+    let mut library = Library::open(&options.reader, &options.embedder, cache)?;
+    let mut materials = gathering::read(&mut library, (kind, conversations)).await?;
     let shelf = gathering::store(&materials).await?;
     gathering::search(&mut library, &shelf, &mut materials).await?;
-    drop(library);
     let results = evaluate(&materials);
     let resamples = Resamples::draw(results.questions(), RESAMPLES, SEED);
-    let rows = report::rows(&results, &bench_name(&options.conversations), &resamples);
-    let mut report = Report::default();
-    let turns: usize = conversations.iter().map(|conversation| conversation.turns.len()).sum();
-    add_tables(&mut report, &heading(options, &results, turns), &results, &rows);
+    let mut rows = report::rows(&results, &bench_name(kind, conversations), &resamples);
+    let heading = heading(options, (kind, conversations), &results);
+    add_tables(report, (kind, &heading), &results, &rows);
     report.add(
-        "Bytes stored",
+        format!("{heading}: bytes stored"),
         "On disk after compaction, and what the rows hold.",
         costs::sizes_table(&shelf, &materials)?,
     );
     report.add(
-        "Reading",
+        format!("{heading}: reading"),
         "Time of the passes when they were made (kept in the cache).",
         costs::speed_table(&materials),
     );
+    let timed = stages::time(&mut library, &materials).await?;
+    rows.extend(timed.rows(&bench_name(kind, conversations)));
+    report.add(
+        format!("{heading}: added milliseconds per question"),
+        stages::NOTE,
+        timed.table(),
+    );
     shelf.close().await?;
-    anstream::println!("{}", report.terminal());
-    write(options, &mut report, &rows)?;
-    say_verdict(&results);
-    Ok(())
+    if kind == Kind::Locomo {
+        say_verdict(&results);
+    }
+    Ok(rows)
 }
 
 fn evaluate(materials: &[Material<'_>]) -> Results {
@@ -94,9 +125,7 @@ fn evaluate(materials: &[Material<'_>]) -> Results {
     for material in materials {
         let conversation = material.conversation;
         let dense = dense_arms(material);
-        let tokens: Vec<usize> = material.reading(SHIPPED).map_or_else(Vec::new, |reading| {
-            reading.turns.iter().map(|turn| turn.tokens).collect()
-        });
+        let sizes = sizes(material);
         let mut progress = Progress::begin(format!("ranking {}", conversation.name), conversation.questions.len());
         for (index, question) in conversation.questions.iter().enumerate() {
             let Some(asking) = material.asking(index) else {
@@ -105,69 +134,113 @@ fn evaluate(materials: &[Material<'_>]) -> Results {
             let scores = rankings(&dense, &asking).into_iter().map(|(arm, variants)| {
                 let scores = variants
                     .iter()
-                    .map(|ranking| measure(ranking, &question.evidence, &tokens));
+                    .map(|ranking| measure(&conversation.judged(ranking), &question.evidence, &sizes));
                 (arm, mean(&scores.collect::<Vec<_>>()))
             });
-            results.add(question.category, scores);
+            let told_by = conversation.told_by(question).map(|role| format!("told by {role}"));
+            let groups = std::iter::once(question.category.clone()).chain(told_by);
+            results.add(groups.collect(), scores);
             progress.advance(1);
         }
     }
     results
 }
 
-fn add_tables(report: &mut Report, heading: &str, results: &Results, rows: &[Row]) {
-    const METHOD: &str = "recall_all@k: the share of questions with every evidence turn among the first k of all turns of their \
-        conversation. Rankings of BM25 and of the shipped main point come out of the store, the other vectors are ranked by \
-        exact cosine in memory. `design` is the prototype's figure, `±` the difference to it.";
-    report.add(heading, METHOD, report::recall_table(results));
-    report.add("Fractional recall and nDCG", "", report::fraction_table(results));
-    for category in 1..=4 {
-        report.add(
-            report::category_heading(results, category),
-            "",
-            report::category_table(results, category),
-        );
+/// What quoting each turn costs; nothing is known about sessions.
+fn sizes(material: &Material<'_>) -> Vec<Size> {
+    if material.conversation.unit == Unit::Session {
+        return Vec::new();
     }
-    let note = "The share of the evidence among the best turns that fit a budget of the reader's tokens together.";
-    report.add("Evidence coverage", note, report::coverage_table(results));
-    let note = format!("In points; paired bootstrap over questions, {RESAMPLES} resamples, seed {SEED}.");
-    report.add("Differences", note, report::difference_table(rows));
+    let turns = material.reading(SHIPPED).into_iter().flat_map(|reading| &reading.turns);
+    turns
+        .map(|turn| Size {
+            whole: turn.tokens,
+            passage: turn.tokens / turn.passages.len().max(1),
+        })
+        .collect()
 }
 
-fn heading(options: &RecallOptions, results: &Results, turns: usize) -> String {
-    let names = options.conversations.join(" + ");
-    let chosen_on: Vec<&str> = options
-        .heads
+fn add_tables(report: &mut Report, (kind, heading): (Kind, &str), results: &Results, rows: &[Row]) {
+    const METHOD: &str = "recall_all@k: the share of questions with every evidence turn (in LongMemEval: session) among the first \
+        k of their conversation. Rankings of BM25 and of the shipped main point come out of the store, the other vectors are \
+        ranked by exact cosine in memory. `design` is the prototype's figure on conv-41 and conv-42, `±` the difference to it.";
+    report.add(heading, METHOD, report::recall_table(results));
+    report.add(
+        format!("{heading}: fractional recall and nDCG"),
+        "",
+        report::fraction_table(results),
+    );
+    report.add(
+        format!("{heading}: recall_all@10 by kind of question"),
+        "",
+        report::group_table(results),
+    );
+    let note = "Whether what is shipped falls significantly below the best of whole turn, truncated turn and BM25.";
+    report.add(format!("{heading}: the floor"), note, report::floor_table(results));
+    if kind != Kind::LongMemory {
+        let note = "The share of the evidence among the best turns that fit a budget of the reader's tokens together: whole \
+            turns, and turns of several passages quoted by one passage of average length, for every arm alike.";
+        report.add(
+            format!("{heading}: evidence coverage"),
+            note,
+            report::coverage_table(results),
+        );
+    }
+    let note = format!("In points; paired bootstrap over questions, {RESAMPLES} resamples, seed {SEED}.");
+    report.add(format!("{heading}: differences"), note, report::difference_table(rows));
+}
+
+fn heading(options: &RecallOptions, (kind, conversations): (Kind, &[Conversation]), results: &Results) -> String {
+    let names: Vec<&str> = conversations
         .iter()
-        .filter(|name| options.conversations.contains(name))
-        .map(String::as_str)
+        .map(|conversation| conversation.name.as_str())
+        .collect();
+    let turns: usize = conversations.iter().map(|conversation| conversation.turns.len()).sum();
+    let chosen_on: Vec<&str> = names
+        .iter()
+        .filter(|name| options.heads.iter().any(|head| head == *name))
+        .copied()
         .collect();
     let warning = if chosen_on.is_empty() {
-        format!("heads chosen on {}", options.heads.join(" + "))
+        String::new()
     } else {
         format!(
-            "NO EVIDENCE: heads and constants were chosen on {}",
+            " (NO EVIDENCE: heads and weights were chosen on {})",
             chosen_on.join(" + ")
         )
     };
     format!(
-        "recall_all on {names}, {} questions over {turns} turns ({warning})",
+        "{}, {}: {} questions over {turns} turns{warning}",
+        kind.name(),
+        names.join(" + "),
         results.questions()
     )
 }
 
-/// Results of other conversations never pass for those of the report.
-fn bench_name(conversations: &[String]) -> String {
-    if conversations == reference::CONVERSATIONS {
-        "locomo-dev-report".to_owned()
+/// Results of other conversations than those of the report never pass for them.
+fn bench_name(kind: Kind, conversations: &[Conversation]) -> String {
+    let names: Vec<&str> = conversations
+        .iter()
+        .map(|conversation| conversation.name.as_str())
+        .collect();
+    let is_report = match kind {
+        Kind::Locomo => names == reference::CONVERSATIONS,
+        Kind::Beam => names == BEAM_REPORT,
+        Kind::LongMemory => names == LONG_MEMORY_REPORT,
+    };
+    if is_report {
+        format!("{}-dev-report", kind.name())
     } else {
-        format!("locomo-{}", conversations.join("+"))
+        format!("{}-{}", kind.name(), names.join("+"))
     }
 }
 
+const BEAM_REPORT: [&str; 4] = ["beam-4", "beam-5", "beam-6", "beam-7"];
+const LONG_MEMORY_REPORT: [&str; 3] = ["852ce960", "ba358f49", "6a1eabeb"];
+
 fn write(options: &RecallOptions, report: &mut Report, rows: &[Row]) -> Result<(), BenchError> {
     let markdown = options.out.join("recall.md");
-    write_whole(&markdown, report.markdown("Recall on LoCoMo").as_bytes())?;
+    write_whole(&markdown, report.markdown("Recall").as_bytes())?;
     let path = options.out.join("recall.jsonl");
     write_rows(&path, rows)?;
     anstream::println!("Written: {} and {}", markdown.display(), path.display());
@@ -186,12 +259,14 @@ fn say_verdict(results: &Results) {
     }
 }
 
-fn chosen(mut all: Vec<Conversation>, names: &[String]) -> Result<Vec<Conversation>, BenchError> {
-    let known = all
-        .iter()
-        .map(|conversation| conversation.name.clone())
-        .collect::<Vec<_>>()
-        .join(", ");
+/// The conversations of these names, in their order; without names, all but those that something was chosen on.
+fn chosen(mut all: Vec<Conversation>, names: &[String], heads: &[String]) -> Result<Vec<Conversation>, BenchError> {
+    if names.is_empty() {
+        all.retain(|conversation| !heads.contains(&conversation.name));
+        return Ok(all);
+    }
+    let known: Vec<&str> = all.iter().map(|conversation| conversation.name.as_str()).collect();
+    let known = known.join(", ");
     let mut chosen = Vec::with_capacity(names.len());
     for name in names {
         let at = all.iter().position(|conversation| conversation.name == *name);
@@ -214,13 +289,14 @@ mod tests {
             sessions: Vec::new(),
             turns: Vec::new(),
             questions: Vec::new(),
+            unit: Unit::Turn,
         }
     }
 
     #[test]
     fn conversations_come_in_the_order_asked_for() -> Result<(), BenchError> {
         let all = vec![conversation("a"), conversation("b"), conversation("c")];
-        let found = chosen(all, &["c".to_owned(), "a".to_owned()])?;
+        let found = chosen(all, &["c".to_owned(), "a".to_owned()], &[])?;
         assert_eq!(
             found.iter().map(|found| found.name.as_str()).collect::<Vec<_>>(),
             ["c", "a"]
@@ -230,7 +306,7 @@ mod tests {
 
     #[test]
     fn an_unknown_conversation_is_named_with_those_that_exist() {
-        let error = chosen(vec![conversation("a"), conversation("b")], &["x".to_owned()]).err();
+        let error = chosen(vec![conversation("a"), conversation("b")], &["x".to_owned()], &[]).err();
         assert_eq!(
             error.map(|error| error.to_string()).as_deref(),
             Some("--conversations x: the file has a, b")
@@ -238,11 +314,19 @@ mod tests {
     }
 
     #[test]
+    fn without_names_all_are_reported_on_that_nothing_was_chosen_on() -> Result<(), BenchError> {
+        let found = chosen(vec![conversation("a"), conversation("b")], &[], &["a".to_owned()])?;
+        assert_eq!(found.iter().map(|found| found.name.as_str()).collect::<Vec<_>>(), ["b"]);
+        Ok(())
+    }
+
+    #[test]
     fn other_conversations_have_another_name_in_the_results() {
-        assert_eq!(
-            bench_name(&["conv-41".to_owned(), "conv-42".to_owned()]),
-            "locomo-dev-report"
-        );
-        assert_eq!(bench_name(&["conv-26".to_owned()]), "locomo-conv-26");
+        let name = |names: &[&str]| {
+            let conversations: Vec<Conversation> = names.iter().map(|name| conversation(name)).collect();
+            bench_name(Kind::Locomo, &conversations)
+        };
+        assert_eq!(name(&["conv-41", "conv-42"]), "locomo-dev-report");
+        assert_eq!(name(&["conv-26"]), "locomo-conv-26");
     }
 }

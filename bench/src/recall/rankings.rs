@@ -2,14 +2,15 @@
 //!
 //! It must not know how turns are read or stored, or how rankings are judged.
 
+use mainpoint::memory::relevance::{Candidate, Form, scores};
 use mainpoint_engine::{Encoding, TokenSalience};
 use mainpoint_store::fusion::reciprocal_rank;
 
 use super::arms::{ALL_50, CANDIDATES};
 use super::reading::{Asked, Plan, Reading};
 use super::shelf::Found;
-use crate::locomo::Conversation;
 use crate::ranking::{best_cosines, by_score, completed};
+use crate::recorded::Conversation;
 use crate::words::{Rarity, leading_words, random_words};
 
 /// Everything that is known about one conversation before its questions are ranked.
@@ -43,6 +44,10 @@ pub(super) struct Dense {
 
 /// What is known about one question.
 pub(super) struct Asking<'a> {
+    /// The conversation.
+    pub(super) conversation: &'a Conversation,
+    /// Its text.
+    pub(super) text: &'a str,
     /// Its vector.
     pub(super) vector: &'a [f32],
     /// What the store found.
@@ -50,7 +55,7 @@ pub(super) struct Asking<'a> {
     /// The attention that it pays to each turn's main point.
     pub(super) attention: &'a [f32],
     /// The attention that it pays to all content of each turn.
-    pub(super) attention_to_all: &'a [f32],
+    pub(super) attention_to_all: Option<&'a [f32]>,
     /// The attention that it pays to the eight heads' main points.
     pub(super) attention_to_eight: Option<&'a [f32]>,
     /// The attention that it pays to the main point of each candidate; the lowest score for other turns.
@@ -77,8 +82,11 @@ pub(super) fn dense_arms(material: &Material<'_>) -> Vec<Dense> {
     };
     let rarest = |percent| material.pooled(|turn, encoding| encoding.pool(&rarity.rarest(&turns[turn].text, percent)));
     let lead = material.pooled(|turn, encoding| encoding.pool(&leading_words(&turns[turn].text, 25)));
+    let mut truncated = material.pooled(|_, encoding| encoding.pool(&[]));
+    truncated.iter_mut().for_each(|passages| passages.truncate(1));
     let mut arms = vec![
         Dense::one("whole-turn", material.pooled(|_, encoding| encoding.pool(&[]))),
+        Dense::one("whole-turn-truncated", truncated),
         Dense::one("whole-turn-idf", material.pooled(weighted)),
         Dense::one("lead-25", lead),
         Dense {
@@ -126,14 +134,14 @@ pub(super) fn rankings(dense: &[Dense], asking: &Asking<'_>) -> Vec<(&'static st
             .and_then(|(_, rankings)| rankings.first())
             .cloned()
     };
-    let (lexical, main_point) = (&asking.found.lexical, &asking.found.dense);
+    let count = asking.attention.len();
+    let (lexical, main_point) = (&asking.found.by_words(count), &asking.found.by_vector(count));
     let whole = in_memory("whole-turn").unwrap_or_default();
     let main_point_50 = in_memory("main-point-50").unwrap_or_default();
-    let (attention, to_all) = (by_score(asking.attention), by_score(asking.attention_to_all));
-    let count = asking.attention.len();
+    let attention = by_score(asking.attention);
     let among = by_score(asking.attention_among).into_iter();
     let among: Vec<usize> = among.filter(|turn| asking.attention_among[*turn] > f32::MIN).collect();
-    let first = |ranking: &[usize]| ranking.iter().take(CANDIDATES).copied().collect::<Vec<_>>();
+    let first = asking.found.first(CANDIDATES);
     let fuse = |rankings: &[&Vec<usize>], k: f32| {
         let rankings: Vec<Vec<usize>> = rankings.iter().map(|ranking| (*ranking).clone()).collect();
         reciprocal_rank(&rankings, k)
@@ -148,22 +156,70 @@ pub(super) fn rankings(dense: &[Dense], asking: &Asking<'_>) -> Vec<(&'static st
         ("rrf-bm25-main-point-50", fuse(&[lexical, &main_point_50], 60.0)),
         ("rrf-bm25-main-point", fuse(&[lexical, main_point], 60.0)),
         ("fused-60", fuse(&[lexical, main_point, &attention], 60.0)),
-        ("full-pipeline", fuse(&[lexical, main_point, &attention], 20.0)),
-        ("fused-60-all-keys", fuse(&[lexical, main_point, &to_all], 60.0)),
-        ("fused-20-all-keys", fuse(&[lexical, main_point, &to_all], 20.0)),
+        ("fused-20", fuse(&[lexical, main_point, &attention], 20.0)),
         (
-            "full-pipeline-200",
-            fuse(&[&first(lexical), &first(main_point), &among], 20.0),
+            "fused-20-candidates",
+            fuse(&[&first.by_words(count), &first.by_vector(count), &among], 20.0),
         ),
+        ("relevance-without-attention", relevant(asking, Without::Attention)),
+        ("relevance-without-neighbours", relevant(asking, Without::Neighbours)),
+        ("full-pipeline", relevant(asking, Without::Nothing)),
         ("attention-search", attention.clone()),
-        ("attention-search-all-keys", to_all.clone()),
     ];
     ranked.extend(others.map(|(arm, ranking)| (arm, vec![completed(&ranking, count)])));
+    if let Some(to_all) = asking.attention_to_all.map(by_score) {
+        let arms = [
+            ("fused-60-all-keys", fuse(&[lexical, main_point, &to_all], 60.0)),
+            ("fused-20-all-keys", fuse(&[lexical, main_point, &to_all], 20.0)),
+            ("attention-search-all-keys", to_all),
+        ];
+        ranked.extend(arms.map(|(arm, ranking)| (arm, vec![completed(&ranking, count)])));
+    }
     if let Some(attention) = asking.attention_to_eight {
         let ranking = completed(&by_score(attention), count);
         ranked.push(("attention-search-eight-heads", vec![ranking]));
     }
     ranked
+}
+
+/// A part of the shipped relevance that is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Without {
+    Nothing,
+    Attention,
+    Neighbours,
+}
+
+/// The candidates by the product's relevance, from so many hits as the proxy asks for.
+fn relevant(asking: &Asking<'_>, without: Without) -> Vec<usize> {
+    let found = asking.found.first(CANDIDATES);
+    let turns = found.turns();
+    let place = |turn: usize| turns.binary_search(&turn).ok();
+    let candidates: Vec<Candidate> = turns
+        .iter()
+        .map(|&turn| {
+            let said = &asking.conversation.turns[turn];
+            let attention = Some(asking.attention_among[turn]).filter(|score| *score > f32::MIN);
+            let beside = |neighbour: Option<usize>| {
+                let has = without != Without::Neighbours;
+                neighbour.filter(|_| has).and_then(place)
+            };
+            Candidate {
+                lexical: best_of(&found.lexical, turn),
+                cosine: best_of(&found.dense, turn),
+                attention: attention.filter(|_| without != Without::Attention),
+                previous: beside(turn.checked_sub(1)),
+                next: beside(Some(turn + 1)),
+                form: Form::of(asking.text, said.role, &said.message()),
+            }
+        })
+        .collect();
+    by_score(&scores(&candidates)).into_iter().map(|at| turns[at]).collect()
+}
+
+/// The score of a turn's best passage.
+fn best_of(hits: &[(usize, f32)], turn: usize) -> Option<f32> {
+    hits.iter().find(|(found, _)| *found == turn).map(|(_, score)| *score)
 }
 
 impl<'a> Material<'a> {
@@ -186,10 +242,12 @@ impl<'a> Material<'a> {
     #[must_use]
     pub(super) fn asking(&self, question: usize) -> Option<Asking<'_>> {
         Some(Asking {
+            conversation: self.conversation,
+            text: &self.conversation.questions.get(question)?.text,
             vector: self.asked.vectors.get(question)?,
             found: self.found.get(question)?,
             attention: self.asked.attention.get(question)?,
-            attention_to_all: self.asked_all.attention.get(question)?,
+            attention_to_all: self.asked_all.attention.get(question).map(Vec::as_slice),
             attention_to_eight: self.asked_eight.attention.get(question).map(Vec::as_slice),
             attention_among: self.asked_among.attention.get(question)?,
         })
@@ -250,6 +308,7 @@ mod tests {
     use mainpoint_engine::EncodedToken;
 
     use super::*;
+    use crate::recorded::{Turn, Unit};
 
     #[test]
     fn soft_pooling_weighs_a_word_by_its_strongest_token() {
@@ -269,6 +328,15 @@ mod tests {
         assert!((pooled[0] - 0.6).abs() < 1e-6 && (pooled[1] - 0.8).abs() < 1e-6);
     }
 
+    fn said(text: &str) -> Turn {
+        Turn {
+            speaker: "User".to_owned(),
+            role: "user",
+            text: text.to_owned(),
+            time: chrono::DateTime::UNIX_EPOCH,
+        }
+    }
+
     #[test]
     fn every_arm_ranks_every_turn_once() {
         let turns = |first: f32| {
@@ -284,15 +352,24 @@ mod tests {
             Dense::one("main-point-50", turns(0.1)),
         ];
         let found = Found {
-            dense: vec![2, 0],
-            lexical: vec![1],
+            dense: vec![(2, 0.9), (0, 0.3)],
+            lexical: vec![(1, 4.0)],
+        };
+        let conversation = Conversation {
+            name: "some".to_owned(),
+            sessions: std::iter::once(0..4).collect(),
+            turns: vec![said("Where?"), said("There."), said("Yes."), said("No.")],
+            questions: Vec::new(),
+            unit: Unit::Turn,
         };
         let attention = [0.1, -0.2, 0.4, f32::MIN];
         let asking = Asking {
             vector: &[1.0, 0.0],
             found: &found,
             attention: &attention,
-            attention_to_all: &attention,
+            attention_to_all: Some(&attention),
+            conversation: &conversation,
+            text: "Where is it?",
             attention_to_eight: None,
             attention_among: &attention,
         };
@@ -312,6 +389,6 @@ mod tests {
         assert_eq!(of("bm25"), Some(vec![1, 0, 2, 3]));
         assert_eq!(of("attention-search"), Some(vec![2, 0, 1, 3]));
         // 2/21 for turn 2; 1/21 + 1/23 = .0911 for turn 1; 2/22 = .0909 for turn 0; 1/24 for turn 3.
-        assert_eq!(of("full-pipeline"), Some(vec![2, 1, 0, 3]));
+        assert_eq!(of("fused-20"), Some(vec![2, 1, 0, 3]));
     }
 }

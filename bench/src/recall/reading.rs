@@ -12,8 +12,8 @@ use mainpoint_engine::{
 use super::kept;
 use crate::BenchError;
 use crate::cache::{Cache, write_whole};
-use crate::locomo::Conversation;
 use crate::progress::Progress;
+use crate::recorded::Conversation;
 
 /// A way of reading turns.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -250,7 +250,10 @@ impl Library {
     }
 
     /// The engine that reads by `plan`; another plan's engine ends first.
-    fn engine(&mut self, plan: Plan) -> Result<Engine, BenchError> {
+    ///
+    /// # Errors
+    /// Whatever the engine needs and does not find.
+    pub(super) fn engine(&mut self, plan: Plan) -> Result<Engine, BenchError> {
         if let Some((_, engine)) = self.running.as_ref().filter(|(running, _)| *running == plan) {
             return Ok(engine.clone());
         }

@@ -7,19 +7,27 @@ use comfy_table::Table;
 use super::arms::{ARMS, Arm, MAIN_ARMS};
 use super::results::{Measure, Results};
 use crate::bootstrap::{Interval, Resamples};
-use crate::locomo::category_name;
-use crate::metrics::{BUDGETS, DEPTHS};
+use crate::metrics::{BUDGETS, DEPTHS, as_float};
 use crate::reference;
 use crate::report::{Row, table};
 
 /// The differences that claims rest on: better arm, baseline.
-const DIFFERENCES: [(&str, &str); 5] = [
+const DIFFERENCES: [(&str, &str); 10] = [
     ("main-point", "whole-turn"),
     ("main-point-50", "whole-turn"),
     ("main-point-50", "random-50"),
     ("full-pipeline", "rrf-bm25-whole-turn"),
     ("full-pipeline", "bm25"),
+    ("full-pipeline", "whole-turn"),
+    ("full-pipeline", "fused-20-candidates"),
+    ("full-pipeline", "relevance-without-attention"),
+    ("full-pipeline", "relevance-without-neighbours"),
+    ("main-point", "whole-turn-truncated"),
 ];
+/// What every conversation must not fall below.
+const BASELINES: [&str; 3] = ["whole-turn", "whole-turn-truncated", "bm25"];
+const SHIPPED_ARM: &str = "full-pipeline";
+const GROUP_RESAMPLES: usize = 10_000;
 
 /// Every arm's `recall_all` beside the prototype's figures.
 #[must_use]
@@ -66,32 +74,64 @@ pub(super) fn fraction_table(results: &Results) -> Table {
     table
 }
 
-/// Every arm's `recall_all` for the questions of one category.
+/// The `recall_all@10` of the main arms for every group of questions.
 #[must_use]
-pub(super) fn category_table(results: &Results, category: u8) -> Table {
-    let depths = DEPTHS.map(|depth| format!("recall_all@{depth}"));
-    let mut table = table(
-        ["arm".to_owned()]
-            .into_iter()
-            .chain(depths)
-            .chain(["nDCG@10".to_owned()]),
-    );
-    for arm in measured(results) {
-        let scores = results.mean(arm.name, Some(category));
-        let values = scores.recall_all.into_iter().chain([scores.ndcg_at_10]).map(share);
+pub(super) fn group_table(results: &Results) -> Table {
+    let groups = results.groups();
+    let header = groups
+        .iter()
+        .map(|(group, questions)| format!("{group} ({})", questions.len()));
+    let mut table = table(["arm".to_owned()].into_iter().chain(header));
+    for arm in measured(results).filter(|arm| MAIN_ARMS.contains(&arm.name)) {
+        let values = groups
+            .keys()
+            .map(|group| share(results.mean(arm.name, Some(group)).recall_all[1]));
         table.add_row([arm.title.to_owned()].into_iter().chain(values));
     }
     table
 }
 
-/// A heading for a category with its number of questions.
+/// Whether what is shipped falls below the best single baseline at `recall_all@10`, over all questions and in each group.
 #[must_use]
-pub(super) fn category_heading(results: &Results, category: u8) -> String {
-    let questions = results.categories.iter().filter(|found| **found == category).count();
-    format!(
-        "Category {category}, {} ({questions} questions)",
-        category_name(category)
-    )
+pub(super) fn floor_table(results: &Results) -> Table {
+    let mut table = table([
+        "questions",
+        "n",
+        "best baseline",
+        "its @10",
+        "shipped @10",
+        "points",
+        "95 % interval",
+        "below",
+    ]);
+    let everything = ("all", (0..results.questions()).collect::<Vec<usize>>());
+    for (group, questions) in std::iter::once(everything).chain(results.groups()) {
+        let of = |arm: &str| -> Vec<f64> {
+            let values = results.values(arm, Measure::RecallAll(1));
+            questions
+                .iter()
+                .filter_map(|question| values.get(*question).copied())
+                .collect()
+        };
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / as_float(values.len().max(1));
+        let baselines = BASELINES.iter().map(|arm| (*arm, of(arm)));
+        let Some((baseline, values)) = baselines.max_by(|one, other| mean(&one.1).total_cmp(&mean(&other.1))) else {
+            continue;
+        };
+        let own = of(SHIPPED_ARM);
+        let interval = Resamples::draw(questions.len(), GROUP_RESAMPLES, 1).difference(&own, &values);
+        table.add_row([
+            group.to_owned(),
+            questions.len().to_string(),
+            baseline.to_owned(),
+            share(mean(&values)),
+            share(mean(&own)),
+            points(interval.mean),
+            format!("{} to {}", points(interval.low), points(interval.high)),
+            if interval.high < 0.0 { "YES" } else { "no" }.to_owned(),
+        ]);
+    }
+    table
 }
 
 /// The share of the evidence that fits token budgets, for the main arms.
@@ -100,10 +140,12 @@ pub(super) fn coverage_table(results: &Results) -> Table {
     let mut table = table(
         ["arm".to_owned()]
             .into_iter()
-            .chain(BUDGETS.map(|budget| format!("{budget} tokens"))),
+            .chain(BUDGETS.map(|budget| format!("{budget} tokens")))
+            .chain(BUDGETS.map(|budget| format!("{budget}, by passage"))),
     );
     for arm in measured(results).filter(|arm| MAIN_ARMS.contains(&arm.name)) {
-        let coverage = results.mean(arm.name, None).coverage.map(share);
+        let scores = results.mean(arm.name, None);
+        let coverage = scores.coverage.into_iter().chain(scores.coverage_by_passage).map(share);
         table.add_row([arm.title.to_owned()].into_iter().chain(coverage));
     }
     table
@@ -152,7 +194,10 @@ pub(super) fn rows(results: &Results, bench: &str, resamples: &Resamples) -> Vec
             Measure::RecallAll(0),
             Measure::RecallAll(1),
             Measure::RecallAll(2),
+            Measure::RecallAny(0),
             Measure::Coverage(1),
+            Measure::Coverage(2),
+            Measure::CoverageByPassage(2),
         ] {
             let interval = resamples.difference(&results.values(left, measure), &results.values(right, measure));
             rows.push(row(measure.name(), format!("{left}{MINUS}{right}"), interval));
@@ -174,8 +219,10 @@ fn measures() -> impl Iterator<Item = Measure> {
     let depths = || 0..DEPTHS.len();
     (depths().map(Measure::RecallAll))
         .chain(depths().map(Measure::Recall))
+        .chain(depths().map(Measure::RecallAny))
         .chain([Measure::Ndcg])
         .chain((0..BUDGETS.len()).map(Measure::Coverage))
+        .chain((0..BUDGETS.len()).map(Measure::CoverageByPassage))
 }
 
 fn measured(results: &Results) -> impl Iterator<Item = &'static Arm> {
@@ -208,7 +255,7 @@ mod tests {
         for question in 0..10_u8 {
             let found = f64::from(question % 2);
             results.add(
-                1 + question % 4,
+                vec![format!("category {}", question % 4)],
                 [("whole-turn", scores(0.0)), ("main-point", scores(found))],
             );
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::metrics::{DEPTHS, Scores, mean};
+use crate::metrics::{BUDGETS, DEPTHS, Scores, mean};
 
 /// A measure of one question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,15 +13,19 @@ pub(super) enum Measure {
     Recall(usize),
     /// Normalised discounted cumulative gain at 10.
     Ndcg,
+    /// Whether any evidence lies within a depth of [`DEPTHS`], by its index.
+    RecallAny(usize),
     /// The share of the evidence that fits a token budget, by its index.
     Coverage(usize),
+    /// The same with long turns quoted by a passage.
+    CoverageByPassage(usize),
 }
 
 /// Every arm's scores, in the order of the questions.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Results {
-    /// The category of each question.
-    pub(super) categories: Vec<u8>,
+    /// The groups that each question belongs to, such as its category.
+    groups: Vec<Vec<String>>,
     scores: BTreeMap<&'static str, Vec<Scores>>,
 }
 
@@ -33,7 +37,9 @@ impl Measure {
             Self::RecallAll(depth) => scores.recall_all[depth],
             Self::Recall(depth) => scores.recall[depth],
             Self::Ndcg => scores.ndcg_at_10,
+            Self::RecallAny(depth) => scores.recall_any[depth],
             Self::Coverage(budget) => scores.coverage[budget],
+            Self::CoverageByPassage(budget) => scores.coverage_by_passage[budget],
         }
     }
 
@@ -44,15 +50,17 @@ impl Measure {
             Self::RecallAll(depth) => format!("recall_all@{}", DEPTHS[depth]),
             Self::Recall(depth) => format!("recall@{}", DEPTHS[depth]),
             Self::Ndcg => "ndcg@10".to_owned(),
-            Self::Coverage(budget) => format!("coverage@{}", crate::metrics::BUDGETS[budget]),
+            Self::RecallAny(depth) => format!("recall_any@{}", DEPTHS[depth]),
+            Self::Coverage(budget) => format!("coverage@{}", BUDGETS[budget]),
+            Self::CoverageByPassage(budget) => format!("coverage_by_passage@{}", BUDGETS[budget]),
         }
     }
 }
 
 impl Results {
     /// Adds a question's scores under each arm.
-    pub(super) fn add(&mut self, category: u8, scores: impl IntoIterator<Item = (&'static str, Scores)>) {
-        self.categories.push(category);
+    pub(super) fn add(&mut self, groups: Vec<String>, scores: impl IntoIterator<Item = (&'static str, Scores)>) {
+        self.groups.push(groups);
         for (arm, scores) in scores {
             self.scores.entry(arm).or_default().push(scores);
         }
@@ -61,7 +69,7 @@ impl Results {
     /// How many questions there are.
     #[must_use]
     pub(super) fn questions(&self) -> usize {
-        self.categories.len()
+        self.groups.len()
     }
 
     /// Whether the arm was measured.
@@ -77,12 +85,24 @@ impl Results {
         scores.map(|scores| measure.of(scores)).collect()
     }
 
-    /// The mean over the questions of a category, or over all of them.
+    /// The mean over the questions of a group, or over all of them.
     #[must_use]
-    pub(super) fn mean(&self, arm: &str, category: Option<u8>) -> Scores {
-        let scores = self.scores.get(arm).into_iter().flatten().zip(&self.categories);
-        let wanted = scores.filter(|(_, found)| category.is_none_or(|wanted| wanted == **found));
+    pub(super) fn mean(&self, arm: &str, group: Option<&str>) -> Scores {
+        let scores = self.scores.get(arm).into_iter().flatten().zip(&self.groups);
+        let wanted = scores.filter(|(_, groups)| group.is_none_or(|wanted| groups.iter().any(|found| found == wanted)));
         mean(&wanted.map(|(scores, _)| *scores).collect::<Vec<_>>())
+    }
+
+    /// Every group with the questions that belong to it, by name.
+    #[must_use]
+    pub(super) fn groups(&self) -> BTreeMap<&str, Vec<usize>> {
+        let mut found: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (question, groups) in self.groups.iter().enumerate() {
+            for group in groups {
+                found.entry(group).or_default().push(question);
+            }
+        }
+        found
     }
 }
 
@@ -91,18 +111,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn means_are_taken_over_a_category_or_over_all() {
+    fn means_are_taken_over_a_group_or_over_all() {
         let scores = |ndcg_at_10| Scores {
             ndcg_at_10,
             ..Scores::default()
         };
         let mut results = Results::default();
-        results.add(1, [("one", scores(1.0)), ("two", scores(0.0))]);
-        results.add(4, [("one", scores(0.5)), ("two", scores(0.25))]);
-        results.add(4, [("one", scores(0.0)), ("two", scores(0.75))]);
+        let group = |name: &str| vec![name.to_owned()];
+        results.add(group("a"), [("one", scores(1.0)), ("two", scores(0.0))]);
+        results.add(group("b"), [("one", scores(0.5)), ("two", scores(0.25))]);
+        results.add(group("b"), [("one", scores(0.0)), ("two", scores(0.75))]);
         assert_eq!(results.mean("one", None).ndcg_at_10, 0.5);
-        assert_eq!(results.mean("two", Some(4)).ndcg_at_10, 0.5);
+        assert_eq!(results.mean("two", Some("b")).ndcg_at_10, 0.5);
         assert_eq!(results.values("two", Measure::Ndcg), [0.0, 0.25, 0.75]);
+        assert_eq!(results.groups()["b"], [1, 2]);
         assert!(results.values("three", Measure::Ndcg).is_empty() && !results.has("three"));
     }
 

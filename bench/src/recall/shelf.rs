@@ -2,6 +2,7 @@
 //!
 //! It must not know which arms its answers become.
 
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use mainpoint_store::{Hit, Point, Retain, Scope, SearchQuery, Span, Store, StoreConfig, Turn, TurnId, Within};
@@ -10,8 +11,8 @@ use tempfile::TempDir;
 
 use super::reading::{ReadPassage, Reading};
 use crate::BenchError;
-use crate::locomo::{self, Conversation};
 use crate::ranking::first_places;
+use crate::recorded::{self, Conversation};
 
 /// A store in a temporary directory.
 pub(super) struct Shelf {
@@ -19,13 +20,13 @@ pub(super) struct Shelf {
     directory: TempDir,
 }
 
-/// The turns that the store found for a question, best first, each once.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The passages that the store found for a question, best first: the turn that each is of, and its score.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Found {
     /// By cosine similarity.
-    pub(super) dense: Vec<usize>,
-    /// By BM25; turns without a word of the question are missing.
-    pub(super) lexical: Vec<usize>,
+    pub(super) dense: Vec<(usize, f32)>,
+    /// By BM25; passages without a word of the question are missing.
+    pub(super) lexical: Vec<(usize, f32)>,
 }
 
 impl Shelf {
@@ -62,8 +63,8 @@ impl Shelf {
                 conversation: first,
                 scope: scope.clone(),
                 position: narrow(position),
-                role: "user".to_owned(),
-                text: turn.text.clone(),
+                role: turn.role.to_owned(),
+                text: turn.message(),
                 time: turn.time,
                 tokens: narrow(read.tokens),
             });
@@ -102,15 +103,20 @@ impl Shelf {
     pub(super) async fn search(
         &self,
         conversation: &Conversation,
-        vector: &[f32],
-        text: &str,
+        reading: &Reading,
+        (text, vector): (&str, &[f32]),
     ) -> Result<Found, BenchError> {
         let query = SearchQuery {
             scope: scope_of(conversation)?,
             within: Within::Scope,
             vector: vector.to_vec(),
             text: text.to_owned(),
-            limit: conversation.turns.len() * 2,
+            limit: reading
+                .turns
+                .iter()
+                .map(|turn| turn.passages.len())
+                .sum::<usize>()
+                .max(1),
         };
         let result = self
             .store
@@ -118,9 +124,10 @@ impl Shelf {
             .await
             .map_err(BenchError::store("searching"))?;
         let ids = ids_of(conversation);
+        let places: HashMap<TurnId, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
         let turns = |hits: &[Hit]| {
-            let positions = hits.iter().filter_map(|hit| ids.iter().position(|id| *id == hit.turn));
-            first_places(positions, ids.len())
+            let found = hits.iter().filter_map(|hit| Some((*places.get(&hit.turn)?, hit.score)));
+            found.collect::<Vec<(usize, f32)>>()
         };
         Ok(Found {
             dense: turns(&result.dense),
@@ -155,7 +162,12 @@ impl Shelf {
     }
 
     async fn check_keys(&self, scope: &Scope, ids: &[TurnId], reading: &Reading) -> Result<(), BenchError> {
-        let limit = ids.len() * 2;
+        let limit = reading
+            .turns
+            .iter()
+            .map(|turn| turn.passages.len())
+            .sum::<usize>()
+            .max(1);
         let found = self
             .store
             .points(scope, &Within::Scope, limit)
@@ -180,7 +192,7 @@ impl Shelf {
 }
 
 /// The text that is searched begins with the speaker's name, as the messages of a chat between several people do.
-fn point(id: TurnId, number: usize, passage: &ReadPassage, turn: &locomo::Turn) -> Point {
+fn point(id: TurnId, number: usize, passage: &ReadPassage, turn: &recorded::Turn) -> Point {
     let span = |span: &mainpoint_engine::Span| Span {
         start: narrow(span.start),
         end: narrow(span.end),
@@ -192,9 +204,44 @@ fn point(id: TurnId, number: usize, passage: &ReadPassage, turn: &locomo::Turn) 
         start: narrow(passage.start),
         end: narrow(passage.end),
         spans: passage.spans.iter().map(span).collect(),
-        text: format!("{}: {}", turn.speaker, &turn.text[passage.start..passage.end]),
+        text: if turn.is_named() {
+            format!("{}: {}", turn.speaker, &turn.text[passage.start..passage.end])
+        } else {
+            turn.text[passage.start..passage.end].to_owned()
+        },
         vector: passage.vector.clone(),
         keys: passage.keys.clone(),
+    }
+}
+
+impl Found {
+    /// All turns by cosine similarity of their best passage.
+    #[must_use]
+    pub(super) fn by_vector(&self, count: usize) -> Vec<usize> {
+        first_places(self.dense.iter().map(|(turn, _)| *turn), count)
+    }
+
+    /// The turns with a word of the question, by BM25 of their best passage.
+    #[must_use]
+    pub(super) fn by_words(&self, count: usize) -> Vec<usize> {
+        first_places(self.lexical.iter().map(|(turn, _)| *turn), count)
+    }
+
+    /// What is left when each search gives `limit` passages at most.
+    #[must_use]
+    pub(super) fn first(&self, limit: usize) -> Self {
+        let first = |hits: &[(usize, f32)]| hits.iter().take(limit).copied().collect();
+        Self {
+            dense: first(&self.dense),
+            lexical: first(&self.lexical),
+        }
+    }
+
+    /// The turns that either search found, ascending.
+    #[must_use]
+    pub(super) fn turns(&self) -> Vec<usize> {
+        let both = self.dense.iter().chain(&self.lexical).map(|(turn, _)| *turn);
+        both.collect::<BTreeSet<usize>>().into_iter().collect()
     }
 }
 

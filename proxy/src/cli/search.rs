@@ -1,22 +1,20 @@
 //! `mainpoint search`: asks the store a question, in the way in which the proxy recalls memories.
 //!
-//! It must not know how the store searches or how attention is scored; it fuses the three rankings and shows the turns.
+//! It must not know how the store searches or how attention is scored; it has them ranked together and shows the turns.
 
-use std::collections::HashMap;
 use std::io::Write;
 
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use mainpoint_engine::{Engine, KeyBlock};
-use mainpoint_store::{Hit, Point, Scope, SearchQuery, SearchResult, Store, Turn, TurnId, Within, fusion};
+use mainpoint_store::{Point, Scope, SearchQuery, Store, Turn, TurnId, Within};
 use serde_json::{Value, json};
 
 use super::{CliError, ConfigOption};
 use crate::config::{Config, Overrides};
+use crate::memory::ranking::Findings;
 use crate::{models, startup};
 
-/// The constant of reciprocal rank fusion that the proxy uses too.
-const FUSION: f32 = 20.0;
 /// Characters of a turn that the table shows.
 const EXCERPT: usize = 160;
 
@@ -90,46 +88,34 @@ async fn search(
         limit: config.memory.candidates,
     };
     let result = store.search(&query).await?;
-    let keys = result
+    let mut attended = Vec::new();
+    for (point, keys) in result
         .points
         .iter()
-        .map(|point| KeyBlock::from_bytes(&point.keys))
-        .collect::<Result<Vec<_>, _>>()?;
-    let attention = engine.attention_scores(&question, &keys);
-    let mut best = fuse(&result, &attention);
-    best.truncate(arguments.limit);
-    let ids: Vec<TurnId> = best.iter().map(|(id, _)| *id).collect();
-    let mut turns: HashMap<TurnId, Turn> = store
-        .turns(&scope, &ids)
-        .await?
-        .into_iter()
-        .map(|turn| (turn.id, turn))
-        .collect();
-    let found = best.into_iter().filter_map(|(id, score)| {
-        let turn = turns.remove(&id)?;
-        let point = result.points.iter().find(|point| point.turn == id);
-        Some(Found {
+        .map(|point| (point, KeyBlock::from_bytes(&point.keys)))
+    {
+        attended.push((point.turn, keys?));
+    }
+    let (owners, keys): (Vec<TurnId>, Vec<KeyBlock>) = attended.into_iter().unzip();
+    let scores = engine.attention_scores(&question, &keys);
+    let attention: Vec<(f32, TurnId)> = scores.into_iter().zip(owners).collect();
+    let mut ids: Vec<TurnId> = result.points.iter().map(|point| point.turn).collect();
+    ids.dedup();
+    let findings = Findings {
+        question: &arguments.question,
+        found: &result,
+        attention: &attention,
+    };
+    let ranked = findings.ranked(store.turns(&scope, &ids).await?).into_iter();
+    let found = ranked.take(arguments.limit).map(|(turn, score)| {
+        let point = result.points.iter().find(|point| point.turn == turn.id);
+        Found {
             score,
             main_point: point.map(main_point).unwrap_or_default(),
             turn,
-        })
+        }
     });
     Ok(found.collect())
-}
-
-/// One ranking of turns from lexical search, vectors and attention.
-fn fuse(result: &SearchResult, attention: &[f32]) -> Vec<(TurnId, f32)> {
-    let mut scored: Vec<(&Point, f32)> = result.points.iter().zip(attention.iter().copied()).collect();
-    scored.sort_by(|left, right| right.1.total_cmp(&left.1));
-    let hits = |hits: &[Hit]| first_of_each(hits.iter().map(|hit| hit.turn));
-    let attention = first_of_each(scored.iter().map(|(point, _)| point.turn));
-    fusion::reciprocal_rank(&[hits(&result.lexical), hits(&result.dense), attention], FUSION)
-}
-
-/// A turn ranks where the best of its passages ranks.
-fn first_of_each(turns: impl Iterator<Item = TurnId>) -> Vec<TurnId> {
-    let mut seen = std::collections::HashSet::new();
-    turns.filter(|turn| seen.insert(*turn)).collect()
 }
 
 fn choose_scope(named: Option<&str>, mut scopes: Vec<Scope>) -> Result<Scope, CliError> {

@@ -5,8 +5,10 @@
 mod backlog;
 mod job;
 mod points;
+pub(crate) mod ranking;
 mod reading;
 mod recall;
+pub mod relevance;
 mod resume;
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Finds the turns that matter for a question: words, vectors and the reader's own attention, fused by rank.
+//! Finds the turns that matter for a question: by words, vectors and the reader's own attention, ranked together.
 //!
 //! It must not know prompts or budgets; it ranks turns.
 
@@ -6,8 +6,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use mainpoint_engine::{Engine, KeyBlock};
-use mainpoint_store::{Hit, Point, Scope, SearchQuery, SearchResult, Store, Turn, TurnId, Within, fusion};
+use mainpoint_store::{Point, Scope, SearchQuery, Store, Turn, TurnId, Within};
 
+use super::ranking::Findings;
 use crate::chat::pack::Recalled;
 use crate::config::MemoryConfig;
 use crate::error::MemoryError;
@@ -63,22 +64,34 @@ impl Recall<'_> {
         let attention = self
             .attend(asked, deduplicated(std::mem::take(&mut found.points)))
             .await?;
-        let scores = self.fuse(&found, &attention, &question.kept);
-        let best: Vec<TurnId> = scores.iter().map(|(turn, _)| *turn).collect();
-        let turns = self.store.turns(question.scope, &best).await?;
+        let mut turns: Vec<TurnId> = found.lexical.iter().chain(&found.dense).map(|hit| hit.turn).collect();
+        turns.sort_unstable();
+        turns.dedup();
+        let turns = self.store.turns(question.scope, &turns).await?;
+        let attended: Vec<(f32, TurnId)> = attention.iter().map(|(score, point)| (*score, point.turn)).collect();
+        let findings = Findings {
+            question: &query.text,
+            found: &found,
+            attention: &attended,
+        };
+        let ranked = findings.ranked(turns).into_iter();
+        let best = ranked
+            .filter(|(turn, _)| !question.kept.contains(&turn.id))
+            .take(self.config.recall_turns);
+        let recalled: Vec<Recalled> = best
+            .map(|(turn, score)| Recalled {
+                passage: best_passage(&turn, &attention),
+                score,
+                turn,
+            })
+            .collect();
         tracing::debug!(
             candidates = attention.len(),
-            recalled = turns.len(),
+            recalled = recalled.len(),
             milliseconds = started.elapsed().as_millis(),
             "recalled"
         );
-        let scores: HashMap<TurnId, f32> = scores.into_iter().collect();
-        let recalled = turns.into_iter().map(|turn| Recalled {
-            passage: best_passage(&turn, &attention),
-            score: scores.get(&turn.id).copied().unwrap_or_default(),
-            turn,
-        });
-        Ok(recalled.collect())
+        Ok(recalled)
     }
 
     /// The attention that each point gets from the question, most first.
@@ -101,31 +114,10 @@ impl Recall<'_> {
         });
         Ok(scored.await?)
     }
-
-    fn fuse(&self, found: &SearchResult, attention: &[(f32, Point)], kept: &HashSet<TurnId>) -> Vec<(TurnId, f32)> {
-        let rankings = [
-            turns_of(found.lexical.iter().map(|hit: &Hit| hit.turn)),
-            turns_of(found.dense.iter().map(|hit: &Hit| hit.turn)),
-            turns_of(attention.iter().map(|(_, point)| point.turn)),
-        ];
-        fusion::reciprocal_rank(&rankings, RANK_CONSTANT)
-            .into_iter()
-            .filter(|(turn, _)| !kept.contains(turn))
-            .take(self.config.recall_turns)
-            .collect()
-    }
 }
 
-/// Measured in ATTENTION-SEARCH.md: 20 is better than the usual 60 here.
-const RANK_CONSTANT: f32 = 20.0;
 /// Most bytes of a question; of a longer one its beginning and its end are asked. Attention search takes time in proportion.
 const QUESTION_BYTES: usize = 1000;
-
-/// Each turn once, where its best passage stands.
-fn turns_of(hits: impl Iterator<Item = TurnId>) -> Vec<TurnId> {
-    let mut seen = HashSet::new();
-    hits.filter(|turn| seen.insert(*turn)).collect()
-}
 
 fn deduplicated(points: Vec<Point>) -> Vec<Point> {
     let unique: HashMap<(TurnId, u32), Point> = points
@@ -167,11 +159,5 @@ mod tests {
         assert!(short.len() <= QUESTION_BYTES + 1);
         assert!(short.starts_with("begin") && short.ends_with("end"));
         assert_eq!(shortened("short"), "short");
-    }
-
-    #[test]
-    fn a_turn_stands_where_its_best_passage_stands() {
-        let (one, two) = (TurnId([1; 16]), TurnId([2; 16]));
-        assert_eq!(turns_of([two, one, two].into_iter()), [two, one]);
     }
 }

@@ -3,51 +3,12 @@
 //! It must not know about models, memory or metrics.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
-use std::path::Path;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::BenchError;
-
-/// One conversation between two people, over many sessions.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Conversation {
-    /// Its name in the file, for example `conv-41`.
-    pub name: String,
-    /// Which turns belong to each session, ascending and without gaps.
-    pub sessions: Vec<Range<usize>>,
-    /// All turns in order.
-    pub turns: Vec<Turn>,
-    /// The questions that can be judged by evidence turns.
-    pub questions: Vec<Question>,
-}
-
-/// One dated turn.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Turn {
-    /// Its name in the file, for example `D3:7`.
-    pub id: String,
-    /// Who speaks.
-    pub speaker: String,
-    /// What is said.
-    pub text: String,
-    /// When the turn's session began.
-    pub time: DateTime<Utc>,
-}
-
-/// One question with the turns that answer it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
-    /// The question.
-    pub text: String,
-    /// Positions of the evidence turns in [`Conversation::turns`], ascending, each once, never empty.
-    pub evidence: Vec<usize>,
-    /// 1 multi-hop, 2 temporal, 3 open-domain, 4 single-hop.
-    pub category: u8,
-}
+use super::{Conversation, Question, Turn, Unit};
 
 #[derive(Deserialize)]
 struct RawConversation {
@@ -72,8 +33,7 @@ struct RawTurn {
 }
 
 /// The name of a question category.
-#[must_use]
-pub fn category_name(category: u8) -> &'static str {
+fn category_name(category: u8) -> &'static str {
     match category {
         1 => "multi-hop",
         2 => "temporal",
@@ -81,21 +41,6 @@ pub fn category_name(category: u8) -> &'static str {
         4 => "single-hop",
         _ => "other",
     }
-}
-
-/// Reads every conversation of the file at `path`.
-///
-/// # Errors
-/// [`BenchError::Read`] if the file cannot be read, [`BenchError::Data`] if it is not LoCoMo.
-pub fn load(path: &Path) -> Result<Vec<Conversation>, BenchError> {
-    let text = std::fs::read_to_string(path).map_err(|source| BenchError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    parse(&text).map_err(|reason| BenchError::Data {
-        path: path.to_owned(),
-        reason,
-    })
 }
 
 /// Reads every conversation of the file's text.
@@ -106,21 +51,20 @@ pub fn load(path: &Path) -> Result<Vec<Conversation>, BenchError> {
 ///
 /// # Errors
 /// What is wrong, in words.
-pub fn parse(text: &str) -> Result<Vec<Conversation>, String> {
+pub(super) fn parse(text: &str) -> Result<Vec<Conversation>, String> {
     let raw: Vec<RawConversation> = serde_json::from_str(text).map_err(|error| error.to_string())?;
     raw.into_iter().map(read_conversation).collect()
 }
 
 /// The turn names in one evidence string, which may hold several between `;`, `,` and spaces.
-#[must_use]
-pub fn evidence_ids(evidence: &str) -> Vec<&str> {
+fn evidence_ids(evidence: &str) -> Vec<&str> {
     let separator = |character: char| character.is_whitespace() || matches!(character, ';' | ',');
     evidence.split(separator).filter(|id| !id.is_empty()).collect()
 }
 
 fn read_conversation(raw: RawConversation) -> Result<Conversation, String> {
     let mut turns: Vec<Turn> = Vec::new();
-    let mut sessions = Vec::new();
+    let (mut sessions, mut positions) = (Vec::new(), HashMap::new());
     for (number, value) in numbered_sessions(&raw.conversation) {
         let name = format!("{}, session {number}", raw.sample_id);
         let key = format!("session_{number}_date_time");
@@ -133,9 +77,12 @@ fn read_conversation(raw: RawConversation) -> Result<Conversation, String> {
             parse_time(date).ok_or_else(|| format!("{name}: {date:?} is not like \"1:56 pm on 8 May, 2023\""))?;
         let session: Vec<RawTurn> = Vec::deserialize(value).map_err(|error| format!("{name}: {error}"))?;
         let start = turns.len();
+        for turn in &session {
+            positions.insert(turn.dia_id.clone(), positions.len());
+        }
         turns.extend(session.into_iter().map(|turn| Turn {
-            id: turn.dia_id,
             speaker: turn.speaker,
+            role: "user",
             text: turn.text,
             time,
         }));
@@ -144,11 +91,6 @@ fn read_conversation(raw: RawConversation) -> Result<Conversation, String> {
     if turns.is_empty() {
         return Err(format!("{}: no turns", raw.sample_id));
     }
-    let positions: HashMap<&str, usize> = turns
-        .iter()
-        .enumerate()
-        .map(|(at, turn)| (turn.id.as_str(), at))
-        .collect();
     let questions = raw
         .qa
         .into_iter()
@@ -159,6 +101,7 @@ fn read_conversation(raw: RawConversation) -> Result<Conversation, String> {
         sessions,
         turns,
         questions,
+        unit: Unit::Turn,
     })
 }
 
@@ -172,7 +115,7 @@ fn numbered_sessions(conversation: &BTreeMap<String, Value>) -> Vec<(u32, &Value
     sessions
 }
 
-fn judgeable(raw: RawQuestion, positions: &HashMap<&str, usize>) -> Option<Question> {
+fn judgeable(raw: RawQuestion, positions: &HashMap<String, usize>) -> Option<Question> {
     if !(1..=4).contains(&raw.category) {
         return None;
     }
@@ -187,7 +130,7 @@ fn judgeable(raw: RawQuestion, positions: &HashMap<&str, usize>) -> Option<Quest
     (!evidence.is_empty()).then_some(Question {
         text: raw.question,
         evidence,
-        category: raw.category,
+        category: category_name(raw.category).to_owned(),
     })
 }
 

@@ -1,0 +1,119 @@
+//! How long each stage of answering a question takes, one question after the other on an idle engine.
+//!
+//! It must not know what the stages find.
+
+use std::time::Instant;
+
+use comfy_table::Table;
+use mainpoint_engine::KeyBlock;
+
+use super::arms::{CANDIDATES, SHIPPED};
+use super::rankings::Material;
+use super::reading::Library;
+use crate::BenchError;
+use crate::bootstrap::Interval;
+use crate::report::{Row, table};
+
+/// Milliseconds of each stage, sorted.
+pub(super) struct Timed {
+    stages: [(&'static str, Vec<f64>); 2],
+}
+
+/// How the times are taken.
+pub(super) const NOTE: &str = "Taken when this report was made, one question after the other, with as many threads as cores. \
+    Preparing: the embedder's vector and the reader's queries, side by side. Attention search: unpacking and scoring the keys \
+    of all passages of the candidates.";
+/// Most questions that are timed.
+const QUESTIONS: usize = 100;
+
+/// Times the questions of the conversations.
+///
+/// # Errors
+/// A failure of the engine.
+pub(super) async fn time(library: &mut Library, materials: &[Material<'_>]) -> Result<Timed, BenchError> {
+    let engine = library.engine(SHIPPED)?;
+    let (mut preparing, mut searching) = (Vec::new(), Vec::new());
+    let asked = materials.iter().flat_map(|material| {
+        let questions = material.conversation.questions.iter().zip(&material.found);
+        questions.map(move |(question, found)| (material, question, found))
+    });
+    for (material, question, found) in asked.take(QUESTIONS) {
+        let started = Instant::now();
+        let prepared = engine
+            .question(&question.text)
+            .await
+            .map_err(BenchError::engine("preparing a question"))?;
+        preparing.push(started.elapsed().as_secs_f64() * 1000.0);
+        let Some(reading) = material.reading(SHIPPED) else {
+            continue;
+        };
+        let turns = found.first(CANDIDATES).turns();
+        let passages = turns.iter().flat_map(|turn| &reading.turns[*turn].passages);
+        let packed: Vec<&[u8]> = passages.map(|passage| passage.keys.as_slice()).collect();
+        let started = Instant::now();
+        let keys = packed
+            .into_iter()
+            .map(KeyBlock::from_bytes)
+            .collect::<Result<Vec<KeyBlock>, _>>();
+        let keys = keys.map_err(BenchError::engine("unpacking keys"))?;
+        std::hint::black_box(engine.attention_scores(&prepared, &keys));
+        searching.push(started.elapsed().as_secs_f64() * 1000.0);
+    }
+    preparing.sort_by(f64::total_cmp);
+    searching.sort_by(f64::total_cmp);
+    Ok(Timed {
+        stages: [("preparing", preparing), ("attention-search", searching)],
+    })
+}
+
+impl Timed {
+    /// Median and 99th percentile of each stage.
+    #[must_use]
+    pub(super) fn table(&self) -> Table {
+        let mut table = table(["stage", "p50 ms", "p99 ms", "questions"]);
+        for (stage, times) in &self.stages {
+            table.add_row([
+                (*stage).to_owned(),
+                format!("{:.1}", quantile(times, 50)),
+                format!("{:.1}", quantile(times, 99)),
+                times.len().to_string(),
+            ]);
+        }
+        table
+    }
+
+    /// The same for machines.
+    pub(super) fn rows(&self, bench: &str) -> Vec<Row> {
+        let row = |stage: &str, times: &[f64], percent: usize| {
+            let value = quantile(times, percent);
+            let interval = Interval {
+                mean: value,
+                low: value,
+                high: value,
+            };
+            Row::new(bench, format!("added_ms_p{percent}"), stage, interval).over(times.len())
+        };
+        let stages = self.stages.iter();
+        stages
+            .flat_map(|(stage, times)| [row(stage, times, 50), row(stage, times, 99)])
+            .collect()
+    }
+}
+
+/// The smallest of the sorted values that so many per cent do not exceed; 0 for none.
+fn quantile(sorted: &[f64], percent: usize) -> f64 {
+    let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(place).copied().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_values_that_were_measured() {
+        let times: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!((quantile(&times, 50), quantile(&times, 99)), (50.0, 99.0));
+        assert_eq!((quantile(&[7.0], 50), quantile(&[], 99)), (7.0, 0.0));
+    }
+}

@@ -1,0 +1,113 @@
+//! Ranks the turns behind what the searches found.
+//!
+//! It must not know how searches are made; the arithmetic is [`super::relevance`]'s.
+
+use std::collections::HashMap;
+
+use mainpoint_store::{Hit, SearchResult, Turn, TurnId};
+
+use super::relevance::{Candidate, Form, scores};
+
+/// What the searches found for a question.
+pub(crate) struct Findings<'a> {
+    /// The question's text.
+    pub(crate) question: &'a str,
+    /// By words and by vectors.
+    pub(crate) found: &'a SearchResult,
+    /// The attention that the question pays to each of the found points whose keys can be read.
+    pub(crate) attention: &'a [(f32, TurnId)],
+}
+
+impl Findings<'_> {
+    /// The turns by their relevance, best first. `turns` are those of the points that were found, each once.
+    pub(crate) fn ranked(&self, turns: Vec<Turn>) -> Vec<(Turn, f32)> {
+        let lexical = best(self.found.lexical.iter().map(of_hit));
+        let cosine = best(self.found.dense.iter().map(of_hit));
+        let attention = best(self.attention.iter().map(|(score, turn)| (*turn, *score)));
+        let places: HashMap<TurnId, usize> = turns.iter().enumerate().map(|(place, turn)| (turn.id, place)).collect();
+        let mut candidates: Vec<Candidate> = turns
+            .iter()
+            .map(|turn| Candidate {
+                lexical: lexical.get(&turn.id).copied(),
+                cosine: cosine.get(&turn.id).copied(),
+                attention: attention.get(&turn.id).copied(),
+                previous: turn.parent.and_then(|parent| places.get(&parent).copied()),
+                next: None,
+                form: Form::of(self.question, &turn.role, &turn.text),
+            })
+            .collect();
+        for place in 0..candidates.len() {
+            if let Some(before) = candidates.get(place).and_then(|candidate| candidate.previous)
+                && let Some(before) = candidates.get_mut(before)
+            {
+                before.next = Some(place);
+            }
+        }
+        let mut ranked: Vec<(Turn, f32)> = turns.into_iter().zip(scores(&candidates)).collect();
+        ranked.sort_by(|(one, score), (other, other_score)| {
+            other_score.total_cmp(score).then_with(|| one.id.cmp(&other.id))
+        });
+        ranked
+    }
+}
+
+fn of_hit(hit: &Hit) -> (TurnId, f32) {
+    (hit.turn, hit.score)
+}
+
+/// The best score of each turn's passages.
+fn best(scores: impl Iterator<Item = (TurnId, f32)>) -> HashMap<TurnId, f32> {
+    let mut best: HashMap<TurnId, f32> = HashMap::new();
+    for (turn, score) in scores {
+        let known = best.entry(turn).or_insert(score);
+        *known = known.max(score);
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use mainpoint_store::Scope;
+
+    use super::*;
+
+    fn turn(number: u8, text: &str) -> Turn {
+        Turn {
+            id: TurnId([number; 16]),
+            parent: number.checked_sub(1).map(|before| TurnId([before; 16])),
+            conversation: TurnId([0; 16]),
+            scope: Scope::new("s").unwrap(),
+            position: u32::from(number),
+            role: "user".to_owned(),
+            text: text.to_owned(),
+            time: chrono::DateTime::UNIX_EPOCH,
+            tokens: 9,
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_word_of_the_question_follows_the_turn_that_asked_it() {
+        let hit = |number: u8, score| Hit {
+            turn: TurnId([number; 16]),
+            passage: 0,
+            score,
+        };
+        let found = SearchResult {
+            lexical: vec![hit(2, 7.0), hit(2, 1.0), hit(6, 0.5)],
+            dense: vec![hit(2, 0.8), hit(9, 0.2), hit(6, 0.2), hit(3, 0.2)],
+            points: Vec::new(),
+        };
+        let findings = Findings {
+            question: "When does the ferry leave?",
+            found: &found,
+            attention: &[(0.1, TurnId([2; 16])), (0.0, TurnId([3; 16]))],
+        };
+        let turns = [9, 3, 6, 2].map(|number| turn(number, "It leaves at nine in the morning."));
+        let ranked = findings.ranked(turns.to_vec());
+        let order: Vec<u32> = ranked.iter().map(|(turn, _)| turn.position).collect();
+        assert_eq!(order, [2, 3, 6, 9]);
+        assert!(ranked.windows(2).all(|pair| pair[0].1 >= pair[1].1));
+    }
+}
