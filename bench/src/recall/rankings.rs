@@ -193,7 +193,7 @@ enum Without {
 /// The candidates by the product's relevance, from so many hits as the proxy asks for.
 fn relevant(asking: &Asking<'_>, without: Without) -> Vec<usize> {
     let found = asking.found.first(CANDIDATES);
-    let turns = found.turns();
+    let (turns, by_words) = (found.turns(), found.by_words(asking.conversation.turns.len()));
     let place = |turn: usize| turns.binary_search(&turn).ok();
     let candidates: Vec<Candidate> = turns
         .iter()
@@ -205,7 +205,7 @@ fn relevant(asking: &Asking<'_>, without: Without) -> Vec<usize> {
                 neighbour.filter(|_| has).and_then(place)
             };
             Candidate {
-                lexical: best_of(&found.lexical, turn),
+                lexical: by_words.iter().position(|found| *found == turn),
                 cosine: best_of(&found.dense, turn),
                 attention: attention.filter(|_| without != Without::Attention),
                 previous: beside(turn.checked_sub(1)),

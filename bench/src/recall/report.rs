@@ -271,7 +271,10 @@ mod tests {
             .unwrap_or_default();
         assert!(line.contains("0.000") && line.contains("0.345") && line.contains("-0.345") && line.contains("NO"));
         assert_eq!(text.matches(" yes ").count(), 1);
-        assert_eq!(shortfalls(&results()), ["whole turn, mean-pooled"]);
+        assert_eq!(
+            shortfalls(&results()),
+            ["whole turn, mean-pooled, in passages where it is long"]
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use mainpoint_store::{Hit, SearchResult, Turn, TurnId};
+use mainpoint_store::{SearchResult, Turn, TurnId};
 
 use super::relevance::{Candidate, Form, scores};
 
@@ -21,17 +21,17 @@ pub(crate) struct Findings<'a> {
 impl Findings<'_> {
     /// The turns by their relevance, best first. `turns` are those of the points that were found, each once.
     pub(crate) fn ranked(&self, turns: Vec<Turn>) -> Vec<(Turn, f32)> {
-        let lexical = best(self.found.lexical.iter().map(of_hit));
-        let cosine = best(self.found.dense.iter().map(of_hit));
+        let lexical = places(self.found.lexical.iter().map(|hit| hit.turn));
+        let cosine = best(self.found.dense.iter().map(|hit| (hit.turn, hit.score)));
         let attention = best(self.attention.iter().map(|(score, turn)| (*turn, *score)));
-        let places: HashMap<TurnId, usize> = turns.iter().enumerate().map(|(place, turn)| (turn.id, place)).collect();
+        let positions = places(turns.iter().map(|turn| turn.id));
         let mut candidates: Vec<Candidate> = turns
             .iter()
             .map(|turn| Candidate {
                 lexical: lexical.get(&turn.id).copied(),
                 cosine: cosine.get(&turn.id).copied(),
                 attention: attention.get(&turn.id).copied(),
-                previous: turn.parent.and_then(|parent| places.get(&parent).copied()),
+                previous: turn.parent.and_then(|parent| positions.get(&parent).copied()),
                 next: None,
                 form: Form::of(self.question, &turn.role, &turn.text),
             })
@@ -51,8 +51,14 @@ impl Findings<'_> {
     }
 }
 
-fn of_hit(hit: &Hit) -> (TurnId, f32) {
-    (hit.turn, hit.score)
+/// Where each turn stands for the first time, counting every turn once.
+fn places(turns: impl Iterator<Item = TurnId>) -> HashMap<TurnId, usize> {
+    let mut places = HashMap::new();
+    for turn in turns {
+        let next = places.len();
+        places.entry(turn).or_insert(next);
+    }
+    places
 }
 
 /// The best score of each turn's passages.
@@ -69,7 +75,7 @@ fn best(scores: impl Iterator<Item = (TurnId, f32)>) -> HashMap<TurnId, f32> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
-    use mainpoint_store::Scope;
+    use mainpoint_store::{Hit, Scope};
 
     use super::*;
 
