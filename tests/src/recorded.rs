@@ -11,6 +11,7 @@ use crate::checkout;
 
 /// Names the directory of all data.
 const VARIABLE: &str = "MAINPOINT_DATA";
+
 /// An interface of OpenAI's service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interface {

@@ -5,30 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use serde::Deserialize;
-use serde_json::Value;
-
 use super::conversation::{Conversation, Passage, Question, Turn, rounds};
 use crate::BenchError;
-
-#[derive(Deserialize)]
-struct RawBatch {
-    turns: Vec<Vec<RawMessage>>,
-}
-
-#[derive(Deserialize)]
-struct RawMessage {
-    role: String,
-    id: u64,
-    content: String,
-}
-
-#[derive(Deserialize)]
-struct RawQuestion {
-    question: String,
-    #[serde(default)]
-    source_chat_ids: Value,
-}
+use crate::recorded::beam::{RawBatch, RawMessage, RawQuestion, collect_ids, without_place};
 
 /// Reads the chat in `directory`; `number` is its name there.
 ///
@@ -42,21 +21,6 @@ pub(super) fn load(directory: &Path, number: &str) -> Result<Conversation, Bench
         path: directory.to_owned(),
         reason: error.to_string(),
     })
-}
-
-/// A user message without the mark of its place in the recording, such as ` ->-> 1,12`.
-#[must_use]
-fn without_place(text: &str) -> &str {
-    const LONGEST: usize = 8;
-    match text.rsplit_once("->->") {
-        Some((said, place))
-            if place.trim().len() <= LONGEST
-                && place.trim_start().starts_with(|first: char| first.is_ascii_digit()) =>
-        {
-            said.trim_end()
-        }
-        _ => text,
-    }
 }
 
 fn parse(name: &str, chat: &str, questions: &str) -> serde_json::Result<Conversation> {
@@ -111,16 +75,6 @@ fn with_evidence(question: RawQuestion, passages: &HashMap<u64, Passage>) -> Opt
         text: question.question,
         evidence,
     })
-}
-
-/// Ids stand in a list, or in lists inside an object.
-fn collect_ids(value: &Value, ids: &mut BTreeSet<u64>) {
-    match value {
-        Value::Number(number) => ids.extend(number.as_u64()),
-        Value::Array(values) => values.iter().for_each(|value| collect_ids(value, ids)),
-        Value::Object(fields) => fields.values().for_each(|value| collect_ids(value, ids)),
-        _ => {}
-    }
 }
 
 #[cfg(test)]

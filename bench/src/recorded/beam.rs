@@ -12,25 +12,34 @@ use serde_json::Value;
 use super::{Conversation, Question, Turn, Unit};
 use crate::BenchError;
 
+/// A batch of a chat file.
 #[derive(Deserialize)]
-struct RawBatch {
-    turns: Vec<Vec<RawMessage>>,
+pub(crate) struct RawBatch {
+    /// Its turns, each some messages.
+    pub(crate) turns: Vec<Vec<RawMessage>>,
 }
 
+/// A message of a chat file.
 #[derive(Deserialize)]
-struct RawMessage {
-    role: String,
-    id: u64,
-    content: String,
+pub(crate) struct RawMessage {
+    /// `user` or `assistant`.
+    pub(crate) role: String,
+    /// What questions call it.
+    pub(crate) id: u64,
+    /// Its text, a user's with the mark of its place.
+    pub(crate) content: String,
     #[serde(default)]
     time_anchor: Option<String>,
 }
 
+/// A probing question.
 #[derive(Deserialize)]
-struct RawQuestion {
-    question: String,
+pub(crate) struct RawQuestion {
+    /// The question.
+    pub(crate) question: String,
+    /// The messages that answer it, see [`collect_ids`].
     #[serde(default)]
-    source_chat_ids: Value,
+    pub(crate) source_chat_ids: Value,
 }
 
 /// Reads every chat in a directory that holds a directory for each, in the order of their numbers.
@@ -108,7 +117,8 @@ fn turn(message: &RawMessage, time: DateTime<Utc>) -> Turn {
 }
 
 /// A user message without the mark of its place in the recording, such as ` ->-> 1,12`, which would give answers away.
-fn without_place(text: &str) -> &str {
+#[must_use]
+pub(crate) fn without_place(text: &str) -> &str {
     const LONGEST: usize = 8;
     match text.rsplit_once("->->") {
         Some((said, place))
@@ -134,7 +144,7 @@ fn judgeable(raw: RawQuestion, category: &str, positions: &HashMap<u64, usize>) 
 }
 
 /// Ids stand in a list, or in lists inside an object.
-fn collect_ids(value: &Value, ids: &mut BTreeSet<u64>) {
+pub(crate) fn collect_ids(value: &Value, ids: &mut BTreeSet<u64>) {
     match value {
         Value::Number(number) => ids.extend(number.as_u64()),
         Value::Array(values) => values.iter().for_each(|value| collect_ids(value, ids)),

@@ -2,7 +2,7 @@
 //!
 //! It must not know about models, memory or metrics.
 
-mod beam;
+pub(crate) mod beam;
 mod locomo;
 mod long_memory;
 
