@@ -31,6 +31,17 @@ pub(crate) struct HeadQueries {
     pub(crate) values: Vec<f32>,
 }
 
+impl QueryBlock {
+    /// The queries of one head alone; none if there is no such head.
+    pub(crate) fn only(&self, head: usize) -> Self {
+        Self {
+            width: self.width,
+            tokens: self.tokens,
+            heads: self.heads.get(head).cloned().into_iter().collect(),
+        }
+    }
+}
+
 const MAGIC: [u8; 4] = *b"MPK1";
 const HEADER: usize = 12;
 
