@@ -94,11 +94,9 @@ impl Survey {
     /// The calibration that names these heads, given by their positions in [`Survey::heads`].
     #[must_use]
     pub fn calibration(&self, main_point: &[usize], search: &[usize]) -> Calibration {
-        let named = |heads: &[usize]| {
-            heads
-                .iter()
-                .filter_map(|head| self.heads().get(*head).copied())
-                .collect()
+        let named = |heads: &[usize]| -> Vec<Head> {
+            let heads = heads.iter().filter_map(|head| self.heads().get(*head));
+            heads.copied().collect()
         };
         Calibration {
             main_point_heads: named(main_point),
