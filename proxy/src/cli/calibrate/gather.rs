@@ -105,7 +105,7 @@ impl Surveyed {
     /// The scores of attention search with these heads: the mean of what each gives, but for a constant factor.
     pub(super) fn by_attention(&self, heads: &[usize]) -> Scores {
         let sum = |asked: &Asked| {
-            let mut scores = vec![0.0; self.turns.len()];
+            let mut scores = vec![0.0_f32; self.turns.len()];
             for row in heads.iter().filter_map(|head| asked.attention.get(*head)) {
                 scores.iter_mut().zip(row).for_each(|(sum, score)| *sum += score);
             }
@@ -127,7 +127,7 @@ impl Surveyed {
     /// A turn counts by its best passage; one without passages comes last.
     fn by_vectors(&self, vectors: impl Fn(&SurveyedTurn) -> Vec<Vec<f32>>) -> Scores {
         let turns: Vec<Vec<Vec<f32>>> = self.turns.iter().map(vectors).collect();
-        let score = |asked: &Asked| {
+        let score = |asked: &Asked| -> Vec<f32> {
             let cosines = turns.iter().map(|passages| {
                 let passages = passages.iter().map(|vector| dot(&asked.vector, vector));
                 passages.fold(f32::MIN, f32::max)
