@@ -69,6 +69,18 @@ impl KeyBlock {
             .extend(key.iter().map(|value| (value / scale).round() as i8));
     }
 
+    /// A block of some of its tokens, given by their positions.
+    pub(crate) fn of_tokens(&self, tokens: impl Iterator<Item = usize>) -> Self {
+        let mut block = Self::new(self.slots, self.width);
+        for token in tokens {
+            let (from, to) = (token * self.slots, (token + 1) * self.slots);
+            let values = self.values.get(from * self.width..to * self.width);
+            block.scales.extend(self.scales.get(from..to).unwrap_or_default());
+            block.values.extend(values.unwrap_or_default());
+        }
+        block
+    }
+
     /// How many tokens the block has keys of.
     #[must_use]
     pub fn tokens(&self) -> usize {
@@ -153,6 +165,20 @@ mod tests {
         fn other_bytes_are_refused_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let _ = KeyBlock::from_bytes(&bytes).is_err();
         }
+    }
+
+    #[test]
+    fn some_tokens_keep_their_keys() {
+        let mut block = KeyBlock::new(2, 2);
+        for token in [1.0, 2.0, 3.0] {
+            block.push(&[token, 0.0]);
+            block.push(&[0.0, token]);
+        }
+        let some = block.of_tokens([0, 2].into_iter());
+        assert_eq!(some.tokens(), 2);
+        assert_eq!(some.scales[2..], block.scales[4..]);
+        assert_eq!(some.values[4..], block.values[8..]);
+        assert_eq!(block.of_tokens(0..3), block);
     }
 
     #[test]

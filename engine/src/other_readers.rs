@@ -336,7 +336,7 @@ fn heads_together_are_read_as_the_reader_reads_them() {
             .collect();
         let salience: Vec<f32> = read.salience.iter().map(|token| token.score).collect();
         assert_eq!(relative, salience);
-        assert!(surveyed.keys.tokens() >= read.passages[0].1.tokens());
+        assert!(surveyed.keys.tokens() > read.passages[0].1.tokens());
     }
 }
 
@@ -359,4 +359,15 @@ async fn a_model_without_a_head_file_works_by_the_fallback() {
     let question = engine.question("What is the code?").await.unwrap();
     let scores = engine.attention_scores(&question, &keys);
     assert!(scores.len() == 2 && scores.iter().all(|score| score.is_finite() && *score != 0.0));
+
+    // The fallback marks main points with every head and keeps the keys of the last layer alone.
+    let survey = Survey::start(&config, None).unwrap();
+    let every: Vec<usize> = (0..survey.heads().len()).collect();
+    for (surveyed, keys) in survey.read(turns()).await.unwrap().iter().zip(&keys) {
+        assert_eq!(
+            surveyed.main_point_keys(&every, config.reader.keep).tokens(),
+            keys.tokens()
+        );
+        assert!(surveyed.keys.tokens() > keys.tokens());
+    }
 }

@@ -17,7 +17,8 @@ use crate::reading::within;
 use crate::salience::mean_over_heads;
 use crate::spans::{ScoredToken, main_point};
 use crate::{
-    Calibration, Encoding, EngineConfig, EngineError, Head, KeyBlock, QueryBlock, Question, ReaderConfig, TurnText,
+    Calibration, Encoding, EngineConfig, EngineError, Head, KeyBlock, QueryBlock, Question, ReaderConfig, Span,
+    TurnText,
 };
 
 /// A reader whose lower heads can be looked at one by one.
@@ -174,14 +175,7 @@ impl SurveyedTurn {
     /// content tokens are kept.
     #[must_use]
     pub fn main_point(&self, heads: &[usize], keep: f32) -> Vec<Vec<f32>> {
-        let rows = heads.iter().map(|head| self.attention(*head));
-        let scores = mean_over_heads(rows, self.tokens.len());
-        let tokens: Vec<ScoredToken> = self
-            .tokens
-            .iter()
-            .zip(scores)
-            .map(|(token, score)| ScoredToken { score, ..*token })
-            .collect();
+        let tokens = self.scored(heads);
         let passages = self.passages.iter();
         passages
             .map(|(range, encoding)| {
@@ -189,6 +183,32 @@ impl SurveyedTurn {
                 encoding.pool(&within(&spans, range))
             })
             .collect()
+    }
+
+    /// Of the turn's keys, those of the main point's tokens, as a reading keeps them.
+    #[must_use]
+    pub fn main_point_keys(&self, heads: &[usize], keep: f32) -> KeyBlock {
+        let tokens = self.scored(heads);
+        let passages = self.passages.iter();
+        let spans: Vec<Span> = passages
+            .flat_map(|(range, _)| main_point(&self.text, range.clone(), &tokens, keep))
+            .collect();
+        let kept = |token: &ScoredToken| {
+            spans
+                .iter()
+                .any(|span| token.start < span.end && token.end > span.start)
+        };
+        let content = tokens.iter().filter(|token| token.content).enumerate();
+        self.keys
+            .of_tokens(content.filter(|(_, token)| kept(token)).map(|(position, _)| position))
+    }
+
+    /// The turn's tokens as these heads score them together.
+    fn scored(&self, heads: &[usize]) -> Vec<ScoredToken> {
+        let rows = heads.iter().map(|head| self.attention(*head));
+        let scores = mean_over_heads(rows, self.tokens.len());
+        let tokens = self.tokens.iter().zip(scores);
+        tokens.map(|(token, score)| ScoredToken { score, ..*token }).collect()
     }
 
     /// Per passage, the vector of all of it.

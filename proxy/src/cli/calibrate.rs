@@ -79,11 +79,17 @@ pub(super) async fn run(arguments: CalibrateArguments) -> Result<(), CliError> {
     config.reader.keep = arguments.keep.unwrap_or(config.reader.keep);
     let survey = start(&config, arguments.layers)?;
 
-    let part = gather::survey(&survey, &to_choose, "choosing").await?;
-    let chosen = choose_heads(&survey, &part, config.reader.keep);
+    let keep = config.reader.keep;
+    // Searching heads are chosen over all keys, so that main points do not decide which are found, and reported as the
+    // proxy searches: over the main points' keys.
+    let part = gather::survey(&survey, &to_choose, |turn| turn.keys.clone()).await?;
+    let chosen = choose_heads(&survey, &part, keep);
     drop(part);
-    let part = gather::survey(&survey, &to_report, "reporting").await?;
-    let report = Report::of(&survey, &part, &chosen, config.reader.keep);
+    let part = gather::survey(&survey, &to_report, |turn| {
+        turn.main_point_keys(&chosen.main_point, keep)
+    })
+    .await?;
+    let report = Report::of(&survey, &part, &chosen, keep);
     head_file::write(&arguments.out, &survey.calibration(&chosen.main_point, &chosen.search))?;
     if arguments.json {
         report.print_json(&arguments.out)

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
-use mainpoint_engine::{SearchScope, Survey, SurveyedTurn};
+use mainpoint_engine::{KeyBlock, SearchScope, Survey, SurveyedTurn};
 
 use super::labelled::{Conversation, Question};
 use crate::cli::CliError;
@@ -33,16 +33,17 @@ pub(super) struct Asked {
     attention: Vec<Vec<f32>>,
 }
 
-/// Reads and asks with every head.
+/// Reads and asks with every head. Questions attend to the keys that `kept` gives of each turn; the others are let go.
 pub(super) async fn survey(
     survey: &Survey,
     conversations: &[&Conversation],
-    purpose: &str,
+    kept: impl Fn(&SurveyedTurn) -> KeyBlock,
 ) -> Result<Vec<Surveyed>, CliError> {
     let mut part = Vec::with_capacity(conversations.len());
     for conversation in conversations {
-        let mut turns = read(survey, conversation, purpose).await?;
-        let keys = turns.iter_mut().map(|turn| std::mem::take(&mut turn.keys)).collect();
+        let mut turns = read(survey, conversation).await?;
+        let keys = turns.iter().map(&kept).collect();
+        turns.iter_mut().for_each(|turn| turn.keys = KeyBlock::default());
         let scope = Arc::new(survey.scope(keys));
         let asked = ask_all(survey, &scope, conversation).await?;
         part.push(Surveyed { turns, asked });
@@ -50,9 +51,9 @@ pub(super) async fn survey(
     Ok(part)
 }
 
-async fn read(survey: &Survey, conversation: &Conversation, purpose: &str) -> Result<Vec<SurveyedTurn>, CliError> {
+async fn read(survey: &Survey, conversation: &Conversation) -> Result<Vec<SurveyedTurn>, CliError> {
     let total = conversation.sessions.iter().map(Vec::len).sum();
-    let label = format!("reading {} for {purpose}", conversation.name);
+    let label = format!("reading {}", conversation.name);
     let progress = Progress::StandardError.steps(&label, total);
     let mut turns = Vec::with_capacity(total);
     for session in &conversation.sessions {

@@ -43,11 +43,11 @@ impl Report {
                 Found::over(part, |turns| turns.by_main_point(&all, keep)),
             ),
             (
-                "attention search, chosen heads",
+                "attention to main points, chosen heads",
                 Found::over(part, |turns| turns.by_attention(&chosen.search)),
             ),
             (
-                "attention search, all heads",
+                "attention to main points, all heads",
                 Found::over(part, |turns| turns.by_attention(&all)),
             ),
         ];
