@@ -10,8 +10,12 @@ use crate::keys::{HeadQueries, KeyBlock, QueryBlock};
 
 /// One score per candidate; above 0 means more attention than the content-free question pays.
 pub(crate) fn scores(question: &QueryBlock, content_free: &QueryBlock, candidates: &[KeyBlock]) -> Vec<f32> {
+    scores_over(question, &token_attention(content_free, candidates), candidates)
+}
+
+/// The same, with the content-free question's attention on each token of the candidates.
+pub(crate) fn scores_over(question: &QueryBlock, blank: &[f32], candidates: &[KeyBlock]) -> Vec<f32> {
     let asked = token_attention(question, candidates);
-    let blank = token_attention(content_free, candidates);
     let mut at = 0;
     candidates
         .iter()
@@ -28,7 +32,7 @@ pub(crate) fn scores(question: &QueryBlock, content_free: &QueryBlock, candidate
 }
 
 /// Mean attention over heads and query tokens on each token of the candidates, in order.
-fn token_attention(queries: &QueryBlock, candidates: &[KeyBlock]) -> Vec<f32> {
+pub(crate) fn token_attention(queries: &QueryBlock, candidates: &[KeyBlock]) -> Vec<f32> {
     let total: usize = candidates
         .iter()
         .map(|candidate| usable_tokens(queries, candidate))
@@ -149,6 +153,25 @@ mod tests {
         let found = scores(&asked, &queries(&[0.0, 0.0, 0.0, 0.0]), &candidates);
         assert_eq!(found.len(), 3);
         assert!(found.iter().sum::<f32>().abs() < 1e-5);
+    }
+
+    #[test]
+    fn heads_together_score_the_mean_of_what_each_scores_alone() {
+        let candidates = [
+            block(&[[1.0, 2.0, 0.0, -1.0], [0.0, 3.0, 0.2, 0.0]]),
+            block(&[[0.5, 0.1, 4.0, 2.0]]),
+        ];
+        let mut both = queries(&[0.3, -0.2, 0.9, 0.4, 1.0, 1.0, 0.0, 0.0]);
+        both.heads.push(HeadQueries {
+            slot: 0,
+            values: vec![-1.0, 0.4, 0.2, 0.0, 0.0, 0.7, 0.1, 0.3],
+        });
+        let together = scores_over(&both, &[0.0; 3], &candidates);
+        let alone = [0, 1].map(|head| scores_over(&both.only(head), &[0.0; 3], &candidates));
+        for (candidate, score) in together.iter().enumerate() {
+            assert!((score - (alone[0][candidate] + alone[1][candidate]) / 2.0).abs() < 1e-6);
+        }
+        assert!(both.only(2).heads.is_empty());
     }
 
     #[test]

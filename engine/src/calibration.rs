@@ -63,6 +63,41 @@ impl Calibration {
             .unwrap_or(0)
     }
 
+    /// The number of lower layers among which keys are kept.
+    pub(crate) fn key_layers(&self) -> u32 {
+        self.search_layers().last().map_or(0, |layer| layer + 1)
+    }
+
+    /// All heads of the lower `layers` layers, for both purposes.
+    pub(crate) fn of_every_head(layers: u32, sha256: &str, geometry: &Geometry) -> Self {
+        let heads = heads_below(layers, geometry);
+        Self {
+            version: 1,
+            model_sha256: sha256.to_owned(),
+            main_point_heads: heads.clone(),
+            search_heads: heads,
+        }
+    }
+
+    /// The calibration as it is written to a file.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let list = |heads: &[Head]| {
+            let heads: Vec<String> = heads
+                .iter()
+                .map(|Head(layer, head)| format!("[{layer}, {head}]"))
+                .collect();
+            heads.join(", ")
+        };
+        format!(
+            "{{\n  \"version\": {},\n  \"model_sha256\": {:?},\n  \"main_point_heads\": [{}],\n  \"search_heads\": [{}]\n}}\n",
+            self.version,
+            self.model_sha256,
+            list(&self.main_point_heads),
+            list(&self.search_heads)
+        )
+    }
+
     /// The layers that keys are kept of, ascending.
     pub(crate) fn search_layers(&self) -> Vec<u32> {
         self.search_heads
@@ -103,22 +138,20 @@ impl Calibration {
     }
 
     fn fallback(sha256: &str, geometry: &Geometry) -> Self {
-        let layers = geometry.layers.div_ceil(3);
+        let layers = lower_third(geometry);
         tracing::warn!(
             sha256,
             layers,
             "no calibration for this reader: all heads of its lower layers are used"
         );
-        let heads: Vec<Head> = (0..layers)
-            .flat_map(|layer| (0..geometry.heads).map(move |head| Head(layer, head)))
-            .collect();
         let last = layers.saturating_sub(1);
-        let search_heads = heads.iter().copied().filter(|head| head.0 == last).collect();
+        let every = Self::of_every_head(layers, sha256, geometry);
         Self {
-            version: 1,
-            model_sha256: sha256.to_owned(),
-            main_point_heads: heads,
-            search_heads,
+            search_heads: heads_below(layers, geometry)
+                .into_iter()
+                .filter(|head| head.0 == last)
+                .collect(),
+            ..every
         }
     }
 
@@ -139,5 +172,50 @@ impl Calibration {
             }
         }
         Ok(())
+    }
+}
+
+/// How many layers are read of a model that nothing is known about.
+pub(crate) fn lower_third(geometry: &Geometry) -> u32 {
+    geometry.layers.div_ceil(3)
+}
+
+fn heads_below(layers: u32, geometry: &Geometry) -> Vec<Head> {
+    (0..layers)
+        .flat_map(|layer| (0..geometry.heads).map(move |head| Head(layer, head)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn heads() -> impl Strategy<Value = Vec<Head>> {
+        proptest::collection::vec((0_u32..99, 0_u32..99).prop_map(|(layer, head)| Head(layer, head)), 1..9)
+    }
+
+    proptest! {
+        #[test]
+        fn a_written_file_gives_the_calibration_back(main_point_heads in heads(), search_heads in heads()) {
+            let calibration = Calibration {
+                version: 1,
+                model_sha256: "0a".repeat(32),
+                main_point_heads,
+                search_heads,
+            };
+            let read: Calibration = serde_json::from_str(&calibration.to_json()).unwrap();
+            prop_assert_eq!(read, calibration);
+        }
+    }
+
+    #[test]
+    fn what_is_built_in_is_written_as_calibrate_writes_it() {
+        for text in BUILT_IN {
+            let read: Calibration = serde_json::from_str(text).unwrap();
+            assert_eq!(read.to_json(), *text);
+        }
     }
 }

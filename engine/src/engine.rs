@@ -3,6 +3,7 @@
 //! It joins the parts (reader, questioner, embedder, generator), each on its own thread. It must
 //! not know how a part works inside.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -19,6 +20,7 @@ use crate::model::{Model, Role, sha256_of_file};
 use crate::passages::passages;
 use crate::question::Questioner;
 use crate::reader::{ReadJob, ReadTurn, Reader};
+use crate::reading::within;
 use crate::{
     EngineConfig, EngineError, KeyBlock, Passage, QueryBlock, Question, ReadRequest, ReaderConfig, TurnReading,
     TurnText, attention_search,
@@ -123,11 +125,7 @@ impl Engine {
         let ranges: Vec<_> = request
             .turns
             .iter()
-            .map(|turn| {
-                passages(&turn.text, PASSAGE_TOKENS, |text| {
-                    count_tokens(&parts.embedder_model.llama, text)
-                })
-            })
+            .map(|turn| passages_of(&parts.embedder_model, &turn.text))
             .collect();
         let first = request.context.len();
         let turns: Vec<TurnText> = request.context.into_iter().chain(request.turns).collect();
@@ -150,13 +148,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Busy`], [`EngineError::Stopped`], or a failed pass.
     pub async fn question(&self, text: &str) -> Result<Question, EngineError> {
-        let kept = tail_of(text, PASSAGE_TOKENS, |text| {
-            count_tokens(&self.parts.embedder_model.llama, text)
-        });
-        let item = EncodeItem {
-            text: kept.to_owned(),
-            context: None,
-        };
+        let item = question_item(&self.parts.embedder_model, text);
         let (vector, queries) = tokio::join!(
             self.parts.question_embedder.call(vec![item]),
             self.parts.questioner.call(text.to_owned())
@@ -270,7 +262,7 @@ impl Engine {
         &self,
         turns: &[TurnText],
         first: usize,
-        ranges: &[Vec<std::ops::Range<usize>>],
+        ranges: &[Vec<Range<usize>>],
         read: Vec<ReadTurn>,
     ) -> Result<Vec<TurnReading>, EngineError> {
         let mix_in = self.parts.context_mix > 0.0;
@@ -307,10 +299,7 @@ impl Engine {
             let with_context = mix_in && first + index > 0;
             let mut found = Vec::with_capacity(ranges.len());
             for ((spans, keys), range) in turn.passages.into_iter().zip(ranges) {
-                let local: Vec<_> = spans
-                    .iter()
-                    .map(|span| (span.start - range.start, span.end - range.start))
-                    .collect();
+                let local = within(&spans, range);
                 let own = encodings
                     .next()
                     .map(|encoding| encoding.pool(&local))
@@ -365,7 +354,7 @@ fn start_reader(
 }
 
 /// Starts the questioner and asks it for the content-free question.
-fn start_questioner(
+pub(crate) fn start_questioner(
     model: &Model,
     calibration: &Calibration,
     threads: usize,
@@ -385,7 +374,7 @@ fn start_questioner(
     Ok((questioner, content_free))
 }
 
-fn start_embedder(
+pub(crate) fn start_embedder(
     model: &Model,
     threads: usize,
     queue: usize,
@@ -407,7 +396,8 @@ fn start_generator(model: &Model, threads: usize) -> Result<GeneratorActor, Engi
     })
 }
 
-fn check(config: &EngineConfig) -> Result<(), EngineError> {
+/// Checks what no type can say.
+pub(crate) fn check(config: &EngineConfig) -> Result<(), EngineError> {
     let reader = &config.reader;
     let setting = |key, value: String, allowed| Err(EngineError::Setting { key, value, allowed });
     if !(reader.keep > 0.0 && reader.keep <= 1.0) {
@@ -427,6 +417,20 @@ fn check(config: &EngineConfig) -> Result<(), EngineError> {
         );
     }
     Ok(())
+}
+
+/// The byte ranges of a text that fit the embedder.
+pub(crate) fn passages_of(embedder: &Model, text: &str) -> Vec<Range<usize>> {
+    passages(text, PASSAGE_TOKENS, |text| count_tokens(&embedder.llama, text))
+}
+
+/// A question as it is embedded: as much of its end as fits.
+pub(crate) fn question_item(embedder: &Model, text: &str) -> EncodeItem {
+    let kept = tail_of(text, PASSAGE_TOKENS, |text| count_tokens(&embedder.llama, text));
+    EncodeItem {
+        text: kept.to_owned(),
+        context: None,
+    }
 }
 
 /// The longest end of a text, cut at a word, that has at most `limit` tokens.

@@ -31,6 +31,17 @@ pub(crate) struct HeadQueries {
     pub(crate) values: Vec<f32>,
 }
 
+impl QueryBlock {
+    /// The queries of one head alone; none if there is no such head.
+    pub(crate) fn only(&self, head: usize) -> Self {
+        Self {
+            width: self.width,
+            tokens: self.tokens,
+            heads: self.heads.get(head).cloned().into_iter().collect(),
+        }
+    }
+}
+
 const MAGIC: [u8; 4] = *b"MPK1";
 const HEADER: usize = 12;
 
@@ -56,6 +67,18 @@ impl KeyBlock {
         )]
         self.values
             .extend(key.iter().map(|value| (value / scale).round() as i8));
+    }
+
+    /// A block of some of its tokens, given by their positions.
+    pub(crate) fn of_tokens(&self, tokens: impl Iterator<Item = usize>) -> Self {
+        let mut block = Self::new(self.slots, self.width);
+        for token in tokens {
+            let (from, to) = (token * self.slots, (token + 1) * self.slots);
+            let values = self.values.get(from * self.width..to * self.width);
+            block.scales.extend(self.scales.get(from..to).unwrap_or_default());
+            block.values.extend(values.unwrap_or_default());
+        }
+        block
     }
 
     /// How many tokens the block has keys of.
@@ -142,6 +165,20 @@ mod tests {
         fn other_bytes_are_refused_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let _ = KeyBlock::from_bytes(&bytes).is_err();
         }
+    }
+
+    #[test]
+    fn some_tokens_keep_their_keys() {
+        let mut block = KeyBlock::new(2, 2);
+        for token in [1.0, 2.0, 3.0] {
+            block.push(&[token, 0.0]);
+            block.push(&[0.0, token]);
+        }
+        let some = block.of_tokens([0, 2].into_iter());
+        assert_eq!(some.tokens(), 2);
+        assert_eq!(some.scales[2..], block.scales[4..]);
+        assert_eq!(some.values[4..], block.values[8..]);
+        assert_eq!(block.of_tokens(0..3), block);
     }
 
     #[test]

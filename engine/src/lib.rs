@@ -18,12 +18,16 @@ mod ffi;
 mod generate;
 mod keys;
 mod model;
+mod nodes;
+#[cfg(test)]
+mod other_readers;
 mod passages;
 mod question;
 mod reader;
 mod reading;
 mod salience;
 mod spans;
+mod survey;
 mod tokens;
 #[cfg(test)]
 mod truth;
@@ -40,3 +44,4 @@ pub use keys::{KeyBlock, QueryBlock};
 pub use model::sha256_of_file;
 pub use question::Question;
 pub use reading::{Passage, ReadRequest, Span, TokenSalience, TurnReading, TurnText};
+pub use survey::{SearchScope, Survey, SurveyedTurn};

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use llama_cpp_2::llama_backend::LlamaBackend;
-use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
+use llama_cpp_2::model::{LlamaModel, RopeType};
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 use sha2::{Digest, Sha256};
 
@@ -32,8 +32,20 @@ pub(crate) struct Geometry {
     /// Dimensions of one head's key and query.
     pub(crate) head_width: usize,
     rotated: usize,
+    pairing: Pairing,
     base: f32,
     sliding: Option<Sliding>,
+}
+
+/// Which dimensions RoPE turns together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pairing {
+    /// The first half with the second (NEOX).
+    Halves,
+    /// Each even dimension with the next.
+    Neighbours,
+    /// None: the model has no RoPE.
+    Absent,
 }
 
 /// Layers that see only a window of the text, and rotate by another base.
@@ -141,6 +153,7 @@ impl Geometry {
             key_heads: llama.n_head_kv().max(1),
             head_width,
             rotated: count("rope.dimension_count").unwrap_or(head_width),
+            pairing: Pairing::of(llama.rope_type()),
             base: number("rope.freq_base").unwrap_or(10_000.0),
             sliding,
         }
@@ -159,7 +172,12 @@ impl Geometry {
             .map(|sliding| sliding.window)
     }
 
-    /// Rotates a query or key in place as RoPE (NEOX pairing) does at `position`.
+    /// Whether the model rotates queries and keys at all.
+    pub(crate) fn rotates(&self) -> bool {
+        self.pairing != Pairing::Absent
+    }
+
+    /// Rotates a query or key in place as RoPE does at `position`.
     pub(crate) fn rotate(&self, layer: u32, position: f32, vector: &mut [f32]) {
         let base = self
             .sliding
@@ -167,12 +185,28 @@ impl Geometry {
             .filter(|sliding| sliding.is_local(layer))
             .map_or(self.base, |sliding| sliding.base);
         let half = self.rotated.min(vector.len()) / 2;
-        let (low, high) = vector.split_at_mut(half);
-        for (index, (x, y)) in low.iter_mut().zip(high.iter_mut()).enumerate() {
+        for index in 0..half {
+            let (first, second) = match self.pairing {
+                Pairing::Halves => (index, index + half),
+                Pairing::Neighbours => (2 * index, 2 * index + 1),
+                Pairing::Absent => return,
+            };
             #[expect(clippy::cast_precision_loss, reason = "dimensions are small")]
             let angle = position * base.powf(-(index as f32) / half as f32);
             let (sine, cosine) = angle.sin_cos();
-            (*x, *y) = (*x * cosine - *y * sine, *x * sine + *y * cosine);
+            let (x, y) = (vector[first], vector[second]);
+            (vector[first], vector[second]) = (x * cosine - y * sine, x * sine + y * cosine);
+        }
+    }
+}
+
+impl Pairing {
+    fn of(rope: Option<RopeType>) -> Self {
+        match rope {
+            Some(RopeType::Norm) => Self::Neighbours,
+            // The sections of the other kinds turn alike as long as there is only text.
+            Some(_) => Self::Halves,
+            None => Self::Absent,
         }
     }
 }

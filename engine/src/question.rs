@@ -6,9 +6,10 @@ use crate::calibration::Calibration;
 use crate::ffi::attention::{AttentionContext, AttentionOptions, FlashAttention};
 use crate::keys::{HeadQueries, QueryBlock};
 use crate::model::Model;
+use crate::nodes::Nodes;
 use crate::reader::slots;
-use crate::salience::{LayerVectors, QUERIES};
-use crate::tokens::tokenize;
+use crate::salience::LayerVectors;
+use crate::tokens::{opening, tokenize};
 
 /// A question, ready to be searched with.
 #[derive(Debug, Clone)]
@@ -24,6 +25,7 @@ pub(crate) struct Questioner<'model> {
     model: &'model Model,
     context: AttentionContext<'model>,
     calibration: Calibration,
+    nodes: Nodes,
 }
 
 /// Tokens of the longest question; of a longer one the end is kept, which is where the question is.
@@ -39,11 +41,13 @@ impl<'model> Questioner<'model> {
             threads,
             flash_attention: FlashAttention::Off,
         };
-        let context = AttentionContext::new(&model.llama, options)?;
+        let mut context = AttentionContext::new(&model.llama, options)?;
+        let nodes = Nodes::of(&mut context, model, calibration.key_layers())?;
         Ok(Self {
             model,
             context,
             calibration,
+            nodes,
         })
     }
 
@@ -53,7 +57,7 @@ impl<'model> Questioner<'model> {
         let body = tokenize(model, text)?;
         let head = tokenize(model, "Question:")?;
         let tail = tokenize(model, "\nAnswer:")?;
-        let mut ids: Vec<_> = std::iter::once(model.vocab().bos()).collect();
+        let mut ids: Vec<_> = std::iter::once(opening(model)).collect();
         let room = WINDOW - 1 - head.len() - tail.len();
         if body.len() > room {
             ids.extend(
@@ -71,12 +75,10 @@ impl<'model> Questioner<'model> {
                     .map(|token| token.id),
             );
         }
-        let mut observer = LayerVectors::new(QUERIES, self.calibration.search_layers());
+        let mut observer = LayerVectors::new(&self.nodes.queries, self.calibration.search_layers());
         self.context.pass(&ids, &mut observer)?;
         if !observer.complete() {
-            return Err(EngineError::NoAttention(
-                "no normed queries were seen in some layer".into(),
-            ));
+            return Err(EngineError::NoAttention("no queries were seen in some layer".into()));
         }
         Ok(self.block(&observer, ids.len()))
     }
@@ -100,7 +102,9 @@ impl<'model> Questioner<'model> {
                 for token in 1..tokens {
                     let at = (token * heads + head.1 as usize) * width;
                     let mut query = values.get(at..at + width)?.to_vec();
-                    geometry.rotate(head.0, POSITION, &mut query);
+                    if self.nodes.rotates(head.0) {
+                        geometry.rotate(head.0, POSITION, &mut query);
+                    }
                     queries.extend(query.iter().map(|value| value * scale));
                 }
                 Some(HeadQueries { slot, values: queries })

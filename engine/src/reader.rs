@@ -10,10 +10,11 @@ use llama_cpp_2::token::LlamaToken;
 use crate::calibration::Calibration;
 use crate::ffi::attention::{AttentionContext, AttentionOptions, FlashAttention};
 use crate::model::{Geometry, Model};
+use crate::nodes::Nodes;
 use crate::reading::{Span, TokenSalience, TurnText};
-use crate::salience::{KEYS, LayerVectors, ReadingObserver, TurnAttention, mean_over_heads};
+use crate::salience::{LayerVectors, ReadingObserver, TurnAttention, mean_over_heads, normalised};
 use crate::spans::{ScoredToken, main_point};
-use crate::tokens::{TextToken, tokenize};
+use crate::tokens::{TextToken, opening, tokenize};
 use crate::window::{Limits, Window, plan};
 use crate::{EngineError, KeyBlock, ReaderConfig};
 
@@ -35,12 +36,24 @@ pub(crate) struct ReadTurn {
     pub(crate) passages: Vec<(Vec<Span>, KeyBlock)>,
 }
 
+/// What every head shows of one turn.
+#[derive(Debug, Clone)]
+pub(crate) struct HeadReading {
+    /// Without a score.
+    pub(crate) tokens: Vec<ScoredToken>,
+    /// Per main-point head of the calibration: its attention on each token, normalised.
+    pub(crate) heads: Vec<Vec<f32>>,
+    /// The keys of every content token.
+    pub(crate) keys: KeyBlock,
+}
+
 /// The attention reader.
 pub(crate) struct Reader<'model> {
     model: &'model LlamaModel,
     geometry: &'model Geometry,
     context: AttentionContext<'model>,
     calibration: Calibration,
+    nodes: Nodes,
     limits: Limits,
     keep: f32,
 }
@@ -56,7 +69,8 @@ struct Rendered {
 
 /// What was collected for one turn over all its passes.
 struct Collected {
-    scores: Vec<f32>,
+    /// Per main-point head: its attention on each token, normalised.
+    heads: Vec<Vec<f32>>,
     content: Vec<bool>,
     keys: Vec<Vec<f32>>,
 }
@@ -75,11 +89,14 @@ impl<'model> Reader<'model> {
             threads: config.threads,
             flash_attention,
         };
+        let mut context = AttentionContext::new(&model.llama, options)?;
+        let nodes = Nodes::of(&mut context, model, calibration.key_layers())?;
         let mut reader = Self {
             model: &model.llama,
             geometry: &model.geometry,
-            context: AttentionContext::new(&model.llama, options)?,
+            context,
             calibration,
+            nodes,
             limits: Limits {
                 window: config.window_tokens - 1,
                 context: config.context_tokens,
@@ -92,24 +109,7 @@ impl<'model> Reader<'model> {
 
     /// Reads the turns of a job from `first` on.
     pub(crate) fn read(&mut self, job: &ReadJob) -> Result<Vec<ReadTurn>, EngineError> {
-        let rendered = job
-            .turns
-            .iter()
-            .map(|turn| render(self.model, turn))
-            .collect::<Result<Vec<_>, _>>()?;
-        let counts: Vec<usize> = rendered.iter().map(|turn| turn.tokens.len()).collect();
-        let mut collected: Vec<Collected> = job.turns[job.first..]
-            .iter()
-            .zip(&rendered[job.first..])
-            .map(|(turn, rendered)| Collected {
-                scores: Vec::new(),
-                content: rendered.content_of(&turn.text),
-                keys: Vec::new(),
-            })
-            .collect();
-        for window in plan(&counts, job.first, self.limits) {
-            self.pass(&rendered, job.first, &window, &mut collected)?;
-        }
+        let (rendered, collected) = self.collect(&job.turns, job.first)?;
         Ok(job.turns[job.first..]
             .iter()
             .zip(&rendered[job.first..])
@@ -117,6 +117,49 @@ impl<'model> Reader<'model> {
             .zip(&job.passages)
             .map(|(((turn, rendered), collected), passages)| self.finish(turn, rendered, collected, passages))
             .collect())
+    }
+
+    /// Reads turns and keeps every head apart.
+    pub(crate) fn survey(&mut self, turns: &[TurnText]) -> Result<Vec<HeadReading>, EngineError> {
+        let (rendered, collected) = self.collect(turns, 0)?;
+        let surveyed = rendered.iter().zip(collected).map(|(rendered, collected)| {
+            let unscored = vec![0.0; rendered.tokens.len()];
+            let tokens = rendered.scored(&unscored, &collected.content);
+            let whole = Span {
+                start: 0,
+                end: rendered.length,
+                salience: 1.0,
+            };
+            HeadReading {
+                keys: self.keys_of(&[whole], &tokens, &collected),
+                tokens,
+                heads: collected.heads,
+            }
+        });
+        Ok(surveyed.collect())
+    }
+
+    /// Reads the turns from `first` on; all are rendered.
+    fn collect(&mut self, turns: &[TurnText], first: usize) -> Result<(Vec<Rendered>, Vec<Collected>), EngineError> {
+        let rendered = turns
+            .iter()
+            .map(|turn| render(self.model, turn))
+            .collect::<Result<Vec<_>, _>>()?;
+        let counts: Vec<usize> = rendered.iter().map(|turn| turn.tokens.len()).collect();
+        let heads = self.calibration.main_point_heads.len();
+        let mut collected: Vec<Collected> = turns[first..]
+            .iter()
+            .zip(&rendered[first..])
+            .map(|(turn, rendered)| Collected {
+                heads: vec![Vec::new(); heads],
+                content: rendered.content_of(&turn.text),
+                keys: Vec::new(),
+            })
+            .collect();
+        for window in plan(&counts, first, self.limits) {
+            self.pass(&rendered, first, &window, &mut collected)?;
+        }
+        Ok((rendered, collected))
     }
 
     /// Computes one window and appends what it shows to the turns it reads.
@@ -127,7 +170,7 @@ impl<'model> Reader<'model> {
         window: &Window,
         collected: &mut [Collected],
     ) -> Result<(), EngineError> {
-        let mut ids = vec![self.model.vocab().bos()];
+        let mut ids = vec![opening(self.model)];
         let mut ranges = Vec::new();
         for (index, piece) in window.pieces.iter().enumerate() {
             let start = ids.len();
@@ -144,7 +187,9 @@ impl<'model> Reader<'model> {
         for (piece, range) in window.pieces[window.read_from..].iter().zip(&ranges) {
             let turn = &mut collected[piece.turn - first];
             let content = &turn.content[piece.tokens.clone()];
-            turn.scores.extend(mean_over_heads(&received, range.clone(), content));
+            for (head, received) in turn.heads.iter_mut().zip(&received) {
+                head.extend(normalised(received, range.clone(), content));
+            }
             turn.keys
                 .extend(range.clone().map(|token| self.key_vectors(&keys, token)));
         }
@@ -158,7 +203,7 @@ impl<'model> Reader<'model> {
     ) -> Result<(Vec<Vec<f32>>, LayerVectors), EngineError> {
         let mut observer = ReadingObserver {
             attention: TurnAttention::new(ids.len(), turns, &self.calibration.main_point_heads, self.geometry),
-            keys: LayerVectors::new(KEYS, self.calibration.search_layers()),
+            keys: LayerVectors::new(&self.nodes.keys, self.calibration.search_layers()),
         };
         self.context.pass(ids, &mut observer)?;
         if !observer.attention.complete() {
@@ -167,9 +212,7 @@ impl<'model> Reader<'model> {
             ));
         }
         if !observer.keys.complete() {
-            return Err(EngineError::NoAttention(
-                "no normed keys were seen in some layer; attention search needs a model with key norms".into(),
-            ));
+            return Err(EngineError::NoAttention("no keys were seen in some layer".into()));
         }
         Ok((observer.attention.received, observer.keys))
     }
@@ -194,21 +237,10 @@ impl<'model> Reader<'model> {
         collected: &Collected,
         passages: &[Range<usize>],
     ) -> ReadTurn {
-        let tokens: Vec<ScoredToken> = rendered
-            .tokens
-            .iter()
-            .zip(collected.scores.iter().zip(&collected.content))
-            .map(|(token, (score, content))| {
-                let own = rendered.own(token);
-                ScoredToken {
-                    start: own.start,
-                    end: own.end,
-                    score: *score,
-                    content: *content,
-                }
-            })
-            .collect();
-        let strongest = collected.scores.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+        let heads = collected.heads.iter().map(Vec::as_slice);
+        let scores = mean_over_heads(heads, rendered.tokens.len());
+        let tokens = rendered.scored(&scores, &collected.content);
+        let strongest = scores.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
         let salience = tokens
             .iter()
             .filter(|token| token.start < token.end)
@@ -254,7 +286,7 @@ impl<'model> Reader<'model> {
             text: "The locker code is 4471, remember it.".into(),
         };
         let rendered = render(self.model, &turn)?;
-        let mut ids = vec![self.model.vocab().bos()];
+        let mut ids = vec![opening(self.model)];
         ids.extend(rendered.tokens.iter().map(|token| token.id));
         let own = 1..ids.len();
         let (received, _) = self.capture(&ids, std::slice::from_ref(&own))?;
@@ -277,6 +309,22 @@ impl Rendered {
         let start = token.start.max(self.prefix) - self.prefix;
         let end = token.end.saturating_sub(self.prefix).min(self.length);
         if start < end { start..end } else { 0..0 }
+    }
+
+    fn scored(&self, scores: &[f32], content: &[bool]) -> Vec<ScoredToken> {
+        self.tokens
+            .iter()
+            .zip(scores.iter().zip(content))
+            .map(|(token, (score, content))| {
+                let own = self.own(token);
+                ScoredToken {
+                    start: own.start,
+                    end: own.end,
+                    score: *score,
+                    content: *content,
+                }
+            })
+            .collect()
     }
 
     /// Which tokens have a letter or a digit of the turn's own text.

@@ -1,5 +1,7 @@
 //! What goes into a reading and what comes out of it. It must not know how it is computed.
 
+use std::ops::Range;
+
 use crate::KeyBlock;
 
 /// One turn of a conversation, as the reader sees it: `"{speaker}: {text}\n"`.
@@ -66,4 +68,12 @@ pub struct Span {
     pub end: usize,
     /// The strongest token's attention relative to the turn's strongest token, in 0..=1.
     pub salience: f32,
+}
+
+/// Spans of a turn as bytes of one of its passages.
+pub(crate) fn within(spans: &[Span], passage: &Range<usize>) -> Vec<(usize, usize)> {
+    spans
+        .iter()
+        .map(|span| (span.start - passage.start, span.end - passage.start))
+        .collect()
 }

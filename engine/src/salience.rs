@@ -2,12 +2,13 @@
 //!
 //! It must not know how windows are planned or what the numbers are used for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::Head;
 use crate::ffi::attention::{Flow, Observer, TensorView};
 use crate::model::Geometry;
+use crate::nodes::Node;
 
 /// Attention that each token receives from the later tokens of its own turn, per head.
 pub(crate) struct TurnAttention<'a> {
@@ -19,11 +20,13 @@ pub(crate) struct TurnAttention<'a> {
     seen: Vec<bool>,
 }
 
-/// The keys of every token of a window, before RoPE, per layer: `(token * key_heads + head) * width ..`.
+/// The keys or queries of every token of a window, before RoPE, per layer: `(token * heads + head) * width ..`.
 pub(crate) struct LayerVectors {
-    name: &'static str,
+    node: Node,
     layers: Vec<u32>,
     pub(crate) by_layer: BTreeMap<u32, Vec<f32>>,
+    /// Layers of which nothing more will be taken.
+    settled: BTreeSet<u32>,
 }
 
 /// A whole reading pass: attention within turns and keys, stopping as soon as both are complete.
@@ -33,11 +36,7 @@ pub(crate) struct ReadingObserver<'a> {
 }
 
 /// The name of a layer's softmax, rows of which are attention.
-const SOFTMAX: &str = "kq_soft_max";
-/// The name of a layer's keys after their norm and before RoPE.
-pub(crate) const KEYS: &str = "Kcur_normed";
-/// The name of a layer's queries after their norm and before RoPE.
-pub(crate) const QUERIES: &str = "Qcur_normed";
+pub(crate) const SOFTMAX: &str = "kq_soft_max";
 
 impl<'a> TurnAttention<'a> {
     pub(crate) fn new(tokens: usize, turns: &'a [Range<usize>], heads: &'a [Head], geometry: &'a Geometry) -> Self {
@@ -100,26 +99,38 @@ impl<'a> TurnAttention<'a> {
 }
 
 impl LayerVectors {
-    pub(crate) fn new(name: &'static str, layers: Vec<u32>) -> Self {
+    pub(crate) fn new(node: &Node, layers: Vec<u32>) -> Self {
         Self {
-            name,
+            node: node.clone(),
             layers,
             by_layer: BTreeMap::new(),
+            settled: BTreeSet::new(),
         }
     }
 
+    /// Whether every layer's vectors were seen.
     pub(crate) fn complete(&self) -> bool {
         self.by_layer.len() == self.layers.len()
     }
 
-    fn wants(&self, name: &str, layer: u32) -> bool {
-        name == self.name && self.layers.contains(&layer)
+    /// Whether the pass can show nothing more that is wanted.
+    fn settled(&self) -> bool {
+        self.settled.len() == self.layers.len()
     }
 
-    fn take(&mut self, layer: u32, tensor: &TensorView<'_>) {
-        let mut values = vec![0.0; tensor.shape().iter().product()];
-        if tensor.read(0, &mut values) {
+    fn wants(&self, name: &str, layer: u32) -> bool {
+        let ends = self.node.repeated && name == SOFTMAX;
+        (name == self.node.name || ends) && self.layers.contains(&layer) && !self.settled.contains(&layer)
+    }
+
+    /// Takes a tensor. Where a layer names several alike, the last one before RoPE counts.
+    fn take(&mut self, name: &str, layer: u32, tensor: &TensorView<'_>) {
+        let ends = name == SOFTMAX || tensor.rotated_from().is_some();
+        if !ends && let Some(values) = tensor.read_all() {
             self.by_layer.insert(layer, values);
+        }
+        if ends || !self.node.repeated {
+            self.settled.insert(layer);
         }
     }
 }
@@ -133,13 +144,14 @@ impl Observer for ReadingObserver<'_> {
 
     fn observe(&mut self, name: &str, tensor: &TensorView<'_>) -> Flow {
         if let Some((name, layer)) = named(name) {
-            if name == SOFTMAX {
+            if name == SOFTMAX && self.attention.wants(layer) {
                 self.attention.take(layer, tensor);
-            } else if self.keys.wants(name, layer) {
-                self.keys.take(layer, tensor);
+            }
+            if self.keys.wants(name, layer) {
+                self.keys.take(name, layer, tensor);
             }
         }
-        stop_when(self.attention.complete() && self.keys.complete())
+        stop_when(self.attention.complete() && self.keys.settled())
     }
 }
 
@@ -149,44 +161,49 @@ impl Observer for LayerVectors {
     }
 
     fn observe(&mut self, name: &str, tensor: &TensorView<'_>) -> Flow {
-        if let Some((_, layer)) = named(name) {
-            self.take(layer, tensor);
+        if let Some((name, layer)) = named(name) {
+            self.take(name, layer, tensor);
         }
-        stop_when(self.complete())
+        stop_when(self.settled())
     }
 }
 
-/// Divides each head's attention by its sum over the tokens of `range` that `content` names, and
-/// gives the mean over heads; tokens without content get 0.
-pub(crate) fn mean_over_heads(received: &[Vec<f32>], range: Range<usize>, content: &[bool]) -> Vec<f32> {
-    let mut mean = vec![0.0; range.len()];
-    let mut heads = 0.0;
-    for head in received {
-        let values = &head[range.clone()];
-        let sum: f32 = values
-            .iter()
-            .zip(content)
-            .filter(|(_, content)| **content)
-            .map(|(value, _)| value)
-            .sum();
-        if sum <= 0.0 {
+/// One head's attention on the tokens of `range`, divided by its sum over those that `content`
+/// names; the others get 0, and so do all if the head pays no attention.
+pub(crate) fn normalised(head: &[f32], range: Range<usize>, content: &[bool]) -> Vec<f32> {
+    let values: Vec<f32> = head[range]
+        .iter()
+        .zip(content)
+        .map(|(value, content)| if *content { *value } else { 0.0 })
+        .collect();
+    let sum: f32 = values.iter().sum();
+    if sum <= 0.0 {
+        return vec![0.0; values.len()];
+    }
+    values.into_iter().map(|value| value / sum).collect()
+}
+
+/// The mean of the heads that pay attention to a turn of so many tokens, each head normalised.
+pub(crate) fn mean_over_heads<'a>(heads: impl IntoIterator<Item = &'a [f32]>, tokens: usize) -> Vec<f32> {
+    let mut mean = vec![0.0; tokens];
+    let mut attentive = 0.0;
+    for head in heads {
+        if head.iter().all(|value| *value == 0.0) {
             continue;
         }
-        heads += 1.0;
-        for ((mean, value), content) in mean.iter_mut().zip(values).zip(content) {
-            if *content {
-                *mean += value / sum;
-            }
+        attentive += 1.0;
+        for (mean, value) in mean.iter_mut().zip(head) {
+            *mean += value;
         }
     }
-    if heads > 0.0 {
-        mean.iter_mut().for_each(|value| *value /= heads);
+    if attentive > 0.0 {
+        mean.iter_mut().for_each(|value| *value /= attentive);
     }
     mean
 }
 
 /// Splits `kq_soft_max-5` into its name and layer.
-fn named(name: &str) -> Option<(&str, u32)> {
+pub(crate) fn named(name: &str) -> Option<(&str, u32)> {
     let (name, layer) = name.rsplit_once('-')?;
     Some((name, layer.parse().ok()?))
 }

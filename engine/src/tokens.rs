@@ -13,6 +13,16 @@ pub(crate) struct TextToken {
     pub(crate) end: usize,
 }
 
+/// The token that a pass begins with: BOS, or the end of text where the vocabulary has no BOS.
+pub(crate) fn opening(model: &LlamaModel) -> LlamaToken {
+    let vocabulary = model.vocab();
+    let known = |token: &LlamaToken| token.0 >= 0;
+    Some(vocabulary.bos())
+        .filter(known)
+        .or_else(|| Some(vocabulary.eos()).filter(known))
+        .unwrap_or(LlamaToken(0))
+}
+
 /// Tokens of `text` without BOS, whose pieces give the text back byte by byte.
 ///
 /// # Errors

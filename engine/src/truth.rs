@@ -11,8 +11,9 @@ use llama_cpp_2::token::LlamaToken;
 use crate::calibration::Calibration;
 use crate::ffi::attention::{AttentionContext, AttentionOptions, FlashAttention, Flow, Observer, TensorView};
 use crate::model::{Model, Role};
+use crate::nodes::Nodes;
 use crate::reader::{ReadJob, Reader};
-use crate::salience::{KEYS, LayerVectors, ReadingObserver, TurnAttention};
+use crate::salience::{LayerVectors, ReadingObserver, TurnAttention};
 use crate::tokens::tokenize;
 use crate::{Engine, EngineConfig, EngineError, Head, ReadRequest, ReaderConfig, TurnText};
 
@@ -41,7 +42,7 @@ impl Observer for Recorder {
     }
 }
 
-fn models() -> PathBuf {
+pub(crate) fn models() -> PathBuf {
     let cache = |base: PathBuf| base.join("mainpoint/models");
     std::env::var_os("MAINPOINT_MODELS_DIR")
         .map(PathBuf::from)
@@ -137,14 +138,13 @@ fn scores_equal_a_slow_reference_from_queries_and_keys() {
     let half = ids.len() / 2;
     let turns = [1..half, half..ids.len()];
     let heads = [Head(3, 3), Head(1, 2), Head(5, 0)];
+    let mut context = AttentionContext::new(&model.llama, options()).unwrap();
+    let nodes = Nodes::of(&mut context, &model, 6).unwrap();
     let mut observer = ReadingObserver {
         attention: TurnAttention::new(ids.len(), &turns, &heads, &model.geometry),
-        keys: LayerVectors::new(KEYS, vec![3, 5]),
+        keys: LayerVectors::new(&nodes.keys, vec![3, 5]),
     };
-    AttentionContext::new(&model.llama, options())
-        .unwrap()
-        .pass(&ids, &mut observer)
-        .unwrap();
+    context.pass(&ids, &mut observer).unwrap();
     let recorder = record(
         &model,
         &ids,
@@ -289,7 +289,8 @@ fn a_panicking_observer_is_an_error_and_the_context_lives_on() {
     let model = reader_model();
     let mut context = AttentionContext::new(&model.llama, options()).unwrap();
     assert!(context.pass(&ids(&model, TEXT), &mut Panicker).is_err());
-    let mut keys = LayerVectors::new(KEYS, vec![3]);
+    let nodes = Nodes::of(&mut context, &model, 4).unwrap();
+    let mut keys = LayerVectors::new(&nodes.keys, vec![3]);
     context.pass(&ids(&model, TEXT), &mut keys).unwrap();
     assert!(keys.complete());
 }

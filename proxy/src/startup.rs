@@ -106,7 +106,13 @@ pub fn check(config: &Config) -> Result<(), StartError> {
 /// # Errors
 /// When a model is missing or cannot be used.
 pub fn engine(config: &Config, models: &ModelPaths) -> Result<Engine, StartError> {
-    let settings = EngineConfig {
+    Engine::start(&engine_settings(config, models)).map_err(|source| StartError::Engine { source })
+}
+
+/// What the engine needs to start with these models.
+#[must_use]
+pub fn engine_settings(config: &Config, models: &ModelPaths) -> EngineConfig {
+    EngineConfig {
         reader: ReaderConfig {
             model: models.reader.clone(),
             calibration: config.reader.calibration.clone(),
@@ -122,8 +128,7 @@ pub fn engine(config: &Config, models: &ModelPaths) -> Result<Engine, StartError
             context_mix: config.embedder.context_mix,
             queue: config.embedder.queue,
         },
-    };
-    Engine::start(&settings).map_err(|source| StartError::Engine { source })
+    }
 }
 
 /// Opens the store for vectors of the engine's width.

@@ -16,7 +16,7 @@ pub enum Progress {
     Silent,
 }
 
-/// One transfer of bytes that is being shown.
+/// One piece of work that is being shown, counted in bytes or in steps.
 #[derive(Debug)]
 pub struct Transfer {
     progress: Progress,
@@ -36,44 +36,55 @@ impl Progress {
     /// Shows a transfer of `total` bytes, or of an unknown number.
     #[must_use]
     pub fn transfer(self, label: &str, total: Option<u64>) -> Transfer {
-        let target = match self {
-            Self::StandardError => ProgressDrawTarget::stderr(),
-            Self::Silent => ProgressDrawTarget::hidden(),
-        };
-        let bar = ProgressBar::with_draw_target(total, target).with_prefix(label.to_owned());
         let template = match total {
             Some(_) => {
                 "{prefix} {wide_bar:.cyan/dim} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}"
             }
             None => "{prefix} {spinner} {decimal_bytes} {decimal_bytes_per_sec}",
         };
+        let transfer = self.begin(label, total, template);
+        if let (true, Some(total)) = (transfer.is_plain(), total) {
+            self.line(&format!("{label}: {}", DecimalBytes(total)));
+        }
+        transfer
+    }
+
+    /// Shows work of `total` steps.
+    #[must_use]
+    pub fn steps(self, label: &str, total: usize) -> Transfer {
+        let template = "{prefix} {wide_bar:.cyan/dim} {pos}/{len} {eta}";
+        self.begin(label, u64::try_from(total).ok(), template)
+    }
+
+    fn begin(self, label: &str, total: Option<u64>, template: &str) -> Transfer {
+        let target = match self {
+            Self::StandardError => ProgressDrawTarget::stderr(),
+            Self::Silent => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(total, target).with_prefix(label.to_owned());
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         if !bar.is_hidden() {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
-        let transfer = Transfer {
+        Transfer {
             progress: self,
             label: label.to_owned(),
             bar,
             quarters: Mutex::new(0),
-        };
-        if let (true, Some(total)) = (transfer.is_plain(), total) {
-            self.line(&format!("{label}: {}", DecimalBytes(total)));
         }
-        transfer
     }
 }
 
 impl Transfer {
-    /// Says how many bytes are done in all.
+    /// Says how many bytes or steps are done in all.
     pub fn set(&self, position: u64) {
         self.bar.set_position(position);
         self.plain_quarter();
     }
 
-    /// Says that `count` more bytes are done.
+    /// Says that `count` more bytes or steps are done.
     pub fn advance(&self, count: u64) {
         self.bar.inc(count);
         self.plain_quarter();

@@ -190,6 +190,48 @@ impl TensorView<'_> {
         }
         true
     }
+
+    /// Copies the whole tensor, also one whose rows lie apart, as in a view of a fused matrix.
+    /// `None` if it is not f32 or its rows are not contiguous.
+    pub(crate) fn read_all(&self) -> Option<Vec<f32>> {
+        let [width, rows, planes, volumes] = self.shape();
+        let mut values = vec![0.0; width * rows * planes * volumes];
+        if self.read(0, &mut values) {
+            return Some(values);
+        }
+        // SAFETY: the tensor is alive while the callback runs, which 'pass stands for.
+        let header = unsafe { self.tensor.as_ref() };
+        if header.type_ != sys::GGML_TYPE_F32 || header.nb[0] != size_of::<f32>() || volumes != 1 || width == 0 {
+            return None;
+        }
+        for (index, row) in values.chunks_exact_mut(width).enumerate() {
+            let offset = (index / rows) * header.nb[2] + (index % rows) * header.nb[1];
+            // SAFETY: by ggml's strides the row begins there, and its `width` values lie side by
+            // side (checked above); `row` has that many.
+            unsafe {
+                sys::ggml_backend_tensor_get(
+                    self.tensor.as_ptr(),
+                    row.as_mut_ptr().cast::<c_void>(),
+                    offset,
+                    size_of_val(row),
+                );
+            }
+        }
+        Some(values)
+    }
+
+    /// The name of the tensor that was rotated, if this one is the outcome of RoPE.
+    pub(crate) fn rotated_from(&self) -> Option<String> {
+        // SAFETY: the tensor is alive while the callback runs, which 'pass stands for.
+        let header = unsafe { self.tensor.as_ref() };
+        if header.op != sys::GGML_OP_ROPE {
+            return None;
+        }
+        let source = NonNull::new(header.src[0])?;
+        // SAFETY: a tensor's sources live as long as its graph; names are NUL-terminated inside.
+        let name = unsafe { CStr::from_ptr(source.as_ref().name.as_ptr()) };
+        Some(name.to_string_lossy().into_owned())
+    }
 }
 
 /// llama.cpp's evaluation callback: asked first whether a tensor is wanted, then given its data.

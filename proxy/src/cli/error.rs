@@ -31,7 +31,7 @@ pub enum CliError {
     /// The store failed at its work.
     #[error("the store failed: {0}")]
     Store(#[from] StoreError),
-    /// The file to explain cannot be read.
+    /// The file to work on cannot be read.
     #[error("cannot read {name}: {source}")]
     Read {
         /// The file, or `standard input`.
@@ -48,6 +48,24 @@ pub enum CliError {
         name: String,
         /// What is wrong.
         reason: String,
+    },
+    /// The file to calibrate on is not labelled as it should be.
+    #[error(
+        "{name}: {reason}; expected LoCoMo: a list of {{\"sample_id\", \"conversation\": {{\"session_1\": [{{\"speaker\", \"dia_id\", \"text\"}}, …], …}}, \"qa\": [{{\"question\", \"evidence\", \"category\"}}, …]}}"
+    )]
+    Labels {
+        /// The flag and the file.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The result cannot be written.
+    #[error("cannot write {name}: {source}")]
+    Write {
+        /// The flag and the file.
+        name: String,
+        /// Why not.
+        source: io::Error,
     },
     /// There is no store to search.
     #[error("there is no store in {} (store.directory): start the proxy first, or name another one with --data-dir", directory.display())]
@@ -91,7 +109,11 @@ impl CliError {
                 io::ErrorKind::PermissionDenied => ExitStatus::NoPermission,
                 _ => ExitStatus::InputOutput,
             },
-            Self::Conversation { .. } => ExitStatus::Data,
+            Self::Conversation { .. } | Self::Labels { .. } => ExitStatus::Data,
+            Self::Write { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => ExitStatus::NoPermission,
+                _ => ExitStatus::CannotCreate,
+            },
             Self::NoStore { .. } => ExitStatus::NoInput,
             Self::Argument(_) => ExitStatus::Usage,
             Self::Output { .. } => ExitStatus::InputOutput,

@@ -2,6 +2,7 @@
 //!
 //! Each command has its own file. It must not know HTTP, and it decides nothing that the configuration decides.
 
+mod calibrate;
 mod conversation;
 mod error;
 mod explain;
@@ -38,6 +39,8 @@ enum Command {
     Search(search::SearchArguments),
     /// List, fetch or verify the models.
     Models(models::ModelsArguments),
+    /// Choose the heads of a reader on a labelled file and write them to a head file.
+    Calibrate(calibrate::CalibrateArguments),
 }
 
 /// The option that every command has.
@@ -85,6 +88,7 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::Explain(arguments) => explain::run(arguments).await,
         Command::Search(arguments) => search::run(arguments).await,
         Command::Models(arguments) => models::run(arguments).await,
+        Command::Calibrate(arguments) => calibrate::run(arguments).await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The commands that work on files and on the terminal: `explain` and `models`.
+//! The commands that work on files and on the terminal: `explain`, `models` and `calibrate`.
 //!
 //! It must not know how attention is read. `search` is shown where there is something to find, in the memory story.
 
@@ -140,6 +140,70 @@ fn the_models_are_listed_and_verified_and_a_corrupt_copy_is_found_out() {
     command.env("MAINPOINT_MODELS_DIR", &copies);
     let refused = binary::finish(command, &[]);
     assert_eq!(refused.code, 66, "{}", refused.said());
+}
+
+#[test]
+fn calibrate_chooses_heads_on_one_part_and_writes_a_head_file_that_serves_the_reader() {
+    let home = Home::new();
+    home.configure("");
+    let configuration = home.configuration().display().to_string();
+    let (data, out) = (home.path().join("labelled.json"), home.path().join("heads.json"));
+    fs::write(&data, labelled().to_string()).expect("a file");
+    let paths = [data.display().to_string(), out.display().to_string()];
+    let [data, path] = &paths;
+    let calibrate = |choose: &str, report: &str| {
+        let parts = ["--choose", choose, "--report", report, "--layers", "2", "--json"];
+        let files = ["calibrate", "--config", &configuration, "--data", data, "--out", path];
+        binary::run(&[&files[..], &parts[..]].concat())
+    };
+    for (choose, report, word) in [
+        ("one", "one", "--report one"),
+        ("three", "two", "--choose three"),
+        ("one", "nobody", "one, two"),
+    ] {
+        let refused = calibrate(choose, report);
+        assert_eq!(refused.code, 64, "{}", refused.said());
+        assert!(refused.stderr.contains(word), "{}", refused.stderr);
+    }
+    assert!(!out.exists());
+
+    let result: Value = serde_json::from_str(&calibrate("one", "two").successful().stdout).expect("JSON");
+    let written: Value = serde_json::from_slice(&fs::read(&out).expect("a head file")).expect("JSON");
+    for key in ["main_point_heads", "search_heads"] {
+        assert_eq!(written[key], result[key]);
+        for head in written[key].as_array().expect("heads") {
+            assert!(head[0].as_u64().is_some_and(|layer| layer < 2), "{head}");
+        }
+    }
+    assert_eq!(result["chosen_on"]["search"].as_array().map(Vec::len), Some(8));
+    for arm in result["report"].as_array().expect("arms") {
+        assert_eq!(arm["questions"], 1);
+        assert_eq!(
+            arm["recall_all_at_5"], 1.0,
+            "two turns are within the first five: {arm}"
+        );
+    }
+    let home = Home::new();
+    home.configure(&format!("[reader]\ncalibration = {path:?}\n"));
+    let configuration = home.configuration().display().to_string();
+    let mut command = binary::command();
+    command.args(["explain", "-", "--json", "--config", &configuration]);
+    binary::finish(command, conversation().to_string().as_bytes()).successful();
+}
+
+/// Two conversations of two turns, with a question each.
+fn labelled() -> Value {
+    let conversation = |name: &str| {
+        json!({
+            "sample_id": name,
+            "conversation": {"session_1_date_time": "1:56 pm on 8 May, 2023", "session_1": [
+                {"speaker": "Ann", "dia_id": "D1:1", "text": "The code of my locker is 4471."},
+                {"speaker": "Bo", "dia_id": "D1:2", "text": "Let us meet at the old harbour for lunch."},
+            ]},
+            "qa": [{"question": "What is the code of the locker?", "evidence": ["D1:1"], "category": 4}],
+        })
+    };
+    json!([conversation("one"), conversation("two")])
 }
 
 /// Copies a model with what is recorded about it.
