@@ -6,69 +6,202 @@
 //! minus the same for the content-free question; summed over a candidate's tokens. It must not
 //! know how keys are captured or kept.
 
-use crate::keys::{HeadQueries, KeyBlock, QueryBlock};
+use std::ops::Range;
+
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array2, ArrayView2, s};
+
+use crate::keys::{KeyBlock, QueryBlock};
+
+/// The rows of several questions that attend to the same key slot, stacked.
+struct SlotQueries {
+    slot: usize,
+    /// `[rows, width]`.
+    queries: Array2<f32>,
+    /// Which question each row belongs to.
+    questions: Vec<usize>,
+}
+
+/// What some consecutive tokens get from every row, before all tokens are known.
+struct Share {
+    /// `[rows, tokens]`, exponentials of logits above the row's largest here.
+    weights: Array2<f32>,
+    /// Per row: the largest logit here.
+    largest: Vec<f32>,
+    /// Per row: the sum of the weights here.
+    sums: Vec<f32>,
+}
+
+/// Tokens whose keys are unpacked before they are multiplied; they fit the processor's cache.
+const UNPACKED: usize = 128;
+/// Tokens that are worth a thread of their own.
+const WORTH_A_THREAD: usize = 512;
 
 /// One score per candidate; above 0 means more attention than the content-free question pays.
-pub(crate) fn scores(question: &QueryBlock, content_free: &QueryBlock, candidates: &[KeyBlock]) -> Vec<f32> {
-    scores_over(question, &token_attention(content_free, candidates), candidates)
+pub(crate) fn scores(
+    question: &QueryBlock,
+    content_free: &QueryBlock,
+    candidates: &[KeyBlock],
+    threads: usize,
+) -> Vec<f32> {
+    let mut attention = token_attentions(&[question, content_free], candidates, threads).into_iter();
+    match (attention.next(), attention.next()) {
+        (Some(asked), Some(blank)) => summed(question, &asked, &blank, candidates),
+        _ => vec![0.0; candidates.len()],
+    }
 }
 
 /// The same, with the content-free question's attention on each token of the candidates.
 pub(crate) fn scores_over(question: &QueryBlock, blank: &[f32], candidates: &[KeyBlock]) -> Vec<f32> {
-    let asked = token_attention(question, candidates);
-    let mut at = 0;
-    candidates
-        .iter()
-        .map(|candidate| {
-            let range = at..at + usable_tokens(question, candidate);
-            at = range.end;
-            asked[range.clone()]
-                .iter()
-                .zip(&blank[range])
-                .map(|(asked, blank)| asked - blank)
-                .sum()
-        })
-        .collect()
+    summed(question, &token_attention(question, candidates), blank, candidates)
 }
 
 /// Mean attention over heads and query tokens on each token of the candidates, in order.
 pub(crate) fn token_attention(queries: &QueryBlock, candidates: &[KeyBlock]) -> Vec<f32> {
-    let total: usize = candidates
-        .iter()
-        .map(|candidate| usable_tokens(queries, candidate))
-        .sum();
-    let mut mean = vec![0.0_f32; total];
-    let mut row = vec![0.0_f32; total];
-    let rows = queries.tokens * queries.heads.len();
-    if total == 0 || rows == 0 {
-        return mean;
-    }
-    for head in &queries.heads {
-        for query in head.values.chunks_exact(queries.width) {
-            logits(head, query, queries, candidates, &mut row);
-            softmax(&mut row);
-            for (mean, weight) in mean.iter_mut().zip(&row) {
-                *mean += weight;
-            }
-        }
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
-    let scale = 1.0 / rows as f32;
-    mean.iter_mut().for_each(|value| *value *= scale);
-    mean
+    token_attentions(&[queries], candidates, 1).pop().unwrap_or_default()
 }
 
-fn logits(head: &HeadQueries, query: &[f32], queries: &QueryBlock, candidates: &[KeyBlock], row: &mut [f32]) {
-    let mut out = row.iter_mut();
-    for candidate in candidates {
-        for token in 0..usable_tokens(queries, candidate) {
-            let vector = token * candidate.slots + head.slot;
-            let key = &candidate.values[vector * candidate.width..(vector + 1) * candidate.width];
-            if let Some(out) = out.next() {
-                *out = dot(query, key) * candidate.scales[vector];
+/// The same for several questions of one calibration, on as many threads.
+fn token_attentions(questions: &[&QueryBlock], candidates: &[KeyBlock], threads: usize) -> Vec<Vec<f32>> {
+    let Some(first) = questions.first() else {
+        return Vec::new();
+    };
+    let places: Vec<(&KeyBlock, usize)> = candidates
+        .iter()
+        .flat_map(|candidate| (0..usable_tokens(first, candidate)).map(move |token| (candidate, token)))
+        .collect();
+    let slots = by_slot(questions);
+    if places.is_empty() || slots.is_empty() {
+        return vec![vec![0.0; places.len()]; questions.len()];
+    }
+    let workers = threads.clamp(1, places.len().div_ceil(WORTH_A_THREAD));
+    let (slots, size) = (&slots, places.len().div_ceil(workers));
+    let shares: Vec<Share> = std::thread::scope(|scope| {
+        let mut parts = places.chunks(size);
+        let own = parts.next();
+        let others: Vec<_> = parts.map(|part| scope.spawn(move || attend(slots, part))).collect();
+        let own = own.map(|part| attend(slots, part));
+        let others = others.into_iter().filter_map(|worker| worker.join().ok());
+        own.into_iter().chain(others).collect()
+    });
+    combined(&shares, slots, questions.len())
+}
+
+/// The queries of all questions, slot by slot.
+fn by_slot(questions: &[&QueryBlock]) -> Vec<SlotQueries> {
+    let width = questions.first().map_or(0, |question| question.width);
+    let mut slots: Vec<usize> = questions
+        .iter()
+        .flat_map(|question| question.heads.iter().map(|head| head.slot))
+        .collect();
+    slots.sort_unstable();
+    slots.dedup();
+    let stacked = slots.into_iter().filter_map(|slot| {
+        let (mut values, mut owners) = (Vec::new(), Vec::new());
+        for (index, question) in questions
+            .iter()
+            .enumerate()
+            .filter(|(_, question)| question.width == width)
+        {
+            for head in question.heads.iter().filter(|head| head.slot == slot) {
+                values.extend_from_slice(&head.values);
+                owners.resize(owners.len() + question.tokens, index);
+            }
+        }
+        let queries = Array2::from_shape_vec((owners.len(), width), values).ok()?;
+        (!owners.is_empty()).then_some(SlotQueries {
+            slot,
+            queries,
+            questions: owners,
+        })
+    });
+    stacked.collect()
+}
+
+/// What these tokens get from every row of every slot.
+fn attend(slots: &[SlotQueries], places: &[(&KeyBlock, usize)]) -> Share {
+    let rows = slots.iter().map(|slot| slot.questions.len()).sum();
+    let mut weights = Array2::zeros((rows, places.len()));
+    let mut start = 0;
+    for slot in slots {
+        let width = slot.queries.ncols();
+        let own = start..start + slot.questions.len();
+        start = own.end;
+        let mut unpacked = vec![0.0_f32; UNPACKED * width];
+        for (index, part) in places.chunks(UNPACKED).enumerate() {
+            for (out, (candidate, token)) in unpacked.chunks_exact_mut(width).zip(part) {
+                unpack(candidate, token * candidate.slots + slot.slot, out);
+            }
+            let Ok(keys) = ArrayView2::from_shape((part.len(), width), &unpacked[..part.len() * width]) else {
+                continue;
+            };
+            let columns: Range<usize> = index * UNPACKED..index * UNPACKED + part.len();
+            let mut out = weights.slice_mut(s![own.clone(), columns]);
+            general_mat_mul(1.0, &slot.queries, &keys.t(), 0.0, &mut out);
+        }
+    }
+    let (mut largest, mut sums) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    for mut row in weights.rows_mut() {
+        let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        row.map_inplace(|value| *value = (*value - most).exp());
+        largest.push(most);
+        sums.push(row.sum());
+    }
+    Share { weights, largest, sums }
+}
+
+/// One softmax per row over the tokens of all shares, and its mean over each question's rows.
+fn combined(shares: &[Share], slots: &[SlotQueries], questions: usize) -> Vec<Vec<f32>> {
+    let owners: Vec<usize> = slots.iter().flat_map(|slot| slot.questions.iter().copied()).collect();
+    let largest = |row: usize| {
+        shares
+            .iter()
+            .map(|share| share.largest[row])
+            .fold(f32::NEG_INFINITY, f32::max)
+    };
+    let mut means: Vec<Vec<f32>> = vec![Vec::new(); questions];
+    for share in shares {
+        let from = means.first().map_or(0, Vec::len);
+        means
+            .iter_mut()
+            .for_each(|mean| mean.resize(from + share.weights.ncols(), 0.0));
+        for (row, owner) in owners.iter().enumerate() {
+            let most = largest(row);
+            let total: f32 = shares
+                .iter()
+                .map(|share| share.sums[row] * (share.largest[row] - most).exp())
+                .sum();
+            #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
+            let rows = owners.iter().filter(|other| *other == owner).count() as f32;
+            let scale = (share.largest[row] - most).exp() / (total * rows);
+            for (mean, weight) in means[*owner][from..].iter_mut().zip(share.weights.row(row)) {
+                *mean += weight * scale;
             }
         }
     }
+    means
+}
+
+fn unpack(candidate: &KeyBlock, vector: usize, out: &mut [f32]) {
+    let values = &candidate.values[vector * candidate.width..(vector + 1) * candidate.width];
+    let scale = candidate.scales[vector];
+    for (out, value) in out.iter_mut().zip(values) {
+        *out = f32::from(*value) * scale;
+    }
+}
+
+/// How much more of the attention falls on each candidate's tokens than a content-free question pays them.
+fn summed(queries: &QueryBlock, asked: &[f32], blank: &[f32], candidates: &[KeyBlock]) -> Vec<f32> {
+    let mut at = 0;
+    candidates
+        .iter()
+        .map(|candidate| {
+            let range = at..at + usable_tokens(queries, candidate);
+            at = range.end;
+            let tokens = asked[range.clone()].iter().zip(&blank[range]);
+            tokens.map(|(asked, blank)| asked - blank).sum()
+        })
+        .collect()
 }
 
 /// Tokens of a candidate that these queries can attend to; none if it was keyed another way.
@@ -77,38 +210,12 @@ fn usable_tokens(queries: &QueryBlock, candidate: &KeyBlock) -> usize {
     if fits { candidate.tokens() } else { 0 }
 }
 
-fn softmax(row: &mut [f32]) {
-    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for value in row.iter_mut() {
-        *value = (*value - largest).exp();
-        sum += *value;
-    }
-    let scale = 1.0 / sum;
-    row.iter_mut().for_each(|value| *value *= scale);
-}
-
-/// A dot product in eight lanes, which the compiler turns into vector instructions.
-fn dot(query: &[f32], key: &[i8]) -> f32 {
-    let mut lanes = [0.0_f32; 8];
-    let (query_chunks, key_chunks) = (query.chunks_exact(8), key.chunks_exact(8));
-    let tail: f32 = query_chunks
-        .remainder()
-        .iter()
-        .zip(key_chunks.remainder())
-        .map(|(query, key)| query * f32::from(*key))
-        .sum();
-    for (query, key) in query_chunks.zip(key_chunks) {
-        for lane in 0..8 {
-            lanes[lane] += query[lane] * f32::from(key[lane]);
-        }
-    }
-    lanes.iter().sum::<f32>() + tail
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::keys::HeadQueries;
 
     fn block(keys: &[[f32; 4]]) -> KeyBlock {
         let mut block = KeyBlock::new(1, 4);
@@ -137,6 +244,7 @@ mod tests {
             &queries(&[1.0, 0.0, 0.0, 0.0]),
             &queries(&[0.0, 0.0, 0.0, 1.0]),
             &candidates,
+            2,
         );
         assert!(found[0] > 0.0 && found[1] < 0.0);
     }
@@ -150,7 +258,7 @@ mod tests {
         ];
         let asked = queries(&[0.3, -0.2, 0.9, 0.4, 1.0, 1.0, 0.0, 0.0]);
         assert!((token_attention(&asked, &candidates).iter().sum::<f32>() - 1.0).abs() < 1e-5);
-        let found = scores(&asked, &queries(&[0.0, 0.0, 0.0, 0.0]), &candidates);
+        let found = scores(&asked, &queries(&[0.0, 0.0, 0.0, 0.0]), &candidates, 2);
         assert_eq!(found.len(), 3);
         assert!(found.iter().sum::<f32>().abs() < 1e-5);
     }
@@ -176,6 +284,66 @@ mod tests {
 
     #[test]
     fn no_candidates_give_no_scores() {
-        assert!(scores(&queries(&[1.0; 4]), &queries(&[1.0; 4]), &[]).is_empty());
+        assert!(scores(&queries(&[1.0; 4]), &queries(&[1.0; 4]), &[], 2).is_empty());
+    }
+
+    /// The definition, written down in the plainest way.
+    fn slow(queries: &QueryBlock, candidates: &[KeyBlock]) -> Vec<f32> {
+        let tokens: Vec<(&KeyBlock, usize)> = candidates
+            .iter()
+            .flat_map(|candidate| (0..candidate.tokens()).map(move |token| (candidate, token)))
+            .collect();
+        let mut mean = vec![0.0; tokens.len()];
+        for head in &queries.heads {
+            for query in head.values.chunks_exact(queries.width) {
+                let weight = |(candidate, token): &(&KeyBlock, usize)| {
+                    let vector = token * candidate.slots + head.slot;
+                    let key = &candidate.values[vector * candidate.width..][..candidate.width];
+                    let product: f32 = query.iter().zip(key).map(|(query, key)| query * f32::from(*key)).sum();
+                    (product * candidate.scales[vector]).exp()
+                };
+                let sum: f32 = tokens.iter().map(weight).sum();
+                let rows = (queries.heads.len() * queries.tokens) as f32;
+                mean.iter_mut()
+                    .zip(&tokens)
+                    .for_each(|(mean, token)| *mean += weight(token) / sum / rows);
+            }
+        }
+        mean
+    }
+
+    proptest! {
+        #[test]
+        fn threads_and_stacked_questions_change_nothing(
+            keys in proptest::collection::vec(proptest::collection::vec([-2.0_f32..2.0, -2.0_f32..2.0], 0..700), 1..5),
+            asked in proptest::collection::vec(-2.0_f32..2.0, 8),
+            other in proptest::collection::vec(-2.0_f32..2.0, 12),
+        ) {
+            let candidates: Vec<KeyBlock> = keys.iter().map(|tokens| {
+                let mut block = KeyBlock::new(2, 2);
+                for token in tokens {
+                    block.push(token);
+                    block.push(&[token[1], -token[0]]);
+                }
+                block
+            }).collect();
+            let of = |values: &[f32]| QueryBlock {
+                width: 2,
+                tokens: values.len() / 4,
+                heads: values.chunks_exact(values.len() / 2).enumerate().map(|(slot, values)| HeadQueries {
+                    slot,
+                    values: values.to_vec(),
+                }).collect(),
+            };
+            let (asked, other) = (of(&asked), of(&other));
+            let found = token_attentions(&[&asked, &other], &candidates, 3);
+            for (found, question) in found.iter().zip([&asked, &other]) {
+                let expected = slow(question, &candidates);
+                prop_assert_eq!(found.len(), expected.len());
+                for (found, expected) in found.iter().zip(&expected) {
+                    prop_assert!((found - expected).abs() < 1e-5, "{} against {}", found, expected);
+                }
+            }
+        }
     }
 }

@@ -39,18 +39,28 @@ impl Calibration {
     /// [`EngineError::Calibration`] if the file is unreadable, malformed, for another model, or
     /// names heads that the model does not have.
     pub(crate) fn resolve(file: Option<&Path>, sha256: &str, geometry: &Geometry) -> Result<Self, EngineError> {
-        let found = match file {
-            Some(path) => Self::from_file(path, sha256)?,
-            None => match Self::built_in(sha256)? {
-                Some(found) => found,
-                None => Self::fallback(sha256, geometry),
-            },
+        let found = match Self::named(file, sha256)? {
+            Some(found) => found,
+            None => Self::fallback(sha256, geometry),
         };
-        found.check(
-            geometry,
-            file.map_or("built-in".into(), |path| path.display().to_string()),
-        )?;
+        found.check(geometry, Self::origin(file))?;
         Ok(found)
+    }
+
+    /// The calibration of the file if one is named, else the built-in one for `sha256`, if there is one. Unchecked.
+    ///
+    /// # Errors
+    /// [`EngineError::Calibration`] if the file is unreadable, malformed or for another model.
+    pub(crate) fn named(file: Option<&Path>, sha256: &str) -> Result<Option<Self>, EngineError> {
+        match file {
+            Some(path) => Self::from_file(path, sha256).map(Some),
+            None => Self::built_in(sha256),
+        }
+    }
+
+    /// What messages call the calibration that this file, or none, gives.
+    pub(crate) fn origin(file: Option<&Path>) -> String {
+        file.map_or("built-in".into(), |path| path.display().to_string())
     }
 
     /// The number of layers that a pass must compute.
@@ -100,12 +110,12 @@ impl Calibration {
 
     /// The layers that keys are kept of, ascending.
     pub(crate) fn search_layers(&self) -> Vec<u32> {
-        self.search_heads
-            .iter()
-            .map(|head| head.0)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect()
+        layers_of(&self.search_heads)
+    }
+
+    /// The layers whose attention marks main points, ascending.
+    pub(crate) fn main_point_layers(&self) -> Vec<u32> {
+        layers_of(&self.main_point_heads)
     }
 
     fn from_file(path: &Path, sha256: &str) -> Result<Self, EngineError> {
@@ -155,7 +165,8 @@ impl Calibration {
         }
     }
 
-    fn check(&self, geometry: &Geometry, path: String) -> Result<(), EngineError> {
+    /// Checks that the model has every head.
+    pub(crate) fn check(&self, geometry: &Geometry, path: String) -> Result<(), EngineError> {
         let fail = |reason: String| Err(EngineError::Calibration { path, reason });
         if self.version != 1 {
             return fail(format!("version {} is not known; 1 is", self.version));
@@ -184,6 +195,11 @@ fn heads_below(layers: u32, geometry: &Geometry) -> Vec<Head> {
     (0..layers)
         .flat_map(|layer| (0..geometry.heads).map(move |head| Head(layer, head)))
         .collect()
+}
+
+fn layers_of(heads: &[Head]) -> Vec<u32> {
+    let layers: BTreeSet<u32> = heads.iter().map(|head| head.0).collect();
+    layers.into_iter().collect()
 }
 
 #[cfg(test)]

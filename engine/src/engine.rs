@@ -4,6 +4,7 @@
 //! not know how a part works inside.
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -14,16 +15,17 @@ use crate::actor::Actor;
 use crate::calibration::Calibration;
 use crate::embedder::{Embedder, EncodeItem, count_tokens};
 use crate::encoding::{Encoding, mix};
-use crate::ffi::attention::FlashAttention;
+use crate::ffi::priority::step_back;
 use crate::generate::{GenerateRequest, GeneratedPiece, Generator, Pieces};
-use crate::model::{Model, Role, sha256_of_file};
+use crate::model::{Model, Role};
 use crate::passages::passages;
 use crate::question::Questioner;
-use crate::reader::{ReadJob, ReadTurn, Reader};
+use crate::reader::{ReadJob, ReadTurn, Reader, Sight};
 use crate::reading::within;
+use crate::working_copy::{LoadedReader, load_reader};
 use crate::{
-    EngineConfig, EngineError, KeyBlock, Passage, QueryBlock, Question, ReadRequest, ReaderConfig, TurnReading,
-    TurnText, attention_search,
+    EmbedderConfig, EngineConfig, EngineError, KeyBlock, Passage, QueryBlock, Question, ReadRequest, ReaderConfig,
+    TurnReading, TurnText, attention_search,
 };
 
 /// The running engine; clones share its threads, and the last one to go joins them.
@@ -60,13 +62,23 @@ struct Parts {
     question_embedder: Actor<Vec<EncodeItem>, Vec<Encoding>>,
     /// Started when it is first asked for.
     generator: Mutex<Option<Arc<GeneratorActor>>>,
+    /// The reader's working copy, if there is one: it need not have all layers.
     reader_model: Model,
+    /// The whole model's file.
+    generator_model: PathBuf,
     embedder_model: Model,
     content_free: QueryBlock,
     threads: usize,
     context_mix: f32,
     tokens_read: AtomicU64,
     nanoseconds_reading: AtomicU64,
+}
+
+/// Whether somebody waits for the outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    Bulk,
+    Question,
 }
 
 /// What stands for a question without content, whose attention is subtracted.
@@ -82,33 +94,30 @@ impl Engine {
     /// Whatever a part needs and does not find; nothing keeps running then.
     pub fn start(config: &EngineConfig) -> Result<Self, EngineError> {
         check(config)?;
-        let reader_model = Model::load(&config.reader.model, Role::Reader)?;
         let embedder_model = Model::load(&config.embedder.model, Role::Embedder)?;
-        let sha256 = sha256_of_file(&config.reader.model).map_err(|error| EngineError::ModelCorrupt {
-            path: config.reader.model.clone(),
-            reason: error.to_string(),
-        })?;
-        let calibration = Calibration::resolve(config.reader.calibration.as_deref(), &sha256, &reader_model.geometry)?;
+        let loaded = load_reader(&config.reader)?;
+        let (reader_model, calibration) = (&loaded.model, &loaded.calibration);
         tracing::info!(
             layers = calibration.layers(),
-            of = reader_model.geometry.layers,
             heads = calibration.main_point_heads.len(),
             "the reader computes its lower layers only"
         );
-        let reader = start_reader(&reader_model, &calibration, &config.reader)?;
-        let (questioner, content_free) = start_questioner(&reader_model, &calibration, config.reader.threads)?;
-        let embedder = start_embedder(&embedder_model, config.embedder.threads, config.embedder.queue)?;
-        let question_embedder = start_embedder(&embedder_model, config.embedder.threads, QUESTION_QUEUE)?;
+        let reader = start_reader(&loaded, &config.reader)?;
+        let threads = config.reader.threads;
+        let (questioner, content_free) = start_questioner(reader_model, calibration, threads, loaded.sight)?;
+        let embedder = start_embedder(&embedder_model, &config.embedder, Urgency::Bulk)?;
+        let question_embedder = start_embedder(&embedder_model, &config.embedder, Urgency::Question)?;
         let parts = Parts {
             reader,
             questioner,
             embedder,
             question_embedder,
             generator: Mutex::new(None),
-            reader_model,
+            reader_model: loaded.model,
+            generator_model: config.reader.model.clone(),
             embedder_model,
             content_free,
-            threads: config.reader.threads,
+            threads,
             context_mix: config.embedder.context_mix,
             tokens_read: AtomicU64::new(0),
             nanoseconds_reading: AtomicU64::new(0),
@@ -164,7 +173,8 @@ impl Engine {
     /// does; all candidates compete with each other. One score per candidate.
     #[must_use]
     pub fn attention_scores(&self, question: &Question, candidates: &[KeyBlock]) -> Vec<f32> {
-        attention_search::scores(&question.queries, &self.parts.content_free, candidates)
+        let parts = &self.parts;
+        attention_search::scores(&question.queries, &parts.content_free, candidates, parts.threads)
     }
 
     /// The embedder's token vectors of `text`, with `context` in front of it in the same pass.
@@ -333,21 +343,20 @@ impl Engine {
             if let Some(generator) = slot.as_ref() {
                 return Ok(Arc::clone(generator));
             }
-            let generator = Arc::new(start_generator(&parts.reader_model, parts.threads)?);
+            let generator = Arc::new(start_generator(&parts.generator_model, parts.threads)?);
             Ok(Arc::clone(slot.insert(generator)))
         });
         started.await.unwrap_or(Err(EngineError::Stopped { part: "generator" }))
     }
 }
 
-fn start_reader(
-    model: &Model,
-    calibration: &Calibration,
-    config: &ReaderConfig,
-) -> Result<Actor<ReadJob, Vec<ReadTurn>>, EngineError> {
-    let (model, calibration, config) = (model.clone(), calibration.clone(), config.clone());
+/// Starts the reader behind everything else that wants the processor: a reading can wait, a question cannot.
+fn start_reader(loaded: &LoadedReader, config: &ReaderConfig) -> Result<Actor<ReadJob, Vec<ReadTurn>>, EngineError> {
+    let (model, calibration, sight) = (loaded.model.clone(), loaded.calibration.clone(), loaded.sight);
+    let config = config.clone();
     Actor::start("reader", config.queue, move |inbox| {
-        let mut reader = Reader::new(&model, calibration, &config, FlashAttention::Off)?;
+        step_back();
+        let mut reader = Reader::new(&model, calibration, &config, sight)?;
         inbox.serve(|job: ReadJob| reader.read(&job));
         Ok(())
     })
@@ -358,11 +367,12 @@ pub(crate) fn start_questioner(
     model: &Model,
     calibration: &Calibration,
     threads: usize,
+    sight: Sight,
 ) -> Result<(Actor<String, QueryBlock>, QueryBlock), EngineError> {
     let (model, calibration) = (model.clone(), calibration.clone());
     let (sender, receiver) = std::sync::mpsc::channel();
     let questioner = Actor::start("questioner", QUESTION_QUEUE, move |inbox| {
-        let mut questioner = Questioner::new(&model, calibration, threads)?;
+        let mut questioner = Questioner::new(&model, calibration, threads, sight)?;
         // The receiver waits for exactly this answer.
         let _ = sender.send(questioner.queries(CONTENT_FREE)?);
         inbox.serve(|text: String| questioner.queries(&text));
@@ -376,19 +386,26 @@ pub(crate) fn start_questioner(
 
 pub(crate) fn start_embedder(
     model: &Model,
-    threads: usize,
-    queue: usize,
+    config: &EmbedderConfig,
+    urgency: Urgency,
 ) -> Result<Actor<Vec<EncodeItem>, Vec<Encoding>>, EngineError> {
-    let model = model.clone();
+    let (model, threads) = (model.clone(), config.threads);
+    let queue = match urgency {
+        Urgency::Bulk => config.queue,
+        Urgency::Question => QUESTION_QUEUE,
+    };
     Actor::start("embedder", queue, move |inbox| {
+        if urgency == Urgency::Bulk {
+            step_back();
+        }
         let mut embedder = Embedder::new(&model, threads)?;
         inbox.serve(|items: Vec<EncodeItem>| embedder.encode(&items));
         Ok(())
     })
 }
 
-fn start_generator(model: &Model, threads: usize) -> Result<GeneratorActor, EngineError> {
-    let model = model.clone();
+fn start_generator(model: &Path, threads: usize) -> Result<GeneratorActor, EngineError> {
+    let model = Model::load(model, Role::Reader)?;
     Actor::start("generator", 8, move |inbox| {
         let mut generator = Generator::new(&model, threads)?;
         inbox.serve(|(request, pieces): (GenerateRequest, Pieces)| generator.generate(&request, &pieces));

@@ -25,6 +25,7 @@ mod passages;
 mod question;
 mod reader;
 mod reading;
+mod rows;
 mod salience;
 mod spans;
 mod survey;
@@ -33,6 +34,7 @@ mod tokens;
 mod truth;
 mod window;
 mod words;
+mod working_copy;
 
 pub use calibration::{Calibration, Head};
 pub use config::{EmbedderConfig, EngineConfig, ReaderConfig};

@@ -24,8 +24,17 @@ pub(crate) struct Node {
 pub(crate) struct Nodes {
     pub(crate) keys: Node,
     pub(crate) queries: Node,
+    /// The same behind RoPE, if the model has it.
+    pub(crate) behind_rope: Option<BehindRope>,
     /// Layers that rotate both; some models leave layers out.
     rotated: BTreeSet<u32>,
+}
+
+/// Where a model's keys and queries are found behind RoPE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BehindRope {
+    pub(crate) keys: Node,
+    pub(crate) queries: Node,
 }
 
 /// What one pass shows of its lower layers.
@@ -69,7 +78,13 @@ impl Nodes {
         if rotated != probe.rotated_layers(QUERIES) {
             return Err(unknown("its keys and queries are not rotated in the same layers"));
         }
-        Ok(Self { keys, queries, rotated })
+        let behind_rope = probe.behind_rope(KEYS).zip(probe.behind_rope(QUERIES));
+        Ok(Self {
+            keys,
+            queries,
+            behind_rope: behind_rope.map(|(keys, queries)| BehindRope { keys, queries }),
+            rotated,
+        })
     }
 
     /// Whether a layer rotates its keys and queries.
@@ -108,6 +123,20 @@ impl Probe {
         Ok(Node {
             name,
             repeated: several || !renamed,
+        })
+    }
+
+    /// The name of what RoPE makes of a side, where all layers name it alike.
+    fn behind_rope(&self, side: &str) -> Option<Node> {
+        let mut names = self
+            .rotated
+            .iter()
+            .filter(|((_, found), _)| *found == side)
+            .map(|(_, rotation)| &rotation.to);
+        let name = names.next()?;
+        names.all(|other| other == name).then(|| Node {
+            name: name.clone(),
+            repeated: false,
         })
     }
 

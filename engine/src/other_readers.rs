@@ -11,7 +11,7 @@ use crate::ffi::attention::{AttentionContext, AttentionOptions, FlashAttention, 
 use crate::ffi::gguf::GgufWriter;
 use crate::model::{Model, Role};
 use crate::nodes::Nodes;
-use crate::reader::{ReadJob, Reader};
+use crate::reader::{ReadJob, Reader, Sight};
 use crate::salience::LayerVectors;
 use crate::tokens::{opening, tokenize};
 use crate::truth::models;
@@ -314,7 +314,7 @@ fn heads_together_are_read_as_the_reader_reads_them() {
         keep: 0.05,
         ..ReaderConfig::default()
     };
-    let mut reader = Reader::new(&model, every, &config, FlashAttention::Off).unwrap();
+    let mut reader = Reader::new(&model, every, &config, Sight::Softmax).unwrap();
     let passages = turns()
         .iter()
         .map(|turn| std::iter::once(0..turn.text.len()).collect())

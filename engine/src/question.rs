@@ -3,11 +3,11 @@
 
 use crate::EngineError;
 use crate::calibration::Calibration;
-use crate::ffi::attention::{AttentionContext, AttentionOptions, FlashAttention};
+use crate::ffi::attention::{AttentionContext, AttentionOptions};
 use crate::keys::{HeadQueries, QueryBlock};
 use crate::model::Model;
 use crate::nodes::Nodes;
-use crate::reader::slots;
+use crate::reader::{Sight, slots};
 use crate::salience::LayerVectors;
 use crate::tokens::{opening, tokenize};
 
@@ -34,12 +34,17 @@ const WINDOW: usize = 512;
 const POSITION: f32 = 40.0;
 
 impl<'model> Questioner<'model> {
-    pub(crate) fn new(model: &'model Model, calibration: Calibration, threads: usize) -> Result<Self, EngineError> {
+    pub(crate) fn new(
+        model: &'model Model,
+        calibration: Calibration,
+        threads: usize,
+        sight: Sight,
+    ) -> Result<Self, EngineError> {
         let tokens = u32::try_from(WINDOW).unwrap_or(u32::MAX);
         let options = AttentionOptions {
             tokens,
             threads,
-            flash_attention: FlashAttention::Off,
+            flash_attention: sight.flash_attention(),
         };
         let mut context = AttentionContext::new(&model.llama, options)?;
         let nodes = Nodes::of(&mut context, model, calibration.key_layers())?;

@@ -10,9 +10,10 @@ use llama_cpp_2::token::LlamaToken;
 use crate::calibration::Calibration;
 use crate::ffi::attention::{AttentionContext, AttentionOptions, FlashAttention};
 use crate::model::{Geometry, Model};
-use crate::nodes::Nodes;
+use crate::nodes::{BehindRope, Nodes};
 use crate::reading::{Span, TokenSalience, TurnText};
-use crate::salience::{LayerVectors, ReadingObserver, TurnAttention, mean_over_heads, normalised};
+use crate::rows::Rows;
+use crate::salience::{LayerVectors, ReadingObserver, TurnAttention, VectorObserver, mean_over_heads, normalised};
 use crate::spans::{ScoredToken, main_point};
 use crate::tokens::{TextToken, opening, tokenize};
 use crate::window::{Limits, Window, plan};
@@ -47,8 +48,20 @@ pub(crate) struct HeadReading {
     pub(crate) keys: KeyBlock,
 }
 
+/// How a reader sees attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// By the softmax that llama.cpp computes, which flash attention must be off for. Right for every architecture.
+    Softmax,
+    /// By queries and keys, of which only the rows wanted are computed, with flash attention in the pass. Right for
+    /// models whose attention is a plain softmax of rotated queries and keys.
+    Vectors,
+}
+
 /// The attention reader.
 pub(crate) struct Reader<'model> {
+    sight: Sight,
+    threads: usize,
     model: &'model LlamaModel,
     geometry: &'model Geometry,
     context: AttentionContext<'model>,
@@ -81,17 +94,19 @@ impl<'model> Reader<'model> {
         model: &'model Model,
         calibration: Calibration,
         config: &ReaderConfig,
-        flash_attention: FlashAttention,
+        sight: Sight,
     ) -> Result<Self, EngineError> {
         let window = u32::try_from(config.window_tokens).unwrap_or(u32::MAX);
         let options = AttentionOptions {
             tokens: window,
             threads: config.threads,
-            flash_attention,
+            flash_attention: sight.flash_attention(),
         };
         let mut context = AttentionContext::new(&model.llama, options)?;
         let nodes = Nodes::of(&mut context, model, calibration.key_layers())?;
         let mut reader = Self {
+            sight,
+            threads: config.threads,
             model: &model.llama,
             geometry: &model.geometry,
             context,
@@ -196,7 +211,26 @@ impl<'model> Reader<'model> {
         Ok(())
     }
 
+    /// Per main-point head, the attention that each token of the one turn receives from later ones; for checks.
+    pub(crate) fn attention(&mut self, ids: &[LlamaToken], turn: &Range<usize>) -> Result<Vec<Vec<f32>>, EngineError> {
+        Ok(self.capture(ids, std::slice::from_ref(turn))?.0)
+    }
+
     fn capture(
+        &mut self,
+        ids: &[LlamaToken],
+        turns: &[Range<usize>],
+    ) -> Result<(Vec<Vec<f32>>, LayerVectors), EngineError> {
+        match (self.sight, self.nodes.behind_rope.clone()) {
+            (Sight::Softmax, _) => self.capture_softmax(ids, turns),
+            (Sight::Vectors, Some(nodes)) => self.capture_vectors(ids, turns, &nodes),
+            (Sight::Vectors, None) => Err(EngineError::NoAttention(
+                "the model does not rotate queries and keys".into(),
+            )),
+        }
+    }
+
+    fn capture_softmax(
         &mut self,
         ids: &[LlamaToken],
         turns: &[Range<usize>],
@@ -207,14 +241,40 @@ impl<'model> Reader<'model> {
         };
         self.context.pass(ids, &mut observer)?;
         if !observer.attention.complete() {
-            return Err(EngineError::NoAttention(
-                "no softmax was seen in some layer; flash attention must be off for the reader".into(),
-            ));
+            return Err(EngineError::NoAttention("no softmax was seen in some layer".into()));
         }
         if !observer.keys.complete() {
             return Err(EngineError::NoAttention("no keys were seen in some layer".into()));
         }
         Ok((observer.attention.received, observer.keys))
+    }
+
+    fn capture_vectors(
+        &mut self,
+        ids: &[LlamaToken],
+        turns: &[Range<usize>],
+        nodes: &BehindRope,
+    ) -> Result<(Vec<Vec<f32>>, LayerVectors), EngineError> {
+        let layers = self.calibration.main_point_layers();
+        let mut observer = VectorObserver {
+            rotated_queries: LayerVectors::rotated(&nodes.queries, layers.clone()),
+            rotated_keys: LayerVectors::rotated(&nodes.keys, layers),
+            keys: LayerVectors::new(&self.nodes.keys, self.calibration.search_layers()),
+        };
+        self.context.pass(ids, &mut observer)?;
+        let missing = || EngineError::NoAttention("no queries or keys were seen in some layer".into());
+        if !observer.complete() {
+            return Err(missing());
+        }
+        let rows = Rows {
+            queries: &observer.rotated_queries,
+            keys: &observer.rotated_keys,
+            turns,
+            geometry: self.geometry,
+            threads: self.threads,
+        };
+        let received = rows.received(&self.calibration.main_point_heads, ids.len());
+        Ok((received.ok_or_else(missing)?, observer.keys))
     }
 
     /// The key of one token for every slot: search layers ascending, then the key heads in use.
@@ -300,6 +360,16 @@ impl<'model> Reader<'model> {
             }
         }
         Ok(())
+    }
+}
+
+impl Sight {
+    /// What llama.cpp must do for this way to see.
+    pub(crate) fn flash_attention(self) -> FlashAttention {
+        match self {
+            Self::Softmax => FlashAttention::Off,
+            Self::Vectors => FlashAttention::On,
+        }
     }
 }
 

@@ -20,13 +20,28 @@ pub(crate) struct TurnAttention<'a> {
     seen: Vec<bool>,
 }
 
-/// The keys or queries of every token of a window, before RoPE, per layer: `(token * heads + head) * width ..`.
+/// The keys or queries of every token of a window, before or after RoPE, per layer: `(token * heads + head) * width ..`.
 pub(crate) struct LayerVectors {
     node: Node,
+    stage: Stage,
     layers: Vec<u32>,
     pub(crate) by_layer: BTreeMap<u32, Vec<f32>>,
     /// Layers of which nothing more will be taken.
     settled: BTreeSet<u32>,
+}
+
+/// Which side of RoPE vectors are taken on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Before,
+    After,
+}
+
+/// A whole reading pass with flash attention, where no softmax exists: what attention is made of, and keys.
+pub(crate) struct VectorObserver {
+    pub(crate) rotated_queries: LayerVectors,
+    pub(crate) rotated_keys: LayerVectors,
+    pub(crate) keys: LayerVectors,
 }
 
 /// A whole reading pass: attention within turns and keys, stopping as soon as both are complete.
@@ -82,16 +97,7 @@ impl<'a> TurnAttention<'a> {
                         *sum += weight;
                     }
                 }
-                for (offset, sum) in received[turn.clone()].iter_mut().enumerate() {
-                    let later = turn.len() - 1 - offset;
-                    let viewers = self
-                        .geometry
-                        .window(layer)
-                        .map_or(later, |window| later.min(window.saturating_sub(1)));
-                    #[expect(clippy::cast_precision_loss, reason = "a count of tokens")]
-                    let viewers = viewers.max(1) as f32;
-                    *sum /= viewers;
-                }
+                divide_by_viewers(&mut received[turn.clone()], self.geometry.window(layer));
             }
             self.seen[index] = read_all;
         }
@@ -99,9 +105,20 @@ impl<'a> TurnAttention<'a> {
 }
 
 impl LayerVectors {
+    /// The vectors before RoPE.
     pub(crate) fn new(node: &Node, layers: Vec<u32>) -> Self {
+        Self::at(Stage::Before, node, layers)
+    }
+
+    /// The vectors after RoPE, of layers that rotate them.
+    pub(crate) fn rotated(node: &Node, layers: Vec<u32>) -> Self {
+        Self::at(Stage::After, node, layers)
+    }
+
+    fn at(stage: Stage, node: &Node, layers: Vec<u32>) -> Self {
         Self {
             node: node.clone(),
+            stage,
             layers,
             by_layer: BTreeMap::new(),
             settled: BTreeSet::new(),
@@ -119,13 +136,20 @@ impl LayerVectors {
     }
 
     fn wants(&self, name: &str, layer: u32) -> bool {
-        let ends = self.node.repeated && name == SOFTMAX;
+        let ends = self.stage == Stage::Before && self.node.repeated && name == SOFTMAX;
         (name == self.node.name || ends) && self.layers.contains(&layer) && !self.settled.contains(&layer)
     }
 
-    /// Takes a tensor. Where a layer names several alike, the last one before RoPE counts.
+    /// Takes a tensor. Where a layer names several alike, the last one before RoPE counts, or the first one behind it.
     fn take(&mut self, name: &str, layer: u32, tensor: &TensorView<'_>) {
         let ends = name == SOFTMAX || tensor.rotated_from().is_some();
+        if self.stage == Stage::After {
+            if ends && let Some(values) = tensor.read_all() {
+                self.by_layer.insert(layer, values);
+                self.settled.insert(layer);
+            }
+            return;
+        }
         if !ends && let Some(values) = tensor.read_all() {
             self.by_layer.insert(layer, values);
         }
@@ -155,6 +179,34 @@ impl Observer for ReadingObserver<'_> {
     }
 }
 
+impl VectorObserver {
+    fn parts(&self) -> [&LayerVectors; 3] {
+        [&self.rotated_queries, &self.rotated_keys, &self.keys]
+    }
+
+    /// Whether everything was seen.
+    pub(crate) fn complete(&self) -> bool {
+        self.parts().into_iter().all(LayerVectors::complete)
+    }
+}
+
+impl Observer for VectorObserver {
+    fn wants(&self, name: &str) -> bool {
+        named(name).is_some_and(|(name, layer)| self.parts().into_iter().any(|part| part.wants(name, layer)))
+    }
+
+    fn observe(&mut self, name: &str, tensor: &TensorView<'_>) -> Flow {
+        if let Some((name, layer)) = named(name) {
+            for part in [&mut self.rotated_queries, &mut self.rotated_keys, &mut self.keys] {
+                if part.wants(name, layer) {
+                    part.take(name, layer, tensor);
+                }
+            }
+        }
+        stop_when(self.parts().into_iter().all(LayerVectors::settled))
+    }
+}
+
 impl Observer for LayerVectors {
     fn wants(&self, name: &str) -> bool {
         named(name).is_some_and(|(name, layer)| Self::wants(self, name, layer))
@@ -165,6 +217,18 @@ impl Observer for LayerVectors {
             self.take(name, layer, tensor);
         }
         stop_when(self.settled())
+    }
+}
+
+/// Makes sums over the later tokens of a turn means: divides each by how many of them see that far back.
+pub(crate) fn divide_by_viewers(turn: &mut [f32], window: Option<usize>) {
+    let tokens = turn.len();
+    for (offset, sum) in turn.iter_mut().enumerate() {
+        let later = tokens - 1 - offset;
+        let viewers = window.map_or(later, |window| later.min(window.saturating_sub(1)));
+        #[expect(clippy::cast_precision_loss, reason = "a count of tokens")]
+        let viewers = viewers.max(1) as f32;
+        *sum /= viewers;
     }
 }
 

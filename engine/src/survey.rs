@@ -9,10 +9,9 @@ use crate::actor::Actor;
 use crate::attention_search::{scores_over, token_attention};
 use crate::calibration::lower_third;
 use crate::embedder::EncodeItem;
-use crate::engine::{check, passages_of, question_item, start_embedder, start_questioner};
-use crate::ffi::attention::FlashAttention;
+use crate::engine::{Urgency, check, passages_of, question_item, start_embedder, start_questioner};
 use crate::model::{Model, Role, sha256_of_file};
-use crate::reader::{HeadReading, Reader};
+use crate::reader::{HeadReading, Reader, Sight};
 use crate::reading::within;
 use crate::salience::mean_over_heads;
 use crate::spans::{ScoredToken, main_point};
@@ -74,8 +73,8 @@ impl Survey {
         })?;
         let every = Calibration::of_every_head(layers, &sha256, &model.geometry);
         let reader = start_reader(&model, &every, &config.reader)?;
-        let (questioner, content_free) = start_questioner(&model, &every, config.reader.threads)?;
-        let embedder = start_embedder(&embedder_model, config.embedder.threads, config.embedder.queue)?;
+        let (questioner, content_free) = start_questioner(&model, &every, config.reader.threads, Sight::Softmax)?;
+        let embedder = start_embedder(&embedder_model, &config.embedder, Urgency::Bulk)?;
         Ok(Self {
             every,
             reader,
@@ -238,7 +237,7 @@ fn start_reader(
 ) -> Result<Actor<Vec<TurnText>, Vec<HeadReading>>, EngineError> {
     let (model, every, config) = (model.clone(), every.clone(), config.clone());
     Actor::start("reader", config.queue, move |inbox| {
-        let mut reader = Reader::new(&model, every, &config, FlashAttention::Off)?;
+        let mut reader = Reader::new(&model, every, &config, Sight::Softmax)?;
         inbox.serve(|turns: Vec<TurnText>| reader.survey(&turns));
         Ok(())
     })

@@ -2,6 +2,7 @@
 //!
 //! These tests run the real models and fail, saying so, where those are missing.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")]
+#![expect(clippy::print_stdout, reason = "tests tell what they measured")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,11 +11,13 @@ use llama_cpp_2::token::LlamaToken;
 
 use crate::calibration::Calibration;
 use crate::ffi::attention::{AttentionContext, AttentionOptions, FlashAttention, Flow, Observer, TensorView};
-use crate::model::{Model, Role};
+use crate::model::{Model, Role, sha256_of_file};
 use crate::nodes::Nodes;
-use crate::reader::{ReadJob, Reader};
-use crate::salience::{LayerVectors, ReadingObserver, TurnAttention};
+use crate::reader::{ReadJob, Reader, Sight};
+use crate::rows::Rows;
+use crate::salience::{LayerVectors, ReadingObserver, TurnAttention, VectorObserver};
 use crate::tokens::tokenize;
+use crate::working_copy::{load_reader, moved};
 use crate::{Engine, EngineConfig, EngineError, Head, ReadRequest, ReaderConfig, TurnText};
 
 const TEXT: &str =
@@ -210,7 +213,7 @@ fn another_head_list_gives_other_main_points() {
             &model,
             calibration(&model, heads),
             &ReaderConfig::default(),
-            FlashAttention::Off,
+            Sight::Vectors,
         )
         .unwrap();
         let passages = turns()
@@ -235,16 +238,147 @@ fn another_head_list_gives_other_main_points() {
 }
 
 #[test]
-fn flash_attention_is_an_error_at_the_start() {
+fn with_flash_attention_no_softmax_is_seen() {
     let model = reader_model();
-    let heads = [Head(3, 3)];
-    let started = Reader::new(
-        &model,
-        calibration(&model, &heads),
-        &ReaderConfig::default(),
-        FlashAttention::On,
-    );
-    assert!(matches!(started, Err(EngineError::NoAttention(_))));
+    let ids = ids(&model, TEXT);
+    let turn = 1..ids.len();
+    let turns = std::slice::from_ref(&turn);
+    let options = AttentionOptions {
+        flash_attention: FlashAttention::On,
+        ..options()
+    };
+    let mut context = AttentionContext::new(&model.llama, options).unwrap();
+    let nodes = Nodes::of(&mut context, &model, 6).unwrap();
+    let mut observer = ReadingObserver {
+        attention: TurnAttention::new(ids.len(), turns, &[Head(3, 3)], &model.geometry),
+        keys: LayerVectors::new(&nodes.keys, vec![3]),
+    };
+    context.pass(&ids, &mut observer).unwrap();
+    assert!(observer.keys.complete() && !observer.attention.complete());
+}
+
+/// Shows one pass to both ways of seeing.
+struct Both<'a> {
+    softmax: ReadingObserver<'a>,
+    vectors: VectorObserver,
+}
+
+impl Observer for Both<'_> {
+    fn wants(&self, name: &str) -> bool {
+        self.softmax.wants(name) || self.vectors.wants(name)
+    }
+
+    fn observe(&mut self, name: &str, tensor: &TensorView<'_>) -> Flow {
+        let flows = [self.softmax.observe(name, tensor), self.vectors.observe(name, tensor)];
+        if flows == [Flow::Stop; 2] {
+            Flow::Stop
+        } else {
+            Flow::Continue
+        }
+    }
+}
+
+#[test]
+fn attention_from_queries_and_keys_equals_the_softmax_beyond_the_sliding_window() {
+    let model = reader_model();
+    let heads = [Head(3, 3), Head(1, 2), Head(5, 0)];
+    let ids = ids(&model, &TEXT.repeat(24));
+    let turns = [1..40, 40..41, 41..333, 400..ids.len()];
+    assert!(ids.len() > 700, "{}", ids.len());
+    let options = AttentionOptions {
+        tokens: 1024,
+        ..options()
+    };
+    let mut context = AttentionContext::new(&model.llama, options).unwrap();
+    let nodes = Nodes::of(&mut context, &model, 6).unwrap();
+    let behind = nodes.behind_rope.unwrap();
+    let mut both = Both {
+        softmax: ReadingObserver {
+            attention: TurnAttention::new(ids.len(), &turns, &heads, &model.geometry),
+            keys: LayerVectors::new(&nodes.keys, vec![3, 5]),
+        },
+        vectors: VectorObserver {
+            rotated_queries: LayerVectors::rotated(&behind.queries, vec![1, 3, 5]),
+            rotated_keys: LayerVectors::rotated(&behind.keys, vec![1, 3, 5]),
+            keys: LayerVectors::new(&nodes.keys, vec![3, 5]),
+        },
+    };
+    context.pass(&ids, &mut both).unwrap();
+    let rows = Rows {
+        queries: &both.vectors.rotated_queries,
+        keys: &both.vectors.rotated_keys,
+        turns: &turns,
+        geometry: &model.geometry,
+        threads: 2,
+    };
+    let computed = rows.received(&heads, ids.len()).unwrap();
+    let mut furthest = 0.0_f32;
+    for (shown, computed) in both.softmax.attention.received.iter().zip(&computed) {
+        assert!(shown.iter().sum::<f32>() > 0.1);
+        for (shown, computed) in shown.iter().zip(computed) {
+            furthest = furthest.max((shown - computed).abs());
+        }
+    }
+    println!("attention computed from queries and keys differs by at most {furthest:.1e}");
+    assert!(furthest < 1e-3, "{furthest}");
+    assert_eq!(both.softmax.keys.by_layer, both.vectors.keys.by_layer);
+}
+
+#[test]
+fn a_working_copy_is_made_once_and_sees_what_the_model_sees() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config().reader;
+    let model = directory.path().join("reader.gguf");
+    std::fs::copy(&config.model, &model).unwrap();
+    config.model = model;
+    let made = load_reader(&config).unwrap();
+    assert_eq!((made.sight, made.model.geometry.layers), (Sight::Vectors, 6));
+    let files = || {
+        let mut names: Vec<_> = std::fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .map(|entry| (entry.file_name(), entry.metadata().unwrap().modified().unwrap()))
+            .collect();
+        names.sort();
+        names
+    };
+    let after_first = files();
+    assert_eq!(after_first.len(), 2, "{after_first:?}");
+    let loaded = load_reader(&config).unwrap();
+    assert_eq!(files(), after_first);
+    let ids = ids(&loaded.model, &TEXT.repeat(24));
+    let turn = 1..ids.len();
+    let attention = |model: &Model, sight: Sight| {
+        let mut reader = Reader::new(model, loaded.calibration.clone(), &config, sight).unwrap();
+        reader.attention(&ids, &turn).unwrap()
+    };
+    let ours = attention(&loaded.model, Sight::Vectors);
+    let slow = attention(&loaded.model, Sight::Softmax);
+    let original = attention(&reader_model(), Sight::Softmax);
+    for (head, ours) in ours.iter().enumerate() {
+        let (from_slow, from_original) = (moved(&slow[head], ours), moved(&original[head], ours));
+        println!(
+            "head {head}: {from_slow:.1e} of the attention lies elsewhere without flash attention, {from_original:.1e} in the whole model"
+        );
+        assert!(from_slow < 1e-3 && from_original > 0.0 && from_original < 0.05);
+    }
+}
+
+#[test]
+fn where_no_working_copy_can_be_written_the_model_itself_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config().reader;
+    let model = directory.path().join("reader.gguf");
+    std::fs::copy(&config.model, &model).unwrap();
+    config.model = model;
+    let file = directory.path().join("calibration.json");
+    // The copy's name is taken by a directory.
+    let every = Calibration::of_every_head(2, &sha256_of_file(&config.model).unwrap(), &reader_model().geometry);
+    std::fs::write(&file, every.to_json()).unwrap();
+    config.calibration = Some(file);
+    let copy = format!("reader.{}.lower-2-f16.gguf", &every.model_sha256[..12]);
+    std::fs::create_dir(directory.path().join(copy)).unwrap();
+    assert_eq!(load_reader(&config).unwrap().sight, Sight::Softmax);
 }
 
 #[test]

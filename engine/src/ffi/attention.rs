@@ -37,7 +37,6 @@ pub(crate) struct AttentionOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FlashAttention {
     Off,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the mistake that the self-check must catch"))]
     On,
 }
 

@@ -4,3 +4,5 @@
 
 pub(crate) mod attention;
 pub(crate) mod gguf;
+pub(crate) mod lower_layers;
+pub(crate) mod priority;

@@ -1,0 +1,177 @@
+//! The reader's working copy: the lower layers of its model in a file of their own, packed so that passes are fast.
+//!
+//! It lies beside the model, is made when it is missing, and checked against the model before it is used for the first
+//! time. It must not know what is read with it.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::calibration::Calibration;
+use crate::ffi::lower_layers::write_lower_layers;
+use crate::model::{Model, Role, sha256_of_file};
+use crate::reader::{Reader, Sight};
+use crate::tokens::{opening, tokenize};
+use crate::{EngineError, ReaderConfig};
+
+/// A reader's model with its heads, ready to be used.
+pub(crate) struct LoadedReader {
+    pub(crate) model: Model,
+    pub(crate) calibration: Calibration,
+    /// How attention is taken from it.
+    pub(crate) sight: Sight,
+}
+
+/// Words that a working copy is checked on, so many times that they reach beyond a sliding window.
+const PROBE: &str = "Anna moved to Lisbon on 7 May 2023; her locker code is 4471, and on Fridays she sails with Ben. ";
+const PROBE_TOKENS: usize = 600;
+/// The largest share of a head's attention that may fall on other tokens than with the model itself. Where its weights
+/// are quantised, the model also rounds activations to eight bits, and moves up to 0.02 of a head's attention itself
+/// between flash attention on and off; another model altogether would move nearly all of it.
+const TOLERANCE: f32 = 0.05;
+
+/// Loads the reader's model, by its working copy where it has one or one can be made.
+///
+/// # Errors
+/// What is wrong with the model or its calibration. A copy that cannot be made is no error: the model itself serves
+/// then, more slowly, and the log says so.
+pub(crate) fn load_reader(config: &ReaderConfig) -> Result<LoadedReader, EngineError> {
+    if !config.model.is_file() {
+        // The loader has the words for it.
+        Model::load(&config.model, Role::Reader)?;
+    }
+    let sha256 = sha256_of_file(&config.model).map_err(|error| EngineError::ModelCorrupt {
+        path: config.model.clone(),
+        reason: error.to_string(),
+    })?;
+    let file = config.calibration.as_deref();
+    if let Some(calibration) = Calibration::named(file, &sha256)? {
+        let copy = path_of(&config.model, &sha256, calibration.layers());
+        if copy.is_file()
+            && let Ok(model) = Model::load(&copy, Role::Reader)
+        {
+            calibration.check(&model.geometry, Calibration::origin(file))?;
+            return Ok(LoadedReader {
+                model,
+                calibration,
+                sight: Sight::Vectors,
+            });
+        }
+    }
+    let original = Model::load(&config.model, Role::Reader)?;
+    let calibration = Calibration::resolve(file, &sha256, &original.geometry)?;
+    match make(&original, &calibration, config, &sha256) {
+        Ok(model) => Ok(LoadedReader {
+            model,
+            calibration,
+            sight: Sight::Vectors,
+        }),
+        Err(error) => {
+            tracing::warn!(
+                model = %config.model.display(),
+                %error,
+                "reading with the model itself, which is slower than with a working copy of its lower layers"
+            );
+            Ok(LoadedReader {
+                model: original,
+                calibration,
+                sight: Sight::Softmax,
+            })
+        }
+    }
+}
+
+/// Makes the copy, checks it, and gives it its name only then.
+fn make(
+    original: &Model,
+    calibration: &Calibration,
+    config: &ReaderConfig,
+    sha256: &str,
+) -> Result<Model, EngineError> {
+    let path = path_of(&config.model, sha256, calibration.layers());
+    let failed = |reason: String| EngineError::Compute {
+        operation: "making a working copy of the reader",
+        reason,
+    };
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let unfinished = tempfile::Builder::new()
+        .prefix(".working-copy-")
+        .suffix(".gguf")
+        .tempfile_in(directory)
+        .map_err(|error| failed(format!("{}: {error}", directory.display())))?;
+    let layers = original.geometry.layers;
+    write_lower_layers(
+        &config.model,
+        unfinished.path(),
+        calibration.layers().min(layers),
+        layers,
+    )?;
+    let copy = Model::load(unfinished.path(), Role::Reader)?;
+    let distance = distance(original, &copy, calibration, config)?;
+    if distance > TOLERANCE {
+        return Err(failed(format!(
+            "{distance:.3} of a head's attention falls on other tokens, at most {TOLERANCE} is allowed"
+        )));
+    }
+    unfinished
+        .persist(&path)
+        .map_err(|error| failed(format!("{}: {}", path.display(), error.error)))?;
+    tracing::info!(copy = %path.display(), distance, "made a working copy of the reader's lower layers");
+    Ok(copy)
+}
+
+/// The share of attention that falls on other tokens of the probe, in the head that differs most.
+fn distance(
+    original: &Model,
+    copy: &Model,
+    calibration: &Calibration,
+    config: &ReaderConfig,
+) -> Result<f32, EngineError> {
+    let attention = |model: &Model, sight: Sight| -> Result<Vec<Vec<f32>>, EngineError> {
+        let mut ids = vec![opening(&model.llama)];
+        let probe = PROBE.repeat(PROBE_TOKENS / 20);
+        ids.extend(tokenize(&model.llama, &probe)?.iter().map(|token| token.id));
+        ids.truncate(PROBE_TOKENS.min(config.window_tokens - 1));
+        let turn: Range<usize> = 1..ids.len();
+        Reader::new(model, calibration.clone(), config, sight)?.attention(&ids, &turn)
+    };
+    let theirs = attention(original, Sight::Softmax)?;
+    let ours = attention(copy, Sight::Vectors)?;
+    Ok(theirs
+        .iter()
+        .zip(&ours)
+        .map(|(theirs, ours)| moved(theirs, ours))
+        .fold(0.0, f32::max))
+}
+
+/// The total variation distance between two distributions, given up to their sums.
+pub(crate) fn moved(from: &[f32], to: &[f32]) -> f32 {
+    let sum = |values: &[f32]| values.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+    let (all_from, all_to) = (sum(from), sum(to));
+    let differences = from.iter().zip(to).map(|(a, b)| (a / all_from - b / all_to).abs());
+    differences.sum::<f32>() / 2.0
+}
+
+/// Where the copy of a model lies: its name tells what it is a copy of.
+fn path_of(model: &Path, sha256: &str, layers: u32) -> PathBuf {
+    let stem = model.file_stem().unwrap_or_default().to_string_lossy();
+    let digest = sha256.get(..12).unwrap_or(sha256);
+    model.with_file_name(format!("{stem}.{digest}.lower-{layers}-f16.gguf"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_moved_is_the_share_that_lies_elsewhere() {
+        assert!(moved(&[1.0, 3.0], &[2.0, 6.0]).abs() < 1e-6);
+        assert!((moved(&[1.0, 0.0], &[0.0, 5.0]) - 1.0).abs() < 1e-6);
+        assert!((moved(&[1.0, 1.0], &[3.0, 1.0]) - 0.25).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_copy_is_named_after_what_it_copies() {
+        let path = path_of(Path::new("models/gemma.gguf"), &"ab".repeat(32), 6);
+        assert_eq!(path, Path::new("models/gemma.abababababab.lower-6-f16.gguf"));
+    }
+}
