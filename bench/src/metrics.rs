@@ -3,7 +3,7 @@
 /// The depths at which recall is measured.
 pub const DEPTHS: [usize; 4] = [5, 10, 20, 50];
 /// The token budgets at which evidence coverage is measured.
-pub const BUDGETS: [usize; 3] = [500, 1000, 2000];
+pub const BUDGETS: [usize; 5] = [250, 500, 1000, 2000, 4000];
 
 /// The measures of one question, each in 0..=1.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -17,9 +17,9 @@ pub struct Scores {
     /// Normalised discounted cumulative gain of the first 10, evidence counting 1.
     pub ndcg_at_10: f64,
     /// Share of the evidence among the turns that fit each of [`BUDGETS`], best first.
-    pub coverage: [f64; 3],
+    pub coverage: [f64; BUDGETS.len()],
     /// The same where a turn of several passages is quoted by one of them.
-    pub coverage_by_passage: [f64; 3],
+    pub coverage_by_passage: [f64; BUDGETS.len()],
 }
 
 /// What quoting a turn costs, in tokens.
@@ -152,14 +152,11 @@ mod tests {
     #[test]
     fn coverage_stops_at_the_first_turn_that_does_not_fit() {
         let sizes = [300, 150, 100, 1000].map(size);
-        // 300 + 150 fit 500, the third does not; all but the last fit 1,000; all fit 2,000.
-        assert_eq!(
-            measure(&[0, 1, 2, 3], &[1, 2, 3], &sizes).coverage,
-            [1.0 / 3.0, 2.0 / 3.0, 1.0]
-        );
-        // By passages of half the size, 150 + 75 + 50 fit 500.
-        let by_passage = measure(&[0, 1, 2, 3], &[1, 2, 3], &sizes).coverage_by_passage;
-        assert_eq!(by_passage, [2.0 / 3.0, 1.0, 1.0]);
+        // Nothing fits 250; 300 + 150 fit 500, the third does not; all but the last fit 1,000; all fit 2,000 and 4,000.
+        let scores = measure(&[0, 1, 2, 3], &[1, 2, 3], &sizes);
+        assert_eq!(scores.coverage, [0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0, 1.0]);
+        // By passages of half the size, 150 + 75 fit 250 and 150 + 75 + 50 fit 500.
+        assert_eq!(scores.coverage_by_passage, [1.0 / 3.0, 2.0 / 3.0, 1.0, 1.0, 1.0]);
     }
 
     #[test]

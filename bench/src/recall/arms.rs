@@ -12,62 +12,128 @@ pub(super) struct Arm {
     pub(super) name: &'static str,
     /// What it does, for tables.
     pub(super) title: &'static str,
+    /// What it has to find in the store besides the text.
+    pub(super) stored: &'static [Part],
+}
+
+/// Something stored of every turn for searches to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    /// A vector of the turn's first passage.
+    FirstVector,
+    /// A vector of each of its passages.
+    Vectors,
+    /// Its words in the full-text index.
+    TextIndex,
+    /// The keys of the main point's tokens.
+    Keys,
+    /// The keys of the eight heads' main point.
+    EightHeadsKeys,
+    /// The keys of all content tokens.
+    AllKeys,
 }
 
 /// All arms, in the order of the tables.
 pub(super) const ARMS: &[Arm] = &[
-    arm("whole-turn", "whole turn, mean-pooled, in passages where it is long"),
-    arm("whole-turn-truncated", "the first passage of the turn, mean-pooled"),
-    arm("whole-turn-idf", "whole turn, IDF-weighted pooling"),
-    arm("lead-25", "first 25 % of the words, contextual pooling"),
-    arm("random-25", "25 % random words, contextual pooling, 5 seeds"),
-    arm("random-50", "50 % random words, contextual pooling, 5 seeds"),
-    arm("idf-25", "25 % by IDF, contextual pooling"),
-    arm("idf-50", "50 % by IDF, contextual pooling"),
-    arm("main-point-25-all-heads", "main point 25 %, all 72 heads"),
-    arm("main-point-50-all-heads", "main point 50 %, all 72 heads"),
+    arm(
+        "whole-turn",
+        "whole turn, mean-pooled, in passages where it is long",
+        VECTORS,
+    ),
+    arm(
+        "whole-turn-truncated",
+        "the first passage of the turn, mean-pooled",
+        &[Part::FirstVector],
+    ),
+    arm("whole-turn-idf", "whole turn, IDF-weighted pooling", VECTORS),
+    arm("lead-25", "first 25 % of the words, contextual pooling", VECTORS),
+    arm("random-25", "25 % random words, contextual pooling, 5 seeds", VECTORS),
+    arm("random-50", "50 % random words, contextual pooling, 5 seeds", VECTORS),
+    arm("idf-25", "25 % by IDF, contextual pooling", VECTORS),
+    arm("idf-50", "50 % by IDF, contextual pooling", VECTORS),
+    arm("main-point-25-all-heads", "main point 25 %, all 72 heads", VECTORS),
+    arm("main-point-50-all-heads", "main point 50 %, all 72 heads", VECTORS),
     arm(
         "main-point-all-heads-soft",
         "all tokens weighted by attention, all 72 heads",
+        VECTORS,
     ),
-    arm("main-point-25-eight-heads", "main point 25 %, eight heads"),
-    arm("main-point-50-eight-heads", "main point 50 %, eight heads"),
-    arm("main-point-25", "main point 25 %, shipped heads"),
-    arm("main-point-50", "main point 50 %, shipped heads"),
+    arm("main-point-25-eight-heads", "main point 25 %, eight heads", VECTORS),
+    arm("main-point-50-eight-heads", "main point 50 %, eight heads", VECTORS),
+    arm("main-point-25", "main point 25 %, shipped heads", VECTORS),
+    arm("main-point-50", "main point 50 %, shipped heads", VECTORS),
     arm(
         "main-point",
         "main point 50 % + 0.5 × context vector (shipped, from the store)",
+        VECTORS,
     ),
-    arm("bm25", "BM25 (the store's full-text index)"),
-    arm("rrf-bm25-whole-turn", "RRF k=60 (BM25, whole turn)"),
-    arm("rrf-bm25-main-point-50", "RRF k=60 (BM25, main point 50 %)"),
-    arm("rrf-bm25-main-point", "RRF k=60 (BM25, main point + context)"),
-    arm("attention-search", "attention search, keys of the main point (shipped)"),
+    arm("bm25", "BM25 (the store's full-text index)", &[Part::TextIndex]),
+    arm("rrf-bm25-whole-turn", "RRF k=60 (BM25, whole turn)", VECTORS_AND_WORDS),
+    arm(
+        "rrf-bm25-main-point-50",
+        "RRF k=60 (BM25, main point 50 %)",
+        VECTORS_AND_WORDS,
+    ),
+    arm(
+        "rrf-bm25-main-point",
+        "RRF k=60 (BM25, main point + context)",
+        VECTORS_AND_WORDS,
+    ),
+    arm(
+        "attention-search",
+        "attention search, keys of the main point (shipped)",
+        &[Part::Keys],
+    ),
     arm(
         "attention-search-eight-heads",
         "attention search, keys of the eight heads' main point",
+        &[Part::EightHeadsKeys],
     ),
     arm(
         "attention-search-all-keys",
         "attention search, keys of all content tokens",
+        &[Part::AllKeys],
     ),
-    arm("fused-60", "RRF k=60 (BM25, main point + context, attention)"),
-    arm("fused-20", "RRF k=20 (BM25, main point + context, attention)"),
-    arm("fused-20-candidates", "the same from 200 candidates of each search"),
+    arm(
+        "fused-60",
+        "RRF k=60 (BM25, main point + context, attention)",
+        EVERYTHING,
+    ),
+    arm(
+        "fused-20",
+        "RRF k=20 (BM25, main point + context, attention)",
+        EVERYTHING,
+    ),
+    arm(
+        "fused-20-candidates",
+        "the same from 200 candidates of each search",
+        EVERYTHING,
+    ),
     arm(
         "relevance-without-attention",
         "the shipped relevance without attention search",
+        VECTORS_AND_WORDS,
     ),
     arm(
         "relevance-without-neighbours",
         "the shipped relevance without the turns beside it",
+        EVERYTHING,
     ),
     arm(
         "full-pipeline",
         "relevance from BM25, main point and attention, 200 candidates of each search (shipped)",
+        EVERYTHING,
     ),
-    arm("fused-60-all-keys", "RRF k=60 of the three, keys of all content tokens"),
-    arm("fused-20-all-keys", "RRF k=20 of the three, keys of all content tokens"),
+    arm(
+        "fused-60-all-keys",
+        "RRF k=60 of the three, keys of all content tokens",
+        WITH_ALL_KEYS,
+    ),
+    arm(
+        "fused-20-all-keys",
+        "RRF k=20 of the three, keys of all content tokens",
+        WITH_ALL_KEYS,
+    ),
 ];
 
 /// The arms that summaries show.
@@ -82,6 +148,12 @@ pub(super) const MAIN_ARMS: [&str; 9] = [
     "fused-20-candidates",
     "full-pipeline",
 ];
+
+/// What most arms have to find in the store.
+const VECTORS: &[Part] = &[Part::Vectors];
+const VECTORS_AND_WORDS: &[Part] = &[Part::Vectors, Part::TextIndex];
+const EVERYTHING: &[Part] = &[Part::Vectors, Part::TextIndex, Part::Keys];
+const WITH_ALL_KEYS: &[Part] = &[Part::Vectors, Part::TextIndex, Part::AllKeys];
 
 /// How many turns the proxy takes from each search of the store, its default `memory.candidates`.
 pub(super) const CANDIDATES: usize = 200;
@@ -160,8 +232,8 @@ pub(super) fn plans(kind: Kind, reader_sha256: &str) -> Vec<Plan> {
     plans
 }
 
-const fn arm(name: &'static str, title: &'static str) -> Arm {
-    Arm { name, title }
+const fn arm(name: &'static str, title: &'static str, stored: &'static [Part]) -> Arm {
+    Arm { name, title, stored }
 }
 
 const fn every_head() -> [[u32; 2]; 72] {

@@ -10,6 +10,7 @@ mod arms;
 mod costs;
 mod gathering;
 mod kept;
+mod picture;
 mod rankings;
 mod reading;
 mod report;
@@ -20,6 +21,8 @@ mod stages;
 use std::path::PathBuf;
 
 use self::arms::SHIPPED;
+use self::costs::Stored;
+use self::picture::Pictured;
 use self::rankings::{Material, dense_arms, rankings};
 use self::reading::Library;
 use self::results::Results;
@@ -43,7 +46,7 @@ pub struct RecallOptions {
     pub reader: PathBuf,
     /// The embedder's GGUF file.
     pub embedder: PathBuf,
-    /// Directory for `recall.md` and `recall.jsonl`.
+    /// Directory for `recall.md`, `recall.jsonl` and `recall.svg`.
     pub out: PathBuf,
     /// Directory for readings that take long to make.
     pub cache: PathBuf,
@@ -71,21 +74,21 @@ const SEED: u64 = 20_261_122;
 /// # Errors
 /// Any failure of data, engine, store or files.
 pub async fn run(options: &RecallOptions) -> Result<(), BenchError> {
-    let (mut report, mut rows) = (Report::default(), Vec::new());
+    let (mut report, mut measured) = (Report::default(), Vec::new());
     for set in &options.sets {
         let (kind, all) = recorded::load(&set.path)?;
         let conversations = chosen(all, &set.conversations, &options.heads)?;
-        rows.extend(measure_set(options, (kind, &conversations), &mut report).await?);
+        measured.push(measure_set(options, (kind, &conversations), &mut report).await?);
     }
     anstream::println!("{}", report.terminal());
-    write(options, &mut report, &rows)
+    write(options, &mut report, &measured)
 }
 
 async fn measure_set(
     options: &RecallOptions,
     (kind, conversations): (Kind, &[Conversation]),
     report: &mut Report,
-) -> Result<Vec<Row>, BenchError> {
+) -> Result<Pictured, BenchError> {
     let cache = Cache::at(options.cache.clone());
     let mut library = Library::open(&options.reader, &options.embedder, cache)?;
     let mut materials = gathering::read(&mut library, (kind, conversations)).await?;
@@ -93,7 +96,12 @@ async fn measure_set(
     gathering::search(&mut library, &shelf, &mut materials).await?;
     let results = evaluate(&materials);
     let resamples = Resamples::draw(results.questions(), RESAMPLES, SEED);
-    let mut rows = report::rows(&results, &bench_name(kind, conversations), &resamples);
+    let bench = bench_name(kind, conversations);
+    let mut rows = report::rows(&results, &bench, &resamples);
+    if kind == Kind::LongMemory {
+        // Nothing is known about what sessions cost to quote.
+        rows.retain(|row| !row.metric.starts_with("coverage"));
+    }
     let heading = heading(options, (kind, conversations), &results);
     add_tables(report, (kind, &heading), &results, &rows);
     report.add(
@@ -101,13 +109,20 @@ async fn measure_set(
         "On disk after compaction, and what the rows hold.",
         costs::sizes_table(&shelf, &materials)?,
     );
+    let stored = Stored::of(&shelf, &materials)?;
+    report.add(
+        format!("{heading}: bytes that each arm needs"),
+        costs::NOTE,
+        stored.table(&rows),
+    );
+    rows.extend(stored.rows(&bench, &rows));
     report.add(
         format!("{heading}: reading"),
         "Time of the passes when they were made (kept in the cache).",
         costs::speed_table(&materials),
     );
     let timed = stages::time(&mut library, &materials).await?;
-    rows.extend(timed.rows(&bench_name(kind, conversations)));
+    rows.extend(timed.rows(&bench));
     report.add(
         format!("{heading}: added milliseconds per question"),
         stages::NOTE,
@@ -117,7 +132,7 @@ async fn measure_set(
     if kind == Kind::Locomo {
         say_verdict(&results);
     }
-    Ok(rows)
+    Ok(Pictured { heading, rows })
 }
 
 fn evaluate(materials: &[Material<'_>]) -> Results {
@@ -238,12 +253,19 @@ fn bench_name(kind: Kind, conversations: &[Conversation]) -> String {
 const BEAM_REPORT: [&str; 4] = ["beam-4", "beam-5", "beam-6", "beam-7"];
 const LONG_MEMORY_REPORT: [&str; 3] = ["852ce960", "ba358f49", "6a1eabeb"];
 
-fn write(options: &RecallOptions, report: &mut Report, rows: &[Row]) -> Result<(), BenchError> {
-    let markdown = options.out.join("recall.md");
-    write_whole(&markdown, report.markdown("Recall").as_bytes())?;
-    let path = options.out.join("recall.jsonl");
-    write_rows(&path, rows)?;
-    anstream::println!("Written: {} and {}", markdown.display(), path.display());
+fn write(options: &RecallOptions, report: &mut Report, measured: &[Pictured]) -> Result<(), BenchError> {
+    let [markdown, rows, picture] = ["recall.md", "recall.jsonl", "recall.svg"].map(|name| options.out.join(name));
+    let text = format!("{}![Recall](recall.svg)\n", report.markdown("Recall"));
+    write_whole(&markdown, text.as_bytes())?;
+    let all: Vec<Row> = measured.iter().flat_map(|set| set.rows.iter().cloned()).collect();
+    write_rows(&rows, &all)?;
+    write_whole(&picture, picture::draw(measured).as_bytes())?;
+    anstream::println!(
+        "Written: {}, {} and {}",
+        markdown.display(),
+        rows.display(),
+        picture.display()
+    );
     Ok(())
 }
 

@@ -134,7 +134,7 @@ mod tests {
             Measure::RecallAll(1),
             Measure::Recall(0),
             Measure::Ndcg,
-            Measure::Coverage(1),
+            Measure::Coverage(2),
         ]
         .map(Measure::name);
         assert_eq!(names, ["recall_all@10", "recall@5", "ndcg@10", "coverage@1000"]);

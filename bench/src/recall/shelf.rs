@@ -29,6 +29,9 @@ pub(super) struct Found {
     pub(super) lexical: Vec<(usize, f32)>,
 }
 
+/// How the files end in which LanceDB's full-text index lists the places of words.
+const WORD_LISTS: &str = "invert.lance";
+
 impl Shelf {
     /// Opens an empty store for vectors of `width` numbers.
     ///
@@ -153,6 +156,14 @@ impl Shelf {
         Ok(sizes)
     }
 
+    /// Bytes on disk of the full-text index.
+    ///
+    /// # Errors
+    /// [`BenchError::Read`] if a directory cannot be listed.
+    pub(super) fn text_index(&self) -> Result<u64, BenchError> {
+        text_index_in(self.directory.path())
+    }
+
     /// Ends the store.
     ///
     /// # Errors
@@ -265,6 +276,19 @@ fn narrow(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
+/// The size of every directory in which LanceDB keeps lists of the places of words.
+fn text_index_in(path: &Path) -> Result<u64, BenchError> {
+    let (mut size, mut lists_words) = (0, false);
+    for entry in std::fs::read_dir(path).map_err(BenchError::reading(path))? {
+        let entry = entry.map_err(BenchError::reading(path))?;
+        if entry.path().is_dir() {
+            size += text_index_in(&entry.path())?;
+        }
+        lists_words |= entry.file_name().to_string_lossy().ends_with(WORD_LISTS);
+    }
+    if lists_words { size_of(path) } else { Ok(size) }
+}
+
 fn size_of(path: &Path) -> Result<u64, BenchError> {
     if !path.is_dir() {
         return Ok(path.metadata().map_err(BenchError::reading(path))?.len());
@@ -274,4 +298,26 @@ fn size_of(path: &Path) -> Result<u64, BenchError> {
         size += size_of(&entry.map_err(BenchError::reading(path))?.path())?;
     }
     Ok(size)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use super::*;
+
+    #[test]
+    fn the_text_index_is_the_directories_that_list_words() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |folder: &str, name: &str, size: usize| {
+            let folder = directory.path().join("points.lance/_indices").join(folder);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join(name), vec![0; size]).unwrap();
+        };
+        write("text", "part_0_invert.lance", 100);
+        write("text", "part_0_docs.lance", 20);
+        write("identifiers", "page_data.lance", 3);
+        write("empty", "metadata.lance", 4);
+        assert_eq!(text_index_in(directory.path()).unwrap(), 120);
+    }
 }
