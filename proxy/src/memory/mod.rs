@@ -3,6 +3,7 @@
 //! It must not know HTTP nor the OpenAI wire format: it takes turns and questions.
 
 mod backlog;
+mod importing;
 mod job;
 mod points;
 pub(crate) mod ranking;
@@ -17,6 +18,7 @@ use mainpoint_engine::{Engine, EngineStatus};
 use mainpoint_store::{LedgerEntry, Point, Scope, Store, Turn, TurnId, Within};
 use serde::Deserialize;
 
+pub(crate) use importing::{Imported, Importing};
 pub(crate) use reading::{Offer, Reading};
 pub(crate) use recall::{Question, Recall};
 
