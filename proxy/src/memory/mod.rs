@@ -20,9 +20,8 @@ use serde::Deserialize;
 
 pub(crate) use importing::{Imported, Importing};
 pub(crate) use reading::{Offer, Reading};
-pub(crate) use recall::{Question, Recall};
+pub(crate) use recall::{Question, Recall, Recollection};
 
-use crate::chat::pack::Recalled;
 use crate::chat::prepare::Preparation;
 use crate::config::{Config, MemoryConfig, PricesConfig};
 use crate::error::MemoryError;
@@ -189,7 +188,7 @@ impl Memory {
     ///
     /// # Errors
     /// When the engine or the store fails.
-    pub(crate) async fn recall(&self, question: Question<'_>) -> Result<Vec<Recalled>, MemoryError> {
+    pub(crate) async fn recall(&self, question: Question<'_>) -> Result<Recollection, MemoryError> {
         Recall {
             engine: &self.engine,
             store: &self.store,
