@@ -6,12 +6,12 @@
 //! conversation. Baselines: whole turns, mean-pooled, whole and in passages; BM25; their fusion.
 //! Heads, weights and constants were chosen on other conversations than the ones reported.
 
-mod arms;
+pub(crate) mod arms;
 mod costs;
 mod gathering;
 mod kept;
 mod rankings;
-mod reading;
+pub(crate) mod reading;
 mod report;
 mod results;
 mod shelf;
