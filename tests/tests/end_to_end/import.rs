@@ -90,6 +90,29 @@ async fn an_imported_history_is_read_once_found_and_known_to_the_requests_that_g
     let block = prompt::memory_block(&upstream.last_request().json()).expect("a memory block");
     assert!(block.contains(CODE), "{block}");
     proxy.stop().await;
+
+    // Without attention search memories are found by words and vectors alone.
+    let proxy = StartedProxy::builder()
+        .home(&home)
+        .upstream(&upstream.base_url())
+        .budget(2000, 700)
+        .setting("memory", "attention_search = false")
+        .start()
+        .await;
+    told.assistant("One moment.");
+    told.user("I need the code of the padlock on my locker at the climbing gym. What is it?");
+    let answer = proxy.chat(told.body()).await;
+    assert_eq!(answer.outcome(), "rewritten", "{:?}", answer.headers);
+    assert!(answer.count("x-mainpoint-memories") > 0, "{:?}", answer.headers);
+    let receipt = format!("/mainpoint/receipts/{}", answer.header("x-mainpoint-request-id"));
+    let receipt: Value = serde_json::from_str(&proxy.get(&receipt).await.text()).expect("JSON");
+    for step in [
+        "prepare", "ledger", "epoch", "question", "search", "turns", "pack", "rewrite", "keep",
+    ] {
+        let time = &receipt["milliseconds"]["steps"][step];
+        assert!(time.as_f64().is_some_and(|time| time >= 0.0), "{step}: {receipt}");
+    }
+    proxy.stop().await;
 }
 
 #[test]
