@@ -17,6 +17,7 @@ pub mod recall;
 pub mod recorded;
 pub mod reference;
 mod report;
+pub mod request_path;
 pub mod running;
 pub mod words;
 

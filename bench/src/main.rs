@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use mainpoint_bench::demo::{self, DemoOptions, Upstream};
 use mainpoint_bench::prompt_prices::{self, PriceOptions, Prices};
 use mainpoint_bench::recall::{self, DataSet, RecallOptions};
+use mainpoint_bench::request_path::{self, RequestPathOptions};
 use mainpoint_bench::{BenchError, locate};
 
 /// Benchmarks of mainpoint, run on its own engine and store.
@@ -25,6 +26,8 @@ enum Command {
     Recall(RecallArguments),
     /// What long conversations cost at a provider that caches prompts, for every way of keeping them within a budget.
     Prices(PriceArguments),
+    /// How long a request waits for its memory, by how much there is of it.
+    RequestPath(RequestPathArguments),
     /// Plays a long conversation through a running proxy and shows what it does, turn by turn.
     Demo(DemoArguments),
 }
@@ -100,6 +103,43 @@ enum Provider {
 }
 
 #[derive(Debug, Args)]
+struct RequestPathArguments {
+    /// How many main points the scope holds, at least 500; may be given several times or with commas.
+    #[arg(
+        long,
+        value_name = "ROWS",
+        value_delimiter = ',',
+        default_values_t = request_path::SIZES,
+        value_parser = clap::value_parser!(u32).range(500..)
+    )]
+    sizes: Vec<u32>,
+    /// Measure 1,000,000 main points, too; that takes hours and about 30 GB on the disk.
+    #[arg(long)]
+    million: bool,
+    /// Requests in each phase.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
+    requests: u16,
+    /// The LoCoMo file that rows are made of; default: that below MAINPOINT_DATA, else below ../shared/data.
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// Conversations of it that rows are made of.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values = request_path::CONVERSATIONS)]
+    conversations: Vec<String>,
+    /// The reader's model; default: gemma-3-270m-q4_k_m.gguf in the models directory.
+    #[arg(long, value_name = "GGUF")]
+    reader: Option<PathBuf>,
+    /// The embedder's model; default: all-minilm-l6-v2-f32.gguf in the models directory.
+    #[arg(long, value_name = "GGUF")]
+    embedder: Option<PathBuf>,
+    /// Directory for request-path.md and request-path.jsonl; default: bench/results.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Directory for readings and filled stores, which take long to make; default: bench/cache.
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct DemoArguments {
     /// User turns of the conversation, at least 20.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(20..=2000))]
@@ -134,6 +174,7 @@ fn run(command: Command) -> Result<(), BenchError> {
     match command {
         Command::Recall(arguments) => runtime.block_on(recall::run(&arguments.into())),
         Command::Prices(arguments) => runtime.block_on(prompt_prices::run(&arguments.into())),
+        Command::RequestPath(arguments) => runtime.block_on(request_path::run(&arguments.into())),
         Command::Demo(arguments) => runtime.block_on(demo::run(&arguments.into())),
     }
 }
@@ -191,6 +232,32 @@ impl From<PriceArguments> for PriceOptions {
             out: arguments
                 .out
                 .unwrap_or_else(|| locate::repository().join("bench/results")),
+        }
+    }
+}
+
+impl From<RequestPathArguments> for RequestPathOptions {
+    fn from(arguments: RequestPathArguments) -> Self {
+        const MILLION: u32 = 1_000_000;
+        let bench = locate::repository().join("bench");
+        let mut sizes = arguments.sizes;
+        sizes.extend(arguments.million.then_some(MILLION));
+        sizes.sort_unstable();
+        sizes.dedup();
+        Self {
+            sizes: sizes.into_iter().map(|size| size as usize).collect(),
+            requests: usize::from(arguments.requests),
+            data: arguments.data.unwrap_or_else(locate::locomo),
+            conversations: arguments.conversations,
+            reader: arguments
+                .reader
+                .unwrap_or_else(|| locate::models().join(locate::READER)),
+            embedder: arguments
+                .embedder
+                .unwrap_or_else(|| locate::models().join(locate::EMBEDDER)),
+            program: locate::mainpoint(),
+            out: arguments.out.unwrap_or_else(|| bench.join("results")),
+            cache: arguments.cache.unwrap_or_else(|| bench.join("cache")),
         }
     }
 }

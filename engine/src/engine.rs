@@ -157,16 +157,21 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Busy`], [`EngineError::Stopped`], or a failed pass.
     pub async fn question(&self, text: &str) -> Result<Question, EngineError> {
-        let item = question_item(&self.parts.embedder_model, text);
-        let (vector, queries) = tokio::join!(
-            self.parts.question_embedder.call(vec![item]),
-            self.parts.questioner.call(text.to_owned())
-        );
-        let vector = vector?.first().map(|encoding| encoding.pool(&[])).unwrap_or_default();
+        let (vector, queries) = tokio::join!(self.question_vector(text), self.parts.questioner.call(text.to_owned()));
         Ok(Question {
-            vector,
+            vector: vector?,
             queries: queries?,
         })
+    }
+
+    /// The vector of a question alone, for searches without attention. Never waits behind a reading.
+    ///
+    /// # Errors
+    /// [`EngineError::Busy`], [`EngineError::Stopped`], or a failed pass.
+    pub async fn question_vector(&self, text: &str) -> Result<Vec<f32>, EngineError> {
+        let item = question_item(&self.parts.embedder_model, text);
+        let encodings = self.parts.question_embedder.call(vec![item]).await?;
+        Ok(encodings.first().map(|encoding| encoding.pool(&[])).unwrap_or_default())
     }
 
     /// How much more attention the question pays to each candidate than a content-free question

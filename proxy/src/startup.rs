@@ -151,6 +151,21 @@ pub async fn store(config: &Config, engine: &Engine) -> Result<Store, StartError
         .map_err(|source| StartError::Store { source })
 }
 
+/// What names and counts the turns of a request. The store's directory must be there, since the server's secret is in it.
+///
+/// # Errors
+/// When the secret can be neither read nor made.
+pub(crate) fn preparation(config: &Config, engine: &Engine) -> Result<Preparation, StartError> {
+    let keys = ScopeKey::load_or_create(&config.store.directory)?;
+    let tokenizer = engine.clone();
+    let counter = TokenCounter::new(Arc::new(move |text| tokenizer.count_tokens(text)));
+    Ok(Preparation {
+        keys: Arc::new(keys),
+        counter: Arc::new(counter),
+        user_header: config.memory.user_header.clone(),
+    })
+}
+
 /// The reader and the store get at least and at most so long to end.
 const SHORTEST_END: Duration = Duration::from_secs(5);
 const LONGEST_END: Duration = Duration::from_secs(30);
@@ -168,14 +183,7 @@ async fn load_engine(config: &Config, models: &ModelPaths) -> Result<Engine, Sta
 
 async fn remember(config: &Config, engine: &Engine) -> Result<Memory, StartError> {
     let store = store(config, engine).await?;
-    let keys = ScopeKey::load_or_create(&config.store.directory)?;
-    let tokenizer = engine.clone();
-    let counter = TokenCounter::new(Arc::new(move |text| tokenizer.count_tokens(text)));
-    let preparation = Preparation {
-        keys: Arc::new(keys),
-        counter: Arc::new(counter),
-        user_header: config.memory.user_header.clone(),
-    };
+    let preparation = preparation(config, engine)?;
     let reading = Reading::start(engine.clone(), store.clone(), &config.reader);
     Ok(Memory::new(engine.clone(), store, reading, preparation, config))
 }

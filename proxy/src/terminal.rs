@@ -16,7 +16,7 @@ pub enum Progress {
     Silent,
 }
 
-/// One piece of work that is being shown, counted in bytes or in steps.
+/// One piece of work that is being shown, counted in bytes, tokens or steps.
 #[derive(Debug)]
 pub struct Transfer {
     progress: Progress,
@@ -54,6 +54,13 @@ impl Progress {
     pub fn steps(self, label: &str, total: usize) -> Transfer {
         let template = "{prefix} {wide_bar:.cyan/dim} {pos}/{len} {eta}";
         self.begin(label, u64::try_from(total).ok(), template)
+    }
+
+    /// Shows the reading of `total` tokens.
+    #[must_use]
+    pub fn tokens(self, label: &str, total: u64) -> Transfer {
+        let template = "{prefix} {wide_bar:.cyan/dim} {human_pos}/{human_len} tokens {per_sec} {eta}";
+        self.begin(label, Some(total), template)
     }
 
     fn begin(self, label: &str, total: Option<u64>, template: &str) -> Transfer {

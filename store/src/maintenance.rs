@@ -115,6 +115,16 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
     .await
 }
 
+/// Builds the vector index, and returns the share of exact neighbours that it finds.
+pub(crate) async fn build_vector_index(shared: &Arc<Shared>) -> Result<f32, StoreError> {
+    let shared = Arc::clone(shared);
+    to_the_end(async move {
+        let _maintenance = shared.maintenance.lock().await;
+        vector_index::build(&shared.tables.points).await
+    })
+    .await
+}
+
 fn tables<'a>(shared: &'a Shared, report: &'a mut MaintenanceReport) -> [(&'a Table, &'a mut TableMaintenance); 2] {
     [
         (&shared.tables.turns, &mut report.turns),

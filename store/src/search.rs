@@ -70,8 +70,21 @@ pub struct SearchResult {
     pub points: Vec<Point>,
 }
 
+/// How the vectors of a whole scope are compared with the question's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    /// Through the vector index, where there is one.
+    Indexed,
+    /// One by one.
+    Exact,
+}
+
 /// Runs a query on the newest version of the table of points.
-pub(crate) async fn run(shared: &Arc<Shared>, query: &SearchQuery) -> Result<SearchResult, StoreError> {
+pub(crate) async fn run(
+    shared: &Arc<Shared>,
+    query: &SearchQuery,
+    comparison: Comparison,
+) -> Result<SearchResult, StoreError> {
     let Some(selection) = selection::select(shared, &query.scope, &query.within).await? else {
         return Ok(SearchResult {
             dense: vec![],
@@ -79,7 +92,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, query: &SearchQuery) -> Result<Sea
             points: vec![],
         });
     };
-    let (dense, lexical) = futures::try_join!(dense(&selection, query), lexical(&selection, query))?;
+    let (dense, lexical) = futures::try_join!(dense(&selection, query, comparison), lexical(&selection, query))?;
     let rows: HashSet<u64> = dense.iter().chain(&lexical).map(|ranked| ranked.row).collect();
     let points = by_row(&selection.points, rows.into_iter().collect()).await?;
     Ok(SearchResult {
@@ -94,7 +107,11 @@ struct Ranked {
     row: u64,
 }
 
-async fn dense(selection: &Selection<'_>, query: &SearchQuery) -> Result<Vec<Ranked>, StoreError> {
+async fn dense(
+    selection: &Selection<'_>,
+    query: &SearchQuery,
+    comparison: Comparison,
+) -> Result<Vec<Ranked>, StoreError> {
     let failed = || StoreError::lance("search by vector");
     if query.vector.iter().all(|number| *number == 0.0) {
         return Ok(Vec::new());
@@ -110,10 +127,10 @@ async fn dense(selection: &Selection<'_>, query: &SearchQuery) -> Result<Vec<Ran
         .limit(query.limit)
         .with_row_id()
         .select(Select::columns(&[column::TURN, column::PASSAGE, DISTANCE]));
-    search = match query.within {
+    search = match (&query.within, comparison) {
         // A conversation is a few thousand rows at most: exact, whatever the table has grown to.
-        Within::Conversation(_) => search.bypass_vector_index(),
-        Within::Scope => search.nprobes(PARTITIONS).map_err(failed())?.refine_factor(REFINE),
+        (Within::Conversation(_), _) | (_, Comparison::Exact) => search.bypass_vector_index(),
+        (Within::Scope, Comparison::Indexed) => search.nprobes(PARTITIONS).map_err(failed())?.refine_factor(REFINE),
     };
     let stream = search.execute().await.map_err(failed())?;
     let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(failed())?;

@@ -18,7 +18,7 @@ use crate::presence::Pending;
 use crate::record::{Point, Scope, Turn, TurnId};
 use crate::retain;
 use crate::rows::CompletedTurn;
-use crate::search::{self, SearchQuery, SearchResult};
+use crate::search::{self, Comparison, SearchQuery, SearchResult};
 use crate::selection::Within;
 use crate::shared::Shared;
 use crate::tables::Tables;
@@ -148,7 +148,18 @@ impl Store {
     pub async fn search(&self, query: &SearchQuery) -> Result<SearchResult, StoreError> {
         self.shared.ensure_open()?;
         self.check(query)?;
-        search::run(&self.shared, query).await
+        search::run(&self.shared, query, Comparison::Indexed).await
+    }
+
+    /// As [`Store::search`], but compares the question with every vector even where there is a vector index: what the index
+    /// is measured by.
+    ///
+    /// # Errors
+    /// As [`Store::search`].
+    pub async fn search_exactly(&self, query: &SearchQuery) -> Result<SearchResult, StoreError> {
+        self.shared.ensure_open()?;
+        self.check(query)?;
+        search::run(&self.shared, query, Comparison::Exact).await
     }
 
     /// Main points with their keys, at most `limit` (which ones, when there are more, is not defined). In the order of
@@ -250,6 +261,16 @@ impl Store {
     pub async fn maintain(&self) -> Result<MaintenanceReport, StoreError> {
         self.shared.ensure_open()?;
         maintenance::maintain(&self.shared).await
+    }
+
+    /// Builds the vector index now, however few points there are (at least 256), and returns the share of exact neighbours
+    /// that it finds, 0 to 1. Maintenance does so by itself once a table is large, and keeps the index only if it is good.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn build_vector_index(&self) -> Result<f32, StoreError> {
+        self.shared.ensure_open()?;
+        maintenance::build_vector_index(&self.shared).await
     }
 
     /// Flushes, stops the background task and releases the directory. The second call does nothing.

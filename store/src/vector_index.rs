@@ -40,13 +40,7 @@ pub(crate) async fn build_when_large(points: &Table, minimum_rows: usize) -> Res
     if indices.iter().any(|index| index.columns == [column::VECTOR]) {
         return Ok(None);
     }
-    let index = IvfPqIndexBuilder::default().distance_type(DistanceType::Cosine);
-    points
-        .create_index(&[column::VECTOR], Index::IvfPq(index))
-        .execute()
-        .await
-        .map_err(failed())?;
-    let recall = recall(points).await?;
+    let recall = build(points).await?;
     if recall < RECALL_NEEDED {
         tracing::warn!(
             recall,
@@ -60,6 +54,17 @@ pub(crate) async fn build_when_large(points: &Table, minimum_rows: usize) -> Res
         }
     }
     Ok(Some(recall))
+}
+
+/// Builds the index and returns its recall.
+pub(crate) async fn build(points: &Table) -> Result<f32, StoreError> {
+    let index = IvfPqIndexBuilder::default().distance_type(DistanceType::Cosine);
+    points
+        .create_index(&[column::VECTOR], Index::IvfPq(index))
+        .execute()
+        .await
+        .map_err(StoreError::lance("build the vector index"))?;
+    recall(points).await
 }
 
 /// Share of the exact neighbours of some stored vectors that the index finds.

@@ -90,6 +90,22 @@ async fn a_large_table_gets_an_index_that_finds_what_the_exact_search_finds() {
         let result = store.search(&query).await.unwrap();
         assert!((result.dense[0].score - 1.0).abs() < 1e-3, "{:?}", result.dense[0]);
         assert_eq!(result.dense.len(), 5);
+        let exact = store.search_exactly(&query).await.unwrap();
+        assert_eq!((exact.dense[0].turn, exact.dense.len()), (result.dense[0].turn, 5));
     }
     store.maintain().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_can_be_built_before_the_table_is_large() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = filled(directory.path(), &Scope::new("s").unwrap()).await;
+    let recall = store.build_vector_index().await.unwrap();
+    assert!(recall >= RECALL_NEEDED, "{recall}");
+    let points = &store.shared().tables.points;
+    assert_eq!(
+        build_when_large(points, ROWS as usize).await.unwrap(),
+        None,
+        "it is there already"
+    );
 }

@@ -70,7 +70,7 @@ pub async fn run(options: &DemoOptions) -> Result<(), BenchError> {
     anstream::println!("Starting {} …", options.program.display());
     let settings = Settings {
         budget: options.budget,
-        overrides: Vec::new(),
+        ..Settings::default()
     };
     let program = Program::start(&options.program, upstream_url, &settings).await?;
     anstream::println!(

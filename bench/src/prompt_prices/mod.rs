@@ -109,6 +109,7 @@ fn settings(options: &PriceOptions) -> Settings {
     Settings {
         budget: options.budget,
         overrides: prices.chain(options.settings.iter().cloned()).collect(),
+        data: None,
     }
 }
 

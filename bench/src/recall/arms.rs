@@ -166,7 +166,7 @@ const ALL_HEADS: [[u32; 2]; 72] = every_head();
 const REFERENCE_READER: &str = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818";
 
 /// What the product ships with.
-pub(super) const SHIPPED: Plan = Plan {
+pub(crate) const SHIPPED: Plan = Plan {
     name: "shipped-50",
     heads: None,
     keep: 0.5,

@@ -6,13 +6,13 @@
 //! conversation. Baselines: whole turns, mean-pooled, whole and in passages; BM25; their fusion.
 //! Heads, weights and constants were chosen on other conversations than the ones reported.
 
-mod arms;
+pub(crate) mod arms;
 mod costs;
 mod gathering;
 mod kept;
 mod picture;
 mod rankings;
-mod reading;
+pub(crate) mod reading;
 mod report;
 mod results;
 mod shelf;

@@ -17,65 +17,65 @@ use crate::recorded::Conversation;
 
 /// A way of reading turns.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// Its name, for progress and cache files.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// The heads that mark the main point; `None` for those that the product ships with.
-    pub(super) heads: Option<&'static [[u32; 2]]>,
+    pub(crate) heads: Option<&'static [[u32; 2]]>,
     /// The share of a turn's content tokens that makes its main point.
-    pub(super) keep: f32,
+    pub(crate) keep: f32,
     /// Weight of the vector pooled behind the previous turn.
-    pub(super) context_mix: f32,
+    pub(crate) context_mix: f32,
 }
 
 /// One turn as it was read.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct ReadTurn {
+pub(crate) struct ReadTurn {
     /// The reader's tokens of the turn, speaker included.
-    pub(super) tokens: usize,
+    pub(crate) tokens: usize,
     /// The attention on each token of the text.
-    pub(super) salience: Vec<TokenSalience>,
+    pub(crate) salience: Vec<TokenSalience>,
     /// The passages that the turn was cut into.
-    pub(super) passages: Vec<ReadPassage>,
+    pub(crate) passages: Vec<ReadPassage>,
 }
 
 /// One passage of a turn as it was read.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct ReadPassage {
+pub(crate) struct ReadPassage {
     /// First byte in the turn's text.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// One past the last byte.
-    pub(super) end: usize,
+    pub(crate) end: usize,
     /// The main point, in bytes of the turn's text.
-    pub(super) spans: Vec<Span>,
+    pub(crate) spans: Vec<Span>,
     /// The product's vector of the main point.
-    pub(super) vector: Vec<f32>,
+    pub(crate) vector: Vec<f32>,
     /// The keys of the main point's tokens, as they are stored.
-    pub(super) keys: Vec<u8>,
+    pub(crate) keys: Vec<u8>,
 }
 
 /// A conversation as it was read.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     /// One per turn of the conversation.
-    pub(super) turns: Vec<ReadTurn>,
+    pub(crate) turns: Vec<ReadTurn>,
     /// Thousandths of a second that the reader took.
-    pub(super) milliseconds: usize,
+    pub(crate) milliseconds: usize,
 }
 
 /// Questions prepared for the searches: their vectors, and the attention that they pay to every
 /// turn of their conversation.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     /// One per question.
-    pub(super) vectors: Vec<Vec<f32>>,
+    pub(crate) vectors: Vec<Vec<f32>>,
     /// Per question, one score per turn: the best of its passages.
-    pub(super) attention: Vec<Vec<f32>>,
+    pub(crate) attention: Vec<Vec<f32>>,
 }
 
 /// Which turns compete for a question's attention.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Among<'a> {
+pub(crate) enum Among<'a> {
     /// Every turn of the conversation.
     Everything,
     /// For each question, these turns, ascending.
@@ -83,7 +83,7 @@ pub(super) enum Among<'a> {
 }
 
 /// The engine, started only for what the cache does not have.
-pub(super) struct Library {
+pub(crate) struct Library {
     cache: Cache,
     reader: PathBuf,
     embedder: PathBuf,
@@ -103,7 +103,7 @@ impl Library {
     ///
     /// # Errors
     /// [`BenchError::Read`] if a model cannot be read.
-    pub(super) fn open(reader: &Path, embedder: &Path, cache: Cache) -> Result<Self, BenchError> {
+    pub(crate) fn open(reader: &Path, embedder: &Path, cache: Cache) -> Result<Self, BenchError> {
         let reader_sha256 = sha256_of_file(reader).map_err(BenchError::reading(reader))?;
         let embedder_sha256 = sha256_of_file(embedder).map_err(BenchError::reading(embedder))?;
         let fingerprint = format!(
@@ -123,7 +123,7 @@ impl Library {
 
     /// SHA-256 of the reader's file.
     #[must_use]
-    pub(super) fn reader_sha256(&self) -> &str {
+    pub(crate) fn reader_sha256(&self) -> &str {
         &self.reader_sha256
     }
 
@@ -131,7 +131,7 @@ impl Library {
     ///
     /// # Errors
     /// Any failure of the engine or the cache.
-    pub(super) async fn read(&mut self, conversation: &Conversation, plan: Plan) -> Result<Reading, BenchError> {
+    pub(crate) async fn read(&mut self, conversation: &Conversation, plan: Plan) -> Result<Reading, BenchError> {
         let (fingerprint, described, text) = (self.fingerprint.clone(), format!("{plan:?}"), text_of(conversation));
         let name = format!("{}-{}", conversation.name, plan.name);
         let inputs = [fingerprint.as_str(), &described, &text];
@@ -172,7 +172,7 @@ impl Library {
     ///
     /// # Errors
     /// Any failure of the engine or the cache.
-    pub(super) async fn encode(
+    pub(crate) async fn encode(
         &mut self,
         conversation: &Conversation,
         plan: Plan,
@@ -209,7 +209,7 @@ impl Library {
     ///
     /// # Errors
     /// Any failure of the engine or the cache.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &mut self,
         conversation: &Conversation,
         plan: Plan,
@@ -253,7 +253,7 @@ impl Library {
     ///
     /// # Errors
     /// Whatever the engine needs and does not find.
-    pub(super) fn engine(&mut self, plan: Plan) -> Result<Engine, BenchError> {
+    pub(crate) fn engine(&mut self, plan: Plan) -> Result<Engine, BenchError> {
         if let Some((_, engine)) = self.running.as_ref().filter(|(running, _)| *running == plan) {
             return Ok(engine.clone());
         }

@@ -2,7 +2,7 @@
 //!
 //! It must not know what is asked of the proxy.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -21,14 +21,25 @@ pub struct Settings {
     /// Keys and values of the configuration as TOML writes them, such as `memory.low_water` and `0.4`. With any, the
     /// program reads a file with these alone; without, it looks for its configuration as always.
     pub overrides: Vec<(String, String)>,
+    /// The data directory; without one the program gets an empty one that is gone afterwards.
+    pub data: Option<PathBuf>,
 }
 
-/// A running proxy with a data directory of its own. It is killed if dropped before [`Program::end`].
+/// A running proxy with a data directory of its own, or a given one. It is killed if dropped before [`Program::end`].
 #[derive(Debug)]
 pub struct Program {
     child: Child,
     url: String,
     directory: TempDir,
+}
+
+/// How much memory a process has, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Now.
+    pub resident: u64,
+    /// At the most.
+    pub peak: u64,
 }
 
 /// Loading both models on a busy machine takes seconds; a first start may also fetch them.
@@ -60,7 +71,7 @@ impl Program {
                 &settings.budget.to_string(),
             ])
             .arg("--data-dir")
-            .arg(directory.path().join("data"));
+            .arg(settings.data.clone().unwrap_or_else(|| directory.path().join("data")));
         if let Some(text) = configuration(&settings.overrides) {
             let file = directory.path().join(CONFIGURATION);
             std::fs::write(&file, text).map_err(BenchError::writing(&file))?;
@@ -100,6 +111,16 @@ impl Program {
     pub fn beside(&self, path: &str) -> String {
         let authority = self.url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
         format!("{authority}{path}")
+    }
+
+    /// Memory that it has now and the most it has had, in bytes, where the system says so.
+    #[must_use]
+    pub fn memory(&self) -> Option<Memory> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
+        Some(Memory {
+            resident: field(&status, "VmRSS:")?,
+            peak: field(&status, "VmHWM:")?,
+        })
     }
 
     /// Asks the program to end and waits until it has.
@@ -150,6 +171,13 @@ async fn listening(stdout: Option<ChildStdout>) -> Option<String> {
     None
 }
 
+/// A field of Linux's description of a process, which counts in KiB.
+fn field(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
 fn end_of(log: &Path) -> String {
     const LINES: usize = 20;
     let text = std::fs::read_to_string(log).unwrap_or_default();
@@ -175,7 +203,7 @@ mod tests {
     fn settings(budget: u32) -> Settings {
         Settings {
             budget,
-            overrides: Vec::new(),
+            ..Settings::default()
         }
     }
 
@@ -197,6 +225,13 @@ mod tests {
             "{error}"
         );
         assert_eq!(configuration(&[]), None);
+    }
+
+    #[test]
+    fn memory_is_read_in_bytes() {
+        let status = "Name:\tmainpoint\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\n";
+        assert_eq!(field(status, "VmRSS:"), Some(1024 * 1024));
+        assert_eq!(field(status, "VmSwap:"), None);
     }
 
     #[tokio::test]

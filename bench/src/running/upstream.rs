@@ -2,7 +2,9 @@
 //!
 //! It must not know the proxy.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
@@ -41,6 +43,8 @@ type Replies = Arc<dyn Fn(usize) -> String + Send + Sync>;
 struct Seen {
     requests: usize,
     last: Value,
+    /// When the last request for each model came.
+    arrived: HashMap<String, Instant>,
 }
 
 impl ScriptedUpstream {
@@ -73,6 +77,13 @@ impl ScriptedUpstream {
     pub fn last_prompt(&self) -> Vec<String> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         messages_of(&seen.last).map(|message| message.text).collect()
+    }
+
+    /// When the first byte of the last request for a model came.
+    #[must_use]
+    pub fn arrived(&self, model: &str) -> Option<Instant> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.arrived.get(model).copied()
     }
 
     /// The messages of the last prompt that it received.
@@ -131,12 +142,15 @@ async fn answer(
         let body = json!({"error": {"message": "only chat completions are scripted", "type": "invalid_request_error"}});
         return Ok(respond(StatusCode::NOT_FOUND, &body));
     }
+    let arrived = Instant::now();
     let body = request.into_body().collect().await?.to_bytes();
     let prompt: Value = serde_json::from_slice(&body).unwrap_or_default();
     let model = prompt["model"].clone();
     let number = {
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.requests += 1;
+        seen.arrived
+            .insert(model.as_str().unwrap_or_default().to_owned(), arrived);
         seen.last = prompt;
         seen.requests
     };
@@ -191,6 +205,7 @@ mod tests {
             assert_eq!(answer["choices"][0]["message"]["content"], reply);
             assert_eq!(upstream.last_prompt(), [asked]);
             assert_eq!(upstream.last_messages()[0].role, "user");
+            assert!(upstream.arrived("m").is_some() && upstream.arrived("other").is_none());
         }
         assert_eq!(client.get(upstream.url()).send().await.unwrap().status(), 404);
     }

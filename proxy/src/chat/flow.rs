@@ -145,6 +145,7 @@ async fn plan(shared: &Shared, ask: Ask<'_>, body: Bytes) -> Plan {
         Plan::of(memory, ask, body).await
     };
     metrics::overhead(started.elapsed());
+    metrics::steps(&plan.receipt.milliseconds.steps);
     if let (Some(came), Some(forwarded)) = (plan.receipt.tokens_in, plan.receipt.tokens_forwarded) {
         metrics::tokens(came, forwarded);
     }

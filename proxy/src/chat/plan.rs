@@ -11,7 +11,7 @@ use mainpoint_store::Scope;
 use super::epoch::Balance;
 use super::parse::Surface;
 use super::prepare::{Prepared, Seat};
-use super::receipt::{EpochNote, Milliseconds, Receipt};
+use super::receipt::{EpochNote, Receipt};
 use super::revise::{Revision, revise};
 use crate::config::{Mode, PricesConfig};
 use crate::error::MemoryError;
@@ -100,7 +100,9 @@ impl Plan {
     /// Everything up to the last line only looks; the plan is changed in one step at the end, so that a deadline that passes
     /// in between leaves it whole.
     async fn fill(&mut self, memory: &Memory, ask: Ask<'_>) -> Result<(), MemoryError> {
+        let started = Instant::now();
         let prepared = memory.preparation().run(ask.surface, ask.headers, &self.body).await;
+        self.receipt.milliseconds.steps.add("prepare", started.elapsed());
         if let Ok(Some(prepared)) = &prepared {
             let tokens = prepared.tokens.total();
             self.scope = Some(prepared.scope.clone());
@@ -142,10 +144,8 @@ impl Plan {
             cost: revision.begun.map(|balance| balance.cost),
             saving_per_turn: revision.begun.map(|balance| balance.saving_per_turn),
         });
-        receipt.milliseconds = Milliseconds {
-            recall: milliseconds(revision.recall),
-            ..Milliseconds::default()
-        };
+        receipt.milliseconds.recall = milliseconds(revision.recall);
+        receipt.milliseconds.steps.merge(revision.steps);
         receipt.memories = revision.sources;
         if mode == Mode::On {
             receipt.tokens_forwarded = Some(revision.tokens);

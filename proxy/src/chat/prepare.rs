@@ -65,30 +65,38 @@ pub(crate) fn prepare(
     };
     let user = user_of(headers, &own.user_header).or_else(|| request.user.clone());
     let scope = own.keys.scope(headers, user.as_deref())?;
-    let names = Chain::new(&scope).names(&request.messages);
-    let tokenizer = Tokenizer::of(&request.model);
-    let tokens = own.counter.request(tokenizer, &request)?;
-    let spoken = (0..request.messages.len())
-        .filter(|index| names.get(*index).is_some_and(Option::is_some))
-        .filter(|index| {
-            request
-                .messages
-                .get(*index)
-                .is_some_and(|message| !message.text().trim().is_empty())
-        })
-        .collect();
-    Ok(Some(Prepared {
-        request,
-        scope,
-        names,
-        spoken,
-        tokenizer,
-        tokens,
-        time: Utc::now(),
-    }))
+    Prepared::of(&own.counter, request, scope).map(Some)
 }
 
 impl Prepared {
+    /// Names and counts what a request of this scope holds.
+    ///
+    /// # Errors
+    /// When the tokens cannot be counted.
+    pub(crate) fn of(counter: &TokenCounter, request: ChatRequest, scope: Scope) -> Result<Self, MemoryError> {
+        let names = Chain::new(&scope).names(&request.messages);
+        let tokenizer = Tokenizer::of(&request.model);
+        let tokens = counter.request(tokenizer, &request)?;
+        let spoken = (0..request.messages.len())
+            .filter(|index| names.get(*index).is_some_and(Option::is_some))
+            .filter(|index| {
+                request
+                    .messages
+                    .get(*index)
+                    .is_some_and(|message| !message.text().trim().is_empty())
+            })
+            .collect();
+        Ok(Self {
+            request,
+            scope,
+            names,
+            spoken,
+            tokenizer,
+            tokens,
+            time: Utc::now(),
+        })
+    }
+
     /// The turn that the message `spoken[at]` is.
     pub(crate) fn turn(&self, at: usize) -> Option<Turn> {
         let index = *self.spoken.get(at)?;

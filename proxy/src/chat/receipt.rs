@@ -7,6 +7,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::pack::Source;
+use crate::telemetry::stopwatch::Laps;
 
 /// What was done to a request. Prices are in the unit of the configured ones, tokens in those of the request's model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -61,12 +62,14 @@ pub(crate) struct EpochNote {
 }
 
 /// Time spent, in milliseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Milliseconds {
     /// The whole memory path.
     pub(crate) memory: f64,
     /// Finding memories, a part of it.
     pub(crate) recall: f64,
+    /// Each step, by name.
+    pub(crate) steps: Laps,
 }
 
 /// A reply as it was read, without its words.

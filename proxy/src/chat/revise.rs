@@ -19,6 +19,7 @@ use super::prepare::Prepared;
 use super::rewrite::{self, Edits};
 use crate::error::MemoryError;
 use crate::memory::{Memory, Question};
+use crate::telemetry::stopwatch::{Laps, Stopwatch};
 
 /// A prompt to forward in place of the original one.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(crate) struct Revision {
     pub(crate) sources: Vec<Source>,
     /// Time spent on finding memories.
     pub(crate) recall: Duration,
+    /// Time spent on each step.
+    pub(crate) steps: Laps,
 }
 
 /// The prompt to forward; `None` when the original one is within its budget or nothing may leave it.
@@ -48,8 +51,10 @@ pub(crate) async fn revise(memory: &Memory, prepared: &Prepared) -> Result<Optio
         return Ok(None);
     };
     for _ in 0..ATTEMPTS {
+        let mut watch = Stopwatch::start();
         let names: Vec<TurnId> = prepared.names.iter().copied().flatten().collect();
         let entries = memory.ledger(&prepared.scope, &names).await?;
+        watch.lap("ledger");
         let recorded = Recorded::of(&prepared.names, &entries);
         let draft = Draft {
             memory,
@@ -57,6 +62,7 @@ pub(crate) async fn revise(memory: &Memory, prepared: &Prepared) -> Result<Optio
             question,
             shape: prepared.shape(recorded.epoch.as_ref().map(|epoch| epoch.horizon)),
             recorded,
+            watch,
         };
         if let Attempt::Ended(revision) = draft.complete().await? {
             return Ok(revision);
@@ -83,6 +89,7 @@ struct Draft<'a> {
     question: usize,
     shape: Shape,
     recorded: Recorded,
+    watch: Stopwatch,
 }
 
 /// An epoch: the one that holds already, or a new one.
@@ -102,6 +109,7 @@ struct Remembered {
     packed: Option<Packed>,
     is_new: bool,
     time: Duration,
+    steps: Laps,
 }
 
 impl Draft<'_> {
@@ -109,7 +117,9 @@ impl Draft<'_> {
         let Some(epoch) = self.epoch().await? else {
             return Ok(Attempt::Ended(None));
         };
+        self.watch.lap("epoch");
         let mut remembered = self.remember(&epoch).await?;
+        self.watch.absorb(std::mem::take(&mut remembered.steps));
         let limit = self.memory.config().budget_tokens;
         let (edits, tokens) = loop {
             if let Some(block) = remembered.block.clone() {
@@ -128,9 +138,11 @@ impl Draft<'_> {
         let Some(body) = body.filter(|_| tokens < self.prepared.tokens.total()) else {
             return Ok(Attempt::Ended(None));
         };
+        self.watch.lap("rewrite");
         if !self.record(&epoch, &remembered).await? {
             return Ok(Attempt::Overtaken);
         }
+        self.watch.lap("keep");
         Ok(Attempt::Ended(Some(Revision {
             body,
             tokens,
@@ -138,6 +150,7 @@ impl Draft<'_> {
             begun: epoch.begun,
             sources: remembered.block.map(|block| block.sources).unwrap_or_default(),
             recall: remembered.time,
+            steps: self.watch.laps(),
         })))
     }
 
@@ -283,19 +296,23 @@ impl Draft<'_> {
             return Ok(Remembered::default());
         }
         let started = Instant::now();
+        let mut watch = Stopwatch::start();
         let config = self.memory.config();
-        let recalled = self.memory.recall(self.ask(epoch)).await?;
+        let recollection = self.memory.recall(self.ask(epoch)).await?;
+        watch.absorb(recollection.steps);
         let quoted = self.recorded.quoted(|index| !epoch.dropped.contains(&index));
         let kept = self.count(&self.edits(epoch))?.unwrap_or_default();
         // When what must be kept is over the budget by itself, the question still deserves its memories.
         let free = config.budget_tokens.checked_sub(kept).unwrap_or(config.memory_tokens);
         let count = |text: &str| self.memory.preparation().counter.text(self.prepared.tokenizer, text);
-        let packed = pack::pack(&recalled, &quoted, free.min(config.memory_tokens), count)?;
+        let packed = pack::pack(&recollection.turns, &quoted, free.min(config.memory_tokens), count)?;
+        watch.lap("pack");
         Ok(Remembered {
             block: Some(record_of(packed.as_ref())),
             packed,
             is_new: true,
             time: started.elapsed(),
+            steps: watch.laps(),
         })
     }
 

@@ -5,7 +5,8 @@
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use mainpoint_store::{Scope, StoreError};
 use uuid::Uuid;
 
@@ -65,15 +66,56 @@ impl ScopeKey {
                 &mut hasher
             }
         };
-        let key = shortened(&hasher);
-        let Some(user) = user else {
-            return Scope::new(format!("k-{key}"));
-        };
+        let whole = Scope::new(format!("{KEY}{}", shortened(&hasher)))?;
+        match user {
+            Some(user) => self.of_user(&whole, user),
+            None => Ok(whole),
+        }
+    }
+
+    /// The part of a key's scope that belongs to one of its users.
+    ///
+    /// # Errors
+    /// When `whole` is so long that it was not made here.
+    pub(crate) fn of_user(&self, whole: &Scope, user: &str) -> Result<Scope, StoreError> {
+        let key = whole.as_str().strip_prefix(KEY).unwrap_or(whole.as_str());
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         hasher.update(b"user\0");
         frame(&mut hasher, key.as_bytes());
         frame(&mut hasher, user.as_bytes());
-        Scope::new(format!("k-{key}.u-{}", shortened(&hasher)))
+        Scope::new(format!("{whole}{USER}{}", shortened(&hasher)))
+    }
+}
+
+/// Whether a scope is the part of a key's scope that belongs to one user.
+pub(crate) fn is_users(scope: &Scope) -> bool {
+    scope.as_str().contains(USER)
+}
+
+/// A caller who is known by its credentials alone, without any request.
+#[derive(Default)]
+pub(crate) struct Caller(HeaderMap);
+
+impl Caller {
+    /// The caller that sends `key` in the header `name`, in `authorization` as a bearer token. `None` when no header can
+    /// carry it.
+    pub(crate) fn with_key(name: &str, key: &str) -> Option<Self> {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        let value = if name == AUTHORIZATION {
+            format!("Bearer {key}")
+        } else {
+            key.to_owned()
+        };
+        let value = HeaderValue::from_str(&value).ok()?;
+        Some(Self(HeaderMap::from_iter([(name, value)])))
+    }
+
+    /// The scope of its requests for this user, or for nobody in particular.
+    ///
+    /// # Errors
+    /// As [`ScopeKey::scope`].
+    pub(crate) fn scope(&self, key: &ScopeKey, user: Option<&str>) -> Result<Scope, StoreError> {
+        key.scope(&self.0, user)
     }
 }
 
@@ -85,6 +127,9 @@ pub(crate) fn user_of(headers: &HeaderMap, header: &str) -> Option<String> {
 }
 
 const FILE: &str = "scope.key";
+/// How a key's scope begins, and what follows where it is divided by user.
+const KEY: &str = "k-";
+const USER: &str = ".u-";
 
 /// 32 hexadecimal digits.
 fn shortened(hasher: &blake3::Hasher) -> String {
@@ -123,7 +168,6 @@ fn create(directory: &Path, path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-    use http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;
@@ -169,6 +213,20 @@ mod tests {
         azure.insert("api-key", HeaderValue::from_static("a"));
         assert_ne!(key.scope(&azure, None).unwrap(), anonymous);
         assert_eq!(anonymous, key.scope(&HeaderMap::new(), None).unwrap());
+    }
+
+    #[test]
+    fn a_key_that_is_given_by_itself_has_the_scope_of_the_requests_that_carry_it() {
+        let key = ScopeKey([7; 32]);
+        let alone = Caller::with_key("authorization", "sk-a").unwrap();
+        let whole = alone.scope(&key, None).unwrap();
+        assert_eq!(whole, key.scope(&caller("Bearer sk-a"), None).unwrap());
+        let user = key.scope(&caller("Bearer sk-a"), Some("ann")).unwrap();
+        assert_eq!(key.of_user(&whole, "ann").unwrap(), user);
+        assert!(is_users(&user) && !is_users(&whole));
+        let anonymous = Caller::default().scope(&key, None).unwrap();
+        assert_eq!(anonymous, key.scope(&HeaderMap::new(), None).unwrap());
+        assert!(Caller::with_key("authorization", "two\nlines").is_none());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use mainpoint_engine::EngineError;
 use mainpoint_store::StoreError;
 
 use crate::config::ConfigError;
-use crate::error::StartError;
+use crate::error::{MemoryError, StartError};
 use crate::exit::ExitStatus;
 use crate::models::ModelError;
 
@@ -31,6 +31,9 @@ pub enum CliError {
     /// The store failed at its work.
     #[error("the store failed: {0}")]
     Store(#[from] StoreError),
+    /// The memory failed at its work.
+    #[error("the import stopped: {0}; what was read is kept, and the same command goes on from there")]
+    Memory(#[from] MemoryError),
     /// The file to work on cannot be read.
     #[error("cannot read {name}: {source}")]
     Read {
@@ -57,6 +60,16 @@ pub enum CliError {
         /// The flag and the file.
         name: String,
         /// What is wrong.
+        reason: String,
+    },
+    /// A line of the history to import cannot be used.
+    #[error("{name}: line {line}: {reason}")]
+    History {
+        /// The file.
+        name: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong: the key, its value and what is allowed.
         reason: String,
     },
     /// The result cannot be written.
@@ -103,13 +116,13 @@ impl CliError {
             Self::Config(error) => error.exit_status(),
             Self::Model(error) => error.exit_status(),
             Self::Start(error) => return error.exit_code(),
-            Self::Engine(_) | Self::Store(_) => ExitStatus::Software,
+            Self::Engine(_) | Self::Store(_) | Self::Memory(_) => ExitStatus::Software,
             Self::Read { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ExitStatus::NoInput,
                 io::ErrorKind::PermissionDenied => ExitStatus::NoPermission,
                 _ => ExitStatus::InputOutput,
             },
-            Self::Conversation { .. } | Self::Labels { .. } => ExitStatus::Data,
+            Self::Conversation { .. } | Self::Labels { .. } | Self::History { .. } => ExitStatus::Data,
             Self::Write { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => ExitStatus::NoPermission,
                 _ => ExitStatus::CannotCreate,

@@ -6,6 +6,7 @@ mod calibrate;
 mod conversation;
 mod error;
 mod explain;
+mod import;
 mod models;
 mod search;
 mod serve;
@@ -35,6 +36,9 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Show what the attention of the reader finds in a conversation.
     Explain(explain::ExplainArguments),
+    /// Read recorded conversations into the memory. The proxy must not be running on the same data directory.
+    #[command(after_long_help = import::FORMAT)]
+    Import(import::ImportArguments),
     /// Search the stored memories. The proxy must not be running on the same data directory.
     Search(search::SearchArguments),
     /// List, fetch or verify the models.
@@ -86,6 +90,7 @@ async fn run(command: Command) -> Result<(), CliError> {
     match command {
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Explain(arguments) => explain::run(arguments).await,
+        Command::Import(arguments) => import::run(arguments).await,
         Command::Search(arguments) => search::run(arguments).await,
         Command::Models(arguments) => models::run(arguments).await,
         Command::Calibrate(arguments) => calibrate::run(arguments).await,

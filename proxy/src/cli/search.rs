@@ -118,7 +118,8 @@ async fn search(
     Ok(found.collect())
 }
 
-fn choose_scope(named: Option<&str>, mut scopes: Vec<Scope>) -> Result<Scope, CliError> {
+/// The scope of this name, or without a name the only one.
+pub(super) fn choose_scope(named: Option<&str>, mut scopes: Vec<Scope>) -> Result<Scope, CliError> {
     let list = |scopes: &[Scope]| scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(", ");
     match (named, scopes.len()) {
         (_, 0) => Err(CliError::Argument("the store holds no memories yet".to_owned())),

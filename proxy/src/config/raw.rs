@@ -53,6 +53,7 @@ pub(super) struct RawMemory {
     pub(super) recall_turns: Option<i64>,
     pub(super) candidates: Option<i64>,
     pub(super) across_conversations: Option<bool>,
+    pub(super) attention_search: Option<bool>,
     pub(super) deadline_ms: Option<i64>,
     pub(super) user_header: Option<String>,
 }

@@ -124,6 +124,8 @@ pub struct MemoryConfig {
     pub candidates: usize,
     /// Whether other conversations of the same scope are searched too.
     pub across_conversations: bool,
+    /// Whether the reader's attention to the candidates is part of their ranking.
+    pub attention_search: bool,
     /// How long the whole memory path of one request may take before the original bytes are forwarded.
     pub deadline: Duration,
     /// Name of the header that subdivides a key's scope by user, in lower case.
@@ -268,6 +270,7 @@ impl Config {
                 recall_turns: 10,
                 candidates: 200,
                 across_conversations: false,
+                attention_search: true,
                 deadline: Duration::from_millis(2000),
                 user_header: "x-mainpoint-user".to_owned(),
             },

@@ -169,6 +169,7 @@ impl Validation<'_> {
         )?;
         self.whole("memory.candidates", raw.candidates, 1..=10_000, &mut memory.candidates)?;
         memory.across_conversations = raw.across_conversations.unwrap_or(memory.across_conversations);
+        memory.attention_search = raw.attention_search.unwrap_or(memory.attention_search);
         self.duration(
             "memory.deadline_ms",
             raw.deadline_ms,

@@ -3,6 +3,7 @@
 //! It must not know HTTP nor the OpenAI wire format: it takes turns and questions.
 
 mod backlog;
+mod importing;
 mod job;
 mod points;
 pub(crate) mod ranking;
@@ -17,10 +18,10 @@ use mainpoint_engine::{Engine, EngineStatus};
 use mainpoint_store::{LedgerEntry, Point, Scope, Store, Turn, TurnId, Within};
 use serde::Deserialize;
 
+pub(crate) use importing::{Imported, Importing};
 pub(crate) use reading::{Offer, Reading};
-pub(crate) use recall::{Question, Recall};
+pub(crate) use recall::{Question, Recall, Recollection};
 
-use crate::chat::pack::Recalled;
 use crate::chat::prepare::Preparation;
 use crate::config::{Config, MemoryConfig, PricesConfig};
 use crate::error::MemoryError;
@@ -187,7 +188,7 @@ impl Memory {
     ///
     /// # Errors
     /// When the engine or the store fails.
-    pub(crate) async fn recall(&self, question: Question<'_>) -> Result<Vec<Recalled>, MemoryError> {
+    pub(crate) async fn recall(&self, question: Question<'_>) -> Result<Recollection, MemoryError> {
         Recall {
             engine: &self.engine,
             store: &self.store,

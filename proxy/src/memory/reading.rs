@@ -46,19 +46,9 @@ impl Reading {
     pub(crate) fn start(engine: Engine, store: Store, settings: &ReaderSettings) -> Self {
         let (incoming, offered) = mpsc::channel(settings.queue.max(1));
         let (accepted, to_read) = mpsc::channel(settings.queue.max(1));
-        let backlog = Arc::new(Backlog::default());
-        let warnings = Arc::new(OncePerMinute::default());
-        let stop = CancellationToken::new();
-        let worker = Worker {
-            engine,
-            store,
-            backlog: Arc::clone(&backlog),
-            warnings: Arc::clone(&warnings),
-            stop: stop.clone(),
-            chunk_tokens: settings.window_tokens.saturating_mul(WINDOWS_PER_CHUNK),
-            context_bytes: settings.context_tokens.saturating_mul(BYTES_PER_TOKEN),
-            queue: settings.queue.max(1),
-        };
+        let worker = Worker::new(engine, store, settings);
+        let (backlog, warnings) = (Arc::clone(&worker.backlog), Arc::clone(&worker.warnings));
+        let stop = worker.stop.clone();
         let workers = vec![
             tokio::spawn(worker.clone().resume(accepted.clone())),
             tokio::spawn(worker.clone().accept(offered, accepted)),
@@ -129,7 +119,7 @@ impl Reading {
 
 /// One worker's share of the parts.
 #[derive(Clone)]
-struct Worker {
+pub(super) struct Worker {
     engine: Engine,
     store: Store,
     backlog: Arc<Backlog>,
@@ -141,6 +131,25 @@ struct Worker {
 }
 
 impl Worker {
+    /// A worker with a backlog of its own.
+    pub(super) fn new(engine: Engine, store: Store, settings: &ReaderSettings) -> Self {
+        Self {
+            engine,
+            store,
+            backlog: Arc::default(),
+            warnings: Arc::default(),
+            stop: CancellationToken::new(),
+            chunk_tokens: settings.window_tokens.saturating_mul(WINDOWS_PER_CHUNK),
+            context_bytes: settings.context_tokens.saturating_mul(BYTES_PER_TOKEN),
+            queue: settings.queue.max(1),
+        }
+    }
+
+    /// Most tokens of turns that are read and completed together.
+    pub(super) fn chunk_tokens(&self) -> usize {
+        self.chunk_tokens
+    }
+
     /// Queues what was accepted before this process started. A long backlog waits here, not in memory twice.
     async fn resume(self, accepted: mpsc::Sender<Job>) {
         let unread = match self.store.unread().await {
@@ -194,7 +203,8 @@ impl Worker {
         }
     }
 
-    async fn journal(&self, job: &mut Job) -> Result<(), MemoryError> {
+    /// Accepts those turns of a job into the journal that are to be read; those that have been read are wanted no more.
+    pub(super) async fn journal(&self, job: &mut Job) -> Result<(), MemoryError> {
         let wanted: Vec<TurnId> = job.wanted.iter().copied().collect();
         let read = self.store.read_turns(&job.scope, &wanted).await?;
         self.backlog.settle(&job.scope, read.iter().copied());
@@ -270,7 +280,8 @@ impl Worker {
         }
     }
 
-    async fn read_turns(&self, job: &Job, chunk: std::ops::Range<usize>) -> Result<(), MemoryError> {
+    /// Reads the turns `chunk` of a job, behind those before it, and completes them in the store.
+    pub(super) async fn read_turns(&self, job: &Job, chunk: std::ops::Range<usize>) -> Result<(), MemoryError> {
         let turns = job.turns.get(chunk.clone()).unwrap_or_default();
         let context = self.context(job.turns.get(..chunk.start).unwrap_or_default());
         let request = ReadRequest {
@@ -326,7 +337,7 @@ const BUSY_RETRIES: usize = 50;
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Whether another attempt with the same text would fail alike.
-fn is_about_the_text(error: &EngineError) -> bool {
+pub(super) fn is_about_the_text(error: &EngineError) -> bool {
     matches!(
         error,
         EngineError::Tokenizer | EngineError::TooLong { .. } | EngineError::Compute { .. }

@@ -3,15 +3,15 @@
 //! It must not know prompts or budgets; it ranks turns.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Instant;
 
 use mainpoint_engine::{Engine, KeyBlock};
-use mainpoint_store::{Point, Scope, SearchQuery, Store, Turn, TurnId, Within};
+use mainpoint_store::{Point, Scope, SearchQuery, SearchResult, Store, Turn, TurnId, Within};
 
 use super::ranking::Findings;
 use crate::chat::pack::Recalled;
 use crate::config::MemoryConfig;
 use crate::error::MemoryError;
+use crate::telemetry::stopwatch::{Laps, Stopwatch};
 
 /// What is asked of the memory.
 #[derive(Debug)]
@@ -36,83 +36,141 @@ pub(crate) struct Recall<'a> {
     pub(crate) config: &'a MemoryConfig,
 }
 
+/// What a question brought to mind.
+#[derive(Debug, Default)]
+pub(crate) struct Recollection {
+    /// The turns that matter, best first.
+    pub(crate) turns: Vec<Recalled>,
+    /// How long each step took.
+    pub(crate) steps: Laps,
+}
+
+/// The passages that were found, those that fit best first.
+struct Passages {
+    points: Vec<Point>,
+    /// The attention that the question pays to each turn's passages whose keys can be read; empty without attention search.
+    attention: Vec<(f32, TurnId)>,
+}
+
 impl Recall<'_> {
     /// The turns that matter, best first; at most `memory.recall_turns`.
     ///
     /// # Errors
     /// When the engine or the store fails.
-    pub(crate) async fn run(&self, question: Question<'_>) -> Result<Vec<Recalled>, MemoryError> {
+    pub(crate) async fn run(&self, question: Question<'_>) -> Result<Recollection, MemoryError> {
         let text = shortened(&question.text);
         if text.trim().is_empty() {
-            return Ok(Vec::new());
+            return Ok(Recollection::default());
         }
-        let started = Instant::now();
-        let asked = self.engine.question(&text).await?;
-        let within = if self.config.across_conversations {
-            Within::Scope
-        } else {
-            Within::Conversation(question.dropped.clone())
-        };
+        let mut watch = Stopwatch::start();
+        let (vector, attentive) = self.prepare(&text).await?;
+        watch.lap("question");
         let query = SearchQuery {
             scope: question.scope.clone(),
-            within,
-            vector: asked.vector.clone(),
+            within: self.within(&question),
+            vector,
             text,
             limit: self.config.candidates,
         };
         let mut found = self.store.search(&query).await?;
-        let attention = self
-            .attend(asked, deduplicated(std::mem::take(&mut found.points)))
-            .await?;
+        watch.lap("search");
+        let points = deduplicated(std::mem::take(&mut found.points));
+        let passages = match attentive {
+            Some(attentive) => attend(self.engine.clone(), attentive, points).await?,
+            None => by_cosine(&found, points),
+        };
+        watch.lap("attention");
         let mut turns: Vec<TurnId> = found.lexical.iter().chain(&found.dense).map(|hit| hit.turn).collect();
         turns.sort_unstable();
         turns.dedup();
         let turns = self.store.turns(question.scope, &turns).await?;
-        let attended: Vec<(f32, TurnId)> = attention.iter().map(|(score, point)| (*score, point.turn)).collect();
+        watch.lap("turns");
         let findings = Findings {
             question: &query.text,
             found: &found,
-            attention: &attended,
+            attention: &passages.attention,
         };
         let ranked = findings.ranked(turns).into_iter();
         let best = ranked
             .filter(|(turn, _)| !question.kept.contains(&turn.id))
             .take(self.config.recall_turns);
-        let recalled: Vec<Recalled> = best
+        let turns: Vec<Recalled> = best
             .map(|(turn, score)| Recalled {
-                passage: best_passage(&turn, &attention),
+                passage: best_passage(&turn, &passages.points),
                 score,
                 turn,
             })
             .collect();
+        watch.lap("ranking");
+        let steps = watch.laps();
         tracing::debug!(
-            candidates = attention.len(),
-            recalled = recalled.len(),
-            milliseconds = started.elapsed().as_millis(),
+            candidates = passages.points.len(),
+            recalled = turns.len(),
+            ?steps,
             "recalled"
         );
-        Ok(recalled)
+        Ok(Recollection { turns, steps })
     }
 
-    /// The attention that each point gets from the question, most first.
-    async fn attend(
-        &self,
-        question: mainpoint_engine::Question,
-        points: Vec<Point>,
-    ) -> Result<Vec<(f32, Point)>, MemoryError> {
-        let engine = self.engine.clone();
-        let scored = tokio::task::spawn_blocking(move || {
-            // A point whose keys are damaged is ranked by words and vectors alone.
-            let (points, keys): (Vec<Point>, Vec<KeyBlock>) = points
-                .into_iter()
-                .filter_map(|point| KeyBlock::from_bytes(&point.keys).ok().map(|keys| (point, keys)))
-                .unzip();
-            let scores = engine.attention_scores(&question, &keys);
-            let mut scored: Vec<(f32, Point)> = scores.into_iter().zip(points).collect();
-            scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.turn.cmp(&b.1.turn)));
-            scored
-        });
-        Ok(scored.await?)
+    /// The question's vector, and the whole question where attention searches, too.
+    async fn prepare(&self, text: &str) -> Result<(Vec<f32>, Option<mainpoint_engine::Question>), MemoryError> {
+        if !self.config.attention_search {
+            return Ok((self.engine.question_vector(text).await?, None));
+        }
+        let question = self.engine.question(text).await?;
+        Ok((question.vector.clone(), Some(question)))
+    }
+
+    fn within(&self, question: &Question<'_>) -> Within {
+        if self.config.across_conversations {
+            Within::Scope
+        } else {
+            Within::Conversation(question.dropped.clone())
+        }
+    }
+}
+
+/// The points by the attention that each gets from the question, most first.
+async fn attend(
+    engine: Engine,
+    question: mainpoint_engine::Question,
+    points: Vec<Point>,
+) -> Result<Passages, MemoryError> {
+    let scored = tokio::task::spawn_blocking(move || {
+        // A point whose keys are damaged is ranked by words and vectors alone.
+        let (points, keys): (Vec<Point>, Vec<KeyBlock>) = points
+            .into_iter()
+            .filter_map(|point| KeyBlock::from_bytes(&point.keys).ok().map(|keys| (point, keys)))
+            .unzip();
+        let scores = engine.attention_scores(&question, &keys);
+        let mut scored: Vec<(f32, Point)> = scores.into_iter().zip(points).collect();
+        scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.turn.cmp(&b.1.turn)));
+        Passages {
+            attention: scored.iter().map(|(score, point)| (*score, point.turn)).collect(),
+            points: scored.into_iter().map(|(_, point)| point).collect(),
+        }
+    });
+    Ok(scored.await?)
+}
+
+/// The points by their similarity to the question, most first; those that only words found come last.
+fn by_cosine(found: &SearchResult, mut points: Vec<Point>) -> Passages {
+    let similar: HashMap<(TurnId, u32), f32> = found
+        .dense
+        .iter()
+        .map(|hit| ((hit.turn, hit.passage), hit.score))
+        .collect();
+    let score = |point: &Point| {
+        let known = similar.get(&(point.turn, point.passage)).copied();
+        known.unwrap_or(f32::NEG_INFINITY)
+    };
+    points.sort_by(|a, b| {
+        let place = |point: &Point| (point.turn, point.passage);
+        score(b).total_cmp(&score(a)).then_with(|| place(a).cmp(&place(b)))
+    });
+    Passages {
+        points,
+        attention: Vec::new(),
     }
 }
 
@@ -127,12 +185,9 @@ fn deduplicated(points: Vec<Point>) -> Vec<Point> {
     unique.into_values().collect()
 }
 
-/// `attention` is sorted, so the first point of a turn is its best passage; `None` when that is the whole turn.
-fn best_passage(turn: &Turn, attention: &[(f32, Point)]) -> Option<String> {
-    let best = attention
-        .iter()
-        .map(|(_, point)| point)
-        .find(|point| point.turn == turn.id)?;
+/// The points are sorted, so the first one of a turn is its best passage; `None` when that is the whole turn.
+fn best_passage(turn: &Turn, points: &[Point]) -> Option<String> {
+    let best = points.iter().find(|point| point.turn == turn.id)?;
     (!best.text.is_empty() && best.text != turn.text).then(|| best.text.clone())
 }
 
@@ -150,7 +205,37 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use mainpoint_store::Hit;
+
     use super::*;
+
+    #[test]
+    fn without_attention_the_passage_most_like_the_question_is_a_turns_best() {
+        let point = |passage: u32| Point {
+            turn: TurnId([1; 16]),
+            passage,
+            start: 0,
+            end: 4,
+            spans: Vec::new(),
+            text: format!("passage {passage}"),
+            vector: Vec::new(),
+            keys: Vec::new(),
+        };
+        let hit = |passage: u32, score: f32| Hit {
+            turn: TurnId([1; 16]),
+            passage,
+            score,
+        };
+        let found = SearchResult {
+            dense: vec![hit(2, 0.9), hit(0, 0.1)],
+            lexical: vec![hit(1, 7.0)],
+            points: Vec::new(),
+        };
+        let passages = by_cosine(&found, vec![point(0), point(1), point(2)]);
+        let order: Vec<u32> = passages.points.iter().map(|point| point.passage).collect();
+        assert_eq!(order, [2, 0, 1]);
+        assert!(passages.attention.is_empty());
+    }
 
     #[test]
     fn a_long_question_is_asked_by_its_beginning_and_its_end() {

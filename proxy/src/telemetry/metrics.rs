@@ -5,12 +5,14 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::stopwatch::Laps;
 use mainpoint_engine::EngineStatus;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
 const REQUESTS: &str = "mainpoint_requests_total";
 const OVERHEAD: &str = "mainpoint_overhead_seconds";
+const STEP: &str = "mainpoint_step_seconds";
 const UPSTREAM: &str = "mainpoint_upstream_seconds";
 const TOKENS_IN: &str = "mainpoint_tokens_in_total";
 const TOKENS_FORWARDED: &str = "mainpoint_tokens_forwarded_total";
@@ -44,6 +46,13 @@ pub(crate) fn request(route: &'static str, outcome: &'static str, status: u16) {
 /// Time that the memory path added to a chat request.
 pub(crate) fn overhead(duration: Duration) {
     histogram!(OVERHEAD).record(duration);
+}
+
+/// Time that each step of the memory path took.
+pub(crate) fn steps(laps: &Laps) {
+    for (step, time) in laps.iter() {
+        histogram!(STEP, "step" => step).record(time);
+    }
 }
 
 /// Time from sending a request upstream to the end of its answer.
@@ -99,6 +108,11 @@ fn describe() {
         OVERHEAD,
         Unit::Seconds,
         "Time the memory path added to a chat request, without the upstream."
+    );
+    describe_histogram!(
+        STEP,
+        Unit::Seconds,
+        "Time that each step of the memory path took, by step."
     );
     describe_histogram!(
         UPSTREAM,

@@ -4,3 +4,4 @@
 
 pub mod logs;
 pub(crate) mod metrics;
+pub(crate) mod stopwatch;

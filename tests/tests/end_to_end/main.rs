@@ -13,6 +13,7 @@ mod command_line;
 mod dependency_fence;
 mod embedded_upstream;
 mod faults;
+mod import;
 mod isolation;
 mod memory_story;
 mod message_shapes;

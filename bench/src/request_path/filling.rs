@@ -1,0 +1,158 @@
+//! Stores full of rows, made once and kept.
+//!
+//! It must not know what is measured with them. The program itself begins the store, so that the scope is the one of the
+//! client's key; the rows follow through the store's own operations, past the reader.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use mainpoint_store::{Scope, Store, StoreConfig};
+use serde::{Deserialize, Serialize};
+
+use super::RequestPathOptions;
+use super::copies::bytes_below;
+use super::material::Material;
+use super::mixing::Mixer;
+use super::playing;
+use crate::BenchError;
+use crate::cache::write_whole;
+use crate::progress::Progress;
+
+/// A store that holds many main points in one scope.
+#[derive(Debug)]
+pub(super) struct Filled {
+    /// Its directory; never written to, only copied.
+    pub(super) directory: PathBuf,
+    /// What is in it.
+    pub(super) note: Note,
+}
+
+/// What is kept beside a filled store.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Note {
+    /// How rows are made; a store of another format is made anew.
+    format: u32,
+    /// What they are made of.
+    material: String,
+    /// Main points.
+    pub(super) rows: usize,
+    /// The scope that they are in.
+    pub(super) scope: String,
+    /// Bytes of the directory.
+    pub(super) bytes: u64,
+    /// The share of exact neighbours that the vector index finds; none was built below the store's limit.
+    pub(super) index_recall: Option<f32>,
+    /// Seconds of filling and of building the indices.
+    pub(super) seconds: f64,
+}
+
+/// Changes when rows are made in another way.
+const FORMAT: u32 = 1;
+/// Rows that are completed and flushed together.
+const BATCH: usize = 4096;
+/// Nothing happens in a store by itself while it is filled.
+const NEVER: Duration = Duration::from_secs(7 * 86_400);
+
+impl Filled {
+    /// The store with `rows` main points from the cache, or a new one.
+    ///
+    /// # Errors
+    /// A failure of the program, the store or the cache.
+    pub(super) async fn with(
+        options: &RequestPathOptions,
+        material: &Material,
+        rows: usize,
+    ) -> Result<Self, BenchError> {
+        let home = options.cache.join("request-path").join(rows.to_string());
+        let (directory, file) = (home.join("data"), home.join("filled.json"));
+        let described = format!("{}, {} passages", material.name, material.passages.len());
+        let kept: Option<Note> = std::fs::read(&file)
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok());
+        if let Some(note) = kept.filter(|note| note.format == FORMAT && note.material == described) {
+            return Ok(Self { directory, note });
+        }
+        if home.exists() {
+            std::fs::remove_dir_all(&home).map_err(BenchError::writing(&home))?;
+        }
+        std::fs::create_dir_all(&home).map_err(BenchError::writing(&home))?;
+        playing::begin_store(options, &directory).await?;
+        let started = Instant::now();
+        let (scope, index_recall) = fill(&directory, material, rows).await?;
+        let note = Note {
+            format: FORMAT,
+            material: described,
+            rows,
+            scope: scope.as_str().to_owned(),
+            bytes: bytes_below(&directory)?,
+            index_recall,
+            seconds: started.elapsed().as_secs_f64(),
+        };
+        let text = serde_json::to_vec_pretty(&note).map_err(|error| BenchError::Data {
+            path: file.clone(),
+            reason: error.to_string(),
+        })?;
+        write_whole(&file, &text)?;
+        Ok(Self { directory, note })
+    }
+
+    /// The scope that the rows are in.
+    ///
+    /// # Errors
+    /// When the note beside the store holds none.
+    pub(super) fn scope(&self) -> Result<Scope, BenchError> {
+        Scope::new(self.note.scope.clone()).map_err(BenchError::store("naming the scope"))
+    }
+}
+
+/// Opens a store in which nothing happens by itself.
+///
+/// # Errors
+/// A failure of the store.
+pub(super) async fn open(directory: &Path, width: usize) -> Result<Store, BenchError> {
+    let config = StoreConfig {
+        flush_interval: NEVER,
+        flush_turns: usize::MAX,
+        maintenance_interval: NEVER,
+        ledger_age: NEVER,
+        cpu_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        ..StoreConfig::new(directory, width)
+    };
+    Store::open(config).await.map_err(BenchError::store("opening"))
+}
+
+async fn fill(directory: &Path, material: &Material, rows: usize) -> Result<(Scope, Option<f32>), BenchError> {
+    let store = open(directory, material.width()).await?;
+    let scopes = store.scopes().await.map_err(BenchError::store("listing scopes"))?;
+    let scope = scopes.into_iter().next().ok_or_else(|| BenchError::Data {
+        path: directory.to_owned(),
+        reason: "the program stored nothing".to_owned(),
+    })?;
+    let mixer = Mixer {
+        passages: &material.passages,
+        scope: scope.clone(),
+    };
+    let mut progress = Progress::begin(format!("filling {rows} rows"), rows);
+    for first in (0..rows).step_by(BATCH) {
+        let batch = mixer.rows(first..rows.min(first + BATCH));
+        let count = batch.turns.len();
+        let accepted = store.accept(batch.turns).await;
+        accepted.map_err(BenchError::store("accepting turns"))?;
+        let completed = store.complete(batch.points).await;
+        completed.map_err(BenchError::store("keeping main points"))?;
+        store.flush().await.map_err(BenchError::store("flushing"))?;
+        progress.advance(count);
+    }
+    drop(progress);
+    anstream::eprintln!("compacting and indexing {rows} rows");
+    // After a deletion maintenance leaves no older version and builds every index from all rows, so that what is weighed is
+    // what is stored.
+    let nobody = Scope::new("request-path-nobody").map_err(BenchError::store("naming a scope"))?;
+    store
+        .delete_scope(&nobody)
+        .await
+        .map_err(BenchError::store("deleting"))?;
+    let report = store.maintain().await.map_err(BenchError::store("maintaining"))?;
+    store.close().await.map_err(BenchError::store("closing"))?;
+    Ok((scope, report.vector_index_recall))
+}

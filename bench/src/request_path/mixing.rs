@@ -1,0 +1,196 @@
+//! Rows that look like real ones, any number of them, each made of its number alone.
+//!
+//! It must not know where they are stored.
+
+use std::ops::Range;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use mainpoint_store::{Point, Scope, Span, Turn, TurnId};
+
+use super::material::Passage;
+
+/// Makes rows of one scope.
+pub(super) struct Mixer<'a> {
+    /// What they are made of; never empty.
+    pub(super) passages: &'a [Passage],
+    /// Whose they are.
+    pub(super) scope: Scope,
+}
+
+/// Turns, and the main points of each.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    pub(super) turns: Vec<Turn>,
+    pub(super) points: Vec<(Scope, TurnId, Vec<Point>)>,
+}
+
+/// The seed that every row is drawn from, together with its number.
+const SEED: u64 = 20_261_123;
+/// Turns of one conversation.
+const CONVERSATION: usize = 200;
+/// Sentences of a turn at most.
+const SENTENCES: usize = 4;
+/// Passages that its sentences are taken from.
+const SOURCES: usize = 3;
+/// Standard deviation of the noise in each number of a vector; over 384 numbers a fifth of the vector's length.
+const NOISE: f32 = 0.01;
+/// 2023-05-08 in seconds since 1970.
+const BEGINNING: i64 = 1_683_504_000;
+
+impl Mixer<'_> {
+    /// The rows with these numbers, one main point each.
+    #[must_use]
+    pub(super) fn rows(&self, numbers: Range<usize>) -> Rows {
+        let mut rows = Rows::default();
+        for number in numbers {
+            let mut random = fastrand::Rng::with_seed(SEED.wrapping_add((number as u64).wrapping_mul(0x9E37_79B9)));
+            let Some(text) = self.text(&mut random) else { continue };
+            let turn = self.turn(number, text);
+            let Some(point) = self.point(&turn, &mut random) else {
+                continue;
+            };
+            rows.points.push((self.scope.clone(), turn.id, vec![point]));
+            rows.turns.push(turn);
+        }
+        rows
+    }
+
+    fn turn(&self, number: usize, text: String) -> Turn {
+        let position = number % CONVERSATION;
+        let minutes = TimeDelta::try_minutes(i64::try_from(number).unwrap_or_default());
+        let beginning = DateTime::<Utc>::from_timestamp(BEGINNING, 0).unwrap_or_default();
+        Turn {
+            id: id(number),
+            parent: (position > 0).then(|| id(number - 1)),
+            conversation: id(number - position),
+            scope: self.scope.clone(),
+            position: narrow(position),
+            role: "user".to_owned(),
+            tokens: narrow(text.len().div_ceil(4)),
+            text,
+            time: beginning + minutes.unwrap_or_default(),
+        }
+    }
+
+    /// Sentences of different turns behind one speaker's name.
+    fn text(&self, random: &mut fastrand::Rng) -> Option<String> {
+        let mut sources = Vec::with_capacity(SOURCES);
+        for _ in 0..SOURCES {
+            sources.push(random.choice(self.passages)?);
+        }
+        let mut text = format!("{}:", sources.first()?.speaker);
+        for _ in 0..random.usize(1..=SENTENCES) {
+            let source = random.choice(&sources)?;
+            text.push(' ');
+            text.push_str(random.choice(&source.sentences)?);
+        }
+        Some(text)
+    }
+
+    fn point(&self, turn: &Turn, random: &mut fastrand::Rng) -> Option<Point> {
+        let (one, other) = (random.choice(self.passages)?, random.choice(self.passages)?);
+        Some(Point {
+            turn: turn.id,
+            passage: 0,
+            start: 0,
+            end: narrow(turn.text.len()),
+            spans: spans(&turn.text),
+            text: turn.text.clone(),
+            vector: mixed(&one.vector, &other.vector, random),
+            keys: one.keys.clone(),
+        })
+    }
+}
+
+/// The sum of two vectors in a random proportion, with a little noise, of unit length.
+fn mixed(one: &[f32], other: &[f32], random: &mut fastrand::Rng) -> Vec<f32> {
+    let share = 0.3 + 0.7 * random.f32();
+    // Three even draws make a bell that is close enough; its deviation is one half.
+    let mut noise = || (random.f32() + random.f32() + random.f32() - 1.5) * 2.0 * NOISE;
+    let mut sum: Vec<f32> = one
+        .iter()
+        .zip(other)
+        .map(|(one, other)| share * one + (1.0 - share) * other + noise())
+        .collect();
+    let length = sum.iter().map(|number| number * number).sum::<f32>().sqrt();
+    sum.iter_mut()
+        .for_each(|number| *number /= length.max(f32::MIN_POSITIVE));
+    sum
+}
+
+/// Every other word is one of the main point, as with half of the content kept.
+fn spans(text: &str) -> Vec<Span> {
+    let mut at = 0;
+    let mut words = Vec::new();
+    for word in text.split_inclusive(' ') {
+        words.push(at..at + word.trim_end().len());
+        at += word.len();
+    }
+    let span = |word: Range<usize>| Span {
+        start: narrow(word.start),
+        end: narrow(word.end),
+        salience: 1.0,
+    };
+    words.into_iter().skip(1).step_by(2).map(span).collect()
+}
+
+/// Scattered, as hashes are.
+fn id(number: usize) -> TurnId {
+    TurnId(fastrand::Rng::with_seed(SEED ^ number as u64).u128(..).to_be_bytes())
+}
+
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn passages() -> Vec<Passage> {
+        let passage = |number: u8| Passage {
+            speaker: format!("Speaker{number}"),
+            sentences: vec![format!("Sentence {number}."), format!("Another {number}!")],
+            vector: (0..8).map(|at| if at == number { 1.0 } else { 0.0 }).collect(),
+            keys: vec![number; 4],
+        };
+        (0..8).map(passage).collect()
+    }
+
+    #[test]
+    fn a_row_is_the_same_however_many_are_made_together() {
+        let passages = passages();
+        let mixer = Mixer {
+            passages: &passages,
+            scope: Scope::new("s").unwrap(),
+        };
+        let (all, some) = (mixer.rows(0..450), mixer.rows(200..300));
+        assert_eq!(all.turns[200..300], some.turns[..]);
+        assert_eq!(all.points[200..300], some.points[..]);
+        assert_eq!((all.turns[200].parent, all.turns[200].position), (None, 0));
+        assert_eq!(all.turns[201].parent, Some(all.turns[200].id));
+        assert_eq!(all.turns[399].conversation, all.turns[200].id);
+        let ids: HashSet<TurnId> = all.turns.iter().map(|turn| turn.id).collect();
+        assert_eq!(ids.len(), 450);
+    }
+
+    #[test]
+    fn vectors_have_unit_length_and_spans_lie_in_their_text() {
+        let passages = passages();
+        let mixer = Mixer {
+            passages: &passages,
+            scope: Scope::new("s").unwrap(),
+        };
+        for (turn, (_, _, points)) in mixer.rows(0..50).turns.iter().zip(&mixer.rows(0..50).points) {
+            let length: f32 = points[0].vector.iter().map(|number| number * number).sum();
+            assert!((length - 1.0).abs() < 1e-4, "{length}");
+            for span in &points[0].spans {
+                assert!(turn.text.get(span.start as usize..span.end as usize).is_some());
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `mainpoint-bench request-path`: how long a request waits for its memory, by how much memory there is.
+//!
+//! Question: what does the memory add to a request before the upstream sees it, with 1,000 to 1,000,000 main points in
+//! one scope, and which step takes how long? Method: stores are filled with rows made of real readings (texts of mixed
+//! sentences, sums of real vectors with a little noise, real keys) and kept in the cache; the built program serves a
+//! working copy of each over loopback, to a client that asks over-budget questions one after the other, with the reader
+//! idle and with it busy; the store's own steps are timed in process, through its public operations. Baselines: the
+//! same requests with attention search off, and vectors compared one by one instead of through the index.
+
+mod copies;
+mod figures;
+mod filling;
+mod material;
+mod mixing;
+mod playing;
+mod presentation;
+mod searching;
+
+use std::path::PathBuf;
+
+use self::filling::Filled;
+use self::material::Material;
+use self::playing::{Attention, Played};
+use self::presentation::present;
+use self::searching::Searched;
+use crate::BenchError;
+use crate::cache::{Cache, write_whole};
+use crate::recall::reading::Library;
+pub use crate::reference::CONVERSATIONS;
+
+/// What to measure and where to put the results.
+#[derive(Debug, Clone)]
+pub struct RequestPathOptions {
+    /// How many main points each measured scope holds, ascending.
+    pub sizes: Vec<usize>,
+    /// Requests in each phase.
+    pub requests: usize,
+    /// The LoCoMo file that rows are made of.
+    pub data: PathBuf,
+    /// Conversations of it that rows are made of.
+    pub conversations: Vec<String>,
+    /// The reader's GGUF file.
+    pub reader: PathBuf,
+    /// The embedder's GGUF file.
+    pub embedder: PathBuf,
+    /// The `mainpoint` program.
+    pub program: PathBuf,
+    /// Directory for `request-path.md` and `request-path.jsonl`.
+    pub out: PathBuf,
+    /// Directory for readings and filled stores.
+    pub cache: PathBuf,
+}
+
+/// The sizes that are measured unless others are asked for, in main points.
+pub const SIZES: [u32; 3] = [1_000, 10_000, 100_000];
+
+/// Everything that was measured with one store.
+#[derive(Debug)]
+struct Measured {
+    filled: Filled,
+    attentive: Played,
+    plain: Played,
+    searched: Searched,
+}
+
+/// Measures every size, prints the tables and writes the result files, after each size anew.
+///
+/// # Errors
+/// Any failure of data, engine, store, proxy or files.
+pub async fn run(options: &RequestPathOptions) -> Result<(), BenchError> {
+    let cache = Cache::at(options.cache.clone());
+    let mut library = Library::open(&options.reader, &options.embedder, cache)?;
+    let material = Material::read(options, &mut library).await?;
+    let mut measured = Vec::with_capacity(options.sizes.len());
+    for rows in &options.sizes {
+        measured.push(measure(options, &mut library, (&material, *rows)).await?);
+        let (mut report, figures) = present(options, &measured);
+        let markdown = report.markdown("What the memory adds to a request");
+        write_whole(&options.out.join("request-path.md"), markdown.as_bytes())?;
+        figures::write(&options.out.join("request-path.jsonl"), &figures)?;
+        if measured.len() == options.sizes.len() {
+            anstream::println!("{}", report.terminal());
+        }
+    }
+    anstream::println!(
+        "Written: request-path.md and request-path.jsonl in {}",
+        options.out.display()
+    );
+    Ok(())
+}
+
+async fn measure(
+    options: &RequestPathOptions,
+    library: &mut Library,
+    (material, rows): (&Material, usize),
+) -> Result<Measured, BenchError> {
+    let filled = Filled::with(options, material, rows).await?;
+    let attentive = playing::play(options, material, (&filled, Attention::On)).await?;
+    let plain = playing::play(options, material, (&filled, Attention::Off)).await?;
+    let searched = searching::search(library, material, &filled).await?;
+    Ok(Measured {
+        filled,
+        attentive,
+        plain,
+        searched,
+    })
+}

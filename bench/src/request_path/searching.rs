@@ -1,0 +1,222 @@
+//! The steps of a search in process, through the store's and the engine's public operations, and what the vector index is
+//! worth.
+//!
+//! It must not know the proxy.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use mainpoint_engine::{Engine, KeyBlock, Question};
+use mainpoint_store::{Scope, SearchQuery, SearchResult, Store, TurnId, Within};
+
+use super::copies::working_copy;
+use super::figures::Times;
+use super::filling::{Filled, open};
+use super::material::Material;
+use crate::BenchError;
+use crate::metrics::as_float;
+use crate::progress::Progress;
+use crate::recall::arms::SHIPPED;
+use crate::recall::reading::Library;
+
+/// What the steps took, and what the index is worth.
+#[derive(Debug)]
+pub(super) struct Searched {
+    /// Milliseconds of each step, in order.
+    pub(super) steps: Vec<(&'static str, Times)>,
+    /// Vector search with and without the index.
+    pub(super) vectors: Vectors,
+}
+
+/// Vector search alone, [`NEIGHBOURS`] results with their rows.
+#[derive(Debug)]
+pub(super) struct Vectors {
+    /// Comparing every vector, in milliseconds.
+    pub(super) exact: Times,
+    /// Through the index, in milliseconds.
+    pub(super) indexed: Times,
+    /// The share of the exact neighbours that the index finds.
+    pub(super) recall: f64,
+    /// Whether the store itself has the index at this size.
+    pub(super) is_shipped: bool,
+}
+
+/// Most questions that are timed.
+const QUESTIONS: usize = 100;
+/// How many hits the proxy takes from each search, its default `memory.candidates`.
+const CANDIDATES: usize = 200;
+/// How deep the index is compared with the exact search.
+pub(super) const NEIGHBOURS: usize = 50;
+/// Below this share of exact neighbours the store drops its index.
+const KEPT_FROM: f32 = 0.9;
+
+/// Times the steps and compares the index on a working copy of the store.
+///
+/// # Errors
+/// A failure of the engine or the store.
+pub(super) async fn search(
+    library: &mut Library,
+    material: &Material,
+    filled: &Filled,
+) -> Result<Searched, BenchError> {
+    let engine = library.engine(SHIPPED)?;
+    let copy = working_copy(&filled.directory)?;
+    let scope = filled.scope()?;
+    let store = open(copy.path(), material.width()).await?;
+    let bench = Bench {
+        engine,
+        store,
+        scope,
+        questions: material.questions.iter().take(QUESTIONS).cloned().collect(),
+    };
+    let steps = bench.steps(filled.note.rows).await?;
+    let vectors = bench.vectors(filled).await?;
+    bench.store.close().await.map_err(BenchError::store("closing"))?;
+    Ok(Searched { steps, vectors })
+}
+
+struct Bench {
+    engine: Engine,
+    store: Store,
+    scope: Scope,
+    questions: Vec<String>,
+}
+
+/// Milliseconds of each step, question by question.
+#[derive(Default)]
+struct Laps {
+    names: Vec<&'static str>,
+    times: Vec<Vec<f64>>,
+}
+
+impl Bench {
+    async fn steps(&self, rows: usize) -> Result<Vec<(&'static str, Times)>, BenchError> {
+        let mut laps = Laps::default();
+        let nobody = [TurnId([0; 16])];
+        for step in ["scope lookup, the first", "scope lookup"] {
+            let started = Instant::now();
+            let read = self.store.read_turns(&self.scope, &nobody).await;
+            read.map_err(BenchError::store("looking a scope up"))?;
+            laps.add(step, started);
+        }
+        let mut progress = Progress::begin(format!("searching {rows} rows"), self.questions.len());
+        let mut nothing = Vec::new();
+        for text in &self.questions {
+            let started = Instant::now();
+            let question = self.engine.question(text).await;
+            let question = question.map_err(BenchError::engine("preparing a question"))?;
+            laps.add("question: vector and queries", started);
+            nothing.resize(question.vector.len(), 0.0);
+            let started = Instant::now();
+            let vector = self.engine.question_vector(text).await;
+            vector.map_err(BenchError::engine("preparing a question"))?;
+            laps.add("question: vector alone", started);
+            let started = Instant::now();
+            self.find(&question.vector, "").await?;
+            laps.add("search: vectors", started);
+            let started = Instant::now();
+            self.find(&nothing, text).await?;
+            laps.add("search: words", started);
+            let started = Instant::now();
+            let found = self.find(&question.vector, text).await?;
+            laps.add("search: both", started);
+            self.rest(&question, &found, &mut laps).await?;
+            progress.advance(1);
+        }
+        Ok(laps.into_times())
+    }
+
+    /// What follows the search.
+    async fn rest(&self, question: &Question, found: &SearchResult, laps: &mut Laps) -> Result<(), BenchError> {
+        let started = Instant::now();
+        let keys = found.points.iter().map(|point| KeyBlock::from_bytes(&point.keys));
+        let keys = keys.collect::<Result<Vec<KeyBlock>, _>>();
+        let keys = keys.map_err(BenchError::engine("unpacking keys"))?;
+        laps.add("attention search: unpacking keys", started);
+        let started = Instant::now();
+        std::hint::black_box(self.engine.attention_scores(question, &keys));
+        laps.add("attention search: scores", started);
+        let mut turns: Vec<TurnId> = found.lexical.iter().chain(&found.dense).map(|hit| hit.turn).collect();
+        turns.sort_unstable();
+        turns.dedup();
+        let started = Instant::now();
+        let turns = self.store.turns(&self.scope, &turns).await;
+        turns.map_err(BenchError::store("fetching turns"))?;
+        laps.add("fetching turns", started);
+        Ok(())
+    }
+
+    /// Words are not searched for an empty text, vectors not for zeros.
+    async fn find(&self, vector: &[f32], text: &str) -> Result<SearchResult, BenchError> {
+        let query = self.query(vector, text, CANDIDATES);
+        let found = self.store.search(&query).await;
+        found.map_err(BenchError::store("searching"))
+    }
+
+    async fn vectors(&self, filled: &Filled) -> Result<Vectors, BenchError> {
+        let is_shipped = filled.note.index_recall.is_some_and(|recall| recall >= KEPT_FROM);
+        if !is_shipped {
+            anstream::eprintln!("building a vector index of {} rows", filled.note.rows);
+            let built = self.store.build_vector_index().await;
+            built.map_err(BenchError::store("building the vector index"))?;
+        }
+        let (mut exact, mut indexed, mut found, mut wanted) = (Vec::new(), Vec::new(), 0, 0);
+        for text in &self.questions {
+            let vector = self.engine.question_vector(text).await;
+            let vector = vector.map_err(BenchError::engine("preparing a question"))?;
+            let query = self.query(&vector, "", NEIGHBOURS);
+            let started = Instant::now();
+            let near = self.store.search_exactly(&query).await;
+            let near = places(&near.map_err(BenchError::store("searching"))?);
+            exact.push(milliseconds(started));
+            let started = Instant::now();
+            let answer = self.store.search(&query).await;
+            let answer = places(&answer.map_err(BenchError::store("searching"))?);
+            indexed.push(milliseconds(started));
+            found += near.intersection(&answer).count();
+            wanted += near.len();
+        }
+        Ok(Vectors {
+            exact: exact.into_iter().collect(),
+            indexed: indexed.into_iter().collect(),
+            recall: as_float(found) / as_float(wanted.max(1)),
+            is_shipped,
+        })
+    }
+
+    fn query(&self, vector: &[f32], text: &str, limit: usize) -> SearchQuery {
+        SearchQuery {
+            scope: self.scope.clone(),
+            within: Within::Scope,
+            vector: vector.to_vec(),
+            text: text.to_owned(),
+            limit,
+        }
+    }
+}
+
+impl Laps {
+    fn add(&mut self, step: &'static str, started: Instant) {
+        let time = milliseconds(started);
+        match self.names.iter().position(|name| *name == step) {
+            Some(place) => self.times[place].push(time),
+            None => {
+                self.names.push(step);
+                self.times.push(vec![time]);
+            }
+        }
+    }
+
+    fn into_times(self) -> Vec<(&'static str, Times)> {
+        let times = self.times.into_iter().map(|times| times.into_iter().collect());
+        self.names.into_iter().zip(times).collect()
+    }
+}
+
+fn places(result: &SearchResult) -> HashSet<(TurnId, u32)> {
+    result.dense.iter().map(|hit| (hit.turn, hit.passage)).collect()
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
+}

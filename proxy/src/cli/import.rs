@@ -1,0 +1,179 @@
+//! `mainpoint import`: reads recorded conversations into the memory, as if each had come in a request.
+//!
+//! It must not know how turns are named, read or stored. Every line is checked before anything is created.
+
+mod history;
+mod line;
+mod owner;
+mod summary;
+mod survey;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use mainpoint_engine::Engine;
+use mainpoint_store::Store;
+
+use history::History;
+use owner::Owner;
+use summary::Summary;
+
+use super::{CliError, ConfigOption};
+use crate::chat::prepare::Preparation;
+use crate::config::{Config, Overrides};
+use crate::memory::{Imported, Importing};
+use crate::terminal::Progress;
+use crate::{models, startup};
+
+/// What the file holds, as `--help` explains it.
+pub(super) const FORMAT: &str = "\
+Each line of FILE is one conversation, a JSON object in the shape of an OpenAI request:
+
+  {\"messages\": [{\"role\": \"user\", \"content\": \"…\"}, …], \"user\": \"ann\", \"created_at\": \"2026-05-08T13:56:00Z\"}
+
+  messages      as in a request: roles, contents (text or parts), names, tool calls. System messages are not read.
+  user          divides the memory as in a request; instead of --user.
+  created_at    when the conversation began, in RFC 3339; a message may have its own. Without it, that of the message
+                before, else the time of the import.
+  conversation  a name that error messages show.
+
+Other keys are ignored, so that recorded requests can be imported as they are. The turns are those of the requests that go
+on with these conversations: whoever sends such a request has them in memory already. A turn that is in memory is not read
+again: an import that was interrupted goes on when it is started again.
+
+Whose memory it becomes: that of callers with the key in --key-env, else of the scope of --scope, else of callers without a
+key.";
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArguments {
+    #[command(flatten)]
+    config: ConfigOption,
+    /// Conversations as JSON Lines, one a line.
+    #[arg(value_name = "FILE.jsonl")]
+    file: PathBuf,
+    /// Environment variable that holds the key with which the conversations' caller sends requests.
+    #[arg(long, value_name = "VARIABLE", conflicts_with = "scope")]
+    key_env: Option<String>,
+    /// Header in which that caller sends its key; in `authorization` as a bearer token.
+    #[arg(
+        long,
+        value_name = "HEADER",
+        value_parser = ["authorization", "api-key", "x-api-key"],
+        default_value = "authorization",
+        requires = "key_env"
+    )]
+    key_header: String,
+    /// Whose memory to import into, by the name that `mainpoint search` shows; the store must have it.
+    #[arg(long)]
+    scope: Option<String>,
+    /// User of that key for lines that name none.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Directory of the store, instead of the configuration's.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
+    let config = arguments.config.load(&Overrides {
+        data_dir: arguments.data_dir.clone(),
+        ..Overrides::default()
+    })?;
+    let history = History::at(&arguments.file);
+    history.check()?;
+    let caller = owner::caller(arguments.key_env.as_deref(), &arguments.key_header)?;
+    let paths = models::resolve(&config.models)?;
+    let engine = startup::engine(&config, &paths)?;
+    let store = startup::store(&config, &engine).await?;
+    let preparation = startup::preparation(&config, &engine)?;
+    let owner = Owner::of(
+        &preparation,
+        caller,
+        (arguments.scope.as_deref(), arguments.user.as_deref()),
+    );
+    let outcome = match owner.existing(&store).await {
+        Ok(owner) => {
+            let import = Import {
+                config: &config,
+                engine: &engine,
+                store: &store,
+                preparation: &preparation,
+                owner,
+            };
+            import.run(&history).await
+        }
+        Err(error) => Err(error),
+    };
+    let closed = store.close().await;
+    let summary = outcome?;
+    closed?;
+    if arguments.json {
+        summary.print_json()
+    } else {
+        summary.print()
+    }
+}
+
+/// Everything that an import needs.
+struct Import<'a> {
+    config: &'a Config,
+    engine: &'a Engine,
+    store: &'a Store,
+    preparation: &'a Preparation,
+    owner: Owner,
+}
+
+impl Import<'_> {
+    async fn run(&self, history: &History) -> Result<Summary, CliError> {
+        let expected = self.survey(history).await?;
+        let importing = Importing::new(self.engine.clone(), self.store.clone(), &self.config.reader);
+        let progress = Progress::StandardError.tokens("reading", expected.tokens);
+        let started = Instant::now();
+        let mut imported = Imported::default();
+        for line in history.lines()? {
+            let line = line?;
+            let number = line.number;
+            let conversation = self.prepare(line).map_err(|reason| history.refusal(number, reason))?;
+            let taken = importing
+                .take(&conversation.scope, conversation.turns, &|tokens| {
+                    progress.advance(tokens)
+                })
+                .await?;
+            imported.add(taken);
+        }
+        let reading = started.elapsed();
+        progress.finish();
+        self.settle(imported).await?;
+        Ok(Summary {
+            conversations: expected.conversations,
+            imported,
+            reading,
+            turns_stored: self.store.status().turns,
+            bytes_stored: summary::bytes_below(&self.config.store.directory),
+            scopes: expected.scopes,
+        })
+    }
+
+    /// Brings the tables into the order that many new rows ask for.
+    async fn settle(&self, imported: Imported) -> Result<(), CliError> {
+        if imported.turns > 0 {
+            Progress::StandardError.line("indexing");
+            self.store.maintain().await?;
+        } else {
+            self.store.flush().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Tokens a second; 0 for no time.
+fn speed(tokens: u64, time: Duration) -> f64 {
+    let seconds = time.as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "a file has far fewer than 2^53 tokens")]
+    let tokens = tokens as f64;
+    if seconds > 0.0 { tokens / seconds } else { 0.0 }
+}

@@ -1,0 +1,122 @@
+//! What an import did, as a table and as JSON.
+//!
+//! It must not know how it was done.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, Table, presets};
+use mainpoint_store::Scope;
+use serde_json::json;
+
+use super::super::CliError;
+use super::speed;
+use crate::memory::Imported;
+use crate::terminal::size;
+
+/// What an import did.
+pub(super) struct Summary {
+    /// Conversations in the file.
+    pub(super) conversations: usize,
+    /// What became of their turns.
+    pub(super) imported: Imported,
+    /// Time spent reading.
+    pub(super) reading: Duration,
+    /// Turns in the whole store.
+    pub(super) turns_stored: u64,
+    /// Bytes of its directory.
+    pub(super) bytes_stored: u64,
+    /// Whose memories they are.
+    pub(super) scopes: BTreeSet<Scope>,
+}
+
+impl Summary {
+    /// Prints a table on standard output.
+    pub(super) fn print(&self) -> Result<(), CliError> {
+        let imported = &self.imported;
+        let mut table = Table::new();
+        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        table.set_header(["", "imported"]);
+        let mut add = |what: &str, value: String| {
+            table.add_row([what.to_owned(), value]);
+        };
+        add("conversations", self.conversations.to_string());
+        add("turns read", imported.turns.to_string());
+        add("turns already in memory", imported.known.to_string());
+        add("turns that cannot be read", imported.unreadable.to_string());
+        add("tokens read", imported.tokens.to_string());
+        add(
+            "tokens a second",
+            format!("{:.0}", speed(imported.tokens, self.reading)),
+        );
+        add("bytes a turn on disk", self.bytes_a_turn().to_string());
+        add("peak memory", peak_memory().map_or_else(|| "–".to_owned(), size));
+        if let Some(column) = table.column_mut(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let scopes: Vec<&str> = self.scopes.iter().map(Scope::as_str).collect();
+        writeln!(anstream::stdout(), "{table}\nscope: {}", scopes.join(", "))?;
+        Ok(())
+    }
+
+    /// Prints the same as JSON.
+    pub(super) fn print_json(&self) -> Result<(), CliError> {
+        let imported = &self.imported;
+        let value = json!({
+            "conversations": self.conversations,
+            "turns": imported.turns,
+            "turns_known": imported.known,
+            "turns_unreadable": imported.unreadable,
+            "tokens": imported.tokens,
+            "tokens_per_second": speed(imported.tokens, self.reading),
+            "bytes_per_turn": self.bytes_a_turn(),
+            "peak_memory_bytes": peak_memory(),
+            "scopes": self.scopes.iter().map(Scope::as_str).collect::<Vec<_>>(),
+        });
+        writeln!(anstream::stdout(), "{value:#}")?;
+        Ok(())
+    }
+
+    /// Bytes of the whole store for each of its turns.
+    fn bytes_a_turn(&self) -> u64 {
+        self.bytes_stored.checked_div(self.turns_stored).unwrap_or(0)
+    }
+}
+
+/// Bytes of every file below a directory; what cannot be read counts nothing.
+pub(super) fn bytes_below(directory: &Path) -> u64 {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    bytes.sum()
+}
+
+/// The most memory that this process has had, in bytes, where the system says so.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use super::*;
+
+    #[test]
+    fn a_directory_weighs_what_its_files_do() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("inner")).unwrap();
+        std::fs::write(directory.path().join("inner").join("one"), "12345").unwrap();
+        std::fs::write(directory.path().join("two"), "678").unwrap();
+        assert_eq!(bytes_below(directory.path()), 8);
+        assert_eq!(bytes_below(&directory.path().join("nowhere")), 0);
+    }
+}

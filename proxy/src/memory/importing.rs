@@ -1,0 +1,112 @@
+//! Takes recorded conversations in, the same way as the turns of a request, only that whoever brings them waits.
+//!
+//! It must not know where conversations are recorded nor how they are shown.
+
+use std::ops::Range;
+
+use mainpoint_engine::Engine;
+use mainpoint_store::{Scope, Store, Turn};
+
+use super::job::Job;
+use super::reading::{Worker, is_about_the_text};
+use crate::config::ReaderSettings;
+use crate::error::MemoryError;
+
+/// Journals, reads and stores whole conversations, one after the other.
+pub(crate) struct Importing {
+    worker: Worker,
+}
+
+/// What became of a conversation's turns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Imported {
+    /// Turns that were read.
+    pub(crate) turns: usize,
+    /// Their tokens.
+    pub(crate) tokens: u64,
+    /// Turns that had been read before.
+    pub(crate) known: usize,
+    /// Turns that the reader cannot take; they stay in prompts.
+    pub(crate) unreadable: usize,
+}
+
+impl Importing {
+    /// Reads with `engine` into `store`.
+    pub(crate) fn new(engine: Engine, store: Store, settings: &ReaderSettings) -> Self {
+        Self {
+            worker: Worker::new(engine, store, settings),
+        }
+    }
+
+    /// Takes in the turns of one conversation, oldest first, but for those that have been read. `done` hears of the tokens of
+    /// every chunk that is in the store.
+    ///
+    /// # Errors
+    /// When the engine or the store fails. What was in the store before that stays there; the rest is in the journal.
+    pub(crate) async fn take(
+        &self,
+        scope: &Scope,
+        turns: Vec<Turn>,
+        done: &(dyn Fn(u64) + Sync),
+    ) -> Result<Imported, MemoryError> {
+        let mut job = Job {
+            scope: scope.clone(),
+            wanted: turns.iter().map(|turn| turn.id).collect(),
+            turns,
+        };
+        let offered = job.wanted.len();
+        self.worker.journal(&mut job).await?;
+        let mut imported = Imported {
+            known: offered.saturating_sub(job.wanted.len()),
+            ..Imported::default()
+        };
+        for chunk in job.chunks(self.worker.chunk_tokens()) {
+            let read = self.read(&job, chunk.clone()).await?;
+            imported.add(read);
+            done(tokens(&job, chunk));
+        }
+        Ok(imported)
+    }
+
+    /// Reads a chunk. If that fails for a reason of one turn, the others are still read.
+    async fn read(&self, job: &Job, chunk: Range<usize>) -> Result<Imported, MemoryError> {
+        match self.worker.read_turns(job, chunk.clone()).await {
+            Ok(()) => return Ok(Imported::read(chunk.len(), tokens(job, chunk))),
+            Err(MemoryError::Engine(error)) if is_about_the_text(&error) => {}
+            Err(error) => return Err(error),
+        }
+        let mut imported = Imported::default();
+        for at in chunk {
+            let alone = at..at + 1;
+            match self.worker.read_turns(job, alone.clone()).await {
+                Ok(()) => imported.add(Imported::read(1, tokens(job, alone))),
+                Err(MemoryError::Engine(error)) if is_about_the_text(&error) => imported.unreadable += 1,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(imported)
+    }
+}
+
+impl Imported {
+    /// Adds what became of other turns.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.turns += other.turns;
+        self.tokens += other.tokens;
+        self.known += other.known;
+        self.unreadable += other.unreadable;
+    }
+
+    fn read(turns: usize, tokens: u64) -> Self {
+        Self {
+            turns,
+            tokens,
+            ..Self::default()
+        }
+    }
+}
+
+fn tokens(job: &Job, chunk: Range<usize>) -> u64 {
+    let turns = job.turns.get(chunk).unwrap_or_default();
+    turns.iter().map(|turn| u64::from(turn.tokens)).sum()
+}

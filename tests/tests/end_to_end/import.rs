@@ -1,0 +1,212 @@
+//! `mainpoint import`: a recorded history becomes memory, once.
+//!
+//! It must not know how turns are named or read.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use mainpoint_tests::binary::{self, Finished};
+use mainpoint_tests::conversation::everyday_chat;
+use mainpoint_tests::proxy::Home;
+use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, models, prompt};
+use serde_json::{Value, json};
+
+const CODE: &str = "7391-K";
+/// The key of the tests' own caller.
+const KEY: &str = "sk-test-tenant-a";
+const KEY_VARIABLE: &str = "MAINPOINT_TEST_IMPORT_KEY";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_imported_history_is_read_once_found_and_known_to_the_requests_that_go_on_with_it() {
+    models::require();
+    let home = configured();
+    let (history, short) = (home.path().join("history.jsonl"), home.path().join("short.jsonl"));
+    let mut told = Conversation::new();
+    let mut chat = everyday_chat(CODE);
+    let last = chat.pop().expect("sixty exchanges");
+    for exchange in chat {
+        told.user(&exchange.user);
+        told.assistant(&exchange.assistant);
+    }
+    let ann = json!({"user": "ann", "conversation": "garden", "messages": [
+        {"role": "user", "content": "The gardener comes on Thursdays at 7:15."},
+        {"role": "assistant", "content": "Noted: Thursdays, 7:15.", "created_at": "2026-05-09T08:00:00+02:00"}]});
+    write(&short, std::slice::from_ref(&ann));
+    write(&history, &[as_line(&told), ann]);
+
+    // A part of it first, as if the rest had been cut off.
+    let first = imported(&home, &short);
+    assert_eq!((&first["turns"], &first["turns_known"]), (&json!(2), &json!(0)));
+    let rest = imported(&home, &history);
+    assert_eq!((&rest["conversations"], &rest["turns_known"]), (&json!(2), &json!(2)));
+    assert_eq!(rest["turns"], 118, "fifty-nine exchanges: {rest}");
+    for figure in ["tokens", "tokens_per_second", "bytes_per_turn"] {
+        assert!(
+            rest[figure].as_f64().is_some_and(|value| value > 0.0),
+            "{figure}: {rest}"
+        );
+    }
+    let again = imported(&home, &history);
+    assert_eq!(
+        (&again["turns"], &again["turns_known"], &again["tokens"]),
+        (&json!(0), &json!(120), &json!(0)),
+        "nothing is read twice"
+    );
+    let shown = import(&home, &history, &[]).successful().stdout;
+    for word in ["conversations", "already in memory", "bytes a turn", "peak memory"] {
+        assert!(shown.contains(word), "{word} is missing: {shown}");
+    }
+
+    let scopes: Vec<&str> = again["scopes"]
+        .as_array()
+        .expect("scopes")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let (users, whole): (Vec<&str>, Vec<&str>) = scopes.iter().copied().partition(|scope| scope.contains(".u-"));
+    assert_eq!((users.len(), whole.len()), (1, 1), "{scopes:?}");
+    let found = search(&home, whole[0], "padlock code of the climbing gym locker");
+    assert!(found.contains(CODE) && !found.contains("gardener"), "{found}");
+    let found = search(&home, users[0], "When does the gardener come?");
+    assert!(
+        found.contains("7:15") && found.contains("2026-05-09T06:00:00"),
+        "{found}"
+    );
+
+    // The first request that goes on with it finds its turns read, and recalls what has to leave.
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = StartedProxy::builder()
+        .home(&home)
+        .upstream(&upstream.base_url())
+        .budget(2000, 700)
+        .start()
+        .await;
+    let in_use = import(&home, &history, &[]);
+    assert_eq!(in_use.code, 69, "{}", in_use.said());
+    told.user(&last.user);
+    let answer = proxy.chat(told.body()).await;
+    assert_eq!(answer.outcome(), "rewritten", "{:?}", answer.headers);
+    let block = prompt::memory_block(&upstream.last_request().json()).expect("a memory block");
+    assert!(block.contains(CODE), "{block}");
+    proxy.stop().await;
+
+    // Without attention search memories are found by words and vectors alone.
+    let proxy = StartedProxy::builder()
+        .home(&home)
+        .upstream(&upstream.base_url())
+        .budget(2000, 700)
+        .setting("memory", "attention_search = false")
+        .start()
+        .await;
+    told.assistant("One moment.");
+    told.user("I need the code of the padlock on my locker at the climbing gym. What is it?");
+    let answer = proxy.chat(told.body()).await;
+    assert_eq!(answer.outcome(), "rewritten", "{:?}", answer.headers);
+    assert!(answer.count("x-mainpoint-memories") > 0, "{:?}", answer.headers);
+    let receipt = format!("/mainpoint/receipts/{}", answer.header("x-mainpoint-request-id"));
+    let receipt: Value = serde_json::from_str(&proxy.get(&receipt).await.text()).expect("JSON");
+    for step in [
+        "prepare", "ledger", "epoch", "question", "search", "turns", "pack", "rewrite", "keep",
+    ] {
+        let time = &receipt["milliseconds"]["steps"][step];
+        assert!(time.as_f64().is_some_and(|time| time >= 0.0), "{step}: {receipt}");
+    }
+    proxy.stop().await;
+}
+
+#[test]
+fn a_line_that_cannot_be_used_is_named_before_anything_is_made() {
+    let home = configured();
+    let file = home.path().join("history.jsonl");
+    let good = r#"{"messages":[{"role":"user","content":"hello"}]}"#;
+    for (bad, reason) in [
+        ("{\"messages\":", "line 3: not JSON"),
+        (r#"{"message":[]}"#, "line 3: messages is missing"),
+        (
+            r#"{"messages":[{"role":"bot","content":"x"}]}"#,
+            "line 3: messages[0].role = \"bot\"; expected one of \"system\"",
+        ),
+        (
+            r#"{"messages":[{"role":"user","content":"x"}],"created_at":"May 8"}"#,
+            "line 3: created_at = \"May 8\"; expected a time in RFC 3339",
+        ),
+        (
+            r#"{"messages":[{"role":"user","content":"x"}],"user":7}"#,
+            "line 3: user = 7; expected text",
+        ),
+    ] {
+        fs::write(&file, format!("{good}\n\n{bad}\n{good}\n")).expect("a file");
+        let refused = import(&home, &file, &[]);
+        assert_eq!(refused.code, 65, "{}", refused.said());
+        assert!(
+            refused.stderr.contains(reason) && refused.stderr.contains("history.jsonl"),
+            "{bad}: {}",
+            refused.stderr
+        );
+        assert_eq!(refused.stderr.trim().lines().count(), 1, "{}", refused.stderr);
+    }
+    fs::write(&file, "\n").expect("a file");
+    assert_eq!(import(&home, &file, &[]).code, 65);
+    assert_eq!(import(&home, &home.path().join("none.jsonl"), &[]).code, 66);
+
+    fs::write(&file, good).expect("a file");
+    let unset = binary::run(&[
+        "import",
+        &file.display().to_string(),
+        "--config",
+        &home.configuration().display().to_string(),
+        "--key-env",
+        "MAINPOINT_TEST_NEVER_SET",
+    ]);
+    assert_eq!(unset.code, 64, "{}", unset.said());
+    assert!(
+        unset.stderr.contains("--key-env MAINPOINT_TEST_NEVER_SET"),
+        "{}",
+        unset.stderr
+    );
+    assert!(!home.data().exists(), "nothing was made");
+}
+
+fn configured() -> Arc<Home> {
+    let home = Home::new();
+    home.configure(&format!("[store]\ndirectory = {:?}\n", home.data()));
+    home
+}
+
+fn as_line(conversation: &Conversation) -> Value {
+    serde_json::from_str(&conversation.body()).expect("JSON")
+}
+
+fn write(path: &Path, lines: &[Value]) {
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    fs::write(path, text).expect("a file");
+}
+
+/// Imports the file for the tests' own caller.
+fn import(home: &Home, file: &Path, more: &[&str]) -> Finished {
+    let mut command = binary::command();
+    command
+        .arg("import")
+        .arg(file)
+        .arg("--config")
+        .arg(home.configuration());
+    command
+        .args(["--key-env", KEY_VARIABLE])
+        .args(more)
+        .env(KEY_VARIABLE, KEY);
+    binary::finish(command, &[])
+}
+
+fn imported(home: &Home, file: &Path) -> Value {
+    let finished = import(home, file, &["--json"]).successful();
+    serde_json::from_str(&finished.stdout).expect("JSON")
+}
+
+fn search(home: &Home, scope: &str, question: &str) -> String {
+    let configuration = home.configuration().display().to_string();
+    let arguments = ["search", question, "--config", &configuration, "--json", "--limit", "5"];
+    binary::run(&[&arguments[..], &["--scope", scope]].concat())
+        .successful()
+        .stdout
+}
