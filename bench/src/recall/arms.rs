@@ -66,12 +66,20 @@ pub(super) const ARMS: &[Arm] = &[
         "full-pipeline",
         "relevance from BM25, main point and attention, 200 candidates of each search (shipped)",
     ),
+    arm(
+        "reranked-only",
+        "the first 20 of the full pipeline by re-ranking in one prompt alone",
+    ),
+    arm(
+        "reranked",
+        "RRF k=20 of the full pipeline's first 20 and their re-ranking (memory.rerank)",
+    ),
     arm("fused-60-all-keys", "RRF k=60 of the three, keys of all content tokens"),
     arm("fused-20-all-keys", "RRF k=20 of the three, keys of all content tokens"),
 ];
 
 /// The arms that summaries show.
-pub(super) const MAIN_ARMS: [&str; 9] = [
+pub(super) const MAIN_ARMS: [&str; 10] = [
     "whole-turn-truncated",
     "whole-turn",
     "main-point",
@@ -81,6 +89,7 @@ pub(super) const MAIN_ARMS: [&str; 9] = [
     "attention-search",
     "fused-20-candidates",
     "full-pipeline",
+    "reranked",
 ];
 
 /// How many turns the proxy takes from each search of the store, its default `memory.candidates`.

@@ -13,6 +13,7 @@ mod kept;
 mod rankings;
 mod reading;
 mod report;
+mod reranking;
 mod results;
 mod shelf;
 mod stages;
@@ -91,6 +92,7 @@ async fn measure_set(
     let mut materials = gathering::read(&mut library, (kind, conversations)).await?;
     let shelf = gathering::store(&materials).await?;
     gathering::search(&mut library, &shelf, &mut materials).await?;
+    gathering::rerank(&mut library, &mut materials).await?;
     let results = evaluate(&materials);
     let resamples = Resamples::draw(results.questions(), RESAMPLES, SEED);
     let mut rows = report::rows(&results, &bench_name(kind, conversations), &resamples);
@@ -166,7 +168,7 @@ fn add_tables(report: &mut Report, (kind, heading): (Kind, &str), results: &Resu
         ranked by exact cosine in memory. `design` is the prototype's figure on conv-41 and conv-42, `±` the difference to it.";
     report.add(heading, METHOD, report::recall_table(results));
     report.add(
-        format!("{heading}: fractional recall and nDCG"),
+        format!("{heading}: recall_all@1 and @3, fractional recall and nDCG"),
         "",
         report::fraction_table(results),
     );

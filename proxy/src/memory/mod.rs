@@ -9,6 +9,7 @@ pub(crate) mod ranking;
 mod reading;
 mod recall;
 pub mod relevance;
+pub mod rerank;
 mod resume;
 
 use std::time::Duration;
