@@ -193,6 +193,7 @@ impl Memory {
             engine: &self.engine,
             store: &self.store,
             config: &self.config,
+            warnings: &self.warnings,
         }
         .run(question)
         .await

@@ -9,9 +9,12 @@ use mainpoint_engine::{Engine, KeyBlock};
 use mainpoint_store::{Point, Scope, SearchQuery, Store, Turn, TurnId, Within};
 
 use super::ranking::Findings;
+use super::rerank::{fused, reordered, texts};
 use crate::chat::pack::Recalled;
 use crate::config::MemoryConfig;
 use crate::error::MemoryError;
+use crate::telemetry::logs::OncePerMinute;
+use crate::telemetry::metrics;
 
 /// What is asked of the memory.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub(crate) struct Recall<'a> {
     pub(crate) store: &'a Store,
     /// How much is searched and recalled.
     pub(crate) config: &'a MemoryConfig,
+    /// Which failures of re-ranking may be logged.
+    pub(crate) warnings: &'a OncePerMinute,
 }
 
 impl Recall<'_> {
@@ -74,10 +79,15 @@ impl Recall<'_> {
             found: &found,
             attention: &attended,
         };
-        let ranked = findings.ranked(turns).into_iter();
-        let best = ranked
-            .filter(|(turn, _)| !question.kept.contains(&turn.id))
-            .take(self.config.recall_turns);
+        let mut ranked = findings.ranked(turns);
+        ranked.retain(|(turn, _)| !question.kept.contains(&turn.id));
+        if self.config.rerank {
+            let points: Vec<&Point> = attention.iter().map(|(_, point)| point).collect();
+            let texts = texts(&ranked, &found, &points);
+            let places = self.places_in_one_prompt(&query.text, texts).await;
+            ranked = reordered(ranked, &places);
+        }
+        let best = ranked.into_iter().take(self.config.recall_turns);
         let recalled: Vec<Recalled> = best
             .map(|(turn, score)| Recalled {
                 passage: best_passage(&turn, &attention),
@@ -92,6 +102,25 @@ impl Recall<'_> {
             "recalled"
         );
         Ok(recalled)
+    }
+
+    /// The places of the first turns, best first, now that their texts were read together; none if that failed or took too
+    /// long, which is counted and leaves the order as it was.
+    async fn places_in_one_prompt(&self, question: &str, texts: Vec<String>) -> Vec<usize> {
+        if texts.is_empty() {
+            return Vec::new();
+        }
+        let scores = tokio::time::timeout(self.config.deadline / SHARE, self.engine.rerank(question, texts)).await;
+        let error = match scores {
+            Ok(Ok(scores)) => return fused(&scores),
+            Ok(Err(error)) => MemoryError::Engine(error),
+            Err(_) => MemoryError::RerankDeadline,
+        };
+        metrics::failure(error.label());
+        if self.warnings.allows(error.label()) {
+            tracing::warn!(kind = error.label(), error = %error, "the turns found were not re-ranked; their order stays as it was");
+        }
+        Vec::new()
     }
 
     /// The attention that each point gets from the question, most first.
@@ -118,6 +147,8 @@ impl Recall<'_> {
 
 /// Most bytes of a question; of a longer one its beginning and its end are asked. Attention search takes time in proportion.
 const QUESTION_BYTES: usize = 1000;
+/// Re-ranking may take one part in so many of the deadline.
+const SHARE: u32 = 2;
 
 fn deduplicated(points: Vec<Point>) -> Vec<Point> {
     let unique: HashMap<(TurnId, u32), Point> = points

@@ -1,9 +1,10 @@
 //! Puts the first turns of a ranking into the order that the question's attention to them in one prompt suggests.
 //!
-//! It must not know how the ranking came about. The benchmark re-ranks by the same functions.
+//! It must not know how the ranking came about, nor ask the engine. The benchmark re-ranks by the same functions.
 
 use mainpoint_engine::MOST_RERANKED;
 use mainpoint_store::fusion::reciprocal_rank;
+use mainpoint_store::{Point, SearchResult, Turn};
 
 /// How many of a ranking's first turns are re-ranked.
 pub const DEPTH: usize = MOST_RERANKED;
@@ -41,8 +42,29 @@ pub fn reordered<T>(ranking: Vec<T>, places: &[usize]) -> Vec<T> {
     ordered
 }
 
+/// The texts of a ranking's first turns, as they are put into the prompt: of each turn the passage that was found first, by
+/// vectors or else by words; the whole turn where none of `points` is that passage or has a text.
+pub(crate) fn texts(ranking: &[(Turn, f32)], found: &SearchResult, points: &[&Point]) -> Vec<String> {
+    let first = ranking.iter().take(DEPTH);
+    first.map(|(turn, _)| passage_of(turn, found, points).clone()).collect()
+}
+
+fn passage_of<'a>(turn: &'a Turn, found: &SearchResult, points: &[&'a Point]) -> &'a String {
+    let mut hits = found.dense.iter().chain(&found.lexical);
+    let hit = hits.find(|hit| hit.turn == turn.id);
+    let point = hit.and_then(|hit| {
+        let mut points = points.iter();
+        points.find(|point| point.turn == hit.turn && point.passage == hit.passage)
+    });
+    let text = point.map(|point| &point.text).filter(|text| !text.is_empty());
+    text.unwrap_or(&turn.text)
+}
+
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use mainpoint_store::{Hit, Scope, TurnId};
     use proptest::prelude::*;
 
     use super::*;
@@ -65,6 +87,46 @@ mod tests {
     fn only_the_first_turns_are_reordered() {
         assert_eq!(reordered(vec!['a', 'b', 'c', 'd'], &[1, 0]), ['b', 'a', 'c', 'd']);
         assert_eq!(reordered(vec!['a', 'b'], &[1, 7, 1]), ['b', 'a']);
+    }
+
+    #[test]
+    fn a_turn_stands_in_the_prompt_by_the_passage_that_was_found_first() {
+        let id = |number: u8| TurnId([number; 16]);
+        let turn = |number: u8| Turn {
+            id: id(number),
+            parent: None,
+            conversation: id(0),
+            scope: Scope::new("s").unwrap(),
+            position: u32::from(number),
+            role: "user".to_owned(),
+            text: format!("turn {number}"),
+            time: chrono::DateTime::UNIX_EPOCH,
+            tokens: 9,
+        };
+        let point = |number: u8, passage: u32| Point {
+            turn: id(number),
+            passage,
+            start: 0,
+            end: 1,
+            spans: Vec::new(),
+            text: format!("turn {number}, passage {passage}"),
+            vector: Vec::new(),
+            keys: Vec::new(),
+        };
+        let hit = |number: u8, passage: u32| Hit {
+            turn: id(number),
+            passage,
+            score: 1.0,
+        };
+        let found = SearchResult {
+            dense: vec![hit(1, 1), hit(1, 0)],
+            lexical: vec![hit(1, 0), hit(2, 3), hit(3, 0)],
+            points: Vec::new(),
+        };
+        let points = [point(1, 0), point(1, 1), point(2, 3)];
+        let ranking = [1, 2, 3, 4].map(|number| (turn(number), 0.0));
+        let texts = texts(&ranking, &found, &points.iter().collect::<Vec<_>>());
+        assert_eq!(texts, ["turn 1, passage 1", "turn 2, passage 3", "turn 3", "turn 4"]);
     }
 
     proptest! {
