@@ -2,6 +2,8 @@
 
 /// The depths at which recall is measured.
 pub const DEPTHS: [usize; 4] = [5, 10, 20, 50];
+/// The depths at which only `recall_all` is measured, for orders of the first few.
+pub const SHALLOW_DEPTHS: [usize; 2] = [1, 3];
 /// The token budgets at which evidence coverage is measured.
 pub const BUDGETS: [usize; 5] = [250, 500, 1000, 2000, 4000];
 
@@ -10,6 +12,8 @@ pub const BUDGETS: [usize; 5] = [250, 500, 1000, 2000, 4000];
 pub struct Scores {
     /// 1 if all evidence lies within each of [`DEPTHS`], else 0.
     pub recall_all: [f64; 4],
+    /// 1 if all evidence lies within each of [`SHALLOW_DEPTHS`], else 0.
+    pub recall_all_shallow: [f64; 2],
     /// Share of the evidence within each of [`DEPTHS`].
     pub recall: [f64; 4],
     /// 1 if any evidence lies within each of [`DEPTHS`], else 0.
@@ -39,8 +43,10 @@ pub fn measure(ranking: &[usize], evidence: &[usize], sizes: &[Size]) -> Scores 
         share_within(ranking, evidence, turns_within(ranking, sizes, (budget, size)))
     };
     let recall = DEPTHS.map(|depth| share_within(ranking, evidence, depth));
+    let all = |recall: f64| if recall >= 1.0 { 1.0 } else { 0.0 };
     Scores {
-        recall_all: recall.map(|recall| if recall >= 1.0 { 1.0 } else { 0.0 }),
+        recall_all: recall.map(all),
+        recall_all_shallow: SHALLOW_DEPTHS.map(|depth| all(share_within(ranking, evidence, depth))),
         recall,
         ndcg_at_10: ndcg(ranking, evidence, 10),
         recall_any: recall.map(|recall| if recall > 0.0 { 1.0 } else { 0.0 }),
@@ -66,6 +72,7 @@ impl Scores {
     fn values(&self) -> impl Iterator<Item = f64> {
         self.recall_all
             .into_iter()
+            .chain(self.recall_all_shallow)
             .chain(self.recall)
             .chain(self.recall_any)
             .chain([self.ndcg_at_10])
@@ -74,7 +81,8 @@ impl Scores {
     }
 
     fn values_mut(&mut self) -> impl Iterator<Item = &mut f64> {
-        let recall = self.recall_all.iter_mut().chain(&mut self.recall);
+        let all = self.recall_all.iter_mut().chain(&mut self.recall_all_shallow);
+        let recall = all.chain(&mut self.recall);
         let rest = self.recall_any.iter_mut().chain([&mut self.ndcg_at_10]);
         recall
             .chain(rest)
@@ -138,6 +146,8 @@ mod tests {
         let scores = measure(&ranking, &[0, 9, 30], &[size(1); 60]);
         assert_eq!(scores.recall_all, [0.0, 0.0, 0.0, 1.0]);
         assert_eq!(scores.recall, [1.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0, 1.0]);
+        assert_eq!(scores.recall_all_shallow, [0.0, 0.0]);
+        assert_eq!(measure(&ranking, &[1], &[size(1); 60]).recall_all_shallow, [0.0, 1.0]);
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub struct Calibration {
     pub main_point_heads: Vec<Head>,
     /// Heads whose queries and keys serve attention search.
     pub search_heads: Vec<Head>,
+    /// Heads whose attention within one prompt re-ranks candidates; where none is named, the search heads do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rerank_heads: Vec<Head>,
 }
 
 const BUILT_IN: &[&str] = &[include_str!("../calibrations/gemma-3-270m-q4_k_m.json")];
@@ -86,6 +89,7 @@ impl Calibration {
             model_sha256: sha256.to_owned(),
             main_point_heads: heads.clone(),
             search_heads: heads,
+            rerank_heads: Vec::new(),
         }
     }
 
@@ -99,13 +103,27 @@ impl Calibration {
                 .collect();
             heads.join(", ")
         };
+        let reranking = if self.rerank_heads.is_empty() {
+            String::new()
+        } else {
+            format!(",\n  \"rerank_heads\": [{}]", list(&self.rerank_heads))
+        };
         format!(
-            "{{\n  \"version\": {},\n  \"model_sha256\": {:?},\n  \"main_point_heads\": [{}],\n  \"search_heads\": [{}]\n}}\n",
+            "{{\n  \"version\": {},\n  \"model_sha256\": {:?},\n  \"main_point_heads\": [{}],\n  \"search_heads\": [{}]{reranking}\n}}\n",
             self.version,
             self.model_sha256,
             list(&self.main_point_heads),
             list(&self.search_heads)
         )
+    }
+
+    /// The heads that re-rank candidates within one prompt.
+    pub(crate) fn heads_within_a_prompt(&self) -> &[Head] {
+        if self.rerank_heads.is_empty() {
+            &self.search_heads
+        } else {
+            &self.rerank_heads
+        }
     }
 
     /// The layers that keys are kept of, ascending.
@@ -174,7 +192,8 @@ impl Calibration {
         if self.main_point_heads.is_empty() || self.search_heads.is_empty() {
             return fail("main_point_heads and search_heads need at least one head each".into());
         }
-        for Head(layer, head) in self.main_point_heads.iter().chain(&self.search_heads) {
+        let named = self.main_point_heads.iter().chain(&self.search_heads);
+        for Head(layer, head) in named.chain(&self.rerank_heads) {
             if *layer >= geometry.layers || *head >= geometry.heads {
                 return fail(format!(
                     "head ({layer}, {head}) does not exist: the model has {} layers of {} heads",
@@ -215,14 +234,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_written_file_gives_the_calibration_back(main_point_heads in heads(), search_heads in heads()) {
+        fn a_written_file_gives_the_calibration_back(
+            main_point_heads in heads(),
+            search_heads in heads(),
+            rerank_heads in heads(),
+        ) {
             let calibration = Calibration {
                 version: 1,
                 model_sha256: "0a".repeat(32),
                 main_point_heads,
                 search_heads,
+                rerank_heads,
             };
             let read: Calibration = serde_json::from_str(&calibration.to_json()).unwrap();
+            prop_assert_eq!(read.heads_within_a_prompt(), &calibration.rerank_heads);
             prop_assert_eq!(read, calibration);
         }
     }
@@ -232,6 +257,7 @@ mod tests {
         for text in BUILT_IN {
             let read: Calibration = serde_json::from_str(text).unwrap();
             assert_eq!(read.to_json(), *text);
+            assert_eq!(read.heads_within_a_prompt(), read.search_heads);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The engine's handle: one call reads turns, another prepares a question, a third scores.
 //!
-//! It joins the parts (reader, questioner, embedder, generator), each on its own thread. It must
+//! It joins the parts (reader, questioner, reranker, embedder, generator), each on its own thread. It must
 //! not know how a part works inside.
 
 use std::ops::Range;
@@ -19,9 +19,10 @@ use crate::ffi::priority::step_back;
 use crate::generate::{GenerateRequest, GeneratedPiece, Generator, Pieces};
 use crate::model::{Model, Role};
 use crate::passages::passages;
-use crate::question::Questioner;
+use crate::question::{CONTENT_FREE, Questioner};
 use crate::reader::{ReadJob, ReadTurn, Reader, Sight};
 use crate::reading::within;
+use crate::rerank::{self, MOST_RERANKED, RerankActor, RerankJob};
 use crate::working_copy::{LoadedReader, load_reader};
 use crate::{
     EmbedderConfig, EngineConfig, EngineError, KeyBlock, Passage, QueryBlock, Question, ReadRequest, ReaderConfig,
@@ -60,12 +61,12 @@ struct Parts {
     /// Bulk work; a question's vector never waits behind it.
     embedder: Actor<Vec<EncodeItem>, Vec<Encoding>>,
     question_embedder: Actor<Vec<EncodeItem>, Vec<Encoding>>,
-    /// Started when it is first asked for.
-    generator: Mutex<Option<Arc<GeneratorActor>>>,
+    later: Mutex<Later>,
     /// The reader's working copy, if there is one: it need not have all layers.
     reader_model: Model,
     /// The whole model's file.
     generator_model: PathBuf,
+    calibration: Calibration,
     embedder_model: Model,
     content_free: QueryBlock,
     threads: usize,
@@ -81,8 +82,13 @@ pub(crate) enum Urgency {
     Question,
 }
 
-/// What stands for a question without content, whose attention is subtracted.
-const CONTENT_FREE: &str = "N/A";
+/// Parts that are started when they are first asked for, one after the other.
+#[derive(Default)]
+struct Later {
+    generator: Option<Arc<GeneratorActor>>,
+    reranker: Option<Arc<RerankActor>>,
+}
+
 /// Embedder tokens of the longest passage, which leaves as much room for its context.
 const PASSAGE_TOKENS: usize = 254;
 const QUESTION_QUEUE: usize = 64;
@@ -112,9 +118,10 @@ impl Engine {
             questioner,
             embedder,
             question_embedder,
-            generator: Mutex::new(None),
+            later: Mutex::new(Later::default()),
             reader_model: loaded.model,
             generator_model: config.reader.model.clone(),
+            calibration: loaded.calibration,
             embedder_model,
             content_free,
             threads,
@@ -180,6 +187,26 @@ impl Engine {
     pub fn attention_scores(&self, question: &Question, candidates: &[KeyBlock]) -> Vec<f32> {
         let parts = &self.parts;
         attention_search::scores(&question.queries, &parts.content_free, candidates, parts.threads)
+    }
+
+    /// How much more attention the question pays to each candidate than a content-free question
+    /// does when all candidates stand together in one prompt. They come best first by whatever is
+    /// known already, and the first 64 tokens of each are read. One score per candidate, in the
+    /// same order; 0 for a blank one. The first call also sets the context up.
+    ///
+    /// # Errors
+    /// [`EngineError::Candidates`] unless there are 1 to [`MOST_RERANKED`] of them,
+    /// [`EngineError::Busy`], [`EngineError::Stopped`], or a failed pass.
+    pub async fn rerank(&self, question: &str, candidates: Vec<String>) -> Result<Vec<f32>, EngineError> {
+        if !(1..=MOST_RERANKED).contains(&candidates.len()) {
+            return Err(EngineError::Candidates {
+                given: candidates.len(),
+                most: MOST_RERANKED,
+            });
+        }
+        let reranker = self.reranker().await?;
+        let question = question.to_owned();
+        reranker.call(RerankJob { question, candidates }).await
     }
 
     /// The embedder's token vectors of `text`, with `context` in front of it in the same pass.
@@ -344,14 +371,27 @@ impl Engine {
     async fn generator(&self) -> Result<Arc<GeneratorActor>, EngineError> {
         let parts = Arc::clone(&self.parts);
         let started = tokio::task::spawn_blocking(move || {
-            let mut slot = parts.generator.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(generator) = slot.as_ref() {
+            let mut later = parts.later.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(generator) = later.generator.as_ref() {
                 return Ok(Arc::clone(generator));
             }
             let generator = Arc::new(start_generator(&parts.generator_model, parts.threads)?);
-            Ok(Arc::clone(slot.insert(generator)))
+            Ok(Arc::clone(later.generator.insert(generator)))
         });
         started.await.unwrap_or(Err(EngineError::Stopped { part: "generator" }))
+    }
+
+    async fn reranker(&self) -> Result<Arc<RerankActor>, EngineError> {
+        let parts = Arc::clone(&self.parts);
+        let started = tokio::task::spawn_blocking(move || {
+            let mut later = parts.later.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(reranker) = later.reranker.as_ref() {
+                return Ok(Arc::clone(reranker));
+            }
+            let reranker = Arc::new(rerank::start(&parts.reader_model, &parts.calibration, parts.threads)?);
+            Ok(Arc::clone(later.reranker.insert(reranker)))
+        });
+        started.await.unwrap_or(Err(EngineError::Stopped { part: "reranker" }))
     }
 }
 

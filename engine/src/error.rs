@@ -61,19 +61,27 @@ pub enum EngineError {
         /// Tokens that fit.
         window: usize,
     },
+    /// So many candidates cannot be re-ranked together.
+    #[error("1 to {most} candidates can be re-ranked together, {given} were given")]
+    Candidates {
+        /// Candidates that were given.
+        given: usize,
+        /// Candidates that are allowed.
+        most: usize,
+    },
     /// The model's tokenizer changed the text, so that byte offsets would be wrong.
     #[error("the tokenizer does not give the text back")]
     Tokenizer,
     /// The queue is full; the work was not taken.
     #[error("the {part} queue is full")]
     Busy {
-        /// `reader`, `question`, `embedder` or `generator`.
+        /// `reader`, `question`, `reranker`, `embedder` or `generator`.
         part: &'static str,
     },
     /// The part has ended; it takes no more work.
     #[error("the {part} has stopped")]
     Stopped {
-        /// `reader`, `question`, `embedder` or `generator`.
+        /// `reader`, `question`, `reranker`, `embedder` or `generator`.
         part: &'static str,
     },
     /// llama.cpp refused a pass.
@@ -118,6 +126,7 @@ impl EngineError {
             Self::Calibration { .. } => "calibration",
             Self::Setting { .. } => "setting",
             Self::TooLong { .. } => "too_long",
+            Self::Candidates { .. } => "candidates",
             Self::Tokenizer => "tokenizer",
             Self::Busy { .. } => "busy",
             Self::Stopped { part } => match *part {

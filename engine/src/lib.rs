@@ -1,9 +1,9 @@
 //! Text in, main points and vectors out.
 //!
 //! This crate is the only one that knows llama.cpp. It reads conversations with a small local
-//! model, turns that model's attention into main points, embeds them, and scores stored main
-//! points against a question with the model's own attention. It must not know HTTP, the OpenAI
-//! wire format, or where main points are kept.
+//! model, turns that model's attention into main points, embeds them, scores stored main points
+//! against a question with the model's own attention, and re-ranks few candidates in one prompt. It
+//! must not know HTTP, the OpenAI wire format, or where main points are kept.
 
 mod actor;
 mod attention_search;
@@ -25,6 +25,7 @@ mod passages;
 mod question;
 mod reader;
 mod reading;
+mod rerank;
 mod rows;
 mod salience;
 mod spans;
@@ -46,4 +47,5 @@ pub use keys::{KeyBlock, QueryBlock};
 pub use model::sha256_of_file;
 pub use question::Question;
 pub use reading::{Passage, ReadRequest, Span, TokenSalience, TurnReading, TurnText};
+pub use rerank::MOST_RERANKED;
 pub use survey::{SearchScope, Survey, SurveyedTurn};

@@ -1,6 +1,9 @@
 //! Turning a question into queries for attention search, on a context of its own so that it never
 //! waits behind a reading. It must not know which candidates exist.
 
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::token::LlamaToken;
+
 use crate::EngineError;
 use crate::calibration::Calibration;
 use crate::ffi::attention::{AttentionContext, AttentionOptions};
@@ -32,6 +35,8 @@ pub(crate) struct Questioner<'model> {
 const WINDOW: usize = 512;
 /// The constant position that queries are rotated to while keys stay at 0; 20 to 80 are alike.
 const POSITION: f32 = 40.0;
+/// What stands for a question without content, whose attention is subtracted.
+pub(crate) const CONTENT_FREE: &str = "N/A";
 
 impl<'model> Questioner<'model> {
     pub(crate) fn new(
@@ -59,27 +64,8 @@ impl<'model> Questioner<'model> {
     /// The queries of every token of `Question: {text}\nAnswer:` but BOS.
     pub(crate) fn queries(&mut self, text: &str) -> Result<QueryBlock, EngineError> {
         let model = &self.model.llama;
-        let body = tokenize(model, text)?;
-        let head = tokenize(model, "Question:")?;
-        let tail = tokenize(model, "\nAnswer:")?;
-        let mut ids: Vec<_> = std::iter::once(opening(model)).collect();
-        let room = WINDOW - 1 - head.len() - tail.len();
-        if body.len() > room {
-            ids.extend(
-                head.iter()
-                    .chain(&body[body.len() - room..])
-                    .chain(&tail)
-                    .map(|token| token.id),
-            );
-        } else {
-            // Tokenised as one text, so that the space before the question belongs to its first word.
-            ids.extend(
-                tokenize(model, &format!("Question: {text}\nAnswer:"))?
-                    .iter()
-                    .take(WINDOW - 1)
-                    .map(|token| token.id),
-            );
-        }
+        let mut ids = vec![opening(model)];
+        ids.extend(asking(model, text, WINDOW - 1)?);
         let mut observer = LayerVectors::new(&self.nodes.queries, self.calibration.search_layers());
         self.context.pass(&ids, &mut observer)?;
         if !observer.complete() {
@@ -121,4 +107,22 @@ impl<'model> Questioner<'model> {
             heads,
         }
     }
+}
+
+/// The tokens of `Question: {text}\nAnswer:`, at most `most` of them; of a longer text the end is
+/// kept, which is where the question is.
+pub(crate) fn asking(model: &LlamaModel, text: &str, most: usize) -> Result<Vec<LlamaToken>, EngineError> {
+    let (head, body, tail) = (
+        tokenize(model, "Question:")?,
+        tokenize(model, text)?,
+        tokenize(model, "\nAnswer:")?,
+    );
+    let room = most.saturating_sub(head.len() + tail.len());
+    let tokens = if body.len() > room {
+        [head, body[body.len() - room..].to_vec(), tail].concat()
+    } else {
+        // Tokenised as one text, so that the space before the question belongs to its first word.
+        tokenize(model, &format!("Question: {text}\nAnswer:"))?
+    };
+    Ok(tokens.iter().take(most).map(|token| token.id).collect())
 }

@@ -18,7 +18,7 @@ use crate::rows::Rows;
 use crate::salience::{LayerVectors, ReadingObserver, TurnAttention, VectorObserver};
 use crate::tokens::tokenize;
 use crate::working_copy::{load_reader, moved};
-use crate::{Engine, EngineConfig, EngineError, Head, ReadRequest, ReaderConfig, TurnText};
+use crate::{Engine, EngineConfig, EngineError, Head, MOST_RERANKED, ReadRequest, ReaderConfig, TurnText};
 
 const TEXT: &str =
     "Anna: I moved to Lisbon on 7 May 2023 and my locker code is 4471.\nBen: Good, I will remember the code.\n";
@@ -531,6 +531,45 @@ async fn the_turn_that_answers_gets_the_most_attention_and_the_nearest_vector() 
         })
         .collect();
     assert_eq!(best(&cosine), Some(1));
+}
+
+#[tokio::test]
+async fn the_candidate_that_answers_is_ranked_first_wherever_it_stood() {
+    let engine = Engine::start(&config()).unwrap();
+    let mut candidates = [
+        "The garden needs water, it has been dry for weeks.",
+        "Let us meet on Friday at the old harbour for lunch.",
+        "My locker code is 4471, please write it down.",
+        "I moved to Lisbon into a flat with a blue door.",
+        "My sister plays the cello in an orchestra.",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    for _ in 0..2 {
+        let question = "What is the code of my locker?";
+        let scores = engine.rerank(question, candidates.clone()).await.unwrap();
+        assert_eq!(scores.len(), candidates.len());
+        let best = (0..scores.len()).max_by(|one, other| scores[*one].total_cmp(&scores[*other]));
+        assert!(best.is_some_and(|best| candidates[best].contains("4471")), "{scores:?}");
+        candidates.reverse();
+    }
+}
+
+#[tokio::test]
+async fn as_many_long_candidates_as_are_allowed_fit_and_one_more_or_none_is_refused() {
+    let engine = Engine::start(&config()).unwrap();
+    let mut candidates = vec!["One more word, and another line.\n".repeat(100); MOST_RERANKED];
+    candidates[3] = " \n".to_owned();
+    let question = "Which word is it? ".repeat(200);
+    let scores = engine.rerank(&question, candidates.clone()).await.unwrap();
+    assert_eq!((scores.len(), scores[3]), (MOST_RERANKED, 0.0));
+    assert!(scores.iter().all(|score| score.is_finite()));
+    candidates.push("One too many.".to_owned());
+    for refused in [candidates, Vec::new()] {
+        let given = refused.len();
+        let error = engine.rerank("Which?", refused).await.unwrap_err();
+        assert!(error.to_string().contains(&format!("{given} were given")), "{error}");
+    }
 }
 
 #[tokio::test]

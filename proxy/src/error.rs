@@ -159,6 +159,9 @@ pub enum MemoryError {
     /// The memory path took longer than `memory.deadline_ms`.
     #[error("the memory path took longer than memory.deadline_ms")]
     Deadline,
+    /// Re-ranking took longer than its share of `memory.deadline_ms`.
+    #[error("re-ranking took longer than half of memory.deadline_ms")]
+    RerankDeadline,
     /// Other requests of the conversation kept being first.
     #[error("other requests of the same conversation kept writing to its ledger first")]
     Contention,
@@ -195,6 +198,7 @@ impl MemoryError {
                 _ => "store_stopped",
             },
             Self::Deadline => "deadline",
+            Self::RerankDeadline => "rerank_deadline",
             Self::Contention => "contention",
             Self::Busy => "busy",
             Self::Readings { .. } => "readings",

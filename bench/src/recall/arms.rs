@@ -125,6 +125,16 @@ pub(super) const ARMS: &[Arm] = &[
         EVERYTHING,
     ),
     arm(
+        "reranked-only",
+        "the first 20 of the full pipeline by re-ranking in one prompt alone",
+        EVERYTHING,
+    ),
+    arm(
+        "reranked",
+        "RRF k=20 of the full pipeline's first 20 and their re-ranking (memory.rerank)",
+        EVERYTHING,
+    ),
+    arm(
         "fused-60-all-keys",
         "RRF k=60 of the three, keys of all content tokens",
         WITH_ALL_KEYS,
@@ -137,7 +147,7 @@ pub(super) const ARMS: &[Arm] = &[
 ];
 
 /// The arms that summaries show.
-pub(super) const MAIN_ARMS: [&str; 9] = [
+pub(super) const MAIN_ARMS: [&str; 10] = [
     "whole-turn-truncated",
     "whole-turn",
     "main-point",
@@ -147,6 +157,7 @@ pub(super) const MAIN_ARMS: [&str; 9] = [
     "attention-search",
     "fused-20-candidates",
     "full-pipeline",
+    "reranked",
 ];
 
 /// What most arms have to find in the store.

@@ -5,6 +5,7 @@
 use super::arms::{ALL_KEYS, CANDIDATES, EIGHT_50, SHIPPED, plans};
 use super::rankings::Material;
 use super::reading::{Among, Library};
+use super::reranking;
 use super::shelf::Shelf;
 use crate::BenchError;
 use crate::progress::Progress;
@@ -73,6 +74,15 @@ pub(super) async fn search(
             .ask(conversation, SHIPPED, reading, Among::Turns(&candidates))
             .await?;
         (material.found, material.asked_among) = (all_found, asked);
+    }
+    Ok(())
+}
+
+/// Re-ranks the first turns that the full pipeline finds for every question.
+pub(super) async fn rerank(library: &mut Library, materials: &mut [Material<'_>]) -> Result<(), BenchError> {
+    for material in materials {
+        let candidates = reranking::candidates(material);
+        material.reranked = library.rerank(material.conversation, SHIPPED, &candidates).await?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Readings, encodings and asked questions as columns, for the cache.
+//! Readings, encodings, asked questions and re-ranking scores as columns, for the cache.
 
 use mainpoint_engine::{EncodedToken, Encoding, Span, TokenSalience};
 
@@ -180,6 +180,19 @@ pub(super) fn asked(columns: &Columns) -> Asked {
     }
 }
 
+pub(super) fn scores_columns(questions: &[Vec<f32>]) -> Columns {
+    let mut columns = Columns::default();
+    columns.put_numbers("question.candidates", questions.iter().map(Vec::len));
+    columns.put_floats("scores", questions.iter().flatten().copied());
+    columns
+}
+
+pub(super) fn scores(columns: &Columns) -> Vec<Vec<f32>> {
+    let mut scores = Pieces::of(columns.floats("scores"));
+    let counts = columns.numbers("question.candidates").into_iter();
+    counts.map(|count| scores.take(count)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,5 +266,10 @@ mod tests {
             attention: vec![vec![0.1, 0.2], vec![0.3, f32::MIN]],
         };
         assert_eq!(asked(&asked_columns(&kept)), kept);
+    }
+    #[test]
+    fn scores_come_back_from_their_columns() {
+        let kept = vec![vec![0.5, -0.25], vec![], vec![0.125]];
+        assert_eq!(scores(&scores_columns(&kept)), kept);
     }
 }

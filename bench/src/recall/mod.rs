@@ -14,6 +14,7 @@ mod picture;
 mod rankings;
 pub(crate) mod reading;
 mod report;
+mod reranking;
 mod results;
 mod shelf;
 mod stages;
@@ -94,6 +95,7 @@ async fn measure_set(
     let mut materials = gathering::read(&mut library, (kind, conversations)).await?;
     let shelf = gathering::store(&materials).await?;
     gathering::search(&mut library, &shelf, &mut materials).await?;
+    gathering::rerank(&mut library, &mut materials).await?;
     let results = evaluate(&materials);
     let resamples = Resamples::draw(results.questions(), RESAMPLES, SEED);
     let bench = bench_name(kind, conversations);
@@ -181,7 +183,7 @@ fn add_tables(report: &mut Report, (kind, heading): (Kind, &str), results: &Resu
         ranked by exact cosine in memory. `design` is the prototype's figure on conv-41 and conv-42, `±` the difference to it.";
     report.add(heading, METHOD, report::recall_table(results));
     report.add(
-        format!("{heading}: fractional recall and nDCG"),
+        format!("{heading}: recall_all@1 and @3, fractional recall and nDCG"),
         "",
         report::fraction_table(results),
     );

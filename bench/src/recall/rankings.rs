@@ -8,7 +8,8 @@ use mainpoint_store::fusion::reciprocal_rank;
 
 use super::arms::{ALL_50, CANDIDATES};
 use super::reading::{Asked, Plan, Reading};
-use super::shelf::Found;
+use super::reranking;
+use super::shelf::{Found, FoundPassage};
 use crate::ranking::{best_cosines, by_score, completed};
 use crate::recorded::Conversation;
 use crate::words::{Rarity, leading_words, random_words};
@@ -31,6 +32,8 @@ pub(super) struct Material<'a> {
     pub(super) asked_among: Asked,
     /// What the store found for each question.
     pub(super) found: Vec<Found>,
+    /// Per question, one score for each of the first turns of the full pipeline.
+    pub(super) reranked: Vec<Vec<f32>>,
 }
 
 /// The vectors of a conversation's turns, passage by passage.
@@ -60,6 +63,8 @@ pub(super) struct Asking<'a> {
     pub(super) attention_to_eight: Option<&'a [f32]>,
     /// The attention that it pays to the main point of each candidate; the lowest score for other turns.
     pub(super) attention_among: &'a [f32],
+    /// The score of each of the first turns of the full pipeline when they stand together in one prompt.
+    pub(super) reranked: &'a [f32],
 }
 
 /// Vectors for every arm that is ranked in memory.
@@ -149,6 +154,8 @@ pub(super) fn rankings(dense: &[Dense], asking: &Asking<'_>) -> Vec<(&'static st
             .map(|(turn, _)| turn)
             .collect::<Vec<_>>()
     };
+    let pipeline = full_pipeline(asking);
+    let [only, both] = reranking::arms(&pipeline, asking.reranked);
     let others = [
         ("main-point", main_point.clone()),
         ("bm25", lexical.clone()),
@@ -163,7 +170,9 @@ pub(super) fn rankings(dense: &[Dense], asking: &Asking<'_>) -> Vec<(&'static st
         ),
         ("relevance-without-attention", relevant(asking, Without::Attention)),
         ("relevance-without-neighbours", relevant(asking, Without::Neighbours)),
-        ("full-pipeline", relevant(asking, Without::Nothing)),
+        ("full-pipeline", pipeline),
+        only,
+        both,
         ("attention-search", attention.clone()),
     ];
     ranked.extend(others.map(|(arm, ranking)| (arm, vec![completed(&ranking, count)])));
@@ -180,6 +189,12 @@ pub(super) fn rankings(dense: &[Dense], asking: &Asking<'_>) -> Vec<(&'static st
         ranked.push(("attention-search-eight-heads", vec![ranking]));
     }
     ranked
+}
+
+/// The candidates as the product ranks them, best first; turns that are none are missing.
+#[must_use]
+pub(super) fn full_pipeline(asking: &Asking<'_>) -> Vec<usize> {
+    relevant(asking, Without::Nothing)
 }
 
 /// A part of the shipped relevance that is left out.
@@ -218,8 +233,8 @@ fn relevant(asking: &Asking<'_>, without: Without) -> Vec<usize> {
 }
 
 /// The score of a turn's best passage.
-fn best_of(hits: &[(usize, f32)], turn: usize) -> Option<f32> {
-    hits.iter().find(|(found, _)| *found == turn).map(|(_, score)| *score)
+fn best_of(hits: &[FoundPassage], turn: usize) -> Option<f32> {
+    hits.iter().find(|hit| hit.turn == turn).map(|hit| hit.score)
 }
 
 impl<'a> Material<'a> {
@@ -235,6 +250,7 @@ impl<'a> Material<'a> {
             asked_eight: Asked::default(),
             asked_among: Asked::default(),
             found: Vec::new(),
+            reranked: Vec::new(),
         }
     }
 
@@ -250,6 +266,7 @@ impl<'a> Material<'a> {
             attention_to_all: self.asked_all.attention.get(question).map(Vec::as_slice),
             attention_to_eight: self.asked_eight.attention.get(question).map(Vec::as_slice),
             attention_among: self.asked_among.attention.get(question)?,
+            reranked: self.reranked.get(question).map(Vec::as_slice).unwrap_or_default(),
         })
     }
 
@@ -351,9 +368,14 @@ mod tests {
             Dense::one("whole-turn", turns(0.9)),
             Dense::one("main-point-50", turns(0.1)),
         ];
+        let hit = |turn, score| FoundPassage {
+            turn,
+            passage: 0,
+            score,
+        };
         let found = Found {
-            dense: vec![(2, 0.9), (0, 0.3)],
-            lexical: vec![(1, 4.0)],
+            dense: vec![hit(2, 0.9), hit(0, 0.3)],
+            lexical: vec![hit(1, 4.0)],
         };
         let conversation = Conversation {
             name: "some".to_owned(),
@@ -372,6 +394,7 @@ mod tests {
             text: "Where is it?",
             attention_to_eight: None,
             attention_among: &attention,
+            reranked: &[0.1, 0.2, 0.3],
         };
         let ranked = rankings(&dense, &asking);
         for (arm, rankings) in &ranked {
@@ -390,5 +413,9 @@ mod tests {
         assert_eq!(of("attention-search"), Some(vec![2, 0, 1, 3]));
         // 2/21 for turn 2; 1/21 + 1/23 = .0911 for turn 1; 2/22 = .0909 for turn 0; 1/24 for turn 3.
         assert_eq!(of("fused-20"), Some(vec![2, 1, 0, 3]));
+        // The prompt turns the order of the three candidates around.
+        let mut turned = of("full-pipeline").unwrap_or_default();
+        turned[..3].reverse();
+        assert_eq!(of("reranked-only"), Some(turned));
     }
 }

@@ -249,6 +249,42 @@ impl Library {
         Ok(asked)
     }
 
+    /// The score of every candidate of every question, all candidates of a question in one prompt.
+    ///
+    /// # Errors
+    /// Any failure of the engine or the cache.
+    pub(super) async fn rerank(
+        &mut self,
+        conversation: &Conversation,
+        plan: Plan,
+        candidates: &[Vec<String>],
+    ) -> Result<Vec<Vec<f32>>, BenchError> {
+        let questions = conversation.questions.iter().map(|question| question.text.as_str());
+        let questions: Vec<&str> = questions.collect();
+        let fingerprint = self.fingerprint.clone();
+        let (described, questions_text) = (format!("{plan:?}"), questions.join("\n"));
+        let texts = format!("{candidates:?}");
+        let name = format!("{}-{}-reranked", conversation.name, plan.name);
+        let inputs = [fingerprint.as_str(), &described, &questions_text, &texts];
+        if let Some(columns) = self.cache.get(&name, &inputs) {
+            return Ok(kept::scores(&columns));
+        }
+        let engine = self.engine(plan)?;
+        let mut progress = Progress::begin(format!("re-ranking {name}"), questions.len());
+        let mut scores = Vec::with_capacity(questions.len());
+        for (question, candidates) in questions.into_iter().zip(candidates) {
+            scores.push(if candidates.is_empty() {
+                Vec::new()
+            } else {
+                let reranked = engine.rerank(question, candidates.clone()).await;
+                reranked.map_err(BenchError::engine("re-ranking"))?
+            });
+            progress.advance(1);
+        }
+        self.cache.put(&name, &inputs, &kept::scores_columns(&scores))?;
+        Ok(scores)
+    }
+
     /// The engine that reads by `plan`; another plan's engine ends first.
     ///
     /// # Errors

@@ -7,12 +7,12 @@ use comfy_table::Table;
 use super::arms::{ARMS, Arm, MAIN_ARMS};
 use super::results::{Measure, Results};
 use crate::bootstrap::{Interval, Resamples};
-use crate::metrics::{BUDGETS, DEPTHS, as_float};
+use crate::metrics::{BUDGETS, DEPTHS, SHALLOW_DEPTHS, as_float};
 use crate::reference;
 use crate::report::{Row, table};
 
 /// The differences that claims rest on: better arm, baseline.
-const DIFFERENCES: [(&str, &str); 10] = [
+const DIFFERENCES: [(&str, &str); 12] = [
     ("main-point", "whole-turn"),
     ("main-point-50", "whole-turn"),
     ("main-point-50", "random-50"),
@@ -22,6 +22,8 @@ const DIFFERENCES: [(&str, &str); 10] = [
     ("full-pipeline", "fused-20-candidates"),
     ("full-pipeline", "relevance-without-attention"),
     ("full-pipeline", "relevance-without-neighbours"),
+    ("reranked", "full-pipeline"),
+    ("reranked-only", "full-pipeline"),
     ("main-point", "whole-turn-truncated"),
 ];
 /// What every conversation must not fall below.
@@ -56,19 +58,22 @@ pub(super) fn recall_table(results: &Results) -> Table {
     table
 }
 
-/// Every arm's fractional recall and nDCG.
+/// Every arm's `recall_all` at small depths, fractional recall and nDCG.
 #[must_use]
 pub(super) fn fraction_table(results: &Results) -> Table {
+    let shallow = SHALLOW_DEPTHS.map(|depth| format!("recall_all@{depth}"));
     let depths = DEPTHS.map(|depth| format!("recall@{depth}"));
     let mut table = table(
         ["arm".to_owned()]
             .into_iter()
+            .chain(shallow)
             .chain(depths)
             .chain(["nDCG@10".to_owned()]),
     );
     for arm in measured(results) {
         let scores = results.mean(arm.name, None);
-        let values = scores.recall.into_iter().chain([scores.ndcg_at_10]).map(share);
+        let shallow = scores.recall_all_shallow.into_iter();
+        let values = shallow.chain(scores.recall).chain([scores.ndcg_at_10]).map(share);
         table.add_row([arm.title.to_owned()].into_iter().chain(values));
     }
     table
@@ -194,6 +199,8 @@ pub(super) fn rows(results: &Results, bench: &str, resamples: &Resamples) -> Vec
             continue;
         }
         for measure in [
+            Measure::RecallAllShallow(0),
+            Measure::RecallAllShallow(1),
             Measure::RecallAll(0),
             Measure::RecallAll(1),
             Measure::RecallAll(2),
@@ -221,6 +228,7 @@ const MINUS: &str = " − ";
 fn measures() -> impl Iterator<Item = Measure> {
     let depths = || 0..DEPTHS.len();
     (depths().map(Measure::RecallAll))
+        .chain((0..SHALLOW_DEPTHS.len()).map(Measure::RecallAllShallow))
         .chain(depths().map(Measure::Recall))
         .chain(depths().map(Measure::RecallAny))
         .chain([Measure::Ndcg])

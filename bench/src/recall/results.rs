@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::metrics::{BUDGETS, DEPTHS, Scores, mean};
+use crate::metrics::{BUDGETS, DEPTHS, SHALLOW_DEPTHS, Scores, mean};
 
 /// A measure of one question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Measure {
     /// Whether all evidence lies within a depth of [`DEPTHS`], by its index.
     RecallAll(usize),
+    /// Whether all evidence lies within a depth of [`SHALLOW_DEPTHS`], by its index.
+    RecallAllShallow(usize),
     /// The share of the evidence within a depth of [`DEPTHS`], by its index.
     Recall(usize),
     /// Normalised discounted cumulative gain at 10.
@@ -35,6 +37,7 @@ impl Measure {
     pub(super) fn of(self, scores: &Scores) -> f64 {
         match self {
             Self::RecallAll(depth) => scores.recall_all[depth],
+            Self::RecallAllShallow(depth) => scores.recall_all_shallow[depth],
             Self::Recall(depth) => scores.recall[depth],
             Self::Ndcg => scores.ndcg_at_10,
             Self::RecallAny(depth) => scores.recall_any[depth],
@@ -48,6 +51,7 @@ impl Measure {
     pub(super) fn name(self) -> String {
         match self {
             Self::RecallAll(depth) => format!("recall_all@{}", DEPTHS[depth]),
+            Self::RecallAllShallow(depth) => format!("recall_all@{}", SHALLOW_DEPTHS[depth]),
             Self::Recall(depth) => format!("recall@{}", DEPTHS[depth]),
             Self::Ndcg => "ndcg@10".to_owned(),
             Self::RecallAny(depth) => format!("recall_any@{}", DEPTHS[depth]),
@@ -132,11 +136,15 @@ mod tests {
     fn measures_have_the_names_of_the_result_files() {
         let names = [
             Measure::RecallAll(1),
+            Measure::RecallAllShallow(1),
             Measure::Recall(0),
             Measure::Ndcg,
             Measure::Coverage(2),
         ]
         .map(Measure::name);
-        assert_eq!(names, ["recall_all@10", "recall@5", "ndcg@10", "coverage@1000"]);
+        assert_eq!(
+            names,
+            ["recall_all@10", "recall_all@3", "recall@5", "ndcg@10", "coverage@1000"]
+        );
     }
 }

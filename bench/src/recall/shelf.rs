@@ -20,13 +20,24 @@ pub(super) struct Shelf {
     directory: TempDir,
 }
 
-/// The passages that the store found for a question, best first: the turn that each is of, and its score.
+/// The passages that the store found for a question, best first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Found {
     /// By cosine similarity.
-    pub(super) dense: Vec<(usize, f32)>,
+    pub(super) dense: Vec<FoundPassage>,
     /// By BM25; passages without a word of the question are missing.
-    pub(super) lexical: Vec<(usize, f32)>,
+    pub(super) lexical: Vec<FoundPassage>,
+}
+
+/// One passage that a search found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct FoundPassage {
+    /// The turn that it is of.
+    pub(super) turn: usize,
+    /// Its number within the turn.
+    pub(super) passage: usize,
+    /// How well it fits, comparable within one search.
+    pub(super) score: f32,
 }
 
 /// How the files end in which LanceDB's full-text index lists the places of words.
@@ -129,8 +140,14 @@ impl Shelf {
         let ids = ids_of(conversation);
         let places: HashMap<TurnId, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
         let turns = |hits: &[Hit]| {
-            let found = hits.iter().filter_map(|hit| Some((*places.get(&hit.turn)?, hit.score)));
-            found.collect::<Vec<(usize, f32)>>()
+            let found = hits.iter().filter_map(|hit| {
+                Some(FoundPassage {
+                    turn: *places.get(&hit.turn)?,
+                    passage: hit.passage as usize,
+                    score: hit.score,
+                })
+            });
+            found.collect::<Vec<FoundPassage>>()
         };
         Ok(Found {
             dense: turns(&result.dense),
@@ -202,7 +219,18 @@ impl Shelf {
     }
 }
 
-/// The text that is searched begins with the speaker's name, as the messages of a chat between several people do.
+/// The text that is searched for a passage: it begins with the speaker's name, as the messages of a chat between several
+/// people do.
+#[must_use]
+pub(super) fn quoted(turn: &recorded::Turn, passage: &ReadPassage) -> String {
+    let text = &turn.text[passage.start..passage.end];
+    if turn.is_named() {
+        format!("{}: {text}", turn.speaker)
+    } else {
+        text.to_owned()
+    }
+}
+
 fn point(id: TurnId, number: usize, passage: &ReadPassage, turn: &recorded::Turn) -> Point {
     let span = |span: &mainpoint_engine::Span| Span {
         start: narrow(span.start),
@@ -215,11 +243,7 @@ fn point(id: TurnId, number: usize, passage: &ReadPassage, turn: &recorded::Turn
         start: narrow(passage.start),
         end: narrow(passage.end),
         spans: passage.spans.iter().map(span).collect(),
-        text: if turn.is_named() {
-            format!("{}: {}", turn.speaker, &turn.text[passage.start..passage.end])
-        } else {
-            turn.text[passage.start..passage.end].to_owned()
-        },
+        text: quoted(turn, passage),
         vector: passage.vector.clone(),
         keys: passage.keys.clone(),
     }
@@ -229,19 +253,19 @@ impl Found {
     /// All turns by cosine similarity of their best passage.
     #[must_use]
     pub(super) fn by_vector(&self, count: usize) -> Vec<usize> {
-        first_places(self.dense.iter().map(|(turn, _)| *turn), count)
+        first_places(self.dense.iter().map(|hit| hit.turn), count)
     }
 
     /// The turns with a word of the question, by BM25 of their best passage.
     #[must_use]
     pub(super) fn by_words(&self, count: usize) -> Vec<usize> {
-        first_places(self.lexical.iter().map(|(turn, _)| *turn), count)
+        first_places(self.lexical.iter().map(|hit| hit.turn), count)
     }
 
     /// What is left when each search gives `limit` passages at most.
     #[must_use]
     pub(super) fn first(&self, limit: usize) -> Self {
-        let first = |hits: &[(usize, f32)]| hits.iter().take(limit).copied().collect();
+        let first = |hits: &[FoundPassage]| hits.iter().take(limit).copied().collect();
         Self {
             dense: first(&self.dense),
             lexical: first(&self.lexical),
@@ -251,8 +275,15 @@ impl Found {
     /// The turns that either search found, ascending.
     #[must_use]
     pub(super) fn turns(&self) -> Vec<usize> {
-        let both = self.dense.iter().chain(&self.lexical).map(|(turn, _)| *turn);
+        let both = self.dense.iter().chain(&self.lexical).map(|hit| hit.turn);
         both.collect::<BTreeSet<usize>>().into_iter().collect()
+    }
+
+    /// The passage of a turn that was found first, by vectors or else by words.
+    #[must_use]
+    pub(super) fn passage_of(&self, turn: usize) -> Option<usize> {
+        let mut both = self.dense.iter().chain(&self.lexical);
+        both.find(|hit| hit.turn == turn).map(|hit| hit.passage)
     }
 }
 

@@ -10,19 +10,20 @@ use mainpoint_engine::KeyBlock;
 use super::arms::{CANDIDATES, SHIPPED};
 use super::rankings::Material;
 use super::reading::Library;
+use super::reranking;
 use crate::BenchError;
 use crate::bootstrap::Interval;
 use crate::report::{Row, table};
 
 /// Milliseconds of each stage, sorted.
 pub(super) struct Timed {
-    stages: [(&'static str, Vec<f64>); 2],
+    stages: [(&'static str, Vec<f64>); 3],
 }
 
 /// How the times are taken.
 pub(super) const NOTE: &str = "Taken when this report was made, one question after the other, with as many threads as cores. \
     Preparing: the embedder's vector and the reader's queries, side by side. Attention search: unpacking and scoring the keys \
-    of all passages of the candidates.";
+    of all passages of the candidates. Re-ranking (off by default): both passes over a prompt with the first 20 turns.";
 /// Most questions that are timed.
 const QUESTIONS: usize = 100;
 
@@ -32,12 +33,17 @@ const QUESTIONS: usize = 100;
 /// A failure of the engine.
 pub(super) async fn time(library: &mut Library, materials: &[Material<'_>]) -> Result<Timed, BenchError> {
     let engine = library.engine(SHIPPED)?;
-    let (mut preparing, mut searching) = (Vec::new(), Vec::new());
+    let (mut preparing, mut searching, mut reordering) = (Vec::new(), Vec::new(), Vec::new());
+    // The first re-ranking sets its context up, which no later one does.
+    let warming = engine.rerank("Who?", vec!["Somebody.".to_owned()]).await;
+    warming.map_err(BenchError::engine("re-ranking"))?;
     let asked = materials.iter().flat_map(|material| {
         let questions = material.conversation.questions.iter().zip(&material.found);
-        questions.map(move |(question, found)| (material, question, found))
+        let candidates = reranking::candidates(material);
+        let together = questions.zip(candidates);
+        together.map(move |((question, found), candidates)| (material, question, found, candidates))
     });
-    for (material, question, found) in asked.take(QUESTIONS) {
+    for (material, question, found, candidates) in asked.take(QUESTIONS) {
         let started = Instant::now();
         let prepared = engine
             .question(&question.text)
@@ -58,11 +64,23 @@ pub(super) async fn time(library: &mut Library, materials: &[Material<'_>]) -> R
         let keys = keys.map_err(BenchError::engine("unpacking keys"))?;
         std::hint::black_box(engine.attention_scores(&prepared, &keys));
         searching.push(started.elapsed().as_secs_f64() * 1000.0);
+        if candidates.is_empty() {
+            continue;
+        }
+        let started = Instant::now();
+        let scores = engine.rerank(&question.text, candidates).await;
+        scores.map_err(BenchError::engine("re-ranking"))?;
+        reordering.push(started.elapsed().as_secs_f64() * 1000.0);
     }
     preparing.sort_by(f64::total_cmp);
     searching.sort_by(f64::total_cmp);
+    reordering.sort_by(f64::total_cmp);
     Ok(Timed {
-        stages: [("preparing", preparing), ("attention-search", searching)],
+        stages: [
+            ("preparing", preparing),
+            ("attention-search", searching),
+            ("re-ranking", reordering),
+        ],
     })
 }
 

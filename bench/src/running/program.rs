@@ -193,7 +193,7 @@ mod tests {
 
     use super::*;
 
-    fn script(directory: &Path, text: &str) -> std::path::PathBuf {
+    fn script(directory: &Path, text: &str) -> PathBuf {
         let path = directory.join("mainpoint");
         std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -140,7 +140,7 @@ impl Import<'_> {
             let conversation = self.prepare(line).map_err(|reason| history.refusal(number, reason))?;
             let taken = importing
                 .take(&conversation.scope, conversation.turns, &|tokens| {
-                    progress.advance(tokens)
+                    progress.advance(tokens);
                 })
                 .await?;
             imported.add(taken);

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{CliError, ConfigOption};
 use crate::config::{Config, Overrides};
 use crate::memory::ranking::Findings;
+use crate::memory::rerank::{fused, reordered, texts};
 use crate::{models, startup};
 
 /// Characters of a turn that the table shows.
@@ -106,8 +107,13 @@ async fn search(
         found: &result,
         attention: &attention,
     };
-    let ranked = findings.ranked(store.turns(&scope, &ids).await?).into_iter();
-    let found = ranked.take(arguments.limit).map(|(turn, score)| {
+    let mut ranked = findings.ranked(store.turns(&scope, &ids).await?);
+    if config.memory.rerank && !ranked.is_empty() {
+        let points: Vec<&Point> = result.points.iter().collect();
+        let texts = texts(&ranked, &result, &points);
+        ranked = reordered(ranked, &fused(&engine.rerank(&arguments.question, texts).await?));
+    }
+    let found = ranked.into_iter().take(arguments.limit).map(|(turn, score)| {
         let point = result.points.iter().find(|point| point.turn == turn.id);
         Found {
             score,

@@ -323,6 +323,17 @@ fn the_base_url_loses_the_slash_at_its_end() {
 }
 
 #[test]
+fn re_ranking_is_off_unless_it_is_asked_for() {
+    assert!(!Config::defaults().memory.rerank);
+    assert!(with_environment("[memory]\nrerank = true", &[]).unwrap().memory.rerank);
+    let text = refusal("[memory]\nrerank = 20");
+    assert!(
+        text.contains("memory.rerank") && text.contains("true or false"),
+        "{text}"
+    );
+}
+
+#[test]
 fn units_are_those_of_the_keys() {
     let text = "[upstream]\nconnect_timeout_seconds = 3\n[memory]\ndeadline_ms = 40\n[store]\nflush_interval_ms = 7";
     let config = with_environment(text, &[]).unwrap();

@@ -122,6 +122,8 @@ pub struct MemoryConfig {
     pub recall_turns: usize,
     /// Most candidates of each search before they are fused.
     pub candidates: usize,
+    /// Whether the first turns found are read once more, together with the question, to put them in order.
+    pub rerank: bool,
     /// Whether other conversations of the same scope are searched too.
     pub across_conversations: bool,
     /// Whether the reader's attention to the candidates is part of their ranking.
@@ -269,6 +271,7 @@ impl Config {
                 digest_tokens: 400,
                 recall_turns: 10,
                 candidates: 200,
+                rerank: false,
                 across_conversations: false,
                 attention_search: true,
                 deadline: Duration::from_millis(2000),

@@ -168,6 +168,7 @@ impl Validation<'_> {
             &mut memory.recall_turns,
         )?;
         self.whole("memory.candidates", raw.candidates, 1..=10_000, &mut memory.candidates)?;
+        memory.rerank = raw.rerank.unwrap_or(memory.rerank);
         memory.across_conversations = raw.across_conversations.unwrap_or(memory.across_conversations);
         memory.attention_search = raw.attention_search.unwrap_or(memory.attention_search);
         self.duration(

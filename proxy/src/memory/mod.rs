@@ -10,6 +10,7 @@ pub(crate) mod ranking;
 mod reading;
 mod recall;
 pub mod relevance;
+pub mod rerank;
 mod resume;
 
 use std::time::Duration;
@@ -193,6 +194,7 @@ impl Memory {
             engine: &self.engine,
             store: &self.store,
             config: &self.config,
+            warnings: &self.warnings,
         }
         .run(question)
         .await

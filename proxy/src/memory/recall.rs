@@ -8,9 +8,12 @@ use mainpoint_engine::{Engine, KeyBlock};
 use mainpoint_store::{Point, Scope, SearchQuery, SearchResult, Store, Turn, TurnId, Within};
 
 use super::ranking::Findings;
+use super::rerank::{fused, reordered, texts};
 use crate::chat::pack::Recalled;
 use crate::config::MemoryConfig;
 use crate::error::MemoryError;
+use crate::telemetry::logs::OncePerMinute;
+use crate::telemetry::metrics;
 use crate::telemetry::stopwatch::{Laps, Stopwatch};
 
 /// What is asked of the memory.
@@ -34,6 +37,8 @@ pub(crate) struct Recall<'a> {
     pub(crate) store: &'a Store,
     /// How much is searched and recalled.
     pub(crate) config: &'a MemoryConfig,
+    /// Which failures of re-ranking may be logged.
+    pub(crate) warnings: &'a OncePerMinute,
 }
 
 /// What a question brought to mind.
@@ -90,10 +95,17 @@ impl Recall<'_> {
             found: &found,
             attention: &passages.attention,
         };
-        let ranked = findings.ranked(turns).into_iter();
-        let best = ranked
-            .filter(|(turn, _)| !question.kept.contains(&turn.id))
-            .take(self.config.recall_turns);
+        let mut ranked = findings.ranked(turns);
+        ranked.retain(|(turn, _)| !question.kept.contains(&turn.id));
+        watch.lap("ranking");
+        if self.config.rerank {
+            let points: Vec<&Point> = passages.points.iter().collect();
+            let texts = texts(&ranked, &found, &points);
+            let places = self.places_in_one_prompt(&query.text, texts).await;
+            ranked = reordered(ranked, &places);
+            watch.lap("reranking");
+        }
+        let best = ranked.into_iter().take(self.config.recall_turns);
         let turns: Vec<Recalled> = best
             .map(|(turn, score)| Recalled {
                 passage: best_passage(&turn, &passages.points),
@@ -101,7 +113,6 @@ impl Recall<'_> {
                 turn,
             })
             .collect();
-        watch.lap("ranking");
         let steps = watch.laps();
         tracing::debug!(
             candidates = passages.points.len(),
@@ -127,6 +138,25 @@ impl Recall<'_> {
         } else {
             Within::Conversation(question.dropped.clone())
         }
+    }
+
+    /// The places of the first turns, best first, now that their texts were read together; none if that failed or took too
+    /// long, which is counted and leaves the order as it was.
+    async fn places_in_one_prompt(&self, question: &str, texts: Vec<String>) -> Vec<usize> {
+        if texts.is_empty() {
+            return Vec::new();
+        }
+        let scores = tokio::time::timeout(self.config.deadline / SHARE, self.engine.rerank(question, texts)).await;
+        let error = match scores {
+            Ok(Ok(scores)) => return fused(&scores),
+            Ok(Err(error)) => MemoryError::Engine(error),
+            Err(_) => MemoryError::RerankDeadline,
+        };
+        metrics::failure(error.label());
+        if self.warnings.allows(error.label()) {
+            tracing::warn!(kind = error.label(), error = %error, "the turns found were not re-ranked; their order stays as it was");
+        }
+        Vec::new()
     }
 }
 
@@ -176,6 +206,8 @@ fn by_cosine(found: &SearchResult, mut points: Vec<Point>) -> Passages {
 
 /// Most bytes of a question; of a longer one its beginning and its end are asked. Attention search takes time in proportion.
 const QUESTION_BYTES: usize = 1000;
+/// Re-ranking may take one part in so many of the deadline.
+const SHARE: u32 = 2;
 
 fn deduplicated(points: Vec<Point>) -> Vec<Point> {
     let unique: HashMap<(TurnId, u32), Point> = points

@@ -22,6 +22,7 @@ mod openai_python;
 mod openai_responses;
 mod recorded_traffic;
 mod relaying;
+mod reranking;
 mod responses_api;
 mod tool_calls;
 mod upstream_trouble;

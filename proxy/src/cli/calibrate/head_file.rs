@@ -79,6 +79,7 @@ mod tests {
             model_sha256: "0".repeat(64),
             main_point_heads: vec![Head(3, 3)],
             search_heads: vec![Head(5, 1)],
+            rerank_heads: Vec::new(),
         };
         write(&path, &calibration).unwrap();
         let read: Calibration = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
