@@ -3,7 +3,7 @@ TARGET    := $(or $(CARGO_TARGET_DIR),target)
 MAINPOINT := $(TARGET)/debug/mainpoint
 BENCH     := $(TARGET)/debug/mainpoint-bench
 
-.PHONY: help run test check fmt bench bench-recall bench-prices bench-rewriting demo build models packages test-tools
+.PHONY: help run test check fmt bench bench-recall bench-prices bench-rewriting bench-reader demo build models packages test-tools
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,9 @@ bench-prices: models ## Price and evidence of long conversations with prompt cac
 bench-rewriting: bench-prices ## The laws of rewriting on 100,000 conversations; with the prices in bench/results/rewriting.jsonl
 	MAINPOINT_RESULTS="$(CURDIR)/bench/results" cargo nextest run --workspace -E 'test(/laws::/)'
 	cat bench/results/byte-identity.jsonl bench/results/prompt-cache.jsonl > bench/results/rewriting.jsonl
+
+bench-reader: models ## Speed of reading beside plain prefill, of embedding and of questions (ARGS="--rounds 9 …" is passed on)
+	$(BENCH) reader $(ARGS)
 
 demo: models ## Play a conversation of 60 turns through a running proxy and show what is forwarded and recalled
 	$(BENCH) demo $(ARGS)

@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod progress;
 pub mod prompt_prices;
 pub mod ranking;
+pub mod reader_speed;
 pub mod recall;
 pub mod recorded;
 pub mod reference;

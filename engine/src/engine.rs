@@ -72,7 +72,7 @@ struct Parts {
 /// What stands for a question without content, whose attention is subtracted.
 const CONTENT_FREE: &str = "N/A";
 /// Embedder tokens of the longest passage, which leaves as much room for its context.
-const PASSAGE_TOKENS: usize = 254;
+pub(crate) const PASSAGE_TOKENS: usize = 254;
 const QUESTION_QUEUE: usize = 64;
 
 impl Engine {

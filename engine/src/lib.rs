@@ -27,6 +27,7 @@ mod reader;
 mod reading;
 mod salience;
 mod spans;
+pub mod speed;
 mod survey;
 mod tokens;
 #[cfg(test)]
