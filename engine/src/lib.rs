@@ -6,6 +6,8 @@
 //! wire format, or where main points are kept.
 
 mod actor;
+#[cfg(test)]
+mod allocations;
 mod attention_search;
 mod calibration;
 mod config;
