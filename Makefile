@@ -3,7 +3,7 @@ TARGET    := $(or $(CARGO_TARGET_DIR),target)
 MAINPOINT := $(TARGET)/debug/mainpoint
 BENCH     := $(TARGET)/debug/mainpoint-bench
 
-.PHONY: help run test check fmt bench bench-recall bench-prices bench-rewriting bench-request-path demo build models packages test-tools
+.PHONY: help run test check fmt bench bench-recall bench-prices bench-rewriting bench-request-path bench-reader demo build models packages test-tools
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,9 @@ bench-rewriting: bench-prices ## The laws of rewriting on 100,000 conversations;
 
 bench-request-path: models ## How long a request waits for its memory, with 1,000 to 100,000 main points (ARGS="--million --requests 200 …" is passed on)
 	$(BENCH) request-path $(ARGS)
+
+bench-reader: models ## Speed of reading beside plain prefill, of embedding and of questions (ARGS="--rounds 9 …" is passed on)
+	$(BENCH) reader $(ARGS)
 
 demo: models ## Play a conversation of 60 turns through a running proxy and show what is forwarded and recalled
 	$(BENCH) demo $(ARGS)

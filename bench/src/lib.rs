@@ -13,6 +13,7 @@ mod picture;
 pub mod progress;
 pub mod prompt_prices;
 pub mod ranking;
+pub mod reader_speed;
 pub mod recall;
 pub mod recorded;
 pub mod reference;

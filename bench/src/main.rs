@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mainpoint_bench::demo::{self, DemoOptions, Upstream};
 use mainpoint_bench::prompt_prices::{self, PriceOptions, Prices};
+use mainpoint_bench::reader_speed::{self, ReaderSpeedOptions};
 use mainpoint_bench::recall::{self, DataSet, RecallOptions};
 use mainpoint_bench::request_path::{self, RequestPathOptions};
 use mainpoint_bench::{BenchError, locate};
@@ -28,6 +29,8 @@ enum Command {
     Prices(PriceArguments),
     /// How long a request waits for its memory, by how much there is of it.
     RequestPath(RequestPathArguments),
+    /// How fast turns are read beside plain prefill, embedded, and asked about while much is read.
+    Reader(ReaderArguments),
     /// Plays a long conversation through a running proxy and shows what it does, turn by turn.
     Demo(DemoArguments),
 }
@@ -140,6 +143,32 @@ struct RequestPathArguments {
 }
 
 #[derive(Debug, Args)]
+struct ReaderArguments {
+    /// A file of recorded conversations; default: the LoCoMo file below MAINPOINT_DATA, else below ../shared/data beside
+    /// the repository.
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Tokens of the texts that are read.
+    #[arg(long, value_delimiter = ',', default_values_t = [256_u16, 1024, 4096], value_parser = clap::value_parser!(u16).range(64..=8192))]
+    sizes: Vec<u16>,
+    /// Numbers of compute threads.
+    #[arg(long, value_delimiter = ',', default_values_t = [2_u16, 1], value_parser = clap::value_parser!(u16).range(1..=512))]
+    threads: Vec<u16>,
+    /// Rounds that count; one more goes before them.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// The reader's model; default: gemma-3-270m-q4_k_m.gguf in the models directory.
+    #[arg(long, value_name = "GGUF")]
+    reader: Option<PathBuf>,
+    /// The embedder's model; default: all-minilm-l6-v2-f32.gguf in the models directory.
+    #[arg(long, value_name = "GGUF")]
+    embedder: Option<PathBuf>,
+    /// Directory for reader.md and reader.jsonl; default: bench/results.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct DemoArguments {
     /// User turns of the conversation, at least 20.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(20..=2000))]
@@ -175,6 +204,7 @@ fn run(command: Command) -> Result<(), BenchError> {
         Command::Recall(arguments) => runtime.block_on(recall::run(&arguments.into())),
         Command::Prices(arguments) => runtime.block_on(prompt_prices::run(&arguments.into())),
         Command::RequestPath(arguments) => runtime.block_on(request_path::run(&arguments.into())),
+        Command::Reader(arguments) => runtime.block_on(reader_speed::run(&arguments.into())),
         Command::Demo(arguments) => runtime.block_on(demo::run(&arguments.into())),
     }
 }
@@ -258,6 +288,27 @@ impl From<RequestPathArguments> for RequestPathOptions {
             program: locate::mainpoint(),
             out: arguments.out.unwrap_or_else(|| bench.join("results")),
             cache: arguments.cache.unwrap_or_else(|| bench.join("cache")),
+        }
+    }
+}
+
+impl From<ReaderArguments> for ReaderSpeedOptions {
+    fn from(arguments: ReaderArguments) -> Self {
+        let counts = |counts: Vec<u16>| counts.into_iter().map(usize::from).collect();
+        Self {
+            data: arguments.data.unwrap_or_else(locate::locomo),
+            sizes: counts(arguments.sizes),
+            threads: counts(arguments.threads),
+            rounds: usize::from(arguments.rounds),
+            reader: arguments
+                .reader
+                .unwrap_or_else(|| locate::models().join(locate::READER)),
+            embedder: arguments
+                .embedder
+                .unwrap_or_else(|| locate::models().join(locate::EMBEDDER)),
+            out: arguments
+                .out
+                .unwrap_or_else(|| locate::repository().join("bench/results")),
         }
     }
 }

@@ -90,7 +90,7 @@ struct Later {
 }
 
 /// Embedder tokens of the longest passage, which leaves as much room for its context.
-const PASSAGE_TOKENS: usize = 254;
+pub(crate) const PASSAGE_TOKENS: usize = 254;
 const QUESTION_QUEUE: usize = 64;
 
 impl Engine {

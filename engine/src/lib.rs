@@ -6,6 +6,8 @@
 //! must not know HTTP, the OpenAI wire format, or where main points are kept.
 
 mod actor;
+#[cfg(test)]
+mod allocations;
 mod attention_search;
 mod calibration;
 mod config;
@@ -29,6 +31,7 @@ mod rerank;
 mod rows;
 mod salience;
 mod spans;
+pub mod speed;
 mod survey;
 mod tokens;
 #[cfg(test)]

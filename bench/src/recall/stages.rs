@@ -26,6 +26,8 @@ pub(super) const NOTE: &str = "Taken when this report was made, one question aft
     of all passages of the candidates. Re-ranking (off by default): both passes over a prompt with the first 20 turns.";
 /// Most questions that are timed.
 const QUESTIONS: usize = 100;
+/// Most questions whose re-ranking is timed; each takes a second or more.
+const RERANKED: usize = 20;
 
 /// Times the questions of the conversations.
 ///
@@ -64,7 +66,7 @@ pub(super) async fn time(library: &mut Library, materials: &[Material<'_>]) -> R
         let keys = keys.map_err(BenchError::engine("unpacking keys"))?;
         std::hint::black_box(engine.attention_scores(&prepared, &keys));
         searching.push(started.elapsed().as_secs_f64() * 1000.0);
-        if candidates.is_empty() {
+        if candidates.is_empty() || reordering.len() >= RERANKED {
             continue;
         }
         let started = Instant::now();

@@ -2,6 +2,8 @@
 //!
 //! It must not know sockets, llama.cpp or LanceDB. [`flow`] is the way of one request; the other modules are its steps.
 
+#[cfg(test)]
+mod allocations;
 pub(crate) mod block;
 mod body;
 pub(crate) mod chain;
