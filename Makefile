@@ -3,7 +3,7 @@ TARGET    := $(or $(CARGO_TARGET_DIR),target)
 MAINPOINT := $(TARGET)/debug/mainpoint
 BENCH     := $(TARGET)/debug/mainpoint-bench
 
-.PHONY: help run test check fmt bench bench-recall bench-prices bench-rewriting demo build models packages test-tools
+.PHONY: help run test check fmt bench bench-recall bench-prices bench-rewriting bench-overhead demo build models packages test-tools load-tools
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,9 @@ bench-rewriting: bench-prices ## The laws of rewriting on 100,000 conversations;
 	MAINPOINT_RESULTS="$(CURDIR)/bench/results" cargo nextest run --workspace -E 'test(/laws::/)'
 	cat bench/results/byte-identity.jsonl bench/results/prompt-cache.jsonl > bench/results/rewriting.jsonl
 
+bench-overhead: models load-tools ## What a request costs through mainpoint, nginx and other gateways (ARGS="--quick …" is passed on)
+	$(BENCH) overhead $(ARGS)
+
 demo: models ## Play a conversation of 60 turns through a running proxy and show what is forwarded and recalled
 	$(BENCH) demo $(ARGS)
 
@@ -48,3 +51,6 @@ packages:
 
 test-tools: packages
 	@scripts/install-test-tools.sh
+
+load-tools:
+	@scripts/install-load-tools.sh

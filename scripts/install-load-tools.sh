@@ -21,7 +21,7 @@ as_root() {
 
 left_out() { echo "$1 could not be installed: $2. The benchmark leaves it out." >&2; }
 
-# Debian starts a web server as soon as it is installed; the benchmark starts its own.
+# Debian starts a web server as soon as it is installed, unless the run level says that the machine is being serviced.
 install_system_packages() {
     has apt-get || return 1
     as_root apt-get update -q || return 1

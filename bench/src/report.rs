@@ -124,7 +124,7 @@ pub(crate) fn table<H: Into<String>>(header: impl IntoIterator<Item = H>) -> Tab
 ///
 /// # Errors
 /// [`BenchError::Write`] if the file cannot be written, [`BenchError::Data`] if a value is no number.
-pub(crate) fn write_rows(path: &Path, rows: &[Row]) -> Result<(), BenchError> {
+pub(crate) fn write_rows(path: &Path, rows: &[impl Serialize]) -> Result<(), BenchError> {
     let mut lines = String::new();
     for row in rows {
         let line = serde_json::to_string(row).map_err(|error| BenchError::Data {
