@@ -55,6 +55,11 @@ install_python_program() {
 if ! has wrk || ! has_nginx; then
     install_system_packages || left_out "wrk or nginx" "there is no apt-get, or no right to use it"
 fi
+# These versions of LiteLLM are never to be installed, whatever is pinned.
+if grep -qE '^litellm==(1\.82\.7|1\.82\.8|1\.107\.0)( |$)' "$pins"/*.txt; then
+    echo "bench/compare pins a version of LiteLLM that is never to be used." >&2
+    exit 1
+fi
 install_portkey
 install_python_program litellm
 install_python_program headroom

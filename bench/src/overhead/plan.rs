@@ -50,7 +50,7 @@ impl Plan {
             connections: vec![1, 16, 128],
             streams: Streams {
                 count: 8,
-                chunks: 100,
+                chunks: 50,
                 pause: Duration::from_millis(20),
             },
             slow: Streams {
@@ -82,7 +82,7 @@ impl Plan {
     /// Every body at every number of connections.
     pub(super) fn cells(&self) -> impl Iterator<Item = (Size, u32)> + '_ {
         let sizes = Size::ALL.into_iter();
-        sizes.flat_map(|size| self.connections.iter().map(move |connections| (size, *connections)))
+        sizes.flat_map(move |size| self.connections.iter().map(move |connections| (size, *connections)))
     }
 }
 
