@@ -3,7 +3,7 @@ TARGET    := $(or $(CARGO_TARGET_DIR),target)
 MAINPOINT := $(TARGET)/debug/mainpoint
 BENCH     := $(TARGET)/debug/mainpoint-bench
 
-.PHONY: help run test check fmt bench bench-recall bench-prices bench-rewriting bench-request-path bench-reader demo build models packages test-tools
+.PHONY: help run test check fmt bench bench-recall bench-prices bench-rewriting bench-request-path bench-reader bench-overhead demo build models packages test-tools load-tools
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,9 @@ bench-request-path: models ## How long a request waits for its memory, with 1,00
 bench-reader: models ## Speed of reading beside plain prefill, of embedding and of questions (ARGS="--rounds 9 …" is passed on)
 	$(BENCH) reader $(ARGS)
 
+bench-overhead: models load-tools ## What a request costs through mainpoint, nginx and other gateways (ARGS="--quick …" is passed on)
+	$(BENCH) overhead $(ARGS)
+
 demo: models ## Play a conversation of 60 turns through a running proxy and show what is forwarded and recalled
 	$(BENCH) demo $(ARGS)
 
@@ -54,3 +57,6 @@ packages:
 
 test-tools: packages
 	@scripts/install-test-tools.sh
+
+load-tools:
+	@scripts/install-load-tools.sh

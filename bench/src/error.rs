@@ -73,6 +73,14 @@ pub enum BenchError {
         #[source]
         source: reqwest::Error,
     },
+    /// A program that a benchmark needs cannot be used.
+    #[error("{program}: {reason}")]
+    Program {
+        /// Its name.
+        program: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 impl BenchError {
@@ -99,6 +107,14 @@ impl BenchError {
         move |source| Self::Write {
             path: path.into(),
             source,
+        }
+    }
+
+    /// A program that cannot be used.
+    pub fn program(program: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Program {
+            program: program.into(),
+            reason: reason.into(),
         }
     }
 

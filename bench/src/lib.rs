@@ -9,6 +9,7 @@ pub mod demo;
 mod error;
 pub mod locate;
 pub mod metrics;
+pub mod overhead;
 mod picture;
 pub mod progress;
 pub mod prompt_prices;

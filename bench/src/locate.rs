@@ -53,10 +53,13 @@ pub fn models() -> PathBuf {
     if let Some(directory) = set("MAINPOINT_MODELS_DIR") {
         return directory;
     }
-    let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-    cache
-        .unwrap_or_else(|| PathBuf::from(".cache"))
-        .join("mainpoint/models")
+    cache().join("mainpoint/models")
+}
+
+/// Where the proxies of others are installed: `mainpoint/compare` in the user's cache.
+#[must_use]
+pub fn compared() -> PathBuf {
+    cache().join("mainpoint/compare")
 }
 
 /// The `mainpoint` program: `MAINPOINT_BIN`, else beside this program.
@@ -69,6 +72,12 @@ pub fn mainpoint() -> PathBuf {
     set("MAINPOINT_BIN")
         .or_else(beside)
         .unwrap_or_else(|| PathBuf::from("mainpoint"))
+}
+
+/// The user's cache: `XDG_CACHE_HOME`, else `.cache` in the home directory.
+fn cache() -> PathBuf {
+    let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
+    cache.unwrap_or_else(|| PathBuf::from(".cache"))
 }
 
 fn set(variable: &str) -> Option<PathBuf> {

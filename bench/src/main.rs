@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mainpoint_bench::demo::{self, DemoOptions, Upstream};
+use mainpoint_bench::overhead::{self, OverheadOptions, Plan};
 use mainpoint_bench::prompt_prices::{self, PriceOptions, Prices};
 use mainpoint_bench::reader_speed::{self, ReaderSpeedOptions};
 use mainpoint_bench::recall::{self, DataSet, RecallOptions};
@@ -31,6 +32,11 @@ enum Command {
     RequestPath(RequestPathArguments),
     /// How fast turns are read beside plain prefill, embedded, and asked about while much is read.
     Reader(ReaderArguments),
+    /// What a request and a stream cost through mainpoint, nginx and the gateways of others that are installed.
+    Overhead(OverheadArguments),
+    /// The service behind the proxies of `overhead`, which starts it. It ends with its standard input.
+    #[command(hide = true)]
+    Upstream,
     /// Plays a long conversation through a running proxy and shows what it does, turn by turn.
     Demo(DemoArguments),
 }
@@ -169,6 +175,19 @@ struct ReaderArguments {
 }
 
 #[derive(Debug, Args)]
+struct OverheadArguments {
+    /// Measure for about two minutes instead of twelve: enough to see that everything runs, too little to rely on.
+    #[arg(long)]
+    quick: bool,
+    /// Where the proxies of others are installed; default: mainpoint/compare in the user's cache.
+    #[arg(long, value_name = "DIR")]
+    installed: Option<PathBuf>,
+    /// Directory for overhead.md and overhead.jsonl; default: bench/results.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct DemoArguments {
     /// User turns of the conversation, at least 20.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(20..=2000))]
@@ -205,6 +224,8 @@ fn run(command: Command) -> Result<(), BenchError> {
         Command::Prices(arguments) => runtime.block_on(prompt_prices::run(&arguments.into())),
         Command::RequestPath(arguments) => runtime.block_on(request_path::run(&arguments.into())),
         Command::Reader(arguments) => runtime.block_on(reader_speed::run(&arguments.into())),
+        Command::Overhead(arguments) => runtime.block_on(overhead::run(&arguments.try_into()?)),
+        Command::Upstream => runtime.block_on(overhead::serve_upstream()),
         Command::Demo(arguments) => runtime.block_on(demo::run(&arguments.into())),
     }
 }
@@ -310,6 +331,22 @@ impl From<ReaderArguments> for ReaderSpeedOptions {
                 .out
                 .unwrap_or_else(|| locate::repository().join("bench/results")),
         }
+    }
+}
+
+impl TryFrom<OverheadArguments> for OverheadOptions {
+    type Error = BenchError;
+
+    fn try_from(arguments: OverheadArguments) -> Result<Self, BenchError> {
+        let bench = locate::repository().join("bench");
+        Ok(Self {
+            plan: if arguments.quick { Plan::quick() } else { Plan::full() },
+            mainpoint: locate::mainpoint(),
+            own_program: std::env::current_exe().map_err(BenchError::reading("the path of this program"))?,
+            installed: arguments.installed.unwrap_or_else(locate::compared),
+            pins: bench.join("compare"),
+            out: arguments.out.unwrap_or_else(|| bench.join("results")),
+        })
     }
 }
 

@@ -106,6 +106,12 @@ impl Program {
         &self.url
     }
 
+    /// The number of its process while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// A URL beside the base path, such as `/metrics`.
     #[must_use]
     pub fn beside(&self, path: &str) -> String {

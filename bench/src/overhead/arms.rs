@@ -1,0 +1,52 @@
+//! What is compared: each proxy, and no proxy at all.
+//!
+//! It must not know how one is started.
+
+/// One way for a request to reach the upstream. In the order of the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Arm {
+    /// No proxy.
+    Direct,
+    /// nginx, forwarding without buffers.
+    Nginx,
+    /// mainpoint with its memory off.
+    Mainpoint,
+    /// mainpoint with its memory on.
+    Memory,
+    /// Portkey's AI gateway.
+    Portkey,
+    /// LiteLLM's proxy.
+    LiteLlm,
+    /// Headroom, which compresses prompts.
+    Headroom,
+}
+
+impl Arm {
+    /// The name in results and of log files.
+    #[must_use]
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Nginx => "nginx",
+            Self::Mainpoint => "mainpoint",
+            Self::Memory => "mainpoint-memory",
+            Self::Portkey => "portkey",
+            Self::LiteLlm => "litellm",
+            Self::Headroom => "headroom",
+        }
+    }
+
+    /// The name in tables.
+    #[must_use]
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Direct => "no proxy",
+            Self::Nginx => "nginx",
+            Self::Mainpoint => "mainpoint, memory off",
+            Self::Memory => "mainpoint, memory on",
+            Self::Portkey => "Portkey gateway",
+            Self::LiteLlm => "LiteLLM proxy",
+            Self::Headroom => "Headroom",
+        }
+    }
+}

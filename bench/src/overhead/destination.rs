@@ -1,0 +1,117 @@
+//! Where a request is sent and with which headers.
+//!
+//! It must not know who listens there.
+
+use std::time::Duration;
+
+use reqwest::{Client, RequestBuilder};
+
+use super::bodies::{AUTHORIZATION, Size};
+use crate::BenchError;
+
+/// A service's base URL and what its requests carry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Destination {
+    /// The base URL, version included.
+    url: String,
+    /// Every header of a request.
+    headers: Vec<(&'static str, String)>,
+}
+
+impl Destination {
+    /// The service at a base URL, with the headers that every request has.
+    #[must_use]
+    pub(super) fn at(url: impl Into<String>) -> Self {
+        let always = [("content-type", "application/json"), ("authorization", AUTHORIZATION)];
+        Self {
+            url: url.into(),
+            headers: always.map(|(name, value)| (name, value.to_owned())).to_vec(),
+        }
+    }
+
+    /// The same with a further header.
+    #[must_use]
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The URL of chat completions.
+    #[must_use]
+    pub(super) fn chat(&self) -> String {
+        format!("{}/chat/completions", self.url)
+    }
+
+    /// Host and port.
+    #[must_use]
+    pub(super) fn authority(&self) -> &str {
+        authority(&self.url)
+    }
+
+    /// Every header of a request.
+    #[must_use]
+    pub(super) fn headers(&self) -> &[(&'static str, String)] {
+        &self.headers
+    }
+
+    /// A chat request with this body.
+    pub(super) fn post(&self, client: &Client, body: String) -> RequestBuilder {
+        let request = client.post(self.chat()).body(body);
+        self.headers
+            .iter()
+            .fold(request, |request, (name, value)| request.header(*name, value))
+    }
+
+    /// Sends one chat request of this size and reads its answer.
+    ///
+    /// # Errors
+    /// [`BenchError::Request`] or [`BenchError::Proxy`] if it is no completion.
+    pub(super) async fn ask(&self, client: &Client, size: Size) -> Result<(), BenchError> {
+        let failed = |source| BenchError::Request {
+            url: self.chat(),
+            source,
+        };
+        let response = self.post(client, size.body()).send().await.map_err(failed)?;
+        let status = response.status();
+        let text = response.text().await.map_err(failed)?;
+        if status.is_success() && text.contains("choices") {
+            return Ok(());
+        }
+        Err(BenchError::Proxy(format!("{} answered {status}: {text}", self.chat())))
+    }
+}
+
+/// A client that goes the direct way, speaks HTTP/1.1, and gives an answer at most `patience`.
+///
+/// # Errors
+/// [`BenchError::Program`] if it cannot be made.
+pub(super) fn client(patience: Duration) -> Result<Client, BenchError> {
+    let builder = Client::builder()
+        .no_proxy()
+        .http1_only()
+        .tcp_nodelay(true)
+        .timeout(patience);
+    builder
+        .build()
+        .map_err(|error| BenchError::program("the client", error.to_string()))
+}
+
+/// Host and port of a URL.
+#[must_use]
+pub(super) fn authority(url: &str) -> &str {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    rest.split('/').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_knows_its_url_and_headers() {
+        let destination = Destination::at("http://127.0.0.1:80/v1").with("x-some", "thing");
+        assert_eq!(destination.chat(), "http://127.0.0.1:80/v1/chat/completions");
+        assert_eq!(destination.authority(), "127.0.0.1:80");
+        assert_eq!(destination.headers().last(), Some(&("x-some", "thing".to_owned())));
+    }
+}
