@@ -3,7 +3,7 @@ TARGET    := $(or $(CARGO_TARGET_DIR),target)
 MAINPOINT := $(TARGET)/debug/mainpoint
 BENCH     := $(TARGET)/debug/mainpoint-bench
 
-.PHONY: help run test check fmt bench bench-recall bench-prices bench-rewriting bench-request-path bench-reader bench-overhead demo build models packages test-tools load-tools
+.PHONY: help run test check fmt bench bench-recall bench-prices bench-rewriting bench-request-path bench-reader bench-overhead bench-speed demo build models packages test-tools load-tools
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,7 +21,7 @@ check: packages ## Formatting and lints
 fmt: ## Format the code
 	cargo fmt --all
 
-bench: bench-recall bench-rewriting ## All benchmarks
+bench: bench-recall bench-rewriting bench-speed ## All benchmarks
 
 bench-recall: models ## Recall on LoCoMo, BEAM and LongMemEval, against every baseline (ARGS="--data …" is passed on)
 	$(BENCH) recall $(ARGS)
@@ -32,6 +32,9 @@ bench-prices: models ## Price and evidence of long conversations with prompt cac
 bench-rewriting: bench-prices ## The laws of rewriting on 100,000 conversations; with the prices in bench/results/rewriting.jsonl
 	MAINPOINT_RESULTS="$(CURDIR)/bench/results" cargo nextest run --workspace -E 'test(/laws::/)'
 	cat bench/results/byte-identity.jsonl bench/results/prompt-cache.jsonl > bench/results/rewriting.jsonl
+
+bench-speed: bench-reader bench-request-path bench-overhead ## All of them; the figures together in bench/results/speed.jsonl
+	cat bench/results/reader.jsonl bench/results/request-path.jsonl bench/results/overhead.jsonl > bench/results/speed.jsonl
 
 bench-request-path: models ## How long a request waits for its memory, with 1,000 to 100,000 main points (ARGS="--million --requests 200 …" is passed on)
 	$(BENCH) request-path $(ARGS)

@@ -104,12 +104,21 @@ impl Presence {
             .or_else(stored)
     }
 
-    /// Whether any of these turns (all of the scope's when `None`) is completed and in the journal only.
-    pub(crate) fn has_completed(&self, scope: &Scope, ids: Option<&[TurnId]>) -> bool {
+    /// Whether any of these turns is completed and in the journal only.
+    pub(crate) fn has_completed(&self, scope: &Scope, ids: &[TurnId]) -> bool {
         let Some(turns) = self.scopes.get(scope).filter(|turns| turns.completed > 0) else {
             return false;
         };
-        ids.is_none_or(|ids| ids.iter().any(|id| turns.pending.get(id) == Some(&Pending::Completed)))
+        ids.iter().any(|id| turns.pending.get(id) == Some(&Pending::Completed))
+    }
+
+    /// Whether any other turn of the scope is completed and in the journal only.
+    pub(crate) fn has_completed_but(&self, scope: &Scope, known: &HashSet<TurnId>) -> bool {
+        let Some(turns) = self.scopes.get(scope).filter(|turns| turns.completed > 0) else {
+            return false;
+        };
+        let mut completed = turns.pending.iter().filter(|(_, state)| **state == Pending::Completed);
+        completed.any(|(id, _)| !known.contains(id))
     }
 
     /// The turns of a scope that only the journal knows.
@@ -286,9 +295,10 @@ mod tests {
         presence.set_pending(&scope, id(2), Pending::Accepted);
         presence.set_pending(&scope, id(2), Pending::Completed);
         assert_eq!((presence.accepted_len(), presence.completed_len()), (1, 1));
-        assert!(presence.has_completed(&scope, None));
-        assert!(presence.has_completed(&scope, Some(&[id(2)])));
-        assert!(!presence.has_completed(&scope, Some(&[id(1)])));
+        assert!(presence.has_completed_but(&scope, &HashSet::new()));
+        assert!(!presence.has_completed_but(&scope, &HashSet::from([id(2)])));
+        assert!(presence.has_completed(&scope, &[id(2)]));
+        assert!(!presence.has_completed(&scope, &[id(1)]));
         presence.set_stored(&scope, id(2), id(0));
         assert_eq!((presence.accepted_len(), presence.completed_len()), (1, 0));
         assert_eq!(presence.state(&scope, id(2)), Some(State::Stored));

@@ -130,7 +130,9 @@ async fn dense(
     search = match (&query.within, comparison) {
         // A conversation is a few thousand rows at most: exact, whatever the table has grown to.
         (Within::Conversation(_), _) | (_, Comparison::Exact) => search.bypass_vector_index(),
-        (Within::Scope, Comparison::Indexed) => search.nprobes(PARTITIONS).map_err(failed())?.refine_factor(REFINE),
+        (Within::Scope | Within::ScopeBut(_), Comparison::Indexed) => {
+            search.nprobes(PARTITIONS).map_err(failed())?.refine_factor(REFINE)
+        }
     };
     let stream = search.execute().await.map_err(failed())?;
     let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(failed())?;

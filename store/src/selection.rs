@@ -3,6 +3,7 @@
 //! Responsible for: making pending rows visible, pinning a version, and the filter that says exactly "these turns" and
 //! stays fast for thousands of them. Must not know: what is done with the points.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use lancedb::Table;
@@ -26,6 +27,8 @@ pub enum Within {
     Conversation(Vec<TurnId>),
     /// Everything in the scope.
     Scope,
+    /// Everything in the scope; whether these turns are among it does not matter, because they are at hand already.
+    ScopeBut(HashSet<TurnId>),
 }
 
 /// The points of a query.
@@ -46,9 +49,9 @@ pub(crate) async fn select<'a>(
     let ids = match within {
         Within::Conversation(ids) if ids.is_empty() => return Ok(None),
         Within::Conversation(ids) => Some(ids.as_slice()),
-        Within::Scope => None,
+        Within::Scope | Within::ScopeBut(_) => None,
     };
-    writer::commit_for(shared, scope, ids).await?;
+    writer::commit_for(shared, scope, within).await?;
     if ids.is_some_and(|ids| ids.len() >= MANY) {
         lookup::load_scope(shared, scope).await?;
     }

@@ -16,6 +16,7 @@ use crate::maintenance;
 use crate::record::{Scope, TurnId};
 use crate::rows::{self, CompletedTurn};
 use crate::schema::column;
+use crate::selection::Within;
 use crate::shared::{Shared, to_the_end};
 use crate::tables;
 
@@ -32,10 +33,14 @@ pub(crate) async fn flush(shared: &Arc<Shared>) -> Result<(), StoreError> {
     trim(shared).await
 }
 
-/// Makes pending rows visible to queries if any of them could be an answer: rows of these turns, of the whole scope
-/// when `None`.
-pub(crate) async fn commit_for(shared: &Arc<Shared>, scope: &Scope, ids: Option<&[TurnId]>) -> Result<(), StoreError> {
-    if shared.presence().has_completed(scope, ids) {
+/// Makes pending rows visible to queries if any of them could be an answer.
+pub(crate) async fn commit_for(shared: &Arc<Shared>, scope: &Scope, within: &Within) -> Result<(), StoreError> {
+    let is_wanted = match within {
+        Within::Conversation(ids) => shared.presence().has_completed(scope, ids),
+        Within::Scope => shared.presence().has_completed_but(scope, &HashSet::new()),
+        Within::ScopeBut(known) => shared.presence().has_completed_but(scope, known),
+    };
+    if is_wanted {
         commit(shared).await?;
     }
     Ok(())

@@ -142,7 +142,8 @@ async fn callers_that_wait_for_one_commit_share_it() {
     read(&store, 1).await;
     let before = store.shared().tables.turns.version().await.unwrap();
     let scope = scope();
-    let commits = (0..8).map(|_| commit_for(store.shared(), &scope, None));
+    let everything = Within::Scope;
+    let commits = (0..8).map(|_| commit_for(store.shared(), &scope, &everything));
     futures::future::try_join_all(commits).await.unwrap();
     assert_eq!(store.shared().tables.turns.version().await.unwrap(), before + 1);
 }

@@ -80,16 +80,18 @@ impl Recall<'_> {
         let mut found = self.store.search(&query).await?;
         watch.lap("search");
         let points = deduplicated(std::mem::take(&mut found.points));
-        let passages = match attentive {
-            Some(attentive) => attend(self.engine.clone(), attentive, points).await?,
-            None => by_cosine(&found, points),
-        };
-        watch.lap("attention");
         let mut turns: Vec<TurnId> = found.lexical.iter().chain(&found.dense).map(|hit| hit.turn).collect();
         turns.sort_unstable();
         turns.dedup();
-        let turns = self.store.turns(question.scope, &turns).await?;
-        watch.lap("turns");
+        let attending = async {
+            match attentive {
+                Some(attentive) => attend(self.engine.clone(), attentive, points).await,
+                None => Ok(by_cosine(&found, points)),
+            }
+        };
+        let fetching = async { Ok(self.store.turns(question.scope, &turns).await?) };
+        let (passages, turns) = tokio::try_join!(attending, fetching)?;
+        watch.lap("candidates");
         let findings = Findings {
             question: &query.text,
             found: &found,
@@ -134,7 +136,7 @@ impl Recall<'_> {
 
     fn within(&self, question: &Question<'_>) -> Within {
         if self.config.across_conversations {
-            Within::Scope
+            Within::ScopeBut(question.kept.clone())
         } else {
             Within::Conversation(question.dropped.clone())
         }

@@ -107,7 +107,15 @@ async fn an_imported_history_is_read_once_found_and_known_to_the_requests_that_g
     let receipt = format!("/mainpoint/receipts/{}", answer.header("x-mainpoint-request-id"));
     let receipt: Value = serde_json::from_str(&proxy.get(&receipt).await.text()).expect("JSON");
     for step in [
-        "prepare", "ledger", "epoch", "question", "search", "turns", "pack", "rewrite", "keep",
+        "prepare",
+        "ledger",
+        "epoch",
+        "question",
+        "search",
+        "candidates",
+        "pack",
+        "rewrite",
+        "keep",
     ] {
         let time = &receipt["milliseconds"]["steps"][step];
         assert!(time.as_f64().is_some_and(|time| time >= 0.0), "{step}: {receipt}");
