@@ -42,8 +42,9 @@ pub async fn run(config: Config, models: ModelPaths) -> Result<(), StartError> {
         source,
     })?;
 
-    // Loading a tokenizer takes longer than a request may wait for its memory.
-    let warm = tokio::task::spawn_blocking(|| Tokenizer::of("gpt-4o"));
+    // Loading a tokenizer takes longer than a request may wait for its memory. Without memory nothing is counted.
+    let counts = config.memory.mode != Mode::Off;
+    let warm = counts.then(|| tokio::task::spawn_blocking(|| Tokenizer::of("gpt-4o")));
     let engine = match config.memory.mode {
         Mode::Off if config.upstream.url.is_some() => None,
         Mode::On | Mode::Shadow | Mode::Off => Some(load_engine(&config, &models).await?),
@@ -53,10 +54,12 @@ pub async fn run(config: Config, models: ModelPaths) -> Result<(), StartError> {
         _ => None,
     };
     let upstream = upstream(&config, &models, engine)?;
-    warm.await.map_err(|error| StartError::Process {
-        operation: "load a tokenizer",
-        source: io::Error::other(error),
-    })?;
+    if let Some(warm) = warm {
+        warm.await.map_err(|error| StartError::Process {
+            operation: "load a tokenizer",
+            source: io::Error::other(error),
+        })?;
+    }
     let patience = Duration::from_secs(config.server.drain_seconds);
     let base_path = config.server.base_path.clone();
     let receipts = Receipts::new(config.server.receipts);
