@@ -1,0 +1,57 @@
+//! The command line of `reader`.
+//!
+//! It must not know how anything is measured.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use mainpoint_bench::locate;
+use mainpoint_bench::reader_speed::ReaderSpeedOptions;
+
+/// What is read, and by how many threads.
+#[derive(Debug, Args)]
+pub(crate) struct ReaderArguments {
+    /// A file of recorded conversations; default: the LoCoMo file below MAINPOINT_DATA, else below ../shared/data beside
+    /// the repository.
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Tokens of the texts that are read.
+    #[arg(long, value_delimiter = ',', default_values_t = [256_u16, 1024, 4096], value_parser = clap::value_parser!(u16).range(64..=8192))]
+    sizes: Vec<u16>,
+    /// Numbers of compute threads.
+    #[arg(long, value_delimiter = ',', default_values_t = [2_u16, 1], value_parser = clap::value_parser!(u16).range(1..=512))]
+    threads: Vec<u16>,
+    /// Rounds that count; one more goes before them.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// The reader's model; default: gemma-3-270m-q4_k_m.gguf in the models directory.
+    #[arg(long, value_name = "GGUF")]
+    reader: Option<PathBuf>,
+    /// The embedder's model; default: all-minilm-l6-v2-f32.gguf in the models directory.
+    #[arg(long, value_name = "GGUF")]
+    embedder: Option<PathBuf>,
+    /// Directory for reader.md and reader.jsonl; default: bench/results.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+impl From<ReaderArguments> for ReaderSpeedOptions {
+    fn from(arguments: ReaderArguments) -> Self {
+        let counts = |counts: Vec<u16>| counts.into_iter().map(usize::from).collect();
+        Self {
+            data: arguments.data.unwrap_or_else(locate::locomo),
+            sizes: counts(arguments.sizes),
+            threads: counts(arguments.threads),
+            rounds: usize::from(arguments.rounds),
+            reader: arguments
+                .reader
+                .unwrap_or_else(|| locate::models().join(locate::READER)),
+            embedder: arguments
+                .embedder
+                .unwrap_or_else(|| locate::models().join(locate::EMBEDDER)),
+            out: arguments
+                .out
+                .unwrap_or_else(|| locate::repository().join("bench/results")),
+        }
+    }
+}

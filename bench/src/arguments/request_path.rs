@@ -1,0 +1,73 @@
+//! The command line of `request-path`.
+//!
+//! It must not know how anything is measured.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use mainpoint_bench::locate;
+use mainpoint_bench::request_path::{self, RequestPathOptions};
+
+/// How much memory there is, and what it is made of.
+#[derive(Debug, Args)]
+pub(crate) struct RequestPathArguments {
+    /// How many main points the scope holds, at least 500; may be given several times or with commas.
+    #[arg(
+        long,
+        value_name = "ROWS",
+        value_delimiter = ',',
+        default_values_t = request_path::SIZES,
+        value_parser = clap::value_parser!(u32).range(500..)
+    )]
+    sizes: Vec<u32>,
+    /// Measure 1,000,000 main points, too; that takes hours and about 30 GB on the disk.
+    #[arg(long)]
+    million: bool,
+    /// Requests in each phase.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
+    requests: u16,
+    /// The LoCoMo file that rows are made of; default: that below MAINPOINT_DATA, else below ../shared/data.
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// Conversations of it that rows are made of.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values = request_path::CONVERSATIONS)]
+    conversations: Vec<String>,
+    /// The reader's model; default: gemma-3-270m-q4_k_m.gguf in the models directory.
+    #[arg(long, value_name = "GGUF")]
+    reader: Option<PathBuf>,
+    /// The embedder's model; default: all-minilm-l6-v2-f32.gguf in the models directory.
+    #[arg(long, value_name = "GGUF")]
+    embedder: Option<PathBuf>,
+    /// Directory for request-path.md and request-path.jsonl; default: bench/results.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Directory for readings and filled stores, which take long to make; default: bench/cache.
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+}
+
+impl From<RequestPathArguments> for RequestPathOptions {
+    fn from(arguments: RequestPathArguments) -> Self {
+        const MILLION: u32 = 1_000_000;
+        let bench = locate::repository().join("bench");
+        let mut sizes = arguments.sizes;
+        sizes.extend(arguments.million.then_some(MILLION));
+        sizes.sort_unstable();
+        sizes.dedup();
+        Self {
+            sizes: sizes.into_iter().map(|size| size as usize).collect(),
+            requests: usize::from(arguments.requests),
+            data: arguments.data.unwrap_or_else(locate::locomo),
+            conversations: arguments.conversations,
+            reader: arguments
+                .reader
+                .unwrap_or_else(|| locate::models().join(locate::READER)),
+            embedder: arguments
+                .embedder
+                .unwrap_or_else(|| locate::models().join(locate::EMBEDDER)),
+            program: locate::mainpoint(),
+            out: arguments.out.unwrap_or_else(|| bench.join("results")),
+            cache: arguments.cache.unwrap_or_else(|| bench.join("cache")),
+        }
+    }
+}
