@@ -26,6 +26,21 @@ struct Section {
     table: Table,
 }
 
+/// One measured value with its unit, as a line of a `.jsonl` file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Figure {
+    /// The benchmark.
+    pub(crate) bench: String,
+    /// The measure.
+    pub(crate) metric: String,
+    /// What was measured.
+    pub(crate) arm: String,
+    /// The measured value.
+    pub(crate) value: f64,
+    /// What it is counted in.
+    pub(crate) unit: &'static str,
+}
+
 /// One measured value, as a line of a `.jsonl` file.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Row {
@@ -106,6 +121,20 @@ impl Report {
             ));
         }
         text
+    }
+}
+
+impl Figure {
+    /// A figure, rounded to three digits behind the point, which is more than rounds have in common.
+    #[must_use]
+    pub(crate) fn new(bench: &str, (metric, arm): (&str, &str), value: f64, unit: &'static str) -> Self {
+        Self {
+            bench: bench.to_owned(),
+            metric: metric.to_owned(),
+            arm: arm.to_owned(),
+            value: (value * 1e3).round() / 1e3,
+            unit,
+        }
     }
 }
 

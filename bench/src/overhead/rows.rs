@@ -2,29 +2,13 @@
 //!
 //! It must not know how anything was measured.
 
-use serde::Serialize;
-
 use super::arms::Arm;
 use super::bodies::Size;
 use super::figures::Spread;
 use super::results::{Cell, Results};
 use super::slow::Slow;
 use super::streams::{Percentiles, Seen};
-
-/// One measured value, as a line of a `.jsonl` file.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct OverheadRow {
-    /// The benchmark.
-    pub(super) bench: &'static str,
-    /// The measure; of a load with `/` and its body and `/c` and its connections behind it.
-    pub(super) metric: String,
-    /// The proxy.
-    pub(super) arm: &'static str,
-    /// The measured value; over several rounds their median.
-    pub(super) value: f64,
-    /// What the value counts.
-    pub(super) unit: &'static str,
-}
+use crate::report::Figure;
 
 /// The figures that proxies are compared by: a request's cost beyond its work.
 pub(super) const PASS_THROUGH: &str = "pass-through";
@@ -39,7 +23,7 @@ const BUSY: (Size, u32) = (Size::Small, 16);
 
 /// All rows: first what mainpoint is judged by.
 #[must_use]
-pub(super) fn rows(results: &Results) -> Vec<OverheadRow> {
+pub(super) fn rows(results: &Results) -> Vec<Figure> {
     let mut rows = ratios(results);
     for (arm, (before, after)) in &results.resident {
         if *arm != Arm::Direct {
@@ -57,7 +41,7 @@ pub(super) fn rows(results: &Results) -> Vec<OverheadRow> {
     rows
 }
 
-fn ratios(results: &Results) -> Vec<OverheadRow> {
+fn ratios(results: &Results) -> Vec<Figure> {
     let ratio = |metric: &str, value: Option<f64>| {
         value.map(|value| row((PASS_THROUGH, metric), Arm::Mainpoint, (value, "ratio")))
     };
@@ -83,7 +67,7 @@ fn ratios(results: &Results) -> Vec<OverheadRow> {
     .collect()
 }
 
-fn load_rows(results: &Results, cell: Cell) -> Vec<OverheadRow> {
+fn load_rows(results: &Results, cell: Cell) -> Vec<Figure> {
     let Cell { size, connections, arm } = cell;
     let of = |metric: &str, spread: Option<Spread>, unit: &'static str| {
         let metric = format!("{metric}/{}/c{connections}", size.name());
@@ -105,7 +89,7 @@ fn load_rows(results: &Results, cell: Cell) -> Vec<OverheadRow> {
     .collect()
 }
 
-fn stream_rows(arm: Arm, seen: &Seen) -> Vec<OverheadRow> {
+fn stream_rows(arm: Arm, seen: &Seen) -> Vec<Figure> {
     let first = Percentiles::of(&seen.first_ms);
     let delay = Percentiles::of(&seen.delays_ms);
     let of = |metric: &str, value: f64| row((STREAMS, metric), arm, (value, "ms"));
@@ -119,7 +103,7 @@ fn stream_rows(arm: Arm, seen: &Seen) -> Vec<OverheadRow> {
     first.into_iter().chain(delay).flatten().collect()
 }
 
-fn slow_rows(slow: &Slow) -> Vec<OverheadRow> {
+fn slow_rows(slow: &Slow) -> Vec<Figure> {
     let delays = |arm: Arm, delay: Percentiles| {
         [
             row((SLOW_STREAMS, "chunk_delay_p50_ms"), arm, (delay.p50_ms, "ms")),
@@ -151,15 +135,8 @@ fn slow_rows(slow: &Slow) -> Vec<OverheadRow> {
     rows
 }
 
-fn row((bench, metric): (&'static str, &str), arm: Arm, (value, unit): (f64, &'static str)) -> OverheadRow {
-    OverheadRow {
-        bench,
-        metric: metric.to_owned(),
-        arm: arm.name(),
-        // Three digits are more than rounds have in common.
-        value: (value * 1e3).round() / 1e3,
-        unit,
-    }
+fn row((bench, metric): (&str, &str), arm: Arm, (value, unit): (f64, &'static str)) -> Figure {
+    Figure::new(bench, (metric, arm.name()), value, unit)
 }
 
 #[cfg(test)]
@@ -167,8 +144,8 @@ mod tests {
     use super::super::results::tests::results;
     use super::*;
 
-    fn value(rows: &[OverheadRow], bench: &str, metric: &str, arm: Arm) -> Option<f64> {
-        let wanted = |row: &&OverheadRow| row.bench == bench && row.metric == metric && row.arm == arm.name();
+    fn value(rows: &[Figure], bench: &str, metric: &str, arm: Arm) -> Option<f64> {
+        let wanted = |row: &&Figure| row.bench == bench && row.metric == metric && row.arm == arm.name();
         rows.iter().find(wanted).map(|row| row.value)
     }
 

@@ -27,6 +27,7 @@ use crate::BenchError;
 use crate::cache::{Cache, write_whole};
 use crate::recall::reading::Library;
 pub use crate::reference::CONVERSATIONS;
+use crate::report::write_rows;
 
 /// What to measure and where to put the results.
 #[derive(Debug, Clone)]
@@ -77,7 +78,7 @@ pub async fn run(options: &RequestPathOptions) -> Result<(), BenchError> {
         let (mut report, figures) = present(options, &measured);
         let markdown = report.markdown("What the memory adds to a request");
         write_whole(&options.out.join("request-path.md"), markdown.as_bytes())?;
-        figures::write(&options.out.join("request-path.jsonl"), &figures)?;
+        write_rows(&options.out.join("request-path.jsonl"), &figures)?;
         if measured.len() == options.sizes.len() {
             anstream::println!("{}", report.terminal());
         }

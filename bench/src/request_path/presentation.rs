@@ -4,12 +4,12 @@
 
 use comfy_table::Table;
 
-use super::figures::{Figure, Times};
+use super::figures::Times;
 use super::playing::{Phase, Played};
 use super::searching::NEIGHBOURS;
 use super::{Measured, RequestPathOptions};
 use crate::metrics::as_float;
-use crate::report::{Report, table};
+use crate::report::{Figure, Report, table};
 
 /// The arm that every figure of the whole product has.
 const PRODUCT: &str = "mainpoint";
