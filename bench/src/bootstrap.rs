@@ -90,8 +90,8 @@ impl Interval {
     }
 }
 
-/// The value that `thousandths` of the ascending `values` lie below, by the nearest rank.
-fn quantile(values: &[f64], thousandths: usize) -> Option<f64> {
+/// The value that `thousandths` of the ascending `values` do not exceed, by the nearest rank; nothing without any.
+pub(crate) fn quantile(values: &[f64], thousandths: usize) -> Option<f64> {
     let rank = (values.len() * thousandths).div_ceil(1000);
     values.get(rank.saturating_sub(1)).copied()
 }

@@ -8,6 +8,8 @@ use clap::Args;
 use mainpoint_bench::locate;
 use mainpoint_bench::reader_speed::ReaderSpeedOptions;
 
+use super::models::ModelArguments;
+
 /// What is read, and by how many threads.
 #[derive(Debug, Args)]
 pub(crate) struct ReaderArguments {
@@ -24,12 +26,8 @@ pub(crate) struct ReaderArguments {
     /// Rounds that count; one more goes before them.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// The reader's model; default: gemma-3-270m-q4_k_m.gguf in the models directory.
-    #[arg(long, value_name = "GGUF")]
-    reader: Option<PathBuf>,
-    /// The embedder's model; default: all-minilm-l6-v2-f32.gguf in the models directory.
-    #[arg(long, value_name = "GGUF")]
-    embedder: Option<PathBuf>,
+    #[command(flatten)]
+    models: ModelArguments,
     /// Directory for reader.md and reader.jsonl; default: bench/results.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -38,17 +36,14 @@ pub(crate) struct ReaderArguments {
 impl From<ReaderArguments> for ReaderSpeedOptions {
     fn from(arguments: ReaderArguments) -> Self {
         let counts = |counts: Vec<u16>| counts.into_iter().map(usize::from).collect();
+        let (reader, embedder) = arguments.models.paths();
         Self {
             data: arguments.data.unwrap_or_else(locate::locomo),
             sizes: counts(arguments.sizes),
             threads: counts(arguments.threads),
             rounds: usize::from(arguments.rounds),
-            reader: arguments
-                .reader
-                .unwrap_or_else(|| locate::models().join(locate::READER)),
-            embedder: arguments
-                .embedder
-                .unwrap_or_else(|| locate::models().join(locate::EMBEDDER)),
+            reader,
+            embedder,
             out: arguments
                 .out
                 .unwrap_or_else(|| locate::repository().join("bench/results")),

@@ -8,6 +8,8 @@ use clap::Args;
 use mainpoint_bench::locate;
 use mainpoint_bench::recall::{self, DataSet, RecallOptions};
 
+use super::models::ModelArguments;
+
 /// What recall is measured on.
 #[derive(Debug, Args)]
 pub(crate) struct RecallArguments {
@@ -21,12 +23,8 @@ pub(crate) struct RecallArguments {
     /// Conversations to report on; default: all but those of --heads. Without --data, those of the LoCoMo file.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     conversations: Vec<String>,
-    /// The reader's model; default: gemma-3-270m-q4_k_m.gguf in the models directory.
-    #[arg(long, value_name = "GGUF")]
-    reader: Option<PathBuf>,
-    /// The embedder's model; default: all-minilm-l6-v2-f32.gguf in the models directory.
-    #[arg(long, value_name = "GGUF")]
-    embedder: Option<PathBuf>,
+    #[command(flatten)]
+    models: ModelArguments,
     /// Directory for recall.md and recall.jsonl; default: bench/results.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -38,15 +36,12 @@ pub(crate) struct RecallArguments {
 impl From<RecallArguments> for RecallOptions {
     fn from(arguments: RecallArguments) -> Self {
         let bench = locate::repository().join("bench");
+        let (reader, embedder) = arguments.models.paths();
         Self {
             sets: data_sets(arguments.data, &arguments.conversations),
             heads: arguments.heads,
-            reader: arguments
-                .reader
-                .unwrap_or_else(|| locate::models().join(locate::READER)),
-            embedder: arguments
-                .embedder
-                .unwrap_or_else(|| locate::models().join(locate::EMBEDDER)),
+            reader,
+            embedder,
             out: arguments.out.unwrap_or_else(|| bench.join("results")),
             cache: arguments.cache.unwrap_or_else(|| bench.join("cache")),
         }

@@ -8,6 +8,8 @@ use clap::Args;
 use mainpoint_bench::locate;
 use mainpoint_bench::request_path::{self, RequestPathOptions};
 
+use super::models::ModelArguments;
+
 /// How much memory there is, and what it is made of.
 #[derive(Debug, Args)]
 pub(crate) struct RequestPathArguments {
@@ -32,12 +34,8 @@ pub(crate) struct RequestPathArguments {
     /// Conversations of it that rows are made of.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values = request_path::CONVERSATIONS)]
     conversations: Vec<String>,
-    /// The reader's model; default: gemma-3-270m-q4_k_m.gguf in the models directory.
-    #[arg(long, value_name = "GGUF")]
-    reader: Option<PathBuf>,
-    /// The embedder's model; default: all-minilm-l6-v2-f32.gguf in the models directory.
-    #[arg(long, value_name = "GGUF")]
-    embedder: Option<PathBuf>,
+    #[command(flatten)]
+    models: ModelArguments,
     /// Directory for request-path.md and request-path.jsonl; default: bench/results.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -54,17 +52,14 @@ impl From<RequestPathArguments> for RequestPathOptions {
         sizes.extend(arguments.million.then_some(MILLION));
         sizes.sort_unstable();
         sizes.dedup();
+        let (reader, embedder) = arguments.models.paths();
         Self {
             sizes: sizes.into_iter().map(|size| size as usize).collect(),
             requests: usize::from(arguments.requests),
             data: arguments.data.unwrap_or_else(locate::locomo),
             conversations: arguments.conversations,
-            reader: arguments
-                .reader
-                .unwrap_or_else(|| locate::models().join(locate::READER)),
-            embedder: arguments
-                .embedder
-                .unwrap_or_else(|| locate::models().join(locate::EMBEDDER)),
+            reader,
+            embedder,
             program: locate::mainpoint(),
             out: arguments.out.unwrap_or_else(|| bench.join("results")),
             cache: arguments.cache.unwrap_or_else(|| bench.join("cache")),

@@ -30,13 +30,6 @@ impl Spread {
     }
 }
 
-/// The value that a share of `per_mille` thousandths of the sorted values does not exceed; nothing without any.
-#[must_use]
-pub(super) fn percentile(sorted: &[f64], per_mille: usize) -> Option<f64> {
-    let rank = (sorted.len() * per_mille).div_ceil(1000);
-    sorted.get(rank.saturating_sub(1)).copied()
-}
-
 /// A count as a floating-point number; those of 2⁵³ and more lose their last digits.
 #[must_use]
 pub(super) fn whole(count: u64) -> f64 {
@@ -46,6 +39,7 @@ pub(super) fn whole(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bootstrap::quantile;
 
     #[test]
     fn the_median_of_an_even_count_lies_between_two_values() {
@@ -63,9 +57,9 @@ mod tests {
     #[test]
     fn a_percentile_is_one_of_the_values() {
         let sorted: Vec<f64> = (1..=200).map(f64::from).collect();
-        assert_eq!(percentile(&sorted, 500), Some(100.0));
-        assert_eq!(percentile(&sorted, 990), Some(198.0));
-        assert_eq!(percentile(&sorted[..1], 990), Some(1.0));
-        assert_eq!(percentile(&[], 500), None);
+        assert_eq!(quantile(&sorted, 500), Some(100.0));
+        assert_eq!(quantile(&sorted, 990), Some(198.0));
+        assert_eq!(quantile(&sorted[..1], 990), Some(1.0));
+        assert_eq!(quantile(&[], 500), None);
     }
 }

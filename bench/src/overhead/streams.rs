@@ -9,10 +9,10 @@ use reqwest::Client;
 
 use super::bodies::stream_request;
 use super::destination::Destination;
-use super::figures::percentile;
 use super::plan::Streams;
 use super::stamps::{milliseconds, now, sent_at};
 use crate::BenchError;
+use crate::bootstrap::quantile;
 
 /// What the readers of streams have seen.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -39,8 +39,8 @@ impl Percentiles {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         Some(Self {
-            p50_ms: percentile(&sorted, 500)?,
-            p99_ms: percentile(&sorted, 990)?,
+            p50_ms: quantile(&sorted, 500)?,
+            p99_ms: quantile(&sorted, 990)?,
         })
     }
 }

@@ -4,6 +4,8 @@
 
 use serde::Serialize;
 
+use crate::bootstrap;
+
 /// A figure over several rounds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Spread {
@@ -103,10 +105,9 @@ fn sorted(mut values: Vec<f64>) -> Vec<f64> {
 /// The smallest of the sorted values that so many per cent do not exceed; the mean of the two in the middle for the median
 /// of an even number; 0 for none.
 fn quantile(sorted: &[f64], percent: usize) -> f64 {
-    let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
-    let value = sorted.get(place).copied().unwrap_or(0.0);
+    let value = bootstrap::quantile(sorted, percent * 10).unwrap_or(0.0);
     if percent == 50 && sorted.len().is_multiple_of(2) {
-        return f64::midpoint(value, sorted.get(place + 1).copied().unwrap_or(value));
+        return f64::midpoint(value, sorted.get(sorted.len() / 2).copied().unwrap_or(value));
     }
     value
 }

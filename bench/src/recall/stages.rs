@@ -12,7 +12,7 @@ use super::rankings::Material;
 use super::reading::Library;
 use super::reranking;
 use crate::BenchError;
-use crate::bootstrap::Interval;
+use crate::bootstrap::{self, Interval};
 use crate::report::{Row, table};
 
 /// Milliseconds of each stage, sorted.
@@ -122,8 +122,7 @@ impl Timed {
 
 /// The smallest of the sorted values that so many per cent do not exceed; 0 for none.
 fn quantile(sorted: &[f64], percent: usize) -> f64 {
-    let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
-    sorted.get(place).copied().unwrap_or(0.0)
+    bootstrap::quantile(sorted, percent * 10).unwrap_or(0.0)
 }
 
 #[cfg(test)]

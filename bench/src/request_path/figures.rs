@@ -2,6 +2,8 @@
 //!
 //! It must not know what was measured.
 
+use crate::bootstrap::quantile;
+
 /// Times in milliseconds, ascending.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Times(Vec<f64>);
@@ -21,8 +23,7 @@ impl Times {
 
     /// The smallest time that so many per cent do not exceed; 0 for none.
     fn quantile(&self, percent: usize) -> f64 {
-        let place = (self.0.len() * percent).div_ceil(100).saturating_sub(1);
-        self.0.get(place).copied().unwrap_or(0.0)
+        quantile(&self.0, percent * 10).unwrap_or(0.0)
     }
 }
 
