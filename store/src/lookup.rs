@@ -122,7 +122,7 @@ pub(crate) async fn points(
         .concat();
     let place: HashMap<TurnId, usize> = match within {
         Within::Conversation(ids) => ids.iter().enumerate().map(|(place, id)| (*id, place)).collect(),
-        Within::Scope | Within::ScopeBut(_) => HashMap::new(),
+        Within::Scope | Within::ScopeWith(_) => HashMap::new(),
     };
     points.sort_by_key(|point| (place.get(&point.turn).copied(), point.turn, point.passage));
     Ok(points)

@@ -112,13 +112,9 @@ impl Presence {
         ids.iter().any(|id| turns.pending.get(id) == Some(&Pending::Completed))
     }
 
-    /// Whether any other turn of the scope is completed and in the journal only.
-    pub(crate) fn has_completed_but(&self, scope: &Scope, known: &HashSet<TurnId>) -> bool {
-        let Some(turns) = self.scopes.get(scope).filter(|turns| turns.completed > 0) else {
-            return false;
-        };
-        let mut completed = turns.pending.iter().filter(|(_, state)| **state == Pending::Completed);
-        completed.any(|(id, _)| !known.contains(id))
+    /// Whether any turn of the scope is completed and in the journal only.
+    pub(crate) fn has_any_completed(&self, scope: &Scope) -> bool {
+        self.scopes.get(scope).is_some_and(|turns| turns.completed > 0)
     }
 
     /// The turns of a scope that only the journal knows.
@@ -295,12 +291,12 @@ mod tests {
         presence.set_pending(&scope, id(2), Pending::Accepted);
         presence.set_pending(&scope, id(2), Pending::Completed);
         assert_eq!((presence.accepted_len(), presence.completed_len()), (1, 1));
-        assert!(presence.has_completed_but(&scope, &HashSet::new()));
-        assert!(!presence.has_completed_but(&scope, &HashSet::from([id(2)])));
+        assert!(presence.has_any_completed(&scope));
         assert!(presence.has_completed(&scope, &[id(2)]));
         assert!(!presence.has_completed(&scope, &[id(1)]));
         presence.set_stored(&scope, id(2), id(0));
         assert_eq!((presence.accepted_len(), presence.completed_len()), (1, 0));
+        assert!(!presence.has_any_completed(&scope));
         assert_eq!(presence.state(&scope, id(2)), Some(State::Stored));
         assert_eq!(presence.state(&scope, id(3)), None);
     }

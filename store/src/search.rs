@@ -130,7 +130,7 @@ async fn dense(
     search = match (&query.within, comparison) {
         // A conversation is a few thousand rows at most: exact, whatever the table has grown to.
         (Within::Conversation(_), _) | (_, Comparison::Exact) => search.bypass_vector_index(),
-        (Within::Scope | Within::ScopeBut(_), Comparison::Indexed) => {
+        (Within::Scope | Within::ScopeWith(_), Comparison::Indexed) => {
             search.nprobes(PARTITIONS).map_err(failed())?.refine_factor(REFINE)
         }
     };

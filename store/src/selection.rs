@@ -3,7 +3,6 @@
 //! Responsible for: making pending rows visible, pinning a version, and the filter that says exactly "these turns" and
 //! stays fast for thousands of them. Must not know: what is done with the points.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use lancedb::Table;
@@ -27,8 +26,9 @@ pub enum Within {
     Conversation(Vec<TurnId>),
     /// Everything in the scope.
     Scope,
-    /// Everything in the scope; whether these turns are among it does not matter, because they are at hand already.
-    ScopeBut(HashSet<TurnId>),
+    /// Everything in the scope that LanceDB has, with these turns for sure. Other turns that were completed within the last
+    /// flush interval may be missing: no answer waits for them.
+    ScopeWith(Vec<TurnId>),
 }
 
 /// The points of a query.
@@ -49,7 +49,7 @@ pub(crate) async fn select<'a>(
     let ids = match within {
         Within::Conversation(ids) if ids.is_empty() => return Ok(None),
         Within::Conversation(ids) => Some(ids.as_slice()),
-        Within::Scope | Within::ScopeBut(_) => None,
+        Within::Scope | Within::ScopeWith(_) => None,
     };
     writer::commit_for(shared, scope, within).await?;
     if ids.is_some_and(|ids| ids.len() >= MANY) {

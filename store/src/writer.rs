@@ -36,9 +36,8 @@ pub(crate) async fn flush(shared: &Arc<Shared>) -> Result<(), StoreError> {
 /// Makes pending rows visible to queries if any of them could be an answer.
 pub(crate) async fn commit_for(shared: &Arc<Shared>, scope: &Scope, within: &Within) -> Result<(), StoreError> {
     let is_wanted = match within {
-        Within::Conversation(ids) => shared.presence().has_completed(scope, ids),
-        Within::Scope => shared.presence().has_completed_but(scope, &HashSet::new()),
-        Within::ScopeBut(known) => shared.presence().has_completed_but(scope, known),
+        Within::Conversation(ids) | Within::ScopeWith(ids) => shared.presence().has_completed(scope, ids),
+        Within::Scope => shared.presence().has_any_completed(scope),
     };
     if is_wanted {
         commit(shared).await?;

@@ -316,6 +316,23 @@ impl StartedProxy {
         .await;
     }
 
+    /// Waits until every turn that came has been read, and searches of other conversations find it.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub async fn everything_searchable(&self) {
+        self.everything_read().await;
+        wait_until("every turn is flushed", READING, || async {
+            let metrics = self.metrics().await;
+            assert!(
+                metrics.has("mainpoint_unflushed_turns"),
+                "the metrics say nothing about the store"
+            );
+            metrics.sum("mainpoint_unflushed_turns", &[]) == 0.0
+        })
+        .await;
+    }
+
     /// Really stops a part of the process: `reader`, `embedder` or `store`.
     ///
     /// # Panics

@@ -16,7 +16,7 @@ mod resume;
 use std::time::Duration;
 
 use mainpoint_engine::{Engine, EngineStatus};
-use mainpoint_store::{LedgerEntry, Point, Scope, Store, Turn, TurnId, Within};
+use mainpoint_store::{LedgerEntry, Point, Scope, Store, StoreStatus, Turn, TurnId, Within};
 use serde::Deserialize;
 
 pub(crate) use importing::{Imported, Importing};
@@ -115,6 +115,11 @@ impl Memory {
     /// What the engine says about itself.
     pub(crate) fn engine_status(&self) -> EngineStatus {
         self.engine.status()
+    }
+
+    /// What the store says about itself.
+    pub(crate) fn store_status(&self) -> StoreStatus {
+        self.store.status()
     }
 
     /// Really stops a part.

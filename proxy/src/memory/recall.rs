@@ -136,7 +136,7 @@ impl Recall<'_> {
 
     fn within(&self, question: &Question<'_>) -> Within {
         if self.config.across_conversations {
-            Within::ScopeBut(question.kept.clone())
+            Within::ScopeWith(question.dropped.clone())
         } else {
             Within::Conversation(question.dropped.clone())
         }

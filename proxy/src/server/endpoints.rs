@@ -58,6 +58,7 @@ pub(crate) fn metrics(shared: &Shared, request: &Request<Incoming>) -> Result<Re
     reading(request)?;
     if let Some(memory) = &shared.memory {
         telemetry::metrics::engine(&memory.engine_status());
+        telemetry::metrics::store(&memory.store_status());
     }
     Ok(response(
         StatusCode::OK,

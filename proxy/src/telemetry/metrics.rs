@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::stopwatch::Laps;
 use mainpoint_engine::EngineStatus;
+use mainpoint_store::StoreStatus;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
@@ -22,6 +23,7 @@ const READER_TOKENS: &str = "mainpoint_reader_tokens_total";
 const READER_SPEED: &str = "mainpoint_reader_tokens_per_second";
 const READER_QUEUE: &str = "mainpoint_reader_queue_depth";
 const BACKLOG: &str = "mainpoint_backlog_turns";
+const UNFLUSHED: &str = "mainpoint_unflushed_turns";
 const FAILURES: &str = "mainpoint_failures_total";
 
 /// The process's recorder, installed by the first call.
@@ -98,6 +100,11 @@ pub(crate) fn engine(status: &EngineStatus) {
     gauge!(READER_QUEUE).set(status.reader_queue as f64);
 }
 
+/// What the store says about itself; called before rendering.
+pub(crate) fn store(status: &StoreStatus) {
+    gauge!(UNFLUSHED).set(status.unflushed_turns as f64);
+}
+
 const SECONDS: [f64; 14] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
 ];
@@ -138,6 +145,10 @@ fn describe() {
     describe_gauge!(
         BACKLOG,
         "Turns taken in and not yet read; 0 means that everything is read."
+    );
+    describe_gauge!(
+        UNFLUSHED,
+        "Turns read and not yet found by searches of other conversations; the store's next flush takes them."
     );
     describe_counter!(FAILURES, "Failures that clients did not see, by kind.");
     for kind in [

@@ -32,7 +32,7 @@ async fn recall_across_conversations_finds_the_callers_own_memories_and_nobody_e
     for caller in callers {
         chat(&proxy, caller, &asking).await;
     }
-    proxy.everything_read().await;
+    proxy.everything_searchable().await;
 
     for (index, caller) in callers.into_iter().enumerate() {
         let answer = chat(&proxy, caller, &asking).await;
