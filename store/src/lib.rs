@@ -22,8 +22,9 @@
 //! # Read your writes
 //!
 //! Rows between 2 and 3 are visible to every reader. [`Store::read_turns`], [`Store::turns`] and
-//! [`Store::neighbours`] look into the journal as well; [`Store::search`] and [`Store::points`] first move pending rows
-//! into LanceDB, and only if a pending row could be an answer to that very call. Merging pending rows in memory instead
+//! [`Store::neighbours`] look into the journal as well; [`Store::search`], [`Store::snapshot`] and [`Store::points`] first
+//! move pending rows into LanceDB, and only if a pending row could be an answer to that very call ([`Within::ScopeWith`]
+//! names those that it waits for). Merging pending rows in memory instead
 //! would need a second BM25 whose scores are not comparable with those of the index. The flush on demand is rare
 //! in practice (a request asks for turns that have left the prompt, the pending ones are the newest), it is
 //! coalesced (callers that arrive meanwhile find their rows already written), and it does not wait for the disk.
@@ -76,6 +77,6 @@ pub use error::StoreError;
 pub use ledger::{LedgerEntry, LedgerKind};
 pub use maintenance::{MaintenanceReport, TableMaintenance};
 pub use record::{Point, Scope, Span, Turn, TurnId};
-pub use search::{Hit, SearchQuery, SearchResult};
+pub use search::{Contents, Found, Hit, Passage, Ranking, SearchQuery, SearchResult, Snapshot};
 pub use selection::Within;
 pub use store::{Store, StoreStatus};

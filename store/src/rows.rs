@@ -19,6 +19,7 @@ use chrono::DateTime;
 use crate::error::StoreError;
 use crate::record::{Point, Scope, Span, Turn, TurnId};
 use crate::schema::{self, column};
+use crate::search::{Contents, Passage};
 
 /// A turn that has been read, with its main points: what the journal hands to LanceDB.
 #[derive(Debug, Clone, PartialEq)]
@@ -170,6 +171,29 @@ pub(crate) fn points_from_batch(batch: &RecordBatch) -> Result<Vec<Point>, Store
                 text: text.value(row).to_owned(),
                 vector: numbers.values().to_vec(),
                 keys: keys.value(row).to_vec(),
+            })
+        })
+        .collect()
+}
+
+/// The passages of a batch that holds the columns that `contents` needs.
+pub(crate) fn passages_from_batch(batch: &RecordBatch, contents: Contents) -> Result<Vec<Passage>, StoreError> {
+    let turn = identifier_column(batch, column::TURN)?;
+    let (passage, text) = (numbers(batch, column::PASSAGE)?, strings(batch, column::TEXT)?);
+    let keys: Option<&LargeBinaryArray> = match contents {
+        Contents::Text => None,
+        Contents::TextAndKeys => {
+            let keys = array(batch, column::KEYS)?.as_binary_opt();
+            Some(keys.ok_or_else(|| wrong_type(column::KEYS))?)
+        }
+    };
+    (0..batch.num_rows())
+        .map(|row| {
+            Ok(Passage {
+                turn: turn_id(turn.value(row))?,
+                passage: passage.value(row),
+                text: text.value(row).to_owned(),
+                keys: keys.map(|keys| keys.value(row).to_vec()).unwrap_or_default(),
             })
         })
         .collect()

@@ -1,24 +1,26 @@
 //! Searching main points.
 //!
-//! Responsible for: the dense and the lexical ranking and the points behind them, all from one version of the table.
+//! Responsible for: the dense and the lexical ranking and the passages behind them, all from one version of the table.
 //! Must not know: attention scores, how rankings are fused, what is pending.
 //!
 //! Filters are prefilters: LanceDB's `only_if` sets Lance's `prefilter` unless `postfilter` is asked for, for vector and
-//! for full-text queries alike, so the ranking is over the rows that match and never comes back short.
+//! for full-text queries alike, so the ranking is over the rows that match and never comes back short. A ranking names
+//! rows only, since reading a column of a few hundred rows costs as much as ranking a hundred thousand of them; which
+//! passages the rows are is read once for both rankings.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use futures::TryStreamExt;
+use lancedb::DistanceType;
 use lancedb::index::scalar::{FtsQuery, FullTextSearchQuery, MatchQuery};
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
-use lancedb::{DistanceType, Table};
 
 use crate::error::StoreError;
-use crate::record::{Point, Scope, TurnId};
+use crate::record::{Scope, TurnId};
 use crate::rows;
 use crate::schema::column;
 use crate::selection::{self, Selection, Within};
@@ -27,9 +29,8 @@ use crate::shared::Shared;
 const DISTANCE: &str = "_distance";
 const SCORE: &str = "_score";
 const ROW_ID: &str = "_rowid";
-/// With a vector index: partitions looked into, and how many times `limit` candidates are compared exactly.
-const PARTITIONS: usize = 32;
-const REFINE: u32 = 4;
+/// With a vector index: partitions looked into.
+pub(crate) const PARTITIONS: usize = 32;
 /// Bytes of the question that lexical search reads; a question is a message, and a message may be a whole book.
 const MAX_TEXT_BYTES: usize = 16 << 10;
 
@@ -59,15 +60,47 @@ pub struct Hit {
     pub score: f32,
 }
 
-/// The answer to a [`SearchQuery`].
-#[derive(Debug, Clone, PartialEq)]
+/// What both searches found.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct SearchResult {
     /// By cosine similarity, best first. Empty for a vector of zeros.
     pub dense: Vec<Hit>,
     /// By BM25, best first. Empty for a text without words (or with stop words only).
     pub lexical: Vec<Hit>,
-    /// Every point of either ranking once, by turn and passage.
-    pub points: Vec<Point>,
+}
+
+/// A passage that was found, with what ranks and quotes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Passage {
+    /// The turn.
+    pub turn: TurnId,
+    /// The passage within it, from 0.
+    pub passage: u32,
+    /// Its words, or its main point where only that is kept.
+    pub text: String,
+    /// Attention keys, opaque to the store; empty unless [`Contents::TextAndKeys`] was asked for.
+    pub keys: Vec<u8>,
+}
+
+/// What of a passage is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// Its text.
+    Text,
+    /// Its attention keys, too; they are by far the largest part of it.
+    TextAndKeys,
+}
+
+/// Rows by their score, best first; [`Snapshot::identify`] tells which passages they are.
+#[derive(Debug, Default)]
+pub struct Ranking(Vec<(u64, f32)>);
+
+/// What was found, and where it lies in the snapshot that it was found in.
+#[derive(Debug)]
+pub struct Found {
+    /// The passages by their scores.
+    pub hits: SearchResult,
+    rows: Vec<u64>,
 }
 
 /// How the vectors of a whole scope are compared with the question's.
@@ -79,145 +112,223 @@ pub(crate) enum Comparison {
     Exact,
 }
 
-/// Runs a query on the newest version of the table of points.
-pub(crate) async fn run(
-    shared: &Arc<Shared>,
-    query: &SearchQuery,
+/// A part of a scope as it is at one moment, to be searched step by step. As long as it lives, nothing that it refers to
+/// leaves the disk.
+pub struct Snapshot<'a> {
+    /// `None` if the part is empty by itself.
+    selection: Option<Selection<'a>>,
     comparison: Comparison,
-) -> Result<SearchResult, StoreError> {
-    let Some(selection) = selection::select(shared, &query.scope, &query.within).await? else {
-        return Ok(SearchResult {
-            dense: vec![],
-            lexical: vec![],
-            points: vec![],
-        });
+    vector_width: usize,
+}
+
+/// Takes a snapshot of a part of a scope.
+pub(crate) async fn snapshot<'a>(
+    shared: &'a Arc<Shared>,
+    scope: &Scope,
+    within: &Within,
+) -> Result<Snapshot<'a>, StoreError> {
+    let comparison = match within {
+        // A conversation is a few thousand rows at most: exact, whatever the table has grown to.
+        Within::Conversation(_) => Comparison::Exact,
+        Within::Scope | Within::ScopeWith(_) => Comparison::Indexed,
     };
-    let (dense, lexical) = futures::try_join!(dense(&selection, query, comparison), lexical(&selection, query))?;
-    let rows: HashSet<u64> = dense.iter().chain(&lexical).map(|ranked| ranked.row).collect();
-    let points = by_row(&selection.points, rows.into_iter().collect()).await?;
-    Ok(SearchResult {
-        dense: hits(dense),
-        lexical: hits(lexical),
-        points,
+    Ok(Snapshot {
+        selection: selection::select(shared, scope, within).await?,
+        comparison,
+        vector_width: shared.tables.vector_width,
     })
 }
 
-struct Ranked {
-    hit: Hit,
-    row: u64,
-}
-
-async fn dense(
-    selection: &Selection<'_>,
-    query: &SearchQuery,
-    comparison: Comparison,
-) -> Result<Vec<Ranked>, StoreError> {
-    let failed = || StoreError::lance("search by vector");
-    if query.vector.iter().all(|number| *number == 0.0) {
-        return Ok(Vec::new());
-    }
-    let mut search = selection
-        .points
-        .query()
-        .nearest_to(query.vector.as_slice())
-        .map_err(failed())?
-        .column(column::VECTOR)
-        .distance_type(DistanceType::Cosine)
-        .only_if_expr(selection.filter.clone())
-        .limit(query.limit)
-        .with_row_id()
-        .select(Select::columns(&[column::TURN, column::PASSAGE, DISTANCE]));
-    search = match (&query.within, comparison) {
-        // A conversation is a few thousand rows at most: exact, whatever the table has grown to.
-        (Within::Conversation(_), _) | (_, Comparison::Exact) => search.bypass_vector_index(),
-        (Within::Scope | Within::ScopeWith(_), Comparison::Indexed) => {
-            search.nprobes(PARTITIONS).map_err(failed())?.refine_factor(REFINE)
+impl Snapshot<'_> {
+    /// At most `limit` rows by the cosine similarity of their vectors, through the vector index where there is one (its
+    /// similarities are exact to about a hundredth). Empty for a vector of zeros.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidQuery`] for a limit of 0 or a vector of another width or with a number that is not finite, and
+    /// failures of LanceDB.
+    pub async fn by_vector(&self, vector: &[f32], limit: usize) -> Result<Ranking, StoreError> {
+        let failed = || StoreError::lance("search by vector");
+        self.check(vector)?;
+        check_limit(limit)?;
+        let Some(selection) = self.selection.as_ref() else {
+            return Ok(Ranking::default());
+        };
+        if vector.iter().all(|number| *number == 0.0) {
+            return Ok(Ranking::default());
         }
-    };
-    let stream = search.execute().await.map_err(failed())?;
-    let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(failed())?;
-    ranked(&batches, DISTANCE, |distance| 1.0 - distance)
-}
-
-async fn lexical(selection: &Selection<'_>, query: &SearchQuery) -> Result<Vec<Ranked>, StoreError> {
-    let failed = || StoreError::lance("search by words");
-    let text = query
-        .text
-        .get(..query.text.floor_char_boundary(MAX_TEXT_BYTES))
-        .unwrap_or_default();
-    if text.trim().is_empty() {
-        return Ok(Vec::new());
+        let search = selection
+            .points
+            .query()
+            .nearest_to(vector)
+            .map_err(failed())?
+            .column(column::VECTOR)
+            .distance_type(DistanceType::Cosine)
+            .only_if_expr(selection.filter.clone())
+            .limit(limit)
+            .with_row_id()
+            .select(Select::columns(&[DISTANCE]));
+        let search = match self.comparison {
+            Comparison::Exact => search.bypass_vector_index(),
+            Comparison::Indexed => search.nprobes(PARTITIONS).map_err(failed())?,
+        };
+        let stream = search.execute().await.map_err(failed())?;
+        let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(failed())?;
+        ranked(&batches, DISTANCE, |distance| 1.0 - distance)
     }
-    let terms = MatchQuery::new(text.to_owned()).with_column(Some(column::TEXT.to_owned()));
-    let search = selection
-        .points
-        .query()
-        .full_text_search(FullTextSearchQuery::new_query(FtsQuery::Match(terms)))
-        .only_if_expr(selection.filter.clone())
-        .limit(query.limit)
-        .with_row_id()
-        .select(Select::columns(&[column::TURN, column::PASSAGE, SCORE]));
-    let stream = search.execute().await.map_err(failed())?;
-    let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(failed())?;
-    ranked(&batches, SCORE, |score| score)
+
+    /// At most `limit` rows by BM25. Empty for a text without words (or with stop words only).
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidQuery`] for a limit of 0, and failures of LanceDB.
+    pub async fn by_words(&self, text: &str, limit: usize) -> Result<Ranking, StoreError> {
+        let failed = || StoreError::lance("search by words");
+        check_limit(limit)?;
+        let text = text
+            .get(..text.floor_char_boundary(MAX_TEXT_BYTES))
+            .unwrap_or_default();
+        let Some(selection) = self.selection.as_ref().filter(|_| !text.trim().is_empty()) else {
+            return Ok(Ranking::default());
+        };
+        let terms = MatchQuery::new(text.to_owned()).with_column(Some(column::TEXT.to_owned()));
+        let search = selection
+            .points
+            .query()
+            .full_text_search(FullTextSearchQuery::new_query(FtsQuery::Match(terms)))
+            .only_if_expr(selection.filter.clone())
+            .limit(limit)
+            .with_row_id()
+            .select(Select::columns(&[SCORE]));
+        let stream = search.execute().await.map_err(failed())?;
+        let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(failed())?;
+        ranked(&batches, SCORE, |score| score)
+    }
+
+    /// Which passages the rows of both rankings are.
+    ///
+    /// # Errors
+    /// Failures of LanceDB.
+    pub async fn identify(&self, dense: Ranking, lexical: Ranking) -> Result<Found, StoreError> {
+        let mut rows: Vec<u64> = dense.0.iter().chain(&lexical.0).map(|(row, _)| *row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let mut passages = HashMap::with_capacity(rows.len());
+        for batch in self.read(&rows, &[column::TURN, column::PASSAGE]).await? {
+            let turns = rows::identifiers_from(&batch, column::TURN)?;
+            let numbers = rows::numbers(&batch, column::PASSAGE)?.values();
+            let places = turns.into_iter().zip(numbers.iter().copied());
+            passages.extend(row_ids(&batch)?.iter().copied().zip(places));
+        }
+        let hits = |ranking: Ranking| {
+            let hits = ranking.0.into_iter().filter_map(|(row, score)| {
+                let (turn, passage) = passages.get(&row).copied()?;
+                Some(Hit { turn, passage, score })
+            });
+            best_first(hits.collect())
+        };
+        Ok(Found {
+            hits: SearchResult {
+                dense: hits(dense),
+                lexical: hits(lexical),
+            },
+            rows,
+        })
+    }
+
+    /// Every passage of either ranking once, by turn and passage.
+    ///
+    /// # Errors
+    /// Failures of LanceDB.
+    pub async fn passages(&self, found: &Found, contents: Contents) -> Result<Vec<Passage>, StoreError> {
+        let columns: &[&str] = match contents {
+            Contents::Text => &[column::TURN, column::PASSAGE, column::TEXT],
+            Contents::TextAndKeys => &[column::TURN, column::PASSAGE, column::TEXT, column::KEYS],
+        };
+        let mut passages = Vec::with_capacity(found.rows.len());
+        for batch in self.read(&found.rows, columns).await? {
+            passages.extend(rows::passages_from_batch(&batch, contents)?);
+        }
+        passages.sort_by_key(|passage| (passage.turn, passage.passage));
+        Ok(passages)
+    }
+
+    /// The same snapshot, its vectors compared one by one even where there is an index.
+    pub(crate) fn exactly(self) -> Self {
+        Self {
+            comparison: Comparison::Exact,
+            ..self
+        }
+    }
+
+    async fn read(&self, rows: &[u64], columns: &[&str]) -> Result<Vec<RecordBatch>, StoreError> {
+        let failed = || StoreError::lance("read points");
+        let Some(selection) = self.selection.as_ref().filter(|_| !rows.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let reading = selection
+            .points
+            .take_row_ids(rows.to_vec())
+            .with_row_id()
+            .select(Select::columns(columns));
+        let stream = reading.execute().await.map_err(failed())?;
+        stream.try_collect().await.map_err(failed())
+    }
+
+    fn check(&self, vector: &[f32]) -> Result<(), StoreError> {
+        let reason = if vector.len() != self.vector_width {
+            format!(
+                "its vector has {} numbers, the store holds {}",
+                vector.len(),
+                self.vector_width
+            )
+        } else if vector.iter().all(|number| number.is_finite()) {
+            return Ok(());
+        } else {
+            "its vector has a number that is not finite".to_owned()
+        };
+        Err(StoreError::InvalidQuery { reason })
+    }
 }
 
-/// Best first; equal scores by turn and passage, so that a ranking does not depend on how rows lie on disk.
+fn check_limit(limit: usize) -> Result<(), StoreError> {
+    if limit > 0 {
+        return Ok(());
+    }
+    Err(StoreError::InvalidQuery {
+        reason: "limit is 0, allowed is at least 1".to_owned(),
+    })
+}
+
+/// The rows of a ranking that have a score.
 fn ranked(
     batches: &[RecordBatch],
     score_column: &'static str,
     to_score: impl Fn(f32) -> f32,
-) -> Result<Vec<Ranked>, StoreError> {
+) -> Result<Ranking, StoreError> {
     let mut found = Vec::new();
     for batch in batches {
-        let turns = rows::identifiers_from(batch, column::TURN)?;
-        let passages = rows::numbers(batch, column::PASSAGE)?;
-        let scores = rows::scores(batch, score_column)?;
-        let ids = rows::array(batch, ROW_ID)?
-            .as_primitive_opt::<UInt64Type>()
-            .ok_or_else(|| StoreError::Unreadable {
-                what: "a row id is no number".to_owned(),
-            })?;
-        for (index, turn) in turns.into_iter().enumerate() {
-            let hit = Hit {
-                turn,
-                passage: passages.value(index),
-                score: to_score(scores.value(index)),
-            };
-            if hit.score.is_finite() {
-                found.push(Ranked {
-                    hit,
-                    row: ids.value(index),
-                });
-            }
-        }
+        let scores = rows::scores(batch, score_column)?.values().iter();
+        let scored = row_ids(batch)?.iter().copied().zip(scores.map(|score| to_score(*score)));
+        found.extend(scored.filter(|(_, score)| score.is_finite()));
     }
-    found.sort_by(|Ranked { hit: one, .. }, Ranked { hit: other, .. }| {
-        let place = |hit: &Hit| (hit.turn, hit.passage);
+    Ok(Ranking(found))
+}
+
+fn row_ids(batch: &RecordBatch) -> Result<&[u64], StoreError> {
+    let ids = rows::array(batch, ROW_ID)?.as_primitive_opt::<UInt64Type>();
+    let ids = ids.ok_or_else(|| StoreError::Unreadable {
+        what: "a row id is no number".to_owned(),
+    })?;
+    Ok(ids.values())
+}
+
+/// Best first; equal scores by turn and passage, so that a ranking does not depend on how rows lie on disk.
+fn best_first(mut hits: Vec<Hit>) -> Vec<Hit> {
+    let place = |hit: &Hit| (hit.turn, hit.passage);
+    hits.sort_by(|one, other| {
         other
             .score
             .total_cmp(&one.score)
             .then_with(|| place(one).cmp(&place(other)))
     });
-    Ok(found)
-}
-
-async fn by_row(table: &Table, rows: Vec<u64>) -> Result<Vec<Point>, StoreError> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let failed = || StoreError::lance("read points");
-    let stream = table.take_row_ids(rows).execute().await.map_err(failed())?;
-    let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(failed())?;
-    let points = batches
-        .iter()
-        .map(rows::points_from_batch)
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut points = points.concat();
-    points.sort_by_key(|point| (point.turn, point.passage));
-    Ok(points)
-}
-
-fn hits(ranked: Vec<Ranked>) -> Vec<Hit> {
-    ranked.into_iter().map(|ranked| ranked.hit).collect()
+    hits
 }

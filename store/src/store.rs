@@ -18,7 +18,7 @@ use crate::presence::Pending;
 use crate::record::{Point, Scope, Turn, TurnId};
 use crate::retain;
 use crate::rows::CompletedTurn;
-use crate::search::{self, Comparison, SearchQuery, SearchResult};
+use crate::search::{self, Hit, Ranking, SearchQuery, SearchResult, Snapshot};
 use crate::selection::Within;
 use crate::shared::Shared;
 use crate::tables::Tables;
@@ -140,26 +140,38 @@ impl Store {
         lookup::read_turns(&self.shared, scope, ids).await
     }
 
+    /// A part of a scope as it is now, to be searched step by step.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn snapshot(&self, scope: &Scope, within: &Within) -> Result<Snapshot<'_>, StoreError> {
+        self.shared.ensure_open()?;
+        search::snapshot(&self.shared, scope, within).await
+    }
+
     /// Ranks the main points of the part of a scope that the query names, by vector and by words.
     ///
     /// # Errors
     /// [`StoreError::InvalidQuery`] for a limit of 0 or a vector of another width or with a number that is not finite.
     /// Else see [`Store`].
     pub async fn search(&self, query: &SearchQuery) -> Result<SearchResult, StoreError> {
-        self.shared.ensure_open()?;
-        self.check(query)?;
-        search::run(&self.shared, query, Comparison::Indexed).await
+        let snapshot = self.snapshot(&query.scope, &query.within).await?;
+        let (dense, lexical) = futures::try_join!(
+            snapshot.by_vector(&query.vector, query.limit),
+            snapshot.by_words(&query.text, query.limit)
+        )?;
+        Ok(snapshot.identify(dense, lexical).await?.hits)
     }
 
-    /// As [`Store::search`], but compares the question with every vector even where there is a vector index: what the index
-    /// is measured by.
+    /// The dense ranking of [`Store::search`], with every vector compared even where there is a vector index: what the
+    /// index is measured by.
     ///
     /// # Errors
     /// As [`Store::search`].
-    pub async fn search_exactly(&self, query: &SearchQuery) -> Result<SearchResult, StoreError> {
-        self.shared.ensure_open()?;
-        self.check(query)?;
-        search::run(&self.shared, query, Comparison::Exact).await
+    pub async fn search_exactly(&self, query: &SearchQuery) -> Result<Vec<Hit>, StoreError> {
+        let snapshot = self.snapshot(&query.scope, &query.within).await?.exactly();
+        let dense = snapshot.by_vector(&query.vector, query.limit).await?;
+        Ok(snapshot.identify(dense, Ranking::default()).await?.hits.dense)
     }
 
     /// Main points with their keys, at most `limit` (which ones, when there are more, is not defined). In the order of
@@ -350,20 +362,6 @@ impl Store {
     async fn delete(&self, deletion: Deletion) -> Result<u64, StoreError> {
         self.shared.ensure_open()?;
         delete::delete(&self.shared, deletion).await
-    }
-
-    fn check(&self, query: &SearchQuery) -> Result<(), StoreError> {
-        let width = self.shared.tables.vector_width;
-        let reason = if query.limit == 0 {
-            "limit is 0, allowed is at least 1".to_owned()
-        } else if query.vector.len() != width {
-            format!("its vector has {} numbers, the store holds {width}", query.vector.len())
-        } else if !query.vector.iter().all(|number| number.is_finite()) {
-            "its vector has a number that is not finite".to_owned()
-        } else {
-            return Ok(());
-        };
-        Err(StoreError::InvalidQuery { reason })
     }
 }
 

@@ -23,7 +23,7 @@ use crate::schema::{self, POINTS, TURNS, column};
 use crate::stop_words::ENGLISH;
 
 /// Lance's own defaults are 6 GiB and 1 GiB.
-const INDEX_CACHE_BYTES: usize = 64 << 20;
+const INDEX_CACHE_BYTES: usize = 256 << 20;
 const METADATA_CACHE_BYTES: usize = 32 << 20;
 /// Memory of one worker that builds the full-text index; Lance's default is 2 GiB.
 const TEXT_INDEX_WORKER_MIB: u64 = 256;

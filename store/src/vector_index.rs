@@ -1,10 +1,12 @@
 //! The vector index of a table that has outgrown exact search.
 //!
-//! Responsible for: building IVF_PQ once a table is large, and checking it against the exact search. Must not know:
+//! Responsible for: building IVF_SQ once a table is large, and checking it against the exact search. Must not know:
 //! scopes, what the vectors stand for.
 //!
 //! Exact search over a scope reads the vectors of that scope only, so it stays fast far beyond what one table of many
 //! scopes holds in total; the index serves scopes that are large themselves. Conversations are always searched exactly.
+//! One byte a number (scalar quantisation) is exact enough to do without reading the vectors themselves again: on 100,000
+//! rows, product quantisation with four times the candidates compared again took three times as long and found less.
 
 use std::collections::HashSet;
 
@@ -12,13 +14,14 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, UInt64Type};
 use futures::TryStreamExt;
 use lancedb::index::Index;
-use lancedb::index::vector::IvfPqIndexBuilder;
+use lancedb::index::vector::IvfSqIndexBuilder;
 use lancedb::query::{ExecutableQuery, QueryBase, Select, VectorQuery};
 use lancedb::{DistanceType, Table};
 
 use crate::error::StoreError;
 use crate::rows;
 use crate::schema::column;
+use crate::search::PARTITIONS;
 
 /// Below this many rows exact search is fast enough.
 pub(crate) const MINIMUM_ROWS: usize = 100_000;
@@ -27,8 +30,6 @@ const QUESTIONS: usize = 16;
 const NEIGHBOURS: usize = 10;
 /// Below this share of exact neighbours the index is dropped.
 const RECALL_NEEDED: f32 = 0.9;
-const PARTITIONS: usize = 32;
-const REFINE: u32 = 4;
 
 /// Builds the index if there are `minimum_rows` and there is none. Returns its recall when it was built.
 pub(crate) async fn build_when_large(points: &Table, minimum_rows: usize) -> Result<Option<f32>, StoreError> {
@@ -58,9 +59,9 @@ pub(crate) async fn build_when_large(points: &Table, minimum_rows: usize) -> Res
 
 /// Builds the index and returns its recall.
 pub(crate) async fn build(points: &Table) -> Result<f32, StoreError> {
-    let index = IvfPqIndexBuilder::default().distance_type(DistanceType::Cosine);
+    let index = IvfSqIndexBuilder::default().distance_type(DistanceType::Cosine);
     points
-        .create_index(&[column::VECTOR], Index::IvfPq(index))
+        .create_index(&[column::VECTOR], Index::IvfSq(index))
         .execute()
         .await
         .map_err(StoreError::lance("build the vector index"))?;
@@ -86,7 +87,7 @@ async fn recall(points: &Table) -> Result<f32, StoreError> {
             let vector = vector.as_primitive_opt::<Float32Type>().ok_or_else(no_vector)?.values();
             let query = || points.query().nearest_to(vector.as_ref()).map_err(failed());
             let exact = neighbours(query()?.bypass_vector_index()).await?;
-            let indexed = query()?.nprobes(PARTITIONS).map_err(failed())?.refine_factor(REFINE);
+            let indexed = query()?.nprobes(PARTITIONS).map_err(failed())?;
             found += neighbours(indexed).await?.intersection(&exact).count();
             wanted += exact.len();
         }
