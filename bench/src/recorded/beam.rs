@@ -140,6 +140,7 @@ fn judgeable(raw: RawQuestion, category: &str, positions: &HashMap<u64, usize>) 
         text: raw.question,
         evidence: evidence.into_iter().collect(),
         category: category.replace('_', " "),
+        asked: None,
     })
 }
 

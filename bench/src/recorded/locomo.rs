@@ -131,6 +131,7 @@ fn judgeable(raw: RawQuestion, positions: &HashMap<String, usize>) -> Option<Que
         text: raw.question,
         evidence,
         category: category_name(raw.category).to_owned(),
+        asked: None,
     })
 }
 

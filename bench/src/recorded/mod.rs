@@ -59,6 +59,8 @@ pub struct Question {
     pub evidence: Vec<usize>,
     /// What kind of question it is.
     pub category: String,
+    /// When it is asked, where the data say so.
+    pub asked: Option<DateTime<Utc>>,
 }
 
 /// Which benchmark conversations come from.
@@ -185,6 +187,7 @@ mod tests {
             text: String::new(),
             evidence: evidence.to_vec(),
             category: String::new(),
+            asked: None,
         };
         let told = |evidence: &[usize]| conversation(Unit::Turn).told_by(&asked(evidence));
         assert_eq!(

@@ -331,6 +331,7 @@ impl Draft<'_> {
         Question {
             scope: &prepared.scope,
             text: message.map(Message::text).unwrap_or_default(),
+            asked: prepared.time,
             dropped,
             kept,
         }

@@ -3,6 +3,7 @@
 //! It must not know HTTP nor the OpenAI wire format: it takes turns and questions.
 
 mod backlog;
+pub mod dates;
 mod importing;
 mod job;
 mod points;

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use mainpoint_engine::{Engine, KeyBlock};
 use mainpoint_store::{Point, Scope, SearchQuery, SearchResult, Store, Turn, TurnId, Within};
 
@@ -23,6 +24,8 @@ pub(crate) struct Question<'a> {
     pub(crate) scope: &'a Scope,
     /// The question's text.
     pub(crate) text: String,
+    /// When it is asked.
+    pub(crate) asked: DateTime<Utc>,
     /// The conversation's turns that have left the prompt.
     pub(crate) dropped: Vec<TurnId>,
     /// The turns that the prompt still has; they are never recalled.
@@ -94,6 +97,7 @@ impl Recall<'_> {
         watch.lap("candidates");
         let findings = Findings {
             question: &query.text,
+            asked: question.asked,
             found: &found,
             attention: &passages.attention,
         };
