@@ -313,6 +313,7 @@ mod tests {
             sessions: Vec::new(),
             turns: Vec::new(),
             questions: Vec::new(),
+            unanswerable: Vec::new(),
             unit: Unit::Turn,
         }
     }
