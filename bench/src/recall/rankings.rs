@@ -404,6 +404,7 @@ mod tests {
             sessions: std::iter::once(0..4).collect(),
             turns: vec![said("Where?"), said("There."), said("Yes."), said("No.")],
             questions: Vec::new(),
+            unanswerable: Vec::new(),
             unit: Unit::Turn,
         };
         let attention = [0.1, -0.2, 0.4, f32::MIN];

@@ -61,6 +61,7 @@ fn conversation(raw: RawHaystack) -> Conversation {
         sessions,
         turns,
         questions,
+        unanswerable: Vec::new(),
         unit: Unit::Session,
     }
 }

@@ -24,6 +24,8 @@ pub struct Conversation {
     pub turns: Vec<Turn>,
     /// The questions that can be judged.
     pub questions: Vec<Question>,
+    /// Questions that nothing in the conversation answers; none where the benchmark has none.
+    pub unanswerable: Vec<String>,
     /// What the questions' evidence is.
     pub unit: Unit,
 }
@@ -171,6 +173,7 @@ mod tests {
             sessions: vec![0..2, 2..4],
             turns: ["user", "assistant", "user", "assistant"].map(turn).to_vec(),
             questions: Vec::new(),
+            unanswerable: Vec::new(),
             unit,
         }
     }

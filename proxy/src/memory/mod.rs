@@ -2,6 +2,7 @@
 //!
 //! It must not know HTTP nor the OpenAI wire format: it takes turns and questions.
 
+pub mod abstention;
 mod backlog;
 pub mod dates;
 mod importing;
