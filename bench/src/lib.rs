@@ -8,6 +8,7 @@ pub mod cache;
 pub mod demo;
 mod error;
 pub mod locate;
+pub mod mann_whitney;
 pub mod metrics;
 pub mod overhead;
 mod picture;

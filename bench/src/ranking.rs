@@ -42,7 +42,9 @@ pub fn best_cosines(question: &[f32], turns: &[Vec<Vec<f32>>]) -> Vec<f32> {
     turns.iter().map(best).collect()
 }
 
-fn dot(left: &[f32], right: &[f32]) -> f32 {
+/// The cosine of two vectors of unit length.
+#[must_use]
+pub fn dot(left: &[f32], right: &[f32]) -> f32 {
     left.iter().zip(right).map(|(left, right)| left * right).sum()
 }
 

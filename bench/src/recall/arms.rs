@@ -120,6 +120,16 @@ pub(super) const ARMS: &[Arm] = &[
         EVERYTHING,
     ),
     arm(
+        "relevance-without-dates",
+        "the shipped relevance without the times that the question names",
+        EVERYTHING,
+    ),
+    arm(
+        "relevance-without-speaker",
+        "the shipped relevance without who speaks",
+        EVERYTHING,
+    ),
+    arm(
         "full-pipeline",
         "relevance from BM25, main point and attention, 200 candidates of each search (shipped)",
         EVERYTHING,

@@ -6,6 +6,7 @@
 //! conversation. Baselines: whole turns, mean-pooled, whole and in passages; BM25; their fusion.
 //! Heads, weights and constants were chosen on other conversations than the ones reported.
 
+mod abstention;
 pub(crate) mod arms;
 mod costs;
 mod gathering;
@@ -130,6 +131,10 @@ async fn measure_set(
         stages::NOTE,
         timed.table(),
     );
+    if kind != Kind::LongMemory {
+        let added = abstention::add(&mut library, &materials, (report, &heading, &bench)).await?;
+        rows.extend(added);
+    }
     shelf.close().await?;
     if kind == Kind::Locomo {
         say_verdict(&results);
@@ -313,6 +318,7 @@ mod tests {
             sessions: Vec::new(),
             turns: Vec::new(),
             questions: Vec::new(),
+            unanswerable: Vec::new(),
             unit: Unit::Turn,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! It must not know how turns are read or stored, or how rankings are judged.
 
+use mainpoint::memory::dates::{Period, nearness, periods};
 use mainpoint::memory::relevance::{Candidate, Form, scores};
 use mainpoint_engine::{Encoding, TokenSalience};
 use mainpoint_store::fusion::reciprocal_rank;
@@ -51,6 +52,8 @@ pub(super) struct Asking<'a> {
     pub(super) conversation: &'a Conversation,
     /// Its text.
     pub(super) text: &'a str,
+    /// The periods that it names.
+    pub(super) periods: Vec<Period>,
     /// Its vector.
     pub(super) vector: &'a [f32],
     /// What the store found.
@@ -170,6 +173,8 @@ pub(super) fn rankings(dense: &[Dense], asking: &Asking<'_>) -> Vec<(&'static st
         ),
         ("relevance-without-attention", relevant(asking, Without::Attention)),
         ("relevance-without-neighbours", relevant(asking, Without::Neighbours)),
+        ("relevance-without-dates", relevant(asking, Without::Dates)),
+        ("relevance-without-speaker", relevant(asking, Without::Speaker)),
         ("full-pipeline", pipeline),
         only,
         both,
@@ -203,6 +208,8 @@ enum Without {
     Nothing,
     Attention,
     Neighbours,
+    Dates,
+    Speaker,
 }
 
 /// The candidates by the product's relevance, from so many hits as the proxy asks for.
@@ -210,6 +217,11 @@ fn relevant(asking: &Asking<'_>, without: Without) -> Vec<usize> {
     let found = asking.found.first(CANDIDATES);
     let (turns, by_words) = (found.turns(), found.by_words(asking.conversation.turns.len()));
     let place = |turn: usize| turns.binary_search(&turn).ok();
+    let periods: &[Period] = if without == Without::Dates {
+        &[]
+    } else {
+        &asking.periods
+    };
     let candidates: Vec<Candidate> = turns
         .iter()
         .map(|&turn| {
@@ -219,13 +231,18 @@ fn relevant(asking: &Asking<'_>, without: Without) -> Vec<usize> {
                 let has = without != Without::Neighbours;
                 neighbour.filter(|_| has).and_then(place)
             };
+            let form = Form::of(asking.text, said.role, &said.message());
             Candidate {
                 lexical: by_words.iter().position(|found| *found == turn),
                 cosine: best_of(&found.dense, turn),
                 attention: attention.filter(|_| without != Without::Attention),
                 previous: beside(turn.checked_sub(1)),
                 next: beside(Some(turn + 1)),
-                form: Form::of(asking.text, said.role, &said.message()),
+                form: match without {
+                    Without::Speaker => form.without_speaker(),
+                    _ => form,
+                },
+                nearness: nearness(periods, said.time),
             }
         })
         .collect();
@@ -257,9 +274,14 @@ impl<'a> Material<'a> {
     /// What is known about one of its questions.
     #[must_use]
     pub(super) fn asking(&self, question: usize) -> Option<Asking<'_>> {
+        let asked = self.conversation.questions.get(question)?;
+        // Who asks without a date asks when the conversation has ended.
+        let end = self.conversation.turns.last().map(|turn| turn.time);
+        let time = asked.asked.or(end).unwrap_or_default();
         Some(Asking {
             conversation: self.conversation,
-            text: &self.conversation.questions.get(question)?.text,
+            text: &asked.text,
+            periods: periods(&asked.text, time),
             vector: self.asked.vectors.get(question)?,
             found: self.found.get(question)?,
             attention: self.asked.attention.get(question)?,
@@ -382,6 +404,7 @@ mod tests {
             sessions: std::iter::once(0..4).collect(),
             turns: vec![said("Where?"), said("There."), said("Yes."), said("No.")],
             questions: Vec::new(),
+            unanswerable: Vec::new(),
             unit: Unit::Turn,
         };
         let attention = [0.1, -0.2, 0.4, f32::MIN];
@@ -392,6 +415,7 @@ mod tests {
             attention_to_all: Some(&attention),
             conversation: &conversation,
             text: "Where is it?",
+            periods: Vec::new(),
             attention_to_eight: None,
             attention_among: &attention,
             reranked: &[0.1, 0.2, 0.3],

@@ -231,20 +231,31 @@ impl Library {
         }
         let engine = self.engine(plan)?;
         let candidates = Candidates::of(reading)?;
-        let mut progress = Progress::begin(format!("asking {name}"), questions.len());
-        let mut asked = Asked::default();
-        for (index, text) in questions.into_iter().enumerate() {
-            let question = engine
-                .question(text)
-                .await
-                .map_err(BenchError::engine("preparing a question"))?;
-            asked.attention.push(match among {
-                Among::Everything => candidates.attention(&engine, &question),
-                Among::Turns(turns) => candidates.only(&turns[index]).attention(&engine, &question),
-            });
-            asked.vectors.push(question.vector);
-            progress.advance(1);
+        let asked = candidates.asked(&engine, (&name, &questions), among).await?;
+        self.cache.put(&name, &inputs, &kept::asked_columns(&asked))?;
+        Ok(asked)
+    }
+
+    /// Asks texts that are not among a conversation's questions over the keys of every turn of a reading.
+    ///
+    /// # Errors
+    /// Any failure of the engine or the cache.
+    pub(super) async fn ask_others(
+        &mut self,
+        conversation: &Conversation,
+        (plan, reading): (Plan, &Reading),
+        texts: &[&str],
+    ) -> Result<Asked, BenchError> {
+        let fingerprint = self.fingerprint.clone();
+        let (described, text, others) = (format!("{plan:?}"), text_of(conversation), format!("{texts:?}"));
+        let name = format!("{}-{}-asked-others", conversation.name, plan.name);
+        let inputs = [fingerprint.as_str(), &described, &text, &others];
+        if let Some(columns) = self.cache.get(&name, &inputs) {
+            return Ok(kept::asked(&columns));
         }
+        let engine = self.engine(plan)?;
+        let candidates = Candidates::of(reading)?;
+        let asked = candidates.asked(&engine, (&name, texts), Among::Everything).await?;
         self.cache.put(&name, &inputs, &kept::asked_columns(&asked))?;
         Ok(asked)
     }
@@ -394,6 +405,30 @@ impl Candidates {
             owners,
             keys,
         }
+    }
+
+    /// What the texts ask, one after the other.
+    async fn asked(
+        &self,
+        engine: &Engine,
+        (name, texts): (&str, &[&str]),
+        among: Among<'_>,
+    ) -> Result<Asked, BenchError> {
+        let mut progress = Progress::begin(format!("asking {name}"), texts.len());
+        let mut asked = Asked::default();
+        for (index, text) in texts.iter().enumerate() {
+            let question = engine
+                .question(text)
+                .await
+                .map_err(BenchError::engine("preparing a question"))?;
+            asked.attention.push(match among {
+                Among::Everything => self.attention(engine, &question),
+                Among::Turns(turns) => self.only(&turns[index]).attention(engine, &question),
+            });
+            asked.vectors.push(question.vector);
+            progress.advance(1);
+        }
+        Ok(asked)
     }
 
     /// Per turn, the attention that its best passage gets; the lowest score there is for turns without one.

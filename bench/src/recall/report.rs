@@ -12,7 +12,7 @@ use crate::reference;
 use crate::report::{Row, table};
 
 /// The differences that claims rest on: better arm, baseline.
-const DIFFERENCES: [(&str, &str); 12] = [
+const DIFFERENCES: [(&str, &str); 14] = [
     ("main-point", "whole-turn"),
     ("main-point-50", "whole-turn"),
     ("main-point-50", "random-50"),
@@ -22,6 +22,8 @@ const DIFFERENCES: [(&str, &str); 12] = [
     ("full-pipeline", "fused-20-candidates"),
     ("full-pipeline", "relevance-without-attention"),
     ("full-pipeline", "relevance-without-neighbours"),
+    ("full-pipeline", "relevance-without-dates"),
+    ("full-pipeline", "relevance-without-speaker"),
     ("reranked", "full-pipeline"),
     ("reranked-only", "full-pipeline"),
     ("main-point", "whole-turn-truncated"),

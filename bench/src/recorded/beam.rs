@@ -42,6 +42,9 @@ pub(crate) struct RawQuestion {
     pub(crate) source_chat_ids: Value,
 }
 
+/// The kind of questions that the chat does not answer.
+const UNANSWERABLE: &str = "abstention";
+
 /// Reads every chat in a directory that holds a directory for each, in the order of their numbers.
 pub(super) fn load(directory: &Path) -> Result<Vec<Conversation>, BenchError> {
     let mut chats = Vec::new();
@@ -86,6 +89,8 @@ fn parse(name: &str, chat: &str, questions: &str) -> serde_json::Result<Conversa
         }
         sessions.push(start..turns.len());
     }
+    let unanswerable = asked.get(UNANSWERABLE).into_iter().flatten();
+    let unanswerable = unanswerable.map(|question| question.question.clone()).collect();
     let questions = asked.into_iter().flat_map(|(category, questions)| {
         let judged = questions
             .into_iter()
@@ -95,6 +100,7 @@ fn parse(name: &str, chat: &str, questions: &str) -> serde_json::Result<Conversa
     Ok(Conversation {
         name: name.to_owned(),
         questions: questions.collect(),
+        unanswerable,
         sessions,
         turns,
         unit: Unit::Turn,
@@ -140,6 +146,7 @@ fn judgeable(raw: RawQuestion, category: &str, positions: &HashMap<u64, usize>) 
         text: raw.question,
         evidence: evidence.into_iter().collect(),
         category: category.replace('_', " "),
+        asked: None,
     })
 }
 
@@ -200,5 +207,10 @@ mod tests {
             .collect();
         assert_eq!(asked, [("knowledge update", &[0, 2, 3][..])]);
         assert_eq!(found.told_by(&found.questions[0]), Some("both"));
+    }
+
+    #[test]
+    fn questions_without_an_answer_are_kept_apart() {
+        assert_eq!(parse("beam-1", CHAT, QUESTIONS).unwrap().unanswerable, ["Why?"]);
     }
 }

@@ -32,6 +32,9 @@ struct RawTurn {
     text: String,
 }
 
+/// The category of questions that the conversation does not answer.
+const UNANSWERABLE: u8 = 5;
+
 /// The name of a question category.
 fn category_name(category: u8) -> &'static str {
     match category {
@@ -45,8 +48,8 @@ fn category_name(category: u8) -> &'static str {
 
 /// Reads every conversation of the file's text.
 ///
-/// Questions of category 5 have no answer in the conversation and are left out, and so are
-/// questions whose evidence names no turn that exists. Evidence that names a turn that does not
+/// Questions of category 5 have no answer in the conversation and are kept apart; questions whose
+/// evidence names no turn that exists are left out. Evidence that names a turn that does not
 /// exist next to turns that do is kept without it.
 ///
 /// # Errors
@@ -91,6 +94,8 @@ fn read_conversation(raw: RawConversation) -> Result<Conversation, String> {
     if turns.is_empty() {
         return Err(format!("{}: no turns", raw.sample_id));
     }
+    let unanswerable = raw.qa.iter().filter(|question| question.category == UNANSWERABLE);
+    let unanswerable = unanswerable.map(|question| question.question.clone()).collect();
     let questions = raw
         .qa
         .into_iter()
@@ -101,6 +106,7 @@ fn read_conversation(raw: RawConversation) -> Result<Conversation, String> {
         sessions,
         turns,
         questions,
+        unanswerable,
         unit: Unit::Turn,
     })
 }
@@ -131,6 +137,7 @@ fn judgeable(raw: RawQuestion, positions: &HashMap<String, usize>) -> Option<Que
         text: raw.question,
         evidence,
         category: category_name(raw.category).to_owned(),
+        asked: None,
     })
 }
 
@@ -188,6 +195,11 @@ mod tests {
                 ("partly missing", &[2][..])
             ]
         );
+    }
+
+    #[test]
+    fn questions_without_an_answer_are_kept_apart() {
+        assert_eq!(parse(SMALL).unwrap()[0].unanswerable, ["adversarial"]);
     }
 
     #[test]

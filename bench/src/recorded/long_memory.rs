@@ -11,6 +11,8 @@ use super::{Conversation, Question, Turn, Unit};
 struct RawHaystack {
     question_id: String,
     questions: Vec<String>,
+    #[serde(default)]
+    question_date: Option<String>,
     answer_session_ids: Vec<Vec<String>>,
     haystack_dates: Vec<String>,
     haystack_session_ids: Vec<String>,
@@ -34,6 +36,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Conversation>, String> {
 
 fn conversation(raw: RawHaystack) -> Conversation {
     let ids = raw.haystack_session_ids;
+    let asked = raw.question_date.as_deref().and_then(parse_time);
     let questions = raw.questions.into_iter().zip(raw.answer_session_ids);
     let questions = questions.filter_map(|(text, answers)| {
         let evidence: Vec<usize> = (0..ids.len())
@@ -43,6 +46,7 @@ fn conversation(raw: RawHaystack) -> Conversation {
             text,
             evidence,
             category: "all".to_owned(),
+            asked,
         })
     });
     let questions: Vec<Question> = questions.collect();
@@ -57,6 +61,7 @@ fn conversation(raw: RawHaystack) -> Conversation {
         sessions,
         turns,
         questions,
+        unanswerable: Vec::new(),
         unit: Unit::Session,
     }
 }
@@ -85,7 +90,8 @@ mod tests {
 
     #[test]
     fn questions_name_sessions() {
-        let text = r#"[{"question_id": "h", "questions": ["Where?", "Who?"], "answer_session_ids": [["b", "x"], ["x"]],
+        let text = r#"[{"question_id": "h", "questions": ["Where?", "Who?"],
+            "question_date": "2023/12/20 (Wed) 10:00", "answer_session_ids": [["b", "x"], ["x"]],
             "haystack_dates": ["2023/12/18 (Mon) 04:17", "2023/12/19 (Tue) 04:17"], "haystack_session_ids": ["a", "b"],
             "haystack_sessions": [[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes?"}],
                                   [{"role": "user", "content": "Paris"}]]}]"#;
@@ -96,6 +102,8 @@ mod tests {
         );
         assert_eq!(found.questions.len(), 1);
         assert_eq!(found.questions[0].evidence, [1]);
+        let asked = found.questions[0].asked.map(|asked| asked.to_rfc3339());
+        assert_eq!(asked.as_deref(), Some("2023-12-20T10:00:00+00:00"));
         assert_eq!(found.turns[0].time.to_rfc3339(), "2023-12-18T04:17:00+00:00");
         assert_eq!(found.judged(&[2, 0]), [1, 0]);
     }

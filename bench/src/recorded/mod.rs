@@ -24,6 +24,8 @@ pub struct Conversation {
     pub turns: Vec<Turn>,
     /// The questions that can be judged.
     pub questions: Vec<Question>,
+    /// Questions that nothing in the conversation answers; none where the benchmark has none.
+    pub unanswerable: Vec<String>,
     /// What the questions' evidence is.
     pub unit: Unit,
 }
@@ -59,6 +61,8 @@ pub struct Question {
     pub evidence: Vec<usize>,
     /// What kind of question it is.
     pub category: String,
+    /// When it is asked, where the data say so.
+    pub asked: Option<DateTime<Utc>>,
 }
 
 /// Which benchmark conversations come from.
@@ -169,6 +173,7 @@ mod tests {
             sessions: vec![0..2, 2..4],
             turns: ["user", "assistant", "user", "assistant"].map(turn).to_vec(),
             questions: Vec::new(),
+            unanswerable: Vec::new(),
             unit,
         }
     }
@@ -185,6 +190,7 @@ mod tests {
             text: String::new(),
             evidence: evidence.to_vec(),
             category: String::new(),
+            asked: None,
         };
         let told = |evidence: &[usize]| conversation(Unit::Turn).told_by(&asked(evidence));
         assert_eq!(

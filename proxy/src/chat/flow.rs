@@ -151,6 +151,7 @@ async fn plan(shared: &Shared, ask: Ask<'_>, body: Bytes) -> Plan {
     }
     metrics::memories(plan.memories);
     metrics::epochs(plan.begins_epoch.into());
+    metrics::abstentions(plan.abstains.into());
     plan
 }
 

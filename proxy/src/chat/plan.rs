@@ -61,6 +61,8 @@ pub(crate) struct Plan {
     pub(crate) memories: usize,
     /// Whether an epoch began.
     pub(crate) begins_epoch: bool,
+    /// Whether no memories were put into the forwarded prompt because none is near enough to its question.
+    pub(crate) abstains: bool,
     /// Where the reply will stand in the conversation.
     pub(crate) seat: Option<Seat>,
     /// Whose request it is, as far as it could be read.
@@ -77,6 +79,7 @@ impl Plan {
             outcome: Outcome::Passthrough,
             memories: 0,
             begins_epoch: false,
+            abstains: false,
             seat: None,
             scope: None,
             receipt: Receipt::default(),
@@ -147,10 +150,12 @@ impl Plan {
         receipt.milliseconds.recall = milliseconds(revision.recall);
         receipt.milliseconds.steps.merge(revision.steps);
         receipt.memories = revision.sources;
+        receipt.abstained = revision.abstained;
         if mode == Mode::On {
             receipt.tokens_forwarded = Some(revision.tokens);
             self.memories = receipt.memories.len();
             self.begins_epoch = revision.begun.is_some();
+            self.abstains = revision.abstained;
             self.body = revision.body;
             self.outcome = Outcome::Rewritten;
         }

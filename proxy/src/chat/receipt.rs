@@ -42,6 +42,9 @@ pub(crate) struct Receipt {
     pub(crate) epoch: Option<EpochNote>,
     /// Memories for this question, chronologically; empty when they are those of an earlier request for the same message.
     pub(crate) memories: Vec<Source>,
+    /// Whether no memories were added because nothing that was found is near enough to the question; false when that was
+    /// found out for an earlier request for the same message.
+    pub(crate) abstained: bool,
     /// Time spent, in milliseconds.
     pub(crate) milliseconds: Milliseconds,
     /// The reply as it was read; `None` before its end and when it is more than plain text.

@@ -34,6 +34,8 @@ pub(crate) struct Revision {
     pub(crate) begun: Option<Balance>,
     /// Where the memories for this question came from, in the order in which they stand.
     pub(crate) sources: Vec<Source>,
+    /// Whether there are none because nothing that was found is near enough to the question.
+    pub(crate) abstained: bool,
     /// Time spent on finding memories.
     pub(crate) recall: Duration,
     /// Time spent on each step.
@@ -108,6 +110,8 @@ struct Remembered {
     /// What a new block is made of; `None` when it was recorded before or nothing was found.
     packed: Option<Packed>,
     is_new: bool,
+    /// Whether nothing that was found is near enough to the question.
+    abstained: bool,
     time: Duration,
     steps: Laps,
 }
@@ -149,6 +153,7 @@ impl Draft<'_> {
             dropped: epoch.dropped.len(),
             begun: epoch.begun,
             sources: remembered.block.map(|block| block.sources).unwrap_or_default(),
+            abstained: remembered.abstained,
             recall: remembered.time,
             steps: self.watch.laps(),
         })))
@@ -311,6 +316,7 @@ impl Draft<'_> {
             block: Some(record_of(packed.as_ref())),
             packed,
             is_new: true,
+            abstained: recollection.abstained,
             time: started.elapsed(),
             steps: watch.laps(),
         })
@@ -331,6 +337,7 @@ impl Draft<'_> {
         Question {
             scope: &prepared.scope,
             text: message.map(Message::text).unwrap_or_default(),
+            asked: prepared.time,
             dropped,
             kept,
         }

@@ -4,6 +4,7 @@
 
 use std::io::Write;
 
+use chrono::Utc;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use mainpoint_engine::{Engine, KeyBlock};
@@ -104,6 +105,7 @@ async fn search(
     ids.dedup();
     let findings = Findings {
         question: &arguments.question,
+        asked: Utc::now(),
         found: &result,
         attention: &attention,
     };

@@ -52,6 +52,7 @@ pub(super) struct RawMemory {
     pub(super) digest_tokens: Option<i64>,
     pub(super) recall_turns: Option<i64>,
     pub(super) candidates: Option<i64>,
+    pub(super) least_similarity: Option<f64>,
     pub(super) rerank: Option<bool>,
     pub(super) across_conversations: Option<bool>,
     pub(super) attention_search: Option<bool>,

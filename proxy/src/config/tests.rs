@@ -169,6 +169,14 @@ fn a_value_out_of_range_names_the_range() {
             "memory.high_water = 1.5: expected a share over 0 and at most 1",
         ),
         (
+            "[memory]\nleast_similarity = 1.5",
+            "line 2: memory.least_similarity = 1.5: expected a cosine from -1 to 1, such as 0.15",
+        ),
+        (
+            "[memory]\nleast_similarity = nan",
+            "memory.least_similarity = NaN: expected a cosine from -1 to 1",
+        ),
+        (
             "[prices]\ncache_read = -0.1",
             "prices.cache_read = -0.1: expected a number from 0",
         ),
@@ -331,6 +339,14 @@ fn re_ranking_is_off_unless_it_is_asked_for() {
         text.contains("memory.rerank") && text.contains("true or false"),
         "{text}"
     );
+}
+
+#[test]
+fn any_cosine_may_be_the_least_similarity() {
+    for (text, expected) in [("-1", -1.0), ("0", 0.0), ("0.25", 0.25), ("1.0", 1.0)] {
+        let config = with_environment(&format!("[memory]\nleast_similarity = {text}"), &[]).unwrap();
+        assert_eq!(config.memory.least_similarity, expected);
+    }
 }
 
 #[test]

@@ -122,6 +122,8 @@ pub struct MemoryConfig {
     pub recall_turns: usize,
     /// Most candidates of each search before they are fused.
     pub candidates: usize,
+    /// The cosine, -1 to 1, that the passage nearest to a question must reach; below it nothing is recalled.
+    pub least_similarity: f32,
     /// Whether the first turns found are read once more, together with the question, to put them in order.
     pub rerank: bool,
     /// Whether other conversations of the same scope are searched too.
@@ -271,6 +273,7 @@ impl Config {
                 digest_tokens: 400,
                 recall_turns: 10,
                 candidates: 200,
+                least_similarity: 0.15,
                 rerank: false,
                 across_conversations: false,
                 attention_search: true,

@@ -168,6 +168,13 @@ impl Validation<'_> {
             &mut memory.recall_turns,
         )?;
         self.whole("memory.candidates", raw.candidates, 1..=10_000, &mut memory.candidates)?;
+        if let Some(similarity) = raw.least_similarity {
+            if !(-1.0..=1.0).contains(&similarity) {
+                let allowed = "a cosine from -1 to 1, such as 0.15";
+                return Err(self.refuse("memory.least_similarity", &similarity.to_string(), allowed));
+            }
+            memory.least_similarity = narrow(similarity);
+        }
         memory.rerank = raw.rerank.unwrap_or(memory.rerank);
         memory.across_conversations = raw.across_conversations.unwrap_or(memory.across_conversations);
         memory.attention_search = raw.attention_search.unwrap_or(memory.attention_search);
@@ -339,7 +346,7 @@ fn parse_address(text: &str) -> Option<SocketAddr> {
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "shares and weights need no more than single precision"
+    reason = "shares, weights and cosines need no more than single precision"
 )]
 fn narrow(value: f64) -> f32 {
     value as f32

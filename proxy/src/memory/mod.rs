@@ -2,7 +2,9 @@
 //!
 //! It must not know HTTP nor the OpenAI wire format: it takes turns and questions.
 
+pub mod abstention;
 mod backlog;
+pub mod dates;
 mod importing;
 mod job;
 mod points;

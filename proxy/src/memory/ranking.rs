@@ -4,14 +4,18 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use mainpoint_store::{SearchResult, Turn, TurnId};
 
+use super::dates::{nearness, periods};
 use super::relevance::{Candidate, Form, scores};
 
 /// What the searches found for a question.
 pub(crate) struct Findings<'a> {
     /// The question's text.
     pub(crate) question: &'a str,
+    /// When it is asked.
+    pub(crate) asked: DateTime<Utc>,
     /// By words and by vectors.
     pub(crate) found: &'a SearchResult,
     /// The attention that the question pays to each of the found points whose keys can be read.
@@ -25,6 +29,7 @@ impl Findings<'_> {
         let cosine = best(self.found.dense.iter().map(|hit| (hit.turn, hit.score)));
         let attention = best(self.attention.iter().map(|(score, turn)| (*turn, *score)));
         let positions = places(turns.iter().map(|turn| turn.id));
+        let periods = periods(self.question, self.asked);
         let mut candidates: Vec<Candidate> = turns
             .iter()
             .map(|turn| Candidate {
@@ -34,6 +39,7 @@ impl Findings<'_> {
                 previous: turn.parent.and_then(|parent| positions.get(&parent).copied()),
                 next: None,
                 form: Form::of(self.question, &turn.role, &turn.text),
+                nearness: nearness(&periods, turn.time),
             })
             .collect();
         for place in 0..candidates.len() {
@@ -107,6 +113,7 @@ mod tests {
         };
         let findings = Findings {
             question: "When does the ferry leave?",
+            asked: DateTime::UNIX_EPOCH,
             found: &found,
             attention: &[(0.1, TurnId([2; 16])), (0.0, TurnId([3; 16]))],
         };
@@ -115,5 +122,32 @@ mod tests {
         let order: Vec<u32> = ranked.iter().map(|(turn, _)| turn.position).collect();
         assert_eq!(order, [2, 3, 6, 9]);
         assert!(ranked.windows(2).all(|pair| pair[0].1 >= pair[1].1));
+    }
+
+    #[test]
+    fn of_equal_turns_the_one_said_at_the_time_asked_about_comes_first() {
+        let said = |number: u8, time: &str| Turn {
+            parent: None,
+            time: time.parse().unwrap(),
+            ..turn(number, "It leaves at nine in the morning.")
+        };
+        let turns = vec![said(1, "2023-05-07T09:00:00Z"), said(2, "2023-05-20T09:00:00Z")];
+        let order = |question: &str| -> Vec<u32> {
+            let findings = Findings {
+                question,
+                asked: "2023-05-21T09:00:00Z".parse().unwrap(),
+                found: &SearchResult {
+                    lexical: Vec::new(),
+                    dense: Vec::new(),
+                    points: Vec::new(),
+                },
+                attention: &[],
+            };
+            let ranked = findings.ranked(turns.clone()).into_iter();
+            ranked.map(|(turn, _)| turn.position).collect()
+        };
+        assert_eq!(order("What did I say of the ferry?"), [1, 2]);
+        assert_eq!(order("What did I say of the ferry yesterday?"), [2, 1]);
+        assert_eq!(order("What did I say of the ferry on 7 May?"), [1, 2]);
     }
 }

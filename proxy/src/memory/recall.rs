@@ -4,9 +4,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use mainpoint_engine::{Engine, KeyBlock};
 use mainpoint_store::{Point, Scope, SearchQuery, SearchResult, Store, Turn, TurnId, Within};
 
+use super::abstention::Evidence;
 use super::ranking::Findings;
 use super::rerank::{fused, reordered, texts};
 use crate::chat::pack::Recalled;
@@ -23,6 +25,8 @@ pub(crate) struct Question<'a> {
     pub(crate) scope: &'a Scope,
     /// The question's text.
     pub(crate) text: String,
+    /// When it is asked.
+    pub(crate) asked: DateTime<Utc>,
     /// The conversation's turns that have left the prompt.
     pub(crate) dropped: Vec<TurnId>,
     /// The turns that the prompt still has; they are never recalled.
@@ -46,6 +50,8 @@ pub(crate) struct Recall<'a> {
 pub(crate) struct Recollection {
     /// The turns that matter, best first.
     pub(crate) turns: Vec<Recalled>,
+    /// Whether nothing that was found is near enough to the question, so that no turns are given.
+    pub(crate) abstained: bool,
     /// How long each step took.
     pub(crate) steps: Laps,
 }
@@ -58,7 +64,7 @@ struct Passages {
 }
 
 impl Recall<'_> {
-    /// The turns that matter, best first; at most `memory.recall_turns`.
+    /// The turns that matter, best first; at most `memory.recall_turns`, and none if none is near enough to the question.
     ///
     /// # Errors
     /// When the engine or the store fails.
@@ -92,8 +98,19 @@ impl Recall<'_> {
         let fetching = async { Ok(self.store.turns(question.scope, &turns).await?) };
         let (passages, turns) = tokio::try_join!(attending, fetching)?;
         watch.lap("candidates");
+        let evidence = evidence(&found, &passages);
+        if !evidence.is_enough(self.config.least_similarity) {
+            let steps = watch.laps();
+            tracing::debug!(candidates = passages.points.len(), ?evidence, ?steps, "abstained");
+            return Ok(Recollection {
+                turns: Vec::new(),
+                abstained: true,
+                steps,
+            });
+        }
         let findings = Findings {
             question: &query.text,
+            asked: question.asked,
             found: &found,
             attention: &passages.attention,
         };
@@ -119,10 +136,15 @@ impl Recall<'_> {
         tracing::debug!(
             candidates = passages.points.len(),
             recalled = turns.len(),
+            ?evidence,
             ?steps,
             "recalled"
         );
-        Ok(Recollection { turns, steps })
+        Ok(Recollection {
+            turns,
+            abstained: false,
+            steps,
+        })
     }
 
     /// The question's vector, and the whole question where attention searches, too.
@@ -206,6 +228,13 @@ fn by_cosine(found: &SearchResult, mut points: Vec<Point>) -> Passages {
     }
 }
 
+fn evidence(found: &SearchResult, passages: &Passages) -> Evidence {
+    Evidence::of(
+        found.dense.iter().map(|hit| hit.score),
+        passages.attention.iter().map(|(score, _)| *score),
+    )
+}
+
 /// Most bytes of a question; of a longer one its beginning and its end are asked. Attention search takes time in proportion.
 const QUESTION_BYTES: usize = 1000;
 /// Re-ranking may take one part in so many of the deadline.
@@ -269,6 +298,24 @@ mod tests {
         let order: Vec<u32> = passages.points.iter().map(|point| point.passage).collect();
         assert_eq!(order, [2, 0, 1]);
         assert!(passages.attention.is_empty());
+    }
+
+    #[test]
+    fn what_only_words_found_is_no_evidence_against_itself() {
+        let hit = Hit {
+            turn: TurnId([1; 16]),
+            passage: 0,
+            score: 7.0,
+        };
+        let mut found = SearchResult {
+            dense: Vec::new(),
+            lexical: vec![hit],
+            points: Vec::new(),
+        };
+        let passages = by_cosine(&found, Vec::new());
+        assert_eq!(evidence(&found, &passages), Evidence::default());
+        found.dense.push(Hit { score: 0.1, ..hit });
+        assert_eq!(evidence(&found, &passages).cosine, Some(0.1));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! How relevant a turn is to a question: a linear model over what the searches say of it, what they say of the turns beside
-//! it, and its form.
+//! it, its form, and how near to the times that the question names it was said.
 //!
 //! Answers stand beside what they answer: a turn is worth more when the turn before it fits the question, too. Greetings hold
 //! less than sentences, messages of pages fit everything a little, and who asks something rarely answers. The weights minimise
 //! the softmax loss of each evidence turn against all other turns over LoCoMo conv-26 and conv-30 (231 questions) and BEAM
-//! chats 1 and 3 (36 questions, each counting five times). It must not know where scores come from.
+//! chats 1 and 3 (36 questions, each counting five times). The weight of nearness is not learned yet. It must not know where
+//! scores come from.
 
 /// A turn that some search found, with what each search says of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -22,6 +23,8 @@ pub struct Candidate {
     pub next: Option<usize>,
     /// What it looks like.
     pub form: Form,
+    /// How near it was said to a time that the question names, see [`super::dates::nearness`]; 0 if it names none.
+    pub nearness: f32,
 }
 
 /// What a turn looks like beside a question.
@@ -52,6 +55,7 @@ struct Weights {
     asks: f32,
     is_named: f32,
     by_user: f32,
+    nearness: f32,
 }
 
 const WEIGHTS: Weights = Weights {
@@ -63,6 +67,7 @@ const WEIGHTS: Weights = Weights {
     asks: -0.41,
     is_named: 1.64,
     by_user: 1.29,
+    nearness: 1.0,
 };
 /// Tokens from which on a turn is a whole sentence.
 const SENTENCE: f32 = 30.0;
@@ -91,6 +96,16 @@ impl Form {
             by_user: role == "user",
         }
     }
+
+    /// The same of a turn of which nothing is known about who speaks.
+    #[must_use]
+    pub fn without_speaker(self) -> Self {
+        Self {
+            is_named: false,
+            by_user: false,
+            ..self
+        }
+    }
 }
 
 /// One score per candidate, higher for more relevant ones; only comparable within one question.
@@ -115,6 +130,7 @@ pub fn scores(candidates: &[Candidate]) -> Vec<f32> {
             + if form.asks { WEIGHTS.asks } else { 0.0 }
             + if form.is_named { WEIGHTS.is_named } else { 0.0 }
             + if form.by_user { WEIGHTS.by_user } else { 0.0 }
+            + WEIGHTS.nearness * candidate.nearness
     };
     candidates.iter().enumerate().map(score).collect()
 }
@@ -253,6 +269,27 @@ mod tests {
             Form::of("", "user", "Bo: It is here."),
         );
         assert!(asks.asks && !answers.asks);
+    }
+
+    #[test]
+    fn a_turn_near_to_the_time_asked_about_is_worth_more() {
+        let near = |nearness: f32| Candidate {
+            nearness,
+            ..found(2, 0.3)
+        };
+        let scores = scores(&[near(1.0), near(0.5), near(0.0), found(2, 0.3)]);
+        assert!(scores[0] > scores[1] && scores[1] > scores[2], "{scores:?}");
+        assert_eq!(scores[2], scores[3]);
+    }
+
+    #[test]
+    fn without_its_speaker_a_turn_is_worth_what_anyone_says() {
+        let form = |question: &str, role: &str, text: &str| Form::of(question, role, text).without_speaker();
+        assert_eq!(
+            form("What does Ann say?", "user", "Ann: In the harbour?"),
+            form("What does Bo say?", "assistant", "Ann: In the harbour?")
+        );
+        assert!(form("", "user", "Ann: In the harbour?").asks);
     }
 
     proptest! {

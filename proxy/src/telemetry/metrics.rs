@@ -18,6 +18,7 @@ const UPSTREAM: &str = "mainpoint_upstream_seconds";
 const TOKENS_IN: &str = "mainpoint_tokens_in_total";
 const TOKENS_FORWARDED: &str = "mainpoint_tokens_forwarded_total";
 const MEMORIES: &str = "mainpoint_memories_recalled_total";
+const ABSTENTIONS: &str = "mainpoint_abstentions_total";
 const EPOCHS: &str = "mainpoint_epochs_total";
 const READER_TOKENS: &str = "mainpoint_reader_tokens_total";
 const READER_SPEED: &str = "mainpoint_reader_tokens_per_second";
@@ -71,6 +72,11 @@ pub(crate) fn tokens(came: usize, forwarded: usize) {
 /// Memories that were put into a prompt.
 pub(crate) fn memories(count: usize) {
     counter!(MEMORIES).increment(count as u64);
+}
+
+/// Prompts that got no memories because none is near enough to the question.
+pub(crate) fn abstentions(count: u64) {
+    counter!(ABSTENTIONS).increment(count);
 }
 
 /// Epochs that began.
@@ -133,6 +139,10 @@ fn describe() {
     );
     describe_counter!(MEMORIES, "Memories put into prompts.");
     describe_counter!(
+        ABSTENTIONS,
+        "Prompts that got no memories because none is near enough to the question."
+    );
+    describe_counter!(
         EPOCHS,
         "Times that old turns left a prompt, down to the low-water mark."
     );
@@ -160,7 +170,7 @@ fn describe() {
     ] {
         counter!(FAILURES, "kind" => kind).increment(0);
     }
-    for name in [TOKENS_IN, TOKENS_FORWARDED, MEMORIES, EPOCHS] {
+    for name in [TOKENS_IN, TOKENS_FORWARDED, MEMORIES, ABSTENTIONS, EPOCHS] {
         counter!(name).increment(0);
     }
     gauge!(BACKLOG).set(0.0);

@@ -4,6 +4,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
 
+mod abstention;
 mod agent_loop;
 mod append_only;
 mod bad_configuration;
