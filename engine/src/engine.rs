@@ -164,7 +164,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Busy`], [`EngineError::Stopped`], or a failed pass.
     pub async fn question(&self, text: &str) -> Result<Question, EngineError> {
-        let (vector, queries) = tokio::join!(self.question_vector(text), self.parts.questioner.call(text.to_owned()));
+        let (vector, queries) = tokio::join!(self.question_vector(text), self.question_queries(text));
         Ok(Question {
             vector: vector?,
             queries: queries?,
@@ -181,12 +181,21 @@ impl Engine {
         Ok(encodings.first().map(|encoding| encoding.pool(&[])).unwrap_or_default())
     }
 
-    /// How much more attention the question pays to each candidate than a content-free question
+    /// The reader's queries of a question alone, so that a search by its vector need not wait for them. Never waits
+    /// behind a reading.
+    ///
+    /// # Errors
+    /// [`EngineError::Busy`], [`EngineError::Stopped`], or a failed pass.
+    pub async fn question_queries(&self, text: &str) -> Result<QueryBlock, EngineError> {
+        self.parts.questioner.call(text.to_owned()).await
+    }
+
+    /// How much more attention the question of these queries pays to each candidate than a content-free question
     /// does; all candidates compete with each other. One score per candidate.
     #[must_use]
-    pub fn attention_scores(&self, question: &Question, candidates: &[KeyBlock]) -> Vec<f32> {
+    pub fn attention_scores(&self, queries: &QueryBlock, candidates: &[KeyBlock]) -> Vec<f32> {
         let parts = &self.parts;
-        attention_search::scores(&question.queries, &parts.content_free, candidates, parts.threads)
+        attention_search::scores(queries, &parts.content_free, candidates, parts.threads)
     }
 
     /// How much more attention the question pays to each candidate than a content-free question

@@ -362,7 +362,7 @@ async fn a_model_without_a_head_file_works_by_the_fallback() {
         .map(|reading| reading.passages[0].keys.clone())
         .collect();
     let question = engine.question("What is the code?").await.unwrap();
-    let scores = engine.attention_scores(&question, &keys);
+    let scores = engine.attention_scores(&question.queries, &keys);
     assert!(scores.len() == 2 && scores.iter().all(|score| score.is_finite() && *score != 0.0));
 
     // The fallback marks main points with every head and keeps the keys of the last layer alone.

@@ -518,7 +518,7 @@ async fn the_turn_that_answers_gets_the_most_attention_and_the_nearest_vector() 
         .map(|reading| reading.passages[0].keys.clone())
         .collect();
     let best = |scores: &[f32]| (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
-    assert_eq!(best(&engine.attention_scores(&question, &keys)), Some(1));
+    assert_eq!(best(&engine.attention_scores(&question.queries, &keys)), Some(1));
     let cosine: Vec<f32> = readings
         .iter()
         .map(|reading| {

@@ -18,8 +18,14 @@ pub(crate) fn of_scope(scope: &Scope) -> DfExpr {
 
 /// Rows of a scope whose identifier in `column` is one of `ids`.
 pub(crate) fn of_ids(scope: &Scope, column: &str, ids: &[TurnId]) -> DfExpr {
+    of_scope(scope).and(of_ids_anywhere(column, ids))
+}
+
+/// Rows of any scope whose identifier in `column` is one of `ids`: an identifier says where it belongs, so whoever reads the
+/// scope beside it saves looking all rows of a scope up.
+pub(crate) fn of_ids_anywhere(column: &str, ids: &[TurnId]) -> DfExpr {
     let ids = ids.iter().map(|id| identifier(*id)).collect();
-    of_scope(scope).and(col(column).in_list(ids, false))
+    col(column).in_list(ids, false)
 }
 
 /// Points of whole conversations of a scope but for some turns.

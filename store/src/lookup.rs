@@ -65,8 +65,8 @@ pub(crate) async fn turns(shared: &Arc<Shared>, scope: &Scope, ids: &[TurnId]) -
     // A turn that left the journal meanwhile is in LanceDB by now.
     let elsewhere: Vec<TurnId> = ids.iter().copied().filter(|id| !found.contains_key(id)).collect();
     if !elsewhere.is_empty() {
-        let filter = filter::of_ids(scope, column::ID, &elsewhere);
-        found.extend(stored_turns(shared, filter).await?);
+        let stored = stored_turns(shared, filter::of_ids_anywhere(column::ID, &elsewhere)).await?;
+        found.extend(stored.into_iter().filter(|(_, turn)| turn.scope == *scope));
     }
     Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
 }

@@ -248,6 +248,7 @@ impl Snapshot<'_> {
             passages.extend(rows::passages_from_batch(&batch, contents)?);
         }
         passages.sort_by_key(|passage| (passage.turn, passage.passage));
+        passages.dedup_by_key(|passage| (passage.turn, passage.passage));
         Ok(passages)
     }
 

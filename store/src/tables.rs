@@ -10,7 +10,7 @@ use arrow_schema::SchemaRef;
 use futures::TryStreamExt;
 use lancedb::expr::DfExpr;
 use lancedb::index::Index;
-use lancedb::index::scalar::{BTreeIndexBuilder, FtsIndexBuilder};
+use lancedb::index::scalar::{BTreeIndexBuilder, BitmapIndexBuilder, FtsIndexBuilder};
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
 use lancedb::{Connection, Session, Table};
 
@@ -117,17 +117,28 @@ impl Tables {
 
     /// Column and kind of every index of the table of turns.
     pub(crate) fn turn_indices(&self) -> Vec<(&'static str, Index)> {
-        let btree = |column| (column, Index::BTree(BTreeIndexBuilder::default()));
-        [column::SCOPE, column::ID, column::CONVERSATION].map(btree).into()
+        vec![of_rows(column::SCOPE), of_values(column::ID), of_values(column::CONVERSATION)]
     }
 
     /// Column and kind of every index of the table of points, the vector index apart.
     pub(crate) fn point_indices(&self) -> Vec<(&'static str, Index)> {
-        let btree = |column| (column, Index::BTree(BTreeIndexBuilder::default()));
-        let mut indices: Vec<_> = [column::SCOPE, column::TURN, column::CONVERSATION].map(btree).into();
-        indices.push((column::TEXT, Index::FTS(text_index(self.cpu_threads))));
-        indices
+        vec![
+            of_rows(column::SCOPE),
+            of_values(column::TURN),
+            of_values(column::CONVERSATION),
+            (column::TEXT, Index::FTS(text_index(self.cpu_threads))),
+        ]
     }
+}
+
+/// For a column with few values: the rows of each are kept as they are handed to a search.
+fn of_rows(column: &'static str) -> (&'static str, Index) {
+    (column, Index::Bitmap(BitmapIndexBuilder::default()))
+}
+
+/// For a column with many values.
+fn of_values(column: &'static str) -> (&'static str, Index) {
+    (column, Index::BTree(BTreeIndexBuilder::default()))
 }
 
 /// How passages are indexed for lexical search: words split at white space and punctuation, lower case, accents folded,

@@ -91,7 +91,7 @@ async fn a_large_table_gets_an_index_that_finds_what_the_exact_search_finds() {
         assert!((result.dense[0].score - 1.0).abs() < 1e-3, "{:?}", result.dense[0]);
         assert_eq!(result.dense.len(), 5);
         let exact = store.search_exactly(&query).await.unwrap();
-        assert_eq!((exact.dense[0].turn, exact.dense.len()), (result.dense[0].turn, 5));
+        assert_eq!((exact[0].turn, exact.len()), (result.dense[0].turn, 5));
     }
     store.maintain().await.unwrap();
 }

@@ -434,7 +434,7 @@ impl Candidates {
     /// Per turn, the attention that its best passage gets; the lowest score there is for turns without one.
     fn attention(&self, engine: &Engine, question: &Question) -> Vec<f32> {
         let mut best = vec![f32::MIN; self.turns];
-        for (owner, score) in self.owners.iter().zip(engine.attention_scores(question, &self.keys)) {
+        for (owner, score) in self.owners.iter().zip(engine.attention_scores(&question.queries, &self.keys)) {
             best[*owner] = best[*owner].max(score);
         }
         best

@@ -64,7 +64,7 @@ pub(super) async fn time(library: &mut Library, materials: &[Material<'_>]) -> R
             .map(KeyBlock::from_bytes)
             .collect::<Result<Vec<KeyBlock>, _>>();
         let keys = keys.map_err(BenchError::engine("unpacking keys"))?;
-        std::hint::black_box(engine.attention_scores(&prepared, &keys));
+        std::hint::black_box(engine.attention_scores(&prepared.queries, &keys));
         searching.push(started.elapsed().as_secs_f64() * 1000.0);
         if candidates.is_empty() || reordering.len() >= RERANKED {
             continue;

@@ -32,7 +32,7 @@ const STEPS: &str = "Median and 99th percentile from the receipts of the idle ph
     found are fetched. ranking. pack. rewrite. keep: the ledger, fsynced.";
 const SEARCH: &str = "The store's and the engine's public operations in the benchmark's own process, one question after the other, 200 \
     hits of each search with their rows. The first scope lookup loads the ids of the whole scope.";
-const VECTORS: &str = "Milliseconds of 50 nearest vectors with their rows, by comparing all and through IVF_PQ, and the share of the \
+const VECTORS: &str = "Milliseconds of 50 nearest vectors with their rows, by comparing all and through IVF_SQ, and the share of the \
     exact 50 that the index finds. The store builds the index from 100,000 rows on, and keeps it if it is good.";
 const PROCESS: &str = "Start: from starting the program until it answers, on a store that was just copied. Memory of the process after \
     the idle phase, both models included. Bytes a row: the store's whole directory, compacted.";

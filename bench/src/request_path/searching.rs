@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use mainpoint_engine::{Engine, KeyBlock, Question};
-use mainpoint_store::{Scope, SearchQuery, SearchResult, Store, TurnId, Within};
+use mainpoint_store::{Contents, Hit, Scope, SearchQuery, Store, TurnId, Within};
 
 use super::copies::working_copy;
 use super::figures::Times;
@@ -100,57 +100,62 @@ impl Bench {
             laps.add(step, started);
         }
         let mut progress = Progress::begin(format!("searching {rows} rows"), self.questions.len());
-        let mut nothing = Vec::new();
         for text in &self.questions {
             let started = Instant::now();
             let question = self.engine.question(text).await;
             let question = question.map_err(BenchError::engine("preparing a question"))?;
             laps.add("question: vector and queries", started);
-            nothing.resize(question.vector.len(), 0.0);
             let started = Instant::now();
             let vector = self.engine.question_vector(text).await;
             vector.map_err(BenchError::engine("preparing a question"))?;
             laps.add("question: vector alone", started);
-            let started = Instant::now();
-            self.find(&question.vector, "").await?;
-            laps.add("search: vectors", started);
-            let started = Instant::now();
-            self.find(&nothing, text).await?;
-            laps.add("search: words", started);
-            let started = Instant::now();
-            let found = self.find(&question.vector, text).await?;
-            laps.add("search: both", started);
-            self.rest(&question, &found, &mut laps).await?;
+            self.find(&question, text, &mut laps).await?;
             progress.advance(1);
         }
         Ok(laps.into_times())
     }
 
-    /// What follows the search.
-    async fn rest(&self, question: &Question, found: &SearchResult, laps: &mut Laps) -> Result<(), BenchError> {
+    /// What follows the question's preparation, one step after the other.
+    async fn find(&self, question: &Question, text: &str, laps: &mut Laps) -> Result<(), BenchError> {
+        let failed = BenchError::store("searching");
+        let found = async {
+            let started = Instant::now();
+            let snapshot = self.store.snapshot(&self.scope, &Within::Scope).await?;
+            laps.add("snapshot", started);
+            let started = Instant::now();
+            let dense = snapshot.by_vector(&question.vector, CANDIDATES).await?;
+            laps.add("search: vectors", started);
+            let started = Instant::now();
+            let lexical = snapshot.by_words(text, CANDIDATES).await?;
+            laps.add("search: words", started);
+            let started = Instant::now();
+            let found = snapshot.identify(dense, lexical).await?;
+            laps.add("identifying passages", started);
+            let started = Instant::now();
+            snapshot.passages(&found, Contents::Text).await?;
+            laps.add("fetching texts", started);
+            let started = Instant::now();
+            let passages = snapshot.passages(&found, Contents::TextAndKeys).await?;
+            laps.add("fetching texts and keys", started);
+            let hits = found.hits.lexical.iter().chain(&found.hits.dense);
+            let mut turns: Vec<TurnId> = hits.map(|hit| hit.turn).collect();
+            turns.sort_unstable();
+            turns.dedup();
+            let started = Instant::now();
+            self.store.turns(&self.scope, &turns).await?;
+            laps.add("fetching turns", started);
+            Ok(passages)
+        };
+        let passages = found.await.map_err(failed)?;
         let started = Instant::now();
-        let keys = found.points.iter().map(|point| KeyBlock::from_bytes(&point.keys));
+        let keys = passages.iter().map(|passage| KeyBlock::from_bytes(&passage.keys));
         let keys = keys.collect::<Result<Vec<KeyBlock>, _>>();
         let keys = keys.map_err(BenchError::engine("unpacking keys"))?;
         laps.add("attention search: unpacking keys", started);
         let started = Instant::now();
-        std::hint::black_box(self.engine.attention_scores(question, &keys));
+        std::hint::black_box(self.engine.attention_scores(&question.queries, &keys));
         laps.add("attention search: scores", started);
-        let mut turns: Vec<TurnId> = found.lexical.iter().chain(&found.dense).map(|hit| hit.turn).collect();
-        turns.sort_unstable();
-        turns.dedup();
-        let started = Instant::now();
-        let turns = self.store.turns(&self.scope, &turns).await;
-        turns.map_err(BenchError::store("fetching turns"))?;
-        laps.add("fetching turns", started);
         Ok(())
-    }
-
-    /// Words are not searched for an empty text, vectors not for zeros.
-    async fn find(&self, vector: &[f32], text: &str) -> Result<SearchResult, BenchError> {
-        let query = self.query(vector, text, CANDIDATES);
-        let found = self.store.search(&query).await;
-        found.map_err(BenchError::store("searching"))
     }
 
     async fn vectors(&self, filled: &Filled) -> Result<Vectors, BenchError> {
@@ -171,7 +176,7 @@ impl Bench {
             exact.push(milliseconds(started));
             let started = Instant::now();
             let answer = self.store.search(&query).await;
-            let answer = places(&answer.map_err(BenchError::store("searching"))?);
+            let answer = places(&answer.map_err(BenchError::store("searching"))?.dense);
             indexed.push(milliseconds(started));
             found += near.intersection(&answer).count();
             wanted += near.len();
@@ -213,8 +218,8 @@ impl Laps {
     }
 }
 
-fn places(result: &SearchResult) -> HashSet<(TurnId, u32)> {
-    result.dense.iter().map(|hit| (hit.turn, hit.passage)).collect()
+fn places(hits: &[Hit]) -> HashSet<(TurnId, u32)> {
+    hits.iter().map(|hit| (hit.turn, hit.passage)).collect()
 }
 
 fn milliseconds(since: Instant) -> f64 {

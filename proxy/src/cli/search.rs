@@ -8,7 +8,7 @@ use chrono::Utc;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use mainpoint_engine::{Engine, KeyBlock};
-use mainpoint_store::{Point, Scope, SearchQuery, Store, Turn, TurnId, Within};
+use mainpoint_store::{Contents, Point, Scope, Store, Turn, TurnId, Within};
 use serde_json::{Value, json};
 
 use super::{CliError, ConfigOption};
@@ -19,6 +19,8 @@ use crate::{models, startup};
 
 /// Characters of a turn that the table shows.
 const EXCERPT: usize = 160;
+/// Most main points that are read of the turns that are shown.
+const MOST_POINTS: usize = 10_000;
 
 #[derive(Debug, Args)]
 pub(super) struct SearchArguments {
@@ -82,41 +84,39 @@ async fn search(
 ) -> Result<Vec<Found>, CliError> {
     let scope = choose_scope(arguments.scope.as_deref(), store.scopes().await?)?;
     let question = engine.question(&arguments.question).await?;
-    let query = SearchQuery {
-        scope: scope.clone(),
-        within: Within::Scope,
-        vector: question.vector.clone(),
-        text: arguments.question.clone(),
-        limit: config.memory.candidates,
-    };
-    let result = store.search(&query).await?;
+    let snapshot = store.snapshot(&scope, &Within::Scope).await?;
+    let limit = config.memory.candidates;
+    let (dense, lexical) = (
+        snapshot.by_vector(&question.vector, limit).await?,
+        snapshot.by_words(&arguments.question, limit).await?,
+    );
+    let found = snapshot.identify(dense, lexical).await?;
+    let passages = snapshot.passages(&found, Contents::TextAndKeys).await?;
     let mut attended = Vec::new();
-    for (point, keys) in result
-        .points
-        .iter()
-        .map(|point| (point, KeyBlock::from_bytes(&point.keys)))
-    {
-        attended.push((point.turn, keys?));
+    for passage in &passages {
+        attended.push((passage.turn, KeyBlock::from_bytes(&passage.keys)?));
     }
     let (owners, keys): (Vec<TurnId>, Vec<KeyBlock>) = attended.into_iter().unzip();
-    let scores = engine.attention_scores(&question, &keys);
+    let scores = engine.attention_scores(&question.queries, &keys);
     let attention: Vec<(f32, TurnId)> = scores.into_iter().zip(owners).collect();
-    let mut ids: Vec<TurnId> = result.points.iter().map(|point| point.turn).collect();
+    let mut ids: Vec<TurnId> = passages.iter().map(|passage| passage.turn).collect();
     ids.dedup();
     let findings = Findings {
         question: &arguments.question,
         asked: Utc::now(),
-        found: &result,
+        found: &found.hits,
         attention: &attention,
     };
     let mut ranked = findings.ranked(store.turns(&scope, &ids).await?);
     if config.memory.rerank && !ranked.is_empty() {
-        let points: Vec<&Point> = result.points.iter().collect();
-        let texts = texts(&ranked, &result, &points);
+        let texts = texts(&ranked, &found.hits, &passages);
         ranked = reordered(ranked, &fused(&engine.rerank(&arguments.question, texts).await?));
     }
-    let found = ranked.into_iter().take(arguments.limit).map(|(turn, score)| {
-        let point = result.points.iter().find(|point| point.turn == turn.id);
+    ranked.truncate(arguments.limit);
+    let shown: Vec<TurnId> = ranked.iter().map(|(turn, _)| turn.id).collect();
+    let points = store.points(&scope, &Within::Conversation(shown), MOST_POINTS).await?;
+    let found = ranked.into_iter().map(|(turn, score)| {
+        let point = points.iter().find(|point| point.turn == turn.id);
         Found {
             score,
             main_point: point.map(main_point).unwrap_or_default(),

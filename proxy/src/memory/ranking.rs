@@ -109,7 +109,6 @@ mod tests {
         let found = SearchResult {
             lexical: vec![hit(2, 7.0), hit(2, 1.0), hit(6, 0.5)],
             dense: vec![hit(2, 0.8), hit(9, 0.2), hit(6, 0.2), hit(3, 0.2)],
-            points: Vec::new(),
         };
         let findings = Findings {
             question: "When does the ferry leave?",
@@ -139,8 +138,7 @@ mod tests {
                 found: &SearchResult {
                     lexical: Vec::new(),
                     dense: Vec::new(),
-                    points: Vec::new(),
-                },
+                        },
                 attention: &[],
             };
             let ranked = findings.ranked(turns.clone()).into_iter();

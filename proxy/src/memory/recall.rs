@@ -5,8 +5,8 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use mainpoint_engine::{Engine, KeyBlock};
-use mainpoint_store::{Point, Scope, SearchQuery, SearchResult, Store, Turn, TurnId, Within};
+use mainpoint_engine::{Engine, KeyBlock, QueryBlock};
+use mainpoint_store::{Contents, Passage, Scope, SearchResult, Snapshot, Store, Turn, TurnId, Within};
 
 use super::abstention::Evidence;
 use super::ranking::Findings;
@@ -56,9 +56,16 @@ pub(crate) struct Recollection {
     pub(crate) steps: Laps,
 }
 
+/// What is known about everything that was found.
+struct Gathered {
+    found: SearchResult,
+    passages: Vec<Passage>,
+    turns: Vec<Turn>,
+}
+
 /// The passages that were found, those that fit best first.
 struct Passages {
-    points: Vec<Point>,
+    passages: Vec<Passage>,
     /// The attention that the question pays to each turn's passages whose keys can be read; empty without attention search.
     attention: Vec<(f32, TurnId)>,
 }
@@ -74,42 +81,25 @@ impl Recall<'_> {
             return Ok(Recollection::default());
         }
         let mut watch = Stopwatch::start();
-        let (vector, attentive) = self.prepare(&text).await?;
-        watch.lap("question");
-        let query = SearchQuery {
-            scope: question.scope.clone(),
-            within: self.within(&question),
-            vector,
-            text,
-            limit: self.config.candidates,
-        };
-        let mut found = self.store.search(&query).await?;
-        watch.lap("search");
-        let points = deduplicated(std::mem::take(&mut found.points));
-        let mut turns: Vec<TurnId> = found.lexical.iter().chain(&found.dense).map(|hit| hit.turn).collect();
-        turns.sort_unstable();
-        turns.dedup();
-        let attending = async {
-            match attentive {
-                Some(attentive) => attend(self.engine.clone(), attentive, points).await,
-                None => Ok(by_cosine(&found, points)),
-            }
-        };
-        let fetching = async { Ok(self.store.turns(question.scope, &turns).await?) };
-        let (passages, turns) = tokio::try_join!(attending, fetching)?;
-        watch.lap("candidates");
-        let evidence = evidence(&found, &passages);
-        if !evidence.is_enough(self.config.least_similarity) {
-            let steps = watch.laps();
-            tracing::debug!(candidates = passages.points.len(), ?evidence, ?steps, "abstained");
+        let snapshot = self.store.snapshot(question.scope, &self.within(&question)).await?;
+        watch.lap("snapshot");
+        let gathering = self.gather(&snapshot, (question.scope, &text), &mut watch);
+        // The reader's pass over the question is the longest single step; nothing waits for it but the scores.
+        let (gathered, queries) = tokio::try_join!(gathering, self.queries(&text))?;
+        let Some(Gathered { found, passages, turns }) = gathered else {
             return Ok(Recollection {
                 turns: Vec::new(),
                 abstained: true,
-                steps,
+                steps: watch.laps(),
             });
-        }
+        };
+        let passages = match queries {
+            Some(queries) => attend(self.engine.clone(), queries, passages).await?,
+            None => by_cosine(&found, passages),
+        };
+        watch.lap("attention");
         let findings = Findings {
-            question: &query.text,
+            question: &text,
             asked: question.asked,
             found: &found,
             attention: &passages.attention,
@@ -118,25 +108,23 @@ impl Recall<'_> {
         ranked.retain(|(turn, _)| !question.kept.contains(&turn.id));
         watch.lap("ranking");
         if self.config.rerank {
-            let points: Vec<&Point> = passages.points.iter().collect();
-            let texts = texts(&ranked, &found, &points);
-            let places = self.places_in_one_prompt(&query.text, texts).await;
+            let texts = texts(&ranked, &found, &passages.passages);
+            let places = self.places_in_one_prompt(&text, texts).await;
             ranked = reordered(ranked, &places);
             watch.lap("reranking");
         }
         let best = ranked.into_iter().take(self.config.recall_turns);
         let turns: Vec<Recalled> = best
             .map(|(turn, score)| Recalled {
-                passage: best_passage(&turn, &passages.points),
+                passage: best_passage(&turn, &passages.passages),
                 score,
                 turn,
             })
             .collect();
         let steps = watch.laps();
         tracing::debug!(
-            candidates = passages.points.len(),
+            candidates = passages.passages.len(),
             recalled = turns.len(),
-            ?evidence,
             ?steps,
             "recalled"
         );
@@ -147,13 +135,53 @@ impl Recall<'_> {
         })
     }
 
-    /// The question's vector, and the whole question where attention searches, too.
-    async fn prepare(&self, text: &str) -> Result<(Vec<f32>, Option<mainpoint_engine::Question>), MemoryError> {
-        if !self.config.attention_search {
-            return Ok((self.engine.question_vector(text).await?, None));
+    /// What both searches find, with its texts and keys; `None` if nothing is near enough to the question. Words are searched
+    /// for while the embedder reads.
+    async fn gather(
+        &self,
+        snapshot: &Snapshot<'_>,
+        (scope, text): (&Scope, &str),
+        watch: &mut Stopwatch,
+    ) -> Result<Option<Gathered>, MemoryError> {
+        let limit = self.config.candidates;
+        let by_vector = async {
+            let vector = self.engine.question_vector(text).await?;
+            Ok::<_, MemoryError>(snapshot.by_vector(&vector, limit).await?)
+        };
+        let by_words = async { Ok(snapshot.by_words(text, limit).await?) };
+        let (dense, lexical) = tokio::try_join!(by_vector, by_words)?;
+        watch.lap("search");
+        let found = snapshot.identify(dense, lexical).await?;
+        watch.lap("identify");
+        let evidence = Evidence::of(found.hits.dense.iter().map(|hit| hit.score), []);
+        if !evidence.is_enough(self.config.least_similarity) {
+            tracing::debug!(?evidence, "abstained");
+            return Ok(None);
         }
-        let question = self.engine.question(text).await?;
-        Ok((question.vector.clone(), Some(question)))
+        let hits = found.hits.lexical.iter().chain(&found.hits.dense);
+        let mut turns: Vec<TurnId> = hits.map(|hit| hit.turn).collect();
+        turns.sort_unstable();
+        turns.dedup();
+        let contents = if self.config.attention_search {
+            Contents::TextAndKeys
+        } else {
+            Contents::Text
+        };
+        let (passages, turns) = tokio::try_join!(snapshot.passages(&found, contents), self.store.turns(scope, &turns))?;
+        watch.lap("candidates");
+        Ok(Some(Gathered {
+            found: found.hits,
+            passages,
+            turns,
+        }))
+    }
+
+    /// The reader's queries of the question, where attention searches.
+    async fn queries(&self, text: &str) -> Result<Option<QueryBlock>, MemoryError> {
+        if !self.config.attention_search {
+            return Ok(None);
+        }
+        Ok(Some(self.engine.question_queries(text).await?))
     }
 
     fn within(&self, question: &Question<'_>) -> Within {
@@ -184,55 +212,39 @@ impl Recall<'_> {
     }
 }
 
-/// The points by the attention that each gets from the question, most first.
-async fn attend(
-    engine: Engine,
-    question: mainpoint_engine::Question,
-    points: Vec<Point>,
-) -> Result<Passages, MemoryError> {
+/// The passages by the attention that each gets from the question, most first.
+async fn attend(engine: Engine, queries: QueryBlock, passages: Vec<Passage>) -> Result<Passages, MemoryError> {
     let scored = tokio::task::spawn_blocking(move || {
-        // A point whose keys are damaged is ranked by words and vectors alone.
-        let (points, keys): (Vec<Point>, Vec<KeyBlock>) = points
+        // A passage whose keys are damaged is ranked by words and vectors alone.
+        let (passages, keys): (Vec<Passage>, Vec<KeyBlock>) = passages
             .into_iter()
-            .filter_map(|point| KeyBlock::from_bytes(&point.keys).ok().map(|keys| (point, keys)))
+            .filter_map(|passage| KeyBlock::from_bytes(&passage.keys).ok().map(|keys| (passage, keys)))
             .unzip();
-        let scores = engine.attention_scores(&question, &keys);
-        let mut scored: Vec<(f32, Point)> = scores.into_iter().zip(points).collect();
+        let scores = engine.attention_scores(&queries, &keys);
+        let mut scored: Vec<(f32, Passage)> = scores.into_iter().zip(passages).collect();
         scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.turn.cmp(&b.1.turn)));
         Passages {
-            attention: scored.iter().map(|(score, point)| (*score, point.turn)).collect(),
-            points: scored.into_iter().map(|(_, point)| point).collect(),
+            attention: scored.iter().map(|(score, passage)| (*score, passage.turn)).collect(),
+            passages: scored.into_iter().map(|(_, passage)| passage).collect(),
         }
     });
     Ok(scored.await?)
 }
 
-/// The points by their similarity to the question, most first; those that only words found come last.
-fn by_cosine(found: &SearchResult, mut points: Vec<Point>) -> Passages {
+/// The passages by their similarity to the question, most first; those that only words found come last.
+fn by_cosine(found: &SearchResult, mut passages: Vec<Passage>) -> Passages {
     let similar: HashMap<(TurnId, u32), f32> = found
         .dense
         .iter()
         .map(|hit| ((hit.turn, hit.passage), hit.score))
         .collect();
-    let score = |point: &Point| {
-        let known = similar.get(&(point.turn, point.passage)).copied();
-        known.unwrap_or(f32::NEG_INFINITY)
-    };
-    points.sort_by(|a, b| {
-        let place = |point: &Point| (point.turn, point.passage);
-        score(b).total_cmp(&score(a)).then_with(|| place(a).cmp(&place(b)))
-    });
+    let place = |passage: &Passage| (passage.turn, passage.passage);
+    let score = |passage: &Passage| similar.get(&place(passage)).copied().unwrap_or(f32::NEG_INFINITY);
+    passages.sort_by(|a, b| score(b).total_cmp(&score(a)).then_with(|| place(a).cmp(&place(b))));
     Passages {
-        points,
+        passages,
         attention: Vec::new(),
     }
-}
-
-fn evidence(found: &SearchResult, passages: &Passages) -> Evidence {
-    Evidence::of(
-        found.dense.iter().map(|hit| hit.score),
-        passages.attention.iter().map(|(score, _)| *score),
-    )
 }
 
 /// Most bytes of a question; of a longer one its beginning and its end are asked. Attention search takes time in proportion.
@@ -240,17 +252,9 @@ const QUESTION_BYTES: usize = 1000;
 /// Re-ranking may take one part in so many of the deadline.
 const SHARE: u32 = 2;
 
-fn deduplicated(points: Vec<Point>) -> Vec<Point> {
-    let unique: HashMap<(TurnId, u32), Point> = points
-        .into_iter()
-        .map(|point| ((point.turn, point.passage), point))
-        .collect();
-    unique.into_values().collect()
-}
-
-/// The points are sorted, so the first one of a turn is its best passage; `None` when that is the whole turn.
-fn best_passage(turn: &Turn, points: &[Point]) -> Option<String> {
-    let best = points.iter().find(|point| point.turn == turn.id)?;
+/// The passages are sorted, so the first one of a turn is its best; `None` when that is the whole turn.
+fn best_passage(turn: &Turn, passages: &[Passage]) -> Option<String> {
+    let best = passages.iter().find(|passage| passage.turn == turn.id)?;
     (!best.text.is_empty() && best.text != turn.text).then(|| best.text.clone())
 }
 
@@ -274,14 +278,10 @@ mod tests {
 
     #[test]
     fn without_attention_the_passage_most_like_the_question_is_a_turns_best() {
-        let point = |passage: u32| Point {
+        let passage = |passage: u32| Passage {
             turn: TurnId([1; 16]),
             passage,
-            start: 0,
-            end: 4,
-            spans: Vec::new(),
             text: format!("passage {passage}"),
-            vector: Vec::new(),
             keys: Vec::new(),
         };
         let hit = |passage: u32, score: f32| Hit {
@@ -292,30 +292,11 @@ mod tests {
         let found = SearchResult {
             dense: vec![hit(2, 0.9), hit(0, 0.1)],
             lexical: vec![hit(1, 7.0)],
-            points: Vec::new(),
         };
-        let passages = by_cosine(&found, vec![point(0), point(1), point(2)]);
-        let order: Vec<u32> = passages.points.iter().map(|point| point.passage).collect();
+        let passages = by_cosine(&found, vec![passage(0), passage(1), passage(2)]);
+        let order: Vec<u32> = passages.passages.iter().map(|passage| passage.passage).collect();
         assert_eq!(order, [2, 0, 1]);
         assert!(passages.attention.is_empty());
-    }
-
-    #[test]
-    fn what_only_words_found_is_no_evidence_against_itself() {
-        let hit = Hit {
-            turn: TurnId([1; 16]),
-            passage: 0,
-            score: 7.0,
-        };
-        let mut found = SearchResult {
-            dense: Vec::new(),
-            lexical: vec![hit],
-            points: Vec::new(),
-        };
-        let passages = by_cosine(&found, Vec::new());
-        assert_eq!(evidence(&found, &passages), Evidence::default());
-        found.dense.push(Hit { score: 0.1, ..hit });
-        assert_eq!(evidence(&found, &passages).cosine, Some(0.1));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use mainpoint_engine::MOST_RERANKED;
 use mainpoint_store::fusion::reciprocal_rank;
-use mainpoint_store::{Point, SearchResult, Turn};
+use mainpoint_store::{Passage, SearchResult, Turn};
 
 /// How many of a ranking's first turns are re-ranked.
 pub const DEPTH: usize = MOST_RERANKED;
@@ -43,20 +43,20 @@ pub fn reordered<T>(ranking: Vec<T>, places: &[usize]) -> Vec<T> {
 }
 
 /// The texts of a ranking's first turns, as they are put into the prompt: of each turn the passage that was found first, by
-/// vectors or else by words; the whole turn where none of `points` is that passage or has a text.
-pub(crate) fn texts(ranking: &[(Turn, f32)], found: &SearchResult, points: &[&Point]) -> Vec<String> {
+/// vectors or else by words; the whole turn where none of `passages` is that one or has a text.
+pub(crate) fn texts(ranking: &[(Turn, f32)], found: &SearchResult, passages: &[Passage]) -> Vec<String> {
     let first = ranking.iter().take(DEPTH);
-    first.map(|(turn, _)| passage_of(turn, found, points).clone()).collect()
+    first.map(|(turn, _)| text_of(turn, found, passages).clone()).collect()
 }
 
-fn passage_of<'a>(turn: &'a Turn, found: &SearchResult, points: &[&'a Point]) -> &'a String {
+fn text_of<'a>(turn: &'a Turn, found: &SearchResult, passages: &'a [Passage]) -> &'a String {
     let mut hits = found.dense.iter().chain(&found.lexical);
     let hit = hits.find(|hit| hit.turn == turn.id);
-    let point = hit.and_then(|hit| {
-        let mut points = points.iter();
-        points.find(|point| point.turn == hit.turn && point.passage == hit.passage)
+    let passage = hit.and_then(|hit| {
+        let mut passages = passages.iter();
+        passages.find(|passage| passage.turn == hit.turn && passage.passage == hit.passage)
     });
-    let text = point.map(|point| &point.text).filter(|text| !text.is_empty());
+    let text = passage.map(|passage| &passage.text).filter(|text| !text.is_empty());
     text.unwrap_or(&turn.text)
 }
 
@@ -103,14 +103,10 @@ mod tests {
             time: chrono::DateTime::UNIX_EPOCH,
             tokens: 9,
         };
-        let point = |number: u8, passage: u32| Point {
+        let quoted = |number: u8, passage: u32| Passage {
             turn: id(number),
             passage,
-            start: 0,
-            end: 1,
-            spans: Vec::new(),
             text: format!("turn {number}, passage {passage}"),
-            vector: Vec::new(),
             keys: Vec::new(),
         };
         let hit = |number: u8, passage: u32| Hit {
@@ -121,11 +117,10 @@ mod tests {
         let found = SearchResult {
             dense: vec![hit(1, 1), hit(1, 0)],
             lexical: vec![hit(1, 0), hit(2, 3), hit(3, 0)],
-            points: Vec::new(),
         };
-        let points = [point(1, 0), point(1, 1), point(2, 3)];
+        let passages = [quoted(1, 0), quoted(1, 1), quoted(2, 3)];
         let ranking = [1, 2, 3, 4].map(|number| (turn(number), 0.0));
-        let texts = texts(&ranking, &found, &points.iter().collect::<Vec<_>>());
+        let texts = texts(&ranking, &found, &passages);
         assert_eq!(texts, ["turn 1, passage 1", "turn 2, passage 3", "turn 3", "turn 4"]);
     }
 

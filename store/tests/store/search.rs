@@ -1,6 +1,6 @@
 //! Dense and lexical search, and what they are confined to.
 
-use mainpoint_store::{Store, StoreError, Within};
+use mainpoint_store::{Contents, Passage, Store, StoreError, Within};
 
 use crate::support::{WIDTH, dense, id, lexical, open, point, query, read, scope, turn};
 
@@ -29,7 +29,6 @@ async fn dense_hits_come_by_cosine_whatever_the_length_of_the_vectors() {
         assert!((hit.score - cosine).abs() < 1e-5, "{hit:?}");
     }
     assert!(result.lexical.is_empty());
-    assert_eq!(result.points.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,9 +48,24 @@ async fn points_come_with_everything_that_was_stored() {
         .complete(vec![(scope.clone(), turn.id, points.clone())])
         .await
         .unwrap();
-    let result = store.search(&query(&scope, Within::Scope, EAST, "zug")).await.unwrap();
-    assert_eq!(result.points, points);
-    assert_eq!(result.lexical.len(), 2);
+    let snapshot = store.snapshot(&scope, &Within::Scope).await.unwrap();
+    let dense = snapshot.by_vector(&EAST, 10).await.unwrap();
+    let lexical = snapshot.by_words("zug", 10).await.unwrap();
+    let found = snapshot.identify(dense, lexical).await.unwrap();
+    assert_eq!((found.hits.dense.len(), found.hits.lexical.len()), (2, 2));
+    for (contents, has_keys) in [(Contents::Text, false), (Contents::TextAndKeys, true)] {
+        let expected: Vec<_> = points
+            .iter()
+            .map(|point| Passage {
+                turn: point.turn,
+                passage: point.passage,
+                text: point.text.clone(),
+                keys: if has_keys { point.keys.clone() } else { vec![] },
+            })
+            .collect();
+        assert_eq!(snapshot.passages(&found, contents).await.unwrap(), expected);
+    }
+    drop(snapshot);
     store.flush().await.unwrap();
     assert_eq!(store.points(&scope, &Within::Scope, 10).await.unwrap(), points);
     assert_eq!(store.turns(&scope, &[id(0)]).await.unwrap(), [turn]);
@@ -171,16 +185,9 @@ async fn nothing_of_another_scope_is_ever_found_even_if_it_fits_better() {
         assert_eq!(result.dense.len(), 1, "the filter comes before the ranking");
         assert_eq!(result.dense[0].turn, id(100));
         assert_eq!(result.lexical.iter().map(|hit| hit.turn).collect::<Vec<_>>(), [id(100)]);
-        assert_eq!(result.points.len(), 1);
         let stolen = Within::Conversation(vec![id(0), id(1)]);
-        assert!(
-            store
-                .search(&query(&mine, stolen.clone(), EAST, "secret"))
-                .await
-                .unwrap()
-                .points
-                .is_empty()
-        );
+        let theirs = store.search(&query(&mine, stolen.clone(), EAST, "secret")).await.unwrap();
+        assert_eq!(theirs, mainpoint_store::SearchResult::default());
         assert!(store.points(&mine, &stolen, 10).await.unwrap().is_empty());
         assert!(store.turns(&mine, &[id(0)]).await.unwrap().is_empty());
         assert!(store.read_turns(&mine, &[id(0)]).await.unwrap().is_empty());
