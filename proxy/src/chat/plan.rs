@@ -89,6 +89,7 @@ impl Plan {
     /// Plans a request within `memory.deadline_ms`. Never fails: a failure is reported and leaves the original bytes.
     pub(crate) async fn of(memory: &Memory, ask: Ask<'_>, body: Bytes) -> Self {
         let started = Instant::now();
+        let _passing = memory.pass();
         let mut plan = Self::passthrough(body);
         let result = tokio::time::timeout(memory.config().deadline, plan.fill(memory, ask)).await;
         if let Err(error) = result.unwrap_or(Err(MemoryError::Deadline)) {

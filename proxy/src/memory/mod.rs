@@ -14,6 +14,7 @@ mod recall;
 pub mod relevance;
 pub mod rerank;
 mod resume;
+mod traffic;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use serde::Deserialize;
 pub(crate) use importing::{Imported, Importing};
 pub(crate) use reading::{Offer, Reading};
 pub(crate) use recall::{Question, Recall, Recollection};
+use traffic::Passing;
 
 use crate::chat::prepare::Preparation;
 use crate::config::{Config, MemoryConfig, PricesConfig};
@@ -135,6 +137,11 @@ impl Memory {
                 }
             }
         }
+    }
+
+    /// A request is on the memory path until the answer is dropped; reading waits for a moment without any.
+    pub(crate) fn pass(&self) -> Passing<'_> {
+        self.reading.traffic().pass()
     }
 
     /// Takes in the turns of a conversation that are not read yet. Never waits.

@@ -15,6 +15,7 @@ use super::backlog::Backlog;
 use super::job::{Job, Waiting};
 use super::points::{as_text, points_of};
 use super::resume;
+use super::traffic::Traffic;
 use crate::config::ReaderSettings;
 use crate::error::MemoryError;
 use crate::telemetry::logs::OncePerMinute;
@@ -36,6 +37,7 @@ pub(crate) struct Offer<'a> {
 pub(crate) struct Reading {
     incoming: mpsc::Sender<Job>,
     backlog: Arc<Backlog>,
+    traffic: Arc<Traffic>,
     warnings: Arc<OncePerMinute>,
     stop: CancellationToken,
     workers: Mutex<Vec<JoinHandle<()>>>,
@@ -48,7 +50,7 @@ impl Reading {
         let (accepted, to_read) = mpsc::channel(settings.queue.max(1));
         let worker = Worker::new(engine, store, settings);
         let (backlog, warnings) = (Arc::clone(&worker.backlog), Arc::clone(&worker.warnings));
-        let stop = worker.stop.clone();
+        let (stop, traffic) = (worker.stop.clone(), Arc::clone(&worker.traffic));
         let workers = vec![
             tokio::spawn(worker.clone().resume(accepted.clone())),
             tokio::spawn(worker.clone().accept(offered, accepted)),
@@ -57,10 +59,16 @@ impl Reading {
         Self {
             incoming,
             backlog,
+            traffic,
             warnings,
             stop,
             workers: Mutex::new(workers),
         }
+    }
+
+    /// Which requests the reader waits for.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// Queues those turns of a conversation that are neither read nor on their way. Never waits: when the queue is full the
@@ -123,6 +131,7 @@ pub(super) struct Worker {
     engine: Engine,
     store: Store,
     backlog: Arc<Backlog>,
+    traffic: Arc<Traffic>,
     warnings: Arc<OncePerMinute>,
     stop: CancellationToken,
     chunk_tokens: usize,
@@ -137,6 +146,7 @@ impl Worker {
             engine,
             store,
             backlog: Arc::default(),
+            traffic: Arc::default(),
             warnings: Arc::default(),
             stop: CancellationToken::new(),
             chunk_tokens: settings.window_tokens.saturating_mul(WINDOWS_PER_CHUNK),
@@ -288,6 +298,7 @@ impl Worker {
             context: context.iter().map(as_text).collect(),
             turns: turns.iter().map(as_text).collect(),
         };
+        self.traffic.lull(PATIENCE).await;
         let readings = self.read_patiently(request).await?;
         if readings.len() != turns.len() {
             return Err(MemoryError::Readings {
@@ -332,6 +343,8 @@ impl Worker {
 const CONTEXT_TURNS: usize = 8;
 /// A chunk is so many windows: long enough to read at full speed, short enough to lose little when the process ends.
 const WINDOWS_PER_CHUNK: usize = 4;
+/// How long a chunk waits for a moment without requests.
+const PATIENCE: Duration = Duration::from_millis(500);
 const BYTES_PER_TOKEN: usize = 4;
 const BUSY_RETRIES: usize = 50;
 const BUSY_PAUSE: Duration = Duration::from_millis(100);

@@ -1,0 +1,69 @@
+//! Knows whether requests are on the memory path right now, so that reading begins in the lulls between them.
+//!
+//! It must not know what requests or readings are. Reading has the lowest priority as it is, but a pass that is under way
+//! shares caches and memory bandwidth with whoever waits for an answer.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+/// How many requests are on the memory path.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic(watch::Sender<usize>);
+
+/// One request on the memory path, until dropped.
+#[derive(Debug)]
+pub(crate) struct Passing<'a>(&'a Traffic);
+
+impl Traffic {
+    /// A request comes.
+    pub(crate) fn pass(&self) -> Passing<'_> {
+        self.0.send_modify(|passing| *passing += 1);
+        Passing(self)
+    }
+
+    /// Waits until no request is on the memory path, for at most `patience`: a proxy that is never idle reads, too.
+    pub(crate) async fn lull(&self, patience: Duration) {
+        let mut passing = self.0.subscribe();
+        // Out of patience or not, the work begins.
+        let _ = tokio::time::timeout(patience, passing.wait_for(|passing| *passing == 0)).await;
+    }
+}
+
+impl Drop for Passing<'_> {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|passing| *passing = passing.saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    #[tokio::test]
+    async fn a_lull_is_when_the_last_request_has_passed() {
+        let traffic = Arc::new(Traffic::default());
+        traffic.lull(LONG).await;
+        let (first, second) = (traffic.pass(), traffic.pass());
+        let waiting = Arc::clone(&traffic);
+        let mut waiting = tokio::spawn(async move { waiting.lull(LONG).await });
+        drop(first);
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(second);
+        assert!((&mut waiting).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_lull_patience_ends() {
+        let traffic = Traffic::default();
+        let _passing = traffic.pass();
+        let started = tokio::time::Instant::now();
+        traffic.lull(Duration::from_millis(250)).await;
+        assert_eq!(started.elapsed(), Duration::from_millis(250));
+    }
+}
