@@ -5,13 +5,13 @@
 use std::path::{Path, PathBuf};
 
 use mainpoint_engine::{
-    EmbedderConfig, EncodedToken, Encoding, Engine, EngineConfig, KeyBlock, Question, ReadRequest, ReaderConfig, Span,
-    TokenSalience, TurnReading, TurnText, sha256_of_file,
+    EmbedderConfig, EncodedToken, Encoding, Engine, EngineConfig, EngineError, KeyBlock, Question, ReadRequest,
+    ReaderConfig, Span, TokenSalience, TurnReading, TurnText, sha256_of_file,
 };
 
 use super::kept;
 use crate::BenchError;
-use crate::cache::{Cache, write_whole};
+use crate::cache::{Cache, Columns, write_whole};
 use crate::progress::Progress;
 use crate::recorded::Conversation;
 
@@ -230,7 +230,7 @@ impl Library {
             return Ok(kept::asked(&columns));
         }
         let engine = self.engine(plan)?;
-        let candidates = Candidates::of(reading)?;
+        let candidates = Candidates::of(reading, KeyBlock::from_bytes)?;
         let mut progress = Progress::begin(format!("asking {name}"), questions.len());
         let mut asked = Asked::default();
         for (index, text) in questions.into_iter().enumerate() {
@@ -283,6 +283,25 @@ impl Library {
         }
         self.cache.put(&name, &inputs, &kept::scores_columns(&scores))?;
         Ok(scores)
+    }
+
+    /// What is kept under `name` for these inputs, both models and the engine's sources.
+    #[must_use]
+    pub(super) fn kept(&self, name: &str, inputs: &[&str]) -> Option<Columns> {
+        self.cache.get(name, &self.all_inputs(inputs))
+    }
+
+    /// Keeps columns for [`Library::kept`].
+    ///
+    /// # Errors
+    /// [`BenchError::Write`] or [`BenchError::Data`] if the file cannot be written.
+    pub(super) fn keep(&self, name: &str, inputs: &[&str], columns: &Columns) -> Result<(), BenchError> {
+        self.cache.put(name, &self.all_inputs(inputs), columns)
+    }
+
+    fn all_inputs<'a>(&'a self, inputs: &[&'a str]) -> Vec<&'a str> {
+        let models = std::iter::once(self.fingerprint.as_str());
+        models.chain(inputs.iter().copied()).collect()
     }
 
     /// The engine that reads by `plan`; another plan's engine ends first.
@@ -357,15 +376,21 @@ impl Among<'_> {
 }
 
 /// The keys of passages, each with the turn that it belongs to.
-struct Candidates {
+pub(super) struct Candidates {
     turns: usize,
     owners: Vec<usize>,
     keys: Vec<KeyBlock>,
 }
 
 impl Candidates {
-    /// Every passage of a reading.
-    fn of(reading: &Reading) -> Result<Self, BenchError> {
+    /// Every passage of a reading, its keys unpacked from their bytes by `unpack`.
+    ///
+    /// # Errors
+    /// [`BenchError::Engine`] if bytes are no keys.
+    pub(super) fn of(
+        reading: &Reading,
+        unpack: impl Fn(&[u8]) -> Result<KeyBlock, EngineError>,
+    ) -> Result<Self, BenchError> {
         let mut all = Self {
             turns: reading.turns.len(),
             owners: Vec::new(),
@@ -375,14 +400,15 @@ impl Candidates {
             for passage in &read.passages {
                 all.owners.push(turn);
                 all.keys
-                    .push(KeyBlock::from_bytes(&passage.keys).map_err(BenchError::engine("unpacking keys"))?);
+                    .push(unpack(&passage.keys).map_err(BenchError::engine("unpacking keys"))?);
             }
         }
         Ok(all)
     }
 
     /// The passages of some turns, which ascend.
-    fn only(&self, turns: &[usize]) -> Self {
+    #[must_use]
+    pub(super) fn only(&self, turns: &[usize]) -> Self {
         let pairs = self
             .owners
             .iter()
@@ -397,7 +423,8 @@ impl Candidates {
     }
 
     /// Per turn, the attention that its best passage gets; the lowest score there is for turns without one.
-    fn attention(&self, engine: &Engine, question: &Question) -> Vec<f32> {
+    #[must_use]
+    pub(super) fn attention(&self, engine: &Engine, question: &Question) -> Vec<f32> {
         let mut best = vec![f32::MIN; self.turns];
         for (owner, score) in self.owners.iter().zip(engine.attention_scores(question, &self.keys)) {
             best[*owner] = best[*owner].max(score);
@@ -419,7 +446,8 @@ fn shifted(encoding: Encoding, speaker: usize, by: usize) -> Encoding {
     }
 }
 
-fn text_of(conversation: &Conversation) -> String {
+/// Everything of a conversation that readings of it depend on.
+pub(super) fn text_of(conversation: &Conversation) -> String {
     let mut text = format!("{:?}\n", conversation.sessions);
     for turn in &conversation.turns {
         text.push_str(&format!("{:?}: {:?}\n", turn.speaker, turn.text));
