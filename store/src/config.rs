@@ -50,7 +50,7 @@ impl StoreConfig {
             directory: directory.into(),
             vector_width,
             retain: Retain::Turns,
-            flush_interval: Duration::from_millis(1000),
+            flush_interval: Duration::from_secs(10),
             flush_turns: 256,
             maintenance_interval: Duration::from_secs(600),
             ledger_age: Duration::from_secs(30 * 86_400),

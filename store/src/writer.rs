@@ -24,7 +24,7 @@ use crate::tables;
 const BATCH_TURNS: usize = 1024;
 /// Small commits leave small files, and rows that no index covers are scanned: after this many of either, maintenance
 /// does not wait for its time.
-const COMMITS_BEFORE_MAINTENANCE: usize = 64;
+const COMMITS_BEFORE_MAINTENANCE: usize = 16;
 const ROWS_BEFORE_MAINTENANCE: usize = 4096;
 
 /// Writes what is completed into LanceDB, waits until it is on disk and trims the journal.

@@ -52,7 +52,10 @@ pub(super) fn sizes_table(shelf: &Shelf, materials: &[Material<'_>]) -> Result<T
     let rows = |size: fn(&ReadPassage) -> usize| passages(materials, SHIPPED).map(size).sum::<usize>() as u64;
     add("rows: vectors".to_owned(), rows(vector_bytes));
     add("rows: spans".to_owned(), rows(|passage| passage.spans.len() * 12));
-    add("rows: attention keys".to_owned(), rows(|passage| passage.keys.len()));
+    add(
+        "rows: attention keys".to_owned(),
+        rows(|passage| passage.stored_keys().map_or(0, |keys| keys.len())),
+    );
     Ok(table)
 }
 
@@ -76,7 +79,9 @@ impl Stored {
             (Part::AllKeys, ALL_KEYS),
             (Part::EightHeadsKeys, EIGHT_50),
         ] {
-            let keys: usize = passages(materials, plan).map(|passage| passage.keys.len()).sum();
+            let keys: usize = passages(materials, plan)
+                .map(|passage| passage.stored_keys().map_or(0, |keys| keys.len()))
+                .sum();
             if keys > 0 {
                 parts.insert(part, keys as u64);
             }

@@ -4,7 +4,7 @@
 
 use super::arms::{ALL_KEYS, CANDIDATES, EIGHT_50, SHIPPED, plans};
 use super::rankings::Material;
-use super::reading::{Among, Library};
+use super::reading::{Among, Keys, Library};
 use super::reranking;
 use super::shelf::Shelf;
 use crate::BenchError;
@@ -23,11 +23,14 @@ pub(super) async fn read<'a>(
             let reading = library.read(conversation, plan).await?;
             if plan == SHIPPED {
                 material.encodings = library.encode(conversation, plan, &reading).await?;
-                material.asked = library.ask(conversation, plan, &reading, Among::Everything).await?;
+                let asking = (Among::Everything, Keys::Stored);
+                material.asked = library.ask(conversation, plan, &reading, asking).await?;
             } else if plan == ALL_KEYS {
-                material.asked_all = library.ask(conversation, plan, &reading, Among::Everything).await?;
+                let asking = (Among::Everything, Keys::Whole);
+                material.asked_all = library.ask(conversation, plan, &reading, asking).await?;
             } else if plan == EIGHT_50 {
-                material.asked_eight = library.ask(conversation, plan, &reading, Among::Everything).await?;
+                let asking = (Among::Everything, Keys::Whole);
+                material.asked_eight = library.ask(conversation, plan, &reading, asking).await?;
             }
             material.readings.push((plan, reading));
         }
@@ -70,10 +73,11 @@ pub(super) async fn search(
             progress.advance(1);
         }
         let candidates: Vec<Vec<usize>> = all_found.iter().map(|found| found.first(CANDIDATES).turns()).collect();
-        let asked = library
-            .ask(conversation, SHIPPED, reading, Among::Turns(&candidates))
-            .await?;
-        (material.found, material.asked_among) = (all_found, asked);
+        let among = Among::Turns(&candidates);
+        let stored = library.ask(conversation, SHIPPED, reading, (among, Keys::Stored)).await?;
+        let whole = library.ask(conversation, SHIPPED, reading, (among, Keys::Whole)).await?;
+        (material.asked_among, material.asked_among_whole) = (stored, whole);
+        material.found = all_found;
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ mod report;
 mod reranking;
 mod results;
 mod shelf;
+mod shorter_keys;
 mod stages;
 
 use std::path::PathBuf;
@@ -79,8 +80,11 @@ pub async fn run(options: &RecallOptions) -> Result<(), BenchError> {
     let (mut report, mut measured) = (Report::default(), Vec::new());
     for set in &options.sets {
         let (kind, all) = recorded::load(&set.path)?;
+        let apart = all.iter().filter(|one| options.heads.contains(&one.name));
+        let mut apart: Vec<Conversation> = apart.cloned().collect();
         let conversations = chosen(all, &set.conversations, &options.heads)?;
-        measured.push(measure_set(options, (kind, &conversations), &mut report).await?);
+        apart.retain(|one| !conversations.contains(one));
+        measured.push(measure_set(options, (kind, &conversations, &apart), &mut report).await?);
     }
     anstream::println!("{}", report.terminal());
     write(options, &mut report, &measured)
@@ -88,7 +92,7 @@ pub async fn run(options: &RecallOptions) -> Result<(), BenchError> {
 
 async fn measure_set(
     options: &RecallOptions,
-    (kind, conversations): (Kind, &[Conversation]),
+    (kind, conversations, apart): (Kind, &[Conversation], &[Conversation]),
     report: &mut Report,
 ) -> Result<Pictured, BenchError> {
     let cache = Cache::at(options.cache.clone());
@@ -119,6 +123,12 @@ async fn measure_set(
         stored.table(&rows),
     );
     rows.extend(stored.rows(&bench, &rows));
+    if kind != Kind::LongMemory {
+        let shorter = shorter_keys::measure(&mut library, &materials, apart).await?;
+        let table = shorter.table(&resamples);
+        report.add(format!("{heading}: shorter keys"), shorter_keys::NOTE, table);
+        rows.extend(shorter.rows(&bench, &resamples));
+    }
     report.add(
         format!("{heading}: reading"),
         "Time of the passes when they were made (kept in the cache).",

@@ -5,13 +5,13 @@
 use std::path::{Path, PathBuf};
 
 use mainpoint_engine::{
-    EmbedderConfig, EncodedToken, Encoding, Engine, EngineConfig, KeyBlock, Question, ReadRequest, ReaderConfig, Span,
-    TokenSalience, TurnReading, TurnText, sha256_of_file,
+    EmbedderConfig, EncodedToken, Encoding, Engine, EngineConfig, EngineError, KeyBlock, Question, ReadRequest,
+    ReaderConfig, Span, TokenSalience, TurnReading, TurnText, sha256_of_file,
 };
 
 use super::kept;
 use crate::BenchError;
-use crate::cache::{Cache, write_whole};
+use crate::cache::{Cache, Columns, write_whole};
 use crate::progress::Progress;
 use crate::recorded::Conversation;
 
@@ -50,8 +50,17 @@ pub(crate) struct ReadPassage {
     pub(crate) spans: Vec<Span>,
     /// The product's vector of the main point.
     pub(crate) vector: Vec<f32>,
-    /// The keys of the main point's tokens, as they are stored.
+    /// The keys of the main point's tokens in int8, as they are read; the product stores them shortened.
     pub(crate) keys: Vec<u8>,
+}
+
+/// What of a passage's keys meets the questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// One bit a coordinate, as the product stores them.
+    Stored,
+    /// int8, as they are read.
+    Whole,
 }
 
 /// A conversation as it was read.
@@ -214,7 +223,7 @@ impl Library {
         conversation: &Conversation,
         plan: Plan,
         reading: &Reading,
-        among: Among<'_>,
+        (among, keys): (Among<'_>, Keys),
     ) -> Result<Asked, BenchError> {
         let questions: Vec<&str> = conversation
             .questions
@@ -224,13 +233,14 @@ impl Library {
         let fingerprint = self.fingerprint.clone();
         let (described, competing) = (format!("{plan:?}"), format!("{among:?}"));
         let (text, questions_text) = (text_of(conversation), questions.join("\n"));
-        let name = format!("{}-{}-asked{}", conversation.name, plan.name, among.suffix());
+        let (among_whom, kind) = (among.suffix(), keys.suffix());
+        let name = format!("{}-{}-asked{among_whom}{kind}", conversation.name, plan.name);
         let inputs = [fingerprint.as_str(), &described, &text, &questions_text, &competing];
         if let Some(columns) = self.cache.get(&name, &inputs) {
             return Ok(kept::asked(&columns));
         }
         let engine = self.engine(plan)?;
-        let candidates = Candidates::of(reading)?;
+        let candidates = Candidates::of(reading, |bytes| keys.unpack(bytes))?;
         let asked = candidates.asked(&engine, (&name, &questions), among).await?;
         self.cache.put(&name, &inputs, &kept::asked_columns(&asked))?;
         Ok(asked)
@@ -248,13 +258,13 @@ impl Library {
     ) -> Result<Asked, BenchError> {
         let fingerprint = self.fingerprint.clone();
         let (described, text, others) = (format!("{plan:?}"), text_of(conversation), format!("{texts:?}"));
-        let name = format!("{}-{}-asked-others", conversation.name, plan.name);
+        let name = format!("{}-{}-asked-others-stored", conversation.name, plan.name);
         let inputs = [fingerprint.as_str(), &described, &text, &others];
         if let Some(columns) = self.cache.get(&name, &inputs) {
             return Ok(kept::asked(&columns));
         }
         let engine = self.engine(plan)?;
-        let candidates = Candidates::of(reading)?;
+        let candidates = Candidates::of(reading, |bytes| Keys::Stored.unpack(bytes))?;
         let asked = candidates.asked(&engine, (&name, texts), Among::Everything).await?;
         self.cache.put(&name, &inputs, &kept::asked_columns(&asked))?;
         Ok(asked)
@@ -294,6 +304,25 @@ impl Library {
         }
         self.cache.put(&name, &inputs, &kept::scores_columns(&scores))?;
         Ok(scores)
+    }
+
+    /// What is kept under `name` for these inputs, both models and the engine's sources.
+    #[must_use]
+    pub(super) fn kept(&self, name: &str, inputs: &[&str]) -> Option<Columns> {
+        self.cache.get(name, &self.all_inputs(inputs))
+    }
+
+    /// Keeps columns for [`Library::kept`].
+    ///
+    /// # Errors
+    /// [`BenchError::Write`] or [`BenchError::Data`] if the file cannot be written.
+    pub(super) fn keep(&self, name: &str, inputs: &[&str], columns: &Columns) -> Result<(), BenchError> {
+        self.cache.put(name, &self.all_inputs(inputs), columns)
+    }
+
+    fn all_inputs<'a>(&'a self, inputs: &[&'a str]) -> Vec<&'a str> {
+        let models = std::iter::once(self.fingerprint.as_str());
+        models.chain(inputs.iter().copied()).collect()
     }
 
     /// The engine that reads by `plan`; another plan's engine ends first.
@@ -358,6 +387,34 @@ impl From<TurnReading> for ReadTurn {
     }
 }
 
+impl Keys {
+    fn unpack(self, bytes: &[u8]) -> Result<KeyBlock, EngineError> {
+        let block = KeyBlock::from_bytes(bytes)?;
+        Ok(match self {
+            Self::Stored => block.shortened(),
+            Self::Whole => block,
+        })
+    }
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Stored => "-stored",
+            Self::Whole => "",
+        }
+    }
+}
+
+impl ReadPassage {
+    /// The keys as the product stores them.
+    ///
+    /// # Errors
+    /// [`BenchError::Engine`] if they are no keys.
+    pub(crate) fn stored_keys(&self) -> Result<Vec<u8>, BenchError> {
+        let block = Keys::Stored.unpack(&self.keys);
+        Ok(block.map_err(BenchError::engine("unpacking keys"))?.to_bytes())
+    }
+}
+
 impl Among<'_> {
     fn suffix(self) -> &'static str {
         match self {
@@ -368,15 +425,21 @@ impl Among<'_> {
 }
 
 /// The keys of passages, each with the turn that it belongs to.
-struct Candidates {
+pub(super) struct Candidates {
     turns: usize,
     owners: Vec<usize>,
     keys: Vec<KeyBlock>,
 }
 
 impl Candidates {
-    /// Every passage of a reading.
-    fn of(reading: &Reading) -> Result<Self, BenchError> {
+    /// Every passage of a reading, its keys unpacked from their bytes by `unpack`.
+    ///
+    /// # Errors
+    /// [`BenchError::Engine`] if bytes are no keys.
+    pub(super) fn of(
+        reading: &Reading,
+        unpack: impl Fn(&[u8]) -> Result<KeyBlock, EngineError>,
+    ) -> Result<Self, BenchError> {
         let mut all = Self {
             turns: reading.turns.len(),
             owners: Vec::new(),
@@ -386,14 +449,15 @@ impl Candidates {
             for passage in &read.passages {
                 all.owners.push(turn);
                 all.keys
-                    .push(KeyBlock::from_bytes(&passage.keys).map_err(BenchError::engine("unpacking keys"))?);
+                    .push(unpack(&passage.keys).map_err(BenchError::engine("unpacking keys"))?);
             }
         }
         Ok(all)
     }
 
     /// The passages of some turns, which ascend.
-    fn only(&self, turns: &[usize]) -> Self {
+    #[must_use]
+    pub(super) fn only(&self, turns: &[usize]) -> Self {
         let pairs = self
             .owners
             .iter()
@@ -432,9 +496,14 @@ impl Candidates {
     }
 
     /// Per turn, the attention that its best passage gets; the lowest score there is for turns without one.
-    fn attention(&self, engine: &Engine, question: &Question) -> Vec<f32> {
+    #[must_use]
+    pub(super) fn attention(&self, engine: &Engine, question: &Question) -> Vec<f32> {
         let mut best = vec![f32::MIN; self.turns];
-        for (owner, score) in self.owners.iter().zip(engine.attention_scores(&question.queries, &self.keys)) {
+        for (owner, score) in self
+            .owners
+            .iter()
+            .zip(engine.attention_scores(&question.queries, &self.keys))
+        {
             best[*owner] = best[*owner].max(score);
         }
         best
@@ -454,7 +523,8 @@ fn shifted(encoding: Encoding, speaker: usize, by: usize) -> Encoding {
     }
 }
 
-fn text_of(conversation: &Conversation) -> String {
+/// Everything of a conversation that readings of it depend on.
+pub(super) fn text_of(conversation: &Conversation) -> String {
     let mut text = format!("{:?}\n", conversation.sessions);
     for turn in &conversation.turns {
         text.push_str(&format!("{:?}: {:?}\n", turn.speaker, turn.text));

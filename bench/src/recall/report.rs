@@ -225,7 +225,8 @@ pub(super) fn shortfalls(results: &Results) -> Vec<&'static str> {
     measured(results).filter(short).map(|arm| arm.title).collect()
 }
 
-const MINUS: &str = " − ";
+/// Stands between the arms of a difference.
+pub(super) const MINUS: &str = " − ";
 
 fn measures() -> impl Iterator<Item = Measure> {
     let depths = || 0..DEPTHS.len();
@@ -242,7 +243,8 @@ fn measured(results: &Results) -> impl Iterator<Item = &'static Arm> {
     ARMS.iter().filter(|arm| results.has(arm.name))
 }
 
-fn share(value: f64) -> String {
+/// A share of 1, for tables.
+pub(super) fn share(value: f64) -> String {
     format!("{value:.3}")
 }
 
@@ -250,7 +252,8 @@ fn signed(value: f64) -> String {
     format!("{value:+.3}")
 }
 
-fn points(value: f64) -> String {
+/// A difference of shares in points, for tables.
+pub(super) fn points(value: f64) -> String {
     format!("{:+.1}", value * 100.0)
 }
 

@@ -87,7 +87,7 @@ impl Shelf {
                 .iter()
                 .enumerate()
                 .map(|(number, passage)| point(*id, number, passage, turn));
-            points.push((scope.clone(), *id, found.collect()));
+            points.push((scope.clone(), *id, found.collect::<Result<_, _>>()?));
         }
         self.store
             .accept(turns)
@@ -203,10 +203,11 @@ impl Shelf {
             .map_err(BenchError::store("reading keys"))?;
         for (id, read) in ids.iter().zip(&reading.turns) {
             for (number, passage) in read.passages.iter().enumerate() {
+                let stored = passage.stored_keys()?;
                 let kept = found
                     .iter()
                     .find(|point| point.turn == *id && point.passage == narrow(number));
-                if kept.is_none_or(|point| point.keys != passage.keys) {
+                if kept.is_none_or(|point| point.keys != stored) {
                     let reason = format!("the store does not give back the keys of turn {id}, passage {number}");
                     return Err(BenchError::Data {
                         path: self.directory.path().to_owned(),
@@ -231,13 +232,13 @@ pub(super) fn quoted(turn: &recorded::Turn, passage: &ReadPassage) -> String {
     }
 }
 
-fn point(id: TurnId, number: usize, passage: &ReadPassage, turn: &recorded::Turn) -> Point {
+fn point(id: TurnId, number: usize, passage: &ReadPassage, turn: &recorded::Turn) -> Result<Point, BenchError> {
     let span = |span: &mainpoint_engine::Span| Span {
         start: narrow(span.start),
         end: narrow(span.end),
         salience: span.salience,
     };
-    Point {
+    Ok(Point {
         turn: id,
         passage: narrow(number),
         start: narrow(passage.start),
@@ -245,8 +246,8 @@ fn point(id: TurnId, number: usize, passage: &ReadPassage, turn: &recorded::Turn
         spans: passage.spans.iter().map(span).collect(),
         text: quoted(turn, passage),
         vector: passage.vector.clone(),
-        keys: passage.keys.clone(),
-    }
+        keys: passage.stored_keys()?,
+    })
 }
 
 impl Found {

@@ -51,7 +51,7 @@ impl Material {
                 known: known.join(", "),
             })?;
             let reading = library.read(conversation, SHIPPED).await?;
-            material.add(conversation, &reading);
+            material.add(conversation, &reading)?;
         }
         material.questions.sort();
         material.questions.dedup();
@@ -71,7 +71,7 @@ impl Material {
         self.passages.first().map_or(0, |passage| passage.vector.len())
     }
 
-    fn add(&mut self, conversation: &Conversation, reading: &Reading) {
+    fn add(&mut self, conversation: &Conversation, reading: &Reading) -> Result<(), BenchError> {
         for (turn, read) in conversation.turns.iter().zip(&reading.turns) {
             for passage in &read.passages {
                 let text = turn.text.get(passage.start..passage.end).unwrap_or_default();
@@ -81,7 +81,7 @@ impl Material {
                         speaker: turn.speaker.clone(),
                         sentences,
                         vector: passage.vector.clone(),
-                        keys: passage.keys.clone(),
+                        keys: passage.stored_keys()?,
                     });
                 }
             }
@@ -89,6 +89,7 @@ impl Material {
         }
         let questions = conversation.questions.iter().map(|question| question.text.clone());
         self.questions.extend(questions);
+        Ok(())
     }
 }
 

@@ -288,7 +288,7 @@ impl Config {
             store: StoreSettings {
                 directory: PathBuf::from("data"),
                 retain: Retain::Turns,
-                flush_interval: Duration::from_millis(1000),
+                flush_interval: Duration::from_secs(10),
                 flush_turns: 256,
                 maintenance_interval: Duration::from_secs(600),
                 ledger_age: Duration::from_secs(7 * 86_400),

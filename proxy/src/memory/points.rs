@@ -38,7 +38,7 @@ fn point(turn: &Turn, passage: u32, read: &Passage) -> Point {
             .collect(),
         text: turn.text.get(read.start..read.end).unwrap_or_default().to_owned(),
         vector: read.vector.clone(),
-        keys: read.keys.to_bytes(),
+        keys: read.keys.shortened().to_bytes(),
     }
 }
 

@@ -15,6 +15,7 @@ async fn recall_across_conversations_finds_the_callers_own_memories_and_nobody_e
         .upstream(&upstream.base_url())
         .budget(200, 100)
         .setting("memory", "across_conversations = true")
+        .setting("store", "flush_interval_ms = 50")
         .start()
         .await;
     let asking = small_talk(QUESTION);

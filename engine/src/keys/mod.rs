@@ -1,18 +1,37 @@
 //! Stored keys of main-point tokens and the queries of a question. It must not know how they are
 //! captured or scored.
 
+mod rotation;
+mod short;
+
+use half::f16;
+
 use crate::EngineError;
 
-/// The int8 keys of a passage's main-point tokens: one vector per token and key slot (a layer and
-/// key head that the search heads use), each with one scale.
+/// The keys of a passage's main-point tokens: one vector per token and key slot (a layer and key head that the search
+/// heads use), each with one scale; int8 as they are read, one bit a coordinate once [`KeyBlock::shortened`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct KeyBlock {
     pub(crate) slots: usize,
     pub(crate) width: usize,
+    pub(crate) precision: Precision,
     /// One per token and slot: `token * slots + slot`.
     pub(crate) scales: Vec<f32>,
     /// `(token * slots + slot) * width ..`, each value times its scale is the key.
     pub(crate) values: Vec<i8>,
+}
+
+/// What a block keeps of each number of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Precision {
+    /// Eight bits.
+    #[default]
+    Bytes,
+    /// One bit of each rotated coordinate but for a few; keys were `of` numbers before.
+    Bits {
+        /// The width of the keys before they were rotated.
+        of: usize,
+    },
 }
 
 /// The rotated, scaled queries of a question: per head, per token, `width` values.
@@ -32,6 +51,11 @@ pub(crate) struct HeadQueries {
 }
 
 impl QueryBlock {
+    /// The queries that meet shortened keys.
+    pub(crate) fn rotated(&self) -> Self {
+        short::rotated(self)
+    }
+
     /// The queries of one head alone; none if there is no such head.
     pub(crate) fn only(&self, head: usize) -> Self {
         Self {
@@ -42,7 +66,8 @@ impl QueryBlock {
     }
 }
 
-const MAGIC: [u8; 4] = *b"MPK1";
+const BYTES: [u8; 4] = *b"MPK1";
+const BITS: [u8; 4] = *b"MPK2";
 const HEADER: usize = 12;
 
 impl KeyBlock {
@@ -51,9 +76,23 @@ impl KeyBlock {
         Self {
             slots,
             width,
-            scales: Vec::new(),
-            values: Vec::new(),
+            ..Self::default()
         }
+    }
+
+    /// The same keys in an eighth of the bytes: with keys of 256 numbers in two slots 64 bytes a token instead of 520.
+    /// Attention then is an estimate. A block that is short already stays as it is.
+    #[must_use]
+    pub fn shortened(&self) -> Self {
+        match self.precision {
+            Precision::Bytes => short::shortened(self),
+            Precision::Bits { .. } => self.clone(),
+        }
+    }
+
+    /// Whether the block was shortened.
+    pub(crate) fn is_short(&self) -> bool {
+        self.precision != Precision::Bytes
     }
 
     /// Quantises one token's key for the next slot.
@@ -71,7 +110,10 @@ impl KeyBlock {
 
     /// A block of some of its tokens, given by their positions.
     pub(crate) fn of_tokens(&self, tokens: impl Iterator<Item = usize>) -> Self {
-        let mut block = Self::new(self.slots, self.width);
+        let mut block = Self {
+            precision: self.precision,
+            ..Self::new(self.slots, self.width)
+        };
         for token in tokens {
             let (from, to) = (token * self.slots, (token + 1) * self.slots);
             let values = self.values.get(from * self.width..to * self.width);
@@ -87,16 +129,30 @@ impl KeyBlock {
         self.scales.len().checked_div(self.slots).unwrap_or(0)
     }
 
-    /// The block as bytes: a header (`MPK1`, slots u16, width u16, tokens u32), scales as f32, values; little-endian.
+    /// The block as bytes, little-endian: a header (slots u16, width of a key u16 and tokens u32 behind a mark), a scale for
+    /// each key, then the keys. `MPK1`: scales in f32, values in i8. `MPK2`: scales in f16, the signs of the coordinates as bits.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
+        let (mark, width) = match self.precision {
+            Precision::Bytes => (BYTES, self.width),
+            Precision::Bits { of } => (BITS, of),
+        };
         let mut bytes = Vec::with_capacity(HEADER + self.scales.len() * 4 + self.values.len());
-        bytes.extend(MAGIC);
+        bytes.extend(mark);
         bytes.extend(u16::try_from(self.slots).unwrap_or(u16::MAX).to_le_bytes());
-        bytes.extend(u16::try_from(self.width).unwrap_or(u16::MAX).to_le_bytes());
+        bytes.extend(u16::try_from(width).unwrap_or(u16::MAX).to_le_bytes());
         bytes.extend(u32::try_from(self.tokens()).unwrap_or(u32::MAX).to_le_bytes());
-        bytes.extend(self.scales.iter().flat_map(|scale| scale.to_le_bytes()));
-        bytes.extend(self.values.iter().flat_map(|value| value.to_le_bytes()));
+        match self.precision {
+            Precision::Bytes => {
+                bytes.extend(self.scales.iter().flat_map(|scale| scale.to_le_bytes()));
+                bytes.extend(self.values.iter().flat_map(|value| value.to_le_bytes()));
+            }
+            Precision::Bits { .. } => {
+                let scales = self.scales.iter().map(|scale| f16::from_f32(*scale));
+                bytes.extend(scales.flat_map(f16::to_le_bytes));
+                bytes.extend(short::to_bits(&self.values));
+            }
+        }
         bytes
     }
 
@@ -106,30 +162,45 @@ impl KeyBlock {
     /// [`EngineError::Keys`] if the bytes are anything else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EngineError> {
         let (header, body) = bytes.split_at_checked(HEADER).ok_or(EngineError::Keys("too short"))?;
-        if header[..4] != MAGIC {
+        let is_short = header.starts_with(&BITS);
+        if !is_short && !header.starts_with(&BYTES) {
             return Err(EngineError::Keys("not a key block"));
         }
         let slots = usize::from(u16::from_le_bytes([header[4], header[5]]));
         let width = usize::from(u16::from_le_bytes([header[6], header[7]]));
         let tokens = u32::from_le_bytes([header[8], header[9], header[10], header[11]]) as usize;
         let vectors = tokens.checked_mul(slots).ok_or(EngineError::Keys("impossible size"))?;
+        let coordinates = short::coordinates(width);
+        let of_one = if is_short { 2 + coordinates / 8 } else { 4 + width };
         let length = vectors
-            .checked_mul(4 + width)
+            .checked_mul(of_one)
             .ok_or(EngineError::Keys("impossible size"))?;
         if body.len() != length {
             return Err(EngineError::Keys("length does not fit the header"));
         }
+        if is_short {
+            let (scales, bits) = body.split_at(vectors * 2);
+            let scales = scales
+                .chunks_exact(2)
+                .map(|two| f16::from_le_bytes([two[0], two[1]]).to_f32());
+            return Ok(Self {
+                slots,
+                width: coordinates,
+                precision: Precision::Bits { of: width },
+                scales: scales.collect(),
+                values: short::from_bits(bits).collect(),
+            });
+        }
         let (scales, values) = body.split_at(vectors * 4);
         let scales = scales
             .chunks_exact(4)
-            .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
-            .collect();
-        let values = values.iter().map(|byte| i8::from_le_bytes([*byte])).collect();
+            .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
         Ok(Self {
             slots,
             width,
-            scales,
-            values,
+            precision: Precision::Bytes,
+            scales: scales.collect(),
+            values: values.iter().map(|byte| i8::from_le_bytes([*byte])).collect(),
         })
     }
 }
@@ -149,7 +220,11 @@ mod tests {
                 block.push(key);
             }
             prop_assert_eq!(block.tokens(), keys.len());
+            let short = block.shortened();
+            prop_assert_eq!(short.tokens(), keys.len());
+            prop_assert_eq!(&short.shortened(), &short);
             prop_assert_eq!(KeyBlock::from_bytes(&block.to_bytes()).ok(), Some(block));
+            prop_assert_eq!(KeyBlock::from_bytes(&short.to_bytes()).ok(), Some(short));
         }
 
         #[test]
@@ -182,10 +257,23 @@ mod tests {
     }
 
     #[test]
+    fn a_short_key_in_two_slots_takes_sixty_four_bytes() {
+        let mut block = KeyBlock::new(2, 256);
+        for _ in 0..5 {
+            block.push(&[0.5; 256]);
+            block.push(&[-0.25; 256]);
+        }
+        assert_eq!(block.to_bytes().len(), HEADER + 5 * 520);
+        assert_eq!(block.shortened().to_bytes().len(), HEADER + 5 * 64);
+    }
+
+    #[test]
     fn a_truncated_block_is_refused() {
         let mut block = KeyBlock::new(1, 4);
         block.push(&[1.0, 2.0, 3.0, 4.0]);
         let bytes = block.to_bytes();
+        assert!(KeyBlock::from_bytes(&bytes[..bytes.len() - 1]).is_err());
+        let bytes = block.shortened().to_bytes();
         assert!(KeyBlock::from_bytes(&bytes[..bytes.len() - 1]).is_err());
     }
 }

@@ -1,0 +1,95 @@
+//! A fixed random rotation that spreads a vector evenly over its coordinates, so that the sign of each says equally much.
+//!
+//! Random signs and a Walsh–Hadamard transform, three times: after one round a vector along an axis still has few values,
+//! after three the coordinates look Gaussian. Stored keys depend on it, so it never changes for a width. It must not know
+//! what is rotated.
+
+/// The rotation of vectors of one width.
+#[derive(Debug, Clone)]
+pub(super) struct Rotation {
+    size: usize,
+    /// +1 or −1, `size` of them for each round.
+    signs: Vec<f32>,
+}
+
+const ROUNDS: usize = 3;
+const SEED: u64 = 20_261_123;
+
+impl Rotation {
+    /// The rotation of vectors of `width` numbers, with zeros behind them up to the next power of two.
+    pub(super) fn of(width: usize) -> Self {
+        let size = width.next_power_of_two();
+        let mut state = SEED;
+        let signs = (0..ROUNDS * size).map(|_| if is_odd_one_out(&mut state) { -1.0 } else { 1.0 });
+        Self {
+            size,
+            signs: signs.collect(),
+        }
+    }
+
+    /// The coordinates of a vector.
+    pub(super) fn apply(&self, vector: impl Iterator<Item = f32>) -> Vec<f32> {
+        let mut rotated: Vec<f32> = vector.take(self.size).collect();
+        rotated.resize(self.size, 0.0);
+        for signs in self.signs.chunks_exact(self.size) {
+            rotated.iter_mut().zip(signs).for_each(|(value, sign)| *value *= sign);
+            transform(&mut rotated);
+        }
+        rotated
+    }
+}
+
+/// The normalised Walsh–Hadamard transform.
+fn transform(values: &mut [f32]) {
+    let mut half = 1;
+    while half < values.len() {
+        for both in values.chunks_exact_mut(2 * half) {
+            let (left, right) = both.split_at_mut(half);
+            for (left, right) in left.iter_mut().zip(right) {
+                (*left, *right) = (*left + *right, *left - *right);
+            }
+        }
+        half *= 2;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a head's width is small")]
+    let norm = (values.len().max(1) as f32).sqrt();
+    values.iter_mut().for_each(|value| *value /= norm);
+}
+
+/// One random bit, by SplitMix64 (Steele, Lea and Flood, 2014).
+fn is_odd_one_out(state: &mut u64) -> bool {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    (mixed >> 63) == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn dot(left: &[f32], right: &[f32]) -> f32 {
+        left.iter().zip(right).map(|(left, right)| left * right).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn dot_products_stay(
+            left in proptest::collection::vec(-1.0_f32..1.0, 100),
+            right in proptest::collection::vec(-1.0_f32..1.0, 100),
+        ) {
+            let rotation = Rotation::of(100);
+            let rotated = dot(&rotation.apply(left.iter().copied()), &rotation.apply(right.iter().copied()));
+            prop_assert!((rotated - dot(&left, &right)).abs() < 1e-3);
+        }
+    }
+
+    #[test]
+    fn an_axis_is_spread_over_all_coordinates() {
+        let axis = (0..256_u16).map(|place| f32::from(u8::from(place == 7)));
+        let rotated = Rotation::of(256).apply(axis);
+        assert!(rotated.iter().all(|value| value.abs() < 0.5), "{rotated:?}");
+    }
+}
