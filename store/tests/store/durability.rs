@@ -88,6 +88,20 @@ async fn a_completed_turn_is_searchable_before_any_flush() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_search_of_a_scope_waits_for_the_turns_that_it_names_and_for_no_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    read(&store, &scope, 0, &[("old", [1.0, 0.0, 0.0, 0.0])]).await;
+    store.flush().await.unwrap();
+    read(&store, &scope, 1, &[("new", [1.0, 0.0, 0.0, 0.0])]).await;
+    let with = |ids| query(&scope, Within::ScopeWith(ids), [1.0, 0.0, 0.0, 0.0], "old");
+    assert_eq!(store.search(&with(vec![id(0)])).await.unwrap().dense.len(), 1);
+    assert_eq!(store.status().unflushed_turns, 1);
+    assert_eq!(store.search(&with(vec![id(1)])).await.unwrap().dense.len(), 2);
+    assert_eq!(store.status().unflushed_turns, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_search_in_a_conversation_does_not_flush_turns_outside_of_it() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
