@@ -299,7 +299,7 @@ mod tests {
         let estimated = scores(&asking(1.5), &asking(0.0), &short, 1);
         assert_eq!(scores(&asking(1.5), &asking(0.0), &mixed, 1), estimated);
         for (exact, estimated) in exact.iter().zip(&estimated) {
-            assert!((exact - estimated).abs() < 0.2, "{exact} {estimated}");
+            assert!((exact - estimated).abs() < 0.02, "{exact} {estimated}");
         }
         assert!(
             estimated[1] > estimated[0] && estimated[1] > estimated[2],

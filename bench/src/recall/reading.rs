@@ -57,7 +57,7 @@ pub(crate) struct ReadPassage {
 /// What of a passage's keys meets the questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keys {
-    /// One bit a coordinate, as the product stores them.
+    /// Four bits a coordinate, as the product stores them.
     Stored,
     /// int8, as they are read.
     Whole,

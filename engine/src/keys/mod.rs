@@ -9,7 +9,7 @@ use half::f16;
 use crate::EngineError;
 
 /// The keys of a passage's main-point tokens: one vector per token and key slot (a layer and key head that the search
-/// heads use), each with one scale; int8 as they are read, one bit a coordinate once [`KeyBlock::shortened`].
+/// heads use), each with one scale; int8 as they are read, four bits a coordinate once [`KeyBlock::shortened`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct KeyBlock {
     pub(crate) slots: usize,
@@ -27,8 +27,8 @@ pub(crate) enum Precision {
     /// Eight bits.
     #[default]
     Bytes,
-    /// One bit of each rotated coordinate but for a few; keys were `of` numbers before.
-    Bits {
+    /// Four bits of each rotated coordinate.
+    Nibbles {
         /// The width of the keys before they were rotated.
         of: usize,
     },
@@ -67,7 +67,7 @@ impl QueryBlock {
 }
 
 const BYTES: [u8; 4] = *b"MPK1";
-const BITS: [u8; 4] = *b"MPK2";
+const NIBBLES: [u8; 4] = *b"MPK2";
 const HEADER: usize = 12;
 
 impl KeyBlock {
@@ -80,13 +80,13 @@ impl KeyBlock {
         }
     }
 
-    /// The same keys in an eighth of the bytes: with keys of 256 numbers in two slots 64 bytes a token instead of 520.
+    /// The same keys in half of the bytes: with keys of 256 numbers in two slots 260 bytes a token instead of 520.
     /// Attention then is an estimate. A block that is short already stays as it is.
     #[must_use]
     pub fn shortened(&self) -> Self {
         match self.precision {
             Precision::Bytes => short::shortened(self),
-            Precision::Bits { .. } => self.clone(),
+            Precision::Nibbles { .. } => self.clone(),
         }
     }
 
@@ -130,12 +130,12 @@ impl KeyBlock {
     }
 
     /// The block as bytes, little-endian: a header (slots u16, width of a key u16 and tokens u32 behind a mark), a scale for
-    /// each key, then the keys. `MPK1`: scales in f32, values in i8. `MPK2`: scales in f16, the signs of the coordinates as bits.
+    /// each key, then the keys. `MPK1`: scales in f32, values in i8. `MPK2`: scales in f16, the levels of the coordinates as half bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let (mark, width) = match self.precision {
             Precision::Bytes => (BYTES, self.width),
-            Precision::Bits { of } => (BITS, of),
+            Precision::Nibbles { of } => (NIBBLES, of),
         };
         let mut bytes = Vec::with_capacity(HEADER + self.scales.len() * 4 + self.values.len());
         bytes.extend(mark);
@@ -147,10 +147,10 @@ impl KeyBlock {
                 bytes.extend(self.scales.iter().flat_map(|scale| scale.to_le_bytes()));
                 bytes.extend(self.values.iter().flat_map(|value| value.to_le_bytes()));
             }
-            Precision::Bits { .. } => {
+            Precision::Nibbles { .. } => {
                 let scales = self.scales.iter().map(|scale| f16::from_f32(*scale));
                 bytes.extend(scales.flat_map(f16::to_le_bytes));
-                bytes.extend(short::to_bits(&self.values));
+                bytes.extend(short::to_nibbles(&self.values));
             }
         }
         bytes
@@ -162,7 +162,7 @@ impl KeyBlock {
     /// [`EngineError::Keys`] if the bytes are anything else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EngineError> {
         let (header, body) = bytes.split_at_checked(HEADER).ok_or(EngineError::Keys("too short"))?;
-        let is_short = header.starts_with(&BITS);
+        let is_short = header.starts_with(&NIBBLES);
         if !is_short && !header.starts_with(&BYTES) {
             return Err(EngineError::Keys("not a key block"));
         }
@@ -171,7 +171,7 @@ impl KeyBlock {
         let tokens = u32::from_le_bytes([header[8], header[9], header[10], header[11]]) as usize;
         let vectors = tokens.checked_mul(slots).ok_or(EngineError::Keys("impossible size"))?;
         let coordinates = short::coordinates(width);
-        let of_one = if is_short { 2 + coordinates / 8 } else { 4 + width };
+        let of_one = if is_short { 2 + coordinates / 2 } else { 4 + width };
         let length = vectors
             .checked_mul(of_one)
             .ok_or(EngineError::Keys("impossible size"))?;
@@ -179,16 +179,16 @@ impl KeyBlock {
             return Err(EngineError::Keys("length does not fit the header"));
         }
         if is_short {
-            let (scales, bits) = body.split_at(vectors * 2);
+            let (scales, levels) = body.split_at(vectors * 2);
             let scales = scales
                 .chunks_exact(2)
                 .map(|two| f16::from_le_bytes([two[0], two[1]]).to_f32());
             return Ok(Self {
                 slots,
                 width: coordinates,
-                precision: Precision::Bits { of: width },
+                precision: Precision::Nibbles { of: width },
                 scales: scales.collect(),
-                values: short::from_bits(bits).collect(),
+                values: short::from_nibbles(levels).collect(),
             });
         }
         let (scales, values) = body.split_at(vectors * 4);
@@ -257,14 +257,14 @@ mod tests {
     }
 
     #[test]
-    fn a_short_key_in_two_slots_takes_sixty_four_bytes() {
+    fn a_short_key_takes_half_of_the_bytes() {
         let mut block = KeyBlock::new(2, 256);
         for _ in 0..5 {
             block.push(&[0.5; 256]);
             block.push(&[-0.25; 256]);
         }
         assert_eq!(block.to_bytes().len(), HEADER + 5 * 520);
-        assert_eq!(block.shortened().to_bytes().len(), HEADER + 5 * 64);
+        assert_eq!(block.shortened().to_bytes().len(), HEADER + 5 * 260);
     }
 
     #[test]

@@ -94,7 +94,7 @@ mod tests {
             position: u32::from(number),
             role: "user".to_owned(),
             text: text.to_owned(),
-            time: chrono::DateTime::UNIX_EPOCH,
+            time: DateTime::UNIX_EPOCH,
             tokens: 9,
         }
     }
