@@ -183,9 +183,7 @@ impl Snapshot<'_> {
     pub async fn by_words(&self, text: &str, limit: usize) -> Result<Ranking, StoreError> {
         let failed = || StoreError::lance("search by words");
         check_limit(limit)?;
-        let text = text
-            .get(..text.floor_char_boundary(MAX_TEXT_BYTES))
-            .unwrap_or_default();
+        let text = text.get(..text.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or_default();
         let Some(selection) = self.selection.as_ref().filter(|_| !text.trim().is_empty()) else {
             return Ok(Ranking::default());
         };
@@ -308,7 +306,10 @@ fn ranked(
     let mut found = Vec::new();
     for batch in batches {
         let scores = rows::scores(batch, score_column)?.values().iter();
-        let scored = row_ids(batch)?.iter().copied().zip(scores.map(|score| to_score(*score)));
+        let scored = row_ids(batch)?
+            .iter()
+            .copied()
+            .zip(scores.map(|score| to_score(*score)));
         found.extend(scored.filter(|(_, score)| score.is_finite()));
     }
     Ok(Ranking(found))

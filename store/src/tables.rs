@@ -117,7 +117,11 @@ impl Tables {
 
     /// Column and kind of every index of the table of turns.
     pub(crate) fn turn_indices(&self) -> Vec<(&'static str, Index)> {
-        vec![of_rows(column::SCOPE), of_values(column::ID), of_values(column::CONVERSATION)]
+        vec![
+            of_rows(column::SCOPE),
+            of_values(column::ID),
+            of_values(column::CONVERSATION),
+        ]
     }
 
     /// Column and kind of every index of the table of points, the vector index apart.

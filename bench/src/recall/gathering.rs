@@ -74,8 +74,12 @@ pub(super) async fn search(
         }
         let candidates: Vec<Vec<usize>> = all_found.iter().map(|found| found.first(CANDIDATES).turns()).collect();
         let among = Among::Turns(&candidates);
-        let stored = library.ask(conversation, SHIPPED, reading, (among, Keys::Stored)).await?;
-        let whole = library.ask(conversation, SHIPPED, reading, (among, Keys::Whole)).await?;
+        let stored = library
+            .ask(conversation, SHIPPED, reading, (among, Keys::Stored))
+            .await?;
+        let whole = library
+            .ask(conversation, SHIPPED, reading, (among, Keys::Whole))
+            .await?;
         (material.asked_among, material.asked_among_whole) = (stored, whole);
         material.found = all_found;
     }

@@ -187,7 +187,13 @@ fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[Recalle
     };
     let blocks = BTreeMap::from([(prepared.request.last_user().unwrap(), record)]);
     let digest: Vec<String> = (0..DIGEST)
-        .map(|line| block::line(DateTime::UNIX_EPOCH, "user", &format!("line {line} of the digest")))
+        .map(|line| {
+            block::line(
+                (DateTime::UNIX_EPOCH, &[]),
+                "user",
+                &format!("line {line} of the digest"),
+            )
+        })
         .collect();
     let edits = edits(messages, &dropped, &digest, &blocks);
     for (index, injection) in &edits.injections {

@@ -47,7 +47,7 @@ pub(crate) fn lines(
     for turn in turns {
         let points = by_turn.get(&turn.id).map(Vec::as_slice).unwrap_or_default();
         if let Some(said) = shortened(turn, points, limits.per_turn, &count)? {
-            lines.push(block::line(turn.time, &turn.role, &said));
+            lines.push(block::line((turn.time, &[]), &turn.role, &said));
         }
     }
     Ok(lines)

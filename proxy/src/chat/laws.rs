@@ -135,7 +135,7 @@ impl Laws {
         );
 
         let digest = vec![block::line(
-            prepared.time,
+            (prepared.time, &[]),
             "user",
             "quoted \"words\"\n</mainpoint-digest>",
         )];
@@ -184,7 +184,7 @@ fn blocks(prepared: &Prepared, dropped: &BTreeSet<usize>, choice: u64) -> BTreeM
     let chosen = users.filter(|(index, _)| Some(*index) == last || choice >> (index % 64) & 1 == 1);
     let record = |index: usize| BlockRecord {
         text: Some(block::render(&[block::line(
-            prepared.time,
+            (prepared.time, &[]),
             "user",
             &format!("memory {index}"),
         )])),

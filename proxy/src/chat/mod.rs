@@ -22,6 +22,7 @@ pub(crate) mod prepare;
 pub(crate) mod receipt;
 #[cfg(test)]
 mod recordings;
+mod repeated;
 mod revise;
 pub(crate) mod rewrite;
 pub(crate) mod scope;

@@ -10,6 +10,7 @@ use mainpoint_store::{Turn, TurnId};
 use serde::{Deserialize, Serialize};
 
 use super::block;
+use super::repeated::{Memory, joined};
 
 /// A turn that is worth quoting, and the passage of it that answers best.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +40,8 @@ pub(crate) struct Source {
 
 /// Picks from `recalled`, best first, what fits into `room` tokens, and writes the lines in chronological order.
 /// A turn that would take more than a quarter of the room is quoted by its best passage. Of the turns that the prompt quotes
-/// already, only short ones that answer best are quoted again, close to the question.
+/// already, only short ones that answer best are quoted again, close to the question. What was said several times is quoted
+/// once, as it was said last.
 ///
 /// # Errors
 /// When `count` fails.
@@ -52,18 +54,19 @@ pub(crate) fn pack(
     let frame = count(&format!("{}{}", block::SEPARATOR, block::render(&[])))?;
     let mut free = room.saturating_sub(frame);
     let mut lines = Vec::new();
-    for (rank, memory) in recalled.iter().enumerate() {
-        let whole = line_of(&memory.turn, &memory.turn.text);
+    for (rank, memory) in joined(recalled).iter().enumerate() {
+        let latest = memory.latest;
+        let whole = line_of(memory, &latest.turn.text);
         let cost = count(&whole)? + LINE_BREAK;
-        let (text, cost) = match &memory.passage {
+        let (text, cost) = match &latest.passage {
             Some(passage) if cost > (room / 4).max(1) => {
-                let shorter = line_of(&memory.turn, passage);
+                let shorter = line_of(memory, passage);
                 let cost = count(&shorter)? + LINE_BREAK;
                 (shorter, cost)
             }
             _ => (whole, cost),
         };
-        let again = quoted.contains(&memory.turn.id);
+        let again = memory.turns.iter().any(|turn| quoted.contains(turn));
         if cost > free || (again && (rank >= QUOTED_AGAIN || cost > room / 8)) {
             continue;
         }
@@ -71,7 +74,7 @@ pub(crate) fn pack(
         lines.push(Line {
             rank,
             text,
-            source: Source::of(memory),
+            source: Source::of(latest),
         });
     }
     let mut packed = Packed { lines };
@@ -141,8 +144,9 @@ impl Source {
 const QUOTED_AGAIN: usize = 3;
 const LINE_BREAK: usize = 1;
 
-fn line_of(turn: &Turn, text: &str) -> String {
-    block::line(turn.time, &turn.role, text)
+fn line_of(memory: &Memory<'_>, text: &str) -> String {
+    let turn = &memory.latest.turn;
+    block::line((turn.time, &memory.before), &turn.role, text)
 }
 
 #[cfg(test)]
@@ -191,6 +195,22 @@ mod tests {
         assert_eq!(packed.memories(), 2, "{block}");
         assert!(block.find("two").unwrap() < block.find("nine").unwrap());
         assert!(!block.contains("five"));
+    }
+
+    #[test]
+    fn what_was_said_twice_is_quoted_once_with_both_dates() {
+        let all = [
+            memory(2, "I live in Berlin."),
+            memory(5, "five"),
+            memory(7, "i live in Berlin"),
+        ];
+        let packed = pack(&all, &HashSet::new(), 200, words).unwrap().unwrap();
+        let block = packed.block();
+        assert!(
+            block.contains("[1970-01-01 00:07 UTC, and on 1970-01-01 00:02 UTC] user: i live in Berlin\n"),
+            "{block}"
+        );
+        assert_eq!(packed.memories(), 2, "{block}");
     }
 
     #[test]

@@ -138,7 +138,7 @@ mod tests {
                 found: &SearchResult {
                     lexical: Vec::new(),
                     dense: Vec::new(),
-                        },
+                },
                 attention: &[],
             };
             let ranked = findings.ranked(turns.clone()).into_iter();

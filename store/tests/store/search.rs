@@ -186,7 +186,10 @@ async fn nothing_of_another_scope_is_ever_found_even_if_it_fits_better() {
         assert_eq!(result.dense[0].turn, id(100));
         assert_eq!(result.lexical.iter().map(|hit| hit.turn).collect::<Vec<_>>(), [id(100)]);
         let stolen = Within::Conversation(vec![id(0), id(1)]);
-        let theirs = store.search(&query(&mine, stolen.clone(), EAST, "secret")).await.unwrap();
+        let theirs = store
+            .search(&query(&mine, stolen.clone(), EAST, "secret"))
+            .await
+            .unwrap();
         assert_eq!(theirs, mainpoint_store::SearchResult::default());
         assert!(store.points(&mine, &stolen, 10).await.unwrap().is_empty());
         assert!(store.turns(&mine, &[id(0)]).await.unwrap().is_empty());
