@@ -72,6 +72,7 @@ impl Summary {
             "turns_unreadable": imported.unreadable,
             "turns_stored": self.turns_stored,
             "tokens": imported.tokens,
+            "tokens_known": imported.known_tokens,
             "tokens_per_second": speed(imported.tokens, self.reading),
             "bytes_per_turn": self.bytes_a_turn(),
             "peak_memory_bytes": peak_memory(),
