@@ -3,7 +3,7 @@ TARGET    := $(or $(CARGO_TARGET_DIR),target)
 MAINPOINT := $(TARGET)/debug/mainpoint
 BENCH     := $(TARGET)/debug/mainpoint-bench
 
-.PHONY: help run test check fmt bench bench-recall bench-prices bench-rewriting bench-request-path bench-reader bench-overhead bench-speed demo build models packages test-tools load-tools
+.PHONY: help run test check fmt bench bench-recall bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-overhead bench-speed demo build models packages test-tools load-tools
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,14 +33,17 @@ bench-rewriting: bench-prices ## The laws of rewriting on 100,000 conversations;
 	MAINPOINT_RESULTS="$(CURDIR)/bench/results" cargo nextest run --workspace -E 'test(/laws::/)'
 	cat bench/results/byte-identity.jsonl bench/results/prompt-cache.jsonl > bench/results/rewriting.jsonl
 
-bench-speed: bench-reader bench-request-path bench-overhead ## All of them; the figures together in bench/results/speed.jsonl
-	cat bench/results/reader.jsonl bench/results/request-path.jsonl bench/results/overhead.jsonl > bench/results/speed.jsonl
+bench-speed: bench-reader bench-ingest bench-request-path bench-overhead ## All of them; the figures together in bench/results/speed.jsonl
+	cd bench/results && cat reader.jsonl ingest.jsonl request-path.jsonl overhead.jsonl > speed.jsonl
 
 bench-request-path: models ## How long a request waits for its memory, with 1,000 to 100,000 main points (ARGS="--million --requests 200 …" is passed on)
 	$(BENCH) request-path $(ARGS)
 
 bench-reader: models ## Speed of reading beside plain prefill, of embedding and of questions (ARGS="--rounds 9 …" is passed on)
 	$(BENCH) reader $(ARGS)
+
+bench-ingest: models ## An import of 1,000,000 tokens, killed on the way, and how soon the proxy is ready on it (ARGS="--tokens 200000 …" is passed on)
+	$(BENCH) ingest $(ARGS)
 
 bench-overhead: models load-tools ## What a request costs through mainpoint, nginx and other gateways (ARGS="--quick …" is passed on)
 	$(BENCH) overhead $(ARGS)

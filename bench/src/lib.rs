@@ -7,6 +7,7 @@ pub mod bootstrap;
 pub mod cache;
 pub mod demo;
 mod error;
+pub mod ingest;
 pub mod locate;
 pub mod mann_whitney;
 pub mod metrics;

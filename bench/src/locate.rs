@@ -29,13 +29,18 @@ pub fn locomo() -> PathBuf {
     }
 }
 
+/// The BEAM chats in the directory of all data.
+#[must_use]
+pub fn beam() -> PathBuf {
+    data().join("beam-100k")
+}
+
 /// Everything that recall is measured on: LoCoMo, BEAM and LongMemEval.
 #[must_use]
 pub fn recall_data() -> Vec<PathBuf> {
-    let beside = ["beam-100k", "longmemeval/longmemeval-subset.json"];
-    let beside = beside.map(|name| data().join(name)).into_iter();
+    let beside = [beam(), data().join("longmemeval/longmemeval-subset.json")];
     std::iter::once(locomo())
-        .chain(beside.filter(|path| path.exists()))
+        .chain(beside.into_iter().filter(|path| path.exists()))
         .collect()
 }
 

@@ -7,9 +7,10 @@ mod arguments;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mainpoint_bench::{BenchError, demo, overhead, prompt_prices, reader_speed, recall, request_path};
+use mainpoint_bench::{BenchError, demo, ingest, overhead, prompt_prices, reader_speed, recall, request_path};
 
 use arguments::demo::DemoArguments;
+use arguments::ingest::IngestArguments;
 use arguments::overhead::OverheadArguments;
 use arguments::prices::PriceArguments;
 use arguments::reader::ReaderArguments;
@@ -34,6 +35,8 @@ enum Command {
     RequestPath(RequestPathArguments),
     /// How fast turns are read beside plain prefill, embedded, and asked about while much is read.
     Reader(ReaderArguments),
+    /// How fast an import takes in a long history, killed on the way, and how soon the proxy is ready on it.
+    Ingest(IngestArguments),
     /// What a request and a stream cost through mainpoint, nginx and the gateways of others that are installed.
     Overhead(OverheadArguments),
     /// The service behind the proxies of `overhead`, which starts it. It ends with its standard input.
@@ -61,6 +64,7 @@ fn run(command: Command) -> Result<(), BenchError> {
         Command::Prices(arguments) => runtime.block_on(prompt_prices::run(&arguments.into())),
         Command::RequestPath(arguments) => runtime.block_on(request_path::run(&arguments.into())),
         Command::Reader(arguments) => runtime.block_on(reader_speed::run(&arguments.into())),
+        Command::Ingest(arguments) => runtime.block_on(ingest::run(&arguments.into())),
         Command::Overhead(arguments) => runtime.block_on(overhead::run(&arguments.try_into()?)),
         Command::Upstream => runtime.block_on(overhead::serve_upstream()),
         Command::Demo(arguments) => runtime.block_on(demo::run(&arguments.into())),

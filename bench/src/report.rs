@@ -138,6 +138,16 @@ impl Figure {
     }
 }
 
+/// A benchmark's name with its size: `ingest-1k`, `ingest-1m`, or with the whole number.
+#[must_use]
+pub(crate) fn sized(bench: &str, size: usize) -> String {
+    match size {
+        size if size >= 1_000_000 && size.is_multiple_of(1_000_000) => format!("{bench}-{}m", size / 1_000_000),
+        size if size >= 1000 && size.is_multiple_of(1000) => format!("{bench}-{}k", size / 1000),
+        size => format!("{bench}-{size}"),
+    }
+}
+
 /// A table with text on the left and figures on the right.
 #[must_use]
 pub(crate) fn table<H: Into<String>>(header: impl IntoIterator<Item = H>) -> Table {
@@ -189,6 +199,13 @@ mod tests {
             "{text}"
         );
         assert!(report.terminal().contains("A note."));
+    }
+
+    #[test]
+    fn benchmarks_are_named_by_their_size() {
+        let names = [1000, 10_000, 100_000, 1_000_000, 1500].map(|size| sized("some", size));
+        let expected = ["1k", "10k", "100k", "1m", "1500"].map(|size| format!("some-{size}"));
+        assert_eq!(names, expected);
     }
 
     #[test]

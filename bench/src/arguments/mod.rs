@@ -3,6 +3,7 @@
 //! It must not know how anything is measured.
 
 pub(crate) mod demo;
+pub(crate) mod ingest;
 pub(crate) mod models;
 pub(crate) mod overhead;
 pub(crate) mod prices;

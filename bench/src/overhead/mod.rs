@@ -25,7 +25,6 @@ mod streams;
 mod tables;
 mod targets;
 mod upstream;
-mod usage;
 
 use std::path::PathBuf;
 

@@ -14,9 +14,9 @@ use super::results::{Cell, Measured, Results};
 use super::stage::Stage;
 use super::streams::{PATIENCE, read_all};
 use super::targets::Target;
-use super::usage;
 use crate::BenchError;
 use crate::progress::Progress;
+use crate::running::usage;
 
 /// Measures requests and streams over all rounds.
 ///

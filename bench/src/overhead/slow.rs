@@ -14,8 +14,8 @@ use super::destination::{self, Destination};
 use super::plan::Streams;
 use super::streams::{PATIENCE, Percentiles, Seen, read_all};
 use super::targets::{Mode, Place, Target, start_mainpoint};
-use super::usage;
 use crate::BenchError;
+use crate::running::usage;
 
 /// What many slow streams have shown.
 #[derive(Debug, Clone, PartialEq)]

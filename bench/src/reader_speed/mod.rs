@@ -80,7 +80,7 @@ fn reading(
         let text = Text::of(&model, &turns, size)?;
         let timed = passes::time(&model, &text, &options.threads, options.rounds)?;
         let heading = format!("Reading {size} tokens, {} rounds", options.rounds);
-        report.add(heading, presentation::PASSES, presentation::pass_table(&timed));
+        report.add(heading, presentation::pass_note(size), presentation::pass_table(&timed));
         rows.extend(presentation::pass_rows(&format!("reader-{size}"), &timed));
     }
     Ok(rows)

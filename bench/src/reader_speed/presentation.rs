@@ -3,6 +3,7 @@
 //! It must not know how anything was measured.
 
 use comfy_table::Table;
+use mainpoint_engine::ReaderConfig;
 
 use super::embedding::Embedded;
 use super::figures::{SpeedRow, Spread};
@@ -10,14 +11,29 @@ use super::passes::{Timed, Way};
 use super::questions::{Asked, QUESTIONS};
 use crate::report::table;
 
-/// How the passes were timed.
-pub(super) const PASSES: &str = "Plain prefill: llama.cpp computes all layers of the same model over the same tokens with flash \
+const PASSES: &str = "Plain prefill: llama.cpp computes all layers of the same model over the same tokens with flash \
     attention and the logits of the last token. Reading: tokenising, the passes, attention within turns, main points and keys; \
     vectors are timed apart. The ratio is that of tokens a second to the faster way of plain prefill with as many \
     threads in the same round; above 1 is faster. All arms take turns in every round; figures are medians, and the smallest and largest round.";
+
 /// How the embedder was timed.
 pub(super) const EMBEDDING: &str = "Turns of the same conversations, each passage behind its speaker's name, in the product's \
     batches; the vector behind the previous turn is a second passage.";
+
+/// How the passes over a text of `size` tokens were timed. One longer than the reader's window takes several passes.
+#[must_use]
+pub(super) fn pass_note(size: usize) -> String {
+    let reader = ReaderConfig::default();
+    let (window, context) = (reader.window_tokens, reader.context_tokens);
+    if size <= window {
+        return PASSES.to_owned();
+    }
+    format!(
+        "{PASSES} A pass of the product's reader holds {window} tokens, fewer than this text has: turn by turn it is read in \
+         several windows, each behind up to {context} tokens of the turns before it, which are computed again; as one turn in \
+         equal windows without what is before them; in one pass with a window as long as the text."
+    )
+}
 
 /// How the questions were timed.
 #[must_use]
@@ -176,6 +192,12 @@ mod tests {
             tokens: 100,
             seconds: vec![seconds; 3],
         }
+    }
+
+    #[test]
+    fn a_text_that_takes_several_windows_says_so() {
+        assert!(!pass_note(1024).contains("several windows"));
+        assert!(pass_note(4096).contains("1536 tokens") && pass_note(4096).contains("several windows"));
     }
 
     #[test]

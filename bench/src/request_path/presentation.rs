@@ -9,7 +9,7 @@ use super::playing::{Phase, Played};
 use super::searching::NEIGHBOURS;
 use super::{Measured, RequestPathOptions};
 use crate::metrics::as_float;
-use crate::report::{Figure, Report, table};
+use crate::report::{Figure, Report, sized, table};
 
 /// The arm that every figure of the whole product has.
 const PRODUCT: &str = "mainpoint";
@@ -230,13 +230,8 @@ fn figures_of(one: &Measured) -> Vec<Figure> {
     figures
 }
 
-/// `request-path-1k`, `request-path-1m`, or with the whole number.
 fn bench_name(rows: usize) -> String {
-    match rows {
-        rows if rows >= 1_000_000 && rows.is_multiple_of(1_000_000) => format!("request-path-{}m", rows / 1_000_000),
-        rows if rows >= 1000 && rows.is_multiple_of(1000) => format!("request-path-{}k", rows / 1000),
-        rows => format!("request-path-{rows}"),
-    }
+    sized("request-path", rows)
 }
 
 fn bytes_a_row(one: &Measured) -> f64 {
@@ -250,16 +245,4 @@ fn float(bytes: u64) -> f64 {
 
 fn shown(value: f64) -> String {
     format!("{value:.1}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn benchmarks_are_named_by_their_size() {
-        let names = [1000, 10_000, 100_000, 1_000_000, 1500].map(bench_name);
-        let expected = ["1k", "10k", "100k", "1m", "1500"].map(|size| format!("request-path-{size}"));
-        assert_eq!(names, expected);
-    }
 }

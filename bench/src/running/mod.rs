@@ -1,8 +1,10 @@
-//! The running proxy and those around it: the built program, a service that it forwards to, and a client.
+//! The running proxy and those around it: the built program, a service that it forwards to, and a client, and what
+//! processes use.
 //!
-//! Benchmarks that play conversations share it. It must not know what is measured.
+//! Benchmarks that run programs share it. It must not know what is measured.
 
 pub mod blocks;
 pub mod client;
 pub mod program;
 pub mod upstream;
+pub(crate) mod usage;

@@ -184,7 +184,8 @@ fn field(status: &str, name: &str) -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-fn end_of(log: &Path) -> String {
+/// The last lines of a log, or nothing.
+pub(crate) fn end_of(log: &Path) -> String {
     const LINES: usize = 20;
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();

@@ -26,6 +26,8 @@ pub(crate) struct Imported {
     pub(crate) tokens: u64,
     /// Turns that had been read before.
     pub(crate) known: usize,
+    /// Their tokens.
+    pub(crate) known_tokens: u64,
     /// Turns that the reader cannot take; they stay in prompts.
     pub(crate) unreadable: usize,
 }
@@ -58,6 +60,7 @@ impl Importing {
         self.worker.journal(&mut job).await?;
         let mut imported = Imported {
             known: offered.saturating_sub(job.wanted.len()),
+            known_tokens: known_tokens(&job),
             ..Imported::default()
         };
         for chunk in job.chunks(self.worker.chunk_tokens()) {
@@ -94,6 +97,7 @@ impl Imported {
         self.turns += other.turns;
         self.tokens += other.tokens;
         self.known += other.known;
+        self.known_tokens += other.known_tokens;
         self.unreadable += other.unreadable;
     }
 
@@ -104,6 +108,12 @@ impl Imported {
             ..Self::default()
         }
     }
+}
+
+/// Tokens of the turns that are not to be read.
+fn known_tokens(job: &Job) -> u64 {
+    let known = job.turns.iter().filter(|turn| !job.wanted.contains(&turn.id));
+    known.map(|turn| u64::from(turn.tokens)).sum()
 }
 
 fn tokens(job: &Job, chunk: Range<usize>) -> u64 {

@@ -53,6 +53,13 @@ async fn an_imported_history_is_read_once_found_and_known_to_the_requests_that_g
         (&json!(0), &json!(120), &json!(0)),
         "nothing is read twice"
     );
+    assert_eq!(again["turns_stored"], 120, "nothing is stored twice: {again}");
+    let tokens = |run: &Value, key: &str| run[key].as_u64().expect("tokens");
+    assert_eq!(
+        tokens(&again, "tokens_known"),
+        tokens(&first, "tokens") + tokens(&rest, "tokens"),
+        "what is known was read in one run or the other"
+    );
     let shown = import(&home, &history, &[]).successful().stdout;
     for word in ["conversations", "already in memory", "bytes a turn", "peak memory"] {
         assert!(shown.contains(word), "{word} is missing: {shown}");

@@ -46,6 +46,7 @@ impl Summary {
         add("turns read", imported.turns.to_string());
         add("turns already in memory", imported.known.to_string());
         add("turns that cannot be read", imported.unreadable.to_string());
+        add("turns in the store", self.turns_stored.to_string());
         add("tokens read", imported.tokens.to_string());
         add(
             "tokens a second",
@@ -69,7 +70,9 @@ impl Summary {
             "turns": imported.turns,
             "turns_known": imported.known,
             "turns_unreadable": imported.unreadable,
+            "turns_stored": self.turns_stored,
             "tokens": imported.tokens,
+            "tokens_known": imported.known_tokens,
             "tokens_per_second": speed(imported.tokens, self.reading),
             "bytes_per_turn": self.bytes_a_turn(),
             "peak_memory_bytes": peak_memory(),

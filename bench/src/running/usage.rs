@@ -4,22 +4,20 @@
 
 use std::path::Path;
 
-use super::figures::whole;
-
 /// What a tree of processes has used.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// Processor time since each process began, in microseconds, in steps of 10,000.
-    pub(super) processor_us: f64,
+    pub(crate) processor_us: f64,
     /// Memory now, in MiB, added up over the processes; pages that they share count for each.
-    pub(super) resident_mib: f64,
+    pub(crate) resident_mib: f64,
     /// The largest memory since the start or since [`forget_peaks`], in MiB, added up over the processes.
-    pub(super) peak_mib: f64,
+    pub(crate) peak_mib: f64,
 }
 
 /// What the process `root` and its descendants have used.
 #[must_use]
-pub(super) fn of_tree(root: u32) -> Usage {
+pub(crate) fn of_tree(root: u32) -> Usage {
     let mut usage = Usage::default();
     for process in tree(root, &all()) {
         usage.processor_us += process.ticks * MICROSECONDS_PER_TICK;
@@ -31,7 +29,7 @@ pub(super) fn of_tree(root: u32) -> Usage {
 }
 
 /// Lets the peaks of the process `root` and its descendants begin anew, where the kernel allows it.
-pub(super) fn forget_peaks(root: u32) {
+pub(crate) fn forget_peaks(root: u32) {
     for process in tree(root, &all()) {
         // Where this is forbidden the peak remains that since the start, which is an upper bound.
         let _ = std::fs::write(format!("/proc/{}/clear_refs", process.id), "5");
@@ -69,7 +67,7 @@ fn parse(stat: &str) -> Option<Process> {
     let (id, _) = head.split_once(' ')?;
     let fields: Vec<&str> = tail.split_whitespace().collect();
     let times = fields.get(TIMES)?.iter();
-    let ticks: f64 = times.filter_map(|field| field.parse::<u64>().ok()).map(whole).sum();
+    let ticks: f64 = times.filter_map(|field| field.parse::<u32>().ok()).map(f64::from).sum();
     Some(Process {
         id: id.parse().ok()?,
         parent: fields.get(PARENT)?.parse().ok()?,
@@ -96,8 +94,8 @@ fn tree(root: u32, all: &[Process]) -> Vec<Process> {
 /// The value behind `key`, which the kernel gives in KiB.
 fn mebibytes(status: &str, key: &str) -> f64 {
     let line = status.lines().find_map(|line| line.strip_prefix(key));
-    let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    whole(number.unwrap_or(0)) / 1024.0
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u32>().ok());
+    f64::from(number.unwrap_or(0)) / 1024.0
 }
 
 #[cfg(test)]

@@ -1,0 +1,185 @@
+//! A history of recorded conversations, as `mainpoint import` takes it: JSON Lines, one conversation each.
+//!
+//! It must not know who imports it.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::mixing::mixed;
+use crate::BenchError;
+use crate::recorded::{Conversation, Turn};
+
+/// How much a history holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// Conversations, one a line.
+    pub(super) conversations: usize,
+    /// Messages, each with text.
+    pub(super) turns: usize,
+    /// Bytes of what the messages say.
+    pub(super) bytes: usize,
+}
+
+/// One line, and how much it holds.
+struct Line {
+    value: Value,
+    turns: usize,
+    bytes: usize,
+}
+
+/// Where a conversation of the history comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    source: usize,
+    conversation: usize,
+    /// How often everything of the source has been used before.
+    passage: usize,
+}
+
+/// About as many bytes make a token of the reader.
+const BYTES_PER_TOKEN: usize = 4;
+/// How much later the same conversation takes place again.
+const DAYS_BETWEEN_PASSAGES: i64 = 364;
+
+/// Writes conversations to `path`, one of each source in turn, until there are `tokens` tokens; the last one is cut. Every
+/// source has a conversation in which something is said.
+///
+/// # Errors
+/// [`BenchError::Write`].
+pub(super) fn write(path: &Path, sources: &[Vec<Conversation>], tokens: usize) -> Result<Extent, BenchError> {
+    let mut out = BufWriter::new(File::create(path).map_err(BenchError::writing(path))?);
+    let goal = tokens.saturating_mul(BYTES_PER_TOKEN);
+    let mut extent = Extent::default();
+    while extent.bytes < goal {
+        let Some(line) = compose(sources, extent.conversations, goal - extent.bytes) else {
+            break;
+        };
+        writeln!(out, "{}", line.value).map_err(BenchError::writing(path))?;
+        extent.conversations += 1;
+        extent.turns += line.turns;
+        extent.bytes += line.bytes;
+    }
+    out.flush().map_err(BenchError::writing(path))?;
+    Ok(extent)
+}
+
+/// The conversation with this number, cut behind the message that fills `room` bytes.
+fn compose(sources: &[Vec<Conversation>], number: usize, room: usize) -> Option<Line> {
+    let counts: Vec<usize> = sources.iter().map(Vec::len).collect();
+    let place = place(number, &counts)?;
+    let conversation = sources.get(place.source)?.get(place.conversation)?;
+    let turns = match place.passage {
+        0 => conversation.turns.clone(),
+        passage => mixed(&conversation.turns, passage as u64),
+    };
+    let name = format!("{}-{}", conversation.name, place.passage + 1);
+    let (mut messages, mut bytes) = (Vec::new(), 0);
+    for turn in turns.iter().filter(|turn| !turn.text.trim().is_empty()) {
+        if bytes >= room {
+            break;
+        }
+        // A turn is named by everything before it: with another beginning all turns of a conversation are others.
+        let text = if messages.is_empty() {
+            format!("({name}) {}", turn.message())
+        } else {
+            turn.message()
+        };
+        bytes += text.len();
+        let time = time(turn, place.passage).to_rfc3339();
+        messages.push(json!({"role": turn.role, "content": text, "created_at": time}));
+    }
+    Some(Line {
+        turns: messages.len(),
+        bytes,
+        value: json!({"conversation": name, "messages": messages}),
+    })
+}
+
+/// Sources take turns, and each begins anew when it is at its end. Nothing without sources or with an empty one.
+fn place(number: usize, counts: &[usize]) -> Option<Place> {
+    let source = number.checked_rem(counts.len())?;
+    let round = number / counts.len();
+    let count = *counts.get(source)?;
+    Some(Place {
+        source,
+        conversation: round.checked_rem(count)?,
+        passage: round / count,
+    })
+}
+
+fn time(turn: &Turn, passage: usize) -> DateTime<Utc> {
+    let days = i64::try_from(passage).unwrap_or_default() * DAYS_BETWEEN_PASSAGES;
+    let later = TimeDelta::try_days(days).and_then(|later| turn.time.checked_add_signed(later));
+    later.unwrap_or(turn.time)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::recorded::Unit;
+
+    fn conversation(name: &str, texts: &[&str]) -> Conversation {
+        let turn = |text: &&str| Turn {
+            speaker: "User".to_owned(),
+            role: "user",
+            text: (*text).to_owned(),
+            time: DateTime::UNIX_EPOCH,
+        };
+        Conversation {
+            name: name.to_owned(),
+            sessions: Vec::new(),
+            turns: texts.iter().map(turn).collect(),
+            questions: Vec::new(),
+            unit: Unit::Turn,
+        }
+    }
+
+    #[test]
+    fn sources_take_turns_and_begin_anew() {
+        let places: Vec<(usize, usize, usize)> = (0..6)
+            .filter_map(|number| place(number, &[2, 1]))
+            .map(|place| (place.source, place.conversation, place.passage))
+            .collect();
+        assert_eq!(
+            places,
+            [(0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 0, 1), (0, 0, 1), (1, 0, 2)]
+        );
+        assert_eq!((place(0, &[]), place(1, &[1, 0])), (None, None));
+    }
+
+    #[test]
+    fn a_history_is_as_long_as_wanted_and_no_two_lines_begin_alike() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("history.jsonl");
+        let sources = [
+            vec![conversation("short", &["One. Two.", " ", "Three."])],
+            vec![conversation("long", &["A longer message, said once."])],
+        ];
+        let extent = write(&path, &sources, 60).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), extent.conversations);
+        let messages = |line: &Value| line["messages"].as_array().unwrap().clone();
+        assert_eq!(
+            lines.iter().map(|line| messages(line).len()).sum::<usize>(),
+            extent.turns
+        );
+        let firsts: HashSet<String> = lines
+            .iter()
+            .map(|line| messages(line)[0]["content"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(firsts.len(), lines.len());
+        assert_eq!(messages(&lines[0]).len(), 2, "blank turns are left out");
+        assert_eq!(messages(&lines[0])[0]["content"], "(short-1) One. Two.");
+        assert_eq!(messages(&lines[2])[0]["created_at"], "1970-12-31T00:00:00+00:00");
+        assert!((240..320).contains(&extent.bytes), "{}", extent.bytes);
+    }
+}
