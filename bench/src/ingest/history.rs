@@ -139,6 +139,7 @@ mod tests {
             turns: texts.iter().map(turn).collect(),
             questions: Vec::new(),
             unit: Unit::Turn,
+            unanswerable: Vec::new(),
         }
     }
 
