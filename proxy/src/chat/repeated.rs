@@ -59,9 +59,14 @@ fn memory(mut group: Vec<&Recalled>) -> Option<Memory<'_>> {
 }
 
 fn words_of(text: &str) -> String {
-    let words = text.split(|letter: char| !letter.is_alphanumeric());
-    let words: Vec<String> = words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
-    words.join(" ")
+    let mut words = String::with_capacity(text.len() + 1);
+    for word in text.split(|letter: char| !letter.is_alphanumeric()) {
+        if !word.is_empty() {
+            words.extend(word.chars().flat_map(char::to_lowercase));
+            words.push(' ');
+        }
+    }
+    words
 }
 
 #[cfg(test)]
