@@ -25,11 +25,11 @@ pub(super) struct Stored {
 
 /// What [`Stored::table`] shows.
 pub(super) const NOTE: &str = "What each arm's search has to find in the store besides the text: vectors of 4 bytes a number, keys \
-    of 1 byte a number and 4 bytes a scale, as they are stored; the text index as it lies on disk. Not counted: the text, its \
+    as they are stored, or as they are read for what is only compared; the text index as it lies on disk. Not counted: the text, its \
     spans and identifiers, which every memory needs, and the unused space that tables on disk have.";
 
 /// Bytes on disk of the whole store, and of what its rows hold.
-pub(super) fn sizes_table(shelf: &Shelf, materials: &[Material<'_>]) -> Result<Table, BenchError> {
+pub(super) fn sizes_table(shelf: &Shelf, materials: &[Material<'_>], stored: &Stored) -> Result<Table, BenchError> {
     let mut table = table(["what", "bytes", "bytes a turn"]);
     let turns = turns_of(materials);
     let mut add = |what: String, bytes: u64| {
@@ -52,10 +52,8 @@ pub(super) fn sizes_table(shelf: &Shelf, materials: &[Material<'_>]) -> Result<T
     let rows = |size: fn(&ReadPassage) -> usize| passages(materials, SHIPPED).map(size).sum::<usize>() as u64;
     add("rows: vectors".to_owned(), rows(vector_bytes));
     add("rows: spans".to_owned(), rows(|passage| passage.spans.len() * 12));
-    add(
-        "rows: attention keys".to_owned(),
-        rows(|passage| passage.stored_keys().map_or(0, |keys| keys.len())),
-    );
+    let keys = stored.parts.get(&Part::Keys);
+    add("rows: attention keys".to_owned(), keys.copied().unwrap_or_default());
     Ok(table)
 }
 
@@ -63,7 +61,7 @@ impl Stored {
     /// Adds up what lies on the shelf, and the keys of the plans that are only compared.
     ///
     /// # Errors
-    /// [`BenchError::Read`] if the store's directory cannot be listed.
+    /// [`BenchError::Read`] if the store's directory cannot be listed, [`BenchError::Engine`] if what was read are no keys.
     pub(super) fn of(shelf: &Shelf, materials: &[Material<'_>]) -> Result<Self, BenchError> {
         let firsts = turns_read(materials, SHIPPED).filter_map(|passages| passages.first());
         let mut parts = BTreeMap::from([
@@ -74,16 +72,22 @@ impl Stored {
             ),
             (Part::TextIndex, shelf.text_index()?),
         ]);
-        for (part, plan) in [
-            (Part::Keys, SHIPPED),
-            (Part::AllKeys, ALL_KEYS),
-            (Part::EightHeadsKeys, EIGHT_50),
+        let read = |plan| {
+            passages(materials, plan)
+                .map(|passage| passage.keys.len())
+                .sum::<usize>() as u64
+        };
+        let mut keys = 0;
+        for passage in passages(materials, SHIPPED) {
+            keys += passage.stored_keys()?.len() as u64;
+        }
+        for (part, bytes) in [
+            (Part::Keys, keys),
+            (Part::AllKeys, read(ALL_KEYS)),
+            (Part::EightHeadsKeys, read(EIGHT_50)),
         ] {
-            let keys: usize = passages(materials, plan)
-                .map(|passage| passage.stored_keys().map_or(0, |keys| keys.len()))
-                .sum();
-            if keys > 0 {
-                parts.insert(part, keys as u64);
+            if bytes > 0 {
+                parts.insert(part, bytes);
             }
         }
         Ok(Self {

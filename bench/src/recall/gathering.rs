@@ -73,15 +73,9 @@ pub(super) async fn search(
             progress.advance(1);
         }
         let candidates: Vec<Vec<usize>> = all_found.iter().map(|found| found.first(CANDIDATES).turns()).collect();
-        let among = Among::Turns(&candidates);
-        let stored = library
-            .ask(conversation, SHIPPED, reading, (among, Keys::Stored))
-            .await?;
-        let whole = library
-            .ask(conversation, SHIPPED, reading, (among, Keys::Whole))
-            .await?;
-        (material.asked_among, material.asked_among_whole) = (stored, whole);
-        material.found = all_found;
+        let asking = (Among::Turns(&candidates), Keys::Stored);
+        let asked = library.ask(conversation, SHIPPED, reading, asking).await?;
+        (material.found, material.asked_among) = (all_found, asked);
     }
     Ok(())
 }

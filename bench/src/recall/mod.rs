@@ -111,12 +111,12 @@ async fn measure_set(
     }
     let heading = heading(options, (kind, conversations), &results);
     add_tables(report, (kind, &heading), &results, &rows);
+    let stored = Stored::of(&shelf, &materials)?;
     report.add(
         format!("{heading}: bytes stored"),
         "On disk after compaction, and what the rows hold.",
-        costs::sizes_table(&shelf, &materials)?,
+        costs::sizes_table(&shelf, &materials, &stored)?,
     );
-    let stored = Stored::of(&shelf, &materials)?;
     report.add(
         format!("{heading}: bytes that each arm needs"),
         costs::NOTE,

@@ -31,8 +31,6 @@ pub(super) struct Material<'a> {
     pub(super) asked_eight: Asked,
     /// Its questions, over the main points of the store's candidates only.
     pub(super) asked_among: Asked,
-    /// The same, over the keys in int8.
-    pub(super) asked_among_whole: Asked,
     /// What the store found for each question.
     pub(super) found: Vec<Found>,
     /// Per question, one score for each of the first turns of the full pipeline.
@@ -268,7 +266,6 @@ impl<'a> Material<'a> {
             asked_all: Asked::default(),
             asked_eight: Asked::default(),
             asked_among: Asked::default(),
-            asked_among_whole: Asked::default(),
             found: Vec::new(),
             reranked: Vec::new(),
         }

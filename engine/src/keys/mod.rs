@@ -6,6 +6,8 @@ mod short;
 
 use half::f16;
 
+pub use rotation::Rotation;
+
 use crate::EngineError;
 
 /// The keys of a passage's main-point tokens: one vector per token and key slot (a layer and key head that the search
@@ -78,6 +80,34 @@ impl KeyBlock {
             width,
             ..Self::default()
         }
+    }
+
+    /// A block of keys, each of them quantised: token by token, `width` numbers for each slot. What is less than a key at the
+    /// end is left out.
+    #[must_use]
+    pub fn of(slots: usize, width: usize, numbers: &[f32]) -> Self {
+        let mut block = Self::new(slots, width);
+        numbers.chunks_exact(width.max(1)).for_each(|key| block.push(key));
+        block
+    }
+
+    /// Keys a token.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// Numbers a key.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The numbers of all keys, in the order of [`KeyBlock::of`], as far as quantising left them; rotated, if the block was
+    /// shortened.
+    pub fn numbers(&self) -> impl Iterator<Item = f32> + '_ {
+        let keys = self.scales.iter().zip(self.values.chunks_exact(self.width.max(1)));
+        keys.flat_map(|(scale, values)| values.iter().map(move |value| f32::from(*value) * scale))
     }
 
     /// The same keys in half of the bytes: with keys of 256 numbers in two slots 260 bytes a token instead of 520.

@@ -1,12 +1,11 @@
-//! A fixed random rotation that spreads a vector evenly over its coordinates, so that the sign of each says equally much.
+//! A random rotation that spreads a vector evenly over its coordinates, so that each says equally much.
 //!
 //! Random signs and a Walsh–Hadamard transform, three times: after one round a vector along an axis still has few values,
-//! after three the coordinates look Gaussian. Stored keys depend on it, so it never changes for a width. It must not know
-//! what is rotated.
+//! after three the coordinates look Gaussian. It must not know what is rotated.
 
-/// The rotation of vectors of one width.
+/// A rotation of vectors of one width.
 #[derive(Debug, Clone)]
-pub(super) struct Rotation {
+pub struct Rotation {
     size: usize,
     /// +1 or −1, `size` of them for each round.
     signs: Vec<f32>,
@@ -16,11 +15,18 @@ const ROUNDS: usize = 3;
 const SEED: u64 = 20_261_123;
 
 impl Rotation {
-    /// The rotation of vectors of `width` numbers, with zeros behind them up to the next power of two.
+    /// The rotation that stored keys of this width depend on, so that it never changes.
     pub(super) fn of(width: usize) -> Self {
-        let size = width.next_power_of_two();
         let mut state = SEED;
-        let signs = (0..ROUNDS * size).map(|_| if is_odd_one_out(&mut state) { -1.0 } else { 1.0 });
+        Self::drawn(width, || is_odd_one_out(&mut state))
+    }
+
+    /// A rotation of vectors of `width` numbers, with zeros behind them up to the next power of two. `flips` says at random
+    /// which signs turn.
+    #[must_use]
+    pub fn drawn(width: usize, mut flips: impl FnMut() -> bool) -> Self {
+        let size = width.next_power_of_two();
+        let signs = (0..ROUNDS * size).map(|_| if flips() { -1.0 } else { 1.0 });
         Self {
             size,
             signs: signs.collect(),
@@ -28,18 +34,34 @@ impl Rotation {
     }
 
     /// The coordinates of a vector.
-    pub(super) fn apply(&self, vector: impl Iterator<Item = f32>) -> Vec<f32> {
+    #[must_use]
+    pub fn apply(&self, vector: impl Iterator<Item = f32>) -> Vec<f32> {
         let mut rotated: Vec<f32> = vector.take(self.size).collect();
         rotated.resize(self.size, 0.0);
         for signs in self.signs.chunks_exact(self.size) {
-            rotated.iter_mut().zip(signs).for_each(|(value, sign)| *value *= sign);
+            flip(&mut rotated, signs);
             transform(&mut rotated);
+        }
+        rotated
+    }
+
+    /// The vector with these coordinates; coordinates that are missing count as zeros.
+    #[must_use]
+    pub fn undo(&self, mut rotated: Vec<f32>) -> Vec<f32> {
+        rotated.resize(self.size, 0.0);
+        for signs in self.signs.chunks_exact(self.size).rev() {
+            transform(&mut rotated);
+            flip(&mut rotated, signs);
         }
         rotated
     }
 }
 
-/// The normalised Walsh–Hadamard transform.
+fn flip(values: &mut [f32], signs: &[f32]) {
+    values.iter_mut().zip(signs).for_each(|(value, sign)| *value *= sign);
+}
+
+/// The normalised Walsh–Hadamard transform, which is its own inverse.
 fn transform(values: &mut [f32]) {
     let mut half = 1;
     while half < values.len() {
@@ -83,6 +105,15 @@ mod tests {
             let rotation = Rotation::of(100);
             let rotated = dot(&rotation.apply(left.iter().copied()), &rotation.apply(right.iter().copied()));
             prop_assert!((rotated - dot(&left, &right)).abs() < 1e-3);
+        }
+
+        #[test]
+        fn the_way_back_ends_where_it_began(vector in proptest::collection::vec(-1.0_f32..1.0, 1..100)) {
+            let rotation = Rotation::of(vector.len());
+            let back = rotation.undo(rotation.apply(vector.iter().copied()));
+            for (value, found) in vector.iter().zip(&back) {
+                prop_assert!((value - found).abs() < 1e-4);
+            }
         }
     }
 

@@ -19,6 +19,7 @@ async fn maintenance_merges_small_files_indexes_rows_and_changes_no_answer() {
     }
     let asked = query(&scope, Within::Scope, VECTOR, "heron3 notes");
     let before = store.search(&asked).await.unwrap();
+    let points = store.points(&scope, &Within::Scope, 10).await.unwrap();
     let report = store.maintain().await.unwrap();
     assert_eq!((report.points.files_removed, report.points.files_added), (6, 1));
     assert_eq!((report.turns.rows_indexed, report.points.rows_indexed), (6, 6));
@@ -26,6 +27,7 @@ async fn maintenance_merges_small_files_indexes_rows_and_changes_no_answer() {
     assert!(!report.purged);
     let after = store.search(&asked).await.unwrap();
     assert_eq!(after.dense, before.dense);
+    assert_eq!(store.points(&scope, &Within::Scope, 10).await.unwrap(), points);
     assert_eq!(after.lexical[0].turn, id(3));
     assert_eq!(after.lexical.len(), before.lexical.len());
 

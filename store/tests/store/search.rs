@@ -185,6 +185,7 @@ async fn nothing_of_another_scope_is_ever_found_even_if_it_fits_better() {
         assert_eq!(result.dense.len(), 1, "the filter comes before the ranking");
         assert_eq!(result.dense[0].turn, id(100));
         assert_eq!(result.lexical.iter().map(|hit| hit.turn).collect::<Vec<_>>(), [id(100)]);
+        assert_eq!(store.points(&mine, &Within::Scope, 100).await.unwrap().len(), 1);
         let stolen = Within::Conversation(vec![id(0), id(1)]);
         let theirs = store
             .search(&query(&mine, stolen.clone(), EAST, "secret"))

@@ -3,11 +3,12 @@
 //! The values that a scheme gives back are written in int8 once more, which adds far less error than the scheme itself. It must
 //! not know who asks.
 
+use mainpoint_engine::Rotation;
+
 use super::super::reading::Reading;
 use super::keys::{Keys, Mean, Shape};
 use super::learned::Learned;
 use super::levels::squared;
-use super::rotation::Rotation;
 use super::schemes::{Centre, Code, Levels, Scheme, Tokens};
 
 /// Everything that schemes need for one conversation.
@@ -30,7 +31,7 @@ impl<'a> Coder<'a> {
             keys.tokens().for_each(|token| mean.add(token));
         }
         Self {
-            rotation: Rotation::new(shape.map_or(1, |shape| shape.width)),
+            rotation: rotation(shape.map_or(1, |shape| shape.width)),
             learned,
             slots: shape.map_or(0, |shape| shape.slots),
             own_mean: mean.token(),
@@ -58,7 +59,7 @@ impl<'a> Coder<'a> {
                 continue;
             }
             match scheme.code {
-                Code::Stored => {}
+                Code::Whole => {}
                 Code::Levels(levels) => self.reduce(levels, slot, key),
                 Code::Product => {
                     if let Some(book) = self.learned.and_then(|learned| learned.books.get(slot)) {
@@ -75,13 +76,13 @@ impl<'a> Coder<'a> {
             *value -= mean;
         }
         let square = squared(key);
-        let mut rotated = self.rotation.forward(key);
+        let mut rotated = self.rotation.apply(key.iter().copied());
         let kept = rotated.len().saturating_sub(levels.dropped);
         if let Some((kept, dropped)) = rotated.split_at_mut_checked(kept) {
             levels.bits.round_trip(kept, (square, levels.fit));
             dropped.fill(0.0);
         }
-        let back = self.rotation.backward(rotated);
+        let back = self.rotation.undo(rotated);
         key.iter_mut().zip(back).for_each(|(value, found)| *value = found);
     }
 
@@ -96,6 +97,14 @@ impl<'a> Coder<'a> {
         token.get(slot * width..(slot + 1) * width).unwrap_or_default()
     }
 }
+
+/// A rotation that no stored keys depend on.
+pub(super) fn rotation(width: usize) -> Rotation {
+    let mut random = fastrand::Rng::with_seed(SEED);
+    Rotation::drawn(width, || !random.bool())
+}
+
+const SEED: u64 = 20_261_123;
 
 /// The same keys for some of the tokens.
 fn some_of(keys: &Keys, tokens: Tokens) -> Keys {

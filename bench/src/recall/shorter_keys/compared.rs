@@ -11,7 +11,7 @@ use super::super::results::{Measure, Results};
 use super::super::sizes;
 use super::asking::{Attention, BySchemes};
 use super::keys::Shape;
-use super::schemes::{SCHEMES, Scheme, stored_bytes};
+use super::schemes::{SCHEMES, Scheme, WHOLE};
 use crate::bootstrap::{Interval, Resamples};
 use crate::metrics::{DEPTHS, SHALLOW_DEPTHS, Scores, as_float, measure};
 use crate::ranking::{by_score, completed};
@@ -21,8 +21,6 @@ use crate::report::{Row, table};
 pub(crate) struct Compared {
     /// Those that could be applied to every conversation, with the bytes that they keep per token of a main point.
     schemes: Vec<(&'static Scheme, f64)>,
-    /// Bytes per token of the keys as they are read.
-    stored: f64,
     turns: usize,
     /// The candidates by attention alone, under the schemes' names.
     among: Results,
@@ -30,8 +28,6 @@ pub(crate) struct Compared {
     pipeline: Results,
 }
 
-/// What the keys as they are read are called among the schemes.
-const WHOLE: &str = "int8";
 /// The beginnings of the arms; `-keys-` and a scheme's name follow.
 const AMONG: &str = "attention-among";
 const PIPELINE: &str = "full-pipeline";
@@ -52,7 +48,6 @@ impl Compared {
             schemes: schemes
                 .map(|scheme| (scheme, each_token(&shapes, |shape| scheme.bytes(shape))))
                 .collect(),
-            stored: each_token(&shapes, stored_bytes),
             turns: materials.iter().map(|material| material.conversation.turns.len()).sum(),
             among: Results::default(),
             pipeline: Results::default(),
@@ -67,20 +62,15 @@ impl Compared {
         let conversation = material.conversation;
         let sizes = sizes(material);
         for (index, question) in conversation.questions.iter().enumerate() {
-            let (Some(asking), Some(whole)) = (material.asking(index), material.asked_among_whole.attention.get(index))
-            else {
+            let Some(asking) = material.asking(index) else {
                 continue;
-            };
-            let asking = Asking {
-                attention_among: whole,
-                ..asking
             };
             let judged = |ranking: &[usize]| {
                 let ranking = completed(ranking, conversation.turns.len());
                 measure(&conversation.judged(&ranking), &question.evidence, &sizes)
             };
             let both = |asking: &Asking<'_>| (judged(&by_attention(asking)), judged(&full_pipeline(asking)));
-            let mut scores: Vec<(&'static str, (Scores, Scores))> = vec![(WHOLE, both(&asking))];
+            let mut scores: Vec<(&'static str, (Scores, Scores))> = Vec::new();
             for (scheme, _) in &self.schemes {
                 let found = asked.iter().find(|(found, _)| found.name == scheme.name);
                 let attention = found.and_then(|(_, attention)| attention.get(index));
@@ -117,8 +107,9 @@ impl Compared {
             "pipeline @10",
             "points, 95 % interval",
         ]);
-        for (name, title, bytes) in self.all() {
-            let mut cells = vec![title.to_owned(), format!("{bytes:.0}")];
+        for (scheme, bytes) in &self.schemes {
+            let name = scheme.name;
+            let mut cells = vec![scheme.title.to_owned(), format!("{bytes:.0}")];
             for results in [&self.among, &self.pipeline] {
                 for measure in SHOWN {
                     cells.push(share(measure.of(&results.mean(name, None))));
@@ -144,7 +135,8 @@ impl Compared {
     #[must_use]
     pub(crate) fn rows(&self, bench: &str, resamples: &Resamples) -> Vec<Row> {
         let mut rows = Vec::new();
-        for (name, _, bytes) in self.all() {
+        for (scheme, bytes) in &self.schemes {
+            let (name, bytes) = (scheme.name, *bytes);
             for (results, base) in [(&self.among, AMONG), (&self.pipeline, PIPELINE)] {
                 let (arm, whole) = (arm(base, name), arm(base, WHOLE));
                 let mut add = |metric: String, arm: String, interval: Interval| {
@@ -169,13 +161,6 @@ impl Compared {
             rows.push(Row::new(bench, "key_bytes_a_token", arm(PIPELINE, name), interval).over(self.turns));
         }
         rows
-    }
-
-    /// Name, title and bytes a token: the keys as they are read, then every scheme.
-    fn all(&self) -> impl Iterator<Item = (&'static str, &'static str, f64)> {
-        let whole = (WHOLE, "int8, as they are read", self.stored);
-        let schemes = self.schemes.iter();
-        std::iter::once(whole).chain(schemes.map(|(scheme, bytes)| (scheme.name, scheme.title, *bytes)))
     }
 }
 
@@ -228,10 +213,14 @@ mod tests {
             let both = [(WHOLE, scores(1.0)), ("bits-1", scores(found))];
             results.add(vec!["some".to_owned()], both);
         }
-        let schemes = SCHEMES.iter().filter(|scheme| scheme.name == "bits-1");
+        let token = Shape {
+            slots: 2,
+            width: 256,
+            tokens: 1,
+        };
+        let schemes = SCHEMES.iter().filter(|scheme| [WHOLE, "bits-1"].contains(&scheme.name));
         Compared {
-            schemes: schemes.map(|scheme| (scheme, 68.0)).collect(),
-            stored: 520.0,
+            schemes: schemes.map(|scheme| (scheme, as_float(scheme.bytes(token)))).collect(),
             turns: 4,
             among: results.clone(),
             pipeline: results,
@@ -277,6 +266,6 @@ mod tests {
         };
         let pooled = each_token(&[shape(3), shape(1)], |shape| 520 * shape.tokens.min(1));
         assert!((pooled - 260.0).abs() < 1e-9);
-        assert!((each_token(&[shape(3), shape(0)], stored_bytes) - 520.0).abs() < 1e-9);
+        assert!((each_token(&[shape(3), shape(0)], |shape| 520 * shape.tokens) - 520.0).abs() < 1e-9);
     }
 }

@@ -1,6 +1,8 @@
 //! The keys of a passage as numbers: out of the bytes that are stored, and back.
 //!
-//! It must not know what happens to them in between.
+//! It must not know what happens to them in between, nor how bytes are laid out: the engine reads and writes them.
+
+use mainpoint_engine::KeyBlock;
 
 /// What a block's header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,23 +31,17 @@ pub(super) struct Mean {
     count: usize,
 }
 
-const MAGIC: [u8; 4] = *b"MPK1";
-const HEADER: usize = 12;
-
 impl Shape {
     /// The shape of a block; nothing if the bytes are no block, or one without a slot or width.
     #[must_use]
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
-        let short = |at: usize| Some(usize::from(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?)));
-        let tokens = u32::from_le_bytes(bytes.get(8..HEADER)?.try_into().ok()?);
+        let block = KeyBlock::from_bytes(bytes).ok()?;
         let shape = Self {
-            slots: short(4)?,
-            width: short(6)?,
-            tokens: usize::try_from(tokens).ok()?,
+            slots: block.slots(),
+            width: block.width(),
+            tokens: block.tokens(),
         };
-        let length = shape.tokens.checked_mul(shape.slots)?.checked_mul(4 + shape.width)?;
-        let fits = bytes.starts_with(&MAGIC) && bytes.len() - HEADER == length;
-        (fits && shape.slots > 0 && shape.width > 0).then_some(shape)
+        (shape.slots > 0 && shape.width > 0).then_some(shape)
     }
 }
 
@@ -54,38 +50,17 @@ impl Keys {
     #[must_use]
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let shape = Shape::of(bytes)?;
-        let body = bytes.get(HEADER..)?;
-        let (scales, values) = body.split_at_checked(shape.tokens * shape.slots * 4)?;
-        let vectors = scales.chunks_exact(4).zip(values.chunks_exact(shape.width));
-        let values = vectors.flat_map(|(scale, values)| {
-            let scale = f32::from_le_bytes([scale[0], scale[1], scale[2], scale[3]]);
-            values
-                .iter()
-                .map(move |byte| f32::from(i8::from_le_bytes([*byte])) * scale)
-        });
         Some(Self {
             slots: shape.slots,
             width: shape.width,
-            values: values.collect(),
+            values: KeyBlock::from_bytes(bytes).ok()?.numbers().collect(),
         })
     }
 
-    /// A block in the stored format, each key in int8 with a scale of its own, as the engine quantises.
+    /// A block in int8.
     #[must_use]
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let tokens = self.values.len() / self.token_width();
-        let mut bytes = Vec::with_capacity(HEADER + self.values.len() + tokens * self.slots * 4);
-        bytes.extend(MAGIC);
-        bytes.extend(u16::try_from(self.slots).unwrap_or(u16::MAX).to_le_bytes());
-        bytes.extend(u16::try_from(self.width).unwrap_or(u16::MAX).to_le_bytes());
-        bytes.extend(u32::try_from(tokens).unwrap_or(u32::MAX).to_le_bytes());
-        let keys = || self.values.chunks_exact(self.width);
-        bytes.extend(keys().flat_map(|key| scale_of(key).to_le_bytes()));
-        for key in keys() {
-            let scale = scale_of(key);
-            bytes.extend(key.iter().flat_map(|value| in_steps(*value, scale).to_le_bytes()));
-        }
-        bytes
+        KeyBlock::of(self.slots, self.width, &self.values).to_bytes()
     }
 
     /// The keys of each token, slot after slot.
@@ -137,25 +112,10 @@ pub(super) fn float(count: usize) -> f32 {
     count as f32
 }
 
-/// What one step of a key's int8 values is worth.
-fn scale_of(key: &[f32]) -> f32 {
-    let largest = key.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-    if largest > 0.0 { largest / 127.0 } else { 1.0 }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the value lies in -127..=127 by the choice of scale"
-)]
-fn in_steps(value: f32, scale: f32) -> i8 {
-    (value / scale).round() as i8
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
-    use mainpoint_engine::KeyBlock;
     use proptest::prelude::*;
 
     use super::*;
@@ -178,7 +138,7 @@ mod tests {
 
         #[test]
         fn other_bytes_are_no_keys(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            prop_assert!(Keys::from_bytes(&bytes).is_none() || bytes.starts_with(&MAGIC));
+            prop_assert!(Keys::from_bytes(&bytes).is_none() || bytes.starts_with(b"MPK1"));
         }
     }
 

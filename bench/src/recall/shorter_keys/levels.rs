@@ -107,7 +107,7 @@ fn in_sixteen_bits(value: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rotation::Rotation;
+    use super::super::coder::rotation;
     use super::*;
 
     const WIDTH: usize = 256;
@@ -117,12 +117,12 @@ mod tests {
     }
 
     fn estimate(key: &[f32], (bits, fit, dropped): (Bits, Fit, usize)) -> Vec<f32> {
-        let rotation = Rotation::new(WIDTH);
-        let mut rotated = rotation.forward(key);
+        let rotation = rotation(WIDTH);
+        let mut rotated = rotation.apply(key.iter().copied());
         let (kept, rest) = rotated.split_at_mut(WIDTH - dropped);
         bits.round_trip(kept, (squared(key), fit));
         rest.fill(0.0);
-        rotation.backward(rotated)
+        rotation.undo(rotated)
     }
 
     /// The slope of estimated products over true ones, and the mean squared error of the estimates, for random keys and queries.

@@ -37,8 +37,8 @@ pub(super) enum Tokens {
 /// How a key is written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Code {
-    /// As it is stored now: int8, and a scale of 4 bytes.
-    Stored,
+    /// As it is read: int8, and a scale of 4 bytes.
+    Whole,
     /// Few bits for each coordinate after a random rotation.
     Levels(Levels),
     /// The numbers of learned centroids.
@@ -69,8 +69,10 @@ pub(super) enum Centre {
     Own,
 }
 
-/// Bytes of a key's scale as it is stored now.
-const STORED_SCALE: usize = 4;
+/// The scheme that loses nothing, which the others are compared with.
+pub(super) const WHOLE: &str = "int8";
+/// Bytes of a key's scale in int8.
+const WHOLE_SCALE: usize = 4;
 
 const ONE_BIT: Levels = Levels {
     bits: Bits::One,
@@ -89,6 +91,7 @@ const TWO_BITS_248: Levels = Levels { dropped: 8, ..TWO_BITS };
 
 /// All schemes, in the order of the table. The slots of the reference reader are its layers 3 and 5.
 pub(super) const SCHEMES: &[Scheme] = &[
+    scheme(WHOLE, "int8, as they are read", Code::Whole),
     levels(
         "bits-4",
         "4 bits a coordinate",
@@ -135,11 +138,11 @@ pub(super) const SCHEMES: &[Scheme] = &[
     scheme("product-32", "32 parts by one of 256 centroids each", Code::Product),
     one_layer(
         0,
-        scheme("one-layer-3", "int8, layer 3 alone (1 of 4 search heads)", Code::Stored),
+        scheme("one-layer-3", "int8, layer 3 alone (1 of 4 search heads)", Code::Whole),
     ),
     one_layer(
         1,
-        scheme("one-layer-5", "int8, layer 5 alone (3 of 4 search heads)", Code::Stored),
+        scheme("one-layer-5", "int8, layer 5 alone (3 of 4 search heads)", Code::Whole),
     ),
     one_layer(
         1,
@@ -162,15 +165,15 @@ pub(super) const SCHEMES: &[Scheme] = &[
     ),
     of_tokens(
         Tokens::EverySecond,
-        scheme("every-second", "int8, every second token", Code::Stored),
+        scheme("every-second", "int8, every second token", Code::Whole),
     ),
     of_tokens(
         Tokens::First(8),
-        scheme("first-8", "int8, the first 8 tokens of a passage", Code::Stored),
+        scheme("first-8", "int8, the first 8 tokens of a passage", Code::Whole),
     ),
     of_tokens(
         Tokens::Mean,
-        scheme("pooled", "int8, one mean key a passage", Code::Stored),
+        scheme("pooled", "int8, one mean key a passage", Code::Whole),
     ),
     of_tokens(
         Tokens::Mean,
@@ -189,7 +192,7 @@ impl Scheme {
     #[must_use]
     pub(super) fn needs_learning(&self) -> bool {
         match self.code {
-            Code::Stored => false,
+            Code::Whole => false,
             Code::Levels(levels) => levels.centre == Centre::Learned,
             Code::Product => true,
         }
@@ -211,7 +214,7 @@ impl Scheme {
             Tokens::Mean => shape.tokens.min(1),
         };
         let key = match self.code {
-            Code::Stored => stored_key(shape.width),
+            Code::Whole => shape.width + WHOLE_SCALE,
             Code::Levels(levels) => {
                 let coordinates = shape.width.next_power_of_two().saturating_sub(levels.dropped);
                 levels.bits.bytes(coordinates) + SCALE
@@ -220,16 +223,6 @@ impl Scheme {
         };
         tokens * self.slot.map_or(shape.slots, |_| 1) * key
     }
-}
-
-/// Bytes of the keys of a block as it is stored now, without its header.
-#[must_use]
-pub(super) fn stored_bytes(shape: Shape) -> usize {
-    shape.tokens * shape.slots * stored_key(shape.width)
-}
-
-const fn stored_key(width: usize) -> usize {
-    width + STORED_SCALE
 }
 
 const fn scheme(name: &'static str, title: &'static str, code: Code) -> Scheme {
@@ -292,12 +285,7 @@ mod tests {
         assert_eq!((bytes("pooled", 20), bytes("bits-1-pooled", 20)), (520, 68));
         assert_eq!((bytes("every-second", 5), bytes("first-8", 20)), (3 * 520, 8 * 520));
         assert_eq!((bytes("pooled", 0), bytes("first-8", 5)), (0, 5 * 520));
-        let shape = Shape {
-            slots: 2,
-            width: 256,
-            tokens: 3,
-        };
-        assert_eq!(stored_bytes(shape), 3 * 520);
+        assert_eq!(bytes(WHOLE, 3), 3 * 520);
     }
 
     #[test]
