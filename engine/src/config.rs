@@ -22,10 +22,8 @@ pub struct ReaderConfig {
     pub calibration: Option<PathBuf>,
     /// Compute threads of one reading pass, at least 1.
     pub threads: usize,
-    /// Tokens of one reading pass, context included.
+    /// Most tokens of one reading pass; a turn that is longer takes several.
     pub window_tokens: usize,
-    /// At most this many tokens of earlier turns before the first turn that is read.
-    pub context_tokens: usize,
     /// The share of a passage's content tokens that makes its main point, in (0, 1].
     pub keep: f32,
     /// How many read requests may wait.
@@ -52,7 +50,6 @@ impl Default for ReaderConfig {
             calibration: None,
             threads: available_threads(),
             window_tokens: 1536,
-            context_tokens: 512,
             keep: 0.5,
             queue: 64,
         }

@@ -26,7 +26,7 @@ use crate::rerank::{self, MOST_RERANKED, RerankActor, RerankJob};
 use crate::working_copy::{LoadedReader, load_reader};
 use crate::{
     EmbedderConfig, EngineConfig, EngineError, KeyBlock, Passage, QueryBlock, Question, ReadRequest, ReaderConfig,
-    TurnReading, TurnText, attention_search,
+    TurnReading, attention_search,
 };
 
 /// The running engine; clones share its threads, and the last one to go joins them.
@@ -143,12 +143,9 @@ impl Engine {
             .iter()
             .map(|turn| passages_of(&parts.embedder_model, &turn.text))
             .collect();
-        let first = request.context.len();
-        let turns: Vec<TurnText> = request.context.into_iter().chain(request.turns).collect();
         let started = Instant::now();
         let job = ReadJob {
-            turns: turns.clone(),
-            first,
+            turns: request.turns.clone(),
             passages: ranges.clone(),
         };
         let read = parts.reader.call(job).await?;
@@ -156,7 +153,7 @@ impl Engine {
         parts.tokens_read.fetch_add(tokens, Ordering::Relaxed);
         let elapsed = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         parts.nanoseconds_reading.fetch_add(elapsed, Ordering::Relaxed);
-        self.embed(&turns, first, &ranges, read).await
+        self.embed(&request, &ranges, read).await
     }
 
     /// Prepares a question: its vector and its queries. Never waits behind a reading.
@@ -311,18 +308,17 @@ impl Engine {
     /// whole-turn recall falls by two fifths on two-person chat.
     async fn embed(
         &self,
-        turns: &[TurnText],
-        first: usize,
+        request: &ReadRequest,
         ranges: &[Vec<Range<usize>>],
         read: Vec<ReadTurn>,
     ) -> Result<Vec<TurnReading>, EngineError> {
         let mix_in = self.parts.context_mix > 0.0;
         let mut items = Vec::new();
         for (index, ranges) in ranges.iter().enumerate() {
-            let turn = &turns[first + index];
+            let turn = &request.turns[index];
             let speaker = format!("{}:", turn.speaker);
-            let previous = (first + index).checked_sub(1).map(|previous| &turns[previous]);
-            let behind = previous
+            let behind = request
+                .before(index)
                 .filter(|_| mix_in)
                 .map(|turn| format!("{}: {} {speaker}", turn.speaker, turn.text));
             for range in ranges {
@@ -347,7 +343,7 @@ impl Engine {
         .into_iter();
         let mut readings = Vec::with_capacity(read.len());
         for (index, (turn, ranges)) in read.into_iter().zip(ranges).enumerate() {
-            let with_context = mix_in && first + index > 0;
+            let with_context = mix_in && request.before(index).is_some();
             let mut found = Vec::with_capacity(ranges.len());
             for ((spans, keys), range) in turn.passages.into_iter().zip(ranges) {
                 let local = within(&spans, range);

@@ -321,7 +321,6 @@ fn heads_together_are_read_as_the_reader_reads_them() {
         .collect();
     let job = ReadJob {
         turns: turns(),
-        first: 0,
         passages,
     };
     let read = reader.read(&job).unwrap();
@@ -353,7 +352,7 @@ async fn a_model_without_a_head_file_works_by_the_fallback() {
     config.reader.keep = 0.05;
     let engine = Engine::start(&config).unwrap();
     let request = ReadRequest {
-        context: Vec::new(),
+        previous: None,
         turns: turns(),
     };
     let readings = engine.read(request).await.unwrap();

@@ -1,6 +1,7 @@
-//! The attention reader: one pass over a window of turns gives every turn's main points and keys.
+//! The attention reader: a pass over each turn gives its main points and keys.
 //!
-//! It owns the attention context and lives on one thread. It must not know about embedding.
+//! It owns the attention context and lives on one thread. It must not know about embedding, nor what turns have to do with each
+//! other: each is read by itself.
 
 use std::ops::Range;
 
@@ -16,15 +17,14 @@ use crate::rows::Rows;
 use crate::salience::{LayerVectors, ReadingObserver, TurnAttention, VectorObserver, mean_over_heads, normalised};
 use crate::spans::{ScoredToken, main_point};
 use crate::tokens::{TextToken, opening, tokenize};
-use crate::window::{Limits, Window, plan};
+use crate::window::passes;
 use crate::{EngineError, KeyBlock, ReaderConfig};
 
-/// Turns to read, with the passages that the turns after `first` are cut into.
+/// Turns to read, with the passages that they are cut into.
 #[derive(Debug, Clone)]
 pub(crate) struct ReadJob {
     pub(crate) turns: Vec<TurnText>,
-    pub(crate) first: usize,
-    /// Byte ranges of each read turn's text.
+    /// Byte ranges of each turn's text.
     pub(crate) passages: Vec<Vec<Range<usize>>>,
 }
 
@@ -67,7 +67,8 @@ pub(crate) struct Reader<'model> {
     context: AttentionContext<'model>,
     calibration: Calibration,
     nodes: Nodes,
-    limits: Limits,
+    /// Most tokens of a turn in one pass, without BOS.
+    window: usize,
     keep: f32,
 }
 
@@ -112,32 +113,27 @@ impl<'model> Reader<'model> {
             context,
             calibration,
             nodes,
-            limits: Limits {
-                window: config.window_tokens - 1,
-                context: config.context_tokens,
-            },
+            window: config.window_tokens - 1,
             keep: config.keep,
         };
         reader.self_check()?;
         Ok(reader)
     }
 
-    /// Reads the turns of a job from `first` on.
+    /// Reads the turns of a job, each by itself.
     pub(crate) fn read(&mut self, job: &ReadJob) -> Result<Vec<ReadTurn>, EngineError> {
-        let (rendered, collected) = self.collect(&job.turns, job.first)?;
-        Ok(job.turns[job.first..]
-            .iter()
-            .zip(&rendered[job.first..])
-            .zip(&collected)
-            .zip(&job.passages)
-            .map(|(((turn, rendered), collected), passages)| self.finish(turn, rendered, collected, passages))
-            .collect())
+        let turns = job.turns.iter().zip(&job.passages);
+        let read = turns.map(|(turn, passages)| {
+            let (rendered, collected) = self.collect(turn)?;
+            Ok(self.finish(turn, &rendered, &collected, passages))
+        });
+        read.collect()
     }
 
     /// Reads turns and keeps every head apart.
     pub(crate) fn survey(&mut self, turns: &[TurnText]) -> Result<Vec<HeadReading>, EngineError> {
-        let (rendered, collected) = self.collect(turns, 0)?;
-        let surveyed = rendered.iter().zip(collected).map(|(rendered, collected)| {
+        let surveyed = turns.iter().map(|turn| {
+            let (rendered, collected) = self.collect(turn)?;
             let unscored = vec![0.0; rendered.tokens.len()];
             let tokens = rendered.scored(&unscored, &collected.content);
             let whole = Span {
@@ -145,69 +141,44 @@ impl<'model> Reader<'model> {
                 end: rendered.length,
                 salience: 1.0,
             };
-            HeadReading {
+            Ok(HeadReading {
                 keys: self.keys_of(&[whole], &tokens, &collected),
                 tokens,
                 heads: collected.heads,
-            }
+            })
         });
-        Ok(surveyed.collect())
+        surveyed.collect()
     }
 
-    /// Reads the turns from `first` on; all are rendered.
-    fn collect(&mut self, turns: &[TurnText], first: usize) -> Result<(Vec<Rendered>, Vec<Collected>), EngineError> {
-        let rendered = turns
-            .iter()
-            .map(|turn| render(self.model, turn))
-            .collect::<Result<Vec<_>, _>>()?;
-        let counts: Vec<usize> = rendered.iter().map(|turn| turn.tokens.len()).collect();
-        let heads = self.calibration.main_point_heads.len();
-        let mut collected: Vec<Collected> = turns[first..]
-            .iter()
-            .zip(&rendered[first..])
-            .map(|(turn, rendered)| Collected {
-                heads: vec![Vec::new(); heads],
-                content: rendered.content_of(&turn.text),
-                keys: Vec::new(),
-            })
-            .collect();
-        for window in plan(&counts, first, self.limits) {
-            self.pass(&rendered, first, &window, &mut collected)?;
+    fn collect(&mut self, turn: &TurnText) -> Result<(Rendered, Collected), EngineError> {
+        let rendered = render(self.model, turn)?;
+        let mut collected = Collected {
+            heads: vec![Vec::new(); self.calibration.main_point_heads.len()],
+            content: rendered.content_of(&turn.text),
+            keys: Vec::new(),
+        };
+        for tokens in passes(rendered.tokens.len(), self.window) {
+            self.pass(&rendered, tokens, &mut collected)?;
         }
         Ok((rendered, collected))
     }
 
-    /// Computes one window and appends what it shows to the turns it reads.
+    /// Computes one pass and appends what it shows.
     fn pass(
         &mut self,
-        rendered: &[Rendered],
-        first: usize,
-        window: &Window,
-        collected: &mut [Collected],
+        rendered: &Rendered,
+        tokens: Range<usize>,
+        collected: &mut Collected,
     ) -> Result<(), EngineError> {
         let mut ids = vec![opening(self.model)];
-        let mut ranges = Vec::new();
-        for (index, piece) in window.pieces.iter().enumerate() {
-            let start = ids.len();
-            ids.extend(
-                rendered[piece.turn].tokens[piece.tokens.clone()]
-                    .iter()
-                    .map(|token| token.id),
-            );
-            if index >= window.read_from {
-                ranges.push(start..ids.len());
-            }
+        ids.extend(rendered.tokens[tokens.clone()].iter().map(|token| token.id));
+        let own = 1..ids.len();
+        let (received, keys) = self.capture(&ids, std::slice::from_ref(&own))?;
+        let content = &collected.content[tokens];
+        for (head, received) in collected.heads.iter_mut().zip(&received) {
+            head.extend(normalised(received, own.clone(), content));
         }
-        let (received, keys) = self.capture(&ids, &ranges)?;
-        for (piece, range) in window.pieces[window.read_from..].iter().zip(&ranges) {
-            let turn = &mut collected[piece.turn - first];
-            let content = &turn.content[piece.tokens.clone()];
-            for (head, received) in turn.heads.iter_mut().zip(&received) {
-                head.extend(normalised(received, range.clone(), content));
-            }
-            turn.keys
-                .extend(range.clone().map(|token| self.key_vectors(&keys, token)));
-        }
+        collected.keys.extend(own.map(|token| self.key_vectors(&keys, token)));
         Ok(())
     }
 

@@ -13,13 +13,23 @@ pub struct TurnText {
     pub text: String,
 }
 
-/// Turns to read, with the turns before them.
+/// Consecutive turns to read.
 #[derive(Debug, Clone, Default)]
 pub struct ReadRequest {
-    /// Earlier turns, oldest first; they are seen but not read.
-    pub context: Vec<TurnText>,
+    /// The turn before the first one, if there is any; it is not read, but the first one's vector is pooled behind it, too.
+    pub previous: Option<TurnText>,
     /// The turns to read, oldest first.
     pub turns: Vec<TurnText>,
+}
+
+impl ReadRequest {
+    /// The turn before the one at `index`.
+    pub(crate) fn before(&self, index: usize) -> Option<&TurnText> {
+        match index.checked_sub(1) {
+            Some(previous) => self.turns.get(previous),
+            None => self.previous.as_ref(),
+        }
+    }
 }
 
 /// What was read in one turn.

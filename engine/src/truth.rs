@@ -222,7 +222,6 @@ fn another_head_list_gives_other_main_points() {
             .collect();
         let job = ReadJob {
             turns: turns(),
-            first: 0,
             passages,
         };
         reader
@@ -476,7 +475,7 @@ async fn a_reading_has_whole_words_vectors_and_keys() {
     .concat();
     let readings = engine
         .read(ReadRequest {
-            context: vec![],
+            previous: None,
             turns: turns.clone(),
         })
         .await
@@ -503,11 +502,35 @@ async fn a_reading_has_whole_words_vectors_and_keys() {
 }
 
 #[tokio::test]
+async fn a_turn_is_read_alike_whichever_turns_come_with_it() {
+    let engine = Engine::start(&config()).unwrap();
+    let request = |turns: &[TurnText]| ReadRequest {
+        previous: None,
+        turns: turns.to_vec(),
+    };
+    let together = engine.read(request(&turns())).await.unwrap();
+    let mut previous = None;
+    for (turn, beside) in turns().into_iter().zip(&together) {
+        let alone = ReadRequest {
+            previous: previous.replace(turn.clone()),
+            turns: vec![turn],
+        };
+        let alone = engine.read(alone).await.unwrap().remove(0);
+        assert_eq!(alone.salience, beside.salience);
+        for (alone, beside) in alone.passages.iter().zip(&beside.passages) {
+            assert_eq!((&alone.spans, &alone.keys), (&beside.spans, &beside.keys));
+            let cosine: f32 = alone.vector.iter().zip(&beside.vector).map(|(a, b)| a * b).sum();
+            assert!(cosine > 0.9999, "{cosine}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_turn_that_answers_gets_the_most_attention_and_the_nearest_vector() {
     let engine = Engine::start(&config()).unwrap();
     let readings = engine
         .read(ReadRequest {
-            context: vec![],
+            previous: None,
             turns: turns(),
         })
         .await
@@ -581,7 +604,7 @@ async fn a_question_does_not_wait_for_a_bulk_read() {
         async move {
             engine
                 .read(ReadRequest {
-                    context: vec![],
+                    previous: None,
                     turns: bulk,
                 })
                 .await
@@ -604,7 +627,7 @@ async fn a_long_turn_is_read_to_its_end_in_passages() {
         text: text.clone(),
     }];
     let reading = engine
-        .read(ReadRequest { context: vec![], turns })
+        .read(ReadRequest { previous: None, turns })
         .await
         .unwrap()
         .remove(0);
@@ -633,7 +656,7 @@ async fn a_stopped_part_is_reported_and_dead() {
     assert!(matches!(
         engine
             .read(ReadRequest {
-                context: vec![],
+                previous: None,
                 turns: turns()
             })
             .await,

@@ -121,7 +121,6 @@ pub fn engine_settings(config: &Config, models: &ModelPaths) -> EngineConfig {
             calibration: config.reader.calibration.clone(),
             threads: config.reader.threads,
             window_tokens: config.reader.window_tokens,
-            context_tokens: config.reader.context_tokens,
             keep: config.reader.keep,
             queue: config.reader.queue,
         },

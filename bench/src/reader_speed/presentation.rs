@@ -24,14 +24,13 @@ pub(super) const EMBEDDING: &str = "Turns of the same conversations, each passag
 #[must_use]
 pub(super) fn pass_note(size: usize) -> String {
     let reader = ReaderConfig::default();
-    let (window, context) = (reader.window_tokens, reader.context_tokens);
+    let window = reader.window_tokens;
     if size <= window {
         return PASSES.to_owned();
     }
     format!(
-        "{PASSES} A pass of the product's reader holds {window} tokens, fewer than this text has: turn by turn it is read in \
-         several windows, each behind up to {context} tokens of the turns before it, which are computed again; as one turn in \
-         equal windows without what is before them; in one pass with a window as long as the text."
+        "{PASSES} A pass of the product's reader holds {window} tokens, fewer than this text has: as one turn it is read in equal \
+         passes, or in one with a window as long as the text."
     )
 }
 

@@ -87,7 +87,7 @@ impl Load {
         }
         // It waits its turn behind the pass that is under way, in the reader and in the embedder.
         let last = ReadRequest {
-            context: Vec::new(),
+            previous: None,
             turns: vec![TurnText {
                 speaker: "User".to_owned(),
                 text: "That is all.".to_owned(),
@@ -105,7 +105,7 @@ impl Load {
 async fn read_on(engine: Engine, turns: Arc<[TurnText]>) -> Option<EngineError> {
     for batch in turns.chunks(TURNS).cycle() {
         let request = ReadRequest {
-            context: Vec::new(),
+            previous: None,
             turns: batch.to_vec(),
         };
         if let Err(error) = engine.read(request).await {

@@ -2,7 +2,7 @@
 //!
 //! It must not know how turns are read, stored or ranked.
 
-use super::reading::Plan;
+use super::reading::{Heads, Plan};
 use crate::recorded::Kind;
 
 /// One way of searching.
@@ -179,6 +179,8 @@ const WITH_ALL_KEYS: &[Part] = &[Part::Vectors, Part::TextIndex, Part::AllKeys];
 /// How many turns the proxy takes from each search of the store, its default `memory.candidates`.
 pub(super) const CANDIDATES: usize = 200;
 
+/// The shipped heads that questions are asked with.
+const SEARCH_HEADS: [[u32; 2]; 3] = [[5, 1], [5, 2], [5, 3]];
 /// The heads that the prototype chose over all layers.
 const EIGHT_HEADS: [[u32; 2]; 8] = [[7, 0], [7, 1], [7, 2], [6, 1], [15, 1], [6, 0], [3, 3], [1, 2]];
 /// Every head of the reference reader: 18 layers of 4.
@@ -200,10 +202,23 @@ pub(super) const ALL_KEYS: Plan = Plan {
     keep: 1.0,
     context_mix: 0.0,
 };
+/// The shipped main points with keys of both layers that the prototype searched with, to compare shorter keys.
+pub(super) const BOTH_LAYERS: Plan = Plan {
+    name: "both-layers-50",
+    heads: Some(Heads {
+        main_point: &[[3, 3], [1, 2], [5, 0]],
+        search: &[[3, 3], [5, 1], [5, 2], [5, 3]],
+    }),
+    keep: 0.5,
+    context_mix: 0.0,
+};
 /// All heads of all layers.
 pub(super) const ALL_50: Plan = Plan {
     name: "all-heads-50",
-    heads: Some(&ALL_HEADS),
+    heads: Some(Heads {
+        main_point: &ALL_HEADS,
+        search: &SEARCH_HEADS,
+    }),
     keep: 0.5,
     context_mix: 0.0,
 };
@@ -211,7 +226,10 @@ pub(super) const ALL_50: Plan = Plan {
 /// The main points that the prototype chose with the eight heads.
 pub(super) const EIGHT_50: Plan = Plan {
     name: "eight-heads-50",
-    heads: Some(&EIGHT_HEADS),
+    heads: Some(Heads {
+        main_point: &EIGHT_HEADS,
+        search: &SEARCH_HEADS,
+    }),
     keep: 0.5,
     context_mix: 0.0,
 };
@@ -234,6 +252,7 @@ pub(super) fn plans(kind: Kind, reader_sha256: &str) -> Vec<Plan> {
     ];
     if reader_sha256 == REFERENCE_READER {
         plans.extend([
+            BOTH_LAYERS,
             EIGHT_50,
             Plan {
                 name: "eight-heads-25",
@@ -289,7 +308,7 @@ mod tests {
 
     #[test]
     fn head_lists_of_the_reference_reader_are_not_used_for_another() {
-        assert_eq!(plans(Kind::Locomo, REFERENCE_READER).len(), 7);
+        assert_eq!(plans(Kind::Locomo, REFERENCE_READER).len(), 8);
         assert!(plans(Kind::Locomo, "another").iter().all(|plan| plan.heads.is_none()));
     }
 }

@@ -123,7 +123,7 @@ async fn measure_set(
         stored.table(&rows),
     );
     rows.extend(stored.rows(&bench, &rows));
-    if kind != Kind::LongMemory {
+    if kind == Kind::Locomo {
         let shorter = shorter_keys::measure(&mut library, &materials, apart).await?;
         let table = shorter.table(&resamples);
         report.add(format!("{heading}: shorter keys"), shorter_keys::NOTE, table);
@@ -141,7 +141,7 @@ async fn measure_set(
         stages::NOTE,
         timed.table(),
     );
-    if kind != Kind::LongMemory {
+    if kind == Kind::Locomo {
         let added = abstention::add(&mut library, &materials, (report, &heading, &bench)).await?;
         rows.extend(added);
     }
@@ -209,7 +209,7 @@ fn add_tables(report: &mut Report, (kind, heading): (Kind, &str), results: &Resu
     );
     let note = "Whether what is shipped falls significantly below the best of whole turn, truncated turn and BM25.";
     report.add(format!("{heading}: the floor"), note, report::floor_table(results));
-    if kind != Kind::LongMemory {
+    if kind == Kind::Locomo {
         let note = "The share of the evidence among the best turns that fit a budget of the reader's tokens together: whole \
             turns, and turns of several passages quoted by one passage of average length, for every arm alike.";
         report.add(

@@ -20,12 +20,21 @@ use crate::recorded::Conversation;
 pub(crate) struct Plan {
     /// Its name, for progress and cache files.
     pub(crate) name: &'static str,
-    /// The heads that mark the main point; `None` for those that the product ships with.
-    pub(crate) heads: Option<&'static [[u32; 2]]>,
+    /// The heads; `None` for those that the product ships with.
+    pub(crate) heads: Option<Heads>,
     /// The share of a turn's content tokens that makes its main point.
     pub(crate) keep: f32,
     /// Weight of the vector pooled behind the previous turn.
     pub(crate) context_mix: f32,
+}
+
+/// Heads by layer and number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Heads {
+    /// Those that mark the main point.
+    pub(crate) main_point: &'static [[u32; 2]],
+    /// Those that questions are asked with.
+    pub(crate) search: &'static [[u32; 2]],
 }
 
 /// One turn as it was read.
@@ -102,8 +111,6 @@ pub(crate) struct Library {
     running: Option<(Plan, Engine)>,
 }
 
-/// Heads that questions are asked with, the shipped ones; calibration files need them.
-const SEARCH_HEADS: [[u32; 2]; 4] = [[3, 3], [5, 1], [5, 2], [5, 3]];
 /// Changes when what is kept in the cache changes its meaning.
 const FORMAT: &str = "2";
 
@@ -153,7 +160,7 @@ impl Library {
         let mut turns = Vec::with_capacity(conversation.turns.len());
         for session in &conversation.sessions {
             let request = ReadRequest {
-                context: Vec::new(),
+                previous: None,
                 turns: conversation.turns[session.clone()]
                     .iter()
                     .map(|turn| TurnText {
@@ -357,13 +364,13 @@ impl Library {
         Ok(engine)
     }
 
-    fn write_calibration(&self, directory: &Path, heads: &[[u32; 2]]) -> Result<PathBuf, BenchError> {
+    fn write_calibration(&self, directory: &Path, heads: Heads) -> Result<PathBuf, BenchError> {
         let path = directory.join("calibration.json");
         let content = serde_json::json!({
             "version": 1,
             "model_sha256": self.reader_sha256,
-            "main_point_heads": heads,
-            "search_heads": SEARCH_HEADS,
+            "main_point_heads": heads.main_point,
+            "search_heads": heads.search,
         });
         write_whole(&path, content.to_string().as_bytes())?;
         Ok(path)

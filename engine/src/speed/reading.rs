@@ -80,11 +80,7 @@ impl ReaderModel {
             .iter()
             .map(|turn| passages(&turn.text, PASSAGE_TOKENS, count))
             .collect();
-        let job = ReadJob {
-            turns,
-            first: 0,
-            passages,
-        };
+        let job = ReadJob { turns, passages };
         Ok(Script { job, ids })
     }
 

@@ -181,8 +181,8 @@ fn remember(shared: Arc<Shared>, id: Uuid, seat: Seat) -> OnReply {
     Box::new(move |text| {
         shared.receipts.note_reply(id, ReplyNote::of(&text));
         if let (Some(memory), false) = (&shared.memory, text.trim().is_empty()) {
-            let (turn, before) = seat.take(text);
-            memory.offer_reply(turn, before);
+            let (turn, previous) = seat.take(text);
+            memory.offer_reply(turn, previous);
         }
     })
 }

@@ -43,7 +43,7 @@ pub(crate) struct Seat {
     parent: Option<TurnId>,
     conversation: Option<TurnId>,
     position: u32,
-    before: Vec<Turn>,
+    before: Option<Turn>,
 }
 
 /// Prepares a request. `None` when it is none that could be rewritten.
@@ -218,16 +218,14 @@ impl Prepared {
             parent: self.spoken.len().checked_sub(1).and_then(|at| self.name(at)),
             conversation: self.name(0),
             position: self.position(self.request.messages.len()),
-            before: (self.spoken.len().saturating_sub(CONTEXT_TURNS)..self.spoken.len())
-                .filter_map(|at| self.turn(at))
-                .collect(),
+            before: self.spoken.len().checked_sub(1).and_then(|at| self.turn(at)),
         })
     }
 }
 
 impl Seat {
-    /// The turn that a reply of `text` is, with about as many tokens as its length suggests, and the turns before it.
-    pub(crate) fn take(self, text: String) -> (Turn, Vec<Turn>) {
+    /// The turn that a reply of `text` is, with about as many tokens as its length suggests, and the turn before it.
+    pub(crate) fn take(self, text: String) -> (Turn, Option<Turn>) {
         let id = Chain::new(&self.scope).reply(self.previous, &text);
         let turn = Turn {
             id,
@@ -246,8 +244,6 @@ impl Seat {
 
 /// How many units before the last one count as said last.
 const RECENT_UNITS: usize = 2;
-/// How many turns before a reply the reader may see.
-const CONTEXT_TURNS: usize = 8;
 
 /// What [`prepare`] needs, shared by all requests.
 #[derive(Debug, Clone)]

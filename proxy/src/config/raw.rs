@@ -95,7 +95,6 @@ pub(super) struct RawModels {
 pub(super) struct RawReader {
     pub(super) threads: Option<i64>,
     pub(super) window_tokens: Option<i64>,
-    pub(super) context_tokens: Option<i64>,
     pub(super) keep: Option<f64>,
     pub(super) queue: Option<i64>,
     pub(super) calibration: Option<PathBuf>,

@@ -218,8 +218,8 @@ fn a_value_out_of_range_names_the_range() {
             "reader.keep = NaN: expected a share over 0 and at most 1",
         ),
         (
-            "[reader]\nwindow_tokens = 512",
-            "reader.window_tokens = 512: expected more than reader.context_tokens, which is 512",
+            "[reader]\nwindow_tokens = 63",
+            "reader.window_tokens = 63: expected a whole number from 64 to 8192",
         ),
         (
             "[embedder]\ncontext_mix = -1.0",

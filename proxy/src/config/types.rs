@@ -216,8 +216,6 @@ pub struct ReaderSettings {
     pub threads: usize,
     /// Tokens of one reading pass.
     pub window_tokens: usize,
-    /// Most tokens of context before the first turn that is read; less than `window_tokens`.
-    pub context_tokens: usize,
     /// Share of the content tokens that make the main point, over 0 and at most 1.
     pub keep: f32,
     /// Most requests that wait for the reader.
@@ -302,7 +300,6 @@ impl Config {
             reader: ReaderSettings {
                 threads: cores(),
                 window_tokens: 1536,
-                context_tokens: 512,
                 keep: 0.5,
                 queue: 64,
                 calibration: None,

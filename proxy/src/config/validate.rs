@@ -287,19 +287,9 @@ impl Validation<'_> {
         self.whole(
             "reader.window_tokens",
             raw.window_tokens,
-            64..=32_768,
+            64..=8192,
             &mut reader.window_tokens,
         )?;
-        self.whole(
-            "reader.context_tokens",
-            raw.context_tokens,
-            0..=32_767,
-            &mut reader.context_tokens,
-        )?;
-        if reader.context_tokens >= reader.window_tokens {
-            let (part, whole) = (reader.context_tokens, reader.window_tokens);
-            return Err(self.refuse_part(("reader.context_tokens", part), ("reader.window_tokens", whole)));
-        }
         if let Some(keep) = raw.keep {
             if !(keep > 0.0 && keep <= 1.0) {
                 return Err(self.refuse(

@@ -150,8 +150,8 @@ impl Memory {
     }
 
     /// Takes in one turn that just ended. Never waits.
-    pub(crate) fn offer_reply(&self, turn: Turn, before: Vec<Turn>) {
-        self.reading.offer_reply(turn, before);
+    pub(crate) fn offer_reply(&self, turn: Turn, previous: Option<Turn>) {
+        self.reading.offer_reply(turn, previous);
     }
 
     /// Which of these turns have been read.

@@ -78,7 +78,7 @@ impl Reading {
         let Some(first) = offer.names.iter().position(|name| wanted.contains(name)) else {
             return;
         };
-        let from = first.saturating_sub(CONTEXT_TURNS);
+        let from = first.saturating_sub(1);
         let turns = (from..offer.names.len()).filter_map(|at| (offer.turn)(at)).collect();
         self.enqueue(Job {
             scope: offer.scope.clone(),
@@ -87,15 +87,14 @@ impl Reading {
         });
     }
 
-    /// Queues one turn; `before` are the turns before it, oldest first.
-    pub(crate) fn offer_reply(&self, turn: Turn, before: Vec<Turn>) {
+    /// Queues one turn, `previous` being the one before it.
+    pub(crate) fn offer_reply(&self, turn: Turn, previous: Option<Turn>) {
         let wanted = self.backlog.begin(&turn.scope, [turn.id]);
         if wanted.is_empty() {
             return;
         }
         let scope = turn.scope.clone();
-        let mut turns = before;
-        turns.push(turn);
+        let turns = previous.into_iter().chain([turn]).collect();
         self.enqueue(Job { scope, turns, wanted });
     }
 
@@ -135,7 +134,6 @@ pub(super) struct Worker {
     warnings: Arc<OncePerMinute>,
     stop: CancellationToken,
     chunk_tokens: usize,
-    context_bytes: usize,
     queue: usize,
 }
 
@@ -150,7 +148,6 @@ impl Worker {
             warnings: Arc::default(),
             stop: CancellationToken::new(),
             chunk_tokens: settings.window_tokens.saturating_mul(WINDOWS_PER_CHUNK),
-            context_bytes: settings.context_tokens.saturating_mul(BYTES_PER_TOKEN),
             queue: settings.queue.max(1),
         }
     }
@@ -178,7 +175,7 @@ impl Worker {
             if job.wanted.is_empty() {
                 continue;
             }
-            if let Ok(around) = self.store.neighbours(&job.scope, first.0, CONTEXT_TURNS).await {
+            if let Ok(around) = self.store.neighbours(&job.scope, first.0, 1).await {
                 job.turns
                     .splice(0..0, around.into_iter().filter(|turn| turn.position < first.1));
             }
@@ -290,12 +287,12 @@ impl Worker {
         }
     }
 
-    /// Reads the turns `chunk` of a job, behind those before it, and completes them in the store.
+    /// Reads the turns `chunk` of a job and completes them in the store.
     pub(super) async fn read_turns(&self, job: &Job, chunk: std::ops::Range<usize>) -> Result<(), MemoryError> {
         let turns = job.turns.get(chunk.clone()).unwrap_or_default();
-        let context = self.context(job.turns.get(..chunk.start).unwrap_or_default());
+        let previous = chunk.start.checked_sub(1).and_then(|at| job.turns.get(at));
         let request = ReadRequest {
-            context: context.iter().map(as_text).collect(),
+            previous: previous.map(as_text),
             turns: turns.iter().map(as_text).collect(),
         };
         self.traffic.lull(PATIENCE).await;
@@ -325,27 +322,12 @@ impl Worker {
         }
         self.engine.read(request).await
     }
-
-    /// The newest turns of `before` that the reader could have room for.
-    fn context<'a>(&self, before: &'a [Turn]) -> &'a [Turn] {
-        let mut bytes = 0;
-        let fitting = before.iter().rev().take_while(|turn| {
-            let has_room = bytes < self.context_bytes;
-            bytes += turn.text.len();
-            has_room
-        });
-        let count = fitting.count();
-        before.get(before.len() - count..).unwrap_or_default()
-    }
 }
 
-/// How many turns before the first unread one are handed to the reader at most.
-const CONTEXT_TURNS: usize = 8;
 /// A chunk is so many windows: long enough to read at full speed, short enough to lose little when the process ends.
 const WINDOWS_PER_CHUNK: usize = 4;
 /// How long a chunk waits for a moment without requests.
 const PATIENCE: Duration = Duration::from_millis(500);
-const BYTES_PER_TOKEN: usize = 4;
 const BUSY_RETRIES: usize = 50;
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
 

@@ -4,7 +4,7 @@
 
 use mainpoint_engine::KeyBlock;
 
-use super::super::arms::{CANDIDATES, SHIPPED};
+use super::super::arms::{BOTH_LAYERS, CANDIDATES};
 use super::super::rankings::Material;
 use super::super::reading::{Candidates, Library, text_of};
 use super::coder::Coder;
@@ -32,7 +32,7 @@ pub(super) async fn ask(
     apart: &mut Apart<'_>,
 ) -> Result<BySchemes, BenchError> {
     let conversation = material.conversation;
-    let Some(reading) = material.reading(SHIPPED) else {
+    let Some(reading) = material.reading(BOTH_LAYERS) else {
         return Ok(Vec::new());
     };
     let found = material.found.iter();
@@ -42,9 +42,9 @@ pub(super) async fn ask(
         .iter()
         .map(|question| question.text.as_str())
         .collect();
-    let name = format!("{}-{}-shorter-keys", conversation.name, SHIPPED.name);
+    let name = format!("{}-{}-shorter-keys", conversation.name, BOTH_LAYERS.name);
     let inputs = [
-        format!("{FORMAT} {SHIPPED:?} {SCHEMES:?}"),
+        format!("{FORMAT} {BOTH_LAYERS:?} {SCHEMES:?}"),
         text_of(conversation),
         texts.join("\n"),
         format!("{competing:?}"),
@@ -56,7 +56,7 @@ pub(super) async fn ask(
     }
     let learned = apart.learned(library).await?;
     let coder = Coder::of(reading, learned);
-    let engine = library.engine(SHIPPED)?;
+    let engine = library.engine(BOTH_LAYERS)?;
     let mut questions = Vec::with_capacity(texts.len());
     for text in texts {
         let question = engine.question(text).await;

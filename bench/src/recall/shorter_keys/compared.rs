@@ -4,7 +4,7 @@
 
 use comfy_table::Table;
 
-use super::super::arms::SHIPPED;
+use super::super::arms::BOTH_LAYERS;
 use super::super::rankings::{Asking, Material, full_pipeline};
 use super::super::report::{MINUS, points, share};
 use super::super::results::{Measure, Results};
@@ -172,7 +172,7 @@ fn by_attention(asking: &Asking<'_>) -> Vec<usize> {
 
 /// The shapes of all blocks that are stored.
 fn shapes_of(materials: &[Material<'_>]) -> Vec<Shape> {
-    let readings = materials.iter().filter_map(|material| material.reading(SHIPPED));
+    let readings = materials.iter().filter_map(|material| material.reading(BOTH_LAYERS));
     let turns = readings.flat_map(|reading| &reading.turns);
     let passages = turns.flat_map(|turn| &turn.passages);
     passages.filter_map(|passage| Shape::of(&passage.keys)).collect()

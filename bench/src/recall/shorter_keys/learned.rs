@@ -2,7 +2,7 @@
 //!
 //! It must not know which scheme uses it.
 
-use super::super::arms::SHIPPED;
+use super::super::arms::BOTH_LAYERS;
 use super::super::reading::{Library, Reading};
 use super::keys::{Keys, Mean, Shape};
 use super::product::Book;
@@ -86,7 +86,7 @@ impl<'a> Apart<'a> {
         if self.found.is_none() {
             let mut readings = Vec::with_capacity(self.conversations.len());
             for conversation in self.conversations {
-                readings.push(library.read(conversation, SHIPPED).await?);
+                readings.push(library.read(conversation, BOTH_LAYERS).await?);
             }
             self.found = Some(Found {
                 learned: Learned::of(&readings),

@@ -147,6 +147,25 @@ pub(super) const SCHEMES: &[Scheme] = &[
     one_layer(
         1,
         levels(
+            "one-layer-5-bits-4",
+            "4 bits a coordinate, layer 5 alone",
+            Levels {
+                bits: Bits::Four,
+                ..ONE_BIT
+            },
+        ),
+    ),
+    one_layer(
+        1,
+        scheme(
+            "one-layer-5-product-32",
+            "32 parts by one of 256 centroids each, layer 5 alone",
+            Code::Product,
+        ),
+    ),
+    one_layer(
+        1,
+        levels(
             "one-layer-5-bits-2",
             "2 bits for 248 of 256 coordinates, layer 5 alone",
             TWO_BITS_248,
@@ -277,6 +296,8 @@ mod tests {
             ("product-32", 64),
             ("one-layer-3", 260),
             ("one-layer-5", 260),
+            ("one-layer-5-bits-4", 130),
+            ("one-layer-5-product-32", 32),
             ("one-layer-5-bits-2", 64),
             ("one-layer-5-bits-2-centred", 64),
         ] {
