@@ -97,6 +97,7 @@ fn queries(tokens: usize) -> QueryBlock {
     });
     QueryBlock {
         width: WIDTH,
+        slots: SLOTS,
         tokens,
         heads: heads.collect(),
     }

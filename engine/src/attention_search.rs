@@ -233,7 +233,7 @@ fn summed(queries: &QueryBlock, asked: &[f32], blank: &[f32], candidates: &[KeyB
 
 /// Tokens of a candidate that these queries can attend to; none if it was keyed another way.
 fn usable_tokens(queries: &QueryBlock, candidate: &KeyBlock) -> usize {
-    let fits = candidate.width == queries.width && queries.heads.iter().all(|head| head.slot < candidate.slots);
+    let fits = candidate.width == queries.width && candidate.slots == queries.slots;
     if fits { candidate.tokens() } else { 0 }
 }
 
@@ -253,6 +253,7 @@ mod tests {
     fn queries(values: &[f32]) -> QueryBlock {
         QueryBlock {
             width: 4,
+            slots: 1,
             tokens: values.len() / 4,
             heads: vec![HeadQueries {
                 slot: 0,
@@ -286,6 +287,7 @@ mod tests {
         };
         let asking = |phase: f32| QueryBlock {
             width: 256,
+            slots: 1,
             tokens: 1,
             heads: vec![HeadQueries {
                 slot: 0,
@@ -305,6 +307,18 @@ mod tests {
             estimated[1] > estimated[0] && estimated[1] > estimated[2],
             "{estimated:?}"
         );
+    }
+
+    #[test]
+    fn keys_that_were_kept_for_other_heads_are_not_looked_at() {
+        let mut other = KeyBlock::new(2, 4);
+        [[9.0, 0.0, 0.0, 0.0], [0.0; 4]].iter().for_each(|key| other.push(key));
+        let own = [block(&[[5.0, 0.0, 0.0, 0.0]]), block(&[[0.0, 5.0, 0.0, 0.0]])];
+        let (asked, blank) = (queries(&[1.0, 0.0, 0.0, 0.0]), queries(&[0.0; 4]));
+        let alone = scores(&asked, &blank, &own, 1);
+        let [first, second] = own;
+        let beside = scores(&asked, &blank, &[first, other, second], 1);
+        assert_eq!(beside, [alone[0], 0.0, alone[1]]);
     }
 
     #[test]
@@ -387,6 +401,7 @@ mod tests {
             }).collect();
             let of = |values: &[f32]| QueryBlock {
                 width: 2,
+                slots: 2,
                 tokens: values.len() / 4,
                 heads: values.chunks_exact(values.len() / 2).enumerate().map(|(slot, values)| HeadQueries {
                     slot,

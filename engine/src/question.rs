@@ -103,6 +103,7 @@ impl<'model> Questioner<'model> {
             .collect();
         QueryBlock {
             width,
+            slots: slots.len(),
             tokens: tokens - 1,
             heads,
         }

@@ -19,7 +19,7 @@ use chrono::DateTime;
 use crate::error::StoreError;
 use crate::record::{Point, Scope, Span, Turn, TurnId};
 use crate::schema::{self, column};
-use crate::search::{Contents, Passage};
+use crate::search::Contents;
 
 /// A turn that has been read, with its main points: what the journal hands to LanceDB.
 #[derive(Debug, Clone, PartialEq)]
@@ -176,10 +176,9 @@ pub(crate) fn points_from_batch(batch: &RecordBatch) -> Result<Vec<Point>, Store
         .collect()
 }
 
-/// The passages of a batch that holds the columns that `contents` needs.
-pub(crate) fn passages_from_batch(batch: &RecordBatch, contents: Contents) -> Result<Vec<Passage>, StoreError> {
-    let turn = identifier_column(batch, column::TURN)?;
-    let (passage, text) = (numbers(batch, column::PASSAGE)?, strings(batch, column::TEXT)?);
+/// The texts of a batch of points, each with its keys if `contents` has them.
+pub(crate) fn texts_and_keys(batch: &RecordBatch, contents: Contents) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    let text = strings(batch, column::TEXT)?;
     let keys: Option<&LargeBinaryArray> = match contents {
         Contents::Text => None,
         Contents::TextAndKeys => {
@@ -187,16 +186,11 @@ pub(crate) fn passages_from_batch(batch: &RecordBatch, contents: Contents) -> Re
             Some(keys.ok_or_else(|| wrong_type(column::KEYS))?)
         }
     };
-    (0..batch.num_rows())
-        .map(|row| {
-            Ok(Passage {
-                turn: turn_id(turn.value(row))?,
-                passage: passage.value(row),
-                text: text.value(row).to_owned(),
-                keys: keys.map(|keys| keys.value(row).to_vec()).unwrap_or_default(),
-            })
-        })
-        .collect()
+    let of = |row: usize| {
+        let keys = keys.map(|keys| keys.value(row).to_vec());
+        (text.value(row).to_owned(), keys.unwrap_or_default())
+    };
+    Ok((0..batch.num_rows()).map(of).collect())
 }
 
 /// The turn ids in a column of identifiers.

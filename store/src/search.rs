@@ -8,7 +8,7 @@
 //! rows only, since reading a column of a few hundred rows costs as much as ranking a hundred thousand of them; which
 //! passages the rows are is read once for both rankings.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -100,7 +100,8 @@ pub struct Ranking(Vec<(u64, f32)>);
 pub struct Found {
     /// The passages by their scores.
     pub hits: SearchResult,
-    rows: Vec<u64>,
+    /// The passage that each row is.
+    rows: BTreeMap<u64, (TurnId, u32)>,
 }
 
 /// How the vectors of a whole scope are compared with the question's.
@@ -209,7 +210,7 @@ impl Snapshot<'_> {
         let mut rows: Vec<u64> = dense.0.iter().chain(&lexical.0).map(|(row, _)| *row).collect();
         rows.sort_unstable();
         rows.dedup();
-        let mut passages = HashMap::with_capacity(rows.len());
+        let mut passages = BTreeMap::new();
         for batch in self.read(&rows, &[column::TURN, column::PASSAGE]).await? {
             let turns = rows::identifiers_from(&batch, column::TURN)?;
             let numbers = rows::numbers(&batch, column::PASSAGE)?.values();
@@ -223,13 +224,11 @@ impl Snapshot<'_> {
             });
             best_first(hits.collect())
         };
-        Ok(Found {
-            hits: SearchResult {
-                dense: hits(dense),
-                lexical: hits(lexical),
-            },
-            rows,
-        })
+        let hits = SearchResult {
+            dense: hits(dense),
+            lexical: hits(lexical),
+        };
+        Ok(Found { hits, rows: passages })
     }
 
     /// Every passage of either ranking once, by turn and passage.
@@ -238,12 +237,22 @@ impl Snapshot<'_> {
     /// Failures of LanceDB.
     pub async fn passages(&self, found: &Found, contents: Contents) -> Result<Vec<Passage>, StoreError> {
         let columns: &[&str] = match contents {
-            Contents::Text => &[column::TURN, column::PASSAGE, column::TEXT],
-            Contents::TextAndKeys => &[column::TURN, column::PASSAGE, column::TEXT, column::KEYS],
+            Contents::Text => &[column::TEXT],
+            Contents::TextAndKeys => &[column::TEXT, column::KEYS],
         };
-        let mut passages = Vec::with_capacity(found.rows.len());
-        for batch in self.read(&found.rows, columns).await? {
-            passages.extend(rows::passages_from_batch(&batch, contents)?);
+        let rows: Vec<u64> = found.rows.keys().copied().collect();
+        let mut passages = Vec::with_capacity(rows.len());
+        for batch in self.read(&rows, columns).await? {
+            let read = row_ids(&batch)?.iter().zip(rows::texts_and_keys(&batch, contents)?);
+            passages.extend(read.filter_map(|(row, (text, keys))| {
+                let (turn, passage) = found.rows.get(row).copied()?;
+                Some(Passage {
+                    turn,
+                    passage,
+                    text,
+                    keys,
+                })
+            }));
         }
         passages.sort_by_key(|passage| (passage.turn, passage.passage));
         passages.dedup_by_key(|passage| (passage.turn, passage.passage));

@@ -65,7 +65,12 @@ impl Filled {
     ) -> Result<Self, BenchError> {
         let home = options.cache.join("request-path").join(rows.to_string());
         let (directory, file) = (home.join("data"), home.join("filled.json"));
-        let described = format!("{}, {} passages", material.name, material.passages.len());
+        let keys: usize = material.passages.iter().map(|passage| passage.keys.len()).sum();
+        let described = format!(
+            "{}, {} passages with {keys} bytes of keys",
+            material.name,
+            material.passages.len()
+        );
         let kept: Option<Note> = std::fs::read(&file)
             .ok()
             .and_then(|text| serde_json::from_slice(&text).ok());

@@ -40,6 +40,8 @@ pub(crate) enum Precision {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct QueryBlock {
     pub(crate) width: usize,
+    /// Keys that a token has for these heads; one that was kept for other heads has another number of them.
+    pub(crate) slots: usize,
     pub(crate) tokens: usize,
     pub(crate) heads: Vec<HeadQueries>,
 }
@@ -62,6 +64,7 @@ impl QueryBlock {
     pub(crate) fn only(&self, head: usize) -> Self {
         Self {
             width: self.width,
+            slots: self.slots,
             tokens: self.tokens,
             heads: self.heads.get(head).cloned().into_iter().collect(),
         }

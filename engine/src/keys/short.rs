@@ -69,6 +69,7 @@ pub(super) fn rotated(queries: &QueryBlock) -> QueryBlock {
     });
     QueryBlock {
         width,
+        slots: queries.slots,
         tokens: queries.tokens,
         heads: heads.collect(),
     }
@@ -131,6 +132,7 @@ mod tests {
         let short = shortened(&block);
         let asked = rotated(&QueryBlock {
             width: 256,
+            slots: 1,
             tokens: queries.len(),
             heads: vec![HeadQueries {
                 slot: 0,
