@@ -194,9 +194,9 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_takes_several_windows_says_so() {
-        assert!(!pass_note(1024).contains("several windows"));
-        assert!(pass_note(4096).contains("1536 tokens") && pass_note(4096).contains("several windows"));
+    fn a_text_that_takes_several_passes_says_so() {
+        assert!(!pass_note(1024).contains("fewer than"));
+        assert!(pass_note(4096).contains("1536 tokens, fewer than this text has"));
     }
 
     #[test]
