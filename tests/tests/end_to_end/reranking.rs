@@ -14,7 +14,7 @@ async fn what_was_said_is_recalled_when_the_memories_are_read_once_more() {
     // The first re-ranking sets a context up, which may take its time on a slow machine.
     let proxy = StartedProxy::builder()
         .upstream(&upstream.base_url())
-        .budget(200, 100)
+        .budget(220, 120)
         .setting("memory", "rerank = true")
         .setting("memory", "deadline_ms = 120000")
         .start()
