@@ -186,7 +186,7 @@ mod tests {
         let packed = pack(
             &[memory(9, "nine"), memory(2, "two"), memory(5, "five")],
             &HashSet::new(),
-            37,
+            33,
             words,
         )
         .unwrap()
