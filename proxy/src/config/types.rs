@@ -214,7 +214,7 @@ pub struct ModelsConfig {
 pub struct ReaderSettings {
     /// Threads of one reading pass, at least 1.
     pub threads: usize,
-    /// Tokens of one reading pass.
+    /// Most tokens of one reading pass; a turn that is longer takes several.
     pub window_tokens: usize,
     /// Share of the content tokens that make the main point, over 0 and at most 1.
     pub keep: f32,
