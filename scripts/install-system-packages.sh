@@ -18,11 +18,22 @@ has_libclang() {
     compgen -G '/Applications/Xcode.app/Contents/Developer/Toolchains/*/usr/lib/libclang.dylib' >/dev/null
 }
 
+# Debian keeps the compiler and the definitions that LanceDB imports in two packages.
+has_protoc() {
+    local folder found=1
+    has protoc || return 1
+    folder="$(mktemp -d)"
+    echo 'syntax = "proto3"; import "google/protobuf/empty.proto"; message Probe { google.protobuf.Empty empty = 1; }' >"$folder/probe.proto"
+    protoc -I "$folder" -o "$folder/probe.bin" "$folder/probe.proto" >/dev/null 2>&1 && found=0
+    rm -r "$folder"
+    return "$found"
+}
+
 has_python() { has python3 && python3 -m pip --version >/dev/null 2>&1 && python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
 
 has cmake || missing+=(cmake)
 has_libclang || missing+=(libclang)
-has protoc || missing+=(protobuf-compiler)
+has_protoc || missing+=(protobuf-compiler-and-definitions)
 has c++ || has g++ || has clang++ || missing+=(c++-compiler)
 has_python || missing+=(python3-with-pip-and-venv)
 
@@ -42,7 +53,7 @@ install_missing() {
     if has apt-get; then
         as_root apt-get update -q
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-            cmake libclang-dev protobuf-compiler g++ python3 python3-pip python3-venv ca-certificates
+            cmake libclang-dev protobuf-compiler libprotobuf-dev g++ python3 python3-pip python3-venv ca-certificates
     elif has dnf; then
         as_root dnf install -y cmake clang-devel protobuf-compiler protobuf-devel gcc-c++ python3 python3-pip
     elif has pacman; then
@@ -60,7 +71,7 @@ if ((${#missing[@]} > 0)); then
     if ! install_missing; then
         cat >&2 <<EOF
 These are missing and could not be installed here: ${missing[*]}.
-Please install: cmake, libclang (with its headers), the protobuf compiler (protoc), a C++ compiler, and Python 3 with pip and venv.
+Please install: cmake, libclang (with its headers), the protobuf compiler (protoc) with google/protobuf/*.proto, a C++ compiler, and Python 3 with pip and venv.
 If libclang is in an unusual place, set LIBCLANG_PATH to the directory that holds it.
 EOF
         exit 69
