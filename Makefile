@@ -3,7 +3,7 @@ TARGET    := $(or $(CARGO_TARGET_DIR),target)
 MAINPOINT := $(TARGET)/debug/mainpoint
 BENCH     := $(TARGET)/debug/mainpoint-bench
 
-.PHONY: help run test check fmt bench bench-recall bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-overhead bench-speed demo build models packages test-tools load-tools
+.PHONY: help run test check fmt bench bench-recall bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-overhead bench-speed demo build models packages test-tools load-tools
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,6 +25,9 @@ bench: bench-recall bench-rewriting bench-speed ## All benchmarks
 
 bench-recall: models ## Recall on LoCoMo, BEAM and LongMemEval, against every baseline (ARGS="--data …" is passed on)
 	$(BENCH) recall $(ARGS)
+
+bench-weights: models ## Learns what the signals of relevance are worth, beside those that are shipped
+	$(BENCH) weights $(ARGS)
 
 bench-prices: models ## Price and evidence of long conversations with prompt caching, by policy (ARGS="--rounds 20 …" is passed on)
 	$(BENCH) prices $(ARGS)

@@ -29,6 +29,8 @@ struct Program {
 enum Command {
     /// How often the evidence of LoCoMo's questions is found, for every way of searching.
     Recall(RecallArguments),
+    /// Learns what the signals of relevance are worth, on the conversations that things are chosen on.
+    Weights(RecallArguments),
     /// What long conversations cost at a provider that caches prompts, for every way of keeping them within a budget.
     Prices(PriceArguments),
     /// How long a request waits for its memory, by how much there is of it.
@@ -61,6 +63,7 @@ fn run(command: Command) -> Result<(), BenchError> {
     let runtime = tokio::runtime::Runtime::new().map_err(BenchError::reading("the runtime"))?;
     match command {
         Command::Recall(arguments) => runtime.block_on(recall::run(&arguments.into())),
+        Command::Weights(arguments) => runtime.block_on(recall::learn_weights(&arguments.into())),
         Command::Prices(arguments) => runtime.block_on(prompt_prices::run(&arguments.into())),
         Command::RequestPath(arguments) => runtime.block_on(request_path::run(&arguments.into())),
         Command::Reader(arguments) => runtime.block_on(reader_speed::run(&arguments.into())),

@@ -44,33 +44,6 @@ pub(crate) fn scores(
     candidates: &[KeyBlock],
     threads: usize,
 ) -> Vec<f32> {
-    if candidates.iter().any(KeyBlock::is_short) {
-        return scores_of_short(question, content_free, candidates, threads);
-    }
-    scores_of_alike(question, content_free, candidates, threads)
-}
-
-/// Shortened keys meet rotated queries; keys that were stored in full are shortened, so that all compete alike.
-fn scores_of_short(
-    question: &QueryBlock,
-    content_free: &QueryBlock,
-    candidates: &[KeyBlock],
-    threads: usize,
-) -> Vec<f32> {
-    let (question, content_free) = (question.rotated(), content_free.rotated());
-    if candidates.iter().all(KeyBlock::is_short) {
-        return scores_of_alike(&question, &content_free, candidates, threads);
-    }
-    let candidates: Vec<KeyBlock> = candidates.iter().map(KeyBlock::shortened).collect();
-    scores_of_alike(&question, &content_free, &candidates, threads)
-}
-
-fn scores_of_alike(
-    question: &QueryBlock,
-    content_free: &QueryBlock,
-    candidates: &[KeyBlock],
-    threads: usize,
-) -> Vec<f32> {
     let mut attention = token_attentions(&[question, content_free], candidates, threads).into_iter();
     match (attention.next(), attention.next()) {
         (Some(asked), Some(blank)) => summed(question, &asked, &blank, candidates),
@@ -275,38 +248,6 @@ mod tests {
             2,
         );
         assert!(found[0] > 0.0 && found[1] < 0.0);
-    }
-
-    #[test]
-    fn shortened_keys_tell_the_same_candidate_whether_or_not_all_are_short() {
-        let key = |phase: f32| -> Vec<f32> { (0..256_u16).map(|at| (f32::from(at) * 0.7 + phase).sin()).collect() };
-        let block = |phase: f32| {
-            let mut block = KeyBlock::new(1, 256);
-            block.push(&key(phase));
-            block
-        };
-        let asking = |phase: f32| QueryBlock {
-            width: 256,
-            slots: 1,
-            tokens: 1,
-            heads: vec![HeadQueries {
-                slot: 0,
-                values: key(phase).iter().map(|value| value / 16.0).collect(),
-            }],
-        };
-        let full = [block(0.0), block(1.5), block(3.0)];
-        let short = full.clone().map(|block| block.shortened());
-        let mixed = [full[0].clone(), short[1].clone(), full[2].clone()];
-        let exact = scores(&asking(1.5), &asking(0.0), &full, 1);
-        let estimated = scores(&asking(1.5), &asking(0.0), &short, 1);
-        assert_eq!(scores(&asking(1.5), &asking(0.0), &mixed, 1), estimated);
-        for (exact, estimated) in exact.iter().zip(&estimated) {
-            assert!((exact - estimated).abs() < 0.02, "{exact} {estimated}");
-        }
-        assert!(
-            estimated[1] > estimated[0] && estimated[1] > estimated[2],
-            "{estimated:?}"
-        );
     }
 
     #[test]

@@ -8,8 +8,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::EngineError;
 use crate::model::Geometry;
+use crate::reader::slots;
+use crate::{Codebook, EngineError};
 
 /// One attention head: layer and head within the layer, both from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ pub struct Calibration {
     /// Heads whose attention within one prompt re-ranks candidates; where none is named, the search heads do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rerank_heads: Vec<Head>,
+    /// What the keys of the search heads are stored in; without it they are stored in int8, in eight times as many bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_codebook: Option<Codebook>,
 }
 
 const BUILT_IN: &[&str] = &[include_str!("../calibrations/gemma-3-270m-q4_k_m.json")];
@@ -90,6 +94,7 @@ impl Calibration {
             main_point_heads: heads.clone(),
             search_heads: heads,
             rerank_heads: Vec::new(),
+            key_codebook: None,
         }
     }
 
@@ -108,8 +113,10 @@ impl Calibration {
         } else {
             format!(",\n  \"rerank_heads\": [{}]", list(&self.rerank_heads))
         };
+        let codebook = self.key_codebook.as_ref();
+        let codebook = codebook.map_or_else(String::new, |book| format!(",\n  \"key_codebook\": {}", book.to_json()));
         format!(
-            "{{\n  \"version\": {},\n  \"model_sha256\": {:?},\n  \"main_point_heads\": [{}],\n  \"search_heads\": [{}]{reranking}\n}}\n",
+            "{{\n  \"version\": {},\n  \"model_sha256\": {:?},\n  \"main_point_heads\": [{}],\n  \"search_heads\": [{}]{reranking}{codebook}\n}}\n",
             self.version,
             self.model_sha256,
             list(&self.main_point_heads),
@@ -152,7 +159,11 @@ impl Calibration {
         Ok(found)
     }
 
-    fn built_in(sha256: &str) -> Result<Option<Self>, EngineError> {
+    /// The calibration that comes with mainpoint for the model of this SHA-256, if there is one.
+    ///
+    /// # Errors
+    /// [`EngineError::Calibration`] if what is built in is malformed.
+    pub fn built_in(sha256: &str) -> Result<Option<Self>, EngineError> {
         for text in BUILT_IN {
             let found: Self = serde_json::from_str(text).map_err(|error| EngineError::Calibration {
                 path: "built-in".into(),
@@ -201,7 +212,15 @@ impl Calibration {
                 ));
             }
         }
-        Ok(())
+        let (keys, width) = (slots(self, geometry).len(), geometry.head_width);
+        match &self.key_codebook {
+            Some(book) if (book.slots(), book.width()) != (keys, width) => fail(format!(
+                "key_codebook is for {} keys of {} numbers a token, but the search heads have {keys} of {width}",
+                book.slots(),
+                book.width()
+            )),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -245,6 +264,7 @@ mod tests {
                 main_point_heads,
                 search_heads,
                 rerank_heads,
+                key_codebook: None,
             };
             let read: Calibration = serde_json::from_str(&calibration.to_json()).unwrap();
             prop_assert_eq!(read.heads_within_a_prompt(), &calibration.rerank_heads);

@@ -25,8 +25,8 @@ use crate::reading::within;
 use crate::rerank::{self, MOST_RERANKED, RerankActor, RerankJob};
 use crate::working_copy::{LoadedReader, load_reader};
 use crate::{
-    EmbedderConfig, EngineConfig, EngineError, KeyBlock, Passage, QueryBlock, Question, ReadRequest, ReaderConfig,
-    TurnReading, attention_search,
+    EmbedderConfig, EngineConfig, EngineError, KeyBlock, KeyCoder, Passage, QueryBlock, Question, ReadRequest,
+    ReaderConfig, TurnReading, attention_search,
 };
 
 /// The running engine; clones share its threads, and the last one to go joins them.
@@ -69,6 +69,7 @@ struct Parts {
     calibration: Calibration,
     embedder_model: Model,
     content_free: QueryBlock,
+    key_coder: KeyCoder,
     threads: usize,
     context_mix: f32,
     tokens_read: AtomicU64,
@@ -121,6 +122,7 @@ impl Engine {
             later: Mutex::new(Later::default()),
             reader_model: loaded.model,
             generator_model: config.reader.model.clone(),
+            key_coder: KeyCoder::of(&loaded.calibration),
             calibration: loaded.calibration,
             embedder_model,
             content_free,
@@ -185,6 +187,12 @@ impl Engine {
     /// [`EngineError::Busy`], [`EngineError::Stopped`], or a failed pass.
     pub async fn question_queries(&self, text: &str) -> Result<QueryBlock, EngineError> {
         self.parts.questioner.call(text.to_owned()).await
+    }
+
+    /// What writes this reader's keys into a store and reads them again.
+    #[must_use]
+    pub fn key_coder(&self) -> &KeyCoder {
+        &self.parts.key_coder
     }
 
     /// How much more attention the question of these queries pays to each candidate than a content-free question

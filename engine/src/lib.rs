@@ -46,7 +46,7 @@ pub use encoding::{EncodedToken, Encoding, mix};
 pub use engine::{Engine, EngineStatus};
 pub use error::EngineError;
 pub use generate::{FinishReason, GenerateRequest, GeneratedPiece};
-pub use keys::{KeyBlock, QueryBlock, Rotation};
+pub use keys::{Codebook, KeyBlock, KeyCoder, QueryBlock};
 pub use model::sha256_of_file;
 pub use question::Question;
 pub use reading::{Passage, ReadRequest, Span, TokenSalience, TurnReading, TurnText};

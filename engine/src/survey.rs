@@ -10,20 +10,21 @@ use crate::attention_search::{scores_over, token_attention};
 use crate::calibration::lower_third;
 use crate::embedder::EncodeItem;
 use crate::engine::{Urgency, check, passages_of, question_item, start_embedder, start_questioner};
-use crate::model::{Model, Role, sha256_of_file};
-use crate::reader::{HeadReading, Reader, Sight};
+use crate::model::{Geometry, Model, Role, sha256_of_file};
+use crate::reader::{HeadReading, Reader, Sight, slots};
 use crate::reading::within;
 use crate::salience::mean_over_heads;
 use crate::spans::{ScoredToken, main_point};
 use crate::{
-    Calibration, Encoding, EngineConfig, EngineError, Head, KeyBlock, QueryBlock, Question, ReaderConfig, Span,
-    TurnText,
+    Calibration, Codebook, Encoding, EngineConfig, EngineError, Head, KeyBlock, QueryBlock, Question, ReaderConfig,
+    Span, TurnText,
 };
 
 /// A reader whose lower heads can be looked at one by one.
 pub struct Survey {
     /// Lists every head that is surveyed.
     every: Calibration,
+    geometry: Geometry,
     reader: Actor<Vec<TurnText>, Vec<HeadReading>>,
     questioner: Actor<String, QueryBlock>,
     content_free: QueryBlock,
@@ -77,6 +78,7 @@ impl Survey {
         let embedder = start_embedder(&embedder_model, &config.embedder, Urgency::Bulk)?;
         Ok(Self {
             every,
+            geometry: model.geometry.clone(),
             reader,
             questioner,
             content_free,
@@ -102,6 +104,23 @@ impl Survey {
             main_point_heads: named(main_point),
             search_heads: named(search),
             ..self.every.clone()
+        }
+    }
+
+    /// A calibration that stores its search heads' keys in what was learned on these keys of every head; as it was if they
+    /// are too few for that.
+    #[must_use]
+    pub fn with_codebook(&self, calibration: Calibration, keys: &[KeyBlock]) -> Calibration {
+        let wanted = slots(&calibration, &self.geometry);
+        let every = slots(&self.every, &self.geometry).into_iter().enumerate();
+        let positions: Vec<usize> = every
+            .filter(|(_, slot)| wanted.contains(slot))
+            .map(|(position, _)| position)
+            .collect();
+        let keys: Vec<KeyBlock> = keys.iter().map(|block| block.of_slots(&positions)).collect();
+        Calibration {
+            key_codebook: Codebook::learn(&keys),
+            ..calibration
         }
     }
 

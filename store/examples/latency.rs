@@ -221,8 +221,7 @@ fn point(turn: &Turn) -> Point {
         ],
         text: turn.text.clone(),
         vector: vector(number),
-        // Int8 keys of 15 tokens in four layers of 256.
-        keys: vec![(number % 251) as u8; 15 * 4 * 256],
+        features: vec![(number % 251) as u8; 750],
     }
 }
 

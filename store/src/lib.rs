@@ -77,6 +77,6 @@ pub use error::StoreError;
 pub use ledger::{LedgerEntry, LedgerKind};
 pub use maintenance::{MaintenanceReport, TableMaintenance};
 pub use record::{Point, Scope, Span, Turn, TurnId};
-pub use search::{Contents, Found, Hit, Passage, Ranking, SearchQuery, SearchResult, Snapshot};
+pub use search::{Found, Hit, Passage, Ranking, SearchQuery, SearchResult, Snapshot};
 pub use selection::Within;
 pub use store::{Store, StoreStatus};

@@ -150,8 +150,8 @@ pub struct Point {
     pub text: String,
     /// Embedding of the main point; its length is the store's `vector_width`.
     pub vector: Vec<f32>,
-    /// Attention keys of the main point's tokens, opaque to the store.
-    pub keys: Vec<u8>,
+    /// What ranks it once it is found, opaque to the store.
+    pub features: Vec<u8>,
 }
 
 #[cfg(test)]

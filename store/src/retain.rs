@@ -124,7 +124,7 @@ mod tests {
             spans,
             text: TEXT.to_owned(),
             vector: vec![1.0, 0.0],
-            keys: vec![],
+            features: vec![],
         }
     }
 

@@ -19,7 +19,6 @@ use chrono::DateTime;
 use crate::error::StoreError;
 use crate::record::{Point, Scope, Span, Turn, TurnId};
 use crate::schema::{self, column};
-use crate::search::Contents;
 
 /// A turn that has been read, with its main points: what the journal hands to LanceDB.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,7 +75,7 @@ pub(crate) fn points_to_batch(completed: &[&CompletedTurn], vector_width: usize)
         ListBuilder::new(StructBuilder::from_fields(schema::span_fields(), 0)).with_field(schema::span_item());
     let mut vector =
         FixedSizeListBuilder::new(Float32Builder::new(), vector_width as i32).with_field(schema::vector_item());
-    let mut keys = LargeBinaryBuilder::new();
+    let mut features = LargeBinaryBuilder::new();
     for CompletedTurn { turn: owner, points } in completed {
         for point in points {
             scope.append_value(owner.scope.as_str());
@@ -89,7 +88,7 @@ pub(crate) fn points_to_batch(completed: &[&CompletedTurn], vector_width: usize)
             text.append_value(&point.text);
             vector.values().append_slice(&point.vector);
             vector.append(true);
-            keys.append_value(&point.keys);
+            features.append_value(&point.features);
         }
     }
     RecordBatch::try_new(
@@ -104,7 +103,7 @@ pub(crate) fn points_to_batch(completed: &[&CompletedTurn], vector_width: usize)
             Arc::new(spans.finish()),
             Arc::new(text.finish()),
             Arc::new(vector.finish()),
-            Arc::new(keys.finish()),
+            Arc::new(features.finish()),
         ],
     )
     .map_err(unwritable)
@@ -154,9 +153,9 @@ pub(crate) fn points_from_batch(batch: &RecordBatch) -> Result<Vec<Point>, Store
     let vector = array(batch, column::VECTOR)?
         .as_fixed_size_list_opt()
         .ok_or_else(|| wrong_type(column::VECTOR))?;
-    let keys: &LargeBinaryArray = array(batch, column::KEYS)?
+    let features: &LargeBinaryArray = array(batch, column::FEATURES)?
         .as_binary_opt()
-        .ok_or_else(|| wrong_type(column::KEYS))?;
+        .ok_or_else(|| wrong_type(column::FEATURES))?;
     (0..batch.num_rows())
         .map(|row| {
             let numbers = vector.value(row);
@@ -170,27 +169,16 @@ pub(crate) fn points_from_batch(batch: &RecordBatch) -> Result<Vec<Point>, Store
                 spans: spans_from(&spans.value(row))?,
                 text: text.value(row).to_owned(),
                 vector: numbers.values().to_vec(),
-                keys: keys.value(row).to_vec(),
+                features: features.value(row).to_vec(),
             })
         })
         .collect()
 }
 
-/// The texts of a batch of points, each with its keys if `contents` has them.
-pub(crate) fn texts_and_keys(batch: &RecordBatch, contents: Contents) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-    let text = strings(batch, column::TEXT)?;
-    let keys: Option<&LargeBinaryArray> = match contents {
-        Contents::Text => None,
-        Contents::TextAndKeys => {
-            let keys = array(batch, column::KEYS)?.as_binary_opt();
-            Some(keys.ok_or_else(|| wrong_type(column::KEYS))?)
-        }
-    };
-    let of = |row: usize| {
-        let keys = keys.map(|keys| keys.value(row).to_vec());
-        (text.value(row).to_owned(), keys.unwrap_or_default())
-    };
-    Ok((0..batch.num_rows()).map(of).collect())
+/// A column of bytes.
+pub(crate) fn bytes(batch: &RecordBatch, name: &'static str) -> Result<Vec<Vec<u8>>, StoreError> {
+    let column: &LargeBinaryArray = array(batch, name)?.as_binary_opt().ok_or_else(|| wrong_type(name))?;
+    Ok((0..batch.num_rows()).map(|row| column.value(row).to_vec()).collect())
 }
 
 /// The turn ids in a column of identifiers.
@@ -317,7 +305,7 @@ mod tests {
             any::<[i16; WIDTH]>(),
             any::<Vec<u8>>(),
         )
-            .prop_map(move |([passage, start, end], spans, text, vector, keys)| Point {
+            .prop_map(move |([passage, start, end], spans, text, vector, features)| Point {
                 turn,
                 passage,
                 start,
@@ -325,7 +313,7 @@ mod tests {
                 spans,
                 text,
                 vector: vector.map(f32::from).to_vec(),
-                keys,
+                features,
             });
         prop::collection::vec(point, 0..4)
     }

@@ -11,7 +11,7 @@ use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use crate::error::StoreError;
 
 /// Layout version that this crate reads and writes.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 const VERSION_KEY: &str = "mainpoint.layout_version";
 
 /// Name of the table of turns.
@@ -38,7 +38,7 @@ pub(crate) mod column {
     pub(crate) const SPANS: &str = "spans";
     pub(crate) const SALIENCE: &str = "salience";
     pub(crate) const VECTOR: &str = "vector";
-    pub(crate) const KEYS: &str = "keys";
+    pub(crate) const FEATURES: &str = "features";
 }
 
 /// An identifier: 16 bytes.
@@ -81,7 +81,7 @@ pub(crate) fn points(vector_width: usize) -> SchemaRef {
             DataType::FixedSizeList(vector_item(), vector_width as i32),
             false,
         ),
-        Field::new(column::KEYS, DataType::LargeBinary, false),
+        Field::new(column::FEATURES, DataType::LargeBinary, false),
     ];
     Arc::new(Schema::new_with_metadata(fields, metadata()))
 }
@@ -141,12 +141,12 @@ mod tests {
         check(directory, &turns(), 384).unwrap();
         check(directory, &points(384), 384).unwrap();
 
-        let newer = HashMap::from([(VERSION_KEY.to_owned(), "2".to_owned())]);
+        let newer = HashMap::from([(VERSION_KEY.to_owned(), "3".to_owned())]);
         let error = check(directory, &Schema::new_with_metadata(Fields::empty(), newer), 384).unwrap_err();
         assert!(
             error
                 .to_string()
-                .contains("layout version 2, this mainpoint reads version 1"),
+                .contains("layout version 3, this mainpoint reads version 2"),
             "{error}"
         );
         let error = check(directory, &Schema::empty(), 384).unwrap_err();

@@ -8,7 +8,7 @@
 //! rows only, since reading a column of a few hundred rows costs as much as ranking a hundred thousand of them; which
 //! passages the rows are is read once for both rankings.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -69,39 +69,30 @@ pub struct SearchResult {
     pub lexical: Vec<Hit>,
 }
 
-/// A passage that was found, with what ranks and quotes it.
+/// A passage that was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Passage {
     /// The turn.
     pub turn: TurnId,
     /// The passage within it, from 0.
     pub passage: u32,
-    /// Its words, or its main point where only that is kept.
-    pub text: String,
-    /// Attention keys, opaque to the store; empty unless [`Contents::TextAndKeys`] was asked for.
-    pub keys: Vec<u8>,
-}
-
-/// What of a passage is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Contents {
-    /// Its text.
-    Text,
-    /// Its attention keys, too; they are by far the largest part of it.
-    TextAndKeys,
+    /// What it was stored with to be ranked by, opaque to the store.
+    pub features: Vec<u8>,
+    /// Where it lies in the snapshot that it was found in.
+    pub row: u64,
 }
 
 /// Rows by their score, best first; [`Snapshot::identify`] tells which passages they are.
 #[derive(Debug, Default)]
 pub struct Ranking(Vec<(u64, f32)>);
 
-/// What was found, and where it lies in the snapshot that it was found in.
+/// What was found.
 #[derive(Debug)]
 pub struct Found {
     /// The passages by their scores.
     pub hits: SearchResult,
-    /// The passage that each row is.
-    rows: BTreeMap<u64, (TurnId, u32)>,
+    /// Every passage of either ranking once, by turn and passage.
+    pub passages: Vec<Passage>,
 }
 
 /// How the vectors of a whole scope are compared with the question's.
@@ -202,24 +193,34 @@ impl Snapshot<'_> {
         ranked(&batches, SCORE, |score| score)
     }
 
-    /// Which passages the rows of both rankings are.
+    /// Which passages the rows of both rankings are, and what they are ranked by.
     ///
     /// # Errors
     /// Failures of LanceDB.
     pub async fn identify(&self, dense: Ranking, lexical: Ranking) -> Result<Found, StoreError> {
-        let mut rows: Vec<u64> = dense.0.iter().chain(&lexical.0).map(|(row, _)| *row).collect();
-        rows.sort_unstable();
-        rows.dedup();
-        let mut passages = BTreeMap::new();
-        for batch in self.read(&rows, &[column::TURN, column::PASSAGE]).await? {
+        let rows = dense.0.iter().chain(&lexical.0).map(|(row, _)| *row).collect();
+        let mut passages = Vec::new();
+        for batch in self
+            .read(rows, &[column::TURN, column::PASSAGE, column::FEATURES])
+            .await?
+        {
             let turns = rows::identifiers_from(&batch, column::TURN)?;
             let numbers = rows::numbers(&batch, column::PASSAGE)?.values();
-            let places = turns.into_iter().zip(numbers.iter().copied());
-            passages.extend(row_ids(&batch)?.iter().copied().zip(places));
+            let features = rows::bytes(&batch, column::FEATURES)?;
+            let places = turns.into_iter().zip(numbers.iter().zip(features));
+            let read = row_ids(&batch)?.iter().zip(places);
+            passages.extend(read.map(|(row, (turn, (passage, features)))| Passage {
+                turn,
+                passage: *passage,
+                features,
+                row: *row,
+            }));
         }
+        passages.sort_by_key(|passage| passage.row);
         let hits = |ranking: Ranking| {
             let hits = ranking.0.into_iter().filter_map(|(row, score)| {
-                let (turn, passage) = passages.get(&row).copied()?;
+                let place = passages.binary_search_by_key(&row, |passage| passage.row).ok()?;
+                let Passage { turn, passage, .. } = *passages.get(place)?;
                 Some(Hit { turn, passage, score })
             });
             best_first(hits.collect())
@@ -228,35 +229,26 @@ impl Snapshot<'_> {
             dense: hits(dense),
             lexical: hits(lexical),
         };
-        Ok(Found { hits, rows: passages })
+        passages.sort_by_key(|passage| (passage.turn, passage.passage));
+        passages.dedup_by_key(|passage| (passage.turn, passage.passage));
+        Ok(Found { hits, passages })
     }
 
-    /// Every passage of either ranking once, by turn and passage.
+    /// The words of passages that were found in this snapshot, in the order asked: of each its text, or its main point where
+    /// only that is kept.
     ///
     /// # Errors
     /// Failures of LanceDB.
-    pub async fn passages(&self, found: &Found, contents: Contents) -> Result<Vec<Passage>, StoreError> {
-        let columns: &[&str] = match contents {
-            Contents::Text => &[column::TEXT],
-            Contents::TextAndKeys => &[column::TEXT, column::KEYS],
-        };
-        let rows: Vec<u64> = found.rows.keys().copied().collect();
-        let mut passages = Vec::with_capacity(rows.len());
-        for batch in self.read(&rows, columns).await? {
-            let read = row_ids(&batch)?.iter().zip(rows::texts_and_keys(&batch, contents)?);
-            passages.extend(read.filter_map(|(row, (text, keys))| {
-                let (turn, passage) = found.rows.get(row).copied()?;
-                Some(Passage {
-                    turn,
-                    passage,
-                    text,
-                    keys,
-                })
-            }));
+    pub async fn texts(&self, passages: &[&Passage]) -> Result<Vec<String>, StoreError> {
+        let rows = passages.iter().map(|passage| passage.row).collect();
+        let mut texts: HashMap<u64, String> = HashMap::with_capacity(passages.len());
+        for batch in self.read(rows, &[column::TEXT]).await? {
+            let read = rows::strings(&batch, column::TEXT)?.iter();
+            let read = read.map(|text| text.unwrap_or_default().to_owned());
+            texts.extend(row_ids(&batch)?.iter().copied().zip(read));
         }
-        passages.sort_by_key(|passage| (passage.turn, passage.passage));
-        passages.dedup_by_key(|passage| (passage.turn, passage.passage));
-        Ok(passages)
+        let text = |passage: &&Passage| texts.get(&passage.row).cloned().unwrap_or_default();
+        Ok(passages.iter().map(text).collect())
     }
 
     /// The same snapshot, its vectors compared one by one even where there is an index.
@@ -267,14 +259,17 @@ impl Snapshot<'_> {
         }
     }
 
-    async fn read(&self, rows: &[u64], columns: &[&str]) -> Result<Vec<RecordBatch>, StoreError> {
+    /// Columns of rows, each of which may be named several times.
+    async fn read(&self, mut rows: Vec<u64>, columns: &[&str]) -> Result<Vec<RecordBatch>, StoreError> {
         let failed = || StoreError::lance("read points");
+        rows.sort_unstable();
+        rows.dedup();
         let Some(selection) = self.selection.as_ref().filter(|_| !rows.is_empty()) else {
             return Ok(Vec::new());
         };
         let reading = selection
             .points
-            .take_row_ids(rows.to_vec())
+            .take_row_ids(rows)
             .with_row_id()
             .select(Select::columns(columns));
         let stream = reading.execute().await.map_err(failed())?;

@@ -174,7 +174,7 @@ impl Store {
         Ok(snapshot.identify(dense, Ranking::default()).await?.hits.dense)
     }
 
-    /// Main points with their keys, at most `limit` (which ones, when there are more, is not defined). In the order of
+    /// Main points, at most `limit` (which ones, when there are more, is not defined). In the order of
     /// the ids asked for, else by turn; passages in order.
     ///
     /// # Errors

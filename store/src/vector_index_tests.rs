@@ -45,7 +45,7 @@ async fn filled(directory: &std::path::Path, scope: &Scope) -> Store {
         spans: vec![],
         text: "text".to_owned(),
         vector: vector(number),
-        keys: vec![],
+        features: vec![],
     };
     store.accept(turns.collect()).await.unwrap();
     store

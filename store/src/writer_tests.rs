@@ -58,7 +58,7 @@ async fn read(store: &Store, number: u8) {
         spans: vec![],
         text: turn.text.clone(),
         vector: vec![1.0, f32::from(number)],
-        keys: vec![number],
+        features: vec![number],
     };
     let points = vec![point(0), point(1)];
     assert_eq!(store.accept(vec![turn.clone()]).await.unwrap(), [turn.id]);

@@ -9,7 +9,7 @@ use comfy_table::Table;
 use super::arms::{ALL_KEYS, ARMS, Arm, EIGHT_50, Part, SHIPPED};
 use super::picture::BYTES;
 use super::rankings::Material;
-use super::reading::{Plan, ReadPassage, Reading};
+use super::reading::{Library, Plan, ReadPassage, Reading};
 use super::shelf::Shelf;
 use crate::BenchError;
 use crate::bootstrap::Interval;
@@ -62,7 +62,7 @@ impl Stored {
     ///
     /// # Errors
     /// [`BenchError::Read`] if the store's directory cannot be listed, [`BenchError::Engine`] if what was read are no keys.
-    pub(super) fn of(shelf: &Shelf, materials: &[Material<'_>]) -> Result<Self, BenchError> {
+    pub(super) fn of((library, shelf): (&Library, &Shelf), materials: &[Material<'_>]) -> Result<Self, BenchError> {
         let firsts = turns_read(materials, SHIPPED).filter_map(|passages| passages.first());
         let mut parts = BTreeMap::from([
             (Part::FirstVector, firsts.map(vector_bytes).sum::<usize>() as u64),
@@ -79,7 +79,7 @@ impl Stored {
         };
         let mut keys = 0;
         for passage in passages(materials, SHIPPED) {
-            keys += passage.stored_keys()?.len() as u64;
+            keys += passage.stored_keys(library.key_coder())?.len() as u64;
         }
         for (part, bytes) in [
             (Part::Keys, keys),

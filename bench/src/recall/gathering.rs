@@ -2,22 +2,23 @@
 //!
 //! It must not know how anything is ranked.
 
-use super::arms::{ALL_KEYS, CANDIDATES, EIGHT_50, SHIPPED, plans};
+use super::arms::{ALL_KEYS, CANDIDATES, EIGHT_50, SHIPPED};
 use super::rankings::Material;
-use super::reading::{Among, Keys, Library};
+use super::reading::{Among, Keys, Library, Plan};
 use super::reranking;
 use super::shelf::Shelf;
 use crate::BenchError;
 use crate::progress::Progress;
-use crate::recorded::{Conversation, Kind};
+use crate::recorded::Conversation;
 
 /// Reads, encodes and asks, one plan after the other, so that each engine starts once.
 pub(super) async fn read<'a>(
     library: &mut Library,
-    (kind, conversations): (Kind, &'a [Conversation]),
+    conversations: &'a [Conversation],
+    plans: &[Plan],
 ) -> Result<Vec<Material<'a>>, BenchError> {
     let mut materials: Vec<Material<'a>> = conversations.iter().map(Material::of).collect();
-    for plan in plans(kind, library.reader_sha256()) {
+    for &plan in plans {
         for material in &mut materials {
             let conversation = material.conversation;
             let reading = library.read(conversation, plan).await?;
@@ -39,9 +40,10 @@ pub(super) async fn read<'a>(
 }
 
 /// Fills a store with what the shipped plan read.
-pub(super) async fn store(materials: &[Material<'_>]) -> Result<Shelf, BenchError> {
+pub(super) async fn store(library: &Library, materials: &[Material<'_>]) -> Result<Shelf, BenchError> {
     let vectors = materials.iter().flat_map(|material| &material.asked.vectors);
-    let shelf = Shelf::open(vectors.map(Vec::len).next().unwrap_or(1)).await?;
+    let width = vectors.map(Vec::len).next().unwrap_or(1);
+    let shelf = Shelf::open(width, library.key_coder().clone()).await?;
     let mut progress = Progress::begin("storing", materials.len());
     for material in materials {
         if let Some(reading) = material.reading(SHIPPED) {

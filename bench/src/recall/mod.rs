@@ -20,10 +20,13 @@ mod results;
 mod shelf;
 mod shorter_keys;
 mod stages;
+mod weights;
 
 use std::path::PathBuf;
 
-use self::arms::SHIPPED;
+pub use self::weights::learn as learn_weights;
+
+use self::arms::{SHIPPED, plans};
 use self::costs::Stored;
 use self::picture::Pictured;
 use self::rankings::{Material, dense_arms, rankings};
@@ -97,8 +100,9 @@ async fn measure_set(
 ) -> Result<Pictured, BenchError> {
     let cache = Cache::at(options.cache.clone());
     let mut library = Library::open(&options.reader, &options.embedder, cache)?;
-    let mut materials = gathering::read(&mut library, (kind, conversations)).await?;
-    let shelf = gathering::store(&materials).await?;
+    let plans = plans(kind, library.reader_sha256());
+    let mut materials = gathering::read(&mut library, conversations, &plans).await?;
+    let shelf = gathering::store(&library, &materials).await?;
     gathering::search(&mut library, &shelf, &mut materials).await?;
     gathering::rerank(&mut library, &mut materials).await?;
     let results = evaluate(&materials);
@@ -111,7 +115,7 @@ async fn measure_set(
     }
     let heading = heading(options, (kind, conversations), &results);
     add_tables(report, (kind, &heading), &results, &rows);
-    let stored = Stored::of(&shelf, &materials)?;
+    let stored = Stored::of((&library, &shelf), &materials)?;
     report.add(
         format!("{heading}: bytes stored"),
         "On disk after compaction, and what the rows hold.",

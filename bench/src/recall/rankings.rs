@@ -3,7 +3,8 @@
 //! It must not know how turns are read or stored, or how rankings are judged.
 
 use mainpoint::memory::dates::{Period, nearness, periods};
-use mainpoint::memory::relevance::{Candidate, Form, scores};
+use mainpoint::memory::form::Look;
+use mainpoint::memory::relevance::{Candidate, scores};
 use mainpoint_engine::{Encoding, TokenSalience};
 use mainpoint_store::fusion::reciprocal_rank;
 
@@ -212,8 +213,20 @@ enum Without {
     Speaker,
 }
 
-/// The candidates by the product's relevance, from so many hits as the proxy asks for.
+/// The candidates by the product's relevance.
 fn relevant(asking: &Asking<'_>, without: Without) -> Vec<usize> {
+    let (turns, candidates) = candidates(asking, without);
+    by_score(&scores(&candidates)).into_iter().map(|at| turns[at]).collect()
+}
+
+/// The candidates of a question, with the turns that they are.
+#[must_use]
+pub(super) fn all_candidates(asking: &Asking<'_>) -> (Vec<usize>, Vec<Candidate>) {
+    candidates(asking, Without::Nothing)
+}
+
+/// The candidates, from so many hits as the proxy asks for, with the turns that they are.
+fn candidates(asking: &Asking<'_>, without: Without) -> (Vec<usize>, Vec<Candidate>) {
     let found = asking.found.first(CANDIDATES);
     let (turns, by_words) = (found.turns(), found.by_words(asking.conversation.turns.len()));
     let place = |turn: usize| turns.binary_search(&turn).ok();
@@ -231,7 +244,7 @@ fn relevant(asking: &Asking<'_>, without: Without) -> Vec<usize> {
                 let has = without != Without::Neighbours;
                 neighbour.filter(|_| has).and_then(place)
             };
-            let form = Form::of(asking.text, said.role, &said.message());
+            let form = Look::of(said.role, &said.message()).beside(asking.text);
             Candidate {
                 lexical: by_words.iter().position(|found| *found == turn),
                 cosine: best_of(&found.dense, turn),
@@ -246,7 +259,7 @@ fn relevant(asking: &Asking<'_>, without: Without) -> Vec<usize> {
             }
         })
         .collect();
-    by_score(&scores(&candidates)).into_iter().map(|at| turns[at]).collect()
+    (turns, candidates)
 }
 
 /// The score of a turn's best passage.

@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use mainpoint_engine::{
-    EmbedderConfig, EncodedToken, Encoding, Engine, EngineConfig, EngineError, KeyBlock, Question, ReadRequest,
-    ReaderConfig, Span, TokenSalience, TurnReading, TurnText, sha256_of_file,
+    Calibration, EmbedderConfig, EncodedToken, Encoding, Engine, EngineConfig, EngineError, KeyBlock, KeyCoder,
+    Question, ReadRequest, ReaderConfig, Span, TokenSalience, TurnReading, TurnText, sha256_of_file,
 };
 
 use super::kept;
@@ -59,14 +59,14 @@ pub(crate) struct ReadPassage {
     pub(crate) spans: Vec<Span>,
     /// The product's vector of the main point.
     pub(crate) vector: Vec<f32>,
-    /// The keys of the main point's tokens in int8, as they are read; the product stores them shortened.
+    /// The keys of the main point's tokens in int8, as they are read; the product stores them coded.
     pub(crate) keys: Vec<u8>,
 }
 
 /// What of a passage's keys meets the questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keys {
-    /// Four bits a coordinate, as the product stores them.
+    /// After they were coded and decoded, as the product stores them.
     Stored,
     /// int8, as they are read.
     Whole,
@@ -108,6 +108,7 @@ pub(crate) struct Library {
     /// Hashes of both models and of the engine's sources.
     fingerprint: String,
     reader_sha256: String,
+    key_coder: KeyCoder,
     running: Option<(Plan, Engine)>,
 }
 
@@ -118,7 +119,7 @@ impl Library {
     /// A library for two models.
     ///
     /// # Errors
-    /// [`BenchError::Read`] if a model cannot be read.
+    /// [`BenchError::Read`] if a model cannot be read, [`BenchError::Engine`] if the built-in head file cannot.
     pub(crate) fn open(reader: &Path, embedder: &Path, cache: Cache) -> Result<Self, BenchError> {
         let reader_sha256 = sha256_of_file(reader).map_err(BenchError::reading(reader))?;
         let embedder_sha256 = sha256_of_file(embedder).map_err(BenchError::reading(embedder))?;
@@ -126,12 +127,14 @@ impl Library {
             "{FORMAT} {} {reader_sha256} {embedder_sha256}",
             env!("ENGINE_FINGERPRINT")
         );
+        let calibration = Calibration::built_in(&reader_sha256).map_err(BenchError::engine("looking heads up"))?;
         let (reader, embedder) = (reader.to_owned(), embedder.to_owned());
         Ok(Self {
             cache,
             reader,
             embedder,
             fingerprint,
+            key_coder: calibration.as_ref().map(KeyCoder::of).unwrap_or_default(),
             reader_sha256,
             running: None,
         })
@@ -141,6 +144,12 @@ impl Library {
     #[must_use]
     pub(crate) fn reader_sha256(&self) -> &str {
         &self.reader_sha256
+    }
+
+    /// What stores the keys of [`super::arms::SHIPPED`].
+    #[must_use]
+    pub(crate) fn key_coder(&self) -> &KeyCoder {
+        &self.key_coder
     }
 
     /// Reads a conversation, session by session, as the product does.
@@ -247,7 +256,7 @@ impl Library {
             return Ok(kept::asked(&columns));
         }
         let engine = self.engine(plan)?;
-        let candidates = Candidates::of(reading, |bytes| keys.unpack(bytes))?;
+        let candidates = Candidates::of(reading, |bytes| keys.unpack(bytes, engine.key_coder()))?;
         let asked = candidates.asked(&engine, (&name, &questions), among).await?;
         self.cache.put(&name, &inputs, &kept::asked_columns(&asked))?;
         Ok(asked)
@@ -271,7 +280,7 @@ impl Library {
             return Ok(kept::asked(&columns));
         }
         let engine = self.engine(plan)?;
-        let candidates = Candidates::of(reading, |bytes| Keys::Stored.unpack(bytes))?;
+        let candidates = Candidates::of(reading, |bytes| Keys::Stored.unpack(bytes, engine.key_coder()))?;
         let asked = candidates.asked(&engine, (&name, texts), Among::Everything).await?;
         self.cache.put(&name, &inputs, &kept::asked_columns(&asked))?;
         Ok(asked)
@@ -395,12 +404,12 @@ impl From<TurnReading> for ReadTurn {
 }
 
 impl Keys {
-    fn unpack(self, bytes: &[u8]) -> Result<KeyBlock, EngineError> {
+    fn unpack(self, bytes: &[u8], coder: &KeyCoder) -> Result<KeyBlock, EngineError> {
         let block = KeyBlock::from_bytes(bytes)?;
-        Ok(match self {
-            Self::Stored => block.shortened(),
-            Self::Whole => block,
-        })
+        match self {
+            Self::Stored => coder.decode(&coder.encode(&block)),
+            Self::Whole => Ok(block),
+        }
     }
 
     fn suffix(self) -> &'static str {
@@ -416,9 +425,9 @@ impl ReadPassage {
     ///
     /// # Errors
     /// [`BenchError::Engine`] if they are no keys.
-    pub(crate) fn stored_keys(&self) -> Result<Vec<u8>, BenchError> {
-        let block = Keys::Stored.unpack(&self.keys);
-        Ok(block.map_err(BenchError::engine("unpacking keys"))?.to_bytes())
+    pub(crate) fn stored_keys(&self, coder: &KeyCoder) -> Result<Vec<u8>, BenchError> {
+        let block = KeyBlock::from_bytes(&self.keys);
+        Ok(coder.encode(&block.map_err(BenchError::engine("unpacking keys"))?))
     }
 }
 

@@ -5,6 +5,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
+use mainpoint::memory::profile::Profile;
+use mainpoint_engine::KeyCoder;
 use mainpoint_store::{Hit, Point, Retain, Scope, SearchQuery, Span, Store, StoreConfig, Turn, TurnId, Within};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -18,6 +20,7 @@ use crate::recorded::{self, Conversation};
 pub(super) struct Shelf {
     store: Store,
     directory: TempDir,
+    coder: KeyCoder,
 }
 
 /// The passages that the store found for a question, best first.
@@ -44,11 +47,11 @@ pub(super) struct FoundPassage {
 const WORD_LISTS: &str = "invert.lance";
 
 impl Shelf {
-    /// Opens an empty store for vectors of `width` numbers.
+    /// Opens an empty store for vectors of `width` numbers and keys that `coder` writes.
     ///
     /// # Errors
     /// [`BenchError::Write`] or a failure of the store.
-    pub(super) async fn open(width: usize) -> Result<Self, BenchError> {
+    pub(super) async fn open(width: usize, coder: KeyCoder) -> Result<Self, BenchError> {
         let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
         let config = StoreConfig {
             retain: Retain::Turns,
@@ -56,7 +59,11 @@ impl Shelf {
             ..StoreConfig::new(directory.path(), width)
         };
         let store = Store::open(config).await.map_err(BenchError::store("opening"))?;
-        Ok(Self { store, directory })
+        Ok(Self {
+            store,
+            directory,
+            coder,
+        })
     }
 
     /// Puts a conversation with its main points on the shelf and checks that its keys come back.
@@ -71,7 +78,7 @@ impl Shelf {
         let mut points = Vec::with_capacity(ids.len());
         let mut parent = None;
         for (position, ((turn, read), id)) in conversation.turns.iter().zip(&reading.turns).zip(&ids).enumerate() {
-            turns.push(Turn {
+            let stored = Turn {
                 id: *id,
                 parent: parent.replace(*id),
                 conversation: first,
@@ -81,13 +88,17 @@ impl Shelf {
                 text: turn.message(),
                 time: turn.time,
                 tokens: narrow(read.tokens),
+            };
+            let profile = Profile::of(&stored);
+            turns.push(stored);
+            let found = read.passages.iter().enumerate().map(|(number, passage)| {
+                let keys = passage.stored_keys(&self.coder)?;
+                Ok(Point {
+                    features: profile.with_keys(&keys),
+                    ..point(*id, number, passage, turn)
+                })
             });
-            let found = read
-                .passages
-                .iter()
-                .enumerate()
-                .map(|(number, passage)| point(*id, number, passage, turn));
-            points.push((scope.clone(), *id, found.collect::<Result<_, _>>()?));
+            points.push((scope.clone(), *id, found.collect::<Result<_, BenchError>>()?));
         }
         self.store
             .accept(turns)
@@ -203,11 +214,12 @@ impl Shelf {
             .map_err(BenchError::store("reading keys"))?;
         for (id, read) in ids.iter().zip(&reading.turns) {
             for (number, passage) in read.passages.iter().enumerate() {
-                let stored = passage.stored_keys()?;
+                let stored = passage.stored_keys(&self.coder)?;
                 let kept = found
                     .iter()
                     .find(|point| point.turn == *id && point.passage == narrow(number));
-                if kept.is_none_or(|point| point.keys != stored) {
+                let keys = kept.and_then(|point| Profile::and_keys(&point.features));
+                if keys.is_none_or(|(_, keys)| keys != stored) {
                     let reason = format!("the store does not give back the keys of turn {id}, passage {number}");
                     return Err(BenchError::Data {
                         path: self.directory.path().to_owned(),
@@ -232,13 +244,14 @@ pub(super) fn quoted(turn: &recorded::Turn, passage: &ReadPassage) -> String {
     }
 }
 
-fn point(id: TurnId, number: usize, passage: &ReadPassage, turn: &recorded::Turn) -> Result<Point, BenchError> {
+/// A passage as it is stored, without its features.
+fn point(id: TurnId, number: usize, passage: &ReadPassage, turn: &recorded::Turn) -> Point {
     let span = |span: &mainpoint_engine::Span| Span {
         start: narrow(span.start),
         end: narrow(span.end),
         salience: span.salience,
     };
-    Ok(Point {
+    Point {
         turn: id,
         passage: narrow(number),
         start: narrow(passage.start),
@@ -246,8 +259,8 @@ fn point(id: TurnId, number: usize, passage: &ReadPassage, turn: &recorded::Turn
         spans: passage.spans.iter().map(span).collect(),
         text: quoted(turn, passage),
         vector: passage.vector.clone(),
-        keys: passage.stored_keys()?,
-    })
+        features: Vec::new(),
+    }
 }
 
 impl Found {

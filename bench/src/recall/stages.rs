@@ -9,7 +9,7 @@ use mainpoint_engine::KeyBlock;
 
 use super::arms::{CANDIDATES, SHIPPED};
 use super::rankings::Material;
-use super::reading::{Library, ReadPassage};
+use super::reading::Library;
 use super::reranking;
 use crate::BenchError;
 use crate::bootstrap::{self, Interval};
@@ -57,11 +57,13 @@ pub(super) async fn time(library: &mut Library, materials: &[Material<'_>]) -> R
         };
         let turns = found.first(CANDIDATES).turns();
         let passages = turns.iter().flat_map(|turn| &reading.turns[*turn].passages);
-        let packed = passages.map(ReadPassage::stored_keys).collect::<Result<Vec<_>, _>>()?;
+        let coder = engine.key_coder();
+        let packed = passages.map(|passage| passage.stored_keys(coder));
+        let packed = packed.collect::<Result<Vec<_>, _>>()?;
         let started = Instant::now();
         let keys = packed
             .iter()
-            .map(|bytes| KeyBlock::from_bytes(bytes))
+            .map(|bytes| coder.decode(bytes))
             .collect::<Result<Vec<KeyBlock>, _>>();
         let keys = keys.map_err(BenchError::engine("unpacking keys"))?;
         std::hint::black_box(engine.attention_scores(&prepared.queries, &keys));

@@ -3,6 +3,7 @@
 //! It must not know what is measured with them. The program itself begins the store, so that the scope is the one of the
 //! client's key; the rows follow through the store's own operations, past the reader.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -65,11 +66,16 @@ impl Filled {
     ) -> Result<Self, BenchError> {
         let home = options.cache.join("request-path").join(rows.to_string());
         let (directory, file) = (home.join("data"), home.join("filled.json"));
-        let keys: usize = material.passages.iter().map(|passage| passage.keys.len()).sum();
+        let mut keys = DefaultHasher::new();
+        material
+            .passages
+            .iter()
+            .for_each(|passage| passage.keys.hash(&mut keys));
         let described = format!(
-            "{}, {} passages with {keys} bytes of keys",
+            "{}, {} passages, keys {:016x}",
             material.name,
-            material.passages.len()
+            material.passages.len(),
+            keys.finish()
         );
         let kept: Option<Note> = std::fs::read(&file)
             .ok()

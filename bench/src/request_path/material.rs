@@ -2,6 +2,8 @@
 //!
 //! It must not know how rows are made of them.
 
+use mainpoint_engine::KeyCoder;
+
 use super::RequestPathOptions;
 use crate::BenchError;
 use crate::recall::arms::SHIPPED;
@@ -51,7 +53,7 @@ impl Material {
                 known: known.join(", "),
             })?;
             let reading = library.read(conversation, SHIPPED).await?;
-            material.add(conversation, &reading)?;
+            material.add((conversation, &reading), library.key_coder())?;
         }
         material.questions.sort();
         material.questions.dedup();
@@ -71,7 +73,7 @@ impl Material {
         self.passages.first().map_or(0, |passage| passage.vector.len())
     }
 
-    fn add(&mut self, conversation: &Conversation, reading: &Reading) -> Result<(), BenchError> {
+    fn add(&mut self, (conversation, reading): (&Conversation, &Reading), coder: &KeyCoder) -> Result<(), BenchError> {
         for (turn, read) in conversation.turns.iter().zip(&reading.turns) {
             for passage in &read.passages {
                 let text = turn.text.get(passage.start..passage.end).unwrap_or_default();
@@ -81,7 +83,7 @@ impl Material {
                         speaker: turn.speaker.clone(),
                         sentences,
                         vector: passage.vector.clone(),
-                        keys: passage.stored_keys()?,
+                        keys: passage.stored_keys(coder)?,
                     });
                 }
             }

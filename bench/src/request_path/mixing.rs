@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use mainpoint::memory::profile::Profile;
 use mainpoint_store::{Point, Scope, Span, Turn, TurnId};
 
 use super::material::Passage;
@@ -97,7 +98,7 @@ impl Mixer<'_> {
             spans: spans(&turn.text),
             text: turn.text.clone(),
             vector: mixed(&one.vector, &other.vector, random),
-            keys: one.keys.clone(),
+            features: Profile::of(turn).with_keys(&one.keys),
         })
     }
 }

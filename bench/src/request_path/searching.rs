@@ -6,8 +6,9 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
+use mainpoint::memory::profile::Profile;
 use mainpoint_engine::{Engine, KeyBlock, Question};
-use mainpoint_store::{Contents, Hit, Scope, SearchQuery, Store, TurnId, Within};
+use mainpoint_store::{Hit, Passage, Scope, SearchQuery, Store, TurnId, Within};
 
 use super::copies::working_copy;
 use super::figures::Times;
@@ -45,6 +46,8 @@ pub(super) struct Vectors {
 const QUESTIONS: usize = 100;
 /// How many hits the proxy takes from each search, its default `memory.candidates`.
 const CANDIDATES: usize = 200;
+/// How many turns the proxy recalls, its default `memory.recall_turns`.
+const RECALLED: usize = 10;
 /// How deep the index is compared with the exact search.
 pub(super) const NEIGHBOURS: usize = 50;
 /// Below this share of exact neighbours the store drops its index.
@@ -130,25 +133,28 @@ impl Bench {
             laps.add("search: words", started);
             let started = Instant::now();
             let found = snapshot.identify(dense, lexical).await?;
-            laps.add("identifying passages", started);
-            let started = Instant::now();
-            snapshot.passages(&found, Contents::Text).await?;
-            laps.add("fetching texts", started);
-            let started = Instant::now();
-            let passages = snapshot.passages(&found, Contents::TextAndKeys).await?;
-            laps.add("fetching texts and keys", started);
+            laps.add("found passages, with what ranks them", started);
             let hits = found.hits.lexical.iter().chain(&found.hits.dense);
             let mut turns: Vec<TurnId> = hits.map(|hit| hit.turn).collect();
             turns.sort_unstable();
             turns.dedup();
+            turns.truncate(RECALLED);
+            let best: Vec<&Passage> = found.passages.iter().take(RECALLED).collect();
+            let started = Instant::now();
+            snapshot.texts(&best).await?;
+            laps.add("fetching texts of 10 passages", started);
             let started = Instant::now();
             self.store.turns(&self.scope, &turns).await?;
-            laps.add("fetching turns", started);
-            Ok(passages)
+            laps.add("fetching 10 turns", started);
+            Ok(found.passages)
         };
         let passages = found.await.map_err(failed)?;
         let started = Instant::now();
-        let keys = passages.iter().map(|passage| KeyBlock::from_bytes(&passage.keys));
+        let coder = self.engine.key_coder();
+        let stored = passages
+            .iter()
+            .filter_map(|passage| Profile::and_keys(&passage.features));
+        let keys = stored.map(|(_, keys)| coder.decode(keys));
         let keys = keys.collect::<Result<Vec<KeyBlock>, _>>();
         let keys = keys.map_err(BenchError::engine("unpacking keys"))?;
         laps.add("attention search: unpacking keys", started);

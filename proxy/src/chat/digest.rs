@@ -193,7 +193,7 @@ mod tests {
             spans: spans.collect(),
             text: String::new(),
             vector: vec![],
-            keys: vec![],
+            features: vec![],
         }
     }
 

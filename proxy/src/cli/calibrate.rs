@@ -5,6 +5,7 @@
 
 mod choice;
 mod gather;
+mod given;
 mod head_file;
 mod labelled;
 mod report;
@@ -12,7 +13,7 @@ mod report;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use mainpoint_engine::{EngineError, Survey};
+use mainpoint_engine::{EngineError, KeyBlock, Survey};
 
 use choice::{Found, choose, rank};
 use gather::Surveyed;
@@ -52,6 +53,9 @@ pub(super) struct CalibrateArguments {
     /// Share of a turn's content that makes its main point; the configuration's unless given.
     #[arg(long, value_name = "SHARE", value_parser = share)]
     keep: Option<f32>,
+    /// A head file whose heads are kept: nothing is chosen, only the centroids that keys are stored in are learned anew.
+    #[arg(long, value_name = "FILE")]
+    heads: Option<PathBuf>,
     /// Head file to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -83,14 +87,27 @@ pub(super) async fn run(arguments: CalibrateArguments) -> Result<(), CliError> {
     // Searching heads are chosen over all keys, so that main points do not decide which are found, and reported as the
     // proxy searches: over the main points' keys.
     let part = gather::survey(&survey, &to_choose, |turn| turn.keys.clone()).await?;
-    let chosen = choose_heads(&survey, &part, keep);
+    let chosen = match &arguments.heads {
+        Some(file) => given::heads(&survey, file)?,
+        None => choose_heads(&survey, &part, keep),
+    };
+    let keys: Vec<KeyBlock> = part
+        .iter()
+        .flat_map(|surveyed| surveyed.main_point_keys(&chosen.main_point, keep))
+        .collect();
     drop(part);
+    let calibration = survey.calibration(&chosen.main_point, &chosen.search);
+    let calibration = survey.with_codebook(calibration, &keys);
     let part = gather::survey(&survey, &to_report, |turn| {
         turn.main_point_keys(&chosen.main_point, keep)
     })
     .await?;
     let report = Report::of(&survey, &part, &chosen, keep);
-    head_file::write(&arguments.out, &survey.calibration(&chosen.main_point, &chosen.search))?;
+    if calibration.key_codebook.is_none() {
+        Progress::StandardError
+            .line("these conversations have too few keys to learn centroids on; keys will be stored in int8");
+    }
+    head_file::write(&arguments.out, &calibration)?;
     if arguments.json {
         report.print_json(&arguments.out)
     } else {
@@ -148,6 +165,15 @@ fn shown(path: &Path) -> String {
     )
 }
 
+/// Of ranked heads, those in the layer of the best one. Keys of another layer would take as many bytes again, and heads of two
+/// layers found no more than those of the better one.
+fn of_one_layer(survey: &Survey, ranking: &[(usize, Found)]) -> Vec<(usize, Found)> {
+    let layer = |head: usize| survey.heads().get(head).map(|head| head.0);
+    let best = ranking.first().map(|(head, _)| layer(*head));
+    let same = ranking.iter().filter(|(head, _)| Some(layer(*head)) == best);
+    same.copied().collect()
+}
+
 fn choose_heads(survey: &Survey, part: &[Surveyed], keep: f32) -> Chosen {
     let heads = survey.heads().len();
     let progress = Progress::StandardError.steps("ranking heads", 2 * heads);
@@ -166,7 +192,7 @@ fn choose_heads(survey: &Survey, part: &[Surveyed], keep: f32) -> Chosen {
         progress.advance(1);
         Found::over(part, |turns| turns.by_main_point(heads, keep))
     });
-    let search = choose(&search_ranking, SEARCH_HEADS, |heads| {
+    let search = choose(&of_one_layer(survey, &search_ranking), SEARCH_HEADS, |heads| {
         progress.advance(1);
         Found::over(part, |turns| turns.by_attention(heads))
     });

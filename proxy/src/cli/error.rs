@@ -31,7 +31,10 @@ pub enum CliError {
     /// The store failed at its work.
     #[error("the store failed: {0}")]
     Store(#[from] StoreError),
-    /// The memory failed at its work.
+    /// The memory could not be searched.
+    #[error("the search failed: {0}")]
+    Search(#[source] MemoryError),
+    /// The memory failed at reading a history.
     #[error("the import stopped: {0}; what was read is kept, and the same command goes on from there")]
     Memory(#[from] MemoryError),
     /// The file to work on cannot be read.
@@ -116,7 +119,7 @@ impl CliError {
             Self::Config(error) => error.exit_status(),
             Self::Model(error) => error.exit_status(),
             Self::Start(error) => return error.exit_code(),
-            Self::Engine(_) | Self::Store(_) | Self::Memory(_) => ExitStatus::Software,
+            Self::Engine(_) | Self::Store(_) | Self::Search(_) | Self::Memory(_) => ExitStatus::Software,
             Self::Read { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ExitStatus::NoInput,
                 io::ErrorKind::PermissionDenied => ExitStatus::NoPermission,

@@ -1,20 +1,22 @@
 //! `mainpoint search`: asks the store a question, in the way in which the proxy recalls memories.
 //!
-//! It must not know how the store searches or how attention is scored; it has them ranked together and shows the turns.
+//! It must not know how the store searches or how attention is scored; it asks the proxy's own recall and shows the turns.
 
+use std::collections::HashSet;
 use std::io::Write;
 
 use chrono::Utc;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
-use mainpoint_engine::{Engine, KeyBlock};
-use mainpoint_store::{Contents, Point, Scope, Store, Turn, TurnId, Within};
+use mainpoint_engine::Engine;
+use mainpoint_store::{Point, Scope, Store, Turn, TurnId, Within};
 use serde_json::{Value, json};
 
 use super::{CliError, ConfigOption};
-use crate::config::{Config, Overrides};
-use crate::memory::ranking::Findings;
-use crate::memory::rerank::{fused, reordered, texts};
+use crate::chat::pack::Recalled;
+use crate::config::{Config, MemoryConfig, Overrides};
+use crate::memory::{Question, Recall};
+use crate::telemetry::logs::OncePerMinute;
 use crate::{models, startup};
 
 /// Characters of a turn that the table shows.
@@ -83,39 +85,30 @@ async fn search(
     store: &Store,
 ) -> Result<Vec<Found>, CliError> {
     let scope = choose_scope(arguments.scope.as_deref(), store.scopes().await?)?;
-    let question = engine.question(&arguments.question).await?;
-    let snapshot = store.snapshot(&scope, &Within::Scope).await?;
-    let limit = config.memory.candidates;
-    let (dense, lexical) = (
-        snapshot.by_vector(&question.vector, limit).await?,
-        snapshot.by_words(&arguments.question, limit).await?,
-    );
-    let found = snapshot.identify(dense, lexical).await?;
-    let passages = snapshot.passages(&found, Contents::TextAndKeys).await?;
-    let mut attended = Vec::new();
-    for passage in &passages {
-        attended.push((passage.turn, KeyBlock::from_bytes(&passage.keys)?));
-    }
-    let (owners, keys): (Vec<TurnId>, Vec<KeyBlock>) = attended.into_iter().unzip();
-    let scores = engine.attention_scores(&question.queries, &keys);
-    let attention: Vec<(f32, TurnId)> = scores.into_iter().zip(owners).collect();
-    let mut ids: Vec<TurnId> = passages.iter().map(|passage| passage.turn).collect();
-    ids.dedup();
-    let findings = Findings {
-        question: &arguments.question,
-        asked: Utc::now(),
-        found: &found.hits,
-        attention: &attention,
+    // Whatever was asked for is shown, also what the proxy would not think near enough.
+    let memory = MemoryConfig {
+        across_conversations: true,
+        recall_turns: arguments.limit,
+        least_similarity: -1.0,
+        ..config.memory.clone()
     };
-    let mut ranked = findings.ranked(store.turns(&scope, &ids).await?);
-    if config.memory.rerank && !ranked.is_empty() {
-        let texts = texts(&ranked, &found.hits, &passages);
-        ranked = reordered(ranked, &fused(&engine.rerank(&arguments.question, texts).await?));
-    }
-    ranked.truncate(arguments.limit);
-    let shown: Vec<TurnId> = ranked.iter().map(|(turn, _)| turn.id).collect();
+    let recall = Recall {
+        engine,
+        store,
+        config: &memory,
+        warnings: &OncePerMinute::default(),
+    };
+    let question = Question {
+        scope: &scope,
+        text: arguments.question.clone(),
+        asked: Utc::now(),
+        dropped: Vec::new(),
+        kept: HashSet::new(),
+    };
+    let ranked = recall.run(question).await.map_err(CliError::Search)?.turns;
+    let shown: Vec<TurnId> = ranked.iter().map(|recalled| recalled.turn.id).collect();
     let points = store.points(&scope, &Within::Conversation(shown), MOST_POINTS).await?;
-    let found = ranked.into_iter().map(|(turn, score)| {
+    let found = ranked.into_iter().map(|Recalled { turn, score, .. }| {
         let point = points.iter().find(|point| point.turn == turn.id);
         Found {
             score,

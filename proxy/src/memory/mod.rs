@@ -4,11 +4,14 @@
 
 pub mod abstention;
 mod backlog;
+mod candidates;
 pub mod dates;
+pub mod form;
 mod importing;
 mod job;
 mod points;
-pub(crate) mod ranking;
+pub mod profile;
+mod ranking;
 mod reading;
 mod recall;
 pub mod relevance;

@@ -2,8 +2,10 @@
 //!
 //! It must not call either; it only converts.
 
-use mainpoint_engine::{Passage, TurnReading, TurnText};
+use mainpoint_engine::{KeyCoder, Passage, TurnReading, TurnText};
 use mainpoint_store::{Point, Span, Turn};
+
+use super::profile::Profile;
 
 /// The turn as the reader sees it.
 pub(super) fn as_text(turn: &Turn) -> TurnText {
@@ -13,18 +15,24 @@ pub(super) fn as_text(turn: &Turn) -> TurnText {
     }
 }
 
-/// The points of a turn that has been read.
-pub(super) fn points_of(turn: &Turn, reading: &TurnReading) -> Vec<Point> {
+/// The points of a turn that has been read, their keys as `coder` writes them.
+pub(super) fn points_of(turn: &Turn, reading: &TurnReading, coder: &KeyCoder) -> Vec<Point> {
+    let profile = Profile::of(turn);
     let numbered = reading.passages.iter().enumerate();
     numbered
-        .map(|(index, passage)| point(turn, narrow(index), passage))
+        .map(|(index, passage)| Point {
+            passage: narrow(index),
+            features: profile.with_keys(&coder.encode(&passage.keys)),
+            ..point(turn, passage)
+        })
         .collect()
 }
 
-fn point(turn: &Turn, passage: u32, read: &Passage) -> Point {
+/// The first point of a turn, without features.
+fn point(turn: &Turn, read: &Passage) -> Point {
     Point {
         turn: turn.id,
-        passage,
+        passage: 0,
         start: narrow(read.start),
         end: narrow(read.end),
         spans: read
@@ -38,7 +46,7 @@ fn point(turn: &Turn, passage: u32, read: &Passage) -> Point {
             .collect(),
         text: turn.text.get(read.start..read.end).unwrap_or_default().to_owned(),
         vector: read.vector.clone(),
-        keys: read.keys.shortened().to_bytes(),
+        features: Vec::new(),
     }
 }
 

@@ -5,10 +5,11 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{SearchResult, Turn, TurnId};
+use mainpoint_store::{SearchResult, TurnId};
 
 use super::dates::{nearness, periods};
-use super::relevance::{Candidate, Form, scores};
+use super::profile::Profile;
+use super::relevance::{Candidate, scores};
 
 /// What the searches found for a question.
 pub(crate) struct Findings<'a> {
@@ -24,22 +25,22 @@ pub(crate) struct Findings<'a> {
 
 impl Findings<'_> {
     /// The turns by their relevance, best first. `turns` are those of the points that were found, each once.
-    pub(crate) fn ranked(&self, turns: Vec<Turn>) -> Vec<(Turn, f32)> {
+    pub(crate) fn ranked(&self, turns: &[(TurnId, Profile)]) -> Vec<(TurnId, f32)> {
         let lexical = places(self.found.lexical.iter().map(|hit| hit.turn));
         let cosine = best(self.found.dense.iter().map(|hit| (hit.turn, hit.score)));
         let attention = best(self.attention.iter().map(|(score, turn)| (*turn, *score)));
-        let positions = places(turns.iter().map(|turn| turn.id));
+        let positions = places(turns.iter().map(|(turn, _)| *turn));
         let periods = periods(self.question, self.asked);
         let mut candidates: Vec<Candidate> = turns
             .iter()
-            .map(|turn| Candidate {
-                lexical: lexical.get(&turn.id).copied(),
-                cosine: cosine.get(&turn.id).copied(),
-                attention: attention.get(&turn.id).copied(),
-                previous: turn.parent.and_then(|parent| positions.get(&parent).copied()),
+            .map(|(turn, profile)| Candidate {
+                lexical: lexical.get(turn).copied(),
+                cosine: cosine.get(turn).copied(),
+                attention: attention.get(turn).copied(),
+                previous: profile.parent.and_then(|parent| positions.get(&parent).copied()),
                 next: None,
-                form: Form::of(self.question, &turn.role, &turn.text),
-                nearness: nearness(&periods, turn.time),
+                form: profile.look.beside(self.question),
+                nearness: nearness(&periods, profile.time),
             })
             .collect();
         for place in 0..candidates.len() {
@@ -49,10 +50,9 @@ impl Findings<'_> {
                 before.next = Some(place);
             }
         }
-        let mut ranked: Vec<(Turn, f32)> = turns.into_iter().zip(scores(&candidates)).collect();
-        ranked.sort_by(|(one, score), (other, other_score)| {
-            other_score.total_cmp(score).then_with(|| one.id.cmp(&other.id))
-        });
+        let turns = turns.iter().map(|(turn, _)| *turn);
+        let mut ranked: Vec<(TurnId, f32)> = turns.zip(scores(&candidates)).collect();
+        ranked.sort_by(|(one, score), (other, other_score)| other_score.total_cmp(score).then_with(|| one.cmp(other)));
         ranked
     }
 }
@@ -81,22 +81,18 @@ fn best(scores: impl Iterator<Item = (TurnId, f32)>) -> HashMap<TurnId, f32> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
-    use mainpoint_store::{Hit, Scope};
+    use mainpoint_store::Hit;
 
+    use super::super::form::Look;
     use super::*;
 
-    fn turn(number: u8, text: &str) -> Turn {
-        Turn {
-            id: TurnId([number; 16]),
+    fn turn(number: u8) -> (TurnId, Profile) {
+        let profile = Profile {
             parent: number.checked_sub(1).map(|before| TurnId([before; 16])),
-            conversation: TurnId([0; 16]),
-            scope: Scope::new("s").unwrap(),
-            position: u32::from(number),
-            role: "user".to_owned(),
-            text: text.to_owned(),
             time: DateTime::UNIX_EPOCH,
-            tokens: 9,
-        }
+            look: Look::of("user", "It leaves at nine in the morning."),
+        };
+        (TurnId([number; 16]), profile)
     }
 
     #[test]
@@ -116,22 +112,25 @@ mod tests {
             found: &found,
             attention: &[(0.1, TurnId([2; 16])), (0.0, TurnId([3; 16]))],
         };
-        let turns = [9, 3, 6, 2].map(|number| turn(number, "It leaves at nine in the morning."));
-        let ranked = findings.ranked(turns.to_vec());
-        let order: Vec<u32> = ranked.iter().map(|(turn, _)| turn.position).collect();
+        let ranked = findings.ranked(&[9, 3, 6, 2].map(turn));
+        let order: Vec<u8> = ranked.iter().map(|(turn, _)| turn.0[0]).collect();
         assert_eq!(order, [2, 3, 6, 9]);
         assert!(ranked.windows(2).all(|pair| pair[0].1 >= pair[1].1));
     }
 
     #[test]
     fn of_equal_turns_the_one_said_at_the_time_asked_about_comes_first() {
-        let said = |number: u8, time: &str| Turn {
-            parent: None,
-            time: time.parse().unwrap(),
-            ..turn(number, "It leaves at nine in the morning.")
+        let said = |number: u8, time: &str| {
+            let (turn, profile) = turn(number);
+            let profile = Profile {
+                parent: None,
+                time: time.parse().unwrap(),
+                ..profile
+            };
+            (turn, profile)
         };
-        let turns = vec![said(1, "2023-05-07T09:00:00Z"), said(2, "2023-05-20T09:00:00Z")];
-        let order = |question: &str| -> Vec<u32> {
+        let turns = [said(1, "2023-05-07T09:00:00Z"), said(2, "2023-05-20T09:00:00Z")];
+        let order = |question: &str| -> Vec<u8> {
             let findings = Findings {
                 question,
                 asked: "2023-05-21T09:00:00Z".parse().unwrap(),
@@ -141,8 +140,8 @@ mod tests {
                 },
                 attention: &[],
             };
-            let ranked = findings.ranked(turns.clone()).into_iter();
-            ranked.map(|(turn, _)| turn.position).collect()
+            let ranked = findings.ranked(&turns).into_iter();
+            ranked.map(|(turn, _)| turn.0[0]).collect()
         };
         assert_eq!(order("What did I say of the ferry?"), [1, 2]);
         assert_eq!(order("What did I say of the ferry yesterday?"), [2, 1]);

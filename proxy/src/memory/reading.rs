@@ -303,10 +303,11 @@ impl Worker {
                 found: readings.len(),
             });
         }
+        let coder = self.engine.key_coder();
         let completed = turns
             .iter()
             .zip(&readings)
-            .map(|(turn, reading)| (job.scope.clone(), turn.id, points_of(turn, reading)))
+            .map(|(turn, reading)| (job.scope.clone(), turn.id, points_of(turn, reading, coder)))
             .collect();
         self.store.complete(completed).await?;
         Ok(())

@@ -5,12 +5,13 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use mainpoint_engine::{Engine, KeyBlock, QueryBlock};
-use mainpoint_store::{Contents, Passage, Scope, SearchResult, Snapshot, Store, Turn, TurnId, Within};
+use mainpoint_engine::{Engine, QueryBlock};
+use mainpoint_store::{Found, Passage, Scope, Snapshot, Store, Turn, TurnId, Within};
 
 use super::abstention::Evidence;
+use super::candidates::Candidates;
 use super::ranking::Findings;
-use super::rerank::{fused, reordered, texts};
+use super::rerank::{DEPTH, fused, reordered};
 use crate::chat::pack::Recalled;
 use crate::config::MemoryConfig;
 use crate::error::MemoryError;
@@ -56,18 +57,11 @@ pub(crate) struct Recollection {
     pub(crate) steps: Laps,
 }
 
-/// What is known about everything that was found.
-struct Gathered {
-    found: SearchResult,
-    passages: Vec<Passage>,
-    turns: Vec<Turn>,
-}
-
-/// The passages that were found, those that fit best first.
-struct Passages {
-    passages: Vec<Passage>,
-    /// The attention that the question pays to each turn's passages whose keys can be read; empty without attention search.
-    attention: Vec<(f32, TurnId)>,
+/// A turn that may be recalled, with what the searches found of it.
+struct Ranked {
+    recalled: Recalled,
+    /// What stands for it in a prompt that is read once more.
+    quoted: String,
 }
 
 impl Recall<'_> {
@@ -83,47 +77,40 @@ impl Recall<'_> {
         let mut watch = Stopwatch::start();
         let snapshot = self.store.snapshot(question.scope, &self.within(&question)).await?;
         watch.lap("snapshot");
-        let gathering = self.gather(&snapshot, (question.scope, &text), &mut watch);
+        let gathering = self.gather(&snapshot, &text, &mut watch);
         // The reader's pass over the question is the longest single step; nothing waits for it but the scores.
-        let (gathered, queries) = tokio::try_join!(gathering, self.queries(&text))?;
-        let Some(Gathered { found, passages, turns }) = gathered else {
+        let (found, queries) = tokio::try_join!(gathering, self.queries(&text))?;
+        let Some(found) = found else {
             return Ok(Recollection {
                 turns: Vec::new(),
                 abstained: true,
                 steps: watch.laps(),
             });
         };
-        let passages = match queries {
-            Some(queries) => attend(self.engine.clone(), queries, passages).await?,
-            None => by_cosine(&found, passages),
-        };
+        let candidates = Candidates::of(self.engine, found, queries).await?;
         watch.lap("attention");
         let findings = Findings {
             question: &text,
             asked: question.asked,
-            found: &found,
-            attention: &passages.attention,
+            found: &candidates.hits,
+            attention: &candidates.attention,
         };
-        let mut ranked = findings.ranked(turns);
-        ranked.retain(|(turn, _)| !question.kept.contains(&turn.id));
+        let mut ranked = findings.ranked(&candidates.turns);
+        ranked.retain(|(turn, _)| !question.kept.contains(turn));
+        ranked.truncate(self.config.recall_turns.max(if self.config.rerank { DEPTH } else { 0 }));
         watch.lap("ranking");
+        let mut ranked = self.read(&snapshot, (question.scope, &ranked), &candidates).await?;
+        watch.lap("texts");
         if self.config.rerank {
-            let texts = texts(&ranked, &found, &passages.passages);
-            let places = self.places_in_one_prompt(&text, texts).await;
+            let places = self.places_in_one_prompt(&text, &ranked).await;
             ranked = reordered(ranked, &places);
             watch.lap("reranking");
         }
         let best = ranked.into_iter().take(self.config.recall_turns);
-        let turns: Vec<Recalled> = best
-            .map(|(turn, score)| Recalled {
-                passage: best_passage(&turn, &passages.passages),
-                score,
-                turn,
-            })
-            .collect();
+        let turns: Vec<Recalled> = best.map(|ranked| ranked.recalled).collect();
         let steps = watch.laps();
         tracing::debug!(
-            candidates = passages.passages.len(),
+            candidates = candidates.turns.len(),
             recalled = turns.len(),
             ?steps,
             "recalled"
@@ -135,14 +122,14 @@ impl Recall<'_> {
         })
     }
 
-    /// What both searches find, with its texts and keys; `None` if nothing is near enough to the question. Words are searched
-    /// for while the embedder reads.
+    /// What both searches find; `None` if nothing is near enough to the question. Words are searched for while the embedder
+    /// reads.
     async fn gather(
         &self,
         snapshot: &Snapshot<'_>,
-        (scope, text): (&Scope, &str),
+        text: &str,
         watch: &mut Stopwatch,
-    ) -> Result<Option<Gathered>, MemoryError> {
+    ) -> Result<Option<Found>, MemoryError> {
         let limit = self.config.candidates;
         let by_vector = async {
             let vector = self.engine.question_vector(text).await?;
@@ -152,28 +139,46 @@ impl Recall<'_> {
         let (dense, lexical) = tokio::try_join!(by_vector, by_words)?;
         watch.lap("search");
         let found = snapshot.identify(dense, lexical).await?;
-        watch.lap("identify");
+        watch.lap("candidates");
         let evidence = Evidence::of(found.hits.dense.iter().map(|hit| hit.score), []);
         if !evidence.is_enough(self.config.least_similarity) {
             tracing::debug!(?evidence, "abstained");
             return Ok(None);
         }
-        let hits = found.hits.lexical.iter().chain(&found.hits.dense);
-        let mut turns: Vec<TurnId> = hits.map(|hit| hit.turn).collect();
-        turns.sort_unstable();
-        turns.dedup();
-        let contents = if self.config.attention_search {
-            Contents::TextAndKeys
+        Ok(Some(found))
+    }
+
+    /// The turns of a ranking that are still there, with the passages that speak for them.
+    async fn read(
+        &self,
+        snapshot: &Snapshot<'_>,
+        (scope, ranking): (&Scope, &[(TurnId, f32)]),
+        candidates: &Candidates,
+    ) -> Result<Vec<Ranked>, MemoryError> {
+        let ids: Vec<TurnId> = ranking.iter().map(|(turn, _)| *turn).collect();
+        let best = ids.iter().filter_map(|turn| candidates.best(*turn));
+        let first = ids.iter().take(DEPTH).filter_map(|turn| candidates.first(*turn));
+        let wanted: Vec<&Passage> = if self.config.rerank {
+            best.chain(first).collect()
         } else {
-            Contents::Text
+            best.collect()
         };
-        let (passages, turns) = tokio::try_join!(snapshot.passages(&found, contents), self.store.turns(scope, &turns))?;
-        watch.lap("candidates");
-        Ok(Some(Gathered {
-            found: found.hits,
-            passages,
-            turns,
-        }))
+        let (turns, texts) = tokio::try_join!(self.store.turns(scope, &ids), snapshot.texts(&wanted))?;
+        let texts: HashMap<u64, String> = wanted.iter().map(|passage| passage.row).zip(texts).collect();
+        let scores: HashMap<TurnId, f32> = ranking.iter().copied().collect();
+        let text = |passage: Option<&Passage>, turn: &Turn| {
+            let text = passage.and_then(|passage| texts.get(&passage.row));
+            text.filter(|text| !text.is_empty() && **text != turn.text).cloned()
+        };
+        let ranked = turns.into_iter().map(|turn| Ranked {
+            quoted: text(candidates.first(turn.id), &turn).unwrap_or_else(|| turn.text.clone()),
+            recalled: Recalled {
+                passage: text(candidates.best(turn.id), &turn),
+                score: scores.get(&turn.id).copied().unwrap_or_default(),
+                turn,
+            },
+        });
+        Ok(ranked.collect())
     }
 
     /// The reader's queries of the question, where attention searches.
@@ -194,7 +199,8 @@ impl Recall<'_> {
 
     /// The places of the first turns, best first, now that their texts were read together; none if that failed or took too
     /// long, which is counted and leaves the order as it was.
-    async fn places_in_one_prompt(&self, question: &str, texts: Vec<String>) -> Vec<usize> {
+    async fn places_in_one_prompt(&self, question: &str, ranked: &[Ranked]) -> Vec<usize> {
+        let texts: Vec<String> = ranked.iter().take(DEPTH).map(|ranked| ranked.quoted.clone()).collect();
         if texts.is_empty() {
             return Vec::new();
         }
@@ -212,51 +218,10 @@ impl Recall<'_> {
     }
 }
 
-/// The passages by the attention that each gets from the question, most first.
-async fn attend(engine: Engine, queries: QueryBlock, passages: Vec<Passage>) -> Result<Passages, MemoryError> {
-    let scored = tokio::task::spawn_blocking(move || {
-        // A passage whose keys are damaged is ranked by words and vectors alone.
-        let (passages, keys): (Vec<Passage>, Vec<KeyBlock>) = passages
-            .into_iter()
-            .filter_map(|passage| KeyBlock::from_bytes(&passage.keys).ok().map(|keys| (passage, keys)))
-            .unzip();
-        let scores = engine.attention_scores(&queries, &keys);
-        let mut scored: Vec<(f32, Passage)> = scores.into_iter().zip(passages).collect();
-        scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.turn.cmp(&b.1.turn)));
-        Passages {
-            attention: scored.iter().map(|(score, passage)| (*score, passage.turn)).collect(),
-            passages: scored.into_iter().map(|(_, passage)| passage).collect(),
-        }
-    });
-    Ok(scored.await?)
-}
-
-/// The passages by their similarity to the question, most first; those that only words found come last.
-fn by_cosine(found: &SearchResult, mut passages: Vec<Passage>) -> Passages {
-    let similar: HashMap<(TurnId, u32), f32> = found
-        .dense
-        .iter()
-        .map(|hit| ((hit.turn, hit.passage), hit.score))
-        .collect();
-    let place = |passage: &Passage| (passage.turn, passage.passage);
-    let score = |passage: &Passage| similar.get(&place(passage)).copied().unwrap_or(f32::NEG_INFINITY);
-    passages.sort_by(|a, b| score(b).total_cmp(&score(a)).then_with(|| place(a).cmp(&place(b))));
-    Passages {
-        passages,
-        attention: Vec::new(),
-    }
-}
-
 /// Most bytes of a question; of a longer one its beginning and its end are asked. Attention search takes time in proportion.
 const QUESTION_BYTES: usize = 1000;
 /// Re-ranking may take one part in so many of the deadline.
 const SHARE: u32 = 2;
-
-/// The passages are sorted, so the first one of a turn is its best; `None` when that is the whole turn.
-fn best_passage(turn: &Turn, passages: &[Passage]) -> Option<String> {
-    let best = passages.iter().find(|passage| passage.turn == turn.id)?;
-    (!best.text.is_empty() && best.text != turn.text).then(|| best.text.clone())
-}
 
 fn shortened(text: &str) -> String {
     if text.len() <= QUESTION_BYTES {
@@ -272,32 +237,7 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mainpoint_store::Hit;
-
     use super::*;
-
-    #[test]
-    fn without_attention_the_passage_most_like_the_question_is_a_turns_best() {
-        let passage = |passage: u32| Passage {
-            turn: TurnId([1; 16]),
-            passage,
-            text: format!("passage {passage}"),
-            keys: Vec::new(),
-        };
-        let hit = |passage: u32, score: f32| Hit {
-            turn: TurnId([1; 16]),
-            passage,
-            score,
-        };
-        let found = SearchResult {
-            dense: vec![hit(2, 0.9), hit(0, 0.1)],
-            lexical: vec![hit(1, 7.0)],
-        };
-        let passages = by_cosine(&found, vec![passage(0), passage(1), passage(2)]);
-        let order: Vec<u32> = passages.passages.iter().map(|passage| passage.passage).collect();
-        assert_eq!(order, [2, 0, 1]);
-        assert!(passages.attention.is_empty());
-    }
 
     #[test]
     fn a_long_question_is_asked_by_its_beginning_and_its_end() {

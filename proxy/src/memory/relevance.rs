@@ -7,6 +7,8 @@
 //! chats 1 and 3 (36 questions, each counting five times); that of nearness was chosen by hand, of two tried on the same
 //! LoCoMo conversations. It must not know where scores come from.
 
+use super::form::Form;
+
 /// A turn that some search found, with what each search says of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Candidate {
@@ -27,112 +29,75 @@ pub struct Candidate {
     pub nearness: f32,
 }
 
-/// What a turn looks like beside a question.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Form {
-    /// ln(1 + tokens), up to [`SENTENCE`]: what tells a sentence from a greeting. A token is taken for four bytes.
-    substance: f32,
-    /// ln((1 + tokens) / (1 + [`PARAGRAPH`])), from there on: how much of it is about something else.
-    excess: f32,
-    /// Whether it asks something itself.
-    asks: bool,
-    /// Whether the question names its speaker.
-    is_named: bool,
-    /// Whether the user speaks.
-    by_user: bool,
-}
+/// What the score of a candidate is the weighted sum of, in the order of [`WEIGHTS`].
+pub type Signals = [f32; WEIGHTS.len()];
 
-/// How much one more standard deviation of each signal is worth, and one more of each property.
-struct Weights {
-    /// Of the turn itself: lexical, cosine, attention.
-    own: [f32; 3],
-    /// Of the turn before it.
-    previous: [f32; 3],
-    /// Of the turn after it.
-    next: [f32; 3],
-    substance: f32,
-    excess: f32,
-    asks: f32,
-    is_named: f32,
-    by_user: f32,
-    nearness: f32,
-}
-
-const WEIGHTS: Weights = Weights {
-    own: [0.36, 0.44, 0.27],
-    previous: [0.24, 0.08, 0.09],
-    next: [0.10, 0.12, 0.12],
-    substance: 0.94,
-    excess: -0.56,
-    asks: -0.41,
-    is_named: 1.64,
-    by_user: 1.29,
-    nearness: 2.0,
-};
-/// Tokens from which on a turn is a whole sentence.
-const SENTENCE: f32 = 30.0;
-/// Tokens from which on a turn is more than a paragraph.
-const PARAGRAPH: f32 = 60.0;
-/// Most bytes of a name before a colon.
-const LONGEST_NAME: usize = 40;
-const BYTES_PER_TOKEN: f32 = 4.0;
-
-impl Form {
-    /// The form of a turn with this role and text. A message of a chat between several people begins with its speaker's name
-    /// and a colon.
-    #[must_use]
-    pub fn of(question: &str, role: &str, text: &str) -> Self {
-        let (speaker, said) = speaker_of(text).map_or((None, text), |(speaker, said)| (Some(speaker), said));
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a text is far shorter than 2^24 bytes where its length matters"
-        )]
-        let tokens = said.len() as f32 / BYTES_PER_TOKEN;
-        Self {
-            substance: tokens.min(SENTENCE).ln_1p(),
-            excess: (tokens.ln_1p() - PARAGRAPH.ln_1p()).max(0.0),
-            asks: said.contains('?'),
-            is_named: speaker.is_some_and(|speaker| names(question, speaker)),
-            by_user: role == "user",
-        }
-    }
-
-    /// The same of a turn of which nothing is known about who speaks.
-    #[must_use]
-    pub fn without_speaker(self) -> Self {
-        Self {
-            is_named: false,
-            by_user: false,
-            ..self
-        }
-    }
-}
+/// How much each signal is worth: one more standard deviation of what a search says of the turn, of the turn before it and of
+/// the turn after it, and one more of each property.
+pub const WEIGHTS: [(&str, f32); 15] = [
+    ("words", 0.36),
+    ("cosine", 0.44),
+    ("attention", 0.27),
+    ("words, turn before", 0.24),
+    ("cosine, turn before", 0.08),
+    ("attention, turn before", 0.09),
+    ("words, turn after", 0.10),
+    ("cosine, turn after", 0.12),
+    ("attention, turn after", 0.12),
+    ("substance", 0.94),
+    ("excess", -0.56),
+    ("asks", -0.41),
+    ("speaker is named", 1.64),
+    ("user speaks", 1.29),
+    ("nearness", 2.0),
+];
 
 /// One score per candidate, higher for more relevant ones; only comparable within one question.
 #[must_use]
 pub fn scores(candidates: &[Candidate]) -> Vec<f32> {
-    let signals = [
+    let score = |signals: Signals| {
+        signals
+            .iter()
+            .zip(WEIGHTS)
+            .map(|(signal, (_, weight))| signal * weight)
+            .sum()
+    };
+    signals(candidates).into_iter().map(score).collect()
+}
+
+/// The signals of every candidate.
+#[must_use]
+pub fn signals(candidates: &[Candidate]) -> Vec<Signals> {
+    let found = [
         standardised(candidates, |candidate| Some(candidate.lexical.map_or(0.0, place_value))),
         standardised(candidates, |candidate| candidate.cosine),
         standardised(candidates, |candidate| candidate.attention),
     ];
-    let weighted = |weights: &[f32; 3], index: Option<usize>| -> f32 {
-        let signals = signals.iter().zip(weights);
-        signals.map(|(signal, weight)| weight * signal.of(index)).sum()
+    let of = |index: Option<usize>| [&found[0], &found[1], &found[2]].map(|signal| signal.of(index));
+    let is = |property: bool| if property { 1.0 } else { 0.0 };
+    let signals = |(index, candidate): (usize, &Candidate)| {
+        let ([words, cosine, attention], form) = (of(Some(index)), &candidate.form);
+        let ([words_before, cosine_before, attention_before], [words_after, cosine_after, attention_after]) =
+            (of(candidate.previous), of(candidate.next));
+        [
+            words,
+            cosine,
+            attention,
+            words_before,
+            cosine_before,
+            attention_before,
+            words_after,
+            cosine_after,
+            attention_after,
+            form.substance,
+            form.excess,
+            is(form.asks),
+            is(form.is_named),
+            is(form.by_user),
+            candidate.nearness,
+        ]
     };
-    let score = |(index, candidate): (usize, &Candidate)| {
-        let form = &candidate.form;
-        weighted(&WEIGHTS.own, Some(index))
-            + weighted(&WEIGHTS.previous, candidate.previous)
-            + weighted(&WEIGHTS.next, candidate.next)
-            + WEIGHTS.substance * form.substance
-            + WEIGHTS.excess * form.excess
-            + if form.asks { WEIGHTS.asks } else { 0.0 }
-            + if form.is_named { WEIGHTS.is_named } else { 0.0 }
-            + if form.by_user { WEIGHTS.by_user } else { 0.0 }
-            + WEIGHTS.nearness * candidate.nearness
-    };
-    candidates.iter().enumerate().map(score).collect()
+    candidates.iter().enumerate().map(signals).collect()
 }
 
 /// A signal with mean 0 and standard deviation 1 over the candidates.
@@ -186,33 +151,11 @@ fn standardised(candidates: &[Candidate], signal: impl Fn(&Candidate) -> Option<
     }
 }
 
-/// The name that a text begins with, and what is said after it.
-fn speaker_of(text: &str) -> Option<(&str, &str)> {
-    let (name, said) = text.split_once(':')?;
-    let is_name = !name.is_empty()
-        && name.len() <= LONGEST_NAME
-        && name.starts_with(char::is_uppercase)
-        && name
-            .chars()
-            .all(|character| character.is_alphanumeric() || " .-'".contains(character))
-        && name.split_whitespace().count() <= 3;
-    is_name.then_some((name, said.trim_start()))
-}
-
-/// Whether the question holds the name, as whole words in any case.
-fn names(question: &str, name: &str) -> bool {
-    let words = |text: &str| -> Vec<String> {
-        let words = text.split(|character: char| !character.is_alphanumeric());
-        words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
-    };
-    let (question, name) = (words(question), words(name));
-    !name.is_empty() && question.windows(name.len()).any(|window| window == name)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::form::Look;
     use super::*;
 
     fn found(lexical: usize, cosine: f32) -> Candidate {
@@ -220,7 +163,7 @@ mod tests {
             lexical: Some(lexical),
             cosine: Some(cosine),
             attention: Some(0.0),
-            form: Form::of("Where?", "user", "Ann: In the old harbour, near the station."),
+            form: Look::of("user", "Ann: In the old harbour, near the station.").beside("Where?"),
             ..Candidate::default()
         }
     }
@@ -253,25 +196,6 @@ mod tests {
     }
 
     #[test]
-    fn a_question_names_a_speaker_by_whole_words() {
-        let named = |question: &str, text: &str| Form::of(question, "user", text).is_named;
-        assert!(named("When did ann marie move?", "Ann Marie: In May."));
-        assert!(named("What is John's job?", "John: I teach."));
-        assert!(!named("When did Anne move?", "Ann: In May."));
-        assert!(!named("Is it so?", "It is so: yes, and so on."));
-        assert!(!named("What did I say about tea?", "I like tea"));
-    }
-
-    #[test]
-    fn who_asks_is_told_from_who_answers() {
-        let (asks, answers) = (
-            Form::of("", "user", "Ann: Where is it?"),
-            Form::of("", "user", "Bo: It is here."),
-        );
-        assert!(asks.asks && !answers.asks);
-    }
-
-    #[test]
     fn a_turn_near_to_the_time_asked_about_is_worth_more() {
         let near = |nearness: f32| Candidate {
             nearness,
@@ -280,16 +204,6 @@ mod tests {
         let scores = scores(&[near(1.0), near(0.5), near(0.0), found(2, 0.3)]);
         assert!(scores[0] > scores[1] && scores[1] > scores[2], "{scores:?}");
         assert_eq!(scores[2], scores[3]);
-    }
-
-    #[test]
-    fn without_its_speaker_a_turn_is_worth_what_anyone_says() {
-        let form = |question: &str, role: &str, text: &str| Form::of(question, role, text).without_speaker();
-        assert_eq!(
-            form("What does Ann say?", "user", "Ann: In the harbour?"),
-            form("What does Bo say?", "assistant", "Ann: In the harbour?")
-        );
-        assert!(form("", "user", "Ann: In the harbour?").asks);
     }
 
     proptest! {

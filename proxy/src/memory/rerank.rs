@@ -4,7 +4,6 @@
 
 use mainpoint_engine::MOST_RERANKED;
 use mainpoint_store::fusion::reciprocal_rank;
-use mainpoint_store::{Passage, SearchResult, Turn};
 
 /// How many of a ranking's first turns are re-ranked.
 pub const DEPTH: usize = MOST_RERANKED;
@@ -42,29 +41,8 @@ pub fn reordered<T>(ranking: Vec<T>, places: &[usize]) -> Vec<T> {
     ordered
 }
 
-/// The texts of a ranking's first turns, as they are put into the prompt: of each turn the passage that was found first, by
-/// vectors or else by words; the whole turn where none of `passages` is that one or has a text.
-pub(crate) fn texts(ranking: &[(Turn, f32)], found: &SearchResult, passages: &[Passage]) -> Vec<String> {
-    let first = ranking.iter().take(DEPTH);
-    first.map(|(turn, _)| text_of(turn, found, passages).clone()).collect()
-}
-
-fn text_of<'a>(turn: &'a Turn, found: &SearchResult, passages: &'a [Passage]) -> &'a String {
-    let mut hits = found.dense.iter().chain(&found.lexical);
-    let hit = hits.find(|hit| hit.turn == turn.id);
-    let passage = hit.and_then(|hit| {
-        let mut passages = passages.iter();
-        passages.find(|passage| passage.turn == hit.turn && passage.passage == hit.passage)
-    });
-    let text = passage.map(|passage| &passage.text).filter(|text| !text.is_empty());
-    text.unwrap_or(&turn.text)
-}
-
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
-    use mainpoint_store::{Hit, Scope, TurnId};
     use proptest::prelude::*;
 
     use super::*;
@@ -87,41 +65,6 @@ mod tests {
     fn only_the_first_turns_are_reordered() {
         assert_eq!(reordered(vec!['a', 'b', 'c', 'd'], &[1, 0]), ['b', 'a', 'c', 'd']);
         assert_eq!(reordered(vec!['a', 'b'], &[1, 7, 1]), ['b', 'a']);
-    }
-
-    #[test]
-    fn a_turn_stands_in_the_prompt_by_the_passage_that_was_found_first() {
-        let id = |number: u8| TurnId([number; 16]);
-        let turn = |number: u8| Turn {
-            id: id(number),
-            parent: None,
-            conversation: id(0),
-            scope: Scope::new("s").unwrap(),
-            position: u32::from(number),
-            role: "user".to_owned(),
-            text: format!("turn {number}"),
-            time: chrono::DateTime::UNIX_EPOCH,
-            tokens: 9,
-        };
-        let quoted = |number: u8, passage: u32| Passage {
-            turn: id(number),
-            passage,
-            text: format!("turn {number}, passage {passage}"),
-            keys: Vec::new(),
-        };
-        let hit = |number: u8, passage: u32| Hit {
-            turn: id(number),
-            passage,
-            score: 1.0,
-        };
-        let found = SearchResult {
-            dense: vec![hit(1, 1), hit(1, 0)],
-            lexical: vec![hit(1, 0), hit(2, 3), hit(3, 0)],
-        };
-        let passages = [quoted(1, 0), quoted(1, 1), quoted(2, 3)];
-        let ranking = [1, 2, 3, 4].map(|number| (turn(number), 0.0));
-        let texts = texts(&ranking, &found, &passages);
-        assert_eq!(texts, ["turn 1, passage 1", "turn 2, passage 3", "turn 3", "turn 4"]);
     }
 
     proptest! {

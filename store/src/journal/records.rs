@@ -12,7 +12,7 @@ pub(super) type TurnKey = (&'static str, &'static [u8; 16]);
 pub(super) type PointKey = (&'static str, &'static [u8; 16], u32);
 /// Parent, conversation, position, role, text, time in microseconds, tokens.
 pub(super) type TurnRow<'a> = (Option<&'a [u8; 16]>, &'a [u8; 16], u32, &'a str, &'a str, i64, u32);
-/// Start, end, spans, text, vector, keys; spans and vector in little-endian bytes.
+/// Start, end, spans, text, vector, features; spans and vector in little-endian bytes.
 pub(super) type PointRow<'a> = (u32, u32, &'a [u8], &'a str, &'a [u8], &'a [u8]);
 
 pub(super) const ACCEPTED: TableDefinition<TurnKey, TurnRow<'static>> = TableDefinition::new("accepted");
@@ -52,7 +52,7 @@ pub(super) fn turn_from((scope, id): (&str, &[u8; 16]), row: TurnRow<'_>) -> Res
 }
 
 pub(super) fn point_from(turn: TurnId, passage: u32, row: PointRow<'_>) -> Result<Point, StoreError> {
-    let (start, end, spans, text, vector, keys) = row;
+    let (start, end, spans, text, vector, features) = row;
     let unreadable = || StoreError::Unreadable {
         what: format!("passage {passage} of turn {turn} in the journal"),
     };
@@ -74,7 +74,7 @@ pub(super) fn point_from(turn: TurnId, passage: u32, row: PointRow<'_>) -> Resul
         spans: span_rows.iter().copied().map(span).collect(),
         text: text.to_owned(),
         vector: numbers.iter().copied().map(f32::from_le_bytes).collect(),
-        keys: keys.to_vec(),
+        features: features.to_vec(),
     })
 }
 

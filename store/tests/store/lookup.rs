@@ -49,7 +49,7 @@ async fn points_of_a_conversation_come_in_its_order_and_not_more_than_asked_for(
         points.iter().map(|point| point.turn).collect::<Vec<_>>(),
         [id(2), id(0)]
     );
-    assert_eq!(points[0].keys, id(2).0);
+    assert_eq!(points[0].features, id(2).0);
     assert_eq!(store.points(&scope, &Within::Scope, 2).await.unwrap().len(), 2);
     assert_eq!(store.points(&scope, &Within::Scope, 0).await.unwrap(), []);
     assert_eq!(

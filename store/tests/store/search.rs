@@ -1,6 +1,6 @@
 //! Dense and lexical search, and what they are confined to.
 
-use mainpoint_store::{Contents, Passage, Store, StoreError, Within};
+use mainpoint_store::{Passage, Store, StoreError, Within};
 
 use crate::support::{WIDTH, dense, id, lexical, open, point, query, read, scope, turn};
 
@@ -39,7 +39,7 @@ async fn points_come_with_everything_that_was_stored() {
     let points: Vec<_> = (0..2)
         .map(|passage| mainpoint_store::Point {
             passage,
-            keys: vec![0, 255, 7],
+            features: vec![0, 255, 7],
             ..point(&turn, NORTH_EAST)
         })
         .collect();
@@ -53,18 +53,20 @@ async fn points_come_with_everything_that_was_stored() {
     let lexical = snapshot.by_words("zug", 10).await.unwrap();
     let found = snapshot.identify(dense, lexical).await.unwrap();
     assert_eq!((found.hits.dense.len(), found.hits.lexical.len()), (2, 2));
-    for (contents, has_keys) in [(Contents::Text, false), (Contents::TextAndKeys, true)] {
-        let expected: Vec<_> = points
-            .iter()
-            .map(|point| Passage {
-                turn: point.turn,
-                passage: point.passage,
-                text: point.text.clone(),
-                keys: if has_keys { point.keys.clone() } else { vec![] },
-            })
-            .collect();
-        assert_eq!(snapshot.passages(&found, contents).await.unwrap(), expected);
-    }
+    let described = |passage: &Passage| (passage.turn, passage.passage, passage.features.clone());
+    let expected = points
+        .iter()
+        .map(|point| (point.turn, point.passage, point.features.clone()));
+    assert_eq!(
+        found.passages.iter().map(described).collect::<Vec<_>>(),
+        expected.collect::<Vec<_>>()
+    );
+    let texts = snapshot
+        .texts(&[1, 0, 1].map(|index: usize| &found.passages[index]))
+        .await
+        .unwrap();
+    assert_eq!(texts, [1, 0, 1].map(|index: usize| points[index].text.clone()));
+    assert!(snapshot.texts(&[]).await.unwrap().is_empty());
     drop(snapshot);
     store.flush().await.unwrap();
     assert_eq!(store.points(&scope, &Within::Scope, 10).await.unwrap(), points);

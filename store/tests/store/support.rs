@@ -76,7 +76,7 @@ pub(crate) fn point(turn: &Turn, vector: [f32; WIDTH]) -> Point {
         }],
         text: turn.text.clone(),
         vector: vector.to_vec(),
-        keys: turn.id.0.to_vec(),
+        features: turn.id.0.to_vec(),
     }
 }
 

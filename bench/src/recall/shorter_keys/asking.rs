@@ -20,7 +20,7 @@ pub(super) type Attention = Vec<Vec<f32>>;
 pub(super) type BySchemes = Vec<(&'static Scheme, Attention)>;
 
 /// Changes when a scheme of the same description codes otherwise.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// Asks the questions of a conversation among the candidates that the proxy would have.
 ///

@@ -3,12 +3,11 @@
 //! The values that a scheme gives back are written in int8 once more, which adds far less error than the scheme itself. It must
 //! not know who asks.
 
-use mainpoint_engine::Rotation;
-
 use super::super::reading::Reading;
 use super::keys::{Keys, Mean, Shape};
 use super::learned::Learned;
 use super::levels::squared;
+use super::rotation::Rotation;
 use super::schemes::{Centre, Code, Levels, Scheme, Tokens};
 
 /// Everything that schemes need for one conversation.
@@ -51,6 +50,9 @@ impl<'a> Coder<'a> {
             return bytes.to_vec();
         };
         let mut keys = some_of(&keys, scheme.tokens);
+        if scheme.code == Code::Product {
+            keys = self.coded(keys);
+        }
         for (slot, key) in keys.by_slot_mut() {
             if scheme.slot.is_some_and(|only| only != slot) {
                 // Equal keys get equal attention from every query. The question and the content-free question pay this slot's
@@ -58,17 +60,18 @@ impl<'a> Coder<'a> {
                 key.fill(0.0);
                 continue;
             }
-            match scheme.code {
-                Code::Whole => {}
-                Code::Levels(levels) => self.reduce(levels, slot, key),
-                Code::Product => {
-                    if let Some(book) = self.learned.and_then(|learned| learned.books.get(slot)) {
-                        book.round_trip(key);
-                    }
-                }
+            if let Code::Levels(levels) = scheme.code {
+                self.reduce(levels, slot, key);
             }
         }
         keys.to_bytes()
+    }
+
+    /// What the engine's coder gives back.
+    fn coded(&self, keys: Keys) -> Keys {
+        let coder = self.learned.map(|learned| &learned.coder);
+        let back = coder.and_then(|coder| coder.decode(&coder.encode(&keys.to_block())).ok());
+        back.map_or(keys, |block| Keys::of(&block))
     }
 
     fn reduce(&self, levels: Levels, slot: usize, key: &mut [f32]) {
@@ -98,7 +101,7 @@ impl<'a> Coder<'a> {
     }
 }
 
-/// A rotation that no stored keys depend on.
+/// A random rotation, the same for the same width.
 pub(super) fn rotation(width: usize) -> Rotation {
     let mut random = fastrand::Rng::with_seed(SEED);
     Rotation::drawn(width, || !random.bool())

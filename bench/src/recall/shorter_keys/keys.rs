@@ -49,18 +49,30 @@ impl Keys {
     /// The keys of a block; nothing where [`Shape::of`] finds nothing.
     #[must_use]
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let shape = Shape::of(bytes)?;
-        Some(Self {
-            slots: shape.slots,
-            width: shape.width,
-            values: KeyBlock::from_bytes(bytes).ok()?.numbers().collect(),
-        })
+        Shape::of(bytes)?;
+        Some(Self::of(&KeyBlock::from_bytes(bytes).ok()?))
+    }
+
+    /// The keys of a block.
+    #[must_use]
+    pub(super) fn of(block: &KeyBlock) -> Self {
+        Self {
+            slots: block.slots(),
+            width: block.width(),
+            values: block.numbers().collect(),
+        }
     }
 
     /// A block in int8.
     #[must_use]
+    pub(super) fn to_block(&self) -> KeyBlock {
+        KeyBlock::of(self.slots, self.width, &self.values)
+    }
+
+    /// The same as bytes.
+    #[must_use]
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        KeyBlock::of(self.slots, self.width, &self.values).to_bytes()
+        self.to_block().to_bytes()
     }
 
     /// The keys of each token, slot after slot.

@@ -2,10 +2,11 @@
 //!
 //! It must not know which scheme uses it.
 
+use mainpoint_engine::{Codebook, KeyBlock, KeyCoder};
+
 use super::super::arms::BOTH_LAYERS;
 use super::super::reading::{Library, Reading};
-use super::keys::{Keys, Mean, Shape};
-use super::product::Book;
+use super::keys::{Keys, Mean};
 use crate::BenchError;
 use crate::recorded::Conversation;
 
@@ -14,8 +15,8 @@ use crate::recorded::Conversation;
 pub(super) struct Learned {
     /// The mean key of every slot.
     pub(super) mean: Vec<f32>,
-    /// One per slot.
-    pub(super) books: Vec<Book>,
+    /// Writes keys in learned centroids.
+    pub(super) coder: KeyCoder,
 }
 
 /// Conversations to learn on; they are read when something that needs them is not in the cache.
@@ -30,34 +31,21 @@ struct Found {
     learned: Option<Learned>,
 }
 
-/// Most tokens that something is learned on.
-const MOST_TOKENS: usize = 10_000;
-
 impl Learned {
-    /// Learns on tokens spread evenly over readings; nothing if they have too few keys.
+    /// Learns on the keys of readings; nothing if they have too few.
     #[must_use]
     pub(super) fn of(readings: &[Reading]) -> Option<Self> {
-        let blocks = || {
-            let turns = readings.iter().flat_map(|reading| &reading.turns);
-            let passages = turns.flat_map(|turn| &turn.passages);
-            passages.map(|passage| passage.keys.as_slice())
-        };
-        let shape = blocks().find_map(Shape::of)?;
-        let total: usize = blocks().filter_map(Shape::of).map(|shape| shape.tokens).sum();
-        let tokens = blocks()
-            .filter_map(Keys::from_bytes)
-            .flat_map(|keys| keys.tokens().map(<[f32]>::to_vec).collect::<Vec<_>>());
-        let tokens: Vec<Vec<f32>> = tokens.step_by(total.div_ceil(MOST_TOKENS).max(1)).collect();
+        let turns = readings.iter().flat_map(|reading| &reading.turns);
+        let passages = turns.flat_map(|turn| &turn.passages);
+        let blocks = passages.filter_map(|passage| KeyBlock::from_bytes(&passage.keys).ok());
+        let blocks: Vec<KeyBlock> = blocks.filter(|block| block.tokens() > 0).collect();
         let mut mean = Mean::default();
-        tokens.iter().for_each(|token| mean.add(token));
-        let book = |slot: usize| {
-            let own = slot * shape.width..(slot + 1) * shape.width;
-            let keys: Vec<&[f32]> = tokens.iter().filter_map(|token| token.get(own.clone())).collect();
-            Book::learn(&keys)
-        };
+        for keys in blocks.iter().map(Keys::of) {
+            keys.tokens().for_each(|token| mean.add(token));
+        }
         Some(Self {
             mean: mean.token(),
-            books: (0..shape.slots).map(book).collect::<Option<Vec<Book>>>()?,
+            coder: Codebook::learn(&blocks)?.into(),
         })
     }
 }

@@ -11,7 +11,7 @@ mod compared;
 mod keys;
 mod learned;
 mod levels;
-mod product;
+mod rotation;
 mod schemes;
 
 use self::compared::Compared;
@@ -24,7 +24,7 @@ use crate::recorded::Conversation;
 /// What the table shows.
 pub(super) const NOTE: &str = "recall_all of the candidates ranked by attention alone and by the full pipeline, after the keys of \
     main points were written shorter and read back; in points, the paired difference to the keys as they are read. The product keeps \
-    keys of layer 5 alone, in 4 bits. Bytes per \
+    keys of layer 5 alone, in 32 centroid numbers. Bytes per \
     token of a main point, without the 12 bytes of each passage's header. Where nothing else is said, keys are rotated at \
     random and have a scale of 2 bytes that keeps products unbiased. Means and centroids of other conversations come from \
     those that heads and weights were chosen on; without any, their lines are missing.";

@@ -4,7 +4,6 @@
 
 use super::keys::Shape;
 use super::levels::{Bits, Fit, SCALE};
-use super::product::PARTS;
 
 /// A way of keeping keys.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,6 +70,8 @@ pub(super) enum Centre {
 
 /// The scheme that loses nothing, which the others are compared with.
 pub(super) const WHOLE: &str = "int8";
+/// Numbers of a key that a centroid stands for.
+const PART: usize = 8;
 /// Bytes of a key's scale in int8.
 const WHOLE_SCALE: usize = 4;
 
@@ -238,7 +239,7 @@ impl Scheme {
                 let coordinates = shape.width.next_power_of_two().saturating_sub(levels.dropped);
                 levels.bits.bytes(coordinates) + SCALE
             }
-            Code::Product => PARTS,
+            Code::Product => shape.width / PART,
         };
         tokens * self.slot.map_or(shape.slots, |_| 1) * key
     }

@@ -33,7 +33,7 @@ pub(super) struct Asked {
     attention: Vec<Vec<f32>>,
 }
 
-/// Reads and asks with every head. Questions attend to the keys that `kept` gives of each turn; the others are let go.
+/// Reads and asks with every head. Questions attend to the keys that `kept` gives of each turn.
 pub(super) async fn survey(
     survey: &Survey,
     conversations: &[&Conversation],
@@ -41,9 +41,8 @@ pub(super) async fn survey(
 ) -> Result<Vec<Surveyed>, CliError> {
     let mut part = Vec::with_capacity(conversations.len());
     for conversation in conversations {
-        let mut turns = read(survey, conversation).await?;
+        let turns = read(survey, conversation).await?;
         let keys = turns.iter().map(&kept).collect();
-        turns.iter_mut().for_each(|turn| turn.keys = KeyBlock::default());
         let scope = Arc::new(survey.scope(keys));
         let asked = ask_all(survey, &scope, conversation).await?;
         part.push(Surveyed { turns, asked });
@@ -113,6 +112,11 @@ impl Surveyed {
             scores
         };
         self.asked.iter().map(sum).collect()
+    }
+
+    /// Per turn, the keys of the main point that these heads mark together, for every head.
+    pub(super) fn main_point_keys(&self, heads: &[usize], keep: f32) -> impl Iterator<Item = KeyBlock> {
+        self.turns.iter().map(move |turn| turn.main_point_keys(heads, keep))
     }
 
     /// The cosines of main points that these heads mark together.

@@ -80,6 +80,7 @@ mod tests {
             main_point_heads: vec![Head(3, 3)],
             search_heads: vec![Head(5, 1)],
             rerank_heads: Vec::new(),
+            key_codebook: None,
         };
         write(&path, &calibration).unwrap();
         let read: Calibration = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();

@@ -70,12 +70,14 @@ impl Report {
     /// Prints tables, and how the file is used.
     pub(super) fn print(&self, out: &Path, reader: Option<&str>) -> Result<(), CliError> {
         let mut output = anstream::stdout();
-        writeln!(output, "Each head alone, where heads were chosen; the best first:")?;
-        writeln!(output, "{}", self.rankings())?;
+        if !self.search_ranking.is_empty() {
+            writeln!(output, "Each head alone, where heads were chosen; the best first:")?;
+            writeln!(output, "{}\n", self.rankings())?;
+        }
         let questions = self.arms.first().map_or(0, |(_, found)| found.questions);
         writeln!(
             output,
-            "\nOn {questions} questions of conversations that no head was chosen on:"
+            "On {questions} questions of conversations that no head was chosen on:"
         )?;
         writeln!(output, "{}", self.recalls())?;
         writeln!(output, "\nmain_point_heads {}", list(&self.main_point))?;

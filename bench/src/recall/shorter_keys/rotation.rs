@@ -5,26 +5,19 @@
 
 /// A rotation of vectors of one width.
 #[derive(Debug, Clone)]
-pub struct Rotation {
+pub(super) struct Rotation {
     size: usize,
     /// +1 or −1, `size` of them for each round.
     signs: Vec<f32>,
 }
 
 const ROUNDS: usize = 3;
-const SEED: u64 = 20_261_123;
 
 impl Rotation {
-    /// The rotation that stored keys of this width depend on, so that it never changes.
-    pub(super) fn of(width: usize) -> Self {
-        let mut state = SEED;
-        Self::drawn(width, || is_odd_one_out(&mut state))
-    }
-
     /// A rotation of vectors of `width` numbers, with zeros behind them up to the next power of two. `flips` says at random
     /// which signs turn.
     #[must_use]
-    pub fn drawn(width: usize, mut flips: impl FnMut() -> bool) -> Self {
+    pub(super) fn drawn(width: usize, mut flips: impl FnMut() -> bool) -> Self {
         let size = width.next_power_of_two();
         let signs = (0..ROUNDS * size).map(|_| if flips() { -1.0 } else { 1.0 });
         Self {
@@ -35,7 +28,7 @@ impl Rotation {
 
     /// The coordinates of a vector.
     #[must_use]
-    pub fn apply(&self, vector: impl Iterator<Item = f32>) -> Vec<f32> {
+    pub(super) fn apply(&self, vector: impl Iterator<Item = f32>) -> Vec<f32> {
         let mut rotated: Vec<f32> = vector.take(self.size).collect();
         rotated.resize(self.size, 0.0);
         for signs in self.signs.chunks_exact(self.size) {
@@ -47,7 +40,7 @@ impl Rotation {
 
     /// The vector with these coordinates; coordinates that are missing count as zeros.
     #[must_use]
-    pub fn undo(&self, mut rotated: Vec<f32>) -> Vec<f32> {
+    pub(super) fn undo(&self, mut rotated: Vec<f32>) -> Vec<f32> {
         rotated.resize(self.size, 0.0);
         for signs in self.signs.chunks_exact(self.size).rev() {
             transform(&mut rotated);
@@ -78,19 +71,11 @@ fn transform(values: &mut [f32]) {
     values.iter_mut().for_each(|value| *value /= norm);
 }
 
-/// One random bit, by SplitMix64 (Steele, Lea and Flood, 2014).
-fn is_odd_one_out(state: &mut u64) -> bool {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    (mixed >> 63) == 1
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::super::coder::rotation;
 
     fn dot(left: &[f32], right: &[f32]) -> f32 {
         left.iter().zip(right).map(|(left, right)| left * right).sum()
@@ -102,14 +87,14 @@ mod tests {
             left in proptest::collection::vec(-1.0_f32..1.0, 100),
             right in proptest::collection::vec(-1.0_f32..1.0, 100),
         ) {
-            let rotation = Rotation::of(100);
+            let rotation = rotation(100);
             let rotated = dot(&rotation.apply(left.iter().copied()), &rotation.apply(right.iter().copied()));
             prop_assert!((rotated - dot(&left, &right)).abs() < 1e-3);
         }
 
         #[test]
         fn the_way_back_ends_where_it_began(vector in proptest::collection::vec(-1.0_f32..1.0, 1..100)) {
-            let rotation = Rotation::of(vector.len());
+            let rotation = rotation(vector.len());
             let back = rotation.undo(rotation.apply(vector.iter().copied()));
             for (value, found) in vector.iter().zip(&back) {
                 prop_assert!((value - found).abs() < 1e-4);
@@ -120,7 +105,7 @@ mod tests {
     #[test]
     fn an_axis_is_spread_over_all_coordinates() {
         let axis = (0..256_u16).map(|place| f32::from(u8::from(place == 7)));
-        let rotated = Rotation::of(256).apply(axis);
+        let rotated = rotation(256).apply(axis);
         assert!(rotated.iter().all(|value| value.abs() < 0.5), "{rotated:?}");
     }
 }
