@@ -306,7 +306,10 @@ impl StartError {
             Self::Store { source } => match source {
                 StoreError::Unwritable { source, .. } => directory_code(source),
                 StoreError::InUse { .. } => UNAVAILABLE,
-                StoreError::Version { .. } | StoreError::VectorWidth { .. } | StoreError::Unreadable { .. } => DATA,
+                StoreError::Version { .. }
+                | StoreError::VectorWidth { .. }
+                | StoreError::Embedder { .. }
+                | StoreError::Unreadable { .. } => DATA,
                 StoreError::InvalidConfig { .. } => CONFIGURATION,
                 _ => IO,
             },

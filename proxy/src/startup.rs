@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainpoint_engine::{EmbedderConfig, Engine, EngineConfig, ReaderConfig};
+use mainpoint_engine::{EmbedderConfig, Engine, EngineConfig, ReaderConfig, sha256_of_file};
 use mainpoint_store::{Store, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -18,7 +18,7 @@ use crate::chat::tokens::{TokenCounter, Tokenizer};
 use crate::config::{Config, Mode};
 use crate::error::StartError;
 use crate::memory::{Memory, Reading};
-use crate::models::ModelPaths;
+use crate::models::{self, ModelPaths};
 use crate::server::{self, Receipts, Shared};
 use crate::telemetry::{logs, metrics};
 use crate::upstream::Upstream;
@@ -133,14 +133,24 @@ pub fn engine_settings(config: &Config, models: &ModelPaths) -> EngineConfig {
     }
 }
 
-/// Opens the store for vectors of the engine's width.
+/// Opens the store for vectors of the configured embedder.
 ///
 /// # Errors
 /// When the directory cannot be used or holds something else.
 pub async fn store(config: &Config, engine: &Engine) -> Result<Store, StartError> {
+    let path = models::paths(&config.models).embedder;
+    let embedder = tokio::task::spawn_blocking(move || sha256_of_file(&path))
+        .await
+        .map_err(io::Error::other)
+        .flatten()
+        .map_err(|source| StartError::Process {
+            operation: "hash the embedder's file",
+            source,
+        })?;
     let settings = StoreConfig {
         directory: config.store.directory.clone(),
         vector_width: engine.vector_width(),
+        embedder: Some(embedder),
         retain: config.store.retain,
         flush_interval: config.store.flush_interval,
         flush_turns: config.store.flush_turns,

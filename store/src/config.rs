@@ -25,6 +25,9 @@ pub struct StoreConfig {
     pub directory: PathBuf,
     /// Length of every vector, 1 to 65,536. Fixed for the life of a directory.
     pub vector_width: usize,
+    /// What makes the vectors, such as the hash of an embedder's file. Fixed for the life of a directory: those of another
+    /// embedder cannot be compared with them, though they may be as long. Not checked where it is `None`.
+    pub embedder: Option<String>,
     /// What is kept of a turn's text.
     pub retain: Retain,
     /// Completed turns reach LanceDB at the latest after this time.
@@ -49,6 +52,7 @@ impl StoreConfig {
         Self {
             directory: directory.into(),
             vector_width,
+            embedder: None,
             retain: Retain::Turns,
             flush_interval: Duration::from_secs(10),
             flush_turns: 256,

@@ -7,6 +7,7 @@
 //! <directory>/journal.redb          accepted turns and readings that LanceDB does not have yet; the ledger
 //! <directory>/lance/turns.lance     LanceDB tables
 //! <directory>/lance/points.lance
+//! <directory>/embedder               what made the vectors
 //! <directory>/broken/…              what could not be read and was moved aside; safe to delete
 //! ```
 
@@ -59,6 +60,35 @@ impl Directory {
 
     pub(crate) fn table(&self, name: &str) -> PathBuf {
         self.tables().join(format!("{name}.lance"))
+    }
+
+    /// Keeps the name of the embedder whose vectors lie here, or compares it with the one that is kept. Blocking.
+    ///
+    /// # Errors
+    /// [`StoreError::Embedder`] if it is another one.
+    pub(crate) fn keep_embedder(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.0.join("embedder");
+        let failed = |action| {
+            let path = path.clone();
+            move |source| StoreError::File { action, path, source }
+        };
+        let found = match fs::read_to_string(&path) {
+            Ok(found) => found.trim().to_owned(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(failed("read")(error)),
+        };
+        if found == name {
+            return Ok(());
+        }
+        if !found.is_empty() {
+            return Err(StoreError::Embedder {
+                path: self.0.clone(),
+                found,
+                expected: name.to_owned(),
+            });
+        }
+        fs::write(&path, format!("{name}\n")).map_err(failed("write"))?;
+        self.sync()
     }
 
     /// Moves a file or directory of the store into `broken/` under a name that is not taken, and returns it.

@@ -45,6 +45,16 @@ pub enum StoreError {
         /// Width asked for.
         expected: usize,
     },
+    /// The directory holds vectors of another embedder.
+    #[error("the store {} holds vectors of the embedder {found}, the one in use is {expected}; name another directory or use the embedder that wrote it", path.display())]
+    Embedder {
+        /// The directory.
+        path: PathBuf,
+        /// The embedder that wrote it.
+        found: String,
+        /// The embedder in use.
+        expected: String,
+    },
     /// A setting is outside its range.
     #[error("store setting {key} is {value}, allowed is {allowed}")]
     InvalidConfig {
@@ -141,6 +151,7 @@ impl StoreError {
             Self::InUse { .. } => "store_in_use",
             Self::Version { .. } => "store_version",
             Self::VectorWidth { .. } => "store_vector_width",
+            Self::Embedder { .. } => "store_embedder",
             Self::InvalidConfig { .. } => "store_config",
             Self::InvalidScope { .. } | Self::InvalidTurnId { .. } => "store_identifier",
             Self::InvalidPoint { .. } => "store_point",

@@ -55,7 +55,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::InvalidConfig`], [`StoreError::Unwritable`] (nothing is left half created then),
-    /// [`StoreError::InUse`], [`StoreError::Version`], [`StoreError::VectorWidth`].
+    /// [`StoreError::InUse`], [`StoreError::Version`], [`StoreError::VectorWidth`], [`StoreError::Embedder`].
     pub async fn open(config: StoreConfig) -> Result<Self, StoreError> {
         config.validate()?;
         let path = config.directory.clone();
@@ -67,6 +67,12 @@ impl Store {
         .await
         .map_err(StoreError::Task)??;
         let opened = Tables::open(&directory, &config, &journal).await?;
+        if let Some(embedder) = config.embedder.clone() {
+            let directory = directory.clone();
+            tokio::task::spawn_blocking(move || directory.keep_embedder(&embedder))
+                .await
+                .map_err(StoreError::Task)??;
+        }
         let store = Self {
             shared: Arc::new(Shared::new(config, directory, journal, opened.tables)),
         };

@@ -27,9 +27,10 @@ pub(super) fn present(options: &RequestPathOptions, measured: &[Measured]) -> (R
 }
 
 const STEPS: &str = "Median and 99th percentile from the receipts of the idle phase with attention search. prepare: parse, scope, \
-    names, token counts. ledger: what earlier requests were given. epoch: which turns are read, whether old ones leave. question: \
-    vector and queries. search: vectors, words, their rows. candidates: unpacking and scoring keys while the turns \
-    found are fetched. ranking. pack. rewrite. keep: the ledger, fsynced.";
+    names, token counts. ledger: what earlier requests were given. epoch: which turns are read, whether old ones leave. search: the \
+    question's vector and the vectors near it, words beside. candidates: telling what was found, with what ranks it. attention: the \
+    reader's queries, as far as they are not there yet, and scoring keys. ranking. texts: of what is recalled. pack. rewrite. keep: the \
+    ledger, fsynced.";
 const SEARCH: &str = "The store's and the engine's public operations in the benchmark's own process, one question after the other, 200 \
     hits of each search with their rows. The first scope lookup loads the ids of the whole scope.";
 const VECTORS: &str = "Milliseconds of 50 nearest vectors with their rows, by comparing all and through IVF_SQ, and the share of the \

@@ -83,6 +83,30 @@ async fn a_store_of_another_vector_width_is_refused_and_stays_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_another_embedder_is_refused_and_stays_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let of = |embedder: Option<&str>| StoreConfig {
+        embedder: embedder.map(str::to_owned),
+        ..config(directory.path())
+    };
+    let store = Store::open(of(Some("one"))).await.unwrap();
+    read(&store, &scope("s"), 0, &[("text", [1.0, 0.0, 0.0, 0.0])]).await;
+    store.close().await.unwrap();
+    let error = Store::open(of(Some("other"))).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("vectors of the embedder one, the one in use is other"),
+        "{error}"
+    );
+    for embedder in [Some("one"), None] {
+        let store = Store::open(of(embedder)).await.unwrap();
+        assert_eq!(store.status().turns, 1);
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_setting_out_of_range_is_named_with_what_is_allowed() {
     let directory = tempfile::tempdir().unwrap();
     let good = config(directory.path());

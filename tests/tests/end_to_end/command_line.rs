@@ -98,6 +98,24 @@ fn search_without_a_store_says_so_and_makes_none() {
 }
 
 #[test]
+fn a_store_that_another_embedder_filled_is_refused_with_both_named() {
+    let home = Home::new();
+    home.configure(&format!("[store]\ndirectory = {:?}\n", home.data()));
+    fs::create_dir_all(home.data()).expect("a directory");
+    fs::write(home.data().join("embedder"), "another\n").expect("a file");
+    let configuration = home.configuration().display().to_string();
+    let refused = binary::run(&["search", "anything", "--config", &configuration]);
+    assert_eq!(refused.code, 65, "{}", refused.said());
+    assert!(
+        refused
+            .stderr
+            .contains("vectors of the embedder another, the one in use is "),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
 fn the_models_are_listed_and_verified_and_a_corrupt_copy_is_found_out() {
     models::require();
     let home = Home::new();
