@@ -143,7 +143,11 @@ impl Calibration {
         layers_of(&self.main_point_heads)
     }
 
-    fn from_file(path: &Path, sha256: &str) -> Result<Self, EngineError> {
+    /// The calibration in a file. Its heads are not compared with what the model has.
+    ///
+    /// # Errors
+    /// [`EngineError::Calibration`] if the file is unreadable, malformed or for another model than that of this SHA-256.
+    pub fn from_file(path: &Path, sha256: &str) -> Result<Self, EngineError> {
         let fail = |reason: String| EngineError::Calibration {
             path: path.display().to_string(),
             reason,

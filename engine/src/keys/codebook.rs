@@ -64,12 +64,8 @@ impl Codebook {
             let parts = (slot * width..(slot + 1) * width).step_by(PART);
             let means: Vec<f32> = parts
                 .flat_map(|at| {
-                    means(
-                        &tokens
-                            .iter()
-                            .filter_map(|token| token.get(at..at + PART))
-                            .collect::<Vec<_>>(),
-                    )
+                    let own = tokens.iter().filter_map(|token| token.get(at..at + PART));
+                    means(&own.collect::<Vec<_>>())
                 })
                 .collect();
             let whole = KeyBlock::of(1, means.len(), &means);
@@ -80,28 +76,27 @@ impl Codebook {
     }
 
     /// Keys a token.
-    #[must_use]
-    pub fn slots(&self) -> usize {
+    pub(crate) fn slots(&self) -> usize {
         self.slots
     }
 
     /// Numbers a key.
-    #[must_use]
-    pub fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.width
     }
 
     /// The codebook as it stands in a head file.
     #[must_use]
     pub(crate) fn to_json(&self) -> String {
-        let scales: Vec<String> = self.scales.iter().map(f32::to_string).collect();
-        format!(
-            "{{\"slots\": {}, \"width\": {}, \"scales\": [{}], \"centroids\": \"{}\"}}",
-            self.slots,
-            self.width,
-            scales.join(", "),
-            BASE64_STANDARD.encode(bytes(&self.centroids))
-        )
+        let Written {
+            slots,
+            width,
+            scales,
+            centroids,
+        } = self.clone().into();
+        let scales: Vec<String> = scales.iter().map(f32::to_string).collect();
+        let scales = scales.join(", ");
+        format!("{{\"slots\": {slots}, \"width\": {width}, \"scales\": [{scales}], \"centroids\": \"{centroids}\"}}")
     }
 
     /// What tells its codes from those of another codebook.
@@ -119,16 +114,14 @@ impl Codebook {
         if (keys.slots, keys.width) != (self.slots, self.width) {
             return None;
         }
-        let numbers: Vec<f32> = keys.numbers().collect();
+        let mut numbers: Vec<f32> = keys.numbers().collect();
         let mut codes = Vec::with_capacity(numbers.len() / PART);
-        for (at, key) in numbers.chunks_exact(self.width).enumerate() {
+        for (at, key) in numbers.chunks_exact_mut(self.width).enumerate() {
             let slot = at % self.slots;
-            let scale = self.scales.get(slot).copied().unwrap_or(1.0);
-            for (part, centroids) in key.chunks_exact(PART).zip(self.parts(slot)) {
-                let part: Vec<f32> = part.iter().map(|number| number / scale).collect();
-                let centroids = centroids.iter().copied().map(f32::from);
-                codes.push(nearest(&centroids.collect::<Vec<f32>>(), &part));
-            }
+            let scale = self.scale(slot);
+            key.iter_mut().for_each(|number| *number /= scale);
+            let parts = key.chunks_exact(PART).zip(self.parts(slot));
+            codes.extend(parts.map(|(part, centroids)| nearest(centroids, part)));
         }
         Some(codes)
     }
@@ -139,7 +132,7 @@ impl Codebook {
         keys.values.reserve(codes.len() * PART);
         for (at, key) in codes.chunks_exact(self.width / PART).enumerate() {
             let slot = at % self.slots;
-            keys.scales.push(self.scales.get(slot).copied().unwrap_or(1.0));
+            keys.scales.push(self.scale(slot));
             for (code, centroids) in key.iter().zip(self.parts(slot)) {
                 let from = usize::from(*code) * PART;
                 keys.values.extend(centroids.get(from..from + PART).unwrap_or_default());
@@ -160,6 +153,10 @@ impl Codebook {
             centroids,
             mark: [hash[0], hash[1], hash[2], hash[3]],
         }
+    }
+
+    fn scale(&self, slot: usize) -> f32 {
+        self.scales.get(slot).copied().unwrap_or(1.0)
     }
 
     /// The centroids of each part of a slot.
@@ -252,12 +249,13 @@ fn improve(centroids: &mut [f32], parts: &[&[f32]]) {
 }
 
 /// The number of the centroid with the least squared distance to a part.
-fn nearest(centroids: &[f32], part: &[f32]) -> u8 {
+fn nearest<T: Copy + Into<f32>>(centroids: &[T], part: &[f32]) -> u8 {
     let (mut best, mut least) = (0, f32::INFINITY);
     for (number, centroid) in (0..=u8::MAX).zip(centroids.chunks_exact(PART)) {
         let mut distance = 0.0;
         for (left, right) in centroid.iter().zip(part) {
-            distance += (left - right) * (left - right);
+            let difference = (*left).into() - right;
+            distance += difference * difference;
         }
         if distance < least {
             (best, least) = (number, distance);

@@ -99,7 +99,9 @@ pub(super) async fn run(arguments: CalibrateArguments) -> Result<(), CliError> {
     let calibration = survey.calibration(&chosen.main_point, &chosen.search);
     let calibration = survey.with_codebook(calibration, &keys);
     let part = gather::survey(&survey, &to_report, |turn| {
-        turn.main_point_keys(&chosen.main_point, keep)
+        let keys = turn.main_point_keys(&chosen.main_point, keep);
+        turn.keys = KeyBlock::default();
+        keys
     })
     .await?;
     let report = Report::of(&survey, &part, &chosen, keep);

@@ -33,16 +33,17 @@ pub(super) struct Asked {
     attention: Vec<Vec<f32>>,
 }
 
-/// Reads and asks with every head. Questions attend to the keys that `kept` gives of each turn.
+/// Reads and asks with every head. Questions attend to the keys that `kept` gives of each turn; it may
+/// take those away from the turn that nobody needs any more.
 pub(super) async fn survey(
     survey: &Survey,
     conversations: &[&Conversation],
-    kept: impl Fn(&SurveyedTurn) -> KeyBlock,
+    kept: impl Fn(&mut SurveyedTurn) -> KeyBlock,
 ) -> Result<Vec<Surveyed>, CliError> {
     let mut part = Vec::with_capacity(conversations.len());
     for conversation in conversations {
-        let turns = read(survey, conversation).await?;
-        let keys = turns.iter().map(&kept).collect();
+        let mut turns = read(survey, conversation).await?;
+        let keys = turns.iter_mut().map(&kept).collect();
         let scope = Arc::new(survey.scope(keys));
         let asked = ask_all(survey, &scope, conversation).await?;
         part.push(Surveyed { turns, asked });

@@ -2,10 +2,9 @@
 //!
 //! It must not know how heads are chosen.
 
-use std::fs;
 use std::path::Path;
 
-use mainpoint_engine::{Calibration, Head, Survey};
+use mainpoint_engine::{Calibration, EngineError, Head, Survey};
 
 use super::Chosen;
 use crate::cli::CliError;
@@ -17,15 +16,11 @@ use crate::cli::CliError;
 /// surveyed.
 pub(super) fn heads(survey: &Survey, file: &Path) -> Result<Chosen, CliError> {
     let fail = |reason: String| CliError::Argument(format!("--heads {}: {reason}", file.display()));
-    let text = fs::read_to_string(file).map_err(|error| fail(error.to_string()))?;
-    let found: Calibration = serde_json::from_str(&text).map_err(|error| fail(error.to_string()))?;
-    let surveyed = survey.calibration(&[], &[]).model_sha256;
-    if found.model_sha256 != surveyed {
-        return Err(fail(format!(
-            "is for the model with sha256 {}, but the reader's is {surveyed}",
-            found.model_sha256
-        )));
-    }
+    let sha256 = survey.calibration(&[], &[]).model_sha256;
+    let found = Calibration::from_file(file, &sha256).map_err(|error| match error {
+        EngineError::Calibration { reason, .. } => fail(reason),
+        other => CliError::Engine(other),
+    })?;
     let position = |head: &Head| {
         let position = survey.heads().iter().position(|surveyed| surveyed == head);
         position.ok_or_else(|| {
