@@ -375,7 +375,7 @@ fn where_no_working_copy_can_be_written_the_model_itself_reads() {
     let every = Calibration::of_every_head(2, &sha256_of_file(&config.model).unwrap(), &reader_model().geometry);
     std::fs::write(&file, every.to_json()).unwrap();
     config.calibration = Some(file);
-    let copy = format!("reader.{}.lower-2-f16.gguf", &every.model_sha256[..12]);
+    let copy = format!("reader.{}.lower-2-f32.gguf", &every.model_sha256[..12]);
     std::fs::create_dir(directory.path().join(copy)).unwrap();
     assert_eq!(load_reader(&config).unwrap().sight, Sight::Softmax);
 }

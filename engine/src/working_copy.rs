@@ -155,7 +155,7 @@ pub(crate) fn moved(from: &[f32], to: &[f32]) -> f32 {
 fn path_of(model: &Path, sha256: &str, layers: u32) -> PathBuf {
     let stem = model.file_stem().unwrap_or_default().to_string_lossy();
     let digest = sha256.get(..12).unwrap_or(sha256);
-    model.with_file_name(format!("{stem}.{digest}.lower-{layers}-f16.gguf"))
+    model.with_file_name(format!("{stem}.{digest}.lower-{layers}-f32.gguf"))
 }
 
 #[cfg(test)]
@@ -172,6 +172,6 @@ mod tests {
     #[test]
     fn a_copy_is_named_after_what_it_copies() {
         let path = path_of(Path::new("models/gemma.gguf"), &"ab".repeat(32), 6);
-        assert_eq!(path, Path::new("models/gemma.abababababab.lower-6-f16.gguf"));
+        assert_eq!(path, Path::new("models/gemma.abababababab.lower-6-f32.gguf"));
     }
 }

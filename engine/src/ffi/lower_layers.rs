@@ -9,7 +9,7 @@ use llama_cpp_sys_2 as sys;
 
 use crate::EngineError;
 
-/// Writes the lower `kept` of the `layers` layers of `source` to `destination`, with matrices in F16 instead of
+/// Writes the lower `kept` of the `layers` layers of `source` to `destination`, with matrices in F32 instead of
 /// whatever they are packed in. Token embeddings, which are only looked up, become or stay Q8_0.
 ///
 /// # Errors
@@ -31,7 +31,7 @@ pub(crate) fn write_lower_layers(source: &Path, destination: &Path, kept: u32, l
     pruned.push(-1);
     // SAFETY: a plain constructor of a plain struct.
     let mut params = unsafe { sys::llama_model_quantize_default_params() };
-    params.ftype = sys::LLAMA_FTYPE_MOSTLY_F16;
+    params.ftype = sys::LLAMA_FTYPE_ALL_F32;
     params.token_embedding_type = sys::GGML_TYPE_Q8_0;
     params.allow_requantize = true;
     params.prune_layers = pruned.as_ptr();
