@@ -63,6 +63,7 @@ models: build
 
 packages:
 	@scripts/install-system-packages.sh
+	@scripts/processor-features.sh
 
 test-tools: packages
 	@scripts/install-test-tools.sh

@@ -32,6 +32,14 @@ pub enum EngineError {
         /// What would be accepted.
         allowed: &'static str,
     },
+    /// The program was compiled for another processor.
+    #[error(
+        "this program was compiled for processors with {missing}, which this one lacks; compile it on this machine, or for every processor with AVX2: GGML_AVX512=OFF GGML_AVX512_BF16=OFF GGML_AVX512_VBMI=OFF GGML_AVX512_VNNI=OFF GGML_AVX_VNNI=OFF make build"
+    )]
+    Processor {
+        /// What this processor lacks.
+        missing: &'static str,
+    },
     /// The attention context hands out no attention, or no proper attention.
     #[error("the reader's attention cannot be captured: {0}")]
     NoAttention(String),
@@ -122,6 +130,7 @@ impl EngineError {
             Self::ModelMissing { .. } => "model_missing",
             Self::ModelCorrupt { .. } => "model_corrupt",
             Self::Architecture { .. } => "architecture",
+            Self::Processor { .. } => "processor",
             Self::NoAttention(_) => "no_attention",
             Self::Calibration { .. } => "calibration",
             Self::Setting { .. } => "setting",

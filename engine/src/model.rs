@@ -14,6 +14,7 @@ use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 use sha2::{Digest, Sha256};
 
 use crate::EngineError;
+use crate::ffi::processor::missing_instructions;
 
 /// A loaded model with its backend, cheap to share.
 #[derive(Clone)]
@@ -68,8 +69,12 @@ impl Model {
     /// Loads `path` for `role`.
     ///
     /// # Errors
-    /// [`EngineError::ModelMissing`], [`EngineError::ModelCorrupt`] or [`EngineError::Architecture`].
+    /// [`EngineError::Processor`], [`EngineError::ModelMissing`], [`EngineError::ModelCorrupt`] or
+    /// [`EngineError::Architecture`].
     pub(crate) fn load(path: &Path, role: Role) -> Result<Self, EngineError> {
+        if let Some(missing) = missing_instructions() {
+            return Err(EngineError::Processor { missing });
+        }
         if !path.is_file() {
             return Err(EngineError::ModelMissing { path: path.to_owned() });
         }

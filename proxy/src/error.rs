@@ -299,6 +299,7 @@ impl StartError {
             },
             Self::Engine { source } => match source {
                 EngineError::ModelMissing { .. } => NO_INPUT,
+                EngineError::Processor { .. } => UNAVAILABLE,
                 EngineError::Thread { .. } => IO,
                 EngineError::Setting { .. } => CONFIGURATION,
                 _ => DATA,

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Has llama.cpp compiled for the vector instructions of this machine: writes .cargo/config.toml, which cargo reads whoever calls it.
+# A variable of the environment wins over it, so GGML_AVX512=OFF builds for every processor with AVX2.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+[[ "$(uname -sm)" == "Linux x86_64" && -r /proc/cpuinfo ]] || exit 0
+flags=" $(grep -m1 '^flags' /proc/cpuinfo | cut -d: -f2) "
+
+# on_if FLAG… says ON if the processor has every one of them.
+on_if() {
+    local flag
+    for flag in "$@"; do
+        [[ "$flags" == *" $flag "* ]] || { echo OFF; return; }
+    done
+    echo ON
+}
+
+# Every one is named, on or off: cargo compiles llama.cpp anew as soon as one changes, as in a target directory from another machine.
+config="# Written by scripts/processor-features.sh for the processor of this machine.
+[env]
+GGML_AVX512 = \"$(on_if avx512f avx512cd avx512vl avx512dq avx512bw)\"
+GGML_AVX512_BF16 = \"$(on_if avx512_bf16)\"
+GGML_AVX512_VBMI = \"$(on_if avx512vbmi)\"
+GGML_AVX512_VNNI = \"$(on_if avx512_vnni)\"
+GGML_AVX_VNNI = \"$(on_if avx_vnni)\""
+
+mkdir -p .cargo
+[[ -f .cargo/config.toml && "$(cat .cargo/config.toml)" == "$config" ]] || echo "$config" >.cargo/config.toml
