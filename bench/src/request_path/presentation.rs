@@ -26,7 +26,7 @@ pub(super) fn present(options: &RequestPathOptions, measured: &[Measured]) -> (R
     (report, figures(measured))
 }
 
-const STEPS: &str = "Median and 99th percentile from the receipts of the idle phase with attention search. prepare: parse, scope, \
+const STEPS: &str = "Median and 99th percentile from the receipts. prepare: parse, scope, \
     names, token counts. ledger: what earlier requests were given. epoch: which turns are read, whether old ones leave. search: the \
     question's vector and the vectors near it, words beside. candidates: telling what was found, with what ranks it. attention: the \
     reader's queries, as far as they are not there yet, and scoring keys. ranking. texts: of what is recalled. pack. rewrite. keep: the \
@@ -85,10 +85,19 @@ fn phases(one: &Measured) -> [(&'static str, &'static str, &Phase); 4] {
 }
 
 fn steps_table(measured: &[Measured]) -> Table {
-    let mut table = table(["main points", "step", "p50 ms", "p99 ms"]);
+    let mut table = table(["main points", "attention", "reader", "step", "p50 ms", "p99 ms"]);
     for one in measured {
-        for (step, times) in &one.attentive.idle.steps {
-            add_times(&mut table, (one, step), times);
+        for (attention, reader, phase) in phases(one) {
+            for (step, times) in &phase.steps {
+                table.add_row([
+                    one.filled.note.rows.to_string(),
+                    attention.to_owned(),
+                    reader.to_owned(),
+                    step.clone(),
+                    shown(times.p50()),
+                    shown(times.p99()),
+                ]);
+            }
         }
     }
     table
@@ -175,6 +184,14 @@ fn figures(measured: &[Measured]) -> Vec<Figure> {
             "ratio",
         ));
     }
+    let added = |rows: usize| {
+        let one = measured.iter().find(|one| one.filled.note.rows == rows)?;
+        Some(one.attentive.reading.added.p50())
+    };
+    if let (Some(large), Some(small)) = (added(1_000_000), added(100_000)) {
+        let metric = ("reading_p50_growth_to_100k", PRODUCT);
+        figures.push(Figure::new(&bench_name(1_000_000), metric, large / small, "ratio"));
+    }
     figures
 }
 
@@ -200,16 +217,13 @@ fn figures_of(one: &Measured) -> Vec<Figure> {
                 as_float(phase.rewritten),
                 "requests",
             ));
+            for (step, times) in &phase.steps {
+                figures.push(figure(&name("p50_ms"), step, times.p50(), "ms"));
+                figures.push(figure(&name("p99_ms"), step, times.p99(), "ms"));
+            }
         }
     }
-    let receipts = one
-        .attentive
-        .idle
-        .steps
-        .iter()
-        .map(|(step, times)| (step.as_str(), times));
-    let in_process = one.searched.steps.iter().map(|(step, times)| (*step, times));
-    for (step, times) in receipts.chain(in_process) {
+    for (step, times) in &one.searched.steps {
         figures.push(figure("p50_ms", step, times.p50(), "ms"));
         figures.push(figure("p99_ms", step, times.p99(), "ms"));
     }
