@@ -8,10 +8,10 @@
 
 use std::ops::Range;
 
-use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, s};
 
 use crate::keys::{KeyBlock, QueryBlock};
+use crate::multiply::multiply;
 
 /// The rows of several questions that attend to the same key slot, stacked.
 struct SlotQueries {
@@ -137,7 +137,7 @@ fn attend(slots: &[SlotQueries], places: &[(&KeyBlock, usize)]) -> Share {
             };
             let columns: Range<usize> = index * UNPACKED..index * UNPACKED + part.len();
             let mut out = weights.slice_mut(s![own.clone(), columns]);
-            general_mat_mul(1.0, &slot.queries, &keys.t(), 0.0, &mut out);
+            multiply(1.0, &slot.queries.view(), &keys, &mut out);
         }
     }
     let (mut largest, mut sums) = (Vec::with_capacity(rows), Vec::with_capacity(rows));

@@ -93,6 +93,9 @@ struct Later {
 /// Embedder tokens of the longest passage, which leaves as much room for its context.
 pub(crate) const PASSAGE_TOKENS: usize = 254;
 const QUESTION_QUEUE: usize = 64;
+/// A question has few tokens: threads that wait for each other after every matrix take longer than they save. The
+/// embedder's pass runs on one beside the reader's.
+const MOST_QUESTION_THREADS: usize = 4;
 
 impl Engine {
     /// Loads both models, checks them, and starts the threads. Blocks until all are ready.
@@ -111,7 +114,8 @@ impl Engine {
         );
         let reader = start_reader(&loaded, &config.reader)?;
         let threads = config.reader.threads;
-        let (questioner, content_free) = start_questioner(reader_model, calibration, threads, loaded.sight)?;
+        let beside = threads.saturating_sub(1).clamp(1, MOST_QUESTION_THREADS);
+        let (questioner, content_free) = start_questioner(reader_model, calibration, beside, loaded.sight)?;
         let embedder = start_embedder(&embedder_model, &config.embedder, Urgency::Bulk)?;
         let question_embedder = start_embedder(&embedder_model, &config.embedder, Urgency::Question)?;
         let parts = Parts {
@@ -447,10 +451,10 @@ pub(crate) fn start_embedder(
     config: &EmbedderConfig,
     urgency: Urgency,
 ) -> Result<Actor<Vec<EncodeItem>, Vec<Encoding>>, EngineError> {
-    let (model, threads) = (model.clone(), config.threads);
-    let queue = match urgency {
-        Urgency::Bulk => config.queue,
-        Urgency::Question => QUESTION_QUEUE,
+    let model = model.clone();
+    let (queue, threads) = match urgency {
+        Urgency::Bulk => (config.queue, config.threads),
+        Urgency::Question => (QUESTION_QUEUE, 1),
     };
     Actor::start("embedder", queue, move |inbox| {
         if urgency == Urgency::Bulk {

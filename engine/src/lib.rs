@@ -20,6 +20,7 @@ mod ffi;
 mod generate;
 mod keys;
 mod model;
+mod multiply;
 mod nodes;
 #[cfg(test)]
 mod other_readers;

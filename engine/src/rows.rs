@@ -5,11 +5,11 @@
 
 use std::ops::Range;
 
-use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, s};
 
 use crate::Head;
 use crate::model::Geometry;
+use crate::multiply::multiply;
 use crate::salience::{LayerVectors, divide_by_viewers};
 
 /// A window of tokens whose attention is wanted.
@@ -126,7 +126,7 @@ impl Block<'_> {
         let scale = 1.0 / (queries.ncols() as f32).sqrt();
         let mut corner = logits.slice_mut(s![..self.viewers.len(), ..seen.len()]);
         let viewers = queries.slice(s![self.viewers.clone(), ..]);
-        general_mat_mul(scale, &viewers, &keys.slice(s![seen, ..]).t(), 0.0, &mut corner);
+        multiply(scale, &viewers, &keys.slice(s![seen, ..]), &mut corner);
     }
 
     /// Turns logits into attention and adds up what falls on earlier tokens of the same turn.
