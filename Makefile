@@ -39,7 +39,7 @@ bench-rewriting: bench-prices ## The laws of rewriting on 100,000 conversations;
 bench-speed: bench-reader bench-ingest bench-request-path bench-overhead ## All of them; the figures together in bench/results/speed.jsonl
 	cd bench/results && cat reader.jsonl ingest.jsonl request-path.jsonl overhead.jsonl > speed.jsonl
 
-bench-request-path: models ## How long a request waits for its memory, with 1,000 to 100,000 main points (ARGS="--million --requests 200 …" is passed on)
+bench-request-path: models ## How long a request waits for its memory, with 1,000 to 1,000,000 main points (ARGS="--sizes 1000 --requests 200 …" is passed on)
 	$(BENCH) request-path $(ARGS)
 
 bench-reader: models ## Speed of reading beside plain prefill, of embedding and of questions (ARGS="--rounds 9 …" is passed on)

@@ -17,27 +17,32 @@ pub(crate) fn multiply(
     right: &ArrayView2<'_, f32>,
     out: &mut ArrayViewMut2<'_, f32>,
 ) {
-    let side = side(left.ncols());
-    for top in (0..left.nrows()).step_by(side) {
-        let rows = top..left.nrows().min(top + side);
-        for first in (0..right.nrows()).step_by(side) {
-            let columns = first..right.nrows().min(first + side);
+    let (high, wide) = tile(left.ncols(), left.nrows());
+    for top in (0..left.nrows()).step_by(high) {
+        let rows = top..left.nrows().min(top + high);
+        for first in (0..right.nrows()).step_by(wide) {
+            let columns = first..right.nrows().min(first + wide);
             let (tile, other) = (left.slice(s![rows.clone(), ..]), right.slice(s![columns.clone(), ..]));
-            general_mat_mul(
-                scale,
-                &tile,
-                &other.t(),
-                0.0,
-                &mut out.slice_mut(s![rows.clone(), columns]),
-            );
+            let mut corner = out.slice_mut(s![rows.clone(), columns]);
+            general_mat_mul(scale, &tile, &other.t(), 0.0, &mut corner);
         }
     }
 }
 
-/// Rows and columns of a tile whose factors are `width` wide; whole registers where there is room.
-fn side(width: usize) -> usize {
-    let most = (SHARED_FROM - 1) / (2 * width.max(1));
-    if most >= 16 { most / 16 * 16 } else { most.max(1) }
+/// Rows and columns of a tile whose factors are `depth` wide, at most `rows` high: whole registers where there is room.
+fn tile(depth: usize, rows: usize) -> (usize, usize) {
+    let both = (SHARED_FROM - 1) / depth.max(1);
+    let high = whole(both / 2).min(rows.max(1));
+    (high, whole(both - high))
+}
+
+fn whole(side: usize) -> usize {
+    const REGISTER: usize = 16;
+    if side >= REGISTER {
+        side / REGISTER * REGISTER
+    } else {
+        side.max(1)
+    }
 }
 
 #[cfg(test)]
@@ -59,8 +64,9 @@ mod tests {
         }
 
         #[test]
-        fn a_tile_is_too_small_to_be_shared(width in 1_usize..16_000) {
-            prop_assert!(2 * side(width) * width < SHARED_FROM);
+        fn a_tile_is_too_small_to_be_shared(depth in 1_usize..16_000, rows in 0_usize..2000) {
+            let (high, wide) = tile(depth, rows);
+            prop_assert!(high > 0 && wide > 0 && (high + wide) * depth < SHARED_FROM);
         }
     }
 }

@@ -13,7 +13,8 @@ use super::models::ModelArguments;
 /// How much memory there is, and what it is made of.
 #[derive(Debug, Args)]
 pub(crate) struct RequestPathArguments {
-    /// How many main points the scope holds, at least 500; may be given several times or with commas.
+    /// How many main points the scope holds, at least 500; may be given several times or with commas. A million take 3 GB on
+    /// the disk and are filled in some minutes.
     #[arg(
         long,
         value_name = "ROWS",
@@ -22,9 +23,6 @@ pub(crate) struct RequestPathArguments {
         value_parser = clap::value_parser!(u32).range(500..)
     )]
     sizes: Vec<u32>,
-    /// Measure 1,000,000 main points, too; that takes hours and about 30 GB on the disk.
-    #[arg(long)]
-    million: bool,
     /// Requests in each phase.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
     requests: u16,
@@ -46,10 +44,8 @@ pub(crate) struct RequestPathArguments {
 
 impl From<RequestPathArguments> for RequestPathOptions {
     fn from(arguments: RequestPathArguments) -> Self {
-        const MILLION: u32 = 1_000_000;
         let bench = locate::repository().join("bench");
         let mut sizes = arguments.sizes;
-        sizes.extend(arguments.million.then_some(MILLION));
         sizes.sort_unstable();
         sizes.dedup();
         let (reader, embedder) = arguments.models.paths();

@@ -53,7 +53,7 @@ pub struct RequestPathOptions {
 }
 
 /// The sizes that are measured unless others are asked for, in main points.
-pub const SIZES: [u32; 3] = [1_000, 10_000, 100_000];
+pub const SIZES: [u32; 3] = [1_000, 100_000, 1_000_000];
 
 /// Everything that was measured with one store.
 #[derive(Debug)]
