@@ -39,8 +39,8 @@ pub(super) fn pass_note(size: usize) -> String {
 pub(super) fn question_note(threads: usize) -> String {
     format!(
         "Preparing one question, vector and queries side by side, one question after the other: {QUESTIONS} a round on an idle \
-         engine and as many while bulk reads keep the reader's queue filled; {threads} threads for each part, as the product \
-         starts them here. The figure is taken over all rounds, the spread from each."
+         engine and as many while bulk reads keep the reader's queue filled; bulk work has {threads} \
+         threads, a question's vector one and its queries the others. The figure is taken over all rounds, the spread from each."
     )
 }
 
