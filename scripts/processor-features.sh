@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Has llama.cpp compiled for the vector instructions of this machine: writes .cargo/config.toml, which cargo reads whoever calls it.
-# A variable of the environment wins over it, so GGML_AVX512=OFF builds for every processor with AVX2.
+# A variable of the environment wins over it: with all of the five below OFF the program runs on every processor with AVX2.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
