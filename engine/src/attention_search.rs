@@ -12,6 +12,7 @@ use ndarray::{Array2, ArrayView2, s};
 
 use crate::keys::{KeyBlock, QueryBlock};
 use crate::multiply::multiply;
+use crate::softmax::exponentials;
 
 /// The rows of several questions that attend to the same key slot, stacked.
 struct SlotQueries {
@@ -142,10 +143,9 @@ fn attend(slots: &[SlotQueries], places: &[(&KeyBlock, usize)]) -> Share {
     }
     let (mut largest, mut sums) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
     for mut row in weights.rows_mut() {
-        let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        row.map_inplace(|value| *value = (*value - most).exp());
-        largest.push(most);
-        sums.push(row.sum());
+        let peak = row.as_slice_mut().map(exponentials);
+        largest.extend(peak.map(|peak| peak.largest));
+        sums.extend(peak.map(|peak| peak.sum));
     }
     Share { weights, largest, sums }
 }

@@ -23,7 +23,7 @@ use crate::question::{CONTENT_FREE, Questioner};
 use crate::reader::{ReadJob, ReadTurn, Reader, Sight};
 use crate::reading::within;
 use crate::rerank::{self, MOST_RERANKED, RerankActor, RerankJob};
-use crate::working_copy::{LoadedReader, load_reader};
+use crate::working_copy::{LoadedReader, load_embedder, load_reader};
 use crate::{
     EmbedderConfig, EngineConfig, EngineError, KeyBlock, KeyCoder, Passage, QueryBlock, Question, ReadRequest,
     ReaderConfig, TurnReading, attention_search,
@@ -104,7 +104,7 @@ impl Engine {
     /// Whatever a part needs and does not find; nothing keeps running then.
     pub fn start(config: &EngineConfig) -> Result<Self, EngineError> {
         check(config)?;
-        let embedder_model = Model::load(&config.embedder.model, Role::Embedder)?;
+        let embedder_model = load_embedder(&config.embedder.model)?;
         let loaded = load_reader(&config.reader)?;
         let (reader_model, calibration) = (&loaded.model, &loaded.calibration);
         tracing::info!(

@@ -31,6 +31,7 @@ mod reading;
 mod rerank;
 mod rows;
 mod salience;
+mod softmax;
 mod spans;
 pub mod speed;
 mod survey;

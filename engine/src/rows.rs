@@ -11,6 +11,7 @@ use crate::Head;
 use crate::model::Geometry;
 use crate::multiply::multiply;
 use crate::salience::{LayerVectors, divide_by_viewers};
+use crate::softmax::exponentials;
 
 /// A window of tokens whose attention is wanted.
 pub(crate) struct Rows<'a> {
@@ -142,12 +143,7 @@ impl Block<'_> {
             else {
                 continue;
             };
-            let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let mut sum = 0.0;
-            for value in row.iter_mut() {
-                *value = (*value - largest).exp();
-                sum += *value;
-            }
+            let sum = exponentials(row).sum;
             let own = self.turn.start.max(from);
             for (received, weight) in received[own..viewer].iter_mut().zip(&row[own - from..]) {
                 *received += weight / sum;

@@ -125,6 +125,13 @@ impl LayerVectors {
         }
     }
 
+    /// Puts the vectors of the tokens before in front of a layer's.
+    pub(crate) fn put_before(&mut self, layer: u32, vectors: &[f32]) {
+        if let Some(values) = self.by_layer.get_mut(&layer) {
+            values.splice(0..0, vectors.iter().copied());
+        }
+    }
+
     /// Whether every layer's vectors were seen.
     pub(crate) fn complete(&self) -> bool {
         self.by_layer.len() == self.layers.len()

@@ -15,6 +15,7 @@ use crate::reader::{HeadReading, Reader, Sight, slots};
 use crate::reading::within;
 use crate::salience::mean_over_heads;
 use crate::spans::{ScoredToken, main_point};
+use crate::working_copy::load_embedder;
 use crate::{
     Calibration, Codebook, Encoding, EngineConfig, EngineError, Head, KeyBlock, QueryBlock, Question, ReaderConfig,
     Span, TurnText,
@@ -59,7 +60,7 @@ impl Survey {
     pub fn start(config: &EngineConfig, layers: Option<u32>) -> Result<Self, EngineError> {
         check(config)?;
         let model = Model::load(&config.reader.model, Role::Reader)?;
-        let embedder_model = Model::load(&config.embedder.model, Role::Embedder)?;
+        let embedder_model = load_embedder(&config.embedder.model)?;
         let layers = layers.unwrap_or_else(|| lower_third(&model.geometry));
         if !(1..=model.geometry.layers).contains(&layers) {
             return Err(EngineError::Setting {

@@ -1,13 +1,17 @@
-//! The reader's working copy: the lower layers of its model in a file of their own, packed so that passes are fast.
+//! Working copies: the lower layers of the reader's model, and the embedder, in files of their own, packed so that passes are
+//! fast.
 //!
-//! It lies beside the model, is made when it is missing, and checked against the model before it is used for the first
+//! A copy lies beside its model, is made when it is missing, and checked against the model before it is used for the first
 //! time. It must not know what is read with it.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 use crate::calibration::Calibration;
-use crate::ffi::lower_layers::write_lower_layers;
+use crate::embedder::{Embedder, EncodeItem};
+use crate::ffi::repacking::{Embeddings, Matrices, Repacking, repack};
 use crate::model::{Model, Role, sha256_of_file};
 use crate::reader::{Reader, Sight};
 use crate::tokens::{opening, tokenize};
@@ -28,6 +32,8 @@ const PROBE_TOKENS: usize = 600;
 /// are quantised, the model also rounds activations to eight bits, and moves up to 0.02 of a head's attention itself
 /// between flash attention on and off; another model altogether would move nearly all of it.
 const TOLERANCE: f32 = 0.05;
+/// The least cosine between the vectors that an embedder and its copy give the probe. BF16 leaves 0.9999 and more.
+const SIMILAR: f32 = 0.999;
 
 /// Loads the reader's model, by its working copy where it has one or one can be made.
 ///
@@ -80,6 +86,68 @@ pub(crate) fn load_reader(config: &ReaderConfig) -> Result<LoadedReader, EngineE
     }
 }
 
+/// Loads the embedder's model, by a working copy where one multiplies faster.
+///
+/// # Errors
+/// What is wrong with the model. A copy that cannot be made is no error: the model itself serves then, and the log says so.
+pub(crate) fn load_embedder(path: &Path) -> Result<Model, EngineError> {
+    let original = Model::load(path, Role::Embedder)?;
+    let matrices = Matrices::fastest();
+    if matrices == Matrices::F32 {
+        return Ok(original);
+    }
+    let copied = sha256_of_file(path)
+        .map_err(|error| failed(format!("{}: {error}", path.display())))
+        .and_then(|sha256| embedder_copy(&original, path, (&sha256, matrices)));
+    copied.or_else(|error| {
+        tracing::warn!(model = %path.display(), %error, "embedding with the model itself, which is slower than with a working copy");
+        Ok(original)
+    })
+}
+
+fn embedder_copy(original: &Model, path: &Path, (sha256, matrices): (&str, Matrices)) -> Result<Model, EngineError> {
+    let place = beside(path, sha256, matrices.name());
+    if place.is_file()
+        && let Ok(model) = Model::load(&place, Role::Embedder)
+    {
+        return Ok(model);
+    }
+    let unfinished = unfinished(&place)?;
+    let repacking = Repacking {
+        matrices,
+        embeddings: Embeddings::F32,
+        left_out: 0..0,
+    };
+    repack(path, unfinished.path(), &repacking)?;
+    let copy = Model::load(unfinished.path(), Role::Embedder)?;
+    let similarity = similarity(original, &copy)?;
+    if similarity < SIMILAR {
+        return Err(failed(format!(
+            "its vector of the probe has a cosine of {similarity:.4} to the model's, at least {SIMILAR} is needed"
+        )));
+    }
+    install(unfinished, &place)?;
+    tracing::info!(copy = %place.display(), similarity, "made a working copy of the embedder");
+    Ok(copy)
+}
+
+/// The cosine of both models' vectors of the probe.
+fn similarity(original: &Model, copy: &Model) -> Result<f32, EngineError> {
+    let vector = |model: &Model| -> Result<Vec<f32>, EngineError> {
+        let item = EncodeItem {
+            text: PROBE.to_owned(),
+            context: None,
+        };
+        let encodings = Embedder::new(model, 1)?.encode(&[item])?;
+        Ok(encodings.first().map(|encoding| encoding.pool(&[])).unwrap_or_default())
+    };
+    Ok(vector(original)?
+        .iter()
+        .zip(vector(copy)?)
+        .map(|(one, other)| one * other)
+        .sum())
+}
+
 /// Makes the copy, checks it, and gives it its name only then.
 fn make(
     original: &Model,
@@ -88,23 +156,14 @@ fn make(
     sha256: &str,
 ) -> Result<Model, EngineError> {
     let path = path_of(&config.model, sha256, calibration.layers());
-    let failed = |reason: String| EngineError::Compute {
-        operation: "making a working copy of the reader",
-        reason,
-    };
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let unfinished = tempfile::Builder::new()
-        .prefix(".working-copy-")
-        .suffix(".gguf")
-        .tempfile_in(directory)
-        .map_err(|error| failed(format!("{}: {error}", directory.display())))?;
+    let unfinished = unfinished(&path)?;
     let layers = original.geometry.layers;
-    write_lower_layers(
-        &config.model,
-        unfinished.path(),
-        calibration.layers().min(layers),
-        layers,
-    )?;
+    let repacking = Repacking {
+        matrices: Matrices::fastest(),
+        embeddings: Embeddings::Q8,
+        left_out: calibration.layers().min(layers)..layers,
+    };
+    repack(&config.model, unfinished.path(), &repacking)?;
     let copy = Model::load(unfinished.path(), Role::Reader)?;
     let distance = distance(original, &copy, calibration, config)?;
     if distance > TOLERANCE {
@@ -112,9 +171,7 @@ fn make(
             "{distance:.3} of a head's attention falls on other tokens, at most {TOLERANCE} is allowed"
         )));
     }
-    unfinished
-        .persist(&path)
-        .map_err(|error| failed(format!("{}: {}", path.display(), error.error)))?;
+    install(unfinished, &path)?;
     tracing::info!(copy = %path.display(), distance, "made a working copy of the reader's lower layers");
     Ok(copy)
 }
@@ -151,16 +208,45 @@ pub(crate) fn moved(from: &[f32], to: &[f32]) -> f32 {
     differences.sum::<f32>() / 2.0
 }
 
-/// Where the copy of a model lies: its name tells what it is a copy of.
+/// Where the reader's copy lies: its name tells what it is a copy of.
 fn path_of(model: &Path, sha256: &str, layers: u32) -> PathBuf {
+    beside(model, sha256, &format!("lower-{layers}-{}", Matrices::fastest().name()))
+}
+
+fn beside(model: &Path, sha256: &str, kind: &str) -> PathBuf {
     let stem = model.file_stem().unwrap_or_default().to_string_lossy();
     let digest = sha256.get(..12).unwrap_or(sha256);
-    model.with_file_name(format!("{stem}.{digest}.lower-{layers}-f32.gguf"))
+    model.with_file_name(format!("{stem}.{digest}.{kind}.gguf"))
+}
+
+/// A file in the directory that a copy will lie in.
+fn unfinished(place: &Path) -> Result<NamedTempFile, EngineError> {
+    let directory = place.parent().unwrap_or(Path::new("."));
+    tempfile::Builder::new()
+        .prefix(".working-copy-")
+        .suffix(".gguf")
+        .tempfile_in(directory)
+        .map_err(|error| failed(format!("{}: {error}", directory.display())))
+}
+
+fn install(unfinished: NamedTempFile, place: &Path) -> Result<(), EngineError> {
+    let installed = unfinished.persist(place);
+    installed.map_err(|error| failed(format!("{}: {}", place.display(), error.error)))?;
+    Ok(())
+}
+
+fn failed(reason: String) -> EngineError {
+    EngineError::Compute {
+        operation: "making a working copy",
+        reason,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
     use super::*;
+    use crate::truth::models;
 
     #[test]
     fn what_moved_is_the_share_that_lies_elsewhere() {
@@ -172,6 +258,21 @@ mod tests {
     #[test]
     fn a_copy_is_named_after_what_it_copies() {
         let path = path_of(Path::new("models/gemma.gguf"), &"ab".repeat(32), 6);
-        assert_eq!(path, Path::new("models/gemma.abababababab.lower-6-f32.gguf"));
+        let name = format!("gemma.abababababab.lower-6-{}.gguf", Matrices::fastest().name());
+        assert_eq!(path, Path::new("models").join(name));
+    }
+
+    #[test]
+    fn an_embedder_and_its_working_copy_give_nearly_the_same_vector() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("embedder.gguf");
+        std::fs::copy(models().join("all-minilm-l6-v2-f32.gguf"), &path).unwrap();
+        let original = Model::load(&path, Role::Embedder).unwrap();
+        let files = || std::fs::read_dir(directory.path()).unwrap().count();
+        for _ in 0..2 {
+            let loaded = load_embedder(&path).unwrap();
+            assert!(similarity(&original, &loaded).unwrap() > 0.9999);
+            assert_eq!(files(), if Matrices::fastest() == Matrices::F32 { 1 } else { 2 });
+        }
     }
 }

@@ -46,7 +46,7 @@ pub(crate) struct TensorView<'pass> {
     _pass: PhantomData<&'pass ()>,
 }
 
-/// A llama.cpp context with an observer; one pass holds one fresh sequence.
+/// A llama.cpp context with an observer. It holds one sequence.
 pub(crate) struct AttentionContext<'model> {
     context: NonNull<sys::llama_context>,
     trampoline: Box<Trampoline>,
@@ -101,16 +101,30 @@ impl<'model> AttentionContext<'model> {
 
     /// Computes one pass over a fresh sequence, from position 0, showing its tensors to `observer`.
     pub(crate) fn pass(&mut self, tokens: &[LlamaToken], observer: &mut dyn Observer) -> Result<(), EngineError> {
-        if tokens.is_empty() || tokens.len() > self.capacity {
-            return Err(EngineError::Compute {
-                operation: "an attention pass",
-                reason: format!("{} tokens given, 1 to {} allowed", tokens.len(), self.capacity),
-            });
+        self.pass_behind(0, tokens, observer)
+    }
+
+    /// Computes the tokens behind the first `kept` ones of the passes before, which must have gone as far up as this one will.
+    ///
+    /// # Errors
+    /// Too many tokens, a memory that cannot forget a part (see [`Self::forget_behind`]), or a failed pass.
+    pub(crate) fn pass_behind(
+        &mut self,
+        kept: usize,
+        tokens: &[LlamaToken],
+        observer: &mut dyn Observer,
+    ) -> Result<(), EngineError> {
+        let end = kept.saturating_add(tokens.len());
+        if tokens.is_empty() || end > self.capacity {
+            return Err(failed(format!("{end} tokens given, 1 to {} allowed", self.capacity)));
+        }
+        if !self.forget_behind(kept) {
+            return Err(failed(format!("the model's memory cannot keep {kept} tokens")));
         }
         let mut ids: Vec<sys::llama_token> = tokens.iter().map(|token| token.0).collect();
-        let mut positions: Vec<sys::llama_pos> = (0..).take(tokens.len()).collect();
+        let mut positions: Vec<sys::llama_pos> = (position(kept)..).take(tokens.len()).collect();
         let mut sequence_counts = vec![1_i32; tokens.len()];
-        let mut sequence: sys::llama_seq_id = 0;
+        let mut sequence = SEQUENCE;
         let mut sequences = vec![&raw mut sequence; tokens.len()];
         let mut outputs = vec![0_i8; tokens.len()];
         let batch = sys::llama_batch {
@@ -122,7 +136,7 @@ impl<'model> AttentionContext<'model> {
             seq_id: sequences.as_mut_ptr(),
             logits: outputs.as_mut_ptr(),
         };
-        // SAFETY: only the lifetime is erased; the observer is taken back before `pass` returns,
+        // SAFETY: only the lifetime is erased; the observer is taken back before the pass returns,
         // and the callback runs only inside the `llama_decode` below.
         let erased: NonNull<dyn Observer> = unsafe {
             std::mem::transmute::<NonNull<dyn Observer + '_>, NonNull<dyn Observer>>(NonNull::from(observer))
@@ -131,24 +145,43 @@ impl<'model> AttentionContext<'model> {
         self.trampoline.panicked = false;
         // SAFETY: the context is alive and used by this thread alone (&mut self); every array of
         // the batch has `n_tokens` entries and outlives the call.
-        let code = unsafe {
-            sys::llama_memory_clear(sys::llama_get_memory(self.context.as_ptr()), false);
-            sys::llama_decode(self.context.as_ptr(), batch)
-        };
+        let code = unsafe { sys::llama_decode(self.context.as_ptr(), batch) };
         self.trampoline.observer = None;
         if self.trampoline.panicked {
-            return Err(EngineError::Compute {
-                operation: "an attention pass",
-                reason: "the observer panicked".into(),
-            });
+            return Err(failed("the observer panicked".into()));
         }
         if code != 0 {
-            return Err(EngineError::Compute {
-                operation: "an attention pass",
-                reason: format!("llama_decode gave {code}"),
-            });
+            return Err(failed(format!("llama_decode gave {code}")));
         }
         Ok(())
+    }
+
+    /// Forgets all but the first `kept` tokens. Gives false, and forgets nothing, where the model's memory can only forget
+    /// everything, as that of recurrent models.
+    pub(crate) fn forget_behind(&mut self, kept: usize) -> bool {
+        // SAFETY: the context is alive and used by this thread alone (&mut self); its memory lives as long.
+        unsafe {
+            let memory = sys::llama_get_memory(self.context.as_ptr());
+            if kept == 0 {
+                sys::llama_memory_clear(memory, false);
+                return true;
+            }
+            sys::llama_memory_seq_rm(memory, SEQUENCE, position(kept), -1)
+        }
+    }
+}
+
+/// The context's only sequence.
+const SEQUENCE: sys::llama_seq_id = 0;
+
+fn position(tokens: usize) -> sys::llama_pos {
+    sys::llama_pos::try_from(tokens).unwrap_or(sys::llama_pos::MAX)
+}
+
+fn failed(reason: String) -> EngineError {
+    EngineError::Compute {
+        operation: "an attention pass",
+        reason,
     }
 }
 

@@ -4,6 +4,6 @@
 
 pub(crate) mod attention;
 pub(crate) mod gguf;
-pub(crate) mod lower_layers;
 pub(crate) mod priority;
 pub(crate) mod processor;
+pub(crate) mod repacking;

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::embedder::{Embedder, EncodeItem};
 use crate::engine::passages_of;
-use crate::model::{Model, Role};
+use crate::model::Model;
+use crate::working_copy::load_embedder;
 use crate::{EngineError, TurnText};
 
 /// A loaded embedder model.
@@ -31,7 +32,7 @@ impl EmbedderModel {
     /// # Errors
     /// As [`crate::Engine::start`] for an embedder.
     pub fn load(path: &Path) -> Result<Self, EngineError> {
-        let model = Model::load(path, Role::Embedder)?;
+        let model = load_embedder(path)?;
         Ok(Self { model })
     }
 
