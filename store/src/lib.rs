@@ -58,6 +58,7 @@ mod ledger;
 mod lookup;
 mod maintenance;
 mod presence;
+mod recent;
 mod record;
 mod recovery;
 mod retain;

@@ -99,6 +99,9 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
             vector_index::build_when_large(&shared.tables.points, vector_index::MINIMUM_ROWS).await?;
         {
             let _no_readers = if purge { Some(shared.gate.write().await) } else { None };
+            if purge {
+                shared.recent.clear();
+            }
             for (table, done) in tables(&shared, &mut report) {
                 prune(table, if purge { TimeDelta::zero() } else { PRUNE_AGE }, done).await?;
             }

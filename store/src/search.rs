@@ -20,11 +20,13 @@ use lancedb::index::scalar::{FtsQuery, FullTextSearchQuery, MatchQuery};
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
 
 use crate::error::StoreError;
+use crate::recent::Recent;
 use crate::record::{Scope, TurnId};
 use crate::rows;
 use crate::schema::column;
 use crate::selection::{self, Selection, Within};
 use crate::shared::Shared;
+use crate::tables;
 
 const DISTANCE: &str = "_distance";
 const SCORE: &str = "_score";
@@ -109,6 +111,7 @@ pub(crate) enum Comparison {
 pub struct Snapshot<'a> {
     /// `None` if the part is empty by itself.
     selection: Option<Selection<'a>>,
+    recent: &'a Recent,
     comparison: Comparison,
     vector_width: usize,
 }
@@ -126,6 +129,7 @@ pub(crate) async fn snapshot<'a>(
     };
     Ok(Snapshot {
         selection: selection::select(shared, scope, within).await?,
+        recent: &shared.recent,
         comparison,
         vector_width: shared.tables.vector_width,
     })
@@ -198,24 +202,13 @@ impl Snapshot<'_> {
     /// # Errors
     /// Failures of LanceDB.
     pub async fn identify(&self, dense: Ranking, lexical: Ranking) -> Result<Found, StoreError> {
-        let rows = dense.0.iter().chain(&lexical.0).map(|(row, _)| *row).collect();
-        let mut passages = Vec::new();
-        for batch in self
-            .read(rows, &[column::TURN, column::PASSAGE, column::FEATURES])
-            .await?
-        {
-            let turns = rows::identifiers_from(&batch, column::TURN)?;
-            let numbers = rows::numbers(&batch, column::PASSAGE)?.values();
-            let features = rows::bytes(&batch, column::FEATURES)?;
-            let places = turns.into_iter().zip(numbers.iter().zip(features));
-            let read = row_ids(&batch)?.iter().zip(places);
-            passages.extend(read.map(|(row, (turn, (passage, features)))| Passage {
-                turn,
-                passage: *passage,
-                features,
-                row: *row,
-            }));
-        }
+        let mut rows: Vec<u64> = dense.0.iter().chain(&lexical.0).map(|(row, _)| *row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let mut passages = self.recent.take_known(&mut rows);
+        let read = self.passages(rows).await?;
+        self.recent.remember(&read);
+        passages.extend(read);
         passages.sort_by_key(|passage| passage.row);
         let hits = |ranking: Ranking| {
             let hits = ranking.0.into_iter().filter_map(|(row, score)| {
@@ -242,10 +235,10 @@ impl Snapshot<'_> {
     pub async fn texts(&self, passages: &[&Passage]) -> Result<Vec<String>, StoreError> {
         let rows = passages.iter().map(|passage| passage.row).collect();
         let mut texts: HashMap<u64, String> = HashMap::with_capacity(passages.len());
-        for batch in self.read(rows, &[column::TEXT]).await? {
+        if let Some((rows, batch)) = self.read(rows, &[column::TEXT]).await? {
             let read = rows::strings(&batch, column::TEXT)?.iter();
             let read = read.map(|text| text.unwrap_or_default().to_owned());
-            texts.extend(row_ids(&batch)?.iter().copied().zip(read));
+            texts.extend(rows.into_iter().zip(read));
         }
         let text = |passage: &&Passage| texts.get(&passage.row).cloned().unwrap_or_default();
         Ok(passages.iter().map(text).collect())
@@ -259,21 +252,42 @@ impl Snapshot<'_> {
         }
     }
 
-    /// Columns of rows, each of which may be named several times.
-    async fn read(&self, mut rows: Vec<u64>, columns: &[&str]) -> Result<Vec<RecordBatch>, StoreError> {
-        let failed = || StoreError::lance("read points");
+    /// The passages that lie in these rows.
+    async fn passages(&self, rows: Vec<u64>) -> Result<Vec<Passage>, StoreError> {
+        let columns = [column::TURN, column::PASSAGE, column::FEATURES];
+        let Some((rows, batch)) = self.read(rows, &columns).await? else {
+            return Ok(Vec::new());
+        };
+        let turns = rows::identifiers_from(&batch, column::TURN)?;
+        let numbers = rows::numbers(&batch, column::PASSAGE)?.values();
+        let features = rows::bytes(&batch, column::FEATURES)?;
+        let places = turns.into_iter().zip(numbers.iter().zip(features));
+        let read = rows
+            .into_iter()
+            .zip(places)
+            .map(|(row, (turn, (passage, features)))| Passage {
+                turn,
+                passage: *passage,
+                features,
+                row,
+            });
+        Ok(read.collect())
+    }
+
+    /// Columns of rows, each of which may be named several times: every row once, and what it holds. `None` without rows.
+    async fn read(&self, mut rows: Vec<u64>, columns: &[&str]) -> Result<Option<(Vec<u64>, RecordBatch)>, StoreError> {
         rows.sort_unstable();
         rows.dedup();
         let Some(selection) = self.selection.as_ref().filter(|_| !rows.is_empty()) else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
-        let reading = selection
-            .points
-            .take_row_ids(rows)
-            .with_row_id()
-            .select(Select::columns(columns));
-        let stream = reading.execute().await.map_err(failed())?;
-        stream.try_collect().await.map_err(failed())
+        let batch = tables::take(&selection.points, &rows, columns).await?;
+        if batch.num_rows() == rows.len() {
+            return Ok(Some((rows, batch)));
+        }
+        Err(StoreError::Unreadable {
+            what: format!("{} rows were found and {} of them read", rows.len(), batch.num_rows()),
+        })
     }
 
     fn check(&self, vector: &[f32]) -> Result<(), StoreError> {

@@ -16,6 +16,7 @@ use crate::directory::Directory;
 use crate::error::StoreError;
 use crate::journal::{Journal, Key};
 use crate::presence::Presence;
+use crate::recent::Recent;
 use crate::tables::Tables;
 
 /// The state behind all clones of a handle.
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) directory: Directory,
     pub(crate) journal: Journal,
     pub(crate) tables: Tables,
+    pub(crate) recent: Recent,
     presence: Mutex<Presence>,
     /// Held while the journal changes and the presence follows it.
     journal_order: Mutex<()>,
@@ -56,6 +58,9 @@ pub(crate) struct Writer {
     pub(crate) uncertain: bool,
 }
 
+/// What ranks some 100,000 passages.
+const RECENT_BYTES: usize = 64 << 20;
+
 impl Shared {
     pub(crate) fn new(config: StoreConfig, directory: Directory, journal: Journal, tables: Tables) -> Self {
         Self {
@@ -63,6 +68,7 @@ impl Shared {
             directory,
             journal,
             tables,
+            recent: Recent::new(RECENT_BYTES),
             presence: Mutex::default(),
             journal_order: Mutex::default(),
             maintenance: AsyncMutex::default(),

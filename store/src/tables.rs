@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use futures::TryStreamExt;
+use futures::{FutureExt, TryStreamExt};
+use lance::dataset::ProjectionRequest;
 use lancedb::expr::DfExpr;
 use lancedb::index::Index;
 use lancedb::index::scalar::{BTreeIndexBuilder, BitmapIndexBuilder, FtsIndexBuilder};
@@ -174,6 +175,21 @@ pub(crate) async fn append(table: &Table, batch: RecordBatch) -> Result<(), Stor
             .map_err(StoreError::lance("append rows"))?;
     }
     Ok(())
+}
+
+/// The given columns of rows by their ids, in the order asked. Lance is asked itself: LanceDB makes a filter of the ids, and
+/// planning that takes longer than reading.
+pub(crate) async fn take(table: &Table, rows: &[u64], columns: &[&str]) -> Result<RecordBatch, StoreError> {
+    let failed = || StoreError::lance("read rows");
+    let Some(dataset) = table.dataset() else {
+        let reason = "the table is not in a directory".to_owned();
+        return Err(failed()(lancedb::Error::NotSupported { message: reason }));
+    };
+    let dataset = dataset.get().await.map_err(failed())?;
+    let columns = ProjectionRequest::from_columns(columns, dataset.schema());
+    // Boxed, because the types of what Lance awaits within are too deep for a caller's.
+    let taken = dataset.take_rows(rows, columns).boxed().await;
+    taken.map_err(|error| failed()(error.into()))
 }
 
 /// The given columns (all when empty) of the rows that match, at most `limit` of them.

@@ -58,7 +58,8 @@ pub(crate) async fn answer(
         mode,
         headers: &parts.headers,
     };
-    let plan = plan(shared, ask, body).await;
+    // Boxed, so that a request is as small as one that is only relayed.
+    let plan = Box::pin(plan(shared, ask, body)).await;
 
     let mut headers = parts.headers;
     headers.remove(MODE);
