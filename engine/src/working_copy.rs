@@ -209,7 +209,7 @@ pub(crate) fn moved(from: &[f32], to: &[f32]) -> f32 {
 }
 
 /// Where the reader's copy lies: its name tells what it is a copy of.
-fn path_of(model: &Path, sha256: &str, layers: u32) -> PathBuf {
+pub(crate) fn path_of(model: &Path, sha256: &str, layers: u32) -> PathBuf {
     beside(model, sha256, &format!("lower-{layers}-{}", Matrices::fastest().name()))
 }
 
