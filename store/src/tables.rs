@@ -177,8 +177,8 @@ pub(crate) async fn append(table: &Table, batch: RecordBatch) -> Result<(), Stor
     Ok(())
 }
 
-/// The given columns of rows by their ids, in the order asked. Lance is asked itself: LanceDB makes a filter of the ids, and
-/// planning that takes longer than reading.
+/// The given columns of rows by their ids, in the order asked. Lance is asked itself, since LanceDB makes
+/// a filter of the ids that has to be planned; that alone gained nothing measurable.
 pub(crate) async fn take(table: &Table, rows: &[u64], columns: &[&str]) -> Result<RecordBatch, StoreError> {
     let failed = || StoreError::lance("read rows");
     let Some(dataset) = table.dataset() else {
