@@ -23,10 +23,10 @@ use crate::question::{CONTENT_FREE, Questioner};
 use crate::reader::{ReadJob, ReadTurn, Reader, Sight};
 use crate::reading::within;
 use crate::rerank::{self, MOST_RERANKED, RerankActor, RerankJob};
-use crate::working_copy::{LoadedReader, load_embedder, load_reader};
+use crate::working_copy::{LoadedEmbedder, LoadedReader, load_embedder, load_reader};
 use crate::{
     EmbedderConfig, EngineConfig, EngineError, KeyBlock, KeyCoder, Passage, QueryBlock, Question, ReadRequest,
-    ReaderConfig, TurnReading, attention_search,
+    ReaderConfig, TurnReading, attention_search, coded_attention,
 };
 
 /// The running engine; clones share its threads, and the last one to go joins them.
@@ -68,6 +68,7 @@ struct Parts {
     generator_model: PathBuf,
     calibration: Calibration,
     embedder_model: Model,
+    embedder_sha256: String,
     content_free: QueryBlock,
     key_coder: KeyCoder,
     threads: usize,
@@ -93,8 +94,7 @@ struct Later {
 /// Embedder tokens of the longest passage, which leaves as much room for its context.
 pub(crate) const PASSAGE_TOKENS: usize = 254;
 const QUESTION_QUEUE: usize = 64;
-/// A question has few tokens: threads that wait for each other after every matrix take longer than they save. The
-/// embedder's pass runs on one beside the reader's.
+/// A question has few tokens: threads that wait for each other after every matrix take longer than they save.
 const MOST_QUESTION_THREADS: usize = 4;
 
 impl Engine {
@@ -104,7 +104,7 @@ impl Engine {
     /// Whatever a part needs and does not find; nothing keeps running then.
     pub fn start(config: &EngineConfig) -> Result<Self, EngineError> {
         check(config)?;
-        let embedder_model = load_embedder(&config.embedder.model)?;
+        let LoadedEmbedder { model: embedder_model, sha256 } = load_embedder(&config.embedder.model)?;
         let loaded = load_reader(&config.reader)?;
         let (reader_model, calibration) = (&loaded.model, &loaded.calibration);
         tracing::info!(
@@ -129,6 +129,7 @@ impl Engine {
             key_coder: KeyCoder::of(&loaded.calibration),
             calibration: loaded.calibration,
             embedder_model,
+            embedder_sha256: sha256,
             content_free,
             threads,
             context_mix: config.embedder.context_mix,
@@ -207,6 +208,14 @@ impl Engine {
         attention_search::scores(queries, &parts.content_free, candidates, parts.threads)
     }
 
+    /// The same of keys as [`KeyCoder::encode`] wrote them, without unpacking them where all are numbers of centroids.
+    /// Nothing for what [`Engine::key_coder`] cannot read. Blocks the calling thread.
+    #[must_use]
+    pub fn stored_attention_scores(&self, queries: &QueryBlock, stored: &[&[u8]]) -> Vec<Option<f32>> {
+        let parts = &self.parts;
+        coded_attention::scores((queries, &parts.content_free), (&parts.key_coder, stored), parts.threads)
+    }
+
     /// How much more attention the question pays to each candidate than a content-free question
     /// does when all candidates stand together in one prompt. They come best first by whatever is
     /// known already, and the first 64 tokens of each are read. One score per candidate, in the
@@ -262,6 +271,12 @@ impl Engine {
     #[must_use]
     pub fn vector_width(&self) -> usize {
         usize::try_from(self.parts.embedder_model.llama.n_embd()).unwrap_or(0)
+    }
+
+    /// SHA-256 of the embedder's file, as 64 hex digits: vectors of different ones must not be compared.
+    #[must_use]
+    pub fn embedder_sha256(&self) -> &str {
+        &self.parts.embedder_sha256
     }
 
     /// What the engine is doing.
@@ -454,7 +469,7 @@ pub(crate) fn start_embedder(
     let model = model.clone();
     let (queue, threads) = match urgency {
         Urgency::Bulk => (config.queue, config.threads),
-        Urgency::Question => (QUESTION_QUEUE, 1),
+        Urgency::Question => (QUESTION_QUEUE, config.question_threads.min(MOST_QUESTION_THREADS)),
     };
     Actor::start("embedder", queue, move |inbox| {
         if urgency == Urgency::Bulk {
@@ -485,7 +500,7 @@ pub(crate) fn check(config: &EngineConfig) -> Result<(), EngineError> {
     if !(64..=8192).contains(&reader.window_tokens) {
         return setting("reader.window_tokens", reader.window_tokens.to_string(), "64 to 8192");
     }
-    if reader.threads == 0 || config.embedder.threads == 0 {
+    if reader.threads == 0 || config.embedder.threads == 0 || config.embedder.question_threads == 0 {
         return setting("threads", "0".into(), "at least 1");
     }
     if !(config.embedder.context_mix >= 0.0 && config.embedder.context_mix.is_finite()) {

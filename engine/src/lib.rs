@@ -10,6 +10,7 @@ mod actor;
 mod allocations;
 mod attention_search;
 mod calibration;
+mod coded_attention;
 mod config;
 pub mod convert;
 mod embedder;

@@ -108,13 +108,12 @@ impl Model {
 impl Role {
     fn check(self, path: &Path, architecture: &str, llama: &LlamaModel) -> Result<(), EngineError> {
         let encoder = architecture.contains("bert") || architecture == "t5encoder";
-        let (fits, role, allowed) = match self {
+        let (fits, allowed) = match self {
             Self::Reader => (
                 !encoder && !llama.is_recurrent() && !llama.is_hybrid(),
-                "reader",
                 "a decoder with attention in every layer, such as gemma3",
             ),
-            Self::Embedder => (architecture == "bert", "embedder", "a bert encoder"),
+            Self::Embedder => (architecture == "bert", "a bert encoder"),
         };
         if fits {
             return Ok(());
@@ -122,9 +121,16 @@ impl Role {
         Err(EngineError::Architecture {
             path: path.to_owned(),
             found: architecture.to_owned(),
-            role,
+            role: self.name(),
             allowed,
         })
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Reader => "reader",
+            Self::Embedder => "embedder",
+        }
     }
 }
 

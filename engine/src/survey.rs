@@ -60,7 +60,7 @@ impl Survey {
     pub fn start(config: &EngineConfig, layers: Option<u32>) -> Result<Self, EngineError> {
         check(config)?;
         let model = Model::load(&config.reader.model, Role::Reader)?;
-        let embedder_model = load_embedder(&config.embedder.model)?;
+        let embedder_model = load_embedder(&config.embedder.model)?.model;
         let layers = layers.unwrap_or_else(|| lower_third(&model.geometry));
         if !(1..=model.geometry.layers).contains(&layers) {
             return Err(EngineError::Setting {

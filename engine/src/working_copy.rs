@@ -7,8 +7,6 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
 use crate::calibration::Calibration;
 use crate::embedder::{Embedder, EncodeItem};
 use crate::ffi::repacking::{Embeddings, Matrices, Repacking, repack};
@@ -23,6 +21,22 @@ pub(crate) struct LoadedReader {
     pub(crate) calibration: Calibration,
     /// How attention is taken from it.
     pub(crate) sight: Sight,
+}
+
+/// An embedder's model, ready to be used.
+pub(crate) struct LoadedEmbedder {
+    pub(crate) model: Model,
+    /// Of the model's own file, as 64 hex digits.
+    pub(crate) sha256: String,
+}
+
+/// A copy that is to be made.
+struct Copying<'a> {
+    /// The model's file.
+    path: &'a Path,
+    /// Where the copy will lie.
+    place: &'a Path,
+    role: Role,
 }
 
 /// Words that a working copy is checked on, so many times that they reach beyond a sliding window.
@@ -41,14 +55,7 @@ const SIMILAR: f32 = 0.999;
 /// What is wrong with the model or its calibration. A copy that cannot be made is no error: the model itself serves
 /// then, more slowly, and the log says so.
 pub(crate) fn load_reader(config: &ReaderConfig) -> Result<LoadedReader, EngineError> {
-    if !config.model.is_file() {
-        // The loader has the words for it.
-        Model::load(&config.model, Role::Reader)?;
-    }
-    let sha256 = sha256_of_file(&config.model).map_err(|error| EngineError::ModelCorrupt {
-        path: config.model.clone(),
-        reason: error.to_string(),
-    })?;
+    let sha256 = digest(&config.model)?;
     let file = config.calibration.as_deref();
     if let Some(calibration) = Calibration::named(file, &sha256)? {
         let copy = path_of(&config.model, &sha256, calibration.layers());
@@ -65,7 +72,8 @@ pub(crate) fn load_reader(config: &ReaderConfig) -> Result<LoadedReader, EngineE
     }
     let original = Model::load(&config.model, Role::Reader)?;
     let calibration = Calibration::resolve(file, &sha256, &original.geometry)?;
-    match make(&original, &calibration, config, &sha256) {
+    let place = path_of(&config.model, &sha256, calibration.layers());
+    match copy_reader(&original, &calibration, config, &place) {
         Ok(model) => Ok(LoadedReader {
             model,
             calibration,
@@ -90,45 +98,46 @@ pub(crate) fn load_reader(config: &ReaderConfig) -> Result<LoadedReader, EngineE
 ///
 /// # Errors
 /// What is wrong with the model. A copy that cannot be made is no error: the model itself serves then, and the log says so.
-pub(crate) fn load_embedder(path: &Path) -> Result<Model, EngineError> {
-    let original = Model::load(path, Role::Embedder)?;
+pub(crate) fn load_embedder(path: &Path) -> Result<LoadedEmbedder, EngineError> {
+    let sha256 = digest(path)?;
+    let model = embedder(path, &sha256)?;
+    Ok(LoadedEmbedder { model, sha256 })
+}
+
+fn embedder(path: &Path, sha256: &str) -> Result<Model, EngineError> {
     let matrices = Matrices::fastest();
     if matrices == Matrices::F32 {
-        return Ok(original);
+        return Model::load(path, Role::Embedder);
     }
-    let copied = sha256_of_file(path)
-        .map_err(|error| failed(format!("{}: {error}", path.display())))
-        .and_then(|sha256| embedder_copy(&original, path, (&sha256, matrices)));
-    copied.or_else(|error| {
+    let copy = beside(path, sha256, matrices.name());
+    if copy.is_file()
+        && let Ok(model) = Model::load(&copy, Role::Embedder)
+    {
+        return Ok(model);
+    }
+    let original = Model::load(path, Role::Embedder)?;
+    copy_embedder(&original, path, &copy).or_else(|error| {
         tracing::warn!(model = %path.display(), %error, "embedding with the model itself, which is slower than with a working copy");
         Ok(original)
     })
 }
 
-fn embedder_copy(original: &Model, path: &Path, (sha256, matrices): (&str, Matrices)) -> Result<Model, EngineError> {
-    let place = beside(path, sha256, matrices.name());
-    if place.is_file()
-        && let Ok(model) = Model::load(&place, Role::Embedder)
-    {
-        return Ok(model);
-    }
-    let unfinished = unfinished(&place)?;
+fn copy_embedder(original: &Model, path: &Path, place: &Path) -> Result<Model, EngineError> {
     let repacking = Repacking {
-        matrices,
+        matrices: Matrices::fastest(),
         embeddings: Embeddings::F32,
         left_out: 0..0,
     };
-    repack(path, unfinished.path(), &repacking)?;
-    let copy = Model::load(unfinished.path(), Role::Embedder)?;
-    let similarity = similarity(original, &copy)?;
-    if similarity < SIMILAR {
-        return Err(failed(format!(
+    let copy = Copying { path, place, role: Role::Embedder };
+    copy.make(&repacking, |copy| {
+        let similarity = similarity(original, copy)?;
+        if similarity >= SIMILAR {
+            return Ok(similarity);
+        }
+        Err(failed(format!(
             "its vector of the probe has a cosine of {similarity:.4} to the model's, at least {SIMILAR} is needed"
-        )));
-    }
-    install(unfinished, &place)?;
-    tracing::info!(copy = %place.display(), similarity, "made a working copy of the embedder");
-    Ok(copy)
+        )))
+    })
 }
 
 /// The cosine of both models' vectors of the probe.
@@ -148,32 +157,51 @@ fn similarity(original: &Model, copy: &Model) -> Result<f32, EngineError> {
         .sum())
 }
 
-/// Makes the copy, checks it, and gives it its name only then.
-fn make(
+fn copy_reader(
     original: &Model,
     calibration: &Calibration,
     config: &ReaderConfig,
-    sha256: &str,
+    place: &Path,
 ) -> Result<Model, EngineError> {
-    let path = path_of(&config.model, sha256, calibration.layers());
-    let unfinished = unfinished(&path)?;
     let layers = original.geometry.layers;
     let repacking = Repacking {
         matrices: Matrices::fastest(),
         embeddings: Embeddings::Q8,
         left_out: calibration.layers().min(layers)..layers,
     };
-    repack(&config.model, unfinished.path(), &repacking)?;
-    let copy = Model::load(unfinished.path(), Role::Reader)?;
-    let distance = distance(original, &copy, calibration, config)?;
-    if distance > TOLERANCE {
-        return Err(failed(format!(
+    let copy = Copying { path: &config.model, place, role: Role::Reader };
+    copy.make(&repacking, |copy| {
+        let distance = distance(original, copy, calibration, config)?;
+        if distance <= TOLERANCE {
+            return Ok(distance);
+        }
+        Err(failed(format!(
             "{distance:.3} of a head's attention falls on other tokens, at most {TOLERANCE} is allowed"
-        )));
+        )))
+    })
+}
+
+impl Copying<'_> {
+    /// Makes the copy, checks it, and gives it its name only then. `check` tells how far it is from the model.
+    fn make(
+        &self,
+        repacking: &Repacking,
+        check: impl FnOnce(&Model) -> Result<f32, EngineError>,
+    ) -> Result<Model, EngineError> {
+        let directory = self.place.parent().unwrap_or(Path::new("."));
+        let unfinished = tempfile::Builder::new()
+            .prefix(".working-copy-")
+            .suffix(".gguf")
+            .tempfile_in(directory)
+            .map_err(|error| failed(format!("{}: {error}", directory.display())))?;
+        repack(self.path, unfinished.path(), repacking)?;
+        let copy = Model::load(unfinished.path(), self.role)?;
+        let measure = check(&copy)?;
+        let installed = unfinished.persist(self.place);
+        installed.map_err(|error| failed(format!("{}: {}", self.place.display(), error.error)))?;
+        tracing::info!(copy = %self.place.display(), measure, "made a working copy of the {}", self.role.name());
+        Ok(copy)
     }
-    install(unfinished, &path)?;
-    tracing::info!(copy = %path.display(), distance, "made a working copy of the reader's lower layers");
-    Ok(copy)
 }
 
 /// The share of attention that falls on other tokens of the probe, in the head that differs most.
@@ -208,6 +236,16 @@ pub(crate) fn moved(from: &[f32], to: &[f32]) -> f32 {
     differences.sum::<f32>() / 2.0
 }
 
+fn digest(path: &Path) -> Result<String, EngineError> {
+    if !path.is_file() {
+        return Err(EngineError::ModelMissing { path: path.to_owned() });
+    }
+    sha256_of_file(path).map_err(|error| EngineError::ModelCorrupt {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
 /// Where the reader's copy lies: its name tells what it is a copy of.
 pub(crate) fn path_of(model: &Path, sha256: &str, layers: u32) -> PathBuf {
     beside(model, sha256, &format!("lower-{layers}-{}", Matrices::fastest().name()))
@@ -217,22 +255,6 @@ fn beside(model: &Path, sha256: &str, kind: &str) -> PathBuf {
     let stem = model.file_stem().unwrap_or_default().to_string_lossy();
     let digest = sha256.get(..12).unwrap_or(sha256);
     model.with_file_name(format!("{stem}.{digest}.{kind}.gguf"))
-}
-
-/// A file in the directory that a copy will lie in.
-fn unfinished(place: &Path) -> Result<NamedTempFile, EngineError> {
-    let directory = place.parent().unwrap_or(Path::new("."));
-    tempfile::Builder::new()
-        .prefix(".working-copy-")
-        .suffix(".gguf")
-        .tempfile_in(directory)
-        .map_err(|error| failed(format!("{}: {error}", directory.display())))
-}
-
-fn install(unfinished: NamedTempFile, place: &Path) -> Result<(), EngineError> {
-    let installed = unfinished.persist(place);
-    installed.map_err(|error| failed(format!("{}: {}", place.display(), error.error)))?;
-    Ok(())
 }
 
 fn failed(reason: String) -> EngineError {
@@ -271,7 +293,7 @@ mod tests {
         let files = || std::fs::read_dir(directory.path()).unwrap().count();
         for _ in 0..2 {
             let loaded = load_embedder(&path).unwrap();
-            assert!(similarity(&original, &loaded).unwrap() > 0.9999);
+            assert!(similarity(&original, &loaded.model).unwrap() > 0.9999);
             assert_eq!(files(), if Matrices::fastest() == Matrices::F32 { 1 } else { 2 });
         }
     }

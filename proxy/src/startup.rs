@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainpoint_engine::{EmbedderConfig, Engine, EngineConfig, ReaderConfig, sha256_of_file};
+use mainpoint_engine::{EmbedderConfig, Engine, EngineConfig, ReaderConfig};
 use mainpoint_store::{Store, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -127,10 +127,16 @@ pub fn engine_settings(config: &Config, models: &ModelPaths) -> EngineConfig {
         embedder: EmbedderConfig {
             model: models.embedder.clone(),
             threads: config.embedder.threads,
+            question_threads: question_threads(config),
             context_mix: config.embedder.context_mix,
             queue: config.embedder.queue,
         },
     }
+}
+
+/// Threads for a question's vector: all where the reader does not prepare the same question beside it.
+fn question_threads(config: &Config) -> usize {
+    if config.memory.attention_search { 1 } else { config.embedder.threads }
 }
 
 /// Opens the store for vectors of the configured embedder.
@@ -138,19 +144,10 @@ pub fn engine_settings(config: &Config, models: &ModelPaths) -> EngineConfig {
 /// # Errors
 /// When the directory cannot be used or holds something else.
 pub async fn store(config: &Config, engine: &Engine) -> Result<Store, StartError> {
-    let path = models::paths(&config.models).embedder;
-    let embedder = tokio::task::spawn_blocking(move || sha256_of_file(&path))
-        .await
-        .map_err(io::Error::other)
-        .flatten()
-        .map_err(|source| StartError::Process {
-            operation: "hash the embedder's file",
-            source,
-        })?;
     let settings = StoreConfig {
         directory: config.store.directory.clone(),
         vector_width: engine.vector_width(),
-        embedder: Some(embedder),
+        embedder: Some(engine.embedder_sha256().to_owned()),
         retain: config.store.retain,
         flush_interval: config.store.flush_interval,
         flush_turns: config.store.flush_turns,

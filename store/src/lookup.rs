@@ -12,7 +12,7 @@ use lancedb::query::{ExecutableQuery, QueryBase, Select};
 
 use crate::error::StoreError;
 use crate::filter;
-use crate::presence::{Pending, State};
+use crate::presence::{FoundTurn, Pending, State};
 use crate::record::{Point, Scope, Turn, TurnId};
 use crate::rows;
 use crate::schema::column;
@@ -26,21 +26,23 @@ pub(crate) async fn load_scope(shared: &Shared, scope: &Scope) -> Result<(), Sto
         let Some(epoch) = shared.presence().begin_load(scope) else {
             return Ok(());
         };
-        let mut ids = Vec::new();
+        let mut turns = Vec::new();
         {
             let _reading = shared.gate.read().await;
             let filter = filter::of_scope(scope);
             let columns = [column::ID, column::CONVERSATION];
             for batch in tables::rows(&shared.tables.turns, filter, &columns, None).await? {
                 let conversations = rows::identifiers_from(&batch, column::CONVERSATION)?;
-                ids.extend(
-                    rows::identifiers_from(&batch, column::ID)?
-                        .into_iter()
-                        .zip(conversations),
-                );
+                let places = conversations.into_iter().zip(rows::row_ids(&batch)?);
+                let found = rows::identifiers_from(&batch, column::ID)?.into_iter().zip(places);
+                turns.extend(found.map(|(id, (conversation, row))| FoundTurn {
+                    id,
+                    conversation,
+                    row: *row,
+                }));
             }
         }
-        if shared.presence().load(scope, epoch, ids) {
+        if shared.presence().load(scope, epoch, turns) {
             return Ok(());
         }
     }
@@ -63,9 +65,16 @@ pub(crate) async fn read_turns(shared: &Shared, scope: &Scope, ids: &[TurnId]) -
 pub(crate) async fn turns(shared: &Arc<Shared>, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, StoreError> {
     let mut found = pending_turns(shared, scope, Some(ids)).await?;
     // A turn that left the journal meanwhile is in LanceDB by now.
-    let elsewhere: Vec<TurnId> = ids.iter().copied().filter(|id| !found.contains_key(id)).collect();
-    if !elsewhere.is_empty() {
-        let stored = stored_turns(shared, filter::of_ids_anywhere(column::ID, &elsewhere)).await?;
+    let elsewhere = |found: &HashMap<TurnId, Turn>| -> Vec<TurnId> {
+        ids.iter().copied().filter(|id| !found.contains_key(id)).collect()
+    };
+    let mut rows = shared.presence().rows(scope, &elsewhere(&found));
+    // In any other order Lance panics where none of the files is there.
+    rows.sort_unstable();
+    found.extend(turns_in_rows(shared, &rows, (scope, ids)).await?);
+    let moved = elsewhere(&found);
+    if !moved.is_empty() {
+        let stored = stored_turns(shared, filter::of_ids_anywhere(column::ID, &moved)).await?;
         found.extend(stored.into_iter().filter(|(_, turn)| turn.scope == *scope));
     }
     Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
@@ -165,12 +174,40 @@ async fn pending_turns(
 
 async fn stored_turns(shared: &Shared, filter: DfExpr) -> Result<HashMap<TurnId, Turn>, StoreError> {
     let _reading = shared.gate.read().await;
-    let batches = tables::rows(&shared.tables.turns, filter, &[], None).await?;
-    let turns = batches
-        .iter()
-        .map(rows::turns_from_batch)
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(turns.into_iter().flatten().map(|turn| (turn.id, turn)).collect())
+    let mut found = HashMap::new();
+    for batch in tables::rows(&shared.tables.turns, filter, &[], None).await? {
+        let turns = rows::turns_from_batch(&batch)?;
+        let mut presence = shared.presence();
+        for (turn, row) in turns.into_iter().zip(rows::row_ids(&batch)?) {
+            presence.set_row(&turn.scope, turn.id, *row);
+            found.insert(turn.id, turn);
+        }
+    }
+    Ok(found)
+}
+
+/// Those of the turns that lie in these rows, where they were last seen. Looking a few turns up by their ids takes several
+/// times as long.
+async fn turns_in_rows(
+    shared: &Shared,
+    rows: &[u64],
+    (scope, ids): (&Scope, &[TurnId]),
+) -> Result<HashMap<TurnId, Turn>, StoreError> {
+    if rows.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let _reading = shared.gate.read().await;
+    let turns = match tables::take(&shared.tables.turns, rows, &[]).await {
+        Ok(batch) => rows::turns_from_batch(&batch)?,
+        // Lance refuses to read from a file that has been merged with others.
+        Err(error) => {
+            tracing::debug!(%error, "turns are no longer in the rows where they were last seen");
+            Vec::new()
+        }
+    };
+    let is_asked_for = |turn: &Turn| turn.scope == *scope && ids.contains(&turn.id);
+    let turns = turns.into_iter().filter(is_asked_for);
+    Ok(turns.map(|turn| (turn.id, turn)).collect())
 }
 
 /// Walks from `centre` both ways. Backwards along parents; where a parent is not stored, on to the latest turn at the

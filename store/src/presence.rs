@@ -3,7 +3,7 @@
 //! Responsible for: answering "is this turn read?" in microseconds, and "is anything pending?". Must not know: disks.
 //!
 //! Pending turns (in the journal only) are always here. The ids already in LanceDB are loaded for one scope at a time,
-//! when it is first asked for, and the least recently used scopes are forgotten above [`CAPACITY`] ids (about 50 MB).
+//! when it is first asked for, and the least recently used scopes are forgotten above [`CAPACITY`] ids (about 80 MB).
 
 use std::collections::{HashMap, HashSet};
 
@@ -37,12 +37,29 @@ pub(crate) enum State {
     Stored,
 }
 
+/// A turn as it was found in LanceDB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FoundTurn {
+    pub(crate) id: TurnId,
+    pub(crate) conversation: TurnId,
+    /// Its row, as long as that file is not merged with others.
+    pub(crate) row: u64,
+}
+
+/// What is kept of a stored turn.
+#[derive(Debug, Clone, Copy)]
+struct StoredTurn {
+    /// The place of its conversation in `conversations`.
+    place: u32,
+    /// Where it was last seen.
+    row: Option<u64>,
+}
+
 #[derive(Debug, Default)]
 struct ScopeTurns {
     pending: HashMap<TurnId, Pending>,
     completed: usize,
-    /// Stored turns, with the place of their conversation in `conversations`.
-    stored: HashMap<TurnId, u32>,
+    stored: HashMap<TurnId, StoredTurn>,
     conversations: Vec<TurnId>,
     places: HashMap<TurnId, u32>,
     loaded: bool,
@@ -52,13 +69,13 @@ struct ScopeTurns {
 }
 
 impl ScopeTurns {
-    fn store(&mut self, id: TurnId, conversation: TurnId) {
+    fn store(&mut self, id: TurnId, conversation: TurnId, row: Option<u64>) {
         let next = self.conversations.len() as u32;
         let place = *self.places.entry(conversation).or_insert(next);
         if place == next {
             self.conversations.push(conversation);
         }
-        self.stored.insert(id, place);
+        self.stored.insert(id, StoredTurn { place, row });
     }
 }
 
@@ -79,15 +96,15 @@ impl Presence {
         (!turns.loaded).then_some(turns.epoch)
     }
 
-    /// Takes the stored ids of a scope, each with its conversation, as read from LanceDB. False if some were taken away
-    /// meanwhile: read again.
-    pub(crate) fn load(&mut self, scope: &Scope, epoch: u64, ids: Vec<(TurnId, TurnId)>) -> bool {
+    /// Takes the stored turns of a scope as read from LanceDB. False if some were taken away meanwhile: read again.
+    pub(crate) fn load(&mut self, scope: &Scope, epoch: u64, found: Vec<FoundTurn>) -> bool {
         let turns = self.touch(scope);
         if turns.epoch != epoch {
             return false;
         }
-        ids.into_iter()
-            .for_each(|(id, conversation)| turns.store(id, conversation));
+        for FoundTurn { id, conversation, row } in found {
+            turns.store(id, conversation, Some(row));
+        }
         turns.loaded = true;
         self.evict(scope);
         true
@@ -171,7 +188,22 @@ impl Presence {
     /// Notes that LanceDB has a turn.
     pub(crate) fn set_stored(&mut self, scope: &Scope, id: TurnId, conversation: TurnId) {
         self.clear_pending(scope, id);
-        self.touch(scope).store(id, conversation);
+        self.touch(scope).store(id, conversation, None);
+    }
+
+    /// The rows in which those of the turns were last seen that are stored. They may have moved since.
+    pub(crate) fn rows(&self, scope: &Scope, ids: &[TurnId]) -> Vec<u64> {
+        let stored = self.scopes.get(scope).map(|turns| &turns.stored);
+        let row = |id: &TurnId| stored?.get(id)?.row;
+        ids.iter().filter_map(row).collect()
+    }
+
+    /// Notes in which row a stored turn was seen.
+    pub(crate) fn set_row(&mut self, scope: &Scope, id: TurnId, row: u64) {
+        let stored = self.scopes.get_mut(scope).and_then(|turns| turns.stored.get_mut(&id));
+        if let Some(stored) = stored {
+            stored.row = Some(row);
+        }
     }
 
     /// Says the same as "these turns" in fewer ids, where that is possible: whole conversations but for the stored turns
@@ -179,11 +211,11 @@ impl Presence {
     pub(crate) fn complement(&self, scope: &Scope, ids: &[TurnId]) -> Option<Complement> {
         let turns = self.scopes.get(scope).filter(|turns| turns.loaded)?;
         let wanted: HashSet<TurnId> = ids.iter().copied().collect();
-        let places: HashSet<u32> = wanted.iter().filter_map(|id| turns.stored.get(id).copied()).collect();
+        let places: HashSet<u32> = wanted.iter().filter_map(|id| Some(turns.stored.get(id)?.place)).collect();
         let stored = turns
             .stored
             .iter()
-            .filter(|(_, place)| places.contains(place))
+            .filter(|(_, stored)| places.contains(&stored.place))
             .map(|(id, _)| *id);
         let completed = turns
             .pending
@@ -284,6 +316,14 @@ mod tests {
         TurnId([number; 16])
     }
 
+    fn found(number: u8, conversation: u8) -> FoundTurn {
+        FoundTurn {
+            id: id(number),
+            conversation: id(conversation),
+            row: u64::from(number) + 1000,
+        }
+    }
+
     #[test]
     fn a_turn_is_counted_where_it_is() {
         let (mut presence, scope) = (Presence::default(), scope("a"));
@@ -306,9 +346,9 @@ mod tests {
         let (mut presence, scope) = (Presence::default(), scope("a"));
         let epoch = presence.begin_load(&scope).unwrap();
         presence.unload(&scope);
-        assert!(!presence.load(&scope, epoch, vec![(id(1), id(0))]));
+        assert!(!presence.load(&scope, epoch, vec![found(1, 0)]));
         let epoch = presence.begin_load(&scope).unwrap();
-        assert!(presence.load(&scope, epoch, vec![(id(2), id(0))]));
+        assert!(presence.load(&scope, epoch, vec![found(2, 0)]));
         assert_eq!(presence.state(&scope, id(1)), None);
         assert!(presence.begin_load(&scope).is_none());
     }
@@ -320,6 +360,22 @@ mod tests {
         presence.set_stored(&scope, id(1), id(0));
         assert!(presence.load(&scope, epoch, vec![]));
         assert_eq!(presence.state(&scope, id(1)), Some(State::Stored));
+    }
+
+    #[test]
+    fn rows_are_those_in_which_turns_were_last_seen() {
+        let (mut presence, scope) = (Presence::default(), scope("a"));
+        let epoch = presence.begin_load(&scope).unwrap();
+        assert!(presence.load(&scope, epoch, vec![found(1, 0), found(2, 0)]));
+        presence.set_stored(&scope, id(3), id(0));
+        let asked = [id(3), id(2), id(9), id(1)];
+        assert_eq!(presence.rows(&scope, &asked), [1002, 1001]);
+        for (number, row) in [(3, 7), (1, 8), (9, 9)] {
+            presence.set_row(&scope, id(number), row);
+        }
+        assert_eq!(presence.rows(&scope, &asked), [7, 1002, 8]);
+        presence.unload(&scope);
+        assert!(presence.rows(&scope, &asked).is_empty());
     }
 
     #[test]
@@ -337,7 +393,7 @@ mod tests {
             assert!(presence.load(
                 &scope,
                 epoch,
-                (first..first + 4).map(|number| (id(number), id(first))).collect()
+                (first..first + 4).map(|number| found(number, first)).collect()
             ));
         }
         assert!(presence.begin_load(&scope("old")).is_some());
@@ -351,8 +407,8 @@ mod tests {
         assert_eq!(presence.complement(&scope, &[id(1)]), None, "not loaded");
         let epoch = presence.begin_load(&scope).unwrap();
         let stored = (0..20)
-            .map(|number| (id(number), id(0)))
-            .chain((100..130).map(|number| (id(number), id(100))));
+            .map(|number| found(number, 0))
+            .chain((100..130).map(|number| found(number, 100)));
         assert!(presence.load(&scope, epoch, stored.collect()));
         presence.set_pending(&scope, id(20), Pending::Completed);
         presence.set_pending(&scope, id(21), Pending::Accepted);

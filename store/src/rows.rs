@@ -9,7 +9,7 @@ use arrow_array::builder::{
     StructBuilder, TimestampMicrosecondBuilder, UInt32Builder,
 };
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, TimestampMicrosecondType, UInt32Type};
+use arrow_array::types::{Float32Type, TimestampMicrosecondType, UInt32Type, UInt64Type};
 use arrow_array::{
     Array, FixedSizeBinaryArray, LargeBinaryArray, ListArray, PrimitiveArray, RecordBatch, StringArray, StructArray,
 };
@@ -19,6 +19,9 @@ use chrono::DateTime;
 use crate::error::StoreError;
 use crate::record::{Point, Scope, Span, Turn, TurnId};
 use crate::schema::{self, column};
+
+/// The column that Lance adds where it is asked for rows' ids.
+const ROW_ID: &str = "_rowid";
 
 /// A turn that has been read, with its main points: what the journal hands to LanceDB.
 #[derive(Debug, Clone, PartialEq)]
@@ -198,6 +201,12 @@ pub(crate) fn numbers<'a>(
     name: &'static str,
 ) -> Result<&'a PrimitiveArray<UInt32Type>, StoreError> {
     array(batch, name)?.as_primitive_opt().ok_or_else(|| wrong_type(name))
+}
+
+/// Where the rows of a batch lie in the version of the table that they were read from.
+pub(crate) fn row_ids(batch: &RecordBatch) -> Result<&[u64], StoreError> {
+    let ids = array(batch, ROW_ID)?.as_primitive_opt::<UInt64Type>();
+    Ok(ids.ok_or_else(|| wrong_type(ROW_ID))?.values())
 }
 
 /// A column of scores or distances.

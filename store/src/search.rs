@@ -12,8 +12,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
-use arrow_array::types::UInt64Type;
 use futures::TryStreamExt;
 use lancedb::DistanceType;
 use lancedb::index::scalar::{FtsQuery, FullTextSearchQuery, MatchQuery};
@@ -30,7 +28,6 @@ use crate::tables;
 
 const DISTANCE: &str = "_distance";
 const SCORE: &str = "_score";
-const ROW_ID: &str = "_rowid";
 /// With a vector index: partitions looked into.
 pub(crate) const PARTITIONS: usize = 32;
 /// Bytes of the question that lexical search reads; a question is a message, and a message may be a whole book.
@@ -202,9 +199,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// Failures of LanceDB.
     pub async fn identify(&self, dense: Ranking, lexical: Ranking) -> Result<Found, StoreError> {
-        let mut rows: Vec<u64> = dense.0.iter().chain(&lexical.0).map(|(row, _)| *row).collect();
-        rows.sort_unstable();
-        rows.dedup();
+        let mut rows = every_once(dense.0.iter().chain(&lexical.0).map(|(row, _)| *row));
         let mut passages = self.recent.take_known(&mut rows);
         let read = self.passages(rows).await?;
         self.recent.remember(&read);
@@ -233,7 +228,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// Failures of LanceDB.
     pub async fn texts(&self, passages: &[&Passage]) -> Result<Vec<String>, StoreError> {
-        let rows = passages.iter().map(|passage| passage.row).collect();
+        let rows = every_once(passages.iter().map(|passage| passage.row));
         let mut texts: HashMap<u64, String> = HashMap::with_capacity(passages.len());
         if let Some((rows, batch)) = self.read(rows, &[column::TEXT]).await? {
             let read = rows::strings(&batch, column::TEXT)?.iter();
@@ -252,7 +247,7 @@ impl Snapshot<'_> {
         }
     }
 
-    /// The passages that lie in these rows.
+    /// The passages that lie in these rows, each named once.
     async fn passages(&self, rows: Vec<u64>) -> Result<Vec<Passage>, StoreError> {
         let columns = [column::TURN, column::PASSAGE, column::FEATURES];
         let Some((rows, batch)) = self.read(rows, &columns).await? else {
@@ -274,10 +269,8 @@ impl Snapshot<'_> {
         Ok(read.collect())
     }
 
-    /// Columns of rows, each of which may be named several times: every row once, and what it holds. `None` without rows.
-    async fn read(&self, mut rows: Vec<u64>, columns: &[&str]) -> Result<Option<(Vec<u64>, RecordBatch)>, StoreError> {
-        rows.sort_unstable();
-        rows.dedup();
+    /// Columns of rows, each named once, and the rows. `None` without rows.
+    async fn read(&self, rows: Vec<u64>, columns: &[&str]) -> Result<Option<(Vec<u64>, RecordBatch)>, StoreError> {
         let Some(selection) = self.selection.as_ref().filter(|_| !rows.is_empty()) else {
             return Ok(None);
         };
@@ -306,6 +299,13 @@ impl Snapshot<'_> {
     }
 }
 
+fn every_once(rows: impl Iterator<Item = u64>) -> Vec<u64> {
+    let mut rows: Vec<u64> = rows.collect();
+    rows.sort_unstable();
+    rows.dedup();
+    rows
+}
+
 fn check_limit(limit: usize) -> Result<(), StoreError> {
     if limit > 0 {
         return Ok(());
@@ -324,21 +324,13 @@ fn ranked(
     let mut found = Vec::new();
     for batch in batches {
         let scores = rows::scores(batch, score_column)?.values().iter();
-        let scored = row_ids(batch)?
+        let scored = rows::row_ids(batch)?
             .iter()
             .copied()
             .zip(scores.map(|score| to_score(*score)));
         found.extend(scored.filter(|(_, score)| score.is_finite()));
     }
     Ok(Ranking(found))
-}
-
-fn row_ids(batch: &RecordBatch) -> Result<&[u64], StoreError> {
-    let ids = rows::array(batch, ROW_ID)?.as_primitive_opt::<UInt64Type>();
-    let ids = ids.ok_or_else(|| StoreError::Unreadable {
-        what: "a row id is no number".to_owned(),
-    })?;
-    Ok(ids.values())
 }
 
 /// Best first; equal scores by turn and passage, so that a ranking does not depend on how rows lie on disk.

@@ -177,7 +177,7 @@ pub(crate) async fn append(table: &Table, batch: RecordBatch) -> Result<(), Stor
     Ok(())
 }
 
-/// The given columns of rows by their ids, in the order asked. Lance is asked itself, since LanceDB makes
+/// The given columns (all when empty) of rows by their ids, in the order asked. Lance is asked itself, since LanceDB makes
 /// a filter of the ids that has to be planned; that alone gained nothing measurable.
 pub(crate) async fn take(table: &Table, rows: &[u64], columns: &[&str]) -> Result<RecordBatch, StoreError> {
     let failed = || StoreError::lance("read rows");
@@ -186,20 +186,24 @@ pub(crate) async fn take(table: &Table, rows: &[u64], columns: &[&str]) -> Resul
         return Err(failed()(lancedb::Error::NotSupported { message: reason }));
     };
     let dataset = dataset.get().await.map_err(failed())?;
-    let columns = ProjectionRequest::from_columns(columns, dataset.schema());
+    let columns = if columns.is_empty() {
+        ProjectionRequest::from_schema(dataset.schema().clone())
+    } else {
+        ProjectionRequest::from_columns(columns, dataset.schema())
+    };
     // Boxed, because the types of what Lance awaits within are too deep for a caller's.
     let taken = dataset.take_rows(rows, columns).boxed().await;
     taken.map_err(|error| failed()(error.into()))
 }
 
-/// The given columns (all when empty) of the rows that match, at most `limit` of them.
+/// The given columns (all when empty) of the rows that match, at most `limit` of them, with the rows' ids.
 pub(crate) async fn rows(
     table: &Table,
     filter: DfExpr,
     columns: &[&str],
     limit: Option<usize>,
 ) -> Result<Vec<RecordBatch>, StoreError> {
-    let mut query = table.query().only_if_expr(filter);
+    let mut query = table.query().only_if_expr(filter).with_row_id();
     if !columns.is_empty() {
         query = query.select(Select::columns(columns));
     }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use mainpoint::memory::profile::Profile;
-use mainpoint_engine::{Engine, KeyBlock, Question};
+use mainpoint_engine::{Engine, Question};
 use mainpoint_store::{Hit, Passage, Scope, SearchQuery, Store, TurnId, Within};
 
 use super::copies::working_copy;
@@ -150,16 +150,11 @@ impl Bench {
         };
         let passages = found.await.map_err(failed)?;
         let started = Instant::now();
-        let coder = self.engine.key_coder();
         let stored = passages
             .iter()
             .filter_map(|passage| Profile::and_keys(&passage.features));
-        let keys = stored.map(|(_, keys)| coder.decode(keys));
-        let keys = keys.collect::<Result<Vec<KeyBlock>, _>>();
-        let keys = keys.map_err(BenchError::engine("unpacking keys"))?;
-        laps.add("attention search: unpacking keys", started);
-        let started = Instant::now();
-        std::hint::black_box(self.engine.attention_scores(&question.queries, &keys));
+        let keys: Vec<&[u8]> = stored.map(|(_, keys)| keys).collect();
+        std::hint::black_box(self.engine.stored_attention_scores(&question.queries, &keys));
         laps.add("attention search: scores", started);
         Ok(())
     }

@@ -37,9 +37,9 @@ struct Written {
 }
 
 /// Numbers of a key that one byte stands for.
-const PART: usize = 8;
+pub(crate) const PART: usize = 8;
 /// As many as a byte can tell apart.
-const CENTROIDS: usize = 256;
+pub(crate) const CENTROIDS: usize = 256;
 const ITERATIONS: usize = 15;
 /// Most tokens that centroids are learned on; more take longer and change little.
 const MOST_TOKENS: usize = 20_000;
@@ -105,7 +105,7 @@ impl Codebook {
     }
 
     /// Bytes that it makes of a token.
-    pub(super) fn token_bytes(&self) -> usize {
+    pub(crate) fn token_bytes(&self) -> usize {
         self.slots * self.width / PART
     }
 
@@ -155,12 +155,13 @@ impl Codebook {
         }
     }
 
-    fn scale(&self, slot: usize) -> f32 {
+    /// A number of a centroid of this slot times it is a number of a key.
+    pub(crate) fn scale(&self, slot: usize) -> f32 {
         self.scales.get(slot).copied().unwrap_or(1.0)
     }
 
-    /// The centroids of each part of a slot.
-    fn parts(&self, slot: usize) -> impl Iterator<Item = &[i8]> {
+    /// The centroids of each part of a slot, [`CENTROIDS`] of [`PART`] numbers.
+    pub(crate) fn parts(&self, slot: usize) -> impl Iterator<Item = &[i8]> {
         let own = slot * self.width * CENTROIDS..(slot + 1) * self.width * CENTROIDS;
         let own = self.centroids.get(own).unwrap_or_default();
         own.chunks_exact(CENTROIDS * PART)

@@ -15,6 +15,15 @@ pub struct KeyCoder {
     codebook: Option<Arc<Codebook>>,
 }
 
+/// Stored keys whose shape was checked.
+#[derive(Debug)]
+pub(crate) enum Stored<'a> {
+    /// Of the coder's own codebook, token after token.
+    Codes(&'a [u8]),
+    /// As they were read.
+    Plain(KeyBlock),
+}
+
 const CODES: [u8; 4] = *b"MPK3";
 /// Bytes behind the header that tell which codebook the codes are of.
 const MARK: usize = 4;
@@ -44,8 +53,13 @@ impl KeyCoder {
     /// # Errors
     /// [`EngineError::Keys`] if the bytes are anything else, or codes of another codebook.
     pub fn decode(&self, bytes: &[u8]) -> Result<KeyBlock, EngineError> {
+        Ok(self.unpack(self.read(bytes)?))
+    }
+
+    /// What stored keys are, unpacked only where they have to be. Errors as [`KeyCoder::decode`].
+    pub(crate) fn read<'a>(&self, bytes: &'a [u8]) -> Result<Stored<'a>, EngineError> {
         if !bytes.starts_with(&CODES) {
-            return KeyBlock::from_bytes(bytes);
+            return Ok(Stored::Plain(KeyBlock::from_bytes(bytes)?));
         }
         let (shape, body) = super::split(bytes)?;
         let (mark, codes) = body.split_at_checked(MARK).ok_or(EngineError::Keys("too short"))?;
@@ -56,7 +70,30 @@ impl KeyCoder {
         {
             return Err(EngineError::Keys("length does not fit the header"));
         }
-        Ok(book.decode(codes))
+        Ok(Stored::Codes(codes))
+    }
+
+    pub(crate) fn unpack(&self, stored: Stored<'_>) -> KeyBlock {
+        match (stored, &self.codebook) {
+            (Stored::Plain(keys), _) => keys,
+            (Stored::Codes(codes), Some(book)) => book.decode(codes),
+            // Nothing is read as codes without a codebook.
+            (Stored::Codes(_), None) => KeyBlock::default(),
+        }
+    }
+
+    pub(crate) fn codebook(&self) -> Option<&Codebook> {
+        self.codebook.as_deref()
+    }
+}
+
+impl<'a> Stored<'a> {
+    /// The codes, if it is these.
+    pub(crate) fn codes(&self) -> Option<&'a [u8]> {
+        match self {
+            Self::Codes(codes) => Some(codes),
+            Self::Plain(_) => None,
+        }
     }
 }
 

@@ -5,7 +5,9 @@ mod codebook;
 mod coder;
 
 pub use codebook::Codebook;
+pub(crate) use codebook::{CENTROIDS, PART};
 pub use coder::KeyCoder;
+pub(crate) use coder::Stored;
 
 use crate::EngineError;
 

@@ -32,7 +32,7 @@ impl EmbedderModel {
     /// # Errors
     /// As [`crate::Engine::start`] for an embedder.
     pub fn load(path: &Path) -> Result<Self, EngineError> {
-        let model = load_embedder(path)?;
+        let model = load_embedder(path)?.model;
         Ok(Self { model })
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use mainpoint_engine::{Engine, KeyBlock, QueryBlock};
+use mainpoint_engine::{Engine, QueryBlock};
 use mainpoint_store::{Found, Hit, Passage, SearchResult, TurnId};
 
 use super::profile::Profile;
@@ -30,11 +30,7 @@ impl Candidates {
     pub(super) async fn of(engine: &Engine, found: Found, queries: Option<QueryBlock>) -> Result<Self, MemoryError> {
         let engine = engine.clone();
         let scored = tokio::task::spawn_blocking(move || match queries {
-            Some(queries) => Self::by_attention(
-                found,
-                |keys| engine.key_coder().decode(keys).ok(),
-                |keys| engine.attention_scores(&queries, keys),
-            ),
+            Some(queries) => Self::by_attention(found, |keys| engine.stored_attention_scores(&queries, keys)),
             None => Self::by_cosine(found),
         });
         Ok(scored.await?)
@@ -42,27 +38,17 @@ impl Candidates {
 
     /// The passages by the attention that each gets. Those whose keys are damaged come last: they are ranked by words and
     /// vectors alone.
-    fn by_attention(
-        found: Found,
-        decode: impl Fn(&[u8]) -> Option<KeyBlock>,
-        attend: impl Fn(&[KeyBlock]) -> Vec<f32>,
-    ) -> Self {
+    fn by_attention(found: Found, attend: impl Fn(&[&[u8]]) -> Vec<Option<f32>>) -> Self {
         let mut candidates = Self::unsorted(found);
-        let (mut owners, mut keys) = (Vec::new(), Vec::new());
-        for (place, passage) in candidates.passages.iter().enumerate() {
-            let stored = Profile::and_keys(&passage.features).map(|(_, keys)| keys);
-            if let Some(decoded) = stored.and_then(&decode) {
-                owners.push(place);
-                keys.push(decoded);
-            }
-        }
-        let mut scores = vec![f32::NEG_INFINITY; candidates.passages.len()];
-        for (place, score) in owners.into_iter().zip(attend(&keys)) {
-            if let (Some(slot), Some(passage)) = (scores.get_mut(place), candidates.passages.get(place)) {
-                *slot = score;
-                candidates.attention.push((score, passage.turn));
-            }
-        }
+        let attention = attend(&candidates.passages.iter().map(keys).collect::<Vec<_>>());
+        let scored = attention.iter().zip(&candidates.passages);
+        candidates.attention = scored
+            .filter_map(|(score, passage)| Some(((*score)?, passage.turn)))
+            .collect();
+        let scores: Vec<f32> = attention
+            .into_iter()
+            .map(|score| score.unwrap_or(f32::NEG_INFINITY))
+            .collect();
         candidates.sorted_by(&scores)
     }
 
@@ -122,6 +108,10 @@ impl Candidates {
 
 fn place(passage: &Passage) -> (TurnId, u32) {
     (passage.turn, passage.passage)
+}
+
+fn keys(passage: &Passage) -> &[u8] {
+    Profile::and_keys(&passage.features).map_or(&[], |(_, keys)| keys)
 }
 
 #[cfg(test)]
@@ -187,9 +177,8 @@ mod tests {
             ..passage(3, &[])
         };
         let passages = vec![passage(0, &[1]), passage(1, &[]), passage(2, &[5]), torn];
-        let keys = |bytes: &[u8]| (!bytes.is_empty()).then(|| KeyBlock::of(1, 1, &[f32::from(bytes[0])]));
-        let attention = |keys: &[KeyBlock]| keys.iter().map(|block| block.numbers().sum()).collect();
-        let candidates = Candidates::by_attention(found(passages), keys, attention);
+        let attention = |keys: &[&[u8]]| keys.iter().map(|keys| keys.first().copied().map(f32::from)).collect();
+        let candidates = Candidates::by_attention(found(passages), attention);
         assert_eq!(order(&candidates), [2, 0, 1]);
         assert_eq!(candidates.attention, [(1.0, TURN), (5.0, TURN)]);
         assert_eq!(candidates.first(TURN).map(|passage| passage.passage), Some(2));

@@ -21,6 +21,42 @@ async fn turns_come_in_the_order_asked_wherever_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn turns_are_found_after_their_files_were_merged_and_no_longer_once_they_are_deleted() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    let all: Vec<TurnId> = (0..6).map(id).collect();
+    let texts = async || {
+        let turns = store.turns(&scope, &all).await.unwrap();
+        turns.into_iter().map(|turn| turn.text).collect::<Vec<_>>()
+    };
+    for number in 0..4 {
+        read(&store, &scope, number, &[(&format!("turn {number}"), VECTOR)]).await;
+        store.flush().await.unwrap();
+    }
+    // From here on the store knows the rows.
+    assert_eq!(read_ids(&store, &scope, &all).await.len(), 4);
+    for _ in 0..2 {
+        assert_eq!(texts().await, ["turn 0", "turn 1", "turn 2", "turn 3"]);
+    }
+    assert!(store.maintain().await.unwrap().turns.files_removed > 1);
+    for number in 4..6 {
+        read(&store, &scope, number, &[(&format!("turn {number}"), VECTOR)]).await;
+        store.flush().await.unwrap();
+    }
+    for _ in 0..2 {
+        assert_eq!(
+            texts().await,
+            ["turn 0", "turn 1", "turn 2", "turn 3", "turn 4", "turn 5"]
+        );
+    }
+    store.delete_conversation(&scope, id(0)).await.unwrap();
+    for _ in 0..2 {
+        assert!(texts().await.is_empty());
+        store.maintain().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn read_turns_names_completed_turns_in_the_journal_in_lancedb_and_after_reopening() {
     let directory = tempfile::tempdir().unwrap();
     let scope = scope("s");
