@@ -41,7 +41,9 @@ pub(crate) fn scores(
         }
     };
     let mut found = found.into_iter();
-    let scores = is_read.into_iter().map(|is_read| if is_read { found.next() } else { None });
+    let scores = is_read
+        .into_iter()
+        .map(|is_read| if is_read { found.next() } else { None });
     scores.collect()
 }
 
@@ -70,7 +72,7 @@ fn by_codes(questions: (&QueryBlock, &QueryBlock), book: &Codebook, candidates: 
         let mut rest = logits.as_slice();
         for (score, codes) in scores.iter_mut().zip(candidates) {
             let (own, behind) = rest.split_at(rest.len().min(codes.len() / token));
-            let share: f32x8 = own.iter().copied().sum();
+            let share: f32x8 = own.iter().fold(f32x8::ZERO, |sum, share| sum + *share);
             *score += (share * f32x8::from(scales)).reduce_add();
             rest = behind;
         }
@@ -125,12 +127,14 @@ fn table(book: &Codebook, slot: usize, rows: &[Row<'_>]) -> Vec<Products> {
 /// The logits of eight rows for the key of these codes.
 fn looked_up(table: &[Products], codes: &[u8]) -> f32x8 {
     let products = table.iter().zip(codes);
-    products.map(|(products, code)| products[usize::from(*code)]).sum()
+    products.fold(f32x8::ZERO, |sum, (products, code)| sum + products[usize::from(*code)])
 }
 
 /// Turns every logit into the exponential of what it has above its row's largest, and sums these row by row.
 fn exponentials(logits: &mut [f32x8]) -> f32x8 {
-    let largest = logits.iter().fold(f32x8::splat(f32::NEG_INFINITY), |most, logits| most.max(*logits));
+    let largest = logits
+        .iter()
+        .fold(f32x8::splat(f32::NEG_INFINITY), |most, logits| most.max(*logits));
     let mut sums = f32x8::ZERO;
     for logits in logits {
         *logits = (*logits - largest).exp();
@@ -153,7 +157,11 @@ mod tests {
 
     fn keys(tokens: usize, seed: usize) -> KeyBlock {
         let number = |at: usize| ((at * 31 + seed * 17) % 101) as f32 / 25.0 - 2.0;
-        KeyBlock::of(SLOTS, WIDTH, &(0..tokens * SLOTS * WIDTH).map(number).collect::<Vec<_>>())
+        KeyBlock::of(
+            SLOTS,
+            WIDTH,
+            &(0..tokens * SLOTS * WIDTH).map(number).collect::<Vec<_>>(),
+        )
     }
 
     fn coder() -> KeyCoder {
@@ -205,7 +213,12 @@ mod tests {
         let coder = coder();
         let (question, blank) = (queries(&[0.7; WIDTH]), queries(&[-0.2; WIDTH]));
         let plain = keys(9, 1);
-        let stored = [coder.encode(&keys(5, 0)), vec![1, 2, 3], plain.to_bytes(), coder.encode(&keys(4, 2))];
+        let stored = [
+            coder.encode(&keys(5, 0)),
+            vec![1, 2, 3],
+            plain.to_bytes(),
+            coder.encode(&keys(4, 2)),
+        ];
         let unpacked: Vec<KeyBlock> = stored.iter().filter_map(|bytes| coder.decode(bytes).ok()).collect();
         assert_eq!(unpacked.len(), 3);
         let expected = attention_search::scores(&question, &blank, &unpacked, 1);
@@ -217,6 +230,9 @@ mod tests {
     #[test]
     fn a_question_of_another_shape_pays_no_attention() {
         let (coder, other) = (coder(), QueryBlock::default());
-        assert_eq!(asked(&coder, &[coder.encode(&keys(5, 0))], (&other, &other)), [Some(0.0)]);
+        assert_eq!(
+            asked(&coder, &[coder.encode(&keys(5, 0))], (&other, &other)),
+            [Some(0.0)]
+        );
     }
 }

@@ -37,9 +37,6 @@ pub struct EmbedderConfig {
     pub model: PathBuf,
     /// Compute threads of one encoding pass, at least 1.
     pub threads: usize,
-    /// Compute threads of a question's encoding pass, at least 1. With few tokens, threads wait for each other: where the
-    /// reader prepares the same question at the same time, one thread each is faster.
-    pub question_threads: usize,
     /// Weight of the vector pooled with the previous turn as encoder context; 0 leaves it out.
     pub context_mix: f32,
     /// How many encoding requests may wait.
@@ -64,7 +61,6 @@ impl Default for EmbedderConfig {
         Self {
             model: PathBuf::new(),
             threads: available_threads(),
-            question_threads: 1,
             context_mix: 0.5,
             queue: 256,
         }

@@ -94,7 +94,8 @@ struct Later {
 /// Embedder tokens of the longest passage, which leaves as much room for its context.
 pub(crate) const PASSAGE_TOKENS: usize = 254;
 const QUESTION_QUEUE: usize = 64;
-/// A question has few tokens: threads that wait for each other after every matrix take longer than they save.
+/// A question has few tokens: more threads wait for each other after every matrix longer than they save. The embedder's pass,
+/// beside which words are searched for, runs on one.
 const MOST_QUESTION_THREADS: usize = 4;
 
 impl Engine {
@@ -104,7 +105,10 @@ impl Engine {
     /// Whatever a part needs and does not find; nothing keeps running then.
     pub fn start(config: &EngineConfig) -> Result<Self, EngineError> {
         check(config)?;
-        let LoadedEmbedder { model: embedder_model, sha256 } = load_embedder(&config.embedder.model)?;
+        let LoadedEmbedder {
+            model: embedder_model,
+            sha256,
+        } = load_embedder(&config.embedder.model)?;
         let loaded = load_reader(&config.reader)?;
         let (reader_model, calibration) = (&loaded.model, &loaded.calibration);
         tracing::info!(
@@ -114,8 +118,8 @@ impl Engine {
         );
         let reader = start_reader(&loaded, &config.reader)?;
         let threads = config.reader.threads;
-        let beside = threads.saturating_sub(1).clamp(1, MOST_QUESTION_THREADS);
-        let (questioner, content_free) = start_questioner(reader_model, calibration, beside, loaded.sight)?;
+        let asking = threads.min(MOST_QUESTION_THREADS);
+        let (questioner, content_free) = start_questioner(reader_model, calibration, asking, loaded.sight)?;
         let embedder = start_embedder(&embedder_model, &config.embedder, Urgency::Bulk)?;
         let question_embedder = start_embedder(&embedder_model, &config.embedder, Urgency::Question)?;
         let parts = Parts {
@@ -213,7 +217,11 @@ impl Engine {
     #[must_use]
     pub fn stored_attention_scores(&self, queries: &QueryBlock, stored: &[&[u8]]) -> Vec<Option<f32>> {
         let parts = &self.parts;
-        coded_attention::scores((queries, &parts.content_free), (&parts.key_coder, stored), parts.threads)
+        coded_attention::scores(
+            (queries, &parts.content_free),
+            (&parts.key_coder, stored),
+            parts.threads,
+        )
     }
 
     /// How much more attention the question pays to each candidate than a content-free question
@@ -469,7 +477,7 @@ pub(crate) fn start_embedder(
     let model = model.clone();
     let (queue, threads) = match urgency {
         Urgency::Bulk => (config.queue, config.threads),
-        Urgency::Question => (QUESTION_QUEUE, config.question_threads.min(MOST_QUESTION_THREADS)),
+        Urgency::Question => (QUESTION_QUEUE, 1),
     };
     Actor::start("embedder", queue, move |inbox| {
         if urgency == Urgency::Bulk {
@@ -500,7 +508,7 @@ pub(crate) fn check(config: &EngineConfig) -> Result<(), EngineError> {
     if !(64..=8192).contains(&reader.window_tokens) {
         return setting("reader.window_tokens", reader.window_tokens.to_string(), "64 to 8192");
     }
-    if reader.threads == 0 || config.embedder.threads == 0 || config.embedder.question_threads == 0 {
+    if reader.threads == 0 || config.embedder.threads == 0 {
         return setting("threads", "0".into(), "at least 1");
     }
     if !(config.embedder.context_mix >= 0.0 && config.embedder.context_mix.is_finite()) {

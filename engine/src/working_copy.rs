@@ -128,7 +128,11 @@ fn copy_embedder(original: &Model, path: &Path, place: &Path) -> Result<Model, E
         embeddings: Embeddings::F32,
         left_out: 0..0,
     };
-    let copy = Copying { path, place, role: Role::Embedder };
+    let copy = Copying {
+        path,
+        place,
+        role: Role::Embedder,
+    };
     copy.make(&repacking, |copy| {
         let similarity = similarity(original, copy)?;
         if similarity >= SIMILAR {
@@ -169,7 +173,11 @@ fn copy_reader(
         embeddings: Embeddings::Q8,
         left_out: calibration.layers().min(layers)..layers,
     };
-    let copy = Copying { path: &config.model, place, role: Role::Reader };
+    let copy = Copying {
+        path: &config.model,
+        place,
+        role: Role::Reader,
+    };
     copy.make(&repacking, |copy| {
         let distance = distance(original, copy, calibration, config)?;
         if distance <= TOLERANCE {

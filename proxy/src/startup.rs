@@ -18,7 +18,7 @@ use crate::chat::tokens::{TokenCounter, Tokenizer};
 use crate::config::{Config, Mode};
 use crate::error::StartError;
 use crate::memory::{Memory, Reading};
-use crate::models::{self, ModelPaths};
+use crate::models::ModelPaths;
 use crate::server::{self, Receipts, Shared};
 use crate::telemetry::{logs, metrics};
 use crate::upstream::Upstream;
@@ -127,16 +127,10 @@ pub fn engine_settings(config: &Config, models: &ModelPaths) -> EngineConfig {
         embedder: EmbedderConfig {
             model: models.embedder.clone(),
             threads: config.embedder.threads,
-            question_threads: question_threads(config),
             context_mix: config.embedder.context_mix,
             queue: config.embedder.queue,
         },
     }
-}
-
-/// Threads for a question's vector: all where the reader does not prepare the same question beside it.
-fn question_threads(config: &Config) -> usize {
-    if config.memory.attention_search { 1 } else { config.embedder.threads }
 }
 
 /// Opens the store for vectors of the configured embedder.

@@ -211,7 +211,10 @@ impl Presence {
     pub(crate) fn complement(&self, scope: &Scope, ids: &[TurnId]) -> Option<Complement> {
         let turns = self.scopes.get(scope).filter(|turns| turns.loaded)?;
         let wanted: HashSet<TurnId> = ids.iter().copied().collect();
-        let places: HashSet<u32> = wanted.iter().filter_map(|id| Some(turns.stored.get(id)?.place)).collect();
+        let places: HashSet<u32> = wanted
+            .iter()
+            .filter_map(|id| Some(turns.stored.get(id)?.place))
+            .collect();
         let stored = turns
             .stored
             .iter()

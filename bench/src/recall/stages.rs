@@ -5,7 +5,6 @@
 use std::time::Instant;
 
 use comfy_table::Table;
-use mainpoint_engine::KeyBlock;
 
 use super::arms::{CANDIDATES, SHIPPED};
 use super::rankings::Material;

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use mainpoint_engine::{Engine, QueryBlock};
 use mainpoint_store::{Found, Passage, Scope, Snapshot, Store, Turn, TurnId, Within};
+use tokio::sync::Notify;
 
 use super::abstention::Evidence;
 use super::candidates::Candidates;
@@ -77,9 +78,14 @@ impl Recall<'_> {
         let mut watch = Stopwatch::start();
         let snapshot = self.store.snapshot(question.scope, &self.within(&question)).await?;
         watch.lap("snapshot");
-        let gathering = self.gather(&snapshot, &text, &mut watch);
-        // The reader's pass over the question is the longest single step; nothing waits for it but the scores.
-        let (found, queries) = tokio::try_join!(gathering, self.queries(&text))?;
+        let embedded = Notify::new();
+        let gathering = self.gather(&snapshot, (&text, &embedded), &mut watch);
+        let queries = async {
+            // Side by side, the embedder's pass and the reader's take twice as long each, and only the scores wait for this one.
+            embedded.notified().await;
+            self.queries(&text).await
+        };
+        let (found, queries) = tokio::try_join!(gathering, queries)?;
         let Some(found) = found else {
             return Ok(Recollection {
                 turns: Vec::new(),
@@ -123,16 +129,18 @@ impl Recall<'_> {
     }
 
     /// What both searches find; `None` if nothing is near enough to the question. Words are searched for while the embedder
-    /// reads.
+    /// reads, and it is told when that has read.
     async fn gather(
         &self,
         snapshot: &Snapshot<'_>,
-        text: &str,
+        (text, embedded): (&str, &Notify),
         watch: &mut Stopwatch,
     ) -> Result<Option<Found>, MemoryError> {
         let limit = self.config.candidates;
         let by_vector = async {
             let vector = self.engine.question_vector(text).await?;
+            embedded.notify_one();
+            watch.lap("embedding");
             Ok::<_, MemoryError>(snapshot.by_vector(&vector, limit).await?)
         };
         let by_words = async { Ok(snapshot.by_words(text, limit).await?) };
