@@ -49,10 +49,14 @@ pub(crate) fn scores(
 
 /// The scores of candidates that are given by the codes of their tokens.
 fn by_codes(questions: (&QueryBlock, &QueryBlock), book: &Codebook, candidates: &[&[u8]]) -> Vec<f32> {
-    let rows = rows(questions, book);
     let token = book.token_bytes();
+    let tokens: usize = candidates.iter().map(|codes| codes.len() / token).sum();
     let mut scores = vec![0.0; candidates.len()];
-    let mut logits = Vec::with_capacity(candidates.iter().map(|codes| codes.len() / token).sum());
+    if tokens == 0 {
+        return scores;
+    }
+    let rows = rows(questions, book);
+    let mut logits = Vec::with_capacity(tokens);
     let groups = rows.chunk_by(|one, other| one.slot == other.slot);
     for group in groups.flat_map(|rows| rows.chunks(LANES)) {
         let Some(slot) = group.first().map(|row| row.slot) else {
@@ -147,6 +151,8 @@ fn exponentials(logits: &mut [f32x8]) -> f32x8 {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -164,8 +170,10 @@ mod tests {
         )
     }
 
+    /// Learning it takes longer than a test, so that all share one.
     fn coder() -> KeyCoder {
-        Codebook::learn(&[keys(400, 3)]).unwrap().into()
+        static CODER: LazyLock<KeyCoder> = LazyLock::new(|| Codebook::learn(&[keys(400, 3)]).unwrap().into());
+        CODER.clone()
     }
 
     /// Queries of three heads, two of which look at the first key of a token.
@@ -225,6 +233,13 @@ mod tests {
         let found = asked(&coder, &stored, (&question, &blank));
         assert_eq!(found, [Some(expected[0]), None, Some(expected[1]), Some(expected[2])]);
         assert!(asked(&coder, &[], (&question, &blank)).is_empty());
+    }
+
+    #[test]
+    fn candidates_without_tokens_get_no_attention() {
+        let (coder, question) = (coder(), queries(&[0.7; WIDTH]));
+        let stored = [coder.encode(&keys(0, 0)), coder.encode(&keys(0, 1))];
+        assert_eq!(asked(&coder, &stored, (&question, &question)), [Some(0.0); 2]);
     }
 
     #[test]

@@ -27,8 +27,9 @@ pub(super) fn present(options: &RequestPathOptions, measured: &[Measured]) -> (R
 }
 
 const STEPS: &str = "Median and 99th percentile from the receipts. prepare: parse, scope, \
-    names, token counts. ledger: what earlier requests were given. epoch: which turns are read, whether old ones leave. search: the \
-    question's vector and the vectors near it, words beside. candidates: telling what was found, with what ranks it. attention: the \
+    names, token counts. ledger: what earlier requests were given. epoch: which turns are read, whether old ones leave. \
+    embedding: the question's vector, words searched for beside. search: the vectors near it, while the reader makes its queries. \
+    candidates: telling what was found, with what ranks it. attention: the \
     reader's queries, as far as they are not there yet, and scoring keys. ranking. texts: of what is recalled. pack. rewrite. keep: the \
     ledger, fsynced.";
 const SEARCH: &str = "The store's and the engine's public operations in the benchmark's own process, one question after the other, 200 \

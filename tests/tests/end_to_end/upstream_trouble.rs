@@ -202,3 +202,37 @@ async fn sigterm_lets_a_running_stream_end() {
         .await
         .expect("it stops in good order");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_memory_every_worker_serves_and_lets_its_streams_end_after_sigterm() {
+    // More than there are processors, so that several streams are on each worker.
+    const STREAMS: usize = 40;
+    let upstream = ScriptedUpstream::start().await;
+    let builder = StartedProxy::builder().upstream(&upstream.base_url());
+    let proxy = builder.setting("memory", "mode = \"off\"").start().await;
+    let gate = Gate::closed();
+    let mut streams = Vec::new();
+    for number in 0..STREAMS {
+        let reply = Reply::events().event(&format!("{{\"number\":{number}}}"));
+        upstream.reply_next(reply.then_wait(&gate).event("[DONE]"));
+        // Its connection is in use until the gate opens, so that the next one needs a connection of its own.
+        let mut response = proxy.open_chat(STREAM).await;
+        let first = response.chunk().await.expect("a stream").expect("a chunk");
+        streams.push((response, String::from_utf8_lossy(&first).into_owned()));
+    }
+    let authority = proxy.authority().to_owned();
+    let stopping = tokio::spawn(proxy.stop());
+    mainpoint_tests::wait_until("the proxy refuses new connections", Duration::from_secs(30), || async {
+        tokio::net::TcpStream::connect(&authority).await.is_err()
+    })
+    .await;
+    gate.open();
+    for (number, (response, first)) in streams.into_iter().enumerate() {
+        let rest = Answer::of(response).await;
+        assert!(first.contains(&format!("\"number\":{number}}}")), "{first}");
+        assert!(sse::is_done(&rest.body), "stream {number} was cut: {}", rest.text());
+    }
+    within("the proxy stops", Duration::from_secs(60), stopping)
+        .await
+        .expect("it stops in good order");
+}
