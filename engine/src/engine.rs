@@ -95,7 +95,7 @@ struct Later {
 pub(crate) const PASSAGE_TOKENS: usize = 254;
 const QUESTION_QUEUE: usize = 64;
 /// A question has few tokens: more threads wait for each other after every matrix longer than they save. The embedder's pass,
-/// beside which words are searched for, runs on one.
+/// beside which words are searched for, runs on one; the reader's leaves one to the search by vector.
 const MOST_QUESTION_THREADS: usize = 4;
 
 impl Engine {
@@ -118,8 +118,8 @@ impl Engine {
         );
         let reader = start_reader(&loaded, &config.reader)?;
         let threads = config.reader.threads;
-        let asking = threads.min(MOST_QUESTION_THREADS);
-        let (questioner, content_free) = start_questioner(reader_model, calibration, asking, loaded.sight)?;
+        let beside = threads.saturating_sub(1).clamp(1, MOST_QUESTION_THREADS);
+        let (questioner, content_free) = start_questioner(reader_model, calibration, beside, loaded.sight)?;
         let embedder = start_embedder(&embedder_model, &config.embedder, Urgency::Bulk)?;
         let question_embedder = start_embedder(&embedder_model, &config.embedder, Urgency::Question)?;
         let parts = Parts {

@@ -52,7 +52,7 @@ pub(crate) async fn serve(
         };
         let Some(connection) = accepted else { continue };
         if let Err(error) = workers.hand(connection) {
-            tracing::debug!(error = %error, "a connection broke before it was served");
+            tracing::warn!(error = %error, "a connection could not be served");
         }
     }
     drop(listener);

@@ -100,23 +100,30 @@ impl Workers {
     /// Hands a connection to the next worker.
     ///
     /// # Errors
-    /// When the connection broke meanwhile.
+    /// When the connection broke meanwhile, or every worker has ended.
     pub(super) fn hand(&mut self, connection: Connection) -> io::Result<()> {
-        let handed = Handed {
+        let mut handed = Handed {
             stream: connection.stream.into_std()?,
             place: connection.place,
         };
-        let worker = self.workers.get(self.next).or(self.workers.first());
-        self.next = (self.next + 1) % self.workers.len().max(1);
-        // A worker ends after its sender.
-        worker.map(|worker| worker.connections.send(handed));
-        Ok(())
+        for _ in 0..self.workers.len() {
+            self.next = (self.next + 1) % self.workers.len();
+            let Some(worker) = self.workers.get(self.next) else {
+                continue;
+            };
+            match worker.connections.send(handed) {
+                Ok(()) => return Ok(()),
+                Err(mpsc::error::SendError(back)) => handed = back,
+            }
+        }
+        Err(io::Error::other("no worker is left"))
     }
 
     /// Takes no more connections and waits until those that are open have ended, which the workers see to.
     pub(super) async fn end(self) {
-        for Worker { connections, ended } in self.workers {
-            drop(connections);
+        // All of them begin to drain before the first one is waited for.
+        let ended: Vec<_> = self.workers.into_iter().map(|worker| worker.ended).collect();
+        for ended in ended {
             // Nothing is ever sent; the sender goes when the worker ends.
             let _ = ended.await;
         }
