@@ -19,7 +19,6 @@ use crate::config::{Config, Mode};
 use crate::error::StartError;
 use crate::memory::{Memory, Reading};
 use crate::models::ModelPaths;
-use crate::server::workers::{self, Workers};
 use crate::server::{self, Receipts, Shared};
 use crate::telemetry::{logs, metrics};
 use crate::upstream::Upstream;
@@ -73,11 +72,10 @@ pub async fn run(config: Config, models: ModelPaths) -> Result<(), StartError> {
     });
     let upkeep = tokio::spawn(keep_up(recorder));
 
-    let workers = Workers::start(&shared)?;
     // Before this point a signal ends the process at once, which is safe.
     let stop = stop_signal()?;
     announce(address, &base_path);
-    server::serve(listener, workers, (&shared, stop)).await;
+    server::serve(listener, Arc::clone(&shared), stop).await;
     upkeep.abort();
     if let Some(memory) = &shared.memory {
         memory.close(patience.clamp(SHORTEST_END, LONGEST_END)).await;
@@ -197,11 +195,7 @@ fn upstream(config: &Config, models: &ModelPaths, engine: Option<Engine>) -> Res
     match (&config.upstream.url, engine) {
         (Some(url), _) => {
             tracing::info!(upstream = %shown(url), "forwarding");
-            Ok(Upstream::Remote(Remote::new(
-                url,
-                &config.upstream,
-                workers::count(config),
-            )?))
+            Ok(Upstream::Remote(Remote::new(url, &config.upstream)?))
         }
         (None, Some(engine)) => {
             let name = models

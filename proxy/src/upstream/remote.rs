@@ -12,14 +12,13 @@ use url::{Host, Url};
 use super::{Call, CallBody};
 use crate::config::{Secret, UpstreamConfig};
 use crate::error::{ProxyError, StartError};
+use crate::server::headers;
 use crate::server::reply::Body;
-use crate::server::{headers, workers};
 
 /// A client bound to one base URL.
 #[derive(Debug)]
 pub(crate) struct Remote {
-    /// One for each of the server's workers, so that no connection is used from two threads.
-    clients: Vec<reqwest::Client>,
+    client: reqwest::Client,
     base: Url,
     /// Sent when the caller brings no credentials of its own. Marked sensitive, so that it is never shown.
     key: Option<HeaderValue>,
@@ -32,12 +31,24 @@ impl Remote {
     ///
     /// # Errors
     /// When TLS cannot be set up, or the configured key cannot be put into a header.
-    pub(crate) fn new(base: &Url, config: &UpstreamConfig, workers: usize) -> Result<Self, StartError> {
-        let clients = (0..workers.max(1)).map(|_| client(base, config));
-        let clients = clients.collect::<Result<_, _>>();
+    pub(crate) fn new(base: &Url, config: &UpstreamConfig) -> Result<Self, StartError> {
+        let mut builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(config.connect_timeout)
+            .read_timeout(config.idle_timeout)
+            .tcp_nodelay(true)
+            // LanceDB switches reqwest's decoders on for the whole build; what is relayed stays as it came.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate();
+        if is_loopback(base) {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|source| StartError::Client { source })?;
         let key = config.api_key.as_ref().map(bearer).transpose()?;
         Ok(Self {
-            clients: clients.map_err(|source| StartError::Client { source })?,
+            client,
             base: base.clone(),
             key,
         })
@@ -64,8 +75,7 @@ impl Remote {
                 Some(reqwest::Body::wrap(body))
             }
         };
-        let worker = workers::number() % self.clients.len();
-        let mut request = self.clients[worker].request(call.method, url).headers(request_headers);
+        let mut request = self.client.request(call.method, url).headers(request_headers);
         if let Some(body) = body {
             request = request.body(body);
         }
@@ -104,23 +114,6 @@ pub(crate) const CREDENTIALS: [HeaderName; 3] = [
     HeaderName::from_static("api-key"),
     HeaderName::from_static("x-api-key"),
 ];
-
-fn client(base: &Url, config: &UpstreamConfig) -> reqwest::Result<reqwest::Client> {
-    let mut builder = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(config.connect_timeout)
-        .read_timeout(config.idle_timeout)
-        .tcp_nodelay(true)
-        // LanceDB switches reqwest's decoders on for the whole build; what is relayed stays as it came.
-        .no_gzip()
-        .no_brotli()
-        .no_zstd()
-        .no_deflate();
-    if is_loopback(base) {
-        builder = builder.no_proxy();
-    }
-    builder.build()
-}
 
 fn bearer(key: &Secret) -> Result<HeaderValue, StartError> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose())).map_err(|_| StartError::ApiKey)?;
@@ -173,7 +166,7 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(1),
         };
-        Remote::new(&url, &config, 1).unwrap()
+        Remote::new(&url, &config).unwrap()
     }
 
     #[test]
