@@ -188,13 +188,7 @@ async fn sigterm_lets_a_running_stream_end() {
     conversation.user("Good night!");
     let mut response = proxy.open_chat(conversation.streaming().body()).await;
     assert!(response.chunk().await.expect("a stream").is_some());
-    let authority = proxy.authority().to_owned();
-    let stopping = tokio::spawn(proxy.stop());
-    // The proxy has begun to stop when it takes no connection any more.
-    mainpoint_tests::wait_until("the proxy refuses new connections", Duration::from_secs(30), || async {
-        tokio::net::TcpStream::connect(&authority).await.is_err()
-    })
-    .await;
+    let stopping = stopping(proxy).await;
     gate.open();
     let rest = Answer::of(response).await;
     assert!(sse::is_done(&rest.body), "the stream was cut: {}", rest.text());
@@ -219,12 +213,7 @@ async fn without_a_memory_many_running_streams_may_end_after_sigterm() {
         let first = response.chunk().await.expect("a stream").expect("a chunk");
         streams.push((response, String::from_utf8_lossy(&first).into_owned()));
     }
-    let authority = proxy.authority().to_owned();
-    let stopping = tokio::spawn(proxy.stop());
-    mainpoint_tests::wait_until("the proxy refuses new connections", Duration::from_secs(30), || async {
-        tokio::net::TcpStream::connect(&authority).await.is_err()
-    })
-    .await;
+    let stopping = stopping(proxy).await;
     gate.open();
     for (number, (response, first)) in streams.into_iter().enumerate() {
         let rest = Answer::of(response).await;
@@ -234,4 +223,15 @@ async fn without_a_memory_many_running_streams_may_end_after_sigterm() {
     within("the proxy stops", Duration::from_secs(60), stopping)
         .await
         .expect("it stops in good order");
+}
+
+/// Sends SIGTERM and waits until the proxy has begun to stop, which it has when it takes no connection any more.
+async fn stopping(proxy: StartedProxy) -> tokio::task::JoinHandle<()> {
+    let authority = proxy.authority().to_owned();
+    let stopping = tokio::spawn(async move { drop(proxy.stop().await) });
+    mainpoint_tests::wait_until("the proxy refuses new connections", Duration::from_secs(30), || async {
+        tokio::net::TcpStream::connect(&authority).await.is_err()
+    })
+    .await;
+    stopping
 }
