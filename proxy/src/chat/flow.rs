@@ -58,8 +58,7 @@ pub(crate) async fn answer(
         mode,
         headers: &parts.headers,
     };
-    // Boxed, so that a request is as small as one that is only relayed.
-    let plan = Box::pin(plan(shared, ask, body)).await;
+    let plan = plan(shared, ask, body).await;
 
     let mut headers = parts.headers;
     headers.remove(MODE);
@@ -143,7 +142,8 @@ async fn plan(shared: &Shared, ask: Ask<'_>, body: Bytes) -> Plan {
     let plan = if encoded {
         Plan::passthrough(body)
     } else {
-        Plan::of(memory, ask, body).await
+        // Boxed, so that a request without a memory is as small as one that is only relayed.
+        Box::pin(Plan::of(memory, ask, body)).await
     };
     metrics::overhead(started.elapsed());
     metrics::steps(&plan.receipt.milliseconds.steps);

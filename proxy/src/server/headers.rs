@@ -10,27 +10,15 @@ use http::header::{
 /// Removes what belongs to one connection only (RFC 9110, sections 7.6.1 and 11.7), including the names that
 /// `Connection` lists.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let listed: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
-        .collect();
-    for name in listed.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
-    }
+    strip(headers, |name| HOP_BY_HOP.contains(name));
 }
 
 /// Prepares a request's headers for the upstream. Host and framing are written anew by the client that sends it.
 pub(crate) fn strip_for_upstream(headers: &mut HeaderMap) {
-    strip_hop_by_hop(headers);
-    for name in [HOST, CONTENT_LENGTH, EXPECT] {
-        headers.remove(name);
-    }
+    strip(headers, |name| HOP_BY_HOP.contains(name) || WRITTEN_ANEW.contains(name));
 }
 
-const HOP_BY_HOP: [HeaderName; 8] = [
+static HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -40,6 +28,23 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     TRANSFER_ENCODING,
     UPGRADE,
 ];
+
+static WRITTEN_ANEW: [HeaderName; 3] = [HOST, CONTENT_LENGTH, EXPECT];
+
+/// Removes the headers that `ends_here` names and those that `Connection` lists. Most messages have few of either, so
+/// the headers that are there are looked through, not the names that might be.
+fn strip(headers: &mut HeaderMap, ends_here: impl Fn(&HeaderName) -> bool) {
+    let listed = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok());
+    let ending = headers.keys().filter(|name| ends_here(name)).cloned();
+    for name in listed.chain(ending).collect::<Vec<_>>() {
+        headers.remove(name);
+    }
+}
 
 #[cfg(test)]
 mod tests {

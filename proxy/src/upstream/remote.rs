@@ -3,10 +3,13 @@
 //! It must not know what a chat is. It changes no byte of a body and follows no redirect.
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, Version};
 use http_body_util::BodyExt;
+use lru::LruCache;
 use url::{Host, Url};
 
 use super::{Call, CallBody};
@@ -20,6 +23,8 @@ use crate::server::reply::Body;
 pub(crate) struct Remote {
     client: reqwest::Client,
     base: Url,
+    /// Where the paths lie that were asked for last: most requests are for one or two, and a URL takes long to parse.
+    targets: Mutex<LruCache<String, Url>>,
     /// Sent when the caller brings no credentials of its own. Marked sensitive, so that it is never shown.
     key: Option<HeaderValue>,
 }
@@ -50,6 +55,7 @@ impl Remote {
         Ok(Self {
             client,
             base: base.clone(),
+            targets: Mutex::new(LruCache::new(TARGETS)),
             key,
         })
     }
@@ -75,11 +81,10 @@ impl Remote {
                 Some(reqwest::Body::wrap(body))
             }
         };
-        let mut request = self.client.request(call.method, url).headers(request_headers);
-        if let Some(body) = body {
-            request = request.body(body);
-        }
-        let answer = request.send().await.map_err(unanswered)?;
+        let mut request = reqwest::Request::new(call.method, url);
+        *request.headers_mut() = request_headers;
+        *request.body_mut() = body;
+        let answer = self.client.execute(request).await.map_err(unanswered)?;
         let (mut parts, body) = Response::<reqwest::Body>::from(answer).into_parts();
         headers::strip_hop_by_hop(&mut parts.headers);
         parts.version = Version::default();
@@ -88,14 +93,20 @@ impl Remote {
     }
 
     fn target(&self, path: &str, query: Option<&str>) -> Url {
-        let mut url = self.base.clone();
-        let joined = format!("{}{path}", self.base.path().trim_end_matches('/'));
-        url.set_path(&joined);
-        let query = match (self.base.query(), query) {
-            (Some(own), Some(caller)) => Some(format!("{own}&{caller}")),
-            (own, caller) => own.or(caller).map(str::to_owned),
+        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut url = match targets.get(path) {
+            Some(url) => url.clone(),
+            None => {
+                let mut url = self.base.clone();
+                url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+                targets.push(path.to_owned(), url.clone());
+                url
+            }
         };
-        url.set_query(query.as_deref());
+        drop(targets);
+        if query.is_some() {
+            url.set_query(query);
+        }
         url
     }
 
@@ -108,8 +119,10 @@ impl Remote {
     }
 }
 
+const TARGETS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
+
 /// The headers that OpenAI-compatible servers take credentials from.
-pub(crate) const CREDENTIALS: [HeaderName; 3] = [
+pub(crate) static CREDENTIALS: [HeaderName; 3] = [
     AUTHORIZATION,
     HeaderName::from_static("api-key"),
     HeaderName::from_static("x-api-key"),
@@ -184,12 +197,15 @@ mod tests {
     }
 
     #[test]
-    fn a_query_of_the_base_url_stays() {
-        let remote = remote("http://127.0.0.1:9/v1?api-version=2", None);
-        assert_eq!(
-            remote.target("/models", Some("a=1")).as_str(),
-            "http://127.0.0.1:9/v1/models?api-version=2&a=1"
-        );
+    fn the_query_of_one_request_is_not_that_of_the_next() {
+        let remote = remote("http://127.0.0.1:9/v1", None);
+        for (query, expected) in [
+            (Some("a=1"), "http://127.0.0.1:9/v1/models?a=1"),
+            (None, "http://127.0.0.1:9/v1/models"),
+            (Some("b=2"), "http://127.0.0.1:9/v1/models?b=2"),
+        ] {
+            assert_eq!(remote.target("/models", query).as_str(), expected);
+        }
     }
 
     #[test]
