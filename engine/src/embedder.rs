@@ -8,6 +8,7 @@ use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
+use crate::ffi::attention::FlashAttention;
 use crate::model::Model;
 use crate::{EncodedToken, Encoding, EngineError};
 
@@ -39,7 +40,13 @@ pub(crate) const WINDOW: usize = 512;
 const BATCH: usize = 16;
 
 impl<'model> Embedder<'model> {
-    pub(crate) fn new(model: &'model Model, threads: usize) -> Result<Self, EngineError> {
+    /// With flash attention the texts that share a pass cost nothing where they cannot see each other; a short one alone
+    /// takes a seventh less time without it.
+    pub(crate) fn new(
+        model: &'model Model,
+        threads: usize,
+        flash_attention: FlashAttention,
+    ) -> Result<Self, EngineError> {
         let threads = i32::try_from(threads).unwrap_or(1);
         let tokens = u32::try_from(WINDOW).unwrap_or(u32::MAX);
         let params = LlamaContextParams::default()
@@ -51,6 +58,7 @@ impl<'model> Embedder<'model> {
             .with_n_threads_batch(threads)
             .with_pooling_type(LlamaPoolingType::None)
             .with_embeddings(true)
+            .with_flash_attention_policy(flash_attention.policy())
             .with_no_perf(true);
         let context = model
             .llama

@@ -15,6 +15,7 @@ use crate::actor::Actor;
 use crate::calibration::Calibration;
 use crate::embedder::{Embedder, EncodeItem, count_tokens};
 use crate::encoding::{Encoding, mix};
+use crate::ffi::attention::FlashAttention;
 use crate::ffi::priority::step_back;
 use crate::generate::{GenerateRequest, GeneratedPiece, Generator, Pieces};
 use crate::model::{Model, Role};
@@ -475,15 +476,15 @@ pub(crate) fn start_embedder(
     urgency: Urgency,
 ) -> Result<Actor<Vec<EncodeItem>, Vec<Encoding>>, EngineError> {
     let model = model.clone();
-    let (queue, threads) = match urgency {
-        Urgency::Bulk => (config.queue, config.threads),
-        Urgency::Question => (QUESTION_QUEUE, 1),
+    let (queue, threads, flash_attention) = match urgency {
+        Urgency::Bulk => (config.queue, config.threads, FlashAttention::On),
+        Urgency::Question => (QUESTION_QUEUE, 1, FlashAttention::Off),
     };
     Actor::start("embedder", queue, move |inbox| {
         if urgency == Urgency::Bulk {
             step_back();
         }
-        let mut embedder = Embedder::new(&model, threads)?;
+        let mut embedder = Embedder::new(&model, threads, flash_attention)?;
         inbox.serve(|items: Vec<EncodeItem>| embedder.encode(&items));
         Ok(())
     })

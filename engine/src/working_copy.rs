@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::calibration::Calibration;
 use crate::embedder::{Embedder, EncodeItem};
+use crate::ffi::attention::FlashAttention;
 use crate::ffi::repacking::{Embeddings, Matrices, Repacking, repack};
 use crate::model::{Model, Role, sha256_of_file};
 use crate::reader::{Reader, Sight};
@@ -151,7 +152,7 @@ fn similarity(original: &Model, copy: &Model) -> Result<f32, EngineError> {
             text: PROBE.to_owned(),
             context: None,
         };
-        let encodings = Embedder::new(model, 1)?.encode(&[item])?;
+        let encodings = Embedder::new(model, 1, FlashAttention::On)?.encode(&[item])?;
         Ok(encodings.first().map(|encoding| encoding.pool(&[])).unwrap_or_default())
     };
     Ok(vector(original)?

@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow_array::RecordBatch;
 use futures::TryStreamExt;
@@ -24,12 +25,10 @@ use crate::rows;
 use crate::schema::column;
 use crate::selection::{self, Selection, Within};
 use crate::shared::Shared;
-use crate::tables;
+use crate::{tables, vector_index};
 
 const DISTANCE: &str = "_distance";
 const SCORE: &str = "_score";
-/// With a vector index: partitions looked into.
-pub(crate) const PARTITIONS: usize = 32;
 /// Bytes of the question that lexical search reads; a question is a message, and a message may be a whole book.
 const MAX_TEXT_BYTES: usize = 16 << 10;
 
@@ -110,6 +109,8 @@ pub struct Snapshot<'a> {
     selection: Option<Selection<'a>>,
     recent: &'a Recent,
     comparison: Comparison,
+    /// With a vector index: its partitions that are looked into.
+    partitions: usize,
     vector_width: usize,
 }
 
@@ -128,6 +129,7 @@ pub(crate) async fn snapshot<'a>(
         selection: selection::select(shared, scope, within).await?,
         recent: &shared.recent,
         comparison,
+        partitions: vector_index::partitions(shared.stored_points.load(Ordering::Relaxed)),
         vector_width: shared.tables.vector_width,
     })
 }
@@ -162,7 +164,7 @@ impl Snapshot<'_> {
             .select(Select::columns(&[DISTANCE]));
         let search = match self.comparison {
             Comparison::Exact => search.bypass_vector_index(),
-            Comparison::Indexed => search.nprobes(PARTITIONS).map_err(failed())?,
+            Comparison::Indexed => search.nprobes(self.partitions).map_err(failed())?,
         };
         let stream = search.execute().await.map_err(failed())?;
         let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(failed())?;

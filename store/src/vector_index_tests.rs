@@ -109,3 +109,8 @@ async fn an_index_can_be_built_before_the_table_is_large() {
         "it is there already"
     );
 }
+
+#[test]
+fn more_of_a_small_index_is_looked_into_and_never_more_than_of_a_large_one() {
+    assert_eq!([0, 100_000, 300_000, 1_000_000, u64::MAX].map(partitions), [4, 8, 16, 32, 32]);
+}

@@ -40,6 +40,16 @@ pub(crate) enum FlashAttention {
     On,
 }
 
+impl FlashAttention {
+    /// The same in llama.cpp's words.
+    pub(crate) fn policy(self) -> sys::llama_flash_attn_type {
+        match self {
+            Self::Off => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
+            Self::On => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
+        }
+    }
+}
+
 /// A contiguous f32 tensor of the running pass.
 pub(crate) struct TensorView<'pass> {
     tensor: NonNull<sys::ggml_tensor>,
@@ -74,10 +84,7 @@ impl<'model> AttentionContext<'model> {
         params.n_seq_max = 1;
         params.n_threads = i32::try_from(options.threads).unwrap_or(1);
         params.n_threads_batch = params.n_threads;
-        params.flash_attn_type = match options.flash_attention {
-            FlashAttention::Off => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
-            FlashAttention::On => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
-        };
+        params.flash_attn_type = options.flash_attention.policy();
         // Without it the cells of sliding-window layers wrap, and a cell is no longer a position.
         params.swa_full = true;
         params.no_perf = true;

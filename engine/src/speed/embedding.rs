@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::embedder::{Embedder, EncodeItem};
 use crate::engine::passages_of;
+use crate::ffi::attention::FlashAttention;
 use crate::model::Model;
 use crate::working_copy::load_embedder;
 use crate::{EngineError, TurnText};
@@ -54,7 +55,7 @@ impl EmbedderModel {
     /// # Errors
     /// [`EngineError::Compute`].
     pub fn embedder(&self, threads: usize) -> Result<EmbedderPasses<'_>, EngineError> {
-        let embedder = Embedder::new(&self.model, threads)?;
+        let embedder = Embedder::new(&self.model, threads, FlashAttention::On)?;
         Ok(EmbedderPasses { embedder })
     }
 }
