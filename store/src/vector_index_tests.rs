@@ -111,6 +111,6 @@ async fn an_index_can_be_built_before_the_table_is_large() {
 }
 
 #[test]
-fn more_of_a_small_index_is_looked_into_and_never_more_than_of_a_large_one() {
-    assert_eq!([0, 100_000, 300_000, 1_000_000, u64::MAX].map(partitions), [4, 8, 16, 32, 32]);
+fn of_ten_times_as_many_rows_three_times_as_many_partitions_are_looked_into() {
+    assert_eq!([0, 100_000, 1_000_000, 10_000_000].map(partitions), [8, 31, 100, 316]);
 }

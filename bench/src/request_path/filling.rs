@@ -48,7 +48,7 @@ pub(super) struct Note {
 }
 
 /// Changes when rows are made in another way.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Rows that are completed and flushed together.
 const BATCH: usize = 4096;
 /// Nothing happens in a store by itself while it is filled.
