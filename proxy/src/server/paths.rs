@@ -11,10 +11,11 @@ pub(crate) fn under<'a>(path: &'a str, base: &str) -> Option<&'a str> {
 
 /// Whether a segment is `.` or `..`, spelled out or percent-encoded; URL parsers resolve those.
 fn climbs(path: &str) -> bool {
-    path.contains(['.', '%']) && path.split(['/', '\\']).any(|segment| {
-        let plain = segment.to_ascii_lowercase().replace("%2e", ".");
-        plain == "." || plain == ".."
-    })
+    path.contains(['.', '%'])
+        && path.split(['/', '\\']).any(|segment| {
+            let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+            plain == "." || plain == ".."
+        })
 }
 
 #[cfg(test)]

@@ -29,7 +29,12 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> R
         if let Route::Prompt(..) = route {
             tell_id(id, response.headers_mut());
         }
-        tracing::debug!(route = route.label(), status = response.status().as_u16(), outcome, "answered");
+        tracing::debug!(
+            route = route.label(),
+            status = response.status().as_u16(),
+            outcome,
+            "answered"
+        );
         response
     }
     .instrument(span)
