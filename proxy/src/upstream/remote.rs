@@ -22,6 +22,7 @@ use crate::server::reply::Body;
 #[derive(Debug)]
 pub(crate) struct Remote {
     client: reqwest::Client,
+    /// Without credentials or a query, which the configuration refuses.
     base: Url,
     /// Where the paths lie that were asked for last: most requests are for one or two, and a URL takes long to parse.
     targets: Mutex<LruCache<String, Url>>,
