@@ -66,15 +66,15 @@ async fn carry_out(
         Some(conversation) => filter::of_conversation(scope, conversation),
         None => filter::of_scope(scope),
     };
-    for batch in tables::rows(&shared.tables.turns, rows_covered.clone(), &[column::ID], None).await? {
+    for batch in tables::rows(&shared.tables().turns, rows_covered.clone(), &[column::ID], None).await? {
         deleted.extend(rows::identifiers_from(&batch, column::ID)?);
     }
     let failed = || StoreError::lance("delete rows");
-    let points = shared.tables.points.delete(&rows_covered).await.map_err(failed())?;
+    let points = shared.tables().points.delete(&rows_covered).await.map_err(failed())?;
     shared
         .stored_points
         .fetch_sub(points.num_deleted_rows, Ordering::Relaxed);
-    let turns = shared.tables.turns.delete(&rows_covered).await.map_err(failed())?;
+    let turns = shared.tables().turns.delete(&rows_covered).await.map_err(failed())?;
     shared.stored_turns.fetch_sub(turns.num_deleted_rows, Ordering::Relaxed);
     shared.presence().unload(scope);
     shared

@@ -13,6 +13,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,7 +21,11 @@ use crate::error::StoreError;
 
 /// The store's directory.
 #[derive(Debug, Clone)]
-pub(crate) struct Directory(PathBuf);
+pub(crate) struct Directory {
+    path: PathBuf,
+    /// The file system that it was on when it was opened.
+    device: u64,
+}
 
 impl Directory {
     /// Creates the directory where it is missing and makes sure that files can be created in it.
@@ -32,30 +37,53 @@ impl Directory {
             .ancestors()
             .take_while(|part| !part.as_os_str().is_empty() && !part.exists())
             .collect();
-        let result = fs::create_dir_all(path).and_then(|()| probe(path));
-        if let Err(source) = result {
-            for part in missing {
-                // Only directories that this call created, and only while they are empty.
-                let _ = fs::remove_dir(part);
-            }
-            return Err(StoreError::Unwritable {
+        let prepare = || {
+            fs::create_dir_all(path)?;
+            probe(path)?;
+            Ok(fs::metadata(path)?.dev())
+        };
+        prepare()
+            .map(|device| Self {
                 path: path.to_owned(),
-                source,
-            });
-        }
-        Ok(Self(path.to_owned()))
+                device,
+            })
+            .map_err(|source| {
+                for part in missing {
+                    // Only directories that this call created, and only while they are empty.
+                    let _ = fs::remove_dir(part);
+                }
+                StoreError::Unwritable {
+                    path: path.to_owned(),
+                    source,
+                }
+            })
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
+    }
+
+    /// Makes sure that the directory, or what is left of the way to it, is on the file system that it was on. Nothing may be
+    /// healed in a directory that only waits for its file system to be mounted.
+    ///
+    /// # Errors
+    /// [`StoreError::Elsewhere`].
+    pub(crate) fn ensure_same(&self) -> Result<(), StoreError> {
+        let there = self.path.ancestors().find_map(|part| fs::metadata(part).ok());
+        if there.is_some_and(|part| part.dev() == self.device) {
+            return Ok(());
+        }
+        Err(StoreError::Elsewhere {
+            path: self.path.clone(),
+        })
     }
 
     pub(crate) fn journal(&self) -> PathBuf {
-        self.0.join("journal.redb")
+        self.path.join("journal.redb")
     }
 
     pub(crate) fn tables(&self) -> PathBuf {
-        self.0.join("lance")
+        self.path.join("lance")
     }
 
     pub(crate) fn table(&self, name: &str) -> PathBuf {
@@ -67,7 +95,7 @@ impl Directory {
     /// # Errors
     /// [`StoreError::Embedder`] if it is another one.
     pub(crate) fn keep_embedder(&self, name: &str) -> Result<(), StoreError> {
-        let path = self.0.join("embedder");
+        let path = self.path.join("embedder");
         let failed = |action| {
             let path = path.clone();
             move |source| StoreError::File { action, path, source }
@@ -82,7 +110,7 @@ impl Directory {
         }
         if !found.is_empty() {
             return Err(StoreError::Embedder {
-                path: self.0.clone(),
+                path: self.path.clone(),
                 found,
                 expected: name.to_owned(),
             });
@@ -93,7 +121,7 @@ impl Directory {
 
     /// Moves a file or directory of the store into `broken/` under a name that is not taken, and returns it.
     pub(crate) fn set_aside(&self, path: &Path) -> Result<PathBuf, StoreError> {
-        let broken = self.0.join("broken");
+        let broken = self.path.join("broken");
         let seconds = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |elapsed| elapsed.as_secs());
@@ -115,10 +143,10 @@ impl Directory {
 
     /// Returns once everything written below the directory has reached the disk. Blocking.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
-        let synced = File::open(&self.0).and_then(|directory| sync_file_system(&directory, &self.0));
+        let synced = File::open(&self.path).and_then(|directory| sync_file_system(&directory, &self.path));
         synced.map_err(|source| StoreError::File {
             action: "make durable",
-            path: self.0.clone(),
+            path: self.path.clone(),
             source,
         })
     }

@@ -26,7 +26,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The directory was written by a version with another layout.
-    #[error("the store {} has layout version {found}, this mainpoint reads version {expected}; name another directory or use the mainpoint that wrote it", path.display())]
+    #[error("the store {} has layout version {found}, this mainpoint reads version {expected}; use the mainpoint that wrote it or name another directory. Nothing was changed", path.display())]
     Version {
         /// The directory.
         path: PathBuf,
@@ -34,6 +34,50 @@ pub enum StoreError {
         found: String,
         /// Version this crate writes.
         expected: u32,
+    },
+    /// A file or table was written in a format that is not known here, by a newer version most likely.
+    #[error("{} holds {found}, this mainpoint reads {expected}; use the mainpoint that wrote it, or name another directory. Nothing was changed", path.display())]
+    Format {
+        /// The file or table.
+        path: PathBuf,
+        /// What it holds, and who wrote it where it says so.
+        found: String,
+        /// What can be read.
+        expected: String,
+    },
+    /// A file of the store is there and can't be used; whether it is whole can't be said.
+    #[error("{} is there and can't be used; correct what the system says of it, restore it from a backup, or move {} away to begin anew. Nothing was changed", path.display(), directory.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// The store's directory.
+        directory: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A table is there and does not open, though its files are whole as far as can be seen.
+    #[error("the table {} can't be opened; correct what is said of it, restore it from a backup, or move {} away to begin anew. Nothing was changed", path.display(), directory.display())]
+    TableRefused {
+        /// The table.
+        path: PathBuf,
+        /// The store's directory.
+        directory: PathBuf,
+        /// What LanceDB said.
+        #[source]
+        source: Box<lancedb::Error>,
+    },
+    /// The journal is out of order for the moment; nothing was tried.
+    #[error("the store's journal is out of order: {reason}")]
+    JournalDown {
+        /// What made it so.
+        reason: String,
+    },
+    /// The store's directory is not the one that was opened: a file system was mounted over it, or is no longer mounted.
+    #[error("{} is on another file system than when it was opened; mount it again, or restart", path.display())]
+    Elsewhere {
+        /// The directory.
+        path: PathBuf,
     },
     /// The directory holds vectors of another width, that is, another embedder wrote it.
     #[error("the store {} holds vectors of width {found}, the embedder gives {expected}; name another directory or use the embedder that wrote it", path.display())]
@@ -150,6 +194,10 @@ impl StoreError {
             Self::Unwritable { .. } => "store_unwritable",
             Self::InUse { .. } => "store_in_use",
             Self::Version { .. } => "store_version",
+            Self::Format { .. } => "store_format",
+            Self::Refused { .. } | Self::TableRefused { .. } => "store_refused",
+            Self::JournalDown { .. } => "store_journal_down",
+            Self::Elsewhere { .. } => "store_elsewhere",
             Self::VectorWidth { .. } => "store_vector_width",
             Self::Embedder { .. } => "store_embedder",
             Self::InvalidConfig { .. } => "store_config",

@@ -1,10 +1,11 @@
-//! After a table was rolled back: making the two tables agree again.
+//! After files were damaged: opening the tables anew and making them, the journal and memory agree again.
 //!
-//! Responsible for: reading again what lost its points, removing points that lost their turn. Must not know: what was
-//! broken.
+//! Responsible for: reading again what lost its points, removing points that lost their turn, forgetting what is no longer
+//! so. Must not know: what was broken, when it is looked for.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures::TryStreamExt;
 use lancedb::Table;
@@ -12,12 +13,112 @@ use lancedb::query::{ExecutableQuery, QueryBase, Select};
 
 use crate::error::StoreError;
 use crate::filter;
-use crate::journal::Key;
+use crate::journal::{Journal, Key};
+use crate::opener::Looked;
 use crate::record::{Scope, TurnId};
 use crate::rows;
 use crate::schema::column;
-use crate::shared::Shared;
-use crate::tables;
+use crate::shared::{Shared, Writer, to_the_end};
+use crate::{recovery, tables, watch};
+
+/// Opens the tables anew, as a start does, and heals what is damaged. Does nothing if everything is there after all.
+///
+/// What was in the tables and is gone is lost unless the journal has it still; the log says how many turns that are.
+pub(crate) async fn reopen(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    let shared = Arc::clone(shared);
+    to_the_end(async move {
+        let _maintenance = shared.maintenance.lock().await;
+        let _trimming = shared.trimming.lock().await;
+        let mut writer = shared.writer.lock().await;
+        if !is_reopened(&shared).await? {
+            return Ok(());
+        }
+        let before = shared.stored_turns.load(Ordering::Relaxed);
+        let again = heal(&shared).await?;
+        let versions = shared.tables().versions().await?;
+        shared
+            .blocking(move |shared| shared.journal.trim(&[], &versions))
+            .await?;
+        count(&shared).await?;
+        resume(&shared, &mut writer).await?;
+        shared.losses.fetch_add(1, Ordering::AcqRel);
+        shared.is_heal_due.store(false, Ordering::Release);
+        let kept = shared.stored_turns.load(Ordering::Relaxed);
+        tracing::error!(
+            turns_kept = kept,
+            turns_read_again = again,
+            turns_gone = before.saturating_sub(kept).saturating_sub(again as u64),
+            "rows of the tables were lost while they were open; they were opened anew and go on with what is left. Of the turns \
+             that are gone, the journal writes again those that it has, and the others are read again when their client sends them"
+        );
+        Ok(())
+    })
+    .await
+}
+
+/// Opens the tables anew if anything of them is not there. True if rows were lost, now or at an attempt that failed half way.
+async fn is_reopened(shared: &Arc<Shared>) -> Result<bool, StoreError> {
+    let _no_readers = shared.gate.write().await;
+    shared.directory.ensure_same()?;
+    let was_due = shared.is_heal_due.load(Ordering::Acquire);
+    if !was_due && watch::are_whole(shared).await? {
+        return Ok(false);
+    }
+    // From here on a failure must not hide what was lost.
+    shared.is_heal_due.store(true, Ordering::Release);
+    let looked = Looked::at(&shared.directory, &shared.config).await?;
+    let opened = looked.open(&shared.directory, &shared.config, &shared.journal).await?;
+    shared.replace_tables(opened.tables);
+    shared.recent.clear();
+    let rows_lost = was_due || opened.rows_lost;
+    shared.is_heal_due.store(rows_lost, Ordering::Release);
+    Ok(rows_lost)
+}
+
+/// Moves the damaged manifests of old versions aside.
+pub(crate) async fn set_old_damage_aside(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    let _maintenance = shared.maintenance.lock().await;
+    let versions = shared.tables().versions().await?;
+    shared
+        .blocking(move |shared| {
+            for (name, newest) in versions {
+                recovery::set_old_aside(&shared.directory, name, newest)?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// Brings memory in line with the journal, after something other than this process changed what it holds.
+pub(crate) async fn catch_up(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    let shared = Arc::clone(shared);
+    to_the_end(async move {
+        let mut writer = shared.writer.lock().await;
+        resume(&shared, &mut writer).await
+    })
+    .await
+}
+
+/// What the journal holds is pending, and nothing else is. Whatever LanceDB has of it already is left out by the next flush.
+async fn resume(shared: &Arc<Shared>, writer: &mut Writer) -> Result<(), StoreError> {
+    writer.untrimmed.clear();
+    writer.uncertain = true;
+    shared
+        .blocking(|shared| shared.change(Journal::keys, |presence, pending| presence.begin_anew(pending)))
+        .await?;
+    Ok(())
+}
+
+/// Counts the rows of both tables.
+pub(crate) async fn count(shared: &Shared) -> Result<(), StoreError> {
+    let failed = || StoreError::lance("count rows");
+    let tables = shared.tables();
+    let turns = tables.turns.count_rows(None).await.map_err(failed())?;
+    let points = tables.points.count_rows(None).await.map_err(failed())?;
+    shared.stored_turns.store(turns as u64, Ordering::Relaxed);
+    shared.stored_points.store(points as u64, Ordering::Relaxed);
+    Ok(())
+}
 
 /// Puts turns whose points are gone back into the journal as unread, and removes points whose turn is gone (unless the
 /// journal has it). Returns the number of turns to be read again.
@@ -28,14 +129,14 @@ pub(crate) async fn heal(shared: &Arc<Shared>) -> Result<usize, StoreError> {
         .into_iter()
         .map(|(key, _)| key)
         .collect();
-    let turns = keys(&shared.tables.turns, column::ID).await?;
-    let points = keys(&shared.tables.points, column::TURN).await?;
+    let turns = keys(&shared.tables().turns, column::ID).await?;
+    let points = keys(&shared.tables().points, column::TURN).await?;
 
     let orphans = points
         .keys()
         .filter(|key| !turns.contains_key(*key) && !in_journal.contains(*key));
     for (scope, ids) in by_scope(orphans) {
-        delete(&shared.tables.points, &scope, column::TURN, &ids).await?;
+        delete(&shared.tables().points, &scope, column::TURN, &ids).await?;
     }
 
     let pointless = turns
@@ -44,7 +145,7 @@ pub(crate) async fn heal(shared: &Arc<Shared>) -> Result<usize, StoreError> {
     let mut unread = Vec::new();
     for (scope, ids) in by_scope(pointless.map(|(key, _)| key)) {
         for batch in tables::rows(
-            &shared.tables.turns,
+            &shared.tables().turns,
             filter::of_ids(&scope, column::ID, &ids),
             &[],
             None,
@@ -60,7 +161,7 @@ pub(crate) async fn heal(shared: &Arc<Shared>) -> Result<usize, StoreError> {
         .blocking(move |shared| shared.journal.accept(&unread, |_| false))
         .await?;
     for (scope, ids) in by_scope(again.iter()) {
-        delete(&shared.tables.turns, &scope, column::ID, &ids).await?;
+        delete(&shared.tables().turns, &scope, column::ID, &ids).await?;
     }
     Ok(count)
 }

@@ -2,27 +2,34 @@
 //!
 //! Responsible for: turns and readings that LanceDB does not have durably yet, deletions under way, the ledger, all in
 //! one redb file where every call is one durable transaction. Must not know: LanceDB, what a flush is. All calls block.
+//!
+//! After an error of the file every call fails at once with [`StoreError::JournalDown`] until [`Journal::mend`] has opened the
+//! file again (`journal/slot.rs`).
 
-use std::fs::{self, File};
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
 
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, Table, TableDefinition};
 
 use crate::directory::Directory;
 use crate::error::StoreError;
 use crate::presence::Pending;
 use crate::record::{Point, Scope, Turn, TurnId};
 use crate::rows::CompletedTurn;
+use crate::trouble::Trouble;
 
-use file::{copy_tables, create_tables, is_damaged, open_database};
+pub(crate) use slot::Mended;
+use slot::Slot;
+
 use records::{ACCEPTED, COMPLETED, DELETIONS, NOTES, POINTS, PURGE, PointKey, PointRow, TurnKey, TurnRow};
 use records::{point_from, spans_to_bytes, turn_from, turn_row, vector_to_bytes};
 
+pub(crate) mod backlog;
 mod file;
 mod ledger;
 mod records;
+mod slot;
+#[cfg(test)]
+mod slot_tests;
 
 /// Versions of the tables, by table name.
 pub(crate) type Versions = [(&'static str, u64); 2];
@@ -37,43 +44,49 @@ pub(crate) struct Deletion {
     pub(crate) conversation: Option<TurnId>,
 }
 
-/// The journal. `None` inside once closed.
+/// The journal.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    directory: Directory,
-    database: RwLock<Option<Database>>,
+    slot: Slot,
     /// Whether the file may hold bytes of what was removed from it.
     stale: AtomicBool,
 }
 
 impl Journal {
+    /// Looks at the file of a journal without changing anything.
+    pub(crate) fn examine(directory: &Directory) -> Result<(), StoreError> {
+        file::examine(directory)
+    }
+
     /// Opens or creates the journal. A file that is damaged is moved aside and a new one begun.
     pub(crate) fn open(directory: &Directory) -> Result<Self, StoreError> {
-        let path = directory.journal();
-        let existed = path.exists();
-        let database = match open_database(&path) {
-            Ok(database) => database,
-            Err(DatabaseError::DatabaseAlreadyOpen) => {
-                return Err(StoreError::InUse {
-                    path: directory.path().to_owned(),
-                });
-            }
-            Err(error) if is_damaged(&error) => {
-                let aside = directory.set_aside(&path)?;
-                tracing::error!(
-                    moved_to = %aside.display(), %error,
-                    "the journal is damaged; begun anew. Turns that were not in LanceDB yet are read again when their client sends them"
-                );
-                open_database(&path).map_err(StoreError::journal("begin anew"))?
-            }
-            Err(error) => return Err(StoreError::journal("open")(error)),
-        };
-        create_tables(&database)?;
+        let existed = directory.journal().exists();
         Ok(Self {
-            directory: directory.clone(),
-            database: RwLock::new(Some(database)),
+            slot: Slot::open(directory)?,
             stale: AtomicBool::new(existed),
         })
+    }
+
+    /// What is wrong with the journal at the moment.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        self.slot.trouble()
+    }
+
+    /// Whether the file is still the one that was opened, under its name and as long as it was left; notes it where not.
+    pub(crate) fn look(&self) {
+        self.slot.look();
+    }
+
+    /// Makes good what [`Journal::trouble`] names, if it can be made good now.
+    ///
+    /// # Errors
+    /// Why it cannot; try again later.
+    pub(crate) fn mend(&self) -> Result<Mended, StoreError> {
+        let mended = self.slot.mend()?;
+        if matches!(mended, Mended::Reopened | Mended::BegunAnew) {
+            self.stale.store(true, Ordering::Release);
+        }
+        Ok(mended)
     }
 
     /// Adds turns that are not there yet and returns which were new. `is_known` names those that are elsewhere; it is
@@ -298,36 +311,18 @@ impl Journal {
     /// Writes what the journal holds into a new file that replaces the old one, so that nothing removed is left in
     /// free pages. Returns false when there was nothing to clear.
     pub(crate) fn rewrite(&self) -> Result<bool, StoreError> {
-        let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        if !self.stale.load(Ordering::Acquire) {
+        if !self.stale.swap(false, Ordering::AcqRel) {
             return Ok(false);
         }
-        let old = slot.as_ref().ok_or(StoreError::Closed)?;
-        let path = self.directory.journal();
-        let fresh_path = path.with_extension("redb.new");
-        let file_error = |source| StoreError::File {
-            action: "replace",
-            path: path.clone(),
-            source,
-        };
-        match fs::remove_file(&fresh_path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(file_error(error)),
-            _ => {}
-        }
-        let fresh = open_database(&fresh_path).map_err(StoreError::journal("rewrite"))?;
-        create_tables(&fresh)?;
-        copy_tables(old, &fresh).map_err(StoreError::journal("rewrite"))?;
-        fs::rename(&fresh_path, &path)
-            .and_then(|()| File::open(self.directory.path())?.sync_all())
-            .map_err(file_error)?;
-        *slot = Some(fresh);
-        self.stale.store(false, Ordering::Release);
+        self.slot
+            .rewrite()
+            .inspect_err(|_| self.stale.store(true, Ordering::Release))?;
         Ok(true)
     }
 
     /// Closes the file and releases its lock; later calls give [`StoreError::Closed`].
     pub(crate) fn close(&self) {
-        *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.slot.close();
     }
 
     fn turns_in(
@@ -352,17 +347,9 @@ impl Journal {
     fn write<T>(
         &self,
         action: &'static str,
-        work: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+        work: impl FnOnce(&redb::WriteTransaction) -> Result<T, redb::Error>,
     ) -> Result<T, StoreError> {
-        let slot = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let transaction = slot
-            .as_ref()
-            .ok_or(StoreError::Closed)?
-            .begin_write()
-            .map_err(StoreError::journal(action))?;
-        let result = work(&transaction).map_err(StoreError::journal(action))?;
-        transaction.commit().map_err(StoreError::journal(action))?;
-        Ok(result)
+        self.slot.write(action, work)
     }
 
     fn read<T>(
@@ -370,13 +357,7 @@ impl Journal {
         action: &'static str,
         work: impl FnOnce(&redb::ReadTransaction) -> Result<T, redb::Error>,
     ) -> Result<T, StoreError> {
-        let slot = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let transaction = slot
-            .as_ref()
-            .ok_or(StoreError::Closed)?
-            .begin_read()
-            .map_err(StoreError::journal(action))?;
-        work(&transaction).map_err(StoreError::journal(action))
+        self.slot.read(action, work)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What was injected into forwarded prompts.
+//! What was injected into forwarded prompts, and what must stay in them.
 //!
 //! Responsible for: the records of the ledger, and which conversations it forgets (pure). Must not know: redb, what a
 //! value means.
@@ -17,6 +17,21 @@ pub enum LedgerKind {
     Block,
     /// An epoch: what has left the prompt up to a message, and the digest of it.
     Epoch,
+    /// A turn that cannot be read, which therefore stays. Unlike the others it does not expire.
+    Unreadable,
+}
+
+impl LedgerKind {
+    /// Every kind, in the order in which one turn's entries are given.
+    pub(crate) const ALL: [Self; 3] = [Self::Block, Self::Epoch, Self::Unreadable];
+
+    /// Whether such an entry goes when nothing was written to its conversation for long.
+    pub(crate) fn expires(self) -> bool {
+        match self {
+            Self::Block | Self::Epoch => true,
+            Self::Unreadable => false,
+        }
+    }
 }
 
 /// What was injected into a forwarded prompt at one turn. A scope has at most one entry of each kind for a turn.

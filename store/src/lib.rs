@@ -8,7 +8,7 @@
 //! # The life of a turn
 //!
 //! 1. [`Store::accept`] puts the turn into the journal (redb, fsynced). From here it survives a crash; after one it
-//!    comes back from [`Store::unread`].
+//!    comes back from [`Store::waiting`], page by page, or all at once from [`Store::unread`].
 //! 2. [`Store::complete`] puts its main points beside it (fsynced). The turn now counts as read.
 //! 3. The flush task writes everything completed into LanceDB in one batch, makes the file system durable and only
 //!    then trims the journal. A crash anywhere in between is harmless: a flush skips rows that LanceDB already has.
@@ -34,18 +34,32 @@
 //! The journal file is locked: a second process (or a second handle) that opens the directory gets
 //! [`StoreError::InUse`]. Dropping every clone of the handle, or [`Store::close`], releases it.
 //!
+//! # When the disk fails
+//!
+//! A full disk or another error closes the journal; until it opens again every call that needs it fails at once with
+//! [`StoreError::JournalDown`] and touches no disk. Tables that cannot be written leave what was read in the journal. A task
+//! looks at the files every second, tries again what failed and heals what is gone: a manifest from what was remembered of it,
+//! rows from the journal, an index from the rows. [`Store::troubles`] says what does not work, [`StoreStatus::losses`] how
+//! often turns were lost for good, which are then to be offered again.
+//!
+//! Opening looks at everything before it changes anything. What is provably damaged is moved aside; what only this version
+//! cannot read, or the system does not let it read, is refused and stays as it is.
+//!
 //! # Modules
 //!
 //! `record` plain records · `config` settings · `error` what can go wrong · `fusion` reciprocal rank fusion (pure) ·
 //! `retain` what is kept of a turn's text (pure) · `ledger` what was injected, and what of it expires (pure) ·
 //! `schema` and `rows` Arrow · `journal` redb, with the ledger's table · `presence` which turns are known (memory) ·
-//! `directory` files · `tables` opening LanceDB · `recovery` broken manifests, `heal` what they took along ·
+//! `directory` files · `opener` opening LanceDB's `tables` · `manifest` and `recovery` what is wrong with their files, `heal`
+//! what went with them · `trouble` what does not work, `backoff` when it is tried again, `watch` who tries · `index_cache`
+//! open indices ·
 //! `filter` and `selection` which rows, `search` and `lookup` queries · `writer` flush and background task ·
 //! `maintenance` compact, index, prune, expire · `vector_index` for large tables · `delete` deletion · `shared` what
 //! they all work on · `store` the handle.
 
 #![forbid(unsafe_code)]
 
+mod backoff;
 mod config;
 mod delete;
 mod directory;
@@ -53,10 +67,13 @@ mod error;
 mod filter;
 pub mod fusion;
 mod heal;
+mod index_cache;
 mod journal;
 mod ledger;
 mod lookup;
 mod maintenance;
+mod manifest;
+mod opener;
 mod presence;
 mod recent;
 mod record;
@@ -70,14 +87,18 @@ mod shared;
 mod stop_words;
 mod store;
 mod tables;
+mod trouble;
 mod vector_index;
+mod watch;
 mod writer;
 
 pub use config::{Retain, StoreConfig};
 pub use error::StoreError;
+pub use journal::backlog::WaitingTurn;
 pub use ledger::{LedgerEntry, LedgerKind};
 pub use maintenance::{MaintenanceReport, TableMaintenance};
 pub use record::{Point, Scope, Span, Turn, TurnId};
 pub use search::{Found, Hit, Passage, Ranking, SearchQuery, SearchResult, Snapshot};
 pub use selection::Within;
 pub use store::{Store, StoreStatus};
+pub use trouble::{StorePart, Trouble};

@@ -31,7 +31,7 @@ pub(crate) async fn load_scope(shared: &Shared, scope: &Scope) -> Result<(), Sto
             let _reading = shared.gate.read().await;
             let filter = filter::of_scope(scope);
             let columns = [column::ID, column::CONVERSATION];
-            for batch in tables::rows(&shared.tables.turns, filter, &columns, None).await? {
+            for batch in tables::rows(&shared.tables().turns, filter, &columns, None).await? {
                 let conversations = rows::identifiers_from(&batch, column::CONVERSATION)?;
                 let places = conversations.into_iter().zip(rows::row_ids(&batch)?);
                 let found = rows::identifiers_from(&batch, column::ID)?.into_iter().zip(places);
@@ -142,7 +142,7 @@ pub(crate) async fn scopes(shared: &Shared) -> Result<Vec<Scope>, StoreError> {
     let failed = || StoreError::lance("list scopes");
     let mut found: BTreeSet<Scope> = shared.presence().pending_scopes().into_iter().collect();
     let _reading = shared.gate.read().await;
-    let query = shared.tables.turns.query().select(Select::columns(&[column::SCOPE]));
+    let query = shared.tables().turns.query().select(Select::columns(&[column::SCOPE]));
     let mut stream = query.execute().await.map_err(failed())?;
     while let Some(batch) = stream.try_next().await.map_err(failed())? {
         let names = rows::strings(&batch, column::SCOPE)?;
@@ -175,7 +175,7 @@ async fn pending_turns(
 async fn stored_turns(shared: &Shared, filter: DfExpr) -> Result<HashMap<TurnId, Turn>, StoreError> {
     let _reading = shared.gate.read().await;
     let mut found = HashMap::new();
-    for batch in tables::rows(&shared.tables.turns, filter, &[], None).await? {
+    for batch in tables::rows(&shared.tables().turns, filter, &[], None).await? {
         let turns = rows::turns_from_batch(&batch)?;
         let mut presence = shared.presence();
         for (turn, row) in turns.into_iter().zip(rows::row_ids(&batch)?) {
@@ -197,7 +197,7 @@ async fn turns_in_rows(
         return Ok(HashMap::new());
     }
     let _reading = shared.gate.read().await;
-    let turns = match tables::take(&shared.tables.turns, rows, &[]).await {
+    let turns = match tables::take(&shared.tables().turns, rows, &[]).await {
         Ok(batch) => rows::turns_from_batch(&batch)?,
         // Lance refuses to read from a file that has been merged with others.
         Err(error) => {
@@ -205,6 +205,7 @@ async fn turns_in_rows(
             Vec::new()
         }
     };
+    let ids: HashSet<&TurnId> = ids.iter().collect();
     let is_asked_for = |turn: &Turn| turn.scope == *scope && ids.contains(&turn.id);
     let turns = turns.into_iter().filter(is_asked_for);
     Ok(turns.map(|turn| (turn.id, turn)).collect())

@@ -22,6 +22,7 @@ use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
 use crate::delete;
 use crate::error::StoreError;
 use crate::shared::{Shared, to_the_end};
+use crate::tables::Tables;
 use crate::vector_index;
 use crate::writer;
 
@@ -47,6 +48,9 @@ pub struct MaintenanceReport {
     pub ledger_expired: usize,
     /// When a vector index was built: the share of exact neighbours that it finds, 0 to 1. Below 0.9 it is dropped.
     pub vector_index_recall: Option<f32>,
+    /// Entries of indices that were let go of because nothing had asked for them since the indices before these, and with
+    /// them their open files.
+    pub indices_closed: usize,
 }
 
 /// What a maintenance run did to one table.
@@ -71,6 +75,7 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
         delete::resume(&shared).await?;
         writer::flush(&shared).await?;
         let _maintenance = shared.maintenance.lock().await;
+        let open = shared.tables();
         shared.commits.store(0, Ordering::Relaxed);
         shared.unindexed.store(0, Ordering::Relaxed);
         let purge = shared.blocking(|shared| shared.journal.purge_due()).await?;
@@ -79,7 +84,7 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
             ..MaintenanceReport::default()
         };
 
-        for (table, done) in tables(&shared, &mut report) {
+        for (table, done) in tables(&open, &mut report) {
             compact(
                 table,
                 if purge { 0.0 } else { DELETED_SHARE },
@@ -89,20 +94,19 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
             .await?;
         }
         if purge {
-            rebuild_indices(&shared.tables.turns, shared.tables.turn_indices()).await?;
-            rebuild_indices(&shared.tables.points, shared.tables.point_indices()).await?;
+            rebuild_indices(&open.turns, open.turn_indices()).await?;
+            rebuild_indices(&open.points, open.point_indices()).await?;
         }
-        for (table, done) in tables(&shared, &mut report) {
+        for (table, done) in tables(&open, &mut report) {
             index(table, done).await?;
         }
-        report.vector_index_recall =
-            vector_index::build_when_large(&shared.tables.points, vector_index::MINIMUM_ROWS).await?;
+        report.vector_index_recall = vector_index::build_when_large(&open.points, vector_index::MINIMUM_ROWS).await?;
         {
             let _no_readers = if purge { Some(shared.gate.write().await) } else { None };
             if purge {
                 shared.recent.clear();
             }
-            for (table, done) in tables(&shared, &mut report) {
+            for (table, done) in tables(&open, &mut report) {
                 prune(table, if purge { TimeDelta::zero() } else { PRUNE_AGE }, done).await?;
             }
         }
@@ -113,6 +117,9 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
             .blocking(|shared| shared.journal.expire_ledger(Utc::now(), shared.config.ledger_age))
             .await?;
         report.journal_rewritten = shared.blocking(|shared| shared.journal.rewrite()).await?;
+        if report.has_new_indices() {
+            report.indices_closed = open.indices.sweep();
+        }
         Ok(report)
     })
     .await
@@ -123,16 +130,21 @@ pub(crate) async fn build_vector_index(shared: &Arc<Shared>) -> Result<f32, Stor
     let shared = Arc::clone(shared);
     to_the_end(async move {
         let _maintenance = shared.maintenance.lock().await;
-        vector_index::build(&shared.tables.points).await
+        vector_index::build(&shared.tables().points).await
     })
     .await
 }
 
-fn tables<'a>(shared: &'a Shared, report: &'a mut MaintenanceReport) -> [(&'a Table, &'a mut TableMaintenance); 2] {
-    [
-        (&shared.tables.turns, &mut report.turns),
-        (&shared.tables.points, &mut report.points),
-    ]
+fn tables<'a>(open: &'a Tables, report: &'a mut MaintenanceReport) -> [(&'a Table, &'a mut TableMaintenance); 2] {
+    [(&open.turns, &mut report.turns), (&open.points, &mut report.points)]
+}
+
+impl MaintenanceReport {
+    /// Whether indices were written, so that what is in memory of earlier ones serves nobody.
+    fn has_new_indices(&self) -> bool {
+        let has = |table: &TableMaintenance| table.rows_indexed > 0 || table.files_removed > 0;
+        self.purged || self.vector_index_recall.is_some() || has(&self.turns) || has(&self.points)
+    }
 }
 
 /// Merges small files and rewrites those of whose rows more than `deleted_share` are deleted.

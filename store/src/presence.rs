@@ -90,6 +90,17 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
+    /// Forgets everything but what the journal has. What is stored is loaded again when it is asked for.
+    pub(crate) fn begin_anew(&mut self, pending: &[((Scope, TurnId), Pending)]) {
+        self.scopes.clear();
+        (self.accepted, self.completed) = (0, 0);
+        // Loads that began before are refused, since their scope is another one now.
+        self.clock += 1;
+        for ((scope, id), state) in pending {
+            self.set_pending(scope, *id, *state);
+        }
+    }
+
     /// Whether the stored ids of the scope are in memory; if not, the epoch to hand to [`Presence::load`].
     pub(crate) fn begin_load(&mut self, scope: &Scope) -> Option<u64> {
         let turns = self.touch(scope);
@@ -354,6 +365,19 @@ mod tests {
         assert!(presence.load(&scope, epoch, vec![found(2, 0)]));
         assert_eq!(presence.state(&scope, id(1)), None);
         assert!(presence.begin_load(&scope).is_none());
+    }
+
+    #[test]
+    fn after_beginning_anew_only_what_the_journal_has_is_known_and_earlier_loads_are_refused() {
+        let (mut presence, scope) = (Presence::default(), scope("a"));
+        presence.set_pending(&scope, id(1), Pending::Completed);
+        presence.set_pending(&scope, id(2), Pending::Accepted);
+        presence.set_stored(&scope, id(3), id(0));
+        let epoch = presence.begin_load(&scope).unwrap();
+        presence.begin_anew(&[((scope.clone(), id(2)), Pending::Completed)]);
+        assert_eq!((presence.accepted_len(), presence.completed_len()), (0, 1));
+        assert!(!presence.load(&scope, epoch, vec![found(3, 0)]));
+        assert_eq!([1, 3].map(|number| presence.state(&scope, id(number))), [None, None]);
     }
 
     #[test]

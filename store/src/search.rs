@@ -130,7 +130,7 @@ pub(crate) async fn snapshot<'a>(
         recent: &shared.recent,
         comparison,
         partitions: vector_index::partitions(shared.stored_points.load(Ordering::Relaxed)),
-        vector_width: shared.tables.vector_width,
+        vector_width: shared.tables().vector_width,
     })
 }
 

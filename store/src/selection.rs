@@ -56,7 +56,7 @@ pub(crate) async fn select<'a>(
         lookup::load_scope(shared, scope).await?;
     }
     let reading = shared.gate.read().await;
-    let snapshot = shared.tables.points.query_snapshot().await;
+    let snapshot = shared.tables().points.query_snapshot().await;
     let points = snapshot.map_err(StoreError::lance("pin a version"))?;
     // After pinning: whatever rows the version has, memory knows their turns by now.
     let filter = match ids {

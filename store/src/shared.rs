@@ -7,9 +7,9 @@
 //! an await.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use tokio::sync::{Mutex as AsyncMutex, Notify, RwLock};
+use tokio::sync::{Mutex as AsyncMutex, Notify, RwLock as AsyncRwLock};
 
 use crate::config::StoreConfig;
 use crate::directory::Directory;
@@ -18,6 +18,8 @@ use crate::journal::{Journal, Key};
 use crate::presence::Presence;
 use crate::recent::Recent;
 use crate::tables::Tables;
+use crate::trouble::Troubles;
+use crate::watch::Remembered;
 
 /// The state behind all clones of a handle.
 #[derive(Debug)]
@@ -25,8 +27,10 @@ pub(crate) struct Shared {
     pub(crate) config: StoreConfig,
     pub(crate) directory: Directory,
     pub(crate) journal: Journal,
-    pub(crate) tables: Tables,
+    tables: RwLock<Tables>,
     pub(crate) recent: Recent,
+    /// What does not work at the moment, the journal apart.
+    pub(crate) troubles: Troubles,
     presence: Mutex<Presence>,
     /// Held while the journal changes and the presence follows it.
     journal_order: Mutex<()>,
@@ -37,7 +41,7 @@ pub(crate) struct Shared {
     /// Held by whoever appends or deletes.
     pub(crate) writer: AsyncMutex<Writer>,
     /// Held shared while a version of a table is read, exclusively while versions still young enough to be read go.
-    pub(crate) gate: RwLock<()>,
+    pub(crate) gate: AsyncRwLock<()>,
     /// Wakes the background task before its time. Apart, because that task must not keep the store alive.
     pub(crate) wake: Arc<Notify>,
     pub(crate) closed: AtomicBool,
@@ -47,6 +51,14 @@ pub(crate) struct Shared {
     /// Commits, and turns committed, since the last maintenance.
     pub(crate) commits: AtomicUsize,
     pub(crate) unindexed: AtomicUsize,
+    /// Whether rows were lost and what went with them has not been made good yet.
+    pub(crate) is_heal_due: AtomicBool,
+    /// Whether the journal was opened again and memory does not know yet what it holds.
+    pub(crate) is_catch_up_due: AtomicBool,
+    /// The newest manifests, in case their files go.
+    pub(crate) remembered: Remembered,
+    /// How often the store lost turns to damaged files since it was opened.
+    pub(crate) losses: AtomicU64,
 }
 
 /// What the writer remembers from one flush to the next.
@@ -67,8 +79,9 @@ impl Shared {
             config,
             directory,
             journal,
-            tables,
+            tables: RwLock::new(tables),
             recent: Recent::new(RECENT_BYTES),
+            troubles: Troubles::default(),
             presence: Mutex::default(),
             journal_order: Mutex::default(),
             maintenance: AsyncMutex::default(),
@@ -77,14 +90,28 @@ impl Shared {
                 untrimmed: Vec::new(),
                 uncertain: true,
             }),
-            gate: RwLock::default(),
+            gate: AsyncRwLock::default(),
             wake: Arc::default(),
             closed: AtomicBool::new(false),
             stored_turns: AtomicU64::new(0),
             stored_points: AtomicU64::new(0),
             commits: AtomicUsize::new(0),
             unindexed: AtomicUsize::new(0),
+            is_heal_due: AtomicBool::new(false),
+            is_catch_up_due: AtomicBool::new(false),
+            remembered: Remembered::default(),
+            losses: AtomicU64::new(0),
         }
+    }
+
+    /// The tables, as they are open now.
+    pub(crate) fn tables(&self) -> Tables {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts other tables in their place. Only for who holds `maintenance`, `trimming`, `writer` and `gate`.
+    pub(crate) fn replace_tables(&self, tables: Tables) {
+        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = tables;
     }
 
     pub(crate) fn presence(&self) -> MutexGuard<'_, Presence> {

@@ -11,9 +11,11 @@ use chrono::Utc;
 use crate::config::StoreConfig;
 use crate::directory::Directory;
 use crate::error::StoreError;
+use crate::journal::backlog::WaitingTurn;
 use crate::journal::{Deletion, Journal, Key};
 use crate::ledger::LedgerEntry;
 use crate::maintenance::{self, MaintenanceReport};
+use crate::opener::Looked;
 use crate::presence::Pending;
 use crate::record::{Point, Scope, Turn, TurnId};
 use crate::retain;
@@ -21,8 +23,8 @@ use crate::rows::CompletedTurn;
 use crate::search::{self, Hit, Ranking, SearchQuery, SearchResult, Snapshot};
 use crate::selection::Within;
 use crate::shared::Shared;
-use crate::tables::Tables;
-use crate::{delete, heal, lookup, writer};
+use crate::trouble::Trouble;
+use crate::{delete, heal, lookup, watch, writer};
 
 /// A store of turns and their main points in one directory. Cheap to clone; all clones are the same store.
 ///
@@ -47,6 +49,9 @@ pub struct StoreStatus {
     pub turns: u64,
     /// Main points in LanceDB.
     pub points: u64,
+    /// How often turns were lost to damaged files since the store was opened. Who remembers which turns have been read has to
+    /// forget it when this grows, and to look again for turns that wait.
+    pub losses: u64,
 }
 
 impl Store {
@@ -55,29 +60,33 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::InvalidConfig`], [`StoreError::Unwritable`] (nothing is left half created then),
-    /// [`StoreError::InUse`], [`StoreError::Version`], [`StoreError::VectorWidth`], [`StoreError::Embedder`].
+    /// [`StoreError::InUse`], [`StoreError::Version`], [`StoreError::Format`], [`StoreError::Refused`],
+    /// [`StoreError::TableRefused`], [`StoreError::VectorWidth`], [`StoreError::Embedder`]. What is damaged is no error: it is
+    /// moved aside, and the log says so.
     pub async fn open(config: StoreConfig) -> Result<Self, StoreError> {
         config.validate()?;
         let path = config.directory.clone();
-        let (directory, journal) = tokio::task::spawn_blocking(move || {
+        // Everything is looked at before anything is changed.
+        let directory = blocking(move || {
             let directory = Directory::prepare(&path)?;
-            let journal = Journal::open(&directory)?;
-            Ok::<_, StoreError>((directory, journal))
+            Journal::examine(&directory)?;
+            Ok(directory)
         })
-        .await
-        .map_err(StoreError::Task)??;
-        let opened = Tables::open(&directory, &config, &journal).await?;
+        .await?;
+        let looked = Looked::at(&directory, &config).await?;
+        let of_journal = directory.clone();
+        let journal = blocking(move || Journal::open(&of_journal)).await?;
+        let opened = looked.open(&directory, &config, &journal).await?;
         if let Some(embedder) = config.embedder.clone() {
             let directory = directory.clone();
-            tokio::task::spawn_blocking(move || directory.keep_embedder(&embedder))
-                .await
-                .map_err(StoreError::Task)??;
+            blocking(move || directory.keep_embedder(&embedder)).await?;
         }
         let store = Self {
             shared: Arc::new(Shared::new(config, directory, journal, opened.tables)),
         };
         store.replay(opened.rows_lost).await?;
         tokio::spawn(writer::background(Arc::downgrade(&store.shared)));
+        tokio::spawn(watch::background(Arc::downgrade(&store.shared)));
         Ok(store)
     }
 
@@ -86,7 +95,8 @@ impl Store {
     ///
     /// # Errors
     /// See [`Store`].
-    pub async fn accept(&self, turns: Vec<Turn>) -> Result<Vec<TurnId>, StoreError> {
+    pub async fn accept(&self, turns: impl Into<Arc<[Turn]>>) -> Result<Vec<TurnId>, StoreError> {
+        let turns = turns.into();
         self.shared.ensure_open()?;
         for scope in turns.iter().map(|turn| &turn.scope).collect::<BTreeSet<_>>() {
             lookup::load_scope(&self.shared, scope).await?;
@@ -135,6 +145,18 @@ impl Store {
     pub async fn unread(&self) -> Result<Vec<Turn>, StoreError> {
         self.shared.ensure_open()?;
         self.shared.blocking(|shared| shared.journal.accepted()).await
+    }
+
+    /// At most `limit` turns accepted and not completed, without their words, by scope and id, those behind `after`. No
+    /// page at all when there are no more. Each page is a snapshot; turns may come and go between two of them.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn waiting(&self, after: Option<(Scope, TurnId)>, limit: usize) -> Result<Vec<WaitingTurn>, StoreError> {
+        self.shared.ensure_open()?;
+        self.shared
+            .blocking(move |shared| shared.journal.waiting(after.as_ref(), limit))
+            .await
     }
 
     /// Which of these turns are completed. Answered from memory once the scope has been asked for.
@@ -319,7 +341,28 @@ impl Store {
             unflushed_turns: presence.completed_len(),
             turns: self.shared.stored_turns.load(Ordering::Relaxed),
             points: self.shared.stored_points.load(Ordering::Relaxed),
+            losses: self.shared.losses.load(Ordering::Acquire),
         }
+    }
+
+    /// What does not work at the moment, without waiting. Each of it is tried again by itself.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<Trouble> {
+        let journal = self.shared.journal.trouble();
+        journal.into_iter().chain(self.shared.troubles.all()).collect()
+    }
+
+    /// Whether nothing at all is kept: no turn, read or not, and no entry of the ledger.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn is_empty(&self) -> Result<bool, StoreError> {
+        self.shared.ensure_open()?;
+        let status = self.status();
+        if status.turns + status.points > 0 || status.pending_turns + status.unflushed_turns > 0 {
+            return Ok(false);
+        }
+        self.shared.blocking(|shared| shared.journal.has_no_ledger()).await
     }
 
     /// Every scope that has a turn, in order.
@@ -341,7 +384,7 @@ impl Store {
         let shared = &self.shared;
         if rows_lost {
             let unread = heal::heal(shared).await?;
-            let versions = shared.tables.versions().await?;
+            let versions = shared.tables().versions().await?;
             shared
                 .blocking(move |shared| shared.journal.trim(&[], &versions))
                 .await?;
@@ -357,11 +400,7 @@ impl Store {
                 .into_iter()
                 .for_each(|((scope, id), state)| presence.set_pending(&scope, id, state));
         }
-        let counted = || StoreError::lance("count rows");
-        let turns = shared.tables.turns.count_rows(None).await.map_err(counted())?;
-        let points = shared.tables.points.count_rows(None).await.map_err(counted())?;
-        shared.stored_turns.store(turns as u64, Ordering::Relaxed);
-        shared.stored_points.store(points as u64, Ordering::Relaxed);
+        heal::count(shared).await?;
         delete::resume(shared).await
     }
 
@@ -369,6 +408,12 @@ impl Store {
         self.shared.ensure_open()?;
         delete::delete(&self.shared, deletion).await
     }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(StoreError::Task)?
 }
 
 /// Moves turns from accepted to completed and returns how many are waiting for a flush.
@@ -384,7 +429,7 @@ fn complete(shared: &Shared, points: Vec<(Scope, TurnId, Vec<Point>)>) -> Result
             tracing::debug!(turn = %id, "main points of a turn that is not waiting to be read are left out");
             continue;
         };
-        let width = shared.tables.vector_width;
+        let width = shared.tables().vector_width;
         let (turn, points) = retain::retained(shared.config.retain, width, turn, points)?;
         completed.push(CompletedTurn { turn, points });
     }

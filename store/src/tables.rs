@@ -1,31 +1,26 @@
 //! The two LanceDB tables.
 //!
-//! Responsible for: opening or creating them with one shared, small session, their indices, appending, reading rows.
-//! Must not know: when anything is written, how results are ranked.
+//! Responsible for: their indices, appending, reading rows.
+//! Must not know: how they are opened, when anything is written, how results are ranked.
 
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
 use futures::{FutureExt, TryStreamExt};
+use lance::Dataset;
 use lance::dataset::ProjectionRequest;
+use lancedb::Table;
 use lancedb::expr::DfExpr;
 use lancedb::index::Index;
 use lancedb::index::scalar::{BTreeIndexBuilder, BitmapIndexBuilder, FtsIndexBuilder};
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
-use lancedb::{Connection, Session, Table};
 
-use crate::config::StoreConfig;
-use crate::directory::Directory;
 use crate::error::StoreError;
-use crate::journal::{Journal, Versions};
-use crate::recovery;
-use crate::schema::{self, POINTS, TURNS, column};
+use crate::index_cache::IndexCache;
+use crate::journal::Versions;
+use crate::schema::{POINTS, TURNS, column};
 use crate::stop_words::ENGLISH;
 
-/// Lance's own defaults are 6 GiB and 1 GiB.
-const INDEX_CACHE_BYTES: usize = 256 << 20;
-const METADATA_CACHE_BYTES: usize = 32 << 20;
 /// Memory of one worker that builds the full-text index; Lance's default is 2 GiB.
 const TEXT_INDEX_WORKER_MIB: u64 = 256;
 
@@ -36,66 +31,14 @@ pub(crate) struct Tables {
     pub(crate) points: Table,
     pub(crate) vector_width: usize,
     pub(crate) cpu_threads: usize,
-}
-
-/// The tables, and whether rows may have been lost on the way to opening them.
-pub(crate) struct Opened {
-    pub(crate) tables: Tables,
-    pub(crate) rows_lost: bool,
+    /// The indices that are open.
+    pub(crate) indices: Arc<IndexCache>,
 }
 
 impl Tables {
-    /// Opens both tables, creating what is missing and rolling back what is broken.
-    pub(crate) async fn open(
-        directory: &Directory,
-        config: &StoreConfig,
-        journal: &Journal,
-    ) -> Result<Opened, StoreError> {
-        let path = directory.tables();
-        let uri = path.to_str().ok_or_else(|| StoreError::InvalidConfig {
-            key: "directory",
-            value: path.display().to_string(),
-            allowed: "a path in UTF-8",
-        })?;
-        let session = Session::new(INDEX_CACHE_BYTES, METADATA_CACHE_BYTES, Arc::default());
-        let connection = lancedb::connect(uri)
-            .session(Arc::new(session))
-            .execute()
-            .await
-            .map_err(StoreError::lance("connect"))?;
-        let opener = Opener {
-            directory,
-            connection,
-            vector_width: config.vector_width,
-        };
-        let (turns, turns_lost) = opener.open(TURNS, schema::turns()).await?;
-        let (points, points_lost) = opener.open(POINTS, schema::points(config.vector_width)).await?;
-        let tables = Self {
-            turns,
-            points,
-            vector_width: config.vector_width,
-            cpu_threads: config.cpu_threads,
-        };
-        let mut rows_lost = turns_lost || points_lost;
-        for (table, version) in tables.versions().await? {
-            let on_disk = journal.version(table)?.unwrap_or(0);
-            if version < on_disk && !rows_lost {
-                tracing::error!(
-                    table,
-                    version,
-                    on_disk,
-                    "a table's newest manifest is gone; going on from the one before"
-                );
-                rows_lost = true;
-            }
-        }
-        tables.ensure_indices().await?;
-        Ok(Opened { tables, rows_lost })
-    }
-
     /// The indices that are missing are created, empty; maintenance fills them. A row no index knows yet is found all
     /// the same, by scanning the fragments that the index does not cover.
-    async fn ensure_indices(&self) -> Result<(), StoreError> {
+    pub(crate) async fn ensure_indices(&self) -> Result<(), StoreError> {
         for (table, indices) in [(&self.turns, self.turn_indices()), (&self.points, self.point_indices())] {
             let existing = table.list_indices().await.map_err(StoreError::lance("list indices"))?;
             for (column, index) in indices {
@@ -177,15 +120,21 @@ pub(crate) async fn append(table: &Table, batch: RecordBatch) -> Result<(), Stor
     Ok(())
 }
 
-/// The given columns (all when empty) of rows by their ids, in the order asked. Lance is asked itself, since LanceDB makes
-/// a filter of the ids that has to be planned; that alone gained nothing measurable.
-pub(crate) async fn take(table: &Table, rows: &[u64], columns: &[&str]) -> Result<RecordBatch, StoreError> {
-    let failed = || StoreError::lance("read rows");
+/// The version of a table that is open.
+pub(crate) async fn dataset(table: &Table) -> Result<Arc<Dataset>, StoreError> {
+    let failed = || StoreError::lance("look at a table");
     let Some(dataset) = table.dataset() else {
         let reason = "the table is not in a directory".to_owned();
         return Err(failed()(lancedb::Error::NotSupported { message: reason }));
     };
-    let dataset = dataset.get().await.map_err(failed())?;
+    dataset.get().await.map_err(failed())
+}
+
+/// The given columns (all when empty) of rows by their ids, in the order asked. Lance is asked itself, since LanceDB makes
+/// a filter of the ids that has to be planned; that alone gained nothing measurable.
+pub(crate) async fn take(table: &Table, rows: &[u64], columns: &[&str]) -> Result<RecordBatch, StoreError> {
+    let failed = || StoreError::lance("read rows");
+    let dataset = dataset(table).await?;
     let columns = if columns.is_empty() {
         ProjectionRequest::from_schema(dataset.schema().clone())
     } else {
@@ -212,41 +161,4 @@ pub(crate) async fn rows(
     }
     let stream = query.execute().await.map_err(StoreError::lance("read rows"))?;
     stream.try_collect().await.map_err(StoreError::lance("read rows"))
-}
-
-struct Opener<'a> {
-    directory: &'a Directory,
-    connection: Connection,
-    vector_width: usize,
-}
-
-impl Opener<'_> {
-    /// Opens a table or creates it. True beside it when rows may have been lost.
-    async fn open(&self, name: &str, schema: SchemaRef) -> Result<(Table, bool), StoreError> {
-        let mut lost = recovery::set_torn_manifests_aside(self.directory, name)? > 0;
-        loop {
-            match self.connection.open_table(name).execute().await {
-                Ok(table) => {
-                    let found = table
-                        .schema()
-                        .await
-                        .map_err(StoreError::lance("read a table's schema"))?;
-                    schema::check(self.directory.path(), &found, self.vector_width)?;
-                    return Ok((table, lost));
-                }
-                Err(lancedb::Error::TableNotFound { .. }) => {
-                    lost |= recovery::set_remains_aside(self.directory, name)?;
-                    let created = self.connection.create_empty_table(name, schema).execute().await;
-                    return Ok((created.map_err(StoreError::lance("create a table"))?, lost));
-                }
-                Err(error) => {
-                    tracing::error!(table = name, %error, "a table does not open");
-                    if !recovery::roll_back(self.directory, name)? {
-                        return Err(StoreError::lance("open a table")(error));
-                    }
-                    lost = true;
-                }
-            }
-        }
-    }
 }

@@ -47,7 +47,7 @@ async fn filled(directory: &std::path::Path, scope: &Scope) -> Store {
         vector: vector(number),
         features: vec![],
     };
-    store.accept(turns.collect()).await.unwrap();
+    store.accept(turns.collect::<Vec<_>>()).await.unwrap();
     store
         .complete(
             (0..ROWS)
@@ -65,7 +65,7 @@ async fn a_large_table_gets_an_index_that_finds_what_the_exact_search_finds() {
     let directory = tempfile::tempdir().unwrap();
     let scope = Scope::new("s").unwrap();
     let store = filled(directory.path(), &scope).await;
-    let points = &store.shared().tables.points;
+    let points = &store.shared().tables().points;
     assert_eq!(
         build_when_large(points, ROWS as usize + 1).await.unwrap(),
         None,
@@ -102,7 +102,7 @@ async fn an_index_can_be_built_before_the_table_is_large() {
     let store = filled(directory.path(), &Scope::new("s").unwrap()).await;
     let recall = store.build_vector_index().await.unwrap();
     assert!(recall >= RECALL_NEEDED, "{recall}");
-    let points = &store.shared().tables.points;
+    let points = &store.shared().tables().points;
     assert_eq!(
         build_when_large(points, ROWS as usize).await.unwrap(),
         None,

@@ -9,16 +9,17 @@ use std::sync::{Arc, Weak};
 
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use crate::backoff::{Backoff, until};
 use crate::error::StoreError;
-use crate::filter;
 use crate::journal::Key;
-use crate::maintenance;
 use crate::record::{Scope, TurnId};
 use crate::rows::{self, CompletedTurn};
 use crate::schema::column;
 use crate::selection::Within;
 use crate::shared::{Shared, to_the_end};
 use crate::tables;
+use crate::trouble::{StorePart, one_line};
+use crate::{filter, heal, maintenance};
 
 /// Turns in one commit.
 const BATCH_TURNS: usize = 1024;
@@ -33,13 +34,14 @@ pub(crate) async fn flush(shared: &Arc<Shared>) -> Result<(), StoreError> {
     trim(shared).await
 }
 
-/// Makes pending rows visible to queries if any of them could be an answer.
+/// Makes pending rows visible to queries if any of them could be an answer. While the tables can't be written nothing is tried
+/// for a query: it finds what they hold.
 pub(crate) async fn commit_for(shared: &Arc<Shared>, scope: &Scope, within: &Within) -> Result<(), StoreError> {
     let is_wanted = match within {
         Within::Conversation(ids) | Within::ScopeWith(ids) => shared.presence().has_completed(scope, ids),
         Within::Scope => shared.presence().has_any_completed(scope),
     };
-    if is_wanted {
+    if is_wanted && !shared.troubles.has(StorePart::Tables) {
         commit(shared).await?;
     }
     Ok(())
@@ -101,7 +103,7 @@ async fn trim(shared: &Arc<Shared>) -> Result<(), StoreError> {
 }
 
 async fn trim_after_sync(shared: &Arc<Shared>, keys: Vec<Key>) -> Result<(), StoreError> {
-    let versions = shared.tables.versions().await?;
+    let versions = shared.tables().versions().await?;
     shared
         .blocking(move |shared| {
             shared.directory.sync()?;
@@ -125,42 +127,87 @@ pub(crate) async fn background(store: Weak<Shared>) {
         config.maintenance_interval,
     );
     maintaining.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut failures = 0_u32;
+    let (mut flushes, mut maintenances) = (Backoff::default(), Backoff::of_long_work());
     loop {
+        let due = [flushes.due(), maintenances.due()].into_iter().flatten().min();
         let mut maintain = tokio::select! {
             _ = flushing.tick() => false,
             () = wake.notified() => false,
             _ = maintaining.tick() => true,
+            () = until(due) => maintenances.failures() > 0,
         };
         let Some(shared) = store.upgrade().filter(|shared| shared.ensure_open().is_ok()) else {
             return;
         };
+        if flushes.is_waiting() {
+            continue;
+        }
+        let flushed = flush(&shared).await;
+        let goes_on = flushed.is_ok();
+        conclude(&shared, StorePart::Tables, &mut flushes, flushed);
         maintain |= shared.commits.load(Ordering::Relaxed) >= COMMITS_BEFORE_MAINTENANCE;
         maintain |= shared.unindexed.load(Ordering::Relaxed) >= ROWS_BEFORE_MAINTENANCE;
-        let mut result = flush(&shared).await;
-        if maintain && result.is_ok() {
-            result = maintenance::maintain(&shared)
+        if maintain && goes_on && !maintenances.is_waiting() {
+            let maintained = maintenance::maintain(&shared)
                 .await
                 .map(|report| tracing::debug!(?report, "store maintained"));
-        }
-        failures = match result {
-            Ok(()) | Err(StoreError::Closed) => 0,
-            Err(error) => {
-                report_failure(&error, failures);
-                failures.saturating_add(1)
+            if maintained.is_err() {
+                set_old_damage_aside(&shared).await;
             }
-        };
+            conclude(&shared, StorePart::Maintenance, &mut maintenances, maintained);
+        }
     }
 }
 
-/// A full disk fails every second: the 1st, 2nd, 4th, 8th … failure in a row is worth a line.
-fn report_failure(error: &StoreError, failures_before: u32) {
-    if failures_before.saturating_add(1).is_power_of_two() {
-        let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-        let causes: Vec<String> = causes.map(ToString::to_string).collect();
-        tracing::warn!(
-            %error, cause = causes.join(": "), failures = failures_before + 1,
-            "the store could not flush or maintain; nothing is lost, the journal keeps it and it is tried again"
+/// Notes how an attempt went, and says so when that changes.
+pub(crate) fn conclude(shared: &Shared, part: StorePart, backoff: &mut Backoff, result: Result<(), StoreError>) {
+    match result {
+        Ok(()) => {
+            backoff.went_well();
+            if let Some(trouble) = shared.troubles.end(part) {
+                tracing::info!(
+                    part = part.label(),
+                    seconds = trouble.seconds(),
+                    "the store does again what it could not do"
+                );
+            }
+        }
+        Err(StoreError::Closed) => backoff.went_well(),
+        // Said once, where the journal is.
+        Err(_) if shared.journal.trouble().is_some() => backoff.failed(),
+        Err(error) => {
+            let failures = backoff.failures().saturating_add(1);
+            backoff.failed();
+            let cause = one_line(&error);
+            shared.troubles.begin(part, cause.clone());
+            // A full disk fails every few seconds: the 1st, 2nd, 4th, 8th … failure in a row is worth a line.
+            if failures.is_power_of_two() {
+                tracing::warn!(cause, failures, "{}; it is tried again by itself", meaning(part));
+            }
+        }
+    }
+}
+
+/// What a failure means for whoever reads the log.
+fn meaning(part: StorePart) -> &'static str {
+    match part {
+        StorePart::Journal => "the journal can't be used",
+        StorePart::Tables => {
+            "turns that were read can't be written to the tables: the journal keeps them, and searches do not find them yet"
+        }
+        StorePart::Files => "files of the tables are gone or damaged and can't be healed; what needs them fails",
+        StorePart::Maintenance => {
+            "the tables can't be maintained: answers are right, searches get slower, and what was deleted may still be on the disk"
+        }
+    }
+}
+
+/// A damaged manifest of an old version serves no search, but keeps Lance from pruning.
+async fn set_old_damage_aside(shared: &Arc<Shared>) {
+    if let Err(error) = heal::set_old_damage_aside(shared).await {
+        tracing::debug!(
+            error = one_line(&error),
+            "old versions of the tables can't be looked at"
         );
     }
 }
@@ -195,8 +242,8 @@ async fn already_there(shared: &Shared, completed: &[CompletedTurn]) -> Result<K
     let mut known = Known::default();
     for (scope, ids) in by_scope {
         for (table, name, found) in [
-            (&shared.tables.turns, column::ID, &mut known.turns),
-            (&shared.tables.points, column::TURN, &mut known.points),
+            (&shared.tables().turns, column::ID, &mut known.turns),
+            (&shared.tables().points, column::TURN, &mut known.points),
         ] {
             for batch in tables::rows(table, filter::of_ids(scope, name, &ids), &[name], None).await? {
                 found.extend(
@@ -212,16 +259,16 @@ async fn already_there(shared: &Shared, completed: &[CompletedTurn]) -> Result<K
 
 async fn append_points(shared: &Shared, completed: &[CompletedTurn], known: &Known) -> Result<(), StoreError> {
     let missing = missing(completed, &known.points);
-    let batch = rows::points_to_batch(&missing, shared.tables.vector_width)?;
+    let batch = rows::points_to_batch(&missing, shared.tables().vector_width)?;
     let added = batch.num_rows() as u64;
-    tables::append(&shared.tables.points, batch).await?;
+    tables::append(&shared.tables().points, batch).await?;
     shared.stored_points.fetch_add(added, Ordering::Relaxed);
     Ok(())
 }
 
 async fn append_turns(shared: &Shared, completed: &[CompletedTurn], known: &Known) -> Result<(), StoreError> {
     let missing = missing(completed, &known.turns);
-    tables::append(&shared.tables.turns, rows::turns_to_batch(&missing)?).await?;
+    tables::append(&shared.tables().turns, rows::turns_to_batch(&missing)?).await?;
     shared.stored_turns.fetch_add(missing.len() as u64, Ordering::Relaxed);
     Ok(())
 }

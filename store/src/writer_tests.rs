@@ -69,8 +69,8 @@ async fn read(store: &Store, number: u8) {
 async fn assert_flushed(store: &Store, turns: usize) {
     store.flush().await.unwrap();
     let shared = store.shared();
-    assert_eq!(shared.tables.turns.count_rows(None).await.unwrap(), turns);
-    assert_eq!(shared.tables.points.count_rows(None).await.unwrap(), 2 * turns);
+    assert_eq!(shared.tables().turns.count_rows(None).await.unwrap(), turns);
+    assert_eq!(shared.tables().points.count_rows(None).await.unwrap(), 2 * turns);
     assert_eq!(
         (store.status().turns, store.status().points),
         (turns as u64, 2 * turns as u64)
@@ -140,12 +140,12 @@ async fn callers_that_wait_for_one_commit_share_it() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path()).await;
     read(&store, 1).await;
-    let before = store.shared().tables.turns.version().await.unwrap();
+    let before = store.shared().tables().turns.version().await.unwrap();
     let scope = scope();
     let everything = Within::Scope;
     let commits = (0..8).map(|_| commit_for(store.shared(), &scope, &everything));
     futures::future::try_join_all(commits).await.unwrap();
-    assert_eq!(store.shared().tables.turns.version().await.unwrap(), before + 1);
+    assert_eq!(store.shared().tables().turns.version().await.unwrap(), before + 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

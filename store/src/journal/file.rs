@@ -1,48 +1,207 @@
 //! The journal's file.
 //!
-//! Responsible for: opening it, telling a damaged one from others, copying it. Must not know: what the rows mean.
+//! Responsible for: opening it, telling a damaged one from one that is only not ours to read, copying it. Must not know: what
+//! the rows mean.
 
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
+use redb::TableHandle;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, WriteTransaction};
 
 use super::ledger::LEDGER;
 use super::records::{ACCEPTED, COMPLETED, DELETIONS, NOTES, POINTS};
+use crate::directory::Directory;
 use crate::error::StoreError;
 
 /// The journal holds little; redb's default cache is 1 GiB.
 const CACHE_BYTES: usize = 16 << 20;
 
-pub(super) fn open_database(path: &Path) -> Result<Database, DatabaseError> {
-    Database::builder()
-        .set_cache_size(CACHE_BYTES)
-        .set_check_integrity_on_open(true)
-        .create(path)
+/// redb's header: the magic bytes, and the version of the file format at the head of each of the two commit slots.
+const MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1a, 0x0a, 0xa9, 0x0d, 0x0a];
+const SLOTS: [usize; 2] = [64, 192];
+const HEADER: usize = 320;
+/// The file format that is written here.
+const FORMAT: u8 = 3;
+/// Formats are counted up one by one; a byte above this is no format but damage.
+const LAST_CONCEIVABLE_FORMAT: u8 = 63;
+
+/// An open journal.
+pub(super) struct Opened {
+    pub(super) database: Database,
+    /// Whether there was a file before that held nothing of use.
+    pub(super) is_begun_anew: bool,
 }
 
-pub(super) fn is_damaged(error: &DatabaseError) -> bool {
+/// Opens the journal or begins one. What is provably damaged is moved aside; whatever else cannot be used stays as it is.
+pub(super) fn open(directory: &Directory) -> Result<Opened, StoreError> {
+    let path = directory.journal();
+    examine(directory)?;
+    let was_empty = fs::metadata(&path).is_ok_and(|file| file.len() == 0);
+    let (database, is_begun_anew) = match create(&path) {
+        Ok(database) => (database, was_empty),
+        Err(Fault::Damaged(reason)) => {
+            let moved_to = directory.set_aside(&path)?;
+            tracing::error!(
+                moved_to = %moved_to.display(), reason,
+                "the journal is damaged; moved aside and begun anew. {LOST}"
+            );
+            (create(&path).map_err(|fault| refusal(directory, fault))?, true)
+        }
+        Err(fault) => return Err(refusal(directory, fault)),
+    };
+    create_tables(&database, &path)?;
+    if was_empty {
+        tracing::error!(journal = %path.display(), "the journal was an empty file; begun anew. {LOST}");
+    }
+    Ok(Opened {
+        database,
+        is_begun_anew,
+    })
+}
+
+fn refusal(directory: &Directory, fault: Fault) -> StoreError {
+    match fault {
+        Fault::Other(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch) => StoreError::InUse {
+            path: directory.path().to_owned(),
+        },
+        Fault::Other(DatabaseError::Storage(StorageError::Io(source))) => refused(directory, source),
+        Fault::Other(error) => StoreError::journal("open")(error),
+        Fault::Damaged(what) => StoreError::Unreadable { what },
+    }
+}
+
+/// What the end of a journal means.
+const LOST: &str = "What the tables hold stays. Turns that were not in them yet are read again when their client sends them; \
+    what was put into earlier prompts is not repeated; a deletion that was under way has to be asked for again";
+
+/// Looks at the file without changing anything.
+///
+/// # Errors
+/// [`StoreError::Format`] for a file of another format, [`StoreError::Refused`] for one that cannot be read.
+pub(super) fn examine(directory: &Directory) -> Result<(), StoreError> {
+    let path = directory.journal();
+    let mut header = Vec::new();
+    let read = File::open(&path).and_then(|file| file.take(HEADER as u64).read_to_end(&mut header));
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(refused(directory, source)),
+        Ok(_) => {}
+    }
+    match foreign_format(&header) {
+        None => Ok(()),
+        Some(format) => Err(StoreError::Format {
+            path,
+            found: format!("redb's file format {format}"),
+            expected: format!("redb's file format {FORMAT}"),
+        }),
+    }
+}
+
+/// The file format that a header names, if it is whole and the format is not the one written here.
+fn foreign_format(header: &[u8]) -> Option<u8> {
+    if header.len() < HEADER || !header.starts_with(&MAGIC) {
+        return None;
+    }
+    let formats = SLOTS.iter().filter_map(|slot| header.get(*slot).copied());
+    let mut foreign = formats.filter(|format| *format != FORMAT && (1..=LAST_CONCEIVABLE_FORMAT).contains(format));
+    foreign.next()
+}
+
+fn refused(directory: &Directory, source: io::Error) -> StoreError {
+    StoreError::Refused {
+        path: directory.journal(),
+        directory: directory.path().to_owned(),
+        source,
+    }
+}
+
+/// Why the file does not open.
+pub(super) enum Fault {
+    /// It provably does not hold what was written to it.
+    Damaged(String),
+    /// Anything else, which says nothing about the file.
+    Other(DatabaseError),
+}
+
+pub(super) fn create(path: &Path) -> Result<Database, Fault> {
+    let open = || {
+        Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .set_check_integrity_on_open(true)
+            .create(path)
+    };
+    // A file that redb did not foresee may make it panic; that tells no other tale than its own error would.
+    match panic::catch_unwind(AssertUnwindSafe(open)) {
+        Ok(Ok(database)) => Ok(database),
+        Ok(Err(error)) if is_damage(&error) => Err(Fault::Damaged(error.to_string())),
+        Ok(Err(error)) => Err(Fault::Other(error)),
+        Err(_) => Err(Fault::Damaged("redb could not make sense of it".to_owned())),
+    }
+}
+
+fn is_damage(error: &DatabaseError) -> bool {
     match error {
         DatabaseError::Storage(StorageError::Corrupted(_)) => true,
-        DatabaseError::Storage(StorageError::Io(error)) => error.kind() == io::ErrorKind::InvalidData,
+        // Not a redb file, and a file that ends before it should.
+        DatabaseError::Storage(StorageError::Io(error)) => {
+            matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+        }
         _ => false,
     }
 }
 
-pub(super) fn create_tables(database: &Database) -> Result<(), StoreError> {
-    let create = || -> Result<(), redb::Error> {
-        let transaction = database.begin_write()?;
-        transaction.open_table(ACCEPTED)?;
-        transaction.open_table(COMPLETED)?;
-        transaction.open_table(POINTS)?;
-        transaction.open_table(DELETIONS)?;
-        transaction.open_table(NOTES)?;
-        transaction.open_table(LEDGER)?;
-        transaction.commit()?;
-        Ok(())
-    };
-    create().map_err(StoreError::journal("open"))
+/// Makes the tables that are missing.
+pub(super) fn make_tables(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    open_tables(&transaction)?;
+    transaction.commit()?;
+    Ok(())
 }
+
+/// Makes the tables that are missing, unless some are there that are not known here: a newer mainpoint made them, and they
+/// would be lost at the next rewriting.
+fn create_tables(database: &Database, path: &Path) -> Result<(), StoreError> {
+    let create = || -> Result<Option<String>, redb::Error> {
+        let transaction = database.begin_write()?;
+        open_tables(&transaction)?;
+        let mut names = transaction.list_tables()?.map(|table| table.name().to_owned());
+        let unknown = names.find(|name| !KNOWN.contains(&name.as_str()));
+        drop(names);
+        if unknown.is_none() {
+            transaction.commit()?;
+        }
+        Ok(unknown)
+    };
+    let foreign = |found: String| StoreError::Format {
+        path: path.to_owned(),
+        found,
+        expected: "a journal as it writes it".to_owned(),
+    };
+    match create() {
+        Ok(None) => Ok(()),
+        Ok(Some(name)) => Err(foreign(format!("a journal with a table {name:?}"))),
+        Err(error @ (redb::Error::TableTypeMismatch { .. } | redb::Error::TypeDefinitionChanged { .. })) => {
+            Err(foreign(format!("a journal with other tables ({error})")))
+        }
+        Err(error) => Err(StoreError::journal("open")(error)),
+    }
+}
+
+fn open_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    transaction.open_table(ACCEPTED)?;
+    transaction.open_table(COMPLETED)?;
+    transaction.open_table(POINTS)?;
+    transaction.open_table(DELETIONS)?;
+    transaction.open_table(NOTES)?;
+    transaction.open_table(LEDGER)?;
+    Ok(())
+}
+
+/// The names of the tables above.
+const KNOWN: [&str; 6] = ["accepted", "completed", "points", "deletions", "notes", "ledger"];
 
 pub(super) fn copy_tables(old: &Database, fresh: &Database) -> Result<(), redb::Error> {
     let (from, to) = (old.begin_read()?, fresh.begin_write()?);

@@ -29,7 +29,7 @@ impl Journal {
             let table = transaction.open_table(LEDGER)?;
             let mut entries = Vec::new();
             for turn in turns {
-                for kind in [LedgerKind::Block, LedgerKind::Epoch] {
+                for kind in LedgerKind::ALL {
                     if let Some(row) = table.get(key(scope, turn, kind))? {
                         entries.push(entry_from(*turn, kind, row.value()));
                     }
@@ -67,6 +67,13 @@ impl Journal {
         })
     }
 
+    /// Whether there is no entry at all.
+    pub(crate) fn has_no_ledger(&self) -> Result<bool, StoreError> {
+        self.read("look into the ledger", |transaction| {
+            Ok(transaction.open_table(LEDGER)?.first()?.is_none())
+        })
+    }
+
     /// Removes every entry of the conversations to which nothing was written for `age`, and returns how many went.
     pub(crate) fn expire_ledger(&self, now: DateTime<Utc>, age: Duration) -> Result<usize, StoreError> {
         let look = "look for expired entries of the ledger";
@@ -78,8 +85,8 @@ impl Journal {
             let mut table = transaction.open_table(LEDGER)?;
             // A conversation may have been written to since it was found.
             let silent = silent(&table, now, age)?;
-            let is_silent = |(scope, _, _): (&str, &[u8; 16], u8), (conversation, _, _): LedgerRow<'_>| {
-                silent.contains(&(scope.to_owned(), TurnId(*conversation)))
+            let is_silent = |(scope, _, kind): (&str, &[u8; 16], u8), (conversation, _, _): LedgerRow<'_>| {
+                expires(kind) && silent.contains(&(scope.to_owned(), TurnId(*conversation)))
             };
             let mut removed = 0;
             for entry in table.extract_if(is_silent)? {
@@ -110,21 +117,35 @@ fn silent(
     now: DateTime<Utc>,
     age: Duration,
 ) -> Result<HashSet<ScopedConversation>, redb::Error> {
-    let written = table.iter()?.map(|entry| {
-        let (key, row) = entry?;
-        let (scope, _, _) = key.value();
+    let written = table.iter()?.filter_map(|entry| {
+        let (key, row) = match entry {
+            Ok(entry) => entry,
+            Err(error) => return Some(Err(redb::Error::from(error))),
+        };
+        let (scope, _, kind) = key.value();
         let (conversation, micros, _) = row.value();
-        Ok::<_, redb::Error>(((scope.to_owned(), TurnId(*conversation)), micros))
+        expires(kind).then(|| Ok(((scope.to_owned(), TurnId(*conversation)), micros)))
     });
     expired(written, now, age)
 }
 
 fn key<'a>(scope: &'a Scope, turn: &'a TurnId, kind: LedgerKind) -> (&'a str, &'a [u8; 16], u8) {
-    let number = match kind {
+    (scope.as_str(), &turn.0, number(kind))
+}
+
+fn number(kind: LedgerKind) -> u8 {
+    match kind {
         LedgerKind::Block => 0,
         LedgerKind::Epoch => 1,
-    };
-    (scope.as_str(), &turn.0, number)
+        LedgerKind::Unreadable => 2,
+    }
+}
+
+/// Whether an entry of this kind's number may expire; one of a kind that is not known stays.
+fn expires(kind: u8) -> bool {
+    LedgerKind::ALL
+        .into_iter()
+        .any(|known| number(known) == kind && known.expires())
 }
 
 fn entry_from(turn: TurnId, kind: LedgerKind, (conversation, _, value): LedgerRow<'_>) -> LedgerEntry {
@@ -208,6 +229,20 @@ mod tests {
         }
         assert_eq!(journal.expire_ledger(on_day(31), THIRTY_DAYS).unwrap(), 1);
         assert!(turns_with_entries(&journal, &scope).is_empty());
+    }
+
+    #[test]
+    fn a_turn_that_cannot_be_read_is_still_known_when_its_conversation_has_expired() {
+        let directory = tempfile::tempdir().unwrap();
+        let (journal, scope) = (journal(directory.path()), scope("s"));
+        let unreadable = LedgerEntry {
+            kind: LedgerKind::Unreadable,
+            ..block(2, 1)
+        };
+        journal.keep(&scope, vec![block(1, 1), unreadable], on_day(0)).unwrap();
+        assert_eq!(journal.expire_ledger(on_day(31), THIRTY_DAYS).unwrap(), 1);
+        assert_eq!(turns_with_entries(&journal, &scope), [2]);
+        assert_eq!(journal.expire_ledger(on_day(99), THIRTY_DAYS).unwrap(), 0);
     }
 
     #[test]

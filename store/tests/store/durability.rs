@@ -1,6 +1,6 @@
 //! Accepting and completing: idempotent, durable, visible at once.
 
-use mainpoint_store::{StoreError, Within};
+use mainpoint_store::{StoreError, WaitingTurn, Within};
 
 use crate::support::{config, dense, id, lexical, open, open_with, point, query, read, read_ids, scope, turn, until};
 
@@ -57,6 +57,33 @@ async fn turns_accepted_before_a_crash_come_back_unread_and_completed_ones_do_no
     assert_eq!(store.unread().await.unwrap(), [turns[0].clone(), turns[2].clone()]);
     assert_eq!(read_ids(&store, &scope, &[id(0), id(1), id(2)]).await, [id(1)]);
     assert_eq!(store.status().pending_turns, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_to_be_read_comes_in_pages_each_turn_once_and_nothing_that_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let mut expected = Vec::new();
+    for name in ["a", "b"] {
+        let scope = scope(name);
+        let turns: Vec<_> = (0..5).map(|number| turn(&scope, number, "text")).collect();
+        store.accept(turns.clone()).await.unwrap();
+        store.complete(vec![(scope.clone(), id(2), vec![])]).await.unwrap();
+        expected.extend(turns.iter().filter(|turn| turn.id != id(2)).map(WaitingTurn::of));
+    }
+    for limit in [1, 3, 8, 100] {
+        let mut found: Vec<WaitingTurn> = Vec::new();
+        loop {
+            let after = found.last().map(|turn| (turn.scope.clone(), turn.id));
+            let page = store.waiting(after, limit).await.unwrap();
+            assert!(page.len() <= limit);
+            if page.is_empty() {
+                break;
+            }
+            found.extend(page);
+        }
+        assert_eq!(found, expected, "pages of {limit}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,13 +5,18 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod damage;
 mod deletion;
+mod disk;
 mod durability;
+mod full_disk;
+mod handles;
 mod ledger;
 mod lookup;
 mod maintenance;
 mod opening;
 mod recovery;
+mod refusal;
 mod retention;
 mod search;
 mod support;

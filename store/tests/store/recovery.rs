@@ -1,27 +1,11 @@
 //! Broken files: rolled back, rebuilt from the journal, never silently.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::support::{dense, id, lexical, open, read, read_ids, scope};
+use crate::support::{dense, id, lexical, manifests, newest_manifest, open, read, read_ids, scope};
 
 const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
-
-/// The newest manifest of a table. Lance counts their names down.
-fn newest_manifest(directory: &Path, table: &str) -> PathBuf {
-    manifests(directory, table).remove(0)
-}
-
-fn manifests(directory: &Path, table: &str) -> Vec<PathBuf> {
-    let versions = directory.join("lance").join(format!("{table}.lance")).join("_versions");
-    let mut found: Vec<PathBuf> = fs::read_dir(versions)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    found.retain(|path| path.extension().is_some_and(|extension| extension == "manifest"));
-    found.sort();
-    found
-}
 
 fn set_aside(directory: &Path) -> usize {
     fs::read_dir(directory.join("broken")).map_or(0, Iterator::count)
@@ -119,7 +103,8 @@ async fn points_whose_turns_were_lost_for_good_do_not_linger_and_can_be_read_aga
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_journal_is_set_aside_and_what_lancedb_has_is_kept() {
     let scope = scope("s");
-    for damage in ["not a journal at all".as_bytes(), &[0; 8192]] {
+    let cut = [&b"redb\x1a\x0a\xa9\x0d\x0a"[..], &[0; 91]].concat();
+    for damage in ["not a journal at all".as_bytes(), &[0; 8192], &cut] {
         let directory = tempfile::tempdir().unwrap();
         let store = open(directory.path()).await;
         read(&store, &scope, 0, &[("kept", VECTOR)]).await;

@@ -3,7 +3,7 @@
 //! Responsible for: making tests short. Must not know: what is tested.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -120,6 +120,23 @@ pub(crate) async fn lexical(store: &Store, scope: &Scope, text: &str) -> Vec<Tur
 pub(crate) async fn dense(store: &Store, scope: &Scope, vector: [f32; WIDTH]) -> Vec<TurnId> {
     let result = store.search(&query(scope, Within::Scope, vector, "")).await.unwrap();
     result.dense.iter().map(|hit| hit.turn).collect()
+}
+
+/// The newest manifest of a table. Lance counts their names down.
+pub(crate) fn newest_manifest(directory: &Path, table: &str) -> PathBuf {
+    manifests(directory, table).remove(0)
+}
+
+/// The manifests of a table, newest first.
+pub(crate) fn manifests(directory: &Path, table: &str) -> Vec<PathBuf> {
+    let versions = directory.join("lance").join(format!("{table}.lance")).join("_versions");
+    let mut found: Vec<PathBuf> = fs::read_dir(versions)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "manifest"));
+    found.sort();
+    found
 }
 
 /// Files below `directory` whose bytes contain `marker`, in any letter case.

@@ -1,0 +1,199 @@
+//! Files that are removed or cut while the store is open: noticed, said, healed, and the store goes on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use mainpoint_store::{Scope, Store};
+
+use crate::support::{dense, id, lexical, newest_manifest, open, read, read_ids, scope, until};
+
+const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
+
+/// A store with turns 0 and 1 in the tables, in a file of rows each, and turn 2 in the journal.
+async fn store_with_three_turns(directory: &Path, scope: &Scope) -> Store {
+    let store = open(directory).await;
+    for number in 0..2 {
+        read(
+            &store,
+            scope,
+            number,
+            &[(&format!("heron{number} by the pond"), VECTOR)],
+        )
+        .await;
+        store.flush().await.unwrap();
+    }
+    store.maintain().await.unwrap();
+    read(&store, scope, 2, &[("heron2 by the pond", VECTOR)]).await;
+    store
+}
+
+fn table(directory: &Path, name: &str) -> PathBuf {
+    directory.join("lance").join(format!("{name}.lance"))
+}
+
+async fn until_healed(store: &Store, losses: u64) {
+    until("the tables are healed", async || store.status().losses == losses).await;
+    until("nothing is out of order", async || store.troubles().is_empty()).await;
+}
+
+/// Everything works, for a turn that is new as well.
+async fn goes_on(store: &Store, scope: &Scope) {
+    read(store, scope, 7, &[("the store goes on with swan7", VECTOR)]).await;
+    store.flush().await.unwrap();
+    assert_eq!(lexical(store, scope, "swan7").await, [id(7)]);
+    store.maintain().await.unwrap();
+    assert_eq!(lexical(store, scope, "swan7").await, [id(7)]);
+    assert!(dense(store, scope, VECTOR).await.contains(&id(7)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_turns_that_is_removed_is_begun_anew_and_takes_its_turns_again() {
+    let (directory, scope) = (tempfile::tempdir().unwrap(), scope("s"));
+    let store = store_with_three_turns(directory.path(), &scope).await;
+    fs::remove_dir_all(table(directory.path(), "turns")).unwrap();
+    until_healed(&store, 1).await;
+
+    assert_eq!(
+        read_ids(&store, &scope, &[id(0), id(1), id(2)]).await,
+        [id(2)],
+        "what the journal had is there"
+    );
+    assert_eq!(
+        dense(&store, &scope, VECTOR).await,
+        [id(2)],
+        "no points linger without their turn"
+    );
+    read(&store, &scope, 0, &[("heron0 by the pond", VECTOR)]).await;
+    assert_eq!(lexical(&store, &scope, "heron0").await, [id(0)]);
+    goes_on(&store, &scope).await;
+    store.close().await.unwrap();
+    assert_eq!(open(directory.path()).await.status().turns, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_points_that_is_removed_is_read_again_from_the_turns() {
+    let (directory, scope) = (tempfile::tempdir().unwrap(), scope("s"));
+    let store = store_with_three_turns(directory.path(), &scope).await;
+    fs::remove_dir_all(table(directory.path(), "points")).unwrap();
+    until_healed(&store, 1).await;
+
+    let unread: Vec<_> = store.unread().await.unwrap().iter().map(|turn| turn.id).collect();
+    assert_eq!(unread, [id(0), id(1)], "their words are still there");
+    assert_eq!(read_ids(&store, &scope, &[id(0), id(1), id(2)]).await, [id(2)]);
+    goes_on(&store, &scope).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_tables_and_even_the_whole_directory_may_be_removed() {
+    for everything in [false, true] {
+        let (directory, scope) = (tempfile::tempdir().unwrap(), scope("s"));
+        let data = directory.path().join("data");
+        let store = store_with_three_turns(&data, &scope).await;
+        fs::remove_dir_all(if everything { data.clone() } else { data.join("lance") }).unwrap();
+        until_healed(&store, 1).await;
+        assert_eq!(read_ids(&store, &scope, &[id(0), id(1), id(2)]).await, [id(2)]);
+        goes_on(&store, &scope).await;
+        store.close().await.unwrap();
+        assert_eq!(open(&data).await.status().turns, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_that_is_cut_or_removed_while_the_store_is_open_is_put_back_and_nothing_is_lost() {
+    let damages = [
+        |path: &Path| fs::write(path, b"").unwrap(),
+        |path: &Path| fs::write(path, vec![0; 300]).unwrap(),
+        |path: &Path| fs::remove_file(path).unwrap(),
+        |path: &Path| fs::remove_dir_all(path.parent().unwrap()).unwrap(),
+    ];
+    for damage in damages {
+        let (directory, scope) = (tempfile::tempdir().unwrap(), scope("s"));
+        let store = store_with_three_turns(directory.path(), &scope).await;
+        let manifests = ["turns", "points"].map(|name| newest_manifest(directory.path(), name));
+        // The store has looked at them.
+        tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
+        let whole = manifests.clone().map(|path| fs::read(path).unwrap());
+        manifests.iter().for_each(|path| damage(path));
+        until("the manifests are put back", async || {
+            manifests
+                .iter()
+                .zip(&whole)
+                .all(|(path, whole)| fs::read(path).is_ok_and(|found| found == *whole))
+        })
+        .await;
+        assert_eq!(store.status().losses, 0);
+        assert_eq!(dense(&store, &scope, VECTOR).await.len(), 3);
+        goes_on(&store, &scope).await;
+        store.close().await.unwrap();
+        let store = open(directory.path()).await;
+        assert_eq!((store.status().turns, store.status().points), (4, 4));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_rows_whose_file_is_gone_or_cut_only_they_are_lost() {
+    let damages = [
+        |path: &Path| fs::remove_file(path).unwrap(),
+        |path: &Path| {
+            let whole = fs::read(path).unwrap();
+            fs::write(path, &whole[..whole.len() / 2]).unwrap();
+        },
+    ];
+    for damage in damages {
+        let (directory, scope) = (tempfile::tempdir().unwrap(), scope("s"));
+        let store = open(directory.path()).await;
+        for number in 0..3 {
+            read(
+                &store,
+                &scope,
+                number,
+                &[(&format!("heron{number} by the pond"), VECTOR)],
+            )
+            .await;
+            store.flush().await.unwrap();
+        }
+        let mut files: Vec<(std::time::SystemTime, PathBuf)> =
+            fs::read_dir(table(directory.path(), "turns").join("data"))
+                .unwrap()
+                .map(|entry| entry.unwrap())
+                .map(|entry| (entry.metadata().unwrap().modified().unwrap(), entry.path()))
+                .collect();
+        files.sort();
+        damage(&files[1].1);
+        until_healed(&store, 1).await;
+        assert_eq!(read_ids(&store, &scope, &[id(0), id(1), id(2)]).await, [id(0), id(2)]);
+        assert_eq!(dense(&store, &scope, VECTOR).await, [id(0), id(2)]);
+        goes_on(&store, &scope).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn indices_that_are_removed_are_built_anew_and_no_turn_is_lost() {
+    for while_open in [true, false] {
+        let (directory, scope) = (tempfile::tempdir().unwrap(), scope("s"));
+        let mut store = store_with_three_turns(directory.path(), &scope).await;
+        let indices = ["turns", "points"].map(|name| table(directory.path(), name).join("_indices"));
+        if !while_open {
+            store.close().await.unwrap();
+        }
+        indices.iter().for_each(|path| fs::remove_dir_all(path).unwrap());
+        if while_open {
+            until("the indices are there again", async || {
+                indices.iter().all(|path| path.exists())
+            })
+            .await;
+        } else {
+            store = open(directory.path()).await;
+        }
+        until("searches work", async || {
+            let asked = crate::support::query(&scope, mainpoint_store::Within::Scope, VECTOR, "heron1");
+            store
+                .search(&asked)
+                .await
+                .is_ok_and(|found| found.lexical.len() == 1 && found.dense.len() == 3)
+        })
+        .await;
+        assert_eq!(store.status().losses, 0);
+        goes_on(&store, &scope).await;
+    }
+}
