@@ -1,5 +1,5 @@
 //! One owning thread per llama.cpp context: a bounded queue, a ready handshake, dead clients
-//! skipped, joined on drop. It must not know what the work is.
+//! skipped, cut short and joined on drop. It must not know what the work is.
 
 use std::sync::{Mutex, PoisonError, mpsc as blocking};
 use std::thread::JoinHandle;
@@ -7,16 +7,20 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::EngineError;
+use crate::halt::Halt;
 
 /// A handle to a thread that answers requests one after the other.
 pub(crate) struct Actor<Request, Response> {
     part: &'static str,
     sender: Mutex<Option<mpsc::Sender<Job<Request, Response>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    halt: Halt,
 }
 
 /// The thread's end of the queue.
 pub(crate) struct Inbox<Request, Response> {
+    part: &'static str,
+    halt: Halt,
     receiver: mpsc::Receiver<Job<Request, Response>>,
     ready: blocking::Sender<Result<(), EngineError>>,
 }
@@ -37,8 +41,15 @@ impl<Request: Send + 'static, Response: Send + 'static> Actor<Request, Response>
         let (sender, receiver) = mpsc::channel(queue.max(1));
         let (ready, readiness) = blocking::channel();
         let failed = ready.clone();
+        let halt = Halt::default();
+        let inbox = Inbox {
+            part,
+            halt: halt.clone(),
+            receiver,
+            ready,
+        };
         let run = move || {
-            if let Err(error) = body(Inbox { receiver, ready }) {
+            if let Err(error) = body(inbox) {
                 // The receiver is gone only if the start was already answered.
                 let _ = failed.send(Err(error));
             }
@@ -51,6 +62,7 @@ impl<Request: Send + 'static, Response: Send + 'static> Actor<Request, Response>
             part,
             sender: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
+            halt,
         };
         readiness.recv().unwrap_or(Err(EngineError::Stopped { part }))?;
         Ok(actor)
@@ -88,8 +100,10 @@ impl<Request: Send + 'static, Response: Send + 'static> Actor<Request, Response>
         self.sender().is_ok_and(|sender| !sender.is_closed())
     }
 
-    /// Takes no more requests; the thread ends after those that wait.
+    /// Takes no more requests. Those that wait fail, and so does the one that is being answered, as soon as whoever answers
+    /// it looks at [`Inbox::halt`].
     pub(crate) fn stop(&self) {
+        self.halt.raise();
         self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
@@ -113,6 +127,7 @@ impl<Request: Send + 'static, Response: Send + 'static> Actor<Request, Response>
 
 impl<Request, Response> Drop for Actor<Request, Response> {
     fn drop(&mut self) {
+        self.halt.raise();
         self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread
@@ -124,16 +139,28 @@ impl<Request, Response> Drop for Actor<Request, Response> {
 }
 
 impl<Request, Response> Inbox<Request, Response> {
+    /// Raised when the part is stopped or its handle goes: whoever answers must not let it wait then.
+    pub(crate) fn halt(&self) -> Halt {
+        self.halt.clone()
+    }
+
     /// Says that the part is ready and answers requests until every handle is gone.
     pub(crate) fn serve(mut self, mut answer: impl FnMut(Request) -> Result<Response, EngineError>) {
         if self.ready.send(Ok(())).is_err() {
             return;
         }
         while let Some(job) = self.receiver.blocking_recv() {
+            if self.halt.is_raised() {
+                return;
+            }
             if job.reply.is_closed() {
                 continue;
             }
-            let response = job.span.in_scope(|| answer(job.request));
+            let mut response = job.span.in_scope(|| answer(job.request));
+            // Work that was cut short says nothing about the request.
+            if self.halt.is_raised() && response.is_err() {
+                response = Err(EngineError::Stopped { part: self.part });
+            }
             // A client that left in the meantime needs no answer.
             let _ = job.reply.send(response);
         }
@@ -163,8 +190,8 @@ mod tests {
 
     #[test]
     fn a_failing_start_is_the_starts_error() {
-        let failed = Actor::<u32, u32>::start("broken", 1, |_| Err(EngineError::Tokenizer));
-        assert!(matches!(failed, Err(EngineError::Tokenizer)));
+        let failed = Actor::<u32, u32>::start("broken", 1, |_| Err(EngineError::Unwanted));
+        assert!(matches!(failed, Err(EngineError::Unwanted)));
     }
 
     #[tokio::test]
@@ -218,5 +245,38 @@ mod tests {
         assert_eq!(first.await.unwrap().unwrap(), 1);
         assert_eq!(actor.call_in_turn(4).await.unwrap(), 4);
         assert_eq!(served.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_stop_cuts_short_what_is_computed_and_fails_what_waits() {
+        let (entered, inside) = oneshot::channel();
+        let mut entered = Some(entered);
+        let actor = Arc::new(
+            Actor::start("endless", 4, move |inbox: Inbox<u32, u32>| {
+                let halt = inbox.halt();
+                inbox.serve(|_| {
+                    if let Some(entered) = entered.take() {
+                        let _ = entered.send(());
+                    }
+                    while !halt.is_raised() {
+                        std::thread::yield_now();
+                    }
+                    Err(EngineError::Unwanted)
+                });
+                Ok(())
+            })
+            .unwrap(),
+        );
+        let calls: Vec<_> = (0..3)
+            .map(|number| {
+                let actor = Arc::clone(&actor);
+                tokio::spawn(async move { actor.call(number).await })
+            })
+            .collect();
+        inside.await.unwrap();
+        actor.stop();
+        for call in calls {
+            assert!(matches!(call.await.unwrap(), Err(EngineError::Stopped { .. })));
+        }
     }
 }

@@ -9,7 +9,9 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
 use crate::ffi::attention::FlashAttention;
+use crate::halt::Halt;
 use crate::model::Model;
+use crate::passages::Word;
 use crate::{EncodedToken, Encoding, EngineError};
 
 /// A text to encode.
@@ -24,6 +26,7 @@ pub(crate) struct EncodeItem {
 pub(crate) struct Embedder<'model> {
     model: &'model LlamaModel,
     context: LlamaContext<'model>,
+    halt: Halt,
 }
 
 /// One text, ready for a pass.
@@ -38,6 +41,10 @@ struct Sequence {
 pub(crate) const WINDOW: usize = 512;
 /// Texts in one pass.
 const BATCH: usize = 16;
+/// A word of more characters is cut: WordPiece makes up to three tokens of one, and a passage must hold a word.
+const WORD_CHARACTERS: usize = 64;
+/// Few words have more than 16 bytes a token.
+const MOST_END_BYTES: usize = 16 * WINDOW;
 
 impl<'model> Embedder<'model> {
     /// With flash attention the texts that share a pass cost nothing where they cannot see each other; a short one alone
@@ -67,12 +74,18 @@ impl<'model> Embedder<'model> {
         let mut embedder = Self {
             model: &model.llama,
             context,
+            halt: Halt::default(),
         };
         embedder.encode(&[EncodeItem {
             text: "ready".into(),
             context: None,
         }])?;
         Ok(embedder)
+    }
+
+    /// Ends between two passes once `halt` is raised.
+    pub(crate) fn heed(&mut self, halt: Halt) {
+        self.halt = halt;
     }
 
     /// Encodes texts; their tokens' vectors come back in order.
@@ -84,6 +97,9 @@ impl<'model> Embedder<'model> {
         let mut encodings = Vec::with_capacity(sequences.len());
         let mut from = 0;
         while from < sequences.len() {
+            if self.halt.is_raised() {
+                return Err(EngineError::Stopped { part: "embedder" });
+            }
             let to = batch_end(&sequences, from);
             encodings.extend(self.pass(&sequences[from..to])?);
             from = to;
@@ -126,9 +142,34 @@ impl<'model> Embedder<'model> {
     }
 }
 
+/// The words of a text, and how many tokens the embedder makes of each. Those of a longer text are those of its parts, so
+/// that a stretch of whole words has as many tokens by itself as it has within the text.
+pub(crate) fn words(model: &LlamaModel, text: &str) -> Vec<Word> {
+    let mut words: Vec<Word> = Vec::new();
+    for (_, start, end) in word_tokens(model, text) {
+        match words.last_mut() {
+            Some(word) if word.range.start == start => word.tokens += 1,
+            _ => words.push(Word {
+                range: start..end,
+                tokens: 1,
+            }),
+        }
+    }
+    words
+}
+
 /// How many tokens the embedder makes of a text, without special tokens.
 pub(crate) fn count_tokens(model: &LlamaModel, text: &str) -> usize {
-    model.vocab().tokenize(text.as_bytes(), false, false).len()
+    word_tokens(model, text).len()
+}
+
+/// As much of a text's end as the embedder can use: its last bytes, more than any window holds.
+pub(crate) fn end_of(text: &str) -> &str {
+    let mut from = text.len().saturating_sub(MOST_END_BYTES);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    text.get(from..).unwrap_or_default()
 }
 
 fn batch_end(sequences: &[Sequence], from: usize) -> usize {
@@ -169,8 +210,8 @@ fn sequence(model: &LlamaModel, item: &EncodeItem) -> Result<Sequence, EngineErr
     })
 }
 
-/// Tokens with the byte range of their word. WordPiece never joins words, so tokenising word by
-/// word gives the tokens of the whole text.
+/// Tokens with the byte range of their word, each word tokenised by itself. Words without a token, such as control characters,
+/// are left out.
 fn word_tokens(model: &LlamaModel, text: &str) -> Vec<(LlamaToken, usize, usize)> {
     let vocabulary = model.vocab();
     let mut tokens = Vec::new();
@@ -184,20 +225,24 @@ fn word_tokens(model: &LlamaModel, text: &str) -> Vec<(LlamaToken, usize, usize)
 /// BERT's basic words: runs of letters and digits, and single other characters.
 fn basic_words(text: &str) -> Vec<(usize, usize)> {
     let mut words: Vec<(usize, usize)> = Vec::new();
-    let mut in_word = false;
+    // Characters of the word that goes on; 0 between words.
+    let mut length = 0;
     for (at, character) in text.char_indices() {
         let end = at + character.len_utf8();
         if character.is_whitespace() {
-            in_word = false;
+            length = 0;
         } else if character.is_alphanumeric() {
             match words.last_mut() {
-                Some(last) if in_word => last.1 = end,
-                _ => words.push((at, end)),
+                Some(last) if (1..WORD_CHARACTERS).contains(&length) => last.1 = end,
+                _ => {
+                    words.push((at, end));
+                    length = 0;
+                }
             }
-            in_word = true;
+            length += 1;
         } else {
             words.push((at, end));
-            in_word = false;
+            length = 0;
         }
     }
     words

@@ -7,13 +7,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
 use crate::actor::Actor;
 use crate::calibration::Calibration;
-use crate::embedder::{Embedder, EncodeItem, count_tokens};
+use crate::embedder::{Embedder, EncodeItem, count_tokens, end_of, words};
 use crate::encoding::{Encoding, mix};
 use crate::ffi::attention::FlashAttention;
 use crate::ffi::priority::step_back;
@@ -24,10 +24,13 @@ use crate::question::{CONTENT_FREE, Questioner};
 use crate::reader::{ReadJob, ReadTurn, Reader, Sight};
 use crate::reading::within;
 use crate::rerank::{self, MOST_RERANKED, RerankActor, RerankJob};
+use crate::segments::{SegmentSize, segments};
+use crate::slices::slices;
+use crate::tokens;
 use crate::working_copy::{LoadedEmbedder, LoadedReader, load_embedder, load_reader};
 use crate::{
     EmbedderConfig, EngineConfig, EngineError, KeyBlock, KeyCoder, Passage, QueryBlock, Question, ReadRequest,
-    ReaderConfig, TurnReading, attention_search, coded_attention,
+    ReaderConfig, TurnReading, TurnText, attention_search, coded_attention,
 };
 
 /// The running engine; clones share its threads, and the last one to go joins them.
@@ -74,8 +77,16 @@ struct Parts {
     key_coder: KeyCoder,
     threads: usize,
     context_mix: f32,
-    tokens_read: AtomicU64,
-    nanoseconds_reading: AtomicU64,
+    /// Most bytes that are read in one go.
+    slice_bytes: usize,
+    meter: Arc<Meter>,
+}
+
+/// How much was read.
+#[derive(Debug, Default)]
+struct Meter {
+    tokens: AtomicU64,
+    nanoseconds: AtomicU64,
 }
 
 /// Whether somebody waits for the outcome.
@@ -83,6 +94,15 @@ struct Parts {
 pub(crate) enum Urgency {
     Bulk,
     Question,
+}
+
+/// Where a turn stands in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The request is refused if the queue is full.
+    First,
+    /// What has begun waits for its place.
+    Later,
 }
 
 /// Parts that are started when they are first asked for, one after the other.
@@ -94,10 +114,36 @@ struct Later {
 
 /// Embedder tokens of the longest passage, which leaves as much room for its context.
 pub(crate) const PASSAGE_TOKENS: usize = 254;
+/// Bytes of the longest text that is read as one turn: more than the longest prompt of any model.
+pub const MOST_TURN_BYTES: usize = 8 * 1024 * 1024;
+/// What is cut into passages at once, so that whoever no longer waits for the rest ends it.
+const STRETCH: SegmentSize = SegmentSize {
+    bytes: 64 * 1024,
+    gaps: usize::MAX,
+};
+/// A token has about so many bytes.
+const TOKEN_BYTES: usize = 4;
+/// Texts that are encoded before their vectors are pooled and others may have their turn.
+const ENCODED_AT_ONCE: usize = 32;
 const QUESTION_QUEUE: usize = 64;
 /// A question has few tokens: more threads wait for each other after every matrix longer than they save. The embedder's pass,
 /// beside which words are searched for, runs on one; the reader's leaves one to the search by vector.
 const MOST_QUESTION_THREADS: usize = 4;
+
+impl Place {
+    fn of(index: usize) -> Self {
+        if index == 0 { Self::First } else { Self::Later }
+    }
+}
+
+impl Meter {
+    fn add(&self, read: &[ReadTurn], elapsed: Duration) {
+        let tokens: u64 = read.iter().map(|turn| turn.tokens as u64).sum();
+        self.tokens.fetch_add(tokens, Ordering::Relaxed);
+        let elapsed = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        self.nanoseconds.fetch_add(elapsed, Ordering::Relaxed);
+    }
+}
 
 impl Engine {
     /// Loads both models, checks them, and starts the threads. Blocks until all are ready.
@@ -117,7 +163,8 @@ impl Engine {
             heads = calibration.main_point_heads.len(),
             "the reader computes its lower layers only"
         );
-        let reader = start_reader(&loaded, &config.reader)?;
+        let meter = Arc::new(Meter::default());
+        let reader = start_reader(&loaded, &config.reader, &meter)?;
         let threads = config.reader.threads;
         let beside = threads.saturating_sub(1).clamp(1, MOST_QUESTION_THREADS);
         let (questioner, content_free) = start_questioner(reader_model, calibration, beside, loaded.sight)?;
@@ -138,33 +185,34 @@ impl Engine {
             content_free,
             threads,
             context_mix: config.embedder.context_mix,
-            tokens_read: AtomicU64::new(0),
-            nanoseconds_reading: AtomicU64::new(0),
+            slice_bytes: config.reader.window_tokens * TOKEN_BYTES,
+            meter,
         };
         Ok(Self { parts: Arc::new(parts) })
     }
 
     /// Reads turns: their main points, vectors and keys. One reading per turn of the request.
     ///
+    /// Whatever the texts are, they can be read. A long turn is read slice by slice, and other requests have their turn in
+    /// between; dropping the future ends the reading behind the slice that is being read.
+    ///
     /// # Errors
-    /// [`EngineError::Busy`] if too many requests wait, [`EngineError::Stopped`], or a failed pass.
+    /// [`EngineError::TurnTooLong`], [`EngineError::Busy`] if too many requests wait, [`EngineError::Stopped`], or a failed
+    /// pass.
     pub async fn read(&self, request: ReadRequest) -> Result<Vec<TurnReading>, EngineError> {
-        let parts = &self.parts;
-        let ranges: Vec<_> = request
-            .turns
-            .iter()
-            .map(|turn| passages_of(&parts.embedder_model, &turn.text))
-            .collect();
-        let started = Instant::now();
-        let job = ReadJob {
-            turns: request.turns.clone(),
-            passages: ranges.clone(),
-        };
-        let read = parts.reader.call(job).await?;
-        let tokens: u64 = read.iter().map(|turn| turn.tokens as u64).sum();
-        parts.tokens_read.fetch_add(tokens, Ordering::Relaxed);
-        let elapsed = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        parts.nanoseconds_reading.fetch_add(elapsed, Ordering::Relaxed);
+        if let Some(turn) = request.turns.iter().find(|turn| turn.text.len() > MOST_TURN_BYTES) {
+            return Err(EngineError::TurnTooLong {
+                bytes: turn.text.len(),
+                most: MOST_TURN_BYTES,
+            });
+        }
+        let mut ranges = Vec::with_capacity(request.turns.len());
+        let mut read = Vec::with_capacity(request.turns.len());
+        for (index, turn) in request.turns.iter().enumerate() {
+            let passages = self.passages(&turn.text).await?;
+            read.push(self.read_turn(turn, &passages, Place::of(index)).await?);
+            ranges.push(passages);
+        }
         self.embed(&request, &ranges, read).await
     }
 
@@ -262,18 +310,13 @@ impl Engine {
             .ok_or(EngineError::Stopped { part: "embedder" })
     }
 
-    /// Tokens of a text by the reader's tokenizer, without BOS.
+    /// Tokens of a text by the reader's tokenizer, without BOS. Blocks the calling thread for a time that is proportional to
+    /// the text's length, whatever the text is; whoever may lose interest counts [`crate::segments`] of it.
     ///
     /// # Errors
     /// None today; the tokenizer needs no thread.
     pub fn count_tokens(&self, text: &str) -> Result<usize, EngineError> {
-        Ok(self
-            .parts
-            .reader_model
-            .llama
-            .vocab()
-            .tokenize(text.as_bytes(), false, false)
-            .len())
+        Ok(tokens::count(&self.parts.reader_model.llama, text))
     }
 
     /// The width of every vector.
@@ -296,24 +339,24 @@ impl Engine {
             clippy::cast_precision_loss,
             reason = "seconds need no more than 53 bits of nanoseconds"
         )]
-        let seconds_reading = parts.nanoseconds_reading.load(Ordering::Relaxed) as f64 / 1e9;
+        let seconds_reading = parts.meter.nanoseconds.load(Ordering::Relaxed) as f64 / 1e9;
         EngineStatus {
             reader_alive: parts.reader.alive() && parts.questioner.alive(),
             embedder_alive: parts.embedder.alive() && parts.question_embedder.alive(),
             reader_queue: parts.reader.depth(),
             embedder_queue: parts.embedder.depth() + parts.question_embedder.depth(),
-            tokens_read: parts.tokens_read.load(Ordering::Relaxed),
+            tokens_read: parts.meter.tokens.load(Ordering::Relaxed),
             seconds_reading,
         }
     }
 
-    /// Ends the reader: readings and questions fail from now on.
+    /// Ends the reader: readings and questions fail from now on, also the one that is being read.
     pub fn stop_reader(&self) {
         self.parts.reader.stop();
         self.parts.questioner.stop();
     }
 
-    /// Ends the embedder: readings and questions fail from now on.
+    /// Ends the embedder: readings and questions fail from now on, also the one that is being embedded.
     pub fn stop_embedder(&self) {
         self.parts.embedder.stop();
         self.parts.question_embedder.stop();
@@ -339,6 +382,51 @@ impl Engine {
         Ok(receiver)
     }
 
+    /// The passages of a text, cut where it may take its time.
+    async fn passages(&self, text: &str) -> Result<Vec<Range<usize>>, EngineError> {
+        let mut found = Vec::new();
+        for stretch in segments(text, STRETCH) {
+            let model = self.parts.embedder_model.clone();
+            let own = text[stretch.clone()].to_owned();
+            let cut = tokio::task::spawn_blocking(move || passages_of(&model, &own)).await;
+            let cut = cut.map_err(|_| EngineError::Stopped { part: "embedder" })?;
+            found.extend(
+                cut.into_iter()
+                    .map(|range| stretch.start + range.start..stretch.start + range.end),
+            );
+        }
+        Ok(found)
+    }
+
+    /// Reads one turn, slice by slice.
+    async fn read_turn(
+        &self,
+        turn: &TurnText,
+        passages: &[Range<usize>],
+        place: Place,
+    ) -> Result<ReadTurn, EngineError> {
+        let mut whole = ReadTurn::default();
+        let mut place = place;
+        for slice in slices(turn.text.len(), passages, self.parts.slice_bytes) {
+            let start = slice.range.start;
+            let own = passages[slice.passages].iter();
+            let job = ReadJob {
+                turns: vec![TurnText {
+                    speaker: turn.speaker.clone(),
+                    text: turn.text[slice.range].to_owned(),
+                }],
+                passages: vec![own.map(|passage| passage.start - start..passage.end - start).collect()],
+            };
+            let read = match place {
+                Place::First => self.parts.reader.call(job).await?,
+                Place::Later => self.parts.reader.call_in_turn(job).await?,
+            };
+            place = Place::Later;
+            read.into_iter().for_each(|part| whole.append(part, start));
+        }
+        Ok(whole)
+    }
+
     /// Embeds every passage over its main point, behind its speaker's name alone and behind the
     /// previous turn as well. Who speaks is half of what a question asks for: without the name,
     /// whole-turn recall falls by two fifths on two-person chat.
@@ -348,48 +436,34 @@ impl Engine {
         ranges: &[Vec<Range<usize>>],
         read: Vec<ReadTurn>,
     ) -> Result<Vec<TurnReading>, EngineError> {
-        let mix_in = self.parts.context_mix > 0.0;
-        let mut items = Vec::new();
-        for (index, ranges) in ranges.iter().enumerate() {
+        let mut texts = Vec::new();
+        for (index, (ranges, read)) in ranges.iter().zip(&read).enumerate() {
             let turn = &request.turns[index];
             let speaker = format!("{}:", turn.speaker);
-            let behind = request
-                .before(index)
-                .filter(|_| mix_in)
-                .map(|turn| format!("{}: {} {speaker}", turn.speaker, turn.text));
-            for range in ranges {
-                let text = turn.text[range.clone()].to_owned();
-                items.push(EncodeItem {
-                    text: text.clone(),
-                    context: Some(speaker.clone()),
-                });
-                if let Some(behind) = &behind {
-                    items.push(EncodeItem {
-                        text,
-                        context: Some(behind.clone()),
-                    });
+            let before = request.before(index).filter(|_| self.parts.context_mix > 0.0);
+            let behind = before.map(|turn| format!("{}: {} {speaker}", turn.speaker, end_of(&turn.text)));
+            for (range, (spans, _)) in ranges.iter().zip(&read.passages) {
+                for context in std::iter::once(&speaker).chain(&behind) {
+                    texts.push((
+                        EncodeItem {
+                            text: turn.text[range.clone()].to_owned(),
+                            context: Some(context.clone()),
+                        },
+                        within(spans, range),
+                    ));
                 }
             }
         }
-        let mut encodings = if items.is_empty() {
-            Vec::new()
-        } else {
-            self.parts.embedder.call_in_turn(items).await?
-        }
-        .into_iter();
+        let mut vectors = self.pooled(texts).await?.into_iter();
         let mut readings = Vec::with_capacity(read.len());
         for (index, (turn, ranges)) in read.into_iter().zip(ranges).enumerate() {
-            let with_context = mix_in && request.before(index).is_some();
+            let with_context = self.parts.context_mix > 0.0 && request.before(index).is_some();
             let mut found = Vec::with_capacity(ranges.len());
             for ((spans, keys), range) in turn.passages.into_iter().zip(ranges) {
-                let local = within(&spans, range);
-                let own = encodings
-                    .next()
-                    .map(|encoding| encoding.pool(&local))
-                    .unwrap_or_default();
-                let behind_previous = if with_context { encodings.next() } else { None };
+                let own = vectors.next().unwrap_or_default();
+                let behind_previous = if with_context { vectors.next() } else { None };
                 let vector = match behind_previous {
-                    Some(encoding) => mix(&own, &encoding.pool(&local), self.parts.context_mix),
+                    Some(behind_previous) => mix(&own, &behind_previous, self.parts.context_mix),
                     None => own,
                 };
                 found.push(Passage {
@@ -407,6 +481,24 @@ impl Engine {
             });
         }
         Ok(readings)
+    }
+
+    /// One vector per text, pooled over its spans. Few texts are encoded at once: token vectors take much memory, and others
+    /// have their turn in between.
+    async fn pooled(&self, mut texts: Vec<(EncodeItem, Vec<(usize, usize)>)>) -> Result<Vec<Vec<f32>>, EngineError> {
+        let mut vectors = Vec::with_capacity(texts.len());
+        while !texts.is_empty() {
+            let later = texts.split_off(ENCODED_AT_ONCE.min(texts.len()));
+            let (items, spans): (Vec<_>, Vec<_>) = std::mem::replace(&mut texts, later).into_iter().unzip();
+            let encodings = self.parts.embedder.call_in_turn(items).await?;
+            vectors.extend(
+                encodings
+                    .iter()
+                    .zip(spans)
+                    .map(|(encoding, spans)| encoding.pool(&spans)),
+            );
+        }
+        Ok(vectors)
     }
 
     async fn generator(&self) -> Result<Arc<GeneratorActor>, EngineError> {
@@ -437,13 +529,23 @@ impl Engine {
 }
 
 /// Starts the reader behind everything else that wants the processor: a reading can wait, a question cannot.
-fn start_reader(loaded: &LoadedReader, config: &ReaderConfig) -> Result<Actor<ReadJob, Vec<ReadTurn>>, EngineError> {
+fn start_reader(
+    loaded: &LoadedReader,
+    config: &ReaderConfig,
+    meter: &Arc<Meter>,
+) -> Result<Actor<ReadJob, Vec<ReadTurn>>, EngineError> {
     let (model, calibration, sight) = (loaded.model.clone(), loaded.calibration.clone(), loaded.sight);
-    let config = config.clone();
+    let (config, meter) = (config.clone(), Arc::clone(meter));
     Actor::start("reader", config.queue, move |inbox| {
         step_back();
         let mut reader = Reader::new(&model, calibration, &config, sight)?;
-        inbox.serve(|job: ReadJob| reader.read(&job));
+        reader.heed(inbox.halt());
+        inbox.serve(|job: ReadJob| {
+            let started = Instant::now();
+            let read = reader.read(&job)?;
+            meter.add(&read, started.elapsed());
+            Ok(read)
+        });
         Ok(())
     })
 }
@@ -459,6 +561,7 @@ pub(crate) fn start_questioner(
     let (sender, receiver) = std::sync::mpsc::channel();
     let questioner = Actor::start("questioner", QUESTION_QUEUE, move |inbox| {
         let mut questioner = Questioner::new(&model, calibration, threads, sight)?;
+        questioner.heed(inbox.halt());
         // The receiver waits for exactly this answer.
         let _ = sender.send(questioner.queries(CONTENT_FREE)?);
         inbox.serve(|text: String| questioner.queries(&text));
@@ -485,6 +588,7 @@ pub(crate) fn start_embedder(
             step_back();
         }
         let mut embedder = Embedder::new(&model, threads, flash_attention)?;
+        embedder.heed(inbox.halt());
         inbox.serve(|items: Vec<EncodeItem>| embedder.encode(&items));
         Ok(())
     })
@@ -494,6 +598,7 @@ fn start_generator(model: &Path, threads: usize) -> Result<GeneratorActor, Engin
     let model = Model::load(model, Role::Reader)?;
     Actor::start("generator", 8, move |inbox| {
         let mut generator = Generator::new(&model, threads)?;
+        generator.heed(inbox.halt());
         inbox.serve(|(request, pieces): (GenerateRequest, Pieces)| generator.generate(&request, &pieces));
         Ok(())
     })
@@ -524,12 +629,12 @@ pub(crate) fn check(config: &EngineConfig) -> Result<(), EngineError> {
 
 /// The byte ranges of a text that fit the embedder.
 pub(crate) fn passages_of(embedder: &Model, text: &str) -> Vec<Range<usize>> {
-    passages(text, PASSAGE_TOKENS, |text| count_tokens(&embedder.llama, text))
+    passages(text, PASSAGE_TOKENS, |text| words(&embedder.llama, text))
 }
 
 /// A question as it is embedded: as much of its end as fits.
 pub(crate) fn question_item(embedder: &Model, text: &str) -> EncodeItem {
-    let kept = tail_of(text, PASSAGE_TOKENS, |text| count_tokens(&embedder.llama, text));
+    let kept = tail_of(end_of(text), PASSAGE_TOKENS, |text| count_tokens(&embedder.llama, text));
     EncodeItem {
         text: kept.to_owned(),
         context: None,

@@ -61,6 +61,14 @@ pub enum EngineError {
         /// What is allowed.
         allowed: &'static str,
     },
+    /// The turn is longer than any model's prompt.
+    #[error("the turn has {bytes} bytes, the longest that is read {most}")]
+    TurnTooLong {
+        /// Bytes of the turn's text.
+        bytes: usize,
+        /// Bytes that are allowed.
+        most: usize,
+    },
     /// The text does not fit the embedder's window.
     #[error("the text has {tokens} tokens, the embedder's window holds {window}")]
     TooLong {
@@ -77,9 +85,9 @@ pub enum EngineError {
         /// Candidates that are allowed.
         most: usize,
     },
-    /// The model's tokenizer changed the text, so that byte offsets would be wrong.
-    #[error("the tokenizer does not give the text back")]
-    Tokenizer,
+    /// Nobody waits for the outcome any more.
+    #[error("nobody waits for the outcome any more")]
+    Unwanted,
     /// The queue is full; the work was not taken.
     #[error("the {part} queue is full")]
     Busy {
@@ -134,9 +142,10 @@ impl EngineError {
             Self::NoAttention(_) => "no_attention",
             Self::Calibration { .. } => "calibration",
             Self::Setting { .. } => "setting",
+            Self::TurnTooLong { .. } => "turn_too_long",
             Self::TooLong { .. } => "too_long",
             Self::Candidates { .. } => "candidates",
-            Self::Tokenizer => "tokenizer",
+            Self::Unwanted => "unwanted",
             Self::Busy { .. } => "busy",
             Self::Stopped { part } => match *part {
                 "embedder" => "embedder_stopped",

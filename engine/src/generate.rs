@@ -9,7 +9,9 @@ use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 use tokio::sync::mpsc;
 
+use crate::halt::Halt;
 use crate::model::Model;
+use crate::tokens::tokenize;
 use crate::{EngineError, TurnText};
 
 /// A conversation to continue.
@@ -59,12 +61,17 @@ pub(crate) type Pieces = mpsc::Sender<Result<GeneratedPiece, EngineError>>;
 
 /// Tokens of prompt and reply; of a longer prompt the end is kept.
 const WINDOW: u32 = 4096;
+/// Few prompts have more than 16 bytes a token; of a longer one the end is looked at.
+const MOST_PROMPT_BYTES: usize = 16 * WINDOW as usize;
+/// Tokens of a prompt that are computed before the next look at whether anybody waits.
+const PREFILL: usize = 512;
 const REPLIER: &str = "Assistant";
 
 /// A generating context on one thread.
 pub(crate) struct Generator<'model> {
     model: &'model Model,
     context: LlamaContext<'model>,
+    halt: Halt,
 }
 
 impl<'model> Generator<'model> {
@@ -80,7 +87,16 @@ impl<'model> Generator<'model> {
             .llama
             .new_context(&model.backend, params)
             .map_err(|error| failed(&error))?;
-        Ok(Self { model, context })
+        Ok(Self {
+            model,
+            context,
+            halt: Halt::default(),
+        })
+    }
+
+    /// Ends between two tokens once `halt` is raised.
+    pub(crate) fn heed(&mut self, halt: Halt) {
+        self.halt = halt;
     }
 
     /// Generates until the reply ends or nobody listens any more.
@@ -88,9 +104,13 @@ impl<'model> Generator<'model> {
         let prompt = self.prompt(request);
         let limit = request.max_tokens.min(WINDOW as usize - prompt.len());
         let mut sampler = sampler(request);
-        let mut batch = LlamaBatch::new(WINDOW as usize, 1);
+        let mut batch = LlamaBatch::new(PREFILL, 1);
         self.context.clear_kv_cache();
         for (position, token) in (0..).zip(&prompt) {
+            if position > 0 && (position as usize).is_multiple_of(PREFILL) {
+                self.decode(&mut batch)?;
+                batch.clear();
+            }
             let last = position as usize + 1 == prompt.len();
             batch
                 .add(*token, position, &[0], last)
@@ -102,7 +122,7 @@ impl<'model> Generator<'model> {
             if generated >= limit {
                 break FinishReason::Length;
             }
-            self.context.decode(&mut batch).map_err(|error| failed(&error))?;
+            self.decode(&mut batch)?;
             let token = sampler.sample(&self.context, -1);
             if self.model.llama.vocab().is_eog(token) {
                 break FinishReason::Stop;
@@ -133,6 +153,13 @@ impl<'model> Generator<'model> {
         Ok(())
     }
 
+    fn decode(&mut self, batch: &mut LlamaBatch) -> Result<(), EngineError> {
+        if self.halt.is_raised() {
+            return Err(EngineError::Unwanted);
+        }
+        self.context.decode(batch).map_err(|error| failed(&error))
+    }
+
     fn prompt(&self, request: &GenerateRequest) -> Vec<LlamaToken> {
         let mut text = String::new();
         for turn in &request.turns {
@@ -141,11 +168,15 @@ impl<'model> Generator<'model> {
         text.push_str(REPLIER);
         text.push(':');
         let vocabulary = self.model.llama.vocab();
-        let tokens = vocabulary.tokenize(text.as_bytes(), false, false);
+        let mut start = text.len().saturating_sub(MOST_PROMPT_BYTES);
+        while !text.is_char_boundary(start) {
+            start += 1;
+        }
+        let tokens = tokenize(&self.model.llama, text.get(start..).unwrap_or_default());
         let room = WINDOW as usize - 1 - request.max_tokens.min(WINDOW as usize / 2);
         let from = tokens.len().saturating_sub(room);
         std::iter::once(vocabulary.bos())
-            .chain(tokens[from..].iter().copied())
+            .chain(tokens[from..].iter().map(|token| token.id))
             .collect()
     }
 }

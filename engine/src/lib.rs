@@ -8,6 +8,8 @@
 mod actor;
 #[cfg(test)]
 mod allocations;
+#[cfg(test)]
+mod any_text;
 mod attention_search;
 mod calibration;
 mod coded_attention;
@@ -17,8 +19,11 @@ mod embedder;
 mod encoding;
 mod engine;
 mod error;
+#[cfg(test)]
+mod every_text;
 mod ffi;
 mod generate;
+mod halt;
 mod keys;
 mod model;
 mod multiply;
@@ -32,6 +37,9 @@ mod reading;
 mod rerank;
 mod rows;
 mod salience;
+mod segments;
+mod sentences;
+mod slices;
 mod softmax;
 mod spans;
 pub mod speed;
@@ -46,7 +54,7 @@ mod working_copy;
 pub use calibration::{Calibration, Head};
 pub use config::{EmbedderConfig, EngineConfig, ReaderConfig};
 pub use encoding::{EncodedToken, Encoding, mix};
-pub use engine::{Engine, EngineStatus};
+pub use engine::{Engine, EngineStatus, MOST_TURN_BYTES};
 pub use error::EngineError;
 pub use generate::{FinishReason, GenerateRequest, GeneratedPiece};
 pub use keys::{Codebook, KeyBlock, KeyCoder, QueryBlock};
@@ -54,4 +62,5 @@ pub use model::sha256_of_file;
 pub use question::Question;
 pub use reading::{Passage, ReadRequest, Span, TokenSalience, TurnReading, TurnText};
 pub use rerank::MOST_RERANKED;
+pub use segments::{SegmentSize, segments};
 pub use survey::{SearchScope, Survey, SurveyedTurn};

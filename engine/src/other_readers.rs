@@ -222,12 +222,7 @@ fn keys_and_queries_become_what_the_model_attends_with_when_they_are_rotated() {
         let mut context = AttentionContext::new(&model.llama, options()).unwrap();
         let nodes = Nodes::of(&mut context, &model, LAYERS).unwrap();
         let mut ids = vec![opening(&model.llama)];
-        ids.extend(
-            tokenize(&model.llama, "Ann: Hello\n")
-                .unwrap()
-                .iter()
-                .map(|token| token.id),
-        );
+        ids.extend(tokenize(&model.llama, "Ann: Hello\n").iter().map(|token| token.id));
         for (node, name, heads) in [(&nodes.keys, "Kcur-2", KEY_HEADS), (&nodes.queries, "Qcur-2", HEADS)] {
             let mut captured = LayerVectors::new(node, vec![2]);
             context.pass(&ids, &mut captured).unwrap();

@@ -1,58 +1,104 @@
 //! Cutting a turn into passages that fit the embedder, at sentence ends where there are any.
 //!
-//! It must not know which tokenizer counts.
+//! It must not know which tokenizer weighs the words.
 
 use std::ops::Range;
 
-use unicode_segmentation::UnicodeSegmentation;
+use crate::segments::{SegmentSize, segments};
+use crate::sentences::sentences;
 
-/// Byte ranges of consecutive passages that together hold every word of `text`; each has at most
-/// `limit` tokens by `count`. A text without a letter or digit has none.
-pub(crate) fn passages(text: &str, limit: usize, count: impl Fn(&str) -> usize) -> Vec<Range<usize>> {
-    let mut found: Vec<(Range<usize>, usize)> = Vec::new();
-    for (at, sentence) in text.split_sentence_bound_indices() {
-        for piece in pieces(at, sentence, limit, &count) {
-            let tokens = count(&text[piece.clone()]);
-            match found.last_mut() {
-                Some((last, used)) if *used + tokens <= limit => {
-                    last.end = piece.end;
-                    *used += tokens;
+/// A stretch of a text that is never cut, and what it costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Word {
+    /// Its bytes.
+    pub(crate) range: Range<usize>,
+    /// Tokens that the embedder makes of it.
+    pub(crate) tokens: usize,
+}
+
+/// Most bytes of a stretch that is weighed at once; longer sentences are cut between words first.
+const STRETCH: SegmentSize = SegmentSize {
+    bytes: 4096,
+    gaps: usize::MAX,
+};
+/// Most bytes of a passage; few have so many, but a run of spaces has no tokens.
+const PASSAGE_BYTES: usize = 2 * STRETCH.bytes;
+
+/// Byte ranges of consecutive passages that together hold every word of `text`; each has at most `limit` tokens, or one
+/// word. A text without a letter or digit has none, and neither has one of which the embedder makes no token.
+///
+/// `weigh` gives the words of a stretch of the text, ascending; those of a longer stretch are those of its parts.
+pub(crate) fn passages(text: &str, limit: usize, weigh: impl Fn(&str) -> Vec<Word>) -> Vec<Range<usize>> {
+    let mut found: Vec<Piece> = Vec::new();
+    for sentence in sentences(text) {
+        for stretch in segments(&text[sentence.clone()], STRETCH) {
+            let start = sentence.start + stretch.start;
+            let end = sentence.start + stretch.end;
+            // Together the two parts of a word that is cut may weigh more than each by itself.
+            let mut may_join = !is_within_a_word(text, start);
+            for piece in pieces(stretch.len(), &weigh(&text[start..end]), limit) {
+                let range = start + piece.range.start..start + piece.range.end;
+                match found.last_mut() {
+                    Some(last)
+                        if may_join
+                            && last.tokens + piece.tokens <= limit
+                            && range.end - last.range.start <= PASSAGE_BYTES =>
+                    {
+                        last.range.end = range.end;
+                        last.tokens += piece.tokens;
+                    }
+                    _ => found.push(Piece { range, ..piece }),
                 }
-                _ => found.push((piece, tokens)),
+                may_join = true;
             }
         }
     }
     found
         .into_iter()
-        .map(|(range, _)| range)
+        .filter(|piece| piece.tokens > 0)
+        .map(|piece| piece.range)
         .filter(|range| text[range.clone()].chars().any(char::is_alphanumeric))
         .collect()
 }
 
-/// A sentence, halved at word boundaries until its pieces fit.
-fn pieces(at: usize, sentence: &str, limit: usize, count: &impl Fn(&str) -> usize) -> Vec<Range<usize>> {
-    if count(sentence) <= limit {
-        return std::iter::once(at..at + sentence.len()).collect();
-    }
-    let middle = sentence.len() / 2;
-    let boundary = sentence
-        .split_word_bound_indices()
-        .map(|(offset, _)| offset)
-        .filter(|offset| *offset > 0)
-        .min_by_key(|offset| offset.abs_diff(middle))
-        .or_else(|| {
-            sentence
-                .char_indices()
-                .map(|(offset, _)| offset)
-                .filter(|offset| *offset > 0)
-                .min_by_key(|offset| offset.abs_diff(middle))
+fn is_within_a_word(text: &str, at: usize) -> bool {
+    let (before, after) = text.split_at(at);
+    let is_letter = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
+    is_letter(before.chars().next_back()) && is_letter(after.chars().next())
+}
+
+/// A stretch of words.
+struct Piece {
+    range: Range<usize>,
+    tokens: usize,
+}
+
+/// A stretch of `length` bytes in as few pieces as possible that fit, about equally heavy, each from its first word to the
+/// next one's.
+fn pieces(length: usize, words: &[Word], limit: usize) -> Vec<Piece> {
+    let tokens: usize = words.iter().map(|word| word.tokens).sum();
+    let wanted = tokens.div_ceil(tokens.div_ceil(limit.max(1)).max(1));
+    let mut found = vec![Piece {
+        range: 0..length,
+        tokens: 0,
+    }];
+    let mut before = 0;
+    for word in words {
+        let spaced = word.range.start > before;
+        before = word.range.end;
+        if let Some(last) = found.last_mut() {
+            let is_full = last.tokens >= wanted && spaced;
+            if last.tokens == 0 || !(is_full || last.tokens + word.tokens > limit) {
+                last.tokens += word.tokens;
+                continue;
+            }
+            last.range.end = word.range.start;
+        }
+        found.push(Piece {
+            range: word.range.start..length,
+            tokens: word.tokens,
         });
-    let Some(boundary) = boundary else {
-        return std::iter::once(at..at + sentence.len()).collect();
-    };
-    let (left, right) = sentence.split_at(boundary);
-    let mut found = pieces(at, left, limit, count);
-    found.extend(pieces(at + boundary, right, limit, count));
+    }
     found
 }
 
@@ -61,24 +107,49 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::any_text::any_text;
 
-    fn words(text: &str) -> usize {
-        text.split_whitespace().count()
+    /// Words between white space, each a token for every four bytes begun.
+    fn words(text: &str) -> Vec<Word> {
+        let mut words = Vec::new();
+        let mut start: Option<usize> = None;
+        for (at, character) in text.char_indices().chain([(text.len(), ' ')]) {
+            match (character.is_whitespace(), start) {
+                (true, Some(from)) => {
+                    let tokens = (at - from).div_ceil(4);
+                    words.push(Word {
+                        range: from..at,
+                        tokens,
+                    });
+                    start = None;
+                }
+                (false, None) => start = Some(at),
+                _ => {}
+            }
+        }
+        words
     }
 
     #[test]
     fn a_short_turn_is_one_passage() {
         assert_eq!(
-            passages("One. Two three.", 10, words),
-            std::iter::once(0..15).collect::<Vec<_>>()
+            passages("One. Two six.", 10, words),
+            std::iter::once(0..13).collect::<Vec<_>>()
         );
     }
 
     #[test]
     fn passages_end_at_sentences() {
-        let text = "One two three. Four five six. Seven.";
+        let text = "One two ten. Four five six. Nine.";
         let found: Vec<&str> = passages(text, 4, words).into_iter().map(|range| &text[range]).collect();
-        assert_eq!(found, ["One two three. ", "Four five six. Seven."]);
+        assert_eq!(found, ["One two ten. ", "Four five six. ", "Nine."]);
+    }
+
+    #[test]
+    fn a_sentence_that_does_not_fit_is_cut_into_about_equal_parts() {
+        let text = "a b c d e f g h i j";
+        let found: Vec<&str> = passages(text, 6, words).into_iter().map(|range| &text[range]).collect();
+        assert_eq!(found, ["a b c d e ", "f g h i j"]);
     }
 
     #[test]
@@ -86,14 +157,27 @@ mod tests {
         assert!(passages(" … ?!\n", 10, words).is_empty());
     }
 
+    #[test]
+    fn spaces_make_no_passage_endless() {
+        let text = format!("one{}two{0}three", " ".repeat(100_000));
+        let found = passages(&text, 100, words);
+        assert!(found.iter().all(|range| range.len() <= PASSAGE_BYTES));
+        assert!(
+            ["one", "two", "three"]
+                .iter()
+                .all(|word| found.iter().any(|range| text[range.clone()].contains(word)))
+        );
+    }
+
     proptest! {
         #[test]
-        fn passages_fit_ascend_and_lose_no_word(text in "[a-zA-Z0-9 .!?\\n]{0,200}", limit in 1_usize..20) {
+        fn passages_fit_ascend_and_lose_no_word(text in any_text(300), limit in 1_usize..20) {
             let found = passages(&text, limit, words);
             let mut last = 0;
             for range in &found {
-                prop_assert!(range.start >= last);
-                prop_assert!(words(&text[range.clone()]) <= limit.max(1));
+                let inside = words(&text[range.clone()]);
+                let tokens: usize = inside.iter().map(|word| word.tokens).sum();
+                prop_assert!(range.start >= last && (tokens <= limit || inside.len() == 1));
                 prop_assert!(!text[last..range.start].chars().any(char::is_alphanumeric));
                 last = range.end;
             }

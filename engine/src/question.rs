@@ -8,7 +8,9 @@ use llama_cpp_2::token::LlamaToken;
 
 use crate::EngineError;
 use crate::calibration::Calibration;
+use crate::embedder::end_of;
 use crate::ffi::attention::{AttentionContext, AttentionOptions};
+use crate::halt::Halt;
 use crate::keys::{HeadQueries, QueryBlock};
 use crate::model::Model;
 use crate::nodes::Nodes;
@@ -78,11 +80,16 @@ impl<'model> Questioner<'model> {
         Ok(questioner)
     }
 
+    /// Ends in the middle of a pass once `halt` is raised.
+    pub(crate) fn heed(&mut self, halt: Halt) {
+        self.context.heed(halt);
+    }
+
     /// The queries of every token of `Question: {text}\nAnswer:` but BOS.
     pub(crate) fn queries(&mut self, text: &str) -> Result<QueryBlock, EngineError> {
         let model = &self.model.llama;
         let mut ids = vec![opening(model)];
-        ids.extend(asking(model, text, WINDOW - 1)?);
+        ids.extend(asking(model, text, WINDOW - 1));
         let captured = self.captured(&ids)?;
         Ok(self.block(&captured, ids.len()))
     }
@@ -111,7 +118,7 @@ impl<'model> Questioner<'model> {
     fn begin(&mut self) -> Result<(), EngineError> {
         let model = &self.model.llama;
         let mut ids = vec![opening(model)];
-        ids.extend(tokenize(model, HEAD)?.iter().map(|token| token.id));
+        ids.extend(tokenize(model, HEAD).iter().map(|token| token.id));
         let queries = self.read_behind(0, &ids)?.by_layer;
         self.beginning = if self.context.forget_behind(ids.len()) {
             Beginning { ids, queries }
@@ -168,16 +175,17 @@ impl<'model> Questioner<'model> {
 
 /// The tokens of `Question: {text}\nAnswer:`, at most `most` of them; of a longer text the end is
 /// kept, which is where the question is.
-pub(crate) fn asking(model: &LlamaModel, text: &str, most: usize) -> Result<Vec<LlamaToken>, EngineError> {
-    let (head, body, tail) = (tokenize(model, HEAD)?, tokenize(model, text)?, tokenize(model, TAIL)?);
+pub(crate) fn asking(model: &LlamaModel, text: &str, most: usize) -> Vec<LlamaToken> {
+    let text = end_of(text);
+    let (head, body, tail) = (tokenize(model, HEAD), tokenize(model, text), tokenize(model, TAIL));
     let room = most.saturating_sub(head.len() + tail.len());
     let tokens = if body.len() > room {
         [head, body[body.len() - room..].to_vec(), tail].concat()
     } else {
         // Tokenised as one text, so that the space before the question belongs to its first word.
-        tokenize(model, &format!("{HEAD} {text}{TAIL}"))?
+        tokenize(model, &format!("{HEAD} {text}{TAIL}"))
     };
-    Ok(tokens.iter().take(most).map(|token| token.id).collect())
+    tokens.iter().take(most).map(|token| token.id).collect()
 }
 
 #[cfg(test)]
@@ -204,7 +212,7 @@ mod tests {
         for text in ["Where did I leave my bicycle in May?", MERGED, "x", "Who is Anna?"] {
             let found = questioner.queries(text).unwrap();
             let mut ids = vec![opening(llama)];
-            ids.extend(asking(llama, text, WINDOW - 1).unwrap());
+            ids.extend(asking(llama, text, WINDOW - 1));
             let whole = questioner.read_behind(0, &ids).unwrap();
             let whole = questioner.block(&whole, ids.len());
             questioner.begin().unwrap();

@@ -10,6 +10,7 @@ use llama_cpp_2::token::LlamaToken;
 
 use crate::calibration::Calibration;
 use crate::ffi::attention::{AttentionContext, AttentionOptions, FlashAttention};
+use crate::halt::Halt;
 use crate::model::{Geometry, Model};
 use crate::nodes::{BehindRope, Nodes};
 use crate::reading::{Span, TokenSalience, TurnText};
@@ -120,6 +121,11 @@ impl<'model> Reader<'model> {
         Ok(reader)
     }
 
+    /// Ends in the middle of a pass once `halt` is raised.
+    pub(crate) fn heed(&mut self, halt: Halt) {
+        self.context.heed(halt);
+    }
+
     /// Reads the turns of a job, each by itself.
     pub(crate) fn read(&mut self, job: &ReadJob) -> Result<Vec<ReadTurn>, EngineError> {
         let turns = job.turns.iter().zip(&job.passages);
@@ -151,7 +157,7 @@ impl<'model> Reader<'model> {
     }
 
     fn collect(&mut self, turn: &TurnText) -> Result<(Rendered, Collected), EngineError> {
-        let rendered = render(self.model, turn)?;
+        let rendered = render(self.model, turn);
         let mut collected = Collected {
             heads: vec![Vec::new(); self.calibration.main_point_heads.len()],
             content: rendered.content_of(&turn.text),
@@ -316,7 +322,7 @@ impl<'model> Reader<'model> {
             speaker: "User".into(),
             text: "The locker code is 4471, remember it.".into(),
         };
-        let rendered = render(self.model, &turn)?;
+        let rendered = render(self.model, &turn);
         let mut ids = vec![opening(self.model)];
         ids.extend(rendered.tokens.iter().map(|token| token.id));
         let own = 1..ids.len();
@@ -331,6 +337,27 @@ impl<'model> Reader<'model> {
             }
         }
         Ok(())
+    }
+}
+
+impl ReadTurn {
+    /// Adds what was found in the part of the turn that begins at `start`.
+    pub(crate) fn append(&mut self, part: Self, start: usize) {
+        self.tokens += part.tokens;
+        self.salience
+            .extend(part.salience.into_iter().map(|token| TokenSalience {
+                start: token.start + start,
+                end: token.end + start,
+                ..token
+            }));
+        let moved = |span: Span| Span {
+            start: span.start + start,
+            end: span.end + start,
+            ..span
+        };
+        let passages = part.passages.into_iter();
+        self.passages
+            .extend(passages.map(|(spans, keys)| (spans.into_iter().map(moved).collect(), keys)));
     }
 }
 
@@ -394,12 +421,12 @@ pub(crate) fn slots(calibration: &Calibration, geometry: &Geometry) -> Vec<(u32,
     slots
 }
 
-fn render(model: &LlamaModel, turn: &TurnText) -> Result<Rendered, EngineError> {
+fn render(model: &LlamaModel, turn: &TurnText) -> Rendered {
     let prefix = format!("{}: ", turn.speaker);
-    let tokens = tokenize(model, &format!("{prefix}{}\n", turn.text))?;
-    Ok(Rendered {
+    let tokens = tokenize(model, &format!("{prefix}{}\n", turn.text));
+    Rendered {
         tokens,
         prefix: prefix.len(),
         length: turn.text.len(),
-    })
+    }
 }

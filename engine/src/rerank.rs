@@ -71,6 +71,7 @@ pub(crate) fn start(model: &Model, calibration: &Calibration, threads: usize) ->
     let (model, calibration) = (model.clone(), calibration.clone());
     Actor::start("reranker", QUEUE, move |inbox| {
         let mut reranker = Reranker::new(&model, &calibration, threads)?;
+        reranker.context.heed(inbox.halt());
         inbox.serve(|job: RerankJob| reranker.scores(&job));
         Ok(())
     })
@@ -93,8 +94,8 @@ impl<'model> Reranker<'model> {
     /// One score per candidate of the job, in the job's order.
     pub(crate) fn scores(&mut self, job: &RerankJob) -> Result<Vec<f32>, EngineError> {
         let prompt = Prompt::of(self.model, &job.candidates)?;
-        let asked = asking(self.model, &job.question, QUESTION_TOKENS)?;
-        let blank = asking(self.model, CONTENT_FREE, QUESTION_TOKENS)?;
+        let asked = asking(self.model, &job.question, QUESTION_TOKENS);
+        let blank = asking(self.model, CONTENT_FREE, QUESTION_TOKENS);
         // Up to where the two differ their tokens see the same and say nothing about the question.
         let alike = alike(&asked, &blank);
         let with_content = self.attention(&prompt, &asked, alike)?;
@@ -127,14 +128,14 @@ impl Prompt {
     /// Puts every candidate on a line of its own. A token near the question is seen better, above
     /// all by layers that see a window only, so the best candidate comes last.
     fn of(model: &LlamaModel, candidates: &[String]) -> Result<Self, EngineError> {
-        let line_break = tokenize(model, "\n")?;
+        let line_break = tokenize(model, "\n");
         let mut ids = vec![opening(model)];
         let mut ranges = Vec::with_capacity(candidates.len());
         for candidate in candidates.iter().rev() {
             let line = candidate.split_whitespace().collect::<Vec<_>>().join(" ");
             let start = ids.len();
             if !line.is_empty() {
-                ids.extend(tokenize(model, &line)?.iter().take(LINE_TOKENS).map(|token| token.id));
+                ids.extend(tokenize(model, &line).iter().take(LINE_TOKENS).map(|token| token.id));
             }
             ranges.push(start..ids.len());
             ids.extend(line_break.iter().take(BREAK_TOKENS).map(|token| token.id));

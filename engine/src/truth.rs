@@ -77,7 +77,7 @@ fn calibration(model: &Model, heads: &[Head]) -> Calibration {
 
 fn ids(model: &Model, text: &str) -> Vec<LlamaToken> {
     let mut ids = vec![model.llama.vocab().bos()];
-    ids.extend(tokenize(&model.llama, text).unwrap().iter().map(|token| token.id));
+    ids.extend(tokenize(&model.llama, text).iter().map(|token| token.id));
     ids
 }
 

@@ -223,7 +223,7 @@ fn distance(
     let attention = |model: &Model, sight: Sight| -> Result<Vec<Vec<f32>>, EngineError> {
         let mut ids = vec![opening(&model.llama)];
         let probe = PROBE.repeat(PROBE_TOKENS / 20);
-        ids.extend(tokenize(&model.llama, &probe)?.iter().map(|token| token.id));
+        ids.extend(tokenize(&model.llama, &probe).iter().map(|token| token.id));
         ids.truncate(PROBE_TOKENS.min(config.window_tokens - 1));
         let turn: Range<usize> = 1..ids.len();
         Reader::new(model, calibration.clone(), config, sight)?.attention(&ids, &turn)

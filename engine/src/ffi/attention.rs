@@ -4,12 +4,14 @@ use std::ffi::{CStr, c_void};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_sys_2 as sys;
 
 use crate::EngineError;
+use crate::halt::Halt;
 
 /// Whether the pass goes on after a tensor was observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +63,7 @@ pub(crate) struct AttentionContext<'model> {
     context: NonNull<sys::llama_context>,
     trampoline: Box<Trampoline>,
     capacity: usize,
+    halt: Halt,
     _model: PhantomData<&'model LlamaModel>,
 }
 
@@ -102,8 +105,24 @@ impl<'model> AttentionContext<'model> {
             context,
             trampoline,
             capacity: options.tokens as usize,
+            halt: Halt::default(),
             _model: PhantomData,
         })
+    }
+
+    /// Ends in the middle of a pass once `halt` is raised.
+    pub(crate) fn heed(&mut self, halt: Halt) {
+        let flag: *const AtomicBool = halt.flag();
+        // SAFETY: the context is alive and used by this thread alone (&mut self). The flag lives as long as `self.halt`, which
+        // is kept until the context is freed; the callback only reads it, from whichever thread.
+        unsafe {
+            sys::llama_set_abort_callback(
+                self.context.as_ptr(),
+                Some(is_unwanted),
+                flag.cast_mut().cast::<c_void>(),
+            );
+        }
+        self.halt = halt;
     }
 
     /// Computes one pass over a fresh sequence, from position 0, showing its tensors to `observer`.
@@ -156,6 +175,9 @@ impl<'model> AttentionContext<'model> {
         self.trampoline.observer = None;
         if self.trampoline.panicked {
             return Err(failed("the observer panicked".into()));
+        }
+        if self.halt.is_raised() {
+            return Err(EngineError::Unwanted);
         }
         if code != 0 {
             return Err(failed(format!("llama_decode gave {code}")));
@@ -271,6 +293,13 @@ impl TensorView<'_> {
         let name = unsafe { CStr::from_ptr(source.as_ref().name.as_ptr()) };
         Some(name.to_string_lossy().into_owned())
     }
+}
+
+/// llama.cpp's abort callback: asked between two nodes of a pass whether to end it.
+unsafe extern "C" fn is_unwanted(flag: *mut c_void) -> bool {
+    // SAFETY: `heed` gives the address of a flag that the context keeps alive and that is only read.
+    let flag = unsafe { &*flag.cast::<AtomicBool>() };
+    flag.load(Ordering::Acquire)
 }
 
 /// llama.cpp's evaluation callback: asked first whether a tensor is wanted, then given its data.

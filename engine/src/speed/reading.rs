@@ -6,6 +6,7 @@ use std::path::Path;
 
 use llama_cpp_2::token::LlamaToken;
 
+use crate::embedder::words;
 use crate::engine::PASSAGE_TOKENS;
 use crate::model::{Model, Role};
 use crate::passages::passages;
@@ -61,24 +62,24 @@ impl ReaderModel {
     /// Tokens of a turn as the reader sees it, speaker included, without the opening token.
     ///
     /// # Errors
-    /// [`EngineError::Tokenizer`].
+    /// None today.
     pub fn count(&self, turn: &TurnText) -> Result<usize, EngineError> {
-        Ok(self.ids_of(turn)?.len())
+        Ok(self.ids_of(turn).len())
     }
 
     /// Gets turns ready: their tokens for a prefill, their passages for a reading.
     ///
     /// # Errors
-    /// [`EngineError::Tokenizer`].
+    /// None today.
     pub fn script(&self, turns: Vec<TurnText>) -> Result<Script, EngineError> {
         let mut ids = vec![opening(&self.model.llama)];
         for turn in &turns {
-            ids.extend(self.ids_of(turn)?);
+            ids.extend(self.ids_of(turn));
         }
-        let count = |text: &str| self.model.llama.vocab().tokenize(text.as_bytes(), false, false).len();
+        let words = |text: &str| words(&self.model.llama, text);
         let passages = turns
             .iter()
-            .map(|turn| passages(&turn.text, PASSAGE_TOKENS, count))
+            .map(|turn| passages(&turn.text, PASSAGE_TOKENS, words))
             .collect();
         let job = ReadJob { turns, passages };
         Ok(Script { job, ids })
@@ -103,9 +104,9 @@ impl ReaderModel {
         Ok(ReaderPasses { reader })
     }
 
-    fn ids_of(&self, turn: &TurnText) -> Result<Vec<LlamaToken>, EngineError> {
-        let tokens = tokenize(&self.model.llama, &format!("{}: {}\n", turn.speaker, turn.text))?;
-        Ok(tokens.into_iter().map(|token| token.id).collect())
+    fn ids_of(&self, turn: &TurnText) -> Vec<LlamaToken> {
+        let tokens = tokenize(&self.model.llama, &format!("{}: {}\n", turn.speaker, turn.text));
+        tokens.into_iter().map(|token| token.id).collect()
     }
 }
 
