@@ -4,27 +4,33 @@
 
 use std::sync::Arc;
 
+use chrono::SecondsFormat;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Shared;
+use super::arriving::unreadable;
 use super::reply::{Body, json_response, response};
+use super::{RequestBody, Shared};
 use crate::error::ProxyError;
 use crate::memory::Part;
 use crate::telemetry;
 
+/// Whether a request for `path` asks about the process's health; those are answered when every place is taken.
+pub(crate) fn is_vital(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz" | "/metrics")
+}
+
 /// `GET /healthz`: the process listens.
-pub(crate) fn health(request: &Request<Incoming>) -> Result<Response<Body>, ProxyError> {
+pub(crate) fn health(request: &Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
     reading(request)?;
     Ok(response(StatusCode::OK, TEXT, "ok"))
 }
 
-/// `GET /readyz`: 200 when every part is alive, else 503; the body names each part.
-pub(crate) fn ready(shared: &Shared, request: &Request<Incoming>) -> Result<Response<Body>, ProxyError> {
+/// `GET /readyz`: 200 when every part is alive and does its work, else 503; the body names each part, and why one does not.
+pub(crate) fn ready(shared: &Shared, request: &Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
     reading(request)?;
     let Some(memory) = &shared.memory else {
         return Ok(json_response(
@@ -33,32 +39,45 @@ pub(crate) fn ready(shared: &Shared, request: &Request<Incoming>) -> Result<Resp
         ));
     };
     let dead = memory.dead_parts();
-    let parts: serde_json::Map<String, serde_json::Value> = Part::ALL
+    let troubles: Vec<Value> = memory
+        .store_troubles()
         .iter()
-        .map(|part| {
-            (
-                part.name().to_owned(),
-                json!(if dead.contains(part) { "stopped" } else { "alive" }),
-            )
+        .map(|trouble| {
+            json!({
+                "part": Part::Store.name(),
+                "what": trouble.part.label(),
+                "reason": trouble.reason,
+                "since": trouble.since.to_rfc3339_opts(SecondsFormat::Secs, true),
+            })
         })
         .collect();
-    let (status, word) = if dead.is_empty() {
+    let state = |part: &Part| match part {
+        part if dead.contains(part) => "stopped",
+        Part::Store if !troubles.is_empty() => "degraded",
+        _ => "alive",
+    };
+    let parts: serde_json::Map<String, Value> = Part::ALL
+        .iter()
+        .map(|part| (part.name().to_owned(), json!(state(part))))
+        .collect();
+    let (status, word) = if dead.is_empty() && troubles.is_empty() {
         (StatusCode::OK, "ready")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "degraded")
     };
-    Ok(json_response(
-        status,
-        &json!({"status": word, "parts": parts, "memory": shared.config.memory.mode.label()}),
-    ))
+    let mut body = json!({"status": word, "parts": parts, "memory": shared.config.memory.mode.label()});
+    if !troubles.is_empty() {
+        body["troubles"] = Value::Array(troubles);
+    }
+    Ok(json_response(status, &body))
 }
 
 /// `GET /metrics`: Prometheus text.
-pub(crate) fn metrics(shared: &Shared, request: &Request<Incoming>) -> Result<Response<Body>, ProxyError> {
+pub(crate) fn metrics(shared: &Shared, request: &Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
     reading(request)?;
     if let Some(memory) = &shared.memory {
         telemetry::metrics::engine(&memory.engine_status());
-        telemetry::metrics::store(&memory.store_status());
+        telemetry::metrics::store(&memory.store_status(), &memory.store_troubles());
     }
     Ok(response(
         StatusCode::OK,
@@ -68,7 +87,7 @@ pub(crate) fn metrics(shared: &Shared, request: &Request<Incoming>) -> Result<Re
 }
 
 /// `GET /mainpoint/receipts/{id}`: what was done to a request, for the credentials that it was sent with.
-pub(crate) fn receipt(shared: &Shared, id: &str, request: &Request<Incoming>) -> Result<Response<Body>, ProxyError> {
+pub(crate) fn receipt(shared: &Shared, id: &str, request: &Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
     reading(request)?;
     let missing = || ProxyError::NoReceipt { id: id.to_owned() };
     let memory = shared.memory.as_ref().ok_or_else(missing)?;
@@ -83,14 +102,14 @@ pub(crate) fn receipt(shared: &Shared, id: &str, request: &Request<Incoming>) ->
 }
 
 /// `POST /mainpoint/faults` with `{"stop": "reader" | "embedder" | "store"}`: really stops that part.
-pub(crate) async fn faults(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, ProxyError> {
+pub(crate) async fn faults(shared: &Arc<Shared>, request: Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
     if request.method() != Method::POST {
         return Err(not_allowed(&request, "POST"));
     }
     let body = Limited::new(request.into_body(), FAULT_BYTES)
         .collect()
         .await
-        .map_err(|source| ProxyError::BodyUnreadable { source })?
+        .map_err(unreadable)?
         .to_bytes();
     let fault: Fault = serde_json::from_slice(&body).map_err(|error| ProxyError::InvalidRequest {
         message: format!("{error}; the body must be {{\"stop\": \"reader\" | \"embedder\" | \"store\"}}"),
@@ -119,14 +138,14 @@ struct Fault {
 const TEXT: &str = "text/plain; charset=utf-8";
 const FAULT_BYTES: usize = 4096;
 
-fn reading(request: &Request<Incoming>) -> Result<(), ProxyError> {
+fn reading(request: &Request<RequestBody>) -> Result<(), ProxyError> {
     match *request.method() {
         Method::GET | Method::HEAD => Ok(()),
         _ => Err(not_allowed(request, "GET")),
     }
 }
 
-fn not_allowed(request: &Request<Incoming>, allowed: &'static str) -> ProxyError {
+fn not_allowed(request: &Request<RequestBody>, allowed: &'static str) -> ProxyError {
     ProxyError::MethodNotAllowed {
         method: request.method().to_string(),
         path: request.uri().path().to_owned(),

@@ -1,11 +1,63 @@
-//! Which headers end at this hop and which travel on.
+//! Which headers end at this hop and which travel on, and the names of mainpoint's own.
 //!
 //! It must not know bodies or routes. Every other header passes untouched, multiple values and their order included.
 
+use http::Version;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
+
+/// On a request: lowers the mode for it.
+pub(crate) const MODE: HeaderName = HeaderName::from_static(MODE_NAME);
+/// Its name, as an error's `param` has it.
+pub(crate) const MODE_NAME: &str = "x-mainpoint-mode";
+/// On an answer: what became of the request, and why the memory did not apply.
+pub(crate) const OUTCOME: HeaderName = HeaderName::from_static("x-mainpoint");
+/// On an answer: the tokens of the prompt as it came.
+pub(crate) const TOKENS_IN: HeaderName = HeaderName::from_static("x-mainpoint-tokens-in");
+/// On an answer: the tokens of the prompt as it was forwarded.
+pub(crate) const TOKENS_FORWARDED: HeaderName = HeaderName::from_static("x-mainpoint-tokens-forwarded");
+/// On an answer: how many memories were put into the prompt.
+pub(crate) const MEMORIES: HeaderName = HeaderName::from_static("x-mainpoint-memories");
+/// On an answer: the id of the request's receipt.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-mainpoint-request-id");
+
+/// What pages of other origins may read of an answer.
+pub(crate) static TOLD: [HeaderName; 5] = [OUTCOME, TOKENS_IN, TOKENS_FORWARDED, MEMORIES, REQUEST_ID];
+
+/// Prepares the headers of a request that came by `version` for whatever answers it: what is meant for mainpoint ends here.
+pub(crate) fn take_own(headers: &mut HeaderMap, user_header: &str, version: Version) {
+    let own = headers
+        .keys()
+        .filter(|name| is_own(name.as_str(), user_header))
+        .cloned();
+    for name in own.collect::<Vec<_>>() {
+        headers.remove(name);
+    }
+    // HTTP/2 may send every cookie by itself; HTTP/1 knows one header only (RFC 9113, section 8.2.3).
+    if version == Version::HTTP_2 && headers.get_all(COOKIE).iter().nth(1).is_some() {
+        join_cookies(headers);
+    }
+}
+
+/// Whether a request's header of this name is meant for mainpoint.
+pub(crate) fn is_own(name: &str, user_header: &str) -> bool {
+    let begins = name
+        .get(..PREFIX.len())
+        .is_some_and(|begin| begin.eq_ignore_ascii_case(PREFIX));
+    begins || name.eq_ignore_ascii_case(user_header)
+}
+
+const PREFIX: &str = "x-mainpoint";
+
+fn join_cookies(headers: &mut HeaderMap) {
+    let cookies: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(mut joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..])) {
+        joined.set_sensitive(true);
+        headers.insert(COOKIE, joined);
+    }
+}
 
 /// Removes what belongs to one connection only (RFC 9110, sections 7.6.1 and 11.7), including the names that
 /// `Connection` lists.
@@ -49,9 +101,35 @@ fn strip(headers: &mut HeaderMap, ends_here: impl Fn(&HeaderName) -> bool) {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-    use http::HeaderValue;
-
     use super::*;
+
+    #[test]
+    fn what_is_meant_for_mainpoint_ends_here() {
+        let mut headers = headers(&[
+            ("x-mainpoint", "1"),
+            ("x-mainpoint-mode", "off"),
+            ("x-mainpoint-anything-new", "1"),
+            ("x-tenant", "ann"),
+            ("x-tenants", "stays"),
+            ("x-main", "stays"),
+        ]);
+        take_own(&mut headers, "x-tenant", Version::HTTP_11);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["x-main", "x-tenants"]);
+    }
+
+    #[test]
+    fn the_cookies_of_http_2_become_one_and_those_of_http_1_stay() {
+        let cookies = [("cookie", "a=1"), ("cookie", "b=2, 3; c=4")];
+        let mut second = headers(&cookies);
+        take_own(&mut second, "", Version::HTTP_2);
+        let values: Vec<_> = second.get_all(COOKIE).iter().collect();
+        assert_eq!(values, ["a=1; b=2, 3; c=4"]);
+        let mut first = headers(&cookies);
+        take_own(&mut first, "", Version::HTTP_11);
+        assert_eq!(first.get_all(COOKIE).iter().count(), 2);
+    }
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();

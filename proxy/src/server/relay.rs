@@ -5,13 +5,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{Request, Response};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 
-use super::Shared;
+use super::cors::Wanted;
 use super::reply::Body;
+use super::{RequestBody, Shared, headers};
+use crate::chat::reason::Reason;
 use crate::error::ProxyError;
+use crate::telemetry::metrics;
 use crate::upstream::{Call, CallBody, timed};
 
 /// Sends the request on to the upstream and hands its answer back.
@@ -21,17 +24,42 @@ use crate::upstream::{Call, CallBody, timed};
 pub(crate) async fn relay(
     shared: &Arc<Shared>,
     path: &str,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Body>, ProxyError> {
     let (parts, body) = request.into_parts();
-    let call = Call {
+    let mut call = call(shared, path, parts, CallBody::Stream(body));
+    let wanted = Wanted::take(&mut call.headers, shared.config.memory.user_header.as_str());
+    let started = Instant::now();
+    let mut response = shared.send(call).await?;
+    wanted.add(response.headers_mut());
+    let reason = match shared.memory {
+        Some(_) => Reason::OtherPath,
+        None => Reason::ModeOff,
+    };
+    tell(reason, &mut response);
+    Ok(response.map(|body| timed::Timed::new(body, started).boxed_unsync()))
+}
+
+/// The request as it goes to the upstream: without the headers that are meant for mainpoint, which every path takes out here.
+pub(crate) fn call(shared: &Shared, path: &str, parts: Parts, body: CallBody) -> Call {
+    let mut request_headers = parts.headers;
+    headers::take_own(
+        &mut request_headers,
+        shared.config.memory.user_header.as_str(),
+        parts.version,
+    );
+    Call {
         method: parts.method,
         path: path.to_owned(),
         query: parts.uri.query().map(str::to_owned),
-        headers: parts.headers,
-        body: CallBody::Stream(body),
-    };
-    let started = Instant::now();
-    let response = shared.upstream.send(call).await?;
-    Ok(response.map(|body| timed::Timed::new(body, started).boxed_unsync()))
+        headers: request_headers,
+        body,
+    }
+}
+
+/// Says, and counts, why the memory did not apply.
+pub(crate) fn tell(reason: Reason, response: &mut Response<Body>) {
+    metrics::passthrough(reason);
+    let value = HeaderValue::from_static(reason.header());
+    response.headers_mut().insert(headers::OUTCOME, value);
 }

@@ -3,7 +3,7 @@
 //! It must not know which route asks; it only puts bytes, JSON and errors into HTTP responses.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -40,10 +40,15 @@ pub(crate) fn json_response(status: StatusCode, value: &Value) -> Response<Body>
 /// A refusal in OpenAI's error envelope.
 pub(crate) fn error_response(error: &ProxyError) -> Response<Body> {
     let mut response = json_response(error.refusal().status, &envelope(error));
-    if let ProxyError::MethodNotAllowed { allowed, .. } = error {
-        response
-            .headers_mut()
-            .insert(http::header::ALLOW, HeaderValue::from_static(allowed));
+    let headers = response.headers_mut();
+    match error {
+        ProxyError::MethodNotAllowed { allowed, .. } => {
+            headers.insert(ALLOW, HeaderValue::from_static(allowed));
+        }
+        ProxyError::Overloaded | ProxyError::Stopping => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
     }
     response
 }

@@ -4,27 +4,40 @@
 
 use std::sync::Arc;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderValue};
 use http::{Method, Request, Response};
-use hyper::body::Incoming;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::cors::Page;
+use super::headers::REQUEST_ID;
 use super::reply::{Body, error_response};
-use super::{Shared, endpoints, paths, relay};
+use super::{RequestBody, Shared, endpoints, paths, relay, tunnel};
 use crate::chat::flow::{self, Prompted};
 use crate::chat::parse::Surface;
 use crate::error::ProxyError;
 use crate::telemetry::metrics;
+use crate::upstream::Upstream;
 
 /// Answers one request. Every failure becomes an answer.
-pub(crate) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn handle(shared: Arc<Shared>, request: Request<RequestBody>) -> Response<Body> {
     let id = new_id();
     // Every field is written out for every request, whether anything is logged or not.
     let span = tracing::info_span!("request", %id, path = request.uri().path());
     async move {
         let route = Route::of(&shared, &request);
-        let (mut response, outcome) = answer(&shared, (id, &route), request).await;
+        // A remote upstream says itself what pages of other origins may do with it.
+        let page = match &shared.upstream {
+            Upstream::Embedded(_) => Page::of(&request),
+            Upstream::Remote(_) => None,
+        };
+        let (mut response, outcome) = match &page {
+            Some(page) if page.asks() => (Response::default(), "preflight"),
+            _ => answer(&shared, (id, &route), request).await,
+        };
+        if let Some(page) = page {
+            response = page.permit(response).await;
+        }
         metrics::request(route.label(), outcome, response.status().as_u16());
         if let Route::Prompt(..) = route {
             tell_id(id, response.headers_mut());
@@ -41,11 +54,13 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> R
     .await
 }
 
-/// Where a request goes. The path of `Prompt` and `Relay` is the part after the base path.
+/// Where a request goes. The path of `Prompt` and `Relay` is the part after the base path, as the caller spelled it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Route {
     Prompt(Surface, String),
     Relay(String),
+    /// A request to make the connection a WebSocket, with its path.
+    Tunnel(String),
     Health,
     Ready,
     Metrics,
@@ -56,14 +71,16 @@ enum Route {
 }
 
 impl Route {
-    fn of(shared: &Shared, request: &Request<Incoming>) -> Self {
+    fn of(shared: &Shared, request: &Request<RequestBody>) -> Self {
         let server = &shared.config.server;
         let path = request.uri().path();
         if let Some(rest) = paths::under(path, &server.base_path) {
-            return match (request.method(), rest) {
-                (&Method::POST, "/chat/completions") => Self::Prompt(Surface::ChatCompletions, rest.to_owned()),
-                (&Method::POST, "/responses") => Self::Prompt(Surface::Responses, rest.to_owned()),
-                _ => Self::Relay(rest.to_owned()),
+            let rest = rest.to_owned();
+            return match *request.method() {
+                Method::POST if paths::is(&rest, "/chat/completions") => Self::Prompt(Surface::ChatCompletions, rest),
+                Method::POST if paths::is(&rest, "/responses") => Self::Prompt(Surface::Responses, rest),
+                _ if tunnel::is_asked_for(request) => Self::Tunnel(rest),
+                _ => Self::Relay(rest),
             };
         }
         match path {
@@ -83,6 +100,7 @@ impl Route {
             Self::Prompt(Surface::ChatCompletions, _) => "chat",
             Self::Prompt(Surface::Responses, _) => "responses",
             Self::Relay(_) => "relay",
+            Self::Tunnel(_) => "tunnel",
             Self::Health | Self::Ready | Self::Metrics | Self::Faults | Self::Receipt(_) => "own",
             Self::Unknown => "unknown",
         }
@@ -93,7 +111,7 @@ impl Route {
 async fn answer(
     shared: &Arc<Shared>,
     (id, route): (Uuid, &Route),
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> (Response<Body>, &'static str) {
     let answered = match route {
         Route::Prompt(surface, path) => {
@@ -110,6 +128,12 @@ async fn answer(
         Route::Relay(path) => {
             return match relay::relay(shared, path, request).await {
                 Ok(response) => (response, "relayed"),
+                Err(error) => refuse(&error),
+            };
+        }
+        Route::Tunnel(path) => {
+            return match tunnel::tunnel(shared, path, request).await {
+                Ok(response) => (response, "tunnelled"),
                 Err(error) => refuse(&error),
             };
         }
@@ -143,8 +167,6 @@ fn tell_id(id: Uuid, headers: &mut HeaderMap) {
         headers.insert(REQUEST_ID, value);
     }
 }
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-mainpoint-request-id");
 
 /// Tells a failure to the client, and to the log when it is not the client's own.
 pub(crate) fn refused(error: &ProxyError) -> Response<Body> {

@@ -12,7 +12,11 @@ use uuid::Uuid;
 
 use super::wire::{Answer, Asked};
 use super::{Call, CallBody, generation};
+use crate::chat::encoding;
+use crate::chat::reason::Reason;
 use crate::error::ProxyError;
+use crate::server::arriving::unreadable;
+use crate::server::paths;
 use crate::server::reply::{Body, json_response};
 
 /// The reader model as an OpenAI-compatible server.
@@ -49,9 +53,12 @@ impl Embedded {
     /// # Errors
     /// When the request is not one of these or the model cannot answer.
     pub(crate) async fn send(&self, call: Call) -> Result<Response<Body>, ProxyError> {
-        match (&call.method, call.path.as_str()) {
+        let path = paths::plain(&call.path);
+        match (&call.method, path.as_str()) {
             (&Method::POST, "/chat/completions") => {
                 let body = self.whole(call.body).await?;
+                let body = encoding::plain(&call.headers, &body, self.max_body_bytes).await;
+                let body = body.map_err(|reason| self.refusal(reason))?;
                 self.complete(&body).await
             }
             (&Method::GET | &Method::HEAD, "/models") => {
@@ -101,10 +108,21 @@ impl Embedded {
             CallBody::Whole(bytes) => Ok(bytes),
             CallBody::Stream(body) => {
                 let collected = Limited::new(body, self.max_body_bytes).collect().await;
-                Ok(collected
-                    .map_err(|source| ProxyError::BodyUnreadable { source })?
-                    .to_bytes())
+                Ok(collected.map_err(unreadable)?.to_bytes())
             }
+        }
+    }
+
+    fn refusal(&self, reason: Reason) -> ProxyError {
+        match reason {
+            Reason::UnknownEncoding => ProxyError::UnsupportedEncoding,
+            Reason::DecompressedTooLarge => ProxyError::BodyTooLarge {
+                limit: self.max_body_bytes,
+            },
+            _ => ProxyError::InvalidRequest {
+                message: "The request body is not what its Content-Encoding says.".to_owned(),
+                param: None,
+            },
         }
     }
 

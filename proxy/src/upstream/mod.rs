@@ -2,24 +2,34 @@
 //!
 //! It must not know about memory; it sends what it is given and hands back what comes.
 
+mod connector;
+pub(crate) mod cut;
 pub(crate) mod embedded;
+mod failure;
 mod generation;
+mod heard;
+mod movement;
+mod opened;
 pub(crate) mod remote;
+mod target;
 pub(crate) mod timed;
+mod upload;
 mod wire;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
-use hyper::body::Incoming;
+
+use hyper::upgrade::OnUpgrade;
 
 use crate::error::ProxyError;
+use crate::server::RequestBody;
 use crate::server::reply::Body;
 
 /// The configured upstream.
 #[derive(Debug)]
 pub(crate) enum Upstream {
     /// A server somewhere else.
-    Remote(remote::Remote),
+    Remote(Box<remote::Remote>),
     /// The reader model in this process.
     Embedded(embedded::Embedded),
 }
@@ -45,7 +55,7 @@ pub(crate) enum CallBody {
     /// There as a whole.
     Whole(Bytes),
     /// Still coming from the client.
-    Stream(Incoming),
+    Stream(RequestBody),
 }
 
 impl Upstream {
@@ -57,6 +67,17 @@ impl Upstream {
         match self {
             Self::Remote(remote) => remote.send(call).await,
             Self::Embedded(embedded) => embedded.send(call).await,
+        }
+    }
+
+    /// Sends `call`, which asks to speak another protocol, and hands back the connection with the answer if that is agreed to.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub(crate) async fn switch(&self, call: Call) -> Result<(Response<Body>, Option<OnUpgrade>), ProxyError> {
+        match self {
+            Self::Remote(remote) => remote.switch(call).await,
+            Self::Embedded(embedded) => Ok((embedded.send(call).await?, None)),
         }
     }
 }

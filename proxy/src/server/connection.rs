@@ -1,0 +1,144 @@
+//! One connection from its first byte to its last: HTTP/1 or HTTP/2, and an end when its client lets it wait for too long.
+//!
+//! It must not know how connections are accepted or how requests are answered.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpStream;
+
+use super::answered::Answered;
+use super::arriving::RequestBody;
+use super::courteous::Courteous;
+use super::places::Places;
+use super::seat::{Patience, Seat};
+use super::socket::Socket;
+use super::visit::Visit;
+use super::{Shared, endpoints, routes};
+use crate::chat::body;
+use crate::error::ProxyError;
+use crate::telemetry::metrics;
+
+/// Serves connections.
+pub(super) struct Host {
+    shared: Arc<Shared>,
+    places: Arc<Places>,
+    patience: Patience,
+    builder: Builder<TokioExecutor>,
+}
+
+impl Host {
+    /// Serves connections with what requests share.
+    pub(super) fn new(shared: &Arc<Shared>, places: &Arc<Places>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            places: Arc::clone(places),
+            patience: Patience::of(&shared.config.server),
+            builder: builder(),
+        }
+    }
+
+    /// Serves a connection in a task of its own, which ends in good order when `graceful` shuts down.
+    pub(super) fn welcome(&self, stream: TcpStream, graceful: &GracefulShutdown) {
+        let entry = self.places.enter();
+        let seat = Arc::clone(entry.seat());
+        let guest = Arc::new(Guest {
+            shared: Arc::clone(&self.shared),
+            places: Arc::clone(&self.places),
+            seat: Arc::clone(&seat),
+            patience: self.patience.body,
+        });
+        let service = service_fn(move |request| {
+            let guest = Arc::clone(&guest);
+            async move { Ok::<_, Infallible>(guest.answer(request).await) }
+        });
+        let io = TokioIo::new(Courteous::new(Socket::new(stream, entry)));
+        let connection = self.builder.serve_connection_with_upgrades(io, service).into_owned();
+        let (connection, places, patience) = (graceful.watch(connection), Arc::clone(&self.places), self.patience);
+        tokio::spawn(async move {
+            attend(connection, &seat, patience).await;
+            // The socket of a connection that speaks something else now goes on; any other is gone in a moment.
+            seat.becomes_tunnel(places.take_at_once());
+        });
+    }
+}
+
+/// What a connection's requests need.
+struct Guest {
+    shared: Arc<Shared>,
+    places: Arc<Places>,
+    seat: Arc<Seat>,
+    patience: Duration,
+}
+
+impl Guest {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Answered> {
+        let visit = Visit::begin(&self.seat, request.version() == Version::HTTP_2);
+        let is_vital = endpoints::is_vital(request.uri().path());
+        let request = request.map(|body| RequestBody::new(body, Arc::clone(&visit), self.patience));
+        let response = if is_vital {
+            routes::handle(Arc::clone(&self.shared), request).await
+        } else if let Some(place) = self.places.take().await {
+            visit.hold(place);
+            routes::handle(Arc::clone(&self.shared), request).await
+        } else {
+            let error = ProxyError::Overloaded;
+            metrics::request("refused", error.refusal().code, error.refusal().status.as_u16());
+            body::discard(request.into_body()).await;
+            routes::refused(&error)
+        };
+        response.map(|body| Answered::new(body, visit))
+    }
+}
+
+/// Waits for the end of `connection`, or for a reason to end it.
+async fn attend<E: std::fmt::Display>(
+    connection: impl Future<Output = Result<(), E>>,
+    seat: &Seat,
+    patience: Patience,
+) {
+    let mut connection = pin!(connection);
+    let mut closing = pin!(seat.closing().cancelled());
+    let mut look = pin!(tokio::time::sleep(patience.shortest()));
+    loop {
+        tokio::select! {
+            ended = &mut connection => {
+                if let Err(error) = ended {
+                    tracing::debug!(error = %error, "a connection ended early");
+                }
+                return;
+            }
+            () = &mut closing => return,
+            () = &mut look => match seat.look(Instant::now(), &patience) {
+                Ok(next) => look.as_mut().reset(next.into()),
+                Err(reason) => {
+                    seat.close(reason);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// How often a client of HTTP/2 is asked whether it is still there.
+const PING: Duration = Duration::from_secs(30);
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    // Heads are waited for by `attend`, which knows a head that has begun from one that has not.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None::<Duration>);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING);
+    builder
+}

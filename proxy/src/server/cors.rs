@@ -1,0 +1,197 @@
+//! What pages of other origins may do: with the embedded upstream as said here, with a remote one as that one says.
+//!
+//! It must not know routes. A page may use a memory whose key it brings along. The memory of callers without a key is open to
+//! pages of this machine only, since any page that somebody visits could ask for it.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN,
+};
+use http::request::Parts;
+use http::{Method, Request, Response};
+use tower::{Layer, Service};
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
+use url::{Host, Url};
+
+use super::reply::Body;
+use super::{credentials, headers};
+
+/// A request that a browser sent for a page: its head, which the answer depends on.
+#[derive(Debug, Clone)]
+pub(crate) struct Page(Request<()>);
+
+impl Page {
+    /// The page that a request was sent for, if one was.
+    pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
+        request.headers().contains_key(ORIGIN).then(|| {
+            let mut head = Request::new(());
+            *head.method_mut() = request.method().clone();
+            *head.headers_mut() = request.headers().clone();
+            Self(head)
+        })
+    }
+
+    /// Whether the browser only asks what the page may do.
+    pub(crate) fn asks(&self) -> bool {
+        self.0.method() == Method::OPTIONS && self.0.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+    }
+
+    /// Says in `response` what the page may do with the embedded upstream. An answer to [`Self::asks`] says nothing else.
+    pub(crate) async fn permit(self, response: Response<Body>) -> Response<Body> {
+        let rules = CorsLayer::new()
+            .allow_origin(AllowOrigin::predicate(may))
+            .allow_methods(AllowMethods::mirror_request())
+            .allow_headers(AllowHeaders::mirror_request())
+            .expose_headers(headers::TOLD.clone())
+            .max_age(KNOWN_FOR);
+        let answered = rules.layer(Given(Some(response))).call(self.0).await;
+        answered.unwrap_or_else(|never| match never {})
+    }
+}
+
+/// The headers of mainpoint's own that a page wants to send, taken out of what its browser asks the upstream.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted(Vec<String>);
+
+impl Wanted {
+    /// Takes them out.
+    pub(crate) fn take(request_headers: &mut HeaderMap, user_header: &str) -> Self {
+        let listed = request_headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
+        let Some(names) = listed.map(|value| value.to_str().ok()).collect::<Option<Vec<_>>>() else {
+            return Self::default();
+        };
+        let names = names.join(",");
+        let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let (own, others): (Vec<&str>, Vec<&str>) = names.partition(|name| headers::is_own(name, user_header));
+        if own.is_empty() {
+            return Self::default();
+        }
+        let own = Self(own.into_iter().map(str::to_ascii_lowercase).collect());
+        match HeaderValue::from_str(&others.join(", ")) {
+            Ok(value) if !value.is_empty() => request_headers.insert(ACCESS_CONTROL_REQUEST_HEADERS, value),
+            _ => request_headers.remove(ACCESS_CONTROL_REQUEST_HEADERS),
+        };
+        own
+    }
+
+    /// Allows and exposes mainpoint's own headers where the upstream allows the origin.
+    pub(crate) fn add(self, response_headers: &mut HeaderMap) {
+        if !response_headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+            return;
+        }
+        if let (false, Ok(value)) = (self.0.is_empty(), HeaderValue::from_str(&self.0.join(", "))) {
+            response_headers.append(ACCESS_CONTROL_ALLOW_HEADERS, value);
+        }
+        let told: Vec<&str> = headers::TOLD.iter().map(http::HeaderName::as_str).collect();
+        if let Ok(value) = HeaderValue::from_str(&told.join(", ")) {
+            response_headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, value);
+        }
+    }
+}
+
+/// How long a browser may rely on what it was told.
+const KNOWN_FOR: Duration = Duration::from_secs(600);
+
+/// Whether a page of `origin` may send a request with this head, or, where a browser only asks, the request it asks about.
+fn may(origin: &HeaderValue, head: &Parts) -> bool {
+    let listed = head.headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
+    let mut listed = listed
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    let brings_a_key = credentials::brings_key(&head.headers) || listed.any(|name| credentials::is_key(name.trim()));
+    brings_a_key || is_local(origin)
+}
+
+/// Whether an origin is this machine.
+fn is_local(origin: &HeaderValue) -> bool {
+    let url = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
+    match url.as_ref().and_then(Url::host) {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// A service that has its answer already.
+struct Given(Option<Response<Body>>);
+
+impl Service<Request<()>> for Given {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<()>) -> Self::Future {
+        ready(Ok(self.0.take().unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use super::*;
+
+    fn allowed(origin: &'static str, pairs: &[(&'static str, &'static str)]) -> bool {
+        let mut request = Request::new(());
+        for (name, value) in pairs {
+            request.headers_mut().insert(*name, HeaderValue::from_static(value));
+        }
+        may(&HeaderValue::from_static(origin), &request.into_parts().0)
+    }
+
+    #[test]
+    fn a_page_needs_a_key_unless_it_is_of_this_machine() {
+        for origin in [
+            "http://localhost:3000",
+            "https://127.0.0.1",
+            "http://[::1]:8080",
+            "http://app.localhost",
+        ] {
+            assert!(allowed(origin, &[]), "{origin}");
+        }
+        for origin in [
+            "https://app.example",
+            "null",
+            "http://localhost.evil.example",
+            "file://",
+        ] {
+            assert!(!allowed(origin, &[]), "{origin}");
+            assert!(allowed(origin, &[("authorization", "Bearer a")]), "{origin}");
+            let asked = [("access-control-request-headers", "content-type, Authorization")];
+            assert!(allowed(origin, &asked), "{origin}");
+        }
+    }
+
+    #[test]
+    fn the_upstream_is_not_asked_about_headers_that_it_never_gets() {
+        let mut asked = HeaderMap::new();
+        let list = "authorization,x-mainpoint-mode, X-Tenant,content-type";
+        asked.insert(ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static(list));
+        let wanted = Wanted::take(&mut asked, "x-tenant");
+        assert_eq!(
+            asked.get(ACCESS_CONTROL_REQUEST_HEADERS).unwrap(),
+            "authorization, content-type"
+        );
+        let mut refused = HeaderMap::new();
+        Wanted(wanted.0.clone()).add(&mut refused);
+        assert!(refused.is_empty(), "an origin that is not allowed is told nothing");
+        let mut answer = HeaderMap::new();
+        answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        wanted.add(&mut answer);
+        assert_eq!(
+            answer.get(ACCESS_CONTROL_ALLOW_HEADERS).unwrap(),
+            "x-mainpoint-mode, x-tenant"
+        );
+        let exposed = answer.get(ACCESS_CONTROL_EXPOSE_HEADERS).unwrap().to_str().unwrap();
+        assert!(exposed.contains("x-mainpoint-tokens-in"), "{exposed}");
+    }
+}

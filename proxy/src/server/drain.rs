@@ -1,0 +1,56 @@
+//! Ends the connections of a server that stops: running requests may finish, for a while.
+//!
+//! It must not know how connections are served.
+
+use std::time::Duration;
+
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio_util::sync::CancellationToken;
+
+use super::places::Places;
+use super::seat::Closing;
+
+/// Lets running requests finish for at most `patience`. Those that have not, are told that they are cut off by `cut`, and get
+/// a moment to tell their clients.
+pub(super) async fn drain(graceful: GracefulShutdown, places: &Places, cut: &CancellationToken, patience: Duration) {
+    let open = places.count();
+    if open > 0 {
+        tracing::info!(
+            connections = open,
+            seconds = patience.as_secs(),
+            "waiting for running requests"
+        );
+    }
+    let unused = async {
+        tokio::time::sleep(GRACE).await;
+        // A request of which only half a head came is no running request.
+        places.close_unused(Closing::Stop);
+        std::future::pending::<()>().await;
+    };
+    let ended = async {
+        graceful.shutdown().await;
+        // Tunnels are no connections to the library any more.
+        while places.count() > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    let mut ended = std::pin::pin!(async {
+        tokio::select! {
+            () = ended => {}
+            () = unused => {}
+        }
+    });
+    if tokio::time::timeout(patience, &mut ended).await.is_ok() {
+        return;
+    }
+    tracing::warn!("server.drain_seconds passed; the requests still running are cut off");
+    cut.cancel();
+    // Whoever does not listen any more is not waited for.
+    let _ = tokio::time::timeout(LAST_WORDS, ended).await;
+}
+
+/// How long a connection without a request may take to close by itself.
+const GRACE: Duration = Duration::from_millis(100);
+/// How long the last words of streams that are cut may take to be sent.
+pub(super) const LAST_WORDS: Duration = Duration::from_millis(600);
+const PAUSE: Duration = Duration::from_millis(10);

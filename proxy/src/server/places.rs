@@ -1,0 +1,256 @@
+//! Which connections there are, and how many requests are answered at once.
+//!
+//! It must not know HTTP. Up to the limit connections come and go; beyond it the one that has waited longest for its client
+//! makes room for the next, so that idle clients lock nobody out. When every connection is being served, a reserve remains
+//! for requests about the process's health, and a bounded number of others wait for a place.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::seat::{Closing, Seat};
+use crate::telemetry::metrics;
+
+/// The connections of a server.
+#[derive(Debug)]
+pub(super) struct Places {
+    /// Most connections, and most requests that are answered at once.
+    most: usize,
+    free: Arc<Semaphore>,
+    queue: AtomicUsize,
+    seats: Mutex<Seats>,
+}
+
+#[derive(Debug, Default)]
+struct Seats {
+    taken: HashMap<u64, Arc<Seat>>,
+    last: u64,
+}
+
+/// A connection's entry; it is removed when this is dropped.
+#[derive(Debug)]
+pub(super) struct Entry {
+    number: u64,
+    seat: Arc<Seat>,
+    places: Arc<Places>,
+}
+
+impl Places {
+    /// Places for `most` connections.
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            most,
+            free: Arc::new(Semaphore::new(most)),
+            queue: AtomicUsize::new(0),
+            seats: Mutex::default(),
+        })
+    }
+
+    /// Whether another connection can be taken in.
+    pub(super) fn has_room(&self) -> bool {
+        let seats = self.lock();
+        seats.taken.len() < self.most + RESERVE || seats.longest_waiting(|_| true).is_some()
+    }
+
+    /// Takes a connection in. At the limit the one that has waited longest for its client is closed.
+    pub(super) fn enter(self: &Arc<Self>) -> Entry {
+        let mut seats = self.lock();
+        // More than one where the reserve was used.
+        while seats.taken.len() >= self.most && seats.close_longest_waiting(Closing::Cap, |_| true) {}
+        seats.last += 1;
+        let (number, seat) = (seats.last, Arc::new(Seat::new(Instant::now())));
+        seats.taken.insert(number, Arc::clone(&seat));
+        metrics::connections(seats.taken.len());
+        Entry {
+            number,
+            seat,
+            places: Arc::clone(self),
+        }
+    }
+
+    /// A place for a request. When there is none, a request whose body is still coming makes room; if there is none of those
+    /// either, this waits for a while. `None` when that was in vain or too many wait already.
+    pub(super) async fn take(&self) -> Option<OwnedSemaphorePermit> {
+        if let Some(place) = self.take_at_once() {
+            return Some(place);
+        }
+        self.lock().close_longest_waiting(Closing::Cap, Seat::is_receiving);
+        let waiting = Waiting::begin(&self.queue)?;
+        let place = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&self.free).acquire_owned()).await;
+        drop(waiting);
+        place.ok()?.ok()
+    }
+
+    /// A place for a request, if one is free.
+    pub(super) fn take_at_once(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.free).try_acquire_owned().ok()
+    }
+
+    /// Closes the connection that has waited longest for its client.
+    pub(super) fn close_one(&self, closing: Closing) {
+        self.lock().close_longest_waiting(closing, |_| true);
+    }
+
+    /// Closes the connections on which no request has begun.
+    pub(super) fn close_unused(&self, closing: Closing) {
+        for seat in self.lock().taken.values().filter(|seat| seat.is_between_requests()) {
+            seat.close(closing);
+        }
+    }
+
+    /// How many connections there are.
+    pub(super) fn count(&self) -> usize {
+        self.lock().taken.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seats> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seats {
+    /// Only looked for at the limit, so that nothing is kept in order while there is room.
+    fn longest_waiting(&self, fits: impl Fn(&Seat) -> bool) -> Option<u64> {
+        let now = Instant::now();
+        let waiting = self
+            .taken
+            .iter()
+            .filter(|(_, seat)| fits(seat))
+            .filter_map(|(number, seat)| Some((seat.waiting(now)?, *number)));
+        // Of two that have waited equally long the earlier one.
+        let longest = waiting.max_by_key(|(time, number)| (*time, std::cmp::Reverse(*number)));
+        longest.map(|(_, number)| number)
+    }
+
+    /// Whether there was one. What is closed no longer counts, although its socket may take a moment to close.
+    fn close_longest_waiting(&mut self, closing: Closing, fits: impl Fn(&Seat) -> bool) -> bool {
+        let longest = self.longest_waiting(fits).and_then(|number| self.taken.remove(&number));
+        if let Some(seat) = &longest {
+            seat.close(closing);
+        }
+        longest.is_some()
+    }
+}
+
+impl Entry {
+    /// What is known of the connection.
+    pub(super) fn seat(&self) -> &Arc<Seat> {
+        &self.seat
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut seats = self.places.lock();
+        seats.taken.remove(&self.number);
+        metrics::connections(seats.taken.len());
+    }
+}
+
+/// One of a bounded number of requests that wait for a place.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(queue: &'a AtomicUsize) -> Option<Self> {
+        let waiting = Self(queue);
+        // When there are too many already, dropping `waiting` takes this one out again.
+        (queue.fetch_add(1, Ordering::Relaxed) < LONGEST_QUEUE).then_some(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// So many connections are taken in when every other one is being served.
+pub(super) const RESERVE: usize = 64;
+/// So many requests wait for a place: less than the reserve, so that one who asks for the process's health comes in.
+const LONGEST_QUEUE: usize = RESERVE / 2;
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use super::*;
+
+    fn serve(entry: &Entry) {
+        entry.seat().begins(false);
+        entry.seat().arrived();
+    }
+
+    fn is_closed(entry: &Entry) -> bool {
+        entry.seat().closing().is_cancelled()
+    }
+
+    #[test]
+    fn at_the_limit_the_connection_that_waits_longest_makes_room() {
+        let places = Places::new(3);
+        let entries = [places.enter(), places.enter(), places.enter()];
+        serve(&entries[0]);
+        let fourth = places.enter();
+        let closed: Vec<bool> = entries.iter().map(is_closed).collect();
+        assert_eq!(closed, [false, true, false], "the first one is being served");
+        assert_eq!(places.count(), 3);
+        drop(fourth);
+        assert_eq!(places.count(), 2);
+    }
+
+    #[test]
+    fn when_all_are_served_there_is_a_reserve_and_then_an_end() {
+        let places = Places::new(2);
+        let mut entries = Vec::new();
+        for _ in 0..2 + RESERVE {
+            assert!(places.has_room());
+            entries.push(places.enter());
+            serve(entries.last().unwrap());
+        }
+        assert!(!places.has_room());
+        assert!(!entries.iter().any(is_closed));
+        entries[5].seat().ends(true);
+        assert!(places.has_room(), "one that waits can be closed");
+    }
+
+    #[tokio::test]
+    async fn a_request_waits_for_a_place_and_so_many_may_wait() {
+        let places = Places::new(1);
+        let place = places.take().await.unwrap();
+        let waiting: Vec<_> = (0..LONGEST_QUEUE)
+            .map(|_| {
+                let places = Arc::clone(&places);
+                tokio::spawn(async move { places.take().await.is_some() })
+            })
+            .collect();
+        while places.queue.load(Ordering::Relaxed) < LONGEST_QUEUE {
+            tokio::task::yield_now().await;
+        }
+        assert!(places.take().await.is_none(), "the queue is full");
+        drop(place);
+        for served in waiting {
+            assert!(
+                served.await.unwrap(),
+                "each had the place when the one before let it go"
+            );
+        }
+        assert_eq!(places.queue.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_body_is_still_coming_makes_room() {
+        let places = Places::new(1);
+        let trickling = places.enter();
+        trickling.seat().begins(false);
+        let place = places.take().await.unwrap();
+        let next = {
+            let places = Arc::clone(&places);
+            tokio::spawn(async move { places.take().await.is_some() })
+        };
+        trickling.seat().closing().cancelled().await;
+        drop(place);
+        assert!(next.await.unwrap());
+    }
+}

@@ -1,0 +1,346 @@
+//! What one connection is doing: it waits for its client, or its requests are being answered.
+//!
+//! It must not know sockets, HTTP or other connections.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::ServerConfig;
+use crate::telemetry::metrics;
+
+/// How long a connection may wait for its client.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// For the head of a request, from its first byte; of the first request, from the beginning of the connection.
+    pub(super) head: Duration,
+    /// For more of a body, or until the client takes more of an answer.
+    pub(super) body: Duration,
+    /// For the next request.
+    pub(super) idle: Duration,
+}
+
+impl Patience {
+    /// As the configuration has it.
+    pub(super) fn of(config: &ServerConfig) -> Self {
+        Self {
+            head: config.head_timeout,
+            body: config.body_timeout,
+            idle: config.keep_alive,
+        }
+    }
+
+    /// Whatever begins to be waited for is not given up before that.
+    pub(super) fn shortest(&self) -> Duration {
+        self.head.min(self.body).min(self.idle)
+    }
+}
+
+/// Why a connection is closed before its client closes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// Another one needs its place.
+    Cap,
+    /// The process may not open more files.
+    Files,
+    /// A request's head did not come in time.
+    Head,
+    /// No further request came in time.
+    Idle,
+    /// The client does not take its answer.
+    Write,
+    /// The process stops.
+    Stop,
+}
+
+impl Closing {
+    /// The label of `mainpoint_connections_closed_total{reason}`.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Cap => "cap",
+            Self::Files => "files",
+            Self::Head => "head_timeout",
+            Self::Idle => "idle",
+            Self::Write => "write_timeout",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// What is known of a connection.
+#[derive(Debug)]
+pub(super) struct Seat {
+    state: Mutex<State>,
+    closing: CancellationToken,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Requests whose bodies are still coming.
+    receiving: usize,
+    /// Requests that have come completely and whose answers have not ended.
+    serving: usize,
+    waits_for: Next,
+    /// Since when the connection waits for its client. What happens on it while a request comes does not change this.
+    since: Instant,
+    /// Bytes that have come since then.
+    received: u64,
+    /// Since when the client takes nothing of its answer.
+    stuck: Option<Instant>,
+    speaks_http2: bool,
+    /// Holds the place of a connection that has become a tunnel.
+    tunnel: Option<OwnedSemaphorePermit>,
+}
+
+/// What a connection without requests waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// The rest of a head, or the first one.
+    Head,
+    /// Another request.
+    Request,
+}
+
+impl Seat {
+    /// A connection that was accepted just now.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            state: Mutex::new(State {
+                receiving: 0,
+                serving: 0,
+                waits_for: Next::Head,
+                since: now,
+                received: 0,
+                stuck: None,
+                speaks_http2: false,
+                tunnel: None,
+            }),
+            closing: CancellationToken::new(),
+        }
+    }
+
+    /// Bytes came from the client.
+    pub(super) fn received(&self, bytes: usize) {
+        let mut state = self.lock();
+        let is_idle = state.receiving + state.serving == 0 && state.waits_for == Next::Request;
+        // A client of HTTP/2 says other things, too, while it asks for nothing.
+        if is_idle && !state.speaks_http2 {
+            state.wait_for(Next::Head, Instant::now());
+        }
+        state.received = state.received.saturating_add(bytes as u64);
+    }
+
+    /// The client takes nothing of its answer.
+    pub(super) fn is_stuck(&self) {
+        self.lock().stuck.get_or_insert_with(Instant::now);
+    }
+
+    /// The client takes its answer again.
+    pub(super) fn flows(&self) {
+        self.lock().stuck = None;
+    }
+
+    /// A request's head came; its body follows.
+    pub(super) fn begins(&self, is_http2: bool) {
+        let mut state = self.lock();
+        state.speaks_http2 |= is_http2;
+        state.receiving += 1;
+    }
+
+    /// The body of a request came completely.
+    pub(super) fn arrived(&self) {
+        let mut state = self.lock();
+        state.receiving = state.receiving.saturating_sub(1);
+        state.serving += 1;
+    }
+
+    /// The answer to a request that had come completely, or not, is over.
+    pub(super) fn ends(&self, had_arrived: bool) {
+        let mut state = self.lock();
+        let count = if had_arrived {
+            &mut state.serving
+        } else {
+            &mut state.receiving
+        };
+        *count = count.saturating_sub(1);
+        if state.receiving + state.serving == 0 {
+            state.wait_for(Next::Request, Instant::now());
+        }
+    }
+
+    /// The connection speaks another protocol from now on, and is served until it ends.
+    pub(super) fn becomes_tunnel(&self, place: Option<OwnedSemaphorePermit>) {
+        let mut state = self.lock();
+        state.serving += 1;
+        state.tunnel = place;
+    }
+
+    /// How long the connection has been waiting for its client; less where much came meanwhile, so that a client that sends
+    /// as fast as it can counts as one that came just now. `None` while anything is being answered.
+    pub(super) fn waiting(&self, now: Instant) -> Option<Duration> {
+        let state = self.lock();
+        if state.serving > 0 || self.closing.is_cancelled() {
+            return None;
+        }
+        let credit = Duration::from_secs(state.received / QUICK);
+        Some(now.saturating_duration_since(state.since).saturating_sub(credit))
+    }
+
+    /// Whether bodies are still coming.
+    pub(super) fn is_receiving(&self) -> bool {
+        self.lock().receiving > 0
+    }
+
+    /// Whether no request has come completely and nothing is being answered, and no body is coming either.
+    pub(super) fn is_between_requests(&self) -> bool {
+        let state = self.lock();
+        state.receiving + state.serving == 0
+    }
+
+    /// Looks whether the connection has waited for too long, and if not, when to look again.
+    pub(super) fn look(&self, now: Instant, patience: &Patience) -> Result<Instant, Closing> {
+        let state = self.lock();
+        // Nothing that begins from now on is over before this.
+        let mut next = now + patience.shortest();
+        let mut wait = |since: Instant, limit: Duration, closing: Closing| {
+            let end = since + limit;
+            if end <= now {
+                return Err(closing);
+            }
+            next = next.min(end);
+            Ok(())
+        };
+        if let Some(stuck) = state.stuck {
+            wait(stuck, patience.body, Closing::Write)?;
+        }
+        if state.receiving + state.serving == 0 {
+            match state.waits_for {
+                Next::Head => wait(state.since, patience.head, Closing::Head)?,
+                Next::Request => wait(state.since, patience.idle, Closing::Idle)?,
+            }
+        }
+        Ok(next)
+    }
+
+    /// Closes the connection, once.
+    pub(super) fn close(&self, closing: Closing) {
+        if !self.closing.is_cancelled() {
+            metrics::closed(closing.label());
+            self.closing.cancel();
+        }
+    }
+
+    /// Ready when the connection is to be closed.
+    pub(super) fn closing(&self) -> &CancellationToken {
+        &self.closing
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wait_for(&mut self, next: Next, now: Instant) {
+        self.waits_for = next;
+        self.since = now;
+        self.received = 0;
+    }
+}
+
+/// A client that sends so many bytes in a second, or more, does not count as waiting.
+const QUICK: u64 = 16 << 10;
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const PATIENCE: Patience = Patience {
+        head: Duration::from_secs(30),
+        body: Duration::from_secs(60),
+        idle: Duration::from_secs(120),
+    };
+
+    #[test]
+    fn a_silent_connection_and_half_a_head_are_given_the_time_of_a_head() {
+        let now = Instant::now();
+        let seat = Seat::new(now);
+        assert_eq!(seat.look(now, &PATIENCE), Ok(now + PATIENCE.head));
+        seat.received(1);
+        assert_eq!(seat.look(now + PATIENCE.head, &PATIENCE), Err(Closing::Head));
+    }
+
+    #[test]
+    fn a_kept_alive_connection_is_given_longer_than_a_head() {
+        let seat = Seat::new(Instant::now());
+        seat.received(100);
+        seat.begins(false);
+        seat.arrived();
+        seat.ends(true);
+        let later = Instant::now();
+        assert!(seat.look(later + PATIENCE.head + SECOND, &PATIENCE).is_ok());
+        assert_eq!(seat.look(later + PATIENCE.idle + SECOND, &PATIENCE), Err(Closing::Idle));
+        seat.received(1);
+        let later = Instant::now();
+        assert_eq!(
+            seat.look(later + PATIENCE.head, &PATIENCE),
+            Err(Closing::Head),
+            "the next head began"
+        );
+    }
+
+    #[test]
+    fn what_a_client_of_http2_says_between_requests_begins_no_head() {
+        let seat = Seat::new(Instant::now());
+        seat.begins(true);
+        seat.ends(false);
+        seat.received(17);
+        let later = Instant::now() + PATIENCE.head + SECOND;
+        assert!(seat.look(later, &PATIENCE).is_ok());
+    }
+
+    #[test]
+    fn while_a_request_is_answered_nothing_is_waited_for() {
+        let now = Instant::now();
+        let seat = Seat::new(now);
+        seat.begins(false);
+        assert!(seat.waiting(now).is_some() && seat.is_receiving());
+        seat.arrived();
+        assert!(seat.waiting(now).is_none() && !seat.is_receiving());
+        assert!(seat.look(now + PATIENCE.idle * 10, &PATIENCE).is_ok());
+        seat.is_stuck();
+        let later = Instant::now() + PATIENCE.body;
+        assert_eq!(seat.look(later, &PATIENCE), Err(Closing::Write));
+        seat.flows();
+        assert!(seat.look(later, &PATIENCE).is_ok());
+    }
+
+    #[test]
+    fn a_client_that_sends_quickly_counts_as_one_that_just_came() {
+        let now = Instant::now();
+        let (quick, slow) = (Seat::new(now), Seat::new(now));
+        for seat in [&quick, &slow] {
+            seat.begins(false);
+        }
+        quick.received(10 << 20);
+        slow.received(10);
+        let later = now + SECOND * 10;
+        assert_eq!(quick.waiting(later).unwrap(), Duration::ZERO);
+        assert_eq!(slow.waiting(later).unwrap(), SECOND * 10);
+    }
+
+    #[test]
+    fn looking_again_is_never_too_late() {
+        let now = Instant::now();
+        let seat = Seat::new(now);
+        seat.begins(false);
+        seat.arrived();
+        // Whatever begins right after this look, its time-out is not over before the next.
+        let next = seat.look(now, &PATIENCE).unwrap();
+        assert!(next <= now + PATIENCE.head.min(PATIENCE.body).min(PATIENCE.idle));
+    }
+}
