@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 #![expect(clippy::print_stdout, reason = "the figures are to be seen")]
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -15,16 +15,18 @@ use http::header::{AUTHORIZATION, HeaderValue};
 use mainpoint_store::{Scope, Turn, TurnId};
 use serde_json::{Value, json};
 
-use super::block;
+use super::deadline::Deadline;
 use super::ledger::BlockRecord;
-use super::pack::{Recalled, pack};
+use super::pack::{Place, Recalled, pack};
 use super::parse::Surface;
 use super::plan::Plan;
-use super::prepare::{Preparation, Prepared, prepare};
+use super::prepare::{Asked, Preparation, Prepared, prepare};
+use super::quote;
 use super::revise::edits;
 use super::rewrite::{injected, rewrite};
 use super::scope::ScopeKey;
 use super::tokens::TokenCounter;
+use crate::server::credentials::CallerHeaders;
 
 /// What a piece of work takes from the allocator, freed or not.
 #[derive(Debug, Clone, Copy)]
@@ -178,24 +180,29 @@ fn pass_through(preparation: &Preparation, headers: &HeaderMap, body: &Bytes) ->
 fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[Recalled]) -> Bytes {
     let count = |text: &str| preparation.counter.text(prepared.tokenizer, text);
     let messages = &prepared.request.messages;
-    let shape = prepared.shape(None);
+    let shape = prepared.cuttable().shape(None, &BTreeSet::new());
     let dropped = shape.dropped(shape.stretches[shape.stretches.len() / 2].horizon);
-    let packed = pack(memories, &HashSet::new(), MEMORY_TOKENS, count).unwrap().unwrap();
+    let question = prepared.request.last_user().unwrap();
+    let place = Place {
+        room: MEMORY_TOKENS,
+        seal: prepared.seal(question),
+    };
+    let packed = pack(memories, &HashSet::new(), place, count).unwrap().unwrap();
     let record = BlockRecord {
         text: Some(packed.block()),
         sources: packed.sources(),
     };
-    let blocks = BTreeMap::from([(prepared.request.last_user().unwrap(), record)]);
+    let blocks = BTreeMap::from([(question, record)]);
     let digest: Vec<String> = (0..DIGEST)
         .map(|line| {
-            block::line(
+            quote::quote(
                 (DateTime::UNIX_EPOCH, &[]),
                 "user",
                 &format!("line {line} of the digest"),
             )
         })
         .collect();
-    let edits = edits(messages, &dropped, &digest, &blocks);
+    let edits = edits(prepared, &dropped, &digest, &blocks);
     for (index, injection) in &edits.injections {
         let longer = injected(&messages[*index], injection).unwrap();
         preparation.counter.message(prepared.tokenizer, &longer).unwrap();
@@ -204,9 +211,12 @@ fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[Recalle
 }
 
 fn prepared(preparation: &Preparation, headers: &HeaderMap, body: Bytes) -> Prepared {
-    prepare(preparation, Surface::ChatCompletions, headers, body)
-        .unwrap()
-        .unwrap()
+    let asked = Asked {
+        surface: Surface::ChatCompletions,
+        headers,
+        body,
+    };
+    prepare(preparation, asked, &Deadline::none()).unwrap().unwrap()
 }
 
 /// Counts words, which takes nothing from the allocator, and remembers no message yet.
@@ -215,7 +225,7 @@ fn preparation(keys: &Arc<ScopeKey>) -> Preparation {
     Preparation {
         keys: Arc::clone(keys),
         counter: Arc::new(TokenCounter::new(Arc::new(words))),
-        user_header: "x-mainpoint-user".to_owned(),
+        callers: CallerHeaders::new(&crate::config::Config::defaults().memory),
     }
 }
 

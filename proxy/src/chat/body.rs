@@ -1,4 +1,4 @@
-//! Reads a request's body into memory, bounded in size and in patience.
+//! Reads a request's body into memory, bounded in size. How long its client is waited for is the body's own matter.
 //!
 //! It must not know what the body says.
 
@@ -10,6 +10,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 
 use crate::error::ProxyError;
+use crate::server::arriving::unreadable;
 
 /// The body, at most `limit` bytes of it.
 ///
@@ -24,11 +25,8 @@ where
     let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0).min(FIRST_CAPACITY));
     let mut too_large = announced.is_some_and(|length| length > limit);
     while !too_large && !body.is_end_stream() {
-        let frame = tokio::time::timeout(IDLE, body.frame())
-            .await
-            .map_err(|_| ProxyError::BodyTimeout)?;
-        let Some(frame) = frame else { break };
-        let frame = frame.map_err(|source| ProxyError::BodyUnreadable { source: source.into() })?;
+        let Some(frame) = body.frame().await else { break };
+        let frame = frame.map_err(|source| unreadable(source.into()))?;
         if let Ok(data) = frame.into_data() {
             too_large = bytes.len() + data.len() > limit;
             bytes.extend_from_slice(&data);
@@ -40,15 +38,19 @@ where
     // Many clients look at the answer only once they have sent everything. One that asked first has sent nothing yet.
     if !headers.contains_key(EXPECT) {
         drop(bytes);
-        let _ = tokio::time::timeout(DISCARD_TIME, discard(body)).await;
+        discard(body).await;
     }
     Err(ProxyError::BodyTooLarge { limit })
 }
 
+/// Reads a body that nobody wants, so that its client comes to look at the answer. Not for ever, and not without end.
+pub(crate) async fn discard<B: Body<Data = Bytes> + Unpin>(body: B) {
+    // What comes after that is not read any more; the client may see its connection break.
+    let _ = tokio::time::timeout(DISCARD_TIME, throw_away(body)).await;
+}
+
 const FIRST_CAPACITY: usize = 1 << 20;
-/// How long a client may pause in the middle of its request.
-const IDLE: Duration = Duration::from_secs(60);
-/// How much of a body that is too large is read and thrown away, and for how long.
+/// How much of a body that nobody wants is read and thrown away, and for how long.
 const DISCARD_BYTES: usize = 256 << 20;
 const DISCARD_TIME: Duration = Duration::from_secs(10);
 
@@ -56,7 +58,7 @@ fn announced(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-async fn discard<B: Body<Data = Bytes> + Unpin>(mut body: B) {
+async fn throw_away<B: Body<Data = Bytes> + Unpin>(mut body: B) {
     let mut left = DISCARD_BYTES;
     while let Some(Ok(frame)) = body.frame().await {
         let length = frame.data_ref().map_or(0, Bytes::len);

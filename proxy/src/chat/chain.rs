@@ -4,9 +4,10 @@
 //! not know how turns are stored.
 
 use mainpoint_store::{Scope, TurnId};
-use serde_json::Value;
 
-use super::parse::{Message, OriginalPart};
+use super::block::Seal;
+use super::echo::Echo;
+use super::parse::{Message, OriginalPart, Raw};
 
 /// Hashes the chains of one scope.
 pub(crate) struct Chain {
@@ -38,6 +39,15 @@ impl Chain {
             .collect()
     }
 
+    /// What numbers the blocks that are put into a message of which `echo` was put in before. It depends on the caller and on
+    /// what the message says itself, not on what was said before it.
+    pub(crate) fn seal(&self, message: &Message, echo: Echo) -> Seal {
+        let mut hasher = self.begin(None, message.role);
+        content(&mut hasher, message, echo);
+        frame(&mut hasher, b's', b"seal");
+        Seal::new(*hasher.finalize().as_bytes())
+    }
+
     /// The name of an assistant's plain text reply after `previous`.
     pub(crate) fn reply(&self, previous: Option<TurnId>, text: &str) -> TurnId {
         let mut hasher = self.begin(previous, "assistant");
@@ -46,16 +56,8 @@ impl Chain {
     }
 
     fn name(&self, previous: Option<TurnId>, message: &Message) -> TurnId {
-        let mut hasher = self.begin(previous, &message.role);
-        for part in message.original_parts() {
-            match part {
-                OriginalPart::Text(text) => text_part(&mut hasher, text),
-                OriginalPart::Other(value) => json_part(&mut hasher, "", value),
-            }
-        }
-        for (name, value) in &message.fields {
-            json_part(&mut hasher, name, value);
-        }
+        let mut hasher = self.begin(previous, message.role);
+        content(&mut hasher, message, message.echo);
         finish(&hasher)
     }
 
@@ -67,15 +69,29 @@ impl Chain {
     }
 }
 
+/// What a message says itself, but for `echo`.
+fn content(hasher: &mut blake3::Hasher, message: &Message, echo: Echo) {
+    if let Some(odd) = &message.odd {
+        return json_part(hasher, "odd", &odd.raw);
+    }
+    for part in message.parts_without(echo) {
+        match part {
+            OriginalPart::Text(text) => text_part(hasher, text),
+            OriginalPart::Other(other) => json_part(hasher, "", &other.raw),
+        }
+    }
+    for (name, value) in &message.fields {
+        json_part(hasher, name, value);
+    }
+}
+
 fn text_part(hasher: &mut blake3::Hasher, text: &str) {
     frame(hasher, b't', text.as_bytes());
 }
 
-fn json_part(hasher: &mut blake3::Hasher, name: &str, value: &Value) {
+fn json_part(hasher: &mut blake3::Hasher, name: &str, value: &Raw) {
     frame(hasher, b'n', name.as_bytes());
-    let mut canonical = String::new();
-    write_canonical(&mut canonical, value);
-    frame(hasher, b'j', canonical.as_bytes());
+    frame(hasher, b'j', &value.canonical());
 }
 
 /// Kind and length go first, so that no two lists of pieces hash alike.
@@ -91,37 +107,10 @@ fn finish(hasher: &blake3::Hasher) -> TurnId {
     TurnId(name)
 }
 
-/// JSON with sorted keys and no white space, whatever order the client wrote.
-fn write_canonical(out: &mut String, value: &Value) {
-    match value {
-        Value::Object(map) => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(name, _)| name.as_str());
-            out.push('{');
-            for (name, inner) in entries {
-                out.push_str(&Value::from(name.as_str()).to_string());
-                out.push(':');
-                write_canonical(out, inner);
-                out.push(',');
-            }
-            out.push('}');
-        }
-        Value::Array(items) => {
-            out.push('[');
-            for inner in items {
-                write_canonical(out, inner);
-                out.push(',');
-            }
-            out.push(']');
-        }
-        plain => out.push_str(&plain.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::super::parse::tests::{parsed, parsed_response};
     use super::*;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use mainpoint_engine::EngineError;
 use mainpoint_store::{Point, Turn, TurnId};
 
-use super::block;
+use super::{block, quote};
 
 /// How long a digest may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(crate) fn lines(
     for turn in turns {
         let points = by_turn.get(&turn.id).map(Vec::as_slice).unwrap_or_default();
         if let Some(said) = shortened(turn, points, limits.per_turn, &count)? {
-            lines.push(block::line((turn.time, &[]), &turn.role, &said));
+            lines.push(quote::quote((turn.time, &[]), &turn.role, &said));
         }
     }
     Ok(lines)
@@ -63,7 +63,8 @@ pub(crate) fn append(
     tokens: usize,
     count: impl Fn(&str) -> Result<usize, EngineError>,
 ) -> Result<Vec<String>, EngineError> {
-    let mut lines = old.to_vec();
+    // In digests of older versions the lines of a turn could be taken for other turns.
+    let mut lines: Vec<String> = old.iter().map(|line| quote::indented(line)).collect();
     lines.extend(new);
     if lines.is_empty() || count(&block::digest(&lines))? <= tokens {
         return Ok(lines);

@@ -57,6 +57,8 @@ pub(crate) struct Cut {
     pub(crate) horizon: usize,
     /// Tokens that are left, the new digest included.
     pub(crate) after: usize,
+    /// Most tokens of the new digest.
+    pub(crate) digest: usize,
     /// Whether it takes from what was said last, which the question may lean on.
     pub(crate) is_deep: bool,
 }
@@ -88,7 +90,8 @@ impl Limits {
     /// The cut that is to be made now, of those that may be made (ascending, each leaving less).
     ///
     /// Over the budget a cut is made whether it pays or not, provided that it brings the prompt within the budget. What was said
-    /// last leaves only then.
+    /// last leaves only then. Where what stays whatever happens is over the budget by itself, a cut is made as soon as it frees
+    /// as many tokens as an epoch otherwise does, so that such a conversation does not begin an epoch with every request.
     pub(crate) fn choose(self, situation: Situation, cuts: &[Cut], prices: &PricesConfig) -> Option<(Cut, Balance)> {
         let expected = situation.tokens + situation.coming;
         if expected <= self.high.min(self.budget) {
@@ -103,13 +106,15 @@ impl Limits {
             reaches.or_else(|| smaller(is_deep).next_back())
         };
         let over = situation.tokens > self.budget;
+        let reaches = |cut: &&Cut| cut.after <= self.budget;
         let cut = match best(false) {
-            Some(cut) if !over || cut.after <= self.budget => cut,
+            Some(cut) if !over || reaches(&cut) => cut,
             gentle if over => best(true).or(gentle)?,
             _ => return None,
         };
         let balance = Balance::of(situation, *cut, prices);
-        let must = over && cut.after <= self.budget;
+        let freed = situation.tokens.saturating_sub(cut.after);
+        let must = over && (reaches(&cut) || freed >= self.high.saturating_sub(self.low).max(1));
         // The memories would have less room than they may take, and afterwards they have enough for some time.
         let cramped = expected > self.budget && cut.after + situation.coming <= self.high;
         (must || cramped || balance.pays()).then_some((*cut, balance))
@@ -183,6 +188,7 @@ mod tests {
             .map(|(horizon, after)| Cut {
                 horizon,
                 after: *after,
+                digest: 0,
                 is_deep: false,
             })
             .collect()
@@ -219,12 +225,13 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_that_cannot_reach_the_budget_is_made_only_if_it_pays() {
+    fn a_cut_that_cannot_reach_the_budget_is_made_only_if_it_pays_or_frees_what_an_epoch_frees() {
         let prompt = Situation {
             growth: 5000,
             ..situation(9000)
         };
-        assert_eq!(LIMITS.choose(prompt, &cuts(&[8000]), &PRICES), None);
+        assert_eq!(LIMITS.choose(prompt, &cuts(&[8900]), &PRICES), None);
+        assert!(LIMITS.choose(prompt, &cuts(&[8800]), &PRICES).is_some());
         assert!(LIMITS.choose(situation(9000), &cuts(&[2000]), &PRICES).is_some());
         assert_eq!(LIMITS.choose(situation(9000), &[], &PRICES), None);
     }
@@ -234,6 +241,7 @@ mod tests {
         let cut = |horizon, after, is_deep| Cut {
             horizon,
             after,
+            digest: 0,
             is_deep,
         };
         let horizon = |tokens, cuts: &[Cut]| {

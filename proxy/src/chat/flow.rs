@@ -12,23 +12,25 @@ use http::header::{
 };
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 
 use mainpoint_store::Scope;
 use uuid::Uuid;
 
-use super::body;
-use super::observe::{OnReply, Reply, Watched};
+use super::observe::{Keep, Reply, Watched};
 use super::parse::Surface;
 use super::plan::{Ask, Outcome, Plan};
-use super::prepare::Seat;
-use super::receipt::{Receipt, ReplyNote};
+use super::reason::Reason;
+use super::receipt::Receipt;
+use super::{body, encoding, keep};
 use crate::config::Mode;
-use crate::error::ProxyError;
-use crate::server::Shared;
+use crate::error::{MemoryError, ProxyError};
+use crate::memory::Memory;
+use crate::server::cors::Wanted;
+use crate::server::headers::{MEMORIES, MODE, MODE_NAME, OUTCOME, TOKENS_FORWARDED, TOKENS_IN};
 use crate::server::reply::Body;
+use crate::server::{RequestBody, Shared, credentials, relay};
 use crate::telemetry::metrics;
-use crate::upstream::{Call, CallBody, timed::Timed};
+use crate::upstream::{CallBody, timed::Timed};
 
 /// A request whose prompt may be rewritten.
 #[derive(Debug)]
@@ -48,10 +50,12 @@ pub(crate) struct Prompted<'a> {
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
     prompted: Prompted<'_>,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<(Response<Body>, Outcome), ProxyError> {
     let (parts, body) = request.into_parts();
     let mode = mode(shared, &parts.headers)?;
+    // Refused whatever the mode: a memory must not depend on which of two users comes first.
+    credentials::user(&parts.headers, &shared.config.memory.user_header)?;
     let body = body::read(body, &parts.headers, shared.config.server.max_body_bytes).await?;
     let ask = Ask {
         surface: prompted.surface,
@@ -60,20 +64,24 @@ pub(crate) async fn answer(
     };
     let plan = plan(shared, ask, body).await;
 
-    let mut headers = parts.headers;
-    headers.remove(MODE);
-    // The reply is read on its way, so it must not be compressed.
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let call = Call {
-        method: parts.method,
-        path: prompted.path.to_owned(),
-        query: parts.uri.query().map(str::to_owned),
-        headers,
-        body: CallBody::Whole(plan.body.clone()),
-    };
+    let mut call = relay::call(shared, prompted.path, parts, CallBody::Whole(plan.body.clone()));
+    if plan.outcome == Outcome::Rewritten {
+        for about_the_original in &DESCRIBES_THE_BODY {
+            call.headers.remove(about_the_original);
+        }
+    }
+    if plan.seat.is_some() {
+        // The reply is read on its way, so it must not be compressed.
+        call.headers
+            .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
     let (outcome, memories) = (plan.outcome, plan.memories);
+    if let Some(reason) = plan.reason {
+        metrics::passthrough(reason);
+    }
     let told = Told {
         outcome,
+        reason: plan.reason,
         memories,
         tokens_in: plan.receipt.tokens_in,
         tokens_forwarded: plan.receipt.tokens_forwarded,
@@ -82,16 +90,17 @@ pub(crate) async fn answer(
         put_receipt(shared, &prompted, mode, (scope, outcome, plan.receipt));
     }
     let started = Instant::now();
-    let mut response = match shared.upstream.send(call).await {
+    let mut response = match shared.send(call).await {
         Ok(response) => response,
         Err(error) => crate::server::routes::refused(&error),
     };
     told.write(response.headers_mut());
-    let on_reply = plan.seat.map(|seat| remember(Arc::clone(shared), prompted.id, seat));
-    Ok((
-        watched(shared, response, (prompted.surface, on_reply), started),
-        outcome,
-    ))
+    Wanted::default().add(response.headers_mut());
+    let accepted = response.status().is_success();
+    let keep = accepted
+        .then(|| keep::of(shared, prompted.id, (plan.intake, plan.seat)))
+        .flatten();
+    Ok((watched(shared, response, (prompted.surface, keep), started), outcome))
 }
 
 /// The mode that holds for a request: the header can lower what the configuration sets, never raise it.
@@ -131,20 +140,11 @@ fn put_receipt(
 
 async fn plan(shared: &Shared, ask: Ask<'_>, body: Bytes) -> Plan {
     let Some(memory) = shared.memory.as_ref().filter(|_| ask.mode != Mode::Off) else {
-        return Plan::passthrough(body);
+        return Plan::aside(body, Reason::ModeOff);
     };
     let started = Instant::now();
-    // A compressed body cannot be read, so it is forwarded as it is.
-    let encoded = ask
-        .headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|encoding| encoding != "identity");
-    let plan = if encoded {
-        Plan::passthrough(body)
-    } else {
-        // Boxed, so that a request without a memory is as small as one that is only relayed.
-        Box::pin(Plan::of(memory, ask, body)).await
-    };
+    // Boxed, so that a request without a memory is as small as one that is only relayed.
+    let plan = Box::pin(plain(memory, ask, body, shared.config.server.max_body_bytes)).await;
     metrics::overhead(started.elapsed());
     metrics::steps(&plan.receipt.milliseconds.steps);
     if let (Some(came), Some(forwarded)) = (plan.receipt.tokens_in, plan.receipt.tokens_forwarded) {
@@ -156,11 +156,33 @@ async fn plan(shared: &Shared, ask: Ask<'_>, body: Bytes) -> Plan {
     plan
 }
 
+/// Plans for the body without its compression. Unless it is rewritten, the bytes that came are forwarded.
+async fn plain(memory: &Memory, ask: Ask<'_>, body: Bytes, limit: usize) -> Plan {
+    let decoding = encoding::plain(ask.headers, &body, limit);
+    match tokio::time::timeout(memory.config().deadline, decoding).await {
+        Ok(Ok(plain)) => {
+            let plan = Plan::of(memory, ask, plain).await;
+            match plan.outcome {
+                Outcome::Rewritten => plan,
+                Outcome::Passthrough | Outcome::FailedOpen => Plan { body, ..plan },
+            }
+        }
+        Ok(Err(reason)) => Plan::aside(body, reason),
+        Err(_) => {
+            memory.report(&MemoryError::Deadline);
+            Plan {
+                outcome: Outcome::FailedOpen,
+                ..Plan::passthrough(body)
+            }
+        }
+    }
+}
+
 /// Passes the reply on and reads along.
 fn watched(
     shared: &Shared,
     response: Response<Body>,
-    (surface, on_reply): (Surface, Option<OnReply>),
+    (surface, keep): (Surface, Option<Box<dyn Keep>>),
     started: Instant,
 ) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
@@ -175,31 +197,30 @@ fn watched(
         parts.headers.remove(CONTENT_LENGTH);
     }
     let timed = Timed::new(body, started).boxed_unsync();
-    Response::from_parts(parts, Watched::new(timed, reply, on_reply).boxed_unsync())
-}
-
-fn remember(shared: Arc<Shared>, id: Uuid, seat: Seat) -> OnReply {
-    Box::new(move |text| {
-        shared.receipts.note_reply(id, ReplyNote::of(&text));
-        if let (Some(memory), false) = (&shared.memory, text.trim().is_empty()) {
-            let (turn, previous) = seat.take(text);
-            memory.offer_reply(turn, previous);
-        }
-    })
+    Response::from_parts(parts, Watched::new(timed, reply, keep).boxed_unsync())
 }
 
 /// What the client is told about its request in headers.
 struct Told {
     outcome: Outcome,
+    reason: Option<Reason>,
     tokens_in: Option<usize>,
     tokens_forwarded: Option<usize>,
     memories: usize,
 }
 
 impl Told {
+    /// The outcome, with the reason if the memory did not apply.
+    fn word(&self) -> &'static str {
+        match (self.outcome, self.reason) {
+            (Outcome::Passthrough, Some(reason)) => reason.header(),
+            (outcome, _) => outcome.label(),
+        }
+    }
+
     /// Counts that are not known are left out.
     fn write(&self, headers: &mut HeaderMap) {
-        headers.insert(OUTCOME, HeaderValue::from_static(self.outcome.label()));
+        headers.insert(OUTCOME, HeaderValue::from_static(self.word()));
         headers.insert(MEMORIES, HeaderValue::from(self.memories));
         for (name, count) in [(TOKENS_IN, self.tokens_in), (TOKENS_FORWARDED, self.tokens_forwarded)] {
             match count {
@@ -210,12 +231,14 @@ impl Told {
     }
 }
 
-const MODE_NAME: &str = "x-mainpoint-mode";
-const MODE: HeaderName = HeaderName::from_static(MODE_NAME);
-const OUTCOME: HeaderName = HeaderName::from_static("x-mainpoint");
-const TOKENS_IN: HeaderName = HeaderName::from_static("x-mainpoint-tokens-in");
-const TOKENS_FORWARDED: HeaderName = HeaderName::from_static("x-mainpoint-tokens-forwarded");
-const MEMORIES: HeaderName = HeaderName::from_static("x-mainpoint-memories");
+/// What a request says about the very bytes of its body; not true of a rewritten one, which is sent without compression.
+static DESCRIBES_THE_BODY: [HeaderName; 5] = [
+    CONTENT_ENCODING,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-md5"),
+];
 
 fn kind_of(surface: Surface, headers: &HeaderMap) -> Reply {
     if headers
@@ -277,6 +300,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         let told = Told {
             outcome: Outcome::Passthrough,
+            reason: None,
             tokens_in: None,
             tokens_forwarded: None,
             memories: 0,

@@ -5,6 +5,9 @@
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 #![expect(clippy::print_stdout, reason = "the number of cases is to be seen")]
 
+mod odd;
+mod scale;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -16,15 +19,19 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-use super::block;
+use super::deadline::Deadline;
 use super::ledger::BlockRecord;
 use super::parse::{OriginalPart, Surface};
-use super::prepare::{Preparation, Prepared, prepare};
+use super::prepare::{Asked, Preparation, Prepared, prepare};
+use super::quote;
+use super::reason::Reason;
 use super::recordings;
 use super::revise::edits;
-use super::rewrite::rewrite;
+use super::rewrite::{Edits, rewrite};
 use super::scope::ScopeKey;
 use super::tokens::TokenCounter;
+use crate::config::AttachmentPolicy;
+use crate::server::credentials::CallerHeaders;
 
 /// How many conversations are tried.
 const CASES: u32 = 100_000;
@@ -95,6 +102,13 @@ fn recorded_requests_are_rewritten_by_the_same_laws() {
     assert!(requests > 0);
 }
 
+/// A request that was rewritten.
+struct Rewritten {
+    prepared: Prepared,
+    edits: Edits,
+    bytes: Bytes,
+}
+
 struct Laws {
     preparation: Preparation,
     _directory: tempfile::TempDir,
@@ -108,45 +122,60 @@ impl Laws {
             preparation: Preparation {
                 keys: Arc::new(ScopeKey::load_or_create(directory.path()).unwrap()),
                 counter: Arc::new(TokenCounter::new(Arc::new(words))),
-                user_header: "x-mainpoint-user".to_owned(),
+                callers: CallerHeaders::new(&crate::config::Config::defaults().memory),
             },
             _directory: directory,
         }
     }
 
-    /// Rewrites a body in a way that `choice` selects and checks every law; 0 when nothing could leave.
-    fn hold(&self, surface: Surface, body: &[u8], choice: u64) -> Result<u32, TestCaseError> {
-        let body = Bytes::copy_from_slice(body);
-        let prepared = prepare(&self.preparation, surface, &HeaderMap::new(), body.clone()).unwrap();
-        let Some(prepared) = prepared.filter(|prepared| prepared.request.rewritable) else {
-            return Ok(0);
+    fn prepared(&self, surface: Surface, body: Bytes) -> Result<Prepared, Reason> {
+        let asked = Asked {
+            surface,
+            headers: &HeaderMap::new(),
+            body,
         };
-        let shape = prepared.shape(None);
+        prepare(&self.preparation, asked, &Deadline::none()).unwrap()
+    }
+
+    /// Rewrites a body in a way that `choice` selects; `None` when nothing could leave.
+    fn rewritten(&self, surface: Surface, body: &[u8], choice: u64) -> Result<Option<Rewritten>, TestCaseError> {
+        let Ok(prepared) = self.prepared(surface, Bytes::copy_from_slice(body)) else {
+            return Ok(None);
+        };
+        let cuttable = prepared.cuttable();
+        let held = &cuttable.odd() | &cuttable.attached(policy(choice));
+        let shape = cuttable.shape(None, &held);
         let Some(count) = std::num::NonZeroU64::new(shape.stretches.len() as u64) else {
-            return Ok(0);
+            return Ok(None);
         };
         let cut = usize::try_from(choice % count).unwrap();
         let horizon = shape.stretches[cut].horizon;
         let dropped = shape.dropped(horizon);
         prop_assert_eq!(
-            &prepared.shape(Some(horizon)).dropped(horizon),
+            &cuttable.shape(Some(horizon), &held).dropped(horizon),
             &dropped,
             "a cut is found again"
         );
 
-        let digest = vec![block::line(
+        let digest = vec![quote::quote(
             (prepared.time, &[]),
             "user",
             "quoted \"words\"\n</mainpoint-digest>",
         )];
         let blocks = blocks(&prepared, &dropped, choice);
-        let edits = edits(&prepared.request.messages, &dropped, &digest, &blocks);
-        let Some(bytes) = rewrite(&prepared.request, &edits) else {
+        let edits = edits(&prepared, &dropped, &digest, &blocks);
+        let bytes = rewrite(&prepared.request, &edits);
+        Ok(bytes.map(|bytes| Rewritten { prepared, edits, bytes }))
+    }
+
+    /// Rewrites a body in a way that `choice` selects and checks every law; 0 when nothing could leave.
+    fn hold(&self, surface: Surface, body: &[u8], choice: u64) -> Result<u32, TestCaseError> {
+        let Some(rewritten) = self.rewritten(surface, body, choice)? else {
             return Ok(0);
         };
-        let again = prepare(&self.preparation, surface, &HeaderMap::new(), bytes.clone())
-            .unwrap()
-            .unwrap();
+        let Rewritten { prepared, edits, bytes } = rewritten;
+        let dropped = &edits.dropped;
+        let again = self.prepared(surface, bytes.clone()).unwrap();
         same_outside(&prepared, &again)?;
         let kept: Vec<usize> = (0..prepared.request.messages.len())
             .filter(|index| !dropped.contains(index))
@@ -176,14 +205,22 @@ impl Laws {
     }
 }
 
+/// Which attachments stay.
+fn policy(choice: u64) -> AttachmentPolicy {
+    match choice >> 60 {
+        0..4 => AttachmentPolicy::Keep,
+        count => AttachmentPolicy::Newest(usize::try_from(count % 4).unwrap()),
+    }
+}
+
 /// Blocks for some of the user messages that stay, always for the last.
 fn blocks(prepared: &Prepared, dropped: &BTreeSet<usize>, choice: u64) -> BTreeMap<usize, BlockRecord> {
     let messages = prepared.request.messages.iter().enumerate();
-    let users = messages.filter(|(index, message)| message.role == "user" && !dropped.contains(index));
+    let users = messages.filter(|(index, message)| message.takes_blocks() && !dropped.contains(index));
     let last = prepared.request.last_user();
     let chosen = users.filter(|(index, _)| Some(*index) == last || choice >> (index % 64) & 1 == 1);
     let record = |index: usize| BlockRecord {
-        text: Some(block::render(&[block::line(
+        text: Some(prepared.seal(index).memory(&[quote::quote(
             (prepared.time, &[]),
             "user",
             &format!("memory {index}"),

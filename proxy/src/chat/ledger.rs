@@ -1,8 +1,9 @@
-//! What was put into earlier prompts of a conversation, so that it is put there again, byte for byte.
+//! What was put into earlier prompts of a conversation, so that it is put there again, byte for byte,
+//! and what must stay in them.
 //!
 //! It turns entries of the store's ledger into what the rewriting needs, and back. It must not know how prompts are written.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use mainpoint_store::{LedgerEntry, LedgerKind, TurnId};
 use serde::de::DeserializeOwned;
@@ -24,6 +25,9 @@ pub(crate) struct BlockRecord {
 pub(crate) struct EpochRecord {
     /// The lines of the digest.
     pub(crate) lines: Vec<String>,
+    /// The turns before its end that stayed, because they could not be quoted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) held: Vec<TurnId>,
 }
 
 /// The epoch that holds for a request.
@@ -42,6 +46,8 @@ pub(crate) struct Recorded {
     pub(crate) epoch: Option<CurrentEpoch>,
     /// The blocks of messages that are still there, by index.
     pub(crate) blocks: BTreeMap<usize, BlockRecord>,
+    /// Messages that cannot be read, by index; they stay.
+    pub(crate) unreadable: BTreeSet<usize>,
 }
 
 impl Recorded {
@@ -65,6 +71,7 @@ impl Recorded {
         Self {
             blocks: blocks.collect(),
             epoch,
+            unreadable: found(LedgerKind::Unreadable).map(|(index, _)| index).collect(),
         }
     }
 
@@ -120,6 +127,7 @@ mod tests {
     fn the_newest_epoch_on_the_chain_holds_and_blocks_stand_where_they_stood() {
         let epoch = |lines: &[&str]| EpochRecord {
             lines: lines.iter().map(|line| (*line).to_owned()).collect(),
+            held: Vec::new(),
         };
         let entries = [
             entry(LedgerKind::Epoch, ONE, ONE, &epoch(&["a"])),

@@ -4,21 +4,30 @@
 
 #[cfg(test)]
 mod allocations;
+pub(crate) mod attachments;
+pub(crate) mod beside;
 pub(crate) mod block;
-mod body;
+pub(crate) mod body;
 pub(crate) mod chain;
+mod counting;
+pub(crate) mod deadline;
 mod digest;
+mod echo;
+pub(crate) mod encoding;
 mod epoch;
-mod fields;
 pub(crate) mod flow;
+mod keep;
 #[cfg(test)]
 mod laws;
 mod ledger;
 pub(crate) mod observe;
+pub(crate) mod oddity;
 pub(crate) mod pack;
 pub(crate) mod parse;
 pub(crate) mod plan;
 pub(crate) mod prepare;
+mod quote;
+pub(crate) mod reason;
 pub(crate) mod receipt;
 #[cfg(test)]
 mod recordings;
@@ -26,5 +35,6 @@ mod repeated;
 mod revise;
 pub(crate) mod rewrite;
 pub(crate) mod scope;
+mod shape;
 pub(crate) mod tokens;
 pub(crate) mod units;

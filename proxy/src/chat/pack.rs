@@ -9,7 +9,8 @@ use mainpoint_engine::EngineError;
 use mainpoint_store::{Turn, TurnId};
 use serde::{Deserialize, Serialize};
 
-use super::block;
+use super::block::{self, Seal};
+use super::quote;
 use super::repeated::{Memory, joined};
 
 /// A turn that is worth quoting, and the passage of it that answers best.
@@ -38,7 +39,16 @@ pub(crate) struct Source {
     pub(crate) score: f32,
 }
 
-/// Picks from `recalled`, best first, what fits into `room` tokens, and writes the lines in chronological order.
+/// Where memories go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// Most tokens that they may take.
+    pub(crate) room: usize,
+    /// The seal of the message that their block goes into.
+    pub(crate) seal: Seal,
+}
+
+/// Picks from `recalled`, best first, what fits into the room, and writes the lines in chronological order.
 /// A turn that would take more than a quarter of the room is quoted by its best passage. Of the turns that the prompt quotes
 /// already, only short ones that answer best are quoted again, close to the question. What was said several times is quoted
 /// once, as it was said last.
@@ -48,7 +58,7 @@ pub(crate) struct Source {
 pub(crate) fn pack(
     recalled: &[Recalled],
     quoted: &HashSet<TurnId>,
-    room: usize,
+    Place { room, seal }: Place,
     count: impl Fn(&str) -> Result<usize, EngineError>,
 ) -> Result<Option<Packed>, EngineError> {
     let frame = count(&format!("{}{}", block::SEPARATOR, block::render(&[])))?;
@@ -77,7 +87,7 @@ pub(crate) fn pack(
             source: Source::of(latest),
         });
     }
-    let mut packed = Packed { lines };
+    let mut packed = Packed { lines, seal };
     packed.lines.sort_by_key(|line| (line.source.order(), line.rank));
     while packed.memories() > 0 && count(&format!("{}{}", block::SEPARATOR, packed.block()))? > room {
         packed.drop_weakest();
@@ -89,6 +99,7 @@ pub(crate) fn pack(
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Packed {
     lines: Vec<Line>,
+    seal: Seal,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -107,7 +118,7 @@ impl Packed {
     /// The block's text.
     pub(crate) fn block(&self) -> String {
         let lines: Vec<String> = self.lines.iter().map(|line| line.text.clone()).collect();
-        block::render(&lines)
+        self.seal.memory(&lines)
     }
 
     /// Where the memories came from, in the order of the lines.
@@ -146,7 +157,7 @@ const LINE_BREAK: usize = 1;
 
 fn line_of(memory: &Memory<'_>, text: &str) -> String {
     let turn = &memory.latest.turn;
-    block::line((turn.time, &memory.before), &turn.role, text)
+    quote::quote((turn.time, &memory.before), &turn.role, text)
 }
 
 #[cfg(test)]
@@ -181,12 +192,19 @@ mod tests {
         Ok(text.split_whitespace().count())
     }
 
+    fn place(room: usize) -> Place {
+        Place {
+            room,
+            seal: Seal::new([0; 32]),
+        }
+    }
+
     #[test]
     fn memories_stand_in_chronological_order_and_the_best_ones_win() {
         let packed = pack(
             &[memory(9, "nine"), memory(2, "two"), memory(5, "five")],
             &HashSet::new(),
-            33,
+            place(36),
             words,
         )
         .unwrap()
@@ -204,7 +222,7 @@ mod tests {
             memory(5, "five"),
             memory(7, "i live in Berlin"),
         ];
-        let packed = pack(&all, &HashSet::new(), 200, words).unwrap().unwrap();
+        let packed = pack(&all, &HashSet::new(), place(200), words).unwrap().unwrap();
         let block = packed.block();
         assert!(
             block.contains("[1970-01-01 00:07 UTC, and on 1970-01-01 00:02 UTC] user: i live in Berlin\n"),
@@ -217,15 +235,15 @@ mod tests {
     fn a_long_turn_is_quoted_by_its_best_passage() {
         let mut long = memory(1, &"word ".repeat(400));
         long.passage = Some("the answer is here".to_owned());
-        let packed = pack(&[long], &HashSet::new(), 100, words).unwrap().unwrap();
+        let packed = pack(&[long], &HashSet::new(), place(100), words).unwrap().unwrap();
         assert!(packed.block().contains("the answer is here"));
         assert!(!packed.block().contains("word word"));
     }
 
     #[test]
     fn without_room_or_memories_there_is_no_block() {
-        assert_eq!(pack(&[memory(1, "a")], &HashSet::new(), 5, words).unwrap(), None);
-        assert_eq!(pack(&[], &HashSet::new(), 1000, words).unwrap(), None);
+        assert_eq!(pack(&[memory(1, "a")], &HashSet::new(), place(5), words).unwrap(), None);
+        assert_eq!(pack(&[], &HashSet::new(), place(1000), words).unwrap(), None);
     }
 
     #[test]
@@ -238,11 +256,11 @@ mod tests {
             memory(5, "five"),
         ];
         let quoted: HashSet<TurnId> = [2, 4].map(|position| TurnId([position; 16])).into();
-        let packed = pack(&all, &quoted, 200, words).unwrap().unwrap();
+        let packed = pack(&all, &quoted, place(200), words).unwrap().unwrap();
         let positions: Vec<u32> = packed.sources().iter().map(|source| source.position).collect();
         assert_eq!(positions, [1, 2, 3, 5]);
         let long = [memory(2, &"word ".repeat(60))];
-        assert_eq!(pack(&long, &quoted, 200, words).unwrap(), None);
+        assert_eq!(pack(&long, &quoted, place(200), words).unwrap(), None);
     }
 
     proptest! {
@@ -252,7 +270,7 @@ mod tests {
         ) {
             let all: Vec<Recalled> =
                 texts.iter().enumerate().map(|(index, text)| memory(index as u32, text)).collect();
-            if let Some(packed) = pack(&all, &HashSet::new(), room, words).unwrap() {
+            if let Some(packed) = pack(&all, &HashSet::new(), place(room), words).unwrap() {
                 prop_assert!(words(&packed.block()).unwrap() <= room);
                 prop_assert!(packed.memories() > 0);
             }

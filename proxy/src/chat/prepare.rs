@@ -1,21 +1,29 @@
 //! The part of the memory path that only computes: parse, scope, chain, counts.
 //!
-//! It must not wait for anything, so that it can run on a blocking thread, and it changes nothing.
+//! It must not wait for anything, so that it can run on a blocking thread, and it changes nothing. What it does takes time in
+//! proportion to the request, and ends at the request's deadline.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use mainpoint_store::{Scope, Turn, TurnId};
+use tokio::sync::Semaphore;
 
+use super::block::Seal;
 use super::chain::Chain;
-use super::epoch::{Shape, Stretch};
-use super::parse::{ChatRequest, Surface};
-use super::scope::{ScopeKey, user_of};
+use super::deadline::Deadline;
+use super::echo;
+use super::parse::{ChatRequest, Message, Surface};
+use super::reason::Reason;
+use super::scope::ScopeKey;
+use super::shape::Cuttable;
 use super::tokens::{RequestTokens, TokenCounter, Tokenizer};
-use super::units::{rounds, units};
+use super::units::Bonds;
 use crate::error::MemoryError;
+use crate::server::credentials::CallerHeaders;
 
 /// Everything known about a request before any memory is asked.
 pub(crate) struct Prepared {
@@ -33,6 +41,12 @@ pub(crate) struct Prepared {
     pub(crate) tokens: RequestTokens,
     /// When the request came.
     pub(crate) time: DateTime<Utc>,
+    /// Until when it may be worked on.
+    pub(crate) deadline: Deadline,
+    /// What belongs together.
+    bonds: Bonds,
+    /// For each message, and for what comes after the last, how many messages of the chain come before it.
+    positions: Vec<u32>,
 }
 
 /// Where the reply will stand in the conversation.
@@ -43,50 +57,82 @@ pub(crate) struct Seat {
     parent: Option<TurnId>,
     conversation: Option<TurnId>,
     position: u32,
-    before: Option<Turn>,
 }
 
-/// Prepares a request. `None` when it is none that could be rewritten.
+/// Prepares a request, until `deadline`; or says why the memory does not apply to it.
 ///
 /// # Errors
-/// When the scope or the token counts cannot be made.
+/// When the scope or the token counts cannot be made, or the time is over.
 pub(crate) fn prepare(
     own: &Preparation,
-    surface: Surface,
-    headers: &HeaderMap,
-    body: Bytes,
-) -> Result<Option<Prepared>, MemoryError> {
-    let request = match ChatRequest::parse(surface, body) {
+    asked: Asked<'_>,
+    deadline: &Deadline,
+) -> Result<Result<Prepared, Reason>, MemoryError> {
+    let request = match ChatRequest::parse_until(asked.surface, asked.body, deadline) {
+        Ok(request) if request.messages.is_empty() => return Ok(Err(Reason::NoMessages)),
         Ok(request) => request,
         Err(error) => {
             tracing::debug!(error = %error, "relayed as it is");
-            return Ok(None);
+            return error
+                .reason()
+                .map_or(Err(MemoryError::Deadline), |reason| Ok(Err(reason)));
         }
     };
-    let user = user_of(headers, &own.user_header).or_else(|| request.user.clone());
-    let scope = own.keys.scope(headers, user.as_deref())?;
-    Prepared::of(&own.counter, request, scope).map(Some)
+    // A request that names several users was refused before.
+    let Ok(named) = own.callers.user(asked.headers) else {
+        return Ok(Err(Reason::UnknownShape));
+    };
+    let user = named.or(request.user.as_deref().map(str::as_bytes));
+    let scope = own.keys.scope((&own.callers, asked.headers), user)?;
+    Prepared::until(deadline, &own.counter, (request, scope)).map(Ok)
+}
+
+/// A request as it came.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    /// Which of OpenAI's interfaces it speaks.
+    pub(crate) surface: Surface,
+    /// Its headers.
+    pub(crate) headers: &'a HeaderMap,
+    /// Its body.
+    pub(crate) body: Bytes,
 }
 
 impl Prepared {
-    /// Names and counts what a request of this scope holds.
+    /// Names and counts what a request of this scope holds, however long that takes.
     ///
     /// # Errors
     /// When the tokens cannot be counted.
     pub(crate) fn of(counter: &TokenCounter, request: ChatRequest, scope: Scope) -> Result<Self, MemoryError> {
-        let names = Chain::new(&scope).names(&request.messages);
+        Self::until(&Deadline::none(), counter, (request, scope))
+    }
+
+    fn until(
+        deadline: &Deadline,
+        counter: &TokenCounter,
+        (mut request, scope): (ChatRequest, Scope),
+    ) -> Result<Self, MemoryError> {
+        let chain = Chain::new(&scope);
+        echo::recognise(&chain, &mut request.messages);
+        let names = chain.names(&request.messages);
+        deadline.check()?;
         let tokenizer = Tokenizer::of(&request.model);
-        let tokens = counter.request(tokenizer, &request)?;
-        let spoken = (0..request.messages.len())
-            .filter(|index| names.get(*index).is_some_and(Option::is_some))
-            .filter(|index| {
-                request
-                    .messages
-                    .get(*index)
-                    .is_some_and(|message| !message.text().trim().is_empty())
-            })
-            .collect();
+        let tokens = counter.request(tokenizer, &request, deadline)?;
+        let is_spoken = |index: &usize| {
+            names.get(*index).is_some_and(Option::is_some)
+                && request.messages.get(*index).is_some_and(Message::has_text)
+        };
+        let spoken = (0..request.messages.len()).filter(is_spoken).collect();
+        let mut position = 0;
+        let named = names.iter().map(|name| {
+            position += u32::from(name.is_some());
+            position
+        });
+        let positions = std::iter::once(0).chain(named).collect();
+        deadline.check()?;
         Ok(Self {
+            bonds: Bonds::of(&request.messages),
+            positions,
             request,
             scope,
             names,
@@ -94,6 +140,7 @@ impl Prepared {
             tokenizer,
             tokens,
             time: Utc::now(),
+            deadline: deadline.clone(),
         })
     }
 
@@ -107,7 +154,7 @@ impl Prepared {
             conversation: self.name(0)?,
             scope: self.scope.clone(),
             position: self.position(index),
-            role: message.role.clone(),
+            role: message.role.to_owned(),
             text: message.text(),
             time: self.time,
             tokens: self
@@ -123,59 +170,34 @@ impl Prepared {
         self.names.get(*self.spoken.get(at)?).copied().flatten()
     }
 
+    /// What numbers the blocks that go into the message `index`.
+    pub(crate) fn seal(&self, index: usize) -> Seal {
+        let message = self.request.messages.get(index);
+        let seal = |message: &Message| Chain::new(&self.scope).seal(message, message.echo);
+        message.map_or(Seal::new([0; 32]), seal)
+    }
+
     /// The names of every turn with text, oldest first.
     pub(crate) fn turn_names(&self) -> Vec<TurnId> {
         (0..self.spoken.len()).filter_map(|at| self.name(at)).collect()
     }
 
-    /// How the conversation may be cut: whole units but the last one, then the rounds of the last unit but the last round. A
-    /// unit within which an earlier epoch ended, at the message `cut_at`, is in two pieces.
-    pub(crate) fn shape(&self, cut_at: Option<usize>) -> Shape {
-        let messages = &self.request.messages;
-        let units = units(messages);
-        let Some((last, older)) = units.split_last() else {
-            return Shape::default();
-        };
-        let mut pieces = Vec::new();
-        for unit in older {
-            let cut = cut_at.filter(|at| unit.contains(at) && self.horizon(unit) != Some(*at));
-            let gone: Vec<usize> = match cut {
-                Some(at) => rounds(messages, unit)
-                    .concat()
-                    .into_iter()
-                    .filter(|index| *index <= at)
-                    .collect(),
-                None => Vec::new(),
-            };
-            let rest = unit.iter().copied().filter(|index| !gone.contains(index)).collect();
-            pieces.extend([gone, rest]);
-        }
-        // An old unit makes two pieces, the first of which may be empty.
-        let recent = pieces.len().saturating_sub(2 * RECENT_UNITS);
-        let mut rounds = rounds(messages, last);
-        rounds.pop();
-        pieces.extend(rounds);
-        let named = pieces.into_iter().enumerate().filter_map(|(at, messages)| {
-            let horizon = self.horizon(&messages)?;
-            let is_recent = at >= recent;
-            Some(Stretch {
-                messages,
-                horizon,
-                is_recent,
-            })
-        });
-        Shape {
-            stretches: named.collect(),
+    /// How the conversation may be cut.
+    pub(crate) fn cuttable(&self) -> Cuttable<'_> {
+        Cuttable {
+            messages: &self.request.messages,
+            names: &self.names,
+            bonds: &self.bonds,
         }
     }
 
-    /// The last of some messages that has a name.
-    fn horizon(&self, messages: &[usize]) -> Option<usize> {
-        messages
-            .iter()
-            .rev()
-            .copied()
-            .find(|index| self.names.get(*index).is_some_and(Option::is_some))
+    /// How many messages are odd, for each reason.
+    pub(crate) fn odd_messages(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for odd in self.request.messages.iter().filter_map(|message| message.odd.as_ref()) {
+            *counts.entry(odd.why.label()).or_default() += 1;
+        }
+        counts
     }
 
     /// Index of the first message that no earlier request had: the beginning of the last reply that something follows, since
@@ -197,8 +219,11 @@ impl Prepared {
 
     /// How many messages of the chain come before the message `index`.
     fn position(&self, index: usize) -> u32 {
-        let before = self.names.iter().take(index).flatten().count();
-        u32::try_from(before).unwrap_or(u32::MAX)
+        self.positions
+            .get(index)
+            .or(self.positions.last())
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Where the reply will stand; `None` when it could not be told which of several replies the client goes on with, or
@@ -218,16 +243,15 @@ impl Prepared {
             parent: self.spoken.len().checked_sub(1).and_then(|at| self.name(at)),
             conversation: self.name(0),
             position: self.position(self.request.messages.len()),
-            before: self.spoken.len().checked_sub(1).and_then(|at| self.turn(at)),
         })
     }
 }
 
 impl Seat {
-    /// The turn that a reply of `text` is, with about as many tokens as its length suggests, and the turn before it.
-    pub(crate) fn take(self, text: String) -> (Turn, Option<Turn>) {
+    /// The turn that a reply of `text` is, with about as many tokens as its length suggests.
+    pub(crate) fn take(self, text: String) -> Turn {
         let id = Chain::new(&self.scope).reply(self.previous, &text);
-        let turn = Turn {
+        Turn {
             id,
             parent: self.parent,
             conversation: self.conversation.unwrap_or(id),
@@ -237,13 +261,16 @@ impl Seat {
             tokens: u32::try_from(text.len().div_ceil(4)).unwrap_or(u32::MAX),
             text,
             time: Utc::now(),
-        };
-        (turn, self.before)
+        }
     }
 }
 
-/// How many units before the last one count as said last.
-const RECENT_UNITS: usize = 2;
+/// Bodies from this size on are prepared a few at a time, so that small ones are not kept waiting for a thread or a core.
+const LARGE: usize = 256 << 10;
+static LARGE_AT_ONCE: LazyLock<Semaphore> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Semaphore::new((cores / 2).max(2))
+});
 
 /// What [`prepare`] needs, shared by all requests.
 #[derive(Debug, Clone)]
@@ -252,27 +279,42 @@ pub(crate) struct Preparation {
     pub(crate) keys: Arc<ScopeKey>,
     /// Counts tokens.
     pub(crate) counter: Arc<TokenCounter>,
-    /// Name of the header that subdivides a key's scope by user.
-    pub(crate) user_header: String,
+    /// The headers that tell callers and their users apart.
+    pub(crate) callers: CallerHeaders,
 }
 
 impl Preparation {
-    /// Runs [`prepare`] where it may take its time.
+    /// Runs [`prepare`] on a thread that may be blocked.
     ///
     /// # Errors
     /// As [`prepare`], or when the worker ended abnormally.
     pub(crate) async fn run(
         &self,
-        surface: Surface,
-        headers: &HeaderMap,
-        body: &Bytes,
-    ) -> Result<Option<Prepared>, MemoryError> {
+        (surface, headers, body): (Surface, &HeaderMap, &Bytes),
+        deadline: &Deadline,
+    ) -> Result<Result<Prepared, Reason>, MemoryError> {
         let (own, headers, body) = (self.clone(), headers.clone(), body.clone());
-        tokio::task::spawn_blocking(move || prepare(&own, surface, &headers, body)).await?
+        let deadline = deadline.clone();
+        let permit = if body.len() >= LARGE {
+            // The semaphore is never closed.
+            LARGE_AT_ONCE.acquire().await.ok()
+        } else {
+            None
+        };
+        let work = move || {
+            let _permit = permit;
+            let asked = Asked {
+                surface,
+                headers: &headers,
+                body,
+            };
+            prepare(&own, asked, &deadline)
+        };
+        tokio::task::spawn_blocking(work).await?
     }
 
     /// The scope that a caller with these headers has as a whole, whichever user a request was for.
     pub(crate) fn key_scope(&self, headers: &HeaderMap) -> Result<Scope, MemoryError> {
-        Ok(self.keys.scope(headers, None)?)
+        Ok(self.keys.scope((&self.callers, headers), None)?)
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! It must not hold a word of a conversation: names of turns, counts and prices only.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -38,6 +40,12 @@ pub(crate) struct Receipt {
     pub(crate) price_forwarded: Option<f64>,
     /// Messages that have left the prompt.
     pub(crate) messages_dropped: usize,
+    /// Whether the rewritten prompt is over the budget all the same, because of what stays whatever happens.
+    pub(crate) over_budget: bool,
+    /// Messages that stay as they came because something about them is odd, by what that is.
+    pub(crate) odd_messages: BTreeMap<&'static str, usize>,
+    /// Images, files and other attachments in the prompt as it came.
+    pub(crate) attachments: usize,
     /// The epoch that holds.
     pub(crate) epoch: Option<EpochNote>,
     /// Memories for this question, chronologically; empty when they are those of an earlier request for the same message.
@@ -45,6 +53,8 @@ pub(crate) struct Receipt {
     /// Whether no memories were added because nothing that was found is near enough to the question; false when that was
     /// found out for an earlier request for the same message.
     pub(crate) abstained: bool,
+    /// Why new turns are not kept for now: `backlog_full` or `backlog_share`. They are when a later request brings them.
+    pub(crate) not_kept: Option<&'static str>,
     /// Time spent, in milliseconds.
     pub(crate) milliseconds: Milliseconds,
     /// The reply as it was read; `None` before its end and when it is more than plain text.

@@ -8,7 +8,8 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 use serde_json::Value;
 
-use super::block::{self, SEPARATOR};
+use super::block::SEPARATOR;
+use super::echo::Echo;
 use super::parse::{ChatRequest, Content, Message, Part};
 
 /// What changes in a request.
@@ -69,6 +70,7 @@ pub(crate) fn injected(message: &Message, injection: &Injection) -> Option<Messa
     }
     let mut longer = message.clone();
     longer.parts = message.original_parts().map(Part::from).collect();
+    longer.echo = Echo::default();
     match &message.content {
         Content::None => return None,
         Content::Text(_) => longer.parts = vec![Part::Text(joined(&message.text(), injection))],
@@ -138,14 +140,17 @@ fn replace(out: &mut BytesMut, request: &ChatRequest, message: &Message, injecti
         Content::Text(place) => (place, Value::from(joined(&message.text(), injection))),
         Content::Parts(place) => {
             let mut parts: Vec<Value> = serde_json::from_slice(request.slice(place)).ok()?;
+            let (count, mut places) = (parts.len(), 0..);
             parts.retain_mut(|part| {
+                let at = (places.next().unwrap_or_default(), count);
                 let Some(Value::String(text)) = part.get_mut("text") else {
                     return true;
                 };
-                let own = block::strip(text).to_owned();
-                let untouched = own.len() == text.len();
-                *text = own;
-                untouched || !text.is_empty()
+                match message.echo.own(&message.content, text, at).map(str::to_owned) {
+                    Some(own) => *text = own,
+                    None => return false,
+                }
+                true
             });
             let part = |block: &String| request.surface.text_part(block);
             parts.splice(0..0, injection.head.as_ref().map(part));
@@ -173,9 +178,12 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use mainpoint_store::Scope;
     use proptest::prelude::*;
     use serde_json::json;
 
+    use super::super::chain::Chain;
+    use super::super::echo::recognise;
     use super::super::parse::tests::parsed;
     use super::super::units::tests::conversation;
     use super::*;
@@ -308,8 +316,11 @@ mod tests {
 
     #[test]
     fn a_block_that_a_client_sends_back_is_replaced() {
-        let old = block::render(&["[2026-11-22 14:03 UTC] user: old".to_owned()]);
-        let new = block::render(&["[2026-11-22 14:04 UTC] user: new".to_owned()]);
+        let chain = Chain::new(&Scope::new("k-a").unwrap());
+        let asked = parsed(r#"{"messages":[{"role":"user","content":"a"}]}"#);
+        let seal = chain.seal(&asked.messages[0], Echo::default());
+        let old = seal.memory(&["[2026-11-22 14:03 UTC] user: old".to_owned()]);
+        let new = seal.memory(&["[2026-11-22 14:04 UTC] user: new".to_owned()]);
         let parts = json!([{"type": "text", "text": "a", "cache_control": 1}, {"type": "text", "text": old}]);
         for (content, expected) in [
             (json!(format!("a\n\n{old}")), json!(format!("a\n\n{new}"))),
@@ -318,7 +329,8 @@ mod tests {
                 json!([{"type": "text", "text": "a", "cache_control": 1}, {"type": "text", "text": new}]),
             ),
         ] {
-            let request = parsed(&json!({"messages": [{"role": "user", "content": content, "x": 1}]}).to_string());
+            let mut request = parsed(&json!({"messages": [{"role": "user", "content": content, "x": 1}]}).to_string());
+            recognise(&chain, &mut request.messages);
             let bytes = rewrite(&request, &edits(&[], Some((0, &new)))).unwrap();
             let value: Value = serde_json::from_slice(&bytes).unwrap();
             assert_eq!(

@@ -1,6 +1,7 @@
 //! Counts the tokens of a prompt: with OpenAI's own tokenizers for its models, with the reader's for all others.
 //!
-//! It must not know budgets. Counts of messages are kept, because every request repeats the whole conversation.
+//! It must not know budgets. Counts of messages are kept, because every request repeats the whole conversation. Texts are
+//! counted segment by segment (`counting.rs`), in a time that is proportional to their length.
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
@@ -8,11 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
 use mainpoint_engine::EngineError;
-use serde_json::Value;
 use tiktoken_rs::CoreBPE;
 use tiktoken_rs::tokenizer::{Tokenizer as OpenAiTokenizer, get_tokenizer};
 
-use super::parse::{ChatRequest, Message, OPAQUE, Part};
+use super::attachments::ImageRule;
+use super::counting::count_in_segments;
+use super::deadline::Deadline;
+use super::parse::{ChatRequest, Message, Nature, OPAQUE, Part, Raw};
+use crate::error::MemoryError;
 
 /// Counts a text's tokens with the reader's tokenizer.
 pub(crate) type ReaderCount = Arc<dyn Fn(&str) -> Result<usize, EngineError> + Send + Sync>;
@@ -66,22 +70,38 @@ impl TokenCounter {
     /// Counts every part of `request`.
     ///
     /// # Errors
-    /// When the reader's tokenizer fails.
-    pub(crate) fn request(&self, tokenizer: Tokenizer, request: &ChatRequest) -> Result<RequestTokens, EngineError> {
+    /// When the reader's tokenizer fails, or at the deadline.
+    pub(crate) fn request(
+        &self,
+        tokenizer: Tokenizer,
+        request: &ChatRequest,
+        deadline: &Deadline,
+    ) -> Result<RequestTokens, MemoryError> {
+        let counting = Counting {
+            counter: self,
+            tokenizer,
+            deadline,
+        };
+        // An image costs something else with another model, though both have one tokenizer.
+        let with_attachments = format!("{} {:?}", request.surface.label(), ImageRule::of(&request.model));
         let messages = request
             .messages
             .iter()
             .map(|message| {
                 let bytes = request.slice(&message.range);
-                let kind = request.surface.label().as_bytes();
-                self.remembered(tokenizer, kind, bytes, || self.message(tokenizer, message))
+                let kind = if message.attachments > 0 {
+                    with_attachments.as_str()
+                } else {
+                    request.surface.label()
+                };
+                self.remembered(tokenizer, kind.as_bytes(), bytes, || counting.message(message))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let mut other = REPLY_PRIMING;
         for definition in &request.definitions {
             let bytes = request.slice(definition);
-            let text = std::str::from_utf8(bytes).unwrap_or_default();
-            other += self.remembered(tokenizer, b"definition", bytes, || self.text(tokenizer, text))?;
+            let text = String::from_utf8_lossy(bytes);
+            other += self.remembered(tokenizer, b"definition", bytes, || counting.text(&text))?;
         }
         Ok(RequestTokens { messages, other })
     }
@@ -91,62 +111,30 @@ impl TokenCounter {
     /// # Errors
     /// When the reader's tokenizer fails.
     pub(crate) fn text(&self, tokenizer: Tokenizer, text: &str) -> Result<usize, EngineError> {
-        pieces(text)
-            .map(|piece| match tokenizer {
-                // The tokenizer gives up on some very odd texts; a rough count serves then.
-                Tokenizer::OpenAi(_, encoding) => Ok(encoding
-                    .count(piece, &HashSet::new())
-                    .unwrap_or_else(|_| piece.len().div_ceil(3))),
-                Tokenizer::Reader => (self.reader)(piece),
-            })
-            .sum()
+        count_in_segments(text, |segment| self.piece(tokenizer, segment))
     }
 
-    /// Counts a message as OpenAI documents it: 3 tokens, its role, its content, and 1 more for a name. What is more than
-    /// that, such as calls, counts by its JSON.
+    fn piece(&self, tokenizer: Tokenizer, piece: &str) -> Result<usize, EngineError> {
+        match tokenizer {
+            // The tokenizer gives up on some very odd texts; a rough count serves then.
+            Tokenizer::OpenAi(_, encoding) => Ok(encoding
+                .count(piece, &HashSet::new())
+                .unwrap_or_else(|_| piece.len().div_ceil(3))),
+            Tokenizer::Reader => (self.reader)(piece),
+        }
+    }
+
+    /// Counts a message, however long that takes.
     ///
     /// # Errors
     /// When the reader's tokenizer fails.
-    pub(crate) fn message(&self, tokenizer: Tokenizer, message: &Message) -> Result<usize, EngineError> {
-        let mut tokens = PER_MESSAGE + self.text(tokenizer, &message.role)?;
-        for part in &message.parts {
-            tokens += match part {
-                Part::Text(text) => self.text(tokenizer, text)?,
-                Part::Other(value) => self.other_part(tokenizer, value)?,
-            };
-        }
-        for (name, value) in &message.fields {
-            tokens += match value {
-                value if *name == OPAQUE => self.other_part(tokenizer, value)?,
-                Value::String(text) => self.text(tokenizer, text)?,
-                value => self.text(tokenizer, &value.to_string())?,
-            };
-            tokens += usize::from(*name == "name");
-        }
-        Ok(tokens)
-    }
-
-    /// Media are estimated; the base64 text that carries them is not what the model sees.
-    fn other_part(&self, tokenizer: Tokenizer, value: &Value) -> Result<usize, EngineError> {
-        match value.get("type").and_then(Value::as_str) {
-            Some("image_url" | "input_image" | "computer_screenshot" | "image_generation_call") => {
-                let detail = value.pointer("/image_url/detail").or_else(|| value.get("detail"));
-                let low = detail.is_some_and(|detail| detail == "low");
-                Ok(if low { LOW_IMAGE } else { HIGH_IMAGE })
-            }
-            Some("input_audio") => {
-                let encoded = value
-                    .pointer("/input_audio/data")
-                    .and_then(Value::as_str)
-                    .map_or(0, str::len);
-                Ok((encoded / 4 * 3) / AUDIO_BYTES_PER_TOKEN + 1)
-            }
-            _ => {
-                let text = value.to_string();
-                let shown: String = text.chars().take(OTHER_CHARACTERS).collect();
-                Ok(self.text(tokenizer, &shown)? + text.len().saturating_sub(shown.len()) / OTHER_BYTES_PER_TOKEN)
-            }
-        }
+    pub(crate) fn message(&self, tokenizer: Tokenizer, message: &Message) -> Result<usize, MemoryError> {
+        let counting = Counting {
+            counter: self,
+            tokenizer,
+            deadline: &Deadline::none(),
+        };
+        counting.message(message)
     }
 
     fn remembered(
@@ -154,8 +142,8 @@ impl TokenCounter {
         tokenizer: Tokenizer,
         kind: &[u8],
         bytes: &[u8],
-        count: impl FnOnce() -> Result<usize, EngineError>,
-    ) -> Result<usize, EngineError> {
+        count: impl FnOnce() -> Result<usize, MemoryError>,
+    ) -> Result<usize, MemoryError> {
         let key = tokenizer.key(kind, bytes);
         if let Some(tokens) = self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(*tokens);
@@ -166,6 +154,70 @@ impl TokenCounter {
             .unwrap_or_else(PoisonError::into_inner)
             .put(key, tokens);
         Ok(tokens)
+    }
+}
+
+/// Counting for a request, up to its deadline.
+#[derive(Clone, Copy)]
+struct Counting<'a> {
+    counter: &'a TokenCounter,
+    tokenizer: Tokenizer,
+    deadline: &'a Deadline,
+}
+
+impl Counting<'_> {
+    /// Counts a message as OpenAI documents it: 3 tokens, its role, its content, and 1 more for a name. What is more than
+    /// that, such as calls, counts by its JSON.
+    fn message(self, message: &Message) -> Result<usize, MemoryError> {
+        let mut tokens = PER_MESSAGE + self.text(message.role)?;
+        for part in &message.parts {
+            tokens += match part {
+                Part::Text(text) => self.text(text)?,
+                Part::Other(other) => match other.nature {
+                    Nature::Call => self.text(&other.raw.shown())?,
+                    Nature::Aside => self.encoded(&other.raw)?,
+                    // The base64 text that carries an attachment is not what the model sees.
+                    Nature::Attachment(attachment) => match attachment.tokens(other.raw.bytes()) {
+                        Some(tokens) => tokens,
+                        None => self.encoded(&other.raw)?,
+                    },
+                },
+            };
+        }
+        for (name, value) in &message.fields {
+            tokens += if *name == OPAQUE {
+                self.encoded(value)?
+            } else {
+                self.text(&value.shown())?
+            };
+            tokens += usize::from(*name == "name");
+        }
+        if let Some(odd) = message
+            .odd
+            .as_ref()
+            .filter(|_| message.parts.is_empty() && message.fields.is_empty())
+        {
+            tokens += self.encoded(&odd.raw)?;
+        }
+        Ok(tokens)
+    }
+
+    /// A value most of which may be encoded data.
+    fn encoded(self, value: &Raw) -> Result<usize, MemoryError> {
+        let text = value.shown();
+        let end = text
+            .char_indices()
+            .nth(OTHER_CHARACTERS)
+            .map_or(text.len(), |(end, _)| end);
+        let shown = text.get(..end).unwrap_or_default();
+        Ok(self.text(shown)? + (text.len() - shown.len()) / OTHER_BYTES_PER_TOKEN)
+    }
+
+    fn text(self, text: &str) -> Result<usize, MemoryError> {
+        count_in_segments(text, |segment| {
+            self.deadline.check()?;
+            Ok(self.counter.piece(self.tokenizer, segment)?)
+        })
     }
 }
 
@@ -200,46 +252,15 @@ impl Tokenizer {
 const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(65_535);
 const PER_MESSAGE: usize = 3;
 const REPLY_PRIMING: usize = 3;
-/// What OpenAI counts for an image in low detail, and for one of 1024 × 1024 pixels in high detail.
-const LOW_IMAGE: usize = 85;
-const HIGH_IMAGE: usize = 765;
-/// 10 tokens a second of 16 kHz, 16-bit, mono sound.
-const AUDIO_BYTES_PER_TOKEN: usize = 3200;
 /// So much of an unknown part is counted exactly; the rest is most likely encoded data.
 const OTHER_CHARACTERS: usize = 2000;
 const OTHER_BYTES_PER_TOKEN: usize = 12;
-/// Longer texts are counted in pieces of at most this many bytes, cut at white space where there is some.
-const PIECE: usize = 64 * 1024;
 
 /// Models of OpenAI's that are newer than the tokenizer library; its newest chat tokenizer is the best guess.
 fn newer(name: &str) -> Option<OpenAiTokenizer> {
     let mut letters = name.chars();
     let numbered_o = letters.next() == Some('o') && letters.next().is_some_and(|digit| digit.is_ascii_digit());
     (numbered_o || name.starts_with("gpt-") || name.starts_with("chatgpt-")).then_some(OpenAiTokenizer::O200kBase)
-}
-
-fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        if rest.len() <= PIECE {
-            return Some(std::mem::take(&mut rest));
-        }
-        let mut end = PIECE;
-        while !rest.is_char_boundary(end) {
-            end -= 1;
-        }
-        let end = rest
-            .get(..end)
-            .and_then(|head| head.rfind(' '))
-            .filter(|space| *space > 0)
-            .unwrap_or(end);
-        let (head, tail) = rest.split_at_checked(end)?;
-        rest = tail;
-        Some(head)
-    })
 }
 
 #[cfg(test)]
@@ -252,6 +273,10 @@ mod tests {
 
     fn words() -> TokenCounter {
         TokenCounter::new(Arc::new(|text| Ok(text.split_whitespace().count())))
+    }
+
+    fn count(counter: &TokenCounter, tokenizer: Tokenizer, request: &ChatRequest) -> RequestTokens {
+        counter.request(tokenizer, request, &Deadline::none()).unwrap()
     }
 
     #[test]
@@ -311,8 +336,8 @@ mod tests {
         ]});
         let request = parsed(&body.to_string());
         let counter = words();
-        assert_eq!(counter.request(Tokenizer::of("gpt-4o"), &request).unwrap().total(), 124);
-        assert_eq!(counter.request(Tokenizer::of("gpt-4"), &request).unwrap().total(), 129);
+        assert_eq!(count(&counter, Tokenizer::of("gpt-4o"), &request).total(), 124);
+        assert_eq!(count(&counter, Tokenizer::of("gpt-4"), &request).total(), 129);
     }
 
     #[test]
@@ -324,9 +349,9 @@ mod tests {
             Ok(text.split_whitespace().count())
         }));
         let request = parsed(r#"{"messages":[{"role":"user","content":"a b c"}],"tools":[ {"x": 1} ]}"#);
-        let first = counter.request(Tokenizer::Reader, &request).unwrap();
+        let first = count(&counter, Tokenizer::Reader, &request);
         let after_first = calls.load(Ordering::Relaxed);
-        assert_eq!(counter.request(Tokenizer::Reader, &request).unwrap(), first);
+        assert_eq!(count(&counter, Tokenizer::Reader, &request), first);
         assert_eq!(calls.load(Ordering::Relaxed), after_first);
         assert_eq!(first.messages, [3 + 1 + 3]);
         assert!(first.other > 3);
@@ -338,7 +363,7 @@ mod tests {
         let body = format!(
             r#"{{"messages":[{{"role":"user","content":[{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{data}"}}}}]}}]}}"#
         );
-        let tokens = words().request(Tokenizer::of("gpt-4o"), &parsed(&body)).unwrap();
+        let tokens = count(&words(), Tokenizer::of("gpt-4o"), &parsed(&body));
         assert_eq!(tokens.messages, [3 + 1 + 765]);
     }
 
@@ -348,29 +373,26 @@ mod tests {
         let chat = r#"{"messages":[{"role":"user","content":"a b c"},{"role":"assistant","content":"d e"}]}"#;
         let items = r#"{"input":[{"role":"user","content":[{"type":"input_text","text":"a b c"}]},
             {"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"d e"}]}]}"#;
-        let chat = counter.request(Tokenizer::Reader, &parsed(chat)).unwrap();
-        assert_eq!(
-            counter.request(Tokenizer::Reader, &parsed_response(items)).unwrap(),
-            chat
-        );
-        let text = counter.request(Tokenizer::Reader, &parsed_response(r#"{"input":"a b c"}"#));
-        assert_eq!(text.unwrap().messages, [3 + 1 + 3]);
+        let chat = count(&counter, Tokenizer::Reader, &parsed(chat));
+        assert_eq!(count(&counter, Tokenizer::Reader, &parsed_response(items)), chat);
+        let text = count(&counter, Tokenizer::Reader, &parsed_response(r#"{"input":"a b c"}"#));
+        assert_eq!(text.messages, [3 + 1 + 3]);
     }
 
     #[test]
     fn calls_count_by_their_json_and_instructions_tools_and_format_count_too() {
         let counter = words();
-        let count = |body: &str| counter.request(Tokenizer::Reader, &parsed_response(body)).unwrap();
-        let bare = count(r#"{"input":"a"}"#);
+        let counted = |body: &str| count(&counter, Tokenizer::Reader, &parsed_response(body));
+        let bare = counted(r#"{"input":"a"}"#);
         for name in ["instructions", "tools", "text"] {
-            let more = count(&format!(r#"{{"input":"a","{name}":{{"x": 1}}}}"#));
+            let more = counted(&format!(r#"{{"input":"a","{name}":{{"x": 1}}}}"#));
             assert_eq!(more.other, bare.other + 2, "{name}");
         }
         let call = |arguments: &str| {
             let body = format!(
                 r#"{{"input":[{{"type":"function_call","call_id":"c","name":"f","arguments":"{arguments}"}}]}}"#
             );
-            count(&body).messages[0]
+            counted(&body).messages[0]
         };
         assert_eq!(call(&"x ".repeat(5000)), call("") + 5000);
     }
@@ -378,27 +400,55 @@ mod tests {
     #[test]
     fn pictures_and_encrypted_reasoning_do_not_cost_their_length() {
         let data = "A".repeat(1_000_000);
-        let count = |item: &str| {
-            let request = parsed_response(&format!(r#"{{"input":[{item}]}}"#));
-            words().request(Tokenizer::of("gpt-4o"), &request).unwrap().messages[0]
+        let counted = |item: &str| {
+            let request = parsed_response(&format!(r#"{{"model":"gpt-4o","input":[{item}]}}"#));
+            count(&words(), Tokenizer::of("gpt-4o"), &request).messages[0]
         };
         let image = |detail: &str| {
             format!(
                 r#"{{"role":"user","content":[{{"type":"input_image","detail":"{detail}","image_url":"data:image/png;base64,{data}"}}]}}"#
             )
         };
-        assert_eq!(count(&image("auto")), 3 + 1 + 765);
-        assert_eq!(count(&image("low")), 3 + 1 + 85);
+        assert_eq!(counted(&image("auto")), 3 + 1 + 765);
+        assert_eq!(counted(&image("low")), 3 + 1 + 85);
         let picture = format!(r#"{{"type":"image_generation_call","id":"ig","result":"{data}"}}"#);
-        assert_eq!(count(&picture), 3 + 1 + 765);
+        assert_eq!(counted(&picture), 3 + 1 + 765);
         let reasoning = format!(r#"{{"type":"reasoning","summary":[],"encrypted_content":"{data}"}}"#);
-        assert!(count(&reasoning) < 150_000);
+        assert!(counted(&reasoning) < 150_000);
     }
 
     #[test]
-    fn a_long_text_is_counted_in_pieces_that_together_are_the_text() {
-        let text = format!("{}é{}", "a".repeat(PIECE - 1), " word".repeat(PIECE));
-        assert_eq!(pieces(&text).collect::<String>(), text);
-        assert!(pieces(&text).all(|piece| piece.len() <= PIECE));
+    fn counting_ends_at_the_deadline() {
+        let request = parsed(r#"{"messages":[{"role":"user","content":"a"}]}"#);
+        let over = Deadline::after(std::time::Duration::ZERO);
+        let counted = words().request(Tokenizer::Reader, &request, &over);
+        assert!(matches!(counted, Err(MemoryError::Deadline)));
+    }
+
+    #[test]
+    fn an_attachment_costs_what_its_model_says_though_another_model_has_the_same_tokenizer() {
+        let counter = words();
+        let tokens = |model: &str| {
+            let image = r#"{"type":"image_url","image_url":{"url":"https://example.com/a.png"}}"#;
+            let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":[{image}]}}]}}"#);
+            count(&counter, Tokenizer::of(model), &parsed(&body)).messages[0]
+        };
+        assert_eq!(tokens("gpt-4o"), 3 + 1 + 765);
+        assert_eq!(tokens("gpt-4.1-mini"), 3 + 1 + 1659);
+    }
+
+    #[test]
+    fn results_in_the_parts_of_a_message_count_once() {
+        let result = |content: &str| {
+            let part = format!(r#"{{"type":"tool_result","tool_use_id":"t","content":{content}}}"#);
+            let body = format!(r#"{{"messages":[{{"role":"user","content":[{part}]}}]}}"#);
+            count(&words(), Tokenizer::Reader, &parsed(&body)).messages[0]
+        };
+        let text = "a b c d e f g h";
+        assert_eq!(result(&format!("\"{text}\"")), result("\"\"") + 8);
+        assert_eq!(
+            result(&format!(r#"[{{"type":"text","text":"{text}"}}]"#)),
+            result("[]") + 8
+        );
     }
 }

@@ -4,64 +4,131 @@
 //! know tokens or budgets.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use super::parse::Message;
 
-/// The units of a conversation, oldest first, as indices of messages in order. Instructions belong to no unit.
-///
-/// The last unit holds the last user message. What comes before the first user message, such as a greeting, is a unit too.
-pub(crate) fn units(messages: &[Message]) -> Vec<Vec<usize>> {
-    let together = inseparable(messages);
-    let mut units: Vec<Vec<usize>> = Vec::new();
-    for (index, message) in messages.iter().enumerate() {
-        if message.is_instruction() {
-            continue;
-        }
-        let starts = message.role == "user" && !together.iter().any(|range| range.contains(&index));
-        match units.last_mut() {
-            Some(unit) if !starts => unit.push(index),
-            _ => units.push(vec![index]),
-        }
-    }
-    units
+/// What in a conversation belongs together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bonds {
+    /// For each message whether nothing may start at it, because it lies between a call and its last result.
+    bound: Vec<bool>,
+    /// Results whose calls are not among the messages.
+    orphans: Vec<usize>,
 }
 
-/// The rounds of a unit, oldest first: what follows its leading user messages, in the smallest stretches that can leave by
-/// themselves. The last one is still going on.
-///
-/// A round is everything that an assistant thought, said and called in one go, with the results of all its calls. What it
-/// thought belongs to what it did next, so a round never begins within such a go.
-pub(crate) fn rounds(messages: &[Message], unit: &[usize]) -> Vec<Vec<usize>> {
-    let together = inseparable(messages);
-    let is = |index: usize, role: &str| messages.get(index).is_some_and(|message| message.role == role);
-    let leading = unit.iter().take_while(|index| is(**index, "user")).count();
-    let mut rounds: Vec<Vec<usize>> = Vec::new();
-    for index in unit.iter().copied().skip(leading) {
-        let goes_on = |before: usize| !is(index, "assistant") || is(before, "assistant");
-        let bound = together.iter().any(|range| range.contains(&index));
-        match rounds.last_mut() {
-            Some(round) if bound || round.last().is_some_and(|before| goes_on(*before)) => round.push(index),
-            _ => rounds.push(vec![index]),
+impl Bonds {
+    /// What belongs together in a conversation. Takes time in proportion to its length.
+    pub(crate) fn of(messages: &[Message]) -> Self {
+        let mut pairing = Pairing::default();
+        // How many more stretches begin than end at each message.
+        let mut changes = vec![0_i64; messages.len() + 1];
+        let mut orphans = Vec::new();
+        for (index, message) in messages.iter().enumerate() {
+            pairing.announce(index, message);
+            for name in &message.answers {
+                match pairing.answer(name) {
+                    Some(call) if call < index => {
+                        let ends = [(call + 1, 1), (index + 1, -1)];
+                        for (at, change) in ends {
+                            if let Some(slot) = changes.get_mut(at) {
+                                *slot += change;
+                            }
+                        }
+                    }
+                    Some(_) => {}
+                    None => orphans.push(index),
+                }
+            }
+        }
+        let mut open = 0;
+        let bound = changes.iter().take(messages.len()).map(|change| {
+            open += change;
+            open > 0
+        });
+        Self {
+            bound: bound.collect(),
+            orphans,
         }
     }
-    rounds
+
+    /// The results whose calls are not among the messages, ascending.
+    pub(crate) fn orphans(&self) -> &[usize] {
+        &self.orphans
+    }
+
+    /// The units of the conversation, oldest first, as indices of messages in order. Instructions belong to no unit.
+    ///
+    /// The last unit holds the last user message. What comes before the first user message, such as a greeting, is a unit too.
+    pub(crate) fn units(&self, messages: &[Message]) -> Vec<Vec<usize>> {
+        let mut units: Vec<Vec<usize>> = Vec::new();
+        for (index, message) in messages.iter().enumerate() {
+            if message.is_instruction() {
+                continue;
+            }
+            let starts = message.role == "user" && !self.is_bound(index);
+            match units.last_mut() {
+                Some(unit) if !starts => unit.push(index),
+                _ => units.push(vec![index]),
+            }
+        }
+        units
+    }
+
+    /// The rounds of a unit, oldest first: what follows its leading user messages, in the smallest stretches that can leave
+    /// by themselves. The last one is still going on.
+    ///
+    /// A round is everything that an assistant thought, said and called in one go, with the results of all its calls. What it
+    /// thought belongs to what it did next, so a round never begins within such a go.
+    pub(crate) fn rounds(&self, messages: &[Message], unit: &[usize]) -> Vec<Vec<usize>> {
+        let is = |index: usize, role: &str| messages.get(index).is_some_and(|message| message.role == role);
+        let leading = unit.iter().take_while(|index| is(**index, "user")).count();
+        let mut rounds: Vec<Vec<usize>> = Vec::new();
+        for index in unit.iter().copied().skip(leading) {
+            let goes_on = |before: usize| !is(index, "assistant") || is(before, "assistant");
+            match rounds.last_mut() {
+                Some(round) if self.is_bound(index) || round.last().is_some_and(|before| goes_on(*before)) => {
+                    round.push(index);
+                }
+                _ => rounds.push(vec![index]),
+            }
+        }
+        rounds
+    }
+
+    fn is_bound(&self, index: usize) -> bool {
+        self.bound.get(index).copied().unwrap_or_default()
+    }
 }
 
-/// Stretches in which nothing may start: from after a call to its last result.
-fn inseparable(messages: &[Message]) -> Vec<Range<usize>> {
-    let mut announced: HashMap<&str, usize> = HashMap::new();
-    let mut ranges = Vec::new();
-    for (index, message) in messages.iter().enumerate() {
+/// Finds the call that a result answers: the nearest one before it that has its name and no result yet, else the nearest that
+/// has its name. A result of a name that no call has answers the nearest call since a user spoke, by its place.
+#[derive(Default)]
+struct Pairing<'a> {
+    /// The messages that make calls of a name which have no result yet, latest last.
+    open: HashMap<&'a str, Vec<usize>>,
+    /// The last message that makes a call of a name.
+    last: HashMap<&'a str, usize>,
+    /// The last message that makes a call since a user spoke.
+    nearest: Option<usize>,
+}
+
+impl<'a> Pairing<'a> {
+    fn announce(&mut self, index: usize, message: &'a Message) {
+        if message.role == "user" {
+            self.nearest = None;
+        }
         for call in &message.calls {
-            announced.insert(call, index);
-        }
-        let from = message.answers.as_deref().and_then(|call| announced.get(call));
-        if let Some(from) = from {
-            ranges.push(from + 1..index + 1);
+            self.open.entry(call).or_default().push(index);
+            self.last.insert(call, index);
+            self.nearest = Some(index);
         }
     }
-    ranges
+
+    /// The message that makes the call of this name.
+    fn answer(&mut self, name: &str) -> Option<usize> {
+        let open = self.open.get_mut(name).and_then(Vec::pop);
+        open.or_else(|| self.last.get(name).copied()).or(self.nearest)
+    }
 }
 
 #[cfg(test)]
@@ -86,6 +153,13 @@ pub(crate) mod tests {
             }),
             2 => (0..4u8, "[a-z ]{1,30}")
                 .prop_map(|(id, text)| json!({"role": "tool", "tool_call_id": format!("call-{id}"), "content": text})),
+            1 => (0..3u8, "[a-z ]{1,30}").prop_map(|(id, text)| {
+                json!({"role": "assistant", "content": [
+                    {"type": "text", "text": text}, {"type": "tool_use", "id": format!("call-{id}"), "name": "f", "input": {}}]})
+            }),
+            1 => (0..3u8, "[a-z ]{1,30}").prop_map(|(id, text)| {
+                json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": format!("call-{id}"), "content": text}]})
+            }),
             1 => Just(json!({"role": "assistant", "content": null, "function_call": {"name": "f"}})),
             1 => Just(json!({"role": "function", "name": "f", "content": "result"})),
         ];
@@ -119,30 +193,57 @@ pub(crate) mod tests {
         ]
     }
 
-    /// Every result and the last call before it that has its name.
-    fn answered(messages: &[Message]) -> Vec<(usize, usize)> {
+    /// Every result and its call, found the long way round: for each result the nearest earlier call of its name that no
+    /// earlier result has taken, else the nearest of its name.
+    pub(crate) fn answered(messages: &[Message]) -> Vec<(usize, usize)> {
         let mut pairs = Vec::new();
+        let mut taken: Vec<(usize, usize)> = Vec::new();
         for (index, message) in messages.iter().enumerate() {
-            let Some(name) = &message.answers else { continue };
-            let call = (0..index).rev().find(|earlier| messages[*earlier].calls.contains(name));
-            pairs.extend(call.map(|call| (call, index)));
+            for name in &message.answers {
+                let calls = |earlier: &usize| {
+                    let calls = messages[*earlier].calls.iter().enumerate().rev();
+                    let named: Vec<(usize, usize)> = calls
+                        .filter(|(_, call)| *call == name)
+                        .map(|(at, _)| (*earlier, at))
+                        .collect();
+                    named
+                };
+                let all: Vec<(usize, usize)> = (0..index).rev().flat_map(|earlier| calls(&earlier)).collect();
+                let open = all.iter().find(|call| !taken.contains(call));
+                if let Some(call) = open.or(all.first()) {
+                    taken.push(*call);
+                    pairs.push((call.0, index));
+                }
+            }
         }
         pairs
+    }
+
+    /// Where each message stands: the number of its group.
+    fn places(groups: &[Vec<usize>], messages: usize) -> Vec<Option<usize>> {
+        let mut places = vec![None; messages];
+        for (number, group) in groups.iter().enumerate() {
+            for index in group {
+                places[*index] = Some(number);
+            }
+        }
+        places
     }
 
     proptest! {
         #[test]
         fn a_call_and_its_results_are_never_split(request in request()) {
-            let units = units(&request.messages);
-            let unit_of = |index: usize| units.iter().position(|unit| unit.contains(&index));
-            for (call, result) in answered(&request.messages) {
-                prop_assert_eq!(unit_of(call), unit_of(result));
+            let messages = &request.messages;
+            let units = Bonds::of(messages).units(messages);
+            let unit_of = places(&units, messages.len());
+            for (call, result) in answered(messages) {
+                prop_assert_eq!(unit_of[call], unit_of[result]);
             }
         }
 
         #[test]
         fn units_hold_every_message_but_instructions_once_and_in_order(request in request()) {
-            let flat: Vec<usize> = units(&request.messages).concat();
+            let flat: Vec<usize> = Bonds::of(&request.messages).units(&request.messages).concat();
             let expected: Vec<usize> =
                 (0..request.messages.len()).filter(|index| !request.messages[*index].is_instruction()).collect();
             prop_assert_eq!(flat, expected);
@@ -150,15 +251,16 @@ pub(crate) mod tests {
 
         #[test]
         fn every_unit_but_the_first_starts_on_a_user_message(request in request()) {
-            for unit in units(&request.messages).iter().skip(1) {
-                prop_assert_eq!(&request.messages[unit[0]].role, "user");
+            for unit in Bonds::of(&request.messages).units(&request.messages).iter().skip(1) {
+                prop_assert_eq!(request.messages[unit[0]].role, "user");
             }
         }
 
         #[test]
         fn rounds_hold_everything_after_the_leading_user_messages_once_and_in_order(request in request()) {
-            for unit in units(&request.messages) {
-                let rounds = rounds(&request.messages, &unit);
+            let bonds = Bonds::of(&request.messages);
+            for unit in bonds.units(&request.messages) {
+                let rounds = bonds.rounds(&request.messages, &unit);
                 let flat = rounds.concat();
                 let leading = &unit[..unit.len() - flat.len()];
                 prop_assert_eq!(&[leading, &flat[..]].concat(), &unit);
@@ -170,21 +272,29 @@ pub(crate) mod tests {
 
         #[test]
         fn no_round_splits_a_call_from_a_result_or_reasoning_from_what_follows(request in request()) {
-            for unit in units(&request.messages) {
-                let rounds = rounds(&request.messages, &unit);
-                let round_of = |index: usize| rounds.iter().position(|round| round.contains(&index));
+            let bonds = Bonds::of(&request.messages);
+            for unit in bonds.units(&request.messages) {
+                let rounds = bonds.rounds(&request.messages, &unit);
+                let round_of = places(&rounds, request.messages.len());
                 for (call, result) in answered(&request.messages) {
                     if unit.contains(&result) {
-                        prop_assert_eq!(round_of(call), round_of(result));
+                        prop_assert_eq!(round_of[call], round_of[result]);
                     }
                 }
                 for pair in rounds.concat().windows(2) {
                     if request.messages[pair[0]].binds_next {
-                        prop_assert_eq!(round_of(pair[0]), round_of(pair[1]));
+                        prop_assert_eq!(round_of[pair[0]], round_of[pair[1]]);
                     }
                 }
             }
         }
+    }
+
+    fn groups(request: &ChatRequest) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
+        let bonds = Bonds::of(&request.messages);
+        let units = bonds.units(&request.messages);
+        let rounds = bonds.rounds(&request.messages, units.last().map_or(&[], Vec::as_slice));
+        (units, rounds)
     }
 
     #[test]
@@ -198,13 +308,9 @@ pub(crate) mod tests {
             reasoning, call("3"), result("3"),
             {"role": "assistant", "content": "done"},
         ]);
-        let request = parsed_response(&json!({"input": items}).to_string());
-        let units = units(&request.messages);
+        let (units, rounds) = groups(&parsed_response(&json!({"input": items}).to_string()));
         assert_eq!(units, [vec![0], (1..11).collect()]);
-        assert_eq!(
-            rounds(&request.messages, &units[1]),
-            [vec![2, 3, 4, 5, 6], vec![7, 8, 9], vec![10]]
-        );
+        assert_eq!(rounds, [vec![2, 3, 4, 5, 6], vec![7, 8, 9], vec![10]]);
     }
 
     #[test]
@@ -217,9 +323,48 @@ pub(crate) mod tests {
         let messages = json!([
             {"role": "user", "content": "a"}, calls(&["1", "2"]), result("1"), result("2"), calls(&["1"]), result("1"),
         ]);
-        let request = parsed(&json!({"messages": messages}).to_string());
-        let units = units(&request.messages);
+        let (units, rounds) = groups(&parsed(&json!({"messages": messages}).to_string()));
         assert_eq!(units.len(), 1);
-        assert_eq!(rounds(&request.messages, &units[0]), [vec![1, 2, 3], vec![4, 5]]);
+        assert_eq!(rounds, [vec![1, 2, 3], vec![4, 5]]);
+    }
+
+    #[test]
+    fn calls_in_the_parts_of_messages_have_their_results_in_one_round_and_begin_no_unit() {
+        let messages = json!([
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": [
+                {"type": "text", "text": "I look."}, {"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "x"}]},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "y"}]}]},
+            {"role": "user", "content": "b"},
+        ]);
+        let request = parsed(&json!({"messages": messages}).to_string());
+        let bonds = Bonds::of(&request.messages);
+        let units = bonds.units(&request.messages);
+        assert_eq!(units, [vec![0, 1, 2, 3, 4], vec![5]]);
+        assert_eq!(bonds.rounds(&request.messages, &units[0]), [vec![1, 2], vec![3, 4]]);
+    }
+
+    #[test]
+    fn a_result_of_a_name_that_no_call_has_belongs_to_the_call_before_it() {
+        let call = |id: Value| json!({"role": "assistant", "content": null, "tool_calls": [{"id": id}]});
+        let messages = json!([
+            {"role": "user", "content": "a"},
+            call(json!("1")), {"role": "tool", "tool_call_id": "other", "content": "x"},
+            call(json!(7)), {"role": "tool", "tool_call_id": 7, "content": "x"},
+            call(json!(null)), {"role": "tool", "content": "x"},
+            {"role": "user", "content": "b"},
+            {"role": "tool", "tool_call_id": "nobody's", "content": "x"},
+        ]);
+        let request = parsed(&json!({"messages": messages}).to_string());
+        let bonds = Bonds::of(&request.messages);
+        let units = bonds.units(&request.messages);
+        assert_eq!(units, [(0..7).collect::<Vec<_>>(), vec![7, 8]]);
+        assert_eq!(
+            bonds.rounds(&request.messages, &units[0]),
+            [vec![1, 2], vec![3, 4], vec![5, 6]]
+        );
+        assert_eq!(bonds.orphans(), [8]);
     }
 }

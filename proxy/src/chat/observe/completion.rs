@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::LARGEST_REPLY;
+use super::{LARGEST_REPLY, Verdict};
 
 /// Assembles a streamed reply.
 #[derive(Debug, Default)]
@@ -14,6 +14,8 @@ pub(super) struct Chunks {
     text: String,
     done: bool,
     finished: bool,
+    /// A choice came.
+    begun: bool,
     failed: bool,
     unusable: bool,
 }
@@ -30,12 +32,20 @@ impl Chunks {
         }
         match serde_json::from_str::<Chunk>(data) {
             Ok(chunk) if chunk.error.is_some() => self.failed = true,
-            Ok(chunk) => chunk
-                .choices
-                .into_iter()
-                .flatten()
-                .for_each(|choice| self.choice(choice)),
+            Ok(chunk) => chunk.choices.into_iter().flatten().for_each(|choice| {
+                self.begun = true;
+                self.choice(choice);
+            }),
             Err(_) => self.unusable = true,
+        }
+    }
+
+    /// Whether a choice or an error came first, if either came.
+    pub(super) fn verdict(&self) -> Option<Verdict> {
+        match (self.begun, self.failed) {
+            (true, _) => Some(Verdict::Accepted),
+            (false, true) => Some(Verdict::Refused),
+            (false, false) => None,
         }
     }
 
@@ -85,6 +95,12 @@ pub(super) fn document(bytes: &[u8]) -> Option<String> {
         return None;
     }
     message.content.filter(|text| !text.is_empty())
+}
+
+/// Whether a document holds an error and no choice.
+pub(super) fn is_refusal(bytes: &[u8]) -> bool {
+    let chunk = serde_json::from_slice::<Chunk>(bytes);
+    chunk.is_ok_and(|chunk| chunk.error.is_some() && chunk.choices.is_none_or(|choices| choices.is_empty()))
 }
 
 #[derive(Deserialize)]
@@ -142,6 +158,26 @@ mod tests {
             "[DONE]",
         ]);
         assert_eq!(reply.as_deref(), Some("ab"));
+    }
+
+    #[test]
+    fn an_error_refuses_a_request_only_where_no_choice_came_before_it() {
+        let (choice, error) = (
+            r#"{"choices":[{"delta":{"content":""}}]}"#,
+            r#"{"error":{"message":"no key"}}"#,
+        );
+        let verdict = |events: &[&str]| {
+            let mut assembler = Chunks::default();
+            events.iter().for_each(|data| assembler.event(data));
+            assembler.verdict()
+        };
+        assert_eq!(verdict(&[r#"{"choices":[]}"#]), None);
+        assert_eq!(verdict(&[choice, error]), Some(Verdict::Accepted));
+        assert_eq!(verdict(&[error, "[DONE]"]), Some(Verdict::Refused));
+        assert!(is_refusal(error.as_bytes()));
+        assert!(
+            !is_refusal(br#"{"choices":[{}],"error":{}}"#) && !is_refusal(br#"{"error":null}"#) && !is_refusal(b"x")
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod sse;
 mod tests;
 mod watched;
 
-pub(crate) use watched::{OnReply, Reply, Watched};
+pub(crate) use watched::{Keep, Keeping, Reply, Watched};
 
 use super::parse::Surface;
 use completion::Chunks;
@@ -28,6 +28,15 @@ pub(crate) enum Observer {
     Document(Document),
     /// Nothing is read.
     Blind,
+}
+
+/// What the upstream thinks of a request, whatever its status says: some services answer 200 and then tell an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The reply has begun.
+    Accepted,
+    /// An error came instead.
+    Refused,
 }
 
 /// Reads a stream of events.
@@ -82,6 +91,30 @@ impl Observer {
                 }
             }
             Self::Blind => {}
+        }
+    }
+
+    /// What the upstream thinks of the request, as soon as that is known. A document says so at its end.
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        match self {
+            Self::Events(events) => match &events.assembler {
+                Assembler::Chunks(chunks) => chunks.verdict(),
+                Assembler::Items(items) => items.verdict(),
+            },
+            Self::Document(_) => None,
+            Self::Blind => Some(Verdict::Accepted),
+        }
+    }
+
+    /// The same, when nothing more can come; what is not known is accepted.
+    pub(crate) fn last_verdict(&self) -> Verdict {
+        match self {
+            Self::Document(document)
+                if completion::is_refusal(&document.bytes) && response::is_refusal(&document.bytes) =>
+            {
+                Verdict::Refused
+            }
+            Self::Events(_) | Self::Document(_) | Self::Blind => self.verdict().unwrap_or(Verdict::Accepted),
         }
     }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::LARGEST_REPLY;
+use super::{LARGEST_REPLY, Verdict};
 use crate::chat::parse::is_unnamed;
 
 /// Assembles a streamed response.
@@ -18,6 +18,9 @@ pub(super) struct Items {
     /// Which part of which item the text is.
     place: Option<(u64, u64)>,
     next_number: u64,
+    /// An item of the response came.
+    begun: bool,
+    failed: bool,
     done: bool,
     unusable: bool,
 }
@@ -45,8 +48,23 @@ impl Items {
             Some("response.output_item.added" | "response.output_item.done") => self.item(data),
             Some("response.refusal.delta" | "response.refusal.done") => self.unusable = true,
             Some("response.completed" | "response.incomplete") => self.end(data),
-            Some("response.failed" | "error") => self.fail(),
-            _ => self.unusable |= head.error.is_some(),
+            Some("response.failed" | "error") => {
+                self.failed = true;
+                self.fail();
+            }
+            _ => {
+                self.failed |= head.error.is_some();
+                self.unusable |= head.error.is_some();
+            }
+        }
+    }
+
+    /// Whether an item or an error came first, if either came.
+    pub(super) fn verdict(&self) -> Option<Verdict> {
+        match (self.begun, self.failed) {
+            (true, _) => Some(Verdict::Accepted),
+            (false, true) => Some(Verdict::Refused),
+            (false, false) => None,
         }
     }
 
@@ -72,6 +90,7 @@ impl Items {
     }
 
     fn text(&mut self, data: &str) {
+        self.begun = true;
         let Ok(event) = serde_json::from_str::<TextEvent>(data) else {
             self.unusable = true;
             return;
@@ -92,6 +111,7 @@ impl Items {
     }
 
     fn item(&mut self, data: &str) {
+        self.begun = true;
         let event = serde_json::from_str::<ItemEvent>(data);
         let is_plain = |event: ItemEvent| event.item.is_unnamed() || event.item.is_message();
         self.unusable |= !event.is_ok_and(is_plain);
@@ -128,6 +148,12 @@ pub(super) fn document(bytes: &[u8]) -> Option<String> {
         return None;
     }
     plain(&response.output?).map(str::to_owned)
+}
+
+/// Whether a document holds an error and no output.
+pub(super) fn is_refusal(bytes: &[u8]) -> bool {
+    let response = serde_json::from_slice::<Response>(bytes);
+    response.is_ok_and(|response| response.error.is_some() && response.output.is_none_or(|output| output.is_empty()))
 }
 
 /// The text of the only message, if that is one plain text and nothing else with a name stands beside it.

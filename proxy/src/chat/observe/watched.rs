@@ -1,6 +1,7 @@
 //! The body of a chat reply on its way to the client: every byte passes as it came, the observer reads along.
 //!
-//! It must not know what the reply says. A stream that breaks off ends in a visible error event instead of silence.
+//! It must not know what the reply says. A stream that breaks off ends in a visible error event instead of silence. What ends
+//! the answer is held back until whoever keeps it is done.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use serde_json::json;
 
-use super::{Document, Observer};
+use super::{Document, Observer, Verdict};
 use crate::chat::parse::Surface;
 use crate::error::ProxyError;
 use crate::server::reply::{Body, BodyError, envelope};
@@ -26,15 +27,34 @@ pub(crate) enum Reply {
     Other,
 }
 
-/// Receives the text of a whole reply.
-pub(crate) type OnReply = Box<dyn FnOnce(String) + Send>;
+/// Keeps what is answered.
+pub(crate) trait Keep: Send {
+    /// The upstream has accepted the request, and the reply goes on.
+    fn accept(&mut self);
+
+    /// The reply is over; this is what the upstream thought of the request, and the text if that is known and whole. The client
+    /// sees the end when what it returns is done.
+    fn end(self: Box<Self>, verdict: Verdict, text: Option<String>) -> Keeping;
+}
+
+/// Done when what was to be kept is kept.
+pub(crate) type Keeping = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What a body gives next; nothing at its end.
+type Next = Option<Result<Frame<Bytes>, BodyError>>;
 
 /// Passes a reply through.
 pub(crate) struct Watched {
     inner: Body,
     reply: Reply,
     observer: Observer,
-    on_reply: Option<OnReply>,
+    keep: Option<Box<dyn Keep>>,
+    /// The upstream is known to have accepted the request.
+    accepted: bool,
+    /// Begun, and not yet asked whether it is done.
+    keeping: Option<Keeping>,
+    /// What waits until it is.
+    held: Option<(Keeping, Next)>,
     passed: u64,
     /// The reply said that it is over; whatever follows needs no reading.
     done: bool,
@@ -43,22 +63,27 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Watches `inner`; `on_reply` is called before the client can see that the reply is over.
-    pub(crate) fn new(inner: Body, reply: Reply, on_reply: Option<OnReply>) -> Self {
+    /// Watches `inner`; `keep` hears of the end before the client can see it.
+    pub(crate) fn new(inner: Body, reply: Reply, keep: Option<Box<dyn Keep>>) -> Self {
         let observer = match reply {
             Reply::Events(surface) => Observer::events(surface),
-            Reply::Document(_) if on_reply.is_some() => Observer::Document(Document::default()),
+            Reply::Document(_) if keep.is_some() => Observer::Document(Document::default()),
             Reply::Document(_) | Reply::Other => Observer::Blind,
         };
-        Self {
+        let mut watched = Self {
             inner,
             reply,
             observer,
-            on_reply,
+            keep,
+            accepted: false,
+            keeping: None,
+            held: None,
             passed: 0,
             done: false,
             ended: false,
-        }
+        };
+        watched.accept_early();
+        watched
     }
 
     fn pass(&mut self, bytes: &Bytes) {
@@ -67,20 +92,28 @@ impl Watched {
         let over = match self.reply {
             Reply::Events(_) => self.observer.is_done(),
             Reply::Document(Some(length)) => self.passed >= length,
-            Reply::Document(None) => self.inner.is_end_stream(),
-            Reply::Other => false,
+            Reply::Document(None) | Reply::Other => self.inner.is_end_stream(),
         };
-        if over {
+        if over && !self.done {
             self.deliver();
+        } else {
+            self.accept_early();
         }
     }
 
     fn deliver(&mut self) {
         self.done = true;
-        if let Some(on_reply) = self.on_reply.take()
-            && let Some(text) = self.observer.take_reply()
+        let verdict = self.observer.last_verdict();
+        let text = self.observer.take_reply();
+        self.keeping = self.keep.take().map(|keep| keep.end(verdict, text));
+    }
+
+    fn accept_early(&mut self) {
+        if self.observer.verdict() == Some(Verdict::Accepted)
+            && !std::mem::replace(&mut self.accepted, true)
+            && let Some(keep) = &mut self.keep
         {
-            on_reply(text);
+            keep.accept();
         }
     }
 
@@ -98,27 +131,25 @@ impl Watched {
         self.ended = true;
         let Reply::Events(surface) = self.reply else {
             metrics::failure(BROKEN);
+            // The client sees for itself that this is not the end.
+            let verdict = self.observer.last_verdict();
+            if let Some(keep) = self.keep.take() {
+                drop(keep.end(verdict, None));
+            }
             return Some(Err(error));
         };
         if self.done {
             return None;
         }
         tracing::warn!(error = %error, "the upstream broke off in the middle of a stream");
-        Some(Ok(broken(surface, &self.observer)))
+        let last = broken(surface, &self.observer);
+        let verdict = self.observer.last_verdict();
+        self.keeping = self.keep.take().map(|keep| keep.end(verdict, None));
+        Some(Ok(last))
     }
-}
 
-impl HttpBody for Watched {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
+    /// What the inner body gives next, and what becomes of it.
+    fn poll_inner(&mut self, context: &mut Context<'_>) -> Poll<Next> {
         Poll::Ready(match ready!(Pin::new(&mut self.inner).poll_frame(context)) {
             Some(Ok(frame)) => {
                 if let Some(bytes) = frame.data_ref() {
@@ -134,18 +165,45 @@ impl HttpBody for Watched {
             }
         })
     }
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some((keeping, _)) = &mut self.held {
+            ready!(keeping.as_mut().poll(context));
+            return Poll::Ready(self.held.take().and_then(|(_, next)| next));
+        }
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let next = ready!(self.poll_inner(context));
+        if let Some(mut keeping) = self.keeping.take()
+            && keeping.as_mut().poll(context).is_pending()
+        {
+            self.held = Some((keeping, next));
+            return Poll::Pending;
+        }
+        Poll::Ready(next)
+    }
 
     fn is_end_stream(&self) -> bool {
-        match self.reply {
-            Reply::Events(_) => self.ended,
-            Reply::Document(_) | Reply::Other => self.ended || self.inner.is_end_stream(),
-        }
+        self.held.is_none()
+            && match self.reply {
+                Reply::Events(_) => self.ended,
+                Reply::Document(_) | Reply::Other => self.ended || self.inner.is_end_stream(),
+            }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self.reply {
-            Reply::Events(_) => SizeHint::default(),
-            Reply::Document(_) | Reply::Other => self.inner.size_hint(),
+            Reply::Document(_) | Reply::Other if self.held.is_none() => self.inner.size_hint(),
+            _ => SizeHint::default(),
         }
     }
 }
@@ -180,9 +238,10 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
     use std::sync::{Arc, Mutex};
 
-    use futures::stream;
+    use futures::{FutureExt, stream};
     use http_body_util::{BodyExt, StreamBody};
     use serde_json::Value;
+    use tokio::sync::oneshot;
 
     use super::*;
 
@@ -202,14 +261,64 @@ mod tests {
         StreamBody::new(stream::iter(frames.collect::<Vec<_>>())).boxed_unsync()
     }
 
+    /// What was heard of a reply.
+    #[derive(Debug, Clone, Default)]
+    struct Heard(Arc<Mutex<Vec<String>>>);
+
+    /// Notes what it hears, and is done when told so.
+    struct Notes {
+        heard: Heard,
+        kept: oneshot::Receiver<()>,
+    }
+
+    impl Heard {
+        fn note(&self, what: &str) {
+            self.0.lock().unwrap().push(what.to_owned());
+        }
+
+        fn all(&self) -> Vec<String> {
+            self.0.lock().unwrap().clone()
+        }
+
+        /// The text of the reply, if there was one.
+        fn text(&self) -> Option<String> {
+            self.all()
+                .iter()
+                .find_map(|what| what.strip_prefix("said ").map(str::to_owned))
+        }
+    }
+
+    impl Keep for Notes {
+        fn accept(&mut self) {
+            self.heard.note("accepted");
+        }
+
+        fn end(self: Box<Self>, verdict: Verdict, text: Option<String>) -> Keeping {
+            if verdict == Verdict::Accepted && self.heard.all().is_empty() {
+                self.heard.note("accepted");
+            }
+            self.heard
+                .note(&text.map_or("ended".to_owned(), |text| format!("said {text}")));
+            Box::pin(async move { self.kept.await.unwrap() })
+        }
+    }
+
+    /// A watched body, what is heard of it, and what has to be done before its end is passed on.
+    fn watched(pieces: Vec<Piece>, reply: Reply) -> (Watched, Heard, oneshot::Sender<()>) {
+        let heard = Heard::default();
+        let (done, kept) = oneshot::channel();
+        let notes = Notes {
+            heard: heard.clone(),
+            kept,
+        };
+        (Watched::new(body(pieces), reply, Some(Box::new(notes))), heard, done)
+    }
+
     async fn watch(pieces: Vec<Piece>, reply: Reply) -> (String, Option<String>) {
-        let seen = Arc::new(Mutex::new(None));
-        let sink = Arc::clone(&seen);
-        let on_reply: OnReply = Box::new(move |text| *sink.lock().unwrap() = Some(text));
-        let watched = Watched::new(body(pieces), reply, Some(on_reply));
+        let (watched, heard, done) = watched(pieces, reply);
+        done.send(()).unwrap();
         let bytes = watched.collect().await.unwrap().to_bytes();
-        let text = seen.lock().unwrap().clone();
-        (String::from_utf8(bytes.to_vec()).unwrap(), text)
+        (String::from_utf8(bytes.to_vec()).unwrap(), heard.text())
     }
 
     #[tokio::test]
@@ -273,15 +382,59 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_text_is_delivered_before_the_client_sees_the_end() {
-        let seen = Arc::new(Mutex::new(None));
-        let sink = Arc::clone(&seen);
-        let on_reply: OnReply = Box::new(move |text| *sink.lock().unwrap() = Some(text));
-        let mut watched = Watched::new(body(vec![Ok(TEXT), Ok(DONE)]), CHAT, Some(on_reply));
+    async fn whatever_ends_an_answer_is_held_back_until_what_it_says_is_kept() {
+        const DOCUMENT: &str = r#"{"choices":[{"message":{"content":"hi"}}]}"#;
+        let length = DOCUMENT.len() as u64;
+        for (pieces, reply, before, last) in [
+            (vec![Ok(TEXT), Ok(DONE)], CHAT, TEXT, "said hi"),
+            (vec![Ok(TEXT), Ok("data: {\"cho")], CHAT, "both", "ended"),
+            (vec![Ok(TEXT), Err("reset")], CHAT, TEXT, "ended"),
+            (vec![Ok(DOCUMENT)], Reply::Document(Some(length)), "", "said hi"),
+            (vec![Ok(DOCUMENT)], Reply::Document(None), "both", "said hi"),
+            (vec![Ok("a"), Ok("b")], Reply::Other, "both", "ended"),
+        ] {
+            let (mut watched, heard, done) = watched(pieces.clone(), reply);
+            let mut passed = Vec::new();
+            while let Some(frame) = watched.frame().now_or_never() {
+                assert!(!watched.is_end_stream(), "{pieces:?}");
+                passed.extend_from_slice(&frame.unwrap().unwrap().into_data().unwrap());
+            }
+            assert!(!watched.is_end_stream(), "{pieces:?}");
+            let whole: String = pieces.iter().flatten().copied().collect();
+            let before = if before == "both" { &whole } else { before };
+            assert_eq!(String::from_utf8_lossy(&passed), before, "{pieces:?}");
+            assert_eq!(heard.all(), ["accepted", last], "{pieces:?}");
+            done.send(()).unwrap();
+            passed.extend_from_slice(&watched.collect().await.unwrap().to_bytes());
+            let ended_well = pieces.iter().all(Result::is_ok);
+            assert!(passed.starts_with(whole.as_bytes()) && (!ended_well || passed.len() == whole.len()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_is_accepted_by_what_comes_first_and_not_by_its_status() {
+        const ERROR: &str = "data: {\"error\":{\"message\":\"no key\"}}\n\n";
+        const FAILED: &str = "data: {\"type\":\"response.failed\",\"response\":{\"error\":{\"code\":\"x\"}}}\n\n";
+        const REFUSAL: &str = "{\"error\":{\"message\":\"no key\"}}";
+        const EMPTY: &str = "data: {\"choices\":[]}\n\n";
+        for (pieces, reply, heard) in [
+            (vec![Ok(ERROR), Ok(DONE)], CHAT, vec!["ended"]),
+            (vec![Ok(ERROR), Err("reset")], CHAT, vec!["ended"]),
+            (vec![Ok(FAILED)], RESPONSES, vec!["ended"]),
+            (vec![Ok(REFUSAL)], Reply::Document(None), vec!["ended"]),
+            (vec![Ok(TEXT), Ok(ERROR)], CHAT, vec!["accepted", "ended"]),
+            (vec![Ok(EMPTY), Err("reset")], CHAT, vec!["accepted", "ended"]),
+            (vec![Ok("{}")], Reply::Document(None), vec!["accepted", "ended"]),
+        ] {
+            let (watched, all, done) = watched(pieces.clone(), reply);
+            done.send(()).unwrap();
+            watched.collect().await.unwrap();
+            assert_eq!(all.all(), heard, "{pieces:?}");
+        }
+        // Whatever the client does meanwhile: the question is kept as soon as the answer begins.
+        let (mut watched, heard, _done) = watched(vec![Ok(TEXT), Ok(DONE)], CHAT);
         watched.frame().await.unwrap().unwrap();
-        assert_eq!(*seen.lock().unwrap(), None);
-        watched.frame().await.unwrap().unwrap();
-        assert_eq!(seen.lock().unwrap().as_deref(), Some("hi"));
+        assert_eq!(heard.all(), ["accepted"]);
     }
 
     #[tokio::test]

@@ -1,38 +1,28 @@
 //! Reads the input of a Responses request: one text, or a list of items.
 //!
-//! It must not know messages of chat completions. Items that stand for what cannot be seen here make the request one that
-//! is read and never rewritten.
+//! It must not know messages of chat completions. An item that stands for what cannot be seen here, or is of a type that is
+//! not known, is odd: it stays where it is, and so does what belongs to it.
 
-use bytes::Bytes;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use super::completions::{TOOL, role_of};
+use super::raw::name_of;
+use super::scan::{Picked, Span, decoded, slice};
+use super::{Message, OPAQUE, ParseError, Raw, Reading, TopLevel};
+use crate::chat::attachments::Kind as AttachmentKind;
+use crate::chat::oddity::Oddity;
 
-use super::{Content, Message, OPAQUE, ParseError, Part, Surface, parse_content, range_in};
-use crate::chat::fields::Fields;
-
-/// The items in order, and whether they may leave.
-pub(super) fn messages(body: &Bytes, fields: &Fields<'_>) -> Result<(Vec<Message>, bool), ParseError> {
-    let is_set = |name: &&str| fields.get(name).is_some_and(|raw| raw.get() != "null");
-    if ELSEWHERE.iter().any(is_set) {
+/// The items in order.
+pub(super) fn messages(reading: Reading<'_>, fields: &TopLevel) -> Result<Vec<Message>, ParseError> {
+    if ELSEWHERE.iter().any(|name| fields.set(reading.body, name).is_some()) {
         return Err(ParseError::Elsewhere);
     }
-    let input: &RawValue = fields.required("input")?;
-    if input.get().starts_with('"') {
-        let mut message = Message::bare(range_in(body, input), "user");
-        (message.content, message.parts) = content(body, 0, input)?;
-        return Ok((vec![message], true));
+    let input = fields.get("input").ok_or(ParseError::NoMessages)?;
+    if slice(reading.body, &input.range).starts_with(b"\"") {
+        let mut message = Message::bare(input.range.clone(), "user");
+        reading.content(&mut message, &input.range);
+        message.odd = input.oddity.and_then(|why| reading.odd(input, why));
+        return Ok(vec![message]);
     }
-    let items: Vec<&RawValue> = serde_json::from_str(input.get())?;
-    let mut rewritable = true;
-    let mut messages = Vec::with_capacity(items.len());
-    for (index, raw) in items.into_iter().enumerate() {
-        let own: Fields<'_> = serde_json::from_str(raw.get())?;
-        let kind: Option<String> = own.optional("type")?;
-        let kind = kind.unwrap_or_else(|| default_kind(&own).to_owned());
-        rewritable &= Kind::of(&kind).may_leave();
-        messages.push(item(body, index, raw, &own, &kind)?);
-    }
-    Ok((messages, rewritable))
+    reading.each(&input.range, |span| reading.item(span))
 }
 
 /// Whether items of type `kind` have no name, because clients may leave them out when they send a conversation back.
@@ -45,6 +35,17 @@ const ELSEWHERE: [&str; 2] = ["previous_response_id", "conversation"];
 
 /// The field that holds everything that makes an item what it is, besides its content.
 const ITEM: &str = "item";
+
+/// The fields of an item that are looked at.
+const FIELDS: [&str; 7] = [
+    "type",
+    "role",
+    "content",
+    "output",
+    "id",
+    "call_id",
+    "approval_request_id",
+];
 
 /// What an item is to the conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,107 +82,129 @@ impl Kind {
         }
     }
 
-    fn may_leave(self) -> bool {
-        !matches!(self, Self::Loading { .. } | Self::Unknown)
-    }
-
     /// The role that a message would have in its place.
     fn role(self) -> &'static str {
         match self {
-            Self::Output | Self::Loading { is_output: true } => "tool",
+            Self::Output | Self::Loading { is_output: true } => TOOL,
             Self::Tools => "developer",
             _ => "assistant",
         }
     }
+
+    /// The fields besides null ones that clients add and drop.
+    fn passing_fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Aside | Self::Tools | Self::Unknown => &[],
+            Self::Output | Self::Loading { is_output: true } => &["id", "status", "output"],
+            Self::Message | Self::Call | Self::Loading { is_output: false } => &["id", "status"],
+        }
+    }
 }
 
-/// The type of an item that does not say it.
-fn default_kind(own: &Fields<'_>) -> &'static str {
-    if own.get("role").is_some() {
-        "message"
-    } else {
-        "item_reference"
+/// The fields by which a call is named. The result of a local shell call may name it by its id.
+fn call_names(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "mcp_approval_request" => &["id"],
+        "local_shell_call" => &["call_id", "id"],
+        _ => &["call_id"],
     }
-}
-
-fn item(body: &Bytes, index: usize, raw: &RawValue, own: &Fields<'_>, kind: &str) -> Result<Message, ParseError> {
-    let place = range_in(body, raw);
-    let what = Kind::of(kind);
-    if what == Kind::Message {
-        let mut message = Message::bare(place, own.required::<String>("role")?);
-        if let Some(raw) = own.get("content") {
-            (message.content, message.parts) = content(body, index, raw)?;
-        }
-        return Ok(message);
-    }
-    let mut message = Message::bare(place, what.role());
-    let field = if is_opaque(kind) { OPAQUE } else { ITEM };
-    message.answers = first(own, &["approval_request_id"])?;
-    match what {
-        Kind::Aside | Kind::Tools => {
-            message.binds_next = what == Kind::Aside;
-            message.fields.push((field, facts(raw, &[])?));
-        }
-        // Its id may be all there is.
-        Kind::Unknown => message.fields.push((OPAQUE, facts(raw, &["status"])?)),
-        Kind::Output | Kind::Loading { is_output: true } => {
-            if let Some(raw) = own.get("output") {
-                (message.content, message.parts) = output(body, raw)?;
-            }
-            message.answers = first(own, &["call_id", "approval_request_id", "id"])?;
-            message.fields.push((field, facts(raw, &["id", "status", "output"])?));
-        }
-        _ => {
-            message.calls = calls(own, kind)?;
-            message.fields.push((field, facts(raw, &["id", "status"])?));
-        }
-    }
-    Ok(message)
 }
 
 /// Whether most of an item is encoded data.
 fn is_opaque(kind: &str) -> bool {
-    matches!(kind, "reasoning" | "image_generation_call")
+    kind == "reasoning"
 }
 
-fn content(body: &Bytes, index: usize, raw: &RawValue) -> Result<(Content, Vec<Part>), ParseError> {
-    parse_content(Surface::Responses, body, raw).ok_or(ParseError::Content(index))
-}
-
-/// A result is text, parts, or something of the tool's own such as a screenshot.
-fn output(body: &Bytes, raw: &RawValue) -> Result<(Content, Vec<Part>), ParseError> {
-    match parse_content(Surface::Responses, body, raw) {
-        Some(found) => Ok(found),
-        None => Ok((Content::None, vec![Part::Other(serde_json::from_str(raw.get())?)])),
+impl Reading<'_> {
+    /// An item. Whatever is odd about it, the names of calls are read as far as they can be, for pairs stay together.
+    fn item(self, span: &Span) -> Message {
+        let Some(own) = Picked::of(self.body, &span.range, FIELDS) else {
+            return self.nothing(span, Oddity::NotAnObject);
+        };
+        let mut why = span.oddity.or(own.is_repeated.then_some(Oddity::RepeatedKey));
+        let kind = match own.set(self.body, "type") {
+            Some(kind) => decoded(slice(self.body, &kind.range)).unwrap_or_default(),
+            None if own.get("role").is_some() => "message".into(),
+            None => "item_reference".into(),
+        };
+        let mut message = match Kind::of(&kind) {
+            Kind::Message => self.said(span, &own, &mut why),
+            what => self.done(span, &own, (kind.as_ref(), what), &mut why),
+        };
+        message.odd = why.and_then(|why| self.odd(span, why));
+        message
     }
-}
 
-fn calls(own: &Fields<'_>, kind: &str) -> Result<Vec<String>, ParseError> {
-    // The result of a local shell call may name it by its id.
-    let names: &[&str] = match kind {
-        "mcp_approval_request" => &["id"],
-        "local_shell_call" => &["call_id", "id"],
-        _ => &["call_id"],
-    };
-    let mut calls = Vec::new();
-    for name in names {
-        calls.extend(own.optional::<String>(name)?);
-    }
-    Ok(calls)
-}
-
-fn first(own: &Fields<'_>, names: &[&str]) -> Result<Option<String>, ParseError> {
-    for name in names {
-        if let Some(found) = own.optional(name)? {
-            return Ok(Some(found));
+    /// What somebody said.
+    fn said<const N: usize>(self, span: &Span, own: &Picked<N>, why: &mut Option<Oddity>) -> Message {
+        let role = own
+            .set(self.body, "role")
+            .map(|role| role_of(slice(self.body, &role.range)));
+        let role = role.unwrap_or(Err(Oddity::NoRole));
+        *why = why.or(role.err());
+        let mut message = Message::bare(span.range.clone(), role.unwrap_or_default());
+        if let Some(place) = own.set(self.body, "content")
+            && !self.content(&mut message, &place.range)
+        {
+            self.attach(&mut message, &place.range, AttachmentKind::Unknown);
+            *why = why.or(Some(Oddity::UnknownShape));
         }
+        if message.role == "user" && !message.answers.is_empty() {
+            message.role = TOOL;
+        }
+        message
     }
-    Ok(None)
-}
 
-/// The item without the fields `without` and those that are null, which clients add and drop.
-fn facts(raw: &RawValue, without: &[&str]) -> Result<Value, ParseError> {
-    let mut facts: Map<String, Value> = serde_json::from_str(raw.get())?;
-    facts.retain(|name, value| !value.is_null() && !without.contains(&name.as_str()));
-    Ok(Value::Object(facts))
+    /// What was called, answered or done besides.
+    fn done<const N: usize>(
+        self,
+        span: &Span,
+        own: &Picked<N>,
+        (kind, what): (&str, Kind),
+        why: &mut Option<Oddity>,
+    ) -> Message {
+        let name = |field: &&str| {
+            own.set(self.body, field)
+                .map(|span| name_of(slice(self.body, &span.range)))
+        };
+        let mut message = Message::bare(span.range.clone(), what.role());
+        let field = if is_opaque(kind) { OPAQUE } else { ITEM };
+        let raw = Raw::facts(self.body.slice(span.range.clone()), what.passing_fields());
+        match AttachmentKind::of(kind) {
+            // A picture that the service made.
+            Some(kind) => self.attach_raw(&mut message, raw, kind),
+            // It is known by all that it is.
+            None if what == Kind::Unknown => {}
+            None => message.fields.push((field, raw)),
+        }
+        message.binds_next = what == Kind::Aside;
+        match what {
+            Kind::Output | Kind::Loading { is_output: true } => {
+                if let Some(output) = own.set(self.body, "output")
+                    && !self.content(&mut message, &output.range)
+                {
+                    // Something of the tool's own, such as a screenshot.
+                    let kind = Picked::of(self.body, &output.range, ["type"]);
+                    let kind = kind.as_ref().and_then(|output| output.set(self.body, "type"));
+                    let kind = kind.and_then(|kind| decoded(slice(self.body, &kind.range)));
+                    let kind = kind.and_then(|kind| AttachmentKind::of(&kind));
+                    self.attach(&mut message, &output.range, kind.unwrap_or(AttachmentKind::Unknown));
+                }
+                let called = ["call_id", "approval_request_id", "id"].iter().find_map(name);
+                message.answers.push(called.unwrap_or_default());
+            }
+            Kind::Call | Kind::Loading { is_output: false } => {
+                message.calls.extend(call_names(kind).iter().filter_map(name));
+                if message.calls.is_empty() && message.attachments == 0 {
+                    message.calls.push(String::new());
+                }
+                message.answers.extend(name(&"approval_request_id"));
+            }
+            _ => message.answers.extend(name(&"approval_request_id")),
+        }
+        if matches!(what, Kind::Unknown | Kind::Loading { .. }) {
+            *why = why.or(Some(Oddity::UnknownItem));
+        }
+        message
+    }
 }

@@ -1,0 +1,83 @@
+//! Until when a request's memory work may go on. Work that blocks a thread asks in its loops, because nobody can interrupt it.
+//!
+//! It must not know what the work is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::error::MemoryError;
+
+/// The end of a request's patience. Copies share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Deadline {
+    /// `None` when there is all the time in the world.
+    until: Option<Instant>,
+    given_up: Arc<AtomicBool>,
+}
+
+/// Somebody wants the result. When this is dropped, as with a future that was given up, the work need not go on.
+#[derive(Debug)]
+pub(crate) struct Wanted(Arc<AtomicBool>);
+
+impl Deadline {
+    /// From now on for this long.
+    pub(crate) fn after(patience: Duration) -> Self {
+        Self {
+            until: Instant::now().checked_add(patience),
+            given_up: Arc::default(),
+        }
+    }
+
+    /// No end, for work that nobody waits for with a clock in hand.
+    pub(crate) fn none() -> Self {
+        Self {
+            until: None,
+            given_up: Arc::default(),
+        }
+    }
+
+    /// Ends the patience as soon as the result is dropped, as a future is whose request was given up.
+    pub(crate) fn while_wanted(&self) -> Wanted {
+        Wanted(Arc::clone(&self.given_up))
+    }
+
+    /// Whether the work may go on.
+    ///
+    /// # Errors
+    /// [`MemoryError::Deadline`] when it is over.
+    pub(crate) fn check(&self) -> Result<(), MemoryError> {
+        if self.is_over() {
+            Err(MemoryError::Deadline)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether the patience has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed) || self.until.is_some_and(|until| Instant::now() >= until)
+    }
+}
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_may_go_on_until_the_time_is_up_or_nobody_wants_it() {
+        assert!(Deadline::after(Duration::ZERO).check().is_err());
+        let deadline = Deadline::after(Duration::from_secs(3600));
+        let copy = deadline.clone();
+        let wanted = deadline.while_wanted();
+        assert!(copy.check().is_ok() && Deadline::none().check().is_ok());
+        drop(wanted);
+        assert!(copy.is_over());
+    }
+}

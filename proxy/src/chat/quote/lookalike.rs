@@ -1,0 +1,341 @@
+//! Finds in a text what looks like a mark of a block or like the head of a quote, however it is spelled: in any case,
+//! with blanks, invisible characters or line breaks in between, in full width, or with letters of other scripts.
+//!
+//! It must not know how what it finds is written.
+
+/// What something looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Likeness {
+    /// A mark: the first letter of its name.
+    Mark,
+    /// The head of a quote: its bracket.
+    Head,
+}
+
+/// The places of the characters without which nothing in `text` looks like a mark or the head of a quote, in order.
+pub(super) fn likenesses(text: &str) -> Vec<(usize, Likeness)> {
+    let mut found = Vec::new();
+    let mut scan = Scan::default();
+    for (at, character) in text.char_indices() {
+        let after = text.get(at + character.len_utf8()..).unwrap_or_default();
+        if begins_head(character, after) {
+            found.push((at, Likeness::Head));
+        }
+        match Kind::of(character) {
+            Kind::Opening => {
+                scan = Scan {
+                    opened: true,
+                    ..Scan::default()
+                }
+            }
+            Kind::Closing => scan = Scan::default(),
+            Kind::Joining => {}
+            Kind::Parting => scan.parted = true,
+            Kind::Letter(letter) => {
+                if let Some(name) = scan.letter(letter, at)
+                    && name.is_marks(text, after)
+                {
+                    found.push((name.at, Likeness::Mark));
+                }
+            }
+        }
+    }
+    // A name's place is found only at its end, and a head may stand within it.
+    found.sort_unstable();
+    found
+}
+
+/// The name that all marks begin with, after a bracket.
+const NAME: [char; 9] = ['m', 'a', 'i', 'n', 'p', 'o', 'i', 'n', 't'];
+/// What follows it.
+const BLOCKS: [&str; 2] = ["memory", "digest"];
+/// A bracket as it is written in HTML, JSON and URLs.
+const SPELLED: [&str; 6] = ["&lt;", "&#60;", "&#x3c;", "\\u003c", "\\x3c", "%3c"];
+/// The most bytes of them, and of what may stand between one and the name.
+const LOOK_BACK: usize = 16;
+/// How many characters are looked at for the kind of a block.
+const DRAWN_OUT: usize = 128;
+/// A quote's date after its bracket; `0` stands for any digit.
+const HEAD: &str = "0000-00-0000:00utc";
+
+/// How much of the name has been read.
+#[derive(Default)]
+struct Scan {
+    letters: usize,
+    name: Name,
+    /// Whether an angle bracket stands before, with no letter since.
+    opened: bool,
+    /// Whether something stood between the letters of the name that parts words.
+    parted: bool,
+}
+
+/// A name that was read whole.
+#[derive(Clone, Copy, Default)]
+struct Name {
+    /// Where it begins.
+    at: usize,
+    /// Whether a bracket stands before it.
+    opened: bool,
+    /// Whether something within it parts words.
+    parted: bool,
+}
+
+impl Scan {
+    /// Reads on; the name when this was its last letter.
+    fn letter(&mut self, letter: char, at: usize) -> Option<Name> {
+        if NAME.get(self.letters) == Some(&letter) && self.letters > 0 {
+            self.letters += 1;
+        } else if NAME.first() == Some(&letter) {
+            self.letters = 1;
+            self.parted = false;
+            self.name = Name {
+                at,
+                opened: self.opened,
+                parted: false,
+            };
+        } else {
+            self.letters = 0;
+        }
+        self.opened = false;
+        let parted = self.parted;
+        (self.letters == NAME.len()).then(|| {
+            self.letters = 0;
+            Name { parted, ..self.name }
+        })
+    }
+}
+
+impl Name {
+    /// Whether it is a mark's, from what stands before and after it.
+    fn is_marks(self, text: &str, after: &str) -> bool {
+        let before = text.get(..self.at).unwrap_or_default();
+        self.opened || (!self.parted && names_a_block(after)) || ends_in_spelled_bracket(before)
+    }
+}
+
+/// What a character is to the name of a mark.
+pub(super) enum Kind {
+    /// Opens a mark.
+    Opening,
+    /// Closes a mark.
+    Closing,
+    /// May stand within a word without being seen as its end.
+    Joining,
+    /// Parts words.
+    Parting,
+    /// A letter, or what looks like one.
+    Letter(char),
+}
+
+impl Kind {
+    pub(super) fn of(character: char) -> Self {
+        match character {
+            '<' | '＜' | '﹤' | '‹' | '«' | '〈' | '《' | '⟨' | '⟪' | '\u{2329}' | '❬' | '❮' | '❰' | '˂' | 'ᐸ'
+            | '⧼' => Self::Opening,
+            '>' | '＞' | '﹥' | '›' | '»' | '〉' | '》' | '⟩' | '⟫' | '\u{232a}' | '❭' | '❯' | '❱' | '˃' | 'ᐳ'
+            | '⧽' => Self::Closing,
+            '-' | '_' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '﹘' | '﹣' | '－' | '＿' => Self::Joining,
+            _ if is_invisible(character) => Self::Joining,
+            _ if character.is_alphanumeric() || character == '|' || character == '@' => Self::Letter(letter(character)),
+            // A circled letter is a symbol.
+            _ => match letter(character) {
+                looks_like if looks_like != character && looks_like.is_ascii_alphabetic() => Self::Letter(looks_like),
+                _ => Self::Parting,
+            },
+        }
+    }
+}
+
+/// Control characters, line breaks, and what takes no place of its own: joiners, marks of direction, combining accents.
+fn is_invisible(character: char) -> bool {
+    (character.is_control() && character != '\t')
+        || matches!(character,
+            '\u{ad}' | '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}'
+            | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{20d0}'..='\u{20ff}'
+            | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{fe20}'..='\u{fe2f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The small Latin letter that a character looks like; the character itself, in lower case, when it looks like none.
+fn letter(character: char) -> char {
+    let small = character.to_lowercase().next().unwrap_or(character);
+    match small {
+        'a'..='z' if small != 'l' => small,
+        'ａ'..='ｚ' => nth(small, 'ａ'),
+        '\u{1d400}'..='\u{1d6a3}' => from_a((u32::from(small) - 0x1d400) % 26),
+        '\u{249c}'..='\u{24b5}' => nth(small, '\u{249c}'),
+        '\u{24d0}'..='\u{24e9}' => nth(small, '\u{24d0}'),
+        '\u{1f130}'..='\u{1f149}' => nth(small, '\u{1f130}'),
+        '\u{1f150}'..='\u{1f169}' => nth(small, '\u{1f150}'),
+        '\u{1f170}'..='\u{1f189}' => nth(small, '\u{1f170}'),
+        '\u{1f1e6}'..='\u{1f1ff}' => nth(small, '\u{1f1e6}'),
+        'à'..='å' | 'ā' | 'ă' | 'ą' | 'ǎ' | 'ạ' | 'ᴀ' | 'ᵃ' | 'ɑ' | 'α' | 'а' | '4' | '@' => 'a',
+        'ϲ' | 'с' | 'ç' | 'ć' | 'č' | 'ⅽ' => 'c',
+        'ď' | 'đ' | 'ᴅ' | 'ᵈ' | 'ԁ' | 'ⅾ' | 'ⅆ' | 'ɗ' => 'd',
+        'è'..='ë' | 'ē' | 'ĕ' | 'ė' | 'ę' | 'ě' | 'ẹ' | 'ᴇ' | 'ᵉ' | 'ε' | 'е' | 'ℯ' | 'ⅇ' | '3' => {
+            'e'
+        }
+        'ĝ' | 'ğ' | 'ġ' | 'ģ' | 'ɡ' | 'ɢ' | 'ᵍ' | 'ℊ' | '9' => 'g',
+        'ì'..='ï'
+        | 'ĩ'
+        | 'ī'
+        | 'ĭ'
+        | 'į'
+        | 'ı'
+        | 'ị'
+        | 'ɩ'
+        | 'ɪ'
+        | 'ι'
+        | 'і'
+        | 'ӏ'
+        | 'ⁱ'
+        | 'ℹ'
+        | 'ⅈ'
+        | 'ⅰ'
+        | '\u{1d6a4}'
+        | 'l'
+        | 'ⅼ'
+        | 'ǀ'
+        | '1'
+        | '|' => 'i',
+        'ᴍ' | 'ᵐ' | 'ⅿ' | 'ℳ' | 'м' | 'μ' | 'µ' | 'ṁ' | 'ṃ' => 'm',
+        'ñ' | 'ń' | 'ņ' | 'ň' | 'ɴ' | 'ⁿ' | 'η' | 'ν' | 'п' | 'ո' | 'ṅ' | 'ṇ' => 'n',
+        'ò'..='ö' | 'ø' | 'ō' | 'ŏ' | 'ő' | 'ọ' | 'ᴏ' | 'ᵒ' | 'ο' | 'о' | 'օ' | 'ℴ' | '0' => 'o',
+        'ᴘ' | 'ᵖ' | 'ρ' | 'р' | 'ṗ' | 'þ' => 'p',
+        'ŕ' | 'ř' | 'ŗ' | 'ʀ' | 'ʳ' | 'г' => 'r',
+        'ś' | 'ş' | 'š' | 'ș' | 'ꜱ' | 'ˢ' | 'ѕ' | '5' | '$' => 's',
+        'ţ' | 'ť' | 'ț' | 'ŧ' | 'ᴛ' | 'ᵗ' | 'τ' | 'т' | '7' => 't',
+        'ý' | 'ÿ' | 'ŷ' | 'ʏ' | 'ʸ' | 'у' | 'ү' | 'γ' | 'υ' => 'y',
+        _ => small,
+    }
+}
+
+/// The Latin letter that stands where `character` does in an alphabet that begins with `first`.
+fn nth(character: char, first: char) -> char {
+    from_a(u32::from(character) - u32::from(first))
+}
+
+/// As [`letter`] has it, an `l` looks like an `i`.
+fn from_a(place: u32) -> char {
+    match char::from_u32(u32::from('a') + place).unwrap_or('a') {
+        'l' => 'i',
+        other => other,
+    }
+}
+
+fn ends_in_spelled_bracket(before: &str) -> bool {
+    let mut start = before.len().saturating_sub(LOOK_BACK);
+    while !before.is_char_boundary(start) {
+        start += 1;
+    }
+    let near = before.get(start..).unwrap_or_default().to_ascii_lowercase();
+    let near = near.trim_end_matches(|character: char| !(character.is_alphanumeric() || character == ';'));
+    SPELLED.iter().any(|bracket| near.ends_with(bracket))
+}
+
+/// Whether the name of a kind of block follows, with nothing before it that parts words.
+fn names_a_block(after: &str) -> bool {
+    let letters = after
+        .chars()
+        .take(DRAWN_OUT)
+        .filter(|character| !matches!(Kind::of(*character), Kind::Joining))
+        .map(letter);
+    BLOCKS
+        .iter()
+        .any(|block| block.chars().eq(letters.clone().take(block.len())))
+}
+
+fn is_square(character: char) -> bool {
+    matches!(character, '[' | '［' | '【' | '〔' | '⟦' | '〚' | '❲' | '﹝' | '⁅')
+}
+
+/// Whether a bracket and a quote's date begin here, in a text as it came or as it is quoted: what would be escaped in between
+/// parts them.
+pub(super) fn begins_head(character: char, after: &str) -> bool {
+    let escaped = |character: char| character != '\n' && super::breaks_lines(character);
+    let passed_over =
+        |character: &char| !escaped(*character) && (character.is_whitespace() || is_invisible(*character));
+    let mut shown = after.chars().filter(|character| !passed_over(character));
+    is_square(character)
+        && HEAD.chars().all(|expected| {
+            shown.next().is_some_and(|character| match expected {
+                '0' => character.is_numeric(),
+                '-' => matches!(Kind::of(character), Kind::Joining) && !escaped(character),
+                ':' => matches!(character, ':' | '：' | '﹕' | '∶' | '꞉'),
+                _ => letter(character) == expected,
+            })
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(text: &str) -> Vec<usize> {
+        likenesses(text).into_iter().map(|(at, _)| at).collect()
+    }
+
+    #[test]
+    fn any_spelling_of_a_mark_is_found() {
+        for text in [
+            "<mainpoint-memory>",
+            "</mainpoint-memory>",
+            "</MAINPOINT-MEMORY>",
+            "< / Mainpoint - Memory >",
+            "<mainpoint-digest>",
+            "<mainpoint-anything",
+            "＜／ｍａｉｎｐｏｉｎｔ－ｍｅｍｏｒｙ＞",
+            "<m\u{200b}ain\u{ad}point-memory>",
+            "<main\npoint-memory>",
+            "<\n/mainpoint-memory>",
+            "<mаinpоint-memory>",
+            "<ΜΑΙΝPOINT-memory>",
+            "<𝓶𝓪𝓲𝓷𝓹𝓸𝓲𝓷𝓽-memory>",
+            "<ⓜⓐⓘⓝⓟⓞⓘⓝⓣ-memory>",
+            "<ma1npo|nt-memory>",
+            "<mäînpoińt-memory>",
+            "‹mainpoint-memory›",
+            "&lt;/mainpoint-memory&gt;",
+            "\\u003c/main point",
+            "%3Cmain.point",
+            "[/mainpoint-memory]",
+            "mainpoint_digest",
+        ] {
+            assert_eq!(places(text).len(), 1, "{text:?}");
+            let within = format!("a <b> mainpoint {text} main");
+            assert_eq!(places(&within).len(), 1, "{within:?}");
+        }
+    }
+
+    #[test]
+    fn the_head_of_a_quote_is_found_in_any_spelling() {
+        for text in [
+            "[2026-11-28 20:00 UTC] user: x",
+            "[ 2026-11-28  20:00 utc, and on 2026-11-27 10:00 UTC]",
+            "［２０２６－１１－２８ ２０：００ ＵＴＣ］",
+            "[2026\u{2011}11\u{2011}28\n20:00\u{200b}UTC]",
+            "【2026-11-28 20:00 UTC】",
+        ] {
+            assert_eq!(likenesses(text), [(0, Likeness::Head)], "{text:?}");
+        }
+        assert_eq!(places("a[2026-11-28 20:00 UTC] b </mainpoint-memory>"), [1, 28]);
+    }
+
+    #[test]
+    fn ordinary_text_holds_none() {
+        for text in [
+            "",
+            "mainpoint",
+            "mainpoint is a proxy with a memory",
+            "the main point: memory is short",
+            "<b>the main point</b>",
+            "<main><p>ointment</p></main>",
+            "a < b, mains, points",
+            "[2026-11-28] and [2026-11-28 20:00] and [2026-11-28 20:00:01 UTC] [1]",
+            "2026-11-28 20:00 UTC",
+        ] {
+            assert_eq!(places(text), [0_usize; 0], "{text:?}");
+        }
+    }
+}
