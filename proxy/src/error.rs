@@ -15,6 +15,15 @@ use mainpoint_store::StoreError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {
+    /// What came is no HTTP request.
+    #[error("The request could not be read: it is not valid HTTP.")]
+    Malformed,
+    /// The request's URL is longer than can be taken.
+    #[error("The request's URL is too long.")]
+    UrlTooLong,
+    /// The request's headers are larger or more than can be taken.
+    #[error("The request's headers are too large, or too many.")]
+    HeadTooLarge,
     /// Nothing is served at this path.
     #[error("Invalid URL ({method} {path}). The OpenAI API is served under {base_path}.")]
     NotFound {
@@ -67,6 +76,16 @@ pub enum ProxyError {
         /// The field at fault.
         param: Option<&'static str>,
     },
+    /// The request body is compressed in a way that the embedded upstream cannot undo.
+    #[error("The request body's Content-Encoding is not known here; send it as gzip, deflate or zstd, or plainly.")]
+    UnsupportedEncoding,
+
+    /// The header that names a user came several times, so that it cannot be told whose memory is meant.
+    #[error("The header {header} came several times; expected one user, or none.")]
+    SeveralUsers {
+        /// The header's name.
+        header: String,
+    },
     /// No answer came from the upstream.
     #[error("The upstream cannot be reached: {reason}.")]
     UpstreamUnreachable {
@@ -83,6 +102,12 @@ pub enum ProxyError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Every place is taken, and too many requests wait for one.
+    #[error("All of server.max_connections are in use. Try again in a moment.")]
+    Overloaded,
+    /// The process stops, and the request had no answer yet.
+    #[error("The proxy is stopping. Try again in a moment.")]
+    Stopping,
     /// The upstream broke off in the middle of an answer.
     #[error("The upstream broke off in the middle of its answer.")]
     UpstreamBroken,
@@ -111,6 +136,13 @@ impl ProxyError {
     #[must_use]
     pub fn refusal(&self) -> Refusal {
         let (status, kind, code) = match self {
+            Self::Malformed => (StatusCode::BAD_REQUEST, "invalid_request_error", "malformed_request"),
+            Self::UrlTooLong => (StatusCode::URI_TOO_LONG, "invalid_request_error", "url_too_long"),
+            Self::HeadTooLarge => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "invalid_request_error",
+                "headers_too_large",
+            ),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "invalid_request_error", "unknown_url"),
             Self::NoReceipt { .. } => (StatusCode::NOT_FOUND, "invalid_request_error", "receipt_not_found"),
             Self::MethodNotAllowed { .. } => (
@@ -121,20 +153,29 @@ impl ProxyError {
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", "body_too_large"),
             Self::BodyUnreadable { .. } => (StatusCode::BAD_REQUEST, "invalid_request_error", "body_unreadable"),
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "invalid_request_error", "body_timeout"),
+            Self::UnsupportedEncoding => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "invalid_request_error",
+                "unsupported_encoding",
+            ),
             Self::InvalidRequest { .. } => (StatusCode::BAD_REQUEST, "invalid_request_error", "invalid_request"),
+            Self::SeveralUsers { .. } => (StatusCode::BAD_REQUEST, "invalid_request_error", "several_users"),
             Self::UpstreamUnreachable { .. } => (StatusCode::BAD_GATEWAY, "api_error", "upstream_unreachable"),
             Self::UpstreamTimeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "api_error", "upstream_timeout"),
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "api_error", "overloaded"),
+            Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "api_error", "stopping"),
             Self::UpstreamBroken => (StatusCode::BAD_GATEWAY, "api_error", "upstream_broken"),
             Self::Embedded { .. } => (StatusCode::SERVICE_UNAVAILABLE, "api_error", "embedded_upstream_failed"),
         };
         Refusal { status, kind, code }
     }
 
-    /// The field of the request that is at fault, for `error.param`.
+    /// The field or header of the request that is at fault, for `error.param`.
     #[must_use]
-    pub fn param(&self) -> Option<&'static str> {
+    pub fn param(&self) -> Option<&str> {
         match self {
             Self::InvalidRequest { param, .. } => *param,
+            Self::SeveralUsers { header } => Some(header),
             _ => None,
         }
     }
@@ -165,9 +206,18 @@ pub enum MemoryError {
     /// Other requests of the conversation kept being first.
     #[error("other requests of the same conversation kept writing to its ledger first")]
     Contention,
-    /// The queue of turns to read is full.
-    #[error("the queue of turns to read is full")]
-    Busy,
+    /// As many turns wait to be read as may.
+    #[error("as many turns wait to be read as store.backlog_turns and store.backlog_bytes allow")]
+    BacklogFull,
+    /// As many turns of one caller wait to be read as may.
+    #[error("as many turns of one caller wait to be read as store.backlog_share allows")]
+    BacklogShare,
+    /// The journal took too long to take turns.
+    #[error("the journal did not take turns within memory.deadline_ms")]
+    JournalSlow,
+    /// The journal fails, and enough turns wait for it in memory.
+    #[error("the journal fails, and no more turns can wait for it in memory")]
+    JournalBusy,
     /// The engine answered with another number of readings than turns.
     #[error("the reader returned {found} readings for {expected} turns")]
     Readings {
@@ -200,7 +250,10 @@ impl MemoryError {
             Self::Deadline => "deadline",
             Self::RerankDeadline => "rerank_deadline",
             Self::Contention => "contention",
-            Self::Busy => "busy",
+            Self::BacklogFull => "backlog_full",
+            Self::BacklogShare => "backlog_share",
+            Self::JournalSlow => "journal_slow",
+            Self::JournalBusy => "journal_busy",
             Self::Readings { .. } => "readings",
             Self::Worker { .. } => "worker",
         }
@@ -244,10 +297,26 @@ pub enum StartError {
         source: io::Error,
     },
     /// `scope.key` holds something else than a key.
-    #[error("{} is not a key of 32 bytes; restore it from a backup, or remove it to begin with empty memories", path.display())]
+    #[error(
+        "{} is not a key of 32 bytes; restore it from a backup, or move the directory that it is in away to begin with empty memories",
+        path.display()
+    )]
     ScopeKey {
         /// The file.
         path: PathBuf,
+    },
+    /// `scope.key` is gone and memories are there.
+    #[error(
+        "{} is missing, and without it nobody can be told whose the memories beside it are; restore it from a backup, or move \
+         {} away to begin with empty memories. Nothing was replaced",
+        path.display(),
+        directory.display()
+    )]
+    ScopeKeyMissing {
+        /// The file.
+        path: PathBuf,
+        /// The store's directory.
+        directory: PathBuf,
     },
     /// A model or calibration file is missing.
     #[error("{key}: no file at {}", path.display())]
@@ -263,6 +332,14 @@ pub enum StartError {
         /// The cause.
         #[source]
         source: reqwest::Error,
+    },
+    /// `upstream.url` is none that requests can be sent to.
+    #[error(
+        "upstream.url = \"{url}\" is none that requests can be sent to; an example is \"https://api.openai.com/v1\""
+    )]
+    Upstream {
+        /// The configured URL.
+        url: String,
     },
     /// The upstream key cannot be put into a header.
     #[error(
@@ -307,7 +384,13 @@ impl StartError {
             Self::Store { source } => match source {
                 StoreError::Unwritable { source, .. } => directory_code(source),
                 StoreError::InUse { .. } => UNAVAILABLE,
+                StoreError::Refused { source, .. } => match source.kind() {
+                    io::ErrorKind::PermissionDenied => NO_PERMISSION,
+                    _ => IO,
+                },
                 StoreError::Version { .. }
+                | StoreError::Format { .. }
+                | StoreError::TableRefused { .. }
                 | StoreError::VectorWidth { .. }
                 | StoreError::Embedder { .. }
                 | StoreError::Unreadable { .. } => DATA,
@@ -315,10 +398,10 @@ impl StartError {
                 _ => IO,
             },
             Self::Directory { source, .. } => directory_code(source),
-            Self::ScopeKey { .. } => DATA,
+            Self::ScopeKey { .. } | Self::ScopeKeyMissing { .. } => DATA,
             Self::FileMissing { .. } => NO_INPUT,
             Self::Client { .. } | Self::Process { .. } => IO,
-            Self::ApiKey | Self::LogFilter { .. } => CONFIGURATION,
+            Self::Upstream { .. } | Self::ApiKey | Self::LogFilter { .. } => CONFIGURATION,
         }
     }
 }

@@ -4,6 +4,8 @@
 //! (that is `mainpoint_engine`) nor LanceDB (that is `mainpoint_store`).
 
 #![forbid(unsafe_code)]
+// The way of a request is many futures deep.
+#![recursion_limit = "256"]
 
 // Set-up: what a person types, writes down and downloads.
 pub mod cli;
@@ -14,6 +16,7 @@ pub mod terminal;
 
 // The wire: what a request passes on its way from socket to socket.
 pub mod chat;
+mod ending;
 pub mod error;
 pub mod memory;
 pub mod server;

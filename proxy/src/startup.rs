@@ -11,14 +11,17 @@ use std::time::Duration;
 use mainpoint_engine::{EmbedderConfig, Engine, EngineConfig, ReaderConfig};
 use mainpoint_store::{Store, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use crate::chat::prepare::Preparation;
 use crate::chat::scope::ScopeKey;
 use crate::chat::tokens::{TokenCounter, Tokenizer};
 use crate::config::{Config, Mode};
+use crate::ending::Ending;
 use crate::error::StartError;
 use crate::memory::{Memory, Reading};
 use crate::models::ModelPaths;
+use crate::server::credentials::CallerHeaders;
 use crate::server::{self, Receipts, Shared};
 use crate::telemetry::{logs, metrics};
 use crate::upstream::Upstream;
@@ -35,6 +38,7 @@ pub async fn run(config: Config, models: ModelPaths) -> Result<(), StartError> {
         operation: "set up metrics",
         source: io::Error::other(error),
     })?;
+    let connections = server::files::provide(config.server.max_connections);
     // Bound first: a port in use is found out before models load, and clients that connect early wait.
     let listener = server::bind(config.server.listen).await?;
     let address = listener.local_addr().map_err(|source| StartError::Listen {
@@ -66,6 +70,7 @@ pub async fn run(config: Config, models: ModelPaths) -> Result<(), StartError> {
     let shared = Arc::new(Shared {
         config,
         upstream,
+        cut: CancellationToken::new(),
         memory,
         receipts,
         metrics: recorder.clone(),
@@ -73,15 +78,34 @@ pub async fn run(config: Config, models: ModelPaths) -> Result<(), StartError> {
     let upkeep = tokio::spawn(keep_up(recorder));
 
     // Before this point a signal ends the process at once, which is safe.
-    let stop = stop_signal()?;
+    let stop = stop_signal(patience)?;
     announce(address, &base_path);
-    server::serve(listener, Arc::clone(&shared), stop).await;
+    let ending = server::serve((listener, connections), &shared, stop).await;
     upkeep.abort();
-    if let Some(memory) = &shared.memory {
-        memory.close(patience.clamp(SHORTEST_END, LONGEST_END)).await;
-    }
+    close(shared, ending).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Ends the parts, as far as they end in time.
+async fn close(shared: Arc<Shared>, ending: Ending) {
+    if let Some(memory) = &shared.memory {
+        let for_reading = ending.left().saturating_sub(CLOSING);
+        if tokio::time::timeout(ending.left().saturating_sub(LEAVING), memory.close(for_reading))
+            .await
+            .is_err()
+        {
+            tracing::warn!("the memory did not close in time; its journal is replayed at the next start");
+        }
+    }
+    // The engine's threads are waited for when the last handle goes, which takes as long as what they are at.
+    let gone = tokio::task::spawn_blocking(move || drop(shared));
+    if tokio::time::timeout(ending.left().saturating_sub(LEAVING / 2), gone)
+        .await
+        .is_err()
+    {
+        tracing::debug!("the models are still at work; they are not waited for");
+    }
 }
 
 /// Checks what a start would need besides the models, without creating anything: that the data directory can be used or
@@ -154,24 +178,40 @@ pub async fn store(config: &Config, engine: &Engine) -> Result<Store, StartError
         .map_err(|source| StartError::Store { source })
 }
 
-/// What names and counts the turns of a request. The store's directory must be there, since the server's secret is in it.
+/// What names and counts the turns of a request.
 ///
 /// # Errors
-/// When the secret can be neither read nor made.
-pub(crate) fn preparation(config: &Config, engine: &Engine) -> Result<Preparation, StartError> {
-    let keys = ScopeKey::load_or_create(&config.store.directory)?;
+/// When the server's secret can be neither read nor made, and when it is missing beside memories that it made the names of.
+pub(crate) async fn preparation(config: &Config, engine: &Engine, store: &Store) -> Result<Preparation, StartError> {
+    let keys = scope_key(&config.store.directory, store).await?;
     let tokenizer = engine.clone();
     let counter = TokenCounter::new(Arc::new(move |text| tokenizer.count_tokens(text)));
     Ok(Preparation {
         keys: Arc::new(keys),
         counter: Arc::new(counter),
-        user_header: config.memory.user_header.clone(),
+        callers: CallerHeaders::new(&config.memory),
     })
 }
 
-/// The reader and the store get at least and at most so long to end.
-const SHORTEST_END: Duration = Duration::from_secs(5);
-const LONGEST_END: Duration = Duration::from_secs(30);
+/// So much of the time for stopping is kept for closing the store when the reader has ended, or has not.
+const CLOSING: Duration = Duration::from_millis(800);
+/// So much of it is kept for what comes after the store.
+const LEAVING: Duration = Duration::from_millis(300);
+
+/// The server's secret. Another one would make every memory nobody's, so one is made only where there are none.
+async fn scope_key(directory: &Path, store: &Store) -> Result<ScopeKey, StartError> {
+    if !ScopeKey::exists(directory)? {
+        let is_empty = store.is_empty().await.map_err(|source| StartError::Store { source })?;
+        if !is_empty {
+            return Err(StartError::ScopeKeyMissing {
+                path: ScopeKey::path(directory),
+                directory: directory.to_owned(),
+            });
+        }
+    }
+    ScopeKey::load_or_create(directory)
+}
+
 const UPKEEP: Duration = Duration::from_secs(5);
 
 async fn load_engine(config: &Config, models: &ModelPaths) -> Result<Engine, StartError> {
@@ -186,8 +226,8 @@ async fn load_engine(config: &Config, models: &ModelPaths) -> Result<Engine, Sta
 
 async fn remember(config: &Config, engine: &Engine) -> Result<Memory, StartError> {
     let store = store(config, engine).await?;
-    let preparation = preparation(config, engine)?;
-    let reading = Reading::start(engine.clone(), store.clone(), &config.reader);
+    let preparation = preparation(config, engine, &store).await?;
+    let reading = Reading::start(engine.clone(), store.clone(), config);
     Ok(Memory::new(engine.clone(), store, reading, preparation, config))
 }
 
@@ -195,7 +235,7 @@ fn upstream(config: &Config, models: &ModelPaths, engine: Option<Engine>) -> Res
     match (&config.upstream.url, engine) {
         (Some(url), _) => {
             tracing::info!(upstream = %shown(url), "forwarding");
-            Ok(Upstream::Remote(Remote::new(url, &config.upstream)?))
+            Ok(Upstream::Remote(Box::new(Remote::new(url, &config.upstream)?)))
         }
         (None, Some(engine)) => {
             let name = models
@@ -237,8 +277,8 @@ fn announce(address: SocketAddr, base_path: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Ready when SIGTERM or SIGINT comes; a second one ends the process at once.
-fn stop_signal() -> Result<impl Future<Output = ()>, StartError> {
+/// Ready when SIGTERM or SIGINT comes; from then on requests may take `patience`. A second one ends the process at once.
+fn stop_signal(patience: Duration) -> Result<impl Future<Output = Ending>, StartError> {
     let failed = |source| StartError::Process {
         operation: "listen for signals",
         source,
@@ -250,7 +290,11 @@ fn stop_signal() -> Result<impl Future<Output = ()>, StartError> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        let ending = Ending::begin(patience);
         tracing::info!("stopping; a second signal stops at once");
+        if let Err(error) = ending.enforce() {
+            tracing::warn!(error = %error, "how long stopping takes cannot be limited");
+        }
         tokio::spawn(async move {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -259,6 +303,7 @@ fn stop_signal() -> Result<impl Future<Output = ()>, StartError> {
             tracing::warn!("stopped at once");
             std::process::exit(INTERRUPTED);
         });
+        ending
     })
 }
 

@@ -16,13 +16,14 @@ use mainpoint_engine::Engine;
 use mainpoint_store::Store;
 
 use history::History;
-use owner::Owner;
+use owner::{CallerArguments, Owner};
 use summary::Summary;
 
 use super::{CliError, ConfigOption};
 use crate::chat::prepare::Preparation;
 use crate::config::{Config, Overrides};
 use crate::memory::{Imported, Importing};
+use crate::server::credentials::CallerHeaders;
 use crate::terminal::Progress;
 use crate::{models, startup};
 
@@ -42,8 +43,8 @@ Other keys are ignored, so that recorded requests can be imported as they are. T
 on with these conversations: whoever sends such a request has them in memory already. A turn that is in memory is not read
 again: an import that was interrupted goes on when it is started again.
 
-Whose memory it becomes: that of callers with the key in --key-env, else of the scope of --scope, else of callers without a
-key.";
+Whose memory it becomes: that of callers with the key in --key-env and the headers of --header-env, else of the scope of
+--scope, else of callers without a key.";
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArguments {
@@ -52,18 +53,8 @@ pub(super) struct ImportArguments {
     /// Conversations as JSON Lines, one a line.
     #[arg(value_name = "FILE.jsonl")]
     file: PathBuf,
-    /// Environment variable that holds the key with which the conversations' caller sends requests.
-    #[arg(long, value_name = "VARIABLE", conflicts_with = "scope")]
-    key_env: Option<String>,
-    /// Header in which that caller sends its key; in `authorization` as a bearer token.
-    #[arg(
-        long,
-        value_name = "HEADER",
-        value_parser = ["authorization", "api-key", "x-api-key"],
-        default_value = "authorization",
-        requires = "key_env"
-    )]
-    key_header: String,
+    #[command(flatten)]
+    caller: CallerArguments,
     /// Whose memory to import into, by the name that `mainpoint search` shows; the store must have it.
     #[arg(long)]
     scope: Option<String>,
@@ -85,11 +76,11 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     })?;
     let history = History::at(&arguments.file);
     history.check()?;
-    let caller = owner::caller(arguments.key_env.as_deref(), &arguments.key_header)?;
+    let caller = arguments.caller.caller(&CallerHeaders::new(&config.memory))?;
     let paths = models::resolve(&config.models)?;
     let engine = startup::engine(&config, &paths)?;
     let store = startup::store(&config, &engine).await?;
-    let preparation = startup::preparation(&config, &engine)?;
+    let preparation = startup::preparation(&config, &engine, &store).await?;
     let owner = Owner::of(
         &preparation,
         caller,

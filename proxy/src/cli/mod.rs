@@ -15,6 +15,7 @@ pub use error::CliError;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
@@ -78,7 +79,10 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&one_line(&error), ExitStatus::Unavailable.code()),
     };
-    match runtime.block_on(run(arguments.command)) {
+    let ended = runtime.block_on(run(arguments.command));
+    // Threads that are still at something are not waited for: what counts was waited for by the command.
+    runtime.shutdown_timeout(LEAVING);
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read the output has seen enough, as in `mainpoint explain … | head`.
         Err(CliError::Output { source }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -96,6 +100,9 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::Calibrate(arguments) => calibrate::run(arguments).await,
     }
 }
+
+/// How long what a command has left running may take to end.
+const LEAVING: Duration = Duration::from_millis(100);
 
 /// Shows help in full, and a mistake as one line.
 fn show_usage(error: &clap::Error) -> ExitCode {

@@ -14,8 +14,8 @@ pub use error::{ConfigError, Place};
 pub use mainpoint_store::Retain;
 pub use secret::Secret;
 pub use types::{
-    Config, EmbedderSettings, LogConfig, MemoryConfig, Mode, ModelsConfig, PricesConfig, ReaderSettings, ServerConfig,
-    SourceKind, StoreSettings, UpstreamConfig,
+    AttachmentPolicy, Config, EmbedderSettings, LogConfig, MemoryConfig, Mode, ModelsConfig, PricesConfig,
+    ReaderSettings, ServerConfig, SourceKind, StoreSettings, UpstreamConfig,
 };
 
 use std::path::{Path, PathBuf};

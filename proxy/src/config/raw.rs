@@ -27,6 +27,9 @@ pub(super) struct RawServer {
     pub(super) base_path: Option<String>,
     pub(super) max_body_bytes: Option<i64>,
     pub(super) max_connections: Option<i64>,
+    pub(super) head_timeout_seconds: Option<i64>,
+    pub(super) body_timeout_seconds: Option<i64>,
+    pub(super) keep_alive_seconds: Option<i64>,
     pub(super) drain_seconds: Option<i64>,
     pub(super) receipts: Option<i64>,
     pub(super) fault_injection: Option<bool>,
@@ -56,8 +59,10 @@ pub(super) struct RawMemory {
     pub(super) rerank: Option<bool>,
     pub(super) across_conversations: Option<bool>,
     pub(super) attention_search: Option<bool>,
+    pub(super) attachments: Option<String>,
     pub(super) deadline_ms: Option<i64>,
     pub(super) user_header: Option<String>,
+    pub(super) credential_headers: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -77,6 +82,9 @@ pub(super) struct RawStore {
     pub(super) flush_turns: Option<i64>,
     pub(super) maintenance_interval_seconds: Option<i64>,
     pub(super) ledger_days: Option<i64>,
+    pub(super) backlog_turns: Option<i64>,
+    pub(super) backlog_bytes: Option<i64>,
+    pub(super) backlog_share: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -77,6 +77,19 @@ fn every_key_that_is_commented_out_is_accepted_when_it_is_not() {
 }
 
 #[test]
+fn attachments_stay_all_or_so_many_of_them() {
+    let policy = |text: &str| {
+        let config = Config::parse(&format!("[memory]\nattachments = \"{text}\"")).unwrap();
+        config.memory.attachments
+    };
+    assert_eq!(policy("keep"), AttachmentPolicy::Keep);
+    assert_eq!(
+        (policy("newest 0"), policy("newest 12")),
+        (AttachmentPolicy::Newest(0), AttachmentPolicy::Newest(12))
+    );
+}
+
+#[test]
 fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
     let error = refusal("[server]\nlisten = \"127.0.0.1:1\"\nmax_conections = 3\n");
     assert!(
@@ -153,6 +166,14 @@ fn a_value_out_of_range_names_the_range() {
             "memory.mode = \"maybe\": expected \"on\", \"shadow\" or \"off\"",
         ),
         (
+            "[memory]\nattachments = \"newest\"",
+            "memory.attachments = \"newest\": expected \"keep\" or \"newest N\"",
+        ),
+        (
+            "[memory]\nattachments = \"newest -1\"",
+            "memory.attachments = \"newest -1\": expected \"keep\" or \"newest N\"",
+        ),
+        (
             "[memory]\nbudget_tokens = 300",
             "line 2: memory.budget_tokens = 300: expected more than memory.memory_tokens, which is 400",
         ),
@@ -183,6 +204,18 @@ fn a_value_out_of_range_names_the_range() {
         (
             "[memory]\nuser_header = \"a b\"",
             "memory.user_header = \"a b\": expected the name of an HTTP header",
+        ),
+        (
+            "[memory]\nuser_header = \"Authorization\"",
+            "memory.user_header = \"Authorization\": expected a header of its own",
+        ),
+        (
+            "[memory]\ncredential_headers = [\"x-team-key\", \"a:b\"]",
+            "memory.credential_headers = [\"x-team-key\", \"a:b\"]: expected a list of names of HTTP headers such as [\"x-team-key\"]",
+        ),
+        (
+            "[memory]\ncredential_headers = [\"X-Mainpoint-User\"]",
+            "memory.credential_headers = [\"X-Mainpoint-User\"]: expected a list of names of HTTP headers such as [\"x-team-key\"], without x-mainpoint-user",
         ),
         (
             "[store]\nretain = \"all\"",

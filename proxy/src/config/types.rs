@@ -7,6 +7,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
 use mainpoint_store::Retain;
 use url::Url;
 
@@ -47,6 +48,12 @@ pub struct ServerConfig {
     pub max_body_bytes: usize,
     /// Most connections served at once.
     pub max_connections: usize,
+    /// How long a client may take to send the head of a request.
+    pub head_timeout: Duration,
+    /// Longest silence of a client in the middle of a request's body, or while it is being sent an answer.
+    pub body_timeout: Duration,
+    /// How long a connection is kept open for another request.
+    pub keep_alive: Duration,
     /// How long running requests may take to finish after a stop signal, in seconds.
     pub drain_seconds: u64,
     /// How many receipts are kept for `GET /mainpoint/receipts/{id}`; the oldest go first.
@@ -64,7 +71,7 @@ pub struct UpstreamConfig {
     pub api_key: Option<Secret>,
     /// How long connecting may take.
     pub connect_timeout: Duration,
-    /// Longest silence between two bytes of an answer.
+    /// Longest time in which nothing moves between us and the upstream, in either direction.
     pub idle_timeout: Duration,
 }
 
@@ -103,6 +110,30 @@ impl Mode {
     }
 }
 
+/// Which attachments stay in prompts: images, sound, video, files and parts of an unknown kind, which no memory can quote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttachmentPolicy {
+    /// All of them.
+    Keep,
+    /// So many, the newest ones.
+    Newest(usize),
+}
+
+impl AttachmentPolicy {
+    /// What a policy may be, for messages.
+    pub(crate) const ALLOWED: &'static str = "\"keep\" or \"newest N\", such as \"newest 3\"";
+
+    /// Reads a policy as it is written in the configuration.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if text == "keep" {
+            return Some(Self::Keep);
+        }
+        let count = text.strip_prefix("newest ")?.trim_start();
+        let is_plain = count.bytes().all(|byte| byte.is_ascii_digit());
+        count.parse().ok().filter(|_| is_plain).map(Self::Newest)
+    }
+}
+
 /// When and how prompts are rewritten.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MemoryConfig {
@@ -130,10 +161,14 @@ pub struct MemoryConfig {
     pub across_conversations: bool,
     /// Whether the reader's attention to the candidates is part of their ranking.
     pub attention_search: bool,
+    /// Which images, files and other attachments stay in prompts, and with them their messages.
+    pub attachments: AttachmentPolicy,
     /// How long the whole memory path of one request may take before the original bytes are forwarded.
     pub deadline: Duration,
-    /// Name of the header that subdivides a key's scope by user, in lower case.
-    pub user_header: String,
+    /// Name of the header that subdivides a caller's scope by user.
+    pub user_header: HeaderName,
+    /// Names of the headers that tell callers apart besides those that always do.
+    pub credential_headers: Vec<HeaderName>,
 }
 
 impl MemoryConfig {
@@ -169,6 +204,12 @@ pub struct StoreSettings {
     pub maintenance_interval: Duration,
     /// How long the ledger remembers what was put into the prompts of a conversation that has fallen silent.
     pub ledger_age: Duration,
+    /// Most turns that wait to be read.
+    pub backlog_turns: usize,
+    /// Most bytes of their texts.
+    pub backlog_bytes: usize,
+    /// Share of both that one caller's turns may take, over 0 and at most 1.
+    pub backlog_share: f64,
 }
 
 /// A way to get a model that is not on disk yet.
@@ -252,6 +293,9 @@ impl Config {
                 base_path: "/v1".to_owned(),
                 max_body_bytes: 32 << 20,
                 max_connections: 1024,
+                head_timeout: Duration::from_secs(30),
+                body_timeout: Duration::from_secs(60),
+                keep_alive: Duration::from_secs(120),
                 drain_seconds: 30,
                 receipts: 1000,
                 fault_injection: false,
@@ -260,7 +304,7 @@ impl Config {
                 url: None,
                 api_key: None,
                 connect_timeout: Duration::from_secs(10),
-                idle_timeout: Duration::from_secs(300),
+                idle_timeout: Duration::from_secs(600),
             },
             memory: MemoryConfig {
                 mode: Mode::On,
@@ -275,8 +319,10 @@ impl Config {
                 rerank: false,
                 across_conversations: false,
                 attention_search: true,
+                attachments: AttachmentPolicy::Keep,
                 deadline: Duration::from_millis(2000),
-                user_header: "x-mainpoint-user".to_owned(),
+                user_header: HeaderName::from_static("x-mainpoint-user"),
+                credential_headers: Vec::new(),
             },
             prices: PricesConfig {
                 input: 1.0,
@@ -290,6 +336,9 @@ impl Config {
                 flush_turns: 256,
                 maintenance_interval: Duration::from_secs(600),
                 ledger_age: Duration::from_secs(7 * 86_400),
+                backlog_turns: 100_000,
+                backlog_bytes: 1 << 30,
+                backlog_share: 0.25,
             },
             models: ModelsConfig {
                 directory: default_models_directory(&super::process_environment),

@@ -2,6 +2,7 @@
 //!
 //! It must not know TOML's syntax, nor read anything but the values and environment variables it is given.
 
+mod callers;
 mod values;
 
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ use super::raw::{
     RawConfig, RawEmbedder, RawMemory, RawModels, RawPrices, RawReader, RawServer, RawStore, RawUpstream,
 };
 use super::types::{MODELS_DIRECTORY_VARIABLE, default_models_directory};
-use super::{Config, ConfigError, Environment, Mode, Overrides, SourceKind};
+use super::{AttachmentPolicy, Config, ConfigError, Environment, Mode, Overrides, SourceKind};
 use values::quoted;
 
 /// One validation: the document for places, what overrides it, and the environment for secrets.
@@ -89,6 +90,26 @@ impl Validation<'_> {
             1..=100_000,
             &mut server.max_connections,
         )?;
+        let waits = [
+            (
+                "server.head_timeout_seconds",
+                raw.head_timeout_seconds,
+                &mut server.head_timeout,
+            ),
+            (
+                "server.body_timeout_seconds",
+                raw.body_timeout_seconds,
+                &mut server.body_timeout,
+            ),
+            (
+                "server.keep_alive_seconds",
+                raw.keep_alive_seconds,
+                &mut server.keep_alive,
+            ),
+        ];
+        for (key, raw, target) in waits {
+            self.duration(key, raw, 1..=86_400, Duration::from_secs, target)?;
+        }
         self.whole(
             "server.drain_seconds",
             raw.drain_seconds,
@@ -178,6 +199,10 @@ impl Validation<'_> {
         memory.rerank = raw.rerank.unwrap_or(memory.rerank);
         memory.across_conversations = raw.across_conversations.unwrap_or(memory.across_conversations);
         memory.attention_search = raw.attention_search.unwrap_or(memory.attention_search);
+        if let Some(text) = raw.attachments {
+            memory.attachments = AttachmentPolicy::parse(&text)
+                .ok_or_else(|| self.refuse("memory.attachments", &quoted(&text), AttachmentPolicy::ALLOWED))?;
+        }
         self.duration(
             "memory.deadline_ms",
             raw.deadline_ms,
@@ -185,12 +210,7 @@ impl Validation<'_> {
             Duration::from_millis,
             &mut memory.deadline,
         )?;
-        if let Some(text) = raw.user_header {
-            let name = http::HeaderName::from_bytes(text.as_bytes())
-                .map_err(|_| self.refuse("memory.user_header", &quoted(&text), "the name of an HTTP header"))?;
-            name.as_str().clone_into(&mut memory.user_header);
-        }
-        Ok(())
+        self.callers((raw.user_header, raw.credential_headers), memory)
     }
 
     fn prices(&self, raw: &RawPrices, config: &mut Config) -> Checked<()> {
@@ -256,7 +276,20 @@ impl Validation<'_> {
             1..=3650,
             |days| Duration::from_secs(days * 86_400),
             &mut store.ledger_age,
-        )
+        )?;
+        self.whole(
+            "store.backlog_turns",
+            raw.backlog_turns,
+            1..=10_000_000,
+            &mut store.backlog_turns,
+        )?;
+        self.whole(
+            "store.backlog_bytes",
+            raw.backlog_bytes,
+            1 << 20..=1 << 40,
+            &mut store.backlog_bytes,
+        )?;
+        self.share("store.backlog_share", raw.backlog_share, &mut store.backlog_share)
     }
 
     fn models(&self, raw: RawModels, config: &mut Config) -> Checked<()> {

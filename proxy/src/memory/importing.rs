@@ -3,18 +3,23 @@
 //! It must not know where conversations are recorded nor how they are shown.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use mainpoint_engine::Engine;
-use mainpoint_store::{Scope, Store, Turn};
+use mainpoint_store::{Scope, Store, Turn, TurnId};
 
 use super::job::Job;
-use super::reading::{Worker, is_about_the_text};
+use super::reader::Reader;
+use super::reading::chunk_tokens;
+use super::traffic::Traffic;
+use super::unreadable::{self, is_about_the_text};
 use crate::config::ReaderSettings;
 use crate::error::MemoryError;
 
 /// Journals, reads and stores whole conversations, one after the other.
 pub(crate) struct Importing {
-    worker: Worker,
+    reader: Reader,
+    chunk_tokens: usize,
 }
 
 /// What became of a conversation's turns.
@@ -36,7 +41,12 @@ impl Importing {
     /// Reads with `engine` into `store`.
     pub(crate) fn new(engine: Engine, store: Store, settings: &ReaderSettings) -> Self {
         Self {
-            worker: Worker::new(engine, store, settings),
+            reader: Reader {
+                engine,
+                store,
+                traffic: Arc::new(Traffic::default()),
+            },
+            chunk_tokens: chunk_tokens(settings),
         }
     }
 
@@ -52,18 +62,17 @@ impl Importing {
         done: &(dyn Fn(u64) + Sync),
     ) -> Result<Imported, MemoryError> {
         let mut job = Job {
-            scope: scope.clone(),
             wanted: turns.iter().map(|turn| turn.id).collect(),
             turns,
         };
         let offered = job.wanted.len();
-        self.worker.journal(&mut job).await?;
+        self.journal(scope, &mut job).await?;
         let mut imported = Imported {
             known: offered.saturating_sub(job.wanted.len()),
             known_tokens: known_tokens(&job),
             ..Imported::default()
         };
-        for chunk in job.chunks(self.worker.chunk_tokens()) {
+        for chunk in job.chunks(self.chunk_tokens) {
             let read = self.read(&job, chunk.clone()).await?;
             imported.add(read);
             done(tokens(&job, chunk));
@@ -71,23 +80,48 @@ impl Importing {
         Ok(imported)
     }
 
+    /// Accepts those turns that are to be read into the journal; those that have been read are wanted no more.
+    async fn journal(&self, scope: &Scope, job: &mut Job) -> Result<(), MemoryError> {
+        let store = &self.reader.store;
+        let wanted: Vec<TurnId> = job.wanted.iter().copied().collect();
+        let read = store.read_turns(scope, &wanted).await?;
+        job.wanted.retain(|name| !read.contains(name));
+        let turns = job.turns.iter().filter(|turn| job.wanted.contains(&turn.id));
+        let turns: Vec<Turn> = turns.cloned().collect();
+        if !turns.is_empty() {
+            store.accept(turns).await?;
+        }
+        Ok(())
+    }
+
     /// Reads a chunk. If that fails for a reason of one turn, the others are still read.
     async fn read(&self, job: &Job, chunk: Range<usize>) -> Result<Imported, MemoryError> {
-        match self.worker.read_turns(job, chunk.clone()).await {
+        match self.read_together(job, chunk.clone()).await {
             Ok(()) => return Ok(Imported::read(chunk.len(), tokens(job, chunk))),
-            Err(MemoryError::Engine(error)) if is_about_the_text(&error) => {}
+            Err(error) if is_about_the_text(&error) => {}
             Err(error) => return Err(error),
         }
         let mut imported = Imported::default();
         for at in chunk {
             let alone = at..at + 1;
-            match self.worker.read_turns(job, alone.clone()).await {
+            match self.read_together(job, alone.clone()).await {
                 Ok(()) => imported.add(Imported::read(1, tokens(job, alone))),
-                Err(MemoryError::Engine(error)) if is_about_the_text(&error) => imported.unreadable += 1,
+                Err(error) if is_about_the_text(&error) => {
+                    for turn in job.turns.get(alone).unwrap_or_default() {
+                        unreadable::mark(&self.reader.store, turn, &error).await?;
+                    }
+                    imported.unreadable += 1;
+                }
                 Err(error) => return Err(error),
             }
         }
         Ok(imported)
+    }
+
+    async fn read_together(&self, job: &Job, chunk: Range<usize>) -> Result<(), MemoryError> {
+        let previous = chunk.start.checked_sub(1).and_then(|at| job.turns.get(at));
+        let turns = job.turns.get(chunk).unwrap_or_default();
+        self.reader.read(turns, previous).await
     }
 }
 

@@ -7,26 +7,33 @@ mod backlog;
 mod candidates;
 pub mod dates;
 pub mod form;
+mod hands;
 mod importing;
 mod job;
+mod keeping;
 mod points;
 pub mod profile;
+mod queue;
 mod ranking;
+mod reader;
 mod reading;
 mod recall;
 pub mod relevance;
 pub mod rerank;
 mod resume;
 mod traffic;
+mod unreadable;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use mainpoint_engine::{Engine, EngineStatus};
-use mainpoint_store::{LedgerEntry, Point, Scope, Store, StoreStatus, Turn, TurnId, Within};
+use mainpoint_store::{LedgerEntry, Point, Scope, Store, StoreStatus, Trouble, Turn, TurnId, Within};
 use serde::Deserialize;
 
 pub(crate) use importing::{Imported, Importing};
-pub(crate) use reading::{Offer, Reading};
+pub(crate) use keeping::Kept;
+pub(crate) use reading::Reading;
 pub(crate) use recall::{Question, Recall, Recollection};
 use traffic::Passing;
 
@@ -129,6 +136,11 @@ impl Memory {
         self.store.status()
     }
 
+    /// What of the store does not work at the moment.
+    pub(crate) fn store_troubles(&self) -> Vec<Trouble> {
+        self.store.troubles()
+    }
+
     /// Really stops a part.
     pub(crate) async fn stop(&self, part: Part) {
         match part {
@@ -147,25 +159,28 @@ impl Memory {
         self.reading.traffic().pass()
     }
 
-    /// Takes in the turns of a conversation that are not read yet. Never waits.
-    pub(crate) fn offer(&self, offer: Offer<'_>) {
-        self.reading.offer(offer);
+    /// The places of those of a conversation's turns that are to be taken in. Only looks.
+    pub(crate) fn unseen(&self, scope: &Scope, names: &[TurnId]) -> Vec<usize> {
+        self.reading.unseen(scope, names)
     }
 
-    /// Takes in one turn that just ended. Never waits.
-    pub(crate) fn offer_reply(&self, turn: Turn, previous: Option<Turn>) {
-        self.reading.offer_reply(turn, previous);
+    /// Why nothing more of a scope can be taken in at the moment, as its metric label; `None` when it can.
+    pub(crate) fn refuses(&self, scope: &Scope) -> Option<&'static str> {
+        let refusal = self.reading.is_full(scope)?;
+        Some(MemoryError::from(refusal).label())
+    }
+
+    /// Takes in turns of one scope, oldest first: into the journal, to be read when it is their turn. Never waits; what it
+    /// returns ends when the journal has them.
+    pub(crate) fn take(&self, turns: Vec<Turn>) -> Kept {
+        self.reading.take(turns)
     }
 
     /// Which of these turns have been read.
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) async fn read_turns(
-        &self,
-        scope: &Scope,
-        names: &[TurnId],
-    ) -> Result<std::collections::HashSet<TurnId>, MemoryError> {
+    pub(crate) async fn read_turns(&self, scope: &Scope, names: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
         Ok(self.store.read_turns(scope, names).await?)
     }
 

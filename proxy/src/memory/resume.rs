@@ -1,67 +1,78 @@
-//! Puts turns that were accepted and never read back into the order in which they were said.
+//! Lists the turns that an earlier process accepted and nobody has read, while new ones come, and lists anew what waits when the
+//! store has lost turns.
 //!
-//! It must not read or store anything.
+//! It must not hold their words nor read anything.
 
-use super::job::Job;
-use mainpoint_store::Turn;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// One job for each stretch of consecutive turns of a conversation's branch.
-pub(super) fn jobs(mut unread: Vec<Turn>) -> Vec<Job> {
-    unread.sort_by(|a, b| {
-        let key = |turn: &Turn| {
-            (
-                turn.scope.as_str().to_owned(),
-                turn.conversation,
-                turn.position,
-                turn.id,
-            )
-        };
-        key(a).cmp(&key(b))
-    });
-    let mut jobs: Vec<Job> = Vec::new();
-    for turn in unread {
-        let follows = |job: &Job| {
-            job.scope == turn.scope && turn.parent.is_some() && job.turns.last().map(|last| last.id) == turn.parent
-        };
-        let wanted = turn.id;
-        match jobs.iter_mut().rev().take(BRANCHES).find(|job| follows(job)) {
-            Some(job) => {
-                job.turns.push(turn);
-                job.wanted.insert(wanted);
+use mainpoint_store::{Scope, Store, StoreError, TurnId};
+use tokio_util::sync::CancellationToken;
+
+use super::backlog::Backlog;
+
+/// Lists them all, and again whenever turns were lost to damaged files: some of them wait to be read once more, and what is known
+/// of the others is no longer so.
+pub(super) async fn keep_listed(store: Store, backlog: Arc<Backlog>, stop: CancellationToken) {
+    let mut losses = store.status().losses;
+    loop {
+        list(&store, &backlog, &stop).await;
+        loop {
+            let _ = tokio::time::timeout(LOOK, stop.cancelled()).await;
+            let status = store.status();
+            if stop.is_cancelled() || !status.alive {
+                return;
             }
-            None => {
-                jobs.push(Job {
-                    scope: turn.scope.clone(),
-                    turns: vec![turn],
-                    wanted: [wanted].into(),
-                });
+            if status.losses != losses {
+                losses = status.losses;
+                break;
             }
         }
-    }
-    jobs
-}
-
-/// How many branches of one conversation are told apart; a turn of any further branch is a stretch of its own.
-const BRANCHES: usize = 32;
-
-#[cfg(test)]
-mod tests {
-    use super::super::job::tests::turn;
-    use super::*;
-
-    #[test]
-    fn a_fork_becomes_two_stretches_in_the_order_said() {
-        let jobs = jobs(vec![
-            turn(3, Some(1), 1),
-            turn(2, Some(1), 1),
-            turn(1, None, 1),
-            turn(4, Some(2), 1),
-        ]);
-        let order: Vec<Vec<u32>> = jobs
-            .iter()
-            .map(|job| job.turns.iter().map(|turn| turn.position).collect())
-            .collect();
-        assert_eq!(order, [vec![1, 2, 4], vec![3]]);
-        assert!(jobs.iter().all(|job| job.wanted.len() == job.turns.len()));
+        backlog.forget_settled();
     }
 }
+
+/// Lists them all, page by page, however often the store fails on the way.
+async fn list(store: &Store, backlog: &Backlog, stop: &CancellationToken) {
+    let mut after = None;
+    let mut listed = 0;
+    loop {
+        match page(store, backlog, after.clone()).await {
+            Ok(Some((last, turns))) => {
+                after = Some(last);
+                listed += turns;
+            }
+            Ok(None) => break,
+            Err(StoreError::Closed) => return,
+            Err(error) => {
+                tracing::warn!(error = %error, "the journal could not be listed; it is tried again");
+                // Whether the time is over or all is stopped, the loop goes on.
+                let _ = tokio::time::timeout(PAUSE, stop.cancelled()).await;
+            }
+        }
+        if stop.is_cancelled() {
+            return;
+        }
+    }
+    backlog.set_unlisted(0);
+    if listed > 0 {
+        tracing::info!(turns = listed, "reading turns that an earlier process accepted");
+    }
+}
+
+/// Lists one page; gives its last turn and its length, or nothing behind the last one.
+async fn page(
+    store: &Store,
+    backlog: &Backlog,
+    after: Option<(Scope, TurnId)>,
+) -> Result<Option<((Scope, TurnId), usize)>, StoreError> {
+    let turns = store.waiting(after, PAGE).await?;
+    backlog.list(&turns);
+    let last = turns.last().map(|turn| (turn.scope.clone(), turn.id));
+    Ok(last.map(|last| (last, turns.len())))
+}
+
+const PAGE: usize = 1024;
+const PAUSE: Duration = Duration::from_secs(5);
+/// How soon a loss is noticed.
+const LOOK: Duration = Duration::from_secs(1);

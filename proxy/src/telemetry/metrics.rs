@@ -6,14 +6,19 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::stopwatch::Laps;
+use crate::chat::oddity::Oddity;
+use crate::chat::reason::Reason;
 use mainpoint_engine::EngineStatus;
-use mainpoint_store::StoreStatus;
+use mainpoint_store::{StorePart, StoreStatus, Trouble};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
 const REQUESTS: &str = "mainpoint_requests_total";
 const OVERHEAD: &str = "mainpoint_overhead_seconds";
 const STEP: &str = "mainpoint_step_seconds";
+const CONNECTIONS: &str = "mainpoint_connections";
+const CLOSED: &str = "mainpoint_connections_closed_total";
+const RETRIES: &str = "mainpoint_upstream_retries_total";
 const UPSTREAM: &str = "mainpoint_upstream_seconds";
 const TOKENS_IN: &str = "mainpoint_tokens_in_total";
 const TOKENS_FORWARDED: &str = "mainpoint_tokens_forwarded_total";
@@ -24,8 +29,16 @@ const READER_TOKENS: &str = "mainpoint_reader_tokens_total";
 const READER_SPEED: &str = "mainpoint_reader_tokens_per_second";
 const READER_QUEUE: &str = "mainpoint_reader_queue_depth";
 const BACKLOG: &str = "mainpoint_backlog_turns";
+const BACKLOG_REFUSED: &str = "mainpoint_backlog_refused_turns_total";
 const UNFLUSHED: &str = "mainpoint_unflushed_turns";
+const STORE_DEGRADED: &str = "mainpoint_store_degraded";
+const STORE_LOSSES: &str = "mainpoint_store_losses_total";
+const UNREADABLE: &str = "mainpoint_unreadable_turns_total";
 const FAILURES: &str = "mainpoint_failures_total";
+const PASSTHROUGH: &str = "mainpoint_passthrough_total";
+const TUNNELS: &str = "mainpoint_tunnels";
+const ODD_MESSAGES: &str = "mainpoint_odd_messages_total";
+const OVER_BUDGET: &str = "mainpoint_over_budget_total";
 
 /// The process's recorder, installed by the first call.
 ///
@@ -56,6 +69,21 @@ pub(crate) fn steps(laps: &Laps) {
     for (step, time) in laps.iter() {
         histogram!(STEP, "step" => step).record(time);
     }
+}
+
+/// Connections that are open.
+pub(crate) fn connections(open: usize) {
+    gauge!(CONNECTIONS).set(open as f64);
+}
+
+/// A connection that is closed, or a body that is given up, because a client is not waited for any longer.
+pub(crate) fn closed(reason: &'static str) {
+    counter!(CLOSED, "reason" => reason).increment(1);
+}
+
+/// A request that is sent again, because the connection it was sent on had been closed.
+pub(crate) fn upstream_retry() {
+    counter!(RETRIES).increment(1);
 }
 
 /// Time from sending a request upstream to the end of its answer.
@@ -89,9 +117,39 @@ pub(crate) fn backlog(turns: usize) {
     gauge!(BACKLOG).set(turns as f64);
 }
 
+/// Turns that were not taken in because too much waits, in all (`full`) or of their caller (`share`).
+pub(crate) fn backlog_refused(reason: &'static str, turns: usize) {
+    counter!(BACKLOG_REFUSED, "reason" => reason).increment(turns as u64);
+}
+
+/// A turn that cannot be read and was marked so.
+pub(crate) fn unreadable(kind: &'static str) {
+    counter!(UNREADABLE, "kind" => kind).increment(1);
+}
+
 /// A failure that the client did not see.
 pub(crate) fn failure(kind: &'static str) {
     counter!(FAILURES, "kind" => kind).increment(1);
+}
+
+/// A request to which the memory did not apply.
+pub(crate) fn passthrough(reason: Reason) {
+    counter!(PASSTHROUGH, "reason" => reason.label()).increment(1);
+}
+
+/// Tunnels that were opened, or closed if less than nothing.
+pub(crate) fn tunnels(change: f64) {
+    gauge!(TUNNELS).increment(change);
+}
+
+/// Messages of a request that stay as they came because something about them is odd.
+pub(crate) fn odd_messages(reason: &'static str, count: usize) {
+    counter!(ODD_MESSAGES, "reason" => reason).increment(count as u64);
+}
+
+/// Prompts that are over the budget although all has left that may leave.
+pub(crate) fn over_budget(count: u64) {
+    counter!(OVER_BUDGET).increment(count);
 }
 
 /// What the engine says about itself; called before rendering.
@@ -107,8 +165,13 @@ pub(crate) fn engine(status: &EngineStatus) {
 }
 
 /// What the store says about itself; called before rendering.
-pub(crate) fn store(status: &StoreStatus) {
+pub(crate) fn store(status: &StoreStatus, troubles: &[Trouble]) {
     gauge!(UNFLUSHED).set(status.unflushed_turns as f64);
+    counter!(STORE_LOSSES).absolute(status.losses);
+    for part in StorePart::ALL {
+        let is_degraded = troubles.iter().any(|trouble| trouble.part == part);
+        gauge!(STORE_DEGRADED, "part" => part.label()).set(if is_degraded { 1.0 } else { 0.0 });
+    }
 }
 
 const SECONDS: [f64; 14] = [
@@ -117,6 +180,15 @@ const SECONDS: [f64; 14] = [
 
 fn describe() {
     describe_counter!(REQUESTS, "Requests answered, by route, outcome and HTTP status.");
+    describe_gauge!(CONNECTIONS, "Connections of clients that are open.");
+    describe_counter!(
+        CLOSED,
+        "Connections closed before their clients closed them, and bodies given up, by reason."
+    );
+    describe_counter!(
+        RETRIES,
+        "Requests sent again because the kept-alive connection to the upstream had been closed."
+    );
     describe_histogram!(
         OVERHEAD,
         Unit::Seconds,
@@ -156,9 +228,25 @@ fn describe() {
         BACKLOG,
         "Turns taken in and not yet read; 0 means that everything is read."
     );
+    describe_counter!(
+        BACKLOG_REFUSED,
+        "Turns not taken in because too many wait to be read, in all or of their caller, by reason."
+    );
     describe_gauge!(
         UNFLUSHED,
         "Turns read and not yet found by searches of other conversations; the store's next flush takes them."
+    );
+    describe_gauge!(
+        STORE_DEGRADED,
+        "1 while a part of the store (journal, tables, maintenance) can't do its work, such as on a full disk; else 0."
+    );
+    describe_counter!(
+        STORE_LOSSES,
+        "Times that turns were lost for good because files of the store were removed or damaged."
+    );
+    describe_counter!(
+        UNREADABLE,
+        "Turns that cannot be read, by kind; they stay in their conversations' prompts."
     );
     describe_counter!(FAILURES, "Failures that clients did not see, by kind.");
     for kind in [
@@ -166,12 +254,54 @@ fn describe() {
         "embedder_stopped",
         "store_stopped",
         "deadline",
-        "busy",
+        "backlog_full",
+        "backlog_share",
+        "journal_slow",
     ] {
         counter!(FAILURES, "kind" => kind).increment(0);
     }
-    for name in [TOKENS_IN, TOKENS_FORWARDED, MEMORIES, ABSTENTIONS, EPOCHS] {
+    describe_counter!(PASSTHROUGH, "Requests to which the memory did not apply, by reason.");
+    for reason in Reason::ALL {
+        counter!(PASSTHROUGH, "reason" => reason.label()).increment(0);
+    }
+    for reason in [
+        "cap",
+        "files",
+        "head_timeout",
+        "body_timeout",
+        "write_timeout",
+        "idle",
+        "stop",
+    ] {
+        counter!(CLOSED, "reason" => reason).increment(0);
+    }
+    describe_counter!(
+        ODD_MESSAGES,
+        "Messages that stay as they came because something about them is odd, by reason; counted with every request that holds them."
+    );
+    for oddity in Oddity::ALL {
+        counter!(ODD_MESSAGES, "reason" => oddity.label()).increment(0);
+    }
+    describe_counter!(
+        OVER_BUDGET,
+        "Rewritten prompts that are over the budget all the same, because of what stays whatever happens."
+    );
+    for name in [
+        RETRIES,
+        TOKENS_IN,
+        TOKENS_FORWARDED,
+        MEMORIES,
+        ABSTENTIONS,
+        EPOCHS,
+        OVER_BUDGET,
+    ] {
         counter!(name).increment(0);
     }
+    for reason in ["full", "share"] {
+        counter!(BACKLOG_REFUSED, "reason" => reason).increment(0);
+    }
     gauge!(BACKLOG).set(0.0);
+    gauge!(CONNECTIONS).set(0.0);
+    describe_gauge!(TUNNELS, "WebSockets that are passed on at the moment.");
+    gauge!(TUNNELS).set(0.0);
 }

@@ -4,16 +4,20 @@
 
 use std::sync::Arc;
 
+use clap::Args;
+use http::HeaderName;
 use mainpoint_store::{Scope, Store};
 
 use super::super::CliError;
 use super::super::search::choose_scope;
 use crate::chat::prepare::Preparation;
 use crate::chat::scope::{self, Caller, ScopeKey};
+use crate::server::credentials::CallerHeaders;
 
 /// Whose memory it is, but for the user that a line may name.
 pub(super) struct Owner {
     keys: Arc<ScopeKey>,
+    callers: CallerHeaders,
     whole: Whole,
     user: Option<String>,
 }
@@ -27,19 +31,65 @@ enum Whole {
     Known(Scope),
 }
 
-/// The caller with the key in `variable`, which it sends in `header`; without a variable the one without a key.
-///
-/// # Errors
-/// [`CliError::Argument`] when the variable is not set or holds what no header can carry.
-pub(super) fn caller(variable: Option<&str>, header: &str) -> Result<Caller, CliError> {
-    let Some(variable) = variable else {
-        return Ok(Caller::default());
-    };
-    let refused = |reason: &str| CliError::Argument(format!("--key-env {variable}: {reason}"));
-    let key = std::env::var(variable).ok().filter(|key| !key.is_empty());
-    let key = key.ok_or_else(|| refused("the environment variable is not set; it must hold the key"))?;
-    Caller::with_key(header, &key)
-        .ok_or_else(|| refused("it holds a character that no header can carry; it must hold the key alone"))
+/// What the command line says of a caller's credentials.
+#[derive(Debug, Args)]
+pub(super) struct CallerArguments {
+    /// Environment variable that holds the key with which the conversations' caller sends requests.
+    #[arg(long, value_name = "VARIABLE", conflicts_with = "scope")]
+    key_env: Option<String>,
+    /// Header in which that caller sends its key; in `authorization` as a bearer token.
+    #[arg(long, value_name = "HEADER", default_value = "authorization", requires = "key_env")]
+    key_header: String,
+    /// Another credential that the caller sends besides, as the header's name and the environment variable that holds its
+    /// whole value. May be given several times: a caller's memory belongs to all of its credentials together.
+    #[arg(long, value_name = "HEADER=VARIABLE", conflicts_with = "scope")]
+    header_env: Vec<String>,
+}
+
+impl CallerArguments {
+    /// The caller who sends these credentials; without any the one without a key.
+    ///
+    /// # Errors
+    /// [`CliError::Argument`] when a header is no credential, or a variable is not set or holds what no header can carry.
+    pub(super) fn caller(&self, callers: &CallerHeaders) -> Result<Caller, CliError> {
+        let mut caller = Caller::default();
+        if let Some(variable) = &self.key_env {
+            let header = self.key_header.as_str();
+            let name = credential(callers, header).map_err(|reason| refused("--key-header", header, &reason))?;
+            let refused = |reason: &str| refused("--key-env", variable, reason);
+            let key = variable_of(variable).ok_or_else(|| refused(UNSET))?;
+            caller = Caller::with_key(name, &key).ok_or_else(|| refused(UNUSABLE))?;
+        }
+        for pair in &self.header_env {
+            let refused = |reason: &str| refused("--header-env", pair, reason);
+            let (header, variable) = pair
+                .split_once('=')
+                .ok_or_else(|| refused("expected HEADER=VARIABLE, such as x-team-key=TEAM_KEY"))?;
+            let name = credential(callers, header).map_err(|reason| refused(&reason))?;
+            let value = variable_of(variable).ok_or_else(|| refused(UNSET))?;
+            caller = caller.and(name, &value).ok_or_else(|| refused(UNUSABLE))?;
+        }
+        Ok(caller)
+    }
+}
+
+const UNSET: &str = "the environment variable is not set; it must hold the key";
+const UNUSABLE: &str = "it holds a character that no header can carry; it must hold the key alone";
+
+fn variable_of(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A header that counts when callers are told apart. Any other would make a memory that no request finds.
+fn credential(callers: &CallerHeaders, header: &str) -> Result<HeaderName, String> {
+    let name = HeaderName::from_bytes(header.as_bytes()).ok();
+    name.filter(|name| callers.is_credential(name)).ok_or_else(|| {
+        format!("{header} is no header that tells callers apart; such are authorization, api-key, and those in memory.credential_headers")
+    })
+}
+
+fn refused(option: &str, value: &str, reason: &str) -> CliError {
+    CliError::Argument(format!("{option} {value}: {reason}"))
 }
 
 impl Owner {
@@ -47,6 +97,7 @@ impl Owner {
     pub(super) fn of(preparation: &Preparation, caller: Caller, (named, user): (Option<&str>, Option<&str>)) -> Self {
         Self {
             keys: Arc::clone(&preparation.keys),
+            callers: preparation.callers.clone(),
             whole: match named {
                 Some(name) => Whole::Named(name.to_owned()),
                 None => Whole::Caller(caller),
@@ -80,7 +131,10 @@ impl Owner {
     pub(super) fn scope(&self, user: Option<&str>) -> Result<Scope, String> {
         let user = user.or(self.user.as_deref());
         let whole = match &self.whole {
-            Whole::Caller(caller) => return caller.scope(&self.keys, user).map_err(|error| error.to_string()),
+            Whole::Caller(caller) => {
+                let scope = caller.scope((&self.keys, &self.callers), user);
+                return scope.map_err(|error| error.to_string());
+            }
             Whole::Named(name) => Scope::new(name.clone()).map_err(|error| error.to_string())?,
             Whole::Known(scope) => scope.clone(),
         };
@@ -89,7 +143,10 @@ impl Owner {
             Some(user) if scope::is_users(&whole) => {
                 Err(format!("user = {user:?}; expected none: {}", divided(&whole)))
             }
-            Some(user) => self.keys.of_user(&whole, user).map_err(|error| error.to_string()),
+            Some(user) => self
+                .keys
+                .of_user(&whole, user.as_bytes())
+                .map_err(|error| error.to_string()),
         }
     }
 }

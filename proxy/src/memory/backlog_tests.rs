@@ -1,0 +1,284 @@
+//! Whose turn it is to be read: laws that hold whatever comes, in whatever order.
+
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+use std::collections::HashMap;
+
+use chrono::DateTime;
+use proptest::prelude::*;
+
+use super::*;
+
+const SIZES: Sizes = Sizes {
+    alone: 4000,
+    shared: 1000,
+};
+
+const ENOUGH: Load = Load {
+    turns: 1000,
+    bytes: 1 << 20,
+};
+
+fn backlog(all: Load, each: Load) -> Arc<Backlog> {
+    Arc::new(Backlog::new(Limits { all, each }, SIZES))
+}
+
+fn endless() -> Arc<Backlog> {
+    backlog(ENOUGH, ENOUGH)
+}
+
+fn scope(number: u8) -> Scope {
+    Scope::new(format!("k-{number}")).unwrap()
+}
+
+/// A scope of one of a caller's users.
+fn of_user(caller: u8, user: u8) -> Scope {
+    Scope::new(format!("k-{caller}.u-{user}")).unwrap()
+}
+
+/// A turn of 4 bytes whose time is its number.
+fn turn(scope: &Scope, number: u32, parent: Option<u32>, tokens: u32) -> Turn {
+    Turn {
+        id: id(number),
+        parent: parent.map(id),
+        conversation: id(0),
+        scope: scope.clone(),
+        position: number,
+        role: "user".to_owned(),
+        text: "text".to_owned(),
+        time: DateTime::from_timestamp_micros(i64::from(number)).unwrap(),
+        tokens,
+    }
+}
+
+fn id(number: u32) -> TurnId {
+    TurnId(u128::from(number).to_be_bytes())
+}
+
+/// Takes turns in as if the journal had them; returns how many there was room for.
+fn add(backlog: &Backlog, turns: Vec<Turn>) -> usize {
+    let (admitted, _) = backlog.admit(turns);
+    let names: Vec<_> = admitted.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
+    backlog.arrive(&names);
+    names.len()
+}
+
+fn read(slice: &Slice) {
+    slice.backlog.settle(&slice.scope, &slice.turns);
+}
+
+fn waiting(backlog: &Backlog) -> Load {
+    backlog.lock().load
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Comes { scope: u8, tokens: u32 },
+    Reads,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let tokens = prop_oneof![4 => 1..800_u32, 2 => 800..4000_u32, 1 => 4001..100_000_u32];
+    let comes = (0..6_u8, tokens).prop_map(|(scope, tokens)| Step::Comes { scope, tokens });
+    proptest::collection::vec(prop_oneof![2 => comes, 1 => Just(Step::Reads)], 1..120)
+}
+
+/// The scopes of which something waits that the quick hand takes.
+fn ready(backlog: &Backlog) -> Vec<Scope> {
+    let inner = backlog.lock();
+    let is_ready = |scope: &&Scope| inner.queues[*scope].first_tokens() <= SIZES.alone;
+    inner.ring.iter().filter(is_ready).cloned().collect()
+}
+
+proptest! {
+    #[test]
+    fn no_scope_waits_while_another_is_served_twice(steps in steps()) {
+        let backlog = endless();
+        let mut served: HashMap<Scope, HashMap<Scope, usize>> = HashMap::new();
+        for (number, step) in (0..).zip(steps) {
+            match step {
+                Step::Comes { scope: of, tokens } => {
+                    add(&backlog, vec![turn(&scope(of), number, None, tokens)]);
+                }
+                Step::Reads => {
+                    let ready = ready(&backlog);
+                    let Some(slice) = backlog.pick(Hand::Quick) else {
+                        prop_assert!(ready.is_empty());
+                        continue;
+                    };
+                    read(&slice);
+                    for other in ready.iter().filter(|other| **other != slice.scope) {
+                        let by = served.entry(other.clone()).or_default();
+                        let times = by.entry(slice.scope.clone()).or_default();
+                        *times += 1;
+                        prop_assert!(*times < 2, "{other} waits while {} is served", slice.scope);
+                    }
+                    served.retain(|scope, _| ready.contains(scope) && *scope != slice.scope);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_turn_is_read_once_and_those_of_a_scope_in_the_order_in_which_they_came(
+        turns in proptest::collection::vec((0..5_u8, 1..9000_u32, any::<bool>()), 1..80),
+    ) {
+        let backlog = endless();
+        let mut last: HashMap<u8, u32> = HashMap::new();
+        for (number, (of, tokens, follows)) in (0..).zip(&turns) {
+            let parent = last.insert(*of, number).filter(|_| *follows);
+            add(&backlog, vec![turn(&scope(*of), number, parent, *tokens)]);
+        }
+        let mut found: Vec<(Scope, TurnId)> = Vec::new();
+        while let Some(slice) = backlog.pick(Hand::Quick).or_else(|| backlog.pick(Hand::Patient)) {
+            read(&slice);
+            found.extend(slice.turns.iter().map(|name| (slice.scope.clone(), *name)));
+        }
+        for of in 0..5 {
+            let expected: Vec<TurnId> = (0..)
+                .zip(&turns)
+                .filter(|(_, (scope, ..))| *scope == of)
+                .map(|(number, _)| id(number))
+                .collect();
+            let own = scope(of);
+            let order: Vec<TurnId> = found.iter().filter(|(scope, _)| *scope == own).map(|(_, name)| *name).collect();
+            prop_assert_eq!(order, expected);
+        }
+        prop_assert_eq!(waiting(&backlog), Load::default());
+        let inner = backlog.lock();
+        prop_assert!(inner.callers.is_empty() && inner.queues.is_empty() && inner.ring.is_empty());
+    }
+
+    #[test]
+    fn a_slice_is_one_stretch_of_a_conversation_and_no_longer_than_it_may_be(
+        tokens in proptest::collection::vec(1..3000_u32, 1..60),
+        others_wait: bool,
+    ) {
+        let backlog = endless();
+        for (number, tokens) in (0..).zip(&tokens) {
+            add(&backlog, vec![turn(&scope(0), number, u32::checked_sub(number, 1), *tokens)]);
+        }
+        if others_wait {
+            add(&backlog, vec![turn(&scope(1), 900, None, 1)]);
+        }
+        let most = if others_wait { SIZES.shared } else { SIZES.alone };
+        let slice = backlog.pick(Hand::Quick).unwrap();
+        let expected: Vec<TurnId> = (0..).take(slice.turns.len()).map(id).collect();
+        prop_assert_eq!(&slice.turns, &expected);
+        let filled = |turns: usize| tokens.iter().take(turns).sum::<u32>() as usize;
+        prop_assert!(slice.turns.len() == 1 || filled(slice.turns.len()) <= most);
+        prop_assert!(slice.turns.len() == tokens.len() || filled(slice.turns.len() + 1) > most);
+    }
+
+    #[test]
+    fn nobody_fills_more_than_a_share_and_all_together_not_more_than_the_whole(
+        turns in proptest::collection::vec((0..4_u8, 0..3_u8, 0..40_usize), 1..60),
+    ) {
+        let (all, each) = (Load { turns: 20, bytes: 300 }, Load { turns: 8, bytes: 100 });
+        let backlog = backlog(all, each);
+        let mut loads: HashMap<u8, Load> = HashMap::new();
+        for (number, (of, user, bytes)) in (0..).zip(turns) {
+            let text = "x".repeat(bytes);
+            let before = (waiting(&backlog), loads.entry(of).or_default().to_owned());
+            let (admitted, refused) = backlog.admit(vec![Turn { text, ..turn(&of_user(of, user), number, None, 1) }]);
+            let fits = before.0.has_room(all, bytes) && before.1.has_room(each, bytes);
+            prop_assert_eq!((admitted.len(), refused.is_empty()), (usize::from(fits), fits));
+            if fits {
+                loads.entry(of).or_default().add(bytes);
+            } else {
+                let share = before.0.has_room(all, bytes);
+                prop_assert_eq!(refused[0], (if share { Refusal::Share } else { Refusal::Full }, 1));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_turn_is_left_to_the_patient_hand_and_its_scope_waits_for_it() {
+    let backlog = endless();
+    let (long, short) = (scope(1), scope(2));
+    add(&backlog, vec![turn(&long, 0, None, 4001), turn(&long, 1, Some(0), 1)]);
+    add(&backlog, vec![turn(&short, 2, None, 1)]);
+    let patient = backlog.pick(Hand::Patient).unwrap();
+    assert_eq!((&patient.scope, &patient.turns), (&long, &vec![id(0)]));
+    assert!(backlog.pick(Hand::Patient).is_none());
+    assert_eq!(backlog.pick(Hand::Quick).unwrap().scope, short);
+    let again = backlog.pick(Hand::Quick).unwrap();
+    assert_eq!(again.scope, short, "what was dropped unread waits again");
+    read(&again);
+    drop(again);
+    assert!(backlog.pick(Hand::Quick).is_none(), "one slice of a scope at a time");
+    read(&patient);
+    drop(patient);
+    assert_eq!(backlog.pick(Hand::Quick).unwrap().turns, [id(1)]);
+}
+
+#[test]
+fn a_fork_is_read_in_two_stretches_and_the_turn_before_each_is_named() {
+    let backlog = endless();
+    let scope = scope(1);
+    let turns = [(1, None), (2, Some(1)), (3, Some(1)), (4, Some(2)), (5, Some(3))];
+    add(
+        &backlog,
+        turns.map(|(number, parent)| turn(&scope, number, parent, 1)).to_vec(),
+    );
+    let mut stretches = Vec::new();
+    while let Some(slice) = backlog.pick(Hand::Quick) {
+        read(&slice);
+        stretches.push((slice.turns.clone(), slice.previous));
+    }
+    let expected = [(vec![id(1), id(3), id(5)], None), (vec![id(2), id(4)], Some(id(1)))];
+    assert_eq!(stretches, expected);
+}
+
+#[test]
+fn what_the_journal_does_not_have_yet_is_offered_again_and_what_is_settled_is_not() {
+    let backlog = endless();
+    let (own, other) = (scope(1), scope(2));
+    let names = [id(1), id(2), id(3), id(4)];
+    let turns: Vec<Turn> = (1..=3).map(|number| turn(&own, number, None, 1)).collect();
+    let (admitted, _) = backlog.admit(turns.clone());
+    assert_eq!(admitted.len(), 3);
+    assert_eq!(backlog.unseen(&own, &names), [0, 1, 2, 3]);
+    assert!(
+        backlog.pick(Hand::Quick).is_none(),
+        "nothing is read before the journal has it"
+    );
+    backlog.arrive(&[(own.clone(), id(1)), (own.clone(), id(2))]);
+    backlog.forget(&[(own.clone(), id(3))]);
+    assert_eq!(backlog.unseen(&own, &names), [2, 3]);
+    assert_eq!(backlog.unseen(&other, &names), [0, 1, 2, 3]);
+    assert_eq!(add(&backlog, turns), 1, "only the one that was forgotten");
+    backlog.settle(&own, &[id(1), id(2)]);
+    assert_eq!(backlog.unseen(&own, &names), [3]);
+    assert_eq!(backlog.unseen(&other, &names), [0, 1, 2, 3]);
+    assert_eq!(waiting(&backlog).turns, 1);
+}
+
+#[test]
+fn a_turn_that_an_earlier_process_accepted_is_listed_once_though_there_is_no_room() {
+    let none = Load { turns: 0, bytes: 0 };
+    let backlog = backlog(none, none);
+    let turns: Vec<WaitingTurn> = [2, 1]
+        .map(|number| WaitingTurn::of(&turn(&scope(1), number, None, 2000)))
+        .to_vec();
+    backlog.list(&turns);
+    backlog.list(&turns);
+    assert_eq!(waiting(&backlog), Load { turns: 2, bytes: 8 });
+    assert_eq!(backlog.pick(Hand::Quick).unwrap().turns, [id(1)]);
+    assert_eq!(backlog.is_full(&scope(1)), Some(Refusal::Full));
+    let (admitted, refused) = backlog.admit(vec![turn(&scope(1), 1, None, 2000)]);
+    assert!(admitted.is_empty() && refused.is_empty(), "what is here is not refused");
+}
+
+#[tokio::test]
+async fn a_hand_that_waits_is_woken_by_what_arrives() {
+    let backlog = endless();
+    let waits = tokio::spawn({
+        let backlog = Arc::clone(&backlog);
+        async move { backlog.next(Hand::Quick).await.turns.clone() }
+    });
+    tokio::task::yield_now().await;
+    add(&backlog, vec![turn(&scope(1), 7, None, 1)]);
+    assert_eq!(waits.await.unwrap(), [id(7)]);
+}

@@ -1,0 +1,404 @@
+//! Puts turns into the journal before anybody reads them: one writer, and one transaction for all that have come meanwhile.
+//!
+//! It must not know requests nor how turns are read. Whoever waits for the journal waits for a bounded time, and not at all
+//! while the journal is known to fail.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use mainpoint_store::{Scope, Store, StoreError, Turn, TurnId};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::backlog::{Backlog, Refusal};
+use crate::error::MemoryError;
+use crate::telemetry::logs::OncePerMinute;
+use crate::telemetry::metrics;
+
+/// What the writer calls: it returns once the turns are on disk.
+pub(super) type Accept = Box<dyn Fn(Arc<[Turn]>) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
+
+/// Takes turns for the journal.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    store: Store,
+    /// `None` once nothing more is taken.
+    writer: Mutex<Option<mpsc::Sender<Entry>>>,
+    backlog: Arc<Backlog>,
+    health: Arc<Health>,
+}
+
+/// Ends when turns that were handed in are in the journal, or will not be.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    done: Vec<oneshot::Receiver<()>>,
+    health: Arc<Health>,
+    /// Nothing is taken any more: the process ends, and nobody may believe that the turns are kept.
+    too_late: bool,
+}
+
+/// The only task that writes accepted turns.
+pub(super) struct Writer {
+    accept: Accept,
+    backlog: Arc<Backlog>,
+    health: Arc<Health>,
+    stop: CancellationToken,
+}
+
+/// How the journal is doing.
+#[derive(Debug)]
+pub(super) struct Health {
+    is_down: watch::Sender<bool>,
+    /// Of the texts that wait for the writer.
+    waiting_bytes: AtomicUsize,
+    /// How long anybody waits for the journal.
+    patience: Duration,
+    /// How long the writer waits before it tries again.
+    pause: Duration,
+    warnings: OncePerMinute,
+}
+
+/// Turns of one scope on their way to the writer.
+#[derive(Debug)]
+pub(super) struct Entry {
+    turns: Vec<Turn>,
+    bytes: usize,
+    done: oneshot::Sender<()>,
+}
+
+impl Keeper {
+    /// Hands turns to a writer that is still to be run. Nobody waits for longer than `patience`.
+    pub(super) fn new(
+        store: &Store,
+        backlog: &Arc<Backlog>,
+        (patience, stop): (Duration, &CancellationToken),
+    ) -> (Self, mpsc::Receiver<Entry>, Writer) {
+        let (sender, entries) = mpsc::channel(MOST_ENTRIES);
+        let health = Arc::new(Health::new(patience, PAUSE));
+        let accepting = store.clone();
+        let keeper = Self {
+            store: store.clone(),
+            writer: Mutex::new(Some(sender)),
+            backlog: Arc::clone(backlog),
+            health: Arc::clone(&health),
+        };
+        let writer = Writer {
+            accept: Box::new(move |turns| {
+                let store = accepting.clone();
+                Box::pin(async move { store.accept(turns).await.map(|_| ()) })
+            }),
+            backlog: Arc::clone(backlog),
+            health,
+            stop: stop.clone(),
+        };
+        (keeper, entries, writer)
+    }
+
+    /// Takes turns of one scope, oldest first. Never waits; what it returns does.
+    pub(super) fn take(&self, turns: Vec<Turn>) -> Kept {
+        let (done, kept) = oneshot::channel();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept = Kept {
+            done: vec![kept],
+            health: Arc::clone(&self.health),
+            too_late: writer.is_none(),
+        };
+        let (Some(first), Some(writer)) = (turns.first(), writer) else {
+            return kept;
+        };
+        let bytes = turns.iter().map(|turn| turn.text.len()).sum();
+        if !self.health.enter(bytes) {
+            self.health.report(&MemoryError::JournalBusy);
+            return kept;
+        }
+        let submission = Submission {
+            store: self.store.clone(),
+            scope: first.scope.clone(),
+            backlog: Arc::clone(&self.backlog),
+            health: Arc::clone(&self.health),
+            writer,
+        };
+        tokio::spawn(submission.run(turns, bytes, done));
+        kept
+    }
+
+    /// Makes sure that the store knows a scope's turns by the time that some of them are to be kept.
+    pub(super) fn prepare(&self, scope: &Scope) {
+        let (store, scope) = (self.store.clone(), scope.clone());
+        tokio::spawn(async move {
+            // Should it fail, it fails again when it matters.
+            let _ = store.read_turns(&scope, &[]).await;
+        });
+    }
+
+    /// Takes nothing more; the writer ends when everything that was taken is written.
+    pub(super) fn close(&self) {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl Kept {
+    /// The end of both.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.done.extend(other.done);
+        self.too_late |= other.too_late;
+        self
+    }
+
+    /// Waits, for at most so long as the configuration lets anybody wait for the memory. Never ends when the process does.
+    pub(crate) async fn wait(self) {
+        if self.too_late {
+            return std::future::pending().await;
+        }
+        let health = self.health;
+        let mut down = health.is_down.subscribe();
+        let all = async {
+            for done in self.done {
+                // An error says that there was nothing to write or that it could not be; either way nobody waits for it.
+                let _ = done.await;
+            }
+        };
+        let first = async {
+            tokio::select! {
+                biased;
+                _ = down.wait_for(|is_down| *is_down) => {}
+                () = all => {}
+            }
+        };
+        if tokio::time::timeout(health.patience, first).await.is_err() {
+            health.set_down(true);
+            health.report(&MemoryError::JournalSlow);
+        }
+    }
+}
+
+/// One hand-in on its way to the writer.
+struct Submission {
+    store: Store,
+    scope: Scope,
+    backlog: Arc<Backlog>,
+    health: Arc<Health>,
+    writer: mpsc::Sender<Entry>,
+}
+
+impl Submission {
+    /// Leaves out what has been read. A scope that is looked up for the first time does not keep others waiting.
+    async fn run(self, turns: Vec<Turn>, bytes: usize, done: oneshot::Sender<()>) {
+        let unread = self.unread(turns).await;
+        let left: usize = unread.iter().map(|turn| turn.text.len()).sum();
+        self.health.leave(bytes - left);
+        let mut pieces = pieces(unread);
+        let Some(last) = pieces.pop() else { return };
+        for piece in pieces {
+            // The writer is done with the last piece when it is done with all.
+            let (ignored, _) = oneshot::channel();
+            self.send(piece, ignored).await;
+        }
+        self.send(last, done).await;
+    }
+
+    async fn unread(&self, mut turns: Vec<Turn>) -> Vec<Turn> {
+        let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
+        match self.store.read_turns(&self.scope, &names).await {
+            Ok(read) if read.is_empty() => {}
+            Ok(read) => {
+                let names: Vec<TurnId> = read.iter().copied().collect();
+                self.backlog.settle(&self.scope, &names);
+                turns.retain(|turn| !read.contains(&turn.id));
+            }
+            Err(error) => {
+                self.health.report(&error.into());
+                turns.clear();
+            }
+        }
+        turns
+    }
+
+    async fn send(&self, turns: Vec<Turn>, done: oneshot::Sender<()>) {
+        let bytes = turns.iter().map(|turn| turn.text.len()).sum();
+        if self.writer.send(Entry { turns, bytes, done }).await.is_err() {
+            self.health.leave(bytes);
+        }
+    }
+}
+
+impl Writer {
+    /// Writes until nothing more can come.
+    pub(super) async fn run(self, mut entries: mpsc::Receiver<Entry>) {
+        let mut come = Vec::new();
+        while entries.recv_many(&mut come, MOST_ENTRIES).await > 0 {
+            let mut batch = Batch::default();
+            for entry in come.drain(..) {
+                batch.add(entry);
+                if batch.is_full() {
+                    self.write(std::mem::take(&mut batch)).await;
+                }
+            }
+            self.write(batch).await;
+        }
+    }
+
+    async fn write(&self, batch: Batch) {
+        let (turns, refused) = self.backlog.admit(batch.turns);
+        for (refusal, count) in refused {
+            metrics::backlog_refused(refusal.label(), count);
+            self.health.report(&refusal.into());
+        }
+        if turns.is_empty() {
+            batch.waiting.into_iter().for_each(answer);
+        } else {
+            self.journal(turns.into(), batch.waiting).await;
+        }
+        self.health.leave(batch.bytes);
+    }
+
+    /// Tries more than once; those who wait hear of the first attempt.
+    async fn journal(&self, turns: Arc<[Turn]>, mut waiting: Vec<oneshot::Sender<()>>) {
+        let names: Vec<(Scope, TurnId)> = turns.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
+        for attempt in 1..=ATTEMPTS {
+            let started = Instant::now();
+            let written = (self.accept)(Arc::clone(&turns)).await;
+            match &written {
+                Ok(()) => {
+                    self.backlog.arrive(&names);
+                    if started.elapsed() < self.health.patience / 2 {
+                        self.health.set_down(false);
+                    }
+                }
+                Err(_) => self.health.set_down(true),
+            }
+            waiting.drain(..).for_each(answer);
+            let Err(error) = written else { return };
+            self.health.report(&error.into());
+            if attempt == ATTEMPTS || self.stop.is_cancelled() {
+                break;
+            }
+            // The pause is cut short by a stop, which leaves one more attempt.
+            let _ = tokio::time::timeout(self.health.pause, self.stop.cancelled()).await;
+        }
+        self.backlog.forget(&names);
+    }
+}
+
+impl Health {
+    fn new(patience: Duration, pause: Duration) -> Self {
+        Self {
+            is_down: watch::Sender::new(false),
+            waiting_bytes: AtomicUsize::new(0),
+            patience,
+            pause,
+            warnings: OncePerMinute::default(),
+        }
+    }
+
+    /// Whether more may wait for the writer. While the journal works, connections bound what waits.
+    fn enter(&self, bytes: usize) -> bool {
+        let waiting = self.waiting_bytes.fetch_add(bytes, Ordering::AcqRel);
+        let is_allowed = !*self.is_down.borrow() || waiting.saturating_add(bytes) <= MOST_BYTES_WHILE_DOWN;
+        if !is_allowed {
+            self.leave(bytes);
+        }
+        is_allowed
+    }
+
+    fn leave(&self, bytes: usize) {
+        self.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
+    }
+
+    fn set_down(&self, is_down: bool) {
+        self.is_down
+            .send_if_modified(|before| std::mem::replace(before, is_down) != is_down);
+    }
+
+    fn report(&self, error: &MemoryError) {
+        let label = error.label();
+        metrics::failure(label);
+        if self.warnings.allows(label) {
+            let meaning = match error {
+                MemoryError::JournalSlow => {
+                    "answers are passed on without waiting for the journal until it is quick again"
+                }
+                _ => "turns were answered and not kept; the conversation's next request brings them again",
+            };
+            tracing::warn!(kind = label, error = %error, "{meaning}");
+        }
+    }
+}
+
+/// What is written in one transaction.
+#[derive(Debug, Default)]
+struct Batch {
+    turns: Vec<Turn>,
+    bytes: usize,
+    waiting: Vec<oneshot::Sender<()>>,
+}
+
+impl Batch {
+    fn add(&mut self, entry: Entry) {
+        self.turns.extend(entry.turns);
+        self.bytes += entry.bytes;
+        self.waiting.push(entry.done);
+    }
+
+    fn is_full(&self) -> bool {
+        self.turns.len() >= PIECE_TURNS || self.bytes >= PIECE_BYTES
+    }
+}
+
+/// Cuts what one request brings, so that a long history does not make others wait for one long transaction.
+fn pieces(turns: Vec<Turn>) -> Vec<Vec<Turn>> {
+    let mut pieces: Vec<Vec<Turn>> = Vec::new();
+    let mut bytes = 0;
+    for turn in turns {
+        bytes += turn.text.len();
+        match pieces.last_mut() {
+            Some(piece) if piece.len() < PIECE_TURNS && bytes <= PIECE_BYTES => piece.push(turn),
+            _ => {
+                bytes = turn.text.len();
+                pieces.push(vec![turn]);
+            }
+        }
+    }
+    pieces
+}
+
+fn answer(waiting: oneshot::Sender<()>) {
+    // Who has given up waiting needs no answer.
+    let _ = waiting.send(());
+}
+
+impl Refusal {
+    /// The label of the metric.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Share => "share",
+        }
+    }
+}
+
+impl From<Refusal> for MemoryError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Full => Self::BacklogFull,
+            Refusal::Share => Self::BacklogShare,
+        }
+    }
+}
+
+/// Hand-ins that wait for the writer; more wait for a place.
+const MOST_ENTRIES: usize = 1024;
+/// What is written in one transaction, unless one text alone is longer.
+const PIECE_TURNS: usize = 1024;
+const PIECE_BYTES: usize = 4 << 20;
+/// While the journal fails, so much is kept in memory until it works again.
+const MOST_BYTES_WHILE_DOWN: usize = 64 << 20;
+/// A batch that cannot be written is given up after so many attempts, with a pause between them.
+const ATTEMPTS: usize = 5;
+const PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+#[path = "keeping_tests.rs"]
+mod tests;

@@ -1,0 +1,191 @@
+//! The turns of one scope that are to be read, in the order in which they came.
+//!
+//! It must not know other scopes, nor words: of a turn it knows name, place and size.
+
+use std::collections::{BTreeSet, HashMap};
+
+use mainpoint_store::{TurnId, WaitingTurn};
+
+/// How much waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    pub(super) turns: usize,
+    /// Of their texts.
+    pub(super) bytes: usize,
+}
+
+/// Turns of one scope.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    turns: HashMap<TurnId, Known>,
+    /// Those that wait, the oldest first.
+    waiting: BTreeSet<Place>,
+    /// A turn that waits, by the turn before it. Where several follow one turn it is one of them.
+    next: HashMap<TurnId, TurnId>,
+    being_read: Option<Vec<TurnId>>,
+}
+
+/// Time in microseconds, place in the conversation, name.
+type Place = (i64, u32, TurnId);
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    place: Place,
+    parent: Option<TurnId>,
+    tokens: usize,
+    bytes: usize,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The journal is about to have it.
+    Expected,
+    Waiting,
+    BeingRead,
+}
+
+impl Load {
+    pub(super) fn has_room(self, limit: Self, bytes: usize) -> bool {
+        self.turns < limit.turns && self.bytes.saturating_add(bytes) <= limit.bytes
+    }
+
+    pub(super) fn add(&mut self, bytes: usize) {
+        self.turns += 1;
+        self.bytes += bytes;
+    }
+
+    pub(super) fn subtract(&mut self, bytes: usize) {
+        self.turns -= 1;
+        self.bytes -= bytes;
+    }
+}
+
+impl Queue {
+    /// Whether a turn is here, in the journal or about to be.
+    pub(super) fn has(&self, name: TurnId) -> bool {
+        self.turns.contains_key(&name)
+    }
+
+    /// Whether the journal has a turn that is to be read.
+    pub(super) fn is_journalled(&self, name: TurnId) -> bool {
+        self.turns
+            .get(&name)
+            .is_some_and(|known| known.state != State::Expected)
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    pub(super) fn is_being_read(&self) -> bool {
+        self.being_read.is_some()
+    }
+
+    /// Whether nothing is left of it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.turns.is_empty() && self.being_read.is_none()
+    }
+
+    /// Tokens of the turn that is read first; 0 for none.
+    pub(super) fn first_tokens(&self) -> usize {
+        let first = self.waiting.first().and_then(|(_, _, name)| self.turns.get(name));
+        first.map_or(0, |known| known.tokens)
+    }
+
+    /// False if the turn is here already.
+    pub(super) fn expect(&mut self, turn: &WaitingTurn) -> bool {
+        if self.has(turn.id) {
+            return false;
+        }
+        let known = Known {
+            place: (turn.micros, turn.position, turn.id),
+            parent: turn.parent,
+            tokens: turn.tokens as usize,
+            bytes: turn.bytes,
+            state: State::Expected,
+        };
+        self.turns.insert(turn.id, known);
+        true
+    }
+
+    pub(super) fn arrive(&mut self, name: TurnId) {
+        if let Some(known) = self.turns.get(&name).copied()
+            && known.state == State::Expected
+        {
+            self.wait(name, known);
+        }
+    }
+
+    /// Forgets a turn and returns its size.
+    pub(super) fn remove(&mut self, name: TurnId) -> Option<usize> {
+        let known = self.turns.remove(&name)?;
+        self.take_out(name, &known);
+        Some(known.bytes)
+    }
+
+    /// Takes the oldest turn and those that follow it in its conversation, up to so many tokens, and names the turn before
+    /// them.
+    pub(super) fn begin(&mut self, tokens: usize) -> (Vec<TurnId>, Option<TurnId>) {
+        let mut slice = Vec::new();
+        let Some((_, _, first)) = self.waiting.first().copied() else {
+            return (slice, None);
+        };
+        let previous = self.turns.get(&first).and_then(|known| known.parent);
+        let (mut name, mut filled) = (first, 0);
+        while let Some(known) = self.turns.get(&name).copied()
+            && (slice.is_empty() || filled + known.tokens <= tokens)
+        {
+            filled += known.tokens;
+            self.take_out(name, &known);
+            self.turns.insert(
+                name,
+                Known {
+                    state: State::BeingRead,
+                    ..known
+                },
+            );
+            slice.push(name);
+            match self.next.get(&name) {
+                Some(next) => name = *next,
+                None => break,
+            }
+        }
+        self.being_read = Some(slice.clone());
+        (slice, previous)
+    }
+
+    /// Nothing is being read any more; what still is here waits again.
+    pub(super) fn end(&mut self) {
+        for name in self.being_read.take().unwrap_or_default() {
+            if let Some(known) = self.turns.get(&name).copied()
+                && known.state == State::BeingRead
+            {
+                self.wait(name, known);
+            }
+        }
+    }
+
+    fn wait(&mut self, name: TurnId, known: Known) {
+        self.waiting.insert(known.place);
+        if let Some(parent) = known.parent {
+            self.next.insert(parent, name);
+        }
+        self.turns.insert(
+            name,
+            Known {
+                state: State::Waiting,
+                ..known
+            },
+        );
+    }
+
+    fn take_out(&mut self, name: TurnId, known: &Known) {
+        self.waiting.remove(&known.place);
+        if let Some(parent) = known.parent
+            && self.next.get(&parent) == Some(&name)
+        {
+            self.next.remove(&parent);
+        }
+    }
+}
