@@ -57,7 +57,15 @@ impl Answer {
     /// What the proxy did with the prompt: `passthrough`, `rewritten` or `failed-open`.
     #[must_use]
     pub fn outcome(&self) -> &str {
-        self.header("x-mainpoint")
+        let told = self.header("x-mainpoint");
+        told.split(';').next().unwrap_or_default()
+    }
+
+    /// Why the memory did not apply; empty when it did.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        let told = self.header("x-mainpoint");
+        told.split_once("; reason=").map_or("", |(_, reason)| reason)
     }
 
     /// The body as text.

@@ -66,7 +66,28 @@ pub fn path() -> PathBuf {
 /// A command that starts the binary, without anything of the caller's terminal.
 #[must_use]
 pub fn command() -> Command {
-    let mut command = Command::new(path());
+    detached(Command::new(path()))
+}
+
+/// A command that starts the binary such that it can open `most` files.
+pub(crate) fn command_with_files(most: usize) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -n \"$1\" && shift && exec \"$0\" \"$@\""])
+        .arg(path())
+        .arg(most.to_string());
+    detached(command)
+}
+
+/// The same for a process that the signal of a file beyond its limit does not end.
+#[must_use]
+pub fn command_outliving_file_limits() -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(path());
+    detached(command)
+}
+
+fn detached(mut command: Command) -> Command {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

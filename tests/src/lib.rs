@@ -11,25 +11,34 @@
 
 pub mod answer;
 pub mod binary;
+pub mod calls;
 pub mod checkout;
+pub mod compression;
 pub mod conversation;
+pub mod crowd;
 pub mod deadline;
+pub mod disk;
+pub mod forwarded;
 pub mod metrics;
 pub mod models;
 pub mod prompt;
 pub mod proxy;
 pub mod python;
+pub mod raw_upstream;
 pub mod recorded;
 pub mod reply;
 pub mod sse;
 pub mod strict;
 pub mod tokens;
 pub mod upstream;
+pub mod websocket;
 pub mod wire;
 
 pub use answer::Answer;
 pub use conversation::Conversation;
+pub use crowd::Crowd;
 pub use deadline::{wait_until, within};
+pub use disk::SmallDisk;
 pub use proxy::{ProxyBuilder, StartedProxy};
 pub use reply::{Gate, Reply};
 pub use upstream::{RecordedRequest, ScriptedUpstream};

@@ -57,8 +57,100 @@ pub fn last_user_text(request: &Value) -> String {
 #[must_use]
 pub fn memory_block(request: &Value) -> Option<String> {
     let text = last_user_text(request);
-    let (_, block) = text.split_once(BLOCK_START)?;
+    let (_, block) = text.rsplit_once(BLOCK_START)?;
     Some(block.trim_end().strip_suffix(BLOCK_END)?.to_owned())
+}
+
+/// The digest at the head of a user message, without its delimiters.
+#[must_use]
+pub fn digest(request: &Value) -> Option<String> {
+    messages(request).iter().find_map(|message| {
+        let text = text(message);
+        let (inside, _) = text.strip_prefix(DIGEST_START)?.split_once(DIGEST_END)?;
+        Some(inside.to_owned())
+    })
+}
+
+/// A turn that a block quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    /// When it was said, as the block has it.
+    pub date: String,
+    /// Who said it, as the block has it.
+    pub speaker: String,
+    /// What was said, word for word.
+    pub text: String,
+}
+
+/// The turns that a block or a digest quotes, read by its form alone: a quote begins at the beginning of a line with a date, and
+/// goes on in lines that are empty or indented.
+///
+/// # Panics
+/// When a line is neither.
+#[must_use]
+pub fn quotes(inside: &str) -> Vec<Quote> {
+    let mut lines = inside.trim_start_matches('\n').split('\n');
+    let introduction = lines.next().unwrap_or_default();
+    assert!(
+        !introduction.starts_with('['),
+        "a block begins with what it is: {inside}"
+    );
+    let mut quotes: Vec<Quote> = Vec::new();
+    for line in lines {
+        match (line.strip_prefix('['), quotes.last_mut()) {
+            (Some(line), _) => {
+                let head = line
+                    .split_once("] ")
+                    .and_then(|(date, rest)| Some((date, rest.split_once(": ")?)));
+                let (date, (speaker, text)) =
+                    head.unwrap_or_else(|| panic!("no date and speaker in {line:?}: {inside}"));
+                assert!(date.ends_with(" UTC"), "no date in {line:?}: {inside}");
+                quotes.push(Quote {
+                    date: date.to_owned(),
+                    speaker: speaker.to_owned(),
+                    text: text.to_owned(),
+                });
+            }
+            (None, Some(quote)) if line.is_empty() || line.starts_with(' ') => {
+                quote.text.push('\n');
+                quote.text.push_str(line.strip_prefix(' ').unwrap_or_default());
+            }
+            _ => panic!("the line {line:?} belongs to no quote: {inside}"),
+        }
+    }
+    // What stands before the closing mark.
+    if let Some(last) = quotes.last_mut() {
+        last.text.truncate(last.text.trim_end_matches('\n').len());
+    }
+    quotes.iter_mut().for_each(|quote| quote.text = unescaped(&quote.text));
+    quotes
+}
+
+/// A quote's words without the escapes of what ends lines and of what poses as something else.
+fn unescaped(words: &str) -> String {
+    let mut text = String::new();
+    let mut rest = words;
+    while let Some((before, after)) = rest.split_once('\\') {
+        text.push_str(before);
+        let code = after.strip_prefix('u').and_then(|code| code.get(..4));
+        let code = code.and_then(|code| char::from_u32(u32::from_str_radix(code, 16).ok()?));
+        rest = match (code, after.strip_prefix("r\n")) {
+            (Some(character), _) => {
+                text.push(character);
+                &after[5..]
+            }
+            (None, Some(_)) => {
+                text.push('\r');
+                &after[1..]
+            }
+            (None, None) if after.starts_with("[20") => after,
+            (None, None) => {
+                text.push('\\');
+                after
+            }
+        };
+    }
+    text + rest
 }
 
 /// A text without the digest at its head.
@@ -78,7 +170,7 @@ pub fn without_digest(text: &str) -> &str {
 pub fn own_text(message: &Value) -> String {
     let text = text(message);
     let own = without_digest(&text);
-    let block = own.find(BLOCK_START).filter(|_| own.trim_end().ends_with(BLOCK_END));
+    let block = own.rfind(BLOCK_START).filter(|_| own.trim_end().ends_with(BLOCK_END));
     own[..block.unwrap_or(own.len())].trim_end().to_owned()
 }
 
@@ -126,7 +218,7 @@ pub fn assert_well_formed(request: &Value) {
 mod tests {
     use serde_json::json;
 
-    use super::{assert_well_formed, memory_block};
+    use super::{assert_well_formed, memory_block, quotes};
 
     #[test]
     fn the_block_is_found_at_the_end_of_the_last_user_message() {
@@ -137,6 +229,22 @@ mod tests {
             memory_block(&json!({"messages": [{"role": "user", "content": "What?"}]})),
             None
         );
+    }
+
+    #[test]
+    fn a_quote_goes_on_in_indented_lines_and_is_read_word_for_word() {
+        let inside = "\nExcerpts. #1\n[2026-11-28 20:00 UTC] user: a\n\n  b\\u2028c\\r\n \\[2026-11-28 21:00 UTC] x \\d\n\
+            [2026-11-28 20:01 UTC] tool result: d: e\n";
+        let found = quotes(inside);
+        let read: Vec<(&str, &str)> = found.iter().map(|quote| (&*quote.speaker, &*quote.text)).collect();
+        let first = "a\n\n b\u{2028}c\r\n[2026-11-28 21:00 UTC] x \\d";
+        assert_eq!(read, [("user", first), ("tool result", "d: e")]);
+    }
+
+    #[test]
+    #[should_panic(expected = "belongs to no quote")]
+    fn a_line_that_is_no_quote_and_belongs_to_none_is_noticed() {
+        let _ = quotes("\nExcerpts. #1\n[2026-11-28 20:00 UTC] user: a\nSystem: b\n");
     }
 
     #[test]

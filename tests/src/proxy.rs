@@ -45,6 +45,8 @@ pub struct ProxyBuilder {
     environment: Vec<(String, String)>,
     upstream: Option<String>,
     home: Option<Arc<Home>>,
+    open_files: Option<usize>,
+    outlives_file_limits: bool,
 }
 
 /// A running proxy; it is ended when dropped.
@@ -132,6 +134,20 @@ impl ProxyBuilder {
         self
     }
 
+    /// Lets the process open so many files and no more.
+    #[must_use]
+    pub fn open_files(mut self, most: usize) -> Self {
+        self.open_files = Some(most);
+        self
+    }
+
+    /// Lets the process go on when a file would grow beyond a limit that it was set, as on a full disk.
+    #[must_use]
+    pub fn outliving_file_limits(mut self) -> Self {
+        self.outlives_file_limits = true;
+        self
+    }
+
     /// Starts the proxy and waits until it listens.
     ///
     /// # Panics
@@ -140,7 +156,11 @@ impl ProxyBuilder {
         models::require();
         let home = self.home.clone().unwrap_or_else(Home::new);
         home.configure(&self.document(&home));
-        let mut command = binary::command();
+        let mut command = match self.open_files {
+            Some(most) => binary::command_with_files(most),
+            None if self.outlives_file_limits => binary::command_outliving_file_limits(),
+            None => binary::command(),
+        };
         command
             .arg("serve")
             .arg("--config")
@@ -227,6 +247,12 @@ impl StartedProxy {
     #[must_use]
     pub fn home(&self) -> Arc<Home> {
         Arc::clone(&self.home)
+    }
+
+    /// The number that the system has given the process.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Everything the process wrote so far.

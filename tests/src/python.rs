@@ -17,6 +17,15 @@ const VARIABLE: &str = "MAINPOINT_TEST_PYTHON";
 /// When there is no interpreter or the script does not end in time.
 #[must_use]
 pub fn run(script: &str, arguments: &[&str], input: &[u8]) -> Finished {
+    binary::finish(command(script, arguments), input)
+}
+
+/// A command that runs a script of `tests/python`.
+///
+/// # Panics
+/// When there is no interpreter.
+#[must_use]
+pub fn command(script: &str, arguments: &[&str]) -> Command {
     let path = checkout::root().join("tests/python").join(script);
     let mut command = Command::new(interpreter());
     command.arg(path).args(arguments);
@@ -31,7 +40,7 @@ pub fn run(script: &str, arguments: &[&str], input: &[u8]) -> Finished {
     ] {
         command.env_remove(name);
     }
-    binary::finish(command, input)
+    command
 }
 
 fn interpreter() -> PathBuf {

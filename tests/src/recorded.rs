@@ -9,9 +9,6 @@ use serde_json::Value;
 
 use crate::checkout;
 
-/// Names the directory of all data.
-const VARIABLE: &str = "MAINPOINT_DATA";
-
 /// An interface of OpenAI's service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interface {
@@ -66,11 +63,7 @@ impl Interface {
 /// `None` when there are none.
 #[must_use]
 pub fn directory() -> Option<PathBuf> {
-    let set = std::env::var_os(VARIABLE)
-        .map(PathBuf::from)
-        .filter(|path| path.is_dir());
-    let data = set.unwrap_or_else(|| checkout::root().join("../shared/data"));
-    Some(data.join("openai-fixtures")).filter(|path| path.is_dir())
+    checkout::data("openai-fixtures")
 }
 
 /// All requests below a directory: those in files of their own with their exact bytes, those in cassettes written anew.

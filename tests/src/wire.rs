@@ -29,6 +29,17 @@ pub fn client() -> reqwest::Client {
     builder.build().expect("a client")
 }
 
+/// The same, speaking HTTP/2 from the first byte.
+///
+/// # Panics
+/// When it cannot be made.
+#[must_use]
+pub fn client_of_http_2() -> reqwest::Client {
+    let builder = reqwest::Client::builder().no_gzip().no_brotli().no_zstd().no_deflate();
+    let builder = builder.no_proxy().http2_prior_knowledge().timeout(REQUEST);
+    builder.build().expect("a client")
+}
+
 /// Sends `request` to `authority` and reads until the other side closes. The request must ask for that with
 /// `Connection: close`.
 ///

@@ -114,3 +114,61 @@ async fn paths_methods_and_bytes_that_nobody_serves_are_refused_in_the_envelope(
         assert_eq!(proxy.get("/healthz").await.text(), "ok");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_request_at_all_is_refused_in_the_envelope_too() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let long = format!("GET /v1/{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(70_000));
+    let many = format!("GET /v1/models HTTP/1.1\r\nHost: x\r\n{}\r\n", "X-A: 1\r\n".repeat(200));
+    let cases: [(&[u8], u16, &str); 6] = [
+        (b"HELLO\r\n\r\n", 400, "malformed_request"),
+        (b"GET / HTTP/9.9\r\n\r\n", 400, "malformed_request"),
+        (b"GET /v1/models HTTP/1.1\r\nHost x\r\n\r\n", 400, "malformed_request"),
+        (b"GET /v1/\"<> HTTP/1.1\r\nHost: x\r\n\r\n", 400, "malformed_request"),
+        (long.as_bytes(), 414, "url_too_long"),
+        (many.as_bytes(), 431, "headers_too_large"),
+    ];
+    for (raw, status, code) in cases {
+        let shown = String::from_utf8_lossy(&raw[..raw.len().min(60)]).into_owned();
+        let answer = wire::exchange(proxy.authority(), raw).await;
+        assert_eq!(wire::status(&answer), status, "{shown}");
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");
+        assert!(
+            head.to_ascii_lowercase().contains("content-type: application/json"),
+            "{shown}: {head}"
+        );
+        let body: serde_json::Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+        assert_eq!(body["error"]["type"], "invalid_request_error", "{shown}");
+        assert_eq!(body["error"]["code"], code, "{shown}");
+        let counted = proxy
+            .metrics()
+            .await
+            .sum("mainpoint_requests_total", &[("outcome", code)]);
+        assert!(counted > 0.0, "{shown}: refusals are counted");
+    }
+    // An upstream's own answer of that kind, without a body, is its own.
+    upstream.reply_next(Reply::status(http::StatusCode::BAD_REQUEST));
+    let answer = proxy.get("/v1/models").await;
+    assert_eq!((answer.status.as_u16(), answer.text().as_str()), (400, ""));
+
+    for (method, path, status) in [
+        ("HEAD", "/nowhere", 404),
+        ("BREW", "/nowhere", 404),
+        ("OPTIONS", "*", 404),
+        ("CONNECT", "example.com:443", 404),
+        ("PROPFIND", "/healthz", 405),
+        ("HEAD", "/metrics", 200),
+    ] {
+        let raw = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let answer = wire::exchange(proxy.authority(), raw.as_bytes()).await;
+        assert_eq!(wire::status(&answer), status, "{method} {path}");
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");
+        if status != 200 {
+            assert!(head.contains("application/json"), "{method} {path}: {head}");
+            assert_eq!(body.contains("\"error\""), method != "HEAD", "{method} {path}: {body}");
+        }
+    }
+}

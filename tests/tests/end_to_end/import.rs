@@ -185,6 +185,55 @@ fn a_line_that_cannot_be_used_is_named_before_anything_is_made() {
     assert!(!home.data().exists(), "nothing was made");
 }
 
+#[test]
+fn every_credential_of_the_command_line_counts_and_other_headers_are_refused() {
+    let home = configured();
+    home.configure(&format!(
+        "[store]\ndirectory = {:?}\n[memory]\ncredential_headers = [\"x-team\"]\n",
+        home.data()
+    ));
+    let file = home.path().join("history.jsonl");
+    fs::write(&file, r#"{"messages":[{"role":"user","content":"hello"}]}"#).expect("a file");
+    let key = format!("={KEY_VARIABLE}");
+    for (option, value) in [
+        ("--header-env", format!("accept{key}")),
+        ("--header-env", "x-team".to_owned()),
+        ("--header-env", "x-team=MAINPOINT_TEST_NEVER_SET".to_owned()),
+        ("--key-header", "accept".to_owned()),
+    ] {
+        let refused = import(&home, &file, &[option, &value]);
+        assert_eq!(refused.code, 64, "{}", refused.said());
+        assert!(
+            refused.stderr.contains(&format!("{option} {value}")),
+            "{}",
+            refused.stderr
+        );
+    }
+    assert!(!home.data().exists(), "nothing was made");
+
+    models::require();
+    let scope = |more: &[&str]| {
+        let finished = import(&home, &file, &[&["--json"], more].concat()).successful();
+        let told: Value = serde_json::from_str(&finished.stdout).expect("JSON");
+        told["scopes"].to_string()
+    };
+    let (team, project) = (format!("x-team{key}"), format!("openai-project{key}"));
+    let scopes = [
+        scope(&[]),
+        scope(&["--key-header", "api-key"]),
+        scope(&["--header-env", &team]),
+        scope(&["--header-env", &team, "--header-env", &project]),
+    ];
+    for (index, one) in scopes.iter().enumerate() {
+        assert!(!scopes[..index].contains(one), "{scopes:?}");
+    }
+    assert_eq!(
+        scopes[3],
+        scope(&["--header-env", &project, "--header-env", &team]),
+        "their order does not count"
+    );
+}
+
 fn configured() -> Arc<Home> {
     let home = Home::new();
     home.configure(&format!("[store]\ndirectory = {:?}\n", home.data()));

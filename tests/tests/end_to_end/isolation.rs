@@ -80,7 +80,7 @@ async fn an_edited_turn_begins_a_branch_that_does_not_know_what_it_replaced() {
         assert!(block.contains(own) && !block.contains(other), "{block}");
     }
 
-    // A client that sends the injected block back does not make it a memory, nor another branch.
+    // A client that sends the injected block back with its message does not make it a memory, nor another branch.
     let rewritten = upstream.last_request().json();
     let mut echoed = first.clone();
     let mut messages: Vec<String> = echoed.messages().to_vec();
@@ -124,7 +124,7 @@ async fn chat(proxy: &StartedProxy, caller: (&str, Option<&str>), conversation: 
 }
 
 /// A conversation of more than 200 tokens that ends with `question`.
-fn small_talk(question: &str) -> Conversation {
+pub(crate) fn small_talk(question: &str) -> Conversation {
     let mut conversation = Conversation::new();
     for (user, assistant) in [
         (

@@ -1,0 +1,113 @@
+//! A disk that can be full, for the data of one proxy.
+//!
+//! It must not know what is kept on it. A file system in memory where one may be mounted; else a limit on how large the process
+//! may make a file, which to it looks the same.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+use crate::proxy::{Home, ProxyBuilder, StartedProxy};
+
+/// Where a home's data directory is.
+#[derive(Debug)]
+pub struct SmallDisk {
+    home: Arc<Home>,
+    is_mounted: bool,
+}
+
+const SIZE: &str = "size=32m";
+
+impl SmallDisk {
+    /// An empty disk, below the data directory of a fresh home.
+    ///
+    /// # Panics
+    /// When the directory cannot be made.
+    #[must_use]
+    pub fn new() -> Self {
+        let home = Home::new();
+        fs::create_dir(home.data()).expect("a data directory");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", SIZE, "tmpfs"])
+            .arg(home.data())
+            .output();
+        let is_mounted = mounted.is_ok_and(|mounted| mounted.status.success());
+        Self { home, is_mounted }
+    }
+
+    /// The home whose data are on the disk.
+    #[must_use]
+    pub fn home(&self) -> Arc<Home> {
+        Arc::clone(&self.home)
+    }
+
+    /// A proxy with its data on the disk.
+    #[must_use]
+    pub fn proxy(&self) -> ProxyBuilder {
+        let builder = StartedProxy::builder().home(&self.home);
+        if self.is_mounted {
+            builder
+        } else {
+            builder.outliving_file_limits()
+        }
+    }
+
+    /// From now on the proxy can write nothing more.
+    ///
+    /// # Panics
+    /// When neither a mount nor a limit is possible.
+    pub fn fill(&self, proxy: &StartedProxy) {
+        if !self.is_mounted {
+            return limit(proxy, "0");
+        }
+        let mut filler = File::create(self.filler()).expect("a file to fill the disk");
+        for size in [1 << 20, 1 << 12, 1] {
+            let block = vec![7; size];
+            while filler.write_all(&block).is_ok() {}
+        }
+    }
+
+    /// There is space again.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn free(&self, proxy: &StartedProxy) {
+        if self.is_mounted {
+            fs::remove_file(self.filler()).expect("the filling is removed");
+        } else {
+            limit(proxy, "unlimited");
+        }
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.home.data().join("filler")
+    }
+}
+
+impl Default for SmallDisk {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        if self.is_mounted {
+            let _ = Command::new("umount").arg("-l").arg(self.home.data()).status();
+        }
+    }
+}
+
+fn limit(proxy: &StartedProxy, size: &str) {
+    let limited = Command::new("prlimit")
+        .args([
+            "--pid",
+            &proxy.process_id().to_string(),
+            &format!("--fsize={size}:unlimited"),
+        ])
+        .status();
+    let limited = limited.is_ok_and(|status| status.success());
+    assert!(limited, "neither a mount nor a limit on files is possible here");
+}

@@ -1,0 +1,158 @@
+//! A forwarded prompt beside the one that was sent: which messages stayed with their bytes, and what was put around them.
+//!
+//! It must not know how prompts are made. Messages are compared as they are written, so that JSON which no parser takes (a lone
+//! surrogate, a number without end) can be compared, too.
+
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
+
+use crate::prompt::{BLOCK_END, BLOCK_START, DIGEST_END, DIGEST_START};
+
+/// What became of a prompt's messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fate {
+    /// The messages that were forwarded, as places among those that were sent, in order.
+    pub kept: Vec<usize>,
+    /// What the proxy wrote into them: digests and memory blocks, as texts.
+    pub injected: Vec<String>,
+}
+
+/// The messages of a chat completions request with their exact bytes.
+///
+/// # Panics
+/// When the body is no JSON object with a list of messages.
+#[must_use]
+pub fn raw_messages(body: &[u8]) -> Vec<String> {
+    let members: HashMap<String, &RawValue> =
+        serde_json::from_slice(body).unwrap_or_else(|error| panic!("{error} in {:?}", String::from_utf8_lossy(body)));
+    let messages = members.get("messages").expect("a list of messages").get();
+    let messages: Vec<&RawValue> = serde_json::from_str(messages).expect("a list of messages");
+    messages.iter().map(|message| message.get().to_owned()).collect()
+}
+
+/// Finds every forwarded message among those that were sent, in their order.
+///
+/// # Panics
+/// When one of them is not there with its bytes, a digest before its content and a memory block behind it apart.
+#[must_use]
+pub fn fate(sent: &[String], forwarded: &[String]) -> Fate {
+    let mut fate = Fate::default();
+    let mut before = sent.len();
+    // The newest messages stay, so that of several equal ones the last was meant.
+    for message in forwarded.iter().rev() {
+        let found = (0..before)
+            .rev()
+            .find_map(|place| Some((place, injected(&sent[place], message)?)));
+        let (place, injected) = found.unwrap_or_else(|| {
+            panic!("no message that was sent has the bytes of {message}\nsent were {sent:#?}\nforwarded {forwarded:#?}")
+        });
+        before = place;
+        fate.kept.push(place);
+        fate.injected.extend(injected.into_iter().rev());
+    }
+    fate.kept.reverse();
+    fate.injected.reverse();
+    fate
+}
+
+/// What was written into a message, nothing for one that is as it was; `None` when something else differs.
+fn injected(sent: &str, forwarded: &str) -> Option<Vec<String>> {
+    if sent == forwarded {
+        return Some(Vec::new());
+    }
+    let content = content(sent)?;
+    let start = content.as_ptr().addr() - sent.as_ptr().addr();
+    let inner = content.get(1..content.len() - 1)?;
+    let (head, tail) = (sent.get(..=start)?, sent.get(start + content.len() - 1..)?);
+    let middle = forwarded.strip_prefix(head)?.strip_suffix(tail)?;
+    // Where the content stands in itself again, the border that makes both sides right is the one.
+    middle.match_indices(inner).find_map(|(at, _)| {
+        let (digest, block) = (middle.get(..at)?, middle.get(at + inner.len()..)?);
+        let digest = written(digest, (DIGEST_START, DIGEST_END))?;
+        let block = written(block, (BLOCK_START, BLOCK_END))?;
+        Some(digest.into_iter().chain(block).collect())
+    })
+}
+
+/// The content of a message as it is written, quotes or brackets included.
+fn content(message: &str) -> Option<&str> {
+    let members: HashMap<String, &RawValue> = serde_json::from_str(message).ok()?;
+    let content = members.get("content")?.get();
+    (content.starts_with('"') || content.starts_with('[')).then_some(content)
+}
+
+/// The text of one whole injection, none where nothing was written; `None` for anything else.
+fn written(piece: &str, (open, close): (&str, &str)) -> Option<Option<String>> {
+    if piece.is_empty() {
+        return Some(None);
+    }
+    let text = plain(piece)?;
+    let text = text.trim();
+    (text.starts_with(open) && text.ends_with(close)).then(|| Some(text.to_owned()))
+}
+
+/// The text of a piece of a JSON string, or of a text part with the comma that joins it to its neighbour.
+fn plain(piece: &str) -> Option<String> {
+    if let Ok(text) = serde_json::from_str(&format!("\"{piece}\"")) {
+        return Some(text);
+    }
+    let part: serde_json::Value = serde_json::from_str(piece.trim().trim_matches(',')).ok()?;
+    (part["type"] == "text").then(|| part["text"].as_str().map(str::to_owned))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fate, fate, raw_messages};
+
+    fn messages(raw: &[&str]) -> Vec<String> {
+        raw.iter().map(|message| (*message).to_owned()).collect()
+    }
+
+    #[test]
+    fn messages_come_with_their_bytes_whatever_they_hold() {
+        let body = r#"{"model":"m", "messages":[ {"a" :1e400},  {"b":"\ud83d"}]}"#;
+        assert_eq!(raw_messages(body.as_bytes()), [r#"{"a" :1e400}"#, r#"{"b":"\ud83d"}"#]);
+    }
+
+    #[test]
+    fn of_equal_messages_the_last_stayed_and_injections_are_told_apart_from_what_was_said() {
+        let sent = messages(&[
+            r#"{"role":"user", "content": "a"}"#,
+            r#"{"role":"tool","content":"x"}"#,
+            r#"{"role":"tool","content":"x"}"#,
+            r#"{"role":"user", "content": "a <mainpoint-memory>p</mainpoint-memory>"}"#,
+        ]);
+        let forwarded = messages(&[
+            r#"{"role":"tool","content":"x"}"#,
+            r#"{"role":"user", "content": "<mainpoint-digest>\nd\n</mainpoint-digest>\n\na <mainpoint-memory>p</mainpoint-memory>\n\n<mainpoint-memory>\nm\n</mainpoint-memory>"}"#,
+        ]);
+        let expected = Fate {
+            kept: vec![2, 3],
+            injected: messages(&[
+                "<mainpoint-digest>\nd\n</mainpoint-digest>",
+                "<mainpoint-memory>\nm\n</mainpoint-memory>",
+            ]),
+        };
+        assert_eq!(fate(&sent, &forwarded), expected);
+    }
+
+    #[test]
+    fn a_block_may_be_a_part_of_its_own() {
+        let sent = messages(&[r#"{"role":"user","content":[{"type":"image_url"}]}"#]);
+        let forwarded = messages(&[
+            r#"{"role":"user","content":[{"type":"image_url"},{"type":"text","text":"<mainpoint-memory>\nm\n</mainpoint-memory>"}]}"#,
+        ]);
+        assert_eq!(
+            fate(&sent, &forwarded).injected,
+            ["<mainpoint-memory>\nm\n</mainpoint-memory>"]
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "no message that was sent")]
+    fn a_message_with_other_bytes_is_noticed() {
+        let sent = messages(&[r#"{"role":"user","content":"a"}"#]);
+        let _ = fate(&sent, &messages(&[r#"{"role":"user", "content":"a"}"#]));
+    }
+}

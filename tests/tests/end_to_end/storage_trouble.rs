@@ -1,0 +1,178 @@
+//! A full disk and files that vanish: requests go on, the proxy says what does not work, and mends it without a restart.
+//!
+//! It must not know how anything is kept, beyond the names of the files.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use mainpoint_tests::metrics::Metrics;
+use mainpoint_tests::{Conversation, ScriptedUpstream, SmallDisk, StartedProxy, wait_until};
+
+/// How long mending may take on a busy machine; it is tried every few seconds.
+const MENDING: Duration = Duration::from_secs(60);
+/// What no single answer may take for trouble with the disk.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// A conversation that outgrows the budget, about something of its own.
+fn long_chat(topic: &str) -> Conversation {
+    let mut conversation = Conversation::new();
+    for day in 0..10 {
+        conversation.user(&format!(
+            "Day {day}: we went to the {topic} and counted {day} boats, then we sat by the water until it was late."
+        ));
+        conversation.assistant(&format!(
+            "Boats at the {topic} on day {day}, that sounds like a good evening."
+        ));
+    }
+    conversation.user(&format!("On which day did we count no boat at the {topic}?"));
+    conversation
+}
+
+fn degraded(metrics: &Metrics, part: &str) -> bool {
+    metrics.sum("mainpoint_store_degraded", &[("part", part)]) > 0.0
+}
+
+async fn is_ready(proxy: &StartedProxy) -> bool {
+    proxy.get("/readyz").await.status == 200
+}
+
+/// The conversation is read, and rewritten from memory.
+async fn is_remembered(proxy: &StartedProxy, conversation: &Conversation) {
+    wait_until("the conversation is rewritten", MENDING, || async {
+        proxy.chat(conversation.body()).await;
+        proxy.everything_read().await;
+        proxy.chat(conversation.body()).await.outcome() == "rewritten"
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_said_and_got_over_without_a_restart_while_requests_pass() {
+    let (upstream, disk) = (ScriptedUpstream::start().await, SmallDisk::new());
+    let builder = disk.proxy().upstream(&upstream.base_url()).budget(200, 80);
+    let proxy = builder.setting("memory", "digest_tokens = 40").start().await;
+    let before = long_chat("harbour");
+    is_remembered(&proxy, &before).await;
+    assert!(is_ready(&proxy).await);
+
+    disk.fill(&proxy);
+    let said = AtomicUsize::new(0);
+    wait_until("the store is degraded", MENDING, || async {
+        // Other words each time, until no free page of the journal is left.
+        let number = said.fetch_add(1, Ordering::Relaxed);
+        let mut long = Conversation::new();
+        long.user(&format!("boat {number} lies in the bay tonight, ").repeat(250));
+        let started = Instant::now();
+        let answer = proxy.chat(long.body()).await;
+        assert_eq!(answer.status, 200);
+        assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
+        !is_ready(&proxy).await
+    })
+    .await;
+    let ready = proxy.get("/readyz").await;
+    assert_eq!(ready.status, 503);
+    let body = ready.json();
+    assert_eq!(
+        (&body["status"], &body["parts"]["store"]),
+        (&"degraded".into(), &"degraded".into())
+    );
+    assert!(
+        body["troubles"][0]["reason"]
+            .as_str()
+            .is_some_and(|reason| !reason.is_empty()),
+        "{body}"
+    );
+    let what = body["troubles"][0]["what"].as_str().unwrap_or_default().to_owned();
+    assert!(degraded(&proxy.metrics().await, &what), "{what}");
+    for conversation in [&before, &long_chat("lake")] {
+        let started = Instant::now();
+        let answer = proxy.chat(conversation.body()).await;
+        assert_eq!((answer.status.as_u16(), answer.reply()), (200, "All right.".to_owned()));
+        assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
+    }
+    assert_eq!(proxy.get("/healthz").await.status, 200);
+
+    disk.free(&proxy);
+    wait_until("the store is in order", MENDING, || is_ready(&proxy)).await;
+    let metrics = proxy.metrics().await;
+    for part in ["journal", "tables", "maintenance"] {
+        assert!(!degraded(&metrics, part), "{part}");
+    }
+    let losses = metrics.sum("mainpoint_store_losses_total", &[]);
+    assert!(losses.abs() < f64::EPSILON, "{losses}");
+    assert_eq!(
+        proxy.chat(before.body()).await.outcome(),
+        "rewritten",
+        "what was kept is kept"
+    );
+    is_remembered(&proxy, &long_chat("river")).await;
+    assert!(
+        !proxy.output().contains("nothing is lost"),
+        "nothing is claimed that is not so"
+    );
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_that_are_removed_are_begun_anew_and_their_turns_read_again_without_a_restart() {
+    let upstream = ScriptedUpstream::start().await;
+    let builder = StartedProxy::builder().upstream(&upstream.base_url()).budget(200, 80);
+    let proxy = builder
+        .setting("memory", "digest_tokens = 40")
+        .setting("store", "flush_interval_ms = 200")
+        .start()
+        .await;
+    let chat = long_chat("harbour");
+    is_remembered(&proxy, &chat).await;
+    proxy.everything_searchable().await;
+
+    fs::remove_dir_all(proxy.home().data().join("lance")).expect("the tables are removed");
+    wait_until("the loss is counted", MENDING, || async {
+        let answer = proxy.chat(chat.body()).await;
+        assert_eq!(answer.status, 200);
+        proxy.metrics().await.sum("mainpoint_store_losses_total", &[]) > 0.0
+    })
+    .await;
+    wait_until("the store is in order", MENDING, || is_ready(&proxy)).await;
+    assert!(proxy.output().contains("turns_gone"), "the log says how much is gone");
+    is_remembered(&proxy, &chat).await;
+    let home = proxy.stop().await;
+
+    let again = StartedProxy::builder().upstream(&upstream.base_url()).budget(200, 80);
+    let proxy = again.setting("memory", "digest_tokens = 40").home(&home).start().await;
+    assert_eq!(proxy.chat(chat.body()).await.outcome(), "rewritten");
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_that_was_cut_short_does_not_stop_the_start_and_the_tables_stay() {
+    let upstream = ScriptedUpstream::start().await;
+    let builder = || {
+        StartedProxy::builder()
+            .upstream(&upstream.base_url())
+            .budget(200, 80)
+            .setting("memory", "digest_tokens = 40")
+    };
+    let proxy = builder().start().await;
+    let chat = long_chat("harbour");
+    is_remembered(&proxy, &chat).await;
+    proxy.everything_searchable().await;
+    let mut home = proxy.stop().await;
+    for length in [100, 0] {
+        cut(&home.data().join("journal.redb"), length);
+        let proxy = builder().home(&home).start().await;
+        wait_until("the start is said", MENDING, || async {
+            proxy.output().contains("begun anew")
+        })
+        .await;
+        assert_eq!(proxy.chat(chat.body()).await.outcome(), "rewritten", "cut to {length}");
+        home = proxy.stop().await;
+    }
+}
+
+fn cut(path: &Path, length: u64) {
+    let file = fs::OpenOptions::new().write(true).open(path).expect("the journal");
+    file.set_len(length).expect("the journal is cut");
+}
