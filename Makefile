@@ -3,7 +3,7 @@ TARGET    := $(or $(CARGO_TARGET_DIR),target)
 MAINPOINT := $(TARGET)/debug/mainpoint
 BENCH     := $(TARGET)/debug/mainpoint-bench
 
-.PHONY: help run test check fmt bench bench-recall bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-overhead bench-speed demo build models packages test-tools load-tools
+.PHONY: help run test check fmt bench bench-recall bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-handles bench-kills bench-overhead bench-speed demo build models packages test-tools load-tools
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,8 +48,14 @@ bench-reader: models ## Speed of reading beside plain prefill, of embedding and 
 bench-ingest: models ## An import of 1,000,000 tokens, killed on the way, and how soon the proxy is ready on it (ARGS="--tokens 200000 …" is passed on)
 	$(BENCH) ingest $(ARGS)
 
+bench-handles: models ## Open files of a proxy whose store is maintained every second, for an hour (ARGS="--minutes 5" is passed on)
+	$(BENCH) handles $(ARGS)
+
 bench-overhead: models load-tools ## What a request costs through mainpoint, nginx and other gateways (ARGS="--quick …" is passed on)
 	$(BENCH) overhead $(ARGS)
+
+bench-kills: models ## Forty kills and ten stops under more load than the reader can follow; is every acknowledged turn there, once? (ARGS="--quick" is passed on)
+	$(BENCH) kills $(ARGS)
 
 demo: models ## Play a conversation of 60 turns through a running proxy and show what is forwarded and recalled
 	$(BENCH) demo $(ARGS)

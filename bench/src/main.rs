@@ -7,10 +7,14 @@ mod arguments;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mainpoint_bench::{BenchError, demo, ingest, overhead, prompt_prices, reader_speed, recall, request_path};
+use mainpoint_bench::{
+    BenchError, demo, handles, ingest, kills, overhead, prompt_prices, reader_speed, recall, request_path,
+};
 
 use arguments::demo::DemoArguments;
+use arguments::handles::HandlesArguments;
 use arguments::ingest::IngestArguments;
+use arguments::kills::KillArguments;
 use arguments::overhead::OverheadArguments;
 use arguments::prices::PriceArguments;
 use arguments::reader::ReaderArguments;
@@ -39,6 +43,10 @@ enum Command {
     Reader(ReaderArguments),
     /// How fast an import takes in a long history, killed on the way, and how soon the proxy is ready on it.
     Ingest(IngestArguments),
+    /// Whether a proxy whose store is maintained every second keeps opening files.
+    Handles(HandlesArguments),
+    /// Whether turns that were acknowledged outlive kills and stops under more load than the reader can follow.
+    Kills(KillArguments),
     /// What a request and a stream cost through mainpoint, nginx and the gateways of others that are installed.
     Overhead(OverheadArguments),
     /// The service behind the proxies of `overhead`, which starts it. It ends with its standard input.
@@ -68,6 +76,8 @@ fn run(command: Command) -> Result<(), BenchError> {
         Command::RequestPath(arguments) => runtime.block_on(request_path::run(&arguments.into())),
         Command::Reader(arguments) => runtime.block_on(reader_speed::run(&arguments.into())),
         Command::Ingest(arguments) => runtime.block_on(ingest::run(&arguments.into())),
+        Command::Handles(arguments) => runtime.block_on(handles::run(&arguments.into())),
+        Command::Kills(arguments) => runtime.block_on(kills::run(&arguments.into())),
         Command::Overhead(arguments) => runtime.block_on(overhead::run(&arguments.try_into()?)),
         Command::Upstream => runtime.block_on(overhead::serve_upstream()),
         Command::Demo(arguments) => runtime.block_on(demo::run(&arguments.into())),

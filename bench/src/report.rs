@@ -7,6 +7,7 @@ use std::path::Path;
 use comfy_table::presets::{ASCII_MARKDOWN, UTF8_FULL_CONDENSED};
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::BenchError;
 use crate::bootstrap::Interval;
@@ -164,6 +165,23 @@ pub(crate) fn table<H: Into<String>>(header: impl IntoIterator<Item = H>) -> Tab
 /// # Errors
 /// [`BenchError::Write`] if the file cannot be written, [`BenchError::Data`] if a value is no number.
 pub(crate) fn write_rows(path: &Path, rows: &[impl Serialize]) -> Result<(), BenchError> {
+    write_whole(path, lines(path, rows)?.as_bytes())
+}
+
+/// Writes the figures of one study to the file at `path`, behind those of other studies that it has already.
+///
+/// # Errors
+/// As [`write_rows`].
+pub(crate) fn write_study(path: &Path, study: &str, figures: &[Figure]) -> Result<(), BenchError> {
+    let before = std::fs::read_to_string(path).unwrap_or_default();
+    let is_of_study = |line: &str| serde_json::from_str::<Value>(line).is_ok_and(|row| row["bench"] == study);
+    let others = before.lines().filter(|line| !is_of_study(line));
+    let mut text: String = others.map(|line| format!("{line}\n")).collect();
+    text.push_str(&lines(path, figures)?);
+    write_whole(path, text.as_bytes())
+}
+
+fn lines(path: &Path, rows: &[impl Serialize]) -> Result<String, BenchError> {
     let mut lines = String::new();
     for row in rows {
         let line = serde_json::to_string(row).map_err(|error| BenchError::Data {
@@ -173,7 +191,7 @@ pub(crate) fn write_rows(path: &Path, rows: &[impl Serialize]) -> Result<(), Ben
         lines.push_str(&line);
         lines.push('\n');
     }
-    write_whole(path, lines.as_bytes())
+    Ok(lines)
 }
 
 /// Five digits are more than any of these samples can tell apart.
@@ -223,5 +241,22 @@ mod tests {
         let first = r#"{"bench":"some","metric":"share","arm":"one","value":0.12346,"low":0.1,"high":0.2,"n":3}"#;
         assert_eq!(text.lines().next(), Some(first));
         assert_eq!(text.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_study_replaces_its_own_figures_and_no_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("several.jsonl");
+        let figure = |study: &str, value| Figure::new(study, ("lost", "one"), value, "turns");
+        write_rows(&path, &[figure("mine", 1.0), figure("yours", 2.0), figure("mine", 3.0)]).unwrap();
+        write_study(&path, "mine", &[figure("mine", 4.0)]).unwrap();
+        let row = |study: &str, value: &str| {
+            format!(r#"{{"bench":"{study}","metric":"lost","arm":"one","value":{value},"unit":"turns"}}"#)
+        };
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(
+            text.lines().collect::<Vec<_>>(),
+            [row("yours", "2.0"), row("mine", "4.0")]
+        );
     }
 }

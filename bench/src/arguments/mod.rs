@@ -3,7 +3,9 @@
 //! It must not know how anything is measured.
 
 pub(crate) mod demo;
+pub(crate) mod handles;
 pub(crate) mod ingest;
+pub(crate) mod kills;
 pub(crate) mod models;
 pub(crate) mod overhead;
 pub(crate) mod prices;

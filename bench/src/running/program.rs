@@ -150,6 +150,21 @@ impl Program {
         }
     }
 
+    /// Kills the program at once and waits until it is gone.
+    ///
+    /// # Errors
+    /// [`BenchError::Proxy`] if it had ended by itself, or cannot be killed.
+    pub async fn kill(mut self) -> Result<(), BenchError> {
+        if let Ok(Some(status)) = self.child.try_wait() {
+            return Err(BenchError::Proxy(format!(
+                "it ended by itself with {status}:\n{}",
+                self.log()
+            )));
+        }
+        let killed = self.child.kill().await;
+        killed.map_err(|error| BenchError::Proxy(format!("it cannot be killed: {error}")))
+    }
+
     /// The end of its log.
     #[must_use]
     pub fn log(&self) -> String {

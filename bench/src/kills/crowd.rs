@@ -1,0 +1,189 @@
+//! Many conversations of several callers at once, and what their clients have seen of the answers.
+//!
+//! It must not know how the program ends, only that it does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::asking::{Door, Manner};
+use super::service::reply_to;
+
+/// Everybody who talks to the program.
+#[derive(Debug)]
+pub(super) struct Crowd(Vec<Speaker>);
+
+/// A turn of an answer that a client has seen to its last byte: the question or the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Acknowledged {
+    /// What was said; no two turns say the same.
+    pub(super) text: String,
+    /// Whose conversation it belongs to.
+    pub(super) caller: usize,
+}
+
+/// What came of a crowd's talk.
+#[derive(Debug, Default)]
+pub(super) struct Talk {
+    /// Turns that clients have seen to the last byte.
+    pub(super) acknowledged: Vec<Acknowledged>,
+    /// Requests that were not answered rightly although the program ran.
+    pub(super) failed: usize,
+}
+
+/// The signal that the program is about to end: from now on a missing answer is no failure.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Curtain(Arc<AtomicBool>);
+
+/// One client, with one conversation after the other.
+#[derive(Debug)]
+struct Speaker {
+    number: usize,
+    random: fastrand::Rng,
+    /// Questions so far.
+    asked: usize,
+    /// The first question of a conversation, when nothing was seen of its answer: it is asked again.
+    unanswered: Option<String>,
+    talk: Talk,
+}
+
+/// More than the program can follow, and fewer than it takes connections.
+const SPEAKERS: usize = 48;
+const CALLERS: usize = 6;
+/// Most questions of a conversation. Longer ones would bring turns again that were lost, so that nobody would notice.
+const LONGEST: usize = 4;
+/// Between a request that failed and the next.
+const PAUSE: Duration = Duration::from_millis(20);
+
+impl Crowd {
+    /// Everybody, before a word is said.
+    pub(super) fn gather(random: &mut fastrand::Rng) -> Self {
+        let speaker = |number| Speaker {
+            number,
+            random: random.fork(),
+            asked: 0,
+            unanswered: None,
+            talk: Talk::default(),
+        };
+        Self((0..SPEAKERS).map(speaker).collect())
+    }
+
+    /// Everybody talks until the program has ended behind the curtain.
+    pub(super) async fn talk(self, door: Door, curtain: Curtain) -> (Self, Talk) {
+        let mut all = JoinSet::new();
+        for speaker in self.0 {
+            all.spawn(speaker.talk(door.clone(), curtain.clone()));
+        }
+        let (mut crowd, mut whole) = (Vec::new(), Talk::default());
+        for mut speaker in all.join_all().await {
+            let talk = std::mem::take(&mut speaker.talk);
+            whole.acknowledged.extend(talk.acknowledged);
+            whole.failed += talk.failed;
+            crowd.push(speaker);
+        }
+        (Self(crowd), whole)
+    }
+}
+
+impl Curtain {
+    /// Says that the program is about to end.
+    pub(super) fn fall(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn has_fallen(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+impl Speaker {
+    async fn talk(mut self, door: Door, curtain: Curtain) -> Self {
+        loop {
+            if self.converse(&door).await.is_some() {
+                continue;
+            }
+            if curtain.has_fallen() {
+                return self;
+            }
+            self.talk.failed += 1;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// One conversation to its end; nothing if a request was not answered.
+    async fn converse(&mut self, door: &Door) -> Option<()> {
+        let mut messages = Vec::new();
+        let mut unanswered = self.unanswered.take();
+        for number in 0..self.random.usize(1..=LONGEST) {
+            let question = unanswered.take().unwrap_or_else(|| self.question());
+            messages.push(json!({"role": "user", "content": question}));
+            let key = format!("sk-kills-{}", self.caller());
+            let manner = Manner {
+                key: &key,
+                streams: self.number.is_multiple_of(2),
+            };
+            let reply = door.ask(&messages, manner).await;
+            if reply.as_ref() != Some(&reply_to(&question)) {
+                self.unanswered = Some(question).filter(|_| number == 0);
+                return None;
+            }
+            let reply = reply.unwrap_or_default();
+            messages.push(json!({"role": "assistant", "content": reply}));
+            for text in [question, reply] {
+                let caller = self.caller();
+                self.talk.acknowledged.push(Acknowledged { text, caller });
+            }
+        }
+        Some(())
+    }
+
+    fn caller(&self) -> usize {
+        self.number % CALLERS
+    }
+
+    /// A sentence that nobody has said before.
+    fn question(&mut self) -> String {
+        self.asked += 1;
+        let mut pick = |words: &[&'static str]| words[self.random.usize(0..words.len())];
+        let (thing, place, person) = (pick(&THINGS), pick(&PLACES), pick(&PEOPLE));
+        format!(
+            "Parcel {}-{} for {person} holds a {thing} and waits at the {place}.",
+            self.number, self.asked
+        )
+    }
+}
+
+const THINGS: [&str; 8] = [
+    "kettle", "violin", "lamp", "globe", "carpet", "clock", "saddle", "mirror",
+];
+const PLACES: [&str; 6] = ["station", "harbour", "bakery", "library", "mill", "town hall"];
+const PEOPLE: [&str; 6] = ["Ada", "Bela", "Chidi", "Dolores", "Emre", "Fumiko"];
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use std::collections::HashSet;
+
+    use super::super::service::Service;
+    use super::*;
+
+    #[tokio::test]
+    async fn everybody_talks_until_the_curtain_falls_and_says_nothing_twice() {
+        let service = Service::start().await.unwrap();
+        let door = Door::to(service.url()).unwrap();
+        let curtain = Curtain::default();
+        let talking = tokio::spawn(Crowd::gather(&mut fastrand::Rng::with_seed(1)).talk(door, curtain.clone()));
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        curtain.fall();
+        drop(service);
+        let (crowd, talk) = talking.await.unwrap();
+        assert_eq!(crowd.0.len(), SPEAKERS);
+        let texts: HashSet<&str> = talk.acknowledged.iter().map(|turn| turn.text.as_str()).collect();
+        assert!(!texts.is_empty());
+        assert_eq!(texts.len(), talk.acknowledged.len());
+    }
+}

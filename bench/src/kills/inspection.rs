@@ -1,0 +1,160 @@
+//! What a data directory holds after its program has ended: the turns that are read and those that are still to be.
+//!
+//! It must not know what should be there.
+
+use std::path::Path;
+use std::time::Duration;
+
+use mainpoint_store::{Scope, Store, StoreConfig, Turn, TurnId, Within};
+
+use crate::BenchError;
+
+/// What is kept, wherever it lies.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// Every turn, as often as it is there.
+    pub(super) turns: Vec<KeptTurn>,
+    /// How many of them are still to be read.
+    pub(super) unread: usize,
+}
+
+/// A turn that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KeptTurn {
+    /// Whose it is.
+    pub(super) scope: String,
+    /// What was said.
+    pub(super) text: String,
+}
+
+/// The length of the embedder's vectors.
+const WIDTH: usize = 384;
+/// Nothing happens in the store by itself while it is looked at.
+const NEVER: Duration = Duration::from_secs(7 * 86_400);
+/// More main points than any run makes.
+const MOST_POINTS: usize = 10_000_000;
+/// Turns that are asked for at once.
+const BATCH: usize = 500;
+
+/// Opens the store in `directory` and lists every turn in it.
+///
+/// # Errors
+/// [`BenchError::Store`], [`BenchError::Data`] if it holds rows that nothing leads to.
+pub(super) async fn inspect(directory: &Path) -> Result<Kept, BenchError> {
+    let config = StoreConfig {
+        flush_interval: NEVER,
+        flush_turns: usize::MAX,
+        maintenance_interval: NEVER,
+        ledger_age: NEVER,
+        ..StoreConfig::new(directory, WIDTH)
+    };
+    let store = Store::open(config).await.map_err(BenchError::store("opening"))?;
+    let unread = store.unread().await.map_err(BenchError::store("listing turns"))?;
+    // What was read a moment ago stands in the journal until now.
+    store.flush().await.map_err(BenchError::store("flushing"))?;
+    let mut kept = Kept {
+        unread: unread.len(),
+        turns: unread.iter().map(KeptTurn::from).collect(),
+    };
+    for scope in store.scopes().await.map_err(BenchError::store("listing scopes"))? {
+        kept.turns.extend(stored(&store, &scope).await?);
+    }
+    let rows = usize::try_from(store.status().turns).unwrap_or(usize::MAX);
+    let found = kept.turns.len() - kept.unread;
+    store.close().await.map_err(BenchError::store("closing"))?;
+    if rows != found {
+        return Err(BenchError::Data {
+            path: directory.to_owned(),
+            reason: format!("it has {rows} rows of turns, and its main points lead to {found}"),
+        });
+    }
+    Ok(kept)
+}
+
+/// The turns of a scope that have been read, each as often as its first passage is there.
+async fn stored(store: &Store, scope: &Scope) -> Result<Vec<KeptTurn>, BenchError> {
+    let points = store.points(scope, &Within::Scope, MOST_POINTS).await;
+    let points = points.map_err(BenchError::store("listing main points"))?;
+    let firsts = points.iter().filter(|point| point.passage == 0);
+    let names: Vec<TurnId> = firsts.map(|point| point.turn).collect();
+    let mut found = Vec::with_capacity(names.len());
+    for some in names.chunks(BATCH) {
+        let turns = store.turns(scope, some).await;
+        found.extend(
+            turns
+                .map_err(BenchError::store("reading turns"))?
+                .iter()
+                .map(KeptTurn::from),
+        );
+    }
+    Ok(found)
+}
+
+impl From<&Turn> for KeptTurn {
+    fn from(turn: &Turn) -> Self {
+        Self {
+            scope: turn.scope.as_str().to_owned(),
+            text: turn.text.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use chrono::DateTime;
+    use mainpoint_store::{Point, Span};
+
+    use super::*;
+
+    fn turn(number: u8) -> Turn {
+        Turn {
+            id: TurnId([number; 16]),
+            parent: None,
+            conversation: TurnId([number; 16]),
+            scope: Scope::new(format!("scope-{}", number % 2)).unwrap(),
+            position: 0,
+            role: "user".to_owned(),
+            text: format!("text {number}"),
+            time: DateTime::UNIX_EPOCH,
+            tokens: 2,
+        }
+    }
+
+    fn point(turn: &Turn) -> Point {
+        let end = u32::try_from(turn.text.len()).unwrap();
+        Point {
+            turn: turn.id,
+            passage: 0,
+            start: 0,
+            end,
+            spans: vec![Span {
+                start: 0,
+                end,
+                salience: 1.0,
+            }],
+            text: turn.text.clone(),
+            vector: vec![1.0; WIDTH],
+            features: Vec::new(),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn turns_are_found_in_the_journal_and_in_the_tables() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::open(StoreConfig::new(home.path(), WIDTH)).await.unwrap();
+        let turns: Vec<Turn> = (0..5).map(turn).collect();
+        store.accept(turns.clone()).await.unwrap();
+        let read = turns[..3]
+            .iter()
+            .map(|turn| (turn.scope.clone(), turn.id, vec![point(turn)]));
+        store.complete(read.collect()).await.unwrap();
+        store.close().await.unwrap();
+        let kept = inspect(home.path()).await.unwrap();
+        let mut texts: Vec<&str> = kept.turns.iter().map(|turn| turn.text.as_str()).collect();
+        texts.sort_unstable();
+        assert_eq!(texts, ["text 0", "text 1", "text 2", "text 3", "text 4"]);
+        assert_eq!(kept.unread, 2);
+    }
+}
