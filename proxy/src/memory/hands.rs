@@ -31,7 +31,7 @@ pub(super) struct Reads {
 pub(super) const HANDS: [Hand; 3] = [Hand::Quick, Hand::Patient, Hand::Patient];
 
 impl Reads {
-    /// Reads until told to stop, and ends the slice that it is at first.
+    /// Reads until told to stop, and ends the slice that it is at first unless that takes long; what is left is in the journal.
     pub(super) async fn run(self, hand: Hand) {
         let mut failures = 0_u32;
         loop {
@@ -40,7 +40,12 @@ impl Reads {
                 () = self.stop.cancelled() => return,
                 slice = self.backlog.next(hand) => slice,
             };
-            failures = match self.slice(&slice).await {
+            let result = tokio::select! {
+                biased;
+                result = self.slice(&slice) => result,
+                () = self.grace_after_stop() => return,
+            };
+            failures = match result {
                 Ok(()) => 0,
                 Err(error) => {
                     self.report(&error);
@@ -54,6 +59,11 @@ impl Reads {
                 let _ = tokio::time::timeout(pause, self.stop.cancelled()).await;
             }
         }
+    }
+
+    async fn grace_after_stop(&self) {
+        self.stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
     }
 
     /// Reads a slice. What is left of it after an error waits again.
@@ -147,6 +157,8 @@ fn names(turns: &[Turn]) -> Vec<TurnId> {
     turns.iter().map(|turn| turn.id).collect()
 }
 
+/// How long a slice that is being read may still take after a stop; a long turn takes minutes.
+const GRACE: Duration = Duration::from_secs(1);
 /// The pause after a failure, twice as long after each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
