@@ -13,7 +13,7 @@ use mainpoint_tests::{Conversation, ScriptedUpstream, SmallDisk, StartedProxy, w
 /// How long mending may take on a busy machine; it is tried every few seconds.
 const MENDING: Duration = Duration::from_secs(60);
 /// What no single answer may take for trouble with the disk.
-const AT_ONCE: Duration = Duration::from_secs(5);
+const AT_ONCE: Duration = Duration::from_secs(15);
 
 /// A conversation that outgrows the budget, about something of its own.
 fn long_chat(topic: &str) -> Conversation {
