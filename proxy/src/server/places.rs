@@ -58,8 +58,14 @@ impl Places {
     /// Takes a connection in. At the limit the one that has waited longest for its client is closed.
     pub(super) fn enter(self: &Arc<Self>) -> Entry {
         let mut seats = self.lock();
-        // More than one where the reserve was used.
-        while seats.taken.len() >= self.most && seats.close_longest_waiting(Closing::Cap, |_| true) {}
+        // More than one where the reserve was used. While that has room, whoever has only just come may send its request first.
+        while seats.taken.len() >= self.most {
+            let (now, is_full) = (Instant::now(), seats.taken.len() >= self.most + RESERVE);
+            let fits = |seat: &Seat| is_full || seat.waiting(now).is_some_and(|time| time >= NEWCOMER);
+            if !seats.close_longest_waiting(Closing::Cap, fits) {
+                break;
+            }
+        }
         seats.last += 1;
         let (number, seat) = (seats.last, Arc::new(Seat::new(Instant::now())));
         seats.taken.insert(number, Arc::clone(&seat));
@@ -172,6 +178,8 @@ pub(super) const RESERVE: usize = 64;
 /// So many requests wait for a place: less than the reserve, so that one who asks for the process's health comes in.
 const LONGEST_QUEUE: usize = RESERVE / 2;
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// So long a client that has just come may take to begin its request before another takes its place.
+const NEWCOMER: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {
@@ -192,6 +200,10 @@ mod tests {
         let places = Places::new(3);
         let entries = [places.enter(), places.enter(), places.enter()];
         serve(&entries[0]);
+        drop(places.enter());
+        assert!(!entries.iter().any(is_closed), "who has only just come is spared");
+        // A client is no newcomer any more when this time has passed: that is what the limit is about.
+        std::thread::sleep(NEWCOMER);
         let fourth = places.enter();
         let closed: Vec<bool> = entries.iter().map(is_closed).collect();
         assert_eq!(closed, [false, true, false], "the first one is being served");
