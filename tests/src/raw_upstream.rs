@@ -83,7 +83,7 @@ async fn serve(mut stream: TcpStream, manners: Manners, taken: Arc<AtomicUsize>)
     for number in 0.. {
         let is_first = number == 0;
         if manners == Manners::ClosesAtTheNext && !is_first {
-            let _ = stream.readable().await;
+            let _ = stream.peek(&mut [0]).await;
             return;
         }
         if take(&mut stream, pause).await.is_none() {

@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::answered::Answered;
 use super::arriving::RequestBody;
@@ -81,13 +82,19 @@ struct Guest {
 }
 
 impl Guest {
+    /// A place for a request, if there is one in time.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        let _queued = self.seat.queue();
+        self.places.take().await
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Response<Answered> {
         let visit = Visit::begin(&self.seat, request.version() == Version::HTTP_2);
         let is_vital = endpoints::is_vital(request.uri().path());
         let request = request.map(|body| RequestBody::new(body, Arc::clone(&visit), self.patience));
         let response = if is_vital {
             routes::handle(Arc::clone(&self.shared), request).await
-        } else if let Some(place) = self.places.take().await {
+        } else if let Some(place) = self.place().await {
             visit.hold(place);
             routes::handle(Arc::clone(&self.shared), request).await
         } else {

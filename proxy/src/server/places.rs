@@ -27,6 +27,8 @@ pub(super) struct Places {
 #[derive(Debug, Default)]
 struct Seats {
     taken: HashMap<u64, Arc<Seat>>,
+    /// Those that were closed and whose requests may still hold places.
+    leaving: Vec<Arc<Seat>>,
     last: u64,
 }
 
@@ -77,17 +79,29 @@ impl Places {
         }
     }
 
-    /// A place for a request. When there is none, a request whose body is still coming makes room; if there is none of those
-    /// either, this waits for a while. `None` when that was in vain or too many wait already.
+    /// A place for a request. When there is none, this waits for a while, and requests whose bodies trickle make room; one whose body
+    /// only began to come, or that has no place itself, is left alone. `None` when waiting was in vain or too many wait already.
     pub(super) async fn take(&self) -> Option<OwnedSemaphorePermit> {
         if let Some(place) = self.take_at_once() {
             return Some(place);
         }
-        self.lock().close_longest_waiting(Closing::Cap, Seat::is_receiving);
-        let waiting = Waiting::begin(&self.queue)?;
-        let place = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&self.free).acquire_owned()).await;
-        drop(waiting);
-        place.ok()?.ok()
+        let _waiting = Waiting::begin(&self.queue)?;
+        let place = std::pin::pin!(Arc::clone(&self.free).acquire_owned());
+        tokio::select! {
+            biased;
+            place = place => place.ok(),
+            () = self.make_room() => None,
+        }
+    }
+
+    /// Closes connections whose bodies trickle, again and again, but no more than the requests that wait need. Ready when that was
+    /// in vain.
+    async fn make_room(&self) {
+        let end = Instant::now() + LONGEST_WAIT;
+        while Instant::now() < end {
+            self.lock().free(self.queue.load(Ordering::Relaxed));
+            tokio::time::sleep(NEWCOMER).await;
+        }
     }
 
     /// A place for a request, if one is free.
@@ -131,13 +145,35 @@ impl Seats {
         longest.map(|(_, number)| number)
     }
 
-    /// Whether there was one. What is closed no longer counts, although its socket may take a moment to close.
+    /// Has so many places become free, as far as the requests that hold them trickle.
+    fn free(&mut self, wanted: usize) {
+        let now = Instant::now();
+        self.leaving.retain(|seat| seat.holding() > 0);
+        let mut leaving: usize = self.leaving.iter().map(|seat| seat.holding()).sum();
+        while leaving < wanted {
+            let fits = |seat: &Seat| seat.holding() > 0 && seat.waiting(now).is_some_and(|time| time >= NEWCOMER);
+            let Some(seat) = self.take_longest_waiting(fits) else {
+                return;
+            };
+            leaving += seat.holding();
+            seat.close(Closing::Cap);
+            self.leaving.push(seat);
+        }
+    }
+
+    /// Whether there was one.
     fn close_longest_waiting(&mut self, closing: Closing, fits: impl Fn(&Seat) -> bool) -> bool {
-        let longest = self.longest_waiting(fits).and_then(|number| self.taken.remove(&number));
+        let longest = self.take_longest_waiting(fits);
         if let Some(seat) = &longest {
             seat.close(closing);
         }
         longest.is_some()
+    }
+
+    /// What is closed no longer counts, although its socket may take a moment to close.
+    fn take_longest_waiting(&mut self, fits: impl Fn(&Seat) -> bool) -> Option<Arc<Seat>> {
+        let number = self.longest_waiting(fits)?;
+        self.taken.remove(&number)
     }
 }
 
@@ -185,10 +221,11 @@ const NEWCOMER: Duration = Duration::from_millis(250);
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
     use super::*;
+    use crate::server::visit::Visit;
 
     fn serve(entry: &Entry) {
         entry.seat().begins(false);
-        entry.seat().arrived();
+        entry.seat().arrived(false);
     }
 
     fn is_closed(entry: &Entry) -> bool {
@@ -223,7 +260,7 @@ mod tests {
         }
         assert!(!places.has_room());
         assert!(!entries.iter().any(is_closed));
-        entries[5].seat().ends(true);
+        entries[5].seat().ends();
         assert!(places.has_room(), "one that waits can be closed");
     }
 
@@ -255,14 +292,14 @@ mod tests {
     async fn a_request_whose_body_is_still_coming_makes_room() {
         let places = Places::new(1);
         let trickling = places.enter();
-        trickling.seat().begins(false);
-        let place = places.take().await.unwrap();
+        let visit = Visit::begin(trickling.seat(), false);
+        visit.hold(places.take().await.unwrap());
         let next = {
             let places = Arc::clone(&places);
             tokio::spawn(async move { places.take().await.is_some() })
         };
         trickling.seat().closing().cancelled().await;
-        drop(place);
+        drop(visit);
         assert!(next.await.unwrap());
     }
 }

@@ -80,6 +80,10 @@ pub(super) struct Seat {
 struct State {
     /// Requests whose bodies are still coming.
     receiving: usize,
+    /// Those of them that hold a place all the same.
+    holding: usize,
+    /// Requests that wait for a place.
+    queued: usize,
     /// Requests that have come completely and whose answers have not ended.
     serving: usize,
     waits_for: Next,
@@ -109,6 +113,8 @@ impl Seat {
         Self {
             state: Mutex::new(State {
                 receiving: 0,
+                holding: 0,
+                queued: 0,
                 serving: 0,
                 waits_for: Next::Head,
                 since: now,
@@ -146,28 +152,37 @@ impl Seat {
     pub(super) fn begins(&self, is_http2: bool) {
         let mut state = self.lock();
         state.speaks_http2 |= is_http2;
+        // There no byte tells that a head begins.
+        if is_http2 && state.receiving + state.serving == 0 {
+            state.wait_for(Next::Request, Instant::now());
+        }
         state.receiving += 1;
     }
 
+    /// A request whose body is still coming holds a place.
+    pub(super) fn holds(&self) {
+        self.lock().holding += 1;
+    }
+
     /// The body of a request came completely.
-    pub(super) fn arrived(&self) {
+    pub(super) fn arrived(&self, held: bool) {
         let mut state = self.lock();
-        state.receiving = state.receiving.saturating_sub(1);
+        state.received_one(held);
         state.serving += 1;
     }
 
-    /// The answer to a request that had come completely, or not, is over.
-    pub(super) fn ends(&self, had_arrived: bool) {
+    /// A request is over before its body came completely.
+    pub(super) fn ends_early(&self, held: bool) {
         let mut state = self.lock();
-        let count = if had_arrived {
-            &mut state.serving
-        } else {
-            &mut state.receiving
-        };
-        *count = count.saturating_sub(1);
-        if state.receiving + state.serving == 0 {
-            state.wait_for(Next::Request, Instant::now());
-        }
+        state.received_one(held);
+        state.ended_one();
+    }
+
+    /// The answer to a request that had come completely is over.
+    pub(super) fn ends(&self) {
+        let mut state = self.lock();
+        state.serving = state.serving.saturating_sub(1);
+        state.ended_one();
     }
 
     /// The connection speaks another protocol from now on, and is served until it ends.
@@ -181,16 +196,22 @@ impl Seat {
     /// as fast as it can counts as one that came just now. `None` while anything is being answered.
     pub(super) fn waiting(&self, now: Instant) -> Option<Duration> {
         let state = self.lock();
-        if state.serving > 0 || self.closing.is_cancelled() {
+        if state.serving + state.queued > 0 || self.closing.is_cancelled() {
             return None;
         }
         let credit = Duration::from_secs(state.received / QUICK);
         Some(now.saturating_duration_since(state.since).saturating_sub(credit))
     }
 
-    /// Whether bodies are still coming.
-    pub(super) fn is_receiving(&self) -> bool {
-        self.lock().receiving > 0
+    /// How many requests hold a place while their bodies are still coming.
+    pub(super) fn holding(&self) -> usize {
+        self.lock().holding
+    }
+
+    /// A request waits for a place until the answer is dropped. Meanwhile its body is not read, so that its client is not to blame.
+    pub(super) fn queue(&self) -> Queued<'_> {
+        self.lock().queued += 1;
+        Queued(self)
     }
 
     /// Whether no request has come completely and nothing is being answered, and no body is coming either.
@@ -242,7 +263,29 @@ impl Seat {
     }
 }
 
+/// A request that waits for a place.
+#[derive(Debug)]
+pub(super) struct Queued<'a>(&'a Seat);
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.queued = state.queued.saturating_sub(1);
+    }
+}
+
 impl State {
+    fn received_one(&mut self, held: bool) {
+        self.receiving = self.receiving.saturating_sub(1);
+        self.holding = self.holding.saturating_sub(held.into());
+    }
+
+    fn ended_one(&mut self) {
+        if self.receiving + self.serving == 0 {
+            self.wait_for(Next::Request, Instant::now());
+        }
+    }
+
     fn wait_for(&mut self, next: Next, now: Instant) {
         self.waits_for = next;
         self.since = now;
@@ -279,8 +322,8 @@ mod tests {
         let seat = Seat::new(Instant::now());
         seat.received(100);
         seat.begins(false);
-        seat.arrived();
-        seat.ends(true);
+        seat.arrived(false);
+        seat.ends();
         let later = Instant::now();
         assert!(seat.look(later + PATIENCE.head + SECOND, &PATIENCE).is_ok());
         assert_eq!(seat.look(later + PATIENCE.idle + SECOND, &PATIENCE), Err(Closing::Idle));
@@ -297,10 +340,15 @@ mod tests {
     fn what_a_client_of_http2_says_between_requests_begins_no_head() {
         let seat = Seat::new(Instant::now());
         seat.begins(true);
-        seat.ends(false);
+        seat.ends_early(false);
         seat.received(17);
         let later = Instant::now() + PATIENCE.head + SECOND;
         assert!(seat.look(later, &PATIENCE).is_ok());
+        seat.begins(true);
+        assert!(
+            seat.waiting(Instant::now()).unwrap() < SECOND,
+            "its next request came just now"
+        );
     }
 
     #[test]
@@ -308,15 +356,27 @@ mod tests {
         let now = Instant::now();
         let seat = Seat::new(now);
         seat.begins(false);
-        assert!(seat.waiting(now).is_some() && seat.is_receiving());
-        seat.arrived();
-        assert!(seat.waiting(now).is_none() && !seat.is_receiving());
+        seat.holds();
+        assert!(seat.waiting(now).is_some() && seat.holding() == 1);
+        seat.arrived(true);
+        assert!(seat.waiting(now).is_none() && seat.holding() == 0);
         assert!(seat.look(now + PATIENCE.idle * 10, &PATIENCE).is_ok());
         seat.is_stuck();
         let later = Instant::now() + PATIENCE.body;
         assert_eq!(seat.look(later, &PATIENCE), Err(Closing::Write));
         seat.flows();
         assert!(seat.look(later, &PATIENCE).is_ok());
+    }
+
+    #[test]
+    fn a_client_whose_request_waits_for_a_place_is_not_to_blame() {
+        let now = Instant::now();
+        let seat = Seat::new(now);
+        seat.begins(false);
+        let queued = seat.queue();
+        assert!(seat.waiting(now).is_none());
+        drop(queued);
+        assert!(seat.waiting(now).is_some());
     }
 
     #[test]
@@ -338,7 +398,7 @@ mod tests {
         let now = Instant::now();
         let seat = Seat::new(now);
         seat.begins(false);
-        seat.arrived();
+        seat.arrived(false);
         // Whatever begins right after this look, its time-out is not over before the next.
         let next = seat.look(now, &PATIENCE).unwrap();
         assert!(next <= now + PATIENCE.head.min(PATIENCE.body).min(PATIENCE.idle));

@@ -47,7 +47,10 @@ impl Visit {
 
     /// The request has a place until it ends.
     pub(super) fn hold(&self, place: OwnedSemaphorePermit) {
-        self.change(|_, progress| {
+        self.change(|seat, progress| {
+            if progress.stage == Stage::Coming {
+                seat.holds();
+            }
             if progress.stage != Stage::Over {
                 progress.place = Some(place);
             }
@@ -59,7 +62,7 @@ impl Visit {
         self.change(|seat, progress| {
             if progress.stage == Stage::Coming {
                 progress.stage = Stage::Arrived;
-                seat.arrived();
+                seat.arrived(progress.place.is_some());
             }
         });
     }
@@ -67,11 +70,13 @@ impl Visit {
     /// The answer is over.
     pub(super) fn end(&self) {
         self.change(|seat, progress| {
-            if progress.stage != Stage::Over {
-                seat.ends(progress.stage == Stage::Arrived);
-                progress.stage = Stage::Over;
-                progress.place = None;
+            match progress.stage {
+                Stage::Coming => seat.ends_early(progress.place.is_some()),
+                Stage::Arrived => seat.ends(),
+                Stage::Over => {}
             }
+            progress.stage = Stage::Over;
+            progress.place = None;
         });
     }
 
