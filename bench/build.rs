@@ -15,7 +15,7 @@ fn main() -> std::io::Result<()> {
         file.hash(&mut hasher);
         std::fs::read(&file)?.hash(&mut hasher);
     }
-    println!("cargo::rustc-env=ENGINE_FINGERPRINT={:016x}", hasher.finish());
+    println!("cargo::rustc-env=READING_FINGERPRINT={:016x}", hasher.finish());
     Ok(())
 }
 
