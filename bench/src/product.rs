@@ -54,7 +54,8 @@ impl Product {
     }
 }
 
-fn overrides(reader: Option<&str>) -> Vec<(String, String)> {
+/// The keys and values of a configuration in which the model of this name reads.
+pub(crate) fn overrides(reader: Option<&str>) -> Vec<(String, String)> {
     let setting = |name: &str| ("models.reader".to_owned(), format!("{name:?}"));
     reader.map(setting).into_iter().collect()
 }
