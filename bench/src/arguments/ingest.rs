@@ -41,7 +41,11 @@ impl From<IngestArguments> for IngestOptions {
             tokens: arguments.tokens as usize,
             kill_at: arguments.kill_at,
             data,
-            readers: arguments.readers.into_iter().map(|name| (name != "default").then_some(name)).collect(),
+            readers: arguments
+                .readers
+                .into_iter()
+                .map(|name| (name != "default").then_some(name))
+                .collect(),
             program: locate::mainpoint(),
             out: arguments
                 .out

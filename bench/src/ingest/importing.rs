@@ -124,7 +124,12 @@ impl Importer {
         let errors = File::create(&log).map_err(BenchError::writing(&log))?;
         let answers = File::create(&output).map_err(BenchError::writing(&output))?;
         let mut command = Command::new(&self.program);
-        command.arg("import").arg(&self.history).arg("--data-dir").arg(&self.store).arg("--json");
+        command
+            .arg("import")
+            .arg(&self.history)
+            .arg("--data-dir")
+            .arg(&self.store)
+            .arg("--json");
         if let Some(configuration) = self.settings.write(&self.logs)? {
             command.arg("--config").arg(configuration);
         }

@@ -27,10 +27,17 @@ const ARM: &str = "mainpoint";
 /// Adds tables of everything that was measured with one model to the report; what comes back are the figures.
 pub(super) fn present(options: &IngestOptions, measured: &Measured, report: &mut Report) -> Vec<Figure> {
     let whole = Whole::of(measured);
-    let with = measured.reader.as_ref().map_or_else(String::new, |reader| format!(" with {reader}"));
+    let with = measured
+        .reader
+        .as_ref()
+        .map_or_else(String::new, |reader| format!(" with {reader}"));
     let heading = format!("Importing {} tokens{with}", whole.tokens);
     report.add(heading, runs_note(options, measured), runs_table(measured, whole));
-    report.add(format!("What it comes to{with}"), OUTCOME, outcome_table(measured, whole));
+    report.add(
+        format!("What it comes to{with}"),
+        OUTCOME,
+        outcome_table(measured, whole),
+    );
     report.add(format!("Ready again{with}"), ready_note(), ready_table(measured));
     figures(options, measured, whole)
 }
@@ -148,7 +155,10 @@ fn ready_table(measured: &Measured) -> Table {
 
 fn figures(options: &IngestOptions, measured: &Measured, whole: Whole) -> Vec<Figure> {
     let bench = sized("ingest", options.tokens);
-    let arm = measured.reader.as_ref().map_or_else(|| ARM.to_owned(), |reader| format!("{ARM}-{reader}"));
+    let arm = measured
+        .reader
+        .as_ref()
+        .map_or_else(|| ARM.to_owned(), |reader| format!("{ARM}-{reader}"));
     let figure = |metric: &str, value: f64, unit| Figure::new(&bench, (metric, &arm), value, unit);
     let resumed = &measured.resumed.summary;
     let mut figures = vec![

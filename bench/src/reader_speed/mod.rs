@@ -68,7 +68,9 @@ async fn reading(
         Ok((*threads, product.start()?))
     });
     let engines = engines.collect::<Result<Vec<(usize, Engine)>, BenchError>>()?;
-    let turns = conversations.iter().flat_map(|conversation| conversation.turns.iter().cloned());
+    let turns = conversations
+        .iter()
+        .flat_map(|conversation| conversation.turns.iter().cloned());
     let turns: Vec<_> = turns.collect();
     let mut rows = Vec::new();
     let Some((_, engine)) = engines.first() else {

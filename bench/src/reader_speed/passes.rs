@@ -58,11 +58,7 @@ impl Timed {
 ///
 /// # Errors
 /// [`BenchError::Engine`] if a reading fails.
-pub(super) async fn time(
-    engines: &[(usize, Engine)],
-    text: &Text,
-    rounds: usize,
-) -> Result<Vec<Timed>, BenchError> {
+pub(super) async fn time(engines: &[(usize, Engine)], text: &Text, rounds: usize) -> Result<Vec<Timed>, BenchError> {
     let mut arms = Vec::new();
     for (threads, engine) in engines {
         let timed = |way| Timed {

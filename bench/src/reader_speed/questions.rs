@@ -60,7 +60,10 @@ pub(super) async fn time(
     let mut busy = Asked::new("as they are, during a bulk read", ("question", "during-bulk-read"));
     let mut cut = Vec::with_capacity(LENGTHS.len());
     for length in LENGTHS {
-        let asked = Asked::new(format!("of {length} tokens, idle"), (format!("question-{length}"), "idle"));
+        let asked = Asked::new(
+            format!("of {length} tokens, idle"),
+            (format!("question-{length}"), "idle"),
+        );
         cut.push((of_length(engine, &turns, length)?, asked));
     }
     let mut progress = Progress::begin("questions", rounds + 1);
@@ -76,7 +79,10 @@ pub(super) async fn time(
         busy.add(found?, counts);
         progress.advance(1);
     }
-    Ok([idle, busy].into_iter().chain(cut.into_iter().map(|(_, asked)| asked)).collect())
+    Ok([idle, busy]
+        .into_iter()
+        .chain(cut.into_iter().map(|(_, asked)| asked))
+        .collect())
 }
 
 /// The beginnings of turns that have so many tokens, or nearly.
@@ -148,9 +154,7 @@ impl Load {
 /// Reads the turns over and over; gives the failure that ended it.
 async fn read_on(engine: Engine, turns: Arc<[TurnText]>) -> Option<EngineError> {
     for batch in turns.chunks(TURNS).cycle() {
-        let request = ReadRequest {
-            turns: batch.to_vec(),
-        };
+        let request = ReadRequest { turns: batch.to_vec() };
         if let Err(error) = engine.read(request).await {
             return Some(error);
         }

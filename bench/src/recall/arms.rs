@@ -71,9 +71,17 @@ pub(super) const CHOICES: [Choice; 8] = [
 
 /// All arms, in the order of the tables.
 pub(super) const ARMS: &[Arm] = &[
-    arm("first-passage", "mean vector of all tokens of the first passage", &[Part::FirstVector]),
+    arm(
+        "first-passage",
+        "mean vector of all tokens of the first passage",
+        &[Part::FirstVector],
+    ),
     arm("mean-all", "mean vector of all tokens, best passage", &[Part::Vectors]),
-    arm("mean", "mean vector of the main point, best passage (shipped, from the store)", &[Part::Vectors]),
+    arm(
+        "mean",
+        "mean vector of the main point, best passage (shipped, from the store)",
+        &[Part::Vectors],
+    ),
     arm("bm25", "BM25 (the store's full-text index)", &[Part::TextIndex]),
     arm("rrf-bm25-mean", "RRF k=60 (BM25, mean vector)", VECTORS_AND_WORDS),
     arm("maxsim-all", "MaxSim, codes of all content tokens", &[Part::AllCodes]),
@@ -81,18 +89,62 @@ pub(super) const ARMS: &[Arm] = &[
     arm("maxsim-50", "MaxSim, 50 % by attention × rarity", &[Part::HalfOfCodes]),
     arm("maxsim-50-attention", "MaxSim, 50 % by attention", &[Part::HalfOfCodes]),
     arm("maxsim-50-rarity", "MaxSim, 50 % by rarity", &[Part::HalfOfCodes]),
-    arm("maxsim-50-random", "MaxSim, 50 % by chance, 5 seeds", &[Part::HalfOfCodes]),
-    arm("maxsim-25", "MaxSim, 25 % by attention × rarity", &[Part::QuarterOfCodes]),
-    arm("maxsim-25-attention", "MaxSim, 25 % by attention", &[Part::QuarterOfCodes]),
+    arm(
+        "maxsim-50-random",
+        "MaxSim, 50 % by chance, 5 seeds",
+        &[Part::HalfOfCodes],
+    ),
+    arm(
+        "maxsim-25",
+        "MaxSim, 25 % by attention × rarity",
+        &[Part::QuarterOfCodes],
+    ),
+    arm(
+        "maxsim-25-attention",
+        "MaxSim, 25 % by attention",
+        &[Part::QuarterOfCodes],
+    ),
     arm("maxsim-25-rarity", "MaxSim, 25 % by rarity", &[Part::QuarterOfCodes]),
-    arm("maxsim-25-random", "MaxSim, 25 % by chance, 5 seeds", &[Part::QuarterOfCodes]),
-    arm("relevance-without-words", "the shipped relevance without BM25's places", EVERYTHING),
-    arm("relevance-without-cosine", "the shipped relevance without the mean vector's cosine", EVERYTHING),
-    arm("relevance-without-maxsim", "the shipped relevance without MaxSim", VECTORS_AND_WORDS),
-    arm("relevance-without-neighbours", "the shipped relevance without the turns beside it", EVERYTHING),
-    arm("relevance-without-dates", "the shipped relevance without the times that the question names", EVERYTHING),
-    arm("relevance-without-speaker", "the shipped relevance without who speaks", EVERYTHING),
-    arm("full-pipeline", "what the product recalls, by relevance from everything (shipped)", EVERYTHING),
+    arm(
+        "maxsim-25-random",
+        "MaxSim, 25 % by chance, 5 seeds",
+        &[Part::QuarterOfCodes],
+    ),
+    arm(
+        "relevance-without-words",
+        "the shipped relevance without BM25's places",
+        EVERYTHING,
+    ),
+    arm(
+        "relevance-without-cosine",
+        "the shipped relevance without the mean vector's cosine",
+        EVERYTHING,
+    ),
+    arm(
+        "relevance-without-maxsim",
+        "the shipped relevance without MaxSim",
+        VECTORS_AND_WORDS,
+    ),
+    arm(
+        "relevance-without-neighbours",
+        "the shipped relevance without the turns beside it",
+        EVERYTHING,
+    ),
+    arm(
+        "relevance-without-dates",
+        "the shipped relevance without the times that the question names",
+        EVERYTHING,
+    ),
+    arm(
+        "relevance-without-speaker",
+        "the shipped relevance without who speaks",
+        EVERYTHING,
+    ),
+    arm(
+        "full-pipeline",
+        "what the product recalls, by relevance from everything (shipped)",
+        EVERYTHING,
+    ),
 ];
 
 /// The arms that summaries show.

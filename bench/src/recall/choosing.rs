@@ -52,10 +52,7 @@ pub(super) fn dense(reading: &Reading, mean: &[f32]) -> Vec<Dense> {
     let mut first = turns.clone();
     first.iter_mut().for_each(|passages| passages.truncate(1));
     vec![
-        Dense {
-            arm: "mean-all",
-            turns,
-        },
+        Dense { arm: "mean-all", turns },
         Dense {
             arm: "first-passage",
             turns: first,
@@ -118,7 +115,8 @@ fn mean_of(tokens: &[ReadToken], mean: &[f32]) -> Vec<f32> {
         }
     }
     let length = sum.iter().map(|number| number * number).sum::<f32>().sqrt();
-    sum.iter_mut().for_each(|number| *number /= length.max(f32::MIN_POSITIVE));
+    sum.iter_mut()
+        .for_each(|number| *number /= length.max(f32::MIN_POSITIVE));
     sum
 }
 
@@ -138,9 +136,18 @@ mod tests {
 
     #[test]
     fn the_best_share_is_kept_in_the_order_of_the_text() {
-        let tokens = [token(0, 0.1, 9.0), token(1, 0.4, 1.0), token(2, 0.3, 4.0), token(3, 0.2, 2.0)];
+        let tokens = [
+            token(0, 0.1, 9.0),
+            token(1, 0.4, 1.0),
+            token(2, 0.3, 4.0),
+            token(3, 0.2, 2.0),
+        ];
         let starts = |percent, by| -> Vec<usize> {
-            let choice = Choice { arm: "some", percent, by };
+            let choice = Choice {
+                arm: "some",
+                percent,
+                by,
+            };
             let kept = kept(&tokens, choice, &mut fastrand::Rng::with_seed(1));
             kept.iter().map(|token| token.start).collect()
         };
@@ -148,14 +155,22 @@ mod tests {
         assert_eq!(starts(50, By::Rarity), [0, 2]);
         assert_eq!(starts(50, By::AttentionAndRarity), [0, 2]);
         assert_eq!(starts(1, By::Rarity), [0]);
-        assert_eq!((starts(50, By::Chance).len(), starts(100, By::Chance)), (2, vec![0, 1, 2, 3]));
+        assert_eq!(
+            (starts(50, By::Chance).len(), starts(100, By::Chance)),
+            (2, vec![0, 1, 2, 3])
+        );
     }
 
     #[test]
     fn a_mean_has_unit_length_and_leaves_out_what_all_tokens_share() {
         let vector = mean_of(&[token(0, 1.0, 1.0), token(1, 1.0, 1.0)], &[0.5, 0.0, 2.0, 0.0]);
         let expected = [0.5_f32, 0.0, -2.0, 0.0].map(|number| number / 4.25_f32.sqrt());
-        assert!(vector.iter().zip(expected).all(|(found, wanted)| (found - wanted).abs() < 1e-6));
+        assert!(
+            vector
+                .iter()
+                .zip(expected)
+                .all(|(found, wanted)| (found - wanted).abs() < 1e-6)
+        );
         assert!(mean_of(&[], &[0.0; 4]).is_empty());
     }
 }

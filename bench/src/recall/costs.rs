@@ -52,13 +52,19 @@ pub(super) fn sizes_table(shelf: &Shelf, materials: &[Material<'_>]) -> Result<T
     for (name, bytes) in sizes {
         add(format!("bytes on disk, {name}"), small(bytes));
     }
-    add("bytes on disk, the text index in it".to_owned(), small(shelf.text_index()?));
+    add(
+        "bytes on disk, the text index in it".to_owned(),
+        small(shelf.text_index()?),
+    );
     let texts = materials.iter().flat_map(|material| &material.conversation.turns);
     add("bytes of texts".to_owned(), texts.map(|turn| turn.text.len()).sum());
     let rows = |size: fn(&Passage) -> usize| passages(materials).map(size).sum::<usize>();
     add("bytes of vectors".to_owned(), rows(vector_bytes));
     add("bytes of spans".to_owned(), rows(|passage| passage.spans.len() * 12));
-    add("bytes of codes".to_owned(), rows(|passage| passage.codes.as_bytes().len()));
+    add(
+        "bytes of codes".to_owned(),
+        rows(|passage| passage.codes.as_bytes().len()),
+    );
     add("main points".to_owned(), passages(materials).count());
     add("tokens with codes".to_owned(), rows(|passage| passage.codes.len()));
     let tokens: usize = materials.iter().flat_map(|material| &material.sizes).sum();
@@ -79,13 +85,18 @@ impl Stored {
         let firsts = firsts.filter_map(|passages| passages.first());
         let codes = |arm: &str| -> usize {
             let coded = materials.iter().flat_map(|material| &material.coded);
-            let first = coded.filter(|coded| coded.arm == arm).filter_map(|coded| coded.variants.first());
+            let first = coded
+                .filter(|coded| coded.arm == arm)
+                .filter_map(|coded| coded.variants.first());
             first.flatten().flatten().map(Codes::as_bytes).map(<[u8]>::len).sum()
         };
         let parts = [
             (Part::FirstVector, firsts.map(vector_bytes).sum()),
             (Part::Vectors, passages(materials).map(vector_bytes).sum()),
-            (Part::TextIndex, usize::try_from(shelf.text_index()?).unwrap_or(usize::MAX)),
+            (
+                Part::TextIndex,
+                usize::try_from(shelf.text_index()?).unwrap_or(usize::MAX),
+            ),
             (
                 Part::Codes,
                 passages(materials).map(|passage| passage.codes.as_bytes().len()).sum(),
@@ -124,7 +135,8 @@ impl Stored {
     /// The same for machines.
     #[must_use]
     pub(super) fn rows(&self, bench: &str, rows: &[Row]) -> Vec<Row> {
-        let row = |(arm, bytes): (&Arm, f64)| Row::new(bench, BYTES, arm.name, Interval::exactly(bytes)).over(self.turns);
+        let row =
+            |(arm, bytes): (&Arm, f64)| Row::new(bench, BYTES, arm.name, Interval::exactly(bytes)).over(self.turns);
         self.arms(rows).map(row).collect()
     }
 

@@ -70,7 +70,10 @@ async fn ask(
     let turns = &conversation.turns;
     turns.iter().for_each(|turn| client.put(turn.role, &turn.message()));
     let metrics = program.beside("/metrics");
-    let mut progress = Progress::begin(format!("asking {} end to end", conversation.name), conversation.questions.len());
+    let mut progress = Progress::begin(
+        format!("asking {} end to end", conversation.name),
+        conversation.questions.len(),
+    );
     // Whatever is said first shows the program the whole chat; it is read before the first question.
     client.say_aside(program.url(), REPLY).await?;
     client.wait_until_read(&metrics).await?;
@@ -82,7 +85,11 @@ async fn ask(
             let said = turns.get(*turn).map(|turn| turn.text.trim());
             said.is_some_and(|said| prompt.iter().any(|message| message.contains(said)))
         };
-        found.push(if question.evidence.iter().all(arrived) { 1.0 } else { 0.0 });
+        found.push(if question.evidence.iter().all(arrived) {
+            1.0
+        } else {
+            0.0
+        });
         progress.advance(1);
     }
     Ok(found)

@@ -127,7 +127,11 @@ mod tests {
     #[test]
     fn the_best_baseline_is_the_floor() {
         let floors = floors(&results(["one", "another"]));
-        assert!(floors.iter().all(|floor| floor.baseline == "bm25" && floor.difference.high < 0.0));
+        assert!(
+            floors
+                .iter()
+                .all(|floor| floor.baseline == "bm25" && floor.difference.high < 0.0)
+        );
         assert!(table(&floors).to_string().contains("YES"));
         let rows = rows(&floors, "some");
         assert_eq!(rows[1].arm, "full-pipeline − bm25, another");

@@ -36,7 +36,10 @@ pub(super) fn reading(columns: &Columns, mean: &[f32]) -> Reading {
         pairs.map(|(number, mean)| number + mean).collect::<Vec<f32>>()
     });
     let ranges = |start, end| columns.numbers(start).into_iter().zip(columns.numbers(end));
-    let weights = columns.floats("token.attention").into_iter().zip(columns.floats("token.rarity"));
+    let weights = columns
+        .floats("token.attention")
+        .into_iter()
+        .zip(columns.floats("token.rarity"));
     let mut tokens = ranges("token.start", "token.end")
         .zip(weights)
         .map(|((start, end), (attention, rarity))| ReadToken {
@@ -98,7 +101,11 @@ mod tests {
         };
         assert_eq!(places(&found), places(&kept));
         for token in found.turns.iter().flatten().flat_map(|passage| &passage.tokens) {
-            assert!(token.vector[0] > mean[0] && token.vector[1] < mean[1], "{:?}", token.vector);
+            assert!(
+                token.vector[0] > mean[0] && token.vector[1] < mean[1],
+                "{:?}",
+                token.vector
+            );
             assert_eq!((token.attention, token.rarity), (0.25, 7.5));
         }
     }

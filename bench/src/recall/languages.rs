@@ -55,7 +55,12 @@ impl Languages {
                 continue;
             };
             let bench = format!("language-{}", language.code);
-            let row = Row::new(&bench, "recall_all@10", "full-pipeline − full-pipeline in English", difference);
+            let row = Row::new(
+                &bench,
+                "recall_all@10",
+                "full-pipeline − full-pipeline in English",
+                difference,
+            );
             rows.push(row.over(language.results.questions()));
         }
     }

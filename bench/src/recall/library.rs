@@ -96,7 +96,8 @@ impl Library {
             reading.sizes.push(size.map_err(BenchError::engine("counting tokens"))?);
         }
         reading.milliseconds = thousandths(self.engine.status().seconds_reading - before);
-        self.cache.put(&conversation.name, &inputs, &kept::columns(&reading, mean))?;
+        self.cache
+            .put(&conversation.name, &inputs, &kept::columns(&reading, mean))?;
         Ok(reading)
     }
 
@@ -142,11 +143,7 @@ impl Library {
         Ok(asked)
     }
 
-    async fn check(
-        &self,
-        conversation: &Conversation,
-        (turn, points): (&Turn, &[Passage]),
-    ) -> Result<(), BenchError> {
+    async fn check(&self, conversation: &Conversation, (turn, points): (&Turn, &[Passage])) -> Result<(), BenchError> {
         let turns = vec![as_read(turn)];
         let read = self.engine.read(ReadRequest { turns }).await;
         let read = read.map_err(BenchError::engine("reading"))?;
@@ -205,5 +202,6 @@ fn thousandths(seconds: f64) -> usize {
 /// Everything of a conversation that readings of it depend on.
 fn text_of(conversation: &Conversation) -> String {
     let said = conversation.turns.iter();
-    said.map(|turn| format!("{:?}: {:?}\n", turn.speaker, turn.text)).collect()
+    said.map(|turn| format!("{:?}: {:?}\n", turn.speaker, turn.text))
+        .collect()
 }

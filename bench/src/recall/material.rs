@@ -62,7 +62,9 @@ impl<'a> Material<'a> {
             Extent::EveryArm => (choosing::dense(&reading, mean), choosing::coded(&reading, mean)),
             Extent::Shipped => (Vec::new(), Vec::new()),
         };
-        let Reading { sizes, milliseconds, .. } = reading;
+        let Reading {
+            sizes, milliseconds, ..
+        } = reading;
         Ok(Self {
             conversation,
             points,

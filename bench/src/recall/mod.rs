@@ -202,7 +202,11 @@ fn add_tables(report: &mut Report, (kind, heading): (Kind, &str), results: &Resu
         report::group_table(results),
     );
     let note = "Whether what is shipped falls significantly below the best single baseline: a vector, BM25 or MaxSim.";
-    report.add(format!("{heading}: the floor"), note, floor::table(&floor::floors(results)));
+    report.add(
+        format!("{heading}: the floor"),
+        note,
+        floor::table(&floor::floors(results)),
+    );
     if kind == Kind::Locomo {
         let note = "The share of the evidence among the best turns that fit a budget of the model's tokens together: whole \
             turns, and turns of several passages quoted by one passage of average length, for every arm alike.";
@@ -230,10 +234,7 @@ fn heading(options: &RecallOptions, (kind, conversations): (Kind, &[Conversation
     let warning = if chosen_on.is_empty() {
         String::new()
     } else {
-        format!(
-            " (NO EVIDENCE: weights were chosen on {})",
-            chosen_on.join(" + ")
-        )
+        format!(" (NO EVIDENCE: weights were chosen on {})", chosen_on.join(" + "))
     };
     format!(
         "{}, {}: {} questions over {turns} turns{warning}",

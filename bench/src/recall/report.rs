@@ -39,7 +39,11 @@ const DIFFERENCES: [(&str, &str); 22] = [
 /// Every arm's `recall_all`.
 #[must_use]
 pub(super) fn recall_table(results: &Results) -> Table {
-    let mut table = table(["arm".to_owned()].into_iter().chain(DEPTHS.map(|depth| format!("@{depth}"))));
+    let mut table = table(
+        ["arm".to_owned()]
+            .into_iter()
+            .chain(DEPTHS.map(|depth| format!("@{depth}"))),
+    );
     for arm in measured(results) {
         let values = results.mean(arm.name, None).recall_all.map(share);
         table.add_row([arm.title.to_owned()].into_iter().chain(values));

@@ -100,7 +100,11 @@ impl SmallTalk {
                 }
                 let remarks: Vec<&str> = remarks.iter().map(String::as_str).collect();
                 let evidence = evidence((library, shelf), conversation, &remarks).await?;
-                let known_as = if kind == Kind::Language { language.as_str() } else { where_asked };
+                let known_as = if kind == Kind::Language {
+                    language.as_str()
+                } else {
+                    where_asked
+                };
                 self.extend((Group::Remarks, known_as), evidence);
             }
         }
@@ -119,7 +123,10 @@ impl SmallTalk {
     }
 
     fn extend(&mut self, (group, place): (Group, &str), evidence: impl IntoIterator<Item = Evidence>) {
-        self.groups.entry((group, place.to_owned())).or_default().extend(evidence);
+        self.groups
+            .entry((group, place.to_owned()))
+            .or_default()
+            .extend(evidence);
     }
 
     /// Whether remarks in `language` are said in chats in `chat`.
@@ -168,12 +175,15 @@ impl SmallTalk {
     }
 
     fn spread(&self) -> Table {
-        let mut table = table(["texts", "said in", "n", "least", "1 %", "5 %", "50 %", "95 %", "99 %", "most"]);
+        let mut table = table([
+            "texts", "said in", "n", "least", "1 %", "5 %", "50 %", "95 %", "99 %", "most",
+        ]);
         let floor = Floor::at(self.floor);
         for ((group, place), evidence) in &self.groups {
             let mut strengths: Vec<f64> = evidence.iter().map(|one| strength(one, &floor)).collect();
             strengths.sort_by(f64::total_cmp);
-            let at = |thousandths| quantile(&strengths, thousandths).map_or_else(String::new, |found| format!("{found:.3}"));
+            let at =
+                |thousandths| quantile(&strengths, thousandths).map_or_else(String::new, |found| format!("{found:.3}"));
             let names = [group.name().to_owned(), place.clone(), evidence.len().to_string()];
             table.add_row(names.into_iter().chain([0, 10, 50, 500, 950, 990, 1000].map(at)));
         }

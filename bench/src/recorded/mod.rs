@@ -162,7 +162,11 @@ pub fn sets(path: &Path) -> Result<Vec<PathBuf>, BenchError> {
         }
     }
     languages.sort();
-    Ok(if languages.is_empty() { vec![path.to_owned()] } else { languages })
+    Ok(if languages.is_empty() {
+        vec![path.to_owned()]
+    } else {
+        languages
+    })
 }
 
 /// The language code that a directory is named by.

@@ -130,7 +130,12 @@ fn described(material: &Material) -> String {
         let numbers = sentence.tokens.iter().filter_map(|token| token.first());
         numbers.for_each(|number| number.to_bits().hash(&mut hasher));
     }
-    format!("{}, {} passages, {:016x}", material.name, material.passages.len(), hasher.finish())
+    format!(
+        "{}, {} passages, {:016x}",
+        material.name,
+        material.passages.len(),
+        hasher.finish()
+    )
 }
 
 async fn fill(directory: &Path, material: &Material, rows: usize) -> Result<(Scope, Option<f32>), BenchError> {

@@ -74,7 +74,11 @@ impl Material {
     #[must_use]
     pub(super) fn width(&self) -> usize {
         let tokens = self.passages.iter().flat_map(|passage| &passage.sentences);
-        tokens.flat_map(|sentence| &sentence.tokens).map(Vec::len).next().unwrap_or(0)
+        tokens
+            .flat_map(|sentence| &sentence.tokens)
+            .map(Vec::len)
+            .next()
+            .unwrap_or(0)
     }
 
     async fn add(&mut self, library: &Library, conversation: &Conversation) -> Result<(), BenchError> {
@@ -106,7 +110,10 @@ fn sentences(text: &str, (passage, point): (&PassageTokens, &Point), mean: &[f32
     let mut found = Vec::new();
     for sentence in text[passage.start..passage.end].split_inclusive(['.', '!', '?']) {
         let end = start + sentence.len();
-        let within = passage.tokens.iter().filter(|token| (start..end).contains(&token.start));
+        let within = passage
+            .tokens
+            .iter()
+            .filter(|token| (start..end).contains(&token.start));
         let kept = within.filter(|token| is_kept(token.start, token.end));
         let centred = kept.map(|token| {
             let pairs = token.vector.iter().zip(mean);

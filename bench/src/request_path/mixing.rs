@@ -129,7 +129,8 @@ fn mean(tokens: &[Vec<f32>]) -> Option<Vec<f32>> {
         sum.iter_mut().zip(token).for_each(|(sum, number)| *sum += number);
     }
     let length = sum.iter().map(|number| number * number).sum::<f32>().sqrt();
-    sum.iter_mut().for_each(|number| *number /= length.max(f32::MIN_POSITIVE));
+    sum.iter_mut()
+        .for_each(|number| *number /= length.max(f32::MIN_POSITIVE));
     Some(sum)
 }
 

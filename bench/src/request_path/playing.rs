@@ -275,7 +275,10 @@ fn caller(model: &str, key: &str) -> Caller {
 
 /// The whole scope is searched, and nothing is cut by a deadline.
 fn settings(options: &RequestPathOptions, directory: &Path) -> Settings {
-    let ours = [("memory.across_conversations", "true"), ("memory.deadline_ms", "600000")];
+    let ours = [
+        ("memory.across_conversations", "true"),
+        ("memory.deadline_ms", "600000"),
+    ];
     let ours = ours.map(|(key, value)| (key.to_owned(), value.to_owned()));
     Settings {
         budget: BUDGET,

@@ -88,7 +88,7 @@ fn steps_table(measured: &[Measured]) -> Table {
             for (step, times) in &phase.steps {
                 table.add_row([
                     one.filled.note.rows.to_string(),
-                        reader.to_owned(),
+                    reader.to_owned(),
                     step.clone(),
                     shown(times.p50()),
                     shown(times.p99()),
@@ -144,7 +144,14 @@ fn vectors_table(measured: &[Measured]) -> Table {
 }
 
 fn survival_table(measured: &[Measured]) -> Table {
-    let mut table = table(["main points", "memory.candidates", "turns", "of the ten best", "p50 ms", "p99 ms"]);
+    let mut table = table([
+        "main points",
+        "memory.candidates",
+        "turns",
+        "of the ten best",
+        "p50 ms",
+        "p99 ms",
+    ]);
     for one in measured {
         let rows = one.filled.note.rows.to_string();
         for stage in &one.survival.stages {
@@ -158,7 +165,14 @@ fn survival_table(measured: &[Measured]) -> Table {
             ]);
         }
         let [p50, p99] = [one.survival.exhaustive.p50(), one.survival.exhaustive.p99()].map(shown);
-        table.add_row([rows.clone(), "everything".to_owned(), rows, "1.000".to_owned(), p50, p99]);
+        table.add_row([
+            rows.clone(),
+            "everything".to_owned(),
+            rows,
+            "1.000".to_owned(),
+            p50,
+            p99,
+        ]);
     }
     table
 }
@@ -220,147 +234,16 @@ fn figures_of(one: &Measured) -> Vec<Figure> {
         let count = |count| as_float(count);
         figures.push(figure(&name("p50_ms"), PRODUCT, phase.added.p50(), "ms"));
         figures.push(figure(&name("p99_ms"), PRODUCT, phase.added.p99(), "ms"));
-        figures.push(figure(&name("failed_open"), PRODUCT, count(phase.failed_open), "requests"));
+        figures.push(figure(
+            &name("failed_open"),
+            PRODUCT,
+            count(phase.failed_open),
+            "requests",
+        ));
         figures.push(figure(&name("rewritten"), PRODUCT, count(phase.rewritten), "requests"));
         for (step, times) in &phase.steps {
             figures.push(figure(&name("p50_ms"), step, times.p50(), "ms"));
             figures.push(figure(&name("p99_ms"), step, times.p99(), "ms"));
-        }
-    }
-    for (step, times) in &one.searched.steps {
-            add_times(&mut table, (one, step), times);
-        }
-    }
-    table
-}
-
-fn add_times(table: &mut Table, (one, step): (&Measured, &str), times: &Times) {
-    table.add_row([
-        one.filled.note.rows.to_string(),
-        step.to_owned(),
-        shown(times.p50()),
-        shown(times.p99()),
-    ]);
-}
-
-fn vectors_table(measured: &[Measured]) -> Table {
-    let mut table = table([
-        "main points",
-        "exact p50 ms",
-        "exact p99 ms",
-        "indexed p50 ms",
-        "indexed p99 ms",
-        "recall@50",
-        "shipped",
-    ]);
-    for one in measured {
-        let vectors = &one.searched.vectors;
-        table.add_row([
-            one.filled.note.rows.to_string(),
-            shown(vectors.exact.p50()),
-            shown(vectors.exact.p99()),
-            shown(vectors.indexed.p50()),
-            shown(vectors.indexed.p99()),
-            format!("{:.3}", vectors.recall),
-            if vectors.is_shipped { "index" } else { "exact" }.to_owned(),
-        ]);
-    }
-    table
-}
-
-fn survival_table(measured: &[Measured]) -> Table {
-    let mut table = table(["main points", "memory.candidates", "turns", "of the ten best", "p50 ms", "p99 ms"]);
-    for one in measured {
-        let rows = one.filled.note.rows.to_string();
-        for stage in &one.survival.stages {
-            table.add_row([
-                rows.clone(),
-                stage.limit.to_string(),
-                format!("{:.0}", stage.candidates),
-                format!("{:.3}", stage.share),
-                shown(stage.times.p50()),
-                shown(stage.times.p99()),
-            ]);
-        }
-        let [p50, p99] = [one.survival.exhaustive.p50(), one.survival.exhaustive.p99()].map(shown);
-        table.add_row([rows.clone(), "everything".to_owned(), rows, "1.000".to_owned(), p50, p99]);
-    }
-    table
-}
-
-fn process_table(measured: &[Measured]) -> Table {
-    let mut table = table([
-        "main points",
-        "start ms",
-        "memory MiB",
-        "at the most MiB",
-        "bytes a row",
-    ]);
-    for one in measured {
-        let memory = one.played.memory;
-        let mebibytes = |bytes: u64| shown(float(bytes) / MEBIBYTE);
-        table.add_row([
-            one.filled.note.rows.to_string(),
-            shown(one.played.start.as_secs_f64() * 1000.0),
-            memory.map_or_else(|| "–".to_owned(), |memory| mebibytes(memory.resident)),
-            memory.map_or_else(|| "–".to_owned(), |memory| mebibytes(memory.peak)),
-            format!("{:.0}", bytes_a_row(one)),
-        ]);
-    }
-    table
-}
-
-fn figures(measured: &[Measured]) -> Vec<Figure> {
-    let mut figures: Vec<Figure> = measured.iter().flat_map(figures_of).collect();
-    let resident = |rows: usize| {
-        let one = measured.iter().find(|one| one.filled.note.rows == rows)?;
-        Some(float(one.played.memory?.resident))
-    };
-    if let (Some(large), Some(small)) = (resident(1_000_000), resident(100_000)) {
-        let bench = bench_name(1_000_000);
-        figures.push(Figure::new(
-            &bench,
-            ("memory_growth_to_100k", PRODUCT),
-            large / small,
-            "ratio",
-        ));
-    }
-    let added = |rows: usize| {
-        let one = measured.iter().find(|one| one.filled.note.rows == rows)?;
-        Some(one.played.reading.added.p50())
-    };
-    if let (Some(large), Some(small)) = (added(1_000_000), added(100_000)) {
-        let metric = ("reading_p50_growth_to_100k", PRODUCT);
-        figures.push(Figure::new(&bench_name(1_000_000), metric, large / small, "ratio"));
-    }
-    figures
-}
-
-fn figures_of(one: &Measured) -> Vec<Figure> {
-    let bench = bench_name(one.filled.note.rows);
-    let figure = |metric: &str, arm: &str, value: f64, unit| Figure::new(&bench, (metric, arm), value, unit);
-    let mut figures = Vec::new();
-    for (load, phase) in [("", &one.played.idle), ("reading_", &one.played.reading)] {
-        {
-            let name = |measure: &str| format!("{load}{measure}");
-            figures.push(figure(&name("p50_ms"), PRODUCT, phase.added.p50(), "ms"));
-            figures.push(figure(&name("p99_ms"), PRODUCT, phase.added.p99(), "ms"));
-            figures.push(figure(
-                &name("failed_open"),
-                PRODUCT,
-                as_float(phase.failed_open),
-                "requests",
-            ));
-            figures.push(figure(
-                &name("rewritten"),
-                PRODUCT,
-                as_float(phase.rewritten),
-                "requests",
-            ));
-            for (step, times) in &phase.steps {
-                figures.push(figure(&name("p50_ms"), step, times.p50(), "ms"));
-                figures.push(figure(&name("p99_ms"), step, times.p99(), "ms"));
-            }
         }
     }
     for (step, times) in &one.searched.steps {
@@ -379,7 +262,12 @@ fn figures_of(one: &Measured) -> Vec<Figure> {
         figures.push(figure(&format!("survival@{BEST}"), &arm, stage.share, "share"));
         figures.push(figure("p50_ms", &arm, stage.times.p50(), "ms"));
     }
-    figures.push(figure("p50_ms", "max-sim-of-everything", one.survival.exhaustive.p50(), "ms"));
+    figures.push(figure(
+        "p50_ms",
+        "max-sim-of-everything",
+        one.survival.exhaustive.p50(),
+        "ms",
+    ));
     let start = one.played.start.as_secs_f64() * 1000.0;
     figures.push(figure("start_ms", PRODUCT, start, "ms"));
     if let Some(memory) = one.played.memory {

@@ -64,8 +64,16 @@ struct Tally {
 /// A failure of the engine, the store or the product's search.
 pub(super) async fn survival(bench: &Bench<'_>, rows: usize) -> Result<Survival, BenchError> {
     let failed = || BenchError::store("searching");
-    let snapshot = bench.store.snapshot(&bench.scope, &Within::Scope).await.map_err(failed())?;
-    let everything = snapshot.everything(usize::MAX).await.map_err(failed())?.unwrap_or_default();
+    let snapshot = bench
+        .store
+        .snapshot(&bench.scope, &Within::Scope)
+        .await
+        .map_err(failed())?;
+    let everything = snapshot
+        .everything(usize::MAX)
+        .await
+        .map_err(failed())?
+        .unwrap_or_default();
     let documents: Vec<Vec<&[u8]>> = everything.iter().map(|passage| vec![codes_of(passage)]).collect();
     let mut limits: Vec<usize> = LIMITS.into_iter().chain([bench.config.candidates]).collect();
     limits.sort_unstable();
@@ -142,5 +150,8 @@ impl Tally {
 fn best(passages: &[Passage], scores: &[Option<f32>]) -> Vec<TurnId> {
     let scores: Vec<f32> = scores.iter().map(|score| score.unwrap_or(f32::MIN)).collect();
     let order = by_score(&scores).into_iter().take(BEST);
-    order.filter_map(|place| passages.get(place)).map(|passage| passage.turn).collect()
+    order
+        .filter_map(|place| passages.get(place))
+        .map(|passage| passage.turn)
+        .collect()
 }

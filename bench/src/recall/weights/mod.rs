@@ -53,7 +53,9 @@ pub async fn learn(options: &RecallOptions) -> Result<(), BenchError> {
         let chosen: Vec<Conversation> = all.into_iter().filter(is_chosen).collect();
         let (materials, shelf) = gather(&library, &chosen, Extent::Shipped).await?;
         shelf.close().await?;
-        materials.iter().for_each(|material| cases.extend(cases_of(kind, material)));
+        materials
+            .iter()
+            .for_each(|material| cases.extend(cases_of(kind, material)));
     }
     let learned = learned_on(&cases.iter().map(|case| &case.example).collect::<Vec<_>>());
     anstream::println!("{}", weights_table(&learned));
@@ -65,7 +67,11 @@ fn cases_of(kind: Kind, material: &Material<'_>) -> Vec<Case> {
     let conversation = material.conversation;
     let questions = conversation.questions.iter().zip(&material.candidates);
     let cases = questions.map(|(question, found)| {
-        let is_evidence: Vec<bool> = found.turns.iter().map(|turn| question.evidence.contains(turn)).collect();
+        let is_evidence: Vec<bool> = found
+            .turns
+            .iter()
+            .map(|turn| question.evidence.contains(turn))
+            .collect();
         let count = is_evidence.iter().filter(|is_evidence| **is_evidence).count();
         let told_by = conversation.told_by(question).map(|role| format!("told by {role}"));
         Case {
@@ -114,7 +120,11 @@ fn judged_table(cases: &[Case], learned: &Weights) -> Table {
         let own = || cases.iter().zip(&apart).filter(|(case, _)| case.groups.contains(group));
         let resamples = Resamples::draw(own().count(), RESAMPLES, SEED);
         for depth in DEPTHS {
-            let with = |weights: &Weights| own().map(|(case, _)| finds(&case.example, weights, depth)).collect::<Vec<_>>();
+            let with = |weights: &Weights| {
+                own()
+                    .map(|(case, _)| finds(&case.example, weights, depth))
+                    .collect::<Vec<_>>()
+            };
             let held_out: Vec<f64> = own().map(|(case, apart)| finds(&case.example, apart, depth)).collect();
             let mean = |found: &[f64]| format!("{:.3}", resamples.interval(found).mean);
             let gain = resamples.difference(&held_out, &with(&shipped()));
