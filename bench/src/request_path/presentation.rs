@@ -231,16 +231,20 @@ fn figures_of(one: &Measured) -> Vec<Figure> {
     let mut figures = Vec::new();
     for (load, phase) in [("", &one.played.idle), ("reading_", &one.played.reading)] {
         let name = |measure: &str| format!("{load}{measure}");
-        let count = |count| as_float(count);
         figures.push(figure(&name("p50_ms"), PRODUCT, phase.added.p50(), "ms"));
         figures.push(figure(&name("p99_ms"), PRODUCT, phase.added.p99(), "ms"));
         figures.push(figure(
             &name("failed_open"),
             PRODUCT,
-            count(phase.failed_open),
+            as_float(phase.failed_open),
             "requests",
         ));
-        figures.push(figure(&name("rewritten"), PRODUCT, count(phase.rewritten), "requests"));
+        figures.push(figure(
+            &name("rewritten"),
+            PRODUCT,
+            as_float(phase.rewritten),
+            "requests",
+        ));
         for (step, times) in &phase.steps {
             figures.push(figure(&name("p50_ms"), step, times.p50(), "ms"));
             figures.push(figure(&name("p99_ms"), step, times.p99(), "ms"));
