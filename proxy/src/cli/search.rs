@@ -66,7 +66,11 @@ pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
     if arguments.json {
         let results: Vec<Value> = found.turns.iter().map(Found::describe).collect();
         let evidence = found.describe_evidence();
-        writeln!(anstream::stdout(), "{:#}", json!({ "evidence": evidence, "results": results }))?;
+        writeln!(
+            anstream::stdout(),
+            "{:#}",
+            json!({ "evidence": evidence, "results": results })
+        )?;
     } else {
         found.show()?;
     }
@@ -193,7 +197,10 @@ impl Results {
         for found in &self.turns {
             table.add_row([
                 format!("{:.2}", found.score),
-                found.reasons.lexical.map_or_else(String::new, |place| format!("{}.", place + 1)),
+                found
+                    .reasons
+                    .lexical
+                    .map_or_else(String::new, |place| format!("{}.", place + 1)),
                 two_digits(found.reasons.cosine),
                 two_digits(found.reasons.max_sim),
                 found.turn.time.format("%Y-%m-%d %H:%M UTC").to_string(),

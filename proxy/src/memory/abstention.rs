@@ -90,7 +90,8 @@ impl Evidence {
     /// found.
     #[must_use]
     pub fn is_enough(&self, floor: &Floor) -> bool {
-        self.strength(floor).is_none_or(|strength| strength >= floor.least_match)
+        self.strength(floor)
+            .is_none_or(|strength| strength >= floor.least_match)
     }
 }
 
@@ -142,7 +143,10 @@ mod tests {
     #[test]
     fn the_best_turn_speaks_for_all() {
         let evidence = Evidence::of([0.1, 0.4, -0.2], [0.3, 0.6], 8);
-        assert_eq!((evidence.max_sim, evidence.cosine, evidence.contrast), (Some(0.4), Some(0.6), None));
+        assert_eq!(
+            (evidence.max_sim, evidence.cosine, evidence.contrast),
+            (Some(0.4), Some(0.6), None)
+        );
         assert!(evidence.is_enough(&floor()));
         assert!(!Evidence::of([0.1], [0.9], 8).is_enough(&floor()));
     }

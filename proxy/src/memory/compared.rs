@@ -155,7 +155,10 @@ mod tests {
         assert_eq!(turns, [1, 2, 4]);
         assert_eq!(compared.max_sims(), [Some(4.0), Some(5.0), None]);
         let best = compared.into_best(&SearchResult::default());
-        let best: Vec<Option<u32>> = best.iter().map(|best| best.as_ref().map(|passage| passage.passage)).collect();
+        let best: Vec<Option<u32>> = best
+            .iter()
+            .map(|best| best.as_ref().map(|passage| passage.passage))
+            .collect();
         assert_eq!(best, [Some(0), Some(1), Some(0)]);
     }
 
@@ -167,7 +170,10 @@ mod tests {
         };
         let passages = [(1, 0), (1, 1), (1, 2), (3, 0), (3, 1)].map(|(turn, number)| passage(turn, number, &[]));
         let best = Compared::of(passages.to_vec(), greatest).into_best(&hits);
-        let best: Vec<Option<u32>> = best.iter().map(|best| best.as_ref().map(|passage| passage.passage)).collect();
+        let best: Vec<Option<u32>> = best
+            .iter()
+            .map(|best| best.as_ref().map(|passage| passage.passage))
+            .collect();
         assert_eq!(best, [Some(2), Some(1)]);
     }
 }

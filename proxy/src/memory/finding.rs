@@ -50,13 +50,19 @@ impl Search<'_> {
     ///
     /// # Errors
     /// When the question cannot be read, or the store fails.
-    pub async fn run(&self, question: impl Future<Output = Result<Question, EngineError>>) -> Result<Found, MemoryError> {
+    pub async fn run(
+        &self,
+        question: impl Future<Output = Result<Question, EngineError>>,
+    ) -> Result<Found, MemoryError> {
         let mut watch = Stopwatch::start();
         let limit = self.config.candidates;
         let by_vector = async {
             let question = question.await?;
             watch.lap("question");
-            let dense = self.snapshot.by_vector(&question.vector, limit.saturating_mul(VECTORS)).await?;
+            let dense = self
+                .snapshot
+                .by_vector(&question.vector, limit.saturating_mul(VECTORS))
+                .await?;
             Ok::<_, MemoryError>((question, dense))
         };
         let by_words = async { Ok(self.snapshot.by_words(self.text, limit).await?) };

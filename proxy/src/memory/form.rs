@@ -48,9 +48,7 @@ const LETTERS_PER_WIDE: usize = 3;
 const COLONS: [char; 2] = [':', '：'];
 /// Question marks: Latin (as such, inverted, and together with an exclamation mark), full and small width, Arabic, Greek,
 /// Armenian, Ethiopic.
-const QUESTION_MARKS: [char; 13] = [
-    '?', '¿', '‽', '⁇', '⁈', '⁉', '？', '︖', '﹖', '؟', '\u{37e}', '՞', '፧',
-];
+const QUESTION_MARKS: [char; 13] = ['?', '¿', '‽', '⁇', '⁈', '⁉', '？', '︖', '﹖', '؟', '\u{37e}', '՞', '፧'];
 
 impl Look {
     /// The look of a turn with this role and text. A message of a chat between several people begins with its speaker's name
@@ -132,7 +130,10 @@ fn names(question: &str, name: &str) -> bool {
         // Korean joins particles to a name.
         word == own || (own.chars().all(is_wide) && own.chars().nth(1).is_some() && word.starts_with(own.as_str()))
     };
-    !name.is_empty() && question.windows(name.len()).any(|window| window.iter().zip(&name).all(is_same))
+    !name.is_empty()
+        && question
+            .windows(name.len())
+            .any(|window| window.iter().zip(&name).all(is_same))
 }
 
 #[cfg(test)]
@@ -203,7 +204,11 @@ mod tests {
             "Мой брат затащил пианино наверх с двумя коллегами из пожарной части.",
             "حمل أخي البيانو إلى الأعلى مع اثنين من زملائه في محطة الإطفاء.",
         ] {
-            assert!((substance(text) - english).abs() < 0.3, "{text}: {} {english}", substance(text));
+            assert!(
+                (substance(text) - english).abs() < 0.3,
+                "{text}: {} {english}",
+                substance(text)
+            );
         }
     }
 
@@ -226,7 +231,8 @@ mod tests {
 
         #[test]
         fn who_speaks_is_named_by_a_question_that_holds_the_name(name in "[A-ZÄЖ][a-zäж]{1,9}", said in "[a-z ]{0,20}") {
-            prop_assert!(form(&format!("What did {name} say?"), "user", &format!("{name}: {said}")).is_named);
+            let (question, text) = (format!("What did {name} say?"), format!("{name}: {said}"));
+            prop_assert!(form(&question, "user", &text).is_named);
         }
     }
 }

@@ -90,7 +90,12 @@ impl Recall<'_> {
             });
         }
         let mut ranking = ranked(&found.candidates);
-        ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(|turn| !question.kept.contains(turn)));
+        ranking.retain(|(place, _)| {
+            found
+                .turns
+                .get(*place)
+                .is_some_and(|turn| !question.kept.contains(turn))
+        });
         ranking.truncate(self.config.recall_turns);
         watch.lap("ranking");
         let (turns, reasons) = self.read(&snapshot, (question.scope, &ranking), &found).await?;
@@ -119,7 +124,10 @@ impl Recall<'_> {
         (scope, ranking): (&Scope, &[(usize, f32)]),
         found: &Found,
     ) -> Result<(Vec<Recalled>, Vec<Candidate>), MemoryError> {
-        let ids: Vec<TurnId> = ranking.iter().filter_map(|(place, _)| found.turns.get(*place).copied()).collect();
+        let ids: Vec<TurnId> = ranking
+            .iter()
+            .filter_map(|(place, _)| found.turns.get(*place).copied())
+            .collect();
         let wanted: Vec<&Passage> = ranking.iter().filter_map(|(place, _)| found.best(*place)).collect();
         let (turns, texts) = tokio::try_join!(self.store.turns(scope, &ids), snapshot.texts(&wanted))?;
         let mut texts: HashMap<TurnId, String> = wanted.iter().map(|passage| passage.turn).zip(texts).collect();

@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn a_word_stays_whole_in_scripts_that_join_signs_to_letters() {
-        for word in ["प्रिया", "ফেব্রুয়ারি", "สวัสดี", "cafe\u{301}", "Özlem", "東京"] {
+        for word in ["प्रिया", "ফেব্রুয়ারি", "สวัสดี", "cafe\u{301}", "Özlem", "東京"]
+        {
             assert!(word.chars().all(is_of_word), "{word}");
         }
         for mark in "।॥。，、?؟ -".chars() {
@@ -69,6 +70,10 @@ mod tests {
         assert!(all("안녕", is_wide) && !all("안녕", is_without_spaces));
         assert!(all("ไทย", is_without_spaces) && !all("ไทย", is_wide));
         assert!(all("漢字かなカナ", is_wide) && all("漢字かなカナ", is_without_spaces));
-        assert!(!"Straße, улица".chars().any(|character| is_wide(character) || is_without_spaces(character)));
+        assert!(
+            !"Straße, улица"
+                .chars()
+                .any(|character| is_wide(character) || is_without_spaces(character))
+        );
     }
 }
