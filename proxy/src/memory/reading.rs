@@ -16,7 +16,7 @@ use super::keeping::{Keeper, Kept};
 use super::reader::Reader;
 use super::resume;
 use super::traffic::Traffic;
-use crate::config::{Config, ReaderSettings};
+use crate::config::Config;
 
 /// The background reader.
 #[derive(Debug)]
@@ -38,8 +38,8 @@ impl Reading {
     /// Starts the workers, and lists what an earlier process accepted and never read.
     pub(crate) fn start(engine: Engine, store: Store, config: &Config) -> Self {
         let sizes = Sizes {
-            alone: chunk_tokens(&config.reader),
-            shared: config.reader.window_tokens,
+            alone: CHUNK_TOKENS,
+            shared: SHARED_TOKENS,
         };
         let backlog = Arc::new(Backlog::new(Limits::of(&config.store), sizes));
         backlog.set_unlisted(store.status().pending_turns);
@@ -129,8 +129,7 @@ async fn ended(workers: Vec<JoinHandle<()>>, deadline: Instant) -> bool {
 
 /// Most tokens of turns that are read and completed together: long enough to read at full speed, short enough to lose little
 /// when the process ends.
-pub(super) fn chunk_tokens(settings: &ReaderSettings) -> usize {
-    settings.window_tokens.saturating_mul(WINDOWS_PER_CHUNK)
-}
+pub(super) const CHUNK_TOKENS: usize = 4 * SHARED_TOKENS;
 
-const WINDOWS_PER_CHUNK: usize = 4;
+/// The same while the turns of others wait.
+const SHARED_TOKENS: usize = 1536;
