@@ -51,6 +51,9 @@ pub async fn learn(options: &RecallOptions) -> Result<(), BenchError> {
         let (kind, all) = recorded::load(&set.path)?;
         let is_chosen = |one: &Conversation| kind == Kind::Language || options.learned_on.contains(&one.name);
         let chosen: Vec<Conversation> = all.into_iter().filter(is_chosen).collect();
+        if chosen.is_empty() {
+            continue;
+        }
         let (materials, shelf) = gather(&library, &chosen, Extent::Shipped).await?;
         shelf.close().await?;
         materials
