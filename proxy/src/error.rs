@@ -314,14 +314,6 @@ pub enum StartError {
         /// The store's directory.
         directory: PathBuf,
     },
-    /// A model file is missing.
-    #[error("{key}: no file at {}", path.display())]
-    FileMissing {
-        /// The configuration key.
-        key: &'static str,
-        /// The path.
-        path: PathBuf,
-    },
     /// The upstream client cannot be built.
     #[error("cannot set up the connection to the upstream: {source}")]
     Client {
@@ -395,7 +387,6 @@ impl StartError {
             },
             Self::Directory { source, .. } => directory_code(source),
             Self::ScopeKey { .. } | Self::ScopeKeyMissing { .. } => DATA,
-            Self::FileMissing { .. } => NO_INPUT,
             Self::Client { .. } | Self::Process { .. } => IO,
             Self::Upstream { .. } | Self::ApiKey | Self::LogFilter { .. } => CONFIGURATION,
         }
