@@ -14,7 +14,7 @@ pub(super) fn is_about_the_text(error: &MemoryError) -> bool {
     match error {
         MemoryError::Engine(error) => matches!(
             error,
-            EngineError::TurnTooLong { .. } | EngineError::TooLong { .. } | EngineError::Compute { .. }
+            EngineError::TurnTooLong { .. } | EngineError::Compute { .. }
         ),
         MemoryError::Store(error) => matches!(error, StoreError::InvalidPoint { .. } | StoreError::Batch { .. }),
         MemoryError::Readings { .. } => true,
