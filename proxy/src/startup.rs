@@ -156,6 +156,7 @@ pub async fn store(config: &Config, engine: &Engine) -> Result<Store, StartError
         directory: config.store.directory.clone(),
         vector_width: engine.vector_width(),
         model: Some(engine.model_sha256().to_owned()),
+        recent_bytes: 256 << 20,
         retain: config.store.retain,
         flush_interval: config.store.flush_interval,
         flush_turns: config.store.flush_turns,
