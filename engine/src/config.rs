@@ -5,64 +5,65 @@ use std::path::PathBuf;
 /// Everything the engine needs to start.
 ///
 /// Paths are absolute or relative to the working directory.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// The model whose attention is read.
-    pub reader: ReaderConfig,
-    /// The model that turns passages into vectors.
-    pub embedder: EmbedderConfig,
+    /// The model that reads.
+    pub encoder: EncoderConfig,
+    /// The GGUF file of the instruct model that answers; `None` where an upstream does.
+    pub chat: Option<PathBuf>,
+    /// Compute threads of an answer, at least 1.
+    pub chat_threads: usize,
 }
 
-/// Settings of the attention reader.
+/// Settings of the model that reads turns and questions.
 #[derive(Debug, Clone)]
-pub struct ReaderConfig {
-    /// The GGUF file.
+pub struct EncoderConfig {
+    /// The GGUF file of an encoder model: architecture `gemma-embedding` or `bert`.
     pub model: PathBuf,
-    /// A calibration file; `None` means the one built in for this model, else all heads.
-    pub calibration: Option<PathBuf>,
-    /// Compute threads of one reading pass, at least 1.
+    /// What stands in front of what is read; left out of everything that is stored.
+    pub prompts: Prompts,
+    /// The model's mean token vector, of its width; `None`: it is computed at the start from built-in sample texts, which
+    /// takes a moment and always gives the same.
+    pub mean: Option<Vec<f32>>,
+    /// Compute threads of one pass, at least 1.
     pub threads: usize,
-    /// Most tokens of one reading pass; a turn that is longer takes several.
-    pub window_tokens: usize,
+    /// Most tokens of a passage; 0 is the model's own choice.
+    pub passage_tokens: usize,
     /// The share of a passage's content tokens that makes its main point, in (0, 1].
     pub keep: f32,
     /// How many read requests may wait.
     pub queue: usize,
 }
 
-/// Settings of the embedder.
-#[derive(Debug, Clone)]
-pub struct EmbedderConfig {
-    /// The GGUF file of an encoder model.
-    pub model: PathBuf,
-    /// Compute threads of one encoding pass, at least 1.
-    pub threads: usize,
-    /// Weight of the vector pooled with the previous turn as encoder context; 0 leaves it out.
-    pub context_mix: f32,
-    /// How many encoding requests may wait.
-    pub queue: usize,
+/// What a model wants in front of what it reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prompts {
+    /// In front of a passage, for example `title: none | text: `.
+    pub passage: String,
+    /// In front of a question, for example `task: search result | query: `.
+    pub question: String,
 }
 
-impl Default for ReaderConfig {
+impl Default for EngineConfig {
     fn default() -> Self {
         Self {
-            model: PathBuf::new(),
-            calibration: None,
-            threads: available_threads(),
-            window_tokens: 1536,
-            keep: 0.5,
-            queue: 64,
+            encoder: EncoderConfig::default(),
+            chat: None,
+            chat_threads: available_threads(),
         }
     }
 }
 
-impl Default for EmbedderConfig {
+impl Default for EncoderConfig {
     fn default() -> Self {
         Self {
             model: PathBuf::new(),
+            prompts: Prompts::default(),
+            mean: None,
             threads: available_threads(),
-            context_mix: 0.5,
-            queue: 256,
+            passage_tokens: 0,
+            keep: 0.5,
+            queue: 64,
         }
     }
 }

@@ -40,17 +40,9 @@ pub enum EngineError {
         /// What this processor lacks.
         missing: &'static str,
     },
-    /// The attention context hands out no attention, or no proper attention.
-    #[error("the reader's attention cannot be captured: {0}")]
+    /// The model shows no attention, or no proper attention.
+    #[error("the reading model's attention cannot be seen: {0}")]
     NoAttention(String),
-    /// The calibration file cannot be used with this model.
-    #[error("calibration {path}: {reason}")]
-    Calibration {
-        /// The file, or `built-in`.
-        path: String,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// A configuration value is out of its range.
     #[error("{key} = {value} is out of range: {allowed}")]
     Setting {
@@ -69,35 +61,19 @@ pub enum EngineError {
         /// Bytes that are allowed.
         most: usize,
     },
-    /// The text does not fit the embedder's window.
-    #[error("the text has {tokens} tokens, the embedder's window holds {window}")]
-    TooLong {
-        /// Tokens of the text.
-        tokens: usize,
-        /// Tokens that fit.
-        window: usize,
-    },
-    /// So many candidates cannot be re-ranked together.
-    #[error("1 to {most} candidates can be re-ranked together, {given} were given")]
-    Candidates {
-        /// Candidates that were given.
-        given: usize,
-        /// Candidates that are allowed.
-        most: usize,
-    },
     /// Nobody waits for the outcome any more.
     #[error("nobody waits for the outcome any more")]
     Unwanted,
     /// The queue is full; the work was not taken.
     #[error("the {part} queue is full")]
     Busy {
-        /// `reader`, `question`, `reranker`, `embedder` or `generator`.
+        /// `reader`, `questions` or `generator`.
         part: &'static str,
     },
     /// The part has ended; it takes no more work.
     #[error("the {part} has stopped")]
     Stopped {
-        /// `reader`, `question`, `reranker`, `embedder` or `generator`.
+        /// `reader`, `questions` or `generator`.
         part: &'static str,
     },
     /// llama.cpp refused a pass.
@@ -108,9 +84,6 @@ pub enum EngineError {
         /// What llama.cpp said.
         reason: String,
     },
-    /// Stored keys cannot be read back.
-    #[error("stored keys are damaged: {0}")]
-    Keys(&'static str),
     /// A model could not be converted.
     #[error("cannot convert {}: {reason}", path.display())]
     Convert {
@@ -140,20 +113,16 @@ impl EngineError {
             Self::Architecture { .. } => "architecture",
             Self::Processor { .. } => "processor",
             Self::NoAttention(_) => "no_attention",
-            Self::Calibration { .. } => "calibration",
             Self::Setting { .. } => "setting",
             Self::TurnTooLong { .. } => "turn_too_long",
-            Self::TooLong { .. } => "too_long",
-            Self::Candidates { .. } => "candidates",
             Self::Unwanted => "unwanted",
             Self::Busy { .. } => "busy",
             Self::Stopped { part } => match *part {
-                "embedder" => "embedder_stopped",
+                "questions" => "questions_stopped",
                 "generator" => "generator_stopped",
                 _ => "reader_stopped",
             },
             Self::Compute { .. } => "compute",
-            Self::Keys(_) => "keys",
             Self::Convert { .. } => "convert",
             Self::Thread { .. } => "thread",
         }

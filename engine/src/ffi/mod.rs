@@ -1,9 +1,10 @@
-//! The one place with `unsafe` code: llama.cpp's C interface where `llama-cpp-2` has no safe door.
+//! The one place with `unsafe` code: llama.cpp's C interface where `llama-cpp-2` has no safe door, the operating system's, and
+//! instructions that not every processor has.
 //!
 //! It must not know what the tensors mean.
 
 pub(crate) mod attention;
 pub(crate) mod gguf;
+pub(crate) mod popcount;
 pub(crate) mod priority;
 pub(crate) mod processor;
-pub(crate) mod repacking;

@@ -1,0 +1,65 @@
+//! A question's codes and how it scores what is stored.
+//!
+//! It must not know how bits are compared.
+
+use super::matching::Matches;
+use super::nearest::{WORD_BYTES, word_of};
+use super::{Codes, bytes_of};
+
+/// The sign bits of a question's tokens, and how rare each token is by itself.
+#[derive(Debug, Clone)]
+pub struct QuestionCodes {
+    pub(super) width: usize,
+    /// Words of one token's bits.
+    pub(super) words: usize,
+    pub(super) bits: Vec<u64>,
+    /// More than 0, one per token.
+    pub(super) rarity: Vec<f32>,
+}
+
+impl QuestionCodes {
+    /// A question's tokens of `width` dimensions with one weight each.
+    pub(crate) fn new(width: usize, codes: &Codes, rarity: Vec<f32>) -> Self {
+        let token_bytes = bytes_of(width).max(1);
+        let bits = codes
+            .as_bytes()
+            .chunks_exact(token_bytes)
+            .flat_map(|token| token.chunks(WORD_BYTES).map(word_of));
+        Self {
+            width,
+            words: token_bytes.div_ceil(WORD_BYTES),
+            bits: bits.collect(),
+            rarity,
+        }
+    }
+
+    /// Tokens of the question.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.rarity.len()
+    }
+
+    /// How well each document matches this question: for each of the question's tokens the similarity of the document's
+    /// nearest token (1 for the same bits, -1 for opposite ones), and the mean of these, in which a token counts the more the
+    /// rarer it is by itself and among these documents. `None` for a document without readable codes.
+    ///
+    /// A document has all passages of one turn, each as the bytes of [`Codes::as_bytes`].
+    #[must_use]
+    pub fn max_sim(&self, documents: &[Vec<&[u8]>]) -> Vec<Option<f32>> {
+        let matches = Matches::of(self, documents);
+        let weights = matches.weights();
+        (0..documents.len()).map(|document| matches.score(document, &weights)).collect()
+    }
+
+    /// The same, and which of the document's passages matches best by itself.
+    #[must_use]
+    pub fn max_sim_and_best(&self, documents: &[Vec<&[u8]>]) -> Vec<Option<(f32, usize)>> {
+        let matches = Matches::of(self, documents);
+        let weights = matches.weights();
+        let scored = |document| {
+            let score = matches.score(document, &weights)?;
+            Some((score, matches.best_passage(document, &weights)?))
+        };
+        (0..documents.len()).map(scored).collect()
+    }
+}
