@@ -314,14 +314,6 @@ pub enum StartError {
         /// The store's directory.
         directory: PathBuf,
     },
-    /// A model file is missing.
-    #[error("{key}: no file at {}", path.display())]
-    FileMissing {
-        /// The configuration key.
-        key: &'static str,
-        /// The path.
-        path: PathBuf,
-    },
     /// The upstream client cannot be built.
     #[error("cannot set up the connection to the upstream: {source}")]
     Client {
@@ -388,14 +380,13 @@ impl StartError {
                 | StoreError::Format { .. }
                 | StoreError::TableRefused { .. }
                 | StoreError::VectorWidth { .. }
-                | StoreError::Embedder { .. }
+                | StoreError::Model { .. }
                 | StoreError::Unreadable { .. } => DATA,
                 StoreError::InvalidConfig { .. } => CONFIGURATION,
                 _ => IO,
             },
             Self::Directory { source, .. } => directory_code(source),
             Self::ScopeKey { .. } | Self::ScopeKeyMissing { .. } => DATA,
-            Self::FileMissing { .. } => NO_INPUT,
             Self::Client { .. } | Self::Process { .. } => IO,
             Self::Upstream { .. } | Self::ApiKey | Self::LogFilter { .. } => CONFIGURATION,
         }

@@ -356,7 +356,13 @@ mod tests {
 
         let mut config = Config::defaults();
         config.models.reader = ModelReference::catalogue("all-minilm-l6-v2");
-        assert_eq!(engine_settings(&config, &models::paths(&config.models)).encoder.prompts.question, "");
+        assert_eq!(
+            engine_settings(&config, &models::paths(&config.models))
+                .encoder
+                .prompts
+                .question,
+            ""
+        );
     }
 
     #[test]

@@ -260,7 +260,7 @@ fn sampler(request: &GenerateRequest) -> LlamaSampler {
     ])
 }
 
-fn failed(error: &dyn std::error::Error) -> EngineError {
+fn failed(error: &dyn std::fmt::Display) -> EngineError {
     EngineError::Compute {
         operation: "generating",
         reason: error.to_string(),

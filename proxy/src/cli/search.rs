@@ -18,6 +18,7 @@ use crate::chat::pack::Recalled;
 use crate::config::{Config, MemoryConfig, Overrides};
 use crate::memory::abstention::{Evidence, Floor};
 use crate::memory::relevance::Candidate;
+use crate::memory::small_talk::SmallTalk;
 use crate::memory::{Question, Recall};
 use crate::{models, startup};
 
@@ -108,10 +109,12 @@ async fn search(
         least_match: -1.0,
         ..config.memory.clone()
     };
+    let small_talk = SmallTalk::read(engine).await?;
     let recall = Recall {
         engine,
         store,
         config: &memory,
+        small_talk: Some(&small_talk),
     };
     let question = Question {
         scope: &scope,
@@ -216,9 +219,11 @@ impl Results {
         };
         writeln!(
             output,
-            "The best match is worth {}, memory.least_match is {:.2}: the proxy {would}.",
-            two_digits(self.evidence.strength(&self.floor)),
-            self.floor.least_match
+            "Best MaxSim {} (memory.least_match is {:.2}), best cosine {}, of small talk {}: the proxy {would}.",
+            two_digits(self.evidence.max_sim),
+            self.floor.least_match,
+            two_digits(self.evidence.cosine),
+            two_digits(self.evidence.small_talk),
         )?;
         Ok(())
     }
@@ -227,8 +232,7 @@ impl Results {
         json!({
             "max_sim": self.evidence.max_sim,
             "cosine": self.evidence.cosine,
-            "contrast": self.evidence.contrast,
-            "question_tokens": self.evidence.question_tokens,
+            "small_talk": self.evidence.small_talk,
             "strength": self.evidence.strength(&self.floor),
             "least_match": self.floor.least_match,
             "is_enough": self.evidence.is_enough(&self.floor),

@@ -13,6 +13,7 @@ use super::abstention::Evidence;
 use super::compared::Compared;
 use super::ranking::Findings;
 use super::relevance::Candidate;
+use super::small_talk::SmallTalk;
 use crate::config::MemoryConfig;
 use crate::error::MemoryError;
 use crate::telemetry::stopwatch::{Laps, Stopwatch};
@@ -27,6 +28,8 @@ pub struct Search<'a> {
     pub asked: DateTime<Utc>,
     /// Turns that say nothing about whether the question has an answer, since nobody recalls them.
     pub kept: &'a HashSet<TurnId>,
+    /// What the question is compared with to know small talk; `None` takes every question for one that has an answer.
+    pub small_talk: Option<&'a SmallTalk>,
     /// How much is looked at: `candidates` and `scan_passages`.
     pub config: &'a MemoryConfig,
 }
@@ -72,7 +75,7 @@ impl Search<'_> {
         let found = self.snapshot.identify(dense, lexical).await?;
         watch.lap("candidates");
         let (hits, passages) = (found.hits, everything.unwrap_or(found.passages));
-        let tokens = question.codes.tokens();
+        let small_talk = self.small_talk.and_then(|known| known.likeness(&question.vector));
         let comparing = tokio::task::spawn_blocking(move || {
             Compared::of(passages, |documents| question.codes.max_sim_and_best(documents))
         });
@@ -81,7 +84,7 @@ impl Search<'_> {
         let recallable = |(turn, max_sim): (&TurnId, &Option<f32>)| max_sim.filter(|_| !self.kept.contains(turn));
         let max_sims = compared.turns().zip(compared.max_sims()).filter_map(recallable);
         let cosines = hits.dense.iter().filter(|hit| !self.kept.contains(&hit.turn));
-        let evidence = Evidence::of(max_sims, cosines.map(|hit| hit.score), tokens);
+        let evidence = Evidence::of(max_sims, cosines.map(|hit| hit.score), small_talk);
         let findings = Findings {
             question: self.text,
             asked: self.asked,

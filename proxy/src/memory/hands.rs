@@ -7,10 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainpoint_store::{Scope, Turn, TurnId};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, Hand, Slice};
 use super::reader::Reader;
+use super::reading::known;
+use super::small_talk::SmallTalk;
 use super::unreadable::{self, is_about_the_text};
 use crate::error::MemoryError;
 use crate::telemetry::logs::OncePerMinute;
@@ -23,6 +26,7 @@ pub(super) struct Reads {
     pub(super) backlog: Arc<Backlog>,
     pub(super) warnings: Arc<OncePerMinute>,
     pub(super) stop: CancellationToken,
+    pub(super) small_talk: Arc<OnceCell<SmallTalk>>,
 }
 
 /// Those hands that read at the same time: one for what is quickly read, and some for turns that take long, so that these are
@@ -33,6 +37,12 @@ impl Reads {
     /// Reads until told to stop, and ends the slice that it is at first unless that takes long; what is left is in the journal.
     pub(super) async fn run(self, hand: Hand) {
         let mut failures = 0_u32;
+        // Before anything else: requests wait for it.
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return,
+            _ = known(&self.small_talk, &self.reader.engine) => {}
+        }
         loop {
             let slice = tokio::select! {
                 biased;

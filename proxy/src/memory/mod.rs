@@ -22,6 +22,7 @@ mod recall;
 pub mod relevance;
 mod resume;
 mod script;
+pub mod small_talk;
 mod traffic;
 mod unreadable;
 
@@ -227,6 +228,7 @@ impl Memory {
             engine: &self.engine,
             store: &self.store,
             config: &self.config,
+            small_talk: self.reading.small_talk().await,
         }
         .run(question)
         .await

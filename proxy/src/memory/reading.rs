@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use mainpoint_engine::Engine;
 use mainpoint_store::{Scope, Store, Turn, TurnId};
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -15,15 +16,17 @@ use super::hands::{HANDS, Reads};
 use super::keeping::{Keeper, Kept};
 use super::reader::Reader;
 use super::resume;
+use super::small_talk::SmallTalk;
 use super::traffic::Traffic;
 use crate::config::Config;
 
 /// The background reader.
-#[derive(Debug)]
 pub(crate) struct Reading {
     keeper: Keeper,
     backlog: Arc<Backlog>,
     traffic: Arc<Traffic>,
+    engine: Engine,
+    small_talk: Arc<OnceCell<SmallTalk>>,
     stop: CancellationToken,
     workers: Mutex<Option<Workers>>,
 }
@@ -45,9 +48,11 @@ impl Reading {
         backlog.set_unlisted(store.status().pending_turns);
         let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
         let (keeper, entries, writer) = Keeper::new(&store, &backlog, (config.memory.deadline, &stop));
+        let small_talk = Arc::new(OnceCell::new());
         let reads = Reads {
+            small_talk: Arc::clone(&small_talk),
             reader: Reader {
-                engine,
+                engine: engine.clone(),
                 store: store.clone(),
                 traffic: Arc::clone(&traffic),
             },
@@ -65,6 +70,8 @@ impl Reading {
             keeper,
             backlog,
             traffic,
+            engine,
+            small_talk,
             stop,
             workers: Mutex::new(Some(Workers {
                 writer: tokio::spawn(writer.run(entries)),
@@ -76,6 +83,12 @@ impl Reading {
     /// Which requests the reader waits for.
     pub(crate) fn traffic(&self) -> &Traffic {
         &self.traffic
+    }
+
+    /// Small talk as the model reads it. The workers read it before anything else, so that this waits for a moment after the
+    /// start only; `None` if it cannot be read.
+    pub(crate) async fn small_talk(&self) -> Option<&SmallTalk> {
+        known(&self.small_talk, &self.engine).await
     }
 
     /// The places of those of `names` that are to be taken in, as far as is known without asking the store.
@@ -116,6 +129,13 @@ impl Reading {
             tracing::warn!("the reader did not finish in time; what it was reading is read after the next start");
         }
     }
+}
+
+/// Small talk, read by the first who asks for it; `None` if it cannot be read, which is tried again by the next one.
+pub(super) async fn known<'a>(small_talk: &'a OnceCell<SmallTalk>, engine: &Engine) -> Option<&'a SmallTalk> {
+    let read = small_talk.get_or_try_init(|| SmallTalk::read(engine)).await;
+    read.inspect_err(|error| tracing::debug!(error = %error, "small talk was not read"))
+        .ok()
 }
 
 /// Whether all have ended by then; those that have not are ended.

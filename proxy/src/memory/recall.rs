@@ -12,6 +12,7 @@ use super::abstention::{Evidence, Floor};
 use super::finding::{Found, Search};
 use super::ranking::ranked;
 use super::relevance::Candidate;
+use super::small_talk::SmallTalk;
 use crate::chat::pack::Recalled;
 use crate::config::MemoryConfig;
 use crate::error::MemoryError;
@@ -40,6 +41,8 @@ pub(crate) struct Recall<'a> {
     pub(crate) store: &'a Store,
     /// How much is searched and recalled.
     pub(crate) config: &'a MemoryConfig,
+    /// What is no question about the memory, if that is known.
+    pub(crate) small_talk: Option<&'a SmallTalk>,
 }
 
 /// What a question brought to mind.
@@ -75,6 +78,7 @@ impl Recall<'_> {
             text: &text,
             asked: question.asked,
             kept: &question.kept,
+            small_talk: self.small_talk,
             config: self.config,
         };
         let mut found = search.run(self.engine.question(&text)).await?;

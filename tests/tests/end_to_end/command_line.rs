@@ -132,7 +132,7 @@ fn the_models_are_listed_and_verified_and_a_corrupt_copy_is_found_out() {
         assert!(listed.stdout.contains(word), "{word} is missing: {}", listed.stdout);
     }
     let verified = binary::run(&["models", "verify", "--config", &configuration]).successful();
-    let digest = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818";
+    let digest = "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32";
     assert!(verified.stdout.contains(digest), "{}", verified.stdout);
     assert_eq!(
         verified.stdout.lines().filter(|line| line.contains("is right")).count(),
