@@ -380,7 +380,7 @@ impl StartError {
                 | StoreError::Format { .. }
                 | StoreError::TableRefused { .. }
                 | StoreError::VectorWidth { .. }
-                | StoreError::Embedder { .. }
+                | StoreError::Model { .. }
                 | StoreError::Unreadable { .. } => DATA,
                 StoreError::InvalidConfig { .. } => CONFIGURATION,
                 _ => IO,

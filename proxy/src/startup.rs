@@ -156,6 +156,7 @@ pub async fn store(config: &Config, engine: &Engine) -> Result<Store, StartError
         directory: config.store.directory.clone(),
         vector_width: engine.vector_width(),
         model: Some(engine.model_sha256().to_owned()),
+        recent_bytes: 256 << 20,
         retain: config.store.retain,
         flush_interval: config.store.flush_interval,
         flush_turns: config.store.flush_turns,
@@ -355,7 +356,13 @@ mod tests {
 
         let mut config = Config::defaults();
         config.models.reader = ModelReference::catalogue("all-minilm-l6-v2");
-        assert_eq!(engine_settings(&config, &models::paths(&config.models)).encoder.prompts.question, "");
+        assert_eq!(
+            engine_settings(&config, &models::paths(&config.models))
+                .encoder
+                .prompts
+                .question,
+            ""
+        );
     }
 
     #[test]

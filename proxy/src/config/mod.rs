@@ -15,8 +15,8 @@ pub use error::{ConfigError, Place};
 pub use mainpoint_store::Retain;
 pub use secret::Secret;
 pub use types::{
-    AttachmentPolicy, Config, LogConfig, MemoryConfig, Mode, ModelsConfig, PricesConfig,
-    ReaderSettings, ServerConfig, SourceKind, StoreSettings, UpstreamConfig,
+    AttachmentPolicy, Config, LogConfig, MemoryConfig, Mode, ModelsConfig, PricesConfig, ReaderSettings, ServerConfig,
+    SourceKind, StoreSettings, UpstreamConfig,
 };
 
 use std::path::{Path, PathBuf};

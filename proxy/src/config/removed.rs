@@ -11,7 +11,10 @@ const FOUND_OTHERWISE: &str =
 const FATES: [(&str, &str); 8] = [
     ("models.embedder", ONE_MODEL),
     ("models.embedder_sha256", ONE_MODEL),
-    ("embedder", "there is one model now, with the keys of [reader]; take this section out"),
+    (
+        "embedder",
+        "there is one model now, with the keys of [reader]; take this section out",
+    ),
     ("memory.rerank", FOUND_OTHERWISE),
     ("memory.attention_search", FOUND_OTHERWISE),
     (

@@ -405,10 +405,7 @@ fn a_key_of_an_earlier_version_says_what_became_of_it() {
     for (text, expected) in cases {
         let error = with_environment(text, &[]).unwrap_err();
         assert_eq!(error.exit_status(), ExitStatus::Config);
-        assert!(
-            error.to_string().contains(expected),
-            "{error}\n  expected: {expected}"
-        );
+        assert!(error.to_string().contains(expected), "{error}\n  expected: {expected}");
     }
 }
 

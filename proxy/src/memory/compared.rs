@@ -39,8 +39,10 @@ impl Compared {
                 }
             }
         }
-        let codes = |group: &Vec<Passage>| group.iter().map(codes_of).collect();
-        let documents: Vec<Vec<&[u8]>> = grouped.iter().map(codes).collect();
+        let documents: Vec<Vec<&[u8]>> = grouped
+            .iter()
+            .map(|group| group.iter().map(codes_of).collect())
+            .collect();
         let mut matches = compare(&documents);
         matches.resize(grouped.len(), None);
         let (max_sims, best) = matches
@@ -114,7 +116,7 @@ mod tests {
         Passage {
             turn: TurnId([turn; 16]),
             passage: number,
-            features: profile.with_codes(codes),
+            features: profile.with_codes(codes).into(),
             row: u64::from(number),
         }
     }
@@ -140,7 +142,7 @@ mod tests {
     #[test]
     fn a_turn_is_worth_what_its_best_passage_is_and_one_without_readable_features_is_none() {
         let torn = Passage {
-            features: vec![9],
+            features: vec![9].into(),
             ..passage(3, 0, &[])
         };
         let passages = vec![

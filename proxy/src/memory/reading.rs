@@ -21,7 +21,6 @@ use super::traffic::Traffic;
 use crate::config::Config;
 
 /// The background reader.
-#[derive(Debug)]
 pub(crate) struct Reading {
     keeper: Keeper,
     backlog: Arc<Backlog>,

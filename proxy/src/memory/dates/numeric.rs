@@ -21,26 +21,26 @@ pub(super) fn exact(text: &str) -> Vec<Period> {
     };
     let widths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
     let found = match (numbers.as_slice(), widths.as_slice(), separator) {
-        ([year, month, day], [4, 1..=2, 1..=2], _) => [self::day(*year, *month, *day), None],
-        ([day, month, year], [1..=2, 1..=2, 4], '.') => [self::day(*year, *month, *day), None],
+        ([year, month, day], [4, 1..=2, 1..=2], _) => [of_day(*year, *month, *day), None],
+        ([day, month, year], [1..=2, 1..=2, 4], '.') => [of_day(*year, *month, *day), None],
         ([one, other, year], [1..=2, 1..=2, 4], _) => {
-            let day_first = self::day(*year, *other, *one);
-            let month_first = self::day(*year, *one, *other).filter(|month_first| day_first != Some(*month_first));
+            let day_first = of_day(*year, *other, *one);
+            let month_first = of_day(*year, *one, *other).filter(|month_first| day_first != Some(*month_first));
             [day_first, month_first]
         }
-        ([year, month], [4, 2], '-' | '/') => [self::month(*year, *month), None],
-        ([month, year], [2, 4], _) | ([month, year], [1, 4], '/') => [self::month(*year, *month), None],
+        ([year, month], [4, 2], '-' | '/') => [of_month(*year, *month), None],
+        ([month, year], [2, 4], _) | ([month, year], [1, 4], '/') => [of_month(*year, *month), None],
         _ => [None, None],
     };
     found.into_iter().flatten().collect()
 }
 
-fn day(year: u16, month: u16, day: u16) -> Option<Period> {
+fn of_day(year: u16, month: u16, day: u16) -> Option<Period> {
     let day = NaiveDate::from_ymd_opt(year.into(), month.into(), day.into());
     day.filter(|_| is_year(year)).and_then(|day| Unit::Day.around(day))
 }
 
-fn month(year: u16, month: u16) -> Option<Period> {
+fn of_month(year: u16, month: u16) -> Option<Period> {
     let first = NaiveDate::from_ymd_opt(year.into(), month.into(), 1);
     first
         .filter(|_| is_year(year))

@@ -19,24 +19,25 @@ pub(super) fn plain(text: &str) -> String {
         if is_joint(plain.chars().next_back(), character) {
             plain.push(' ');
         }
-        match character {
-            character if character.is_ascii() => plain.push(character),
-            '，' | '、' | '､' | '،' => plain.push_str(", "),
-            '。' | '｡' | '।' | '॥' | '۔' => plain.push_str(". "),
-            '？' | '؟' => plain.push_str("? "),
-            '！' => plain.push_str("! "),
-            '：' => plain.push_str(": "),
-            '；' | '؛' => plain.push_str("; "),
-            '「' | '」' | '『' | '』' | '（' | '）' | '《' | '》' | '〈' | '〉' | '【' | '】' => {
-                plain.push(' ')
+        let joined = match character {
+            '，' | '、' | '､' | '،' => ", ",
+            '。' | '｡' | '।' | '॥' | '۔' => ". ",
+            '？' | '؟' => "? ",
+            '！' => "! ",
+            '：' => ": ",
+            '；' | '؛' => "; ",
+            '「' | '」' | '『' | '』' | '（' | '）' | '《' | '》' | '〈' | '〉' | '【' | '】' => " ",
+            '～' | '〜' => " – ",
+            '／' => "/",
+            '．' => ".",
+            '－' | '\u{2010}' | '\u{2011}' => "-",
+            '\u{200e}' | '\u{200f}' | '\u{61c}' => "",
+            other => {
+                plain.push(digit(other).unwrap_or(other));
+                continue;
             }
-            '～' | '〜' => plain.push_str(" – "),
-            '／' => plain.push('/'),
-            '．' => plain.push('.'),
-            '－' | '\u{2010}' | '\u{2011}' => plain.push('-'),
-            '\u{200e}' | '\u{200f}' | '\u{61c}' => {}
-            other => plain.push(digit(other).unwrap_or(other)),
-        }
+        };
+        plain.push_str(joined);
     }
     plain
 }

@@ -101,7 +101,7 @@ pub(super) fn words(text: &str) -> Vec<Word> {
         }
         words.push(Word::Break);
     }
-    without_dots(words)
+    without_dots(&words)
 }
 
 fn push_text(words: &mut Vec<Word>, text: &str, mut place: Place) -> Place {
@@ -128,7 +128,7 @@ fn push_text(words: &mut Vec<Word>, text: &str, mut place: Place) -> Place {
 
 /// The words with a dot left out between a day and its month, and taken for the end of a sentence elsewhere. "I ran 7. March
 /// was cold" has no date.
-fn without_dots(words: Vec<Word>) -> Vec<Word> {
+fn without_dots(words: &[Word]) -> Vec<Word> {
     let is_date = |at: usize| match words.get(at + 1) {
         Some(Word::Month { needs: Needs::Lead, .. }) => {
             matches!(words.get(at + 2), Some(Word::Digits(year)) if is_year(*year))

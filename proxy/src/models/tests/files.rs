@@ -42,7 +42,10 @@ fn every_origin_of_a_model_makes_it_of_the_same_files() {
         Packing::Zip { files, .. } => files.clone(),
         Packing::Plain => origin.pieces.clone(),
     };
-    for blueprint in blueprints().iter().filter(|blueprint| blueprint.assembly != Assembly::Join) {
+    for blueprint in blueprints()
+        .iter()
+        .filter(|blueprint| blueprint.assembly != Assembly::Join)
+    {
         let first = files(&blueprint.origins[0]);
         assert!(blueprint.origins.iter().all(|origin| files(origin) == first));
     }
