@@ -4,6 +4,8 @@
 
 mod prompt;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 use std::num::NonZeroU32;
 use std::path::Path;
