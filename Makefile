@@ -3,7 +3,7 @@ TARGET    := $(or $(CARGO_TARGET_DIR),target)
 MAINPOINT := $(TARGET)/debug/mainpoint
 BENCH     := $(TARGET)/debug/mainpoint-bench
 
-.PHONY: help run test check fmt bench bench-recall bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-handles bench-kills bench-overhead bench-speed demo build models packages test-tools load-tools
+.PHONY: help run test check fmt bench bench-recall bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-handles bench-kills bench-overhead bench-speed demo build models light-model test-models packages test-tools load-tools
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -11,7 +11,7 @@ help: ## Show this list
 run: models ## Install what is missing, build, fetch the models and start the proxy (ARGS="--listen …" is passed on)
 	$(MAINPOINT) serve $(ARGS)
 
-test: models test-tools ## Install what is missing, build, fetch the models and run every test
+test: test-models test-tools ## Install what is missing, build, fetch the models and run every test
 	MAINPOINT_TEST_PYTHON="$(CURDIR)/.venv/bin/python" cargo nextest run --workspace $(ARGS)
 
 check: packages ## Formatting and lints
@@ -42,10 +42,10 @@ bench-speed: bench-reader bench-ingest bench-request-path bench-overhead ## All 
 bench-request-path: models ## How long a request waits for its memory, with 1,000 to 1,000,000 main points (ARGS="--sizes 1000 --requests 200 …" is passed on)
 	$(BENCH) request-path $(ARGS)
 
-bench-reader: models ## Speed of reading beside plain prefill, of embedding and of questions (ARGS="--rounds 9 …" is passed on)
+bench-reader: models light-model ## Speed of reading beside plain prefill, of embedding and of questions (ARGS="--rounds 9 …" is passed on)
 	$(BENCH) reader $(ARGS)
 
-bench-ingest: models ## An import of 1,000,000 tokens, killed on the way, and how soon the proxy is ready on it (ARGS="--tokens 200000 …" is passed on)
+bench-ingest: models light-model ## An import of 1,000,000 tokens, killed on the way, and how soon the proxy is ready on it (ARGS="--tokens 200000 …" is passed on)
 	$(BENCH) ingest $(ARGS)
 
 bench-handles: models ## Open files of a proxy whose store is maintained every second, for an hour (ARGS="--minutes 5" is passed on)
@@ -66,6 +66,12 @@ build: packages
 
 models: build
 	$(MAINPOINT) models fetch
+
+light-model: build
+	$(MAINPOINT) models fetch all-minilm-l6-v2
+
+test-models: build
+	$(MAINPOINT) models fetch embeddinggemma-300m all-minilm-l6-v2 qwen2.5-coder-0.5b-instruct
 
 packages:
 	@scripts/install-system-packages.sh

@@ -194,15 +194,12 @@ pub enum MemoryError {
     /// A part has ended.
     #[error("the {part} has stopped")]
     Stopped {
-        /// `reader`, `embedder` or `store`.
+        /// `reader`, `questions` or `store`.
         part: &'static str,
     },
     /// The memory path took longer than `memory.deadline_ms`.
     #[error("the memory path took longer than memory.deadline_ms")]
     Deadline,
-    /// Re-ranking took longer than its share of `memory.deadline_ms`.
-    #[error("re-ranking took longer than half of memory.deadline_ms")]
-    RerankDeadline,
     /// Other requests of the conversation kept being first.
     #[error("other requests of the same conversation kept writing to its ledger first")]
     Contention,
@@ -244,11 +241,10 @@ impl MemoryError {
             Self::Store(error) => error.label(),
             Self::Stopped { part } => match *part {
                 "reader" => "reader_stopped",
-                "embedder" => "embedder_stopped",
+                "questions" => "questions_stopped",
                 _ => "store_stopped",
             },
             Self::Deadline => "deadline",
-            Self::RerankDeadline => "rerank_deadline",
             Self::Contention => "contention",
             Self::BacklogFull => "backlog_full",
             Self::BacklogShare => "backlog_share",
@@ -318,14 +314,6 @@ pub enum StartError {
         /// The store's directory.
         directory: PathBuf,
     },
-    /// A model or calibration file is missing.
-    #[error("{key}: no file at {}", path.display())]
-    FileMissing {
-        /// The configuration key.
-        key: &'static str,
-        /// The path.
-        path: PathBuf,
-    },
     /// The upstream client cannot be built.
     #[error("cannot set up the connection to the upstream: {source}")]
     Client {
@@ -392,14 +380,13 @@ impl StartError {
                 | StoreError::Format { .. }
                 | StoreError::TableRefused { .. }
                 | StoreError::VectorWidth { .. }
-                | StoreError::Embedder { .. }
+                | StoreError::Model { .. }
                 | StoreError::Unreadable { .. } => DATA,
                 StoreError::InvalidConfig { .. } => CONFIGURATION,
                 _ => IO,
             },
             Self::Directory { source, .. } => directory_code(source),
             Self::ScopeKey { .. } | Self::ScopeKeyMissing { .. } => DATA,
-            Self::FileMissing { .. } => NO_INPUT,
             Self::Client { .. } | Self::Process { .. } => IO,
             Self::Upstream { .. } | Self::ApiKey | Self::LogFilter { .. } => CONFIGURATION,
         }

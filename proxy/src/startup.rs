@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainpoint_engine::{EmbedderConfig, Engine, EngineConfig, ReaderConfig};
+use mainpoint_engine::{EncoderConfig, Engine, EngineConfig};
 use mainpoint_store::{Store, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,7 @@ use crate::config::{Config, Mode};
 use crate::ending::Ending;
 use crate::error::StartError;
 use crate::memory::{Memory, Reading};
-use crate::models::ModelPaths;
+use crate::models::{self, ModelPaths};
 use crate::server::credentials::CallerHeaders;
 use crate::server::{self, Receipts, Shared};
 use crate::telemetry::{logs, metrics};
@@ -32,7 +32,7 @@ use crate::upstream::remote::Remote;
 ///
 /// # Errors
 /// When a part cannot start. Once it listens, nothing that happens to a request ends it.
-pub async fn run(config: Config, models: ModelPaths) -> Result<(), StartError> {
+pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
     logs::start(&config.log)?;
     let recorder = metrics::recorder().map_err(|error| StartError::Process {
         operation: "set up metrics",
@@ -51,13 +51,13 @@ pub async fn run(config: Config, models: ModelPaths) -> Result<(), StartError> {
     let warm = counts.then(|| tokio::task::spawn_blocking(|| Tokenizer::of("gpt-4o")));
     let engine = match config.memory.mode {
         Mode::Off if config.upstream.url.is_some() => None,
-        Mode::On | Mode::Shadow | Mode::Off => Some(load_engine(&config, &models).await?),
+        Mode::On | Mode::Shadow | Mode::Off => Some(load_engine(&config, &paths).await?),
     };
     let memory = match (&engine, config.memory.mode) {
         (Some(engine), Mode::On | Mode::Shadow) => Some(remember(&config, engine).await?),
         _ => None,
     };
-    let upstream = upstream(&config, &models, engine)?;
+    let upstream = upstream(&config, &paths, engine)?;
     if let Some(warm) = warm {
         warm.await.map_err(|error| StartError::Process {
             operation: "load a tokenizer",
@@ -109,19 +109,11 @@ async fn close(shared: Arc<Shared>, ending: Ending) {
 }
 
 /// Checks what a start would need besides the models, without creating anything: that the data directory can be used or
-/// created and that named files exist.
+/// created.
 ///
 /// # Errors
 /// The first thing that would keep the proxy from starting.
 pub fn check(config: &Config) -> Result<(), StartError> {
-    if let Some(path) = &config.reader.calibration
-        && !path.is_file()
-    {
-        return Err(StartError::FileMissing {
-            key: "reader.calibration",
-            path: path.clone(),
-        });
-    }
     if config.memory.mode != Mode::Off {
         check_directory(&config.store.directory)?;
     }
@@ -132,32 +124,30 @@ pub fn check(config: &Config) -> Result<(), StartError> {
 ///
 /// # Errors
 /// When a model is missing or cannot be used.
-pub fn engine(config: &Config, models: &ModelPaths) -> Result<Engine, StartError> {
-    Engine::start(&engine_settings(config, models)).map_err(|source| StartError::Engine { source })
+pub fn engine(config: &Config, paths: &ModelPaths) -> Result<Engine, StartError> {
+    Engine::start(&engine_settings(config, paths)).map_err(|source| StartError::Engine { source })
 }
 
 /// What the engine needs to start with these models.
 #[must_use]
-pub fn engine_settings(config: &Config, models: &ModelPaths) -> EngineConfig {
+pub fn engine_settings(config: &Config, paths: &ModelPaths) -> EngineConfig {
+    let reader = &config.models.reader;
     EngineConfig {
-        reader: ReaderConfig {
-            model: models.reader.clone(),
-            calibration: config.reader.calibration.clone(),
+        encoder: EncoderConfig {
+            model: paths.reader.clone(),
+            prompts: models::prompts(reader),
+            mean: models::mean(reader),
             threads: config.reader.threads,
-            window_tokens: config.reader.window_tokens,
+            passage_tokens: config.reader.passage_tokens,
             keep: config.reader.keep,
             queue: config.reader.queue,
         },
-        embedder: EmbedderConfig {
-            model: models.embedder.clone(),
-            threads: config.embedder.threads,
-            context_mix: config.embedder.context_mix,
-            queue: config.embedder.queue,
-        },
+        chat: paths.chat.clone(),
+        chat_threads: config.reader.threads,
     }
 }
 
-/// Opens the store for vectors of the configured embedder.
+/// Opens the store for what the configured model read.
 ///
 /// # Errors
 /// When the directory cannot be used or holds something else.
@@ -165,13 +155,14 @@ pub async fn store(config: &Config, engine: &Engine) -> Result<Store, StartError
     let settings = StoreConfig {
         directory: config.store.directory.clone(),
         vector_width: engine.vector_width(),
-        embedder: Some(engine.embedder_sha256().to_owned()),
+        model: Some(engine.model_sha256().to_owned()),
+        recent_bytes: 256 << 20,
         retain: config.store.retain,
         flush_interval: config.store.flush_interval,
         flush_turns: config.store.flush_turns,
         maintenance_interval: config.store.maintenance_interval,
         ledger_age: config.store.ledger_age,
-        cpu_threads: config.embedder.threads,
+        cpu_threads: config.reader.threads,
     };
     Store::open(settings)
         .await
@@ -214,9 +205,9 @@ async fn scope_key(directory: &Path, store: &Store) -> Result<ScopeKey, StartErr
 
 const UPKEEP: Duration = Duration::from_secs(5);
 
-async fn load_engine(config: &Config, models: &ModelPaths) -> Result<Engine, StartError> {
-    let (config, models) = (config.clone(), models.clone());
-    tokio::task::spawn_blocking(move || engine(&config, &models))
+async fn load_engine(config: &Config, paths: &ModelPaths) -> Result<Engine, StartError> {
+    let (config, paths) = (config.clone(), paths.clone());
+    tokio::task::spawn_blocking(move || engine(&config, &paths))
         .await
         .map_err(|error| StartError::Process {
             operation: "load the models",
@@ -231,23 +222,19 @@ async fn remember(config: &Config, engine: &Engine) -> Result<Memory, StartError
     Ok(Memory::new(engine.clone(), store, reading, preparation, config))
 }
 
-fn upstream(config: &Config, models: &ModelPaths, engine: Option<Engine>) -> Result<Upstream, StartError> {
+fn upstream(config: &Config, paths: &ModelPaths, engine: Option<Engine>) -> Result<Upstream, StartError> {
     match (&config.upstream.url, engine) {
         (Some(url), _) => {
             tracing::info!(upstream = %shown(url), "forwarding");
             Ok(Upstream::Remote(Box::new(Remote::new(url, &config.upstream)?)))
         }
         (None, Some(engine)) => {
-            let name = models
-                .reader
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let file = paths.chat.as_deref().unwrap_or(Path::new("embedded"));
+            let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             tracing::warn!(
                 model = name,
-                "no upstream.url is set: the reader, a 270M base model, answers by itself. It is meant for trying \
-                 mainpoint out; its answers are poor. Set upstream.url (or --upstream) to a real one"
+                "no upstream.url is set: a small model (models.chat) answers by itself. It is meant for trying mainpoint out \
+                 and is often wrong. Set upstream.url (or --upstream) to a real one"
             );
             Ok(Upstream::Embedded(Embedded::new(engine, name, &config.server)))
         }
@@ -340,6 +327,7 @@ fn check_directory(directory: &Path) -> Result<(), StartError> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
     use super::*;
+    use crate::models::ModelReference;
 
     #[test]
     fn a_check_creates_nothing_and_finds_a_directory_that_cannot_be_made() {
@@ -357,13 +345,24 @@ mod tests {
     }
 
     #[test]
-    fn a_calibration_that_is_missing_is_named_by_its_key() {
+    fn the_engine_is_told_how_the_configured_model_wants_to_be_asked() {
+        let paths = ModelPaths {
+            reader: "a.gguf".into(),
+            chat: Some("b.gguf".into()),
+        };
+        let settings = engine_settings(&Config::defaults(), &paths);
+        assert_eq!(settings.encoder.prompts.question, "task: search result | query: ");
+        assert_eq!((settings.encoder.model, settings.chat), (paths.reader, paths.chat));
+
         let mut config = Config::defaults();
-        config.memory.mode = Mode::Off;
-        config.reader.calibration = Some("no-such-file.json".into());
-        let error = check(&config).unwrap_err();
-        assert_eq!(error.exit_code(), 66);
-        assert!(error.to_string().contains("reader.calibration"));
+        config.models.reader = ModelReference::catalogue("all-minilm-l6-v2");
+        assert_eq!(
+            engine_settings(&config, &models::paths(&config.models))
+                .encoder
+                .prompts
+                .question,
+            ""
+        );
     }
 
     #[test]

@@ -25,9 +25,9 @@ pub struct StoreConfig {
     pub directory: PathBuf,
     /// Length of every vector, 1 to 65,536. Fixed for the life of a directory.
     pub vector_width: usize,
-    /// What makes the vectors, such as the hash of an embedder's file. Fixed for the life of a directory: those of another
-    /// embedder cannot be compared with them, though they may be as long. Not checked where it is `None`.
-    pub embedder: Option<String>,
+    /// The SHA-256 of the model whose vectors these are. Fixed for the life of a directory: those of another model cannot be
+    /// compared with them, though they may be as long. Not checked where it is `None`.
+    pub model: Option<String>,
     /// What is kept of a turn's text.
     pub retain: Retain,
     /// Completed turns reach LanceDB at the latest after this time.
@@ -38,6 +38,9 @@ pub struct StoreConfig {
     pub maintenance_interval: Duration,
     /// The ledger forgets a conversation when nothing was written to it for this time, at the next maintenance.
     pub ledger_age: Duration,
+    /// Bytes of passages that are kept in memory because they were found lately, so that a conversation or a scope that is
+    /// asked for again and again is not read from the disk each time. 0 keeps none.
+    pub recent_bytes: usize,
     /// Threads that compaction and index building may use, at least 1.
     ///
     /// Lance's pool for scanning and scoring is sized once per process by the environment variable
@@ -52,12 +55,13 @@ impl StoreConfig {
         Self {
             directory: directory.into(),
             vector_width,
-            embedder: None,
+            model: None,
             retain: Retain::Turns,
             flush_interval: Duration::from_secs(10),
             flush_turns: 256,
             maintenance_interval: Duration::from_secs(600),
             ledger_age: Duration::from_secs(30 * 86_400),
+            recent_bytes: 256 << 20,
             cpu_threads: 2,
         }
     }

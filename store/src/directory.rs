@@ -7,7 +7,7 @@
 //! <directory>/journal.redb          accepted turns and readings that LanceDB does not have yet; the ledger
 //! <directory>/lance/turns.lance     LanceDB tables
 //! <directory>/lance/points.lance
-//! <directory>/embedder               what made the vectors
+//! <directory>/model                 the model whose vectors lie here
 //! <directory>/broken/…              what could not be read and was moved aside; safe to delete
 //! ```
 
@@ -90,12 +90,12 @@ impl Directory {
         self.tables().join(format!("{name}.lance"))
     }
 
-    /// Keeps the name of the embedder whose vectors lie here, or compares it with the one that is kept. Blocking.
+    /// Keeps the name of the model whose vectors lie here, or compares it with the one that is kept. Blocking.
     ///
     /// # Errors
-    /// [`StoreError::Embedder`] if it is another one.
-    pub(crate) fn keep_embedder(&self, name: &str) -> Result<(), StoreError> {
-        let path = self.path.join("embedder");
+    /// [`StoreError::Model`] if it is another one.
+    pub(crate) fn keep_model(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.path.join("model");
         let failed = |action| {
             let path = path.clone();
             move |source| StoreError::File { action, path, source }
@@ -109,7 +109,7 @@ impl Directory {
             return Ok(());
         }
         if !found.is_empty() {
-            return Err(StoreError::Embedder {
+            return Err(StoreError::Model {
                 path: self.path.clone(),
                 found,
                 expected: name.to_owned(),

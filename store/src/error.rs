@@ -26,7 +26,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The directory was written by a version with another layout.
-    #[error("the store {} has layout version {found}, this mainpoint reads version {expected}; use the mainpoint that wrote it or name another directory. Nothing was changed", path.display())]
+    #[error("the store {} has layout version {found}, this mainpoint reads version {expected}; {}. Nothing was changed", path.display(), way_out(found))]
     Version {
         /// The directory.
         path: PathBuf,
@@ -79,8 +79,8 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
     },
-    /// The directory holds vectors of another width, that is, another embedder wrote it.
-    #[error("the store {} holds vectors of width {found}, the embedder gives {expected}; name another directory or use the embedder that wrote it", path.display())]
+    /// The directory holds vectors of another width, that is, those of another model.
+    #[error("the store {} holds vectors of width {found}, the model gives {expected}; name another directory or use the model that they are of", path.display())]
     VectorWidth {
         /// The directory.
         path: PathBuf,
@@ -89,14 +89,14 @@ pub enum StoreError {
         /// Width asked for.
         expected: usize,
     },
-    /// The directory holds vectors of another embedder.
-    #[error("the store {} holds vectors of the embedder {found}, the one in use is {expected}; name another directory or use the embedder that wrote it", path.display())]
-    Embedder {
+    /// The directory holds vectors of another model.
+    #[error("the store {} holds vectors of the model {found}, the one in use is {expected}; name another directory or use the model that they are of", path.display())]
+    Model {
         /// The directory.
         path: PathBuf,
-        /// The embedder that wrote it.
+        /// The model whose vectors it holds.
         found: String,
-        /// The embedder in use.
+        /// The model in use.
         expected: String,
     },
     /// A setting is outside its range.
@@ -199,7 +199,7 @@ impl StoreError {
             Self::JournalDown { .. } => "store_journal_down",
             Self::Elsewhere { .. } => "store_elsewhere",
             Self::VectorWidth { .. } => "store_vector_width",
-            Self::Embedder { .. } => "store_embedder",
+            Self::Model { .. } => "store_model",
             Self::InvalidConfig { .. } => "store_config",
             Self::InvalidScope { .. } | Self::InvalidTurnId { .. } => "store_identifier",
             Self::InvalidPoint { .. } => "store_point",
@@ -230,3 +230,14 @@ impl StoreError {
         }
     }
 }
+
+/// What can be done about a store of another layout version.
+fn way_out(version: &str) -> &'static str {
+    match version {
+        OLD_VERSION => "run `mainpoint migrate`, which reads its turns again into a new store",
+        _ => "use the mainpoint that wrote it or name another directory",
+    }
+}
+
+/// The layout version before this one, whose turns can be read again.
+pub(crate) const OLD_VERSION: &str = "2";

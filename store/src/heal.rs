@@ -19,7 +19,7 @@ use crate::record::{Scope, TurnId};
 use crate::rows;
 use crate::schema::column;
 use crate::shared::{Shared, Writer, to_the_end};
-use crate::{recovery, tables, watch};
+use crate::{recovery, tables, vector_index, watch};
 
 /// Opens the tables anew, as a start does, and heals what is damaged. Does nothing if everything is there after all.
 ///
@@ -109,7 +109,7 @@ async fn resume(shared: &Arc<Shared>, writer: &mut Writer) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Counts the rows of both tables.
+/// Counts the rows of both tables, and notes whether vectors are indexed.
 pub(crate) async fn count(shared: &Shared) -> Result<(), StoreError> {
     let failed = || StoreError::lance("count rows");
     let tables = shared.tables();
@@ -117,6 +117,8 @@ pub(crate) async fn count(shared: &Shared) -> Result<(), StoreError> {
     let points = tables.points.count_rows(None).await.map_err(failed())?;
     shared.stored_turns.store(turns as u64, Ordering::Relaxed);
     shared.stored_points.store(points as u64, Ordering::Relaxed);
+    let is_indexed = vector_index::exists(&tables.points).await?;
+    shared.has_vector_index.store(is_indexed, Ordering::Release);
     Ok(())
 }
 

@@ -101,6 +101,7 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
             index(table, done).await?;
         }
         report.vector_index_recall = vector_index::build_when_large(&open.points, vector_index::MINIMUM_ROWS).await?;
+        note_vector_index(&shared).await?;
         {
             let _no_readers = if purge { Some(shared.gate.write().await) } else { None };
             if purge {
@@ -130,9 +131,18 @@ pub(crate) async fn build_vector_index(shared: &Arc<Shared>) -> Result<f32, Stor
     let shared = Arc::clone(shared);
     to_the_end(async move {
         let _maintenance = shared.maintenance.lock().await;
-        vector_index::build(&shared.tables().points).await
+        let recall = vector_index::build(&shared.tables().points).await?;
+        note_vector_index(&shared).await?;
+        Ok(recall)
     })
     .await
+}
+
+/// Searches use the vector index from now on, if there is one.
+async fn note_vector_index(shared: &Shared) -> Result<(), StoreError> {
+    let exists = vector_index::exists(&shared.tables().points).await?;
+    shared.has_vector_index.store(exists, Ordering::Release);
+    Ok(())
 }
 
 fn tables<'a>(open: &'a Tables, report: &'a mut MaintenanceReport) -> [(&'a Table, &'a mut TableMaintenance); 2] {

@@ -202,6 +202,24 @@ impl Presence {
         self.touch(scope).store(id, conversation, None);
     }
 
+    /// Those of `ids` that are stored, or all of a scope, each once; `None` if there are more than `limit`. Complete only while
+    /// the scope is loaded.
+    pub(crate) fn stored(&self, scope: &Scope, ids: Option<&[TurnId]>, limit: usize) -> Option<Vec<TurnId>> {
+        let Some(turns) = self.scopes.get(scope) else {
+            return Some(Vec::new());
+        };
+        let stored: Vec<TurnId> = match ids {
+            None if turns.stored.len() > limit => return None,
+            None => turns.stored.keys().copied().collect(),
+            Some(ids) => {
+                let mut seen = HashSet::with_capacity(ids.len());
+                let is_stored = |id: &TurnId| turns.stored.contains_key(id);
+                ids.iter().copied().filter(|id| is_stored(id) && seen.insert(*id)).collect()
+            }
+        };
+        (stored.len() <= limit).then_some(stored)
+    }
+
     /// The rows in which those of the turns were last seen that are stored. They may have moved since.
     pub(crate) fn rows(&self, scope: &Scope, ids: &[TurnId]) -> Vec<u64> {
         let stored = self.scopes.get(scope).map(|turns| &turns.stored);

@@ -99,7 +99,7 @@ mod tests {
         Passage {
             turn: TurnId([0; 16]),
             passage: 0,
-            features: vec![0; length],
+            features: vec![0; length].into(),
             row,
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! Responsible for: cutting a turn and its points down to their spans, checking points. Pure; must not know: storage.
 
+use half::f16;
+
 use crate::config::Retain;
 use crate::error::StoreError;
 use crate::record::{Point, Span, Turn};
@@ -13,7 +15,7 @@ const ELISION: &str = " … ";
 ///
 /// # Errors
 /// [`StoreError::InvalidPoint`] when a point belongs to another turn, repeats a passage, has a vector of another
-/// width or with a number that is not finite, or (under [`Retain::Spans`]) names bytes that are no text of the turn.
+/// width or with a number that half precision cannot hold, or (under [`Retain::Spans`]) names bytes that are no text of the turn.
 pub(crate) fn retained(
     retain: Retain,
     vector_width: usize,
@@ -49,8 +51,8 @@ fn check(turn: &Turn, point: &Point, vector_width: usize, repeated: bool) -> Res
             "its vector has {} numbers, the store holds {vector_width}",
             point.vector.len()
         )
-    } else if !point.vector.iter().all(|number| number.is_finite()) {
-        "its vector has a number that is not finite".to_owned()
+    } else if !point.vector.iter().all(|number| f16::from_f32(*number).is_finite()) {
+        "its vector has a number that is not finite in half precision".to_owned()
     } else {
         return Ok(());
     };
@@ -169,6 +171,13 @@ mod tests {
             (
                 vec![Point {
                     vector: vec![1.0, f32::NAN],
+                    ..point(vec![])
+                }],
+                "not finite",
+            ),
+            (
+                vec![Point {
+                    vector: vec![1.0, 1e6],
                     ..point(vec![])
                 }],
                 "not finite",

@@ -5,16 +5,18 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    FixedSizeBinaryBuilder, FixedSizeListBuilder, Float32Builder, LargeBinaryBuilder, ListBuilder, StringBuilder,
+    FixedSizeBinaryBuilder, FixedSizeListBuilder, Float16Builder, Float32Builder, LargeBinaryBuilder, ListBuilder, StringBuilder,
     StructBuilder, TimestampMicrosecondBuilder, UInt32Builder,
 };
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, TimestampMicrosecondType, UInt32Type, UInt64Type};
+use arrow_array::types::{Float16Type, Float32Type, TimestampMicrosecondType, UInt32Type, UInt64Type};
 use arrow_array::{
     Array, FixedSizeBinaryArray, LargeBinaryArray, ListArray, PrimitiveArray, RecordBatch, StringArray, StructArray,
 };
 use arrow_schema::ArrowError;
 use chrono::DateTime;
+use half::f16;
+use half::slice::HalfFloatSliceExt;
 
 use crate::error::StoreError;
 use crate::record::{Point, Scope, Span, Turn, TurnId};
@@ -77,7 +79,7 @@ pub(crate) fn points_to_batch(completed: &[&CompletedTurn], vector_width: usize)
     let mut spans =
         ListBuilder::new(StructBuilder::from_fields(schema::span_fields(), 0)).with_field(schema::span_item());
     let mut vector =
-        FixedSizeListBuilder::new(Float32Builder::new(), vector_width as i32).with_field(schema::vector_item());
+        FixedSizeListBuilder::new(Float16Builder::new(), vector_width as i32).with_field(schema::vector_item());
     let mut features = LargeBinaryBuilder::new();
     for CompletedTurn { turn: owner, points } in completed {
         for point in points {
@@ -89,7 +91,7 @@ pub(crate) fn points_to_batch(completed: &[&CompletedTurn], vector_width: usize)
             end.append_value(point.end);
             append_spans(&mut spans, &point.spans)?;
             text.append_value(&point.text);
-            vector.values().append_slice(&point.vector);
+            vector.values().append_slice(&halves(&point.vector));
             vector.append(true);
             features.append_value(&point.features);
         }
@@ -162,7 +164,7 @@ pub(crate) fn points_from_batch(batch: &RecordBatch) -> Result<Vec<Point>, Store
     (0..batch.num_rows())
         .map(|row| {
             let numbers = vector.value(row);
-            let numbers: &PrimitiveArray<Float32Type> =
+            let numbers: &PrimitiveArray<Float16Type> =
                 numbers.as_primitive_opt().ok_or_else(|| wrong_type(column::VECTOR))?;
             Ok(Point {
                 turn: turn_id(turn.value(row))?,
@@ -171,7 +173,7 @@ pub(crate) fn points_from_batch(batch: &RecordBatch) -> Result<Vec<Point>, Store
                 end: end.value(row),
                 spans: spans_from(&spans.value(row))?,
                 text: text.value(row).to_owned(),
-                vector: numbers.values().to_vec(),
+                vector: numbers.values().to_f32_vec(),
                 features: features.value(row).to_vec(),
             })
         })
@@ -179,9 +181,31 @@ pub(crate) fn points_from_batch(batch: &RecordBatch) -> Result<Vec<Point>, Store
 }
 
 /// A column of bytes.
-pub(crate) fn bytes(batch: &RecordBatch, name: &'static str) -> Result<Vec<Vec<u8>>, StoreError> {
+pub(crate) fn bytes(batch: &RecordBatch, name: &'static str) -> Result<Vec<Arc<[u8]>>, StoreError> {
     let column: &LargeBinaryArray = array(batch, name)?.as_binary_opt().ok_or_else(|| wrong_type(name))?;
-    Ok((0..batch.num_rows()).map(|row| column.value(row).to_vec()).collect())
+    Ok((0..batch.num_rows()).map(|row| column.value(row).into()).collect())
+}
+
+/// A vector as it is stored.
+pub(crate) fn halves(vector: &[f32]) -> Vec<f16> {
+    vector.iter().copied().map(f16::from_f32).collect()
+}
+
+/// How many numbers each vector of a batch has.
+pub(crate) fn vector_width(batch: &RecordBatch) -> Result<usize, StoreError> {
+    let vectors = array(batch, column::VECTOR)?.as_fixed_size_list_opt();
+    Ok(vectors.ok_or_else(|| wrong_type(column::VECTOR))?.value_length() as usize)
+}
+
+/// The vectors of a batch, one after the other, each as long as the store's vectors are wide.
+pub(crate) fn vectors(batch: &RecordBatch) -> Result<&[f16], StoreError> {
+    let wrong = || wrong_type(column::VECTOR);
+    let vectors = array(batch, column::VECTOR)?.as_fixed_size_list_opt().ok_or_else(wrong)?;
+    let width = vectors.value_length() as usize;
+    let numbers = vectors.values().as_primitive_opt::<Float16Type>().ok_or_else(wrong)?.values();
+    // A batch may be a part of a longer one.
+    let first = vectors.value_offset(0) as usize;
+    numbers.get(first..first + vectors.len() * width).ok_or_else(wrong)
 }
 
 /// The turn ids in a column of identifiers.
@@ -321,7 +345,8 @@ mod tests {
                 end,
                 spans,
                 text,
-                vector: vector.map(f32::from).to_vec(),
+                // Whatever half precision has room for.
+                vector: vector.map(|bits| f32::from(bits / 16)).to_vec(),
                 features,
             });
         prop::collection::vec(point, 0..4)

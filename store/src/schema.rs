@@ -11,7 +11,7 @@ use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use crate::error::StoreError;
 
 /// Layout version that this crate reads and writes.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 const VERSION_KEY: &str = "mainpoint.layout_version";
 
 /// Name of the table of turns.
@@ -100,9 +100,9 @@ pub(crate) fn span_item() -> Arc<Field> {
     Arc::new(Field::new("item", DataType::Struct(span_fields()), true))
 }
 
-/// The item of a vector.
+/// The item of a vector: half precision, which finds what single precision finds in half the bytes.
 pub(crate) fn vector_item() -> Arc<Field> {
-    Arc::new(Field::new("item", DataType::Float32, true))
+    Arc::new(Field::new("item", DataType::Float16, true))
 }
 
 /// Checks that a table on disk is one that this crate can read, and write vectors of this width to.
@@ -141,19 +141,23 @@ mod tests {
         check(directory, &turns(), 384).unwrap();
         check(directory, &points(384), 384).unwrap();
 
-        let newer = HashMap::from([(VERSION_KEY.to_owned(), "3".to_owned())]);
-        let error = check(directory, &Schema::new_with_metadata(Fields::empty(), newer), 384).unwrap_err();
+        let of_version = |version: &str| {
+            let metadata = HashMap::from([(VERSION_KEY.to_owned(), version.to_owned())]);
+            let schema = Schema::new_with_metadata(Fields::empty(), metadata);
+            check(directory, &schema, 384).unwrap_err().to_string()
+        };
+        let newer = of_version("4");
         assert!(
-            error
-                .to_string()
-                .contains("layout version 3, this mainpoint reads version 2"),
-            "{error}"
+            newer.contains("layout version 4, this mainpoint reads version 3; use the mainpoint that wrote it"),
+            "{newer}"
         );
+        let older = of_version("2");
+        assert!(older.contains("`mainpoint migrate`"), "{older}");
         let error = check(directory, &Schema::empty(), 384).unwrap_err();
         assert!(error.to_string().contains("layout version none"), "{error}");
         let error = check(directory, &points(768), 384).unwrap_err();
         assert!(
-            error.to_string().contains("width 768, the embedder gives 384"),
+            error.to_string().contains("width 768, the model gives 384"),
             "{error}"
         );
     }

@@ -19,13 +19,12 @@ use lancedb::index::scalar::{FtsQuery, FullTextSearchQuery, MatchQuery};
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
 
 use crate::error::StoreError;
-use crate::recent::Recent;
 use crate::record::{Scope, TurnId};
 use crate::rows;
 use crate::schema::column;
 use crate::selection::{self, Selection, Within};
 use crate::shared::Shared;
-use crate::{tables, vector_index};
+use crate::{everything, exact, tables, vector_index};
 
 const DISTANCE: &str = "_distance";
 const SCORE: &str = "_score";
@@ -75,7 +74,7 @@ pub struct Passage {
     /// The passage within it, from 0.
     pub passage: u32,
     /// What it was stored with to be ranked by, opaque to the store.
-    pub features: Vec<u8>,
+    pub features: Arc<[u8]>,
     /// Where it lies in the snapshot that it was found in.
     pub row: u64,
 }
@@ -96,7 +95,7 @@ pub struct Found {
 /// How the vectors of a whole scope are compared with the question's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Comparison {
-    /// Through the vector index, where there is one.
+    /// Through the vector index.
     Indexed,
     /// One by one.
     Exact,
@@ -107,7 +106,9 @@ pub(crate) enum Comparison {
 pub struct Snapshot<'a> {
     /// `None` if the part is empty by itself.
     selection: Option<Selection<'a>>,
-    recent: &'a Recent,
+    shared: &'a Arc<Shared>,
+    scope: Scope,
+    within: Within,
     comparison: Comparison,
     /// With a vector index: its partitions that are looked into.
     partitions: usize,
@@ -123,11 +124,14 @@ pub(crate) async fn snapshot<'a>(
     let comparison = match within {
         // A conversation is a few thousand rows at most: exact, whatever the table has grown to.
         Within::Conversation(_) => Comparison::Exact,
+        Within::Scope | Within::ScopeWith(_) if !shared.has_vector_index.load(Ordering::Acquire) => Comparison::Exact,
         Within::Scope | Within::ScopeWith(_) => Comparison::Indexed,
     };
     Ok(Snapshot {
         selection: selection::select(shared, scope, within).await?,
-        recent: &shared.recent,
+        shared,
+        scope: scope.clone(),
+        within: within.clone(),
         comparison,
         partitions: vector_index::partitions(shared.stored_points.load(Ordering::Relaxed)),
         vector_width: shared.tables().vector_width,
@@ -151,6 +155,10 @@ impl Snapshot<'_> {
         if vector.iter().all(|number| *number == 0.0) {
             return Ok(Ranking::default());
         }
+        if self.comparison == Comparison::Exact {
+            let found = exact::nearest(&selection.points, Some(selection.filter.clone()), vector, limit);
+            return Ok(Ranking(found.await?));
+        }
         let search = selection
             .points
             .query()
@@ -161,11 +169,9 @@ impl Snapshot<'_> {
             .only_if_expr(selection.filter.clone())
             .limit(limit)
             .with_row_id()
-            .select(Select::columns(&[DISTANCE]));
-        let search = match self.comparison {
-            Comparison::Exact => search.bypass_vector_index(),
-            Comparison::Indexed => search.nprobes(self.partitions).map_err(failed())?,
-        };
+            .select(Select::columns(&[DISTANCE]))
+            .nprobes(self.partitions)
+            .map_err(failed())?;
         let stream = search.execute().await.map_err(failed())?;
         let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(failed())?;
         ranked(&batches, DISTANCE, |distance| 1.0 - distance)
@@ -201,11 +207,8 @@ impl Snapshot<'_> {
     /// # Errors
     /// Failures of LanceDB.
     pub async fn identify(&self, dense: Ranking, lexical: Ranking) -> Result<Found, StoreError> {
-        let mut rows = every_once(dense.0.iter().chain(&lexical.0).map(|(row, _)| *row));
-        let mut passages = self.recent.take_known(&mut rows);
-        let read = self.passages(rows).await?;
-        self.recent.remember(&read);
-        passages.extend(read);
+        let rows = every_once(dense.0.iter().chain(&lexical.0).map(|(row, _)| *row));
+        let mut passages = self.passages(rows).await?;
         passages.sort_by_key(|passage| passage.row);
         let hits = |ranking: Ranking| {
             let hits = ranking.0.into_iter().filter_map(|(row, score)| {
@@ -222,6 +225,24 @@ impl Snapshot<'_> {
         passages.sort_by_key(|passage| (passage.turn, passage.passage));
         passages.dedup_by_key(|passage| (passage.turn, passage.passage));
         Ok(Found { hits, passages })
+    }
+
+    /// Every passage of the part, by turn and passage, if there are at most `limit`; `None` if there are more passages, or more
+    /// turns. What was asked for or found lately comes from memory.
+    ///
+    /// # Errors
+    /// Failures of LanceDB.
+    pub async fn everything(&self, limit: usize) -> Result<Option<Vec<Passage>>, StoreError> {
+        let Some(selection) = self.selection.as_ref() else {
+            return Ok(Some(Vec::new()));
+        };
+        let part = (&self.scope, &self.within);
+        let Some(rows) = everything::rows(self.shared, selection, part, limit).await? else {
+            return Ok(None);
+        };
+        let mut passages = self.passages(rows).await?;
+        passages.sort_unstable_by_key(|passage| (passage.turn, passage.passage));
+        Ok(Some(passages))
     }
 
     /// The words of passages that were found in this snapshot, in the order asked: of each its text, or its main point where
@@ -249,8 +270,17 @@ impl Snapshot<'_> {
         }
     }
 
-    /// The passages that lie in these rows, each named once.
-    async fn passages(&self, rows: Vec<u64>) -> Result<Vec<Passage>, StoreError> {
+    /// The passages that lie in these rows, each named once, in no order; from memory where they were read lately.
+    async fn passages(&self, mut rows: Vec<u64>) -> Result<Vec<Passage>, StoreError> {
+        let recent = &self.shared.recent;
+        let mut passages = recent.take_known(&mut rows);
+        let read = self.read_passages(rows).await?;
+        recent.remember(&read);
+        passages.extend(read);
+        Ok(passages)
+    }
+
+    async fn read_passages(&self, rows: Vec<u64>) -> Result<Vec<Passage>, StoreError> {
         let columns = [column::TURN, column::PASSAGE, column::FEATURES];
         let Some((rows, batch)) = self.read(rows, &columns).await? else {
             return Ok(Vec::new());

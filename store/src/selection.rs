@@ -31,6 +31,16 @@ pub enum Within {
     ScopeWith(Vec<TurnId>),
 }
 
+impl Within {
+    /// The turns, where only some are meant.
+    pub(crate) fn turns(&self) -> Option<&[TurnId]> {
+        match self {
+            Self::Conversation(turns) => Some(turns),
+            Self::Scope | Self::ScopeWith(_) => None,
+        }
+    }
+}
+
 /// The points of a query.
 pub(crate) struct Selection<'a> {
     /// One version of the table of points.
@@ -48,8 +58,7 @@ pub(crate) async fn select<'a>(
 ) -> Result<Option<Selection<'a>>, StoreError> {
     let ids = match within {
         Within::Conversation(ids) if ids.is_empty() => return Ok(None),
-        Within::Conversation(ids) => Some(ids.as_slice()),
-        Within::Scope | Within::ScopeWith(_) => None,
+        within => within.turns(),
     };
     writer::commit_for(shared, scope, within).await?;
     if ids.is_some_and(|ids| ids.len() >= MANY) {

@@ -15,6 +15,7 @@ use crate::config::StoreConfig;
 use crate::directory::Directory;
 use crate::error::StoreError;
 use crate::journal::{Journal, Key};
+use crate::places::Places;
 use crate::presence::Presence;
 use crate::recent::Recent;
 use crate::tables::Tables;
@@ -29,6 +30,10 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     tables: RwLock<Tables>,
     pub(crate) recent: Recent,
+    /// Where the points of turns lie.
+    pub(crate) places: Places,
+    /// Whether the table of points has a vector index.
+    pub(crate) has_vector_index: AtomicBool,
     /// What does not work at the moment, the journal apart.
     pub(crate) troubles: Troubles,
     presence: Mutex<Presence>,
@@ -70,17 +75,17 @@ pub(crate) struct Writer {
     pub(crate) uncertain: bool,
 }
 
-/// What ranks some 100,000 passages.
-const RECENT_BYTES: usize = 64 << 20;
-
 impl Shared {
     pub(crate) fn new(config: StoreConfig, directory: Directory, journal: Journal, tables: Tables) -> Self {
+        let recent = Recent::new(config.recent_bytes);
         Self {
             config,
             directory,
             journal,
             tables: RwLock::new(tables),
-            recent: Recent::new(RECENT_BYTES),
+            recent,
+            places: Places::default(),
+            has_vector_index: AtomicBool::new(false),
             troubles: Troubles::default(),
             presence: Mutex::default(),
             journal_order: Mutex::default(),

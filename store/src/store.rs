@@ -61,7 +61,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::InvalidConfig`], [`StoreError::Unwritable`] (nothing is left half created then),
     /// [`StoreError::InUse`], [`StoreError::Version`], [`StoreError::Format`], [`StoreError::Refused`],
-    /// [`StoreError::TableRefused`], [`StoreError::VectorWidth`], [`StoreError::Embedder`]. What is damaged is no error: it is
+    /// [`StoreError::TableRefused`], [`StoreError::VectorWidth`], [`StoreError::Model`]. What is damaged is no error: it is
     /// moved aside, and the log says so.
     pub async fn open(config: StoreConfig) -> Result<Self, StoreError> {
         config.validate()?;
@@ -77,9 +77,9 @@ impl Store {
         let of_journal = directory.clone();
         let journal = blocking(move || Journal::open(&of_journal)).await?;
         let opened = looked.open(&directory, &config, &journal).await?;
-        if let Some(embedder) = config.embedder.clone() {
+        if let Some(model) = config.model.clone() {
             let directory = directory.clone();
-            blocking(move || directory.keep_embedder(&embedder)).await?;
+            blocking(move || directory.keep_model(&model)).await?;
         }
         let store = Self {
             shared: Arc::new(Shared::new(config, directory, journal, opened.tables)),

@@ -10,15 +10,15 @@
 
 use std::collections::HashSet;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, UInt64Type};
 use futures::TryStreamExt;
+use half::slice::HalfFloatSliceExt;
 use lancedb::index::Index;
 use lancedb::index::vector::IvfSqIndexBuilder;
 use lancedb::query::{ExecutableQuery, QueryBase, Select, VectorQuery};
 use lancedb::{DistanceType, Table};
 
 use crate::error::StoreError;
+use crate::exact;
 use crate::rows;
 use crate::schema::column;
 
@@ -50,8 +50,7 @@ pub(crate) async fn build_when_large(points: &Table, minimum_rows: usize) -> Res
     if points.count_rows(None).await.map_err(failed())? < minimum_rows {
         return Ok(None);
     }
-    let indices = points.list_indices().await.map_err(failed())?;
-    if indices.iter().any(|index| index.columns == [column::VECTOR]) {
+    if exists(points).await? {
         return Ok(None);
     }
     let recall = build(points).await?;
@@ -68,6 +67,12 @@ pub(crate) async fn build_when_large(points: &Table, minimum_rows: usize) -> Res
         }
     }
     Ok(Some(recall))
+}
+
+/// Whether there is one.
+pub(crate) async fn exists(points: &Table) -> Result<bool, StoreError> {
+    let indices = points.list_indices().await.map_err(StoreError::lance("list indices"))?;
+    Ok(indices.iter().any(|index| index.columns == [column::VECTOR]))
 }
 
 /// Builds the index and returns its recall.
@@ -96,15 +101,13 @@ async fn recall(points: &Table) -> Result<f32, StoreError> {
     let partitions = partitions(rows as u64);
     let (mut found, mut wanted) = (0, 0);
     for batch in &batches {
-        let vectors = rows::array(batch, column::VECTOR)?
-            .as_fixed_size_list_opt()
-            .ok_or_else(no_vector)?;
-        for row in 0..batch.num_rows() {
-            let vector = vectors.value(row);
-            let vector = vector.as_primitive_opt::<Float32Type>().ok_or_else(no_vector)?.values();
-            let query = || points.query().nearest_to(vector.as_ref()).map_err(failed());
-            let exact = neighbours(query()?.bypass_vector_index()).await?;
-            let indexed = query()?.nprobes(partitions).map_err(failed())?;
+        let width = rows::vector_width(batch)?;
+        for vector in rows::vectors(batch)?.chunks_exact(width) {
+            let vector = vector.to_f32_vec();
+            let exact = exact::nearest(points, None, &vector, NEIGHBOURS).await?;
+            let exact: HashSet<u64> = exact.into_iter().map(|(row, _)| row).collect();
+            let indexed = points.query().nearest_to(vector).map_err(failed())?;
+            let indexed = indexed.nprobes(partitions).map_err(failed())?;
             found += neighbours(indexed).await?.intersection(&exact).count();
             wanted += exact.len();
         }
@@ -123,18 +126,9 @@ async fn neighbours(query: VectorQuery) -> Result<HashSet<u64>, StoreError> {
     let batches: Vec<_> = stream.try_collect().await.map_err(failed())?;
     let mut ids = HashSet::new();
     for batch in &batches {
-        let column = rows::array(batch, "_rowid")?
-            .as_primitive_opt::<UInt64Type>()
-            .ok_or_else(no_vector)?;
-        ids.extend(column.values().iter().copied());
+        ids.extend(rows::row_ids(batch)?.iter().copied());
     }
     Ok(ids)
-}
-
-fn no_vector() -> StoreError {
-    StoreError::Unreadable {
-        what: "a vector or row id has another type than it was written with".to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod crowd;
 pub mod deadline;
 pub mod disk;
 pub mod forwarded;
+pub mod languages;
 pub mod metrics;
 pub mod models;
 pub mod prompt;

@@ -47,6 +47,7 @@ pub struct ProxyBuilder {
     home: Option<Arc<Home>>,
     open_files: Option<usize>,
     outlives_file_limits: bool,
+    reads_with_default: bool,
 }
 
 /// A running proxy; it is ended when dropped.
@@ -99,10 +100,17 @@ impl Home {
 }
 
 impl ProxyBuilder {
-    /// Sends everything to this upstream; without one the embedded model answers.
+    /// Sends everything to this upstream; without one the embedded chat model answers.
     #[must_use]
     pub fn upstream(mut self, base_url: &str) -> Self {
         self.upstream = Some(base_url.to_owned());
+        self
+    }
+
+    /// Reads with the model that is used by default, and not with the light one: for what depends on how well memories are found.
+    #[must_use]
+    pub fn default_model(mut self) -> Self {
+        self.reads_with_default = true;
         self
     }
 
@@ -202,6 +210,9 @@ impl ProxyBuilder {
             "upstream",
             format!("url = {:?}", self.upstream.as_deref().unwrap_or("embedded")),
         ));
+        if !self.reads_with_default {
+            lines.push(("models", "reader = \"all-minilm-l6-v2\"".to_owned()));
+        }
         if !lines.iter().any(|(_, line)| line.starts_with("deadline_ms")) {
             // Tests run beside each other on few cores: how fast the memory is belongs to the benchmarks.
             lines.push(("memory", "deadline_ms = 60000".to_owned()));
@@ -359,7 +370,7 @@ impl StartedProxy {
         .await;
     }
 
-    /// Really stops a part of the process: `reader`, `embedder` or `store`.
+    /// Really stops a part of the process: `reader`, `questions` or `store`.
     ///
     /// # Panics
     /// When the proxy refuses.

@@ -20,7 +20,7 @@ pub(crate) struct Recalled {
     pub(crate) turn: Turn,
     /// Its best passage, word for word; `None` when the turn is one passage.
     pub(crate) passage: Option<String>,
-    /// How well it fits before re-ranking; only comparable within one question.
+    /// How well it fits; only comparable within one question.
     pub(crate) score: f32,
 }
 

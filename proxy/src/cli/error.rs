@@ -55,16 +55,6 @@ pub enum CliError {
         /// What is wrong.
         reason: String,
     },
-    /// The file to calibrate on is not labelled as it should be.
-    #[error(
-        "{name}: {reason}; expected LoCoMo: a list of {{\"sample_id\", \"conversation\": {{\"session_1\": [{{\"speaker\", \"dia_id\", \"text\"}}, …], …}}, \"qa\": [{{\"question\", \"evidence\", \"category\"}}, …]}}"
-    )]
-    Labels {
-        /// The flag and the file.
-        name: String,
-        /// What is wrong.
-        reason: String,
-    },
     /// A line of the history to import cannot be used.
     #[error("{name}: line {line}: {reason}")]
     History {
@@ -74,14 +64,6 @@ pub enum CliError {
         line: usize,
         /// What is wrong: the key, its value and what is allowed.
         reason: String,
-    },
-    /// The result cannot be written.
-    #[error("cannot write {name}: {source}")]
-    Write {
-        /// The flag and the file.
-        name: String,
-        /// Why not.
-        source: io::Error,
     },
     /// There is no store to search.
     #[error("there is no store in {} (store.directory): start the proxy first, or name another one with --data-dir", directory.display())]
@@ -125,11 +107,7 @@ impl CliError {
                 io::ErrorKind::PermissionDenied => ExitStatus::NoPermission,
                 _ => ExitStatus::InputOutput,
             },
-            Self::Conversation { .. } | Self::Labels { .. } | Self::History { .. } => ExitStatus::Data,
-            Self::Write { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => ExitStatus::NoPermission,
-                _ => ExitStatus::CannotCreate,
-            },
+            Self::Conversation { .. } | Self::History { .. } => ExitStatus::Data,
             Self::NoStore { .. } => ExitStatus::NoInput,
             Self::Argument(_) => ExitStatus::Usage,
             Self::Output { .. } => ExitStatus::InputOutput,

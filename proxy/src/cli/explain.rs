@@ -36,7 +36,7 @@ pub(super) async fn run(arguments: ExplainArguments) -> Result<(), CliError> {
     let paths = models::resolve(&config.models)?;
     let engine = startup::engine(&config, &paths)?;
     let turns: Vec<TurnText> = messages.iter().filter(|message| is_read(message)).map(turn).collect();
-    let readings = engine.read(ReadRequest { previous: None, turns }).await?;
+    let readings = engine.read(ReadRequest { turns }).await?;
     let mut readings = readings.into_iter();
     let explained: Vec<(&Message, Option<TurnReading>)> = messages
         .iter()

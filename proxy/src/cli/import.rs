@@ -121,7 +121,7 @@ struct Import<'a> {
 impl Import<'_> {
     async fn run(&self, history: &History) -> Result<Summary, CliError> {
         let expected = self.survey(history).await?;
-        let importing = Importing::new(self.engine.clone(), self.store.clone(), &self.config.reader);
+        let importing = Importing::new(self.engine.clone(), self.store.clone());
         let progress = Progress::StandardError.tokens("reading", expected.tokens);
         let started = Instant::now();
         let mut imported = Imported::default();

@@ -2,7 +2,6 @@
 //!
 //! Each command has its own file. It must not know HTTP, and it decides nothing that the configuration decides.
 
-mod calibrate;
 mod conversation;
 mod error;
 mod explain;
@@ -35,7 +34,7 @@ struct Arguments {
 enum Command {
     /// Start the proxy.
     Serve(serve::ServeArguments),
-    /// Show what the attention of the reader finds in a conversation.
+    /// Show what the attention of the model finds in a conversation.
     Explain(explain::ExplainArguments),
     /// Read recorded conversations into the memory. The proxy must not be running on the same data directory.
     #[command(after_long_help = import::FORMAT)]
@@ -44,8 +43,6 @@ enum Command {
     Search(search::SearchArguments),
     /// List, fetch or verify the models.
     Models(models::ModelsArguments),
-    /// Choose the heads of a reader on a labelled file and write them to a head file.
-    Calibrate(calibrate::CalibrateArguments),
 }
 
 /// The option that every command has.
@@ -97,7 +94,6 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::Import(arguments) => import::run(arguments).await,
         Command::Search(arguments) => search::run(arguments).await,
         Command::Models(arguments) => models::run(arguments).await,
-        Command::Calibrate(arguments) => calibrate::run(arguments).await,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::config::{Config, Overrides};
 use crate::exit::{ExitStatus, one_line};
 use crate::models::{
     self, Blueprint, Fetched, Manifest, ModelError, ModelFile, ModelLocation, ModelReference, ModelState,
-    ModelsDirectory, Origin,
+    ModelsDirectory, Place,
 };
 use crate::terminal::{Progress, size};
 
@@ -76,7 +76,7 @@ fn list(config: &Config) -> Result<(), CliError> {
         let (state, bytes) = state_in_words(&file.state(), reference);
         table.add_row([
             described(reference),
-            uses(config, reference),
+            uses(config, reference).to_owned(),
             source(&file, reference),
             bytes,
             state,
@@ -161,9 +161,8 @@ fn chosen(config: &Config, names: &[String]) -> Result<Vec<ModelReference>, CliE
     }
     let parse = |name: &String| {
         // A configured model keeps the digest that the configuration gives it.
-        let known = configured(config)
-            .into_iter()
-            .find(|reference| reference.to_string() == *name);
+        let known = [&config.models.reader, &config.models.chat].into_iter();
+        let known = known.cloned().find(|reference| reference.to_string() == *name);
         known.map_or_else(|| ModelReference::parse(name), Ok)
     };
     let unknown = |name: &str, allowed| {
@@ -178,13 +177,13 @@ fn chosen(config: &Config, names: &[String]) -> Result<Vec<ModelReference>, CliE
         .collect()
 }
 
+/// The models that the configuration needs: with an upstream only the reader.
 fn configured(config: &Config) -> Vec<ModelReference> {
-    let (reader, embedder) = (&config.models.reader, &config.models.embedder);
-    if reader == embedder {
-        vec![reader.clone()]
-    } else {
-        vec![reader.clone(), embedder.clone()]
+    let mut references = vec![config.models.reader.clone()];
+    if config.upstream.url.is_none() {
+        references.push(config.models.chat.clone());
     }
+    references
 }
 
 /// The model's name, with what it is below where the catalogue says so.
@@ -195,17 +194,15 @@ fn described(reference: &ModelReference) -> String {
     }
 }
 
-fn uses(config: &Config, reference: &ModelReference) -> String {
-    let roles = [("reader", &config.models.reader), ("embedder", &config.models.embedder)];
-    let roles: Vec<&str> = roles
-        .iter()
-        .filter(|(_, used)| used.location == reference.location)
-        .map(|(role, _)| *role)
-        .collect();
-    if roles.is_empty() {
-        "–".to_owned()
+fn uses(config: &Config, reference: &ModelReference) -> &'static str {
+    if config.models.reader.location == reference.location {
+        "reader"
+    } else if config.models.chat.location != reference.location {
+        "–"
+    } else if config.upstream.url.is_none() {
+        "chat"
     } else {
-        roles.join(", ")
+        "chat, without upstream"
     }
 }
 
@@ -222,9 +219,9 @@ fn source(file: &ModelFile, reference: &ModelReference) -> String {
         .unwrap_or_default();
     let names: Vec<&str> = origins
         .iter()
-        .map(|origin| match origin {
-            Origin::Wheels(_) => "python-package-index",
-            Origin::HuggingFace(_) => "hugging-face",
+        .map(|origin| match origin.place {
+            Place::Wheels(_) => "python-package-index",
+            Place::HuggingFace(_) => "hugging-face",
         })
         .collect();
     names.join(", ")

@@ -1,6 +1,7 @@
 //! `mainpoint search`: asks the store a question, in the way in which the proxy recalls memories.
 //!
-//! It must not know how the store searches or how attention is scored; it asks the proxy's own recall and shows the turns.
+//! It must not know how the store searches or how turns are compared; it asks the proxy's own recall and shows the turns, what
+//! speaks for each, and whether the proxy would give any.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -15,8 +16,10 @@ use serde_json::{Value, json};
 use super::{CliError, ConfigOption};
 use crate::chat::pack::Recalled;
 use crate::config::{Config, MemoryConfig, Overrides};
+use crate::memory::abstention::{Evidence, Floor};
+use crate::memory::relevance::Candidate;
+use crate::memory::small_talk::SmallTalk;
 use crate::memory::{Question, Recall};
-use crate::telemetry::logs::OncePerMinute;
 use crate::{models, startup};
 
 /// Characters of a turn that the table shows.
@@ -62,17 +65,31 @@ pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
     store.close().await?;
     let found = outcome?;
     if arguments.json {
-        let found: Vec<Value> = found.iter().map(Found::describe).collect();
-        writeln!(anstream::stdout(), "{:#}", json!({ "results": found }))?;
+        let results: Vec<Value> = found.turns.iter().map(Found::describe).collect();
+        let evidence = found.describe_evidence();
+        writeln!(
+            anstream::stdout(),
+            "{:#}",
+            json!({ "evidence": evidence, "results": results })
+        )?;
     } else {
-        show(&found)?;
+        found.show()?;
     }
     Ok(())
+}
+
+/// What a search found.
+struct Results {
+    turns: Vec<Found>,
+    evidence: Evidence,
+    /// What the evidence must reach before the proxy recalls anything.
+    floor: Floor,
 }
 
 /// A turn that was found.
 struct Found {
     score: f32,
+    reasons: Candidate,
     turn: Turn,
     /// The main point of its best passage, each span word for word.
     main_point: Vec<String>,
@@ -83,20 +100,21 @@ async fn search(
     config: &Config,
     engine: &Engine,
     store: &Store,
-) -> Result<Vec<Found>, CliError> {
+) -> Result<Results, CliError> {
     let scope = choose_scope(arguments.scope.as_deref(), store.scopes().await?)?;
-    // Whatever was asked for is shown, also what the proxy would not think near enough.
+    // Whatever was found is shown, also what the proxy would not think enough.
     let memory = MemoryConfig {
         across_conversations: true,
         recall_turns: arguments.limit,
-        least_similarity: -1.0,
+        least_match: -1.0,
         ..config.memory.clone()
     };
+    let small_talk = SmallTalk::read(engine).await?;
     let recall = Recall {
         engine,
         store,
         config: &memory,
-        warnings: &OncePerMinute::default(),
+        small_talk: Some(&small_talk),
     };
     let question = Question {
         scope: &scope,
@@ -105,18 +123,24 @@ async fn search(
         dropped: Vec::new(),
         kept: HashSet::new(),
     };
-    let ranked = recall.run(question).await.map_err(CliError::Search)?.turns;
-    let shown: Vec<TurnId> = ranked.iter().map(|recalled| recalled.turn.id).collect();
+    let recollection = recall.run(question).await.map_err(CliError::Search)?;
+    let shown: Vec<TurnId> = recollection.turns.iter().map(|recalled| recalled.turn.id).collect();
     let points = store.points(&scope, &Within::Conversation(shown), MOST_POINTS).await?;
-    let found = ranked.into_iter().map(|Recalled { turn, score, .. }| {
+    let ranked = recollection.turns.into_iter().zip(recollection.reasons);
+    let turns = ranked.map(|(Recalled { turn, score, .. }, reasons)| {
         let point = points.iter().find(|point| point.turn == turn.id);
         Found {
             score,
+            reasons,
             main_point: point.map(main_point).unwrap_or_default(),
             turn,
         }
     });
-    Ok(found.collect())
+    Ok(Results {
+        turns: turns.collect(),
+        evidence: recollection.evidence,
+        floor: Floor::at(config.memory.least_match),
+    })
 }
 
 /// The scope of this name, or without a name the only one.
@@ -161,27 +185,63 @@ fn main_point(point: &Point) -> Vec<String> {
     }
 }
 
-fn show(found: &[Found]) -> Result<(), CliError> {
-    if found.is_empty() {
-        writeln!(anstream::stdout(), "Nothing was found.")?;
-        return Ok(());
+impl Results {
+    fn show(&self) -> Result<(), CliError> {
+        let mut output = anstream::stdout();
+        if self.turns.is_empty() {
+            writeln!(output, "Nothing was found.")?;
+            return Ok(());
+        }
+        let mut table = Table::new();
+        table
+            .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+            .set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(["score", "words", "cosine", "MaxSim", "date", "role", "turn"]);
+        for found in &self.turns {
+            table.add_row([
+                format!("{:.2}", found.score),
+                found
+                    .reasons
+                    .lexical
+                    .map_or_else(String::new, |place| format!("{}.", place + 1)),
+                two_digits(found.reasons.cosine),
+                two_digits(found.reasons.max_sim),
+                found.turn.time.format("%Y-%m-%d %H:%M UTC").to_string(),
+                found.turn.role.clone(),
+                found.excerpt(),
+            ]);
+        }
+        writeln!(output, "{table}")?;
+        let would = if self.evidence.is_enough(&self.floor) {
+            "recalls these"
+        } else {
+            "recalls nothing"
+        };
+        writeln!(
+            output,
+            "Best MaxSim {} (memory.least_match is {:.2}), best cosine {}, of small talk {}: the proxy {would}.",
+            two_digits(self.evidence.max_sim),
+            self.floor.least_match,
+            two_digits(self.evidence.cosine),
+            two_digits(self.evidence.small_talk),
+        )?;
+        Ok(())
     }
-    let mut table = Table::new();
-    table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["score", "date", "role", "turn"]);
-    for found in found {
-        let date = found.turn.time.format("%Y-%m-%d %H:%M UTC").to_string();
-        table.add_row([
-            format!("{:.4}", found.score),
-            date,
-            found.turn.role.clone(),
-            found.excerpt(),
-        ]);
+
+    fn describe_evidence(&self) -> Value {
+        json!({
+            "max_sim": self.evidence.max_sim,
+            "cosine": self.evidence.cosine,
+            "small_talk": self.evidence.small_talk,
+            "strength": self.evidence.strength(&self.floor),
+            "least_match": self.floor.least_match,
+            "is_enough": self.evidence.is_enough(&self.floor),
+        })
     }
-    writeln!(anstream::stdout(), "{table}")?;
-    Ok(())
+}
+
+fn two_digits(number: Option<f32>) -> String {
+    number.map_or_else(String::new, |number| format!("{number:.2}"))
 }
 
 impl Found {
@@ -203,6 +263,9 @@ impl Found {
         let turn = &self.turn;
         json!({
             "score": self.score,
+            "words": self.reasons.lexical.map(|place| place + 1),
+            "cosine": self.reasons.cosine,
+            "max_sim": self.reasons.max_sim,
             "turn": turn.id.to_string(),
             "conversation": turn.conversation.to_string(),
             "position": turn.position,

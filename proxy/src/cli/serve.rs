@@ -50,6 +50,8 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<(), CliError> {
     let relays_only = config.memory.mode == Mode::Off && config.upstream.url.is_some();
     let paths = if relays_only {
         models::paths(&config.models)
+    } else if config.upstream.url.is_none() {
+        models::resolve_with_chat(&config.models)?
     } else {
         models::resolve(&config.models)?
     };

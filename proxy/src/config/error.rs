@@ -38,6 +38,16 @@ pub enum ConfigError {
         /// Every key of the section.
         known: Vec<String>,
     },
+    /// A key that an earlier version had.
+    #[error("{place}: unknown key `{key}`: {fate}")]
+    RemovedKey {
+        /// Where.
+        place: Place,
+        /// The key's full path.
+        key: String,
+        /// What became of it.
+        fate: &'static str,
+    },
     /// A value of the wrong type or out of its range.
     #[error("{place}: {key} = {value}: expected {allowed}")]
     Value {

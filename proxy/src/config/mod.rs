@@ -6,6 +6,7 @@
 mod document;
 mod error;
 mod raw;
+mod removed;
 mod secret;
 mod types;
 mod validate;
@@ -14,8 +15,8 @@ pub use error::{ConfigError, Place};
 pub use mainpoint_store::Retain;
 pub use secret::Secret;
 pub use types::{
-    AttachmentPolicy, Config, EmbedderSettings, LogConfig, MemoryConfig, Mode, ModelsConfig, PricesConfig,
-    ReaderSettings, ServerConfig, SourceKind, StoreSettings, UpstreamConfig,
+    AttachmentPolicy, Config, LogConfig, MemoryConfig, Mode, ModelsConfig, PricesConfig, ReaderSettings, ServerConfig,
+    SourceKind, StoreSettings, UpstreamConfig,
 };
 
 use std::path::{Path, PathBuf};
@@ -75,7 +76,7 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let document = Document::parse(text, file)?;
         document.refuse_literal_secrets()?;
-        let raw: RawConfig = toml::from_str(text).map_err(|error| document.explain(&error))?;
+        let raw: RawConfig = toml::from_str(text).map_err(|error| removed::explain(document.explain(&error)))?;
         Validation {
             document: &document,
             overrides,

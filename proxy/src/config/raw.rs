@@ -16,7 +16,6 @@ pub(super) struct RawConfig {
     pub(super) store: RawStore,
     pub(super) models: RawModels,
     pub(super) reader: RawReader,
-    pub(super) embedder: RawEmbedder,
     pub(super) log: RawLog,
 }
 
@@ -55,10 +54,9 @@ pub(super) struct RawMemory {
     pub(super) digest_tokens: Option<i64>,
     pub(super) recall_turns: Option<i64>,
     pub(super) candidates: Option<i64>,
-    pub(super) least_similarity: Option<f64>,
-    pub(super) rerank: Option<bool>,
+    pub(super) scan_passages: Option<i64>,
+    pub(super) least_match: Option<f64>,
     pub(super) across_conversations: Option<bool>,
-    pub(super) attention_search: Option<bool>,
     pub(super) attachments: Option<String>,
     pub(super) deadline_ms: Option<i64>,
     pub(super) user_header: Option<String>,
@@ -93,8 +91,8 @@ pub(super) struct RawModels {
     pub(super) directory: Option<PathBuf>,
     pub(super) reader: Option<String>,
     pub(super) reader_sha256: Option<String>,
-    pub(super) embedder: Option<String>,
-    pub(super) embedder_sha256: Option<String>,
+    pub(super) chat: Option<String>,
+    pub(super) chat_sha256: Option<String>,
     pub(super) sources: Option<Vec<String>>,
 }
 
@@ -102,17 +100,8 @@ pub(super) struct RawModels {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawReader {
     pub(super) threads: Option<i64>,
-    pub(super) window_tokens: Option<i64>,
+    pub(super) passage_tokens: Option<i64>,
     pub(super) keep: Option<f64>,
-    pub(super) queue: Option<i64>,
-    pub(super) calibration: Option<PathBuf>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct RawEmbedder {
-    pub(super) threads: Option<i64>,
-    pub(super) context_mix: Option<f64>,
     pub(super) queue: Option<i64>,
 }
 

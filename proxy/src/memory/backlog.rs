@@ -53,14 +53,12 @@ pub(super) enum Hand {
     Patient,
 }
 
-/// Consecutive turns of one conversation that somebody is reading, oldest first. Those that are neither settled nor forgotten
+/// Turns of one scope that somebody is reading, oldest first. Those that are neither settled nor forgotten
 /// when it is dropped wait again.
 #[derive(Debug)]
 pub(super) struct Slice {
     pub(super) scope: Scope,
     pub(super) turns: Vec<TurnId>,
-    /// The turn before the first of them.
-    pub(super) previous: Option<TurnId>,
     backlog: Arc<Backlog>,
 }
 
@@ -244,11 +242,10 @@ impl Backlog {
         } else {
             sizes.shared
         };
-        let (turns, previous) = inner.queues.get_mut(&scope)?.begin(tokens);
+        let turns = inner.queues.get_mut(&scope)?.begin(tokens);
         Some(Slice {
             scope,
             turns,
-            previous,
             backlog: Arc::clone(self),
         })
     }

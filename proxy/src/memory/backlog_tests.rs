@@ -37,10 +37,10 @@ fn of_user(caller: u8, user: u8) -> Scope {
 }
 
 /// A turn of 4 bytes whose time is its number.
-fn turn(scope: &Scope, number: u32, parent: Option<u32>, tokens: u32) -> Turn {
+fn turn(scope: &Scope, number: u32, tokens: u32) -> Turn {
     Turn {
         id: id(number),
-        parent: parent.map(id),
+        parent: None,
         conversation: id(0),
         scope: scope.clone(),
         position: number,
@@ -98,7 +98,7 @@ proptest! {
         for (number, step) in (0..).zip(steps) {
             match step {
                 Step::Comes { scope: of, tokens } => {
-                    add(&backlog, vec![turn(&scope(of), number, None, tokens)]);
+                    add(&backlog, vec![turn(&scope(of), number, tokens)]);
                 }
                 Step::Reads => {
                     let ready = ready(&backlog);
@@ -121,13 +121,11 @@ proptest! {
 
     #[test]
     fn every_turn_is_read_once_and_those_of_a_scope_in_the_order_in_which_they_came(
-        turns in proptest::collection::vec((0..5_u8, 1..9000_u32, any::<bool>()), 1..80),
+        turns in proptest::collection::vec((0..5_u8, 1..9000_u32), 1..80),
     ) {
         let backlog = endless();
-        let mut last: HashMap<u8, u32> = HashMap::new();
-        for (number, (of, tokens, follows)) in (0..).zip(&turns) {
-            let parent = last.insert(*of, number).filter(|_| *follows);
-            add(&backlog, vec![turn(&scope(*of), number, parent, *tokens)]);
+        for (number, (of, tokens)) in (0..).zip(&turns) {
+            add(&backlog, vec![turn(&scope(*of), number, *tokens)]);
         }
         let mut found: Vec<(Scope, TurnId)> = Vec::new();
         while let Some(slice) = backlog.pick(Hand::Quick).or_else(|| backlog.pick(Hand::Patient)) {
@@ -137,7 +135,7 @@ proptest! {
         for of in 0..5 {
             let expected: Vec<TurnId> = (0..)
                 .zip(&turns)
-                .filter(|(_, (scope, ..))| *scope == of)
+                .filter(|(_, (scope, _))| *scope == of)
                 .map(|(number, _)| id(number))
                 .collect();
             let own = scope(of);
@@ -150,16 +148,16 @@ proptest! {
     }
 
     #[test]
-    fn a_slice_is_one_stretch_of_a_conversation_and_no_longer_than_it_may_be(
+    fn a_slice_is_what_came_first_and_no_longer_than_it_may_be(
         tokens in proptest::collection::vec(1..3000_u32, 1..60),
         others_wait: bool,
     ) {
         let backlog = endless();
         for (number, tokens) in (0..).zip(&tokens) {
-            add(&backlog, vec![turn(&scope(0), number, u32::checked_sub(number, 1), *tokens)]);
+            add(&backlog, vec![turn(&scope(0), number, *tokens)]);
         }
         if others_wait {
-            add(&backlog, vec![turn(&scope(1), 900, None, 1)]);
+            add(&backlog, vec![turn(&scope(1), 900, 1)]);
         }
         let most = if others_wait { SIZES.shared } else { SIZES.alone };
         let slice = backlog.pick(Hand::Quick).unwrap();
@@ -180,7 +178,7 @@ proptest! {
         for (number, (of, user, bytes)) in (0..).zip(turns) {
             let text = "x".repeat(bytes);
             let before = (waiting(&backlog), loads.entry(of).or_default().to_owned());
-            let (admitted, refused) = backlog.admit(vec![Turn { text, ..turn(&of_user(of, user), number, None, 1) }]);
+            let (admitted, refused) = backlog.admit(vec![Turn { text, ..turn(&of_user(of, user), number, 1) }]);
             let fits = before.0.has_room(all, bytes) && before.1.has_room(each, bytes);
             prop_assert_eq!((admitted.len(), refused.is_empty()), (usize::from(fits), fits));
             if fits {
@@ -197,8 +195,8 @@ proptest! {
 fn a_long_turn_is_left_to_the_patient_hand_and_its_scope_waits_for_it() {
     let backlog = endless();
     let (long, short) = (scope(1), scope(2));
-    add(&backlog, vec![turn(&long, 0, None, 4001), turn(&long, 1, Some(0), 1)]);
-    add(&backlog, vec![turn(&short, 2, None, 1)]);
+    add(&backlog, vec![turn(&long, 0, 4001), turn(&long, 1, 1)]);
+    add(&backlog, vec![turn(&short, 2, 1)]);
     let patient = backlog.pick(Hand::Patient).unwrap();
     assert_eq!((&patient.scope, &patient.turns), (&long, &vec![id(0)]));
     assert!(backlog.pick(Hand::Patient).is_none());
@@ -214,29 +212,11 @@ fn a_long_turn_is_left_to_the_patient_hand_and_its_scope_waits_for_it() {
 }
 
 #[test]
-fn a_fork_is_read_in_two_stretches_and_the_turn_before_each_is_named() {
-    let backlog = endless();
-    let scope = scope(1);
-    let turns = [(1, None), (2, Some(1)), (3, Some(1)), (4, Some(2)), (5, Some(3))];
-    add(
-        &backlog,
-        turns.map(|(number, parent)| turn(&scope, number, parent, 1)).to_vec(),
-    );
-    let mut stretches = Vec::new();
-    while let Some(slice) = backlog.pick(Hand::Quick) {
-        read(&slice);
-        stretches.push((slice.turns.clone(), slice.previous));
-    }
-    let expected = [(vec![id(1), id(3), id(5)], None), (vec![id(2), id(4)], Some(id(1)))];
-    assert_eq!(stretches, expected);
-}
-
-#[test]
 fn what_the_journal_does_not_have_yet_is_offered_again_and_what_is_settled_is_not() {
     let backlog = endless();
     let (own, other) = (scope(1), scope(2));
     let names = [id(1), id(2), id(3), id(4)];
-    let turns: Vec<Turn> = (1..=3).map(|number| turn(&own, number, None, 1)).collect();
+    let turns: Vec<Turn> = (1..=3).map(|number| turn(&own, number, 1)).collect();
     let (admitted, _) = backlog.admit(turns.clone());
     assert_eq!(admitted.len(), 3);
     assert_eq!(backlog.unseen(&own, &names), [0, 1, 2, 3]);
@@ -260,14 +240,14 @@ fn a_turn_that_an_earlier_process_accepted_is_listed_once_though_there_is_no_roo
     let none = Load { turns: 0, bytes: 0 };
     let backlog = backlog(none, none);
     let turns: Vec<WaitingTurn> = [2, 1]
-        .map(|number| WaitingTurn::of(&turn(&scope(1), number, None, 2000)))
+        .map(|number| WaitingTurn::of(&turn(&scope(1), number, 2000)))
         .to_vec();
     backlog.list(&turns);
     backlog.list(&turns);
     assert_eq!(waiting(&backlog), Load { turns: 2, bytes: 8 });
     assert_eq!(backlog.pick(Hand::Quick).unwrap().turns, [id(1)]);
     assert_eq!(backlog.is_full(&scope(1)), Some(Refusal::Full));
-    let (admitted, refused) = backlog.admit(vec![turn(&scope(1), 1, None, 2000)]);
+    let (admitted, refused) = backlog.admit(vec![turn(&scope(1), 1, 2000)]);
     assert!(admitted.is_empty() && refused.is_empty(), "what is here is not refused");
 }
 
@@ -279,6 +259,6 @@ async fn a_hand_that_waits_is_woken_by_what_arrives() {
         async move { backlog.next(Hand::Quick).await.turns.clone() }
     });
     tokio::task::yield_now().await;
-    add(&backlog, vec![turn(&scope(1), 7, None, 1)]);
+    add(&backlog, vec![turn(&scope(1), 7, 1)]);
     assert_eq!(waits.await.unwrap(), [id(7)]);
 }

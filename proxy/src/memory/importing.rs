@@ -10,16 +10,14 @@ use mainpoint_store::{Scope, Store, Turn, TurnId};
 
 use super::job::Job;
 use super::reader::Reader;
-use super::reading::chunk_tokens;
+use super::reading::CHUNK_TOKENS;
 use super::traffic::Traffic;
 use super::unreadable::{self, is_about_the_text};
-use crate::config::ReaderSettings;
 use crate::error::MemoryError;
 
 /// Journals, reads and stores whole conversations, one after the other.
 pub(crate) struct Importing {
     reader: Reader,
-    chunk_tokens: usize,
 }
 
 /// What became of a conversation's turns.
@@ -39,14 +37,13 @@ pub(crate) struct Imported {
 
 impl Importing {
     /// Reads with `engine` into `store`.
-    pub(crate) fn new(engine: Engine, store: Store, settings: &ReaderSettings) -> Self {
+    pub(crate) fn new(engine: Engine, store: Store) -> Self {
         Self {
             reader: Reader {
                 engine,
                 store,
                 traffic: Arc::new(Traffic::default()),
             },
-            chunk_tokens: chunk_tokens(settings),
         }
     }
 
@@ -72,7 +69,7 @@ impl Importing {
             known_tokens: known_tokens(&job),
             ..Imported::default()
         };
-        for chunk in job.chunks(self.chunk_tokens) {
+        for chunk in job.chunks(CHUNK_TOKENS) {
             let read = self.read(&job, chunk.clone()).await?;
             imported.add(read);
             done(tokens(&job, chunk));
@@ -119,9 +116,7 @@ impl Importing {
     }
 
     async fn read_together(&self, job: &Job, chunk: Range<usize>) -> Result<(), MemoryError> {
-        let previous = chunk.start.checked_sub(1).and_then(|at| job.turns.get(at));
-        let turns = job.turns.get(chunk).unwrap_or_default();
-        self.reader.read(turns, previous).await
+        self.reader.read(job.turns.get(chunk).unwrap_or_default()).await
     }
 }
 

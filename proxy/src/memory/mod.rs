@@ -4,8 +4,9 @@
 
 pub mod abstention;
 mod backlog;
-mod candidates;
+mod compared;
 pub mod dates;
+pub mod finding;
 pub mod form;
 mod hands;
 mod importing;
@@ -14,13 +15,14 @@ mod keeping;
 mod points;
 pub mod profile;
 mod queue;
-mod ranking;
+pub mod ranking;
 mod reader;
 mod reading;
 mod recall;
 pub mod relevance;
-pub mod rerank;
 mod resume;
+mod script;
+pub mod small_talk;
 mod traffic;
 mod unreadable;
 
@@ -47,23 +49,23 @@ use crate::telemetry::metrics;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Part {
-    /// Reads attention.
+    /// Reads turns.
     Reader,
-    /// Makes vectors.
-    Embedder,
+    /// Reads questions.
+    Questions,
     /// Keeps turns and points.
     Store,
 }
 
 impl Part {
     /// Every part.
-    pub(crate) const ALL: [Self; 3] = [Self::Reader, Self::Embedder, Self::Store];
+    pub(crate) const ALL: [Self; 3] = [Self::Reader, Self::Questions, Self::Store];
 
     /// The part's name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Reader => "reader",
-            Self::Embedder => "embedder",
+            Self::Questions => "questions",
             Self::Store => "store",
         }
     }
@@ -120,7 +122,7 @@ impl Memory {
         let engine = self.engine.status();
         let alive = |part: &Part| match part {
             Part::Reader => engine.reader_alive,
-            Part::Embedder => engine.embedder_alive,
+            Part::Questions => engine.questions_alive,
             Part::Store => self.store.status().alive,
         };
         Part::ALL.into_iter().filter(|part| !alive(part)).collect()
@@ -144,8 +146,8 @@ impl Memory {
     /// Really stops a part.
     pub(crate) async fn stop(&self, part: Part) {
         match part {
-            Part::Reader => self.engine.stop_reader(),
-            Part::Embedder => self.engine.stop_embedder(),
+            Part::Reader => self.engine.stop_reading(),
+            Part::Questions => self.engine.stop_questions(),
             Part::Store => {
                 if let Err(error) = self.store.close().await {
                     tracing::warn!(error = %error, "the store did not close cleanly");
@@ -226,7 +228,7 @@ impl Memory {
             engine: &self.engine,
             store: &self.store,
             config: &self.config,
-            warnings: &self.warnings,
+            small_talk: self.reading.small_talk().await,
         }
         .run(question)
         .await

@@ -2,7 +2,7 @@
 //!
 //! It must not call either; it only converts.
 
-use mainpoint_engine::{KeyCoder, Passage, TurnReading, TurnText};
+use mainpoint_engine::{Passage, TurnReading, TurnText};
 use mainpoint_store::{Point, Span, Turn};
 
 use super::profile::Profile;
@@ -15,14 +15,14 @@ pub(super) fn as_text(turn: &Turn) -> TurnText {
     }
 }
 
-/// The points of a turn that has been read, their keys as `coder` writes them.
-pub(super) fn points_of(turn: &Turn, reading: &TurnReading, coder: &KeyCoder) -> Vec<Point> {
+/// The points of a turn that has been read.
+pub(super) fn points_of(turn: &Turn, reading: &TurnReading) -> Vec<Point> {
     let profile = Profile::of(turn);
     let numbered = reading.passages.iter().enumerate();
     numbered
         .map(|(index, passage)| Point {
             passage: narrow(index),
-            features: profile.with_keys(&coder.encode(&passage.keys)),
+            features: profile.with_codes(passage.codes.as_bytes()),
             ..point(turn, passage)
         })
         .collect()

@@ -1,5 +1,5 @@
-//! What is stored with every passage to rank it by: where its turn stands, when it was said, what it looks like, and the
-//! passage's attention keys. All in one value of one column, since reading a column of a few hundred rows costs more than
+//! What is stored with every passage to rank it by: where its turn stands, when it was said, what it looks like, and the codes
+//! of the passage's main point. All in one value of one column, since reading a column of a few hundred rows costs more than
 //! what is in it.
 //!
 //! It must not know how passages are searched for or ranked.
@@ -21,7 +21,7 @@ pub struct Profile {
 }
 
 /// The layout of the bytes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const HAS_PARENT: u8 = 1;
 const ASKS: u8 = 2;
 const BY_USER: u8 = 4;
@@ -37,10 +37,10 @@ impl Profile {
         }
     }
 
-    /// The profile and a passage's keys as one value, little-endian: version u8, flags u8, bytes of the speaker's name u8,
-    /// bytes of what is said u32, time in microseconds i64, the parent's id if there is one, the name, the keys.
+    /// The profile and a passage's codes as one value, little-endian: version u8, flags u8, bytes of the speaker's name u8,
+    /// tokens of what is said u32, time in microseconds i64, the parent's id if there is one, the name, the codes.
     #[must_use]
-    pub fn with_keys(&self, keys: &[u8]) -> Vec<u8> {
+    pub fn with_codes(&self, codes: &[u8]) -> Vec<u8> {
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         let speaker = self.look.speaker.as_deref().unwrap_or_default().as_bytes();
         // Names are far shorter; see `form`.
@@ -48,17 +48,17 @@ impl Profile {
         let flags =
             flag(self.parent.is_some(), HAS_PARENT) | flag(self.look.asks, ASKS) | flag(self.look.by_user, BY_USER);
         let mut bytes = vec![VERSION, flags, u8::try_from(speaker.len()).unwrap_or_default()];
-        bytes.extend(self.look.bytes.to_le_bytes());
+        bytes.extend(self.look.tokens.to_le_bytes());
         bytes.extend(self.time.timestamp_micros().to_le_bytes());
         bytes.extend(self.parent.iter().flat_map(|parent| parent.0));
         bytes.extend(speaker);
-        bytes.extend(keys);
+        bytes.extend(codes);
         bytes
     }
 
-    /// What [`Profile::with_keys`] wrote; nothing if the bytes are anything else.
+    /// What [`Profile::with_codes`] wrote; nothing if the bytes are anything else.
     #[must_use]
-    pub fn and_keys(bytes: &[u8]) -> Option<(Self, &[u8])> {
+    pub fn and_codes(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let ([version, flags, name], bytes) = bytes.split_first_chunk()?;
         let (said, bytes) = bytes.split_first_chunk()?;
         let (time, bytes) = bytes.split_first_chunk()?;
@@ -68,19 +68,19 @@ impl Profile {
             let (parent, bytes) = bytes.split_first_chunk()?;
             (Some(TurnId(*parent)), bytes)
         };
-        let (name, keys) = bytes.split_at_checked(usize::from(*name))?;
+        let (name, codes) = bytes.split_at_checked(usize::from(*name))?;
         let name = std::str::from_utf8(name).ok()?;
         let profile = Self {
             parent,
             time: DateTime::from_timestamp_micros(i64::from_le_bytes(*time))?,
             look: Look {
                 speaker: (!name.is_empty()).then(|| name.to_owned()),
-                bytes: u32::from_le_bytes(*said),
+                tokens: u32::from_le_bytes(*said),
                 asks: flags & ASKS != 0,
                 by_user: flags & BY_USER != 0,
             },
         };
-        (*version == VERSION).then_some((profile, keys))
+        (*version == VERSION).then_some((profile, codes))
     }
 }
 
@@ -96,11 +96,11 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_comes_back_and_less_of_it_never_passes_for_more(
-            text in "([A-ZÄ][a-zä]{0,9}: )?[a-z ?]{0,30}",
+            text in "([A-ZÄ小][a-zä明]{0,9}[:：] ?)?[a-z ?？]{0,30}",
             user in any::<bool>(),
             parent in proptest::option::of(any::<[u8; 16]>()),
             microseconds in -9_000_000_000_000_000_i64..9_000_000_000_000_000,
-            keys in proptest::collection::vec(any::<u8>(), 0..40),
+            codes in proptest::collection::vec(any::<u8>(), 0..40),
         ) {
             let turn = Turn {
                 id: TurnId([1; 16]),
@@ -114,18 +114,18 @@ mod tests {
                 tokens: 1,
             };
             let profile = Profile::of(&turn);
-            let bytes = profile.with_keys(&keys);
-            prop_assert_eq!(Profile::and_keys(&bytes), Some((profile, keys.as_slice())));
-            let head = bytes.len() - keys.len();
+            let bytes = profile.with_codes(&codes);
+            prop_assert_eq!(Profile::and_codes(&bytes), Some((profile, codes.as_slice())));
+            let head = bytes.len() - codes.len();
             for length in 0..head {
-                prop_assert_eq!(Profile::and_keys(&bytes[..length]), None);
+                prop_assert_eq!(Profile::and_codes(&bytes[..length]), None);
             }
         }
 
         #[test]
         fn other_bytes_are_refused_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let is_ours = bytes.first() == Some(&VERSION);
-            prop_assert!(Profile::and_keys(&bytes).is_none() || is_ours);
+            prop_assert!(Profile::and_codes(&bytes).is_none() || is_ours);
         }
     }
 }

@@ -20,8 +20,6 @@ pub(super) struct Queue {
     turns: HashMap<TurnId, Known>,
     /// Those that wait, the oldest first.
     waiting: BTreeSet<Place>,
-    /// A turn that waits, by the turn before it. Where several follow one turn it is one of them.
-    next: HashMap<TurnId, TurnId>,
     being_read: Option<Vec<TurnId>>,
 }
 
@@ -31,7 +29,6 @@ type Place = (i64, u32, TurnId);
 #[derive(Debug, Clone, Copy)]
 struct Known {
     place: Place,
-    parent: Option<TurnId>,
     tokens: usize,
     bytes: usize,
     state: State,
@@ -100,7 +97,6 @@ impl Queue {
         }
         let known = Known {
             place: (turn.micros, turn.position, turn.id),
-            parent: turn.parent,
             tokens: turn.tokens as usize,
             bytes: turn.bytes,
             state: State::Expected,
@@ -120,39 +116,28 @@ impl Queue {
     /// Forgets a turn and returns its size.
     pub(super) fn remove(&mut self, name: TurnId) -> Option<usize> {
         let known = self.turns.remove(&name)?;
-        self.take_out(name, &known);
+        self.waiting.remove(&known.place);
         Some(known.bytes)
     }
 
-    /// Takes the oldest turn and those that follow it in its conversation, up to so many tokens, and names the turn before
-    /// them.
-    pub(super) fn begin(&mut self, tokens: usize) -> (Vec<TurnId>, Option<TurnId>) {
-        let mut slice = Vec::new();
-        let Some((_, _, first)) = self.waiting.first().copied() else {
-            return (slice, None);
-        };
-        let previous = self.turns.get(&first).and_then(|known| known.parent);
-        let (mut name, mut filled) = (first, 0);
-        while let Some(known) = self.turns.get(&name).copied()
-            && (slice.is_empty() || filled + known.tokens <= tokens)
-        {
-            filled += known.tokens;
-            self.take_out(name, &known);
-            self.turns.insert(
-                name,
-                Known {
-                    state: State::BeingRead,
-                    ..known
-                },
-            );
-            slice.push(name);
-            match self.next.get(&name) {
-                Some(next) => name = *next,
-                None => break,
+    /// Takes the oldest turns, one at least and up to so many tokens.
+    pub(super) fn begin(&mut self, tokens: usize) -> Vec<TurnId> {
+        let (mut slice, mut filled) = (Vec::new(), 0);
+        while let Some(place) = self.waiting.first().copied() {
+            let (_, _, name) = place;
+            let own = self.turns.get(&name).map_or(0, |known| known.tokens);
+            if !slice.is_empty() && filled + own > tokens {
+                break;
             }
+            filled += own;
+            self.waiting.remove(&place);
+            if let Some(known) = self.turns.get_mut(&name) {
+                known.state = State::BeingRead;
+            }
+            slice.push(name);
         }
         self.being_read = Some(slice.clone());
-        (slice, previous)
+        slice
     }
 
     /// Nothing is being read any more; what still is here waits again.
@@ -168,9 +153,6 @@ impl Queue {
 
     fn wait(&mut self, name: TurnId, known: Known) {
         self.waiting.insert(known.place);
-        if let Some(parent) = known.parent {
-            self.next.insert(parent, name);
-        }
         self.turns.insert(
             name,
             Known {
@@ -178,14 +160,5 @@ impl Queue {
                 ..known
             },
         );
-    }
-
-    fn take_out(&mut self, name: TurnId, known: &Known) {
-        self.waiting.remove(&known.place);
-        if let Some(parent) = known.parent
-            && self.next.get(&parent) == Some(&name)
-        {
-            self.next.remove(&parent);
-        }
     }
 }

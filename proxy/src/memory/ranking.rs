@@ -1,4 +1,4 @@
-//! Ranks the turns behind what the searches found.
+//! Says what speaks for the turns behind what the searches found, and puts them in order.
 //!
 //! It must not know how searches are made; the arithmetic is [`super::relevance`]'s.
 
@@ -12,31 +12,32 @@ use super::profile::Profile;
 use super::relevance::{Candidate, scores};
 
 /// What the searches found for a question.
-pub(crate) struct Findings<'a> {
+pub struct Findings<'a> {
     /// The question's text.
-    pub(crate) question: &'a str,
+    pub question: &'a str,
     /// When it is asked.
-    pub(crate) asked: DateTime<Utc>,
+    pub asked: DateTime<Utc>,
     /// By words and by vectors.
-    pub(crate) found: &'a SearchResult,
-    /// The attention that the question pays to each of the found points whose keys can be read.
-    pub(crate) attention: &'a [(f32, TurnId)],
+    pub found: &'a SearchResult,
+    /// The MaxSim of each turn, in the turns' order; `None` where no codes can be read.
+    pub max_sims: &'a [Option<f32>],
 }
 
 impl Findings<'_> {
-    /// The turns by their relevance, best first. `turns` are those of the points that were found, each once.
-    pub(crate) fn ranked(&self, turns: &[(TurnId, Profile)]) -> Vec<(TurnId, f32)> {
+    /// What speaks for each turn, in their order. `turns` has every turn once.
+    #[must_use]
+    pub fn candidates(&self, turns: &[(TurnId, Profile)]) -> Vec<Candidate> {
         let lexical = places(self.found.lexical.iter().map(|hit| hit.turn));
         let cosine = best(self.found.dense.iter().map(|hit| (hit.turn, hit.score)));
-        let attention = best(self.attention.iter().map(|(score, turn)| (*turn, *score)));
         let positions = places(turns.iter().map(|(turn, _)| *turn));
         let periods = periods(self.question, self.asked);
         let mut candidates: Vec<Candidate> = turns
             .iter()
-            .map(|(turn, profile)| Candidate {
+            .enumerate()
+            .map(|(place, (turn, profile))| Candidate {
                 lexical: lexical.get(turn).copied(),
                 cosine: cosine.get(turn).copied(),
-                attention: attention.get(turn).copied(),
+                max_sim: self.max_sims.get(place).copied().flatten(),
                 previous: profile.parent.and_then(|parent| positions.get(&parent).copied()),
                 next: None,
                 form: profile.look.beside(self.question),
@@ -50,11 +51,16 @@ impl Findings<'_> {
                 before.next = Some(place);
             }
         }
-        let turns = turns.iter().map(|(turn, _)| *turn);
-        let mut ranked: Vec<(TurnId, f32)> = turns.zip(scores(&candidates)).collect();
-        ranked.sort_by(|(one, score), (other, other_score)| other_score.total_cmp(score).then_with(|| one.cmp(other)));
-        ranked
+        candidates
     }
+}
+
+/// The places of candidates with their relevance, best first; equally relevant ones keep their order.
+#[must_use]
+pub fn ranked(candidates: &[Candidate]) -> Vec<(usize, f32)> {
+    let mut ranked: Vec<(usize, f32)> = scores(candidates).into_iter().enumerate().collect();
+    ranked.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    ranked
 }
 
 /// Where each turn stands for the first time, counting every turn once.
@@ -110,10 +116,11 @@ mod tests {
             question: "When does the ferry leave?",
             asked: DateTime::UNIX_EPOCH,
             found: &found,
-            attention: &[(0.1, TurnId([2; 16])), (0.0, TurnId([3; 16]))],
+            max_sims: &[None, Some(0.1), None, Some(0.4)],
         };
-        let ranked = findings.ranked(&[9, 3, 6, 2].map(turn));
-        let order: Vec<u8> = ranked.iter().map(|(turn, _)| turn.0[0]).collect();
+        let turns = [9, 3, 6, 2];
+        let ranked = ranked(&findings.candidates(&turns.map(turn)));
+        let order: Vec<u8> = ranked.iter().map(|(place, _)| turns[*place]).collect();
         assert_eq!(order, [2, 3, 6, 9]);
         assert!(ranked.windows(2).all(|pair| pair[0].1 >= pair[1].1));
     }
@@ -138,10 +145,10 @@ mod tests {
                     lexical: Vec::new(),
                     dense: Vec::new(),
                 },
-                attention: &[],
+                max_sims: &[],
             };
-            let ranked = findings.ranked(&turns).into_iter();
-            ranked.map(|(turn, _)| turn.0[0]).collect()
+            let ranked = ranked(&findings.candidates(&turns)).into_iter();
+            ranked.map(|(place, _)| turns[place].0.0[0]).collect()
         };
         assert_eq!(order("What did I say of the ferry?"), [1, 2]);
         assert_eq!(order("What did I say of the ferry yesterday?"), [2, 1]);

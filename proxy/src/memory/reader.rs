@@ -1,4 +1,4 @@
-//! Reads turns that the journal has, and completes them in the store: attention, main points, vectors.
+//! Reads turns that the journal has, and completes them in the store: main points, vectors, codes.
 //!
 //! It must not know which turns, or when.
 
@@ -21,13 +21,12 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Reads consecutive turns of one conversation, `previous` being the one before them, in a lull between requests.
+    /// Reads turns, in a lull between requests.
     ///
     /// # Errors
     /// When the engine or the store fails.
-    pub(super) async fn read(&self, turns: &[Turn], previous: Option<&Turn>) -> Result<(), MemoryError> {
+    pub(super) async fn read(&self, turns: &[Turn]) -> Result<(), MemoryError> {
         let request = ReadRequest {
-            previous: previous.map(as_text),
             turns: turns.iter().map(as_text).collect(),
         };
         self.traffic.lull(PATIENCE).await;
@@ -38,11 +37,10 @@ impl Reader {
                 found: readings.len(),
             });
         }
-        let coder = self.engine.key_coder();
         let completed = turns
             .iter()
             .zip(&readings)
-            .map(|(turn, reading)| (turn.scope.clone(), turn.id, points_of(turn, reading, coder)))
+            .map(|(turn, reading)| (turn.scope.clone(), turn.id, points_of(turn, reading)))
             .collect();
         self.store.complete(completed).await?;
         Ok(())

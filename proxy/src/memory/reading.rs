@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use mainpoint_engine::Engine;
 use mainpoint_store::{Scope, Store, Turn, TurnId};
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -15,15 +16,17 @@ use super::hands::{HANDS, Reads};
 use super::keeping::{Keeper, Kept};
 use super::reader::Reader;
 use super::resume;
+use super::small_talk::SmallTalk;
 use super::traffic::Traffic;
-use crate::config::{Config, ReaderSettings};
+use crate::config::Config;
 
 /// The background reader.
-#[derive(Debug)]
 pub(crate) struct Reading {
     keeper: Keeper,
     backlog: Arc<Backlog>,
     traffic: Arc<Traffic>,
+    engine: Engine,
+    small_talk: Arc<OnceCell<SmallTalk>>,
     stop: CancellationToken,
     workers: Mutex<Option<Workers>>,
 }
@@ -38,16 +41,18 @@ impl Reading {
     /// Starts the workers, and lists what an earlier process accepted and never read.
     pub(crate) fn start(engine: Engine, store: Store, config: &Config) -> Self {
         let sizes = Sizes {
-            alone: chunk_tokens(&config.reader),
-            shared: config.reader.window_tokens,
+            alone: CHUNK_TOKENS,
+            shared: SHARED_TOKENS,
         };
         let backlog = Arc::new(Backlog::new(Limits::of(&config.store), sizes));
         backlog.set_unlisted(store.status().pending_turns);
         let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
         let (keeper, entries, writer) = Keeper::new(&store, &backlog, (config.memory.deadline, &stop));
+        let small_talk = Arc::new(OnceCell::new());
         let reads = Reads {
+            small_talk: Arc::clone(&small_talk),
             reader: Reader {
-                engine,
+                engine: engine.clone(),
                 store: store.clone(),
                 traffic: Arc::clone(&traffic),
             },
@@ -65,6 +70,8 @@ impl Reading {
             keeper,
             backlog,
             traffic,
+            engine,
+            small_talk,
             stop,
             workers: Mutex::new(Some(Workers {
                 writer: tokio::spawn(writer.run(entries)),
@@ -76,6 +83,12 @@ impl Reading {
     /// Which requests the reader waits for.
     pub(crate) fn traffic(&self) -> &Traffic {
         &self.traffic
+    }
+
+    /// Small talk as the model reads it. The workers read it before anything else, so that this waits for a moment after the
+    /// start only; `None` if it cannot be read.
+    pub(crate) async fn small_talk(&self) -> Option<&SmallTalk> {
+        known(&self.small_talk, &self.engine).await
     }
 
     /// The places of those of `names` that are to be taken in, as far as is known without asking the store.
@@ -118,6 +131,13 @@ impl Reading {
     }
 }
 
+/// Small talk, read by the first who asks for it; `None` if it cannot be read, which is tried again by the next one.
+pub(super) async fn known<'a>(small_talk: &'a OnceCell<SmallTalk>, engine: &Engine) -> Option<&'a SmallTalk> {
+    let read = small_talk.get_or_try_init(|| SmallTalk::read(engine)).await;
+    read.inspect_err(|error| tracing::debug!(error = %error, "small talk was not read"))
+        .ok()
+}
+
 /// Whether all have ended by then; those that have not are ended.
 async fn ended(workers: Vec<JoinHandle<()>>, deadline: Instant) -> bool {
     let aborts: Vec<_> = workers.iter().map(JoinHandle::abort_handle).collect();
@@ -129,8 +149,7 @@ async fn ended(workers: Vec<JoinHandle<()>>, deadline: Instant) -> bool {
 
 /// Most tokens of turns that are read and completed together: long enough to read at full speed, short enough to lose little
 /// when the process ends.
-pub(super) fn chunk_tokens(settings: &ReaderSettings) -> usize {
-    settings.window_tokens.saturating_mul(WINDOWS_PER_CHUNK)
-}
+pub(super) const CHUNK_TOKENS: usize = 4 * SHARED_TOKENS;
 
-const WINDOWS_PER_CHUNK: usize = 4;
+/// The same while the turns of others wait.
+const SHARED_TOKENS: usize = 1536;

@@ -1,23 +1,21 @@
-//! Finds the turns that matter for a question: by words, vectors and the reader's own attention, ranked together.
+//! Finds the turns that matter for a question, best first, and the words to quote of them.
 //!
-//! It must not know prompts or budgets; it ranks turns.
+//! It must not know prompts or budgets, nor how the memory is searched.
 
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use mainpoint_engine::{Engine, QueryBlock};
-use mainpoint_store::{Found, Passage, Scope, Snapshot, Store, Turn, TurnId, Within};
-use tokio::sync::Notify;
+use mainpoint_engine::Engine;
+use mainpoint_store::{Passage, Scope, Snapshot, Store, Turn, TurnId, Within};
 
-use super::abstention::Evidence;
-use super::candidates::Candidates;
-use super::ranking::Findings;
-use super::rerank::{DEPTH, fused, reordered};
+use super::abstention::{Evidence, Floor};
+use super::finding::{Found, Search};
+use super::ranking::ranked;
+use super::relevance::Candidate;
+use super::small_talk::SmallTalk;
 use crate::chat::pack::Recalled;
 use crate::config::MemoryConfig;
 use crate::error::MemoryError;
-use crate::telemetry::logs::OncePerMinute;
-use crate::telemetry::metrics;
 use crate::telemetry::stopwatch::{Laps, Stopwatch};
 
 /// What is asked of the memory.
@@ -37,14 +35,14 @@ pub(crate) struct Question<'a> {
 
 /// The parts that a search needs.
 pub(crate) struct Recall<'a> {
-    /// Reads the question and scores keys.
+    /// Reads the question.
     pub(crate) engine: &'a Engine,
     /// Searches words and vectors.
     pub(crate) store: &'a Store,
     /// How much is searched and recalled.
     pub(crate) config: &'a MemoryConfig,
-    /// Which failures of re-ranking may be logged.
-    pub(crate) warnings: &'a OncePerMinute,
+    /// What is no question about the memory, if that is known.
+    pub(crate) small_talk: Option<&'a SmallTalk>,
 }
 
 /// What a question brought to mind.
@@ -52,21 +50,18 @@ pub(crate) struct Recall<'a> {
 pub(crate) struct Recollection {
     /// The turns that matter, best first.
     pub(crate) turns: Vec<Recalled>,
-    /// Whether nothing that was found is near enough to the question, so that no turns are given.
+    /// What speaks for each of them.
+    pub(crate) reasons: Vec<Candidate>,
+    /// How well the best that was found matches the question.
+    pub(crate) evidence: Evidence,
+    /// Whether nothing that was found matches the question well enough, so that no turns are given.
     pub(crate) abstained: bool,
     /// How long each step took.
     pub(crate) steps: Laps,
 }
 
-/// A turn that may be recalled, with what the searches found of it.
-struct Ranked {
-    recalled: Recalled,
-    /// What stands for it in a prompt that is read once more.
-    quoted: String,
-}
-
 impl Recall<'_> {
-    /// The turns that matter, best first; at most `memory.recall_turns`, and none if none is near enough to the question.
+    /// The turns that matter, best first; at most `memory.recall_turns`, and none if none matches the question well enough.
     ///
     /// # Errors
     /// When the engine or the store fails.
@@ -78,123 +73,77 @@ impl Recall<'_> {
         let mut watch = Stopwatch::start();
         let snapshot = self.store.snapshot(question.scope, &self.within(&question)).await?;
         watch.lap("snapshot");
-        let embedded = Notify::new();
-        let gathering = self.gather(&snapshot, (&text, &embedded), &mut watch);
-        let queries = async {
-            // Side by side, the embedder's pass and the reader's take twice as long each, and only the scores wait for this one.
-            embedded.notified().await;
-            self.queries(&text).await
+        let search = Search {
+            snapshot: &snapshot,
+            text: &text,
+            asked: question.asked,
+            kept: &question.kept,
+            small_talk: self.small_talk,
+            config: self.config,
         };
-        let (found, queries) = tokio::try_join!(gathering, queries)?;
-        let Some(found) = found else {
+        let mut found = search.run(self.engine.question(&text)).await?;
+        watch.absorb(found.take_steps());
+        let evidence = found.evidence;
+        if !evidence.is_enough(&Floor::at(self.config.least_match)) {
+            tracing::debug!(?evidence, "abstained");
             return Ok(Recollection {
-                turns: Vec::new(),
+                evidence,
                 abstained: true,
                 steps: watch.laps(),
+                ..Recollection::default()
             });
-        };
-        let candidates = Candidates::of(self.engine, found, queries).await?;
-        watch.lap("attention");
-        let findings = Findings {
-            question: &text,
-            asked: question.asked,
-            found: &candidates.hits,
-            attention: &candidates.attention,
-        };
-        let mut ranked = findings.ranked(&candidates.turns);
-        ranked.retain(|(turn, _)| !question.kept.contains(turn));
-        ranked.truncate(self.config.recall_turns.max(if self.config.rerank { DEPTH } else { 0 }));
-        watch.lap("ranking");
-        let mut ranked = self.read(&snapshot, (question.scope, &ranked), &candidates).await?;
-        watch.lap("texts");
-        if self.config.rerank {
-            let places = self.places_in_one_prompt(&text, &ranked).await;
-            ranked = reordered(ranked, &places);
-            watch.lap("reranking");
         }
-        let best = ranked.into_iter().take(self.config.recall_turns);
-        let turns: Vec<Recalled> = best.map(|ranked| ranked.recalled).collect();
+        let mut ranking = ranked(&found.candidates);
+        ranking.retain(|(place, _)| {
+            found
+                .turns
+                .get(*place)
+                .is_some_and(|turn| !question.kept.contains(turn))
+        });
+        ranking.truncate(self.config.recall_turns);
+        watch.lap("ranking");
+        let (turns, reasons) = self.read(&snapshot, (question.scope, &ranking), &found).await?;
+        watch.lap("texts");
         let steps = watch.laps();
         tracing::debug!(
-            candidates = candidates.turns.len(),
+            candidates = found.turns.len(),
             recalled = turns.len(),
+            ?evidence,
             ?steps,
             "recalled"
         );
         Ok(Recollection {
             turns,
+            reasons,
+            evidence,
             abstained: false,
             steps,
         })
     }
 
-    /// What both searches find; `None` if nothing is near enough to the question. Words are searched for while the embedder
-    /// reads, and it is told when that has read.
-    async fn gather(
-        &self,
-        snapshot: &Snapshot<'_>,
-        (text, embedded): (&str, &Notify),
-        watch: &mut Stopwatch,
-    ) -> Result<Option<Found>, MemoryError> {
-        let limit = self.config.candidates;
-        let by_vector = async {
-            let vector = self.engine.question_vector(text).await?;
-            embedded.notify_one();
-            watch.lap("embedding");
-            Ok::<_, MemoryError>(snapshot.by_vector(&vector, limit).await?)
-        };
-        let by_words = async { Ok(snapshot.by_words(text, limit).await?) };
-        let (dense, lexical) = tokio::try_join!(by_vector, by_words)?;
-        watch.lap("search");
-        let found = snapshot.identify(dense, lexical).await?;
-        watch.lap("candidates");
-        let evidence = Evidence::of(found.hits.dense.iter().map(|hit| hit.score), []);
-        if !evidence.is_enough(self.config.least_similarity) {
-            tracing::debug!(?evidence, "abstained");
-            return Ok(None);
-        }
-        Ok(Some(found))
-    }
-
-    /// The turns of a ranking that are still there, with the passages that speak for them.
+    /// The turns of a ranking that are still there, with the passages that speak for them, and what else does.
     async fn read(
         &self,
         snapshot: &Snapshot<'_>,
-        (scope, ranking): (&Scope, &[(TurnId, f32)]),
-        candidates: &Candidates,
-    ) -> Result<Vec<Ranked>, MemoryError> {
-        let ids: Vec<TurnId> = ranking.iter().map(|(turn, _)| *turn).collect();
-        let best = ids.iter().filter_map(|turn| candidates.best(*turn));
-        let first = ids.iter().take(DEPTH).filter_map(|turn| candidates.first(*turn));
-        let wanted: Vec<&Passage> = if self.config.rerank {
-            best.chain(first).collect()
-        } else {
-            best.collect()
-        };
+        (scope, ranking): (&Scope, &[(usize, f32)]),
+        found: &Found,
+    ) -> Result<(Vec<Recalled>, Vec<Candidate>), MemoryError> {
+        let ids: Vec<TurnId> = ranking
+            .iter()
+            .filter_map(|(place, _)| found.turns.get(*place).copied())
+            .collect();
+        let wanted: Vec<&Passage> = ranking.iter().filter_map(|(place, _)| found.best(*place)).collect();
         let (turns, texts) = tokio::try_join!(self.store.turns(scope, &ids), snapshot.texts(&wanted))?;
-        let texts: HashMap<u64, String> = wanted.iter().map(|passage| passage.row).zip(texts).collect();
-        let scores: HashMap<TurnId, f32> = ranking.iter().copied().collect();
-        let text = |passage: Option<&Passage>, turn: &Turn| {
-            let text = passage.and_then(|passage| texts.get(&passage.row));
-            text.filter(|text| !text.is_empty() && **text != turn.text).cloned()
-        };
-        let ranked = turns.into_iter().map(|turn| Ranked {
-            quoted: text(candidates.first(turn.id), &turn).unwrap_or_else(|| turn.text.clone()),
-            recalled: Recalled {
-                passage: text(candidates.best(turn.id), &turn),
-                score: scores.get(&turn.id).copied().unwrap_or_default(),
-                turn,
-            },
+        let mut texts: HashMap<TurnId, String> = wanted.iter().map(|passage| passage.turn).zip(texts).collect();
+        let mut turns: HashMap<TurnId, Turn> = turns.into_iter().map(|turn| (turn.id, turn)).collect();
+        let recalled = ranking.iter().filter_map(|(place, score)| {
+            let id = found.turns.get(*place)?;
+            let turn = turns.remove(id)?;
+            let passage = texts.remove(id).filter(|text| !text.is_empty() && *text != turn.text);
+            let score = *score;
+            Some((Recalled { turn, passage, score }, *found.candidates.get(*place)?))
         });
-        Ok(ranked.collect())
-    }
-
-    /// The reader's queries of the question, where attention searches.
-    async fn queries(&self, text: &str) -> Result<Option<QueryBlock>, MemoryError> {
-        if !self.config.attention_search {
-            return Ok(None);
-        }
-        Ok(Some(self.engine.question_queries(text).await?))
+        Ok(recalled.unzip())
     }
 
     fn within(&self, question: &Question<'_>) -> Within {
@@ -204,32 +153,11 @@ impl Recall<'_> {
             Within::Conversation(question.dropped.clone())
         }
     }
-
-    /// The places of the first turns, best first, now that their texts were read together; none if that failed or took too
-    /// long, which is counted and leaves the order as it was.
-    async fn places_in_one_prompt(&self, question: &str, ranked: &[Ranked]) -> Vec<usize> {
-        let texts: Vec<String> = ranked.iter().take(DEPTH).map(|ranked| ranked.quoted.clone()).collect();
-        if texts.is_empty() {
-            return Vec::new();
-        }
-        let scores = tokio::time::timeout(self.config.deadline / SHARE, self.engine.rerank(question, texts)).await;
-        let error = match scores {
-            Ok(Ok(scores)) => return fused(&scores),
-            Ok(Err(error)) => MemoryError::Engine(error),
-            Err(_) => MemoryError::RerankDeadline,
-        };
-        metrics::failure(error.label());
-        if self.warnings.allows(error.label()) {
-            tracing::warn!(kind = error.label(), error = %error, "the turns found were not re-ranked; their order stays as it was");
-        }
-        Vec::new()
-    }
 }
 
-/// Most bytes of a question; of a longer one its beginning and its end are asked. Attention search takes time in proportion.
+/// Most bytes of a question; of a longer one its beginning and its end are asked. Reading it and comparing it
+/// take time in proportion.
 const QUESTION_BYTES: usize = 1000;
-/// Re-ranking may take one part in so many of the deadline.
-const SHARE: u32 = 2;
 
 fn shortened(text: &str) -> String {
     if text.len() <= QUESTION_BYTES {

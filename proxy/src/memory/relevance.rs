@@ -2,10 +2,8 @@
 //! it, its form, and how near to the times that the question names it was said.
 //!
 //! Answers stand beside what they answer: a turn is worth more when the turn before it fits the question, too. Greetings hold
-//! less than sentences, messages of pages fit everything a little, and who asks something rarely answers. The weights minimise
-//! the softmax loss of each evidence turn against all other turns over LoCoMo conv-26 and conv-30 (231 questions) and BEAM
-//! chats 1 and 3 (36 questions, each counting five times); that of nearness was chosen by hand, of two tried on the same
-//! LoCoMo conversations. It must not know where scores come from.
+//! less than sentences, messages of pages fit everything a little, and who asks something rarely answers. That the user speaks
+//! counts for little: what tools and assistants say is asked for, too. It must not know where scores come from.
 
 use super::form::Form;
 
@@ -17,8 +15,8 @@ pub struct Candidate {
     pub lexical: Option<usize>,
     /// Cosine similarity of its best passage's main point; `None` if it was not among the most similar.
     pub cosine: Option<f32>,
-    /// The question's attention to its best passage beyond a content-free question's; `None` if its keys cannot be read.
-    pub attention: Option<f32>,
+    /// Weighted MaxSim of the question's tokens and its own, -1 to 1; `None` if its codes cannot be read.
+    pub max_sim: Option<f32>,
     /// Index of the turn before it, if that is a candidate.
     pub previous: Option<usize>,
     /// Index of the turn after it, if that is a candidate.
@@ -37,18 +35,18 @@ pub type Signals = [f32; WEIGHTS.len()];
 pub const WEIGHTS: [(&str, f32); 15] = [
     ("words", 0.36),
     ("cosine", 0.44),
-    ("attention", 0.27),
+    ("max_sim", 1.5),
     ("words, turn before", 0.24),
     ("cosine, turn before", 0.08),
-    ("attention, turn before", 0.09),
+    ("max_sim, turn before", 0.4),
     ("words, turn after", 0.10),
     ("cosine, turn after", 0.12),
-    ("attention, turn after", 0.12),
+    ("max_sim, turn after", 0.25),
     ("substance", 0.94),
     ("excess", -0.56),
     ("asks", -0.41),
     ("speaker is named", 1.64),
-    ("user speaks", 1.29),
+    ("user speaks", 0.3),
     ("nearness", 2.0),
 ];
 
@@ -71,24 +69,24 @@ pub fn signals(candidates: &[Candidate]) -> Vec<Signals> {
     let found = [
         standardised(candidates, |candidate| Some(candidate.lexical.map_or(0.0, place_value))),
         standardised(candidates, |candidate| candidate.cosine),
-        standardised(candidates, |candidate| candidate.attention),
+        standardised(candidates, |candidate| candidate.max_sim),
     ];
     let of = |index: Option<usize>| [&found[0], &found[1], &found[2]].map(|signal| signal.of(index));
     let is = |property: bool| if property { 1.0 } else { 0.0 };
     let signals = |(index, candidate): (usize, &Candidate)| {
-        let ([words, cosine, attention], form) = (of(Some(index)), &candidate.form);
-        let ([words_before, cosine_before, attention_before], [words_after, cosine_after, attention_after]) =
+        let ([words, cosine, max_sim], form) = (of(Some(index)), &candidate.form);
+        let ([words_before, cosine_before, max_sim_before], [words_after, cosine_after, max_sim_after]) =
             (of(candidate.previous), of(candidate.next));
         [
             words,
             cosine,
-            attention,
+            max_sim,
             words_before,
             cosine_before,
-            attention_before,
+            max_sim_before,
             words_after,
             cosine_after,
-            attention_after,
+            max_sim_after,
             form.substance,
             form.excess,
             is(form.asks),
@@ -162,7 +160,7 @@ mod tests {
         Candidate {
             lexical: Some(lexical),
             cosine: Some(cosine),
-            attention: Some(0.0),
+            max_sim: Some(0.0),
             form: Look::of("user", "Ann: In the old harbour, near the station.").beside("Where?"),
             ..Candidate::default()
         }
@@ -183,14 +181,14 @@ mod tests {
     #[test]
     fn a_signal_that_is_missing_counts_as_the_lowest() {
         let unknown = Candidate {
-            attention: None,
+            max_sim: None,
             ..found(2, 0.3)
         };
-        let attended = Candidate {
-            attention: Some(0.5),
+        let matching = Candidate {
+            max_sim: Some(0.5),
             ..found(2, 0.3)
         };
-        let scores = scores(&[attended, unknown, found(2, 0.3)]);
+        let scores = scores(&[matching, unknown, found(2, 0.3)]);
         assert_eq!(scores[1], scores[2]);
         assert!(scores[0] > scores[1]);
     }

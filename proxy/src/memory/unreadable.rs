@@ -12,10 +12,7 @@ use crate::telemetry::metrics;
 /// Whether another attempt with the same text would fail alike.
 pub(super) fn is_about_the_text(error: &MemoryError) -> bool {
     match error {
-        MemoryError::Engine(error) => matches!(
-            error,
-            EngineError::TurnTooLong { .. } | EngineError::TooLong { .. } | EngineError::Compute { .. }
-        ),
+        MemoryError::Engine(error) => matches!(error, EngineError::TurnTooLong { .. } | EngineError::Compute { .. }),
         MemoryError::Store(error) => matches!(error, StoreError::InvalidPoint { .. } | StoreError::Batch { .. }),
         MemoryError::Readings { .. } => true,
         _ => false,

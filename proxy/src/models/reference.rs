@@ -20,7 +20,7 @@ pub struct ModelReference {
 /// Where a model is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelLocation {
-    /// A short name of the catalogue, such as `gemma-3-270m`.
+    /// A short name of the catalogue, such as `embeddinggemma-300m`.
     Catalogue(String),
     /// A GGUF file on this machine.
     Path(PathBuf),

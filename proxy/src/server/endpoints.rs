@@ -101,7 +101,7 @@ pub(crate) fn receipt(shared: &Shared, id: &str, request: &Request<RequestBody>)
     Ok(json_response(StatusCode::OK, &value))
 }
 
-/// `POST /mainpoint/faults` with `{"stop": "reader" | "embedder" | "store"}`: really stops that part.
+/// `POST /mainpoint/faults` with `{"stop": "reader" | "questions" | "store"}`: really stops that part.
 pub(crate) async fn faults(shared: &Arc<Shared>, request: Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
     if request.method() != Method::POST {
         return Err(not_allowed(&request, "POST"));
@@ -112,7 +112,7 @@ pub(crate) async fn faults(shared: &Arc<Shared>, request: Request<RequestBody>) 
         .map_err(unreadable)?
         .to_bytes();
     let fault: Fault = serde_json::from_slice(&body).map_err(|error| ProxyError::InvalidRequest {
-        message: format!("{error}; the body must be {{\"stop\": \"reader\" | \"embedder\" | \"store\"}}"),
+        message: format!("{error}; the body must be {{\"stop\": \"reader\" | \"questions\" | \"store\"}}"),
         param: Some("stop"),
     })?;
     let Some(memory) = &shared.memory else {

@@ -251,7 +251,7 @@ fn describe() {
     describe_counter!(FAILURES, "Failures that clients did not see, by kind.");
     for kind in [
         "reader_stopped",
-        "embedder_stopped",
+        "questions_stopped",
         "store_stopped",
         "deadline",
         "backlog_full",

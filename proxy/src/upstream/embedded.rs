@@ -1,6 +1,6 @@
-//! The embedded upstream: the reader model answers chat completions in this process.
+//! The embedded upstream: a small instruct model answers chat completions in this process.
 //!
-//! It must not know about memory. The model is a small base model, meant for trying mainpoint out.
+//! It must not know about memory. It is meant for trying mainpoint out.
 
 use bytes::Bytes;
 use chrono::Utc;
@@ -19,7 +19,7 @@ use crate::server::arriving::unreadable;
 use crate::server::paths;
 use crate::server::reply::{Body, json_response};
 
-/// The reader model as an OpenAI-compatible server.
+/// The chat model as an OpenAI-compatible server.
 pub(crate) struct Embedded {
     engine: Engine,
     /// The name that `GET /models` shows; any name is accepted in requests.
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Embedded {
 }
 
 impl Embedded {
-    /// Answers with the model of `engine`, shown as `model`.
+    /// Answers with the chat model of `engine`, shown as `model`.
     pub(crate) fn new(engine: Engine, model: String, server: &crate::config::ServerConfig) -> Self {
         Self {
             engine,

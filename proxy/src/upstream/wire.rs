@@ -2,7 +2,7 @@
 //!
 //! It must not know how text is generated.
 
-use mainpoint_engine::{FinishReason, GenerateRequest, TurnText};
+use mainpoint_engine::{ChatMessage, ChatRole, FinishReason, GenerateRequest};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -86,25 +86,20 @@ impl Asked {
             .unwrap_or(false)
     }
 
-    /// What the engine is asked for. A base model would go on to write the other side's turns, so those end the answer.
+    /// What the engine is asked for.
     pub(super) fn to_generate(&self) -> GenerateRequest {
-        let turns: Vec<TurnText> = self
-            .messages
-            .iter()
-            .map(|message| TurnText {
-                speaker: speaker(&message.role),
-                text: text_of(&message.content),
-            })
-            .collect();
+        let messages = self.messages.iter().map(|message| ChatMessage {
+            role: role(&message.role),
+            text: text_of(&message.content),
+        });
         let mut stop = match &self.stop {
             None => Vec::new(),
             Some(Stop::One(text)) => vec![text.clone()],
             Some(Stop::Many(texts)) => texts.clone(),
         };
         stop.retain(|text| !text.is_empty());
-        stop.extend(["\nUser:", "\nAssistant:", "\nSystem:"].map(str::to_owned));
         GenerateRequest {
-            turns,
+            messages: messages.collect(),
             max_tokens: self
                 .max_completion_tokens
                 .or(self.max_tokens)
@@ -177,15 +172,18 @@ impl Answer {
     }
 }
 
-const DEFAULT_TOKENS: usize = 256;
-/// Lower than OpenAI's 1.0: a base model of this size soon loses the thread at 1.0.
+/// An answer ends by itself; this ends one that does not.
+const DEFAULT_TOKENS: usize = 1024;
+/// Lower than OpenAI's 1.0: a model of this size soon loses the thread at 1.0.
 const DEFAULT_TEMPERATURE: f32 = 0.7;
 
-fn speaker(role: &str) -> String {
-    let mut letters = role.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+/// What a small model is told of a role: what a tool says comes from outside, as what the user says.
+fn role(name: &str) -> ChatRole {
+    match name {
+        "system" | "developer" => ChatRole::System,
+        "assistant" => ChatRole::Assistant,
+        _ => ChatRole::User,
+    }
 }
 
 fn text_of(content: &Value) -> String {
@@ -234,20 +232,27 @@ mod tests {
     }
 
     #[test]
-    fn parts_become_text_and_stop_words_keep_the_model_on_its_side() {
-        let body = br#"{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}],
-            "stop":"END","max_tokens":7,"seed":-1}"#;
+    fn parts_become_text_and_roles_those_that_a_template_knows() {
+        let body = br#"{"messages":[
+            {"role":"developer","content":"Be brief."},
+            {"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},
+            {"role":"assistant","content":null,"tool_calls":[]},{"role":"tool","content":"42"}],
+            "stop":["END",""],"max_tokens":7,"seed":-1}"#;
         let request = Asked::parse(body).unwrap().to_generate();
-        assert_eq!(
-            request.turns,
-            [TurnText {
-                speaker: "User".to_owned(),
-                text: "a\nb".to_owned()
-            }]
-        );
+        let messages: Vec<(ChatRole, &str)> = request
+            .messages
+            .iter()
+            .map(|message| (message.role, message.text.as_str()))
+            .collect();
+        let expected = [
+            (ChatRole::System, "Be brief."),
+            (ChatRole::User, "a\nb"),
+            (ChatRole::Assistant, ""),
+            (ChatRole::User, "42"),
+        ];
+        assert_eq!(messages, expected);
         assert_eq!(request.max_tokens, 7);
         assert_eq!(request.seed, Some(u32::MAX));
-        assert_eq!(request.stop[0], "END");
-        assert!(request.stop.contains(&"\nUser:".to_owned()));
+        assert_eq!(request.stop, ["END"]);
     }
 }

@@ -83,10 +83,10 @@ async fn a_store_of_another_vector_width_is_refused_and_stays_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_of_another_embedder_is_refused_and_stays_as_it_is() {
+async fn a_store_of_another_model_is_refused_and_stays_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
-    let of = |embedder: Option<&str>| StoreConfig {
-        embedder: embedder.map(str::to_owned),
+    let of = |model: Option<&str>| StoreConfig {
+        model: model.map(str::to_owned),
         ..config(directory.path())
     };
     let store = Store::open(of(Some("one"))).await.unwrap();
@@ -96,11 +96,11 @@ async fn a_store_of_another_embedder_is_refused_and_stays_as_it_is() {
     assert!(
         error
             .to_string()
-            .contains("vectors of the embedder one, the one in use is other"),
+            .contains("vectors of the model one, the one in use is other"),
         "{error}"
     );
-    for embedder in [Some("one"), None] {
-        let store = Store::open(of(embedder)).await.unwrap();
+    for model in [Some("one"), None] {
+        let store = Store::open(of(model)).await.unwrap();
         assert_eq!(store.status().turns, 1);
         store.close().await.unwrap();
     }

@@ -17,7 +17,7 @@ const MODELS: &str = "MAINPOINT_MODELS_DIR";
 
 #[test]
 fn a_wrong_configuration_names_key_value_and_line_and_exits_with_78() {
-    let cases: [(&str, &[&str]); 12] = [
+    let cases: [(&str, &[&str]); 15] = [
         (
             "[memory]\nbudget_tokens = 100\nbudget_tokns = 5\n",
             &[":3:", "memory.budget_tokns", "budget_tokens"],
@@ -49,8 +49,11 @@ fn a_wrong_configuration_names_key_value_and_line_and_exits_with_78() {
         ("[reader]\nkeep = 1.5\n", &[":2:", "reader.keep", "1.5"]),
         (
             "[models]\nreader = \"gpt-5\"\n",
-            &[":2:", "models.reader", "gpt-5", "gemma-3-270m"],
+            &[":2:", "models.reader", "gpt-5", "embeddinggemma-300m"],
         ),
+        ("[embedder]\nthreads = 2\n", &[":1:", "embedder"]),
+        ("[memory]\nrerank = true\n", &[":2:", "memory.rerank"]),
+        ("[memory]\nleast_match = 2.0\n", &[":2:", "memory.least_match", "2"]),
     ];
     for (text, named) in cases {
         for check in [true, false] {
@@ -98,7 +101,7 @@ fn a_port_in_use_is_named_and_exits_with_69() {
 fn a_missing_model_is_named_with_the_remedy_and_exits_with_66() {
     let home = Home::new();
     let missing = home.path().join("absent.gguf");
-    for key in ["reader", "embedder"] {
+    for key in ["reader", "chat"] {
         let refused = serve_with(&home, &format!("[models]\n{key} = {missing:?}\n"), &[]);
         assert_refused(&refused, &[66], &["absent.gguf"]);
     }
@@ -111,7 +114,7 @@ fn a_missing_model_is_named_with_the_remedy_and_exits_with_66() {
         assert_refused(
             &binary::finish(command, &[]),
             &[66],
-            &["gemma-3-270m", "mainpoint models fetch"],
+            &["embeddinggemma-300m", "mainpoint models fetch"],
         );
     }
     assert_eq!(
@@ -126,7 +129,7 @@ fn a_missing_model_is_named_with_the_remedy_and_exits_with_66() {
 #[test]
 fn a_corrupt_model_is_named_and_exits_with_65() {
     let home = Home::new();
-    for (key, whole) in [("reader", models::reader()), ("embedder", models::embedder())] {
+    for (key, whole) in [("reader", models::light()), ("chat", models::chat())] {
         let cut = copy_of_the_first(5_000_000, &whole, &home.path().join(format!("cut-{key}.gguf")));
         let refused = serve_with(&home, &format!("[models]\n{key} = {cut:?}\n"), &[]);
         assert_refused(&refused, &[65], &[&format!("cut-{key}.gguf")]);
@@ -143,7 +146,7 @@ fn a_corrupt_model_is_named_and_exits_with_65() {
 #[test]
 fn a_model_of_the_wrong_kind_is_refused_and_not_pretended_with() {
     let home = Home::new();
-    for (key, wrong) in [("reader", models::embedder()), ("embedder", models::reader())] {
+    for (key, wrong) in [("reader", models::chat()), ("chat", models::light())] {
         let refused = serve_with(&home, &format!("[models]\n{key} = {wrong:?}\n"), &[]);
         let file = wrong.file_name().expect("a name").to_string_lossy().into_owned();
         assert_refused(&refused, &[65, 78], &[&file]);

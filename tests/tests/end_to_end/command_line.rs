@@ -1,4 +1,4 @@
-//! The commands that work on files and on the terminal: `explain`, `models` and `calibrate`.
+//! The commands that work on files and on the terminal: `explain` and `models`.
 //!
 //! It must not know how attention is read. `search` is shown where there is something to find, in the memory story.
 
@@ -6,6 +6,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use mainpoint_tests::models::LIGHT;
 use mainpoint_tests::proxy::Home;
 use mainpoint_tests::{binary, models};
 use serde_json::{Value, json};
@@ -98,18 +99,16 @@ fn search_without_a_store_says_so_and_makes_none() {
 }
 
 #[test]
-fn a_store_that_another_embedder_filled_is_refused_with_both_named() {
+fn a_store_that_another_model_filled_is_refused_with_both_named() {
     let home = Home::new();
-    home.configure(&format!("[store]\ndirectory = {:?}\n", home.data()));
+    home.configure(&format!("{LIGHT}[store]\ndirectory = {:?}\n", home.data()));
     fs::create_dir_all(home.data()).expect("a directory");
-    fs::write(home.data().join("embedder"), "another\n").expect("a file");
+    fs::write(home.data().join("model"), "another\n").expect("a file");
     let configuration = home.configuration().display().to_string();
     let refused = binary::run(&["search", "anything", "--config", &configuration]);
     assert_eq!(refused.code, 65, "{}", refused.said());
     assert!(
-        refused
-            .stderr
-            .contains("vectors of the embedder another, the one in use is "),
+        refused.stderr.contains("the model another, the one in use is "),
         "{}",
         refused.stderr
     );
@@ -122,11 +121,18 @@ fn the_models_are_listed_and_verified_and_a_corrupt_copy_is_found_out() {
     home.configure("");
     let configuration = home.configuration().display().to_string();
     let listed = binary::run(&["models", "list", "--config", &configuration]).successful();
-    for word in ["gemma-3-270m", "all-minilm-l6-v2", "reader", "embedder", "installed"] {
+    for word in [
+        "embeddinggemma-300m",
+        "all-minilm-l6-v2",
+        "qwen2.5-coder-0.5b-instruct",
+        "reader",
+        "chat",
+        "installed",
+    ] {
         assert!(listed.stdout.contains(word), "{word} is missing: {}", listed.stdout);
     }
     let verified = binary::run(&["models", "verify", "--config", &configuration]).successful();
-    let digest = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818";
+    let digest = "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32";
     assert!(verified.stdout.contains(digest), "{}", verified.stdout);
     assert_eq!(
         verified.stdout.lines().filter(|line| line.contains("is right")).count(),
@@ -135,10 +141,10 @@ fn the_models_are_listed_and_verified_and_a_corrupt_copy_is_found_out() {
         verified.stdout
     );
 
-    // One byte in the middle of the embedder is another one; its size is what it was.
+    // One byte in the middle of a model is another one; its size is what it was.
     let copies = home.path().join("models");
     fs::create_dir(&copies).expect("a folder");
-    let corrupt = copy_beside(&models::embedder(), &copies);
+    let corrupt = copy_beside(&models::light(), &copies);
     let mut bytes = fs::read(&corrupt).expect("the copy");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -154,74 +160,10 @@ fn the_models_are_listed_and_verified_and_a_corrupt_copy_is_found_out() {
         refused.stderr
     );
     let mut command = binary::command();
-    command.args(["models", "verify", "gemma-3-270m", "--config", &configuration]);
+    command.args(["models", "verify", "embeddinggemma-300m", "--config", &configuration]);
     command.env("MAINPOINT_MODELS_DIR", &copies);
     let refused = binary::finish(command, &[]);
     assert_eq!(refused.code, 66, "{}", refused.said());
-}
-
-#[test]
-fn calibrate_chooses_heads_on_one_part_and_writes_a_head_file_that_serves_the_reader() {
-    let home = Home::new();
-    home.configure("");
-    let configuration = home.configuration().display().to_string();
-    let (data, out) = (home.path().join("labelled.json"), home.path().join("heads.json"));
-    fs::write(&data, labelled().to_string()).expect("a file");
-    let paths = [data.display().to_string(), out.display().to_string()];
-    let [data, path] = &paths;
-    let calibrate = |choose: &str, report: &str| {
-        let parts = ["--choose", choose, "--report", report, "--layers", "2", "--json"];
-        let files = ["calibrate", "--config", &configuration, "--data", data, "--out", path];
-        binary::run(&[&files[..], &parts[..]].concat())
-    };
-    for (choose, report, word) in [
-        ("one", "one", "--report one"),
-        ("three", "two", "--choose three"),
-        ("one", "nobody", "one, two"),
-    ] {
-        let refused = calibrate(choose, report);
-        assert_eq!(refused.code, 64, "{}", refused.said());
-        assert!(refused.stderr.contains(word), "{}", refused.stderr);
-    }
-    assert!(!out.exists());
-
-    let result: Value = serde_json::from_str(&calibrate("one", "two").successful().stdout).expect("JSON");
-    let written: Value = serde_json::from_slice(&fs::read(&out).expect("a head file")).expect("JSON");
-    for key in ["main_point_heads", "search_heads"] {
-        assert_eq!(written[key], result[key]);
-        for head in written[key].as_array().expect("heads") {
-            assert!(head[0].as_u64().is_some_and(|layer| layer < 2), "{head}");
-        }
-    }
-    assert_eq!(result["chosen_on"]["search"].as_array().map(Vec::len), Some(8));
-    for arm in result["report"].as_array().expect("arms") {
-        assert_eq!(arm["questions"], 1);
-        assert_eq!(
-            arm["recall_all_at_5"], 1.0,
-            "two turns are within the first five: {arm}"
-        );
-    }
-    let home = Home::new();
-    home.configure(&format!("[reader]\ncalibration = {path:?}\n"));
-    let configuration = home.configuration().display().to_string();
-    let mut command = binary::command();
-    command.args(["explain", "-", "--json", "--config", &configuration]);
-    binary::finish(command, conversation().to_string().as_bytes()).successful();
-}
-
-/// Two conversations of two turns, with a question each.
-fn labelled() -> Value {
-    let conversation = |name: &str| {
-        json!({
-            "sample_id": name,
-            "conversation": {"session_1_date_time": "1:56 pm on 8 May, 2023", "session_1": [
-                {"speaker": "Ann", "dia_id": "D1:1", "text": "The code of my locker is 4471."},
-                {"speaker": "Bo", "dia_id": "D1:2", "text": "Let us meet at the old harbour for lunch."},
-            ]},
-            "qa": [{"question": "What is the code of the locker?", "evidence": ["D1:1"], "category": 4}],
-        })
-    };
-    json!([conversation("one"), conversation("two")])
 }
 
 /// Copies a model with what is recorded about it.

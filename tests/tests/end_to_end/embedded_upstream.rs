@@ -1,4 +1,4 @@
-//! Without a configured upstream the reader model itself answers, so that a first start is a whole working system.
+//! Without a configured upstream a small instruct model answers, so that a first start is a whole working system.
 //!
 //! It must not know how text is generated.
 
@@ -11,7 +11,7 @@ async fn the_embedded_model_answers_chats_with_text_it_really_generates() {
     let said = proxy.output();
     let warned = said
         .lines()
-        .any(|line| line.contains("270M") && line.contains("base model"));
+        .any(|line| line.contains("models.chat") && line.contains("upstream.url"));
     assert!(warned, "the start-up says in one line what answers: {said}");
 
     let request = |question: &str, extra: serde_json::Value| {
@@ -75,6 +75,11 @@ async fn the_embedded_model_answers_chats_with_text_it_really_generates() {
         .chat(request("Name three colours of the rainbow.", json!({"max_tokens": 2})))
         .await;
     assert_eq!(short.json()["choices"][0]["finish_reason"], "length");
+
+    let sensible = proxy
+        .chat(request("What is the capital of France?", json!({"max_tokens": 24})))
+        .await;
+    assert!(sensible.reply().contains("Paris"), "{}", sensible.reply());
 
     // Our own refusals have OpenAI's envelope.
     let refused = proxy.chat(r#"{"model":"embedded"}"#).await;

@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
-use mainpoint_tests::binary;
+use mainpoint_tests::models::LIGHT;
 use mainpoint_tests::proxy::Home;
-use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy};
+use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, binary, checkout, models};
 
 /// The exit status of data that are wrong.
 const DATA: i32 = 65;
@@ -69,6 +70,35 @@ async fn tables_and_a_journal_of_a_newer_version_are_refused_with_who_wrote_them
     );
     fs::write(&manifest, whole).expect("the manifest is restored");
     builder(&upstream).home(&home).start().await.stop().await;
+}
+
+#[test]
+fn a_store_of_version_2_is_refused_with_the_command_that_reads_it_again_and_that_command_loses_nothing() {
+    models::require();
+    let home = Home::new();
+    home.configure(&format!(
+        "{LIGHT}[upstream]\nurl = \"http://127.0.0.1:9/v1\"\n[store]\ndirectory = {:?}\n",
+        home.data()
+    ));
+    let archive = checkout::root().join("tests/data/store-version-2.tar.gz");
+    let unpacked = Command::new("tar")
+        .arg("-xzf")
+        .arg(archive)
+        .arg("-C")
+        .arg(home.path())
+        .status();
+    assert!(unpacked.expect("tar").success());
+    is_left_alone(&home, &["version 2", "mainpoint migrate"]);
+
+    let configuration = home.configuration().display().to_string();
+    binary::run(&["migrate", "--config", &configuration]).successful();
+    for (question, fact) in [
+        ("Where does grandmother's recipe box stand?", "31 marbles"),
+        ("When does the gardener come?", "7:15"),
+    ] {
+        let found = binary::run(&["search", question, "--config", &configuration, "--json"]).successful();
+        assert!(found.stdout.contains(fact), "{question}: {}", found.stdout);
+    }
 }
 
 fn builder(upstream: &ScriptedUpstream) -> mainpoint_tests::ProxyBuilder {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use mainpoint_tests::binary::{self, Finished};
 use mainpoint_tests::conversation::everyday_chat;
+use mainpoint_tests::models::LIGHT;
 use mainpoint_tests::proxy::Home;
 use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, models, prompt};
 use serde_json::{Value, json};
@@ -96,16 +97,6 @@ async fn an_imported_history_is_read_once_found_and_known_to_the_requests_that_g
     assert_eq!(answer.outcome(), "rewritten", "{:?}", answer.headers);
     let block = prompt::memory_block(&upstream.last_request().json()).expect("a memory block");
     assert!(block.contains(CODE), "{block}");
-    proxy.stop().await;
-
-    // Without attention search memories are found by words and vectors alone.
-    let proxy = StartedProxy::builder()
-        .home(&home)
-        .upstream(&upstream.base_url())
-        .budget(2000, 700)
-        .setting("memory", "attention_search = false")
-        .start()
-        .await;
     told.assistant("One moment.");
     told.user("I need the code of the padlock on my locker at the climbing gym. What is it?");
     let answer = proxy.chat(told.body()).await;
@@ -118,8 +109,10 @@ async fn an_imported_history_is_read_once_found_and_known_to_the_requests_that_g
         "ledger",
         "epoch",
         "snapshot",
+        "question",
         "search",
         "candidates",
+        "comparing",
         "ranking",
         "texts",
         "pack",
@@ -236,7 +229,7 @@ fn every_credential_of_the_command_line_counts_and_other_headers_are_refused() {
 
 fn configured() -> Arc<Home> {
     let home = Home::new();
-    home.configure(&format!("[store]\ndirectory = {:?}\n", home.data()));
+    home.configure(&format!("{LIGHT}[store]\ndirectory = {:?}\n", home.data()));
     home
 }
 

@@ -20,6 +20,7 @@ async fn a_fact_of_turn_3_is_in_the_prompt_of_turn_60_for_its_tenant_only_and_af
     let builder = || {
         StartedProxy::builder()
             .upstream(&upstream.base_url())
+            .default_model()
             .budget(BUDGET, MEMORY)
     };
     let proxy = builder().start().await;

@@ -1,10 +1,18 @@
 //! The spans of time that a text names, and how near to them something was said.
 //!
-//! Days are days of UTC. A time is found by a small English grammar: `words` finds the words that dates are made of,
-//! `times` single times, `grammar` what is said of them, `calendar` which days that is. It must not know turns, searches or rankings.
+//! Days are days of UTC. A time is found by a small grammar: `plain` gives digits and marks one form, `words` finds the words that
+//! dates are made of (with `months` in many languages, `numeric` and `east_asian` dates), `times` single times, `grammar` what is
+//! said of them, `calendar` which days that is. Dates are found in any language, relative and compound times in English. It must
+//! not know turns, searches or rankings.
 
 mod calendar;
+mod east_asian;
 mod grammar;
+#[cfg(test)]
+mod languages_tests;
+mod months;
+mod numeric;
+mod plain;
 mod times;
 mod words;
 
@@ -118,6 +126,8 @@ mod tests {
                 "13/05/2023 and 05/23/2023 and 04/04/2023",
                 "2023-05-13 2023-05-23 2023-04-04",
             ),
+            ("5/7/2023, whichever is meant", "2023-07-05 2023-05-07"),
+            ("7.5.2023, 2023/5/7 and 05/2023", "2023-05-07 2023-05-01..2023-05-31"),
             ("What state did Joanna visit in summer 2021?", "2021-06-01..2021-08-31"),
             ("the winter of 2021", "2021-12-01..2022-02-28"),
             ("July 3's talk (7 July 2022)", "2023-07-03 2022-07-07"),
@@ -214,7 +224,7 @@ mod tests {
             "the last day of the trip, on the last week of the project",
             "What happens next week, next Friday and tomorrow?",
             "We meet every Friday.",
-            "05/07/2023, 24/7, 1/2, 2,000 and $1999",
+            "24/7, 1/2, 2,000, 1.2.10 and $1999",
             "her one-year-old child",
             "February 30",
             "",

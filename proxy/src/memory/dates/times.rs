@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 
 use super::Period;
 use super::calendar::{Recurring, Unit};
+use super::months::Needs;
 use super::words::{Word, is_year};
 
 /// A period, and the place of the word after what names it; none if nothing does there.
@@ -95,7 +96,7 @@ impl<'a> Times<'a> {
             }
             Word::Digits(_) | Word::Ordinal(_) => {
                 let day = self.day(at)?;
-                let place = self.past(at + 1, Word::Of);
+                let place = self.past_of(at + 1);
                 self.placed(Recurring::Day(self.month(place)?, day), place + 1, reference)
             }
             Word::Month { .. } | Word::Season(_) => {
@@ -136,16 +137,22 @@ impl<'a> Times<'a> {
 
     /// The month at a place, if it is one and not a verb.
     fn month(&self, at: usize) -> Option<u32> {
-        let Word::Month { number, is_sure } = self.word(at)? else {
+        let Word::Month { number, needs } = self.word(at)? else {
             return None;
         };
         let before = at.checked_sub(1);
+        let is_led = || before.and_then(|before| self.word(before)).is_some_and(leads_to_month);
         let is_beside_date = || {
-            before.is_some_and(|before| self.day(before).is_some() || self.word(before).is_some_and(leads_to_month))
+            before.is_some_and(|before| self.day(before).is_some())
                 || self.day(at + 1).is_some()
                 || self.year(at + 1).is_some()
         };
-        (is_sure || is_beside_date()).then_some(number)
+        let is_one = match needs {
+            Needs::Nothing => true,
+            Needs::Lead => is_led() || is_beside_date(),
+            Needs::Date => is_beside_date(),
+        };
+        is_one.then_some(number)
     }
 
     fn day(&self, at: usize) -> Option<u32> {
@@ -157,7 +164,7 @@ impl<'a> Times<'a> {
 
     /// A year, perhaps behind a comma or "of".
     fn year(&self, at: usize) -> Option<(i32, usize)> {
-        let at = self.past(self.past(at, Word::Comma), Word::Of);
+        let at = self.past_of(self.past(at, Word::Comma));
         match self.word(at)? {
             Word::Digits(year) if is_year(year) => Some((year.into(), at + 1)),
             _ => None,
@@ -196,6 +203,11 @@ impl<'a> Times<'a> {
     /// The place after a word, or the same place if it is not there.
     pub(super) fn past(&self, at: usize, word: Word) -> usize {
         self.word_is(at, word).unwrap_or(at)
+    }
+
+    /// The place after "of" in any language, or the same place if it is not there.
+    fn past_of(&self, at: usize) -> usize {
+        self.past(self.past(at, Word::Of), Word::De)
     }
 
     /// The word before a place, or before the article before it.

@@ -2,10 +2,14 @@
 //!
 //! It must not know what they name together.
 
-use chrono::{NaiveDate, Weekday};
+use chrono::Weekday;
 
 use super::Period;
 use super::calendar::{Season, Unit};
+use super::east_asian::{self, Part};
+use super::months::{Needs, leads, month};
+use super::numeric::exact;
+use super::plain::plain;
 
 /// A word, or a mark that parts words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +25,8 @@ pub(super) enum Word {
     Month {
         /// From 1.
         number: u32,
-        /// Whether it is one without a date beside it; `may` and abbreviations are not.
-        is_sure: bool,
+        /// What it needs beside it to be one.
+        needs: Needs,
     },
     Season(Season),
     Weekday(Weekday),
@@ -49,58 +53,93 @@ pub(super) enum Word {
     To,
     Until,
     Of,
+    /// The same in other languages, where it also stands before other words that are spelt like months.
+    De,
     /// `in`, `on`, `by` and other words before a time.
     In,
     The,
     Comma,
+    /// A dot behind a number: `7. Mai`, or the end of a sentence.
+    Dot,
     /// The end of a sentence or of a line.
     Break,
     Other,
 }
 
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
-/// Months that are verbs, too.
-const VERBS: [&str; 2] = ["march", "may"];
 const NUMBERS: [&str; 12] = [
     "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
 ];
 const ORDINALS: [&str; 5] = ["first", "second", "third", "fourth", "fifth"];
 const DASHES: [char; 3] = ['-', '–', '—'];
 
+/// What is in French before a word that begins with a vowel.
+const ELISIONS: [&str; 3] = ["d", "l", "qu"];
+/// What a Russian number ends with, behind a dash.
+const NUMBER_ENDINGS: [&str; 4] = ["го", "е", "м", "й"];
+
+/// What stands before a word.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    begins_sentence: bool,
+    /// Whether a word of another language leads to a month.
+    is_led: bool,
+}
+
 /// The words of a text in their order.
 pub(super) fn words(text: &str) -> Vec<Word> {
     let mut words = Vec::new();
-    for line in text.lines() {
-        let mut begins_sentence = true;
-        for piece in line.split_whitespace() {
-            let bare = piece.trim_end_matches(is_mark);
-            let marks = piece.get(bare.len()..).unwrap_or_default();
-            let bare = bare.trim_start_matches(is_mark);
-            push_piece(&mut words, bare, begins_sentence);
-            let abbreviates = marks == "." && matches!(words.last(), Some(Word::Month { is_sure: false, .. }));
-            begins_sentence = marks.contains(['.', '?', '!', ':', ';']) && !abbreviates;
-            if begins_sentence {
-                words.push(Word::Break);
-            } else if marks.contains(',') {
-                words.push(Word::Comma);
+    for line in plain(text).lines() {
+        let mut place = Place {
+            begins_sentence: true,
+            is_led: false,
+        };
+        for part in east_asian::parts(line) {
+            match part {
+                Part::Text(text) => place = push_text(&mut words, text, place),
+                Part::Words(found) => words.extend(found),
             }
         }
         words.push(Word::Break);
     }
-    words
+    without_dots(&words)
+}
+
+fn push_text(words: &mut Vec<Word>, text: &str, mut place: Place) -> Place {
+    for piece in text.split_whitespace() {
+        let bare = piece.trim_end_matches(is_mark);
+        let marks = piece.get(bare.len()..).unwrap_or_default();
+        let bare = bare.trim_start_matches(is_mark);
+        push_piece(words, bare, place);
+        let last = words.last();
+        let abbreviates = marks == "." && matches!(last, Some(Word::Month { needs, .. }) if *needs != Needs::Nothing);
+        let counts = marks == "." && matches!(last, Some(Word::Digits(1..=31)));
+        place.begins_sentence = marks.contains(['.', '?', '!', ':', ';']) && !abbreviates;
+        place.is_led = marks.is_empty() && leads(&bare.to_lowercase());
+        if counts {
+            words.push(Word::Dot);
+        } else if place.begins_sentence {
+            words.push(Word::Break);
+        } else if marks.contains(',') {
+            words.push(Word::Comma);
+        }
+    }
+    place
+}
+
+/// The words with a dot left out between a day and its month, and taken for the end of a sentence elsewhere. "I ran 7. March
+/// was cold" has no date.
+fn without_dots(words: &[Word]) -> Vec<Word> {
+    let is_date = |at: usize| match words.get(at + 1) {
+        Some(Word::Month { needs: Needs::Lead, .. }) => {
+            matches!(words.get(at + 2), Some(Word::Digits(year)) if is_year(*year))
+        }
+        Some(Word::Month { .. }) => true,
+        _ => false,
+    };
+    let places = words.iter().enumerate();
+    let kept = places.filter(|(at, word)| **word != Word::Dot || !is_date(*at));
+    kept.map(|(_, word)| if *word == Word::Dot { Word::Break } else { *word })
+        .collect()
 }
 
 /// Whether a number is taken for a year.
@@ -109,32 +148,36 @@ pub(super) fn is_year(number: u16) -> bool {
 }
 
 fn is_mark(character: char) -> bool {
-    ".,;:?!…\"“”„'‘’`()[]{}*_".contains(character)
+    ".,;:?!…\"“”„'‘’`()[]{}*_¿¡«»".contains(character)
 }
 
 /// A piece without a space in it, such as `mid-May` or `2019-2021`.
-fn push_piece(words: &mut Vec<Word>, piece: &str, begins_sentence: bool) {
-    if let Some(period) = exact(piece) {
-        words.push(Word::Exact(period));
+fn push_piece(words: &mut Vec<Word>, piece: &str, mut place: Place) {
+    let dates = exact(piece);
+    if !dates.is_empty() {
+        words.extend(dates.into_iter().map(Word::Exact));
         return;
     }
     if !piece.is_empty() && piece.chars().all(|character| DASHES.contains(&character)) {
         words.push(Word::To);
         return;
     }
-    let (mut begins, mut follows_number) = (begins_sentence, false);
+    let mut follows_number = false;
     for part in piece.split(DASHES).filter(|part| !part.is_empty()) {
-        let word = word(part, begins);
+        if follows_number && NUMBER_ENDINGS.contains(&part) {
+            continue;
+        }
+        let word = word(part, place);
         let is_number = matches!(word, Word::Digits(_));
         if follows_number && is_number {
             words.push(Word::To);
         }
         words.push(word);
-        (begins, follows_number) = (false, is_number);
+        (place.begins_sentence, follows_number) = (false, is_number);
     }
 }
 
-fn word(text: &str, begins_sentence: bool) -> Word {
+fn word(text: &str, place: Place) -> Word {
     let text = text
         .strip_suffix("'s")
         .or_else(|| text.strip_suffix("’s"))
@@ -142,18 +185,30 @@ fn word(text: &str, begins_sentence: bool) -> Word {
     let lower = text.to_lowercase();
     // A capital is a sign of a name only inside a sentence, and only if the word is not all in capitals.
     let is_name =
-        !begins_sentence && text.starts_with(char::is_uppercase) && !text.chars().skip(1).any(char::is_uppercase);
+        !place.begins_sentence && text.starts_with(char::is_uppercase) && !text.chars().skip(1).any(char::is_uppercase);
     number(&lower)
-        .or_else(|| month(&lower, is_name))
+        .or_else(|| joined(&lower))
+        .or_else(|| month(&lower, is_name, place.is_led).map(as_word))
         .or_else(|| weekday(&lower).map(Word::Weekday))
         .unwrap_or_else(|| simple(&lower))
+}
+
+/// A month or number with another word before its apostrophe, as in French, or an ending behind it, as in Turkish.
+fn joined(lower: &str) -> Option<Word> {
+    let (before, after) = lower.split_once(['\'', '’'])?;
+    let own = if ELISIONS.contains(&before) { after } else { before };
+    number(own).or_else(|| month(own, false, true).map(as_word))
+}
+
+fn as_word((number, needs): (u32, Needs)) -> Word {
+    Word::Month { number, needs }
 }
 
 fn number(lower: &str) -> Option<Word> {
     if let Some(digits) = digits(lower, 4) {
         return Some(Word::Digits(digits));
     }
-    let suffixes = ["st", "nd", "rd", "th"];
+    let suffixes = ["st", "nd", "rd", "th", "er", "re", "º", "ª", ".º"];
     let stem = suffixes.iter().find_map(|suffix| lower.strip_suffix(suffix));
     if let Some(ordinal) = stem.and_then(|stem| digits(stem, 2)) {
         return Some(Word::Ordinal(ordinal));
@@ -162,18 +217,6 @@ fn number(lower: &str) -> Option<Word> {
         return Some(Word::Count(count));
     }
     place(&ORDINALS, lower).map(Word::Ordinal)
-}
-
-fn month(lower: &str, is_name: bool) -> Option<Word> {
-    if let Some(number) = place(&MONTHS, lower) {
-        return Some(Word::Month {
-            number: number.into(),
-            is_sure: is_name || !VERBS.contains(&lower),
-        });
-    }
-    let short = if lower == "sept" { "sep" } else { lower };
-    let number = (1_u32..).zip(MONTHS).find(|(_, month)| month.get(..3) == Some(short));
-    number.map(|(number, _)| Word::Month { number, is_sure: false })
 }
 
 fn weekday(lower: &str) -> Option<Weekday> {
@@ -206,7 +249,12 @@ fn simple(lower: &str) -> Word {
         "year" | "years" => Word::Unit(Unit::Year),
         "morning" | "afternoon" | "evening" | "night" => Word::PartOfDay,
         "today" | "tonight" => Word::Today,
-        "yesterday" => Word::Yesterday,
+        "heute" | "hoy" | "hoje" | "oggi" | "aujourd'hui" | "сегодня" | "bugün" | "आज" | "আজ" => {
+            Word::Today
+        }
+        "yesterday" | "gestern" | "ayer" | "ontem" | "ieri" | "вчера" | "dün" | "أمس" | "গতকাল" => {
+            Word::Yesterday
+        }
         "ago" => Word::Ago,
         "this" | "current" => Word::This,
         "last" | "previous" => Word::Last,
@@ -224,37 +272,15 @@ fn simple(lower: &str) -> Word {
         "to" => Word::To,
         "until" | "till" | "through" => Word::Until,
         "of" => Word::Of,
+        "de" | "del" | "di" => Word::De,
         "in" | "on" | "by" | "during" | "for" | "around" | "over" => Word::In,
         "the" => Word::The,
         _ => Word::Other,
     }
 }
 
-/// A date in digits alone: year first, or year last where only one of the others can be the month.
-fn exact(text: &str) -> Option<Period> {
-    let date = text.split('T').next().unwrap_or_default();
-    let separator = if date.contains('/') { '/' } else { '-' };
-    let parts: Vec<&str> = date.split(separator).collect();
-    let numbers = parts.iter().map(|part| digits(part, 4)).collect::<Option<Vec<u16>>>()?;
-    let widths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
-    let (year, month, day) = match (numbers.as_slice(), widths.as_slice()) {
-        ([year, month, day], [4, ..]) => (*year, *month, *day),
-        ([year, month], [4, 2]) if separator == '-' => {
-            let first = NaiveDate::from_ymd_opt((*year).into(), (*month).into(), 1);
-            return first
-                .filter(|_| is_year(*year))
-                .and_then(|first| Unit::Month.around(first));
-        }
-        ([month, day, year], [.., 4]) if separator == '/' && (day == month || *day > 12) => (*year, *month, *day),
-        ([day, month, year], [.., 4]) if separator == '/' && *day > 12 => (*year, *month, *day),
-        _ => return None,
-    };
-    let day = NaiveDate::from_ymd_opt(year.into(), month.into(), day.into());
-    day.filter(|_| is_year(year)).and_then(|day| Unit::Day.around(day))
-}
-
 /// The number that a text of at most so many digits is.
-fn digits(text: &str, most: usize) -> Option<u16> {
+pub(super) fn digits(text: &str, most: usize) -> Option<u16> {
     let is_number = text.len() <= most && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_number)
 }

@@ -16,7 +16,7 @@ use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 use super::{ModelSource, Supply};
 use crate::config::Secret;
-use crate::models::blueprint::{Blueprint, Origin, Piece};
+use crate::models::blueprint::{Blueprint, Piece, Place};
 use crate::models::error::{SourceError, at};
 use crate::models::reference::HuggingFaceFile;
 use crate::models::workspace::Workspace;
@@ -61,16 +61,16 @@ impl HuggingFace {
         workspace: &Arc<Workspace>,
         progress: Progress,
     ) -> Result<Supply, SourceError> {
-        let files = blueprint.origins.iter().find_map(|origin| match origin {
-            Origin::HuggingFace(files) => Some(files),
-            Origin::Wheels(_) => None,
+        let offer = blueprint.origins.iter().find_map(|origin| match &origin.place {
+            Place::HuggingFace(files) => Some((origin, files)),
+            Place::Wheels(_) => None,
         });
-        let files = files.ok_or(SourceError::NotOffered)?;
+        let (origin, files) = offer.ok_or(SourceError::NotOffered)?;
         let client = client(Policy::limited(10)).map_err(|source| SourceError::Http {
             url: self.endpoint.clone(),
             source,
         })?;
-        for (file, piece) in files.iter().zip(&blueprint.pieces) {
+        for (file, piece) in files.iter().zip(&origin.pieces) {
             if workspace.holds(piece) {
                 continue;
             }
@@ -93,7 +93,7 @@ impl HuggingFace {
             let work = tokio::task::spawn_blocking(move || space.accept(&piece, &download.part));
             work.await.map_err(|source| SourceError::Interrupted { source })??;
         }
-        Ok(Supply::Pieces)
+        Ok(Supply::Pieces(origin.clone()))
     }
 
     /// Asks for the size and the digest of a large file, which come with the redirection to its storage.

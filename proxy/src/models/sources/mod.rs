@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use super::blueprint::Blueprint;
+use super::blueprint::{Blueprint, Origin};
 use super::digest::Sha256Digest;
 use super::error::SourceError;
 use super::workspace::Workspace;
@@ -35,10 +35,10 @@ pub(super) trait ModelSource: Send + Sync {
 }
 
 /// What a source has put into the workspace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Supply {
-    /// Every piece, accepted.
-    Pieces,
+    /// Every piece of this origin, accepted.
+    Pieces(Origin),
     /// The finished model as the assembled file, with its digest.
     Whole(Sha256Digest),
 }

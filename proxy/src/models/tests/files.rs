@@ -4,33 +4,51 @@ use super::*;
 
 #[test]
 fn the_catalogue_knows_every_digest_and_its_sizes_add_up() {
+    let known = |piece: &Piece| piece.digest.is_some() && piece.bytes.is_some();
     for blueprint in blueprints() {
         assert!(names().contains(&blueprint.name.as_str()));
-        assert!(
-            blueprint
-                .pieces
-                .iter()
-                .all(|piece| piece.digest.is_some() && piece.bytes.is_some())
-        );
         for origin in &blueprint.origins {
-            match origin {
-                Origin::Wheels(wheels) => {
-                    assert!(wheels.iter().all(|wheel| wheel.digest.is_some()));
+            assert!(!origin.pieces.is_empty() && origin.pieces.iter().all(known));
+            match &origin.place {
+                Place::Wheels(wheels) => {
+                    assert!(
+                        wheels
+                            .iter()
+                            .all(|wheel| wheel.digest.is_some() && wheel.bytes.is_some())
+                    );
                     let members = wheels
                         .iter()
                         .flat_map(|wheel| &wheel.members)
                         .map(|member| &member.piece);
-                    assert!(members.eq(blueprint.pieces.iter().map(|piece| &piece.file)));
+                    assert!(members.eq(origin.pieces.iter().map(|piece| &piece.file)));
                 }
-                Origin::HuggingFace(files) => assert_eq!(files.len(), blueprint.pieces.len()),
+                Place::HuggingFace(files) => assert_eq!(files.len(), origin.pieces.len()),
             }
-        }
-        if blueprint.assembly == Assembly::Join {
-            assert!(blueprint.digest.is_some());
-            assert_eq!(blueprint.piece_bytes(), blueprint.bytes);
+            if let Packing::Zip { files, .. } = &origin.packing {
+                assert!(files.iter().all(known));
+            }
+            if blueprint.assembly == Assembly::Join {
+                let bytes: Option<u64> = origin.pieces.iter().map(|piece| piece.bytes).sum();
+                assert!(bytes.is_some() && bytes == blueprint.bytes && blueprint.digest.is_some());
+            }
         }
     }
     assert_eq!(blueprints().len(), names().len());
+}
+
+#[test]
+fn every_origin_of_a_model_makes_it_of_the_same_files() {
+    let files = |origin: &Origin| match &origin.packing {
+        Packing::Zip { files, .. } => files.clone(),
+        Packing::Plain => origin.pieces.clone(),
+    };
+    for blueprint in blueprints()
+        .iter()
+        .filter(|blueprint| blueprint.assembly != Assembly::Join)
+    {
+        let first = files(&blueprint.origins[0]);
+        assert!(blueprint.origins.iter().all(|origin| files(origin) == first));
+    }
 }
 
 #[tokio::test]
@@ -119,7 +137,7 @@ async fn a_models_directory_that_cannot_be_made_is_named() {
 #[test]
 fn references_are_read_as_they_are_written() {
     for text in [
-        "gemma-3-270m",
+        "embeddinggemma-300m",
         "all-minilm-l6-v2",
         "hf:org/repo/file.gguf",
         "hf:o-r.g/re_po/a/b.gguf@v1.0",

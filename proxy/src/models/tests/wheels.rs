@@ -1,7 +1,7 @@
-//! Writes wheels that pip accepts, with one data file in each.
+//! Writes wheels that pip accepts, with one data file in each, and archives to be cut into pieces.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use zip::ZipWriter;
@@ -34,4 +34,16 @@ pub(super) fn write(directory: &Path, package: &str, member: &str, content: &[u8
     }
     wheel.finish().unwrap();
     path
+}
+
+/// An archive with these files in `directory`.
+pub(super) fn zip(directory: &str, members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        archive
+            .start_file(format!("{directory}/{name}"), SimpleFileOptions::default())
+            .unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
 }

@@ -1,0 +1,79 @@
+//! How much a question is like small talk, which needs no memory.
+//!
+//! Small talk matches the small talk in a conversation as well as a question matches its answer, in any language, so that no
+//! measure of a match tells them apart. That a question is nearer to greetings and thanks than to anything that was said does.
+//! It must not know how a search is made.
+
+use mainpoint_engine::{Engine, EngineError, ReadRequest, TurnText};
+
+/// Messages that ask for nothing that was said. A model that speaks many languages puts what means the same beside them.
+const MESSAGES: [&str; 22] = [
+    "Hello!",
+    "Hi there, nice to meet you!",
+    "How are you doing today?",
+    "Good evening.",
+    "Thank you so much!",
+    "You're welcome.",
+    "Goodbye, have a nice day.",
+    "Good night, sleep well.",
+    "Talk to you later.",
+    "Okay, sounds good.",
+    "I see.",
+    "Yes, please.",
+    "No, thank you.",
+    "Please go on.",
+    "Never mind.",
+    "No problem, don't worry about it.",
+    "Sorry about that.",
+    "Wow, amazing!",
+    "Haha, that is funny!",
+    "Tell me something funny.",
+    "What can you do?",
+    "Who are you, and what can you help me with?",
+];
+const SPEAKER: &str = "User";
+
+/// Small talk as the model reads it.
+#[derive(Debug, Clone, Default)]
+pub struct SmallTalk(Vec<Vec<f32>>);
+
+impl SmallTalk {
+    /// Reads it; takes a fraction of a second where nothing else is being read.
+    ///
+    /// # Errors
+    /// When the engine cannot read.
+    pub async fn read(engine: &Engine) -> Result<Self, EngineError> {
+        let turn = |text: &str| TurnText {
+            speaker: SPEAKER.to_owned(),
+            text: text.to_owned(),
+        };
+        let turns = MESSAGES.map(turn).into();
+        let readings = engine.read(ReadRequest { turns }).await?;
+        let vectors = readings.into_iter().flat_map(|reading| reading.passages);
+        Ok(Self(vectors.map(|passage| passage.vector).collect()))
+    }
+
+    /// The cosine of a question's vector and the nearest small talk's, -1 to 1. Both are of unit length. `None` if nothing was
+    /// read.
+    #[must_use]
+    pub fn likeness(&self, question: &[f32]) -> Option<f32> {
+        let cosine = |vector: &Vec<f32>| vector.iter().zip(question).map(|(one, other)| one * other).sum::<f32>();
+        self.0
+            .iter()
+            .map(cosine)
+            .filter(|cosine| cosine.is_finite())
+            .max_by(f32::total_cmp)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_message_counts() {
+        let small_talk = SmallTalk(vec![vec![1.0, 0.0], vec![0.0, 1.0], vec![f32::NAN, 1.0]]);
+        assert_eq!(small_talk.likeness(&[0.6, 0.8]), Some(0.8));
+        assert_eq!(SmallTalk::default().likeness(&[0.6, 0.8]), None);
+    }
+}

@@ -1,0 +1,99 @@
+//! What the readers of the catalogue are read with: the words that their makers put before a passage and before a question, and
+//! their mean token vector.
+//!
+//! Plain data: it must not know how a model reads.
+
+use std::path::Path;
+
+use mainpoint_engine::Prompts;
+
+use super::catalogue::{self, E5_SMALL, EMBEDDING_GEMMA};
+use super::reference::{ModelLocation, ModelReference};
+
+/// The words before a passage and before a question; none for a model that the catalogue does not know.
+#[must_use]
+pub fn prompts(reference: &ModelReference) -> Prompts {
+    let (passage, question) = match named_after(reference) {
+        Some(EMBEDDING_GEMMA) => ("title: none | text: ", "task: search result | query: "),
+        Some(E5_SMALL) => ("passage: ", "query: "),
+        _ => ("", ""),
+    };
+    Prompts {
+        passage: passage.to_owned(),
+        question: question.to_owned(),
+    }
+}
+
+/// The mean of the model's token vectors; `None` where the catalogue has none, and the engine finds it out by itself.
+#[must_use]
+pub fn mean(reference: &ModelReference) -> Option<Vec<f32>> {
+    let bytes = mean_bytes(&known(reference)?)?;
+    let numbers = bytes
+        .chunks_exact(4)
+        .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
+    Some(numbers.collect())
+}
+
+/// The model of the catalogue that lies at this path, going by the file's name.
+#[must_use]
+pub fn known_by_path(path: &Path) -> Option<ModelReference> {
+    let name = path.file_name()?.to_str()?;
+    let blueprint = catalogue::blueprints()
+        .into_iter()
+        .find(|blueprint| blueprint.file == name)?;
+    Some(ModelReference::catalogue(&blueprint.name))
+}
+
+/// Mean token vectors as 32-bit numbers, the lowest byte first, in a file of `means/` for each model that has one.
+fn mean_bytes(_name: &str) -> Option<&'static [u8]> {
+    None
+}
+
+/// The short name of the model that a reference means; a copy of an installed file under its own name is the same model.
+fn known(reference: &ModelReference) -> Option<String> {
+    match &reference.location {
+        ModelLocation::Catalogue(name) => Some(name.clone()),
+        ModelLocation::Path(path) => Some(known_by_path(path)?.to_string()),
+        ModelLocation::HuggingFace(_) => None,
+    }
+}
+
+/// The short name that the name of a file begins with: the same model, perhaps in other numbers.
+fn named_after(reference: &ModelReference) -> Option<&'static str> {
+    let text = reference.to_string().to_lowercase();
+    let file = Path::new(&text).file_name()?.to_str()?;
+    catalogue::names().iter().find(|name| file.starts_with(*name)).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use super::*;
+
+    #[test]
+    fn a_model_is_read_with_its_makers_words_wherever_its_file_lies() {
+        let named = |text: &str| prompts(&ModelReference::parse(text).unwrap());
+        let gemma = named("embeddinggemma-300m");
+        assert_eq!(gemma.passage, "title: none | text: ");
+        assert_eq!(gemma.question, "task: search result | query: ");
+        let copy = named("/elsewhere/embeddinggemma-300m-q8_0.gguf");
+        assert_eq!((copy.passage, copy.question), (gemma.passage, gemma.question));
+        let other = named("hf:ggml-org/embeddinggemma-300M-GGUF/embeddinggemma-300M-Q8_0.gguf");
+        assert_eq!(other.question, "task: search result | query: ");
+        assert_eq!(named("multilingual-e5-small").question, "query: ");
+        assert_eq!(named("all-minilm-l6-v2").passage, "");
+        assert_eq!(named("./own.gguf").question, "");
+    }
+
+    #[test]
+    fn a_mean_has_the_width_of_its_model() {
+        for (name, width) in [
+            ("embeddinggemma-300m", 768),
+            ("multilingual-e5-small", 384),
+            ("all-minilm-l6-v2", 384),
+        ] {
+            let mean = mean(&ModelReference::catalogue(name));
+            assert!(mean.is_none_or(|mean| mean.len() == width), "{name}");
+        }
+    }
+}
