@@ -392,7 +392,9 @@ impl StartError {
                 | StoreError::Format { .. }
                 | StoreError::TableRefused { .. }
                 | StoreError::VectorWidth { .. }
-                | StoreError::Embedder { .. }
+                | StoreError::Model { .. }
+                | StoreError::Migrating { .. }
+                | StoreError::MountPoint { .. }
                 | StoreError::Unreadable { .. } => DATA,
                 StoreError::InvalidConfig { .. } => CONFIGURATION,
                 _ => IO,

@@ -119,7 +119,7 @@ async fn words_are_found_in_languages_with_and_without_spaces() {
         for (question, turn) in questions {
             assert_eq!(lexical(&store, &scope, question).await.first(), Some(&id(turn)), "{question}");
         }
-        for empty in ["What's", "don’t we're", "。？"] {
+        for empty in ["What's", "we’re", "。？"] {
             assert_eq!(lexical(&store, &scope, empty).await, [], "{empty}");
         }
         store.maintain().await.unwrap();
