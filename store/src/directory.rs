@@ -90,6 +90,11 @@ impl Directory {
         self.tables().join(format!("{name}.lance"))
     }
 
+    /// Whether a store of the layout version before this one left its mark here.
+    pub(crate) fn is_old(&self) -> bool {
+        self.path.join("embedder").exists()
+    }
+
     /// Keeps the name of the model whose vectors lie here, or compares it with the one that is kept. Blocking.
     ///
     /// # Errors

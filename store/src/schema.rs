@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
-use crate::error::StoreError;
+use crate::error::{OLD_VERSION, StoreError};
 
 /// Layout version that this crate reads and writes.
 pub(crate) const VERSION: u32 = 3;
@@ -122,6 +122,20 @@ pub(crate) fn check(directory: &Path, found: &Schema, vector_width: usize) -> Re
             expected: vector_width,
         }),
         _ => Ok(()),
+    }
+}
+
+/// Whether a table is one of the layout version before this one.
+pub(crate) fn is_old(found: &Schema) -> bool {
+    found.metadata().get(VERSION_KEY).map(String::as_str) == Some(OLD_VERSION)
+}
+
+/// The error for a store of the layout version before this one.
+pub(crate) fn old(directory: &Path) -> StoreError {
+    StoreError::Version {
+        path: directory.to_owned(),
+        found: OLD_VERSION.to_owned(),
+        expected: VERSION,
     }
 }
 

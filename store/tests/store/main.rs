@@ -14,6 +14,7 @@ mod handles;
 mod ledger;
 mod lookup;
 mod maintenance;
+mod migration;
 mod opening;
 mod recovery;
 mod refusal;
