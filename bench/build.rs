@@ -1,11 +1,11 @@
-//! Fingerprints the engine's sources, so that readings cached by another engine are not used.
+//! Fingerprints the sources that readings depend on, so that readings cached by others are not used.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 fn main() -> std::io::Result<()> {
     let mut files = Vec::new();
-    for directory in ["../engine/src", "../engine/calibrations"] {
+    for directory in ["../engine/src/read", "../engine/src/llama"] {
         println!("cargo::rerun-if-changed={directory}");
         collect(Path::new(directory), &mut files)?;
     }
@@ -15,7 +15,7 @@ fn main() -> std::io::Result<()> {
         file.hash(&mut hasher);
         std::fs::read(&file)?.hash(&mut hasher);
     }
-    println!("cargo::rustc-env=ENGINE_FINGERPRINT={:016x}", hasher.finish());
+    println!("cargo::rustc-env=READING_FINGERPRINT={:016x}", hasher.finish());
     Ok(())
 }
 

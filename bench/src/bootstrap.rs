@@ -83,6 +83,16 @@ impl Resamples {
 }
 
 impl Interval {
+    /// A value that was not sampled.
+    #[must_use]
+    pub fn exactly(value: f64) -> Self {
+        Self {
+            mean: value,
+            low: value,
+            high: value,
+        }
+    }
+
     /// Whether the interval leaves 0 out.
     #[must_use]
     pub fn excludes_zero(&self) -> bool {

@@ -20,6 +20,7 @@ pub struct Columns {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
     Floats,
+    Halves,
     Numbers,
     Bytes,
 }
@@ -35,6 +36,13 @@ impl Columns {
     pub fn put_floats(&mut self, name: &str, values: impl IntoIterator<Item = f32>) {
         let bytes = values.into_iter().flat_map(f32::to_le_bytes).collect();
         self.columns.insert(name.to_owned(), (Kind::Floats, bytes));
+    }
+
+    /// Adds a column of floating-point numbers of which the first 16 bits are kept: the sign, the whole exponent and three
+    /// decimal digits.
+    pub fn put_halves(&mut self, name: &str, values: impl IntoIterator<Item = f32>) {
+        let bytes = values.into_iter().flat_map(half).collect();
+        self.columns.insert(name.to_owned(), (Kind::Halves, bytes));
     }
 
     /// Adds a column of whole numbers; those above `u32::MAX` are capped.
@@ -53,6 +61,15 @@ impl Columns {
     #[must_use]
     pub fn floats(&self, name: &str) -> Vec<f32> {
         self.words(name, Kind::Floats).map(f32::from_le_bytes).collect()
+    }
+
+    /// The numbers of a column of halves; none if it is absent.
+    #[must_use]
+    pub fn halves(&self, name: &str) -> Vec<f32> {
+        let column = self.columns.get(name).filter(|(found, _)| *found == Kind::Halves);
+        let bytes = column.map_or(&[][..], |(_, bytes)| bytes);
+        let whole = |two: &[u8]| f32::from_le_bytes([0, 0, two[0], two[1]]);
+        bytes.chunks_exact(2).map(whole).collect()
     }
 
     /// The whole numbers of a column; none if it is absent.
@@ -91,6 +108,7 @@ impl Cache {
         let columns = tensors.iter().filter_map(|(name, tensor)| {
             let kind = match tensor.dtype() {
                 Dtype::F32 => Kind::Floats,
+                Dtype::BF16 => Kind::Halves,
                 Dtype::U32 => Kind::Numbers,
                 Dtype::U8 => Kind::Bytes,
                 _ => return None,
@@ -117,6 +135,7 @@ impl Cache {
         for (name, (kind, bytes)) in &columns.columns {
             let (dtype, size) = match kind {
                 Kind::Floats => (Dtype::F32, 4),
+                Kind::Halves => (Dtype::BF16, 2),
                 Kind::Numbers => (Dtype::U32, 4),
                 Kind::Bytes => (Dtype::U8, 1),
             };
@@ -145,6 +164,18 @@ impl Cache {
     }
 }
 
+/// The bytes of a number's nearest neighbour among those with 16 bits; what is no number stays none.
+fn half(value: f32) -> [u8; 2] {
+    let bits = value.to_bits();
+    let rounded = if value.is_finite() {
+        bits.saturating_add(0x7FFF + ((bits >> 16) & 1))
+    } else {
+        bits
+    };
+    let [_, _, low, high] = rounded.to_le_bytes();
+    [low, high]
+}
+
 /// Writes a file so that a reader sees all of it or nothing.
 ///
 /// # Errors
@@ -170,6 +201,7 @@ mod tests {
     fn columns() -> Columns {
         let mut columns = Columns::default();
         columns.put_floats("floats", [1.5, -2.25]);
+        columns.put_halves("halves", [1.5, -0.337_89, 0.0]);
         columns.put_numbers("numbers", [0, 7, 4_000_000_000]);
         columns.put_bytes("bytes", vec![1, 2, 3]);
         columns.put_bytes("empty", Vec::new());
@@ -184,9 +216,20 @@ mod tests {
         let found = cache.get("some", &["data", "model"]).unwrap();
         assert_eq!(found, columns());
         assert_eq!(found.floats("floats"), [1.5, -2.25]);
+        assert_eq!(found.halves("halves"), [1.5, -0.337_890_63, 0.0]);
         assert_eq!(found.numbers("numbers"), [0, 7, 4_000_000_000]);
         assert_eq!(found.bytes("bytes"), [1, 2, 3]);
         assert!(found.floats("absent").is_empty() && found.floats("numbers").is_empty());
+    }
+
+    #[test]
+    fn a_half_keeps_the_sign_and_three_digits() {
+        for value in [1.0_f32, -0.001_234, 3.3e-12, -7.7e20, f32::MIN_POSITIVE] {
+            let [low, high] = half(value);
+            let kept = f32::from_le_bytes([0, 0, low, high]);
+            assert!((kept - value).abs() <= value.abs() / 256.0, "{value} {kept}");
+            assert_eq!(kept.is_sign_negative(), value.is_sign_negative());
+        }
     }
 
     #[test]

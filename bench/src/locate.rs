@@ -1,11 +1,6 @@
-//! Where data, models and results lie when nobody says otherwise.
+//! Where data, programs and results lie when nobody says otherwise.
 
 use std::path::{Path, PathBuf};
-
-/// The reader's file in the models directory.
-pub const READER: &str = "gemma-3-270m-q4_k_m.gguf";
-/// The embedder's file in the models directory.
-pub const EMBEDDER: &str = "all-minilm-l6-v2-f32.gguf";
 
 /// The repository: the nearest directory from the current one upward that holds `bench/Cargo.toml`, else the current one.
 ///
@@ -35,12 +30,13 @@ pub fn beam() -> PathBuf {
     data().join("beam-100k")
 }
 
-/// Everything that recall is measured on: LoCoMo, BEAM and LongMemEval.
+/// Everything that recall is measured on: LoCoMo, BEAM, LongMemEval and the languages.
 #[must_use]
 pub fn recall_data() -> Vec<PathBuf> {
-    let beside = [beam(), data().join("longmemeval/longmemeval-subset.json")];
+    let beside = ["longmemeval/longmemeval-subset.json", "languages"].map(|name| data().join(name));
+    let beside = std::iter::once(beam()).chain(beside);
     std::iter::once(locomo())
-        .chain(beside.into_iter().filter(|path| path.exists()))
+        .chain(beside.filter(|path| path.exists()))
         .collect()
 }
 
@@ -50,15 +46,6 @@ pub fn data() -> PathBuf {
     set("MAINPOINT_DATA")
         .filter(|path| path.is_dir())
         .unwrap_or_else(|| repository().join("../shared/data"))
-}
-
-/// The models directory: `MAINPOINT_MODELS_DIR`, else `mainpoint/models` in the user's cache.
-#[must_use]
-pub fn models() -> PathBuf {
-    if let Some(directory) = set("MAINPOINT_MODELS_DIR") {
-        return directory;
-    }
-    cache().join("mainpoint/models")
 }
 
 /// Where the proxies of others are installed: `mainpoint/compare` in the user's cache.

@@ -31,7 +31,7 @@ struct Program {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// How often the evidence of LoCoMo's questions is found, for every way of searching.
+    /// How often the evidence of questions is found, for every way of searching, and when nothing is said.
     Recall(RecallArguments),
     /// Learns what the signals of relevance are worth, on the conversations that things are chosen on.
     Weights(RecallArguments),
@@ -39,7 +39,7 @@ enum Command {
     Prices(PriceArguments),
     /// How long a request waits for its memory, by how much there is of it.
     RequestPath(RequestPathArguments),
-    /// How fast turns are read beside plain prefill, embedded, and asked about while much is read.
+    /// How fast turns are read, and how long a question takes, on an idle engine and while much is read.
     Reader(ReaderArguments),
     /// How fast an import takes in a long history, killed on the way, and how soon the proxy is ready on it.
     Ingest(IngestArguments),
@@ -70,11 +70,11 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), BenchError> {
     let runtime = tokio::runtime::Runtime::new().map_err(BenchError::reading("the runtime"))?;
     match command {
-        Command::Recall(arguments) => runtime.block_on(recall::run(&arguments.into())),
-        Command::Weights(arguments) => runtime.block_on(recall::learn_weights(&arguments.into())),
+        Command::Recall(arguments) => runtime.block_on(recall::run(&arguments.try_into()?)),
+        Command::Weights(arguments) => runtime.block_on(recall::learn_weights(&arguments.try_into()?)),
         Command::Prices(arguments) => runtime.block_on(prompt_prices::run(&arguments.into())),
-        Command::RequestPath(arguments) => runtime.block_on(request_path::run(&arguments.into())),
-        Command::Reader(arguments) => runtime.block_on(reader_speed::run(&arguments.into())),
+        Command::RequestPath(arguments) => runtime.block_on(request_path::run(&arguments.try_into()?)),
+        Command::Reader(arguments) => runtime.block_on(reader_speed::run(&arguments.try_into()?)),
         Command::Ingest(arguments) => runtime.block_on(ingest::run(&arguments.into())),
         Command::Handles(arguments) => runtime.block_on(handles::run(&arguments.into())),
         Command::Kills(arguments) => runtime.block_on(kills::run(&arguments.into())),

@@ -29,6 +29,24 @@ pub fn first_places(found: impl IntoIterator<Item = usize>, count: usize) -> Vec
     order
 }
 
+/// One ranking of positions below `count` out of several, by reciprocal rank fusion (Cormack et al., 2009): each ranking gives
+/// a position 1 / (60 + its rank from 1).
+#[must_use]
+pub fn fused(rankings: &[&[usize]], count: usize) -> Vec<usize> {
+    const DAMPING: f32 = 60.0;
+    let mut scores = vec![0.0; count];
+    for ranking in rankings {
+        let mut rank = DAMPING;
+        for position in *ranking {
+            rank += 1.0;
+            if let Some(score) = scores.get_mut(*position) {
+                *score += 1.0 / rank;
+            }
+        }
+    }
+    by_score(&scores)
+}
+
 /// Per turn, the cosine of its best passage to `question`; all vectors have unit length. A turn
 /// without passages has the lowest score there is.
 #[must_use]
@@ -63,6 +81,11 @@ mod tests {
     fn a_partial_ranking_is_completed_in_order_of_position() {
         assert_eq!(completed(&[3, 1, 3, 9], 5), [3, 1, 0, 2, 4]);
         assert_eq!(first_places([3, 1, 3, 9], 5), [3, 1]);
+    }
+
+    #[test]
+    fn what_two_rankings_agree_on_comes_before_what_one_puts_first() {
+        assert_eq!(fused(&[&[3, 1], &[2, 1]], 4), [1, 2, 3, 0]);
     }
 
     #[test]

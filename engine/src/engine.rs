@@ -2,12 +2,22 @@
 //!
 //! It joins the parts (reader, questions, generator), each on its own thread. It must not know how a part works inside.
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::generate::{GenerateRequest, GeneratedPiece};
-use crate::{EngineConfig, EngineError, Passage, PassageTokens, Question, ReadRequest, TurnReading};
+use crate::actor::Actor;
+use crate::generate::{GenerateRequest, GeneratedPiece, Generator, Pieces};
+use crate::llama::model::{Model, Role, sha256_of_file};
+use crate::read::main_point::{Chooser, relative};
+use crate::read::mean::mean;
+use crate::read::parts::{MOST_PASSAGES, Meter, Questions, Reader, start_questions, start_reader};
+use crate::read::script::{Cut, LEAST_PASSAGE_TOKENS, Script, Unread};
+use crate::segments::{SegmentSize, segments};
+use crate::{
+    EngineConfig, EngineError, Passage, PassageTokens, Question, ReadRequest, TokenSalience, TurnReading, TurnText,
+};
 
 /// The running engine; clones share its threads, and the last one to go joins them.
 #[derive(Clone)]
@@ -32,13 +42,48 @@ pub struct EngineStatus {
     pub seconds_reading: f64,
 }
 
+/// Writes into the sender that comes with each request.
+type GeneratorActor = Actor<(GenerateRequest, Pieces), ()>;
+
 struct Parts {
-    mean: Vec<f32>,
+    reader: Reader,
+    questions: Questions,
+    /// Started when it is first asked for.
+    generator: Mutex<Option<Arc<GeneratorActor>>>,
+    chat: Option<PathBuf>,
+    chat_threads: usize,
+    script: Script,
+    chooser: Chooser,
+    model_sha256: String,
+    meter: Arc<Meter>,
+}
+
+/// A turn on its way to a reading.
+#[derive(Default)]
+struct Collected {
+    tokens: usize,
+    passages: Vec<Passage>,
+    salience: Vec<TokenSalience>,
+    strongest: f32,
+}
+
+/// Passages of a request that wait for their pass, each with the number of its turn.
+#[derive(Default)]
+struct Waiting {
+    passages: Vec<Unread>,
+    turns: Vec<usize>,
+    tokens: usize,
+    /// Whether the request's first pass has begun: what has begun waits for its place in the queue.
+    has_begun: bool,
 }
 
 /// Bytes of the longest text that is read as one turn: more than the longest prompt of any model.
 pub const MOST_TURN_BYTES: usize = 8 * 1024 * 1024;
-const STOPPED: EngineError = EngineError::Stopped { part: "reader" };
+/// What is cut into passages at once, so that whoever no longer waits for the rest ends it.
+const STRETCH: SegmentSize = SegmentSize {
+    bytes: 64 * 1024,
+    gaps: usize::MAX,
+};
 
 impl Engine {
     /// Loads the models, checks them, and starts the threads. Blocks until all are ready.
@@ -46,104 +91,303 @@ impl Engine {
     /// # Errors
     /// Whatever a part needs and does not find; nothing keeps running then.
     pub fn start(config: &EngineConfig) -> Result<Self, EngineError> {
-        let mean = config.encoder.mean.clone().unwrap_or_default();
-        Ok(Self {
-            parts: Arc::new(Parts { mean }),
-        })
+        check(config)?;
+        let encoder = &config.encoder;
+        let model = Model::load(&encoder.model, Role::Encoder)?;
+        let model_sha256 = sha256_of_file(&encoder.model).map_err(|error| EngineError::ModelCorrupt {
+            path: encoder.model.clone(),
+            reason: error.to_string(),
+        })?;
+        let script = Script::new(&model, encoder)?;
+        let mean = mean(&model, &script, encoder)?;
+        let meter = Arc::new(Meter::default());
+        let parts = Parts {
+            reader: start_reader(&model, &script, encoder, &meter)?,
+            questions: start_questions(&model, &script, encoder, &mean)?,
+            generator: Mutex::default(),
+            chat: config.chat.clone(),
+            chat_threads: config.chat_threads,
+            script,
+            chooser: Chooser {
+                mean,
+                keep: encoder.keep,
+            },
+            model_sha256,
+            meter,
+        };
+        Ok(Self { parts: Arc::new(parts) })
     }
 
-    /// Reads turns. One reading per turn of the request.
+    /// Reads turns: their main points with vectors and codes. One reading per turn of the request.
+    ///
+    /// Whatever the texts are, they can be read. What takes several passes is read pass by pass, and other requests have their
+    /// turn in between; dropping the future ends the reading behind the pass that is being computed.
     ///
     /// # Errors
     /// [`EngineError::TurnTooLong`], [`EngineError::Busy`] if too many requests wait, [`EngineError::Stopped`], or a failed
     /// pass.
-    pub async fn read(&self, _request: ReadRequest) -> Result<Vec<TurnReading>, EngineError> {
-        Err(STOPPED)
+    pub async fn read(&self, request: ReadRequest) -> Result<Vec<TurnReading>, EngineError> {
+        let mut collected: Vec<Collected> = request.turns.iter().map(|_| Collected::default()).collect();
+        let tokens = self.passes(&request.turns, |turn, passage| {
+            let chosen = self.parts.chooser.choose(&request.turns[turn].text, passage);
+            let own = &mut collected[turn];
+            own.strongest = own.strongest.max(chosen.strongest());
+            own.passages.push(chosen.passage);
+            own.salience.extend(chosen.salience);
+        });
+        let tokens = tokens.await?;
+        for (own, tokens) in collected.iter_mut().zip(tokens) {
+            own.tokens = tokens;
+        }
+        Ok(collected.into_iter().map(Collected::finish).collect())
     }
 
-    /// Everything that the model says of every token with content, for benchmarks. Passages of each turn.
+    /// Everything that the model says of every token with content, for benchmarks: the passages of each turn.
     ///
     /// # Errors
     /// As [`Engine::read`].
-    pub async fn read_every_token(&self, _request: ReadRequest) -> Result<Vec<Vec<PassageTokens>>, EngineError> {
-        Err(STOPPED)
+    pub async fn read_every_token(&self, request: ReadRequest) -> Result<Vec<Vec<PassageTokens>>, EngineError> {
+        let mut found = vec![Vec::new(); request.turns.len()];
+        let take = |turn: usize, passage: &PassageTokens| found[turn].push(passage.clone());
+        self.passes(&request.turns, take).await?;
+        Ok(found)
     }
 
     /// The main point of a passage of `text`, chosen as [`Engine::read`] does. Saliences are relative to the passage's most
     /// salient token.
     #[must_use]
-    pub fn main_point(&self, _text: &str, passage: &PassageTokens) -> Passage {
-        Passage {
-            start: passage.start,
-            end: passage.end,
-            spans: Vec::new(),
-            vector: Vec::new(),
-            codes: crate::Codes::default(),
-        }
+    pub fn main_point(&self, text: &str, passage: &PassageTokens) -> Passage {
+        let mut chosen = self.parts.chooser.choose(text, passage);
+        let strongest = chosen.strongest();
+        let spans = chosen.passage.spans.iter_mut();
+        spans.for_each(|span| span.salience = relative(span.salience, strongest));
+        chosen.passage
     }
 
     /// Prepares a question. Never waits behind a reading.
     ///
     /// # Errors
     /// [`EngineError::Busy`], [`EngineError::Stopped`], or a failed pass.
-    pub async fn question(&self, _text: &str) -> Result<Question, EngineError> {
-        Err(STOPPED)
+    pub async fn question(&self, text: &str) -> Result<Question, EngineError> {
+        self.parts.questions.call(text.to_owned()).await
     }
 
     /// Tokens of a text by the reading model's tokenizer, without special tokens. Blocks the calling thread for a time that
-    /// is proportional to the text's length.
+    /// is proportional to the text's length, whatever the text is; whoever may lose interest counts [`crate::segments`] of it.
     ///
     /// # Errors
     /// None today; the tokenizer needs no thread.
     pub fn count_tokens(&self, text: &str) -> Result<usize, EngineError> {
-        Ok(text.len() / 4)
+        Ok(self.parts.script.vocabulary().count(text))
     }
 
     /// The width of every vector, and the bits of every token's code.
     #[must_use]
     pub fn vector_width(&self) -> usize {
-        self.parts.mean.len()
+        self.mean().len()
     }
 
     /// The model's mean token vector.
     #[must_use]
     pub fn mean(&self) -> &[f32] {
-        &self.parts.mean
+        &self.parts.chooser.mean
     }
 
     /// SHA-256 of the reading model's file, as 64 hex digits: vectors and codes of different ones must not be compared.
     #[must_use]
     pub fn model_sha256(&self) -> &str {
-        ""
+        &self.parts.model_sha256
     }
 
     /// What the engine is doing.
     #[must_use]
     pub fn status(&self) -> EngineStatus {
+        let parts = &self.parts;
         EngineStatus {
-            reader_alive: false,
-            questions_alive: false,
-            reader_queue: 0,
-            question_queue: 0,
-            tokens_read: 0,
-            seconds_reading: 0.0,
+            reader_alive: parts.reader.alive(),
+            questions_alive: parts.questions.alive(),
+            reader_queue: parts.reader.depth(),
+            question_queue: parts.questions.depth(),
+            tokens_read: parts.meter.tokens(),
+            seconds_reading: parts.meter.seconds(),
         }
     }
 
     /// Ends the reader: readings fail from now on, also the one that is being read.
-    pub fn stop_reading(&self) {}
+    pub fn stop_reading(&self) {
+        self.parts.reader.stop();
+    }
 
-    /// Ends the part that prepares questions: they fail from now on.
-    pub fn stop_questions(&self) {}
+    /// Ends the part that prepares questions: they fail from now on, also the one that is being prepared.
+    pub fn stop_questions(&self) {
+        self.parts.questions.stop();
+    }
 
     /// Continues a conversation with the chat model. Dropping the receiver ends the generation.
     ///
     /// # Errors
-    /// [`EngineError::Busy`] if too many generations wait, [`EngineError::Stopped`] without a chat model.
+    /// [`EngineError::Stopped`] without a chat model, [`EngineError::Busy`] if too many generations wait, or what the first one
+    /// needs and does not find.
     pub async fn generate(
         &self,
-        _request: GenerateRequest,
+        request: GenerateRequest,
     ) -> Result<mpsc::Receiver<Result<GeneratedPiece, EngineError>>, EngineError> {
-        Err(EngineError::Stopped { part: "generator" })
+        let generator = self.generator().await?;
+        let (pieces, receiver) = mpsc::channel(32);
+        let failures = pieces.clone();
+        tokio::spawn(async move {
+            if let Err(error) = generator.call((request, pieces)).await {
+                // A receiver that is gone wants no error either.
+                let _ = failures.send(Err(error)).await;
+            }
+        });
+        Ok(receiver)
     }
+
+    /// Reads every passage of the turns and gives it to `take` with the number of its turn, in order. Short passages share a
+    /// pass. Gives the number of tokens of each turn.
+    async fn passes(
+        &self,
+        turns: &[TurnText],
+        mut take: impl FnMut(usize, &PassageTokens),
+    ) -> Result<Vec<usize>, EngineError> {
+        if let Some(turn) = turns.iter().find(|turn| turn.text.len() > MOST_TURN_BYTES) {
+            return Err(EngineError::TurnTooLong {
+                bytes: turn.text.len(),
+                most: MOST_TURN_BYTES,
+            });
+        }
+        let mut tokens = vec![0; turns.len()];
+        let mut waiting = Waiting::default();
+        for (number, turn) in turns.iter().enumerate() {
+            for stretch in segments(&turn.text, STRETCH) {
+                let cut = self.cut(turn, &stretch).await?;
+                tokens[number] += cut.tokens;
+                for passage in cut.passages {
+                    if !waiting.has_room(&passage, self.parts.script.longest_pass()) {
+                        self.pass(&mut waiting, &mut take).await?;
+                    }
+                    waiting.push(passage, number);
+                }
+            }
+        }
+        self.pass(&mut waiting, &mut take).await?;
+        Ok(tokens)
+    }
+
+    /// Reads what waits.
+    async fn pass(
+        &self,
+        waiting: &mut Waiting,
+        take: &mut impl FnMut(usize, &PassageTokens),
+    ) -> Result<(), EngineError> {
+        let (passages, turns) = (
+            std::mem::take(&mut waiting.passages),
+            std::mem::take(&mut waiting.turns),
+        );
+        if passages.is_empty() {
+            return Ok(());
+        }
+        waiting.tokens = 0;
+        let read = if waiting.has_begun {
+            self.parts.reader.call_in_turn(passages).await?
+        } else {
+            self.parts.reader.call(passages).await?
+        };
+        waiting.has_begun = true;
+        turns
+            .into_iter()
+            .zip(&read)
+            .for_each(|(turn, passage)| take(turn, passage));
+        Ok(())
+    }
+
+    /// The passages of a stretch of a turn, cut where it may take its time.
+    async fn cut(&self, turn: &TurnText, stretch: &std::ops::Range<usize>) -> Result<Cut, EngineError> {
+        let script = self.parts.script.clone();
+        let (speaker, text, start) = (
+            turn.speaker.clone(),
+            turn.text[stretch.clone()].to_owned(),
+            stretch.start,
+        );
+        let cut = tokio::task::spawn_blocking(move || script.cut(&speaker, &text, start));
+        cut.await.map_err(|_| EngineError::Stopped { part: "reader" })
+    }
+
+    async fn generator(&self) -> Result<Arc<GeneratorActor>, EngineError> {
+        let parts = Arc::clone(&self.parts);
+        let started = tokio::task::spawn_blocking(move || {
+            let mut place = parts.generator.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(generator) = place.as_ref() {
+                return Ok(Arc::clone(generator));
+            }
+            let path = parts.chat.as_ref().ok_or(EngineError::Stopped { part: "generator" })?;
+            let generator = Arc::new(start_generator(path, parts.chat_threads)?);
+            Ok(Arc::clone(place.insert(generator)))
+        });
+        started.await.unwrap_or(Err(EngineError::Stopped { part: "generator" }))
+    }
+}
+
+impl Waiting {
+    fn has_room(&self, passage: &Unread, tokens: usize) -> bool {
+        self.passages.len() < MOST_PASSAGES && self.tokens + passage.len() <= tokens
+    }
+
+    fn push(&mut self, passage: Unread, turn: usize) {
+        self.tokens += passage.len();
+        self.passages.push(passage);
+        self.turns.push(turn);
+    }
+}
+
+impl Collected {
+    fn finish(mut self) -> TurnReading {
+        for score in self.salience.iter_mut().map(|token| &mut token.score) {
+            *score = relative(*score, self.strongest);
+        }
+        let spans = self.passages.iter_mut().flat_map(|passage| &mut passage.spans);
+        spans.for_each(|span| span.salience = relative(span.salience, self.strongest));
+        TurnReading {
+            tokens: self.tokens,
+            salience: self.salience,
+            passages: self.passages,
+        }
+    }
+}
+
+fn start_generator(path: &Path, threads: usize) -> Result<GeneratorActor, EngineError> {
+    let model = Model::load(path, Role::Chat)?;
+    Actor::start("generator", 8, move |inbox| {
+        let mut generator = Generator::new(&model, threads)?;
+        generator.heed(inbox.halt());
+        inbox.serve(|(request, pieces): (GenerateRequest, Pieces)| generator.generate(&request, &pieces));
+        Ok(())
+    })
+}
+
+/// Checks what no type can say.
+fn check(config: &EngineConfig) -> Result<(), EngineError> {
+    Chooser::check(config.encoder.keep)?;
+    let passage_tokens = config.encoder.passage_tokens;
+    if passage_tokens != 0 && passage_tokens < LEAST_PASSAGE_TOKENS {
+        return Err(EngineError::Setting {
+            key: "reader.passage_tokens",
+            value: passage_tokens.to_string(),
+            allowed: "0 (the model's own choice), or 32 up to what its window holds behind the prompt",
+        });
+    }
+    for (key, threads) in [
+        ("reader.threads", config.encoder.threads),
+        ("chat_threads", config.chat_threads),
+    ] {
+        if threads == 0 {
+            return Err(EngineError::Setting {
+                key,
+                value: "0".into(),
+                allowed: "at least 1",
+            });
+        }
+    }
+    Ok(())
 }

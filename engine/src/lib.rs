@@ -4,8 +4,6 @@
 //! is, and its token vectors of the main point are what is kept, as their mean and bit by bit. A question is read the same
 //! way and matched with what is kept. It must not know HTTP, the OpenAI wire format, or where main points are kept.
 
-#![allow(dead_code, clippy::allow_attributes, reason = "the parts are being put together")]
-
 mod actor;
 #[cfg(test)]
 mod any_text;
@@ -28,5 +26,8 @@ pub use error::EngineError;
 pub use generate::{FinishReason, GenerateRequest, GeneratedPiece};
 pub use llama::model::sha256_of_file;
 use llama::{model, tokens};
-pub use read::{Passage, PassageTokens, Question, ReadRequest, ReadToken, Span, TokenSalience, TurnReading, TurnText};
+pub use read::{
+    Passage, PassageTokens, Question, ReadRequest, ReadToken, Span, TokenSalience, TurnReading, TurnText,
+    mean_token_vector,
+};
 pub use segments::{SegmentSize, segments};

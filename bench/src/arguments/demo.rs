@@ -15,7 +15,7 @@ pub(crate) struct DemoArguments {
     /// Most tokens of a forwarded prompt.
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1200..))]
     budget: u32,
-    /// Let the reader model itself answer instead of canned sentences (slow).
+    /// Let the embedded chat model answer instead of canned sentences (slow).
     #[arg(long, conflicts_with = "upstream")]
     embedded: bool,
     /// Let this OpenAI-compatible service answer; base URL including its version.

@@ -22,6 +22,10 @@ pub(crate) struct IngestArguments {
     /// ../shared/data beside the repository.
     #[arg(long, value_name = "PATHS", value_delimiter = ',')]
     data: Vec<PathBuf>,
+    /// Models that read, one import for each, as models.reader names them; "default" is the product's own. May be given several
+    /// times or with commas.
+    #[arg(long, value_name = "MODELS", value_delimiter = ',', default_values = ["default", "all-minilm-l6-v2"])]
+    readers: Vec<String>,
     /// Directory for ingest.md and ingest.jsonl; default: bench/results.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -37,6 +41,11 @@ impl From<IngestArguments> for IngestOptions {
             tokens: arguments.tokens as usize,
             kill_at: arguments.kill_at,
             data,
+            readers: arguments
+                .readers
+                .into_iter()
+                .map(|name| (name != "default").then_some(name))
+                .collect(),
             program: locate::mainpoint(),
             out: arguments
                 .out

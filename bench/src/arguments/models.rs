@@ -1,30 +1,22 @@
-//! Which models a benchmark uses.
+//! Which model a benchmark reads with.
 //!
-//! It must not know what they are used for.
-
-use std::path::PathBuf;
+//! It must not know what it is used for.
 
 use clap::Args;
-use mainpoint_bench::locate;
+use mainpoint_bench::BenchError;
+use mainpoint_bench::product::Product;
 
-/// The reader's and the embedder's file.
+/// The reader's model.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArguments {
-    /// The reader's model; default: gemma-3-270m-q4_k_m.gguf in the models directory.
-    #[arg(long, value_name = "GGUF")]
-    reader: Option<PathBuf>,
-    /// The embedder's model; default: all-minilm-l6-v2-f32.gguf in the models directory.
-    #[arg(long, value_name = "GGUF")]
-    embedder: Option<PathBuf>,
+    /// The model that reads, as models.reader names it: a name of the catalogue or a GGUF file; default: the product's own.
+    #[arg(long, value_name = "MODEL")]
+    reader: Option<String>,
 }
 
 impl ModelArguments {
-    /// The reader's file and the embedder's.
-    pub(crate) fn paths(self) -> (PathBuf, PathBuf) {
-        let or_fetched = |named: Option<PathBuf>, file: &str| named.unwrap_or_else(|| locate::models().join(file));
-        (
-            or_fetched(self.reader, locate::READER),
-            or_fetched(self.embedder, locate::EMBEDDER),
-        )
+    /// The product with this model.
+    pub(crate) fn product(&self) -> Result<Product, BenchError> {
+        Product::with(self.reader.as_deref())
     }
 }

@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use mainpoint_bench::locate;
 use mainpoint_bench::reader_speed::ReaderSpeedOptions;
+use mainpoint_bench::{BenchError, locate};
 
 use super::models::ModelArguments;
 
@@ -33,20 +33,20 @@ pub(crate) struct ReaderArguments {
     out: Option<PathBuf>,
 }
 
-impl From<ReaderArguments> for ReaderSpeedOptions {
-    fn from(arguments: ReaderArguments) -> Self {
+impl TryFrom<ReaderArguments> for ReaderSpeedOptions {
+    type Error = BenchError;
+
+    fn try_from(arguments: ReaderArguments) -> Result<Self, BenchError> {
         let counts = |counts: Vec<u16>| counts.into_iter().map(usize::from).collect();
-        let (reader, embedder) = arguments.models.paths();
-        Self {
+        Ok(Self {
             data: arguments.data.unwrap_or_else(locate::locomo),
             sizes: counts(arguments.sizes),
             threads: counts(arguments.threads),
             rounds: usize::from(arguments.rounds),
-            reader,
-            embedder,
+            product: arguments.models.product()?,
             out: arguments
                 .out
                 .unwrap_or_else(|| locate::repository().join("bench/results")),
-        }
+        })
     }
 }

@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use mainpoint_bench::locate;
 use mainpoint_bench::request_path::{self, RequestPathOptions};
+use mainpoint_bench::{BenchError, locate};
 
 use super::models::ModelArguments;
 
@@ -42,23 +42,23 @@ pub(crate) struct RequestPathArguments {
     cache: Option<PathBuf>,
 }
 
-impl From<RequestPathArguments> for RequestPathOptions {
-    fn from(arguments: RequestPathArguments) -> Self {
+impl TryFrom<RequestPathArguments> for RequestPathOptions {
+    type Error = BenchError;
+
+    fn try_from(arguments: RequestPathArguments) -> Result<Self, BenchError> {
         let bench = locate::repository().join("bench");
         let mut sizes = arguments.sizes;
         sizes.sort_unstable();
         sizes.dedup();
-        let (reader, embedder) = arguments.models.paths();
-        Self {
+        Ok(Self {
             sizes: sizes.into_iter().map(|size| size as usize).collect(),
             requests: usize::from(arguments.requests),
             data: arguments.data.unwrap_or_else(locate::locomo),
             conversations: arguments.conversations,
-            reader,
-            embedder,
+            product: arguments.models.product()?,
             program: locate::mainpoint(),
             out: arguments.out.unwrap_or_else(|| bench.join("results")),
             cache: arguments.cache.unwrap_or_else(|| bench.join("cache")),
-        }
+        })
     }
 }

@@ -34,7 +34,7 @@ pub struct DemoOptions {
 pub enum Upstream {
     /// Canned sentences, from inside the demo.
     Scripted,
-    /// The proxy's own reader model.
+    /// The proxy's own chat model.
     Embedded,
     /// The service at this base URL.
     Remote(String),

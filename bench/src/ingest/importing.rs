@@ -12,12 +12,15 @@ use tokio::process::Command;
 
 use super::watching::{NAME, Run, Watched};
 use crate::BenchError;
+use crate::running::program::Settings;
 
 /// What is imported, into which store.
 #[derive(Debug)]
 pub(super) struct Importer {
     /// The `mainpoint` program.
     pub(super) program: PathBuf,
+    /// What its configuration says.
+    pub(super) settings: Settings,
     /// The file of conversations.
     pub(super) history: PathBuf,
     /// The store's directory.
@@ -120,12 +123,17 @@ impl Importer {
         let (log, output) = (self.logs.join(format!("{name}.log")), self.output(name));
         let errors = File::create(&log).map_err(BenchError::writing(&log))?;
         let answers = File::create(&output).map_err(BenchError::writing(&output))?;
-        let child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .arg("import")
             .arg(&self.history)
             .arg("--data-dir")
             .arg(&self.store)
-            .arg("--json")
+            .arg("--json");
+        if let Some(configuration) = self.settings.write(&self.logs)? {
+            command.arg("--config").arg(configuration);
+        }
+        let child = command
             .stdin(Stdio::null())
             .stdout(answers)
             .stderr(errors)
@@ -167,6 +175,7 @@ mod tests {
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         Importer {
             program,
+            settings: Settings::default(),
             history: directory.join("history.jsonl"),
             store: directory.join("store"),
             logs: directory.to_owned(),

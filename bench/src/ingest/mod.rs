@@ -5,7 +5,7 @@
 //! and of long messages, repeated in other words, are written as the import's JSON Lines; the built program imports them, is
 //! killed by SIGKILL at a share of the way and started again; a third run, which must find nothing left to do, and the
 //! number of rows say whether every turn was read once; then the proxy is started on the store. Baselines: that third run for
-//! what starting anew costs, and the proxy's start on an empty store.
+//! what starting anew costs, the proxy's start on an empty store, and the light model.
 
 mod checks;
 mod history;
@@ -24,8 +24,10 @@ use self::presentation::present;
 use self::readiness::Readiness;
 use crate::BenchError;
 use crate::cache::write_whole;
+use crate::product;
 use crate::recorded::{self, Conversation};
-use crate::report::write_rows;
+use crate::report::{Report, write_rows};
+use crate::running::program::Settings;
 
 /// What to import and where to put the results.
 #[derive(Debug, Clone)]
@@ -36,6 +38,8 @@ pub struct IngestOptions {
     pub kill_at: u32,
     /// Files of recorded conversations, and directories of BEAM chats, that the history takes turns with.
     pub data: Vec<PathBuf>,
+    /// The models that read, as `models.reader` names them; `None` for the product's own.
+    pub readers: Vec<Option<String>>,
     /// The `mainpoint` program.
     pub program: PathBuf,
     /// Directory for `ingest.md` and `ingest.jsonl`.
@@ -45,6 +49,8 @@ pub struct IngestOptions {
 /// Everything that was measured.
 #[derive(Debug)]
 struct Measured {
+    /// The model that read; `None` for the product's own.
+    reader: Option<String>,
     /// What the history holds.
     extent: Extent,
     /// What it is made of.
@@ -77,28 +83,36 @@ pub async fn run(options: &IngestOptions) -> Result<(), BenchError> {
     let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
     let file = directory.path().join("history.jsonl");
     let extent = history::write(&file, &sources.conversations, options.tokens)?;
-    let importer = Importer {
-        program: options.program.clone(),
-        history: file,
-        store: directory.path().join("store"),
-        logs: directory.path().to_owned(),
-        patience: PATIENCE + Duration::from_secs((options.tokens / SLOWEST) as u64),
-    };
-    let killed = importer.until(options.kill_at).await?;
-    let resumed = importer.to_the_end("resumed").await?;
-    let again = importer.to_the_end("again").await?;
-    let once = checks::once(&extent, &resumed.summary, &again.summary);
-    once.map_err(|reason| BenchError::program("mainpoint import", reason))?;
-    let readiness = readiness::measure(&options.program, &importer.store).await?;
-    let measured = Measured {
-        extent,
-        material: sources.name,
-        killed,
-        resumed,
-        again,
-        readiness,
-    };
-    let (mut report, figures) = present(options, &measured);
+    let (mut report, mut figures) = (Report::default(), Vec::new());
+    for reader in &options.readers {
+        let home = tempfile::tempdir_in(directory.path()).map_err(BenchError::writing(directory.path()))?;
+        let importer = Importer {
+            program: options.program.clone(),
+            settings: Settings {
+                overrides: product::overrides(reader.as_deref()),
+                ..Settings::default()
+            },
+            history: file.clone(),
+            store: home.path().join("store"),
+            logs: home.path().to_owned(),
+            patience: PATIENCE + Duration::from_secs((options.tokens / SLOWEST) as u64),
+        };
+        let killed = importer.until(options.kill_at).await?;
+        let resumed = importer.to_the_end("resumed").await?;
+        let again = importer.to_the_end("again").await?;
+        let once = checks::once(&extent, &resumed.summary, &again.summary);
+        once.map_err(|reason| BenchError::program("mainpoint import", reason))?;
+        let measured = Measured {
+            reader: reader.clone(),
+            extent,
+            material: sources.name.clone(),
+            killed,
+            resumed,
+            again,
+            readiness: readiness::measure(&importer).await?,
+        };
+        figures.extend(present(options, &measured, &mut report));
+    }
     anstream::println!("{}", report.terminal());
     let markdown = options.out.join("ingest.md");
     write_whole(&markdown, report.markdown("Taking in a long history").as_bytes())?;

@@ -21,24 +21,31 @@ struct Whole {
     run: Run,
 }
 
-/// The arm of every figure.
+/// The arm of the product's own model.
 const ARM: &str = "mainpoint";
 
-/// The report and the figures of everything that was measured.
-pub(super) fn present(options: &IngestOptions, measured: &Measured) -> (Report, Vec<Figure>) {
+/// Adds tables of everything that was measured with one model to the report; what comes back are the figures.
+pub(super) fn present(options: &IngestOptions, measured: &Measured, report: &mut Report) -> Vec<Figure> {
     let whole = Whole::of(measured);
-    let mut report = Report::default();
-    let heading = format!("Importing {} tokens", whole.tokens);
+    let with = measured
+        .reader
+        .as_ref()
+        .map_or_else(String::new, |reader| format!(" with {reader}"));
+    let heading = format!("Importing {} tokens{with}", whole.tokens);
     report.add(heading, runs_note(options, measured), runs_table(measured, whole));
-    report.add("What it comes to", OUTCOME, outcome_table(measured, whole));
-    report.add("Ready again", ready_note(), ready_table(measured));
-    (report, figures(options, measured, whole))
+    report.add(
+        format!("What it comes to{with}"),
+        OUTCOME,
+        outcome_table(measured, whole),
+    );
+    report.add(format!("Ready again{with}"), ready_note(), ready_table(measured));
+    figures(options, measured, whole)
 }
 
-const OUTCOME: &str = "Tokens and turns a second of the whole: both runs from start to end, models, what was read twice and indexing \
+const OUTCOME: &str = "Tokens and turns a second of the whole: both runs from start to end, loading the model, what was read twice and indexing \
     included. While reading: the program's own figure of the resumed run, from the first turn to the last. Repeated work: \
     from the journal's last write before the kill, when a chunk was finished or moved to the database (at most a second or two \
-    later), until the kill. Starting anew: a run that finds nothing left to do, which loads the models and looks every turn \
+    later), until the kill. Starting anew: a run that finds nothing left to do, which loads the model and looks every turn \
     up. Bytes a turn: the store's whole directory, as the program counts it at the end of the import.";
 
 impl Whole {
@@ -124,7 +131,7 @@ fn outcome_table(measured: &Measured, whole: Whole) -> Table {
 
 fn ready_note() -> String {
     format!(
-        "From starting the program until /readyz answers 200, both models loaded; median, shortest and longest of {ROUNDS} \
+        "From starting the program until /readyz answers 200, the model loaded; median, shortest and longest of {ROUNDS} \
          starts, on the two stores in turn."
     )
 }
@@ -148,7 +155,11 @@ fn ready_table(measured: &Measured) -> Table {
 
 fn figures(options: &IngestOptions, measured: &Measured, whole: Whole) -> Vec<Figure> {
     let bench = sized("ingest", options.tokens);
-    let figure = |metric: &str, value: f64, unit| Figure::new(&bench, (metric, ARM), value, unit);
+    let arm = measured
+        .reader
+        .as_ref()
+        .map_or_else(|| ARM.to_owned(), |reader| format!("{ARM}-{reader}"));
+    let figure = |metric: &str, value: f64, unit| Figure::new(&bench, (metric, &arm), value, unit);
     let resumed = &measured.resumed.summary;
     let mut figures = vec![
         figure("tokens", as_float(whole.tokens), "tokens"),
@@ -213,6 +224,7 @@ mod tests {
             ..Summary::default()
         };
         Measured {
+            reader: None,
             extent: Extent::default(),
             material: "locomo + beam".to_owned(),
             killed: Killed {
@@ -240,10 +252,12 @@ mod tests {
             tokens: 1_000_000,
             kill_at: 33,
             data: Vec::new(),
+            readers: vec![None],
             program: PathBuf::new(),
             out: PathBuf::new(),
         };
-        let (mut report, figures) = present(&options, &measured());
+        let mut report = Report::default();
+        let figures = present(&options, &measured(), &mut report);
         let value = |metric: &str| figures.iter().find(|figure| figure.metric == metric).unwrap().value;
         assert_eq!((value("tokens"), value("tokens_per_second")), (1000.0, 40.0));
         assert_eq!((value("turns_per_second"), value("peak_rss_mib")), (4.0, 900.0));
@@ -257,5 +271,11 @@ mod tests {
                 .all(|figure| figure.bench == "ingest-1m" && figure.arm == ARM)
         );
         assert!(report.terminal().contains("locomo + beam in turn"));
+        let light = Measured {
+            reader: Some("light".to_owned()),
+            ..measured()
+        };
+        let figures = present(&options, &light, &mut report);
+        assert!(figures.iter().all(|figure| figure.arm == "mainpoint-light"));
     }
 }

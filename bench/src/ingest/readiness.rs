@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use super::importing::Importer;
 use crate::BenchError;
 use crate::bootstrap::quantile;
 use crate::progress::Progress;
@@ -30,18 +31,18 @@ pub(super) const ROUNDS: usize = 3;
 /// Nothing is asked, so that any budget will do.
 const BUDGET: u32 = 16_000;
 
-/// Starts `program` on `store` and on empty directories in turn.
+/// Starts an importer's program on its store and on empty directories in turn.
 ///
 /// # Errors
 /// [`BenchError::Proxy`] or [`BenchError::Request`] if it does not start, answer or end.
-pub(super) async fn measure(program: &Path, store: &Path) -> Result<Readiness, BenchError> {
+pub(super) async fn measure(importer: &Importer) -> Result<Readiness, BenchError> {
     let upstream = ScriptedUpstream::start(|_| String::new()).await?;
     let mut progress = Progress::begin("starting the proxy", 2 * ROUNDS);
     let (mut full, mut empty) = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
     for _ in 0..ROUNDS {
-        empty.push(start(program, upstream.url(), None).await?);
+        empty.push(start(importer, upstream.url(), None).await?);
         progress.advance(1);
-        full.push(start(program, upstream.url(), Some(store)).await?);
+        full.push(start(importer, upstream.url(), Some(&importer.store)).await?);
         progress.advance(1);
     }
     Ok(Readiness {
@@ -74,15 +75,15 @@ impl FromIterator<f64> for Starts {
 }
 
 /// Milliseconds of one start; without a store on an empty directory.
-async fn start(program: &Path, upstream: &str, store: Option<&Path>) -> Result<f64, BenchError> {
+async fn start(importer: &Importer, upstream: &str, store: Option<&Path>) -> Result<f64, BenchError> {
     let settings = Settings {
         budget: BUDGET,
         data: store.map(Path::to_path_buf),
-        ..Settings::default()
+        ..importer.settings.clone()
     };
     let client = Client::new(Caller::default(), "");
     let started = Instant::now();
-    let program = Program::start(program, upstream, &settings).await?;
+    let program = Program::start(&importer.program, upstream, &settings).await?;
     client.document(&program.beside("/readyz")).await?;
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
     program.end().await?;

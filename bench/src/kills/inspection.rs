@@ -27,8 +27,8 @@ pub(super) struct KeptTurn {
     pub(super) text: String,
 }
 
-/// The length of the embedder's vectors.
-const WIDTH: usize = 384;
+/// The length of the vectors of the product's own model.
+const WIDTH: usize = 768;
 /// Nothing happens in the store by itself while it is looked at.
 const NEVER: Duration = Duration::from_secs(7 * 86_400);
 /// More main points than any run makes.

@@ -1,11 +1,9 @@
-//! `mainpoint-bench reader`: how fast turns are read, embedded and asked about.
+//! `mainpoint-bench reader`: how fast turns are read and asked about.
 //!
-//! Question: what does reading cost beside the cheapest thing that a model can do with the same tokens, and does a question
-//! wait while much is read? Method: recorded turns of several lengths go through the product's reader and, in the same round,
-//! through llama.cpp's plain prefill of the same model; the embedder encodes their passages; questions are prepared on an idle
-//! engine and on a busy one. Baselines: plain prefill with flash attention and as many threads; the idle engine.
+//! Question: how fast does the reader read, how long does a question take, and does it wait while much is read? Method: recorded
+//! turns of several lengths go through the product's engine, with several numbers of threads in the same round; questions of
+//! several lengths are prepared on an idle engine and real ones on a busy one, too. Baselines: one thread; the idle engine.
 
-mod embedding;
 mod figures;
 mod passes;
 mod presentation;
@@ -14,13 +12,13 @@ mod texts;
 
 use std::path::PathBuf;
 
-use mainpoint_engine::speed::ReaderModel;
-use mainpoint_engine::{EmbedderConfig, Engine, EngineConfig, ReaderConfig, TurnText};
+use mainpoint_engine::Engine;
 
 use self::figures::SpeedRow;
-use self::texts::{Text, as_read, longest_first};
+use self::texts::{Text, longest_first};
 use crate::BenchError;
 use crate::cache::write_whole;
+use crate::product::Product;
 use crate::recorded::Conversation;
 use crate::report::{Report, write_rows};
 
@@ -35,16 +33,11 @@ pub struct ReaderSpeedOptions {
     pub threads: Vec<usize>,
     /// Rounds that count.
     pub rounds: usize,
-    /// The reader's GGUF file.
-    pub reader: PathBuf,
-    /// The embedder's GGUF file.
-    pub embedder: PathBuf,
+    /// The product's settings.
+    pub product: Product,
     /// Directory for `reader.md` and `reader.jsonl`.
     pub out: PathBuf,
 }
-
-/// Turns whose passages are embedded in each round.
-const EMBEDDED_TURNS: usize = 256;
 
 /// Times everything, prints the tables and writes the result files.
 ///
@@ -53,8 +46,7 @@ const EMBEDDED_TURNS: usize = 256;
 pub async fn run(options: &ReaderSpeedOptions) -> Result<(), BenchError> {
     let conversations = longest_first(&options.data)?;
     let (mut report, mut rows) = (Report::default(), Vec::new());
-    rows.extend(reading(options, &conversations, &mut report)?);
-    rows.extend(embedding(options, &conversations, &mut report)?);
+    rows.extend(reading(options, &conversations, &mut report).await?);
     rows.extend(questions(options, &conversations, &mut report).await?);
     anstream::println!("{}", report.terminal());
     let markdown = options.out.join("reader.md");
@@ -65,42 +57,33 @@ pub async fn run(options: &ReaderSpeedOptions) -> Result<(), BenchError> {
     Ok(())
 }
 
-fn reading(
+async fn reading(
     options: &ReaderSpeedOptions,
     conversations: &[Conversation],
     report: &mut Report,
 ) -> Result<Vec<SpeedRow>, BenchError> {
-    let model = ReaderModel::load(&options.reader).map_err(BenchError::engine("loading the reader"))?;
-    let turns: Vec<_> = conversations
+    let engines = options.threads.iter().map(|threads| {
+        let mut product = options.product.clone();
+        product.engine.encoder.threads = *threads;
+        Ok((*threads, product.start()?))
+    });
+    let engines = engines.collect::<Result<Vec<(usize, Engine)>, BenchError>>()?;
+    let turns = conversations
         .iter()
-        .flat_map(|conversation| conversation.turns.iter().cloned())
-        .collect();
+        .flat_map(|conversation| conversation.turns.iter().cloned());
+    let turns: Vec<_> = turns.collect();
     let mut rows = Vec::new();
+    let Some((_, engine)) = engines.first() else {
+        return Ok(rows);
+    };
     for size in options.sizes.iter().copied() {
-        let text = Text::of(&model, &turns, size)?;
-        let timed = passes::time(&model, &text, &options.threads, options.rounds)?;
+        let text = Text::of(engine, &turns, size)?;
+        let timed = passes::time(&engines, &text, options.rounds).await?;
         let heading = format!("Reading {size} tokens, {} rounds", options.rounds);
-        report.add(heading, presentation::pass_note(size), presentation::pass_table(&timed));
+        report.add(heading, presentation::PASSES, presentation::pass_table(&timed));
         rows.extend(presentation::pass_rows(&format!("reader-{size}"), &timed));
     }
     Ok(rows)
-}
-
-fn embedding(
-    options: &ReaderSpeedOptions,
-    conversations: &[Conversation],
-    report: &mut Report,
-) -> Result<Vec<SpeedRow>, BenchError> {
-    let turns = conversations.iter().flat_map(|conversation| &conversation.turns);
-    let turns: Vec<TurnText> = turns.take(EMBEDDED_TURNS).map(as_read).collect();
-    let embedded = embedding::time(&options.embedder, &turns, &options.threads, options.rounds)?;
-    let heading = format!("Embedding {} turns, {} rounds", turns.len(), options.rounds);
-    report.add(
-        heading,
-        presentation::EMBEDDING,
-        presentation::embedding_table(&embedded),
-    );
-    Ok(presentation::embedding_rows(&embedded))
 }
 
 async fn questions(
@@ -108,20 +91,10 @@ async fn questions(
     conversations: &[Conversation],
     report: &mut Report,
 ) -> Result<Vec<SpeedRow>, BenchError> {
-    let config = EngineConfig {
-        reader: ReaderConfig {
-            model: options.reader.clone(),
-            ..ReaderConfig::default()
-        },
-        embedder: EmbedderConfig {
-            model: options.embedder.clone(),
-            ..EmbedderConfig::default()
-        },
-    };
-    let engine = Engine::start(&config).map_err(BenchError::engine("starting"))?;
+    let engine = options.product.start()?;
     let asked = questions::time(&engine, conversations, options.rounds).await?;
     let heading = format!("Preparing a question, {} rounds", options.rounds);
-    let note = presentation::question_note(config.reader.threads);
+    let note = presentation::question_note(options.product.engine.encoder.threads);
     report.add(heading, note, presentation::question_table(&asked));
     Ok(presentation::question_rows(&asked))
 }

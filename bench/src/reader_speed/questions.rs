@@ -8,18 +8,22 @@ use std::time::{Duration, Instant};
 use mainpoint_engine::{Engine, EngineError, ReadRequest, TurnText};
 use tokio::task::JoinHandle;
 
-use super::texts::as_read;
+use super::texts::{as_read, beginning};
 use crate::BenchError;
 use crate::progress::Progress;
 use crate::recorded::Conversation;
 
-/// Milliseconds of each question, round by round.
-#[derive(Default)]
+/// Milliseconds of each question of one kind, round by round.
+#[derive(Debug)]
 pub(super) struct Asked {
-    /// While nothing else is done.
-    pub(super) idle: Vec<Vec<f64>>,
-    /// While turns are read.
-    pub(super) busy: Vec<Vec<f64>>,
+    /// What tables call them.
+    pub(super) name: String,
+    /// What result files call them.
+    pub(super) bench: String,
+    /// What was done beside.
+    pub(super) arm: &'static str,
+    /// One list for each round.
+    pub(super) rounds: Vec<Vec<f64>>,
 }
 
 /// Bulk reads that go on until they are ended.
@@ -30,36 +34,83 @@ struct Load {
 
 /// Questions of one round on an idle engine, and as many on a busy one.
 pub(super) const QUESTIONS: usize = 60;
-/// Bulk reads at a time: with several, the reader's queue is never empty while one is embedded.
+/// Tokens of questions that are cut, without those of the prompt.
+const LENGTHS: [usize; 3] = [8, 16, 32];
+/// Bulk reads at a time: with several, the reader's queue is never empty.
 const READERS: usize = 3;
 /// Turns of one bulk read, which the last one of a round is waited for.
 const TURNS: usize = 24;
 
-/// Asks the conversations' questions one after the other, idle and busy in turn, after one round that does not count.
+/// Asks the conversations' questions one after the other, idle and busy in turn and cut to several lengths, after one round that
+/// does not count.
 ///
 /// # Errors
 /// [`BenchError::Engine`] if a question or a reading fails.
-pub(super) async fn time(engine: &Engine, conversations: &[Conversation], rounds: usize) -> Result<Asked, BenchError> {
+pub(super) async fn time(
+    engine: &Engine,
+    conversations: &[Conversation],
+    rounds: usize,
+) -> Result<Vec<Asked>, BenchError> {
     let turns = conversations.iter().flat_map(|conversation| &conversation.turns);
     let turns: Arc<[TurnText]> = turns.map(as_read).collect();
     let questions = conversations.iter().flat_map(|conversation| &conversation.questions);
-    let mut questions = questions.map(|question| question.text.as_str()).cycle();
-    let mut asked = Asked::default();
-    let mut progress = Progress::begin("questions", 2 * (rounds + 1));
+    let questions: Vec<&str> = questions.map(|question| question.text.as_str()).collect();
+    let mut real = questions.iter().copied().cycle();
+    let mut idle = Asked::new("as they are, idle", ("question", "idle"));
+    let mut busy = Asked::new("as they are, during a bulk read", ("question", "during-bulk-read"));
+    let mut cut = Vec::with_capacity(LENGTHS.len());
+    for length in LENGTHS {
+        let asked = Asked::new(
+            format!("of {length} tokens, idle"),
+            (format!("question-{length}"), "idle"),
+        );
+        cut.push((of_length(engine, &turns, length)?, asked));
+    }
+    let mut progress = Progress::begin("questions", rounds + 1);
     for round in 0..=rounds {
-        let idle = ask(engine, &mut questions).await?;
-        progress.advance(1);
+        let counts = round > 0;
+        idle.add(ask(engine, &mut real).await?, counts);
+        for (texts, asked) in &mut cut {
+            asked.add(ask(engine, texts.iter().map(String::as_str).cycle()).await?, counts);
+        }
         let load = Load::begin(engine, &turns).await;
-        let busy = ask(engine, &mut questions).await;
+        let found = ask(engine, &mut real).await;
         load.end(engine).await?;
+        busy.add(found?, counts);
         progress.advance(1);
-        let busy = busy?;
-        if round > 0 {
-            asked.idle.push(idle);
-            asked.busy.push(busy);
+    }
+    Ok([idle, busy]
+        .into_iter()
+        .chain(cut.into_iter().map(|(_, asked)| asked))
+        .collect())
+}
+
+/// The beginnings of turns that have so many tokens, or nearly.
+fn of_length(engine: &Engine, turns: &[TurnText], length: usize) -> Result<Vec<String>, BenchError> {
+    let mut texts = Vec::with_capacity(QUESTIONS);
+    // A turn of so many bytes has more tokens than are wanted.
+    for turn in turns.iter().filter(|turn| turn.text.len() > 8 * length).take(QUESTIONS) {
+        texts.push(beginning(engine, &turn.text, length)?.to_owned());
+    }
+    Ok(texts)
+}
+
+impl Asked {
+    /// Nothing yet.
+    pub(super) fn new(name: impl Into<String>, (bench, arm): (impl Into<String>, &'static str)) -> Self {
+        Self {
+            name: name.into(),
+            bench: bench.into(),
+            arm,
+            rounds: Vec::new(),
         }
     }
-    Ok(asked)
+
+    fn add(&mut self, round: Vec<f64>, counts: bool) {
+        if counts {
+            self.rounds.push(round);
+        }
+    }
 }
 
 impl Load {
@@ -85,9 +136,8 @@ impl Load {
                 return Err(failed(error));
             }
         }
-        // It waits its turn behind the pass that is under way, in the reader and in the embedder.
+        // It waits its turn behind the pass that is under way.
         let last = ReadRequest {
-            previous: None,
             turns: vec![TurnText {
                 speaker: "User".to_owned(),
                 text: "That is all.".to_owned(),
@@ -104,10 +154,7 @@ impl Load {
 /// Reads the turns over and over; gives the failure that ended it.
 async fn read_on(engine: Engine, turns: Arc<[TurnText]>) -> Option<EngineError> {
     for batch in turns.chunks(TURNS).cycle() {
-        let request = ReadRequest {
-            previous: None,
-            turns: batch.to_vec(),
-        };
+        let request = ReadRequest { turns: batch.to_vec() };
         if let Err(error) = engine.read(request).await {
             return Some(error);
         }

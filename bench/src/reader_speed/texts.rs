@@ -1,21 +1,23 @@
-//! Recorded turns cut to a wanted number of tokens.
+//! Recorded turns and questions cut to a wanted number of tokens.
 //!
 //! It must not know what is timed.
 
 use std::path::Path;
 
-use mainpoint_engine::TurnText;
-use mainpoint_engine::speed::{ReaderModel, Script};
+use mainpoint_engine::{Engine, TurnText};
 
 use crate::BenchError;
 use crate::recorded::{self, Conversation, Turn};
 
 /// One text in the two forms in which it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Text {
     /// Turns of several speakers.
-    pub(super) turns: Script,
+    pub(super) turns: Vec<TurnText>,
     /// The same as a single turn of the first speaker.
-    pub(super) one_turn: Script,
+    pub(super) one_turn: Vec<TurnText>,
+    /// The model's tokens of the turns, speakers included.
+    pub(super) tokens: usize,
 }
 
 /// The conversations of the file at `path`, the longest one first.
@@ -44,53 +46,56 @@ pub(super) fn as_read(turn: &Turn) -> TurnText {
 }
 
 impl Text {
-    /// The first turns of a conversation that have `tokens` tokens together, the opening token included; the last turn is
-    /// cut between two words, so that a few tokens may be missing. Shorter conversations give all they have.
+    /// The first turns of a conversation that have `tokens` tokens together; the last turn is cut between two words, so that
+    /// a few tokens may be missing. Shorter conversations give all they have.
     ///
     /// # Errors
     /// [`BenchError::Engine`] if the tokenizer fails.
-    pub(super) fn of(model: &ReaderModel, turns: &[Turn], tokens: usize) -> Result<Self, BenchError> {
+    pub(super) fn of(engine: &Engine, turns: &[Turn], tokens: usize) -> Result<Self, BenchError> {
         let mut kept: Vec<TurnText> = Vec::new();
-        let mut room = tokens.saturating_sub(1);
-        for turn in turns.iter().map(as_read) {
-            let count = count(model, &turn)?;
+        let mut room = tokens;
+        for mut turn in turns.iter().map(as_read) {
+            let count = count(engine, &rendered(&turn))?;
             if count > room {
-                kept.extend(beginning(model, turn, room)?);
+                let speaker = self::count(engine, &format!("{}: \n", turn.speaker))?;
+                turn.text = beginning(engine, &turn.text, room.saturating_sub(speaker))?.to_owned();
+                room -= self::count(engine, &rendered(&turn))?.min(room);
+                kept.push(turn);
                 break;
             }
             room -= count;
             kept.push(turn);
         }
-        let script = |turns| model.script(turns).map_err(BenchError::engine("tokenising a text"));
         Ok(Self {
-            one_turn: script(joined(&kept).into_iter().collect())?,
-            turns: script(kept)?,
+            one_turn: joined(&kept).into_iter().collect(),
+            turns: kept,
+            tokens: tokens - room,
         })
     }
+}
 
-    /// Tokens of the longer form, the opening token included.
-    #[must_use]
-    pub(super) fn most_tokens(&self) -> usize {
-        self.turns.tokens().max(self.one_turn.tokens())
+/// As many of a text's first words as have at most `room` tokens; nothing if not even one has.
+///
+/// # Errors
+/// [`BenchError::Engine`] if the tokenizer fails.
+pub(super) fn beginning<'a>(engine: &Engine, text: &'a str, room: usize) -> Result<&'a str, BenchError> {
+    let mut text = text.trim_end();
+    while !text.is_empty() && count(engine, text)? > room {
+        let cut = text.rfind(char::is_whitespace).unwrap_or(0);
+        text = text.get(..cut).unwrap_or_default().trim_end();
     }
+    Ok(text)
 }
 
-/// As many of a turn's first words as have at most `room` tokens; nothing if not even one has.
-fn beginning(model: &ReaderModel, mut turn: TurnText, room: usize) -> Result<Option<TurnText>, BenchError> {
-    while count(model, &turn)? > room {
-        let Some(cut) = turn.text.trim_end().rfind(char::is_whitespace) else {
-            return Ok(None);
-        };
-        turn.text.truncate(cut);
-    }
-    Ok(Some(turn))
+fn rendered(turn: &TurnText) -> String {
+    format!("{}: {}\n", turn.speaker, turn.text)
 }
 
-fn count(model: &ReaderModel, turn: &TurnText) -> Result<usize, BenchError> {
-    model.count(turn).map_err(BenchError::engine("tokenising a turn"))
+fn count(engine: &Engine, text: &str) -> Result<usize, BenchError> {
+    engine.count_tokens(text).map_err(BenchError::engine("counting tokens"))
 }
 
-/// All turns as one, which the reader renders as it renders them one by one.
+/// All turns as one.
 fn joined(turns: &[TurnText]) -> Option<TurnText> {
     let (first, others) = turns.split_first()?;
     let others = others.iter().map(|turn| format!("\n{}: {}", turn.speaker, turn.text));
@@ -105,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn turns_that_are_joined_are_rendered_as_before() {
+    fn turns_that_are_joined_keep_their_speakers() {
         let turn = |speaker: &str, text: &str| TurnText {
             speaker: speaker.to_owned(),
             text: text.to_owned(),

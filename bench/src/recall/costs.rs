@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 
 use comfy_table::Table;
+use mainpoint_engine::{Codes, Passage};
 
-use super::arms::{ALL_KEYS, ARMS, Arm, EIGHT_50, Part, SHIPPED};
+use super::arms::{ARMS, Arm, Part};
+use super::material::Material;
 use super::picture::BYTES;
-use super::rankings::Material;
-use super::reading::{Library, Plan, ReadPassage, Reading};
 use super::shelf::Shelf;
 use crate::BenchError;
 use crate::bootstrap::Interval;
@@ -20,99 +20,112 @@ use crate::report::{Row, table};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stored {
     turns: usize,
-    parts: BTreeMap<Part, u64>,
+    parts: BTreeMap<Part, usize>,
 }
 
+/// What [`sizes_table`] shows.
+pub(super) const SIZES_NOTE: &str = "On disk after compaction, what the rows hold, and the reader's own time when it read (kept in \
+    the cache).";
 /// What [`Stored::table`] shows.
-pub(super) const NOTE: &str = "What each arm's search has to find in the store besides the text: vectors of 4 bytes a number, keys \
-    as they are stored, or as they are read for what is only compared; the text index as it lies on disk. Not counted: the text, its \
-    spans and identifiers, which every memory needs, and the unused space that tables on disk have.";
+pub(super) const NOTE: &str = "What each arm's search has to find in the store besides the text: vectors of 2 bytes a number, codes \
+    of one bit a number, the text index as it lies on disk. Not counted: the text, its spans and identifiers, which every memory \
+    needs, and the unused space that tables on disk have.";
+/// Bytes of a number of a stored vector.
+const NUMBER: usize = 2;
 
-/// Bytes on disk of the whole store, and of what its rows hold.
-pub(super) fn sizes_table(shelf: &Shelf, materials: &[Material<'_>], stored: &Stored) -> Result<Table, BenchError> {
-    let mut table = table(["what", "bytes", "bytes a turn"]);
+/// Bytes on disk of the whole store, of what its rows hold, and how fast they were read.
+///
+/// # Errors
+/// [`BenchError::Read`] if the store's directory cannot be listed.
+pub(super) fn sizes_table(shelf: &Shelf, materials: &[Material<'_>]) -> Result<Table, BenchError> {
+    let mut table = table(["what", "figure", "a turn"]);
     let turns = turns_of(materials);
-    let mut add = |what: String, bytes: u64| {
-        table.add_row([what, bytes.to_string(), (bytes / turns.max(1) as u64).to_string()]);
+    let mut add = |what: String, figure: usize| {
+        table.add_row([what, figure.to_string(), (figure / turns.max(1)).to_string()]);
     };
     let sizes = shelf.sizes()?;
+    let small = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     add(
-        "on disk, everything".to_owned(),
-        sizes.iter().map(|(_, bytes)| bytes).sum(),
+        "bytes on disk, everything".to_owned(),
+        sizes.iter().map(|(_, bytes)| small(*bytes)).sum(),
     );
     for (name, bytes) in sizes {
-        add(format!("on disk, {name}"), bytes);
+        add(format!("bytes on disk, {name}"), small(bytes));
     }
-    add("on disk, the text index in it".to_owned(), shelf.text_index()?);
-    let texts = materials
-        .iter()
-        .flat_map(|material| &material.conversation.turns)
-        .map(|turn| turn.text.len());
-    add("rows: text".to_owned(), texts.sum::<usize>() as u64);
-    let rows = |size: fn(&ReadPassage) -> usize| passages(materials, SHIPPED).map(size).sum::<usize>() as u64;
-    add("rows: vectors".to_owned(), rows(vector_bytes));
-    add("rows: spans".to_owned(), rows(|passage| passage.spans.len() * 12));
-    let keys = stored.parts.get(&Part::Keys);
-    add("rows: attention keys".to_owned(), keys.copied().unwrap_or_default());
+    add(
+        "bytes on disk, the text index in it".to_owned(),
+        small(shelf.text_index()?),
+    );
+    let texts = materials.iter().flat_map(|material| &material.conversation.turns);
+    add("bytes of texts".to_owned(), texts.map(|turn| turn.text.len()).sum());
+    let rows = |size: fn(&Passage) -> usize| passages(materials).map(size).sum::<usize>();
+    add("bytes of vectors".to_owned(), rows(vector_bytes));
+    add("bytes of spans".to_owned(), rows(|passage| passage.spans.len() * 12));
+    add(
+        "bytes of codes".to_owned(),
+        rows(|passage| passage.codes.as_bytes().len()),
+    );
+    add("main points".to_owned(), passages(materials).count());
+    add("tokens with codes".to_owned(), rows(|passage| passage.codes.len()));
+    let tokens: usize = materials.iter().flat_map(|material| &material.sizes).sum();
+    add("tokens read".to_owned(), tokens);
+    let milliseconds: usize = materials.iter().map(|material| material.milliseconds).sum();
+    add("milliseconds of reading".to_owned(), milliseconds);
+    add("tokens a second".to_owned(), tokens * 1000 / milliseconds.max(1));
     Ok(table)
 }
 
 impl Stored {
-    /// Adds up what lies on the shelf, and the keys of the plans that are only compared.
+    /// Adds up what lies on the shelf, and the codes that are only compared.
     ///
     /// # Errors
-    /// [`BenchError::Read`] if the store's directory cannot be listed, [`BenchError::Engine`] if what was read are no keys.
-    pub(super) fn of((library, shelf): (&Library, &Shelf), materials: &[Material<'_>]) -> Result<Self, BenchError> {
-        let firsts = turns_read(materials, SHIPPED).filter_map(|passages| passages.first());
-        let mut parts = BTreeMap::from([
-            (Part::FirstVector, firsts.map(vector_bytes).sum::<usize>() as u64),
-            (
-                Part::Vectors,
-                passages(materials, SHIPPED).map(vector_bytes).sum::<usize>() as u64,
-            ),
-            (Part::TextIndex, shelf.text_index()?),
-        ]);
-        let read = |plan| {
-            passages(materials, plan)
-                .map(|passage| passage.keys.len())
-                .sum::<usize>() as u64
+    /// [`BenchError::Read`] if the store's directory cannot be listed.
+    pub(super) fn of(shelf: &Shelf, materials: &[Material<'_>]) -> Result<Self, BenchError> {
+        let firsts = materials.iter().flat_map(|material| &material.points);
+        let firsts = firsts.filter_map(|passages| passages.first());
+        let codes = |arm: &str| -> usize {
+            let coded = materials.iter().flat_map(|material| &material.coded);
+            let first = coded
+                .filter(|coded| coded.arm == arm)
+                .filter_map(|coded| coded.variants.first());
+            first.flatten().flatten().map(Codes::as_bytes).map(<[u8]>::len).sum()
         };
-        let mut keys = 0;
-        for passage in passages(materials, SHIPPED) {
-            keys += passage.stored_keys(library.key_coder())?.len() as u64;
-        }
-        for (part, bytes) in [
-            (Part::Keys, keys),
-            (Part::AllKeys, read(ALL_KEYS)),
-            (Part::EightHeadsKeys, read(EIGHT_50)),
-        ] {
-            if bytes > 0 {
-                parts.insert(part, bytes);
-            }
-        }
+        let parts = [
+            (Part::FirstVector, firsts.map(vector_bytes).sum()),
+            (Part::Vectors, passages(materials).map(vector_bytes).sum()),
+            (
+                Part::TextIndex,
+                usize::try_from(shelf.text_index()?).unwrap_or(usize::MAX),
+            ),
+            (
+                Part::Codes,
+                passages(materials).map(|passage| passage.codes.as_bytes().len()).sum(),
+            ),
+            (Part::AllCodes, codes("maxsim-all")),
+            (Part::HalfOfCodes, codes("maxsim-50")),
+            (Part::QuarterOfCodes, codes("maxsim-25")),
+        ];
         Ok(Self {
             turns: turns_of(materials),
-            parts,
+            parts: BTreeMap::from(parts),
         })
     }
 
     /// What every measured arm needs, by what it is.
     #[must_use]
     pub(super) fn table(&self, rows: &[Row]) -> Table {
-        let mut table = table(["arm", "vectors", "text index", "attention keys", "bytes a turn"]);
+        let mut table = table(["arm", "vectors", "text index", "codes", "bytes a turn"]);
         let whole = |bytes: f64| format!("{bytes:.0}");
         for (arm, bytes) in self.arms(rows) {
             let of = |parts: &[Part]| {
                 let needed = arm.stored.iter().find(|part| parts.contains(*part));
-                needed
-                    .and_then(|part| self.each(&[*part]))
-                    .map_or_else(String::new, whole)
+                needed.map_or_else(String::new, |part| whole(self.each(&[*part])))
             };
             table.add_row([
                 arm.title.to_owned(),
                 of(&[Part::FirstVector, Part::Vectors]),
                 of(&[Part::TextIndex]),
-                of(&[Part::Keys, Part::EightHeadsKeys, Part::AllKeys]),
+                of(&[Part::Codes, Part::AllCodes, Part::HalfOfCodes, Part::QuarterOfCodes]),
                 whole(bytes),
             ]);
         }
@@ -122,14 +135,8 @@ impl Stored {
     /// The same for machines.
     #[must_use]
     pub(super) fn rows(&self, bench: &str, rows: &[Row]) -> Vec<Row> {
-        let row = |(arm, bytes): (&Arm, f64)| {
-            let interval = Interval {
-                mean: bytes,
-                low: bytes,
-                high: bytes,
-            };
-            Row::new(bench, BYTES, arm.name, interval).over(self.turns)
-        };
+        let row =
+            |(arm, bytes): (&Arm, f64)| Row::new(bench, BYTES, arm.name, Interval::exactly(bytes)).over(self.turns);
         self.arms(rows).map(row).collect()
     }
 
@@ -138,63 +145,26 @@ impl Stored {
         let measured = ARMS
             .iter()
             .filter(move |arm| rows.iter().any(|row| row.arm == arm.name));
-        measured.filter_map(move |arm| Some((arm, self.each(arm.stored)?)))
+        measured.map(move |arm| (arm, self.each(arm.stored)))
     }
 
-    /// Bytes a turn of several parts; nothing if one of them was not read.
-    fn each(&self, parts: &[Part]) -> Option<f64> {
-        let bytes: u64 = parts.iter().map(|part| self.parts.get(part)).sum::<Option<u64>>()?;
-        Some(as_float(usize::try_from(bytes).ok()?) / as_float(self.turns.max(1)))
+    /// Bytes a turn of several parts.
+    fn each(&self, parts: &[Part]) -> f64 {
+        let bytes: usize = parts.iter().filter_map(|part| self.parts.get(part)).sum();
+        as_float(bytes) / as_float(self.turns.max(1))
     }
-}
-
-/// Seconds that each plan's reading took.
-pub(super) fn speed_table(materials: &[Material<'_>]) -> Table {
-    let mut table = table(["plan", "tokens", "seconds", "seconds per 1,000 tokens"]);
-    let plans: Vec<_> = materials
-        .first()
-        .into_iter()
-        .flat_map(|material| &material.readings)
-        .map(|(plan, _)| *plan)
-        .collect();
-    for plan in plans {
-        let readings: Vec<&Reading> = materials.iter().filter_map(|material| material.reading(plan)).collect();
-        let tokens: usize = readings
-            .iter()
-            .flat_map(|reading| &reading.turns)
-            .map(|turn| turn.tokens)
-            .sum();
-        let milliseconds: usize = readings.iter().map(|reading| reading.milliseconds).sum();
-        let seconds = as_float(milliseconds) / 1000.0;
-        let each = seconds / (as_float(tokens.max(1)) / 1000.0);
-        table.add_row([
-            plan.name.to_owned(),
-            tokens.to_string(),
-            format!("{seconds:.1}"),
-            format!("{each:.2}"),
-        ]);
-    }
-    table
 }
 
 fn turns_of(materials: &[Material<'_>]) -> usize {
     materials.iter().map(|material| material.conversation.turns.len()).sum()
 }
 
-/// The passages of each turn, as a plan read them.
-fn turns_read<'a>(materials: &'a [Material<'_>], plan: Plan) -> impl Iterator<Item = &'a [ReadPassage]> {
-    let readings = materials.iter().filter_map(move |material| material.reading(plan));
-    readings
-        .flat_map(|reading| &reading.turns)
-        .map(|turn| turn.passages.as_slice())
+fn passages<'a>(materials: &'a [Material<'_>]) -> impl Iterator<Item = &'a Passage> {
+    materials.iter().flat_map(|material| &material.points).flatten()
 }
 
-fn passages<'a>(materials: &'a [Material<'_>], plan: Plan) -> impl Iterator<Item = &'a ReadPassage> {
-    turns_read(materials, plan).flatten()
-}
-
-fn vector_bytes(passage: &ReadPassage) -> usize {
-    passage.vector.len() * 4
+fn vector_bytes(passage: &Passage) -> usize {
+    passage.vector.len() * NUMBER
 }
 
 #[cfg(test)]
@@ -204,44 +174,27 @@ mod tests {
     fn stored() -> Stored {
         Stored {
             turns: 10,
-            parts: BTreeMap::from([(Part::Vectors, 15_360), (Part::TextIndex, 840), (Part::Keys, 66_600)]),
+            parts: BTreeMap::from([(Part::Vectors, 15_360), (Part::TextIndex, 840), (Part::Codes, 66_600)]),
         }
     }
 
     fn rows(arms: &[&str]) -> Vec<Row> {
-        let interval = Interval {
-            mean: 0.5,
-            low: 0.25,
-            high: 0.75,
-        };
-        let row = |arm: &&str| Row::new("some-bench", "recall_all@10", *arm, interval);
+        let row = |arm: &&str| Row::new("some-bench", "recall_all@10", *arm, Interval::exactly(0.5));
         arms.iter().map(row).collect()
     }
 
     #[test]
     fn an_arm_needs_the_sum_of_its_parts() {
-        let measured = rows(&["main-point", "bm25", "full-pipeline"]);
-        let found = stored().rows("some-bench", &measured);
+        let found = stored().rows("some-bench", &rows(&["mean", "bm25", "full-pipeline"]));
         let values: Vec<(&str, f64)> = found.iter().map(|row| (row.arm.as_str(), row.value)).collect();
-        assert_eq!(
-            values,
-            [("main-point", 1536.0), ("bm25", 84.0), ("full-pipeline", 8280.0)]
-        );
+        assert_eq!(values, [("mean", 1536.0), ("bm25", 84.0), ("full-pipeline", 8280.0)]);
         assert!(found.iter().all(|row| row.metric == "bytes_per_turn" && row.n == 10));
     }
 
     #[test]
-    fn the_table_shows_an_arms_parts_and_leaves_out_what_was_not_read() {
-        let text = stored()
-            .table(&rows(&["full-pipeline", "attention-search-all-keys"]))
-            .to_string();
-        let line = text.lines().find(|line| line.contains("(shipped)")).unwrap_or_default();
-        assert!(
-            ["1536", "84", "6660", "8280"]
-                .iter()
-                .all(|figure| line.contains(figure)),
-            "{text}"
-        );
-        assert!(!text.contains("all content tokens"));
+    fn the_table_shows_an_arms_parts() {
+        let text = stored().table(&rows(&["full-pipeline"])).to_string();
+        let figures = ["1536", "84", "6660", "8280"];
+        assert!(figures.iter().all(|figure| text.contains(figure)), "{text}");
     }
 }

@@ -1,44 +1,48 @@
 //! `mainpoint-bench recall`: how often every evidence turn of a question is found.
 //!
-//! Question: does the product's memory find the turns that answer a question, and does each of its
-//! parts earn its place? Method: the product's own engine reads recorded conversations session by
-//! session, the product's own store keeps them, and every arm ranks all turns of the question's
-//! conversation. Baselines: whole turns, mean-pooled, whole and in passages; BM25; their fusion.
-//! Heads, weights and constants were chosen on other conversations than the ones reported.
+//! Question: does the product's memory find the turns that answer a question, in every language, does each of its parts earn
+//! its place, and is it silent where nothing bears on what is said? Method: the product's own engine reads recorded
+//! conversations, every token once; the product's own store keeps their main points, its own search finds the candidates, and
+//! every arm ranks all turns of the question's conversation. Baselines: mean vectors of main points, of all tokens and of the
+//! first passage, BM25, the fusion of both, MaxSim over all tokens, and over as many tokens chosen in other ways.
+//! Weights and constants were chosen on other conversations than the ones reported.
 
-mod abstention;
-pub(crate) mod arms;
+mod arms;
+mod choosing;
 mod costs;
-mod gathering;
+mod end_to_end;
+mod floor;
 mod kept;
+mod languages;
+pub(crate) mod library;
+mod material;
 mod picture;
 mod rankings;
-pub(crate) mod reading;
 mod report;
-mod reranking;
 mod results;
 mod shelf;
-mod shorter_keys;
-mod stages;
+mod small_talk;
 mod weights;
 
 use std::path::PathBuf;
 
 pub use self::weights::learn as learn_weights;
 
-use self::arms::{SHIPPED, plans};
 use self::costs::Stored;
+use self::languages::Languages;
+use self::library::Library;
+use self::material::{Extent, Material, gather};
 use self::picture::Pictured;
-use self::rankings::{Material, dense_arms, rankings};
-use self::reading::Library;
+use self::rankings::rankings;
 use self::results::Results;
+use self::small_talk::SmallTalk;
 use crate::BenchError;
 use crate::bootstrap::Resamples;
 use crate::cache::{Cache, write_whole};
-use crate::metrics::{Size, mean, measure};
+use crate::metrics::{mean, measure};
+use crate::product::Product;
 use crate::progress::Progress;
-use crate::recorded::{self, Conversation, Kind, Unit};
-use crate::reference;
+use crate::recorded::{self, Conversation, Kind};
 use crate::report::{Report, Row, write_rows};
 
 /// What to measure and where to put the results.
@@ -46,12 +50,12 @@ use crate::report::{Report, Row, write_rows};
 pub struct RecallOptions {
     /// The data sets.
     pub sets: Vec<DataSet>,
-    /// Conversations that heads and weights were chosen on; reporting on them is marked as no evidence.
-    pub heads: Vec<String>,
-    /// The reader's GGUF file.
-    pub reader: PathBuf,
-    /// The embedder's GGUF file.
-    pub embedder: PathBuf,
+    /// Conversations that weights were chosen on; reporting on them is marked as no evidence.
+    pub learned_on: Vec<String>,
+    /// The product's settings.
+    pub product: Product,
+    /// The `mainpoint` program, which languages are sent through.
+    pub program: PathBuf,
     /// Directory for `recall.md`, `recall.jsonl` and `recall.svg`.
     pub out: PathBuf,
     /// Directory for readings that take long to make.
@@ -61,13 +65,14 @@ pub struct RecallOptions {
 /// Conversations of one file or directory.
 #[derive(Debug, Clone)]
 pub struct DataSet {
-    /// A LoCoMo or LongMemEval file, or a directory of BEAM chats.
+    /// A LoCoMo or LongMemEval file, or a directory of BEAM chats or of one language.
     pub path: PathBuf,
     /// Conversations to report on; all that nothing was chosen on if there is none.
     pub conversations: Vec<String>,
 }
 
-/// Conversations that heads, weights and constants were chosen on.
+/// Conversations that weights and constants were chosen on; the languages were, too, and are reported on nevertheless, since
+/// there are no others.
 pub const CHOSEN_ON: [&str; 4] = ["conv-26", "conv-30", "beam-1", "beam-3"];
 
 /// Resamples of every bootstrap interval.
@@ -75,36 +80,43 @@ const RESAMPLES: usize = 10_000;
 /// The seed that they are drawn from.
 const SEED: u64 = 20_261_122;
 
+/// Everything that comes of the data sets, one after the other.
+#[derive(Default)]
+struct Measured {
+    report: Report,
+    rows: Vec<Row>,
+    pictured: Vec<Pictured>,
+    languages: Languages,
+    small_talk: SmallTalk,
+}
+
 /// Measures every arm on every data set, prints the tables and writes the result files.
 ///
 /// # Errors
-/// Any failure of data, engine, store or files.
+/// Any failure of data, engine, store, program or files.
 pub async fn run(options: &RecallOptions) -> Result<(), BenchError> {
-    let (mut report, mut measured) = (Report::default(), Vec::new());
+    let library = Library::open(&options.product, Cache::at(options.cache.clone()))?;
+    let mut measured = Measured::default();
+    let mut loaded = Vec::with_capacity(options.sets.len());
     for set in &options.sets {
         let (kind, all) = recorded::load(&set.path)?;
-        let apart = all.iter().filter(|one| options.heads.contains(&one.name));
-        let mut apart: Vec<Conversation> = apart.cloned().collect();
-        let conversations = chosen(all, &set.conversations, &options.heads)?;
-        apart.retain(|one| !conversations.contains(one));
-        measured.push(measure_set(options, (kind, &conversations, &apart), &mut report).await?);
+        loaded.push((kind, chosen(all, &set.conversations, &options.learned_on)?));
     }
-    anstream::println!("{}", report.terminal());
-    write(options, &mut report, &measured)
+    measured.small_talk.languages(&loaded);
+    for (kind, conversations) in &loaded {
+        measure_set((options, &library), (*kind, conversations), &mut measured).await?;
+    }
+    measured.conclude();
+    anstream::println!("{}", measured.report.terminal());
+    write(options, &mut measured)
 }
 
 async fn measure_set(
-    options: &RecallOptions,
-    (kind, conversations, apart): (Kind, &[Conversation], &[Conversation]),
-    report: &mut Report,
-) -> Result<Pictured, BenchError> {
-    let cache = Cache::at(options.cache.clone());
-    let mut library = Library::open(&options.reader, &options.embedder, cache)?;
-    let plans = plans(kind, library.reader_sha256());
-    let mut materials = gathering::read(&mut library, conversations, &plans).await?;
-    let shelf = gathering::store(&library, &materials).await?;
-    gathering::search(&mut library, &shelf, &mut materials).await?;
-    gathering::rerank(&mut library, &mut materials).await?;
+    (options, library): (&RecallOptions, &Library),
+    (kind, conversations): (Kind, &[Conversation]),
+    measured: &mut Measured,
+) -> Result<(), BenchError> {
+    let (materials, shelf) = gather(library, conversations, Extent::EveryArm).await?;
     let results = evaluate(&materials);
     let resamples = Resamples::draw(results.questions(), RESAMPLES, SEED);
     let bench = bench_name(kind, conversations);
@@ -113,61 +125,53 @@ async fn measure_set(
         // Nothing is known about what sessions cost to quote.
         rows.retain(|row| !row.metric.starts_with("coverage"));
     }
-    let heading = heading(options, (kind, conversations), &results);
-    add_tables(report, (kind, &heading), &results, &rows);
-    let stored = Stored::of((&library, &shelf), &materials)?;
-    report.add(
-        format!("{heading}: bytes stored"),
-        "On disk after compaction, and what the rows hold.",
-        costs::sizes_table(&shelf, &materials, &stored)?,
-    );
-    report.add(
-        format!("{heading}: bytes that each arm needs"),
-        costs::NOTE,
-        stored.table(&rows),
-    );
+    rows.extend(floor::rows(&floor::floors(&results), &bench));
+    let stored = Stored::of(&shelf, &materials)?;
     rows.extend(stored.rows(&bench, &rows));
-    if kind == Kind::Locomo {
-        let shorter = shorter_keys::measure(&mut library, &materials, apart).await?;
-        let table = shorter.table(&resamples);
-        report.add(format!("{heading}: shorter keys"), shorter_keys::NOTE, table);
-        rows.extend(shorter.rows(&bench, &resamples));
+    if kind == Kind::Language {
+        let forwarded = end_to_end::play((&options.program, &options.product), conversations).await?;
+        rows.push(forwarded.row(&bench, &resamples));
+        measured.languages.add(conversations, (results, forwarded));
+    } else {
+        let heading = heading(options, (kind, conversations), &results);
+        let report = &mut measured.report;
+        add_tables(report, (kind, &heading), &results, &rows);
+        report.add(
+            format!("{heading}: what was stored and read"),
+            costs::SIZES_NOTE,
+            costs::sizes_table(&shelf, &materials)?,
+        );
+        report.add(
+            format!("{heading}: bytes that each arm needs"),
+            costs::NOTE,
+            stored.table(&rows),
+        );
+        measured.pictured.push(Pictured {
+            heading,
+            rows: rows.clone(),
+        });
     }
-    report.add(
-        format!("{heading}: reading"),
-        "Time of the passes when they were made (kept in the cache).",
-        costs::speed_table(&materials),
-    );
-    let timed = stages::time(&mut library, &materials).await?;
-    rows.extend(timed.rows(&bench));
-    report.add(
-        format!("{heading}: added milliseconds per question"),
-        stages::NOTE,
-        timed.table(),
-    );
-    if kind == Kind::Locomo {
-        let added = abstention::add(&mut library, &materials, (report, &heading, &bench)).await?;
-        rows.extend(added);
+    measured.rows.extend(rows);
+    measured.small_talk.add(library, &shelf, (kind, &materials)).await?;
+    shelf.close().await
+}
+
+impl Measured {
+    /// Adds what all data sets together say.
+    fn conclude(&mut self) {
+        self.languages.conclude(&mut self.report, &mut self.rows);
+        self.small_talk.conclude(&mut self.report, &mut self.rows);
     }
-    shelf.close().await?;
-    if kind == Kind::Locomo {
-        say_verdict(&results);
-    }
-    Ok(Pictured { heading, rows })
 }
 
 fn evaluate(materials: &[Material<'_>]) -> Results {
     let mut results = Results::default();
     for material in materials {
         let conversation = material.conversation;
-        let dense = dense_arms(material);
-        let sizes = sizes(material);
+        let sizes = material.quoted_sizes();
         let mut progress = Progress::begin(format!("ranking {}", conversation.name), conversation.questions.len());
         for (index, question) in conversation.questions.iter().enumerate() {
-            let Some(asking) = material.asking(index) else {
-                continue;
-            };
-            let scores = rankings(&dense, &asking).into_iter().map(|(arm, variants)| {
+            let scores = rankings(material, index).into_iter().map(|(arm, variants)| {
                 let scores = variants
                     .iter()
                     .map(|ranking| measure(&conversation.judged(ranking), &question.evidence, &sizes));
@@ -182,24 +186,10 @@ fn evaluate(materials: &[Material<'_>]) -> Results {
     results
 }
 
-/// What quoting each turn costs; nothing is known about sessions.
-fn sizes(material: &Material<'_>) -> Vec<Size> {
-    if material.conversation.unit == Unit::Session {
-        return Vec::new();
-    }
-    let turns = material.reading(SHIPPED).into_iter().flat_map(|reading| &reading.turns);
-    turns
-        .map(|turn| Size {
-            whole: turn.tokens,
-            passage: turn.tokens / turn.passages.len().max(1),
-        })
-        .collect()
-}
-
 fn add_tables(report: &mut Report, (kind, heading): (Kind, &str), results: &Results, rows: &[Row]) {
     const METHOD: &str = "recall_all@k: the share of questions with every evidence turn (in LongMemEval: session) among the first \
-        k of their conversation. Rankings of BM25 and of the shipped main point come out of the store, the other vectors are \
-        ranked by exact cosine in memory. `design` is the prototype's figure on conv-41 and conv-42, `±` the difference to it.";
+        k of their conversation. What is shipped comes out of the store and the product's own search; other vectors and codes are \
+        compared one by one in memory.";
     report.add(heading, METHOD, report::recall_table(results));
     report.add(
         format!("{heading}: recall_all@1 and @3, fractional recall and nDCG"),
@@ -211,10 +201,14 @@ fn add_tables(report: &mut Report, (kind, heading): (Kind, &str), results: &Resu
         "",
         report::group_table(results),
     );
-    let note = "Whether what is shipped falls significantly below the best of whole turn, truncated turn and BM25.";
-    report.add(format!("{heading}: the floor"), note, report::floor_table(results));
+    let note = "Whether what is shipped falls significantly below the best single baseline: a vector, BM25 or MaxSim.";
+    report.add(
+        format!("{heading}: the floor"),
+        note,
+        floor::table(&floor::floors(results)),
+    );
     if kind == Kind::Locomo {
-        let note = "The share of the evidence among the best turns that fit a budget of the reader's tokens together: whole \
+        let note = "The share of the evidence among the best turns that fit a budget of the model's tokens together: whole \
             turns, and turns of several passages quoted by one passage of average length, for every arm alike.";
         report.add(
             format!("{heading}: evidence coverage"),
@@ -234,16 +228,13 @@ fn heading(options: &RecallOptions, (kind, conversations): (Kind, &[Conversation
     let turns: usize = conversations.iter().map(|conversation| conversation.turns.len()).sum();
     let chosen_on: Vec<&str> = names
         .iter()
-        .filter(|name| options.heads.iter().any(|head| head == *name))
+        .filter(|name| options.learned_on.iter().any(|known| known == *name))
         .copied()
         .collect();
     let warning = if chosen_on.is_empty() {
         String::new()
     } else {
-        format!(
-            " (NO EVIDENCE: heads and weights were chosen on {})",
-            chosen_on.join(" + ")
-        )
+        format!(" (NO EVIDENCE: weights were chosen on {})", chosen_on.join(" + "))
     };
     format!(
         "{}, {}: {} questions over {turns} turns{warning}",
@@ -260,7 +251,8 @@ fn bench_name(kind: Kind, conversations: &[Conversation]) -> String {
         .map(|conversation| conversation.name.as_str())
         .collect();
     let is_report = match kind {
-        Kind::Locomo => names == reference::CONVERSATIONS,
+        Kind::Language => return format!("language-{}", conversations.first().map_or("", Conversation::language)),
+        Kind::Locomo => names == LOCOMO_REPORT,
         Kind::Beam => names == BEAM_REPORT,
         Kind::LongMemory => names == LONG_MEMORY_REPORT,
     };
@@ -271,16 +263,17 @@ fn bench_name(kind: Kind, conversations: &[Conversation]) -> String {
     }
 }
 
+/// The LoCoMo conversations of the report.
+pub const LOCOMO_REPORT: [&str; 2] = ["conv-41", "conv-42"];
 const BEAM_REPORT: [&str; 4] = ["beam-4", "beam-5", "beam-6", "beam-7"];
 const LONG_MEMORY_REPORT: [&str; 3] = ["852ce960", "ba358f49", "6a1eabeb"];
 
-fn write(options: &RecallOptions, report: &mut Report, measured: &[Pictured]) -> Result<(), BenchError> {
+fn write(options: &RecallOptions, measured: &mut Measured) -> Result<(), BenchError> {
     let [markdown, rows, picture] = ["recall.md", "recall.jsonl", "recall.svg"].map(|name| options.out.join(name));
-    let text = format!("{}![Recall](recall.svg)\n", report.markdown("Recall"));
+    let text = format!("{}![Recall](recall.svg)\n", measured.report.markdown("Recall"));
     write_whole(&markdown, text.as_bytes())?;
-    let all: Vec<Row> = measured.iter().flat_map(|set| set.rows.iter().cloned()).collect();
-    write_rows(&rows, &all)?;
-    write_whole(&picture, picture::draw(measured).as_bytes())?;
+    write_rows(&rows, &measured.rows)?;
+    write_whole(&picture, picture::draw(&measured.pictured).as_bytes())?;
     anstream::println!(
         "Written: {}, {} and {}",
         markdown.display(),
@@ -290,22 +283,10 @@ fn write(options: &RecallOptions, report: &mut Report, measured: &[Pictured]) ->
     Ok(())
 }
 
-fn say_verdict(results: &Results) {
-    let short = report::shortfalls(results);
-    if short.is_empty() {
-        anstream::println!("Every arm is within 2 points of the design's figures at @5, @10 and @20, or better.");
-    } else {
-        anstream::println!(
-            "More than 2 points below the design's figures at @5, @10 or @20: {}.",
-            short.join("; ")
-        );
-    }
-}
-
 /// The conversations of these names, in their order; without names, all but those that something was chosen on.
-fn chosen(mut all: Vec<Conversation>, names: &[String], heads: &[String]) -> Result<Vec<Conversation>, BenchError> {
+fn chosen(mut all: Vec<Conversation>, names: &[String], apart: &[String]) -> Result<Vec<Conversation>, BenchError> {
     if names.is_empty() {
-        all.retain(|conversation| !heads.contains(&conversation.name));
+        all.retain(|conversation| !apart.contains(&conversation.name));
         return Ok(all);
     }
     let known: Vec<&str> = all.iter().map(|conversation| conversation.name.as_str()).collect();
@@ -372,5 +353,6 @@ mod tests {
         };
         assert_eq!(name(&["conv-41", "conv-42"]), "locomo-dev-report");
         assert_eq!(name(&["conv-26"]), "locomo-conv-26");
+        assert_eq!(bench_name(Kind::Language, &[conversation("de-102")]), "language-de");
     }
 }

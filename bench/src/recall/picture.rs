@@ -49,16 +49,15 @@ const RECALL: &str = "recall_all@10";
 pub(super) const BYTES: &str = "bytes_per_turn";
 
 /// The arms of the picture by their names in result files, each with what stands beside it.
-const SHOWN: [(&str, &str); 9] = [
-    ("whole-turn", "whole turn"),
-    ("whole-turn-truncated", "first passage"),
+const SHOWN: [(&str, &str); 8] = [
+    ("first-passage", "first passage's mean"),
+    ("mean-all", "mean of all tokens"),
+    ("mean", "mean of the main point"),
     ("bm25", "BM25"),
-    ("rrf-bm25-whole-turn", "RRF(BM25, whole turn)"),
-    ("main-point", "main point"),
-    ("rrf-bm25-main-point", "RRF(BM25, main point)"),
-    ("attention-search", "attention search"),
+    ("rrf-bm25-mean", "RRF(BM25, mean)"),
+    ("maxsim-all", "MaxSim, all tokens"),
+    ("maxsim", "MaxSim, main point"),
     ("full-pipeline", "full pipeline (shipped)"),
-    ("relevance-without-attention", "pipeline without attention"),
 ];
 
 impl Pictured {
@@ -166,7 +165,7 @@ mod tests {
         let of_arm = |arm| metrics.iter().map(move |(metric, value)| row(metric, arm, *value));
         Pictured {
             heading: "some conversations".to_owned(),
-            rows: ["bm25", "full-pipeline", "lead-25"]
+            rows: ["bm25", "full-pipeline", "maxsim-25-random"]
                 .into_iter()
                 .flat_map(of_arm)
                 .collect(),

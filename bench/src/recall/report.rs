@@ -7,55 +7,46 @@ use comfy_table::Table;
 use super::arms::{ARMS, Arm, MAIN_ARMS};
 use super::results::{Measure, Results};
 use crate::bootstrap::{Interval, Resamples};
-use crate::metrics::{BUDGETS, DEPTHS, SHALLOW_DEPTHS, as_float};
-use crate::reference;
+use crate::metrics::{BUDGETS, DEPTHS, SHALLOW_DEPTHS};
 use crate::report::{Row, table};
 
 /// The differences that claims rest on: better arm, baseline.
-const DIFFERENCES: [(&str, &str); 14] = [
-    ("main-point", "whole-turn"),
-    ("main-point-50", "whole-turn"),
-    ("main-point-50", "random-50"),
-    ("full-pipeline", "rrf-bm25-whole-turn"),
+const DIFFERENCES: [(&str, &str); 22] = [
+    ("maxsim", "mean"),
+    ("maxsim", "bm25"),
+    ("maxsim", "maxsim-all"),
+    ("mean", "mean-all"),
+    ("maxsim-50", "maxsim-50-random"),
+    ("maxsim-50-attention", "maxsim-50-random"),
+    ("maxsim-50-rarity", "maxsim-50-random"),
+    ("maxsim-50", "maxsim-50-rarity"),
+    ("maxsim-25", "maxsim-25-random"),
+    ("maxsim-25-attention", "maxsim-25-random"),
+    ("maxsim-25-rarity", "maxsim-25-random"),
+    ("maxsim-25", "maxsim-25-rarity"),
+    ("full-pipeline", "mean"),
     ("full-pipeline", "bm25"),
-    ("full-pipeline", "whole-turn"),
-    ("full-pipeline", "fused-20-candidates"),
-    ("full-pipeline", "relevance-without-attention"),
+    ("full-pipeline", "rrf-bm25-mean"),
+    ("full-pipeline", "maxsim"),
+    ("full-pipeline", "relevance-without-words"),
+    ("full-pipeline", "relevance-without-cosine"),
+    ("full-pipeline", "relevance-without-maxsim"),
     ("full-pipeline", "relevance-without-neighbours"),
     ("full-pipeline", "relevance-without-dates"),
     ("full-pipeline", "relevance-without-speaker"),
-    ("reranked", "full-pipeline"),
-    ("reranked-only", "full-pipeline"),
-    ("main-point", "whole-turn-truncated"),
 ];
-/// What every conversation must not fall below.
-const BASELINES: [&str; 3] = ["whole-turn", "whole-turn-truncated", "bm25"];
-const SHIPPED_ARM: &str = "full-pipeline";
-const GROUP_RESAMPLES: usize = 10_000;
 
-/// Every arm's `recall_all` beside the prototype's figures.
+/// Every arm's `recall_all`.
 #[must_use]
 pub(super) fn recall_table(results: &Results) -> Table {
-    let mut header = vec!["arm".to_owned()];
-    for depth in DEPTHS {
-        header.extend([format!("@{depth}"), "design".to_owned(), "±".to_owned()]);
-    }
-    header.push("within 2 points".to_owned());
-    let mut table = table(header);
+    let mut table = table(
+        ["arm".to_owned()]
+            .into_iter()
+            .chain(DEPTHS.map(|depth| format!("@{depth}"))),
+    );
     for arm in measured(results) {
-        let measured = results.mean(arm.name, None).recall_all;
-        let mut cells = vec![arm.title.to_owned()];
-        for (value, reference) in measured.iter().zip(reference::of(arm.name)) {
-            cells.push(share(*value));
-            cells.push(reference.map_or_else(String::new, share));
-            cells.push(reference.map_or_else(String::new, |reference| signed(value - reference)));
-        }
-        cells.push(match reference::holds(arm.name, measured) {
-            Some(true) => "yes".to_owned(),
-            Some(false) => "NO".to_owned(),
-            None => String::new(),
-        });
-        table.add_row(cells);
+        let values = results.mean(arm.name, None).recall_all.map(share);
+        table.add_row([arm.title.to_owned()].into_iter().chain(values));
     }
     table
 }
@@ -94,52 +85,6 @@ pub(super) fn group_table(results: &Results) -> Table {
             .keys()
             .map(|group| share(results.mean(arm.name, Some(group)).recall_all[1]));
         table.add_row([arm.title.to_owned()].into_iter().chain(values));
-    }
-    table
-}
-
-/// Whether what is shipped falls below the best single baseline at `recall_all@10`, over all questions and in each group.
-#[must_use]
-pub(super) fn floor_table(results: &Results) -> Table {
-    let mut table = table([
-        "questions",
-        "n",
-        "best baseline",
-        "its @10",
-        "shipped @10",
-        "points",
-        "95 % interval",
-        "below",
-    ]);
-    let everything = ("all", (0..results.questions()).collect::<Vec<usize>>());
-    let groups = results.groups().into_iter();
-    // A group of all questions would only repeat the first line.
-    let parts = groups.filter(|(_, questions)| questions.len() < results.questions());
-    for (group, questions) in std::iter::once(everything).chain(parts) {
-        let of = |arm: &str| -> Vec<f64> {
-            let values = results.values(arm, Measure::RecallAll(1));
-            questions
-                .iter()
-                .filter_map(|question| values.get(*question).copied())
-                .collect()
-        };
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / as_float(values.len().max(1));
-        let baselines = BASELINES.iter().map(|arm| (*arm, of(arm)));
-        let Some((baseline, values)) = baselines.max_by(|one, other| mean(&one.1).total_cmp(&mean(&other.1))) else {
-            continue;
-        };
-        let own = of(SHIPPED_ARM);
-        let interval = Resamples::draw(questions.len(), GROUP_RESAMPLES, 1).difference(&own, &values);
-        table.add_row([
-            group.to_owned(),
-            questions.len().to_string(),
-            baseline.to_owned(),
-            share(mean(&values)),
-            share(mean(&own)),
-            points(interval.mean),
-            format!("{} to {}", points(interval.low), points(interval.high)),
-            if interval.high < 0.0 { "YES" } else { "no" }.to_owned(),
-        ]);
     }
     table
 }
@@ -218,13 +163,6 @@ pub(super) fn rows(results: &Results, bench: &str, resamples: &Resamples) -> Vec
     rows
 }
 
-/// How many arms with a figure of the prototype fall short of it by more than the tolerance.
-#[must_use]
-pub(super) fn shortfalls(results: &Results) -> Vec<&'static str> {
-    let short = |arm: &&Arm| reference::holds(arm.name, results.mean(arm.name, None).recall_all) == Some(false);
-    measured(results).filter(short).map(|arm| arm.title).collect()
-}
-
 /// Stands between the arms of a difference.
 pub(super) const MINUS: &str = " − ";
 
@@ -248,10 +186,6 @@ pub(super) fn share(value: f64) -> String {
     format!("{value:.3}")
 }
 
-fn signed(value: f64) -> String {
-    format!("{value:+.3}")
-}
-
 /// A difference of shares in points, for tables.
 pub(super) fn points(value: f64) -> String {
     format!("{:+.1}", value * 100.0)
@@ -272,38 +206,17 @@ mod tests {
             let found = f64::from(question % 2);
             results.add(
                 vec![format!("category {}", question % 4)],
-                [("whole-turn", scores(0.0)), ("main-point", scores(found))],
+                [("mean", scores(0.0)), ("maxsim", scores(found))],
             );
         }
         results
     }
 
     #[test]
-    fn the_table_puts_the_designs_figures_beside_the_measured_ones() {
-        let text = recall_table(&results()).to_string();
-        let line = text
-            .lines()
-            .find(|line| line.contains("whole turn, mean-pooled"))
-            .unwrap_or_default();
-        assert!(line.contains("0.000") && line.contains("0.345") && line.contains("-0.345") && line.contains("NO"));
-        assert_eq!(text.matches(" yes ").count(), 1);
-        assert_eq!(
-            shortfalls(&results()),
-            ["whole turn, mean-pooled, in passages where it is long"]
-        );
-    }
-
-    #[test]
-    fn the_floor_says_once_what_holds_for_all_questions() {
-        let floor = |group: &str| {
-            let mut results = Results::default();
-            for group in ["one", group] {
-                let arms = BASELINES.into_iter().chain([SHIPPED_ARM]);
-                results.add(vec![group.to_owned()], arms.map(|arm| (arm, Scores::default())));
-            }
-            floor_table(&results).row_iter().count()
-        };
-        assert_eq!((floor("one"), floor("another")), (1, 3));
+    fn the_table_has_a_line_for_every_measured_arm() {
+        let table = recall_table(&results());
+        assert_eq!(table.row_iter().count(), 2);
+        assert!(table.to_string().contains("0.500"), "{table}");
     }
 
     #[test]
@@ -314,8 +227,8 @@ mod tests {
                 .find(|row| row.metric == metric && row.arm == arm)
                 .map(|row| row.value)
         };
-        assert_eq!(value("recall_all@5", "main-point"), Some(0.5));
-        assert_eq!(value("recall_all@5", "main-point − whole-turn"), Some(0.5));
+        assert_eq!(value("recall_all@5", "maxsim"), Some(0.5));
+        assert_eq!(value("recall_all@5", "maxsim − mean"), Some(0.5));
         assert_eq!(value("recall_all@5", "full-pipeline"), None);
         assert!(
             rows.iter()

@@ -2,16 +2,20 @@
 //!
 //! It must not know which arms its answers become.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
+use mainpoint::config::MemoryConfig;
+use mainpoint::memory::abstention::Evidence;
+use mainpoint::memory::finding::Search;
 use mainpoint::memory::profile::Profile;
-use mainpoint_engine::KeyCoder;
+use mainpoint::memory::relevance::Candidate;
+use mainpoint_engine::{Passage, Question};
 use mainpoint_store::{Hit, Point, Retain, Scope, SearchQuery, Span, Store, StoreConfig, Turn, TurnId, Within};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::reading::{ReadPassage, Reading};
 use crate::BenchError;
 use crate::ranking::first_places;
 use crate::recorded::{self, Conversation};
@@ -19,65 +23,81 @@ use crate::recorded::{self, Conversation};
 /// A store in a temporary directory.
 pub(super) struct Shelf {
     store: Store,
+    config: MemoryConfig,
     directory: TempDir,
-    coder: KeyCoder,
 }
 
-/// The passages that the store found for a question, best first.
+/// What is asked of a conversation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// The text.
+    pub(super) text: &'a str,
+    /// What the engine made of it.
+    pub(super) question: &'a Question,
+    /// When it is asked.
+    pub(super) time: DateTime<Utc>,
+}
+
+/// What the product's own search finds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Candidates {
+    /// The turns that may be recalled.
+    pub(super) turns: Vec<usize>,
+    /// What is known of each, in the same order.
+    pub(super) candidates: Vec<Candidate>,
+    /// Whether anything bears on the question.
+    pub(super) evidence: Evidence,
+}
+
+/// The turns that the store found for a question, best first, each once.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Found {
-    /// By cosine similarity.
-    pub(super) dense: Vec<FoundPassage>,
-    /// By BM25; passages without a word of the question are missing.
-    pub(super) lexical: Vec<FoundPassage>,
-}
-
-/// One passage that a search found.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct FoundPassage {
-    /// The turn that it is of.
-    pub(super) turn: usize,
-    /// Its number within the turn.
-    pub(super) passage: usize,
-    /// How well it fits, comparable within one search.
-    pub(super) score: f32,
+    /// By cosine similarity of the best passage.
+    pub(super) by_vector: Vec<usize>,
+    /// By BM25 of the best passage; turns without a word of the question are missing.
+    pub(super) by_words: Vec<usize>,
 }
 
 /// How the files end in which LanceDB's full-text index lists the places of words.
 const WORD_LISTS: &str = "invert.lance";
 
 impl Shelf {
-    /// Opens an empty store for vectors of `width` numbers and keys that `coder` writes.
+    /// Opens an empty store for vectors of `width` numbers, which is searched by these settings.
     ///
     /// # Errors
     /// [`BenchError::Write`] or a failure of the store.
-    pub(super) async fn open(width: usize, coder: KeyCoder) -> Result<Self, BenchError> {
+    pub(super) async fn open(width: usize, config: &MemoryConfig) -> Result<Self, BenchError> {
         let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
-        let config = StoreConfig {
+        let settings = StoreConfig {
             retain: Retain::Turns,
             cpu_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             ..StoreConfig::new(directory.path(), width)
         };
-        let store = Store::open(config).await.map_err(BenchError::store("opening"))?;
+        let store = Store::open(settings).await.map_err(BenchError::store("opening"))?;
         Ok(Self {
             store,
+            config: config.clone(),
             directory,
-            coder,
         })
     }
 
-    /// Puts a conversation with its main points on the shelf and checks that its keys come back.
+    /// Puts a conversation on the shelf: its turns, the tokens of each, and its main points.
     ///
     /// # Errors
-    /// A failure of the store, or [`BenchError::Data`] if it gives other keys back.
-    pub(super) async fn fill(&self, conversation: &Conversation, reading: &Reading) -> Result<(), BenchError> {
+    /// A failure of the store.
+    pub(super) async fn fill(
+        &self,
+        conversation: &Conversation,
+        (sizes, passages): (&[usize], &[Vec<Passage>]),
+    ) -> Result<(), BenchError> {
         let scope = scope_of(conversation)?;
         let ids = ids_of(conversation);
         let first = ids.first().copied().unwrap_or(TurnId([0; 16]));
         let mut turns = Vec::with_capacity(ids.len());
         let mut points = Vec::with_capacity(ids.len());
         let mut parent = None;
-        for (position, ((turn, read), id)) in conversation.turns.iter().zip(&reading.turns).zip(&ids).enumerate() {
+        let read = sizes.iter().zip(passages);
+        for (position, ((turn, (size, passages)), id)) in conversation.turns.iter().zip(read).zip(&ids).enumerate() {
             let stored = Turn {
                 id: *id,
                 parent: parent.replace(*id),
@@ -87,18 +107,15 @@ impl Shelf {
                 role: turn.role.to_owned(),
                 text: turn.message(),
                 time: turn.time,
-                tokens: narrow(read.tokens),
+                tokens: narrow(*size),
             };
             let profile = Profile::of(&stored);
             turns.push(stored);
-            let found = read.passages.iter().enumerate().map(|(number, passage)| {
-                let keys = passage.stored_keys(&self.coder)?;
-                Ok(Point {
-                    features: profile.with_keys(&keys),
-                    ..point(*id, number, passage, turn)
-                })
+            let found = passages.iter().enumerate().map(|(number, passage)| Point {
+                features: profile.with_codes(passage.codes.as_bytes()),
+                ..point(*id, number, passage, turn)
             });
-            points.push((scope.clone(), *id, found.collect::<Result<_, BenchError>>()?));
+            points.push((scope.clone(), *id, found.collect()));
         }
         self.store
             .accept(turns)
@@ -108,8 +125,7 @@ impl Shelf {
             .complete(points)
             .await
             .map_err(BenchError::store("keeping main points"))?;
-        self.store.flush().await.map_err(BenchError::store("flushing"))?;
-        self.check_keys(&scope, &ids, reading).await
+        self.store.flush().await.map_err(BenchError::store("flushing"))
     }
 
     /// Builds the indexes and compacts the files.
@@ -121,48 +137,64 @@ impl Shelf {
         Ok(())
     }
 
-    /// Searches a conversation, to its end.
+    /// Searches a conversation by vector and by words, to its end.
     ///
     /// # Errors
     /// A failure of the store.
     pub(super) async fn search(
         &self,
         conversation: &Conversation,
-        reading: &Reading,
-        (text, vector): (&str, &[f32]),
+        asked: Asked<'_>,
+        limit: usize,
     ) -> Result<Found, BenchError> {
         let query = SearchQuery {
             scope: scope_of(conversation)?,
             within: Within::Scope,
-            vector: vector.to_vec(),
-            text: text.to_owned(),
-            limit: reading
-                .turns
-                .iter()
-                .map(|turn| turn.passages.len())
-                .sum::<usize>()
-                .max(1),
+            vector: asked.question.vector.clone(),
+            text: asked.text.to_owned(),
+            limit: limit.max(1),
         };
         let result = self
             .store
             .search(&query)
             .await
             .map_err(BenchError::store("searching"))?;
-        let ids = ids_of(conversation);
-        let places: HashMap<TurnId, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+        let places = places_of(conversation);
         let turns = |hits: &[Hit]| {
-            let found = hits.iter().filter_map(|hit| {
-                Some(FoundPassage {
-                    turn: *places.get(&hit.turn)?,
-                    passage: hit.passage as usize,
-                    score: hit.score,
-                })
-            });
-            found.collect::<Vec<FoundPassage>>()
+            let found = hits.iter().filter_map(|hit| places.get(&hit.turn).copied());
+            first_places(found, conversation.turns.len())
         };
         Ok(Found {
-            dense: turns(&result.dense),
-            lexical: turns(&result.lexical),
+            by_vector: turns(&result.dense),
+            by_words: turns(&result.lexical),
+        })
+    }
+
+    /// Searches a conversation as the product does.
+    ///
+    /// # Errors
+    /// [`BenchError::Program`] if its search fails.
+    pub(super) async fn find(&self, conversation: &Conversation, asked: Asked<'_>) -> Result<Candidates, BenchError> {
+        let scope = scope_of(conversation)?;
+        let snapshot = self.store.snapshot(&scope, &Within::Scope).await;
+        let snapshot = snapshot.map_err(BenchError::store("taking a snapshot"))?;
+        let search = Search {
+            snapshot: &snapshot,
+            text: asked.text,
+            asked: asked.time,
+            kept: &HashSet::new(),
+            config: &self.config,
+        };
+        let found = search.run(async { Ok(asked.question.clone()) }).await;
+        let found = found.map_err(|error| BenchError::program("the memory's search", error.to_string()))?;
+        let places = places_of(conversation);
+        let known = found.turns.iter().zip(found.candidates);
+        let known = known.filter_map(|(turn, candidate)| Some((*places.get(turn)?, candidate)));
+        let (turns, candidates) = known.unzip();
+        Ok(Candidates {
+            turns,
+            candidates,
+            evidence: found.evidence,
         })
     }
 
@@ -199,43 +231,12 @@ impl Shelf {
     pub(super) async fn close(self) -> Result<(), BenchError> {
         self.store.close().await.map_err(BenchError::store("closing"))
     }
-
-    async fn check_keys(&self, scope: &Scope, ids: &[TurnId], reading: &Reading) -> Result<(), BenchError> {
-        let limit = reading
-            .turns
-            .iter()
-            .map(|turn| turn.passages.len())
-            .sum::<usize>()
-            .max(1);
-        let found = self
-            .store
-            .points(scope, &Within::Scope, limit)
-            .await
-            .map_err(BenchError::store("reading keys"))?;
-        for (id, read) in ids.iter().zip(&reading.turns) {
-            for (number, passage) in read.passages.iter().enumerate() {
-                let stored = passage.stored_keys(&self.coder)?;
-                let kept = found
-                    .iter()
-                    .find(|point| point.turn == *id && point.passage == narrow(number));
-                let keys = kept.and_then(|point| Profile::and_keys(&point.features));
-                if keys.is_none_or(|(_, keys)| keys != stored) {
-                    let reason = format!("the store does not give back the keys of turn {id}, passage {number}");
-                    return Err(BenchError::Data {
-                        path: self.directory.path().to_owned(),
-                        reason,
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The text that is searched for a passage: it begins with the speaker's name, as the messages of a chat between several
 /// people do.
 #[must_use]
-pub(super) fn quoted(turn: &recorded::Turn, passage: &ReadPassage) -> String {
+fn quoted(turn: &recorded::Turn, passage: &Passage) -> String {
     let text = &turn.text[passage.start..passage.end];
     if turn.is_named() {
         format!("{}: {text}", turn.speaker)
@@ -245,7 +246,7 @@ pub(super) fn quoted(turn: &recorded::Turn, passage: &ReadPassage) -> String {
 }
 
 /// A passage as it is stored, without its features.
-fn point(id: TurnId, number: usize, passage: &ReadPassage, turn: &recorded::Turn) -> Point {
+fn point(id: TurnId, number: usize, passage: &Passage, turn: &recorded::Turn) -> Point {
     let span = |span: &mainpoint_engine::Span| Span {
         start: narrow(span.start),
         end: narrow(span.end),
@@ -263,44 +264,6 @@ fn point(id: TurnId, number: usize, passage: &ReadPassage, turn: &recorded::Turn
     }
 }
 
-impl Found {
-    /// All turns by cosine similarity of their best passage.
-    #[must_use]
-    pub(super) fn by_vector(&self, count: usize) -> Vec<usize> {
-        first_places(self.dense.iter().map(|hit| hit.turn), count)
-    }
-
-    /// The turns with a word of the question, by BM25 of their best passage.
-    #[must_use]
-    pub(super) fn by_words(&self, count: usize) -> Vec<usize> {
-        first_places(self.lexical.iter().map(|hit| hit.turn), count)
-    }
-
-    /// What is left when each search gives `limit` passages at most.
-    #[must_use]
-    pub(super) fn first(&self, limit: usize) -> Self {
-        let first = |hits: &[FoundPassage]| hits.iter().take(limit).copied().collect();
-        Self {
-            dense: first(&self.dense),
-            lexical: first(&self.lexical),
-        }
-    }
-
-    /// The turns that either search found, ascending.
-    #[must_use]
-    pub(super) fn turns(&self) -> Vec<usize> {
-        let both = self.dense.iter().chain(&self.lexical).map(|hit| hit.turn);
-        both.collect::<BTreeSet<usize>>().into_iter().collect()
-    }
-
-    /// The passage of a turn that was found first, by vectors or else by words.
-    #[must_use]
-    pub(super) fn passage_of(&self, turn: usize) -> Option<usize> {
-        let mut both = self.dense.iter().chain(&self.lexical);
-        both.find(|hit| hit.turn == turn).map(|hit| hit.passage)
-    }
-}
-
 fn scope_of(conversation: &Conversation) -> Result<Scope, BenchError> {
     Scope::new(conversation.name.clone()).map_err(BenchError::store("naming a scope"))
 }
@@ -315,6 +278,12 @@ fn ids_of(conversation: &Conversation) -> Vec<TurnId> {
         TurnId(bytes)
     };
     (0..conversation.turns.len()).map(id).collect()
+}
+
+/// The position of every turn.
+fn places_of(conversation: &Conversation) -> HashMap<TurnId, usize> {
+    let ids = ids_of(conversation).into_iter().enumerate();
+    ids.map(|(place, id)| (id, place)).collect()
 }
 
 fn narrow(number: usize) -> u32 {

@@ -45,8 +45,9 @@ pub(crate) struct RawQuestion {
 /// The kind of questions that the chat does not answer.
 const UNANSWERABLE: &str = "abstention";
 
-/// Reads every chat in a directory that holds a directory for each, in the order of their numbers.
-pub(super) fn load(directory: &Path) -> Result<Vec<Conversation>, BenchError> {
+/// Reads every chat in a directory that holds a directory for each, in the order of their numbers; they are named by `family`
+/// and number.
+pub(super) fn load(directory: &Path, family: &str) -> Result<Vec<Conversation>, BenchError> {
     let mut chats = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(BenchError::reading(directory))? {
         let path = entry.map_err(BenchError::reading(directory))?.path();
@@ -62,14 +63,17 @@ pub(super) fn load(directory: &Path) -> Result<Vec<Conversation>, BenchError> {
             reason: "holds no directory with a chat.json".to_owned(),
         });
     }
-    chats.iter().map(|(_, name, path)| read(name, path)).collect()
+    chats
+        .iter()
+        .map(|(_, number, path)| read(&format!("{family}-{number}"), path))
+        .collect()
 }
 
 fn read(name: &str, directory: &Path) -> Result<Conversation, BenchError> {
     let (chat, questions) = (directory.join("chat.json"), directory.join("probing_questions.json"));
     let chat_text = std::fs::read_to_string(&chat).map_err(BenchError::reading(&chat))?;
     let question_text = std::fs::read_to_string(&questions).map_err(BenchError::reading(&questions))?;
-    parse(&format!("beam-{name}"), &chat_text, &question_text).map_err(|error| BenchError::Data {
+    parse(name, &chat_text, &question_text).map_err(|error| BenchError::Data {
         path: directory.to_owned(),
         reason: error.to_string(),
     })
@@ -206,7 +210,7 @@ mod tests {
             .map(|question| (question.category.as_str(), question.evidence.as_slice()))
             .collect();
         assert_eq!(asked, [("knowledge update", &[0, 2, 3][..])]);
-        assert_eq!(found.told_by(&found.questions[0]), Some("both"));
+        assert_eq!(found.told_by(&found.questions[0]), Some("several"));
     }
 
     #[test]

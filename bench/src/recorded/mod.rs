@@ -1,4 +1,5 @@
-//! Recorded conversations with questions and the turns that answer them, from three public benchmarks.
+//! Recorded conversations with questions and the turns that answer them: from three public benchmarks, and the same chat in
+//! several languages.
 //!
 //! It must not know about models, memory or metrics.
 
@@ -6,8 +7,9 @@ pub(crate) mod beam;
 mod locomo;
 mod long_memory;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
@@ -74,6 +76,8 @@ pub enum Kind {
     Beam,
     /// Many sessions of a user with an assistant; evidence is sessions.
     LongMemory,
+    /// One language of a chat that there is in several; evidence is messages, and nothing bears on what cannot be answered.
+    Language,
 }
 
 impl Kind {
@@ -84,6 +88,7 @@ impl Kind {
             Self::Locomo => "locomo",
             Self::Beam => "beam",
             Self::LongMemory => "longmemeval",
+            Self::Language => "language",
         }
     }
 }
@@ -119,32 +124,69 @@ impl Conversation {
         }
     }
 
-    /// Who says the evidence of a question: `user`, `assistant` or `both`; nothing where everyone has the same role.
+    /// Who says the evidence of a question: a role, or `several`; nothing where everyone has the same role.
     #[must_use]
     pub fn told_by(&self, question: &Question) -> Option<&'static str> {
-        let has = |role: &str| self.turns.iter().any(|turn| turn.role == role);
-        if self.unit == Unit::Session || !(has("user") && has("assistant")) {
+        let roles: BTreeSet<&str> = self.turns.iter().map(|turn| turn.role).collect();
+        if self.unit == Unit::Session || roles.len() < 2 {
             return None;
         }
-        let tells = |role: &str| {
-            let evidence = question.evidence.iter().filter_map(|turn| self.turns.get(*turn));
-            evidence.into_iter().any(|turn| turn.role == role)
-        };
-        match (tells("user"), tells("assistant")) {
-            (true, true) => Some("both"),
-            (true, false) => Some("user"),
-            (false, _) => Some("assistant"),
+        let evidence = question.evidence.iter().filter_map(|turn| self.turns.get(*turn));
+        let telling: BTreeSet<&'static str> = evidence.map(|turn| turn.role).collect();
+        match telling.len() {
+            0 => None,
+            1 => telling.first().copied(),
+            _ => Some("several"),
         }
+    }
+
+    /// The language of a conversation of [`Kind::Language`], which its name begins with.
+    #[must_use]
+    pub fn language(&self) -> &str {
+        self.name.split('-').next().unwrap_or_default()
     }
 }
 
-/// Reads all conversations at `path`: a LoCoMo or LongMemEval file, or a directory of BEAM chats.
+/// The data sets at `path`: one, or the languages in a directory of languages, by their codes.
+///
+/// # Errors
+/// [`BenchError::Read`] if a directory cannot be listed.
+pub fn sets(path: &Path) -> Result<Vec<PathBuf>, BenchError> {
+    let mut languages = Vec::new();
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).map_err(BenchError::reading(path))? {
+            let found = entry.map_err(BenchError::reading(path))?.path();
+            if found.is_dir() && code(&found).is_some() {
+                languages.push(found);
+            }
+        }
+    }
+    languages.sort();
+    Ok(if languages.is_empty() {
+        vec![path.to_owned()]
+    } else {
+        languages
+    })
+}
+
+/// The language code that a directory is named by.
+fn code(directory: &Path) -> Option<&str> {
+    let name = directory.file_name()?.to_str()?;
+    let is_code = (2..=3).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase());
+    is_code.then_some(name)
+}
+
+/// Reads all conversations at `path`: a LoCoMo or LongMemEval file, or a directory of BEAM chats or of chats in the language
+/// whose code it is named by.
 ///
 /// # Errors
 /// [`BenchError::Read`] if it cannot be read, [`BenchError::Data`] if it is none of these.
 pub fn load(path: &Path) -> Result<(Kind, Vec<Conversation>), BenchError> {
     if path.is_dir() {
-        return Ok((Kind::Beam, beam::load(path)?));
+        return match code(path) {
+            Some(code) => Ok((Kind::Language, beam::load(path, code)?)),
+            None => Ok((Kind::Beam, beam::load(path, "beam")?)),
+        };
     }
     let text = std::fs::read_to_string(path).map_err(BenchError::reading(path))?;
     let refused = |reason: String| BenchError::Data {
@@ -195,8 +237,20 @@ mod tests {
         let told = |evidence: &[usize]| conversation(Unit::Turn).told_by(&asked(evidence));
         assert_eq!(
             (told(&[0, 2]), told(&[1]), told(&[0, 3])),
-            (Some("user"), Some("assistant"), Some("both"))
+            (Some("user"), Some("assistant"), Some("several"))
         );
+    }
+
+    #[test]
+    fn directories_named_by_codes_are_languages() -> Result<(), BenchError> {
+        let home = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
+        for name in ["de", "zh", "beam-100k"] {
+            std::fs::create_dir(home.path().join(name)).map_err(BenchError::writing(name))?;
+        }
+        assert_eq!(sets(home.path())?, ["de", "zh"].map(|code| home.path().join(code)));
+        let beam = home.path().join("beam-100k");
+        assert_eq!(sets(&beam)?, [beam]);
+        Ok(())
     }
 
     #[test]

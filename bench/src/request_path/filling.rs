@@ -48,7 +48,7 @@ pub(super) struct Note {
 }
 
 /// Changes when rows are made in another way.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// Rows that are completed and flushed together.
 const BATCH: usize = 4096;
 /// Nothing happens in a store by itself while it is filled.
@@ -66,17 +66,7 @@ impl Filled {
     ) -> Result<Self, BenchError> {
         let home = options.cache.join("request-path").join(rows.to_string());
         let (directory, file) = (home.join("data"), home.join("filled.json"));
-        let mut keys = DefaultHasher::new();
-        material
-            .passages
-            .iter()
-            .for_each(|passage| passage.keys.hash(&mut keys));
-        let described = format!(
-            "{}, {} passages, keys {:016x}",
-            material.name,
-            material.passages.len(),
-            keys.finish()
-        );
+        let described = described(material);
         let kept: Option<Note> = std::fs::read(&file)
             .ok()
             .and_then(|text| serde_json::from_slice(&text).ok());
@@ -130,6 +120,22 @@ pub(super) async fn open(directory: &Path, width: usize) -> Result<Store, BenchE
         ..StoreConfig::new(directory, width)
     };
     Store::open(config).await.map_err(BenchError::store("opening"))
+}
+
+/// What rows are made of, with a hash of it.
+fn described(material: &Material) -> String {
+    let mut hasher = DefaultHasher::new();
+    for sentence in material.passages.iter().flat_map(|passage| &passage.sentences) {
+        sentence.text.hash(&mut hasher);
+        let numbers = sentence.tokens.iter().filter_map(|token| token.first());
+        numbers.for_each(|number| number.to_bits().hash(&mut hasher));
+    }
+    format!(
+        "{}, {} passages, {:016x}",
+        material.name,
+        material.passages.len(),
+        hasher.finish()
+    )
 }
 
 async fn fill(directory: &Path, material: &Material, rows: usize) -> Result<(Scope, Option<f32>), BenchError> {

@@ -2,12 +2,11 @@
 //!
 //! It must not know how rows are made of them.
 
-use mainpoint_engine::KeyCoder;
+use mainpoint_engine::{Passage as Point, PassageTokens};
 
 use super::RequestPathOptions;
 use crate::BenchError;
-use crate::recall::arms::SHIPPED;
-use crate::recall::reading::{Library, Reading};
+use crate::recall::library::Library;
 use crate::recorded::{self, Conversation};
 
 /// Passages of real turns, and what people say and ask.
@@ -28,12 +27,17 @@ pub(super) struct Material {
 pub(super) struct Passage {
     /// Who speaks.
     pub(super) speaker: String,
-    /// Its sentences, never none.
-    pub(super) sentences: Vec<String>,
-    /// The vector of its main point.
-    pub(super) vector: Vec<f32>,
-    /// The keys of its main point's tokens, as they are stored.
-    pub(super) keys: Vec<u8>,
+    /// Its sentences with something of the main point, never none.
+    pub(super) sentences: Vec<Sentence>,
+}
+
+/// A sentence with what is kept of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Sentence {
+    /// Its words.
+    pub(super) text: String,
+    /// The vectors of the main point's tokens in it, minus the model's mean; never none.
+    pub(super) tokens: Vec<Vec<f32>>,
 }
 
 impl Material {
@@ -42,7 +46,7 @@ impl Material {
     /// # Errors
     /// Any failure of the file, the engine or the cache; [`BenchError::Data`] for conversations without passages or
     /// questions.
-    pub(super) async fn read(options: &RequestPathOptions, library: &mut Library) -> Result<Self, BenchError> {
+    pub(super) async fn read(options: &RequestPathOptions, library: &Library) -> Result<Self, BenchError> {
         let (_, conversations) = recorded::load(&options.data)?;
         let known: Vec<&str> = conversations.iter().map(|found| found.name.as_str()).collect();
         let mut material = Self::default();
@@ -52,8 +56,7 @@ impl Material {
                 name: name.clone(),
                 known: known.join(", "),
             })?;
-            let reading = library.read(conversation, SHIPPED).await?;
-            material.add((conversation, &reading), library.key_coder())?;
+            material.add(library, conversation).await?;
         }
         material.questions.sort();
         material.questions.dedup();
@@ -70,20 +73,25 @@ impl Material {
     /// How many numbers a vector has.
     #[must_use]
     pub(super) fn width(&self) -> usize {
-        self.passages.first().map_or(0, |passage| passage.vector.len())
+        let tokens = self.passages.iter().flat_map(|passage| &passage.sentences);
+        tokens
+            .flat_map(|sentence| &sentence.tokens)
+            .map(Vec::len)
+            .next()
+            .unwrap_or(0)
     }
 
-    fn add(&mut self, (conversation, reading): (&Conversation, &Reading), coder: &KeyCoder) -> Result<(), BenchError> {
-        for (turn, read) in conversation.turns.iter().zip(&reading.turns) {
-            for passage in &read.passages {
-                let text = turn.text.get(passage.start..passage.end).unwrap_or_default();
-                let sentences = sentences(text);
-                if !sentences.is_empty() && !passage.vector.is_empty() {
+    async fn add(&mut self, library: &Library, conversation: &Conversation) -> Result<(), BenchError> {
+        let reading = library.read(conversation).await?;
+        let points = library.main_points(conversation, &reading).await?;
+        let mean = library.engine().mean();
+        for ((turn, passages), points) in conversation.turns.iter().zip(&reading.turns).zip(&points) {
+            for (passage, point) in passages.iter().zip(points) {
+                let sentences = sentences(&turn.text, (passage, point), mean);
+                if !sentences.is_empty() {
                     self.passages.push(Passage {
                         speaker: turn.speaker.clone(),
                         sentences,
-                        vector: passage.vector.clone(),
-                        keys: passage.stored_keys(coder)?,
                     });
                 }
             }
@@ -95,24 +103,70 @@ impl Material {
     }
 }
 
-fn sentences(text: &str) -> Vec<String> {
-    let sentences = text.split_inclusive(['.', '!', '?']).map(str::trim);
-    sentences
-        .filter(|sentence| sentence.chars().any(char::is_alphanumeric))
-        .map(str::to_owned)
-        .collect()
+/// The sentences of a passage of `text` that hold something of its main point.
+fn sentences(text: &str, (passage, point): (&PassageTokens, &Point), mean: &[f32]) -> Vec<Sentence> {
+    let is_kept = |start, end| point.spans.iter().any(|span| span.start < end && span.end > start);
+    let mut start = passage.start;
+    let mut found = Vec::new();
+    for sentence in text[passage.start..passage.end].split_inclusive(['.', '!', '?']) {
+        let end = start + sentence.len();
+        let within = passage
+            .tokens
+            .iter()
+            .filter(|token| (start..end).contains(&token.start));
+        let kept = within.filter(|token| is_kept(token.start, token.end));
+        let centred = kept.map(|token| {
+            let pairs = token.vector.iter().zip(mean);
+            pairs.map(|(number, mean)| number - mean).collect()
+        });
+        let tokens: Vec<Vec<f32>> = centred.collect();
+        if !tokens.is_empty() {
+            found.push(Sentence {
+                text: sentence.trim().to_owned(),
+                tokens,
+            });
+        }
+        start = end;
+    }
+    found
 }
 
 #[cfg(test)]
 mod tests {
+    use mainpoint_engine::{Codes, ReadToken, Span};
+
     use super::*;
 
     #[test]
-    fn sentences_keep_their_marks_and_hold_words() {
-        assert_eq!(
-            sentences("Hi! We went... to Oslo? Yes"),
-            ["Hi!", "We went.", "to Oslo?", "Yes"]
-        );
-        assert!(sentences(" … ! ").is_empty());
+    fn sentences_keep_their_marks_and_the_tokens_of_the_main_point() {
+        let text = "Hi! We went to Oslo. Yes";
+        let token = |start, end| ReadToken {
+            start,
+            end,
+            vector: vec![1.5],
+            attention: 0.0,
+            rarity: 0.0,
+        };
+        let passage = PassageTokens {
+            start: 0,
+            end: text.len(),
+            tokens: vec![token(0, 2), token(4, 6), token(7, 11), token(15, 19), token(21, 24)],
+        };
+        let span = |start, end| Span {
+            start,
+            end,
+            salience: 1.0,
+        };
+        let point = Point {
+            start: 0,
+            end: text.len(),
+            spans: vec![span(7, 19), span(21, 24)],
+            vector: Vec::new(),
+            codes: Codes::default(),
+        };
+        let found = sentences(text, (&passage, &point), &[0.5]);
+        let texts: Vec<(&str, usize)> = found.iter().map(|one| (one.text.as_str(), one.tokens.len())).collect();
+        assert_eq!(texts, [("We went to Oslo.", 2), ("Yes", 1)]);
+        assert_eq!(found[0].tokens[0], [1.0]);
     }
 }

@@ -6,9 +6,10 @@ use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mainpoint::memory::profile::Profile;
+use mainpoint_engine::codes_of;
 use mainpoint_store::{Point, Scope, Span, Turn, TurnId};
 
-use super::material::Passage;
+use super::material::{Passage, Sentence};
 
 /// Makes rows of one scope.
 pub(super) struct Mixer<'a> {
@@ -33,8 +34,8 @@ const CONVERSATION: usize = 200;
 const SENTENCES: usize = 4;
 /// Passages that its sentences are taken from.
 const SOURCES: usize = 3;
-/// Standard deviation of the noise in each number of a vector; over 384 numbers a fifth of the vector's length.
-const NOISE: f32 = 0.01;
+/// How much of a token's vector may be another one's, so that no two rows are alike.
+const ANOTHER: f32 = 0.35;
 /// 2023-05-08 in seconds since 1970.
 const BEGINNING: i64 = 1_683_504_000;
 
@@ -45,9 +46,11 @@ impl Mixer<'_> {
         let mut rows = Rows::default();
         for number in numbers {
             let mut random = fastrand::Rng::with_seed(SEED.wrapping_add((number as u64).wrapping_mul(0x9E37_79B9)));
-            let Some(text) = self.text(&mut random) else { continue };
+            let Some((text, sentences)) = self.said(&mut random) else {
+                continue;
+            };
             let turn = self.turn(number, text);
-            let Some(point) = self.point(&turn, &mut random) else {
+            let Some(point) = self.point(&turn, &sentences, &mut random) else {
                 continue;
             };
             rows.points.push((self.scope.clone(), turn.id, vec![point]));
@@ -73,23 +76,34 @@ impl Mixer<'_> {
         }
     }
 
-    /// Sentences of different turns behind one speaker's name.
-    fn text(&self, random: &mut fastrand::Rng) -> Option<String> {
+    /// Sentences of different turns behind one speaker's name, as text and one by one.
+    fn said(&self, random: &mut fastrand::Rng) -> Option<(String, Vec<&Sentence>)> {
         let mut sources = Vec::with_capacity(SOURCES);
         for _ in 0..SOURCES {
             sources.push(random.choice(self.passages)?);
         }
         let mut text = format!("{}:", sources.first()?.speaker);
+        let mut sentences = Vec::with_capacity(SENTENCES);
         for _ in 0..random.usize(1..=SENTENCES) {
             let source = random.choice(&sources)?;
+            let sentence = random.choice(&source.sentences)?;
             text.push(' ');
-            text.push_str(random.choice(&source.sentences)?);
+            text.push_str(&sentence.text);
+            sentences.push(sentence);
         }
-        Some(text)
+        Some((text, sentences))
     }
 
-    fn point(&self, turn: &Turn, random: &mut fastrand::Rng) -> Option<Point> {
-        let (one, other) = (random.choice(self.passages)?, random.choice(self.passages)?);
+    /// The main point of sentences: mean vector and codes are of the same tokens, each mixed with another one.
+    fn point(&self, turn: &Turn, sentences: &[&Sentence], random: &mut fastrand::Rng) -> Option<Point> {
+        let mut tokens = Vec::new();
+        for token in sentences.iter().flat_map(|sentence| &sentence.tokens) {
+            let sentence = random.choice(&random.choice(self.passages)?.sentences)?;
+            let (another, share) = (random.choice(&sentence.tokens)?, ANOTHER * random.f32());
+            tokens.push(mixed(token, another, share));
+        }
+        let vector = mean(&tokens)?;
+        let codes = codes_of(tokens.iter().map(Vec::as_slice), &vec![0.0; vector.len()]);
         Some(Point {
             turn: turn.id,
             passage: 0,
@@ -97,26 +111,27 @@ impl Mixer<'_> {
             end: narrow(turn.text.len()),
             spans: spans(&turn.text),
             text: turn.text.clone(),
-            vector: mixed(&one.vector, &other.vector, random),
-            features: Profile::of(turn).with_keys(&one.keys),
+            features: Profile::of(turn).with_codes(codes.as_bytes()),
+            vector,
         })
     }
 }
 
-/// The sum of two vectors in a random proportion, with a little noise, of unit length.
-fn mixed(one: &[f32], other: &[f32], random: &mut fastrand::Rng) -> Vec<f32> {
-    let share = 0.3 + 0.7 * random.f32();
-    // Three even draws make a bell that is close enough; its deviation is one half.
-    let mut noise = || (random.f32() + random.f32() + random.f32() - 1.5) * 2.0 * NOISE;
-    let mut sum: Vec<f32> = one
-        .iter()
-        .zip(other)
-        .map(|(one, other)| share * one + (1.0 - share) * other + noise())
-        .collect();
+fn mixed(one: &[f32], other: &[f32], share: f32) -> Vec<f32> {
+    let pairs = one.iter().zip(other);
+    pairs.map(|(one, other)| (1.0 - share) * one + share * other).collect()
+}
+
+/// The mean of vectors, of unit length; nothing without any.
+fn mean(tokens: &[Vec<f32>]) -> Option<Vec<f32>> {
+    let mut sum = vec![0.0_f32; tokens.first()?.len()];
+    for token in tokens {
+        sum.iter_mut().zip(token).for_each(|(sum, number)| *sum += number);
+    }
     let length = sum.iter().map(|number| number * number).sum::<f32>().sqrt();
     sum.iter_mut()
         .for_each(|number| *number /= length.max(f32::MIN_POSITIVE));
-    sum
+    Some(sum)
 }
 
 /// Every other word is one of the main point, as with half of the content kept.
@@ -153,11 +168,16 @@ mod tests {
     use super::*;
 
     fn passages() -> Vec<Passage> {
+        let sentence = |text: String, number: u8| Sentence {
+            text,
+            tokens: vec![(0..8).map(|at| if at == number { 1.0 } else { 0.25 }).collect()],
+        };
         let passage = |number: u8| Passage {
             speaker: format!("Speaker{number}"),
-            sentences: vec![format!("Sentence {number}."), format!("Another {number}!")],
-            vector: (0..8).map(|at| if at == number { 1.0 } else { 0.0 }).collect(),
-            keys: vec![number; 4],
+            sentences: vec![
+                sentence(format!("Sentence {number}."), number),
+                sentence(format!("Another {number}!"), 7 - number),
+            ],
         };
         (0..8).map(passage).collect()
     }
@@ -180,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn vectors_have_unit_length_and_spans_lie_in_their_text() {
+    fn vectors_have_unit_length_every_token_has_its_code_and_spans_lie_in_their_text() {
         let passages = passages();
         let mixer = Mixer {
             passages: &passages,
@@ -189,6 +209,9 @@ mod tests {
         for (turn, (_, _, points)) in mixer.rows(0..50).turns.iter().zip(&mixer.rows(0..50).points) {
             let length: f32 = points[0].vector.iter().map(|number| number * number).sum();
             assert!((length - 1.0).abs() < 1e-4, "{length}");
+            let (_, codes) = Profile::and_codes(&points[0].features).unwrap();
+            // A sentence of two words has one token, and a code of eight numbers one byte.
+            assert_eq!(codes.len(), (turn.text.split(' ').count() - 1) / 2);
             for span in &points[0].spans {
                 assert!(turn.text.get(span.start as usize..span.end as usize).is_some());
             }

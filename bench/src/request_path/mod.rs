@@ -1,11 +1,12 @@
 //! `mainpoint-bench request-path`: how long a request waits for its memory, by how much memory there is.
 //!
 //! Question: what does the memory add to a request before the upstream sees it, with 1,000 to 1,000,000 main points in
-//! one scope, and which step takes how long? Method: stores are filled with rows made of real readings (texts of mixed
-//! sentences, sums of real vectors with a little noise, real keys) and kept in the cache; the built program serves a
-//! working copy of each over loopback, to a client that asks over-budget questions one after the other, with the reader
-//! idle and with it busy; the store's own steps are timed in process, through its public operations. Baselines: the
-//! same requests with attention search off, and vectors compared one by one instead of through the index.
+//! one scope, which step takes how long, and what of the best does the first stage find? Method: stores are filled with rows
+//! made of real readings (sentences of several turns, each token's vector mixed with another's, its code and the mean made of
+//! the same) and kept in the cache; the built program serves a working copy of each over loopback, to a client that asks
+//! over-budget questions one after the other, with the reader idle and with it busy; the store's own steps are timed in
+//! process, through its public operations. Baselines: vectors compared one by one instead of through the index, and the codes
+//! of everything instead of those of candidates.
 
 mod copies;
 mod figures;
@@ -15,18 +16,21 @@ mod mixing;
 mod playing;
 mod presentation;
 mod searching;
+mod survival;
 
 use std::path::PathBuf;
 
 use self::filling::Filled;
 use self::material::Material;
-use self::playing::{Attention, Played};
+use self::playing::Played;
 use self::presentation::present;
 use self::searching::Searched;
+use self::survival::Survival;
 use crate::BenchError;
 use crate::cache::{Cache, write_whole};
-use crate::recall::reading::Library;
-pub use crate::reference::CONVERSATIONS;
+use crate::product::Product;
+pub use crate::recall::LOCOMO_REPORT as CONVERSATIONS;
+use crate::recall::library::Library;
 use crate::report::write_rows;
 
 /// What to measure and where to put the results.
@@ -40,10 +44,8 @@ pub struct RequestPathOptions {
     pub data: PathBuf,
     /// Conversations of it that rows are made of.
     pub conversations: Vec<String>,
-    /// The reader's GGUF file.
-    pub reader: PathBuf,
-    /// The embedder's GGUF file.
-    pub embedder: PathBuf,
+    /// The product's settings.
+    pub product: Product,
     /// The `mainpoint` program.
     pub program: PathBuf,
     /// Directory for `request-path.md` and `request-path.jsonl`.
@@ -59,9 +61,9 @@ pub const SIZES: [u32; 3] = [1_000, 100_000, 1_000_000];
 #[derive(Debug)]
 struct Measured {
     filled: Filled,
-    attentive: Played,
-    plain: Played,
+    played: Played,
     searched: Searched,
+    survival: Survival,
 }
 
 /// Measures every size, prints the tables and writes the result files, after each size anew.
@@ -70,11 +72,11 @@ struct Measured {
 /// Any failure of data, engine, store, proxy or files.
 pub async fn run(options: &RequestPathOptions) -> Result<(), BenchError> {
     let cache = Cache::at(options.cache.clone());
-    let mut library = Library::open(&options.reader, &options.embedder, cache)?;
-    let material = Material::read(options, &mut library).await?;
+    let library = Library::open(&options.product, cache)?;
+    let material = Material::read(options, &library).await?;
     let mut measured = Vec::with_capacity(options.sizes.len());
     for rows in &options.sizes {
-        measured.push(measure(options, &mut library, (&material, *rows)).await?);
+        measured.push(measure(options, &library, (&material, *rows)).await?);
         let (mut report, figures) = present(options, &measured);
         let markdown = report.markdown("What the memory adds to a request");
         write_whole(&options.out.join("request-path.md"), markdown.as_bytes())?;
@@ -92,17 +94,16 @@ pub async fn run(options: &RequestPathOptions) -> Result<(), BenchError> {
 
 async fn measure(
     options: &RequestPathOptions,
-    library: &mut Library,
+    library: &Library,
     (material, rows): (&Material, usize),
 ) -> Result<Measured, BenchError> {
     let filled = Filled::with(options, material, rows).await?;
-    let attentive = playing::play(options, material, (&filled, Attention::On)).await?;
-    let plain = playing::play(options, material, (&filled, Attention::Off)).await?;
-    let searched = searching::search(library, material, &filled).await?;
+    let played = playing::play(options, material, &filled).await?;
+    let (searched, survival) = searching::search(library, material, &filled).await?;
     Ok(Measured {
         filled,
-        attentive,
-        plain,
+        played,
         searched,
+        survival,
     })
 }

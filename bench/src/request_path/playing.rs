@@ -23,15 +23,6 @@ use crate::running::client::{Caller, Client};
 use crate::running::program::{Memory, Program, Settings};
 use crate::running::upstream::ScriptedUpstream;
 
-/// Whether attention searches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Attention {
-    /// As shipped.
-    On,
-    /// Words and vectors alone.
-    Off,
-}
-
 /// Everything that one run of the program showed.
 #[derive(Debug)]
 pub(super) struct Played {
@@ -109,7 +100,7 @@ const MOST_LONG: usize = 20_000;
 /// [`BenchError::Proxy`] or [`BenchError::Request`] if it does not start or answer.
 pub(super) async fn begin_store(options: &RequestPathOptions, directory: &Path) -> Result<(), BenchError> {
     let upstream = upstream().await?;
-    let program = Program::start(&options.program, upstream.url(), &settings(directory, Attention::On)).await?;
+    let program = Program::start(&options.program, upstream.url(), &settings(options, directory)).await?;
     let mut client = Client::new(caller(MODEL, KEY), SYSTEM);
     client.say(program.url(), "Good morning!").await?;
     client.wait_until_read(&program.beside("/metrics")).await?;
@@ -123,12 +114,12 @@ pub(super) async fn begin_store(options: &RequestPathOptions, directory: &Path) 
 pub(super) async fn play(
     options: &RequestPathOptions,
     material: &Material,
-    (filled, attention): (&Filled, Attention),
+    filled: &Filled,
 ) -> Result<Played, BenchError> {
     let copy = working_copy(&filled.directory)?;
     let upstream = upstream().await?;
     let started = Instant::now();
-    let program = Program::start(&options.program, upstream.url(), &settings(copy.path(), attention)).await?;
+    let program = Program::start(&options.program, upstream.url(), &settings(options, copy.path())).await?;
     let client = Client::new(caller(MODEL, KEY), SYSTEM);
     client.document(&program.beside("/readyz")).await?;
     let start = started.elapsed();
@@ -283,23 +274,15 @@ fn caller(model: &str, key: &str) -> Caller {
 }
 
 /// The whole scope is searched, and nothing is cut by a deadline.
-fn settings(directory: &Path, attention: Attention) -> Settings {
-    let overrides = [
+fn settings(options: &RequestPathOptions, directory: &Path) -> Settings {
+    let ours = [
         ("memory.across_conversations", "true"),
-        (
-            "memory.attention_search",
-            match attention {
-                Attention::On => "true",
-                Attention::Off => "false",
-            },
-        ),
         ("memory.deadline_ms", "600000"),
     ];
+    let ours = ours.map(|(key, value)| (key.to_owned(), value.to_owned()));
     Settings {
         budget: BUDGET,
-        overrides: overrides
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .to_vec(),
+        overrides: options.product.overrides().into_iter().chain(ours).collect(),
         data: Some(directory.to_owned()),
     }
 }

@@ -5,8 +5,9 @@
 use comfy_table::Table;
 
 use super::figures::Times;
-use super::playing::{Phase, Played};
+use super::playing::Phase;
 use super::searching::NEIGHBOURS;
+use super::survival::BEST;
 use super::{Measured, RequestPathOptions};
 use crate::metrics::as_float;
 use crate::report::{Figure, Report, sized, table};
@@ -22,22 +23,24 @@ pub(super) fn present(options: &RequestPathOptions, measured: &[Measured]) -> (R
     report.add("Steps of the memory path", STEPS, steps_table(measured));
     report.add("Steps in process", SEARCH, search_table(measured));
     report.add("Vectors: the index and every vector", VECTORS, vectors_table(measured));
+    report.add("The first stage", FIRST_STAGE, survival_table(measured));
     report.add("The process and the disk", PROCESS, process_table(measured));
     (report, figures(measured))
 }
 
-const STEPS: &str = "Median and 99th percentile from the receipts. prepare: parse, scope, \
-    names, token counts. ledger: what earlier requests were given. epoch: which turns are read, whether old ones leave. \
-    embedding: the question's vector, words searched for beside. search: the vectors near it, while the reader makes its queries. \
-    candidates: telling what was found, with what ranks it. attention: the \
-    reader's queries, as far as they are not there yet, and scoring keys. ranking. texts: of what is recalled. pack. rewrite. keep: the \
-    ledger, fsynced.";
-const SEARCH: &str = "The store's and the engine's public operations in the benchmark's own process, one question after the other, 200 \
-    hits of each search with their rows. The first scope lookup loads the ids of the whole scope.";
+const STEPS: &str = "Median and 99th percentile from the receipts. prepare: parse, scope, names, token counts. ledger: what earlier \
+    requests were given. epoch: which turns are read, whether old ones leave. question: its one pass, words searched for beside. \
+    search: the vectors near it. candidates: telling what was found, with what ranks it. comparing: the codes of all of these. \
+    ranking. texts: of what is recalled. pack. rewrite. keep: the ledger, fsynced.";
+const SEARCH: &str = "The store's and the engine's public operations in the benchmark's own process, one question after the other, as many \
+    hits of each search as memory.candidates says, with their rows. The first scope lookup loads the ids of the whole scope.";
+const FIRST_STAGE: &str = "The share of the ten best matches of everything in the scope, by MaxSim of all codes, that are among the \
+    candidates of the product's search, by memory.candidates, nothing being compared in whole. Milliseconds of the whole search \
+    with a question that is prepared.";
 const VECTORS: &str = "Milliseconds of 50 nearest vectors with their rows, by comparing all and through IVF_SQ, and the share of the \
     exact 50 that the index finds. The store builds the index from 100,000 rows on, and keeps it if it is good.";
 const PROCESS: &str = "Start: from starting the program until it answers, on a store that was just copied. Memory of the process after \
-    the idle phase, both models included. Bytes a row: the store's whole directory, compacted.";
+    the idle phase, the model included. Bytes a row: the store's whole directory, compacted.";
 
 fn waiting_note(options: &RequestPathOptions) -> String {
     format!(
@@ -51,7 +54,6 @@ fn waiting_note(options: &RequestPathOptions) -> String {
 fn waiting_table(measured: &[Measured]) -> Table {
     let mut table = table([
         "main points",
-        "attention",
         "reader",
         "p50 ms",
         "p99 ms",
@@ -60,10 +62,9 @@ fn waiting_table(measured: &[Measured]) -> Table {
         "failed open",
     ]);
     for one in measured {
-        for (attention, reader, phase) in phases(one) {
+        for (reader, phase) in phases(one) {
             table.add_row([
                 one.filled.note.rows.to_string(),
-                attention.to_owned(),
                 reader.to_owned(),
                 shown(phase.added.p50()),
                 shown(phase.added.p99()),
@@ -76,23 +77,17 @@ fn waiting_table(measured: &[Measured]) -> Table {
     table
 }
 
-fn phases(one: &Measured) -> [(&'static str, &'static str, &Phase); 4] {
-    [
-        ("on", "idle", &one.attentive.idle),
-        ("on", "reading", &one.attentive.reading),
-        ("off", "idle", &one.plain.idle),
-        ("off", "reading", &one.plain.reading),
-    ]
+fn phases(one: &Measured) -> [(&'static str, &Phase); 2] {
+    [("idle", &one.played.idle), ("reading", &one.played.reading)]
 }
 
 fn steps_table(measured: &[Measured]) -> Table {
-    let mut table = table(["main points", "attention", "reader", "step", "p50 ms", "p99 ms"]);
+    let mut table = table(["main points", "reader", "step", "p50 ms", "p99 ms"]);
     for one in measured {
-        for (attention, reader, phase) in phases(one) {
+        for (reader, phase) in phases(one) {
             for (step, times) in &phase.steps {
                 table.add_row([
                     one.filled.note.rows.to_string(),
-                    attention.to_owned(),
                     reader.to_owned(),
                     step.clone(),
                     shown(times.p50()),
@@ -148,6 +143,40 @@ fn vectors_table(measured: &[Measured]) -> Table {
     table
 }
 
+fn survival_table(measured: &[Measured]) -> Table {
+    let mut table = table([
+        "main points",
+        "memory.candidates",
+        "turns",
+        "of the ten best",
+        "p50 ms",
+        "p99 ms",
+    ]);
+    for one in measured {
+        let rows = one.filled.note.rows.to_string();
+        for stage in &one.survival.stages {
+            table.add_row([
+                rows.clone(),
+                stage.limit.to_string(),
+                format!("{:.0}", stage.candidates),
+                format!("{:.3}", stage.share),
+                shown(stage.times.p50()),
+                shown(stage.times.p99()),
+            ]);
+        }
+        let [p50, p99] = [one.survival.exhaustive.p50(), one.survival.exhaustive.p99()].map(shown);
+        table.add_row([
+            rows.clone(),
+            "everything".to_owned(),
+            rows,
+            "1.000".to_owned(),
+            p50,
+            p99,
+        ]);
+    }
+    table
+}
+
 fn process_table(measured: &[Measured]) -> Table {
     let mut table = table([
         "main points",
@@ -157,11 +186,11 @@ fn process_table(measured: &[Measured]) -> Table {
         "bytes a row",
     ]);
     for one in measured {
-        let memory = one.attentive.memory;
+        let memory = one.played.memory;
         let mebibytes = |bytes: u64| shown(float(bytes) / MEBIBYTE);
         table.add_row([
             one.filled.note.rows.to_string(),
-            shown(one.attentive.start.as_secs_f64() * 1000.0),
+            shown(one.played.start.as_secs_f64() * 1000.0),
             memory.map_or_else(|| "–".to_owned(), |memory| mebibytes(memory.resident)),
             memory.map_or_else(|| "–".to_owned(), |memory| mebibytes(memory.peak)),
             format!("{:.0}", bytes_a_row(one)),
@@ -174,7 +203,7 @@ fn figures(measured: &[Measured]) -> Vec<Figure> {
     let mut figures: Vec<Figure> = measured.iter().flat_map(figures_of).collect();
     let resident = |rows: usize| {
         let one = measured.iter().find(|one| one.filled.note.rows == rows)?;
-        Some(float(one.attentive.memory?.resident))
+        Some(float(one.played.memory?.resident))
     };
     if let (Some(large), Some(small)) = (resident(1_000_000), resident(100_000)) {
         let bench = bench_name(1_000_000);
@@ -187,7 +216,7 @@ fn figures(measured: &[Measured]) -> Vec<Figure> {
     }
     let added = |rows: usize| {
         let one = measured.iter().find(|one| one.filled.note.rows == rows)?;
-        Some(one.attentive.reading.added.p50())
+        Some(one.played.reading.added.p50())
     };
     if let (Some(large), Some(small)) = (added(1_000_000), added(100_000)) {
         let metric = ("reading_p50_growth_to_100k", PRODUCT);
@@ -200,28 +229,25 @@ fn figures_of(one: &Measured) -> Vec<Figure> {
     let bench = bench_name(one.filled.note.rows);
     let figure = |metric: &str, arm: &str, value: f64, unit| Figure::new(&bench, (metric, arm), value, unit);
     let mut figures = Vec::new();
-    let all: [(&str, &Played); 2] = [("", &one.attentive), ("without_attention_", &one.plain)];
-    for (prefix, played) in all {
-        for (load, phase) in [("", &played.idle), ("reading_", &played.reading)] {
-            let name = |measure: &str| format!("{prefix}{load}{measure}");
-            figures.push(figure(&name("p50_ms"), PRODUCT, phase.added.p50(), "ms"));
-            figures.push(figure(&name("p99_ms"), PRODUCT, phase.added.p99(), "ms"));
-            figures.push(figure(
-                &name("failed_open"),
-                PRODUCT,
-                as_float(phase.failed_open),
-                "requests",
-            ));
-            figures.push(figure(
-                &name("rewritten"),
-                PRODUCT,
-                as_float(phase.rewritten),
-                "requests",
-            ));
-            for (step, times) in &phase.steps {
-                figures.push(figure(&name("p50_ms"), step, times.p50(), "ms"));
-                figures.push(figure(&name("p99_ms"), step, times.p99(), "ms"));
-            }
+    for (load, phase) in [("", &one.played.idle), ("reading_", &one.played.reading)] {
+        let name = |measure: &str| format!("{load}{measure}");
+        figures.push(figure(&name("p50_ms"), PRODUCT, phase.added.p50(), "ms"));
+        figures.push(figure(&name("p99_ms"), PRODUCT, phase.added.p99(), "ms"));
+        figures.push(figure(
+            &name("failed_open"),
+            PRODUCT,
+            as_float(phase.failed_open),
+            "requests",
+        ));
+        figures.push(figure(
+            &name("rewritten"),
+            PRODUCT,
+            as_float(phase.rewritten),
+            "requests",
+        ));
+        for (step, times) in &phase.steps {
+            figures.push(figure(&name("p50_ms"), step, times.p50(), "ms"));
+            figures.push(figure(&name("p99_ms"), step, times.p99(), "ms"));
         }
     }
     for (step, times) in &one.searched.steps {
@@ -235,9 +261,20 @@ fn figures_of(one: &Measured) -> Vec<Figure> {
     }
     let recall = format!("recall@{NEIGHBOURS}");
     figures.push(figure(&recall, "vectors-indexed", vectors.recall, "share"));
-    let start = one.attentive.start.as_secs_f64() * 1000.0;
+    for stage in &one.survival.stages {
+        let arm = format!("candidates-{}", stage.limit);
+        figures.push(figure(&format!("survival@{BEST}"), &arm, stage.share, "share"));
+        figures.push(figure("p50_ms", &arm, stage.times.p50(), "ms"));
+    }
+    figures.push(figure(
+        "p50_ms",
+        "max-sim-of-everything",
+        one.survival.exhaustive.p50(),
+        "ms",
+    ));
+    let start = one.played.start.as_secs_f64() * 1000.0;
     figures.push(figure("start_ms", PRODUCT, start, "ms"));
-    if let Some(memory) = one.attentive.memory {
+    if let Some(memory) = one.played.memory {
         figures.push(figure("memory_mib", PRODUCT, float(memory.resident) / MEBIBYTE, "MiB"));
         figures.push(figure("memory_peak_mib", PRODUCT, float(memory.peak) / MEBIBYTE, "MiB"));
     }

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
+use mainpoint::config::MemoryConfig;
 use mainpoint::memory::profile::Profile;
 use mainpoint_engine::{Engine, Question};
 use mainpoint_store::{Hit, Passage, Scope, SearchQuery, Store, TurnId, Within};
@@ -14,11 +15,11 @@ use super::copies::working_copy;
 use super::figures::Times;
 use super::filling::{Filled, open};
 use super::material::Material;
+use super::survival::{self, Survival};
 use crate::BenchError;
 use crate::metrics::as_float;
 use crate::progress::Progress;
-use crate::recall::arms::SHIPPED;
-use crate::recall::reading::Library;
+use crate::recall::library::Library;
 
 /// What the steps took, and what the index is worth.
 #[derive(Debug)]
@@ -44,8 +45,6 @@ pub(super) struct Vectors {
 
 /// Most questions that are timed.
 const QUESTIONS: usize = 100;
-/// How many hits the proxy takes from each search, its default `memory.candidates`.
-const CANDIDATES: usize = 200;
 /// How many turns the proxy recalls, its default `memory.recall_turns`.
 const RECALLED: usize = 10;
 /// How deep the index is compared with the exact search.
@@ -58,31 +57,34 @@ const KEPT_FROM: f32 = 0.9;
 /// # Errors
 /// A failure of the engine or the store.
 pub(super) async fn search(
-    library: &mut Library,
+    library: &Library,
     material: &Material,
     filled: &Filled,
-) -> Result<Searched, BenchError> {
-    let engine = library.engine(SHIPPED)?;
+) -> Result<(Searched, Survival), BenchError> {
     let copy = working_copy(&filled.directory)?;
     let scope = filled.scope()?;
     let store = open(copy.path(), material.width()).await?;
     let bench = Bench {
-        engine,
-        store,
+        engine: library.engine(),
+        config: library.memory(),
+        store: &store,
         scope,
         questions: material.questions.iter().take(QUESTIONS).cloned().collect(),
     };
     let steps = bench.steps(filled.note.rows).await?;
+    let survival = survival::survival(&bench, filled.note.rows).await?;
     let vectors = bench.vectors(filled).await?;
-    bench.store.close().await.map_err(BenchError::store("closing"))?;
-    Ok(Searched { steps, vectors })
+    store.close().await.map_err(BenchError::store("closing"))?;
+    Ok((Searched { steps, vectors }, survival))
 }
 
-struct Bench {
-    engine: Engine,
-    store: Store,
-    scope: Scope,
-    questions: Vec<String>,
+/// An open store, and what is asked of it.
+pub(super) struct Bench<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) config: &'a MemoryConfig,
+    pub(super) store: &'a Store,
+    pub(super) scope: Scope,
+    pub(super) questions: Vec<String>,
 }
 
 /// Milliseconds of each step, question by question.
@@ -92,7 +94,7 @@ struct Laps {
     times: Vec<Vec<f64>>,
 }
 
-impl Bench {
+impl Bench<'_> {
     async fn steps(&self, rows: usize) -> Result<Vec<(&'static str, Times)>, BenchError> {
         let mut laps = Laps::default();
         let nobody = [TurnId([0; 16])];
@@ -105,17 +107,21 @@ impl Bench {
         let mut progress = Progress::begin(format!("searching {rows} rows"), self.questions.len());
         for text in &self.questions {
             let started = Instant::now();
-            let question = self.engine.question(text).await;
-            let question = question.map_err(BenchError::engine("preparing a question"))?;
-            laps.add("question: vector and queries", started);
-            let started = Instant::now();
-            let vector = self.engine.question_vector(text).await;
-            vector.map_err(BenchError::engine("preparing a question"))?;
-            laps.add("question: vector alone", started);
+            let question = self.question(text).await?;
+            laps.add("question", started);
             self.find(&question, text, &mut laps).await?;
             progress.advance(1);
         }
         Ok(laps.into_times())
+    }
+
+    /// A question as the engine prepares it.
+    ///
+    /// # Errors
+    /// A failure of the engine.
+    pub(super) async fn question(&self, text: &str) -> Result<Question, BenchError> {
+        let question = self.engine.question(text).await;
+        question.map_err(BenchError::engine("preparing a question"))
     }
 
     /// What follows the question's preparation, one step after the other.
@@ -126,10 +132,10 @@ impl Bench {
             let snapshot = self.store.snapshot(&self.scope, &Within::Scope).await?;
             laps.add("snapshot", started);
             let started = Instant::now();
-            let dense = snapshot.by_vector(&question.vector, CANDIDATES).await?;
+            let dense = snapshot.by_vector(&question.vector, self.config.candidates).await?;
             laps.add("search: vectors", started);
             let started = Instant::now();
-            let lexical = snapshot.by_words(text, CANDIDATES).await?;
+            let lexical = snapshot.by_words(text, self.config.candidates).await?;
             laps.add("search: words", started);
             let started = Instant::now();
             let found = snapshot.identify(dense, lexical).await?;
@@ -150,12 +156,9 @@ impl Bench {
         };
         let passages = found.await.map_err(failed)?;
         let started = Instant::now();
-        let stored = passages
-            .iter()
-            .filter_map(|passage| Profile::and_keys(&passage.features));
-        let keys: Vec<&[u8]> = stored.map(|(_, keys)| keys).collect();
-        std::hint::black_box(self.engine.stored_attention_scores(&question.queries, &keys));
-        laps.add("attention search: scores", started);
+        let codes = passages.iter().map(|passage| vec![codes_of(passage)]);
+        std::hint::black_box(question.codes.max_sim(&codes.collect::<Vec<_>>()));
+        laps.add("comparing their codes", started);
         Ok(())
     }
 
@@ -168,9 +171,7 @@ impl Bench {
         }
         let (mut exact, mut indexed, mut found, mut wanted) = (Vec::new(), Vec::new(), 0, 0);
         for text in &self.questions {
-            let vector = self.engine.question_vector(text).await;
-            let vector = vector.map_err(BenchError::engine("preparing a question"))?;
-            let query = self.query(&vector, "", NEIGHBOURS);
+            let query = self.query(&self.question(text).await?.vector, "", NEIGHBOURS);
             let started = Instant::now();
             let near = self.store.search_exactly(&query).await;
             let near = places(&near.map_err(BenchError::store("searching"))?);
@@ -223,6 +224,12 @@ fn places(hits: &[Hit]) -> HashSet<(TurnId, u32)> {
     hits.iter().map(|hit| (hit.turn, hit.passage)).collect()
 }
 
-fn milliseconds(since: Instant) -> f64 {
+/// The codes of a passage as they are stored.
+#[must_use]
+pub(super) fn codes_of(passage: &Passage) -> &[u8] {
+    Profile::and_codes(&passage.features).map_or(&[], |(_, codes)| codes)
+}
+
+pub(super) fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }

@@ -60,6 +60,11 @@ impl Client {
         }
     }
 
+    /// Puts a message into the history that was said before.
+    pub fn put(&mut self, role: &str, text: &str) {
+        self.messages.push(json!({"role": role, "content": text}));
+    }
+
     /// Says something and keeps the reply in the history.
     ///
     /// # Errors
@@ -222,10 +227,11 @@ mod tests {
     async fn what_is_said_aside_is_not_in_the_next_request() {
         let upstream = upstream().await;
         let mut client = Client::new(caller(), "be kind");
-        client.say(upstream.url(), "one").await.unwrap();
+        client.put("user", "one");
+        client.put("assistant", "reply 0");
         let aside = client.say_aside(upstream.url(), "by the way").await.unwrap();
         assert_eq!(upstream.last_prompt(), ["be kind", "one", "reply 0", "by the way"]);
-        assert_eq!(aside.reply, "reply 1");
+        assert_eq!(aside.reply, "reply 0");
         client.say(upstream.url(), "two").await.unwrap();
         assert_eq!(upstream.last_prompt(), ["be kind", "one", "reply 0", "two"]);
     }

@@ -42,12 +42,27 @@ pub struct Memory {
     pub peak: u64,
 }
 
-/// Loading both models on a busy machine takes seconds; a first start may also fetch them.
+/// Loading the model on a busy machine takes seconds; a first start may also fetch it.
 const START_PATIENCE: Duration = Duration::from_secs(600);
 const END_PATIENCE: Duration = Duration::from_secs(60);
 const LISTENING: &str = "mainpoint listening on ";
 const LOG: &str = "proxy.log";
 const CONFIGURATION: &str = "config.toml";
+
+impl Settings {
+    /// Writes the configuration file into an existing directory; nothing without overrides.
+    ///
+    /// # Errors
+    /// [`BenchError::Write`] if it cannot be written.
+    pub(crate) fn write(&self, directory: &Path) -> Result<Option<PathBuf>, BenchError> {
+        let Some(text) = configuration(&self.overrides) else {
+            return Ok(None);
+        };
+        let file = directory.join(CONFIGURATION);
+        std::fs::write(&file, text).map_err(BenchError::writing(&file))?;
+        Ok(Some(file))
+    }
+}
 
 impl Program {
     /// Starts the program on a free port and waits until it listens. `upstream` is a URL or `embedded`.
@@ -72,9 +87,7 @@ impl Program {
             ])
             .arg("--data-dir")
             .arg(settings.data.clone().unwrap_or_else(|| directory.path().join("data")));
-        if let Some(text) = configuration(&settings.overrides) {
-            let file = directory.path().join(CONFIGURATION);
-            std::fs::write(&file, text).map_err(BenchError::writing(&file))?;
+        if let Some(file) = settings.write(directory.path())? {
             command.arg("--config").arg(file);
         }
         let mut child = command

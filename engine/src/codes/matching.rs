@@ -41,7 +41,10 @@ impl<'a> Matches<'a> {
                     nearest_here(&question.bits, question.words, passage, token_bytes, own);
                 }
                 let whole = &mut found.documents[number * tokens..(number + 1) * tokens];
-                whole.iter_mut().zip(own).for_each(|(whole, own)| *whole = (*whole).min(*own));
+                whole
+                    .iter_mut()
+                    .zip(own)
+                    .for_each(|(whole, own)| *whole = (*whole).min(*own));
                 at += 1;
             }
         }
@@ -53,7 +56,11 @@ impl<'a> Matches<'a> {
     /// readable and n of them come nearer to it than half way between the mean document and the nearest one.
     pub(super) fn weights(&self) -> Vec<f32> {
         let tokens = self.question.tokens();
-        let rows = || self.documents.chunks_exact(tokens.max(1)).filter(|row| is_readable(row));
+        let rows = || {
+            self.documents
+                .chunks_exact(tokens.max(1))
+                .filter(|row| is_readable(row))
+        };
         let count = rows().count();
         let weight = |(token, rarity): (usize, &f32)| {
             let column = || rows().map(|row| f64::from(row[token]));

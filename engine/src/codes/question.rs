@@ -48,7 +48,9 @@ impl QuestionCodes {
     pub fn max_sim(&self, documents: &[Vec<&[u8]>]) -> Vec<Option<f32>> {
         let matches = Matches::of(self, documents);
         let weights = matches.weights();
-        (0..documents.len()).map(|document| matches.score(document, &weights)).collect()
+        (0..documents.len())
+            .map(|document| matches.score(document, &weights))
+            .collect()
     }
 
     /// The same, and which of the document's passages matches best by itself.

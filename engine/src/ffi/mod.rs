@@ -3,7 +3,7 @@
 //!
 //! It must not know what the tensors mean.
 
-pub(crate) mod attention;
+pub(crate) mod encoder;
 pub(crate) mod gguf;
 pub(crate) mod popcount;
 pub(crate) mod priority;

@@ -1,6 +1,7 @@
-//! Models as llama.cpp loads them, and their vocabularies.
+//! Models as llama.cpp loads them, and what their vocabularies make of texts.
 //!
 //! It must not know what is read.
 
 pub(crate) mod model;
 pub(crate) mod tokens;
+pub(crate) mod vocabulary;

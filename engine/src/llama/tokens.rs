@@ -4,6 +4,7 @@
 //! llama.cpp is given a text in short segments: what some texts take it grows with the square of their length.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
@@ -24,26 +25,36 @@ pub(crate) const SEGMENT: SegmentSize = SegmentSize { bytes: 1024, gaps: 64 };
 /// What SentencePiece writes for a space, and what stands for it where a text has it itself; both have three bytes.
 const WRITTEN_SPACE: char = '\u{2581}';
 const STAND_IN: &str = "\u{2582}";
-
-/// The token that a pass begins with: BOS, or the end of text where the vocabulary has no BOS.
-pub(crate) fn opening(model: &LlamaModel) -> LlamaToken {
-    let vocabulary = model.vocab();
-    let known = |token: &LlamaToken| token.0 >= 0;
-    Some(vocabulary.bos())
-        .filter(known)
-        .or_else(|| Some(vocabulary.eos()).filter(known))
-        .unwrap_or(LlamaToken(0))
-}
+/// Bytes that a changed character may have, between two pieces that are found again.
+const REACH: usize = 12;
 
 /// Tokens of `text` without BOS, in its order. Each stands for the bytes that its piece gives back; where a tokenizer changes
-/// a text, for the character that it was made of. Every text has tokens, but for characters that its tokenizer drops.
+/// a text, for what lies between those that do. Every text has tokens, but for characters that its tokenizer drops.
 pub(crate) fn tokenize(model: &LlamaModel, text: &str) -> Vec<TextToken> {
+    tokenize_from(model, text, Beginning::Text)
+}
+
+/// The same for a text that stands behind another one and begins with a word of its own.
+pub(crate) fn tokenize_behind(model: &LlamaModel, text: &str) -> Vec<TextToken> {
+    tokenize_from(model, text, Beginning::Word)
+}
+
+/// What a text begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    /// Whatever its first character is.
+    Text,
+    /// A word behind a space.
+    Word,
+}
+
+fn tokenize_from(model: &LlamaModel, text: &str, beginning: Beginning) -> Vec<TextToken> {
     let vocabulary = model.vocab();
     let mut tokens = Vec::new();
-    for_segments(&vocabulary, text, |segment| {
+    for_segments(&vocabulary, text, beginning, |segment| {
         let found = aligned(&vocabulary, &segment)
             .or_else(|| aligned(&vocabulary, &segment.disguised()))
-            .unwrap_or_else(|| by_character(&vocabulary, &segment));
+            .unwrap_or_else(|| resumed(&vocabulary, &segment));
         tokens.extend(found);
     });
     tokens
@@ -53,7 +64,7 @@ pub(crate) fn tokenize(model: &LlamaModel, text: &str) -> Vec<TextToken> {
 pub(crate) fn count(model: &LlamaModel, text: &str) -> usize {
     let vocabulary = model.vocab();
     let mut tokens = 0;
-    for_segments(&vocabulary, text, |segment| {
+    for_segments(&vocabulary, text, Beginning::Text, |segment| {
         tokens += vocabulary.tokenize(segment.asked().as_bytes(), false, false).len();
     });
     tokens
@@ -64,15 +75,28 @@ struct Segment<'text> {
     text: Cow<'text, str>,
     /// Where it begins in the whole text.
     start: usize,
-    /// Whether the tokenizer puts the space in front of it that it begins with.
-    is_given_its_space: bool,
+    space: Space,
+}
+
+/// How the tokenizer comes to the space in front of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Space {
+    /// The segment has it where there is one.
+    Own,
+    /// The tokenizer puts it there, so that the segment's own must go.
+    Given,
+    /// It must be put there.
+    Lacking,
 }
 
 impl Segment<'_> {
     /// What the tokenizer is given.
-    fn asked(&self) -> &str {
-        let rest = self.text.strip_prefix(' ').filter(|_| self.is_given_its_space);
-        rest.unwrap_or(&self.text)
+    fn asked(&self) -> Cow<'_, str> {
+        match self.space {
+            Space::Own => Cow::Borrowed(&self.text),
+            Space::Given => Cow::Borrowed(self.text.strip_prefix(' ').unwrap_or(&self.text)),
+            Space::Lacking => Cow::Owned(format!(" {}", self.text)),
+        }
     }
 
     /// The same without the character that comes back as a space.
@@ -84,15 +108,26 @@ impl Segment<'_> {
     }
 }
 
-fn for_segments<'text>(vocabulary: &LlamaVocab<'_>, text: &'text str, mut work: impl FnMut(Segment<'text>)) {
+fn for_segments<'text>(
+    vocabulary: &LlamaVocab<'_>,
+    text: &'text str,
+    beginning: Beginning,
+    mut work: impl FnMut(Segment<'text>),
+) {
     let mut adds_space = None;
     for range in segments(text, SEGMENT) {
-        let is_given_its_space =
-            range.start > 0 && *adds_space.get_or_insert_with(|| puts_a_space_in_front(vocabulary));
+        let mut adds_space = || *adds_space.get_or_insert_with(|| puts_a_space_in_front(vocabulary));
+        let space = match (range.start, beginning) {
+            (0, Beginning::Text) => Space::Own,
+            (0, Beginning::Word) if text.starts_with(char::is_whitespace) || adds_space() => Space::Own,
+            (0, Beginning::Word) => Space::Lacking,
+            _ if adds_space() => Space::Given,
+            _ => Space::Own,
+        };
         work(Segment {
             text: text.get(range.clone()).unwrap_or_default().into(),
             start: range.start,
-            is_given_its_space,
+            space,
         });
     }
 }
@@ -130,14 +165,62 @@ fn aligned(vocabulary: &LlamaVocab<'_>, segment: &Segment<'_>) -> Option<Vec<Tex
     (at == bytes.len()).then_some(tokens)
 }
 
-/// The tokens of a segment's characters, each by itself; all tokens of a character stand for all of it.
-fn by_character(vocabulary: &LlamaVocab<'_>, segment: &Segment<'_>) -> Vec<TextToken> {
-    let mut tokens = Vec::new();
-    for (at, character) in segment.text.char_indices() {
-        let start = segment.start + at;
-        let end = start + character.len_utf8();
-        let ids = vocabulary.tokenize(character.encode_utf8(&mut [0; 4]).as_bytes(), false, false);
-        tokens.extend(ids.into_iter().map(|id| TextToken { id, start, end }));
-    }
+/// The tokens of a segment that its tokenizer changes: each stands for the place where its piece is found next, and those
+/// whose pieces are not found for what lies between.
+fn resumed(vocabulary: &LlamaVocab<'_>, segment: &Segment<'_>) -> Vec<TextToken> {
+    let ids = vocabulary.tokenize(segment.asked().as_bytes(), false, false);
+    let pieces: Vec<Vec<u8>> = ids
+        .iter()
+        .map(|id| vocabulary.token_to_piece(*id, true, None))
+        .collect();
+    let found = places(segment.text.as_bytes(), &pieces);
+    let tokens = ids.into_iter().zip(found);
     tokens
+        .map(|(id, place)| TextToken {
+            id,
+            start: segment.start + place.start,
+            end: segment.start + place.end,
+        })
+        .collect()
+}
+
+/// Where each piece lies in a text that is nearly made of them, ascending and without gaps between them.
+fn places(text: &[u8], pieces: &[Vec<u8>]) -> Vec<Range<usize>> {
+    let mut places: Vec<Range<usize>> = Vec::with_capacity(pieces.len());
+    // The places from here on are not known yet.
+    let mut lost = 0;
+    let mut at = 0;
+    for piece in pieces {
+        let reach = piece.len() + REACH * (1 + places.len() - lost);
+        let near = &text[at..text.len().min(at + reach)];
+        let bare = piece.strip_prefix(b" ").unwrap_or(piece);
+        let found = [piece.as_slice(), bare]
+            .into_iter()
+            .find_map(|piece| Some((find(near, piece)?, piece.len())));
+        let Some((gap, length)) = found.filter(|(_, length)| *length > 0) else {
+            places.push(at..at);
+            continue;
+        };
+        let start = at + gap;
+        fill(&mut places, lost, start);
+        let from = if places.is_empty() { 0 } else { start };
+        places.push(from..start + length);
+        at = start + length;
+        lost = places.len();
+    }
+    fill(&mut places, lost, text.len());
+    places
+}
+
+/// Gives everything up to `end` to the places from `lost` on or, if there is none, to the last one before.
+fn fill(places: &mut [Range<usize>], lost: usize, end: usize) {
+    if let Some(unknown) = places.get_mut(lost..).filter(|unknown| !unknown.is_empty()) {
+        unknown.iter_mut().for_each(|place| place.end = end);
+    } else if let Some(last) = places.last_mut() {
+        last.end = end;
+    }
+}
+
+fn find(text: &[u8], piece: &[u8]) -> Option<usize> {
+    text.windows(piece.len().max(1)).position(|window| window == piece)
 }

@@ -1,18 +1,18 @@
-//! Cutting a turn into passages that fit the embedder, at sentence ends where there are any.
+//! Cutting a turn into passages that fit a pass, at sentence ends where there are any.
 //!
 //! It must not know which tokenizer weighs the words.
 
 use std::ops::Range;
 
+use super::sentences::sentences;
 use crate::segments::{SegmentSize, segments};
-use crate::sentences::sentences;
 
 /// A stretch of a text that is never cut, and what it costs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Word {
     /// Its bytes.
     pub(crate) range: Range<usize>,
-    /// Tokens that the embedder makes of it.
+    /// Tokens that the model makes of it.
     pub(crate) tokens: usize,
 }
 
@@ -25,31 +25,27 @@ const STRETCH: SegmentSize = SegmentSize {
 const PASSAGE_BYTES: usize = 2 * STRETCH.bytes;
 
 /// Byte ranges of consecutive passages that together hold every word of `text`; each has at most `limit` tokens, or one
-/// word. A text without a letter or digit has none, and neither has one of which the embedder makes no token.
+/// word. A text without a letter or digit has none, and neither has one of which the model makes no token.
 ///
-/// `weigh` gives the words of a stretch of the text, ascending; those of a longer stretch are those of its parts.
-pub(crate) fn passages(text: &str, limit: usize, weigh: impl Fn(&str) -> Vec<Word>) -> Vec<Range<usize>> {
+/// `weigh` gives the words that begin in a stretch of the text, ascending, their bytes counted from its start; those of a
+/// longer stretch are those of its parts.
+pub(crate) fn passages(text: &str, limit: usize, weigh: impl Fn(Range<usize>) -> Vec<Word>) -> Vec<Range<usize>> {
     let mut found: Vec<Piece> = Vec::new();
     for sentence in sentences(text) {
         for stretch in segments(&text[sentence.clone()], STRETCH) {
             let start = sentence.start + stretch.start;
             let end = sentence.start + stretch.end;
-            // Together the two parts of a word that is cut may weigh more than each by itself.
-            let mut may_join = !is_within_a_word(text, start);
-            for piece in pieces(stretch.len(), &weigh(&text[start..end]), limit) {
+            for piece in pieces(stretch.len(), &weigh(start..end), limit) {
                 let range = start + piece.range.start..start + piece.range.end;
                 match found.last_mut() {
                     Some(last)
-                        if may_join
-                            && last.tokens + piece.tokens <= limit
-                            && range.end - last.range.start <= PASSAGE_BYTES =>
+                        if last.tokens + piece.tokens <= limit && range.end - last.range.start <= PASSAGE_BYTES =>
                     {
                         last.range.end = range.end;
                         last.tokens += piece.tokens;
                     }
                     _ => found.push(Piece { range, ..piece }),
                 }
-                may_join = true;
             }
         }
     }
@@ -59,12 +55,6 @@ pub(crate) fn passages(text: &str, limit: usize, weigh: impl Fn(&str) -> Vec<Wor
         .map(|piece| piece.range)
         .filter(|range| text[range.clone()].chars().any(char::is_alphanumeric))
         .collect()
-}
-
-fn is_within_a_word(text: &str, at: usize) -> bool {
-    let (before, after) = text.split_at(at);
-    let is_letter = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
-    is_letter(before.chars().next_back()) && is_letter(after.chars().next())
 }
 
 /// A stretch of words.
@@ -130,10 +120,14 @@ mod tests {
         words
     }
 
+    fn passages_of(text: &str, limit: usize) -> Vec<Range<usize>> {
+        passages(text, limit, |range| words(&text[range]))
+    }
+
     #[test]
     fn a_short_turn_is_one_passage() {
         assert_eq!(
-            passages("One. Two six.", 10, words),
+            passages_of("One. Two six.", 10),
             std::iter::once(0..13).collect::<Vec<_>>()
         );
     }
@@ -141,26 +135,26 @@ mod tests {
     #[test]
     fn passages_end_at_sentences() {
         let text = "One two ten. Four five six. Nine.";
-        let found: Vec<&str> = passages(text, 4, words).into_iter().map(|range| &text[range]).collect();
+        let found: Vec<&str> = passages_of(text, 4).into_iter().map(|range| &text[range]).collect();
         assert_eq!(found, ["One two ten. ", "Four five six. ", "Nine."]);
     }
 
     #[test]
     fn a_sentence_that_does_not_fit_is_cut_into_about_equal_parts() {
         let text = "a b c d e f g h i j";
-        let found: Vec<&str> = passages(text, 6, words).into_iter().map(|range| &text[range]).collect();
+        let found: Vec<&str> = passages_of(text, 6).into_iter().map(|range| &text[range]).collect();
         assert_eq!(found, ["a b c d e ", "f g h i j"]);
     }
 
     #[test]
     fn a_turn_without_words_has_no_passage() {
-        assert!(passages(" … ?!\n", 10, words).is_empty());
+        assert!(passages_of(" … ?!\n", 10).is_empty());
     }
 
     #[test]
     fn spaces_make_no_passage_endless() {
         let text = format!("one{}two{0}three", " ".repeat(100_000));
-        let found = passages(&text, 100, words);
+        let found = passages_of(&text, 100);
         assert!(found.iter().all(|range| range.len() <= PASSAGE_BYTES));
         assert!(
             ["one", "two", "three"]
@@ -172,7 +166,7 @@ mod tests {
     proptest! {
         #[test]
         fn passages_fit_ascend_and_lose_no_word(text in any_text(300), limit in 1_usize..20) {
-            let found = passages(&text, limit, words);
+            let found = passages_of(&text, limit);
             let mut last = 0;
             for range in &found {
                 let inside = words(&text[range.clone()]);

@@ -1,101 +1,41 @@
-//! `mainpoint-bench weights`: learns what the signals of relevance are worth.
+//! Learning what the signals of relevance are worth, and whether weights find the evidence.
 //!
-//! Method: over the conversations that things are chosen on, the softmax loss of each evidence turn against all turns that are
-//! no evidence, among the candidates that the proxy would have, plus a small quadratic one that keeps weights small; BEAM's few
-//! questions count several times. Baseline: the weights that are shipped. Whether what is learned holds elsewhere is seen by
-//! learning without each conversation and judging on it. It must not know where signals come from.
+//! It must not know which conversations questions are of.
 
-use comfy_table::Table;
-use mainpoint::memory::relevance::{Signals, WEIGHTS, signals};
+use mainpoint::memory::relevance::{Signals, WEIGHTS};
 
-use super::arms::SHIPPED;
-use super::gathering;
-use super::rankings::{Material, all_candidates};
-use super::reading::Library;
-use super::{RecallOptions, SEED};
-use crate::BenchError;
-use crate::bootstrap::Resamples;
-use crate::cache::Cache;
 use crate::ranking::by_score;
-use crate::recorded::{self, Conversation, Kind};
-use crate::report::table;
 
 /// One question as the learner sees it.
 #[derive(Debug, Clone)]
-struct Example {
-    /// The conversation that it is of.
-    conversation: String,
+pub(super) struct Example {
     /// How often it counts.
-    weight: f64,
+    pub(super) weight: f64,
     /// The signals of every candidate.
-    signals: Vec<Signals>,
+    pub(super) signals: Vec<Signals>,
     /// Which candidates are evidence.
-    is_evidence: Vec<bool>,
+    pub(super) is_evidence: Vec<bool>,
     /// Evidence that is no candidate, so that nothing can find it.
-    missing: usize,
+    pub(super) missing: usize,
 }
 
-type Weights = [f64; WEIGHTS.len()];
+/// One for each signal.
+pub(super) type Weights = [f64; WEIGHTS.len()];
 
-/// What every question of BEAM counts: there are 36 beside LoCoMo's 231.
-const BEAM_WEIGHT: f64 = 5.0;
 /// Strength of the quadratic loss, a question.
 const DECAY: f64 = 0.002;
 const STEPS: usize = 3000;
 const RATE: f64 = 0.05;
-/// The depths that are shown.
-const DEPTHS: [usize; 2] = [5, 10];
-const RESAMPLES: usize = 2000;
 
-/// Learns weights on the conversations of `options.heads`, and prints them beside those that are shipped.
-///
-/// # Errors
-/// Any failure of data, engine, store or files.
-pub async fn learn(options: &RecallOptions) -> Result<(), BenchError> {
-    let mut library = Library::open(&options.reader, &options.embedder, Cache::at(options.cache.clone()))?;
-    let mut examples = Vec::new();
-    for set in &options.sets {
-        let (kind, all) = recorded::load(&set.path)?;
-        let chosen: Vec<Conversation> = all
-            .into_iter()
-            .filter(|one| options.heads.contains(&one.name))
-            .collect();
-        if chosen.is_empty() {
-            continue;
-        }
-        let mut materials = gathering::read(&mut library, &chosen, &[SHIPPED]).await?;
-        let shelf = gathering::store(&library, &materials).await?;
-        gathering::search(&mut library, &shelf, &mut materials).await?;
-        shelf.close().await?;
-        materials
-            .iter()
-            .for_each(|material| examples.extend(examples_of(kind, material)));
-    }
-    let learned = learned_on(&examples.iter().collect::<Vec<_>>());
-    anstream::println!("{}", weights_table(&learned));
-    anstream::println!("{}", judged_table(&examples, &learned));
-    Ok(())
-}
-
-fn examples_of(kind: Kind, material: &Material<'_>) -> Vec<Example> {
-    let questions = material.conversation.questions.iter().enumerate();
-    let examples = questions.filter_map(|(index, question)| {
-        let (turns, candidates) = all_candidates(&material.asking(index)?);
-        let is_evidence: Vec<bool> = turns.iter().map(|turn| question.evidence.contains(turn)).collect();
-        let found = is_evidence.iter().filter(|is_evidence| **is_evidence).count();
-        Some(Example {
-            conversation: material.conversation.name.clone(),
-            weight: if kind == Kind::Beam { BEAM_WEIGHT } else { 1.0 },
-            signals: signals(&candidates),
-            missing: question.evidence.len().saturating_sub(found),
-            is_evidence,
-        })
-    });
-    examples.collect()
+/// The weights that are shipped.
+#[must_use]
+pub(super) fn shipped() -> Weights {
+    WEIGHTS.map(|(_, weight)| f64::from(weight))
 }
 
 /// The weights that minimise the loss, by gradient descent with momentum from nothing.
-fn learned_on(examples: &[&Example]) -> Weights {
+#[must_use]
+pub(super) fn learned_on(examples: &[&Example]) -> Weights {
     let mut weights = Weights::default();
     let (mut momentum, mut square) = (Weights::default(), Weights::default());
     let total: f64 = examples.iter().map(|example| example.weight).sum();
@@ -159,7 +99,8 @@ fn score(signals: &Signals, weights: &Weights) -> f64 {
 }
 
 /// 1 if these weights rank all evidence among the first `depth`, else 0.
-fn finds(example: &Example, weights: &Weights, depth: usize) -> f64 {
+#[must_use]
+pub(super) fn finds(example: &Example, weights: &Weights, depth: usize) -> f64 {
     #[expect(clippy::cast_possible_truncation, reason = "scores are small")]
     let scores: Vec<f32> = example
         .signals
@@ -170,63 +111,6 @@ fn finds(example: &Example, weights: &Weights, depth: usize) -> f64 {
     let last = order.iter().rposition(|turn| example.is_evidence[*turn]);
     let all = example.missing == 0 && last.is_some_and(|last| last < depth);
     if all { 1.0 } else { 0.0 }
-}
-
-fn shipped() -> Weights {
-    WEIGHTS.map(|(_, weight)| f64::from(weight))
-}
-
-fn weights_table(learned: &Weights) -> Table {
-    let mut table = table(["signal", "shipped", "learned"]);
-    for ((name, shipped), learned) in WEIGHTS.iter().zip(learned) {
-        table.add_row([(*name).to_owned(), format!("{shipped:.2}"), format!("{learned:.2}")]);
-    }
-    table
-}
-
-/// `recall_all` of the shipped weights, of the learned ones, and of those learned without the conversation that they are judged on.
-fn judged_table(examples: &[Example], learned: &Weights) -> Table {
-    let mut table = table([
-        "conversation",
-        "questions",
-        "depth",
-        "shipped",
-        "learned",
-        "learned on the others",
-        "minus shipped, points",
-    ]);
-    let mut names: Vec<&str> = examples.iter().map(|example| example.conversation.as_str()).collect();
-    names.dedup();
-    for name in names {
-        let (own, others): (Vec<&Example>, Vec<&Example>) =
-            examples.iter().partition(|example| example.conversation == name);
-        let apart = learned_on(&others);
-        let resamples = Resamples::draw(own.len(), RESAMPLES, SEED);
-        for depth in DEPTHS {
-            let found = |weights: &Weights| {
-                own.iter()
-                    .map(|example| finds(example, weights, depth))
-                    .collect::<Vec<_>>()
-            };
-            let mean = |weights: &Weights| format!("{:.3}", resamples.interval(&found(weights)).mean);
-            let gain = resamples.difference(&found(&apart), &found(&shipped()));
-            table.add_row([
-                name.to_owned(),
-                own.len().to_string(),
-                format!("@{depth}"),
-                mean(&shipped()),
-                mean(learned),
-                mean(&apart),
-                format!(
-                    "{:+.1} ({:+.1} to {:+.1})",
-                    100.0 * gain.mean,
-                    100.0 * gain.low,
-                    100.0 * gain.high
-                ),
-            ]);
-        }
-    }
-    table
 }
 
 #[cfg(test)]
@@ -247,7 +131,6 @@ mod tests {
                 signals
             });
             Example {
-                conversation: "some".to_owned(),
                 weight: 1.0,
                 signals: signals.collect(),
                 is_evidence: is_evidence.clone(),

@@ -1,4 +1,6 @@
-//! A llama.cpp context whose tensors can be observed while a pass is computed.
+//! A llama.cpp context of an encoder whose tensors can be observed while a pass is computed.
+//!
+//! It must not know what is read.
 
 use std::ffi::{CStr, c_void};
 use std::marker::PhantomData;
@@ -13,24 +15,19 @@ use llama_cpp_sys_2 as sys;
 use crate::EngineError;
 use crate::halt::Halt;
 
-/// Whether the pass goes on after a tensor was observed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flow {
-    Continue,
-    /// Ends the pass: everything wanted has been seen, later layers are not computed.
-    Stop,
-}
-
 /// Looks at tensors of a running pass by their llama.cpp names, such as `kq_soft_max-5`.
 pub(crate) trait Observer {
     fn wants(&self, name: &str) -> bool;
-    fn observe(&mut self, name: &str, tensor: &TensorView<'_>) -> Flow;
+    fn observe(&mut self, name: &str, tensor: &TensorView<'_>);
 }
 
-/// How the attention context is set up.
+/// How the context of an encoder is set up.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct AttentionOptions {
-    pub(crate) tokens: u32,
+pub(crate) struct EncoderOptions {
+    /// Most tokens of a pass, of all its texts together.
+    pub(crate) tokens: usize,
+    /// Most texts of a pass.
+    pub(crate) texts: usize,
     pub(crate) threads: usize,
     pub(crate) flash_attention: FlashAttention,
 }
@@ -58,11 +55,13 @@ pub(crate) struct TensorView<'pass> {
     _pass: PhantomData<&'pass ()>,
 }
 
-/// A llama.cpp context with an observer. It holds one sequence.
-pub(crate) struct AttentionContext<'model> {
+/// A llama.cpp context of an encoder, with an observer. It keeps nothing from one pass to the next.
+pub(crate) struct EncoderContext<'model> {
     context: NonNull<sys::llama_context>,
     trampoline: Box<Trampoline>,
-    capacity: usize,
+    options: EncoderOptions,
+    /// Numbers of one token's vector.
+    width: usize,
     halt: Halt,
     _model: PhantomData<&'model LlamaModel>,
 }
@@ -73,23 +72,23 @@ struct Trampoline {
     panicked: bool,
 }
 
-impl<'model> AttentionContext<'model> {
-    pub(crate) fn new(model: &'model LlamaModel, options: AttentionOptions) -> Result<Self, EngineError> {
+impl<'model> EncoderContext<'model> {
+    pub(crate) fn new(model: &'model LlamaModel, options: EncoderOptions) -> Result<Self, EngineError> {
         let mut trampoline = Box::new(Trampoline {
             observer: None,
             panicked: false,
         });
         // SAFETY: a plain constructor of a plain struct.
         let mut params = unsafe { sys::llama_context_default_params() };
-        params.n_ctx = options.tokens;
-        params.n_batch = options.tokens;
-        params.n_ubatch = options.tokens;
-        params.n_seq_max = 1;
+        params.n_ctx = u32::try_from(options.tokens).unwrap_or(u32::MAX);
+        params.n_batch = params.n_ctx;
+        params.n_ubatch = params.n_ctx;
+        params.n_seq_max = u32::try_from(options.texts).unwrap_or(u32::MAX);
         params.n_threads = i32::try_from(options.threads).unwrap_or(1);
         params.n_threads_batch = params.n_threads;
         params.flash_attn_type = options.flash_attention.policy();
-        // Without it the cells of sliding-window layers wrap, and a cell is no longer a position.
-        params.swa_full = true;
+        params.pooling_type = sys::LLAMA_POOLING_TYPE_NONE;
+        params.embeddings = true;
         params.no_perf = true;
         params.cb_eval = Some(callback);
         params.cb_eval_user_data = (&raw mut *trampoline).cast::<c_void>();
@@ -98,13 +97,14 @@ impl<'model> AttentionContext<'model> {
         // trampoline is boxed, so its address stays valid for as long as the context lives.
         let context = unsafe { sys::llama_init_from_model(model_pointer(model), params) };
         let context = NonNull::new(context).ok_or_else(|| EngineError::Compute {
-            operation: "creating the attention context",
+            operation: "creating the encoder's context",
             reason: "llama.cpp returned no context".into(),
         })?;
         Ok(Self {
             context,
             trampoline,
-            capacity: options.tokens as usize,
+            options,
+            width: vector_width(model),
             halt: Halt::default(),
             _model: PhantomData,
         })
@@ -125,53 +125,48 @@ impl<'model> AttentionContext<'model> {
         self.halt = halt;
     }
 
-    /// Computes one pass over a fresh sequence, from position 0, showing its tensors to `observer`.
-    pub(crate) fn pass(&mut self, tokens: &[LlamaToken], observer: &mut dyn Observer) -> Result<(), EngineError> {
-        self.pass_behind(0, tokens, observer)
-    }
-
-    /// Computes the tokens behind the first `kept` ones of the passes before, which must have gone as far up as this one will.
+    /// Computes one pass over texts that cannot see each other, showing its tensors to `observer`. Gives the vectors of all
+    /// tokens, text by text: `token * width ..`.
     ///
     /// # Errors
-    /// Too many tokens, a memory that cannot forget a part (see [`Self::forget_behind`]), or a failed pass.
-    pub(crate) fn pass_behind(
+    /// Too many tokens or texts, or a failed pass.
+    pub(crate) fn encode<'text>(
         &mut self,
-        kept: usize,
-        tokens: &[LlamaToken],
+        texts: impl Iterator<Item = &'text [LlamaToken]>,
         observer: &mut dyn Observer,
-    ) -> Result<(), EngineError> {
-        let end = kept.saturating_add(tokens.len());
-        if tokens.is_empty() || end > self.capacity {
-            return Err(failed(format!("{end} tokens given, 1 to {} allowed", self.capacity)));
+    ) -> Result<Vec<f32>, EngineError> {
+        let mut batch = Batch::default();
+        for (text, number) in texts.zip(0..) {
+            batch.push(text, number);
         }
-        if !self.forget_behind(kept) {
-            return Err(failed(format!("the model's memory cannot keep {kept} tokens")));
+        let (tokens, texts) = (batch.ids.len(), batch.texts);
+        if tokens == 0 || tokens > self.options.tokens || texts > self.options.texts {
+            let most = self.options;
+            return Err(failed(format!(
+                "{tokens} tokens of {texts} texts given, 1 to {} of at most {} allowed",
+                most.tokens, most.texts
+            )));
         }
-        let mut ids: Vec<sys::llama_token> = tokens.iter().map(|token| token.0).collect();
-        let mut positions: Vec<sys::llama_pos> = (position(kept)..).take(tokens.len()).collect();
-        let mut sequence_counts = vec![1_i32; tokens.len()];
-        let mut sequence = SEQUENCE;
-        let mut sequences = vec![&raw mut sequence; tokens.len()];
-        let mut outputs = vec![0_i8; tokens.len()];
-        let batch = sys::llama_batch {
-            n_tokens: i32::try_from(tokens.len()).unwrap_or(i32::MAX),
-            token: ids.as_mut_ptr(),
-            embd: std::ptr::null_mut(),
-            pos: positions.as_mut_ptr(),
-            n_seq_id: sequence_counts.as_mut_ptr(),
-            seq_id: sequences.as_mut_ptr(),
-            logits: outputs.as_mut_ptr(),
-        };
         // SAFETY: only the lifetime is erased; the observer is taken back before the pass returns,
-        // and the callback runs only inside the `llama_decode` below.
+        // and the callback runs only inside the `llama_encode` below.
         let erased: NonNull<dyn Observer> = unsafe {
             std::mem::transmute::<NonNull<dyn Observer + '_>, NonNull<dyn Observer>>(NonNull::from(observer))
         };
         self.trampoline.observer = Some(erased);
         self.trampoline.panicked = false;
+        let mut sequences: Vec<*mut sys::llama_seq_id> = batch.sequences.iter_mut().map(std::ptr::from_mut).collect();
+        let given = sys::llama_batch {
+            n_tokens: i32::try_from(tokens).unwrap_or(i32::MAX),
+            token: batch.ids.as_mut_ptr(),
+            embd: std::ptr::null_mut(),
+            pos: batch.positions.as_mut_ptr(),
+            n_seq_id: batch.sequence_counts.as_mut_ptr(),
+            seq_id: sequences.as_mut_ptr(),
+            logits: batch.outputs.as_mut_ptr(),
+        };
         // SAFETY: the context is alive and used by this thread alone (&mut self); every array of
         // the batch has `n_tokens` entries and outlives the call.
-        let code = unsafe { sys::llama_decode(self.context.as_ptr(), batch) };
+        let code = unsafe { sys::llama_encode(self.context.as_ptr(), given) };
         self.trampoline.observer = None;
         if self.trampoline.panicked {
             return Err(failed("the observer panicked".into()));
@@ -180,41 +175,55 @@ impl<'model> AttentionContext<'model> {
             return Err(EngineError::Unwanted);
         }
         if code != 0 {
-            return Err(failed(format!("llama_decode gave {code}")));
+            return Err(failed(format!("llama_encode gave {code}")));
         }
-        Ok(())
+        self.vectors(tokens)
     }
 
-    /// Forgets all but the first `kept` tokens. Gives false, and forgets nothing, where the model's memory can only forget
-    /// everything, as that of recurrent models.
-    pub(crate) fn forget_behind(&mut self, kept: usize) -> bool {
-        // SAFETY: the context is alive and used by this thread alone (&mut self); its memory lives as long.
-        unsafe {
-            let memory = sys::llama_get_memory(self.context.as_ptr());
-            if kept == 0 {
-                sys::llama_memory_clear(memory, false);
-                return true;
-            }
-            sys::llama_memory_seq_rm(memory, SEQUENCE, position(kept), -1)
-        }
+    /// The vectors that the last pass left, in the order of its tokens.
+    fn vectors(&mut self, tokens: usize) -> Result<Vec<f32>, EngineError> {
+        // SAFETY: the context is alive and used by this thread alone (&mut self).
+        let vectors = NonNull::new(unsafe { sys::llama_get_embeddings(self.context.as_ptr()) })
+            .ok_or_else(|| failed("the model gives no token vectors".into()))?;
+        // SAFETY: without pooling an encoder's pass leaves `n_embd` numbers for each of its tokens there, in the batch's
+        // order, until the next pass; they are copied before.
+        let vectors = unsafe { std::slice::from_raw_parts(vectors.as_ptr(), tokens * self.width) };
+        Ok(vectors.to_vec())
     }
 }
 
-/// The context's only sequence.
-const SEQUENCE: sys::llama_seq_id = 0;
+/// What a pass is given, one entry a token.
+#[derive(Default)]
+struct Batch {
+    ids: Vec<sys::llama_token>,
+    positions: Vec<sys::llama_pos>,
+    sequences: Vec<sys::llama_seq_id>,
+    sequence_counts: Vec<i32>,
+    outputs: Vec<i8>,
+    texts: usize,
+}
 
-fn position(tokens: usize) -> sys::llama_pos {
-    sys::llama_pos::try_from(tokens).unwrap_or(sys::llama_pos::MAX)
+impl Batch {
+    fn push(&mut self, text: &[LlamaToken], number: sys::llama_seq_id) {
+        for (token, position) in text.iter().zip(0..) {
+            self.ids.push(token.0);
+            self.positions.push(position);
+            self.sequences.push(number);
+            self.sequence_counts.push(1);
+            self.outputs.push(1);
+        }
+        self.texts += 1;
+    }
 }
 
 fn failed(reason: String) -> EngineError {
     EngineError::Compute {
-        operation: "an attention pass",
+        operation: "a pass of the encoder",
         reason,
     }
 }
 
-impl Drop for AttentionContext<'_> {
+impl Drop for EncoderContext<'_> {
     fn drop(&mut self) {
         // SAFETY: the context was made by llama_init_from_model and is freed once.
         unsafe { sys::llama_free(self.context.as_ptr()) };
@@ -251,48 +260,6 @@ impl TensorView<'_> {
         }
         true
     }
-
-    /// Copies the whole tensor, also one whose rows lie apart, as in a view of a fused matrix.
-    /// `None` if it is not f32 or its rows are not contiguous.
-    pub(crate) fn read_all(&self) -> Option<Vec<f32>> {
-        let [width, rows, planes, volumes] = self.shape();
-        let mut values = vec![0.0; width * rows * planes * volumes];
-        if self.read(0, &mut values) {
-            return Some(values);
-        }
-        // SAFETY: the tensor is alive while the callback runs, which 'pass stands for.
-        let header = unsafe { self.tensor.as_ref() };
-        if header.type_ != sys::GGML_TYPE_F32 || header.nb[0] != size_of::<f32>() || volumes != 1 || width == 0 {
-            return None;
-        }
-        for (index, row) in values.chunks_exact_mut(width).enumerate() {
-            let offset = (index / rows) * header.nb[2] + (index % rows) * header.nb[1];
-            // SAFETY: by ggml's strides the row begins there, and its `width` values lie side by
-            // side (checked above); `row` has that many.
-            unsafe {
-                sys::ggml_backend_tensor_get(
-                    self.tensor.as_ptr(),
-                    row.as_mut_ptr().cast::<c_void>(),
-                    offset,
-                    size_of_val(row),
-                );
-            }
-        }
-        Some(values)
-    }
-
-    /// The name of the tensor that was rotated, if this one is the outcome of RoPE.
-    pub(crate) fn rotated_from(&self) -> Option<String> {
-        // SAFETY: the tensor is alive while the callback runs, which 'pass stands for.
-        let header = unsafe { self.tensor.as_ref() };
-        if header.op != sys::GGML_OP_ROPE {
-            return None;
-        }
-        let source = NonNull::new(header.src[0])?;
-        // SAFETY: a tensor's sources live as long as its graph; names are NUL-terminated inside.
-        let name = unsafe { CStr::from_ptr(source.as_ref().name.as_ptr()) };
-        Some(name.to_string_lossy().into_owned())
-    }
 }
 
 /// llama.cpp's abort callback: asked between two nodes of a pass whether to end it.
@@ -319,19 +286,25 @@ unsafe extern "C" fn callback(tensor: *mut sys::ggml_tensor, ask: bool, user_dat
         if ask {
             observer.wants(name)
         } else {
-            observer.observe(
-                name,
-                &TensorView {
-                    tensor,
-                    _pass: PhantomData,
-                },
-            ) == Flow::Continue
+            let view = TensorView {
+                tensor,
+                _pass: PhantomData,
+            };
+            observer.observe(name, &view);
+            true
         }
     }));
     answer.unwrap_or_else(|_| {
         trampoline.panicked = true;
         false
     })
+}
+
+/// Numbers of each vector that a model gives.
+pub(crate) fn vector_width(model: &LlamaModel) -> usize {
+    // SAFETY: the model is alive; the call only reads it.
+    let width = unsafe { sys::llama_model_n_embd_out(model_pointer(model)) };
+    usize::try_from(width).unwrap_or(0)
 }
 
 /// The pointer inside a `LlamaModel`, which is `#[repr(transparent)]` over it.

@@ -1,0 +1,176 @@
+//! Which tokens of a reading an arm keeps, and the codes and mean vectors of what is kept.
+//!
+//! It must not know how anything is ranked.
+
+use mainpoint_engine::{Codes, PassageTokens, ReadToken, codes_of};
+
+use super::arms::{By, CHOICES, Choice, SEEDS};
+use super::library::Reading;
+
+/// The codes of a conversation's turns, passage by passage; several for an arm with random choices.
+pub(super) struct Coded {
+    /// The arm that finds by these alone.
+    pub(super) arm: &'static str,
+    /// One for each way of choosing.
+    pub(super) variants: Vec<Vec<Vec<Codes>>>,
+}
+
+/// The vectors of a conversation's turns, passage by passage.
+pub(super) struct Dense {
+    /// The arm that finds by these alone.
+    pub(super) arm: &'static str,
+    /// Unit length; none for a passage without tokens.
+    pub(super) turns: Vec<Vec<Vec<f32>>>,
+}
+
+/// The codes of every arm that is chosen here, around the model's mean token vector.
+#[must_use]
+pub(super) fn coded(reading: &Reading, mean: &[f32]) -> Vec<Coded> {
+    let all = codes(reading, mean, |passage| passage.tokens.iter().collect());
+    let choices = CHOICES.iter().map(|choice| Coded {
+        arm: choice.arm,
+        variants: match choice.by {
+            By::Chance => SEEDS.map(|seed| chosen(reading, mean, (*choice, seed))).to_vec(),
+            _ => vec![chosen(reading, mean, (*choice, 0))],
+        },
+    });
+    let all = Coded {
+        arm: "maxsim-all",
+        variants: vec![all],
+    };
+    std::iter::once(all).chain(choices).collect()
+}
+
+/// The mean vectors of all tokens around the model's mean token vector.
+#[must_use]
+pub(super) fn dense(reading: &Reading, mean: &[f32]) -> Vec<Dense> {
+    let of = |passages: &[PassageTokens]| -> Vec<Vec<f32>> {
+        let vectors = passages.iter().map(|passage| mean_of(&passage.tokens, mean));
+        vectors.filter(|vector| !vector.is_empty()).collect()
+    };
+    let turns: Vec<Vec<Vec<f32>>> = reading.turns.iter().map(|passages| of(passages)).collect();
+    let mut first = turns.clone();
+    first.iter_mut().for_each(|passages| passages.truncate(1));
+    vec![
+        Dense { arm: "mean-all", turns },
+        Dense {
+            arm: "first-passage",
+            turns: first,
+        },
+    ]
+}
+
+fn chosen(reading: &Reading, mean: &[f32], (choice, seed): (Choice, u64)) -> Vec<Vec<Codes>> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    codes(reading, mean, |passage| kept(&passage.tokens, choice, &mut random))
+}
+
+fn codes<'a>(
+    reading: &'a Reading,
+    mean: &[f32],
+    mut keep: impl FnMut(&'a PassageTokens) -> Vec<&'a ReadToken>,
+) -> Vec<Vec<Codes>> {
+    let turns = reading.turns.iter();
+    turns
+        .map(|passages| {
+            let kept = passages.iter().map(&mut keep);
+            kept.map(|tokens| codes_of(tokens.iter().map(|token| token.vector.as_slice()), mean))
+                .collect()
+        })
+        .collect()
+}
+
+/// The tokens that are kept, in the order of the text: the share of them that is asked for, rounded, at least one.
+fn kept<'a>(tokens: &'a [ReadToken], choice: Choice, random: &mut fastrand::Rng) -> Vec<&'a ReadToken> {
+    let wanted = ((tokens.len() * choice.percent + 50) / 100).max(1);
+    let mut places: Vec<usize> = (0..tokens.len()).collect();
+    let worth = |place: usize| {
+        let token = &tokens[place];
+        match choice.by {
+            By::AttentionAndRarity => token.attention * token.rarity,
+            By::Attention => token.attention,
+            By::Rarity => token.rarity,
+            By::Chance => 0.0,
+        }
+    };
+    if choice.by == By::Chance {
+        random.shuffle(&mut places);
+    } else {
+        places.sort_by(|one, other| worth(*other).total_cmp(&worth(*one)).then(one.cmp(other)));
+    }
+    places.truncate(wanted);
+    places.sort_unstable();
+    places.into_iter().map(|place| &tokens[place]).collect()
+}
+
+/// The mean of the tokens' vectors minus the model's mean, of unit length; none without tokens.
+fn mean_of(tokens: &[ReadToken], mean: &[f32]) -> Vec<f32> {
+    if tokens.is_empty() {
+        return Vec::new();
+    }
+    let mut sum = vec![0.0_f32; mean.len()];
+    for token in tokens {
+        for ((sum, number), mean) in sum.iter_mut().zip(&token.vector).zip(mean) {
+            *sum += number - mean;
+        }
+    }
+    let length = sum.iter().map(|number| number * number).sum::<f32>().sqrt();
+    sum.iter_mut()
+        .for_each(|number| *number /= length.max(f32::MIN_POSITIVE));
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(start: usize, attention: f32, rarity: f32) -> ReadToken {
+        ReadToken {
+            start,
+            end: start + 1,
+            vector: vec![1.0, 0.0, 0.0, 0.0],
+            attention,
+            rarity,
+        }
+    }
+
+    #[test]
+    fn the_best_share_is_kept_in_the_order_of_the_text() {
+        let tokens = [
+            token(0, 0.1, 9.0),
+            token(1, 0.4, 1.0),
+            token(2, 0.3, 4.0),
+            token(3, 0.2, 2.0),
+        ];
+        let starts = |percent, by| -> Vec<usize> {
+            let choice = Choice {
+                arm: "some",
+                percent,
+                by,
+            };
+            let kept = kept(&tokens, choice, &mut fastrand::Rng::with_seed(1));
+            kept.iter().map(|token| token.start).collect()
+        };
+        assert_eq!(starts(50, By::Attention), [1, 2]);
+        assert_eq!(starts(50, By::Rarity), [0, 2]);
+        assert_eq!(starts(50, By::AttentionAndRarity), [0, 2]);
+        assert_eq!(starts(1, By::Rarity), [0]);
+        assert_eq!(
+            (starts(50, By::Chance).len(), starts(100, By::Chance)),
+            (2, vec![0, 1, 2, 3])
+        );
+    }
+
+    #[test]
+    fn a_mean_has_unit_length_and_leaves_out_what_all_tokens_share() {
+        let vector = mean_of(&[token(0, 1.0, 1.0), token(1, 1.0, 1.0)], &[0.5, 0.0, 2.0, 0.0]);
+        let expected = [0.5_f32, 0.0, -2.0, 0.0].map(|number| number / 4.25_f32.sqrt());
+        assert!(
+            vector
+                .iter()
+                .zip(expected)
+                .all(|(found, wanted)| (found - wanted).abs() < 1e-6)
+        );
+        assert!(mean_of(&[], &[0.0; 4]).is_empty());
+    }
+}

@@ -1,0 +1,207 @@
+//! Reading conversations with the product's engine, once for all arms, kept in the cache.
+//!
+//! It must not know what readings are ranked by.
+
+use mainpoint::config::MemoryConfig;
+use mainpoint_engine::{Engine, Passage, PassageTokens, Question, ReadRequest, TurnReading, TurnText};
+
+use super::kept;
+use crate::BenchError;
+use crate::cache::Cache;
+use crate::product::Product;
+use crate::progress::Progress;
+use crate::recorded::{Conversation, Turn};
+
+/// A conversation as it was read: every content token of every turn.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reading {
+    /// The passages of every turn.
+    pub(crate) turns: Vec<Vec<PassageTokens>>,
+    /// The model's tokens of every turn, speaker included.
+    pub(crate) sizes: Vec<usize>,
+    /// Thousandths of a second that reading took.
+    pub(crate) milliseconds: usize,
+}
+
+/// The engine, and what it has read before.
+pub(crate) struct Library {
+    cache: Cache,
+    engine: Engine,
+    memory: MemoryConfig,
+    /// What readings depend on besides the texts.
+    recipe: String,
+}
+
+/// Changes when what is kept in the cache changes its meaning.
+const FORMAT: &str = "3";
+
+impl Library {
+    /// Starts the engine.
+    ///
+    /// # Errors
+    /// [`BenchError::Engine`] if it does not start.
+    pub(crate) fn open(product: &Product, cache: Cache) -> Result<Self, BenchError> {
+        let (engine, encoder) = (product.start()?, &product.engine.encoder);
+        let recipe = format!(
+            "{FORMAT} {} {} {:?} {}",
+            env!("READING_FINGERPRINT"),
+            engine.model_sha256(),
+            encoder.prompts.passage,
+            encoder.passage_tokens
+        );
+        Ok(Self {
+            cache,
+            engine,
+            memory: product.memory.clone(),
+            recipe,
+        })
+    }
+
+    /// The engine.
+    #[must_use]
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The memory's settings.
+    #[must_use]
+    pub(crate) fn memory(&self) -> &MemoryConfig {
+        &self.memory
+    }
+
+    /// Reads a conversation, session by session, or takes what was read before.
+    ///
+    /// # Errors
+    /// Any failure of the engine or the cache.
+    pub(crate) async fn read(&self, conversation: &Conversation) -> Result<Reading, BenchError> {
+        let (text, mean) = (text_of(conversation), self.engine.mean());
+        let inputs = [self.recipe.as_str(), &text];
+        if let Some(columns) = self.cache.get(&conversation.name, &inputs) {
+            return Ok(kept::reading(&columns, mean));
+        }
+        let before = self.engine.status().seconds_reading;
+        let mut progress = Progress::begin(format!("reading {}", conversation.name), conversation.turns.len());
+        let mut reading = Reading::default();
+        for session in &conversation.sessions {
+            let said = &conversation.turns[session.clone()];
+            for some in said.chunks(TURNS) {
+                let turns = some.iter().map(as_read).collect();
+                let read = self.engine.read_every_token(ReadRequest { turns }).await;
+                reading.turns.extend(read.map_err(BenchError::engine("reading"))?);
+                progress.advance(some.len());
+            }
+        }
+        for turn in &conversation.turns {
+            let size = self.engine.count_tokens(&format!("{}: {}\n", turn.speaker, turn.text));
+            reading.sizes.push(size.map_err(BenchError::engine("counting tokens"))?);
+        }
+        reading.milliseconds = thousandths(self.engine.status().seconds_reading - before);
+        self.cache
+            .put(&conversation.name, &inputs, &kept::columns(&reading, mean))?;
+        Ok(reading)
+    }
+
+    /// The main points of every turn, as the product makes them of the same tokens; of one turn it is checked that they are
+    /// those of the product's own reading.
+    ///
+    /// # Errors
+    /// Any failure of the engine; [`BenchError::Data`] if the product's reading is another one.
+    pub(crate) async fn main_points(
+        &self,
+        conversation: &Conversation,
+        reading: &Reading,
+    ) -> Result<Vec<Vec<Passage>>, BenchError> {
+        let turns = conversation.turns.iter().zip(&reading.turns);
+        let points: Vec<Vec<Passage>> = turns
+            .map(|(turn, passages)| {
+                let point = |passage| self.engine.main_point(&turn.text, passage);
+                passages.iter().map(point).collect()
+            })
+            .collect();
+        let both = conversation.turns.iter().zip(&points);
+        if let Some((turn, points)) = both.max_by_key(|(turn, _)| turn.text.len().min(CHECKED)) {
+            self.check(conversation, (turn, points)).await?;
+        }
+        Ok(points)
+    }
+
+    /// The questions of a conversation, prepared for the searches.
+    ///
+    /// # Errors
+    /// A failure of the engine.
+    pub(crate) async fn ask<'a>(
+        &self,
+        (title, texts): (&str, impl ExactSizeIterator<Item = &'a str>),
+    ) -> Result<Vec<Question>, BenchError> {
+        let mut progress = Progress::begin(format!("asking {title}"), texts.len());
+        let mut asked = Vec::with_capacity(texts.len());
+        for text in texts {
+            let question = self.engine.question(text).await;
+            asked.push(question.map_err(BenchError::engine("preparing a question"))?);
+            progress.advance(1);
+        }
+        Ok(asked)
+    }
+
+    async fn check(&self, conversation: &Conversation, (turn, points): (&Turn, &[Passage])) -> Result<(), BenchError> {
+        let turns = vec![as_read(turn)];
+        let read = self.engine.read(ReadRequest { turns }).await;
+        let read = read.map_err(BenchError::engine("reading"))?;
+        let agrees = read.first().is_some_and(|read| agree(read, points));
+        if agrees {
+            return Ok(());
+        }
+        Err(BenchError::Data {
+            path: conversation.name.clone().into(),
+            reason: format!("the product reads other main points: {:?}", turn.text),
+        })
+    }
+}
+
+/// A turn as the engine reads it.
+#[must_use]
+pub(crate) fn as_read(turn: &Turn) -> TurnText {
+    TurnText {
+        speaker: turn.speaker.clone(),
+        text: turn.text.clone(),
+    }
+}
+
+/// Turns that are read at a time, so that progress is seen.
+const TURNS: usize = 16;
+/// Most bytes of a turn that count when one is chosen to be checked.
+const CHECKED: usize = 2000;
+/// The least share of equal bits, and the least cosine, of what is kept with 16 bits and what is read again.
+const EQUAL_BITS: f64 = 0.98;
+const COSINE: f32 = 0.995;
+
+fn agree(read: &TurnReading, points: &[Passage]) -> bool {
+    let same = |(one, other): (&Passage, &Passage)| {
+        let spans = one.spans.iter().map(|span| (span.start, span.end));
+        let bytes = one.codes.as_bytes().iter().zip(other.codes.as_bytes());
+        let different: u32 = bytes.map(|(one, other)| (one ^ other).count_ones()).sum();
+        let bits = u32::try_from(one.codes.as_bytes().len() * 8).unwrap_or(u32::MAX);
+        let pairs = one.vector.iter().zip(&other.vector);
+        spans.eq(other.spans.iter().map(|span| (span.start, span.end)))
+            && one.codes.len() == other.codes.len()
+            && f64::from(different) <= (1.0 - EQUAL_BITS) * f64::from(bits)
+            && (one.vector.is_empty() || pairs.map(|(one, other)| one * other).sum::<f32>() >= COSINE)
+    };
+    read.passages.len() == points.len() && read.passages.iter().zip(points).all(same)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a positive time far below the limit"
+)]
+fn thousandths(seconds: f64) -> usize {
+    (seconds * 1000.0) as usize
+}
+
+/// Everything of a conversation that readings of it depend on.
+fn text_of(conversation: &Conversation) -> String {
+    let said = conversation.turns.iter();
+    said.map(|turn| format!("{:?}: {:?}\n", turn.speaker, turn.text))
+        .collect()
+}

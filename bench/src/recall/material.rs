@@ -1,0 +1,148 @@
+//! Everything of one conversation that arms rank by.
+//!
+//! It must not know how anything is ranked, nor how results are shown.
+
+use mainpoint_engine::{Passage, Question};
+
+use super::choosing::{self, Coded, Dense};
+use super::library::{Library, Reading};
+use super::shelf::{Asked, Candidates, Found, Shelf};
+use crate::BenchError;
+use crate::metrics::Size;
+use crate::progress::Progress;
+use crate::recorded::{Conversation, Unit};
+
+/// Everything that is known about one conversation before its questions are ranked.
+pub(super) struct Material<'a> {
+    /// The conversation.
+    pub(super) conversation: &'a Conversation,
+    /// The product's main points, per turn and passage.
+    pub(super) points: Vec<Vec<Passage>>,
+    /// The model's tokens of every turn.
+    pub(super) sizes: Vec<usize>,
+    /// Thousandths of a second that reading took when it was done.
+    pub(super) milliseconds: usize,
+    /// The vectors that are only compared.
+    pub(super) dense: Vec<Dense>,
+    /// The codes that are only compared.
+    pub(super) coded: Vec<Coded>,
+    /// Its questions as the engine prepared them.
+    pub(super) asked: Vec<Question>,
+    /// What the store found for each question.
+    pub(super) found: Vec<Found>,
+    /// What the product's search found for each question.
+    pub(super) candidates: Vec<Candidates>,
+}
+
+/// How much is compared beside what is shipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Every choice of tokens.
+    EveryArm,
+    /// Nothing: only the product's candidates are wanted.
+    Shipped,
+}
+
+impl<'a> Material<'a> {
+    /// Reads a conversation and prepares its questions.
+    ///
+    /// # Errors
+    /// Any failure of the engine or the cache.
+    pub(super) async fn read(
+        library: &Library,
+        conversation: &'a Conversation,
+        extent: Extent,
+    ) -> Result<Self, BenchError> {
+        let reading = library.read(conversation).await?;
+        let points = library.main_points(conversation, &reading).await?;
+        let questions = conversation.questions.iter().map(|question| question.text.as_str());
+        let asked = library.ask((&conversation.name, questions)).await?;
+        let mean = library.engine().mean();
+        let (dense, coded) = match extent {
+            Extent::EveryArm => (choosing::dense(&reading, mean), choosing::coded(&reading, mean)),
+            Extent::Shipped => (Vec::new(), Vec::new()),
+        };
+        let Reading {
+            sizes, milliseconds, ..
+        } = reading;
+        Ok(Self {
+            conversation,
+            points,
+            sizes,
+            milliseconds,
+            dense,
+            coded,
+            asked,
+            found: Vec::new(),
+            candidates: Vec::new(),
+        })
+    }
+
+    /// Searches for every question.
+    ///
+    /// # Errors
+    /// A failure of the store or of the product's search.
+    pub(super) async fn search(&mut self, shelf: &Shelf) -> Result<(), BenchError> {
+        let conversation = self.conversation;
+        let passages = self.points.iter().map(Vec::len).sum();
+        let mut progress = Progress::begin(format!("searching {}", conversation.name), self.asked.len());
+        for (index, question) in self.asked.iter().enumerate() {
+            let Some(asked) = asked(conversation, index, question) else {
+                continue;
+            };
+            self.found.push(shelf.search(conversation, asked, passages).await?);
+            self.candidates.push(shelf.find(conversation, asked).await?);
+            progress.advance(1);
+        }
+        Ok(())
+    }
+
+    /// What quoting each turn costs; nothing is known about sessions.
+    #[must_use]
+    pub(super) fn quoted_sizes(&self) -> Vec<Size> {
+        if self.conversation.unit == Unit::Session {
+            return Vec::new();
+        }
+        let turns = self.sizes.iter().zip(&self.points);
+        turns
+            .map(|(size, passages)| Size {
+                whole: *size,
+                passage: size / passages.len().max(1),
+            })
+            .collect()
+    }
+}
+
+/// Reads conversations and fills a store with them.
+///
+/// # Errors
+/// Any failure of the engine, the cache or the store.
+pub(super) async fn gather<'a>(
+    library: &Library,
+    conversations: &'a [Conversation],
+    extent: Extent,
+) -> Result<(Vec<Material<'a>>, Shelf), BenchError> {
+    let shelf = Shelf::open(library.engine().vector_width(), library.memory()).await?;
+    let mut materials = Vec::with_capacity(conversations.len());
+    for conversation in conversations {
+        let material = Material::read(library, conversation, extent).await?;
+        shelf.fill(conversation, (&material.sizes, &material.points)).await?;
+        materials.push(material);
+    }
+    shelf.settle().await?;
+    for material in &mut materials {
+        material.search(&shelf).await?;
+    }
+    Ok((materials, shelf))
+}
+
+/// A question of a conversation as it is asked. Who asks without a date asks when the conversation has ended.
+fn asked<'a>(conversation: &'a Conversation, index: usize, question: &'a Question) -> Option<Asked<'a>> {
+    let asked = conversation.questions.get(index)?;
+    let end = conversation.turns.last().map(|turn| turn.time);
+    Some(Asked {
+        text: &asked.text,
+        question,
+        time: asked.asked.or(end).unwrap_or_default(),
+    })
+}

@@ -1,0 +1,322 @@
+//! Whether the product is silent where nothing bears on what is said, and speaks where something does, in every language.
+//!
+//! It must not know how turns are ranked; evidence and floor are the product's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use comfy_table::Table;
+use mainpoint::memory::abstention::{Evidence, Floor};
+
+use super::library::Library;
+use super::material::Material;
+use super::report::share;
+use super::shelf::{Asked, Shelf};
+use super::{RESAMPLES, SEED};
+use crate::BenchError;
+use crate::bootstrap::{Resamples, quantile};
+use crate::metrics::as_float;
+use crate::recorded::{Conversation, Kind};
+use crate::report::{Report, Row, table};
+
+/// The evidence of everything that was asked, in groups.
+#[derive(Debug, Default)]
+pub(super) struct SmallTalk {
+    groups: BTreeMap<(Group, String), Vec<Evidence>>,
+    /// The languages that there are chats in.
+    spoken: BTreeSet<String>,
+    /// The product's own floor.
+    floor: f32,
+}
+
+/// What there is to find for a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Group {
+    /// Turns that answer it.
+    Questions,
+    /// Nothing: the chat's own messages that nothing bears on.
+    Messages,
+    /// Nothing: greetings, thanks, farewells and the like.
+    Remarks,
+    /// Nothing, though it asks about what the conversation is about.
+    Unanswerable,
+}
+
+/// Ten remarks in each of ten languages.
+const REMARKS: &str = include_str!("../../data/small-talk.json");
+/// Remarks in a language that there is no chat in are said in the middle of this one.
+const ELSEWHERE: &str = "en";
+const BENCH: &str = "small-talk";
+const NOTE: &str = "The share of the texts for which the product recalls nothing, at its own floor, with their number, by language. \
+    Questions have an answer, and as few as possible should be silenced. Messages: what nothing in the chat bears on, from \
+    the data. Remarks: ten of ours for each of ten languages, said in a chat of their language where there is one, else in the \
+    English one. Unanswerable: questions about what the conversation is about that it does not answer; a floor is no help there.";
+const SWEEP: &str = "The same over all languages, at other floors of the best match with what the other measures add to it. Those of \
+    the product are in `memory.least_match`.";
+const SPREAD: &str = "Quantiles of the strength that the floor is held against.";
+/// The floors of the sweep, in thousandths.
+const FLOORS: [u16; 12] = [140, 160, 180, 190, 200, 210, 220, 230, 240, 260, 280, 300];
+
+impl SmallTalk {
+    /// Says which data sets there are, before the first is added.
+    pub(super) fn languages(&mut self, sets: &[(Kind, Vec<Conversation>)]) {
+        let languages = sets.iter().filter(|(kind, _)| *kind == Kind::Language);
+        let chats = languages.flat_map(|(_, conversations)| conversations);
+        self.spoken.extend(chats.map(|chat| chat.language().to_owned()));
+    }
+
+    /// Adds what the product finds for questions, and for remarks said in the middle of the same conversations.
+    ///
+    /// # Errors
+    /// A failure of the engine or of the product's search.
+    pub(super) async fn add(
+        &mut self,
+        library: &Library,
+        shelf: &Shelf,
+        (kind, materials): (Kind, &[Material<'_>]),
+    ) -> Result<(), BenchError> {
+        self.floor = library.memory().least_match;
+        for material in materials {
+            let conversation = material.conversation;
+            let where_asked = match kind {
+                Kind::Language => conversation.language(),
+                _ => kind.name(),
+            };
+            let found = material.candidates.iter().map(|found| found.evidence);
+            self.extend((Group::Questions, where_asked), found);
+            let nothing = match kind {
+                Kind::Language => Group::Messages,
+                _ => Group::Unanswerable,
+            };
+            let unanswerable: Vec<&str> = conversation.unanswerable.iter().map(String::as_str).collect();
+            let evidence = evidence((library, shelf), conversation, &unanswerable).await?;
+            self.extend((nothing, where_asked), evidence);
+            for (language, remarks) in remarks()? {
+                let is_said = match kind {
+                    Kind::Language => self.is_said_in(&language, where_asked),
+                    _ => language == ELSEWHERE,
+                };
+                if !is_said {
+                    continue;
+                }
+                let remarks: Vec<&str> = remarks.iter().map(String::as_str).collect();
+                let evidence = evidence((library, shelf), conversation, &remarks).await?;
+                let known_as = if kind == Kind::Language {
+                    language.as_str()
+                } else {
+                    where_asked
+                };
+                self.extend((Group::Remarks, known_as), evidence);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the tables and the rows.
+    pub(super) fn conclude(&self, report: &mut Report, rows: &mut Vec<Row>) {
+        if self.groups.is_empty() {
+            return;
+        }
+        report.add("Small talk", NOTE, self.table());
+        report.add("Small talk: other floors", SWEEP, self.sweep());
+        report.add("Small talk: strength of the evidence", SPREAD, self.spread());
+        rows.extend(self.rows());
+    }
+
+    fn extend(&mut self, (group, place): (Group, &str), evidence: impl IntoIterator<Item = Evidence>) {
+        self.groups
+            .entry((group, place.to_owned()))
+            .or_default()
+            .extend(evidence);
+    }
+
+    /// Whether remarks in `language` are said in chats in `chat`.
+    fn is_said_in(&self, language: &str, chat: &str) -> bool {
+        let has_own = self.spoken.contains(language);
+        language == chat || (!has_own && chat == ELSEWHERE)
+    }
+
+    fn of(&self, group: Group) -> impl Iterator<Item = (&str, &[Evidence])> {
+        let groups = self.groups.iter().filter(move |((found, _), _)| *found == group);
+        groups.map(|((_, place), evidence)| (place.as_str(), evidence.as_slice()))
+    }
+
+    /// All texts of a group that were said in languages: other data sets are shown, and not what is asked for.
+    fn all(&self, group: Group) -> Vec<Evidence> {
+        let in_languages = self.of(group).filter(|(place, _)| !is_data_set(place));
+        in_languages.flat_map(|(_, evidence)| evidence).copied().collect()
+    }
+
+    fn table(&self) -> Table {
+        let places: BTreeSet<&str> = self.groups.keys().map(|(_, place)| place.as_str()).collect();
+        let names = Group::ALL.map(|group| group.name().to_owned());
+        let mut table = table(std::iter::once("said in".to_owned()).chain(names));
+        let floor = Floor::at(self.floor);
+        for place in places {
+            let shares = Group::ALL.map(|group| {
+                let found = self.of(group).find(|(other, _)| *other == place);
+                found.map_or_else(String::new, |(_, evidence)| shown(evidence, &floor))
+            });
+            table.add_row(std::iter::once(place.to_owned()).chain(shares));
+        }
+        let all = Group::ALL.map(|group| shown(&self.all(group), &floor));
+        table.add_row(std::iter::once("all languages".to_owned()).chain(all));
+        table
+    }
+
+    fn sweep(&self) -> Table {
+        let names = Group::IN_LANGUAGES.map(|group| group.name().to_owned());
+        let mut table = table(std::iter::once("floor".to_owned()).chain(names));
+        for thousandths in FLOORS {
+            let least = f32::from(thousandths) / 1000.0;
+            let shares = Group::IN_LANGUAGES.map(|group| shown(&self.all(group), &Floor::at(least)));
+            table.add_row(std::iter::once(format!("{least:.2}")).chain(shares));
+        }
+        table
+    }
+
+    fn spread(&self) -> Table {
+        let mut table = table([
+            "texts", "said in", "n", "least", "1 %", "5 %", "50 %", "95 %", "99 %", "most",
+        ]);
+        let floor = Floor::at(self.floor);
+        for ((group, place), evidence) in &self.groups {
+            let mut strengths: Vec<f64> = evidence.iter().map(|one| strength(one, &floor)).collect();
+            strengths.sort_by(f64::total_cmp);
+            let at =
+                |thousandths| quantile(&strengths, thousandths).map_or_else(String::new, |found| format!("{found:.3}"));
+            let names = [group.name().to_owned(), place.clone(), evidence.len().to_string()];
+            table.add_row(names.into_iter().chain([0, 10, 50, 500, 950, 990, 1000].map(at)));
+        }
+        table
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let floor = Floor::at(self.floor);
+        let row = |group: Group, place: &str, evidence: &[Evidence]| {
+            let silenced = silenced(evidence, &floor);
+            let interval = Resamples::draw(silenced.len(), RESAMPLES, SEED).interval(&silenced);
+            Row::new(BENCH, "silenced", format!("{}, {place}", group.name()), interval).over(silenced.len())
+        };
+        let mut rows = Vec::new();
+        for group in Group::ALL {
+            rows.extend(self.of(group).map(|(place, evidence)| row(group, place, evidence)));
+            let all = self.all(group);
+            if !all.is_empty() {
+                rows.push(row(group, "all languages", &all));
+            }
+        }
+        rows
+    }
+}
+
+impl Group {
+    const ALL: [Self; 4] = [Self::Questions, Self::Messages, Self::Remarks, Self::Unanswerable];
+    const IN_LANGUAGES: [Self; 3] = [Self::Questions, Self::Messages, Self::Remarks];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Questions => "questions",
+            Self::Messages => "messages",
+            Self::Remarks => "remarks",
+            Self::Unanswerable => "unanswerable",
+        }
+    }
+}
+
+async fn evidence(
+    (library, shelf): (&Library, &Shelf),
+    conversation: &Conversation,
+    texts: &[&str],
+) -> Result<Vec<Evidence>, BenchError> {
+    let time = conversation.turns.last().map(|turn| turn.time).unwrap_or_default();
+    let asked = library.ask((&conversation.name, texts.iter().copied())).await?;
+    let mut found = Vec::with_capacity(texts.len());
+    for (text, question) in texts.iter().zip(&asked) {
+        let asked = Asked { text, question, time };
+        found.push(shelf.find(conversation, asked).await?.evidence);
+    }
+    Ok(found)
+}
+
+fn remarks() -> Result<BTreeMap<String, Vec<String>>, BenchError> {
+    serde_json::from_str(REMARKS).map_err(|error| BenchError::Data {
+        path: "small-talk.json".into(),
+        reason: error.to_string(),
+    })
+}
+
+/// Names of data sets are longer than language codes.
+fn is_data_set(place: &str) -> bool {
+    place.len() > 3
+}
+
+/// For each text, 1 if the product would recall nothing, else 0.
+fn silenced(evidence: &[Evidence], floor: &Floor) -> Vec<f64> {
+    let silenced = evidence.iter().map(|one| if one.is_enough(floor) { 0.0 } else { 1.0 });
+    silenced.collect()
+}
+
+fn shown(evidence: &[Evidence], floor: &Floor) -> String {
+    if evidence.is_empty() {
+        return String::new();
+    }
+    let silenced = silenced(evidence, floor).iter().sum::<f64>();
+    format!("{} of {}", share(silenced / as_float(evidence.len())), evidence.len())
+}
+
+/// 1 where no codes were compared, since nothing is silenced there.
+fn strength(evidence: &Evidence, floor: &Floor) -> f64 {
+    evidence.strength(floor).map_or(1.0, f64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small_talk() -> SmallTalk {
+        let evidence = |max_sim: f32| Evidence::of([max_sim], [], 8);
+        let mut measured = SmallTalk {
+            floor: 0.22,
+            ..SmallTalk::default()
+        };
+        measured.spoken.extend(["de", "en"].map(str::to_owned));
+        measured.extend((Group::Questions, "de"), [evidence(0.4), evidence(0.1)]);
+        measured.extend((Group::Remarks, "hi"), [evidence(0.05)]);
+        measured.extend((Group::Questions, "locomo"), [evidence(0.5)]);
+        measured
+    }
+
+    #[test]
+    fn there_are_a_hundred_remarks_in_ten_languages() -> Result<(), BenchError> {
+        let remarks = remarks()?;
+        assert_eq!(remarks.len(), 10);
+        let texts: BTreeSet<&String> = remarks.values().flatten().collect();
+        assert_eq!(texts.len(), 100);
+        Ok(())
+    }
+
+    #[test]
+    fn remarks_are_said_in_their_own_language_or_else_in_english() {
+        let measured = small_talk();
+        assert!(measured.is_said_in("de", "de") && !measured.is_said_in("de", "en"));
+        assert!(measured.is_said_in("hi", "en") && !measured.is_said_in("hi", "de"));
+    }
+
+    #[test]
+    fn what_lies_below_the_floor_is_silenced() {
+        let rows = small_talk().rows();
+        let value = |arm: &str| rows.iter().find(|row| row.arm == arm).map(|row| (row.value, row.n));
+        assert_eq!(value("questions, de"), Some((0.5, 2)));
+        assert_eq!(value("remarks, hi"), Some((1.0, 1)));
+        assert_eq!(value("questions, all languages"), Some((0.5, 2)));
+        assert_eq!(value("questions, locomo"), Some((0.0, 1)));
+    }
+
+    #[test]
+    fn tables_have_a_line_for_every_place_and_floor() {
+        let measured = small_talk();
+        assert_eq!(measured.table().row_iter().count(), 4);
+        assert_eq!(measured.sweep().row_iter().count(), FLOORS.len());
+        assert_eq!(measured.spread().row_iter().count(), 3);
+    }
+}

@@ -1,0 +1,131 @@
+//! The model's passes: several texts at once, their tokens' vectors and the attention that each token receives.
+//!
+//! It lives on one thread. It must not know turns, main points or prompts.
+
+use std::ops::Range;
+
+use llama_cpp_2::token::LlamaToken;
+
+use super::received::{Place, Received};
+use crate::EngineError;
+use crate::ffi::encoder::{EncoderContext, EncoderOptions, FlashAttention, Observer, TensorView};
+use crate::halt::Halt;
+use crate::llama::model::{Geometry, Model};
+
+/// One text of a pass.
+#[derive(Debug, Clone)]
+pub(crate) struct PassText {
+    /// All its tokens, special ones and prompts included.
+    pub(crate) ids: Vec<LlamaToken>,
+    /// Which of them are its own.
+    pub(crate) own: Range<usize>,
+}
+
+/// What a pass gives of one text's own tokens.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    /// `token * width ..`.
+    pub(crate) vectors: Vec<f32>,
+    /// The attention that each token receives from the text's other own tokens, mean over all heads and layers; 1 if it
+    /// were the same for all. Empty where nobody looks.
+    pub(crate) attention: Vec<f32>,
+}
+
+/// Whether attention is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// Vectors and attention, by the softmax that llama.cpp computes, which flash attention must be off for.
+    Attention,
+    /// Vectors alone.
+    Vectors,
+}
+
+/// How large passes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PassSize {
+    /// Most tokens of all texts together.
+    pub(crate) tokens: usize,
+    /// Most texts.
+    pub(crate) texts: usize,
+    /// Compute threads, at least 1.
+    pub(crate) threads: usize,
+}
+
+/// An encoder's context.
+pub(crate) struct Encoder<'model> {
+    context: EncoderContext<'model>,
+    geometry: Geometry,
+    sight: Sight,
+}
+
+impl<'model> Encoder<'model> {
+    pub(crate) fn new(model: &'model Model, size: PassSize, sight: Sight) -> Result<Self, EngineError> {
+        let options = EncoderOptions {
+            tokens: size.tokens,
+            texts: size.texts,
+            threads: size.threads,
+            flash_attention: match sight {
+                Sight::Attention => FlashAttention::Off,
+                Sight::Vectors => FlashAttention::On,
+            },
+        };
+        Ok(Self {
+            context: EncoderContext::new(&model.llama, options)?,
+            geometry: model.geometry,
+            sight,
+        })
+    }
+
+    /// Ends in the middle of a pass once `halt` is raised.
+    pub(crate) fn heed(&mut self, halt: Halt) {
+        self.context.heed(halt);
+    }
+
+    /// Reads texts in one pass.
+    ///
+    /// # Errors
+    /// Too much for a pass, a failed pass, or [`EngineError::NoAttention`].
+    pub(crate) fn pass(&mut self, texts: &[PassText]) -> Result<Vec<Seen>, EngineError> {
+        let places = places(texts);
+        let ids = texts.iter().map(|text| text.ids.as_slice());
+        let (vectors, attention) = match self.sight {
+            Sight::Attention => {
+                let mut received = Received::new(&places, self.geometry);
+                let vectors = self.context.encode(ids, &mut received)?;
+                (vectors, received.finish()?)
+            }
+            Sight::Vectors => (self.context.encode(ids, &mut Nobody)?, vec![Vec::new(); texts.len()]),
+        };
+        let width = self.geometry.width;
+        let seen = places.iter().zip(attention).map(|(place, attention)| Seen {
+            vectors: vectors[place.own.start * width..place.own.end * width].to_vec(),
+            attention,
+        });
+        Ok(seen.collect())
+    }
+}
+
+/// Looks at nothing.
+struct Nobody;
+
+impl Observer for Nobody {
+    fn wants(&self, _name: &str) -> bool {
+        false
+    }
+
+    fn observe(&mut self, _name: &str, _tensor: &TensorView<'_>) {}
+}
+
+/// Where each text lies in a pass.
+fn places(texts: &[PassText]) -> Vec<Place> {
+    let mut at = 0;
+    let place = |text: &PassText| {
+        let start = at;
+        at += text.ids.len();
+        Place {
+            all: start..at,
+            own: start + text.own.start..start + text.own.end,
+        }
+    };
+    texts.iter().map(place).collect()
+}

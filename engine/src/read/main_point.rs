@@ -1,0 +1,288 @@
+//! Choosing the main point of a passage from what the model says of its tokens.
+//!
+//! It must not know where that comes from.
+
+use std::ops::Range;
+
+use super::reading::{Passage, PassageTokens, ReadToken, Span, TokenSalience};
+use super::words::units;
+use crate::{EngineError, codes_of};
+
+/// What makes main points of passages.
+#[derive(Debug, Clone)]
+pub(crate) struct Chooser {
+    /// The model's mean token vector.
+    pub(crate) mean: Vec<f32>,
+    /// The share of a passage's tokens that is kept, in (0, 1].
+    pub(crate) keep: f32,
+}
+
+/// A passage whose saliences are not yet relative to anything.
+pub(crate) struct Chosen {
+    pub(crate) passage: Passage,
+    pub(crate) salience: Vec<TokenSalience>,
+}
+
+/// One word, number or date.
+struct Unit {
+    range: Range<usize>,
+    /// Its tokens.
+    tokens: Vec<usize>,
+    /// Its most salient token's.
+    salience: f32,
+    chosen: bool,
+}
+
+impl Chooser {
+    /// Checks what no type can say.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`].
+    pub(crate) fn check(keep: f32) -> Result<(), EngineError> {
+        if keep > 0.0 && keep <= 1.0 {
+            return Ok(());
+        }
+        Err(EngineError::Setting {
+            key: "reader.keep",
+            value: keep.to_string(),
+            allowed: "more than 0, at most 1",
+        })
+    }
+
+    /// The main point of a passage of `text`: the words that hold its most salient tokens, until [`Chooser::keep`] of all
+    /// tokens are held; at least one word if there is any. A passage without words is kept whole, but has no spans.
+    pub(crate) fn choose(&self, text: &str, passage: &PassageTokens) -> Chosen {
+        let units = self.units(text, passage);
+        let chosen = || units.iter().filter(|unit| unit.chosen);
+        let mut kept: Vec<usize> = chosen().flat_map(|unit| unit.tokens.iter().copied()).collect();
+        if kept.is_empty() {
+            kept = (0..passage.tokens.len()).collect();
+        }
+        kept.sort_unstable();
+        kept.dedup();
+        let vectors = || kept.iter().map(|index| passage.tokens[*index].vector.as_slice());
+        let salience = passage.tokens.iter().map(|token| TokenSalience {
+            start: token.start,
+            end: token.end,
+            score: salience_of(token),
+        });
+        Chosen {
+            passage: Passage {
+                start: passage.start,
+                end: passage.end,
+                spans: spans(text, chosen()),
+                vector: centred_mean(vectors(), &self.mean),
+                codes: codes_of(vectors(), &self.mean),
+            },
+            salience: salience.collect(),
+        }
+    }
+
+    /// The passage's words, with those marked that make its main point; earlier ones first among equals.
+    fn units(&self, text: &str, passage: &PassageTokens) -> Vec<Unit> {
+        let mut units = units_of(text, passage);
+        let mut order: Vec<usize> = (0..units.len())
+            .filter(|unit| !units[*unit].tokens.is_empty())
+            .collect();
+        order.sort_by(|a, b| units[*b].salience.total_cmp(&units[*a].salience).then(a.cmp(b)));
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "token counts"
+        )]
+        let wanted = ((passage.tokens.len() as f32) * self.keep).round().max(1.0) as usize;
+        let mut held = 0;
+        for index in order {
+            if held >= wanted {
+                break;
+            }
+            units[index].chosen = true;
+            held += units[index].tokens.len();
+        }
+        units
+    }
+}
+
+impl Chosen {
+    /// The highest salience of its tokens.
+    pub(crate) fn strongest(&self) -> f32 {
+        self.salience.iter().map(|token| token.score).fold(0.0, f32::max)
+    }
+}
+
+/// A salience relative to the strongest one, in 0..=1.
+pub(crate) fn relative(salience: f32, strongest: f32) -> f32 {
+    (salience / strongest.max(f32::MIN_POSITIVE)).clamp(0.0, 1.0)
+}
+
+/// What is attended to and rare is the main point.
+fn salience_of(token: &ReadToken) -> f32 {
+    token.attention * token.rarity
+}
+
+/// The mean of vectors minus `mean`, of unit length.
+pub(crate) fn centred_mean<'a>(vectors: impl Iterator<Item = &'a [f32]>, mean: &[f32]) -> Vec<f32> {
+    let mut sum = vec![0.0; mean.len()];
+    let mut count = 0.0;
+    for vector in vectors {
+        count += 1.0;
+        sum.iter_mut().zip(vector).for_each(|(sum, value)| *sum += value);
+    }
+    sum.iter_mut().zip(mean).for_each(|(sum, mean)| *sum -= count * mean);
+    let length = sum.iter().map(|value| value * value).sum::<f32>().sqrt();
+    if length > 0.0 {
+        sum.iter_mut().for_each(|value| *value /= length);
+    }
+    sum
+}
+
+fn units_of(text: &str, passage: &PassageTokens) -> Vec<Unit> {
+    let mut from = 0;
+    let mut found = Vec::new();
+    for range in units(&text[passage.start..passage.end]) {
+        let range = passage.start + range.start..passage.start + range.end;
+        while passage.tokens.get(from).is_some_and(|token| token.end <= range.start) {
+            from += 1;
+        }
+        let inside = passage.tokens[from..]
+            .iter()
+            .take_while(|token| token.start < range.end);
+        let salience = inside.clone().map(salience_of).fold(0.0, f32::max);
+        found.push(Unit {
+            tokens: (from..from + inside.count()).collect(),
+            range,
+            salience,
+            chosen: false,
+        });
+    }
+    found
+}
+
+/// Chosen words as spans; those with only white space between them are one.
+fn spans<'a>(text: &str, units: impl Iterator<Item = &'a Unit>) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    for unit in units {
+        match spans.last_mut() {
+            Some(last) if text[last.end..unit.range.start].chars().all(char::is_whitespace) => {
+                last.end = unit.range.end;
+                last.salience = last.salience.max(unit.salience);
+            }
+            _ => spans.push(Span {
+                start: unit.range.start,
+                end: unit.range.end,
+                salience: unit.salience,
+            }),
+        }
+    }
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A passage of a token a word, with these saliences.
+    fn passage_of(text: &str, scores: &[f32]) -> PassageTokens {
+        let scored = units(text)
+            .into_iter()
+            .zip(scores.iter().chain(std::iter::repeat(&0.1)));
+        let token = |(range, attention): (Range<usize>, &f32)| ReadToken {
+            start: range.start,
+            end: range.end,
+            vector: vec![1.0, -1.0],
+            attention: *attention,
+            rarity: 1.0,
+        };
+        PassageTokens {
+            start: 0,
+            end: text.len(),
+            tokens: scored.map(token).collect(),
+        }
+    }
+
+    fn chooser(keep: f32) -> Chooser {
+        Chooser {
+            mean: vec![0.0; 2],
+            keep,
+        }
+    }
+
+    fn chosen<'a>(text: &'a str, scores: &[f32], keep: f32) -> Vec<&'a str> {
+        let chosen = chooser(keep).choose(text, &passage_of(text, scores));
+        let spans = chosen.passage.spans.iter();
+        spans.map(|span| &text[span.start..span.end]).collect()
+    }
+
+    #[test]
+    fn the_most_salient_words_win_and_neighbours_join() {
+        assert_eq!(
+            chosen("my locker code is 4471 now", &[0.1, 0.9, 0.8, 0.2, 1.0, 0.1], 0.5),
+            ["locker code", "4471"]
+        );
+    }
+
+    #[test]
+    fn a_passage_with_content_has_a_span_even_without_attention() {
+        assert_eq!(chosen("ok", &[0.0], 0.01), ["ok"]);
+        assert!(chosen("?! …", &[], 0.5).is_empty());
+    }
+
+    #[test]
+    fn a_token_inside_a_date_brings_the_whole_date_and_all_its_tokens() {
+        let text = "see you 7 May 2023 then";
+        let mut passage = passage_of(text, &[]);
+        let token = |start, end, attention| ReadToken {
+            start,
+            end,
+            attention,
+            vector: vec![1.0, 1.0],
+            rarity: 1.0,
+        };
+        passage.tokens = vec![
+            token(0, 3, 0.1),
+            token(8, 9, 0.2),
+            token(14, 16, 0.9),
+            token(16, 18, 0.3),
+        ];
+        let chosen = chooser(0.1).choose(text, &passage).passage;
+        assert_eq!(&text[chosen.spans[0].start..chosen.spans[0].end], "7 May 2023");
+        assert_eq!(chosen.codes.len(), 3);
+    }
+
+    #[test]
+    fn a_passage_without_words_keeps_all_its_tokens() {
+        let mut passage = passage_of("★", &[]);
+        passage.tokens = passage_of("star", &[]).tokens;
+        let chosen = chooser(0.5).choose("★", &passage).passage;
+        assert_eq!((chosen.spans.len(), chosen.codes.len()), (0, 1));
+    }
+
+    #[test]
+    fn the_vector_is_the_mean_minus_the_models_mean() {
+        let vector = centred_mean([[3.0, 1.0].as_slice(), &[1.0, 1.0]].into_iter(), &[2.0, 0.0]);
+        assert_eq!(vector, [0.0, 1.0]);
+    }
+
+    proptest! {
+        #[test]
+        fn spans_are_whole_units_in_order(
+            text in "[a-z0-9 ,.!]{0,80}", keep in 0.01_f32..1.0, seed in proptest::collection::vec(0.0_f32..1.0, 40),
+        ) {
+            let passage = passage_of(&text, &seed);
+            let chosen = chooser(keep).choose(&text, &passage);
+            let strongest = chosen.strongest();
+            let starts: Vec<usize> = units(&text).iter().map(|unit| unit.start).collect();
+            let ends: Vec<usize> = units(&text).iter().map(|unit| unit.end).collect();
+            prop_assert_eq!(chosen.passage.spans.is_empty(), starts.is_empty());
+            let mut last = 0;
+            for span in chosen.passage.spans {
+                prop_assert!(starts.contains(&span.start) && ends.contains(&span.end) && span.start >= last);
+                prop_assert!((0.0..=1.0).contains(&relative(span.salience, strongest)) && span.salience <= strongest);
+                last = span.end;
+            }
+        }
+    }
+}

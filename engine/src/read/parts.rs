@@ -1,0 +1,139 @@
+//! The threads that read: one for turns, behind everything else that wants the processor, and one for questions, which never
+//! wait behind turns.
+//!
+//! It must not know who asks, nor what is kept.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::encoder::{Encoder, PassSize, PassText, Sight};
+use super::main_point::centred_mean;
+use super::reading::{PassageTokens, Question};
+use super::script::{Script, Unread};
+use crate::actor::Actor;
+use crate::codes::{QuestionCodes, codes_of};
+use crate::ffi::priority::step_back;
+use crate::llama::model::Model;
+use crate::{EncoderConfig, EngineError};
+
+/// Reads passages, all of a job in one pass.
+pub(crate) type Reader = Actor<Vec<Unread>, Vec<PassageTokens>>;
+/// Reads questions.
+pub(crate) type Questions = Actor<String, Question>;
+
+/// How much was read.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    tokens: AtomicU64,
+    nanoseconds: AtomicU64,
+}
+
+/// Most passages of a job.
+pub(crate) const MOST_PASSAGES: usize = 16;
+const QUESTION_QUEUE: usize = 64;
+/// A question has few tokens: more threads wait for each other after every matrix longer than they save.
+const MOST_QUESTION_THREADS: usize = 4;
+
+impl Meter {
+    fn add(&self, tokens: usize, elapsed: Duration) {
+        self.tokens.fetch_add(tokens as u64, Ordering::Relaxed);
+        let elapsed = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        self.nanoseconds.fetch_add(elapsed, Ordering::Relaxed);
+    }
+
+    /// Tokens of turns.
+    pub(crate) fn tokens(&self) -> u64 {
+        self.tokens.load(Ordering::Relaxed)
+    }
+
+    /// Time in passes.
+    pub(crate) fn seconds(&self) -> f64 {
+        Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed)).as_secs_f64()
+    }
+}
+
+/// Starts the reader. A reading can wait, a question cannot.
+///
+/// # Errors
+/// [`EngineError::NoAttention`] if the model shows none, or a context that cannot be made.
+pub(crate) fn start_reader(
+    model: &Model,
+    script: &Script,
+    config: &EncoderConfig,
+    meter: &Arc<Meter>,
+) -> Result<Reader, EngineError> {
+    let (model, meter) = (model.clone(), Arc::clone(meter));
+    let size = PassSize {
+        tokens: script.longest_pass(),
+        texts: MOST_PASSAGES,
+        threads: config.threads,
+    };
+    let probe = script.cut("User", PROBE, 0).passages;
+    Actor::start("reader", config.queue, move |inbox| {
+        step_back();
+        let mut encoder = Encoder::new(&model, size, Sight::Attention)?;
+        read(&mut encoder, &probe)?;
+        encoder.heed(inbox.halt());
+        inbox.serve(|job: Vec<Unread>| {
+            let started = Instant::now();
+            let found = read(&mut encoder, &job)?;
+            meter.add(job.iter().map(|unread| unread.pass.own.len()).sum(), started.elapsed());
+            Ok(found)
+        });
+        Ok(())
+    })
+}
+
+/// Starts the part that reads questions.
+///
+/// # Errors
+/// A context that cannot be made, or a model without token vectors.
+pub(crate) fn start_questions(
+    model: &Model,
+    script: &Script,
+    config: &EncoderConfig,
+    mean: &[f32],
+) -> Result<Questions, EngineError> {
+    let (model, script, mean) = (model.clone(), script.clone(), mean.to_vec());
+    let size = PassSize {
+        tokens: script.longest_pass(),
+        texts: 1,
+        threads: config.threads.min(MOST_QUESTION_THREADS),
+    };
+    Actor::start("questions", QUESTION_QUEUE, move |inbox| {
+        let mut encoder = Encoder::new(&model, size, Sight::Vectors)?;
+        question(&mut encoder, &script, &mean, PROBE)?;
+        encoder.heed(inbox.halt());
+        inbox.serve(|text: String| question(&mut encoder, &script, &mean, &text));
+        Ok(())
+    })
+}
+
+/// Read when a part starts, to see that the model does what it must.
+const PROBE: &str = "The locker code is 4471, remember it.";
+
+/// Reads passages in one pass.
+pub(crate) fn read(encoder: &mut Encoder<'_>, job: &[Unread]) -> Result<Vec<PassageTokens>, EngineError> {
+    let texts: Vec<PassText> = job.iter().map(|unread| unread.pass.clone()).collect();
+    let seen = encoder.pass(&texts)?;
+    Ok(job.iter().zip(&seen).map(|(unread, seen)| unread.seen(seen)).collect())
+}
+
+/// Reads a question.
+pub(crate) fn question(
+    encoder: &mut Encoder<'_>,
+    script: &Script,
+    mean: &[f32],
+    text: &str,
+) -> Result<Question, EngineError> {
+    let unread = script.question(text);
+    let seen = encoder.pass(std::slice::from_ref(&unread.pass))?;
+    let tokens: Vec<_> = seen.iter().flat_map(|seen| unread.seen(seen).tokens).collect();
+    let vectors = || tokens.iter().map(|token| token.vector.as_slice());
+    let rarity = tokens.iter().map(|token| token.rarity).collect();
+    Ok(Question {
+        vector: centred_mean(vectors(), mean),
+        codes: QuestionCodes::new(mean.len(), &codes_of(vectors(), mean), rarity),
+    })
+}
