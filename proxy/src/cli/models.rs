@@ -161,9 +161,9 @@ fn chosen(config: &Config, names: &[String]) -> Result<Vec<ModelReference>, CliE
     }
     let parse = |name: &String| {
         // A configured model keeps the digest that the configuration gives it.
-        let known = [&config.models.reader, &config.models.chat].into_iter();
-        let known = known.cloned().find(|reference| reference.to_string() == *name);
-        known.map_or_else(|| ModelReference::parse(name), Ok)
+        let known = [&config.models.reader, &config.models.chat];
+        let known = known.into_iter().find(|reference| reference.to_string() == *name);
+        known.cloned().map_or_else(|| ModelReference::parse(name), Ok)
     };
     let unknown = |name: &str, allowed| {
         CliError::Model(ModelError::Unknown {
