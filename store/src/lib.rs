@@ -78,6 +78,7 @@ mod manifest;
 mod migration;
 mod old;
 mod opener;
+mod partitions;
 mod places;
 mod presence;
 mod recent;

@@ -9,18 +9,28 @@
 //! rows, product quantisation with four times the candidates compared again took three times as long and found less.
 
 use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::{fs, io, slice};
 
-use futures::TryStreamExt;
+use arrow_array::Array;
+use futures::{FutureExt, TryStreamExt};
 use half::slice::HalfFloatSliceExt;
-use lancedb::index::Index;
-use lancedb::index::vector::IvfSqIndexBuilder;
+use lance::Dataset;
+use lance::index::DatasetIndexExt;
+use lance::index::vector::VectorIndexParams;
+use lance::table::format::Fragment;
+use lance_index::IndexType;
+use lance_index::vector::ivf::builder::IvfBuildParams;
+use lance_index::vector::sq::builder::SQBuildParams;
 use lancedb::query::{ExecutableQuery, QueryBase, Select, VectorQuery};
 use lancedb::{DistanceType, Table};
 
 use crate::error::StoreError;
-use crate::exact;
-use crate::rows;
+use crate::exact::{self, Part};
+use crate::partitions::Partitions;
 use crate::schema::column;
+use crate::{rows, tables};
 
 /// Below this many rows exact search is fast enough.
 pub(crate) const MINIMUM_ROWS: usize = 100_000;
@@ -31,7 +41,7 @@ const NEIGHBOURS: usize = 10;
 const RECALL_NEEDED: f32 = 0.9;
 
 /// Rows of a partition. Lance's own 8,192 make 12 partitions of 100,000 rows, of which 8 have to be looked into.
-const PARTITION_ROWS: u32 = 1024;
+const PARTITION_ROWS: usize = 1024;
 /// As many partitions are looked into as the square root of the rows divided by this: 31 of 97 find .985 of the 50 nearest of
 /// 100,000 rows (8 of 12 as well), 100 of 976 find .970 of those of 1,000,000 (32 of 122: .972), and half as many rows or
 /// fewer are compared.
@@ -45,7 +55,11 @@ pub(crate) fn partitions(rows: u64) -> usize {
 }
 
 /// Builds the index if there are `minimum_rows` and there is none. Returns its recall when it was built.
-pub(crate) async fn build_when_large(points: &Table, minimum_rows: usize) -> Result<Option<f32>, StoreError> {
+pub(crate) async fn build_when_large(
+    points: &Table,
+    scratch: &Path,
+    minimum_rows: usize,
+) -> Result<Option<f32>, StoreError> {
     let failed = || StoreError::lance("build the vector index");
     if points.count_rows(None).await.map_err(failed())? < minimum_rows {
         return Ok(None);
@@ -53,7 +67,7 @@ pub(crate) async fn build_when_large(points: &Table, minimum_rows: usize) -> Res
     if exists(points).await? {
         return Ok(None);
     }
-    let recall = build(points).await?;
+    let recall = build(points, scratch).await?;
     if recall < RECALL_NEEDED {
         tracing::warn!(
             recall,
@@ -75,17 +89,55 @@ pub(crate) async fn exists(points: &Table) -> Result<bool, StoreError> {
     Ok(indices.iter().any(|index| index.columns == [column::VECTOR]))
 }
 
-/// Builds the index and returns its recall.
-pub(crate) async fn build(points: &Table) -> Result<f32, StoreError> {
-    let index = IvfSqIndexBuilder::default()
-        .distance_type(DistanceType::Cosine)
-        .target_partition_size(PARTITION_ROWS);
-    points
-        .create_index(&[column::VECTOR], Index::IvfSq(index))
-        .execute()
-        .await
-        .map_err(StoreError::lance("build the vector index"))?;
+/// Builds the index and returns its recall. `scratch` is where a table can lie meanwhile.
+pub(crate) async fn build(points: &Table, scratch: &Path) -> Result<f32, StoreError> {
+    let mut dataset = tables::dataset(points).await?.as_ref().clone();
+    remove(scratch)?;
+    let indexed = index(&mut dataset, scratch).await;
+    remove(scratch)?;
+    indexed?;
+    if let Some(wrapper) = points.dataset() {
+        wrapper.update(dataset);
+    }
     recall(points).await
+}
+
+async fn index(dataset: &mut Dataset, scratch: &Path) -> Result<(), StoreError> {
+    let failed = |error: lance::Error| StoreError::lance("build the vector index")(error.into());
+    let rows = dataset.count_rows(None).await.map_err(failed)?;
+    let partitions = Partitions::of(dataset, (rows / PARTITION_ROWS).max(1)).await?;
+    let centres = Arc::clone(&partitions.centres);
+    let mut divided = IvfBuildParams::try_with_centroids(centres.len(), centres).map_err(failed)?;
+    divided.precomputed_partitions_file = Some(partitions.write(scratch).await?);
+    let quantised = SQBuildParams::default();
+    let parameters = VectorIndexParams::with_ivf_sq_params(DistanceType::Cosine.into(), divided, quantised);
+    // Boxed, because the types of what Lance awaits within are too deep for a caller's.
+    let columns = [column::VECTOR];
+    let created = dataset.create_index(&columns, IndexType::Vector, None, &parameters, true).boxed();
+    created.await.map_err(failed)?;
+    Ok(())
+}
+
+fn remove(scratch: &Path) -> Result<(), StoreError> {
+    match fs::remove_dir_all(scratch) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::File {
+            action: "remove",
+            path: scratch.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The fragments of a version of the table that the index does not cover.
+pub(crate) async fn not_covered(dataset: &Dataset) -> Result<Vec<Fragment>, StoreError> {
+    let failed = |error: lance::Error| StoreError::lance("list indices")(error.into());
+    let vector = dataset.schema().field(column::VECTOR).map(|field| field.id);
+    let indices = dataset.load_indices().await.map_err(failed)?;
+    let of_vectors = indices.iter().filter(|index| Some(index.fields.as_slice()) == vector.as_ref().map(slice::from_ref));
+    let covered: Vec<_> = of_vectors.filter_map(|index| index.fragment_bitmap.as_ref()).collect();
+    let is_covered = |fragment: &Fragment| covered.iter().any(|fragments| fragments.contains(fragment.id as u32));
+    Ok(dataset.fragments().iter().filter(|fragment| !is_covered(fragment)).cloned().collect())
 }
 
 /// Share of the exact neighbours of some stored vectors that the index finds.
@@ -99,12 +151,13 @@ async fn recall(points: &Table) -> Result<f32, StoreError> {
     let batches: Vec<_> = stream.try_collect().await.map_err(failed())?;
     let rows = points.count_rows(None).await.map_err(failed())?;
     let partitions = partitions(rows as u64);
+    let dataset = tables::dataset(points).await?;
     let (mut found, mut wanted) = (0, 0);
     for batch in &batches {
         let width = rows::vector_width(batch)?;
         for vector in rows::vectors(batch)?.chunks_exact(width) {
             let vector = vector.to_f32_vec();
-            let exact = exact::nearest(points, None, &vector, NEIGHBOURS).await?;
+            let exact = exact::nearest(&dataset, Part::default(), &vector, NEIGHBOURS).await?;
             let exact: HashSet<u64> = exact.into_iter().map(|(row, _)| row).collect();
             let indexed = points.query().nearest_to(vector).map_err(failed())?;
             let indexed = indexed.nprobes(partitions).map_err(failed())?;

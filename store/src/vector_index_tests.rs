@@ -24,7 +24,7 @@ fn id(number: u32) -> TurnId {
     TurnId(u128::from(number).to_be_bytes())
 }
 
-async fn filled(directory: &std::path::Path, scope: &Scope) -> Store {
+async fn filled(directory: &Path, scope: &Scope) -> Store {
     let store = Store::open(StoreConfig::new(directory, WIDTH)).await.unwrap();
     let turns = (0..ROWS).map(|number| Turn {
         id: id(number),
@@ -66,15 +66,16 @@ async fn a_large_table_gets_an_index_that_finds_what_the_exact_search_finds() {
     let scope = Scope::new("s").unwrap();
     let store = filled(directory.path(), &scope).await;
     let points = &store.shared().tables().points;
+    let scratch = directory.path().join("scratch.lance");
     assert_eq!(
-        build_when_large(points, ROWS as usize + 1).await.unwrap(),
+        build_when_large(points, &scratch, ROWS as usize + 1).await.unwrap(),
         None,
         "not large enough"
     );
-    let recall = build_when_large(points, ROWS as usize).await.unwrap().unwrap();
+    let recall = build_when_large(points, &scratch, ROWS as usize).await.unwrap().unwrap();
     assert!(recall >= RECALL_NEEDED, "{recall}");
     assert_eq!(
-        build_when_large(points, ROWS as usize).await.unwrap(),
+        build_when_large(points, &scratch, ROWS as usize).await.unwrap(),
         None,
         "it is there already"
     );
@@ -103,8 +104,9 @@ async fn an_index_can_be_built_before_the_table_is_large() {
     let recall = store.build_vector_index().await.unwrap();
     assert!(recall >= RECALL_NEEDED, "{recall}");
     let points = &store.shared().tables().points;
+    let scratch = directory.path().join("scratch.lance");
     assert_eq!(
-        build_when_large(points, ROWS as usize).await.unwrap(),
+        build_when_large(points, &scratch, ROWS as usize).await.unwrap(),
         None,
         "it is there already"
     );
