@@ -67,7 +67,6 @@ async fn migrate(config: &Config, old: OldStore) -> Result<Outcome, CliError> {
     of_fresh.store.directory = old.fresh();
     let store = startup::store(&of_fresh, &engine).await?;
     let read = Reading {
-        config,
         engine: &engine,
         store: &store,
         old: &old,
@@ -98,7 +97,6 @@ fn keep_key(old: &Path, fresh: &Path) -> Result<(), CliError> {
 
 /// Everything that reading again needs.
 struct Reading<'a> {
-    config: &'a Config,
     engine: &'a Engine,
     store: &'a Store,
     old: &'a OldStore,
@@ -107,7 +105,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     async fn run(&self) -> Result<Imported, CliError> {
         self.store.adopt(self.old).await?;
-        let importing = Importing::new(self.engine.clone(), self.store.clone(), &self.config.reader);
+        let importing = Importing::new(self.engine.clone(), self.store.clone());
         let progress = Progress::StandardError.tokens("reading", self.old.tokens());
         let mut read = Imported::default();
         let mut batches = self.old.read().await?;
