@@ -41,7 +41,10 @@ impl Partitions {
     /// Divides the vectors of a version of the table into `count` partitions.
     pub(crate) async fn of(dataset: &Dataset, count: usize) -> Result<Self, StoreError> {
         let projection = dataset.schema().project(&[column::VECTOR]).map_err(failed)?;
-        let sample = dataset.sample(count * SAMPLE_OF_EACH, &projection, None).await.map_err(failed)?;
+        let sample = dataset
+            .sample(count * SAMPLE_OF_EACH, &projection, None)
+            .await
+            .map_err(failed)?;
         let centres = blocking(move || {
             let params = KMeansParams {
                 max_iters: ITERATIONS,
@@ -88,11 +91,14 @@ async fn assign(dataset: &Dataset, centres: &FixedSizeListArray) -> Result<(Vec<
             let batch = batch.map_err(failed)?;
             blocking(move || {
                 let vectors = directions(&batch)?;
-                let (found, _) = compute_partitions_arrow_array(&centres, &vectors, DistanceType::L2.into())
-                    .map_err(unusable)?;
+                let (found, _) =
+                    compute_partitions_arrow_array(&centres, &vectors, DistanceType::L2.into()).map_err(unusable)?;
                 let rows = rows::row_ids(&batch)?.iter().copied();
                 // A vector of zeros points nowhere, and no search finds it.
-                Ok(rows.zip(found).filter_map(|(row, partition)| Some((row, partition?))).collect::<Vec<_>>())
+                Ok(rows
+                    .zip(found)
+                    .filter_map(|(row, partition)| Some((row, partition?)))
+                    .collect::<Vec<_>>())
             })
             .await
         }

@@ -19,12 +19,12 @@ use lancedb::index::scalar::{FtsQuery, FullTextSearchQuery, MatchQuery};
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
 
 use crate::error::StoreError;
+use crate::exact::Part;
 use crate::record::{Scope, TurnId};
 use crate::rows;
 use crate::schema::column;
 use crate::selection::{self, Selection, Within};
 use crate::shared::Shared;
-use crate::exact::Part;
 use crate::{everything, exact, tables, vector_index};
 
 const DISTANCE: &str = "_distance";
