@@ -8,6 +8,7 @@
 //! <directory>/lance/turns.lance     LanceDB tables
 //! <directory>/lance/points.lance
 //! <directory>/model                 the model whose vectors lie here
+//! <directory>/scratch.lance           while the vector index is built; safe to delete
 //! <directory>/broken/…              what could not be read and was moved aside; safe to delete
 //! ```
 
@@ -84,6 +85,11 @@ impl Directory {
 
     pub(crate) fn tables(&self) -> PathBuf {
         self.path.join("lance")
+    }
+
+    /// Where a table can lie that is needed for a moment only.
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.path.join("scratch.lance")
     }
 
     pub(crate) fn table(&self, name: &str) -> PathBuf {

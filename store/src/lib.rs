@@ -47,19 +47,22 @@
 //!
 //! # Modules
 //!
-//! `record` plain records · `config` settings · `error` what can go wrong · `fusion` reciprocal rank fusion (pure) ·
+//! `record` plain records · `config` settings · `error` what can go wrong ·
 //! `retain` what is kept of a turn's text (pure) · `ledger` what was injected, and what of it expires (pure) ·
-//! `schema` and `rows` Arrow · `journal` redb, with the ledger's table · `presence` which turns are known (memory) ·
+//! `schema` and `rows` Arrow · `journal` redb, with the ledger's table · `presence` which turns are known, `places` where their
+//! points lie, `recent` passages found lately (memory) ·
 //! `directory` files · `opener` opening LanceDB's `tables` · `manifest` and `recovery` what is wrong with their files, `heal`
 //! what went with them · `trouble` what does not work, `backoff` when it is tried again, `watch` who tries · `index_cache`
 //! open indices ·
-//! `filter` and `selection` which rows, `search` and `lookup` queries · `writer` flush and background task ·
-//! `maintenance` compact, index, prune, expire · `vector_index` for large tables · `delete` deletion · `shared` what
-//! they all work on · `store` the handle.
+//! `filter` and `selection` which rows, `search`, `exact`, `everything` and `lookup` queries · `writer` flush and background
+//! task · `maintenance` compact, index, prune, expire · `words` the full-text index, `vector_index` and its `partitions` ·
+//! `delete` deletion · `old` and `migration` a store of the layout version before this one · `completing`
+//! turns that were read · `shared` what they all work on · `status` how it is · `store` the handle.
 
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod completing;
 mod config;
 mod delete;
 mod directory;
@@ -78,6 +81,7 @@ mod manifest;
 mod migration;
 mod old;
 mod opener;
+mod partitions;
 mod places;
 mod presence;
 mod recent;
@@ -89,6 +93,7 @@ mod schema;
 mod search;
 mod selection;
 mod shared;
+mod status;
 mod store;
 mod tables;
 mod trouble;
@@ -107,5 +112,6 @@ pub use old::OldStore;
 pub use record::{Point, Scope, Span, Turn, TurnId};
 pub use search::{Found, Hit, Passage, Ranking, SearchQuery, SearchResult, Snapshot};
 pub use selection::Within;
-pub use store::{Store, StoreStatus};
+pub use status::StoreStatus;
+pub use store::Store;
 pub use trouble::{StorePart, Trouble};

@@ -98,7 +98,9 @@ pub(crate) fn ensure_ended(directory: &Path) -> Result<(), StoreError> {
 /// Takes over what an old store holds besides its turns, and deletes conversations that it no longer has.
 pub(crate) async fn adopt(shared: &Arc<Shared>, old: &OldStore) -> Result<(), StoreError> {
     let lines = old.ledger().await?;
-    shared.blocking(move |shared| shared.journal.adopt_ledger(&lines)).await?;
+    shared
+        .blocking(move |shared| shared.journal.adopt_ledger(&lines))
+        .await?;
     writer::flush(shared).await?;
     for (scope, conversation) in conversations(shared).await? {
         if !old.has_conversation(&scope, conversation) {
@@ -113,7 +115,10 @@ pub(crate) async fn adopt(shared: &Arc<Shared>, old: &OldStore) -> Result<(), St
 async fn conversations(shared: &Arc<Shared>) -> Result<HashSet<Key>, StoreError> {
     let failed = || StoreError::lance("list conversations");
     let accepted = shared.blocking(|shared| shared.journal.accepted()).await?;
-    let mut found: HashSet<Key> = accepted.into_iter().map(|turn| (turn.scope, turn.conversation)).collect();
+    let mut found: HashSet<Key> = accepted
+        .into_iter()
+        .map(|turn| (turn.scope, turn.conversation))
+        .collect();
     let _reading = shared.gate.read().await;
     let columns = Select::columns(&[column::SCOPE, column::CONVERSATION]);
     let query = shared.tables().turns.query().select(columns);
@@ -138,7 +143,9 @@ struct Paths {
 impl Paths {
     fn of(directory: &Path) -> Self {
         // Beside the directory itself, not beside a link to it.
-        let live = directory.canonicalize().unwrap_or_else(|_| directory.components().collect());
+        let live = directory
+            .canonicalize()
+            .unwrap_or_else(|_| directory.components().collect());
         let beside = |ending: &str| {
             let mut name = live.file_name().unwrap_or_default().to_owned();
             name.push(ending);
@@ -159,7 +166,10 @@ impl Paths {
             PathBuf::from(name)
         };
         let names = std::iter::once(self.kept.clone()).chain((2..).map(numbered));
-        names.into_iter().find(|path| !path.exists()).unwrap_or_else(|| self.kept.clone())
+        names
+            .into_iter()
+            .find(|path| !path.exists())
+            .unwrap_or_else(|| self.kept.clone())
     }
 
     fn ensure_beside(&self) -> Result<(), StoreError> {
@@ -202,7 +212,9 @@ fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
 /// Makes names in the directory of `path` durable.
 fn sync_beside(path: &Path) -> Result<(), StoreError> {
     let parent = path.parent().unwrap_or(path);
-    File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed("make durable", parent))
+    File::open(parent)
+        .and_then(|parent| parent.sync_all())
+        .map_err(failed("make durable", parent))
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {

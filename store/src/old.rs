@@ -84,7 +84,9 @@ impl OldStore {
         };
         let of_journal = stream::iter([Ok(self.only_in_journal.clone())]);
         let batches = of_table.chain(of_journal).map_ok(|turns| {
-            let kept = turns.into_iter().filter(|turn| !self.is_deleted(&turn.scope, turn.conversation));
+            let kept = turns
+                .into_iter()
+                .filter(|turn| !self.is_deleted(&turn.scope, turn.conversation));
             stream::iter(by_scope(kept).into_iter().map(Ok))
         });
         Ok(Box::pin(batches.try_flatten()))
@@ -121,7 +123,10 @@ impl OldStore {
         if self.table.is_some() {
             let mut batches = self.scan().await?;
             while let Some(batch) = batches.try_next().await? {
-                for turn in batch.iter().filter(|turn| !self.is_deleted(&turn.scope, turn.conversation)) {
+                for turn in batch
+                    .iter()
+                    .filter(|turn| !self.is_deleted(&turn.scope, turn.conversation))
+                {
                     add(&turn.scope, turn.conversation, turn.tokens);
                     let key = key(turn);
                     if journal.contains(&key) {
@@ -180,9 +185,15 @@ async fn find(path: &Path) -> Result<Option<(Directory, Option<(Dataset, Vec<Fra
         Some(dataset) if of_old_version(dataset) => {
             let gone = recovery::missing(&directory.table(TURNS), dataset).await?.fragments;
             if !gone.is_empty() {
-                tracing::error!(files = gone.len(), "files with turns are gone or damaged; what was in them is lost");
+                tracing::error!(
+                    files = gone.len(),
+                    "files with turns are gone or damaged; what was in them is lost"
+                );
             }
-            let fragments = dataset.fragments().iter().filter(|fragment| !gone.contains(&fragment.id));
+            let fragments = dataset
+                .fragments()
+                .iter()
+                .filter(|fragment| !gone.contains(&fragment.id));
             Some((dataset.clone(), fragments.cloned().collect()))
         }
         _ => None,

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    FixedSizeBinaryBuilder, FixedSizeListBuilder, Float16Builder, Float32Builder, LargeBinaryBuilder, ListBuilder, StringBuilder,
-    StructBuilder, TimestampMicrosecondBuilder, UInt32Builder,
+    FixedSizeBinaryBuilder, FixedSizeListBuilder, Float16Builder, Float32Builder, LargeBinaryBuilder, ListBuilder,
+    StringBuilder, StructBuilder, TimestampMicrosecondBuilder, UInt32Builder,
 };
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float16Type, Float32Type, TimestampMicrosecondType, UInt32Type, UInt64Type};
@@ -200,9 +200,15 @@ pub(crate) fn vector_width(batch: &RecordBatch) -> Result<usize, StoreError> {
 /// The vectors of a batch, one after the other, each as long as the store's vectors are wide.
 pub(crate) fn vectors(batch: &RecordBatch) -> Result<&[f16], StoreError> {
     let wrong = || wrong_type(column::VECTOR);
-    let vectors = array(batch, column::VECTOR)?.as_fixed_size_list_opt().ok_or_else(wrong)?;
+    let vectors = array(batch, column::VECTOR)?
+        .as_fixed_size_list_opt()
+        .ok_or_else(wrong)?;
     let width = vectors.value_length() as usize;
-    let numbers = vectors.values().as_primitive_opt::<Float16Type>().ok_or_else(wrong)?.values();
+    let numbers = vectors
+        .values()
+        .as_primitive_opt::<Float16Type>()
+        .ok_or_else(wrong)?
+        .values();
     // A batch may be a part of a longer one.
     let first = vectors.value_offset(0) as usize;
     numbers.get(first..first + vectors.len() * width).ok_or_else(wrong)
@@ -315,91 +321,5 @@ fn unwritable(source: ArrowError) -> StoreError {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const WIDTH: usize = 3;
-
-    fn spans() -> impl Strategy<Value = Vec<Span>> {
-        let span =
-            (any::<u32>(), any::<u32>(), 0.0f32..=1.0).prop_map(|(start, end, salience)| Span { start, end, salience });
-        prop::collection::vec(span, 0..4)
-    }
-
-    fn points(turn: TurnId) -> impl Strategy<Value = Vec<Point>> {
-        let point = (
-            any::<[u32; 3]>(),
-            spans(),
-            any::<String>(),
-            any::<[i16; WIDTH]>(),
-            any::<Vec<u8>>(),
-        )
-            .prop_map(move |([passage, start, end], spans, text, vector, features)| Point {
-                turn,
-                passage,
-                start,
-                end,
-                spans,
-                text,
-                // Whatever half precision has room for.
-                vector: vector.map(|bits| f32::from(bits / 16)).to_vec(),
-                features,
-            });
-        prop::collection::vec(point, 0..4)
-    }
-
-    prop_compose! {
-        fn turn()(
-            ids in any::<(u128, Option<u128>, u128)>(),
-            numbers in any::<[u32; 2]>(),
-            texts in any::<[String; 2]>(),
-            scope in "[a-zA-Z0-9_.:-]{1,128}",
-            micros in 0i64..4_000_000_000_000_000,
-        ) -> Turn {
-            let id = |number: u128| TurnId(number.to_be_bytes());
-            let [role, text] = texts;
-            Turn {
-                id: id(ids.0),
-                parent: ids.1.map(id),
-                conversation: id(ids.2),
-                scope: Scope::new(scope).unwrap(),
-                position: numbers[0],
-                role,
-                text,
-                time: DateTime::from_timestamp_micros(micros).unwrap(),
-                tokens: numbers[1],
-            }
-        }
-    }
-
-    fn completed() -> impl Strategy<Value = Vec<CompletedTurn>> {
-        let one = turn().prop_flat_map(|turn| {
-            points(turn.id).prop_map(move |points| CompletedTurn {
-                turn: turn.clone(),
-                points,
-            })
-        });
-        prop::collection::vec(one, 0..4)
-    }
-
-    proptest! {
-        #[test]
-        fn records_survive_their_arrow_form(completed in completed()) {
-            let borrowed: Vec<&CompletedTurn> = completed.iter().collect();
-            let turns = turns_from_batch(&turns_to_batch(&borrowed).unwrap()).unwrap();
-            let points = points_from_batch(&points_to_batch(&borrowed, WIDTH).unwrap()).unwrap();
-            prop_assert_eq!(turns, completed.iter().map(|one| one.turn.clone()).collect::<Vec<_>>());
-            prop_assert_eq!(points, completed.iter().flat_map(|one| one.points.clone()).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn a_batch_without_the_columns_is_an_error_that_names_one() {
-        let error = points_from_batch(&turns_to_batch(&[]).unwrap()).unwrap_err();
-        assert!(error.to_string().contains("column turn is missing"), "{error}");
-    }
-}
+#[path = "rows_tests.rs"]
+mod tests;

@@ -170,9 +170,6 @@ mod tests {
         let error = check(directory, &Schema::empty(), 384).unwrap_err();
         assert!(error.to_string().contains("layout version none"), "{error}");
         let error = check(directory, &points(768), 384).unwrap_err();
-        assert!(
-            error.to_string().contains("width 768, the model gives 384"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("width 768, the model gives 384"), "{error}");
     }
 }

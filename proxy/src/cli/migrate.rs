@@ -111,7 +111,9 @@ impl Reading<'_> {
         let mut batches = self.old.read().await?;
         while let Some((scope, turns)) = batches.try_next().await? {
             let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-            let taken = importing.take(&scope, turns, &|tokens| progress.advance(tokens)).await?;
+            let taken = importing
+                .take(&scope, turns, &|tokens| progress.advance(tokens))
+                .await?;
             progress.advance(taken.known_tokens);
             read.add(taken);
             self.ensure_read(&scope, &names).await?;
@@ -148,7 +150,10 @@ impl Outcome {
     fn print(&self) -> Result<(), CliError> {
         let mut output = anstream::stdout();
         let Some(kept) = &self.kept else {
-            writeln!(output, "There is no store of an earlier layout version here; nothing was changed.")?;
+            writeln!(
+                output,
+                "There is no store of an earlier layout version here; nothing was changed."
+            )?;
             return Ok(());
         };
         if self.turns > 0 {

@@ -9,6 +9,7 @@ mod damage;
 mod deletion;
 mod disk;
 mod durability;
+mod everything;
 mod full_disk;
 mod handles;
 mod ledger;

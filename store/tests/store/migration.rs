@@ -64,7 +64,9 @@ async fn read_again(old: &OldStore) -> Store {
     let store = open(&old.fresh()).await;
     store.adopt(old).await.unwrap();
     for (scope, turns) in turns_of(old).await {
-        let points = turns.iter().map(|turn| (scope.clone(), turn.id, vec![point(turn, VECTOR)]));
+        let points = turns
+            .iter()
+            .map(|turn| (scope.clone(), turn.id, vec![point(turn, VECTOR)]));
         let points = points.collect();
         store.accept(turns).await.unwrap();
         store.complete(points).await.unwrap();
@@ -87,7 +89,10 @@ async fn an_old_store_is_refused_with_the_command_that_reads_it_again() {
     let error = Store::open(config(&data)).await.unwrap_err();
     assert!(matches!(error, StoreError::Version { .. }), "{error:?}");
     let text = error.to_string();
-    assert!(text.contains("layout version 2") && text.contains("`mainpoint migrate`"), "{text}");
+    assert!(
+        text.contains("layout version 2") && text.contains("`mainpoint migrate`"),
+        "{text}"
+    );
     assert!(contents(&data) == before, "something was changed");
 }
 
@@ -99,7 +104,12 @@ async fn every_turn_of_an_old_store_and_its_ledger_are_in_the_new_one_and_the_ol
     let old = due(&data).await;
     assert_eq!((old.turns(), old.tokens()), (4, 28));
     assert!(matches!(begin_migration(&data).await, Err(StoreError::InUse { .. })));
-    let mut texts: Vec<String> = turns_of(&old).await.into_iter().flat_map(|(_, turns)| turns).map(|turn| turn.text).collect();
+    let mut texts: Vec<String> = turns_of(&old)
+        .await
+        .into_iter()
+        .flat_map(|(_, turns)| turns)
+        .map(|turn| turn.text)
+        .collect();
     texts.sort();
     assert_eq!(texts, ["heron", "pond", "reed", "swan"]);
 
@@ -112,7 +122,11 @@ async fn every_turn_of_an_old_store_and_its_ledger_are_in_the_new_one_and_the_ol
     assert_eq!(read_ids(&store, &scope, &all).await, all);
     assert_eq!(dense(&store, &scope, VECTOR).await, all);
     let ledger = store.ledger(&scope, &[id(1)]).await.unwrap();
-    assert_eq!(ledger, [entry(LedgerKind::Block)], "a turn that could not be read is tried again");
+    assert_eq!(
+        ledger,
+        [entry(LedgerKind::Block)],
+        "a turn that could not be read is tried again"
+    );
     store.close().await.unwrap();
     assert!(matches!(begin_migration(&data).await.unwrap(), Migration::Nothing));
     assert_eq!(due(&kept).await.turns(), 4, "the old store is whole");

@@ -117,7 +117,11 @@ async fn words_are_found_in_languages_with_and_without_spaces() {
     ];
     for _ in ["before the index covers the rows", "after"] {
         for (question, turn) in questions {
-            assert_eq!(lexical(&store, &scope, question).await.first(), Some(&id(turn)), "{question}");
+            assert_eq!(
+                lexical(&store, &scope, question).await.first(),
+                Some(&id(turn)),
+                "{question}"
+            );
         }
         for empty in ["What's", "we’re", "。？"] {
             assert_eq!(lexical(&store, &scope, empty).await, [], "{empty}");
