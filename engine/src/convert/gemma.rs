@@ -53,6 +53,8 @@ const ARCHITECTURE: &str = "gemma-embedding";
 const PATTERN: u32 = 6;
 /// The score that keeps a piece from being put together from others.
 const NEVER_JOINED: f32 = -1000.0;
+/// An HTML tag of the vocabulary that other vocabularies end a text with.
+const LOOKS_LIKE_CONTROL: &str = "</s>";
 /// GGUF's number for files that are mostly Q8_0, and for the present layout of quantised blocks.
 const MOSTLY_Q8_0: u32 = 7;
 const QUANTIZATION_VERSION: u32 = 2;
@@ -154,6 +156,10 @@ fn vocabulary(source: &Path, size: u32) -> Result<Vec<Piece>, EngineError> {
         if let Some(place) = place {
             *place = added_piece(token);
         }
+    }
+    // llama.cpp takes it for a control token in any case, and warns when a file says otherwise.
+    if let Some(end) = pieces.iter_mut().find(|piece| piece.text == LOOKS_LIKE_CONTROL) {
+        end.kind = Kind::Control;
     }
     Ok(pieces)
 }
