@@ -19,7 +19,31 @@ use crate::record::{Scope, TurnId};
 use crate::rows;
 use crate::schema::column;
 use crate::shared::{Shared, Writer, to_the_end};
-use crate::{recovery, tables, vector_index, watch};
+use crate::{delete, recovery, tables, vector_index, watch};
+
+/// Brings memory, journal and tables together after opening.
+pub(crate) async fn replay(shared: &Arc<Shared>, rows_lost: bool) -> Result<(), StoreError> {
+    if rows_lost {
+        let unread = heal(shared).await?;
+        let versions = shared.tables().versions().await?;
+        shared
+            .blocking(move |shared| shared.journal.trim(&[], &versions))
+            .await?;
+        tracing::warn!(
+            unread,
+            "a table was rolled back; turns that lost their main points are read again"
+        );
+    }
+    let pending = shared.blocking(|shared| shared.journal.keys()).await?;
+    {
+        let mut presence = shared.presence();
+        pending
+            .into_iter()
+            .for_each(|((scope, id), state)| presence.set_pending(&scope, id, state));
+    }
+    count(shared).await?;
+    delete::resume(shared).await
+}
 
 /// Opens the tables anew, as a start does, and heals what is damaged. Does nothing if everything is there after all.
 ///

@@ -56,12 +56,13 @@
 //! open indices ·
 //! `filter` and `selection` which rows, `search`, `exact`, `everything` and `lookup` queries · `writer` flush and background
 //! task · `maintenance` compact, index, prune, expire · `words` the full-text index, `vector_index` and its `partitions` ·
-//! `delete` deletion · `old` and `migration` a store of the layout version before this one · `shared` what
-//! they all work on · `store` the handle.
+//! `delete` deletion · `old` and `migration` a store of the layout version before this one · `completing`
+//! turns that were read · `shared` what they all work on · `status` how it is · `store` the handle.
 
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod completing;
 mod config;
 mod delete;
 mod directory;
@@ -92,6 +93,7 @@ mod schema;
 mod search;
 mod selection;
 mod shared;
+mod status;
 mod store;
 mod tables;
 mod trouble;
@@ -110,5 +112,6 @@ pub use old::OldStore;
 pub use record::{Point, Scope, Span, Turn, TurnId};
 pub use search::{Found, Hit, Passage, Ranking, SearchQuery, SearchResult, Snapshot};
 pub use selection::Within;
-pub use store::{Store, StoreStatus};
+pub use status::StoreStatus;
+pub use store::Store;
 pub use trouble::{StorePart, Trouble};

@@ -2,7 +2,7 @@
 //!
 //! Responsible for: the public operations, their contracts, opening and closing. Must not know: how any of it is done.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,20 +12,19 @@ use crate::config::StoreConfig;
 use crate::directory::Directory;
 use crate::error::StoreError;
 use crate::journal::backlog::WaitingTurn;
-use crate::journal::{Deletion, Journal, Key};
+use crate::journal::{Deletion, Journal};
 use crate::ledger::LedgerEntry;
 use crate::maintenance::{self, MaintenanceReport};
 use crate::old::OldStore;
 use crate::opener::Looked;
 use crate::presence::Pending;
 use crate::record::{Point, Scope, Turn, TurnId};
-use crate::retain;
-use crate::rows::CompletedTurn;
 use crate::search::{self, Hit, Ranking, SearchQuery, SearchResult, Snapshot};
 use crate::selection::Within;
 use crate::shared::{Shared, blocking};
+use crate::status::StoreStatus;
 use crate::trouble::Trouble;
-use crate::{delete, heal, lookup, migration, watch, writer};
+use crate::{completing, delete, heal, lookup, migration, watch, writer};
 
 /// A store of turns and their main points in one directory. Cheap to clone; all clones are the same store.
 ///
@@ -35,24 +34,6 @@ use crate::{delete, heal, lookup, migration, watch, writer};
 #[derive(Debug, Clone)]
 pub struct Store {
     shared: Arc<Shared>,
-}
-
-/// How a store is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StoreStatus {
-    /// False once closed.
-    pub alive: bool,
-    /// Turns accepted and not completed: what is still to be read.
-    pub pending_turns: usize,
-    /// Turns completed and still in the journal only.
-    pub unflushed_turns: usize,
-    /// Turns in LanceDB.
-    pub turns: u64,
-    /// Main points in LanceDB.
-    pub points: u64,
-    /// How often turns were lost to damaged files since the store was opened. Who remembers which turns have been read has to
-    /// forget it when this grows, and to look again for turns that wait.
-    pub losses: u64,
 }
 
 impl Store {
@@ -86,7 +67,7 @@ impl Store {
         let store = Self {
             shared: Arc::new(Shared::new(config, directory, journal, opened.tables)),
         };
-        store.replay(opened.rows_lost).await?;
+        heal::replay(&store.shared, opened.rows_lost).await?;
         tokio::spawn(writer::background(Arc::downgrade(&store.shared)));
         tokio::spawn(watch::background(Arc::downgrade(&store.shared)));
         Ok(store)
@@ -133,7 +114,10 @@ impl Store {
     /// [`StoreError::InvalidPoint`]; nothing of the call is stored then. Else see [`Store`].
     pub async fn complete(&self, points: Vec<(Scope, TurnId, Vec<Point>)>) -> Result<(), StoreError> {
         self.shared.ensure_open()?;
-        let completed = self.shared.blocking(move |shared| complete(shared, points)).await?;
+        let completed = self
+            .shared
+            .blocking(move |shared| completing::complete(shared, points))
+            .await?;
         if completed >= self.shared.config.flush_turns {
             self.shared.wake.notify_one();
         }
@@ -391,61 +375,8 @@ impl Store {
         &self.shared
     }
 
-    /// Brings memory, journal and tables together after opening.
-    async fn replay(&self, rows_lost: bool) -> Result<(), StoreError> {
-        let shared = &self.shared;
-        if rows_lost {
-            let unread = heal::heal(shared).await?;
-            let versions = shared.tables().versions().await?;
-            shared
-                .blocking(move |shared| shared.journal.trim(&[], &versions))
-                .await?;
-            tracing::warn!(
-                unread,
-                "a table was rolled back; turns that lost their main points are read again"
-            );
-        }
-        let pending = shared.blocking(|shared| shared.journal.keys()).await?;
-        {
-            let mut presence = shared.presence();
-            pending
-                .into_iter()
-                .for_each(|((scope, id), state)| presence.set_pending(&scope, id, state));
-        }
-        heal::count(shared).await?;
-        delete::resume(shared).await
-    }
-
     async fn delete(&self, deletion: Deletion) -> Result<u64, StoreError> {
         self.shared.ensure_open()?;
         delete::delete(&self.shared, deletion).await
     }
-}
-
-/// Moves turns from accepted to completed and returns how many are waiting for a flush.
-fn complete(shared: &Shared, points: Vec<(Scope, TurnId, Vec<Point>)>) -> Result<usize, StoreError> {
-    let keys: Vec<Key> = points.iter().map(|(scope, id, _)| (scope.clone(), *id)).collect();
-    let mut turns: HashMap<Key, Turn> = HashMap::new();
-    for turn in shared.journal.accepted_turns(&keys)? {
-        turns.insert((turn.scope.clone(), turn.id), turn);
-    }
-    let mut completed = Vec::new();
-    for (scope, id, points) in points {
-        let Some(turn) = turns.remove(&(scope, id)) else {
-            tracing::debug!(turn = %id, "main points of a turn that is not waiting to be read are left out");
-            continue;
-        };
-        let width = shared.tables().vector_width;
-        let (turn, points) = retain::retained(shared.config.retain, width, turn, points)?;
-        completed.push(CompletedTurn { turn, points });
-    }
-    shared.change(
-        |journal| journal.complete(&completed),
-        |presence, moved| {
-            for (scope, id) in moved {
-                presence.set_pending(scope, *id, Pending::Completed);
-            }
-        },
-    )?;
-    Ok(shared.presence().completed_len())
 }

@@ -1,4 +1,4 @@
-//! Turns that a tokenizer or an embedder finds hard, in ordinary conversations: they are read and leave as all others do.
+//! Turns that a tokenizer or a model finds hard, in ordinary conversations: they are read and leave as all others do.
 //!
 //! It must not know how turns are read.
 

@@ -1,0 +1,21 @@
+//! How a store is doing.
+//!
+//! It must not know how that is found out.
+
+/// How a store is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreStatus {
+    /// False once closed.
+    pub alive: bool,
+    /// Turns accepted and not completed: what is still to be read.
+    pub pending_turns: usize,
+    /// Turns completed and still in the journal only.
+    pub unflushed_turns: usize,
+    /// Turns in LanceDB.
+    pub turns: u64,
+    /// Main points in LanceDB.
+    pub points: u64,
+    /// How often turns were lost to damaged files since the store was opened. Who remembers which turns have been read has to
+    /// forget it when this grows, and to look again for turns that wait.
+    pub losses: u64,
+}
