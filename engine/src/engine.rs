@@ -2,13 +2,14 @@
 //!
 //! It joins the parts (reader, questions, generator), each on its own thread. It must not know how a part works inside.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use crate::actor::Actor;
-use crate::generate::{GenerateRequest, GeneratedPiece, Generator, Pieces};
+use crate::generate::{ChatModel, GenerateRequest, GeneratedPiece, Generator, Pieces};
 use crate::llama::model::{Model, Role, sha256_of_file};
 use crate::read::main_point::{Chooser, relative};
 use crate::read::mean::mean;
@@ -48,10 +49,7 @@ type GeneratorActor = Actor<(GenerateRequest, Pieces), ()>;
 struct Parts {
     reader: Reader,
     questions: Questions,
-    /// Started when it is first asked for.
-    generator: Mutex<Option<Arc<GeneratorActor>>>,
-    chat: Option<PathBuf>,
-    chat_threads: usize,
+    generator: Option<GeneratorActor>,
     script: Script,
     chooser: Chooser,
     model_sha256: String,
@@ -101,12 +99,12 @@ impl Engine {
         let script = Script::new(&model, encoder)?;
         let mean = mean(&model, &script, encoder)?;
         let meter = Arc::new(Meter::default());
+        let chat = config.chat.as_deref();
+        let generator = chat.map(|path| start_generator(path, config.chat_threads));
         let parts = Parts {
             reader: start_reader(&model, &script, encoder, &meter)?,
             questions: start_questions(&model, &script, encoder, &mean)?,
-            generator: Mutex::default(),
-            chat: config.chat.clone(),
-            chat_threads: config.chat_threads,
+            generator: generator.transpose()?,
             script,
             chooser: Chooser {
                 mean,
@@ -226,17 +224,21 @@ impl Engine {
     /// Continues a conversation with the chat model. Dropping the receiver ends the generation.
     ///
     /// # Errors
-    /// [`EngineError::Stopped`] without a chat model, [`EngineError::Busy`] if too many generations wait, or what the first one
-    /// needs and does not find.
+    /// [`EngineError::Stopped`] without a chat model. What else goes wrong comes out of the receiver.
     pub async fn generate(
         &self,
         request: GenerateRequest,
     ) -> Result<mpsc::Receiver<Result<GeneratedPiece, EngineError>>, EngineError> {
-        let generator = self.generator().await?;
+        if self.parts.generator.is_none() {
+            return Err(EngineError::Stopped { part: "generator" });
+        }
+        let parts = Arc::clone(&self.parts);
         let (pieces, receiver) = mpsc::channel(32);
         let failures = pieces.clone();
         tokio::spawn(async move {
-            if let Err(error) = generator.call((request, pieces)).await {
+            if let Some(generator) = &parts.generator
+                && let Err(error) = generator.call((request, pieces)).await
+            {
                 // A receiver that is gone wants no error either.
                 let _ = failures.send(Err(error)).await;
             }
@@ -303,7 +305,7 @@ impl Engine {
     }
 
     /// The passages of a stretch of a turn, cut where it may take its time.
-    async fn cut(&self, turn: &TurnText, stretch: &std::ops::Range<usize>) -> Result<Cut, EngineError> {
+    async fn cut(&self, turn: &TurnText, stretch: &Range<usize>) -> Result<Cut, EngineError> {
         let script = self.parts.script.clone();
         let (speaker, text, start) = (
             turn.speaker.clone(),
@@ -312,20 +314,6 @@ impl Engine {
         );
         let cut = tokio::task::spawn_blocking(move || script.cut(&speaker, &text, start));
         cut.await.map_err(|_| EngineError::Stopped { part: "reader" })
-    }
-
-    async fn generator(&self) -> Result<Arc<GeneratorActor>, EngineError> {
-        let parts = Arc::clone(&self.parts);
-        let started = tokio::task::spawn_blocking(move || {
-            let mut place = parts.generator.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(generator) = place.as_ref() {
-                return Ok(Arc::clone(generator));
-            }
-            let path = parts.chat.as_ref().ok_or(EngineError::Stopped { part: "generator" })?;
-            let generator = Arc::new(start_generator(path, parts.chat_threads)?);
-            Ok(Arc::clone(place.insert(generator)))
-        });
-        started.await.unwrap_or(Err(EngineError::Stopped { part: "generator" }))
     }
 }
 
@@ -357,7 +345,7 @@ impl Collected {
 }
 
 fn start_generator(path: &Path, threads: usize) -> Result<GeneratorActor, EngineError> {
-    let model = Model::load(path, Role::Chat)?;
+    let model = ChatModel::load(path)?;
     Actor::start("generator", 8, move |inbox| {
         let mut generator = Generator::new(&model, threads)?;
         generator.heed(inbox.halt());

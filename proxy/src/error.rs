@@ -381,6 +381,8 @@ impl StartError {
                 | StoreError::TableRefused { .. }
                 | StoreError::VectorWidth { .. }
                 | StoreError::Model { .. }
+                | StoreError::Migrating { .. }
+                | StoreError::MountPoint { .. }
                 | StoreError::Unreadable { .. } => DATA,
                 StoreError::InvalidConfig { .. } => CONFIGURATION,
                 _ => IO,

@@ -8,6 +8,7 @@
 //! <directory>/lance/turns.lance     LanceDB tables
 //! <directory>/lance/points.lance
 //! <directory>/model                 the model whose vectors lie here
+//! <directory>/scratch.lance           while the vector index is built; safe to delete
 //! <directory>/broken/…              what could not be read and was moved aside; safe to delete
 //! ```
 
@@ -86,8 +87,18 @@ impl Directory {
         self.path.join("lance")
     }
 
+    /// Where a table can lie that is needed for a moment only.
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.path.join("scratch.lance")
+    }
+
     pub(crate) fn table(&self, name: &str) -> PathBuf {
         self.tables().join(format!("{name}.lance"))
+    }
+
+    /// Whether a store of the layout version before this one left its mark here.
+    pub(crate) fn is_old(&self) -> bool {
+        self.path.join("embedder").exists()
     }
 
     /// Keeps the name of the model whose vectors lie here, or compares it with the one that is kept. Blocking.

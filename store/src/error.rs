@@ -35,6 +35,18 @@ pub enum StoreError {
         /// Version this crate writes.
         expected: u32,
     },
+    /// A store is there that a migration has left without its last step.
+    #[error("the store {} was being migrated, and the last step of that is missing; run `mainpoint migrate`. Nothing was changed", path.display())]
+    Migrating {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A store cannot be migrated because nothing can be put beside its directory.
+    #[error("the store {} is a file system of its own, so no new store can be made beside it; move what is in it into a directory below and name that one (store.directory). Nothing was changed", path.display())]
+    MountPoint {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A file or table was written in a format that is not known here, by a newer version most likely.
     #[error("{} holds {found}, this mainpoint reads {expected}; use the mainpoint that wrote it, or name another directory. Nothing was changed", path.display())]
     Format {
@@ -193,7 +205,7 @@ impl StoreError {
         match self {
             Self::Unwritable { .. } => "store_unwritable",
             Self::InUse { .. } => "store_in_use",
-            Self::Version { .. } => "store_version",
+            Self::Version { .. } | Self::Migrating { .. } | Self::MountPoint { .. } => "store_version",
             Self::Format { .. } => "store_format",
             Self::Refused { .. } | Self::TableRefused { .. } => "store_refused",
             Self::JournalDown { .. } => "store_journal_down",

@@ -36,7 +36,9 @@ pub(crate) async fn rows(
     if !known.missing.is_empty() {
         let found = find(selection, scope, &known.missing).await?;
         shared.places.remember(&fragments, scope, &known.missing, &found);
-        known.rows.extend(known.missing.iter().filter_map(|turn| found.get(turn)).flatten());
+        known
+            .rows
+            .extend(known.missing.iter().filter_map(|turn| found.get(turn)).flatten());
     }
     Ok((known.rows.len() <= limit).then_some(known.rows))
 }

@@ -9,39 +9,53 @@ use arrow_array::RecordBatch;
 use futures::{StreamExt, TryStreamExt};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use lancedb::Table;
+use lance::Dataset;
+use lance::table::format::Fragment;
 use lancedb::expr::DfExpr;
-use lancedb::query::{ExecutableQuery, QueryBase, Select};
 
 use crate::error::StoreError;
 use crate::rows;
 use crate::schema::column;
+use crate::shared::blocking;
 
 /// Batches that are compared at the same time.
 const PARALLEL: usize = 2;
+/// Rows of a batch: few enough that they are still in the processor's cache when they are compared.
+const BATCH: usize = 1024;
 /// Sums that a product is added up in, so that the compiler can use wide registers.
 const LANES: usize = 16;
 
-/// The rows nearest to a vector with the cosines of their vectors, at most `limit`, in no order. All rows where there is no
-/// filter. A vector of zeros is near to nothing.
+/// Which rows are compared: all of them unless something is said.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
+    pub(crate) filter: Option<DfExpr>,
+    pub(crate) fragments: Option<Vec<Fragment>>,
+}
+
+/// The rows nearest to a vector with the cosines of their vectors, at most `limit`, in no order. A vector of zeros is near to
+/// nothing.
 pub(crate) async fn nearest(
-    points: &Table,
-    filter: Option<DfExpr>,
+    points: &Dataset,
+    part: Part,
     vector: &[f32],
     limit: usize,
 ) -> Result<Vec<(u64, f32)>, StoreError> {
-    let failed = || StoreError::lance("search by vector");
-    let mut query = points.query().select(Select::columns(&[column::VECTOR])).with_row_id();
-    if let Some(filter) = filter {
-        query = query.only_if_expr(filter);
+    let failed = |error: lance::Error| StoreError::lance("search by vector")(error.into());
+    let mut scanner = points.scan();
+    scanner.project(&[column::VECTOR]).map_err(failed)?;
+    scanner.with_row_id().batch_size(BATCH);
+    if let Some(filter) = part.filter {
+        scanner.filter_expr(filter);
     }
-    let stream = query.execute().await.map_err(failed())?;
-    let compared = stream.map(|batch| {
+    if let Some(fragments) = part.fragments {
+        scanner.with_fragments(fragments);
+    }
+    let batches = scanner.try_into_stream().await.map_err(failed)?;
+    let compared = batches.map(|batch| {
         let vector = vector.to_vec();
         async move {
-            let batch = batch.map_err(StoreError::lance("search by vector"))?;
-            let work = tokio::task::spawn_blocking(move || of_batch(&batch, &vector, limit));
-            work.await.map_err(StoreError::Task)?
+            let batch = batch.map_err(failed)?;
+            blocking(move || of_batch(&batch, &vector, limit)).await
         }
     });
     let mut found = compared.buffer_unordered(PARALLEL).try_concat().await?;
@@ -62,7 +76,7 @@ fn of_batch(batch: &RecordBatch, vector: &[f32], limit: usize) -> Result<Vec<(u6
 }
 
 /// Leaves the `limit` best, in no order.
-fn keep_best(found: &mut Vec<(u64, f32)>, limit: usize) {
+pub(crate) fn keep_best(found: &mut Vec<(u64, f32)>, limit: usize) {
     if found.len() > limit && limit > 0 {
         found.select_nth_unstable_by(limit - 1, |one, other| other.1.total_cmp(&one.1));
     }

@@ -17,6 +17,7 @@ use crate::record::{Point, Scope, Turn, TurnId};
 use crate::rows::CompletedTurn;
 use crate::trouble::Trouble;
 
+pub(crate) use ledger::LedgerLine;
 pub(crate) use slot::Mended;
 use slot::Slot;
 

@@ -47,14 +47,16 @@
 //!
 //! # Modules
 //!
-//! `record` plain records · `config` settings · `error` what can go wrong · `fusion` reciprocal rank fusion (pure) ·
+//! `record` plain records · `config` settings · `error` what can go wrong ·
 //! `retain` what is kept of a turn's text (pure) · `ledger` what was injected, and what of it expires (pure) ·
-//! `schema` and `rows` Arrow · `journal` redb, with the ledger's table · `presence` which turns are known (memory) ·
+//! `schema` and `rows` Arrow · `journal` redb, with the ledger's table · `presence` which turns are known, `places` where their
+//! points lie, `recent` passages found lately (memory) ·
 //! `directory` files · `opener` opening LanceDB's `tables` · `manifest` and `recovery` what is wrong with their files, `heal`
 //! what went with them · `trouble` what does not work, `backoff` when it is tried again, `watch` who tries · `index_cache`
 //! open indices ·
-//! `filter` and `selection` which rows, `search` and `lookup` queries · `writer` flush and background task ·
-//! `maintenance` compact, index, prune, expire · `vector_index` for large tables · `delete` deletion · `shared` what
+//! `filter` and `selection` which rows, `search`, `exact`, `everything` and `lookup` queries · `writer` flush and background
+//! task · `maintenance` compact, index, prune, expire · `words` the full-text index, `vector_index` and its `partitions` ·
+//! `delete` deletion · `old` and `migration` a store of the layout version before this one · `shared` what
 //! they all work on · `store` the handle.
 
 #![forbid(unsafe_code)]
@@ -75,7 +77,10 @@ mod ledger;
 mod lookup;
 mod maintenance;
 mod manifest;
+mod migration;
+mod old;
 mod opener;
+mod partitions;
 mod places;
 mod presence;
 mod recent;
@@ -87,12 +92,12 @@ mod schema;
 mod search;
 mod selection;
 mod shared;
-mod stop_words;
 mod store;
 mod tables;
 mod trouble;
 mod vector_index;
 mod watch;
+mod words;
 mod writer;
 
 pub use config::{Retain, StoreConfig};
@@ -100,6 +105,8 @@ pub use error::StoreError;
 pub use journal::backlog::WaitingTurn;
 pub use ledger::{LedgerEntry, LedgerKind};
 pub use maintenance::{MaintenanceReport, TableMaintenance};
+pub use migration::{Migration, begin_migration};
+pub use old::OldStore;
 pub use record::{Point, Scope, Span, Turn, TurnId};
 pub use search::{Found, Hit, Passage, Ranking, SearchQuery, SearchResult, Snapshot};
 pub use selection::Within;

@@ -100,7 +100,9 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
         for (table, done) in tables(&open, &mut report) {
             index(table, done).await?;
         }
-        report.vector_index_recall = vector_index::build_when_large(&open.points, vector_index::MINIMUM_ROWS).await?;
+        report.vector_index_recall =
+            vector_index::build_when_large(&open.points, &shared.directory.scratch(), vector_index::MINIMUM_ROWS)
+                .await?;
         note_vector_index(&shared).await?;
         {
             let _no_readers = if purge { Some(shared.gate.write().await) } else { None };
@@ -131,7 +133,7 @@ pub(crate) async fn build_vector_index(shared: &Arc<Shared>) -> Result<f32, Stor
     let shared = Arc::clone(shared);
     to_the_end(async move {
         let _maintenance = shared.maintenance.lock().await;
-        let recall = vector_index::build(&shared.tables().points).await?;
+        let recall = vector_index::build(&shared.tables().points, &shared.directory.scratch()).await?;
         note_vector_index(&shared).await?;
         Ok(recall)
     })

@@ -51,6 +51,9 @@ impl Looked {
         let session = Arc::new(session);
         let turns = recovery::look(directory, TURNS, &session).await?;
         let points = recovery::look(directory, POINTS, &session).await?;
+        if directory.is_old() {
+            return Err(schema::old(directory.path()));
+        }
         for newest in [turns.newest(), points.newest()].into_iter().flatten() {
             schema::check(directory.path(), &Schema::from(newest.schema()), config.vector_width)?;
         }

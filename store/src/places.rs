@@ -116,7 +116,9 @@ impl Places {
         let before = known.len();
         for turn in turns {
             let rows = found.get(turn).map_or(&[][..], Vec::as_slice);
-            let placed = rows.iter().filter_map(|row| Some((*row, fragments.deletions_beside(*row)?)));
+            let placed = rows
+                .iter()
+                .filter_map(|row| Some((*row, fragments.deletions_beside(*row)?)));
             let rows = match rows {
                 [] => Rows::NoneIn(fragments.version),
                 _ => Rows::At(placed.collect()),
@@ -157,10 +159,7 @@ mod tests {
     fn rows_are_remembered_as_long_as_their_fragments_stay_as_they_are() {
         let (places, scope) = (Places::default(), Scope::new("s").unwrap());
         let turns = [turn(1), turn(2), turn(3)];
-        let found = HashMap::from([
-            (turn(1), vec![row(0, 7)]),
-            (turn(2), vec![row(0, 8), row(1, 0)]),
-        ]);
+        let found = HashMap::from([(turn(1), vec![row(0, 7)]), (turn(2), vec![row(0, 8), row(1, 0)])]);
         let now = fragments(5, &[(0, None), (1, Some((4, 9)))]);
         places.remember(&now, &scope, &turns, &found);
         let missing = |fragments: &Fragments| places.look_up(fragments, &scope, &turns).missing;

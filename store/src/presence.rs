@@ -214,7 +214,10 @@ impl Presence {
             Some(ids) => {
                 let mut seen = HashSet::with_capacity(ids.len());
                 let is_stored = |id: &TurnId| turns.stored.contains_key(id);
-                ids.iter().copied().filter(|id| is_stored(id) && seen.insert(*id)).collect()
+                ids.iter()
+                    .copied()
+                    .filter(|id| is_stored(id) && seen.insert(*id))
+                    .collect()
             }
         };
         (stored.len() <= limit).then_some(stored)

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    FixedSizeBinaryBuilder, FixedSizeListBuilder, Float16Builder, Float32Builder, LargeBinaryBuilder, ListBuilder, StringBuilder,
-    StructBuilder, TimestampMicrosecondBuilder, UInt32Builder,
+    FixedSizeBinaryBuilder, FixedSizeListBuilder, Float16Builder, Float32Builder, LargeBinaryBuilder, ListBuilder,
+    StringBuilder, StructBuilder, TimestampMicrosecondBuilder, UInt32Builder,
 };
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float16Type, Float32Type, TimestampMicrosecondType, UInt32Type, UInt64Type};
@@ -200,9 +200,15 @@ pub(crate) fn vector_width(batch: &RecordBatch) -> Result<usize, StoreError> {
 /// The vectors of a batch, one after the other, each as long as the store's vectors are wide.
 pub(crate) fn vectors(batch: &RecordBatch) -> Result<&[f16], StoreError> {
     let wrong = || wrong_type(column::VECTOR);
-    let vectors = array(batch, column::VECTOR)?.as_fixed_size_list_opt().ok_or_else(wrong)?;
+    let vectors = array(batch, column::VECTOR)?
+        .as_fixed_size_list_opt()
+        .ok_or_else(wrong)?;
     let width = vectors.value_length() as usize;
-    let numbers = vectors.values().as_primitive_opt::<Float16Type>().ok_or_else(wrong)?.values();
+    let numbers = vectors
+        .values()
+        .as_primitive_opt::<Float16Type>()
+        .ok_or_else(wrong)?
+        .values();
     // A batch may be a part of a longer one.
     let first = vectors.value_offset(0) as usize;
     numbers.get(first..first + vectors.len() * width).ok_or_else(wrong)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
-use crate::error::StoreError;
+use crate::error::{OLD_VERSION, StoreError};
 
 /// Layout version that this crate reads and writes.
 pub(crate) const VERSION: u32 = 3;
@@ -125,6 +125,20 @@ pub(crate) fn check(directory: &Path, found: &Schema, vector_width: usize) -> Re
     }
 }
 
+/// Whether a table is one of the layout version before this one.
+pub(crate) fn is_old(found: &Schema) -> bool {
+    found.metadata().get(VERSION_KEY).map(String::as_str) == Some(OLD_VERSION)
+}
+
+/// The error for a store of the layout version before this one.
+pub(crate) fn old(directory: &Path) -> StoreError {
+    StoreError::Version {
+        path: directory.to_owned(),
+        found: OLD_VERSION.to_owned(),
+        expected: VERSION,
+    }
+}
+
 fn metadata() -> HashMap<String, String> {
     HashMap::from([(VERSION_KEY.to_owned(), VERSION.to_string())])
 }
@@ -156,9 +170,6 @@ mod tests {
         let error = check(directory, &Schema::empty(), 384).unwrap_err();
         assert!(error.to_string().contains("layout version none"), "{error}");
         let error = check(directory, &points(768), 384).unwrap_err();
-        assert!(
-            error.to_string().contains("width 768, the model gives 384"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("width 768, the model gives 384"), "{error}");
     }
 }

@@ -19,6 +19,7 @@ use lancedb::index::scalar::{FtsQuery, FullTextSearchQuery, MatchQuery};
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
 
 use crate::error::StoreError;
+use crate::exact::Part;
 use crate::record::{Scope, TurnId};
 use crate::rows;
 use crate::schema::column;
@@ -155,9 +156,19 @@ impl Snapshot<'_> {
         if vector.iter().all(|number| *number == 0.0) {
             return Ok(Ranking::default());
         }
+        let dataset = tables::dataset(&selection.points).await?;
+        let mut part = Part {
+            filter: Some(selection.filter.clone()),
+            fragments: None,
+        };
         if self.comparison == Comparison::Exact {
-            let found = exact::nearest(&selection.points, Some(selection.filter.clone()), vector, limit);
-            return Ok(Ranking(found.await?));
+            return Ok(Ranking(exact::nearest(&dataset, part, vector, limit).await?));
+        }
+        let not_indexed = vector_index::not_covered(&dataset).await?;
+        let mut found = Vec::new();
+        if !not_indexed.is_empty() {
+            part.fragments = Some(not_indexed);
+            found = exact::nearest(&dataset, part, vector, limit).await?;
         }
         let search = selection
             .points
@@ -170,11 +181,15 @@ impl Snapshot<'_> {
             .limit(limit)
             .with_row_id()
             .select(Select::columns(&[DISTANCE]))
+            // What the index does not cover was compared above.
+            .fast_search()
             .nprobes(self.partitions)
             .map_err(failed())?;
         let stream = search.execute().await.map_err(failed())?;
         let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(failed())?;
-        ranked(&batches, DISTANCE, |distance| 1.0 - distance)
+        found.extend(ranked(&batches, DISTANCE, |distance| 1.0 - distance)?.0);
+        exact::keep_best(&mut found, limit);
+        Ok(Ranking(found))
     }
 
     /// At most `limit` rows by BM25. Empty for a text without words (or with stop words only).

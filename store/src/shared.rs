@@ -149,10 +149,15 @@ impl Shared {
         work: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let shared = Arc::clone(self);
-        tokio::task::spawn_blocking(move || work(&shared))
-            .await
-            .map_err(StoreError::Task)?
+        blocking(move || work(&shared)).await
     }
+}
+
+/// Runs blocking work on a thread for it.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(StoreError::Task)?
 }
 
 /// Runs an operation that must not stop half way to its end, even if the caller gives up.

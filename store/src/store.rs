@@ -15,6 +15,7 @@ use crate::journal::backlog::WaitingTurn;
 use crate::journal::{Deletion, Journal, Key};
 use crate::ledger::LedgerEntry;
 use crate::maintenance::{self, MaintenanceReport};
+use crate::old::OldStore;
 use crate::opener::Looked;
 use crate::presence::Pending;
 use crate::record::{Point, Scope, Turn, TurnId};
@@ -22,9 +23,9 @@ use crate::retain;
 use crate::rows::CompletedTurn;
 use crate::search::{self, Hit, Ranking, SearchQuery, SearchResult, Snapshot};
 use crate::selection::Within;
-use crate::shared::Shared;
+use crate::shared::{Shared, blocking};
 use crate::trouble::Trouble;
-use crate::{delete, heal, lookup, watch, writer};
+use crate::{delete, heal, lookup, migration, watch, writer};
 
 /// A store of turns and their main points in one directory. Cheap to clone; all clones are the same store.
 ///
@@ -60,7 +61,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::InvalidConfig`], [`StoreError::Unwritable`] (nothing is left half created then),
-    /// [`StoreError::InUse`], [`StoreError::Version`], [`StoreError::Format`], [`StoreError::Refused`],
+    /// [`StoreError::InUse`], [`StoreError::Version`], [`StoreError::Migrating`], [`StoreError::Format`], [`StoreError::Refused`],
     /// [`StoreError::TableRefused`], [`StoreError::VectorWidth`], [`StoreError::Model`]. What is damaged is no error: it is
     /// moved aside, and the log says so.
     pub async fn open(config: StoreConfig) -> Result<Self, StoreError> {
@@ -68,6 +69,7 @@ impl Store {
         let path = config.directory.clone();
         // Everything is looked at before anything is changed.
         let directory = blocking(move || {
+            migration::ensure_ended(&path)?;
             let directory = Directory::prepare(&path)?;
             Journal::examine(&directory)?;
             Ok(directory)
@@ -365,6 +367,16 @@ impl Store {
         self.shared.blocking(|shared| shared.journal.has_no_ledger()).await
     }
 
+    /// Takes over what an old store holds besides its turns: its ledger, but for marks of turns that could not be read, since
+    /// they are tried again. Deletes conversations that it no longer has, which an earlier attempt may have read from it.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn adopt(&self, old: &OldStore) -> Result<(), StoreError> {
+        self.shared.ensure_open()?;
+        migration::adopt(&self.shared, old).await
+    }
+
     /// Every scope that has a turn, in order.
     ///
     /// # Errors
@@ -408,12 +420,6 @@ impl Store {
         self.shared.ensure_open()?;
         delete::delete(&self.shared, deletion).await
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.map_err(StoreError::Task)?
 }
 
 /// Moves turns from accepted to completed and returns how many are waiting for a flush.

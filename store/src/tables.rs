@@ -12,17 +12,14 @@ use lance::dataset::ProjectionRequest;
 use lancedb::Table;
 use lancedb::expr::DfExpr;
 use lancedb::index::Index;
-use lancedb::index::scalar::{BTreeIndexBuilder, BitmapIndexBuilder, FtsIndexBuilder};
+use lancedb::index::scalar::{BTreeIndexBuilder, BitmapIndexBuilder};
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
 
 use crate::error::StoreError;
 use crate::index_cache::IndexCache;
 use crate::journal::Versions;
 use crate::schema::{POINTS, TURNS, column};
-use crate::stop_words::ENGLISH;
-
-/// Memory of one worker that builds the full-text index; Lance's default is 2 GiB.
-const TEXT_INDEX_WORKER_MIB: u64 = 256;
+use crate::words;
 
 /// The open tables.
 #[derive(Debug, Clone)]
@@ -74,7 +71,7 @@ impl Tables {
             of_rows(column::SCOPE),
             of_values(column::TURN),
             of_values(column::CONVERSATION),
-            (column::TEXT, Index::FTS(text_index(self.cpu_threads))),
+            (column::TEXT, Index::FTS(words::index(self.cpu_threads))),
         ]
     }
 }
@@ -87,24 +84,6 @@ fn of_rows(column: &'static str) -> (&'static str, Index) {
 /// For a column with many values.
 fn of_values(column: &'static str) -> (&'static str, Index) {
     (column, Index::BTree(BTreeIndexBuilder::default()))
-}
-
-/// How passages are indexed for lexical search: words split at white space and punctuation, lower case, accents folded,
-/// English stems, no positions (phrases are never searched for, and they would double the index).
-///
-/// English stop words are left out and words are stemmed, as is Lance's default and as was measured: on 351 questions
-/// of LoCoMo (conv-41 and conv-42) every evidence turn is among the first 5/10/20 hits for .476/.533/.604 of them; with
-/// stop words .422/.493/.573, without stemming .464/.510/.553.
-pub(crate) fn text_index(cpu_threads: usize) -> FtsIndexBuilder {
-    FtsIndexBuilder::default()
-        .with_position(false)
-        .stem(true)
-        .remove_stop_words(true)
-        .custom_stop_words(Some(ENGLISH.iter().map(ToString::to_string).collect()))
-        .lower_case(true)
-        .ascii_folding(true)
-        .num_workers(cpu_threads)
-        .memory_limit_mb(TEXT_INDEX_WORKER_MIB * cpu_threads as u64)
 }
 
 /// Appends a batch; an empty one makes no commit.

@@ -3,6 +3,7 @@
 //! It must not know what readings are ranked by.
 
 use mainpoint::config::MemoryConfig;
+use mainpoint::memory::small_talk::SmallTalk;
 use mainpoint_engine::{Engine, Passage, PassageTokens, Question, ReadRequest, TurnReading, TurnText};
 
 use super::kept;
@@ -28,6 +29,7 @@ pub(crate) struct Library {
     cache: Cache,
     engine: Engine,
     memory: MemoryConfig,
+    small_talk: SmallTalk,
     /// What readings depend on besides the texts.
     recipe: String,
 }
@@ -36,12 +38,13 @@ pub(crate) struct Library {
 const FORMAT: &str = "3";
 
 impl Library {
-    /// Starts the engine.
+    /// Starts the engine, which reads what the product knows as small talk.
     ///
     /// # Errors
     /// [`BenchError::Engine`] if it does not start.
-    pub(crate) fn open(product: &Product, cache: Cache) -> Result<Self, BenchError> {
+    pub(crate) async fn open(product: &Product, cache: Cache) -> Result<Self, BenchError> {
         let (engine, encoder) = (product.start()?, &product.engine.encoder);
+        let small_talk = SmallTalk::read(&engine).await;
         let recipe = format!(
             "{FORMAT} {} {} {:?} {}",
             env!("READING_FINGERPRINT"),
@@ -53,6 +56,7 @@ impl Library {
             cache,
             engine,
             memory: product.memory.clone(),
+            small_talk: small_talk.map_err(BenchError::engine("reading small talk"))?,
             recipe,
         })
     }
@@ -67,6 +71,12 @@ impl Library {
     #[must_use]
     pub(crate) fn memory(&self) -> &MemoryConfig {
         &self.memory
+    }
+
+    /// What the product knows as small talk.
+    #[must_use]
+    pub(crate) fn small_talk(&self) -> &SmallTalk {
+        &self.small_talk
     }
 
     /// Reads a conversation, session by session, or takes what was read before.

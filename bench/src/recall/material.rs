@@ -122,7 +122,7 @@ pub(super) async fn gather<'a>(
     conversations: &'a [Conversation],
     extent: Extent,
 ) -> Result<(Vec<Material<'a>>, Shelf), BenchError> {
-    let shelf = Shelf::open(library.engine().vector_width(), library.memory()).await?;
+    let shelf = Shelf::open(library).await?;
     let mut materials = Vec::with_capacity(conversations.len());
     for conversation in conversations {
         let material = Material::read(library, conversation, extent).await?;

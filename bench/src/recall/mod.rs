@@ -95,7 +95,7 @@ struct Measured {
 /// # Errors
 /// Any failure of data, engine, store, program or files.
 pub async fn run(options: &RecallOptions) -> Result<(), BenchError> {
-    let library = Library::open(&options.product, Cache::at(options.cache.clone()))?;
+    let library = Library::open(&options.product, Cache::at(options.cache.clone())).await?;
     let mut measured = Measured::default();
     let mut loaded = Vec::with_capacity(options.sets.len());
     for set in &options.sets {
@@ -306,6 +306,7 @@ fn chosen(mut all: Vec<Conversation>, names: &[String], apart: &[String]) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recorded::Unit;
 
     fn conversation(name: &str) -> Conversation {
         Conversation {

@@ -11,11 +11,13 @@ use mainpoint::memory::abstention::Evidence;
 use mainpoint::memory::finding::Search;
 use mainpoint::memory::profile::Profile;
 use mainpoint::memory::relevance::Candidate;
+use mainpoint::memory::small_talk::SmallTalk;
 use mainpoint_engine::{Passage, Question};
 use mainpoint_store::{Hit, Point, Retain, Scope, SearchQuery, Span, Store, StoreConfig, Turn, TurnId, Within};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use super::library::Library;
 use crate::BenchError;
 use crate::ranking::first_places;
 use crate::recorded::{self, Conversation};
@@ -24,6 +26,7 @@ use crate::recorded::{self, Conversation};
 pub(super) struct Shelf {
     store: Store,
     config: MemoryConfig,
+    small_talk: SmallTalk,
     directory: TempDir,
 }
 
@@ -62,21 +65,22 @@ pub(super) struct Found {
 const WORD_LISTS: &str = "invert.lance";
 
 impl Shelf {
-    /// Opens an empty store for vectors of `width` numbers, which is searched by these settings.
+    /// Opens an empty store for what `library` reads, which is searched by its settings.
     ///
     /// # Errors
     /// [`BenchError::Write`] or a failure of the store.
-    pub(super) async fn open(width: usize, config: &MemoryConfig) -> Result<Self, BenchError> {
+    pub(super) async fn open(library: &Library) -> Result<Self, BenchError> {
         let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
         let settings = StoreConfig {
             retain: Retain::Turns,
             cpu_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            ..StoreConfig::new(directory.path(), width)
+            ..StoreConfig::new(directory.path(), library.engine().vector_width())
         };
         let store = Store::open(settings).await.map_err(BenchError::store("opening"))?;
         Ok(Self {
             store,
-            config: config.clone(),
+            config: library.memory().clone(),
+            small_talk: library.small_talk().clone(),
             directory,
         })
     }
@@ -183,6 +187,7 @@ impl Shelf {
             text: asked.text,
             asked: asked.time,
             kept: &HashSet::new(),
+            small_talk: Some(&self.small_talk),
             config: &self.config,
         };
         let found = search.run(async { Ok(asked.question.clone()) }).await;

@@ -50,11 +50,15 @@ const NOTE: &str = "The share of the texts for which the product recalls nothing
     Questions have an answer, and as few as possible should be silenced. Messages: what nothing in the chat bears on, from \
     the data. Remarks: ten of ours for each of ten languages, said in a chat of their language where there is one, else in the \
     English one. Unanswerable: questions about what the conversation is about that it does not answer; a floor is no help there.";
-const SWEEP: &str = "The same over all languages, at other floors of the best match with what the other measures add to it. Those of \
-    the product are in `memory.least_match`.";
-const SPREAD: &str = "Quantiles of the strength that the floor is held against.";
+const SWEEP: &str = "The same over all languages, at other floors: the least best match (memory.least_match), with the product's least \
+    lead over small talk, and the least lead, with the product's least match.";
+const SPREAD: &str =
+    "Quantiles of the best match of each text, and of the lead of its best cosine over that of small talk.";
 /// The floors of the sweep, in thousandths.
-const FLOORS: [u16; 12] = [140, 160, 180, 190, 200, 210, 220, 230, 240, 260, 280, 300];
+const MATCHES: [i16; 12] = [140, 160, 180, 190, 200, 210, 220, 230, 240, 260, 280, 300];
+const LEADS: [i16; 10] = [-60, -30, 0, 10, 20, 30, 40, 50, 70, 100];
+/// The quantiles that are shown, in thousandths.
+const QUANTILES: [usize; 7] = [0, 10, 50, 500, 950, 990, 1000];
 
 impl SmallTalk {
     /// Says which data sets there are, before the first is added.
@@ -88,8 +92,8 @@ impl SmallTalk {
                 _ => Group::Unanswerable,
             };
             let unanswerable: Vec<&str> = conversation.unanswerable.iter().map(String::as_str).collect();
-            let evidence = evidence((library, shelf), conversation, &unanswerable).await?;
-            self.extend((nothing, where_asked), evidence);
+            let found = evidence((library, shelf), conversation, &unanswerable).await?;
+            self.extend((nothing, where_asked), found);
             for (language, remarks) in remarks()? {
                 let is_said = match kind {
                     Kind::Language => self.is_said_in(&language, where_asked),
@@ -99,13 +103,13 @@ impl SmallTalk {
                     continue;
                 }
                 let remarks: Vec<&str> = remarks.iter().map(String::as_str).collect();
-                let evidence = evidence((library, shelf), conversation, &remarks).await?;
+                let found = evidence((library, shelf), conversation, &remarks).await?;
                 let known_as = if kind == Kind::Language {
                     language.as_str()
                 } else {
                     where_asked
                 };
-                self.extend((Group::Remarks, known_as), evidence);
+                self.extend((Group::Remarks, known_as), found);
             }
         }
         Ok(())
@@ -118,7 +122,7 @@ impl SmallTalk {
         }
         report.add("Small talk", NOTE, self.table());
         report.add("Small talk: other floors", SWEEP, self.sweep());
-        report.add("Small talk: strength of the evidence", SPREAD, self.spread());
+        report.add("Small talk: matches and leads", SPREAD, self.spread());
         rows.extend(self.rows());
     }
 
@@ -165,27 +169,39 @@ impl SmallTalk {
 
     fn sweep(&self) -> Table {
         let names = Group::IN_LANGUAGES.map(|group| group.name().to_owned());
-        let mut table = table(std::iter::once("floor".to_owned()).chain(names));
-        for thousandths in FLOORS {
-            let least = f32::from(thousandths) / 1000.0;
-            let shares = Group::IN_LANGUAGES.map(|group| shown(&self.all(group), &Floor::at(least)));
-            table.add_row(std::iter::once(format!("{least:.2}")).chain(shares));
+        let mut table = table(
+            ["least match", "least lead"]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(names),
+        );
+        let shipped = Floor::at(self.floor);
+        let matches = MATCHES.map(|least| Floor::at(f32::from(least) / 1000.0));
+        let leads = LEADS.map(|least| Floor {
+            least_lead: f32::from(least) / 1000.0,
+            ..shipped
+        });
+        for floor in matches.into_iter().chain(leads) {
+            let shares = Group::IN_LANGUAGES.map(|group| shown(&self.all(group), &floor));
+            let floor = [floor.least_match, floor.least_lead].map(|least| format!("{least:.3}"));
+            table.add_row(floor.into_iter().chain(shares));
         }
         table
     }
 
     fn spread(&self) -> Table {
-        let mut table = table([
-            "texts", "said in", "n", "least", "1 %", "5 %", "50 %", "95 %", "99 %", "most",
-        ]);
-        let floor = Floor::at(self.floor);
+        let names = [
+            "texts", "said in", "n", "of what", "least", "1 %", "5 %", "50 %", "95 %", "99 %", "most",
+        ];
+        let mut table = table(names);
         for ((group, place), evidence) in &self.groups {
-            let mut strengths: Vec<f64> = evidence.iter().map(|one| strength(one, &floor)).collect();
-            strengths.sort_by(f64::total_cmp);
-            let at =
-                |thousandths| quantile(&strengths, thousandths).map_or_else(String::new, |found| format!("{found:.3}"));
-            let names = [group.name().to_owned(), place.clone(), evidence.len().to_string()];
-            table.add_row(names.into_iter().chain([0, 10, 50, 500, 950, 990, 1000].map(at)));
+            let matches = evidence.iter().filter_map(|one| one.max_sim);
+            let leads = evidence.iter().filter_map(Evidence::lead);
+            for (name, quantiles) in [("match", quantiles(matches)), ("lead", quantiles(leads))] {
+                let count = evidence.len().to_string();
+                let names = [group.name().to_owned(), place.clone(), count, name.to_owned()];
+                table.add_row(names.into_iter().chain(quantiles));
+            }
         }
         table
     }
@@ -264,9 +280,10 @@ fn shown(evidence: &[Evidence], floor: &Floor) -> String {
     format!("{} of {}", share(silenced / as_float(evidence.len())), evidence.len())
 }
 
-/// 1 where no codes were compared, since nothing is silenced there.
-fn strength(evidence: &Evidence, floor: &Floor) -> f64 {
-    evidence.strength(floor).map_or(1.0, f64::from)
+fn quantiles(values: impl Iterator<Item = f32>) -> [String; QUANTILES.len()] {
+    let mut values: Vec<f64> = values.map(f64::from).collect();
+    values.sort_by(f64::total_cmp);
+    QUANTILES.map(|at| quantile(&values, at).map_or_else(String::new, |found| format!("{found:.3}")))
 }
 
 #[cfg(test)]
@@ -274,7 +291,7 @@ mod tests {
     use super::*;
 
     fn small_talk() -> SmallTalk {
-        let evidence = |max_sim: f32| Evidence::of([max_sim], [], 8);
+        let evidence = |max_sim: f32| Evidence::of([max_sim], [], None);
         let mut measured = SmallTalk {
             floor: 0.22,
             ..SmallTalk::default()
@@ -316,7 +333,7 @@ mod tests {
     fn tables_have_a_line_for_every_place_and_floor() {
         let measured = small_talk();
         assert_eq!(measured.table().row_iter().count(), 4);
-        assert_eq!(measured.sweep().row_iter().count(), FLOORS.len());
-        assert_eq!(measured.spread().row_iter().count(), 3);
+        assert_eq!(measured.sweep().row_iter().count(), MATCHES.len() + LEADS.len());
+        assert_eq!(measured.spread().row_iter().count(), 6);
     }
 }

@@ -98,7 +98,8 @@ impl Mixer<'_> {
     fn point(&self, turn: &Turn, sentences: &[&Sentence], random: &mut fastrand::Rng) -> Option<Point> {
         let mut tokens = Vec::new();
         for token in sentences.iter().flat_map(|sentence| &sentence.tokens) {
-            let sentence = random.choice(&random.choice(self.passages)?.sentences)?;
+            let passage = random.choice(self.passages)?;
+            let sentence = random.choice(&passage.sentences)?;
             let (another, share) = (random.choice(&sentence.tokens)?, ANOTHER * random.f32());
             tokens.push(mixed(token, another, share));
         }

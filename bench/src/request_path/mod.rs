@@ -72,7 +72,7 @@ struct Measured {
 /// Any failure of data, engine, store, proxy or files.
 pub async fn run(options: &RequestPathOptions) -> Result<(), BenchError> {
     let cache = Cache::at(options.cache.clone());
-    let library = Library::open(&options.product, cache)?;
+    let library = Library::open(&options.product, cache).await?;
     let material = Material::read(options, &library).await?;
     let mut measured = Vec::with_capacity(options.sizes.len());
     for rows in &options.sizes {

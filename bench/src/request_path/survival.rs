@@ -123,6 +123,7 @@ impl Tally {
             text,
             asked: Utc::now(),
             kept: &HashSet::new(),
+            small_talk: None,
             config: &config,
         };
         let started = Instant::now();

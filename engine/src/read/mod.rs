@@ -12,9 +12,15 @@ mod received;
 mod samples;
 pub(crate) mod script;
 mod sentences;
+#[cfg(test)]
+mod truth;
 mod words;
 
 pub use mean::mean_token_vector;
 pub use reading::{
     Passage, PassageTokens, Question, ReadRequest, ReadToken, Span, TokenSalience, TurnReading, TurnText,
 };
+#[cfg(test)]
+pub(crate) fn samples_for_test() -> String {
+    samples::SAMPLES.join("\n")
+}

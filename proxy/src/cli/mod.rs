@@ -6,6 +6,7 @@ mod conversation;
 mod error;
 mod explain;
 mod import;
+mod migrate;
 mod models;
 mod search;
 mod serve;
@@ -39,6 +40,9 @@ enum Command {
     /// Read recorded conversations into the memory. The proxy must not be running on the same data directory.
     #[command(after_long_help = import::FORMAT)]
     Import(import::ImportArguments),
+    /// Read the turns of a store of an earlier version into a new one, which takes its place.
+    #[command(after_long_help = migrate::ABOUT)]
+    Migrate(migrate::MigrateArguments),
     /// Search the stored memories. The proxy must not be running on the same data directory.
     Search(search::SearchArguments),
     /// List, fetch or verify the models.
@@ -92,6 +96,7 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Explain(arguments) => explain::run(arguments).await,
         Command::Import(arguments) => import::run(arguments).await,
+        Command::Migrate(arguments) => migrate::run(arguments).await,
         Command::Search(arguments) => search::run(arguments).await,
         Command::Models(arguments) => models::run(arguments).await,
     }

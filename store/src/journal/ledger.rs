@@ -22,6 +22,17 @@ type LedgerRow<'a> = (&'a [u8; 16], i64, &'a [u8]);
 
 pub(super) const LEDGER: TableDefinition<LedgerKey, LedgerRow<'static>> = TableDefinition::new("ledger");
 
+/// An entry of the ledger as it lies in the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LedgerLine {
+    pub(crate) scope: Scope,
+    turn: TurnId,
+    kind: u8,
+    pub(crate) conversation: TurnId,
+    micros: i64,
+    value: Vec<u8>,
+}
+
 impl Journal {
     /// Every entry of these turns, in the order asked, for one turn in the order of the kinds.
     pub(crate) fn ledger(&self, scope: &Scope, turns: &[TurnId]) -> Result<Vec<LedgerEntry>, StoreError> {
@@ -64,6 +75,45 @@ impl Journal {
                 held.push(known.unwrap_or(entry));
             }
             Ok(held)
+        })
+    }
+
+    /// Every entry of every scope.
+    pub(crate) fn ledger_lines(&self) -> Result<Vec<LedgerLine>, StoreError> {
+        let rows = self.read("list the ledger", |transaction| {
+            let mut rows = Vec::new();
+            for entry in transaction.open_table(LEDGER)?.iter()? {
+                let (place, row) = entry?;
+                let ((scope, turn, kind), (conversation, micros, value)) = (place.value(), row.value());
+                rows.push((scope.to_owned(), *turn, kind, *conversation, micros, value.to_vec()));
+            }
+            Ok(rows)
+        })?;
+        let line = |(scope, turn, kind, conversation, micros, value)| {
+            Ok(LedgerLine {
+                scope: Scope::new(scope)?,
+                turn: TurnId(turn),
+                kind,
+                conversation: TurnId(conversation),
+                micros,
+                value,
+            })
+        };
+        rows.into_iter().map(line).collect()
+    }
+
+    /// Adds those entries that are not there yet, as old as they are.
+    pub(crate) fn adopt_ledger(&self, lines: &[LedgerLine]) -> Result<(), StoreError> {
+        self.write("take a ledger over", |transaction| {
+            let mut table = transaction.open_table(LEDGER)?;
+            for line in lines.iter().filter(|line| line.kind != number(LedgerKind::Unreadable)) {
+                let place = (line.scope.as_str(), &line.turn.0, line.kind);
+                if table.get(place)?.is_none() {
+                    let row: LedgerRow<'_> = (&line.conversation.0, line.micros, &line.value);
+                    table.insert(place, row)?;
+                }
+            }
+            Ok(())
         })
     }
 

@@ -1,43 +1,15 @@
 //! What a start refuses: said with who wrote it and what to do, and nothing is moved, replaced or begun anew.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mainpoint_store::{Store, StoreError};
 
-use crate::support::{config, manifests, newest_manifest, open, read, scope};
+use crate::support::{
+    add_fields, config, contents, field, layout_version, manifests, newest_manifest, open, read, scope,
+};
 
 const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
-
-/// Every file below a directory with its bytes.
-fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(contents(&path));
-        } else {
-            found.insert(path.clone(), fs::read(&path).unwrap());
-        }
-    }
-    found
-}
-
-/// Adds protobuf fields to a manifest's message; of a field that is there already the later one holds.
-fn add_fields(manifest: &Path, fields: &[u8]) {
-    let bytes = fs::read(manifest).unwrap();
-    let (body, footer) = bytes.split_at(bytes.len() - 16);
-    let position = u64::from_le_bytes(footer[..8].try_into().unwrap()) as usize;
-    let message = [&body[position + 4..], fields].concat();
-    let length = (message.len() as u32).to_le_bytes();
-    fs::write(manifest, [&body[..position], &length, &message, footer].concat()).unwrap();
-}
-
-/// A field with a length.
-fn field(number: u8, content: &[u8]) -> Vec<u8> {
-    [&[number << 3 | 2, content.len() as u8][..], content].concat()
-}
 
 fn written_by_version_99() -> Vec<u8> {
     field(13, &[field(1, b"lance"), field(2, b"99.0.0")].concat())
@@ -46,13 +18,6 @@ fn written_by_version_99() -> Vec<u8> {
 /// Reader (or writer) flags with the bit 40.
 fn unknown_feature(number: u8) -> Vec<u8> {
     vec![number << 3, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40]
-}
-
-fn layout_version(version: &str) -> Vec<u8> {
-    field(
-        5,
-        &[field(1, b"mainpoint.layout_version"), field(2, version.as_bytes())].concat(),
-    )
 }
 
 async fn filled(directory: &Path) {
@@ -101,12 +66,12 @@ async fn a_newer_layout_is_refused_also_where_the_newest_manifest_is_torn_and_th
         let directory = tempfile::tempdir().unwrap();
         filled(directory.path()).await;
         for manifest in manifests(directory.path(), "points") {
-            add_fields(&manifest, &layout_version("3"));
+            add_fields(&manifest, &layout_version("4"));
         }
         if torn {
             fs::write(newest_manifest(directory.path(), "points"), b"").unwrap();
         }
-        let error = is_refused(directory.path(), &["layout version 3", "reads version 2"]).await;
+        let error = is_refused(directory.path(), &["layout version 4", "reads version 3"]).await;
         assert!(matches!(error, StoreError::Version { .. }), "{error:?}");
     }
 }
@@ -117,9 +82,9 @@ async fn a_newer_table_beside_a_damaged_journal_is_refused_before_the_journal_is
     filled(directory.path()).await;
     fs::write(directory.path().join("journal.redb"), b"damaged").unwrap();
     for manifest in manifests(directory.path(), "turns") {
-        add_fields(&manifest, &layout_version("3"));
+        add_fields(&manifest, &layout_version("4"));
     }
-    is_refused(directory.path(), &["layout version 3"]).await;
+    is_refused(directory.path(), &["layout version 4"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -56,11 +56,14 @@ async fn points_come_with_everything_that_was_stored() {
     let described = |passage: &Passage| (passage.turn, passage.passage, passage.features.clone());
     let expected = points
         .iter()
-        .map(|point| (point.turn, point.passage, point.features.clone()));
+        .map(|point| (point.turn, point.passage, point.features.clone().into()));
     assert_eq!(
         found.passages.iter().map(described).collect::<Vec<_>>(),
         expected.collect::<Vec<_>>()
     );
+    let everything = snapshot.everything(2).await.unwrap().unwrap();
+    assert_eq!(everything, found.passages);
+    assert_eq!(snapshot.everything(1).await.unwrap(), None);
     let texts = snapshot
         .texts(&[1, 0, 1].map(|index: usize| &found.passages[index]))
         .await
@@ -90,6 +93,50 @@ async fn lexical_search_knows_stems_case_and_accents() {
         assert_eq!(lexical(&store, &scope, "violin").await, []);
         store.maintain().await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_are_found_in_languages_with_and_without_spaces() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    let texts = [
+        ("我弟弟帕维尔和消防站的两个同事把钢琴抬了上去。", EAST),
+        ("週末に京都の古いお寺を訪れて、抹茶を飲みました。", EAST),
+        ("เมื่อวานแม่ซื้อแมวสีดำหนึ่งตัวที่ตลาด", EAST),
+        ("Der Schlüssel zum Keller hängt über der Tür.", EAST),
+        ("El médico me recetó pastillas para la alergia.", EAST),
+        ("What's up? I don't think that we're late.", EAST),
+    ];
+    read(&store, &scope, 0, &texts).await;
+    let questions = [
+        ("谁搬了钢琴？", 0),
+        ("京都で何を飲みましたか", 1),
+        ("แมวสีอะไร", 2),
+        ("Wo ist der schlussel für den KELLER?", 3),
+        ("¿Qué pastillas me dio el medico?", 4),
+    ];
+    for _ in ["before the index covers the rows", "after"] {
+        for (question, turn) in questions {
+            assert_eq!(
+                lexical(&store, &scope, question).await.first(),
+                Some(&id(turn)),
+                "{question}"
+            );
+        }
+        for empty in ["What's", "we’re", "。？"] {
+            assert_eq!(lexical(&store, &scope, empty).await, [], "{empty}");
+        }
+        store.maintain().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_of_more_than_forty_bytes_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    let word = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk";
+    read(&store, &scope, 0, &[(&format!("Das {word} hat geschlossen."), EAST)]).await;
+    assert_eq!(lexical(&store, &scope, word).await, [id(0)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

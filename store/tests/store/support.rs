@@ -2,6 +2,7 @@
 //!
 //! Responsible for: making tests short. Must not know: what is tested.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -151,6 +152,61 @@ pub(crate) fn files_with(directory: &Path, marker: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// Every file below a directory with its bytes.
+pub(crate) fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+        } else {
+            found.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+/// Adds protobuf fields to a manifest's message; of a field that is there already the later one holds.
+pub(crate) fn add_fields(manifest: &Path, fields: &[u8]) {
+    let bytes = fs::read(manifest).unwrap();
+    let (body, footer) = bytes.split_at(bytes.len() - 16);
+    let position = u64::from_le_bytes(footer[..8].try_into().unwrap()) as usize;
+    let message = [&body[position + 4..], fields].concat();
+    let length = (message.len() as u32).to_le_bytes();
+    fs::write(manifest, [&body[..position], &length, &message, footer].concat()).unwrap();
+}
+
+/// A field with a length.
+pub(crate) fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2, content.len() as u8][..], content].concat()
+}
+
+/// A layout version in the message of a manifest.
+pub(crate) fn layout_version(version: &str) -> Vec<u8> {
+    field(
+        5,
+        &[field(1, b"mainpoint.layout_version"), field(2, version.as_bytes())].concat(),
+    )
+}
+
+/// A copy of a directory beside it, as a crash would leave it now.
+pub(crate) fn copy_of(directory: &Path) -> PathBuf {
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+            if from.is_dir() {
+                copy(&from, &to);
+            } else {
+                fs::copy(from, to).unwrap();
+            }
+        }
+    }
+    let beside = directory.with_extension("copy");
+    copy(directory, &beside);
+    beside
 }
 
 /// Polls a condition until it holds.

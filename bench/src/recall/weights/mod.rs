@@ -45,7 +45,7 @@ const RESAMPLES: usize = 2000;
 /// # Errors
 /// Any failure of data, engine, store or files.
 pub async fn learn(options: &RecallOptions) -> Result<(), BenchError> {
-    let library = Library::open(&options.product, Cache::at(options.cache.clone()))?;
+    let library = Library::open(&options.product, Cache::at(options.cache.clone())).await?;
     let mut cases = Vec::new();
     for set in &options.sets {
         let (kind, all) = recorded::load(&set.path)?;

@@ -1,0 +1,187 @@
+//! `mainpoint migrate`: reads the turns of a store of the layout version before this one into a new store, which takes the old
+//! one's place.
+//!
+//! It must not know how stores are laid out nor how turns are read.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use futures::TryStreamExt;
+use mainpoint_engine::Engine;
+use mainpoint_store::{Migration, OldStore, Scope, Store, TurnId, begin_migration};
+use serde_json::json;
+
+use super::{CliError, ConfigOption};
+use crate::chat::scope::ScopeKey;
+use crate::config::{Config, Overrides};
+use crate::error::StartError;
+use crate::memory::{Imported, Importing};
+use crate::terminal::Progress;
+use crate::{models, startup};
+
+/// What the command does, as `--help` explains it.
+pub(super) const ABOUT: &str = "\
+The turns of the old store are read again with the configured reader, at the speed of an import, into a new store beside it,
+<data directory>.migrating. Then the two change places, and the old one is kept as <data directory>.version-2 until you delete
+it. Until then it is not changed: when this command fails or is interrupted, everything is as it was, and the same command goes
+on where it was. The proxy must not be running on the directory.";
+
+#[derive(Debug, Args)]
+pub(super) struct MigrateArguments {
+    #[command(flatten)]
+    config: ConfigOption,
+    /// Directory of the store, instead of the configuration's.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(arguments: MigrateArguments) -> Result<(), CliError> {
+    let config = arguments.config.load(&Overrides {
+        data_dir: arguments.data_dir.clone(),
+        ..Overrides::default()
+    })?;
+    let begun = begin_migration(&config.store.directory).await;
+    let outcome = match begun.map_err(|source| StartError::Store { source })? {
+        Migration::Nothing => Outcome::default(),
+        Migration::Finished(kept) => Outcome {
+            kept: Some(kept),
+            ..Outcome::default()
+        },
+        Migration::Due(old) => migrate(&config, *old).await?,
+    };
+    if arguments.json {
+        outcome.print_json()
+    } else {
+        outcome.print()
+    }
+}
+
+async fn migrate(config: &Config, old: OldStore) -> Result<Outcome, CliError> {
+    let paths = models::resolve(&config.models)?;
+    let engine = startup::engine(config, &paths)?;
+    let mut of_fresh = config.clone();
+    of_fresh.store.directory = old.fresh();
+    let store = startup::store(&of_fresh, &engine).await?;
+    let read = Reading {
+        engine: &engine,
+        store: &store,
+        old: &old,
+    }
+    .run()
+    .await;
+    let closed = store.close().await;
+    let read = read?;
+    closed?;
+    keep_key(&config.store.directory, &of_fresh.store.directory)?;
+    let outcome = Outcome {
+        turns: old.turns(),
+        read,
+        kept: Some(old.give_way()?),
+    };
+    Ok(outcome)
+}
+
+/// The server's secret moves along: with another one every memory would be nobody's.
+fn keep_key(old: &Path, fresh: &Path) -> Result<(), CliError> {
+    if ScopeKey::exists(old)? {
+        let (from, to) = (ScopeKey::path(old), ScopeKey::path(fresh));
+        let copied = std::fs::copy(&from, &to).and_then(|_| std::fs::File::open(&to)?.sync_all());
+        copied.map_err(|source| StartError::Directory { path: to, source })?;
+    }
+    Ok(())
+}
+
+/// Everything that reading again needs.
+struct Reading<'a> {
+    engine: &'a Engine,
+    store: &'a Store,
+    old: &'a OldStore,
+}
+
+impl Reading<'_> {
+    async fn run(&self) -> Result<Imported, CliError> {
+        self.store.adopt(self.old).await?;
+        let importing = Importing::new(self.engine.clone(), self.store.clone());
+        let progress = Progress::StandardError.tokens("reading", self.old.tokens());
+        let mut read = Imported::default();
+        let mut batches = self.old.read().await?;
+        while let Some((scope, turns)) = batches.try_next().await? {
+            let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
+            let taken = importing
+                .take(&scope, turns, &|tokens| progress.advance(tokens))
+                .await?;
+            progress.advance(taken.known_tokens);
+            read.add(taken);
+            self.ensure_read(&scope, &names).await?;
+        }
+        progress.finish();
+        Progress::StandardError.line("indexing");
+        self.store.maintain().await?;
+        Ok(read)
+    }
+
+    /// Nothing takes the old store's place that lacks one of its turns.
+    async fn ensure_read(&self, scope: &Scope, names: &[TurnId]) -> Result<(), CliError> {
+        let read = self.store.read_turns(scope, names).await?;
+        match names.iter().find(|name| !read.contains(name)) {
+            None => Ok(()),
+            Some(name) => Err(CliError::Argument(format!(
+                "turn {name} did not get into the new store; the old one stays as it is"
+            ))),
+        }
+    }
+}
+
+/// What a migration did.
+#[derive(Default)]
+struct Outcome {
+    /// Turns of the old store.
+    turns: u64,
+    read: Imported,
+    /// Where the old store is kept; `None` where there was none.
+    kept: Option<PathBuf>,
+}
+
+impl Outcome {
+    fn print(&self) -> Result<(), CliError> {
+        let mut output = anstream::stdout();
+        let Some(kept) = &self.kept else {
+            writeln!(
+                output,
+                "There is no store of an earlier layout version here; nothing was changed."
+            )?;
+            return Ok(());
+        };
+        if self.turns > 0 {
+            writeln!(
+                output,
+                "{} turns are in the new store: {} read now, {} before, {} that cannot be read.",
+                self.turns, self.read.turns, self.read.known, self.read.unreadable
+            )?;
+        }
+        writeln!(
+            output,
+            "The new store is in its place. The old one is kept in {}; delete it when you no longer want it.",
+            kept.display()
+        )?;
+        Ok(())
+    }
+
+    fn print_json(&self) -> Result<(), CliError> {
+        let value = json!({
+            "migrated": self.kept.is_some(),
+            "turns": self.turns,
+            "turns_read": self.read.turns,
+            "turns_known": self.read.known,
+            "turns_unreadable": self.read.unreadable,
+            "tokens": self.read.tokens,
+            "old_store": self.kept,
+        });
+        writeln!(anstream::stdout(), "{value:#}")?;
+        Ok(())
+    }
+}
