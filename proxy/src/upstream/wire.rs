@@ -88,10 +88,16 @@ impl Asked {
 
     /// What the engine is asked for.
     pub(super) fn to_generate(&self) -> GenerateRequest {
-        let messages = self.messages.iter().map(|message| ChatMessage {
-            role: role(&message.role),
-            text: text_of(&message.content),
-        });
+        let mut messages: Vec<ChatMessage> = self.messages.iter().map(AskedMessage::to_chat).collect();
+        if !messages.iter().any(|message| message.role == ChatRole::System) {
+            messages.insert(
+                0,
+                ChatMessage {
+                    role: ChatRole::System,
+                    text: WHO_ANSWERS.to_owned(),
+                },
+            );
+        }
         let mut stop = match &self.stop {
             None => Vec::new(),
             Some(Stop::One(text)) => vec![text.clone()],
@@ -99,7 +105,7 @@ impl Asked {
         };
         stop.retain(|text| !text.is_empty());
         GenerateRequest {
-            messages: messages.collect(),
+            messages,
             max_tokens: self
                 .max_completion_tokens
                 .or(self.max_tokens)
@@ -111,6 +117,15 @@ impl Asked {
                 .seed
                 .map(|seed| u32::try_from(seed.rem_euclid(1 << 32)).unwrap_or(0)),
             stop,
+        }
+    }
+}
+
+impl AskedMessage {
+    fn to_chat(&self) -> ChatMessage {
+        ChatMessage {
+            role: role(&self.role),
+            text: text_of(&self.content),
         }
     }
 }
@@ -172,6 +187,9 @@ impl Answer {
     }
 }
 
+/// A small model that nobody told who it is makes something up.
+const WHO_ANSWERS: &str = "You are a helpful assistant: a small language model that runs inside mainpoint, a proxy with a memory. \
+                           Answer clearly and in the language of the question.";
 /// An answer ends by itself; this ends one that does not.
 const DEFAULT_TOKENS: usize = 1024;
 /// Lower than OpenAI's 1.0: a model of this size soon loses the thread at 1.0.
@@ -254,5 +272,14 @@ mod tests {
         assert_eq!(request.max_tokens, 7);
         assert_eq!(request.seed, Some(u32::MAX));
         assert_eq!(request.stop, ["END"]);
+    }
+
+    #[test]
+    fn whoever_says_nothing_of_how_to_answer_gets_an_assistant() {
+        let request = Asked::parse(br#"{"messages":[{"role":"user","content":"a"}]}"#)
+            .unwrap()
+            .to_generate();
+        let roles: Vec<ChatRole> = request.messages.iter().map(|message| message.role).collect();
+        assert_eq!(roles, [ChatRole::System, ChatRole::User]);
     }
 }
