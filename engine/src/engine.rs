@@ -2,18 +2,19 @@
 //!
 //! It joins the parts (reader, questions, generator), each on its own thread. It must not know how a part works inside.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use crate::actor::Actor;
-use crate::generate::{GenerateRequest, GeneratedPiece, Generator, Pieces};
+use crate::generate::{ChatModel, GenerateRequest, GeneratedPiece, Generator, Pieces};
 use crate::llama::model::{Model, Role, sha256_of_file};
 use crate::read::main_point::{Chooser, relative};
 use crate::read::mean::mean;
-use crate::read::parts::{MOST_PASSAGES, Meter, Questions, Reader, start_questions, start_reader};
-use crate::read::script::{Cut, LEAST_PASSAGE_TOKENS, Script, Unread};
+use crate::read::parts::{Meter, Questions, Reader, start_questions, start_reader};
+use crate::read::script::{Cut, LEAST_PASSAGE_TOKENS, Script};
 use crate::segments::{SegmentSize, segments};
 use crate::{
     EngineConfig, EngineError, Passage, PassageTokens, Question, ReadRequest, TokenSalience, TurnReading, TurnText,
@@ -48,10 +49,7 @@ type GeneratorActor = Actor<(GenerateRequest, Pieces), ()>;
 struct Parts {
     reader: Reader,
     questions: Questions,
-    /// Started when it is first asked for.
-    generator: Mutex<Option<Arc<GeneratorActor>>>,
-    chat: Option<PathBuf>,
-    chat_threads: usize,
+    generator: Option<GeneratorActor>,
     script: Script,
     chooser: Chooser,
     model_sha256: String,
@@ -65,16 +63,6 @@ struct Collected {
     passages: Vec<Passage>,
     salience: Vec<TokenSalience>,
     strongest: f32,
-}
-
-/// Passages of a request that wait for their pass, each with the number of its turn.
-#[derive(Default)]
-struct Waiting {
-    passages: Vec<Unread>,
-    turns: Vec<usize>,
-    tokens: usize,
-    /// Whether the request's first pass has begun: what has begun waits for its place in the queue.
-    has_begun: bool,
 }
 
 /// Bytes of the longest text that is read as one turn: more than the longest prompt of any model.
@@ -101,12 +89,12 @@ impl Engine {
         let script = Script::new(&model, encoder)?;
         let mean = mean(&model, &script, encoder)?;
         let meter = Arc::new(Meter::default());
+        let chat = config.chat.as_deref();
+        let generator = chat.map(|path| start_generator(path, config.chat_threads));
         let parts = Parts {
             reader: start_reader(&model, &script, encoder, &meter)?,
             questions: start_questions(&model, &script, encoder, &mean)?,
-            generator: Mutex::default(),
-            chat: config.chat.clone(),
-            chat_threads: config.chat_threads,
+            generator: generator.transpose()?,
             script,
             chooser: Chooser {
                 mean,
@@ -129,7 +117,7 @@ impl Engine {
     pub async fn read(&self, request: ReadRequest) -> Result<Vec<TurnReading>, EngineError> {
         let mut collected: Vec<Collected> = request.turns.iter().map(|_| Collected::default()).collect();
         let tokens = self.passes(&request.turns, |turn, passage| {
-            let chosen = self.parts.chooser.choose(&request.turns[turn].text, passage);
+            let chosen = self.parts.chooser.choose(&request.turns[turn].text, &passage);
             let own = &mut collected[turn];
             own.strongest = own.strongest.max(chosen.strongest());
             own.passages.push(chosen.passage);
@@ -147,8 +135,8 @@ impl Engine {
     /// # Errors
     /// As [`Engine::read`].
     pub async fn read_every_token(&self, request: ReadRequest) -> Result<Vec<Vec<PassageTokens>>, EngineError> {
-        let mut found = vec![Vec::new(); request.turns.len()];
-        let take = |turn: usize, passage: &PassageTokens| found[turn].push(passage.clone());
+        let mut found: Vec<Vec<PassageTokens>> = vec![Vec::new(); request.turns.len()];
+        let take = |turn: usize, passage| found[turn].push(passage);
         self.passes(&request.turns, take).await?;
         Ok(found)
     }
@@ -226,17 +214,21 @@ impl Engine {
     /// Continues a conversation with the chat model. Dropping the receiver ends the generation.
     ///
     /// # Errors
-    /// [`EngineError::Stopped`] without a chat model, [`EngineError::Busy`] if too many generations wait, or what the first one
-    /// needs and does not find.
+    /// [`EngineError::Stopped`] without a chat model. What else goes wrong comes out of the receiver.
     pub async fn generate(
         &self,
         request: GenerateRequest,
     ) -> Result<mpsc::Receiver<Result<GeneratedPiece, EngineError>>, EngineError> {
-        let generator = self.generator().await?;
+        if self.parts.generator.is_none() {
+            return Err(EngineError::Stopped { part: "generator" });
+        }
+        let parts = Arc::clone(&self.parts);
         let (pieces, receiver) = mpsc::channel(32);
         let failures = pieces.clone();
         tokio::spawn(async move {
-            if let Err(error) = generator.call((request, pieces)).await {
+            if let Some(generator) = &parts.generator
+                && let Err(error) = generator.call((request, pieces)).await
+            {
                 // A receiver that is gone wants no error either.
                 let _ = failures.send(Err(error)).await;
             }
@@ -244,12 +236,12 @@ impl Engine {
         Ok(receiver)
     }
 
-    /// Reads every passage of the turns and gives it to `take` with the number of its turn, in order. Short passages share a
-    /// pass. Gives the number of tokens of each turn.
+    /// Reads every passage of the turns and gives it to `take` with the number of its turn, in order. Gives the number of tokens
+    /// of each turn.
     async fn passes(
         &self,
         turns: &[TurnText],
-        mut take: impl FnMut(usize, &PassageTokens),
+        mut take: impl FnMut(usize, PassageTokens),
     ) -> Result<Vec<usize>, EngineError> {
         if let Some(turn) = turns.iter().find(|turn| turn.text.len() > MOST_TURN_BYTES) {
             return Err(EngineError::TurnTooLong {
@@ -258,52 +250,29 @@ impl Engine {
             });
         }
         let mut tokens = vec![0; turns.len()];
-        let mut waiting = Waiting::default();
+        let mut has_begun = false;
         for (number, turn) in turns.iter().enumerate() {
             for stretch in segments(&turn.text, STRETCH) {
                 let cut = self.cut(turn, &stretch).await?;
                 tokens[number] += cut.tokens;
                 for passage in cut.passages {
-                    if !waiting.has_room(&passage, self.parts.script.longest_pass()) {
-                        self.pass(&mut waiting, &mut take).await?;
-                    }
-                    waiting.push(passage, number);
+                    let reader = &self.parts.reader;
+                    // What has begun waits for its place in the queue.
+                    let read = if has_begun {
+                        reader.call_in_turn(passage).await?
+                    } else {
+                        reader.call(passage).await?
+                    };
+                    has_begun = true;
+                    take(number, read);
                 }
             }
         }
-        self.pass(&mut waiting, &mut take).await?;
         Ok(tokens)
     }
 
-    /// Reads what waits.
-    async fn pass(
-        &self,
-        waiting: &mut Waiting,
-        take: &mut impl FnMut(usize, &PassageTokens),
-    ) -> Result<(), EngineError> {
-        let (passages, turns) = (
-            std::mem::take(&mut waiting.passages),
-            std::mem::take(&mut waiting.turns),
-        );
-        if passages.is_empty() {
-            return Ok(());
-        }
-        waiting.tokens = 0;
-        let read = if waiting.has_begun {
-            self.parts.reader.call_in_turn(passages).await?
-        } else {
-            self.parts.reader.call(passages).await?
-        };
-        waiting.has_begun = true;
-        turns
-            .into_iter()
-            .zip(&read)
-            .for_each(|(turn, passage)| take(turn, passage));
-        Ok(())
-    }
-
     /// The passages of a stretch of a turn, cut where it may take its time.
-    async fn cut(&self, turn: &TurnText, stretch: &std::ops::Range<usize>) -> Result<Cut, EngineError> {
+    async fn cut(&self, turn: &TurnText, stretch: &Range<usize>) -> Result<Cut, EngineError> {
         let script = self.parts.script.clone();
         let (speaker, text, start) = (
             turn.speaker.clone(),
@@ -312,32 +281,6 @@ impl Engine {
         );
         let cut = tokio::task::spawn_blocking(move || script.cut(&speaker, &text, start));
         cut.await.map_err(|_| EngineError::Stopped { part: "reader" })
-    }
-
-    async fn generator(&self) -> Result<Arc<GeneratorActor>, EngineError> {
-        let parts = Arc::clone(&self.parts);
-        let started = tokio::task::spawn_blocking(move || {
-            let mut place = parts.generator.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(generator) = place.as_ref() {
-                return Ok(Arc::clone(generator));
-            }
-            let path = parts.chat.as_ref().ok_or(EngineError::Stopped { part: "generator" })?;
-            let generator = Arc::new(start_generator(path, parts.chat_threads)?);
-            Ok(Arc::clone(place.insert(generator)))
-        });
-        started.await.unwrap_or(Err(EngineError::Stopped { part: "generator" }))
-    }
-}
-
-impl Waiting {
-    fn has_room(&self, passage: &Unread, tokens: usize) -> bool {
-        self.passages.len() < MOST_PASSAGES && self.tokens + passage.len() <= tokens
-    }
-
-    fn push(&mut self, passage: Unread, turn: usize) {
-        self.tokens += passage.len();
-        self.passages.push(passage);
-        self.turns.push(turn);
     }
 }
 
@@ -357,7 +300,7 @@ impl Collected {
 }
 
 fn start_generator(path: &Path, threads: usize) -> Result<GeneratorActor, EngineError> {
-    let model = Model::load(path, Role::Chat)?;
+    let model = ChatModel::load(path)?;
     Actor::start("generator", 8, move |inbox| {
         let mut generator = Generator::new(&model, threads)?;
         generator.heed(inbox.halt());

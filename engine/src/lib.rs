@@ -6,26 +6,33 @@
 
 mod actor;
 #[cfg(test)]
+mod allocations;
+#[cfg(test)]
 mod any_text;
 mod codes;
 mod config;
 pub mod convert;
 mod engine;
+#[cfg(test)]
+mod engine_tests;
 mod error;
+#[cfg(test)]
+mod every_text;
 mod ffi;
 mod generate;
 mod halt;
 mod llama;
 mod read;
 mod segments;
+#[cfg(test)]
+mod test_models;
 
 pub use codes::{Codes, QuestionCodes, codes_of};
 pub use config::{EncoderConfig, EngineConfig, Prompts};
 pub use engine::{Engine, EngineStatus, MOST_TURN_BYTES};
 pub use error::EngineError;
-pub use generate::{FinishReason, GenerateRequest, GeneratedPiece};
+pub use generate::{ChatMessage, ChatRole, FinishReason, GenerateRequest, GeneratedPiece};
 pub use llama::model::sha256_of_file;
-use llama::{model, tokens};
 pub use read::{
     Passage, PassageTokens, Question, ReadRequest, ReadToken, Span, TokenSalience, TurnReading, TurnText,
     mean_token_vector,

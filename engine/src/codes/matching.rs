@@ -129,3 +129,93 @@ fn as_float(count: u32) -> f32 {
 fn as_number(count: usize) -> f64 {
     count as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use crate::codes::{Codes, QuestionCodes};
+
+    fn question(width: usize, bytes: Vec<u8>) -> QuestionCodes {
+        let codes = Codes::from_bytes(width, bytes).unwrap_or_default();
+        let rarity = vec![1.0; codes.len()];
+        QuestionCodes::new(width, &codes, rarity)
+    }
+
+    /// The similarity of every pair, one bit after the other.
+    fn slowly(width: usize, asked: &[u8], token: &[u8]) -> f32 {
+        let bits = asked.iter().zip(token).map(|(asked, own)| (asked ^ own).count_ones());
+        #[expect(clippy::cast_precision_loss, reason = "few bits")]
+        let (differing, width) = (bits.sum::<u32>() as f32, width as f32);
+        1.0 - 2.0 * differing / width
+    }
+
+    #[test]
+    fn the_same_bits_score_1_opposite_ones_minus_1_and_none_nothing() {
+        let asked = question(16, vec![0b1010_1010, 0b1100_1100]);
+        let (same, opposite) = ([0b1010_1010, 0b1100_1100], [0b0101_0101, 0b0011_0011]);
+        let both = [same, opposite].concat();
+        let documents: Vec<Vec<&[u8]>> = vec![
+            vec![&same],
+            vec![&opposite],
+            vec![&opposite, &both],
+            vec![],
+            vec![&[]],
+            vec![&[1, 2, 3]],
+        ];
+        let found = asked.max_sim_and_best(&documents);
+        assert_eq!(
+            found,
+            [Some((1.0, 0)), Some((-1.0, 0)), Some((1.0, 1)), None, None, None]
+        );
+        let scores: Vec<Option<f32>> = found.iter().map(|found| found.map(|(score, _)| score)).collect();
+        assert_eq!(asked.max_sim(&documents), scores);
+    }
+
+    #[test]
+    fn a_token_that_few_documents_have_counts_more() {
+        // The first token is in all documents but one, the second one in that alone.
+        let asked = question(8, vec![0b1111_0000, 0b1111_1111]);
+        let (common, rare): (&[u8], &[u8]) = (&[0b1111_0000], &[0b1111_1111]);
+        let documents = [vec![vec![common]; 9], vec![vec![rare]]].concat();
+        let scores = asked.max_sim(&documents);
+        assert!(scores[9] > scores[0], "{scores:?}");
+    }
+
+    #[test]
+    fn a_token_that_is_rare_by_itself_counts_more() {
+        let codes = Codes::from_bytes(8, vec![0b1111_0000, 0b0000_1111]).unwrap_or_default();
+        let asked = QuestionCodes::new(8, &codes, vec![1.0, 9.0]);
+        let documents: Vec<Vec<&[u8]>> = vec![vec![&[0b1111_0000]], vec![&[0b0000_1111]]];
+        let scores = asked.max_sim(&documents);
+        assert!(scores[1] > scores[0], "{scores:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_single_token_scores_its_nearest_match_whatever_the_width(
+            token_bytes in prop_oneof![Just(48_usize), Just(96), 1_usize..40], seed in vec(any::<u8>(), 96 * 5), tokens in 1_usize..5,
+        ) {
+            let width = token_bytes * 8;
+            let asked = &seed[..token_bytes];
+            let document = &seed[token_bytes..token_bytes * (tokens + 1)];
+            let expected = document.chunks(token_bytes).map(|token| slowly(width, asked, token)).fold(-1.0, f32::max);
+            let found = question(width, asked.to_vec()).max_sim(&[vec![document]])[0].unwrap_or(f32::NAN);
+            prop_assert!((found - expected).abs() < 1e-5, "{found} for {expected}");
+        }
+
+        #[test]
+        fn scores_are_bounded_and_do_not_depend_on_how_a_document_is_cut(
+            asked in vec(any::<u8>(), 48 * 3), document in vec(any::<u8>(), 48 * 4), other in vec(any::<u8>(), 48),
+        ) {
+            let asked = question(384, asked);
+            let whole: Vec<Vec<&[u8]>> = vec![vec![&document], vec![&other]];
+            let (first, second) = document.split_at(48);
+            let cut: Vec<Vec<&[u8]>> = vec![vec![first, second], vec![&other]];
+            let scores = asked.max_sim(&whole);
+            prop_assert_eq!(&scores, &asked.max_sim(&cut));
+            prop_assert!(scores.iter().flatten().all(|score| (-1.0..=1.0).contains(score)));
+        }
+    }
+}

@@ -85,8 +85,8 @@ mod tests {
     fn bytes_that_are_no_whole_tokens_are_no_codes() {
         assert_eq!(Codes::from_bytes(16, vec![1, 2, 3]), None);
         assert_eq!(Codes::from_bytes(0, vec![]), None);
-        assert!(Codes::from_bytes(16, vec![]).is_some_and(|codes| codes.is_empty() && codes.len() == 0));
-        assert!(Codes::default().is_empty() && Codes::default().len() == 0);
+        assert!(Codes::from_bytes(16, vec![]).is_some_and(|codes| codes.is_empty()));
+        assert_eq!(Codes::default().len(), 0);
     }
 
     proptest! {

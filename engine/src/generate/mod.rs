@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::EngineError;
 use crate::halt::Halt;
-use crate::model::{Model, Role};
+use crate::llama::model::{Model, Role};
 use tail::Tail;
 
 /// A conversation to answer.

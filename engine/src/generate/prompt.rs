@@ -7,7 +7,7 @@ use llama_cpp_2::token::LlamaToken;
 
 use super::{ChatMessage, ChatModel, ChatRole, failed};
 use crate::EngineError;
-use crate::tokens::tokenize;
+use crate::llama::tokens::tokenize;
 
 /// No template writes more tokens around a message.
 const AROUND: usize = 16;

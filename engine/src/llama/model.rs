@@ -110,7 +110,7 @@ impl Role {
     }
 
     /// The key of the configuration that names the model.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Encoder => "models.reader",
             Self::Chat => "models.chat",

@@ -12,6 +12,8 @@ mod received;
 mod samples;
 pub(crate) mod script;
 mod sentences;
+#[cfg(test)]
+mod truth;
 mod words;
 
 pub use mean::mean_token_vector;
