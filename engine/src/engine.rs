@@ -13,8 +13,8 @@ use crate::generate::{ChatModel, GenerateRequest, GeneratedPiece, Generator, Pie
 use crate::llama::model::{Model, Role, sha256_of_file};
 use crate::read::main_point::{Chooser, relative};
 use crate::read::mean::mean;
-use crate::read::parts::{MOST_PASSAGES, Meter, Questions, Reader, start_questions, start_reader};
-use crate::read::script::{Cut, LEAST_PASSAGE_TOKENS, Script, Unread};
+use crate::read::parts::{Meter, Questions, Reader, start_questions, start_reader};
+use crate::read::script::{Cut, LEAST_PASSAGE_TOKENS, Script};
 use crate::segments::{SegmentSize, segments};
 use crate::{
     EngineConfig, EngineError, Passage, PassageTokens, Question, ReadRequest, TokenSalience, TurnReading, TurnText,
@@ -63,16 +63,6 @@ struct Collected {
     passages: Vec<Passage>,
     salience: Vec<TokenSalience>,
     strongest: f32,
-}
-
-/// Passages of a request that wait for their pass, each with the number of its turn.
-#[derive(Default)]
-struct Waiting {
-    passages: Vec<Unread>,
-    turns: Vec<usize>,
-    tokens: usize,
-    /// Whether the request's first pass has begun: what has begun waits for its place in the queue.
-    has_begun: bool,
 }
 
 /// Bytes of the longest text that is read as one turn: more than the longest prompt of any model.
@@ -127,7 +117,7 @@ impl Engine {
     pub async fn read(&self, request: ReadRequest) -> Result<Vec<TurnReading>, EngineError> {
         let mut collected: Vec<Collected> = request.turns.iter().map(|_| Collected::default()).collect();
         let tokens = self.passes(&request.turns, |turn, passage| {
-            let chosen = self.parts.chooser.choose(&request.turns[turn].text, passage);
+            let chosen = self.parts.chooser.choose(&request.turns[turn].text, &passage);
             let own = &mut collected[turn];
             own.strongest = own.strongest.max(chosen.strongest());
             own.passages.push(chosen.passage);
@@ -145,8 +135,8 @@ impl Engine {
     /// # Errors
     /// As [`Engine::read`].
     pub async fn read_every_token(&self, request: ReadRequest) -> Result<Vec<Vec<PassageTokens>>, EngineError> {
-        let mut found = vec![Vec::new(); request.turns.len()];
-        let take = |turn: usize, passage: &PassageTokens| found[turn].push(passage.clone());
+        let mut found: Vec<Vec<PassageTokens>> = vec![Vec::new(); request.turns.len()];
+        let take = |turn: usize, passage| found[turn].push(passage);
         self.passes(&request.turns, take).await?;
         Ok(found)
     }
@@ -246,12 +236,12 @@ impl Engine {
         Ok(receiver)
     }
 
-    /// Reads every passage of the turns and gives it to `take` with the number of its turn, in order. Short passages share a
-    /// pass. Gives the number of tokens of each turn.
+    /// Reads every passage of the turns and gives it to `take` with the number of its turn, in order. Gives the number of tokens
+    /// of each turn.
     async fn passes(
         &self,
         turns: &[TurnText],
-        mut take: impl FnMut(usize, &PassageTokens),
+        mut take: impl FnMut(usize, PassageTokens),
     ) -> Result<Vec<usize>, EngineError> {
         if let Some(turn) = turns.iter().find(|turn| turn.text.len() > MOST_TURN_BYTES) {
             return Err(EngineError::TurnTooLong {
@@ -260,48 +250,25 @@ impl Engine {
             });
         }
         let mut tokens = vec![0; turns.len()];
-        let mut waiting = Waiting::default();
+        let mut has_begun = false;
         for (number, turn) in turns.iter().enumerate() {
             for stretch in segments(&turn.text, STRETCH) {
                 let cut = self.cut(turn, &stretch).await?;
                 tokens[number] += cut.tokens;
                 for passage in cut.passages {
-                    if !waiting.has_room(&passage, self.parts.script.longest_pass()) {
-                        self.pass(&mut waiting, &mut take).await?;
-                    }
-                    waiting.push(passage, number);
+                    let reader = &self.parts.reader;
+                    // What has begun waits for its place in the queue.
+                    let read = if has_begun {
+                        reader.call_in_turn(passage).await?
+                    } else {
+                        reader.call(passage).await?
+                    };
+                    has_begun = true;
+                    take(number, read);
                 }
             }
         }
-        self.pass(&mut waiting, &mut take).await?;
         Ok(tokens)
-    }
-
-    /// Reads what waits.
-    async fn pass(
-        &self,
-        waiting: &mut Waiting,
-        take: &mut impl FnMut(usize, &PassageTokens),
-    ) -> Result<(), EngineError> {
-        let (passages, turns) = (
-            std::mem::take(&mut waiting.passages),
-            std::mem::take(&mut waiting.turns),
-        );
-        if passages.is_empty() {
-            return Ok(());
-        }
-        waiting.tokens = 0;
-        let read = if waiting.has_begun {
-            self.parts.reader.call_in_turn(passages).await?
-        } else {
-            self.parts.reader.call(passages).await?
-        };
-        waiting.has_begun = true;
-        turns
-            .into_iter()
-            .zip(&read)
-            .for_each(|(turn, passage)| take(turn, passage));
-        Ok(())
     }
 
     /// The passages of a stretch of a turn, cut where it may take its time.
@@ -314,18 +281,6 @@ impl Engine {
         );
         let cut = tokio::task::spawn_blocking(move || script.cut(&speaker, &text, start));
         cut.await.map_err(|_| EngineError::Stopped { part: "reader" })
-    }
-}
-
-impl Waiting {
-    fn has_room(&self, passage: &Unread, tokens: usize) -> bool {
-        self.passages.len() < MOST_PASSAGES && self.tokens + passage.len() <= tokens
-    }
-
-    fn push(&mut self, passage: Unread, turn: usize) {
-        self.tokens += passage.len();
-        self.passages.push(passage);
-        self.turns.push(turn);
     }
 }
 

@@ -90,7 +90,8 @@ async fn a_turn_is_read_alike_whichever_turns_come_with_it() {
 #[tokio::test]
 async fn the_turn_that_answers_matches_best() {
     for config in all() {
-        let engine = start(config).unwrap();
+        let engine = start(crate::EncoderConfig { mean: None, ..config }).unwrap();
+        assert!(engine.mean().iter().any(|value| *value != 0.0));
         let readings = read(&engine, turns()).await;
         let question = engine.question("What is the code of my locker?").await.unwrap();
         assert!(question.codes.tokens() >= 7);

@@ -24,10 +24,8 @@ pub(crate) trait Observer {
 /// How the context of an encoder is set up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EncoderOptions {
-    /// Most tokens of a pass, of all its texts together.
+    /// Most tokens of a pass.
     pub(crate) tokens: usize,
-    /// Most texts of a pass.
-    pub(crate) texts: usize,
     pub(crate) threads: usize,
     pub(crate) flash_attention: FlashAttention,
 }
@@ -83,7 +81,7 @@ impl<'model> EncoderContext<'model> {
         params.n_ctx = u32::try_from(options.tokens).unwrap_or(u32::MAX);
         params.n_batch = params.n_ctx;
         params.n_ubatch = params.n_ctx;
-        params.n_seq_max = u32::try_from(options.texts).unwrap_or(u32::MAX);
+        params.n_seq_max = 1;
         params.n_threads = i32::try_from(options.threads).unwrap_or(1);
         params.n_threads_batch = params.n_threads;
         params.flash_attn_type = options.flash_attention.policy();
@@ -125,28 +123,34 @@ impl<'model> EncoderContext<'model> {
         self.halt = halt;
     }
 
-    /// Computes one pass over texts that cannot see each other, showing its tensors to `observer`. Gives the vectors of all
-    /// tokens, text by text: `token * width ..`.
+    /// Computes one pass over a text, showing its tensors to `observer`. Gives the vectors of all tokens: `token * width ..`.
     ///
     /// # Errors
-    /// Too many tokens or texts, or a failed pass.
-    pub(crate) fn encode<'text>(
+    /// Too many tokens, or a failed pass.
+    pub(crate) fn encode(
         &mut self,
-        texts: impl Iterator<Item = &'text [LlamaToken]>,
+        tokens: &[LlamaToken],
         observer: &mut dyn Observer,
     ) -> Result<Vec<f32>, EngineError> {
-        let mut batch = Batch::default();
-        for (text, number) in texts.zip(0..) {
-            batch.push(text, number);
+        let (count, most) = (tokens.len(), self.options.tokens);
+        if count == 0 || count > most {
+            return Err(failed(format!("{count} tokens given, 1 to {most} allowed")));
         }
-        let (tokens, texts) = (batch.ids.len(), batch.texts);
-        if tokens == 0 || tokens > self.options.tokens || texts > self.options.texts {
-            let most = self.options;
-            return Err(failed(format!(
-                "{tokens} tokens of {texts} texts given, 1 to {} of at most {} allowed",
-                most.tokens, most.texts
-            )));
-        }
+        let mut ids: Vec<sys::llama_token> = tokens.iter().map(|token| token.0).collect();
+        let mut positions: Vec<sys::llama_pos> = (0..).take(count).collect();
+        let mut sequence_counts = vec![1_i32; count];
+        let mut sequence: sys::llama_seq_id = 0;
+        let mut sequences = vec![&raw mut sequence; count];
+        let mut outputs = vec![1_i8; count];
+        let batch = sys::llama_batch {
+            n_tokens: i32::try_from(count).unwrap_or(i32::MAX),
+            token: ids.as_mut_ptr(),
+            embd: std::ptr::null_mut(),
+            pos: positions.as_mut_ptr(),
+            n_seq_id: sequence_counts.as_mut_ptr(),
+            seq_id: sequences.as_mut_ptr(),
+            logits: outputs.as_mut_ptr(),
+        };
         // SAFETY: only the lifetime is erased; the observer is taken back before the pass returns,
         // and the callback runs only inside the `llama_encode` below.
         let erased: NonNull<dyn Observer> = unsafe {
@@ -154,19 +158,9 @@ impl<'model> EncoderContext<'model> {
         };
         self.trampoline.observer = Some(erased);
         self.trampoline.panicked = false;
-        let mut sequences: Vec<*mut sys::llama_seq_id> = batch.sequences.iter_mut().map(std::ptr::from_mut).collect();
-        let given = sys::llama_batch {
-            n_tokens: i32::try_from(tokens).unwrap_or(i32::MAX),
-            token: batch.ids.as_mut_ptr(),
-            embd: std::ptr::null_mut(),
-            pos: batch.positions.as_mut_ptr(),
-            n_seq_id: batch.sequence_counts.as_mut_ptr(),
-            seq_id: sequences.as_mut_ptr(),
-            logits: batch.outputs.as_mut_ptr(),
-        };
         // SAFETY: the context is alive and used by this thread alone (&mut self); every array of
         // the batch has `n_tokens` entries and outlives the call.
-        let code = unsafe { sys::llama_encode(self.context.as_ptr(), given) };
+        let code = unsafe { sys::llama_encode(self.context.as_ptr(), batch) };
         self.trampoline.observer = None;
         if self.trampoline.panicked {
             return Err(failed("the observer panicked".into()));
@@ -177,7 +171,7 @@ impl<'model> EncoderContext<'model> {
         if code != 0 {
             return Err(failed(format!("llama_encode gave {code}")));
         }
-        self.vectors(tokens)
+        self.vectors(count)
     }
 
     /// The vectors that the last pass left, in the order of its tokens.
@@ -189,30 +183,6 @@ impl<'model> EncoderContext<'model> {
         // order, until the next pass; they are copied before.
         let vectors = unsafe { std::slice::from_raw_parts(vectors.as_ptr(), tokens * self.width) };
         Ok(vectors.to_vec())
-    }
-}
-
-/// What a pass is given, one entry a token.
-#[derive(Default)]
-struct Batch {
-    ids: Vec<sys::llama_token>,
-    positions: Vec<sys::llama_pos>,
-    sequences: Vec<sys::llama_seq_id>,
-    sequence_counts: Vec<i32>,
-    outputs: Vec<i8>,
-    texts: usize,
-}
-
-impl Batch {
-    fn push(&mut self, text: &[LlamaToken], number: sys::llama_seq_id) {
-        for (token, position) in text.iter().zip(0..) {
-            self.ids.push(token.0);
-            self.positions.push(position);
-            self.sequences.push(number);
-            self.sequence_counts.push(1);
-            self.outputs.push(1);
-        }
-        self.texts += 1;
     }
 }
 

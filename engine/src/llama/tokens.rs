@@ -224,3 +224,51 @@ fn fill(places: &mut [Range<usize>], lost: usize, end: usize) {
 fn find(text: &[u8], piece: &[u8]) -> Option<usize> {
     text.windows(piece.len().max(1)).position(|window| window == piece)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn stretches<'a>(text: &'a str, pieces: &[&str]) -> Vec<&'a str> {
+        let pieces: Vec<Vec<u8>> = pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect();
+        let places = places(text.as_bytes(), &pieces);
+        places.into_iter().map(|place| &text[place]).collect()
+    }
+
+    #[test]
+    fn pieces_that_are_not_found_stand_for_what_lies_between_those_that_are() {
+        assert_eq!(
+            stretches(
+                "We met … in Ｏｓｌｏ, then",
+                &[" We", " met", " ...", " in", " Oslo", ",", " then"]
+            ),
+            ["We", " met", " …", " in", " Ｏｓｌｏ", ",", " then"]
+        );
+        assert_eq!(stretches("½ cup", &[" 1", "⁄", "2", " cup"]), ["½", "½", "½", " cup"]);
+        assert_eq!(stretches("İzmir", &[" izmir"]), ["İzmir"]);
+    }
+
+    #[test]
+    fn what_no_piece_stands_for_belongs_to_a_neighbour() {
+        assert_eq!(stretches("a\u{200b}b", &[" a", "b"]), ["a\u{200b}", "b"]);
+        assert_eq!(stretches("\u{200b}a\u{200b}", &[" a"]), ["\u{200b}a\u{200b}"]);
+        assert_eq!(stretches("\u{200b}", &[]), [""; 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn places_ascend_and_leave_nothing_out(text in vec(0_u8..4, 0..40), pieces in vec(vec(0_u8..4, 0..4), 1..12)) {
+            let mut end = 0;
+            let mut start = 0;
+            for place in places(&text, &pieces) {
+                prop_assert!(place.start >= start && place.start <= end && place.end <= text.len());
+                start = place.start;
+                end = end.max(place.end);
+            }
+            prop_assert_eq!(end, text.len());
+        }
+    }
+}

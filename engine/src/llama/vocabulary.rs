@@ -6,7 +6,6 @@ use std::ops::Range;
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
-use llama_cpp_2::vocab::VocabType;
 
 use super::model::Model;
 use super::tokens::{TextToken, count, tokenize_behind};
@@ -31,6 +30,8 @@ struct Landmarks {
     letter: i32,
 }
 
+/// What GGUF files call the vocabularies that make tokens word by word.
+const WORD_PIECE: &str = "bert";
 /// A word of more characters is cut: WordPiece makes up to three tokens of one, and a passage must hold a word.
 const WORD_CHARACTERS: usize = 64;
 /// The rarity of a digit: which digits are common says nothing about a number.
@@ -39,7 +40,8 @@ const DIGIT_RARITY: f32 = 7.5;
 impl Vocabulary {
     pub(crate) fn new(model: &Model) -> Self {
         let llama = &model.llama;
-        let by_word = llama.vocab().vocab_type() == VocabType::WPM;
+        let kind = llama.meta_val_str("tokenizer.ggml.model");
+        let by_word = kind.is_ok_and(|kind| kind == WORD_PIECE);
         let landmark = |text: &str| {
             let tokens = raw_tokens(llama, by_word, text);
             tokens.last().map_or(0, |token| token.id.0)

@@ -1,4 +1,6 @@
-//! The model's passes: several texts at once, their tokens' vectors and the attention that each token receives.
+//! The model's passes: one text, its tokens' vectors and the attention that each token receives.
+//!
+//! Texts that share a pass were measured, too: they take as long as one after the other, and longer where attention is seen.
 //!
 //! It lives on one thread. It must not know turns, main points or prompts.
 
@@ -6,13 +8,13 @@ use std::ops::Range;
 
 use llama_cpp_2::token::LlamaToken;
 
-use super::received::{Place, Received};
+use super::received::Received;
 use crate::EngineError;
 use crate::ffi::encoder::{EncoderContext, EncoderOptions, FlashAttention, Observer, TensorView};
 use crate::halt::Halt;
 use crate::llama::model::{Geometry, Model};
 
-/// One text of a pass.
+/// The text of a pass.
 #[derive(Debug, Clone)]
 pub(crate) struct PassText {
     /// All its tokens, special ones and prompts included.
@@ -21,12 +23,12 @@ pub(crate) struct PassText {
     pub(crate) own: Range<usize>,
 }
 
-/// What a pass gives of one text's own tokens.
+/// What a pass gives of the text's own tokens.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     /// `token * width ..`.
     pub(crate) vectors: Vec<f32>,
-    /// The attention that each token receives from the text's other own tokens, mean over all heads and layers; 1 if it
+    /// The attention that each token receives from the other own ones, mean over all heads and layers; 1 if it
     /// were the same for all. Empty where nobody looks.
     pub(crate) attention: Vec<f32>,
 }
@@ -43,10 +45,8 @@ pub(crate) enum Sight {
 /// How large passes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PassSize {
-    /// Most tokens of all texts together.
+    /// Most tokens.
     pub(crate) tokens: usize,
-    /// Most texts.
-    pub(crate) texts: usize,
     /// Compute threads, at least 1.
     pub(crate) threads: usize,
 }
@@ -62,7 +62,6 @@ impl<'model> Encoder<'model> {
     pub(crate) fn new(model: &'model Model, size: PassSize, sight: Sight) -> Result<Self, EngineError> {
         let options = EncoderOptions {
             tokens: size.tokens,
-            texts: size.texts,
             threads: size.threads,
             flash_attention: match sight {
                 Sight::Attention => FlashAttention::Off,
@@ -81,27 +80,24 @@ impl<'model> Encoder<'model> {
         self.context.heed(halt);
     }
 
-    /// Reads texts in one pass.
+    /// Reads a text.
     ///
     /// # Errors
     /// Too much for a pass, a failed pass, or [`EngineError::NoAttention`].
-    pub(crate) fn pass(&mut self, texts: &[PassText]) -> Result<Vec<Seen>, EngineError> {
-        let places = places(texts);
-        let ids = texts.iter().map(|text| text.ids.as_slice());
+    pub(crate) fn pass(&mut self, text: &PassText) -> Result<Seen, EngineError> {
         let (vectors, attention) = match self.sight {
             Sight::Attention => {
-                let mut received = Received::new(&places, self.geometry);
-                let vectors = self.context.encode(ids, &mut received)?;
-                (vectors, received.finish()?)
+                let mut received = Received::new(text.own.clone(), self.geometry);
+                let vectors = self.context.encode(&text.ids, &mut received)?;
+                (vectors, received.finish(text.ids.len())?)
             }
-            Sight::Vectors => (self.context.encode(ids, &mut Nobody)?, vec![Vec::new(); texts.len()]),
+            Sight::Vectors => (self.context.encode(&text.ids, &mut Nobody)?, Vec::new()),
         };
         let width = self.geometry.width;
-        let seen = places.iter().zip(attention).map(|(place, attention)| Seen {
-            vectors: vectors[place.own.start * width..place.own.end * width].to_vec(),
+        Ok(Seen {
+            vectors: vectors[text.own.start * width..text.own.end * width].to_vec(),
             attention,
-        });
-        Ok(seen.collect())
+        })
     }
 }
 
@@ -114,18 +110,4 @@ impl Observer for Nobody {
     }
 
     fn observe(&mut self, _name: &str, _tensor: &TensorView<'_>) {}
-}
-
-/// Where each text lies in a pass.
-fn places(texts: &[PassText]) -> Vec<Place> {
-    let mut at = 0;
-    let place = |text: &PassText| {
-        let start = at;
-        at += text.ids.len();
-        Place {
-            all: start..at,
-            own: start + text.own.start..start + text.own.end,
-        }
-    };
-    texts.iter().map(place).collect()
 }

@@ -47,7 +47,6 @@ fn mean_of<'a>(
 ) -> Result<Vec<f32>, EngineError> {
     let size = PassSize {
         tokens: script.longest_pass(),
-        texts: 1,
         threads,
     };
     let mut encoder = Encoder::new(model, size, Sight::Vectors)?;
@@ -55,8 +54,8 @@ fn mean_of<'a>(
     let mut count = 0.0;
     for text in texts {
         for unread in script.cut("User", text, 0).passages {
-            let seen = encoder.pass(std::slice::from_ref(&unread.pass))?;
-            for token in seen.iter().flat_map(|seen| unread.seen(seen).tokens) {
+            let seen = encoder.pass(&unread.pass)?;
+            for token in unread.seen(&seen).tokens {
                 count += 1.0;
                 sum.iter_mut()
                     .zip(&token.vector)

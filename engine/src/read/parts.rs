@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::encoder::{Encoder, PassSize, PassText, Sight};
+use super::encoder::{Encoder, PassSize, Sight};
 use super::main_point::centred_mean;
 use super::reading::{PassageTokens, Question};
 use super::script::{Script, Unread};
@@ -17,8 +17,8 @@ use crate::ffi::priority::step_back;
 use crate::llama::model::Model;
 use crate::{EncoderConfig, EngineError};
 
-/// Reads passages, all of a job in one pass.
-pub(crate) type Reader = Actor<Vec<Unread>, Vec<PassageTokens>>;
+/// Reads passages.
+pub(crate) type Reader = Actor<Unread, PassageTokens>;
 /// Reads questions.
 pub(crate) type Questions = Actor<String, Question>;
 
@@ -29,8 +29,6 @@ pub(crate) struct Meter {
     nanoseconds: AtomicU64,
 }
 
-/// Most passages of a job.
-pub(crate) const MOST_PASSAGES: usize = 16;
 const QUESTION_QUEUE: usize = 64;
 /// A question has few tokens: more threads wait for each other after every matrix longer than they save.
 const MOST_QUESTION_THREADS: usize = 4;
@@ -66,20 +64,21 @@ pub(crate) fn start_reader(
     let (model, meter) = (model.clone(), Arc::clone(meter));
     let size = PassSize {
         tokens: script.longest_pass(),
-        texts: MOST_PASSAGES,
         threads: config.threads,
     };
     let probe = script.cut("User", PROBE, 0).passages;
     Actor::start("reader", config.queue, move |inbox| {
         step_back();
         let mut encoder = Encoder::new(&model, size, Sight::Attention)?;
-        read(&mut encoder, &probe)?;
+        for unread in &probe {
+            encoder.pass(&unread.pass)?;
+        }
         encoder.heed(inbox.halt());
-        inbox.serve(|job: Vec<Unread>| {
+        inbox.serve(|unread: Unread| {
             let started = Instant::now();
-            let found = read(&mut encoder, &job)?;
-            meter.add(job.iter().map(|unread| unread.pass.own.len()).sum(), started.elapsed());
-            Ok(found)
+            let seen = encoder.pass(&unread.pass)?;
+            meter.add(unread.pass.own.len(), started.elapsed());
+            Ok(unread.seen(&seen))
         });
         Ok(())
     })
@@ -98,7 +97,6 @@ pub(crate) fn start_questions(
     let (model, script, mean) = (model.clone(), script.clone(), mean.to_vec());
     let size = PassSize {
         tokens: script.longest_pass(),
-        texts: 1,
         threads: config.threads.min(MOST_QUESTION_THREADS),
     };
     Actor::start("questions", QUESTION_QUEUE, move |inbox| {
@@ -113,23 +111,10 @@ pub(crate) fn start_questions(
 /// Read when a part starts, to see that the model does what it must.
 const PROBE: &str = "The locker code is 4471, remember it.";
 
-/// Reads passages in one pass.
-pub(crate) fn read(encoder: &mut Encoder<'_>, job: &[Unread]) -> Result<Vec<PassageTokens>, EngineError> {
-    let texts: Vec<PassText> = job.iter().map(|unread| unread.pass.clone()).collect();
-    let seen = encoder.pass(&texts)?;
-    Ok(job.iter().zip(&seen).map(|(unread, seen)| unread.seen(seen)).collect())
-}
-
 /// Reads a question.
-pub(crate) fn question(
-    encoder: &mut Encoder<'_>,
-    script: &Script,
-    mean: &[f32],
-    text: &str,
-) -> Result<Question, EngineError> {
+fn question(encoder: &mut Encoder<'_>, script: &Script, mean: &[f32], text: &str) -> Result<Question, EngineError> {
     let unread = script.question(text);
-    let seen = encoder.pass(std::slice::from_ref(&unread.pass))?;
-    let tokens: Vec<_> = seen.iter().flat_map(|seen| unread.seen(seen).tokens).collect();
+    let tokens = unread.seen(&encoder.pass(&unread.pass)?).tokens;
     let vectors = || tokens.iter().map(|token| token.vector.as_slice());
     let rarity = tokens.iter().map(|token| token.rarity).collect();
     Ok(Question {

@@ -1,5 +1,4 @@
-//! The encoder checked against the truth: what is seen is the model's attention and nothing else, and texts that share a pass
-//! are read as if each were alone.
+//! The encoder checked against the truth: what is seen is the model's attention and nothing else.
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 #![expect(clippy::print_stdout, reason = "tests tell what they measured")]
 #![expect(clippy::cast_precision_loss, reason = "counts of tokens and heads")]
@@ -7,18 +6,15 @@
 use std::collections::BTreeMap;
 
 use super::encoder::{Encoder, PassSize, PassText, Sight};
-use super::received::{Place, Received};
+use super::received::Received;
 use super::script::Script;
 use crate::ffi::encoder::{EncoderContext, EncoderOptions, FlashAttention, Observer, TensorView};
 use crate::llama::model::{Model, Role};
-use crate::test_models::all;
+use crate::test_models::{all, light};
 use crate::{EncoderConfig, EngineError};
 
-const TEXTS: [&str; 3] = [
-    "I moved to Lisbon on 7 May 2023 and my locker code is 4471.",
-    "Good, I will remember the code. Let us meet at the old harbour for lunch on Friday, if the weather is fine.",
-    "Yes!",
-];
+const TEXT: &str =
+    "I moved to Lisbon on 7 May 2023 and my locker code is 4471. Let us meet at the old harbour for lunch.";
 
 /// Keeps whole tensors by name, the last of each name.
 #[derive(Default)]
@@ -41,102 +37,72 @@ impl Observer for Recorder {
     }
 }
 
-/// A model with the texts, ready to be read.
-struct Ready {
-    model: Model,
-    texts: Vec<PassText>,
-    places: Vec<Place>,
-}
-
-fn ready(config: &EncoderConfig) -> Ready {
+fn ready(config: &EncoderConfig) -> (Model, PassText) {
     let model = Model::load(&config.model, Role::Encoder).unwrap();
     let script = Script::new(&model, config).unwrap();
-    let passage = |text: &&str| script.cut("User", text, 0).passages.remove(0).pass;
-    let texts: Vec<PassText> = TEXTS.iter().map(passage).collect();
-    let mut at = 0;
-    let place = |text: &PassText| {
-        let start = at;
-        at += text.ids.len();
-        Place {
-            all: start..at,
-            own: start + text.own.start..start + text.own.end,
-        }
-    };
-    let places = texts.iter().map(place).collect();
-    Ready { model, texts, places }
+    let text = script.cut("User", TEXT, 0).passages.remove(0).pass;
+    (model, text)
 }
 
 fn options(flash_attention: FlashAttention) -> EncoderOptions {
     EncoderOptions {
         tokens: 256,
-        texts: TEXTS.len(),
         threads: 2,
         flash_attention,
     }
 }
 
-fn record(ready: &Ready, flash_attention: FlashAttention) -> Recorder {
+fn record(model: &Model, text: &PassText, flash_attention: FlashAttention) -> Recorder {
     let mut recorder = Recorder::default();
-    let mut context = EncoderContext::new(&ready.model.llama, options(flash_attention)).unwrap();
-    let ids = ready.texts.iter().map(|text| text.ids.as_slice());
-    context.encode(ids, &mut recorder).unwrap();
+    let mut context = EncoderContext::new(&model.llama, options(flash_attention)).unwrap();
+    context.encode(&text.ids, &mut recorder).unwrap();
     recorder
 }
 
 #[test]
-fn every_row_that_is_seen_is_a_distribution_over_its_own_text() {
+fn every_row_that_is_seen_is_a_distribution_over_all_tokens() {
     for config in all() {
-        let ready = ready(&config);
-        let recorder = record(&ready, FlashAttention::Off);
+        let (model, text) = ready(&config);
+        let recorder = record(&model, &text, FlashAttention::Off);
         let seen = recorder
             .tensors
             .iter()
             .filter(|(name, _)| name.starts_with("kq_soft_max-"));
-        let mut layers = 0;
-        for (name, (shape, values)) in seen {
-            layers += 1;
-            assert_eq!(shape[2], ready.model.geometry.heads);
-            for place in &ready.places {
-                for row in (0..shape[2]).flat_map(|head| place.all.clone().map(move |row| head * shape[1] + row)) {
-                    let row = &values[row * shape[0]..(row + 1) * shape[0]];
-                    let (all, own): (f32, f32) = (row.iter().sum(), row[place.all.clone()].iter().sum());
-                    assert!(
-                        (all - 1.0).abs() < 1e-4 && (own - 1.0).abs() < 1e-4,
-                        "{name} sums to {all}, {own}"
-                    );
-                }
+        assert_eq!(seen.clone().count(), model.geometry.layers);
+        for (name, ([receivers, givers, heads, _], values)) in seen {
+            assert_eq!((*receivers, *heads), (text.ids.len(), model.geometry.heads));
+            for row in values.chunks_exact(*receivers).take(givers * heads) {
+                let sum: f32 = row.iter().sum();
+                assert!((sum - 1.0).abs() < 1e-4, "a row of {name} sums to {sum}");
             }
         }
-        assert_eq!(layers, ready.model.geometry.layers);
     }
 }
 
 #[test]
 fn what_is_received_equals_a_slow_reference_from_queries_and_keys() {
     for config in all() {
-        let ready = ready(&config);
-        let recorder = record(&ready, FlashAttention::Off);
-        let mut received = Received::new(&ready.places, ready.model.geometry);
-        let mut context = EncoderContext::new(&ready.model.llama, options(FlashAttention::Off)).unwrap();
-        let ids = ready.texts.iter().map(|text| text.ids.as_slice());
-        context.encode(ids, &mut received).unwrap();
-        let received = received.finish().unwrap();
-        let mut furthest = 0.0_f32;
-        for (place, received) in ready.places.iter().zip(received) {
-            let slow = slowly_received(&ready.model, &recorder, place);
-            assert_eq!(slow.len(), received.len());
-            for (slow, received) in slow.iter().zip(&received) {
-                furthest = furthest.max((slow - received).abs() / slow.max(1e-3));
-            }
-        }
+        let (model, text) = ready(&config);
+        let recorder = record(&model, &text, FlashAttention::Off);
+        let mut received = Received::new(text.own.clone(), model.geometry);
+        let mut context = EncoderContext::new(&model.llama, options(FlashAttention::Off)).unwrap();
+        context.encode(&text.ids, &mut received).unwrap();
+        let received = received.finish(text.ids.len()).unwrap();
+        let slow = slowly_received(&model, &recorder, &text);
+        assert_eq!(slow.len(), received.len());
+        let differences = slow
+            .iter()
+            .zip(&received)
+            .map(|(slow, received)| (slow - received).abs() / slow);
+        let furthest = differences.fold(0.0, f32::max);
         println!("{}: furthest {furthest}", config.model.display());
         assert!(furthest < 0.02, "{furthest}");
     }
 }
 
 /// Attention computed from rotated queries and keys, for texts that are shorter than any sliding window.
-fn slowly_received(model: &Model, recorder: &Recorder, place: &Place) -> Vec<f32> {
-    let own = &place.own;
+fn slowly_received(model: &Model, recorder: &Recorder, text: &PassText) -> Vec<f32> {
+    let own = &text.own;
     let mut sums = vec![0.0_f64; own.len()];
     for layer in 0..model.geometry.layers {
         let ([width, heads, ..], queries) = &recorder.tensors[&format!("Qcur-{layer}")];
@@ -151,7 +117,7 @@ fn slowly_received(model: &Model, recorder: &Recorder, place: &Place) -> Vec<f32
                     let product: f64 = query.iter().zip(key).map(|(q, k)| f64::from(*q) * f64::from(*k)).sum();
                     (product * scale).exp()
                 };
-                let all: f64 = place.all.clone().map(product).sum();
+                let all: f64 = (0..text.ids.len()).map(product).sum();
                 for (sum, receiver) in sums.iter_mut().zip(own.clone()) {
                     if receiver != giver {
                         *sum += product(receiver) / all;
@@ -160,11 +126,8 @@ fn slowly_received(model: &Model, recorder: &Recorder, place: &Place) -> Vec<f32
             }
         }
     }
-    if own.len() == 1 {
-        return vec![1.0];
-    }
     let rows = model.geometry.layers * model.geometry.heads * (own.len() - 1);
-    let factor = place.all.len() as f64 / rows as f64;
+    let factor = text.ids.len() as f64 / rows as f64;
     #[expect(clippy::cast_possible_truncation, reason = "compared as such")]
     let relative = |sum: f64| (sum * factor) as f32;
     sums.into_iter().map(relative).collect()
@@ -172,42 +135,34 @@ fn slowly_received(model: &Model, recorder: &Recorder, place: &Place) -> Vec<f32
 
 #[test]
 fn with_flash_attention_no_softmax_is_seen_and_that_is_an_error() {
-    let ready = ready(&crate::test_models::light());
-    let recorder = record(&ready, FlashAttention::On);
+    let (model, text) = ready(&light());
+    let recorder = record(&model, &text, FlashAttention::On);
     assert!(!recorder.tensors.keys().any(|name| name.starts_with("kq_soft_max-")));
-    let received = Received::new(&ready.places, ready.model.geometry);
-    assert!(matches!(received.finish(), Err(EngineError::NoAttention(_))));
+    let received = Received::new(text.own, model.geometry);
+    assert!(matches!(
+        received.finish(text.ids.len()),
+        Err(EngineError::NoAttention(_))
+    ));
 }
 
 #[test]
-fn texts_that_share_a_pass_are_read_as_if_alone_with_and_without_a_look_at_attention() {
+fn vectors_are_the_same_with_and_without_a_look_at_attention() {
     for config in all() {
-        let ready = ready(&config);
+        let (model, text) = ready(&config);
         let size = PassSize {
             tokens: 256,
-            texts: TEXTS.len(),
             threads: 2,
         };
-        let mut looking = Encoder::new(&ready.model, size, Sight::Attention).unwrap();
-        let mut blind = Encoder::new(&ready.model, size, Sight::Vectors).unwrap();
-        let together = looking.pass(&ready.texts).unwrap();
-        let unseen = blind.pass(&ready.texts).unwrap();
-        for ((text, together), unseen) in ready.texts.iter().zip(&together).zip(&unseen) {
-            let alone = looking.pass(std::slice::from_ref(text)).unwrap().remove(0);
-            assert_eq!(alone.attention.len(), text.own.len());
-            for (one, other) in alone.attention.iter().zip(&together.attention) {
-                assert!((one - other).abs() < 0.02 + 0.05 * one, "{one} alone, {other} together");
-            }
-            let width = ready.model.geometry.width;
-            for (index, alone) in alone.vectors.chunks_exact(width).enumerate() {
-                let at = index * width..(index + 1) * width;
-                let (shared, unseen) = (
-                    cosine(alone, &together.vectors[at.clone()]),
-                    cosine(alone, &unseen.vectors[at]),
-                );
-                assert!(shared > 0.99 && unseen > 0.99, "{shared} {unseen}");
-            }
-        }
+        let pass = |sight| Encoder::new(&model, size, sight).unwrap().pass(&text).unwrap();
+        let (looking, blind) = (pass(Sight::Attention), pass(Sight::Vectors));
+        assert_eq!((looking.attention.len(), blind.attention.len()), (text.own.len(), 0));
+        let width = model.geometry.width;
+        let pairs = looking
+            .vectors
+            .chunks_exact(width)
+            .zip(blind.vectors.chunks_exact(width));
+        let least = pairs.map(|(one, other)| cosine(one, other)).fold(1.0, f32::min);
+        assert!(least > 0.99, "{least}");
     }
 }
 
@@ -229,18 +184,16 @@ fn a_panicking_observer_is_an_error_and_the_context_lives_on() {
             panic!("no")
         }
     }
-    let ready = ready(&crate::test_models::light());
-    let mut context = EncoderContext::new(&ready.model.llama, options(FlashAttention::Off)).unwrap();
-    let ids = || ready.texts.iter().map(|text| text.ids.as_slice());
-    assert!(context.encode(ids(), &mut Panics).is_err());
-    assert!(context.encode(ids(), &mut Recorder::default()).is_ok());
+    let (model, text) = ready(&light());
+    let mut context = EncoderContext::new(&model.llama, options(FlashAttention::Off)).unwrap();
+    assert!(context.encode(&text.ids, &mut Panics).is_err());
+    assert!(context.encode(&text.ids, &mut Recorder::default()).is_ok());
 }
 
 #[test]
 fn more_than_fits_a_pass_is_refused() {
-    let ready = ready(&crate::test_models::light());
-    let mut context = EncoderContext::new(&ready.model.llama, options(FlashAttention::Off)).unwrap();
-    let ids = ready.texts.iter().cycle().take(4).map(|text| text.ids.as_slice());
-    let refused = context.encode(ids, &mut Recorder::default());
-    assert!(refused.is_err_and(|error| error.to_string().contains("4 texts")));
+    let (model, text) = ready(&light());
+    let mut context = EncoderContext::new(&model.llama, options(FlashAttention::Off)).unwrap();
+    let refused = context.encode(&text.ids.repeat(20), &mut Recorder::default());
+    assert!(refused.is_err_and(|error| error.to_string().contains("1 to 256 allowed")));
 }

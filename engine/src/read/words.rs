@@ -115,11 +115,18 @@ fn belongs_together(text: &str, left: &Range<usize>, right: &Range<usize>) -> bo
     match gap {
         "" => (has_digit(left) && is_counter(right)) || (is_counter(left) && has_digit(right)),
         " " | "\u{a0}" | ", " => {
-            let part = |word: &str| has_digit(word) || is_date_word(word);
-            part(left) && part(right) && (has_digit(left) || has_digit(right))
+            let part = |word: &str| has_digit(word) || is_date_word(word) || is_half_of_a_day(word);
+            part(left) && !is_half_of_a_day(left) && part(right) && (has_digit(left) || has_digit(right))
         }
         _ => false,
     }
+}
+
+/// What stands behind a time, never in front of one.
+fn is_half_of_a_day(word: &str) -> bool {
+    ["am", "pm", "a.m", "p.m"]
+        .iter()
+        .any(|half| word.eq_ignore_ascii_case(half))
 }
 
 /// What stands behind a number in dates, times and amounts of scripts without spaces.
@@ -168,10 +175,6 @@ fn is_date_word(word: &str) -> bool {
         "fri",
         "sat",
         "sun",
-        "am",
-        "pm",
-        "a.m",
-        "p.m",
         "hundred",
         "thousand",
         "million",
