@@ -14,7 +14,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -39,7 +39,8 @@ impl Directory {
             .take_while(|part| !part.as_os_str().is_empty() && !part.exists())
             .collect();
         let prepare = || {
-            fs::create_dir_all(path)?;
+            // What people say is nobody else's business on this machine.
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
             probe(path)?;
             Ok(fs::metadata(path)?.dev())
         };

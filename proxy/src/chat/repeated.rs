@@ -15,7 +15,7 @@ use super::pack::Recalled;
 pub(crate) struct Memory<'a> {
     /// The latest of them.
     pub(crate) latest: &'a Recalled,
-    /// When it was said before, oldest first.
+    /// When it was said before, oldest first, each minute once.
     pub(crate) before: Vec<DateTime<Utc>>,
     /// All of them.
     pub(crate) turns: Vec<TurnId>,
@@ -51,11 +51,15 @@ fn memory(mut group: Vec<&Recalled>) -> Option<Memory<'_>> {
     group.sort_by_key(|one| (one.turn.time, one.turn.position));
     let turns = group.iter().map(|one| one.turn.id).collect();
     let latest = group.pop()?;
-    Some(Memory {
-        latest,
-        before: group.iter().map(|one| one.turn.time).collect(),
-        turns,
-    })
+    let mut before: Vec<DateTime<Utc>> = group.iter().map(|one| one.turn.time).collect();
+    before.retain(|time| minute(*time) != minute(latest.turn.time));
+    before.dedup_by_key(|time| minute(*time));
+    Some(Memory { latest, before, turns })
+}
+
+/// Times are told to the minute.
+fn minute(time: DateTime<Utc>) -> i64 {
+    time.timestamp().div_euclid(60)
 }
 
 fn words_of(text: &str) -> String {
@@ -114,6 +118,17 @@ mod tests {
         assert_eq!(memories[0].before, [hours(1), hours(4)]);
         assert_eq!(memories[0].turns, [1, 4, 9].map(|position| TurnId([position; 16])));
         assert!(memories[1].before.is_empty());
+    }
+
+    #[test]
+    fn what_was_said_several_times_in_a_minute_was_said_once_then() {
+        let mut recalled = [1, 1, 4, 4].map(|hour| said(hour, "user", "Hello?"));
+        for (position, one) in (0..).zip(&mut recalled) {
+            one.turn.position = position;
+            one.turn.time += TimeDelta::seconds(i64::from(position));
+        }
+        let before = joined(&recalled)[0].before.clone();
+        assert_eq!(before, [DateTime::UNIX_EPOCH + TimeDelta::hours(1)]);
     }
 
     #[test]

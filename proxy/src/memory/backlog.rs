@@ -184,6 +184,7 @@ impl Backlog {
     /// Turns that an earlier process accepted; there is always room for them.
     pub(super) fn list(&self, turns: &[WaitingTurn]) {
         self.change(|inner| {
+            inner.unlisted = inner.unlisted.saturating_sub(turns.len());
             for turn in turns {
                 let of = inner.hasher.hash_one(&turn.scope);
                 if inner.settled.peek(&(of, turn.id)).is_none() && inner.expect(turn) {

@@ -262,7 +262,9 @@ fn a_turn_that_an_earlier_process_accepted_is_listed_once_though_there_is_no_roo
     let turns: Vec<WaitingTurn> = [2, 1]
         .map(|number| WaitingTurn::of(&turn(&scope(1), number, None, 2000)))
         .to_vec();
+    backlog.set_unlisted(3);
     backlog.list(&turns);
+    assert_eq!(backlog.lock().unlisted, 1, "what is listed is counted once");
     backlog.list(&turns);
     assert_eq!(waiting(&backlog), Load { turns: 2, bytes: 8 });
     assert_eq!(backlog.pick(Hand::Quick).unwrap().turns, [id(1)]);

@@ -82,9 +82,13 @@ struct Guest {
 }
 
 impl Guest {
-    /// A place for a request, if there is one in time.
+    /// A place for a request, if there is one in time. Few requests of one connection may wait for theirs, so that they leave room
+    /// for others.
     async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        let _queued = self.seat.queue();
+        if let Some(place) = self.places.take_at_once() {
+            return Some(place);
+        }
+        let _queued = self.seat.queue()?;
         self.places.take().await
     }
 

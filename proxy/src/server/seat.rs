@@ -209,9 +209,14 @@ impl Seat {
     }
 
     /// A request waits for a place until the answer is dropped. Meanwhile its body is not read, so that its client is not to blame.
-    pub(super) fn queue(&self) -> Queued<'_> {
-        self.lock().queued += 1;
-        Queued(self)
+    /// `None` when enough requests of this connection wait already.
+    pub(super) fn queue(&self) -> Option<Queued<'_>> {
+        let mut state = self.lock();
+        if state.queued >= MOST_QUEUED {
+            return None;
+        }
+        state.queued += 1;
+        Some(Queued(self))
     }
 
     /// Whether no request has come completely and nothing is being answered, and no body is coming either.
@@ -293,6 +298,8 @@ impl State {
     }
 }
 
+/// So many requests of one connection may wait for a place.
+const MOST_QUEUED: usize = 8;
 /// A client that sends so many bytes in a second, or more, does not count as waiting.
 const QUICK: u64 = 16 << 10;
 
@@ -373,10 +380,11 @@ mod tests {
         let now = Instant::now();
         let seat = Seat::new(now);
         seat.begins(false);
-        let queued = seat.queue();
+        let queued: Vec<_> = std::iter::from_fn(|| seat.queue()).take(100).collect();
+        assert_eq!(queued.len(), MOST_QUEUED, "others need room to wait, too");
         assert!(seat.waiting(now).is_none());
         drop(queued);
-        assert!(seat.waiting(now).is_some());
+        assert!(seat.waiting(now).is_some() && seat.queue().is_some());
     }
 
     #[test]

@@ -39,9 +39,9 @@ pub(super) struct Opened {
 pub(super) fn open(directory: &Directory) -> Result<Opened, StoreError> {
     let path = directory.journal();
     examine(directory)?;
-    let was_empty = fs::metadata(&path).is_ok_and(|file| file.len() == 0);
+    let loss = Loss::of(directory);
     let (database, is_begun_anew) = match create(&path) {
-        Ok(database) => (database, was_empty),
+        Ok(database) => (database, loss.is_some()),
         Err(Fault::Damaged(reason)) => {
             let moved_to = directory.set_aside(&path)?;
             tracing::error!(
@@ -53,13 +53,42 @@ pub(super) fn open(directory: &Directory) -> Result<Opened, StoreError> {
         Err(fault) => return Err(refusal(directory, fault)),
     };
     create_tables(&database, &path)?;
-    if was_empty {
-        tracing::error!(journal = %path.display(), "the journal was an empty file; begun anew. {LOST}");
+    match loss {
+        Some(Loss::Emptied) => {
+            tracing::error!(journal = %path.display(), "the journal was an empty file; begun anew. {LOST}");
+        }
+        Some(Loss::Removed) => tracing::error!(
+            journal = %path.display(),
+            "there are memories and no journal beside them; it is begun anew. If it was moved, stop and put it back. {LOST}"
+        ),
+        None => {}
     }
     Ok(Opened {
         database,
         is_begun_anew,
     })
+}
+
+/// What a journal that does not look damaged has lost all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    /// The file is there, and empty.
+    Emptied,
+    /// The tables are there, and it is not.
+    Removed,
+}
+
+impl Loss {
+    fn of(directory: &Directory) -> Option<Self> {
+        match fs::metadata(directory.journal()) {
+            Ok(file) => (file.len() == 0).then_some(Self::Emptied),
+            // Tables are only begun beside a journal.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                directory.tables().is_dir().then_some(Self::Removed)
+            }
+            Err(_) => None,
+        }
+    }
 }
 
 fn refusal(directory: &Directory, fault: Fault) -> StoreError {
@@ -226,4 +255,26 @@ fn copy_table<K: redb::Key + 'static, V: redb::Value + 'static>(
         target.insert(key.value(), value.value())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use super::*;
+
+    #[test]
+    fn a_journal_that_is_missing_beside_tables_or_empty_is_a_loss_and_a_fresh_one_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = Directory::prepare(&root.path().join("data")).unwrap();
+        assert_eq!(Loss::of(&directory), None);
+        assert!(!open(&directory).unwrap().is_begun_anew);
+        fs::create_dir(directory.tables()).unwrap();
+        assert_eq!(Loss::of(&directory), None, "the journal is beside them");
+        fs::remove_file(directory.journal()).unwrap();
+        assert_eq!(Loss::of(&directory), Some(Loss::Removed));
+        assert!(open(&directory).unwrap().is_begun_anew);
+        fs::write(directory.journal(), "").unwrap();
+        assert_eq!(Loss::of(&directory), Some(Loss::Emptied));
+    }
 }

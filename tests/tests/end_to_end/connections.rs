@@ -49,7 +49,7 @@ async fn lock_nobody_out(first: &[u8], beside: &str) {
     let proxy = relaying(&upstream).start().await;
     let crowd = Crowd::gather(proxy.authority(), MANY, first).await;
     a_normal_client_is_answered(&proxy, beside).await;
-    crowd.made_room(MANY - 1024).await;
+    room_is_made(&proxy, &crowd).await;
     let metrics = proxy.metrics().await;
     let closed = metrics.sum("mainpoint_connections_closed_total", &[("reason", "cap")]);
     assert!(closed >= (MANY - 1024) as f64, "each of them is counted: {closed}");
@@ -63,7 +63,18 @@ async fn trickling_bodies_lock_nobody_out(path: &str) {
     let crowd = Crowd::gather(proxy.authority(), MANY, &half_a_body(path)).await;
     let crowd = crowd.trickling(b' ');
     a_normal_client_is_answered(&proxy, "trickling bodies").await;
-    crowd.made_room(MANY - 1024).await;
+    room_is_made(&proxy, &crowd).await;
+}
+
+/// Those beyond the limit are closed, at the latest when somebody else comes after them.
+async fn room_is_made(proxy: &StartedProxy, crowd: &Crowd) {
+    let health = format!("http://{}/healthz", proxy.authority());
+    wait_until("those beyond the limit are closed", Duration::from_secs(20), || async {
+        let answer = wire::client().get(&health).send().await;
+        assert_eq!(answer.expect("an answer").status(), 200);
+        crowd.closed() >= MANY - 1024
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

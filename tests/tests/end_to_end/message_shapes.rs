@@ -43,12 +43,12 @@ const SHAPES: [Shape; 9] = [
         name: "pictures, sound and files in the question",
         question: r#"{"content" : [ {"type":"image_url", "image_url" :{"detail":"low","url":"data:image\/png;base64,AAAA"}} ,
             {"type":"text","text":"What was the padlock code of my locker at the climbing gym\u003f"}, {"input_audio":{"format":"wav","data":"AAAA"} ,"type":"input_audio"},
-            {"type":"file","file":{"filename":"a.pdf","file_data":"data:application\/pdf;base64,AAAA"}} ] , "role":"user"}"#,
+            {"type":"file","file":{"filename":"a.pdf","file_data":"data:text\/plain;base64,QUFBQQ=="}} ] , "role":"user"}"#,
         parts: &[
             r#"{"type":"image_url", "image_url" :{"detail":"low","url":"data:image\/png;base64,AAAA"}}"#,
             r#"{"type":"text","text":"What was the padlock code of my locker at the climbing gym\u003f"}"#,
             r#"{"input_audio":{"format":"wav","data":"AAAA"} ,"type":"input_audio"}"#,
-            r#"{"type":"file","file":{"filename":"a.pdf","file_data":"data:application\/pdf;base64,AAAA"}}"#,
+            r#"{"type":"file","file":{"filename":"a.pdf","file_data":"data:text\/plain;base64,QUFBQQ=="}}"#,
         ],
         ..PLAIN
     },

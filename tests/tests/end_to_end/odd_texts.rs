@@ -33,11 +33,13 @@ fn odd_texts() -> Vec<String> {
     ]
 }
 
-/// A conversation that begins with this text and asks for the code at its end.
-fn about(model: &str, text: &str) -> Conversation {
+/// A conversation that begins with these texts and asks for the code at its end.
+fn about(model: &str, texts: &[String]) -> Conversation {
     let mut conversation = Conversation::default().member("model", &format!("{model:?}"));
-    conversation.user(text);
-    conversation.assistant("I see.");
+    for text in texts {
+        conversation.user(text);
+        conversation.assistant("I see.");
+    }
     let chat = everyday_chat(CODE);
     for exchange in &chat[..20] {
         conversation.user(&exchange.user);
@@ -52,30 +54,23 @@ async fn a_turn_of_any_text_is_read_and_leaves_with_the_others() {
     let upstream = ScriptedUpstream::start().await;
     let builder = StartedProxy::builder().upstream(&upstream.base_url());
     let proxy = builder.budget(BUDGET, MEMORY).start().await;
-    let models = ["gpt-4o-mini", "llama-3"].into_iter().cycle();
-    let asked: Vec<_> = odd_texts()
-        .into_iter()
-        .zip(models)
-        .map(|(text, model)| (about(model, &text), text))
-        .collect();
-    for (conversation, _) in &asked {
+    let texts = odd_texts();
+    let asked = ["gpt-4o-mini", "llama-3"].map(|model| about(model, &texts));
+    for conversation in &asked {
         assert_eq!(proxy.chat(conversation.body()).await.status, 200);
     }
     proxy.everything_read().await;
-    for (conversation, text) in &asked {
-        let shown: String = text.chars().take(40).collect();
+    for conversation in &asked {
         let answer = proxy.chat(conversation.body()).await;
-        assert_eq!(answer.outcome(), "rewritten", "{shown:?}: {:?}", answer.headers);
+        assert_eq!(answer.outcome(), "rewritten", "{:?}", answer.headers);
         let request = upstream.last_request().json();
         prompt::assert_well_formed(&request);
-        let stays = prompt::messages(&request)
-            .iter()
-            .any(|message| prompt::own_text(message) == text.trim_end());
-        assert!(!stays, "{shown:?} has left");
-        assert!(
-            upstream.last_request().contains(CODE),
-            "{shown:?}: the code is remembered"
-        );
+        let kept: Vec<String> = prompt::messages(&request).iter().map(prompt::own_text).collect();
+        for text in &texts {
+            let shown: String = text.chars().take(40).collect();
+            assert!(!kept.iter().any(|kept| kept == text.trim_end()), "{shown:?} has left");
+        }
+        assert!(upstream.last_request().contains(CODE), "the code is remembered");
     }
     let metrics = proxy.metrics().await;
     assert_eq!(metrics.sum("mainpoint_unreadable_turns_total", &[]), 0.0);
@@ -87,10 +82,10 @@ async fn a_turn_of_any_text_is_read_and_leaves_with_the_others() {
 async fn a_turn_that_cannot_be_read_stays_by_itself_and_the_others_leave() {
     let upstream = ScriptedUpstream::start().await;
     let endless = format!("Keep this. {}", " ".repeat(TOO_LONG));
-    let conversation = about("gpt-4o-mini", &endless);
+    let conversation = about("gpt-4o-mini", &[endless]);
     // A stretch of spaces of that length takes the budget but for what is left to the others.
     let alone = tokens::count(&" ".repeat(65_536)) * (TOO_LONG / 65_536);
-    let rest = about("gpt-4o-mini", "Keep this.");
+    let rest = about("gpt-4o-mini", &["Keep this.".to_owned()]);
     let others = tokens::count_prompt(&serde_json::from_str(&rest.body()).expect("JSON"));
     let budget = alone + BUDGET;
     assert!(others > BUDGET + MEMORY, "{others} tokens beside it");

@@ -141,8 +141,11 @@ impl Watched {
         if self.done {
             return None;
         }
-        tracing::warn!(error = %error, "the upstream broke off in the middle of a stream");
-        let last = broken(surface, &self.observer);
+        let reason = Break::of(&error);
+        if reason == Break::Upstream {
+            tracing::warn!(error = %error, "the upstream broke off in the middle of a stream");
+        }
+        let last = broken(surface, reason, &self.observer);
         let verdict = self.observer.last_verdict();
         self.keeping = self.keep.take().map(|keep| keep.end(verdict, None));
         Some(Ok(last))
@@ -210,11 +213,31 @@ impl HttpBody for Watched {
 
 const BROKEN: &str = "upstream_broken";
 
-/// The event that tells the client that the upstream broke off.
-fn broken(surface: Surface, observer: &Observer) -> Bytes {
-    metrics::failure(BROKEN);
+/// Why a stream ends in the middle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Break {
+    Upstream,
+    Stop,
+}
+
+impl Break {
+    fn of(error: &BodyError) -> Self {
+        match error.downcast_ref::<ProxyError>() {
+            Some(ProxyError::Stopping) => Self::Stop,
+            _ => Self::Upstream,
+        }
+    }
+}
+
+/// The event that tells the client why its stream ends.
+fn broken(surface: Surface, reason: Break, observer: &Observer) -> Bytes {
+    let error = match reason {
+        Break::Upstream => ProxyError::UpstreamBroken,
+        Break::Stop => ProxyError::Stopping,
+    };
+    metrics::failure(error.refusal().code);
     let close = if observer.is_between_events() { "" } else { "\n\n" };
-    let envelope = envelope(&ProxyError::UpstreamBroken);
+    let envelope = envelope(&error);
     Bytes::from(match surface {
         Surface::ChatCompletions => format!("{close}data: {envelope}\n\n"),
         Surface::Responses => {

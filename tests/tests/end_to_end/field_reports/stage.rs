@@ -31,11 +31,13 @@ pub(super) struct Report {
 pub(super) struct Stage {
     pub(super) upstream: ScriptedUpstream,
     pub(super) proxy: StartedProxy,
+    budget: usize,
 }
 
 /// What became of an input when it came the second time.
 pub(super) struct Seen {
     pub(super) answer: Answer,
+    budget: usize,
     pub(super) forwarded: RecordedRequest,
     /// The messages that were forwarded, with their bytes.
     pub(super) messages: Vec<String>,
@@ -83,11 +85,20 @@ impl Report {
 impl Stage {
     /// Starts both.
     pub(super) async fn set() -> Self {
+        Self::with_budget(BUDGET).await
+    }
+
+    /// Starts both, the proxy with another budget.
+    pub(super) async fn with_budget(budget: usize) -> Self {
         let upstream = ScriptedUpstream::start().await;
         let builder = StartedProxy::builder().upstream(&upstream.base_url());
-        let builder = builder.budget(BUDGET, 150).setting("memory", "digest_tokens = 80");
+        let builder = builder.budget(budget, 150).setting("memory", "digest_tokens = 80");
         let proxy = builder.start().await;
-        Self { upstream, proxy }
+        Self {
+            upstream,
+            proxy,
+            budget,
+        }
     }
 
     /// Sends an input once and checks that nothing of it is changed, waits until it has been read, and sends it again.
@@ -111,6 +122,7 @@ impl Stage {
         let messages = raw_messages(&forwarded.body);
         Seen {
             answer,
+            budget: self.budget,
             fate: fate(&report.messages, &messages),
             forwarded,
             messages,
@@ -142,9 +154,17 @@ impl Seen {
             self.answer.count("x-mainpoint-tokens-in"),
             self.answer.count("x-mainpoint-tokens-forwarded"),
         );
-        assert!(came > BUDGET && went <= BUDGET, "{came} tokens came, {went} went");
+        assert!(
+            came > self.budget && went <= self.budget,
+            "{came} tokens came, {went} went"
+        );
         let counted = tokens::count_prompt(&json!({"messages": self.values()}));
-        assert!(counted <= BUDGET, "{counted} tokens of {BUDGET}: {:#?}", self.messages);
+        assert!(
+            counted <= self.budget,
+            "{counted} tokens of {}: {:#?}",
+            self.budget,
+            self.messages
+        );
         let kept = &self.fate.kept;
         let still: Vec<_> = left.iter().filter(|place| kept.contains(place)).collect();
         assert!(still.is_empty(), "{still:?} should have left: {:#?}", self.messages);

@@ -9,7 +9,8 @@ async fn notes_before_every_turn_stay_and_the_old_turns_between_them_leave() {
     let Some(report) = Report::named("c-a-system-note-before-every-turn-40-turns.json") else {
         return;
     };
-    let stage = Stage::set().await;
+    // The notes alone take nearly five hundred tokens.
+    let stage = Stage::with_budget(800).await;
     let seen = stage.sent_twice(&report).await;
     let is_note = |place: &usize| report.messages[*place].contains(r#""role": "system""#);
     let notes: Vec<usize> = (0..report.messages.len()).filter(is_note).collect();
