@@ -70,7 +70,6 @@ mod error;
 mod everything;
 mod exact;
 mod filter;
-pub mod fusion;
 mod heal;
 mod index_cache;
 mod journal;
