@@ -119,7 +119,9 @@ async fn one_callers_long_text_does_not_keep_anothers_turns_from_being_read() {
         short.assistant(&format!("Melons on day {day}, that sounds like a good summer evening."));
     }
     short.user("On which day did we buy no melon at all?");
-    wait_until("the short conversation is read", Duration::from_secs(120), || async {
+    wait_until("the short conversation is read", Duration::from_secs(300), || async {
+        // Reading has the lowest priority: who asks without a pause keeps the processor from it.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         proxy.chat(short.body()).await.outcome() == "rewritten"
     })
     .await;
