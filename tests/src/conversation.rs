@@ -47,6 +47,19 @@ pub fn everyday_chat(code: &str) -> Vec<Exchange> {
         .collect()
 }
 
+/// The first half of [`everyday_chat`], and the question at its end that asks for the code.
+#[must_use]
+pub fn thirty_exchanges_and_the_question(code: &str) -> Conversation {
+    let mut conversation = Conversation::new();
+    let chat = everyday_chat(code);
+    for exchange in &chat[..30] {
+        conversation.user(&exchange.user);
+        conversation.assistant(&exchange.assistant);
+    }
+    conversation.user(&chat[59].user);
+    conversation
+}
+
 impl Conversation {
     /// A conversation without any message.
     #[must_use]

@@ -4,7 +4,7 @@
 
 use http::Method;
 use mainpoint_tests::compression::compressed;
-use mainpoint_tests::conversation::everyday_chat;
+use mainpoint_tests::conversation::thirty_exchanges_and_the_question;
 use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy, prompt};
 
 const CODE: &str = "5520-T";
@@ -18,7 +18,7 @@ async fn a_compressed_body_is_remembered_and_rewritten_like_a_plain_one() {
         .budget(1000, 200)
         .start()
         .await;
-    let (short, long) = (greeting().body(), history().body());
+    let (short, long) = (greeting().body(), thirty_exchanges_and_the_question(CODE).body());
 
     // Within the budget the very bytes go on, with what the request says of them.
     for (name, body) in encodings(short.as_bytes()) {
@@ -165,18 +165,6 @@ fn request(proxy: &StartedProxy, encoding: &str, body: Vec<u8>) -> reqwest::Requ
 fn greeting() -> Conversation {
     let mut conversation = Conversation::new();
     conversation.user("Hello there, and good morning!");
-    conversation
-}
-
-fn history() -> Conversation {
-    let mut conversation = Conversation::new();
-    let mut chat = everyday_chat(CODE);
-    let last = chat.pop().expect("sixty exchanges");
-    for exchange in &chat[..30] {
-        conversation.user(&exchange.user);
-        conversation.assistant(&exchange.assistant);
-    }
-    conversation.user(&last.user);
     conversation
 }
 

@@ -3,7 +3,7 @@
 //! It must not know how prompts are made.
 
 use http::Method;
-use mainpoint_tests::conversation::everyday_chat;
+use mainpoint_tests::conversation::thirty_exchanges_and_the_question;
 use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy};
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ async fn shadow_mode_changes_no_byte_and_says_what_it_would_have_saved() {
     let upstream = ScriptedUpstream::start().await;
     let builder = StartedProxy::builder().upstream(&upstream.base_url()).budget(1000, 200);
     let proxy = builder.setting("memory", "mode = \"shadow\"").start().await;
-    let history = history();
+    let history = thirty_exchanges_and_the_question(CODE);
     proxy.chat(history.body()).await;
     proxy.everything_read().await;
     let answer = proxy.chat(history.body()).await;
@@ -58,7 +58,7 @@ async fn a_header_lowers_the_mode_of_one_request_and_receipts_open_to_their_call
         .budget(1000, 200)
         .start()
         .await;
-    let history = history();
+    let history = thirty_exchanges_and_the_question(CODE);
     proxy.chat(history.body()).await;
     proxy.everything_read().await;
     for mode in ["shadow", "off"] {
@@ -106,18 +106,6 @@ async fn a_header_lowers_the_mode_of_one_request_and_receipts_open_to_their_call
     let unknown = proxy.get("/mainpoint/receipts/nonsense").await;
     assert_eq!(unknown.status, 404);
     assert!(unknown.text().contains("receipt_not_found"), "{}", unknown.text());
-}
-
-fn history() -> Conversation {
-    let mut conversation = Conversation::new();
-    let mut chat = everyday_chat(CODE);
-    let last = chat.pop().expect("sixty exchanges");
-    for exchange in &chat[..30] {
-        conversation.user(&exchange.user);
-        conversation.assistant(&exchange.assistant);
-    }
-    conversation.user(&last.user);
-    conversation
 }
 
 async fn with_mode(proxy: &StartedProxy, conversation: &Conversation, mode: &str) -> Answer {
