@@ -130,7 +130,7 @@ proptest! {
             let own: usize = cut.passages.iter().map(|passage| passage.pass.own.len()).sum();
             prop_assert!(own <= cut.tokens);
             for passage in cut.passages {
-                prop_assert!(passage.len() <= script.longest_pass() && !passage.pass.own.is_empty());
+                prop_assert!(passage.pass.ids.len() <= script.longest_pass() && !passage.pass.own.is_empty());
             }
         }
     }

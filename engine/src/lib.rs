@@ -22,8 +22,6 @@ mod ffi;
 mod generate;
 mod halt;
 mod llama;
-#[cfg(test)]
-mod measure;
 mod read;
 mod segments;
 #[cfg(test)]

@@ -20,7 +20,3 @@ pub use mean::mean_token_vector;
 pub use reading::{
     Passage, PassageTokens, Question, ReadRequest, ReadToken, Span, TokenSalience, TurnReading, TurnText,
 };
-#[cfg(test)]
-pub(crate) fn samples_for_test() -> String {
-    samples::SAMPLES.join("\n")
-}

@@ -3,7 +3,7 @@
 //! It must not know the model. A change changes that vector, and codes that are stored must be made anew.
 
 /// What people tell an assistant or each other: daily life, plans, work, code and tables.
-pub(crate) const SAMPLES: &[&str] = &[
+pub(super) const SAMPLES: &[&str] = &[
     "I moved to Lisbon last spring and found a small flat near the river. My sister visits me every other weekend, and we cook \
      together. On 7 May 2023 we went to a concert that started at 8:30 pm; the tickets cost 45 euros each.",
     "Could you help me plan a birthday party for about twenty people? My daughter is allergic to peanuts, she loves dinosaurs, \

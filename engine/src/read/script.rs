@@ -194,11 +194,6 @@ impl Script {
 }
 
 impl Unread {
-    /// Tokens of the pass.
-    pub(crate) fn len(&self) -> usize {
-        self.pass.ids.len()
-    }
-
     /// Joins what is known with what the pass has shown, token by token; only tokens with content, or all if none has.
     pub(crate) fn seen(&self, seen: &Seen) -> PassageTokens {
         let any = self.tokens.iter().any(|token| token.has_content);
