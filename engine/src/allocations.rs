@@ -63,7 +63,7 @@ impl Scene {
         let question = codes(QUESTION_TOKENS, 1);
         let documents = (0..documents).map(|document| codes(TOKENS, document + 2).as_bytes().to_vec());
         Self {
-            question: QuestionCodes::new(WIDTH, &question, vec![1.0; QUESTION_TOKENS]),
+            question: QuestionCodes::new(WIDTH, &question),
             documents: documents.collect(),
         }
     }

@@ -6,18 +6,20 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use crate::actor::Actor;
 use crate::generate::{ChatModel, GenerateRequest, GeneratedPiece, Generator, Pieces};
 use crate::llama::model::{Model, Role, sha256_of_file};
 use crate::read::main_point::{Chooser, relative};
-use crate::read::mean::mean;
+use crate::read::mean::{digest_of_settings, mean};
 use crate::read::parts::{Meter, Questions, Reader, start_questions, start_reader};
 use crate::read::script::{Cut, LEAST_PASSAGE_TOKENS, Script};
 use crate::segments::{SegmentSize, segments};
 use crate::{
-    EngineConfig, EngineError, Passage, PassageTokens, Question, ReadRequest, TokenSalience, TurnReading, TurnText,
+    EncoderConfig, EngineConfig, EngineError, Passage, PassageTokens, Question, ReadRequest, TokenSalience,
+    TurnReading, TurnText,
 };
 
 /// The running engine; clones share its threads, and the last one to go joins them.
@@ -52,7 +54,7 @@ struct Parts {
     generator: Option<GeneratorActor>,
     script: Script,
     chooser: Chooser,
-    model_sha256: String,
+    vectors_sha256: String,
     meter: Arc<Meter>,
 }
 
@@ -82,10 +84,7 @@ impl Engine {
         check(config)?;
         let encoder = &config.encoder;
         let model = Model::load(&encoder.model, Role::Encoder)?;
-        let model_sha256 = sha256_of_file(&encoder.model).map_err(|error| EngineError::ModelCorrupt {
-            path: encoder.model.clone(),
-            reason: error.to_string(),
-        })?;
+        let vectors_sha256 = vectors_sha256(encoder)?;
         let script = Script::new(&model, encoder)?;
         let mean = mean(&model, &script, encoder)?;
         let meter = Arc::new(Meter::default());
@@ -100,7 +99,7 @@ impl Engine {
                 mean,
                 keep: encoder.keep,
             },
-            model_sha256,
+            vectors_sha256,
             meter,
         };
         Ok(Self { parts: Arc::new(parts) })
@@ -181,10 +180,11 @@ impl Engine {
         &self.parts.chooser.mean
     }
 
-    /// SHA-256 of the reading model's file, as 64 hex digits: vectors and codes of different ones must not be compared.
+    /// SHA-256, as 64 hex digits, of what vectors and codes depend on: the reading model's file, its prompts and its mean. Those of
+    /// different ones must not be compared.
     #[must_use]
-    pub fn model_sha256(&self) -> &str {
-        &self.parts.model_sha256
+    pub fn vectors_sha256(&self) -> &str {
+        &self.parts.vectors_sha256
     }
 
     /// What the engine is doing.
@@ -297,6 +297,18 @@ impl Collected {
             passages: self.passages,
         }
     }
+}
+
+/// See [`Engine::vectors_sha256`].
+fn vectors_sha256(encoder: &EncoderConfig) -> Result<String, EngineError> {
+    let model = sha256_of_file(&encoder.model).map_err(|error| EngineError::ModelCorrupt {
+        path: encoder.model.clone(),
+        reason: error.to_string(),
+    })?;
+    let digest = Sha256::new()
+        .chain_update(model)
+        .chain_update(digest_of_settings(encoder));
+    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn start_generator(path: &Path, threads: usize) -> Result<GeneratorActor, EngineError> {

@@ -3,9 +3,9 @@
 #![expect(clippy::print_stdout, reason = "tests tell what they measured")]
 
 use crate::test_models::{all, engine, light, models, turns, user};
-use crate::{Engine, EngineConfig, EngineError, Question, ReadRequest, TurnReading, TurnText, mean_token_vector};
+use crate::{EncoderConfig, Engine, EngineConfig, EngineError, Question, ReadRequest, TurnReading, TurnText};
 
-fn start(config: crate::EncoderConfig) -> Result<Engine, EngineError> {
+fn start(config: EncoderConfig) -> Result<Engine, EngineError> {
     Engine::start(&EngineConfig {
         encoder: config,
         ..EngineConfig::default()
@@ -90,7 +90,7 @@ async fn a_turn_is_read_alike_whichever_turns_come_with_it() {
 #[tokio::test]
 async fn the_turn_that_answers_matches_best() {
     for config in all() {
-        let engine = start(crate::EncoderConfig { mean: None, ..config }).unwrap();
+        let engine = start(EncoderConfig { mean: None, ..config }).unwrap();
         assert!(engine.mean().iter().any(|value| *value != 0.0));
         let readings = read(&engine, turns()).await;
         let question = engine.question("What is the code of my locker?").await.unwrap();
@@ -182,7 +182,7 @@ async fn stopped_parts_are_reported_and_dead() {
 
 #[test]
 fn settings_out_of_range_are_refused_by_their_key() {
-    type Change = fn(&mut crate::EncoderConfig);
+    type Change = fn(&mut EncoderConfig);
     let changes: [(&str, Change); 5] = [
         ("mean = 3 numbers", |config| config.mean = Some(vec![0.0; 3])),
         ("reader.keep = 0", |config| config.keep = 0.0),
@@ -220,7 +220,7 @@ fn a_generative_model_is_no_reader() {
     else {
         return;
     };
-    let refused = start(crate::EncoderConfig { model, ..light() })
+    let refused = start(EncoderConfig { model, ..light() })
         .err()
         .map(|error| error.to_string());
     let refused = refused.unwrap_or_default();
@@ -231,9 +231,35 @@ fn a_generative_model_is_no_reader() {
 }
 
 #[test]
-fn the_mean_of_given_texts_is_that_of_their_tokens_and_always_the_same() {
-    let mean = || mean_token_vector(&light(), ["The locker code is 4471."]).unwrap();
-    assert_eq!(mean(), mean());
-    assert_eq!(mean().len(), 384);
-    assert!(mean_token_vector(&light(), ["… !"]).is_err());
+fn a_mean_that_is_not_given_is_made_of_the_samples_and_always_the_same() {
+    let without = EngineConfig {
+        encoder: EncoderConfig { mean: None, ..light() },
+        ..EngineConfig::default()
+    };
+    let start = || Engine::start(&without).unwrap();
+    let (first, second) = (start(), start());
+    assert!(first.mean().iter().any(|number| number.abs() > 0.01));
+    assert_eq!(first.mean(), second.mean());
+    assert_eq!(first.vectors_sha256(), second.vectors_sha256());
+}
+
+#[test]
+fn vectors_of_another_mean_or_behind_other_prompts_have_another_name() {
+    let name = |change: fn(&mut EncoderConfig)| {
+        let mut encoder = light();
+        change(&mut encoder);
+        let config = EngineConfig {
+            encoder,
+            ..EngineConfig::default()
+        };
+        Engine::start(&config).unwrap().vectors_sha256().to_owned()
+    };
+    let names = [
+        name(|_| {}),
+        name(|encoder| encoder.mean = Some(vec![0.5; 384])),
+        name(|encoder| encoder.prompts.passage = "passage: ".into()),
+        name(|encoder| encoder.prompts.question = "passage: ".into()),
+    ];
+    assert_eq!(names.iter().collect::<std::collections::HashSet<_>>().len(), 4);
+    assert_eq!(name(|encoder| encoder.keep = 0.25), names[0]);
 }

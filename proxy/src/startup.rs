@@ -155,7 +155,7 @@ pub async fn store(config: &Config, engine: &Engine) -> Result<Store, StartError
     let settings = StoreConfig {
         directory: config.store.directory.clone(),
         vector_width: engine.vector_width(),
-        model: Some(engine.model_sha256().to_owned()),
+        model: Some(engine.vectors_sha256().to_owned()),
         recent_bytes: 256 << 20,
         retain: config.store.retain,
         flush_interval: config.store.flush_interval,

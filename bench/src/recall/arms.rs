@@ -73,13 +73,12 @@ pub(super) const CHOICES: [Choice; 8] = [
 pub(super) const ARMS: &[Arm] = &[
     arm(
         "first-passage",
-        "mean vector of all tokens of the first passage",
+        "mean vector of the first passage",
         &[Part::FirstVector],
     ),
-    arm("mean-all", "mean vector of all tokens, best passage", &[Part::Vectors]),
     arm(
         "mean",
-        "mean vector of the main point, best passage (shipped, from the store)",
+        "mean vector, best passage (shipped, from the store)",
         &[Part::Vectors],
     ),
     arm("bm25", "BM25 (the store's full-text index)", &[Part::TextIndex]),
@@ -148,9 +147,8 @@ pub(super) const ARMS: &[Arm] = &[
 ];
 
 /// The arms that summaries show.
-pub(super) const MAIN_ARMS: [&str; 8] = [
+pub(super) const MAIN_ARMS: [&str; 7] = [
     "first-passage",
-    "mean-all",
     "mean",
     "bm25",
     "rrf-bm25-mean",

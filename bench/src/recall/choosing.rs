@@ -1,4 +1,4 @@
-//! Which tokens of a reading an arm keeps, and the codes and mean vectors of what is kept.
+//! Which tokens of a reading an arm keeps, and the codes of what is kept.
 //!
 //! It must not know how anything is ranked.
 
@@ -19,7 +19,7 @@ pub(super) struct Coded {
 pub(super) struct Dense {
     /// The arm that finds by these alone.
     pub(super) arm: &'static str,
-    /// Unit length; none for a passage without tokens.
+    /// Unit length.
     pub(super) turns: Vec<Vec<Vec<f32>>>,
 }
 
@@ -41,23 +41,14 @@ pub(super) fn coded(reading: &Reading, mean: &[f32]) -> Vec<Coded> {
     std::iter::once(all).chain(choices).collect()
 }
 
-/// The mean vectors of all tokens around the model's mean token vector.
+/// The vector of every turn's first passage.
 #[must_use]
-pub(super) fn dense(reading: &Reading, mean: &[f32]) -> Vec<Dense> {
-    let of = |passages: &[PassageTokens]| -> Vec<Vec<f32>> {
-        let vectors = passages.iter().map(|passage| mean_of(&passage.tokens, mean));
-        vectors.filter(|vector| !vector.is_empty()).collect()
-    };
-    let turns: Vec<Vec<Vec<f32>>> = reading.turns.iter().map(|passages| of(passages)).collect();
-    let mut first = turns.clone();
-    first.iter_mut().for_each(|passages| passages.truncate(1));
-    vec![
-        Dense { arm: "mean-all", turns },
-        Dense {
-            arm: "first-passage",
-            turns: first,
-        },
-    ]
+pub(super) fn first_passages(reading: &Reading) -> Dense {
+    let first = |passages: &Vec<PassageTokens>| passages.iter().take(1).map(|passage| passage.vector.clone()).collect();
+    Dense {
+        arm: "first-passage",
+        turns: reading.turns.iter().map(first).collect(),
+    }
 }
 
 fn chosen(reading: &Reading, mean: &[f32], (choice, seed): (Choice, u64)) -> Vec<Vec<Codes>> {
@@ -103,23 +94,6 @@ fn kept<'a>(tokens: &'a [ReadToken], choice: Choice, random: &mut fastrand::Rng)
     places.into_iter().map(|place| &tokens[place]).collect()
 }
 
-/// The mean of the tokens' vectors minus the model's mean, of unit length; none without tokens.
-fn mean_of(tokens: &[ReadToken], mean: &[f32]) -> Vec<f32> {
-    if tokens.is_empty() {
-        return Vec::new();
-    }
-    let mut sum = vec![0.0_f32; mean.len()];
-    for token in tokens {
-        for ((sum, number), mean) in sum.iter_mut().zip(&token.vector).zip(mean) {
-            *sum += number - mean;
-        }
-    }
-    let length = sum.iter().map(|number| number * number).sum::<f32>().sqrt();
-    sum.iter_mut()
-        .for_each(|number| *number /= length.max(f32::MIN_POSITIVE));
-    sum
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,18 +133,5 @@ mod tests {
             (starts(50, By::Chance).len(), starts(100, By::Chance)),
             (2, vec![0, 1, 2, 3])
         );
-    }
-
-    #[test]
-    fn a_mean_has_unit_length_and_leaves_out_what_all_tokens_share() {
-        let vector = mean_of(&[token(0, 1.0, 1.0), token(1, 1.0, 1.0)], &[0.5, 0.0, 2.0, 0.0]);
-        let expected = [0.5_f32, 0.0, -2.0, 0.0].map(|number| number / 4.25_f32.sqrt());
-        assert!(
-            vector
-                .iter()
-                .zip(expected)
-                .all(|(found, wanted)| (found - wanted).abs() < 1e-6)
-        );
-        assert!(mean_of(&[], &[0.0; 4]).is_empty());
     }
 }

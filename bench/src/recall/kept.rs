@@ -19,6 +19,7 @@ pub(super) fn columns(reading: &Reading, mean: &[f32]) -> Columns {
     columns.put_numbers("turn.passages", reading.turns.iter().map(Vec::len));
     columns.put_numbers("passage.start", passages().map(|passage| passage.start));
     columns.put_numbers("passage.end", passages().map(|passage| passage.end));
+    columns.put_halves("passage.vector", passages().flat_map(|passage| passage.vector.clone()));
     columns.put_numbers("passage.tokens", passages().map(|passage| passage.tokens.len()));
     columns.put_numbers("token.start", tokens().map(|token| token.start));
     columns.put_numbers("token.end", tokens().map(|token| token.end));
@@ -50,11 +51,14 @@ pub(super) fn reading(columns: &Columns, mean: &[f32]) -> Reading {
             rarity,
         });
     let counts = columns.numbers("passage.tokens");
+    let whole = columns.halves("passage.vector");
+    let mut whole = whole.chunks_exact(width).map(<[f32]>::to_vec);
     let mut passages = ranges("passage.start", "passage.end")
         .zip(counts)
         .map(|((start, end), count)| PassageTokens {
             start,
             end,
+            vector: whole.next().unwrap_or_default(),
             tokens: tokens.by_ref().take(count).collect(),
         });
     let turns = columns.numbers("turn.passages").into_iter();
@@ -82,6 +86,7 @@ mod tests {
         let passage = |start: usize, count: usize| PassageTokens {
             start,
             end: start + 9,
+            vector: vec![0.5, -0.25],
             tokens: (0..count).map(|number| token(start + number)).collect(),
         };
         let kept = Reading {
@@ -100,6 +105,8 @@ mod tests {
             turns.map(|passages| passages.iter().map(place).collect()).collect()
         };
         assert_eq!(places(&found), places(&kept));
+        let vectors = found.turns.iter().flatten().map(|passage| passage.vector.as_slice());
+        assert!(vectors.eq([[0.5, -0.25].as_slice(); 3]));
         for token in found.turns.iter().flatten().flat_map(|passage| &passage.tokens) {
             assert!(
                 token.vector[0] > mean[0] && token.vector[1] < mean[1],

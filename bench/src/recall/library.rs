@@ -35,7 +35,7 @@ pub(crate) struct Library {
 }
 
 /// Changes when what is kept in the cache changes its meaning.
-const FORMAT: &str = "3";
+const FORMAT: &str = "4";
 
 impl Library {
     /// Starts the engine, which reads what the product knows as small talk.
@@ -48,7 +48,7 @@ impl Library {
         let recipe = format!(
             "{FORMAT} {} {} {:?} {}",
             env!("READING_FINGERPRINT"),
-            engine.model_sha256(),
+            engine.vectors_sha256(),
             encoder.prompts.passage,
             encoder.passage_tokens
         );
@@ -124,7 +124,8 @@ impl Library {
         let turns = conversation.turns.iter().zip(&reading.turns);
         let points: Vec<Vec<Passage>> = turns
             .map(|(turn, passages)| {
-                let point = |passage| self.engine.main_point(&turn.text, passage);
+                let text = turn.message();
+                let point = |passage| self.engine.main_point(&text, passage);
                 passages.iter().map(point).collect()
             })
             .collect();
@@ -168,12 +169,12 @@ impl Library {
     }
 }
 
-/// A turn as the engine reads it.
+/// A turn as the product reads the message that a client would send.
 #[must_use]
 pub(crate) fn as_read(turn: &Turn) -> TurnText {
     TurnText {
-        speaker: turn.speaker.clone(),
-        text: turn.text.clone(),
+        speaker: capitalised(turn.role),
+        text: turn.message(),
     }
 }
 
@@ -209,9 +210,16 @@ fn thousandths(seconds: f64) -> usize {
     (seconds * 1000.0) as usize
 }
 
+/// A role as the product says it: `User`, `Assistant`.
+fn capitalised(role: &str) -> String {
+    let mut letters = role.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
+}
+
 /// Everything of a conversation that readings of it depend on.
 fn text_of(conversation: &Conversation) -> String {
     let said = conversation.turns.iter();
-    said.map(|turn| format!("{:?}: {:?}\n", turn.speaker, turn.text))
+    said.map(|turn| format!("{:?}: {:?}\n", turn.role, turn.message()))
         .collect()
 }

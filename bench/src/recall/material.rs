@@ -59,7 +59,10 @@ impl<'a> Material<'a> {
         let asked = library.ask((&conversation.name, questions)).await?;
         let mean = library.engine().mean();
         let (dense, coded) = match extent {
-            Extent::EveryArm => (choosing::dense(&reading, mean), choosing::coded(&reading, mean)),
+            Extent::EveryArm => (
+                vec![choosing::first_passages(&reading)],
+                choosing::coded(&reading, mean),
+            ),
             Extent::Shipped => (Vec::new(), Vec::new()),
         };
         let Reading {

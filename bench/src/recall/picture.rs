@@ -49,10 +49,9 @@ const RECALL: &str = "recall_all@10";
 pub(super) const BYTES: &str = "bytes_per_turn";
 
 /// The arms of the picture by their names in result files, each with what stands beside it.
-const SHOWN: [(&str, &str); 8] = [
+const SHOWN: [(&str, &str); 7] = [
     ("first-passage", "first passage's mean"),
-    ("mean-all", "mean of all tokens"),
-    ("mean", "mean of the main point"),
+    ("mean", "mean vector"),
     ("bm25", "BM25"),
     ("rrf-bm25-mean", "RRF(BM25, mean)"),
     ("maxsim-all", "MaxSim, all tokens"),

@@ -11,11 +11,10 @@ use crate::metrics::{BUDGETS, DEPTHS, SHALLOW_DEPTHS};
 use crate::report::{Row, table};
 
 /// The differences that claims rest on: better arm, baseline.
-const DIFFERENCES: [(&str, &str); 22] = [
+const DIFFERENCES: [(&str, &str); 21] = [
     ("maxsim", "mean"),
     ("maxsim", "bm25"),
     ("maxsim", "maxsim-all"),
-    ("mean", "mean-all"),
     ("maxsim-50", "maxsim-50-random"),
     ("maxsim-50-attention", "maxsim-50-random"),
     ("maxsim-50-rarity", "maxsim-50-random"),

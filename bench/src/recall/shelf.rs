@@ -238,16 +238,10 @@ impl Shelf {
     }
 }
 
-/// The text that is searched for a passage: it begins with the speaker's name, as the messages of a chat between several
-/// people do.
+/// The text that is searched for a passage.
 #[must_use]
 fn quoted(turn: &recorded::Turn, passage: &Passage) -> String {
-    let text = &turn.text[passage.start..passage.end];
-    if turn.is_named() {
-        format!("{}: {text}", turn.speaker)
-    } else {
-        text.to_owned()
-    }
+    turn.message()[passage.start..passage.end].to_owned()
 }
 
 /// A passage as it is stored, without its features.

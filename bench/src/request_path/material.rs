@@ -38,6 +38,8 @@ pub(super) struct Sentence {
     pub(super) text: String,
     /// The vectors of the main point's tokens in it, minus the model's mean; never none.
     pub(super) tokens: Vec<Vec<f32>>,
+    /// The vector of its passage, of unit length.
+    pub(super) vector: Vec<f32>,
 }
 
 impl Material {
@@ -87,7 +89,7 @@ impl Material {
         let mean = library.engine().mean();
         for ((turn, passages), points) in conversation.turns.iter().zip(&reading.turns).zip(&points) {
             for (passage, point) in passages.iter().zip(points) {
-                let sentences = sentences(&turn.text, (passage, point), mean);
+                let sentences = sentences(&turn.message(), (passage, point), mean);
                 if !sentences.is_empty() {
                     self.passages.push(Passage {
                         speaker: turn.speaker.clone(),
@@ -124,6 +126,7 @@ fn sentences(text: &str, (passage, point): (&PassageTokens, &Point), mean: &[f32
             found.push(Sentence {
                 text: sentence.trim().to_owned(),
                 tokens,
+                vector: passage.vector.clone(),
             });
         }
         start = end;
@@ -150,6 +153,7 @@ mod tests {
         let passage = PassageTokens {
             start: 0,
             end: text.len(),
+            vector: vec![1.0],
             tokens: vec![token(0, 2), token(4, 6), token(7, 11), token(15, 19), token(21, 24)],
         };
         let span = |start, end| Span {

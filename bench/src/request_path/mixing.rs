@@ -94,16 +94,21 @@ impl Mixer<'_> {
         Some((text, sentences))
     }
 
-    /// The main point of sentences: mean vector and codes are of the same tokens, each mixed with another one.
+    /// The main point of sentences: their passages' vectors and their tokens, each mixed with another one.
     fn point(&self, turn: &Turn, sentences: &[&Sentence], random: &mut fastrand::Rng) -> Option<Point> {
-        let mut tokens = Vec::new();
-        for token in sentences.iter().flat_map(|sentence| &sentence.tokens) {
-            let passage = random.choice(self.passages)?;
-            let sentence = random.choice(&passage.sentences)?;
-            let (another, share) = (random.choice(&sentence.tokens)?, ANOTHER * random.f32());
-            tokens.push(mixed(token, another, share));
+        let (mut tokens, mut vectors) = (Vec::new(), Vec::new());
+        for sentence in sentences {
+            let other = random.choice(self.passages)?;
+            let other = random.choice(&other.sentences)?;
+            vectors.push(mixed(&sentence.vector, &other.vector, ANOTHER * random.f32()));
+            for token in &sentence.tokens {
+                let other = random.choice(self.passages)?;
+                let other = random.choice(&other.sentences)?;
+                let other = random.choice(&other.tokens)?;
+                tokens.push(mixed(token, other, ANOTHER * random.f32()));
+            }
         }
-        let vector = mean(&tokens)?;
+        let vector = mean(&vectors)?;
         let codes = codes_of(tokens.iter().map(Vec::as_slice), &vec![0.0; vector.len()]);
         Some(Point {
             turn: turn.id,
@@ -124,10 +129,10 @@ fn mixed(one: &[f32], other: &[f32], share: f32) -> Vec<f32> {
 }
 
 /// The mean of vectors, of unit length; nothing without any.
-fn mean(tokens: &[Vec<f32>]) -> Option<Vec<f32>> {
-    let mut sum = vec![0.0_f32; tokens.first()?.len()];
-    for token in tokens {
-        sum.iter_mut().zip(token).for_each(|(sum, number)| *sum += number);
+fn mean(vectors: &[Vec<f32>]) -> Option<Vec<f32>> {
+    let mut sum = vec![0.0_f32; vectors.first()?.len()];
+    for vector in vectors {
+        sum.iter_mut().zip(vector).for_each(|(sum, number)| *sum += number);
     }
     let length = sum.iter().map(|number| number * number).sum::<f32>().sqrt();
     sum.iter_mut()
@@ -172,6 +177,7 @@ mod tests {
         let sentence = |text: String, number: u8| Sentence {
             text,
             tokens: vec![(0..8).map(|at| if at == number { 1.0 } else { 0.25 }).collect()],
+            vector: (0..8).map(|at| if at == number { 1.0 } else { 0.0 }).collect(),
         };
         let passage = |number: u8| Passage {
             speaker: format!("Speaker{number}"),

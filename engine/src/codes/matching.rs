@@ -52,7 +52,7 @@ impl<'a> Matches<'a> {
         found
     }
 
-    /// How much each of the question's tokens counts: its own rarity times ln(1 + N / (1 + n)), where N documents are
+    /// How much each of the question's tokens counts: ln(1 + N / (1 + n)), where N documents are
     /// readable and n of them come nearer to it than half way between the mean document and the nearest one.
     pub(super) fn weights(&self) -> Vec<f32> {
         let tokens = self.question.tokens();
@@ -62,17 +62,16 @@ impl<'a> Matches<'a> {
                 .filter(|row| is_readable(row))
         };
         let count = rows().count();
-        let weight = |(token, rarity): (usize, &f32)| {
+        let weight = |token: usize| {
             let column = || rows().map(|row| f64::from(row[token]));
             let nearest = column().fold(f64::INFINITY, f64::min);
             let near = f64::midpoint(column().sum::<f64>() / as_number(count), nearest);
             let nearer = column().filter(|differing| *differing < near).count();
-            let soft = (1.0 + as_number(count) / as_number(1 + nearer)).ln();
             #[expect(clippy::cast_possible_truncation, reason = "a weight needs no more than 24 bits")]
-            let soft = soft as f32;
-            rarity * soft
+            let weight = (1.0 + as_number(count) / as_number(1 + nearer)).ln() as f32;
+            weight
         };
-        self.question.rarity.iter().enumerate().map(weight).collect()
+        (0..tokens).map(weight).collect()
     }
 
     /// The weighted mean similarity of a document, in -1..=1.
@@ -139,8 +138,7 @@ mod tests {
 
     fn question(width: usize, bytes: Vec<u8>) -> QuestionCodes {
         let codes = Codes::from_bytes(width, bytes).unwrap_or_default();
-        let rarity = vec![1.0; codes.len()];
-        QuestionCodes::new(width, &codes, rarity)
+        QuestionCodes::new(width, &codes)
     }
 
     /// The similarity of every pair, one bit after the other.
@@ -181,15 +179,6 @@ mod tests {
         let documents = [vec![vec![common]; 9], vec![vec![rare]]].concat();
         let scores = asked.max_sim(&documents);
         assert!(scores[9] > scores[0], "{scores:?}");
-    }
-
-    #[test]
-    fn a_token_that_is_rare_by_itself_counts_more() {
-        let codes = Codes::from_bytes(8, vec![0b1111_0000, 0b0000_1111]).unwrap_or_default();
-        let asked = QuestionCodes::new(8, &codes, vec![1.0, 9.0]);
-        let documents: Vec<Vec<&[u8]>> = vec![vec![&[0b1111_0000]], vec![&[0b0000_1111]]];
-        let scores = asked.max_sim(&documents);
-        assert!(scores[1] > scores[0], "{scores:?}");
     }
 
     proptest! {

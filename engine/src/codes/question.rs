@@ -6,20 +6,18 @@ use super::matching::Matches;
 use super::nearest::{WORD_BYTES, word_of};
 use super::{Codes, bytes_of};
 
-/// The sign bits of a question's tokens, and how rare each token is by itself.
+/// The sign bits of a question's tokens.
 #[derive(Debug, Clone)]
 pub struct QuestionCodes {
     pub(super) width: usize,
     /// Words of one token's bits.
     pub(super) words: usize,
     pub(super) bits: Vec<u64>,
-    /// More than 0, one per token.
-    pub(super) rarity: Vec<f32>,
 }
 
 impl QuestionCodes {
-    /// A question's tokens of `width` dimensions with one weight each.
-    pub(crate) fn new(width: usize, codes: &Codes, rarity: Vec<f32>) -> Self {
+    /// A question's tokens of `width` dimensions.
+    pub(crate) fn new(width: usize, codes: &Codes) -> Self {
         let token_bytes = bytes_of(width).max(1);
         let bits = codes
             .as_bytes()
@@ -29,19 +27,18 @@ impl QuestionCodes {
             width,
             words: token_bytes.div_ceil(WORD_BYTES),
             bits: bits.collect(),
-            rarity,
         }
     }
 
     /// Tokens of the question.
     #[must_use]
     pub fn tokens(&self) -> usize {
-        self.rarity.len()
+        self.bits.len().checked_div(self.words).unwrap_or(0)
     }
 
     /// How well each document matches this question: for each of the question's tokens the similarity of the document's
     /// nearest token (1 for the same bits, -1 for opposite ones), and the mean of these, in which a token counts the more the
-    /// rarer it is by itself and among these documents. `None` for a document without readable codes.
+    /// rarer it is among these documents. `None` for a document without readable codes.
     ///
     /// A document has all passages of one turn, each as the bytes of [`Codes::as_bytes`].
     #[must_use]

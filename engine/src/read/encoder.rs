@@ -28,6 +28,9 @@ pub(crate) struct PassText {
 pub(crate) struct Seen {
     /// `token * width ..`.
     pub(crate) vectors: Vec<f32>,
+    /// The mean of the vectors of all tokens of the pass, special ones and prompts included, as encoders are trained to be
+    /// compared; of unit length.
+    pub(crate) mean: Vec<f32>,
     /// The attention that each token receives from the other own ones, mean over all heads and layers; 1 if it
     /// were the same for all. Empty where nobody looks.
     pub(crate) attention: Vec<f32>,
@@ -95,10 +98,24 @@ impl<'model> Encoder<'model> {
         };
         let width = self.geometry.width;
         Ok(Seen {
+            mean: unit_mean(vectors.chunks_exact(width), width),
             vectors: vectors[text.own.start * width..text.own.end * width].to_vec(),
             attention,
         })
     }
+}
+
+/// The mean of vectors of this width, of unit length; 0 everywhere if they cancel out.
+fn unit_mean<'a>(vectors: impl Iterator<Item = &'a [f32]>, width: usize) -> Vec<f32> {
+    let mut sum = vec![0.0; width];
+    for vector in vectors {
+        sum.iter_mut().zip(vector).for_each(|(sum, value)| *sum += value);
+    }
+    let length = sum.iter().map(|value| value * value).sum::<f32>().sqrt();
+    if length > 0.0 {
+        sum.iter_mut().for_each(|value| *value /= length);
+    }
+    sum
 }
 
 /// Looks at nothing.
@@ -110,4 +127,16 @@ impl Observer for Nobody {
     }
 
     fn observe(&mut self, _name: &str, _tensor: &TensorView<'_>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mean_has_unit_length_and_opposite_vectors_cancel_out() {
+        let of = |vectors: &[[f32; 2]]| unit_mean(vectors.iter().map(<[f32; 2]>::as_slice), 2);
+        assert_eq!(of(&[[5.0, 1.0], [1.0, 7.0]]), [0.6, 0.8]);
+        assert_eq!(of(&[[1.0, 1.0], [-1.0, -1.0]]), [0.0, 0.0]);
+    }
 }

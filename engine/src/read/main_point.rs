@@ -60,7 +60,6 @@ impl Chooser {
         }
         kept.sort_unstable();
         kept.dedup();
-        let vectors = || kept.iter().map(|index| passage.tokens[*index].vector.as_slice());
         let salience = passage.tokens.iter().map(|token| TokenSalience {
             start: token.start,
             end: token.end,
@@ -71,8 +70,8 @@ impl Chooser {
                 start: passage.start,
                 end: passage.end,
                 spans: spans(text, chosen()),
-                vector: centred_mean(vectors(), &self.mean),
-                codes: codes_of(vectors(), &self.mean),
+                vector: passage.vector.clone(),
+                codes: codes_of(kept.iter().map(|index| vector(&passage.tokens[*index])), &self.mean),
             },
             salience: salience.collect(),
         }
@@ -116,25 +115,14 @@ pub(crate) fn relative(salience: f32, strongest: f32) -> f32 {
     (salience / strongest.max(f32::MIN_POSITIVE)).clamp(0.0, 1.0)
 }
 
-/// What is attended to and rare is the main point.
+/// What the others attend to is the main point.
 fn salience_of(token: &ReadToken) -> f32 {
-    token.attention * token.rarity
+    token.attention
 }
 
-/// The mean of vectors minus `mean`, of unit length.
-pub(crate) fn centred_mean<'a>(vectors: impl Iterator<Item = &'a [f32]>, mean: &[f32]) -> Vec<f32> {
-    let mut sum = vec![0.0; mean.len()];
-    let mut count = 0.0;
-    for vector in vectors {
-        count += 1.0;
-        sum.iter_mut().zip(vector).for_each(|(sum, value)| *sum += value);
-    }
-    sum.iter_mut().zip(mean).for_each(|(sum, mean)| *sum -= count * mean);
-    let length = sum.iter().map(|value| value * value).sum::<f32>().sqrt();
-    if length > 0.0 {
-        sum.iter_mut().for_each(|value| *value /= length);
-    }
-    sum
+/// A token's vector.
+fn vector(token: &ReadToken) -> &[f32] {
+    &token.vector
 }
 
 fn units_of(text: &str, passage: &PassageTokens) -> Vec<Unit> {
@@ -199,6 +187,7 @@ mod tests {
         PassageTokens {
             start: 0,
             end: text.len(),
+            vector: vec![0.6, 0.8],
             tokens: scored.map(token).collect(),
         }
     }
@@ -258,12 +247,6 @@ mod tests {
         passage.tokens = passage_of("star", &[]).tokens;
         let chosen = chooser(0.5).choose("★", &passage).passage;
         assert_eq!((chosen.spans.len(), chosen.codes.len()), (0, 1));
-    }
-
-    #[test]
-    fn the_vector_is_the_mean_minus_the_models_mean() {
-        let vector = centred_mean([[3.0, 1.0].as_slice(), &[1.0, 1.0]].into_iter(), &[2.0, 0.0]);
-        assert_eq!(vector, [0.0, 1.0]);
     }
 
     proptest! {

@@ -2,23 +2,26 @@
 //!
 //! It must not know what vectors are used for.
 
+use sha2::{Digest, Sha256};
+
 use super::encoder::{Encoder, PassSize, Sight};
 use super::samples::SAMPLES;
 use super::script::Script;
-use crate::llama::model::{Model, Role};
+use crate::llama::model::Model;
 use crate::{EncoderConfig, EngineError};
 
-/// The mean of the vectors of all tokens with content of `texts`, each read behind the passage prompt as a turn of a user. The
-/// constant of a catalogue entry is made of texts like those that will be read, in as many languages as the model speaks.
-///
-/// # Errors
-/// What is wrong with the model or the configuration, or a failed pass; [`EngineError::Setting`] if `texts` have no content.
-pub fn mean_token_vector<'a>(
-    config: &EncoderConfig,
-    texts: impl IntoIterator<Item = &'a str>,
-) -> Result<Vec<f32>, EngineError> {
-    let model = Model::load(&config.model, Role::Encoder)?;
-    mean_of(&model, &Script::new(&model, config)?, config.threads, texts)
+/// SHA-256 of everything besides the model that vectors and codes depend on: prompts, and what the mean is or is made of.
+pub(crate) fn digest_of_settings(config: &EncoderConfig) -> impl AsRef<[u8]> {
+    let mut hasher = Sha256::new();
+    for prompt in [&config.prompts.passage, &config.prompts.question] {
+        hasher.update(prompt.len().to_le_bytes());
+        hasher.update(prompt);
+    }
+    match &config.mean {
+        Some(mean) => mean.iter().for_each(|number| hasher.update(number.to_le_bytes())),
+        None => SAMPLES.iter().for_each(|sample| hasher.update(sample)),
+    }
+    hasher.finalize()
 }
 
 /// The configuration's mean if there is one, else that of the built-in samples.
@@ -27,7 +30,7 @@ pub fn mean_token_vector<'a>(
 /// [`EngineError::Setting`] if the mean is not the model's, or a failed pass.
 pub(crate) fn mean(model: &Model, script: &Script, config: &EncoderConfig) -> Result<Vec<f32>, EngineError> {
     let Some(mean) = &config.mean else {
-        return mean_of(model, script, config.threads, SAMPLES.iter().copied());
+        return mean_of_samples(model, script, config.threads);
     };
     if mean.len() == model.geometry.width && mean.iter().all(|value| value.is_finite()) {
         return Ok(mean.clone());
@@ -39,12 +42,8 @@ pub(crate) fn mean(model: &Model, script: &Script, config: &EncoderConfig) -> Re
     })
 }
 
-fn mean_of<'a>(
-    model: &Model,
-    script: &Script,
-    threads: usize,
-    texts: impl IntoIterator<Item = &'a str>,
-) -> Result<Vec<f32>, EngineError> {
+/// The mean of the vectors of all tokens with content of the samples, each read behind the passage prompt as a turn of a user.
+fn mean_of_samples(model: &Model, script: &Script, threads: usize) -> Result<Vec<f32>, EngineError> {
     let size = PassSize {
         tokens: script.longest_pass(),
         threads,
@@ -52,7 +51,7 @@ fn mean_of<'a>(
     let mut encoder = Encoder::new(model, size, Sight::Vectors)?;
     let mut sum = vec![0.0_f64; model.geometry.width];
     let mut count = 0.0;
-    for text in texts {
+    for text in SAMPLES {
         for unread in script.cut("User", text, 0).passages {
             let seen = encoder.pass(&unread.pass)?;
             for token in unread.seen(&seen).tokens {
@@ -62,13 +61,6 @@ fn mean_of<'a>(
                     .for_each(|(sum, value)| *sum += f64::from(*value));
             }
         }
-    }
-    if count == 0.0 {
-        return Err(EngineError::Setting {
-            key: "texts",
-            value: "no words".into(),
-            allowed: "texts with words",
-        });
     }
     #[expect(clippy::cast_possible_truncation, reason = "a vector needs no more than 24 bits")]
     let mean = sum.into_iter().map(|sum| (sum / count) as f32);

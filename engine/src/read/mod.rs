@@ -16,7 +16,6 @@ mod sentences;
 mod truth;
 mod words;
 
-pub use mean::mean_token_vector;
 pub use reading::{
     Passage, PassageTokens, Question, ReadRequest, ReadToken, Span, TokenSalience, TurnReading, TurnText,
 };

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::encoder::{Encoder, PassSize, Sight};
-use super::main_point::centred_mean;
 use super::reading::{PassageTokens, Question};
 use super::script::{Script, Unread};
 use crate::actor::Actor;
@@ -114,11 +113,10 @@ const PROBE: &str = "The locker code is 4471, remember it.";
 /// Reads a question.
 fn question(encoder: &mut Encoder<'_>, script: &Script, mean: &[f32], text: &str) -> Result<Question, EngineError> {
     let unread = script.question(text);
-    let tokens = unread.seen(&encoder.pass(&unread.pass)?).tokens;
-    let vectors = || tokens.iter().map(|token| token.vector.as_slice());
-    let rarity = tokens.iter().map(|token| token.rarity).collect();
+    let seen = unread.seen(&encoder.pass(&unread.pass)?);
+    let vectors = seen.tokens.iter().map(|token| token.vector.as_slice());
     Ok(Question {
-        vector: centred_mean(vectors(), mean),
-        codes: QuestionCodes::new(mean.len(), &codes_of(vectors(), mean), rarity),
+        codes: QuestionCodes::new(mean.len(), &codes_of(vectors, mean)),
+        vector: seen.vector,
     })
 }

@@ -29,7 +29,7 @@ pub struct TurnReading {
     pub passages: Vec<Passage>,
 }
 
-/// How salient one token of a turn is: the attention that it receives times its rarity.
+/// How salient one token of a turn is: the attention that it receives.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TokenSalience {
     /// First byte in [`TurnText::text`].
@@ -49,7 +49,8 @@ pub struct Passage {
     pub end: usize,
     /// The main point: whole words, ascending, never overlapping.
     pub spans: Vec<Span>,
-    /// The mean of the main point's token vectors minus the model's mean token vector, of unit length and the model's width.
+    /// The mean of the vectors of all tokens of its pass, of unit length and the model's width: the one vector that the model was
+    /// trained to give. The mean of the main point alone was measured to find far less.
     pub vector: Vec<f32>,
     /// The main point's tokens, bit by bit.
     pub codes: Codes,
@@ -69,9 +70,9 @@ pub struct Span {
 /// A question, ready to search with.
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// As [`Passage::vector`], of all the question's tokens with content.
+    /// As [`Passage::vector`].
     pub vector: Vec<f32>,
-    /// The same tokens bit by bit.
+    /// Its tokens with content, bit by bit.
     pub codes: QuestionCodes,
 }
 
@@ -82,6 +83,8 @@ pub struct PassageTokens {
     pub start: usize,
     /// One past the last byte.
     pub end: usize,
+    /// As [`Passage::vector`].
+    pub vector: Vec<f32>,
     /// The tokens of the text that have a letter or a digit, or all if none has.
     pub tokens: Vec<ReadToken>,
 }
@@ -98,6 +101,7 @@ pub struct ReadToken {
     /// The attention that it receives from the passage's other tokens, mean over all heads and layers; 1 if all tokens
     /// received the same.
     pub attention: f32,
-    /// How rare it is in the model's vocabulary, more than 0.
+    /// How rare it is in the model's vocabulary, more than 0. For comparison only: attention × rarity was measured to choose worse
+    /// than attention alone.
     pub rarity: f32,
 }

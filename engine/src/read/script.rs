@@ -205,6 +205,7 @@ impl Unread {
         PassageTokens {
             start: self.range.start,
             end: self.range.end,
+            vector: seen.mean.clone(),
             tokens: kept
                 .map(|((token, vector), attention)| ReadToken {
                     start: token.range.start,

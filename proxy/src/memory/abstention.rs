@@ -25,7 +25,7 @@ pub struct Floor {
 }
 
 /// See [`Floor::least_lead`].
-const LEAST_LEAD: f32 = 0.03;
+const LEAST_LEAD: f32 = 0.02;
 /// What lets everything pass, as a strength: nothing matches worse.
 const NOTHING: f32 = -1.0;
 

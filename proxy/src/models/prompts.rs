@@ -7,7 +7,7 @@ use std::path::Path;
 
 use mainpoint_engine::Prompts;
 
-use super::catalogue::{self, E5_SMALL, EMBEDDING_GEMMA};
+use super::catalogue::{self, E5_SMALL, EMBEDDING_GEMMA, MINILM};
 use super::reference::{ModelLocation, ModelReference};
 
 /// The words before a passage and before a question; none for a model that the catalogue does not know.
@@ -44,9 +44,13 @@ pub fn known_by_path(path: &Path) -> Option<ModelReference> {
     Some(ModelReference::catalogue(&blueprint.name))
 }
 
-/// Mean token vectors as 32-bit numbers, the lowest byte first, in a file of `means/` for each model that has one.
-fn mean_bytes(_name: &str) -> Option<&'static [u8]> {
-    None
+/// Mean token vectors as 32-bit numbers, the lowest byte first: what the engine makes of its samples.
+fn mean_bytes(name: &str) -> Option<&'static [u8]> {
+    match name {
+        EMBEDDING_GEMMA => Some(include_bytes!("means/embeddinggemma-300m.f32")),
+        MINILM => Some(include_bytes!("means/all-minilm-l6-v2.f32")),
+        _ => None,
+    }
 }
 
 /// The short name of the model that a reference means; a copy of an installed file under its own name is the same model.
@@ -67,8 +71,12 @@ fn named_after(reference: &ModelReference) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")]
+
+    use mainpoint_engine::{EncoderConfig, Engine, EngineConfig};
+
     use super::*;
+    use crate::config::Config;
 
     #[test]
     fn a_model_is_read_with_its_makers_words_wherever_its_file_lies() {
@@ -86,14 +94,35 @@ mod tests {
     }
 
     #[test]
-    fn a_mean_has_the_width_of_its_model() {
-        for (name, width) in [
-            ("embeddinggemma-300m", 768),
-            ("multilingual-e5-small", 384),
-            ("all-minilm-l6-v2", 384),
-        ] {
-            let mean = mean(&ModelReference::catalogue(name));
-            assert!(mean.is_none_or(|mean| mean.len() == width), "{name}");
+    fn the_means_are_what_the_engine_makes_of_its_samples() {
+        for name in [EMBEDDING_GEMMA, MINILM] {
+            let reference = ModelReference::catalogue(name);
+            let mut models = Config::defaults().models;
+            models.reader = reference.clone();
+            let config = EngineConfig {
+                encoder: EncoderConfig {
+                    model: super::super::resolve(&models).unwrap().reader,
+                    prompts: prompts(&reference),
+                    ..EncoderConfig::default()
+                },
+                ..EngineConfig::default()
+            };
+            let engine = Engine::start(&config).unwrap();
+            let made = engine.mean();
+            let shipped = mean(&reference).unwrap();
+            let differs = made
+                .iter()
+                .zip(&shipped)
+                .any(|(one, other)| (one - other).abs() > 0.02 * (1.0 + one.abs()));
+            if differs || made.len() != shipped.len() {
+                let right = std::env::temp_dir().join(format!("{name}.f32"));
+                let bytes: Vec<u8> = made.iter().flat_map(|number| number.to_le_bytes()).collect();
+                std::fs::write(&right, bytes).unwrap();
+                panic!(
+                    "proxy/src/models/means/{name}.f32 is out of date; the right one is {}",
+                    right.display()
+                );
+            }
         }
     }
 }

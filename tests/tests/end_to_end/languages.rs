@@ -3,7 +3,10 @@
 //!
 //! It must not know how memories are found. The conversations lie beside the checkout.
 
-#![expect(clippy::print_stdout, reason = "how much was found, and that nothing was tried, is to be seen")]
+#![expect(
+    clippy::print_stdout,
+    reason = "how much was found, and that nothing was tried, is to be seen"
+)]
 
 use mainpoint_tests::languages::{Chat, chats};
 use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, prompt};
