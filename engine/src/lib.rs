@@ -33,5 +33,8 @@ pub use engine::{Engine, EngineStatus, MOST_TURN_BYTES};
 pub use error::EngineError;
 pub use generate::{ChatMessage, ChatRole, FinishReason, GenerateRequest, GeneratedPiece};
 pub use llama::model::sha256_of_file;
-pub use read::{Passage, PassageTokens, Question, ReadRequest, ReadToken, Span, TokenSalience, TurnReading, TurnText};
+pub use read::{
+    Passage, PassageTokens, Question, ReadRequest, ReadToken, Span, TokenSalience, TurnReading, TurnText,
+    representative,
+};
 pub use segments::{SegmentSize, segments};

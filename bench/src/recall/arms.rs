@@ -33,6 +33,8 @@ pub(super) enum Part {
 /// What decides which tokens are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
+    /// What is most like everything that is attended to, as in main points.
+    Coverage,
     /// The attention that a token receives × how rare it is.
     AttentionAndRarity,
     /// The attention alone.
@@ -58,12 +60,14 @@ pub(super) struct Choice {
 pub(super) const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 
 /// The choices that are compared.
-pub(super) const CHOICES: [Choice; 8] = [
-    choice("maxsim-50", 50, By::AttentionAndRarity),
+pub(super) const CHOICES: [Choice; 10] = [
+    choice("maxsim-50", 50, By::Coverage),
+    choice("maxsim-50-attention-rarity", 50, By::AttentionAndRarity),
     choice("maxsim-50-attention", 50, By::Attention),
     choice("maxsim-50-rarity", 50, By::Rarity),
     choice("maxsim-50-random", 50, By::Chance),
-    choice("maxsim-25", 25, By::AttentionAndRarity),
+    choice("maxsim-25", 25, By::Coverage),
+    choice("maxsim-25-attention-rarity", 25, By::AttentionAndRarity),
     choice("maxsim-25-attention", 25, By::Attention),
     choice("maxsim-25-rarity", 25, By::Rarity),
     choice("maxsim-25-random", 25, By::Chance),
@@ -85,7 +89,16 @@ pub(super) const ARMS: &[Arm] = &[
     arm("rrf-bm25-mean", "RRF k=60 (BM25, mean vector)", VECTORS_AND_WORDS),
     arm("maxsim-all", "MaxSim, codes of all content tokens", &[Part::AllCodes]),
     arm("maxsim", "MaxSim, codes of the main point (shipped)", &[Part::Codes]),
-    arm("maxsim-50", "MaxSim, 50 % by attention × rarity", &[Part::HalfOfCodes]),
+    arm(
+        "maxsim-50",
+        "MaxSim, 50 % chosen as in main points",
+        &[Part::HalfOfCodes],
+    ),
+    arm(
+        "maxsim-50-attention-rarity",
+        "MaxSim, 50 % by attention × rarity",
+        &[Part::HalfOfCodes],
+    ),
     arm("maxsim-50-attention", "MaxSim, 50 % by attention", &[Part::HalfOfCodes]),
     arm("maxsim-50-rarity", "MaxSim, 50 % by rarity", &[Part::HalfOfCodes]),
     arm(
@@ -95,6 +108,11 @@ pub(super) const ARMS: &[Arm] = &[
     ),
     arm(
         "maxsim-25",
+        "MaxSim, 25 % chosen as in main points",
+        &[Part::QuarterOfCodes],
+    ),
+    arm(
+        "maxsim-25-attention-rarity",
         "MaxSim, 25 % by attention × rarity",
         &[Part::QuarterOfCodes],
     ),

@@ -2,7 +2,7 @@
 //!
 //! It must not know how anything is ranked.
 
-use mainpoint_engine::{Codes, PassageTokens, ReadToken, codes_of};
+use mainpoint_engine::{Codes, PassageTokens, ReadToken, codes_of, representative};
 
 use super::arms::{By, CHOICES, Choice, SEEDS};
 use super::library::Reading;
@@ -53,7 +53,10 @@ pub(super) fn first_passages(reading: &Reading) -> Dense {
 
 fn chosen(reading: &Reading, mean: &[f32], (choice, seed): (Choice, u64)) -> Vec<Vec<Codes>> {
     let mut random = fastrand::Rng::with_seed(seed);
-    codes(reading, mean, |passage| kept(&passage.tokens, choice, &mut random))
+    codes(reading, mean, |passage| match choice.by {
+        By::Coverage => covering(passage, mean, choice.percent),
+        _ => kept(&passage.tokens, choice, &mut random),
+    })
 }
 
 fn codes<'a>(
@@ -71,9 +74,22 @@ fn codes<'a>(
         .collect()
 }
 
+/// The tokens that are kept as in main points, but one by one instead of word by word.
+fn covering<'a>(passage: &'a PassageTokens, mean: &[f32], percent: usize) -> Vec<&'a ReadToken> {
+    let each: Vec<Vec<usize>> = (0..passage.tokens.len()).map(|token| vec![token]).collect();
+    let mut places = representative(passage, mean, &each, share(each.len(), percent));
+    places.sort_unstable();
+    places.into_iter().map(|place| &passage.tokens[place]).collect()
+}
+
+/// So many of a hundred, rounded, at least one.
+fn share(tokens: usize, percent: usize) -> usize {
+    ((tokens * percent + 50) / 100).max(1)
+}
+
 /// The tokens that are kept, in the order of the text: the share of them that is asked for, rounded, at least one.
 fn kept<'a>(tokens: &'a [ReadToken], choice: Choice, random: &mut fastrand::Rng) -> Vec<&'a ReadToken> {
-    let wanted = ((tokens.len() * choice.percent + 50) / 100).max(1);
+    let wanted = share(tokens.len(), choice.percent);
     let mut places: Vec<usize> = (0..tokens.len()).collect();
     let worth = |place: usize| {
         let token = &tokens[place];
@@ -81,7 +97,7 @@ fn kept<'a>(tokens: &'a [ReadToken], choice: Choice, random: &mut fastrand::Rng)
             By::AttentionAndRarity => token.attention * token.rarity,
             By::Attention => token.attention,
             By::Rarity => token.rarity,
-            By::Chance => 0.0,
+            By::Coverage | By::Chance => 0.0,
         }
     };
     if choice.by == By::Chance {

@@ -11,13 +11,14 @@ use crate::metrics::{BUDGETS, DEPTHS, SHALLOW_DEPTHS};
 use crate::report::{Row, table};
 
 /// The differences that claims rest on: better arm, baseline.
-const DIFFERENCES: [(&str, &str); 21] = [
+const DIFFERENCES: [(&str, &str); 22] = [
     ("maxsim", "mean"),
     ("maxsim", "bm25"),
     ("maxsim", "maxsim-all"),
     ("maxsim-50", "maxsim-50-random"),
     ("maxsim-50-attention", "maxsim-50-random"),
     ("maxsim-50-rarity", "maxsim-50-random"),
+    ("maxsim-50", "maxsim-50-attention"),
     ("maxsim-50", "maxsim-50-rarity"),
     ("maxsim-25", "maxsim-25-random"),
     ("maxsim-25-attention", "maxsim-25-random"),

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use super::coverage::Coverage;
 use super::reading::{Passage, PassageTokens, ReadToken, Span, TokenSalience};
 use super::words::units;
 use crate::{EngineError, codes_of};
@@ -49,8 +50,8 @@ impl Chooser {
         })
     }
 
-    /// The main point of a passage of `text`: the words that hold its most salient tokens, until [`Chooser::keep`] of all
-    /// tokens are held; at least one word if there is any. A passage without words is kept whole, but has no spans.
+    /// The main point of a passage of `text`: the words that together stand best for what is attended to, until
+    /// [`Chooser::keep`] of all tokens are held; at least one word if there is any. A passage without words is kept whole, but has no spans.
     pub(crate) fn choose(&self, text: &str, passage: &PassageTokens) -> Chosen {
         let units = self.units(text, passage);
         let chosen = || units.iter().filter(|unit| unit.chosen);
@@ -77,13 +78,9 @@ impl Chooser {
         }
     }
 
-    /// The passage's words, with those marked that make its main point; earlier ones first among equals.
+    /// The passage's words, with those marked that make its main point.
     fn units(&self, text: &str, passage: &PassageTokens) -> Vec<Unit> {
         let mut units = units_of(text, passage);
-        let mut order: Vec<usize> = (0..units.len())
-            .filter(|unit| !units[*unit].tokens.is_empty())
-            .collect();
-        order.sort_by(|a, b| units[*b].salience.total_cmp(&units[*a].salience).then(a.cmp(b)));
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
@@ -91,13 +88,9 @@ impl Chooser {
             reason = "token counts"
         )]
         let wanted = ((passage.tokens.len() as f32) * self.keep).round().max(1.0) as usize;
-        let mut held = 0;
-        for index in order {
-            if held >= wanted {
-                break;
-            }
+        let groups: Vec<Vec<usize>> = units.iter().map(|unit| unit.tokens.clone()).collect();
+        for index in representative(passage, &self.mean, &groups, wanted) {
             units[index].chosen = true;
-            held += units[index].tokens.len();
         }
         units
     }
@@ -108,6 +101,18 @@ impl Chosen {
     pub(crate) fn strongest(&self) -> f32 {
         self.salience.iter().map(|token| token.score).fold(0.0, f32::max)
     }
+}
+
+/// The groups of a passage's tokens that together are most like everything that is attended to, until they hold `wanted` tokens,
+/// in the order in which they are chosen.
+#[must_use]
+pub fn representative(passage: &PassageTokens, mean: &[f32], groups: &[Vec<usize>], wanted: usize) -> Vec<usize> {
+    let attention: Vec<f32> = passage.tokens.iter().map(salience_of).collect();
+    let coverage = Coverage {
+        codes: &codes_of(passage.tokens.iter().map(vector), mean),
+        attention: &attention,
+    };
+    coverage.choose(groups, wanted)
 }
 
 /// A salience relative to the strongest one, in 0..=1.
@@ -172,15 +177,17 @@ mod tests {
 
     use super::*;
 
-    /// A passage of a token a word, with these saliences.
+    const DIMENSIONS: usize = 128;
+
+    /// A passage of a token a word, with these saliences; no word is more like another one than any other.
     fn passage_of(text: &str, scores: &[f32]) -> PassageTokens {
         let scored = units(text)
             .into_iter()
             .zip(scores.iter().chain(std::iter::repeat(&0.1)));
         let token = |(range, attention): (Range<usize>, &f32)| ReadToken {
+            vector: axis(range.start),
             start: range.start,
             end: range.end,
-            vector: vec![1.0, -1.0],
             attention: *attention,
             rarity: 1.0,
         };
@@ -192,9 +199,17 @@ mod tests {
         }
     }
 
+    /// A vector whose code differs alike from those of all other places.
+    fn axis(place: usize) -> Vec<f32> {
+        let is_own = |dimension| dimension == place % DIMENSIONS;
+        (0..DIMENSIONS)
+            .map(|dimension| if is_own(dimension) { 1.0 } else { -1.0 })
+            .collect()
+    }
+
     fn chooser(keep: f32) -> Chooser {
         Chooser {
-            mean: vec![0.0; 2],
+            mean: vec![0.0; DIMENSIONS],
             keep,
         }
     }
@@ -227,7 +242,7 @@ mod tests {
             start,
             end,
             attention,
-            vector: vec![1.0, 1.0],
+            vector: axis(start),
             rarity: 1.0,
         };
         passage.tokens = vec![

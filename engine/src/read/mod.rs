@@ -2,6 +2,7 @@
 //!
 //! It must not know who asks, nor on which threads.
 
+mod coverage;
 pub(crate) mod encoder;
 pub(crate) mod main_point;
 pub(crate) mod mean;
@@ -16,6 +17,7 @@ mod sentences;
 mod truth;
 mod words;
 
+pub use main_point::representative;
 pub use reading::{
     Passage, PassageTokens, Question, ReadRequest, ReadToken, Span, TokenSalience, TurnReading, TurnText,
 };
