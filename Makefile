@@ -8,8 +8,8 @@ BENCH     := $(TARGET)/debug/mainpoint-bench
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
-run: models ## Install what is missing, build, fetch the models and start the proxy (ARGS="--listen …" is passed on)
-	$(MAINPOINT) serve $(ARGS)
+run: build ## Install what is missing, build, fetch the models and start the proxy (ARGS="--listen …" is passed on)
+	$(MAINPOINT) serve --fetch $(ARGS)
 
 test: test-models test-tools ## Install what is missing, build, fetch the models and run every test
 	MAINPOINT_TEST_PYTHON="$(CURDIR)/.venv/bin/python" cargo nextest run --workspace $(ARGS)
@@ -42,7 +42,7 @@ bench-speed: bench-reader bench-ingest bench-request-path bench-overhead ## All 
 bench-request-path: models ## How long a request waits for its memory, with 1,000 to 1,000,000 main points (ARGS="--sizes 1000 --requests 200 …" is passed on)
 	$(BENCH) request-path $(ARGS)
 
-bench-reader: models light-model ## Speed of reading beside plain prefill, of embedding and of questions (ARGS="--rounds 9 …" is passed on)
+bench-reader: models light-model ## Speed of reading and of questions, on an idle engine and while much is read (ARGS="--rounds 9 …" is passed on)
 	$(BENCH) reader $(ARGS)
 
 bench-ingest: models light-model ## An import of 1,000,000 tokens, killed on the way, and how soon the proxy is ready on it (ARGS="--tokens 200000 …" is passed on)

@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use crate::actor::Actor;
+use crate::choose::main_point::{Chooser, relative};
 use crate::generate::{ChatModel, GenerateRequest, GeneratedPiece, Generator, Pieces};
 use crate::llama::model::{Model, Role, sha256_of_file};
-use crate::read::main_point::{Chooser, relative};
 use crate::read::mean::{digest_of_settings, mean};
 use crate::read::parts::{Meter, Questions, Reader, start_questions, start_reader};
 use crate::read::script::{Cut, LEAST_PASSAGE_TOKENS, Script};

@@ -9,6 +9,7 @@ mod actor;
 mod allocations;
 #[cfg(test)]
 mod any_text;
+mod choose;
 mod codes;
 mod config;
 pub mod convert;
@@ -27,14 +28,12 @@ mod segments;
 #[cfg(test)]
 mod test_models;
 
+pub use choose::representative;
 pub use codes::{Codes, QuestionCodes, codes_of};
 pub use config::{EncoderConfig, EngineConfig, Prompts};
 pub use engine::{Engine, EngineStatus, MOST_TURN_BYTES};
 pub use error::EngineError;
 pub use generate::{ChatMessage, ChatRole, FinishReason, GenerateRequest, GeneratedPiece};
 pub use llama::model::sha256_of_file;
-pub use read::{
-    Passage, PassageTokens, Question, ReadRequest, ReadToken, Span, TokenSalience, TurnReading, TurnText,
-    representative,
-};
+pub use read::{Passage, PassageTokens, Question, ReadRequest, ReadToken, Span, TokenSalience, TurnReading, TurnText};
 pub use segments::{SegmentSize, segments};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::deadline::poll;
 
-/// How long a run may take. Loading both models on a busy machine takes seconds.
+/// How long a run may take. Loading the models on a busy machine takes seconds.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How a run ended.

@@ -38,7 +38,7 @@ const FIRST_STAGE: &str = "The share of the ten best matches of everything in th
     candidates of the product's search, by memory.candidates, nothing being compared in whole. Milliseconds of the whole search \
     with a question that is prepared.";
 const VECTORS: &str = "Milliseconds of 50 nearest vectors with their rows, by comparing all and through IVF_SQ, and the share of the \
-    exact 50 that the index finds. The store builds the index from 100,000 rows on, and keeps it if it is good.";
+    exact 50 that the index finds. The store builds the index from 20,000 rows on, and keeps it if it is good.";
 const PROCESS: &str = "Start: from starting the program until it answers, on a store that was just copied. Memory of the process after \
     the idle phase, the model included. Bytes a row: the store's whole directory, compacted.";
 

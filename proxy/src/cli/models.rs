@@ -87,7 +87,8 @@ fn list(config: &Config) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn fetch(config: &Config, names: &[String]) -> Result<(), CliError> {
+/// Downloads the models with these names, the configured ones unless there are some.
+pub(super) async fn fetch(config: &Config, names: &[String]) -> Result<(), CliError> {
     let progress = Progress::StandardError;
     for reference in chosen(config, names)? {
         let start = Instant::now();

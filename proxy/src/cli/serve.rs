@@ -18,6 +18,9 @@ pub(super) struct ServeArguments {
     /// Only check the configuration and the models.
     #[arg(long)]
     check: bool,
+    /// First download the models that are needed and missing.
+    #[arg(long)]
+    fetch: bool,
     /// Address to listen on, such as 127.0.0.1:8787; port 0 lets the system choose.
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
@@ -36,6 +39,7 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<(), CliError> {
     let ServeArguments {
         config,
         check,
+        fetch,
         listen,
         upstream,
         data_dir,
@@ -48,6 +52,9 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<(), CliError> {
         budget,
     })?;
     let relays_only = config.memory.mode == Mode::Off && config.upstream.url.is_some();
+    if fetch && !relays_only {
+        super::models::fetch(&config, &[]).await?;
+    }
     let paths = if relays_only {
         models::paths(&config.models)
     } else if config.upstream.url.is_none() {

@@ -208,7 +208,7 @@ fn a_long_turn_is_left_to_the_patient_hand_and_its_scope_waits_for_it() {
     assert!(backlog.pick(Hand::Quick).is_none(), "one slice of a scope at a time");
     read(&patient);
     drop(patient);
-    assert_eq!(backlog.pick(Hand::Quick).unwrap().turns, [id(1)]);
+    assert_eq!(backlog.pick(Hand::Quick).unwrap().turns, [id(1), id(2)]);
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn a_turn_that_an_earlier_process_accepted_is_listed_once_though_there_is_no_roo
     assert_eq!(backlog.lock().unlisted, 1, "what is listed is counted once");
     backlog.list(&turns);
     assert_eq!(waiting(&backlog), Load { turns: 2, bytes: 8 });
-    assert_eq!(backlog.pick(Hand::Quick).unwrap().turns, [id(1)]);
+    assert_eq!(backlog.pick(Hand::Quick).unwrap().turns, [id(1), id(2)]);
     assert_eq!(backlog.is_full(&scope(1)), Some(Refusal::Full));
     let (admitted, refused) = backlog.admit(vec![turn(&scope(1), 1, 2000)]);
     assert!(admitted.is_empty() && refused.is_empty(), "what is here is not refused");

@@ -2,8 +2,8 @@
 //!
 //! Days are days of UTC. A time is found by a small grammar: `plain` gives digits and marks one form, `words` finds the words that
 //! dates are made of (with `months` in many languages, `numeric` and `east_asian` dates), `times` single times, `grammar` what is
-//! said of them, `calendar` which days that is. Dates are found in any language, relative and compound times in English. It must
-//! not know turns, searches or rankings.
+//! said of them, `calendar` which days that is. Dates are found in any language, relative times in English, Chinese, Japanese and
+//! Korean, compound ones in English. It must not know turns, searches or rankings.
 
 mod calendar;
 mod east_asian;

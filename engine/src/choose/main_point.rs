@@ -5,8 +5,8 @@
 use std::ops::Range;
 
 use super::coverage::Coverage;
-use super::reading::{Passage, PassageTokens, ReadToken, Span, TokenSalience};
-use super::words::units;
+use crate::read::words::units;
+use crate::read::{Passage, PassageTokens, ReadToken, Span, TokenSalience};
 use crate::{EngineError, codes_of};
 
 /// What makes main points of passages.
@@ -199,11 +199,11 @@ mod tests {
         }
     }
 
-    /// A vector whose code differs alike from those of all other places.
+    /// A vector whose code differs in half of its bits from that of any other place: a row of Hadamard's matrix.
     fn axis(place: usize) -> Vec<f32> {
-        let is_own = |dimension| dimension == place % DIMENSIONS;
+        let is_odd = |dimension: usize| (dimension & place).count_ones() % 2 == 1;
         (0..DIMENSIONS)
-            .map(|dimension| if is_own(dimension) { 1.0 } else { -1.0 })
+            .map(|dimension| if is_odd(dimension) { -1.0 } else { 1.0 })
             .collect()
     }
 

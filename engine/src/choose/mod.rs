@@ -1,0 +1,8 @@
+//! Choosing the main point of a passage that has been read.
+//!
+//! It must not know how passages are read.
+
+mod coverage;
+pub(crate) mod main_point;
+
+pub use main_point::representative;
