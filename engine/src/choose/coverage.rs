@@ -161,7 +161,7 @@ mod tests {
     fn a_group_is_worth_what_it_adds_for_each_of_its_tokens() {
         let codes = [0b1111_1111, 0b0000_0000, 0b0000_0011];
         let groups = [vec![1, 2], vec![0], vec![]];
-        assert_eq!(chosen(&codes, &[1.0, 1.0, 1.0], &groups, 1), [1]);
+        assert_eq!(chosen(&codes, &[1.1, 1.0, 1.0], &groups, 1), [1]);
         assert_eq!(chosen(&codes, &[0.1, 1.0, 1.0], &groups, 1), [0]);
         assert_eq!(chosen(&codes, &[0.1, 1.0, 1.0], &groups, 9), [0, 1]);
     }

@@ -208,7 +208,7 @@ fn a_long_turn_is_left_to_the_patient_hand_and_its_scope_waits_for_it() {
     assert!(backlog.pick(Hand::Quick).is_none(), "one slice of a scope at a time");
     read(&patient);
     drop(patient);
-    assert_eq!(backlog.pick(Hand::Quick).unwrap().turns, [id(1), id(2)]);
+    assert_eq!(backlog.pick(Hand::Quick).unwrap().turns, [id(1)]);
 }
 
 #[test]
