@@ -156,7 +156,20 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Busy`], [`EngineError::Stopped`], or a failed pass.
     pub async fn question(&self, text: &str) -> Result<Question, EngineError> {
-        self.parts.questions.call(text.to_owned()).await
+        self.parts.questions.call(self.parts.script.question(text)).await
+    }
+
+    /// The vector that the first passage of a short turn has, made as quickly as a question's; zeros for a turn without words. Such
+    /// a turn is not counted among what was read.
+    ///
+    /// # Errors
+    /// As [`Engine::question`].
+    pub async fn vector_of(&self, turn: &TurnText) -> Result<Vec<f32>, EngineError> {
+        let cut = self.parts.script.cut(&turn.speaker, &turn.text, 0);
+        match cut.passages.into_iter().next() {
+            Some(passage) => Ok(self.parts.questions.call(passage).await?.vector),
+            None => Ok(vec![0.0; self.vector_width()]),
+        }
     }
 
     /// Tokens of a text by the reading model's tokenizer, without special tokens. Blocks the calling thread for a time that

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 #![expect(clippy::print_stdout, reason = "tests tell what they measured")]
 
-use crate::test_models::{all, engine, light, models, turns, user};
+use crate::test_models::{all, engine, light, model, turns, user};
 use crate::{EncoderConfig, Engine, EngineConfig, EngineError, Question, ReadRequest, TurnReading, TurnText};
 
 fn start(config: EncoderConfig) -> Result<Engine, EngineError> {
@@ -213,13 +213,7 @@ fn a_broken_file_and_one_that_is_not_there_are_refused() {
 
 #[test]
 fn a_generative_model_is_no_reader() {
-    let Some(model) = ["qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"]
-        .map(|name| models().join(name))
-        .into_iter()
-        .find(|path| path.is_file())
-    else {
-        return;
-    };
+    let model = model("qwen2.5-coder-0.5b-instruct-q4_k_m.gguf");
     let refused = start(EncoderConfig { model, ..light() })
         .err()
         .map(|error| error.to_string());
@@ -262,4 +256,21 @@ fn vectors_of_another_mean_or_behind_other_prompts_have_another_name() {
     ];
     assert_eq!(names.iter().collect::<std::collections::HashSet<_>>().len(), 4);
     assert_eq!(name(|encoder| encoder.keep = 0.25), names[0]);
+}
+
+#[tokio::test]
+async fn the_vector_of_a_short_turn_is_that_of_its_passage_and_is_not_counted() {
+    for encoder in all() {
+        let engine = start(encoder).unwrap();
+        let turn = user("My locker code is 4471.");
+        let vector = engine.vector_of(&turn).await.unwrap();
+        assert_eq!(engine.status().tokens_read, 0);
+        let read = engine.read(ReadRequest { turns: vec![turn] }).await.unwrap();
+        let own = &read[0].passages[0].vector;
+        let cosine: f32 = own.iter().zip(&vector).map(|(one, other)| one * other).sum();
+        // A reading shows attention, a question is read with flash attention.
+        assert!(cosine > 0.999, "{cosine}");
+        let nothing = engine.vector_of(&user("…")).await.unwrap();
+        assert!(nothing.len() == own.len() && nothing.iter().all(|number| *number == 0.0));
+    }
 }

@@ -1,17 +1,17 @@
-//! The models that tests run. Those that need one fail, saying so, where it is missing.
+//! The models that tests run. Where one is missing they fail, saying so.
 #![expect(clippy::panic, reason = "tests fail loudly")]
 
 use std::path::PathBuf;
 
 use crate::{EncoderConfig, EngineConfig, Prompts, TurnText};
 
-/// The light model, which is always there when tests run.
+/// The light model.
 const LIGHT: &str = "all-minilm-l6-v2-f32.gguf";
 /// The default model.
 const DEFAULT: &str = "embeddinggemma-300m-q8_0.gguf";
 
 /// Where models lie.
-pub(crate) fn models() -> PathBuf {
+fn models() -> PathBuf {
     let cache = |base: PathBuf| base.join("mainpoint/models");
     std::env::var_os("MAINPOINT_MODELS_DIR")
         .map(PathBuf::from)
@@ -20,44 +20,48 @@ pub(crate) fn models() -> PathBuf {
         .unwrap_or_else(|| panic!("no model directory is known"))
 }
 
-/// The light model. Tests that do not look at means start faster without one.
-pub(crate) fn light() -> EncoderConfig {
-    let model = models().join(LIGHT);
+/// A model's file.
+pub(crate) fn model(name: &str) -> PathBuf {
+    let model = models().join(name);
     assert!(
         model.is_file(),
         "no {}; `make test` fetches the models",
         model.display()
     );
+    model
+}
+
+/// The light model. Tests that do not look at means start faster without one.
+pub(crate) fn light() -> EncoderConfig {
     EncoderConfig {
-        model,
+        model: model(LIGHT),
         mean: Some(vec![0.0; 384]),
         ..EncoderConfig::default()
     }
 }
 
-/// The default model with its prompts, where it is there.
-pub(crate) fn default() -> Option<EncoderConfig> {
-    let model = models().join(DEFAULT);
-    model.is_file().then(|| EncoderConfig {
-        model,
+/// The default model with its prompts.
+pub(crate) fn default() -> EncoderConfig {
+    EncoderConfig {
+        model: model(DEFAULT),
         prompts: Prompts {
             passage: "title: none | text: ".into(),
             question: "task: search result | query: ".into(),
         },
         mean: Some(vec![0.0; 768]),
         ..EncoderConfig::default()
-    })
+    }
 }
 
-/// All models that are there.
+/// Both readers.
 pub(crate) fn all() -> Vec<EncoderConfig> {
-    std::iter::once(light()).chain(default()).collect()
+    vec![light(), default()]
 }
 
-/// An engine that reads with the best model that is there.
+/// An engine that reads with the default model.
 pub(crate) fn engine() -> EngineConfig {
     EngineConfig {
-        encoder: default().unwrap_or_else(light),
+        encoder: default(),
         ..EngineConfig::default()
     }
 }

@@ -19,7 +19,7 @@ use crate::{EncoderConfig, EngineError};
 /// Reads passages.
 pub(crate) type Reader = Actor<Unread, PassageTokens>;
 /// Reads questions.
-pub(crate) type Questions = Actor<String, Question>;
+pub(crate) type Questions = Actor<Unread, Question>;
 
 /// How much was read.
 #[derive(Debug, Default)]
@@ -93,16 +93,16 @@ pub(crate) fn start_questions(
     config: &EncoderConfig,
     mean: &[f32],
 ) -> Result<Questions, EngineError> {
-    let (model, script, mean) = (model.clone(), script.clone(), mean.to_vec());
+    let (model, probe, mean) = (model.clone(), script.question(PROBE), mean.to_vec());
     let size = PassSize {
         tokens: script.longest_pass(),
         threads: config.threads.min(MOST_QUESTION_THREADS),
     };
     Actor::start("questions", QUESTION_QUEUE, move |inbox| {
         let mut encoder = Encoder::new(&model, size, Sight::Vectors)?;
-        question(&mut encoder, &script, &mean, PROBE)?;
+        question(&mut encoder, &probe, &mean)?;
         encoder.heed(inbox.halt());
-        inbox.serve(|text: String| question(&mut encoder, &script, &mean, &text));
+        inbox.serve(|unread: Unread| question(&mut encoder, &unread, &mean));
         Ok(())
     })
 }
@@ -111,8 +111,7 @@ pub(crate) fn start_questions(
 const PROBE: &str = "The locker code is 4471, remember it.";
 
 /// Reads a question.
-fn question(encoder: &mut Encoder<'_>, script: &Script, mean: &[f32], text: &str) -> Result<Question, EngineError> {
-    let unread = script.question(text);
+fn question(encoder: &mut Encoder<'_>, unread: &Unread, mean: &[f32]) -> Result<Question, EngineError> {
     let seen = unread.seen(&encoder.pass(&unread.pass)?);
     let vectors = seen.tokens.iter().map(|token| token.vector.as_slice());
     Ok(Question {

@@ -4,7 +4,7 @@
 //! measure of a match tells them apart. That a question is nearer to greetings and thanks than to anything that was said does.
 //! It must not know how a search is made.
 
-use mainpoint_engine::{Engine, EngineError, ReadRequest, TurnText};
+use mainpoint_engine::{Engine, EngineError, TurnText};
 
 /// Messages that ask for nothing that was said. A model that speaks many languages puts what means the same beside them.
 const MESSAGES: [&str; 22] = [
@@ -38,19 +38,20 @@ const SPEAKER: &str = "User";
 pub struct SmallTalk(Vec<Vec<f32>>);
 
 impl SmallTalk {
-    /// Reads it; takes a fraction of a second where nothing else is being read.
+    /// Reads it, as questions are read; takes a second or two.
     ///
     /// # Errors
     /// When the engine cannot read.
     pub async fn read(engine: &Engine) -> Result<Self, EngineError> {
-        let turn = |text: &str| TurnText {
-            speaker: SPEAKER.to_owned(),
-            text: text.to_owned(),
-        };
-        let turns = MESSAGES.map(turn).into();
-        let readings = engine.read(ReadRequest { turns }).await?;
-        let vectors = readings.into_iter().flat_map(|reading| reading.passages);
-        Ok(Self(vectors.map(|passage| passage.vector).collect()))
+        let mut vectors = Vec::with_capacity(MESSAGES.len());
+        for text in MESSAGES {
+            let turn = TurnText {
+                speaker: SPEAKER.to_owned(),
+                text: text.to_owned(),
+            };
+            vectors.push(engine.vector_of(&turn).await?);
+        }
+        Ok(Self(vectors))
     }
 
     /// The cosine of a question's vector and the nearest small talk's, -1 to 1. Both are of unit length. `None` if nothing was
