@@ -62,7 +62,7 @@ impl Default for EncoderConfig {
             mean: None,
             threads: available_threads(),
             passage_tokens: 0,
-            keep: 0.6,
+            keep: 0.7,
             queue: 64,
         }
     }

@@ -18,31 +18,33 @@ pub(crate) struct Coverage<'a> {
 }
 
 impl Coverage<'_> {
-    /// The groups that cover the most, in the order in which they are chosen, until they hold `wanted` tokens; of those that
-    /// add as much for each of their tokens the earlier one. A group without tokens is never chosen.
+    /// The groups that cover the most, in the order in which they are chosen, until they hold `wanted` tokens: first the one that
+    /// covers the most, then what adds the most for each of its tokens; of equal ones the earlier one. A group without tokens is
+    /// never chosen.
     pub(crate) fn choose(&self, groups: &[Vec<usize>], wanted: usize) -> Vec<usize> {
         let similarities = Similarities::of(self.codes, self.attention.len());
         // How similar the most similar chosen token is.
         let mut covered = vec![0.0_f32; self.attention.len()];
-        let gain = |group: usize, covered: &[f32]| {
+        let gain = |group: usize, covered: &[f32], tokens: usize| {
             let mut gain = 0.0;
             for (token, covered) in covered.iter().enumerate() {
                 let near = groups[group].iter().map(|own| similarities.row(*own)[token]);
                 gain += self.attention[token] * (near.fold(0.0, f32::max) - covered).max(0.0);
             }
             Gain {
-                gain: gain / as_float(groups[group].len()),
+                gain: gain / as_float(tokens),
                 group,
             }
         };
         let some = (0..groups.len()).filter(|group| !groups[*group].is_empty());
-        let mut left: BinaryHeap<Gain> = some.map(|group| gain(group, &covered)).collect();
+        let mut left: BinaryHeap<Gain> = some.map(|group| gain(group, &covered, 1)).collect();
         let (mut chosen, mut held) = (Vec::new(), 0);
         while held < wanted
             && let Some(best) = left.pop()
         {
             // What a group adds only becomes less, so that one which still adds more than the next ones did is the best of all.
-            let now = gain(best.group, &covered);
+            let tokens = if chosen.is_empty() { 1 } else { groups[best.group].len() };
+            let now = gain(best.group, &covered, tokens);
             if left.peek().is_some_and(|next| *next > now) {
                 left.push(now);
                 continue;
@@ -85,7 +87,7 @@ impl PartialEq for Gain {
 
 impl Eq for Gain {}
 
-/// The similarity of every pair of tokens: 1 for equal codes, 0 if half of the bits differ or more.
+/// The share of equal bits of every pair of tokens.
 struct Similarities {
     tokens: usize,
     all: Vec<f32>,
@@ -102,7 +104,7 @@ impl Similarities {
                 let pairs = own.iter().zip(another);
                 let differing: u32 = pairs.map(|(own, another)| (own ^ another).count_ones()).sum();
                 #[expect(clippy::cast_precision_loss, reason = "counts of bits")]
-                let similarity = (1.0 - 2.0 * differing as f32 / bits).max(0.0);
+                let similarity = 1.0 - differing as f32 / bits;
                 all[one * tokens + other] = similarity;
                 all[other * tokens + one] = similarity;
             }
@@ -158,12 +160,16 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_worth_what_it_adds_for_each_of_its_tokens() {
+    fn the_first_group_covers_the_most_and_the_next_ones_add_the_most_for_each_of_their_tokens() {
         let codes = [0b1111_1111, 0b0000_0000, 0b0000_0011];
         let groups = [vec![1, 2], vec![0], vec![]];
-        assert_eq!(chosen(&codes, &[1.1, 1.0, 1.0], &groups, 1), [1]);
-        assert_eq!(chosen(&codes, &[0.1, 1.0, 1.0], &groups, 1), [0]);
-        assert_eq!(chosen(&codes, &[0.1, 1.0, 1.0], &groups, 9), [0, 1]);
+        assert_eq!(chosen(&codes, &[1.0, 1.0, 1.0], &groups, 1), [0]);
+        assert_eq!(chosen(&codes, &[9.0, 1.0, 1.0], &groups, 1), [1]);
+        assert_eq!(chosen(&codes, &[1.0, 1.0, 1.0], &groups, 9), [0, 1]);
+        // Two tokens that add .6 together come after one that adds .5.
+        let codes = [0b0000_0000, 0b0001_1111, 0b0001_1110, 0b1110_0000];
+        let groups = [vec![1, 2], vec![3], vec![0]];
+        assert_eq!(chosen(&codes, &[9.0, 0.5, 0.5, 1.0], &groups, 9), [2, 1, 0]);
     }
 
     /// The same, looking at every group in every step.
@@ -184,7 +190,7 @@ mod tests {
     /// The sum that is to be large.
     fn worth(codes: &[u8], attention: &[f32], tokens: &[usize]) -> f32 {
         let near = |token: usize| {
-            let similar = |own: &usize| 1.0 - as_float((codes[*own] ^ codes[token]).count_ones() as usize) / 4.0;
+            let similar = |own: &usize| 1.0 - as_float((codes[*own] ^ codes[token]).count_ones() as usize) / 8.0;
             tokens.iter().map(similar).fold(0.0, f32::max)
         };
         (0..codes.len()).map(|token| attention[token] * near(token)).sum()

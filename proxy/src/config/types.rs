@@ -332,7 +332,7 @@ impl Config {
             reader: ReaderSettings {
                 threads: cores(),
                 passage_tokens: 0,
-                keep: 0.6,
+                keep: 0.7,
                 queue: 64,
             },
             log: LogConfig {

@@ -1,9 +1,10 @@
 //! How relevant a turn is to a question: a linear model over what the searches say of it, what they say of the turns beside
 //! it, its form, and how near to the times that the question names it was said.
 //!
-//! Answers stand beside what they answer: a turn is worth more when the turn before it fits the question, too. Greetings hold
-//! less than sentences, messages of pages fit everything a little, and who asks something rarely answers. That the user speaks
-//! counts for little: what tools and assistants say is asked for, too. It must not know where scores come from.
+//! Answers stand beside what they answer: a turn is worth more when the turn before it fits the question, too. The longer a
+//! turn is, the more it matches by chance, and who asks something rarely answers. The weights are near to what the benchmark
+//! learns (`make bench-weights`), but for who speaks: that the user does counts for less, since what tools and assistants say is
+//! asked for, too. It must not know where scores come from.
 
 use super::form::Form;
 
@@ -32,22 +33,20 @@ pub type Signals = [f32; WEIGHTS.len()];
 
 /// How much each signal is worth: one more standard deviation of what a search says of the turn, of the turn before it and of
 /// the turn after it, and one more of each property.
-pub const WEIGHTS: [(&str, f32); 15] = [
-    ("words", 0.36),
-    ("cosine", 0.44),
-    ("max_sim", 1.5),
-    ("words, turn before", 0.24),
-    ("cosine, turn before", 0.08),
-    ("max_sim, turn before", 0.4),
-    ("words, turn after", 0.10),
-    ("cosine, turn after", 0.12),
-    ("max_sim, turn after", 0.25),
-    ("substance", 0.94),
-    ("excess", -0.56),
-    ("asks", -0.41),
-    ("speaker is named", 1.64),
-    ("user speaks", 0.3),
-    ("nearness", 2.0),
+pub const WEIGHTS: [(&str, f32); 13] = [
+    ("words", 0.05),
+    ("cosine", 0.6),
+    ("max_sim", 0.8),
+    ("words, turn before", 0.1),
+    ("max_sim, turn before", 0.35),
+    ("cosine, turn after", 0.2),
+    ("max_sim, turn after", 0.15),
+    ("substance", -0.4),
+    ("excess", -0.85),
+    ("asks", -0.6),
+    ("speaker is named", 2.2),
+    ("user speaks", 1.0),
+    ("nearness", 1.5),
 ];
 
 /// One score per candidate, higher for more relevant ones; only comparable within one question.
@@ -75,16 +74,14 @@ pub fn signals(candidates: &[Candidate]) -> Vec<Signals> {
     let is = |property: bool| if property { 1.0 } else { 0.0 };
     let signals = |(index, candidate): (usize, &Candidate)| {
         let ([words, cosine, max_sim], form) = (of(Some(index)), &candidate.form);
-        let ([words_before, cosine_before, max_sim_before], [words_after, cosine_after, max_sim_after]) =
+        let ([words_before, _, max_sim_before], [_, cosine_after, max_sim_after]) =
             (of(candidate.previous), of(candidate.next));
         [
             words,
             cosine,
             max_sim,
             words_before,
-            cosine_before,
             max_sim_before,
-            words_after,
             cosine_after,
             max_sim_after,
             form.substance,
