@@ -25,7 +25,7 @@ pub struct Floor {
 }
 
 /// See [`Floor::least_lead`].
-const LEAST_LEAD: f32 = 0.02;
+const LEAST_LEAD: f32 = 0.025;
 /// What lets everything pass, as a strength: nothing matches worse.
 const NOTHING: f32 = -1.0;
 
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     fn floor() -> Floor {
-        Floor::at(0.22)
+        Floor::at(0.17)
     }
 
     #[test]
