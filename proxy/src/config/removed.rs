@@ -19,7 +19,7 @@ const FATES: [(&str, &str); 8] = [
     ("memory.attention_search", FOUND_OTHERWISE),
     (
         "memory.least_similarity",
-        "memory.least_match says now how well the best turn must match, on another scale; its default is 0.17",
+        "memory.least_match says now how well the best turn must match, on another scale; its default is 0.18",
     ),
     (
         "reader.window_tokens",

@@ -190,7 +190,7 @@ fn a_value_out_of_range_names_the_range() {
         ),
         (
             "[memory]\nleast_match = 1.5",
-            "line 2: memory.least_match = 1.5: expected a number from -1 to 1, such as 0.17",
+            "line 2: memory.least_match = 1.5: expected a number from -1 to 1, such as 0.18",
         ),
         (
             "[memory]\nleast_match = nan",

@@ -300,7 +300,7 @@ impl Config {
                 recall_turns: 10,
                 candidates: 200,
                 scan_passages: 10_000,
-                least_match: 0.17,
+                least_match: 0.18,
                 across_conversations: false,
                 attachments: AttachmentPolicy::Keep,
                 deadline: Duration::from_millis(2000),

@@ -193,7 +193,7 @@ impl Validation<'_> {
         )?;
         if let Some(least) = raw.least_match {
             if !(-1.0..=1.0).contains(&least) {
-                let allowed = "a number from -1 to 1, such as 0.17";
+                let allowed = "a number from -1 to 1, such as 0.18";
                 return Err(self.refuse("memory.least_match", &least.to_string(), allowed));
             }
             memory.least_match = narrow(least);

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     fn floor() -> Floor {
-        Floor::at(0.17)
+        Floor::at(0.18)
     }
 
     #[test]
