@@ -35,6 +35,7 @@ pub struct OldStore {
     /// Deletions that were under way.
     deletions: Vec<Deletion>,
     conversations: HashSet<Key>,
+    lost_files: usize,
     turns: u64,
     tokens: u64,
 }
@@ -42,7 +43,12 @@ pub struct OldStore {
 impl OldStore {
     /// Opens the store in a directory if it is of the layout version before this one.
     pub(crate) async fn open(path: &Path) -> Result<Option<Self>, StoreError> {
-        let Some((directory, table)) = find(path).await? else {
+        let Some(Found {
+            directory,
+            table,
+            lost_files,
+        }) = find(path).await?
+        else {
             return Ok(None);
         };
         let of_journal = directory.clone();
@@ -54,11 +60,18 @@ impl OldStore {
             only_in_journal: pending,
             deletions,
             conversations: HashSet::new(),
+            lost_files,
             turns: 0,
             tokens: 0,
         };
         old.count().await?;
         Ok(Some(old))
+    }
+
+    /// Files with turns that are gone or damaged: what was in them cannot be read again.
+    #[must_use]
+    pub fn lost_files(&self) -> usize {
+        self.lost_files
     }
 
     /// Turns that are there.
@@ -166,8 +179,15 @@ impl OldStore {
     }
 }
 
+/// An old store that was found.
+struct Found {
+    directory: Directory,
+    table: Option<(Dataset, Vec<Fragment>)>,
+    lost_files: usize,
+}
+
 /// Looks for an old store without changing anything.
-async fn find(path: &Path) -> Result<Option<(Directory, Option<(Dataset, Vec<Fragment>)>)>, StoreError> {
+async fn find(path: &Path) -> Result<Option<Found>, StoreError> {
     if !path.is_dir() {
         return Ok(None);
     }
@@ -181,15 +201,11 @@ async fn find(path: &Path) -> Result<Option<(Directory, Option<(Dataset, Vec<Fra
     if !tables.into_iter().flatten().any(of_old_version) && !directory.is_old() {
         return Ok(None);
     }
+    let mut lost_files = 0;
     let table = match turns.newest() {
         Some(dataset) if of_old_version(dataset) => {
             let gone = recovery::missing(&directory.table(TURNS), dataset).await?.fragments;
-            if !gone.is_empty() {
-                tracing::error!(
-                    files = gone.len(),
-                    "files with turns are gone or damaged; what was in them is lost"
-                );
-            }
+            lost_files = gone.len();
             let fragments = dataset
                 .fragments()
                 .iter()
@@ -198,7 +214,11 @@ async fn find(path: &Path) -> Result<Option<(Directory, Option<(Dataset, Vec<Fra
         }
         _ => None,
     };
-    Ok(Some((directory, table)))
+    Ok(Some(Found {
+        directory,
+        table,
+        lost_files,
+    }))
 }
 
 type OfJournal = (Option<Arc<Journal>>, Vec<Turn>, Vec<Deletion>);

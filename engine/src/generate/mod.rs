@@ -171,6 +171,9 @@ impl<'model> Generator<'model> {
         self.context.clear_kv_cache();
         for (position, token) in (0..).zip(&prompt) {
             if position > 0 && (position as u32).is_multiple_of(PREFILL) {
+                if pieces.is_closed() {
+                    return Ok(());
+                }
                 self.decode(&mut batch)?;
                 batch.clear();
             }

@@ -46,7 +46,10 @@ pub(super) async fn run(arguments: MigrateArguments) -> Result<(), CliError> {
     })?;
     let begun = begin_migration(&config.store.directory).await;
     let outcome = match begun.map_err(|source| StartError::Store { source })? {
-        Migration::Nothing => Outcome::default(),
+        Migration::Nothing => Outcome {
+            directory: config.store.directory.clone(),
+            ..Outcome::default()
+        },
         Migration::Finished(kept) => Outcome {
             kept: Some(kept),
             ..Outcome::default()
@@ -79,6 +82,8 @@ async fn migrate(config: &Config, old: OldStore) -> Result<Outcome, CliError> {
     keep_key(&config.store.directory, &of_fresh.store.directory)?;
     let outcome = Outcome {
         turns: old.turns(),
+        lost_files: old.lost_files(),
+        directory: config.store.directory.clone(),
         read,
         kept: Some(old.give_way()?),
     };
@@ -141,6 +146,10 @@ impl Reading<'_> {
 struct Outcome {
     /// Turns of the old store.
     turns: u64,
+    /// Files of its turns that are gone or damaged.
+    lost_files: usize,
+    /// Where it was looked for.
+    directory: PathBuf,
     read: Imported,
     /// Where the old store is kept; `None` where there was none.
     kept: Option<PathBuf>,
@@ -152,10 +161,17 @@ impl Outcome {
         let Some(kept) = &self.kept else {
             writeln!(
                 output,
-                "There is no store of an earlier layout version here; nothing was changed."
+                "There is no store of an earlier layout version in {}; nothing was changed.",
+                self.directory.display()
             )?;
             return Ok(());
         };
+        if self.lost_files > 0 {
+            anstream::eprintln!(
+                "mainpoint: {} files with turns of the old store are gone or damaged; what was in them is not in the new one",
+                self.lost_files
+            );
+        }
         if self.turns > 0 {
             writeln!(
                 output,
@@ -175,6 +191,7 @@ impl Outcome {
         let value = json!({
             "migrated": self.kept.is_some(),
             "turns": self.turns,
+            "lost_files": self.lost_files,
             "turns_read": self.read.turns,
             "turns_known": self.read.known,
             "turns_unreadable": self.read.unreadable,

@@ -7,12 +7,15 @@
 use mainpoint_engine::{Engine, EngineError, TurnText};
 
 /// Messages that ask for nothing that was said. A model that speaks many languages puts what means the same beside them.
-const MESSAGES: [&str; 22] = [
+const MESSAGES: [&str; 25] = [
     "Hello!",
     "Hi there, nice to meet you!",
     "How are you doing today?",
     "Good evening.",
     "Thank you so much!",
+    "Thanks, bye!",
+    "Thank you, see you later.",
+    "All right, thank you, I will keep that in mind.",
     "You're welcome.",
     "Goodbye, have a nice day.",
     "Good night, sleep well.",
