@@ -3,6 +3,7 @@
 //! It must not know what readings are ranked by.
 
 use mainpoint::config::MemoryConfig;
+use mainpoint::memory::capitalised;
 use mainpoint::memory::small_talk::SmallTalk;
 use mainpoint_engine::{Engine, Passage, PassageTokens, Question, ReadRequest, TurnReading, TurnText};
 
@@ -208,13 +209,6 @@ fn agree(read: &TurnReading, points: &[Passage]) -> bool {
 )]
 fn thousandths(seconds: f64) -> usize {
     (seconds * 1000.0) as usize
-}
-
-/// A role as the product says it: `User`, `Assistant`.
-fn capitalised(role: &str) -> String {
-    let mut letters = role.chars();
-    let first = letters.next().map(char::to_uppercase);
-    first.into_iter().flatten().chain(letters).collect()
 }
 
 /// Everything of a conversation that readings of it depend on.

@@ -258,3 +258,4 @@ impl Memory {
 
 /// Most main points that are read for one digest.
 const MOST_POINTS: usize = 1000;
+pub use points::capitalised;

@@ -50,7 +50,9 @@ fn point(turn: &Turn, read: &Passage) -> Point {
     }
 }
 
-fn capitalised(role: &str) -> String {
+/// Who speaks, as the reader is told: `User`, `Assistant`.
+#[must_use]
+pub fn capitalised(role: &str) -> String {
     let mut letters = role.chars();
     letters
         .next()
