@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Has llama.cpp compiled for the vector instructions of this machine: writes .cargo/config.toml, which cargo reads whoever calls it.
-# A variable of the environment wins over it: with all of the five below OFF the program runs on every processor with AVX2.
+# A variable of the environment wins over it: with all of those below OFF the program runs on every processor with AVX2.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,7 +23,10 @@ GGML_AVX512 = \"$(on_if avx512f avx512cd avx512vl avx512dq avx512bw)\"
 GGML_AVX512_BF16 = \"$(on_if avx512_bf16)\"
 GGML_AVX512_VBMI = \"$(on_if avx512vbmi)\"
 GGML_AVX512_VNNI = \"$(on_if avx512_vnni)\"
-GGML_AVX_VNNI = \"$(on_if avx_vnni)\""
+GGML_AVX_VNNI = \"$(on_if avx_vnni)\"
+GGML_AMX_TILE = \"$(on_if amx_tile)\"
+GGML_AMX_INT8 = \"$(on_if amx_tile amx_int8)\"
+GGML_AMX_BF16 = \"$(on_if amx_tile amx_bf16)\""
 
 mkdir -p .cargo
 [[ -f .cargo/config.toml && "$(cat .cargo/config.toml)" == "$config" ]] || echo "$config" >.cargo/config.toml

@@ -277,7 +277,7 @@ pub enum StartError {
         source: EngineError,
     },
     /// The store cannot be opened.
-    #[error("cannot open the store: {source}")]
+    #[error("cannot open the store: {source}{}", store_fix(source))]
     Store {
         /// The cause.
         #[source]
@@ -428,8 +428,19 @@ fn bind_reason(source: &io::Error) -> String {
 
 fn engine_fix(source: &EngineError) -> &'static str {
     match source {
-        EngineError::ModelMissing { .. } => "; fetch it with `mainpoint models fetch`",
-        EngineError::ModelCorrupt { .. } => "; check it with `mainpoint models verify`",
+        EngineError::ModelMissing { .. } => {
+            "; fetch it with `mainpoint models fetch`, or name another one (models.reader, models.chat)"
+        }
+        EngineError::ModelCorrupt { .. } => {
+            "; check it with `mainpoint models verify`, or name another one (models.reader, models.chat)"
+        }
+        _ => "",
+    }
+}
+
+fn store_fix(source: &StoreError) -> &'static str {
+    match source {
+        StoreError::VectorWidth { .. } | StoreError::Model { .. } => " (store.directory, models.reader)",
         _ => "",
     }
 }
@@ -437,6 +448,23 @@ fn engine_fix(source: &EngineError) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_store_of_another_model_names_the_keys_that_choose_both() {
+        let error = StartError::Store {
+            source: StoreError::VectorWidth {
+                path: "memories".into(),
+                found: 384,
+                expected: 768,
+            },
+        };
+        let text = error.to_string();
+        assert!(
+            text.ends_with("(store.directory, models.reader)") && text.contains("384"),
+            "{text}"
+        );
+        assert_eq!(error.exit_code(), 65);
+    }
 
     #[test]
     fn a_port_in_use_names_the_address_and_the_fix() {

@@ -36,29 +36,24 @@ impl QuestionCodes {
         self.bits.len().checked_div(self.words).unwrap_or(0)
     }
 
-    /// How well each document matches this question: for each of the question's tokens the similarity of the document's
-    /// nearest token (1 for the same bits, -1 for opposite ones), and the mean of these, in which a token counts the more the
-    /// rarer it is among these documents. `None` for a document without readable codes.
+    /// How well each document matches this question, and the place of its passage that does: for each of the question's tokens the
+    /// similarity of the passage's nearest token (1 for the same bits, -1 for opposite ones), and the mean of these, in which a
+    /// token counts the more the rarer it is among these documents. `None` for a document without readable codes.
     ///
     /// A document has all passages of one turn, each as the bytes of [`Codes::as_bytes`].
-    #[must_use]
-    pub fn max_sim(&self, documents: &[Vec<&[u8]>]) -> Vec<Option<f32>> {
-        let matches = Matches::of(self, documents);
-        let weights = matches.weights();
-        (0..documents.len())
-            .map(|document| matches.score(document, &weights))
-            .collect()
-    }
-
-    /// The same, and which of the document's passages matches best by itself.
     #[must_use]
     pub fn max_sim_and_best(&self, documents: &[Vec<&[u8]>]) -> Vec<Option<(f32, usize)>> {
         let matches = Matches::of(self, documents);
         let weights = matches.weights();
-        let scored = |document| {
-            let score = matches.score(document, &weights)?;
-            Some((score, matches.best_passage(document, &weights)?))
-        };
-        (0..documents.len()).map(scored).collect()
+        (0..documents.len())
+            .map(|document| matches.best(document, &weights))
+            .collect()
+    }
+
+    /// The same without the places.
+    #[must_use]
+    pub fn max_sim(&self, documents: &[Vec<&[u8]>]) -> Vec<Option<f32>> {
+        let found = self.max_sim_and_best(documents).into_iter();
+        found.map(|found| found.map(|(score, _)| score)).collect()
     }
 }
