@@ -3,7 +3,7 @@
 //! It must not know what is measured.
 
 use mainpoint::config::{Config, MemoryConfig};
-use mainpoint::{models, startup};
+use mainpoint::{app, models};
 use mainpoint_engine::{Engine, EngineConfig};
 
 use crate::BenchError;
@@ -34,7 +34,7 @@ impl Product {
         let paths = models::resolve(&config.models).map_err(|error| refused(error.to_string()))?;
         Ok(Self {
             reader: reader.map(str::to_owned),
-            engine: startup::engine_settings(&config, &paths),
+            engine: app::engine_settings(&config, &paths),
             memory: config.memory,
         })
     }

@@ -14,12 +14,19 @@ pub mod exit;
 pub mod models;
 pub mod terminal;
 
-// The wire: what a request passes on its way from socket to socket.
-pub mod chat;
+// The way of a request, from the outside inwards: each may use what comes after it.
+pub mod app;
+mod conversation;
+mod http;
+pub mod memory;
+mod openai;
+mod prompt;
+mod server;
+mod upstream;
+
+// What all of them use.
+mod deadline;
 mod ending;
 pub mod error;
-pub mod memory;
-pub mod server;
-pub mod startup;
+mod reason;
 pub mod telemetry;
-pub mod upstream;

@@ -2,7 +2,7 @@
 //!
 //! It must not know how turns are read or stored, or how rankings are judged.
 
-use mainpoint::memory::relevance::{Candidate, scores};
+use mainpoint::memory::recall::relevance::{Candidate, scores};
 use mainpoint_engine::{Codes, QuestionCodes};
 
 use super::material::Material;

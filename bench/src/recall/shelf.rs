@@ -7,10 +7,10 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use mainpoint::config::MemoryConfig;
-use mainpoint::memory::abstention::Evidence;
-use mainpoint::memory::finding::Search;
 use mainpoint::memory::profile::Profile;
-use mainpoint::memory::relevance::Candidate;
+use mainpoint::memory::recall::abstention::Evidence;
+use mainpoint::memory::recall::finding::Search;
+use mainpoint::memory::recall::relevance::Candidate;
 use mainpoint::memory::small_talk::SmallTalk;
 use mainpoint_engine::{Passage, Question};
 use mainpoint_store::{Hit, Point, Retain, Scope, SearchQuery, Span, Store, StoreConfig, Turn, TurnId, Within};

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use comfy_table::Table;
-use mainpoint::memory::abstention::{Evidence, Floor};
+use mainpoint::memory::recall::abstention::{Evidence, Floor};
 
 use super::library::Library;
 use super::material::Material;

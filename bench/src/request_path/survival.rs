@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use chrono::Utc;
 use mainpoint::config::MemoryConfig;
-use mainpoint::memory::finding::Search;
+use mainpoint::memory::recall::finding::Search;
 use mainpoint_engine::Question;
 use mainpoint_store::{Passage, Snapshot, TurnId, Within};
 

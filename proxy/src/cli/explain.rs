@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 
 use highlight::Marks;
 
-use super::conversation::{self, Message};
-use super::{CliError, ConfigOption};
+use super::conversation::Message;
+use super::{CliError, ConfigOption, conversation};
 use crate::config::Overrides;
-use crate::{models, startup};
+use crate::{app, models};
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArguments {
@@ -34,7 +34,7 @@ pub(super) async fn run(arguments: ExplainArguments) -> Result<(), CliError> {
     let messages = conversation::read(&arguments.file)?;
     let config = arguments.config.load(&Overrides::default())?;
     let paths = models::resolve(&config.models)?;
-    let engine = startup::engine(&config, &paths)?;
+    let engine = app::engine(&config, &paths)?;
     let turns: Vec<TurnText> = messages.iter().filter(|message| is_read(message)).map(turn).collect();
     let readings = engine.read(ReadRequest { turns }).await?;
     let mut readings = readings.into_iter();

@@ -20,12 +20,12 @@ use owner::{CallerArguments, Owner};
 use summary::Summary;
 
 use super::{CliError, ConfigOption};
-use crate::chat::prepare::Preparation;
 use crate::config::{Config, Overrides};
+use crate::conversation::prepare::Preparation;
+use crate::http::credentials::CallerHeaders;
 use crate::memory::{Imported, Importing};
-use crate::server::credentials::CallerHeaders;
 use crate::terminal::Progress;
-use crate::{models, startup};
+use crate::{app, models};
 
 /// What the file holds, as `--help` explains it.
 pub(super) const FORMAT: &str = "\
@@ -78,9 +78,9 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     history.check()?;
     let caller = arguments.caller.caller(&CallerHeaders::new(&config.memory))?;
     let paths = models::resolve(&config.models)?;
-    let engine = startup::engine(&config, &paths)?;
-    let store = startup::store(&config, &engine).await?;
-    let preparation = startup::preparation(&config, &engine, &store).await?;
+    let engine = app::engine(&config, &paths)?;
+    let store = app::store(&config, &engine).await?;
+    let preparation = app::preparation(&config, &engine, &store).await?;
     let owner = Owner::of(
         &preparation,
         caller,

@@ -13,12 +13,12 @@ use mainpoint_store::{Migration, OldStore, Scope, Store, TurnId, begin_migration
 use serde_json::json;
 
 use super::{CliError, ConfigOption};
-use crate::chat::scope::ScopeKey;
 use crate::config::{Config, Overrides};
+use crate::conversation::scope::ScopeKey;
 use crate::error::StartError;
 use crate::memory::{Imported, Importing};
 use crate::terminal::Progress;
-use crate::{models, startup};
+use crate::{app, models};
 
 /// What the command does, as `--help` explains it.
 pub(super) const ABOUT: &str = "\
@@ -65,10 +65,10 @@ pub(super) async fn run(arguments: MigrateArguments) -> Result<(), CliError> {
 
 async fn migrate(config: &Config, old: OldStore) -> Result<Outcome, CliError> {
     let paths = models::resolve(&config.models)?;
-    let engine = startup::engine(config, &paths)?;
+    let engine = app::engine(config, &paths)?;
     let mut of_fresh = config.clone();
     of_fresh.store.directory = old.fresh();
-    let store = startup::store(&of_fresh, &engine).await?;
+    let store = app::store(&of_fresh, &engine).await?;
     let read = Reading {
         engine: &engine,
         store: &store,

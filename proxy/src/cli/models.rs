@@ -11,9 +11,10 @@ use comfy_table::{ContentArrangement, Table, presets};
 use super::{CliError, ConfigOption};
 use crate::config::{Config, Overrides};
 use crate::exit::{ExitStatus, one_line};
+use crate::models;
 use crate::models::{
-    self, Blueprint, Fetched, Manifest, ModelError, ModelFile, ModelLocation, ModelReference, ModelState,
-    ModelsDirectory, Place,
+    Blueprint, Fetched, Manifest, ModelError, ModelFile, ModelLocation, ModelReference, ModelState, ModelsDirectory,
+    Place,
 };
 use crate::terminal::{Progress, size};
 

@@ -14,13 +14,13 @@ use mainpoint_store::{Point, Scope, Store, Turn, TurnId, Within};
 use serde_json::{Value, json};
 
 use super::{CliError, ConfigOption};
-use crate::chat::pack::Recalled;
 use crate::config::{Config, MemoryConfig, Overrides};
-use crate::memory::abstention::{Evidence, Floor};
-use crate::memory::relevance::Candidate;
+use crate::memory::Recalled;
+use crate::memory::recall::abstention::{Evidence, Floor};
+use crate::memory::recall::relevance::Candidate;
 use crate::memory::small_talk::SmallTalk;
 use crate::memory::{Question, Recall};
-use crate::{models, startup};
+use crate::{app, models};
 
 /// Characters of a turn that the table shows.
 const EXCERPT: usize = 160;
@@ -59,8 +59,8 @@ pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
         });
     }
     let paths = models::resolve(&config.models)?;
-    let engine = startup::engine(&config, &paths)?;
-    let store = startup::store(&config, &engine).await?;
+    let engine = app::engine(&config, &paths)?;
+    let store = app::store(&config, &engine).await?;
     let outcome = search(&arguments, &config, &engine, &store).await;
     store.close().await?;
     let found = outcome?;

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::{CliError, ConfigOption};
 use crate::config::{Mode, Overrides};
-use crate::{models, startup};
+use crate::{app, models};
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArguments {
@@ -63,13 +63,13 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<(), CliError> {
         models::resolve(&config.models)?
     };
     if check {
-        startup::check(&config)?;
+        app::check(&config)?;
         writeln!(
             anstream::stdout(),
             "The configuration is in order, and everything it names is there."
         )?;
         return Ok(());
     }
-    startup::run(config, paths).await?;
+    app::run(config, paths).await?;
     Ok(())
 }

@@ -2,29 +2,12 @@
 //!
 //! It must not know HTTP nor the OpenAI wire format: it takes turns and questions.
 
-pub mod abstention;
-mod backlog;
-mod compared;
-pub mod dates;
-pub mod finding;
 pub mod form;
-mod hands;
-mod importing;
-mod job;
-mod keeping;
-mod points;
+mod ingest;
 pub mod profile;
-mod queue;
-pub mod ranking;
-mod reader;
-mod reading;
-mod recall;
-pub mod relevance;
-mod resume;
+pub mod recall;
 mod script;
 pub mod small_talk;
-mod traffic;
-mod unreadable;
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -33,14 +16,13 @@ use mainpoint_engine::{Engine, EngineStatus};
 use mainpoint_store::{LedgerEntry, Point, Scope, Store, StoreStatus, Trouble, Turn, TurnId, Within};
 use serde::Deserialize;
 
-pub(crate) use importing::{Imported, Importing};
-pub(crate) use keeping::Kept;
-pub(crate) use reading::Reading;
-pub(crate) use recall::{Question, Recall, Recollection};
-use traffic::Passing;
+use ingest::Passing;
+pub use ingest::capitalised;
+pub(crate) use ingest::{Imported, Importing, Kept, Reading};
+pub(crate) use recall::{Question, Recall, Recalled, Recollection};
 
-use crate::chat::prepare::Preparation;
 use crate::config::{Config, MemoryConfig, PricesConfig};
+use crate::conversation::prepare::Preparation;
 use crate::error::MemoryError;
 use crate::telemetry::logs::OncePerMinute;
 use crate::telemetry::metrics;
@@ -168,8 +150,7 @@ impl Memory {
 
     /// Why nothing more of a scope can be taken in at the moment, as its metric label; `None` when it can.
     pub(crate) fn refuses(&self, scope: &Scope) -> Option<&'static str> {
-        let refusal = self.reading.is_full(scope)?;
-        Some(MemoryError::from(refusal).label())
+        self.reading.is_full(scope).map(|refusal| refusal.label())
     }
 
     /// Takes in turns of one scope, oldest first: into the journal, to be read when it is their turn. Never waits; what it
@@ -258,4 +239,3 @@ impl Memory {
 
 /// Most main points that are read for one digest.
 const MOST_POINTS: usize = 1000;
-pub use points::capitalised;

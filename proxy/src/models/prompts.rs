@@ -7,7 +7,8 @@ use std::path::Path;
 
 use mainpoint_engine::Prompts;
 
-use super::catalogue::{self, E5_SMALL, EMBEDDING_GEMMA, MINILM};
+use super::catalogue;
+use super::catalogue::{E5_SMALL, EMBEDDING_GEMMA, MINILM};
 use super::reference::{ModelLocation, ModelReference};
 
 /// The words before a passage and before a question; none for a model that the catalogue does not know.

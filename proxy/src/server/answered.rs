@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::reply::{Body, BodyError};
 use super::visit::Visit;
+use crate::http::reply::{Body, BodyError};
 
 /// The answer to a request.
 #[derive(Debug)]

@@ -18,15 +18,15 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::answered::Answered;
-use super::arriving::RequestBody;
 use super::courteous::Courteous;
 use super::places::Places;
 use super::seat::{Patience, Seat};
 use super::socket::Socket;
 use super::visit::Visit;
 use super::{Shared, endpoints, routes};
-use crate::chat::body;
 use crate::error::ProxyError;
+use crate::http::arriving::RequestBody;
+use crate::http::body;
 use crate::telemetry::metrics;
 
 /// Serves connections.
@@ -95,7 +95,7 @@ impl Guest {
     async fn answer(&self, request: Request<Incoming>) -> Response<Answered> {
         let visit = Visit::begin(&self.seat, request.version() == Version::HTTP_2);
         let is_vital = endpoints::is_vital(request.uri().path());
-        let request = request.map(|body| RequestBody::new(body, Arc::clone(&visit), self.patience));
+        let request = request.map(|body| RequestBody::new(body, Arc::<Visit>::clone(&visit), self.patience));
         let response = if is_vital {
             routes::handle(Arc::clone(&self.shared), request).await
         } else if let Some(place) = self.place().await {

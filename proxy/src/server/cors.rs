@@ -18,8 +18,8 @@ use tower::{Layer, Service};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use url::{Host, Url};
 
-use super::reply::Body;
-use super::{credentials, headers};
+use crate::http::reply::Body;
+use crate::http::{credentials, headers};
 
 /// A request that a browser sent for a page: its head, which the answer depends on.
 #[derive(Debug, Clone)]

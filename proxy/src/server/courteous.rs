@@ -10,8 +10,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::reply::envelope;
 use crate::error::ProxyError;
+use crate::http::reply::envelope;
 use crate::telemetry::metrics;
 
 /// A client's socket.

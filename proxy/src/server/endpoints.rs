@@ -11,10 +11,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::arriving::unreadable;
-use super::reply::{Body, json_response, response};
-use super::{RequestBody, Shared};
+use super::Shared;
 use crate::error::ProxyError;
+use crate::http::RequestBody;
+use crate::http::arriving::unreadable;
+use crate::http::reply::{Body, json_response, response};
 use crate::memory::Part;
 use crate::telemetry;
 

@@ -4,20 +4,18 @@
 
 mod accept;
 mod answered;
-pub(crate) mod arriving;
+pub(crate) mod chat;
 mod connection;
 pub(crate) mod cors;
 mod courteous;
-pub(crate) mod credentials;
 mod drain;
 mod endpoints;
 pub(crate) mod files;
-pub(crate) mod headers;
-pub(crate) mod paths;
+mod keep;
+mod observed;
 mod places;
 mod receipts;
 pub(crate) mod relay;
-pub(crate) mod reply;
 pub(crate) mod routes;
 mod seat;
 mod shared;
@@ -34,7 +32,6 @@ use tokio::net::TcpListener;
 
 use crate::telemetry::logs::OncePerMinute;
 pub(crate) use accept::bind;
-pub(crate) use arriving::RequestBody;
 use connection::Host;
 use places::Places;
 pub(crate) use receipts::Receipts;

@@ -220,8 +220,8 @@ const NEWCOMER: Duration = Duration::from_millis(250);
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use super::super::visit::Visit;
     use super::*;
-    use crate::server::visit::Visit;
 
     fn serve(entry: &Entry) {
         entry.seat().begins(false);

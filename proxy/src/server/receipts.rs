@@ -9,7 +9,7 @@ use lru::LruCache;
 use mainpoint_store::Scope;
 use uuid::Uuid;
 
-use crate::chat::receipt::{Receipt, ReplyNote};
+use crate::prompt::receipt::{Receipt, ReplyNote};
 
 /// The receipts of recent requests; the oldest go first.
 #[derive(Debug)]

@@ -9,11 +9,13 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 
+use super::Shared;
 use super::cors::Wanted;
-use super::reply::Body;
-use super::{RequestBody, Shared, headers};
-use crate::chat::reason::Reason;
 use crate::error::ProxyError;
+use crate::http::RequestBody;
+use crate::http::headers;
+use crate::http::reply::Body;
+use crate::reason::Reason;
 use crate::telemetry::metrics;
 use crate::upstream::{Call, CallBody, timed};
 

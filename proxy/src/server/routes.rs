@@ -9,13 +9,15 @@ use http::{Method, Request, Response};
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::chat::Prompted;
 use super::cors::Page;
-use super::headers::REQUEST_ID;
-use super::reply::{Body, error_response};
-use super::{RequestBody, Shared, endpoints, paths, relay, tunnel};
-use crate::chat::flow::{self, Prompted};
-use crate::chat::parse::Surface;
+use super::{Shared, chat, endpoints, relay, tunnel};
 use crate::error::ProxyError;
+use crate::http::RequestBody;
+use crate::http::headers::REQUEST_ID;
+use crate::http::paths;
+use crate::http::reply::{Body, error_response};
+use crate::openai::request::Surface;
 use crate::telemetry::metrics;
 use crate::upstream::Upstream;
 
@@ -120,7 +122,7 @@ async fn answer(
                 surface: *surface,
                 path,
             };
-            match flow::answer(shared, prompted, request).await {
+            match chat::answer(shared, prompted, request).await {
                 Ok((response, outcome)) => return (response, outcome.label()),
                 Err(error) => Err(error),
             }

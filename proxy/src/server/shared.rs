@@ -12,7 +12,7 @@ use crate::memory::Memory;
 use crate::upstream::{Call, Upstream, cut};
 
 use super::Receipts;
-use super::reply::Body;
+use crate::http::reply::Body;
 
 /// The parts that requests share. One per process.
 pub(crate) struct Shared {

@@ -9,10 +9,11 @@ use http::{Method, Request, Response};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-use super::reply::Body;
-use super::{RequestBody, Shared, relay};
-use crate::chat::reason::Reason;
+use super::{Shared, relay};
 use crate::error::ProxyError;
+use crate::http::RequestBody;
+use crate::http::reply::Body;
+use crate::reason::Reason;
 use crate::telemetry::metrics;
 use crate::upstream::CallBody;
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::seat::Seat;
+use crate::http::arriving::Arrival;
 
 /// A request that is on its way in or being answered. It ends when it is told to, at the latest when dropped.
 #[derive(Debug)]
@@ -57,16 +58,6 @@ impl Visit {
         });
     }
 
-    /// Nothing more of the request will be read.
-    pub(super) fn arrived(&self) {
-        self.change(|seat, progress| {
-            if progress.stage == Stage::Coming {
-                progress.stage = Stage::Arrived;
-                seat.arrived(progress.place.is_some());
-            }
-        });
-    }
-
     /// The answer is over.
     pub(super) fn end(&self) {
         self.change(|seat, progress| {
@@ -84,6 +75,17 @@ impl Visit {
     fn change(&self, change: impl FnOnce(&Seat, &mut Progress)) {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         change(&self.seat, &mut progress);
+    }
+}
+
+impl Arrival for Visit {
+    fn arrived(&self) {
+        self.change(|seat, progress| {
+            if progress.stage == Stage::Coming {
+                progress.stage = Stage::Arrived;
+                seat.arrived(progress.place.is_some());
+            }
+        });
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::stopwatch::Laps;
-use crate::chat::oddity::Oddity;
-use crate::chat::reason::Reason;
+use crate::openai::request::oddity::Oddity;
+use crate::reason::Reason;
 use mainpoint_engine::EngineStatus;
 use mainpoint_store::{StorePart, StoreStatus, Trouble};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};

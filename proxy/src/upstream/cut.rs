@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::error::ProxyError;
-use crate::server::reply::{Body, BodyError};
+use crate::http::reply::{Body, BodyError};
 
 /// Waits for `answer`, whose body breaks off when `cut` is cancelled.
 ///
@@ -82,7 +82,7 @@ mod tests {
     use http_body_util::StreamBody;
 
     use super::*;
-    use crate::server::reply::whole;
+    use crate::http::reply::whole;
 
     fn endless() -> Body {
         let first = stream::iter([Ok::<_, BodyError>(Frame::data(Bytes::from("first")))]);

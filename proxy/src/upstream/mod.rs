@@ -2,19 +2,10 @@
 //!
 //! It must not know about memory; it sends what it is given and hands back what comes.
 
-mod connector;
 pub(crate) mod cut;
 pub(crate) mod embedded;
-mod failure;
-mod generation;
-mod heard;
-mod movement;
-mod opened;
 pub(crate) mod remote;
-mod target;
 pub(crate) mod timed;
-mod upload;
-mod wire;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
@@ -22,8 +13,8 @@ use http::{HeaderMap, Method, Response};
 use hyper::upgrade::OnUpgrade;
 
 use crate::error::ProxyError;
-use crate::server::RequestBody;
-use crate::server::reply::Body;
+use crate::http::RequestBody;
+use crate::http::reply::Body;
 
 /// The configured upstream.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::server::reply::{Body, BodyError};
+use crate::http::reply::{Body, BodyError};
 use crate::telemetry::metrics;
 
 /// Passes a body through and records the time from `started` until it is dropped.

@@ -2,7 +2,7 @@
 //!
 //! It must not know which conversations questions are of.
 
-use mainpoint::memory::relevance::{Signals, WEIGHTS};
+use mainpoint::memory::recall::relevance::{Signals, WEIGHTS};
 
 use crate::ranking::by_score;
 

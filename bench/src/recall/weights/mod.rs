@@ -11,7 +11,7 @@ mod learning;
 use std::collections::BTreeSet;
 
 use comfy_table::Table;
-use mainpoint::memory::relevance::{WEIGHTS, signals};
+use mainpoint::memory::recall::relevance::{WEIGHTS, signals};
 
 use self::learning::{Example, Weights, finds, learned_on, shipped};
 use super::library::Library;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::super::CliError;
 use super::line::Line;
+use crate::cli::CliError;
 
 /// A file of conversations; read anew for every pass, so that it may be larger than memory.
 pub(super) struct History {

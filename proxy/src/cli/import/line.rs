@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::chat::parse::{ChatRequest, Surface};
+use crate::openai::request::{ChatRequest, Surface};
 
 /// A conversation, checked.
 #[derive(Debug)]

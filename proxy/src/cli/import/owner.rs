@@ -8,11 +8,12 @@ use clap::Args;
 use http::HeaderName;
 use mainpoint_store::{Scope, Store};
 
-use super::super::CliError;
-use super::super::search::choose_scope;
-use crate::chat::prepare::Preparation;
-use crate::chat::scope::{self, Caller, ScopeKey};
-use crate::server::credentials::CallerHeaders;
+use crate::cli::CliError;
+use crate::cli::search::choose_scope;
+use crate::conversation::prepare::Preparation;
+use crate::conversation::scope;
+use crate::conversation::scope::{Caller, ScopeKey};
+use crate::http::credentials::CallerHeaders;
 
 /// Whose memory it is, but for the user that a line may name.
 pub(super) struct Owner {

@@ -11,8 +11,8 @@ use comfy_table::{CellAlignment, Table, presets};
 use mainpoint_store::Scope;
 use serde_json::json;
 
-use super::super::CliError;
 use super::speed;
+use crate::cli::CliError;
 use crate::memory::Imported;
 use crate::terminal::size;
 

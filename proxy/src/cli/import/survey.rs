@@ -6,10 +6,10 @@ use std::collections::{BTreeSet, HashSet};
 
 use mainpoint_store::{Scope, Turn, TurnId};
 
-use super::super::CliError;
 use super::Import;
 use super::history::{History, Numbered};
-use crate::chat::prepare::Prepared;
+use crate::cli::CliError;
+use crate::conversation::prepare::Prepared;
 
 /// What is to be done.
 #[derive(Debug, Default)]

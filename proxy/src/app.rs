@@ -1,0 +1,374 @@
+//! Starts the parts in order, serves until told to stop, and ends them in order.
+//!
+//! It must not know the command line nor how requests are handled. Nothing is created on disk before the models have loaded.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainpoint_engine::{EncoderConfig, Engine, EngineConfig};
+use mainpoint_store::{Store, StoreConfig};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Mode};
+use crate::conversation::prepare::Preparation;
+use crate::conversation::scope::ScopeKey;
+use crate::ending::Ending;
+use crate::error::StartError;
+use crate::http::credentials::CallerHeaders;
+use crate::memory::{Memory, Reading};
+use crate::models::ModelPaths;
+use crate::openai::tokens::{TokenCounter, Tokenizer};
+use crate::server::{Receipts, Shared};
+use crate::telemetry::{logs, metrics};
+use crate::upstream::Upstream;
+use crate::upstream::embedded::Embedded;
+use crate::upstream::remote::Remote;
+use crate::{models, server};
+
+/// Runs the proxy until SIGTERM or SIGINT, then lets running requests finish.
+///
+/// # Errors
+/// When a part cannot start. Once it listens, nothing that happens to a request ends it.
+pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
+    logs::start(&config.log)?;
+    let recorder = metrics::recorder().map_err(|error| StartError::Process {
+        operation: "set up metrics",
+        source: io::Error::other(error),
+    })?;
+    let connections = server::files::provide(config.server.max_connections);
+    // Bound first: a port in use is found out before models load, and clients that connect early wait.
+    let listener = server::bind(config.server.listen).await?;
+    let address = listener.local_addr().map_err(|source| StartError::Listen {
+        address: config.server.listen,
+        source,
+    })?;
+
+    // Loading a tokenizer takes longer than a request may wait for its memory. Without memory nothing is counted.
+    let counts = config.memory.mode != Mode::Off;
+    let warm = counts.then(|| tokio::task::spawn_blocking(|| Tokenizer::of("gpt-4o")));
+    let engine = match config.memory.mode {
+        Mode::Off if config.upstream.url.is_some() => None,
+        Mode::On | Mode::Shadow | Mode::Off => Some(load_engine(&config, &paths).await?),
+    };
+    let memory = match (&engine, config.memory.mode) {
+        (Some(engine), Mode::On | Mode::Shadow) => Some(remember(&config, engine).await?),
+        _ => None,
+    };
+    let upstream = upstream(&config, &paths, engine)?;
+    if let Some(warm) = warm {
+        warm.await.map_err(|error| StartError::Process {
+            operation: "load a tokenizer",
+            source: io::Error::other(error),
+        })?;
+    }
+    let patience = Duration::from_secs(config.server.drain_seconds);
+    let base_path = config.server.base_path.clone();
+    let receipts = Receipts::new(config.server.receipts);
+    let shared = Arc::new(Shared {
+        config,
+        upstream,
+        cut: CancellationToken::new(),
+        memory,
+        receipts,
+        metrics: recorder.clone(),
+    });
+    let upkeep = tokio::spawn(keep_up(recorder));
+
+    // Before this point a signal ends the process at once, which is safe.
+    let stop = stop_signal(patience)?;
+    announce(address, &base_path);
+    let ending = server::serve((listener, connections), &shared, stop).await;
+    upkeep.abort();
+    close(shared, ending).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Ends the parts, as far as they end in time.
+async fn close(shared: Arc<Shared>, ending: Ending) {
+    if let Some(memory) = &shared.memory {
+        let for_reading = ending.left().saturating_sub(CLOSING);
+        if tokio::time::timeout(ending.left().saturating_sub(LEAVING), memory.close(for_reading))
+            .await
+            .is_err()
+        {
+            tracing::warn!("the memory did not close in time; its journal is replayed at the next start");
+        }
+    }
+    // The engine's threads are waited for when the last handle goes, which takes as long as what they are at.
+    let gone = tokio::task::spawn_blocking(move || drop(shared));
+    if tokio::time::timeout(ending.left().saturating_sub(LEAVING / 2), gone)
+        .await
+        .is_err()
+    {
+        tracing::debug!("the models are still at work; they are not waited for");
+    }
+}
+
+/// Checks what a start would need besides the models, without creating anything: that the data directory can be used or
+/// created.
+///
+/// # Errors
+/// The first thing that would keep the proxy from starting.
+pub fn check(config: &Config) -> Result<(), StartError> {
+    if config.memory.mode != Mode::Off {
+        check_directory(&config.store.directory)?;
+    }
+    Ok(())
+}
+
+/// Loads the models. Blocking; returns when every model has passed its self-check.
+///
+/// # Errors
+/// When a model is missing or cannot be used.
+pub fn engine(config: &Config, paths: &ModelPaths) -> Result<Engine, StartError> {
+    Engine::start(&engine_settings(config, paths)).map_err(|source| StartError::Engine { source })
+}
+
+/// What the engine needs to start with these models.
+#[must_use]
+pub fn engine_settings(config: &Config, paths: &ModelPaths) -> EngineConfig {
+    let reader = &config.models.reader;
+    EngineConfig {
+        encoder: EncoderConfig {
+            model: paths.reader.clone(),
+            prompts: models::prompts(reader),
+            mean: models::mean(reader),
+            threads: config.reader.threads,
+            passage_tokens: config.reader.passage_tokens,
+            keep: config.reader.keep,
+            queue: config.reader.queue,
+        },
+        chat: paths.chat.clone(),
+        chat_threads: config.reader.threads,
+    }
+}
+
+/// Opens the store for what the configured model read.
+///
+/// # Errors
+/// When the directory cannot be used or holds something else.
+pub async fn store(config: &Config, engine: &Engine) -> Result<Store, StartError> {
+    let settings = StoreConfig {
+        directory: config.store.directory.clone(),
+        vector_width: engine.vector_width(),
+        model: Some(engine.vectors_sha256().to_owned()),
+        recent_bytes: 256 << 20,
+        retain: config.store.retain,
+        flush_interval: config.store.flush_interval,
+        flush_turns: config.store.flush_turns,
+        maintenance_interval: config.store.maintenance_interval,
+        ledger_age: config.store.ledger_age,
+        cpu_threads: config.reader.threads,
+    };
+    Store::open(settings)
+        .await
+        .map_err(|source| StartError::Store { source })
+}
+
+/// What names and counts the turns of a request.
+///
+/// # Errors
+/// When the server's secret can be neither read nor made, and when it is missing beside memories that it made the names of.
+pub(crate) async fn preparation(config: &Config, engine: &Engine, store: &Store) -> Result<Preparation, StartError> {
+    let keys = scope_key(&config.store.directory, store).await?;
+    let tokenizer = engine.clone();
+    let counter = TokenCounter::new(Arc::new(move |text| tokenizer.count_tokens(text)));
+    Ok(Preparation {
+        keys: Arc::new(keys),
+        counter: Arc::new(counter),
+        callers: CallerHeaders::new(&config.memory),
+    })
+}
+
+/// So much of the time for stopping is kept for closing the store when the reader has ended, or has not.
+const CLOSING: Duration = Duration::from_millis(800);
+/// So much of it is kept for what comes after the store.
+const LEAVING: Duration = Duration::from_millis(300);
+
+/// The server's secret. Another one would make every memory nobody's, so one is made only where there are none.
+async fn scope_key(directory: &Path, store: &Store) -> Result<ScopeKey, StartError> {
+    if !ScopeKey::exists(directory)? {
+        let is_empty = store.is_empty().await.map_err(|source| StartError::Store { source })?;
+        if !is_empty {
+            return Err(StartError::ScopeKeyMissing {
+                path: ScopeKey::path(directory),
+                directory: directory.to_owned(),
+            });
+        }
+    }
+    ScopeKey::load_or_create(directory)
+}
+
+const UPKEEP: Duration = Duration::from_secs(5);
+
+async fn load_engine(config: &Config, paths: &ModelPaths) -> Result<Engine, StartError> {
+    let (config, paths) = (config.clone(), paths.clone());
+    tokio::task::spawn_blocking(move || engine(&config, &paths))
+        .await
+        .map_err(|error| StartError::Process {
+            operation: "load the models",
+            source: io::Error::other(error),
+        })?
+}
+
+async fn remember(config: &Config, engine: &Engine) -> Result<Memory, StartError> {
+    let store = store(config, engine).await?;
+    let preparation = preparation(config, engine, &store).await?;
+    let reading = Reading::start(engine.clone(), store.clone(), config);
+    Ok(Memory::new(engine.clone(), store, reading, preparation, config))
+}
+
+fn upstream(config: &Config, paths: &ModelPaths, engine: Option<Engine>) -> Result<Upstream, StartError> {
+    match (&config.upstream.url, engine) {
+        (Some(url), _) => {
+            tracing::info!(upstream = %shown(url), "forwarding");
+            Ok(Upstream::Remote(Box::new(Remote::new(url, &config.upstream)?)))
+        }
+        (None, Some(engine)) => {
+            let file = paths.chat.as_deref().unwrap_or(Path::new("embedded"));
+            let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            tracing::warn!(
+                model = name,
+                "no upstream.url is set: a small model (models.chat) answers by itself. It is meant for trying mainpoint out \
+                 and is often wrong. Set upstream.url (or --upstream) to a real one"
+            );
+            Ok(Upstream::Embedded(Embedded::new(engine, name, &config.server)))
+        }
+        (None, None) => Err(StartError::Process {
+            operation: "choose an upstream",
+            source: io::Error::other("the engine is not running"),
+        }),
+    }
+}
+
+/// The URL without a user name and password that someone may have put into it.
+fn shown(url: &url::Url) -> String {
+    let mut url = url.clone();
+    // These fail only for URLs that cannot carry credentials.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.to_string()
+}
+
+/// Once on stdout, for programs that read the port, and once in the log.
+fn announce(address: SocketAddr, base_path: &str) {
+    let line = format!("mainpoint listening on http://{address}{base_path}");
+    tracing::info!("{line}");
+    let mut out = io::stdout().lock();
+    // Whoever started us may have closed our output; that is no reason to stop.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Ready when SIGTERM or SIGINT comes; from then on requests may take `patience`. A second one ends the process at once.
+fn stop_signal(patience: Duration) -> Result<impl Future<Output = Ending>, StartError> {
+    let failed = |source| StartError::Process {
+        operation: "listen for signals",
+        source,
+    };
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        let ending = Ending::begin(patience);
+        tracing::info!("stopping; a second signal stops at once");
+        if let Err(error) = ending.enforce() {
+            tracing::warn!(error = %error, "how long stopping takes cannot be limited");
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::warn!("stopped at once");
+            std::process::exit(INTERRUPTED);
+        });
+        ending
+    })
+}
+
+/// The customary exit code of a process that a signal ended.
+const INTERRUPTED: i32 = 130;
+
+async fn keep_up(recorder: metrics_exporter_prometheus::PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        recorder.run_upkeep();
+    }
+}
+
+fn check_directory(directory: &Path) -> Result<(), StartError> {
+    let refused = |source| StartError::Directory {
+        path: directory.to_path_buf(),
+        source,
+    };
+    let existing = directory
+        .ancestors()
+        .find(|path| path.as_os_str().is_empty() || path.exists());
+    let existing = match existing {
+        Some(path) if !path.as_os_str().is_empty() => path,
+        _ => Path::new("."),
+    };
+    if !existing.is_dir() {
+        return Err(refused(io::Error::from(io::ErrorKind::NotADirectory)));
+    }
+    // A nameless file says for certain whether this process may write here; it is gone at once.
+    tempfile::tempfile_in(existing).map(drop).map_err(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use super::*;
+    use crate::models::ModelReference;
+
+    #[test]
+    fn a_check_creates_nothing_and_finds_a_directory_that_cannot_be_made() {
+        let root = tempfile::tempdir().unwrap();
+        let mut config = Config::defaults();
+        config.store.directory = root.path().join("a").join("b");
+        check(&config).unwrap();
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+
+        let file = root.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        config.store.directory = file.join("data");
+        let error = check(&config).unwrap_err();
+        assert_eq!(error.exit_code(), 73, "{error}");
+    }
+
+    #[test]
+    fn the_engine_is_told_how_the_configured_model_wants_to_be_asked() {
+        let paths = ModelPaths {
+            reader: "a.gguf".into(),
+            chat: Some("b.gguf".into()),
+        };
+        let settings = engine_settings(&Config::defaults(), &paths);
+        assert_eq!(settings.encoder.prompts.question, "task: search result | query: ");
+        assert_eq!((settings.encoder.model, settings.chat), (paths.reader, paths.chat));
+
+        let mut config = Config::defaults();
+        config.models.reader = ModelReference::catalogue("all-minilm-l6-v2");
+        assert_eq!(
+            engine_settings(&config, &models::paths(&config.models))
+                .encoder
+                .prompts
+                .question,
+            ""
+        );
+    }
+
+    #[test]
+    fn an_upstreams_password_is_not_shown() {
+        let url = url::Url::parse("https://user:hidden@example.com/v1?key=hidden").unwrap();
+        assert_eq!(shown(&url), "https://example.com/v1");
+    }
+}

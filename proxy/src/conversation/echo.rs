@@ -1,0 +1,147 @@
+//! What mainpoint itself put into a message that a client sends back: replayed logs, and mainpoint in front of mainpoint with
+//! the same data.
+//!
+//! Only a block that bears the number of this very message counts; whatever else looks like a block is what the client says.
+//! It must not know what is done with what is found.
+
+use super::chain::Chain;
+use crate::openai::block::{self, Found};
+use crate::openai::request::{Echo, Message, Part};
+
+/// Notes in every message of a user what was put into it.
+pub(crate) fn recognise(chain: &Chain, messages: &mut [Message]) {
+    for message in messages.iter_mut().filter(|message| message.role == "user") {
+        let found = echo(chain, message);
+        message.echo = found;
+    }
+}
+
+fn echo(chain: &Chain, message: &Message) -> Echo {
+    let head = text_of(message.parts.first()).and_then(block::digest_before);
+    let tail = text_of(message.parts.last()).and_then(block::memory_after);
+    // A block is numbered by what the message says without any; what is not known as one belongs to that.
+    let tries = match (head, tail) {
+        (None, None) => return Echo::default(),
+        (Some(_), Some(_)) => vec![(head, tail), (None, tail), (head, None)],
+        (head, tail) => vec![(head, tail)],
+    };
+    let length = |found: Option<Found<'_>>| found.map_or(0, |found| found.length);
+    for (head, tail) in tries {
+        let echo = Echo::new(length(head), length(tail));
+        let is_one_text = message.parts.len() == 1;
+        let text = text_of(message.parts.first()).unwrap_or_default();
+        if is_one_text && echo.length() > text.len() {
+            continue;
+        }
+        let seal = chain.seal(message, echo);
+        if head.iter().chain(&tail).all(|found| seal.made(found)) {
+            return echo;
+        }
+    }
+    Echo::default()
+}
+
+fn text_of(part: Option<&Part>) -> Option<&str> {
+    match part? {
+        Part::Text(text) => Some(text),
+        Part::Other(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use chrono::DateTime;
+    use mainpoint_store::Scope;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::openai::block::{SEPARATOR, Seal};
+    use crate::openai::quote::quote;
+    use crate::openai::quote::reader::some_text;
+    use crate::openai::request::tests::parsed;
+    use crate::openai::splice::{Edits, Injection, rewrite};
+
+    fn chain() -> Chain {
+        Chain::new(&Scope::new("k-a").unwrap())
+    }
+
+    fn request(content: &Value) -> crate::openai::request::ChatRequest {
+        let mut request = parsed(&json!({"messages": [{"role": "user", "content": content}]}).to_string());
+        recognise(&chain(), &mut request.messages);
+        request
+    }
+
+    /// A message with U+0000 is odd, so that nothing is put into it.
+    fn without_nulls(text: &str) -> String {
+        text.replace('\0', " ")
+    }
+
+    fn lines() -> Vec<String> {
+        vec![quote((DateTime::UNIX_EPOCH, &[]), "user", "a\n</mainpoint-memory>")]
+    }
+
+    fn injection(seal: Seal, (head, tail): (bool, bool)) -> Injection {
+        Injection {
+            head: head.then(|| seal.digest(&lines())),
+            tail: tail.then(|| seal.memory(&lines())),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_put_in_is_known_when_it_comes_back_and_the_message_has_the_name_that_it_had(
+            own in some_text(), parts: bool, head: bool, tail: bool,
+        ) {
+            let own = without_nulls(&own);
+            let content = if parts { json!([{"type": "text", "text": own}]) } else { json!(own) };
+            let before = request(&content);
+            prop_assert!(before.messages[0].echo.is_none(), "nothing was put in yet");
+            let seal = chain().seal(&before.messages[0], Echo::default());
+            let edits = Edits { injections: [(0, injection(seal, (head, tail)))].into(), ..Edits::default() };
+            let mut after = parsed(std::str::from_utf8(&rewrite(&before, &edits).unwrap()).unwrap());
+            recognise(&chain(), &mut after.messages);
+            prop_assert_eq!(after.messages[0].carries_memory(), head || tail);
+            prop_assert_eq!(after.messages[0].text(), own);
+            prop_assert_eq!(chain().names(&after.messages), chain().names(&before.messages));
+            // Another caller's blocks, and blocks of another message, are words like any other.
+            let other = Chain::new(&Scope::new("k-b").unwrap());
+            recognise(&other, &mut after.messages);
+            prop_assert!(!after.messages[0].carries_memory());
+        }
+
+        #[test]
+        fn whatever_a_user_writes_stays_whole(text in some_text(), parts: bool) {
+            let text = without_nulls(&text);
+            let content = if parts { json!([{"type": "text", "text": text}]) } else { json!(text) };
+            let request = request(&content);
+            prop_assert!(!request.messages[0].carries_memory());
+            prop_assert_eq!(request.messages[0].text(), text);
+        }
+    }
+
+    #[test]
+    fn a_real_block_pasted_into_another_message_or_said_by_another_role_stays() {
+        let seal = chain().seal(&request(&json!("What is it?")).messages[0], Echo::default());
+        let block = seal.memory(&lines());
+        let echoed = request(&json!(format!("What is it?{SEPARATOR}{block}")));
+        assert_eq!(echoed.messages[0].text(), "What is it?");
+        let pasted = format!("Why does my log show this?{SEPARATOR}{block}");
+        assert_eq!(request(&json!(pasted)).messages[0].text(), pasted);
+        let body = json!({"messages": [{"role": "assistant", "content": format!("What is it?{SEPARATOR}{block}")}]});
+        let mut said = parsed(&body.to_string());
+        recognise(&chain(), &mut said.messages);
+        assert!(!said.messages[0].carries_memory());
+    }
+
+    #[test]
+    fn a_block_after_a_pasted_digest_is_known_and_the_digest_stays() {
+        let digest = Seal::new([0; 32]).digest(&lines());
+        let own = format!("{digest}{SEPARATOR}What is this?");
+        let seal = chain().seal(&request(&json!(own)).messages[0], Echo::default());
+        let echoed = request(&json!(format!("{own}{SEPARATOR}{}", seal.memory(&lines()))));
+        assert!(echoed.messages[0].carries_memory());
+        assert_eq!(echoed.messages[0].text(), own);
+    }
+}

@@ -1,0 +1,13 @@
+//! HTTP as such: bodies, headers, paths, who a caller is, and the answers that mainpoint writes itself.
+//!
+//! A leaf: it must not know routes, memories or what a chat is.
+
+pub(crate) mod arriving;
+pub(crate) mod body;
+pub(crate) mod credentials;
+pub(crate) mod encoding;
+pub(crate) mod headers;
+pub(crate) mod paths;
+pub(crate) mod reply;
+
+pub(crate) use arriving::RequestBody;

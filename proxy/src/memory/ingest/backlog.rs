@@ -1,0 +1,378 @@
+//! The turns that the journal holds and nobody has read yet, by name alone, and whose turn it is to be read.
+//!
+//! It must not know how turns are journalled or read. Scopes are served one after the other, the oldest turns of each first;
+//! what may wait is bounded in all and for each caller, whose users have scopes of their own.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lru::LruCache;
+use mainpoint_store::{Scope, Turn, TurnId, WaitingTurn};
+use tokio::sync::Notify;
+
+use super::queue::{Load, Queue};
+use crate::config::StoreSettings;
+use crate::telemetry::metrics;
+
+/// How much may wait to be read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Limits {
+    /// All callers together.
+    all: Load,
+    /// Any one of them.
+    each: Load,
+}
+
+/// How much is read at a time, in tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sizes {
+    /// Of a scope that is alone.
+    pub(super) alone: usize,
+    /// While others wait.
+    pub(super) shared: usize,
+}
+
+/// Why a turn was not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// As much waits as may.
+    Full,
+    /// As much of its caller waits as may.
+    Share,
+}
+
+/// What reads: a turn that takes many passes must not keep others waiting, so it is read beside them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hand {
+    /// Takes everything but long turns.
+    Quick,
+    /// Takes turns that are longer than [`Sizes::alone`].
+    Patient,
+}
+
+/// Turns of one scope that somebody is reading, oldest first. Those that are neither settled nor forgotten
+/// when it is dropped wait again.
+#[derive(Debug)]
+pub(super) struct Slice {
+    pub(super) scope: Scope,
+    pub(super) turns: Vec<TurnId>,
+    backlog: Arc<Backlog>,
+}
+
+/// The turns that wait to be read, and those that are known to need no reading.
+#[derive(Debug)]
+pub(super) struct Backlog {
+    inner: Mutex<Inner>,
+    changed: Notify,
+    limits: Limits,
+    sizes: Sizes,
+}
+
+#[derive(Debug)]
+struct Inner {
+    queues: HashMap<Scope, Queue>,
+    /// The scopes of which something waits and nothing is being read, in the order in which they are served.
+    ring: VecDeque<Scope>,
+    /// Turns that are read, by their scope's hash. Forgetting one only means asking the store again.
+    settled: LruCache<(u64, TurnId), ()>,
+    hasher: RandomState,
+    load: Load,
+    callers: HashMap<String, Load>,
+    /// Turns in the journal that are not listed here yet.
+    unlisted: usize,
+}
+
+impl Limits {
+    /// What the configuration allows. Each caller may have at least one turn.
+    pub(super) fn of(settings: &StoreSettings) -> Self {
+        let all = Load {
+            turns: settings.backlog_turns,
+            bytes: settings.backlog_bytes,
+        };
+        let each = Load {
+            turns: share(all.turns, settings.backlog_share).max(1),
+            bytes: share(all.bytes, settings.backlog_share),
+        };
+        Self { all, each }
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share of a limit need not be exact, and is between 0 and the limit"
+)]
+fn share(whole: usize, share: f64) -> usize {
+    (whole as f64 * share) as usize
+}
+
+impl Backlog {
+    /// Nothing waits yet.
+    pub(super) fn new(limits: Limits, sizes: Sizes) -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                queues: HashMap::new(),
+                ring: VecDeque::new(),
+                settled: LruCache::new(REMEMBERED),
+                hasher: RandomState::new(),
+                load: Load::default(),
+                callers: HashMap::new(),
+                unlisted: 0,
+            }),
+            changed: Notify::new(),
+            limits,
+            sizes,
+        }
+    }
+
+    /// The places of those of `names` that are neither in the journal nor settled, as far as is known without asking it.
+    pub(super) fn unseen(&self, scope: &Scope, names: &[TurnId]) -> Vec<usize> {
+        let mut inner = self.lock();
+        let mut is_unseen = |at: &usize| names.get(*at).is_some_and(|name| !inner.is_known(scope, *name));
+        (0..names.len()).filter(|at| is_unseen(at)).collect()
+    }
+
+    /// Leaves those out that are in the journal or settled, as far as is known without asking it.
+    pub(super) fn retain_unseen(&self, turns: &mut Vec<Turn>) {
+        let mut inner = self.lock();
+        turns.retain(|turn| !inner.is_known(&turn.scope, turn.id));
+    }
+
+    /// Why a scope may have no more turns waiting than it has, if so.
+    pub(crate) fn is_full(&self, scope: &Scope) -> Option<Refusal> {
+        self.lock().refusal(&self.limits, scope, 1)
+    }
+
+    /// Makes room for turns that are about to be journalled, and gives back those for which there is room, in their order, and
+    /// why how many others were left out. Those that are here already are in neither.
+    pub(super) fn admit(&self, turns: Vec<Turn>) -> (Vec<Turn>, Vec<(Refusal, usize)>) {
+        self.change(|inner| {
+            let (mut admitted, mut full, mut share) = (Vec::with_capacity(turns.len()), 0, 0);
+            for turn in turns {
+                if inner.has(&turn.scope, turn.id) {
+                    continue;
+                }
+                match inner.refusal(&self.limits, &turn.scope, turn.text.len()) {
+                    Some(Refusal::Full) => full += 1,
+                    Some(Refusal::Share) => share += 1,
+                    None => {
+                        inner.expect(&WaitingTurn::of(&turn));
+                        admitted.push(turn);
+                    }
+                }
+            }
+            let refused = [(Refusal::Full, full), (Refusal::Share, share)];
+            (admitted, refused.into_iter().filter(|(_, count)| *count > 0).collect())
+        })
+    }
+
+    /// The journal has these turns; they may be read.
+    pub(super) fn arrive(&self, names: &[(Scope, TurnId)]) {
+        self.change(|inner| {
+            for (scope, name) in names {
+                inner.arrive(scope, *name);
+            }
+        });
+    }
+
+    /// Turns that an earlier process accepted; there is always room for them.
+    pub(super) fn list(&self, turns: &[WaitingTurn]) {
+        self.change(|inner| {
+            inner.unlisted = inner.unlisted.saturating_sub(turns.len());
+            for turn in turns {
+                let of = inner.hasher.hash_one(&turn.scope);
+                if inner.settled.peek(&(of, turn.id)).is_none() && inner.expect(turn) {
+                    inner.arrive(&turn.scope, turn.id);
+                }
+            }
+        });
+    }
+
+    /// So many turns in the journal are not listed here yet.
+    pub(super) fn set_unlisted(&self, turns: usize) {
+        self.change(|inner| inner.unlisted = turns);
+    }
+
+    /// These turns are read, or never will be.
+    pub(super) fn settle(&self, scope: &Scope, names: &[TurnId]) {
+        self.change(|inner| inner.settle(scope, names));
+    }
+
+    /// What has been read may have been lost: the store is asked again.
+    pub(super) fn forget_settled(&self) {
+        self.change(|inner| inner.settled.clear());
+    }
+
+    /// The journal does not have these turns.
+    pub(super) fn forget(&self, names: &[(Scope, TurnId)]) {
+        self.change(|inner| {
+            for (scope, name) in names {
+                inner.remove(scope, *name);
+            }
+        });
+    }
+
+    /// What is to be read next; waits until there is something for this hand.
+    pub(super) async fn next(self: &Arc<Self>, hand: Hand) -> Slice {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(slice) = self.pick(hand) {
+                return slice;
+            }
+            changed.await;
+        }
+    }
+
+    /// What is to be read next, if there is something for this hand.
+    pub(super) fn pick(self: &Arc<Self>, hand: Hand) -> Option<Slice> {
+        let sizes = self.sizes;
+        let mut inner = self.lock();
+        let is_for_it = |queue: &Queue| (queue.first_tokens() > sizes.alone) == (hand == Hand::Patient);
+        let at = inner
+            .ring
+            .iter()
+            .position(|scope| inner.queues.get(scope).is_some_and(is_for_it))?;
+        let scope = inner.ring.remove(at)?;
+        let tokens = if inner.ring.is_empty() {
+            sizes.alone
+        } else {
+            sizes.shared
+        };
+        let turns = inner.queues.get_mut(&scope)?.begin(tokens);
+        Some(Slice {
+            scope,
+            turns,
+            backlog: Arc::clone(self),
+        })
+    }
+
+    fn end(&self, scope: &Scope) {
+        self.change(|inner| {
+            let Some(queue) = inner.queues.get_mut(scope) else {
+                return;
+            };
+            queue.end();
+            if queue.is_waiting() {
+                inner.ring.push_back(scope.clone());
+            } else if queue.is_empty() {
+                inner.queues.remove(scope);
+            }
+        });
+    }
+
+    fn change<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
+        let mut inner = self.lock();
+        let result = work(&mut inner);
+        metrics::backlog(inner.load.turns + inner.unlisted);
+        drop(inner);
+        self.changed.notify_waiters();
+        result
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Slice {
+    fn drop(&mut self) {
+        self.backlog.end(&self.scope);
+    }
+}
+
+impl Inner {
+    fn refusal(&self, limits: &Limits, scope: &Scope, bytes: usize) -> Option<Refusal> {
+        if !self.load.has_room(limits.all, bytes) {
+            return Some(Refusal::Full);
+        }
+        let own = self.callers.get(caller(scope)).copied().unwrap_or_default();
+        (!own.has_room(limits.each, bytes)).then_some(Refusal::Share)
+    }
+
+    /// Whether a turn is in the journal or settled.
+    fn is_known(&mut self, scope: &Scope, name: TurnId) -> bool {
+        let of = self.hasher.hash_one(scope);
+        let is_journalled = |queue: &Queue| queue.is_journalled(name);
+        self.queues.get(scope).is_some_and(is_journalled) || self.settled.get(&(of, name)).is_some()
+    }
+
+    /// Whether a turn is here, in the journal or about to be.
+    fn has(&self, scope: &Scope, name: TurnId) -> bool {
+        self.queues.get(scope).is_some_and(|queue| queue.has(name))
+    }
+
+    /// False if the turn is here already.
+    fn expect(&mut self, turn: &WaitingTurn) -> bool {
+        let is_new = match self.queues.get_mut(&turn.scope) {
+            Some(queue) => queue.expect(turn),
+            None => self.queues.entry(turn.scope.clone()).or_default().expect(turn),
+        };
+        if is_new {
+            self.load.add(turn.bytes);
+            let caller = caller(&turn.scope);
+            match self.callers.get_mut(caller) {
+                Some(own) => own.add(turn.bytes),
+                None => self.callers.entry(caller.to_owned()).or_default().add(turn.bytes),
+            }
+        }
+        is_new
+    }
+
+    fn arrive(&mut self, scope: &Scope, name: TurnId) {
+        let Some(queue) = self.queues.get_mut(scope) else {
+            return;
+        };
+        let waited = queue.is_waiting() || queue.is_being_read();
+        queue.arrive(name);
+        if !waited && queue.is_waiting() {
+            self.ring.push_back(scope.clone());
+        }
+    }
+
+    fn settle(&mut self, scope: &Scope, names: &[TurnId]) {
+        let of = self.hasher.hash_one(scope);
+        for name in names {
+            self.remove(scope, *name);
+            self.settled.put((of, *name), ());
+        }
+    }
+
+    fn remove(&mut self, scope: &Scope, name: TurnId) {
+        let Some(queue) = self.queues.get_mut(scope) else {
+            return;
+        };
+        let waited = queue.is_waiting();
+        if let Some(bytes) = queue.remove(name) {
+            self.load.subtract(bytes);
+            if let Some(own) = self.callers.get_mut(caller(scope)) {
+                own.subtract(bytes);
+                if *own == Load::default() {
+                    self.callers.remove(caller(scope));
+                }
+            }
+        }
+        if waited && !queue.is_waiting() {
+            self.ring.retain(|other| other != scope);
+        }
+        if queue.is_empty() {
+            self.queues.remove(scope);
+        }
+    }
+}
+
+/// Whose scope it is: users of one caller have what comes behind the first dot.
+fn caller(scope: &Scope) -> &str {
+    scope.as_str().split('.').next().unwrap_or_default()
+}
+
+/// How many settled turns are remembered, at about 100 bytes each.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(131_071);
+
+#[cfg(test)]
+#[path = "backlog_tests.rs"]
+mod tests;

@@ -1,0 +1,144 @@
+//! Reads what waits, slice by slice: each hand takes what the backlog gives it, looks the words up in the journal and has them
+//! read.
+//!
+//! It must not know in which order scopes are served, nor how turns are read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainpoint_store::{Scope, Turn, TurnId};
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use super::backlog::{Backlog, Hand, Slice};
+use super::reader::Reader;
+use super::reading::known;
+use super::unreadable;
+use super::unreadable::is_about_the_text;
+use crate::error::MemoryError;
+use crate::memory::small_talk::SmallTalk;
+use crate::telemetry::logs::OncePerMinute;
+use crate::telemetry::metrics;
+
+/// One that reads, slice after slice.
+#[derive(Clone)]
+pub(super) struct Reads {
+    pub(super) reader: Reader,
+    pub(super) backlog: Arc<Backlog>,
+    pub(super) warnings: Arc<OncePerMinute>,
+    pub(super) stop: CancellationToken,
+    pub(super) small_talk: Arc<OnceCell<SmallTalk>>,
+}
+
+/// Those hands that read at the same time: one for what is quickly read, and some for turns that take long, so that these are
+/// read beside the others and not before them.
+pub(super) const HANDS: [Hand; 3] = [Hand::Quick, Hand::Patient, Hand::Patient];
+
+impl Reads {
+    /// Reads until told to stop, and ends the slice that it is at first unless that takes long; what is left is in the journal.
+    pub(super) async fn run(self, hand: Hand) {
+        let mut failures = 0_u32;
+        // Before anything else: requests wait for it.
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return,
+            _ = known(&self.small_talk, &self.reader.engine) => {}
+        }
+        loop {
+            let slice = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                slice = self.backlog.next(hand) => slice,
+            };
+            let result = tokio::select! {
+                biased;
+                result = self.slice(&slice) => result,
+                () = self.grace_after_stop() => return,
+            };
+            failures = match result {
+                Ok(()) => 0,
+                Err(error) => {
+                    self.report(&error);
+                    failures.saturating_add(1)
+                }
+            };
+            drop(slice);
+            if failures > 0 {
+                let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE);
+                // Whether the time is over or all is stopped, the loop goes on.
+                let _ = tokio::time::timeout(pause, self.stop.cancelled()).await;
+            }
+        }
+    }
+
+    async fn grace_after_stop(&self) {
+        self.stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    }
+
+    /// Reads a slice. What is left of it after an error waits again.
+    async fn slice(&self, slice: &Slice) -> Result<(), MemoryError> {
+        let store = &self.reader.store;
+        let read = store.read_turns(&slice.scope, &slice.turns).await?;
+        let known: Vec<TurnId> = read.iter().copied().collect();
+        self.backlog.settle(&slice.scope, &known);
+
+        let mut found = store.turns(&slice.scope, &slice.turns).await?;
+        let is_there = |name: &TurnId| found.iter().any(|turn| turn.id == *name);
+        // What is gone was deleted meanwhile.
+        let gone = slice.turns.iter().filter(|name| !is_there(name));
+        let gone: Vec<(Scope, TurnId)> = gone.map(|name| (slice.scope.clone(), *name)).collect();
+        self.backlog.forget(&gone);
+        found.retain(|turn| !read.contains(&turn.id));
+        self.turns(&found).await
+    }
+
+    /// Reads turns. If that fails for a reason of one of them, the others are still read.
+    async fn turns(&self, turns: &[Turn]) -> Result<(), MemoryError> {
+        match self.read(turns).await {
+            Err(error) if is_about_the_text(&error) => {}
+            result => return result,
+        }
+        for turn in turns {
+            match self.read(std::slice::from_ref(turn)).await {
+                Err(error) if is_about_the_text(&error) => self.give_up(turn, &error).await?,
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&self, turns: &[Turn]) -> Result<(), MemoryError> {
+        let Some(first) = turns.first() else { return Ok(()) };
+        self.reader.read(turns).await?;
+        let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
+        self.backlog.settle(&first.scope, &names);
+        Ok(())
+    }
+
+    /// Such a turn is not read again and again; it stays in the prompt.
+    async fn give_up(&self, turn: &Turn, error: &MemoryError) -> Result<(), MemoryError> {
+        unreadable::mark(&self.reader.store, turn, error).await?;
+        self.backlog.settle(&turn.scope, &[turn.id]);
+        self.report(error);
+        Ok(())
+    }
+
+    fn report(&self, error: &MemoryError) {
+        let label = error.label();
+        metrics::failure(label);
+        if self.warnings.allows(label) {
+            if is_about_the_text(error) {
+                tracing::warn!(kind = label, error = %error, "a turn cannot be read; it stays in its prompt");
+            } else {
+                tracing::warn!(kind = label, error = %error, "turns wait in the journal until they can be read");
+            }
+        }
+    }
+}
+
+/// How long a slice that is being read may still take after a stop; a long turn takes minutes.
+const GRACE: Duration = Duration::from_secs(1);
+/// The pause after a failure, twice as long after each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);

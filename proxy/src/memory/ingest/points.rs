@@ -1,0 +1,64 @@
+//! Turns what the engine read into what the store keeps.
+//!
+//! It must not call either; it only converts.
+
+use mainpoint_engine::{Passage, TurnReading, TurnText};
+use mainpoint_store::{Point, Span, Turn};
+
+use crate::memory::profile::Profile;
+
+/// The turn as the reader sees it.
+pub(super) fn as_text(turn: &Turn) -> TurnText {
+    TurnText {
+        speaker: capitalised(&turn.role),
+        text: turn.text.clone(),
+    }
+}
+
+/// The points of a turn that has been read.
+pub(super) fn points_of(turn: &Turn, reading: &TurnReading) -> Vec<Point> {
+    let profile = Profile::of(turn);
+    let numbered = reading.passages.iter().enumerate();
+    numbered
+        .map(|(index, passage)| Point {
+            passage: narrow(index),
+            features: profile.with_codes(passage.codes.as_bytes()),
+            ..point(turn, passage)
+        })
+        .collect()
+}
+
+/// The first point of a turn, without features.
+fn point(turn: &Turn, read: &Passage) -> Point {
+    Point {
+        turn: turn.id,
+        passage: 0,
+        start: narrow(read.start),
+        end: narrow(read.end),
+        spans: read
+            .spans
+            .iter()
+            .map(|span| Span {
+                start: narrow(span.start),
+                end: narrow(span.end),
+                salience: span.salience,
+            })
+            .collect(),
+        text: turn.text.get(read.start..read.end).unwrap_or_default().to_owned(),
+        vector: read.vector.clone(),
+        features: Vec::new(),
+    }
+}
+
+/// Who speaks, as the reader is told: `User`, `Assistant`.
+#[must_use]
+pub fn capitalised(role: &str) -> String {
+    let mut letters = role.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,156 @@
+//! Takes turns in and has them read in the background: the journal first, then whoever's turn it is.
+//!
+//! It must not know requests; nobody waits for the reading, only, for a bounded time, for the journal.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use mainpoint_engine::Engine;
+use mainpoint_store::{Scope, Store, Turn, TurnId};
+use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::backlog::{Backlog, Limits, Sizes};
+use super::hands::{HANDS, Reads};
+use super::keeping::{Keeper, Kept};
+use super::reader::Reader;
+use super::resume;
+use super::traffic::Traffic;
+use crate::config::Config;
+use crate::error::MemoryError;
+use crate::memory::small_talk::SmallTalk;
+
+/// The background reader.
+pub(crate) struct Reading {
+    keeper: Keeper,
+    backlog: Arc<Backlog>,
+    traffic: Arc<Traffic>,
+    engine: Engine,
+    small_talk: Arc<OnceCell<SmallTalk>>,
+    stop: CancellationToken,
+    workers: Mutex<Option<Workers>>,
+}
+
+#[derive(Debug)]
+struct Workers {
+    writer: JoinHandle<()>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Reading {
+    /// Starts the workers, and lists what an earlier process accepted and never read.
+    pub(crate) fn start(engine: Engine, store: Store, config: &Config) -> Self {
+        let sizes = Sizes {
+            alone: CHUNK_TOKENS,
+            shared: SHARED_TOKENS,
+        };
+        let backlog = Arc::new(Backlog::new(Limits::of(&config.store), sizes));
+        backlog.set_unlisted(store.status().pending_turns);
+        let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
+        let (keeper, entries, writer) = Keeper::new(&store, &backlog, (config.memory.deadline, &stop));
+        let small_talk = Arc::new(OnceCell::new());
+        let reads = Reads {
+            small_talk: Arc::clone(&small_talk),
+            reader: Reader {
+                engine: engine.clone(),
+                store: store.clone(),
+                traffic: Arc::clone(&traffic),
+            },
+            backlog: Arc::clone(&backlog),
+            warnings: Arc::default(),
+            stop: stop.clone(),
+        };
+        let mut readers: Vec<_> = HANDS.map(|hand| tokio::spawn(reads.clone().run(hand))).into();
+        readers.push(tokio::spawn(resume::keep_listed(
+            store,
+            Arc::clone(&backlog),
+            stop.clone(),
+        )));
+        Self {
+            keeper,
+            backlog,
+            traffic,
+            engine,
+            small_talk,
+            stop,
+            workers: Mutex::new(Some(Workers {
+                writer: tokio::spawn(writer.run(entries)),
+                readers,
+            })),
+        }
+    }
+
+    /// Which requests the reader waits for.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// Small talk as the model reads it. The workers read it before anything else, so that this waits for a moment after the
+    /// start only; `None` if it cannot be read.
+    pub(crate) async fn small_talk(&self) -> Option<&SmallTalk> {
+        known(&self.small_talk, &self.engine).await
+    }
+
+    /// The places of those of `names` that are to be taken in, as far as is known without asking the store.
+    pub(crate) fn unseen(&self, scope: &Scope, names: &[TurnId]) -> Vec<usize> {
+        let unseen = self.backlog.unseen(scope, names);
+        if !unseen.is_empty() {
+            self.keeper.prepare(scope);
+        }
+        unseen
+    }
+
+    /// Why nothing more of a scope can be taken in at the moment.
+    pub(crate) fn is_full(&self, scope: &Scope) -> Option<MemoryError> {
+        self.backlog.is_full(scope).map(MemoryError::from)
+    }
+
+    /// Takes turns of one scope in, oldest first, but for those that the journal is known to have. Never waits; what it returns
+    /// ends when it has them all.
+    pub(crate) fn take(&self, mut turns: Vec<Turn>) -> Kept {
+        self.backlog.retain_unseen(&mut turns);
+        self.keeper.take(turns)
+    }
+
+    /// Takes nothing more, journals what was taken, and lets the readers end the slices that they are at, for at most
+    /// `patience` in all.
+    pub(crate) async fn finish(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        self.keeper.close();
+        self.stop.cancel();
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(workers) = workers else { return };
+        if !ended(vec![workers.writer], deadline).await {
+            tracing::warn!(
+                "the journal did not take everything in time; the conversations' next requests bring it again"
+            );
+        }
+        if !ended(workers.readers, deadline).await {
+            tracing::warn!("the reader did not finish in time; what it was reading is read after the next start");
+        }
+    }
+}
+
+/// Small talk, read by the first who asks for it; `None` if it cannot be read, which is tried again by the next one.
+pub(super) async fn known<'a>(small_talk: &'a OnceCell<SmallTalk>, engine: &Engine) -> Option<&'a SmallTalk> {
+    let read = small_talk.get_or_try_init(|| SmallTalk::read(engine)).await;
+    read.inspect_err(|error| tracing::debug!(error = %error, "small talk was not read"))
+        .ok()
+}
+
+/// Whether all have ended by then; those that have not are ended.
+async fn ended(workers: Vec<JoinHandle<()>>, deadline: Instant) -> bool {
+    let aborts: Vec<_> = workers.iter().map(JoinHandle::abort_handle).collect();
+    let all = futures::future::join_all(workers);
+    let ended = tokio::time::timeout_at(deadline.into(), all).await.is_ok();
+    aborts.iter().for_each(tokio::task::AbortHandle::abort);
+    ended
+}
+
+/// Most tokens of turns that are read and completed together: long enough to read at full speed, short enough to lose little
+/// when the process ends.
+pub(super) const CHUNK_TOKENS: usize = 4 * SHARED_TOKENS;
+
+/// The same while the turns of others wait.
+const SHARED_TOKENS: usize = 1536;

@@ -1,0 +1,181 @@
+//! The turns behind the passages that a question is compared with, and how well the codes of each match.
+//!
+//! It must not know how passages are found, nor how turns are ranked.
+
+use mainpoint_store::{Hit, Passage, SearchResult, TurnId};
+
+use crate::memory::profile::Profile;
+
+/// Turns with their passages, in the order of their ids.
+pub(super) struct Compared {
+    profiles: Vec<(TurnId, Profile)>,
+    /// Of each turn, in order.
+    passages: Vec<Vec<Passage>>,
+    /// Of each turn; `None` if none of its codes can be read.
+    max_sims: Vec<Option<f32>>,
+    /// Of each turn: the place of the passage that matches best.
+    best: Vec<Option<usize>>,
+}
+
+impl Compared {
+    /// Groups passages by turn and compares each turn's codes. `compare` gets the codes of every turn's passages, and gives its
+    /// MaxSim and the place of its best passage, or nothing if no codes can be read. Passages with features that are not ours
+    /// are passed over.
+    pub(super) fn of(
+        mut passages: Vec<Passage>,
+        compare: impl FnOnce(&[Vec<&[u8]>]) -> Vec<Option<(f32, usize)>>,
+    ) -> Self {
+        passages.sort_by_key(|passage| (passage.turn, passage.passage));
+        let (mut profiles, mut grouped): (Vec<(TurnId, Profile)>, Vec<Vec<Passage>>) = (Vec::new(), Vec::new());
+        for passage in passages {
+            let Some((profile, _)) = Profile::and_codes(&passage.features) else {
+                continue;
+            };
+            match grouped.last_mut().filter(|group| is_of(group, passage.turn)) {
+                Some(group) => group.push(passage),
+                None => {
+                    profiles.push((passage.turn, profile));
+                    grouped.push(vec![passage]);
+                }
+            }
+        }
+        let documents: Vec<Vec<&[u8]>> = grouped
+            .iter()
+            .map(|group| group.iter().map(codes_of).collect())
+            .collect();
+        let mut matches = compare(&documents);
+        matches.resize(grouped.len(), None);
+        let (max_sims, best) = matches
+            .into_iter()
+            .map(|found| found.map_or((None, None), |(score, place)| (Some(score), Some(place))))
+            .unzip();
+        Self {
+            profiles,
+            passages: grouped,
+            max_sims,
+            best,
+        }
+    }
+
+    /// The turns.
+    pub(super) fn turns(&self) -> impl Iterator<Item = &TurnId> {
+        self.profiles.iter().map(|(turn, _)| turn)
+    }
+
+    /// The turns and what is known of each.
+    pub(super) fn profiles(&self) -> &[(TurnId, Profile)] {
+        &self.profiles
+    }
+
+    /// The MaxSim of each turn; `None` if none of its codes can be read.
+    pub(super) fn max_sims(&self) -> &[Option<f32>] {
+        &self.max_sims
+    }
+
+    /// Of each turn the passage whose codes match best, else the one that was found first by vectors or by words, else its first.
+    pub(super) fn into_best(self, hits: &SearchResult) -> Vec<Option<Passage>> {
+        let found = |group: &[Passage]| {
+            let hits = hits.dense.iter().chain(&hits.lexical);
+            let mut places = hits.filter_map(|hit| group.iter().position(|passage| is_place(passage, hit)));
+            places.next()
+        };
+        let best = self.best.into_iter().zip(self.passages);
+        best.map(|(best, mut group)| {
+            let place = best.or_else(|| found(&group)).unwrap_or_default();
+            (place < group.len()).then(|| group.swap_remove(place))
+        })
+        .collect()
+    }
+}
+
+fn is_of(group: &[Passage], turn: TurnId) -> bool {
+    group.first().is_some_and(|passage| passage.turn == turn)
+}
+
+fn is_place(passage: &Passage, hit: &Hit) -> bool {
+    (passage.turn, passage.passage) == (hit.turn, hit.passage)
+}
+
+fn codes_of(passage: &Passage) -> &[u8] {
+    Profile::and_codes(&passage.features).map_or(&[], |(_, codes)| codes)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::memory::form::Look;
+
+    fn passage(turn: u8, number: u32, codes: &[u8]) -> Passage {
+        let profile = Profile {
+            parent: None,
+            time: DateTime::UNIX_EPOCH,
+            look: Look::default(),
+        };
+        Passage {
+            turn: TurnId([turn; 16]),
+            passage: number,
+            features: profile.with_codes(codes).into(),
+            row: u64::from(number),
+        }
+    }
+
+    fn hit(turn: u8, passage: u32) -> Hit {
+        Hit {
+            turn: TurnId([turn; 16]),
+            passage,
+            score: 0.5,
+        }
+    }
+
+    /// The greatest first byte of a turn's codes, and where it is.
+    fn greatest(documents: &[Vec<&[u8]>]) -> Vec<Option<(f32, usize)>> {
+        let best = |document: &Vec<&[u8]>| {
+            let places = document.iter().enumerate();
+            let read = places.filter_map(|(place, codes)| Some((f32::from(*codes.first()?), place)));
+            read.max_by(|(one, _), (other, _)| one.total_cmp(other))
+        };
+        documents.iter().map(best).collect()
+    }
+
+    #[test]
+    fn a_turn_is_worth_what_its_best_passage_is_and_one_without_readable_features_is_none() {
+        let torn = Passage {
+            features: vec![9].into(),
+            ..passage(3, 0, &[])
+        };
+        let passages = vec![
+            passage(2, 1, &[5]),
+            passage(1, 0, &[4]),
+            torn,
+            passage(2, 0, &[1]),
+            passage(4, 0, &[]),
+        ];
+        let compared = Compared::of(passages, greatest);
+        let turns: Vec<u8> = compared.turns().map(|turn| turn.0[0]).collect();
+        assert_eq!(turns, [1, 2, 4]);
+        assert_eq!(compared.max_sims(), [Some(4.0), Some(5.0), None]);
+        let best = compared.into_best(&SearchResult::default());
+        let best: Vec<Option<u32>> = best
+            .iter()
+            .map(|best| best.as_ref().map(|passage| passage.passage))
+            .collect();
+        assert_eq!(best, [Some(0), Some(1), Some(0)]);
+    }
+
+    #[test]
+    fn without_codes_the_passage_that_was_found_first_speaks_for_its_turn() {
+        let hits = SearchResult {
+            dense: vec![hit(2, 0), hit(1, 2), hit(1, 1)],
+            lexical: vec![hit(3, 1)],
+        };
+        let passages = [(1, 0), (1, 1), (1, 2), (3, 0), (3, 1)].map(|(turn, number)| passage(turn, number, &[]));
+        let best = Compared::of(passages.to_vec(), greatest).into_best(&hits);
+        let best: Vec<Option<u32>> = best
+            .iter()
+            .map(|best| best.as_ref().map(|passage| passage.passage))
+            .collect();
+        assert_eq!(best, [Some(2), Some(1)]);
+    }
+}

@@ -1,0 +1,294 @@
+//! The words of a text, as far as dates are made of them.
+//!
+//! It must not know what they name together.
+
+use chrono::Weekday;
+
+use super::calendar::{Season, Unit};
+use super::east_asian::Part;
+use super::months::{Needs, leads, month};
+use super::numeric::exact;
+use super::plain::plain;
+use super::{Period, east_asian};
+
+/// A word, or a mark that parts words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// A number of one to four digits.
+    Digits(u16),
+    /// A number in words, `a` and `few` among them.
+    Count(u16),
+    /// `3rd` or `third`.
+    Ordinal(u16),
+    /// A date in digits alone, such as `2023-05-07`.
+    Exact(Period),
+    Month {
+        /// From 1.
+        number: u32,
+        /// What it needs beside it to be one.
+        needs: Needs,
+    },
+    Season(Season),
+    Weekday(Weekday),
+    Unit(Unit),
+    /// `morning`, `night` and the like.
+    PartOfDay,
+    Today,
+    Yesterday,
+    Ago,
+    This,
+    Last,
+    Past,
+    /// What follows is ahead, or comes back all the time: `next`, `every`.
+    Open,
+    /// One of three parts, from 0: `early`, `middle`, `end`.
+    Third(i64),
+    Half,
+    Since,
+    Before,
+    After,
+    Between,
+    And,
+    /// `to`, or a dash between dates.
+    To,
+    Until,
+    Of,
+    /// The same in other languages, where it also stands before other words that are spelt like months.
+    De,
+    /// `in`, `on`, `by` and other words before a time.
+    In,
+    The,
+    Comma,
+    /// A dot behind a number: `7. Mai`, or the end of a sentence.
+    Dot,
+    /// The end of a sentence or of a line.
+    Break,
+    Other,
+}
+
+const NUMBERS: [&str; 12] = [
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+];
+const ORDINALS: [&str; 5] = ["first", "second", "third", "fourth", "fifth"];
+const DASHES: [char; 3] = ['-', '–', '—'];
+
+/// What is in French before a word that begins with a vowel.
+const ELISIONS: [&str; 3] = ["d", "l", "qu"];
+/// What a Russian number ends with, behind a dash.
+const NUMBER_ENDINGS: [&str; 4] = ["го", "е", "м", "й"];
+
+/// What stands before a word.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    begins_sentence: bool,
+    /// Whether a word of another language leads to a month.
+    is_led: bool,
+}
+
+/// The words of a text in their order.
+pub(super) fn words(text: &str) -> Vec<Word> {
+    let mut words = Vec::new();
+    for line in plain(text).lines() {
+        let mut place = Place {
+            begins_sentence: true,
+            is_led: false,
+        };
+        for part in east_asian::parts(line) {
+            match part {
+                Part::Text(text) => place = push_text(&mut words, text, place),
+                Part::Words(found) => words.extend(found),
+            }
+        }
+        words.push(Word::Break);
+    }
+    without_dots(&words)
+}
+
+fn push_text(words: &mut Vec<Word>, text: &str, mut place: Place) -> Place {
+    for piece in text.split_whitespace() {
+        let bare = piece.trim_end_matches(is_mark);
+        let marks = piece.get(bare.len()..).unwrap_or_default();
+        let bare = bare.trim_start_matches(is_mark);
+        push_piece(words, bare, place);
+        let last = words.last();
+        let abbreviates = marks == "." && matches!(last, Some(Word::Month { needs, .. }) if *needs != Needs::Nothing);
+        let counts = marks == "." && matches!(last, Some(Word::Digits(1..=31)));
+        place.begins_sentence = marks.contains(['.', '?', '!', ':', ';']) && !abbreviates;
+        place.is_led = marks.is_empty() && leads(&bare.to_lowercase());
+        if counts {
+            words.push(Word::Dot);
+        } else if place.begins_sentence {
+            words.push(Word::Break);
+        } else if marks.contains(',') {
+            words.push(Word::Comma);
+        }
+    }
+    place
+}
+
+/// The words with a dot left out between a day and its month, and taken for the end of a sentence elsewhere. "I ran 7. March
+/// was cold" has no date.
+fn without_dots(words: &[Word]) -> Vec<Word> {
+    let is_date = |at: usize| match words.get(at + 1) {
+        Some(Word::Month { needs: Needs::Lead, .. }) => {
+            matches!(words.get(at + 2), Some(Word::Digits(year)) if is_year(*year))
+        }
+        Some(Word::Month { .. }) => true,
+        _ => false,
+    };
+    let places = words.iter().enumerate();
+    let kept = places.filter(|(at, word)| **word != Word::Dot || !is_date(*at));
+    kept.map(|(_, word)| if *word == Word::Dot { Word::Break } else { *word })
+        .collect()
+}
+
+/// Whether a number is taken for a year.
+pub(super) fn is_year(number: u16) -> bool {
+    (1900..=2099).contains(&number)
+}
+
+fn is_mark(character: char) -> bool {
+    ".,;:?!…\"“”„'‘’`()[]{}*_¿¡«»".contains(character)
+}
+
+/// A piece without a space in it, such as `mid-May` or `2019-2021`.
+fn push_piece(words: &mut Vec<Word>, piece: &str, mut place: Place) {
+    let dates = exact(piece);
+    if !dates.is_empty() {
+        words.extend(dates.into_iter().map(Word::Exact));
+        return;
+    }
+    if !piece.is_empty() && piece.chars().all(|character| DASHES.contains(&character)) {
+        words.push(Word::To);
+        return;
+    }
+    let mut follows_number = false;
+    for part in piece.split(DASHES).filter(|part| !part.is_empty()) {
+        if follows_number && NUMBER_ENDINGS.contains(&part) {
+            continue;
+        }
+        let word = word(part, place);
+        let is_number = matches!(word, Word::Digits(_));
+        if follows_number && is_number {
+            words.push(Word::To);
+        }
+        words.push(word);
+        (place.begins_sentence, follows_number) = (false, is_number);
+    }
+}
+
+fn word(text: &str, place: Place) -> Word {
+    let text = text
+        .strip_suffix("'s")
+        .or_else(|| text.strip_suffix("’s"))
+        .unwrap_or(text);
+    let lower = text.to_lowercase();
+    // A capital is a sign of a name only inside a sentence, and only if the word is not all in capitals.
+    let is_name =
+        !place.begins_sentence && text.starts_with(char::is_uppercase) && !text.chars().skip(1).any(char::is_uppercase);
+    number(&lower)
+        .or_else(|| joined(&lower))
+        .or_else(|| month(&lower, is_name, place.is_led).map(as_word))
+        .or_else(|| weekday(&lower).map(Word::Weekday))
+        .unwrap_or_else(|| simple(&lower))
+}
+
+/// A month or number with another word before its apostrophe, as in French, or an ending behind it, as in Turkish.
+fn joined(lower: &str) -> Option<Word> {
+    let (before, after) = lower.split_once(['\'', '’'])?;
+    let own = if ELISIONS.contains(&before) { after } else { before };
+    number(own).or_else(|| month(own, false, true).map(as_word))
+}
+
+fn as_word((number, needs): (u32, Needs)) -> Word {
+    Word::Month { number, needs }
+}
+
+fn number(lower: &str) -> Option<Word> {
+    if let Some(digits) = digits(lower, 4) {
+        return Some(Word::Digits(digits));
+    }
+    let suffixes = ["st", "nd", "rd", "th", "er", "re", "º", "ª", ".º"];
+    let stem = suffixes.iter().find_map(|suffix| lower.strip_suffix(suffix));
+    if let Some(ordinal) = stem.and_then(|stem| digits(stem, 2)) {
+        return Some(Word::Ordinal(ordinal));
+    }
+    if let Some(count) = place(&NUMBERS, lower) {
+        return Some(Word::Count(count));
+    }
+    place(&ORDINALS, lower).map(Word::Ordinal)
+}
+
+fn weekday(lower: &str) -> Option<Weekday> {
+    // Short names are left out: most of them are other words.
+    Some(match lower {
+        "monday" => Weekday::Mon,
+        "tuesday" => Weekday::Tue,
+        "wednesday" => Weekday::Wed,
+        "thursday" => Weekday::Thu,
+        "friday" => Weekday::Fri,
+        "saturday" => Weekday::Sat,
+        "sunday" => Weekday::Sun,
+        _ => return None,
+    })
+}
+
+fn simple(lower: &str) -> Word {
+    match lower {
+        "a" | "an" => Word::Count(1),
+        "couple" => Word::Count(2),
+        "few" => Word::Count(3),
+        "spring" => Word::Season(Season::Spring),
+        "summer" => Word::Season(Season::Summer),
+        "autumn" | "fall" => Word::Season(Season::Autumn),
+        "winter" => Word::Season(Season::Winter),
+        "day" | "days" => Word::Unit(Unit::Day),
+        "week" | "weeks" => Word::Unit(Unit::Week),
+        "weekend" | "weekends" => Word::Unit(Unit::Weekend),
+        "month" | "months" => Word::Unit(Unit::Month),
+        "year" | "years" => Word::Unit(Unit::Year),
+        "morning" | "afternoon" | "evening" | "night" => Word::PartOfDay,
+        "today" | "tonight" => Word::Today,
+        "heute" | "hoy" | "hoje" | "oggi" | "aujourd'hui" | "сегодня" | "bugün" | "आज" | "আজ" => {
+            Word::Today
+        }
+        "yesterday" | "gestern" | "ayer" | "ontem" | "ieri" | "вчера" | "dün" | "أمس" | "গতকাল" => {
+            Word::Yesterday
+        }
+        "ago" => Word::Ago,
+        "this" | "current" => Word::This,
+        "last" | "previous" => Word::Last,
+        "past" => Word::Past,
+        "next" | "upcoming" | "every" | "each" => Word::Open,
+        "early" | "beginning" | "start" => Word::Third(0),
+        "mid" | "middle" => Word::Third(1),
+        "late" | "end" => Word::Third(2),
+        "half" => Word::Half,
+        "since" => Word::Since,
+        "before" => Word::Before,
+        "after" => Word::After,
+        "between" => Word::Between,
+        "and" => Word::And,
+        "to" => Word::To,
+        "until" | "till" | "through" => Word::Until,
+        "of" => Word::Of,
+        "de" | "del" | "di" => Word::De,
+        "in" | "on" | "by" | "during" | "for" | "around" | "over" => Word::In,
+        "the" => Word::The,
+        _ => Word::Other,
+    }
+}
+
+/// The number that a text of at most so many digits is.
+pub(super) fn digits(text: &str, most: usize) -> Option<u16> {
+    let is_number = text.len() <= most && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
+}
+
+/// Where a word stands in a list, from 1.
+fn place(words: &[&str], word: &str) -> Option<u16> {
+    (1..)
+        .zip(words)
+        .find(|(_, known)| **known == word)
+        .map(|(place, _)| place)
+}

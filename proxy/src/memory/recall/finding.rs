@@ -1,0 +1,118 @@
+//! Searches one snapshot of the memory for a question: by words, by vectors and by the codes of what these find.
+//!
+//! Where few passages are in question, all of them are compared by their codes; else those that words and vectors find. It must
+//! not know how a question is read, how many turns are recalled, or what becomes of them.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use mainpoint_engine::{EngineError, Question};
+use mainpoint_store::{Passage, Snapshot, TurnId};
+
+use super::abstention::Evidence;
+use super::compared::Compared;
+use super::ranking::Findings;
+use super::relevance::Candidate;
+use crate::config::MemoryConfig;
+use crate::error::MemoryError;
+use crate::memory::small_talk::SmallTalk;
+use crate::telemetry::stopwatch::{Laps, Stopwatch};
+
+/// A search of one snapshot.
+pub struct Search<'a> {
+    /// What is searched.
+    pub snapshot: &'a Snapshot<'a>,
+    /// The question's text.
+    pub text: &'a str,
+    /// When it is asked.
+    pub asked: DateTime<Utc>,
+    /// Turns that say nothing about whether the question has an answer, since nobody recalls them.
+    pub kept: &'a HashSet<TurnId>,
+    /// What the question is compared with to know small talk; `None` takes every question for one that has an answer.
+    pub small_talk: Option<&'a SmallTalk>,
+    /// How much is looked at: `candidates` and `scan_passages`.
+    pub config: &'a MemoryConfig,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Found {
+    /// Every turn that was compared with the question, once.
+    pub turns: Vec<TurnId>,
+    /// The same turns, in the same order, with what speaks for each; [`super::ranking::ranked`] puts them in order.
+    pub candidates: Vec<Candidate>,
+    /// How well the best of them match.
+    pub evidence: Evidence,
+    /// The passage that speaks for each.
+    best: Vec<Option<Passage>>,
+    steps: Laps,
+}
+
+impl Search<'_> {
+    /// Searches while the question is being read, and on when it is.
+    ///
+    /// # Errors
+    /// When the question cannot be read, or the store fails.
+    pub async fn run(
+        &self,
+        question: impl Future<Output = Result<Question, EngineError>>,
+    ) -> Result<Found, MemoryError> {
+        let mut watch = Stopwatch::start();
+        let limit = self.config.candidates;
+        let by_vector = async {
+            let question = question.await?;
+            watch.lap("question");
+            let dense = self
+                .snapshot
+                .by_vector(&question.vector, limit.saturating_mul(VECTORS))
+                .await?;
+            Ok::<_, MemoryError>((question, dense))
+        };
+        let by_words = async { Ok(self.snapshot.by_words(self.text, limit).await?) };
+        let everything = async { Ok(self.snapshot.everything(self.config.scan_passages).await?) };
+        let ((question, dense), lexical, everything) = tokio::try_join!(by_vector, by_words, everything)?;
+        watch.lap("search");
+        let found = self.snapshot.identify(dense, lexical).await?;
+        watch.lap("candidates");
+        let (hits, passages) = (found.hits, everything.unwrap_or(found.passages));
+        let small_talk = self.small_talk.and_then(|known| known.likeness(&question.vector));
+        let comparing = tokio::task::spawn_blocking(move || {
+            Compared::of(passages, |documents| question.codes.max_sim_and_best(documents))
+        });
+        let compared = comparing.await?;
+        watch.lap("comparing");
+        let recallable = |(turn, max_sim): (&TurnId, &Option<f32>)| max_sim.filter(|_| !self.kept.contains(turn));
+        let max_sims = compared.turns().zip(compared.max_sims()).filter_map(recallable);
+        let cosines = hits.dense.iter().filter(|hit| !self.kept.contains(&hit.turn));
+        let evidence = Evidence::of(max_sims, cosines.map(|hit| hit.score), small_talk);
+        let findings = Findings {
+            question: self.text,
+            asked: self.asked,
+            found: &hits,
+            max_sims: compared.max_sims(),
+        };
+        let candidates = findings.candidates(compared.profiles());
+        Ok(Found {
+            turns: compared.turns().copied().collect(),
+            candidates,
+            evidence,
+            best: compared.into_best(&hits),
+            steps: watch.laps(),
+        })
+    }
+}
+
+impl Found {
+    /// The passage that speaks for a turn: the one whose codes match best, else the one that was found first.
+    pub(super) fn best(&self, place: usize) -> Option<&Passage> {
+        self.best.get(place)?.as_ref()
+    }
+
+    /// How long each step took.
+    pub(super) fn take_steps(&mut self) -> Laps {
+        std::mem::take(&mut self.steps)
+    }
+}
+
+/// So many times as many passages are found by their vectors as by words: of what has the best codes, vectors find more.
+const VECTORS: usize = 2;

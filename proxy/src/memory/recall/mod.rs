@@ -1,0 +1,203 @@
+//! Finds the turns that matter for a question, best first, and the words to quote of them.
+//!
+//! It must not know prompts or budgets, nor how the memory is searched.
+
+pub mod abstention;
+mod compared;
+pub mod dates;
+pub mod finding;
+pub mod ranking;
+pub mod relevance;
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use mainpoint_engine::Engine;
+use mainpoint_store::{Passage, Scope, Snapshot, Store, Turn, TurnId, Within};
+
+use self::abstention::{Evidence, Floor};
+use self::finding::{Found, Search};
+use self::ranking::ranked;
+use self::relevance::Candidate;
+use super::small_talk::SmallTalk;
+use crate::config::MemoryConfig;
+use crate::error::MemoryError;
+use crate::telemetry::stopwatch::{Laps, Stopwatch};
+
+/// What is asked of the memory.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    /// Whose memory is asked.
+    pub(crate) scope: &'a Scope,
+    /// The question's text.
+    pub(crate) text: String,
+    /// When it is asked.
+    pub(crate) asked: DateTime<Utc>,
+    /// The conversation's turns that have left the prompt.
+    pub(crate) dropped: Vec<TurnId>,
+    /// The turns that the prompt still has; they are never recalled.
+    pub(crate) kept: HashSet<TurnId>,
+}
+
+/// The parts that a search needs.
+pub(crate) struct Recall<'a> {
+    /// Reads the question.
+    pub(crate) engine: &'a Engine,
+    /// Searches words and vectors.
+    pub(crate) store: &'a Store,
+    /// How much is searched and recalled.
+    pub(crate) config: &'a MemoryConfig,
+    /// What is no question about the memory, if that is known.
+    pub(crate) small_talk: Option<&'a SmallTalk>,
+}
+
+/// A turn that is worth quoting, and the passage of it that answers best.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Recalled {
+    /// The turn.
+    pub(crate) turn: Turn,
+    /// Its best passage, word for word; `None` when the turn is one passage.
+    pub(crate) passage: Option<String>,
+    /// How well it fits; only comparable within one question.
+    pub(crate) score: f32,
+}
+
+/// What a question brought to mind.
+#[derive(Debug, Default)]
+pub(crate) struct Recollection {
+    /// The turns that matter, best first.
+    pub(crate) turns: Vec<Recalled>,
+    /// What speaks for each of them.
+    pub(crate) reasons: Vec<Candidate>,
+    /// How well the best that was found matches the question.
+    pub(crate) evidence: Evidence,
+    /// Whether nothing that was found matches the question well enough, so that no turns are given.
+    pub(crate) abstained: bool,
+    /// How long each step took.
+    pub(crate) steps: Laps,
+}
+
+impl Recall<'_> {
+    /// The turns that matter, best first; at most `memory.recall_turns`, and none if none matches the question well enough.
+    ///
+    /// # Errors
+    /// When the engine or the store fails.
+    pub(crate) async fn run(&self, question: Question<'_>) -> Result<Recollection, MemoryError> {
+        let text = shortened(&question.text);
+        if text.trim().is_empty() {
+            return Ok(Recollection::default());
+        }
+        let mut watch = Stopwatch::start();
+        let snapshot = self.store.snapshot(question.scope, &self.within(&question)).await?;
+        watch.lap("snapshot");
+        let search = Search {
+            snapshot: &snapshot,
+            text: &text,
+            asked: question.asked,
+            kept: &question.kept,
+            small_talk: self.small_talk,
+            config: self.config,
+        };
+        let mut found = search.run(self.engine.question(&text)).await?;
+        watch.absorb(found.take_steps());
+        let evidence = found.evidence;
+        if !evidence.is_enough(&Floor::at(self.config.least_match)) {
+            tracing::debug!(?evidence, "abstained");
+            return Ok(Recollection {
+                evidence,
+                abstained: true,
+                steps: watch.laps(),
+                ..Recollection::default()
+            });
+        }
+        let mut ranking = ranked(&found.candidates);
+        ranking.retain(|(place, _)| {
+            found
+                .turns
+                .get(*place)
+                .is_some_and(|turn| !question.kept.contains(turn))
+        });
+        ranking.truncate(self.config.recall_turns);
+        watch.lap("ranking");
+        let (turns, reasons) = self.read(&snapshot, (question.scope, &ranking), &found).await?;
+        watch.lap("texts");
+        let steps = watch.laps();
+        tracing::debug!(
+            candidates = found.turns.len(),
+            recalled = turns.len(),
+            ?evidence,
+            ?steps,
+            "recalled"
+        );
+        Ok(Recollection {
+            turns,
+            reasons,
+            evidence,
+            abstained: false,
+            steps,
+        })
+    }
+
+    /// The turns of a ranking that are still there, with the passages that speak for them, and what else does.
+    async fn read(
+        &self,
+        snapshot: &Snapshot<'_>,
+        (scope, ranking): (&Scope, &[(usize, f32)]),
+        found: &Found,
+    ) -> Result<(Vec<Recalled>, Vec<Candidate>), MemoryError> {
+        let ids: Vec<TurnId> = ranking
+            .iter()
+            .filter_map(|(place, _)| found.turns.get(*place).copied())
+            .collect();
+        let wanted: Vec<&Passage> = ranking.iter().filter_map(|(place, _)| found.best(*place)).collect();
+        let (turns, texts) = tokio::try_join!(self.store.turns(scope, &ids), snapshot.texts(&wanted))?;
+        let mut texts: HashMap<TurnId, String> = wanted.iter().map(|passage| passage.turn).zip(texts).collect();
+        let mut turns: HashMap<TurnId, Turn> = turns.into_iter().map(|turn| (turn.id, turn)).collect();
+        let recalled = ranking.iter().filter_map(|(place, score)| {
+            let id = found.turns.get(*place)?;
+            let turn = turns.remove(id)?;
+            let passage = texts.remove(id).filter(|text| !text.is_empty() && *text != turn.text);
+            let score = *score;
+            Some((Recalled { turn, passage, score }, *found.candidates.get(*place)?))
+        });
+        Ok(recalled.unzip())
+    }
+
+    fn within(&self, question: &Question<'_>) -> Within {
+        if self.config.across_conversations {
+            Within::ScopeWith(question.dropped.clone())
+        } else {
+            Within::Conversation(question.dropped.clone())
+        }
+    }
+}
+
+/// Most bytes of a question; of a longer one its beginning and its end are asked. Reading it and comparing it
+/// take time in proportion.
+const QUESTION_BYTES: usize = 1000;
+
+fn shortened(text: &str) -> String {
+    if text.len() <= QUESTION_BYTES {
+        return text.to_owned();
+    }
+    let half = QUESTION_BYTES / 2;
+    let head = (0..=half).rev().find_map(|end| text.get(..end)).unwrap_or_default();
+    let tail = (text.len() - half..=text.len())
+        .find_map(|start| text.get(start..))
+        .unwrap_or_default();
+    format!("{head}\n{tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_question_is_asked_by_its_beginning_and_its_end() {
+        let text = format!("begin {} end", "é".repeat(5000));
+        let short = shortened(&text);
+        assert!(short.len() <= QUESTION_BYTES + 1);
+        assert!(short.starts_with("begin") && short.ends_with("end"));
+        assert_eq!(shortened("short"), "short");
+    }
+}

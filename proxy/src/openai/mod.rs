@@ -1,0 +1,13 @@
+//! OpenAI's wire format, and what mainpoint writes into it: bytes in, bytes out.
+//!
+//! Pure: it must not know conversations, memories, HTTP or the configuration.
+
+pub(crate) mod attachments;
+pub(crate) mod block;
+pub(crate) mod quote;
+#[cfg(test)]
+pub(crate) mod recordings;
+pub(crate) mod reply;
+pub(crate) mod request;
+pub(crate) mod splice;
+pub(crate) mod tokens;

@@ -1,0 +1,183 @@
+//! Watches a reply pass by and, when it is whole, hands its text over.
+//!
+//! It must not change a byte of a reply nor know what becomes of its text. What it cannot read it leaves alone: the next
+//! request of the conversation brings the reply again.
+
+mod completion;
+#[cfg(test)]
+mod recorded;
+mod response;
+mod sse;
+#[cfg(test)]
+mod tests;
+
+use super::request::Surface;
+use completion::Chunks;
+use response::Items;
+use sse::Framer;
+
+/// Reads a copy of a reply.
+#[derive(Debug)]
+pub(crate) enum Observer {
+    /// A stream of events.
+    Events(Events),
+    /// One JSON document.
+    Document(Document),
+    /// Nothing is read.
+    Blind,
+}
+
+/// What the upstream thinks of a request, whatever its status says: some services answer 200 and then tell an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The reply has begun.
+    Accepted,
+    /// An error came instead.
+    Refused,
+}
+
+/// Reads a stream of events.
+#[derive(Debug)]
+pub(crate) struct Events {
+    framer: Framer,
+    assembler: Assembler,
+}
+
+/// Collects a `chat.completion` or `response` document.
+#[derive(Debug, Default)]
+pub(crate) struct Document {
+    bytes: Vec<u8>,
+    overflowed: bool,
+}
+
+/// Puts a reply together from the data of its events.
+#[derive(Debug)]
+enum Assembler {
+    /// `chat.completion.chunk` events.
+    Chunks(Chunks),
+    /// `response.*` events.
+    Items(Items),
+}
+
+impl Observer {
+    /// Reads a stream as `surface` has it.
+    pub(crate) fn events(surface: Surface) -> Self {
+        let assembler = match surface {
+            Surface::ChatCompletions => Assembler::Chunks(Chunks::default()),
+            Surface::Responses => Assembler::Items(Items::default()),
+        };
+        Self::Events(Events {
+            framer: Framer::default(),
+            assembler,
+        })
+    }
+
+    /// Reads the next bytes.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Events(events) => {
+                let assembler = &mut events.assembler;
+                events.framer.push(bytes, |data| assembler.event(data));
+            }
+            Self::Document(document) => {
+                if document.bytes.len() + bytes.len() > LARGEST_DOCUMENT {
+                    document.overflowed = true;
+                    document.bytes = Vec::new();
+                } else if !document.overflowed {
+                    document.bytes.extend_from_slice(bytes);
+                }
+            }
+            Self::Blind => {}
+        }
+    }
+
+    /// What the upstream thinks of the request, as soon as that is known. A document says so at its end.
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        match self {
+            Self::Events(events) => match &events.assembler {
+                Assembler::Chunks(chunks) => chunks.verdict(),
+                Assembler::Items(items) => items.verdict(),
+            },
+            Self::Document(_) => None,
+            Self::Blind => Some(Verdict::Accepted),
+        }
+    }
+
+    /// The same, when nothing more can come; what is not known is accepted.
+    pub(crate) fn last_verdict(&self) -> Verdict {
+        match self {
+            Self::Document(document)
+                if completion::is_refusal(&document.bytes) && response::is_refusal(&document.bytes) =>
+            {
+                Verdict::Refused
+            }
+            Self::Events(_) | Self::Document(_) | Self::Blind => self.verdict().unwrap_or(Verdict::Accepted),
+        }
+    }
+
+    /// Whether the reply is known to be over: a stream said so.
+    pub(crate) fn is_done(&self) -> bool {
+        match self {
+            Self::Events(events) => match &events.assembler {
+                Assembler::Chunks(chunks) => chunks.is_done(),
+                Assembler::Items(items) => items.is_done(),
+            },
+            Self::Document(_) | Self::Blind => false,
+        }
+    }
+
+    /// Reads what an unfinished last line holds; call it at the end of the body.
+    pub(crate) fn finish(&mut self) {
+        if let Self::Events(events) = self {
+            let assembler = &mut events.assembler;
+            events.framer.finish(|data| assembler.event(data));
+        }
+    }
+
+    /// The text of the reply (of choice 0), if it is whole, plain text and nothing else. Gives it once.
+    pub(crate) fn take_reply(&mut self) -> Option<String> {
+        match std::mem::replace(self, Self::Blind) {
+            Self::Events(events) if !events.framer.has_overflowed() => match events.assembler {
+                Assembler::Chunks(chunks) => chunks.reply(),
+                Assembler::Items(items) => items.reply(),
+            },
+            Self::Document(document) if !document.overflowed => {
+                completion::document(&document.bytes).or_else(|| response::document(&document.bytes))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the bytes so far end between two events, so that another event may follow.
+    pub(crate) fn is_between_events(&self) -> bool {
+        match self {
+            Self::Events(events) => events.framer.is_between_events(),
+            Self::Document(_) | Self::Blind => false,
+        }
+    }
+
+    /// The number that the next event of a Responses stream has; 0 for every other reply.
+    pub(crate) fn next_number(&self) -> u64 {
+        match self {
+            Self::Events(events) => match &events.assembler {
+                Assembler::Items(items) => items.next_number(),
+                Assembler::Chunks(_) => 0,
+            },
+            Self::Document(_) | Self::Blind => 0,
+        }
+    }
+}
+
+impl Assembler {
+    fn event(&mut self, data: &str) {
+        match self {
+            Self::Chunks(chunks) => chunks.event(data),
+            Self::Items(items) => items.event(data),
+        }
+    }
+}
+
+const LARGEST_DOCUMENT: usize = 8 << 20;
+
+/// A longer text is not put together.
+const LARGEST_REPLY: usize = 4 << 20;

@@ -1,0 +1,458 @@
+//! Reads what is needed of a chat request and remembers where in the body it lies.
+//!
+//! It must not change a byte nor decide anything. A message that cannot be read is odd and stays as it is; only a body in which
+//! no messages can be found is an error, and the caller relays the request untouched.
+
+mod completions;
+mod content;
+mod echo;
+pub(crate) mod oddity;
+mod raw;
+mod responses;
+pub(crate) mod scan;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use self::oddity::Oddity;
+use super::attachments::{Attachment, ImageRule};
+use crate::deadline::Deadline;
+use scan::{Malformed, Picked, Span, decoded, slice};
+
+pub(crate) use echo::Echo;
+pub(crate) use raw::Raw;
+pub(crate) use responses::is_unnamed;
+
+/// Which of OpenAI's interfaces a request speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Surface {
+    /// `/chat/completions`.
+    ChatCompletions,
+    /// `/responses`.
+    Responses,
+}
+
+/// A chat request and where its parts lie in the original body.
+#[derive(Debug)]
+pub(crate) struct ChatRequest {
+    /// Which interface it speaks.
+    pub(crate) surface: Surface,
+    /// The original bytes.
+    pub(crate) body: Bytes,
+    /// The model that is asked for; empty when none is named.
+    pub(crate) model: String,
+    /// The body's `user`; one that is no text by its JSON behind U+0000, so that no text is the same.
+    pub(crate) user: Option<String>,
+    /// How many choices are asked for; 0 when that cannot be read.
+    pub(crate) choices: u64,
+    /// Raw JSON that is part of the prompt besides the messages, such as tools and the format of the reply.
+    pub(crate) definitions: Vec<Range<usize>>,
+    /// The messages, or items, in order. What is no message at all, or of a kind that is not known, is one odd message with its
+    /// neighbours of that kind.
+    pub(crate) messages: Vec<Message>,
+}
+
+/// One message, or one item of a Responses request, and where it lies in the body.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    /// The message's bytes in the body.
+    pub(crate) range: Range<usize>,
+    /// `system`, `developer`, `user`, `assistant`, `tool` or `function`; empty when it is none of these. A message with results
+    /// of tools among its parts is a `tool`'s, whoever the client says brought them.
+    pub(crate) role: &'static str,
+    /// What kind of content it has and where that lies.
+    pub(crate) content: Content,
+    /// The content in order.
+    pub(crate) parts: Vec<Part>,
+    /// Further fields that make the message what it is, by name.
+    pub(crate) fields: Vec<(&'static str, Raw)>,
+    /// Names of the calls that it makes; one that has no name is empty.
+    pub(crate) calls: Vec<String>,
+    /// Names of the calls that it answers; empty when that is not said.
+    pub(crate) answers: Vec<String>,
+    /// Whether it belongs to the message after it, as reasoning does: it has no name and never leaves without it.
+    pub(crate) binds_next: bool,
+    /// Attachments in its content and its fields.
+    pub(crate) attachments: u32,
+    /// What is odd about it, so that it stays as it is.
+    pub(crate) odd: Option<Box<Odd>>,
+    /// What of its text was put in by mainpoint itself, once that is known.
+    pub(crate) echo: Echo,
+}
+
+/// What is odd about a message.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Odd {
+    /// Why it stays as it is.
+    pub(crate) why: Oddity,
+    /// All of it as it was sent.
+    pub(crate) raw: Raw,
+}
+
+/// Where a message's content lies in the body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// Missing, null, or nothing that text can be added to.
+    None,
+    /// A string, with its quotes.
+    Text(Range<usize>),
+    /// An array of parts, with its brackets.
+    Parts(Range<usize>),
+}
+
+/// One piece of content.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Part {
+    /// Text, as sent.
+    Text(String),
+    /// Anything else, such as an image.
+    Other(Other),
+}
+
+/// A piece of content that is no text.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Other {
+    /// The part as it was sent.
+    pub(crate) raw: Raw,
+    /// What it is.
+    pub(crate) nature: Nature,
+}
+
+/// What a part that is no text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nature {
+    /// A call, or the frame of a result: the model reads its JSON.
+    Call,
+    /// What was thought or refused on the way: most of it may be encoded.
+    Aside,
+    /// What the memory cannot quote.
+    Attachment(Attachment),
+}
+
+/// The body is no chat request that could be rewritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ParseError {
+    /// Not JSON.
+    #[error("not JSON")]
+    NotJson,
+    /// There are no messages, or no input.
+    #[error("there are no messages")]
+    NoMessages,
+    /// The messages are no list.
+    #[error("the messages are of a shape that is not known")]
+    Shape,
+    /// There are more messages than are looked at.
+    #[error("there are more messages than are looked at")]
+    TooMany,
+    /// The request continues a conversation that the upstream keeps, so that it is no whole conversation.
+    #[error("the upstream keeps the conversation")]
+    Elsewhere,
+    /// The time for it is over.
+    #[error("reading the request took too long")]
+    Deadline,
+}
+
+impl From<Malformed> for ParseError {
+    fn from(_: Malformed) -> Self {
+        Self::NotJson
+    }
+}
+
+/// The further field of a Responses item whose size says little about its tokens, such as encrypted reasoning.
+pub(crate) const OPAQUE: &str = "opaque";
+
+/// Most messages of a request that the memory looks at, so that what is known of them stays small.
+pub(crate) const MOST_MESSAGES: usize = 200_000;
+
+impl Surface {
+    /// Its name in receipts.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "chat.completions",
+            Self::Responses => "responses",
+        }
+    }
+
+    /// A part of a user message that holds `text`.
+    pub(crate) fn text_part(self, text: &str) -> Value {
+        match self {
+            Self::ChatCompletions => json!({"type": "text", "text": text}),
+            Self::Responses => json!({"type": "input_text", "text": text}),
+        }
+    }
+
+    /// The fields of a request that are part of the prompt besides its messages.
+    fn definitions(self) -> [&'static str; 3] {
+        match self {
+            Self::ChatCompletions => ["tools", "functions", "response_format"],
+            Self::Responses => ["instructions", "tools", "text"],
+        }
+    }
+}
+
+/// The fields of a request that are looked at.
+const FIELDS: [&str; 12] = [
+    "messages",
+    "input",
+    "model",
+    "user",
+    "n",
+    "previous_response_id",
+    "conversation",
+    "tools",
+    "functions",
+    "response_format",
+    "instructions",
+    "text",
+];
+
+type TopLevel = Picked<12>;
+
+/// A body that is being read, and how its model counts images.
+#[derive(Clone, Copy)]
+struct Reading<'a> {
+    body: &'a Bytes,
+    images: ImageRule,
+    deadline: &'a Deadline,
+}
+
+impl ChatRequest {
+    /// Parses `body`, however long that takes.
+    ///
+    /// # Errors
+    /// When no messages can be found in it, or the upstream keeps the conversation.
+    pub(crate) fn parse(surface: Surface, body: Bytes) -> Result<Self, ParseError> {
+        Self::parse_until(surface, body, &Deadline::none())
+    }
+
+    /// Parses `body` until `deadline`. Takes time and memory in proportion to the body.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], and [`ParseError::Deadline`].
+    pub(crate) fn parse_until(surface: Surface, body: Bytes, deadline: &Deadline) -> Result<Self, ParseError> {
+        let whole = scan::document(&body)?;
+        let other = whole.oddity.map_or(ParseError::NoMessages, |_| ParseError::NotJson);
+        let fields = Picked::of(&body, &whole.range, FIELDS).ok_or(other)?;
+        let model = fields.get("model").and_then(|span| decoded(slice(&body, &span.range)));
+        let model = model.unwrap_or_default().into_owned();
+        let reading = Reading {
+            body: &body,
+            images: ImageRule::of(&model),
+            deadline,
+        };
+        let messages = match surface {
+            Surface::ChatCompletions => completions::messages(reading, &fields)?,
+            Surface::Responses => responses::messages(reading, &fields)?,
+        };
+        let user = fields.set(&body, "user").map(|span| user_of(slice(&body, &span.range)));
+        let choices = match fields.set(&body, "n") {
+            Some(span) => serde_json::from_slice(slice(&body, &span.range)).unwrap_or(0),
+            None => 1,
+        };
+        let definitions = surface
+            .definitions()
+            .into_iter()
+            .filter_map(|name| fields.set(&body, name));
+        Ok(Self {
+            surface,
+            model,
+            user: user.filter(|user| !user.is_empty()),
+            choices,
+            definitions: definitions.map(|span| span.range.clone()).collect(),
+            messages,
+            body,
+        })
+    }
+
+    /// The bytes of `range`, which lie in a JSON string or value.
+    pub(crate) fn slice(&self, range: &Range<usize>) -> &[u8] {
+        self.body.get(range.clone()).unwrap_or_default()
+    }
+
+    /// Index of the last message that a user said.
+    pub(crate) fn last_user(&self) -> Option<usize> {
+        self.messages.iter().rposition(|message| message.role == "user")
+    }
+}
+
+impl Message {
+    /// Whether the message instructs the model (`system`, `developer`); such messages are never touched and are no memory.
+    pub(crate) fn is_instruction(&self) -> bool {
+        matches!(self.role, "system" | "developer")
+    }
+
+    /// Whether blocks can be put into the message: it is a user's, and its content takes more text.
+    pub(crate) fn takes_blocks(&self) -> bool {
+        self.role == "user" && self.odd.is_none() && self.content != Content::None
+    }
+
+    /// The content without injected memory; text parts that held nothing else are gone.
+    pub(crate) fn original_parts(&self) -> impl Iterator<Item = OriginalPart<'_>> {
+        self.parts_without(self.echo)
+    }
+
+    /// The content without `echo`; text parts that held nothing else are gone.
+    pub(crate) fn parts_without(&self, echo: Echo) -> impl Iterator<Item = OriginalPart<'_>> {
+        let count = self.parts.len();
+        self.parts.iter().enumerate().filter_map(move |(at, part)| match part {
+            Part::Text(text) => echo.own(&self.content, text, (at, count)).map(OriginalPart::Text),
+            Part::Other(other) => Some(OriginalPart::Other(other)),
+        })
+    }
+
+    /// Whether the content holds injected memory, because a client sent it back.
+    pub(crate) fn carries_memory(&self) -> bool {
+        !self.echo.is_none()
+    }
+
+    /// The text without injected memory; text parts are joined by line breaks. An odd message has none, because it cannot be
+    /// quoted.
+    pub(crate) fn text(&self) -> String {
+        let texts: Vec<&str> = self.texts().collect();
+        texts.join("\n")
+    }
+
+    /// Whether there is text to remember.
+    pub(crate) fn has_text(&self) -> bool {
+        self.texts().any(|text| !text.trim().is_empty())
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let parts = self.original_parts().filter(|_| self.odd.is_none());
+        parts.filter_map(|part| match part {
+            OriginalPart::Text(text) => Some(text),
+            OriginalPart::Other(_) => None,
+        })
+    }
+
+    /// A message of which nothing but its place and role is known yet.
+    fn bare(range: Range<usize>, role: &'static str) -> Self {
+        Self {
+            range,
+            role,
+            content: Content::None,
+            parts: Vec::new(),
+            fields: Vec::new(),
+            calls: Vec::new(),
+            answers: Vec::new(),
+            binds_next: false,
+            attachments: 0,
+            odd: None,
+            echo: Echo::default(),
+        }
+    }
+}
+
+/// One piece of content without injected memory.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum OriginalPart<'a> {
+    /// Text.
+    Text(&'a str),
+    /// Anything else.
+    Other(&'a Other),
+}
+
+impl From<OriginalPart<'_>> for Part {
+    fn from(part: OriginalPart<'_>) -> Self {
+        match part {
+            OriginalPart::Text(text) => Self::Text(text.to_owned()),
+            OriginalPart::Other(other) => Self::Other(other.clone()),
+        }
+    }
+}
+
+impl Reading<'_> {
+    /// The messages of the array at `list`, each made by `read`, up to the deadline.
+    fn each(self, list: &Range<usize>, mut read: impl FnMut(&Span) -> Message) -> Result<Vec<Message>, ParseError> {
+        if self.body.get(list.start) != Some(&b'[') {
+            return Err(ParseError::Shape);
+        }
+        let mut messages: Vec<Message> = Vec::with_capacity(self.most(list)?);
+        scan::elements(self.body, list, |span| {
+            if self.deadline.is_over() {
+                return Err(ParseError::Deadline);
+            }
+            let mut message = read(&span);
+            message.shrink();
+            if let Some(before) = messages
+                .last_mut()
+                .filter(|before| before.is_nothing() && message.is_nothing())
+            {
+                before.range.end = message.range.end;
+                if let Some(odd) = &mut before.odd {
+                    odd.raw = self.raw(&before.range);
+                }
+                return Ok(());
+            }
+            if messages.len() == MOST_MESSAGES {
+                return Err(ParseError::TooMany);
+            }
+            messages.push(message);
+            Ok(())
+        })?;
+        Ok(messages)
+    }
+
+    /// How many messages the array at `list` can have, so that room for them is made once.
+    fn most(self, list: &Range<usize>) -> Result<usize, ParseError> {
+        let mut objects = 0;
+        scan::elements::<Malformed>(self.body, list, |span| {
+            objects += usize::from(self.body.get(span.range.start) == Some(&b'{'));
+            Ok(())
+        })?;
+        // What has no role is one message with its neighbours.
+        Ok(objects.min(list.len() / SHORTEST_MESSAGE + 1).min(MOST_MESSAGES))
+    }
+
+    /// An odd message of which nothing is known.
+    fn nothing(self, span: &Span, why: Oddity) -> Message {
+        let mut message = Message::bare(span.range.clone(), "");
+        message.odd = self.odd(span, why);
+        message
+    }
+
+    fn odd(self, span: &Span, why: Oddity) -> Option<Box<Odd>> {
+        let raw = self.raw(&span.range);
+        Some(Box::new(Odd { why, raw }))
+    }
+
+    fn raw(self, range: &Range<usize>) -> Raw {
+        Raw::whole(self.body.slice(range.clone()))
+    }
+}
+
+/// Bytes of a message that says no more than its role.
+const SHORTEST_MESSAGE: usize = br#"{"role":"user"},"#.len();
+
+impl Message {
+    /// Gives back what its lists have more than they need: there may be very many messages.
+    fn shrink(&mut self) {
+        self.parts.shrink_to_fit();
+        self.fields.shrink_to_fit();
+        self.calls.shrink_to_fit();
+        self.answers.shrink_to_fit();
+    }
+
+    /// Whether nothing is known of it, so that it need not be told from its neighbours of that kind.
+    fn is_nothing(&self) -> bool {
+        let odd = self.odd.as_ref().map(|odd| odd.why);
+        matches!(odd, Some(Oddity::NotAnObject | Oddity::NoRole | Oddity::UnknownItem))
+            && self.calls.is_empty()
+            && self.answers.is_empty()
+    }
+}
+
+/// The user whose request it is.
+fn user_of(raw: &[u8]) -> String {
+    if let Some(text) = decoded(raw) {
+        return text.into_owned();
+    }
+    match std::str::from_utf8(raw) {
+        Ok(json) => format!("\0{json}"),
+        Err(_) => "\0\0".chars().chain(raw.iter().map(|byte| char::from(*byte))).collect(),
+    }
+}

@@ -1,0 +1,360 @@
+//! Writes the new body by splicing the old one: untouched messages and fields keep their exact bytes.
+//!
+//! It must not know why a message leaves or what is added.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+use serde_json::Value;
+
+use super::block::SEPARATOR;
+use super::request::{ChatRequest, Content, Echo, Message, Part};
+
+/// What changes in a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Edits {
+    /// Indices of the messages that leave.
+    pub(crate) dropped: BTreeSet<usize>,
+    /// What is put into messages, by their index.
+    pub(crate) injections: BTreeMap<usize, Injection>,
+}
+
+/// What is put into a message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Injection {
+    /// A block before the message's own content.
+    pub(crate) head: Option<String>,
+    /// A block after it.
+    pub(crate) tail: Option<String>,
+}
+
+impl Injection {
+    /// Whether nothing is put in.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_none() && self.tail.is_none()
+    }
+}
+
+/// The request's body with `edits` made.
+///
+/// `None` when a message's content can take no text, or when no message would be left.
+pub(crate) fn rewrite(request: &ChatRequest, edits: &Edits) -> Option<Bytes> {
+    let body = &request.body;
+    let kept: Vec<usize> = (0..request.messages.len())
+        .filter(|index| !edits.dropped.contains(index))
+        .collect();
+    let first = *kept.first()?;
+    let mut out = BytesMut::with_capacity(body.len() + ROOM);
+    out.extend_from_slice(body.get(..request.messages.first()?.range.start)?);
+    for index in kept {
+        let message = request.messages.get(index)?;
+        if index != first {
+            out.extend_from_slice(body.get(gap_before(request, index)?)?);
+        }
+        match edits.injections.get(&index).filter(|injection| !injection.is_empty()) {
+            Some(injection) => inject(&mut out, request, message, injection)?,
+            None => out.extend_from_slice(body.get(message.range.clone())?),
+        }
+    }
+    // What stood after the last message: white space and the rest of the request.
+    out.extend_from_slice(body.get(request.messages.last()?.range.end..)?);
+    Some(out.freeze())
+}
+
+/// The message as the model will see it with `injection`; `None` when its content can take no text.
+pub(crate) fn injected(message: &Message, injection: &Injection) -> Option<Message> {
+    if injection.is_empty() {
+        return Some(message.clone());
+    }
+    let mut longer = message.clone();
+    longer.parts = message.original_parts().map(Part::from).collect();
+    longer.echo = Echo::default();
+    match &message.content {
+        Content::None => return None,
+        Content::Text(_) => longer.parts = vec![Part::Text(joined(&message.text(), injection))],
+        Content::Parts(_) => {
+            let (head, tail) = (injection.head.clone(), injection.tail.clone());
+            longer.parts.splice(0..0, head.map(Part::Text));
+            longer.parts.extend(tail.map(Part::Text));
+        }
+    }
+    Some(longer)
+}
+
+/// About what the blocks of a prompt take.
+const ROOM: usize = 16 << 10;
+
+/// The comma and white space before a message.
+fn gap_before(request: &ChatRequest, index: usize) -> Option<Range<usize>> {
+    let before = request.messages.get(index.checked_sub(1)?)?;
+    Some(before.range.end..request.messages.get(index)?.range.start)
+}
+
+/// The message with its blocks inside the quotes or brackets of its content.
+fn inject(out: &mut BytesMut, request: &ChatRequest, message: &Message, injection: &Injection) -> Option<()> {
+    if message.carries_memory() {
+        return replace(out, request, message, injection);
+    }
+    let (place, head, tail) = match &message.content {
+        Content::None => return None,
+        Content::Text(place) => {
+            let head = injection
+                .head
+                .as_ref()
+                .map(|block| escaped(&format!("{block}{SEPARATOR}")));
+            let tail = injection
+                .tail
+                .as_ref()
+                .map(|block| escaped(&format!("{SEPARATOR}{block}")));
+            (place, head, tail)
+        }
+        Content::Parts(place) => {
+            let part = |block: &String| request.surface.text_part(block).to_string();
+            let (head, tail) = (injection.head.as_ref().map(part), injection.tail.as_ref().map(part));
+            let alone = message.parts.is_empty();
+            let after_head = if alone && tail.is_none() { "" } else { "," };
+            let before_tail = if alone { "" } else { "," };
+            (
+                place,
+                head.map(|head| format!("{head}{after_head}")),
+                tail.map(|tail| format!("{before_tail}{tail}")),
+            )
+        }
+    };
+    let (opening, closing) = (place.start + 1, place.end.checked_sub(1)?);
+    out.extend_from_slice(request.body.get(message.range.start..opening)?);
+    out.extend_from_slice(head.unwrap_or_default().as_bytes());
+    out.extend_from_slice(request.body.get(opening..closing)?);
+    out.extend_from_slice(tail.unwrap_or_default().as_bytes());
+    out.extend_from_slice(request.body.get(closing..message.range.end)?);
+    Some(())
+}
+
+/// A client that sends injected blocks back gets the new ones in their place. The content is written anew then; the
+/// message's other fields keep their bytes.
+fn replace(out: &mut BytesMut, request: &ChatRequest, message: &Message, injection: &Injection) -> Option<()> {
+    let (place, content) = match &message.content {
+        Content::None => return None,
+        Content::Text(place) => (place, Value::from(joined(&message.text(), injection))),
+        Content::Parts(place) => {
+            let mut parts: Vec<Value> = serde_json::from_slice(request.slice(place)).ok()?;
+            let (count, mut places) = (parts.len(), 0..);
+            parts.retain_mut(|part| {
+                let at = (places.next().unwrap_or_default(), count);
+                let Some(Value::String(text)) = part.get_mut("text") else {
+                    return true;
+                };
+                match message.echo.own(&message.content, text, at).map(str::to_owned) {
+                    Some(own) => *text = own,
+                    None => return false,
+                }
+                true
+            });
+            let part = |block: &String| request.surface.text_part(block);
+            parts.splice(0..0, injection.head.as_ref().map(part));
+            parts.extend(injection.tail.as_ref().map(part));
+            (place, Value::from(parts))
+        }
+    };
+    out.extend_from_slice(request.body.get(message.range.start..place.start)?);
+    out.extend_from_slice(content.to_string().as_bytes());
+    out.extend_from_slice(request.body.get(place.end..message.range.end)?);
+    Some(())
+}
+
+fn joined(own: &str, injection: &Injection) -> String {
+    let pieces = [injection.head.as_deref(), Some(own), injection.tail.as_deref()];
+    pieces.into_iter().flatten().collect::<Vec<_>>().join(SEPARATOR)
+}
+
+/// `text` as the inside of a JSON string.
+fn escaped(text: &str) -> String {
+    let quoted = Value::from(text).to_string();
+    quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use mainpoint_store::Scope;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::request::tests::parsed;
+    use super::*;
+    use crate::conversation::chain::Chain;
+    use crate::conversation::echo::recognise;
+    use crate::conversation::exchanges::tests::conversation;
+
+    fn edits(dropped: &[usize], tail: Option<(usize, &str)>) -> Edits {
+        let injection = |block: &str| Injection {
+            head: None,
+            tail: Some(block.to_owned()),
+        };
+        Edits {
+            dropped: dropped.iter().copied().collect(),
+            injections: tail
+                .into_iter()
+                .map(|(index, block)| (index, injection(block)))
+                .collect(),
+        }
+    }
+
+    const ODD: &str = "{\"model\":\"m\",\"temperature\":1.0e-0, \"messages\" :[\n {\"role\":\"system\",\"content\":\"s\"} ,\t{\"content\":\"\\u0061\",\"role\":\"user\"},{\"role\":\"assistant\",\"content\":\"b\"}  , {\"role\":\"user\",\"content\":\"c\",\"x\":1.50} ],\"seed\":12345678901234567890}";
+
+    proptest! {
+        #[test]
+        fn a_rewriting_that_changes_nothing_gives_the_same_bytes(
+            messages in conversation(), spaces in "[ \n\t]{0,3}",
+        ) {
+            let mut body = format!("{{{spaces}\"messages\"{spaces}:{spaces}[{spaces}");
+            let joined: Vec<String> = messages.iter().map(ToString::to_string).collect();
+            body.push_str(&joined.join(&format!("{spaces},{spaces}")));
+            body.push_str(&format!("{spaces}]{spaces},\"top_p\":0.10}}"));
+            let request = parsed(&body);
+            let rewritten = rewrite(&request, &Edits::default());
+            match rewritten {
+                Some(bytes) => prop_assert_eq!(bytes, body.as_bytes()),
+                None => prop_assert!(messages.is_empty()),
+            }
+        }
+
+        #[test]
+        fn kept_messages_keep_their_bytes_and_order(messages in conversation(), mask in any::<u32>()) {
+            let request = parsed(&json!({"messages": messages, "seed": 1}).to_string());
+            let dropped: BTreeSet<usize> = (0..messages.len()).filter(|index| mask >> index & 1 == 1).collect();
+            let edits = Edits { dropped: dropped.clone(), ..Edits::default() };
+            if let Some(bytes) = rewrite(&request, &edits) {
+                let again = parsed(std::str::from_utf8(&bytes).unwrap());
+                let slices: Vec<&[u8]> = again.messages.iter().map(|message| again.slice(&message.range)).collect();
+                let expected: Vec<&[u8]> = (0..messages.len())
+                    .filter(|index| !dropped.contains(index))
+                    .map(|index| request.slice(&request.messages[index].range))
+                    .collect();
+                prop_assert_eq!(slices, expected);
+            } else {
+                prop_assert_eq!(dropped.len(), messages.len());
+            }
+        }
+
+        #[test]
+        fn added_blocks_arrive_as_they_were_written(
+            own in "\\PC{0,20}", parts: bool,
+            head in prop::option::of("(\\PC|\n|\"|\\\\){0,40}"), tail in prop::option::of("(\\PC|\n|\"|\\\\){0,40}"),
+        ) {
+            let content = if parts { json!([{"type": "text", "text": own}]) } else { json!(own) };
+            let request = parsed(&json!({"messages": [{"role": "user", "content": content}]}).to_string());
+            let injection = Injection { head, tail };
+            let edits = Edits { injections: [(0, injection.clone())].into(), ..Edits::default() };
+            let again = parsed(std::str::from_utf8(&rewrite(&request, &edits).unwrap()).unwrap());
+            prop_assert_eq!(&again.messages[0].parts, &injected(&request.messages[0], &injection).unwrap().parts);
+        }
+    }
+
+    #[test]
+    fn spelling_and_white_space_of_everything_else_survive() {
+        let request = parsed(ODD);
+        let bytes = rewrite(&request, &edits(&[1, 2], Some((3, "B")))).unwrap();
+        assert_eq!(
+            std::str::from_utf8(&bytes).unwrap(),
+            "{\"model\":\"m\",\"temperature\":1.0e-0, \"messages\" :[\n {\"role\":\"system\",\"content\":\"s\"}  , {\"role\":\"user\",\"content\":\"c\\n\\nB\",\"x\":1.50} ],\"seed\":12345678901234567890}"
+        );
+    }
+
+    #[test]
+    fn a_block_becomes_the_last_part_of_an_array() {
+        let request = parsed(
+            r#"{"messages":[{"role":"user","content":[ ]},{"role":"user","content":[{"type":"text","text":"a"}]}]}"#,
+        );
+        let empty = rewrite(&request, &edits(&[1], Some((0, "B")))).unwrap();
+        assert_eq!(
+            empty,
+            r#"{"messages":[{"role":"user","content":[ {"text":"B","type":"text"}]}]}"#.replace(
+                r#"{"text":"B","type":"text"}"#,
+                &json!({"type": "text", "text": "B"}).to_string()
+            )
+        );
+        let last = rewrite(&request, &edits(&[0], Some((1, "B")))).unwrap();
+        let value: Value = serde_json::from_slice(&last).unwrap();
+        assert_eq!(value["messages"][0]["content"][1], json!({"type": "text", "text": "B"}));
+    }
+
+    #[test]
+    fn head_and_tail_surround_the_parts_of_an_array_and_an_empty_one_too() {
+        let request = parsed(
+            r#"{"messages":[{"role":"user","content":[]},{"role":"user","content":[{"type":"image_url","image_url":{"url":"u"}}]}]}"#,
+        );
+        let both = Injection {
+            head: Some("H".to_owned()),
+            tail: Some("T".to_owned()),
+        };
+        let head = Injection {
+            head: Some("H".to_owned()),
+            tail: None,
+        };
+        let edits = Edits {
+            injections: [(0, both.clone()), (1, both)].into(),
+            ..Edits::default()
+        };
+        let value: Value = serde_json::from_slice(&rewrite(&request, &edits).unwrap()).unwrap();
+        let (first, last) = (
+            json!({"type": "text", "text": "H"}),
+            json!({"type": "text", "text": "T"}),
+        );
+        let image = json!({"type": "image_url", "image_url": {"url": "u"}});
+        assert_eq!(value["messages"][0]["content"], json!([first, last]));
+        assert_eq!(value["messages"][1]["content"], json!([first, image, last]));
+        let edits = Edits {
+            injections: [(0, head)].into(),
+            ..Edits::default()
+        };
+        let value: Value = serde_json::from_slice(&rewrite(&request, &edits).unwrap()).unwrap();
+        assert_eq!(value["messages"][0]["content"], json!([first]));
+    }
+
+    #[test]
+    fn a_block_that_a_client_sends_back_is_replaced() {
+        let chain = Chain::new(&Scope::new("k-a").unwrap());
+        let asked = parsed(r#"{"messages":[{"role":"user","content":"a"}]}"#);
+        let seal = chain.seal(&asked.messages[0], Echo::default());
+        let old = seal.memory(&["[2026-11-22 14:03 UTC] user: old".to_owned()]);
+        let new = seal.memory(&["[2026-11-22 14:04 UTC] user: new".to_owned()]);
+        let parts = json!([{"type": "text", "text": "a", "cache_control": 1}, {"type": "text", "text": old}]);
+        for (content, expected) in [
+            (json!(format!("a\n\n{old}")), json!(format!("a\n\n{new}"))),
+            (
+                parts,
+                json!([{"type": "text", "text": "a", "cache_control": 1}, {"type": "text", "text": new}]),
+            ),
+        ] {
+            let mut request = parsed(&json!({"messages": [{"role": "user", "content": content, "x": 1}]}).to_string());
+            recognise(&chain, &mut request.messages);
+            let bytes = rewrite(&request, &edits(&[], Some((0, &new)))).unwrap();
+            let value: Value = serde_json::from_slice(&bytes).unwrap();
+            assert_eq!(
+                value["messages"][0],
+                json!({"role": "user", "content": expected, "x": 1})
+            );
+            let again = parsed(std::str::from_utf8(&bytes).unwrap());
+            assert_eq!(
+                again.messages[0].parts,
+                injected(
+                    &request.messages[0],
+                    &Injection {
+                        head: None,
+                        tail: Some(new.clone())
+                    }
+                )
+                .unwrap()
+                .parts
+            );
+        }
+    }
+
+    #[test]
+    fn a_message_without_content_takes_no_block() {
+        let request = parsed(r#"{"messages":[{"role":"user"}]}"#);
+        assert_eq!(rewrite(&request, &edits(&[], Some((0, "B")))), None);
+    }
+}

@@ -1,0 +1,276 @@
+//! What the hot paths of a request take from the allocator: a guard against regressions that no busy machine can blur.
+//!
+//! It must not know whether the paths do the right thing; that is tested beside each of them.
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+#![expect(clippy::print_stdout, reason = "the figures are to be seen")]
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hint::black_box;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, HeaderValue};
+use mainpoint_store::{Scope, Turn, TurnId};
+use serde_json::{Value, json};
+
+use super::build::edits;
+use super::evictable::Cuttable;
+use super::injections::BlockRecord;
+use super::pack::{Place, pack};
+use super::plan::Plan;
+use crate::conversation::prepare::{Asked, Preparation, Prepared, prepare};
+use crate::conversation::scope::ScopeKey;
+use crate::deadline::Deadline;
+use crate::http::credentials::CallerHeaders;
+use crate::memory::Recalled;
+use crate::openai::quote;
+use crate::openai::request::Surface;
+use crate::openai::splice::{injected, rewrite};
+use crate::openai::tokens::TokenCounter;
+
+/// What a piece of work takes from the allocator, freed or not.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    /// A vector that grows counts again.
+    allocations: u64,
+    bytes: u64,
+}
+
+/// A hot path.
+#[derive(Debug, Clone, Copy)]
+enum Path {
+    /// The first request of a conversation, forwarded with its own bytes.
+    PassThroughNew,
+    /// A request whose messages but the last two were counted before, forwarded with its own bytes.
+    PassThroughKnown,
+    /// A prepared request that is over its budget: half of it leaves, a digest and memories are put in.
+    Rewriting,
+}
+
+/// What each path took when it was last looked at; a tenth more is allowed.
+const KNOWN: [(Path, Cost); 3] = [
+    (
+        Path::PassThroughNew,
+        Cost {
+            allocations: 1_574,
+            bytes: 534_528,
+        },
+    ),
+    (
+        Path::PassThroughKnown,
+        Cost {
+            allocations: 1_476,
+            bytes: 530_432,
+        },
+    ),
+    (
+        Path::Rewriting,
+        Cost {
+            allocations: 900,
+            bytes: 231_500,
+        },
+    ),
+];
+
+/// Messages of the request, an even number, so that the last one is the user's.
+const MESSAGES: usize = 100;
+/// Bytes of one message's text, so that the request has about 100 KB.
+const TEXT: usize = 1000;
+/// Memories that are found, and the tokens that they may take.
+const MEMORIES: u32 = 20;
+const MEMORY_TOKENS: usize = 1500;
+/// Lines of the digest.
+const DIGEST: usize = 20;
+
+#[test]
+fn no_path_takes_more_than_it_did() {
+    for (path, known) in KNOWN {
+        let cost = path.cost(MESSAGES);
+        println!(
+            "{} of a {} KB request: {} allocations, {} KiB",
+            path.name(),
+            body(MESSAGES).len() / 1000,
+            cost.allocations,
+            cost.bytes.div_ceil(1024)
+        );
+        assert!(
+            cost.is_within(known),
+            "{path:?}: {cost:?} is more than a tenth above {known:?}"
+        );
+    }
+}
+
+#[test]
+fn twice_the_messages_take_twice_as_much() {
+    for (path, _) in KNOWN {
+        let (once, twice) = (path.cost(MESSAGES), path.cost(2 * MESSAGES));
+        assert!(twice.is_about_twice(once), "{path:?}: {once:?} became {twice:?}");
+    }
+}
+
+impl Path {
+    fn name(self) -> &'static str {
+        match self {
+            Self::PassThroughNew => "pass-through",
+            Self::PassThroughKnown => "pass-through of what was counted before, but two messages,",
+            Self::Rewriting => "rewriting",
+        }
+    }
+
+    /// What the path takes for a request with so many messages. It is gone once before, so that what is made once in a
+    /// process does not count.
+    fn cost(self, messages: usize) -> Cost {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = Arc::new(ScopeKey::load_or_create(directory.path()).unwrap());
+        let headers = headers();
+        let pass = |preparation: &Preparation| {
+            let body = body(messages);
+            Cost::of(|| pass_through(preparation, &headers, &body))
+        };
+        pass(&preparation(&keys));
+        let own = preparation(&keys);
+        match self {
+            Self::PassThroughNew => pass(&own),
+            Self::PassThroughKnown => {
+                pass_through(&own, &headers, &body(messages - 2));
+                pass(&own)
+            }
+            Self::Rewriting => {
+                let prepared = prepared(&own, &headers, body(messages));
+                let memories: Vec<Recalled> = (0..MEMORIES).map(memory).collect();
+                let again = || rewriting(&own, &prepared, &memories);
+                assert!(again().len() < prepared.request.body.len());
+                Cost::of(again)
+            }
+        }
+    }
+}
+
+impl Cost {
+    fn of<T>(work: impl FnOnce() -> T) -> Self {
+        let counted = allocation_counter::measure(|| drop(black_box(work())));
+        Self {
+            allocations: counted.count_total,
+            bytes: counted.bytes_total,
+        }
+    }
+
+    fn is_within(self, known: Self) -> bool {
+        self.allocations * 10 <= known.allocations * 11 && self.bytes * 10 <= known.bytes * 11
+    }
+
+    /// At most 2.2 times as much.
+    fn is_about_twice(self, once: Self) -> bool {
+        self.allocations * 10 <= once.allocations * 22 && self.bytes * 10 <= once.bytes * 22
+    }
+}
+
+/// What a request within its budget goes through, but for what waits.
+fn pass_through(preparation: &Preparation, headers: &HeaderMap, body: &Bytes) -> (Plan, Vec<TurnId>) {
+    let prepared = prepared(preparation, headers, body.clone());
+    let plan = Plan {
+        seat: prepared.seat(),
+        scope: Some(prepared.scope.clone()),
+        ..Plan::passthrough(body.clone())
+    };
+    (plan, prepared.turn_names())
+}
+
+/// What a request over its budget goes through after it was prepared, but for what waits.
+fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[Recalled]) -> Bytes {
+    let count = |text: &str| preparation.counter.text(prepared.tokenizer, text);
+    let messages = &prepared.request.messages;
+    let shape = Cuttable::of(prepared).shape(None, &BTreeSet::new());
+    let dropped = shape.dropped(shape.stretches[shape.stretches.len() / 2].horizon);
+    let question = prepared.request.last_user().unwrap();
+    let place = Place {
+        room: MEMORY_TOKENS,
+        seal: prepared.seal(question),
+    };
+    let packed = pack(memories, &HashSet::new(), place, count).unwrap().unwrap();
+    let record = BlockRecord {
+        text: Some(packed.block()),
+        sources: packed.sources(),
+    };
+    let blocks = BTreeMap::from([(question, record)]);
+    let digest: Vec<String> = (0..DIGEST)
+        .map(|line| {
+            quote::quote(
+                (DateTime::UNIX_EPOCH, &[]),
+                "user",
+                &format!("line {line} of the digest"),
+            )
+        })
+        .collect();
+    let edits = edits(prepared, &dropped, &digest, &blocks);
+    for (index, injection) in &edits.injections {
+        let longer = injected(&messages[*index], injection).unwrap();
+        preparation.counter.message(prepared.tokenizer, &longer).unwrap();
+    }
+    rewrite(&prepared.request, &edits).unwrap()
+}
+
+fn prepared(preparation: &Preparation, headers: &HeaderMap, body: Bytes) -> Prepared {
+    let asked = Asked {
+        surface: Surface::ChatCompletions,
+        headers,
+        body,
+    };
+    prepare(preparation, asked, &Deadline::none()).unwrap().unwrap()
+}
+
+/// Counts words, which takes nothing from the allocator, and remembers no message yet.
+fn preparation(keys: &Arc<ScopeKey>) -> Preparation {
+    let words = |text: &str| Ok(text.split_whitespace().count());
+    Preparation {
+        keys: Arc::clone(keys),
+        counter: Arc::new(TokenCounter::new(Arc::new(words))),
+        callers: CallerHeaders::new(&crate::config::Config::defaults().memory),
+    }
+}
+
+fn headers() -> HeaderMap {
+    let key = (AUTHORIZATION, HeaderValue::from_static("Bearer sk-guard"));
+    HeaderMap::from_iter([key])
+}
+
+/// The first messages of a conversation: instructions, then user and assistant in turn.
+fn body(messages: usize) -> Bytes {
+    let message = |index: usize| {
+        let role = match index {
+            0 => "system",
+            index if index % 2 == 1 => "user",
+            _ => "assistant",
+        };
+        json!({"role": role, "content": text(index)})
+    };
+    let messages: Vec<Value> = (0..messages).map(message).collect();
+    json!({"model": "some-model", "messages": messages}).to_string().into()
+}
+
+fn text(index: usize) -> String {
+    let mut text = format!("Message {index} speaks of the weather, of \"lockers\" and of dates. ").repeat(TEXT / 50);
+    text.truncate(TEXT);
+    text
+}
+
+fn memory(position: u32) -> Recalled {
+    let time: DateTime<Utc> = DateTime::UNIX_EPOCH;
+    Recalled {
+        turn: Turn {
+            id: TurnId([u8::try_from(position).unwrap(); 16]),
+            parent: None,
+            conversation: TurnId([0; 16]),
+            scope: Scope::new("k-guard").unwrap(),
+            position,
+            role: "user".to_owned(),
+            text: format!("The code of locker {position} is 4471, and it stays so until May."),
+            time,
+            tokens: 16,
+        },
+        passage: None,
+        score: 1.0,
+    }
+}

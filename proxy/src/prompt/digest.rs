@@ -1,0 +1,245 @@
+//! The digest: the main points of the turns that have left a prompt, in order and dated, within a number of tokens.
+//!
+//! A digest is frozen between two epochs, and an epoch appends to it, so that a provider's cache of its beginning survives. It
+//! must not know where the digest goes or which turns leave.
+
+use std::collections::HashMap;
+
+use mainpoint_engine::EngineError;
+use mainpoint_store::{Point, Turn, TurnId};
+
+use crate::openai::{block, quote};
+
+/// How long a digest may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DigestLimits {
+    /// Most tokens of the whole block.
+    pub(crate) tokens: usize,
+    /// Most tokens of one turn's line, its date not counted.
+    pub(crate) per_turn: usize,
+}
+
+impl DigestLimits {
+    /// The limits of a digest of at most `tokens` tokens, when `turns` turns leave at once.
+    pub(crate) fn new(tokens: usize, turns: usize) -> Self {
+        Self {
+            tokens,
+            per_turn: (tokens / 2 / turns.max(1)).clamp(SHORTEST_LINE, LONGEST_LINE),
+        }
+    }
+}
+
+/// One line for each turn that has main points.
+///
+/// # Errors
+/// When `count` fails.
+pub(crate) fn lines(
+    turns: &[Turn],
+    points: &[Point],
+    limits: DigestLimits,
+    count: impl Fn(&str) -> Result<usize, EngineError>,
+) -> Result<Vec<String>, EngineError> {
+    let mut by_turn: HashMap<TurnId, Vec<&Point>> = HashMap::new();
+    for point in points {
+        by_turn.entry(point.turn).or_default().push(point);
+    }
+    let mut lines = Vec::new();
+    for turn in turns {
+        let points = by_turn.get(&turn.id).map(Vec::as_slice).unwrap_or_default();
+        if let Some(said) = shortened(turn, points, limits.per_turn, &count)? {
+            lines.push(quote::quote((turn.time, &[]), &turn.role, &said));
+        }
+    }
+    Ok(lines)
+}
+
+/// `old` with `new` at its end. Should that be too long, the oldest lines go, and some more, so that the next epoch can append.
+///
+/// # Errors
+/// When `count` fails.
+pub(crate) fn append(
+    old: &[String],
+    new: Vec<String>,
+    tokens: usize,
+    count: impl Fn(&str) -> Result<usize, EngineError>,
+) -> Result<Vec<String>, EngineError> {
+    // In digests of older versions the lines of a turn could be taken for other turns.
+    let mut lines: Vec<String> = old.iter().map(|line| quote::indented(line)).collect();
+    lines.extend(new);
+    if lines.is_empty() || count(&block::digest(&lines))? <= tokens {
+        return Ok(lines);
+    }
+    let goal = tokens / 4 * 3;
+    let mut used = count(&block::digest(&[]))?;
+    let mut kept = 0;
+    for line in lines.iter().rev() {
+        used += count(line)? + LINE_BREAK;
+        if used > goal {
+            break;
+        }
+        kept += 1;
+    }
+    lines.drain(..lines.len() - kept);
+    Ok(lines)
+}
+
+const SHORTEST_LINE: usize = 8;
+const LONGEST_LINE: usize = 40;
+const LINE_BREAK: usize = 1;
+/// What stands where words were left out.
+const GAP: &str = " … ";
+
+/// The turn's strongest spans that fit, in the order in which they were said; `None` when it has none.
+fn shortened(
+    turn: &Turn,
+    points: &[&Point],
+    limit: usize,
+    count: &impl Fn(&str) -> Result<usize, EngineError>,
+) -> Result<Option<String>, EngineError> {
+    let mut spans: Vec<(u32, f32, &str)> = points
+        .iter()
+        .flat_map(|point| &point.spans)
+        .filter_map(|span| Some((span.start, span.salience, said(turn, span.start, span.end)?)))
+        .collect();
+    spans.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
+    let mut chosen: Vec<(u32, &str)> = Vec::new();
+    let mut used = 0;
+    for (start, _, text) in spans {
+        let cost = count(text)? + LINE_BREAK;
+        // The strongest span is always there, however long.
+        if chosen.is_empty() || used + cost <= limit {
+            used += cost;
+            chosen.push((start, text));
+        }
+    }
+    if chosen.is_empty() {
+        // Where only spans are kept, the text is nothing but them.
+        return Ok(first_words(&turn.text, limit, count)?.filter(|_| !points.is_empty()));
+    }
+    chosen.sort_unstable_by_key(|(start, _)| *start);
+    let words: Vec<&str> = chosen.iter().map(|(_, text)| text.trim()).collect();
+    Ok(Some(words.join(GAP)))
+}
+
+/// A span's words; `None` where the turn's whole text is not kept.
+fn said(turn: &Turn, start: u32, end: u32) -> Option<&str> {
+    let text = turn
+        .text
+        .get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)?;
+    (!text.trim().is_empty()).then_some(text)
+}
+
+fn first_words(
+    text: &str,
+    limit: usize,
+    count: &impl Fn(&str) -> Result<usize, EngineError>,
+) -> Result<Option<String>, EngineError> {
+    let mut end = 0;
+    for (at, word) in text
+        .split_whitespace()
+        .map(|word| (word.as_ptr() as usize - text.as_ptr() as usize, word))
+    {
+        let longer = text.get(..at + word.len()).unwrap_or_default();
+        if end > 0 && count(longer)? > limit {
+            break;
+        }
+        end = at + word.len();
+    }
+    Ok(text
+        .get(..end)
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use chrono::{DateTime, Utc};
+    use mainpoint_store::{Scope, Span};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[expect(clippy::unnecessary_wraps, reason = "it stands for a tokenizer that can fail")]
+    fn words(text: &str) -> Result<usize, EngineError> {
+        Ok(text.split_whitespace().count())
+    }
+
+    fn turn(text: &str) -> Turn {
+        Turn {
+            id: TurnId([1; 16]),
+            parent: None,
+            conversation: TurnId([1; 16]),
+            scope: Scope::new("k-a").unwrap(),
+            position: 0,
+            role: "user".to_owned(),
+            text: text.to_owned(),
+            time: DateTime::<Utc>::UNIX_EPOCH,
+            tokens: 1,
+        }
+    }
+
+    fn point(spans: &[(u32, u32, f32)]) -> Point {
+        let spans = spans.iter().map(|(start, end, salience)| Span {
+            start: *start,
+            end: *end,
+            salience: *salience,
+        });
+        Point {
+            turn: TurnId([1; 16]),
+            passage: 0,
+            start: 0,
+            end: 40,
+            spans: spans.collect(),
+            text: String::new(),
+            vector: vec![],
+            features: vec![],
+        }
+    }
+
+    #[test]
+    fn the_strongest_spans_that_fit_stand_in_the_order_in_which_they_were_said() {
+        let turn = turn("My cat Tom, by the way, was born on 3 May in Riga.");
+        let points = [point(&[(3, 10, 0.9), (24, 41, 0.2), (36, 41, 0.8)])];
+        let limits = DigestLimits {
+            tokens: 100,
+            per_turn: 6,
+        };
+        assert_eq!(
+            lines(&[turn], &points, limits, words).unwrap(),
+            ["[1970-01-01 00:00 UTC] user: cat Tom … 3 May"]
+        );
+    }
+
+    #[test]
+    fn a_turn_without_points_has_no_line_and_one_of_which_only_spans_are_kept_is_cut() {
+        let limits = DigestLimits {
+            tokens: 100,
+            per_turn: 3,
+        };
+        assert!(lines(&[turn("hello")], &[], limits, words).unwrap().is_empty());
+        let kept = turn("cat Tom … 3 May");
+        let outside = [point(&[(200, 220, 1.0)])];
+        assert_eq!(
+            lines(&[kept], &outside, limits, words).unwrap(),
+            ["[1970-01-01 00:00 UTC] user: cat Tom …"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_digest_is_appended_to_until_it_is_full_and_then_loses_its_oldest_lines(
+            old in prop::collection::vec("[a-z ]{1,20}", 0..10), new in prop::collection::vec("[a-z ]{1,20}", 0..10),
+            tokens in 40..120usize,
+        ) {
+            let lines = append(&old, new.clone(), tokens, words).unwrap();
+            let all: Vec<String> = old.iter().chain(&new).cloned().collect();
+            prop_assert!(all.ends_with(&lines));
+            prop_assert!(lines.is_empty() || words(&block::digest(&lines)).unwrap() <= tokens);
+            if words(&block::digest(&all)).unwrap() <= tokens {
+                prop_assert_eq!(lines, all);
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! How a conversation may be cut: which messages stay whatever happens, and which others leave together.
+//!
+//! It must not know tokens or budgets, nor when anything leaves.
+
+use std::collections::BTreeSet;
+
+use mainpoint_store::TurnId;
+
+use super::eviction::{Shape, Stretch};
+use crate::config::AttachmentPolicy;
+use crate::conversation::exchanges::Bonds;
+use crate::conversation::prepare::Prepared;
+use crate::openai::request::Message;
+use crate::openai::request::oddity::Oddity;
+
+/// A conversation that may be cut.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cuttable<'a> {
+    /// Its messages.
+    pub(crate) messages: &'a [Message],
+    /// The name of each message, if it has one.
+    pub(crate) names: &'a [Option<TurnId>],
+    /// What belongs together.
+    pub(crate) bonds: &'a Bonds,
+}
+
+impl<'a> Cuttable<'a> {
+    /// The conversation of a request.
+    pub(crate) fn of(prepared: &'a Prepared) -> Self {
+        Self {
+            messages: &prepared.request.messages,
+            names: &prepared.names,
+            bonds: &prepared.bonds,
+        }
+    }
+
+    /// The messages that stay because of what they are: odd ones, and results whose calls may be hidden behind them.
+    pub(crate) fn odd(self) -> BTreeSet<usize> {
+        let odd = |message: &Message| message.odd.as_ref().map(|odd| odd.why);
+        let numbered = self.messages.iter().enumerate();
+        let mut held: BTreeSet<usize> = numbered
+            .filter(|(_, message)| message.odd.is_some())
+            .map(|(index, _)| index)
+            .collect();
+        if self
+            .messages
+            .iter()
+            .any(|message| odd(message) == Some(Oddity::UnknownItem))
+        {
+            held.extend(self.bonds.orphans());
+        }
+        held
+    }
+
+    /// The messages that stay because of what is attached to them.
+    pub(crate) fn attached(self, policy: AttachmentPolicy) -> BTreeSet<usize> {
+        let mut left = match policy {
+            AttachmentPolicy::Keep => usize::MAX,
+            AttachmentPolicy::Newest(count) => count,
+        };
+        let attached = self
+            .messages
+            .iter()
+            .enumerate()
+            .rev()
+            .filter(|(_, message)| message.attachments > 0);
+        let newest = attached.take_while(|(_, message)| {
+            let is_wanted = left > 0;
+            left = left.saturating_sub(usize::try_from(message.attachments).unwrap_or(usize::MAX));
+            is_wanted
+        });
+        newest.map(|(index, _)| index).collect()
+    }
+
+    /// How the conversation may be cut where the messages `held` stay: whole units but the last one, then the rounds of the
+    /// last unit but the last round. A unit within which an earlier epoch ended, at the message `cut_at`, is in two pieces.
+    ///
+    /// Of a unit that holds something that stays, its beginning stays with it, and so does its last round, for the roles of
+    /// what is left alternate then as before; its other rounds leave.
+    pub(crate) fn shape(self, cut_at: Option<usize>, held: &BTreeSet<usize>) -> Shape {
+        let units = self.bonds.units(self.messages);
+        let last = units.len().saturating_sub(1);
+        let mut stretches = Vec::new();
+        for (number, unit) in units.iter().enumerate() {
+            let pieces = if number == last || unit.iter().any(|index| held.contains(index)) {
+                self.rounds_that_leave(unit, held)
+            } else {
+                self.pieces(unit, cut_at)
+            };
+            let is_recent = number + RECENT_UNITS >= last;
+            stretches.extend(pieces.into_iter().filter_map(|messages| {
+                Some(Stretch {
+                    horizon: self.horizon(&messages)?,
+                    messages,
+                    is_recent,
+                })
+            }));
+        }
+        Shape { stretches }
+    }
+
+    fn rounds_that_leave(self, unit: &[usize], held: &BTreeSet<usize>) -> Vec<Vec<usize>> {
+        let mut rounds = self.bonds.rounds(self.messages, unit);
+        rounds.pop();
+        rounds.retain(|round| !round.iter().any(|index| held.contains(index)));
+        rounds
+    }
+
+    /// The whole unit, or what of it had left when an epoch ended within it, and the rest.
+    fn pieces(self, unit: &[usize], cut_at: Option<usize>) -> Vec<Vec<usize>> {
+        let cut = cut_at.filter(|at| unit.binary_search(at).is_ok() && self.horizon(unit) != Some(*at));
+        let Some(at) = cut else {
+            return vec![unit.to_vec()];
+        };
+        let rounds = self.bonds.rounds(self.messages, unit).concat();
+        let gone: Vec<usize> = rounds.into_iter().filter(|index| *index <= at).collect();
+        let rest = unit
+            .iter()
+            .copied()
+            .filter(|index| gone.binary_search(index).is_err())
+            .collect();
+        vec![gone, rest]
+    }
+
+    /// The last of some messages that has a name.
+    fn horizon(self, messages: &[usize]) -> Option<usize> {
+        let is_named = |index: &usize| self.names.get(*index).is_some_and(Option::is_some);
+        messages.iter().rev().copied().find(is_named)
+    }
+}
+
+/// How many units before the last one count as said last.
+const RECENT_UNITS: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use mainpoint_store::Scope;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::conversation::chain::Chain;
+    use crate::openai::request::ChatRequest;
+    use crate::openai::request::tests::{parsed, parsed_response};
+
+    /// What leaves, stretch by stretch, when the messages that `hold` names stay.
+    fn leaving(request: &ChatRequest, hold: impl Fn(Cuttable<'_>) -> BTreeSet<usize>) -> Vec<Vec<usize>> {
+        let names = Chain::new(&Scope::new("k-a").unwrap()).names(&request.messages);
+        let bonds = Bonds::of(&request.messages);
+        let cuttable = Cuttable {
+            messages: &request.messages,
+            names: &names,
+            bonds: &bonds,
+        };
+        let stretches = cuttable.shape(None, &hold(cuttable)).stretches;
+        stretches.into_iter().map(|stretch| stretch.messages).collect()
+    }
+
+    fn chat(messages: &Value) -> ChatRequest {
+        parsed(&json!({"messages": messages}).to_string())
+    }
+
+    fn with_images() -> ChatRequest {
+        let image = |text: &str| {
+            let image = json!({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}});
+            json!({"role": "user", "content": [{"type": "text", "text": text}, image]})
+        };
+        let answer = json!({"role": "assistant", "content": "a"});
+        chat(&json!([
+            image("first"), answer, {"role": "user", "content": "plain"}, answer, image("second"), answer,
+            {"role": "user", "content": "last"},
+        ]))
+    }
+
+    #[test]
+    fn an_attachment_stays_with_its_unit_unless_newer_ones_count_more() {
+        let request = with_images();
+        assert_eq!(
+            leaving(&request, |cuttable| cuttable.attached(AttachmentPolicy::Keep)),
+            [[2, 3]]
+        );
+        let newest = |count| {
+            leaving(&request, move |cuttable| {
+                cuttable.attached(AttachmentPolicy::Newest(count))
+            })
+        };
+        assert_eq!(newest(1), [[0, 1], [2, 3]]);
+        assert_eq!(newest(0), [[0, 1], [2, 3], [4, 5]]);
+        assert_eq!(newest(2), [[2, 3]]);
+    }
+
+    #[test]
+    fn rounds_leave_a_unit_whose_beginning_stays() {
+        let call = json!({"role": "assistant", "content": null, "tool_calls": [{"id": "c"}]});
+        let result = json!({"role": "tool", "tool_call_id": "c", "content": "x"});
+        let odd = json!({"role": "tool", "tool_call_id": "c", "content": {"x": 1}});
+        let request = chat(&json!([
+            {"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]},
+            call, result, call, odd, call, result, {"role": "assistant", "content": "done"},
+            {"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}, {"role": "user", "content": "d"},
+        ]));
+        let held = |cuttable: Cuttable<'_>| &cuttable.odd() | &cuttable.attached(AttachmentPolicy::Keep);
+        assert_eq!(leaving(&request, held), [[1, 2], [5, 6], [8, 9]]);
+    }
+
+    #[test]
+    fn an_item_of_a_new_type_stays_with_all_that_was_done_in_the_same_go() {
+        let user = |text: &str| json!({"role": "user", "content": text});
+        let said = |text: &str| json!({"type": "message", "role": "assistant", "content": text});
+        let call = |id: &str| json!({"type": "function_call", "call_id": id, "name": "f", "arguments": "{}"});
+        let result = |id: &str| json!({"type": "function_call_output", "call_id": id, "output": "x"});
+        let reasoning = json!({"type": "reasoning", "summary": []});
+        let items = json!([
+            user("a"), reasoning, call("1"), result("1"), said("b"),
+            user("c"), reasoning, {"type": "something_new", "id": "n"}, call("2"), result("2"), said("d"),
+            user("e"), {"type": "item_reference", "id": "fc_1"}, result("hidden"), said("f"),
+            user("g"), said("h"), user("i"),
+        ]);
+        let request = parsed_response(&json!({"input": items}).to_string());
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method alone is not general over lifetimes"
+        )]
+        let left = leaving(&request, |cuttable| cuttable.odd());
+        assert_eq!(left, [(0..5).collect::<Vec<_>>(), vec![15, 16]]);
+    }
+}

@@ -1,0 +1,347 @@
+//! The laws of rewriting, tried on many generated conversations and on recorded requests.
+//!
+//! A rewritten request differs from the original only by messages that left and blocks that were put in, and whatever OpenAI's
+//! API accepted before, it accepts after.
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+#![expect(clippy::print_stdout, reason = "the number of cases is to be seen")]
+
+mod odd;
+mod scale;
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+
+use super::build::edits;
+use super::evictable::Cuttable;
+use super::injections::BlockRecord;
+use crate::config::AttachmentPolicy;
+use crate::conversation::prepare::{Asked, Preparation, Prepared, prepare};
+use crate::conversation::scope::ScopeKey;
+use crate::deadline::Deadline;
+use crate::http::credentials::CallerHeaders;
+use crate::openai::request::{OriginalPart, Surface};
+use crate::openai::splice::{Edits, rewrite};
+use crate::openai::tokens::TokenCounter;
+use crate::openai::{quote, recordings};
+use crate::reason::Reason;
+
+/// How many conversations are tried.
+const CASES: u32 = 100_000;
+
+#[test]
+fn a_rewritten_request_is_legal_and_differs_only_in_what_left_and_what_was_put_in() {
+    let laws = Laws::new();
+    let rewritten = Cell::new(0_u32);
+    let mut runner = TestRunner::new(Config {
+        cases: CASES,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let case = (conversation(), "[ \n\t]{0,2}", any::<u64>());
+    runner
+        .run(&case, |(messages, space, choice)| {
+            prop_assert_eq!(legal(&messages), Ok(()), "the generator made something illegal");
+            let joined: Vec<String> = messages.iter().map(Value::to_string).collect();
+            let body = format!(
+                "{{{space}\"model\":\"m\",\"messages\"{space}:[{space}{}{space}],\"seed\":1.50e3,\"x\":\"\\u00e9\"}}",
+                joined.join(&format!("{space},"))
+            );
+            rewritten.set(rewritten.get() + laws.hold(Surface::ChatCompletions, body.as_bytes(), choice)?);
+            Ok(())
+        })
+        .unwrap();
+    println!(
+        "{CASES} generated conversations, {} of them rewritten, none broke a law",
+        rewritten.get()
+    );
+    assert!(rewritten.get() > CASES / 2);
+    if let Some(directory) = std::env::var_os("MAINPOINT_RESULTS").map(PathBuf::from) {
+        let row = |metric: &str, value: u32| {
+            json!({"bench": "byte-identity", "metric": metric, "arm": "mainpoint", "value": value}).to_string()
+        };
+        let rows = [
+            row("cases", CASES),
+            row("rewritten", rewritten.get()),
+            row("failures", 0),
+        ];
+        std::fs::write(directory.join("byte-identity.jsonl"), rows.join("\n") + "\n").unwrap();
+    }
+}
+
+#[test]
+fn recorded_requests_are_rewritten_by_the_same_laws() {
+    let Some(directory) = recordings::directory() else {
+        println!("no recorded requests are here (MAINPOINT_DATA), so none was tried");
+        return;
+    };
+    let laws = Laws::new();
+    let (mut requests, mut illegal, mut rewritten) = (0, 0, 0);
+    for (surface, body) in recordings::requests(&directory) {
+        let value: Value = serde_json::from_slice(&body).unwrap();
+        let messages = value.get("messages").and_then(Value::as_array);
+        if messages.is_some_and(|messages| legal(messages).is_err()) {
+            illegal += 1;
+            continue;
+        }
+        requests += 1;
+        for choice in 0..64 {
+            rewritten += laws.hold(surface, &body, choice * 0x9E37_79B9).unwrap();
+        }
+    }
+    println!(
+        "{requests} recorded requests, {rewritten} rewritings, none broke a law; {illegal} more break OpenAI's rules themselves"
+    );
+    assert!(requests > 0);
+}
+
+/// A request that was rewritten.
+struct Rewritten {
+    prepared: Prepared,
+    edits: Edits,
+    bytes: Bytes,
+}
+
+struct Laws {
+    preparation: Preparation,
+    _directory: tempfile::TempDir,
+}
+
+impl Laws {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let words = |text: &str| Ok(text.split_whitespace().count());
+        Self {
+            preparation: Preparation {
+                keys: Arc::new(ScopeKey::load_or_create(directory.path()).unwrap()),
+                counter: Arc::new(TokenCounter::new(Arc::new(words))),
+                callers: CallerHeaders::new(&crate::config::Config::defaults().memory),
+            },
+            _directory: directory,
+        }
+    }
+
+    fn prepared(&self, surface: Surface, body: Bytes) -> Result<Prepared, Reason> {
+        let asked = Asked {
+            surface,
+            headers: &HeaderMap::new(),
+            body,
+        };
+        prepare(&self.preparation, asked, &Deadline::none()).unwrap()
+    }
+
+    /// Rewrites a body in a way that `choice` selects; `None` when nothing could leave.
+    fn rewritten(&self, surface: Surface, body: &[u8], choice: u64) -> Result<Option<Rewritten>, TestCaseError> {
+        let Ok(prepared) = self.prepared(surface, Bytes::copy_from_slice(body)) else {
+            return Ok(None);
+        };
+        let cuttable = Cuttable::of(&prepared);
+        let held = &cuttable.odd() | &cuttable.attached(policy(choice));
+        let shape = cuttable.shape(None, &held);
+        let Some(count) = std::num::NonZeroU64::new(shape.stretches.len() as u64) else {
+            return Ok(None);
+        };
+        let cut = usize::try_from(choice % count).unwrap();
+        let horizon = shape.stretches[cut].horizon;
+        let dropped = shape.dropped(horizon);
+        prop_assert_eq!(
+            &cuttable.shape(Some(horizon), &held).dropped(horizon),
+            &dropped,
+            "a cut is found again"
+        );
+
+        let digest = vec![quote::quote(
+            (prepared.time, &[]),
+            "user",
+            "quoted \"words\"\n</mainpoint-digest>",
+        )];
+        let blocks = blocks(&prepared, &dropped, choice);
+        let edits = edits(&prepared, &dropped, &digest, &blocks);
+        let bytes = rewrite(&prepared.request, &edits);
+        Ok(bytes.map(|bytes| Rewritten { prepared, edits, bytes }))
+    }
+
+    /// Rewrites a body in a way that `choice` selects and checks every law; 0 when nothing could leave.
+    fn hold(&self, surface: Surface, body: &[u8], choice: u64) -> Result<u32, TestCaseError> {
+        let Some(rewritten) = self.rewritten(surface, body, choice)? else {
+            return Ok(0);
+        };
+        let Rewritten { prepared, edits, bytes } = rewritten;
+        let dropped = &edits.dropped;
+        let again = self.prepared(surface, bytes.clone()).unwrap();
+        same_outside(&prepared, &again)?;
+        let kept: Vec<usize> = (0..prepared.request.messages.len())
+            .filter(|index| !dropped.contains(index))
+            .collect();
+        prop_assert_eq!(kept.len(), again.request.messages.len());
+        for (index, after) in kept.iter().zip(&again.request.messages) {
+            let before = &prepared.request.messages[*index];
+            if edits.injections.contains_key(index) {
+                prop_assert!(before.role == "user" && after.carries_memory());
+                let some = |part: &OriginalPart<'_>| !matches!(part, OriginalPart::Text(""));
+                let own = before.original_parts().filter(some);
+                prop_assert!(
+                    own.eq(after.original_parts().filter(some)),
+                    "the message's own words stay"
+                );
+                prop_assert_eq!(&before.fields, &after.fields);
+            } else {
+                let (old, new) = (prepared.request.slice(&before.range), again.request.slice(&after.range));
+                prop_assert_eq!(old, new, "untouched messages keep their bytes");
+            }
+        }
+        if surface == Surface::ChatCompletions {
+            let value: Value = serde_json::from_slice(&bytes).unwrap();
+            prop_assert_eq!(legal(value["messages"].as_array().unwrap()), Ok(()));
+        }
+        Ok(1)
+    }
+}
+
+/// Which attachments stay.
+fn policy(choice: u64) -> AttachmentPolicy {
+    match choice >> 60 {
+        0..4 => AttachmentPolicy::Keep,
+        count => AttachmentPolicy::Newest(usize::try_from(count % 4).unwrap()),
+    }
+}
+
+/// Blocks for some of the user messages that stay, always for the last.
+fn blocks(prepared: &Prepared, dropped: &BTreeSet<usize>, choice: u64) -> BTreeMap<usize, BlockRecord> {
+    let messages = prepared.request.messages.iter().enumerate();
+    let users = messages.filter(|(index, message)| message.takes_blocks() && !dropped.contains(index));
+    let last = prepared.request.last_user();
+    let chosen = users.filter(|(index, _)| Some(*index) == last || choice >> (index % 64) & 1 == 1);
+    let record = |index: usize| BlockRecord {
+        text: Some(prepared.seal(index).memory(&[quote::quote(
+            (prepared.time, &[]),
+            "user",
+            &format!("memory {index}"),
+        )])),
+        sources: Vec::new(),
+    };
+    chosen.map(|(index, _)| (index, record(index))).collect()
+}
+
+/// Everything before the first and after the last message has the same bytes.
+fn same_outside(before: &Prepared, after: &Prepared) -> Result<(), TestCaseError> {
+    let ends = |prepared: &Prepared| {
+        let (first, last) = (
+            prepared.request.messages.first().unwrap(),
+            prepared.request.messages.last().unwrap(),
+        );
+        let body = &prepared.request.body;
+        (body.slice(..first.range.start), body.slice(last.range.end..))
+    };
+    prop_assert_eq!(ends(before), ends(after));
+    Ok(())
+}
+
+/// What OpenAI's API demands of a list of messages; the reason why it would be refused.
+fn legal(messages: &[Value]) -> Result<(), String> {
+    let mut open: BTreeSet<&str> = BTreeSet::new();
+    for (index, message) in messages.iter().enumerate() {
+        let role = message["role"].as_str().unwrap_or_default();
+        if role == "tool" {
+            let id = message["tool_call_id"].as_str().unwrap_or_default();
+            if !open.remove(id) {
+                return Err(format!("message {index} answers no call {id:?}"));
+            }
+            continue;
+        }
+        if let Some(id) = open.first() {
+            return Err(format!("message {index} comes before the result of the call {id:?}"));
+        }
+        if !["system", "developer", "user", "assistant"].contains(&role) {
+            return Err(format!("message {index} has the role {role:?}"));
+        }
+        let calls = message["tool_calls"].as_array();
+        open.extend(calls.into_iter().flatten().filter_map(|call| call["id"].as_str()));
+        if role == "user" && message["content"].is_null() {
+            return Err(format!("message {index} has no content"));
+        }
+    }
+    match open.first() {
+        Some(id) => Err(format!("the call {id:?} has no result")),
+        None if messages.is_empty() => Err("there is no message".to_owned()),
+        None => Ok(()),
+    }
+}
+
+/// Legal conversations with everything that a client may send.
+fn conversation() -> impl Strategy<Value = Vec<Value>> {
+    let instruction = prop_oneof![Just("system"), Just("developer")]
+        .prop_flat_map(|role| "[a-z ]{1,12}".prop_map(move |text| vec![json!({"role": role, "content": text})]));
+    let greeting = Just(vec![json!({"role": "assistant", "content": "Hello!"})]);
+    let exchange = (user(), prop::collection::vec(step(), 0..4)).prop_map(|(user, steps)| {
+        let mut messages = vec![user];
+        messages.extend(steps.concat());
+        messages
+    });
+    let piece = prop_oneof![8 => exchange, 1 => instruction.clone(), 1 => greeting.clone()];
+    (
+        prop::option::of(instruction),
+        prop::collection::vec(piece, 0..8),
+        user(),
+    )
+        .prop_map(|(first, pieces, last)| {
+            let mut messages: Vec<Value> = first.unwrap_or_default();
+            messages.extend(pieces.concat());
+            messages.push(last);
+            unique_calls(messages)
+        })
+}
+
+fn user() -> impl Strategy<Value = Value> {
+    let image = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}});
+    prop_oneof![
+        4 => "\\PC{0,20}".prop_map(|text| json!({"role": "user", "content": text})),
+        1 => "[a-z]{1,6}".prop_map(|name| json!({"role": "user", "name": name, "content": [{"type": "text", "text": "a"}]})),
+        1 => Just(json!({"role": "user", "content": [image, {"type": "text", "text": "what is this?", "x": null}]})),
+        1 => Just(json!({"content": [], "role": "user"})),
+    ]
+}
+
+/// What an assistant does: it speaks, refuses, or calls and gets every result.
+fn step() -> impl Strategy<Value = Vec<Value>> {
+    prop_oneof![
+        3 => "[a-z ]{1,20}".prop_map(|text| vec![json!({"role": "assistant", "content": text, "reasoning_content": "hm"})]),
+        1 => Just(vec![json!({"role": "assistant", "content": null, "refusal": "No."})]),
+        2 => (1..4usize, any::<bool>()).prop_map(|(count, backwards)| {
+            let calls: Vec<Value> = (0..count)
+                .map(|at| json!({"id": format!("call-{at}"), "type": "function", "function": {"name": "f", "arguments": "{}"}}))
+                .collect();
+            let result = |at: usize| json!({"role": "tool", "tool_call_id": format!("call-{at}"), "content": "12"});
+            let mut results: Vec<Value> = (0..count).map(result).collect();
+            if backwards {
+                results.reverse();
+            }
+            [vec![json!({"role": "assistant", "content": null, "tool_calls": calls})], results].concat()
+        }),
+    ]
+}
+
+/// Each group of calls gets ids of its own, except that every third group repeats the ids of an earlier one, as some services do.
+fn unique_calls(mut messages: Vec<Value>) -> Vec<Value> {
+    let mut group = 0;
+    for message in &mut messages {
+        let name =
+            |id: &Value, group: usize| json!(format!("{}-{}", id.as_str().unwrap_or_default(), group - group % 3 % 2));
+        if let Some(calls) = message.get_mut("tool_calls").and_then(Value::as_array_mut) {
+            group += 1;
+            for call in calls {
+                call["id"] = name(&call["id"], group);
+            }
+        } else if message["role"] == "tool" {
+            message["tool_call_id"] = name(&message["tool_call_id"], group);
+        }
+    }
+    messages
+}

@@ -1,0 +1,18 @@
+//! The prompt that is forwarded: the original one, or one that is built to fit its budget out of what stays, digests and memories.
+//!
+//! [`plan`] decides, [`build`] builds. It must not know sockets, servers or upstreams.
+
+#[cfg(test)]
+mod allocations;
+mod beside;
+mod build;
+mod dedup;
+mod digest;
+mod evictable;
+mod eviction;
+mod injections;
+#[cfg(test)]
+mod laws;
+mod pack;
+pub(crate) mod plan;
+pub(crate) mod receipt;

@@ -1,0 +1,271 @@
+//! Fits recalled turns into the room that memories have.
+//!
+//! It must not know how turns are recalled or where the block goes.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use mainpoint_engine::EngineError;
+use mainpoint_store::TurnId;
+use serde::{Deserialize, Serialize};
+
+use super::dedup::{Memory, joined};
+use crate::memory::Recalled;
+use crate::openai::block::Seal;
+use crate::openai::{block, quote};
+
+/// Where a memory came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Source {
+    /// The turn's name.
+    pub(crate) turn: TurnId,
+    /// Who spoke.
+    pub(crate) role: String,
+    /// The turn's place in its conversation.
+    pub(crate) position: u32,
+    /// When it was first seen.
+    pub(crate) time: DateTime<Utc>,
+    /// See [`Recalled::score`].
+    pub(crate) score: f32,
+}
+
+/// Where memories go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// Most tokens that they may take.
+    pub(crate) room: usize,
+    /// The seal of the message that their block goes into.
+    pub(crate) seal: Seal,
+}
+
+/// Picks from `recalled`, best first, what fits into the room, and writes the lines in chronological order.
+/// A turn that would take more than a quarter of the room is quoted by its best passage. Of the turns that the prompt quotes
+/// already, only short ones that answer best are quoted again, close to the question. What was said several times is quoted
+/// once, as it was said last.
+///
+/// # Errors
+/// When `count` fails.
+pub(crate) fn pack(
+    recalled: &[Recalled],
+    quoted: &HashSet<TurnId>,
+    Place { room, seal }: Place,
+    count: impl Fn(&str) -> Result<usize, EngineError>,
+) -> Result<Option<Packed>, EngineError> {
+    let frame = count(&format!("{}{}", block::SEPARATOR, block::render(&[])))?;
+    let mut free = room.saturating_sub(frame);
+    let mut lines = Vec::new();
+    for (rank, memory) in joined(recalled).iter().enumerate() {
+        let latest = memory.latest;
+        let whole = line_of(memory, &latest.turn.text);
+        let cost = count(&whole)? + LINE_BREAK;
+        let (text, cost) = match &latest.passage {
+            Some(passage) if cost > (room / 4).max(1) => {
+                let shorter = line_of(memory, passage);
+                let cost = count(&shorter)? + LINE_BREAK;
+                (shorter, cost)
+            }
+            _ => (whole, cost),
+        };
+        let again = memory.turns.iter().any(|turn| quoted.contains(turn));
+        if cost > free || (again && (rank >= QUOTED_AGAIN || cost > room / 8)) {
+            continue;
+        }
+        free -= cost;
+        lines.push(Line {
+            rank,
+            text,
+            source: Source::of(latest),
+        });
+    }
+    let mut packed = Packed { lines, seal };
+    packed.lines.sort_by_key(|line| (line.source.order(), line.rank));
+    while packed.memories() > 0 && count(&format!("{}{}", block::SEPARATOR, packed.block()))? > room {
+        packed.drop_weakest();
+    }
+    Ok((packed.memories() > 0).then_some(packed))
+}
+
+/// Lines in chronological order.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Packed {
+    lines: Vec<Line>,
+    seal: Seal,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Line {
+    rank: usize,
+    text: String,
+    source: Source,
+}
+
+impl Packed {
+    /// How many memories there are.
+    pub(crate) fn memories(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The block's text.
+    pub(crate) fn block(&self) -> String {
+        let lines: Vec<String> = self.lines.iter().map(|line| line.text.clone()).collect();
+        self.seal.memory(&lines)
+    }
+
+    /// Where the memories came from, in the order of the lines.
+    pub(crate) fn sources(&self) -> Vec<Source> {
+        self.lines.iter().map(|line| line.source.clone()).collect()
+    }
+
+    /// Leaves out the memory that was ranked lowest.
+    pub(crate) fn drop_weakest(&mut self) {
+        if let Some(weakest) = self.lines.iter().map(|line| line.rank).max() {
+            self.lines.retain(|line| line.rank != weakest);
+        }
+    }
+}
+
+impl Source {
+    fn of(memory: &Recalled) -> Self {
+        Self {
+            turn: memory.turn.id,
+            role: memory.turn.role.clone(),
+            position: memory.turn.position,
+            time: memory.turn.time,
+            score: memory.score,
+        }
+    }
+
+    /// Turns of one conversation that came in one request share their time to the minute at least; the position decides then.
+    fn order(&self) -> (i64, u32) {
+        (self.time.timestamp() / 60, self.position)
+    }
+}
+
+/// How many of the best memories may be quoted again.
+const QUOTED_AGAIN: usize = 3;
+const LINE_BREAK: usize = 1;
+
+fn line_of(memory: &Memory<'_>, text: &str) -> String {
+    let turn = &memory.latest.turn;
+    quote::quote((turn.time, &memory.before), &turn.role, text)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use chrono::TimeDelta;
+    use mainpoint_store::Scope;
+    use proptest::prelude::*;
+
+    use mainpoint_store::Turn;
+
+    use super::*;
+
+    fn memory(position: u32, text: &str) -> Recalled {
+        let turn = Turn {
+            id: TurnId([position as u8; 16]),
+            parent: None,
+            conversation: TurnId([0; 16]),
+            scope: Scope::new("k-a").unwrap(),
+            position,
+            role: "user".to_owned(),
+            text: text.to_owned(),
+            time: DateTime::UNIX_EPOCH + TimeDelta::minutes(i64::from(position)),
+            tokens: 0,
+        };
+        Recalled {
+            turn,
+            passage: None,
+            score: 1.0,
+        }
+    }
+
+    fn words(text: &str) -> Result<usize, EngineError> {
+        Ok(text.split_whitespace().count())
+    }
+
+    fn place(room: usize) -> Place {
+        Place {
+            room,
+            seal: Seal::new([0; 32]),
+        }
+    }
+
+    #[test]
+    fn memories_stand_in_chronological_order_and_the_best_ones_win() {
+        let packed = pack(
+            &[memory(9, "nine"), memory(2, "two"), memory(5, "five")],
+            &HashSet::new(),
+            place(36),
+            words,
+        )
+        .unwrap()
+        .unwrap();
+        let block = packed.block();
+        assert_eq!(packed.memories(), 2, "{block}");
+        assert!(block.find("two").unwrap() < block.find("nine").unwrap());
+        assert!(!block.contains("five"));
+    }
+
+    #[test]
+    fn what_was_said_twice_is_quoted_once_with_both_dates() {
+        let all = [
+            memory(2, "I live in Berlin."),
+            memory(5, "five"),
+            memory(7, "i live in Berlin"),
+        ];
+        let packed = pack(&all, &HashSet::new(), place(200), words).unwrap().unwrap();
+        let block = packed.block();
+        assert!(
+            block.contains("[1970-01-01 00:07 UTC, and on 1970-01-01 00:02 UTC] user: i live in Berlin\n"),
+            "{block}"
+        );
+        assert_eq!(packed.memories(), 2, "{block}");
+    }
+
+    #[test]
+    fn a_long_turn_is_quoted_by_its_best_passage() {
+        let mut long = memory(1, &"word ".repeat(400));
+        long.passage = Some("the answer is here".to_owned());
+        let packed = pack(&[long], &HashSet::new(), place(100), words).unwrap().unwrap();
+        assert!(packed.block().contains("the answer is here"));
+        assert!(!packed.block().contains("word word"));
+    }
+
+    #[test]
+    fn without_room_or_memories_there_is_no_block() {
+        assert_eq!(pack(&[memory(1, "a")], &HashSet::new(), place(5), words).unwrap(), None);
+        assert_eq!(pack(&[], &HashSet::new(), place(1000), words).unwrap(), None);
+    }
+
+    #[test]
+    fn what_the_prompt_quotes_already_is_quoted_again_only_if_it_is_short_and_among_the_best() {
+        let all = [
+            memory(1, "one"),
+            memory(2, "two"),
+            memory(3, "three"),
+            memory(4, "four"),
+            memory(5, "five"),
+        ];
+        let quoted: HashSet<TurnId> = [2, 4].map(|position| TurnId([position; 16])).into();
+        let packed = pack(&all, &quoted, place(200), words).unwrap().unwrap();
+        let positions: Vec<u32> = packed.sources().iter().map(|source| source.position).collect();
+        assert_eq!(positions, [1, 2, 3, 5]);
+        let long = [memory(2, &"word ".repeat(60))];
+        assert_eq!(pack(&long, &quoted, place(200), words).unwrap(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_block_never_exceeds_its_room(
+            texts in prop::collection::vec("[a-z ]{0,60}", 0..12), room in 0..120usize,
+        ) {
+            let all: Vec<Recalled> =
+                texts.iter().enumerate().map(|(index, text)| memory(index as u32, text)).collect();
+            if let Some(packed) = pack(&all, &HashSet::new(), place(room), words).unwrap() {
+                prop_assert!(words(&packed.block()).unwrap() <= room);
+                prop_assert!(packed.memories() > 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Decides what is forwarded: the original bytes, or a prompt rewritten to fit its budget.
+//!
+//! It must not know HTTP responses or the upstream. Whatever fails or takes too long, the original bytes remain.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use mainpoint_store::{Scope, Turn};
+
+use super::beside::beside;
+use super::build::{Revision, revise};
+use super::eviction::Balance;
+use super::receipt::{EpochNote, Receipt};
+use crate::config::Mode;
+use crate::conversation::prepare::{Prepared, Seat};
+use crate::deadline::Deadline;
+use crate::error::MemoryError;
+use crate::memory::Memory;
+use crate::openai::request::Surface;
+use crate::reason::Reason;
+use crate::telemetry::metrics;
+
+/// What became of a chat request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The original bytes, because nothing had to be done.
+    Passthrough,
+    /// A rewritten prompt.
+    Rewritten,
+    /// The original bytes, because something failed.
+    FailedOpen,
+}
+
+impl Outcome {
+    /// The value of `x-mainpoint` and the metric label.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Passthrough => "passthrough",
+            Self::Rewritten => "rewritten",
+            Self::FailedOpen => "failed-open",
+        }
+    }
+}
+
+/// What a request asks for besides its body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask<'a> {
+    /// Which of OpenAI's surfaces it speaks.
+    pub(crate) surface: Surface,
+    /// How far the memory may go.
+    pub(crate) mode: Mode,
+    /// Its headers.
+    pub(crate) headers: &'a HeaderMap,
+}
+
+/// What is forwarded and what is said about it.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The bytes to forward.
+    pub(crate) body: Bytes,
+    /// What became of the request.
+    pub(crate) outcome: Outcome,
+    /// Why the memory does not apply, if it does not.
+    pub(crate) reason: Option<Reason>,
+    /// Memories in the forwarded prompt for its question.
+    pub(crate) memories: usize,
+    /// Whether an epoch began.
+    pub(crate) begins_epoch: bool,
+    /// Whether no memories were put into the forwarded prompt because none is near enough to its question.
+    pub(crate) abstains: bool,
+    /// Turns to keep once the upstream has accepted the request, oldest first.
+    pub(crate) intake: Vec<Turn>,
+    /// Where the reply will stand in the conversation.
+    pub(crate) seat: Option<Seat>,
+    /// Whose request it is, as far as it could be read.
+    pub(crate) scope: Option<Scope>,
+    /// Everything else that is said about it.
+    pub(crate) receipt: Receipt,
+}
+
+impl Plan {
+    /// The original bytes, as they are, because the memory does not apply to them.
+    pub(crate) fn aside(body: Bytes, reason: Reason) -> Self {
+        Self {
+            reason: Some(reason),
+            ..Self::passthrough(body)
+        }
+    }
+
+    /// The original bytes, as they are.
+    pub(crate) fn passthrough(body: Bytes) -> Self {
+        Self {
+            body,
+            outcome: Outcome::Passthrough,
+            reason: None,
+            memories: 0,
+            begins_epoch: false,
+            abstains: false,
+            intake: Vec::new(),
+            seat: None,
+            scope: None,
+            receipt: Receipt::default(),
+        }
+    }
+
+    /// Plans a request within `memory.deadline_ms`. Never fails: a failure is reported and leaves the original bytes.
+    pub(crate) async fn of(memory: &Memory, ask: Ask<'_>, body: Bytes) -> Self {
+        let started = Instant::now();
+        let _passing = memory.pass();
+        let mut plan = Self::passthrough(body);
+        let deadline = Deadline::after(memory.config().deadline);
+        // When the client leaves, this is dropped, and blocking work ends.
+        let _wanted = deadline.while_wanted();
+        let result = tokio::time::timeout(memory.config().deadline, plan.fill(memory, ask, &deadline)).await;
+        if let Err(error) = result.unwrap_or(Err(MemoryError::Deadline)) {
+            memory.report(&error);
+            plan.outcome = Outcome::FailedOpen;
+            plan.receipt.failure = Some(error.label());
+        }
+        plan.receipt.milliseconds.memory = milliseconds(started.elapsed());
+        plan
+    }
+
+    /// Everything up to the last line only looks; the plan is changed in one step at the end, so that a deadline that passes
+    /// in between leaves it whole.
+    async fn fill(&mut self, memory: &Memory, ask: Ask<'_>, deadline: &Deadline) -> Result<(), MemoryError> {
+        let started = Instant::now();
+        let asked = (ask.surface, ask.headers, &self.body);
+        let prepared = memory.preparation().run(asked, deadline).await;
+        let prepared = prepared.map(|prepared| prepared.map(Arc::new));
+        self.receipt.milliseconds.steps.add("prepare", started.elapsed());
+        let size = self.body.len();
+        if let Ok(Ok(prepared)) = &prepared {
+            beside(size, || self.note(prepared));
+            self.take_in(memory, prepared).await?;
+        }
+        if let Some(part) = memory.dead_parts().first() {
+            return Err(MemoryError::Stopped { part: part.name() });
+        }
+        let prepared = match prepared? {
+            Ok(prepared) => prepared,
+            Err(reason) => {
+                self.reason = Some(reason);
+                return Ok(());
+            }
+        };
+        let revision = revise(memory, &prepared).await;
+        beside(size, move || {
+            if let Some(revision) = revision? {
+                self.adopt(revision, &prepared, (ask.mode, memory));
+            }
+            drop(prepared);
+            Ok(())
+        })
+    }
+
+    /// Notes what is to be kept of the request, whatever else becomes of it: the journal needs no reader.
+    async fn take_in(&mut self, memory: &Memory, prepared: &Arc<Prepared>) -> Result<(), MemoryError> {
+        if !memory.store_status().alive {
+            return Ok(());
+        }
+        let unseen = beside(self.body.len(), || {
+            self.seat = prepared.seat();
+            memory.unseen(&prepared.scope, &prepared.turn_names())
+        });
+        self.receipt.not_kept = memory.refuses(&prepared.scope).filter(|_| !unseen.is_empty());
+        let (own, few) = (Arc::clone(prepared), unseen.len() <= FEW_TURNS);
+        let copy = move || unseen.into_iter().filter_map(|at| own.turn(at)).collect::<Vec<Turn>>();
+        self.intake = if few {
+            copy()
+        } else {
+            tokio::task::spawn_blocking(copy).await?
+        };
+        Ok(())
+    }
+
+    /// What a request is, before anything is done about it.
+    fn note(&mut self, prepared: &Prepared) {
+        let tokens = prepared.tokens.total();
+        self.scope = Some(prepared.scope.clone());
+        let receipt = &mut self.receipt;
+        receipt.tokens_in = Some(tokens);
+        receipt.tokens_forwarded = Some(tokens);
+        receipt.tokens_would_forward = Some(tokens);
+        receipt.odd_messages = prepared.odd_messages();
+        let attachments = prepared
+            .request
+            .messages
+            .iter()
+            .map(|message| u64::from(message.attachments));
+        receipt.attachments = usize::try_from(attachments.sum::<u64>()).unwrap_or(usize::MAX);
+        for (reason, count) in &receipt.odd_messages {
+            metrics::odd_messages(reason, *count);
+        }
+    }
+
+    fn adopt(&mut self, revision: Revision, prepared: &Prepared, (mode, memory): (Mode, &Memory)) {
+        let prices = memory.prices();
+        let came = prepared.tokens.total();
+        let fresh: usize = prepared.tokens.messages.iter().skip(prepared.fresh_from()).sum();
+        let receipt = &mut self.receipt;
+        receipt.tokens_would_forward = Some(revision.tokens);
+        receipt.tokens_saved = Some(came.saturating_sub(revision.tokens));
+        receipt.price_in = Some(Balance::append(came, fresh, prices));
+        let appended = Balance::append(revision.tokens, fresh, prices);
+        let lost = revision.begun.map_or(0.0, |balance| balance.anew - appended);
+        receipt.price_forwarded = Some(appended + lost);
+        receipt.messages_dropped = revision.dropped;
+        receipt.over_budget = revision.tokens > memory.config().budget_tokens;
+        metrics::over_budget(receipt.over_budget.into());
+        receipt.epoch = Some(EpochNote {
+            begun: revision.begun.is_some(),
+            messages_dropped: revision.dropped,
+            cost: revision.begun.map(|balance| balance.cost),
+            saving_per_turn: revision.begun.map(|balance| balance.saving_per_turn),
+        });
+        receipt.milliseconds.recall = milliseconds(revision.recall);
+        receipt.milliseconds.steps.merge(revision.steps);
+        receipt.memories = revision.sources;
+        receipt.abstained = revision.abstained;
+        if mode == Mode::On {
+            receipt.tokens_forwarded = Some(revision.tokens);
+            self.memories = receipt.memories.len();
+            self.begins_epoch = revision.begun.is_some();
+            self.abstains = revision.abstained;
+            self.body = revision.body;
+            self.outcome = Outcome::Rewritten;
+        }
+    }
+}
+
+/// So many turns are copied without leaving the worker.
+const FEW_TURNS: usize = 32;
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

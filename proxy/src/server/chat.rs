@@ -1,0 +1,315 @@
+//! The way of one request whose prompt may be rewritten, from socket to socket.
+//!
+//! It must not know how a prompt is rewritten. The memory can only ever change what is forwarded; whether a request is
+//! answered does not depend on it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+};
+use http::{Request, Response};
+use http_body_util::BodyExt;
+
+use mainpoint_store::Scope;
+use uuid::Uuid;
+
+use super::cors::Wanted;
+use super::observed::{Keep, Reply, Watched};
+use super::{Shared, keep, relay};
+use crate::config::Mode;
+use crate::error::{MemoryError, ProxyError};
+use crate::http::RequestBody;
+use crate::http::headers::{MEMORIES, MODE, MODE_NAME, OUTCOME, TOKENS_FORWARDED, TOKENS_IN};
+use crate::http::reply::Body;
+use crate::http::{body, credentials, encoding};
+use crate::memory::Memory;
+use crate::openai::request::Surface;
+use crate::prompt::plan::{Ask, Outcome, Plan};
+use crate::prompt::receipt::Receipt;
+use crate::reason::Reason;
+use crate::telemetry::metrics;
+use crate::upstream::CallBody;
+use crate::upstream::timed::Timed;
+
+/// A request whose prompt may be rewritten.
+#[derive(Debug)]
+pub(crate) struct Prompted<'a> {
+    /// Its id, which its receipt has too.
+    pub(crate) id: Uuid,
+    /// Which of OpenAI's surfaces it speaks.
+    pub(crate) surface: Surface,
+    /// Its path after the base path.
+    pub(crate) path: &'a str,
+}
+
+/// Answers a request whose prompt may be rewritten.
+///
+/// # Errors
+/// When a header of mainpoint's own says nonsense, or the request's body cannot be read.
+pub(crate) async fn answer(
+    shared: &Arc<Shared>,
+    prompted: Prompted<'_>,
+    request: Request<RequestBody>,
+) -> Result<(Response<Body>, Outcome), ProxyError> {
+    let (parts, body) = request.into_parts();
+    let mode = mode(shared, &parts.headers)?;
+    // Refused whatever the mode: a memory must not depend on which of two users comes first.
+    credentials::user(&parts.headers, &shared.config.memory.user_header)?;
+    let body = body::read(body, &parts.headers, shared.config.server.max_body_bytes).await?;
+    let ask = Ask {
+        surface: prompted.surface,
+        mode,
+        headers: &parts.headers,
+    };
+    let plan = plan(shared, ask, body).await;
+
+    let mut call = relay::call(shared, prompted.path, parts, CallBody::Whole(plan.body.clone()));
+    if plan.outcome == Outcome::Rewritten {
+        for about_the_original in &DESCRIBES_THE_BODY {
+            call.headers.remove(about_the_original);
+        }
+    }
+    if plan.seat.is_some() {
+        // The reply is read on its way, so it must not be compressed.
+        call.headers
+            .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
+    let (outcome, memories) = (plan.outcome, plan.memories);
+    if let Some(reason) = plan.reason {
+        metrics::passthrough(reason);
+    }
+    let told = Told {
+        outcome,
+        reason: plan.reason,
+        memories,
+        tokens_in: plan.receipt.tokens_in,
+        tokens_forwarded: plan.receipt.tokens_forwarded,
+    };
+    if let Some(scope) = plan.scope {
+        put_receipt(shared, &prompted, mode, (scope, outcome, plan.receipt));
+    }
+    let started = Instant::now();
+    let mut response = match shared.send(call).await {
+        Ok(response) => response,
+        Err(error) => super::routes::refused(&error),
+    };
+    told.write(response.headers_mut());
+    Wanted::default().add(response.headers_mut());
+    let accepted = response.status().is_success();
+    let keep = accepted
+        .then(|| keep::of(shared, prompted.id, (plan.intake, plan.seat)))
+        .flatten();
+    Ok((watched(shared, response, (prompted.surface, keep), started), outcome))
+}
+
+/// The mode that holds for a request: the header can lower what the configuration sets, never raise it.
+fn mode(shared: &Shared, headers: &HeaderMap) -> Result<Mode, ProxyError> {
+    let configured = shared.config.memory.mode;
+    let Some(value) = headers.get(MODE) else {
+        return Ok(configured);
+    };
+    let asked = value.to_str().ok().and_then(Mode::parse);
+    let asked = asked.ok_or_else(|| ProxyError::InvalidRequest {
+        message: format!(
+            "Invalid value for the header {MODE}: {:?}; allowed is {}.",
+            String::from_utf8_lossy(value.as_bytes()),
+            Mode::ALLOWED
+        ),
+        param: Some(MODE_NAME),
+    })?;
+    Ok(asked.min(configured))
+}
+
+fn put_receipt(
+    shared: &Shared,
+    prompted: &Prompted<'_>,
+    mode: Mode,
+    (scope, outcome, receipt): (Scope, Outcome, Receipt),
+) {
+    let receipt = Receipt {
+        id: prompted.id.to_string(),
+        time: chrono::Utc::now(),
+        surface: prompted.surface.label(),
+        mode: mode.label(),
+        outcome: outcome.label(),
+        ..receipt
+    };
+    shared.receipts.put(prompted.id, scope, receipt);
+}
+
+async fn plan(shared: &Shared, ask: Ask<'_>, body: Bytes) -> Plan {
+    let Some(memory) = shared.memory.as_ref().filter(|_| ask.mode != Mode::Off) else {
+        return Plan::aside(body, Reason::ModeOff);
+    };
+    let started = Instant::now();
+    // Boxed, so that a request without a memory is as small as one that is only relayed.
+    let plan = Box::pin(plain(memory, ask, body, shared.config.server.max_body_bytes)).await;
+    metrics::overhead(started.elapsed());
+    metrics::steps(&plan.receipt.milliseconds.steps);
+    if let (Some(came), Some(forwarded)) = (plan.receipt.tokens_in, plan.receipt.tokens_forwarded) {
+        metrics::tokens(came, forwarded);
+    }
+    metrics::memories(plan.memories);
+    metrics::epochs(plan.begins_epoch.into());
+    metrics::abstentions(plan.abstains.into());
+    plan
+}
+
+/// Plans for the body without its compression. Unless it is rewritten, the bytes that came are forwarded.
+async fn plain(memory: &Memory, ask: Ask<'_>, body: Bytes, limit: usize) -> Plan {
+    let decoding = encoding::plain(ask.headers, &body, limit);
+    match tokio::time::timeout(memory.config().deadline, decoding).await {
+        Ok(Ok(plain)) => {
+            let plan = Plan::of(memory, ask, plain).await;
+            match plan.outcome {
+                Outcome::Rewritten => plan,
+                Outcome::Passthrough | Outcome::FailedOpen => Plan { body, ..plan },
+            }
+        }
+        Ok(Err(error)) => Plan::aside(body, error.into()),
+        Err(_) => {
+            memory.report(&MemoryError::Deadline);
+            Plan {
+                outcome: Outcome::FailedOpen,
+                ..Plan::passthrough(body)
+            }
+        }
+    }
+}
+
+/// Passes the reply on and reads along.
+fn watched(
+    shared: &Shared,
+    response: Response<Body>,
+    (surface, keep): (Surface, Option<Box<dyn Keep>>),
+    started: Instant,
+) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    // With the memory off nothing is read and nothing is added.
+    let reply = if parts.status.is_success() && shared.memory.is_some() {
+        kind_of(surface, &parts.headers)
+    } else {
+        Reply::Other
+    };
+    if matches!(reply, Reply::Events(_)) {
+        // An error event may have to follow, so the length is not known.
+        parts.headers.remove(CONTENT_LENGTH);
+    }
+    let timed = Timed::new(body, started).boxed_unsync();
+    Response::from_parts(parts, Watched::new(timed, reply, keep).boxed_unsync())
+}
+
+/// What the client is told about its request in headers.
+struct Told {
+    outcome: Outcome,
+    reason: Option<Reason>,
+    tokens_in: Option<usize>,
+    tokens_forwarded: Option<usize>,
+    memories: usize,
+}
+
+impl Told {
+    /// The outcome, with the reason if the memory did not apply.
+    fn word(&self) -> &'static str {
+        match (self.outcome, self.reason) {
+            (Outcome::Passthrough, Some(reason)) => reason.header(),
+            (outcome, _) => outcome.label(),
+        }
+    }
+
+    /// Counts that are not known are left out.
+    fn write(&self, headers: &mut HeaderMap) {
+        headers.insert(OUTCOME, HeaderValue::from_static(self.word()));
+        headers.insert(MEMORIES, HeaderValue::from(self.memories));
+        for (name, count) in [(TOKENS_IN, self.tokens_in), (TOKENS_FORWARDED, self.tokens_forwarded)] {
+            match count {
+                Some(count) => headers.insert(name, HeaderValue::from(count)),
+                None => headers.remove(name),
+            };
+        }
+    }
+}
+
+/// What a request says about the very bytes of its body; not true of a rewritten one, which is sent without compression.
+static DESCRIBES_THE_BODY: [HeaderName; 5] = [
+    CONTENT_ENCODING,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-md5"),
+];
+
+fn kind_of(surface: Surface, headers: &HeaderMap) -> Reply {
+    if headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding != "identity")
+    {
+        return Reply::Other;
+    }
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match kind.as_str() {
+        "text/event-stream" => Reply::Events(surface),
+        "application/json" => Reply::Document(
+            headers
+                .get(CONTENT_LENGTH)
+                .and_then(|length| length.to_str().ok()?.parse().ok()),
+        ),
+        _ => Reply::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use super::*;
+
+    fn kind(pairs: &[(HeaderName, &'static str)]) -> Reply {
+        kind_of(
+            Surface::ChatCompletions,
+            &pairs
+                .iter()
+                .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn only_replies_that_can_be_read_are_read() {
+        assert_eq!(
+            kind(&[(CONTENT_TYPE, "text/event-stream; charset=utf-8")]),
+            Reply::Events(Surface::ChatCompletions)
+        );
+        assert_eq!(
+            kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_LENGTH, "5")]),
+            Reply::Document(Some(5))
+        );
+        assert_eq!(
+            kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, "gzip")]),
+            Reply::Other
+        );
+        assert_eq!(kind(&[]), Reply::Other);
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_told() {
+        let mut headers = HeaderMap::new();
+        let told = Told {
+            outcome: Outcome::Passthrough,
+            reason: None,
+            tokens_in: None,
+            tokens_forwarded: None,
+            memories: 0,
+        };
+        told.write(&mut headers);
+        assert_eq!(headers.get(OUTCOME).unwrap(), "passthrough");
+        assert_eq!(headers.get(MEMORIES).unwrap(), "0");
+        assert!(!headers.contains_key(TOKENS_IN));
+    }
+}

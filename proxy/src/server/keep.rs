@@ -1,0 +1,79 @@
+//! What is kept of a request and its answer: nothing before the upstream has accepted it, and all before the client sees the end.
+//!
+//! It must not know how a reply is read, nor how turns are kept.
+
+use std::sync::Arc;
+
+use mainpoint_store::Turn;
+use uuid::Uuid;
+
+use super::Shared;
+use super::observed::{Keep, Keeping};
+use crate::conversation::prepare::Seat;
+use crate::memory::Kept;
+use crate::openai::reply::Verdict;
+use crate::prompt::receipt::ReplyNote;
+
+/// A request that was forwarded, and what is to be kept of it.
+struct Exchange {
+    shared: Arc<Shared>,
+    id: Uuid,
+    /// Its new turns, oldest first.
+    intake: Vec<Turn>,
+    /// Where the reply stands.
+    seat: Option<Seat>,
+    /// The turns on their way into the journal.
+    kept: Option<Kept>,
+}
+
+/// Keeps these turns, and the reply that takes its seat. `None` where there is nothing to keep.
+pub(super) fn of(shared: &Arc<Shared>, id: Uuid, (intake, seat): (Vec<Turn>, Option<Seat>)) -> Option<Box<dyn Keep>> {
+    if shared.memory.is_none() || (intake.is_empty() && seat.is_none()) {
+        return None;
+    }
+    Some(Box::new(Exchange {
+        shared: Arc::clone(shared),
+        id,
+        intake,
+        seat,
+        kept: None,
+    }))
+}
+
+impl Exchange {
+    fn take(&mut self, turns: Vec<Turn>) {
+        let Some(memory) = self.shared.memory.as_ref().filter(|_| !turns.is_empty()) else {
+            return;
+        };
+        let kept = memory.take(turns);
+        self.kept = Some(match self.kept.take() {
+            Some(earlier) => earlier.and(kept),
+            None => kept,
+        });
+    }
+}
+
+impl Keep for Exchange {
+    fn accept(&mut self) {
+        let intake = std::mem::take(&mut self.intake);
+        self.take(intake);
+    }
+
+    fn end(mut self: Box<Self>, verdict: Verdict, text: Option<String>) -> Keeping {
+        let mut turns = match verdict {
+            Verdict::Accepted => std::mem::take(&mut self.intake),
+            Verdict::Refused => Vec::new(),
+        };
+        if let (Some(text), Some(seat)) = (text, self.seat.take()) {
+            self.shared.receipts.note_reply(self.id, ReplyNote::of(&text));
+            if !text.trim().is_empty() {
+                turns.push(seat.take(text));
+            }
+        }
+        self.take(turns);
+        match self.kept.take() {
+            Some(kept) => Box::pin(kept.wait()),
+            None => Box::pin(std::future::ready(())),
+        }
+    }
+}

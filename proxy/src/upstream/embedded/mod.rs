@@ -1,0 +1,134 @@
+//! The embedded upstream: a small instruct model answers chat completions in this process.
+//!
+//! It must not know about memory. It is meant for trying mainpoint out.
+
+mod generation;
+mod wire;
+
+use bytes::Bytes;
+use chrono::Utc;
+use http::{Method, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use mainpoint_engine::Engine;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use self::wire::{Answer, Asked};
+use super::{Call, CallBody};
+use crate::error::ProxyError;
+use crate::http::arriving::unreadable;
+use crate::http::encoding::EncodingError;
+use crate::http::reply::{Body, json_response};
+use crate::http::{encoding, paths};
+
+/// The chat model as an OpenAI-compatible server.
+pub(crate) struct Embedded {
+    engine: Engine,
+    /// The name that `GET /models` shows; any name is accepted in requests.
+    model: String,
+    base_path: String,
+    max_body_bytes: usize,
+}
+
+impl std::fmt::Debug for Embedded {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Embedded")
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Embedded {
+    /// Answers with the chat model of `engine`, shown as `model`.
+    pub(crate) fn new(engine: Engine, model: String, server: &crate::config::ServerConfig) -> Self {
+        Self {
+            engine,
+            model,
+            base_path: server.base_path.clone(),
+            max_body_bytes: server.max_body_bytes,
+        }
+    }
+
+    /// Answers `POST /chat/completions`, `GET /models` and `GET /models/{name}`.
+    ///
+    /// # Errors
+    /// When the request is not one of these or the model cannot answer.
+    pub(crate) async fn send(&self, call: Call) -> Result<Response<Body>, ProxyError> {
+        let path = paths::plain(&call.path);
+        match (&call.method, path.as_str()) {
+            (&Method::POST, "/chat/completions") => {
+                let body = self.whole(call.body).await?;
+                let body = encoding::plain(&call.headers, &body, self.max_body_bytes).await;
+                let body = body.map_err(|reason| self.refusal(reason))?;
+                self.complete(&body).await
+            }
+            (&Method::GET | &Method::HEAD, "/models") => {
+                let list = json!({"object": "list", "data": [self.model_object()]});
+                Ok(json_response(StatusCode::OK, &list))
+            }
+            (&Method::GET | &Method::HEAD, path) if path.strip_prefix("/models/") == Some(self.model.as_str()) => {
+                Ok(json_response(StatusCode::OK, &self.model_object()))
+            }
+            (method, path) => Err(ProxyError::NotFound {
+                method: method.to_string(),
+                path: format!("{}{path}", self.base_path),
+                base_path: format!(
+                    "{} (the embedded upstream has chat/completions and models)",
+                    self.base_path
+                ),
+            }),
+        }
+    }
+
+    async fn complete(&self, body: &[u8]) -> Result<Response<Body>, ProxyError> {
+        let asked = Asked::parse(body)?;
+        let pieces = self
+            .engine
+            .generate(asked.to_generate())
+            .await
+            .map_err(|source| ProxyError::Embedded { source })?;
+        let model = if asked.model.is_empty() {
+            self.model.clone()
+        } else {
+            asked.model.clone()
+        };
+        let answer = Answer {
+            id: format!("chatcmpl-{}", Uuid::new_v4().simple()),
+            created: Utc::now().timestamp(),
+            model,
+        };
+        if asked.stream.unwrap_or(false) {
+            Ok(generation::streamed(answer, pieces, asked.wants_usage()))
+        } else {
+            generation::whole(&answer, pieces).await
+        }
+    }
+
+    async fn whole(&self, body: CallBody) -> Result<Bytes, ProxyError> {
+        match body {
+            CallBody::Whole(bytes) => Ok(bytes),
+            CallBody::Stream(body) => {
+                let collected = Limited::new(body, self.max_body_bytes).collect().await;
+                Ok(collected.map_err(unreadable)?.to_bytes())
+            }
+        }
+    }
+
+    fn refusal(&self, error: EncodingError) -> ProxyError {
+        match error {
+            EncodingError::Unknown => ProxyError::UnsupportedEncoding,
+            EncodingError::TooLarge => ProxyError::BodyTooLarge {
+                limit: self.max_body_bytes,
+            },
+            _ => ProxyError::InvalidRequest {
+                message: "The request body is not what its Content-Encoding says.".to_owned(),
+                param: None,
+            },
+        }
+    }
+
+    fn model_object(&self) -> Value {
+        json!({"id": self.model, "object": "model", "created": 0, "owned_by": "mainpoint"})
+    }
+}

@@ -1,0 +1,248 @@
+//! Whether anything moves between us and an upstream: bytes of a request on their way there, or of its answer on their way back.
+//!
+//! It must not know what moves. A client that is slow to send its request is nothing that an upstream could be blamed for.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::http::reply::BodyError;
+
+/// One exchange with an upstream.
+#[derive(Debug)]
+pub(super) struct Movement {
+    patience: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// When something moved last, or when what was sent then has arrived, as far as one can see from here.
+    last: Instant,
+    /// Bytes that were sent.
+    sent: usize,
+    /// The client's next bytes are waited for.
+    waits_for_client: bool,
+}
+
+/// Nothing moved for too long.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing moved between us and the upstream for {} s", patience.as_secs())]
+pub(super) struct Silence {
+    patience: Duration,
+}
+
+impl Movement {
+    /// An exchange that begins, in which nothing may move for `patience`. `bytes` of it are handed over at once, and get the time
+    /// that it takes to send them.
+    pub(super) fn begin(patience: Duration, bytes: usize) -> Arc<Self> {
+        Arc::new(Self {
+            patience,
+            state: Mutex::new(State {
+                last: Instant::now() + time_to_send(bytes),
+                sent: 0,
+                waits_for_client: false,
+            }),
+        })
+    }
+
+    /// More of a request was handed over; the last of it may still lie in buffers on the way.
+    pub(super) fn sent(&self, bytes: usize) {
+        self.lock().sends(bytes, Instant::now());
+    }
+
+    /// Something came.
+    pub(super) fn came(&self) {
+        self.lock().moves(Instant::now());
+    }
+
+    /// The upstream took all there was, and the client has sent no more yet.
+    pub(super) fn waits_for_client(&self) {
+        self.lock().waits_for_client = true;
+    }
+
+    /// Ready when nothing has moved for too long.
+    pub(super) async fn silence(&self) -> Silence {
+        loop {
+            let end = self.end();
+            if end <= Instant::now() {
+                return Silence {
+                    patience: self.patience,
+                };
+            }
+            sleep_until(end).await;
+        }
+    }
+
+    fn end(&self) -> Instant {
+        self.lock().silent_since(Instant::now()) + self.patience
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn moves(&mut self, now: Instant) {
+        self.last = now;
+        self.waits_for_client = false;
+    }
+
+    fn sends(&mut self, bytes: usize, now: Instant) {
+        self.sent = self.sent.saturating_add(bytes);
+        self.moves(now + time_to_send(self.sent.min(MOST_BUFFERED)));
+    }
+
+    /// Since when nothing has moved for which the upstream could be blamed.
+    fn silent_since(&self, now: Instant) -> Instant {
+        if self.waits_for_client { now } else { self.last }
+    }
+}
+
+/// What was handed over is expected to leave at so many bytes in a second, at least.
+const LEAST_RATE: u64 = 32 << 10;
+/// So many bytes fit into the buffers between us and an upstream.
+const MOST_BUFFERED: usize = 8 << 20;
+
+fn time_to_send(bytes: usize) -> Duration {
+    Duration::from_secs(bytes as u64 / LEAST_RATE)
+}
+
+/// The body of an answer; it breaks off when nothing moves for too long.
+pub(super) struct Moving<B> {
+    inner: B,
+    movement: Arc<Movement>,
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl<B> Moving<B> {
+    /// `inner` comes from the upstream in this exchange.
+    pub(super) fn new(inner: B, movement: Arc<Movement>) -> Self {
+        Self {
+            inner,
+            movement,
+            alarm: None,
+        }
+    }
+
+    fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<Silence> {
+        let (movement, end) = (&self.movement, self.movement.end());
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        // One that is too early is set again when it rings, since almost always something has moved by then.
+        if alarm.deadline() > end {
+            alarm.as_mut().reset(end);
+        }
+        while alarm.as_mut().poll(context).is_ready() {
+            let end = movement.end();
+            if end <= Instant::now() {
+                return Poll::Ready(Silence {
+                    patience: movement.patience,
+                });
+            }
+            alarm.as_mut().reset(end);
+        }
+        Poll::Pending
+    }
+}
+
+impl<B> HttpBody for Moving<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Into<BodyError>,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match Pin::new(&mut self.inner).poll_frame(context) {
+            Poll::Ready(frame) => {
+                self.movement.came();
+                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+            }
+            Poll::Pending => self.poll_silence(context).map(|silence| Some(Err(silence.into()))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use futures::StreamExt;
+    use futures::stream;
+    use http_body_util::{BodyExt, StreamBody};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn state(now: Instant) -> State {
+        State {
+            last: now,
+            sent: 0,
+            waits_for_client: false,
+        }
+    }
+
+    #[test]
+    fn silence_begins_with_the_last_movement() {
+        let now = Instant::now();
+        let mut state = state(now);
+        assert_eq!(state.silent_since(now + SECOND), now);
+        state.moves(now + SECOND * 5);
+        assert_eq!(state.silent_since(now + SECOND * 7), now + SECOND * 5);
+    }
+
+    #[test]
+    fn an_upstream_is_not_blamed_for_a_client_that_pauses() {
+        let now = Instant::now();
+        let mut state = state(now);
+        state.waits_for_client = true;
+        assert_eq!(state.silent_since(now + SECOND * 100), now + SECOND * 100);
+        state.sends(10, now + SECOND * 100);
+        assert_eq!(state.silent_since(now + SECOND * 200), now + SECOND * 100);
+    }
+
+    #[test]
+    fn what_was_sent_has_time_to_arrive() {
+        let now = Instant::now();
+        let mut state = state(now);
+        state.sends(1 << 20, now);
+        let arrives = state.silent_since(now) - now;
+        assert!(arrives > SECOND * 10 && arrives < SECOND * 60, "{arrives:?}");
+        state.sends(usize::MAX, now);
+        assert!(
+            state.silent_since(now) - now < SECOND * 600,
+            "no more than fits on the way"
+        );
+        state.moves(now);
+        assert_eq!(state.silent_since(now), now, "an answer says that it has arrived");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_falls_silent_breaks_off() {
+        let first = stream::iter([Ok::<_, BodyError>(Frame::data(Bytes::from("x")))]);
+        let silent = StreamBody::new(first.chain(stream::pending()));
+        let mut body = Moving::new(silent, Movement::begin(Duration::from_millis(20), 0));
+        assert!(body.frame().await.unwrap().is_ok());
+        let error = body.frame().await.unwrap().unwrap_err();
+        assert!(error.is::<Silence>());
+    }
+}
