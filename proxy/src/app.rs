@@ -22,6 +22,7 @@ use crate::http::credentials::CallerHeaders;
 use crate::memory::{Memory, Reading};
 use crate::models::ModelPaths;
 use crate::openai::tokens::{TokenCounter, Tokenizer};
+use crate::prompt::Planner;
 use crate::server::{Receipts, Shared};
 use crate::telemetry::{logs, metrics};
 use crate::upstream::Upstream;
@@ -54,7 +55,7 @@ pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
         Mode::Off if config.upstream.url.is_some() => None,
         Mode::On | Mode::Shadow | Mode::Off => Some(load_engine(&config, &paths).await?),
     };
-    let memory = match (&engine, config.memory.mode) {
+    let planner = match (&engine, config.memory.mode) {
         (Some(engine), Mode::On | Mode::Shadow) => Some(remember(&config, engine).await?),
         _ => None,
     };
@@ -72,7 +73,7 @@ pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
         config,
         upstream,
         cut: CancellationToken::new(),
-        memory,
+        planner,
         receipts,
         metrics: recorder.clone(),
     });
@@ -90,7 +91,7 @@ pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
 
 /// Ends the parts, as far as they end in time.
 async fn close(shared: Arc<Shared>, ending: Ending) {
-    if let Some(memory) = &shared.memory {
+    if let Some(memory) = shared.memory() {
         let for_reading = ending.left().saturating_sub(CLOSING);
         if tokio::time::timeout(ending.left().saturating_sub(LEAVING), memory.close(for_reading))
             .await
@@ -216,11 +217,12 @@ async fn load_engine(config: &Config, paths: &ModelPaths) -> Result<Engine, Star
         })?
 }
 
-async fn remember(config: &Config, engine: &Engine) -> Result<Memory, StartError> {
+async fn remember(config: &Config, engine: &Engine) -> Result<Planner, StartError> {
     let store = store(config, engine).await?;
     let preparation = preparation(config, engine, &store).await?;
     let reading = Reading::start(engine.clone(), store.clone(), config);
-    Ok(Memory::new(engine.clone(), store, reading, preparation, config))
+    let memory = Memory::new(engine.clone(), store, reading, &config.memory);
+    Ok(Planner::new(memory, preparation, config))
 }
 
 fn upstream(config: &Config, paths: &ModelPaths, engine: Option<Engine>) -> Result<Upstream, StartError> {

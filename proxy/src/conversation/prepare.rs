@@ -81,7 +81,7 @@ pub(crate) fn prepare(
     };
     let user = named.or(request.user.as_deref().map(str::as_bytes));
     let scope = own.keys.scope((&own.callers, asked.headers), user)?;
-    Prepared::until(deadline, &own.counter, (request, scope)).map(Ok)
+    Prepared::until(deadline, &own.counter, (request, scope, asked.time)).map(Ok)
 }
 
 /// A request as it came.
@@ -93,6 +93,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) headers: &'a HeaderMap,
     /// Its body.
     pub(crate) body: Bytes,
+    /// When it came.
+    pub(crate) time: DateTime<Utc>,
 }
 
 impl Prepared {
@@ -101,13 +103,13 @@ impl Prepared {
     /// # Errors
     /// When the tokens cannot be counted.
     pub(crate) fn of(counter: &TokenCounter, request: ChatRequest, scope: Scope) -> Result<Self, MemoryError> {
-        Self::until(&Deadline::none(), counter, (request, scope))
+        Self::until(&Deadline::none(), counter, (request, scope, Utc::now()))
     }
 
     fn until(
         deadline: &Deadline,
         counter: &TokenCounter,
-        (mut request, scope): (ChatRequest, Scope),
+        (mut request, scope, time): (ChatRequest, Scope, DateTime<Utc>),
     ) -> Result<Self, MemoryError> {
         let chain = Chain::new(&scope);
         echo::recognise(&chain, &mut request.messages);
@@ -136,7 +138,7 @@ impl Prepared {
             spoken,
             tokenizer,
             tokens,
-            time: Utc::now(),
+            time,
             deadline: deadline.clone(),
         })
     }
@@ -237,7 +239,7 @@ impl Prepared {
 
 impl Seat {
     /// The turn that a reply of `text` is, with about as many tokens as its length suggests.
-    pub(crate) fn take(self, text: String) -> Turn {
+    pub(crate) fn take(self, text: String, time: DateTime<Utc>) -> Turn {
         let id = Chain::new(&self.scope).reply(self.previous, &text);
         Turn {
             id,
@@ -248,7 +250,7 @@ impl Seat {
             role: "assistant".to_owned(),
             tokens: u32::try_from(text.len().div_ceil(4)).unwrap_or(u32::MAX),
             text,
-            time: Utc::now(),
+            time,
         }
     }
 }
@@ -278,11 +280,11 @@ impl Preparation {
     /// As [`prepare`], or when the worker ended abnormally.
     pub(crate) async fn run(
         &self,
-        (surface, headers, body): (Surface, &HeaderMap, &Bytes),
+        asked: Asked<'_>,
         deadline: &Deadline,
     ) -> Result<Result<Prepared, Reason>, MemoryError> {
-        let (own, headers, body) = (self.clone(), headers.clone(), body.clone());
-        let deadline = deadline.clone();
+        let (own, headers, deadline) = (self.clone(), asked.headers.clone(), deadline.clone());
+        let (surface, body, time) = (asked.surface, asked.body, asked.time);
         let permit = if body.len() >= LARGE {
             // The semaphore is never closed.
             LARGE_AT_ONCE.acquire().await.ok()
@@ -295,6 +297,7 @@ impl Preparation {
                 surface,
                 headers: &headers,
                 body,
+                time,
             };
             prepare(&own, asked, &deadline)
         };

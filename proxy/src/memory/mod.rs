@@ -2,6 +2,7 @@
 //!
 //! It must not know HTTP nor the OpenAI wire format: it takes turns and questions.
 
+mod facade;
 pub mod form;
 mod ingest;
 pub mod profile;
@@ -9,23 +10,20 @@ pub mod recall;
 mod script;
 pub mod small_talk;
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use mainpoint_engine::{Engine, EngineStatus};
-use mainpoint_store::{LedgerEntry, Point, Scope, Store, StoreStatus, Trouble, Turn, TurnId, Within};
+use mainpoint_store::{Point, Scope, Store, StoreStatus, Trouble, Turn, TurnId, Within};
 use serde::Deserialize;
 
+pub(crate) use facade::Remembers;
 use ingest::Passing;
 pub use ingest::capitalised;
 pub(crate) use ingest::{Imported, Importing, Kept, Reading};
 pub(crate) use recall::{Question, Recall, Recalled, Recollection};
 
-use crate::config::{Config, MemoryConfig, PricesConfig};
-use crate::conversation::prepare::Preparation;
+use crate::config::MemoryConfig;
 use crate::error::MemoryError;
-use crate::telemetry::logs::OncePerMinute;
-use crate::telemetry::metrics;
 
 /// A part that the memory cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -58,45 +56,18 @@ pub(crate) struct Memory {
     engine: Engine,
     store: Store,
     reading: Reading,
-    preparation: Preparation,
     config: MemoryConfig,
-    prices: PricesConfig,
-    warnings: OncePerMinute,
 }
 
 impl Memory {
     /// Puts the parts together.
-    pub(crate) fn new(
-        engine: Engine,
-        store: Store,
-        reading: Reading,
-        preparation: Preparation,
-        config: &Config,
-    ) -> Self {
+    pub(crate) fn new(engine: Engine, store: Store, reading: Reading, config: &MemoryConfig) -> Self {
         Self {
             engine,
             store,
             reading,
-            preparation,
-            config: config.memory.clone(),
-            prices: config.prices,
-            warnings: OncePerMinute::default(),
+            config: config.clone(),
         }
-    }
-
-    /// The configuration.
-    pub(crate) fn config(&self) -> &MemoryConfig {
-        &self.config
-    }
-
-    /// What a provider charges.
-    pub(crate) fn prices(&self) -> &PricesConfig {
-        &self.prices
-    }
-
-    /// What computes without waiting.
-    pub(crate) fn preparation(&self) -> &Preparation {
-        &self.preparation
     }
 
     /// The parts that have stopped.
@@ -143,39 +114,17 @@ impl Memory {
         self.reading.traffic().pass()
     }
 
-    /// The places of those of a conversation's turns that are to be taken in. Only looks.
-    pub(crate) fn unseen(&self, scope: &Scope, names: &[TurnId]) -> Vec<usize> {
-        self.reading.unseen(scope, names)
-    }
-
-    /// Why nothing more of a scope can be taken in at the moment, as its metric label; `None` when it can.
-    pub(crate) fn refuses(&self, scope: &Scope) -> Option<&'static str> {
-        self.reading.is_full(scope).map(|refusal| refusal.label())
-    }
-
     /// Takes in turns of one scope, oldest first: into the journal, to be read when it is their turn. Never waits; what it
     /// returns ends when the journal has them.
     pub(crate) fn take(&self, turns: Vec<Turn>) -> Kept {
         self.reading.take(turns)
     }
 
-    /// Which of these turns have been read.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(crate) async fn read_turns(&self, scope: &Scope, names: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
-        Ok(self.store.read_turns(scope, names).await?)
-    }
-
     /// Turns in the order asked, and their main points.
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) async fn points_of(
-        &self,
-        scope: &Scope,
-        names: Vec<TurnId>,
-    ) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
+    async fn points_of(&self, scope: &Scope, names: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
         let turns = self.store.turns(scope, &names).await?;
         let points = self
             .store
@@ -184,27 +133,11 @@ impl Memory {
         Ok((turns, points))
     }
 
-    /// What the ledger has about these turns.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(crate) async fn ledger(&self, scope: &Scope, names: &[TurnId]) -> Result<Vec<LedgerEntry>, MemoryError> {
-        Ok(self.store.ledger(scope, names).await?)
-    }
-
-    /// Writes to the ledger what is not there yet, and returns what holds.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(crate) async fn keep(&self, scope: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, MemoryError> {
-        Ok(self.store.keep(scope, entries).await?)
-    }
-
     /// The turns that matter for a question, best first.
     ///
     /// # Errors
     /// When the engine or the store fails.
-    pub(crate) async fn recall(&self, question: Question<'_>) -> Result<Recollection, MemoryError> {
+    async fn recollect(&self, question: Question<'_>) -> Result<Recollection, MemoryError> {
         Recall {
             engine: &self.engine,
             store: &self.store,
@@ -213,15 +146,6 @@ impl Memory {
         }
         .run(question)
         .await
-    }
-
-    /// Counts a failure that the client does not see, and logs it once a minute.
-    pub(crate) fn report(&self, error: &MemoryError) {
-        let label = error.label();
-        metrics::failure(label);
-        if self.warnings.allows(label) {
-            tracing::warn!(kind = label, error = %error, "the memory stepped aside; the original request was forwarded");
-        }
     }
 
     /// Lets the reader finish what it is at, for at most `patience`, and closes the store. What is left is in the journal and

@@ -217,6 +217,7 @@ fn prepared(preparation: &Preparation, headers: &HeaderMap, body: Bytes) -> Prep
         surface: Surface::ChatCompletions,
         headers,
         body,
+        time: DateTime::UNIX_EPOCH,
     };
     prepare(preparation, asked, &Deadline::none()).unwrap().unwrap()
 }

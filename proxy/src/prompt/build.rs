@@ -16,10 +16,11 @@ use super::evictable::Cuttable;
 use super::eviction::{Balance, Cut, Limits, Shape, Situation};
 use super::injections::{BlockRecord, EpochRecord, Recorded, entry};
 use super::pack::{Packed, Place, Source};
-use super::{digest, pack};
+use super::{Planner, digest, pack};
+use crate::config::Mode;
 use crate::conversation::prepare::Prepared;
 use crate::error::MemoryError;
-use crate::memory::{Memory, Question};
+use crate::memory::{Question, Remembers};
 use crate::openai::request::Message;
 use crate::openai::splice::{Edits, Injection};
 use crate::openai::{block, splice};
@@ -50,8 +51,12 @@ pub(crate) struct Revision {
 ///
 /// # Errors
 /// When the engine, the store or a tokenizer fails.
-pub(crate) async fn revise(memory: &Memory, prepared: &Prepared) -> Result<Option<Revision>, MemoryError> {
-    let within = prepared.tokens.total() <= memory.config().budget_tokens;
+pub(crate) async fn revise<M: Remembers>(
+    planner: &Planner<M>,
+    prepared: &Prepared,
+    mode: Mode,
+) -> Result<Option<Revision>, MemoryError> {
+    let within = prepared.tokens.total() <= planner.config.budget_tokens;
     let Some(question) = prepared.request.last_user().filter(|_| !within) else {
         return Ok(None);
     };
@@ -59,15 +64,16 @@ pub(crate) async fn revise(memory: &Memory, prepared: &Prepared) -> Result<Optio
     for _ in 0..ATTEMPTS {
         let mut watch = Stopwatch::start();
         let names: Vec<TurnId> = beside(size, || prepared.names.iter().copied().flatten().collect());
-        let entries = memory.ledger(&prepared.scope, &names).await?;
+        let entries = planner.memory.ledger(&prepared.scope, &names).await?;
         watch.lap("ledger");
         let draft = beside(size, || {
             let recorded = Recorded::of(&prepared.names, &entries);
             let cuttable = Cuttable::of(prepared);
             let odd = cuttable.odd();
-            let held = &(&odd | &cuttable.attached(memory.config().attachments)) | &recorded.unreadable;
+            let held = &(&odd | &cuttable.attached(planner.config.attachments)) | &recorded.unreadable;
             Draft {
-                memory,
+                planner,
+                mode,
                 prepared,
                 question,
                 shape: cuttable.shape(recorded.epoch.as_ref().map(|epoch| epoch.horizon), &held),
@@ -101,8 +107,10 @@ enum Attempt {
 }
 
 /// A request and everything recorded about it.
-struct Draft<'a> {
-    memory: &'a Memory,
+struct Draft<'a, M> {
+    planner: &'a Planner<M>,
+    /// The ledger is written only for a prompt that will be forwarded.
+    mode: Mode,
     prepared: &'a Prepared,
     /// Index of the last user message.
     question: usize,
@@ -138,7 +146,7 @@ struct Remembered {
     steps: Laps,
 }
 
-impl Draft<'_> {
+impl<M: Remembers> Draft<'_, M> {
     async fn complete(mut self) -> Result<Attempt, MemoryError> {
         let Some(epoch) = self.epoch().await? else {
             return Ok(Attempt::Ended(None));
@@ -150,10 +158,13 @@ impl Draft<'_> {
             return Ok(Attempt::Ended(None));
         };
         self.watch.lap("rewrite");
-        if !self.record(&epoch, &remembered).await? {
-            return Ok(Attempt::Overtaken);
+        if self.mode == Mode::On {
+            self.prepared.deadline.check()?;
+            if !self.record(&epoch, &remembered).await? {
+                return Ok(Attempt::Overtaken);
+            }
+            self.watch.lap("keep");
         }
-        self.watch.lap("keep");
         Ok(Attempt::Ended(Some(Revision {
             body,
             tokens,
@@ -168,7 +179,7 @@ impl Draft<'_> {
 
     /// The new body and its tokens; `None` when it cannot be written or is no shorter.
     fn write(&mut self, epoch: &Epoch, remembered: &mut Remembered) -> Result<Option<(Bytes, usize)>, MemoryError> {
-        let limit = self.memory.config().budget_tokens;
+        let limit = self.planner.config.budget_tokens;
         let (edits, tokens) = loop {
             if let Some(block) = remembered.block.clone() {
                 self.recorded.blocks.insert(self.question, block);
@@ -198,8 +209,8 @@ impl Draft<'_> {
             Ok::<_, MemoryError>((current, situation))
         })?;
         let cuts = self.cuts(current.as_ref(), situation).await?;
-        let limits = Limits::of(self.memory.config());
-        match limits.choose(situation, &cuts, self.memory.prices()) {
+        let limits = Limits::of(&self.planner.config);
+        match limits.choose(situation, &cuts, &self.planner.prices) {
             Some((cut, balance)) => self.begin(current, cut, balance).await.map(Some),
             None => Ok(current),
         }
@@ -247,7 +258,7 @@ impl Draft<'_> {
         let coming = self.may_remember(false) && !self.recorded.blocks.contains_key(&self.question);
         Ok(Situation {
             tokens: total,
-            coming: if coming { self.memory.config().memory_tokens } else { 0 },
+            coming: if coming { self.planner.config.memory_tokens } else { 0 },
             fixed,
             fresh: (self.prepared.fresh_from()..request.messages.len()).map(cost).sum(),
             growth: total.saturating_sub(fixed) / users.count().max(1),
@@ -260,7 +271,7 @@ impl Draft<'_> {
         let names = beside(self.size(), || prepared.turn_names());
         let mut read = HashSet::new();
         for names in names.chunks(LOOKED_UP_AT_ONCE) {
-            read.extend(self.memory.read_turns(&prepared.scope, names).await?);
+            read.extend(self.planner.memory.read_turns(&prepared.scope, names).await?);
             // The others have their turn.
             tokio::task::yield_now().await;
         }
@@ -281,7 +292,7 @@ impl Draft<'_> {
             .collect();
         let gone = |index: &usize| current.is_some_and(|epoch| epoch.dropped.contains(index));
         let digest = current.map_or(Ok(0), |epoch| self.text(&block::digest(&epoch.record.lines)))?;
-        let config = self.memory.config();
+        let config = &self.planner.config;
         let mut bare = situation.tokens.saturating_sub(digest);
         let movable: BTreeSet<usize> = self
             .shape
@@ -341,10 +352,10 @@ impl Draft<'_> {
         let lines = if limit == 0 {
             Vec::new()
         } else {
-            let (turns, points) = self.memory.points_of(&prepared.scope, leaving).await?;
+            let (turns, points) = self.planner.memory.main_points(&prepared.scope, leaving).await?;
             beside(self.size(), || {
                 let limits = DigestLimits::new(limit, turns.len());
-                let count = |text: &str| self.memory.preparation().counter.text(prepared.tokenizer, text);
+                let count = |text: &str| self.planner.preparation.counter.text(prepared.tokenizer, text);
                 let new = digest::lines(&turns, &points, limits, count)?;
                 digest::append(&old, new, limit, count)
             })?
@@ -386,15 +397,15 @@ impl Draft<'_> {
         }
         let started = Instant::now();
         let mut watch = Stopwatch::start();
-        let config = self.memory.config();
+        let config = &self.planner.config;
         let question = beside(self.size(), || self.ask(epoch));
-        let recollection = self.memory.recall(question).await?;
+        let recollection = self.planner.memory.recall(question).await?;
         watch.absorb(recollection.steps);
         let quoted = self.recorded.quoted(|index| !epoch.dropped.contains(&index));
         let kept = beside(self.size(), || self.count(&self.edits(epoch)))?.unwrap_or_default();
         // When what must be kept is over the budget by itself, the question still deserves its memories.
         let free = config.budget_tokens.checked_sub(kept).unwrap_or(config.memory_tokens);
-        let count = |text: &str| self.memory.preparation().counter.text(self.prepared.tokenizer, text);
+        let count = |text: &str| self.planner.preparation.counter.text(self.prepared.tokenizer, text);
         let place = Place {
             room: free.min(config.memory_tokens),
             seal: self.prepared.seal(self.question),
@@ -476,7 +487,7 @@ impl Draft<'_> {
         let Some(longer) = splice::injected(message, injection) else {
             return Ok(None);
         };
-        let counter = &self.memory.preparation().counter;
+        let counter = &self.planner.preparation.counter;
         counter.message(self.prepared.tokenizer, &longer).map(Some)
     }
 
@@ -492,7 +503,7 @@ impl Draft<'_> {
     }
 
     fn text(&self, text: &str) -> Result<usize, MemoryError> {
-        Ok(self.memory.preparation().counter.text(self.prepared.tokenizer, text)?)
+        Ok(self.planner.preparation.counter.text(self.prepared.tokenizer, text)?)
     }
 
     /// Writes what is new to the ledger; false when another request was first.
@@ -512,7 +523,7 @@ impl Draft<'_> {
         if entries.is_empty() {
             return Ok(true);
         }
-        let held = self.memory.keep(&prepared.scope, entries.clone()).await?;
+        let held = self.planner.memory.record(&prepared.scope, entries.clone()).await?;
         Ok(held == entries)
     }
 }

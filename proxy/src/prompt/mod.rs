@@ -15,4 +15,7 @@ mod injections;
 mod laws;
 mod pack;
 pub(crate) mod plan;
+mod planner;
 pub(crate) mod receipt;
+
+pub(crate) use planner::Planner;

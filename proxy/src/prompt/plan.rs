@@ -6,18 +6,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use mainpoint_store::{Scope, Turn};
 
+use super::Planner;
 use super::beside::beside;
 use super::build::{Revision, revise};
 use super::eviction::Balance;
 use super::receipt::{EpochNote, Receipt};
 use crate::config::Mode;
-use crate::conversation::prepare::{Prepared, Seat};
+use crate::conversation::prepare::{Asked, Prepared, Seat};
 use crate::deadline::Deadline;
 use crate::error::MemoryError;
-use crate::memory::Memory;
+use crate::memory::Remembers;
 use crate::openai::request::Surface;
 use crate::reason::Reason;
 use crate::telemetry::metrics;
@@ -53,6 +55,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) mode: Mode,
     /// Its headers.
     pub(crate) headers: &'a HeaderMap,
+    /// When it came.
+    pub(crate) time: DateTime<Utc>,
 }
 
 /// What is forwarded and what is said about it.
@@ -106,16 +110,15 @@ impl Plan {
     }
 
     /// Plans a request within `memory.deadline_ms`. Never fails: a failure is reported and leaves the original bytes.
-    pub(crate) async fn of(memory: &Memory, ask: Ask<'_>, body: Bytes) -> Self {
+    pub(crate) async fn of<M: Remembers>(planner: &Planner<M>, ask: Ask<'_>, body: Bytes) -> Self {
         let started = Instant::now();
-        let _passing = memory.pass();
         let mut plan = Self::passthrough(body);
-        let deadline = Deadline::after(memory.config().deadline);
+        let deadline = Deadline::after(planner.config.deadline);
         // When the client leaves, this is dropped, and blocking work ends.
         let _wanted = deadline.while_wanted();
-        let result = tokio::time::timeout(memory.config().deadline, plan.fill(memory, ask, &deadline)).await;
+        let result = tokio::time::timeout(planner.config.deadline, plan.fill(planner, ask, &deadline)).await;
         if let Err(error) = result.unwrap_or(Err(MemoryError::Deadline)) {
-            memory.report(&error);
+            planner.report(&error);
             plan.outcome = Outcome::FailedOpen;
             plan.receipt.failure = Some(error.label());
         }
@@ -125,18 +128,28 @@ impl Plan {
 
     /// Everything up to the last line only looks; the plan is changed in one step at the end, so that a deadline that passes
     /// in between leaves it whole.
-    async fn fill(&mut self, memory: &Memory, ask: Ask<'_>, deadline: &Deadline) -> Result<(), MemoryError> {
+    async fn fill<M: Remembers>(
+        &mut self,
+        planner: &Planner<M>,
+        ask: Ask<'_>,
+        deadline: &Deadline,
+    ) -> Result<(), MemoryError> {
         let started = Instant::now();
-        let asked = (ask.surface, ask.headers, &self.body);
-        let prepared = memory.preparation().run(asked, deadline).await;
+        let asked = Asked {
+            surface: ask.surface,
+            headers: ask.headers,
+            body: self.body.clone(),
+            time: ask.time,
+        };
+        let prepared = planner.preparation.run(asked, deadline).await;
         let prepared = prepared.map(|prepared| prepared.map(Arc::new));
         self.receipt.milliseconds.steps.add("prepare", started.elapsed());
         let size = self.body.len();
         if let Ok(Ok(prepared)) = &prepared {
             beside(size, || self.note(prepared));
-            self.take_in(memory, prepared).await?;
+            self.take_in(&planner.memory, prepared).await?;
         }
-        if let Some(part) = memory.dead_parts().first() {
+        if let Some(part) = planner.memory.stopped_part() {
             return Err(MemoryError::Stopped { part: part.name() });
         }
         let prepared = match prepared? {
@@ -146,10 +159,10 @@ impl Plan {
                 return Ok(());
             }
         };
-        let revision = revise(memory, &prepared).await;
+        let revision = revise(planner, &prepared, ask.mode).await;
         beside(size, move || {
             if let Some(revision) = revision? {
-                self.adopt(revision, &prepared, (ask.mode, memory));
+                self.adopt(revision, &prepared, (ask.mode, planner));
             }
             drop(prepared);
             Ok(())
@@ -157,8 +170,8 @@ impl Plan {
     }
 
     /// Notes what is to be kept of the request, whatever else becomes of it: the journal needs no reader.
-    async fn take_in(&mut self, memory: &Memory, prepared: &Arc<Prepared>) -> Result<(), MemoryError> {
-        if !memory.store_status().alive {
+    async fn take_in(&mut self, memory: &impl Remembers, prepared: &Arc<Prepared>) -> Result<(), MemoryError> {
+        if !memory.takes_turns() {
             return Ok(());
         }
         let unseen = beside(self.body.len(), || {
@@ -196,8 +209,8 @@ impl Plan {
         }
     }
 
-    fn adopt(&mut self, revision: Revision, prepared: &Prepared, (mode, memory): (Mode, &Memory)) {
-        let prices = memory.prices();
+    fn adopt<M>(&mut self, revision: Revision, prepared: &Prepared, (mode, planner): (Mode, &Planner<M>)) {
+        let prices = &planner.prices;
         let came = prepared.tokens.total();
         let fresh: usize = prepared.tokens.messages.iter().skip(prepared.fresh_from()).sum();
         let receipt = &mut self.receipt;
@@ -208,7 +221,7 @@ impl Plan {
         let lost = revision.begun.map_or(0.0, |balance| balance.anew - appended);
         receipt.price_forwarded = Some(appended + lost);
         receipt.messages_dropped = revision.dropped;
-        receipt.over_budget = revision.tokens > memory.config().budget_tokens;
+        receipt.over_budget = revision.tokens > planner.config.budget_tokens;
         metrics::over_budget(receipt.over_budget.into());
         receipt.epoch = Some(EpochNote {
             begun: revision.begun.is_some(),

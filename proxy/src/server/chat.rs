@@ -25,8 +25,8 @@ use crate::http::RequestBody;
 use crate::http::headers::{MEMORIES, MODE, MODE_NAME, OUTCOME, TOKENS_FORWARDED, TOKENS_IN};
 use crate::http::reply::Body;
 use crate::http::{body, credentials, encoding};
-use crate::memory::Memory;
 use crate::openai::request::Surface;
+use crate::prompt::Planner;
 use crate::prompt::plan::{Ask, Outcome, Plan};
 use crate::prompt::receipt::Receipt;
 use crate::reason::Reason;
@@ -63,6 +63,7 @@ pub(crate) async fn answer(
         surface: prompted.surface,
         mode,
         headers: &parts.headers,
+        time: chrono::Utc::now(),
     };
     let plan = plan(shared, ask, body).await;
 
@@ -141,12 +142,12 @@ fn put_receipt(
 }
 
 async fn plan(shared: &Shared, ask: Ask<'_>, body: Bytes) -> Plan {
-    let Some(memory) = shared.memory.as_ref().filter(|_| ask.mode != Mode::Off) else {
+    let Some(planner) = shared.planner.as_ref().filter(|_| ask.mode != Mode::Off) else {
         return Plan::aside(body, Reason::ModeOff);
     };
     let started = Instant::now();
     // Boxed, so that a request without a memory is as small as one that is only relayed.
-    let plan = Box::pin(plain(memory, ask, body, shared.config.server.max_body_bytes)).await;
+    let plan = Box::pin(plain(planner, ask, body, shared.config.server.max_body_bytes)).await;
     metrics::overhead(started.elapsed());
     metrics::steps(&plan.receipt.milliseconds.steps);
     if let (Some(came), Some(forwarded)) = (plan.receipt.tokens_in, plan.receipt.tokens_forwarded) {
@@ -159,11 +160,12 @@ async fn plan(shared: &Shared, ask: Ask<'_>, body: Bytes) -> Plan {
 }
 
 /// Plans for the body without its compression. Unless it is rewritten, the bytes that came are forwarded.
-async fn plain(memory: &Memory, ask: Ask<'_>, body: Bytes, limit: usize) -> Plan {
+async fn plain(planner: &Planner, ask: Ask<'_>, body: Bytes, limit: usize) -> Plan {
     let decoding = encoding::plain(ask.headers, &body, limit);
-    match tokio::time::timeout(memory.config().deadline, decoding).await {
+    match tokio::time::timeout(planner.config.deadline, decoding).await {
         Ok(Ok(plain)) => {
-            let plan = Plan::of(memory, ask, plain).await;
+            let _passing = planner.memory.pass();
+            let plan = Plan::of(planner, ask, plain).await;
             match plan.outcome {
                 Outcome::Rewritten => plan,
                 Outcome::Passthrough | Outcome::FailedOpen => Plan { body, ..plan },
@@ -171,7 +173,7 @@ async fn plain(memory: &Memory, ask: Ask<'_>, body: Bytes, limit: usize) -> Plan
         }
         Ok(Err(error)) => Plan::aside(body, error.into()),
         Err(_) => {
-            memory.report(&MemoryError::Deadline);
+            planner.report(&MemoryError::Deadline);
             Plan {
                 outcome: Outcome::FailedOpen,
                 ..Plan::passthrough(body)
@@ -189,7 +191,7 @@ fn watched(
 ) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     // With the memory off nothing is read and nothing is added.
-    let reply = if parts.status.is_success() && shared.memory.is_some() {
+    let reply = if parts.status.is_success() && shared.planner.is_some() {
         kind_of(surface, &parts.headers)
     } else {
         Reply::Other

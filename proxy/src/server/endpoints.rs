@@ -33,7 +33,7 @@ pub(crate) fn health(request: &Request<RequestBody>) -> Result<Response<Body>, P
 /// `GET /readyz`: 200 when every part is alive and does its work, else 503; the body names each part, and why one does not.
 pub(crate) fn ready(shared: &Shared, request: &Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
     reading(request)?;
-    let Some(memory) = &shared.memory else {
+    let Some(memory) = shared.memory() else {
         return Ok(json_response(
             StatusCode::OK,
             &json!({"status": "ready", "parts": {}, "memory": "off"}),
@@ -76,7 +76,7 @@ pub(crate) fn ready(shared: &Shared, request: &Request<RequestBody>) -> Result<R
 /// `GET /metrics`: Prometheus text.
 pub(crate) fn metrics(shared: &Shared, request: &Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
     reading(request)?;
-    if let Some(memory) = &shared.memory {
+    if let Some(memory) = shared.memory() {
         telemetry::metrics::engine(&memory.engine_status());
         telemetry::metrics::store(&memory.store_status(), &memory.store_troubles());
     }
@@ -91,9 +91,9 @@ pub(crate) fn metrics(shared: &Shared, request: &Request<RequestBody>) -> Result
 pub(crate) fn receipt(shared: &Shared, id: &str, request: &Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
     reading(request)?;
     let missing = || ProxyError::NoReceipt { id: id.to_owned() };
-    let memory = shared.memory.as_ref().ok_or_else(missing)?;
-    let key = memory
-        .preparation()
+    let planner = shared.planner.as_ref().ok_or_else(missing)?;
+    let key = planner
+        .preparation
         .key_scope(request.headers())
         .map_err(|_| missing())?;
     let id: Uuid = id.parse().map_err(|_| missing())?;
@@ -116,7 +116,7 @@ pub(crate) async fn faults(shared: &Arc<Shared>, request: Request<RequestBody>) 
         message: format!("{error}; the body must be {{\"stop\": \"reader\" | \"questions\" | \"store\"}}"),
         param: Some("stop"),
     })?;
-    let Some(memory) = &shared.memory else {
+    let Some(memory) = shared.memory() else {
         return Err(ProxyError::InvalidRequest {
             message: "memory.mode is off, so no part is running".to_owned(),
             param: Some("stop"),

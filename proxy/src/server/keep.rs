@@ -28,7 +28,7 @@ struct Exchange {
 
 /// Keeps these turns, and the reply that takes its seat. `None` where there is nothing to keep.
 pub(super) fn of(shared: &Arc<Shared>, id: Uuid, (intake, seat): (Vec<Turn>, Option<Seat>)) -> Option<Box<dyn Keep>> {
-    if shared.memory.is_none() || (intake.is_empty() && seat.is_none()) {
+    if shared.planner.is_none() || (intake.is_empty() && seat.is_none()) {
         return None;
     }
     Some(Box::new(Exchange {
@@ -42,7 +42,7 @@ pub(super) fn of(shared: &Arc<Shared>, id: Uuid, (intake, seat): (Vec<Turn>, Opt
 
 impl Exchange {
     fn take(&mut self, turns: Vec<Turn>) {
-        let Some(memory) = self.shared.memory.as_ref().filter(|_| !turns.is_empty()) else {
+        let Some(memory) = self.shared.memory().filter(|_| !turns.is_empty()) else {
             return;
         };
         let kept = memory.take(turns);
@@ -67,7 +67,7 @@ impl Keep for Exchange {
         if let (Some(text), Some(seat)) = (text, self.seat.take()) {
             self.shared.receipts.note_reply(self.id, ReplyNote::of(&text));
             if !text.trim().is_empty() {
-                turns.push(seat.take(text));
+                turns.push(seat.take(text, chrono::Utc::now()));
             }
         }
         self.take(turns);

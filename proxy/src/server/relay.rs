@@ -34,7 +34,7 @@ pub(crate) async fn relay(
     let started = Instant::now();
     let mut response = shared.send(call).await?;
     wanted.add(response.headers_mut());
-    let reason = match shared.memory {
+    let reason = match shared.planner {
         Some(_) => Reason::OtherPath,
         None => Reason::ModeOff,
     };

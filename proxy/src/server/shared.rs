@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::error::ProxyError;
 use crate::memory::Memory;
+use crate::prompt::Planner;
 use crate::upstream::{Call, Upstream, cut};
 
 use super::Receipts;
@@ -22,8 +23,8 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     /// Cancelled when requests that are still running are cut off, because the process stops.
     pub(crate) cut: CancellationToken,
-    /// The memory; `None` when `memory.mode` is off.
-    pub(crate) memory: Option<Memory>,
+    /// Plans prompts with the memory; `None` when `memory.mode` is off.
+    pub(crate) planner: Option<Planner>,
     /// What was done to recent requests.
     pub(crate) receipts: Receipts,
     /// Renders `/metrics`.
@@ -31,6 +32,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// The memory; `None` when `memory.mode` is off.
+    pub(crate) fn memory(&self) -> Option<&Memory> {
+        Some(&self.planner.as_ref()?.memory)
+    }
+
     /// Sends a request to the upstream. The answer breaks off when the process does not wait for it any longer.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::DateTime;
 use http::HeaderMap;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -133,6 +134,7 @@ impl Laws {
             surface,
             headers: &HeaderMap::new(),
             body,
+            time: DateTime::UNIX_EPOCH,
         };
         prepare(&self.preparation, asked, &Deadline::none()).unwrap()
     }

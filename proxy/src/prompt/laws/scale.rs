@@ -185,6 +185,7 @@ fn preparing_ends_at_the_deadline() {
         surface: Surface::ChatCompletions,
         headers: &HeaderMap::new(),
         body,
+        time: DateTime::UNIX_EPOCH,
     };
     let over = Deadline::after(Duration::ZERO);
     assert!(matches!(

@@ -1,0 +1,95 @@
+//! What prompts ask of a memory, as a trait, so that they can be tried with another one.
+//!
+//! It must not know how anything is kept or found.
+
+use std::collections::HashSet;
+use std::future::Future;
+
+use mainpoint_store::{LedgerEntry, Point, Scope, Turn, TurnId};
+
+use super::{Memory, Part, Question, Recollection};
+use crate::error::MemoryError;
+
+/// A memory, as far as prompts need one. All of it is asked within one scope.
+pub(crate) trait Remembers: Send + Sync {
+    /// A part that has stopped, if one has.
+    fn stopped_part(&self) -> Option<Part>;
+
+    /// Whether turns can be taken in at all.
+    fn takes_turns(&self) -> bool;
+
+    /// The places of those of a conversation's turns that are to be taken in. Only looks.
+    fn unseen(&self, scope: &Scope, turns: &[TurnId]) -> Vec<usize>;
+
+    /// Why nothing more of a scope can be taken in at the moment, as its metric label; `None` when it can.
+    fn refuses(&self, scope: &Scope) -> Option<&'static str>;
+
+    /// Which of these turns have been read.
+    fn read_turns(
+        &self,
+        scope: &Scope,
+        turns: &[TurnId],
+    ) -> impl Future<Output = Result<HashSet<TurnId>, MemoryError>> + Send;
+
+    /// Turns in the order asked, and their main points.
+    fn main_points(
+        &self,
+        scope: &Scope,
+        turns: Vec<TurnId>,
+    ) -> impl Future<Output = Result<(Vec<Turn>, Vec<Point>), MemoryError>> + Send;
+
+    /// What the ledger has about these turns.
+    fn ledger(
+        &self,
+        scope: &Scope,
+        turns: &[TurnId],
+    ) -> impl Future<Output = Result<Vec<LedgerEntry>, MemoryError>> + Send;
+
+    /// Writes to the ledger what is not there yet, and returns what holds.
+    fn record(
+        &self,
+        scope: &Scope,
+        entries: Vec<LedgerEntry>,
+    ) -> impl Future<Output = Result<Vec<LedgerEntry>, MemoryError>> + Send;
+
+    /// The turns that matter for a question, best first.
+    fn recall(&self, question: Question<'_>) -> impl Future<Output = Result<Recollection, MemoryError>> + Send;
+}
+
+impl Remembers for Memory {
+    fn stopped_part(&self) -> Option<Part> {
+        self.dead_parts().first().copied()
+    }
+
+    fn takes_turns(&self) -> bool {
+        self.store_status().alive
+    }
+
+    fn unseen(&self, scope: &Scope, turns: &[TurnId]) -> Vec<usize> {
+        self.reading.unseen(scope, turns)
+    }
+
+    fn refuses(&self, scope: &Scope) -> Option<&'static str> {
+        self.reading.is_full(scope).map(|refusal| refusal.label())
+    }
+
+    async fn read_turns(&self, scope: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
+        Ok(self.store.read_turns(scope, turns).await?)
+    }
+
+    async fn main_points(&self, scope: &Scope, turns: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
+        self.points_of(scope, turns).await
+    }
+
+    async fn ledger(&self, scope: &Scope, turns: &[TurnId]) -> Result<Vec<LedgerEntry>, MemoryError> {
+        Ok(self.store.ledger(scope, turns).await?)
+    }
+
+    async fn record(&self, scope: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, MemoryError> {
+        Ok(self.store.keep(scope, entries).await?)
+    }
+
+    async fn recall(&self, question: Question<'_>) -> Result<Recollection, MemoryError> {
+        self.recollect(question).await
+    }
+}
