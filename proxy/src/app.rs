@@ -21,9 +21,12 @@ use crate::error::StartError;
 use crate::http::credentials::CallerHeaders;
 use crate::memory::{Memory, Reading};
 use crate::models::ModelPaths;
+use crate::openai::request::oddity::Oddity;
 use crate::openai::tokens::{TokenCounter, Tokenizer};
 use crate::prompt::Planner;
+use crate::reason::Reason;
 use crate::server::{Receipts, Shared};
+use crate::telemetry::metrics::Labels;
 use crate::telemetry::{logs, metrics};
 use crate::upstream::Upstream;
 use crate::upstream::embedded::Embedded;
@@ -36,7 +39,11 @@ use crate::{models, server};
 /// When a part cannot start. Once it listens, nothing that happens to a request ends it.
 pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
     logs::start(&config.log)?;
-    let recorder = metrics::recorder().map_err(|error| StartError::Process {
+    let recorder = metrics::recorder(&Labels {
+        passthrough: &Reason::ALL.map(Reason::label),
+        odd_messages: &Oddity::ALL.map(Oddity::label),
+    })
+    .map_err(|error| StartError::Process {
         operation: "set up metrics",
         source: io::Error::other(error),
     })?;

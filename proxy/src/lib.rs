@@ -29,4 +29,5 @@ mod deadline;
 mod ending;
 pub mod error;
 mod reason;
+mod secret;
 pub mod telemetry;

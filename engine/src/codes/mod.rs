@@ -3,10 +3,8 @@
 //! It must not know which model made the vectors, nor where codes are kept.
 
 mod matching;
-mod nearest;
 mod question;
 
-pub(crate) use nearest::nearest;
 pub use question::QuestionCodes;
 
 /// Sign bits of token vectors minus the model's mean token vector: `width / 8` bytes for each token, one token after the

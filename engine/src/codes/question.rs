@@ -3,8 +3,9 @@
 //! It must not know how bits are compared.
 
 use super::matching::Matches;
-use super::nearest::{WORD_BYTES, word_of};
+
 use super::{Codes, bytes_of};
+use crate::ffi::nearest::{WORD_BYTES, word_of};
 
 /// The sign bits of a question's tokens.
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@
 
 pub(crate) mod encoder;
 pub(crate) mod gguf;
+pub(crate) mod nearest;
 pub(crate) mod popcount;
 pub(crate) mod priority;
 pub(crate) mod processor;

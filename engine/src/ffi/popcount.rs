@@ -2,7 +2,7 @@
 //!
 //! It must not know what the bits mean.
 
-use crate::codes::nearest;
+use super::nearest::nearest;
 
 /// As [`nearest`], with the instructions that this processor has.
 pub(crate) fn nearest_here(question: &[u64], words: usize, document: &[u8], token_bytes: usize, fewest: &mut [u32]) {

@@ -7,16 +7,14 @@ mod document;
 mod error;
 mod raw;
 mod removed;
-mod secret;
 mod types;
 mod validate;
 
 pub use error::{ConfigError, Place};
 pub use mainpoint_store::Retain;
-pub use secret::Secret;
 pub use types::{
-    AttachmentPolicy, Config, LogConfig, MemoryConfig, Mode, ModelsConfig, PricesConfig, ReaderSettings, ServerConfig,
-    SourceKind, StoreSettings, UpstreamConfig,
+    AttachmentPolicy, Config, LogConfig, MemoryConfig, Mode, PricesConfig, ReaderSettings, ServerConfig, StoreSettings,
+    UpstreamConfig,
 };
 
 use std::path::{Path, PathBuf};

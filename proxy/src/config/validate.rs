@@ -13,7 +13,8 @@ use mainpoint_store::Retain;
 use super::document::Document;
 use super::raw::{RawConfig, RawMemory, RawModels, RawPrices, RawReader, RawServer, RawStore, RawUpstream};
 use super::types::{MODELS_DIRECTORY_VARIABLE, default_models_directory};
-use super::{AttachmentPolicy, Config, ConfigError, Environment, Mode, Overrides, SourceKind};
+use super::{AttachmentPolicy, Config, ConfigError, Environment, Mode, Overrides};
+use crate::models::SourceKind;
 use values::quoted;
 
 /// One validation: the document for places, what overrides it, and the environment for secrets.

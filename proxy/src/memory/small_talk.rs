@@ -5,6 +5,7 @@
 //! It must not know how a search is made.
 
 use mainpoint_engine::{Engine, EngineError, TurnText};
+use tokio::sync::OnceCell;
 
 /// Messages that ask for nothing that was said. A model that speaks many languages puts what means the same beside them.
 const MESSAGES: [&str; 25] = [
@@ -41,6 +42,13 @@ const SPEAKER: &str = "User";
 pub struct SmallTalk(Vec<Vec<f32>>);
 
 impl SmallTalk {
+    /// Small talk, read by the first who asks for it; `None` if it cannot be read, which is tried again by the next one.
+    pub(crate) async fn known<'a>(cell: &'a OnceCell<Self>, engine: &Engine) -> Option<&'a Self> {
+        let read = cell.get_or_try_init(|| Self::read(engine)).await;
+        read.inspect_err(|error| tracing::debug!(error = %error, "small talk was not read"))
+            .ok()
+    }
+
     /// Reads it, as questions are read; takes a second or two.
     ///
     /// # Errors

@@ -14,10 +14,10 @@ use super::directory::ModelsDirectory;
 use super::error::{Attempt, ModelError, SourceError, at};
 use super::manifest::Manifest;
 use super::reference::ModelReference;
+use super::settings::ModelsConfig;
 use super::sources;
 use super::sources::{ModelSource, Supply};
 use super::workspace::Workspace;
-use crate::config::ModelsConfig;
 use crate::terminal::Progress;
 
 /// How a fetch ended well.

@@ -13,6 +13,7 @@ mod joined;
 mod manifest;
 mod prompts;
 mod reference;
+mod settings;
 mod sources;
 mod workspace;
 
@@ -26,10 +27,9 @@ pub use fetch::{Fetched, fetch};
 pub use manifest::Manifest;
 pub use prompts::{known_by_path, mean, prompts};
 pub use reference::{HuggingFaceFile, ModelLocation, ModelReference};
+pub use settings::{ModelsConfig, SourceKind};
 
 use std::path::{Path, PathBuf};
-
-use crate::config::ModelsConfig;
 
 /// The files of the models that a start needs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -80,7 +80,7 @@ pub(crate) async fn answer(
     }
     let (outcome, memories) = (plan.outcome, plan.memories);
     if let Some(reason) = plan.reason {
-        metrics::passthrough(reason);
+        metrics::passthrough(reason.label());
     }
     let told = Told {
         outcome,

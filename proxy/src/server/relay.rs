@@ -61,7 +61,7 @@ pub(crate) fn call(shared: &Shared, path: &str, parts: Parts, body: CallBody) ->
 
 /// Says, and counts, why the memory did not apply.
 pub(crate) fn tell(reason: Reason, response: &mut Response<Body>) {
-    metrics::passthrough(reason);
+    metrics::passthrough(reason.label());
     let value = HeaderValue::from_static(reason.header());
     response.headers_mut().insert(headers::OUTCOME, value);
 }

@@ -6,8 +6,6 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::stopwatch::Laps;
-use crate::openai::request::oddity::Oddity;
-use crate::reason::Reason;
 use mainpoint_engine::EngineStatus;
 use mainpoint_store::{StorePart, StoreStatus, Trouble};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -40,17 +38,26 @@ const TUNNELS: &str = "mainpoint_tunnels";
 const ODD_MESSAGES: &str = "mainpoint_odd_messages_total";
 const OVER_BUDGET: &str = "mainpoint_over_budget_total";
 
+/// Values of labels that are shown from the start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Labels<'a> {
+    /// Why the memory does not apply to a request.
+    pub(crate) passthrough: &'a [&'static str],
+    /// Why a message stays as it came.
+    pub(crate) odd_messages: &'a [&'static str],
+}
+
 /// The process's recorder, installed by the first call.
 ///
 /// # Errors
 /// When another recorder is already installed in this process.
-pub(crate) fn recorder() -> Result<PrometheusHandle, BuildError> {
+pub(crate) fn recorder(labels: &Labels<'_>) -> Result<PrometheusHandle, BuildError> {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     if let Some(handle) = HANDLE.get() {
         return Ok(handle.clone());
     }
     let handle = PrometheusBuilder::new().set_buckets(&SECONDS)?.install_recorder()?;
-    describe();
+    describe(labels);
     Ok(HANDLE.get_or_init(|| handle).clone())
 }
 
@@ -133,8 +140,8 @@ pub(crate) fn failure(kind: &'static str) {
 }
 
 /// A request to which the memory did not apply.
-pub(crate) fn passthrough(reason: Reason) {
-    counter!(PASSTHROUGH, "reason" => reason.label()).increment(1);
+pub(crate) fn passthrough(reason: &'static str) {
+    counter!(PASSTHROUGH, "reason" => reason).increment(1);
 }
 
 /// Tunnels that were opened, or closed if less than nothing.
@@ -178,7 +185,7 @@ const SECONDS: [f64; 14] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
 ];
 
-fn describe() {
+fn describe(labels: &Labels<'_>) {
     describe_counter!(REQUESTS, "Requests answered, by route, outcome and HTTP status.");
     describe_gauge!(CONNECTIONS, "Connections of clients that are open.");
     describe_counter!(
@@ -261,8 +268,8 @@ fn describe() {
         counter!(FAILURES, "kind" => kind).increment(0);
     }
     describe_counter!(PASSTHROUGH, "Requests to which the memory did not apply, by reason.");
-    for reason in Reason::ALL {
-        counter!(PASSTHROUGH, "reason" => reason.label()).increment(0);
+    for reason in labels.passthrough {
+        counter!(PASSTHROUGH, "reason" => *reason).increment(0);
     }
     for reason in [
         "cap",
@@ -279,8 +286,8 @@ fn describe() {
         ODD_MESSAGES,
         "Messages that stay as they came because something about them is odd, by reason; counted with every request that holds them."
     );
-    for oddity in Oddity::ALL {
-        counter!(ODD_MESSAGES, "reason" => oddity.label()).increment(0);
+    for reason in labels.odd_messages {
+        counter!(ODD_MESSAGES, "reason" => *reason).increment(0);
     }
     describe_counter!(
         OVER_BUDGET,

@@ -10,8 +10,9 @@ use url::Url;
 
 use super::{Checked, Validation};
 use crate::config::types::cores;
-use crate::config::{ConfigError, Place, Secret};
+use crate::config::{ConfigError, Place};
 use crate::models::ModelReference;
+use crate::secret::Secret;
 
 impl Validation<'_> {
     pub(super) fn upstream_url(&self, text: &str) -> Checked<Url> {

@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, Hand, Slice};
 use super::reader::Reader;
-use super::reading::known;
 use super::unreadable;
 use super::unreadable::is_about_the_text;
 use crate::error::MemoryError;
@@ -42,7 +41,7 @@ impl Reads {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => return,
-            _ = known(&self.small_talk, &self.reader.engine) => {}
+            _ = SmallTalk::known(&self.small_talk, &self.reader.engine) => {}
         }
         loop {
             let slice = tokio::select! {

@@ -89,7 +89,7 @@ impl Reading {
     /// Small talk as the model reads it. The workers read it before anything else, so that this waits for a moment after the
     /// start only; `None` if it cannot be read.
     pub(crate) async fn small_talk(&self) -> Option<&SmallTalk> {
-        known(&self.small_talk, &self.engine).await
+        SmallTalk::known(&self.small_talk, &self.engine).await
     }
 
     /// The places of those of `names` that are to be taken in, as far as is known without asking the store.
@@ -130,13 +130,6 @@ impl Reading {
             tracing::warn!("the reader did not finish in time; what it was reading is read after the next start");
         }
     }
-}
-
-/// Small talk, read by the first who asks for it; `None` if it cannot be read, which is tried again by the next one.
-pub(super) async fn known<'a>(small_talk: &'a OnceCell<SmallTalk>, engine: &Engine) -> Option<&'a SmallTalk> {
-    let read = small_talk.get_or_try_init(|| SmallTalk::read(engine)).await;
-    read.inspect_err(|error| tracing::debug!(error = %error, "small talk was not read"))
-        .ok()
 }
 
 /// Whether all have ended by then; those that have not are ended.

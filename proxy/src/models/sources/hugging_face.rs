@@ -15,11 +15,11 @@ use reqwest::{Client, Response, StatusCode};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 use super::{ModelSource, Supply};
-use crate::config::Secret;
 use crate::models::blueprint::{Blueprint, Piece, Place};
 use crate::models::error::{SourceError, at};
 use crate::models::reference::HuggingFaceFile;
 use crate::models::workspace::Workspace;
+use crate::secret::Secret;
 use crate::terminal::{Progress, Transfer};
 
 /// How often a download is resumed before it is given up.

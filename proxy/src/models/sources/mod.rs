@@ -17,7 +17,7 @@ use super::blueprint::{Blueprint, Origin};
 use super::digest::Sha256Digest;
 use super::error::SourceError;
 use super::workspace::Workspace;
-use crate::config::SourceKind;
+use crate::models::settings::SourceKind;
 use crate::terminal::Progress;
 
 /// A place where models come from.

@@ -18,8 +18,8 @@ use tempfile::TempDir;
 use super::fetch::Fetch;
 use super::sources::{HuggingFace, ModelSource, PythonPackageIndex, configured};
 use super::*;
-use crate::config::{Secret, SourceKind};
 use crate::exit::ExitStatus;
+use crate::secret::Secret;
 use crate::terminal::Progress;
 use server::Server;
 

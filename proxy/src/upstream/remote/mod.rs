@@ -34,10 +34,11 @@ use self::opened::NoteOpened;
 use self::target::Base;
 use self::upload::Upload;
 use super::{Call, CallBody};
-use crate::config::{Secret, UpstreamConfig};
+use crate::config::UpstreamConfig;
 use crate::error::{ProxyError, StartError};
 use crate::http::reply::Body;
 use crate::http::{credentials, headers};
+use crate::secret::Secret;
 use crate::telemetry::metrics;
 
 /// A client bound to one base URL.
