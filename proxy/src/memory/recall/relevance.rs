@@ -3,8 +3,8 @@
 //!
 //! Answers stand beside what they answer: a turn is worth more when the turn before it fits the question, too. The longer a
 //! turn is, the more it matches by chance, and who asks something rarely answers. The weights are near to what the benchmark
-//! learns (`make bench-weights`), but for who speaks: that the user does counts for less, since what tools and assistants say is
-//! asked for, too. It must not know where scores come from.
+//! learns (`make bench-weights`), but for two: that the user speaks counts for less, since what tools and assistants say is asked
+//! for, too, and length counts for more, since a long turn leaves the prompt less room for others. It must not know where scores come from.
 
 use crate::memory::form::Form;
 
@@ -42,7 +42,7 @@ pub const WEIGHTS: [(&str, f32); 13] = [
     ("cosine, turn after", 0.2),
     ("max_sim, turn after", 0.15),
     ("substance", -0.4),
-    ("excess", -0.85),
+    ("excess", -1.4),
     ("asks", -0.6),
     ("speaker is named", 2.2),
     ("user speaks", 1.0),
