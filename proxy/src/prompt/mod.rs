@@ -10,6 +10,8 @@ mod dedup;
 mod digest;
 mod evictable;
 mod eviction;
+#[cfg(test)]
+mod fake;
 mod injections;
 #[cfg(test)]
 mod laws;

@@ -250,3 +250,7 @@ const FEW_TURNS: usize = 32;
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -115,16 +115,29 @@ struct Laws {
     _directory: tempfile::TempDir,
 }
 
+/// What requests are prepared with, where a token is a word.
+pub(super) fn preparation() -> (Preparation, tempfile::TempDir) {
+    preparation_counting(|text| text.split_whitespace().count())
+}
+
+/// The same with another tokenizer.
+pub(super) fn preparation_counting(
+    count: impl Fn(&str) -> usize + Send + Sync + 'static,
+) -> (Preparation, tempfile::TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    let preparation = Preparation {
+        keys: Arc::new(ScopeKey::load_or_create(directory.path()).unwrap()),
+        counter: Arc::new(TokenCounter::new(Arc::new(move |text: &str| Ok(count(text))))),
+        callers: CallerHeaders::new(&crate::config::Config::defaults().memory),
+    };
+    (preparation, directory)
+}
+
 impl Laws {
     fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let words = |text: &str| Ok(text.split_whitespace().count());
+        let (preparation, directory) = preparation();
         Self {
-            preparation: Preparation {
-                keys: Arc::new(ScopeKey::load_or_create(directory.path()).unwrap()),
-                counter: Arc::new(TokenCounter::new(Arc::new(words))),
-                callers: CallerHeaders::new(&crate::config::Config::defaults().memory),
-            },
+            preparation,
             _directory: directory,
         }
     }

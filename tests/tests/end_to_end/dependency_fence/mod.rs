@@ -1,6 +1,8 @@
-//! The direction of the dependencies: who may know llama.cpp, the database, and HTTP.
+//! The direction of the dependencies: who may know llama.cpp, the database, and HTTP, and which folder may know which.
 //!
 //! It looks at manifests and sources only, and starts nothing.
+
+mod imports;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,6 +10,39 @@ use std::path::{Path, PathBuf};
 
 use cargo_metadata::{Metadata, MetadataCommand};
 use mainpoint_tests::checkout;
+
+use imports::{Imports, circles};
+
+/// What each folder of `proxy/src` on the way of a request may know, besides the errors and reasons that everybody names.
+const WALLS: &[(&str, &[&str])] = &[
+    (
+        "server",
+        &[
+            "upstream",
+            "prompt",
+            "conversation",
+            "memory",
+            "openai",
+            "http",
+            "config",
+            "telemetry",
+            "ending",
+        ],
+    ),
+    ("upstream", &["openai", "http", "config", "telemetry", "secret"]),
+    (
+        "prompt",
+        &["conversation", "memory", "openai", "config", "telemetry", "deadline"],
+    ),
+    ("conversation", &["openai", "http", "deadline"]),
+    ("memory", &["config", "telemetry"]),
+    ("openai", &["deadline"]),
+    ("http", &["config", "telemetry"]),
+];
+/// What all of them may know.
+const COMMON: [&str; 2] = ["error", "reason"];
+/// Circles between files that there are: blueprints and what refers to them, and the words of dates.
+const FILE_CIRCLES: usize = 3;
 
 #[test]
 fn only_the_engine_depends_on_llama_cpp() {
@@ -62,6 +97,40 @@ fn dependencies_go_from_the_tests_over_the_proxy_to_engine_and_store_and_never_b
         own("mainpoint-tests").is_empty(),
         "the tests know the product from outside only"
     );
+}
+
+#[test]
+fn within_the_proxy_arrows_go_from_the_server_to_the_prompt_and_from_there_to_what_it_is_made_of() {
+    let imports = Imports::of(&checkout::root().join("proxy/src"));
+    let arrows = imports.between_folders();
+    for (from, allowed) in WALLS {
+        let found = arrows.get(*from).unwrap_or_else(|| panic!("proxy/src has no {from}"));
+        let foreign: Vec<&String> = found
+            .iter()
+            .filter(|to| !allowed.contains(&to.as_str()) && !COMMON.contains(&to.as_str()))
+            .collect();
+        assert!(
+            foreign.is_empty(),
+            "proxy/src/{from} knows {foreign:?}; it may know {allowed:?}"
+        );
+    }
+}
+
+#[test]
+fn no_two_folders_of_a_crate_import_each_other_and_few_files_do() {
+    let mut files = Vec::new();
+    for package in ["proxy", "engine", "store", "bench"] {
+        let imports = Imports::of(&checkout::root().join(package).join("src"));
+        let folders = imports.between_folders();
+        assert!(folders.len() > 5, "only {folders:?} were seen in {package}");
+        let circles = circles(&folders);
+        assert!(
+            circles.is_empty(),
+            "folders of {package} import each other: {circles:?}"
+        );
+        files.extend(imports.circles());
+    }
+    assert!(files.len() <= FILE_CIRCLES, "files import each other: {files:?}");
 }
 
 #[test]

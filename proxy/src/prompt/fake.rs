@@ -1,0 +1,96 @@
+//! A memory without model and disk, for tests of what prompts become.
+//!
+//! It keeps its ledger as the store does: what was written first holds.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use mainpoint_store::{LedgerEntry, LedgerKind, Point, Scope, Turn, TurnId};
+
+use crate::error::MemoryError;
+use crate::memory::{Part, Question, Recalled, Recollection, Remembers};
+
+/// A memory that has read everything and recalls the same turns for every question.
+#[derive(Default)]
+pub(super) struct FakeMemory {
+    /// What is recalled, best first.
+    pub(super) recalled: Vec<Recalled>,
+    /// Why no turn is taken in.
+    pub(super) refusal: Option<&'static str>,
+    /// Never answers a question.
+    pub(super) is_stuck: bool,
+    /// What other requests write to the ledger, each just before one of ours does.
+    pub(super) rivals: Mutex<Vec<Vec<u8>>>,
+    pub(super) ledger: Mutex<HashMap<(TurnId, u8), LedgerEntry>>,
+}
+
+impl FakeMemory {
+    /// How many entries the ledger has.
+    pub(super) fn entries(&self) -> usize {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+impl Remembers for FakeMemory {
+    fn stopped_part(&self) -> Option<Part> {
+        None
+    }
+
+    fn takes_turns(&self) -> bool {
+        true
+    }
+
+    fn unseen(&self, _: &Scope, turns: &[TurnId]) -> Vec<usize> {
+        (0..turns.len()).collect()
+    }
+
+    fn refuses(&self, _: &Scope) -> Option<&'static str> {
+        self.refusal
+    }
+
+    async fn read_turns(&self, _: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
+        Ok(turns.iter().copied().collect())
+    }
+
+    async fn main_points(&self, _: &Scope, _: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
+        Ok((Vec::new(), Vec::new()))
+    }
+
+    async fn ledger(&self, _: &Scope, turns: &[TurnId]) -> Result<Vec<LedgerEntry>, MemoryError> {
+        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = ledger.values().filter(|entry| turns.contains(&entry.turn));
+        Ok(known.cloned().collect())
+    }
+
+    async fn record(&self, _: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, MemoryError> {
+        let rival = self.rivals.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = |entry: &LedgerEntry| (entry.turn, kind(entry.kind));
+        if let (Some(value), Some(first)) = (rival, entries.first()) {
+            let entry = LedgerEntry { value, ..first.clone() };
+            ledger.insert(key(&entry), entry);
+        }
+        let held = entries
+            .into_iter()
+            .map(|entry| ledger.entry(key(&entry)).or_insert(entry).clone());
+        Ok(held.collect())
+    }
+
+    async fn recall(&self, _: Question<'_>) -> Result<Recollection, MemoryError> {
+        if self.is_stuck {
+            std::future::pending::<()>().await;
+        }
+        Ok(Recollection {
+            turns: self.recalled.clone(),
+            ..Recollection::default()
+        })
+    }
+}
+
+fn kind(kind: LedgerKind) -> u8 {
+    match kind {
+        LedgerKind::Epoch => 0,
+        LedgerKind::Block => 1,
+        _ => 2,
+    }
+}
