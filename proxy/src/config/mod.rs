@@ -92,4 +92,6 @@ fn process_environment(name: &str) -> Option<String> {
 }
 
 #[cfg(test)]
+mod range_tests;
+#[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Names every message by the hash of everything said before it.
+//! Gives every message an id: the hash of everything said before it.
 //!
 //! The chain tells conversations apart without any id from the client, makes reading idempotent and separates forks. It must
 //! not know how turns are stored.
@@ -14,16 +14,16 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// The chains of `scope`; the same messages in another scope have other names.
+    /// The chains of `scope`; the same messages in another scope have other ids.
     pub(crate) fn new(scope: &Scope) -> Self {
         Self {
             key: blake3::derive_key("mainpoint 2026 chain of turns", scope.as_str().as_bytes()),
         }
     }
 
-    /// One name for each message. Instructions are no part of the chain, nor is what belongs to the message after it (such
+    /// One id for each message. Instructions are no part of the chain, nor is what belongs to the message after it (such
     /// as reasoning), because clients may leave it out when they send the conversation back.
-    pub(crate) fn names(&self, messages: &[Message]) -> Vec<Option<TurnId>> {
+    pub(crate) fn turn_ids(&self, messages: &[Message]) -> Vec<Option<TurnId>> {
         let mut previous = None;
         messages
             .iter()
@@ -31,9 +31,9 @@ impl Chain {
                 if message.is_instruction() || message.binds_next {
                     return None;
                 }
-                let name = self.name(previous, message);
-                previous = Some(name);
-                Some(name)
+                let id = self.turn_id(previous, message);
+                previous = Some(id);
+                Some(id)
             })
             .collect()
     }
@@ -54,7 +54,7 @@ impl Chain {
         finish(&hasher)
     }
 
-    fn name(&self, previous: Option<TurnId>, message: &Message) -> TurnId {
+    fn turn_id(&self, previous: Option<TurnId>, message: &Message) -> TurnId {
         let mut hasher = self.begin(previous, message.role);
         content(&mut hasher, message, message.echo);
         finish(&hasher)
@@ -114,25 +114,25 @@ mod tests {
     use super::*;
     use crate::openai::request::tests::{parsed, parsed_response};
 
-    fn names(messages: &Value) -> Vec<Option<TurnId>> {
+    fn turn_ids(messages: &Value) -> Vec<Option<TurnId>> {
         names_in("k-a", messages)
     }
 
     fn names_of_items(items: &Value) -> Vec<Option<TurnId>> {
         let request = parsed_response(&json!({"input": items}).to_string());
-        Chain::new(&Scope::new("k-a").unwrap()).names(&request.messages)
+        Chain::new(&Scope::new("k-a").unwrap()).turn_ids(&request.messages)
     }
 
     fn names_in(scope: &str, messages: &Value) -> Vec<Option<TurnId>> {
         let request = parsed(&json!({"messages": messages}).to_string());
-        Chain::new(&Scope::new(scope).unwrap()).names(&request.messages)
+        Chain::new(&Scope::new(scope).unwrap()).turn_ids(&request.messages)
     }
 
     #[test]
     fn a_string_and_the_same_text_as_one_part_have_one_name() {
-        let string = names(&json!([{"role": "user", "content": "hello"}]));
-        let part = names(&json!([{"role": "user", "content": [{"type": "text", "text": "hello"}]}]));
-        let cached = names(
+        let string = turn_ids(&json!([{"role": "user", "content": "hello"}]));
+        let part = turn_ids(&json!([{"role": "user", "content": [{"type": "text", "text": "hello"}]}]));
+        let cached = turn_ids(
             &json!([{"role": "user", "content": [{"type": "text", "text": "hello", "cache_control": {"type": "ephemeral"}}]}]),
         );
         assert_eq!(string, part);
@@ -141,20 +141,20 @@ mod tests {
 
     #[test]
     fn instructions_are_no_part_of_the_chain() {
-        let with = names(&json!([
+        let with = turn_ids(&json!([
             {"role": "system", "content": "It is 14:03."}, {"role": "user", "content": "a"},
             {"role": "developer", "content": "x"}, {"role": "assistant", "content": "b"},
         ]));
-        let without = names(&json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]));
+        let without = turn_ids(&json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]));
         assert_eq!(with[0], None);
         assert_eq!(vec![with[1], with[3]], without);
     }
 
     #[test]
     fn an_edited_turn_renames_itself_and_everything_after_it_only() {
-        let first = names(&json!([
+        let first = turn_ids(&json!([
             {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]));
-        let edited = names(&json!([
+        let edited = turn_ids(&json!([
             {"role": "user", "content": "a"}, {"role": "assistant", "content": "B"}, {"role": "user", "content": "c"}]));
         assert_eq!(first[0], edited[0]);
         assert_ne!(first[1], edited[1]);
@@ -165,11 +165,14 @@ mod tests {
     fn scopes_roles_and_borders_between_parts_matter() {
         let messages = json!([{"role": "user", "content": "a"}]);
         assert_ne!(names_in("k-a", &messages), names_in("k-b", &messages));
-        assert_ne!(names(&messages), names(&json!([{"role": "assistant", "content": "a"}])));
+        assert_ne!(
+            turn_ids(&messages),
+            turn_ids(&json!([{"role": "assistant", "content": "a"}]))
+        );
         let together = json!([{"role": "user", "content": [{"type": "text", "text": "ab"}]}]);
         let apart =
             json!([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]);
-        assert_ne!(names(&together), names(&apart));
+        assert_ne!(turn_ids(&together), turn_ids(&apart));
     }
 
     #[test]
@@ -178,7 +181,7 @@ mod tests {
             let body = format!(
                 r#"{{"messages":[{{"role":"assistant","content":null,"tool_calls":[{{"id":"1","function":{function}}}]}}]}}"#
             );
-            Chain::new(&Scope::new("k-a").unwrap()).names(&parsed(&body).messages)
+            Chain::new(&Scope::new("k-a").unwrap()).turn_ids(&parsed(&body).messages)
         };
         assert_eq!(
             call(r#"{"name":"f","arguments":"{}"}"#),
@@ -193,7 +196,7 @@ mod tests {
     #[test]
     fn a_streamed_reply_has_the_name_that_the_next_request_gives_it() {
         let chain = Chain::new(&Scope::new("k-a").unwrap());
-        let next = names(&json!([
+        let next = turn_ids(&json!([
             {"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "refusal": null, "tool_calls": null}]));
         assert_eq!(Some(chain.reply(next[0], "b")), next[1]);
     }
@@ -214,9 +217,9 @@ mod tests {
             assert_eq!(names_of_items(&json!([user, form])), [first[0], Some(reply)], "{form}");
         }
         let text = parsed_response(r#"{"input":"a"}"#);
-        assert_eq!(chain.names(&text.messages), first);
+        assert_eq!(chain.turn_ids(&text.messages), first);
         assert_eq!(
-            names(&json!([user, {"role": "assistant", "content": "b"}]))[1],
+            turn_ids(&json!([user, {"role": "assistant", "content": "b"}]))[1],
             Some(reply)
         );
     }

@@ -1,6 +1,6 @@
-//! Groups messages into units that are kept or dropped as a whole, and the messages of a unit into rounds.
+//! Groups messages into exchanges that are kept or dropped as a whole, and the messages of an exchange into rounds.
 //!
-//! A unit starts on a user message; a tool call and its results are always in one unit, and in one round of it. It must not
+//! An exchange starts on a user message; a tool call and its results are always in one exchange, and in one round of it. It must not
 //! know tokens or budgets.
 
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ impl Bonds {
     /// What belongs together in a conversation. Takes time in proportion to its length.
     pub(crate) fn of(messages: &[Message]) -> Self {
         let mut pairing = Pairing::default();
-        // How many more stretches begin than end at each message.
+        // How many more evictables begin than end at each message.
         let mut changes = vec![0_i64; messages.len() + 1];
         let mut orphans = Vec::new();
         for (index, message) in messages.iter().enumerate() {
@@ -56,34 +56,34 @@ impl Bonds {
         &self.orphans
     }
 
-    /// The units of the conversation, oldest first, as indices of messages in order. Instructions belong to no unit.
+    /// The exchanges of the conversation, oldest first, as indices of messages in order. Instructions belong to no exchange.
     ///
-    /// The last unit holds the last user message. What comes before the first user message, such as a greeting, is a unit too.
-    pub(crate) fn units(&self, messages: &[Message]) -> Vec<Vec<usize>> {
-        let mut units: Vec<Vec<usize>> = Vec::new();
+    /// The last exchange holds the last user message. What comes before the first user message, such as a greeting, is an exchange too.
+    pub(crate) fn exchanges(&self, messages: &[Message]) -> Vec<Vec<usize>> {
+        let mut exchanges: Vec<Vec<usize>> = Vec::new();
         for (index, message) in messages.iter().enumerate() {
             if message.is_instruction() {
                 continue;
             }
             let starts = message.role == "user" && !self.is_bound(index);
-            match units.last_mut() {
-                Some(unit) if !starts => unit.push(index),
-                _ => units.push(vec![index]),
+            match exchanges.last_mut() {
+                Some(exchange) if !starts => exchange.push(index),
+                _ => exchanges.push(vec![index]),
             }
         }
-        units
+        exchanges
     }
 
-    /// The rounds of a unit, oldest first: what follows its leading user messages, in the smallest stretches that can leave
+    /// The rounds of an exchange, oldest first: what follows its leading user messages, in the smallest pieces that can leave
     /// by themselves. The last one is still going on.
     ///
     /// A round is everything that an assistant thought, said and called in one go, with the results of all its calls. What it
     /// thought belongs to what it did next, so a round never begins within such a go.
-    pub(crate) fn rounds(&self, messages: &[Message], unit: &[usize]) -> Vec<Vec<usize>> {
+    pub(crate) fn tool_rounds(&self, messages: &[Message], exchange: &[usize]) -> Vec<Vec<usize>> {
         let is = |index: usize, role: &str| messages.get(index).is_some_and(|message| message.role == role);
-        let leading = unit.iter().take_while(|index| is(**index, "user")).count();
+        let leading = exchange.iter().take_while(|index| is(**index, "user")).count();
         let mut rounds: Vec<Vec<usize>> = Vec::new();
-        for index in unit.iter().copied().skip(leading) {
+        for index in exchange.iter().copied().skip(leading) {
             let goes_on = |before: usize| !is(index, "assistant") || is(before, "assistant");
             match rounds.last_mut() {
                 Some(round) if self.is_bound(index) || round.last().is_some_and(|before| goes_on(*before)) => {
@@ -234,8 +234,8 @@ pub(crate) mod tests {
         #[test]
         fn a_call_and_its_results_are_never_split(request in request()) {
             let messages = &request.messages;
-            let units = Bonds::of(messages).units(messages);
-            let unit_of = places(&units, messages.len());
+            let exchanges = Bonds::of(messages).exchanges(messages);
+            let unit_of = places(&exchanges, messages.len());
             for (call, result) in answered(messages) {
                 prop_assert_eq!(unit_of[call], unit_of[result]);
             }
@@ -243,7 +243,7 @@ pub(crate) mod tests {
 
         #[test]
         fn units_hold_every_message_but_instructions_once_and_in_order(request in request()) {
-            let flat: Vec<usize> = Bonds::of(&request.messages).units(&request.messages).concat();
+            let flat: Vec<usize> = Bonds::of(&request.messages).exchanges(&request.messages).concat();
             let expected: Vec<usize> =
                 (0..request.messages.len()).filter(|index| !request.messages[*index].is_instruction()).collect();
             prop_assert_eq!(flat, expected);
@@ -251,19 +251,19 @@ pub(crate) mod tests {
 
         #[test]
         fn every_unit_but_the_first_starts_on_a_user_message(request in request()) {
-            for unit in Bonds::of(&request.messages).units(&request.messages).iter().skip(1) {
-                prop_assert_eq!(request.messages[unit[0]].role, "user");
+            for exchange in Bonds::of(&request.messages).exchanges(&request.messages).iter().skip(1) {
+                prop_assert_eq!(request.messages[exchange[0]].role, "user");
             }
         }
 
         #[test]
         fn rounds_hold_everything_after_the_leading_user_messages_once_and_in_order(request in request()) {
             let bonds = Bonds::of(&request.messages);
-            for unit in bonds.units(&request.messages) {
-                let rounds = bonds.rounds(&request.messages, &unit);
+            for exchange in bonds.exchanges(&request.messages) {
+                let rounds = bonds.tool_rounds(&request.messages, &exchange);
                 let flat = rounds.concat();
-                let leading = &unit[..unit.len() - flat.len()];
-                prop_assert_eq!(&[leading, &flat[..]].concat(), &unit);
+                let leading = &exchange[..exchange.len() - flat.len()];
+                prop_assert_eq!(&[leading, &flat[..]].concat(), &exchange);
                 prop_assert!(leading.iter().all(|index| request.messages[*index].role == "user"));
                 prop_assert!(flat.first().is_none_or(|index| request.messages[*index].role != "user"));
                 prop_assert!(rounds.iter().all(|round| !round.is_empty()));
@@ -273,11 +273,11 @@ pub(crate) mod tests {
         #[test]
         fn no_round_splits_a_call_from_a_result_or_reasoning_from_what_follows(request in request()) {
             let bonds = Bonds::of(&request.messages);
-            for unit in bonds.units(&request.messages) {
-                let rounds = bonds.rounds(&request.messages, &unit);
+            for exchange in bonds.exchanges(&request.messages) {
+                let rounds = bonds.tool_rounds(&request.messages, &exchange);
                 let round_of = places(&rounds, request.messages.len());
                 for (call, result) in answered(&request.messages) {
-                    if unit.contains(&result) {
+                    if exchange.contains(&result) {
                         prop_assert_eq!(round_of[call], round_of[result]);
                     }
                 }
@@ -292,9 +292,9 @@ pub(crate) mod tests {
 
     fn groups(request: &ChatRequest) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
         let bonds = Bonds::of(&request.messages);
-        let units = bonds.units(&request.messages);
-        let rounds = bonds.rounds(&request.messages, units.last().map_or(&[], Vec::as_slice));
-        (units, rounds)
+        let exchanges = bonds.exchanges(&request.messages);
+        let rounds = bonds.tool_rounds(&request.messages, exchanges.last().map_or(&[], Vec::as_slice));
+        (exchanges, rounds)
     }
 
     #[test]
@@ -308,8 +308,8 @@ pub(crate) mod tests {
             reasoning, call("3"), result("3"),
             {"role": "assistant", "content": "done"},
         ]);
-        let (units, rounds) = groups(&parsed_response(&json!({"input": items}).to_string()));
-        assert_eq!(units, [vec![0], (1..11).collect()]);
+        let (exchanges, rounds) = groups(&parsed_response(&json!({"input": items}).to_string()));
+        assert_eq!(exchanges, [vec![0], (1..11).collect()]);
         assert_eq!(rounds, [vec![2, 3, 4, 5, 6], vec![7, 8, 9], vec![10]]);
     }
 
@@ -323,8 +323,8 @@ pub(crate) mod tests {
         let messages = json!([
             {"role": "user", "content": "a"}, calls(&["1", "2"]), result("1"), result("2"), calls(&["1"]), result("1"),
         ]);
-        let (units, rounds) = groups(&parsed(&json!({"messages": messages}).to_string()));
-        assert_eq!(units.len(), 1);
+        let (exchanges, rounds) = groups(&parsed(&json!({"messages": messages}).to_string()));
+        assert_eq!(exchanges.len(), 1);
         assert_eq!(rounds, [vec![1, 2, 3], vec![4, 5]]);
     }
 
@@ -341,9 +341,12 @@ pub(crate) mod tests {
         ]);
         let request = parsed(&json!({"messages": messages}).to_string());
         let bonds = Bonds::of(&request.messages);
-        let units = bonds.units(&request.messages);
-        assert_eq!(units, [vec![0, 1, 2, 3, 4], vec![5]]);
-        assert_eq!(bonds.rounds(&request.messages, &units[0]), [vec![1, 2], vec![3, 4]]);
+        let exchanges = bonds.exchanges(&request.messages);
+        assert_eq!(exchanges, [vec![0, 1, 2, 3, 4], vec![5]]);
+        assert_eq!(
+            bonds.tool_rounds(&request.messages, &exchanges[0]),
+            [vec![1, 2], vec![3, 4]]
+        );
     }
 
     #[test]
@@ -359,10 +362,10 @@ pub(crate) mod tests {
         ]);
         let request = parsed(&json!({"messages": messages}).to_string());
         let bonds = Bonds::of(&request.messages);
-        let units = bonds.units(&request.messages);
-        assert_eq!(units, [(0..7).collect::<Vec<_>>(), vec![7, 8]]);
+        let exchanges = bonds.exchanges(&request.messages);
+        assert_eq!(exchanges, [(0..7).collect::<Vec<_>>(), vec![7, 8]]);
         assert_eq!(
-            bonds.rounds(&request.messages, &units[0]),
+            bonds.tool_rounds(&request.messages, &exchanges[0]),
             [vec![1, 2], vec![3, 4], vec![5, 6]]
         );
         assert_eq!(bonds.orphans(), [8]);

@@ -31,7 +31,7 @@ pub(crate) struct Prepared {
     /// Whose memory it may see.
     pub(crate) scope: Scope,
     /// The chain of each message; `None` for instructions.
-    pub(crate) names: Vec<Option<TurnId>>,
+    pub(crate) turn_ids: Vec<Option<TurnId>>,
     /// Indices of the messages that have text to remember, oldest first.
     pub(crate) spoken: Vec<usize>,
     /// The model's tokenizer.
@@ -50,7 +50,7 @@ pub(crate) struct Prepared {
 
 /// Where the reply will stand in the conversation.
 #[derive(Debug, Clone)]
-pub(crate) struct Seat {
+pub(crate) struct ReplySlot {
     scope: Scope,
     previous: Option<TurnId>,
     parent: Option<TurnId>,
@@ -113,17 +113,17 @@ impl Prepared {
     ) -> Result<Self, MemoryError> {
         let chain = Chain::new(&scope);
         echo::recognise(&chain, &mut request.messages);
-        let names = chain.names(&request.messages);
+        let turn_ids = chain.turn_ids(&request.messages);
         deadline.check()?;
         let tokenizer = Tokenizer::of(&request.model);
         let tokens = counter.request(tokenizer, &request, deadline)?;
         let is_spoken = |index: &usize| {
-            names.get(*index).is_some_and(Option::is_some)
+            turn_ids.get(*index).is_some_and(Option::is_some)
                 && request.messages.get(*index).is_some_and(Message::has_text)
         };
         let spoken = (0..request.messages.len()).filter(is_spoken).collect();
         let mut position = 0;
-        let named = names.iter().map(|name| {
+        let named = turn_ids.iter().map(|name| {
             position += u32::from(name.is_some());
             position
         });
@@ -134,7 +134,7 @@ impl Prepared {
             positions,
             request,
             scope,
-            names,
+            turn_ids,
             spoken,
             tokenizer,
             tokens,
@@ -148,9 +148,9 @@ impl Prepared {
         let index = *self.spoken.get(at)?;
         let message = self.request.messages.get(index)?;
         Some(Turn {
-            id: self.name(at)?,
-            parent: at.checked_sub(1).and_then(|before| self.name(before)),
-            conversation: self.name(0)?,
+            id: self.turn_id(at)?,
+            parent: at.checked_sub(1).and_then(|before| self.turn_id(before)),
+            conversation: self.turn_id(0)?,
             scope: self.scope.clone(),
             position: self.position(index),
             role: message.role.to_owned(),
@@ -164,9 +164,9 @@ impl Prepared {
         })
     }
 
-    /// The name of the message `spoken[at]`.
-    pub(crate) fn name(&self, at: usize) -> Option<TurnId> {
-        self.names.get(*self.spoken.get(at)?).copied().flatten()
+    /// The turn id of the message `spoken[at]`.
+    pub(crate) fn turn_id(&self, at: usize) -> Option<TurnId> {
+        self.turn_ids.get(*self.spoken.get(at)?).copied().flatten()
     }
 
     /// What numbers the blocks that go into the message `index`.
@@ -176,9 +176,9 @@ impl Prepared {
         message.map_or(Seal::new([0; 32]), seal)
     }
 
-    /// The names of every turn with text, oldest first.
-    pub(crate) fn turn_names(&self) -> Vec<TurnId> {
-        (0..self.spoken.len()).filter_map(|at| self.name(at)).collect()
+    /// The ids of every turn with text, oldest first.
+    pub(crate) fn spoken_ids(&self) -> Vec<TurnId> {
+        (0..self.spoken.len()).filter_map(|at| self.turn_id(at)).collect()
     }
 
     /// How many messages are odd, for each reason.
@@ -218,7 +218,7 @@ impl Prepared {
 
     /// Where the reply will stand; `None` when it could not be told which of several replies the client goes on with, or
     /// when the reply continues the last message.
-    pub(crate) fn seat(&self) -> Option<Seat> {
+    pub(crate) fn reply_slot(&self) -> Option<ReplySlot> {
         let last = self
             .request
             .messages
@@ -227,17 +227,17 @@ impl Prepared {
         if self.request.choices != 1 || last.role == "assistant" {
             return None;
         }
-        Some(Seat {
+        Some(ReplySlot {
             scope: self.scope.clone(),
-            previous: self.names.iter().rev().copied().flatten().next(),
-            parent: self.spoken.len().checked_sub(1).and_then(|at| self.name(at)),
-            conversation: self.name(0),
+            previous: self.turn_ids.iter().rev().copied().flatten().next(),
+            parent: self.spoken.len().checked_sub(1).and_then(|at| self.turn_id(at)),
+            conversation: self.turn_id(0),
             position: self.position(self.request.messages.len()),
         })
     }
 }
 
-impl Seat {
+impl ReplySlot {
     /// The turn that a reply of `text` is, with about as many tokens as its length suggests.
     pub(crate) fn take(self, text: String, time: DateTime<Utc>) -> Turn {
         let id = Chain::new(&self.scope).reply(self.previous, &text);

@@ -171,11 +171,11 @@ impl Cost {
 fn pass_through(preparation: &Preparation, headers: &HeaderMap, body: &Bytes) -> (Plan, Vec<TurnId>) {
     let prepared = prepared(preparation, headers, body.clone());
     let plan = Plan {
-        seat: prepared.seat(),
+        reply_slot: prepared.reply_slot(),
         scope: Some(prepared.scope.clone()),
         ..Plan::passthrough(body.clone())
     };
-    (plan, prepared.turn_names())
+    (plan, prepared.spoken_ids())
 }
 
 /// What a request over its budget goes through after it was prepared, but for what waits.
@@ -183,7 +183,7 @@ fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[Recalle
     let count = |text: &str| preparation.counter.text(prepared.tokenizer, text);
     let messages = &prepared.request.messages;
     let shape = Cuttable::of(prepared).shape(None, &BTreeSet::new());
-    let dropped = shape.dropped(shape.stretches[shape.stretches.len() / 2].horizon);
+    let dropped = shape.dropped(shape.evictables[shape.evictables.len() / 2].horizon);
     let question = prepared.request.last_user().unwrap();
     let place = Place {
         room: MEMORY_TOKENS,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use mainpoint_store::TurnId;
 
-use super::eviction::{Shape, Stretch};
+use super::eviction::{Evictable, Shape};
 use crate::config::AttachmentPolicy;
 use crate::conversation::exchanges::Bonds;
 use crate::conversation::prepare::Prepared;
@@ -29,7 +29,7 @@ impl<'a> Cuttable<'a> {
     pub(crate) fn of(prepared: &'a Prepared) -> Self {
         Self {
             messages: &prepared.request.messages,
-            names: &prepared.names,
+            names: &prepared.turn_ids,
             bonds: &prepared.bonds,
         }
     }
@@ -72,49 +72,49 @@ impl<'a> Cuttable<'a> {
         newest.map(|(index, _)| index).collect()
     }
 
-    /// How the conversation may be cut where the messages `held` stay: whole units but the last one, then the rounds of the
-    /// last unit but the last round. A unit within which an earlier epoch ended, at the message `cut_at`, is in two pieces.
+    /// How the conversation may be cut where the messages `held` stay: whole exchanges but the last one, then the rounds of the
+    /// last exchange but the last round. An exchange within which an earlier epoch ended, at the message `cut_at`, is in two pieces.
     ///
-    /// Of a unit that holds something that stays, its beginning stays with it, and so does its last round, for the roles of
+    /// Of an exchange that holds something that stays, its beginning stays with it, and so does its last round, for the roles of
     /// what is left alternate then as before; its other rounds leave.
     pub(crate) fn shape(self, cut_at: Option<usize>, held: &BTreeSet<usize>) -> Shape {
-        let units = self.bonds.units(self.messages);
-        let last = units.len().saturating_sub(1);
-        let mut stretches = Vec::new();
-        for (number, unit) in units.iter().enumerate() {
-            let pieces = if number == last || unit.iter().any(|index| held.contains(index)) {
-                self.rounds_that_leave(unit, held)
+        let exchanges = self.bonds.exchanges(self.messages);
+        let last = exchanges.len().saturating_sub(1);
+        let mut evictables = Vec::new();
+        for (number, exchange) in exchanges.iter().enumerate() {
+            let pieces = if number == last || exchange.iter().any(|index| held.contains(index)) {
+                self.rounds_that_leave(exchange, held)
             } else {
-                self.pieces(unit, cut_at)
+                self.pieces(exchange, cut_at)
             };
-            let is_recent = number + RECENT_UNITS >= last;
-            stretches.extend(pieces.into_iter().filter_map(|messages| {
-                Some(Stretch {
+            let is_recent = number + RECENT_EXCHANGES >= last;
+            evictables.extend(pieces.into_iter().filter_map(|messages| {
+                Some(Evictable {
                     horizon: self.horizon(&messages)?,
                     messages,
                     is_recent,
                 })
             }));
         }
-        Shape { stretches }
+        Shape { evictables }
     }
 
-    fn rounds_that_leave(self, unit: &[usize], held: &BTreeSet<usize>) -> Vec<Vec<usize>> {
-        let mut rounds = self.bonds.rounds(self.messages, unit);
+    fn rounds_that_leave(self, exchange: &[usize], held: &BTreeSet<usize>) -> Vec<Vec<usize>> {
+        let mut rounds = self.bonds.tool_rounds(self.messages, exchange);
         rounds.pop();
         rounds.retain(|round| !round.iter().any(|index| held.contains(index)));
         rounds
     }
 
-    /// The whole unit, or what of it had left when an epoch ended within it, and the rest.
-    fn pieces(self, unit: &[usize], cut_at: Option<usize>) -> Vec<Vec<usize>> {
-        let cut = cut_at.filter(|at| unit.binary_search(at).is_ok() && self.horizon(unit) != Some(*at));
+    /// The whole exchange, or what of it had left when an epoch ended within it, and the rest.
+    fn pieces(self, exchange: &[usize], cut_at: Option<usize>) -> Vec<Vec<usize>> {
+        let cut = cut_at.filter(|at| exchange.binary_search(at).is_ok() && self.horizon(exchange) != Some(*at));
         let Some(at) = cut else {
-            return vec![unit.to_vec()];
+            return vec![exchange.to_vec()];
         };
-        let rounds = self.bonds.rounds(self.messages, unit).concat();
+        let rounds = self.bonds.tool_rounds(self.messages, exchange).concat();
         let gone: Vec<usize> = rounds.into_iter().filter(|index| *index <= at).collect();
-        let rest = unit
+        let rest = exchange
             .iter()
             .copied()
             .filter(|index| gone.binary_search(index).is_err())
@@ -129,8 +129,8 @@ impl<'a> Cuttable<'a> {
     }
 }
 
-/// How many units before the last one count as said last.
-const RECENT_UNITS: usize = 2;
+/// How many exchanges before the last one count as said last.
+const RECENT_EXCHANGES: usize = 2;
 
 #[cfg(test)]
 mod tests {
@@ -143,17 +143,17 @@ mod tests {
     use crate::openai::request::ChatRequest;
     use crate::openai::request::tests::{parsed, parsed_response};
 
-    /// What leaves, stretch by stretch, when the messages that `hold` names stay.
+    /// What leaves, evictable by evictable, when the messages that `hold` names stay.
     fn leaving(request: &ChatRequest, hold: impl Fn(Cuttable<'_>) -> BTreeSet<usize>) -> Vec<Vec<usize>> {
-        let names = Chain::new(&Scope::new("k-a").unwrap()).names(&request.messages);
+        let names = Chain::new(&Scope::new("k-a").unwrap()).turn_ids(&request.messages);
         let bonds = Bonds::of(&request.messages);
         let cuttable = Cuttable {
             messages: &request.messages,
             names: &names,
             bonds: &bonds,
         };
-        let stretches = cuttable.shape(None, &hold(cuttable)).stretches;
-        stretches.into_iter().map(|stretch| stretch.messages).collect()
+        let evictables = cuttable.shape(None, &hold(cuttable)).evictables;
+        evictables.into_iter().map(|evictable| evictable.messages).collect()
     }
 
     fn chat(messages: &Value) -> ChatRequest {

@@ -17,21 +17,21 @@ pub(crate) struct Limits {
     pub(crate) low: usize,
 }
 
-/// How a conversation may be cut: stretches that leave together, oldest first. What is in none of them stays.
+/// How a conversation may be cut: evictables that leave together, oldest first. What is in none of them stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Shape {
-    /// Whole units but the last one, then the rounds of the last unit but the last round.
-    pub(crate) stretches: Vec<Stretch>,
+    /// Whole exchanges but the last one, then the rounds of the last exchange but the last round.
+    pub(crate) evictables: Vec<Evictable>,
 }
 
 /// Messages that leave together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stretch {
+pub(crate) struct Evictable {
     /// Their indices, ascending.
     pub(crate) messages: Vec<usize>,
     /// The last of them that has a name; an epoch that ends here is known by it.
     pub(crate) horizon: usize,
-    /// Whether it was said last: the newest whole units and the rounds of the unit still going on.
+    /// Whether it was said last: the newest whole exchanges and the rounds of the exchange still going on.
     pub(crate) is_recent: bool,
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct Cut {
     pub(crate) is_deep: bool,
 }
 
-/// What an epoch costs and saves, in the unit of the configured prices.
+/// What an epoch costs and saves, in the exchange of the configured prices.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Balance {
     /// What this request costs.
@@ -150,8 +150,11 @@ impl Balance {
 impl Shape {
     /// What has left after an epoch that ended at `horizon`.
     pub(crate) fn dropped(&self, horizon: usize) -> BTreeSet<usize> {
-        let left = self.stretches.iter().take_while(|stretch| stretch.horizon <= horizon);
-        left.flat_map(|stretch| stretch.messages.iter().copied()).collect()
+        let left = self
+            .evictables
+            .iter()
+            .take_while(|evictable| evictable.horizon <= horizon);
+        left.flat_map(|evictable| evictable.messages.iter().copied()).collect()
     }
 }
 
@@ -258,13 +261,13 @@ mod tests {
 
     #[test]
     fn what_has_left_is_known_by_its_horizon() {
-        let stretch = |messages: &[usize], horizon| Stretch {
+        let evictable = |messages: &[usize], horizon| Evictable {
             messages: messages.to_vec(),
             horizon,
             is_recent: false,
         };
         let shape = Shape {
-            stretches: vec![stretch(&[1, 2, 3], 2), stretch(&[5, 6], 6), stretch(&[7], 7)],
+            evictables: vec![evictable(&[1, 2, 3], 2), evictable(&[5, 6], 6), evictable(&[7], 7)],
         };
         assert_eq!(shape.dropped(2), [1, 2, 3].into());
         assert_eq!(shape.dropped(6), [1, 2, 3, 5, 6].into());

@@ -16,7 +16,7 @@ use super::build::{Revision, revise};
 use super::eviction::Balance;
 use super::receipt::{EpochNote, Receipt};
 use crate::config::Mode;
-use crate::conversation::prepare::{Asked, Prepared, Seat};
+use crate::conversation::prepare::{Asked, Prepared, ReplySlot};
 use crate::deadline::Deadline;
 use crate::error::MemoryError;
 use crate::memory::Remembers;
@@ -77,7 +77,7 @@ pub(crate) struct Plan {
     /// Turns to keep once the upstream has accepted the request, oldest first.
     pub(crate) intake: Vec<Turn>,
     /// Where the reply will stand in the conversation.
-    pub(crate) seat: Option<Seat>,
+    pub(crate) reply_slot: Option<ReplySlot>,
     /// Whose request it is, as far as it could be read.
     pub(crate) scope: Option<Scope>,
     /// Everything else that is said about it.
@@ -103,7 +103,7 @@ impl Plan {
             begins_epoch: false,
             abstains: false,
             intake: Vec::new(),
-            seat: None,
+            reply_slot: None,
             scope: None,
             receipt: Receipt::default(),
         }
@@ -175,8 +175,8 @@ impl Plan {
             return Ok(());
         }
         let unseen = beside(self.body.len(), || {
-            self.seat = prepared.seat();
-            memory.unseen(&prepared.scope, &prepared.turn_names())
+            self.reply_slot = prepared.reply_slot();
+            memory.unseen(&prepared.scope, &prepared.spoken_ids())
         });
         self.receipt.not_kept = memory.refuses(&prepared.scope).filter(|_| !unseen.is_empty());
         let (own, few) = (Arc::clone(prepared), unseen.len() <= FEW_TURNS);

@@ -73,7 +73,7 @@ pub(crate) async fn answer(
             call.headers.remove(about_the_original);
         }
     }
-    if plan.seat.is_some() {
+    if plan.reply_slot.is_some() {
         // The reply is read on its way, so it must not be compressed.
         call.headers
             .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -82,7 +82,7 @@ pub(crate) async fn answer(
     if let Some(reason) = plan.reason {
         metrics::passthrough(reason.label());
     }
-    let told = Told {
+    let outcome_headers = OutcomeHeaders {
         outcome,
         reason: plan.reason,
         memories,
@@ -97,11 +97,11 @@ pub(crate) async fn answer(
         Ok(response) => response,
         Err(error) => super::routes::refused(&error),
     };
-    told.write(response.headers_mut());
+    outcome_headers.write(response.headers_mut());
     Wanted::default().add(response.headers_mut());
     let accepted = response.status().is_success();
     let keep = accepted
-        .then(|| keep::of(shared, prompted.id, (plan.intake, plan.seat)))
+        .then(|| keep::of(shared, prompted.id, (plan.intake, plan.reply_slot)))
         .flatten();
     Ok((watched(shared, response, (prompted.surface, keep), started), outcome))
 }
@@ -205,7 +205,7 @@ fn watched(
 }
 
 /// What the client is told about its request in headers.
-struct Told {
+struct OutcomeHeaders {
     outcome: Outcome,
     reason: Option<Reason>,
     tokens_in: Option<usize>,
@@ -213,7 +213,7 @@ struct Told {
     memories: usize,
 }
 
-impl Told {
+impl OutcomeHeaders {
     /// The outcome, with the reason if the memory did not apply.
     fn word(&self) -> &'static str {
         match (self.outcome, self.reason) {
@@ -302,14 +302,14 @@ mod tests {
     #[test]
     fn what_is_not_known_is_not_told() {
         let mut headers = HeaderMap::new();
-        let told = Told {
+        let outcome_headers = OutcomeHeaders {
             outcome: Outcome::Passthrough,
             reason: None,
             tokens_in: None,
             tokens_forwarded: None,
             memories: 0,
         };
-        told.write(&mut headers);
+        outcome_headers.write(&mut headers);
         assert_eq!(headers.get(OUTCOME).unwrap(), "passthrough");
         assert_eq!(headers.get(MEMORIES).unwrap(), "0");
         assert!(!headers.contains_key(TOKENS_IN));

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Shared;
 use super::observed::{Keep, Keeping};
-use crate::conversation::prepare::Seat;
+use crate::conversation::prepare::ReplySlot;
 use crate::memory::Kept;
 use crate::openai::reply::Verdict;
 use crate::prompt::receipt::ReplyNote;
@@ -21,21 +21,25 @@ struct Exchange {
     /// Its new turns, oldest first.
     intake: Vec<Turn>,
     /// Where the reply stands.
-    seat: Option<Seat>,
+    slot: Option<ReplySlot>,
     /// The turns on their way into the journal.
     kept: Option<Kept>,
 }
 
-/// Keeps these turns, and the reply that takes its seat. `None` where there is nothing to keep.
-pub(super) fn of(shared: &Arc<Shared>, id: Uuid, (intake, seat): (Vec<Turn>, Option<Seat>)) -> Option<Box<dyn Keep>> {
-    if shared.planner.is_none() || (intake.is_empty() && seat.is_none()) {
+/// Keeps these turns, and the reply that takes its slot. `None` where there is nothing to keep.
+pub(super) fn of(
+    shared: &Arc<Shared>,
+    id: Uuid,
+    (intake, slot): (Vec<Turn>, Option<ReplySlot>),
+) -> Option<Box<dyn Keep>> {
+    if shared.planner.is_none() || (intake.is_empty() && slot.is_none()) {
         return None;
     }
     Some(Box::new(Exchange {
         shared: Arc::clone(shared),
         id,
         intake,
-        seat,
+        slot,
         kept: None,
     }))
 }
@@ -64,10 +68,10 @@ impl Keep for Exchange {
             Verdict::Accepted => std::mem::take(&mut self.intake),
             Verdict::Refused => Vec::new(),
         };
-        if let (Some(text), Some(seat)) = (text, self.seat.take()) {
+        if let (Some(text), Some(slot)) = (text, self.slot.take()) {
             self.shared.receipts.note_reply(self.id, ReplyNote::of(&text));
             if !text.trim().is_empty() {
-                turns.push(seat.take(text, chrono::Utc::now()));
+                turns.push(slot.take(text, chrono::Utc::now()));
             }
         }
         self.take(turns);

@@ -21,7 +21,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Reads turns, in a lull between requests.
+    /// Reads turns, in an idle moment between requests.
     ///
     /// # Errors
     /// When the engine or the store fails.
@@ -29,7 +29,7 @@ impl Reader {
         let request = ReadRequest {
             turns: turns.iter().map(as_text).collect(),
         };
-        self.traffic.lull(PATIENCE).await;
+        self.traffic.idle(PATIENCE).await;
         let readings = self.read_patiently(request).await?;
         if readings.len() != turns.len() {
             return Err(MemoryError::Readings {

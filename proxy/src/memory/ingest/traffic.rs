@@ -1,4 +1,4 @@
-//! Knows whether requests are on the memory path right now, so that reading begins in the lulls between them.
+//! Knows whether requests are on the memory path right now, so that reading begins in the idle moments between them.
 //!
 //! It must not know what requests or readings are. Reading has the lowest priority as it is, but a pass that is under way
 //! shares caches and memory bandwidth with whoever waits for an answer.
@@ -23,7 +23,7 @@ impl Traffic {
     }
 
     /// Waits until no request is on the memory path, for at most `patience`: a proxy that is never idle reads, too.
-    pub(crate) async fn lull(&self, patience: Duration) {
+    pub(crate) async fn idle(&self, patience: Duration) {
         let mut passing = self.0.subscribe();
         // Out of patience or not, the work begins.
         let _ = tokio::time::timeout(patience, passing.wait_for(|passing| *passing == 0)).await;
@@ -45,12 +45,12 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3600);
 
     #[tokio::test]
-    async fn a_lull_is_when_the_last_request_has_passed() {
+    async fn requests_are_idle_when_the_last_one_has_passed() {
         let traffic = Arc::new(Traffic::default());
-        traffic.lull(LONG).await;
+        traffic.idle(LONG).await;
         let (first, second) = (traffic.pass(), traffic.pass());
         let waiting = Arc::clone(&traffic);
-        let mut waiting = tokio::spawn(async move { waiting.lull(LONG).await });
+        let mut waiting = tokio::spawn(async move { waiting.idle(LONG).await });
         drop(first);
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
@@ -59,10 +59,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_lull_patience_ends() {
+    async fn without_idle_moments_patience_ends() {
         let traffic = Traffic::default();
         let passing = traffic.pass();
-        traffic.lull(Duration::from_millis(1)).await;
+        traffic.idle(Duration::from_millis(1)).await;
         assert_eq!(*traffic.0.borrow(), 1);
         drop(passing);
         assert_eq!(*traffic.0.borrow(), 0);

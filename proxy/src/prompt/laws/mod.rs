@@ -160,11 +160,11 @@ impl Laws {
         let cuttable = Cuttable::of(&prepared);
         let held = &cuttable.odd() | &cuttable.attached(policy(choice));
         let shape = cuttable.shape(None, &held);
-        let Some(count) = std::num::NonZeroU64::new(shape.stretches.len() as u64) else {
+        let Some(count) = std::num::NonZeroU64::new(shape.evictables.len() as u64) else {
             return Ok(None);
         };
         let cut = usize::try_from(choice % count).unwrap();
-        let horizon = shape.stretches[cut].horizon;
+        let horizon = shape.evictables[cut].horizon;
         let dropped = shape.dropped(horizon);
         prop_assert_eq!(
             &cuttable.shape(Some(horizon), &held).dropped(horizon),

@@ -101,15 +101,15 @@ impl Shape {
         let Ok(prepared) = laws.prepared(self.surface, body.clone()) else {
             return;
         };
-        prepared.seat();
-        for at in 0..prepared.turn_names().len() {
+        prepared.reply_slot();
+        for at in 0..prepared.spoken_ids().len() {
             prepared.turn(at);
         }
         let cuttable = Cuttable::of(&prepared);
         let held = &cuttable.odd() | &cuttable.attached(AttachmentPolicy::Keep);
         let shape = cuttable.shape(Some(prepared.request.messages.len() / 2), &held);
         let dropped = shape
-            .stretches
+            .evictables
             .last()
             .map(|last| shape.dropped(last.horizon))
             .unwrap_or_default();

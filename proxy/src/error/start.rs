@@ -1,0 +1,251 @@
+//! What keeps mainpoint from starting, in one line each that names the fix, and the exit code of each.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use mainpoint_engine::EngineError;
+use mainpoint_store::StoreError;
+
+/// A failure that keeps mainpoint from starting. Its text is one line that names the fix.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {}", bind_reason(source))]
+    Listen {
+        /// The configured address.
+        address: SocketAddr,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A model is missing or cannot be used.
+    #[error("{source}{}", engine_fix(source))]
+    Engine {
+        /// The cause.
+        #[source]
+        source: EngineError,
+    },
+    /// The store cannot be opened.
+    #[error("cannot open the store: {source}{}", store_fix(source))]
+    Store {
+        /// The cause.
+        #[source]
+        source: StoreError,
+    },
+    /// The data directory, or a file in it, cannot be used.
+    #[error("cannot use {}: {source}; check store.directory and its permissions", path.display())]
+    Directory {
+        /// The directory or file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// `scope.key` holds something else than a key.
+    #[error(
+        "{} is not a key of 32 bytes; restore it from a backup, or move the directory that it is in away to begin with empty memories",
+        path.display()
+    )]
+    ScopeKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// `scope.key` is gone and memories are there.
+    #[error(
+        "{} is missing, and without it nobody can be told whose the memories beside it are; restore it from a backup, or move \
+         {} away to begin with empty memories. Nothing was replaced",
+        path.display(),
+        directory.display()
+    )]
+    ScopeKeyMissing {
+        /// The file.
+        path: PathBuf,
+        /// The store's directory.
+        directory: PathBuf,
+    },
+    /// The upstream client cannot be built.
+    #[error("cannot set up the connection to the upstream: {source}")]
+    Client {
+        /// The cause.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// `upstream.url` is none that requests can be sent to.
+    #[error(
+        "upstream.url = \"{url}\" is none that requests can be sent to; an example is \"https://api.openai.com/v1\""
+    )]
+    Upstream {
+        /// The configured URL.
+        url: String,
+    },
+    /// The upstream key cannot be put into a header.
+    #[error(
+        "the key that upstream.api_key_env names holds a character that no header can carry; set it to the key alone, without line breaks"
+    )]
+    ApiKey,
+    /// `log.filter` is not a filter.
+    #[error("log.filter = {filter:?} is not a log filter: {reason}; an example is \"info,mainpoint=debug\"")]
+    LogFilter {
+        /// The configured filter.
+        filter: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The process could not be prepared.
+    #[error("cannot {operation}: {source}")]
+    Process {
+        /// What was being done.
+        operation: &'static str,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl StartError {
+    /// The exit code by kind, as in sysexits.h (64–78).
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Listen { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => NO_PERMISSION,
+                _ => UNAVAILABLE,
+            },
+            Self::Engine { source } => match source {
+                EngineError::ModelMissing { .. } => NO_INPUT,
+                EngineError::Processor { .. } => UNAVAILABLE,
+                EngineError::Thread { .. } => IO,
+                EngineError::Setting { .. } => CONFIGURATION,
+                _ => DATA,
+            },
+            Self::Store { source } => match source {
+                StoreError::Unwritable { source, .. } => directory_code(source),
+                StoreError::InUse { .. } => UNAVAILABLE,
+                StoreError::Refused { source, .. } => match source.kind() {
+                    io::ErrorKind::PermissionDenied => NO_PERMISSION,
+                    _ => IO,
+                },
+                StoreError::Version { .. }
+                | StoreError::Format { .. }
+                | StoreError::TableRefused { .. }
+                | StoreError::VectorWidth { .. }
+                | StoreError::Model { .. }
+                | StoreError::Migrating { .. }
+                | StoreError::MountPoint { .. }
+                | StoreError::Unreadable { .. } => DATA,
+                StoreError::InvalidConfig { .. } => CONFIGURATION,
+                _ => IO,
+            },
+            Self::Directory { source, .. } => directory_code(source),
+            Self::ScopeKey { .. } | Self::ScopeKeyMissing { .. } => DATA,
+            Self::Client { .. } | Self::Process { .. } => IO,
+            Self::Upstream { .. } | Self::ApiKey | Self::LogFilter { .. } => CONFIGURATION,
+        }
+    }
+}
+
+const DATA: u8 = 65;
+const NO_INPUT: u8 = 66;
+const UNAVAILABLE: u8 = 69;
+const CANNOT_CREATE: u8 = 73;
+const IO: u8 = 74;
+const NO_PERMISSION: u8 = 77;
+const CONFIGURATION: u8 = 78;
+
+fn directory_code(source: &io::Error) -> u8 {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => NO_PERMISSION,
+        _ => CANNOT_CREATE,
+    }
+}
+
+fn bind_reason(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the port is in use; stop the program that holds it, or set server.listen (or --listen) to another port"
+                .to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "no permission; set server.listen (or --listen) to a port of 1024 or above".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine does not have the address; set server.listen (or --listen) to one that it has".to_owned()
+        }
+        _ => format!("{source}; set server.listen (or --listen) to another address"),
+    }
+}
+
+fn engine_fix(source: &EngineError) -> &'static str {
+    match source {
+        EngineError::ModelMissing { .. } => {
+            "; fetch it with `mainpoint models fetch`, or name another one (models.reader, models.chat)"
+        }
+        EngineError::ModelCorrupt { .. } => {
+            "; check it with `mainpoint models verify`, or name another one (models.reader, models.chat)"
+        }
+        _ => "",
+    }
+}
+
+fn store_fix(source: &StoreError) -> &'static str {
+    match source {
+        StoreError::VectorWidth { .. } | StoreError::Model { .. } => " (store.directory, models.reader)",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_of_another_model_names_the_keys_that_choose_both() {
+        let error = StartError::Store {
+            source: StoreError::VectorWidth {
+                path: "memories".into(),
+                found: 384,
+                expected: 768,
+            },
+        };
+        let text = error.to_string();
+        assert!(
+            text.ends_with("(store.directory, models.reader)") && text.contains("384"),
+            "{text}"
+        );
+        assert_eq!(error.exit_code(), 65);
+    }
+
+    #[test]
+    fn a_port_in_use_names_the_address_and_the_fix() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 8787));
+        let error = StartError::Listen {
+            address,
+            source: io::Error::from(io::ErrorKind::AddrInUse),
+        };
+        let text = error.to_string();
+        assert!(
+            text.contains("127.0.0.1:8787") && text.contains("server.listen"),
+            "{text}"
+        );
+        assert!(!text.contains('\n'));
+        assert_eq!(error.exit_code(), 69);
+    }
+
+    #[test]
+    fn a_missing_model_and_a_directory_without_permission_have_their_own_codes() {
+        let missing = StartError::Engine {
+            source: EngineError::ModelMissing {
+                path: "model.gguf".into(),
+            },
+        };
+        assert_eq!(missing.exit_code(), 66);
+        assert!(missing.to_string().contains("models fetch"));
+        let denied = StartError::Directory {
+            path: "data".into(),
+            source: io::Error::from(io::ErrorKind::PermissionDenied),
+        };
+        assert_eq!(denied.exit_code(), 77);
+    }
+}

@@ -1,0 +1,65 @@
+//! How many tokens a prompt has with what leaves it and what is put into it.
+//!
+//! It must not know why anything leaves or is put in.
+
+use super::Draft;
+use super::remember::Remembered;
+use crate::error::MemoryError;
+use crate::memory::Remembers;
+use crate::openai::request::Message;
+use crate::openai::splice::{Edits, Injection};
+use crate::openai::{block, splice};
+
+impl<M: Remembers> Draft<'_, M> {
+    /// Tokens of the prompt with `edits`; `None` when they cannot be made.
+    pub(super) fn count(&self, edits: &Edits) -> Result<Option<usize>, MemoryError> {
+        let (request, tokens) = (&self.prepared.request, &self.prepared.tokens);
+        let mut total = tokens.other;
+        for (index, message) in request.messages.iter().enumerate() {
+            if edits.dropped.contains(&index) {
+                continue;
+            }
+            let plain = tokens.messages.get(index).copied().unwrap_or_default();
+            total += match edits.injections.get(&index) {
+                None => plain,
+                Some(injection) => {
+                    self.prepared.deadline.check()?;
+                    let Some(longer) = self.longer((message, plain), injection)? else {
+                        return Ok(None);
+                    };
+                    longer
+                }
+            };
+        }
+        Ok(Some(total))
+    }
+
+    /// Tokens of a message with what is put into it. A long message is not counted once more for that.
+    fn longer(&self, (message, plain): (&Message, usize), injection: &Injection) -> Result<Option<usize>, MemoryError> {
+        if message.range.len() > COUNTED_AGAIN && message.takes_blocks() {
+            let mut tokens = plain;
+            for block in [&injection.head, &injection.tail].into_iter().flatten() {
+                tokens += self.text(block)? + self.text(block::SEPARATOR)?;
+            }
+            return Ok(Some(tokens));
+        }
+        let Some(longer) = splice::injected(message, injection) else {
+            return Ok(None);
+        };
+        let counter = &self.planner.preparation.counter;
+        counter.message(self.prepared.tokenizer, &longer).map(Some)
+    }
+
+    /// The prompt's tokens but for those of a new block, about.
+    pub(super) fn without_block(&self, tokens: usize, remembered: &Remembered) -> Result<usize, MemoryError> {
+        let block = remembered.block.as_ref().and_then(|block| block.text.as_deref());
+        Ok(tokens.saturating_sub(block.map_or(Ok(0), |block| self.text(block))?))
+    }
+
+    pub(super) fn text(&self, text: &str) -> Result<usize, MemoryError> {
+        Ok(self.planner.preparation.counter.text(self.prepared.tokenizer, text)?)
+    }
+}
+
+/// Bytes of a message up to which it is counted once more, with what is put into it.
+const COUNTED_AGAIN: usize = 64 << 10;

@@ -1,0 +1,207 @@
+//! What leaves the prompt of a request: what left before, and what leaves now because it must or because that pays.
+//!
+//! It must not know what is remembered for the question.
+
+use std::collections::{BTreeSet, HashSet};
+
+use mainpoint_store::TurnId;
+
+use super::Draft;
+use crate::error::MemoryError;
+use crate::memory::Remembers;
+use crate::openai::block;
+use crate::openai::request::Message;
+use crate::openai::splice::Edits;
+use crate::prompt::beside::beside;
+use crate::prompt::digest::{self, DigestLimits};
+use crate::prompt::evictable::Cuttable;
+use crate::prompt::eviction::{Balance, Cut, Limits, Situation};
+use crate::prompt::injections::EpochRecord;
+
+/// An epoch: the one that holds already, or a new one.
+pub(super) struct Epoch {
+    pub(super) horizon: usize,
+    pub(super) record: EpochRecord,
+    pub(super) dropped: BTreeSet<usize>,
+    /// `None` when it holds already.
+    pub(super) begun: Option<Balance>,
+}
+
+impl<M: Remembers> Draft<'_, M> {
+    /// The epoch that holds for this request: a new one, the one that held before, or none.
+    pub(super) async fn epoch(&self) -> Result<Option<Epoch>, MemoryError> {
+        let (current, situation) = beside(self.size(), || {
+            let current = self.current();
+            let situation = self.situation(current.as_ref())?;
+            Ok::<_, MemoryError>((current, situation))
+        })?;
+        let cuts = self.cuts(current.as_ref(), situation).await?;
+        let limits = Limits::of(&self.planner.config);
+        match limits.choose(situation, &cuts, &self.planner.prices) {
+            Some((cut, balance)) => self.begin(current, cut, balance).await.map(Some),
+            None => Ok(current),
+        }
+    }
+
+    /// The epoch that an earlier request began, with what has left since then.
+    fn current(&self) -> Option<Epoch> {
+        let current = self.recorded.epoch.as_ref()?;
+        let names: HashSet<TurnId> = current.record.held.iter().copied().collect();
+        let mut held = self.odd.clone();
+        if !names.is_empty() {
+            let numbered = self.prepared.turn_ids.iter().enumerate();
+            let known = numbered.filter(|(_, name)| name.is_some_and(|name| names.contains(&name)));
+            held.extend(known.map(|(index, _)| index));
+        }
+        let shape = Cuttable::of(self.prepared).shape(Some(current.horizon), &held);
+        let dropped = shape.dropped(current.horizon);
+        (!dropped.is_empty()).then(|| Epoch {
+            horizon: current.horizon,
+            record: current.record.clone(),
+            dropped,
+            begun: None,
+        })
+    }
+
+    /// The prompt as it would be forwarded without a new epoch.
+    fn situation(&self, current: Option<&Epoch>) -> Result<Situation, MemoryError> {
+        let (request, tokens) = (&self.prepared.request, &self.prepared.tokens);
+        let edits = match current {
+            Some(epoch) => self.edits(epoch),
+            None => Edits::default(),
+        };
+        let is_instruction = |index: &usize| request.messages.get(*index).is_some_and(Message::is_instruction);
+        let cost = |index: usize| tokens.messages.get(index).copied().unwrap_or_default();
+        let all = 0..request.messages.len();
+        let fixed = tokens.other + all.clone().filter(is_instruction).map(cost).sum::<usize>();
+        let users = all.filter(|index| !edits.dropped.contains(index));
+        let users = users.filter(|index| {
+            request
+                .messages
+                .get(*index)
+                .is_some_and(|message| message.role == "user")
+        });
+        let total = self.count(&edits)?.unwrap_or_else(|| tokens.total());
+        let coming = self.may_remember(false) && !self.recorded.blocks.contains_key(&self.question);
+        Ok(Situation {
+            tokens: total,
+            coming: if coming { self.planner.config.memory_tokens } else { 0 },
+            fixed,
+            fresh: (self.prepared.fresh_from()..request.messages.len()).map(cost).sum(),
+            growth: total.saturating_sub(fixed) / users.count().max(1),
+        })
+    }
+
+    /// What else may leave. A turn leaves only after it has been read; a message without text has nothing to read.
+    async fn cuts(&self, current: Option<&Epoch>, situation: Situation) -> Result<Vec<Cut>, MemoryError> {
+        let prepared = self.prepared;
+        let names = beside(self.size(), || prepared.spoken_ids());
+        let mut read = HashSet::new();
+        for names in names.chunks(LOOKED_UP_AT_ONCE) {
+            read.extend(self.planner.memory.read_turns(&prepared.scope, names).await?);
+            // The others have their turn.
+            tokio::task::yield_now().await;
+        }
+        beside(self.size(), || self.cuts_of_read(&read, current, situation))
+    }
+
+    fn cuts_of_read(
+        &self,
+        read: &HashSet<TurnId>,
+        current: Option<&Epoch>,
+        situation: Situation,
+    ) -> Result<Vec<Cut>, MemoryError> {
+        let prepared = self.prepared;
+        let spoken = prepared.spoken.iter().enumerate();
+        let unread: HashSet<usize> = spoken
+            .filter(|(at, _)| prepared.turn_id(*at).is_none_or(|name| !read.contains(&name)))
+            .map(|(_, index)| *index)
+            .collect();
+        let gone = |index: &usize| current.is_some_and(|epoch| epoch.dropped.contains(index));
+        let digest = current.map_or(Ok(0), |epoch| self.text(&block::digest(&epoch.record.lines)))?;
+        let config = &self.planner.config;
+        let mut bare = situation.tokens.saturating_sub(digest);
+        let movable: BTreeSet<usize> = self
+            .shape
+            .evictables
+            .iter()
+            .flat_map(|evictable| evictable.messages.iter().copied())
+            .collect();
+        // What has left and stays from now on comes back.
+        for index in current.into_iter().flat_map(|epoch| epoch.dropped.difference(&movable)) {
+            bare += self.cost(*index)?;
+        }
+        let mut cuts = Vec::new();
+        for evictable in &self.shape.evictables {
+            if evictable.messages.iter().all(gone) {
+                continue;
+            }
+            if evictable.messages.iter().any(|index| unread.contains(index)) {
+                break;
+            }
+            prepared.deadline.check()?;
+            for index in evictable.messages.iter().filter(|index| !gone(index)) {
+                bare = bare.saturating_sub(self.cost(*index)?);
+            }
+            // Where there is little room, memories come before the digest.
+            let room = config.budget_tokens.saturating_sub(bare + situation.coming);
+            let digest = config.digest_limit().min(room);
+            cuts.push(Cut {
+                horizon: evictable.horizon,
+                after: bare + digest,
+                digest,
+                is_deep: evictable.is_recent,
+            });
+        }
+        Ok(cuts)
+    }
+
+    /// Tokens of a message with the block that was recorded for it.
+    fn cost(&self, index: usize) -> Result<usize, MemoryError> {
+        let plain = self.prepared.tokens.messages.get(index).copied().unwrap_or_default();
+        let block = self.recorded.blocks.get(&index).and_then(|block| block.text.as_deref());
+        Ok(plain + block.map_or(Ok(0), |block| self.text(block))?)
+    }
+
+    async fn begin(&self, current: Option<Epoch>, cut: Cut, balance: Balance) -> Result<Epoch, MemoryError> {
+        let (prepared, limit) = (self.prepared, cut.digest);
+        let (dropped, leaving) = beside(self.size(), || {
+            let dropped = self.shape.dropped(cut.horizon);
+            let before = current.as_ref().map(|epoch| &epoch.dropped);
+            let numbered = prepared.spoken.iter().enumerate();
+            let leaving = numbered
+                .filter(|(_, index)| dropped.contains(index) && before.is_none_or(|before| !before.contains(index)))
+                .filter_map(|(at, _)| prepared.turn_id(at));
+            let leaving: Vec<TurnId> = leaving.collect();
+            (dropped, leaving)
+        });
+        let old = current.map(|epoch| epoch.record.lines).unwrap_or_default();
+        let lines = if limit == 0 {
+            Vec::new()
+        } else {
+            let (turns, points) = self.planner.memory.main_points(&prepared.scope, leaving).await?;
+            beside(self.size(), || {
+                let limits = DigestLimits::new(limit, turns.len());
+                let count = |text: &str| self.planner.preparation.counter.text(prepared.tokenizer, text);
+                let new = digest::lines(&turns, &points, limits, count)?;
+                digest::append(&old, new, limit, count)
+            })?
+        };
+        let held = self
+            .held
+            .difference(&self.odd)
+            .take_while(|index| **index <= cut.horizon);
+        let held = held
+            .filter_map(|index| prepared.turn_ids.get(*index).copied().flatten())
+            .collect();
+        Ok(Epoch {
+            horizon: cut.horizon,
+            record: EpochRecord { lines, held },
+            dropped,
+            begun: Some(balance),
+        })
+    }
+}
+
+/// How many turns are looked up before other requests have their turn.
+const LOOKED_UP_AT_ONCE: usize = 4096;

@@ -1,0 +1,240 @@
+//! Builds the prompt that is forwarded in place of one that is over its budget.
+//!
+//! What earlier requests of the conversation were given is given again, byte for byte; an epoch begins only when it must or
+//! when it pays. It must not know HTTP; nothing here changes a request unless it ends well. Whatever grows with the request is
+//! done beside the other requests, and ends at the deadline.
+
+mod count;
+mod eviction;
+mod remember;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bytes::Bytes;
+use mainpoint_store::{LedgerEntry, LedgerKind, TurnId};
+
+use self::eviction::Epoch;
+use self::remember::Remembered;
+use super::Planner;
+use super::beside::beside;
+use super::evictable::Cuttable;
+use super::eviction::{Balance, Shape};
+use super::injections::{BlockRecord, Recorded, entry};
+use super::pack::Source;
+use crate::config::Mode;
+use crate::conversation::prepare::Prepared;
+use crate::error::MemoryError;
+use crate::memory::Remembers;
+use crate::openai::request::Message;
+use crate::openai::splice::{self, Edits};
+use crate::telemetry::stopwatch::{Laps, Stopwatch};
+
+/// A prompt to forward in place of the original one.
+#[derive(Debug)]
+pub(crate) struct Revision {
+    /// The body.
+    pub(crate) body: Bytes,
+    /// Tokens of the prompt.
+    pub(crate) tokens: usize,
+    /// Messages that have left it.
+    pub(crate) dropped: usize,
+    /// What the epoch that began with this request costs and saves; `None` when none began.
+    pub(crate) begun: Option<Balance>,
+    /// Where the memories for this question came from, in the order in which they stand.
+    pub(crate) sources: Vec<Source>,
+    /// Whether there are none because nothing that was found is near enough to the question.
+    pub(crate) abstained: bool,
+    /// Time spent on finding memories.
+    pub(crate) recall: Duration,
+    /// Time spent on each step.
+    pub(crate) steps: Laps,
+}
+
+/// The prompt to forward; `None` when the original one is within its budget or nothing may leave it.
+///
+/// # Errors
+/// When the engine, the store or a tokenizer fails.
+pub(crate) async fn revise<M: Remembers>(
+    planner: &Planner<M>,
+    prepared: &Prepared,
+    mode: Mode,
+) -> Result<Option<Revision>, MemoryError> {
+    let within = prepared.tokens.total() <= planner.config.budget_tokens;
+    let Some(question) = prepared.request.last_user().filter(|_| !within) else {
+        return Ok(None);
+    };
+    let size = prepared.request.body.len();
+    for _ in 0..ATTEMPTS {
+        let mut watch = Stopwatch::start();
+        let names: Vec<TurnId> = beside(size, || prepared.turn_ids.iter().copied().flatten().collect());
+        let entries = planner.memory.ledger(&prepared.scope, &names).await?;
+        watch.lap("ledger");
+        let draft = beside(size, || {
+            let recorded = Recorded::of(&prepared.turn_ids, &entries);
+            let cuttable = Cuttable::of(prepared);
+            let odd = cuttable.odd();
+            let held = &(&odd | &cuttable.attached(planner.config.attachments)) | &recorded.unreadable;
+            Draft {
+                planner,
+                mode,
+                prepared,
+                question,
+                shape: cuttable.shape(recorded.epoch.as_ref().map(|epoch| epoch.horizon), &held),
+                odd,
+                held,
+                recorded,
+                watch,
+            }
+        });
+        if let Attempt::Ended(revision) = draft.complete().await? {
+            return Ok(revision);
+        }
+    }
+    Err(MemoryError::Contention)
+}
+
+/// How often a request yields to others of its conversation that wrote to the ledger at the same time.
+const ATTEMPTS: usize = 4;
+
+enum Attempt {
+    /// The ledger holds what the revision says.
+    Ended(Option<Revision>),
+    /// Another request was first; what it wrote holds.
+    Overtaken,
+}
+
+/// A request and everything recorded about it.
+struct Draft<'a, M> {
+    planner: &'a Planner<M>,
+    /// The ledger is written only for a prompt that will be forwarded.
+    mode: Mode,
+    prepared: &'a Prepared,
+    /// Index of the last user message.
+    question: usize,
+    /// How the conversation may be cut now.
+    shape: Shape,
+    /// Messages that stay because they are odd.
+    odd: BTreeSet<usize>,
+    /// Messages that stay, the odd ones among them.
+    held: BTreeSet<usize>,
+    recorded: Recorded,
+    watch: Stopwatch,
+}
+
+impl<M: Remembers> Draft<'_, M> {
+    async fn complete(mut self) -> Result<Attempt, MemoryError> {
+        let Some(epoch) = self.epoch().await? else {
+            return Ok(Attempt::Ended(None));
+        };
+        self.watch.lap("epoch");
+        let mut remembered = self.remember(&epoch).await?;
+        self.watch.absorb(std::mem::take(&mut remembered.steps));
+        let Some((body, tokens)) = beside(self.size(), || self.write(&epoch, &mut remembered))? else {
+            return Ok(Attempt::Ended(None));
+        };
+        self.watch.lap("rewrite");
+        if self.mode == Mode::On {
+            self.prepared.deadline.check()?;
+            if !self.record(&epoch, &remembered).await? {
+                return Ok(Attempt::Overtaken);
+            }
+            self.watch.lap("keep");
+        }
+        Ok(Attempt::Ended(Some(Revision {
+            body,
+            tokens,
+            dropped: epoch.dropped.len(),
+            begun: epoch.begun,
+            sources: remembered.block.map(|block| block.sources).unwrap_or_default(),
+            abstained: remembered.abstained,
+            recall: remembered.time,
+            steps: self.watch.laps(),
+        })))
+    }
+
+    /// The new body and its tokens; `None` when it cannot be written or is no shorter.
+    fn write(&mut self, epoch: &Epoch, remembered: &mut Remembered) -> Result<Option<(Bytes, usize)>, MemoryError> {
+        let limit = self.planner.config.budget_tokens;
+        let (edits, tokens) = loop {
+            if let Some(block) = remembered.block.clone() {
+                self.recorded.blocks.insert(self.question, block);
+            }
+            let edits = self.edits(epoch);
+            let Some(tokens) = self.count(&edits)? else {
+                return Ok(None);
+            };
+            // Should the block cost more at its place than it did alone, the weakest memories go. What stays whatever happens
+            // may be over the budget by itself; they stay then.
+            let is_over = tokens > limit && self.without_block(tokens, remembered)? <= limit;
+            if !is_over || !remembered.drop_weakest() {
+                break (edits, tokens);
+            }
+        };
+        let body = splice::rewrite(&self.prepared.request, &edits);
+        Ok(body
+            .filter(|_| tokens < self.prepared.tokens.total())
+            .map(|body| (body, tokens)))
+    }
+
+    fn edits(&self, epoch: &Epoch) -> Edits {
+        edits(
+            self.prepared,
+            &epoch.dropped,
+            &epoch.record.lines,
+            &self.recorded.blocks,
+        )
+    }
+
+    /// Bytes of the request.
+    fn size(&self) -> usize {
+        self.prepared.request.body.len()
+    }
+
+    /// Writes what is new to the ledger; false when another request was first.
+    async fn record(&self, epoch: &Epoch, remembered: &Remembered) -> Result<bool, MemoryError> {
+        let prepared = self.prepared;
+        let name = |index: usize| prepared.turn_ids.get(index).copied().flatten();
+        let Some(conversation) = prepared.turn_ids.iter().copied().flatten().next() else {
+            return Ok(true);
+        };
+        let mut entries: Vec<LedgerEntry> = Vec::new();
+        if let (Some(horizon), true) = (name(epoch.horizon), epoch.begun.is_some()) {
+            entries.push(entry(LedgerKind::Epoch, horizon, conversation, &epoch.record));
+        }
+        if let (Some(question), Some(block), true) = (name(self.question), &remembered.block, remembered.is_new) {
+            entries.push(entry(LedgerKind::Block, question, conversation, block));
+        }
+        if entries.is_empty() {
+            return Ok(true);
+        }
+        let held = self.planner.memory.record(&prepared.scope, entries.clone()).await?;
+        Ok(held == entries)
+    }
+}
+
+/// What leaves and what is put in: the digest at the head of the first user message that stays, blocks at the tails of theirs.
+pub(crate) fn edits(
+    prepared: &Prepared,
+    dropped: &BTreeSet<usize>,
+    digest: &[String],
+    blocks: &BTreeMap<usize, BlockRecord>,
+) -> Edits {
+    let messages = &prepared.request.messages;
+    let mut edits = Edits {
+        dropped: dropped.clone(),
+        ..Edits::default()
+    };
+    let takes_blocks =
+        |index: &usize| !dropped.contains(index) && messages.get(*index).is_some_and(Message::takes_blocks);
+    for (index, block) in blocks.iter().filter(|(index, _)| takes_blocks(index)) {
+        if let Some(text) = &block.text {
+            edits.injections.entry(*index).or_default().tail = Some(text.clone());
+        }
+    }
+    let first = (0..messages.len()).find(takes_blocks);
+    if let (Some(first), false) = (first, digest.is_empty()) {
+        edits.injections.entry(first).or_default().head = Some(prepared.seal(first).digest(digest));
+    }
+    edits
+}

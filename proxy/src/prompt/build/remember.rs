@@ -1,0 +1,125 @@
+//! The memory block of a request's question: the one that it was given before, or a new one.
+//!
+//! It must not know what leaves the prompt, nor why.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use super::Draft;
+use super::eviction::Epoch;
+use crate::error::MemoryError;
+use crate::memory::{Question, Remembers};
+use crate::openai::request::Message;
+use crate::prompt::beside::beside;
+use crate::prompt::injections::BlockRecord;
+use crate::prompt::pack::{self, Packed, Place};
+use crate::telemetry::stopwatch::{Laps, Stopwatch};
+
+/// The memory block of the last user message.
+#[derive(Default)]
+pub(super) struct Remembered {
+    pub(super) block: Option<BlockRecord>,
+    /// What a new block is made of; `None` when it was recorded before or nothing was found.
+    pub(super) packed: Option<Packed>,
+    pub(super) is_new: bool,
+    /// Whether nothing that was found is near enough to the question.
+    pub(super) abstained: bool,
+    pub(super) time: Duration,
+    pub(super) steps: Laps,
+}
+
+impl<M: Remembers> Draft<'_, M> {
+    /// Whether the last user message may get a new block: an earlier request, in the middle of whose tool calls this one is,
+    /// was sent without; unless an epoch begins, its prefix stays as it was.
+    pub(super) fn may_remember(&self, begins: bool) -> bool {
+        let messages = &self.prepared.request.messages;
+        let takes_it = messages.get(self.question).is_some_and(Message::takes_blocks);
+        let mut since = messages.iter().skip(self.question);
+        takes_it && (begins || since.all(|message| message.answers.is_empty()))
+    }
+
+    /// The block recorded for the last user message, or a new one.
+    pub(super) async fn remember(&self, epoch: &Epoch) -> Result<Remembered, MemoryError> {
+        if let Some(block) = self.recorded.blocks.get(&self.question) {
+            return Ok(Remembered {
+                block: Some(block.clone()),
+                ..Remembered::default()
+            });
+        }
+        if !self.may_remember(epoch.begun.is_some()) {
+            return Ok(Remembered::default());
+        }
+        let started = Instant::now();
+        let mut watch = Stopwatch::start();
+        let config = &self.planner.config;
+        let question = beside(self.size(), || self.ask(epoch));
+        let recollection = self.planner.memory.recall(question).await?;
+        watch.absorb(recollection.steps);
+        let quoted = self.recorded.quoted(|index| !epoch.dropped.contains(&index));
+        let kept = beside(self.size(), || self.count(&self.edits(epoch)))?.unwrap_or_default();
+        // When what must be kept is over the budget by itself, the question still deserves its memories.
+        let free = config.budget_tokens.checked_sub(kept).unwrap_or(config.memory_tokens);
+        let count = |text: &str| self.planner.preparation.counter.text(self.prepared.tokenizer, text);
+        let place = Place {
+            room: free.min(config.memory_tokens),
+            seal: self.prepared.seal(self.question),
+        };
+        let packed = pack::pack(&recollection.turns, &quoted, place, count)?;
+        watch.lap("pack");
+        Ok(Remembered {
+            block: Some(record_of(packed.as_ref())),
+            packed,
+            is_new: true,
+            abstained: recollection.abstained,
+            time: started.elapsed(),
+            steps: watch.laps(),
+        })
+    }
+
+    fn ask(&self, epoch: &Epoch) -> Question<'_> {
+        let prepared = self.prepared;
+        let (mut dropped, mut kept) = (Vec::new(), HashSet::new());
+        for (at, index) in prepared.spoken.iter().enumerate() {
+            let Some(name) = prepared.turn_id(at) else { continue };
+            if epoch.dropped.contains(index) {
+                dropped.push(name);
+            } else {
+                kept.insert(name);
+            }
+        }
+        let message = prepared.request.messages.get(self.question);
+        Question {
+            scope: &prepared.scope,
+            text: message.map(Message::text).unwrap_or_default(),
+            asked: prepared.time,
+            dropped,
+            kept,
+        }
+    }
+}
+
+impl Remembered {
+    /// Leaves out the weakest memory of a new block; false when there is none.
+    pub(super) fn drop_weakest(&mut self) -> bool {
+        let Some(packed) = self
+            .packed
+            .as_mut()
+            .filter(|packed| self.is_new && packed.memories() > 0)
+        else {
+            return false;
+        };
+        packed.drop_weakest();
+        self.block = Some(record_of(Some(packed)));
+        true
+    }
+}
+
+fn record_of(packed: Option<&Packed>) -> BlockRecord {
+    match packed.filter(|packed| packed.memories() > 0) {
+        Some(packed) => BlockRecord {
+            text: Some(packed.block()),
+            sources: packed.sources(),
+        },
+        None => BlockRecord::default(),
+    }
+}
