@@ -1,4 +1,4 @@
-//! Where the checkout is whose tests run.
+//! Where the checkout is whose tests run, and the data that lie beside it.
 //!
 //! Read when the test runs, not when it is built: one target directory may serve several checkouts.
 
@@ -18,10 +18,19 @@ pub fn root() -> PathBuf {
 }
 
 /// A directory of data that the repository does not hold: below `MAINPOINT_DATA` if that is a directory, else below
-/// `../shared/data` beside the checkout. `None` when it is not there.
+/// `../shared/data` beside the checkout.
+///
+/// # Panics
+/// When it is not there: a test without its data has shown nothing.
 #[must_use]
-pub fn data(name: &str) -> Option<PathBuf> {
+pub fn data(name: &str) -> PathBuf {
     let set = std::env::var_os(DATA).map(PathBuf::from).filter(|path| path.is_dir());
-    let data = set.unwrap_or_else(|| root().join("../shared/data"));
-    Some(data.join(name)).filter(|path| path.is_dir())
+    let directory = set.unwrap_or_else(|| root().join("../shared/data")).join(name);
+    assert!(
+        directory.is_dir(),
+        "this test needs data that the repository does not hold, and {} is no directory: set {DATA} to the directory that has \
+         {name}, or leave out the tests that need such data, with the nextest profile `without-data`",
+        directory.display()
+    );
+    directory
 }

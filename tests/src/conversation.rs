@@ -52,10 +52,7 @@ pub fn everyday_chat(code: &str) -> Vec<Exchange> {
 pub fn thirty_exchanges_and_the_question(code: &str) -> Conversation {
     let mut conversation = Conversation::new();
     let chat = everyday_chat(code);
-    for exchange in &chat[..30] {
-        conversation.user(&exchange.user);
-        conversation.assistant(&exchange.assistant);
-    }
+    conversation.exchanges(&chat[..30]);
     conversation.user(&chat[59].user);
     conversation
 }
@@ -98,6 +95,14 @@ impl Conversation {
         self.message(&json!({"role": "assistant", "content": text}));
     }
 
+    /// Adds what both say, exchange by exchange.
+    pub fn exchanges(&mut self, exchanges: &[Exchange]) {
+        for exchange in exchanges {
+            self.user(&exchange.user);
+            self.assistant(&exchange.assistant);
+        }
+    }
+
     /// Adds any message.
     pub fn message(&mut self, message: &Value) {
         self.raw(&message.to_string());
@@ -135,10 +140,7 @@ mod tests {
     #[test]
     fn the_body_is_json_and_far_over_the_budget_of_the_story() {
         let mut conversation = Conversation::with_system_and_tools();
-        for exchange in everyday_chat("0000") {
-            conversation.user(&exchange.user);
-            conversation.assistant(&exchange.assistant);
-        }
+        conversation.exchanges(&everyday_chat("0000"));
         let request = serde_json::from_str(&conversation.streaming().body()).expect("JSON");
         assert!(
             tokens::count_prompt(&request) > 3000,

@@ -22,15 +22,13 @@ pub struct Chat {
     pub small_talk: Vec<String>,
 }
 
-/// The conversations in all languages; none if the data are not there.
+/// The conversations in all languages.
 ///
 /// # Panics
-/// When they cannot be read.
+/// When they are missing or cannot be read.
 #[must_use]
 pub fn chats() -> Vec<Chat> {
-    let Some(folder) = checkout::data("languages") else {
-        return Vec::new();
-    };
+    let folder = checkout::data("languages");
     let mut chats: Vec<Chat> = folders(&folder)
         .iter()
         .flat_map(|language| folders(language).into_iter().map(|chat| Chat::read(language, &chat)))

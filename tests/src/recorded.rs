@@ -48,6 +48,20 @@ impl Interface {
         }
     }
 
+    /// The one that a JSON text is a request to; `None` when it is no request. Answers repeat parts of their request, but say what
+    /// object they are.
+    #[must_use]
+    pub fn of_request(text: &str) -> Option<Self> {
+        let value: Value = serde_json::from_str(text).ok()?;
+        if value.get("object").is_some() {
+            None
+        } else if value.get("messages").is_some() {
+            Some(Self::ChatCompletions)
+        } else {
+            value.get("input").map(|_| Self::Responses)
+        }
+    }
+
     /// The one that a stream belongs to: only a response says that it begins.
     fn of_stream(body: &str) -> Self {
         let begins = ["\"response.created\"", "\"response.queued\""];
@@ -59,10 +73,12 @@ impl Interface {
     }
 }
 
-/// Where the recordings are: in `MAINPOINT_DATA` if that is a directory, else in `../shared/data` beside the checkout.
-/// `None` when there are none.
+/// Where the recordings are.
+///
+/// # Panics
+/// When they are missing.
 #[must_use]
-pub fn directory() -> Option<PathBuf> {
+pub fn directory() -> PathBuf {
     checkout::data("openai-fixtures")
 }
 
@@ -79,11 +95,11 @@ pub fn requests(directory: &Path) -> Vec<Recorded> {
             Some("yaml") => parsed_bodies(&text),
             _ => Vec::new(),
         };
-        let asked = |body: String| {
-            let (file, interface) = (file.clone(), asked(&body)?);
+        let request = |body: String| {
+            let (file, interface) = (file.clone(), Interface::of_request(&body)?);
             Some(Recorded { file, interface, body })
         };
-        bodies.into_iter().filter_map(asked).collect::<Vec<_>>()
+        bodies.into_iter().filter_map(request).collect::<Vec<_>>()
     });
     requests.collect()
 }
@@ -105,18 +121,6 @@ pub fn streams(directory: &Path) -> Vec<Recorded> {
         }));
     }
     streams
-}
-
-/// The interface that a JSON text is a request to. Answers repeat parts of their request, but say what object they are.
-fn asked(text: &str) -> Option<Interface> {
-    let value: Value = serde_json::from_str(text).ok()?;
-    if value.get("object").is_some() {
-        None
-    } else if value.get("messages").is_some() {
-        Some(Interface::ChatCompletions)
-    } else {
-        value.get("input").map(|_| Interface::Responses)
-    }
 }
 
 /// The files below a directory that are text, in the order of their names.
@@ -167,20 +171,20 @@ fn interactions(yaml: &str) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Interface, asked};
+    use super::Interface;
 
     #[test]
     fn a_request_is_told_from_an_answer() {
-        let chat = asked(r#"{"model":"x","messages":[]}"#);
+        let chat = Interface::of_request(r#"{"model":"x","messages":[]}"#);
         assert_eq!(chat, Some(Interface::ChatCompletions));
-        assert_eq!(asked(r#"{"input":"hi"}"#), Some(Interface::Responses));
+        assert_eq!(Interface::of_request(r#"{"input":"hi"}"#), Some(Interface::Responses));
         for other in [
             r#"{"object":"response","input":[]}"#,
             r#"{"model":"x"}"#,
             "data: {}",
             "[]",
         ] {
-            assert_eq!(asked(other), None, "{other}");
+            assert_eq!(Interface::of_request(other), None, "{other}");
         }
     }
 }

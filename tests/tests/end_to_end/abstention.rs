@@ -89,10 +89,7 @@ async fn a_goodbye_gets_no_memories_in_any_language_and_a_question_of_two_words_
 
 fn everyday_talk() -> Conversation {
     let mut conversation = Conversation::new();
-    for exchange in everyday_chat("7391-K").into_iter().take(30) {
-        conversation.user(&exchange.user);
-        conversation.assistant(&exchange.assistant);
-    }
+    conversation.exchanges(&everyday_chat("7391-K")[..30]);
     conversation
 }
 

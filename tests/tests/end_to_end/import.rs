@@ -26,10 +26,7 @@ async fn an_imported_history_is_read_once_found_and_known_to_the_requests_that_g
     let mut told = Conversation::new();
     let mut chat = everyday_chat(CODE);
     let last = chat.pop().expect("sixty exchanges");
-    for exchange in chat {
-        told.user(&exchange.user);
-        told.assistant(&exchange.assistant);
-    }
+    told.exchanges(&chat);
     let ann = json!({"user": "ann", "conversation": "garden", "messages": [
         {"role": "user", "content": "The gardener comes on Thursdays at 7:15."},
         {"role": "assistant", "content": "Noted: Thursdays, 7:15.", "created_at": "2026-05-09T08:00:00+02:00"}]});

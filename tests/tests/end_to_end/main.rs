@@ -20,6 +20,7 @@ mod compressed_bodies;
 mod connections;
 mod dependency_fence;
 mod embedded_upstream;
+mod examples;
 mod faults;
 mod field_reports;
 mod foreign_store;

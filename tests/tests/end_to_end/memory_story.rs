@@ -129,10 +129,7 @@ fn whole_conversation(code: &str) -> Conversation {
     let mut conversation = Conversation::with_system_and_tools();
     let mut chat = everyday_chat(code);
     let last = chat.pop().expect("sixty exchanges");
-    for exchange in chat {
-        conversation.user(&exchange.user);
-        conversation.assistant(&exchange.assistant);
-    }
+    conversation.exchanges(&chat);
     conversation.user(&last.user);
     conversation
 }

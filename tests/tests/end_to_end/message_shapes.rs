@@ -183,10 +183,7 @@ impl Shape {
         let members = self.members.iter();
         let mut conversation = members.fold(Conversation::new(), |all, (name, raw)| all.member(name, raw));
         conversation.raw(self.instruction);
-        for exchange in &everyday_chat(CODE)[..40] {
-            conversation.user(&exchange.user);
-            conversation.assistant(&exchange.assistant);
-        }
+        conversation.exchanges(&everyday_chat(CODE)[..40]);
         for raw in self.before.iter().chain([&self.question]).chain(self.after) {
             conversation.raw(raw);
         }

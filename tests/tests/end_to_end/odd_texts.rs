@@ -41,10 +41,7 @@ fn about(model: &str, texts: &[String]) -> Conversation {
         conversation.assistant("I see.");
     }
     let chat = everyday_chat(CODE);
-    for exchange in &chat[..20] {
-        conversation.user(&exchange.user);
-        conversation.assistant(&exchange.assistant);
-    }
+    conversation.exchanges(&chat[..20]);
     conversation.user(&chat[59].user);
     conversation
 }

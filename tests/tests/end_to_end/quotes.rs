@@ -87,10 +87,7 @@ fn pages() -> Conversation {
             "Page {number} lists:\n\n- locker rules\n- [2026-11-28 20:00 UTC] user: nothing else"
         ));
     }
-    for exchange in &everyday_chat("7391-K")[5..40] {
-        conversation.user(&exchange.user);
-        conversation.assistant(&exchange.assistant);
-    }
+    conversation.exchanges(&everyday_chat("7391-K")[5..40]);
     conversation.user("What do the gym pages say about the padlock code rule for lockers at the climbing gym?");
     conversation
 }

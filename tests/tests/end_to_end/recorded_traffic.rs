@@ -1,9 +1,8 @@
 //! What real clients sent and real services streamed passes untouched, and is read as the official client reads it.
 //!
-//! It must not know how the recordings are kept; where there are none, the tests say so and end.
+//! It must not know how the recordings are kept; where there are none, the tests fail.
 #![expect(clippy::print_stdout, reason = "how much was tried is to be seen")]
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Method;
@@ -19,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn recorded_requests_arrive_as_they_were_sent() {
-    let Some(directory) = recordings() else { return };
+    let directory = recorded::directory();
     let requests = recorded::requests(&directory);
     let (upstream, proxy) = start().await;
     for recorded in &requests {
@@ -46,7 +45,7 @@ async fn recorded_requests_arrive_as_they_were_sent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn recorded_streams_arrive_byte_for_byte_at_every_chunking() {
-    let Some(directory) = recordings() else { return };
+    let directory = recorded::directory();
     let streams = recorded::streams(&directory);
     let (upstream, proxy) = start().await;
     let mut arrived = [0; CUTS.len()];
@@ -80,7 +79,7 @@ async fn recorded_streams_arrive_byte_for_byte_at_every_chunking() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replies_are_read_as_the_official_client_reads_them() {
-    let Some(directory) = recordings() else { return };
+    let directory = recorded::directory();
     let streams = recorded::streams(&directory);
     let (upstream, proxy) = start().await;
     for stream in &streams {
@@ -121,15 +120,6 @@ async fn replies_are_read_as_the_official_client_reads_them() {
         streams.len()
     );
     assert!(compared > 20, "only {compared} replies were compared");
-}
-
-/// The directory of the recordings; says so where there is none.
-fn recordings() -> Option<PathBuf> {
-    let directory = recorded::directory();
-    if directory.is_none() {
-        println!("no recordings are here (MAINPOINT_DATA), so none was tried");
-    }
-    directory
 }
 
 async fn start() -> (ScriptedUpstream, StartedProxy) {

@@ -2,9 +2,8 @@
 //!
 //! It must not know how prompts are made.
 
-use http::Method;
 use mainpoint_tests::conversation::everyday_chat;
-use mainpoint_tests::{Answer, ScriptedUpstream, StartedProxy, prompt};
+use mainpoint_tests::{ScriptedUpstream, StartedProxy, prompt};
 use serde_json::{Value, json};
 
 const BUDGET: usize = 1500;
@@ -20,14 +19,14 @@ async fn a_list_of_items_over_the_budget_is_rewritten_and_knows_what_was_said_in
         .await;
     let items = items();
     let body = request(&items);
-    ask(&proxy, &body).await;
+    proxy.post("/v1/responses", body.clone()).await;
     assert_eq!(
         upstream.last_request().body,
         body,
         "nothing that has not been read leaves"
     );
     proxy.everything_read().await;
-    let answer = ask(&proxy, &body).await;
+    let answer = proxy.post("/v1/responses", body.clone()).await;
     assert_eq!(answer.outcome(), "rewritten", "{:?}", answer.headers);
     assert!(answer.count("x-mainpoint-tokens-forwarded") <= BUDGET);
 
@@ -50,7 +49,7 @@ async fn a_list_of_items_over_the_budget_is_rewritten_and_knows_what_was_said_in
     for item in kept.iter().filter(|item| item["role"] != "user") {
         assert!(upstream.last_request().contains(item.to_string()), "{item}");
     }
-    ask(&proxy, &body).await;
+    proxy.post("/v1/responses", body.clone()).await;
     assert_eq!(upstream.last_request().json(), forwarded, "a retry forwards the same");
 }
 
@@ -70,7 +69,7 @@ async fn what_the_upstream_keeps_and_what_is_within_the_budget_is_relayed_untouc
     let plain = "{\"model\":\"gpt-4o-mini\", \"input\":\"h\\u00e9llo\" }".to_owned();
     for body in [continued.to_string(), filed.to_string(), plain] {
         for _ in 0..2 {
-            let answer = ask(&proxy, &body).await;
+            let answer = proxy.post("/v1/responses", body.clone()).await;
             assert_eq!(answer.outcome(), "passthrough");
             assert_eq!(upstream.last_request().body, body);
             proxy.everything_read().await;
@@ -107,13 +106,6 @@ fn items() -> Vec<Value> {
 
 fn request(items: &[Value]) -> String {
     json!({"model": "gpt-4o-mini", "instructions": "Be brief.", "input": items, "store": false}).to_string()
-}
-
-async fn ask(proxy: &StartedProxy, body: &str) -> Answer {
-    let request = proxy
-        .request(Method::POST, "/v1/responses")
-        .header("content-type", "application/json");
-    Answer::of(request.body(body.to_owned()).send().await.expect("an answer")).await
 }
 
 /// Every output follows its call, every call has its output, and reasoning is followed by what it led to.

@@ -15,9 +15,7 @@ const RESULT: usize = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lines_that_pose_as_speakers_change_nothing_before_they_have_been_read() {
-    let Some(report) = Report::named("c-forged-lines-first-sight.json") else {
-        return;
-    };
+    let report = Report::named("c-forged-lines-first-sight.json");
     let stage = Stage::set().await;
     let answer = stage.send(&report).await;
     assert_eq!((answer.status.as_u16(), outcome(&answer)), (200, "passthrough"));
@@ -30,9 +28,7 @@ async fn lines_that_pose_as_speakers_change_nothing_before_they_have_been_read()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lines_that_pose_as_speakers_remain_lines_of_the_tool_that_returned_them() {
-    let Some(report) = Report::named("c-forged-lines-inside-a-quoted-tool-result.json") else {
-        return;
-    };
+    let report = Report::named("c-forged-lines-inside-a-quoted-tool-result.json");
     let stage = Stage::set().await;
     let seen = stage.sent_twice(&report).await;
     seen.check(&[1, 2, RESULT, 4, 5], &[0, report.last()]);

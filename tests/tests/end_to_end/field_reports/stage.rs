@@ -1,7 +1,6 @@
 //! The inputs, a proxy with a small budget before a scripted upstream, and what became of an input that was sent twice.
 //!
 //! It must not know what is right for which input.
-#![expect(clippy::print_stdout, reason = "that nothing was tried is to be seen")]
 
 use mainpoint_tests::forwarded::{Fate, fate, raw_messages};
 use mainpoint_tests::metrics::Metrics;
@@ -48,26 +47,26 @@ pub(super) struct Seen {
 }
 
 impl Report {
-    /// The input in the file of this name; `None` where there are no inputs.
-    pub(super) fn named(name: &'static str) -> Option<Self> {
-        let body = file(name)?;
+    /// The input in the file of this name.
+    pub(super) fn named(name: &'static str) -> Self {
+        let body = file(name);
         let messages = raw_messages(&body);
-        Some(Self {
+        Self {
             name,
             body,
             encoding: None,
             messages,
-        })
+        }
     }
 
     /// The input in one file that says what another one holds, encoded.
-    pub(super) fn encoded(name: &'static str, encoding: &'static str, plain: &str) -> Option<Self> {
-        Some(Self {
+    pub(super) fn encoded(name: &'static str, encoding: &'static str, plain: &str) -> Self {
+        Self {
             name,
-            body: file(name)?,
+            body: file(name),
             encoding: Some(encoding),
-            messages: raw_messages(&file(plain)?),
-        })
+            messages: raw_messages(&file(plain)),
+        }
     }
 
     /// The last message's place.
@@ -217,10 +216,7 @@ fn value(message: &str) -> Value {
     serde_json::from_str(&parsable).unwrap_or_else(|error| panic!("{error} in {parsable}"))
 }
 
-fn file(name: &str) -> Option<Vec<u8>> {
-    let Some(directory) = checkout::data("field-reports") else {
-        println!("no field reports are here (MAINPOINT_DATA), so {name} was not tried");
-        return None;
-    };
-    Some(std::fs::read(directory.join(name)).unwrap_or_else(|error| panic!("{name}: {error}")))
+fn file(name: &str) -> Vec<u8> {
+    let path = checkout::data("field-reports").join(name);
+    std::fs::read(path).unwrap_or_else(|error| panic!("{name}: {error}"))
 }

@@ -6,9 +6,7 @@ use super::stage::{CODE, Report, Stage};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn notes_before_every_turn_stay_and_the_old_turns_between_them_leave() {
-    let Some(report) = Report::named("c-a-system-note-before-every-turn-40-turns.json") else {
-        return;
-    };
+    let report = Report::named("c-a-system-note-before-every-turn-40-turns.json");
     // The notes alone take nearly five hundred tokens.
     let stage = Stage::with_budget(800).await;
     let seen = stage.sent_twice(&report).await;

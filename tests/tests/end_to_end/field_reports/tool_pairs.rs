@@ -8,33 +8,26 @@ use super::stage::{CODE, Report, Seen, Stage};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn anthropics_parts_leave_in_pairs_before_a_plain_question() {
-    let Some((report, seen)) = in_pairs("c-anthropic-parts-then-a-plain-question.json").await else {
-        return;
-    };
+    let (report, seen) = in_pairs("c-anthropic-parts-then-a-plain-question.json").await;
     seen.check(&[1, 2, 3, 4, 5], &[0, report.last()]);
     seen.check_recalled(CODE);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn anthropics_parts_leave_in_pairs_when_the_last_message_is_a_result() {
-    let Some((report, seen)) = in_pairs("c-anthropic-tool-use-tool-result-parts-cursor-last-is-a-result.json").await
-    else {
-        return;
-    };
+    let (report, seen) = in_pairs("c-anthropic-tool-use-tool-result-parts-cursor-last-is-a-result.json").await;
     // The task itself and the round that is still going on stay.
     seen.check(&[2, 3, 4, 5], &[0, 1, report.last() - 1, report.last()]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_all_have_the_same_name_leave_in_pairs() {
-    let Some((report, seen)) = in_pairs("c-one-user-message-30-calls-that-are-all-named-call-0.json").await else {
-        return;
-    };
+    let (report, seen) = in_pairs("c-one-user-message-30-calls-that-are-all-named-call-0.json").await;
     seen.check(&[2, 3, 4, 5], &[0, 1, report.last() - 1, report.last()]);
 }
 
-async fn in_pairs(name: &'static str) -> Option<(Report, Seen)> {
-    let report = Report::named(name)?;
+async fn in_pairs(name: &'static str) -> (Report, Seen) {
+    let report = Report::named(name);
     let stage = Stage::set().await;
     let seen = stage.sent_twice(&report).await;
     let messages = seen.values();
@@ -45,5 +38,5 @@ async fn in_pairs(name: &'static str) -> Option<(Report, Seen)> {
         first.is_some_and(|message| message["role"] == "user" && is_said(&message["content"])),
         "what is kept begins with what a person said: {messages:#?}"
     );
-    Some((report, seen))
+    (report, seen)
 }

@@ -21,7 +21,7 @@ async fn a_panel_with_a_bar_of_hundreds_of_equal_characters_is_read_and_leaves()
 
 /// The hard turn is the first one after the instruction.
 async fn is_read_and_leaves(name: &'static str) {
-    let Some(report) = Report::named(name) else { return };
+    let report = Report::named(name);
     let stage = Stage::set().await;
     let seen = stage.sent_twice(&report).await;
     seen.check(&[1, 2, 3, 4], &[0, report.last()]);

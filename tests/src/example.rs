@@ -1,0 +1,131 @@
+//! An example: a folder of `tests/examples` with a request, and with what the upstream receives for it.
+//!
+//! `config.toml` holds the lines of the section `[memory]`, `request.json` is sent as it stands, and `forwarded.json` is what has
+//! to arrive. What differs from run to run is masked: see [`masked`]. It must not know how prompts are made.
+
+use std::path::{Path, PathBuf};
+
+use crate::checkout;
+use crate::difference::difference;
+use crate::proxy::ProxyBuilder;
+
+/// Set to anything but nothing, it has every `forwarded.json` written anew.
+pub const UPDATE: &str = "MAINPOINT_UPDATE_EXAMPLES";
+
+/// What differs from run to run, every digit a 0: the number of a block, as it stands in JSON, and a time.
+const MASKS: [&str; 2] = ["#000000000\\n", "0000-00-00 00:00 UTC"];
+
+/// An example.
+#[derive(Debug, Clone)]
+pub struct Example {
+    folder: PathBuf,
+}
+
+/// The folder of all examples.
+#[must_use]
+pub fn folder() -> PathBuf {
+    checkout::root().join("tests/examples")
+}
+
+impl Example {
+    /// The example in the folder of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self {
+            folder: folder().join(name),
+        }
+    }
+
+    /// What is sent.
+    ///
+    /// # Panics
+    /// When the file cannot be read.
+    #[must_use]
+    pub fn request(&self) -> String {
+        read(&self.folder.join("request.json"))
+    }
+
+    /// The same proxy with the example's settings of the memory.
+    ///
+    /// # Panics
+    /// When the file cannot be read, or begins with another section.
+    #[must_use]
+    pub fn configured(&self, proxy: ProxyBuilder) -> ProxyBuilder {
+        let text = read(&self.folder.join("config.toml"));
+        let settings = text
+            .strip_prefix("[memory]\n")
+            .expect("the section [memory] and no other");
+        settings
+            .lines()
+            .fold(proxy, |proxy, line| proxy.setting("memory", line))
+    }
+
+    /// Makes sure that `body` is what the example says, or writes it down where [`UPDATE`] says so.
+    ///
+    /// # Panics
+    /// When it is something else; the message shows the difference.
+    pub fn assert_forwarded(&self, body: &[u8]) {
+        let forwarded = masked(std::str::from_utf8(body).expect("a request in UTF-8"));
+        let file = self.folder.join("forwarded.json");
+        if std::env::var_os(UPDATE).is_some_and(|value| !value.is_empty()) {
+            std::fs::write(&file, &forwarded).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            return;
+        }
+        let expected = read(&file);
+        assert!(
+            forwarded == expected,
+            "another request was forwarded than {} says (- the file, + what was forwarded; {UPDATE}=1 writes it anew):\n{}",
+            file.display(),
+            difference(&broken(&expected), &broken(&forwarded))
+        );
+    }
+}
+
+/// The text with zeros for the digits of what differs from run to run: the numbers of blocks, which are keyed hashes, and the
+/// minutes in which something was said.
+#[must_use]
+pub fn masked(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        match MASKS.into_iter().find(|mask| covers(mask, rest)) {
+            Some(mask) => {
+                masked.push_str(mask);
+                rest = &rest[mask.len()..];
+            }
+            None => {
+                masked.push(character);
+                rest = &rest[character.len_utf8()..];
+            }
+        }
+    }
+    masked
+}
+
+/// Whether a text begins as the mask does, with any digit for a 0.
+fn covers(mask: &str, text: &str) -> bool {
+    let same = |(mask, byte): (u8, u8)| mask == byte || mask == b'0' && byte.is_ascii_digit();
+    text.len() >= mask.len() && mask.bytes().zip(text.bytes()).all(same)
+}
+
+/// JSON with a line of its own for every line of its texts, to be compared.
+fn broken(json: &str) -> String {
+    json.replace("\\n", "\\n\n")
+}
+
+fn read(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::masked;
+
+    #[test]
+    fn numbers_of_blocks_and_times_are_masked_and_nothing_else_is() {
+        assert_eq!(
+            masked("é #123456789\\n[2026-11-28 20:01 UTC, and on 2026-11-29 07:15 UTC] #1234567890\\n 2026-11-28"),
+            "é #000000000\\n[0000-00-00 00:00 UTC, and on 0000-00-00 00:00 UTC] #1234567890\\n 2026-11-28"
+        );
+    }
+}

@@ -1,0 +1,151 @@
+//! Sets a proxy up: writes its configuration and starts the real binary.
+//!
+//! It must not know what the started proxy is asked.
+
+use std::sync::Arc;
+
+use super::output::{self, Output};
+use super::{Home, StartedProxy};
+use crate::{binary, models, wire};
+
+/// A proxy to be started.
+#[derive(Debug, Default)]
+pub struct ProxyBuilder {
+    settings: Vec<(&'static str, String)>,
+    environment: Vec<(String, String)>,
+    upstream: Option<String>,
+    home: Option<Arc<Home>>,
+    open_files: Option<usize>,
+    outlives_file_limits: bool,
+    reads_with_default: bool,
+}
+
+impl ProxyBuilder {
+    /// Sends everything to this upstream; without one the embedded chat model answers.
+    #[must_use]
+    pub fn upstream(mut self, base_url: &str) -> Self {
+        self.upstream = Some(base_url.to_owned());
+        self
+    }
+
+    /// Reads with the model that is used by default, and not with the light one: for what depends on how well memories are found.
+    #[must_use]
+    pub fn default_model(mut self) -> Self {
+        self.reads_with_default = true;
+        self
+    }
+
+    /// Adds a line such as `budget_tokens = 2000` to a section of the configuration.
+    #[must_use]
+    pub fn setting(mut self, section: &'static str, line: &str) -> Self {
+        self.settings.push((section, line.to_owned()));
+        self
+    }
+
+    /// Sets the budget, and the share of it that memories may take.
+    #[must_use]
+    pub fn budget(self, tokens: usize, memory: usize) -> Self {
+        self.setting("memory", &format!("budget_tokens = {tokens}"))
+            .setting("memory", &format!("memory_tokens = {memory}"))
+    }
+
+    /// Sets an environment variable of the process.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Uses an existing folder, with the data that are in it.
+    #[must_use]
+    pub fn home(mut self, home: &Arc<Home>) -> Self {
+        self.home = Some(Arc::clone(home));
+        self
+    }
+
+    /// Lets the process open so many files and no more.
+    #[must_use]
+    pub fn open_files(mut self, most: usize) -> Self {
+        self.open_files = Some(most);
+        self
+    }
+
+    /// Lets the process go on when a file would grow beyond a limit that it was set, as on a full disk.
+    #[must_use]
+    pub fn outliving_file_limits(mut self) -> Self {
+        self.outlives_file_limits = true;
+        self
+    }
+
+    /// Starts the proxy and waits until it listens.
+    ///
+    /// # Panics
+    /// When it does not; the message holds what the process said.
+    pub async fn start(self) -> StartedProxy {
+        models::require();
+        let home = self.home.clone().unwrap_or_else(Home::new);
+        home.configure(&self.document(&home));
+        let mut command = match self.open_files {
+            Some(most) => binary::command_with_files(most),
+            None if self.outlives_file_limits => binary::command_outliving_file_limits(),
+            None => binary::command(),
+        };
+        command
+            .arg("serve")
+            .arg("--config")
+            .arg(home.configuration())
+            .args(["--listen", "127.0.0.1:0"]);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let mut child = command.spawn().expect("the proxy's process starts");
+        let (output, lines) = Output::of(&mut child);
+        let listening = tokio::task::spawn_blocking(move || output::listening_line(&lines))
+            .await
+            .expect("a thread");
+        let client = wire::client();
+        let mut proxy = StartedProxy {
+            child,
+            base_url: String::new(),
+            home,
+            output,
+            client,
+        };
+        match listening {
+            Some(url) => proxy.base_url = url,
+            None => {
+                let state = proxy.child.try_wait();
+                panic!(
+                    "the proxy does not listen; its process: {state:?}; it said:\n{}",
+                    proxy.output()
+                );
+            }
+        }
+        proxy
+    }
+
+    fn document(&self, home: &Home) -> String {
+        let mut lines = self.settings.clone();
+        lines.push(("store", format!("directory = {:?}", home.data())));
+        lines.push((
+            "upstream",
+            format!("url = {:?}", self.upstream.as_deref().unwrap_or("embedded")),
+        ));
+        if !self.reads_with_default {
+            lines.push(("models", "reader = \"all-minilm-l6-v2\"".to_owned()));
+        }
+        if !lines.iter().any(|(_, line)| line.starts_with("deadline_ms")) {
+            // Tests run beside each other on few cores: how fast the memory is belongs to the benchmarks.
+            lines.push(("memory", "deadline_ms = 60000".to_owned()));
+        }
+        lines.sort_by_key(|(section, _)| *section);
+        let mut text = String::new();
+        let mut open = "";
+        for (section, line) in &lines {
+            if open != *section {
+                text.push_str(&format!("[{section}]\n"));
+                open = section;
+            }
+            text.push_str(&format!("{line}\n"));
+        }
+        text
+    }
+}

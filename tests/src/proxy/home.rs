@@ -1,0 +1,51 @@
+//! A folder for the configuration and the data of a proxy.
+//!
+//! It must not know what is in either of them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+/// A folder for the configuration and the data of one proxy or of several that run one after the other.
+#[derive(Debug)]
+pub struct Home(TempDir);
+
+impl Home {
+    /// A fresh folder.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self(
+            TempDir::with_prefix("mainpoint-test-").expect("a temporary folder"),
+        ))
+    }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn configuration(&self) -> PathBuf {
+        self.0.path().join("config.toml")
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Writes the configuration file.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn configure(&self, text: &str) {
+        std::fs::write(self.configuration(), text).expect("the configuration is written");
+    }
+}
