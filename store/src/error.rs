@@ -4,8 +4,6 @@
 
 use std::path::PathBuf;
 
-use crate::record::TurnId;
-
 /// What can go wrong in the store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -137,7 +135,7 @@ pub enum StoreError {
     #[error("passage {passage} of turn {turn} can't be stored: {reason}")]
     InvalidPoint {
         /// Its turn.
-        turn: TurnId,
+        turn: String,
         /// Its passage.
         passage: u32,
         /// What is wrong with it.

@@ -47,70 +47,41 @@
 //!
 //! # Modules
 //!
-//! `record` plain records · `config` settings · `error` what can go wrong ·
-//! `retain` what is kept of a turn's text (pure) · `ledger` what was injected, and what of it expires (pure) ·
-//! `schema` and `rows` Arrow · `journal` redb, with the ledger's table · `presence` which turns are known, `places` where their
-//! points lie, `recent` passages found lately (memory) ·
-//! `directory` files · `opener` opening LanceDB's `tables` · `manifest` and `recovery` what is wrong with their files, `heal`
-//! what went with them · `trouble` what does not work, `backoff` when it is tried again, `watch` who tries · `index_cache`
-//! open indices ·
-//! `filter` and `selection` which rows, `search`, `exact`, `everything` and `lookup` queries · `writer` flush and background
-//! task · `maintenance` compact, index, prune, expire · `words` the full-text index, `vector_index` and its `partitions` ·
-//! `delete` deletion · `old` and `migration` a store of the layout version before this one · `completing`
-//! turns that were read · `shared` what they all work on · `status` how it is · `store` the handle.
+//! `store` the handle · `config`, `error`, `status`, `trouble` what goes in and comes out besides `records` ·
+//! `journal` the journal in redb, with the ledger · `lance` the tables in LanceDB · `state` what every operation works on:
+//! the two of them, locks, and what is kept in memory · `query` reading · `upkeep` the background tasks: flushing,
+//! maintaining, deleting, repairing · `migration` a store of the layout version before this one · `directory` files ·
+//! `tasks` running work to its end.
+//!
+//! Uses go one way: `store → migration, query → upkeep → state → {journal, lance} → records`.
 
 #![forbid(unsafe_code)]
 
-mod backoff;
-mod completing;
 mod config;
-mod delete;
 mod directory;
 mod error;
-mod everything;
-mod exact;
-mod filter;
-mod heal;
-mod index_cache;
 mod journal;
-mod ledger;
-mod lookup;
-mod maintenance;
-mod manifest;
+mod lance;
 mod migration;
-mod old;
-mod opener;
-mod partitions;
-mod places;
-mod presence;
-mod recent;
-mod record;
-mod recovery;
-mod retain;
-mod rows;
-mod schema;
-mod search;
-mod selection;
-mod shared;
+mod query;
+mod records;
+mod state;
 mod status;
 mod store;
-mod tables;
+mod tasks;
 mod trouble;
-mod vector_index;
-mod watch;
-mod words;
-mod writer;
+mod upkeep;
 
 pub use config::{Retain, StoreConfig};
 pub use error::StoreError;
-pub use journal::backlog::WaitingTurn;
-pub use ledger::{LedgerEntry, LedgerKind};
-pub use maintenance::{MaintenanceReport, TableMaintenance};
-pub use migration::{Migration, begin_migration};
-pub use old::OldStore;
-pub use record::{Point, Scope, Span, Turn, TurnId};
-pub use search::{Found, Hit, Passage, Ranking, SearchQuery, SearchResult, Snapshot};
-pub use selection::Within;
+pub use migration::{Migration, OldStore, begin_migration};
+pub use query::ranking::Ranking;
+pub use query::snapshot::Snapshot;
+pub use records::{
+    Found, Hit, LedgerEntry, LedgerKind, Passage, Point, Scope, SearchQuery, SearchResult, Span, Turn, TurnId,
+    WaitingTurn, Within,
+};
 pub use status::StoreStatus;
 pub use store::Store;
 pub use trouble::{StorePart, Trouble};
+pub use upkeep::maintenance::{MaintenanceReport, TableMaintenance};

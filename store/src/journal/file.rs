@@ -11,8 +11,7 @@ use std::path::Path;
 use redb::TableHandle;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, WriteTransaction};
 
-use super::ledger::LEDGER;
-use super::records::{ACCEPTED, COMPLETED, DELETIONS, NOTES, POINTS};
+use super::rows::{ACCEPTED, COMPLETED, DELETIONS, LEDGER, NOTES, POINTS};
 use crate::directory::Directory;
 use crate::error::StoreError;
 

@@ -8,30 +8,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, WriteTransaction};
 
-use super::{Deletion, Journal};
+use super::Journal;
+use super::expiry::{ScopedConversation, expired};
+use super::rows::{LEDGER, LedgerKey, LedgerRow};
 use crate::error::StoreError;
-use crate::ledger::{LedgerEntry, LedgerKind, ScopedConversation, expired};
-use crate::record::{Scope, TurnId};
-
-/// Scope, turn, kind.
-type LedgerKey = (&'static str, &'static [u8; 16], u8);
-/// Conversation, time of writing in microseconds since 1970, value.
-type LedgerRow<'a> = (&'a [u8; 16], i64, &'a [u8]);
-
-pub(super) const LEDGER: TableDefinition<LedgerKey, LedgerRow<'static>> = TableDefinition::new("ledger");
-
-/// An entry of the ledger as it lies in the journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LedgerLine {
-    pub(crate) scope: Scope,
-    turn: TurnId,
-    kind: u8,
-    pub(crate) conversation: TurnId,
-    micros: i64,
-    value: Vec<u8>,
-}
+use crate::records::{Deletion, LedgerEntry, LedgerKind, LedgerLine, Scope, TurnId};
 
 impl Journal {
     /// Every entry of these turns, in the order asked, for one turn in the order of the kinds.

@@ -1,0 +1,446 @@
+//! The open database behind the journal, and what is done when it fails.
+//!
+//! Responsible for: transactions, noticing that the file failed or is no longer where it was, closing, reopening and replacing
+//! it. Must not know: what the rows mean, when it is tried again.
+//!
+//! redb latches: after one error of the file every call fails until the database is closed and opened again. So the first
+//! error closes it here, every later call is told so at once without touching the disk, and [`DatabaseHandle::repair`] opens it again.
+//!
+//! A file that was removed or replaced under its name stays usable through the open handle, but what is written to it is gone
+//! with the process. Then nothing more is acknowledged until what the handle holds has been written under the name again.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
+
+use super::file::{self, Fault, Opened};
+use crate::directory::Directory;
+use crate::error::StoreError;
+use crate::trouble::{StorePart, Trouble, one_line};
+
+/// The database, or why there is none.
+#[derive(Debug)]
+pub(super) struct DatabaseHandle {
+    directory: Directory,
+    state: RwLock<State>,
+    /// Held while something is written, so that the file's length can be compared with what it was left at.
+    length: Mutex<u64>,
+}
+
+#[derive(Debug)]
+enum State {
+    Open(Open),
+    /// Closed because of an error; opened again by [`DatabaseHandle::repair`].
+    Down(Trouble),
+    Closed,
+}
+
+#[derive(Debug)]
+struct Open {
+    database: Database,
+    /// Counts how often a database was put here, so that a late error of an earlier one does not close a later one.
+    generation: u64,
+    /// Device and number of the file.
+    identity: (u64, u64),
+    /// Set when the file is no longer under its name.
+    detached: Option<Trouble>,
+}
+
+/// What was made good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repaired {
+    /// Nothing was wrong.
+    Nothing,
+    /// The file is under its name again; nothing was lost.
+    Replaced,
+    /// The file was opened again. It may hold a transaction whose end was not known.
+    Reopened,
+    /// The file was damaged, and a new one is in its place.
+    BegunAnew,
+}
+
+/// Less space than this is no space: the next few transactions would fail again.
+const SPACE: usize = 256 << 10;
+
+impl DatabaseHandle {
+    pub(super) fn open(directory: &Directory) -> Result<Self, StoreError> {
+        let Opened { database, .. } = file::open(directory)?;
+        let (identity, length) = identity_of(&directory.journal())?;
+        Ok(Self {
+            directory: directory.clone(),
+            state: RwLock::new(State::Open(Open {
+                database,
+                generation: 0,
+                identity,
+                detached: None,
+            })),
+            length: Mutex::new(length),
+        })
+    }
+
+    /// What is wrong at the moment.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        match &*self.state() {
+            State::Open(open) => open.detached.clone(),
+            State::Down(trouble) => Some(trouble.clone()),
+            State::Closed => None,
+        }
+    }
+
+    /// One durable transaction.
+    pub(super) fn write<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        let state = self.state();
+        let open = state.open()?;
+        let mut length = self.length();
+        if let Some(fault) = self.fault_of_file(open, *length) {
+            let generation = open.generation;
+            drop((length, state));
+            self.note(generation, fault);
+            return Err(self.down());
+        }
+        let generation = open.generation;
+        let done = caught(|| {
+            let transaction = open.database.begin_write()?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        });
+        if let Ok((_, now)) = identity_of(&self.directory.journal()) {
+            *length = now;
+        }
+        drop((length, state));
+        self.concluded(action, generation, done)
+    }
+
+    pub(super) fn read<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        let state = self.state();
+        let open = state.readable()?;
+        let generation = open.generation;
+        let done = caught(|| work(&open.database.begin_read()?));
+        drop(state);
+        self.concluded(action, generation, done)
+    }
+
+    /// Compares the file with what it should be, if nothing is being written at the moment.
+    pub(super) fn look(&self) {
+        let state = self.state();
+        let State::Open(open) = &*state else { return };
+        let Ok(length) = self.length.try_lock() else { return };
+        let generation = open.generation;
+        if open.detached.is_some() {
+            return;
+        }
+        let fault = self.fault_of_file(open, *length);
+        drop((length, state));
+        if let Some(fault) = fault {
+            self.note(generation, fault);
+        }
+    }
+
+    pub(super) fn repair(&self) -> Result<Repaired, StoreError> {
+        let mut state = self.state_mut();
+        match &*state {
+            State::Closed => return Err(StoreError::Closed),
+            State::Open(open) if open.detached.is_none() => return Ok(Repaired::Nothing),
+            State::Open(_) => {
+                self.make_room()?;
+                self.replace(&mut state)?;
+                tracing::warn!(
+                    "the journal's file was removed or replaced while it was open; written anew, nothing is lost"
+                );
+                return Ok(Repaired::Replaced);
+            }
+            State::Down(_) => {}
+        }
+        self.make_room()?;
+        let Opened {
+            database,
+            is_begun_anew,
+        } = file::open(&self.directory)?;
+        let (identity, length) = identity_of(&self.directory.journal())?;
+        *self.length() = length;
+        let before = std::mem::replace(
+            &mut *state,
+            State::Open(Open {
+                database,
+                generation: next_generation(),
+                identity,
+                detached: None,
+            }),
+        );
+        if let State::Down(trouble) = before {
+            tracing::info!(
+                seconds = trouble.seconds(),
+                "the journal works again; turns are kept and memories recalled from now on"
+            );
+        }
+        Ok(if is_begun_anew {
+            Repaired::BegunAnew
+        } else {
+            Repaired::Reopened
+        })
+    }
+
+    /// Writes what the database holds into a new file in its place.
+    pub(super) fn rewrite(&self) -> Result<(), StoreError> {
+        let mut state = self.state_mut();
+        state.open()?;
+        self.replace(&mut state)
+    }
+
+    pub(super) fn close(&self) {
+        let before = std::mem::replace(&mut *self.state_mut(), State::Closed);
+        let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(before)));
+    }
+
+    fn replace(&self, state: &mut State) -> Result<(), StoreError> {
+        let State::Open(open) = state else {
+            return Err(StoreError::Closed);
+        };
+        let path = self.directory.journal();
+        let fresh_path = path.with_extension("redb.new");
+        let file_error = |source| StoreError::File {
+            action: "replace",
+            path: path.clone(),
+            source,
+        };
+        remove(&fresh_path).map_err(file_error)?;
+        let copied = copy(&open.database, &fresh_path);
+        let fresh = match copied {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                // Half a copy would only take the space that there is none of.
+                let _ = remove(&fresh_path);
+                if is_of_the_file(&error) && !is_usable(&open.database) {
+                    *state = State::Down(begun(one_line(&error)));
+                }
+                return Err(StoreError::journal("rewrite")(error));
+            }
+        };
+        let in_the_way = identity_of(&path).is_ok_and(|(identity, _)| identity != open.identity);
+        if in_the_way {
+            let moved_to = self.directory.set_aside(&path)?;
+            tracing::warn!(moved_to = %moved_to.display(), "another file was in the journal's place; moved aside");
+        }
+        fs::rename(&fresh_path, &path)
+            .and_then(|()| File::open(self.directory.path())?.sync_all())
+            .map_err(file_error)?;
+        let (identity, length) = identity_of(&path)?;
+        *self.length() = length;
+        *state = State::Open(Open {
+            database: fresh,
+            generation: next_generation(),
+            identity,
+            detached: None,
+        });
+        Ok(())
+    }
+
+    /// Makes sure that there is a directory, and space in it.
+    fn make_room(&self) -> Result<(), StoreError> {
+        self.directory.ensure_same()?;
+        let path = self.directory.path().join(".probe-space");
+        let probe = || {
+            fs::create_dir_all(self.directory.path())?;
+            let mut file = File::create(&path)?;
+            file.write_all(&vec![1; SPACE])?;
+            file.sync_all()
+        };
+        let probed = probe();
+        let _ = remove(&path);
+        probed.map_err(|source| StoreError::File {
+            action: "write to",
+            path: self.directory.path().to_owned(),
+            source,
+        })
+    }
+
+    fn concluded<T>(
+        &self,
+        action: &'static str,
+        generation: u64,
+        done: Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        done.map_err(|error| {
+            let is_of_the_file = is_of_the_file(&error);
+            let error = StoreError::journal(action)(error);
+            if is_of_the_file {
+                self.note(generation, FileFault::Failed(one_line(&error)));
+            }
+            error
+        })
+    }
+
+    /// Whether the file is no longer what was opened. Asked while nothing is written.
+    fn fault_of_file(&self, open: &Open, length: u64) -> Option<FileFault> {
+        match identity_of(&self.directory.journal()) {
+            Ok((identity, now)) if identity == open.identity => (now < length).then(|| {
+                FileFault::Failed(format!(
+                    "its file was cut from {length} to {now} bytes by something else"
+                ))
+            }),
+            Ok(_) => Some(FileFault::Gone("another file was put in its place".to_owned())),
+            Err(StoreError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Some(FileFault::Gone("its file was removed".to_owned()))
+            }
+            // What cannot be looked at now says nothing about the file.
+            Err(_) => None,
+        }
+    }
+
+    /// Takes the database out of use, or marks it, if it is still the one in which the fault was found.
+    fn note(&self, generation: u64, fault: FileFault) {
+        let mut state = self.state_mut();
+        let State::Open(open) = &mut *state else { return };
+        if open.generation != generation || open.detached.is_some() {
+            return;
+        }
+        match fault {
+            FileFault::Gone(reason) => open.detached = Some(begun(reason)),
+            FileFault::Failed(reason) => {
+                let before = std::mem::replace(&mut *state, State::Down(begun(reason)));
+                // Also what redb panicked at has to let go of the file.
+                let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(before)));
+            }
+        }
+    }
+
+    fn down(&self) -> StoreError {
+        match self.trouble() {
+            Some(trouble) => trouble.into(),
+            None => StoreError::Closed,
+        }
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn length(&self) -> MutexGuard<'_, u64> {
+        self.length.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The database to write to.
+    fn open(&self) -> Result<&Open, StoreError> {
+        let open = self.readable()?;
+        match &open.detached {
+            None => Ok(open),
+            Some(trouble) => Err(trouble.clone().into()),
+        }
+    }
+
+    /// The database to read from.
+    fn readable(&self) -> Result<&Open, StoreError> {
+        match self {
+            Self::Open(open) => Ok(open),
+            Self::Down(trouble) => Err(trouble.clone().into()),
+            Self::Closed => Err(StoreError::Closed),
+        }
+    }
+}
+
+impl From<Trouble> for StoreError {
+    fn from(trouble: Trouble) -> Self {
+        Self::JournalDown { reason: trouble.reason }
+    }
+}
+
+/// What is wrong with the file.
+enum FileFault {
+    /// It is not under its name any more.
+    Gone(String),
+    /// It cannot be used any more.
+    Failed(String),
+}
+
+fn begun(reason: String) -> Trouble {
+    tracing::error!(
+        reason,
+        "the journal is out of order: new turns and readings are not kept and nothing is recalled until it works again. \
+         What was kept before stays. Requests pass as they are; it is tried again by itself"
+    );
+    Trouble::now(StorePart::Journal, reason)
+}
+
+/// Counts the databases of this process.
+fn next_generation() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static GENERATION: AtomicU64 = AtomicU64::new(1);
+    GENERATION.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Runs work on a database; a panic of redb is an error as any other.
+fn caught<T>(work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::Error> {
+    let panicked = |_| Err(redb::Error::Corrupted("redb panicked".to_owned()));
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
+}
+
+/// Whether an error says that the file, not the request, is at fault. After such a one redb does nothing more.
+fn is_of_the_file(error: &redb::Error) -> bool {
+    matches!(
+        error,
+        redb::Error::Io(_)
+            | redb::Error::Backend(_)
+            | redb::Error::Corrupted(_)
+            | redb::Error::DatabaseClosed
+            | redb::Error::PreviousIo
+            | redb::Error::LockPoisoned(_)
+    )
+}
+
+/// Whether redb has not latched: the error was then of another file.
+fn is_usable(database: &Database) -> bool {
+    let begun = caught(|| {
+        drop(database.begin_write()?);
+        Ok(())
+    });
+    begun.is_ok()
+}
+
+fn copy(database: &Database, fresh_path: &Path) -> Result<Database, redb::Error> {
+    let fresh = file::create(fresh_path).map_err(|fault| match fault {
+        Fault::Damaged(what) => redb::Error::Corrupted(what),
+        Fault::Other(error) => error.into(),
+    })?;
+    caught(|| {
+        file::make_tables(&fresh)?;
+        file::copy_tables(database, &fresh)
+    })?;
+    Ok(fresh)
+}
+
+/// Device, number and length of a file.
+fn identity_of(path: &Path) -> Result<((u64, u64), u64), StoreError> {
+    let file = fs::metadata(path).map_err(|source| StoreError::File {
+        action: "look at",
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(((file.dev(), file.ino()), file.len()))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,106 @@
+//! The fsynced journal in front of LanceDB.
+//!
+//! Responsible for: turns and readings that LanceDB does not have durably yet, deletions under way, the ledger, all in
+//! one redb file where every call is one durable transaction. Must not know: LanceDB, what a flush is. All calls block.
+//!
+//! After an error of the file every call fails at once with [`StoreError::JournalDown`] until [`Journal::repair`] has opened the
+//! file again (`journal/database.rs`).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::directory::Directory;
+use crate::error::StoreError;
+use crate::trouble::Trouble;
+
+use database::DatabaseHandle;
+pub(crate) use database::Repaired;
+
+mod database;
+#[cfg(test)]
+mod database_tests;
+mod deletions;
+mod expiry;
+mod file;
+mod ledger;
+mod rows;
+mod turns;
+mod waiting;
+
+/// The journal.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    database: DatabaseHandle,
+    /// Whether the file may hold bytes of what was removed from it.
+    stale: AtomicBool,
+}
+
+impl Journal {
+    /// Looks at the file of a journal without changing anything.
+    pub(crate) fn examine(directory: &Directory) -> Result<(), StoreError> {
+        file::examine(directory)
+    }
+
+    /// Opens or creates the journal. A file that is damaged is moved aside and a new one begun.
+    pub(crate) fn open(directory: &Directory) -> Result<Self, StoreError> {
+        let existed = directory.journal().exists();
+        Ok(Self {
+            database: DatabaseHandle::open(directory)?,
+            stale: AtomicBool::new(existed),
+        })
+    }
+
+    /// What is wrong with the journal at the moment.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        self.database.trouble()
+    }
+
+    /// Whether the file is still the one that was opened, under its name and as long as it was left; notes it where not.
+    pub(crate) fn look(&self) {
+        self.database.look();
+    }
+
+    /// Makes good what [`Journal::trouble`] names, if it can be made good now.
+    ///
+    /// # Errors
+    /// Why it cannot; try again later.
+    pub(crate) fn repair(&self) -> Result<Repaired, StoreError> {
+        let repaired = self.database.repair()?;
+        if matches!(repaired, Repaired::Reopened | Repaired::BegunAnew) {
+            self.stale.store(true, Ordering::Release);
+        }
+        Ok(repaired)
+    }
+
+    /// Writes what the journal holds into a new file that replaces the old one, so that nothing removed is left in
+    /// free pages. Returns false when there was nothing to clear.
+    pub(crate) fn rewrite(&self) -> Result<bool, StoreError> {
+        if !self.stale.swap(false, Ordering::AcqRel) {
+            return Ok(false);
+        }
+        self.database
+            .rewrite()
+            .inspect_err(|_| self.stale.store(true, Ordering::Release))?;
+        Ok(true)
+    }
+
+    /// Closes the file and releases its lock; later calls give [`StoreError::Closed`].
+    pub(crate) fn close(&self) {
+        self.database.close();
+    }
+
+    fn write<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&redb::WriteTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        self.database.write(action, work)
+    }
+
+    fn read<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&redb::ReadTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        self.database.read(action, work)
+    }
+}

@@ -1,0 +1,103 @@
+//! The journal's tables and the form of their rows.
+//!
+//! Responsible for: table definitions, turns and points to rows and back. Must not know: transactions, files.
+
+use chrono::DateTime;
+use redb::TableDefinition;
+
+use crate::error::StoreError;
+use crate::records::{Point, Scope, Span, Turn, TurnId};
+
+pub(super) type TurnRowKey = (&'static str, &'static [u8; 16]);
+pub(super) type PointRowKey = (&'static str, &'static [u8; 16], u32);
+/// Parent, conversation, position, role, text, time in microseconds, tokens.
+pub(super) type TurnRow<'a> = (Option<&'a [u8; 16]>, &'a [u8; 16], u32, &'a str, &'a str, i64, u32);
+/// Start, end, spans, text, vector, features; spans and vector in little-endian bytes.
+pub(super) type PointRow<'a> = (u32, u32, &'a [u8], &'a str, &'a [u8], &'a [u8]);
+/// Scope, turn, kind.
+pub(super) type LedgerKey = (&'static str, &'static [u8; 16], u8);
+/// Conversation, time of writing in microseconds since 1970, value.
+pub(super) type LedgerRow<'a> = (&'a [u8; 16], i64, &'a [u8]);
+
+pub(super) const ACCEPTED: TableDefinition<TurnRowKey, TurnRow<'static>> = TableDefinition::new("accepted");
+pub(super) const COMPLETED: TableDefinition<TurnRowKey, TurnRow<'static>> = TableDefinition::new("completed");
+pub(super) const POINTS: TableDefinition<PointRowKey, PointRow<'static>> = TableDefinition::new("points");
+pub(super) const DELETIONS: TableDefinition<(&str, Option<&[u8; 16]>), ()> = TableDefinition::new("deletions");
+pub(super) const NOTES: TableDefinition<&str, u64> = TableDefinition::new("notes");
+pub(super) const LEDGER: TableDefinition<LedgerKey, LedgerRow<'static>> = TableDefinition::new("ledger");
+/// Keys of the notes.
+pub(super) const PURGE: &str = "purge";
+pub(super) const TURNS_VERSION: &str = "turns";
+pub(super) const POINTS_VERSION: &str = "points";
+
+pub(super) fn turn_row(turn: &Turn) -> TurnRow<'_> {
+    (
+        turn.parent.as_ref().map(|id| &id.0),
+        &turn.conversation.0,
+        turn.position,
+        &turn.role,
+        &turn.text,
+        turn.time.timestamp_micros(),
+        turn.tokens,
+    )
+}
+
+pub(super) fn turn_from((scope, id): (&str, &[u8; 16]), row: TurnRow<'_>) -> Result<Turn, StoreError> {
+    let (parent, conversation, position, role, text, micros, tokens) = row;
+    Ok(Turn {
+        id: TurnId(*id),
+        parent: parent.copied().map(TurnId),
+        conversation: TurnId(*conversation),
+        scope: Scope::new(scope)?,
+        position,
+        role: role.to_owned(),
+        text: text.to_owned(),
+        time: DateTime::from_timestamp_micros(micros).ok_or_else(|| StoreError::Unreadable {
+            what: format!("time {micros} is out of range"),
+        })?,
+        tokens,
+    })
+}
+
+pub(super) fn point_from(turn: TurnId, passage: u32, row: PointRow<'_>) -> Result<Point, StoreError> {
+    let (start, end, spans, text, vector, features) = row;
+    let unreadable = || StoreError::Unreadable {
+        what: format!("passage {passage} of turn {turn} in the journal"),
+    };
+    let (span_rows, span_rest) = spans.as_chunks::<12>();
+    let (numbers, number_rest) = vector.as_chunks::<4>();
+    if !span_rest.is_empty() || !number_rest.is_empty() {
+        return Err(unreadable());
+    }
+    let span = |[a, b, c, d, e, f, g, h, i, j, k, l]: [u8; 12]| Span {
+        start: u32::from_le_bytes([a, b, c, d]),
+        end: u32::from_le_bytes([e, f, g, h]),
+        salience: f32::from_le_bytes([i, j, k, l]),
+    };
+    Ok(Point {
+        turn,
+        passage,
+        start,
+        end,
+        spans: span_rows.iter().copied().map(span).collect(),
+        text: text.to_owned(),
+        vector: numbers.iter().copied().map(f32::from_le_bytes).collect(),
+        features: features.to_vec(),
+    })
+}
+
+pub(super) fn spans_to_bytes(spans: &[Span]) -> Vec<u8> {
+    let bytes = |span: &Span| {
+        [
+            span.start.to_le_bytes(),
+            span.end.to_le_bytes(),
+            span.salience.to_le_bytes(),
+        ]
+        .concat()
+    };
+    spans.iter().flat_map(bytes).collect()
+}
+
+pub(super) fn vector_to_bytes(vector: &[f32]) -> Vec<u8> {
+    vector.iter().flat_map(|number| number.to_le_bytes()).collect()
+}

@@ -1,0 +1,55 @@
+//! Filters over the two tables, as expressions.
+//!
+//! Responsible for: "these turns of this scope" in the form that Lance answers from its BTREE indices. Expressions
+//! are built, never parsed, so that no value can be mistaken for syntax and thousands of ids cost no parser. Must not
+//! know: what is searched for.
+
+use lancedb::datafusion::common::ScalarValue;
+use lancedb::expr::{DfExpr, col, lit};
+
+use super::schema::column;
+use crate::records::{Scope, TurnId};
+
+/// Rows of a scope.
+pub(crate) fn of_scope(scope: &Scope) -> DfExpr {
+    col(column::SCOPE).eq(lit(scope.as_str()))
+}
+
+/// Rows of a scope whose identifier in `column` is one of `ids`.
+pub(crate) fn of_ids(scope: &Scope, column: &str, ids: &[TurnId]) -> DfExpr {
+    of_scope(scope).and(of_ids_anywhere(column, ids))
+}
+
+/// Rows of any scope whose identifier in `column` is one of `ids`: an identifier says where it belongs, so whoever reads the
+/// scope beside it saves looking all rows of a scope up.
+pub(crate) fn of_ids_anywhere(column: &str, ids: &[TurnId]) -> DfExpr {
+    let ids = ids.iter().map(|id| identifier(*id)).collect();
+    col(column).in_list(ids, false)
+}
+
+/// Points of whole conversations of a scope but for some turns.
+pub(crate) fn of_conversations_except(scope: &Scope, conversations: &[TurnId], except: &[TurnId]) -> DfExpr {
+    let list = |ids: &[TurnId]| ids.iter().map(|id| identifier(*id)).collect();
+    let whole = of_scope(scope).and(col(column::CONVERSATION).in_list(list(conversations), false));
+    if except.is_empty() {
+        return whole;
+    }
+    whole.and(col(column::TURN).in_list(list(except), true))
+}
+
+/// Rows of a scope that belong to one conversation.
+pub(crate) fn of_conversation(scope: &Scope, conversation: TurnId) -> DfExpr {
+    of_scope(scope).and(col(column::CONVERSATION).eq(identifier(conversation)))
+}
+
+/// Turns of a conversation at positions from `first` to `last`, both included.
+pub(crate) fn of_positions(scope: &Scope, conversation: TurnId, first: u32, last: u32) -> DfExpr {
+    let position = || col(column::POSITION);
+    of_conversation(scope, conversation)
+        .and(position().gt_eq(lit(first)))
+        .and(position().lt_eq(lit(last)))
+}
+
+fn identifier(id: TurnId) -> DfExpr {
+    lit(ScalarValue::FixedSizeBinary(16, Some(id.0.to_vec())))
+}

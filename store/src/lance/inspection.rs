@@ -1,0 +1,263 @@
+//! What is wrong with the files of a LanceDB table, and moving aside what provably is.
+//!
+//! Responsible for: looking at a table without changing anything, telling damage from what only this version cannot read, and
+//! naming the files that a version needs and does not have. Nothing is deleted. Must not know: what a table holds.
+//!
+//! The journal is trimmed only after LanceDB's files are on disk, so whatever a torn newest manifest had committed is
+//! still in the journal and is written again by the next flush.
+
+use std::error::Error as _;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lance::Dataset;
+use lance::dataset::builder::DatasetBuilder;
+use lance::index::DatasetIndexExt;
+use lance::table::format::{DeletionFile, Fragment};
+use lancedb::Session;
+
+use super::manifest::{self, Manifest};
+use crate::directory::Directory;
+use crate::error::StoreError;
+
+/// What a look at a table's directory says.
+#[derive(Debug)]
+pub(crate) struct Inspection {
+    /// Manifests that provably are not what was written, newest first.
+    torn: Vec<(u64, PathBuf)>,
+    /// The newest version that can be opened.
+    newest: Option<Dataset>,
+    /// Whether there is anything at all.
+    exists: bool,
+}
+
+/// Files that a version of a table needs and that are gone, cut short or longer than they were written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Missing {
+    /// Fragments of which a file of rows, or of deleted rows, is not what it was.
+    pub(crate) fragments: Vec<u64>,
+    /// Rows of those fragments.
+    pub(crate) rows: u64,
+    /// Names of indices of which a file is not what it was.
+    pub(crate) indices: Vec<String>,
+}
+
+/// Looks at a table without changing anything.
+///
+/// # Errors
+/// [`StoreError::Format`] for one that was written by a newer version, [`StoreError::Refused`] and
+/// [`StoreError::TableRefused`] for one that cannot be used for a reason that says nothing of its files.
+pub(crate) async fn inspect(
+    directory: &Directory,
+    name: &str,
+    session: &Arc<Session>,
+) -> Result<Inspection, StoreError> {
+    let path = directory.table(name);
+    let refused = |path: &Path| {
+        let (path, directory) = (path.to_owned(), directory.path().to_owned());
+        move |source| StoreError::Refused {
+            path,
+            directory,
+            source,
+        }
+    };
+    let exists = match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        found => found.map(|_| true).map_err(refused(&path))?,
+    };
+    let mut found = Inspection {
+        torn: Vec::new(),
+        newest: None,
+        exists,
+    };
+    for (version, manifest) in manifest::list(&path).map_err(refused(&path.join("_versions")))? {
+        let written_by = match manifest::read(&manifest).map_err(refused(&manifest))? {
+            Manifest::Torn => {
+                found.torn.push((version, manifest));
+                continue;
+            }
+            Manifest::Whole { written_by } => written_by,
+        };
+        if found.newest.is_some() {
+            continue;
+        }
+        let format = |reason: String| StoreError::Format {
+            path: path.clone(),
+            found: format!("a table that {written_by} wrote ({reason})"),
+            expected: "what lance 14 writes".to_owned(),
+        };
+        match load(&path, version, session).await {
+            Ok(dataset) if dataset.manifest().writer_feature_flags & !KNOWN_TO_WRITERS != 0 => {
+                let flags = dataset.manifest().writer_feature_flags;
+                return Err(format(format!("writers need to know the features {flags:#x}")));
+            }
+            Ok(dataset) => found.newest = Some(dataset),
+            Err(lance::Error::NotSupported { source, .. }) => {
+                return Err(format(source.to_string()));
+            }
+            Err(error) if is_damage(&error) => {
+                tracing::error!(table = name, version, %error, "a manifest is whole in its frame, and its content is not");
+                found.torn.push((version, manifest));
+            }
+            Err(error) => {
+                return Err(StoreError::TableRefused {
+                    path: path.clone(),
+                    directory: directory.path().to_owned(),
+                    source: Box::new(error.into()),
+                });
+            }
+        }
+    }
+    Ok(found)
+}
+
+impl Inspection {
+    /// The newest version that can be opened.
+    pub(crate) fn newest(&self) -> Option<&Dataset> {
+        self.newest.as_ref()
+    }
+
+    /// Moves what is damaged aside: torn manifests, or the whole table where no version of it is left. True if rows may
+    /// have been lost.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] when something can't be moved.
+    pub(crate) fn set_aside(&self, directory: &Directory, name: &str) -> Result<bool, StoreError> {
+        let Some(newest) = &self.newest else {
+            if self.exists {
+                let moved_to = directory.set_aside(&directory.table(name))?;
+                tracing::error!(
+                    table = name, moved_to = %moved_to.display(),
+                    "a table has no readable version left; moved aside and begun anew. The journal writes again what it has"
+                );
+            }
+            return Ok(self.exists);
+        };
+        let kept = newest.version_id();
+        for (version, manifest) in &self.torn {
+            let moved_to = directory.set_aside(manifest)?;
+            // Lance's note of the newest version only saves it a listing.
+            let _ = fs::remove_file(manifest.with_file_name("latest_version_hint.json"));
+            tracing::error!(
+                table = name, version, kept, moved_to = %moved_to.display(),
+                "a table's manifest is damaged; moved aside. The journal writes again what it has of it"
+            );
+        }
+        Ok(self.torn.iter().any(|(version, _)| *version > kept))
+    }
+}
+
+/// Moves torn manifests of other versions than the newest aside. Blocking.
+///
+/// # Errors
+/// [`StoreError::File`] when one can't be read or moved.
+pub(crate) fn set_old_aside(directory: &Directory, name: &str, newest: u64) -> Result<(), StoreError> {
+    let path = directory.table(name);
+    let failed = |source| StoreError::File {
+        action: "read the versions of",
+        path: path.clone(),
+        source,
+    };
+    for (version, manifest) in manifest::list(&path).map_err(failed)? {
+        if version < newest && manifest::read(&manifest).map_err(failed)? == Manifest::Torn {
+            let moved_to = directory.set_aside(&manifest)?;
+            tracing::warn!(
+                table = name, version, moved_to = %moved_to.display(),
+                "the manifest of an old version is damaged; moved aside. Nothing depends on it"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Names what a version of a table needs and does not have.
+///
+/// # Errors
+/// When Lance can't list the indices, and when the system can't say whether a file is there.
+pub(crate) async fn missing(table: &Path, dataset: &Dataset) -> Result<Missing, StoreError> {
+    let indices = dataset
+        .load_indices()
+        .await
+        .map_err(|error| StoreError::lance("list indices")(error.into()))?;
+    let mut missing = Missing::default();
+    for fragment in dataset.fragments().iter() {
+        if !is_there(table, fragment)? {
+            missing.fragments.push(fragment.id);
+            missing.rows += fragment.physical_rows.unwrap_or_default() as u64;
+        }
+    }
+    for index in indices.iter() {
+        let folder = table.join("_indices").join(index.uuid.to_string());
+        for file in index.files.iter().flatten() {
+            if !is_as_long(&folder.join(&file.path), Some(file.size_bytes))? && !missing.indices.contains(&index.name) {
+                missing.indices.push(index.name.clone());
+            }
+        }
+    }
+    Ok(missing)
+}
+
+impl Missing {
+    /// Whether nothing is missing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.fragments.is_empty() && self.indices.is_empty()
+    }
+}
+
+fn is_there(table: &Path, fragment: &Fragment) -> Result<bool, StoreError> {
+    for file in &fragment.files {
+        let length = file.file_size_bytes.get().map(u64::from);
+        if !is_as_long(&table.join("data").join(&file.path), length)? {
+            return Ok(false);
+        }
+    }
+    match &fragment.deletion_file {
+        Some(deletions) => is_as_long(&deletion_path(table, fragment.id, deletions), None),
+        None => Ok(true),
+    }
+}
+
+fn deletion_path(table: &Path, fragment: u64, deletions: &DeletionFile) -> PathBuf {
+    let DeletionFile {
+        read_version,
+        id,
+        file_type,
+        ..
+    } = deletions;
+    let name = format!("{fragment}-{read_version}-{id}.{}", file_type.suffix());
+    table.join("_deletions").join(name)
+}
+
+/// Whether a file is there, as long as it was written, and not empty.
+fn is_as_long(path: &Path, length: Option<u64>) -> Result<bool, StoreError> {
+    match fs::metadata(path) {
+        Ok(file) => Ok(length.map_or(file.len() > 0, |length| file.len() == length)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(StoreError::File {
+            action: "look at",
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+async fn load(table: &Path, version: u64, session: &Arc<Session>) -> lance::Result<Dataset> {
+    let builder = DatasetBuilder::from_uri(table.to_string_lossy())
+        .with_version(version)
+        .with_session(Arc::clone(session));
+    Box::pin(builder.load()).await
+}
+
+/// Whether a manifest that is whole in its frame holds no message. What the system says of a file is no damage, nor is what
+/// Lance does not understand of a message that it could decode.
+fn is_damage(error: &lance::Error) -> bool {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    matches!(error, lance::Error::IO { .. }) && causes.map(ToString::to_string).any(|cause| cause.contains(UNDECODABLE))
+}
+
+/// How the protobuf library begins to say that bytes are no message.
+const UNDECODABLE: &str = "failed to decode Protobuf message";
+/// What a writer has to know to write to a table, of what Lance 14 knows.
+const KNOWN_TO_WRITERS: u64 = 0b1100_1101_1011_1111;

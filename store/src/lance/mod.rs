@@ -1,0 +1,19 @@
+//! The two LanceDB tables.
+//!
+//! Responsible for: everything that knows Arrow and Lance: schemas, rows, indices, opening and inspecting. Must not know:
+//! the journal, what is pending.
+
+pub(crate) mod batches;
+pub(crate) mod columns;
+pub(crate) mod exact_search;
+pub(crate) mod filter;
+pub(crate) mod index_cache;
+pub(crate) mod inspection;
+pub(crate) mod manifest;
+pub(crate) mod manifest_copies;
+pub(crate) mod opening;
+pub(crate) mod partitions;
+pub(crate) mod schema;
+pub(crate) mod tables;
+pub(crate) mod text_index;
+pub(crate) mod vector_index;

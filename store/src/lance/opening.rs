@@ -1,0 +1,183 @@
+//! Opening the two tables, or creating them.
+//!
+//! Responsible for: looking at both before anything is changed, moving aside what is damaged, leaving out rows and indices whose
+//! files are gone. Must not know: what the rows mean, when a store is opened.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_schema::{Schema, SchemaRef};
+use lance::dataset::CommitBuilder;
+use lance::dataset::transaction::{Operation, Transaction};
+use lancedb::{Connection, Session, Table};
+
+use super::index_cache::IndexCache;
+use super::inspection::{self, Inspection};
+use super::schema::{self, POINTS, TURNS};
+use super::tables::{self, Tables};
+use crate::config::StoreConfig;
+use crate::directory::Directory;
+use crate::error::StoreError;
+use crate::records::TableVersions;
+
+/// Lance's own defaults are 6 GiB and 1 GiB.
+const INDEX_CACHE_BYTES: usize = 256 << 20;
+const METADATA_CACHE_BYTES: usize = 32 << 20;
+
+/// Both tables as they lie there, and nothing changed.
+#[derive(Debug)]
+pub(crate) struct Inspected {
+    session: Arc<Session>,
+    indices: Arc<IndexCache>,
+    turns: Inspection,
+    points: Inspection,
+}
+
+/// The tables, and whether rows may have been lost on the way to opening them.
+pub(crate) struct Opened {
+    pub(crate) tables: Tables,
+    pub(crate) rows_lost: bool,
+}
+
+impl Inspected {
+    /// Looks at both tables.
+    ///
+    /// # Errors
+    /// What keeps this mainpoint from using them: another version, width or a file that can't be read.
+    pub(crate) async fn at(directory: &Directory, config: &StoreConfig) -> Result<Self, StoreError> {
+        let indices = Arc::new(IndexCache::new(INDEX_CACHE_BYTES));
+        let backend: Arc<dyn lance::cache::CacheBackend> = indices.clone();
+        let session = Session::with_index_cache_backend(backend, METADATA_CACHE_BYTES, Arc::default());
+        let session = Arc::new(session);
+        let turns = inspection::inspect(directory, TURNS, &session).await?;
+        let points = inspection::inspect(directory, POINTS, &session).await?;
+        if directory.is_old() {
+            return Err(schema::old(directory.path()));
+        }
+        for newest in [turns.newest(), points.newest()].into_iter().flatten() {
+            schema::check(directory.path(), &Schema::from(newest.schema()), config.vector_width)?;
+        }
+        Ok(Self {
+            session,
+            indices,
+            turns,
+            points,
+        })
+    }
+
+    /// Opens both tables, creating what is missing and leaving out what is broken. `on_disk` are the versions that were made
+    /// durable.
+    pub(crate) async fn open(
+        self,
+        directory: &Directory,
+        config: &StoreConfig,
+        on_disk: TableVersions,
+    ) -> Result<Opened, StoreError> {
+        let path = directory.tables();
+        let uri = path.to_str().ok_or_else(|| StoreError::InvalidConfig {
+            key: "directory",
+            value: path.display().to_string(),
+            allowed: "a path in UTF-8",
+        })?;
+        let connection = lancedb::connect(uri).session(self.session).execute().await;
+        let opener = Opener {
+            directory,
+            connection: connection.map_err(StoreError::lance("connect"))?,
+        };
+        let (turns, turns_lost) = opener.open(TURNS, &self.turns, schema::turns()).await?;
+        let points_schema = schema::points(config.vector_width);
+        let (points, points_lost) = opener.open(POINTS, &self.points, points_schema).await?;
+        let tables = Tables {
+            turns,
+            points,
+            vector_width: config.vector_width,
+            cpu_threads: config.cpu_threads,
+            indices: self.indices,
+        };
+        let mut rows_lost = turns_lost || points_lost;
+        let now = tables.versions().await?;
+        for (table, version, on_disk) in [(TURNS, now.turns, on_disk.turns), (POINTS, now.points, on_disk.points)] {
+            if version < on_disk && !rows_lost {
+                tracing::error!(
+                    table,
+                    version,
+                    on_disk,
+                    "a table's newest manifest is gone; going on from the one before"
+                );
+                rows_lost = true;
+            }
+        }
+        tables.ensure_indices().await?;
+        Ok(Opened { tables, rows_lost })
+    }
+}
+
+struct Opener<'a> {
+    directory: &'a Directory,
+    connection: Connection,
+}
+
+impl Opener<'_> {
+    /// Opens a table or creates it. True beside it when rows may have been lost.
+    async fn open(&self, name: &str, look: &Inspection, schema: SchemaRef) -> Result<(Table, bool), StoreError> {
+        let mut lost = look.set_aside(self.directory, name)?;
+        if look.newest().is_none() {
+            let created = self.connection.create_empty_table(name, schema).execute().await;
+            return Ok((created.map_err(StoreError::lance("create a table"))?, lost));
+        }
+        let table = self.connection.open_table(name).execute().await;
+        let table = table.map_err(|source| StoreError::TableRefused {
+            path: self.directory.table(name),
+            directory: self.directory.path().to_owned(),
+            source: Box::new(source),
+        })?;
+        lost |= leave_out_missing(&self.directory.table(name), name, &table).await?;
+        Ok((table, lost))
+    }
+}
+
+/// Leaves out of a table what its files are gone of. True when that were rows; indices are built anew.
+async fn leave_out_missing(path: &Path, name: &str, table: &Table) -> Result<bool, StoreError> {
+    let dataset = tables::dataset(table).await?;
+    let missing = inspection::missing(path, &dataset).await?;
+    for index in &missing.indices {
+        tracing::warn!(
+            table = name,
+            index,
+            "files of an index are gone or damaged; it is built anew"
+        );
+        table
+            .drop_index(index)
+            .await
+            .map_err(StoreError::lance("leave an index out"))?;
+    }
+    if missing.fragments.is_empty() {
+        return Ok(false);
+    }
+    tracing::error!(
+        table = name,
+        rows = missing.rows,
+        files = missing.fragments.len(),
+        "files with rows of a table are gone or damaged; these rows are lost, except for what the journal has"
+    );
+    remove_fragments(table, missing.fragments).await?;
+    Ok(true)
+}
+
+async fn remove_fragments(table: &Table, fragments: Vec<u64>) -> Result<(), StoreError> {
+    let dataset = tables::dataset(table).await?;
+    let operation = Operation::Delete {
+        updated_fragments: Vec::new(),
+        deleted_fragment_ids: fragments,
+        predicate: "false".to_owned(),
+    };
+    let transaction = Transaction::new(dataset.version_id(), operation, None);
+    let committed = CommitBuilder::new(dataset).execute(transaction);
+    let committed = Box::pin(committed)
+        .await
+        .map_err(|error| StoreError::lance("leave rows out")(error.into()))?;
+    if let Some(wrapper) = table.dataset() {
+        wrapper.update(committed);
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! Reading: by meaning, by words and by identity.
+//!
+//! Responsible for: answering from memory, the journal and LanceDB together. Must not know: how rankings are weighed.
+
+pub(crate) mod all_rows;
+pub(crate) mod loading;
+pub(crate) mod lookup;
+pub(crate) mod neighbours;
+pub(crate) mod points;
+pub(crate) mod ranking;
+pub(crate) mod selection;
+pub(crate) mod snapshot;

@@ -1,0 +1,287 @@
+//! Searching main points.
+//!
+//! Responsible for: the dense and the lexical ranking and the passages behind them, all from one version of the table.
+//! Must not know: codes, how rankings are weighed, what is pending.
+//!
+//! Filters are prefilters: LanceDB's `only_if` sets Lance's `prefilter` unless `postfilter` is asked for, for vector and
+//! for full-text queries alike, so the ranking is over the rows that match and never comes back short. A ranking names
+//! rows only, since reading a column of a few hundred rows costs as much as ranking a hundred thousand of them; which
+//! passages the rows are is read once for both rankings.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use arrow_array::RecordBatch;
+use futures::TryStreamExt;
+use lancedb::DistanceType;
+use lancedb::index::scalar::{FtsQuery, FullTextSearchQuery, MatchQuery};
+use lancedb::query::{ExecutableQuery, QueryBase, Select};
+
+use super::all_rows;
+use super::ranking::{Ranking, best_first, check_limit, each_once, ranked};
+use super::selection::{self, Selection};
+use crate::error::StoreError;
+use crate::lance::exact_search::{self, Part};
+use crate::lance::schema::column;
+use crate::lance::{columns, tables, vector_index};
+use crate::records::{Found, Hit, Passage, Scope, SearchResult, Within};
+use crate::state::Shared;
+
+const DISTANCE: &str = "_distance";
+const SCORE: &str = "_score";
+/// Bytes of the question that lexical search reads; a question is a message, and a message may be a whole book.
+const MAX_TEXT_BYTES: usize = 16 << 10;
+
+/// How the vectors of a whole scope are compared with the question's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    /// Through the vector index.
+    Indexed,
+    /// One by one.
+    Exact,
+}
+
+/// A part of a scope as it is at one moment, to be searched step by step. As long as it lives, nothing that it refers to
+/// leaves the disk.
+pub struct Snapshot<'a> {
+    /// `None` if the part is empty by itself.
+    selection: Option<Selection<'a>>,
+    shared: &'a Arc<Shared>,
+    scope: Scope,
+    within: Within,
+    comparison: Comparison,
+    /// With a vector index: its partitions that are looked into.
+    partitions: usize,
+    vector_width: usize,
+}
+
+/// Takes a snapshot of a part of a scope.
+pub(crate) async fn take<'a>(
+    shared: &'a Arc<Shared>,
+    scope: &Scope,
+    within: &Within,
+) -> Result<Snapshot<'a>, StoreError> {
+    let comparison = match within {
+        // A conversation is a few thousand rows at most: exact, whatever the table has grown to.
+        Within::Conversation(_) => Comparison::Exact,
+        Within::Scope | Within::ScopeWith(_) if !shared.has_vector_index.load(Ordering::Acquire) => Comparison::Exact,
+        Within::Scope | Within::ScopeWith(_) => Comparison::Indexed,
+    };
+    Ok(Snapshot {
+        selection: selection::select(shared, scope, within).await?,
+        shared,
+        scope: scope.clone(),
+        within: within.clone(),
+        comparison,
+        partitions: vector_index::partitions(shared.stored_points.load(Ordering::Relaxed)),
+        vector_width: shared.tables().vector_width,
+    })
+}
+
+impl Snapshot<'_> {
+    /// At most `limit` rows by the cosine similarity of their vectors, through the vector index where there is one (its
+    /// similarities are exact to about a hundredth). Empty for a vector of zeros.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidQuery`] for a limit of 0 or a vector of another width or with a number that is not finite, and
+    /// failures of LanceDB.
+    pub async fn by_vector(&self, vector: &[f32], limit: usize) -> Result<Ranking, StoreError> {
+        let failed = || StoreError::lance("search by vector");
+        self.check(vector)?;
+        check_limit(limit)?;
+        let Some(selection) = self.selection.as_ref() else {
+            return Ok(Ranking::default());
+        };
+        if vector.iter().all(|number| *number == 0.0) {
+            return Ok(Ranking::default());
+        }
+        let dataset = tables::dataset(&selection.points).await?;
+        let mut part = Part {
+            filter: Some(selection.filter.clone()),
+            fragments: None,
+        };
+        if self.comparison == Comparison::Exact {
+            return Ok(Ranking(exact_search::nearest(&dataset, part, vector, limit).await?));
+        }
+        let not_indexed = vector_index::not_covered(&dataset).await?;
+        let mut found = Vec::new();
+        if !not_indexed.is_empty() {
+            part.fragments = Some(not_indexed);
+            found = exact_search::nearest(&dataset, part, vector, limit).await?;
+        }
+        let search = selection
+            .points
+            .query()
+            .nearest_to(vector)
+            .map_err(failed())?
+            .column(column::VECTOR)
+            .distance_type(DistanceType::Cosine)
+            .only_if_expr(selection.filter.clone())
+            .limit(limit)
+            .with_row_id()
+            .select(Select::columns(&[DISTANCE]))
+            // What the index does not cover was compared above.
+            .fast_search()
+            .nprobes(self.partitions)
+            .map_err(failed())?;
+        let stream = search.execute().await.map_err(failed())?;
+        let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(failed())?;
+        found.extend(ranked(&batches, DISTANCE, |distance| 1.0 - distance)?.0);
+        exact_search::keep_best(&mut found, limit);
+        Ok(Ranking(found))
+    }
+
+    /// At most `limit` rows by BM25. Empty for a text without words (or with stop words only).
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidQuery`] for a limit of 0, and failures of LanceDB.
+    pub async fn by_words(&self, text: &str, limit: usize) -> Result<Ranking, StoreError> {
+        let failed = || StoreError::lance("search by words");
+        check_limit(limit)?;
+        let text = text.get(..text.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or_default();
+        let Some(selection) = self.selection.as_ref().filter(|_| !text.trim().is_empty()) else {
+            return Ok(Ranking::default());
+        };
+        let terms = MatchQuery::new(text.to_owned()).with_column(Some(column::TEXT.to_owned()));
+        let search = selection
+            .points
+            .query()
+            .full_text_search(FullTextSearchQuery::new_query(FtsQuery::Match(terms)))
+            .only_if_expr(selection.filter.clone())
+            .limit(limit)
+            .with_row_id()
+            .select(Select::columns(&[SCORE]));
+        let stream = search.execute().await.map_err(failed())?;
+        let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(failed())?;
+        ranked(&batches, SCORE, |score| score)
+    }
+
+    /// Which passages the rows of both rankings are, and what they are ranked by.
+    ///
+    /// # Errors
+    /// Failures of LanceDB.
+    pub async fn identify(&self, dense: Ranking, lexical: Ranking) -> Result<Found, StoreError> {
+        let rows = each_once(dense.0.iter().chain(&lexical.0).map(|(row, _)| *row));
+        let mut passages = self.passages(rows).await?;
+        passages.sort_by_key(|passage| passage.row);
+        let hits = |ranking: Ranking| {
+            let hits = ranking.0.into_iter().filter_map(|(row, score)| {
+                let place = passages.binary_search_by_key(&row, |passage| passage.row).ok()?;
+                let Passage { turn, passage, .. } = *passages.get(place)?;
+                Some(Hit { turn, passage, score })
+            });
+            best_first(hits.collect())
+        };
+        let hits = SearchResult {
+            dense: hits(dense),
+            lexical: hits(lexical),
+        };
+        passages.sort_by_key(|passage| (passage.turn, passage.passage));
+        passages.dedup_by_key(|passage| (passage.turn, passage.passage));
+        Ok(Found { hits, passages })
+    }
+
+    /// Every passage of the part, by turn and passage, if there are at most `limit`; `None` if there are more passages, or more
+    /// turns. What was asked for or found lately comes from memory.
+    ///
+    /// # Errors
+    /// Failures of LanceDB.
+    pub async fn everything(&self, limit: usize) -> Result<Option<Vec<Passage>>, StoreError> {
+        let Some(selection) = self.selection.as_ref() else {
+            return Ok(Some(Vec::new()));
+        };
+        let turns = self.within.turns();
+        let Some(rows) = all_rows::find(self.shared, selection, &self.scope, turns, limit).await? else {
+            return Ok(None);
+        };
+        let mut passages = self.passages(rows).await?;
+        passages.sort_unstable_by_key(|passage| (passage.turn, passage.passage));
+        Ok(Some(passages))
+    }
+
+    /// The words of passages that were found in this snapshot, in the order asked: of each its text, or its main point where
+    /// only that is kept.
+    ///
+    /// # Errors
+    /// Failures of LanceDB.
+    pub async fn texts(&self, passages: &[&Passage]) -> Result<Vec<String>, StoreError> {
+        let rows = each_once(passages.iter().map(|passage| passage.row));
+        let mut texts: HashMap<u64, String> = HashMap::with_capacity(passages.len());
+        if let Some((rows, batch)) = self.read(rows, &[column::TEXT]).await? {
+            let read = columns::strings(&batch, column::TEXT)?.iter();
+            let read = read.map(|text| text.unwrap_or_default().to_owned());
+            texts.extend(rows.into_iter().zip(read));
+        }
+        let text = |passage: &&Passage| texts.get(&passage.row).cloned().unwrap_or_default();
+        Ok(passages.iter().map(text).collect())
+    }
+
+    /// The same snapshot, its vectors compared one by one even where there is an index.
+    pub(crate) fn exactly(self) -> Self {
+        Self {
+            comparison: Comparison::Exact,
+            ..self
+        }
+    }
+
+    /// The passages that lie in these rows, each named once, in no order; from memory where they were read lately.
+    async fn passages(&self, mut rows: Vec<u64>) -> Result<Vec<Passage>, StoreError> {
+        let recent = &self.shared.passage_cache;
+        let mut passages = recent.take_known(&mut rows);
+        let read = self.read_passages(rows).await?;
+        recent.remember(&read);
+        passages.extend(read);
+        Ok(passages)
+    }
+
+    async fn read_passages(&self, rows: Vec<u64>) -> Result<Vec<Passage>, StoreError> {
+        let columns = [column::TURN, column::PASSAGE, column::FEATURES];
+        let Some((rows, batch)) = self.read(rows, &columns).await? else {
+            return Ok(Vec::new());
+        };
+        let turns = columns::identifiers_from(&batch, column::TURN)?;
+        let numbers = columns::numbers(&batch, column::PASSAGE)?.values();
+        let features = columns::bytes(&batch, column::FEATURES)?;
+        let places = turns.into_iter().zip(numbers.iter().zip(features));
+        let read = rows
+            .into_iter()
+            .zip(places)
+            .map(|(row, (turn, (passage, features)))| Passage {
+                turn,
+                passage: *passage,
+                features,
+                row,
+            });
+        Ok(read.collect())
+    }
+
+    /// Columns of rows, each named once, and the rows. `None` without rows.
+    async fn read(&self, rows: Vec<u64>, columns: &[&str]) -> Result<Option<(Vec<u64>, RecordBatch)>, StoreError> {
+        let Some(selection) = self.selection.as_ref().filter(|_| !rows.is_empty()) else {
+            return Ok(None);
+        };
+        let batch = tables::take(&selection.points, &rows, columns).await?;
+        if batch.num_rows() == rows.len() {
+            return Ok(Some((rows, batch)));
+        }
+        Err(StoreError::Unreadable {
+            what: format!("{} rows were found and {} of them read", rows.len(), batch.num_rows()),
+        })
+    }
+
+    fn check(&self, vector: &[f32]) -> Result<(), StoreError> {
+        let reason = if vector.len() != self.vector_width {
+            format!(
+                "its vector has {} numbers, the store holds {}",
+                vector.len(),
+                self.vector_width
+            )
+        } else if vector.iter().all(|number| number.is_finite()) {
+            return Ok(());
+        } else {
+            "its vector has a number that is not finite".to_owned()
+        };
+        Err(StoreError::InvalidQuery { reason })
+    }
+}

@@ -1,0 +1,53 @@
+//! What was injected into forwarded prompts.
+//!
+//! It must not know what a value means.
+
+use super::ids::{Scope, TurnId};
+
+/// What a ledger entry is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LedgerKind {
+    /// A memory block at the tail of a user message.
+    Block,
+    /// An epoch: what has left the prompt up to a message, and the digest of it.
+    Epoch,
+    /// A turn that cannot be read, which therefore stays. Unlike the others it does not expire.
+    Unreadable,
+}
+
+impl LedgerKind {
+    /// Every kind, in the order in which one turn's entries are given.
+    pub(crate) const ALL: [Self; 3] = [Self::Block, Self::Epoch, Self::Unreadable];
+
+    /// Whether such an entry goes when nothing was written to its conversation for long.
+    pub(crate) fn expires(self) -> bool {
+        match self {
+            Self::Block | Self::Epoch => true,
+            Self::Unreadable => false,
+        }
+    }
+}
+
+/// What was injected into a forwarded prompt at one turn. A scope has at most one entry of each kind for a turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerEntry {
+    /// What it is about.
+    pub kind: LedgerKind,
+    /// Chain hash of the turn that it belongs to.
+    pub turn: TurnId,
+    /// Chain hash of the first turn of the conversation; the entry is deleted and expires with it.
+    pub conversation: TurnId,
+    /// What was injected, opaque to the store.
+    pub value: Vec<u8>,
+}
+
+/// An entry of the ledger as it lies in the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LedgerLine {
+    pub(crate) scope: Scope,
+    pub(crate) turn: TurnId,
+    pub(crate) kind: u8,
+    pub(crate) conversation: TurnId,
+    pub(crate) micros: i64,
+    pub(crate) value: Vec<u8>,
+}

@@ -1,0 +1,18 @@
+//! The plain records that go into the store and come out of it.
+//!
+//! They must not know Arrow, LanceDB or redb.
+
+mod ids;
+mod ledger;
+mod search;
+mod turn;
+mod versions;
+
+pub(crate) use ids::TurnKey;
+pub use ids::{Scope, TurnId};
+pub(crate) use ledger::LedgerLine;
+pub use ledger::{LedgerEntry, LedgerKind};
+pub use search::{Found, Hit, Passage, SearchQuery, SearchResult, Within};
+pub(crate) use turn::{CompletedTurn, Deletion, Pending};
+pub use turn::{Point, Span, Turn, WaitingTurn};
+pub(crate) use versions::TableVersions;

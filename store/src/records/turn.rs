@@ -1,0 +1,120 @@
+//! Turns and their main points.
+//!
+//! It must not know how they are stored.
+
+use chrono::{DateTime, Utc};
+
+use super::ids::{Scope, TurnId};
+
+/// One message of a conversation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Turn {
+    /// Chain hash of the turn.
+    pub id: TurnId,
+    /// Chain hash of the turn before it; `None` for the first one.
+    pub parent: Option<TurnId>,
+    /// Chain hash of the first turn of the conversation.
+    pub conversation: TurnId,
+    /// Whose memory it is.
+    pub scope: Scope,
+    /// Place in the conversation, counted from 0.
+    pub position: u32,
+    /// Who spoke, as on the wire (`user`, `assistant`, `tool`).
+    pub role: String,
+    /// The verbatim text; under [`Retain::Spans`](crate::Retain::Spans), once completed, only its spans joined by ` … `.
+    pub text: String,
+    /// When the turn was first seen. Kept to the microsecond.
+    pub time: DateTime<Utc>,
+    /// Length in tokens.
+    pub tokens: u32,
+}
+
+/// A stretch of a turn's text that carries meaning.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Span {
+    /// First byte in the turn's original text.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+    /// Attention it received, 0 to 1 relative to the turn's maximum.
+    pub salience: f32,
+}
+
+/// The main point of one passage of a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// The turn it belongs to.
+    pub turn: TurnId,
+    /// Number of the passage within the turn, counted from 0.
+    pub passage: u32,
+    /// First byte of the passage in the turn's original text.
+    pub start: u32,
+    /// One past the last byte of the passage.
+    pub end: u32,
+    /// The main point itself.
+    pub spans: Vec<Span>,
+    /// The passage's verbatim text, or under [`Retain::Spans`](crate::Retain::Spans) its spans joined by ` … `.
+    pub text: String,
+    /// Embedding of the main point; its length is the store's `vector_width`.
+    pub vector: Vec<f32>,
+    /// What ranks it once it is found, opaque to the store.
+    pub features: Vec<u8>,
+}
+
+/// A turn that has been read, with its main points.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CompletedTurn {
+    pub(crate) turn: Turn,
+    pub(crate) points: Vec<Point>,
+}
+
+/// A turn that waits to be read, without its words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingTurn {
+    /// Whose memory it is.
+    pub scope: Scope,
+    /// Names it.
+    pub id: TurnId,
+    /// The turn before it; `None` for the first one.
+    pub parent: Option<TurnId>,
+    /// Place in the conversation, counted from 0.
+    pub position: u32,
+    /// When the turn was first seen, in microseconds since 1970.
+    pub micros: i64,
+    /// Length in tokens.
+    pub tokens: u32,
+    /// Length of its text in bytes.
+    pub bytes: usize,
+}
+
+impl WaitingTurn {
+    /// The turn without its words.
+    #[must_use]
+    pub fn of(turn: &Turn) -> Self {
+        Self {
+            scope: turn.scope.clone(),
+            id: turn.id,
+            parent: turn.parent,
+            position: turn.position,
+            micros: turn.time.timestamp_micros(),
+            tokens: turn.tokens,
+            bytes: turn.text.len(),
+        }
+    }
+}
+
+/// How far a turn is that only the journal has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pending {
+    /// Not read yet.
+    Accepted,
+    /// Read.
+    Completed,
+}
+
+/// Everything of a scope, or of one conversation in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Deletion {
+    pub(crate) scope: Scope,
+    pub(crate) conversation: Option<TurnId>,
+}

@@ -1,0 +1,160 @@
+//! What every operation of an open store works on.
+//!
+//! Responsible for: the state behind all clones of a handle, its locks and their order, running work to its end even
+//! when the caller gives up. Must not know: any single operation.
+//!
+//! Lock order: `maintenance`, `trimming`, `writer`, `gate`, `journal_order`, `turn_index`; the last two are never held across
+//! an await.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use tokio::sync::{Mutex as AsyncMutex, Notify, RwLock as AsyncRwLock};
+
+use crate::config::StoreConfig;
+use crate::directory::Directory;
+use crate::error::StoreError;
+use crate::journal::Journal;
+use crate::lance::manifest_copies::ManifestCopies;
+use crate::lance::tables::Tables;
+use crate::records::TurnKey;
+use crate::tasks::blocking;
+use crate::trouble::Troubles;
+use passage_cache::PassageCache;
+use row_cache::RowCache;
+use turn_index::TurnIndex;
+
+pub(crate) mod passage_cache;
+pub(crate) mod row_cache;
+pub(crate) mod turn_index;
+
+/// The state behind all clones of a handle.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: StoreConfig,
+    pub(crate) directory: Directory,
+    pub(crate) journal: Journal,
+    tables: RwLock<Tables>,
+    /// Passages found lately.
+    pub(crate) passage_cache: PassageCache,
+    /// Where the points of turns lie.
+    pub(crate) row_cache: RowCache,
+    /// Whether the table of points has a vector index.
+    pub(crate) has_vector_index: AtomicBool,
+    /// What does not work at the moment, the journal apart.
+    pub(crate) troubles: Troubles,
+    turn_index: Mutex<TurnIndex>,
+    /// Held while the journal changes and the turn_index follows it.
+    journal_order: Mutex<()>,
+    /// Held by whoever compacts, indexes, prunes or deletes.
+    pub(crate) maintenance: AsyncMutex<()>,
+    /// Held by whoever trims the journal or deletes.
+    pub(crate) trimming: AsyncMutex<()>,
+    /// Held by whoever appends or deletes.
+    pub(crate) writer: AsyncMutex<Writer>,
+    /// Held shared while a version of a table is read, exclusively while versions still young enough to be read go.
+    pub(crate) gate: AsyncRwLock<()>,
+    /// Wakes the background task before its time. Apart, because that task must not keep the store alive.
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) closed: AtomicBool,
+    /// Rows in LanceDB.
+    pub(crate) stored_turns: AtomicU64,
+    pub(crate) stored_points: AtomicU64,
+    /// Commits, and turns committed, since the last maintenance.
+    pub(crate) commits: AtomicUsize,
+    pub(crate) unindexed: AtomicUsize,
+    /// Whether rows were lost and what went with them has not been made good yet.
+    pub(crate) is_reconciliation_due: AtomicBool,
+    /// Whether the journal was opened again and memory does not know yet what it holds.
+    pub(crate) is_catch_up_due: AtomicBool,
+    pub(crate) manifests: ManifestCopies,
+    /// How often the store lost turns to damaged files since it was opened.
+    pub(crate) losses: AtomicU64,
+}
+
+/// What the writer remembers from one flush to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Writer {
+    /// In LanceDB, and still in the journal because nobody has yet made sure that LanceDB's files are on disk.
+    pub(crate) untrimmed: Vec<TurnKey>,
+    /// Whether LanceDB may already hold rows of pending turns: after a crash, or a flush that failed half way.
+    pub(crate) uncertain: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(config: StoreConfig, directory: Directory, journal: Journal, tables: Tables) -> Self {
+        let passage_cache = PassageCache::new(config.recent_bytes);
+        Self {
+            config,
+            directory,
+            journal,
+            tables: RwLock::new(tables),
+            passage_cache,
+            row_cache: RowCache::default(),
+            has_vector_index: AtomicBool::new(false),
+            troubles: Troubles::default(),
+            turn_index: Mutex::default(),
+            journal_order: Mutex::default(),
+            maintenance: AsyncMutex::default(),
+            trimming: AsyncMutex::default(),
+            writer: AsyncMutex::new(Writer {
+                untrimmed: Vec::new(),
+                uncertain: true,
+            }),
+            gate: AsyncRwLock::default(),
+            wake: Arc::default(),
+            closed: AtomicBool::new(false),
+            stored_turns: AtomicU64::new(0),
+            stored_points: AtomicU64::new(0),
+            commits: AtomicUsize::new(0),
+            unindexed: AtomicUsize::new(0),
+            is_reconciliation_due: AtomicBool::new(false),
+            is_catch_up_due: AtomicBool::new(false),
+            manifests: ManifestCopies::default(),
+            losses: AtomicU64::new(0),
+        }
+    }
+
+    /// The tables, as they are open now.
+    pub(crate) fn tables(&self) -> Tables {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts other tables in their place. Only for who holds `maintenance`, `trimming`, `writer` and `gate`.
+    pub(crate) fn replace_tables(&self, tables: Tables) {
+        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = tables;
+    }
+
+    pub(crate) fn turn_index(&self) -> MutexGuard<'_, TurnIndex> {
+        self.turn_index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the journal, then the turn_index accordingly, with no other such change in between. Blocking.
+    pub(crate) fn change<T>(
+        &self,
+        journal: impl FnOnce(&Journal) -> Result<T, StoreError>,
+        turn_index: impl FnOnce(&mut TurnIndex, &T),
+    ) -> Result<T, StoreError> {
+        let _order = self.journal_order.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = journal(&self.journal)?;
+        turn_index(&mut self.turn_index(), &changed);
+        Ok(changed)
+    }
+
+    pub(crate) fn ensure_open(&self) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::Acquire) {
+            Err(StoreError::Closed)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Runs blocking work (journal, fsync) on a thread for it. It runs to its end even if the caller gives up.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(self);
+        blocking(move || work(&shared)).await
+    }
+}

@@ -1,0 +1,135 @@
+//! Passages that searches found recently, in memory.
+//!
+//! Responsible for: handing them out by the rows that they lie in, and holding no more than it may. Must not know: how they are
+//! read, what is searched for.
+//!
+//! Lance reads every row of a few hundred by itself, on one of many threads, which takes longer than searching for them. A row
+//! never changes: what is written or compacted anew lies in rows of other numbers.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use lru::LruCache;
+
+use crate::records::Passage;
+
+/// The passages that were asked for last, by their rows.
+#[derive(Debug)]
+pub(crate) struct PassageCache {
+    kept: Mutex<Kept>,
+    most_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Kept {
+    passages: LruCache<u64, Passage>,
+    bytes: usize,
+}
+
+/// What a passage takes besides its features: itself, and its place in the list and the table.
+const OVERHEAD: usize = 160;
+
+impl PassageCache {
+    /// Holds at most so many bytes.
+    pub(crate) fn new(most_bytes: usize) -> Self {
+        let kept = Kept {
+            // The table grows with what is in it.
+            passages: LruCache::unbounded(),
+            bytes: 0,
+        };
+        Self {
+            kept: Mutex::new(kept),
+            most_bytes,
+        }
+    }
+
+    /// Takes those of `rows` out that are known, and gives their passages.
+    pub(crate) fn take_known(&self, rows: &mut Vec<u64>) -> Vec<Passage> {
+        let mut kept = self.kept();
+        let mut known = Vec::with_capacity(rows.len());
+        rows.retain(|row| match kept.passages.get(row) {
+            Some(passage) => {
+                known.push(passage.clone());
+                false
+            }
+            None => true,
+        });
+        known
+    }
+
+    /// Remembers passages, and forgets those that were not asked for the longest where there is no room.
+    pub(crate) fn remember(&self, passages: &[Passage]) {
+        let mut kept = self.kept();
+        for passage in passages {
+            kept.bytes += bytes(passage);
+            if let Some((_, before)) = kept.passages.push(passage.row, passage.clone()) {
+                kept.bytes -= bytes(&before);
+            }
+        }
+        while kept.bytes > self.most_bytes
+            && let Some((_, oldest)) = kept.passages.pop_lru()
+        {
+            kept.bytes -= bytes(&oldest);
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        let mut kept = self.kept();
+        kept.passages.clear();
+        kept.bytes = 0;
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn bytes(passage: &Passage) -> usize {
+    passage.features.len() + OVERHEAD
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::records::TurnId;
+
+    fn passage(row: u64, length: usize) -> Passage {
+        Passage {
+            turn: TurnId([0; 16]),
+            passage: 0,
+            features: vec![0; length].into(),
+            row,
+        }
+    }
+
+    #[test]
+    fn what_was_asked_for_last_stays() {
+        let recent = PassageCache::new(3 * OVERHEAD);
+        recent.remember(&[passage(1, 0), passage(2, 0), passage(3, 0)]);
+        assert_eq!(recent.take_known(&mut vec![1]).len(), 1);
+        recent.remember(&[passage(4, 0)]);
+        let mut rows = vec![1, 2, 3, 4];
+        let known = recent.take_known(&mut rows);
+        assert_eq!((known.len(), rows), (3, vec![2]));
+        recent.clear();
+        assert!(recent.take_known(&mut vec![1, 3, 4]).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn no_more_bytes_are_held_than_allowed_and_they_are_counted_rightly(
+            rounds in proptest::collection::vec(proptest::collection::vec((0_u64..40, 0_usize..400), 0..20), 0..20),
+        ) {
+            let recent = PassageCache::new(2000);
+            for round in rounds {
+                let passages: Vec<Passage> = round.into_iter().map(|(row, length)| passage(row, length)).collect();
+                recent.remember(&passages);
+                let kept = recent.kept();
+                prop_assert!(kept.bytes <= 2000);
+                prop_assert_eq!(kept.bytes, kept.passages.iter().map(|(_, passage)| bytes(passage)).sum::<usize>());
+            }
+        }
+    }
+}

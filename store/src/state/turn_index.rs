@@ -1,0 +1,333 @@
+//! Which turns the store knows and how far each one is, in memory.
+//!
+//! Responsible for: answering "is this turn read?" in microseconds, and "is anything pending?". Must not know: disks.
+//!
+//! Pending turns (in the journal only) are always here. The ids already in LanceDB are loaded for one scope at a time,
+//! when it is first asked for, and the least recently used scopes are forgotten above [`CAPACITY`] ids (about 80 MB).
+
+use std::collections::{HashMap, HashSet};
+
+use crate::records::{Pending, Scope, TurnId};
+
+/// Ids kept in memory over all scopes.
+const CAPACITY: usize = 1_000_000;
+
+/// The stored turns of some conversations but for a few: a short way to name many turns.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Complement {
+    pub(crate) conversations: Vec<TurnId>,
+    pub(crate) except: Vec<TurnId>,
+}
+
+/// What is known about a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Only the journal has it.
+    Pending(Pending),
+    /// Read, in LanceDB.
+    Stored,
+}
+
+/// A turn as it was found in LanceDB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FoundTurn {
+    pub(crate) id: TurnId,
+    pub(crate) conversation: TurnId,
+    /// Its row, as long as that file is not merged with others.
+    pub(crate) row: u64,
+}
+
+/// What is kept of a stored turn.
+#[derive(Debug, Clone, Copy)]
+struct StoredTurn {
+    /// The place of its conversation in `conversations`.
+    place: u32,
+    /// Where it was last seen.
+    row: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+struct ScopeTurns {
+    pending: HashMap<TurnId, Pending>,
+    completed: usize,
+    stored: HashMap<TurnId, StoredTurn>,
+    conversations: Vec<TurnId>,
+    places: HashMap<TurnId, u32>,
+    loaded: bool,
+    /// The clock when ids were last taken away, so that a load that began before does not bring them back.
+    epoch: u64,
+    used: u64,
+}
+
+impl ScopeTurns {
+    fn store(&mut self, id: TurnId, conversation: TurnId, row: Option<u64>) {
+        let next = self.conversations.len() as u32;
+        let place = *self.places.entry(conversation).or_insert(next);
+        if place == next {
+            self.conversations.push(conversation);
+        }
+        self.stored.insert(id, StoredTurn { place, row });
+    }
+}
+
+/// Which turns the store knows.
+#[derive(Debug, Default)]
+pub(crate) struct TurnIndex {
+    scopes: HashMap<Scope, ScopeTurns>,
+    clock: u64,
+    accepted: usize,
+    completed: usize,
+    capacity: Option<usize>,
+}
+
+impl TurnIndex {
+    /// Forgets everything but what the journal has. What is stored is loaded again when it is asked for.
+    pub(crate) fn begin_anew(&mut self, pending: &[((Scope, TurnId), Pending)]) {
+        self.scopes.clear();
+        (self.accepted, self.completed) = (0, 0);
+        // Loads that began before are refused, since their scope is another one now.
+        self.clock += 1;
+        for ((scope, id), state) in pending {
+            self.set_pending(scope, *id, *state);
+        }
+    }
+
+    /// Whether the stored ids of the scope are in memory; if not, the epoch to hand to [`TurnIndex::load`].
+    pub(crate) fn begin_load(&mut self, scope: &Scope) -> Option<u64> {
+        let turns = self.touch(scope);
+        (!turns.loaded).then_some(turns.epoch)
+    }
+
+    /// Takes the stored turns of a scope as read from LanceDB. False if some were taken away meanwhile: read again.
+    pub(crate) fn load(&mut self, scope: &Scope, epoch: u64, found: Vec<FoundTurn>) -> bool {
+        let turns = self.touch(scope);
+        if turns.epoch != epoch {
+            return false;
+        }
+        for FoundTurn { id, conversation, row } in found {
+            turns.store(id, conversation, Some(row));
+        }
+        turns.loaded = true;
+        self.evict(scope);
+        true
+    }
+
+    /// What is known about a turn. Complete only while the scope is loaded.
+    pub(crate) fn state(&self, scope: &Scope, id: TurnId) -> Option<State> {
+        let turns = self.scopes.get(scope)?;
+        let stored = || turns.stored.contains_key(&id).then_some(State::Stored);
+        turns
+            .pending
+            .get(&id)
+            .map(|state| State::Pending(*state))
+            .or_else(stored)
+    }
+
+    /// Whether any of these turns is completed and in the journal only.
+    pub(crate) fn has_completed(&self, scope: &Scope, ids: &[TurnId]) -> bool {
+        let Some(turns) = self.scopes.get(scope).filter(|turns| turns.completed > 0) else {
+            return false;
+        };
+        ids.iter().any(|id| turns.pending.get(id) == Some(&Pending::Completed))
+    }
+
+    /// Whether any turn of the scope is completed and in the journal only.
+    pub(crate) fn has_any_completed(&self, scope: &Scope) -> bool {
+        self.scopes.get(scope).is_some_and(|turns| turns.completed > 0)
+    }
+
+    /// The turns of a scope that only the journal knows.
+    pub(crate) fn pending(&self, scope: &Scope) -> Vec<TurnId> {
+        self.scopes
+            .get(scope)
+            .map(|turns| turns.pending.keys().copied().collect())
+            .unwrap_or_default()
+    }
+
+    /// Every turn that is completed and in the journal only.
+    pub(crate) fn completed(&self) -> Vec<(Scope, TurnId)> {
+        let of_scope = |(scope, turns): (&Scope, &ScopeTurns)| {
+            let completed = turns.pending.iter().filter(|(_, state)| **state == Pending::Completed);
+            completed.map(|(id, _)| (scope.clone(), *id)).collect::<Vec<_>>()
+        };
+        self.scopes
+            .iter()
+            .filter(|(_, turns)| turns.completed > 0)
+            .flat_map(of_scope)
+            .collect()
+    }
+
+    /// Number of turns accepted and not completed.
+    pub(crate) fn accepted_len(&self) -> usize {
+        self.accepted
+    }
+
+    /// Number of turns completed and in the journal only.
+    pub(crate) fn completed_len(&self) -> usize {
+        self.completed
+    }
+
+    /// Scopes with turns that only the journal knows.
+    pub(crate) fn pending_scopes(&self) -> Vec<Scope> {
+        let pending = self.scopes.iter().filter(|(_, turns)| !turns.pending.is_empty());
+        pending.map(|(scope, _)| scope.clone()).collect()
+    }
+
+    /// Notes that only the journal has a turn, and how far it is.
+    pub(crate) fn set_pending(&mut self, scope: &Scope, id: TurnId, state: Pending) {
+        self.clear_pending(scope, id);
+        let turns = self.touch(scope);
+        turns.pending.insert(id, state);
+        match state {
+            Pending::Accepted => self.accepted += 1,
+            Pending::Completed => {
+                turns.completed += 1;
+                self.completed += 1;
+            }
+        }
+    }
+
+    /// Notes that LanceDB has a turn.
+    pub(crate) fn set_stored(&mut self, scope: &Scope, id: TurnId, conversation: TurnId) {
+        self.clear_pending(scope, id);
+        self.touch(scope).store(id, conversation, None);
+    }
+
+    /// Those of `ids` that are stored, or all of a scope, each once; `None` if there are more than `limit`. Complete only while
+    /// the scope is loaded.
+    pub(crate) fn stored(&self, scope: &Scope, ids: Option<&[TurnId]>, limit: usize) -> Option<Vec<TurnId>> {
+        let Some(turns) = self.scopes.get(scope) else {
+            return Some(Vec::new());
+        };
+        let stored: Vec<TurnId> = match ids {
+            None if turns.stored.len() > limit => return None,
+            None => turns.stored.keys().copied().collect(),
+            Some(ids) => {
+                let mut seen = HashSet::with_capacity(ids.len());
+                let is_stored = |id: &TurnId| turns.stored.contains_key(id);
+                ids.iter()
+                    .copied()
+                    .filter(|id| is_stored(id) && seen.insert(*id))
+                    .collect()
+            }
+        };
+        (stored.len() <= limit).then_some(stored)
+    }
+
+    /// The rows in which those of the turns were last seen that are stored. They may have moved since.
+    pub(crate) fn rows(&self, scope: &Scope, ids: &[TurnId]) -> Vec<u64> {
+        let stored = self.scopes.get(scope).map(|turns| &turns.stored);
+        let row = |id: &TurnId| stored?.get(id)?.row;
+        ids.iter().filter_map(row).collect()
+    }
+
+    /// Notes in which row a stored turn was seen.
+    pub(crate) fn set_row(&mut self, scope: &Scope, id: TurnId, row: u64) {
+        let stored = self.scopes.get_mut(scope).and_then(|turns| turns.stored.get_mut(&id));
+        if let Some(stored) = stored {
+            stored.row = Some(row);
+        }
+    }
+
+    /// Says the same as "these turns" in fewer ids, where that is possible: whole conversations but for the stored turns
+    /// not among `ids`. Every completed turn counts as stored. `None` while the scope is not loaded.
+    pub(crate) fn complement(&self, scope: &Scope, ids: &[TurnId]) -> Option<Complement> {
+        let turns = self.scopes.get(scope).filter(|turns| turns.loaded)?;
+        let wanted: HashSet<TurnId> = ids.iter().copied().collect();
+        let places: HashSet<u32> = wanted
+            .iter()
+            .filter_map(|id| Some(turns.stored.get(id)?.place))
+            .collect();
+        let stored = turns
+            .stored
+            .iter()
+            .filter(|(_, stored)| places.contains(&stored.place))
+            .map(|(id, _)| *id);
+        let completed = turns
+            .pending
+            .iter()
+            .filter(|(_, state)| **state == Pending::Completed)
+            .map(|(id, _)| *id);
+        let most = wanted.len() / 2;
+        let except: Vec<TurnId> = stored
+            .chain(completed)
+            .filter(|id| !wanted.contains(id))
+            .take(most + 1)
+            .collect();
+        if places.is_empty() || places.len() + except.len() > most {
+            return None;
+        }
+        let conversations = places
+            .into_iter()
+            .filter_map(|place| turns.conversations.get(place as usize).copied());
+        Some(Complement {
+            conversations: conversations.collect(),
+            except,
+        })
+    }
+
+    /// Forgets a pending turn.
+    pub(crate) fn clear_pending(&mut self, scope: &Scope, id: TurnId) {
+        let Some(turns) = self.scopes.get_mut(scope) else {
+            return;
+        };
+        match turns.pending.remove(&id) {
+            Some(Pending::Accepted) => self.accepted -= 1,
+            Some(Pending::Completed) => {
+                turns.completed -= 1;
+                self.completed -= 1;
+            }
+            None => {}
+        }
+    }
+
+    /// Forgets what is stored in a scope; it is loaded again when next asked for.
+    pub(crate) fn unload(&mut self, scope: &Scope) {
+        let turns = self.touch(scope);
+        turns.stored = HashMap::new();
+        turns.conversations = Vec::new();
+        turns.places = HashMap::new();
+        turns.loaded = false;
+        turns.epoch = turns.used;
+    }
+
+    fn touch(&mut self, scope: &Scope) -> &mut ScopeTurns {
+        self.clock += 1;
+        let fresh = || ScopeTurns {
+            epoch: self.clock,
+            ..ScopeTurns::default()
+        };
+        let turns = self.scopes.entry(scope.clone()).or_insert_with(fresh);
+        turns.used = self.clock;
+        turns
+    }
+
+    /// Unloads the least recently used scopes until the ids fit; the one just asked for stays.
+    fn evict(&mut self, keep: &Scope) {
+        let capacity = self.capacity.unwrap_or(CAPACITY);
+        let mut total: usize = self.scopes.values().map(|turns| turns.stored.len() + 1).sum();
+        if total <= capacity {
+            return;
+        }
+        let evictable = |(scope, turns): &(&Scope, &ScopeTurns)| *scope != keep && turns.pending.is_empty();
+        let mut oldest: Vec<(u64, Scope)> = self
+            .scopes
+            .iter()
+            .filter(evictable)
+            .map(|(scope, turns)| (turns.used, scope.clone()))
+            .collect();
+        oldest.sort_unstable();
+        for (_, scope) in oldest {
+            if total <= capacity {
+                break;
+            }
+            if let Some(turns) = self.scopes.remove(&scope) {
+                total -= turns.stored.len() + 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "turn_index_tests.rs"]
+mod tests;

@@ -1,0 +1,203 @@
+//! The handle to a store.
+//!
+//! Responsible for: the public operations, their contracts, opening and closing. Must not know: how any of it is done.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::config::StoreConfig;
+use crate::directory::Directory;
+use crate::error::StoreError;
+use crate::journal::Journal;
+use crate::lance::opening::Inspected;
+use crate::migration::{self, OldStore};
+use crate::records::{Deletion, Scope, TurnId};
+use crate::state::Shared;
+use crate::status::StoreStatus;
+use crate::tasks::blocking;
+use crate::trouble::Trouble;
+use crate::upkeep::maintenance::{self, MaintenanceReport};
+use crate::upkeep::{deletion, flush, repair, schedule, watch};
+
+mod intake;
+mod queries;
+mod retain;
+
+/// A store of turns and their main points in one directory. Cheap to clone; all clones are the same store.
+///
+/// Every operation gives [`StoreError::Closed`] after [`Store::close`], and [`StoreError::Journal`],
+/// [`StoreError::Lance`] or [`StoreError::File`] when the disk fails. Writes run to their end even if the caller stops
+/// waiting for them (a deadline), so they are never left half done.
+#[derive(Debug, Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+impl Store {
+    /// Opens the store in `config.directory`, creating it where there is none, replays the journal and starts the task
+    /// that flushes and maintains. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidConfig`], [`StoreError::Unwritable`] (nothing is left half created then),
+    /// [`StoreError::InUse`], [`StoreError::Version`], [`StoreError::Migrating`], [`StoreError::Format`], [`StoreError::Refused`],
+    /// [`StoreError::TableRefused`], [`StoreError::VectorWidth`], [`StoreError::Model`]. What is damaged is no error: it is
+    /// moved aside, and the log says so.
+    pub async fn open(config: StoreConfig) -> Result<Self, StoreError> {
+        config.validate()?;
+        let path = config.directory.clone();
+        // Everything is looked at before anything is changed.
+        let directory = blocking(move || {
+            migration::ensure_ended(&path)?;
+            let directory = Directory::prepare(&path)?;
+            Journal::examine(&directory)?;
+            Ok(directory)
+        })
+        .await?;
+        let inspected = Inspected::at(&directory, &config).await?;
+        let of_journal = directory.clone();
+        let (journal, on_disk) = blocking(move || {
+            let journal = Journal::open(&of_journal)?;
+            let on_disk = journal.versions()?;
+            Ok((journal, on_disk))
+        })
+        .await?;
+        let opened = inspected.open(&directory, &config, on_disk).await?;
+        if let Some(model) = config.model.clone() {
+            let directory = directory.clone();
+            blocking(move || directory.keep_model(&model)).await?;
+        }
+        let store = Self {
+            shared: Arc::new(Shared::new(config, directory, journal, opened.tables)),
+        };
+        repair::replay(&store.shared, opened.rows_lost).await?;
+        tokio::spawn(schedule::background(Arc::downgrade(&store.shared)));
+        tokio::spawn(watch::background(Arc::downgrade(&store.shared)));
+        Ok(store)
+    }
+
+    /// Deletes a conversation, read or not, with its ledger, and returns the number of turns that were there. Gone from
+    /// every answer and from the journal when this returns; gone from the disk after the next maintenance.
+    ///
+    /// # Errors
+    /// See [`Store`]. A deletion that an error interrupts is carried out by the next maintenance, or the next opening.
+    pub async fn delete_conversation(&self, scope: &Scope, conversation: TurnId) -> Result<u64, StoreError> {
+        self.delete(Deletion {
+            scope: scope.clone(),
+            conversation: Some(conversation),
+        })
+        .await
+    }
+
+    /// Deletes everything of a scope. See [`Store::delete_conversation`].
+    ///
+    /// # Errors
+    /// See [`Store::delete_conversation`].
+    pub async fn delete_scope(&self, scope: &Scope) -> Result<u64, StoreError> {
+        self.delete(Deletion {
+            scope: scope.clone(),
+            conversation: None,
+        })
+        .await
+    }
+
+    /// Writes everything completed into LanceDB, waits until it is on disk and trims the journal.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        self.shared.ensure_open()?;
+        flush::flush(&self.shared).await
+    }
+
+    /// Flushes, then compacts, indexes and prunes; clears the disk of what was deleted, and the ledger of conversations
+    /// to which nothing was written for [`StoreConfig::ledger_age`].
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn maintain(&self) -> Result<MaintenanceReport, StoreError> {
+        self.shared.ensure_open()?;
+        maintenance::maintain(&self.shared).await
+    }
+
+    /// Builds the vector index now, however few points there are (at least 256), and returns the share of exact neighbours
+    /// that it finds, 0 to 1. Maintenance does so by itself once a table is large, and keeps the index only if it is good.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn build_vector_index(&self) -> Result<f32, StoreError> {
+        self.shared.ensure_open()?;
+        maintenance::build_vector_index(&self.shared).await
+    }
+
+    /// Flushes, stops the background task and releases the directory. The second call does nothing.
+    ///
+    /// # Errors
+    /// See [`Store`]; the store is closed all the same, and the journal keeps what could not be flushed.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        if self.shared.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.shared.wake.notify_one();
+        let flushed = flush::flush(&self.shared).await;
+        self.shared
+            .blocking(|shared| {
+                shared.journal.close();
+                Ok(())
+            })
+            .await?;
+        flushed
+    }
+
+    /// How the store is doing, without waiting.
+    pub fn status(&self) -> StoreStatus {
+        let turn_index = self.shared.turn_index();
+        StoreStatus {
+            alive: !self.shared.closed.load(Ordering::Acquire),
+            pending_turns: turn_index.accepted_len(),
+            unflushed_turns: turn_index.completed_len(),
+            turns: self.shared.stored_turns.load(Ordering::Relaxed),
+            points: self.shared.stored_points.load(Ordering::Relaxed),
+            losses: self.shared.losses.load(Ordering::Acquire),
+        }
+    }
+
+    /// What does not work at the moment, without waiting. Each of it is tried again by itself.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<Trouble> {
+        let journal = self.shared.journal.trouble();
+        journal.into_iter().chain(self.shared.troubles.all()).collect()
+    }
+
+    /// Whether nothing at all is kept: no turn, read or not, and no entry of the ledger.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn is_empty(&self) -> Result<bool, StoreError> {
+        self.shared.ensure_open()?;
+        let status = self.status();
+        if status.turns + status.points > 0 || status.pending_turns + status.unflushed_turns > 0 {
+            return Ok(false);
+        }
+        self.shared.blocking(|shared| shared.journal.has_no_ledger()).await
+    }
+
+    /// Takes over what an old store holds besides its turns: its ledger, but for marks of turns that could not be read, since
+    /// they are tried again. Deletes conversations that it no longer has, which an earlier attempt may have read from it.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn adopt(&self, old: &OldStore) -> Result<(), StoreError> {
+        self.shared.ensure_open()?;
+        migration::adopt(&self.shared, old).await
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    async fn delete(&self, deletion: Deletion) -> Result<u64, StoreError> {
+        self.shared.ensure_open()?;
+        deletion::delete(&self.shared, deletion).await
+    }
+}

@@ -1,0 +1,130 @@
+//! What is asked of a store.
+//!
+//! Responsible for: the public operations that change nothing, and their contracts. Must not know: how any of it is done.
+
+use std::collections::HashSet;
+
+use super::Store;
+use crate::error::StoreError;
+use crate::query::ranking::Ranking;
+use crate::query::snapshot::{self, Snapshot};
+use crate::query::{lookup, neighbours, points};
+use crate::records::{Hit, LedgerEntry, Point, Scope, SearchQuery, SearchResult, Turn, TurnId, WaitingTurn, Within};
+
+impl Store {
+    /// Every turn accepted and never completed, by scope, conversation and position.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn unread(&self) -> Result<Vec<Turn>, StoreError> {
+        self.shared.ensure_open()?;
+        self.shared.blocking(|shared| shared.journal.accepted()).await
+    }
+
+    /// At most `limit` turns accepted and not completed, without their words, by scope and id, those behind `after`. No
+    /// page at all when there are no more. Each page is a snapshot; turns may come and go between two of them.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn waiting(&self, after: Option<(Scope, TurnId)>, limit: usize) -> Result<Vec<WaitingTurn>, StoreError> {
+        self.shared.ensure_open()?;
+        self.shared
+            .blocking(move |shared| shared.journal.waiting(after.as_ref(), limit))
+            .await
+    }
+
+    /// Which of these turns are completed. Answered from memory once the scope has been asked for.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn read_turns(&self, scope: &Scope, ids: &[TurnId]) -> Result<HashSet<TurnId>, StoreError> {
+        self.shared.ensure_open()?;
+        lookup::read_turns(&self.shared, scope, ids).await
+    }
+
+    /// A part of a scope as it is now, to be searched step by step.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn snapshot(&self, scope: &Scope, within: &Within) -> Result<Snapshot<'_>, StoreError> {
+        self.shared.ensure_open()?;
+        snapshot::take(&self.shared, scope, within).await
+    }
+
+    /// Ranks the main points of the part of a scope that the query names, by vector and by words.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidQuery`] for a limit of 0 or a vector of another width or with a number that is not finite.
+    /// Else see [`Store`].
+    pub async fn search(&self, query: &SearchQuery) -> Result<SearchResult, StoreError> {
+        let snapshot = self.snapshot(&query.scope, &query.within).await?;
+        let (dense, lexical) = futures::try_join!(
+            snapshot.by_vector(&query.vector, query.limit),
+            snapshot.by_words(&query.text, query.limit)
+        )?;
+        Ok(snapshot.identify(dense, lexical).await?.hits)
+    }
+
+    /// The dense ranking of [`Store::search`], with every vector compared even where there is a vector index: what the
+    /// index is measured by.
+    ///
+    /// # Errors
+    /// As [`Store::search`].
+    pub async fn search_exactly(&self, query: &SearchQuery) -> Result<Vec<Hit>, StoreError> {
+        let snapshot = self.snapshot(&query.scope, &query.within).await?.exactly();
+        let dense = snapshot.by_vector(&query.vector, query.limit).await?;
+        Ok(snapshot.identify(dense, Ranking::default()).await?.hits.dense)
+    }
+
+    /// Main points, at most `limit` (which ones, when there are more, is not defined). In the order of
+    /// the ids asked for, else by turn; passages in order.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn points(&self, scope: &Scope, within: &Within, limit: usize) -> Result<Vec<Point>, StoreError> {
+        self.shared.ensure_open()?;
+        points::of(&self.shared, scope, within, limit).await
+    }
+
+    /// The turns with these ids, read or not, in the order asked; missing ones are left out.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn turns(&self, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, StoreError> {
+        self.shared.ensure_open()?;
+        lookup::turns(&self.shared, scope, ids).await
+    }
+
+    /// Up to `radius` turns before a turn, itself, and up to `radius` after it, along parent links, oldest first. At a
+    /// fork the later child is followed. Where a turn of the chain is not stored (one without text) the nearest
+    /// position goes on. Empty if the turn itself is not stored.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn neighbours(&self, scope: &Scope, turn: TurnId, radius: usize) -> Result<Vec<Turn>, StoreError> {
+        self.shared.ensure_open()?;
+        neighbours::of(&self.shared, scope, turn, radius).await
+    }
+
+    /// Every entry of these turns in the ledger of a scope, in the order asked, a block before an epoch of the same
+    /// turn; missing ones are left out.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn ledger(&self, scope: &Scope, turns: &[TurnId]) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.shared.ensure_open()?;
+        let (scope, turns) = (scope.clone(), turns.to_vec());
+        self.shared
+            .blocking(move |shared| shared.journal.ledger(&scope, &turns))
+            .await
+    }
+
+    /// Every scope that has a turn, in order.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn scopes(&self) -> Result<Vec<Scope>, StoreError> {
+        self.shared.ensure_open()?;
+        lookup::scopes(&self.shared).await
+    }
+}

@@ -1,0 +1,172 @@
+//! From the journal into LanceDB.
+//!
+//! Responsible for: batching completed turns into commits, trimming the journal once they are on disk. Must not know: what is
+//! asked of the store, when it is time to flush.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::error::StoreError;
+use crate::lance::schema::column;
+use crate::lance::{batches, columns, filter, tables};
+use crate::records::{CompletedTurn, Scope, TurnId, TurnKey, Within};
+use crate::state::Shared;
+use crate::tasks::to_completion;
+use crate::trouble::StorePart;
+
+/// Turns in one commit.
+const BATCH_TURNS: usize = 1024;
+/// Writes what is completed into LanceDB, waits until it is on disk and trims the journal.
+pub(crate) async fn flush(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    commit(shared).await?;
+    trim(shared).await
+}
+
+/// Makes pending rows visible to queries if any of them could be an answer. While the tables can't be written nothing is tried
+/// for a query: it finds what they hold.
+pub(crate) async fn commit_for(shared: &Arc<Shared>, scope: &Scope, within: &Within) -> Result<(), StoreError> {
+    let is_wanted = match within {
+        Within::Conversation(ids) | Within::ScopeWith(ids) => shared.turn_index().has_completed(scope, ids),
+        Within::Scope => shared.turn_index().has_any_completed(scope),
+    };
+    if is_wanted && !shared.troubles.has(StorePart::Tables) {
+        commit(shared).await?;
+    }
+    Ok(())
+}
+
+/// Writes everything completed into LanceDB, without waiting for the disk. Who waits here for another's commit
+/// finds its own rows written, too.
+pub(crate) async fn commit(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    let shared = Arc::clone(shared);
+    to_completion(async move {
+        let mut writer = shared.writer.lock().await;
+        loop {
+            let mut keys = shared.turn_index().completed();
+            keys.truncate(BATCH_TURNS);
+            if keys.is_empty() {
+                return Ok(());
+            }
+            let completed = pending_rows(&shared, keys).await?;
+            let was_uncertain = std::mem::replace(&mut writer.uncertain, true);
+            let known = if was_uncertain {
+                already_there(&shared, &completed).await?
+            } else {
+                Known::default()
+            };
+            append_points(&shared, &completed, &known).await?;
+            append_turns(&shared, &completed, &known).await?;
+            let mut turn_index = shared.turn_index();
+            for CompletedTurn { turn, .. } in &completed {
+                turn_index.set_stored(&turn.scope, turn.id, turn.conversation);
+                writer.untrimmed.push((turn.scope.clone(), turn.id));
+            }
+            // After a crash the next batch may be there as well; only an empty journal makes sure.
+            writer.uncertain = was_uncertain && turn_index.completed_len() > 0;
+            drop(turn_index);
+            shared.commits.fetch_add(1, Ordering::Relaxed);
+            shared.unindexed.fetch_add(completed.len(), Ordering::Relaxed);
+        }
+    })
+    .await
+}
+
+/// Waits until LanceDB's files are on disk, then removes what they hold from the journal.
+async fn trim(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    let shared = Arc::clone(shared);
+    to_completion(async move {
+        let _trimming = shared.trimming.lock().await;
+        let keys = std::mem::take(&mut shared.writer.lock().await.untrimmed);
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let kept = keys.clone();
+        let trimmed = trim_after_sync(&shared, keys).await;
+        if trimmed.is_err() {
+            shared.writer.lock().await.untrimmed.extend(kept);
+        }
+        trimmed
+    })
+    .await
+}
+
+async fn trim_after_sync(shared: &Arc<Shared>, keys: Vec<TurnKey>) -> Result<(), StoreError> {
+    let versions = shared.tables().versions().await?;
+    shared
+        .blocking(move |shared| {
+            shared.directory.sync()?;
+            shared.journal.trim(&keys, versions)
+        })
+        .await
+}
+
+/// Reads completed turns from the journal. Those that are no longer there were deleted meanwhile.
+async fn pending_rows(shared: &Arc<Shared>, keys: Vec<TurnKey>) -> Result<Vec<CompletedTurn>, StoreError> {
+    let asked = keys.clone();
+    let completed = shared.blocking(move |shared| shared.journal.completed(&asked)).await?;
+    if completed.len() < keys.len() {
+        let found: HashSet<(&Scope, TurnId)> = completed.iter().map(|one| (&one.turn.scope, one.turn.id)).collect();
+        let mut turn_index = shared.turn_index();
+        for (scope, id) in keys.iter().filter(|(scope, id)| !found.contains(&(scope, *id))) {
+            turn_index.clear_pending(scope, *id);
+        }
+    }
+    Ok(completed)
+}
+
+/// Turns of a batch whose rows LanceDB has already.
+#[derive(Default)]
+struct Known {
+    turns: HashSet<TurnKey>,
+    points: HashSet<TurnKey>,
+}
+
+async fn already_there(shared: &Shared, completed: &[CompletedTurn]) -> Result<Known, StoreError> {
+    let mut by_scope: HashMap<&Scope, Vec<TurnId>> = HashMap::new();
+    for CompletedTurn { turn, .. } in completed {
+        by_scope.entry(&turn.scope).or_default().push(turn.id);
+    }
+    let _reading = shared.gate.read().await;
+    let mut known = Known::default();
+    for (scope, ids) in by_scope {
+        for (table, name, found) in [
+            (&shared.tables().turns, column::ID, &mut known.turns),
+            (&shared.tables().points, column::TURN, &mut known.points),
+        ] {
+            for batch in tables::rows(table, filter::of_ids(scope, name, &ids), &[name], None).await? {
+                found.extend(
+                    columns::identifiers_from(&batch, name)?
+                        .into_iter()
+                        .map(|id| (scope.clone(), id)),
+                );
+            }
+        }
+    }
+    Ok(known)
+}
+
+async fn append_points(shared: &Shared, completed: &[CompletedTurn], known: &Known) -> Result<(), StoreError> {
+    let missing = missing(completed, &known.points);
+    let batch = batches::points_to_batch(&missing, shared.tables().vector_width)?;
+    let added = batch.num_rows() as u64;
+    tables::append(&shared.tables().points, batch).await?;
+    shared.stored_points.fetch_add(added, Ordering::Relaxed);
+    Ok(())
+}
+
+async fn append_turns(shared: &Shared, completed: &[CompletedTurn], known: &Known) -> Result<(), StoreError> {
+    let missing = missing(completed, &known.turns);
+    tables::append(&shared.tables().turns, batches::turns_to_batch(&missing)?).await?;
+    shared.stored_turns.fetch_add(missing.len() as u64, Ordering::Relaxed);
+    Ok(())
+}
+
+fn missing<'a>(completed: &'a [CompletedTurn], known: &HashSet<TurnKey>) -> Vec<&'a CompletedTurn> {
+    let is_missing = |one: &&CompletedTurn| !known.contains(&(one.turn.scope.clone(), one.turn.id));
+    completed.iter().filter(is_missing).collect()
+}
+
+#[cfg(test)]
+#[path = "flush_tests.rs"]
+mod tests;

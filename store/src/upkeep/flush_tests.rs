@@ -1,0 +1,168 @@
+//! Crashes at every point of a flush, simulated by dropping the store there.
+//!
+//! Responsible for: showing that a replay doubles nothing and loses nothing. Must not know: more than the writer does.
+
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::Utc;
+use tokio::time::Instant;
+
+use super::*;
+use crate::records::{Deletion, Point, Turn};
+use crate::{Store, StoreConfig};
+
+async fn open(directory: &Path) -> Store {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let hour = Duration::from_secs(3600);
+    loop {
+        let config = StoreConfig {
+            flush_interval: hour,
+            maintenance_interval: hour,
+            ..StoreConfig::new(directory, 2)
+        };
+        match Store::open(config).await {
+            // The background task of a store just dropped may hold it for a moment longer.
+            Err(StoreError::InUse { .. }) if Instant::now() < deadline => tokio::task::yield_now().await,
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
+fn scope() -> Scope {
+    Scope::new("s").unwrap()
+}
+
+fn id(number: u8) -> TurnId {
+    TurnId([number; 16])
+}
+
+async fn read(store: &Store, number: u8) {
+    let turn = Turn {
+        id: id(number),
+        parent: None,
+        conversation: id(1),
+        scope: scope(),
+        position: u32::from(number),
+        role: "user".to_owned(),
+        text: format!("turn number {number}"),
+        time: Utc::now(),
+        tokens: 3,
+    };
+    let point = |passage| Point {
+        turn: turn.id,
+        passage,
+        start: 0,
+        end: 4,
+        spans: vec![],
+        text: turn.text.clone(),
+        vector: vec![1.0, f32::from(number)],
+        features: vec![number],
+    };
+    let points = vec![point(0), point(1)];
+    assert_eq!(store.accept(vec![turn.clone()]).await.unwrap(), [turn.id]);
+    store.complete(vec![(scope(), turn.id, points)]).await.unwrap();
+}
+
+/// Everything is there once, in LanceDB and not in the journal.
+async fn assert_flushed(store: &Store, turns: usize) {
+    store.flush().await.unwrap();
+    let shared = store.shared();
+    assert_eq!(shared.tables().turns.count_rows(None).await.unwrap(), turns);
+    assert_eq!(shared.tables().points.count_rows(None).await.unwrap(), 2 * turns);
+    assert_eq!(
+        (store.status().turns, store.status().points),
+        (turns as u64, 2 * turns as u64)
+    );
+    assert!(shared.journal.keys().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_before_the_flush_loses_and_doubles_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    read(&store, 1).await;
+    drop(store);
+    let store = open(directory.path()).await;
+    assert_eq!(store.status().unflushed_turns, 1);
+    assert_flushed(&store, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_the_points_and_their_turn_loses_and_doubles_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    read(&store, 1).await;
+    read(&store, 2).await;
+    let keys = store.shared().turn_index().completed();
+    let completed = pending_rows(store.shared(), keys).await.unwrap();
+    append_points(store.shared(), &completed, &Known::default())
+        .await
+        .unwrap();
+    drop(store);
+    let store = open(directory.path()).await;
+    read(&store, 3).await;
+    assert_flushed(&store, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_lancedb_and_the_trim_loses_and_doubles_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    read(&store, 1).await;
+    commit(store.shared()).await.unwrap();
+    assert_eq!(store.shared().journal.keys().unwrap().len(), 1);
+    drop(store);
+    let store = open(directory.path()).await;
+    read(&store, 2).await;
+    assert_flushed(&store, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flush_that_failed_half_way_in_this_process_is_made_good_by_the_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    read(&store, 1).await;
+    assert_flushed(&store, 1).await;
+    read(&store, 2).await;
+    let keys = store.shared().turn_index().completed();
+    let completed = pending_rows(store.shared(), keys).await.unwrap();
+    append_points(store.shared(), &completed, &Known::default())
+        .await
+        .unwrap();
+    store.shared().writer.lock().await.uncertain = true;
+    assert_flushed(&store, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_that_wait_for_one_commit_share_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    read(&store, 1).await;
+    let before = store.shared().tables().turns.version().await.unwrap();
+    let scope = scope();
+    let everything = Within::Scope;
+    let commits = (0..8).map(|_| commit_for(store.shared(), &scope, &everything));
+    futures::future::try_join_all(commits).await.unwrap();
+    assert_eq!(store.shared().tables().turns.version().await.unwrap(), before + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_interrupted_after_the_journal_is_carried_out_at_the_next_opening() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    read(&store, 1).await;
+    assert_flushed(&store, 1).await;
+    let deletion = Deletion {
+        scope: scope(),
+        conversation: Some(id(1)),
+    };
+    store.shared().journal.delete(&deletion).unwrap();
+    drop(store);
+    let store = open(directory.path()).await;
+    assert_flushed(&store, 0).await;
+    assert!(store.shared().journal.deletions().unwrap().is_empty());
+    assert!(store.shared().journal.purge_due().unwrap());
+}

@@ -1,0 +1,13 @@
+//! Keeping an open store in order: flushing, maintaining, deleting, repairing.
+//!
+//! Responsible for: the background tasks and what they do. Must not know: what is asked of the store.
+
+pub(crate) mod attempts;
+pub(crate) mod backoff;
+pub(crate) mod deletion;
+pub(crate) mod flush;
+pub(crate) mod integrity;
+pub(crate) mod maintenance;
+pub(crate) mod repair;
+pub(crate) mod schedule;
+pub(crate) mod watch;

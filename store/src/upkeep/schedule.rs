@@ -1,0 +1,76 @@
+//! The background task that flushes and maintains on time.
+//!
+//! Responsible for: when. Must not know: how.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use super::attempts::conclude;
+use super::backoff::{Backoff, until};
+use super::{flush, maintenance, repair};
+use crate::state::Shared;
+use crate::trouble::{StorePart, one_line};
+
+/// Small commits leave small files, and rows that no index covers are scanned: after this many of either, maintenance
+/// does not wait for its time.
+const COMMITS_BEFORE_MAINTENANCE: usize = 16;
+const ROWS_BEFORE_MAINTENANCE: usize = 4096;
+
+/// Flushes and maintains on time, until the store is closed or dropped.
+pub(crate) async fn background(store: Weak<Shared>) {
+    let Some((wake, config)) = store
+        .upgrade()
+        .map(|shared| (Arc::clone(&shared.wake), shared.config.clone()))
+    else {
+        return;
+    };
+    let mut flushing = interval_at(Instant::now() + config.flush_interval, config.flush_interval);
+    flushing.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut maintaining = interval_at(
+        Instant::now() + config.maintenance_interval,
+        config.maintenance_interval,
+    );
+    maintaining.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut flushes, mut maintenances) = (Backoff::default(), Backoff::of_long_work());
+    loop {
+        let due = [flushes.due(), maintenances.due()].into_iter().flatten().min();
+        let mut maintain = tokio::select! {
+            _ = flushing.tick() => false,
+            () = wake.notified() => false,
+            _ = maintaining.tick() => true,
+            () = until(due) => maintenances.failures() > 0,
+        };
+        let Some(shared) = store.upgrade().filter(|shared| shared.ensure_open().is_ok()) else {
+            return;
+        };
+        if flushes.is_waiting() {
+            continue;
+        }
+        let flushed = flush::flush(&shared).await;
+        let goes_on = flushed.is_ok();
+        conclude(&shared, StorePart::Tables, &mut flushes, flushed);
+        maintain |= shared.commits.load(Ordering::Relaxed) >= COMMITS_BEFORE_MAINTENANCE;
+        maintain |= shared.unindexed.load(Ordering::Relaxed) >= ROWS_BEFORE_MAINTENANCE;
+        if maintain && goes_on && !maintenances.is_waiting() {
+            let maintained = maintenance::maintain(&shared)
+                .await
+                .map(|report| tracing::debug!(?report, "store maintained"));
+            if maintained.is_err() {
+                set_old_damage_aside(&shared).await;
+            }
+            conclude(&shared, StorePart::Maintenance, &mut maintenances, maintained);
+        }
+    }
+}
+
+/// A damaged manifest of an old version serves no search, but keeps Lance from pruning.
+async fn set_old_damage_aside(shared: &Arc<Shared>) {
+    if let Err(error) = repair::set_old_damage_aside(shared).await {
+        tracing::debug!(
+            error = one_line(&error),
+            "old versions of the tables can't be looked at"
+        );
+    }
+}

@@ -1,0 +1,94 @@
+//! Looking after the store's files while they are open.
+//!
+//! Responsible for: noticing every second what is no longer as it was left, trying again what failed, waiting longer after each
+//! failure. Must not know: how anything is healed.
+//!
+//! LanceDB reads its files when it needs them, so one that is removed is noticed by the first question that needs it, and
+//! a manifest only at the next start. Here both are noticed soon, and while what the manifest said is still known.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::attempts::conclude;
+use super::backoff::{Backoff, until};
+use super::{integrity, repair};
+use crate::error::StoreError;
+use crate::journal::Repaired;
+use crate::state::Shared;
+use crate::trouble::{StorePart, one_line};
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Looks after the files until the store is closed or dropped.
+pub(crate) async fn background(store: Weak<Shared>) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut journal, mut tables) = (Backoff::default(), Backoff::default());
+    loop {
+        let due = [journal.due(), tables.due()].into_iter().flatten().min();
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = until(due) => {}
+        }
+        let Some(shared) = store.upgrade().filter(|shared| shared.ensure_open().is_ok()) else {
+            return;
+        };
+        if !journal.is_waiting() {
+            match repair_journal(&shared).await {
+                Ok(()) => journal.went_well(),
+                // The journal's own trouble says why it is out of order.
+                Err(error) => {
+                    tracing::debug!(cause = one_line(&error), "the journal can't be opened yet");
+                    journal.failed();
+                }
+            }
+        }
+        if !tables.is_waiting() {
+            let repaired = repair_tables(&shared).await;
+            conclude(&shared, StorePart::Files, &mut tables, repaired);
+        }
+    }
+}
+
+/// Whether nobody but this task has the store any more. Then its files are somebody else's.
+fn is_let_go(shared: &Arc<Shared>) -> bool {
+    Arc::strong_count(shared) == 1
+}
+
+async fn repair_journal(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    if is_let_go(shared) {
+        return Ok(());
+    }
+    let repaired = shared
+        .blocking(|shared| {
+            shared.journal.look();
+            match shared.journal.trouble() {
+                Some(_) => shared.journal.repair(),
+                None => Ok(Repaired::Nothing),
+            }
+        })
+        .await?;
+    if repaired == Repaired::BegunAnew {
+        shared.losses.fetch_add(1, Ordering::AcqRel);
+    }
+    if matches!(repaired, Repaired::Reopened | Repaired::BegunAnew) {
+        shared.is_catch_up_due.store(true, Ordering::Release);
+    }
+    if shared.is_catch_up_due.load(Ordering::Acquire) {
+        repair::catch_up(shared).await?;
+        shared.is_catch_up_due.store(false, Ordering::Release);
+        shared.wake.notify_one();
+    }
+    Ok(())
+}
+
+async fn repair_tables(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    let is_whole = !shared.is_reconciliation_due.load(Ordering::Acquire) && integrity::are_whole(shared).await?;
+    if is_whole || is_let_go(shared) {
+        return Ok(());
+    }
+    repair::reopen(shared).await
+}
