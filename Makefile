@@ -5,7 +5,7 @@ BENCH     := $(TARGET)/debug/mainpoint-bench
 DATA      := $(or $(if $(MAINPOINT_DATA),$(wildcard $(MAINPOINT_DATA)/.)),../shared/data)
 RECORDED  := $(wildcard $(DATA)/openai-fixtures/. $(DATA)/field-reports/. $(DATA)/languages/.)
 
-.PHONY: help run test check fmt bench bench-recall bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-handles bench-kills bench-overhead bench-speed demo build models light-model test-models packages test-tools load-tools
+.PHONY: help run test check fmt bench bench-recall bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-handles bench-kills bench-overhead bench-speed demo release build models light-model test-models packages test-tools load-tools
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,10 @@ bench-overhead: models load-tools ## What a request costs through mainpoint, ngi
 
 bench-kills: models ## Forty kills and ten stops under more load than the reader can follow; is every acknowledged turn there, once? (ARGS="--quick" is passed on)
 	$(BENCH) kills $(ARGS)
+
+release: build ## The program without debug information: dist/mainpoint
+	mkdir -p dist
+	strip -o dist/mainpoint $(MAINPOINT)
 
 demo: models ## Play a conversation of 60 turns through a running proxy and show what is forwarded and recalled
 	$(BENCH) demo $(ARGS)

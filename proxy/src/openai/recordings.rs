@@ -10,8 +10,17 @@ use serde_json::Value;
 
 use super::request::Surface;
 
-/// The directory of the recordings; `None` where there are none.
-pub(crate) fn directory() -> Option<PathBuf> {
+/// The directory of the recordings. Fails the test where there is none; `make test` leaves these tests out then, and says so.
+pub(crate) fn directory() -> PathBuf {
+    let found = existing();
+    assert!(
+        found.is_some(),
+        "no recordings are here: set MAINPOINT_DATA to a directory that holds openai-fixtures"
+    );
+    found.unwrap()
+}
+
+fn existing() -> Option<PathBuf> {
     let set = std::env::var_os("MAINPOINT_DATA").map(PathBuf::from);
     let set = set.filter(|path| path.is_dir());
     let beside = || Some(PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?).join("../../shared/data"));

@@ -79,10 +79,7 @@ fn a_rewritten_request_is_legal_and_differs_only_in_what_left_and_what_was_put_i
 
 #[test]
 fn recorded_requests_are_rewritten_by_the_same_laws() {
-    let Some(directory) = recordings::directory() else {
-        println!("no recorded requests are here (MAINPOINT_DATA), so none was tried");
-        return;
-    };
+    let directory = recordings::directory();
     let laws = Laws::new();
     let (mut requests, mut illegal, mut rewritten) = (0, 0, 0);
     for (surface, body) in recordings::requests(&directory) {
