@@ -84,3 +84,31 @@ pub(crate) fn turns() -> Vec<TurnText> {
     .map(user)
     .to_vec()
 }
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            encoder: EncoderConfig::default(),
+            chat: None,
+            chat_threads: available_threads(),
+        }
+    }
+}
+
+impl Default for EncoderConfig {
+    fn default() -> Self {
+        Self {
+            model: PathBuf::new(),
+            prompts: Prompts::default(),
+            mean: None,
+            threads: available_threads(),
+            passage_tokens: 0,
+            keep: 0.7,
+            queue: 64,
+        }
+    }
+}
+
+fn available_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}

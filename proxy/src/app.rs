@@ -351,7 +351,7 @@ mod tests {
         std::fs::write(&file, "x").unwrap();
         config.store.directory = file.join("data");
         let error = check(&config).unwrap_err();
-        assert_eq!(error.exit_code(), 73, "{error}");
+        assert_eq!(error.exit_status().code(), 73, "{error}");
     }
 
     #[test]

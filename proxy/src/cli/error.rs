@@ -96,11 +96,11 @@ pub enum CliError {
 impl CliError {
     /// The status to exit with.
     #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        let status = match self {
+    pub fn exit_status(&self) -> ExitStatus {
+        match self {
             Self::Config(error) => error.exit_status(),
             Self::Model(error) => error.exit_status(),
-            Self::Start(error) => return error.exit_code(),
+            Self::Start(error) => error.exit_status(),
             Self::Engine(_) | Self::Store(_) | Self::Search(_) | Self::Memory(_) => ExitStatus::Software,
             Self::Read { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ExitStatus::NoInput,
@@ -112,7 +112,6 @@ impl CliError {
             Self::Argument(_) => ExitStatus::Usage,
             Self::Output { .. } => ExitStatus::InputOutput,
             Self::Models { status, .. } => *status,
-        };
-        status.code()
+        }
     }
 }

@@ -87,7 +87,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read the output has seen enough, as in `mainpoint explain … | head`.
         Err(CliError::Output { source }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => fail(&one_line(&error), error.exit_code()),
+        Err(error) => fail(&one_line(&error), error.exit_status().code()),
     }
 }
 

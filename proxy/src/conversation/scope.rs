@@ -385,6 +385,12 @@ mod tests {
             assert_eq!(mode & 0o777, 0o600);
         }
         std::fs::write(directory.path().join(FILE), b"short").unwrap();
-        assert_eq!(ScopeKey::load_or_create(directory.path()).unwrap_err().exit_code(), 65);
+        assert_eq!(
+            ScopeKey::load_or_create(directory.path())
+                .unwrap_err()
+                .exit_status()
+                .code(),
+            65
+        );
     }
 }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use mainpoint_engine::EngineError;
 use mainpoint_store::StoreError;
 
+use crate::exit::ExitStatus;
+
 /// A failure that keeps mainpoint from starting. Its text is one line that names the fix.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -105,27 +107,27 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// The exit code by kind, as in sysexits.h (64–78).
+    /// How the program ends because of it.
     #[must_use]
-    pub fn exit_code(&self) -> u8 {
+    pub fn exit_status(&self) -> ExitStatus {
         match self {
             Self::Listen { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => NO_PERMISSION,
-                _ => UNAVAILABLE,
+                io::ErrorKind::PermissionDenied => ExitStatus::NoPermission,
+                _ => ExitStatus::Unavailable,
             },
             Self::Engine { source } => match source {
-                EngineError::ModelMissing { .. } => NO_INPUT,
-                EngineError::Processor { .. } => UNAVAILABLE,
-                EngineError::Thread { .. } => IO,
-                EngineError::Setting { .. } => CONFIGURATION,
-                _ => DATA,
+                EngineError::ModelMissing { .. } => ExitStatus::NoInput,
+                EngineError::Processor { .. } => ExitStatus::Unavailable,
+                EngineError::Thread { .. } => ExitStatus::InputOutput,
+                EngineError::Setting { .. } => ExitStatus::Config,
+                _ => ExitStatus::Data,
             },
             Self::Store { source } => match source {
                 StoreError::Unwritable { source, .. } => directory_code(source),
-                StoreError::InUse { .. } => UNAVAILABLE,
+                StoreError::InUse { .. } => ExitStatus::Unavailable,
                 StoreError::Refused { source, .. } => match source.kind() {
-                    io::ErrorKind::PermissionDenied => NO_PERMISSION,
-                    _ => IO,
+                    io::ErrorKind::PermissionDenied => ExitStatus::NoPermission,
+                    _ => ExitStatus::InputOutput,
                 },
                 StoreError::Version { .. }
                 | StoreError::Format { .. }
@@ -134,30 +136,22 @@ impl StartError {
                 | StoreError::Model { .. }
                 | StoreError::Migrating { .. }
                 | StoreError::MountPoint { .. }
-                | StoreError::Unreadable { .. } => DATA,
-                StoreError::InvalidConfig { .. } => CONFIGURATION,
-                _ => IO,
+                | StoreError::Unreadable { .. } => ExitStatus::Data,
+                StoreError::InvalidConfig { .. } => ExitStatus::Config,
+                _ => ExitStatus::InputOutput,
             },
             Self::Directory { source, .. } => directory_code(source),
-            Self::ScopeKey { .. } | Self::ScopeKeyMissing { .. } => DATA,
-            Self::Client { .. } | Self::Process { .. } => IO,
-            Self::Upstream { .. } | Self::ApiKey | Self::LogFilter { .. } => CONFIGURATION,
+            Self::ScopeKey { .. } | Self::ScopeKeyMissing { .. } => ExitStatus::Data,
+            Self::Client { .. } | Self::Process { .. } => ExitStatus::InputOutput,
+            Self::Upstream { .. } | Self::ApiKey | Self::LogFilter { .. } => ExitStatus::Config,
         }
     }
 }
 
-const DATA: u8 = 65;
-const NO_INPUT: u8 = 66;
-const UNAVAILABLE: u8 = 69;
-const CANNOT_CREATE: u8 = 73;
-const IO: u8 = 74;
-const NO_PERMISSION: u8 = 77;
-const CONFIGURATION: u8 = 78;
-
-fn directory_code(source: &io::Error) -> u8 {
+fn directory_code(source: &io::Error) -> ExitStatus {
     match source.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => NO_PERMISSION,
-        _ => CANNOT_CREATE,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ExitStatus::NoPermission,
+        _ => ExitStatus::CannotCreate,
     }
 }
 
@@ -214,7 +208,7 @@ mod tests {
             text.ends_with("(store.directory, models.reader)") && text.contains("384"),
             "{text}"
         );
-        assert_eq!(error.exit_code(), 65);
+        assert_eq!(error.exit_status().code(), 65);
     }
 
     #[test]
@@ -230,7 +224,7 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains('\n'));
-        assert_eq!(error.exit_code(), 69);
+        assert_eq!(error.exit_status().code(), 69);
     }
 
     #[test]
@@ -240,12 +234,12 @@ mod tests {
                 path: "model.gguf".into(),
             },
         };
-        assert_eq!(missing.exit_code(), 66);
+        assert_eq!(missing.exit_status().code(), 66);
         assert!(missing.to_string().contains("models fetch"));
         let denied = StartError::Directory {
             path: "data".into(),
             source: io::Error::from(io::ErrorKind::PermissionDenied),
         };
-        assert_eq!(denied.exit_code(), 77);
+        assert_eq!(denied.exit_status().code(), 77);
     }
 }

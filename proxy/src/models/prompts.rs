@@ -74,7 +74,7 @@ fn named_after(reference: &ModelReference) -> Option<&'static str> {
 mod tests {
     #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")]
 
-    use mainpoint_engine::{EncoderConfig, Engine, EngineConfig};
+    use mainpoint_engine::Engine;
 
     use super::*;
     use crate::config::Config;
@@ -98,16 +98,11 @@ mod tests {
     fn the_means_are_what_the_engine_makes_of_its_samples() {
         for name in [EMBEDDING_GEMMA, MINILM] {
             let reference = ModelReference::catalogue(name);
-            let mut models = Config::defaults().models;
-            models.reader = reference.clone();
-            let config = EngineConfig {
-                encoder: EncoderConfig {
-                    model: super::super::resolve(&models).unwrap().reader,
-                    prompts: prompts(&reference),
-                    ..EncoderConfig::default()
-                },
-                ..EngineConfig::default()
-            };
+            let mut config = Config::defaults();
+            config.models.reader = reference.clone();
+            let paths = super::super::resolve(&config.models).unwrap();
+            let mut config = crate::app::engine_settings(&config, &paths);
+            config.encoder.mean = None;
             let engine = Engine::start(&config).unwrap();
             let made = engine.mean();
             let shipped = mean(&reference).unwrap();
