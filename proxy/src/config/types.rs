@@ -260,7 +260,7 @@ impl Config {
                 memory_tokens: 400,
                 digest_tokens: 400,
                 recall_turns: 10,
-                candidates: 200,
+                candidates: 400,
                 scan_passages: 10_000,
                 least_match: 0.18,
                 across_conversations: false,
