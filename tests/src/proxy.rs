@@ -41,13 +41,13 @@ pub struct Home(TempDir);
 /// A proxy to be started.
 #[derive(Debug, Default)]
 pub struct ProxyBuilder {
-    settings: Vec<(&'static str, String)>,
+    /// Sections and lines of the configuration; of two lines with the same key the last one counts.
+    settings: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     upstream: Option<String>,
     home: Option<Arc<Home>>,
     open_files: Option<usize>,
     outlives_file_limits: bool,
-    reads_with_default: bool,
 }
 
 /// A running proxy; it is ended when dropped.
@@ -100,6 +100,12 @@ impl Home {
 }
 
 impl ProxyBuilder {
+    /// A proxy with the product's own settings: what is not set is what it ships with.
+    #[must_use]
+    pub fn as_shipped() -> Self {
+        Self::default()
+    }
+
     /// Sends everything to this upstream; without one the embedded chat model answers.
     #[must_use]
     pub fn upstream(mut self, base_url: &str) -> Self {
@@ -110,14 +116,16 @@ impl ProxyBuilder {
     /// Reads with the model that is used by default, and not with the light one: for what depends on how well memories are found.
     #[must_use]
     pub fn default_model(mut self) -> Self {
-        self.reads_with_default = true;
+        self.settings.retain(|(_, line)| key(line) != "reader");
         self
     }
 
     /// Adds a line such as `budget_tokens = 2000` to a section of the configuration.
     #[must_use]
-    pub fn setting(mut self, section: &'static str, line: &str) -> Self {
-        self.settings.push((section, line.to_owned()));
+    pub fn setting(mut self, section: &str, line: &str) -> Self {
+        self.settings
+            .retain(|(other, set)| other != section || key(set) != key(line));
+        self.settings.push((section.to_owned(), line.to_owned()));
         self
     }
 
@@ -161,7 +169,6 @@ impl ProxyBuilder {
     /// # Panics
     /// When it does not; the message holds what the process said.
     pub async fn start(self) -> StartedProxy {
-        models::require();
         let home = self.home.clone().unwrap_or_else(Home::new);
         home.configure(&self.document(&home));
         let mut command = match self.open_files {
@@ -205,23 +212,19 @@ impl ProxyBuilder {
 
     fn document(&self, home: &Home) -> String {
         let mut lines = self.settings.clone();
-        lines.push(("store", format!("directory = {:?}", home.data())));
-        lines.push((
-            "upstream",
-            format!("url = {:?}", self.upstream.as_deref().unwrap_or("embedded")),
-        ));
-        if !self.reads_with_default {
-            lines.push(("models", "reader = \"all-minilm-l6-v2\"".to_owned()));
+        if !lines
+            .iter()
+            .any(|(section, line)| section == "store" && key(line) == "directory")
+        {
+            lines.push(("store".to_owned(), format!("directory = {:?}", home.data())));
         }
-        if !lines.iter().any(|(_, line)| line.starts_with("deadline_ms")) {
-            // Tests run beside each other on few cores: how fast the memory is belongs to the benchmarks.
-            lines.push(("memory", "deadline_ms = 60000".to_owned()));
-        }
-        lines.sort_by_key(|(section, _)| *section);
+        let upstream = self.upstream.as_deref().unwrap_or("embedded");
+        lines.push(("upstream".to_owned(), format!("url = {upstream:?}")));
+        lines.sort_by(|(one, _), (other, _)| one.cmp(other));
         let mut text = String::new();
         let mut open = "";
         for (section, line) in &lines {
-            if open != *section {
+            if open != section {
                 text.push_str(&format!("[{section}]\n"));
                 open = section;
             }
@@ -232,10 +235,17 @@ impl ProxyBuilder {
 }
 
 impl StartedProxy {
-    /// A proxy to be set up and started.
+    /// A proxy to be set up and started as tests need it: it reads with the light model and gives the memory time, since tests
+    /// run beside each other on few cores and how fast the memory is belongs to the benchmarks.
+    ///
+    /// # Panics
+    /// When a model is not installed.
     #[must_use]
     pub fn builder() -> ProxyBuilder {
-        ProxyBuilder::default()
+        models::require();
+        ProxyBuilder::as_shipped()
+            .setting("models", "reader = \"all-minilm-l6-v2\"")
+            .setting("memory", "deadline_ms = 60000")
     }
 
     /// The base URL that the process printed, including `/v1`.
@@ -321,7 +331,16 @@ impl StartedProxy {
     /// # Panics
     /// When there is no complete answer.
     pub async fn get(&self, path: &str) -> Answer {
-        let sent = self.request(Method::GET, path).send();
+        self.get_as(TENANT, path).await
+    }
+
+    /// Gets a path of the server in another caller's name.
+    ///
+    /// # Panics
+    /// When there is no complete answer.
+    pub async fn get_as(&self, authorization: &str, path: &str) -> Answer {
+        let request = self.client.get(format!("http://{}{path}", self.authority()));
+        let sent = request.header("authorization", authorization).send();
         Answer::of(
             sent.await
                 .unwrap_or_else(|error| panic!("GET {path}: {error:?}\n{}", self.last_words())),
@@ -391,8 +410,14 @@ impl StartedProxy {
     /// Ends the process at once, as a crash would.
     ///
     /// # Panics
-    /// When it does not end.
+    /// When it does not end, or has ended by itself before.
     pub async fn kill(mut self) {
+        let state = self.child.try_wait();
+        assert!(
+            matches!(state, Ok(None)),
+            "the proxy has ended by itself: {state:?}; it said:\n{}",
+            self.last_words()
+        );
         self.child.kill().expect("the process is killed");
         let ended = tokio::task::spawn_blocking(move || binary::wait(&mut self.child, STOP));
         ended.await.expect("a thread");
@@ -445,6 +470,11 @@ impl Drop for StartedProxy {
 #[expect(clippy::print_stderr, reason = "a failing test shows what the proxy said")]
 fn report(output: &str) {
     eprintln!("--- the proxy said ---\n{output}\n----------------------");
+}
+
+/// The key of a line of the configuration.
+fn key(line: &str) -> &str {
+    line.split('=').next().unwrap_or_default().trim()
 }
 
 /// The base URL from the line that says it listens; `None` when the process ends or takes too long.
