@@ -26,7 +26,7 @@ fmt: ## Format the code
 
 bench: bench-recall bench-rewriting bench-speed ## All benchmarks
 
-bench-recall: models ## Recall on LoCoMo, BEAM and LongMemEval, against every baseline (ARGS="--data …" is passed on)
+bench-recall: models ## Recall on LoCoMo, BEAM and five languages, against every baseline (ARGS="--data …" is passed on)
 	$(BENCH) recall $(ARGS)
 
 bench-weights: models ## Learns what the signals of relevance are worth, beside those that are shipped
@@ -35,12 +35,10 @@ bench-weights: models ## Learns what the signals of relevance are worth, beside 
 bench-prices: models ## Price and evidence of long conversations with prompt caching, by policy (ARGS="--rounds 20 …" is passed on)
 	$(BENCH) prices $(ARGS)
 
-bench-rewriting: bench-prices ## The laws of rewriting on 100,000 conversations; with the prices in bench/results/rewriting.jsonl
+bench-rewriting: bench-prices ## The prices, and the laws of rewriting on 100,000 conversations (bench/results/byte-identity.jsonl)
 	MAINPOINT_RESULTS="$(CURDIR)/bench/results" cargo nextest run --workspace -E 'test(/laws::/)'
-	cat bench/results/byte-identity.jsonl bench/results/prompt-cache.jsonl > bench/results/rewriting.jsonl
 
-bench-speed: bench-reader bench-ingest bench-request-path bench-overhead ## All of them; the figures together in bench/results/speed.jsonl
-	cd bench/results && cat reader.jsonl ingest.jsonl request-path.jsonl overhead.jsonl > speed.jsonl
+bench-speed: bench-reader bench-ingest bench-request-path bench-overhead ## All of them; each writes its rows to bench/results/speed.jsonl
 
 bench-request-path: models ## How long a request waits for its memory, with 1,000 to 1,000,000 main points (ARGS="--sizes 1000 --requests 200 …" is passed on)
 	$(BENCH) request-path $(ARGS)

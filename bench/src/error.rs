@@ -1,121 +1,74 @@
-//! Everything that can go wrong in a benchmark, with its causes kept.
+//! Everything that can go wrong in a benchmark, in words, with its causes kept.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use mainpoint_engine::EngineError;
 use mainpoint_store::StoreError;
 
 /// A benchmark failure.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BenchError {
-    /// A file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A file or directory cannot be written.
-    #[error("cannot write {}", path.display())]
-    Write {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A file holds something else than expected.
-    #[error("{}: {reason}", path.display())]
-    Data {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A conversation was asked for that the file does not have.
-    #[error("--conversations {name}: the file has {known}")]
-    Conversation {
-        /// The name that was asked for.
-        name: String,
-        /// The names that exist.
-        known: String,
-    },
-    /// The engine failed.
-    #[error("the engine failed in {doing}")]
-    Engine {
-        /// What was being done.
-        doing: &'static str,
-        /// Why.
-        #[source]
-        source: EngineError,
-    },
-    /// The store failed.
-    #[error("the store failed in {doing}")]
-    Store {
-        /// What was being done.
-        doing: &'static str,
-        /// Why.
-        #[source]
-        source: StoreError,
-    },
-    /// The proxy of the demo could not be started or asked.
-    #[error("the proxy: {0}")]
-    Proxy(String),
-    /// A request of the demo did not get through.
-    #[error("a request to {url} failed")]
-    Request {
-        /// Where it went.
-        url: String,
-        /// Why.
-        #[source]
-        source: reqwest::Error,
-    },
-    /// A program that a benchmark needs cannot be used.
-    #[error("{program}: {reason}")]
-    Program {
-        /// Its name.
-        program: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+#[error("{what}")]
+pub struct BenchError {
+    what: String,
+    #[source]
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl BenchError {
+    /// Something of which no other error is the cause.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            cause: None,
+        }
+    }
+
+    /// For `map_err`: what failed, with the error that is its cause.
+    pub fn because<E>(what: impl Into<String>) -> impl FnOnce(E) -> Self
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        move |error| Self {
+            what: what.into(),
+            cause: Some(Box::new(error)),
+        }
+    }
+
     /// For `map_err`: an engine failure in `doing`.
-    pub fn engine(doing: &'static str) -> impl FnOnce(EngineError) -> Self {
-        move |source| Self::Engine { doing, source }
+    pub fn engine(doing: &str) -> impl FnOnce(EngineError) -> Self + use<> {
+        Self::because(format!("the engine failed in {doing}"))
     }
 
     /// For `map_err`: a store failure in `doing`.
-    pub fn store(doing: &'static str) -> impl FnOnce(StoreError) -> Self {
-        move |source| Self::Store { doing, source }
+    pub fn store(doing: &str) -> impl FnOnce(StoreError) -> Self + use<> {
+        Self::because(format!("the store failed in {doing}"))
     }
 
     /// For `map_err`: a file or directory that cannot be read.
-    pub fn reading(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Read {
-            path: path.into(),
-            source,
-        }
+    pub fn reading(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = format!("cannot read {}", path.as_ref().display());
+        move |error| Self::because(what)(error)
     }
 
     /// For `map_err`: a file or directory that cannot be written.
-    pub fn writing(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Write {
-            path: path.into(),
-            source,
-        }
+    pub fn writing(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = format!("cannot write {}", path.as_ref().display());
+        move |error| Self::because(what)(error)
+    }
+
+    /// For `map_err`: a request that did not get through.
+    pub fn request(url: &str) -> impl FnOnce(reqwest::Error) -> Self + use<> {
+        Self::because(format!("a request to {url} failed"))
+    }
+
+    /// A file that holds something else than expected.
+    pub fn data(path: impl AsRef<Path>, reason: impl std::fmt::Display) -> Self {
+        Self::new(format!("{}: {reason}", path.as_ref().display()))
     }
 
     /// A program that cannot be used.
-    pub fn program(program: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Program {
-            program: program.into(),
-            reason: reason.into(),
-        }
+    pub fn program(program: &str, reason: impl std::fmt::Display) -> Self {
+        Self::new(format!("{program}: {reason}"))
     }
 
     /// The failure and its causes in one line.

@@ -3,27 +3,24 @@
 //! This crate is responsible for measuring the product with its own parts: it reads data files,
 //! runs engine, store and the started program, and reports. Nothing of the product may know it.
 
-pub mod bootstrap;
-pub mod cache;
+mod cache;
+mod data;
 pub mod demo;
 mod error;
 pub mod handles;
 pub mod ingest;
 pub mod kills;
-pub mod locate;
-pub mod metrics;
+mod locate;
 pub mod overhead;
-mod picture;
-pub mod product;
-pub mod progress;
+mod product;
+mod progress;
 pub mod prompt_prices;
-pub mod ranking;
+mod ranking;
 pub mod reader_speed;
 pub mod recall;
-pub mod recorded;
 mod report;
 pub mod request_path;
-pub mod running;
-pub mod words;
+mod running;
+mod stats;
 
 pub use error::BenchError;

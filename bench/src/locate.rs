@@ -2,74 +2,61 @@
 
 use std::path::{Path, PathBuf};
 
-/// The repository: the nearest directory from the current one upward that holds `bench/Cargo.toml`, else the current one.
+/// The repository's `bench`: below the nearest directory from the current one upward that holds it, else below the current one.
 ///
 /// Looked up when the benchmark runs, since one target directory may serve several checkouts.
-#[must_use]
-pub fn repository() -> PathBuf {
+pub(crate) fn bench() -> PathBuf {
     let current = std::env::current_dir().unwrap_or_default();
     let root = current
         .ancestors()
         .find(|directory| directory.join("bench/Cargo.toml").is_file());
-    root.map_or_else(|| current.clone(), Path::to_path_buf)
+    root.unwrap_or(&current).join("bench")
 }
 
-/// The LoCoMo file: `MAINPOINT_DATA` (a file, or the directory of all data), else beside the repository.
-#[must_use]
-pub fn locomo() -> PathBuf {
-    const FILE: &str = "locomo/locomo-dev.json";
+/// Where results are written.
+pub(crate) fn results() -> PathBuf {
+    bench().join("results")
+}
+
+/// Where readings and filled stores are kept, which take long to make.
+pub(crate) fn cache() -> PathBuf {
+    bench().join("cache")
+}
+
+/// The directory of all data: `MAINPOINT_DATA` if it is a directory, else beside the repository.
+pub(crate) fn data() -> PathBuf {
+    set("MAINPOINT_DATA")
+        .filter(|path| path.is_dir())
+        .unwrap_or_else(|| bench().join("../../shared/data"))
+}
+
+/// The LoCoMo file: `MAINPOINT_DATA` if it is a file, else in the directory of all data.
+pub(crate) fn locomo() -> PathBuf {
     match set("MAINPOINT_DATA") {
         Some(path) if !path.is_dir() => path,
-        _ => data().join(FILE),
+        _ => data().join("locomo/locomo-dev.json"),
     }
 }
 
 /// The BEAM chats in the directory of all data.
-#[must_use]
-pub fn beam() -> PathBuf {
+pub(crate) fn beam() -> PathBuf {
     data().join("beam-100k")
 }
 
-/// Everything that recall is measured on: LoCoMo, BEAM, LongMemEval and the languages.
-#[must_use]
-pub fn recall_data() -> Vec<PathBuf> {
-    let beside = ["longmemeval/longmemeval-subset.json", "languages"].map(|name| data().join(name));
-    let beside = std::iter::once(beam()).chain(beside);
-    std::iter::once(locomo())
-        .chain(beside.filter(|path| path.exists()))
-        .collect()
-}
-
-/// The directory of all data: `MAINPOINT_DATA` if it is a directory, else beside the repository.
-#[must_use]
-pub fn data() -> PathBuf {
-    set("MAINPOINT_DATA")
-        .filter(|path| path.is_dir())
-        .unwrap_or_else(|| repository().join("../shared/data"))
+/// Everything that recall is measured on: LoCoMo, BEAM and the languages.
+pub(crate) fn recall_data() -> Vec<PathBuf> {
+    let beside = [beam(), data().join("languages")]
+        .into_iter()
+        .filter(|path| path.exists());
+    std::iter::once(locomo()).chain(beside).collect()
 }
 
 /// Where the proxies of others are installed: `mainpoint/compare` in the user's cache.
-#[must_use]
-pub fn compared() -> PathBuf {
-    cache().join("mainpoint/compare")
-}
-
-/// The `mainpoint` program: `MAINPOINT_BIN`, else beside this program.
-#[must_use]
-pub fn mainpoint() -> PathBuf {
-    let beside = || {
-        let own = std::env::current_exe().ok()?;
-        Some(own.parent()?.join(format!("mainpoint{}", std::env::consts::EXE_SUFFIX)))
-    };
-    set("MAINPOINT_BIN")
-        .or_else(beside)
-        .unwrap_or_else(|| PathBuf::from("mainpoint"))
-}
-
-/// The user's cache: `XDG_CACHE_HOME`, else `.cache` in the home directory.
-fn cache() -> PathBuf {
+pub(crate) fn compared() -> PathBuf {
     let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-    cache.unwrap_or_else(|| PathBuf::from(".cache"))
+    cache
+        .unwrap_or_else(|| Path::new(".cache").to_owned())
+        .join("mainpoint/compare")
 }
 
 fn set(variable: &str) -> Option<PathBuf> {

@@ -10,28 +10,24 @@ use crate::BenchError;
 
 /// What the product would run with.
 #[derive(Debug, Clone)]
-pub struct Product {
+pub(crate) struct Product {
     /// The model as `models.reader` names it; `None` for the product's own choice.
-    pub reader: Option<String>,
+    pub(crate) reader: Option<String>,
     /// The engine's settings.
-    pub engine: EngineConfig,
+    pub(crate) engine: EngineConfig,
     /// The memory's settings.
-    pub memory: MemoryConfig,
+    pub(crate) memory: MemoryConfig,
 }
 
 impl Product {
     /// The product with the model of this name, or with that of its defaults.
-    ///
-    /// # Errors
-    /// [`BenchError::Program`] if there is no such model, or it is not installed.
-    pub fn with(reader: Option<&str>) -> Result<Self, BenchError> {
+    pub(crate) fn with(reader: Option<&str>) -> Result<Self, BenchError> {
         let text = overrides(reader)
             .iter()
             .map(|(key, value)| format!("{key} = {value}\n"))
             .collect::<String>();
-        let refused = |reason: String| BenchError::program("mainpoint", reason);
-        let config = Config::parse(&text).map_err(|error| refused(error.to_string()))?;
-        let paths = models::resolve(&config.models).map_err(|error| refused(error.to_string()))?;
+        let config = Config::parse(&text).map_err(|error| BenchError::program("mainpoint", error))?;
+        let paths = models::resolve(&config.models).map_err(|error| BenchError::program("mainpoint", error))?;
         Ok(Self {
             reader: reader.map(str::to_owned),
             engine: app::engine_settings(&config, &paths),
@@ -40,16 +36,12 @@ impl Product {
     }
 
     /// Starts the engine.
-    ///
-    /// # Errors
-    /// [`BenchError::Engine`] if it does not start.
-    pub fn start(&self) -> Result<Engine, BenchError> {
+    pub(crate) fn start(&self) -> Result<Engine, BenchError> {
         Engine::start(&self.engine).map_err(BenchError::engine("starting"))
     }
 
     /// The keys and values that a started program needs to read with the same model.
-    #[must_use]
-    pub fn overrides(&self) -> Vec<(String, String)> {
+    pub(crate) fn overrides(&self) -> Vec<(String, String)> {
         overrides(self.reader.as_deref())
     }
 }

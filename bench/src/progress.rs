@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// The progress of one piece of work; ends when dropped.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     title: String,
     bar: ProgressBar,
     total: usize,
@@ -16,8 +16,7 @@ pub struct Progress {
 
 impl Progress {
     /// Begins work of `total` steps.
-    #[must_use]
-    pub fn begin(title: impl Into<String>, total: usize) -> Self {
+    pub(crate) fn begin(title: impl Into<String>, total: usize) -> Self {
         let title = title.into();
         let bar = if std::io::stderr().is_terminal() {
             ProgressBar::new(total as u64).with_message(title.clone())
@@ -37,7 +36,7 @@ impl Progress {
     }
 
     /// Says that `steps` more steps are done.
-    pub fn advance(&mut self, steps: usize) {
+    pub(crate) fn advance(&mut self, steps: usize) {
         self.done += steps;
         self.bar.inc(steps as u64);
         let quarter = 4 * self.done / self.total.max(1);

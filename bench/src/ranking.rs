@@ -1,8 +1,7 @@
 //! Rankings of a conversation's turns, best first. It must not know where scores come from.
 
 /// All positions of `scores`, highest score first, ties by position.
-#[must_use]
-pub fn by_score(scores: &[f32]) -> Vec<usize> {
+pub(crate) fn by_score(scores: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|left, right| scores[*right].total_cmp(&scores[*left]).then(left.cmp(right)));
     order
@@ -10,14 +9,12 @@ pub fn by_score(scores: &[f32]) -> Vec<usize> {
 
 /// `found` with every missing position below `count` behind it, ascending; repeated positions
 /// count where they stand first.
-#[must_use]
-pub fn completed(found: &[usize], count: usize) -> Vec<usize> {
+pub(crate) fn completed(found: &[usize], count: usize) -> Vec<usize> {
     first_places(found.iter().copied().chain(0..count), count)
 }
 
 /// Positions below `count` in the order of their first place in `found`.
-#[must_use]
-pub fn first_places(found: impl IntoIterator<Item = usize>, count: usize) -> Vec<usize> {
+pub(crate) fn first_places(found: impl IntoIterator<Item = usize>, count: usize) -> Vec<usize> {
     let mut seen = vec![false; count];
     let mut order = Vec::with_capacity(count);
     for position in found {
@@ -31,8 +28,7 @@ pub fn first_places(found: impl IntoIterator<Item = usize>, count: usize) -> Vec
 
 /// One ranking of positions below `count` out of several, by reciprocal rank fusion (Cormack et al., 2009): each ranking gives
 /// a position 1 / (60 + its rank from 1).
-#[must_use]
-pub fn fused(rankings: &[&[usize]], count: usize) -> Vec<usize> {
+pub(crate) fn fused(rankings: &[&[usize]], count: usize) -> Vec<usize> {
     const DAMPING: f32 = 60.0;
     let mut scores = vec![0.0; count];
     for ranking in rankings {
@@ -49,8 +45,7 @@ pub fn fused(rankings: &[&[usize]], count: usize) -> Vec<usize> {
 
 /// Per turn, the cosine of its best passage to `question`; all vectors have unit length. A turn
 /// without passages has the lowest score there is.
-#[must_use]
-pub fn best_cosines(question: &[f32], turns: &[Vec<Vec<f32>>]) -> Vec<f32> {
+pub(crate) fn best_cosines(question: &[f32], turns: &[Vec<Vec<f32>>]) -> Vec<f32> {
     let best = |passages: &Vec<Vec<f32>>| {
         passages
             .iter()
@@ -61,8 +56,7 @@ pub fn best_cosines(question: &[f32], turns: &[Vec<Vec<f32>>]) -> Vec<f32> {
 }
 
 /// The cosine of two vectors of unit length.
-#[must_use]
-pub fn dot(left: &[f32], right: &[f32]) -> f32 {
+pub(crate) fn dot(left: &[f32], right: &[f32]) -> f32 {
     left.iter().zip(right).map(|(left, right)| left * right).sum()
 }
 

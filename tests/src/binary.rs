@@ -3,7 +3,7 @@
 //! It must not know sockets; a program that keeps running is `proxy`'s matter.
 
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl Finished {
     }
 }
 
-/// The binary: `MAINPOINT_BIN`, else the one in the target directory this test was built in.
+/// The binary: `MAINPOINT_BIN`, else the one in the target directory this test or this benchmark was built in.
 ///
 /// # Panics
 /// When it has not been built.
@@ -49,18 +49,12 @@ pub fn path() -> PathBuf {
     if let Some(path) = std::env::var_os("MAINPOINT_BIN") {
         return PathBuf::from(path);
     }
-    let test = std::env::current_exe().expect("the path of this test");
-    let folder = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("a test lies in TARGET/PROFILE/deps");
-    let binary = folder.join("mainpoint");
-    assert!(
-        binary.is_file(),
-        "{} is not built: run `make test`, which builds it first",
-        binary.display()
-    );
-    binary
+    let own = std::env::current_exe().expect("the path of this program");
+    // A test lies in TARGET/PROFILE/deps, a benchmark in TARGET/PROFILE.
+    let folders = own.ancestors().skip(1).take(2);
+    let mut candidates = folders.map(|folder| folder.join("mainpoint"));
+    let binary = candidates.find(|binary| binary.is_file());
+    binary.unwrap_or_else(|| panic!("mainpoint is not built beside {}: run `make build`", own.display()))
 }
 
 /// A command that starts the binary, without anything of the caller's terminal.

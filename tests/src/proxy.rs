@@ -15,7 +15,7 @@ pub use builder::ProxyBuilder;
 pub use home::Home;
 use output::Output;
 
-use crate::binary;
+use crate::{binary, models};
 
 /// How long it may take to stop.
 const STOP: Duration = Duration::from_secs(60);
@@ -34,10 +34,17 @@ pub struct StartedProxy {
 }
 
 impl StartedProxy {
-    /// A proxy to be set up and started.
+    /// A proxy to be set up and started as tests need it: it reads with the light model and gives the memory time, since tests
+    /// run beside each other on few cores and how fast the memory is belongs to the benchmarks.
+    ///
+    /// # Panics
+    /// When a model is not installed.
     #[must_use]
     pub fn builder() -> ProxyBuilder {
-        ProxyBuilder::default()
+        models::require();
+        ProxyBuilder::as_shipped()
+            .setting("models", "reader = \"all-minilm-l6-v2\"")
+            .setting("memory", "deadline_ms = 60000")
     }
 
     /// The base URL that the process printed, including `/v1`.
@@ -83,8 +90,14 @@ impl StartedProxy {
     /// Ends the process at once, as a crash would.
     ///
     /// # Panics
-    /// When it does not end.
+    /// When it does not end, or has ended by itself before.
     pub async fn kill(mut self) {
+        let state = self.child.try_wait();
+        assert!(
+            matches!(state, Ok(None)),
+            "the proxy has ended by itself: {state:?}; it said:\n{}",
+            self.output.last_lines()
+        );
         self.child.kill().expect("the process is killed");
         let ended = tokio::task::spawn_blocking(move || binary::wait(&mut self.child, STOP));
         ended.await.expect("a thread");

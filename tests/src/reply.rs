@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -51,6 +52,8 @@ pub(crate) enum Step {
     Send(Bytes),
     /// Waits before going on.
     Wait(Gate),
+    /// Lets time pass before going on.
+    Pause(Duration),
     /// Breaks the connection off.
     Cut,
 }
@@ -174,6 +177,15 @@ impl Reply {
     #[must_use]
     pub fn held_back(mut self, gate: &Gate) -> Self {
         self.steps.insert(0, Step::Wait(gate.clone()));
+        self
+    }
+
+    /// Lets time pass before each frame, so that many answers are on their way at any moment.
+    #[must_use]
+    pub fn paced(mut self, pause: Duration) -> Self {
+        self.steps = (self.steps.into_iter())
+            .flat_map(|step| [Step::Pause(pause), step])
+            .collect();
         self
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::stream;
@@ -45,12 +45,15 @@ pub struct RecordedRequest {
     pub headers: HeaderMap,
     /// The exact bytes of the body.
     pub body: Bytes,
+    /// When its head had come.
+    pub arrived: Instant,
 }
 
 #[derive(Debug, Default)]
 struct State {
     requests: Vec<RecordedRequest>,
     script: VecDeque<Scripted>,
+    otherwise: Otherwise,
     abandoned: usize,
     is_strict: bool,
     objections: Vec<String>,
@@ -62,6 +65,9 @@ enum Scripted {
     Say(String),
     Exactly(Reply),
 }
+
+/// What is answered without a script.
+struct Otherwise(Box<dyn FnMut(&RecordedRequest) -> Reply + Send>);
 
 /// Counts a request as abandoned unless its answer was sent to the end.
 struct Attendance {
@@ -86,6 +92,11 @@ impl ScriptedUpstream {
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://127.0.0.1:{}/v1", self.port)
+    }
+
+    /// From now on answers every request without a script like this.
+    pub fn always(&self, answer: impl FnMut(&RecordedRequest) -> Reply + Send + 'static) {
+        self.lock().otherwise = Otherwise(Box::new(answer));
     }
 
     /// Answers the next request exactly so. Without a script, every request gets a short chat completion.
@@ -113,6 +124,14 @@ impl ScriptedUpstream {
     #[must_use]
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.lock().requests.clone()
+    }
+
+    /// What arrived since a moment, in order.
+    #[must_use]
+    pub fn requests_since(&self, moment: Instant) -> Vec<RecordedRequest> {
+        let state = self.lock();
+        let new = state.requests.iter().filter(|request| request.arrived >= moment);
+        new.cloned().collect()
     }
 
     /// The request that arrived last.
@@ -175,6 +194,17 @@ impl RecordedRequest {
         self.body.windows(wanted.len()).any(|window| window == wanted)
     }
 
+    /// A chat completion with this text, streamed when the request asks for it.
+    #[must_use]
+    pub fn said(&self, text: &str) -> Reply {
+        let request = serde_json::from_slice::<Value>(&self.body);
+        if request.is_ok_and(|request| request["stream"] == true) {
+            Reply::stream(text)
+        } else {
+            Reply::chat(text)
+        }
+    }
+
     /// The value of a header, or an empty text.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
@@ -182,6 +212,18 @@ impl RecordedRequest {
             .get(name)
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
+    }
+}
+
+impl Default for Otherwise {
+    fn default() -> Self {
+        Self(Box::new(|request| request.said("All right.")))
+    }
+}
+
+impl std::fmt::Debug for Otherwise {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Otherwise")
     }
 }
 
@@ -217,36 +259,34 @@ async fn answer(
     request: Request<Incoming>,
     state: Arc<Mutex<State>>,
 ) -> Result<Response<UnsyncBoxBody<Bytes, BrokenOff>>, BrokenOff> {
+    let arrived = Instant::now();
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(BrokenOff::other)?.to_bytes();
-    let asks_for_stream = serde_json::from_slice::<Value>(&body).is_ok_and(|request| request["stream"] == true);
     let target = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
     let recorded = RecordedRequest {
         method: parts.method,
         target,
         headers: parts.headers,
         body,
+        arrived,
     };
-    let scripted = {
+    let reply = {
         let mut state = lock(&state);
         let refused = state.is_strict.then(|| refusal(&recorded)).flatten();
-        state.requests.push(recorded);
-        match refused {
+        let reply = match refused {
             Some(objection) => {
                 let reply = Reply::refusal(&objection);
                 state.objections.push(objection);
-                Scripted::Exactly(reply)
+                reply
             }
-            None => state
-                .script
-                .pop_front()
-                .unwrap_or_else(|| Scripted::Say("All right.".to_owned())),
-        }
-    };
-    let reply = match scripted {
-        Scripted::Exactly(reply) => reply,
-        Scripted::Say(text) if asks_for_stream => Reply::stream(&text),
-        Scripted::Say(text) => Reply::chat(&text),
+            None => match state.script.pop_front() {
+                Some(Scripted::Exactly(reply)) => reply,
+                Some(Scripted::Say(text)) => recorded.said(&text),
+                None => (state.otherwise.0)(&recorded),
+            },
+        };
+        state.requests.push(recorded);
+        reply
     };
     respond(reply, Attendance { state, finished: false }).await
 }
@@ -268,9 +308,13 @@ async fn respond(
     };
     let mut steps = VecDeque::from(reply.steps);
     // A pause before the first byte holds the head back as well.
-    while let Some(Step::Wait(gate)) = steps.front().cloned() {
+    loop {
+        match steps.front() {
+            Some(Step::Wait(gate)) => gate.clone().passed().await,
+            Some(Step::Pause(pause)) => tokio::time::sleep(*pause).await,
+            _ => break,
+        }
         steps.pop_front();
-        gate.passed().await;
     }
     let body = match (steps.pop_front(), steps.is_empty()) {
         (Some(Step::Send(bytes)), true) => {
@@ -302,6 +346,7 @@ fn stepwise(steps: VecDeque<Step>, attendance: Attendance) -> UnsyncBoxBody<Byte
                 }
                 Some(Step::Send(bytes)) => return Some((Ok(Frame::data(bytes)), (steps, attendance))),
                 Some(Step::Wait(gate)) => gate.passed().await,
+                Some(Step::Pause(pause)) => tokio::time::sleep(pause).await,
                 Some(Step::Cut) => {
                     attendance.finish();
                     // Lets what was sent before leave the process first.

@@ -3,41 +3,33 @@
 //! Question: what does a client see of the memory? Method: the built program with an empty data
 //! directory; the client sends its whole history each time. Baseline: the tokens that it asked for.
 
-pub mod script;
+mod script;
 
-use std::path::PathBuf;
+use clap::Args;
+use mainpoint_tests::{Answer, ProxyBuilder, ScriptedUpstream, StartedProxy, prompt};
 
-use self::script::{Line, REPLIES, SYSTEM, conversation};
+use self::script::{Line, SYSTEM, Script};
 use crate::BenchError;
-use crate::running::blocks::recalled_lines;
-use crate::running::client::{Answer, Caller, Client};
-use crate::running::program::{Program, Settings};
-use crate::running::upstream::ScriptedUpstream;
+use crate::running::Client;
 
-/// What to play.
-#[derive(Debug, Clone)]
+/// What is played.
+#[derive(Debug, Clone, Args)]
 pub struct DemoOptions {
-    /// User turns, at least 20.
-    pub turns: usize,
+    /// User turns of the conversation, at least 20.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(20..=2000))]
+    turns: u16,
     /// Most tokens of a forwarded prompt.
-    pub budget: u32,
-    /// Who answers.
-    pub upstream: Upstream,
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1200..))]
+    budget: u32,
+    /// Let the embedded chat model answer instead of canned sentences (slow).
+    #[arg(long, conflicts_with = "upstream")]
+    embedded: bool,
+    /// Let this OpenAI-compatible service answer; base URL including its version.
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
     /// The model's name in requests.
-    pub model: String,
-    /// The `mainpoint` program.
-    pub program: PathBuf,
-}
-
-/// Who answers the demo's requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Upstream {
-    /// Canned sentences, from inside the demo.
-    Scripted,
-    /// The proxy's own chat model.
-    Embedded,
-    /// The service at this base URL.
-    Remote(String),
+    #[arg(long, default_value = "demo")]
+    model: String,
 }
 
 /// What the whole conversation came to.
@@ -53,84 +45,69 @@ struct Total {
 /// Plays the conversation and prints a line per turn.
 ///
 /// # Errors
-/// [`BenchError::Proxy`] or [`BenchError::Request`] if the proxy does not start or answer.
+/// When there is no script. A proxy that does not start or answer ends the program with what it said.
 pub async fn run(options: &DemoOptions) -> Result<(), BenchError> {
-    let scripted = match options.upstream {
-        Upstream::Scripted => {
-            let replies = |number: usize| REPLIES[number % REPLIES.len()].to_owned();
-            Some(ScriptedUpstream::start(replies).await?)
-        }
+    let script = Script::read()?;
+    let scripted = match (&options.upstream, options.embedded) {
+        (None, false) => Some(ScriptedUpstream::start().await),
         _ => None,
     };
-    let upstream_url = match (&options.upstream, &scripted) {
-        (Upstream::Remote(url), _) => url.as_str(),
-        (_, Some(scripted)) => scripted.url(),
-        _ => "embedded",
-    };
-    anstream::println!("Starting {} …", options.program.display());
-    let settings = Settings {
-        budget: options.budget,
-        ..Settings::default()
-    };
-    let program = Program::start(&options.program, upstream_url, &settings).await?;
+    let mut builder = ProxyBuilder::as_shipped().setting("memory", &format!("budget_tokens = {}", options.budget));
+    let upstream = scripted.as_ref().map(ScriptedUpstream::base_url);
+    if let Some(upstream) = options.upstream.as_ref().or(upstream.as_ref()) {
+        builder = builder.upstream(upstream);
+    }
+    anstream::println!("Starting mainpoint …");
+    let proxy = builder.start().await;
     anstream::println!(
-        "It listens on {}; answers come from {upstream_url}; budget {} tokens.\n",
-        program.url(),
+        "It listens on {}; budget {} tokens.\n",
+        proxy.base_url(),
         options.budget
     );
-    let played = play(options, &program, scripted.as_ref()).await;
-    if played.is_err() {
-        anstream::eprintln!("{}", program.log());
+    let total = play(options, (&script, &proxy), scripted.as_ref()).await;
+    proxy.stop().await;
+    let Total { asked, forwarded, .. } = total;
+    let percent = (asked.saturating_sub(forwarded) * 100).checked_div(asked).unwrap_or(0);
+    anstream::println!("\nTokens asked: {asked}, forwarded: {forwarded} ({percent} % fewer).");
+    if scripted.is_some() {
+        let Total { reached, questions, .. } = total;
+        anstream::println!("Facts that were in the prompt when asked for: {reached} of {questions}.");
     }
-    let total = played?;
-    program.end().await?;
-    sum_up(total, scripted.is_some());
     Ok(())
 }
 
 async fn play(
     options: &DemoOptions,
-    program: &Program,
+    (script, proxy): (&Script, &StartedProxy),
     scripted: Option<&ScriptedUpstream>,
-) -> Result<Total, BenchError> {
-    anstream::println!(
-        "{:>4}  {:>12}  {:>16}  {:<11}  {:>8}  said",
-        "turn",
-        "tokens asked",
-        "tokens forwarded",
-        "outcome",
-        "memories"
-    );
-    let caller = Caller {
-        model: options.model.clone(),
-        key: None,
-        reply_tokens: Some(40),
-    };
-    let mut client = Client::new(caller, SYSTEM);
-    let metrics = program.beside("/metrics");
-    let mut total = Total::default();
-    let mut asked_before = 0;
-    for (number, line) in conversation(options.turns).iter().enumerate() {
+) -> Total {
+    anstream::println!("turn  tokens asked  tokens forwarded  outcome      memories  said");
+    let mut client = Client::new(&options.model, "demo", SYSTEM);
+    let (mut total, mut asked_before) = (Total::default(), 0);
+    for (number, line) in script.conversation(usize::from(options.turns)).iter().enumerate() {
         if needs_memory(line, asked_before, options.budget) {
-            client.wait_until_read(&metrics).await?;
+            proxy.everything_read().await;
         }
-        let answer = client.say(program.url(), &line.text).await?;
-        asked_before = answer.tokens_in;
-        total.asked += answer.tokens_in;
-        total.forwarded += answer.tokens_forwarded;
+        if let Some(scripted) = scripted {
+            scripted.say_next(&script.replies[number % script.replies.len()]);
+        }
+        let answer = client.say(proxy, &line.text).await;
+        asked_before = answer.count("x-mainpoint-tokens-in");
+        total.asked += asked_before;
+        total.forwarded += answer.count("x-mainpoint-tokens-forwarded");
         show(number + 1, line, &answer);
-        let Some(needs) = line.needs else { continue };
+        let Some(needs) = line.needs.as_deref() else { continue };
         total.questions += 1;
         match scripted {
             Some(scripted) => {
-                let prompt = scripted.last_prompt();
-                total.reached += usize::from(prompt.iter().any(|message| message.contains(needs)));
-                show_memories(&prompt, needs);
+                let received = scripted.last_request();
+                total.reached += usize::from(received.contains(needs));
+                show_memories(&prompt::memory_block(&received.json()).unwrap_or_default(), needs);
             }
-            None => anstream::println!("{:>8}answer: {}", "", answer.reply.trim()),
+            None => anstream::println!("{:>8}answer: {}", "", answer.reply().trim()),
         }
     }
-    Ok(total)
+    total
 }
 
 /// Old turns leave the prompt only once they were read, so the reader may finish first when the
@@ -142,41 +119,23 @@ fn needs_memory(line: &Line, asked_before: usize, budget: u32) -> bool {
 fn show(number: usize, line: &Line, answer: &Answer) {
     anstream::println!(
         "{number:>4}  {:>12}  {:>16}  {:<11}  {:>8}  {}",
-        answer.tokens_in,
-        answer.tokens_forwarded,
-        answer.outcome,
-        answer.memories,
+        answer.header("x-mainpoint-tokens-in"),
+        answer.header("x-mainpoint-tokens-forwarded"),
+        answer.outcome(),
+        answer.header("x-mainpoint-memories"),
         shortened(&line.text)
     );
 }
 
 /// The recalled lines at the end of a prompt; an arrow marks those with the answer.
-fn show_memories(prompt: &[String], needs: &str) {
-    let lines = prompt.last().map(|message| recalled_lines(message)).unwrap_or_default();
+fn show_memories(block: &str, needs: &str) {
+    let lines: Vec<&str> = block.lines().filter(|line| line.starts_with('[')).collect();
     if lines.is_empty() {
         anstream::println!("{:>8}nothing was recalled", "");
     }
     for line in lines {
         let mark = if line.contains(needs) { "→" } else { " " };
         anstream::println!("{:>6}{mark} {line}", "");
-    }
-}
-
-fn sum_up(total: Total, scripted: bool) {
-    let percent = (total.asked.saturating_sub(total.forwarded) * 100)
-        .checked_div(total.asked)
-        .unwrap_or(0);
-    anstream::println!(
-        "\nTokens asked: {}, forwarded: {} ({percent} % fewer).",
-        total.asked,
-        total.forwarded
-    );
-    if scripted {
-        anstream::println!(
-            "Facts that were in the prompt when asked for: {} of {}.",
-            total.reached,
-            total.questions
-        );
     }
 }
 
@@ -197,8 +156,7 @@ mod tests {
     fn long_lines_are_shortened_by_characters() {
         assert_eq!(shortened("short"), "short");
         let long = shortened(&"é".repeat(80));
-        assert_eq!(long.chars().count(), 60);
-        assert!(long.ends_with('…'));
+        assert!(long.chars().count() == 60 && long.ends_with('…'));
     }
 
     #[test]
@@ -207,8 +165,7 @@ mod tests {
             text: String::new(),
             needs,
         };
-        assert!(needs_memory(&line(Some("fact")), 0, 2000));
-        assert!(needs_memory(&line(None), 1601, 2000));
+        assert!(needs_memory(&line(Some("fact".to_owned())), 0, 2000) && needs_memory(&line(None), 1601, 2000));
         assert!(!needs_memory(&line(None), 1600, 2000));
     }
 }

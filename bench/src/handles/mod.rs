@@ -6,30 +6,27 @@
 //! finds rows to index and every request searches the indices; the entries of `/proc/PID/fd` are counted every few seconds.
 //! Baseline: the same program in the second tenth of the run, when caches and connections have settled.
 
-mod presentation;
-mod talking;
-
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::BenchError;
-use crate::cache::write_whole;
-use crate::progress::Progress;
-use crate::report::write_rows;
-use crate::running::program::{Program, Settings};
-use crate::running::upstream::ScriptedUpstream;
-use presentation::{Course, present};
-use talking::talk;
+use clap::Args;
+use mainpoint_tests::{ScriptedUpstream, StartedProxy};
 
-/// How long to watch, and where to put the results.
-#[derive(Debug, Clone)]
+use crate::progress::Progress;
+use crate::report::{Report, Row, RowFile, table};
+use crate::running::{Client, program};
+use crate::stats::as_float;
+use crate::{BenchError, locate};
+
+/// How long open files are counted.
+#[derive(Debug, Clone, Args)]
 pub struct HandlesOptions {
-    /// Minutes of the run, at least 1.
-    pub minutes: u32,
-    /// The `mainpoint` program.
-    pub program: PathBuf,
-    /// Directory for `handles.md` and `handles.jsonl`.
-    pub out: PathBuf,
+    /// Minutes of the run.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    minutes: u32,
+    /// Directory for handles.md and handles.jsonl.
+    #[arg(long, value_name = "DIR", default_value_os_t = locate::results())]
+    out: PathBuf,
 }
 
 /// Open files of a process at a time after the start.
@@ -43,69 +40,124 @@ const EVERY: Duration = Duration::from_secs(2);
 const BUDGET: u32 = 900;
 /// So many files more than in the second tenth may be open in the last one: those that are open while they are read.
 const SLACK: usize = 16;
+/// So many turns make a conversation; it has outgrown the budget long before.
+const TURNS: usize = 60;
+/// A turn every so often, so that each second brings new rows.
+const PACE: Duration = Duration::from_millis(500);
+const NOTE: &str = "A client says something about twice a second, in conversations of 60 turns with a budget of 900 tokens; the \
+    store is maintained every second. The most files that were open in each tenth of the run.";
 
 /// Runs the program, counts, prints the course and writes the result files.
 ///
 /// # Errors
-/// Any failure of files or the program; also a number of open files that grows.
+/// Any failure of files; also a number of open files that grows.
 pub async fn run(options: &HandlesOptions) -> Result<(), BenchError> {
-    let upstream =
-        ScriptedUpstream::start(|number| format!("Noted, that makes {number} notes about herons so far.")).await?;
-    let setting = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-    let settings = Settings {
-        budget: BUDGET,
-        overrides: vec![
-            setting("store.maintenance_interval_seconds", "1"),
-            setting("memory.memory_tokens", "300"),
-            setting("memory.digest_tokens", "100"),
-        ],
-        data: None,
+    let upstream = ScriptedUpstream::start().await;
+    let mut number = 0;
+    upstream.always(move |request| {
+        number += 1;
+        request.said(&format!("Noted, that makes {number} notes about herons so far."))
+    });
+    let settings = [
+        ("store.maintenance_interval_seconds", "1"),
+        ("memory.memory_tokens", "300"),
+        ("memory.digest_tokens", "100"),
+    ];
+    let proxy = program(&upstream, BUDGET, settings).start().await;
+    let length = Duration::from_secs(60 * u64::from(options.minutes));
+    let mut counted = Vec::new();
+    tokio::select! {
+        () = count(&proxy, length, &mut counted) => {}
+        () = talk(&proxy) => {}
+    }
+    proxy.stop().await;
+    let tenth = counted.len() / 10;
+    let most = |counts: &[Count]| counts.iter().map(|count| count.open).max();
+    let early = counted.get(tenth..2 * tenth).and_then(most);
+    let late = counted.get(counted.len() - tenth..).and_then(most);
+    let (Some(early), Some(late)) = (early, late) else {
+        return Err(BenchError::program("mainpoint", "its open files cannot be counted"));
     };
-    let program = Program::start(&options.program, upstream.url(), &settings).await?;
-    let counted = watch(&program, Duration::from_secs(60 * u64::from(options.minutes))).await?;
-    program.end().await?;
-    let course =
-        Course::of(&counted).ok_or_else(|| BenchError::Proxy("its open files cannot be counted".to_owned()))?;
-    let (mut report, figures) = present(options, &counted, course);
-    anstream::println!("{}", report.terminal());
-    let markdown = options.out.join("handles.md");
-    write_whole(&markdown, report.markdown("Open files under maintenance").as_bytes())?;
-    let lines = options.out.join("handles.jsonl");
-    write_rows(&lines, &figures)?;
-    anstream::println!("Written: {} and {}", markdown.display(), lines.display());
-    if course.late > course.early + SLACK {
-        let grown = format!(
-            "its open files grow: {} at the most at first, {} in the end",
-            course.early, course.late
-        );
-        return Err(BenchError::Proxy(grown));
+    let mut report = Report::default();
+    let mut tenths = table(["minutes", "open files, at most"]);
+    for counts in counted.chunks(tenth) {
+        let minutes = counts.last().map_or(0.0, |last| last.after.as_secs_f64() / 60.0);
+        tenths.add_row([format!("{minutes:.1}"), most(counts).unwrap_or(0).to_string()]);
+    }
+    report.add(format!("{} minutes", options.minutes), NOTE, tenths);
+    let row = |metric: &str, value: f64, unit| Row::new("handles", metric, "mainpoint", value).counted_in(unit);
+    report.rows.push(row("minutes", f64::from(options.minutes), "min"));
+    for (metric, open) in [
+        ("open_first", counted[0].open),
+        ("open_early_most", early),
+        ("open_late_most", late),
+    ] {
+        report.rows.push(row(metric, as_float(open), "files"));
+    }
+    report.publish(
+        &options.out,
+        ("handles", "Open files under maintenance"),
+        RowFile::Own,
+        "",
+    )?;
+    if late > early + SLACK {
+        let grown = format!("its open files grow: {early} at the most at first, {late} in the end");
+        return Err(BenchError::program("mainpoint", grown));
     }
     Ok(())
 }
 
-/// Counts while somebody talks to the program.
-async fn watch(program: &Program, length: Duration) -> Result<Vec<Count>, BenchError> {
+/// Counts for so long.
+async fn count(proxy: &StartedProxy, length: Duration, counted: &mut Vec<Count>) {
     let started = Instant::now();
-    let talking = tokio::spawn(talk(program.url().to_owned(), started + length));
     let mut progress = Progress::begin("counting open files", (length.as_secs() / EVERY.as_secs()) as usize);
-    let mut counted = Vec::new();
-    while started.elapsed() < length && !talking.is_finished() {
+    while started.elapsed() < length {
         tokio::time::sleep(EVERY).await;
-        if let Some(open) = open_files(program) {
-            counted.push(Count {
-                after: started.elapsed(),
-                open,
-            });
+        if let Ok(open) = std::fs::read_dir(format!("/proc/{}/fd", proxy.process_id())) {
+            let (after, open) = (started.elapsed(), open.count());
+            counted.push(Count { after, open });
         }
         progress.advance(1);
     }
-    talking
-        .await
-        .map_err(|error| BenchError::Proxy(format!("nobody talks to it any more: {error}")))??;
-    Ok(counted)
 }
 
-fn open_files(program: &Program) -> Option<usize> {
-    let open = std::fs::read_dir(format!("/proc/{}/fd", program.id()?)).ok()?;
-    Some(open.count())
+/// Talks without end, one conversation after the other.
+async fn talk(proxy: &StartedProxy) {
+    for conversation in 0_usize.. {
+        let mut client = Client::new("m", "k", "You keep notes about birds.");
+        for turn in 0..TURNS {
+            client.say(proxy, &line(conversation, turn)).await;
+            tokio::time::sleep(PACE).await;
+        }
+    }
+}
+
+/// What is said in a turn; no two are alike, and every third one asks about an earlier one.
+fn line(conversation: usize, turn: usize) -> String {
+    match turn % 3 {
+        2 => format!(
+            "Where was heron{conversation}x{} seen, and what did it do there?",
+            turn / 2
+        ),
+        _ => format!(
+            "On day {turn} of walk {conversation} heron{conversation}x{turn} stood by pond {} and caught {} fish before noon.",
+            turn * 7 % 31,
+            turn % 5 + 1
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_turns_are_alike() {
+        let lines: HashSet<String> = (0..5)
+            .flat_map(|conversation| (0..TURNS).map(move |turn| line(conversation, turn)))
+            .collect();
+        assert_eq!(lines.len(), 5 * TURNS);
+    }
 }

@@ -9,9 +9,8 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::mixing::mixed;
 use crate::BenchError;
-use crate::recorded::{Conversation, Turn};
+use crate::data::{Conversation, Turn};
 
 /// How much a history holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,13 +21,6 @@ pub(super) struct Extent {
     pub(super) turns: usize,
     /// Bytes of what the messages say.
     pub(super) bytes: usize,
-}
-
-/// One line, and how much it holds.
-struct Line {
-    value: Value,
-    turns: usize,
-    bytes: usize,
 }
 
 /// Where a conversation of the history comes from.
@@ -47,34 +39,31 @@ const DAYS_BETWEEN_PASSAGES: i64 = 364;
 
 /// Writes conversations to `path`, one of each source in turn, until there are `tokens` tokens; the last one is cut. Every
 /// source has a conversation in which something is said.
-///
-/// # Errors
-/// [`BenchError::Write`].
 pub(super) fn write(path: &Path, sources: &[Vec<Conversation>], tokens: usize) -> Result<Extent, BenchError> {
     let mut out = BufWriter::new(File::create(path).map_err(BenchError::writing(path))?);
     let goal = tokens.saturating_mul(BYTES_PER_TOKEN);
     let mut extent = Extent::default();
     while extent.bytes < goal {
-        let Some(line) = compose(sources, extent.conversations, goal - extent.bytes) else {
+        let Some((line, turns, bytes)) = compose(sources, extent.conversations, goal - extent.bytes) else {
             break;
         };
-        writeln!(out, "{}", line.value).map_err(BenchError::writing(path))?;
+        writeln!(out, "{line}").map_err(BenchError::writing(path))?;
         extent.conversations += 1;
-        extent.turns += line.turns;
-        extent.bytes += line.bytes;
+        extent.turns += turns;
+        extent.bytes += bytes;
     }
     out.flush().map_err(BenchError::writing(path))?;
     Ok(extent)
 }
 
-/// The conversation with this number, cut behind the message that fills `room` bytes.
-fn compose(sources: &[Vec<Conversation>], number: usize, room: usize) -> Option<Line> {
+/// The conversation with this number as a line, cut behind the message that fills `room` bytes; with its turns and bytes.
+fn compose(sources: &[Vec<Conversation>], number: usize, room: usize) -> Option<(Value, usize, usize)> {
     let counts: Vec<usize> = sources.iter().map(Vec::len).collect();
     let place = place(number, &counts)?;
     let conversation = sources.get(place.source)?.get(place.conversation)?;
     let turns = match place.passage {
         0 => conversation.turns.clone(),
-        passage => mixed(&conversation.turns, passage as u64),
+        passage => in_other_words(&conversation.turns, passage as u64),
     };
     let name = format!("{}-{}", conversation.name, place.passage + 1);
     let (mut messages, mut bytes) = (Vec::new(), 0);
@@ -92,11 +81,22 @@ fn compose(sources: &[Vec<Conversation>], number: usize, room: usize) -> Option<
         let time = time(turn, place.passage).to_rfc3339();
         messages.push(json!({"role": turn.role, "content": text, "created_at": time}));
     }
-    Some(Line {
-        turns: messages.len(),
-        bytes,
-        value: json!({"conversation": name, "messages": messages}),
-    })
+    let turns = messages.len();
+    Some((json!({"conversation": name, "messages": messages}), turns, bytes))
+}
+
+/// The same turns with their sentences in another order, so that no two passages through the data are alike.
+fn in_other_words(turns: &[Turn], seed: u64) -> Vec<Turn> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mix = |turn: &Turn| {
+        let mut sentences: Vec<&str> = turn.text.split_inclusive(['.', '!', '?', '\n']).collect();
+        random.shuffle(&mut sentences);
+        Turn {
+            text: sentences.concat(),
+            ..turn.clone()
+        }
+    };
+    turns.iter().map(mix).collect()
 }
 
 /// Sources take turns, and each begins anew when it is at its end. Nothing without sources or with an empty one.
@@ -124,24 +124,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::recorded::Unit;
-
-    fn conversation(name: &str, texts: &[&str]) -> Conversation {
-        let turn = |text: &&str| Turn {
-            speaker: "User".to_owned(),
-            role: "user",
-            text: (*text).to_owned(),
-            time: DateTime::UNIX_EPOCH,
-        };
-        Conversation {
-            name: name.to_owned(),
-            sessions: Vec::new(),
-            turns: texts.iter().map(turn).collect(),
-            questions: Vec::new(),
-            unit: Unit::Turn,
-            unanswerable: Vec::new(),
-        }
-    }
+    use crate::data::tests::conversation;
 
     #[test]
     fn sources_take_turns_and_begin_anew() {
@@ -161,8 +144,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("history.jsonl");
         let sources = [
-            vec![conversation("short", &["One. Two.", " ", "Three."])],
-            vec![conversation("long", &["A longer message, said once."])],
+            vec![conversation(
+                "short",
+                &[("user", "One. Two."), ("user", " "), ("user", "Three.")],
+            )],
+            vec![conversation("long", &[("user", "A longer message, said once.")])],
         ];
         let extent = write(&path, &sources, 60).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
@@ -182,5 +168,7 @@ mod tests {
         assert_eq!(messages(&lines[0])[0]["content"], "(short-1) One. Two.");
         assert_eq!(messages(&lines[2])[0]["created_at"], "1970-12-31T00:00:00+00:00");
         assert!((240..320).contains(&extent.bytes), "{}", extent.bytes);
+        let said = &sources[0][0].turns;
+        assert_eq!(in_other_words(said, 1)[0].text.len(), said[0].text.len());
     }
 }

@@ -1,49 +1,46 @@
-//! `mainpoint import` as a child process: run to its end or killed on the way, and what it says.
+//! `mainpoint import` as a child process: run to its end or killed on the way, what it uses and what it says.
 //!
-//! It must not know what is imported nor what the figures are for.
+//! It must not know what is imported nor what the figures are for. The program names every quarter on standard error where that
+//! is no terminal.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::{Duration, SystemTime};
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
+use mainpoint_tests::binary;
+use mainpoint_tests::proxy::Home;
 use serde::Deserialize;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
-use super::watching::{NAME, Run, Watched};
 use crate::BenchError;
-use crate::running::program::Settings;
+use crate::product::overrides;
+use crate::progress::Progress;
+use crate::running::usage;
 
 /// What is imported, into which store.
 #[derive(Debug)]
 pub(super) struct Importer {
-    /// The `mainpoint` program.
-    pub(super) program: PathBuf,
-    /// What its configuration says.
-    pub(super) settings: Settings,
+    /// Configuration, logs and the store.
+    pub(super) home: Arc<Home>,
+    /// The model that reads; `None` for the product's own.
+    pub(super) reader: Option<String>,
     /// The file of conversations.
     pub(super) history: PathBuf,
-    /// The store's directory.
-    pub(super) store: PathBuf,
-    /// Existing directory for what runs print.
-    pub(super) logs: PathBuf,
     /// How long one run may take.
     pub(super) patience: Duration,
 }
 
-/// A run that was killed.
-#[derive(Debug)]
-pub(super) struct Killed {
-    pub(super) run: Run,
-    /// From the last time that its journal was written to the end: what it read then is read again.
-    pub(super) repeated: Duration,
-}
-
-/// A run that came to its end.
-#[derive(Debug)]
-pub(super) struct Finished {
-    pub(super) run: Run,
-    pub(super) summary: Summary,
+/// What a run took, whether or not it came to its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Run {
+    /// From its start to its end, models and all.
+    pub(super) time: Duration,
+    /// Seconds of processor time.
+    pub(super) processor_s: f64,
+    /// The most memory that it had, in MiB.
+    pub(super) peak_mib: f64,
 }
 
 /// What the program says of a run, as JSON.
@@ -69,153 +66,206 @@ pub(super) struct Summary {
     pub(super) peak_memory_bytes: Option<f64>,
 }
 
+/// A child that is being watched.
+struct Watched {
+    child: Child,
+    run: Run,
+    heard: Heard,
+    log: PathBuf,
+    started: Instant,
+    progress: Progress,
+}
+
+/// How far the program last said that it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Heard {
+    /// In per cent: 0, 25, 50, 75 or 100.
+    share: u32,
+    /// How long after the start.
+    after: Duration,
+}
+
+/// What messages call the program.
+const NAME: &str = "mainpoint import";
 /// Where a store keeps what it was given last.
 const JOURNAL: &str = "journal.redb";
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
+const POLL: Duration = Duration::from_millis(200);
+/// The steps in which the program says how far it is, in per cent.
+const QUARTER: u32 = 25;
 
 impl Importer {
-    /// Runs the program until about `share` per cent are read, 25 to 99, and kills it there.
-    ///
-    /// # Errors
-    /// [`BenchError::Program`] if it cannot be started, takes too long or comes to its end before.
-    pub(super) async fn until(&self, share: u32) -> Result<Killed, BenchError> {
+    /// Runs the program until about `share` per cent are read, 25 to 99, and kills it there. With the run comes the time from the
+    /// last time that its journal was written to the end.
+    pub(super) async fn until(&self, share: u32) -> Result<(Run, Duration), BenchError> {
         let mut watched = self.start("killed")?;
-        if let Some(status) = watched.watch(|heard, time| heard.is_at(share, time)).await? {
-            return Err(watched.failed(&format!(
-                "it ended with {status} before it was killed; a longer history lasts"
-            )));
+        let is_there = |heard: Heard, time| heard.is_at(share, time);
+        if let Some(status) = watched.watch(self.patience, is_there).await? {
+            let reason = format!("it ended with {status} before it was killed; a longer history lasts");
+            return Err(watched.failed(&reason));
         }
         let killed = SystemTime::now();
         let kill = watched.child.kill().await;
         kill.map_err(|error| watched.failed(&format!("it cannot be killed: {error}")))?;
-        let journal = self.store.join(JOURNAL);
+        let journal = self.home.data().join(JOURNAL);
         let written = std::fs::metadata(&journal).and_then(|found| found.modified());
         let written = written.map_err(BenchError::reading(journal))?;
-        Ok(Killed {
-            run: watched.run,
-            repeated: killed.duration_since(written).unwrap_or_default(),
-        })
+        Ok((watched.run, killed.duration_since(written).unwrap_or_default()))
     }
 
     /// Runs the program to its end. `name` is that of its files.
-    ///
-    /// # Errors
-    /// [`BenchError::Program`] if it cannot be started, takes too long or fails; [`BenchError::Data`] if it says something
-    /// else than expected.
-    pub(super) async fn to_the_end(&self, name: &str) -> Result<Finished, BenchError> {
+    pub(super) async fn to_the_end(&self, name: &str) -> Result<(Run, Summary), BenchError> {
         let mut watched = self.start(name)?;
-        let status = watched.watch(|_, _| false).await?;
+        let status = watched.watch(self.patience, |_, _| false).await?;
         if !status.is_some_and(|status| status.success()) {
             return Err(watched.failed("it failed"));
         }
-        let summary = read_summary(&self.output(name))?;
+        let output = self.output(name);
+        let text = std::fs::read_to_string(&output).map_err(BenchError::reading(&output))?;
+        let summary: Summary = serde_json::from_str(&text).map_err(|error| BenchError::data(output, error))?;
         let peak_mib = summary.peak_memory_bytes.unwrap_or_default() / MEBIBYTE;
-        Ok(Finished {
-            run: Run {
-                peak_mib: watched.run.peak_mib.max(peak_mib),
-                ..watched.run
-            },
-            summary,
-        })
+        let run = Run {
+            peak_mib: watched.run.peak_mib.max(peak_mib),
+            ..watched.run
+        };
+        Ok((run, summary))
     }
 
     fn start(&self, name: &str) -> Result<Watched, BenchError> {
-        let (log, output) = (self.logs.join(format!("{name}.log")), self.output(name));
+        let (log, output) = (self.home.path().join(format!("{name}.log")), self.output(name));
         let errors = File::create(&log).map_err(BenchError::writing(&log))?;
         let answers = File::create(&output).map_err(BenchError::writing(&output))?;
-        let mut command = Command::new(&self.program);
-        command
+        let settings = overrides(self.reader.as_deref()).into_iter();
+        let settings: String = settings.map(|(key, value)| format!("{key} = {value}\n")).collect();
+        self.home.configure(&settings);
+        let child = Command::new(binary::path())
             .arg("import")
             .arg(&self.history)
-            .arg("--data-dir")
-            .arg(&self.store)
-            .arg("--json");
-        if let Some(configuration) = self.settings.write(&self.logs)? {
-            command.arg("--config").arg(configuration);
-        }
-        let child = command
+            .args(["--json", "--data-dir"])
+            .arg(self.home.data())
+            .arg("--config")
+            .arg(self.home.configuration())
             .stdin(Stdio::null())
             .stdout(answers)
             .stderr(errors)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| {
-                let path = self.program.display();
-                BenchError::program(NAME, format!("cannot start {path}: {error}; set MAINPOINT_BIN"))
-            })?;
-        Ok(Watched::new(child, (name, log), self.patience))
+            .map_err(BenchError::because(format!("{NAME} cannot be started")))?;
+        Ok(Watched {
+            child,
+            run: Run::default(),
+            heard: Heard::default(),
+            log,
+            started: Instant::now(),
+            progress: Progress::begin(format!("importing, per cent, {name}"), 100),
+        })
     }
 
     /// Where a run of this name leaves what it prints on standard output.
     fn output(&self, name: &str) -> PathBuf {
-        self.logs.join(format!("{name}.json"))
+        self.home.path().join(format!("{name}.json"))
     }
 }
 
-fn read_summary(path: &Path) -> Result<Summary, BenchError> {
-    let text = std::fs::read_to_string(path).map_err(BenchError::reading(path))?;
-    serde_json::from_str(&text).map_err(|error| BenchError::Data {
-        path: path.to_owned(),
-        reason: format!("{error} in {text}"),
-    })
+impl Watched {
+    /// Waits until the child has ended, which gives its status, or until `is_enough` holds of what was heard of it and of how
+    /// long it runs.
+    async fn watch(
+        &mut self,
+        patience: Duration,
+        is_enough: impl Fn(Heard, Duration) -> bool,
+    ) -> Result<Option<ExitStatus>, BenchError> {
+        loop {
+            let ended = self.child.try_wait();
+            let ended = ended.map_err(|error| self.failed(&format!("it cannot be waited for: {error}")))?;
+            self.look();
+            if ended.is_some() || is_enough(self.heard, self.run.time) {
+                return Ok(ended);
+            }
+            if self.run.time > patience {
+                return Err(self.failed("it takes too long"));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    fn look(&mut self) {
+        self.run.time = self.started.elapsed();
+        // A process that has ended has no number any more, and what it used was seen shortly before.
+        if let Some(id) = self.child.id() {
+            let used = usage::of_tree(id);
+            self.run.processor_s = self.run.processor_s.max(used.processor_us / 1e6);
+            self.run.peak_mib = self.run.peak_mib.max(used.peak_mib);
+        }
+        let share = share_read(&std::fs::read_to_string(&self.log).unwrap_or_default());
+        if share > self.heard.share {
+            self.progress.advance((share - self.heard.share) as usize);
+            let after = self.run.time;
+            self.heard = Heard { share, after };
+        }
+    }
+
+    /// Why it is of no use, with what it said.
+    fn failed(&self, reason: &str) -> BenchError {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        BenchError::program(NAME, format!("{reason}\n{log}"))
+    }
+}
+
+impl Heard {
+    /// Whether so many per cent have been read when the program has run for `time`: behind the last quarter that it named it
+    /// goes on as fast as before. Nothing is known before the first quarter.
+    fn is_at(self, share: u32, time: Duration) -> bool {
+        match self.share {
+            0 => false,
+            heard if heard + QUARTER <= share => false,
+            heard => time >= self.after * share / heard,
+        }
+    }
+}
+
+/// The last quarter that a log names, in per cent; 0 before the first.
+fn share_read(log: &str) -> u32 {
+    let share = |line: &str| line.trim().strip_prefix("reading: ")?.strip_suffix(" %")?.parse().ok();
+    log.lines().rev().find_map(share).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
-    use std::os::unix::fs::PermissionsExt;
+    use proptest::prelude::*;
 
     use super::*;
 
-    /// A program that finds the journal in its fourth argument, and an importer of it.
-    fn importer(directory: &Path, script: &str) -> Importer {
-        let program = directory.join("mainpoint");
-        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        Importer {
-            program,
-            settings: Settings::default(),
-            history: directory.join("history.jsonl"),
-            store: directory.join("store"),
-            logs: directory.to_owned(),
-            patience: Duration::from_secs(60),
+    fn heard(share: u32, seconds: u64) -> Heard {
+        Heard {
+            share,
+            after: Duration::from_secs(seconds),
         }
     }
 
-    #[tokio::test]
-    async fn a_run_is_killed_where_it_is_to_be() {
-        let directory = tempfile::tempdir().unwrap();
-        let script = "mkdir -p \"$4\"; echo x > \"$4/journal.redb\"; echo 'reading: 50 %' >&2; exec sleep 600";
-        let killed = importer(directory.path(), script).until(33).await.unwrap();
-        assert!(
-            killed.repeated <= killed.run.time + Duration::from_secs(1),
-            "{killed:?}"
-        );
-        assert!(killed.run.time < Duration::from_secs(50), "{killed:?}");
+    #[test]
+    fn the_last_quarter_in_a_log_counts() {
+        assert_eq!(share_read("loading\nreading: 25 %\nreading: 50 %\nindexing\n"), 50);
+        assert_eq!(share_read("reading: soon\n"), 0);
     }
 
-    #[tokio::test]
-    async fn a_run_that_ends_before_it_is_killed_or_fails_is_quoted() {
-        let directory = tempfile::tempdir().unwrap();
-        let importer = importer(directory.path(), "echo \"$1 $3 $5\" >&2; exit 65");
-        let early = importer.until(33).await.unwrap_err().to_string();
-        assert!(
-            early.contains("exit status: 65") && early.contains("import --data-dir --json"),
-            "{early}"
-        );
-        let failed = importer.to_the_end("some").await.unwrap_err().to_string();
-        assert!(failed.contains("import --data-dir --json"), "{failed}");
+    #[test]
+    fn between_two_quarters_time_tells_how_far_it_is() {
+        let at = |heard: Heard, seconds| heard.is_at(40, Duration::from_secs(seconds));
+        assert!(!at(heard(0, 0), 1000), "nothing was heard");
+        assert!(!at(heard(25, 100), 159) && at(heard(25, 100), 160));
+        assert!(at(heard(50, 170), 170), "it was faster than expected");
+        let half = heard(25, 100).is_at(60, Duration::from_secs(1000));
+        assert!(!half, "the half comes first");
     }
 
-    #[tokio::test]
-    async fn what_a_run_says_at_its_end_is_read() {
-        let directory = tempfile::tempdir().unwrap();
-        let said = r#"{"conversations": 1, "turns": 3, "turns_known": 2, "turns_unreadable": 0, "turns_stored": 5, "tokens": 90,
-            "tokens_known": 60, "tokens_per_second": 12.5, "bytes_per_turn": 7, "peak_memory_bytes": 1073741824, "scopes": []}"#;
-        let script = format!("cat <<'END'\n{said}\nEND");
-        let finished = importer(directory.path(), &script).to_the_end("some").await.unwrap();
-        assert_eq!((finished.summary.turns, finished.summary.tokens_known), (3, 60));
-        assert_eq!(finished.run.peak_mib, 1024.0);
+    proptest! {
+        #[test]
+        fn it_comes_at_the_latest_with_the_next_quarter(share in 25_u32..100, seconds in 1_u64..100_000) {
+            let next = (share / QUARTER + 1) * QUARTER;
+            prop_assert!(heard(next, seconds).is_at(share, Duration::from_secs(seconds)));
+            let before = share / QUARTER * QUARTER;
+            prop_assert!(heard(before, seconds).is_at(share, Duration::from_secs(4 * seconds)));
+        }
     }
 }

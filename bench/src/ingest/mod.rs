@@ -7,140 +7,333 @@
 //! number of rows say whether every turn was read once; then the proxy is started on the store. Baselines: that third run for
 //! what starting anew costs, the proxy's start on an empty store, and the light model.
 
-mod checks;
 mod history;
 mod importing;
-mod mixing;
-mod presentation;
-mod readiness;
-mod watching;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use mainpoint_tests::ScriptedUpstream;
+use mainpoint_tests::proxy::Home;
 
 use self::history::Extent;
-use self::importing::{Finished, Importer, Killed};
-use self::presentation::present;
-use self::readiness::Readiness;
-use crate::BenchError;
-use crate::cache::write_whole;
-use crate::product;
-use crate::recorded::{self, Conversation};
-use crate::report::{Report, write_rows};
-use crate::running::program::Settings;
+use self::importing::{Importer, Run, Summary};
+use crate::data::{self, Conversation};
+use crate::product::overrides;
+use crate::progress::Progress;
+use crate::report::{Line, Report, Row, SPEED, Table, column, sized, table, table_of};
+use crate::running::program;
+use crate::stats::{Figure, as_float};
+use crate::{BenchError, locate};
 
-/// What to import and where to put the results.
-#[derive(Debug, Clone)]
+/// What is imported, and where the import is interrupted.
+#[derive(Debug, Clone, Args)]
 pub struct IngestOptions {
-    /// Tokens of the history, at four bytes each.
-    pub tokens: usize,
-    /// At which share of the history the first run is killed, in per cent, 25 to 99.
-    pub kill_at: u32,
-    /// Files of recorded conversations, and directories of BEAM chats, that the history takes turns with.
-    pub data: Vec<PathBuf>,
-    /// The models that read, as `models.reader` names them; `None` for the product's own.
-    pub readers: Vec<Option<String>>,
-    /// The `mainpoint` program.
-    pub program: PathBuf,
-    /// Directory for `ingest.md` and `ingest.jsonl`.
-    pub out: PathBuf,
+    /// Tokens of the history, at four bytes each, at least 50,000.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(50_000..))]
+    tokens: u32,
+    /// At which share of the history the import is killed, in per cent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 33, value_parser = clap::value_parser!(u32).range(25..=90))]
+    kill_at: u32,
+    /// Recorded conversations that the history takes turns with: LoCoMo files, directories of BEAM chats; may be
+    /// given several times or with commas.
+    #[arg(long, value_name = "PATHS", value_delimiter = ',', default_values_os_t = [locate::locomo(), locate::beam()])]
+    data: Vec<PathBuf>,
+    /// Models that read, one import for each, as models.reader names them; "default" is the product's own. May be given several
+    /// times or with commas.
+    #[arg(long, value_name = "MODELS", value_delimiter = ',', default_values = ["default", "all-minilm-l6-v2"])]
+    readers: Vec<String>,
+    /// Directory for ingest.md and for the rows in speed.jsonl.
+    #[arg(long, value_name = "DIR", default_value_os_t = locate::results())]
+    out: PathBuf,
 }
 
-/// Everything that was measured.
+/// Everything that was measured with one model.
 #[derive(Debug)]
 struct Measured {
     /// The model that read; `None` for the product's own.
     reader: Option<String>,
-    /// What the history holds.
-    extent: Extent,
-    /// What it is made of.
-    material: String,
-    killed: Killed,
-    resumed: Finished,
+    killed: Run,
+    /// From the last time that its journal was written to the end: what it read then is read again.
+    repeated: Duration,
+    resumed: (Run, Summary),
     /// The run that has nothing left to do.
-    again: Finished,
-    readiness: Readiness,
-}
-
-/// What the history is made of.
-#[derive(Debug, Default)]
-struct Sources {
-    name: String,
-    conversations: Vec<Vec<Conversation>>,
+    again: (Run, Summary),
+    /// Milliseconds until the proxy is ready on the store that was imported, and on a directory without a store.
+    ready: [Figure; 2],
 }
 
 /// A run may take this long, whatever it imports …
 const PATIENCE: Duration = Duration::from_secs(600);
 /// … and a second longer for so many tokens.
-const SLOWEST: usize = 20;
+const SLOWEST: u32 = 20;
+/// Starts on each store.
+const ROUNDS: usize = 3;
+/// Nothing is asked, so that any budget will do.
+const BUDGET: u32 = 16_000;
+const OUTCOME: &str = "Tokens and turns a second of the whole: both runs from start to end, loading the model, what was read twice and \
+    indexing included. While reading: the program's own figure of the resumed run, from the first turn to the last. Repeated work: \
+    from the journal's last write before the kill, when a chunk was finished or moved to the database (at most a second or two \
+    later), until the kill. Starting anew: a run that finds nothing left to do, which loads the model and looks every turn up. Bytes \
+    a turn: the store's whole directory, as the program counts it at the end of the import. Ready: from starting the program until \
+    /readyz answers 200, the model loaded, on this store and on an empty one in turn; median, shortest and longest of three starts.";
 
 /// Imports, starts, prints the tables and writes the result files.
 ///
 /// # Errors
 /// Any failure of data, files or the program; also an import that loses, repeats or starts over what it had read.
 pub async fn run(options: &IngestOptions) -> Result<(), BenchError> {
-    let sources = Sources::load(&options.data)?;
+    let (material, sources) = load(&options.data)?;
     let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
     let file = directory.path().join("history.jsonl");
-    let extent = history::write(&file, &sources.conversations, options.tokens)?;
-    let (mut report, mut figures) = (Report::default(), Vec::new());
+    let extent = history::write(&file, &sources, options.tokens as usize)?;
+    let note = format!(
+        "{} conversations of {material} in turn, {} turns, {} bytes of text; from the second passage through the data on, the \
+         sentences of each turn stand in another order. The first run is killed (SIGKILL) at about {} % of the tokens; the second \
+         goes on where it was; the third finds nothing left to do. Afterwards every turn is in the store once.",
+        extent.conversations, extent.turns, extent.bytes, options.kill_at
+    );
+    let bench = sized("ingest", options.tokens as usize);
+    let mut report = Report::default();
+    let mut lines = Vec::new();
     for reader in &options.readers {
-        let home = tempfile::tempdir_in(directory.path()).map_err(BenchError::writing(directory.path()))?;
         let importer = Importer {
-            program: options.program.clone(),
-            settings: Settings {
-                overrides: product::overrides(reader.as_deref()),
-                ..Settings::default()
-            },
+            home: Home::new(),
+            reader: Some(reader.clone()).filter(|reader| reader != "default"),
             history: file.clone(),
-            store: home.path().join("store"),
-            logs: home.path().to_owned(),
-            patience: PATIENCE + Duration::from_secs((options.tokens / SLOWEST) as u64),
+            patience: PATIENCE + Duration::from_secs(u64::from(options.tokens / SLOWEST)),
         };
-        let killed = importer.until(options.kill_at).await?;
-        let resumed = importer.to_the_end("resumed").await?;
-        let again = importer.to_the_end("again").await?;
-        let once = checks::once(&extent, &resumed.summary, &again.summary);
-        once.map_err(|reason| BenchError::program("mainpoint import", reason))?;
-        let measured = Measured {
-            reader: reader.clone(),
-            extent,
-            material: sources.name.clone(),
-            killed,
-            resumed,
-            again,
-            readiness: readiness::measure(&importer).await?,
-        };
-        figures.extend(present(options, &measured, &mut report));
+        let measured = measure(importer, options.kill_at, &extent).await?;
+        report.add(format!("Importing with {reader}"), &note, measured.runs());
+        report.rows.extend(measured.rows(&bench));
+        lines.push(Line::new([reader], &bench, &measured.arm()));
     }
-    anstream::println!("{}", report.terminal());
-    let markdown = options.out.join("ingest.md");
-    write_whole(&markdown, report.markdown("Taking in a long history").as_bytes())?;
-    let lines = options.out.join("ingest.jsonl");
-    write_rows(&lines, &figures)?;
-    anstream::println!("Written: {} and {}", markdown.display(), lines.display());
+    let columns = [
+        column("tokens/s", "tokens_per_second", 0),
+        column("while reading", "reading_tokens_per_second", 0),
+        column("turns/s", "turns_per_second", 1),
+        column("bytes a turn", "bytes_per_turn", 0),
+        column("peak MiB", "peak_rss_mib", 0),
+        column("repeated, s", "repeated_s", 1),
+        column("starting anew, s", "restart_s", 1),
+        column("ready, ms", "ready_ms", 0),
+        column("ready, ms", "ready_ms", 0).bounds(),
+        column("ready empty, ms", "ready_ms_empty", 0),
+        column("ready empty, ms", "ready_ms_empty", 0).bounds(),
+    ];
+    let outcome = table_of(&report.rows, &["model"], &lines, &columns);
+    report.add("What it comes to", OUTCOME, outcome);
+    report.publish(&options.out, ("ingest", "Taking in a long history"), SPEED, "")
+}
+
+async fn measure(importer: Importer, kill_at: u32, extent: &Extent) -> Result<Measured, BenchError> {
+    let (killed, repeated) = importer.until(kill_at).await?;
+    let resumed = importer.to_the_end("resumed").await?;
+    let again = importer.to_the_end("again").await?;
+    once(extent.turns, &resumed.1, &again.1).map_err(|reason| BenchError::program("mainpoint import", reason))?;
+    let upstream = ScriptedUpstream::start().await;
+    let mut progress = Progress::begin("starting the proxy", 2 * ROUNDS);
+    let mut times = [Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS)];
+    for _ in 0..ROUNDS {
+        for (home, times) in [&importer.home, &Home::new()].into_iter().zip(&mut times) {
+            times.push(start(&importer, &upstream, home).await);
+            progress.advance(1);
+        }
+    }
+    Ok(Measured {
+        reader: importer.reader,
+        killed,
+        repeated,
+        resumed,
+        again,
+        ready: times.map(|times| Figure::median(times).unwrap_or_default()),
+    })
+}
+
+/// Milliseconds of one start.
+async fn start(importer: &Importer, upstream: &ScriptedUpstream, home: &Arc<Home>) -> f64 {
+    let started = Instant::now();
+    let builder = program(upstream, BUDGET, overrides(importer.reader.as_deref()));
+    let proxy = builder.home(home).start().await;
+    assert!(
+        proxy.get("/readyz").await.status.is_success(),
+        "it listens and is not ready"
+    );
+    let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
+    proxy.stop().await;
+    milliseconds
+}
+
+/// The names of the data sets, and what each holds; conversations in which nothing is said are left out.
+fn load(paths: &[PathBuf]) -> Result<(String, Vec<Vec<Conversation>>), BenchError> {
+    let (mut names, mut all) = (Vec::new(), Vec::new());
+    for path in paths {
+        let (kind, mut conversations) = data::load(path)?;
+        conversations.retain(|found| found.turns.iter().any(|turn| !turn.text.trim().is_empty()));
+        if conversations.is_empty() {
+            return Err(BenchError::data(path, "it has no conversations"));
+        }
+        names.push(kind.name());
+        all.push(conversations);
+    }
+    Ok((names.join(" + "), all))
+}
+
+/// Whether every turn of the history is in the store exactly once, and `resumed` went on where the run before it was killed;
+/// `again` is a run after it, with nothing left to do. If not so, in words what is not.
+fn once(turns: usize, resumed: &Summary, again: &Summary) -> Result<(), String> {
+    let offered = resumed.turns + resumed.turns_known + resumed.turns_unreadable;
+    if offered != turns {
+        return Err(format!("it found {offered} turns in a history of {turns}"));
+    }
+    if resumed.turns_known == 0 {
+        return Err("it started over: nothing of the run that was killed was in memory".to_owned());
+    }
+    let kept = turns.saturating_sub(again.turns_unreadable);
+    if (again.turns, again.turns_known) != (0, kept) {
+        return Err(format!(
+            "a run with nothing left to do read {} turns and knew {} of {kept}",
+            again.turns, again.turns_known
+        ));
+    }
+    if again.turns_stored != kept {
+        return Err(format!("the store has {} turns instead of {kept}", again.turns_stored));
+    }
     Ok(())
 }
 
-impl Sources {
-    /// Reads every path; conversations in which nothing is said are left out.
-    fn load(paths: &[PathBuf]) -> Result<Self, BenchError> {
-        let (mut names, mut all) = (Vec::new(), Vec::new());
-        for path in paths {
-            let (kind, mut conversations) = recorded::load(path)?;
-            conversations.retain(|found| found.turns.iter().any(|turn| !turn.text.trim().is_empty()));
-            if conversations.is_empty() {
-                return Err(BenchError::Data {
-                    path: path.clone(),
-                    reason: "it has no conversations".to_owned(),
-                });
-            }
-            names.push(kind.name());
-            all.push(conversations);
+impl Measured {
+    fn arm(&self) -> String {
+        let reader = self.reader.as_ref();
+        reader.map_or_else(|| "mainpoint".to_owned(), |reader| format!("mainpoint-{reader}"))
+    }
+
+    /// What the runs that brought the history in came to together.
+    fn whole(&self) -> Run {
+        let (first, second) = (self.killed, self.resumed.0);
+        Run {
+            time: first.time + second.time,
+            processor_s: first.processor_s + second.processor_s,
+            peak_mib: first.peak_mib.max(second.peak_mib),
         }
-        Ok(Self {
-            name: names.join(" + "),
-            conversations: all,
-        })
+    }
+
+    fn runs(&self) -> Table {
+        let mut table = table(["run", "turns read", "tokens read", "s", "processor s", "peak MiB"]);
+        let (resumed, again) = (&self.resumed.1, &self.again.1);
+        // What the second run found in memory is what the first one had brought there.
+        let known = (resumed.turns_known, resumed.tokens_known);
+        for (name, (turns, tokens), run) in [
+            ("killed", known, self.killed),
+            ("resumed", (resumed.turns, resumed.tokens), self.resumed.0),
+            ("once more", (again.turns, again.tokens), self.again.0),
+        ] {
+            let shown = [run.time.as_secs_f64(), run.processor_s, run.peak_mib].map(|value| format!("{value:.1}"));
+            let counts = [name.to_owned(), turns.to_string(), tokens.to_string()];
+            table.add_row(counts.into_iter().chain(shown));
+        }
+        table
+    }
+
+    fn rows(&self, bench: &str) -> Vec<Row> {
+        let (resumed, whole) = (&self.resumed.1, self.whole());
+        let tokens = as_float(resumed.tokens + resumed.tokens_known);
+        let turns = as_float(resumed.turns + resumed.turns_known);
+        let seconds = whole.time.as_secs_f64().max(f64::MIN_POSITIVE);
+        let mut figures = vec![
+            ("tokens".to_owned(), tokens.into(), "tokens"),
+            ("turns".to_owned(), turns.into(), "turns"),
+            ("tokens_per_second".to_owned(), (tokens / seconds).into(), "tokens/s"),
+            (
+                "reading_tokens_per_second".to_owned(),
+                resumed.tokens_per_second.into(),
+                "tokens/s",
+            ),
+            ("turns_per_second".to_owned(), (turns / seconds).into(), "turns/s"),
+            (
+                "bytes_per_turn".to_owned(),
+                as_float(resumed.bytes_per_turn).into(),
+                "bytes",
+            ),
+            ("peak_rss_mib".to_owned(), whole.peak_mib.into(), "MiB"),
+            ("processor_s".to_owned(), whole.processor_s.into(), "s"),
+            ("repeated_s".to_owned(), self.repeated.as_secs_f64().into(), "s"),
+            ("restart_s".to_owned(), self.again.0.time.as_secs_f64().into(), "s"),
+        ];
+        for (suffix, ready) in ["", "_empty"].into_iter().zip(self.ready) {
+            figures.push((format!("ready_ms{suffix}"), ready, "ms"));
+            figures.push((format!("ready_low_ms{suffix}"), ready.low.into(), "ms"));
+            figures.push((format!("ready_high_ms{suffix}"), ready.high.into(), "ms"));
+        }
+        let row = |(metric, figure, unit): (String, Figure, _)| {
+            Row::new(bench, &metric, &self.arm(), figure).counted_in(unit)
+        };
+        figures.into_iter().map(row).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(turns: usize, turns_known: usize, turns_stored: usize) -> Summary {
+        Summary {
+            turns,
+            turns_known,
+            turns_stored,
+            ..Summary::default()
+        }
+    }
+
+    #[test]
+    fn a_lost_a_repeated_and_a_started_over_turn_are_noticed() {
+        let check = |resumed: Summary, again: Summary| once(10, &resumed, &again).err().unwrap_or_default();
+        assert_eq!(check(said(6, 4, 10), said(0, 10, 10)), "");
+        assert!(check(said(6, 3, 9), said(0, 9, 9)).contains("9 turns in a history of 10"));
+        assert!(check(said(10, 0, 10), said(0, 10, 10)).contains("started over"));
+        assert!(check(said(6, 4, 10), said(1, 9, 10)).contains("read 1 turns"));
+        assert!(check(said(6, 4, 11), said(0, 10, 11)).contains("11 turns instead of 10"));
+        let (mut resumed, mut again) = (said(5, 4, 9), said(0, 9, 9));
+        (resumed.turns_unreadable, again.turns_unreadable) = (1, 1);
+        assert_eq!(check(resumed, again), "", "turns that cannot be read are not missed");
+    }
+
+    #[test]
+    fn both_runs_make_the_whole() {
+        let run = |seconds: u64, peak_mib: f64| Run {
+            time: Duration::from_secs(seconds),
+            processor_s: 1.0,
+            peak_mib,
+        };
+        let summary = Summary {
+            tokens: 600,
+            tokens_known: 400,
+            ..said(60, 40, 100)
+        };
+        let measured = Measured {
+            reader: Some("light".to_owned()),
+            killed: run(10, 900.0),
+            repeated: Duration::from_secs(2),
+            resumed: (run(15, 800.0), summary.clone()),
+            again: (run(3, 700.0), summary),
+            ready: [1.0, 2.0].map(Figure::exactly),
+        };
+        let rows = measured.rows("ingest-1m");
+        let value = |metric| crate::report::find(&rows, "ingest-1m", metric, "mainpoint-light").map(|row| row.value);
+        assert_eq!(
+            (value("tokens"), value("tokens_per_second")),
+            (Some(1000.0), Some(40.0))
+        );
+        assert_eq!(
+            (value("turns_per_second"), value("peak_rss_mib")),
+            (Some(4.0), Some(900.0))
+        );
+        assert_eq!(
+            (value("ready_high_ms"), value("ready_ms_empty")),
+            (Some(1.0), Some(2.0))
+        );
+        assert_eq!(measured.runs().row_iter().count(), 3);
     }
 }

@@ -27,8 +27,8 @@ impl Comparison {
     /// Every acknowledged turn should be kept exactly once, beside its caller's other turns and nobody else's.
     pub(super) fn of(acknowledged: &[Acknowledged], kept: &Kept) -> Self {
         let mut scopes: HashMap<&str, Vec<&str>> = HashMap::new();
-        for turn in &kept.turns {
-            scopes.entry(&turn.text).or_default().push(&turn.scope);
+        for (scope, text) in &kept.turns {
+            scopes.entry(text).or_default().push(scope);
         }
         let mut found = Self::default();
         let mut of_callers = HashMap::new();
@@ -66,7 +66,6 @@ impl Comparison {
 
 #[cfg(test)]
 mod tests {
-    use super::super::inspection::KeptTurn;
     use super::*;
 
     fn seen(text: &str, caller: usize) -> Acknowledged {
@@ -77,10 +76,9 @@ mod tests {
     }
 
     fn kept(turns: &[(&str, &str)]) -> Kept {
-        let turns = turns.iter().map(|(text, scope)| KeptTurn {
-            scope: (*scope).to_owned(),
-            text: (*text).to_owned(),
-        });
+        let turns = turns
+            .iter()
+            .map(|(text, scope)| ((*scope).to_owned(), (*text).to_owned()));
         Kept {
             turns: turns.collect(),
             unread: 0,
@@ -90,13 +88,7 @@ mod tests {
     #[test]
     fn turns_that_are_there_once_beside_those_of_their_caller_are_right() {
         let acknowledged = [seen("a", 0), seen("b", 1), seen("c", 0)];
-        let kept = kept(&[
-            ("a", "s"),
-            ("b", "t"),
-            ("c", "s"),
-            ("never seen", "t"),
-            ("never seen", "t"),
-        ]);
+        let kept = kept(&[("a", "s"), ("b", "t"), ("c", "s"), ("no", "t"), ("no", "t")]);
         assert_eq!(Comparison::of(&acknowledged, &kept), Comparison::default());
     }
 

@@ -6,11 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde_json::json;
+use mainpoint_tests::{sse, wire};
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
-
-use super::asking::{Door, Manner};
-use super::service::reply_to;
 
 /// Everybody who talks to the program.
 #[derive(Debug)]
@@ -32,6 +30,13 @@ pub(super) struct Talk {
     pub(super) acknowledged: Vec<Acknowledged>,
     /// Requests that were not answered rightly although the program ran.
     pub(super) failed: usize,
+}
+
+/// One client's way to the program.
+#[derive(Debug, Clone)]
+struct Door {
+    http: reqwest::Client,
+    url: String,
 }
 
 /// The signal that the program is about to end: from now on a missing answer is no failure.
@@ -57,6 +62,13 @@ const CALLERS: usize = 6;
 const LONGEST: usize = 4;
 /// Between a request that failed and the next.
 const PAUSE: Duration = Duration::from_millis(20);
+/// The last event of a stream.
+const END: &[u8] = b"data: [DONE]\n\n";
+
+/// What is answered to a question.
+pub(super) fn reply_to(question: &str) -> String {
+    format!("I have written this down: {question}")
+}
 
 impl Crowd {
     /// Everybody, before a word is said.
@@ -72,19 +84,50 @@ impl Crowd {
     }
 
     /// Everybody talks until the program has ended behind the curtain.
-    pub(super) async fn talk(self, door: Door, curtain: Curtain) -> (Self, Talk) {
+    pub(super) async fn talk(self, url: String, curtain: Curtain) -> (Self, Talk) {
+        let http = wire::client();
+        let door = Door { http, url };
         let mut all = JoinSet::new();
         for speaker in self.0 {
             all.spawn(speaker.talk(door.clone(), curtain.clone()));
         }
         let (mut crowd, mut whole) = (Vec::new(), Talk::default());
         for mut speaker in all.join_all().await {
-            let talk = std::mem::take(&mut speaker.talk);
-            whole.acknowledged.extend(talk.acknowledged);
-            whole.failed += talk.failed;
+            whole.add(std::mem::take(&mut speaker.talk));
             crowd.push(speaker);
         }
         (Self(crowd), whole)
+    }
+}
+
+impl Talk {
+    /// Adds what came of another.
+    pub(super) fn add(&mut self, other: Self) {
+        self.acknowledged.extend(other.acknowledged);
+        self.failed += other.failed;
+    }
+}
+
+impl Door {
+    /// What is answered to the last of the messages; nothing unless the whole answer came, to its last byte.
+    async fn ask(&self, messages: &[Value], key: &str, streams: bool) -> Option<String> {
+        let body = json!({"model": "m", "messages": messages, "stream": streams}).to_string();
+        let request = self.http.post(format!("{}/chat/completions", self.url));
+        let request = request.header("content-type", "application/json").bearer_auth(key);
+        let mut response = request.body(body).send().await.ok()?;
+        if !response.status().is_success() {
+            return None;
+        }
+        if !streams {
+            let document: Value = serde_json::from_slice(&response.bytes().await.ok()?).ok()?;
+            return document["choices"][0]["message"]["content"].as_str().map(str::to_owned);
+        }
+        let mut events = Vec::new();
+        // A client does not wait for what comes behind the last event.
+        while !events.ends_with(END) {
+            events.extend_from_slice(&response.chunk().await.ok()??);
+        }
+        Some(sse::assembled_text(&events))
     }
 }
 
@@ -121,11 +164,7 @@ impl Speaker {
             let question = unanswered.take().unwrap_or_else(|| self.question());
             messages.push(json!({"role": "user", "content": question}));
             let key = format!("sk-kills-{}", self.caller());
-            let manner = Manner {
-                key: &key,
-                streams: self.number.is_multiple_of(2),
-            };
-            let reply = door.ask(&messages, manner).await;
+            let reply = door.ask(&messages, &key, self.number.is_multiple_of(2)).await;
             if reply.as_ref() != Some(&reply_to(&question)) {
                 self.unanswered = Some(question).filter(|_| number == 0);
                 return None;
@@ -168,22 +207,39 @@ mod tests {
 
     use std::collections::HashSet;
 
-    use super::super::service::Service;
+    use mainpoint_tests::ScriptedUpstream;
+
+    use super::super::repeated;
     use super::*;
 
     #[tokio::test]
     async fn everybody_talks_until_the_curtain_falls_and_says_nothing_twice() {
-        let service = Service::start().await.unwrap();
-        let door = Door::to(service.url()).unwrap();
+        let upstream = ScriptedUpstream::start().await;
+        upstream.always(repeated);
         let curtain = Curtain::default();
-        let talking = tokio::spawn(Crowd::gather(&mut fastrand::Rng::with_seed(1)).talk(door, curtain.clone()));
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        let crowd = Crowd::gather(&mut fastrand::Rng::with_seed(1));
+        let talking = tokio::spawn(crowd.talk(upstream.base_url(), curtain.clone()));
+        upstream.arrived(2 * SPEAKERS).await;
         curtain.fall();
-        drop(service);
+        upstream.always(|_| mainpoint_tests::Reply::hang_up());
         let (crowd, talk) = talking.await.unwrap();
         assert_eq!(crowd.0.len(), SPEAKERS);
         let texts: HashSet<&str> = talk.acknowledged.iter().map(|turn| turn.text.as_str()).collect();
         assert!(!texts.is_empty());
         assert_eq!(texts.len(), talk.acknowledged.len());
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_whole_whether_or_not_it_is_streamed_and_nothing_is_seen_of_a_program_that_is_gone() {
+        let upstream = ScriptedUpstream::start().await;
+        upstream.always(repeated);
+        let (http, url) = (wire::client(), upstream.base_url());
+        let door = Door { http, url };
+        let asked = [json!({"role": "user", "content": "two words"})];
+        for streams in [false, true] {
+            assert_eq!(door.ask(&asked, "k", streams).await, Some(reply_to("two words")));
+        }
+        upstream.reply_next(mainpoint_tests::Reply::hang_up());
+        assert_eq!(door.ask(&asked, "k", true).await, None);
     }
 }

@@ -12,19 +12,10 @@ use crate::BenchError;
 /// What is kept, wherever it lies.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// Every turn, as often as it is there.
-    pub(super) turns: Vec<KeptTurn>,
+    /// The scope and the text of every turn, as often as it is there.
+    pub(super) turns: Vec<(String, String)>,
     /// How many of them are still to be read.
     pub(super) unread: usize,
-}
-
-/// A turn that is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct KeptTurn {
-    /// Whose it is.
-    pub(super) scope: String,
-    /// What was said.
-    pub(super) text: String,
 }
 
 /// The length of the vectors of the product's own model.
@@ -37,9 +28,6 @@ const MOST_POINTS: usize = 10_000_000;
 const BATCH: usize = 500;
 
 /// Opens the store in `directory` and lists every turn in it.
-///
-/// # Errors
-/// [`BenchError::Store`], [`BenchError::Data`] if it holds rows that nothing leads to.
 pub(super) async fn inspect(directory: &Path) -> Result<Kept, BenchError> {
     let config = StoreConfig {
         flush_interval: NEVER,
@@ -54,7 +42,7 @@ pub(super) async fn inspect(directory: &Path) -> Result<Kept, BenchError> {
     store.flush().await.map_err(BenchError::store("flushing"))?;
     let mut kept = Kept {
         unread: unread.len(),
-        turns: unread.iter().map(KeptTurn::from).collect(),
+        turns: unread.into_iter().map(kept_turn).collect(),
     };
     for scope in store.scopes().await.map_err(BenchError::store("listing scopes"))? {
         kept.turns.extend(stored(&store, &scope).await?);
@@ -63,40 +51,31 @@ pub(super) async fn inspect(directory: &Path) -> Result<Kept, BenchError> {
     let found = kept.turns.len() - kept.unread;
     store.close().await.map_err(BenchError::store("closing"))?;
     if rows != found {
-        return Err(BenchError::Data {
-            path: directory.to_owned(),
-            reason: format!("it has {rows} rows of turns, and its main points lead to {found}"),
-        });
+        let reason = format!("it has {rows} rows of turns, and its main points lead to {found}");
+        return Err(BenchError::data(directory, reason));
     }
     Ok(kept)
 }
 
 /// The turns of a scope that have been read, each as often as its first passage is there.
-async fn stored(store: &Store, scope: &Scope) -> Result<Vec<KeptTurn>, BenchError> {
+async fn stored(store: &Store, scope: &Scope) -> Result<Vec<(String, String)>, BenchError> {
     let points = store.points(scope, &Within::Scope, MOST_POINTS).await;
     let points = points.map_err(BenchError::store("listing main points"))?;
     let firsts = points.iter().filter(|point| point.passage == 0);
     let names: Vec<TurnId> = firsts.map(|point| point.turn).collect();
     let mut found = Vec::with_capacity(names.len());
     for some in names.chunks(BATCH) {
-        let turns = store.turns(scope, some).await;
-        found.extend(
-            turns
-                .map_err(BenchError::store("reading turns"))?
-                .iter()
-                .map(KeptTurn::from),
-        );
+        let turns = store
+            .turns(scope, some)
+            .await
+            .map_err(BenchError::store("reading turns"))?;
+        found.extend(turns.into_iter().map(kept_turn));
     }
     Ok(found)
 }
 
-impl From<&Turn> for KeptTurn {
-    fn from(turn: &Turn) -> Self {
-        Self {
-            scope: turn.scope.as_str().to_owned(),
-            text: turn.text.clone(),
-        }
-    }
+fn kept_turn(turn: Turn) -> (String, String) {
+    (turn.scope.as_str().to_owned(), turn.text)
 }
 
 #[cfg(test)]
@@ -152,7 +131,7 @@ mod tests {
         store.complete(read.collect()).await.unwrap();
         store.close().await.unwrap();
         let kept = inspect(home.path()).await.unwrap();
-        let mut texts: Vec<&str> = kept.turns.iter().map(|turn| turn.text.as_str()).collect();
+        let mut texts: Vec<&str> = kept.turns.iter().map(|(_, text)| text.as_str()).collect();
         texts.sort_unstable();
         assert_eq!(texts, ["text 0", "text 1", "text 2", "text 3", "text 4"]);
         assert_eq!(kept.unread, 2);

@@ -8,36 +8,53 @@
 //! as acknowledged as soon as the answer's last byte has come, for a stream its `[DONE]`. Second arm: the same, ended by
 //! SIGTERM.
 
-mod asking;
 mod comparison;
 mod crowd;
 mod inspection;
-mod presentation;
-mod rounds;
-mod service;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use mainpoint_tests::proxy::Home;
+use mainpoint_tests::{RecordedRequest, Reply, ScriptedUpstream, StartedProxy, prompt};
 
 use self::comparison::Comparison;
-use self::presentation::present;
-use self::rounds::{Ending, Played};
-use crate::BenchError;
-use crate::cache::write_whole;
-use crate::report::write_study;
+use self::crowd::{Crowd, Curtain, Talk, reply_to};
+use crate::progress::Progress;
+use crate::report::{Line, Report, Row, RowFile, column, table_of};
+use crate::running::program;
+use crate::stats::as_float;
+use crate::{BenchError, locate};
 
-/// How often the program is ended, and where the results go.
-#[derive(Debug, Clone)]
+/// How often the program is ended, and how.
+#[derive(Debug, Clone, Args)]
 pub struct KillOptions {
     /// Rounds that end in SIGKILL.
-    pub kills: usize,
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    kills: u16,
     /// Rounds that end in SIGTERM.
-    pub stops: usize,
-    /// What every random choice begins with.
-    pub seed: u64,
-    /// The `mainpoint` program.
-    pub program: PathBuf,
-    /// Directory for `reliability.md` and `reliability.jsonl`.
-    pub out: PathBuf,
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    stops: u16,
+    /// What every random choice begins with; default: another one each time, which is printed.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Four kills and two stops, whatever else is said: enough to see that everything runs.
+    #[arg(long)]
+    quick: bool,
+    /// Directory for reliability.md and reliability.jsonl.
+    #[arg(long, value_name = "DIR", default_value_os_t = locate::results())]
+    out: PathBuf,
+}
+
+/// How the program is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// By SIGKILL.
+    Kill,
+    /// By SIGTERM: it may finish what it is at.
+    Stop,
 }
 
 /// What came of one way of ending the program.
@@ -51,34 +68,58 @@ struct Outcome {
     unread: usize,
 }
 
+/// What happened in all rounds.
+#[derive(Debug, Default)]
+struct Played {
+    talk: Talk,
+    /// How long the program was talked to.
+    talking: Duration,
+    /// The longest time from starting the program until it listened.
+    slowest_start: Duration,
+    /// The longest time from the signal to the end.
+    slowest_end: Duration,
+}
+
+/// The name of the study in the file of figures.
+const STUDY: &str = "overload-kill";
+/// After how many milliseconds of talk the program is ended.
+const MOMENTS: std::ops::Range<u64> = 100..4000;
+/// Nothing is rewritten.
+const BUDGET: u32 = 16_000;
+/// What was read moves on to the tables within a round, so that a kill meets that, too.
+const FLUSH: (&str, &str) = ("store.flush_interval_ms", "500");
+/// Between two words of a stream, so that many streams are on their way at any moment.
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// Kills, stops, compares, prints the table and writes the result files.
 ///
 /// # Errors
-/// Any failure of the program or of files; afterwards also any acknowledged turn that is not there exactly once.
+/// Any failure of the store or of files; afterwards also any acknowledged turn that is not there exactly once.
 pub async fn run(options: &KillOptions) -> Result<(), BenchError> {
-    anstream::println!("Every random choice begins with --seed {}.", options.seed);
+    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
+    anstream::println!("Every random choice begins with --seed {seed}.");
+    let (kills, stops) = if options.quick {
+        (4, 2)
+    } else {
+        (options.kills, options.stops)
+    };
     let mut outcomes = Vec::new();
-    for (ending, rounds) in [(Ending::Kill, options.kills), (Ending::Stop, options.stops)] {
+    for (ending, rounds) in [(Ending::Kill, kills), (Ending::Stop, stops)] {
         if rounds > 0 {
-            outcomes.push(measure(options, ending, rounds).await?);
+            outcomes.push(measure(seed, ending, usize::from(rounds)).await?);
         }
     }
-    let (mut report, figures) = present(options, &outcomes);
-    anstream::println!("{}", report.terminal());
-    let markdown = options.out.join("reliability.md");
-    write_whole(&markdown, report.markdown("What outlives a kill").as_bytes())?;
-    let lines = options.out.join("reliability.jsonl");
-    write_study(&lines, presentation::STUDY, &figures)?;
-    anstream::println!("Written: {} and {}", markdown.display(), lines.display());
+    let mut report = report(seed, &outcomes);
+    let name = ("reliability", "What outlives a kill");
+    report.publish(&options.out, name, RowFile::Shared("reliability.jsonl"), "")?;
     outcomes.iter().try_for_each(Outcome::verdict)
 }
 
-async fn measure(options: &KillOptions, ending: Ending, rounds: usize) -> Result<Outcome, BenchError> {
-    let home = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
-    let data = home.path().join("data");
-    let played = rounds::play((options, &data), ending, rounds).await?;
-    let kept = inspection::inspect(&data).await?;
-    let comparison = Comparison::of(&played.acknowledged, &kept);
+async fn measure(seed: u64, ending: Ending, rounds: usize) -> Result<Outcome, BenchError> {
+    let home = Home::new();
+    let played = play(&home, seed, ending, rounds).await?;
+    let kept = inspection::inspect(&home.data()).await?;
+    let comparison = Comparison::of(&played.talk.acknowledged, &kept);
     Ok(Outcome {
         ending,
         rounds,
@@ -88,7 +129,107 @@ async fn measure(options: &KillOptions, ending: Ending, rounds: usize) -> Result
     })
 }
 
+/// Plays rounds that all end alike, and starts the program once more at the end, so that it has seen what it left.
+async fn play(home: &Arc<Home>, seed: u64, ending: Ending, rounds: usize) -> Result<Played, BenchError> {
+    let upstream = ScriptedUpstream::start().await;
+    upstream.always(repeated);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut crowd = Crowd::gather(&mut random);
+    let mut played = Played::default();
+    let mut progress = Progress::begin(format!("ending it by {}", ending.name()), rounds);
+    for _ in 0..rounds {
+        let proxy = played.start(home, &upstream).await;
+        let curtain = Curtain::default();
+        let talking = tokio::spawn(crowd.talk(proxy.base_url().to_owned(), curtain.clone()));
+        let moment = Duration::from_millis(random.u64(MOMENTS));
+        tokio::time::sleep(moment).await;
+        played.talking += moment;
+        curtain.fall();
+        let signalled = Instant::now();
+        ending.end(proxy).await;
+        played.slowest_end = played.slowest_end.max(signalled.elapsed());
+        let talk;
+        (crowd, talk) = talking.await.map_err(BenchError::because("the clients failed"))?;
+        played.talk.add(talk);
+        progress.advance(1);
+    }
+    played.start(home, &upstream).await.stop().await;
+    Ok(played)
+}
+
+/// The same question always gets the same answer, so that a client can tell whether it has seen the whole of it, and a question
+/// that is sent again does not begin another branch.
+fn repeated(request: &RecordedRequest) -> Reply {
+    let request_body = request.json();
+    let question = prompt::messages(&request_body).last().map(prompt::text);
+    let reply = request.said(&reply_to(&question.unwrap_or_default()));
+    if request_body["stream"] == true {
+        reply.paced(PAUSE)
+    } else {
+        reply
+    }
+}
+
+impl Ending {
+    /// The signal's name.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "SIGKILL",
+            Self::Stop => "SIGTERM",
+        }
+    }
+
+    async fn end(self, proxy: StartedProxy) {
+        match self {
+            Self::Kill => proxy.kill().await,
+            Self::Stop => drop(proxy.stop().await),
+        }
+    }
+}
+
+impl Played {
+    async fn start(&mut self, home: &Arc<Home>, upstream: &ScriptedUpstream) -> StartedProxy {
+        let begun = Instant::now();
+        let proxy = program(upstream, BUDGET, [FLUSH]).home(home).start().await;
+        self.slowest_start = self.slowest_start.max(begun.elapsed());
+        proxy
+    }
+}
+
 impl Outcome {
+    fn arm(&self) -> &'static str {
+        match self.ending {
+            Ending::Kill => "mainpoint",
+            Ending::Stop => "mainpoint, stopped",
+        }
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let Self { played, comparison, .. } = self;
+        let acknowledged = as_float(played.talk.acknowledged.len());
+        let times = match self.ending {
+            Ending::Kill => "kills",
+            Ending::Stop => "stops",
+        };
+        [
+            ("acknowledged", acknowledged, "turns"),
+            ("lost", as_float(comparison.lost), "turns"),
+            ("doubled", as_float(comparison.doubled), "turns"),
+            (times, as_float(self.rounds), "rounds"),
+            ("unread", as_float(self.unread), "turns"),
+            ("failed", as_float(played.talk.failed), "requests"),
+            (
+                "turns_per_second",
+                acknowledged / played.talking.as_secs_f64(),
+                "turns/s",
+            ),
+            ("slowest_start_s", played.slowest_start.as_secs_f64(), "s"),
+            ("slowest_end_s", played.slowest_end.as_secs_f64(), "s"),
+        ]
+        .map(|(metric, value, unit)| Row::new(STUDY, metric, self.arm(), value).counted_in(unit))
+        .to_vec()
+    }
+
     fn verdict(&self) -> Result<(), BenchError> {
         let Comparison {
             lost,
@@ -99,12 +240,80 @@ impl Outcome {
         if (*lost, *doubled, *strayed) == (0, 0, 0) {
             return Ok(());
         }
-        let all = self.played.acknowledged.len();
+        let all = self.played.talk.acknowledged.len();
         let reason = format!(
             "of {all} acknowledged turns, {lost} are lost, {doubled} doubled and {strayed} with another caller ({}), such as:\n{}",
             self.ending.name(),
             examples.join("\n")
         );
         Err(BenchError::program("mainpoint", reason))
+    }
+}
+
+/// The report of all ways of ending the program.
+fn report(seed: u64, outcomes: &[Outcome]) -> Report {
+    let note = format!(
+        "Many conversations of several callers at once, half of them streamed, as fast as they are answered; the program is ended \
+         after a random time, round by round, on one data directory for each row (seed {seed}). Acknowledged: questions and \
+         answers of which a client has seen the last byte. Lost: not in the store. Doubled: more than once in it. Unread: kept \
+         and not yet read, which is what a reader that is slower than its clients leaves. Failed: requests without a right answer \
+         while the program ran."
+    );
+    let rows: Vec<Row> = outcomes.iter().flat_map(Outcome::rows).collect();
+    let line = |outcome: &Outcome| {
+        let cells = [outcome.ending.name().to_owned(), outcome.rounds.to_string()];
+        Line::new(cells, STUDY, outcome.arm())
+    };
+    let lines: Vec<Line> = outcomes.iter().map(line).collect();
+    let columns = [
+        column("acknowledged", "acknowledged", 0),
+        column("lost", "lost", 0),
+        column("doubled", "doubled", 0),
+        column("unread", "unread", 0),
+        column("failed", "failed", 0),
+        column("turns a second", "turns_per_second", 0),
+        column("slowest start, s", "slowest_start_s", 1),
+        column("slowest end, s", "slowest_end_s", 1),
+    ];
+    let mut report = Report::default();
+    let table = table_of(&rows, &["ended by", "times"], &lines, &columns);
+    report.add("Turns that clients have seen", note, table);
+    report.rows = rows;
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::crowd::Acknowledged;
+    use super::*;
+
+    #[test]
+    fn every_way_of_ending_has_its_arm() {
+        let turn = Acknowledged {
+            text: "a".to_owned(),
+            caller: 0,
+        };
+        let outcome = |ending, rounds| Outcome {
+            ending,
+            rounds,
+            played: Played {
+                talk: Talk {
+                    acknowledged: vec![turn.clone(); 10],
+                    failed: 0,
+                },
+                talking: Duration::from_secs(5),
+                ..Played::default()
+            },
+            comparison: Comparison {
+                lost: 3,
+                ..Comparison::default()
+            },
+            unread: 4,
+        };
+        let report = report(7, &[outcome(Ending::Kill, 2), outcome(Ending::Stop, 1)]);
+        let value = |metric, arm| crate::report::find(&report.rows, STUDY, metric, arm).map(|row| row.value);
+        assert_eq!(value("lost", "mainpoint"), Some(3.0));
+        assert_eq!(value("turns_per_second", "mainpoint"), Some(2.0));
+        assert_eq!(value("stops", "mainpoint, stopped"), Some(1.0));
     }
 }

@@ -23,7 +23,6 @@ pub(super) enum Arm {
 
 impl Arm {
     /// The name in results and of log files.
-    #[must_use]
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Direct => "direct",
@@ -37,7 +36,6 @@ impl Arm {
     }
 
     /// The name in tables.
-    #[must_use]
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Direct => "no proxy",

@@ -29,7 +29,6 @@ impl Size {
     pub(super) const ALL: [Self; 3] = [Self::Small, Self::Middle, Self::Large];
 
     /// Bytes of the body.
-    #[must_use]
     pub(super) fn bytes(self) -> usize {
         match self {
             Self::Small => 1000,
@@ -39,7 +38,6 @@ impl Size {
     }
 
     /// The size as tables and results name it.
-    #[must_use]
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Small => "1KB",
@@ -48,8 +46,16 @@ impl Size {
         }
     }
 
+    /// What it is made of.
+    pub(super) fn content(self) -> &'static str {
+        match self {
+            Self::Small => "a question",
+            Self::Middle => "a conversation of 90 turns",
+            Self::Large => "a question about a picture",
+        }
+    }
+
     /// The body: JSON of exactly [`Size::bytes`] bytes, always the same.
-    #[must_use]
     pub(super) fn body(self) -> String {
         let with = |filler: &str| match self {
             Self::Small => request(&[user(filler)]),
@@ -65,23 +71,17 @@ impl Size {
     }
 }
 
-/// A request for a stream of `chunks` chunks with `pause_ms` milliseconds between them. Seed and most tokens are fields
-/// that every proxy passes on.
-#[must_use]
-pub(super) fn stream_request(chunks: u64, pause_ms: u64) -> String {
+/// A request for a stream of `chunks` chunks of at least `chunk_bytes` bytes with `pause_ms` milliseconds between them. Seed and
+/// most tokens are fields that every proxy passes on; the size of chunks is a field of our own.
+pub(super) fn stream_request(chunks: u64, pause_ms: u64, chunk_bytes: Option<usize>) -> String {
     let messages = [json!({"role": "user", "content": QUESTION})];
-    json!({"model": MODEL, "stream": true, "max_tokens": chunks, "seed": pause_ms, "messages": messages}).to_string()
-}
-
-/// The same with chunks of at least `chunk_bytes` bytes, which is a field of our own.
-#[must_use]
-pub(super) fn wide_stream_request(chunks: u64, pause_ms: u64, chunk_bytes: usize) -> String {
-    let messages = [json!({"role": "user", "content": QUESTION})];
-    json!({
-        "model": MODEL, "stream": true, "max_tokens": chunks, "seed": pause_ms, "chunk_bytes": chunk_bytes,
-        "messages": messages,
-    })
-    .to_string()
+    let mut request = json!({
+        "model": MODEL, "stream": true, "max_tokens": chunks, "seed": pause_ms, "messages": messages,
+    });
+    if let Some(bytes) = chunk_bytes {
+        request["chunk_bytes"] = json!(bytes);
+    }
+    request.to_string()
 }
 
 fn request(messages: &[Value]) -> String {
@@ -114,36 +114,13 @@ fn picture(filler: &str) -> Value {
 
 /// `bytes` bytes of words, others for each `number`.
 fn prose(bytes: usize, number: usize) -> String {
-    const WORDS: [&str; 24] = [
-        "ferry",
-        "harbour",
-        "letter",
-        "garden",
-        "kitchen",
-        "report",
-        "budget",
-        "meeting",
-        "river",
-        "window",
-        "winter",
-        "doctor",
-        "passport",
-        "market",
-        "bridge",
-        "violin",
-        "school",
-        "colour",
-        "neighbour",
-        "engine",
-        "village",
-        "lantern",
-        "recipe",
-        "museum",
-    ];
+    const WORDS: &str = "ferry harbour letter garden kitchen report budget meeting river window winter doctor passport market \
+        bridge violin school colour neighbour engine village lantern recipe museum";
+    let words: Vec<&str> = WORDS.split(' ').collect();
     let mut random = fastrand::Rng::with_seed(number as u64);
     let mut text = String::with_capacity(bytes + 16);
     while text.len() < bytes {
-        text.push_str(WORDS[random.usize(..WORDS.len())]);
+        text.push_str(words[random.usize(..words.len())]);
         text.push(' ');
     }
     text.truncate(bytes);
@@ -177,12 +154,15 @@ mod tests {
 
     #[test]
     fn stream_requests_say_how_many_chunks_and_how_often() {
-        let value: Value = serde_json::from_str(&stream_request(20, 1000)).unwrap();
+        let read = |text: String| serde_json::from_str::<Value>(&text).unwrap();
+        let value = read(stream_request(20, 1000, None));
+        assert_eq!((&value["max_tokens"], &value["seed"]), (&json!(20), &json!(1000)));
         assert_eq!(
-            (value["max_tokens"].as_u64(), value["seed"].as_u64()),
-            (Some(20), Some(1000))
+            (
+                value.get("chunk_bytes"),
+                &read(stream_request(20, 1000, Some(4096)))["chunk_bytes"]
+            ),
+            (None, &json!(4096))
         );
-        let value: Value = serde_json::from_str(&wide_stream_request(20, 1000, 4096)).unwrap();
-        assert_eq!(value["chunk_bytes"].as_u64(), Some(4096));
     }
 }

@@ -20,7 +20,6 @@ pub(super) struct Destination {
 
 impl Destination {
     /// The service at a base URL, with the headers that every request has.
-    #[must_use]
     pub(super) fn at(url: impl Into<String>) -> Self {
         let always = [("content-type", "application/json"), ("authorization", AUTHORIZATION)];
         Self {
@@ -30,26 +29,27 @@ impl Destination {
     }
 
     /// The same with a further header.
-    #[must_use]
     pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
     /// The URL of chat completions.
-    #[must_use]
     pub(super) fn chat(&self) -> String {
         format!("{}/chat/completions", self.url)
     }
 
+    /// The base URL, version included.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Host and port.
-    #[must_use]
     pub(super) fn authority(&self) -> &str {
         authority(&self.url)
     }
 
     /// Every header of a request.
-    #[must_use]
     pub(super) fn headers(&self) -> &[(&'static str, String)] {
         &self.headers
     }
@@ -63,41 +63,30 @@ impl Destination {
     }
 
     /// Sends one chat request of this size and reads its answer.
-    ///
-    /// # Errors
-    /// [`BenchError::Request`] or [`BenchError::Proxy`] if it is no completion.
     pub(super) async fn ask(&self, client: &Client, size: Size) -> Result<(), BenchError> {
-        let failed = |source| BenchError::Request {
-            url: self.chat(),
-            source,
-        };
-        let response = self.post(client, size.body()).send().await.map_err(failed)?;
+        let chat = self.chat();
+        let sent = self.post(client, size.body()).send().await;
+        let response = sent.map_err(BenchError::request(&chat))?;
         let status = response.status();
-        let text = response.text().await.map_err(failed)?;
+        let text = response.text().await.map_err(BenchError::request(&chat))?;
         if status.is_success() && text.contains("choices") {
             return Ok(());
         }
-        Err(BenchError::Proxy(format!("{} answered {status}: {text}", self.chat())))
+        Err(BenchError::new(format!("{chat} answered {status}: {text}")))
     }
 }
 
 /// A client that goes the direct way, speaks HTTP/1.1, and gives an answer at most `patience`.
-///
-/// # Errors
-/// [`BenchError::Program`] if it cannot be made.
 pub(super) fn client(patience: Duration) -> Result<Client, BenchError> {
     let builder = Client::builder()
         .no_proxy()
         .http1_only()
         .tcp_nodelay(true)
         .timeout(patience);
-    builder
-        .build()
-        .map_err(|error| BenchError::program("the client", error.to_string()))
+    builder.build().map_err(BenchError::because("there is no client"))
 }
 
 /// Host and port of a URL.
-#[must_use]
 pub(super) fn authority(url: &str) -> &str {
     let (_, rest) = url.split_once("://").unwrap_or(("", url));
     rest.split('/').next().unwrap_or_default()

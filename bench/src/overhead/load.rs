@@ -12,7 +12,6 @@ use tokio::time::timeout;
 
 use super::bodies::Size;
 use super::destination::Destination;
-use super::figures::whole;
 use crate::BenchError;
 
 /// The tool with its scripts and bodies, in a directory of its own.
@@ -58,9 +57,6 @@ const MARK: &str = "measured ";
 
 impl LoadTool {
     /// Writes the bodies.
-    ///
-    /// # Errors
-    /// [`BenchError::Write`] if they cannot be written.
     pub(super) fn prepare() -> Result<Self, BenchError> {
         let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
         for size in Size::ALL {
@@ -71,9 +67,6 @@ impl LoadTool {
     }
 
     /// Sends the load and counts.
-    ///
-    /// # Errors
-    /// [`BenchError::Program`] if the tool cannot be started or says something else than expected.
     pub(super) async fn send(&self, to: &Destination, load: Load) -> Result<Counted, BenchError> {
         let failed = |reason: String| BenchError::program(TOOL, reason);
         let script = self.directory.path().join("load.lua");
@@ -106,7 +99,6 @@ impl LoadTool {
 
 impl Counted {
     /// Answers in a second.
-    #[must_use]
     pub(super) fn per_second(&self) -> f64 {
         self.requests / self.seconds.max(f64::MIN_POSITIVE)
     }
@@ -142,14 +134,14 @@ end
 /// Finds the line of figures: requests, microseconds in all, median, 99th percentile, failures.
 fn parse(text: &str) -> Option<Counted> {
     let line = text.lines().find_map(|line| line.strip_prefix(MARK))?;
-    let values: Option<Vec<u64>> = line.split_whitespace().map(|word| word.parse().ok()).collect();
+    let values: Option<Vec<f64>> = line.split_whitespace().map(|word| word.parse().ok()).collect();
     let [requests, duration_us, p50_us, p99_us, failures] = values?.try_into().ok()?;
     Some(Counted {
-        requests: whole(requests),
-        seconds: whole(duration_us) / 1e6,
-        p50_us: whole(p50_us),
-        p99_us: whole(p99_us),
-        failures: whole(failures),
+        requests,
+        seconds: duration_us / 1e6,
+        p50_us,
+        p99_us,
+        failures,
     })
 }
 

@@ -1,10 +1,11 @@
-//! `mainpoint-bench upstream`: a service that always answers the same, in a process of its own so that its processor
+//! `mainpoint-bench upstream ADDRESS`: a service that always answers the same, in a process of its own so that its processor
 //! time is nobody else's.
 //!
 //! A completion is short and fixed. A stream's chunks carry the moment at which they were sent. It ends when its
 //! standard input does, and so with whoever started it. It must not know any proxy.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,11 +24,10 @@ use tokio::net::TcpListener;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::bodies::MODEL;
-use super::stamps;
+use super::destination::Destination;
+use super::process::{Recipe, free_port};
+use super::streams::{now, stamp};
 use crate::BenchError;
-
-/// What it writes before its base URL when it listens.
-pub(super) const LISTENING: &str = "upstream listening on ";
 
 type Reply = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -43,16 +43,24 @@ struct Ask {
     chunk_bytes: Option<usize>,
 }
 
-/// Listens on a free port of the loopback interface, says which one on standard output, and serves until standard input
-/// ends.
+/// How `program`, which is this one, is started as the upstream, on a free port.
+pub(super) fn recipe(program: PathBuf) -> Result<Recipe, BenchError> {
+    let address = format!("127.0.0.1:{}", free_port()?);
+    Ok(Recipe {
+        program,
+        destination: Destination::at(format!("http://{address}/v1")),
+        arguments: vec!["upstream".to_owned(), address],
+        ..Recipe::default()
+    })
+}
+
+/// Listens and serves until standard input ends.
 ///
 /// # Errors
-/// [`BenchError::Program`] if there is no port.
-pub async fn serve() -> Result<(), BenchError> {
-    let unusable = |error: std::io::Error| BenchError::program("the upstream", format!("no port: {error}"));
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(unusable)?;
-    let address = listener.local_addr().map_err(unusable)?;
-    anstream::println!("{LISTENING}http://{address}/v1");
+/// When it cannot listen there.
+pub async fn serve(address: &str) -> Result<(), BenchError> {
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(BenchError::because(format!("the upstream cannot listen on {address}")))?;
     let input_ends = tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
     tokio::select! {
         () = accept(listener) => {}
@@ -156,7 +164,7 @@ impl Source {
         if self.left > 0 {
             self.left -= 1;
             self.ticks.tick().await;
-            let content = format!("{}{}", stamps::stamp(stamps::now()), self.padding);
+            let content = format!("{}{}", stamp(now()), self.padding);
             return Some(event(
                 &json!({"index": 0, "delta": {"content": content}, "finish_reason": null}),
             ));
@@ -192,6 +200,7 @@ mod tests {
 
     use super::*;
     use crate::overhead::bodies::{Size, stream_request};
+    use crate::overhead::streams::sent_at;
 
     async fn asked(body: String) -> String {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -219,8 +228,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_has_as_many_stamped_chunks_as_were_asked_for() {
-        let text = asked(stream_request(3, 1)).await;
-        let stamps: Vec<u64> = text.lines().filter_map(stamps::sent_at).collect();
+        let text = asked(stream_request(3, 1, None)).await;
+        let stamps: Vec<u64> = text.lines().filter_map(sent_at).collect();
         assert_eq!(stamps.len(), 3);
         assert!(stamps.is_sorted());
         assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
@@ -228,7 +237,7 @@ mod tests {
 
     #[tokio::test]
     async fn headrooms_name_for_most_tokens_counts_too() {
-        let body = stream_request(2, 1).replace("max_tokens", "max_completion_tokens");
-        assert_eq!(asked(body).await.lines().filter_map(stamps::sent_at).count(), 2);
+        let body = stream_request(2, 1, None).replace("max_tokens", "max_completion_tokens");
+        assert_eq!(asked(body).await.lines().filter_map(sent_at).count(), 2);
     }
 }

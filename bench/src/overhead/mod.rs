@@ -8,49 +8,81 @@
 mod arms;
 mod bodies;
 mod destination;
-mod figures;
-mod limits;
 mod load;
 mod mock;
-mod plan;
-mod presentation;
+mod others;
 mod process;
-mod results;
+mod report;
 mod rounds;
-mod rows;
 mod slow;
-mod stage;
-mod stamps;
 mod streams;
-mod tables;
 mod targets;
-mod upstream;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use clap::Args;
+use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::arms::Arm;
+use self::bodies::Size;
 pub use self::mock::serve as serve_upstream;
-pub use self::plan::{Plan, Streams};
-use self::results::Results;
-use self::stage::Stage;
-use crate::BenchError;
+use self::process::Process;
+use self::report::Results;
+use self::targets::{Mode, Place, Target};
+use crate::{BenchError, locate};
 
-/// What to run and where things are.
-#[derive(Debug, Clone)]
+/// How long is measured, and where the others are.
+#[derive(Debug, Clone, Args)]
 pub struct OverheadOptions {
-    /// How much is measured.
-    pub plan: Plan,
-    /// The `mainpoint` program.
-    pub mainpoint: PathBuf,
-    /// This program, which is also the upstream.
-    pub own_program: PathBuf,
+    /// Measure for about two minutes instead of twelve: enough to see that everything runs, too little to rely on.
+    #[arg(long)]
+    quick: bool,
     /// Where the proxies of others are installed.
-    pub installed: PathBuf,
-    /// What the repository keeps about them: `bench/compare`.
-    pub pins: PathBuf,
-    /// Directory for `overhead.md` and `overhead.jsonl`.
-    pub out: PathBuf,
+    #[arg(long, value_name = "DIR", default_value_os_t = locate::compared())]
+    installed: PathBuf,
+    /// Directory for overhead.md and for the rows in speed.jsonl.
+    #[arg(long, value_name = "DIR", default_value_os_t = locate::results())]
+    out: PathBuf,
+}
+
+/// How much is measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Plan {
+    /// How often everything is measured; every proxy takes its turn in each round.
+    rounds: usize,
+    /// How long each body is sent at each number of connections, in seconds.
+    seconds: u64,
+    /// Connections that send at once.
+    connections: Vec<u32>,
+    /// The streams that every proxy passes on, once in each round.
+    streams: Streams,
+    /// Many slow streams at once, through mainpoint alone.
+    slow: Streams,
+}
+
+/// Streams that run at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Streams {
+    /// How many.
+    count: u32,
+    /// Chunks of each.
+    chunks: u32,
+    /// Between two chunks of one stream.
+    pause: Duration,
+}
+
+/// What runs while something is measured. Everything ends when dropped.
+struct Stage {
+    // Targets are dropped before what they need.
+    /// In the order of the tables.
+    targets: Vec<Target>,
+    /// Why proxies are missing, a sentence each.
+    absent: Vec<String>,
+    place: Place,
+    _upstream: Process,
+    _directory: TempDir,
 }
 
 /// Measures everything, prints the tables and writes the result files.
@@ -59,30 +91,24 @@ pub struct OverheadOptions {
 /// Any failure of the upstream, the load tool, mainpoint or files, and being told to stop. Everything that was started
 /// ends then, too.
 pub async fn run(options: &OverheadOptions) -> Result<(), BenchError> {
+    let mut plan = if options.quick { Plan::quick() } else { Plan::full() };
+    let open_files = rlimit::increase_nofile_limit(65_536).unwrap_or(1024);
+    plan.slow = plan.slow.within(open_files);
     let results = tokio::select! {
-        measured = measure(options) => measured?,
+        measured = measure(options, &plan) => measured?,
         stopped = told_to_stop() => return Err(stopped),
     };
-    let mut report = presentation::report(options, &results);
-    anstream::println!("{}", report.terminal());
-    presentation::write(options, &mut report, &results)
+    report::publish(&options.out, &plan, &results)
 }
 
-async fn measure(options: &OverheadOptions) -> Result<Results, BenchError> {
-    let open_files = limits::raise_open_files().await;
-    let slow_streams = slow::within(options.plan.slow, open_files);
-    if slow_streams.count < options.plan.slow.count {
-        anstream::println!(
-            "Only {open_files} files may be open, so only {} slow streams.",
-            slow_streams.count
-        );
-    }
+async fn measure(options: &OverheadOptions, plan: &Plan) -> Result<Results, BenchError> {
     let mut stage = Stage::set(options).await?;
-    let mut results = rounds::measure(options, &stage).await?;
-    stage.end_targets().await?;
-    anstream::println!("Reading {} slow streams …", slow_streams.count);
-    results.slow = Some(slow::measure(&stage.place(options), slow_streams).await?);
-    stage.end().await;
+    let mut results = rounds::measure(plan, &stage).await?;
+    for target in stage.targets.drain(..) {
+        target.end().await;
+    }
+    anstream::println!("Reading {} slow streams …", plan.slow.count);
+    results.slow = slow::measure(&stage.place, plan.slow).await?;
     Ok(results)
 }
 
@@ -98,25 +124,123 @@ async fn told_to_stop() -> BenchError {
     }
 }
 
+impl Stage {
+    /// Starts everything and waits until it answers and mainpoint has read what it will be sent. Other proxies that do not
+    /// answer are left out.
+    async fn set(options: &OverheadOptions) -> Result<Self, BenchError> {
+        let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
+        let own_program = std::env::current_exe().map_err(BenchError::reading("the path of this program"))?;
+        let recipe = mock::recipe(own_program)?;
+        let upstream = Process::start("the upstream", &recipe, directory.path()).await?;
+        let place = Place {
+            upstream: recipe.destination.url().to_owned(),
+            installed: options.installed.clone(),
+            pins: locate::bench().join("compare"),
+            directory: directory.path().to_owned(),
+        };
+        let mut stage = Self {
+            targets: vec![Target::direct(&place.upstream)],
+            absent: Vec::new(),
+            place,
+            _upstream: upstream,
+            _directory: directory,
+        };
+        anstream::println!("Starting mainpoint …");
+        for mode in [Mode::Off, Mode::On] {
+            let target = Target::mainpoint(&stage.place, mode).await;
+            target.show_every_body().await?;
+            stage.targets.push(target);
+        }
+        for arm in [Arm::Nginx, Arm::Portkey, Arm::LiteLlm, Arm::Headroom] {
+            anstream::println!("Starting {} …", arm.title());
+            match Target::other(&stage.place, arm).await {
+                Ok(target) => stage.targets.push(target),
+                Err(error) => stage.leave_out(&error),
+            }
+        }
+        stage.targets.sort_by_key(|target| target.arm);
+        for target in &stage.targets {
+            target.wait_until_read().await;
+        }
+        Ok(stage)
+    }
+
+    fn leave_out(&mut self, error: &BenchError) {
+        let reason = error.with_causes();
+        anstream::println!("Left out: {reason}");
+        // The log behind the first line is for whoever watches.
+        self.absent.extend(reason.lines().next().map(str::to_owned));
+    }
+}
+
+impl Streams {
+    /// How long a stream takes at least.
+    fn length(&self) -> Duration {
+        self.pause * self.chunks.saturating_sub(1)
+    }
+
+    /// As many streams as this many open files allow: mainpoint needs two for each.
+    fn within(self, open_files: u64) -> Self {
+        const OTHERS: u64 = 200;
+        let most = u32::try_from(open_files.saturating_sub(OTHERS) / 2).unwrap_or(u32::MAX);
+        let count = self.count.min(most.max(1));
+        Self { count, ..self }
+    }
+}
+
+impl Plan {
+    /// About twelve minutes.
+    fn full() -> Self {
+        Self {
+            rounds: 3,
+            seconds: 3,
+            connections: vec![1, 16, 128],
+            streams: Streams {
+                count: 8,
+                chunks: 50,
+                pause: Duration::from_millis(20),
+            },
+            slow: Streams {
+                count: 1000,
+                chunks: 21,
+                pause: Duration::from_secs(1),
+            },
+        }
+    }
+
+    /// About two minutes: enough to see that everything runs, too little to rely on.
+    fn quick() -> Self {
+        let mut plan = Self::full();
+        (plan.rounds, plan.seconds, plan.connections) = (1, 1, vec![1, 16]);
+        (plan.streams.chunks, plan.slow.chunks) = (25, 7);
+        plan
+    }
+
+    /// Every body at every number of connections.
+    fn cells(&self) -> impl Iterator<Item = (Size, u32)> + '_ {
+        let sizes = Size::ALL.into_iter();
+        sizes.flat_map(move |size| self.connections.iter().map(move |connections| (size, *connections)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    pub(super) fn options() -> OverheadOptions {
-        let nowhere = || PathBuf::from("nowhere");
-        OverheadOptions {
-            plan: Plan::quick(),
-            mainpoint: nowhere(),
-            own_program: nowhere(),
-            installed: nowhere(),
-            pins: nowhere(),
-            out: nowhere(),
+    #[test]
+    fn both_plans_hold_what_the_ratios_are_made_of() {
+        for plan in [Plan::full(), Plan::quick()] {
+            let cells: Vec<(Size, u32)> = plan.cells().collect();
+            assert_eq!(cells.len(), 3 * plan.connections.len());
+            assert!(cells.contains(&(Size::Small, 1)) && cells.contains(&(Size::Small, 16)));
         }
+        assert_eq!(Plan::full().slow.length(), Duration::from_secs(20));
     }
 
-    #[tokio::test]
-    async fn without_an_upstream_nothing_is_measured() {
-        let error = measure(&options()).await.map(|_| ()).map_err(|error| error.to_string());
-        assert!(error.is_err_and(|text| text.starts_with("the upstream: nowhere cannot be started")));
+    #[test]
+    fn streams_are_fewer_where_few_files_may_be_open() {
+        let streams = Plan::full().slow;
+        assert_eq!(streams.within(20_000), streams);
+        assert_eq!((streams.within(1024).count, streams.within(10).count), (412, 1));
     }
 }

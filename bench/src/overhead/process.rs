@@ -3,6 +3,7 @@
 //!
 //! It must not know which proxy it is. Its environment holds only what it is given, so no secrets.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -42,15 +43,12 @@ const END_PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(100);
 
 impl Process {
-    /// Starts what `recipe` says, with the existing `directory` for its log and as its home. `name` is for messages.
-    ///
-    /// # Errors
-    /// [`BenchError::Program`] or [`BenchError::Write`] if it cannot be started.
-    pub(super) fn start(name: &str, recipe: &Recipe, directory: &Path) -> Result<Self, BenchError> {
+    /// Starts what `recipe` says, with the existing `directory` for its log and as its home, and waits until a chat request
+    /// through it is answered. `name` is for messages.
+    pub(super) async fn start(name: &str, recipe: &Recipe, directory: &Path) -> Result<Self, BenchError> {
         let log = directory.join(format!("{name}.log"));
         let output = std::fs::File::create(&log).map_err(BenchError::writing(&log))?;
         let errors = output.try_clone().map_err(BenchError::writing(&log))?;
-        let failed = |reason: String| BenchError::program(name, reason);
         let child = Command::new(&recipe.program)
             .args(&recipe.arguments)
             .env_clear()
@@ -59,33 +57,32 @@ impl Process {
             .env("LANG", "C.UTF-8")
             .envs(recipe.environment.iter().map(|(key, value)| (*key, value.as_str())))
             .current_dir(directory)
-            .stdin(Stdio::null())
+            // It is never written to, and ends with whoever holds its other end.
+            .stdin(Stdio::piped())
             .stdout(output)
             .stderr(errors)
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| failed(format!("{} cannot be started: {error}", recipe.program.display())))?;
-        let id = child.id().ok_or_else(|| failed("it ended at once".to_owned()))?;
-        Ok(Self {
-            child,
-            id,
-            name: name.to_owned(),
-            log,
-        })
+            .map_err(|error| {
+                let program = recipe.program.display();
+                BenchError::program(name, format!("{program} cannot be started: {error}"))
+            })?;
+        let id = child
+            .id()
+            .ok_or_else(|| BenchError::program(name, "it ended at once"))?;
+        let name = name.to_owned();
+        let mut process = Self { child, id, name, log };
+        process.wait_until_it_answers(&recipe.destination).await?;
+        Ok(process)
     }
 
     /// The process and the number of its group.
-    #[must_use]
     pub(super) fn id(&self) -> u32 {
         self.id
     }
 
-    /// Waits until a chat request through it is answered.
-    ///
-    /// # Errors
-    /// [`BenchError::Program`] with the end of its log if it does not answer.
-    pub(super) async fn wait_until_it_answers(&mut self, recipe: &Recipe) -> Result<(), BenchError> {
+    async fn wait_until_it_answers(&mut self, destination: &Destination) -> Result<(), BenchError> {
         let client = destination::client(START_PATIENCE)?;
         let started = Instant::now();
         let mut last = "nothing listens".to_owned();
@@ -93,7 +90,7 @@ impl Process {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(self.failed(&format!("it ended with {status}")));
             }
-            match recipe.destination.ask(&client, Size::Small).await {
+            match destination.ask(&client, Size::Small).await {
                 Ok(()) => return Ok(()),
                 Err(error) => last = error.with_causes(),
             }
@@ -122,6 +119,13 @@ impl Drop for Process {
     fn drop(&mut self) {
         signal("-KILL", self.id);
     }
+}
+
+/// A port of the loopback interface that is free now.
+pub(super) fn free_port() -> Result<u16, BenchError> {
+    let address = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    let address = address.map_err(BenchError::because("there is no free port"))?;
+    Ok(address.port())
 }
 
 /// Sends a signal to a process group that was started here. The standard library cannot; this tool is part of every
@@ -156,8 +160,8 @@ mod tests {
     async fn a_process_that_ends_is_quoted_and_has_only_its_own_environment() {
         let directory = tempfile::tempdir().unwrap();
         let recipe = recipe("echo given $GIVEN, cargo ${CARGO_MANIFEST_DIR:-none}; exit 3");
-        let mut process = Process::start("some", &recipe, directory.path()).unwrap();
-        let error = process.wait_until_it_answers(&recipe).await.unwrap_err().to_string();
+        let started = Process::start("some", &recipe, directory.path()).await;
+        let error = started.map(drop).unwrap_err().to_string();
         assert!(
             error.contains("exit status: 3") && error.contains("given yes, cargo none"),
             "{error}"
@@ -167,10 +171,15 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn the_children_of_a_process_end_with_it() {
+        let upstream = mainpoint_tests::ScriptedUpstream::start().await;
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("child");
         let script = format!("sleep 600 & echo $! > {0}.new; mv {0}.new {0}; wait", file.display());
-        let process = Process::start("some", &recipe(&script), directory.path()).unwrap();
+        let recipe = Recipe {
+            destination: Destination::at(upstream.base_url()),
+            ..recipe(&script)
+        };
+        let process = Process::start("some", &recipe, directory.path()).await.unwrap();
         assert!(eventually(|| file.exists()).await, "the script does not run");
         let child: u32 = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
         let sleeps = || std::fs::read_to_string(format!("/proc/{child}/stat")).is_ok_and(|stat| stat.contains(") S "));

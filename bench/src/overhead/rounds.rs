@@ -4,26 +4,19 @@
 
 use std::time::Duration;
 
-use super::OverheadOptions;
 use super::arms::Arm;
 use super::bodies::Size;
-use super::destination;
 use super::load::{Counted, Load, LoadTool};
-use super::plan::Plan;
-use super::results::{Cell, Measured, Results};
-use super::stage::Stage;
+use super::report::{Cell, Measured, Results};
 use super::streams::{PATIENCE, read_all};
 use super::targets::Target;
+use super::{Plan, Stage, destination};
 use crate::BenchError;
 use crate::progress::Progress;
 use crate::running::usage;
 
 /// Measures requests and streams over all rounds.
-///
-/// # Errors
-/// Any failure of the load tool or of mainpoint. What other proxies fail at is said and left out.
-pub(super) async fn measure(options: &OverheadOptions, stage: &Stage) -> Result<Results, BenchError> {
-    let plan = &options.plan;
+pub(super) async fn measure(plan: &Plan, stage: &Stage) -> Result<Results, BenchError> {
     let tool = LoadTool::prepare()?;
     let mut results = Results {
         absent: stage.absent.clone(),
@@ -31,65 +24,50 @@ pub(super) async fn measure(options: &OverheadOptions, stage: &Stage) -> Result<
     };
     for target in &stage.targets {
         results.versions.insert(target.arm, target.version.clone());
-        results.resident.insert(target.arm, (resident(target), 0.0));
-        warm_up(&tool, target).await?;
+        results.resident.insert(target.arm, (target.resident_mib(), 0.0));
+        // Long enough for programs that compile themselves as they run.
+        let load = Load {
+            size: Size::Small,
+            connections: 16,
+            seconds: 1,
+        };
+        send(&tool, target, load).await?;
+        settle(target).await;
     }
     let steps = plan.rounds * (plan.cells().count() + 1) * stage.targets.len();
     let mut progress = Progress::begin("Measuring", steps);
+    let client = destination::client(plan.streams.length() + PATIENCE)?;
     for _ in 0..plan.rounds {
-        round(plan, (stage, &tool), (&mut results, &mut progress)).await?;
-    }
-    for target in &stage.targets {
-        if let Some((_, after)) = results.resident.get_mut(&target.arm) {
-            *after = resident(target);
+        for (size, connections) in plan.cells() {
+            for target in &stage.targets {
+                let load = Load {
+                    size,
+                    connections,
+                    seconds: plan.seconds,
+                };
+                let measured = send(&tool, target, load).await?;
+                let arm = target.arm;
+                let cell = Cell { size, connections, arm };
+                results.cells.entry(cell).or_default().push(measured);
+                settle(target).await;
+                progress.advance(1);
+            }
         }
-    }
-    Ok(results)
-}
-
-/// Everything once.
-async fn round(
-    plan: &Plan,
-    (stage, tool): (&Stage, &LoadTool),
-    (results, progress): (&mut Results, &mut Progress),
-) -> Result<(), BenchError> {
-    for (size, connections) in plan.cells() {
-        let load = Load {
-            size,
-            connections,
-            seconds: plan.seconds,
-        };
         for target in &stage.targets {
-            let measured = send(tool, target, load).await?;
-            let arm = target.arm;
-            let cell = Cell { size, connections, arm };
-            results.cells.entry(cell).or_default().push(measured);
+            let read = read_all(&client, &target.destination, plan.streams).await;
+            if let Some(seen) = spare_others(target.arm, read)? {
+                results.streams.entry(target.arm).or_default().add(seen);
+            }
             settle(target).await;
             progress.advance(1);
         }
     }
-    let client = destination::client(plan.streams.length() + PATIENCE)?;
     for target in &stage.targets {
-        let read = read_all(&client, &target.destination, plan.streams).await;
-        if let Some(seen) = spare_others(target.arm, read)? {
-            results.streams.entry(target.arm).or_default().add(seen);
+        if let Some((_, after)) = results.resident.get_mut(&target.arm) {
+            *after = target.resident_mib();
         }
-        settle(target).await;
-        progress.advance(1);
     }
-    Ok(())
-}
-
-/// Long enough for programs that compile themselves as they run.
-async fn warm_up(tool: &LoadTool, target: &Target) -> Result<(), BenchError> {
-    let load = Load {
-        size: Size::Small,
-        connections: 16,
-        seconds: 1,
-    };
-    send(tool, target, load).await?;
-    settle(target).await;
-    Ok(())
+    Ok(results)
 }
 
 async fn send(tool: &LoadTool, target: &Target, load: Load) -> Result<Measured, BenchError> {
@@ -99,15 +77,13 @@ async fn send(tool: &LoadTool, target: &Target, load: Load) -> Result<Measured, 
     let before = target.process().map(usage::of_tree);
     let counted = spare_others(target.arm, tool.send(&target.destination, load).await)?;
     let after = target.process().map(usage::of_tree);
-    let processor_us = before
-        .zip(after)
-        .map(|(before, after)| after.processor_us - before.processor_us);
+    let pair = before.zip(after);
     Ok(Measured {
         counted: counted.unwrap_or(Counted {
             failures: 1.0,
             ..Counted::default()
         }),
-        processor_us,
+        processor_us: pair.map(|(before, after)| after.processor_us - before.processor_us),
         peak_mib: after.map(|usage| usage.peak_mib),
     })
 }
@@ -142,17 +118,13 @@ async fn settle(target: &Target) {
     }
 }
 
-fn resident(target: &Target) -> f64 {
-    target.process().map_or(0.0, |id| usage::of_tree(id).resident_mib)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn only_failures_of_others_are_spared() {
-        let failure = || Err::<(), _>(BenchError::Proxy("no".to_owned()));
+        let failure = || Err::<(), _>(BenchError::new("no"));
         assert!(spare_others(Arm::LiteLlm, failure()).is_ok_and(|value| value.is_none()));
         assert!(spare_others(Arm::Mainpoint, failure()).is_err());
         assert!(spare_others(Arm::Direct, Ok(())).is_ok_and(|value| value.is_some()));

@@ -9,104 +9,69 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::bodies::wide_stream_request;
+use super::Streams;
+use super::arms::Arm;
+use super::bodies::stream_request;
 use super::destination::{self, Destination};
-use super::plan::Streams;
-use super::streams::{PATIENCE, Percentiles, Seen, read_all};
-use super::targets::{Mode, Place, Target, start_mainpoint};
+use super::report::{SLOW_STREAMS, delays, row};
+use super::streams::{PATIENCE, Seen, read_all};
+use super::targets::{Mode, Place, Target};
 use crate::BenchError;
-use crate::running::usage;
-
-/// What many slow streams have shown.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Slow {
-    /// The streams.
-    pub(super) streams: Streams,
-    /// The delays of chunks that came straight from the upstream.
-    pub(super) direct: Percentiles,
-    /// The delays of chunks that came through mainpoint.
-    pub(super) through: Percentiles,
-    /// mainpoint's memory.
-    pub(super) memory: Memory,
-}
-
-/// A process's memory over the streams, in MiB.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Memory {
-    /// Before the first one.
-    pub(super) idle_mib: f64,
-    /// As soon as all of them are open.
-    pub(super) start_mib: f64,
-    /// In the middle.
-    pub(super) middle_mib: f64,
-    /// Before the first one ends.
-    pub(super) end_mib: f64,
-}
-
-impl Memory {
-    /// Growth while all streams are open.
-    #[must_use]
-    pub(super) fn growth_mib(&self) -> f64 {
-        self.end_mib - self.start_mib
-    }
-}
+use crate::report::Row;
+use crate::stats::percentile;
 
 /// Lets the streams run straight from the upstream and then through a mainpoint of their own.
-///
-/// # Errors
-/// Any failure of mainpoint or of a stream.
-pub(super) async fn measure(place: &Place<'_>, streams: Streams) -> Result<Slow, BenchError> {
-    let (direct, _) = run(&Target::direct(place.upstream), streams).await?;
-    let mainpoint = start_mainpoint(place, Mode::Off).await?;
+pub(super) async fn measure(place: &Place, streams: Streams) -> Result<Vec<Row>, BenchError> {
+    let (direct, _) = run(&Target::direct(&place.upstream), streams).await?;
+    let mainpoint = Target::mainpoint(place, Mode::Off).await;
     let (through, memory) = run(&mainpoint, streams).await?;
-    mainpoint.end().await?;
-    let percentiles = |seen: &Seen| {
-        let found = Percentiles::of(&seen.delays_ms);
-        found.ok_or_else(|| BenchError::program("the streams", "there was no chunk"))
-    };
-    Ok(Slow {
-        streams,
-        direct: percentiles(&direct)?,
-        through: percentiles(&through)?,
-        memory,
-    })
+    mainpoint.end().await;
+    Ok(rows(&direct.delays_ms, &through.delays_ms, memory, streams))
 }
 
-/// As many streams as this many open files allow: mainpoint needs two for each.
-#[must_use]
-pub(super) fn within(streams: Streams, open_files: u64) -> Streams {
-    const OTHERS: u64 = 200;
-    let most = u32::try_from(open_files.saturating_sub(OTHERS) / 2).unwrap_or(u32::MAX);
-    Streams {
-        count: streams.count.min(most.max(1)),
-        ..streams
+/// The delays of both ways, what mainpoint adds to them, and its memory: idle, with all streams open, in the middle, and before
+/// the first one ends.
+fn rows(direct: &[f64], through: &[f64], memory: [f64; 4], streams: Streams) -> Vec<Row> {
+    let own = |metric: &str, value: f64, unit| row(SLOW_STREAMS, metric, Arm::Mainpoint, (value, unit));
+    let mut rows = delays(SLOW_STREAMS, "chunk_delay", Arm::Mainpoint, through);
+    rows.extend(delays(SLOW_STREAMS, "chunk_delay", Arm::Direct, direct));
+    for (name, thousandths) in [("p50", 500), ("p99", 990)] {
+        let added = percentile(through, thousandths) - percentile(direct, thousandths);
+        rows.push(own(&format!("added_chunk_delay_{name}_ms"), added, "ms"));
     }
+    let [idle, start, middle, end] = memory;
+    for (metric, value) in [
+        ("rss_growth_mib", end - start),
+        ("rss_idle_mib", idle),
+        ("rss_start_mib", start),
+        ("rss_middle_mib", middle),
+        ("rss_end_mib", end),
+    ] {
+        rows.push(own(metric, value, "MiB"));
+    }
+    rows.push(own("streams", f64::from(streams.count), "streams"));
+    rows
 }
 
-async fn run(target: &Target, streams: Streams) -> Result<(Seen, Memory), BenchError> {
-    let idle_mib = resident(target);
+async fn run(target: &Target, streams: Streams) -> Result<(Seen, [f64; 4]), BenchError> {
+    let idle = target.resident_mib();
     let client = destination::client(streams.length() + PATIENCE)?;
     let stuck = StuckReader::begin(&target.destination).await?;
-    let (seen, memory) = tokio::join!(read_all(&client, &target.destination, streams), watch(target, streams));
+    let (seen, watched) = tokio::join!(read_all(&client, &target.destination, streams), watch(target, streams));
     drop(stuck);
-    Ok((seen?, Memory { idle_mib, ..memory }))
+    let [start, middle, end] = watched;
+    Ok((seen?, [idle, start, middle, end]))
 }
 
 /// Looks three times while all streams are open: they begin within the first pause.
-async fn watch(target: &Target, streams: Streams) -> Memory {
-    let middle = (streams.length() / 2).saturating_sub(streams.pause);
-    let mut memory = Memory::default();
-    tokio::time::sleep(streams.pause * 3 / 2).await;
-    memory.start_mib = resident(target);
-    tokio::time::sleep(middle).await;
-    memory.middle_mib = resident(target);
-    tokio::time::sleep(middle).await;
-    memory.end_mib = resident(target);
-    memory
-}
-
-fn resident(target: &Target) -> f64 {
-    target.process().map_or(0.0, |id| usage::of_tree(id).resident_mib)
+async fn watch(target: &Target, streams: Streams) -> [f64; 3] {
+    let half = (streams.length() / 2).saturating_sub(streams.pause);
+    let mut looks = [0.0; 3];
+    for (look, wait) in looks.iter_mut().zip([streams.pause * 3 / 2, half, half]) {
+        tokio::time::sleep(wait).await;
+        *look = target.resident_mib();
+    }
+    looks
 }
 
 /// A client that asks for a wide and fast stream, reads its beginning, and then nothing more.
@@ -130,7 +95,7 @@ impl StuckReader {
 
     async fn connect(to: &Destination) -> std::io::Result<Self> {
         let mut connection = TcpStream::connect(to.authority()).await?;
-        let body = wide_stream_request(Self::CHUNKS, Self::PAUSE_MS, Self::CHUNK_BYTES);
+        let body = stream_request(Self::CHUNKS, Self::PAUSE_MS, Some(Self::CHUNK_BYTES));
         connection.write_all(head(to, body.len()).as_bytes()).await?;
         connection.write_all(body.as_bytes()).await?;
         let mut beginning = [0; 1024];
@@ -162,15 +127,8 @@ fn head(to: &Destination, body_bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::overhead::plan::Plan;
-
-    #[test]
-    fn streams_are_fewer_where_few_files_may_be_open() {
-        let streams = Plan::full().slow;
-        assert_eq!(within(streams, 20_000), streams);
-        assert_eq!(within(streams, 1024).count, 412);
-        assert_eq!(within(streams, 10).count, 1);
-    }
+    use crate::overhead::Plan;
+    use crate::report::find;
 
     #[test]
     fn the_head_written_by_hand_ends_with_an_empty_line() {
@@ -180,13 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn growth_is_from_all_open_to_the_first_end() {
-        let memory = Memory {
-            idle_mib: 10.0,
-            start_mib: 40.0,
-            middle_mib: 41.0,
-            end_mib: 42.5,
-        };
-        assert!((memory.growth_mib() - 2.5).abs() < 1e-9);
+    fn growth_is_from_all_open_to_the_first_end_and_delays_are_added() {
+        let rows = rows(&[2.0], &[3.0], [10.0, 40.0, 41.0, 42.5], Plan::quick().slow);
+        let value = |metric| find(&rows, SLOW_STREAMS, metric, "mainpoint").map(|row| row.value);
+        assert_eq!(value("rss_growth_mib"), Some(2.5));
+        assert_eq!(value("chunk_delay_p99_ms"), Some(3.0));
+        assert_eq!(value("added_chunk_delay_p99_ms"), Some(1.0));
     }
 }

@@ -1,18 +1,17 @@
-//! Reads streams and says how long each chunk was under way.
+//! Reads streams and says how long each chunk was under way: the moment at which it was sent is written into it, and both ends
+//! run on one host and read the same clock.
 //!
 //! It must not know who passes them on.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::future::try_join_all;
 use reqwest::Client;
 
+use super::Streams;
 use super::bodies::stream_request;
 use super::destination::Destination;
-use super::plan::Streams;
-use super::stamps::{milliseconds, now, sent_at};
 use crate::BenchError;
-use crate::bootstrap::quantile;
 
 /// What the readers of streams have seen.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -23,26 +22,30 @@ pub(super) struct Seen {
     pub(super) delays_ms: Vec<f64>,
 }
 
-/// Median and 99th percentile, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Percentiles {
-    /// Half of the values are no greater.
-    pub(super) p50_ms: f64,
-    /// 99 % of the values are no greater.
-    pub(super) p99_ms: f64,
+/// What a stamp begins with.
+const MARK: &str = "sent-at-";
+
+/// Nanoseconds since 1970.
+pub(super) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-impl Percentiles {
-    /// Of the values; nothing without any.
-    #[must_use]
-    pub(super) fn of(values: &[f64]) -> Option<Self> {
-        let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        Some(Self {
-            p50_ms: quantile(&sorted, 500)?,
-            p99_ms: quantile(&sorted, 990)?,
-        })
-    }
+/// The text that says that something was sent at `nanoseconds` since 1970.
+pub(super) fn stamp(nanoseconds: u64) -> String {
+    format!("{MARK}{nanoseconds};")
+}
+
+/// When the text was sent, in nanoseconds since 1970, if it says so.
+pub(super) fn sent_at(text: &str) -> Option<u64> {
+    let (_, rest) = text.split_once(MARK)?;
+    let (digits, _) = rest.split_once(';')?;
+    digits.parse().ok()
+}
+
+/// Milliseconds from one moment to another; 0 if the clock went back.
+fn milliseconds(from: u64, to: u64) -> f64 {
+    Duration::from_nanos(to.saturating_sub(from)).as_secs_f64() * 1e3
 }
 
 impl Seen {
@@ -57,9 +60,6 @@ impl Seen {
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Reads streams to their ends, all at once. They begin spread over the pause between two chunks.
-///
-/// # Errors
-/// [`BenchError::Request`] or [`BenchError::Proxy`] if one breaks off or lacks chunks.
 pub(super) async fn read_all(client: &Client, to: &Destination, streams: Streams) -> Result<Seen, BenchError> {
     let readers = (0..streams.count).map(|number| {
         let wait = streams.pause * number / streams.count.max(1);
@@ -84,7 +84,7 @@ struct AbortOnDrop(tokio::task::JoinHandle<Result<Seen, BenchError>>);
 impl AbortOnDrop {
     async fn joined(mut self) -> Result<Seen, BenchError> {
         let joined = (&mut self.0).await;
-        joined.map_err(|error| BenchError::program("a reader", error.to_string()))?
+        joined.map_err(BenchError::because("a reader failed"))?
     }
 }
 
@@ -95,15 +95,15 @@ impl Drop for AbortOnDrop {
 }
 
 async fn read(client: &Client, to: &Destination, streams: Streams) -> Result<Seen, BenchError> {
-    let failed = |source| BenchError::Request { url: to.chat(), source };
+    let chat = to.chat();
     let pause_ms = u64::try_from(streams.pause.as_millis()).unwrap_or(u64::MAX);
     let asked = now();
-    let request = to.post(client, stream_request(u64::from(streams.chunks), pause_ms));
-    let mut response = request.send().await.map_err(failed)?;
+    let request = to.post(client, stream_request(u64::from(streams.chunks), pause_ms, None));
+    let mut response = request.send().await.map_err(BenchError::request(&chat))?;
     let status = response.status();
     let mut lines = Lines::default();
     let mut seen = Seen::default();
-    while let Some(bytes) = response.chunk().await.map_err(failed)? {
+    while let Some(bytes) = response.chunk().await.map_err(BenchError::request(&chat))? {
         let received = now();
         for sent in lines.stamps(&bytes) {
             if seen.first_ms.is_empty() {
@@ -116,10 +116,9 @@ async fn read(client: &Client, to: &Destination, streams: Streams) -> Result<See
         return Ok(seen);
     }
     let (chunks, end) = (seen.delays_ms.len(), String::from_utf8_lossy(&lines.rest).into_owned());
-    Err(BenchError::Proxy(format!(
-        "{} answered {status} and {chunks} of {} chunks, at last \"{end}\"",
-        to.chat(),
-        streams.chunks
+    let wanted = streams.chunks;
+    Err(BenchError::new(format!(
+        "{chat} answered {status} and {chunks} of {wanted} chunks, at last \"{end}\""
     )))
 }
 
@@ -154,20 +153,15 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_are_of_all_that_was_seen() {
-        let mut seen = Seen::default();
-        for value in [3.0, 1.0, 2.0] {
-            seen.add(Seen {
-                first_ms: vec![value],
-                delays_ms: vec![value, value],
-            });
+    fn a_stamp_is_found_inside_of_other_text_and_delays_are_never_negative() {
+        let text = format!(
+            "data: {{\"content\":\"{} and more\"}}",
+            stamp(1_700_000_000_123_456_789)
+        );
+        assert_eq!(sent_at(&text), Some(1_700_000_000_123_456_789));
+        for other in ["", "data: [DONE]", "sent-at-", "sent-at-12", "sent-at-x;"] {
+            assert_eq!(sent_at(other), None, "{other}");
         }
-        assert_eq!(seen.delays_ms.len(), 6);
-        let expected = Percentiles {
-            p50_ms: 2.0,
-            p99_ms: 3.0,
-        };
-        assert_eq!(Percentiles::of(&seen.first_ms), Some(expected));
-        assert_eq!(Percentiles::of(&[]), None);
+        assert!((milliseconds(1_000_000, 3_500_000) - 2.5).abs() < 1e-9 && milliseconds(5, 4) < 1e-9);
     }
 }

@@ -1,20 +1,22 @@
-//! Recorded conversations in rounds, with questions about them and the passages that answer.
+//! Recorded conversations in rounds, with questions about them and the messages that answer.
 //!
 //! It must not know which files they come from or what happens to them.
 
+use crate::data::{Conversation, Turn};
+
 /// A recorded conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Conversation {
+pub(super) struct Chat {
     /// What tables call it.
     pub(super) name: String,
     /// Its rounds in order.
     pub(super) rounds: Vec<Round>,
-    /// The questions that can be judged by passages.
+    /// The questions that can be judged by what was played.
     pub(super) questions: Vec<Question>,
 }
 
 /// What a user said and what was answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Round {
     /// The user's words.
     pub(super) user: String,
@@ -27,39 +29,33 @@ pub(super) struct Round {
 pub(super) struct Question {
     /// The question.
     pub(super) text: String,
-    /// Its evidence, never empty: each piece is there when any of its passages is.
-    pub(super) evidence: Vec<Vec<Passage>>,
+    /// The messages that answer it, never none.
+    pub(super) evidence: Vec<String>,
 }
 
-/// A message that holds evidence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Passage {
-    /// The round it is part of.
-    pub(super) round: usize,
-    /// Its text.
-    pub(super) text: String,
-}
+/// What the user says where a recording begins with the assistant.
+const OPENING: &str = "Hello.";
 
-/// A recorded message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Turn<'a> {
-    /// Whether the user speaks, and not the assistant.
-    pub(super) by_user: bool,
-    /// What is said.
-    pub(super) text: &'a str,
-}
-
-impl Conversation {
-    /// The first `count` rounds with the questions that they answer wholly.
-    #[must_use]
-    pub(super) fn first(mut self, count: usize) -> Self {
-        self.rounds.truncate(count);
-        let kept = self.rounds.len();
-        self.questions.retain(|question| {
-            let passages = question.evidence.iter().flatten();
-            passages.map(|passage| passage.round).all(|round| round < kept)
+impl Chat {
+    /// The first `most` rounds of a conversation with the questions that they answer wholly: evidence in a message that is not
+    /// played is no evidence.
+    pub(super) fn of(conversation: &Conversation, most: usize) -> Self {
+        let (mut rounds, places) = rounds(&conversation.turns);
+        rounds.truncate(most);
+        let judged = conversation.questions.iter().filter(|question| {
+            let mut evidence = question.evidence.iter();
+            evidence.all(|turn| places.get(*turn).is_some_and(|round| *round < rounds.len()))
         });
-        self
+        let text = |turn: &usize| conversation.turns[*turn].text.clone();
+        let questions = judged.map(|question| Question {
+            text: question.text.clone(),
+            evidence: question.evidence.iter().map(text).collect(),
+        });
+        Self {
+            name: conversation.name.clone(),
+            questions: questions.collect(),
+            rounds,
+        }
     }
 }
 
@@ -67,55 +63,39 @@ impl Conversation {
 ///
 /// Messages of one speaker after each other are joined by an empty line. An assistant who speaks first answers
 /// [`OPENING`]. What a user says last without an answer is left out; its round is then one past the last.
-#[must_use]
-pub(super) fn rounds(turns: &[Turn<'_>]) -> (Vec<Round>, Vec<usize>) {
+fn rounds(turns: &[Turn]) -> (Vec<Round>, Vec<usize>) {
     let mut rounds: Vec<Round> = Vec::new();
     let mut places = Vec::with_capacity(turns.len());
     for turn in turns {
+        let by_user = turn.role == "user";
         let unanswered = rounds.last().is_some_and(|round| round.assistant.is_empty());
-        if rounds.is_empty() || (turn.by_user && !unanswered) {
-            let user = if turn.by_user { "" } else { OPENING };
+        if rounds.is_empty() || (by_user && !unanswered) {
+            let user = if by_user { "" } else { OPENING };
             rounds.push(Round {
                 user: user.to_owned(),
-                assistant: String::new(),
+                ..Round::default()
             });
         }
         if let Some(round) = rounds.last_mut() {
-            let said = if turn.by_user {
-                &mut round.user
-            } else {
-                &mut round.assistant
-            };
-            join(said, turn.text);
+            let said = if by_user { &mut round.user } else { &mut round.assistant };
+            if !said.is_empty() {
+                said.push_str("\n\n");
+            }
+            said.push_str(&turn.text);
         }
         places.push(rounds.len().saturating_sub(1));
     }
-    if rounds.last().is_some_and(|round| round.assistant.is_empty()) {
-        rounds.pop();
-    }
+    rounds.pop_if(|round| round.assistant.is_empty());
     (rounds, places)
-}
-
-/// What the user says where a recording begins with the assistant.
-const OPENING: &str = "Hello.";
-
-fn join(said: &mut String, text: &str) {
-    if !said.is_empty() {
-        said.push_str("\n\n");
-    }
-    said.push_str(text);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::tests::{conversation, question};
 
-    fn turns<'a>(said: &[(char, &'a str)]) -> Vec<Turn<'a>> {
-        let turn = |(speaker, text): &(char, &'a str)| Turn {
-            by_user: *speaker == 'u',
-            text,
-        };
-        said.iter().map(turn).collect()
+    fn turns(said: &[(&'static str, &str)]) -> Vec<Turn> {
+        conversation("some", said).turns
     }
 
     fn round(user: &str, assistant: &str) -> Round {
@@ -125,38 +105,45 @@ mod tests {
         }
     }
 
+    const USER: &str = "user";
+    const ASSISTANT: &str = "assistant";
+
     #[test]
     fn every_round_is_a_user_and_an_assistant_message() {
-        let said = turns(&[('u', "a"), ('a', "b"), ('u', "c"), ('u', "d"), ('a', "e"), ('a', "f")]);
-        let (found, places) = rounds(&said);
+        let said = [
+            (USER, "a"),
+            (ASSISTANT, "b"),
+            (USER, "c"),
+            (USER, "d"),
+            (ASSISTANT, "e"),
+            (ASSISTANT, "f"),
+        ];
+        let (found, places) = rounds(&turns(&said));
         assert_eq!(found, [round("a", "b"), round("c\n\nd", "e\n\nf")]);
         assert_eq!(places, [0, 0, 1, 1, 1, 1]);
     }
 
     #[test]
     fn an_assistant_who_begins_is_greeted_and_an_unanswered_user_is_left_out() {
-        let (found, places) = rounds(&turns(&[('a', "b"), ('u', "c"), ('a', "d"), ('u', "e")]));
+        let (found, places) = rounds(&turns(&[(ASSISTANT, "b"), (USER, "c"), (ASSISTANT, "d"), (USER, "e")]));
         assert_eq!(found, [round(OPENING, "b"), round("c", "d")]);
         assert_eq!(places, [0, 1, 1, 2]);
         assert!(rounds(&[]).0.is_empty());
     }
 
     #[test]
-    fn questions_about_later_rounds_are_left_out() {
-        let question = |round: usize| Question {
-            text: format!("about {round}"),
-            evidence: vec![vec![Passage {
-                round,
-                text: String::new(),
-            }]],
-        };
-        let conversation = Conversation {
-            name: "some".to_owned(),
-            rounds: vec![round("a", "b"), round("c", "d"), round("e", "f")],
-            questions: vec![question(0), question(1), question(2)],
-        };
-        let first = conversation.first(2);
-        assert_eq!(first.rounds.len(), 2);
-        assert_eq!(first.questions, [question(0), question(1)]);
+    fn questions_about_what_is_not_played_are_left_out() {
+        let said = [
+            (USER, "a"),
+            (ASSISTANT, "b"),
+            (USER, "c"),
+            (ASSISTANT, "d"),
+            (USER, "e"),
+        ];
+        let mut conversation = conversation("some", &said);
+        conversation.questions = vec![question(&[0, 1]), question(&[0, 3]), question(&[4])];
+        let asked = |most| Chat::of(&conversation, most).questions.len();
+        assert_eq!((asked(1), asked(2), asked(9)), (1, 2, 2));
+        assert_eq!(Chat::of(&conversation, 2).questions[1].evidence, ["a", "d"]);
     }
 }

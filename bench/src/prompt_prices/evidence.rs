@@ -7,11 +7,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::conversation::{Passage, Question};
+use super::conversation::Question;
 use super::message::{Message, Role};
-use crate::metrics::as_float;
-use crate::running::blocks;
-use crate::words::content_words;
+use crate::running::parts;
+use crate::stats::as_float;
 
 /// The sets of words that a prompt offers, one for each message and each quote. What a system message says itself and
 /// the last message's own text, which is the question, are none of them.
@@ -20,11 +19,10 @@ pub(super) struct Offered(Vec<HashSet<String>>);
 
 impl Offered {
     /// What `prompt` offers.
-    #[must_use]
     pub(super) fn by(prompt: &[Arc<Message>]) -> Self {
         let mut offered: Vec<HashSet<String>> = Vec::new();
         for (at, message) in prompt.iter().enumerate() {
-            let parts = blocks::parts(&message.text);
+            let parts = parts(&message.text);
             if at + 1 < prompt.len() && message.role != Role::System {
                 offered.push(words(parts.own).collect());
             }
@@ -39,17 +37,13 @@ impl Offered {
     }
 
     /// The share of the question's evidence that is present.
-    #[must_use]
     pub(super) fn share(&self, question: &Question) -> f64 {
-        let present = question
-            .evidence
-            .iter()
-            .filter(|passages| passages.iter().any(|passage| self.holds(passage)));
+        let present = question.evidence.iter().filter(|message| self.holds(message));
         as_float(present.count()) / as_float(question.evidence.len().max(1))
     }
 
-    fn holds(&self, passage: &Passage) -> bool {
-        let needed = leading_words(&passage.text);
+    fn holds(&self, message: &str) -> bool {
+        let needed = leading_words(message);
         let found = |offered: &HashSet<String>| needed.iter().filter(|word| offered.contains(*word)).count();
         let most = self.0.iter().map(found).max().unwrap_or(0);
         !needed.is_empty() && most * 2 >= needed.len()
@@ -77,12 +71,10 @@ fn leading_words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The content words of a text, lower-cased: no stop words and no single letters, but every number.
+/// The content words of a text, runs of letters and digits, lower-cased: no stop words and no single letters, but every number.
 fn words(text: &str) -> impl Iterator<Item = String> + '_ {
-    content_words(text)
-        .into_iter()
-        .map(move |(start, end)| text[start..end].to_lowercase())
-        .filter(|word| is_content(word))
+    let runs = text.split(|character: char| !character.is_alphanumeric());
+    runs.map(str::to_lowercase).filter(|word| is_content(word))
 }
 
 fn is_content(word: &str) -> bool {
@@ -95,17 +87,10 @@ mod tests {
     use super::super::message::Messages;
     use super::*;
 
-    fn question(evidence: &[&[&str]]) -> Question {
-        let passage = |text: &&str| Passage {
-            round: 0,
-            text: (*text).to_owned(),
-        };
+    fn question(evidence: &[&str]) -> Question {
         Question {
             text: "?".to_owned(),
-            evidence: evidence
-                .iter()
-                .map(|passages| passages.iter().map(passage).collect())
-                .collect(),
+            evidence: evidence.iter().map(|text| (*text).to_owned()).collect(),
         }
     }
 
@@ -132,18 +117,15 @@ mod tests {
             (Role::Assistant, "booked Tuesday"),
             (Role::User, "When?"),
         ]);
-        assert_eq!(
-            prompt.share(&question(&[&["The ferry to Gotland is booked for Tuesday."]])),
-            1.0
-        );
-        assert_eq!(prompt.share(&question(&[&["ferry tickets cost 40"]])), 0.0);
-        assert_eq!(prompt.share(&question(&[&["ferry Gotland"], &["never said"]])), 0.5);
-        assert_eq!(prompt.share(&question(&[&["never said", "ferry Gotland"]])), 1.0);
+        let share = |evidence: &[&str]| prompt.share(&question(evidence));
+        assert_eq!(share(&["The ferry to Gotland is booked for Tuesday."]), 1.0);
+        assert_eq!(share(&["ferry tickets cost 40"]), 0.0);
+        assert_eq!(share(&["ferry Gotland", "never said"]), 0.5);
     }
 
     #[test]
     fn the_question_and_the_system_message_are_no_evidence_but_their_quotes_are() {
-        let needed = question(&[&["puppy Biscuit"]]);
+        let needed = question(&["puppy Biscuit"]);
         assert_eq!(
             offered(&[(Role::System, "puppy Biscuit"), (Role::User, "puppy Biscuit")]).share(&needed),
             0.0

@@ -6,9 +6,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use mainpoint_tests::{RecordedRequest, prompt};
 use tiktoken_rs::{CoreBPE, o200k_base_singleton};
-
-use crate::running::upstream::Received;
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,13 +45,11 @@ pub(super) struct Messages {
 pub(super) const FRAME: usize = 4;
 
 /// How many tokens a prompt has.
-#[must_use]
 pub(super) fn tokens(prompt: &[Arc<Message>]) -> usize {
     prompt.iter().map(|message| message.tokens.len()).sum()
 }
 
 /// How many tokens two prompts share from their beginning on.
-#[must_use]
 pub(super) fn shared_tokens(left: &[Arc<Message>], right: &[Arc<Message>]) -> usize {
     let mut shared = 0;
     for (left, right) in left.iter().zip(right) {
@@ -67,7 +64,6 @@ pub(super) fn shared_tokens(left: &[Arc<Message>], right: &[Arc<Message>]) -> us
 
 impl Messages {
     /// None made so far.
-    #[must_use]
     pub(super) fn new() -> Self {
         Self {
             encoding: o200k_base_singleton(),
@@ -91,15 +87,14 @@ impl Messages {
     }
 
     /// The messages that an upstream received.
-    pub(super) fn received(&mut self, received: &[Received]) -> Prompt {
-        received
-            .iter()
-            .map(|message| self.make(Role::of(&message.role), &message.text))
-            .collect()
+    pub(super) fn received(&mut self, received: &RecordedRequest) -> Prompt {
+        let request = received.json();
+        let messages = prompt::messages(&request).iter();
+        let made = messages.map(|message| self.make(Role::of(prompt::role(message)), &prompt::text(message)));
+        made.collect()
     }
 
     /// The message with at most the first `count` tokens of its text.
-    #[must_use]
     pub(super) fn cut(&self, message: &Arc<Message>, count: usize) -> Arc<Message> {
         let inside = message
             .tokens
@@ -133,7 +128,6 @@ impl Messages {
 
 impl Role {
     /// The role by its name on the wire.
-    #[must_use]
     fn of(name: &str) -> Self {
         match name {
             "system" | "developer" => Self::System,
@@ -198,16 +192,5 @@ mod tests {
         assert_eq!((cut.text.as_str(), cut.tokens.len()), ("hello", 1 + FRAME));
         assert_eq!(cut.tokens[..4], message.tokens[..4]);
         assert!(Arc::ptr_eq(&messages.cut(&message, 2), &message));
-    }
-
-    #[test]
-    fn what_an_upstream_received_are_the_same_messages() {
-        let mut messages = Messages::new();
-        let made = messages.make(Role::System, "be kind");
-        let received = [Received {
-            role: "developer".to_owned(),
-            text: "be kind".to_owned(),
-        }];
-        assert!(Arc::ptr_eq(&messages.received(&received)[0], &made));
     }
 }

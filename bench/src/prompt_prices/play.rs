@@ -2,25 +2,19 @@
 //!
 //! It must not know prices or the other policies.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-
+use mainpoint_tests::{Answer, ScriptedUpstream, StartedProxy};
 use serde_json::Value;
 
-use super::conversation::Conversation;
+use super::conversation::Chat;
 use super::message::{Messages, Prompt};
 use crate::BenchError;
 use crate::progress::Progress;
-use crate::running::client::{Answer, Caller, Client};
-use crate::running::program::{Program, Settings};
-use crate::running::upstream::ScriptedUpstream;
+use crate::running::{Client, program};
 
 /// The proxy in front of an upstream that gives the recorded answers.
-#[derive(Debug)]
 pub(super) struct Stage {
-    program: Program,
+    proxy: StartedProxy,
     upstream: ScriptedUpstream,
-    next: Arc<Mutex<String>>,
 }
 
 /// What mainpoint forwarded.
@@ -63,73 +57,43 @@ const ASIDE: &str = "I will come back to that.";
 
 impl Stage {
     /// Starts upstream and proxy.
-    ///
-    /// # Errors
-    /// [`BenchError::Proxy`] or [`BenchError::Write`] if one does not start.
-    pub(super) async fn set(program: &Path, settings: &Settings) -> Result<Self, BenchError> {
-        let next = Arc::new(Mutex::new(String::new()));
-        let said = Arc::clone(&next);
-        let upstream =
-            ScriptedUpstream::start(move |_| said.lock().unwrap_or_else(PoisonError::into_inner).clone()).await?;
-        Ok(Self {
-            program: Program::start(program, upstream.url(), settings).await?,
-            upstream,
-            next,
-        })
+    pub(super) async fn set(budget: u32, settings: impl IntoIterator<Item = (String, String)>) -> Self {
+        let upstream = ScriptedUpstream::start().await;
+        let proxy = program(&upstream, budget, settings).start().await;
+        Self { proxy, upstream }
     }
 
     /// Plays every round, and then asks every question aside.
-    ///
-    /// # Errors
-    /// [`BenchError::Request`] or [`BenchError::Proxy`] if a request gets no answer or no receipt.
-    pub(super) async fn play(
-        &self,
-        conversation: &Conversation,
-        messages: &mut Messages,
-    ) -> Result<Played, BenchError> {
-        let caller = Caller {
-            model: MODEL.to_owned(),
-            key: Some(format!("prices-{}", conversation.name)),
-            reply_tokens: None,
-        };
-        let mut client = Client::new(caller, SYSTEM);
-        let steps = conversation.rounds.len() + conversation.questions.len();
-        let mut progress = Progress::begin(format!("playing {}", conversation.name), steps);
-        let metrics = self.program.beside("/metrics");
+    pub(super) async fn play(&self, chat: &Chat, messages: &mut Messages) -> Result<Played, BenchError> {
+        let mut client = Client::new(MODEL, &format!("prices-{}", chat.name), SYSTEM);
+        let steps = chat.rounds.len() + chat.questions.len();
+        let mut progress = Progress::begin(format!("playing {}", chat.name), steps);
         let mut played = Played::default();
-        for round in &conversation.rounds {
-            client.wait_until_read(&metrics).await?;
+        for round in &chat.rounds {
+            self.proxy.everything_read().await;
             self.answer_next(&round.assistant);
-            let answer = client.say(self.program.url(), &round.user).await?;
+            let answer = client.say(&self.proxy, &round.user).await;
             played.rounds.push(self.forwarded(&client, &answer, messages).await?);
             progress.advance(1);
         }
-        client.wait_until_read(&metrics).await?;
+        self.proxy.everything_read().await;
         self.answer_next(ASIDE);
-        for question in &conversation.questions {
-            let answer = client.say_aside(self.program.url(), &question.text).await?;
+        for question in &chat.questions {
+            let answer = client.say_aside(&self.proxy, &question.text).await;
             played.questions.push(self.forwarded(&client, &answer, messages).await?);
             progress.advance(1);
         }
         Ok(played)
     }
 
-    /// The end of the proxy's log.
-    #[must_use]
-    pub(super) fn log(&self) -> String {
-        self.program.log()
-    }
-
     /// Ends the proxy.
-    ///
-    /// # Errors
-    /// [`BenchError::Proxy`] if it does not end well.
-    pub(super) async fn end(self) -> Result<(), BenchError> {
-        self.program.end().await
+    pub(super) async fn end(self) {
+        self.proxy.stop().await;
     }
 
     fn answer_next(&self, text: &str) {
-        text.clone_into(&mut self.next.lock().unwrap_or_else(PoisonError::into_inner));
+        let text = text.to_owned();
+        self.upstream.always(move |request| request.said(&text));
     }
 
     async fn forwarded(
@@ -138,11 +102,10 @@ impl Stage {
         answer: &Answer,
         messages: &mut Messages,
     ) -> Result<Forwarded, BenchError> {
-        let prompt = messages.received(&self.upstream.last_messages());
-        let url = self.program.beside(&format!("/mainpoint/receipts/{}", answer.request));
-        let receipt = client.document(&url).await?;
-        let (outcome, begins_epoch) =
-            read_receipt(&receipt).ok_or_else(|| BenchError::Proxy(format!("{url} is no receipt: {receipt}")))?;
+        let prompt = messages.received(&self.upstream.last_request());
+        let receipt = client.receipt(&self.proxy, answer).await;
+        let read = read_receipt(&receipt);
+        let (outcome, begins_epoch) = read.ok_or_else(|| BenchError::new(format!("this is no receipt: {receipt}")))?;
         Ok(Forwarded {
             prompt,
             outcome,

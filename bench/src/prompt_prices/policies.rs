@@ -43,7 +43,6 @@ impl Policy {
     ];
 
     /// Its name in result files.
-    #[must_use]
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Untouched => "untouched",
@@ -55,7 +54,6 @@ impl Policy {
     }
 
     /// What tables call it.
-    #[must_use]
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Untouched => "untouched",
@@ -69,20 +67,17 @@ impl Policy {
 
 impl Request<'_> {
     /// Everything.
-    #[must_use]
     pub(super) fn untouched(&self) -> Prompt {
         joined(self.system, self.turns, self.asked)
     }
 
     /// The newest rounds that fit into `budget` tokens together with the system message and the new one.
-    #[must_use]
     pub(super) fn window(&self, budget: usize) -> Prompt {
         let room = budget.saturating_sub(self.system.tokens.len() + self.asked.tokens.len());
         joined(self.system, newest(self.turns, room), self.asked)
     }
 
     /// The same with a memory block at the end of the system message, whose tokens the rounds do not get.
-    #[must_use]
     pub(super) fn memory_in_system(&self, budget: usize, block: Option<&str>, messages: &mut Messages) -> Prompt {
         let Some(block) = block else {
             return self.window(budget);
@@ -102,7 +97,6 @@ impl Request<'_> {
     ///
     /// Where the last two rounds are too long, fewer are kept word for word; where not one token of each older message
     /// fits, the oldest are dropped.
-    #[must_use]
     pub(super) fn recompressed(&self, budget: usize, messages: &Messages) -> Prompt {
         let room = budget.saturating_sub(self.system.tokens.len() + self.asked.tokens.len());
         let recent = newest(&self.turns[self.turns.len().saturating_sub(2 * WORD_FOR_WORD)..], room);

@@ -3,17 +3,17 @@
 //! It must not know how prompts are made.
 
 use super::message::{Prompt, shared_tokens, tokens};
-use crate::metrics::as_float;
+use crate::stats::as_float;
 
 /// Prices of a prompt's tokens, in any unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Prices {
+pub(super) struct Prices {
     /// A token of a prompt that is too short to be cached.
-    pub input: f64,
+    pub(super) input: f64,
     /// A token that is read from the cache.
-    pub cache_read: f64,
+    pub(super) cache_read: f64,
     /// A token that is written to the cache.
-    pub cache_write: f64,
+    pub(super) cache_write: f64,
 }
 
 /// The tokens of one prompt.
@@ -40,27 +40,25 @@ const MINIMUM: usize = 1024;
 const STEP: usize = 128;
 
 /// How many of `tokens` tokens that were there before come from the cache.
-#[must_use]
 pub(super) fn cacheable(tokens: usize) -> usize {
     if tokens < MINIMUM { 0 } else { tokens / STEP * STEP }
 }
 
 impl Prices {
     /// What OpenAI's models cost, relative to a token of input: writing the cache costs nothing extra.
-    pub const OPENAI: Self = Self {
+    pub(super) const OPENAI: Self = Self {
         input: 1.0,
         cache_read: 0.1,
         cache_write: 1.0,
     };
     /// What Anthropic's models cost, relative to a token of input.
-    pub const ANTHROPIC: Self = Self {
+    pub(super) const ANTHROPIC: Self = Self {
         input: 1.0,
         cache_read: 0.1,
         cache_write: 1.25,
     };
 
     /// The price of a prompt.
-    #[must_use]
     pub(super) fn of(&self, charge: Charge) -> f64 {
         let rest = as_float(charge.tokens.saturating_sub(charge.cached));
         if charge.tokens < MINIMUM {

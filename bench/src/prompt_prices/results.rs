@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use super::conversation::Conversation;
+use super::conversation::Chat;
 use super::evidence::Offered;
 use super::message::{Message, Messages, Prompt, Role};
 use super::play::{Forwarded, Outcome, Played, SYSTEM};
 use super::policies::{Policy, Request};
 use super::pricing::{Charge, PromptCache, cacheable};
-use crate::running::blocks;
+use crate::running::memory;
 
 /// The figures of one conversation.
 #[derive(Debug, Clone)]
@@ -51,17 +51,16 @@ pub(super) struct BetweenEpochs {
 
 impl ChatResult {
     /// Prices what was played and makes the other policies' prompts for the same conversation.
-    #[must_use]
-    pub(super) fn of(conversation: &Conversation, played: &Played, budget: usize, messages: &mut Messages) -> Self {
+    pub(super) fn of((chat, played): (&Chat, &Played), budget: usize, messages: &mut Messages) -> Self {
         let count = |wanted: Outcome| played.rounds.iter().filter(|round| round.outcome == wanted).count();
         let (rewritten, failed_open) = (count(Outcome::Rewritten), count(Outcome::FailedOpen));
         let begins_epoch = played.rounds.iter().map(|round| round.begins_epoch).collect();
         let policies = Policy::ALL
             .into_iter()
-            .map(|policy| replay(policy, conversation, played, budget, messages))
+            .map(|policy| replay(policy, (chat, played), budget, messages))
             .collect();
         Self {
-            name: conversation.name.clone(),
+            name: chat.name.clone(),
             policies,
             begins_epoch,
             rewritten,
@@ -70,20 +69,17 @@ impl ChatResult {
     }
 
     /// The figures of a policy.
-    #[must_use]
     pub(super) fn policy(&self, policy: Policy) -> &PolicyResult {
         // Every policy has its place by how the results are made.
         &self.policies[policy as usize]
     }
 
     /// How many epochs began.
-    #[must_use]
     pub(super) fn epochs(&self) -> usize {
         self.begins_epoch.iter().filter(|begins| **begins).count()
     }
 
     /// What the cache gave between two epochs.
-    #[must_use]
     pub(super) fn between_epochs(&self) -> BetweenEpochs {
         let own = &self.policy(Policy::Mainpoint).charges;
         let untouched = &self.policy(Policy::Untouched).charges;
@@ -104,7 +100,6 @@ impl ChatResult {
 
 impl PolicyResult {
     /// All rounds together.
-    #[must_use]
     pub(super) fn total(&self) -> Charge {
         self.charges.iter().copied().fold(Charge::default(), plus)
     }
@@ -118,18 +113,12 @@ fn plus(left: Charge, right: Charge) -> Charge {
 }
 
 /// Every round and every question under one policy.
-fn replay(
-    policy: Policy,
-    conversation: &Conversation,
-    played: &Played,
-    budget: usize,
-    messages: &mut Messages,
-) -> PolicyResult {
+fn replay(policy: Policy, (chat, played): (&Chat, &Played), budget: usize, messages: &mut Messages) -> PolicyResult {
     let system = messages.make(Role::System, SYSTEM);
     let mut turns: Vec<Arc<Message>> = Vec::new();
     let mut cache = PromptCache::default();
     let mut result = PolicyResult::default();
-    for (round, forwarded) in conversation.rounds.iter().zip(&played.rounds) {
+    for (round, forwarded) in chat.rounds.iter().zip(&played.rounds) {
         let asked = messages.make(Role::User, &round.user);
         let request = Request {
             system: &system,
@@ -141,7 +130,7 @@ fn replay(
             .push(cache.charge(prompt(policy, request, forwarded, budget, messages)));
         turns.extend([asked, messages.make(Role::Assistant, &round.assistant)]);
     }
-    for (question, forwarded) in conversation.questions.iter().zip(&played.questions) {
+    for (question, forwarded) in chat.questions.iter().zip(&played.questions) {
         let asked = messages.make(Role::User, &question.text);
         let request = Request {
             system: &system,
@@ -166,7 +155,7 @@ fn prompt(
         Policy::SlidingWindow => request.window(budget),
         Policy::SystemMemory => {
             let last = forwarded.prompt.last();
-            let block = last.and_then(|message| blocks::memory(&message.text));
+            let block = last.and_then(|message| memory(&message.text));
             request.memory_in_system(budget, block, messages)
         }
         Policy::Recompressed => request.recompressed(budget, messages),
@@ -176,7 +165,7 @@ fn prompt(
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::conversation::{Passage, Question, Round};
+    use super::super::conversation::{Question, Round};
     use super::*;
 
     /// Two rounds; mainpoint forwards the second with a memory block and begins an epoch there.
@@ -185,15 +174,12 @@ pub(super) mod tests {
             user: user.to_owned(),
             assistant: "fine ".repeat(1500),
         };
-        let conversation = Conversation {
+        let chat = Chat {
             name: "some".to_owned(),
             rounds: vec![round("the ferry is at noon"), round("more"), round("still more")],
             questions: vec![Question {
                 text: "when?".to_owned(),
-                evidence: vec![vec![Passage {
-                    round: 0,
-                    text: "the ferry is at noon".to_owned(),
-                }]],
+                evidence: vec!["the ferry is at noon".to_owned()],
             }],
         };
         let mut messages = Messages::new();
@@ -220,7 +206,7 @@ pub(super) mod tests {
             ],
             questions: vec![forwarded(&[&format!("when?\n\n{block}")], false)],
         };
-        ChatResult::of(&conversation, &played, 2000, &mut messages)
+        ChatResult::of((&chat, &played), 2000, &mut messages)
     }
 
     #[test]

@@ -9,8 +9,8 @@ use mainpoint_engine::{Engine, ReadRequest, TurnText};
 
 use super::texts::Text;
 use crate::BenchError;
-use crate::metrics::as_float;
 use crate::progress::Progress;
+use crate::stats::as_float;
 
 /// How a text is given to the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,22 @@ pub(super) struct Timed {
 impl Way {
     const ALL: [Self; 2] = [Self::Turns, Self::OneTurn];
 
+    /// Its arm in result files.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Turns => "mainpoint",
+            Self::OneTurn => "mainpoint-one-turn",
+        }
+    }
+
+    /// What tables call it.
+    pub(super) fn described(self) -> &'static str {
+        match self {
+            Self::Turns => "turn by turn",
+            Self::OneTurn => "as one turn",
+        }
+    }
+
     fn turns(self, text: &Text) -> Vec<TurnText> {
         match self {
             Self::Turns => text.turns.clone(),
@@ -47,7 +63,6 @@ impl Way {
 
 impl Timed {
     /// Tokens a second in each round.
-    #[must_use]
     pub(super) fn tokens_per_second(&self) -> Vec<f64> {
         let tokens = as_float(self.tokens);
         self.seconds.iter().map(|seconds| tokens / seconds).collect()
@@ -55,9 +70,6 @@ impl Timed {
 }
 
 /// Reads a text in every way with every engine, each with its number of threads, after one round that does not count.
-///
-/// # Errors
-/// [`BenchError::Engine`] if a reading fails.
 pub(super) async fn time(engines: &[(usize, Engine)], text: &Text, rounds: usize) -> Result<Vec<Timed>, BenchError> {
     let mut arms = Vec::new();
     for (threads, engine) in engines {

@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 
 use super::texts::{as_read, beginning};
 use crate::BenchError;
+use crate::data::Conversation;
 use crate::progress::Progress;
-use crate::recorded::Conversation;
 
 /// Milliseconds of each question of one kind, round by round.
 #[derive(Debug)]
@@ -43,9 +43,6 @@ const TURNS: usize = 24;
 
 /// Asks the conversations' questions one after the other, idle and busy in turn and cut to several lengths, after one round that
 /// does not count.
-///
-/// # Errors
-/// [`BenchError::Engine`] if a question or a reading fails.
 pub(super) async fn time(
     engine: &Engine,
     conversations: &[Conversation],

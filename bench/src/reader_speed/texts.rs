@@ -7,7 +7,7 @@ use std::path::Path;
 use mainpoint_engine::{Engine, TurnText};
 
 use crate::BenchError;
-use crate::recorded::{self, Conversation, Turn};
+use crate::data::{self, Conversation, Turn};
 
 /// One text in the two forms in which it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,23 +21,16 @@ pub(super) struct Text {
 }
 
 /// The conversations of the file at `path`, the longest one first.
-///
-/// # Errors
-/// [`BenchError::Read`] or [`BenchError::Data`], the latter also for a file without conversations.
 pub(super) fn longest_first(path: &Path) -> Result<Vec<Conversation>, BenchError> {
-    let (_, mut conversations) = recorded::load(path)?;
+    let (_, mut conversations) = data::load(path)?;
     if conversations.is_empty() {
-        return Err(BenchError::Data {
-            path: path.to_owned(),
-            reason: "it has no conversations".to_owned(),
-        });
+        return Err(BenchError::data(path, "it has no conversations"));
     }
     conversations.sort_by_key(|conversation| std::cmp::Reverse(conversation.turns.len()));
     Ok(conversations)
 }
 
 /// A turn as the reader sees it.
-#[must_use]
 pub(super) fn as_read(turn: &Turn) -> TurnText {
     TurnText {
         speaker: turn.speaker.clone(),
@@ -48,9 +41,6 @@ pub(super) fn as_read(turn: &Turn) -> TurnText {
 impl Text {
     /// The first turns of a conversation that have `tokens` tokens together; the last turn is cut between two words, so that
     /// a few tokens may be missing. Shorter conversations give all they have.
-    ///
-    /// # Errors
-    /// [`BenchError::Engine`] if the tokenizer fails.
     pub(super) fn of(engine: &Engine, turns: &[Turn], tokens: usize) -> Result<Self, BenchError> {
         let mut kept: Vec<TurnText> = Vec::new();
         let mut room = tokens;
@@ -75,9 +65,6 @@ impl Text {
 }
 
 /// As many of a text's first words as have at most `room` tokens; nothing if not even one has.
-///
-/// # Errors
-/// [`BenchError::Engine`] if the tokenizer fails.
 pub(super) fn beginning<'a>(engine: &Engine, text: &'a str, room: usize) -> Result<&'a str, BenchError> {
     let mut text = text.trim_end();
     while !text.is_empty() && count(engine, text)? > room {

@@ -9,6 +9,8 @@ pub(super) struct Arm {
     pub(super) title: &'static str,
     /// What it has to find in the store besides the text.
     pub(super) stored: &'static [Part],
+    /// Which tokens it keeps; `None` for one that does not choose.
+    pub(super) choice: Option<Choice>,
 }
 
 /// Something stored of every turn for searches to read.
@@ -48,8 +50,6 @@ pub(super) enum By {
 /// A share of a turn's content tokens, and what chooses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Choice {
-    /// The arm that finds by these alone.
-    pub(super) arm: &'static str,
     /// How many of a hundred tokens are kept.
     pub(super) percent: usize,
     /// What chooses them.
@@ -59,107 +59,45 @@ pub(super) struct Choice {
 /// What random choices begin with.
 pub(super) const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 
-/// The choices that are compared.
-pub(super) const CHOICES: [Choice; 10] = [
-    choice("maxsim-50", 50, By::Coverage),
-    choice("maxsim-50-attention-rarity", 50, By::AttentionAndRarity),
-    choice("maxsim-50-attention", 50, By::Attention),
-    choice("maxsim-50-rarity", 50, By::Rarity),
-    choice("maxsim-50-random", 50, By::Chance),
-    choice("maxsim-25", 25, By::Coverage),
-    choice("maxsim-25-attention-rarity", 25, By::AttentionAndRarity),
-    choice("maxsim-25-attention", 25, By::Attention),
-    choice("maxsim-25-rarity", 25, By::Rarity),
-    choice("maxsim-25-random", 25, By::Chance),
-];
-
 /// All arms, in the order of the tables.
 pub(super) const ARMS: &[Arm] = &[
-    arm(
-        "first-passage",
-        "mean vector of the first passage",
-        &[Part::FirstVector],
-    ),
-    arm(
-        "mean",
-        "mean vector, best passage (shipped, from the store)",
-        &[Part::Vectors],
-    ),
+    arm("first-passage", "mean vector of the first passage", FIRST),
+    arm("mean", "mean vector, best passage (shipped, from the store)", VECTORS),
     arm("bm25", "BM25 (the store's full-text index)", &[Part::TextIndex]),
     arm("rrf-bm25-mean", "RRF k=60 (BM25, mean vector)", VECTORS_AND_WORDS),
     arm("maxsim-all", "MaxSim, codes of all content tokens", &[Part::AllCodes]),
     arm("maxsim", "MaxSim, codes of the main point (shipped)", &[Part::Codes]),
-    arm(
-        "maxsim-50",
-        "MaxSim, 50 % chosen as in main points",
-        &[Part::HalfOfCodes],
-    ),
-    arm(
+    half("maxsim-50", "MaxSim, 50 % chosen as in main points", By::Coverage),
+    half(
         "maxsim-50-attention-rarity",
         "MaxSim, 50 % by attention × rarity",
-        &[Part::HalfOfCodes],
+        By::AttentionAndRarity,
     ),
-    arm("maxsim-50-attention", "MaxSim, 50 % by attention", &[Part::HalfOfCodes]),
-    arm("maxsim-50-rarity", "MaxSim, 50 % by rarity", &[Part::HalfOfCodes]),
-    arm(
-        "maxsim-50-random",
-        "MaxSim, 50 % by chance, 5 seeds",
-        &[Part::HalfOfCodes],
-    ),
-    arm(
-        "maxsim-25",
-        "MaxSim, 25 % chosen as in main points",
-        &[Part::QuarterOfCodes],
-    ),
-    arm(
+    half("maxsim-50-attention", "MaxSim, 50 % by attention", By::Attention),
+    half("maxsim-50-rarity", "MaxSim, 50 % by rarity", By::Rarity),
+    half("maxsim-50-random", "MaxSim, 50 % by chance, 5 seeds", By::Chance),
+    quarter("maxsim-25", "MaxSim, 25 % chosen as in main points", By::Coverage),
+    quarter(
         "maxsim-25-attention-rarity",
         "MaxSim, 25 % by attention × rarity",
-        &[Part::QuarterOfCodes],
+        By::AttentionAndRarity,
     ),
-    arm(
-        "maxsim-25-attention",
-        "MaxSim, 25 % by attention",
-        &[Part::QuarterOfCodes],
-    ),
-    arm("maxsim-25-rarity", "MaxSim, 25 % by rarity", &[Part::QuarterOfCodes]),
-    arm(
-        "maxsim-25-random",
-        "MaxSim, 25 % by chance, 5 seeds",
-        &[Part::QuarterOfCodes],
-    ),
-    arm(
-        "relevance-without-words",
-        "the shipped relevance without BM25's places",
-        EVERYTHING,
-    ),
-    arm(
-        "relevance-without-cosine",
-        "the shipped relevance without the mean vector's cosine",
-        EVERYTHING,
-    ),
-    arm(
-        "relevance-without-maxsim",
-        "the shipped relevance without MaxSim",
-        VECTORS_AND_WORDS,
-    ),
+    quarter("maxsim-25-attention", "MaxSim, 25 % by attention", By::Attention),
+    quarter("maxsim-25-rarity", "MaxSim, 25 % by rarity", By::Rarity),
+    quarter("maxsim-25-random", "MaxSim, 25 % by chance, 5 seeds", By::Chance),
+    arm("relevance-without-words", "shipped, without BM25's places", EVERYTHING),
+    arm("relevance-without-cosine", "shipped, without the cosine", EVERYTHING),
+    arm("relevance-without-maxsim", "shipped, without MaxSim", VECTORS_AND_WORDS),
     arm(
         "relevance-without-neighbours",
-        "the shipped relevance without the turns beside it",
+        "shipped, without the turns beside",
         EVERYTHING,
     ),
-    arm(
-        "relevance-without-dates",
-        "the shipped relevance without the times that the question names",
-        EVERYTHING,
-    ),
-    arm(
-        "relevance-without-speaker",
-        "the shipped relevance without who speaks",
-        EVERYTHING,
-    ),
+    arm("relevance-without-dates", "shipped, without named times", EVERYTHING),
+    arm("relevance-without-speaker", "shipped, without who speaks", EVERYTHING),
     arm(
         "full-pipeline",
-        "what the product recalls, by relevance from everything (shipped)",
+        "what the product recalls, by relevance (shipped)",
         EVERYTHING,
     ),
 ];
@@ -178,15 +116,35 @@ pub(super) const MAIN_ARMS: [&str; 7] = [
 /// The arms that languages are compared by.
 pub(super) const LANGUAGE_ARMS: [&str; 4] = ["mean", "bm25", "maxsim", "full-pipeline"];
 
+const FIRST: &[Part] = &[Part::FirstVector];
+const VECTORS: &[Part] = &[Part::Vectors];
 const VECTORS_AND_WORDS: &[Part] = &[Part::Vectors, Part::TextIndex];
 const EVERYTHING: &[Part] = &[Part::Vectors, Part::TextIndex, Part::Codes];
 
 const fn arm(name: &'static str, title: &'static str, stored: &'static [Part]) -> Arm {
-    Arm { name, title, stored }
+    let choice = None;
+    Arm {
+        name,
+        title,
+        stored,
+        choice,
+    }
 }
 
-const fn choice(arm: &'static str, percent: usize, by: By) -> Choice {
-    Choice { arm, percent, by }
+const fn half(name: &'static str, title: &'static str, by: By) -> Arm {
+    let choice = Some(Choice { percent: 50, by });
+    Arm {
+        choice,
+        ..arm(name, title, &[Part::HalfOfCodes])
+    }
+}
+
+const fn quarter(name: &'static str, title: &'static str, by: By) -> Arm {
+    let choice = Some(Choice { percent: 25, by });
+    Arm {
+        choice,
+        ..arm(name, title, &[Part::QuarterOfCodes])
+    }
 }
 
 #[cfg(test)]
@@ -195,8 +153,7 @@ mod tests {
 
     #[test]
     fn every_arm_that_is_named_elsewhere_is_one() {
-        let choices = CHOICES.iter().map(|choice| choice.arm);
-        for name in choices.chain(MAIN_ARMS).chain(LANGUAGE_ARMS) {
+        for name in MAIN_ARMS.into_iter().chain(LANGUAGE_ARMS) {
             assert!(ARMS.iter().any(|arm| arm.name == name), "{name}");
         }
     }

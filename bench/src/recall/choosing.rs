@@ -4,7 +4,7 @@
 
 use mainpoint_engine::{Codes, PassageTokens, ReadToken, codes_of, representative};
 
-use super::arms::{By, CHOICES, Choice, SEEDS};
+use super::arms::{ARMS, By, Choice, SEEDS};
 use super::library::Reading;
 
 /// The codes of a conversation's turns, passage by passage; several for an arm with random choices.
@@ -15,23 +15,15 @@ pub(super) struct Coded {
     pub(super) variants: Vec<Vec<Vec<Codes>>>,
 }
 
-/// The vectors of a conversation's turns, passage by passage.
-pub(super) struct Dense {
-    /// The arm that finds by these alone.
-    pub(super) arm: &'static str,
-    /// Unit length.
-    pub(super) turns: Vec<Vec<Vec<f32>>>,
-}
-
 /// The codes of every arm that is chosen here, around the model's mean token vector.
-#[must_use]
 pub(super) fn coded(reading: &Reading, mean: &[f32]) -> Vec<Coded> {
     let all = codes(reading, mean, |passage| passage.tokens.iter().collect());
-    let choices = CHOICES.iter().map(|choice| Coded {
-        arm: choice.arm,
+    let choices = ARMS.iter().filter_map(|arm| Some((arm.name, arm.choice?)));
+    let choices = choices.map(|(arm, choice)| Coded {
+        arm,
         variants: match choice.by {
-            By::Chance => SEEDS.map(|seed| chosen(reading, mean, (*choice, seed))).to_vec(),
-            _ => vec![chosen(reading, mean, (*choice, 0))],
+            By::Chance => SEEDS.map(|seed| chosen(reading, mean, (choice, seed))).to_vec(),
+            _ => vec![chosen(reading, mean, (choice, 0))],
         },
     });
     let all = Coded {
@@ -41,14 +33,10 @@ pub(super) fn coded(reading: &Reading, mean: &[f32]) -> Vec<Coded> {
     std::iter::once(all).chain(choices).collect()
 }
 
-/// The vector of every turn's first passage.
-#[must_use]
-pub(super) fn first_passages(reading: &Reading) -> Dense {
+/// The vector of every turn's first passage, if it has one.
+pub(super) fn first_passages(reading: &Reading) -> Vec<Vec<Vec<f32>>> {
     let first = |passages: &Vec<PassageTokens>| passages.iter().take(1).map(|passage| passage.vector.clone()).collect();
-    Dense {
-        arm: "first-passage",
-        turns: reading.turns.iter().map(first).collect(),
-    }
+    reading.turns.iter().map(first).collect()
 }
 
 fn chosen(reading: &Reading, mean: &[f32], (choice, seed): (Choice, u64)) -> Vec<Vec<Codes>> {
@@ -133,11 +121,7 @@ mod tests {
             token(3, 0.2, 2.0),
         ];
         let starts = |percent, by| -> Vec<usize> {
-            let choice = Choice {
-                arm: "some",
-                percent,
-                by,
-            };
+            let choice = Choice { percent, by };
             let kept = kept(&tokens, choice, &mut fastrand::Rng::with_seed(1));
             kept.iter().map(|token| token.start).collect()
         };

@@ -10,9 +10,9 @@ use mainpoint_engine::{Engine, Passage, PassageTokens, Question, ReadRequest, Tu
 use super::kept;
 use crate::BenchError;
 use crate::cache::Cache;
+use crate::data::{Conversation, Turn};
 use crate::product::Product;
 use crate::progress::Progress;
-use crate::recorded::{Conversation, Turn};
 
 /// A conversation as it was read: every content token of every turn.
 #[derive(Debug, Clone, Default)]
@@ -28,9 +28,12 @@ pub(crate) struct Reading {
 /// The engine, and what it has read before.
 pub(crate) struct Library {
     cache: Cache,
-    engine: Engine,
-    memory: MemoryConfig,
-    small_talk: SmallTalk,
+    /// The engine.
+    pub(crate) engine: Engine,
+    /// The memory's settings.
+    pub(crate) memory: MemoryConfig,
+    /// What the product knows as small talk.
+    pub(crate) small_talk: SmallTalk,
     /// What readings depend on besides the texts.
     recipe: String,
 }
@@ -40,9 +43,6 @@ const FORMAT: &str = "4";
 
 impl Library {
     /// Starts the engine, which reads what the product knows as small talk.
-    ///
-    /// # Errors
-    /// [`BenchError::Engine`] if it does not start.
     pub(crate) async fn open(product: &Product, cache: Cache) -> Result<Self, BenchError> {
         let (engine, encoder) = (product.start()?, &product.engine.encoder);
         let small_talk = SmallTalk::read(&engine).await;
@@ -62,28 +62,7 @@ impl Library {
         })
     }
 
-    /// The engine.
-    #[must_use]
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    /// The memory's settings.
-    #[must_use]
-    pub(crate) fn memory(&self) -> &MemoryConfig {
-        &self.memory
-    }
-
-    /// What the product knows as small talk.
-    #[must_use]
-    pub(crate) fn small_talk(&self) -> &SmallTalk {
-        &self.small_talk
-    }
-
     /// Reads a conversation, session by session, or takes what was read before.
-    ///
-    /// # Errors
-    /// Any failure of the engine or the cache.
     pub(crate) async fn read(&self, conversation: &Conversation) -> Result<Reading, BenchError> {
         let (text, mean) = (text_of(conversation), self.engine.mean());
         let inputs = [self.recipe.as_str(), &text];
@@ -114,9 +93,6 @@ impl Library {
 
     /// The main points of every turn, as the product makes them of the same tokens; of one turn it is checked that they are
     /// those of the product's own reading.
-    ///
-    /// # Errors
-    /// Any failure of the engine; [`BenchError::Data`] if the product's reading is another one.
     pub(crate) async fn main_points(
         &self,
         conversation: &Conversation,
@@ -138,9 +114,6 @@ impl Library {
     }
 
     /// The questions of a conversation, prepared for the searches.
-    ///
-    /// # Errors
-    /// A failure of the engine.
     pub(crate) async fn ask<'a>(
         &self,
         (title, texts): (&str, impl ExactSizeIterator<Item = &'a str>),
@@ -163,15 +136,12 @@ impl Library {
         if agrees {
             return Ok(());
         }
-        Err(BenchError::Data {
-            path: conversation.name.clone().into(),
-            reason: format!("the product reads other main points: {:?}", turn.text),
-        })
+        let reason = format!("the product reads other main points: {:?}", turn.text);
+        Err(BenchError::data(&conversation.name, reason))
     }
 }
 
 /// A turn as the product reads the message that a client would send.
-#[must_use]
 pub(crate) fn as_read(turn: &Turn) -> TurnText {
     TurnText {
         speaker: capitalised(turn.role),

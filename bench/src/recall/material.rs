@@ -4,13 +4,13 @@
 
 use mainpoint_engine::{Passage, Question};
 
-use super::choosing::{self, Coded, Dense};
-use super::library::{Library, Reading};
+use super::choosing::{self, Coded};
+use super::library::Library;
+use super::scores::Size;
 use super::shelf::{Asked, Candidates, Found, Shelf};
 use crate::BenchError;
-use crate::metrics::Size;
+use crate::data::Conversation;
 use crate::progress::Progress;
-use crate::recorded::{Conversation, Unit};
 
 /// Everything that is known about one conversation before its questions are ranked.
 pub(super) struct Material<'a> {
@@ -22,8 +22,8 @@ pub(super) struct Material<'a> {
     pub(super) sizes: Vec<usize>,
     /// Thousandths of a second that reading took when it was done.
     pub(super) milliseconds: usize,
-    /// The vectors that are only compared.
-    pub(super) dense: Vec<Dense>,
+    /// The vector of every turn's first passage, which is only compared.
+    pub(super) first_passages: Vec<Vec<Vec<f32>>>,
     /// The codes that are only compared.
     pub(super) coded: Vec<Coded>,
     /// Its questions as the engine prepared them.
@@ -45,9 +45,6 @@ pub(super) enum Extent {
 
 impl<'a> Material<'a> {
     /// Reads a conversation and prepares its questions.
-    ///
-    /// # Errors
-    /// Any failure of the engine or the cache.
     pub(super) async fn read(
         library: &Library,
         conversation: &'a Conversation,
@@ -57,23 +54,17 @@ impl<'a> Material<'a> {
         let points = library.main_points(conversation, &reading).await?;
         let questions = conversation.questions.iter().map(|question| question.text.as_str());
         let asked = library.ask((&conversation.name, questions)).await?;
-        let mean = library.engine().mean();
-        let (dense, coded) = match extent {
-            Extent::EveryArm => (
-                vec![choosing::first_passages(&reading)],
-                choosing::coded(&reading, mean),
-            ),
+        let mean = library.engine.mean();
+        let (first_passages, coded) = match extent {
+            Extent::EveryArm => (choosing::first_passages(&reading), choosing::coded(&reading, mean)),
             Extent::Shipped => (Vec::new(), Vec::new()),
         };
-        let Reading {
-            sizes, milliseconds, ..
-        } = reading;
         Ok(Self {
             conversation,
             points,
-            sizes,
-            milliseconds,
-            dense,
+            sizes: reading.sizes,
+            milliseconds: reading.milliseconds,
+            first_passages,
             coded,
             asked,
             found: Vec::new(),
@@ -82,9 +73,6 @@ impl<'a> Material<'a> {
     }
 
     /// Searches for every question.
-    ///
-    /// # Errors
-    /// A failure of the store or of the product's search.
     pub(super) async fn search(&mut self, shelf: &Shelf) -> Result<(), BenchError> {
         let conversation = self.conversation;
         let passages = self.points.iter().map(Vec::len).sum();
@@ -100,12 +88,8 @@ impl<'a> Material<'a> {
         Ok(())
     }
 
-    /// What quoting each turn costs; nothing is known about sessions.
-    #[must_use]
+    /// What quoting each turn costs.
     pub(super) fn quoted_sizes(&self) -> Vec<Size> {
-        if self.conversation.unit == Unit::Session {
-            return Vec::new();
-        }
         let turns = self.sizes.iter().zip(&self.points);
         turns
             .map(|(size, passages)| Size {
@@ -117,9 +101,6 @@ impl<'a> Material<'a> {
 }
 
 /// Reads conversations and fills a store with them.
-///
-/// # Errors
-/// Any failure of the engine, the cache or the store.
 pub(super) async fn gather<'a>(
     library: &Library,
     conversations: &'a [Conversation],
@@ -139,13 +120,13 @@ pub(super) async fn gather<'a>(
     Ok((materials, shelf))
 }
 
-/// A question of a conversation as it is asked. Who asks without a date asks when the conversation has ended.
+/// A question of a conversation as it is asked, when the conversation has ended.
 fn asked<'a>(conversation: &'a Conversation, index: usize, question: &'a Question) -> Option<Asked<'a>> {
     let asked = conversation.questions.get(index)?;
     let end = conversation.turns.last().map(|turn| turn.time);
     Some(Asked {
         text: &asked.text,
         question,
-        time: asked.asked.or(end).unwrap_or_default(),
+        time: end.unwrap_or_default(),
     })
 }

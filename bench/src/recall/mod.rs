@@ -11,20 +11,20 @@ mod arms;
 mod choosing;
 mod costs;
 mod end_to_end;
-mod floor;
 mod kept;
 mod languages;
 pub(crate) mod library;
 mod material;
-mod picture;
 mod rankings;
 mod report;
-mod results;
+mod scores;
 mod shelf;
 mod small_talk;
 mod weights;
 
 use std::path::PathBuf;
+
+use clap::Args;
 
 pub use self::weights::learn as learn_weights;
 
@@ -32,60 +32,53 @@ use self::costs::Stored;
 use self::languages::Languages;
 use self::library::Library;
 use self::material::{Extent, Material, gather};
-use self::picture::Pictured;
 use self::rankings::rankings;
-use self::results::Results;
+use self::scores::{Results, mean_of, measure};
 use self::small_talk::SmallTalk;
-use crate::BenchError;
-use crate::bootstrap::Resamples;
 use crate::cache::{Cache, write_whole};
-use crate::metrics::{mean, measure};
+use crate::data::{self, Conversation, Kind};
 use crate::product::Product;
 use crate::progress::Progress;
-use crate::recorded::{self, Conversation, Kind};
-use crate::report::{Report, Row, write_rows};
+use crate::report::{Chart, Report, Row, RowFile};
+use crate::stats::{RESAMPLES, Resamples};
+use crate::{BenchError, locate};
 
-/// What to measure and where to put the results.
-#[derive(Debug, Clone)]
+/// What recall is measured on.
+#[derive(Debug, Clone, Args)]
 pub struct RecallOptions {
-    /// The data sets.
-    pub sets: Vec<DataSet>,
-    /// Conversations that weights were chosen on; reporting on them is marked as no evidence.
-    pub learned_on: Vec<String>,
-    /// The product's settings.
-    pub product: Product,
-    /// The `mainpoint` program, which languages are sent through.
-    pub program: PathBuf,
-    /// Directory for `recall.md`, `recall.jsonl` and `recall.svg`.
-    pub out: PathBuf,
-    /// Directory for readings that take long to make.
-    pub cache: PathBuf,
-}
-
-/// Conversations of one file or directory.
-#[derive(Debug, Clone)]
-pub struct DataSet {
-    /// A LoCoMo or LongMemEval file, or a directory of BEAM chats or of one language.
-    pub path: PathBuf,
-    /// Conversations to report on; all that nothing was chosen on if there is none.
-    pub conversations: Vec<String>,
+    /// A LoCoMo file, a directory of BEAM chats or of languages, or of one language; default: all of these below
+    /// MAINPOINT_DATA, else below ../shared/data beside the repository.
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// Conversations that weights were chosen on; a report on them is marked.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values = CHOSEN_ON)]
+    learned_on: Vec<String>,
+    /// Conversations to report on; default: all but those of --learned-on. Without --data, those of the LoCoMo file.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    conversations: Vec<String>,
+    /// The model that reads, as models.reader names it: a name of the catalogue or a GGUF file; default: the product's own.
+    #[arg(long, value_name = "MODEL")]
+    reader: Option<String>,
+    /// Directory for recall.md, recall.svg and recall.jsonl.
+    #[arg(long, value_name = "DIR", default_value_os_t = locate::results())]
+    out: PathBuf,
+    /// Directory for readings, which take long to make.
+    #[arg(long, value_name = "DIR", default_value_os_t = locate::cache())]
+    cache: PathBuf,
 }
 
 /// Conversations that weights and constants were chosen on; the languages were, too, and are reported on nevertheless, since
 /// there are no others.
-pub const CHOSEN_ON: [&str; 4] = ["conv-26", "conv-30", "beam-1", "beam-3"];
+const CHOSEN_ON: [&str; 4] = ["conv-26", "conv-30", "beam-1", "beam-3"];
 
-/// Resamples of every bootstrap interval.
-const RESAMPLES: usize = 10_000;
-/// The seed that they are drawn from.
+/// The seed that resamples are drawn from.
 const SEED: u64 = 20_261_122;
 
 /// Everything that comes of the data sets, one after the other.
 #[derive(Default)]
 struct Measured {
     report: Report,
-    rows: Vec<Row>,
-    pictured: Vec<Pictured>,
+    charts: Vec<Vec<Chart>>,
     languages: Languages,
     small_talk: SmallTalk,
 }
@@ -93,26 +86,38 @@ struct Measured {
 /// Measures every arm on every data set, prints the tables and writes the result files.
 ///
 /// # Errors
-/// Any failure of data, engine, store, program or files.
+/// Any failure of data, engine, store or files.
 pub async fn run(options: &RecallOptions) -> Result<(), BenchError> {
-    let library = Library::open(&options.product, Cache::at(options.cache.clone())).await?;
+    let (product, library) = options.open().await?;
     let mut measured = Measured::default();
-    let mut loaded = Vec::with_capacity(options.sets.len());
-    for set in &options.sets {
-        let (kind, all) = recorded::load(&set.path)?;
-        loaded.push((kind, chosen(all, &set.conversations, &options.learned_on)?));
+    let mut loaded = Vec::new();
+    for path in options.sets()? {
+        let (kind, all) = data::load(&path)?;
+        loaded.push((kind, options.chosen(all)?));
     }
     measured.small_talk.languages(&loaded);
     for (kind, conversations) in &loaded {
-        measure_set((options, &library), (*kind, conversations), &mut measured).await?;
+        measure_set((options, &product, &library), (*kind, conversations), &mut measured).await?;
     }
-    measured.conclude();
-    anstream::println!("{}", measured.report.terminal());
-    write(options, &mut measured)
+    let Measured {
+        mut report,
+        charts,
+        languages,
+        small_talk,
+    } = measured;
+    languages.conclude(&mut report);
+    small_talk.conclude(&mut report);
+    report.publish(
+        &options.out,
+        ("recall", "Recall"),
+        RowFile::Own,
+        "![Recall](recall.svg)\n",
+    )?;
+    write_whole(&options.out.join("recall.svg"), report::picture(&charts).as_bytes())
 }
 
 async fn measure_set(
-    (options, library): (&RecallOptions, &Library),
+    (options, product, library): (&RecallOptions, &Product, &Library),
     (kind, conversations): (Kind, &[Conversation]),
     measured: &mut Measured,
 ) -> Result<(), BenchError> {
@@ -121,47 +126,26 @@ async fn measure_set(
     let resamples = Resamples::draw(results.questions(), RESAMPLES, SEED);
     let bench = bench_name(kind, conversations);
     let mut rows = report::rows(&results, &bench, &resamples);
-    if kind == Kind::LongMemory {
-        // Nothing is known about what sessions cost to quote.
-        rows.retain(|row| !row.metric.starts_with("coverage"));
-    }
-    rows.extend(floor::rows(&floor::floors(&results), &bench));
-    let stored = Stored::of(&shelf, &materials)?;
-    rows.extend(stored.rows(&bench, &rows));
+    rows.extend(Stored::of(&shelf, &materials)?.rows(&bench, &results));
     if kind == Kind::Language {
-        let forwarded = end_to_end::play((&options.program, &options.product), conversations).await?;
-        rows.push(forwarded.row(&bench, &resamples));
-        measured.languages.add(conversations, (results, forwarded));
+        let forwarded = end_to_end::play(product, conversations).await;
+        let interval = resamples.interval(&forwarded);
+        rows.push(Row::new(&bench, "forwarded", "end-to-end", interval).over(forwarded.len()));
+        let code = conversations.first().map_or("", Conversation::language);
+        measured.languages.add(code, results, forwarded);
     } else {
-        let heading = heading(options, (kind, conversations), &results);
+        let heading = options.heading((kind, conversations), &results);
+        add_tables(&mut measured.report, (&bench, &heading), &results, &rows);
+        let sizes = costs::sizes_table(&shelf, &materials)?;
         let report = &mut measured.report;
-        add_tables(report, (kind, &heading), &results, &rows);
-        report.add(
-            format!("{heading}: what was stored and read"),
-            costs::SIZES_NOTE,
-            costs::sizes_table(&shelf, &materials)?,
-        );
-        report.add(
-            format!("{heading}: bytes that each arm needs"),
-            costs::NOTE,
-            stored.table(&rows),
-        );
-        measured.pictured.push(Pictured {
-            heading,
-            rows: rows.clone(),
-        });
+        report.add(format!("{heading}: what was stored and read"), costs::SIZES_NOTE, sizes);
+        let stored = costs::table(&rows, &bench);
+        report.add(format!("{heading}: bytes that each arm needs"), costs::NOTE, stored);
+        measured.charts.push(report::charts(&heading, &rows, &bench));
     }
-    measured.rows.extend(rows);
+    measured.report.rows.extend(rows);
     measured.small_talk.add(library, &shelf, (kind, &materials)).await?;
     shelf.close().await
-}
-
-impl Measured {
-    /// Adds what all data sets together say.
-    fn conclude(&mut self) {
-        self.languages.conclude(&mut self.report, &mut self.rows);
-        self.small_talk.conclude(&mut self.report, &mut self.rows);
-    }
 }
 
 fn evaluate(materials: &[Material<'_>]) -> Results {
@@ -174,8 +158,8 @@ fn evaluate(materials: &[Material<'_>]) -> Results {
             let scores = rankings(material, index).into_iter().map(|(arm, variants)| {
                 let scores = variants
                     .iter()
-                    .map(|ranking| measure(&conversation.judged(ranking), &question.evidence, &sizes));
-                (arm, mean(&scores.collect::<Vec<_>>()))
+                    .map(|ranking| measure(ranking, &question.evidence, &sizes));
+                (arm, mean_of(&scores.collect::<Vec<_>>()))
             });
             let told_by = conversation.told_by(question).map(|role| format!("told by {role}"));
             let groups = std::iter::once(question.category.clone()).chain(told_by);
@@ -186,75 +170,92 @@ fn evaluate(materials: &[Material<'_>]) -> Results {
     results
 }
 
-fn add_tables(report: &mut Report, (kind, heading): (Kind, &str), results: &Results, rows: &[Row]) {
-    const METHOD: &str = "recall_all@k: the share of questions with every evidence turn (in LongMemEval: session) among the first \
+fn add_tables(report: &mut Report, (bench, heading): (&str, &str), results: &Results, rows: &[Row]) {
+    const METHOD: &str = "recall_all@k: the share of questions with every evidence turn among the first \
         k of their conversation. What is shipped comes out of the store and the product's own search; other vectors and codes are \
         compared one by one in memory.";
-    report.add(heading, METHOD, report::recall_table(results));
-    report.add(
-        format!("{heading}: recall_all@1 and @3, fractional recall and nDCG"),
-        "",
-        report::fraction_table(results),
-    );
-    report.add(
-        format!("{heading}: recall_all@10 by kind of question"),
-        "",
-        report::group_table(results),
-    );
-    let note = "Whether what is shipped falls significantly below the best single baseline: a vector, BM25 or MaxSim.";
+    const FLOOR: &str =
+        "Whether what is shipped falls significantly below the best single baseline: a vector, BM25 or MaxSim.";
+    const COVERAGE: &str = "The share of the evidence among the best turns that fit a budget of the model's tokens together: whole \
+        turns, and turns of several passages quoted by one passage of average length, for every arm alike.";
+    report.add(heading, METHOD, report::recall_table(rows, bench));
+    let fractions = format!("{heading}: recall_all@1 and @3, fractional recall and nDCG");
+    report.add(fractions, "", report::fraction_table(rows, bench));
+    let groups = format!("{heading}: recall_all@10 by kind of question");
+    report.add(groups, "", report::group_table(results));
     report.add(
         format!("{heading}: the floor"),
-        note,
-        floor::table(&floor::floors(results)),
+        FLOOR,
+        report::difference_table(rows, true),
     );
-    if kind == Kind::Locomo {
-        let note = "The share of the evidence among the best turns that fit a budget of the model's tokens together: whole \
-            turns, and turns of several passages quoted by one passage of average length, for every arm alike.";
-        report.add(
-            format!("{heading}: evidence coverage"),
-            note,
-            report::coverage_table(results),
-        );
-    }
+    let coverage = report::coverage_table(rows, bench);
+    report.add(format!("{heading}: evidence coverage"), COVERAGE, coverage);
     let note = format!("In points; paired bootstrap over questions, {RESAMPLES} resamples, seed {SEED}.");
-    report.add(format!("{heading}: differences"), note, report::difference_table(rows));
+    report.add(
+        format!("{heading}: differences"),
+        note,
+        report::difference_table(rows, false),
+    );
 }
 
-fn heading(options: &RecallOptions, (kind, conversations): (Kind, &[Conversation]), results: &Results) -> String {
-    let names: Vec<&str> = conversations
+impl RecallOptions {
+    async fn open(&self) -> Result<(Product, Library), BenchError> {
+        let product = Product::with(self.reader.as_deref())?;
+        let library = Library::open(&product, Cache::at(self.cache.clone())).await?;
+        Ok((product, library))
+    }
+
+    /// What to measure: the path that was named, else everything there is to develop with.
+    fn sets(&self) -> Result<Vec<PathBuf>, BenchError> {
+        let paths = match &self.data {
+            Some(path) => vec![path.clone()],
+            None if !self.conversations.is_empty() => vec![locate::locomo()],
+            None => locate::recall_data(),
+        };
+        let mut sets = Vec::new();
+        for path in paths {
+            sets.extend(data::sets(&path)?);
+        }
+        Ok(sets)
+    }
+
+    /// The conversations that were asked for; else all but those that something was chosen on.
+    fn chosen(&self, mut all: Vec<Conversation>) -> Result<Vec<Conversation>, BenchError> {
+        if self.conversations.is_empty() {
+            all.retain(|conversation| !self.learned_on.contains(&conversation.name));
+            return Ok(all);
+        }
+        data::named(all, &self.conversations)
+    }
+
+    fn heading(&self, (kind, conversations): (Kind, &[Conversation]), results: &Results) -> String {
+        let names = names(conversations);
+        let turns: usize = conversations.iter().map(|conversation| conversation.turns.len()).sum();
+        let is_learned_on = |name: &&str| self.learned_on.iter().any(|known| known == name);
+        let chosen_on: Vec<&str> = names.iter().copied().filter(is_learned_on).collect();
+        let warning = match chosen_on.as_slice() {
+            [] => String::new(),
+            some => format!(" (NO EVIDENCE: weights were chosen on {})", some.join(" + ")),
+        };
+        let (kind, names, questions) = (kind.name(), names.join(" + "), results.questions());
+        format!("{kind}, {names}: {questions} questions over {turns} turns{warning}")
+    }
+}
+
+fn names(conversations: &[Conversation]) -> Vec<&str> {
+    conversations
         .iter()
         .map(|conversation| conversation.name.as_str())
-        .collect();
-    let turns: usize = conversations.iter().map(|conversation| conversation.turns.len()).sum();
-    let chosen_on: Vec<&str> = names
-        .iter()
-        .filter(|name| options.learned_on.iter().any(|known| known == *name))
-        .copied()
-        .collect();
-    let warning = if chosen_on.is_empty() {
-        String::new()
-    } else {
-        format!(" (NO EVIDENCE: weights were chosen on {})", chosen_on.join(" + "))
-    };
-    format!(
-        "{}, {}: {} questions over {turns} turns{warning}",
-        kind.name(),
-        names.join(" + "),
-        results.questions()
-    )
+        .collect()
 }
 
 /// Results of other conversations than those of the report never pass for them.
 fn bench_name(kind: Kind, conversations: &[Conversation]) -> String {
-    let names: Vec<&str> = conversations
-        .iter()
-        .map(|conversation| conversation.name.as_str())
-        .collect();
+    let names = names(conversations);
     let is_report = match kind {
         Kind::Language => return format!("language-{}", conversations.first().map_or("", Conversation::language)),
         Kind::Locomo => names == LOCOMO_REPORT,
         Kind::Beam => names == BEAM_REPORT,
-        Kind::LongMemory => names == LONG_MEMORY_REPORT,
     };
     if is_report {
         format!("{}-dev-report", kind.name())
@@ -264,96 +265,22 @@ fn bench_name(kind: Kind, conversations: &[Conversation]) -> String {
 }
 
 /// The LoCoMo conversations of the report.
-pub const LOCOMO_REPORT: [&str; 2] = ["conv-41", "conv-42"];
+pub(crate) const LOCOMO_REPORT: [&str; 2] = ["conv-41", "conv-42"];
 const BEAM_REPORT: [&str; 4] = ["beam-4", "beam-5", "beam-6", "beam-7"];
-const LONG_MEMORY_REPORT: [&str; 3] = ["852ce960", "ba358f49", "6a1eabeb"];
-
-fn write(options: &RecallOptions, measured: &mut Measured) -> Result<(), BenchError> {
-    let [markdown, rows, picture] = ["recall.md", "recall.jsonl", "recall.svg"].map(|name| options.out.join(name));
-    let text = format!("{}![Recall](recall.svg)\n", measured.report.markdown("Recall"));
-    write_whole(&markdown, text.as_bytes())?;
-    write_rows(&rows, &measured.rows)?;
-    write_whole(&picture, picture::draw(&measured.pictured).as_bytes())?;
-    anstream::println!(
-        "Written: {}, {} and {}",
-        markdown.display(),
-        rows.display(),
-        picture.display()
-    );
-    Ok(())
-}
-
-/// The conversations of these names, in their order; without names, all but those that something was chosen on.
-fn chosen(mut all: Vec<Conversation>, names: &[String], apart: &[String]) -> Result<Vec<Conversation>, BenchError> {
-    if names.is_empty() {
-        all.retain(|conversation| !apart.contains(&conversation.name));
-        return Ok(all);
-    }
-    let known: Vec<&str> = all.iter().map(|conversation| conversation.name.as_str()).collect();
-    let known = known.join(", ");
-    let mut chosen = Vec::with_capacity(names.len());
-    for name in names {
-        let at = all.iter().position(|conversation| conversation.name == *name);
-        let at = at.ok_or_else(|| BenchError::Conversation {
-            name: name.clone(),
-            known: known.clone(),
-        })?;
-        chosen.push(all.swap_remove(at));
-    }
-    Ok(chosen)
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recorded::Unit;
-
-    fn conversation(name: &str) -> Conversation {
-        Conversation {
-            name: name.to_owned(),
-            sessions: Vec::new(),
-            turns: Vec::new(),
-            questions: Vec::new(),
-            unanswerable: Vec::new(),
-            unit: Unit::Turn,
-        }
-    }
-
-    #[test]
-    fn conversations_come_in_the_order_asked_for() -> Result<(), BenchError> {
-        let all = vec![conversation("a"), conversation("b"), conversation("c")];
-        let found = chosen(all, &["c".to_owned(), "a".to_owned()], &[])?;
-        assert_eq!(
-            found.iter().map(|found| found.name.as_str()).collect::<Vec<_>>(),
-            ["c", "a"]
-        );
-        Ok(())
-    }
-
-    #[test]
-    fn an_unknown_conversation_is_named_with_those_that_exist() {
-        let error = chosen(vec![conversation("a"), conversation("b")], &["x".to_owned()], &[]).err();
-        assert_eq!(
-            error.map(|error| error.to_string()).as_deref(),
-            Some("--conversations x: the file has a, b")
-        );
-    }
-
-    #[test]
-    fn without_names_all_are_reported_on_that_nothing_was_chosen_on() -> Result<(), BenchError> {
-        let found = chosen(vec![conversation("a"), conversation("b")], &[], &["a".to_owned()])?;
-        assert_eq!(found.iter().map(|found| found.name.as_str()).collect::<Vec<_>>(), ["b"]);
-        Ok(())
-    }
+    use crate::data::tests::conversation;
 
     #[test]
     fn other_conversations_have_another_name_in_the_results() {
-        let name = |names: &[&str]| {
-            let conversations: Vec<Conversation> = names.iter().map(|name| conversation(name)).collect();
-            bench_name(Kind::Locomo, &conversations)
+        let name = |kind, names: &[&str]| {
+            let all: Vec<Conversation> = names.iter().map(|name| conversation(name, &[])).collect();
+            bench_name(kind, &all)
         };
-        assert_eq!(name(&["conv-41", "conv-42"]), "locomo-dev-report");
-        assert_eq!(name(&["conv-26"]), "locomo-conv-26");
-        assert_eq!(bench_name(Kind::Language, &[conversation("de-102")]), "language-de");
+        assert_eq!(name(Kind::Locomo, &["conv-41", "conv-42"]), "locomo-dev-report");
+        assert_eq!(name(Kind::Locomo, &["conv-26"]), "locomo-conv-26");
+        assert_eq!(name(Kind::Language, &["de-102"]), "language-de");
     }
 }

@@ -13,7 +13,6 @@ use crate::ranking::{best_cosines, by_score, completed, fused};
 pub(super) type Ranked = (&'static str, Vec<Vec<usize>>);
 
 /// Every arm's rankings for one question of a conversation; none for a question that there is not.
-#[must_use]
 pub(super) fn rankings(material: &Material<'_>, question: usize) -> Vec<Ranked> {
     let (Some(asked), Some(found), Some(candidates)) = (
         material.asked.get(question),
@@ -23,8 +22,6 @@ pub(super) fn rankings(material: &Material<'_>, question: usize) -> Vec<Ranked> 
         return Vec::new();
     };
     let count = material.conversation.turns.len();
-    let dense = material.dense.iter();
-    let dense = dense.map(|dense| (dense.arm, vec![by_score(&best_cosines(&asked.vector, &dense.turns))]));
     let coded = material.coded.iter().map(|coded| {
         let variants = coded.variants.iter();
         let rankings = variants.map(|turns| by_max_sim(&asked.codes, turns.iter().map(|codes| codes.iter())));
@@ -33,6 +30,10 @@ pub(super) fn rankings(material: &Material<'_>, question: usize) -> Vec<Ranked> 
     let points = material.points.iter();
     let shipped = points.map(|passages| passages.iter().map(|passage| &passage.codes));
     let others = [
+        (
+            "first-passage",
+            by_score(&best_cosines(&asked.vector, &material.first_passages)),
+        ),
         ("mean", found.by_vector.clone()),
         ("bm25", found.by_words.clone()),
         ("rrf-bm25-mean", fused(&[&found.by_words, &found.by_vector], count)),
@@ -42,11 +43,10 @@ pub(super) fn rankings(material: &Material<'_>, question: usize) -> Vec<Ranked> 
     let without = Without::ALL.map(|(arm, without)| (arm, without.ranking(candidates)));
     let others = others.into_iter().chain(without);
     let others = others.map(|(arm, ranking)| (arm, vec![completed(&ranking, count)]));
-    dense.chain(coded).chain(others).collect()
+    coded.chain(others).collect()
 }
 
 /// The candidates as the product ranks them, best first; turns that are none are missing.
-#[must_use]
 pub(super) fn full_pipeline(found: &Candidates) -> Vec<usize> {
     ranked(&found.turns, &found.candidates)
 }

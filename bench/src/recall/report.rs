@@ -1,14 +1,14 @@
-//! The recall benchmark's tables and its rows for machines.
+//! The recall benchmark's rows for machines, and the tables and the picture of them.
 //!
 //! It must not know how anything was measured.
 
-use comfy_table::Table;
-
 use super::arms::{ARMS, Arm, MAIN_ARMS};
-use super::results::{Measure, Results};
-use crate::bootstrap::{Interval, Resamples};
-use crate::metrics::{BUDGETS, DEPTHS, SHALLOW_DEPTHS};
-use crate::report::{Row, table};
+use super::costs::BYTES;
+use super::scores::{BUDGETS, DEPTHS, Results, SHALLOW_DEPTHS, measures};
+use crate::report::{
+    Axis, Chart, Column, Line, Row, Series, Table, column, draw, find, points, share, table, table_of,
+};
+use crate::stats::{RESAMPLES, Resamples, as_float, mean};
 
 /// The differences that claims rest on: better arm, baseline.
 const DIFFERENCES: [(&str, &str); 22] = [
@@ -24,215 +24,253 @@ const DIFFERENCES: [(&str, &str); 22] = [
     ("maxsim-25-attention", "maxsim-25-random"),
     ("maxsim-25-rarity", "maxsim-25-random"),
     ("maxsim-25", "maxsim-25-rarity"),
-    ("full-pipeline", "mean"),
-    ("full-pipeline", "bm25"),
-    ("full-pipeline", "rrf-bm25-mean"),
-    ("full-pipeline", "maxsim"),
-    ("full-pipeline", "relevance-without-words"),
-    ("full-pipeline", "relevance-without-cosine"),
-    ("full-pipeline", "relevance-without-maxsim"),
-    ("full-pipeline", "relevance-without-neighbours"),
-    ("full-pipeline", "relevance-without-dates"),
-    ("full-pipeline", "relevance-without-speaker"),
+    (SHIPPED, "mean"),
+    (SHIPPED, "bm25"),
+    (SHIPPED, "rrf-bm25-mean"),
+    (SHIPPED, "maxsim"),
+    (SHIPPED, "relevance-without-words"),
+    (SHIPPED, "relevance-without-cosine"),
+    (SHIPPED, "relevance-without-maxsim"),
+    (SHIPPED, "relevance-without-neighbours"),
+    (SHIPPED, "relevance-without-dates"),
+    (SHIPPED, "relevance-without-speaker"),
 ];
+/// The measures that differences are taken of.
+const COMPARED: [&str; 9] = [
+    "recall_all@1",
+    "recall_all@3",
+    "recall_all@5",
+    RECALL,
+    "recall_all@20",
+    "recall_any@5",
+    "coverage@1000",
+    "coverage@2000",
+    "coverage_by_passage@2000",
+];
+/// What no kind of question may fall below.
+const BASELINES: [&str; 5] = ["mean", "first-passage", "bm25", "maxsim", "maxsim-all"];
+/// The measure that arms are judged by.
+pub(super) const RECALL: &str = "recall_all@10";
+/// What the product recalls.
+pub(super) const SHIPPED: &str = "full-pipeline";
+/// Stands between the arms of a difference.
+const MINUS: &str = " − ";
+const FLOOR: &str = "floor@10";
 
-/// Every arm's `recall_all`.
-#[must_use]
-pub(super) fn recall_table(results: &Results) -> Table {
-    let mut table = table(
-        ["arm".to_owned()]
-            .into_iter()
-            .chain(DEPTHS.map(|depth| format!("@{depth}"))),
-    );
-    for arm in measured(results) {
-        let values = results.mean(arm.name, None).recall_all.map(share);
-        table.add_row([arm.title.to_owned()].into_iter().chain(values));
-    }
-    table
-}
-
-/// Every arm's `recall_all` at small depths, fractional recall and nDCG.
-#[must_use]
-pub(super) fn fraction_table(results: &Results) -> Table {
-    let shallow = SHALLOW_DEPTHS.map(|depth| format!("recall_all@{depth}"));
-    let depths = DEPTHS.map(|depth| format!("recall@{depth}"));
-    let mut table = table(
-        ["arm".to_owned()]
-            .into_iter()
-            .chain(shallow)
-            .chain(depths)
-            .chain(["nDCG@10".to_owned()]),
-    );
-    for arm in measured(results) {
-        let scores = results.mean(arm.name, None);
-        let shallow = scores.recall_all_shallow.into_iter();
-        let values = shallow.chain(scores.recall).chain([scores.ndcg_at_10]).map(share);
-        table.add_row([arm.title.to_owned()].into_iter().chain(values));
-    }
-    table
-}
-
-/// The `recall_all@10` of the main arms for every group of questions.
-#[must_use]
-pub(super) fn group_table(results: &Results) -> Table {
-    let groups = results.groups();
-    let header = groups
-        .iter()
-        .map(|(group, questions)| format!("{group} ({})", questions.len()));
-    let mut table = table(["arm".to_owned()].into_iter().chain(header));
-    for arm in measured(results).filter(|arm| MAIN_ARMS.contains(&arm.name)) {
-        let values = groups
-            .keys()
-            .map(|group| share(results.mean(arm.name, Some(group)).recall_all[1]));
-        table.add_row([arm.title.to_owned()].into_iter().chain(values));
-    }
-    table
-}
-
-/// The share of the evidence that fits token budgets, for the main arms.
-#[must_use]
-pub(super) fn coverage_table(results: &Results) -> Table {
-    let mut table = table(
-        ["arm".to_owned()]
-            .into_iter()
-            .chain(BUDGETS.map(|budget| format!("{budget} tokens")))
-            .chain(BUDGETS.map(|budget| format!("{budget}, by passage"))),
-    );
-    for arm in measured(results).filter(|arm| MAIN_ARMS.contains(&arm.name)) {
-        let scores = results.mean(arm.name, None);
-        let coverage = scores.coverage.into_iter().chain(scores.coverage_by_passage).map(share);
-        table.add_row([arm.title.to_owned()].into_iter().chain(coverage));
-    }
-    table
-}
-
-/// Paired differences with their intervals.
-#[must_use]
-pub(super) fn difference_table(rows: &[Row]) -> Table {
-    let mut table = table(["difference", "metric", "points", "95 % interval", "excludes 0"]);
-    for row in rows.iter().filter(|row| row.arm.contains(MINUS)) {
-        let interval = Interval {
-            mean: row.value,
-            low: row.low,
-            high: row.high,
-        };
-        let verdict = if interval.excludes_zero() { "yes" } else { "no" };
-        table.add_row([
-            row.arm.clone(),
-            row.metric.clone(),
-            points(row.value),
-            format!("{} to {}", points(row.low), points(row.high)),
-            verdict.to_owned(),
-        ]);
-    }
-    table
-}
-
-/// All rows for machines: every arm's measures, then the differences.
-#[must_use]
+/// All rows for machines: every arm's measures, the differences, and what is shipped minus the best baseline over all questions
+/// and for each kind of them.
 pub(super) fn rows(results: &Results, bench: &str, resamples: &Resamples) -> Vec<Row> {
-    let row = |metric: String, arm: String, interval: Interval| {
-        Row::new(bench, metric, arm, interval).over(results.questions())
-    };
+    let row = |metric: &str, arm: &str, figure| Row::new(bench, metric, arm, figure).over(results.questions());
     let mut rows = Vec::new();
-    for arm in measured(results) {
+    for arm in ARMS.iter().filter(|arm| results.has(arm.name)) {
         for measure in measures() {
-            let interval = resamples.interval(&results.values(arm.name, measure));
-            rows.push(row(measure.name(), arm.name.to_owned(), interval));
+            let interval = resamples.interval(&results.values(arm.name, &measure));
+            rows.push(row(&measure, arm.name, interval));
         }
     }
-    for (left, right) in DIFFERENCES {
-        if !(results.has(left) && results.has(right)) {
-            continue;
+    for (left, right) in DIFFERENCES
+        .into_iter()
+        .filter(|(left, right)| results.has(left) && results.has(right))
+    {
+        for measure in COMPARED {
+            let difference = resamples.difference(&results.values(left, measure), &results.values(right, measure));
+            rows.push(row(measure, &format!("{left}{MINUS}{right}"), difference));
         }
-        for measure in [
-            Measure::RecallAllShallow(0),
-            Measure::RecallAllShallow(1),
-            Measure::RecallAll(0),
-            Measure::RecallAll(1),
-            Measure::RecallAll(2),
-            Measure::RecallAny(0),
-            Measure::Coverage(2),
-            Measure::Coverage(3),
-            Measure::CoverageByPassage(3),
-        ] {
-            let interval = resamples.difference(&results.values(left, measure), &results.values(right, measure));
-            rows.push(row(measure.name(), format!("{left}{MINUS}{right}"), interval));
+    }
+    let everything = ("all", (0..results.questions()).collect::<Vec<usize>>());
+    let groups = results.groups().into_iter();
+    // A group of all questions would only repeat the first line.
+    let parts = groups.filter(|(_, questions)| questions.len() < results.questions());
+    for (group, questions) in std::iter::once(everything).chain(parts) {
+        let of = |arm: &str| results.values_of(arm, RECALL, &questions);
+        let measured = BASELINES
+            .into_iter()
+            .filter(|arm| results.has(arm))
+            .map(|arm| (arm, of(arm)));
+        let best = measured.max_by(|one, other| mean(&one.1).total_cmp(&mean(&other.1)));
+        if let Some((baseline, values)) = best {
+            let difference = Resamples::draw(questions.len(), RESAMPLES, 1).difference(&of(SHIPPED), &values);
+            let arm = format!("{SHIPPED}{MINUS}{baseline}, {group}");
+            rows.push(row(FLOOR, &arm, difference).over(questions.len()));
         }
     }
     rows
 }
 
-/// Stands between the arms of a difference.
-pub(super) const MINUS: &str = " − ";
-
-fn measures() -> impl Iterator<Item = Measure> {
-    let depths = || 0..DEPTHS.len();
-    (depths().map(Measure::RecallAll))
-        .chain((0..SHALLOW_DEPTHS.len()).map(Measure::RecallAllShallow))
-        .chain(depths().map(Measure::Recall))
-        .chain(depths().map(Measure::RecallAny))
-        .chain([Measure::Ndcg])
-        .chain((0..BUDGETS.len()).map(Measure::Coverage))
-        .chain((0..BUDGETS.len()).map(Measure::CoverageByPassage))
+/// Every arm's `recall_all`.
+pub(super) fn recall_table(rows: &[Row], bench: &str) -> Table {
+    arm_table(
+        rows,
+        bench,
+        ARMS,
+        DEPTHS.map(|depth| (format!("@{depth}"), format!("recall_all@{depth}"))),
+    )
 }
 
-fn measured(results: &Results) -> impl Iterator<Item = &'static Arm> {
-    ARMS.iter().filter(|arm| results.has(arm.name))
+/// Every arm's `recall_all` at small depths, fractional recall and nDCG.
+pub(super) fn fraction_table(rows: &[Row], bench: &str) -> Table {
+    let shallow = SHALLOW_DEPTHS.map(|depth| format!("recall_all@{depth}"));
+    let depths = DEPTHS.map(|depth| format!("recall@{depth}"));
+    let names = shallow.into_iter().chain(depths).chain(["ndcg@10".to_owned()]);
+    arm_table(rows, bench, ARMS, names.map(|name| (name.clone(), name)))
 }
 
-/// A share of 1, for tables.
-pub(super) fn share(value: f64) -> String {
-    format!("{value:.3}")
+/// The share of the evidence that fits token budgets, for the main arms.
+pub(super) fn coverage_table(rows: &[Row], bench: &str) -> Table {
+    let whole = BUDGETS.map(|budget| (format!("{budget} tokens"), format!("coverage@{budget}")));
+    let passage = BUDGETS.map(|budget| (format!("{budget}, by passage"), format!("coverage_by_passage@{budget}")));
+    arm_table(rows, bench, main_arms(), whole.into_iter().chain(passage))
 }
 
-/// A difference of shares in points, for tables.
-pub(super) fn points(value: f64) -> String {
-    format!("{:+.1}", value * 100.0)
+/// The `recall_all@10` of the main arms for every group of questions.
+pub(super) fn group_table(results: &Results) -> Table {
+    let groups = results.groups();
+    let header = groups
+        .iter()
+        .map(|(group, questions)| format!("{group} ({})", questions.len()));
+    let mut table = table(std::iter::once("arm".to_owned()).chain(header));
+    for arm in main_arms().filter(|arm| results.has(arm.name)) {
+        let values = groups
+            .values()
+            .map(|questions| share(mean(&results.values_of(arm.name, RECALL, questions))));
+        table.add_row(std::iter::once(arm.title.to_owned()).chain(values));
+    }
+    table
+}
+
+/// Paired differences with their intervals: those of arms, or those to the best baseline.
+pub(super) fn difference_table(rows: &[Row], to_the_best: bool) -> Table {
+    let mut table = table(["difference", "metric", "n", "points", "95 % interval", "excludes 0"]);
+    let differences = rows.iter().filter(|row| row.arm.contains(MINUS));
+    for row in differences.filter(|row| (row.metric == FLOOR) == to_the_best) {
+        let verdict = if row.figure().excludes_zero() { "yes" } else { "no" };
+        let [points, interval] = points(row.figure());
+        let cells = [
+            row.arm.as_str(),
+            &row.metric,
+            &row.n.to_string(),
+            &points,
+            &interval,
+            verdict,
+        ];
+        table.add_row(cells);
+    }
+    table
+}
+
+/// What arms find in a token budget and what they have to store, as two charts.
+pub(super) fn charts(heading: &str, rows: &[Row], bench: &str) -> Vec<Chart> {
+    let value = |metric: &str, arm: &Arm| find(rows, bench, metric, arm.name).map(|row| row.value);
+    let series = |points: &dyn Fn(&Arm) -> Vec<(f64, f64)>| {
+        let all = main_arms().map(|arm| Series {
+            name: arm.name.to_owned(),
+            points: points(arm),
+        });
+        all.filter(|series| !series.points.is_empty()).collect::<Vec<Series>>()
+    };
+    // There is room for the intervals, so that noise is never drawn large.
+    let shares = |metric: &str| -> Vec<f64> {
+        let shown = rows
+            .iter()
+            .filter(|row| row.metric.starts_with(metric) && MAIN_ARMS.contains(&row.arm.as_str()));
+        shown.flat_map(|row| [row.low, row.high]).collect()
+    };
+    let lines = series(&|arm| {
+        let point = |budget| Some((as_float(budget), value(&format!("coverage@{budget}"), arm)?));
+        BUDGETS.into_iter().filter_map(point).collect()
+    });
+    let marks = series(&|arm| value(BYTES, arm).zip(value(RECALL, arm)).into_iter().collect());
+    let bytes = marks
+        .iter()
+        .flat_map(|mark| &mark.points)
+        .map(|(bytes, _)| *bytes)
+        .collect();
+    let budget_axis = Axis::Logarithmic(
+        "tokens of memory in the prompt".to_owned(),
+        BUDGETS.map(as_float).to_vec(),
+    );
+    let coverage = Chart {
+        title: heading.to_owned(),
+        across: budget_axis,
+        up: Axis::Linear("share of the evidence that fits".to_owned(), shares("coverage@")),
+        series: lines,
+    };
+    let stored = Chart {
+        title: "All evidence among the first ten, by bytes stored".to_owned(),
+        across: Axis::Logarithmic("bytes a turn that the search needs".to_owned(), bytes),
+        up: Axis::Linear(format!("{RECALL}: share of the questions"), shares(RECALL)),
+        series: marks,
+    };
+    vec![coverage, stored]
+}
+
+/// The picture of all data sets, one below the other.
+pub(super) fn picture(sets: &[Vec<Chart>]) -> String {
+    draw(sets)
+}
+
+fn main_arms() -> impl Iterator<Item = &'static Arm> {
+    ARMS.iter().filter(|arm| MAIN_ARMS.contains(&arm.name))
+}
+
+/// A line for each arm and a column for each measure, given by its heading and its name.
+fn arm_table(
+    rows: &[Row],
+    bench: &str,
+    arms: impl IntoIterator<Item = &'static Arm>,
+    measures: impl IntoIterator<Item = (String, String)>,
+) -> Table {
+    let lines = arms.into_iter().map(|arm| Line::new([arm.title], bench, arm.name));
+    let columns = measures
+        .into_iter()
+        .map(|(heading, measure)| column(heading, measure, 3));
+    table_of(
+        rows,
+        &["arm"],
+        &lines.collect::<Vec<_>>(),
+        &columns.collect::<Vec<Column>>(),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Scores;
 
+    /// Two arms of ten questions in two groups; the second finds the evidence of every other one.
     fn results() -> Results {
-        let scores = |at_5: f64| Scores {
-            recall_all: [at_5, 1.0, 1.0, 1.0],
-            ..Scores::default()
-        };
         let mut results = Results::default();
         for question in 0..10_u8 {
             let found = f64::from(question % 2);
-            results.add(
-                vec![format!("category {}", question % 4)],
-                [("mean", scores(0.0)), ("maxsim", scores(found))],
-            );
+            let scores = |value: f64| vec![value; measures().len()];
+            let arms = [("mean", scores(0.0)), ("maxsim", scores(1.0)), (SHIPPED, scores(found))];
+            results.add(vec![format!("category {}", question % 2)], arms);
         }
         results
     }
 
     #[test]
-    fn the_table_has_a_line_for_every_measured_arm() {
-        let table = recall_table(&results());
-        assert_eq!(table.row_iter().count(), 2);
-        assert!(table.to_string().contains("0.500"), "{table}");
+    fn rows_hold_every_measured_arm_the_differences_and_the_floor_of_every_group() {
+        let rows = rows(&results(), "some", &Resamples::draw(10, 200, 1));
+        let value = |metric: &str, arm: &str| find(&rows, "some", metric, arm).map(|row| (row.value, row.n));
+        assert_eq!(value("recall_all@5", SHIPPED), Some((0.5, 10)));
+        assert_eq!(value("recall_all@5", "full-pipeline − maxsim"), Some((-0.5, 10)));
+        assert_eq!(value("recall_all@5", "bm25"), None);
+        assert_eq!(value(FLOOR, "full-pipeline − maxsim, all"), Some((-0.5, 10)));
+        assert_eq!(value(FLOOR, "full-pipeline − maxsim, category 0"), Some((-1.0, 5)));
+        assert!(rows.iter().all(|row| row.low <= row.value && row.value <= row.high));
+        assert_eq!(recall_table(&rows, "some").row_iter().count(), 3);
+        assert_eq!(difference_table(&rows, true).row_iter().count(), 3);
+        assert_eq!(difference_table(&rows, false).row_iter().count(), 3 * COMPARED.len());
+        assert_eq!(group_table(&results()).row_iter().count(), 3);
     }
 
     #[test]
-    fn rows_hold_every_measured_arm_and_the_differences_between_them() {
-        let rows = rows(&results(), "some-bench", &Resamples::draw(10, 200, 1));
-        let value = |metric: &str, arm: &str| {
-            rows.iter()
-                .find(|row| row.metric == metric && row.arm == arm)
-                .map(|row| row.value)
-        };
-        assert_eq!(value("recall_all@5", "maxsim"), Some(0.5));
-        assert_eq!(value("recall_all@5", "maxsim − mean"), Some(0.5));
-        assert_eq!(value("recall_all@5", "full-pipeline"), None);
-        assert!(
-            rows.iter()
-                .all(|row| row.n == 10 && row.low <= row.value && row.value <= row.high)
-        );
+    fn every_main_arm_has_a_line_and_a_mark() {
+        let mut rows = rows(&results(), "some", &Resamples::draw(10, 200, 1));
+        rows.extend(["mean", SHIPPED].map(|arm| Row::new("some", BYTES, arm, 1536.0)));
+        let svg = picture(&[charts("some conversations", &rows, "some")]);
+        assert_eq!(svg.matches("<polyline").count(), 3);
+        assert_eq!(svg.matches(">full-pipeline<").count(), 2);
+        assert!(!svg.contains("NaN") && !svg.contains("inf"));
     }
 }

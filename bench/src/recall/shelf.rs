@@ -19,8 +19,9 @@ use tempfile::TempDir;
 
 use super::library::Library;
 use crate::BenchError;
+use crate::cache::bytes_below;
+use crate::data::{self, Conversation};
 use crate::ranking::first_places;
-use crate::recorded::{self, Conversation};
 
 /// A store in a temporary directory.
 pub(super) struct Shelf {
@@ -66,29 +67,23 @@ const WORD_LISTS: &str = "invert.lance";
 
 impl Shelf {
     /// Opens an empty store for what `library` reads, which is searched by its settings.
-    ///
-    /// # Errors
-    /// [`BenchError::Write`] or a failure of the store.
     pub(super) async fn open(library: &Library) -> Result<Self, BenchError> {
         let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
         let settings = StoreConfig {
             retain: Retain::Turns,
             cpu_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            ..StoreConfig::new(directory.path(), library.engine().vector_width())
+            ..StoreConfig::new(directory.path(), library.engine.vector_width())
         };
         let store = Store::open(settings).await.map_err(BenchError::store("opening"))?;
         Ok(Self {
             store,
-            config: library.memory().clone(),
-            small_talk: library.small_talk().clone(),
+            config: library.memory.clone(),
+            small_talk: library.small_talk.clone(),
             directory,
         })
     }
 
     /// Puts a conversation on the shelf: its turns, the tokens of each, and its main points.
-    ///
-    /// # Errors
-    /// A failure of the store.
     pub(super) async fn fill(
         &self,
         conversation: &Conversation,
@@ -133,18 +128,12 @@ impl Shelf {
     }
 
     /// Builds the indexes and compacts the files.
-    ///
-    /// # Errors
-    /// A failure of the store.
     pub(super) async fn settle(&self) -> Result<(), BenchError> {
         self.store.maintain().await.map_err(BenchError::store("maintaining"))?;
         Ok(())
     }
 
     /// Searches a conversation by vector and by words, to its end.
-    ///
-    /// # Errors
-    /// A failure of the store.
     pub(super) async fn search(
         &self,
         conversation: &Conversation,
@@ -175,9 +164,6 @@ impl Shelf {
     }
 
     /// Searches a conversation as the product does.
-    ///
-    /// # Errors
-    /// [`BenchError::Program`] if its search fails.
     pub(super) async fn find(&self, conversation: &Conversation, asked: Asked<'_>) -> Result<Candidates, BenchError> {
         let scope = scope_of(conversation)?;
         let snapshot = self.store.snapshot(&scope, &Within::Scope).await;
@@ -191,7 +177,7 @@ impl Shelf {
             config: &self.config,
         };
         let found = search.run(async { Ok(asked.question.clone()) }).await;
-        let found = found.map_err(|error| BenchError::program("the memory's search", error.to_string()))?;
+        let found = found.map_err(|error| BenchError::program("the memory's search", error))?;
         let places = places_of(conversation);
         let known = found.turns.iter().zip(found.candidates);
         let known = known.filter_map(|(turn, candidate)| Some((*places.get(turn)?, candidate)));
@@ -204,48 +190,36 @@ impl Shelf {
     }
 
     /// Bytes on disk of everything in the store, by the top-level entry that they lie in.
-    ///
-    /// # Errors
-    /// [`BenchError::Read`] if the directory cannot be listed.
-    pub(super) fn sizes(&self) -> Result<Vec<(String, u64)>, BenchError> {
+    pub(super) fn sizes(&self) -> Result<Vec<(String, usize)>, BenchError> {
         let mut sizes = Vec::new();
         let path = self.directory.path();
         for entry in std::fs::read_dir(path).map_err(BenchError::reading(path))? {
             let entry = entry.map_err(BenchError::reading(path))?;
-            sizes.push((
-                entry.file_name().to_string_lossy().into_owned(),
-                size_of(&entry.path())?,
-            ));
+            let name = entry.file_name().to_string_lossy().into_owned();
+            sizes.push((name, bytes_below(&entry.path())? as usize));
         }
         sizes.sort();
         Ok(sizes)
     }
 
     /// Bytes on disk of the full-text index.
-    ///
-    /// # Errors
-    /// [`BenchError::Read`] if a directory cannot be listed.
-    pub(super) fn text_index(&self) -> Result<u64, BenchError> {
-        text_index_in(self.directory.path())
+    pub(super) fn text_index(&self) -> Result<usize, BenchError> {
+        Ok(text_index_in(self.directory.path())? as usize)
     }
 
     /// Ends the store.
-    ///
-    /// # Errors
-    /// A failure of the store.
     pub(super) async fn close(self) -> Result<(), BenchError> {
         self.store.close().await.map_err(BenchError::store("closing"))
     }
 }
 
 /// The text that is searched for a passage.
-#[must_use]
-fn quoted(turn: &recorded::Turn, passage: &Passage) -> String {
+fn quoted(turn: &data::Turn, passage: &Passage) -> String {
     turn.message()[passage.start..passage.end].to_owned()
 }
 
 /// A passage as it is stored, without its features.
-fn point(id: TurnId, number: usize, passage: &Passage, turn: &recorded::Turn) -> Point {
+fn point(id: TurnId, number: usize, passage: &Passage, turn: &data::Turn) -> Point {
     let span = |span: &mainpoint_engine::Span| Span {
         start: narrow(span.start),
         end: narrow(span.end),
@@ -299,18 +273,7 @@ fn text_index_in(path: &Path) -> Result<u64, BenchError> {
         }
         lists_words |= entry.file_name().to_string_lossy().ends_with(WORD_LISTS);
     }
-    if lists_words { size_of(path) } else { Ok(size) }
-}
-
-fn size_of(path: &Path) -> Result<u64, BenchError> {
-    if !path.is_dir() {
-        return Ok(path.metadata().map_err(BenchError::reading(path))?.len());
-    }
-    let mut size = 0;
-    for entry in std::fs::read_dir(path).map_err(BenchError::reading(path))? {
-        size += size_of(&entry.map_err(BenchError::reading(path))?.path())?;
-    }
-    Ok(size)
+    if lists_words { bytes_below(path) } else { Ok(size) }
 }
 
 #[cfg(test)]

@@ -4,19 +4,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comfy_table::Table;
 use mainpoint::memory::recall::abstention::{Evidence, Floor};
 
+use super::SEED;
 use super::library::Library;
 use super::material::Material;
-use super::report::share;
 use super::shelf::{Asked, Shelf};
-use super::{RESAMPLES, SEED};
 use crate::BenchError;
-use crate::bootstrap::{Resamples, quantile};
-use crate::metrics::as_float;
-use crate::recorded::{Conversation, Kind};
-use crate::report::{Report, Row, table};
+use crate::data::{Conversation, Kind};
+use crate::report::{Report, Row, Table, share, table};
+use crate::stats::{RESAMPLES, Resamples, mean};
 
 /// The evidence of everything that was asked, in groups.
 #[derive(Debug, Default)]
@@ -52,14 +49,9 @@ const NOTE: &str = "The share of the texts for which the product recalls nothing
     English one. Unanswerable: questions about what the conversation is about that it does not answer; a floor is no help there.";
 const SWEEP: &str = "The same over all languages, at other floors: the least best match (memory.least_match), with the product's least \
     lead over small talk, and the least lead, with the product's least match.";
-const SPREAD: &str =
-    "Quantiles of the best match of each text, and of the lead of its best cosine over that of small talk.";
 /// The floors of the sweep, in thousandths.
 const MATCHES: [i16; 12] = [140, 160, 180, 190, 200, 210, 220, 230, 240, 260, 280, 300];
 const LEADS: [i16; 10] = [-60, -30, 0, 10, 20, 30, 40, 50, 70, 100];
-/// The quantiles that are shown, in thousandths.
-const QUANTILES: [usize; 7] = [0, 10, 50, 500, 950, 990, 1000];
-
 impl SmallTalk {
     /// Says which data sets there are, before the first is added.
     pub(super) fn languages(&mut self, sets: &[(Kind, Vec<Conversation>)]) {
@@ -69,16 +61,13 @@ impl SmallTalk {
     }
 
     /// Adds what the product finds for questions, and for remarks said in the middle of the same conversations.
-    ///
-    /// # Errors
-    /// A failure of the engine or of the product's search.
     pub(super) async fn add(
         &mut self,
         library: &Library,
         shelf: &Shelf,
         (kind, materials): (Kind, &[Material<'_>]),
     ) -> Result<(), BenchError> {
-        self.floor = library.memory().least_match;
+        self.floor = library.memory.least_match;
         for material in materials {
             let conversation = material.conversation;
             let where_asked = match kind {
@@ -116,14 +105,13 @@ impl SmallTalk {
     }
 
     /// Adds the tables and the rows.
-    pub(super) fn conclude(&self, report: &mut Report, rows: &mut Vec<Row>) {
+    pub(super) fn conclude(&self, report: &mut Report) {
         if self.groups.is_empty() {
             return;
         }
         report.add("Small talk", NOTE, self.table());
         report.add("Small talk: other floors", SWEEP, self.sweep());
-        report.add("Small talk: matches and leads", SPREAD, self.spread());
-        rows.extend(self.rows());
+        report.rows.extend(self.rows());
     }
 
     fn extend(&mut self, (group, place): (Group, &str), evidence: impl IntoIterator<Item = Evidence>) {
@@ -189,29 +177,13 @@ impl SmallTalk {
         table
     }
 
-    fn spread(&self) -> Table {
-        let names = [
-            "texts", "said in", "n", "of what", "least", "1 %", "5 %", "50 %", "95 %", "99 %", "most",
-        ];
-        let mut table = table(names);
-        for ((group, place), evidence) in &self.groups {
-            let matches = evidence.iter().filter_map(|one| one.max_sim);
-            let leads = evidence.iter().filter_map(Evidence::lead);
-            for (name, quantiles) in [("match", quantiles(matches)), ("lead", quantiles(leads))] {
-                let count = evidence.len().to_string();
-                let names = [group.name().to_owned(), place.clone(), count, name.to_owned()];
-                table.add_row(names.into_iter().chain(quantiles));
-            }
-        }
-        table
-    }
-
     fn rows(&self) -> Vec<Row> {
         let floor = Floor::at(self.floor);
         let row = |group: Group, place: &str, evidence: &[Evidence]| {
             let silenced = silenced(evidence, &floor);
             let interval = Resamples::draw(silenced.len(), RESAMPLES, SEED).interval(&silenced);
-            Row::new(BENCH, "silenced", format!("{}, {place}", group.name()), interval).over(silenced.len())
+            let arm = format!("{}, {place}", group.name());
+            Row::new(BENCH, "silenced", &arm, interval).over(silenced.len())
         };
         let mut rows = Vec::new();
         for group in Group::ALL {
@@ -255,10 +227,7 @@ async fn evidence(
 }
 
 fn remarks() -> Result<BTreeMap<String, Vec<String>>, BenchError> {
-    serde_json::from_str(REMARKS).map_err(|error| BenchError::Data {
-        path: "small-talk.json".into(),
-        reason: error.to_string(),
-    })
+    serde_json::from_str(REMARKS).map_err(|error| BenchError::data("small-talk.json", error))
 }
 
 /// Names of data sets are longer than language codes.
@@ -276,14 +245,7 @@ fn shown(evidence: &[Evidence], floor: &Floor) -> String {
     if evidence.is_empty() {
         return String::new();
     }
-    let silenced = silenced(evidence, floor).iter().sum::<f64>();
-    format!("{} of {}", share(silenced / as_float(evidence.len())), evidence.len())
-}
-
-fn quantiles(values: impl Iterator<Item = f32>) -> [String; QUANTILES.len()] {
-    let mut values: Vec<f64> = values.map(f64::from).collect();
-    values.sort_by(f64::total_cmp);
-    QUANTILES.map(|at| quantile(&values, at).map_or_else(String::new, |found| format!("{found:.3}")))
+    format!("{} of {}", share(mean(&silenced(evidence, floor))), evidence.len())
 }
 
 #[cfg(test)]
@@ -334,6 +296,5 @@ mod tests {
         let measured = small_talk();
         assert_eq!(measured.table().row_iter().count(), 4);
         assert_eq!(measured.sweep().row_iter().count(), MATCHES.len() + LEADS.len());
-        assert_eq!(measured.spread().row_iter().count(), 6);
     }
 }

@@ -1,4 +1,4 @@
-//! Working copies of a store's directory, so that the filled store stays as it is, and how much it weighs.
+//! Working copies of a store's directory, so that the filled store stays as it is.
 //!
 //! It must not know what is stored. LanceDB never changes a file once it is written, so its files are linked; others are
 //! copied.
@@ -13,9 +13,6 @@ use crate::BenchError;
 const IMMUTABLE: &str = "lance";
 
 /// A copy beside the store, which is gone when it is dropped.
-///
-/// # Errors
-/// [`BenchError::Read`] or [`BenchError::Write`].
 pub(super) fn working_copy(store: &Path) -> Result<TempDir, BenchError> {
     let beside = store.parent().unwrap_or(Path::new("."));
     let copy = TempDir::with_prefix_in("working-", beside).map_err(BenchError::writing(beside))?;
@@ -30,21 +27,6 @@ pub(super) fn working_copy(store: &Path) -> Result<TempDir, BenchError> {
         every_file(&entry.path(), &target, put)?;
     }
     Ok(copy)
-}
-
-/// Bytes of every file below a directory.
-///
-/// # Errors
-/// [`BenchError::Read`].
-pub(super) fn bytes_below(path: &Path) -> Result<u64, BenchError> {
-    if !path.is_dir() {
-        return Ok(path.metadata().map_err(BenchError::reading(path))?.len());
-    }
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(path).map_err(BenchError::reading(path))? {
-        bytes += bytes_below(&entry.map_err(BenchError::reading(path))?.path())?;
-    }
-    Ok(bytes)
 }
 
 type Put = fn(&Path, &Path) -> std::io::Result<()>;
@@ -75,6 +57,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
     use super::*;
+    use crate::cache::bytes_below;
 
     #[test]
     fn what_is_written_to_a_copy_is_not_in_the_store() {

@@ -11,12 +11,11 @@ use mainpoint_store::{Scope, Store, StoreConfig};
 use serde::{Deserialize, Serialize};
 
 use super::RequestPathOptions;
-use super::copies::bytes_below;
 use super::material::Material;
 use super::mixing::Mixer;
 use super::playing;
 use crate::BenchError;
-use crate::cache::write_whole;
+use crate::cache::{bytes_below, write_whole};
 use crate::progress::Progress;
 
 /// A store that holds many main points in one scope.
@@ -56,11 +55,8 @@ const NEVER: Duration = Duration::from_secs(7 * 86_400);
 
 impl Filled {
     /// The store with `rows` main points from the cache, or a new one.
-    ///
-    /// # Errors
-    /// A failure of the program, the store or the cache.
     pub(super) async fn with(
-        options: &RequestPathOptions,
+        (options, overrides): (&RequestPathOptions, &[(String, String)]),
         material: &Material,
         rows: usize,
     ) -> Result<Self, BenchError> {
@@ -77,7 +73,7 @@ impl Filled {
             std::fs::remove_dir_all(&home).map_err(BenchError::writing(&home))?;
         }
         std::fs::create_dir_all(&home).map_err(BenchError::writing(&home))?;
-        playing::begin_store(options, &directory).await?;
+        playing::begin_store(overrides, &directory).await;
         let started = Instant::now();
         let (scope, index_recall) = fill(&directory, material, rows).await?;
         let note = Note {
@@ -89,27 +85,18 @@ impl Filled {
             index_recall,
             seconds: started.elapsed().as_secs_f64(),
         };
-        let text = serde_json::to_vec_pretty(&note).map_err(|error| BenchError::Data {
-            path: file.clone(),
-            reason: error.to_string(),
-        })?;
+        let text = serde_json::to_vec_pretty(&note).map_err(|error| BenchError::data(&file, error))?;
         write_whole(&file, &text)?;
         Ok(Self { directory, note })
     }
 
     /// The scope that the rows are in.
-    ///
-    /// # Errors
-    /// When the note beside the store holds none.
     pub(super) fn scope(&self) -> Result<Scope, BenchError> {
         Scope::new(self.note.scope.clone()).map_err(BenchError::store("naming the scope"))
     }
 }
 
 /// Opens a store in which nothing happens by itself.
-///
-/// # Errors
-/// A failure of the store.
 pub(super) async fn open(directory: &Path, width: usize) -> Result<Store, BenchError> {
     let config = StoreConfig {
         flush_interval: NEVER,
@@ -141,10 +128,8 @@ fn described(material: &Material) -> String {
 async fn fill(directory: &Path, material: &Material, rows: usize) -> Result<(Scope, Option<f32>), BenchError> {
     let store = open(directory, material.width()).await?;
     let scopes = store.scopes().await.map_err(BenchError::store("listing scopes"))?;
-    let scope = scopes.into_iter().next().ok_or_else(|| BenchError::Data {
-        path: directory.to_owned(),
-        reason: "the program stored nothing".to_owned(),
-    })?;
+    let scope = scopes.into_iter().next();
+    let scope = scope.ok_or_else(|| BenchError::data(directory, "the program stored nothing"))?;
     let mixer = Mixer {
         passages: &material.passages,
         scope: scope.clone(),

@@ -6,8 +6,8 @@ use mainpoint_engine::{Passage as Point, PassageTokens};
 
 use super::RequestPathOptions;
 use crate::BenchError;
+use crate::data::{self, Conversation};
 use crate::recall::library::Library;
-use crate::recorded::{self, Conversation};
 
 /// Passages of real turns, and what people say and ask.
 #[derive(Debug, Default)]
@@ -44,36 +44,23 @@ pub(super) struct Sentence {
 
 impl Material {
     /// Reads the conversations, or takes their readings from the cache.
-    ///
-    /// # Errors
-    /// Any failure of the file, the engine or the cache; [`BenchError::Data`] for conversations without passages or
-    /// questions.
     pub(super) async fn read(options: &RequestPathOptions, library: &Library) -> Result<Self, BenchError> {
-        let (_, conversations) = recorded::load(&options.data)?;
-        let known: Vec<&str> = conversations.iter().map(|found| found.name.as_str()).collect();
+        let (_, conversations) = data::load(&options.data)?;
         let mut material = Self::default();
-        for name in &options.conversations {
-            let conversation = conversations.iter().find(|found| found.name == *name);
-            let conversation = conversation.ok_or_else(|| BenchError::Conversation {
-                name: name.clone(),
-                known: known.join(", "),
-            })?;
+        for conversation in &data::named(conversations, &options.conversations)? {
             material.add(library, conversation).await?;
         }
         material.questions.sort();
         material.questions.dedup();
         material.name = options.conversations.join(" + ");
         if material.passages.is_empty() || material.questions.is_empty() {
-            return Err(BenchError::Data {
-                path: options.data.clone(),
-                reason: "the conversations hold no passages or no questions".to_owned(),
-            });
+            let reason = "the conversations hold no passages or no questions";
+            return Err(BenchError::data(&options.data, reason));
         }
         Ok(material)
     }
 
     /// How many numbers a vector has.
-    #[must_use]
     pub(super) fn width(&self) -> usize {
         let tokens = self.passages.iter().flat_map(|passage| &passage.sentences);
         tokens
@@ -86,7 +73,7 @@ impl Material {
     async fn add(&mut self, library: &Library, conversation: &Conversation) -> Result<(), BenchError> {
         let reading = library.read(conversation).await?;
         let points = library.main_points(conversation, &reading).await?;
-        let mean = library.engine().mean();
+        let mean = library.engine.mean();
         for ((turn, passages), points) in conversation.turns.iter().zip(&reading.turns).zip(&points) {
             for (passage, point) in passages.iter().zip(points) {
                 let sentences = sentences(&turn.message(), (passage, point), mean);

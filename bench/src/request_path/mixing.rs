@@ -41,7 +41,6 @@ const BEGINNING: i64 = 1_683_504_000;
 
 impl Mixer<'_> {
     /// The rows with these numbers, one main point each.
-    #[must_use]
     pub(super) fn rows(&self, numbers: Range<usize>) -> Rows {
         let mut rows = Rows::default();
         for number in numbers {

@@ -4,106 +4,246 @@
 //! one scope, which step takes how long, and what of the best does the first stage find? Method: stores are filled with rows
 //! made of real readings (sentences of several turns, each token's vector mixed with another's, its code and the mean made of
 //! the same) and kept in the cache; the built program serves a working copy of each over loopback, to a client that asks
-//! over-budget questions one after the other, with the reader idle and with it busy; the store's own steps are timed in
-//! process, through its public operations. Baselines: vectors compared one by one instead of through the index, and the codes
-//! of everything instead of those of candidates.
+//! over-budget questions one after the other, with the reader idle and with it busy. Baseline of the first stage: the codes of
+//! everything instead of those of candidates.
 
 mod copies;
-mod figures;
 mod filling;
 mod material;
 mod mixing;
 mod playing;
-mod presentation;
-mod searching;
 mod survival;
 
 use std::path::PathBuf;
 
+use clap::Args;
+
 use self::filling::Filled;
 use self::material::Material;
-use self::playing::Played;
-use self::presentation::present;
-use self::searching::Searched;
-use self::survival::Survival;
-use crate::BenchError;
-use crate::cache::{Cache, write_whole};
+use self::playing::PRODUCT;
+use crate::cache::Cache;
 use crate::product::Product;
-pub use crate::recall::LOCOMO_REPORT as CONVERSATIONS;
+use crate::recall::LOCOMO_REPORT;
 use crate::recall::library::Library;
-use crate::report::write_rows;
+use crate::report::{Line, Report, Row, SPEED, column, find, sized, table_of};
+use crate::stats::{as_float, percentile};
+use crate::{BenchError, locate};
 
-/// What to measure and where to put the results.
-#[derive(Debug, Clone)]
+/// How much memory there is, and what it is made of.
+#[derive(Debug, Clone, Args)]
 pub struct RequestPathOptions {
-    /// How many main points each measured scope holds, ascending.
-    pub sizes: Vec<usize>,
+    /// How many main points the scope holds, at least 500; may be given several times or with commas. A million take 3 GB on
+    /// the disk and are filled in some minutes.
+    #[arg(
+        long,
+        value_name = "ROWS",
+        value_delimiter = ',',
+        default_values_t = [1_000_u32, 100_000, 1_000_000],
+        value_parser = clap::value_parser!(u32).range(500..)
+    )]
+    sizes: Vec<u32>,
     /// Requests in each phase.
-    pub requests: usize,
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
+    requests: u16,
     /// The LoCoMo file that rows are made of.
-    pub data: PathBuf,
+    #[arg(long, value_name = "PATH", default_value_os_t = locate::locomo())]
+    data: PathBuf,
     /// Conversations of it that rows are made of.
-    pub conversations: Vec<String>,
-    /// The product's settings.
-    pub product: Product,
-    /// The `mainpoint` program.
-    pub program: PathBuf,
-    /// Directory for `request-path.md` and `request-path.jsonl`.
-    pub out: PathBuf,
-    /// Directory for readings and filled stores.
-    pub cache: PathBuf,
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values = LOCOMO_REPORT)]
+    conversations: Vec<String>,
+    /// The model that reads, as models.reader names it: a name of the catalogue or a GGUF file; default: the product's own.
+    #[arg(long, value_name = "MODEL")]
+    reader: Option<String>,
+    /// Directory for request-path.md and for the rows in speed.jsonl.
+    #[arg(long, value_name = "DIR", default_value_os_t = locate::results())]
+    out: PathBuf,
+    /// Directory for readings and filled stores, which take long to make.
+    #[arg(long, value_name = "DIR", default_value_os_t = locate::cache())]
+    cache: PathBuf,
 }
 
-/// The sizes that are measured unless others are asked for, in main points.
-pub const SIZES: [u32; 3] = [1_000, 100_000, 1_000_000];
-
-/// Everything that was measured with one store.
-#[derive(Debug)]
+/// Everything that was measured with one store; parts have rows of the same name.
 struct Measured {
     filled: Filled,
-    played: Played,
-    searched: Searched,
-    survival: Survival,
+    played: Vec<Row>,
+    survival: Vec<Row>,
+    process: Vec<Row>,
 }
+
+const STEPS: &str = "Median and 99th percentile from the receipts. prepare: parse, scope, names, token counts. ledger: what earlier \
+    requests were given. epoch: which turns are read, whether old ones leave. question: its one pass, words searched for beside. \
+    search: the vectors near it. candidates: telling what was found, with what ranks it. comparing: the codes of all of these. \
+    ranking. texts: of what is recalled. pack. rewrite. keep: the ledger, fsynced.";
+const FIRST_STAGE: &str = "The share of the ten best matches of everything in the scope, by MaxSim of all codes, that are among the \
+    candidates of the product's search, by memory.candidates, nothing being compared in whole. Milliseconds of the whole search \
+    with a question that is prepared.";
+const PROCESS: &str = "Start: from starting the program until it answers, on a store that was just copied. Memory of the process after \
+    the idle phase, the model included. Bytes a row: the store's whole directory, compacted. The \
+    index: the share of the exact 50 nearest vectors that it finds; the store builds one from 20,000 rows on, and keeps it if it is good.";
 
 /// Measures every size, prints the tables and writes the result files, after each size anew.
 ///
 /// # Errors
-/// Any failure of data, engine, store, proxy or files.
+/// Any failure of data, engine, store or files.
 pub async fn run(options: &RequestPathOptions) -> Result<(), BenchError> {
-    let cache = Cache::at(options.cache.clone());
-    let library = Library::open(&options.product, cache).await?;
+    let product = Product::with(options.reader.as_deref())?;
+    let library = Library::open(&product, Cache::at(options.cache.clone())).await?;
     let material = Material::read(options, &library).await?;
-    let mut measured = Vec::with_capacity(options.sizes.len());
-    for rows in &options.sizes {
-        measured.push(measure(options, &library, (&material, *rows)).await?);
-        let (mut report, figures) = present(options, &measured);
-        let markdown = report.markdown("What the memory adds to a request");
-        write_whole(&options.out.join("request-path.md"), markdown.as_bytes())?;
-        write_rows(&options.out.join("request-path.jsonl"), &figures)?;
-        if measured.len() == options.sizes.len() {
-            anstream::println!("{}", report.terminal());
-        }
+    let mut sizes: Vec<usize> = options.sizes.iter().map(|size| *size as usize).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let mut measured = Vec::with_capacity(sizes.len());
+    for rows in sizes {
+        measured.push(measure((options, &product), &library, (&material, rows)).await?);
+        let name = ("request-path", "What the memory adds to a request");
+        report(options, &measured).publish(&options.out, name, SPEED, "")?;
     }
-    anstream::println!(
-        "Written: request-path.md and request-path.jsonl in {}",
-        options.out.display()
-    );
     Ok(())
 }
 
 async fn measure(
-    options: &RequestPathOptions,
+    (options, product): (&RequestPathOptions, &Product),
     library: &Library,
     (material, rows): (&Material, usize),
 ) -> Result<Measured, BenchError> {
-    let filled = Filled::with(options, material, rows).await?;
-    let played = playing::play(options, material, &filled).await?;
-    let (searched, survival) = searching::search(library, material, &filled).await?;
+    let overrides = product.overrides();
+    let filled = Filled::with((options, &overrides), material, rows).await?;
+    let bench = bench_name(rows);
+    let stage = playing::Stage::set(&overrides, material, &filled).await?;
+    let (played, mut process) = stage.play(&bench, usize::from(options.requests)).await?;
+    let note = &filled.note;
+    let bytes = as_float(note.bytes as usize) / as_float(rows.max(1));
+    process.push(Row::new(&bench, "bytes_per_row", PRODUCT, bytes).counted_in("bytes"));
+    process.push(Row::new(&bench, "filling_s", PRODUCT, note.seconds).counted_in("s"));
+    let recall = note.index_recall.map(f64::from);
+    process.extend(recall.map(|recall| Row::new(&bench, "recall@50", "vectors-indexed", recall).counted_in("share")));
+    let survival = survival::measure(library, material, (&filled, &bench)).await?;
     Ok(Measured {
         filled,
         played,
-        searched,
         survival,
+        process,
     })
+}
+
+/// The rows of the median and the 99th percentile of milliseconds.
+fn quantiles(bench: &str, before: &str, arm: &str, milliseconds: &[f64]) -> [Row; 2] {
+    [("p50_ms", 500), ("p99_ms", 990)].map(|(name, thousandths)| {
+        let value = percentile(milliseconds, thousandths);
+        Row::new(bench, &format!("{before}{name}"), arm, value).counted_in("ms")
+    })
+}
+
+fn report(options: &RequestPathOptions, measured: &[Measured]) -> Report {
+    let of = |part: fn(&Measured) -> &Vec<Row>| measured.iter().flat_map(part).cloned().collect::<Vec<Row>>();
+    let played = of(|one| &one.played);
+    let (survival, process) = (of(|one| &one.survival), of(|one| &one.process));
+    let times = || [column("p50 ms", "p50_ms", 1), column("p99 ms", "p99_ms", 1)];
+    let line = |one: &Measured, cells: &[&str], arm: &str| {
+        let rows = one.filled.note.rows;
+        let cells = std::iter::once(rows.to_string()).chain(cells.iter().map(|cell| (*cell).to_owned()));
+        Line::new(cells, &bench_name(rows), arm)
+    };
+    let phases = [("idle", ""), ("reading", "reading_")];
+    let each = |arms: &dyn Fn(&Measured) -> Vec<Line>| measured.iter().flat_map(arms).collect::<Vec<Line>>();
+    let mut report = Report::default();
+
+    let note = format!(
+        "{} requests a phase, one after the other, all over the budget, from the client's sending to the upstream's receiving; \
+         the whole scope is searched. Idle: everything is read before the next request. Reading: long turns of other \
+         conversations keep the reader busy. Nothing is cut by a deadline.",
+        options.requests
+    );
+    let lines = each(&|one| {
+        phases
+            .map(|(name, load)| line(one, &[name], PRODUCT).around(load, ""))
+            .to_vec()
+    });
+    let waiting = [
+        column("memory path p50", "memory_p50_ms", 1),
+        column("rewritten", "rewritten", 0),
+        column("failed open", "failed_open", 0),
+    ];
+    let columns: Vec<_> = times().into_iter().chain(waiting).collect();
+    let first = ["main points", "reader"];
+    report.add("Added milliseconds", note, table_of(&played, &first, &lines, &columns));
+
+    let lines = each(&|one| {
+        let steps = one
+            .played
+            .iter()
+            .filter(|row| row.metric == "p50_ms" && row.arm != PRODUCT);
+        let steps: Vec<&str> = steps.map(|row| row.arm.as_str()).collect();
+        let of_phase = |(name, load)| {
+            steps
+                .iter()
+                .map(move |step| line(one, &[name, step], step).around(load, ""))
+        };
+        phases.into_iter().flat_map(of_phase).collect()
+    });
+    let first = ["main points", "reader", "step"];
+    report.add(
+        "Steps of the memory path",
+        STEPS,
+        table_of(&played, &first, &lines, &times()),
+    );
+
+    let lines = each(&|one| {
+        let limits = one.survival.iter().filter(|row| row.metric == "p50_ms");
+        limits.map(|row| line(one, &[&row.arm], &row.arm)).collect()
+    });
+    let share = format!("survival@{}", survival::BEST);
+    let found = [column("turns", "turns", 0), column("of the ten best", share, 3)];
+    let columns: Vec<_> = found.into_iter().chain(times()).collect();
+    let table = table_of(&survival, &["main points", "memory.candidates"], &lines, &columns);
+    report.add("The first stage", FIRST_STAGE, table);
+
+    let columns = [
+        column("start ms", "start_ms", 1),
+        column("memory MiB", "memory_mib", 1),
+        column("at the most MiB", "memory_peak_mib", 1),
+        column("bytes a row", "bytes_per_row", 0),
+    ];
+    let lines = each(&|one| vec![line(one, &[], PRODUCT)]);
+    let table = table_of(&process, &["main points"], &lines, &columns);
+    report.add("The process and the disk", PROCESS, table);
+    report.rows = [played, survival, process].concat();
+    let growth = growth(&report.rows);
+    report.rows.extend(growth);
+    report
+}
+
+/// What a million main points take beside a hundred thousand.
+fn growth(rows: &[Row]) -> Vec<Row> {
+    let (large, small) = (bench_name(1_000_000), bench_name(100_000));
+    let measures = [
+        ("memory_growth_to_100k", "memory_mib"),
+        ("reading_p50_growth_to_100k", "reading_p50_ms"),
+    ];
+    let ratio = |(name, metric): (&str, &str)| {
+        let of = |bench: &str| find(rows, bench, metric, PRODUCT).map(|row| row.value);
+        let ratio = of(&large)? / of(&small)?;
+        Some(Row::new(&large, name, PRODUCT, ratio).counted_in("ratio"))
+    };
+    measures.into_iter().filter_map(ratio).collect()
+}
+
+fn bench_name(rows: usize) -> String {
+    sized("request-path", rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_is_known_where_both_sizes_were_measured() {
+        let row = |rows: usize, value: f64| Row::new(&bench_name(rows), "memory_mib", PRODUCT, value);
+        assert!(growth(&[row(100_000, 10.0)]).is_empty());
+        let found = growth(&[row(100_000, 10.0), row(1_000_000, 15.0)]);
+        assert_eq!(
+            (found.len(), found[0].value, found[0].bench.as_str()),
+            (1, 1.5, "request-path-1m")
+        );
+    }
 }

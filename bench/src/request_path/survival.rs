@@ -8,49 +8,35 @@ use std::time::Instant;
 
 use chrono::Utc;
 use mainpoint::config::MemoryConfig;
+use mainpoint::memory::profile::Profile;
 use mainpoint::memory::recall::finding::Search;
 use mainpoint_engine::Question;
 use mainpoint_store::{Passage, Snapshot, TurnId, Within};
 
-use super::figures::Times;
-use super::searching::{Bench, codes_of, milliseconds};
+use super::copies::working_copy;
+use super::filling::{Filled, open};
+use super::material::Material;
+use super::quantiles;
 use crate::BenchError;
-use crate::metrics::as_float;
 use crate::progress::Progress;
 use crate::ranking::by_score;
-
-/// What the first stage leaves of the best matches.
-#[derive(Debug)]
-pub(super) struct Survival {
-    /// By the limit of candidates.
-    pub(super) stages: Vec<Stage>,
-    /// Milliseconds of comparing the codes of everything, unpacked already.
-    pub(super) exhaustive: Times,
-}
-
-/// The product's search with a limit of candidates.
-#[derive(Debug)]
-pub(super) struct Stage {
-    /// `memory.candidates`.
-    pub(super) limit: usize,
-    /// The share of the best [`BEST`] matches of everything that are candidates.
-    pub(super) share: f64,
-    /// How many turns are candidates, at the mean.
-    pub(super) candidates: f64,
-    /// Milliseconds of the whole search, the question being prepared.
-    pub(super) times: Times,
-}
+use crate::recall::library::Library;
+use crate::report::Row;
+use crate::stats::as_float;
 
 /// How many of the best matches are looked for.
 pub(super) const BEST: usize = 10;
 /// The limits that are measured besides the product's own.
 const LIMITS: [usize; 5] = [100, 200, 400, 800, 1600];
+/// Most questions that are asked.
+const QUESTIONS: usize = 100;
 /// Main points that questions are compared with at most, in all.
 const COMPARED: usize = 20_000_000;
 
-/// What one limit found, question by question.
+/// What the product's search finds with one limit of candidates, question by question.
 #[derive(Default)]
 struct Tally {
+    /// `memory.candidates`.
     limit: usize,
     found: usize,
     wanted: usize,
@@ -58,45 +44,44 @@ struct Tally {
     times: Vec<f64>,
 }
 
-/// Compares candidates with the best of everything in the scope.
-///
-/// # Errors
-/// A failure of the engine, the store or the product's search.
-pub(super) async fn survival(bench: &Bench<'_>, rows: usize) -> Result<Survival, BenchError> {
+/// Compares candidates with the best of everything in the scope, on a working copy of the store; what comes back are rows.
+pub(super) async fn measure(
+    library: &Library,
+    material: &Material,
+    (filled, bench): (&Filled, &str),
+) -> Result<Vec<Row>, BenchError> {
     let failed = || BenchError::store("searching");
-    let snapshot = bench
-        .store
-        .snapshot(&bench.scope, &Within::Scope)
-        .await
-        .map_err(failed())?;
-    let everything = snapshot
-        .everything(usize::MAX)
-        .await
-        .map_err(failed())?
-        .unwrap_or_default();
+    let copy = working_copy(&filled.directory)?;
+    let store = open(copy.path(), material.width()).await?;
+    let (scope, rows, config) = (filled.scope()?, filled.note.rows, &library.memory);
+    let snapshot = store.snapshot(&scope, &Within::Scope).await.map_err(failed())?;
+    let everything = snapshot.everything(usize::MAX).await.map_err(failed())?;
+    let everything = everything.unwrap_or_default();
     let documents: Vec<Vec<&[u8]>> = everything.iter().map(|passage| vec![codes_of(passage)]).collect();
-    let mut limits: Vec<usize> = LIMITS.into_iter().chain([bench.config.candidates]).collect();
+    let mut limits: Vec<usize> = LIMITS.into_iter().chain([config.candidates]).collect();
     limits.sort_unstable();
     limits.dedup();
     let mut tallies: Vec<Tally> = limits.into_iter().map(Tally::at).collect();
     let mut exhaustive = Vec::new();
-    let questions = bench.questions.iter().take(COMPARED / rows.max(1)).collect::<Vec<_>>();
+    let questions = &material.questions[..material.questions.len().min(QUESTIONS).min(COMPARED / rows.max(1))];
     let mut progress = Progress::begin(format!("comparing all of {rows} rows"), questions.len());
     for text in questions {
-        let question = bench.question(text).await?;
+        let question = library.engine.question(text).await;
+        let question = question.map_err(BenchError::engine("preparing a question"))?;
         let started = Instant::now();
         let scores = question.codes.max_sim(&documents);
         exhaustive.push(milliseconds(started));
         let best = best(&everything, &scores);
         for tally in &mut tallies {
-            tally.search((bench, &snapshot), (text, &question), &best).await?;
+            tally.search((config, &snapshot), (text, &question), &best).await?;
         }
         progress.advance(1);
     }
-    Ok(Survival {
-        stages: tallies.into_iter().map(Tally::stage).collect(),
-        exhaustive: exhaustive.into_iter().collect(),
-    })
+    drop(snapshot);
+    store.close().await.map_err(BenchError::store("closing"))?;
+    let mut found: Vec<Row> = tallies.iter().flat_map(|tally| tally.rows(bench)).collect();
+    found.extend(quantiles(bench, "", "max-sim-of-everything", &exhaustive));
+    Ok(found)
 }
 
 impl Tally {
@@ -109,14 +94,14 @@ impl Tally {
 
     async fn search(
         &mut self,
-        (bench, snapshot): (&Bench<'_>, &Snapshot<'_>),
+        (config, snapshot): (&MemoryConfig, &Snapshot<'_>),
         (text, question): (&str, &Question),
         best: &[TurnId],
     ) -> Result<(), BenchError> {
         let config = MemoryConfig {
             candidates: self.limit,
             scan_passages: 0,
-            ..bench.config.clone()
+            ..config.clone()
         };
         let search = Search {
             snapshot,
@@ -128,7 +113,7 @@ impl Tally {
         };
         let started = Instant::now();
         let found = search.run(async { Ok(question.clone()) }).await;
-        let found = found.map_err(|error| BenchError::program("the memory's search", error.to_string()))?;
+        let found = found.map_err(|error| BenchError::program("the memory's search", error))?;
         self.times.push(milliseconds(started));
         self.candidates += found.turns.len();
         self.wanted += best.len();
@@ -137,13 +122,14 @@ impl Tally {
         Ok(())
     }
 
-    fn stage(self) -> Stage {
-        Stage {
-            limit: self.limit,
-            share: as_float(self.found) / as_float(self.wanted.max(1)),
-            candidates: as_float(self.candidates) / as_float(self.times.len().max(1)),
-            times: self.times.into_iter().collect(),
-        }
+    fn rows(&self, bench: &str) -> Vec<Row> {
+        let arm = format!("candidates-{}", self.limit);
+        let share = as_float(self.found) / as_float(self.wanted.max(1));
+        let turns = as_float(self.candidates) / as_float(self.times.len().max(1));
+        let mut rows = quantiles(bench, "", &arm, &self.times).to_vec();
+        rows.push(Row::new(bench, &format!("survival@{BEST}"), &arm, share).counted_in("share"));
+        rows.push(Row::new(bench, "turns", &arm, turns).counted_in("turns"));
+        rows
     }
 }
 
@@ -155,4 +141,13 @@ fn best(passages: &[Passage], scores: &[Option<f32>]) -> Vec<TurnId> {
         .filter_map(|place| passages.get(place))
         .map(|passage| passage.turn)
         .collect()
+}
+
+/// The codes of a passage as they are stored.
+fn codes_of(passage: &Passage) -> &[u8] {
+    Profile::and_codes(&passage.features).map_or(&[], |(_, codes)| codes)
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
 }

@@ -1,10 +1,85 @@
-//! The running proxy and those around it: the built program, a service that it forwards to, and a client, and what
-//! processes use.
+//! What benchmarks share that run the built program: a client on top of the tests' harness, and what processes use.
 //!
-//! Benchmarks that run programs share it. It must not know what is measured.
+//! The proxy and the upstream are those of the tests (`mainpoint-tests`), with the product's own settings. It must not know
+//! what is measured.
 
-pub mod blocks;
-pub mod client;
-pub mod program;
-pub mod upstream;
+mod blocks;
 pub(crate) mod usage;
+
+use mainpoint_tests::{Answer, ProxyBuilder, RecordedRequest, ScriptedUpstream, StartedProxy, prompt};
+use serde_json::{Value, json};
+
+pub(crate) use self::blocks::{memory, parts};
+
+/// A client that sends the whole history each time, as every chat application does.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    model: String,
+    authorization: String,
+    messages: Vec<Value>,
+}
+
+impl Client {
+    /// A chat of this caller that begins with a system message.
+    pub(crate) fn new(model: &str, key: &str, system: &str) -> Self {
+        Self {
+            model: model.to_owned(),
+            authorization: format!("Bearer {key}"),
+            messages: vec![json!({"role": "system", "content": system})],
+        }
+    }
+
+    /// Puts a message into the history that was said before.
+    pub(crate) fn put(&mut self, role: &str, text: &str) {
+        self.messages.push(json!({"role": role, "content": text}));
+    }
+
+    /// Says something and keeps the reply in the history.
+    pub(crate) async fn say(&mut self, proxy: &StartedProxy, text: &str) -> Answer {
+        let answer = self.say_aside(proxy, text).await;
+        self.put("user", text);
+        self.put("assistant", &answer.reply());
+        answer
+    }
+
+    /// Says something that never becomes part of the history, as if the conversation went on in another way here.
+    pub(crate) async fn say_aside(&self, proxy: &StartedProxy, text: &str) -> Answer {
+        let question = json!({"role": "user", "content": text});
+        let messages: Vec<&Value> = self.messages.iter().chain([&question]).collect();
+        let body = json!({"model": self.model, "messages": messages});
+        proxy.chat_as(&self.authorization, body.to_string()).await
+    }
+
+    /// What the proxy says of a request in its receipt, which only its own caller may see.
+    pub(crate) async fn receipt(&self, proxy: &StartedProxy, answer: &Answer) -> Value {
+        let path = format!("/mainpoint/receipts/{}", answer.header("x-mainpoint-request-id"));
+        proxy.get_as(&self.authorization, &path).await.json()
+    }
+}
+
+/// The program with the product's own settings but for these, such as `("memory.low_water", "0.4")`, as TOML writes them.
+pub(crate) fn program<K: AsRef<str>, V: AsRef<str>>(
+    upstream: &ScriptedUpstream,
+    budget: u32,
+    settings: impl IntoIterator<Item = (K, V)>,
+) -> ProxyBuilder {
+    let builder = ProxyBuilder::as_shipped().upstream(&upstream.base_url());
+    let builder = builder.setting("memory", &format!("budget_tokens = {budget}"));
+    with(builder, settings)
+}
+
+/// The same program with further settings.
+pub(crate) fn with<K: AsRef<str>, V: AsRef<str>>(
+    builder: ProxyBuilder,
+    settings: impl IntoIterator<Item = (K, V)>,
+) -> ProxyBuilder {
+    settings.into_iter().fold(builder, |builder, (key, value)| {
+        let (section, name) = key.as_ref().rsplit_once('.').unwrap_or(("", key.as_ref()));
+        builder.setting(section, &format!("{name} = {}", value.as_ref()))
+    })
+}
+
+/// The texts of a prompt's messages as the upstream received them.
+pub(crate) fn texts(received: &RecordedRequest) -> Vec<String> {
+    prompt::messages(&received.json()).iter().map(prompt::text).collect()
+}

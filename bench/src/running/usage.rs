@@ -16,7 +16,6 @@ pub(crate) struct Usage {
 }
 
 /// What the process `root` and its descendants have used.
-#[must_use]
 pub(crate) fn of_tree(root: u32) -> Usage {
     let mut usage = Usage::default();
     for process in tree(root, &all()) {

@@ -6,21 +6,27 @@ use std::sync::Arc;
 
 use super::output::{self, Output};
 use super::{Home, StartedProxy};
-use crate::{binary, models, wire};
+use crate::{binary, wire};
 
 /// A proxy to be started.
 #[derive(Debug, Default)]
 pub struct ProxyBuilder {
-    settings: Vec<(&'static str, String)>,
+    /// Sections and lines of the configuration; of two lines with the same key the last one counts.
+    settings: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     upstream: Option<String>,
     home: Option<Arc<Home>>,
     open_files: Option<usize>,
     outlives_file_limits: bool,
-    reads_with_default: bool,
 }
 
 impl ProxyBuilder {
+    /// A proxy with the product's own settings: what is not set is what it ships with.
+    #[must_use]
+    pub fn as_shipped() -> Self {
+        Self::default()
+    }
+
     /// Sends everything to this upstream; without one the embedded chat model answers.
     #[must_use]
     pub fn upstream(mut self, base_url: &str) -> Self {
@@ -31,14 +37,16 @@ impl ProxyBuilder {
     /// Reads with the model that is used by default, and not with the light one: for what depends on how well memories are found.
     #[must_use]
     pub fn default_model(mut self) -> Self {
-        self.reads_with_default = true;
+        self.settings.retain(|(_, line)| key(line) != "reader");
         self
     }
 
     /// Adds a line such as `budget_tokens = 2000` to a section of the configuration.
     #[must_use]
-    pub fn setting(mut self, section: &'static str, line: &str) -> Self {
-        self.settings.push((section, line.to_owned()));
+    pub fn setting(mut self, section: &str, line: &str) -> Self {
+        self.settings
+            .retain(|(other, set)| other != section || key(set) != key(line));
+        self.settings.push((section.to_owned(), line.to_owned()));
         self
     }
 
@@ -82,7 +90,6 @@ impl ProxyBuilder {
     /// # Panics
     /// When it does not; the message holds what the process said.
     pub async fn start(self) -> StartedProxy {
-        models::require();
         let home = self.home.clone().unwrap_or_else(Home::new);
         home.configure(&self.document(&home));
         let mut command = match self.open_files {
@@ -124,23 +131,19 @@ impl ProxyBuilder {
 
     fn document(&self, home: &Home) -> String {
         let mut lines = self.settings.clone();
-        lines.push(("store", format!("directory = {:?}", home.data())));
-        lines.push((
-            "upstream",
-            format!("url = {:?}", self.upstream.as_deref().unwrap_or("embedded")),
-        ));
-        if !self.reads_with_default {
-            lines.push(("models", "reader = \"all-minilm-l6-v2\"".to_owned()));
+        if !lines
+            .iter()
+            .any(|(section, line)| section == "store" && key(line) == "directory")
+        {
+            lines.push(("store".to_owned(), format!("directory = {:?}", home.data())));
         }
-        if !lines.iter().any(|(_, line)| line.starts_with("deadline_ms")) {
-            // Tests run beside each other on few cores: how fast the memory is belongs to the benchmarks.
-            lines.push(("memory", "deadline_ms = 60000".to_owned()));
-        }
-        lines.sort_by_key(|(section, _)| *section);
+        let upstream = self.upstream.as_deref().unwrap_or("embedded");
+        lines.push(("upstream".to_owned(), format!("url = {upstream:?}")));
+        lines.sort_by(|(one, _), (other, _)| one.cmp(other));
         let mut text = String::new();
         let mut open = "";
         for (section, line) in &lines {
-            if open != *section {
+            if open != section {
                 text.push_str(&format!("[{section}]\n"));
                 open = section;
             }
@@ -148,4 +151,9 @@ impl ProxyBuilder {
         }
         text
     }
+}
+
+/// The key of a line of the configuration.
+fn key(line: &str) -> &str {
+    line.split('=').next().unwrap_or_default().trim()
 }

@@ -66,7 +66,16 @@ impl StartedProxy {
     /// # Panics
     /// When there is no complete answer.
     pub async fn get(&self, path: &str) -> Answer {
-        let sent = self.request(Method::GET, path).send();
+        self.get_as(TENANT, path).await
+    }
+
+    /// Gets a path of the server in another caller's name.
+    ///
+    /// # Panics
+    /// When there is no complete answer.
+    pub async fn get_as(&self, authorization: &str, path: &str) -> Answer {
+        let request = self.client.get(format!("http://{}{path}", self.authority()));
+        let sent = request.header("authorization", authorization).send();
         Answer::of(
             sent.await
                 .unwrap_or_else(|error| panic!("GET {path}: {error:?}\n{}", self.output.last_lines())),

@@ -1,0 +1,246 @@
+//! Recorded conversations with questions and the turns that answer them: from two public benchmarks, and the same chat in
+//! several languages.
+//!
+//! It must not know about models, memory or metrics.
+
+mod beam;
+mod locomo;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+
+use crate::BenchError;
+
+/// One conversation over many sessions.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Conversation {
+    /// Its name, for example `conv-41`.
+    pub(crate) name: String,
+    /// Which turns belong to each session, ascending and without gaps.
+    pub(crate) sessions: Vec<Range<usize>>,
+    /// All turns in order.
+    pub(crate) turns: Vec<Turn>,
+    /// The questions that can be judged.
+    pub(crate) questions: Vec<Question>,
+    /// Questions that nothing in the conversation answers; none where the benchmark has none.
+    pub(crate) unanswerable: Vec<String>,
+}
+
+/// One turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Turn {
+    /// Who speaks, as the reader sees it.
+    pub(crate) speaker: String,
+    /// The role on the wire.
+    pub(crate) role: &'static str,
+    /// What is said.
+    pub(crate) text: String,
+    /// When the turn's session began.
+    pub(crate) time: DateTime<Utc>,
+}
+
+/// One question with what answers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Question {
+    /// The question.
+    pub(crate) text: String,
+    /// Positions of the evidence among the turns, ascending, each once, never empty.
+    pub(crate) evidence: Vec<usize>,
+    /// What kind of question it is.
+    pub(crate) category: String,
+}
+
+/// Which benchmark conversations come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Two people talk about their lives; evidence is turns.
+    Locomo,
+    /// Long chats of a user with an assistant; evidence is messages.
+    Beam,
+    /// One language of a chat that there is in several; evidence is messages, and nothing bears on what cannot be answered.
+    Language,
+}
+
+impl Kind {
+    /// Its name in result files.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Locomo => "locomo",
+            Self::Beam => "beam",
+            Self::Language => "language",
+        }
+    }
+}
+
+impl Turn {
+    /// The text of the message that a client would send: in a chat between several people it begins with who speaks.
+    pub(crate) fn message(&self) -> String {
+        if self.is_named() {
+            format!("{}: {}", self.speaker, self.text)
+        } else {
+            self.text.clone()
+        }
+    }
+
+    /// Whether the speaker is a person with a name and not a role.
+    pub(crate) fn is_named(&self) -> bool {
+        !self.speaker.eq_ignore_ascii_case(self.role)
+    }
+}
+
+impl Conversation {
+    /// Who says the evidence of a question: a role, or `several`; nothing where everyone has the same role.
+    pub(crate) fn told_by(&self, question: &Question) -> Option<&'static str> {
+        let roles: BTreeSet<&str> = self.turns.iter().map(|turn| turn.role).collect();
+        if roles.len() < 2 {
+            return None;
+        }
+        let evidence = question.evidence.iter().filter_map(|turn| self.turns.get(*turn));
+        let telling: BTreeSet<&'static str> = evidence.map(|turn| turn.role).collect();
+        match telling.len() {
+            0 => None,
+            1 => telling.first().copied(),
+            _ => Some("several"),
+        }
+    }
+
+    /// The language of a conversation of [`Kind::Language`], which its name begins with.
+    pub(crate) fn language(&self) -> &str {
+        self.name.split('-').next().unwrap_or_default()
+    }
+}
+
+/// The data sets at `path`: one, or the languages in a directory of languages, by their codes.
+pub(crate) fn sets(path: &Path) -> Result<Vec<PathBuf>, BenchError> {
+    let mut languages = Vec::new();
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).map_err(BenchError::reading(path))? {
+            let found = entry.map_err(BenchError::reading(path))?.path();
+            if found.is_dir() && code(&found).is_some() {
+                languages.push(found);
+            }
+        }
+    }
+    languages.sort();
+    Ok(if languages.is_empty() {
+        vec![path.to_owned()]
+    } else {
+        languages
+    })
+}
+
+/// The language code that a directory is named by.
+fn code(directory: &Path) -> Option<&str> {
+    let name = directory.file_name()?.to_str()?;
+    let is_code = (2..=3).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase());
+    is_code.then_some(name)
+}
+
+/// Reads all conversations at `path`: a LoCoMo file, or a directory of BEAM chats or of chats in the language
+/// whose code it is named by.
+pub(crate) fn load(path: &Path) -> Result<(Kind, Vec<Conversation>), BenchError> {
+    if path.is_dir() {
+        return match code(path) {
+            Some(code) => Ok((Kind::Language, beam::load(path, code)?)),
+            None => Ok((Kind::Beam, beam::load(path, "beam")?)),
+        };
+    }
+    let text = std::fs::read_to_string(path).map_err(BenchError::reading(path))?;
+    let conversations = locomo::parse(&text).map_err(|reason| BenchError::data(path, reason))?;
+    Ok((Kind::Locomo, conversations))
+}
+
+/// The conversations of these names, in their order.
+pub(crate) fn named(mut all: Vec<Conversation>, names: &[String]) -> Result<Vec<Conversation>, BenchError> {
+    let known: Vec<&str> = all.iter().map(|conversation| conversation.name.as_str()).collect();
+    let known = known.join(", ");
+    let mut chosen = Vec::with_capacity(names.len());
+    for name in names {
+        let at = all.iter().position(|conversation| conversation.name == *name);
+        let at = at.ok_or_else(|| BenchError::new(format!("--conversations {name}: the file has {known}")))?;
+        chosen.push(all.swap_remove(at));
+    }
+    Ok(chosen)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A conversation of turns with these roles and texts, without sessions and questions.
+    pub(crate) fn conversation(name: &str, said: &[(&'static str, &str)]) -> Conversation {
+        let turn = |(role, text): &(&'static str, &str)| Turn {
+            speaker: (*role).to_owned(),
+            role,
+            text: (*text).to_owned(),
+            time: DateTime::UNIX_EPOCH,
+        };
+        Conversation {
+            name: name.to_owned(),
+            sessions: Vec::new(),
+            turns: said.iter().map(turn).collect(),
+            questions: Vec::new(),
+            unanswerable: Vec::new(),
+        }
+    }
+
+    /// A question that these turns answer.
+    pub(crate) fn question(evidence: &[usize]) -> Question {
+        Question {
+            text: format!("about {evidence:?}"),
+            evidence: evidence.to_vec(),
+            category: String::new(),
+        }
+    }
+
+    #[test]
+    fn conversations_come_in_the_order_asked_for_and_an_unknown_one_is_named() {
+        let all = || ["a", "b", "c"].map(|name| conversation(name, &[])).to_vec();
+        let chosen = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let found = named(all(), &names).map_err(|error| error.to_string())?;
+            Ok::<_, String>(found.into_iter().map(|found| found.name).collect::<Vec<_>>())
+        };
+        assert_eq!(chosen(&["c", "a"]), Ok(vec!["c".to_owned(), "a".to_owned()]));
+        assert_eq!(
+            chosen(&["x"]),
+            Err("--conversations x: the file has a, b, c".to_owned())
+        );
+    }
+
+    #[test]
+    fn evidence_is_told_by_the_roles_of_its_turns() {
+        let chat = conversation(
+            "some",
+            &[("user", ""), ("assistant", ""), ("user", ""), ("assistant", "")],
+        );
+        let told = |evidence: &[usize]| chat.told_by(&question(evidence));
+        assert_eq!(
+            (told(&[0, 2]), told(&[1]), told(&[0, 3])),
+            (Some("user"), Some("assistant"), Some("several"))
+        );
+    }
+
+    #[test]
+    fn directories_named_by_codes_are_languages() -> Result<(), BenchError> {
+        let home = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
+        for name in ["de", "zh", "beam-100k"] {
+            std::fs::create_dir(home.path().join(name)).map_err(BenchError::writing(name))?;
+        }
+        assert_eq!(sets(home.path())?, ["de", "zh"].map(|code| home.path().join(code)));
+        let beam = home.path().join("beam-100k");
+        assert_eq!(sets(&beam)?, [beam]);
+        Ok(())
+    }
+
+    #[test]
+    fn only_people_are_named_in_messages() {
+        let mut turn = conversation("some", &[("user", "x")]).turns.remove(0);
+        assert_eq!(turn.message(), "x");
+        turn.speaker = "Ann".to_owned();
+        assert_eq!(turn.message(), "Ann: x");
+    }
+}

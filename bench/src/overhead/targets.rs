@@ -1,0 +1,142 @@
+//! The proxies that are compared, running side by side.
+//!
+//! It must not know what is measured. A proxy of others that is not there is left out.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mainpoint_tests::{ProxyBuilder, StartedProxy};
+
+use super::arms::Arm;
+use super::bodies::Size;
+use super::destination::{self, Destination};
+use super::others;
+use super::process::Process;
+use crate::BenchError;
+use crate::running::{usage, with};
+
+/// A proxy that answers, or the upstream itself.
+pub(super) struct Target {
+    /// Which one it is.
+    pub(super) arm: Arm,
+    /// Where it is asked.
+    pub(super) destination: Destination,
+    /// Which version it is.
+    pub(super) version: String,
+    running: Running,
+}
+
+/// What ends when a target ends.
+enum Running {
+    /// Nothing: somebody else ends it.
+    Elsewhere,
+    Process(Process),
+    Mainpoint(StartedProxy),
+}
+
+/// What the proxies are started with.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// The upstream's base URL, version included.
+    pub(super) upstream: String,
+    /// Where the proxies of others are installed.
+    pub(super) installed: PathBuf,
+    /// What the repository keeps about them: `bench/compare`.
+    pub(super) pins: PathBuf,
+    /// A directory for configuration and logs.
+    pub(super) directory: PathBuf,
+}
+
+/// What mainpoint does beside forwarding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Nothing: no model is loaded.
+    Off,
+    /// It reads every turn and rewrites prompts over their budget.
+    On,
+}
+
+/// Most tokens of a forwarded prompt: the conversation of 100,000 bytes has more and is rewritten.
+pub(super) const BUDGET: u32 = 8000;
+const ASK_PATIENCE: Duration = Duration::from_secs(60);
+
+impl Target {
+    /// No proxy: the upstream itself.
+    pub(super) fn direct(upstream: &str) -> Self {
+        Self {
+            arm: Arm::Direct,
+            destination: Destination::at(upstream),
+            version: String::new(),
+            running: Running::Elsewhere,
+        }
+    }
+
+    /// mainpoint with its memory off or on, on a free port.
+    pub(super) async fn mainpoint(place: &Place, mode: Mode) -> Self {
+        let (arm, mode) = match mode {
+            Mode::Off => (Arm::Mainpoint, "\"off\""),
+            Mode::On => (Arm::Memory, "\"on\""),
+        };
+        let builder = ProxyBuilder::as_shipped().upstream(&place.upstream);
+        let budget = BUDGET.to_string();
+        let builder = with(builder, [("memory.mode", mode), ("memory.budget_tokens", &budget)]);
+        let proxy = builder.start().await;
+        Self {
+            arm,
+            destination: Destination::at(proxy.base_url()),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            running: Running::Mainpoint(proxy),
+        }
+    }
+
+    /// A proxy of others.
+    pub(super) async fn other(place: &Place, arm: Arm) -> Result<Self, BenchError> {
+        let recipe = others::recipe(place, arm)?;
+        let process = Process::start(arm.name(), &recipe, &place.directory).await?;
+        Ok(Self {
+            arm,
+            destination: recipe.destination,
+            version: recipe.version,
+            running: Running::Process(process),
+        })
+    }
+
+    /// Sends every body once, so that what can be read of them is.
+    pub(super) async fn show_every_body(&self) -> Result<(), BenchError> {
+        let client = destination::client(ASK_PATIENCE)?;
+        for size in Size::ALL {
+            self.destination.ask(&client, size).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a memory has read everything; for anything else it is over at once.
+    pub(super) async fn wait_until_read(&self) {
+        if let (Arm::Memory, Running::Mainpoint(proxy)) = (self.arm, &self.running) {
+            proxy.everything_read().await;
+        }
+    }
+
+    /// The process whose tree is measured; none for no proxy.
+    pub(super) fn process(&self) -> Option<u32> {
+        match &self.running {
+            Running::Elsewhere => None,
+            Running::Process(process) => Some(process.id()),
+            Running::Mainpoint(proxy) => Some(proxy.process_id()),
+        }
+    }
+
+    /// Its memory now, in MiB; 0 for no proxy.
+    pub(super) fn resident_mib(&self) -> f64 {
+        self.process().map_or(0.0, |id| usage::of_tree(id).resident_mib)
+    }
+
+    /// Ends it.
+    pub(super) async fn end(self) {
+        match self.running {
+            Running::Elsewhere => {}
+            Running::Process(process) => process.end().await,
+            Running::Mainpoint(proxy) => drop(proxy.stop().await),
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! What the results of several conversations come to for each policy: rows, tables and a picture.
+//!
+//! It must not know how anything was measured.
+
+use super::policies::Policy;
+use super::pricing::{Charge, Prices};
+use super::results::{BetweenEpochs, ChatResult};
+use super::{CHATS, PriceOptions};
+use crate::BenchError;
+use crate::cache::write_whole;
+use crate::report::{Axis, Chart, Line, Report, Row, RowFile, Series, column, draw, share, table_of};
+use crate::stats::{Figure, RESAMPLES, Resamples, as_float};
+
+/// Results with what resampling needs.
+struct Sample<'a> {
+    results: &'a [ChatResult],
+    prices: Prices,
+    chats: Resamples,
+    questions: Resamples,
+}
+
+const SEED: u64 = 20_261_123;
+const RATIO: &str = "price_ratio_to_untouched";
+const BETWEEN: &str = "Over the requests whose receipt says that no epoch began, from each chat's second request on. Of append-only: \
+    cached tokens beside those that a prompt of that size has cached if it is only appended to. Share: cached tokens of all prompt \
+    tokens.";
+
+impl<'a> Sample<'a> {
+    /// The results at these prices.
+    fn of(results: &'a [ChatResult], prices: Prices) -> Self {
+        let evidence = |result: &ChatResult| result.policy(Policy::Mainpoint).evidence.len();
+        Self {
+            results,
+            prices,
+            chats: Resamples::draw(results.len(), RESAMPLES, SEED),
+            questions: Resamples::draw(results.iter().map(evidence).sum(), RESAMPLES, SEED),
+        }
+    }
+
+    /// The rows of every policy, each measure with the suffix.
+    fn rows(&self, bench: &str, suffix: &str) -> Vec<Row> {
+        let chats = self.results.len();
+        let row = |metric: &str, policy: Policy, figure: Figure| {
+            Row::new(bench, &format!("{metric}{suffix}"), policy.name(), figure).over(chats)
+        };
+        let mut rows = Vec::new();
+        for policy in Policy::ALL {
+            let prices = self.prices_of(policy);
+            let totals = self.each(|result| result.policy(policy).total());
+            let of_totals = |part: fn(&Charge) -> usize| totals.iter().map(part).map(as_float).collect::<Vec<f64>>();
+            let (tokens, cached) = (of_totals(|total| total.tokens), of_totals(|total| total.cached));
+            let evidence = self.evidence(policy);
+            rows.push(row("price", policy, prices.iter().sum::<f64>().into()));
+            rows.push(row(
+                RATIO,
+                policy,
+                self.chats.ratio(&prices, &self.prices_of(Policy::Untouched)),
+            ));
+            rows.push(row("cached_share", policy, self.chats.ratio(&cached, &tokens)));
+            rows.push(row("prompt_tokens", policy, tokens.iter().sum::<f64>().into()));
+            let figure = self.questions.interval(&evidence);
+            rows.push(row("evidence", policy, figure).over(evidence.len()));
+        }
+        let own = Policy::Mainpoint;
+        let sums = self.each(ChatResult::between_epochs);
+        let of_sums = |part: fn(&BetweenEpochs) -> usize| sums.iter().map(part).map(as_float).collect::<Vec<f64>>();
+        let cached = of_sums(|sums| sums.cached);
+        let of_append_only = self.chats.ratio(&cached, &of_sums(|sums| sums.append_only));
+        let untouched = of_sums(|sums| sums.untouched.cached);
+        let untouched = self.chats.ratio(&untouched, &of_sums(|sums| sums.untouched.tokens));
+        rows.push(row("cached_share_ratio_between_epochs", own, of_append_only));
+        let figure = self.chats.ratio(&cached, &of_sums(|sums| sums.tokens));
+        rows.push(row("cached_share_between_epochs", own, figure));
+        rows.push(row("cached_share_between_epochs", Policy::Untouched, untouched));
+        let sum = |count: fn(&ChatResult) -> usize| Figure::exactly(as_float(self.results.iter().map(count).sum()));
+        rows.push(row("epochs", own, sum(ChatResult::epochs)));
+        rows.push(row("failed_open", own, sum(|result| result.failed_open)));
+        let rival = self.best_rival().map(|(_, ratio)| ratio);
+        rows.extend(rival.map(|ratio| row("price_ratio_to_best_with_its_evidence", own, ratio)));
+        rows
+    }
+
+    /// The cheapest other policy that keeps at least mainpoint's evidence, and mainpoint's price divided by its price.
+    fn best_rival(&self) -> Option<(Policy, Figure)> {
+        let evidence = |policy| self.evidence(policy).iter().sum::<f64>();
+        let price = |policy| self.prices_of(policy).iter().sum::<f64>();
+        let own = evidence(Policy::Mainpoint);
+        let rivals = Policy::ALL.into_iter().filter(|policy| *policy != Policy::Mainpoint);
+        let rivals = rivals.filter(|policy| evidence(*policy) >= own);
+        let rival = rivals.min_by(|left, right| price(*left).total_cmp(&price(*right)))?;
+        let ratio = self
+            .chats
+            .ratio(&self.prices_of(Policy::Mainpoint), &self.prices_of(rival));
+        Some((rival, ratio))
+    }
+
+    /// In one sentence: mainpoint's price beside untouched and beside the best rival.
+    fn verdict(&self) -> String {
+        let prices = [Policy::Mainpoint, Policy::Untouched].map(|policy| self.prices_of(policy));
+        let own = share(self.chats.ratio(&prices[0], &prices[1]).value);
+        let rival = match self.best_rival() {
+            Some((rival, ratio)) => format!(
+                "{} of \"{}\", the cheapest other policy that keeps at least its evidence",
+                share(ratio.value),
+                rival.title()
+            ),
+            None => "no other policy keeps at least its evidence".to_owned(),
+        };
+        format!("mainpoint costs {own} of untouched, and {rival}.")
+    }
+
+    fn evidence(&self, policy: Policy) -> Vec<f64> {
+        let evidence = self.results.iter().flat_map(|result| &result.policy(policy).evidence);
+        evidence.copied().collect()
+    }
+
+    /// The price of all rounds, chat by chat.
+    fn prices_of(&self, policy: Policy) -> Vec<f64> {
+        let charges = |result: &'a ChatResult| result.policy(policy).charges.iter();
+        self.each(|result| charges(result).map(|charge| self.prices.of(*charge)).sum())
+    }
+
+    fn each<T>(&self, value: impl Fn(&'a ChatResult) -> T) -> Vec<T> {
+        self.results.iter().map(value).collect()
+    }
+}
+
+/// Prints the tables, and writes tables, rows and picture.
+pub(super) fn publish(options: &PriceOptions, results: &[ChatResult]) -> Result<(), BenchError> {
+    let mut report = report(options, results);
+    let whole = Sample::of(results, options.listed());
+    let closing = format!("{}\n\n![Prompt tokens by round](prices.svg)\n", whole.verdict());
+    let title = "What a conversation costs with prompt caching";
+    report.publish(
+        &options.out,
+        ("prices", title),
+        RowFile::Shared("prompt-cache.jsonl"),
+        &closing,
+    )?;
+    match results.first() {
+        Some(result) => write_whole(&options.out.join("prices.svg"), drawn(result).as_bytes()),
+        None => Ok(()),
+    }
+}
+
+fn report(options: &PriceOptions, results: &[ChatResult]) -> Report {
+    let (prices, bench) = (options.listed(), bench_name(options));
+    let mut report = Report::default();
+    report.rows = Sample::of(results, prices).rows(&bench, "");
+    let mut sections = vec![(heading(options), method(prices), String::new(), results)];
+    for result in results {
+        let (heading, suffix) = (format!("Chat {}", result.name), format!("/{}", result.name));
+        let one = std::slice::from_ref(result);
+        report.rows.extend(Sample::of(one, prices).rows(&bench, &suffix));
+        sections.push((heading, String::new(), suffix, one));
+    }
+    let columns = [
+        column("price", "price", 0),
+        column("of untouched", RATIO, 3),
+        column("95 % interval", RATIO, 3).bounds(),
+        column("cached", "cached_share", 3),
+        column("prompt tokens", "prompt_tokens", 0),
+        column("epochs", "epochs", 0),
+        column("evidence", "evidence", 3),
+        column("95 % interval", "evidence", 3).bounds(),
+    ];
+    let line = |policy: Policy| Line::new([policy.title()], &bench, policy.name());
+    for (at, (heading, method, suffix, results)) in sections.into_iter().enumerate() {
+        let lines = Policy::ALL.map(|policy| line(policy).around("", &suffix));
+        let note = format!("{method}{}", outcomes(results));
+        report.add(heading, note, table_of(&report.rows, &["policy"], &lines, &columns));
+        if at == 0 {
+            let columns = [
+                column("of append-only", "cached_share_ratio_between_epochs", 3),
+                column("95 % interval", "cached_share_ratio_between_epochs", 3).bounds(),
+                column("share", "cached_share_between_epochs", 3),
+                column("95 % interval", "cached_share_between_epochs", 3).bounds(),
+            ];
+            let lines = [Policy::Mainpoint, Policy::Untouched].map(line);
+            report.add(
+                "Between two epochs",
+                BETWEEN,
+                table_of(&report.rows, &["policy"], &lines, &columns),
+            );
+        }
+    }
+    report
+}
+
+fn heading(options: &PriceOptions) -> String {
+    let settings = options.settings.iter().map(|(key, value)| format!(", {key} = {value}"));
+    let rounds = options
+        .rounds
+        .map_or_else(String::new, |rounds| format!(", first {rounds} rounds"));
+    format!(
+        "Chats {}{rounds}, budget {} tokens{}",
+        options.chats.join(" + "),
+        options.budget,
+        settings.collect::<String>()
+    )
+}
+
+fn method(prices: Prices) -> String {
+    let Prices {
+        input,
+        cache_read,
+        cache_write,
+    } = prices;
+    format!(
+        "Price: each prompt's tokens (o200k_base) at {cache_read} where the longest beginning that it shares with \
+         any earlier prompt of its chat is cached (from 1,024 tokens on, in steps of 128) and at {cache_write} \
+         elsewhere; prompts under 1,024 tokens at {input}. Cached: the share of all prompt tokens. Evidence: after \
+         the last round each question that names messages of the chat is asked; a message counts as present when \
+         one message, digest line or memory line of the prompt holds at least half of its content words \
+         (lower-cased, without stop words, each once, the first 60); the figure is the mean share. Intervals: \
+         bootstrap over chats, for evidence over questions, {RESAMPLES} resamples, seed {SEED}. All prompts but \
+         mainpoint's are made by this benchmark; mainpoint's are what the running proxy forwarded. "
+    )
+}
+
+/// What happened to mainpoint's requests.
+fn outcomes(results: &[ChatResult]) -> String {
+    let sum = |count: fn(&ChatResult) -> usize| results.iter().map(count).sum::<usize>();
+    format!(
+        "Of mainpoint's {} requests {} were rewritten, {} of them with a new epoch; {} went through untouched since something \
+         failed.",
+        sum(|result| result.begins_epoch.len()),
+        sum(|result| result.rewritten),
+        sum(ChatResult::epochs),
+        sum(|result| result.failed_open)
+    )
+}
+
+fn drawn(result: &ChatResult) -> String {
+    let series = Policy::ALL.map(|policy| {
+        let charges = result.policy(policy).charges.iter().enumerate();
+        let points = charges.map(|(round, charge)| (as_float(round + 1), as_float(charge.tokens)));
+        Series {
+            name: policy.title().to_owned(),
+            points: points.collect(),
+        }
+    });
+    let values = |of: fn(&(f64, f64)) -> f64| series.iter().flat_map(|series| &series.points).map(of).collect();
+    draw(&[vec![Chart {
+        title: format!("Forwarded prompt by round, chat {}", result.name),
+        across: Axis::Linear("round".to_owned(), values(|point| point.0)),
+        up: Axis::Logarithmic("tokens, logarithmic".to_owned(), values(|point| point.1)),
+        series: series.to_vec(),
+    }]])
+}
+
+/// Results of other conversations never pass for those of the report.
+fn bench_name(options: &PriceOptions) -> String {
+    let rounds = options
+        .rounds
+        .map_or_else(String::new, |rounds| format!("-first-{rounds}"));
+    if options.chats == CHATS {
+        format!("prompt-cache-beam{rounds}")
+    } else {
+        format!("prompt-cache-{}{rounds}", options.chats.join("+"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use clap::Parser;
+
+    use super::super::results::tests::result;
+    use super::*;
+    use crate::report::find;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        options: PriceOptions,
+    }
+
+    fn options(arguments: &[&str]) -> PriceOptions {
+        let arguments = ["prices"].iter().chain(arguments);
+        Program::try_parse_from(arguments).unwrap().options
+    }
+
+    #[test]
+    fn other_conversations_have_another_name_in_the_results() {
+        assert_eq!(bench_name(&options(&[])), "prompt-cache-beam");
+        assert_eq!(bench_name(&options(&["--rounds", "20"])), "prompt-cache-beam-first-20");
+        let some = options(&[
+            "--rounds",
+            "20",
+            "--chats",
+            "1,4",
+            "--budget",
+            "8000",
+            "--set",
+            "memory.low_water=0.4",
+        ]);
+        assert_eq!(bench_name(&some), "prompt-cache-1+4-first-20");
+        assert_eq!(
+            heading(&some),
+            "Chats 1 + 4, first 20 rounds, budget 8000 tokens, memory.low_water = 0.4"
+        );
+    }
+
+    #[test]
+    fn the_proxy_is_told_the_prices() {
+        let told = options(&["--prices", "anthropic", "--cache-read", "0.5"]).price_settings();
+        assert_eq!(told.map(|(_, value)| value), ["1.0", "0.5", "1.25"]);
+    }
+
+    #[test]
+    fn rows_hold_all_conversations_together_and_each_by_its_name() {
+        let results = [result(), result()];
+        let report = report(&options(&[]), &results);
+        let row = |metric, policy: Policy| find(&report.rows, "prompt-cache-beam", metric, policy.name());
+        let value = |metric, policy| row(metric, policy).map(|row| (row.value, row.n));
+        assert_eq!(value(RATIO, Policy::Untouched), Some((1.0, 2)));
+        assert_eq!(value("epochs", Policy::Mainpoint), Some((2.0, 2)));
+        assert_eq!(value("epochs/some", Policy::Mainpoint), Some((1.0, 1)));
+        assert_eq!(value("evidence", Policy::SlidingWindow), Some((0.0, 2)));
+        assert_eq!(value("evidence", Policy::Mainpoint), Some((1.0, 2)));
+        assert_eq!(
+            value("cached_share_ratio_between_epochs", Policy::Mainpoint),
+            Some((1.0, 2))
+        );
+        let tokens = as_float(2 * results[0].policy(Policy::Mainpoint).total().tokens);
+        assert_eq!(value("prompt_tokens", Policy::Mainpoint), Some((tokens, 2)));
+        assert!(
+            report
+                .rows
+                .iter()
+                .all(|row| row.low <= row.value && row.value <= row.high)
+        );
+    }
+
+    #[test]
+    fn a_rival_is_the_cheapest_of_those_with_as_much_evidence() {
+        let results = [result()];
+        let sample = Sample::of(&results, Prices::OPENAI);
+        // The window is cheaper than untouched, but it has lost the evidence.
+        let price = |policy| sample.prices_of(policy)[0];
+        let rivals = [Policy::Untouched, Policy::SystemMemory, Policy::Recompressed].map(price);
+        let cheapest = rivals.into_iter().fold(f64::INFINITY, f64::min);
+        let (rival, ratio) = sample.best_rival().unwrap();
+        assert_eq!(price(rival), cheapest);
+        assert!((ratio.value - price(Policy::Mainpoint) / cheapest).abs() < 1e-9);
+        assert!(sample.verdict().starts_with("mainpoint costs 0.") && outcomes(&results).contains("3 requests 1 were"));
+    }
+
+    #[test]
+    fn the_picture_has_a_line_for_each_policy() {
+        let svg = drawn(&result());
+        assert!(Policy::ALL.iter().all(|policy| svg.contains(policy.title())));
+        assert_eq!(svg.matches("<polyline").count(), Policy::ALL.len());
+    }
+}
