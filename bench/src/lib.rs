@@ -24,6 +24,7 @@ pub mod recorded;
 mod report;
 pub mod request_path;
 pub mod running;
+mod store_settings;
 pub mod words;
 
 pub use error::BenchError;
