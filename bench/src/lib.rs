@@ -22,5 +22,6 @@ mod report;
 pub mod request_path;
 mod running;
 mod stats;
+mod store_settings;
 
 pub use error::BenchError;

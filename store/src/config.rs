@@ -1,6 +1,6 @@
 //! The settings of a store.
 //!
-//! Responsible for: their meaning, defaults and ranges. Must not know: the configuration file they come from.
+//! Responsible for: their meaning and ranges. Must not know: the configuration file they come from, defaults.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,10 +8,9 @@ use std::time::Duration;
 use crate::error::StoreError;
 
 /// How much of a turn's text is kept once its main points are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retain {
     /// The verbatim text.
-    #[default]
     Turns,
     /// Only the spans of its main points, joined by ` … `. Until a turn is completed the journal holds its text,
     /// because it has yet to be read; the next maintenance overwrites that too.
@@ -50,22 +49,6 @@ pub struct StoreConfig {
 }
 
 impl StoreConfig {
-    /// A store in `directory` for vectors of `vector_width` numbers, everything else at its default.
-    pub fn new(directory: impl Into<PathBuf>, vector_width: usize) -> Self {
-        Self {
-            directory: directory.into(),
-            vector_width,
-            model: None,
-            retain: Retain::Turns,
-            flush_interval: Duration::from_secs(10),
-            flush_turns: 256,
-            maintenance_interval: Duration::from_secs(600),
-            ledger_age: Duration::from_secs(30 * 86_400),
-            recent_bytes: 256 << 20,
-            cpu_threads: 2,
-        }
-    }
-
     pub(crate) fn validate(&self) -> Result<(), StoreError> {
         let at_least_one = "at least 1";
         let over_zero = "more than 0 seconds";
@@ -89,5 +72,25 @@ impl StoreConfig {
             return invalid("ledger_age", "0".to_owned(), over_zero);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl StoreConfig {
+    /// A store in which nothing happens by itself.
+    pub(crate) fn idle(directory: &std::path::Path, vector_width: usize) -> Self {
+        const NEVER: Duration = Duration::from_secs(3600);
+        Self {
+            directory: directory.to_owned(),
+            vector_width,
+            model: None,
+            retain: Retain::Turns,
+            flush_interval: NEVER,
+            flush_turns: 256,
+            maintenance_interval: NEVER,
+            ledger_age: NEVER,
+            recent_bytes: 1 << 20,
+            cpu_threads: 2,
+        }
     }
 }

@@ -66,7 +66,7 @@ impl Directory {
     }
 
     /// Makes sure that the directory, or what is left of the way to it, is on the file system that it was on. Nothing may be
-    /// healed in a directory that only waits for its file system to be mounted.
+    /// repaired in a directory that only waits for its file system to be mounted.
     ///
     /// # Errors
     /// [`StoreError::Elsewhere`].
@@ -108,14 +108,10 @@ impl Directory {
     /// [`StoreError::Model`] if it is another one.
     pub(crate) fn keep_model(&self, name: &str) -> Result<(), StoreError> {
         let path = self.path.join("model");
-        let failed = |action| {
-            let path = path.clone();
-            move |source| StoreError::File { action, path, source }
-        };
         let found = match fs::read_to_string(&path) {
             Ok(found) => found.trim().to_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(failed("read")(error)),
+            Err(error) => return Err(StoreError::file("read", &path)(error)),
         };
         if found == name {
             return Ok(());
@@ -127,7 +123,7 @@ impl Directory {
                 expected: name.to_owned(),
             });
         }
-        fs::write(&path, format!("{name}\n")).map_err(failed("write"))?;
+        fs::write(&path, format!("{name}\n")).map_err(StoreError::file("write", &path))?;
         self.sync()
     }
 
@@ -146,21 +142,13 @@ impl Directory {
             fs::rename(path, &target)?;
             Ok(target)
         };
-        move_aside().map_err(|source| StoreError::File {
-            action: "move aside",
-            path: path.to_owned(),
-            source,
-        })
+        move_aside().map_err(StoreError::file("move aside", path))
     }
 
     /// Returns once everything written below the directory has reached the disk. Blocking.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         let synced = File::open(&self.path).and_then(|directory| sync_file_system(&directory, &self.path));
-        synced.map_err(|source| StoreError::File {
-            action: "make durable",
-            path: self.path.clone(),
-            source,
-        })
+        synced.map_err(StoreError::file("make durable", &self.path))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Responsible for: messages that name what is wrong and what to do, with the cause kept. Must not know: who calls.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What can go wrong in the store.
 #[derive(Debug, thiserror::Error)]
@@ -224,12 +224,30 @@ impl StoreError {
         }
     }
 
-    /// For `map_err` on a LanceDB result.
-    pub(crate) fn lance(action: &'static str) -> impl FnOnce(lancedb::Error) -> Self {
+    /// For `map_err` on a result of Lance or LanceDB.
+    pub(crate) fn lance<E: Into<lancedb::Error>>(action: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self::Lance {
             action,
+            source: Box::new(source.into()),
+        }
+    }
+
+    /// For `map_err` on an operation on a file.
+    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { action, path, source }
+    }
+
+    /// For `map_err` on putting records into rows.
+    pub(crate) fn batch(source: arrow_schema::ArrowError) -> Self {
+        Self::Batch {
             source: Box::new(source),
         }
+    }
+
+    /// A row that does not have the form it was written with.
+    pub(crate) fn unreadable(what: impl Into<String>) -> Self {
+        Self::Unreadable { what: what.into() }
     }
 
     /// For `map_err` on any redb result.

@@ -38,7 +38,7 @@
 //!
 //! A full disk or another error closes the journal; until it opens again every call that needs it fails at once with
 //! [`StoreError::JournalDown`] and touches no disk. Tables that cannot be written leave what was read in the journal. A task
-//! looks at the files every second, tries again what failed and heals what is gone: a manifest from what was remembered of it,
+//! looks at the files every second, tries again what failed and repairs what is gone: a manifest from what was remembered of it,
 //! rows from the journal, an index from the rows. [`Store::troubles`] says what does not work, [`StoreStatus::losses`] how
 //! often turns were lost for good, which are then to be offered again.
 //!

@@ -16,7 +16,7 @@ pub enum StorePart {
     Tables,
     /// Compacts, indexes and prunes. Without it answers are right, but slower, and what was deleted may still be on the disk.
     Maintenance,
-    /// Files of the tables that are gone or damaged, as long as that can't be healed. What needs them fails.
+    /// Files of the tables that are gone or damaged, as long as that can't be repaired. What needs them fails.
     Files,
 }
 
@@ -48,7 +48,7 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    pub(crate) fn now(part: StorePart, reason: String) -> Self {
+    pub(crate) fn new(part: StorePart, reason: String) -> Self {
         Self {
             part,
             reason,
@@ -79,7 +79,7 @@ impl Troubles {
                 false
             }
             None => {
-                *slot = Some(Trouble::now(part, reason));
+                *slot = Some(Trouble::new(part, reason));
                 true
             }
         }

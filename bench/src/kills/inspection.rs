@@ -8,6 +8,7 @@ use std::time::Duration;
 use mainpoint_store::{Scope, Store, StoreConfig, Turn, TurnId, Within};
 
 use crate::BenchError;
+use crate::store_settings::store_settings;
 
 /// What is kept, wherever it lies.
 #[derive(Debug, Default)]
@@ -34,7 +35,7 @@ pub(super) async fn inspect(directory: &Path) -> Result<Kept, BenchError> {
         flush_turns: usize::MAX,
         maintenance_interval: NEVER,
         ledger_age: NEVER,
-        ..StoreConfig::new(directory, WIDTH)
+        ..store_settings(directory, WIDTH)
     };
     let store = Store::open(config).await.map_err(BenchError::store("opening"))?;
     let unread = store.unread().await.map_err(BenchError::store("listing turns"))?;
@@ -122,7 +123,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn turns_are_found_in_the_journal_and_in_the_tables() {
         let home = tempfile::tempdir().unwrap();
-        let store = Store::open(StoreConfig::new(home.path(), WIDTH)).await.unwrap();
+        let store = Store::open(store_settings(home.path(), WIDTH)).await.unwrap();
         let turns: Vec<Turn> = (0..5).map(turn).collect();
         store.accept(turns.clone()).await.unwrap();
         let read = turns[..3]

@@ -22,6 +22,7 @@ use crate::BenchError;
 use crate::cache::bytes_below;
 use crate::data::{self, Conversation};
 use crate::ranking::first_places;
+use crate::store_settings::store_settings;
 
 /// A store in a temporary directory.
 pub(super) struct Shelf {
@@ -72,7 +73,7 @@ impl Shelf {
         let settings = StoreConfig {
             retain: Retain::Turns,
             cpu_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            ..StoreConfig::new(directory.path(), library.engine.vector_width())
+            ..store_settings(directory.path(), library.engine.vector_width())
         };
         let store = Store::open(settings).await.map_err(BenchError::store("opening"))?;
         Ok(Self {

@@ -17,6 +17,7 @@ use super::playing;
 use crate::BenchError;
 use crate::cache::{bytes_below, write_whole};
 use crate::progress::Progress;
+use crate::store_settings::store_settings;
 
 /// A store that holds many main points in one scope.
 #[derive(Debug)]
@@ -104,7 +105,7 @@ pub(super) async fn open(directory: &Path, width: usize) -> Result<Store, BenchE
         maintenance_interval: NEVER,
         ledger_age: NEVER,
         cpu_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        ..StoreConfig::new(directory, width)
+        ..store_settings(directory, width)
     };
     Store::open(config).await.map_err(BenchError::store("opening"))
 }

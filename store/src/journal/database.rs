@@ -10,15 +10,15 @@
 //! with the process. Then nothing more is acknowledged until what the handle holds has been written under the name again.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
-use super::file::{self, Fault, Opened};
+use super::disk::{self, FileIdentity};
+use super::file::{self, Opened};
+use super::redb_calls::{caught, copy, is_of_the_file, is_usable};
 use crate::directory::Directory;
 use crate::error::StoreError;
 use crate::trouble::{StorePart, Trouble, one_line};
@@ -45,8 +45,7 @@ struct Open {
     database: Database,
     /// Counts how often a database was put here, so that a late error of an earlier one does not close a later one.
     generation: u64,
-    /// Device and number of the file.
-    identity: (u64, u64),
+    identity: FileIdentity,
     /// Set when the file is no longer under its name.
     detached: Option<Trouble>,
 }
@@ -64,21 +63,13 @@ pub(crate) enum Repaired {
     BegunAnew,
 }
 
-/// Less space than this is no space: the next few transactions would fail again.
-const SPACE: usize = 256 << 10;
-
 impl DatabaseHandle {
     pub(super) fn open(directory: &Directory) -> Result<Self, StoreError> {
         let Opened { database, .. } = file::open(directory)?;
-        let (identity, length) = identity_of(&directory.journal())?;
+        let (open, length) = Open::new(database, directory)?;
         Ok(Self {
             directory: directory.clone(),
-            state: RwLock::new(State::Open(Open {
-                database,
-                generation: 0,
-                identity,
-                detached: None,
-            })),
+            state: RwLock::new(State::Open(open)),
             length: Mutex::new(length),
         })
     }
@@ -104,7 +95,7 @@ impl DatabaseHandle {
         if let Some(fault) = self.fault_of_file(open, *length) {
             let generation = open.generation;
             drop((length, state));
-            self.note(generation, fault);
+            self.note_fault(generation, fault);
             return Err(self.down());
         }
         let generation = open.generation;
@@ -114,7 +105,7 @@ impl DatabaseHandle {
             transaction.commit()?;
             Ok(result)
         });
-        if let Ok((_, now)) = identity_of(&self.directory.journal()) {
+        if let Ok((_, now)) = disk::identify(&self.directory.journal()) {
             *length = now;
         }
         drop((length, state));
@@ -135,7 +126,7 @@ impl DatabaseHandle {
     }
 
     /// Compares the file with what it should be, if nothing is being written at the moment.
-    pub(super) fn look(&self) {
+    pub(super) fn check_file(&self) {
         let state = self.state();
         let State::Open(open) = &*state else { return };
         let Ok(length) = self.length.try_lock() else { return };
@@ -146,7 +137,7 @@ impl DatabaseHandle {
         let fault = self.fault_of_file(open, *length);
         drop((length, state));
         if let Some(fault) = fault {
-            self.note(generation, fault);
+            self.note_fault(generation, fault);
         }
     }
 
@@ -156,7 +147,7 @@ impl DatabaseHandle {
             State::Closed => return Err(StoreError::Closed),
             State::Open(open) if open.detached.is_none() => return Ok(Repaired::Nothing),
             State::Open(_) => {
-                self.make_room()?;
+                disk::ensure_space(&self.directory)?;
                 self.replace(&mut state)?;
                 tracing::warn!(
                     "the journal's file was removed or replaced while it was open; written anew, nothing is lost"
@@ -165,22 +156,14 @@ impl DatabaseHandle {
             }
             State::Down(_) => {}
         }
-        self.make_room()?;
+        disk::ensure_space(&self.directory)?;
         let Opened {
             database,
             is_begun_anew,
         } = file::open(&self.directory)?;
-        let (identity, length) = identity_of(&self.directory.journal())?;
+        let (open, length) = Open::new(database, &self.directory)?;
         *self.length() = length;
-        let before = std::mem::replace(
-            &mut *state,
-            State::Open(Open {
-                database,
-                generation: next_generation(),
-                identity,
-                detached: None,
-            }),
-        );
+        let before = std::mem::replace(&mut *state, State::Open(open));
         if let State::Down(trouble) = before {
             tracing::info!(
                 seconds = trouble.seconds(),
@@ -212,25 +195,20 @@ impl DatabaseHandle {
         };
         let path = self.directory.journal();
         let fresh_path = path.with_extension("redb.new");
-        let file_error = |source| StoreError::File {
-            action: "replace",
-            path: path.clone(),
-            source,
-        };
-        remove(&fresh_path).map_err(file_error)?;
-        let copied = copy(&open.database, &fresh_path);
-        let fresh = match copied {
+        let file_error = |source| StoreError::file("replace", &path)(source);
+        disk::remove(&fresh_path).map_err(file_error)?;
+        let fresh = match copy(&open.database, &fresh_path) {
             Ok(fresh) => fresh,
             Err(error) => {
                 // Half a copy would only take the space that there is none of.
-                let _ = remove(&fresh_path);
+                let _ = disk::remove(&fresh_path);
                 if is_of_the_file(&error) && !is_usable(&open.database) {
-                    *state = State::Down(begun(one_line(&error)));
+                    *state = State::Down(begin_trouble(one_line(&error)));
                 }
                 return Err(StoreError::journal("rewrite")(error));
             }
         };
-        let in_the_way = identity_of(&path).is_ok_and(|(identity, _)| identity != open.identity);
+        let in_the_way = disk::identify(&path).is_ok_and(|(identity, _)| identity != open.identity);
         if in_the_way {
             let moved_to = self.directory.set_aside(&path)?;
             tracing::warn!(moved_to = %moved_to.display(), "another file was in the journal's place; moved aside");
@@ -238,34 +216,10 @@ impl DatabaseHandle {
         fs::rename(&fresh_path, &path)
             .and_then(|()| File::open(self.directory.path())?.sync_all())
             .map_err(file_error)?;
-        let (identity, length) = identity_of(&path)?;
+        let (open, length) = Open::new(fresh, &self.directory)?;
         *self.length() = length;
-        *state = State::Open(Open {
-            database: fresh,
-            generation: next_generation(),
-            identity,
-            detached: None,
-        });
+        *state = State::Open(open);
         Ok(())
-    }
-
-    /// Makes sure that there is a directory, and space in it.
-    fn make_room(&self) -> Result<(), StoreError> {
-        self.directory.ensure_same()?;
-        let path = self.directory.path().join(".probe-space");
-        let probe = || {
-            fs::create_dir_all(self.directory.path())?;
-            let mut file = File::create(&path)?;
-            file.write_all(&vec![1; SPACE])?;
-            file.sync_all()
-        };
-        let probed = probe();
-        let _ = remove(&path);
-        probed.map_err(|source| StoreError::File {
-            action: "write to",
-            path: self.directory.path().to_owned(),
-            source,
-        })
     }
 
     fn concluded<T>(
@@ -278,7 +232,7 @@ impl DatabaseHandle {
             let is_of_the_file = is_of_the_file(&error);
             let error = StoreError::journal(action)(error);
             if is_of_the_file {
-                self.note(generation, FileFault::Failed(one_line(&error)));
+                self.note_fault(generation, FileFault::Failed(one_line(&error)));
             }
             error
         })
@@ -286,7 +240,7 @@ impl DatabaseHandle {
 
     /// Whether the file is no longer what was opened. Asked while nothing is written.
     fn fault_of_file(&self, open: &Open, length: u64) -> Option<FileFault> {
-        match identity_of(&self.directory.journal()) {
+        match disk::identify(&self.directory.journal()) {
             Ok((identity, now)) if identity == open.identity => (now < length).then(|| {
                 FileFault::Failed(format!(
                     "its file was cut from {length} to {now} bytes by something else"
@@ -302,16 +256,16 @@ impl DatabaseHandle {
     }
 
     /// Takes the database out of use, or marks it, if it is still the one in which the fault was found.
-    fn note(&self, generation: u64, fault: FileFault) {
+    fn note_fault(&self, generation: u64, fault: FileFault) {
         let mut state = self.state_mut();
         let State::Open(open) = &mut *state else { return };
         if open.generation != generation || open.detached.is_some() {
             return;
         }
         match fault {
-            FileFault::Gone(reason) => open.detached = Some(begun(reason)),
+            FileFault::Gone(reason) => open.detached = Some(begin_trouble(reason)),
             FileFault::Failed(reason) => {
-                let before = std::mem::replace(&mut *state, State::Down(begun(reason)));
+                let before = std::mem::replace(&mut *state, State::Down(begin_trouble(reason)));
                 // Also what redb panicked at has to let go of the file.
                 let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(before)));
             }
@@ -335,6 +289,20 @@ impl DatabaseHandle {
 
     fn length(&self) -> MutexGuard<'_, u64> {
         self.length.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    /// A database that has just been opened, and the length of its file.
+    fn new(database: Database, directory: &Directory) -> Result<(Self, u64), StoreError> {
+        let (identity, length) = disk::identify(&directory.journal())?;
+        let open = Self {
+            database,
+            generation: next_generation(),
+            identity,
+            detached: None,
+        };
+        Ok((open, length))
     }
 }
 
@@ -372,13 +340,13 @@ enum FileFault {
     Failed(String),
 }
 
-fn begun(reason: String) -> Trouble {
+fn begin_trouble(reason: String) -> Trouble {
     tracing::error!(
         reason,
         "the journal is out of order: new turns and readings are not kept and nothing is recalled until it works again. \
          What was kept before stays. Requests pass as they are; it is tried again by itself"
     );
-    Trouble::now(StorePart::Journal, reason)
+    Trouble::new(StorePart::Journal, reason)
 }
 
 /// Counts the databases of this process.
@@ -386,61 +354,4 @@ fn next_generation() -> u64 {
     use std::sync::atomic::{AtomicU64, Ordering};
     static GENERATION: AtomicU64 = AtomicU64::new(1);
     GENERATION.fetch_add(1, Ordering::Relaxed)
-}
-
-/// Runs work on a database; a panic of redb is an error as any other.
-fn caught<T>(work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::Error> {
-    let panicked = |_| Err(redb::Error::Corrupted("redb panicked".to_owned()));
-    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
-}
-
-/// Whether an error says that the file, not the request, is at fault. After such a one redb does nothing more.
-fn is_of_the_file(error: &redb::Error) -> bool {
-    matches!(
-        error,
-        redb::Error::Io(_)
-            | redb::Error::Backend(_)
-            | redb::Error::Corrupted(_)
-            | redb::Error::DatabaseClosed
-            | redb::Error::PreviousIo
-            | redb::Error::LockPoisoned(_)
-    )
-}
-
-/// Whether redb has not latched: the error was then of another file.
-fn is_usable(database: &Database) -> bool {
-    let begun = caught(|| {
-        drop(database.begin_write()?);
-        Ok(())
-    });
-    begun.is_ok()
-}
-
-fn copy(database: &Database, fresh_path: &Path) -> Result<Database, redb::Error> {
-    let fresh = file::create(fresh_path).map_err(|fault| match fault {
-        Fault::Damaged(what) => redb::Error::Corrupted(what),
-        Fault::Other(error) => error.into(),
-    })?;
-    caught(|| {
-        file::make_tables(&fresh)?;
-        file::copy_tables(database, &fresh)
-    })?;
-    Ok(fresh)
-}
-
-/// Device, number and length of a file.
-fn identity_of(path: &Path) -> Result<((u64, u64), u64), StoreError> {
-    let file = fs::metadata(path).map_err(|source| StoreError::File {
-        action: "look at",
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(((file.dev(), file.ino()), file.len()))
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

@@ -77,7 +77,7 @@ fn another_file_in_its_place_is_moved_aside_and_not_written_over() {
     fs::write(directory.path().join("other"), "another file").unwrap();
     fs::rename(directory.path().join("other"), &path).unwrap();
 
-    journal.look();
+    journal.check_file();
     assert!(journal.trouble().unwrap().reason.contains("another file"));
     assert_eq!(journal.repair().unwrap(), Repaired::Replaced);
     accept(&journal, 2).unwrap();
@@ -126,7 +126,7 @@ fn while_the_journal_is_out_of_order_every_call_is_told_so_at_once_and_close_sti
         .unwrap()
         .set_len(0)
         .unwrap();
-    journal.look();
+    journal.check_file();
     assert!(is_down(&accept(&journal, 1)));
     assert!(matches!(journal.keys(), Err(StoreError::JournalDown { .. })));
     assert!(matches!(journal.has_no_ledger(), Err(StoreError::JournalDown { .. })));

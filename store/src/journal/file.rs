@@ -38,7 +38,7 @@ pub(super) struct Opened {
 pub(super) fn open(directory: &Directory) -> Result<Opened, StoreError> {
     let path = directory.journal();
     examine(directory)?;
-    let loss = Loss::of(directory);
+    let loss = Loss::find(directory);
     let (database, is_begun_anew) = match create(&path) {
         Ok(database) => (database, loss.is_some()),
         Err(Fault::Damaged(reason)) => {
@@ -78,7 +78,7 @@ enum Loss {
 }
 
 impl Loss {
-    fn of(directory: &Directory) -> Option<Self> {
+    fn find(directory: &Directory) -> Option<Self> {
         match fs::metadata(directory.journal()) {
             Ok(file) => (file.len() == 0).then_some(Self::Emptied),
             // Tables are only begun beside a journal.
@@ -266,14 +266,14 @@ mod tests {
     fn a_journal_that_is_missing_beside_tables_or_empty_is_a_loss_and_a_fresh_one_is_none() {
         let root = tempfile::tempdir().unwrap();
         let directory = Directory::prepare(&root.path().join("data")).unwrap();
-        assert_eq!(Loss::of(&directory), None);
+        assert_eq!(Loss::find(&directory), None);
         assert!(!open(&directory).unwrap().is_begun_anew);
         fs::create_dir(directory.tables()).unwrap();
-        assert_eq!(Loss::of(&directory), None, "the journal is beside them");
+        assert_eq!(Loss::find(&directory), None, "the journal is beside them");
         fs::remove_file(directory.journal()).unwrap();
-        assert_eq!(Loss::of(&directory), Some(Loss::Removed));
+        assert_eq!(Loss::find(&directory), Some(Loss::Removed));
         assert!(open(&directory).unwrap().is_begun_anew);
         fs::write(directory.journal(), "").unwrap();
-        assert_eq!(Loss::of(&directory), Some(Loss::Emptied));
+        assert_eq!(Loss::find(&directory), Some(Loss::Emptied));
     }
 }

@@ -19,9 +19,11 @@ mod database;
 #[cfg(test)]
 mod database_tests;
 mod deletions;
+mod disk;
 mod expiry;
 mod file;
 mod ledger;
+mod redb_calls;
 mod rows;
 mod turns;
 mod waiting;
@@ -55,8 +57,8 @@ impl Journal {
     }
 
     /// Whether the file is still the one that was opened, under its name and as long as it was left; notes it where not.
-    pub(crate) fn look(&self) {
-        self.database.look();
+    pub(crate) fn check_file(&self) {
+        self.database.check_file();
     }
 
     /// Makes good what [`Journal::trouble`] names, if it can be made good now.

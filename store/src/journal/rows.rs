@@ -52,18 +52,15 @@ pub(super) fn turn_from((scope, id): (&str, &[u8; 16]), row: TurnRow<'_>) -> Res
         position,
         role: role.to_owned(),
         text: text.to_owned(),
-        time: DateTime::from_timestamp_micros(micros).ok_or_else(|| StoreError::Unreadable {
-            what: format!("time {micros} is out of range"),
-        })?,
+        time: DateTime::from_timestamp_micros(micros)
+            .ok_or_else(|| StoreError::unreadable(format!("time {micros} is out of range")))?,
         tokens,
     })
 }
 
 pub(super) fn point_from(turn: TurnId, passage: u32, row: PointRow<'_>) -> Result<Point, StoreError> {
     let (start, end, spans, text, vector, features) = row;
-    let unreadable = || StoreError::Unreadable {
-        what: format!("passage {passage} of turn {turn} in the journal"),
-    };
+    let unreadable = || StoreError::unreadable(format!("passage {passage} of turn {turn} in the journal"));
     let (span_rows, span_rest) = spans.as_chunks::<12>();
     let (numbers, number_rest) = vector.as_chunks::<4>();
     if !span_rest.is_empty() || !number_rest.is_empty() {

@@ -11,11 +11,10 @@ use arrow_array::builder::{
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float16Type, Float32Type, TimestampMicrosecondType, UInt32Type};
 use arrow_array::{Array, LargeBinaryArray, ListArray, PrimitiveArray, RecordBatch, StructArray};
-use arrow_schema::ArrowError;
 use chrono::DateTime;
 use half::slice::HalfFloatSliceExt;
 
-use super::columns::{array, halves, identifiers, numbers, strings, turn_id, unreadable, wrong_type};
+use super::columns::{array, halves, identifiers, numbers, strings, turn_id, wrong_type};
 use super::schema::{self, column};
 use crate::error::StoreError;
 use crate::records::{CompletedTurn, Point, Scope, Span, Turn};
@@ -28,12 +27,14 @@ pub(crate) fn turns_to_batch(completed: &[&CompletedTurn]) -> Result<RecordBatch
     let mut time = TimestampMicrosecondBuilder::new().with_timezone("UTC");
     for CompletedTurn { turn, points } in completed {
         scope.append_value(turn.scope.as_str());
-        id.append_value(turn.id.0).map_err(unwritable)?;
+        id.append_value(turn.id.0).map_err(StoreError::batch)?;
         match turn.parent {
-            Some(turn) => parent.append_value(turn.0).map_err(unwritable)?,
+            Some(turn) => parent.append_value(turn.0).map_err(StoreError::batch)?,
             None => parent.append_null(),
         }
-        conversation.append_value(turn.conversation.0).map_err(unwritable)?;
+        conversation
+            .append_value(turn.conversation.0)
+            .map_err(StoreError::batch)?;
         position.append_value(turn.position);
         role.append_value(&turn.role);
         text.append_value(&turn.text);
@@ -56,7 +57,7 @@ pub(crate) fn turns_to_batch(completed: &[&CompletedTurn]) -> Result<RecordBatch
             Arc::new(passages.finish()),
         ],
     )
-    .map_err(unwritable)
+    .map_err(StoreError::batch)
 }
 
 /// The rows of `completed` for the table of points; every vector must have `vector_width` numbers.
@@ -72,8 +73,10 @@ pub(crate) fn points_to_batch(completed: &[&CompletedTurn], vector_width: usize)
     for CompletedTurn { turn: owner, points } in completed {
         for point in points {
             scope.append_value(owner.scope.as_str());
-            turn.append_value(point.turn.0).map_err(unwritable)?;
-            conversation.append_value(owner.conversation.0).map_err(unwritable)?;
+            turn.append_value(point.turn.0).map_err(StoreError::batch)?;
+            conversation
+                .append_value(owner.conversation.0)
+                .map_err(StoreError::batch)?;
             passage.append_value(point.passage);
             start.append_value(point.start);
             end.append_value(point.end);
@@ -99,7 +102,7 @@ pub(crate) fn points_to_batch(completed: &[&CompletedTurn], vector_width: usize)
             Arc::new(features.finish()),
         ],
     )
-    .map_err(unwritable)
+    .map_err(StoreError::batch)
 }
 
 /// The turns of a batch that holds every column of the table of turns.
@@ -127,7 +130,7 @@ pub(crate) fn turns_from_batch(batch: &RecordBatch) -> Result<Vec<Turn>, StoreEr
                 role: role.value(row).to_owned(),
                 text: text.value(row).to_owned(),
                 time: DateTime::from_timestamp_micros(time.value(row))
-                    .ok_or_else(|| unreadable(format!("time {} is out of range", time.value(row))))?,
+                    .ok_or_else(|| StoreError::unreadable(format!("time {} is out of range", time.value(row))))?,
                 tokens: tokens.value(row),
             })
         })
@@ -204,12 +207,6 @@ fn spans_from(items: &dyn Array) -> Result<Vec<Span>, StoreError> {
         salience: salience.value(row),
     };
     Ok((0..items.len()).map(span).collect())
-}
-
-fn unwritable(source: ArrowError) -> StoreError {
-    StoreError::Batch {
-        source: Box::new(source),
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What `rows` promises.
+//! What `batches` promises.
 //!
 //! It must not know what it is used for.
 

@@ -87,7 +87,7 @@ pub(crate) fn scores<'a>(
 pub(super) fn array<'a>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a dyn Array, StoreError> {
     let column = batch
         .column_by_name(name)
-        .ok_or_else(|| unreadable(format!("column {name} is missing")))?;
+        .ok_or_else(|| StoreError::unreadable(format!("column {name} is missing")))?;
     Ok(column.as_ref())
 }
 
@@ -103,14 +103,10 @@ pub(super) fn identifiers<'a>(
 pub(super) fn turn_id(bytes: &[u8]) -> Result<TurnId, StoreError> {
     let bytes = bytes
         .try_into()
-        .map_err(|_| unreadable(format!("an identifier has {} bytes", bytes.len())))?;
+        .map_err(|_| StoreError::unreadable(format!("an identifier has {} bytes", bytes.len())))?;
     Ok(TurnId(bytes))
 }
 
 pub(super) fn wrong_type(name: &str) -> StoreError {
-    unreadable(format!("column {name} has another type than it was written with"))
-}
-
-pub(super) fn unreadable(what: String) -> StoreError {
-    StoreError::Unreadable { what }
+    StoreError::unreadable(format!("column {name} has another type than it was written with"))
 }

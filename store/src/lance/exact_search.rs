@@ -27,7 +27,7 @@ const LANES: usize = 16;
 
 /// Which rows are compared: all of them unless something is said.
 #[derive(Debug, Default)]
-pub(crate) struct Part {
+pub(crate) struct RowSubset {
     pub(crate) filter: Option<DfExpr>,
     pub(crate) fragments: Option<Vec<Fragment>>,
 }
@@ -36,25 +36,25 @@ pub(crate) struct Part {
 /// nothing.
 pub(crate) async fn nearest(
     points: &Dataset,
-    part: Part,
+    subset: RowSubset,
     vector: &[f32],
     limit: usize,
 ) -> Result<Vec<(u64, f32)>, StoreError> {
-    let failed = |error: lance::Error| StoreError::lance("search by vector")(error.into());
+    let failed = || StoreError::lance("search by vector");
     let mut scanner = points.scan();
-    scanner.project(&[column::VECTOR]).map_err(failed)?;
+    scanner.project(&[column::VECTOR]).map_err(failed())?;
     scanner.with_row_id().batch_size(BATCH);
-    if let Some(filter) = part.filter {
+    if let Some(filter) = subset.filter {
         scanner.filter_expr(filter);
     }
-    if let Some(fragments) = part.fragments {
+    if let Some(fragments) = subset.fragments {
         scanner.with_fragments(fragments);
     }
-    let batches = scanner.try_into_stream().await.map_err(failed)?;
+    let batches = scanner.try_into_stream().await.map_err(failed())?;
     let compared = batches.map(|batch| {
         let vector = vector.to_vec();
         async move {
-            let batch = batch.map_err(failed)?;
+            let batch = batch.map_err(failed())?;
             blocking(move || of_batch(&batch, &vector, limit)).await
         }
     });
@@ -67,7 +67,7 @@ fn of_batch(batch: &RecordBatch, vector: &[f32], limit: usize) -> Result<Vec<(u6
     if batch.num_rows() == 0 {
         return Ok(Vec::new());
     }
-    let cosines = Cosines::with(vector);
+    let cosines = Cosines::new(vector);
     let rows = columns::row_ids(batch)?.iter().copied();
     let mut found: Vec<(u64, f32)> = rows.zip(cosines.of(columns::vectors(batch)?)).collect();
     found.retain(|(_, cosine)| cosine.is_finite());
@@ -90,7 +90,7 @@ struct Cosines<'a> {
 }
 
 impl<'a> Cosines<'a> {
-    fn with(vector: &'a [f32]) -> Self {
+    fn new(vector: &'a [f32]) -> Self {
         Self {
             vector,
             length: dot(vector, vector).sqrt(),
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_vector_of_zeros_is_near_to_nothing() {
         let zeros = columns::halves(&[0.0; 3]);
-        assert!(Cosines::with(&[1.0, 0.0, 0.0]).of(&zeros)[0].is_nan());
+        assert!(Cosines::new(&[1.0, 0.0, 0.0]).of(&zeros)[0].is_nan());
     }
 
     proptest! {
@@ -141,7 +141,7 @@ mod tests {
             vectors in proptest::collection::vec(proptest::collection::vec(-1.0_f32..1.0, 37), 1..9),
         ) {
             let asked = vectors.first().unwrap().clone();
-            let cosines = Cosines::with(&asked).of(&columns::halves(&vectors.concat()));
+            let cosines = Cosines::new(&asked).of(&columns::halves(&vectors.concat()));
             prop_assert_eq!(cosines.len(), vectors.len());
             let sum = |one: &[f32], other: &[f32]| one.iter().zip(other).map(|(one, other)| one * other).sum::<f32>();
             for (vector, cosine) in vectors.iter().zip(cosines) {

@@ -11,6 +11,7 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use lance::cache::{CacheBackend, CacheCodec, CacheEntry, InternalCacheKey};
 use lru::LruCache;
 use tokio::sync::OnceCell;
@@ -38,9 +39,6 @@ struct Slot {
     /// The round in which it was last asked for.
     used: u64,
 }
-
-/// What an answer of the trait looks like.
-type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What an entry takes besides itself: its key and its place in the list and the table.
 const OVERHEAD: usize = 128;
@@ -160,110 +158,58 @@ impl Inner {
     }
 }
 
-/// Written out as the macro `async_trait`, with which the trait is declared, would do it.
+#[async_trait]
 impl CacheBackend for IndexCache {
-    fn get_resident<'life0, 'life1, 'async_trait>(
-        &'life0 self,
-        key: &'life1 InternalCacheKey,
-    ) -> Answer<'async_trait, Option<CacheEntry>>
-    where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
-        Self: 'async_trait,
-    {
-        Box::pin(async move { self.resident(key) })
+    async fn get_resident(&self, key: &InternalCacheKey) -> Option<CacheEntry> {
+        self.resident(key)
     }
 
-    fn get<'life0, 'life1, 'async_trait>(
-        &'life0 self,
-        key: &'life1 InternalCacheKey,
+    async fn get(&self, key: &InternalCacheKey, _codec: Option<CacheCodec>) -> Option<CacheEntry> {
+        self.resident(key)
+    }
+
+    async fn insert(&self, key: &InternalCacheKey, entry: CacheEntry, size_bytes: usize, _codec: Option<CacheCodec>) {
+        self.put(*key, entry, size_bytes);
+    }
+
+    async fn get_or_insert<'a>(
+        &self,
+        key: &InternalCacheKey,
+        loader: Pin<Box<dyn Future<Output = lance::Result<(CacheEntry, usize)>> + Send + 'a>>,
         _codec: Option<CacheCodec>,
-    ) -> Answer<'async_trait, Option<CacheEntry>>
-    where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
-        Self: 'async_trait,
-    {
-        Box::pin(async move { self.resident(key) })
+    ) -> lance::Result<(CacheEntry, bool)> {
+        if let Some(entry) = self.resident(key) {
+            return Ok((entry, true));
+        }
+        let cell = self.place(key);
+        let mut loaded = false;
+        let result = cell
+            .get_or_try_init(|| {
+                loaded = true;
+                loader
+            })
+            .await
+            .map(|(entry, _)| Arc::clone(entry));
+        if loaded {
+            self.settle(key, &cell);
+        }
+        result.map(|entry| (entry, !loaded))
     }
 
-    fn insert<'life0, 'life1, 'async_trait>(
-        &'life0 self,
-        key: &'life1 InternalCacheKey,
-        entry: CacheEntry,
-        size_bytes: usize,
-        _codec: Option<CacheCodec>,
-    ) -> Answer<'async_trait, ()>
-    where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
-        Self: 'async_trait,
-    {
-        Box::pin(async move {
-            self.put(*key, entry, size_bytes);
-        })
+    async fn clear(&self) {
+        let mut inner = self.inner();
+        let gone = std::mem::replace(&mut inner.slots, LruCache::unbounded());
+        inner.bytes = 0;
+        drop(inner);
+        drop(gone);
     }
 
-    fn get_or_insert<'a, 'life0, 'life1, 'async_trait>(
-        &'life0 self,
-        key: &'life1 InternalCacheKey,
-        loader: Answer<'a, lance::Result<(CacheEntry, usize)>>,
-        _codec: Option<CacheCodec>,
-    ) -> Answer<'async_trait, lance::Result<(CacheEntry, bool)>>
-    where
-        'a: 'async_trait,
-        'life0: 'async_trait,
-        'life1: 'async_trait,
-        Self: 'async_trait,
-    {
-        Box::pin(async move {
-            if let Some(entry) = self.resident(key) {
-                return Ok((entry, true));
-            }
-            let cell = self.place(key);
-            let mut loaded = false;
-            let result = cell
-                .get_or_try_init(|| {
-                    loaded = true;
-                    loader
-                })
-                .await
-                .map(|(entry, _)| Arc::clone(entry));
-            if loaded {
-                self.settle(key, &cell);
-            }
-            result.map(|entry| (entry, !loaded))
-        })
+    async fn num_entries(&self) -> usize {
+        self.approx_num_entries()
     }
 
-    fn clear<'life0, 'async_trait>(&'life0 self) -> Answer<'async_trait, ()>
-    where
-        'life0: 'async_trait,
-        Self: 'async_trait,
-    {
-        Box::pin(async move {
-            let mut inner = self.inner();
-            let gone = std::mem::replace(&mut inner.slots, LruCache::unbounded());
-            inner.bytes = 0;
-            drop(inner);
-            drop(gone);
-        })
-    }
-
-    fn num_entries<'life0, 'async_trait>(&'life0 self) -> Answer<'async_trait, usize>
-    where
-        'life0: 'async_trait,
-        Self: 'async_trait,
-    {
-        Box::pin(async move { self.approx_num_entries() })
-    }
-
-    fn size_bytes<'life0, 'async_trait>(&'life0 self) -> Answer<'async_trait, usize>
-    where
-        'life0: 'async_trait,
-        Self: 'async_trait,
-    {
-        Box::pin(async move { self.approx_size_bytes() })
+    async fn size_bytes(&self) -> usize {
+        self.approx_size_bytes()
     }
 
     fn approx_num_entries(&self) -> usize {

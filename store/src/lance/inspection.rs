@@ -155,13 +155,9 @@ impl Inspection {
 /// [`StoreError::File`] when one can't be read or moved.
 pub(crate) fn set_old_aside(directory: &Directory, name: &str, newest: u64) -> Result<(), StoreError> {
     let path = directory.table(name);
-    let failed = |source| StoreError::File {
-        action: "read the versions of",
-        path: path.clone(),
-        source,
-    };
-    for (version, manifest) in manifest::list(&path).map_err(failed)? {
-        if version < newest && manifest::read(&manifest).map_err(failed)? == Manifest::Torn {
+    let failed = || StoreError::file("read the versions of", &path);
+    for (version, manifest) in manifest::list(&path).map_err(failed())? {
+        if version < newest && manifest::read(&manifest).map_err(failed())? == Manifest::Torn {
             let moved_to = directory.set_aside(&manifest)?;
             tracing::warn!(
                 table = name, version, moved_to = %moved_to.display(),
@@ -180,7 +176,7 @@ pub(crate) async fn missing(table: &Path, dataset: &Dataset) -> Result<Missing, 
     let indices = dataset
         .load_indices()
         .await
-        .map_err(|error| StoreError::lance("list indices")(error.into()))?;
+        .map_err(StoreError::lance("list indices"))?;
     let mut missing = Missing::default();
     for fragment in dataset.fragments().iter() {
         if !is_there(table, fragment)? {
@@ -235,11 +231,7 @@ fn is_as_long(path: &Path, length: Option<u64>) -> Result<bool, StoreError> {
     match fs::metadata(path) {
         Ok(file) => Ok(length.map_or(file.len() > 0, |length| file.len() == length)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(source) => Err(StoreError::File {
-            action: "look at",
-            path: path.to_owned(),
-            source,
-        }),
+        Err(error) => Err(StoreError::file("look at", path)(error)),
     }
 }
 

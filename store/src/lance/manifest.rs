@@ -39,7 +39,7 @@ const WRITER: u64 = 13;
 /// # Errors
 /// What the operating system said.
 pub(crate) fn read(path: &Path) -> io::Result<Manifest> {
-    Ok(look_at(&fs::read(path)?))
+    Ok(parse(&fs::read(path)?))
 }
 
 /// The manifests of a table with their versions, newest first; empty where there is no such directory.
@@ -70,7 +70,7 @@ fn version_of(path: &Path) -> Option<u64> {
 }
 
 /// What the bytes of a manifest say.
-pub(crate) fn look_at(bytes: &[u8]) -> Manifest {
+pub(crate) fn parse(bytes: &[u8]) -> Manifest {
     match message(bytes).and_then(written_by) {
         Some(written_by) => Manifest::Whole { written_by },
         None => Manifest::Torn,
@@ -197,7 +197,7 @@ mod tests {
             let whole = Manifest::Whole {
                 written_by: "lance 15.1.0".to_owned(),
             };
-            assert_eq!(look_at(&manifest(before)), whole);
+            assert_eq!(parse(&manifest(before)), whole);
         }
     }
 
@@ -206,7 +206,7 @@ mod tests {
         let mut newer = manifest(20);
         let minor = newer.len() - 6;
         newer[minor] = 9;
-        assert!(matches!(look_at(&newer), Manifest::Whole { .. }));
+        assert!(matches!(parse(&newer), Manifest::Whole { .. }));
     }
 
     #[test]
@@ -226,14 +226,14 @@ mod tests {
             if keep {
                 torn.resize(whole.len(), 0);
             }
-            prop_assert_eq!(look_at(&torn), Manifest::Torn);
+            prop_assert_eq!(parse(&torn), Manifest::Torn);
         }
 
         #[test]
         fn no_bytes_at_all_make_it_fail(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = look_at(&bytes);
+            let _ = parse(&bytes);
             let framed = [&bytes[..], &0_u64.to_le_bytes(), &[0, 0, 1, 0], MAGIC].concat();
-            let _ = look_at(&framed);
+            let _ = parse(&framed);
         }
     }
 }

@@ -29,9 +29,9 @@ impl ManifestCopies {
     pub(crate) fn is_unchanged(&self, place: usize, path: &Path) -> Result<bool, StoreError> {
         let file = match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            found => found.map_err(failed("look at", path))?,
+            found => found.map_err(StoreError::file("look at", path))?,
         };
-        let modified = file.modified().map_err(failed("look at", path))?;
+        let modified = file.modified().map_err(StoreError::file("look at", path))?;
         let known = self.known(place, path);
         if known
             .as_ref()
@@ -39,10 +39,10 @@ impl ManifestCopies {
         {
             return Ok(true);
         }
-        let bytes = fs::read(path).map_err(failed("read", path))?;
+        let bytes = fs::read(path).map_err(StoreError::file("read", path))?;
         let is_whole = match &known {
             Some(known) => *known.bytes == *bytes,
-            None => manifest::look_at(&bytes) != Manifest::Torn,
+            None => manifest::parse(&bytes) != Manifest::Torn,
         };
         if is_whole {
             self.keep(
@@ -76,7 +76,7 @@ impl ManifestCopies {
             File::open(folder)?.sync_all()?;
             fs::metadata(path)?.modified()
         };
-        let modified = write().map_err(failed("write", path))?;
+        let modified = write().map_err(StoreError::file("write", path))?;
         self.keep(place, ManifestCopy { modified, ..known });
         tracing::warn!(manifest = %path.display(), "a table's newest manifest was removed or changed; put back as it was written");
         Ok(true)
@@ -93,9 +93,4 @@ impl ManifestCopies {
             *slot = Some(written);
         }
     }
-}
-
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
-    let path = path.to_owned();
-    move |source| StoreError::File { action, path, source }
 }

@@ -44,7 +44,7 @@ impl Inspected {
     ///
     /// # Errors
     /// What keeps this mainpoint from using them: another version, width or a file that can't be read.
-    pub(crate) async fn at(directory: &Directory, config: &StoreConfig) -> Result<Self, StoreError> {
+    pub(crate) async fn new(directory: &Directory, config: &StoreConfig) -> Result<Self, StoreError> {
         let indices = Arc::new(IndexCache::new(INDEX_CACHE_BYTES));
         let backend: Arc<dyn lance::cache::CacheBackend> = indices.clone();
         let session = Session::with_index_cache_backend(backend, METADATA_CACHE_BYTES, Arc::default());
@@ -173,9 +173,7 @@ async fn remove_fragments(table: &Table, fragments: Vec<u64>) -> Result<(), Stor
     };
     let transaction = Transaction::new(dataset.version_id(), operation, None);
     let committed = CommitBuilder::new(dataset).execute(transaction);
-    let committed = Box::pin(committed)
-        .await
-        .map_err(|error| StoreError::lance("leave rows out")(error.into()))?;
+    let committed = Box::pin(committed).await.map_err(StoreError::lance("leave rows out"))?;
     if let Some(wrapper) = table.dataset() {
         wrapper.update(committed);
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, FixedSizeListArray, Float16Array, Float32Array, RecordBatch, RecordBatchIterator};
 use arrow_array::{UInt32Array, UInt64Array};
-use arrow_schema::{ArrowError, DataType, Field, Schema};
+use arrow_schema::{DataType, Field, Schema};
 use futures::{StreamExt, TryStreamExt};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -39,19 +39,19 @@ pub(crate) struct Partitions {
 
 impl Partitions {
     /// Divides the vectors of a version of the table into `count` partitions.
-    pub(crate) async fn of(dataset: &Dataset, count: usize) -> Result<Self, StoreError> {
-        let projection = dataset.schema().project(&[column::VECTOR]).map_err(failed)?;
+    pub(crate) async fn new(dataset: &Dataset, count: usize) -> Result<Self, StoreError> {
+        let projection = dataset.schema().project(&[column::VECTOR]).map_err(failed())?;
         let sample = dataset
             .sample(count * SAMPLE_OF_EACH, &projection, None)
             .await
-            .map_err(failed)?;
+            .map_err(failed())?;
         let centres = blocking(move || {
             let params = KMeansParams {
                 max_iters: ITERATIONS,
                 ..KMeansParams::default()
             };
             let trained = KMeans::new_with_params(&directions(&sample)?, count, &params);
-            let trained = trained.map_err(unusable)?;
+            let trained = trained.map_err(StoreError::batch)?;
             list(Arc::clone(&trained.centroids), trained.dimension)
         })
         .await?;
@@ -73,26 +73,26 @@ impl Partitions {
             Arc::new(UInt64Array::from(self.rows)),
             Arc::new(UInt32Array::from(self.partitions)),
         ];
-        let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(unusable)?;
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(StoreError::batch)?;
         let uri = path.display().to_string();
         let batches = RecordBatchIterator::new([Ok(batch)], schema);
-        Dataset::write(batches, uri.as_str(), None).await.map_err(failed)?;
+        Dataset::write(batches, uri.as_str(), None).await.map_err(failed())?;
         Ok(uri)
     }
 }
 
 async fn assign(dataset: &Dataset, centres: &FixedSizeListArray) -> Result<(Vec<u64>, Vec<u32>), StoreError> {
     let mut scanner = dataset.scan();
-    scanner.project(&[column::VECTOR]).map_err(failed)?.with_row_id();
-    let batches = scanner.try_into_stream().await.map_err(failed)?;
+    scanner.project(&[column::VECTOR]).map_err(failed())?.with_row_id();
+    let batches = scanner.try_into_stream().await.map_err(failed())?;
     let assigned = batches.map(|batch| {
         let centres = centres.clone();
         async move {
-            let batch = batch.map_err(failed)?;
+            let batch = batch.map_err(failed())?;
             blocking(move || {
                 let vectors = directions(&batch)?;
-                let (found, _) =
-                    compute_partitions_arrow_array(&centres, &vectors, DistanceType::L2.into()).map_err(unusable)?;
+                let (found, _) = compute_partitions_arrow_array(&centres, &vectors, DistanceType::L2.into())
+                    .map_err(StoreError::batch)?;
                 let rows = columns::row_ids(&batch)?.iter().copied();
                 // A vector of zeros points nowhere, and no search finds it.
                 Ok(rows
@@ -120,7 +120,7 @@ fn directions(batch: &RecordBatch) -> Result<FixedSizeListArray, StoreError> {
 
 fn list(numbers: Arc<dyn Array>, width: usize) -> Result<FixedSizeListArray, StoreError> {
     let item = Arc::new(Field::new("item", numbers.data_type().clone(), true));
-    FixedSizeListArray::try_new(item, width as i32, numbers, None).map_err(unusable)
+    FixedSizeListArray::try_new(item, width as i32, numbers, None).map_err(StoreError::batch)
 }
 
 fn in_half_precision(centres: &FixedSizeListArray) -> Result<FixedSizeListArray, StoreError> {
@@ -128,15 +128,10 @@ fn in_half_precision(centres: &FixedSizeListArray) -> Result<FixedSizeListArray,
     use arrow_array::types::Float32Type;
     let numbers = centres.values().as_primitive::<Float32Type>().values();
     let halves = Float16Array::from_iter_values(numbers.iter().copied().map(f16::from_f32));
-    FixedSizeListArray::try_new(vector_item(), centres.value_length(), Arc::new(halves), None).map_err(unusable)
+    FixedSizeListArray::try_new(vector_item(), centres.value_length(), Arc::new(halves), None)
+        .map_err(StoreError::batch)
 }
 
-fn failed(error: lance::Error) -> StoreError {
-    StoreError::lance("build the vector index")(error.into())
-}
-
-fn unusable(source: ArrowError) -> StoreError {
-    StoreError::Batch {
-        source: Box::new(source),
-    }
+fn failed() -> impl FnOnce(lance::Error) -> StoreError {
+    StoreError::lance("build the vector index")
 }

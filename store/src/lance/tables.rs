@@ -114,7 +114,6 @@ pub(crate) async fn dataset(table: &Table) -> Result<Arc<Dataset>, StoreError> {
 /// The given columns (all when empty) of rows by their ids, in the order asked. Lance is asked itself, since LanceDB makes
 /// a filter of the ids that has to be planned; that alone gained nothing measurable.
 pub(crate) async fn take(table: &Table, rows: &[u64], columns: &[&str]) -> Result<RecordBatch, StoreError> {
-    let failed = || StoreError::lance("read rows");
     let dataset = dataset(table).await?;
     let columns = if columns.is_empty() {
         ProjectionRequest::from_schema(dataset.schema().clone())
@@ -123,7 +122,7 @@ pub(crate) async fn take(table: &Table, rows: &[u64], columns: &[&str]) -> Resul
     };
     // Boxed, because the types of what Lance awaits within are too deep for a caller's.
     let taken = dataset.take_rows(rows, columns).boxed().await;
-    taken.map_err(|error| failed()(error.into()))
+    taken.map_err(StoreError::lance("read rows"))
 }
 
 /// The given columns (all when empty) of the rows that match, at most `limit` of them, with the rows' ids.
@@ -140,6 +139,14 @@ pub(crate) async fn rows(
     if let Some(limit) = limit {
         query = query.limit(limit);
     }
-    let stream = query.execute().await.map_err(StoreError::lance("read rows"))?;
-    stream.try_collect().await.map_err(StoreError::lance("read rows"))
+    collect(&query, "read rows").await
+}
+
+/// Everything that a query finds; `action` is what an error says was being done.
+pub(crate) async fn collect(
+    query: &(impl ExecutableQuery + Sync),
+    action: &'static str,
+) -> Result<Vec<RecordBatch>, StoreError> {
+    let stream = query.execute().await.map_err(StoreError::lance(action))?;
+    stream.try_collect().await.map_err(StoreError::lance(action))
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::{fs, io, slice};
 
 use arrow_array::Array;
-use futures::{FutureExt, TryStreamExt};
+use futures::FutureExt;
 use half::slice::HalfFloatSliceExt;
 use lance::Dataset;
 use lance::index::DatasetIndexExt;
@@ -26,10 +26,10 @@ use lance::table::format::Fragment;
 use lance_index::IndexType;
 use lance_index::vector::ivf::builder::IvfBuildParams;
 use lance_index::vector::sq::builder::SQBuildParams;
-use lancedb::query::{ExecutableQuery, QueryBase, Select, VectorQuery};
+use lancedb::query::{QueryBase, Select, VectorQuery};
 use lancedb::{DistanceType, Table};
 
-use super::exact_search::{self, Part};
+use super::exact_search::{self, RowSubset};
 use super::partitions::Partitions;
 use super::schema::column;
 use super::{columns, tables};
@@ -108,10 +108,9 @@ async fn partitions_of(points: &Table) -> Result<Option<usize>, StoreError> {
     };
     let dataset = tables::dataset(points).await?;
     let told = dataset.index_statistics(&name).boxed().await;
-    let told = told.map_err(|error| StoreError::lance("look at an index")(error.into()))?;
-    let unreadable = || StoreError::Unreadable {
-        what: format!("statistics of the vector index without its partitions: {told}"),
-    };
+    let told = told.map_err(StoreError::lance("look at an index"))?;
+    let unreadable =
+        || StoreError::unreadable(format!("statistics of the vector index without its partitions: {told}"));
     let told_of: serde_json::Value = serde_json::from_str(&told).map_err(|_| unreadable())?;
     let parts = told_of
         .get("indices")
@@ -136,11 +135,11 @@ pub(crate) async fn build(points: &Table, scratch: &Path) -> Result<f32, StoreEr
 }
 
 async fn index(dataset: &mut Dataset, scratch: &Path) -> Result<(), StoreError> {
-    let failed = |error: lance::Error| StoreError::lance("build the vector index")(error.into());
-    let rows = dataset.count_rows(None).await.map_err(failed)?;
-    let partitions = Partitions::of(dataset, (rows / PARTITION_ROWS).max(1)).await?;
+    let failed = || StoreError::lance("build the vector index");
+    let rows = dataset.count_rows(None).await.map_err(failed())?;
+    let partitions = Partitions::new(dataset, (rows / PARTITION_ROWS).max(1)).await?;
     let centres = Arc::clone(&partitions.centres);
-    let mut divided = IvfBuildParams::try_with_centroids(centres.len(), centres).map_err(failed)?;
+    let mut divided = IvfBuildParams::try_with_centroids(centres.len(), centres).map_err(failed())?;
     divided.precomputed_partitions_file = Some(partitions.write(scratch).await?);
     let quantised = SQBuildParams::default();
     let parameters = VectorIndexParams::with_ivf_sq_params(DistanceType::Cosine.into(), divided, quantised);
@@ -149,26 +148,22 @@ async fn index(dataset: &mut Dataset, scratch: &Path) -> Result<(), StoreError> 
     let created = dataset
         .create_index(&columns, IndexType::Vector, None, &parameters, true)
         .boxed();
-    created.await.map_err(failed)?;
+    created.await.map_err(failed())?;
     Ok(())
 }
 
 fn remove(scratch: &Path) -> Result<(), StoreError> {
     match fs::remove_dir_all(scratch) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::File {
-            action: "remove",
-            path: scratch.to_owned(),
-            source,
-        }),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::file("remove", scratch)(error)),
         _ => Ok(()),
     }
 }
 
 /// The fragments of a version of the table that the index does not cover.
 pub(crate) async fn not_covered(dataset: &Dataset) -> Result<Vec<Fragment>, StoreError> {
-    let failed = |error: lance::Error| StoreError::lance("list indices")(error.into());
+    let failed = || StoreError::lance("list indices");
     let vector = dataset.schema().field(column::VECTOR).map(|field| field.id);
-    let indices = dataset.load_indices().await.map_err(failed)?;
+    let indices = dataset.load_indices().await.map_err(failed())?;
     let of_vectors = indices
         .iter()
         .filter(|index| Some(index.fields.as_slice()) == vector.as_ref().map(slice::from_ref));
@@ -189,8 +184,7 @@ async fn recall(points: &Table) -> Result<f32, StoreError> {
         .query()
         .select(Select::columns(&[column::VECTOR]))
         .limit(QUESTIONS);
-    let stream = sample.execute().await.map_err(failed())?;
-    let batches: Vec<_> = stream.try_collect().await.map_err(failed())?;
+    let batches = tables::collect(&sample, "check the vector index").await?;
     let rows = points.count_rows(None).await.map_err(failed())?;
     let partitions = partitions(rows as u64);
     let dataset = tables::dataset(points).await?;
@@ -199,7 +193,7 @@ async fn recall(points: &Table) -> Result<f32, StoreError> {
         let width = columns::vector_width(batch)?;
         for vector in columns::vectors(batch)?.chunks_exact(width) {
             let vector = vector.to_f32_vec();
-            let exact = exact_search::nearest(&dataset, Part::default(), &vector, NEIGHBOURS).await?;
+            let exact = exact_search::nearest(&dataset, RowSubset::default(), &vector, NEIGHBOURS).await?;
             let exact: HashSet<u64> = exact.into_iter().map(|(row, _)| row).collect();
             let indexed = points.query().nearest_to(vector).map_err(failed())?;
             let indexed = indexed.nprobes(partitions).map_err(failed())?;
@@ -211,14 +205,12 @@ async fn recall(points: &Table) -> Result<f32, StoreError> {
 }
 
 async fn neighbours(query: VectorQuery) -> Result<HashSet<u64>, StoreError> {
-    let failed = || StoreError::lance("check the vector index");
     let query = query
         .distance_type(DistanceType::Cosine)
         .limit(NEIGHBOURS)
         .with_row_id()
         .select(Select::columns(&["_distance"]));
-    let stream = query.execute().await.map_err(failed())?;
-    let batches: Vec<_> = stream.try_collect().await.map_err(failed())?;
+    let batches = tables::collect(&query, "check the vector index").await?;
     let mut ids = HashSet::new();
     for batch in &batches {
         ids.extend(columns::row_ids(batch)?.iter().copied());

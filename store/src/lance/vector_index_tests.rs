@@ -25,7 +25,7 @@ fn id(number: u32) -> TurnId {
 }
 
 async fn filled(directory: &Path, scope: &Scope) -> Store {
-    let store = Store::open(StoreConfig::new(directory, WIDTH)).await.unwrap();
+    let store = Store::open(StoreConfig::idle(directory, WIDTH)).await.unwrap();
     let turns = (0..ROWS).map(|number| Turn {
         id: id(number),
         parent: None,

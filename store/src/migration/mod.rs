@@ -43,7 +43,7 @@ pub enum Migration {
 /// # Errors
 /// [`StoreError::InUse`], [`StoreError::MountPoint`], what keeps an old store from being read, [`StoreError::File`].
 pub async fn begin_migration(directory: &Path) -> Result<Migration, StoreError> {
-    let paths = Paths::of(directory);
+    let paths = Paths::new(directory);
     if !paths.live.exists() && paths.fresh.exists() && paths.kept.exists() {
         rename(&paths.fresh, &paths.live)?;
         return Ok(Migration::Finished(paths.kept));
@@ -66,7 +66,7 @@ impl OldStore {
     /// Where the new store is made. What an interrupted migration left there is gone on with.
     #[must_use]
     pub fn fresh(&self) -> PathBuf {
-        Paths::of(self.directory().path()).fresh
+        Paths::new(self.directory().path()).fresh
     }
 
     /// Puts the new store, which is closed, in this one's place, and returns where this one is kept.
@@ -74,7 +74,7 @@ impl OldStore {
     /// # Errors
     /// [`StoreError::File`].
     pub fn give_way(self) -> Result<PathBuf, StoreError> {
-        let paths = Paths::of(self.directory().path());
+        let paths = Paths::new(self.directory().path());
         let kept = paths.free_to_keep();
         if exchange(&paths.live, &paths.fresh)? {
             rename(&paths.fresh, &kept)?;
@@ -88,7 +88,7 @@ impl OldStore {
 
 /// Refuses a directory that is not there because a migration was interrupted between its last two steps.
 pub(crate) fn ensure_ended(directory: &Path) -> Result<(), StoreError> {
-    let paths = Paths::of(directory);
+    let paths = Paths::new(directory);
     if !paths.live.exists() && paths.fresh.exists() && paths.kept.exists() {
         return Err(StoreError::Migrating { path: paths.live });
     }

@@ -167,14 +167,14 @@ impl OldStore {
 
     /// The turns of the table.
     async fn scan(&self) -> Result<impl Stream<Item = Result<Vec<Turn>, StoreError>> + Unpin, StoreError> {
-        let failed = |error: lance::Error| StoreError::lance("read turns")(error.into());
+        let failed = || StoreError::lance("read turns");
         let Some((dataset, fragments)) = &self.table else {
             return Ok(stream::empty().left_stream());
         };
         let mut scanner = dataset.scan();
         scanner.with_fragments(fragments.clone()).batch_size(BATCH);
-        let batches = scanner.try_into_stream().await.map_err(failed)?;
-        let turns = batches.map(move |batch| batches::turns_from_batch(&batch.map_err(failed)?));
+        let batches = scanner.try_into_stream().await.map_err(failed())?;
+        let turns = batches.map(move |batch| batches::turns_from_batch(&batch.map_err(failed())?));
         Ok(Box::pin(turns).right_stream())
     }
 }

@@ -3,7 +3,6 @@
 //! Responsible for: their names, exchanging and renaming them durably. Must not know: what is in them.
 
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +16,7 @@ pub(super) struct Paths {
 }
 
 impl Paths {
-    pub(super) fn of(directory: &Path) -> Self {
+    pub(super) fn new(directory: &Path) -> Self {
         // Beside the directory itself, not beside a link to it.
         let live = directory
             .canonicalize()
@@ -52,7 +51,7 @@ impl Paths {
         let device = |path: &Path| fs::metadata(path).map(|found| found.dev());
         let parent = self.live.parent().unwrap_or(&self.live);
         let same = device(&self.live).and_then(|live| Ok(live == device(parent)?));
-        match same.map_err(failed("look at", &self.live))? {
+        match same.map_err(StoreError::file("look at", &self.live))? {
             true if self.live != parent => Ok(()),
             _ => Err(StoreError::MountPoint {
                 path: self.live.clone(),
@@ -71,7 +70,7 @@ pub(super) fn exchange(one: &Path, other: &Path) -> Result<bool, StoreError> {
             Ok(true)
         }
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => Ok(false),
-        Err(error) => Err(failed("rename", one)(error.into())),
+        Err(error) => Err(StoreError::file("rename", one)(error.into())),
     }
 }
 
@@ -81,7 +80,7 @@ pub(super) fn exchange(_: &Path, _: &Path) -> Result<bool, StoreError> {
 }
 
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
-    fs::rename(from, to).map_err(failed("rename", from))?;
+    fs::rename(from, to).map_err(StoreError::file("rename", from))?;
     sync_beside(to)
 }
 
@@ -90,10 +89,5 @@ fn sync_beside(path: &Path) -> Result<(), StoreError> {
     let parent = path.parent().unwrap_or(path);
     File::open(parent)
         .and_then(|parent| parent.sync_all())
-        .map_err(failed("make durable", parent))
-}
-
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
-    let path = path.to_owned();
-    move |source| StoreError::File { action, path, source }
+        .map_err(StoreError::file("make durable", parent))
 }

@@ -31,7 +31,7 @@ pub(crate) async fn find(
         return Ok(None);
     };
     let dataset = tables::dataset(&selection.points).await?;
-    let fragments = Fragments::of(&dataset);
+    let fragments = Fragments::from_dataset(&dataset);
     let mut known = shared.row_cache.look_up(&fragments, scope, &turns);
     if !known.missing.is_empty() {
         let found = look_up(selection, scope, &known.missing).await?;

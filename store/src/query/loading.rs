@@ -12,7 +12,7 @@ use crate::state::turn_index::FoundTurn;
 /// Makes sure that the ids stored in a scope are in memory.
 pub(crate) async fn load_scope(shared: &Shared, scope: &Scope) -> Result<(), StoreError> {
     loop {
-        let Some(epoch) = shared.turn_index().begin_load(scope) else {
+        let Some(generation) = shared.turn_index().begin_load(scope) else {
             return Ok(());
         };
         let mut turns = Vec::new();
@@ -31,7 +31,7 @@ pub(crate) async fn load_scope(shared: &Shared, scope: &Scope) -> Result<(), Sto
                 }));
             }
         }
-        if shared.turn_index().load(scope, epoch, turns) {
+        if shared.turn_index().load(scope, generation, turns) {
             return Ok(());
         }
     }

@@ -13,16 +13,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow_array::RecordBatch;
-use futures::TryStreamExt;
 use lancedb::DistanceType;
 use lancedb::index::scalar::{FtsQuery, FullTextSearchQuery, MatchQuery};
-use lancedb::query::{ExecutableQuery, QueryBase, Select};
+use lancedb::query::{QueryBase, Select};
 
 use super::all_rows;
 use super::ranking::{Ranking, best_first, check_limit, each_once, ranked};
 use super::selection::{self, Selection};
 use crate::error::StoreError;
-use crate::lance::exact_search::{self, Part};
+use crate::lance::exact_search::{self, RowSubset};
 use crate::lance::schema::column;
 use crate::lance::{columns, tables, vector_index};
 use crate::records::{Found, Hit, Passage, Scope, SearchResult, Within};
@@ -97,18 +96,18 @@ impl Snapshot<'_> {
             return Ok(Ranking::default());
         }
         let dataset = tables::dataset(&selection.points).await?;
-        let mut part = Part {
+        let mut subset = RowSubset {
             filter: Some(selection.filter.clone()),
             fragments: None,
         };
         if self.comparison == Comparison::Exact {
-            return Ok(Ranking(exact_search::nearest(&dataset, part, vector, limit).await?));
+            return Ok(Ranking(exact_search::nearest(&dataset, subset, vector, limit).await?));
         }
         let not_indexed = vector_index::not_covered(&dataset).await?;
         let mut found = Vec::new();
         if !not_indexed.is_empty() {
-            part.fragments = Some(not_indexed);
-            found = exact_search::nearest(&dataset, part, vector, limit).await?;
+            subset.fragments = Some(not_indexed);
+            found = exact_search::nearest(&dataset, subset, vector, limit).await?;
         }
         let search = selection
             .points
@@ -125,8 +124,7 @@ impl Snapshot<'_> {
             .fast_search()
             .nprobes(self.partitions)
             .map_err(failed())?;
-        let stream = search.execute().await.map_err(failed())?;
-        let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(failed())?;
+        let batches = tables::collect(&search, "search by vector").await?;
         found.extend(ranked(&batches, DISTANCE, |distance| 1.0 - distance)?.0);
         exact_search::keep_best(&mut found, limit);
         Ok(Ranking(found))
@@ -137,7 +135,6 @@ impl Snapshot<'_> {
     /// # Errors
     /// [`StoreError::InvalidQuery`] for a limit of 0, and failures of LanceDB.
     pub async fn by_words(&self, text: &str, limit: usize) -> Result<Ranking, StoreError> {
-        let failed = || StoreError::lance("search by words");
         check_limit(limit)?;
         let text = text.get(..text.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or_default();
         let Some(selection) = self.selection.as_ref().filter(|_| !text.trim().is_empty()) else {
@@ -152,8 +149,7 @@ impl Snapshot<'_> {
             .limit(limit)
             .with_row_id()
             .select(Select::columns(&[SCORE]));
-        let stream = search.execute().await.map_err(failed())?;
-        let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(failed())?;
+        let batches = tables::collect(&search, "search by words").await?;
         ranked(&batches, SCORE, |score| score)
     }
 
@@ -265,9 +261,11 @@ impl Snapshot<'_> {
         if batch.num_rows() == rows.len() {
             return Ok(Some((rows, batch)));
         }
-        Err(StoreError::Unreadable {
-            what: format!("{} rows were found and {} of them read", rows.len(), batch.num_rows()),
-        })
+        Err(StoreError::unreadable(format!(
+            "{} rows were found and {} of them read",
+            rows.len(),
+            batch.num_rows()
+        )))
     }
 
     fn check(&self, vector: &[f32]) -> Result<(), StoreError> {

@@ -57,7 +57,7 @@ pub(crate) struct Lookup {
 
 impl Fragments {
     /// Those of an open version.
-    pub(crate) fn of(dataset: &Dataset) -> Self {
+    pub(crate) fn from_dataset(dataset: &Dataset) -> Self {
         let deletions = dataset.fragments().iter().map(|fragment| {
             let file = fragment.deletion_file.as_ref();
             (fragment.id, file.map(|file| (file.read_version, file.id)))

@@ -55,7 +55,7 @@ struct ScopeTurns {
     places: HashMap<TurnId, u32>,
     loaded: bool,
     /// The clock when ids were last taken away, so that a load that began before does not bring them back.
-    epoch: u64,
+    generation: u64,
     used: u64,
 }
 
@@ -82,7 +82,7 @@ pub(crate) struct TurnIndex {
 
 impl TurnIndex {
     /// Forgets everything but what the journal has. What is stored is loaded again when it is asked for.
-    pub(crate) fn begin_anew(&mut self, pending: &[((Scope, TurnId), Pending)]) {
+    pub(crate) fn reset(&mut self, pending: &[((Scope, TurnId), Pending)]) {
         self.scopes.clear();
         (self.accepted, self.completed) = (0, 0);
         // Loads that began before are refused, since their scope is another one now.
@@ -92,16 +92,16 @@ impl TurnIndex {
         }
     }
 
-    /// Whether the stored ids of the scope are in memory; if not, the epoch to hand to [`TurnIndex::load`].
+    /// Whether the stored ids of the scope are in memory; if not, the generation to hand to [`TurnIndex::load`].
     pub(crate) fn begin_load(&mut self, scope: &Scope) -> Option<u64> {
         let turns = self.touch(scope);
-        (!turns.loaded).then_some(turns.epoch)
+        (!turns.loaded).then_some(turns.generation)
     }
 
     /// Takes the stored turns of a scope as read from LanceDB. False if some were taken away meanwhile: read again.
-    pub(crate) fn load(&mut self, scope: &Scope, epoch: u64, found: Vec<FoundTurn>) -> bool {
+    pub(crate) fn load(&mut self, scope: &Scope, generation: u64, found: Vec<FoundTurn>) -> bool {
         let turns = self.touch(scope);
-        if turns.epoch != epoch {
+        if turns.generation != generation {
             return false;
         }
         for FoundTurn { id, conversation, row } in found {
@@ -288,13 +288,13 @@ impl TurnIndex {
         turns.conversations = Vec::new();
         turns.places = HashMap::new();
         turns.loaded = false;
-        turns.epoch = turns.used;
+        turns.generation = turns.used;
     }
 
     fn touch(&mut self, scope: &Scope) -> &mut ScopeTurns {
         self.clock += 1;
         let fresh = || ScopeTurns {
-            epoch: self.clock,
+            generation: self.clock,
             ..ScopeTurns::default()
         };
         let turns = self.scopes.entry(scope.clone()).or_insert_with(fresh);

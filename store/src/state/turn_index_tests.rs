@@ -42,11 +42,11 @@ fn a_turn_is_counted_where_it_is() {
 #[test]
 fn a_load_that_began_before_a_delete_is_refused() {
     let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
-    let epoch = turn_index.begin_load(&scope).unwrap();
+    let generation = turn_index.begin_load(&scope).unwrap();
     turn_index.unload(&scope);
-    assert!(!turn_index.load(&scope, epoch, vec![found(1, 0)]));
-    let epoch = turn_index.begin_load(&scope).unwrap();
-    assert!(turn_index.load(&scope, epoch, vec![found(2, 0)]));
+    assert!(!turn_index.load(&scope, generation, vec![found(1, 0)]));
+    let generation = turn_index.begin_load(&scope).unwrap();
+    assert!(turn_index.load(&scope, generation, vec![found(2, 0)]));
     assert_eq!(turn_index.state(&scope, id(1)), None);
     assert!(turn_index.begin_load(&scope).is_none());
 }
@@ -57,27 +57,27 @@ fn after_beginning_anew_only_what_the_journal_has_is_known_and_earlier_loads_are
     turn_index.set_pending(&scope, id(1), Pending::Completed);
     turn_index.set_pending(&scope, id(2), Pending::Accepted);
     turn_index.set_stored(&scope, id(3), id(0));
-    let epoch = turn_index.begin_load(&scope).unwrap();
-    turn_index.begin_anew(&[((scope.clone(), id(2)), Pending::Completed)]);
+    let generation = turn_index.begin_load(&scope).unwrap();
+    turn_index.reset(&[((scope.clone(), id(2)), Pending::Completed)]);
     assert_eq!((turn_index.accepted_len(), turn_index.completed_len()), (0, 1));
-    assert!(!turn_index.load(&scope, epoch, vec![found(3, 0)]));
+    assert!(!turn_index.load(&scope, generation, vec![found(3, 0)]));
     assert_eq!([1, 3].map(|number| turn_index.state(&scope, id(number))), [None, None]);
 }
 
 #[test]
 fn rows_stored_during_a_load_are_not_lost() {
     let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
-    let epoch = turn_index.begin_load(&scope).unwrap();
+    let generation = turn_index.begin_load(&scope).unwrap();
     turn_index.set_stored(&scope, id(1), id(0));
-    assert!(turn_index.load(&scope, epoch, vec![]));
+    assert!(turn_index.load(&scope, generation, vec![]));
     assert_eq!(turn_index.state(&scope, id(1)), Some(State::Stored));
 }
 
 #[test]
 fn rows_are_those_in_which_turns_were_last_seen() {
     let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
-    let epoch = turn_index.begin_load(&scope).unwrap();
-    assert!(turn_index.load(&scope, epoch, vec![found(1, 0), found(2, 0)]));
+    let generation = turn_index.begin_load(&scope).unwrap();
+    assert!(turn_index.load(&scope, generation, vec![found(1, 0), found(2, 0)]));
     turn_index.set_stored(&scope, id(3), id(0));
     let asked = [id(3), id(2), id(9), id(1)];
     assert_eq!(turn_index.rows(&scope, &asked), [1002, 1001]);
@@ -97,13 +97,13 @@ fn above_its_capacity_the_scope_used_longest_ago_is_forgotten_unless_something_i
     };
     for (name, first) in [("pending", 0), ("old", 10), ("new", 20)] {
         let scope = scope(name);
-        let epoch = turn_index.begin_load(&scope).unwrap();
+        let generation = turn_index.begin_load(&scope).unwrap();
         if name == "pending" {
             turn_index.set_pending(&scope, id(100), Pending::Accepted);
         }
         assert!(turn_index.load(
             &scope,
-            epoch,
+            generation,
             (first..first + 4).map(|number| found(number, first)).collect()
         ));
     }
@@ -116,11 +116,11 @@ fn above_its_capacity_the_scope_used_longest_ago_is_forgotten_unless_something_i
 fn many_turns_are_named_by_their_conversations_and_the_few_that_are_not_asked_for() {
     let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
     assert_eq!(turn_index.complement(&scope, &[id(1)]), None, "not loaded");
-    let epoch = turn_index.begin_load(&scope).unwrap();
+    let generation = turn_index.begin_load(&scope).unwrap();
     let stored = (0..20)
         .map(|number| found(number, 0))
         .chain((100..130).map(|number| found(number, 100)));
-    assert!(turn_index.load(&scope, epoch, stored.collect()));
+    assert!(turn_index.load(&scope, generation, stored.collect()));
     turn_index.set_pending(&scope, id(20), Pending::Completed);
     turn_index.set_pending(&scope, id(21), Pending::Accepted);
 

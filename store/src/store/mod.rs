@@ -53,7 +53,7 @@ impl Store {
             Ok(directory)
         })
         .await?;
-        let inspected = Inspected::at(&directory, &config).await?;
+        let inspected = Inspected::new(&directory, &config).await?;
         let of_journal = directory.clone();
         let (journal, on_disk) = blocking(move || {
             let journal = Journal::open(&of_journal)?;

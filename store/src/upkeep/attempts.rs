@@ -12,7 +12,7 @@ use crate::trouble::{StorePart, one_line};
 pub(crate) fn conclude(shared: &Shared, part: StorePart, backoff: &mut Backoff, result: Result<(), StoreError>) {
     match result {
         Ok(()) => {
-            backoff.went_well();
+            backoff.succeeded();
             if let Some(trouble) = shared.troubles.end(part) {
                 tracing::info!(
                     part = part.label(),
@@ -21,7 +21,7 @@ pub(crate) fn conclude(shared: &Shared, part: StorePart, backoff: &mut Backoff, 
                 );
             }
         }
-        Err(StoreError::Closed) => backoff.went_well(),
+        Err(StoreError::Closed) => backoff.succeeded(),
         // Said once, where the journal is.
         Err(_) if shared.journal.trouble().is_some() => backoff.failed(),
         Err(error) => {
@@ -44,7 +44,7 @@ fn meaning(part: StorePart) -> &'static str {
         StorePart::Tables => {
             "turns that were read can't be written to the tables: the journal keeps them, and searches do not find them yet"
         }
-        StorePart::Files => "files of the tables are gone or damaged and can't be healed; what needs them fails",
+        StorePart::Files => "files of the tables are gone or damaged and can't be repaired; what needs them fails",
         StorePart::Maintenance => {
             "the tables can't be maintained: answers are right, searches get slower, and what was deleted may still be on the disk"
         }

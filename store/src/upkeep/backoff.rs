@@ -32,7 +32,7 @@ impl Default for Backoff {
 
 impl Backoff {
     /// For work that takes long.
-    pub(crate) fn of_long_work() -> Self {
+    pub(crate) fn for_long_work() -> Self {
         Self {
             longest: LONGEST_OF_LONG_WORK,
             ..Self::default()
@@ -61,7 +61,7 @@ impl Backoff {
     }
 
     /// The attempt went well.
-    pub(crate) fn went_well(&mut self) {
+    pub(crate) fn succeeded(&mut self) {
         (self.failures, self.next) = (0, None);
     }
 }
@@ -99,7 +99,7 @@ mod tests {
         assert!(!backoff.is_waiting());
         backoff.failed();
         assert!(backoff.is_waiting() && backoff.failures() == 1);
-        backoff.went_well();
+        backoff.succeeded();
         assert!(!backoff.is_waiting() && backoff.failures() == 0);
     }
 }

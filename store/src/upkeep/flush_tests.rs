@@ -16,14 +16,8 @@ use crate::{Store, StoreConfig};
 
 async fn open(directory: &Path) -> Store {
     let deadline = Instant::now() + Duration::from_secs(20);
-    let hour = Duration::from_secs(3600);
     loop {
-        let config = StoreConfig {
-            flush_interval: hour,
-            maintenance_interval: hour,
-            ..StoreConfig::new(directory, 2)
-        };
-        match Store::open(config).await {
+        match Store::open(StoreConfig::idle(directory, 2)).await {
             // The background task of a store just dropped may hold it for a moment longer.
             Err(StoreError::InUse { .. }) if Instant::now() < deadline => tokio::task::yield_now().await,
             opened => return opened.unwrap(),

@@ -7,9 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use futures::TryStreamExt;
 use lancedb::Table;
-use lancedb::query::{ExecutableQuery, QueryBase, Select};
+use lancedb::query::{QueryBase, Select};
 
 use super::{deletion, integrity};
 use crate::error::StoreError;
@@ -25,10 +24,6 @@ use crate::tasks::to_completion;
 pub(crate) async fn replay(shared: &Arc<Shared>, rows_lost: bool) -> Result<(), StoreError> {
     if rows_lost {
         let unread = reconcile(shared).await?;
-        let versions = shared.tables().versions().await?;
-        shared
-            .blocking(move |shared| shared.journal.trim(&[], versions))
-            .await?;
         tracing::warn!(
             unread,
             "a table was rolled back; turns that lost their main points are read again"
@@ -45,7 +40,7 @@ pub(crate) async fn replay(shared: &Arc<Shared>, rows_lost: bool) -> Result<(), 
     deletion::resume(shared).await
 }
 
-/// Opens the tables anew, as a start does, and heals what is damaged. Does nothing if everything is there after all.
+/// Opens the tables anew, as a start does, and repairs what is damaged. Does nothing if everything is there after all.
 ///
 /// What was in the tables and is gone is lost unless the journal has it still; the log says how many turns that are.
 pub(crate) async fn reopen(shared: &Arc<Shared>) -> Result<(), StoreError> {
@@ -59,10 +54,6 @@ pub(crate) async fn reopen(shared: &Arc<Shared>) -> Result<(), StoreError> {
         }
         let before = shared.stored_turns.load(Ordering::Relaxed);
         let again = reconcile(&shared).await?;
-        let versions = shared.tables().versions().await?;
-        shared
-            .blocking(move |shared| shared.journal.trim(&[], versions))
-            .await?;
         count(&shared).await?;
         resume(&shared, &mut writer).await?;
         shared.losses.fetch_add(1, Ordering::AcqRel);
@@ -93,7 +84,7 @@ async fn is_reopened(shared: &Arc<Shared>) -> Result<bool, StoreError> {
     }
     // From here on a failure must not hide what was lost.
     shared.is_reconciliation_due.store(true, Ordering::Release);
-    let inspected = Inspected::at(&shared.directory, &shared.config).await?;
+    let inspected = Inspected::new(&shared.directory, &shared.config).await?;
     let on_disk = shared.blocking(|shared| shared.journal.versions()).await?;
     let opened = inspected.open(&shared.directory, &shared.config, on_disk).await?;
     shared.replace_tables(opened.tables);
@@ -132,13 +123,13 @@ async fn resume(shared: &Arc<Shared>, writer: &mut Writer) -> Result<(), StoreEr
     writer.untrimmed.clear();
     writer.uncertain = true;
     shared
-        .blocking(|shared| shared.change(Journal::keys, |turn_index, pending| turn_index.begin_anew(pending)))
+        .blocking(|shared| shared.change(Journal::keys, |turn_index, pending| turn_index.reset(pending)))
         .await?;
     Ok(())
 }
 
 /// Counts the rows of both tables, and notes whether vectors are indexed.
-pub(crate) async fn count(shared: &Shared) -> Result<(), StoreError> {
+async fn count(shared: &Shared) -> Result<(), StoreError> {
     let failed = || StoreError::lance("count rows");
     let tables = shared.tables();
     let turns = tables.turns.count_rows(None).await.map_err(failed())?;
@@ -151,8 +142,8 @@ pub(crate) async fn count(shared: &Shared) -> Result<(), StoreError> {
 }
 
 /// Puts turns whose points are gone back into the journal as unread, and removes points whose turn is gone (unless the
-/// journal has it). Returns the number of turns to be read again.
-pub(crate) async fn reconcile(shared: &Arc<Shared>) -> Result<usize, StoreError> {
+/// journal has it), then notes the versions that the tables have. Returns the number of turns to be read again.
+async fn reconcile(shared: &Arc<Shared>) -> Result<usize, StoreError> {
     let in_journal: HashSet<TurnKey> = shared
         .blocking(|shared| shared.journal.keys())
         .await?
@@ -193,23 +184,21 @@ pub(crate) async fn reconcile(shared: &Arc<Shared>) -> Result<usize, StoreError>
     for (scope, ids) in by_scope(again.iter()) {
         delete(&shared.tables().turns, &scope, column::ID, &ids).await?;
     }
+    let versions = shared.tables().versions().await?;
+    shared
+        .blocking(move |shared| shared.journal.trim(&[], versions))
+        .await?;
     Ok(count)
 }
 
 /// Scope and id of every row, with the number of passages that the turn had (0 in the table of points).
 async fn keys(table: &Table, id: &'static str) -> Result<HashMap<TurnKey, u32>, StoreError> {
-    let failed = || StoreError::lance("compare the tables");
-    let mut columns = vec![column::SCOPE, id];
+    let mut columns_read = vec![column::SCOPE, id];
     if id == column::ID {
-        columns.push(column::PASSAGES);
+        columns_read.push(column::PASSAGES);
     }
-    let stream = table
-        .query()
-        .select(Select::columns(&columns))
-        .execute()
-        .await
-        .map_err(failed())?;
-    let batches: Vec<_> = stream.try_collect().await.map_err(failed())?;
+    let query = table.query().select(Select::columns(&columns_read));
+    let batches = tables::collect(&query, "compare the tables").await?;
     let mut found = HashMap::new();
     for batch in &batches {
         let scopes = columns::strings(batch, column::SCOPE)?;

@@ -33,7 +33,7 @@ pub(crate) async fn background(store: Weak<Shared>) {
         config.maintenance_interval,
     );
     maintaining.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut flushes, mut maintenances) = (Backoff::default(), Backoff::of_long_work());
+    let (mut flushes, mut maintenances) = (Backoff::default(), Backoff::for_long_work());
     loop {
         let due = [flushes.due(), maintenances.due()].into_iter().flatten().min();
         let mut maintain = tokio::select! {

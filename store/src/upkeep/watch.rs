@@ -1,7 +1,7 @@
 //! Looking after the store's files while they are open.
 //!
 //! Responsible for: noticing every second what is no longer as it was left, trying again what failed, waiting longer after each
-//! failure. Must not know: how anything is healed.
+//! failure. Must not know: how anything is repaired.
 //!
 //! LanceDB reads its files when it needs them, so one that is removed is noticed by the first question that needs it, and
 //! a manifest only at the next start. Here both are noticed soon, and while what the manifest said is still known.
@@ -38,7 +38,7 @@ pub(crate) async fn background(store: Weak<Shared>) {
         };
         if !journal.is_waiting() {
             match repair_journal(&shared).await {
-                Ok(()) => journal.went_well(),
+                Ok(()) => journal.succeeded(),
                 // The journal's own trouble says why it is out of order.
                 Err(error) => {
                     tracing::debug!(cause = one_line(&error), "the journal can't be opened yet");
@@ -64,7 +64,7 @@ async fn repair_journal(shared: &Arc<Shared>) -> Result<(), StoreError> {
     }
     let repaired = shared
         .blocking(|shared| {
-            shared.journal.look();
+            shared.journal.check_file();
             match shared.journal.trouble() {
                 Some(_) => shared.journal.repair(),
                 None => Ok(Repaired::Nothing),

@@ -1,4 +1,4 @@
-//! Files that are removed or cut while the store is open: noticed, said, healed, and the store goes on.
+//! Files that are removed or cut while the store is open: noticed, said, repaired, and the store goes on.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,8 +31,8 @@ fn table(directory: &Path, name: &str) -> PathBuf {
     directory.join("lance").join(format!("{name}.lance"))
 }
 
-async fn until_healed(store: &Store, losses: u64) {
-    until("the tables are healed", async || store.status().losses == losses).await;
+async fn until_repaired(store: &Store, losses: u64) {
+    until("the tables are repaired", async || store.status().losses == losses).await;
     until("nothing is out of order", async || store.troubles().is_empty()).await;
 }
 
@@ -58,7 +58,7 @@ async fn a_table_of_turns_that_is_removed_is_begun_anew_and_takes_its_turns_agai
     let (directory, scope) = (tempfile::tempdir().unwrap(), scope("s"));
     let store = store_with_three_turns(directory.path(), &scope).await;
     remove(&table(directory.path(), "turns"));
-    until_healed(&store, 1).await;
+    until_repaired(&store, 1).await;
 
     assert_eq!(
         read_ids(&store, &scope, &[id(0), id(1), id(2)]).await,
@@ -82,7 +82,7 @@ async fn a_table_of_points_that_is_removed_is_read_again_from_the_turns() {
     let (directory, scope) = (tempfile::tempdir().unwrap(), scope("s"));
     let store = store_with_three_turns(directory.path(), &scope).await;
     remove(&table(directory.path(), "points"));
-    until_healed(&store, 1).await;
+    until_repaired(&store, 1).await;
 
     let unread: Vec<_> = store.unread().await.unwrap().iter().map(|turn| turn.id).collect();
     assert_eq!(unread, [id(0), id(1)], "their words are still there");
@@ -97,7 +97,7 @@ async fn both_tables_and_even_the_whole_directory_may_be_removed() {
         let data = directory.path().join("data");
         let store = store_with_three_turns(&data, &scope).await;
         remove(&if everything { data.clone() } else { data.join("lance") });
-        until_healed(&store, 1).await;
+        until_repaired(&store, 1).await;
         assert_eq!(read_ids(&store, &scope, &[id(0), id(1), id(2)]).await, [id(2)]);
         goes_on(&store, &scope).await;
         store.close().await.unwrap();
@@ -167,7 +167,7 @@ async fn of_rows_whose_file_is_gone_or_cut_only_they_are_lost() {
                 .collect();
         files.sort();
         damage(&files[1].1);
-        until_healed(&store, 1).await;
+        until_repaired(&store, 1).await;
         assert_eq!(read_ids(&store, &scope, &[id(0), id(1), id(2)]).await, [id(0), id(2)]);
         assert_eq!(dense(&store, &scope, VECTOR).await, [id(0), id(2)]);
         goes_on(&store, &scope).await;

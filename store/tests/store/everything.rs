@@ -102,7 +102,11 @@ async fn half_precision_finds_what_single_precision_finds() {
     const WIDTH: usize = 768;
     const ROWS: u64 = 600;
     let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(StoreConfig::new(directory.path(), WIDTH)).await.unwrap();
+    let settings = StoreConfig {
+        vector_width: WIDTH,
+        ..config(directory.path())
+    };
+    let store = Store::open(settings).await.unwrap();
     let scope = scope("s");
     // Numbers that are spread as a language model's are, the same at every run.
     let mut state = 7_u64;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{Point, Scope, SearchQuery, Span, Store, StoreConfig, StoreError, Turn, TurnId, Within};
+use mainpoint_store::{Point, Retain, Scope, SearchQuery, Span, Store, StoreConfig, StoreError, Turn, TurnId, Within};
 use tokio::time::Instant;
 
 pub(crate) const WIDTH: usize = 4;
@@ -18,9 +18,16 @@ const NEVER: Duration = Duration::from_secs(3600);
 
 pub(crate) fn config(directory: &Path) -> StoreConfig {
     StoreConfig {
+        directory: directory.to_owned(),
+        vector_width: WIDTH,
+        model: None,
+        retain: Retain::Turns,
         flush_interval: NEVER,
+        flush_turns: 256,
         maintenance_interval: NEVER,
-        ..StoreConfig::new(directory, WIDTH)
+        ledger_age: Duration::from_secs(30 * 86_400),
+        recent_bytes: 256 << 20,
+        cpu_threads: 2,
     }
 }
 
