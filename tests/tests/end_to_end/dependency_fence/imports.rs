@@ -47,17 +47,16 @@ impl Imports {
         arrows
     }
 
-    /// Files that import each other, directly or through others: each list is one circle.
+    /// Files that import each other, directly or through others: each list is one circle. What a file takes from those that it is
+    /// a part of, as `a/b.rs` from `a/mod.rs`, makes none.
     pub(super) fn circles(&self) -> Vec<Vec<String>> {
         let named: BTreeMap<String, BTreeSet<String>> = self
             .0
             .iter()
             .filter(|(from, _)| !from.is_empty())
             .map(|(from, to)| {
-                (
-                    from.join("/"),
-                    to.iter().filter(|to| !to.is_empty()).map(|to| to.join("/")).collect(),
-                )
+                let others = to.iter().filter(|to| !from.starts_with(to));
+                (from.join("/"), others.map(|to| to.join("/")).collect())
             })
             .collect();
         circles(&named)

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::calendar::Unit;
 use super::months::Needs;
-use super::words::{Word, is_year};
+use super::word::{Word, is_year};
 
 /// A stretch of a line.
 #[derive(Debug, PartialEq)]

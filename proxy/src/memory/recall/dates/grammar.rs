@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use super::Period;
 use super::calendar::{Recurring, Unit};
 use super::times::{Parsed, Times};
-use super::words::Word;
+use super::word::Word;
 
 struct Grammar<'a> {
     times: Times<'a>,

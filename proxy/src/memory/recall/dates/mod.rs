@@ -14,6 +14,7 @@ mod months;
 mod numeric;
 mod plain;
 mod times;
+mod word;
 mod words;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};

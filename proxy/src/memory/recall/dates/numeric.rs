@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::Period;
 use super::calendar::Unit;
-use super::words::{digits, is_year};
+use super::word::{digits, is_year};
 
 /// The periods that a text is the date of: the year first, or last behind the day and the month. With dots the day comes before
 /// the month; with strokes and dashes either does, and where both are possible both are named.

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use super::Period;
 use super::calendar::{Recurring, Unit};
 use super::months::Needs;
-use super::words::{Word, is_year};
+use super::word::{Word, is_year};
 
 /// A period, and the place of the word after what names it; none if nothing does there.
 pub(super) type Parsed = Option<(Period, usize)>;
