@@ -24,7 +24,7 @@ struct Scene {
 #[test]
 fn scoring_takes_a_handful_of_allocations_however_many_documents_there_are() {
     let cost = |documents: usize| {
-        let scene = Scene::of(documents);
+        let scene = Scene::new(documents);
         let documents = scene.views();
         allocation_counter::measure(|| drop(black_box(scene.question.max_sim(&documents))))
     };
@@ -40,7 +40,7 @@ fn scoring_takes_a_handful_of_allocations_however_many_documents_there_are() {
 
 #[test]
 fn scoring_a_question_takes_little_time() {
-    let scene = Scene::of(DOCUMENTS);
+    let scene = Scene::new(DOCUMENTS);
     let documents = scene.views();
     let time = || {
         let started = Instant::now();
@@ -54,7 +54,7 @@ fn scoring_a_question_takes_little_time() {
 }
 
 impl Scene {
-    fn of(documents: usize) -> Self {
+    fn new(documents: usize) -> Self {
         let mean = vec![0.0; WIDTH];
         let codes = |tokens: usize, seed: usize| {
             let vectors: Vec<Vec<f32>> = (0..tokens).map(|token| vector(seed * 977 + token)).collect();

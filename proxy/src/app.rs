@@ -57,7 +57,7 @@ pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
 
     // Loading a tokenizer takes longer than a request may wait for its memory. Without memory nothing is counted.
     let counts = config.memory.mode != Mode::Off;
-    let warm = counts.then(|| tokio::task::spawn_blocking(|| Tokenizer::of("gpt-4o")));
+    let warm = counts.then(|| tokio::task::spawn_blocking(|| Tokenizer::new("gpt-4o")));
     let engine = match config.memory.mode {
         Mode::Off if config.upstream.url.is_some() => None,
         Mode::On | Mode::Shadow | Mode::Off => Some(load_engine(&config, &paths).await?),

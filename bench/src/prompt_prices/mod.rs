@@ -95,7 +95,11 @@ pub async fn run(options: &PriceOptions) -> Result<(), BenchError> {
     for chat in chats {
         let mut messages = Messages::new();
         let played = stage.play(&chat, &mut messages).await?;
-        results.push(ChatResult::of((&chat, &played), options.budget as usize, &mut messages));
+        results.push(ChatResult::new(
+            (&chat, &played),
+            options.budget as usize,
+            &mut messages,
+        ));
     }
     stage.end().await;
     report::publish(options, &results)

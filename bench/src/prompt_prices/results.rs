@@ -51,7 +51,7 @@ pub(super) struct BetweenEpochs {
 
 impl ChatResult {
     /// Prices what was played and makes the other policies' prompts for the same conversation.
-    pub(super) fn of((chat, played): (&Chat, &Played), budget: usize, messages: &mut Messages) -> Self {
+    pub(super) fn new((chat, played): (&Chat, &Played), budget: usize, messages: &mut Messages) -> Self {
         let count = |wanted: Outcome| played.rounds.iter().filter(|round| round.outcome == wanted).count();
         let (rewritten, failed_open) = (count(Outcome::Rewritten), count(Outcome::FailedOpen));
         let begins_epoch = played.rounds.iter().map(|round| round.begins_epoch).collect();
@@ -206,7 +206,7 @@ pub(super) mod tests {
             ],
             questions: vec![forwarded(&[&format!("when?\n\n{block}")], false)],
         };
-        ChatResult::of((&chat, &played), 2000, &mut messages)
+        ChatResult::new((&chat, &played), 2000, &mut messages)
     }
 
     #[test]

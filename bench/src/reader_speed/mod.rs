@@ -81,7 +81,7 @@ async fn reading(
         .flat_map(|conversation| conversation.turns.iter().cloned());
     let turns: Vec<_> = turns.collect();
     for size in options.sizes.iter().map(|size| usize::from(*size)) {
-        let text = Text::of(engine, &turns, size)?;
+        let text = Text::new(engine, &turns, size)?;
         let timed = passes::time(&engines, &text, usize::from(options.rounds)).await?;
         let bench = format!("reader-{size}");
         let rows: Vec<Row> = timed.iter().map(|timed| row_of(&bench, timed)).collect();

@@ -41,7 +41,7 @@ pub(super) fn as_read(turn: &Turn) -> TurnText {
 impl Text {
     /// The first turns of a conversation that have `tokens` tokens together; the last turn is cut between two words, so that
     /// a few tokens may be missing. Shorter conversations give all they have.
-    pub(super) fn of(engine: &Engine, turns: &[Turn], tokens: usize) -> Result<Self, BenchError> {
+    pub(super) fn new(engine: &Engine, turns: &[Turn], tokens: usize) -> Result<Self, BenchError> {
         let mut kept: Vec<TurnText> = Vec::new();
         let mut room = tokens;
         for mut turn in turns.iter().map(as_read) {

@@ -70,7 +70,7 @@ pub(super) fn sizes_table(shelf: &Shelf, materials: &[Material<'_>]) -> Result<T
 
 impl Stored {
     /// Adds up what lies on the shelf, and the codes that are only compared.
-    pub(super) fn of(shelf: &Shelf, materials: &[Material<'_>]) -> Result<Self, BenchError> {
+    pub(super) fn new(shelf: &Shelf, materials: &[Material<'_>]) -> Result<Self, BenchError> {
         let firsts = materials.iter().flat_map(|material| &material.points);
         let firsts = firsts.filter_map(|passages| passages.first());
         let codes = |arm: &str| -> usize {

@@ -126,7 +126,7 @@ async fn measure_set(
     let resamples = Resamples::draw(results.questions(), RESAMPLES, SEED);
     let bench = bench_name(kind, conversations);
     let mut rows = report::rows(&results, &bench, &resamples);
-    rows.extend(Stored::of(&shelf, &materials)?.rows(&bench, &results));
+    rows.extend(Stored::new(&shelf, &materials)?.rows(&bench, &results));
     if kind == Kind::Language {
         let forwarded = end_to_end::play(product, conversations).await;
         let interval = resamples.interval(&forwarded);

@@ -103,7 +103,7 @@ impl Without {
                 ..candidate
             },
             Self::Speaker => Candidate {
-                form: candidate.form.without_speaker(),
+                features: candidate.features.without_speaker(),
                 ..candidate
             },
         }

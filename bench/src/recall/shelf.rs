@@ -109,7 +109,7 @@ impl Shelf {
                 time: turn.time,
                 tokens: narrow(*size),
             };
-            let profile = Profile::of(&stored);
+            let profile = Profile::new(&stored);
             turns.push(stored);
             let found = passages.iter().enumerate().map(|(number, passage)| Point {
                 features: profile.with_codes(passage.codes.as_bytes()),

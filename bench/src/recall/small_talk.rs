@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     fn small_talk() -> SmallTalk {
-        let evidence = |max_sim: f32| Evidence::of([max_sim], [], None);
+        let evidence = |max_sim: f32| Evidence::new([max_sim], [], None);
         let mut measured = SmallTalk {
             floor: 0.22,
             ..SmallTalk::default()

@@ -116,7 +116,7 @@ impl Mixer<'_> {
             end: narrow(turn.text.len()),
             spans: spans(&turn.text),
             text: turn.text.clone(),
-            features: Profile::of(turn).with_codes(codes.as_bytes()),
+            features: Profile::new(turn).with_codes(codes.as_bytes()),
             vector,
         })
     }

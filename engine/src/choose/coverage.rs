@@ -22,7 +22,7 @@ impl Coverage<'_> {
     /// covers the most, then what adds the most for each of its tokens; of equal ones the earlier one. A group without tokens is
     /// never chosen.
     pub(crate) fn choose(&self, groups: &[Vec<usize>], wanted: usize) -> Vec<usize> {
-        let similarities = Similarities::of(self.codes, self.attention.len());
+        let similarities = Similarities::new(self.codes, self.attention.len());
         // How similar the most similar chosen token is.
         let mut covered = vec![0.0_f32; self.attention.len()];
         let gain = |group: usize, covered: &[f32], tokens: usize| {
@@ -94,7 +94,7 @@ struct Similarities {
 }
 
 impl Similarities {
-    fn of(codes: &Codes, tokens: usize) -> Self {
+    fn new(codes: &Codes, tokens: usize) -> Self {
         let bytes = codes.as_bytes();
         let size = bytes.len().checked_div(tokens).unwrap_or(0).max(1);
         let bits = as_float(size * 8);

@@ -22,7 +22,7 @@ const UNREADABLE: u32 = u32::MAX;
 
 impl<'a> Matches<'a> {
     /// Compares the question with all documents.
-    pub(super) fn of(question: &'a QuestionCodes, documents: &[Vec<&[u8]>]) -> Self {
+    pub(super) fn new(question: &'a QuestionCodes, documents: &[Vec<&[u8]>]) -> Self {
         let tokens = question.tokens();
         let token_bytes = bytes_of(question.width).max(1);
         let count = documents.iter().map(Vec::len).sum::<usize>();

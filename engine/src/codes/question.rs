@@ -44,7 +44,7 @@ impl QuestionCodes {
     /// A document has all passages of one turn, each as the bytes of [`Codes::as_bytes`].
     #[must_use]
     pub fn max_sim_and_best(&self, documents: &[Vec<&[u8]>]) -> Vec<Option<(f32, usize)>> {
-        let matches = Matches::of(self, documents);
+        let matches = Matches::new(self, documents);
         let weights = matches.weights();
         (0..documents.len())
             .map(|document| matches.best(document, &weights))

@@ -76,7 +76,7 @@ impl Model {
             .meta_val_str("general.architecture")
             .map_err(|error| corrupt(format!("no general.architecture: {error}")))?;
         role.check(path, &architecture, &llama)?;
-        let geometry = Geometry::of(&llama);
+        let geometry = Geometry::new(&llama);
         Ok(Self {
             llama: Arc::new(llama),
             backend,
@@ -119,7 +119,7 @@ impl Role {
 }
 
 impl Geometry {
-    fn of(llama: &LlamaModel) -> Self {
+    fn new(llama: &LlamaModel) -> Self {
         Self {
             layers: llama.n_layer() as usize,
             heads: llama.n_head() as usize,

@@ -190,7 +190,7 @@ fn configured(config: &Config) -> Vec<ModelReference> {
 
 /// The model's name, with what it is below where the catalogue says so.
 fn described(reference: &ModelReference) -> String {
-    match (&reference.location, Blueprint::of(reference)) {
+    match (&reference.location, Blueprint::new(reference)) {
         (ModelLocation::Catalogue(name), Some(blueprint)) => format!("{name}\n{}", blueprint.description),
         _ => reference.to_string(),
     }
@@ -216,7 +216,7 @@ fn source(file: &ModelFile, reference: &ModelReference) -> String {
     if let Some(manifest) = Manifest::read(file.path()) {
         return manifest.source;
     }
-    let origins = Blueprint::of(reference)
+    let origins = Blueprint::new(reference)
         .map(|blueprint| blueprint.origins)
         .unwrap_or_default();
     let names: Vec<&str> = origins
@@ -230,7 +230,7 @@ fn source(file: &ModelFile, reference: &ModelReference) -> String {
 }
 
 fn state_in_words(state: &ModelState, reference: &ModelReference) -> (String, String) {
-    let expected = Blueprint::of(reference).and_then(|blueprint| blueprint.bytes.or(blueprint.piece_bytes()));
+    let expected = Blueprint::new(reference).and_then(|blueprint| blueprint.bytes.or(blueprint.piece_bytes()));
     let expected = expected.map(size).unwrap_or_default();
     match state {
         ModelState::Missing => ("missing".to_owned(), expected),

@@ -18,7 +18,7 @@ pub(crate) struct Bonds {
 
 impl Bonds {
     /// What belongs together in a conversation. Takes time in proportion to its length.
-    pub(crate) fn of(messages: &[Message]) -> Self {
+    pub(crate) fn new(messages: &[Message]) -> Self {
         let mut pairing = Pairing::default();
         // How many more evictables begin than end at each message.
         let mut changes = vec![0_i64; messages.len() + 1];
@@ -234,7 +234,7 @@ pub(crate) mod tests {
         #[test]
         fn a_call_and_its_results_are_never_split(request in request()) {
             let messages = &request.messages;
-            let exchanges = Bonds::of(messages).exchanges(messages);
+            let exchanges = Bonds::new(messages).exchanges(messages);
             let unit_of = places(&exchanges, messages.len());
             for (call, result) in answered(messages) {
                 prop_assert_eq!(unit_of[call], unit_of[result]);
@@ -243,7 +243,7 @@ pub(crate) mod tests {
 
         #[test]
         fn units_hold_every_message_but_instructions_once_and_in_order(request in request()) {
-            let flat: Vec<usize> = Bonds::of(&request.messages).exchanges(&request.messages).concat();
+            let flat: Vec<usize> = Bonds::new(&request.messages).exchanges(&request.messages).concat();
             let expected: Vec<usize> =
                 (0..request.messages.len()).filter(|index| !request.messages[*index].is_instruction()).collect();
             prop_assert_eq!(flat, expected);
@@ -251,14 +251,14 @@ pub(crate) mod tests {
 
         #[test]
         fn every_unit_but_the_first_starts_on_a_user_message(request in request()) {
-            for exchange in Bonds::of(&request.messages).exchanges(&request.messages).iter().skip(1) {
+            for exchange in Bonds::new(&request.messages).exchanges(&request.messages).iter().skip(1) {
                 prop_assert_eq!(request.messages[exchange[0]].role, "user");
             }
         }
 
         #[test]
         fn rounds_hold_everything_after_the_leading_user_messages_once_and_in_order(request in request()) {
-            let bonds = Bonds::of(&request.messages);
+            let bonds = Bonds::new(&request.messages);
             for exchange in bonds.exchanges(&request.messages) {
                 let rounds = bonds.tool_rounds(&request.messages, &exchange);
                 let flat = rounds.concat();
@@ -272,7 +272,7 @@ pub(crate) mod tests {
 
         #[test]
         fn no_round_splits_a_call_from_a_result_or_reasoning_from_what_follows(request in request()) {
-            let bonds = Bonds::of(&request.messages);
+            let bonds = Bonds::new(&request.messages);
             for exchange in bonds.exchanges(&request.messages) {
                 let rounds = bonds.tool_rounds(&request.messages, &exchange);
                 let round_of = places(&rounds, request.messages.len());
@@ -291,7 +291,7 @@ pub(crate) mod tests {
     }
 
     fn groups(request: &ChatRequest) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
-        let bonds = Bonds::of(&request.messages);
+        let bonds = Bonds::new(&request.messages);
         let exchanges = bonds.exchanges(&request.messages);
         let rounds = bonds.tool_rounds(&request.messages, exchanges.last().map_or(&[], Vec::as_slice));
         (exchanges, rounds)
@@ -340,7 +340,7 @@ pub(crate) mod tests {
             {"role": "user", "content": "b"},
         ]);
         let request = parsed(&json!({"messages": messages}).to_string());
-        let bonds = Bonds::of(&request.messages);
+        let bonds = Bonds::new(&request.messages);
         let exchanges = bonds.exchanges(&request.messages);
         assert_eq!(exchanges, [vec![0, 1, 2, 3, 4], vec![5]]);
         assert_eq!(
@@ -361,7 +361,7 @@ pub(crate) mod tests {
             {"role": "tool", "tool_call_id": "nobody's", "content": "x"},
         ]);
         let request = parsed(&json!({"messages": messages}).to_string());
-        let bonds = Bonds::of(&request.messages);
+        let bonds = Bonds::new(&request.messages);
         let exchanges = bonds.exchanges(&request.messages);
         assert_eq!(exchanges, [(0..7).collect::<Vec<_>>(), vec![7, 8]]);
         assert_eq!(

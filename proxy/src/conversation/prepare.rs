@@ -102,7 +102,7 @@ impl Prepared {
     ///
     /// # Errors
     /// When the tokens cannot be counted.
-    pub(crate) fn of(counter: &TokenCounter, request: ChatRequest, scope: Scope) -> Result<Self, MemoryError> {
+    pub(crate) fn new(counter: &TokenCounter, request: ChatRequest, scope: Scope) -> Result<Self, MemoryError> {
         Self::until(&Deadline::none(), counter, (request, scope, Utc::now()))
     }
 
@@ -115,7 +115,7 @@ impl Prepared {
         echo::recognise(&chain, &mut request.messages);
         let turn_ids = chain.turn_ids(&request.messages);
         deadline.check()?;
-        let tokenizer = Tokenizer::of(&request.model);
+        let tokenizer = Tokenizer::new(&request.model);
         let tokens = counter.request(tokenizer, &request, deadline)?;
         let is_spoken = |index: &usize| {
             turn_ids.get(*index).is_some_and(Option::is_some)
@@ -130,7 +130,7 @@ impl Prepared {
         let positions = std::iter::once(0).chain(named).collect();
         deadline.check()?;
         Ok(Self {
-            bonds: Bonds::of(&request.messages),
+            bonds: Bonds::new(&request.messages),
             positions,
             request,
             scope,

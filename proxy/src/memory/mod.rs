@@ -3,7 +3,7 @@
 //! It must not know HTTP nor the OpenAI wire format: it takes turns and questions.
 
 mod facade;
-pub mod form;
+pub mod features;
 mod ingest;
 pub mod profile;
 pub mod recall;

@@ -7,7 +7,7 @@
 use chrono::{DateTime, Utc};
 use mainpoint_store::{Turn, TurnId};
 
-use super::form::Look;
+use super::features::TurnFeatures;
 
 /// What ranking needs to know of a passage's turn, whatever is asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +17,7 @@ pub struct Profile {
     /// When it was said, to the microsecond.
     pub(crate) time: DateTime<Utc>,
     /// What it looks like.
-    pub(crate) look: Look,
+    pub(crate) features: TurnFeatures,
 }
 
 /// The layout of the bytes.
@@ -29,11 +29,11 @@ const BY_USER: u8 = 4;
 impl Profile {
     /// The profile of a turn with all of its text.
     #[must_use]
-    pub fn of(turn: &Turn) -> Self {
+    pub fn new(turn: &Turn) -> Self {
         Self {
             parent: turn.parent,
             time: turn.time,
-            look: Look::of(&turn.role, &turn.text),
+            features: TurnFeatures::new(&turn.role, &turn.text),
         }
     }
 
@@ -42,13 +42,14 @@ impl Profile {
     #[must_use]
     pub fn with_codes(&self, codes: &[u8]) -> Vec<u8> {
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
-        let speaker = self.look.speaker.as_deref().unwrap_or_default().as_bytes();
-        // Names are far shorter; see `form`.
+        let speaker = self.features.speaker.as_deref().unwrap_or_default().as_bytes();
+        // Names are far shorter; see `features`.
         let speaker = speaker.get(..usize::from(u8::MAX)).unwrap_or(speaker);
-        let flags =
-            flag(self.parent.is_some(), HAS_PARENT) | flag(self.look.asks, ASKS) | flag(self.look.by_user, BY_USER);
+        let flags = flag(self.parent.is_some(), HAS_PARENT)
+            | flag(self.features.asks, ASKS)
+            | flag(self.features.by_user, BY_USER);
         let mut bytes = vec![VERSION, flags, u8::try_from(speaker.len()).unwrap_or_default()];
-        bytes.extend(self.look.tokens.to_le_bytes());
+        bytes.extend(self.features.tokens.to_le_bytes());
         bytes.extend(self.time.timestamp_micros().to_le_bytes());
         bytes.extend(self.parent.iter().flat_map(|parent| parent.0));
         bytes.extend(speaker);
@@ -73,7 +74,7 @@ impl Profile {
         let profile = Self {
             parent,
             time: DateTime::from_timestamp_micros(i64::from_le_bytes(*time))?,
-            look: Look {
+            features: TurnFeatures {
                 speaker: (!name.is_empty()).then(|| name.to_owned()),
                 tokens: u32::from_le_bytes(*said),
                 asks: flags & ASKS != 0,
@@ -113,7 +114,7 @@ mod tests {
                 time: DateTime::from_timestamp_micros(microseconds).unwrap(),
                 tokens: 1,
             };
-            let profile = Profile::of(&turn);
+            let profile = Profile::new(&turn);
             let bytes = profile.with_codes(&codes);
             prop_assert_eq!(Profile::and_codes(&bytes), Some((profile, codes.as_slice())));
             let head = bytes.len() - codes.len();

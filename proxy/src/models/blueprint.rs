@@ -112,7 +112,7 @@ pub struct Member {
 impl Blueprint {
     /// The blueprint of a reference; `None` for a local path, which needs no fetching, and for an unknown name.
     #[must_use]
-    pub fn of(reference: &ModelReference) -> Option<Self> {
+    pub fn new(reference: &ModelReference) -> Option<Self> {
         let mut blueprint = match &reference.location {
             ModelLocation::Path(_) => return None,
             ModelLocation::Catalogue(name) => catalogue::find(name)?,

@@ -69,7 +69,7 @@ impl ModelsDirectory {
     /// The file of a model that the configuration names.
     #[must_use]
     pub fn model(&self, reference: &ModelReference) -> ModelFile {
-        match (&reference.location, Blueprint::of(reference)) {
+        match (&reference.location, Blueprint::new(reference)) {
             (_, Some(blueprint)) => self.model_of(blueprint),
             (ModelLocation::Path(path), None) => self.local(reference, path.clone()),
             (_, None) => self.local(reference, self.path.join(reference.to_string())),

@@ -45,7 +45,7 @@ pub async fn fetch(
     progress: Progress,
 ) -> Result<Fetched, ModelError> {
     let directory = ModelsDirectory::new(models.directory.clone());
-    if let Some(blueprint) = Blueprint::of(reference) {
+    if let Some(blueprint) = Blueprint::new(reference) {
         let sources = sources::configured(&models.sources);
         return Fetch {
             directory,

@@ -127,7 +127,7 @@ impl Path {
         let headers = headers();
         let pass = |preparation: &Preparation| {
             let body = body(messages);
-            Cost::of(|| pass_through(preparation, &headers, &body))
+            Cost::new(|| pass_through(preparation, &headers, &body))
         };
         pass(&preparation(&keys));
         let own = preparation(&keys);
@@ -142,14 +142,14 @@ impl Path {
                 let memories: Vec<Recalled> = (0..MEMORIES).map(memory).collect();
                 let again = || rewriting(&own, &prepared, &memories);
                 assert!(again().len() < prepared.request.body.len());
-                Cost::of(again)
+                Cost::new(again)
             }
         }
     }
 }
 
 impl Cost {
-    fn of<T>(work: impl FnOnce() -> T) -> Self {
+    fn new<T>(work: impl FnOnce() -> T) -> Self {
         let counted = allocation_counter::measure(|| drop(black_box(work())));
         Self {
             allocations: counted.count_total,
@@ -182,7 +182,7 @@ fn pass_through(preparation: &Preparation, headers: &HeaderMap, body: &Bytes) ->
 fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[Recalled]) -> Bytes {
     let count = |text: &str| preparation.counter.text(prepared.tokenizer, text);
     let messages = &prepared.request.messages;
-    let shape = Cuttable::of(prepared).shape(None, &BTreeSet::new());
+    let shape = Cuttable::new(prepared).shape(None, &BTreeSet::new());
     let dropped = shape.dropped(shape.evictables[shape.evictables.len() / 2].horizon);
     let question = prepared.request.last_user().unwrap();
     let place = Place {

@@ -26,7 +26,7 @@ pub(crate) struct Cuttable<'a> {
 
 impl<'a> Cuttable<'a> {
     /// The conversation of a request.
-    pub(crate) fn of(prepared: &'a Prepared) -> Self {
+    pub(crate) fn new(prepared: &'a Prepared) -> Self {
         Self {
             messages: &prepared.request.messages,
             names: &prepared.turn_ids,
@@ -146,7 +146,7 @@ mod tests {
     /// What leaves, evictable by evictable, when the messages that `hold` names stay.
     fn leaving(request: &ChatRequest, hold: impl Fn(Cuttable<'_>) -> BTreeSet<usize>) -> Vec<Vec<usize>> {
         let names = Chain::new(&Scope::new("k-a").unwrap()).turn_ids(&request.messages);
-        let bonds = Bonds::of(&request.messages);
+        let bonds = Bonds::new(&request.messages);
         let cuttable = Cuttable {
             messages: &request.messages,
             names: &names,

@@ -112,7 +112,7 @@ impl Limits {
             gentle if over => best(true).or(gentle)?,
             _ => return None,
         };
-        let balance = Balance::of(situation, *cut, prices);
+        let balance = Balance::new(situation, *cut, prices);
         let freed = situation.tokens.saturating_sub(cut.after);
         let must = over && (reaches(&cut) || freed >= self.high.saturating_sub(self.low).max(1));
         // The memories would have less room than they may take, and afterwards they have enough for some time.
@@ -122,7 +122,7 @@ impl Limits {
 }
 
 impl Balance {
-    fn of(situation: Situation, cut: Cut, prices: &PricesConfig) -> Self {
+    fn new(situation: Situation, cut: Cut, prices: &PricesConfig) -> Self {
         let price = |tokens: usize, price: f64| tokens as f64 * price;
         let whole = Self::append(situation.tokens, situation.fresh, prices);
         let fixed = situation.fixed.min(cut.after);

@@ -96,7 +96,7 @@ pub(crate) struct ReplyNote {
 
 impl ReplyNote {
     /// Notes a reply.
-    pub(crate) fn of(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let digest = Sha256::digest(text.as_bytes());
         Self {
             bytes: text.len(),
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_reply_is_noted_by_length_and_digest() {
-        let note = ReplyNote::of("abc");
+        let note = ReplyNote::new("abc");
         assert_eq!(note.bytes, 3);
         assert_eq!(
             note.sha256,

@@ -43,7 +43,7 @@ impl Host {
         Self {
             shared: Arc::clone(shared),
             places: Arc::clone(places),
-            patience: Patience::of(&shared.config.server),
+            patience: Patience::new(&shared.config.server),
             builder: builder(),
         }
     }

@@ -27,7 +27,7 @@ pub(crate) struct Page(Request<()>);
 
 impl Page {
     /// The page that a request was sent for, if one was.
-    pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
+    pub(crate) fn new<B>(request: &Request<B>) -> Option<Self> {
         request.headers().contains_key(ORIGIN).then(|| {
             let mut head = Request::new(());
             *head.method_mut() = request.method().clone();

@@ -69,7 +69,7 @@ impl Keep for Exchange {
             Verdict::Refused => Vec::new(),
         };
         if let (Some(text), Some(slot)) = (text, self.slot.take()) {
-            self.shared.receipts.note_reply(self.id, ReplyNote::of(&text));
+            self.shared.receipts.note_reply(self.id, ReplyNote::new(&text));
             if !text.trim().is_empty() {
                 turns.push(slot.take(text, chrono::Utc::now()));
             }

@@ -141,7 +141,7 @@ impl Watched {
         if self.done {
             return None;
         }
-        let reason = Break::of(&error);
+        let reason = Break::new(&error);
         if reason == Break::Upstream {
             tracing::warn!(error = %error, "the upstream broke off in the middle of a stream");
         }
@@ -221,7 +221,7 @@ enum Break {
 }
 
 impl Break {
-    fn of(error: &BodyError) -> Self {
+    fn new(error: &BodyError) -> Self {
         match error.downcast_ref::<ProxyError>() {
             Some(ProxyError::Stopping) => Self::Stop,
             _ => Self::Upstream,

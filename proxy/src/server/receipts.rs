@@ -77,7 +77,7 @@ mod tests {
         let receipts = Receipts::new(2);
         let id = Uuid::new_v4();
         receipts.put(id, scope("k-a.u-b"), Receipt::default());
-        receipts.note_reply(id, ReplyNote::of("hello"));
+        receipts.note_reply(id, ReplyNote::new("hello"));
         assert_eq!(receipts.get(id, &scope("k-a")).unwrap().reply.unwrap().bytes, 5);
         assert!(receipts.get(id, &scope("k-b")).is_none());
         assert!(receipts.get(id, &scope("k")).is_none());

@@ -27,10 +27,10 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request<RequestBody>) -
     // Every field is written out for every request, whether anything is logged or not.
     let span = tracing::info_span!("request", %id, path = request.uri().path());
     async move {
-        let route = Route::of(&shared, &request);
+        let route = Route::new(&shared, &request);
         // A remote upstream says itself what pages of other origins may do with it.
         let page = match &shared.upstream {
-            Upstream::Embedded(_) => Page::of(&request),
+            Upstream::Embedded(_) => Page::new(&request),
             Upstream::Remote(_) => None,
         };
         let (mut response, outcome) = match &page {
@@ -73,7 +73,7 @@ enum Route {
 }
 
 impl Route {
-    fn of(shared: &Shared, request: &Request<RequestBody>) -> Self {
+    fn new(shared: &Shared, request: &Request<RequestBody>) -> Self {
         let server = &shared.config.server;
         let path = request.uri().path();
         if let Some(rest) = paths::under(path, &server.base_path) {

@@ -24,7 +24,7 @@ pub(super) struct Patience {
 
 impl Patience {
     /// As the configuration has it.
-    pub(super) fn of(config: &ServerConfig) -> Self {
+    pub(super) fn new(config: &ServerConfig) -> Self {
         Self {
             head: config.head_timeout,
             body: config.body_timeout,

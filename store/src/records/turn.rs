@@ -90,7 +90,7 @@ pub struct WaitingTurn {
 impl WaitingTurn {
     /// The turn without its words.
     #[must_use]
-    pub fn of(turn: &Turn) -> Self {
+    pub fn new(turn: &Turn) -> Self {
         Self {
             scope: turn.scope.clone(),
             id: turn.id,

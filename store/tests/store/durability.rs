@@ -69,7 +69,7 @@ async fn what_waits_to_be_read_comes_in_pages_each_turn_once_and_nothing_that_is
         let turns: Vec<_> = (0..5).map(|number| turn(&scope, number, "text")).collect();
         store.accept(turns.clone()).await.unwrap();
         store.complete(vec![(scope.clone(), id(2), vec![])]).await.unwrap();
-        expected.extend(turns.iter().filter(|turn| turn.id != id(2)).map(WaitingTurn::of));
+        expected.extend(turns.iter().filter(|turn| turn.id != id(2)).map(WaitingTurn::new));
     }
     for limit in [1, 3, 8, 100] {
         let mut found: Vec<WaitingTurn> = Vec::new();

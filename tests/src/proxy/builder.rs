@@ -104,7 +104,7 @@ impl ProxyBuilder {
             .args(["--listen", "127.0.0.1:0"]);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut child = command.spawn().expect("the proxy's process starts");
-        let (output, lines) = Output::of(&mut child);
+        let (output, lines) = Output::new(&mut child);
         let listening = tokio::task::spawn_blocking(move || output::listening_line(&lines))
             .await
             .expect("a thread");

@@ -19,7 +19,7 @@ pub(super) struct Output(Arc<Mutex<String>>);
 
 impl Output {
     /// Collects what `child` says. What comes back are the lines of its standard output.
-    pub(super) fn of(child: &mut Child) -> (Self, Receiver<String>) {
+    pub(super) fn new(child: &mut Child) -> (Self, Receiver<String>) {
         let output = Self::default();
         let lines = output.watch(child.stdout.take().expect("a pipe"));
         let _ = output.watch(child.stderr.take().expect("a pipe"));

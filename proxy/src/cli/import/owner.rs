@@ -95,7 +95,7 @@ fn refused(option: &str, value: &str, reason: &str) -> CliError {
 
 impl Owner {
     /// The caller, or the scope of this name; `user` divides it.
-    pub(super) fn of(preparation: &Preparation, caller: Caller, (named, user): (Option<&str>, Option<&str>)) -> Self {
+    pub(super) fn new(preparation: &Preparation, caller: Caller, (named, user): (Option<&str>, Option<&str>)) -> Self {
         Self {
             keys: Arc::clone(&preparation.keys),
             callers: preparation.callers.clone(),

@@ -65,7 +65,7 @@ impl Import<'_> {
         let times: Vec<_> = (0..line.line.request.messages.len())
             .map(|index| line.line.time_of(index))
             .collect();
-        let prepared = Prepared::of(&self.preparation.counter, line.line.request, scope.clone());
+        let prepared = Prepared::new(&self.preparation.counter, line.line.request, scope.clone());
         let prepared = prepared.map_err(|error| error.to_string())?;
         let turns = prepared.spoken.iter().enumerate().filter_map(|(at, index)| {
             let turn = prepared.turn(at)?;

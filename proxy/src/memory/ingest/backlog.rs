@@ -160,7 +160,7 @@ impl Backlog {
                     Some(Refusal::Full) => full += 1,
                     Some(Refusal::Share) => share += 1,
                     None => {
-                        inner.expect(&WaitingTurn::of(&turn));
+                        inner.expect(&WaitingTurn::new(&turn));
                         admitted.push(turn);
                     }
                 }

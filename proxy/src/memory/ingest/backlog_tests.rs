@@ -240,7 +240,7 @@ fn a_turn_that_an_earlier_process_accepted_is_listed_once_though_there_is_no_roo
     let none = Load { turns: 0, bytes: 0 };
     let backlog = backlog(none, none);
     let turns: Vec<WaitingTurn> = [2, 1]
-        .map(|number| WaitingTurn::of(&turn(&scope(1), number, 2000)))
+        .map(|number| WaitingTurn::new(&turn(&scope(1), number, 2000)))
         .to_vec();
     backlog.set_unlisted(3);
     backlog.list(&turns);

@@ -17,7 +17,7 @@ pub(super) fn as_text(turn: &Turn) -> TurnText {
 
 /// The points of a turn that has been read.
 pub(super) fn points_of(turn: &Turn, reading: &TurnReading) -> Vec<Point> {
-    let profile = Profile::of(turn);
+    let profile = Profile::new(turn);
     let numbered = reading.passages.iter().enumerate();
     numbered
         .map(|(index, passage)| Point {

@@ -33,7 +33,7 @@ impl Evidence {
     /// The best of what was compared: the MaxSim of every turn, the cosines of passages, the likeness to small talk. Figures
     /// that are no numbers count as not compared.
     #[must_use]
-    pub fn of(
+    pub fn new(
         max_sims: impl IntoIterator<Item = f32>,
         cosines: impl IntoIterator<Item = f32>,
         small_talk: Option<f32>,
@@ -99,29 +99,29 @@ mod tests {
 
     #[test]
     fn the_best_turn_speaks_for_all() {
-        let evidence = Evidence::of([0.1, 0.4, -0.2], [0.3, 0.6], Some(0.1));
+        let evidence = Evidence::new([0.1, 0.4, -0.2], [0.3, 0.6], Some(0.1));
         assert_eq!((evidence.max_sim, evidence.cosine), (Some(0.4), Some(0.6)));
         assert!(evidence.is_enough(&floor()));
-        assert!(!Evidence::of([0.1], [0.9], Some(0.1)).is_enough(&floor()));
+        assert!(!Evidence::new([0.1], [0.9], Some(0.1)).is_enough(&floor()));
     }
 
     #[test]
     fn small_talk_gets_nothing_however_well_it_matches_the_small_talk_in_a_conversation() {
-        assert!(!Evidence::of([0.8], [0.5], Some(0.6)).is_enough(&floor()));
-        assert!(Evidence::of([0.8], [0.5], Some(0.3)).is_enough(&floor()));
+        assert!(!Evidence::new([0.8], [0.5], Some(0.6)).is_enough(&floor()));
+        assert!(Evidence::new([0.8], [0.5], Some(0.3)).is_enough(&floor()));
     }
 
     #[test]
     fn where_nothing_was_compared_what_was_found_is_believed() {
-        let evidence = Evidence::of([f32::NAN, f32::NEG_INFINITY], [], Some(f32::NAN));
+        let evidence = Evidence::new([f32::NAN, f32::NEG_INFINITY], [], Some(f32::NAN));
         assert_eq!(evidence, Evidence::default());
         assert!(evidence.is_enough(&Floor::at(1.0)));
-        assert!(Evidence::of([0.3], [], Some(0.9)).is_enough(&floor()));
+        assert!(Evidence::new([0.3], [], Some(0.9)).is_enough(&floor()));
     }
 
     #[test]
     fn a_turn_with_the_questions_own_words_is_enough_for_any_floor() {
-        assert!(Evidence::of([1.000_000_1], [1.000_000_1], Some(0.5)).is_enough(&Floor::at(1.0)));
+        assert!(Evidence::new([1.000_000_1], [1.000_000_1], Some(0.5)).is_enough(&Floor::at(1.0)));
     }
 
     fn evidence() -> impl Strategy<Value = Evidence> {
@@ -130,7 +130,7 @@ mod tests {
             vec(-1.1_f32..1.1, 0..9),
             option::of(-1.0_f32..1.0),
         )
-            .prop_map(|(max_sims, cosines, small_talk)| Evidence::of(max_sims, cosines, small_talk))
+            .prop_map(|(max_sims, cosines, small_talk)| Evidence::new(max_sims, cosines, small_talk))
     }
 
     proptest! {
@@ -153,7 +153,7 @@ mod tests {
             least in -1.0_f32..1.0,
         ) {
             let is_enough = |max_sims: &[f32], cosines: &[f32]| {
-                Evidence::of(max_sims.iter().copied(), cosines.iter().copied(), small_talk).is_enough(&Floor::at(least))
+                Evidence::new(max_sims.iter().copied(), cosines.iter().copied(), small_talk).is_enough(&Floor::at(least))
             };
             let before = is_enough(&max_sims, &cosines);
             max_sims.push(another.0);

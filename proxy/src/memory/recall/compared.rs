@@ -21,7 +21,7 @@ impl Compared {
     /// Groups passages by turn and compares each turn's codes. `compare` gets the codes of every turn's passages, and gives its
     /// MaxSim and the place of its best passage, or nothing if no codes can be read. Passages with features that are not ours
     /// are passed over.
-    pub(super) fn of(
+    pub(super) fn new(
         mut passages: Vec<Passage>,
         compare: impl FnOnce(&[Vec<&[u8]>]) -> Vec<Option<(f32, usize)>>,
     ) -> Self {
@@ -105,13 +105,13 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::memory::form::Look;
+    use crate::memory::features::TurnFeatures;
 
     fn passage(turn: u8, number: u32, codes: &[u8]) -> Passage {
         let profile = Profile {
             parent: None,
             time: DateTime::UNIX_EPOCH,
-            look: Look::default(),
+            features: TurnFeatures::default(),
         };
         Passage {
             turn: TurnId([turn; 16]),
@@ -152,7 +152,7 @@ mod tests {
             passage(2, 0, &[1]),
             passage(4, 0, &[]),
         ];
-        let compared = Compared::of(passages, greatest);
+        let compared = Compared::new(passages, greatest);
         let turns: Vec<u8> = compared.turns().map(|turn| turn.0[0]).collect();
         assert_eq!(turns, [1, 2, 4]);
         assert_eq!(compared.max_sims(), [Some(4.0), Some(5.0), None]);
@@ -171,7 +171,7 @@ mod tests {
             lexical: vec![hit(3, 1)],
         };
         let passages = [(1, 0), (1, 1), (1, 2), (3, 0), (3, 1)].map(|(turn, number)| passage(turn, number, &[]));
-        let best = Compared::of(passages.to_vec(), greatest).into_best(&hits);
+        let best = Compared::new(passages.to_vec(), greatest).into_best(&hits);
         let best: Vec<Option<u32>> = best
             .iter()
             .map(|best| best.as_ref().map(|passage| passage.passage))

@@ -77,14 +77,14 @@ impl Search<'_> {
         let (hits, passages) = (found.hits, everything.unwrap_or(found.passages));
         let small_talk = self.small_talk.and_then(|known| known.likeness(&question.vector));
         let comparing = tokio::task::spawn_blocking(move || {
-            Compared::of(passages, |documents| question.codes.max_sim_and_best(documents))
+            Compared::new(passages, |documents| question.codes.max_sim_and_best(documents))
         });
         let compared = comparing.await?;
         watch.lap("comparing");
         let recallable = |(turn, max_sim): (&TurnId, &Option<f32>)| max_sim.filter(|_| !self.kept.contains(turn));
         let max_sims = compared.turns().zip(compared.max_sims()).filter_map(recallable);
         let cosines = hits.dense.iter().filter(|hit| !self.kept.contains(&hit.turn));
-        let evidence = Evidence::of(max_sims, cosines.map(|hit| hit.score), small_talk);
+        let evidence = Evidence::new(max_sims, cosines.map(|hit| hit.score), small_talk);
         let findings = Findings {
             question: self.text,
             asked: self.asked,

@@ -40,7 +40,7 @@ impl Findings<'_> {
                 max_sim: self.max_sims.get(place).copied().flatten(),
                 previous: profile.parent.and_then(|parent| positions.get(&parent).copied()),
                 next: None,
-                form: profile.look.beside(self.question),
+                features: profile.features.beside(self.question),
                 nearness: nearness(&periods, profile.time),
             })
             .collect();
@@ -90,13 +90,13 @@ mod tests {
     use mainpoint_store::Hit;
 
     use super::*;
-    use crate::memory::form::Look;
+    use crate::memory::features::TurnFeatures;
 
     fn turn(number: u8) -> (TurnId, Profile) {
         let profile = Profile {
             parent: number.checked_sub(1).map(|before| TurnId([before; 16])),
             time: DateTime::UNIX_EPOCH,
-            look: Look::of("user", "It leaves at nine in the morning."),
+            features: TurnFeatures::new("user", "It leaves at nine in the morning."),
         };
         (TurnId([number; 16]), profile)
     }

@@ -1,12 +1,12 @@
 //! How relevant a turn is to a question: a linear model over what the searches say of it, what they say of the turns beside
-//! it, its form, and how near to the times that the question names it was said.
+//! it, its features, and how near to the times that the question names it was said.
 //!
 //! Answers stand beside what they answer: a turn is worth more when the turn before it fits the question, too. The longer a
 //! turn is, the more it matches by chance, and who asks something rarely answers. The weights are near to what the benchmark
 //! learns (`make bench-weights`), but for two: that the user speaks counts for less, since what tools and assistants say is asked
 //! for, too, and length counts for more, since a long turn leaves the prompt less room for others. It must not know where scores come from.
 
-use crate::memory::form::Form;
+use crate::memory::features::PairFeatures;
 
 /// A turn that some search found, with what each search says of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -23,7 +23,7 @@ pub struct Candidate {
     /// Index of the turn after it, if that is a candidate.
     pub next: Option<usize>,
     /// What it looks like.
-    pub form: Form,
+    pub features: PairFeatures,
     /// How near it was said to a time that the question names, see [`super::dates::nearness`]; 0 if it names none.
     pub nearness: f32,
 }
@@ -73,7 +73,7 @@ pub fn signals(candidates: &[Candidate]) -> Vec<Signals> {
     let of = |index: Option<usize>| [&found[0], &found[1], &found[2]].map(|signal| signal.of(index));
     let is = |property: bool| if property { 1.0 } else { 0.0 };
     let signals = |(index, candidate): (usize, &Candidate)| {
-        let ([words, cosine, max_sim], form) = (of(Some(index)), &candidate.form);
+        let ([words, cosine, max_sim], features) = (of(Some(index)), &candidate.features);
         let ([words_before, _, max_sim_before], [_, cosine_after, max_sim_after]) =
             (of(candidate.previous), of(candidate.next));
         [
@@ -84,11 +84,11 @@ pub fn signals(candidates: &[Candidate]) -> Vec<Signals> {
             max_sim_before,
             cosine_after,
             max_sim_after,
-            form.substance,
-            form.excess,
-            is(form.asks),
-            is(form.is_named),
-            is(form.by_user),
+            features.substance,
+            features.excess,
+            is(features.asks),
+            is(features.is_named),
+            is(features.by_user),
             candidate.nearness,
         ]
     };
@@ -151,14 +151,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::memory::form::Look;
+    use crate::memory::features::TurnFeatures;
 
     fn found(lexical: usize, cosine: f32) -> Candidate {
         Candidate {
             lexical: Some(lexical),
             cosine: Some(cosine),
             max_sim: Some(0.0),
-            form: Look::of("user", "Ann: In the old harbour, near the station.").beside("Where?"),
+            features: TurnFeatures::new("user", "Ann: In the old harbour, near the station.").beside("Where?"),
             ..Candidate::default()
         }
     }

@@ -34,7 +34,7 @@ async fn a_download_with_the_wrong_digest_is_deleted_and_nothing_is_installed() 
         .with_digest(expected);
     let blueprint = Blueprint {
         file: blueprint.file,
-        ..Blueprint::of(&reference).unwrap()
+        ..Blueprint::new(&reference).unwrap()
     };
     let error = shelf
         .fetch(blueprint.clone(), vec![source])

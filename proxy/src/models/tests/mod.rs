@@ -135,7 +135,7 @@ fn on_hugging_face(server: &Server, token: Option<&str>) -> (Blueprint, Box<dyn 
     let token = token.map(|token| Secret::new(token.to_owned()));
     let blueprint = Blueprint {
         file: "tiny.gguf".to_owned(),
-        ..Blueprint::of(&reference).unwrap()
+        ..Blueprint::new(&reference).unwrap()
     };
     (blueprint, Box::new(HuggingFace::new(&server.address(), token)))
 }

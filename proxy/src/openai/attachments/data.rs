@@ -8,7 +8,7 @@ pub(super) struct Encoded<'a>(&'a [u8]);
 
 impl<'a> Encoded<'a> {
     /// The bytes in `text`, a JSON string with its quotes; `None` when it is an address of something elsewhere.
-    pub(super) fn of(text: &'a [u8]) -> Option<Self> {
+    pub(super) fn new(text: &'a [u8]) -> Option<Self> {
         let inside = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
         let head = inside.get(..inside.len().min(LONGEST_HEAD))?;
         if head.starts_with(b"data:") {
@@ -90,11 +90,11 @@ pub(super) mod tests {
         let text = encoded(&bytes);
         let escaped = format!("\"data:image\\/png;base64,{}\"", text.replace('/', "\\/"));
         for text in [format!("\"{text}\""), escaped] {
-            let data = Encoded::of(text.as_bytes());
+            let data = Encoded::new(text.as_bytes());
             assert_eq!(data.map(|data| data.first(usize::MAX)), Some(bytes.clone()), "{text}");
             assert_eq!(data.map(|data| data.first(5)), Some(vec![0, 1, 2, 3, 4]));
         }
-        assert_eq!(Encoded::of(b"\"https://example.com/a.png\""), None);
-        assert_eq!(Encoded::of(b"5"), None);
+        assert_eq!(Encoded::new(b"\"https://example.com/a.png\""), None);
+        assert_eq!(Encoded::new(b"5"), None);
     }
 }

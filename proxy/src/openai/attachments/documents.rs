@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     fn tokens(bytes: &[u8]) -> usize {
-        tokens_of_file(Encoded::of(format!("\"{}\"", encoded(bytes)).as_bytes()).unwrap())
+        tokens_of_file(Encoded::new(format!("\"{}\"", encoded(bytes)).as_bytes()).unwrap())
     }
 
     fn page(number: usize) -> String {
@@ -198,8 +198,8 @@ mod tests {
         wave.extend(32_000_u32.to_le_bytes());
         wave.resize(318_000, 0);
         let text = format!("\"{}\"", encoded(&wave));
-        assert_eq!(seconds_of_sound(Encoded::of(text.as_bytes()).unwrap()), 10);
+        assert_eq!(seconds_of_sound(Encoded::new(text.as_bytes()).unwrap()), 10);
         let text = format!("\"{}\"", encoded(&[0xFF; 159_999]));
-        assert_eq!(seconds_of_sound(Encoded::of(text.as_bytes()).unwrap()), 10);
+        assert_eq!(seconds_of_sound(Encoded::new(text.as_bytes()).unwrap()), 10);
     }
 }

@@ -29,7 +29,7 @@ pub(crate) enum ImageRule {
 impl ImageRule {
     /// The rule of the model that is called `model`, such as `gpt-4o` or `anthropic/claude-sonnet-4`. OpenAI's first one where
     /// nothing better is known.
-    pub(crate) fn of(model: &str) -> Self {
+    pub(crate) fn new(model: &str) -> Self {
         let name = model.rsplit('/').next().unwrap_or(model);
         let begins = |with: &[&str]| with.iter().any(|with| name.starts_with(with));
         if model.contains("claude") {
@@ -126,10 +126,10 @@ mod tests {
     #[test]
     fn images_cost_what_the_providers_documentation_says() {
         // OpenAI's own examples: 1024 × 1024 costs 765, 2048 × 4096 costs 1105, low detail 85; 1024 × 1024 takes 1024 patches.
-        let tokens = |model: &str, size: (usize, usize)| ImageRule::of(model).tokens(Some(size), false);
+        let tokens = |model: &str, size: (usize, usize)| ImageRule::new(model).tokens(Some(size), false);
         assert_eq!(tokens("gpt-4o", (1024, 1024)), 765);
         assert_eq!(tokens("openai/gpt-4o", (2048, 4096)), 1105);
-        assert_eq!(ImageRule::of("gpt-4o").tokens(Some((4096, 8192)), true), 85);
+        assert_eq!(ImageRule::new("gpt-4o").tokens(Some((4096, 8192)), true), 85);
         assert_eq!(tokens("gpt-4.1-mini", (1024, 1024)), 1659);
         assert_eq!(tokens("gpt-4.1-mini", (4000, 4000)), 2489);
         assert_eq!(tokens("gpt-5", (512, 512)), 210);
@@ -137,14 +137,14 @@ mod tests {
         // Anthropic's: 1000 × 1000 costs about 1334.
         assert_eq!(tokens("claude-sonnet-4", (1000, 1000)), 1334);
         assert_eq!(tokens("google/gemini-2.5-pro", (960, 540)), 516);
-        assert_eq!(ImageRule::of("some-model").tokens(None, false), 765);
+        assert_eq!(ImageRule::new("some-model").tokens(None, false), 765);
     }
 
     #[test]
     fn no_size_overflows_and_none_costs_nothing() {
         for rule in [
-            ImageRule::of("gpt-4o"),
-            ImageRule::of("gpt-5-mini"),
+            ImageRule::new("gpt-4o"),
+            ImageRule::new("gpt-5-mini"),
             ImageRule::Area,
             ImageRule::Squares,
         ] {

@@ -128,7 +128,7 @@ impl<'a> Source<'a> {
         });
         match data {
             Some(text) if is_text => self.plain = Some(decoded(text).map_or(text.len(), |text| text.len()).div_ceil(4)),
-            Some(text) => self.data = Encoded::of(text).or(self.data),
+            Some(text) => self.data = Encoded::new(text).or(self.data),
             None => {}
         }
         if let (Some(inner), Some(levels)) = (inner, levels.checked_sub(1)) {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn tokens(kind: Kind, raw: &str) -> Option<usize> {
-        let rule = ImageRule::of("gpt-4o");
+        let rule = ImageRule::new("gpt-4o");
         Attachment { kind, rule }.tokens(raw.as_bytes())
     }
 

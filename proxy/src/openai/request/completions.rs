@@ -55,7 +55,7 @@ impl Reading<'_> {
     /// A message. Whatever is odd about it, its role and the names of calls are read as far as they can be, for pairs stay
     /// together.
     fn message(self, span: &Span) -> Message {
-        let Some(own) = Picked::of(self.body, &span.range, FIELDS) else {
+        let Some(own) = Picked::new(self.body, &span.range, FIELDS) else {
             return self.nothing(span, Oddity::NotAnObject);
         };
         let role = own
@@ -107,7 +107,7 @@ impl Reading<'_> {
     fn calls(self, names: &mut Vec<String>, place: &Range<usize>) -> bool {
         let before = names.len();
         let found = scan::elements::<scan::Malformed>(self.body, place, |call| {
-            let id = Picked::of(self.body, &call.range, ["id"]);
+            let id = Picked::new(self.body, &call.range, ["id"]);
             let id = id.as_ref().and_then(|call| call.set(self.body, "id"));
             let name = id.map(|id| name_of(slice(self.body, &id.range))).unwrap_or_default();
             // What is no call has no name, and one of them stands for all.

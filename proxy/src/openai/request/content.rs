@@ -24,7 +24,7 @@ enum PartType {
 }
 
 impl PartType {
-    fn of(name: &str) -> Self {
+    fn new(name: &str) -> Self {
         match name {
             "text" | "input_text" | "output_text" => Self::Text,
             "refusal" | "thinking" | "redacted_thinking" | "reasoning" | "reasoning_text" | "summary_text" => {
@@ -89,7 +89,7 @@ impl Reading<'_> {
         let mut unknown: Option<usize> = None;
         // An array in which another value ends early was refused with the whole body.
         let _ = scan::elements::<scan::Malformed>(self.body, place, |span| {
-            let part = Picked::of(self.body, &span.range, FIELDS);
+            let part = Picked::new(self.body, &span.range, FIELDS);
             let kind = match part.as_ref().map(|part| self.type_of(part)) {
                 Some(PartType::Result | PartType::Call) if matches!(within, Within::Result) => None,
                 kind => kind,
@@ -118,7 +118,7 @@ impl Reading<'_> {
         let field = |name: &str| part.set(self.body, name).map(|span| slice(self.body, &span.range));
         let is_text = |raw: Option<&[u8]>| raw.is_some_and(|raw| raw.starts_with(b"\""));
         match field("type").and_then(decoded) {
-            Some(name) => match PartType::of(&name) {
+            Some(name) => match PartType::new(&name) {
                 PartType::Text if !is_text(field("text")) => PartType::Attachment(Kind::Unknown),
                 known => known,
             },

@@ -236,12 +236,12 @@ impl ChatRequest {
     pub(crate) fn parse_until(surface: Surface, body: Bytes, deadline: &Deadline) -> Result<Self, ParseError> {
         let whole = scan::document(&body)?;
         let other = whole.oddity.map_or(ParseError::NoMessages, |_| ParseError::NotJson);
-        let fields = Picked::of(&body, &whole.range, FIELDS).ok_or(other)?;
+        let fields = Picked::new(&body, &whole.range, FIELDS).ok_or(other)?;
         let model = fields.get("model").and_then(|span| decoded(slice(&body, &span.range)));
         let model = model.unwrap_or_default().into_owned();
         let reading = Reading {
             body: &body,
-            images: ImageRule::of(&model),
+            images: ImageRule::new(&model),
             deadline,
         };
         let messages = match surface {

@@ -118,7 +118,7 @@ fn is_opaque(kind: &str) -> bool {
 impl Reading<'_> {
     /// An item. Whatever is odd about it, the names of calls are read as far as they can be, for pairs stay together.
     fn item(self, span: &Span) -> Message {
-        let Some(own) = Picked::of(self.body, &span.range, FIELDS) else {
+        let Some(own) = Picked::new(self.body, &span.range, FIELDS) else {
             return self.nothing(span, Oddity::NotAnObject);
         };
         let mut why = span.oddity.or(own.is_repeated.then_some(Oddity::RepeatedKey));
@@ -184,7 +184,7 @@ impl Reading<'_> {
                     && !self.content(&mut message, &output.range)
                 {
                     // Something of the tool's own, such as a screenshot.
-                    let kind = Picked::of(self.body, &output.range, ["type"]);
+                    let kind = Picked::new(self.body, &output.range, ["type"]);
                     let kind = kind.as_ref().and_then(|output| output.set(self.body, "type"));
                     let kind = kind.and_then(|kind| decoded(slice(self.body, &kind.range)));
                     let kind = kind.and_then(|kind| AttachmentKind::of(&kind));

@@ -34,7 +34,7 @@ pub(crate) struct Picked<const N: usize> {
 
 impl<const N: usize> Picked<N> {
     /// Looks for the fields `names` of the object at `range`; `None` when there is no object.
-    pub(crate) fn of(text: &[u8], range: &Range<usize>, names: [&'static str; N]) -> Option<Self> {
+    pub(crate) fn new(text: &[u8], range: &Range<usize>, names: [&'static str; N]) -> Option<Self> {
         let mut picked = Self {
             names,
             found: [const { None }; N],

@@ -132,9 +132,9 @@ fn a_byte_order_mark_is_passed_over_and_what_is_not_json_is_refused() {
 #[test]
 fn the_last_of_two_fields_counts_and_the_repetition_is_told() {
     let text = br#"{"x":[1],"role":"a", "r\u006fle" :"b","content":null}"#;
-    let picked = Picked::of(text, &(0..text.len()), ["role", "content", "name"]).unwrap();
+    let picked = Picked::new(text, &(0..text.len()), ["role", "content", "name"]).unwrap();
     assert!(picked.is_repeated);
     assert_eq!(slice(text, &picked.get("role").unwrap().range), b"\"b\"");
     assert!(picked.get("content").is_some() && picked.set(text, "content").is_none() && picked.get("name").is_none());
-    assert!(Picked::of(b"[]", &(0..2), ["role"]).is_none());
+    assert!(Picked::new(b"[]", &(0..2), ["role"]).is_none());
 }

@@ -85,7 +85,7 @@ impl TokenCounter {
             deadline,
         };
         // An image costs something else with another model, though both have one tokenizer.
-        let with_attachments = format!("{} {:?}", request.surface.label(), ImageRule::of(&request.model));
+        let with_attachments = format!("{} {:?}", request.surface.label(), ImageRule::new(&request.model));
         let messages = request
             .messages
             .iter()
@@ -225,7 +225,7 @@ impl Counting<'_> {
 
 impl Tokenizer {
     /// The tokenizer of the model that is called `model`, such as `gpt-4o` or `openai/gpt-4.1-mini`.
-    pub(crate) fn of(model: &str) -> Self {
+    pub(crate) fn new(model: &str) -> Self {
         let name = model.rsplit('/').next().unwrap_or(model);
         let known = get_tokenizer(name).or_else(|| newer(name));
         match known.and_then(|known| Some((known, tiktoken_rs::bpe_for_tokenizer(known).ok()?))) {
@@ -293,7 +293,7 @@ mod tests {
             ("gpt-4.1", "", 0),
         ] {
             assert_eq!(
-                counter.text(Tokenizer::of(model), text).unwrap(),
+                counter.text(Tokenizer::new(model), text).unwrap(),
                 expected,
                 "{model}: {text}"
             );
@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn models_of_openai_have_its_tokenizers_and_all_others_the_readers() {
-        let name = |model: &str| match Tokenizer::of(model) {
+        let name = |model: &str| match Tokenizer::new(model) {
             Tokenizer::OpenAi(known, _) => format!("{known:?}"),
             Tokenizer::Reader => "reader".to_owned(),
         };
@@ -338,8 +338,8 @@ mod tests {
         ]});
         let request = parsed(&body.to_string());
         let counter = words();
-        assert_eq!(count(&counter, Tokenizer::of("gpt-4o"), &request).total(), 124);
-        assert_eq!(count(&counter, Tokenizer::of("gpt-4"), &request).total(), 129);
+        assert_eq!(count(&counter, Tokenizer::new("gpt-4o"), &request).total(), 124);
+        assert_eq!(count(&counter, Tokenizer::new("gpt-4"), &request).total(), 129);
     }
 
     #[test]
@@ -365,7 +365,7 @@ mod tests {
         let body = format!(
             r#"{{"messages":[{{"role":"user","content":[{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{data}"}}}}]}}]}}"#
         );
-        let tokens = count(&words(), Tokenizer::of("gpt-4o"), &parsed(&body));
+        let tokens = count(&words(), Tokenizer::new("gpt-4o"), &parsed(&body));
         assert_eq!(tokens.messages, [3 + 1 + 765]);
     }
 
@@ -404,7 +404,7 @@ mod tests {
         let data = "A".repeat(1_000_000);
         let counted = |item: &str| {
             let request = parsed_response(&format!(r#"{{"model":"gpt-4o","input":[{item}]}}"#));
-            count(&words(), Tokenizer::of("gpt-4o"), &request).messages[0]
+            count(&words(), Tokenizer::new("gpt-4o"), &request).messages[0]
         };
         let image = |detail: &str| {
             format!(
@@ -433,7 +433,7 @@ mod tests {
         let tokens = |model: &str| {
             let image = r#"{"type":"image_url","image_url":{"url":"https://example.com/a.png"}}"#;
             let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":[{image}]}}]}}"#);
-            count(&counter, Tokenizer::of(model), &parsed(&body)).messages[0]
+            count(&counter, Tokenizer::new(model), &parsed(&body)).messages[0]
         };
         assert_eq!(tokens("gpt-4o"), 3 + 1 + 765);
         assert_eq!(tokens("gpt-4.1-mini"), 3 + 1 + 1659);

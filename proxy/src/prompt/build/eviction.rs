@@ -53,7 +53,7 @@ impl<M: Remembers> Draft<'_, M> {
             let known = numbered.filter(|(_, name)| name.is_some_and(|name| names.contains(&name)));
             held.extend(known.map(|(index, _)| index));
         }
-        let shape = Cuttable::of(self.prepared).shape(Some(current.horizon), &held);
+        let shape = Cuttable::new(self.prepared).shape(Some(current.horizon), &held);
         let dropped = shape.dropped(current.horizon);
         (!dropped.is_empty()).then(|| Epoch {
             horizon: current.horizon,

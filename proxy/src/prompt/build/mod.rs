@@ -72,7 +72,7 @@ pub(crate) async fn revise<M: Remembers>(
         watch.lap("ledger");
         let draft = beside(size, || {
             let recorded = Recorded::of(&prepared.turn_ids, &entries);
-            let cuttable = Cuttable::of(prepared);
+            let cuttable = Cuttable::new(prepared);
             let odd = cuttable.odd();
             let held = &(&odd | &cuttable.attached(planner.config.attachments)) | &recorded.unreadable;
             Draft {

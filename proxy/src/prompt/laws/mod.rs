@@ -154,7 +154,7 @@ impl Laws {
         let Ok(prepared) = self.prepared(surface, Bytes::copy_from_slice(body)) else {
             return Ok(None);
         };
-        let cuttable = Cuttable::of(&prepared);
+        let cuttable = Cuttable::new(&prepared);
         let held = &cuttable.odd() | &cuttable.attached(policy(choice));
         let shape = cuttable.shape(None, &held);
         let Some(count) = std::num::NonZeroU64::new(shape.evictables.len() as u64) else {

@@ -105,7 +105,7 @@ impl Shape {
         for at in 0..prepared.spoken_ids().len() {
             prepared.turn(at);
         }
-        let cuttable = Cuttable::of(&prepared);
+        let cuttable = Cuttable::new(&prepared);
         let held = &cuttable.odd() | &cuttable.attached(AttachmentPolicy::Keep);
         let shape = cuttable.shape(Some(prepared.request.messages.len() / 2), &held);
         let dropped = shape

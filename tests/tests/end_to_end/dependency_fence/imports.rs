@@ -12,7 +12,7 @@ pub(super) struct Imports(BTreeMap<Module, BTreeSet<Module>>);
 
 impl Imports {
     /// Reads all files below a crate's `src`.
-    pub(super) fn of(source: &Path) -> Self {
+    pub(super) fn new(source: &Path) -> Self {
         let files: Vec<(Module, String)> = super::sources(source)
             .iter()
             .filter(|file| !is_test(file))

@@ -101,7 +101,7 @@ fn dependencies_go_from_the_tests_over_the_proxy_to_engine_and_store_and_never_b
 
 #[test]
 fn within_the_proxy_arrows_go_from_the_server_to_the_prompt_and_from_there_to_what_it_is_made_of() {
-    let imports = Imports::of(&checkout::root().join("proxy/src"));
+    let imports = Imports::new(&checkout::root().join("proxy/src"));
     let arrows = imports.between_folders();
     for (from, allowed) in WALLS {
         let found = arrows.get(*from).unwrap_or_else(|| panic!("proxy/src has no {from}"));
@@ -120,7 +120,7 @@ fn within_the_proxy_arrows_go_from_the_server_to_the_prompt_and_from_there_to_wh
 fn no_two_folders_of_a_crate_import_each_other_and_few_files_do() {
     let mut files = Vec::new();
     for package in ["proxy", "engine", "store", "bench"] {
-        let imports = Imports::of(&checkout::root().join(package).join("src"));
+        let imports = Imports::new(&checkout::root().join(package).join("src"));
         let folders = imports.between_folders();
         assert!(folders.len() > 5, "only {folders:?} were seen in {package}");
         let circles = circles(&folders);

@@ -1,12 +1,12 @@
 //! What a turn looks like, by itself and beside a question: how much it says, whether it asks, who speaks.
 //!
-//! It must not know how turns are found, nor what a form is worth.
+//! It must not know how turns are found, nor what a feature is worth.
 
 use super::script::{is_of_word, is_wide, is_without_spaces};
 
 /// What a turn looks like, whatever is asked. It is stored with the turn's passages, so that ranking needs no text.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Look {
+pub struct TurnFeatures {
     /// The name that the turn's text begins with, as in a chat between several people.
     pub(super) speaker: Option<String>,
     /// About how many tokens it says after it.
@@ -19,7 +19,7 @@ pub struct Look {
 
 /// What a turn looks like beside a question.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Form {
+pub struct PairFeatures {
     /// ln(1 + tokens), up to [`SENTENCE`]: what tells a sentence from a greeting.
     pub(super) substance: f32,
     /// ln((1 + tokens) / (1 + [`PARAGRAPH`])), from there on: how much of it is about something else.
@@ -50,11 +50,11 @@ const COLONS: [char; 2] = [':', '：'];
 /// Armenian, Ethiopic.
 const QUESTION_MARKS: [char; 13] = ['?', '¿', '‽', '⁇', '⁈', '⁉', '？', '︖', '﹖', '؟', '\u{37e}', '՞', '፧'];
 
-impl Look {
-    /// The look of a turn with this role and text. A message of a chat between several people begins with its speaker's name
+impl TurnFeatures {
+    /// The features of a turn with this role and text. A message of a chat between several people begins with its speaker's name
     /// and a colon.
     #[must_use]
-    pub fn of(role: &str, text: &str) -> Self {
+    pub fn new(role: &str, text: &str) -> Self {
         let (speaker, said) = speaker_of(text).map_or((None, text), |(speaker, said)| (Some(speaker), said));
         Self {
             speaker: speaker.map(str::to_owned),
@@ -64,15 +64,15 @@ impl Look {
         }
     }
 
-    /// The form that it has beside a question.
+    /// The features that it has beside a question.
     #[must_use]
-    pub fn beside(&self, question: &str) -> Form {
+    pub fn beside(&self, question: &str) -> PairFeatures {
         #[expect(
             clippy::cast_precision_loss,
             reason = "a text has far fewer than 2^24 tokens where its length matters"
         )]
         let tokens = self.tokens as f32;
-        Form {
+        PairFeatures {
             substance: tokens.min(SENTENCE).ln_1p(),
             excess: (tokens.ln_1p() - PARAGRAPH.ln_1p()).max(0.0),
             asks: self.asks,
@@ -82,7 +82,7 @@ impl Look {
     }
 }
 
-impl Form {
+impl PairFeatures {
     /// The same of a turn of which nothing is known about who speaks.
     #[must_use]
     pub fn without_speaker(self) -> Self {
@@ -142,13 +142,13 @@ mod tests {
 
     use super::*;
 
-    fn form(question: &str, role: &str, text: &str) -> Form {
-        Look::of(role, text).beside(question)
+    fn features(question: &str, role: &str, text: &str) -> PairFeatures {
+        TurnFeatures::new(role, text).beside(question)
     }
 
     #[test]
     fn a_question_names_a_speaker_by_whole_words() {
-        let named = |question: &str, text: &str| form(question, "user", text).is_named;
+        let named = |question: &str, text: &str| features(question, "user", text).is_named;
         assert!(named("When did ann marie move?", "Ann Marie: In May."));
         assert!(named("What is John's job?", "John: I teach."));
         assert!(!named("When did Anne move?", "Ann: In May."));
@@ -169,14 +169,14 @@ mod tests {
             ("สมชายย้ายบ้านเมื่อไหร่", "สมชาย: เดือนพฤษภาคม"),
             ("Wann ist Özlem umgezogen?", "Özlem: Im Mai."),
         ] {
-            assert!(form(question, "user", text).is_named, "{question} {text}");
+            assert!(features(question, "user", text).is_named, "{question} {text}");
         }
         for (question, text) in [
             ("小红什么时候搬家？", "小明：我五月搬家。"),
             ("Когда переехала Анна?", "анна: в мае."),
             ("什么时候搬家？", "什：我五月搬家。"),
         ] {
-            assert!(!form(question, "user", text).is_named, "{question} {text}");
+            assert!(!features(question, "user", text).is_named, "{question} {text}");
         }
     }
 
@@ -189,14 +189,14 @@ mod tests {
             ("¿Dónde está", "Está aquí."),
             ("Πού είναι\u{37e}", "Είναι εδώ."),
         ] {
-            assert!(form("", "user", asks).asks, "{asks}");
-            assert!(!form("", "user", answers).asks, "{answers}");
+            assert!(features("", "user", asks).asks, "{asks}");
+            assert!(!features("", "user", answers).asks, "{answers}");
         }
     }
 
     #[test]
     fn a_sentence_has_the_same_substance_in_every_script() {
-        let substance = |text: &str| form("", "user", text).substance;
+        let substance = |text: &str| features("", "user", text).substance;
         let english = substance("My brother carried the piano up with two colleagues from the fire station.");
         for text in [
             "我哥哥和消防站的两个同事一起把钢琴搬了上去。",
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn without_its_speaker_a_turn_is_worth_what_anyone_says() {
-        let anyone = |question: &str, role: &str, text: &str| form(question, role, text).without_speaker();
+        let anyone = |question: &str, role: &str, text: &str| features(question, role, text).without_speaker();
         assert_eq!(
             anyone("What does Ann say?", "user", "Ann: In the harbour?"),
             anyone("What does Bo say?", "assistant", "Ann: In the harbour?")
@@ -224,15 +224,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_has_a_form(question in "\\PC{0,40}", text in "\\PC{0,60}") {
-            let form = form(&question, "user", &text);
-            prop_assert!(form.substance.is_finite() && form.excess >= 0.0);
+        fn any_text_has_features(question in "\\PC{0,40}", text in "\\PC{0,60}") {
+            let pair = features(&question, "user", &text);
+            prop_assert!(pair.substance.is_finite() && pair.excess >= 0.0);
         }
 
         #[test]
         fn who_speaks_is_named_by_a_question_that_holds_the_name(name in "[A-ZÄЖ][a-zäж]{1,9}", said in "[a-z ]{0,20}") {
             let (question, text) = (format!("What did {name} say?"), format!("{name}: {said}"));
-            prop_assert!(form(&question, "user", &text).is_named);
+            prop_assert!(features(&question, "user", &text).is_named);
         }
     }
 }
