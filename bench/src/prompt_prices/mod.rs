@@ -119,10 +119,9 @@ impl PriceOptions {
     }
 
     /// The proxy is told the prices; what the caller sets comes later and counts more.
-    fn price_settings(&self) -> [(String, String); 3] {
+    fn price_settings(&self) -> [(String, String); 2] {
         let prices = self.listed();
         [
-            ("prices.input", prices.input),
             ("prices.cache_read", prices.cache_read),
             ("prices.cache_write", prices.cache_write),
         ]

@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn the_proxy_is_told_the_prices() {
         let told = options(&["--prices", "anthropic", "--cache-read", "0.5"]).price_settings();
-        assert_eq!(told.map(|(_, value)| value), ["1.0", "0.5", "1.25"]);
+        assert_eq!(told.map(|(_, value)| value), ["0.5", "1.25"]);
     }
 
     #[test]

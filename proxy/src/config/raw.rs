@@ -66,7 +66,6 @@ pub(super) struct RawMemory {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawPrices {
-    pub(super) input: Option<f64>,
     pub(super) cache_read: Option<f64>,
     pub(super) cache_write: Option<f64>,
 }

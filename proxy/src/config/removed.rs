@@ -8,7 +8,7 @@ const ONE_MODEL: &str =
     "models.reader does all of it now; take this key out, and what was remembered is read again by `mainpoint migrate`";
 const FOUND_OTHERWISE: &str =
     "every candidate is compared with the question by its own words' vectors now; take this key out";
-const FATES: [(&str, &str); 8] = [
+const FATES: [(&str, &str); 9] = [
     ("models.embedder", ONE_MODEL),
     ("models.embedder_sha256", ONE_MODEL),
     (
@@ -20,6 +20,10 @@ const FATES: [(&str, &str); 8] = [
     (
         "memory.least_similarity",
         "memory.least_match says now how well the best turn must match, on another scale; its default is 0.18",
+    ),
+    (
+        "prices.input",
+        "nothing depended on it: what counts is prices.cache_read and prices.cache_write; take this key out",
     ),
     (
         "reader.window_tokens",

@@ -178,8 +178,6 @@ impl MemoryConfig {
 /// What a provider charges for a token of a prompt, in any unit: only the proportions count.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PricesConfig {
-    /// A token that is neither read from the provider's prompt cache nor written to it.
-    pub input: f64,
     /// A token read from the cache.
     pub cache_read: f64,
     /// A token written to the cache.
@@ -270,7 +268,6 @@ impl Config {
                 credential_headers: Vec::new(),
             },
             prices: PricesConfig {
-                input: 1.0,
                 cache_read: 0.1,
                 cache_write: 1.0,
             },

@@ -217,7 +217,6 @@ impl Validation<'_> {
     fn prices(&self, raw: &RawPrices, config: &mut Config) -> Checked<()> {
         let prices = &mut config.prices;
         for (name, value, target) in [
-            ("prices.input", raw.input, &mut prices.input),
             ("prices.cache_read", raw.cache_read, &mut prices.cache_read),
             ("prices.cache_write", raw.cache_write, &mut prices.cache_write),
         ] {

@@ -1,4 +1,4 @@
-//! Gives every message an id: the hash of everything said before it.
+//! Gives every message an id: the hash of everything said before it, and of itself.
 //!
 //! The chain tells conversations apart without any id from the client, makes reading idempotent and separates forks. It must
 //! not know how turns are stored.

@@ -165,7 +165,6 @@ mod tests {
     use super::*;
 
     const PRICES: PricesConfig = PricesConfig {
-        input: 1.0,
         cache_read: 0.1,
         cache_write: 1.0,
     };

@@ -126,8 +126,8 @@ impl Plan {
         plan
     }
 
-    /// Everything up to the last line only looks; the plan is changed in one step at the end, so that a deadline that passes
-    /// in between leaves it whole.
+    /// What the request is, and which of its turns are to be kept, is noted at once and stays whatever fails later. What is forwarded
+    /// changes in one step at the end, so that a deadline that passes in between leaves the original bytes.
     async fn fill<M: Remembers>(
         &mut self,
         planner: &Planner<M>,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
-use super::places::Places;
-use super::seat::Closing;
+use super::connection_state::Closing;
+use super::connection_table::ConnectionTable;
 use crate::error::StartError;
 use crate::telemetry::logs::OncePerMinute;
 
@@ -24,7 +24,7 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, StartError>
 }
 
 /// The next connection. While there is no room for it, it waits in the kernel's queue.
-pub(super) async fn next(listener: &TcpListener, places: &Places, warnings: &OncePerMinute) -> TcpStream {
+pub(super) async fn next(listener: &TcpListener, places: &ConnectionTable, warnings: &OncePerMinute) -> TcpStream {
     loop {
         while !places.has_room() {
             tokio::time::sleep(PAUSE).await;

@@ -9,20 +9,20 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::visit::Visit;
+use super::request_guard::RequestGuard;
 use crate::http::reply::{Body, BodyError};
 
 /// The answer to a request.
 #[derive(Debug)]
 pub(super) struct Answered {
     inner: Body,
-    visit: Arc<Visit>,
+    guard: Arc<RequestGuard>,
 }
 
 impl Answered {
-    /// `inner` answers the request that is `visit`.
-    pub(super) fn new(inner: Body, visit: Arc<Visit>) -> Self {
-        Self { inner, visit }
+    /// `inner` answers the request that is `guard`.
+    pub(super) fn new(inner: Body, guard: Arc<RequestGuard>) -> Self {
+        Self { inner, guard }
     }
 }
 
@@ -48,6 +48,6 @@ impl HttpBody for Answered {
 
 impl Drop for Answered {
     fn drop(&mut self) {
-        self.visit.end();
+        self.guard.end();
     }
 }

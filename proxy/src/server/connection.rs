@@ -18,11 +18,11 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::answered::Answered;
-use super::courteous::Courteous;
-use super::places::Places;
-use super::seat::{Patience, Seat};
+use super::connection_state::{ConnectionState, Timeouts};
+use super::connection_table::ConnectionTable;
+use super::refusals::Refusals;
+use super::request_guard::RequestGuard;
 use super::socket::Socket;
-use super::visit::Visit;
 use super::{Shared, endpoints, routes};
 use crate::error::ProxyError;
 use crate::http::arriving::RequestBody;
@@ -30,76 +30,76 @@ use crate::http::body;
 use crate::telemetry::metrics;
 
 /// Serves connections.
-pub(super) struct Host {
+pub(super) struct ConnectionServer {
     shared: Arc<Shared>,
-    places: Arc<Places>,
-    patience: Patience,
+    places: Arc<ConnectionTable>,
+    patience: Timeouts,
     builder: Builder<TokioExecutor>,
 }
 
-impl Host {
+impl ConnectionServer {
     /// Serves connections with what requests share.
-    pub(super) fn new(shared: &Arc<Shared>, places: &Arc<Places>) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, places: &Arc<ConnectionTable>) -> Self {
         Self {
             shared: Arc::clone(shared),
             places: Arc::clone(places),
-            patience: Patience::new(&shared.config.server),
+            patience: Timeouts::new(&shared.config.server),
             builder: builder(),
         }
     }
 
     /// Serves a connection in a task of its own, which ends in good order when `graceful` shuts down.
-    pub(super) fn welcome(&self, stream: TcpStream, graceful: &GracefulShutdown) {
+    pub(super) fn serve(&self, stream: TcpStream, graceful: &GracefulShutdown) {
         let entry = self.places.enter();
-        let seat = Arc::clone(entry.seat());
-        let guest = Arc::new(Guest {
+        let state = Arc::clone(entry.state());
+        let handler = Arc::new(RequestHandler {
             shared: Arc::clone(&self.shared),
             places: Arc::clone(&self.places),
-            seat: Arc::clone(&seat),
+            state: Arc::clone(&state),
             patience: self.patience.body,
         });
         let service = service_fn(move |request| {
-            let guest = Arc::clone(&guest);
-            async move { Ok::<_, Infallible>(guest.answer(request).await) }
+            let handler = Arc::clone(&handler);
+            async move { Ok::<_, Infallible>(handler.answer(request).await) }
         });
-        let io = TokioIo::new(Courteous::new(Socket::new(stream, entry)));
+        let io = TokioIo::new(Refusals::new(Socket::new(stream, entry)));
         let connection = self.builder.serve_connection_with_upgrades(io, service).into_owned();
         let (connection, places, patience) = (graceful.watch(connection), Arc::clone(&self.places), self.patience);
         tokio::spawn(async move {
-            attend(connection, &seat, patience).await;
+            attend(connection, &state, patience).await;
             // The socket of a connection that speaks something else now goes on; any other is gone in a moment.
-            seat.becomes_tunnel(places.take_at_once());
+            state.becomes_tunnel(places.take_at_once());
         });
     }
 }
 
 /// What a connection's requests need.
-struct Guest {
+struct RequestHandler {
     shared: Arc<Shared>,
-    places: Arc<Places>,
-    seat: Arc<Seat>,
+    places: Arc<ConnectionTable>,
+    state: Arc<ConnectionState>,
     patience: Duration,
 }
 
-impl Guest {
+impl RequestHandler {
     /// A place for a request, if there is one in time. Few requests of one connection may wait for theirs, so that they leave room
     /// for others.
     async fn place(&self) -> Option<OwnedSemaphorePermit> {
         if let Some(place) = self.places.take_at_once() {
             return Some(place);
         }
-        let _queued = self.seat.queue()?;
+        let _queued = self.state.queue()?;
         self.places.take().await
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Answered> {
-        let visit = Visit::begin(&self.seat, request.version() == Version::HTTP_2);
+        let guard = RequestGuard::begin(&self.state, request.version() == Version::HTTP_2);
         let is_vital = endpoints::is_vital(request.uri().path());
-        let request = request.map(|body| RequestBody::new(body, Arc::<Visit>::clone(&visit), self.patience));
+        let request = request.map(|body| RequestBody::new(body, Arc::<RequestGuard>::clone(&guard), self.patience));
         let response = if is_vital {
             routes::handle(Arc::clone(&self.shared), request).await
         } else if let Some(place) = self.place().await {
-            visit.hold(place);
+            guard.hold(place);
             routes::handle(Arc::clone(&self.shared), request).await
         } else {
             let error = ProxyError::Overloaded;
@@ -107,18 +107,18 @@ impl Guest {
             body::discard(request.into_body()).await;
             routes::refused(&error)
         };
-        response.map(|body| Answered::new(body, visit))
+        response.map(|body| Answered::new(body, guard))
     }
 }
 
 /// Waits for the end of `connection`, or for a reason to end it.
 async fn attend<E: std::fmt::Display>(
     connection: impl Future<Output = Result<(), E>>,
-    seat: &Seat,
-    patience: Patience,
+    state: &ConnectionState,
+    patience: Timeouts,
 ) {
     let mut connection = pin!(connection);
-    let mut closing = pin!(seat.closing().cancelled());
+    let mut closing = pin!(state.closing().cancelled());
     let mut look = pin!(tokio::time::sleep(patience.shortest()));
     loop {
         tokio::select! {
@@ -129,10 +129,10 @@ async fn attend<E: std::fmt::Display>(
                 return;
             }
             () = &mut closing => return,
-            () = &mut look => match seat.look(Instant::now(), &patience) {
+            () = &mut look => match state.look(Instant::now(), &patience) {
                 Ok(next) => look.as_mut().reset(next.into()),
                 Err(reason) => {
-                    seat.close(reason);
+                    state.close(reason);
                     return;
                 }
             }

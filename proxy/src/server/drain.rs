@@ -7,12 +7,17 @@ use std::time::Duration;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio_util::sync::CancellationToken;
 
-use super::places::Places;
-use super::seat::Closing;
+use super::connection_state::Closing;
+use super::connection_table::ConnectionTable;
 
 /// Lets running requests finish for at most `patience`. Those that have not, are told that they are cut off by `cut`, and get
 /// a moment to tell their clients.
-pub(super) async fn drain(graceful: GracefulShutdown, places: &Places, cut: &CancellationToken, patience: Duration) {
+pub(super) async fn drain(
+    graceful: GracefulShutdown,
+    places: &ConnectionTable,
+    cut: &CancellationToken,
+    patience: Duration,
+) {
     let open = places.count();
     if open > 0 {
         tracing::info!(

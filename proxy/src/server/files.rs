@@ -2,7 +2,7 @@
 //!
 //! It must not know what the files are.
 
-use super::places::RESERVE;
+use super::connection_table::RESERVE;
 
 /// Raises the limit of open files as far as the system lets it, and gives the number of connections that fit under it: `most`,
 /// or fewer, with a warning.

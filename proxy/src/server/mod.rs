@@ -6,22 +6,22 @@ mod accept;
 mod answered;
 pub(crate) mod chat;
 mod connection;
+mod connection_state;
+mod connection_table;
 pub(crate) mod cors;
-mod courteous;
 mod drain;
 mod endpoints;
 pub(crate) mod files;
 mod keep;
 mod observed;
-mod places;
 mod receipts;
+mod refusals;
 pub(crate) mod relay;
+mod request_guard;
 pub(crate) mod routes;
-mod seat;
 mod shared;
 mod socket;
 mod tunnel;
-mod visit;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -32,8 +32,8 @@ use tokio::net::TcpListener;
 
 use crate::telemetry::logs::OncePerMinute;
 pub(crate) use accept::bind;
-use connection::Host;
-use places::Places;
+use connection::ConnectionServer;
+use connection_table::ConnectionTable;
 pub(crate) use receipts::Receipts;
 pub(crate) use shared::Shared;
 
@@ -46,15 +46,15 @@ pub(crate) async fn serve<S>(
 ) -> S {
     let (graceful, places, warnings) = (
         GracefulShutdown::new(),
-        Places::new(connections),
+        ConnectionTable::new(connections),
         OncePerMinute::default(),
     );
-    let host = Host::new(shared, &places);
+    let server = ConnectionServer::new(shared, &places);
     let mut stop = std::pin::pin!(stop);
     let stopped = loop {
         tokio::select! {
             stopped = &mut stop => break stopped,
-            stream = accept::next(&listener, &places, &warnings) => host.welcome(stream, &graceful),
+            stream = accept::next(&listener, &places, &warnings) => server.serve(stream, &graceful),
         }
     };
     drop(listener);

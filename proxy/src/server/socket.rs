@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::places::Entry;
+use super::connection_table::Entry;
 
 /// The socket; the connection counts until it is dropped.
 #[derive(Debug)]
@@ -33,9 +33,9 @@ impl Socket {
         if written.is_pending() != self.is_stuck {
             self.is_stuck = written.is_pending();
             if self.is_stuck {
-                self.entry.seat().is_stuck();
+                self.entry.state().is_stuck();
             } else {
-                self.entry.seat().flows();
+                self.entry.state().flows();
             }
         }
         written
@@ -52,7 +52,7 @@ impl AsyncRead for Socket {
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         let bytes = buffer.filled().len() - before;
         if bytes > 0 {
-            self.entry.seat().received(bytes);
+            self.entry.state().received(bytes);
         }
         read
     }

@@ -1,4 +1,4 @@
-//! Where requests go: a remote OpenAI-compatible server, or the reader model in this process.
+//! Where requests go: a remote OpenAI-compatible server, or the chat model in this process.
 //!
 //! It must not know about memory; it sends what it is given and hands back what comes.
 
@@ -21,7 +21,7 @@ use crate::http::reply::Body;
 pub(crate) enum Upstream {
     /// A server somewhere else.
     Remote(Box<remote::Remote>),
-    /// The reader model in this process.
+    /// The chat model in this process.
     Embedded(embedded::Embedded),
 }
 

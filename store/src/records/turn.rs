@@ -55,7 +55,7 @@ pub struct Point {
     pub spans: Vec<Span>,
     /// The passage's verbatim text, or under [`Retain::Spans`](crate::Retain::Spans) its spans joined by ` … `.
     pub text: String,
-    /// Embedding of the main point; its length is the store's `vector_width`.
+    /// Embedding of the passage; its length is the store's `vector_width`.
     pub vector: Vec<f32>,
     /// What ranks it once it is found, opaque to the store.
     pub features: Vec<u8>,

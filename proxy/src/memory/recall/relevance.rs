@@ -14,7 +14,7 @@ pub struct Candidate {
     /// Its place in the ranking by BM25, from 0; `None` if it has no word of the question. BM25 itself depends on how much of
     /// the index is merged, so that after a restart the same question would be answered by other memories.
     pub lexical: Option<usize>,
-    /// Cosine similarity of its best passage's main point; `None` if it was not among the most similar.
+    /// Cosine similarity of its best passage's vector; `None` if it was not among the most similar.
     pub cosine: Option<f32>,
     /// Weighted MaxSim of the question's tokens and its own, -1 to 1; `None` if its codes cannot be read.
     pub max_sim: Option<f32>,

@@ -11,24 +11,24 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::seat::{Closing, Seat};
+use super::connection_state::{Closing, ConnectionState};
 use crate::telemetry::metrics;
 
 /// The connections of a server.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct ConnectionTable {
     /// Most connections, and most requests that are answered at once.
     most: usize,
     free: Arc<Semaphore>,
     queue: AtomicUsize,
-    seats: Mutex<Seats>,
+    states: Mutex<States>,
 }
 
 #[derive(Debug, Default)]
-struct Seats {
-    taken: HashMap<u64, Arc<Seat>>,
+struct States {
+    taken: HashMap<u64, Arc<ConnectionState>>,
     /// Those that were closed and whose requests may still hold places.
-    leaving: Vec<Arc<Seat>>,
+    leaving: Vec<Arc<ConnectionState>>,
     last: u64,
 }
 
@@ -36,45 +36,45 @@ struct Seats {
 #[derive(Debug)]
 pub(super) struct Entry {
     number: u64,
-    seat: Arc<Seat>,
-    places: Arc<Places>,
+    state: Arc<ConnectionState>,
+    places: Arc<ConnectionTable>,
 }
 
-impl Places {
-    /// Places for `most` connections.
+impl ConnectionTable {
+    /// ConnectionTable for `most` connections.
     pub(super) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
             most,
             free: Arc::new(Semaphore::new(most)),
             queue: AtomicUsize::new(0),
-            seats: Mutex::default(),
+            states: Mutex::default(),
         })
     }
 
     /// Whether another connection can be taken in.
     pub(super) fn has_room(&self) -> bool {
-        let seats = self.lock();
-        seats.taken.len() < self.most + RESERVE || seats.longest_waiting(|_| true).is_some()
+        let states = self.lock();
+        states.taken.len() < self.most + RESERVE || states.longest_waiting(|_| true).is_some()
     }
 
     /// Takes a connection in. At the limit the one that has waited longest for its client is closed.
     pub(super) fn enter(self: &Arc<Self>) -> Entry {
-        let mut seats = self.lock();
+        let mut states = self.lock();
         // More than one where the reserve was used. While that has room, whoever has only just come may send its request first.
-        while seats.taken.len() >= self.most {
-            let (now, is_full) = (Instant::now(), seats.taken.len() >= self.most + RESERVE);
-            let fits = |seat: &Seat| is_full || seat.waiting(now).is_some_and(|time| time >= NEWCOMER);
-            if !seats.close_longest_waiting(Closing::Cap, fits) {
+        while states.taken.len() >= self.most {
+            let (now, is_full) = (Instant::now(), states.taken.len() >= self.most + RESERVE);
+            let fits = |state: &ConnectionState| is_full || state.waiting(now).is_some_and(|time| time >= NEWCOMER);
+            if !states.close_longest_waiting(Closing::Cap, fits) {
                 break;
             }
         }
-        seats.last += 1;
-        let (number, seat) = (seats.last, Arc::new(Seat::new(Instant::now())));
-        seats.taken.insert(number, Arc::clone(&seat));
-        metrics::connections(seats.taken.len());
+        states.last += 1;
+        let (number, state) = (states.last, Arc::new(ConnectionState::new(Instant::now())));
+        states.taken.insert(number, Arc::clone(&state));
+        metrics::connections(states.taken.len());
         Entry {
             number,
-            seat,
+            state,
             places: Arc::clone(self),
         }
     }
@@ -116,8 +116,8 @@ impl Places {
 
     /// Closes the connections on which no request has begun.
     pub(super) fn close_unused(&self, closing: Closing) {
-        for seat in self.lock().taken.values().filter(|seat| seat.is_between_requests()) {
-            seat.close(closing);
+        for state in self.lock().taken.values().filter(|state| state.is_between_requests()) {
+            state.close(closing);
         }
     }
 
@@ -126,20 +126,20 @@ impl Places {
         self.lock().taken.len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Seats> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, States> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Seats {
+impl States {
     /// Only looked for at the limit, so that nothing is kept in order while there is room.
-    fn longest_waiting(&self, fits: impl Fn(&Seat) -> bool) -> Option<u64> {
+    fn longest_waiting(&self, fits: impl Fn(&ConnectionState) -> bool) -> Option<u64> {
         let now = Instant::now();
         let waiting = self
             .taken
             .iter()
-            .filter(|(_, seat)| fits(seat))
-            .filter_map(|(number, seat)| Some((seat.waiting(now)?, *number)));
+            .filter(|(_, state)| fits(state))
+            .filter_map(|(number, state)| Some((state.waiting(now)?, *number)));
         // Of two that have waited equally long the earlier one.
         let longest = waiting.max_by_key(|(time, number)| (*time, std::cmp::Reverse(*number)));
         longest.map(|(_, number)| number)
@@ -148,30 +148,32 @@ impl Seats {
     /// Has so many places become free, as far as the requests that hold them trickle.
     fn free(&mut self, wanted: usize) {
         let now = Instant::now();
-        self.leaving.retain(|seat| seat.holding() > 0);
-        let mut leaving: usize = self.leaving.iter().map(|seat| seat.holding()).sum();
+        self.leaving.retain(|state| state.holding() > 0);
+        let mut leaving: usize = self.leaving.iter().map(|state| state.holding()).sum();
         while leaving < wanted {
-            let fits = |seat: &Seat| seat.holding() > 0 && seat.waiting(now).is_some_and(|time| time >= NEWCOMER);
-            let Some(seat) = self.take_longest_waiting(fits) else {
+            let fits = |state: &ConnectionState| {
+                state.holding() > 0 && state.waiting(now).is_some_and(|time| time >= NEWCOMER)
+            };
+            let Some(state) = self.take_longest_waiting(fits) else {
                 return;
             };
-            leaving += seat.holding();
-            seat.close(Closing::Cap);
-            self.leaving.push(seat);
+            leaving += state.holding();
+            state.close(Closing::Cap);
+            self.leaving.push(state);
         }
     }
 
     /// Whether there was one.
-    fn close_longest_waiting(&mut self, closing: Closing, fits: impl Fn(&Seat) -> bool) -> bool {
+    fn close_longest_waiting(&mut self, closing: Closing, fits: impl Fn(&ConnectionState) -> bool) -> bool {
         let longest = self.take_longest_waiting(fits);
-        if let Some(seat) = &longest {
-            seat.close(closing);
+        if let Some(state) = &longest {
+            state.close(closing);
         }
         longest.is_some()
     }
 
     /// What is closed no longer counts, although its socket may take a moment to close.
-    fn take_longest_waiting(&mut self, fits: impl Fn(&Seat) -> bool) -> Option<Arc<Seat>> {
+    fn take_longest_waiting(&mut self, fits: impl Fn(&ConnectionState) -> bool) -> Option<Arc<ConnectionState>> {
         let number = self.longest_waiting(fits)?;
         self.taken.remove(&number)
     }
@@ -179,16 +181,16 @@ impl Seats {
 
 impl Entry {
     /// What is known of the connection.
-    pub(super) fn seat(&self) -> &Arc<Seat> {
-        &self.seat
+    pub(super) fn state(&self) -> &Arc<ConnectionState> {
+        &self.state
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let mut seats = self.places.lock();
-        seats.taken.remove(&self.number);
-        metrics::connections(seats.taken.len());
+        let mut states = self.places.lock();
+        states.taken.remove(&self.number);
+        metrics::connections(states.taken.len());
     }
 }
 
@@ -220,21 +222,21 @@ const NEWCOMER: Duration = Duration::from_millis(250);
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-    use super::super::visit::Visit;
+    use super::super::request_guard::RequestGuard;
     use super::*;
 
     fn serve(entry: &Entry) {
-        entry.seat().begins(false);
-        entry.seat().arrived(false);
+        entry.state().begins(false);
+        entry.state().arrived(false);
     }
 
     fn is_closed(entry: &Entry) -> bool {
-        entry.seat().closing().is_cancelled()
+        entry.state().closing().is_cancelled()
     }
 
     #[test]
     fn at_the_limit_the_connection_that_waits_longest_makes_room() {
-        let places = Places::new(3);
+        let places = ConnectionTable::new(3);
         let entries = [places.enter(), places.enter(), places.enter()];
         serve(&entries[0]);
         drop(places.enter());
@@ -251,7 +253,7 @@ mod tests {
 
     #[test]
     fn when_all_are_served_there_is_a_reserve_and_then_an_end() {
-        let places = Places::new(2);
+        let places = ConnectionTable::new(2);
         let mut entries = Vec::new();
         for _ in 0..2 + RESERVE {
             assert!(places.has_room());
@@ -260,13 +262,13 @@ mod tests {
         }
         assert!(!places.has_room());
         assert!(!entries.iter().any(is_closed));
-        entries[5].seat().ends();
+        entries[5].state().ends();
         assert!(places.has_room(), "one that waits can be closed");
     }
 
     #[tokio::test]
     async fn a_request_waits_for_a_place_and_so_many_may_wait() {
-        let places = Places::new(1);
+        let places = ConnectionTable::new(1);
         let place = places.take().await.unwrap();
         let waiting: Vec<_> = (0..LONGEST_QUEUE)
             .map(|_| {
@@ -290,16 +292,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_whose_body_is_still_coming_makes_room() {
-        let places = Places::new(1);
+        let places = ConnectionTable::new(1);
         let trickling = places.enter();
-        let visit = Visit::begin(trickling.seat(), false);
-        visit.hold(places.take().await.unwrap());
+        let guard = RequestGuard::begin(trickling.state(), false);
+        guard.hold(places.take().await.unwrap());
         let next = {
             let places = Arc::clone(&places);
             tokio::spawn(async move { places.take().await.is_some() })
         };
-        trickling.seat().closing().cancelled().await;
-        drop(visit);
+        trickling.state().closing().cancelled().await;
+        drop(guard);
         assert!(next.await.unwrap());
     }
 }

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::seat::Seat;
+use super::connection_state::ConnectionState;
 use crate::http::arriving::Arrival;
 
 /// A request that is on its way in or being answered. It ends when it is told to, at the latest when dropped.
 #[derive(Debug)]
-pub(super) struct Visit {
-    seat: Arc<Seat>,
+pub(super) struct RequestGuard {
+    state: Arc<ConnectionState>,
     progress: Mutex<Progress>,
 }
 
@@ -33,12 +33,12 @@ enum Stage {
     Over,
 }
 
-impl Visit {
+impl RequestGuard {
     /// A request's head came to this connection.
-    pub(super) fn begin(seat: &Arc<Seat>, is_http2: bool) -> Arc<Self> {
-        seat.begins(is_http2);
+    pub(super) fn begin(state: &Arc<ConnectionState>, is_http2: bool) -> Arc<Self> {
+        state.begins(is_http2);
         Arc::new(Self {
-            seat: Arc::clone(seat),
+            state: Arc::clone(state),
             progress: Mutex::new(Progress {
                 stage: Stage::Coming,
                 place: None,
@@ -48,9 +48,9 @@ impl Visit {
 
     /// The request has a place until it ends.
     pub(super) fn hold(&self, place: OwnedSemaphorePermit) {
-        self.change(|seat, progress| {
+        self.change(|state, progress| {
             if progress.stage == Stage::Coming {
-                seat.holds();
+                state.holds();
             }
             if progress.stage != Stage::Over {
                 progress.place = Some(place);
@@ -60,10 +60,10 @@ impl Visit {
 
     /// The answer is over.
     pub(super) fn end(&self) {
-        self.change(|seat, progress| {
+        self.change(|state, progress| {
             match progress.stage {
-                Stage::Coming => seat.ends_early(progress.place.is_some()),
-                Stage::Arrived => seat.ends(),
+                Stage::Coming => state.ends_early(progress.place.is_some()),
+                Stage::Arrived => state.ends(),
                 Stage::Over => {}
             }
             progress.stage = Stage::Over;
@@ -72,24 +72,24 @@ impl Visit {
     }
 
     /// The lock is held while the connection hears of it, so that it hears everything in order.
-    fn change(&self, change: impl FnOnce(&Seat, &mut Progress)) {
+    fn change(&self, change: impl FnOnce(&ConnectionState, &mut Progress)) {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&self.seat, &mut progress);
+        change(&self.state, &mut progress);
     }
 }
 
-impl Arrival for Visit {
+impl Arrival for RequestGuard {
     fn arrived(&self) {
-        self.change(|seat, progress| {
+        self.change(|state, progress| {
             if progress.stage == Stage::Coming {
                 progress.stage = Stage::Arrived;
-                seat.arrived(progress.place.is_some());
+                state.arrived(progress.place.is_some());
             }
         });
     }
 }
 
-impl Drop for Visit {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         self.end();
     }

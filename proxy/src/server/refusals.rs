@@ -16,13 +16,13 @@ use crate::telemetry::metrics;
 
 /// A client's socket.
 #[derive(Debug)]
-pub(super) struct Courteous<S> {
+pub(super) struct Refusals<S> {
     socket: S,
     /// What is still to be written of a refusal.
     left: Bytes,
 }
 
-impl<S> Courteous<S> {
+impl<S> Refusals<S> {
     /// Writes to `socket`.
     pub(super) fn new(socket: S) -> Self {
         Self {
@@ -32,7 +32,7 @@ impl<S> Courteous<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Courteous<S> {
+impl<S: AsyncWrite + Unpin> Refusals<S> {
     /// Writes what is left of a refusal that stands for `length` bytes.
     fn poll_refusal(&mut self, context: &mut Context<'_>, length: usize) -> Poll<io::Result<usize>> {
         while !self.left.is_empty() {
@@ -46,7 +46,7 @@ impl<S: AsyncWrite + Unpin> Courteous<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Courteous<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Refusals<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -56,7 +56,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Courteous<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Courteous<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Refusals<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.left.is_empty() {
             match bare_refusal(bytes) {
@@ -149,7 +149,7 @@ mod tests {
             client.read_to_string(&mut text).await.unwrap();
             text
         });
-        let mut courteous = Courteous::new(socket);
+        let mut courteous = Refusals::new(socket);
         courteous.write_all(BARE_HEAD.as_bytes()).await.unwrap();
         drop(courteous);
         let text = reading.await.unwrap();
@@ -173,7 +173,7 @@ mod tests {
             "HTTP/1.1 400".to_owned(),
         ] {
             let mut written = Vec::new();
-            Courteous::new(&mut written).write_all(answer.as_bytes()).await.unwrap();
+            Refusals::new(&mut written).write_all(answer.as_bytes()).await.unwrap();
             assert_eq!(written, answer.as_bytes());
         }
     }

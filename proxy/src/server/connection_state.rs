@@ -13,7 +13,7 @@ use crate::telemetry::metrics;
 
 /// How long a connection may wait for its client.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct Timeouts {
     /// For the head of a request, from its first byte; of the first request, from the beginning of the connection.
     pub(super) head: Duration,
     /// For more of a body, or until the client takes more of an answer.
@@ -22,7 +22,7 @@ pub(super) struct Patience {
     pub(super) idle: Duration,
 }
 
-impl Patience {
+impl Timeouts {
     /// As the configuration has it.
     pub(super) fn new(config: &ServerConfig) -> Self {
         Self {
@@ -71,7 +71,7 @@ impl Closing {
 
 /// What is known of a connection.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct ConnectionState {
     state: Mutex<State>,
     closing: CancellationToken,
 }
@@ -107,7 +107,7 @@ enum Next {
     Request,
 }
 
-impl Seat {
+impl ConnectionState {
     /// A connection that was accepted just now.
     pub(super) fn new(now: Instant) -> Self {
         Self {
@@ -226,7 +226,7 @@ impl Seat {
     }
 
     /// Looks whether the connection has waited for too long, and if not, when to look again.
-    pub(super) fn look(&self, now: Instant, patience: &Patience) -> Result<Instant, Closing> {
+    pub(super) fn look(&self, now: Instant, patience: &Timeouts) -> Result<Instant, Closing> {
         let state = self.lock();
         // Nothing that begins from now on is over before this.
         let mut next = now + patience.shortest();
@@ -270,7 +270,7 @@ impl Seat {
 
 /// A request that waits for a place.
 #[derive(Debug)]
-pub(super) struct Queued<'a>(&'a Seat);
+pub(super) struct Queued<'a>(&'a ConnectionState);
 
 impl Drop for Queued<'_> {
     fn drop(&mut self) {
@@ -309,7 +309,7 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const PATIENCE: Patience = Patience {
+    const PATIENCE: Timeouts = Timeouts {
         head: Duration::from_secs(30),
         body: Duration::from_secs(60),
         idle: Duration::from_secs(120),
@@ -318,26 +318,29 @@ mod tests {
     #[test]
     fn a_silent_connection_and_half_a_head_are_given_the_time_of_a_head() {
         let now = Instant::now();
-        let seat = Seat::new(now);
-        assert_eq!(seat.look(now, &PATIENCE), Ok(now + PATIENCE.head));
-        seat.received(1);
-        assert_eq!(seat.look(now + PATIENCE.head, &PATIENCE), Err(Closing::Head));
+        let state = ConnectionState::new(now);
+        assert_eq!(state.look(now, &PATIENCE), Ok(now + PATIENCE.head));
+        state.received(1);
+        assert_eq!(state.look(now + PATIENCE.head, &PATIENCE), Err(Closing::Head));
     }
 
     #[test]
     fn a_kept_alive_connection_is_given_longer_than_a_head() {
-        let seat = Seat::new(Instant::now());
-        seat.received(100);
-        seat.begins(false);
-        seat.arrived(false);
-        seat.ends();
+        let state = ConnectionState::new(Instant::now());
+        state.received(100);
+        state.begins(false);
+        state.arrived(false);
+        state.ends();
         let later = Instant::now();
-        assert!(seat.look(later + PATIENCE.head + SECOND, &PATIENCE).is_ok());
-        assert_eq!(seat.look(later + PATIENCE.idle + SECOND, &PATIENCE), Err(Closing::Idle));
-        seat.received(1);
+        assert!(state.look(later + PATIENCE.head + SECOND, &PATIENCE).is_ok());
+        assert_eq!(
+            state.look(later + PATIENCE.idle + SECOND, &PATIENCE),
+            Err(Closing::Idle)
+        );
+        state.received(1);
         let later = Instant::now();
         assert_eq!(
-            seat.look(later + PATIENCE.head, &PATIENCE),
+            state.look(later + PATIENCE.head, &PATIENCE),
             Err(Closing::Head),
             "the next head began"
         );
@@ -345,15 +348,15 @@ mod tests {
 
     #[test]
     fn what_a_client_of_http2_says_between_requests_begins_no_head() {
-        let seat = Seat::new(Instant::now());
-        seat.begins(true);
-        seat.ends_early(false);
-        seat.received(17);
+        let state = ConnectionState::new(Instant::now());
+        state.begins(true);
+        state.ends_early(false);
+        state.received(17);
         let later = Instant::now() + PATIENCE.head + SECOND;
-        assert!(seat.look(later, &PATIENCE).is_ok());
-        seat.begins(true);
+        assert!(state.look(later, &PATIENCE).is_ok());
+        state.begins(true);
         assert!(
-            seat.waiting(Instant::now()).unwrap() < SECOND,
+            state.waiting(Instant::now()).unwrap() < SECOND,
             "its next request came just now"
         );
     }
@@ -361,38 +364,38 @@ mod tests {
     #[test]
     fn while_a_request_is_answered_nothing_is_waited_for() {
         let now = Instant::now();
-        let seat = Seat::new(now);
-        seat.begins(false);
-        seat.holds();
-        assert!(seat.waiting(now).is_some() && seat.holding() == 1);
-        seat.arrived(true);
-        assert!(seat.waiting(now).is_none() && seat.holding() == 0);
-        assert!(seat.look(now + PATIENCE.idle * 10, &PATIENCE).is_ok());
-        seat.is_stuck();
+        let state = ConnectionState::new(now);
+        state.begins(false);
+        state.holds();
+        assert!(state.waiting(now).is_some() && state.holding() == 1);
+        state.arrived(true);
+        assert!(state.waiting(now).is_none() && state.holding() == 0);
+        assert!(state.look(now + PATIENCE.idle * 10, &PATIENCE).is_ok());
+        state.is_stuck();
         let later = Instant::now() + PATIENCE.body;
-        assert_eq!(seat.look(later, &PATIENCE), Err(Closing::Write));
-        seat.flows();
-        assert!(seat.look(later, &PATIENCE).is_ok());
+        assert_eq!(state.look(later, &PATIENCE), Err(Closing::Write));
+        state.flows();
+        assert!(state.look(later, &PATIENCE).is_ok());
     }
 
     #[test]
     fn a_client_whose_request_waits_for_a_place_is_not_to_blame() {
         let now = Instant::now();
-        let seat = Seat::new(now);
-        seat.begins(false);
-        let queued: Vec<_> = std::iter::from_fn(|| seat.queue()).take(100).collect();
+        let state = ConnectionState::new(now);
+        state.begins(false);
+        let queued: Vec<_> = std::iter::from_fn(|| state.queue()).take(100).collect();
         assert_eq!(queued.len(), MOST_QUEUED, "others need room to wait, too");
-        assert!(seat.waiting(now).is_none());
+        assert!(state.waiting(now).is_none());
         drop(queued);
-        assert!(seat.waiting(now).is_some() && seat.queue().is_some());
+        assert!(state.waiting(now).is_some() && state.queue().is_some());
     }
 
     #[test]
     fn a_client_that_sends_quickly_counts_as_one_that_just_came() {
         let now = Instant::now();
-        let (quick, slow) = (Seat::new(now), Seat::new(now));
-        for seat in [&quick, &slow] {
-            seat.begins(false);
+        let (quick, slow) = (ConnectionState::new(now), ConnectionState::new(now));
+        for state in [&quick, &slow] {
+            state.begins(false);
         }
         quick.received(10 << 20);
         slow.received(10);
@@ -404,11 +407,11 @@ mod tests {
     #[test]
     fn looking_again_is_never_too_late() {
         let now = Instant::now();
-        let seat = Seat::new(now);
-        seat.begins(false);
-        seat.arrived(false);
+        let state = ConnectionState::new(now);
+        state.begins(false);
+        state.arrived(false);
         // Whatever begins right after this look, its time-out is not over before the next.
-        let next = seat.look(now, &PATIENCE).unwrap();
+        let next = state.look(now, &PATIENCE).unwrap();
         assert!(next <= now + PATIENCE.head.min(PATIENCE.body).min(PATIENCE.idle));
     }
 }
