@@ -24,27 +24,23 @@ pub(super) enum Arm {
 impl Arm {
     /// The name in results and of log files.
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Direct => "direct",
-            Self::Nginx => "nginx",
-            Self::Mainpoint => "mainpoint",
-            Self::Memory => "mainpoint-memory",
-            Self::Portkey => "portkey",
-            Self::LiteLlm => "litellm",
-            Self::Headroom => "headroom",
-        }
+        self.names().0
     }
 
     /// The name in tables.
     pub(super) fn title(self) -> &'static str {
+        self.names().1
+    }
+
+    fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::Direct => "no proxy",
-            Self::Nginx => "nginx",
-            Self::Mainpoint => "mainpoint, memory off",
-            Self::Memory => "mainpoint, memory on",
-            Self::Portkey => "Portkey gateway",
-            Self::LiteLlm => "LiteLLM proxy",
-            Self::Headroom => "Headroom",
+            Self::Direct => ("direct", "no proxy"),
+            Self::Nginx => ("nginx", "nginx"),
+            Self::Mainpoint => ("mainpoint", "mainpoint, memory off"),
+            Self::Memory => ("mainpoint-memory", "mainpoint, memory on"),
+            Self::Portkey => ("portkey", "Portkey gateway"),
+            Self::LiteLlm => ("litellm", "LiteLLM proxy"),
+            Self::Headroom => ("headroom", "Headroom"),
         }
     }
 }

@@ -4,8 +4,10 @@
 //! A completion is short and fixed. A stream's chunks carry the moment at which they were sent. It ends when its
 //! standard input does, and so with whoever started it. It must not know any proxy.
 
+use std::cmp::Ordering;
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
 use super::bodies::MODEL;
 use super::destination::Destination;
@@ -137,45 +139,26 @@ fn streamed(ask: &Ask) -> Response<Reply> {
     let count = ask.max_tokens.or(ask.max_completion_tokens).unwrap_or(1);
     let mut ticks = tokio::time::interval(Duration::from_millis(ask.seed.unwrap_or(1).max(1)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let padding: String = "x".repeat(ask.chunk_bytes.unwrap_or(0));
-    let source = Source {
-        ticks,
-        padding,
-        left: count,
-        ended: false,
-    };
-    let chunks = stream::unfold(source, |mut source| async move {
-        let chunk = source.next().await?;
-        Some((Ok::<_, Infallible>(Frame::data(Bytes::from(chunk))), source))
+    let padding: Arc<str> = "x".repeat(ask.chunk_bytes.unwrap_or(0)).into();
+    let chunks = stream::unfold((ticks, 0), move |(mut ticks, sent)| {
+        let padding = Arc::clone(&padding);
+        async move {
+            let chunk = match sent.cmp(&count) {
+                Ordering::Less => {
+                    ticks.tick().await;
+                    let content = format!("{}{padding}", stamp(now()));
+                    event(&json!({"index": 0, "delta": {"content": content}, "finish_reason": null}))
+                }
+                Ordering::Equal => {
+                    let last = event(&json!({"index": 0, "delta": {}, "finish_reason": "stop"}));
+                    last + "data: [DONE]\n\n"
+                }
+                Ordering::Greater => return None,
+            };
+            Some((Ok::<_, Infallible>(Frame::data(Bytes::from(chunk))), (ticks, sent + 1)))
+        }
     });
     typed("text/event-stream", StreamBody::new(chunks).boxed_unsync())
-}
-
-/// What is left of a stream.
-struct Source {
-    ticks: Interval,
-    padding: String,
-    left: u64,
-    ended: bool,
-}
-
-impl Source {
-    async fn next(&mut self) -> Option<String> {
-        if self.left > 0 {
-            self.left -= 1;
-            self.ticks.tick().await;
-            let content = format!("{}{}", stamp(now()), self.padding);
-            return Some(event(
-                &json!({"index": 0, "delta": {"content": content}, "finish_reason": null}),
-            ));
-        }
-        if self.ended {
-            return None;
-        }
-        self.ended = true;
-        let last = event(&json!({"index": 0, "delta": {}, "finish_reason": "stop"}));
-        Some(format!("{last}data: [DONE]\n\n"))
-    }
 }
 
 fn event(choice: &serde_json::Value) -> String {

@@ -5,8 +5,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use futures::future::try_join_all;
 use reqwest::Client;
+use tokio::task::JoinSet;
 
 use super::Streams;
 use super::bodies::stream_request;
@@ -61,37 +61,21 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Reads streams to their ends, all at once. They begin spread over the pause between two chunks.
 pub(super) async fn read_all(client: &Client, to: &Destination, streams: Streams) -> Result<Seen, BenchError> {
-    let readers = (0..streams.count).map(|number| {
+    // Tasks of their own, so that readers share the cores; they end with the set.
+    let mut readers = JoinSet::new();
+    for number in 0..streams.count {
         let wait = streams.pause * number / streams.count.max(1);
         let (client, to) = (client.clone(), to.clone());
-        // A task of its own, so that readers share the cores.
-        let reader = tokio::spawn(async move {
+        readers.spawn(async move {
             tokio::time::sleep(wait).await;
             read(&client, &to, streams).await
         });
-        AbortOnDrop(reader)
-    });
+    }
     let mut all = Seen::default();
-    for seen in try_join_all(readers.map(AbortOnDrop::joined)).await? {
-        all.add(seen);
+    while let Some(seen) = readers.join_next().await {
+        all.add(seen.map_err(BenchError::because("a reader failed"))??);
     }
     Ok(all)
-}
-
-/// A task that ends when nobody waits for it any more.
-struct AbortOnDrop(tokio::task::JoinHandle<Result<Seen, BenchError>>);
-
-impl AbortOnDrop {
-    async fn joined(mut self) -> Result<Seen, BenchError> {
-        let joined = (&mut self.0).await;
-        joined.map_err(BenchError::because("a reader failed"))?
-    }
-}
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 async fn read(client: &Client, to: &Destination, streams: Streams) -> Result<Seen, BenchError> {

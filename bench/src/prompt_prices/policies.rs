@@ -44,23 +44,21 @@ impl Policy {
 
     /// Its name in result files.
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Untouched => "untouched",
-            Self::SlidingWindow => "sliding-window",
-            Self::SystemMemory => "memory-in-system",
-            Self::Recompressed => "recompressed",
-            Self::Mainpoint => "mainpoint",
-        }
+        self.names().0
     }
 
     /// What tables call it.
     pub(super) fn title(self) -> &'static str {
+        self.names().1
+    }
+
+    fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::Untouched => "untouched",
-            Self::SlidingWindow => "sliding window",
-            Self::SystemMemory => "memory in the system prompt",
-            Self::Recompressed => "recompressed every turn",
-            Self::Mainpoint => "mainpoint",
+            Self::Untouched => ("untouched", "untouched"),
+            Self::SlidingWindow => ("sliding-window", "sliding window"),
+            Self::SystemMemory => ("memory-in-system", "memory in the system prompt"),
+            Self::Recompressed => ("recompressed", "recompressed every turn"),
+            Self::Mainpoint => ("mainpoint", "mainpoint"),
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn rankings(material: &Material<'_>, question: usize) -> Vec<Ranked> 
         ("maxsim", by_max_sim(&asked.codes, shipped)),
         ("full-pipeline", full_pipeline(candidates)),
     ];
-    let without = Without::ALL.map(|(arm, without)| (arm, without.ranking(candidates)));
+    let without = WITHOUT.map(|(arm, lose)| (arm, without(candidates, lose)));
     let others = others.into_iter().chain(without);
     let others = others.map(|(arm, ranking)| (arm, vec![completed(&ranking, count)]));
     coded.chain(others).collect()
@@ -51,63 +51,28 @@ pub(super) fn full_pipeline(found: &Candidates) -> Vec<usize> {
     ranked(&found.turns, &found.candidates)
 }
 
-/// A part of the shipped relevance that is left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Without {
-    Words,
-    Cosine,
-    MaxSim,
-    Neighbours,
-    Dates,
-    Speaker,
-}
+/// Takes a part of what is known from a candidate.
+type Lose = fn(&mut Candidate);
 
-impl Without {
-    /// Every part, with the arm that goes without it.
-    const ALL: [(&'static str, Self); 6] = [
-        ("relevance-without-words", Self::Words),
-        ("relevance-without-cosine", Self::Cosine),
-        ("relevance-without-maxsim", Self::MaxSim),
-        ("relevance-without-neighbours", Self::Neighbours),
-        ("relevance-without-dates", Self::Dates),
-        ("relevance-without-speaker", Self::Speaker),
-    ];
+/// The arms that go without a part of the shipped relevance, and how a candidate loses it.
+const WITHOUT: [(&str, Lose); 6] = [
+    ("relevance-without-words", |one| one.lexical = None),
+    ("relevance-without-cosine", |one| one.cosine = None),
+    ("relevance-without-maxsim", |one| one.max_sim = None),
+    ("relevance-without-neighbours", |one| {
+        one.previous = None;
+        one.next = None;
+    }),
+    ("relevance-without-dates", |one| one.nearness = 0.0),
+    ("relevance-without-speaker", |one| {
+        one.features = one.features.without_speaker()
+    }),
+];
 
-    fn ranking(self, found: &Candidates) -> Vec<usize> {
-        let candidates: Vec<Candidate> = found.candidates.iter().map(|one| self.of(*one)).collect();
-        ranked(&found.turns, &candidates)
-    }
-
-    /// The candidate without this part.
-    fn of(self, candidate: Candidate) -> Candidate {
-        match self {
-            Self::Words => Candidate {
-                lexical: None,
-                ..candidate
-            },
-            Self::Cosine => Candidate {
-                cosine: None,
-                ..candidate
-            },
-            Self::MaxSim => Candidate {
-                max_sim: None,
-                ..candidate
-            },
-            Self::Neighbours => Candidate {
-                previous: None,
-                next: None,
-                ..candidate
-            },
-            Self::Dates => Candidate {
-                nearness: 0.0,
-                ..candidate
-            },
-            Self::Speaker => Candidate {
-                features: candidate.features.without_speaker(),
-                ..candidate
-            },
-        }
-    }
+fn without(found: &Candidates, lose: Lose) -> Vec<usize> {
+    let mut candidates = found.candidates.clone();
+    candidates.iter_mut().for_each(lose);
+    ranked(&found.turns, &candidates)
 }
 
 fn ranked(turns: &[usize], candidates: &[Candidate]) -> Vec<usize> {
@@ -150,21 +115,26 @@ mod tests {
             candidates: vec![candidate(0, 0.2, 0.9), candidate(0, 0.3, 0.1)],
             ..found
         };
-        assert_eq!(Without::MaxSim.ranking(&told), [3, 7]);
-        assert_eq!(Without::Cosine.ranking(&told), [7, 3]);
+        let [_, (_, cosine), (_, max_sim), ..] = WITHOUT;
+        assert_eq!(
+            (without(&told, max_sim), without(&told, cosine)),
+            (vec![3, 7], vec![7, 3])
+        );
     }
 
     #[test]
     fn every_part_that_is_left_out_has_its_arm() {
-        for (arm, without) in Without::ALL {
+        let full = Candidate {
+            previous: Some(0),
+            next: Some(1),
+            nearness: 0.5,
+            ..candidate(0, 0.5, 0.5)
+        };
+        for (arm, lose) in WITHOUT {
             assert!(super::super::arms::ARMS.iter().any(|known| known.name == arm), "{arm}");
-            let full = Candidate {
-                previous: Some(0),
-                next: Some(1),
-                nearness: 0.5,
-                ..candidate(0, 0.5, 0.5)
-            };
-            assert!(without == Without::Speaker || without.of(full) != full, "{arm}");
+            let mut less = full;
+            lose(&mut less);
+            assert!(arm == "relevance-without-speaker" || less != full, "{arm}");
         }
     }
 }

@@ -147,6 +147,7 @@ impl Scale {
     /// From one of 1, 2, 5, 10 and so on at or below all values to one above them.
     fn logarithmic(values: &[f64]) -> Self {
         let (least, most) = bounds(values).unwrap_or((1.0, 1.0));
+        let (least, most) = (least.max(1.0), most.max(1.0));
         let round = || (0..9).flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(power)));
         let low = round().take_while(|value| *value <= least).last().unwrap_or(1.0);
         let high = round().find(|value| *value > most).unwrap_or(most * 2.0);
