@@ -65,7 +65,7 @@ const WITHOUT: [(&str, Lose); 6] = [
     }),
     ("relevance-without-dates", |one| one.nearness = 0.0),
     ("relevance-without-speaker", |one| {
-        one.features = one.features.without_speaker()
+        one.features = one.features.without_speaker();
     }),
 ];
 
