@@ -28,9 +28,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::arms::Arm;
 use self::bodies::Size;
 pub use self::mock::serve as serve_upstream;
+use self::process::Place;
 use self::process::Process;
 use self::report::Results;
-use self::targets::{Mode, Place, Target};
+use self::targets::{Mode, Target};
 use crate::{BenchError, locate};
 
 /// How long is measured, and where the others are.

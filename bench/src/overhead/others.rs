@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 use super::arms::Arm;
 use super::bodies::MODEL;
 use super::destination::{Destination, authority};
-use super::process::{Recipe, free_port};
-use super::targets::Place;
+use super::process::{Place, Recipe, free_port};
 use crate::BenchError;
 
 /// How a proxy of others is started, on a free port.

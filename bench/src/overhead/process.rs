@@ -14,6 +14,19 @@ use super::bodies::Size;
 use super::destination::{self, Destination};
 use crate::BenchError;
 
+/// What the proxies are started with.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// The upstream's base URL, version included.
+    pub(super) upstream: String,
+    /// Where the proxies of others are installed.
+    pub(super) installed: PathBuf,
+    /// What the repository keeps about them: `bench/compare`.
+    pub(super) pins: PathBuf,
+    /// A directory for configuration and logs.
+    pub(super) directory: PathBuf,
+}
+
 /// How a proxy is started and asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Recipe {

@@ -2,7 +2,6 @@
 //!
 //! It must not know what is measured. A proxy of others that is not there is left out.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use mainpoint_tests::{ProxyBuilder, StartedProxy};
@@ -11,7 +10,7 @@ use super::arms::Arm;
 use super::bodies::Size;
 use super::destination::{self, Destination};
 use super::others;
-use super::process::Process;
+use super::process::{Place, Process};
 use crate::BenchError;
 use crate::running::{usage, with};
 
@@ -32,19 +31,6 @@ enum Running {
     Elsewhere,
     Process(Process),
     Mainpoint(StartedProxy),
-}
-
-/// What the proxies are started with.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    /// The upstream's base URL, version included.
-    pub(super) upstream: String,
-    /// Where the proxies of others are installed.
-    pub(super) installed: PathBuf,
-    /// What the repository keeps about them: `bench/compare`.
-    pub(super) pins: PathBuf,
-    /// A directory for configuration and logs.
-    pub(super) directory: PathBuf,
 }
 
 /// What mainpoint does beside forwarding.
