@@ -13,12 +13,14 @@ pub(super) struct Imports(BTreeMap<Module, BTreeSet<Module>>);
 impl Imports {
     /// Reads all files below a crate's `src`.
     pub(super) fn new(source: &Path) -> Self {
-        let files: Vec<(Module, String)> = super::sources(source)
+        let sources = super::sources(source);
+        let below = |file: &Path| file.strip_prefix(source).expect("a file below it").to_path_buf();
+        let files: Vec<(Module, String)> = sources
             .iter()
-            .filter(|file| !is_test(file))
+            .filter(|file| !is_test(&below(file)))
             .map(|file| {
                 let text = fs::read_to_string(file).expect("a source file");
-                (module_of(file.strip_prefix(source).expect("a file below it")), text)
+                (module_of(&below(file)), text)
             })
             .collect();
         let tests: BTreeSet<Module> = files
