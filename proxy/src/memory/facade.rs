@@ -5,12 +5,12 @@
 use std::collections::HashSet;
 use std::future::Future;
 
-use mainpoint_store::{LedgerEntry, Point, Scope, Turn, TurnId};
+use mainpoint_store::{LedgerEntry, Point, Scope, Turn, TurnId, Within};
 
-use super::{Memory, Part, Question, Recollection};
+use super::{Memory, Part, Question, Recall, Recollection};
 use crate::error::MemoryError;
 
-/// A memory, as far as prompts need one. All of it is asked within one scope.
+/// A memory, as far as prompts need one. All of it is asked within one scope, and fails when the engine or the store does.
 pub(crate) trait Remembers: Send + Sync {
     /// A part that has stopped, if one has.
     fn stopped_part(&self) -> Option<Part>;
@@ -78,7 +78,10 @@ impl Remembers for Memory {
     }
 
     async fn main_points(&self, scope: &Scope, turns: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
-        self.points_of(scope, turns).await
+        let found = self.store.turns(scope, &turns).await?;
+        let within = Within::Conversation(turns);
+        let points = self.store.points(scope, &within, MOST_POINTS).await?;
+        Ok((found, points))
     }
 
     async fn ledger(&self, scope: &Scope, turns: &[TurnId]) -> Result<Vec<LedgerEntry>, MemoryError> {
@@ -90,6 +93,16 @@ impl Remembers for Memory {
     }
 
     async fn recall(&self, question: Question<'_>) -> Result<Recollection, MemoryError> {
-        self.recollect(question).await
+        Recall {
+            engine: &self.engine,
+            store: &self.store,
+            config: &self.config,
+            small_talk: self.reading.small_talk().await,
+        }
+        .run(question)
+        .await
     }
 }
+
+/// Most main points that are read for one digest.
+const MOST_POINTS: usize = 1000;

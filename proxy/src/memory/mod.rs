@@ -13,7 +13,7 @@ pub mod small_talk;
 use std::time::Duration;
 
 use mainpoint_engine::{Engine, EngineStatus};
-use mainpoint_store::{Point, Scope, Store, StoreStatus, Trouble, Turn, TurnId, Within};
+use mainpoint_store::{Store, StoreStatus, Trouble, Turn};
 use serde::Deserialize;
 
 pub(crate) use facade::Remembers;
@@ -23,7 +23,6 @@ pub(crate) use ingest::{Imported, Importing, Kept, Reading};
 pub(crate) use recall::{Question, Recall, Recalled, Recollection};
 
 use crate::config::MemoryConfig;
-use crate::error::MemoryError;
 
 /// A part that the memory cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -120,34 +119,6 @@ impl Memory {
         self.reading.take(turns)
     }
 
-    /// Turns in the order asked, and their main points.
-    ///
-    /// # Errors
-    /// When the store fails.
-    async fn points_of(&self, scope: &Scope, names: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
-        let turns = self.store.turns(scope, &names).await?;
-        let points = self
-            .store
-            .points(scope, &Within::Conversation(names), MOST_POINTS)
-            .await?;
-        Ok((turns, points))
-    }
-
-    /// The turns that matter for a question, best first.
-    ///
-    /// # Errors
-    /// When the engine or the store fails.
-    async fn recollect(&self, question: Question<'_>) -> Result<Recollection, MemoryError> {
-        Recall {
-            engine: &self.engine,
-            store: &self.store,
-            config: &self.config,
-            small_talk: self.reading.small_talk().await,
-        }
-        .run(question)
-        .await
-    }
-
     /// Lets the reader finish what it is at, for at most `patience`, and closes the store. What is left is in the journal and
     /// is read after the next start.
     pub(crate) async fn close(&self, patience: Duration) {
@@ -160,6 +131,3 @@ impl Memory {
         }
     }
 }
-
-/// Most main points that are read for one digest.
-const MOST_POINTS: usize = 1000;
