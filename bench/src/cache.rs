@@ -50,9 +50,7 @@ impl Columns {
     /// The numbers of a column of halves; none if it is absent.
     pub(crate) fn halves(&self, name: &str) -> Vec<f32> {
         let halves = self.words::<2>(name, Dtype::BF16);
-        halves
-            .map(|[low, high]| f32::from_le_bytes([0, 0, low, high]))
-            .collect()
+        halves.map(|[low, high]| f32::from_le_bytes([0, 0, low, high])).collect()
     }
 
     /// The whole numbers of a column; none if it is absent.
@@ -110,11 +108,7 @@ impl Cache {
 /// The bytes of a number's nearest neighbour among those with 16 bits; what is no number stays none.
 fn half(value: f32) -> [u8; 2] {
     let bits = value.to_bits();
-    let rounded = if value.is_finite() {
-        bits.saturating_add(0x7FFF + ((bits >> 16) & 1))
-    } else {
-        bits
-    };
+    let rounded = if value.is_finite() { bits.saturating_add(0x7FFF + ((bits >> 16) & 1)) } else { bits };
     let [_, _, low, high] = rounded.to_le_bytes();
     [low, high]
 }
@@ -166,10 +160,7 @@ mod tests {
         assert!(cache.get("some", &["datam", "odel"]).is_none());
         assert!(cache.get("another", &["data", "model"]).is_none());
         std::fs::write(cache.path("some", &["data", "model"]), b"half a fi").unwrap();
-        assert!(
-            cache.get("some", &["data", "model"]).is_none(),
-            "a damaged file counts as absent"
-        );
+        assert!(cache.get("some", &["data", "model"]).is_none(), "a damaged file counts as absent");
     }
 
     #[test]

@@ -17,10 +17,7 @@ pub struct BenchError {
 impl BenchError {
     /// Something of which no other error is the cause.
     pub fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            cause: None,
-        }
+        Self { what: what.into(), cause: None }
     }
 
     /// For `map_err`: what failed, with the error that is its cause.
@@ -28,10 +25,7 @@ impl BenchError {
     where
         E: std::error::Error + Send + Sync + 'static,
     {
-        move |error| Self {
-            what: what.into(),
-            cause: Some(Box::new(error)),
-        }
+        move |error| Self { what: what.into(), cause: Some(Box::new(error)) }
     }
 
     /// For `map_err`: an engine failure in `doing`.

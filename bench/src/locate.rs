@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 /// Looked up when the benchmark runs, since one target directory may serve several checkouts.
 pub(crate) fn bench() -> PathBuf {
     let current = std::env::current_dir().unwrap_or_default();
-    let root = current
-        .ancestors()
-        .find(|directory| directory.join("bench/Cargo.toml").is_file());
+    let root = current.ancestors().find(|directory| directory.join("bench/Cargo.toml").is_file());
     root.unwrap_or(&current).join("bench")
 }
 
@@ -25,9 +23,7 @@ pub(crate) fn cache() -> PathBuf {
 
 /// The directory of all data: `MAINPOINT_DATA` if it is a directory, else beside the repository.
 pub(crate) fn data() -> PathBuf {
-    set("MAINPOINT_DATA")
-        .filter(|path| path.is_dir())
-        .unwrap_or_else(|| bench().join("../../shared/data"))
+    set("MAINPOINT_DATA").filter(|path| path.is_dir()).unwrap_or_else(|| bench().join("../../shared/data"))
 }
 
 /// The LoCoMo file: `MAINPOINT_DATA` if it is a file, else in the directory of all data.
@@ -45,22 +41,16 @@ pub(crate) fn beam() -> PathBuf {
 
 /// Everything that recall is measured on: LoCoMo, BEAM and the languages.
 pub(crate) fn recall_data() -> Vec<PathBuf> {
-    let beside = [beam(), data().join("languages")]
-        .into_iter()
-        .filter(|path| path.exists());
+    let beside = [beam(), data().join("languages")].into_iter().filter(|path| path.exists());
     std::iter::once(locomo()).chain(beside).collect()
 }
 
 /// Where the proxies of others are installed: `mainpoint/compare` in the user's cache.
 pub(crate) fn compared() -> PathBuf {
     let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-    cache
-        .unwrap_or_else(|| Path::new(".cache").to_owned())
-        .join("mainpoint/compare")
+    cache.unwrap_or_else(|| Path::new(".cache").to_owned()).join("mainpoint/compare")
 }
 
 fn set(variable: &str) -> Option<PathBuf> {
-    std::env::var_os(variable)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
+    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

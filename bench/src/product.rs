@@ -22,10 +22,7 @@ pub(crate) struct Product {
 impl Product {
     /// The product with the model of this name, or with that of its defaults.
     pub(crate) fn with(reader: Option<&str>) -> Result<Self, BenchError> {
-        let text = overrides(reader)
-            .iter()
-            .map(|(key, value)| format!("{key} = {value}\n"))
-            .collect::<String>();
+        let text = overrides(reader).iter().map(|(key, value)| format!("{key} = {value}\n")).collect::<String>();
         let config = Config::parse(&text).map_err(|error| BenchError::program("mainpoint", error))?;
         let paths = models::resolve(&config.models).map_err(|error| BenchError::program("mainpoint", error))?;
         Ok(Self {

@@ -26,13 +26,7 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template("{msg:40} {wide_bar} {pos}/{len} {eta:>4}") {
             bar.set_style(style);
         }
-        Self {
-            title,
-            bar,
-            total,
-            done: 0,
-            said: 0,
-        }
+        Self { title, bar, total, done: 0, said: 0 }
     }
 
     /// Says that `steps` more steps are done.

@@ -46,12 +46,7 @@ pub(crate) fn fused(rankings: &[&[usize]], count: usize) -> Vec<usize> {
 /// Per turn, the cosine of its best passage to `question`; all vectors have unit length. A turn
 /// without passages has the lowest score there is.
 pub(crate) fn best_cosines(question: &[f32], turns: &[Vec<Vec<f32>>]) -> Vec<f32> {
-    let best = |passages: &Vec<Vec<f32>>| {
-        passages
-            .iter()
-            .map(|vector| dot(question, vector))
-            .fold(f32::MIN, f32::max)
-    };
+    let best = |passages: &Vec<Vec<f32>>| passages.iter().map(|vector| dot(question, vector)).fold(f32::MIN, f32::max);
     turns.iter().map(best).collect()
 }
 

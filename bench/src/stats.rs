@@ -24,11 +24,7 @@ pub(crate) const RESAMPLES: usize = 10_000;
 impl Figure {
     /// A value that was not sampled.
     pub(crate) fn exactly(value: f64) -> Self {
-        Self {
-            value,
-            low: value,
-            high: value,
-        }
+        Self { value, low: value, high: value }
     }
 
     /// The median of the rounds with their extremes; the mean of the two in the middle if there are two. Nothing without any.
@@ -36,20 +32,13 @@ impl Figure {
         let rounds = sorted(rounds);
         let (low, high) = (*rounds.first()?, *rounds.last()?);
         let (upper, lower) = (*rounds.get(rounds.len() / 2)?, *rounds.get((rounds.len() - 1) / 2)?);
-        Some(Self {
-            value: f64::midpoint(lower, upper),
-            low,
-            high,
-        })
+        Some(Self { value: f64::midpoint(lower, upper), low, high })
     }
 
     /// The value that so many thousandths of all rounds' values do not exceed, with the extremes of the same in each round.
     pub(crate) fn quantile(rounds: &[Vec<f64>], thousandths: usize) -> Option<Self> {
         let each = rounds.iter().map(|round| percentile(round, thousandths));
-        Some(Self {
-            value: percentile(&rounds.concat(), thousandths),
-            ..Self::median(each)?
-        })
+        Some(Self { value: percentile(&rounds.concat(), thousandths), ..Self::median(each)? })
     }
 
     /// Whether the bounds leave 0 out.
@@ -69,10 +58,7 @@ impl Resamples {
     pub(crate) fn draw(questions: usize, count: usize, seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let end = u32::try_from(questions).unwrap_or(u32::MAX);
-        Self {
-            questions,
-            drawn: (0..questions * count).map(|_| random.u32(0..end)).collect(),
-        }
+        Self { questions, drawn: (0..questions * count).map(|_| random.u32(0..end)).collect() }
     }
 
     /// The mean of one value per question, with its interval.
@@ -89,11 +75,7 @@ impl Resamples {
         let ratio = |sample: &[u32]| {
             let sum = |values: &[f64]| sample.iter().map(|question| values[*question as usize]).sum::<f64>();
             let denominator = sum(denominators);
-            if denominator > 0.0 {
-                sum(numerators) / denominator
-            } else {
-                0.0
-            }
+            if denominator > 0.0 { sum(numerators) / denominator } else { 0.0 }
         };
         self.bounded(ratio(&all), ratio)
     }
@@ -154,11 +136,7 @@ mod tests {
 
     #[test]
     fn the_median_of_an_even_count_lies_between_two_values_and_the_extremes() {
-        let expected = Figure {
-            value: 2.5,
-            low: 1.0,
-            high: 4.0,
-        };
+        let expected = Figure { value: 2.5, low: 1.0, high: 4.0 };
         assert_eq!(Figure::median([4.0, 1.0, 3.0, 2.0]), Some(expected));
         assert_eq!(Figure::median([]), None);
     }

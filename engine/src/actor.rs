@@ -42,12 +42,7 @@ impl<Request: Send + 'static, Response: Send + 'static> Actor<Request, Response>
         let (ready, readiness) = blocking::channel();
         let failed = ready.clone();
         let halt = Halt::default();
-        let inbox = Inbox {
-            part,
-            halt: halt.clone(),
-            receiver,
-            ready,
-        };
+        let inbox = Inbox { part, halt: halt.clone(), receiver, ready };
         let run = move || {
             if let Err(error) = body(inbox) {
                 // The receiver is gone only if the start was already answered.
@@ -58,12 +53,7 @@ impl<Request: Send + 'static, Response: Send + 'static> Actor<Request, Response>
             .name(format!("mainpoint-{part}"))
             .spawn(run)
             .map_err(|source| EngineError::Thread { part, source })?;
-        let actor = Self {
-            part,
-            sender: Mutex::new(Some(sender)),
-            thread: Mutex::new(Some(thread)),
-            halt,
-        };
+        let actor = Self { part, sender: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), halt };
         readiness.recv().unwrap_or(Err(EngineError::Stopped { part }))?;
         Ok(actor)
     }
@@ -82,18 +72,14 @@ impl<Request: Send + 'static, Response: Send + 'static> Actor<Request, Response>
     pub(crate) async fn call_in_turn(&self, request: Request) -> Result<Response, EngineError> {
         let (job, answer) = Self::job(request);
         let sender = self.sender()?;
-        sender
-            .send(job)
-            .await
-            .map_err(|_| EngineError::Stopped { part: self.part })?;
+        sender.send(job).await.map_err(|_| EngineError::Stopped { part: self.part })?;
         drop(sender);
         answer.await.unwrap_or(Err(EngineError::Stopped { part: self.part }))
     }
 
     /// Requests that wait.
     pub(crate) fn depth(&self) -> usize {
-        self.sender()
-            .map_or(0, |sender| sender.max_capacity() - sender.capacity())
+        self.sender().map_or(0, |sender| sender.max_capacity() - sender.capacity())
     }
 
     pub(crate) fn alive(&self) -> bool {
@@ -114,14 +100,7 @@ impl<Request: Send + 'static, Response: Send + 'static> Actor<Request, Response>
 
     fn job(request: Request) -> (Job<Request, Response>, oneshot::Receiver<Result<Response, EngineError>>) {
         let (reply, answer) = oneshot::channel();
-        (
-            Job {
-                request,
-                reply,
-                span: tracing::Span::current(),
-            },
-            answer,
-        )
+        (Job { request, reply, span: tracing::Span::current() }, answer)
     }
 }
 
@@ -199,10 +178,7 @@ mod tests {
         let actor = doubler();
         actor.stop();
         assert!(!actor.alive());
-        assert!(matches!(
-            actor.call(1).await,
-            Err(EngineError::Stopped { part: "doubler" })
-        ));
+        assert!(matches!(actor.call(1).await, Err(EngineError::Stopped { part: "doubler" })));
     }
 
     #[tokio::test]

@@ -29,11 +29,7 @@ fn scoring_takes_a_handful_of_allocations_however_many_documents_there_are() {
         allocation_counter::measure(|| drop(black_box(scene.question.max_sim(&documents))))
     };
     let (once, twice) = (cost(DOCUMENTS), cost(2 * DOCUMENTS));
-    println!(
-        "{} allocations, {} KiB",
-        once.count_total,
-        once.bytes_total.div_ceil(1024)
-    );
+    println!("{} allocations, {} KiB", once.count_total, once.bytes_total.div_ceil(1024));
     assert!(once.count_total <= 8 && twice.count_total <= 8);
     assert!(twice.bytes_total <= 2 * once.bytes_total + 1024);
 }
@@ -62,17 +58,11 @@ impl Scene {
         };
         let question = codes(QUESTION_TOKENS, 1);
         let documents = (0..documents).map(|document| codes(TOKENS, document + 2).as_bytes().to_vec());
-        Self {
-            question: QuestionCodes::new(WIDTH, &question),
-            documents: documents.collect(),
-        }
+        Self { question: QuestionCodes::new(WIDTH, &question), documents: documents.collect() }
     }
 
     fn views(&self) -> Vec<Vec<&[u8]>> {
-        self.documents
-            .iter()
-            .map(|document| vec![document.as_slice()])
-            .collect()
+        self.documents.iter().map(|document| vec![document.as_slice()]).collect()
     }
 }
 

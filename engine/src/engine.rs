@@ -70,10 +70,7 @@ struct Collected {
 /// Bytes of the longest text that is read as one turn: more than the longest prompt of any model.
 pub const MOST_TURN_BYTES: usize = 8 * 1024 * 1024;
 /// What is cut into passages at once, so that whoever no longer waits for the rest ends it.
-const STRETCH: SegmentSize = SegmentSize {
-    bytes: 64 * 1024,
-    gaps: usize::MAX,
-};
+const STRETCH: SegmentSize = SegmentSize { bytes: 64 * 1024, gaps: usize::MAX };
 
 impl Engine {
     /// Loads the models, checks them, and starts the threads. Blocks until all are ready.
@@ -95,10 +92,7 @@ impl Engine {
             questions: start_questions(&model, &script, encoder, &mean)?,
             generator: generator.transpose()?,
             script,
-            chooser: Chooser {
-                mean,
-                keep: encoder.keep,
-            },
+            chooser: Chooser { mean, keep: encoder.keep },
             vectors_sha256,
             meter,
         };
@@ -257,10 +251,7 @@ impl Engine {
         mut take: impl FnMut(usize, PassageTokens),
     ) -> Result<Vec<usize>, EngineError> {
         if let Some(turn) = turns.iter().find(|turn| turn.text.len() > MOST_TURN_BYTES) {
-            return Err(EngineError::TurnTooLong {
-                bytes: turn.text.len(),
-                most: MOST_TURN_BYTES,
-            });
+            return Err(EngineError::TurnTooLong { bytes: turn.text.len(), most: MOST_TURN_BYTES });
         }
         let mut tokens = vec![0; turns.len()];
         let mut has_begun = false;
@@ -271,11 +262,8 @@ impl Engine {
                 for passage in cut.passages {
                     let reader = &self.parts.reader;
                     // What has begun waits for its place in the queue.
-                    let read = if has_begun {
-                        reader.call_in_turn(passage).await?
-                    } else {
-                        reader.call(passage).await?
-                    };
+                    let read =
+                        if has_begun { reader.call_in_turn(passage).await? } else { reader.call(passage).await? };
                     has_begun = true;
                     take(number, read);
                 }
@@ -287,11 +275,7 @@ impl Engine {
     /// The passages of a stretch of a turn, cut where it may take its time.
     async fn cut(&self, turn: &TurnText, stretch: &Range<usize>) -> Result<Cut, EngineError> {
         let script = self.parts.script.clone();
-        let (speaker, text, start) = (
-            turn.speaker.clone(),
-            turn.text[stretch.clone()].to_owned(),
-            stretch.start,
-        );
+        let (speaker, text, start) = (turn.speaker.clone(), turn.text[stretch.clone()].to_owned(), stretch.start);
         let cut = tokio::task::spawn_blocking(move || script.cut(&speaker, &text, start));
         cut.await.map_err(|_| EngineError::Stopped { part: "reader" })
     }
@@ -304,23 +288,15 @@ impl Collected {
         }
         let spans = self.passages.iter_mut().flat_map(|passage| &mut passage.spans);
         spans.for_each(|span| span.salience = relative(span.salience, self.strongest));
-        TurnReading {
-            tokens: self.tokens,
-            salience: self.salience,
-            passages: self.passages,
-        }
+        TurnReading { tokens: self.tokens, salience: self.salience, passages: self.passages }
     }
 }
 
 /// See [`Engine::vectors_sha256`].
 fn vectors_sha256(encoder: &EncoderConfig) -> Result<String, EngineError> {
-    let model = sha256_of_file(&encoder.model).map_err(|error| EngineError::ModelCorrupt {
-        path: encoder.model.clone(),
-        reason: error.to_string(),
-    })?;
-    let digest = Sha256::new()
-        .chain_update(model)
-        .chain_update(digest_of_settings(encoder));
+    let model = sha256_of_file(&encoder.model)
+        .map_err(|error| EngineError::ModelCorrupt { path: encoder.model.clone(), reason: error.to_string() })?;
+    let digest = Sha256::new().chain_update(model).chain_update(digest_of_settings(encoder));
     Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -345,16 +321,9 @@ fn check(config: &EngineConfig) -> Result<(), EngineError> {
             allowed: "0 (the model's own choice), or 32 up to what its window holds behind the prompt",
         });
     }
-    for (key, threads) in [
-        ("reader.threads", config.encoder.threads),
-        ("chat_threads", config.chat_threads),
-    ] {
+    for (key, threads) in [("reader.threads", config.encoder.threads), ("chat_threads", config.chat_threads)] {
         if threads == 0 {
-            return Err(EngineError::Setting {
-                key,
-                value: "0".into(),
-                allowed: "at least 1",
-            });
+            return Err(EngineError::Setting { key, value: "0".into(), allowed: "at least 1" });
         }
     }
     Ok(())

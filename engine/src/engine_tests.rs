@@ -6,10 +6,7 @@ use crate::test_models::{all, engine, light, model, turns, user};
 use crate::{EncoderConfig, Engine, EngineConfig, EngineError, Question, ReadRequest, TurnReading, TurnText};
 
 fn start(config: EncoderConfig) -> Result<Engine, EngineError> {
-    Engine::start(&EngineConfig {
-        encoder: config,
-        ..EngineConfig::default()
-    })
+    Engine::start(&EngineConfig { encoder: config, ..EngineConfig::default() })
 }
 
 async fn read(engine: &Engine, turns: Vec<TurnText>) -> Vec<TurnReading> {
@@ -23,10 +20,7 @@ fn matches(readings: &[TurnReading], question: &Question) -> (Vec<f32>, Vec<f32>
         passages.map(|passage| passage.codes.as_bytes().to_vec()).collect()
     };
     let codes: Vec<_> = readings.iter().map(codes).collect();
-    let documents: Vec<Vec<&[u8]>> = codes
-        .iter()
-        .map(|turn| turn.iter().map(Vec::as_slice).collect())
-        .collect();
+    let documents: Vec<Vec<&[u8]>> = codes.iter().map(|turn| turn.iter().map(Vec::as_slice).collect()).collect();
     let scores = question.codes.max_sim(&documents);
     let cosine = |reading: &TurnReading| cosine(&reading.passages[0].vector, &question.vector);
     let scores = scores.into_iter().map(|score| score.unwrap_or(-1.0));
@@ -63,10 +57,7 @@ async fn a_reading_has_whole_words_a_vector_and_codes() {
             });
             assert!(!date_cut);
             assert!((cosine(&passage.vector, &passage.vector) - 1.0).abs() < 1e-4);
-            assert_eq!(
-                passage.codes.as_bytes().len(),
-                passage.codes.len() * engine.vector_width() / 8
-            );
+            assert_eq!(passage.codes.as_bytes().len(), passage.codes.len() * engine.vector_width() / 8);
             assert!(passage.codes.len() * 2 >= reading.salience.len() && passage.codes.len() < reading.salience.len());
             assert!(reading.salience.iter().any(|token| token.score == 1.0));
         }
@@ -110,10 +101,7 @@ async fn the_main_point_of_every_token_is_what_a_reading_has() {
     let tokens = engine.read_every_token(ReadRequest { turns }).await.unwrap().remove(0);
     assert_eq!(tokens.len(), reading.passages.len());
     let (own, expected) = (engine.main_point(&turn.text, &tokens[0]), &reading.passages[0]);
-    assert_eq!(
-        (&own.spans, &own.vector, &own.codes),
-        (&expected.spans, &expected.vector, &expected.codes)
-    );
+    assert_eq!((&own.spans, &own.vector, &own.codes), (&expected.spans, &expected.vector, &expected.codes));
     assert_eq!(tokens[0].tokens.len(), reading.salience.len());
 }
 
@@ -142,24 +130,13 @@ async fn a_long_turn_is_read_to_its_end_in_passages() {
     let last = reading.passages.last().unwrap();
     assert!(text[last.start..last.end].contains("item 149"));
     assert!(reading.passages.windows(2).all(|pair| pair[0].end <= pair[1].start));
-    assert!(
-        reading
-            .passages
-            .iter()
-            .all(|passage| !passage.spans.is_empty() && !passage.codes.is_empty())
-    );
+    assert!(reading.passages.iter().all(|passage| !passage.spans.is_empty() && !passage.codes.is_empty()));
 }
 
 #[tokio::test]
 async fn a_question_of_any_length_is_prepared() {
     let engine = Engine::start(&engine()).unwrap();
-    for text in [
-        "",
-        "?",
-        "Where?",
-        "?!… ▁",
-        &"Where did we meet last Friday? ".repeat(2000),
-    ] {
+    for text in ["", "?", "Where?", "?!… ▁", &"Where did we meet last Friday? ".repeat(2000)] {
         let question = engine.question(text).await.unwrap();
         assert_eq!(question.vector.len(), engine.vector_width());
         assert!(question.vector.iter().all(|value| value.is_finite()));
@@ -214,22 +191,14 @@ fn a_broken_file_and_one_that_is_not_there_are_refused() {
 #[test]
 fn a_generative_model_is_no_reader() {
     let model = model("qwen2.5-coder-0.5b-instruct-q4_k_m.gguf");
-    let refused = start(EncoderConfig { model, ..light() })
-        .err()
-        .map(|error| error.to_string());
+    let refused = start(EncoderConfig { model, ..light() }).err().map(|error| error.to_string());
     let refused = refused.unwrap_or_default();
-    assert!(
-        refused.contains("models.reader needs an encoder") && refused.contains("qwen2"),
-        "{refused}"
-    );
+    assert!(refused.contains("models.reader needs an encoder") && refused.contains("qwen2"), "{refused}");
 }
 
 #[test]
 fn a_mean_that_is_not_given_is_made_of_the_samples_and_always_the_same() {
-    let without = EngineConfig {
-        encoder: EncoderConfig { mean: None, ..light() },
-        ..EngineConfig::default()
-    };
+    let without = EngineConfig { encoder: EncoderConfig { mean: None, ..light() }, ..EngineConfig::default() };
     let start = || Engine::start(&without).unwrap();
     let (first, second) = (start(), start());
     assert!(first.mean().iter().any(|number| number.abs() > 0.01));
@@ -242,10 +211,7 @@ fn vectors_of_another_mean_or_behind_other_prompts_have_another_name() {
     let name = |change: fn(&mut EncoderConfig)| {
         let mut encoder = light();
         change(&mut encoder);
-        let config = EngineConfig {
-            encoder,
-            ..EngineConfig::default()
-        };
+        let config = EngineConfig { encoder, ..EngineConfig::default() };
         Engine::start(&config).unwrap().vectors_sha256().to_owned()
     };
     let names = [

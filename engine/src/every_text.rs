@@ -50,9 +50,7 @@ fn reported() -> Vec<String> {
         "SentencePiece writes a space as ▁ (U+2581).".into(),
         "▁".repeat(700),
         "▁▁ ▁ a▁b ▁".repeat(50),
-        (0..12)
-            .map(|row| format!("│ row {row} │ value │\n├{rule}┤\n"))
-            .collect(),
+        (0..12).map(|row| format!("│ row {row} │ value │\n├{rule}┤\n")).collect(),
         format!("╭{}╮\n│ Build finished │\n╰{0}╯", "─".repeat(100)),
         format!("Look: {}", "█".repeat(1000)),
         "word ".repeat(3) + &"👩‍👩‍👧‍👦".repeat(150),
@@ -84,12 +82,7 @@ fn check(text: &str, reading: &TurnReading) {
             from = span.end;
         }
     }
-    assert!(
-        reading
-            .salience
-            .iter()
-            .all(|token| token.score.is_finite() && token.end <= text.len())
-    );
+    assert!(reading.salience.iter().all(|token| token.score.is_finite() && token.end <= text.len()));
 }
 
 proptest! {
@@ -140,11 +133,7 @@ proptest! {
 fn any_text_is_read() {
     let runtime = Runtime::new().unwrap();
     for encoder in all() {
-        let engine = Engine::start(&crate::EngineConfig {
-            encoder,
-            ..crate::EngineConfig::default()
-        })
-        .unwrap();
+        let engine = Engine::start(&crate::EngineConfig { encoder, ..crate::EngineConfig::default() }).unwrap();
         for text in reported() {
             let reading = runtime.block_on(read(&engine, &text));
             let reading =
@@ -162,18 +151,9 @@ fn any_text_is_read() {
 #[test]
 fn ordinary_text_has_as_many_tokens_in_segments_as_in_one_piece() {
     for (text, exactly) in [
-        (
-            "People walk along the water, visit the market and eat outside. It costs 12.50 euros!\n\n",
-            true,
-        ),
-        (
-            "Die Donaudampfschifffahrt begann 1829; heute kostet eine Fahrt 17 €, sagt Zoë.\n",
-            true,
-        ),
-        (
-            "fn main() {\n    let total: usize = [1, 2, 3].iter().sum();\n}\n",
-            false,
-        ),
+        ("People walk along the water, visit the market and eat outside. It costs 12.50 euros!\n\n", true),
+        ("Die Donaudampfschifffahrt begann 1829; heute kostet eine Fahrt 17 €, sagt Zoë.\n", true),
+        ("fn main() {\n    let total: usize = [1, 2, 3].iter().sum();\n}\n", false),
         ("| name | value |\n|------|-------|\n| left | 1.25  |\n", true),
         ("В прошлом году мы ездили в Киото, и мой брат искал там шахматы. ", true),
         ("私は東京に住んでいます。毎朝、電車で会社に行きます。", false),
@@ -188,10 +168,7 @@ fn ordinary_text_has_as_many_tokens_in_segments_as_in_one_piece() {
         );
         let aligned = tokenize(&pieces().llama, &text);
         assert_eq!(aligned.len(), found);
-        assert!(
-            aligned.windows(2).all(|pair| pair[0].end == pair[1].start),
-            "the pieces give the text back"
-        );
+        assert!(aligned.windows(2).all(|pair| pair[0].end == pair[1].start), "the pieces give the text back");
     }
 }
 
@@ -265,9 +242,7 @@ async fn a_long_turn_holds_up_neither_another_request_nor_a_stop() {
 #[tokio::test]
 async fn a_long_turn_is_read_alike_whatever_is_read_beside_it() {
     let engine = Engine::start(&engine()).unwrap();
-    let text = (0..200)
-        .map(|number| format!("Sentence {number} speaks of item {number}. "))
-        .collect::<String>();
+    let text = (0..200).map(|number| format!("Sentence {number} speaks of item {number}. ")).collect::<String>();
     let alone = read(&engine, &text).await.unwrap();
     let (beside, other) = tokio::join!(read(&engine, &text), read(&engine, &text[..5000]));
     let (beside, other) = (beside.unwrap(), other.unwrap());
@@ -276,10 +251,7 @@ async fn a_long_turn_is_read_alike_whatever_is_read_beside_it() {
     assert_eq!(alone.passages.len(), beside.passages.len());
     assert!(other.passages.len() < beside.passages.len());
     for (alone, beside) in alone.passages.iter().zip(&beside.passages) {
-        assert_eq!(
-            (&alone.spans, &alone.codes, &alone.vector),
-            (&beside.spans, &beside.codes, &beside.vector)
-        );
+        assert_eq!((&alone.spans, &alone.codes, &alone.vector), (&beside.spans, &beside.codes, &beside.vector));
     }
     let end = alone.passages.last().unwrap();
     assert!(text[end.start..end.end].contains("item 199"), "it is read to its end");
@@ -289,11 +261,5 @@ async fn a_long_turn_is_read_alike_whatever_is_read_beside_it() {
 async fn a_turn_longer_than_any_prompt_is_refused_by_its_length() {
     let engine = Engine::start(&engine()).unwrap();
     let refused = read(&engine, &"a".repeat(MOST_TURN_BYTES + 1)).await;
-    assert!(matches!(
-        refused,
-        Err(EngineError::TurnTooLong {
-            most: MOST_TURN_BYTES,
-            ..
-        })
-    ));
+    assert!(matches!(refused, Err(EngineError::TurnTooLong { most: MOST_TURN_BYTES, .. })));
 }

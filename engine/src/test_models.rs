@@ -23,31 +23,20 @@ fn models() -> PathBuf {
 /// A model's file.
 pub(crate) fn model(name: &str) -> PathBuf {
     let model = models().join(name);
-    assert!(
-        model.is_file(),
-        "no {}; `make test` fetches the models",
-        model.display()
-    );
+    assert!(model.is_file(), "no {}; `make test` fetches the models", model.display());
     model
 }
 
 /// The light model. Tests that do not look at means start faster without one.
 pub(crate) fn light() -> EncoderConfig {
-    EncoderConfig {
-        model: model(LIGHT),
-        mean: Some(vec![0.0; 384]),
-        ..EncoderConfig::default()
-    }
+    EncoderConfig { model: model(LIGHT), mean: Some(vec![0.0; 384]), ..EncoderConfig::default() }
 }
 
 /// The default model with its prompts.
 pub(crate) fn default() -> EncoderConfig {
     EncoderConfig {
         model: model(DEFAULT),
-        prompts: Prompts {
-            passage: "title: none | text: ".into(),
-            question: "task: search result | query: ".into(),
-        },
+        prompts: Prompts { passage: "title: none | text: ".into(), question: "task: search result | query: ".into() },
         mean: Some(vec![0.0; 768]),
         ..EncoderConfig::default()
     }
@@ -60,18 +49,12 @@ pub(crate) fn all() -> Vec<EncoderConfig> {
 
 /// An engine that reads with the default model.
 pub(crate) fn engine() -> EngineConfig {
-    EngineConfig {
-        encoder: default(),
-        ..EngineConfig::default()
-    }
+    EngineConfig { encoder: default(), ..EngineConfig::default() }
 }
 
 /// What a user says.
 pub(crate) fn user(text: &str) -> TurnText {
-    TurnText {
-        speaker: "User".into(),
-        text: text.into(),
-    }
+    TurnText { speaker: "User".into(), text: text.into() }
 }
 
 /// Three turns of a user.
@@ -87,11 +70,7 @@ pub(crate) fn turns() -> Vec<TurnText> {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self {
-            encoder: EncoderConfig::default(),
-            chat: None,
-            chat_threads: available_threads(),
-        }
+        Self { encoder: EncoderConfig::default(), chat: None, chat_threads: available_threads() }
     }
 }
 

@@ -43,17 +43,12 @@ pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
         passthrough: &Reason::ALL.map(Reason::label),
         odd_messages: &Oddity::ALL.map(Oddity::label),
     })
-    .map_err(|error| StartError::Process {
-        operation: "set up metrics",
-        source: io::Error::other(error),
-    })?;
+    .map_err(|error| StartError::Process { operation: "set up metrics", source: io::Error::other(error) })?;
     let connections = server::files::provide(config.server.max_connections);
     // Bound first: a port in use is found out before models load, and clients that connect early wait.
     let listener = server::bind(config.server.listen).await?;
-    let address = listener.local_addr().map_err(|source| StartError::Listen {
-        address: config.server.listen,
-        source,
-    })?;
+    let address =
+        listener.local_addr().map_err(|source| StartError::Listen { address: config.server.listen, source })?;
 
     // Loading a tokenizer takes longer than a request may wait for its memory. Without memory nothing is counted.
     let counts = config.memory.mode != Mode::Off;
@@ -68,10 +63,8 @@ pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
     };
     let upstream = upstream(&config, &paths, engine)?;
     if let Some(warm) = warm {
-        warm.await.map_err(|error| StartError::Process {
-            operation: "load a tokenizer",
-            source: io::Error::other(error),
-        })?;
+        warm.await
+            .map_err(|error| StartError::Process { operation: "load a tokenizer", source: io::Error::other(error) })?;
     }
     let patience = Duration::from_secs(config.server.drain_seconds);
     let base_path = config.server.base_path.clone();
@@ -100,19 +93,13 @@ pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
 async fn close(shared: Arc<Shared>, ending: Ending) {
     if let Some(memory) = shared.memory() {
         let for_reading = ending.left().saturating_sub(CLOSING);
-        if tokio::time::timeout(ending.left().saturating_sub(LEAVING), memory.close(for_reading))
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(ending.left().saturating_sub(LEAVING), memory.close(for_reading)).await.is_err() {
             tracing::warn!("the memory did not close in time; its journal is replayed at the next start");
         }
     }
     // The engine's threads are waited for when the last handle goes, which takes as long as what they are at.
     let gone = tokio::task::spawn_blocking(move || drop(shared));
-    if tokio::time::timeout(ending.left().saturating_sub(LEAVING / 2), gone)
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(ending.left().saturating_sub(LEAVING / 2), gone).await.is_err() {
         tracing::debug!("the models are still at work; they are not waited for");
     }
 }
@@ -173,9 +160,7 @@ pub async fn store(config: &Config, engine: &Engine) -> Result<Store, StartError
         ledger_age: config.store.ledger_age,
         cpu_threads: config.reader.threads,
     };
-    Store::open(settings)
-        .await
-        .map_err(|source| StartError::Store { source })
+    Store::open(settings).await.map_err(|source| StartError::Store { source })
 }
 
 /// What names and counts the turns of a request.
@@ -186,11 +171,7 @@ pub(crate) async fn preparation(config: &Config, engine: &Engine, store: &Store)
     let keys = scope_key(&config.store.directory, store).await?;
     let tokenizer = engine.clone();
     let counter = TokenCounter::new(Arc::new(move |text| tokenizer.count_tokens(text)));
-    Ok(Preparation {
-        keys: Arc::new(keys),
-        counter: Arc::new(counter),
-        callers: CallerHeaders::new(&config.memory),
-    })
+    Ok(Preparation { keys: Arc::new(keys), counter: Arc::new(counter), callers: CallerHeaders::new(&config.memory) })
 }
 
 /// So much of the time for stopping is kept for closing the store when the reader has ended, or has not.
@@ -218,10 +199,7 @@ async fn load_engine(config: &Config, paths: &ModelPaths) -> Result<Engine, Star
     let (config, paths) = (config.clone(), paths.clone());
     tokio::task::spawn_blocking(move || engine(&config, &paths))
         .await
-        .map_err(|error| StartError::Process {
-            operation: "load the models",
-            source: io::Error::other(error),
-        })?
+        .map_err(|error| StartError::Process { operation: "load the models", source: io::Error::other(error) })?
 }
 
 async fn remember(config: &Config, engine: &Engine) -> Result<Planner, StartError> {
@@ -276,10 +254,7 @@ fn announce(address: SocketAddr, base_path: &str) {
 
 /// Ready when SIGTERM or SIGINT comes; from then on requests may take `patience`. A second one ends the process at once.
 fn stop_signal(patience: Duration) -> Result<impl Future<Output = Ending>, StartError> {
-    let failed = |source| StartError::Process {
-        operation: "listen for signals",
-        source,
-    };
+    let failed = |source| StartError::Process { operation: "listen for signals", source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     Ok(async move {
@@ -315,13 +290,8 @@ async fn keep_up(recorder: metrics_exporter_prometheus::PrometheusHandle) {
 }
 
 fn check_directory(directory: &Path) -> Result<(), StartError> {
-    let refused = |source| StartError::Directory {
-        path: directory.to_path_buf(),
-        source,
-    };
-    let existing = directory
-        .ancestors()
-        .find(|path| path.as_os_str().is_empty() || path.exists());
+    let refused = |source| StartError::Directory { path: directory.to_path_buf(), source };
+    let existing = directory.ancestors().find(|path| path.as_os_str().is_empty() || path.exists());
     let existing = match existing {
         Some(path) if !path.as_os_str().is_empty() => path,
         _ => Path::new("."),
@@ -356,23 +326,14 @@ mod tests {
 
     #[test]
     fn the_engine_is_told_how_the_configured_model_wants_to_be_asked() {
-        let paths = ModelPaths {
-            reader: "a.gguf".into(),
-            chat: Some("b.gguf".into()),
-        };
+        let paths = ModelPaths { reader: "a.gguf".into(), chat: Some("b.gguf".into()) };
         let settings = engine_settings(&Config::defaults(), &paths);
         assert_eq!(settings.encoder.prompts.question, "task: search result | query: ");
         assert_eq!((settings.encoder.model, settings.chat), (paths.reader, paths.chat));
 
         let mut config = Config::defaults();
         config.models.reader = ModelReference::catalogue("all-minilm-l6-v2");
-        assert_eq!(
-            engine_settings(&config, &models::paths(&config.models))
-                .encoder
-                .prompts
-                .question,
-            ""
-        );
+        assert_eq!(engine_settings(&config, &models::paths(&config.models)).encoder.prompts.question, "");
     }
 
     #[test]

@@ -23,18 +23,12 @@ pub(crate) struct Wanted(Arc<AtomicBool>);
 impl Deadline {
     /// From now on for this long.
     pub(crate) fn after(patience: Duration) -> Self {
-        Self {
-            until: Instant::now().checked_add(patience),
-            given_up: Arc::default(),
-        }
+        Self { until: Instant::now().checked_add(patience), given_up: Arc::default() }
     }
 
     /// No end, for work that nobody waits for with a clock in hand.
     pub(crate) fn none() -> Self {
-        Self {
-            until: None,
-            given_up: Arc::default(),
-        }
+        Self { until: None, given_up: Arc::default() }
     }
 
     /// Ends the patience as soon as the result is dropped, as a future is whose request was given up.
@@ -47,11 +41,7 @@ impl Deadline {
     /// # Errors
     /// [`MemoryError::Deadline`] when it is over.
     pub(crate) fn check(&self) -> Result<(), MemoryError> {
-        if self.is_over() {
-            Err(MemoryError::Deadline)
-        } else {
-            Ok(())
-        }
+        if self.is_over() { Err(MemoryError::Deadline) } else { Ok(()) }
     }
 
     /// Whether the patience has ended.

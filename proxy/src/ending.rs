@@ -14,9 +14,7 @@ pub(crate) struct Ending {
 impl Ending {
     /// A stop that begins now, in which requests may take `patience`.
     pub(crate) fn begin(patience: Duration) -> Self {
-        Self {
-            by: Instant::now() + patience + OVERTIME,
-        }
+        Self { by: Instant::now() + patience + OVERTIME }
     }
 
     /// The time that is left.
@@ -35,10 +33,7 @@ impl Ending {
             tracing::warn!("a part of the process did not end in time; it is not waited for");
             std::process::exit(0);
         };
-        std::thread::Builder::new()
-            .name("mainpoint-ending".to_owned())
-            .spawn(wait)
-            .map(drop)
+        std::thread::Builder::new().name("mainpoint-ending".to_owned()).spawn(wait).map(drop)
     }
 }
 

@@ -75,12 +75,7 @@ impl Progress {
         if !bar.is_hidden() {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
-        Transfer {
-            progress: self,
-            label: label.to_owned(),
-            bar,
-            quarters: Mutex::new(0),
-        }
+        Transfer { progress: self, label: label.to_owned(), bar, quarters: Mutex::new(0) }
     }
 }
 

@@ -34,31 +34,21 @@ impl Directory {
     /// # Errors
     /// [`StoreError::Unwritable`]; directories created by this call are gone again then.
     pub(crate) fn prepare(path: &Path) -> Result<Self, StoreError> {
-        let missing: Vec<&Path> = path
-            .ancestors()
-            .take_while(|part| !part.as_os_str().is_empty() && !part.exists())
-            .collect();
+        let missing: Vec<&Path> =
+            path.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).collect();
         let prepare = || {
             // What people say is nobody else's business on this machine.
             fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
             probe(path)?;
             Ok(fs::metadata(path)?.dev())
         };
-        prepare()
-            .map(|device| Self {
-                path: path.to_owned(),
-                device,
-            })
-            .map_err(|source| {
-                for part in missing {
-                    // Only directories that this call created, and only while they are empty.
-                    let _ = fs::remove_dir(part);
-                }
-                StoreError::Unwritable {
-                    path: path.to_owned(),
-                    source,
-                }
-            })
+        prepare().map(|device| Self { path: path.to_owned(), device }).map_err(|source| {
+            for part in missing {
+                // Only directories that this call created, and only while they are empty.
+                let _ = fs::remove_dir(part);
+            }
+            StoreError::Unwritable { path: path.to_owned(), source }
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -75,9 +65,7 @@ impl Directory {
         if there.is_some_and(|part| part.dev() == self.device) {
             return Ok(());
         }
-        Err(StoreError::Elsewhere {
-            path: self.path.clone(),
-        })
+        Err(StoreError::Elsewhere { path: self.path.clone() })
     }
 
     pub(crate) fn journal(&self) -> PathBuf {
@@ -117,11 +105,7 @@ impl Directory {
             return Ok(());
         }
         if !found.is_empty() {
-            return Err(StoreError::Model {
-                path: self.path.clone(),
-                found,
-                expected: name.to_owned(),
-            });
+            return Err(StoreError::Model { path: self.path.clone(), found, expected: name.to_owned() });
         }
         fs::write(&path, format!("{name}\n")).map_err(StoreError::file("write", &path))?;
         self.sync()
@@ -130,9 +114,7 @@ impl Directory {
     /// Moves a file or directory of the store into `broken/` under a name that is not taken, and returns it.
     pub(crate) fn set_aside(&self, path: &Path) -> Result<PathBuf, StoreError> {
         let broken = self.path.join("broken");
-        let seconds = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |elapsed| elapsed.as_secs());
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let move_aside = || -> io::Result<PathBuf> {
             fs::create_dir_all(&broken)?;

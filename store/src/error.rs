@@ -226,10 +226,7 @@ impl StoreError {
 
     /// For `map_err` on a result of Lance or LanceDB.
     pub(crate) fn lance<E: Into<lancedb::Error>>(action: &'static str) -> impl FnOnce(E) -> Self {
-        move |source| Self::Lance {
-            action,
-            source: Box::new(source.into()),
-        }
+        move |source| Self::Lance { action, source: Box::new(source.into()) }
     }
 
     /// For `map_err` on an operation on a file.
@@ -240,9 +237,7 @@ impl StoreError {
 
     /// For `map_err` on putting records into rows.
     pub(crate) fn batch(source: arrow_schema::ArrowError) -> Self {
-        Self::Batch {
-            source: Box::new(source),
-        }
+        Self::Batch { source: Box::new(source) }
     }
 
     /// A row that does not have the form it was written with.
@@ -252,10 +247,7 @@ impl StoreError {
 
     /// For `map_err` on any redb result.
     pub(crate) fn journal<E: Into<redb::Error>>(action: &'static str) -> impl FnOnce(E) -> Self {
-        move |source| Self::Journal {
-            action,
-            source: Box::new(source.into()),
-        }
+        move |source| Self::Journal { action, source: Box::new(source.into()) }
     }
 }
 

@@ -49,11 +49,7 @@ pub struct Trouble {
 
 impl Trouble {
     pub(crate) fn new(part: StorePart, reason: String) -> Self {
-        Self {
-            part,
-            reason,
-            since: Utc::now(),
-        }
+        Self { part, reason, since: Utc::now() }
     }
 
     /// For how long it has lasted, in seconds.

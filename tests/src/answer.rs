@@ -33,10 +33,7 @@ impl Answer {
     /// The value of a header, or an empty text.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The value of a header that holds a whole number.
@@ -46,12 +43,8 @@ impl Answer {
     #[must_use]
     pub fn count(&self, name: &str) -> usize {
         let text = self.header(name);
-        text.parse().unwrap_or_else(|_| {
-            panic!(
-                "header {name} holds {text:?}, not a number; headers: {:?}",
-                self.headers
-            )
-        })
+        text.parse()
+            .unwrap_or_else(|_| panic!("header {name} holds {text:?}, not a number; headers: {:?}", self.headers))
     }
 
     /// What the proxy did with the prompt: `passthrough`, `rewritten` or `failed-open`.
@@ -94,9 +87,7 @@ impl Answer {
         }
         let json = self.json();
         let content = json["choices"][0]["message"]["content"].as_str();
-        content
-            .unwrap_or_else(|| panic!("no chat completion in {}", self.text()))
-            .to_owned()
+        content.unwrap_or_else(|| panic!("no chat completion in {}", self.text())).to_owned()
     }
 
     /// The `error` object of OpenAI's error envelope.
@@ -106,16 +97,9 @@ impl Answer {
     pub fn error(&self) -> Value {
         let error = self.json()["error"].clone();
         for member in ["message", "type", "param", "code"] {
-            assert!(
-                error.get(member).is_some(),
-                "the error envelope lacks {member}: {}",
-                self.text()
-            );
+            assert!(error.get(member).is_some(), "the error envelope lacks {member}: {}", self.text());
         }
-        assert!(
-            error["message"].as_str().is_some_and(|text| !text.is_empty()),
-            "the error says nothing: {error}"
-        );
+        assert!(error["message"].as_str().is_some_and(|text| !text.is_empty()), "the error says nothing: {error}");
         error
     }
 }

@@ -66,10 +66,7 @@ pub fn command() -> Command {
 /// A command that starts the binary such that it can open `most` files.
 pub(crate) fn command_with_files(most: usize) -> Command {
     let mut command = Command::new("sh");
-    command
-        .args(["-c", "ulimit -n \"$1\" && shift && exec \"$0\" \"$@\""])
-        .arg(path())
-        .arg(most.to_string());
+    command.args(["-c", "ulimit -n \"$1\" && shift && exec \"$0\" \"$@\""]).arg(path()).arg(most.to_string());
     detached(command)
 }
 
@@ -82,10 +79,7 @@ pub fn command_outliving_file_limits() -> Command {
 }
 
 fn detached(mut command: Command) -> Command {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -106,13 +100,8 @@ pub fn run<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Finished {
 /// When it cannot be started or does not end in time.
 #[must_use]
 pub fn finish(mut command: Command, input: &[u8]) -> Finished {
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command
-        .spawn()
-        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
     let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
     if let Some(mut stdin) = child.stdin.take() {
         // A program that refuses its arguments does not read its input; that is no failure of the test.
@@ -138,9 +127,7 @@ pub(crate) fn wait(child: &mut Child, limit: Duration) -> Option<i32> {
 
 /// Asks a process to end in good order.
 pub(crate) fn terminate(child: &Child) {
-    let _ = Command::new("sh")
-        .args(["-c", "kill -TERM \"$0\"", &child.id().to_string()])
-        .status();
+    let _ = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &child.id().to_string()]).status();
 }
 
 fn drain(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {

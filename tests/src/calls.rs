@@ -18,9 +18,7 @@ pub fn objection(messages: &[Value]) -> Option<String> {
                     open.remove(at);
                 }
                 None => {
-                    return Some(format!(
-                        "messages[{place}] answers {answered:?}, which is not called before it"
-                    ));
+                    return Some(format!("messages[{place}] answers {answered:?}, which is not called before it"));
                 }
             }
         }
@@ -30,13 +28,9 @@ pub fn objection(messages: &[Value]) -> Option<String> {
             return Some(format!("the calls {open:?} have no results at messages[{place}]"));
         }
         open.extend(made);
-        let answered_next = messages
-            .get(place + 1)
-            .is_some_and(|next| answers(next).next().is_some());
+        let answered_next = messages.get(place + 1).is_some_and(|next| answers(next).next().is_some());
         if !open.is_empty() && !answered_next {
-            return Some(format!(
-                "the calls {open:?} have no results directly after messages[{place}]"
-            ));
+            return Some(format!("the calls {open:?} have no results directly after messages[{place}]"));
         }
     }
     None
@@ -112,10 +106,7 @@ mod tests {
             vec![call("a"), result("a"), result("a")],
             vec![used("t"), json!({"role": "user", "content": "and?"})],
             vec![use_result("t")],
-            vec![
-                json!({"role": "assistant", "tool_calls": [{"id": "a"}, {"id": "b"}]}),
-                result("a"),
-            ],
+            vec![json!({"role": "assistant", "tool_calls": [{"id": "a"}, {"id": "b"}]}), result("a")],
         ] {
             assert!(objection(&split).is_some(), "{split:?}");
         }

@@ -38,13 +38,7 @@ pub struct Conversation {
 pub fn everyday_chat(code: &str) -> Vec<Exchange> {
     let pairs: Vec<(String, String)> = serde_json::from_str(EVERYDAY_CHAT).expect("pairs of texts");
     assert_eq!(pairs.len(), 60, "sixty exchanges");
-    pairs
-        .into_iter()
-        .map(|(user, assistant)| Exchange {
-            user: user.replace("{code}", code),
-            assistant,
-        })
-        .collect()
+    pairs.into_iter().map(|(user, assistant)| Exchange { user: user.replace("{code}", code), assistant }).collect()
 }
 
 /// The first half of [`everyday_chat`], and the question at its end that asks for the code.
@@ -125,10 +119,7 @@ impl Conversation {
         let mut members = self.members.iter().map(|(name, raw)| format!("\"{name}\" : {raw}"));
         let model = members.next().unwrap_or_else(|| "\"model\":\"gpt-4o-mini\"".to_owned());
         let rest: String = members.map(|member| format!(" ,\n  {member}")).collect();
-        format!(
-            "{{ {model},\n  \"messages\" :[ {} ]{rest} }}\n",
-            self.messages.join(" ,\n\t")
-        )
+        format!("{{ {model},\n  \"messages\" :[ {} ]{rest} }}\n", self.messages.join(" ,\n\t"))
     }
 }
 
@@ -142,19 +133,13 @@ mod tests {
         let mut conversation = Conversation::with_system_and_tools();
         conversation.exchanges(&everyday_chat("0000"));
         let request = serde_json::from_str(&conversation.streaming().body()).expect("JSON");
-        assert!(
-            tokens::count_prompt(&request) > 3000,
-            "{}",
-            tokens::count_prompt(&request)
-        );
+        assert!(tokens::count_prompt(&request) > 3000, "{}", tokens::count_prompt(&request));
     }
 
     #[test]
     fn the_code_is_told_once_and_asked_for_at_the_end() {
         let chat = everyday_chat("7391-K");
-        let telling: Vec<usize> = (0..60)
-            .filter(|&turn| format!("{:?}", chat[turn]).contains("7391-K"))
-            .collect();
+        let telling: Vec<usize> = (0..60).filter(|&turn| format!("{:?}", chat[turn]).contains("7391-K")).collect();
         assert_eq!(telling, [2]);
         assert!(chat[59].user.ends_with('?'));
     }

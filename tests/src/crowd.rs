@@ -36,10 +36,7 @@ impl Crowd {
             say(&stream, first);
             streams.push(stream);
         }
-        Self {
-            streams: Arc::new(streams),
-            trickling: None,
-        }
+        Self { streams: Arc::new(streams), trickling: None }
     }
 
     /// Says `byte` on every connection, again and again, until the crowd is dropped.
@@ -62,10 +59,7 @@ impl Crowd {
     /// # Panics
     /// When it does not do so in time.
     pub async fn is_sent_away(&self) {
-        wait_until("every connection is closed", PATIENCE, || async {
-            self.streams.iter().all(is_closed)
-        })
-        .await;
+        wait_until("every connection is closed", PATIENCE, || async { self.streams.iter().all(is_closed) }).await;
     }
 
     /// Waits until the other side has closed so many connections, or more.
@@ -73,10 +67,7 @@ impl Crowd {
     /// # Panics
     /// When it does not do so in time.
     pub async fn made_room(&self, count: usize) {
-        wait_until("some connections are closed", PATIENCE, || async {
-            self.closed() >= count
-        })
-        .await;
+        wait_until("some connections are closed", PATIENCE, || async { self.closed() >= count }).await;
     }
 
     /// How many connections the other side has closed.

@@ -29,10 +29,7 @@ impl SmallDisk {
     pub fn new() -> Self {
         let home = Home::new();
         fs::create_dir(home.data()).expect("a data directory");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", SIZE, "tmpfs"])
-            .arg(home.data())
-            .output();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(home.data()).output();
         let is_mounted = mounted.is_ok_and(|mounted| mounted.status.success());
         Self { home, is_mounted }
     }
@@ -47,11 +44,7 @@ impl SmallDisk {
     #[must_use]
     pub fn proxy(&self) -> ProxyBuilder {
         let builder = StartedProxy::builder().home(&self.home);
-        if self.is_mounted {
-            builder
-        } else {
-            builder.outliving_file_limits()
-        }
+        if self.is_mounted { builder } else { builder.outliving_file_limits() }
     }
 
     /// From now on the proxy can write nothing more.
@@ -102,11 +95,7 @@ impl Drop for SmallDisk {
 
 fn limit(proxy: &StartedProxy, size: &str) {
     let limited = Command::new("prlimit")
-        .args([
-            "--pid",
-            &proxy.process_id().to_string(),
-            &format!("--fsize={size}:unlimited"),
-        ])
+        .args(["--pid", &proxy.process_id().to_string(), &format!("--fsize={size}:unlimited")])
         .status();
     let limited = limited.is_ok_and(|status| status.success());
     assert!(limited, "neither a mount nor a limit on files is possible here");

@@ -31,9 +31,7 @@ impl Example {
     /// The example in the folder of this name.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        Self {
-            folder: folder().join(name),
-        }
+        Self { folder: folder().join(name) }
     }
 
     /// What is sent.
@@ -52,12 +50,8 @@ impl Example {
     #[must_use]
     pub fn configured(&self, proxy: ProxyBuilder) -> ProxyBuilder {
         let text = read(&self.folder.join("config.toml"));
-        let settings = text
-            .strip_prefix("[memory]\n")
-            .expect("the section [memory] and no other");
-        settings
-            .lines()
-            .fold(proxy, |proxy, line| proxy.setting("memory", line))
+        let settings = text.strip_prefix("[memory]\n").expect("the section [memory] and no other");
+        settings.lines().fold(proxy, |proxy, line| proxy.setting("memory", line))
     }
 
     /// Makes sure that `body` is what the example says, or writes it down where [`UPDATE`] says so.

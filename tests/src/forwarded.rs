@@ -41,9 +41,7 @@ pub fn fate(sent: &[String], forwarded: &[String]) -> Fate {
     let mut before = sent.len();
     // The newest messages stay, so that of several equal ones the last was meant.
     for message in forwarded.iter().rev() {
-        let found = (0..before)
-            .rev()
-            .find_map(|place| Some((place, injected(&sent[place], message)?)));
+        let found = (0..before).rev().find_map(|place| Some((place, injected(&sent[place], message)?)));
         let (place, injected) = found.unwrap_or_else(|| {
             panic!("no message that was sent has the bytes of {message}\nsent were {sent:#?}\nforwarded {forwarded:#?}")
         });
@@ -143,10 +141,7 @@ mod tests {
         let forwarded = messages(&[
             r#"{"role":"user","content":[{"type":"image_url"},{"type":"text","text":"<mainpoint-memory>\nm\n</mainpoint-memory>"}]}"#,
         ]);
-        assert_eq!(
-            fate(&sent, &forwarded).injected,
-            ["<mainpoint-memory>\nm\n</mainpoint-memory>"]
-        );
+        assert_eq!(fate(&sent, &forwarded).injected, ["<mainpoint-memory>\nm\n</mainpoint-memory>"]);
     }
 
     #[test]

@@ -46,11 +46,7 @@ impl Chat {
             .flat_map(|messages| messages.as_array().expect("messages"))
             .enumerate()
             .map(|(number, message)| {
-                assert_eq!(
-                    message["id"].as_u64(),
-                    Some(number as u64),
-                    "turns are numbered in order"
-                );
+                assert_eq!(message["id"].as_u64(), Some(number as u64), "turns are numbered in order");
                 (text(&message["role"]), text(&message["content"]))
             })
             .collect();
@@ -58,30 +54,19 @@ impl Chat {
         let of = |kind: &str| asked[kind].as_array().expect("questions").clone();
         let numbers = |question: &Value| -> Vec<usize> {
             let numbers = question["source_chat_ids"].as_array().expect("numbers").iter();
-            numbers
-                .filter_map(|number| usize::try_from(number.as_u64()?).ok())
-                .collect()
+            numbers.filter_map(|number| usize::try_from(number.as_u64()?).ok()).collect()
         };
         Self {
             language: language.file_name().expect("a name").to_string_lossy().into_owned(),
             turns,
-            questions: of("fact")
-                .iter()
-                .map(|question| (text(&question["question"]), numbers(question)))
-                .collect(),
-            small_talk: of("abstention")
-                .iter()
-                .map(|question| text(&question["question"]))
-                .collect(),
+            questions: of("fact").iter().map(|question| (text(&question["question"]), numbers(question))).collect(),
+            small_talk: of("abstention").iter().map(|question| text(&question["question"])).collect(),
         }
     }
 }
 
 fn folders(folder: &Path) -> Vec<std::path::PathBuf> {
-    let entries = fs::read_dir(folder)
-        .expect("a folder")
-        .flatten()
-        .map(|entry| entry.path());
+    let entries = fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path());
     entries.filter(|path| path.is_dir()).collect()
 }
 

@@ -22,13 +22,9 @@ impl Metrics {
     /// When a line is neither a comment nor a sample.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let lines = text
-            .lines()
-            .filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+        let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
         let parse = |line| sample(line).unwrap_or_else(|| panic!("not a Prometheus sample: {line:?}"));
-        Self {
-            samples: lines.map(parse).collect(),
-        }
+        Self { samples: lines.map(parse).collect() }
     }
 
     /// The sum over the series of `name` that carry all of `labels`; 0 when there is none.
@@ -47,10 +43,7 @@ impl Metrics {
     #[must_use]
     pub fn label_values(&self, name: &str, label: &str) -> Vec<String> {
         let labels = self.series(name, &[]).flat_map(|sample| &sample.labels);
-        labels
-            .filter(|(key, _)| key == label)
-            .map(|(_, value)| value.clone())
-            .collect()
+        labels.filter(|(key, _)| key == label).map(|(_, value)| value.clone()).collect()
     }
 
     fn series<'a>(&'a self, name: &'a str, labels: &'a [(&str, &str)]) -> impl Iterator<Item = &'a Sample> {
@@ -65,10 +58,7 @@ impl Metrics {
 fn sample(line: &str) -> Option<Sample> {
     let (series, value) = line.trim().rsplit_once(' ')?;
     let (name, rest) = series.split_once('{').unwrap_or((series, "}"));
-    let labels = rest
-        .strip_suffix('}')?
-        .split("\",")
-        .filter(|part| !part.trim().is_empty());
+    let labels = rest.strip_suffix('}')?.split("\",").filter(|part| !part.trim().is_empty());
     let label = |part: &str| {
         let (key, value) = part.split_once("=\"")?;
         Some((key.trim().to_owned(), value.trim_end_matches('"').to_owned()))

@@ -21,11 +21,7 @@ const CHAT: &str = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf";
 /// When there is neither that variable nor a home directory.
 #[must_use]
 pub fn directory() -> PathBuf {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     variable("MAINPOINT_MODELS_DIR")
         .or_else(|| variable("XDG_CACHE_HOME").map(|cache| cache.join("mainpoint/models")))
         .or_else(|| variable("HOME").map(|home| home.join(".cache/mainpoint/models")))
@@ -69,10 +65,6 @@ pub fn require() {
 
 fn installed(file: &str) -> PathBuf {
     let path = directory().join(file);
-    assert!(
-        path.is_file(),
-        "the model {} is missing: run `make test`, which fetches it",
-        path.display()
-    );
+    assert!(path.is_file(), "the model {} is missing: run `make test`, which fetches it", path.display());
     path
 }

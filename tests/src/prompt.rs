@@ -22,9 +22,7 @@ pub const DIGEST_END: &str = "</mainpoint-digest>";
 /// When there are none.
 #[must_use]
 pub fn messages(request: &Value) -> &[Value] {
-    request["messages"]
-        .as_array()
-        .unwrap_or_else(|| panic!("no messages in {request}"))
+    request["messages"].as_array().unwrap_or_else(|| panic!("no messages in {request}"))
 }
 
 /// Role of a message.
@@ -91,25 +89,16 @@ pub struct Quote {
 pub fn quotes(inside: &str) -> Vec<Quote> {
     let mut lines = inside.trim_start_matches('\n').split('\n');
     let introduction = lines.next().unwrap_or_default();
-    assert!(
-        !introduction.starts_with('['),
-        "a block begins with what it is: {inside}"
-    );
+    assert!(!introduction.starts_with('['), "a block begins with what it is: {inside}");
     let mut quotes: Vec<Quote> = Vec::new();
     for line in lines {
         match (line.strip_prefix('['), quotes.last_mut()) {
             (Some(line), _) => {
-                let head = line
-                    .split_once("] ")
-                    .and_then(|(date, rest)| Some((date, rest.split_once(": ")?)));
+                let head = line.split_once("] ").and_then(|(date, rest)| Some((date, rest.split_once(": ")?)));
                 let (date, (speaker, text)) =
                     head.unwrap_or_else(|| panic!("no date and speaker in {line:?}: {inside}"));
                 assert!(date.ends_with(" UTC"), "no date in {line:?}: {inside}");
-                quotes.push(Quote {
-                    date: date.to_owned(),
-                    speaker: speaker.to_owned(),
-                    text: text.to_owned(),
-                });
+                quotes.push(Quote { date: date.to_owned(), speaker: speaker.to_owned(), text: text.to_owned() });
             }
             (None, Some(quote)) if line.is_empty() || line.starts_with(' ') => {
                 quote.text.push('\n');
@@ -156,10 +145,7 @@ fn unescaped(words: &str) -> String {
 /// A text without the digest at its head.
 #[must_use]
 pub fn without_digest(text: &str) -> &str {
-    match text
-        .strip_prefix(DIGEST_START)
-        .and_then(|inside| inside.split_once(DIGEST_END))
-    {
+    match text.strip_prefix(DIGEST_START).and_then(|inside| inside.split_once(DIGEST_END)) {
         Some((_, own)) => own.trim_start(),
         None => text,
     }
@@ -181,30 +167,14 @@ pub fn own_text(message: &Value) -> String {
 /// When a rule is broken; the message shows the prompt.
 pub fn assert_well_formed(request: &Value) {
     let messages = messages(request);
-    let shown = || {
-        messages
-            .iter()
-            .map(|message| format!("\n  {message}"))
-            .collect::<String>()
-    };
-    let first = messages
-        .iter()
-        .find(|message| !matches!(role(message), "system" | "developer"));
-    assert_eq!(
-        first.map(role),
-        Some("user"),
-        "the first kept message is a user message:{}",
-        shown()
-    );
+    let shown = || messages.iter().map(|message| format!("\n  {message}")).collect::<String>();
+    let first = messages.iter().find(|message| !matches!(role(message), "system" | "developer"));
+    assert_eq!(first.map(role), Some("user"), "the first kept message is a user message:{}", shown());
     let mut open = BTreeSet::new();
     for message in messages {
         if role(message) == "tool" {
             let id = message["tool_call_id"].as_str().unwrap_or_default();
-            assert!(
-                open.remove(id),
-                "the tool result {id} has no call before it:{}",
-                shown()
-            );
+            assert!(open.remove(id), "the tool result {id} has no call before it:{}", shown());
             continue;
         }
         assert!(open.is_empty(), "the tool calls {open:?} have no results:{}", shown());
@@ -225,10 +195,7 @@ mod tests {
         let text = "What?\n\n<mainpoint-memory>\nThen.\n</mainpoint-memory>";
         let request = json!({"messages": [{"role": "user", "content": [{"type": "text", "text": text}]}]});
         assert_eq!(memory_block(&request).as_deref(), Some("\nThen.\n"));
-        assert_eq!(
-            memory_block(&json!({"messages": [{"role": "user", "content": "What?"}]})),
-            None
-        );
+        assert_eq!(memory_block(&json!({"messages": [{"role": "user", "content": "What?"}]})), None);
     }
 
     #[test]

@@ -113,11 +113,7 @@ impl StartedProxy {
         let stopped =
             tokio::task::spawn_blocking(move || (binary::wait(&mut self.child, STOP), self.output.last_lines()));
         let (code, said) = stopped.await.expect("a thread");
-        assert_eq!(
-            code,
-            Some(0),
-            "after SIGTERM the proxy ends with status 0 within {STOP:?}; it said:\n{said}"
-        );
+        assert_eq!(code, Some(0), "after SIGTERM the proxy ends with status 0 within {STOP:?}; it said:\n{said}");
         home
     }
 }

@@ -30,23 +30,14 @@ pub fn command(script: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(interpreter());
     command.arg(path).args(arguments);
     // The script talks to loopback only, whatever the machine's settings say about proxies.
-    for name in [
-        "http_proxy",
-        "https_proxy",
-        "all_proxy",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-    ] {
+    for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
         command.env_remove(name);
     }
     command
 }
 
 fn interpreter() -> PathBuf {
-    let path = std::env::var_os(VARIABLE)
-        .map(PathBuf::from)
-        .filter(|path| path.is_file());
+    let path = std::env::var_os(VARIABLE).map(PathBuf::from).filter(|path| path.is_file());
     path.unwrap_or_else(|| {
         panic!(
             "{VARIABLE} names no Python interpreter with the packages of tests/python/requirements.txt: \

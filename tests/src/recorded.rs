@@ -65,11 +65,7 @@ impl Interface {
     /// The one that a stream belongs to: only a response says that it begins.
     fn of_stream(body: &str) -> Self {
         let begins = ["\"response.created\"", "\"response.queued\""];
-        if begins.iter().any(|kind| body.contains(kind)) {
-            Self::Responses
-        } else {
-            Self::ChatCompletions
-        }
+        if begins.iter().any(|kind| body.contains(kind)) { Self::Responses } else { Self::ChatCompletions }
     }
 }
 
@@ -157,9 +153,7 @@ fn bodies(file: &Path, text: String) -> Vec<String> {
 /// The requests of a cassette, which keeps them parsed.
 fn parsed_bodies(yaml: &str) -> Vec<String> {
     let asked = interactions(yaml).into_iter();
-    asked
-        .filter_map(|interaction| Some(interaction.get("request")?.get("parsed_body")?.to_string()))
-        .collect()
+    asked.filter_map(|interaction| Some(interaction.get("request")?.get("parsed_body")?.to_string())).collect()
 }
 
 /// What was asked and answered, in the order of a cassette.
@@ -178,12 +172,7 @@ mod tests {
         let chat = Interface::of_request(r#"{"model":"x","messages":[]}"#);
         assert_eq!(chat, Some(Interface::ChatCompletions));
         assert_eq!(Interface::of_request(r#"{"input":"hi"}"#), Some(Interface::Responses));
-        for other in [
-            r#"{"object":"response","input":[]}"#,
-            r#"{"model":"x"}"#,
-            "data: {}",
-            "[]",
-        ] {
+        for other in [r#"{"object":"response","input":[]}"#, r#"{"model":"x"}"#, "data: {}", "[]"] {
             assert_eq!(Interface::of_request(other), None, "{other}");
         }
     }

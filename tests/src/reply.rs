@@ -62,11 +62,7 @@ impl Reply {
     /// An answer without body.
     #[must_use]
     pub fn status(status: StatusCode) -> Self {
-        Self {
-            status: Some(status),
-            headers: HeaderMap::new(),
-            steps: Vec::new(),
-        }
+        Self { status: Some(status), headers: HeaderMap::new(), steps: Vec::new() }
     }
 
     /// What OpenAI's service answers to a request that breaks a rule.
@@ -74,17 +70,13 @@ impl Reply {
     pub fn refusal(reason: &str) -> Self {
         let envelope =
             json!({"error": {"message": reason, "type": "invalid_request_error", "param": null, "code": null}});
-        Self::status(StatusCode::BAD_REQUEST)
-            .header("content-type", "application/json")
-            .then(envelope.to_string())
+        Self::status(StatusCode::BAD_REQUEST).header("content-type", "application/json").then(envelope.to_string())
     }
 
     /// An answer of exactly these bytes.
     #[must_use]
     pub fn bytes(content_type: &str, body: impl Into<Bytes>) -> Self {
-        Self::status(StatusCode::OK)
-            .header("content-type", content_type)
-            .then(body)
+        Self::status(StatusCode::OK).header("content-type", content_type).then(body)
     }
 
     /// A chat completion.
@@ -110,9 +102,7 @@ impl Reply {
         for delta in deltas {
             reply = reply.event(&chunk(&json!([{"index": 0, "delta": delta, "finish_reason": null}])));
         }
-        reply
-            .event(&chunk(&json!([{"index": 0, "delta": {}, "finish_reason": "stop"}])))
-            .event("[DONE]")
+        reply.event(&chunk(&json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]))).event("[DONE]")
     }
 
     /// The start of a stream of server-sent events.
@@ -125,20 +115,13 @@ impl Reply {
     #[must_use]
     pub fn error(status: StatusCode, message: &str) -> Self {
         let body = json!({"error": {"message": message, "type": "scripted", "param": null, "code": null}});
-        Self {
-            status: Some(status),
-            ..Self::bytes("application/json", body.to_string())
-        }
+        Self { status: Some(status), ..Self::bytes("application/json", body.to_string()) }
     }
 
     /// Takes the request and drops the connection without a byte of answer.
     #[must_use]
     pub fn hang_up() -> Self {
-        Self {
-            status: None,
-            headers: HeaderMap::new(),
-            steps: Vec::new(),
-        }
+        Self { status: None, headers: HeaderMap::new(), steps: Vec::new() }
     }
 
     /// Adds a header.
@@ -148,8 +131,7 @@ impl Reply {
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let name = HeaderName::try_from(name).expect("a legal header name");
-        self.headers
-            .append(name, HeaderValue::try_from(value).expect("a legal header value"));
+        self.headers.append(name, HeaderValue::try_from(value).expect("a legal header value"));
         self
     }
 
@@ -183,9 +165,7 @@ impl Reply {
     /// Lets time pass before each frame, so that many answers are on their way at any moment.
     #[must_use]
     pub fn paced(mut self, pause: Duration) -> Self {
-        self.steps = (self.steps.into_iter())
-            .flat_map(|step| [Step::Pause(pause), step])
-            .collect();
+        self.steps = (self.steps.into_iter()).flat_map(|step| [Step::Pause(pause), step]).collect();
         self
     }
 
@@ -200,10 +180,7 @@ impl Reply {
     #[must_use]
     pub fn byte_by_byte(mut self) -> Self {
         let split = |step| match step {
-            Step::Send(body) => body
-                .iter()
-                .map(|byte| Step::Send(Bytes::copy_from_slice(&[*byte])))
-                .collect(),
+            Step::Send(body) => body.iter().map(|byte| Step::Send(Bytes::copy_from_slice(&[*byte]))).collect(),
             other => vec![other],
         };
         self.steps = self.steps.into_iter().flat_map(split).collect();
@@ -213,10 +190,7 @@ impl Reply {
     /// The body's bytes, as far as they are sent.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
-        let sent = self
-            .steps
-            .iter()
-            .filter_map(|step| if let Step::Send(body) = step { Some(body) } else { None });
+        let sent = self.steps.iter().filter_map(|step| if let Step::Send(body) = step { Some(body) } else { None });
         sent.flatten().copied().collect()
     }
 }

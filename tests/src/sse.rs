@@ -19,11 +19,7 @@ pub fn data_lines(body: &[u8]) -> Vec<String> {
 #[must_use]
 pub fn chunks(body: &[u8]) -> Vec<Value> {
     let parse = |data: &String| serde_json::from_str(data).unwrap_or_else(|error| panic!("{error} in event {data:?}"));
-    data_lines(body)
-        .iter()
-        .filter(|data| *data != "[DONE]")
-        .map(parse)
-        .collect()
+    data_lines(body).iter().filter(|data| *data != "[DONE]").map(parse).collect()
 }
 
 /// Whether the stream says that it is complete.
@@ -36,8 +32,5 @@ pub fn is_done(body: &[u8]) -> bool {
 #[must_use]
 pub fn assembled_text(body: &[u8]) -> String {
     let chunks = chunks(body);
-    chunks
-        .iter()
-        .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
-        .collect()
+    chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect()
 }

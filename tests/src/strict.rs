@@ -151,11 +151,7 @@ fn content(message: &Value, allowed: &[&str]) -> Result<bool, String> {
 }
 
 fn there(has_content: bool) -> Result<(), String> {
-    if has_content {
-        Ok(())
-    } else {
-        Err("content is missing".to_owned())
-    }
+    if has_content { Ok(()) } else { Err("content is missing".to_owned()) }
 }
 
 fn set<'a>(value: &'a Value, member: &str) -> Option<&'a Value> {
@@ -163,7 +159,5 @@ fn set<'a>(value: &'a Value, member: &str) -> Option<&'a Value> {
 }
 
 fn text<'a>(value: &'a Value, member: &str) -> Result<&'a str, String> {
-    value[member]
-        .as_str()
-        .ok_or_else(|| format!("{member} must be a text, not {}", value[member]))
+    value[member].as_str().ok_or_else(|| format!("{member} must be a text, not {}", value[member]))
 }

@@ -148,10 +148,7 @@ impl ScriptedUpstream {
     /// # Panics
     /// When they do not arrive in time.
     pub async fn arrived(&self, count: usize) {
-        wait_until("the upstream has its request", PATIENCE, || async {
-            self.lock().requests.len() >= count
-        })
-        .await;
+        wait_until("the upstream has its request", PATIENCE, || async { self.lock().requests.len() >= count }).await;
     }
 
     /// Waits until the other side has given up `count` requests before their answers ended.
@@ -159,10 +156,7 @@ impl ScriptedUpstream {
     /// # Panics
     /// When it does not do so in time.
     pub async fn abandoned(&self, count: usize) {
-        wait_until("the upstream's request is given up", PATIENCE, || async {
-            self.lock().abandoned >= count
-        })
-        .await;
+        wait_until("the upstream's request is given up", PATIENCE, || async { self.lock().abandoned >= count }).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -198,20 +192,13 @@ impl RecordedRequest {
     #[must_use]
     pub fn said(&self, text: &str) -> Reply {
         let request = serde_json::from_slice::<Value>(&self.body);
-        if request.is_ok_and(|request| request["stream"] == true) {
-            Reply::stream(text)
-        } else {
-            Reply::chat(text)
-        }
+        if request.is_ok_and(|request| request["stream"] == true) { Reply::stream(text) } else { Reply::chat(text) }
     }
 
     /// The value of a header, or an empty text.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
@@ -250,9 +237,7 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
 async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) {
     let service = service_fn(move |request| answer(request, Arc::clone(&state)));
     // A connection that one side breaks off is part of the script, not a failure of the server.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn answer(
@@ -263,13 +248,7 @@ async fn answer(
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(BrokenOff::other)?.to_bytes();
     let target = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
-    let recorded = RecordedRequest {
-        method: parts.method,
-        target,
-        headers: parts.headers,
-        body,
-        arrived,
-    };
+    let recorded = RecordedRequest { method: parts.method, target, headers: parts.headers, body, arrived };
     let reply = {
         let mut state = lock(&state);
         let refused = state.is_strict.then(|| refusal(&recorded)).flatten();
@@ -375,19 +354,11 @@ mod tests {
         let upstream = ScriptedUpstream::start().await;
         upstream.reply_next(Reply::events().then("a").then("b").byte_by_byte().header("x-one", "1"));
         let url = format!("{}/models?x=%2F", upstream.base_url());
-        let answer = wire::client()
-            .post(url)
-            .body("exactly  this")
-            .send()
-            .await
-            .expect("an answer");
+        let answer = wire::client().post(url).body("exactly  this").send().await.expect("an answer");
         assert_eq!(answer.headers()["x-one"], "1");
         assert_eq!(answer.bytes().await.expect("a body"), "ab");
         let recorded = upstream.last_request();
-        assert_eq!(
-            (recorded.method.as_str(), recorded.target.as_str()),
-            ("POST", "/v1/models?x=%2F")
-        );
+        assert_eq!((recorded.method.as_str(), recorded.target.as_str()), ("POST", "/v1/models?x=%2F"));
         assert!(recorded.contains("exactly  this") && recorded.body.len() == 13);
     }
 
@@ -416,9 +387,6 @@ mod tests {
         assert_eq!(answer.chunk().await.expect("a body").expect("a chunk"), "a");
         assert!(answer.chunk().await.is_err(), "the body is not whole");
         upstream.reply_next(Reply::hang_up());
-        assert!(
-            wire::client().get(upstream.base_url()).send().await.is_err(),
-            "no answer at all"
-        );
+        assert!(wire::client().get(upstream.base_url()).send().await.is_err(), "no answer at all");
     }
 }

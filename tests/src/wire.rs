@@ -22,10 +22,7 @@ const REQUEST: Duration = Duration::from_secs(120);
 pub fn client() -> reqwest::Client {
     // Other crates of the workspace may switch on the decoders of this one.
     let builder = reqwest::Client::builder().no_gzip().no_brotli().no_zstd().no_deflate();
-    let builder = builder
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(REQUEST);
+    let builder = builder.no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(REQUEST);
     builder.build().expect("a client")
 }
 

@@ -53,10 +53,7 @@ pub(super) fn load(directory: &Path, family: &str) -> Result<Vec<Conversation>, 
     if chats.is_empty() {
         return Err(BenchError::data(directory, "holds no directory with a chat.json"));
     }
-    chats
-        .iter()
-        .map(|(_, number, path)| read(&format!("{family}-{number}"), path))
-        .collect()
+    chats.iter().map(|(_, number, path)| read(&format!("{family}-{number}"), path)).collect()
 }
 
 fn read(name: &str, directory: &Path) -> Result<Conversation, BenchError> {
@@ -83,27 +80,15 @@ fn parse(name: &str, chat: &str, questions: &str) -> serde_json::Result<Conversa
     let unanswerable = asked.get(UNANSWERABLE).into_iter().flatten();
     let unanswerable = unanswerable.map(|question| question.question.clone()).collect();
     let questions = asked.into_iter().flat_map(|(category, questions)| {
-        let judged = questions
-            .into_iter()
-            .filter_map(|question| judgeable(question, &category, &positions));
+        let judged = questions.into_iter().filter_map(|question| judgeable(question, &category, &positions));
         judged.collect::<Vec<Question>>()
     });
-    Ok(Conversation {
-        name: name.to_owned(),
-        questions: questions.collect(),
-        unanswerable,
-        sessions,
-        turns,
-    })
+    Ok(Conversation { name: name.to_owned(), questions: questions.collect(), unanswerable, sessions, turns })
 }
 
 fn turn(message: &RawMessage, time: DateTime<Utc>) -> Turn {
     let by_user = message.role == "user";
-    let text = if by_user {
-        without_place(&message.content)
-    } else {
-        &message.content
-    };
+    let text = if by_user { without_place(&message.content) } else { &message.content };
     Turn {
         speaker: if by_user { "User" } else { "Assistant" }.to_owned(),
         role: if by_user { "user" } else { "assistant" },
@@ -177,22 +162,14 @@ mod tests {
         let said: Vec<&str> = found.turns.iter().map(|turn| turn.text.as_str()).collect();
         assert_eq!(said, ["My cat is Tom.", "Nice.", "And my dog?", "x ->-> 1,2"]);
         assert_eq!(found.sessions, [0..2, 2..4]);
-        assert!(
-            found
-                .turns
-                .iter()
-                .all(|turn| turn.time.to_rfc3339().starts_with("2024-03-15") && !turn.is_named())
-        );
+        assert!(found.turns.iter().all(|turn| turn.time.to_rfc3339().starts_with("2024-03-15") && !turn.is_named()));
     }
 
     #[test]
     fn questions_name_their_evidence_in_lists_and_in_objects() {
         let found = parse("beam-1", CHAT, QUESTIONS).unwrap();
-        let asked: Vec<(&str, &[usize])> = found
-            .questions
-            .iter()
-            .map(|question| (question.category.as_str(), question.evidence.as_slice()))
-            .collect();
+        let asked: Vec<(&str, &[usize])> =
+            found.questions.iter().map(|question| (question.category.as_str(), question.evidence.as_slice())).collect();
         assert_eq!(asked, [("knowledge update", &[0, 2, 3][..])]);
         assert_eq!(found.told_by(&found.questions[0]), Some("several"));
     }

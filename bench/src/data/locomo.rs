@@ -68,11 +68,7 @@ fn read_conversation(raw: RawConversation) -> Result<Conversation, String> {
     for (number, value) in numbered_sessions(&raw.conversation) {
         let name = format!("{}, session {number}", raw.sample_id);
         let key = format!("session_{number}_date_time");
-        let date = raw
-            .conversation
-            .get(&key)
-            .and_then(Value::as_str)
-            .ok_or_else(|| format!("{name}: no {key}"))?;
+        let date = raw.conversation.get(&key).and_then(Value::as_str).ok_or_else(|| format!("{name}: no {key}"))?;
         let time =
             parse_time(date).ok_or_else(|| format!("{name}: {date:?} is not like \"1:56 pm on 8 May, 2023\""))?;
         let session: Vec<RawTurn> = Vec::deserialize(value).map_err(|error| format!("{name}: {error}"))?;
@@ -93,18 +89,8 @@ fn read_conversation(raw: RawConversation) -> Result<Conversation, String> {
     }
     let unanswerable = raw.qa.iter().filter(|question| question.category == UNANSWERABLE);
     let unanswerable = unanswerable.map(|question| question.question.clone()).collect();
-    let questions = raw
-        .qa
-        .into_iter()
-        .filter_map(|question| judgeable(question, &positions))
-        .collect();
-    Ok(Conversation {
-        name: raw.sample_id,
-        sessions,
-        turns,
-        questions,
-        unanswerable,
-    })
+    let questions = raw.qa.into_iter().filter_map(|question| judgeable(question, &positions)).collect();
+    Ok(Conversation { name: raw.sample_id, sessions, turns, questions, unanswerable })
 }
 
 /// The lists under `session_1`, `session_2`, …, in the order of their numbers.
@@ -121,12 +107,8 @@ fn judgeable(raw: RawQuestion, positions: &HashMap<String, usize>) -> Option<Que
     if !(1..=4).contains(&raw.category) {
         return None;
     }
-    let mut evidence: Vec<usize> = raw
-        .evidence
-        .iter()
-        .flat_map(|ids| evidence_ids(ids))
-        .filter_map(|id| positions.get(id).copied())
-        .collect();
+    let mut evidence: Vec<usize> =
+        raw.evidence.iter().flat_map(|ids| evidence_ids(ids)).filter_map(|id| positions.get(id).copied()).collect();
     evidence.sort_unstable();
     evidence.dedup();
     (!evidence.is_empty()).then_some(Question {
@@ -138,9 +120,7 @@ fn judgeable(raw: RawQuestion, positions: &HashMap<String, usize>) -> Option<Que
 
 /// Reads a time such as `1:56 pm on 8 May, 2023`.
 fn parse_time(text: &str) -> Option<DateTime<Utc>> {
-    NaiveDateTime::parse_from_str(text.trim(), "%I:%M %p on %d %B, %Y")
-        .ok()
-        .map(|time| time.and_utc())
+    NaiveDateTime::parse_from_str(text.trim(), "%I:%M %p on %d %B, %Y").ok().map(|time| time.and_utc())
 }
 
 #[cfg(test)]
@@ -182,14 +162,7 @@ mod tests {
             .iter()
             .map(|question| (question.text.as_str(), question.evidence.as_slice()))
             .collect();
-        assert_eq!(
-            found,
-            [
-                ("one", &[0, 1][..]),
-                ("joined", &[0, 2][..]),
-                ("partly missing", &[2][..])
-            ]
-        );
+        assert_eq!(found, [("one", &[0, 1][..]), ("joined", &[0, 2][..]), ("partly missing", &[2][..])]);
     }
 
     #[test]
@@ -207,11 +180,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_the_file_is_named() {
         let no_date = SMALL.replace("session_10_date_time", "other");
-        assert!(
-            parse(&no_date)
-                .unwrap_err()
-                .contains("conv-1, session 10: no session_10_date_time")
-        );
+        assert!(parse(&no_date).unwrap_err().contains("conv-1, session 10: no session_10_date_time"));
         let bad_date = SMALL.replace("12:05 am on 1 January, 2024", "yesterday");
         assert!(parse(&bad_date).unwrap_err().contains("yesterday"));
         assert!(parse("{}").is_err());

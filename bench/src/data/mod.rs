@@ -78,11 +78,7 @@ impl Kind {
 impl Turn {
     /// The text of the message that a client would send: in a chat between several people it begins with who speaks.
     pub(crate) fn message(&self) -> String {
-        if self.is_named() {
-            format!("{}: {}", self.speaker, self.text)
-        } else {
-            self.text.clone()
-        }
+        if self.is_named() { format!("{}: {}", self.speaker, self.text) } else { self.text.clone() }
     }
 
     /// Whether the speaker is a person with a name and not a role.
@@ -125,11 +121,7 @@ pub(crate) fn sets(path: &Path) -> Result<Vec<PathBuf>, BenchError> {
         }
     }
     languages.sort();
-    Ok(if languages.is_empty() {
-        vec![path.to_owned()]
-    } else {
-        languages
-    })
+    Ok(if languages.is_empty() { vec![path.to_owned()] } else { languages })
 }
 
 /// The language code that a directory is named by.
@@ -189,11 +181,7 @@ pub(crate) mod tests {
 
     /// A question that these turns answer.
     pub(crate) fn question(evidence: &[usize]) -> Question {
-        Question {
-            text: format!("about {evidence:?}"),
-            evidence: evidence.to_vec(),
-            category: String::new(),
-        }
+        Question { text: format!("about {evidence:?}"), evidence: evidence.to_vec(), category: String::new() }
     }
 
     #[test]
@@ -205,23 +193,14 @@ pub(crate) mod tests {
             Ok::<_, String>(found.into_iter().map(|found| found.name).collect::<Vec<_>>())
         };
         assert_eq!(chosen(&["c", "a"]), Ok(vec!["c".to_owned(), "a".to_owned()]));
-        assert_eq!(
-            chosen(&["x"]),
-            Err("--conversations x: the file has a, b, c".to_owned())
-        );
+        assert_eq!(chosen(&["x"]), Err("--conversations x: the file has a, b, c".to_owned()));
     }
 
     #[test]
     fn evidence_is_told_by_the_roles_of_its_turns() {
-        let chat = conversation(
-            "some",
-            &[("user", ""), ("assistant", ""), ("user", ""), ("assistant", "")],
-        );
+        let chat = conversation("some", &[("user", ""), ("assistant", ""), ("user", ""), ("assistant", "")]);
         let told = |evidence: &[usize]| chat.told_by(&question(evidence));
-        assert_eq!(
-            (told(&[0, 2]), told(&[1]), told(&[0, 3])),
-            (Some("user"), Some("assistant"), Some("several"))
-        );
+        assert_eq!((told(&[0, 2]), told(&[1]), told(&[0, 3])), (Some("user"), Some("assistant"), Some("several")));
     }
 
     #[test]

@@ -59,11 +59,7 @@ pub async fn run(options: &DemoOptions) -> Result<(), BenchError> {
     }
     anstream::println!("Starting mainpoint …");
     let proxy = builder.start().await;
-    anstream::println!(
-        "It listens on {}; budget {} tokens.\n",
-        proxy.base_url(),
-        options.budget
-    );
+    anstream::println!("It listens on {}; budget {} tokens.\n", proxy.base_url(), options.budget);
     let total = play(options, (&script, &proxy), scripted.as_ref()).await;
     proxy.stop().await;
     let Total { asked, forwarded, .. } = total;
@@ -161,10 +157,7 @@ mod tests {
 
     #[test]
     fn the_reader_is_waited_for_near_the_budget_and_before_questions() {
-        let line = |needs| Line {
-            text: String::new(),
-            needs,
-        };
+        let line = |needs| Line { text: String::new(), needs };
         assert!(needs_memory(&line(Some("fact".to_owned())), 0, 2000) && needs_memory(&line(None), 1601, 2000));
         assert!(!needs_memory(&line(None), 1600, 2000));
     }

@@ -46,18 +46,14 @@ impl Script {
     pub(super) fn conversation(&self, turns: usize) -> Vec<Line> {
         let mut chat = 0..;
         let last = turns.saturating_sub(1);
-        let line = |text: String, needs: Option<&String>| Line {
-            text,
-            needs: needs.cloned(),
-        };
+        let line = |text: String, needs: Option<&String>| Line { text, needs: needs.cloned() };
         let said = |turn: usize| {
             let told = self.facts.get(turn.wrapping_sub(1) / 2).filter(|_| turn % 2 == 1);
             let asked = self.facts.get((last - turn) / 2);
             let asked = asked.filter(|_| (last - turn).is_multiple_of(2));
             let told = told.map(|fact| line(fact.told.clone(), None));
             let asked = || asked.map(|fact| line(fact.asked.clone(), Some(&fact.needs)));
-            told.or_else(asked)
-                .or_else(|| Some(line(self.small_talk(chat.next()?), None)))
+            told.or_else(asked).or_else(|| Some(line(self.small_talk(chat.next()?), None)))
         };
         (0..turns).filter_map(said).collect()
     }

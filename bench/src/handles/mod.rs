@@ -58,11 +58,8 @@ pub async fn run(options: &HandlesOptions) -> Result<(), BenchError> {
         number += 1;
         request.said(&format!("Noted, that makes {number} notes about herons so far."))
     });
-    let settings = [
-        ("store.maintenance_interval_seconds", "1"),
-        ("memory.memory_tokens", "300"),
-        ("memory.digest_tokens", "100"),
-    ];
+    let settings =
+        [("store.maintenance_interval_seconds", "1"), ("memory.memory_tokens", "300"), ("memory.digest_tokens", "100")];
     let proxy = program(&upstream, BUDGET, settings).start().await;
     let length = Duration::from_secs(60 * u64::from(options.minutes));
     let mut counted = Vec::new();
@@ -87,19 +84,10 @@ pub async fn run(options: &HandlesOptions) -> Result<(), BenchError> {
     report.add(format!("{} minutes", options.minutes), NOTE, tenths);
     let row = |metric: &str, value: f64, unit| Row::new("handles", metric, "mainpoint", value).counted_in(unit);
     report.rows.push(row("minutes", f64::from(options.minutes), "min"));
-    for (metric, open) in [
-        ("open_first", counted[0].open),
-        ("open_early_most", early),
-        ("open_late_most", late),
-    ] {
+    for (metric, open) in [("open_first", counted[0].open), ("open_early_most", early), ("open_late_most", late)] {
         report.rows.push(row(metric, as_float(open), "files"));
     }
-    report.publish(
-        &options.out,
-        ("handles", "Open files under maintenance"),
-        RowFile::Own,
-        "",
-    )?;
+    report.publish(&options.out, ("handles", "Open files under maintenance"), RowFile::Own, "")?;
     if late > early + SLACK {
         let grown = format!("its open files grow: {early} at the most at first, {late} in the end");
         return Err(BenchError::program("mainpoint", grown));
@@ -135,10 +123,7 @@ async fn talk(proxy: &StartedProxy) {
 /// What is said in a turn; no two are alike, and every third one asks about an earlier one.
 fn line(conversation: usize, turn: usize) -> String {
     match turn % 3 {
-        2 => format!(
-            "Where was heron{conversation}x{} seen, and what did it do there?",
-            turn / 2
-        ),
+        2 => format!("Where was heron{conversation}x{} seen, and what did it do there?", turn / 2),
         _ => format!(
             "On day {turn} of walk {conversation} heron{conversation}x{turn} stood by pond {} and caught {} fish before noon.",
             turn * 7 % 31,
@@ -155,9 +140,8 @@ mod tests {
 
     #[test]
     fn no_two_turns_are_alike() {
-        let lines: HashSet<String> = (0..5)
-            .flat_map(|conversation| (0..TURNS).map(move |turn| line(conversation, turn)))
-            .collect();
+        let lines: HashSet<String> =
+            (0..5).flat_map(|conversation| (0..TURNS).map(move |turn| line(conversation, turn))).collect();
         assert_eq!(lines.len(), 5 * TURNS);
     }
 }

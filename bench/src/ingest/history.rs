@@ -72,11 +72,7 @@ fn compose(sources: &[Vec<Conversation>], number: usize, room: usize) -> Option<
             break;
         }
         // A turn is named by everything before it: with another beginning all turns of a conversation are others.
-        let text = if messages.is_empty() {
-            format!("({name}) {}", turn.message())
-        } else {
-            turn.message()
-        };
+        let text = if messages.is_empty() { format!("({name}) {}", turn.message()) } else { turn.message() };
         bytes += text.len();
         let time = time(turn, place.passage).to_rfc3339();
         messages.push(json!({"role": turn.role, "content": text, "created_at": time}));
@@ -91,10 +87,7 @@ fn in_other_words(turns: &[Turn], seed: u64) -> Vec<Turn> {
     let mix = |turn: &Turn| {
         let mut sentences: Vec<&str> = turn.text.split_inclusive(['.', '!', '?', '\n']).collect();
         random.shuffle(&mut sentences);
-        Turn {
-            text: sentences.concat(),
-            ..turn.clone()
-        }
+        Turn { text: sentences.concat(), ..turn.clone() }
     };
     turns.iter().map(mix).collect()
 }
@@ -104,11 +97,7 @@ fn place(number: usize, counts: &[usize]) -> Option<Place> {
     let source = number.checked_rem(counts.len())?;
     let round = number / counts.len();
     let count = *counts.get(source)?;
-    Some(Place {
-        source,
-        conversation: round.checked_rem(count)?,
-        passage: round / count,
-    })
+    Some(Place { source, conversation: round.checked_rem(count)?, passage: round / count })
 }
 
 fn time(turn: &Turn, passage: usize) -> DateTime<Utc> {
@@ -132,10 +121,7 @@ mod tests {
             .filter_map(|number| place(number, &[2, 1]))
             .map(|place| (place.source, place.conversation, place.passage))
             .collect();
-        assert_eq!(
-            places,
-            [(0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 0, 1), (0, 0, 1), (1, 0, 2)]
-        );
+        assert_eq!(places, [(0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 0, 1), (0, 0, 1), (1, 0, 2)]);
         assert_eq!((place(0, &[]), place(1, &[1, 0])), (None, None));
     }
 
@@ -144,10 +130,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("history.jsonl");
         let sources = [
-            vec![conversation(
-                "short",
-                &[("user", "One. Two."), ("user", " "), ("user", "Three.")],
-            )],
+            vec![conversation("short", &[("user", "One. Two."), ("user", " "), ("user", "Three.")])],
             vec![conversation("long", &[("user", "A longer message, said once.")])],
         ];
         let extent = write(&path, &sources, 60).unwrap();
@@ -155,14 +138,9 @@ mod tests {
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), extent.conversations);
         let messages = |line: &Value| line["messages"].as_array().unwrap().clone();
-        assert_eq!(
-            lines.iter().map(|line| messages(line).len()).sum::<usize>(),
-            extent.turns
-        );
-        let firsts: HashSet<String> = lines
-            .iter()
-            .map(|line| messages(line)[0]["content"].as_str().unwrap().to_owned())
-            .collect();
+        assert_eq!(lines.iter().map(|line| messages(line).len()).sum::<usize>(), extent.turns);
+        let firsts: HashSet<String> =
+            lines.iter().map(|line| messages(line)[0]["content"].as_str().unwrap().to_owned()).collect();
         assert_eq!(firsts.len(), lines.len());
         assert_eq!(messages(&lines[0]).len(), 2, "blank turns are left out");
         assert_eq!(messages(&lines[0])[0]["content"], "(short-1) One. Two.");

@@ -124,10 +124,7 @@ impl Importer {
         let text = std::fs::read_to_string(&output).map_err(BenchError::reading(&output))?;
         let summary: Summary = serde_json::from_str(&text).map_err(|error| BenchError::data(output, error))?;
         let peak_mib = summary.peak_memory_bytes.unwrap_or_default() / MEBIBYTE;
-        let run = Run {
-            peak_mib: watched.run.peak_mib.max(peak_mib),
-            ..watched.run
-        };
+        let run = Run { peak_mib: watched.run.peak_mib.max(peak_mib), ..watched.run };
         Ok((run, summary))
     }
 
@@ -237,10 +234,7 @@ mod tests {
     use super::*;
 
     fn heard(share: u32, seconds: u64) -> Heard {
-        Heard {
-            share,
-            after: Duration::from_secs(seconds),
-        }
+        Heard { share, after: Duration::from_secs(seconds) }
     }
 
     #[test]

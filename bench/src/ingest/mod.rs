@@ -157,10 +157,7 @@ async fn start(importer: &Importer, upstream: &ScriptedUpstream, home: &Arc<Home
     let started = Instant::now();
     let builder = program(upstream, BUDGET, overrides(importer.reader.as_deref()));
     let proxy = builder.home(home).start().await;
-    assert!(
-        proxy.get("/readyz").await.status.is_success(),
-        "it listens and is not ready"
-    );
+    assert!(proxy.get("/readyz").await.status.is_success(), "it listens and is not ready");
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
     proxy.stop().await;
     milliseconds
@@ -246,17 +243,9 @@ impl Measured {
             ("tokens".to_owned(), tokens.into(), "tokens"),
             ("turns".to_owned(), turns.into(), "turns"),
             ("tokens_per_second".to_owned(), (tokens / seconds).into(), "tokens/s"),
-            (
-                "reading_tokens_per_second".to_owned(),
-                resumed.tokens_per_second.into(),
-                "tokens/s",
-            ),
+            ("reading_tokens_per_second".to_owned(), resumed.tokens_per_second.into(), "tokens/s"),
             ("turns_per_second".to_owned(), (turns / seconds).into(), "turns/s"),
-            (
-                "bytes_per_turn".to_owned(),
-                as_float(resumed.bytes_per_turn).into(),
-                "bytes",
-            ),
+            ("bytes_per_turn".to_owned(), as_float(resumed.bytes_per_turn).into(), "bytes"),
             ("peak_rss_mib".to_owned(), whole.peak_mib.into(), "MiB"),
             ("processor_s".to_owned(), whole.processor_s.into(), "s"),
             ("repeated_s".to_owned(), self.repeated.as_secs_f64().into(), "s"),
@@ -279,12 +268,7 @@ mod tests {
     use super::*;
 
     fn said(turns: usize, turns_known: usize, turns_stored: usize) -> Summary {
-        Summary {
-            turns,
-            turns_known,
-            turns_stored,
-            ..Summary::default()
-        }
+        Summary { turns, turns_known, turns_stored, ..Summary::default() }
     }
 
     #[test]
@@ -302,16 +286,8 @@ mod tests {
 
     #[test]
     fn both_runs_make_the_whole() {
-        let run = |seconds: u64, peak_mib: f64| Run {
-            time: Duration::from_secs(seconds),
-            processor_s: 1.0,
-            peak_mib,
-        };
-        let summary = Summary {
-            tokens: 600,
-            tokens_known: 400,
-            ..said(60, 40, 100)
-        };
+        let run = |seconds: u64, peak_mib: f64| Run { time: Duration::from_secs(seconds), processor_s: 1.0, peak_mib };
+        let summary = Summary { tokens: 600, tokens_known: 400, ..said(60, 40, 100) };
         let measured = Measured {
             reader: Some("light".to_owned()),
             killed: run(10, 900.0),
@@ -322,18 +298,9 @@ mod tests {
         };
         let rows = measured.rows("ingest-1m");
         let value = |metric| crate::report::find(&rows, "ingest-1m", metric, "mainpoint-light").map(|row| row.value);
-        assert_eq!(
-            (value("tokens"), value("tokens_per_second")),
-            (Some(1000.0), Some(40.0))
-        );
-        assert_eq!(
-            (value("turns_per_second"), value("peak_rss_mib")),
-            (Some(4.0), Some(900.0))
-        );
-        assert_eq!(
-            (value("ready_high_ms"), value("ready_ms_empty")),
-            (Some(1.0), Some(2.0))
-        );
+        assert_eq!((value("tokens"), value("tokens_per_second")), (Some(1000.0), Some(40.0)));
+        assert_eq!((value("turns_per_second"), value("peak_rss_mib")), (Some(4.0), Some(900.0)));
+        assert_eq!((value("ready_high_ms"), value("ready_ms_empty")), (Some(1.0), Some(2.0)));
         assert_eq!(measured.runs().row_iter().count(), 3);
     }
 }

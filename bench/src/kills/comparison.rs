@@ -45,9 +45,7 @@ impl Comparison {
                 found.note("doubled", turn);
             }
             // A caller's first turn that is found says where the caller's turns lie, unless somebody else's lie there.
-            let own = *of_callers
-                .entry(turn.caller)
-                .or_insert_with(|| taken.insert(*place).then_some(*place));
+            let own = *of_callers.entry(turn.caller).or_insert_with(|| taken.insert(*place).then_some(*place));
             if places.iter().any(|place| own != Some(*place)) {
                 found.strayed += 1;
                 found.note("with another caller", turn);
@@ -58,8 +56,7 @@ impl Comparison {
 
     fn note(&mut self, what: &str, turn: &Acknowledged) {
         if self.examples.len() < EXAMPLES {
-            self.examples
-                .push(format!("{what}: \"{}\" of caller {}", turn.text, turn.caller));
+            self.examples.push(format!("{what}: \"{}\" of caller {}", turn.text, turn.caller));
         }
     }
 }
@@ -69,20 +66,12 @@ mod tests {
     use super::*;
 
     fn seen(text: &str, caller: usize) -> Acknowledged {
-        Acknowledged {
-            text: text.to_owned(),
-            caller,
-        }
+        Acknowledged { text: text.to_owned(), caller }
     }
 
     fn kept(turns: &[(&str, &str)]) -> Kept {
-        let turns = turns
-            .iter()
-            .map(|(text, scope)| ((*scope).to_owned(), (*text).to_owned()));
-        Kept {
-            turns: turns.collect(),
-            unread: 0,
-        }
+        let turns = turns.iter().map(|(text, scope)| ((*scope).to_owned(), (*text).to_owned()));
+        Kept { turns: turns.collect(), unread: 0 }
     }
 
     #[test]

@@ -73,13 +73,8 @@ pub(super) fn reply_to(question: &str) -> String {
 impl Crowd {
     /// Everybody, before a word is said.
     pub(super) fn gather(random: &mut fastrand::Rng) -> Self {
-        let speaker = |number| Speaker {
-            number,
-            random: random.fork(),
-            asked: 0,
-            unanswered: None,
-            talk: Talk::default(),
-        };
+        let speaker =
+            |number| Speaker { number, random: random.fork(), asked: 0, unanswered: None, talk: Talk::default() };
         Self((0..SPEAKERS).map(speaker).collect())
     }
 
@@ -188,16 +183,11 @@ impl Speaker {
         self.asked += 1;
         let mut pick = |words: &[&'static str]| words[self.random.usize(0..words.len())];
         let (thing, place, person) = (pick(&THINGS), pick(&PLACES), pick(&PEOPLE));
-        format!(
-            "Parcel {}-{} for {person} holds a {thing} and waits at the {place}.",
-            self.number, self.asked
-        )
+        format!("Parcel {}-{} for {person} holds a {thing} and waits at the {place}.", self.number, self.asked)
     }
 }
 
-const THINGS: [&str; 8] = [
-    "kettle", "violin", "lamp", "globe", "carpet", "clock", "saddle", "mirror",
-];
+const THINGS: [&str; 8] = ["kettle", "violin", "lamp", "globe", "carpet", "clock", "saddle", "mirror"];
 const PLACES: [&str; 6] = ["station", "harbour", "bakery", "library", "mill", "town hall"];
 const PEOPLE: [&str; 6] = ["Ada", "Bela", "Chidi", "Dolores", "Emre", "Fumiko"];
 

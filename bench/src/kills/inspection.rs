@@ -41,10 +41,7 @@ pub(super) async fn inspect(directory: &Path) -> Result<Kept, BenchError> {
     let unread = store.unread().await.map_err(BenchError::store("listing turns"))?;
     // What was read a moment ago stands in the journal until now.
     store.flush().await.map_err(BenchError::store("flushing"))?;
-    let mut kept = Kept {
-        unread: unread.len(),
-        turns: unread.into_iter().map(kept_turn).collect(),
-    };
+    let mut kept = Kept { unread: unread.len(), turns: unread.into_iter().map(kept_turn).collect() };
     for scope in store.scopes().await.map_err(BenchError::store("listing scopes"))? {
         kept.turns.extend(stored(&store, &scope).await?);
     }
@@ -66,10 +63,7 @@ async fn stored(store: &Store, scope: &Scope) -> Result<Vec<(String, String)>, B
     let names: Vec<TurnId> = firsts.map(|point| point.turn).collect();
     let mut found = Vec::with_capacity(names.len());
     for some in names.chunks(BATCH) {
-        let turns = store
-            .turns(scope, some)
-            .await
-            .map_err(BenchError::store("reading turns"))?;
+        let turns = store.turns(scope, some).await.map_err(BenchError::store("reading turns"))?;
         found.extend(turns.into_iter().map(kept_turn));
     }
     Ok(found)
@@ -109,11 +103,7 @@ mod tests {
             passage: 0,
             start: 0,
             end,
-            spans: vec![Span {
-                start: 0,
-                end,
-                salience: 1.0,
-            }],
+            spans: vec![Span { start: 0, end, salience: 1.0 }],
             text: turn.text.clone(),
             vector: vec![1.0; WIDTH],
             features: Vec::new(),
@@ -126,9 +116,7 @@ mod tests {
         let store = Store::open(store_settings(home.path(), WIDTH)).await.unwrap();
         let turns: Vec<Turn> = (0..5).map(turn).collect();
         store.accept(turns.clone()).await.unwrap();
-        let read = turns[..3]
-            .iter()
-            .map(|turn| (turn.scope.clone(), turn.id, vec![point(turn)]));
+        let read = turns[..3].iter().map(|turn| (turn.scope.clone(), turn.id, vec![point(turn)]));
         store.complete(read.collect()).await.unwrap();
         store.close().await.unwrap();
         let kept = inspect(home.path()).await.unwrap();

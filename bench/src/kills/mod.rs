@@ -98,11 +98,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub async fn run(options: &KillOptions) -> Result<(), BenchError> {
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
     anstream::println!("Every random choice begins with --seed {seed}.");
-    let (kills, stops) = if options.quick {
-        (4, 2)
-    } else {
-        (options.kills, options.stops)
-    };
+    let (kills, stops) = if options.quick { (4, 2) } else { (options.kills, options.stops) };
     let mut outcomes = Vec::new();
     for (ending, rounds) in [(Ending::Kill, kills), (Ending::Stop, stops)] {
         if rounds > 0 {
@@ -120,13 +116,7 @@ async fn measure(seed: u64, ending: Ending, rounds: usize) -> Result<Outcome, Be
     let played = play(&home, seed, ending, rounds).await?;
     let kept = inspection::inspect(&home.data()).await?;
     let comparison = Comparison::of(&played.talk.acknowledged, &kept);
-    Ok(Outcome {
-        ending,
-        rounds,
-        played,
-        comparison,
-        unread: kept.unread,
-    })
+    Ok(Outcome { ending, rounds, played, comparison, unread: kept.unread })
 }
 
 /// Plays rounds that all end alike, and starts the program once more at the end, so that it has seen what it left.
@@ -163,11 +153,7 @@ fn repeated(request: &RecordedRequest) -> Reply {
     let request_body = request.json();
     let question = prompt::messages(&request_body).last().map(prompt::text);
     let reply = request.said(&reply_to(&question.unwrap_or_default()));
-    if request_body["stream"] == true {
-        reply.paced(PAUSE)
-    } else {
-        reply
-    }
+    if request_body["stream"] == true { reply.paced(PAUSE) } else { reply }
 }
 
 impl Ending {
@@ -218,11 +204,7 @@ impl Outcome {
             (times, as_float(self.rounds), "rounds"),
             ("unread", as_float(self.unread), "turns"),
             ("failed", as_float(played.talk.failed), "requests"),
-            (
-                "turns_per_second",
-                acknowledged / played.talking.as_secs_f64(),
-                "turns/s",
-            ),
+            ("turns_per_second", acknowledged / played.talking.as_secs_f64(), "turns/s"),
             ("slowest_start_s", played.slowest_start.as_secs_f64(), "s"),
             ("slowest_end_s", played.slowest_end.as_secs_f64(), "s"),
         ]
@@ -231,12 +213,7 @@ impl Outcome {
     }
 
     fn verdict(&self) -> Result<(), BenchError> {
-        let Comparison {
-            lost,
-            doubled,
-            strayed,
-            examples,
-        } = &self.comparison;
+        let Comparison { lost, doubled, strayed, examples } = &self.comparison;
         if (*lost, *doubled, *strayed) == (0, 0, 0) {
             return Ok(());
         }
@@ -289,25 +266,16 @@ mod tests {
 
     #[test]
     fn every_way_of_ending_has_its_arm() {
-        let turn = Acknowledged {
-            text: "a".to_owned(),
-            caller: 0,
-        };
+        let turn = Acknowledged { text: "a".to_owned(), caller: 0 };
         let outcome = |ending, rounds| Outcome {
             ending,
             rounds,
             played: Played {
-                talk: Talk {
-                    acknowledged: vec![turn.clone(); 10],
-                    failed: 0,
-                },
+                talk: Talk { acknowledged: vec![turn.clone(); 10], failed: 0 },
                 talking: Duration::from_secs(5),
                 ..Played::default()
             },
-            comparison: Comparison {
-                lost: 3,
-                ..Comparison::default()
-            },
+            comparison: Comparison { lost: 3, ..Comparison::default() },
             unread: 4,
         };
         let report = report(7, &[outcome(Ending::Kill, 2), outcome(Ending::Stop, 1)]);

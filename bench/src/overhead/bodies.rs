@@ -158,10 +158,7 @@ mod tests {
         let value = read(stream_request(20, 1000, None));
         assert_eq!((&value["max_tokens"], &value["seed"]), (&json!(20), &json!(1000)));
         assert_eq!(
-            (
-                value.get("chunk_bytes"),
-                &read(stream_request(20, 1000, Some(4096)))["chunk_bytes"]
-            ),
+            (value.get("chunk_bytes"), &read(stream_request(20, 1000, Some(4096)))["chunk_bytes"]),
             (None, &json!(4096))
         );
     }

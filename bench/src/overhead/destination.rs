@@ -22,10 +22,7 @@ impl Destination {
     /// The service at a base URL, with the headers that every request has.
     pub(super) fn at(url: impl Into<String>) -> Self {
         let always = [("content-type", "application/json"), ("authorization", AUTHORIZATION)];
-        Self {
-            url: url.into(),
-            headers: always.map(|(name, value)| (name, value.to_owned())).to_vec(),
-        }
+        Self { url: url.into(), headers: always.map(|(name, value)| (name, value.to_owned())).to_vec() }
     }
 
     /// The same with a further header.
@@ -57,9 +54,7 @@ impl Destination {
     /// A chat request with this body.
     pub(super) fn post(&self, client: &Client, body: String) -> RequestBuilder {
         let request = client.post(self.chat()).body(body);
-        self.headers
-            .iter()
-            .fold(request, |request, (name, value)| request.header(*name, value))
+        self.headers.iter().fold(request, |request, (name, value)| request.header(*name, value))
     }
 
     /// Sends one chat request of this size and reads its answer.
@@ -78,11 +73,7 @@ impl Destination {
 
 /// A client that goes the direct way, speaks HTTP/1.1, and gives an answer at most `patience`.
 pub(super) fn client(patience: Duration) -> Result<Client, BenchError> {
-    let builder = Client::builder()
-        .no_proxy()
-        .http1_only()
-        .tcp_nodelay(true)
-        .timeout(patience);
+    let builder = Client::builder().no_proxy().http1_only().tcp_nodelay(true).timeout(patience);
     builder.build().map_err(BenchError::because("there is no client"))
 }
 

@@ -85,9 +85,7 @@ impl LoadTool {
         let output = timeout(Duration::from_secs(load.seconds) + PATIENCE, running).await;
         let output = output.map_err(|_| failed("it does not end".to_owned()))?;
         let output = output.map_err(|error| {
-            failed(format!(
-                "it cannot be started ({error}); scripts/install-load-tools.sh installs it"
-            ))
+            failed(format!("it cannot be started ({error}); scripts/install-load-tools.sh installs it"))
         })?;
         let text = String::from_utf8_lossy(&output.stdout);
         parse(&text).ok_or_else(|| {
@@ -110,9 +108,8 @@ fn body_path(directory: &Path, size: Size) -> PathBuf {
 
 /// What the tool runs: it sends the body and at the end writes a line of figures.
 fn script_text(body: &Path, to: &Destination) -> String {
-    let headers: String = (to.headers().iter())
-        .map(|(name, value)| format!("wrk.headers[\"{name}\"] = \"{value}\"\n"))
-        .collect();
+    let headers: String =
+        (to.headers().iter()).map(|(name, value)| format!("wrk.headers[\"{name}\"] = \"{value}\"\n")).collect();
     format!(
         r#"local file = assert(io.open("{}", "rb"))
 wrk.method = "POST"
@@ -136,13 +133,7 @@ fn parse(text: &str) -> Option<Counted> {
     let line = text.lines().find_map(|line| line.strip_prefix(MARK))?;
     let values: Option<Vec<f64>> = line.split_whitespace().map(|word| word.parse().ok()).collect();
     let [requests, duration_us, p50_us, p99_us, failures] = values?.try_into().ok()?;
-    Some(Counted {
-        requests,
-        seconds: duration_us / 1e6,
-        p50_us,
-        p99_us,
-        failures,
-    })
+    Some(Counted { requests, seconds: duration_us / 1e6, p50_us, p99_us, failures })
 }
 
 #[cfg(test)]
@@ -153,13 +144,7 @@ mod tests {
     fn the_line_of_figures_is_found_in_the_report() {
         let text = "Running 2s test\n  2 requests in 2.00s\nmeasured 4000 2000000 378 5298 1\n";
         let counted = parse(text);
-        let expected = Counted {
-            requests: 4000.0,
-            seconds: 2.0,
-            p50_us: 378.0,
-            p99_us: 5298.0,
-            failures: 1.0,
-        };
+        let expected = Counted { requests: 4000.0, seconds: 2.0, p50_us: 378.0, p99_us: 5298.0, failures: 1.0 };
         assert_eq!(counted, Some(expected));
         assert!((expected.per_second() - 2000.0).abs() < 1e-6);
         assert_eq!(parse("measured 1 2 3"), None);
@@ -168,10 +153,7 @@ mod tests {
 
     #[test]
     fn the_script_names_the_body_and_every_header() {
-        let text = script_text(
-            Path::new("/some/1KB.json"),
-            &Destination::at("http://u/v1").with("x-a", "b"),
-        );
+        let text = script_text(Path::new("/some/1KB.json"), &Destination::at("http://u/v1").with("x-a", "b"));
         assert!(text.contains("io.open(\"/some/1KB.json\", \"rb\")"));
         assert!(text.contains("wrk.headers[\"x-a\"] = \"b\"\n"));
         assert!(text.contains("\"measured %.0f %.0f %.0f %.0f %.0f\\n\""), "{text}");

@@ -92,11 +92,9 @@ async fn accept(listener: TcpListener) {
             continue;
         }
         // A connection that breaks is the proxy's to notice.
-        tokio::spawn(async move {
-            http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service_fn(answer))
-                .await
-        });
+        tokio::spawn(
+            async move { http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).await },
+        );
     }
 }
 
@@ -108,11 +106,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Reply>, hyper::Er
     }
     let beginning = beginning(request.into_body()).await?;
     let ask: Ask = serde_json::from_slice(&beginning).unwrap_or_default();
-    Ok(if ask.stream == Some(true) {
-        streamed(&ask)
-    } else {
-        whole(COMPLETION)
-    })
+    Ok(if ask.stream == Some(true) { streamed(&ask) } else { whole(COMPLETION) })
 }
 
 /// Reads a body to its end and keeps its beginning.
@@ -129,10 +123,7 @@ async fn beginning(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
 }
 
 fn whole(body: &'static str) -> Response<Reply> {
-    typed(
-        "application/json",
-        Full::new(Bytes::from_static(body.as_bytes())).boxed_unsync(),
-    )
+    typed("application/json", Full::new(Bytes::from_static(body.as_bytes())).boxed_unsync())
 }
 
 fn streamed(ask: &Ask) -> Response<Reply> {
@@ -171,9 +162,7 @@ fn event(choice: &serde_json::Value) -> String {
 
 fn typed(content_type: &'static str, body: Reply) -> Response<Reply> {
     let mut response = Response::new(body);
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
@@ -189,15 +178,7 @@ mod tests {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/v1/chat/completions", listener.local_addr().unwrap());
         let server = tokio::spawn(accept(listener));
-        let text = reqwest::Client::new()
-            .post(url)
-            .body(body)
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
+        let text = reqwest::Client::new().post(url).body(body).send().await.unwrap().text().await.unwrap();
         server.abort();
         text
     }

@@ -196,16 +196,8 @@ impl Plan {
             rounds: 3,
             seconds: 3,
             connections: vec![1, 16, 128],
-            streams: Streams {
-                count: 8,
-                chunks: 50,
-                pause: Duration::from_millis(20),
-            },
-            slow: Streams {
-                count: 1000,
-                chunks: 21,
-                pause: Duration::from_secs(1),
-            },
+            streams: Streams { count: 8, chunks: 50, pause: Duration::from_millis(20) },
+            slow: Streams { count: 1000, chunks: 21, pause: Duration::from_secs(1) },
         }
     }
 

@@ -43,12 +43,7 @@ fn nginx(place: &Place) -> Result<Recipe, BenchError> {
         arguments: owned(&["-e", "stderr", "-c", "nginx.conf", "-p", &prefix]),
         environment: Vec::new(),
         destination: Destination::at(format!("http://{address}/v1")),
-        version: said
-            .unwrap_or_default()
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
+        version: said.unwrap_or_default().rsplit('/').next().unwrap_or_default().to_owned(),
     })
 }
 
@@ -179,17 +174,12 @@ fn loopback_at(port: u16) -> Destination {
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let servers = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
-    let mut candidates = std::env::split_paths(&path)
-        .chain(servers)
-        .map(|directory| directory.join(program));
+    let mut candidates = std::env::split_paths(&path).chain(servers).map(|directory| directory.join(program));
     candidates.find(|candidate| candidate.is_file())
 }
 
 fn not_installed(arm: Arm) -> BenchError {
-    BenchError::program(
-        arm.name(),
-        "it is not installed; scripts/install-load-tools.sh does that",
-    )
+    BenchError::program(arm.name(), "it is not installed; scripts/install-load-tools.sh does that")
 }
 
 /// The program of a virtual environment that was filled to its end.
@@ -203,9 +193,7 @@ fn packages(home: &Path) -> PathBuf {
     let library = home.join("lib");
     let versions = std::fs::read_dir(&library).into_iter().flatten().flatten();
     let mut versions = versions.map(|entry| entry.path().join("site-packages"));
-    versions
-        .find(|path| path.is_dir())
-        .unwrap_or_else(|| library.join("site-packages"))
+    versions.find(|path| path.is_dir()).unwrap_or_else(|| library.join("site-packages"))
 }
 
 /// The version that the requirements pin.
@@ -260,10 +248,7 @@ mod tests {
         install(directory.path(), "headroom", "headroom-ai");
         let [litellm, headroom] =
             [Arm::LiteLlm, Arm::Headroom].map(|arm| recipe(&bare(directory.path()), arm).unwrap());
-        assert_eq!(
-            (litellm.version.as_str(), headroom.version.as_str()),
-            ("1.2.3", "1.2.3")
-        );
+        assert_eq!((litellm.version.as_str(), headroom.version.as_str()), ("1.2.3", "1.2.3"));
         let text = std::fs::read_to_string(&litellm.arguments[1]).unwrap();
         assert!(text.contains("http://127.0.0.1:4/v1"), "{text}");
         assert!(headroom.arguments.contains(&"http://127.0.0.1:4/v1".to_owned()));
@@ -274,12 +259,9 @@ mod tests {
     #[test]
     fn nginx_has_no_buffers_and_balanced_braces() {
         let text = nginx_configuration("127.0.0.1:5", "127.0.0.1:4");
-        for line in [
-            "listen 127.0.0.1:5;",
-            "server 127.0.0.1:4;",
-            "proxy_buffering off;",
-            "proxy_request_buffering off;",
-        ] {
+        for line in
+            ["listen 127.0.0.1:5;", "server 127.0.0.1:4;", "proxy_buffering off;", "proxy_request_buffering off;"]
+        {
             assert!(text.contains(line), "{line}");
         }
         assert_eq!(text.matches('{').count(), text.matches('}').count());

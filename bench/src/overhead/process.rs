@@ -81,9 +81,7 @@ impl Process {
                 let program = recipe.program.display();
                 BenchError::program(name, format!("{program} cannot be started: {error}"))
             })?;
-        let id = child
-            .id()
-            .ok_or_else(|| BenchError::program(name, "it ended at once"))?;
+        let id = child.id().ok_or_else(|| BenchError::program(name, "it ended at once"))?;
         let name = name.to_owned();
         let mut process = Self { child, id, name, log };
         process.wait_until_it_answers(&recipe.destination).await?;
@@ -175,10 +173,7 @@ mod tests {
         let recipe = recipe("echo given $GIVEN, cargo ${CARGO_MANIFEST_DIR:-none}; exit 3");
         let started = Process::start("some", &recipe, directory.path()).await;
         let error = started.map(drop).unwrap_err().to_string();
-        assert!(
-            error.contains("exit status: 3") && error.contains("given yes, cargo none"),
-            "{error}"
-        );
+        assert!(error.contains("exit status: 3") && error.contains("given yes, cargo none"), "{error}");
     }
 
     #[cfg(target_os = "linux")]
@@ -188,10 +183,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("child");
         let script = format!("sleep 600 & echo $! > {0}.new; mv {0}.new {0}; wait", file.display());
-        let recipe = Recipe {
-            destination: Destination::at(upstream.base_url()),
-            ..recipe(&script)
-        };
+        let recipe = Recipe { destination: Destination::at(upstream.base_url()), ..recipe(&script) };
         let process = Process::start("some", &recipe, directory.path()).await.unwrap();
         assert!(eventually(|| file.exists()).await, "the script does not run");
         let child: u32 = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();

@@ -75,12 +75,10 @@ const BUSY: (Size, u32) = (Size::Small, 16);
 const PER_SECOND: Measure = measure("requests_per_second", "1/s", |own, _| Some(own.counted.per_second()));
 const P50: Measure = measure("p50_us", "us", |own, _| Some(own.answered()?.p50_us));
 const P99: Measure = measure("p99_us", "us", |own, _| Some(own.answered()?.p99_us));
-const ADDED: Measure = measure("added_p50_us", "us", |own, direct| {
-    Some(own.answered()?.p50_us - direct?.answered()?.p50_us)
-});
-const PROCESSOR: Measure = measure("cpu_us_per_request", "us", |own, _| {
-    Some(own.processor_us? / own.answered()?.requests)
-});
+const ADDED: Measure =
+    measure("added_p50_us", "us", |own, direct| Some(own.answered()?.p50_us - direct?.answered()?.p50_us));
+const PROCESSOR: Measure =
+    measure("cpu_us_per_request", "us", |own, _| Some(own.processor_us? / own.answered()?.requests));
 const PEAK: Measure = measure("peak_rss_mib", "MiB", |own, _| own.peak_mib);
 
 const fn measure(
@@ -101,10 +99,7 @@ impl Measured {
 impl Results {
     /// The median of the rounds with their range.
     fn figure(&self, cell: Cell, measure: Measure) -> Option<Figure> {
-        let direct = self.rounds(Cell {
-            arm: Arm::Direct,
-            ..cell
-        });
+        let direct = self.rounds(Cell { arm: Arm::Direct, ..cell });
         let rounds = self.rounds(cell).iter().enumerate();
         Figure::median(rounds.filter_map(|(round, own)| (measure.of)(own, direct.get(round))))
     }
@@ -166,11 +161,7 @@ pub(super) fn delays(bench: &str, measure: &str, arm: Arm, milliseconds: &[f64])
         let value = percentile(milliseconds, thousandths);
         row(bench, &format!("{measure}_{name}_ms"), arm, (value, "ms"))
     });
-    if milliseconds.is_empty() {
-        Vec::new()
-    } else {
-        percentiles.to_vec()
-    }
+    if milliseconds.is_empty() { Vec::new() } else { percentiles.to_vec() }
 }
 
 /// A row of an arm.
@@ -199,30 +190,16 @@ fn report(plan: &Plan, results: &Results) -> Report {
     );
     let of_arm = |bench: &'static str| move |arm: &Arm| Line::new([arm.title()], bench, arm.name());
     let lines: Vec<Line> = results.versions.keys().map(of_arm(STREAMS)).collect();
-    let delay = [
-        column("chunk delay p50 ms", "chunk_delay_p50_ms", 3),
-        column("p99 ms", "chunk_delay_p99_ms", 3),
-    ];
-    let first = [
-        column("first chunk p50 ms", "ttft_p50_ms", 3),
-        column("p99 ms", "ttft_p99_ms", 3),
-    ];
-    report.add(
-        "Streams",
-        note,
-        table_of(&rows, &["proxy"], &lines, &[first, delay.clone()].concat()),
-    );
+    let delay = [column("chunk delay p50 ms", "chunk_delay_p50_ms", 3), column("p99 ms", "chunk_delay_p99_ms", 3)];
+    let first = [column("first chunk p50 ms", "ttft_p50_ms", 3), column("p99 ms", "ttft_p99_ms", 3)];
+    report.add("Streams", note, table_of(&rows, &["proxy"], &lines, &[first, delay.clone()].concat()));
     let note = format!(
         "{}, spread out, and one more reader that asked for a stream of 64 KiB every 5 ms and then stopped reading. First straight \
          from the upstream, then through a fresh mainpoint.",
         described(&plan.slow)
     );
     let slow = |cells, before| Line::new([cells], SLOW_STREAMS, Arm::Mainpoint.name()).around(before, "");
-    let lines = [
-        of_arm(SLOW_STREAMS)(&Arm::Direct),
-        of_arm(SLOW_STREAMS)(&Arm::Mainpoint),
-        slow("added", "added_"),
-    ];
+    let lines = [of_arm(SLOW_STREAMS)(&Arm::Direct), of_arm(SLOW_STREAMS)(&Arm::Mainpoint), slow("added", "added_")];
     report.add("Many slow streams", note, table_of(&rows, &["proxy"], &lines, &delay));
     let lines = [
         slow("before", "rss_idle"),
@@ -231,22 +208,13 @@ fn report(plan: &Plan, results: &Results) -> Report {
         slow("before the first ends", "rss_end"),
         slow("growth while all are open", "rss_growth"),
     ];
-    let memory = table_of(
-        &rows,
-        &["mainpoint, memory off"],
-        &lines,
-        &[column("RSS MiB", "_mib", 1)],
-    );
+    let memory = table_of(&rows, &["mainpoint, memory off"], &lines, &[column("RSS MiB", "_mib", 1)]);
     report.add("Memory over many slow streams", "", memory);
     let absence = match results.absent.as_slice() {
         [] => String::new(),
         absent => format!("Left out: {}.", absent.join("; ")),
     };
-    report.add(
-        "Versions and memory around the whole load",
-        absence,
-        resident_table(results),
-    );
+    report.add("Versions and memory around the whole load", absence, resident_table(results));
     report.rows = rows;
     report
 }
@@ -270,12 +238,7 @@ fn load_table(results: &Results, rows: &[Row], size: Size) -> Table {
         column("peak RSS MiB", "peak_rss_mib", 1),
         column("failed", "failures", 0),
     ];
-    table_of(
-        rows,
-        &["proxy", "connections"],
-        &cells.map(line).collect::<Vec<_>>(),
-        &columns,
-    )
+    table_of(rows, &["proxy", "connections"], &cells.map(line).collect::<Vec<_>>(), &columns)
 }
 
 fn resident_table(results: &Results) -> Table {
@@ -310,10 +273,7 @@ fn method(plan: &Plan) -> String {
 
 fn described(streams: &Streams) -> String {
     let Streams { count, chunks, pause } = streams;
-    format!(
-        "{count} streams at once, each of {chunks} chunks every {} ms",
-        pause.as_millis()
-    )
+    format!("{count} streams at once, each of {chunks} chunks every {} ms", pause.as_millis())
 }
 
 #[cfg(test)]
@@ -323,13 +283,7 @@ mod tests {
 
     fn measured(p50_us: f64, processor_us: f64) -> Measured {
         Measured {
-            counted: Counted {
-                requests: 100.0,
-                seconds: 2.0,
-                p50_us,
-                p99_us: 3.0 * p50_us,
-                failures: 1.0,
-            },
+            counted: Counted { requests: 100.0, seconds: 2.0, p50_us, p99_us: 3.0 * p50_us, failures: 1.0 },
             processor_us: Some(processor_us),
             peak_mib: Some(20.0),
         }
@@ -346,10 +300,7 @@ mod tests {
                 let rounds = [50.0, 70.0].map(|p50| measured(p50 + more, 1000.0 + 100.0 * more));
                 results.cells.insert(Cell { size, connections, arm }, rounds.to_vec());
             }
-            let seen = Seen {
-                first_ms: vec![1.0, 2.0],
-                delays_ms: vec![0.1, 0.2, 0.3],
-            };
+            let seen = Seen { first_ms: vec![1.0, 2.0], delays_ms: vec![0.1, 0.2, 0.3] };
             results.streams.insert(arm, seen);
         }
         results.absent.push("litellm: it is not installed".to_owned());
@@ -376,20 +327,13 @@ mod tests {
 
     #[test]
     fn a_round_without_answers_has_no_latency() {
-        let cell = Cell {
-            size: Size::Small,
-            connections: 1,
-            arm: Arm::Mainpoint,
-        };
+        let cell = Cell { size: Size::Small, connections: 1, arm: Arm::Mainpoint };
         let mut results = results();
         let rounds = vec![Measured::default(), measured(130.0, 1000.0)];
         results.cells.insert(cell, rounds);
         assert_eq!(results.figure(cell, ADDED).map(|figure| figure.value), Some(60.0));
         results.cells.insert(cell, vec![Measured::default()]);
-        assert_eq!(
-            (results.figure(cell, P50), results.figure(cell, PROCESSOR)),
-            (None, None)
-        );
+        assert_eq!((results.figure(cell, P50), results.figure(cell, PROCESSOR)), (None, None));
     }
 
     #[test]
@@ -403,9 +347,6 @@ mod tests {
         let directory = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));
         assert!(publish(directory.path(), &Plan::quick(), &results).is_ok());
         let text = std::fs::read_to_string(directory.path().join("overhead.md")).unwrap_or_default();
-        assert!(
-            text.contains("Method: wrk") && text.contains("Left out: litellm: it is not installed."),
-            "{text}"
-        );
+        assert!(text.contains("Method: wrk") && text.contains("Left out: litellm: it is not installed."), "{text}");
     }
 }

@@ -18,19 +18,12 @@ use crate::running::usage;
 /// Measures requests and streams over all rounds.
 pub(super) async fn measure(plan: &Plan, stage: &Stage) -> Result<Results, BenchError> {
     let tool = LoadTool::prepare()?;
-    let mut results = Results {
-        absent: stage.absent.clone(),
-        ..Results::default()
-    };
+    let mut results = Results { absent: stage.absent.clone(), ..Results::default() };
     for target in &stage.targets {
         results.versions.insert(target.arm, target.version.clone());
         results.resident.insert(target.arm, (target.resident_mib(), 0.0));
         // Long enough for programs that compile themselves as they run.
-        let load = Load {
-            size: Size::Small,
-            connections: 16,
-            seconds: 1,
-        };
+        let load = Load { size: Size::Small, connections: 16, seconds: 1 };
         send(&tool, target, load).await?;
         settle(target).await;
     }
@@ -40,11 +33,7 @@ pub(super) async fn measure(plan: &Plan, stage: &Stage) -> Result<Results, Bench
     for _ in 0..plan.rounds {
         for (size, connections) in plan.cells() {
             for target in &stage.targets {
-                let load = Load {
-                    size,
-                    connections,
-                    seconds: plan.seconds,
-                };
+                let load = Load { size, connections, seconds: plan.seconds };
                 let measured = send(&tool, target, load).await?;
                 let arm = target.arm;
                 let cell = Cell { size, connections, arm };
@@ -79,10 +68,7 @@ async fn send(tool: &LoadTool, target: &Target, load: Load) -> Result<Measured, 
     let after = target.process().map(usage::of_tree);
     let pair = before.zip(after);
     Ok(Measured {
-        counted: counted.unwrap_or(Counted {
-            failures: 1.0,
-            ..Counted::default()
-        }),
+        counted: counted.unwrap_or(Counted { failures: 1.0, ..Counted::default() }),
         processor_us: pair.map(|(before, after)| after.processor_us - before.processor_us),
         peak_mib: after.map(|usage| usage.peak_mib),
     })

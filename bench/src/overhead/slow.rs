@@ -102,9 +102,7 @@ impl StuckReader {
         let mut beginning = [0; 1024];
         let read = connection.read(&mut beginning).await?;
         if beginning[..read].starts_with(b"HTTP/1.1 200") {
-            Ok(Self {
-                _connection: connection,
-            })
+            Ok(Self { _connection: connection })
         } else {
             let said = String::from_utf8_lossy(&beginning[..read]).into_owned();
             Err(std::io::Error::other(format!("it is answered {said:?}")))
@@ -116,13 +114,8 @@ impl StuckReader {
 fn head(to: &Destination, body_bytes: usize) -> String {
     let chat = to.chat();
     let path = chat.split_once(to.authority()).map_or("/", |(_, path)| path);
-    let headers: String = (to.headers().iter())
-        .map(|(name, value)| format!("{name}: {value}\r\n"))
-        .collect();
-    format!(
-        "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {body_bytes}\r\n{headers}\r\n",
-        to.authority()
-    )
+    let headers: String = (to.headers().iter()).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    format!("POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {body_bytes}\r\n{headers}\r\n", to.authority())
 }
 
 #[cfg(test)]

@@ -101,9 +101,7 @@ async fn read(client: &Client, to: &Destination, streams: Streams) -> Result<See
     }
     let (chunks, end) = (seen.delays_ms.len(), String::from_utf8_lossy(&lines.rest).into_owned());
     let wanted = streams.chunks;
-    Err(BenchError::new(format!(
-        "{chat} answered {status} and {chunks} of {wanted} chunks, at last \"{end}\""
-    )))
+    Err(BenchError::new(format!("{chat} answered {status} and {chunks} of {wanted} chunks, at last \"{end}\"")))
 }
 
 /// Bytes on their way to becoming lines.
@@ -138,10 +136,7 @@ mod tests {
 
     #[test]
     fn a_stamp_is_found_inside_of_other_text_and_delays_are_never_negative() {
-        let text = format!(
-            "data: {{\"content\":\"{} and more\"}}",
-            stamp(1_700_000_000_123_456_789)
-        );
+        let text = format!("data: {{\"content\":\"{} and more\"}}", stamp(1_700_000_000_123_456_789));
         assert_eq!(sent_at(&text), Some(1_700_000_000_123_456_789));
         for other in ["", "data: [DONE]", "sent-at-", "sent-at-12", "sent-at-x;"] {
             assert_eq!(sent_at(other), None, "{other}");

@@ -79,12 +79,7 @@ impl Target {
     pub(super) async fn other(place: &Place, arm: Arm) -> Result<Self, BenchError> {
         let recipe = others::recipe(place, arm)?;
         let process = Process::start(arm.name(), &recipe, &place.directory).await?;
-        Ok(Self {
-            arm,
-            destination: recipe.destination,
-            version: recipe.version,
-            running: Running::Process(process),
-        })
+        Ok(Self { arm, destination: recipe.destination, version: recipe.version, running: Running::Process(process) })
     }
 
     /// Sends every body once, so that what can be read of them is.

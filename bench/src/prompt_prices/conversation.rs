@@ -51,11 +51,7 @@ impl Chat {
             text: question.text.clone(),
             evidence: question.evidence.iter().map(text).collect(),
         });
-        Self {
-            name: conversation.name.clone(),
-            questions: questions.collect(),
-            rounds,
-        }
+        Self { name: conversation.name.clone(), questions: questions.collect(), rounds }
     }
 }
 
@@ -71,10 +67,7 @@ fn rounds(turns: &[Turn]) -> (Vec<Round>, Vec<usize>) {
         let unanswered = rounds.last().is_some_and(|round| round.assistant.is_empty());
         if rounds.is_empty() || (by_user && !unanswered) {
             let user = if by_user { "" } else { OPENING };
-            rounds.push(Round {
-                user: user.to_owned(),
-                ..Round::default()
-            });
+            rounds.push(Round { user: user.to_owned(), ..Round::default() });
         }
         if let Some(round) = rounds.last_mut() {
             let said = if by_user { &mut round.user } else { &mut round.assistant };
@@ -99,10 +92,7 @@ mod tests {
     }
 
     fn round(user: &str, assistant: &str) -> Round {
-        Round {
-            user: user.to_owned(),
-            assistant: assistant.to_owned(),
-        }
+        Round { user: user.to_owned(), assistant: assistant.to_owned() }
     }
 
     const USER: &str = "user";
@@ -110,14 +100,7 @@ mod tests {
 
     #[test]
     fn every_round_is_a_user_and_an_assistant_message() {
-        let said = [
-            (USER, "a"),
-            (ASSISTANT, "b"),
-            (USER, "c"),
-            (USER, "d"),
-            (ASSISTANT, "e"),
-            (ASSISTANT, "f"),
-        ];
+        let said = [(USER, "a"), (ASSISTANT, "b"), (USER, "c"), (USER, "d"), (ASSISTANT, "e"), (ASSISTANT, "f")];
         let (found, places) = rounds(&turns(&said));
         assert_eq!(found, [round("a", "b"), round("c\n\nd", "e\n\nf")]);
         assert_eq!(places, [0, 0, 1, 1, 1, 1]);
@@ -133,13 +116,7 @@ mod tests {
 
     #[test]
     fn questions_about_what_is_not_played_are_left_out() {
-        let said = [
-            (USER, "a"),
-            (ASSISTANT, "b"),
-            (USER, "c"),
-            (ASSISTANT, "d"),
-            (USER, "e"),
-        ];
+        let said = [(USER, "a"), (ASSISTANT, "b"), (USER, "c"), (ASSISTANT, "d"), (USER, "e")];
         let mut conversation = conversation("some", &said);
         conversation.questions = vec![question(&[0, 1]), question(&[0, 3]), question(&[4])];
         let asked = |most| Chat::of(&conversation, most).questions.len();

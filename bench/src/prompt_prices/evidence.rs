@@ -26,12 +26,7 @@ impl Offered {
             if at + 1 < prompt.len() && message.role != Role::System {
                 offered.push(words(parts.own).collect());
             }
-            offered.extend(
-                parts
-                    .quotes
-                    .iter()
-                    .map(|quote| words(quote).collect::<HashSet<String>>()),
-            );
+            offered.extend(parts.quotes.iter().map(|quote| words(quote).collect::<HashSet<String>>()));
         }
         Self(offered)
     }
@@ -65,10 +60,7 @@ const STOP_WORDS: [&str; 96] = [
 
 fn leading_words(text: &str) -> Vec<String> {
     let mut seen = HashSet::new();
-    words(text)
-        .filter(|word| seen.insert(word.clone()))
-        .take(LEADING)
-        .collect()
+    words(text).filter(|word| seen.insert(word.clone())).take(LEADING).collect()
 }
 
 /// The content words of a text, runs of letters and digits, lower-cased: no stop words and no single letters, but every number.
@@ -88,10 +80,7 @@ mod tests {
     use super::*;
 
     fn question(evidence: &[&str]) -> Question {
-        Question {
-            text: "?".to_owned(),
-            evidence: evidence.iter().map(|text| (*text).to_owned()).collect(),
-        }
+        Question { text: "?".to_owned(), evidence: evidence.iter().map(|text| (*text).to_owned()).collect() }
     }
 
     fn offered(said: &[(Role, &str)]) -> Offered {
@@ -104,19 +93,13 @@ mod tests {
     fn stop_words_are_sorted_as_the_search_needs_it() {
         assert!(STOP_WORDS.is_sorted());
         assert_eq!(leading_words("The cat is a CAT with 9 lives"), ["cat", "9", "lives"]);
-        assert_eq!(
-            leading_words(&(0..200).map(|number| format!("{number} ")).collect::<String>()).len(),
-            LEADING
-        );
+        assert_eq!(leading_words(&(0..200).map(|number| format!("{number} ")).collect::<String>()).len(), LEADING);
     }
 
     #[test]
     fn half_of_the_words_within_one_message_are_enough() {
-        let prompt = offered(&[
-            (Role::User, "ferry Gotland"),
-            (Role::Assistant, "booked Tuesday"),
-            (Role::User, "When?"),
-        ]);
+        let prompt =
+            offered(&[(Role::User, "ferry Gotland"), (Role::Assistant, "booked Tuesday"), (Role::User, "When?")]);
         let share = |evidence: &[&str]| prompt.share(&question(evidence));
         assert_eq!(share(&["The ferry to Gotland is booked for Tuesday."]), 1.0);
         assert_eq!(share(&["ferry tickets cost 40"]), 0.0);
@@ -126,20 +109,11 @@ mod tests {
     #[test]
     fn the_question_and_the_system_message_are_no_evidence_but_their_quotes_are() {
         let needed = question(&["puppy Biscuit"]);
-        assert_eq!(
-            offered(&[(Role::System, "puppy Biscuit"), (Role::User, "puppy Biscuit")]).share(&needed),
-            0.0
-        );
+        assert_eq!(offered(&[(Role::System, "puppy Biscuit"), (Role::User, "puppy Biscuit")]).share(&needed), 0.0);
         let block = "<mainpoint-memory>\nx\n[2026-11-22 14:03 UTC] user: puppy Biscuit\n</mainpoint-memory>";
         let asked = format!("Which name?\n\n{block}");
-        assert_eq!(
-            offered(&[(Role::System, "kind"), (Role::User, &asked)]).share(&needed),
-            1.0
-        );
+        assert_eq!(offered(&[(Role::System, "kind"), (Role::User, &asked)]).share(&needed), 1.0);
         let system = format!("kind\n\n{block}");
-        assert_eq!(
-            offered(&[(Role::System, &system), (Role::User, "Which name?")]).share(&needed),
-            1.0
-        );
+        assert_eq!(offered(&[(Role::System, &system), (Role::User, "Which name?")]).share(&needed), 1.0);
     }
 }

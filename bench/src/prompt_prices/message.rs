@@ -65,10 +65,7 @@ pub(super) fn shared_tokens(left: &[Arc<Message>], right: &[Arc<Message>]) -> us
 impl Messages {
     /// None made so far.
     pub(super) fn new() -> Self {
-        Self {
-            encoding: o200k_base_singleton(),
-            made: HashMap::new(),
-        }
+        Self { encoding: o200k_base_singleton(), made: HashMap::new() }
     }
 
     /// A message of `role` that says `text`.
@@ -77,11 +74,7 @@ impl Messages {
         if let Some(message) = self.made.get(&key) {
             return Arc::clone(message);
         }
-        let message = Arc::new(Message {
-            role,
-            text: text.to_owned(),
-            tokens: framed(role, &self.encoded(text)),
-        });
+        let message = Arc::new(Message { role, text: text.to_owned(), tokens: framed(role, &self.encoded(text)) });
         self.made.insert(key, Arc::clone(&message));
         message
     }
@@ -96,10 +89,7 @@ impl Messages {
 
     /// The message with at most the first `count` tokens of its text.
     pub(super) fn cut(&self, message: &Arc<Message>, count: usize) -> Arc<Message> {
-        let inside = message
-            .tokens
-            .get(FRAME - 1..message.tokens.len() - 1)
-            .unwrap_or_default();
+        let inside = message.tokens.get(FRAME - 1..message.tokens.len() - 1).unwrap_or_default();
         if inside.len() <= count {
             return Arc::clone(message);
         }

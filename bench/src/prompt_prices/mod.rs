@@ -85,21 +85,14 @@ pub async fn run(options: &PriceOptions) -> Result<(), BenchError> {
     let rounds = options.rounds.map_or(usize::MAX, usize::from);
     let chats = data::named(all, &names)?;
     let chats = chats.iter().map(|conversation| Chat::of(conversation, rounds));
-    let settings = options
-        .price_settings()
-        .into_iter()
-        .chain(options.settings.iter().cloned());
+    let settings = options.price_settings().into_iter().chain(options.settings.iter().cloned());
     anstream::println!("Starting mainpoint …");
     let stage = Stage::set(options.budget, settings).await;
     let mut results = Vec::new();
     for chat in chats {
         let mut messages = Messages::new();
         let played = stage.play(&chat, &mut messages).await?;
-        results.push(ChatResult::new(
-            (&chat, &played),
-            options.budget as usize,
-            &mut messages,
-        ));
+        results.push(ChatResult::new((&chat, &played), options.budget as usize, &mut messages));
     }
     stage.end().await;
     report::publish(options, &results)
@@ -121,11 +114,8 @@ impl PriceOptions {
     /// The proxy is told the prices; what the caller sets comes later and counts more.
     fn price_settings(&self) -> [(String, String); 2] {
         let prices = self.listed();
-        [
-            ("prices.cache_read", prices.cache_read),
-            ("prices.cache_write", prices.cache_write),
-        ]
-        .map(|(key, value)| (key.to_owned(), format!("{value:?}")))
+        [("prices.cache_read", prices.cache_read), ("prices.cache_write", prices.cache_write)]
+            .map(|(key, value)| (key.to_owned(), format!("{value:?}")))
     }
 }
 

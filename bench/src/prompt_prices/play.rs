@@ -106,11 +106,7 @@ impl Stage {
         let receipt = client.receipt(&self.proxy, answer).await;
         let read = read_receipt(&receipt);
         let (outcome, begins_epoch) = read.ok_or_else(|| BenchError::new(format!("this is no receipt: {receipt}")))?;
-        Ok(Forwarded {
-            prompt,
-            outcome,
-            begins_epoch,
-        })
+        Ok(Forwarded { prompt, outcome, begins_epoch })
     }
 }
 
@@ -135,14 +131,8 @@ mod tests {
     fn a_receipt_says_what_happened_and_whether_an_epoch_began() {
         let read = |outcome: &str, epoch: Value| read_receipt(&json!({"outcome": outcome, "epoch": epoch}));
         assert_eq!(read("passthrough", Value::Null), Some((Outcome::Passthrough, false)));
-        assert_eq!(
-            read("rewritten", json!({"begun": false})),
-            Some((Outcome::Rewritten, false))
-        );
-        assert_eq!(
-            read("rewritten", json!({"begun": true})),
-            Some((Outcome::Rewritten, true))
-        );
+        assert_eq!(read("rewritten", json!({"begun": false})), Some((Outcome::Rewritten, false)));
+        assert_eq!(read("rewritten", json!({"begun": true})), Some((Outcome::Rewritten, true)));
         assert_eq!(read("failed-open", Value::Null), Some((Outcome::FailedOpen, false)));
         assert_eq!(read("else", Value::Null), None);
     }

@@ -34,13 +34,8 @@ pub(super) struct Request<'a> {
 
 impl Policy {
     /// All of them, the baseline first and the product last.
-    pub(super) const ALL: [Self; 5] = [
-        Self::Untouched,
-        Self::SlidingWindow,
-        Self::SystemMemory,
-        Self::Recompressed,
-        Self::Mainpoint,
-    ];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Untouched, Self::SlidingWindow, Self::SystemMemory, Self::Recompressed, Self::Mainpoint];
 
     /// Its name in result files.
     pub(super) fn name(self) -> &'static str {
@@ -82,11 +77,7 @@ impl Request<'_> {
         };
         let text = format!("{}\n\n{block}", self.system.text);
         let system = messages.make(Role::System, &text);
-        let request = Request {
-            system: &system,
-            turns: self.turns,
-            asked: self.asked,
-        };
+        let request = Request { system: &system, turns: self.turns, asked: self.asked };
         request.window(budget)
     }
 
@@ -138,12 +129,7 @@ fn newest(turns: &[Arc<Message>], room: usize) -> &[Arc<Message>] {
 /// The most tokens of text, at least 1, that each message may keep so that all fit into `room` tokens.
 fn equal_share(turns: &[Arc<Message>], room: usize) -> Option<usize> {
     let text = |message: &Arc<Message>| message.tokens.len() - FRAME;
-    let used = |share: usize| {
-        turns
-            .iter()
-            .map(|message| FRAME + text(message).min(share))
-            .sum::<usize>()
-    };
+    let used = |share: usize| turns.iter().map(|message| FRAME + text(message).min(share)).sum::<usize>();
     let longest = turns.iter().map(text).max()?.max(1);
     // The answer lies in fits..too_much.
     let (mut fits, mut too_much) = (0, longest + 1);
@@ -180,32 +166,16 @@ mod tests {
     fn talk(lengths: &[usize]) -> Talk {
         let mut messages = Messages::new();
         let role = |at: usize| {
-            if at.is_multiple_of(2) {
-                Role::User
-            } else {
-                Role::Assistant
-            }
+            if at.is_multiple_of(2) { Role::User } else { Role::Assistant }
         };
-        let turns = lengths
-            .iter()
-            .enumerate()
-            .map(|(at, length)| messages.make(role(at), &text("word", *length)))
-            .collect();
-        Talk {
-            system: messages.make(Role::System, "hello"),
-            asked: messages.make(Role::User, "word"),
-            turns,
-            messages,
-        }
+        let turns =
+            lengths.iter().enumerate().map(|(at, length)| messages.make(role(at), &text("word", *length))).collect();
+        Talk { system: messages.make(Role::System, "hello"), asked: messages.make(Role::User, "word"), turns, messages }
     }
 
     impl Talk {
         fn request(&self) -> Request<'_> {
-            Request {
-                system: &self.system,
-                turns: &self.turns,
-                asked: &self.asked,
-            }
+            Request { system: &self.system, turns: &self.turns, asked: &self.asked }
         }
     }
 
@@ -227,15 +197,8 @@ mod tests {
     fn memory_in_the_system_message_takes_its_tokens_from_the_window() {
         let mut talk = talk(&[10, 20, 30, 40]);
         let (system, turns, asked) = (talk.system.clone(), talk.turns.clone(), talk.asked.clone());
-        let request = Request {
-            system: &system,
-            turns: &turns,
-            asked: &asked,
-        };
-        assert_eq!(
-            request.memory_in_system(126, None, &mut talk.messages),
-            request.window(126)
-        );
+        let request = Request { system: &system, turns: &turns, asked: &asked };
+        assert_eq!(request.memory_in_system(126, None, &mut talk.messages), request.window(126));
         let block = text("word", 30);
         let found = request.memory_in_system(126, Some(&block), &mut talk.messages);
         assert_eq!(found.len(), 4);

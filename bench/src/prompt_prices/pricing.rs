@@ -46,17 +46,9 @@ pub(super) fn cacheable(tokens: usize) -> usize {
 
 impl Prices {
     /// What OpenAI's models cost, relative to a token of input: writing the cache costs nothing extra.
-    pub(super) const OPENAI: Self = Self {
-        input: 1.0,
-        cache_read: 0.1,
-        cache_write: 1.0,
-    };
+    pub(super) const OPENAI: Self = Self { input: 1.0, cache_read: 0.1, cache_write: 1.0 };
     /// What Anthropic's models cost, relative to a token of input.
-    pub(super) const ANTHROPIC: Self = Self {
-        input: 1.0,
-        cache_read: 0.1,
-        cache_write: 1.25,
-    };
+    pub(super) const ANTHROPIC: Self = Self { input: 1.0, cache_read: 0.1, cache_write: 1.25 };
 
     /// The price of a prompt.
     pub(super) fn of(&self, charge: Charge) -> f64 {
@@ -72,10 +64,7 @@ impl PromptCache {
     /// Takes the next prompt in and says how much of it was there before.
     pub(super) fn charge(&mut self, prompt: Prompt) -> Charge {
         let shared = self.earlier.iter().map(|earlier| shared_tokens(earlier, &prompt));
-        let charge = Charge {
-            tokens: tokens(&prompt),
-            cached: cacheable(shared.max().unwrap_or(0)),
-        };
+        let charge = Charge { tokens: tokens(&prompt), cached: cacheable(shared.max().unwrap_or(0)) };
         self.earlier.push(prompt);
         charge
     }
@@ -100,14 +89,7 @@ mod tests {
 
     #[test]
     fn what_comes_from_the_cache_is_in_whole_steps_from_the_minimum_on() {
-        let expected = [
-            (0, 0),
-            (1023, 0),
-            (1024, 1024),
-            (1151, 1024),
-            (1152, 1152),
-            (2000, 1920),
-        ];
+        let expected = [(0, 0), (1023, 0), (1024, 1024), (1151, 1024), (1152, 1152), (2000, 1920)];
         for (tokens, cached) in expected {
             assert_eq!(cacheable(tokens), cached, "{tokens}");
         }
@@ -128,11 +110,7 @@ mod tests {
 
     #[test]
     fn short_prompts_cost_input_and_long_ones_reads_and_writes() {
-        let prices = Prices {
-            input: 2.0,
-            cache_read: 0.5,
-            cache_write: 3.0,
-        };
+        let prices = Prices { input: 2.0, cache_read: 0.5, cache_write: 3.0 };
         let charge = |tokens, cached| Charge { tokens, cached };
         assert!((prices.of(charge(1023, 0)) - 2046.0).abs() < 1e-9);
         assert!((prices.of(charge(1500, 0)) - 4500.0).abs() < 1e-9);

@@ -51,11 +51,7 @@ impl<'a> Sample<'a> {
             let (tokens, cached) = (of_totals(|total| total.tokens), of_totals(|total| total.cached));
             let evidence = self.evidence(policy);
             rows.push(row("price", policy, prices.iter().sum::<f64>().into()));
-            rows.push(row(
-                RATIO,
-                policy,
-                self.chats.ratio(&prices, &self.prices_of(Policy::Untouched)),
-            ));
+            rows.push(row(RATIO, policy, self.chats.ratio(&prices, &self.prices_of(Policy::Untouched))));
             rows.push(row("cached_share", policy, self.chats.ratio(&cached, &tokens)));
             rows.push(row("prompt_tokens", policy, tokens.iter().sum::<f64>().into()));
             let figure = self.questions.interval(&evidence);
@@ -88,9 +84,7 @@ impl<'a> Sample<'a> {
         let rivals = Policy::ALL.into_iter().filter(|policy| *policy != Policy::Mainpoint);
         let rivals = rivals.filter(|policy| evidence(*policy) >= own);
         let rival = rivals.min_by(|left, right| price(*left).total_cmp(&price(*right)))?;
-        let ratio = self
-            .chats
-            .ratio(&self.prices_of(Policy::Mainpoint), &self.prices_of(rival));
+        let ratio = self.chats.ratio(&self.prices_of(Policy::Mainpoint), &self.prices_of(rival));
         Some((rival, ratio))
     }
 
@@ -131,12 +125,7 @@ pub(super) fn publish(options: &PriceOptions, results: &[ChatResult]) -> Result<
     let whole = Sample::of(results, options.listed());
     let closing = format!("{}\n\n![Prompt tokens by round](prices.svg)\n", whole.verdict());
     let title = "What a conversation costs with prompt caching";
-    report.publish(
-        &options.out,
-        ("prices", title),
-        RowFile::Shared("prompt-cache.jsonl"),
-        &closing,
-    )?;
+    report.publish(&options.out, ("prices", title), RowFile::Shared("prompt-cache.jsonl"), &closing)?;
     match results.first() {
         Some(result) => write_whole(&options.out.join("prices.svg"), drawn(result).as_bytes()),
         None => Ok(()),
@@ -177,11 +166,7 @@ fn report(options: &PriceOptions, results: &[ChatResult]) -> Report {
                 column("95 % interval", "cached_share_between_epochs", 3).bounds(),
             ];
             let lines = [Policy::Mainpoint, Policy::Untouched].map(line);
-            report.add(
-                "Between two epochs",
-                BETWEEN,
-                table_of(&report.rows, &["policy"], &lines, &columns),
-            );
+            report.add("Between two epochs", BETWEEN, table_of(&report.rows, &["policy"], &lines, &columns));
         }
     }
     report
@@ -189,9 +174,7 @@ fn report(options: &PriceOptions, results: &[ChatResult]) -> Report {
 
 fn heading(options: &PriceOptions) -> String {
     let settings = options.settings.iter().map(|(key, value)| format!(", {key} = {value}"));
-    let rounds = options
-        .rounds
-        .map_or_else(String::new, |rounds| format!(", first {rounds} rounds"));
+    let rounds = options.rounds.map_or_else(String::new, |rounds| format!(", first {rounds} rounds"));
     format!(
         "Chats {}{rounds}, budget {} tokens{}",
         options.chats.join(" + "),
@@ -201,11 +184,7 @@ fn heading(options: &PriceOptions) -> String {
 }
 
 fn method(prices: Prices) -> String {
-    let Prices {
-        input,
-        cache_read,
-        cache_write,
-    } = prices;
+    let Prices { input, cache_read, cache_write } = prices;
     format!(
         "Price: each prompt's tokens (o200k_base) at {cache_read} where the longest beginning that it shares with \
          any earlier prompt of its chat is cached (from 1,024 tokens on, in steps of 128) and at {cache_write} \
@@ -235,10 +214,7 @@ fn drawn(result: &ChatResult) -> String {
     let series = Policy::ALL.map(|policy| {
         let charges = result.policy(policy).charges.iter().enumerate();
         let points = charges.map(|(round, charge)| (as_float(round + 1), as_float(charge.tokens)));
-        Series {
-            name: policy.title().to_owned(),
-            points: points.collect(),
-        }
+        Series { name: policy.title().to_owned(), points: points.collect() }
     });
     let values = |of: fn(&(f64, f64)) -> f64| series.iter().flat_map(|series| &series.points).map(of).collect();
     draw(&[vec![Chart {
@@ -251,9 +227,7 @@ fn drawn(result: &ChatResult) -> String {
 
 /// Results of other conversations never pass for those of the report.
 fn bench_name(options: &PriceOptions) -> String {
-    let rounds = options
-        .rounds
-        .map_or_else(String::new, |rounds| format!("-first-{rounds}"));
+    let rounds = options.rounds.map_or_else(String::new, |rounds| format!("-first-{rounds}"));
     if options.chats == CHATS {
         format!("prompt-cache-beam{rounds}")
     } else {
@@ -286,21 +260,9 @@ mod tests {
     fn other_conversations_have_another_name_in_the_results() {
         assert_eq!(bench_name(&options(&[])), "prompt-cache-beam");
         assert_eq!(bench_name(&options(&["--rounds", "20"])), "prompt-cache-beam-first-20");
-        let some = options(&[
-            "--rounds",
-            "20",
-            "--chats",
-            "1,4",
-            "--budget",
-            "8000",
-            "--set",
-            "memory.low_water=0.4",
-        ]);
+        let some = options(&["--rounds", "20", "--chats", "1,4", "--budget", "8000", "--set", "memory.low_water=0.4"]);
         assert_eq!(bench_name(&some), "prompt-cache-1+4-first-20");
-        assert_eq!(
-            heading(&some),
-            "Chats 1 + 4, first 20 rounds, budget 8000 tokens, memory.low_water = 0.4"
-        );
+        assert_eq!(heading(&some), "Chats 1 + 4, first 20 rounds, budget 8000 tokens, memory.low_water = 0.4");
     }
 
     #[test]
@@ -320,18 +282,10 @@ mod tests {
         assert_eq!(value("epochs/some", Policy::Mainpoint), Some((1.0, 1)));
         assert_eq!(value("evidence", Policy::SlidingWindow), Some((0.0, 2)));
         assert_eq!(value("evidence", Policy::Mainpoint), Some((1.0, 2)));
-        assert_eq!(
-            value("cached_share_ratio_between_epochs", Policy::Mainpoint),
-            Some((1.0, 2))
-        );
+        assert_eq!(value("cached_share_ratio_between_epochs", Policy::Mainpoint), Some((1.0, 2)));
         let tokens = as_float(2 * results[0].policy(Policy::Mainpoint).total().tokens);
         assert_eq!(value("prompt_tokens", Policy::Mainpoint), Some((tokens, 2)));
-        assert!(
-            report
-                .rows
-                .iter()
-                .all(|row| row.low <= row.value && row.value <= row.high)
-        );
+        assert!(report.rows.iter().all(|row| row.low <= row.value && row.value <= row.high));
     }
 
     #[test]

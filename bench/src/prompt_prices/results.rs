@@ -55,17 +55,8 @@ impl ChatResult {
         let count = |wanted: Outcome| played.rounds.iter().filter(|round| round.outcome == wanted).count();
         let (rewritten, failed_open) = (count(Outcome::Rewritten), count(Outcome::FailedOpen));
         let begins_epoch = played.rounds.iter().map(|round| round.begins_epoch).collect();
-        let policies = Policy::ALL
-            .into_iter()
-            .map(|policy| replay(policy, (chat, played), budget, messages))
-            .collect();
-        Self {
-            name: chat.name.clone(),
-            policies,
-            begins_epoch,
-            rewritten,
-            failed_open,
-        }
+        let policies = Policy::ALL.into_iter().map(|policy| replay(policy, (chat, played), budget, messages)).collect();
+        Self { name: chat.name.clone(), policies, begins_epoch, rewritten, failed_open }
     }
 
     /// The figures of a policy.
@@ -106,10 +97,7 @@ impl PolicyResult {
 }
 
 fn plus(left: Charge, right: Charge) -> Charge {
-    Charge {
-        tokens: left.tokens + right.tokens,
-        cached: left.cached + right.cached,
-    }
+    Charge { tokens: left.tokens + right.tokens, cached: left.cached + right.cached }
 }
 
 /// Every round and every question under one policy.
@@ -120,23 +108,13 @@ fn replay(policy: Policy, (chat, played): (&Chat, &Played), budget: usize, messa
     let mut result = PolicyResult::default();
     for (round, forwarded) in chat.rounds.iter().zip(&played.rounds) {
         let asked = messages.make(Role::User, &round.user);
-        let request = Request {
-            system: &system,
-            turns: &turns,
-            asked: &asked,
-        };
-        result
-            .charges
-            .push(cache.charge(prompt(policy, request, forwarded, budget, messages)));
+        let request = Request { system: &system, turns: &turns, asked: &asked };
+        result.charges.push(cache.charge(prompt(policy, request, forwarded, budget, messages)));
         turns.extend([asked, messages.make(Role::Assistant, &round.assistant)]);
     }
     for (question, forwarded) in chat.questions.iter().zip(&played.questions) {
         let asked = messages.make(Role::User, &question.text);
-        let request = Request {
-            system: &system,
-            turns: &turns,
-            asked: &asked,
-        };
+        let request = Request { system: &system, turns: &turns, asked: &asked };
         let prompt = prompt(policy, request, forwarded, budget, messages);
         result.evidence.push(Offered::by(&prompt).share(question));
     }
@@ -170,31 +148,17 @@ pub(super) mod tests {
 
     /// Two rounds; mainpoint forwards the second with a memory block and begins an epoch there.
     pub(in crate::prompt_prices) fn result() -> ChatResult {
-        let round = |user: &str| Round {
-            user: user.to_owned(),
-            assistant: "fine ".repeat(1500),
-        };
+        let round = |user: &str| Round { user: user.to_owned(), assistant: "fine ".repeat(1500) };
         let chat = Chat {
             name: "some".to_owned(),
             rounds: vec![round("the ferry is at noon"), round("more"), round("still more")],
-            questions: vec![Question {
-                text: "when?".to_owned(),
-                evidence: vec!["the ferry is at noon".to_owned()],
-            }],
+            questions: vec![Question { text: "when?".to_owned(), evidence: vec!["the ferry is at noon".to_owned()] }],
         };
         let mut messages = Messages::new();
         let block = "<mainpoint-memory>\nx\n[2026-11-22 14:03 UTC] user: the ferry is at noon\n</mainpoint-memory>";
         let mut forwarded = |said: &[&str], begins_epoch: bool| Forwarded {
-            prompt: [SYSTEM]
-                .iter()
-                .chain(said)
-                .map(|text| messages.make(Role::User, text))
-                .collect(),
-            outcome: if begins_epoch {
-                Outcome::Rewritten
-            } else {
-                Outcome::Passthrough
-            },
+            prompt: [SYSTEM].iter().chain(said).map(|text| messages.make(Role::User, text)).collect(),
+            outcome: if begins_epoch { Outcome::Rewritten } else { Outcome::Passthrough },
             begins_epoch,
         };
         let long = "fine ".repeat(1500);
@@ -214,13 +178,7 @@ pub(super) mod tests {
         let result = result();
         assert_eq!(result.policies.len(), Policy::ALL.len());
         for policy in Policy::ALL {
-            assert_eq!(
-                (
-                    result.policy(policy).charges.len(),
-                    result.policy(policy).evidence.len()
-                ),
-                (3, 1)
-            );
+            assert_eq!((result.policy(policy).charges.len(), result.policy(policy).evidence.len()), (3, 1));
         }
         let tokens = |policy: Policy| result.policy(policy).charges[2].tokens;
         assert!(tokens(Policy::Untouched) > 3000 && tokens(Policy::SlidingWindow) <= 2000);

@@ -76,9 +76,7 @@ async fn reading(
     let Some((_, engine)) = engines.first() else {
         return Ok(());
     };
-    let turns = conversations
-        .iter()
-        .flat_map(|conversation| conversation.turns.iter().cloned());
+    let turns = conversations.iter().flat_map(|conversation| conversation.turns.iter().cloned());
     let turns: Vec<_> = turns.collect();
     for size in options.sizes.iter().map(|size| usize::from(*size)) {
         let text = Text::new(engine, &turns, size)?;
@@ -86,24 +84,14 @@ async fn reading(
         let bench = format!("reader-{size}");
         let rows: Vec<Row> = timed.iter().map(|timed| row_of(&bench, timed)).collect();
         let line = |timed: &Timed| {
-            let cells = [
-                timed.way.described().to_owned(),
-                timed.threads.to_string(),
-                timed.tokens.to_string(),
-            ];
+            let cells = [timed.way.described().to_owned(), timed.threads.to_string(), timed.tokens.to_string()];
             Line::new(cells, &bench, &arm_of(timed))
         };
         let lines: Vec<Line> = timed.iter().map(line).collect();
-        let columns = [
-            column("tokens/s", "tokens_per_second", 0),
-            column("low to high", "tokens_per_second", 0).bounds(),
-        ];
+        let columns =
+            [column("tokens/s", "tokens_per_second", 0), column("low to high", "tokens_per_second", 0).bounds()];
         let heading = format!("Reading {size} tokens, {} rounds", options.rounds);
-        report.add(
-            heading,
-            PASSES,
-            table_of(&rows, &["arm", "threads", "tokens"], &lines, &columns),
-        );
+        report.add(heading, PASSES, table_of(&rows, &["arm", "threads", "tokens"], &lines, &columns));
         report.rows.extend(rows);
     }
     Ok(())
@@ -164,18 +152,10 @@ mod tests {
 
     #[test]
     fn every_arm_has_its_speed() {
-        let timed = |way, threads, seconds| Timed {
-            way,
-            threads,
-            tokens: 100,
-            seconds: vec![seconds; 3],
-        };
+        let timed = |way, threads, seconds| Timed { way, threads, tokens: 100, seconds: vec![seconds; 3] };
         let arms = [timed(Way::Turns, 2, 0.5), timed(Way::OneTurn, 1, 1.0)];
         let rows = arms.map(|arm| row_of("reader-256", &arm));
         let speeds: Vec<(&str, f64, usize)> = rows.iter().map(|row| (row.arm.as_str(), row.value, row.n)).collect();
-        assert_eq!(
-            speeds,
-            [("mainpoint", 200.0, 3), ("mainpoint-one-turn-1-thread", 100.0, 3)]
-        );
+        assert_eq!(speeds, [("mainpoint", 200.0, 3), ("mainpoint-one-turn-1-thread", 100.0, 3)]);
     }
 }

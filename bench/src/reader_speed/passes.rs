@@ -73,20 +73,13 @@ impl Timed {
 pub(super) async fn time(engines: &[(usize, Engine)], text: &Text, rounds: usize) -> Result<Vec<Timed>, BenchError> {
     let mut arms = Vec::new();
     for (threads, engine) in engines {
-        let timed = |way| Timed {
-            way,
-            threads: *threads,
-            tokens: text.tokens,
-            seconds: Vec::with_capacity(rounds),
-        };
+        let timed = |way| Timed { way, threads: *threads, tokens: text.tokens, seconds: Vec::with_capacity(rounds) };
         arms.extend(Way::ALL.map(|way| (engine, timed(way))));
     }
     let mut progress = Progress::begin(format!("reading {} tokens", text.tokens), (rounds + 1) * arms.len());
     for round in 0..=rounds {
         for (engine, timed) in &mut arms {
-            let request = ReadRequest {
-                turns: timed.way.turns(text),
-            };
+            let request = ReadRequest { turns: timed.way.turns(text) };
             let started = Instant::now();
             let read = engine.read(request).await.map_err(BenchError::engine("reading"))?;
             let seconds = started.elapsed().as_secs_f64();

@@ -57,10 +57,7 @@ pub(super) async fn time(
     let mut busy = Asked::new("as they are, during a bulk read", ("question", "during-bulk-read"));
     let mut cut = Vec::with_capacity(LENGTHS.len());
     for length in LENGTHS {
-        let asked = Asked::new(
-            format!("of {length} tokens, idle"),
-            (format!("question-{length}"), "idle"),
-        );
+        let asked = Asked::new(format!("of {length} tokens, idle"), (format!("question-{length}"), "idle"));
         cut.push((of_length(engine, &turns, length)?, asked));
     }
     let mut progress = Progress::begin("questions", rounds + 1);
@@ -76,10 +73,7 @@ pub(super) async fn time(
         busy.add(found?, counts);
         progress.advance(1);
     }
-    Ok([idle, busy]
-        .into_iter()
-        .chain(cut.into_iter().map(|(_, asked)| asked))
-        .collect())
+    Ok([idle, busy].into_iter().chain(cut.into_iter().map(|(_, asked)| asked)).collect())
 }
 
 /// The beginnings of turns that have so many tokens, or nearly.
@@ -95,12 +89,7 @@ fn of_length(engine: &Engine, turns: &[TurnText], length: usize) -> Result<Vec<S
 impl Asked {
     /// Nothing yet.
     pub(super) fn new(name: impl Into<String>, (bench, arm): (impl Into<String>, &'static str)) -> Self {
-        Self {
-            name: name.into(),
-            bench: bench.into(),
-            arm,
-            rounds: Vec::new(),
-        }
+        Self { name: name.into(), bench: bench.into(), arm, rounds: Vec::new() }
     }
 
     fn add(&mut self, round: Vec<f64>, counts: bool) {
@@ -134,16 +123,9 @@ impl Load {
             }
         }
         // It waits its turn behind the pass that is under way.
-        let last = ReadRequest {
-            turns: vec![TurnText {
-                speaker: "User".to_owned(),
-                text: "That is all.".to_owned(),
-            }],
-        };
-        engine
-            .read(last)
-            .await
-            .map_err(BenchError::engine("waiting for the last bulk read"))?;
+        let last =
+            ReadRequest { turns: vec![TurnText { speaker: "User".to_owned(), text: "That is all.".to_owned() }] };
+        engine.read(last).await.map_err(BenchError::engine("waiting for the last bulk read"))?;
         Ok(())
     }
 }
@@ -164,10 +146,7 @@ async fn ask<'a>(engine: &Engine, questions: impl Iterator<Item = &'a str>) -> R
     let mut milliseconds = Vec::with_capacity(QUESTIONS);
     for question in questions.take(QUESTIONS) {
         let started = Instant::now();
-        let prepared = engine
-            .question(question)
-            .await
-            .map_err(BenchError::engine("preparing a question"))?;
+        let prepared = engine.question(question).await.map_err(BenchError::engine("preparing a question"))?;
         milliseconds.push(started.elapsed().as_secs_f64() * 1000.0);
         std::hint::black_box(prepared);
     }

@@ -32,10 +32,7 @@ pub(super) fn longest_first(path: &Path) -> Result<Vec<Conversation>, BenchError
 
 /// A turn as the reader sees it.
 pub(super) fn as_read(turn: &Turn) -> TurnText {
-    TurnText {
-        speaker: turn.speaker.clone(),
-        text: turn.text.clone(),
-    }
+    TurnText { speaker: turn.speaker.clone(), text: turn.text.clone() }
 }
 
 impl Text {
@@ -56,11 +53,7 @@ impl Text {
             room -= count;
             kept.push(turn);
         }
-        Ok(Self {
-            one_turn: joined(&kept).into_iter().collect(),
-            turns: kept,
-            tokens: tokens - room,
-        })
+        Ok(Self { one_turn: joined(&kept).into_iter().collect(), turns: kept, tokens: tokens - room })
     }
 }
 
@@ -86,10 +79,7 @@ fn count(engine: &Engine, text: &str) -> Result<usize, BenchError> {
 fn joined(turns: &[TurnText]) -> Option<TurnText> {
     let (first, others) = turns.split_first()?;
     let others = others.iter().map(|turn| format!("\n{}: {}", turn.speaker, turn.text));
-    Some(TurnText {
-        speaker: first.speaker.clone(),
-        text: std::iter::once(first.text.clone()).chain(others).collect(),
-    })
+    Some(TurnText { speaker: first.speaker.clone(), text: std::iter::once(first.text.clone()).chain(others).collect() })
 }
 
 #[cfg(test)]
@@ -98,10 +88,7 @@ mod tests {
 
     #[test]
     fn turns_that_are_joined_keep_their_speakers() {
-        let turn = |speaker: &str, text: &str| TurnText {
-            speaker: speaker.to_owned(),
-            text: text.to_owned(),
-        };
+        let turn = |speaker: &str, text: &str| TurnText { speaker: speaker.to_owned(), text: text.to_owned() };
         let found = joined(&[turn("Ann", "hello"), turn("Bo", "how are you?")]);
         assert_eq!(found, Some(turn("Ann", "hello\nBo: how are you?")));
         assert_eq!(joined(&[]), None);

@@ -68,50 +68,27 @@ pub(super) const ARMS: &[Arm] = &[
     arm("maxsim-all", "MaxSim, codes of all content tokens", &[Part::AllCodes]),
     arm("maxsim", "MaxSim, codes of the main point (shipped)", &[Part::Codes]),
     half("maxsim-50", "MaxSim, 50 % chosen as in main points", By::Coverage),
-    half(
-        "maxsim-50-attention-rarity",
-        "MaxSim, 50 % by attention × rarity",
-        By::AttentionAndRarity,
-    ),
+    half("maxsim-50-attention-rarity", "MaxSim, 50 % by attention × rarity", By::AttentionAndRarity),
     half("maxsim-50-attention", "MaxSim, 50 % by attention", By::Attention),
     half("maxsim-50-rarity", "MaxSim, 50 % by rarity", By::Rarity),
     half("maxsim-50-random", "MaxSim, 50 % by chance, 5 seeds", By::Chance),
     quarter("maxsim-25", "MaxSim, 25 % chosen as in main points", By::Coverage),
-    quarter(
-        "maxsim-25-attention-rarity",
-        "MaxSim, 25 % by attention × rarity",
-        By::AttentionAndRarity,
-    ),
+    quarter("maxsim-25-attention-rarity", "MaxSim, 25 % by attention × rarity", By::AttentionAndRarity),
     quarter("maxsim-25-attention", "MaxSim, 25 % by attention", By::Attention),
     quarter("maxsim-25-rarity", "MaxSim, 25 % by rarity", By::Rarity),
     quarter("maxsim-25-random", "MaxSim, 25 % by chance, 5 seeds", By::Chance),
     arm("relevance-without-words", "shipped, without BM25's places", EVERYTHING),
     arm("relevance-without-cosine", "shipped, without the cosine", EVERYTHING),
     arm("relevance-without-maxsim", "shipped, without MaxSim", VECTORS_AND_WORDS),
-    arm(
-        "relevance-without-neighbours",
-        "shipped, without the turns beside",
-        EVERYTHING,
-    ),
+    arm("relevance-without-neighbours", "shipped, without the turns beside", EVERYTHING),
     arm("relevance-without-dates", "shipped, without named times", EVERYTHING),
     arm("relevance-without-speaker", "shipped, without who speaks", EVERYTHING),
-    arm(
-        "full-pipeline",
-        "what the product recalls, by relevance (shipped)",
-        EVERYTHING,
-    ),
+    arm("full-pipeline", "what the product recalls, by relevance (shipped)", EVERYTHING),
 ];
 
 /// The arms that summaries show.
-pub(super) const MAIN_ARMS: [&str; 7] = [
-    "first-passage",
-    "mean",
-    "bm25",
-    "rrf-bm25-mean",
-    "maxsim-all",
-    "maxsim",
-    "full-pipeline",
-];
+pub(super) const MAIN_ARMS: [&str; 7] =
+    ["first-passage", "mean", "bm25", "rrf-bm25-mean", "maxsim-all", "maxsim", "full-pipeline"];
 
 /// The arms that languages are compared by.
 pub(super) const LANGUAGE_ARMS: [&str; 4] = ["mean", "bm25", "maxsim", "full-pipeline"];
@@ -123,28 +100,17 @@ const EVERYTHING: &[Part] = &[Part::Vectors, Part::TextIndex, Part::Codes];
 
 const fn arm(name: &'static str, title: &'static str, stored: &'static [Part]) -> Arm {
     let choice = None;
-    Arm {
-        name,
-        title,
-        stored,
-        choice,
-    }
+    Arm { name, title, stored, choice }
 }
 
 const fn half(name: &'static str, title: &'static str, by: By) -> Arm {
     let choice = Some(Choice { percent: 50, by });
-    Arm {
-        choice,
-        ..arm(name, title, &[Part::HalfOfCodes])
-    }
+    Arm { choice, ..arm(name, title, &[Part::HalfOfCodes]) }
 }
 
 const fn quarter(name: &'static str, title: &'static str, by: By) -> Arm {
     let choice = Some(Choice { percent: 25, by });
-    Arm {
-        choice,
-        ..arm(name, title, &[Part::QuarterOfCodes])
-    }
+    Arm { choice, ..arm(name, title, &[Part::QuarterOfCodes]) }
 }
 
 #[cfg(test)]

@@ -26,10 +26,7 @@ pub(super) fn coded(reading: &Reading, mean: &[f32]) -> Vec<Coded> {
             _ => vec![chosen(reading, mean, (choice, 0))],
         },
     });
-    let all = Coded {
-        arm: "maxsim-all",
-        variants: vec![all],
-    };
+    let all = Coded { arm: "maxsim-all", variants: vec![all] };
     std::iter::once(all).chain(choices).collect()
 }
 
@@ -56,8 +53,7 @@ fn codes<'a>(
     turns
         .map(|passages| {
             let kept = passages.iter().map(&mut keep);
-            kept.map(|tokens| codes_of(tokens.iter().map(|token| token.vector.as_slice()), mean))
-                .collect()
+            kept.map(|tokens| codes_of(tokens.iter().map(|token| token.vector.as_slice()), mean)).collect()
         })
         .collect()
 }
@@ -103,23 +99,12 @@ mod tests {
     use super::*;
 
     fn token(start: usize, attention: f32, rarity: f32) -> ReadToken {
-        ReadToken {
-            start,
-            end: start + 1,
-            vector: vec![1.0, 0.0, 0.0, 0.0],
-            attention,
-            rarity,
-        }
+        ReadToken { start, end: start + 1, vector: vec![1.0, 0.0, 0.0, 0.0], attention, rarity }
     }
 
     #[test]
     fn the_best_share_is_kept_in_the_order_of_the_text() {
-        let tokens = [
-            token(0, 0.1, 9.0),
-            token(1, 0.4, 1.0),
-            token(2, 0.3, 4.0),
-            token(3, 0.2, 2.0),
-        ];
+        let tokens = [token(0, 0.1, 9.0), token(1, 0.4, 1.0), token(2, 0.3, 4.0), token(3, 0.2, 2.0)];
         let starts = |percent, by| -> Vec<usize> {
             let choice = Choice { percent, by };
             let kept = kept(&tokens, choice, &mut fastrand::Rng::with_seed(1));
@@ -129,9 +114,6 @@ mod tests {
         assert_eq!(starts(50, By::Rarity), [0, 2]);
         assert_eq!(starts(50, By::AttentionAndRarity), [0, 2]);
         assert_eq!(starts(1, By::Rarity), [0]);
-        assert_eq!(
-            (starts(50, By::Chance).len(), starts(100, By::Chance)),
-            (2, vec![0, 1, 2, 3])
-        );
+        assert_eq!((starts(50, By::Chance).len(), starts(100, By::Chance)), (2, vec![0, 1, 2, 3]));
     }
 }

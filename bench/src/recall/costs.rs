@@ -41,10 +41,7 @@ pub(super) fn sizes_table(shelf: &Shelf, materials: &[Material<'_>]) -> Result<T
         table.add_row([what, figure.to_string(), (figure / turns.max(1)).to_string()]);
     };
     let sizes = shelf.sizes()?;
-    add(
-        "bytes on disk, everything".to_owned(),
-        sizes.iter().map(|(_, bytes)| bytes).sum(),
-    );
+    add("bytes on disk, everything".to_owned(), sizes.iter().map(|(_, bytes)| bytes).sum());
     for (name, bytes) in sizes {
         add(format!("bytes on disk, {name}"), bytes);
     }
@@ -54,10 +51,7 @@ pub(super) fn sizes_table(shelf: &Shelf, materials: &[Material<'_>]) -> Result<T
     let rows = |size: fn(&Passage) -> usize| passages(materials).map(size).sum::<usize>();
     add("bytes of vectors".to_owned(), rows(vector_bytes));
     add("bytes of spans".to_owned(), rows(|passage| passage.spans.len() * 12));
-    add(
-        "bytes of codes".to_owned(),
-        rows(|passage| passage.codes.as_bytes().len()),
-    );
+    add("bytes of codes".to_owned(), rows(|passage| passage.codes.as_bytes().len()));
     add("main points".to_owned(), passages(materials).count());
     add("tokens with codes".to_owned(), rows(|passage| passage.codes.len()));
     let tokens: usize = materials.iter().flat_map(|material| &material.sizes).sum();
@@ -75,27 +69,19 @@ impl Stored {
         let firsts = firsts.filter_map(|passages| passages.first());
         let codes = |arm: &str| -> usize {
             let coded = materials.iter().flat_map(|material| &material.coded);
-            let first = coded
-                .filter(|coded| coded.arm == arm)
-                .filter_map(|coded| coded.variants.first());
+            let first = coded.filter(|coded| coded.arm == arm).filter_map(|coded| coded.variants.first());
             first.flatten().flatten().map(Codes::as_bytes).map(<[u8]>::len).sum()
         };
         let parts = [
             (Part::FirstVector, firsts.map(vector_bytes).sum()),
             (Part::Vectors, passages(materials).map(vector_bytes).sum()),
             (Part::TextIndex, shelf.text_index()?),
-            (
-                Part::Codes,
-                passages(materials).map(|passage| passage.codes.as_bytes().len()).sum(),
-            ),
+            (Part::Codes, passages(materials).map(|passage| passage.codes.as_bytes().len()).sum()),
             (Part::AllCodes, codes("maxsim-all")),
             (Part::HalfOfCodes, codes("maxsim-50")),
             (Part::QuarterOfCodes, codes("maxsim-25")),
         ];
-        Ok(Self {
-            turns: turns_of(materials),
-            parts: BTreeMap::from(parts),
-        })
+        Ok(Self { turns: turns_of(materials), parts: BTreeMap::from(parts) })
     }
 
     /// The bytes that every measured arm needs for a turn.
@@ -139,10 +125,7 @@ mod tests {
             parts: BTreeMap::from([(Part::Vectors, 15_360), (Part::TextIndex, 840), (Part::Codes, 66_600)]),
         };
         let mut results = Results::default();
-        results.add(
-            Vec::new(),
-            ["mean", "bm25", "full-pipeline"].map(|arm| (arm, Vec::new())),
-        );
+        results.add(Vec::new(), ["mean", "bm25", "full-pipeline"].map(|arm| (arm, Vec::new())));
         let found = stored.rows("some", &results);
         let values: Vec<(&str, f64)> = found.iter().map(|row| (row.arm.as_str(), row.value)).collect();
         assert_eq!(values, [("mean", 1536.0), ("bm25", 84.0), ("full-pipeline", 8280.0)]);

@@ -37,30 +37,19 @@ pub(super) fn reading(columns: &Columns, mean: &[f32]) -> Reading {
         pairs.map(|(number, mean)| number + mean).collect::<Vec<f32>>()
     });
     let ranges = |start, end| columns.numbers(start).into_iter().zip(columns.numbers(end));
-    let weights = columns
-        .floats("token.attention")
-        .into_iter()
-        .zip(columns.floats("token.rarity"));
-    let mut tokens = ranges("token.start", "token.end")
-        .zip(weights)
-        .map(|((start, end), (attention, rarity))| ReadToken {
-            start,
-            end,
-            vector: vectors.next().unwrap_or_default(),
-            attention,
-            rarity,
-        });
+    let weights = columns.floats("token.attention").into_iter().zip(columns.floats("token.rarity"));
+    let mut tokens = ranges("token.start", "token.end").zip(weights).map(|((start, end), (attention, rarity))| {
+        ReadToken { start, end, vector: vectors.next().unwrap_or_default(), attention, rarity }
+    });
     let counts = columns.numbers("passage.tokens");
     let whole = columns.halves("passage.vector");
     let mut whole = whole.chunks_exact(width).map(<[f32]>::to_vec);
-    let mut passages = ranges("passage.start", "passage.end")
-        .zip(counts)
-        .map(|((start, end), count)| PassageTokens {
-            start,
-            end,
-            vector: whole.next().unwrap_or_default(),
-            tokens: tokens.by_ref().take(count).collect(),
-        });
+    let mut passages = ranges("passage.start", "passage.end").zip(counts).map(|((start, end), count)| PassageTokens {
+        start,
+        end,
+        vector: whole.next().unwrap_or_default(),
+        tokens: tokens.by_ref().take(count).collect(),
+    });
     let turns = columns.numbers("turn.passages").into_iter();
     Reading {
         turns: turns.map(|count| passages.by_ref().take(count).collect()).collect(),
@@ -108,11 +97,7 @@ mod tests {
         let vectors = found.turns.iter().flatten().map(|passage| passage.vector.as_slice());
         assert!(vectors.eq([[0.5, -0.25].as_slice(); 3]));
         for token in found.turns.iter().flatten().flat_map(|passage| &passage.tokens) {
-            assert!(
-                token.vector[0] > mean[0] && token.vector[1] < mean[1],
-                "{:?}",
-                token.vector
-            );
+            assert!(token.vector[0] > mean[0] && token.vector[1] < mean[1], "{:?}", token.vector);
             assert_eq!((token.attention, token.rarity), (0.25, 7.5));
         }
     }

@@ -30,11 +30,7 @@ const NOTE: &str = "recall_all@5 / @10 in each language. End to end: the share o
 impl Languages {
     /// Adds what was measured with the chats of one language.
     pub(super) fn add(&mut self, code: &str, results: Results, forwarded: Vec<f64>) {
-        self.0.push(Language {
-            code: code.to_owned(),
-            results,
-            forwarded,
-        });
+        self.0.push(Language { code: code.to_owned(), results, forwarded });
     }
 
     /// Adds the table and the differences to English; nothing if no language was measured.
@@ -47,10 +43,7 @@ impl Languages {
             let Some(difference) = self.minus_english(language) else {
                 continue;
             };
-            let (bench, arm) = (
-                format!("language-{}", language.code),
-                "full-pipeline − full-pipeline in English",
-            );
+            let (bench, arm) = (format!("language-{}", language.code), "full-pipeline − full-pipeline in English");
             let row = Row::new(&bench, RECALL, arm, difference);
             report.rows.push(row.over(language.results.questions()));
         }

@@ -86,8 +86,7 @@ impl Library {
             reading.sizes.push(size.map_err(BenchError::engine("counting tokens"))?);
         }
         reading.milliseconds = thousandths(self.engine.status().seconds_reading - before);
-        self.cache
-            .put(&conversation.name, &inputs, &kept::columns(&reading, mean))?;
+        self.cache.put(&conversation.name, &inputs, &kept::columns(&reading, mean))?;
         Ok(reading)
     }
 
@@ -143,10 +142,7 @@ impl Library {
 
 /// A turn as the product reads the message that a client would send.
 pub(crate) fn as_read(turn: &Turn) -> TurnText {
-    TurnText {
-        speaker: capitalised(turn.role),
-        text: turn.message(),
-    }
+    TurnText { speaker: capitalised(turn.role), text: turn.message() }
 }
 
 /// Turns that are read at a time, so that progress is seen.
@@ -172,11 +168,7 @@ fn agree(read: &TurnReading, points: &[Passage]) -> bool {
     read.passages.len() == points.len() && read.passages.iter().zip(points).all(same)
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a positive time far below the limit"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive time far below the limit")]
 fn thousandths(seconds: f64) -> usize {
     (seconds * 1000.0) as usize
 }
@@ -184,6 +176,5 @@ fn thousandths(seconds: f64) -> usize {
 /// Everything of a conversation that readings of it depend on.
 fn text_of(conversation: &Conversation) -> String {
     let said = conversation.turns.iter();
-    said.map(|turn| format!("{:?}: {:?}\n", turn.role, turn.message()))
-        .collect()
+    said.map(|turn| format!("{:?}: {:?}\n", turn.role, turn.message())).collect()
 }

@@ -91,12 +91,7 @@ impl<'a> Material<'a> {
     /// What quoting each turn costs.
     pub(super) fn quoted_sizes(&self) -> Vec<Size> {
         let turns = self.sizes.iter().zip(&self.points);
-        turns
-            .map(|(size, passages)| Size {
-                whole: *size,
-                passage: size / passages.len().max(1),
-            })
-            .collect()
+        turns.map(|(size, passages)| Size { whole: *size, passage: size / passages.len().max(1) }).collect()
     }
 }
 
@@ -124,9 +119,5 @@ pub(super) async fn gather<'a>(
 fn asked<'a>(conversation: &'a Conversation, index: usize, question: &'a Question) -> Option<Asked<'a>> {
     let asked = conversation.questions.get(index)?;
     let end = conversation.turns.last().map(|turn| turn.time);
-    Some(Asked {
-        text: &asked.text,
-        question,
-        time: end.unwrap_or_default(),
-    })
+    Some(Asked { text: &asked.text, question, time: end.unwrap_or_default() })
 }

@@ -99,20 +99,10 @@ pub async fn run(options: &RecallOptions) -> Result<(), BenchError> {
     for (kind, conversations) in &loaded {
         measure_set((options, &product, &library), (*kind, conversations), &mut measured).await?;
     }
-    let Measured {
-        mut report,
-        charts,
-        languages,
-        small_talk,
-    } = measured;
+    let Measured { mut report, charts, languages, small_talk } = measured;
     languages.conclude(&mut report);
     small_talk.conclude(&mut report);
-    report.publish(
-        &options.out,
-        ("recall", "Recall"),
-        RowFile::Own,
-        "![Recall](recall.svg)\n",
-    )?;
+    report.publish(&options.out, ("recall", "Recall"), RowFile::Own, "![Recall](recall.svg)\n")?;
     write_whole(&options.out.join("recall.svg"), report::picture(&charts).as_bytes())
 }
 
@@ -156,9 +146,7 @@ fn evaluate(materials: &[Material<'_>]) -> Results {
         let mut progress = Progress::begin(format!("ranking {}", conversation.name), conversation.questions.len());
         for (index, question) in conversation.questions.iter().enumerate() {
             let scores = rankings(material, index).into_iter().map(|(arm, variants)| {
-                let scores = variants
-                    .iter()
-                    .map(|ranking| measure(ranking, &question.evidence, &sizes));
+                let scores = variants.iter().map(|ranking| measure(ranking, &question.evidence, &sizes));
                 (arm, mean_of(&scores.collect::<Vec<_>>()))
             });
             let told_by = conversation.told_by(question).map(|role| format!("told by {role}"));
@@ -183,19 +171,11 @@ fn add_tables(report: &mut Report, (bench, heading): (&str, &str), results: &Res
     report.add(fractions, "", report::fraction_table(rows, bench));
     let groups = format!("{heading}: recall_all@10 by kind of question");
     report.add(groups, "", report::group_table(results));
-    report.add(
-        format!("{heading}: the floor"),
-        FLOOR,
-        report::difference_table(rows, true),
-    );
+    report.add(format!("{heading}: the floor"), FLOOR, report::difference_table(rows, true));
     let coverage = report::coverage_table(rows, bench);
     report.add(format!("{heading}: evidence coverage"), COVERAGE, coverage);
     let note = format!("In points; paired bootstrap over questions, {RESAMPLES} resamples, seed {SEED}.");
-    report.add(
-        format!("{heading}: differences"),
-        note,
-        report::difference_table(rows, false),
-    );
+    report.add(format!("{heading}: differences"), note, report::difference_table(rows, false));
 }
 
 impl RecallOptions {
@@ -243,10 +223,7 @@ impl RecallOptions {
 }
 
 fn names(conversations: &[Conversation]) -> Vec<&str> {
-    conversations
-        .iter()
-        .map(|conversation| conversation.name.as_str())
-        .collect()
+    conversations.iter().map(|conversation| conversation.name.as_str()).collect()
 }
 
 /// Results of other conversations than those of the report never pass for them.
@@ -257,11 +234,7 @@ fn bench_name(kind: Kind, conversations: &[Conversation]) -> String {
         Kind::Locomo => names == LOCOMO_REPORT,
         Kind::Beam => names == BEAM_REPORT,
     };
-    if is_report {
-        format!("{}-dev-report", kind.name())
-    } else {
-        format!("{}-{}", kind.name(), names.join("+"))
-    }
+    if is_report { format!("{}-dev-report", kind.name()) } else { format!("{}-{}", kind.name(), names.join("+")) }
 }
 
 /// The LoCoMo conversations of the report.

@@ -14,11 +14,9 @@ pub(super) type Ranked = (&'static str, Vec<Vec<usize>>);
 
 /// Every arm's rankings for one question of a conversation; none for a question that there is not.
 pub(super) fn rankings(material: &Material<'_>, question: usize) -> Vec<Ranked> {
-    let (Some(asked), Some(found), Some(candidates)) = (
-        material.asked.get(question),
-        material.found.get(question),
-        material.candidates.get(question),
-    ) else {
+    let (Some(asked), Some(found), Some(candidates)) =
+        (material.asked.get(question), material.found.get(question), material.candidates.get(question))
+    else {
         return Vec::new();
     };
     let count = material.conversation.turns.len();
@@ -30,10 +28,7 @@ pub(super) fn rankings(material: &Material<'_>, question: usize) -> Vec<Ranked> 
     let points = material.points.iter();
     let shipped = points.map(|passages| passages.iter().map(|passage| &passage.codes));
     let others = [
-        (
-            "first-passage",
-            by_score(&best_cosines(&asked.vector, &material.first_passages)),
-        ),
+        ("first-passage", by_score(&best_cosines(&asked.vector, &material.first_passages))),
         ("mean", found.by_vector.clone()),
         ("bm25", found.by_words.clone()),
         ("rrf-bm25-mean", fused(&[&found.by_words, &found.by_vector], count)),
@@ -95,12 +90,7 @@ mod tests {
     use super::*;
 
     fn candidate(lexical: usize, cosine: f32, max_sim: f32) -> Candidate {
-        Candidate {
-            lexical: Some(lexical),
-            cosine: Some(cosine),
-            max_sim: Some(max_sim),
-            ..Candidate::default()
-        }
+        Candidate { lexical: Some(lexical), cosine: Some(cosine), max_sim: Some(max_sim), ..Candidate::default() }
     }
 
     #[test]
@@ -111,25 +101,14 @@ mod tests {
             ..Candidates::default()
         };
         assert_eq!(full_pipeline(&found), [7, 3]);
-        let told = Candidates {
-            candidates: vec![candidate(0, 0.2, 0.9), candidate(0, 0.3, 0.1)],
-            ..found
-        };
+        let told = Candidates { candidates: vec![candidate(0, 0.2, 0.9), candidate(0, 0.3, 0.1)], ..found };
         let [_, (_, cosine), (_, max_sim), ..] = WITHOUT;
-        assert_eq!(
-            (without(&told, max_sim), without(&told, cosine)),
-            (vec![3, 7], vec![7, 3])
-        );
+        assert_eq!((without(&told, max_sim), without(&told, cosine)), (vec![3, 7], vec![7, 3]));
     }
 
     #[test]
     fn every_part_that_is_left_out_has_its_arm() {
-        let full = Candidate {
-            previous: Some(0),
-            next: Some(1),
-            nearness: 0.5,
-            ..candidate(0, 0.5, 0.5)
-        };
+        let full = Candidate { previous: Some(0), next: Some(1), nearness: 0.5, ..candidate(0, 0.5, 0.5) };
         for (arm, lose) in WITHOUT {
             assert!(super::super::arms::ARMS.iter().any(|known| known.name == arm), "{arm}");
             let mut less = full;

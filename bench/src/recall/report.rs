@@ -68,10 +68,7 @@ pub(super) fn rows(results: &Results, bench: &str, resamples: &Resamples) -> Vec
             rows.push(row(&measure, arm.name, interval));
         }
     }
-    for (left, right) in DIFFERENCES
-        .into_iter()
-        .filter(|(left, right)| results.has(left) && results.has(right))
-    {
+    for (left, right) in DIFFERENCES.into_iter().filter(|(left, right)| results.has(left) && results.has(right)) {
         for measure in COMPARED {
             let difference = resamples.difference(&results.values(left, measure), &results.values(right, measure));
             rows.push(row(measure, &format!("{left}{MINUS}{right}"), difference));
@@ -83,10 +80,7 @@ pub(super) fn rows(results: &Results, bench: &str, resamples: &Resamples) -> Vec
     let parts = groups.filter(|(_, questions)| questions.len() < results.questions());
     for (group, questions) in std::iter::once(everything).chain(parts) {
         let of = |arm: &str| results.values_of(arm, RECALL, &questions);
-        let measured = BASELINES
-            .into_iter()
-            .filter(|arm| results.has(arm))
-            .map(|arm| (arm, of(arm)));
+        let measured = BASELINES.into_iter().filter(|arm| results.has(arm)).map(|arm| (arm, of(arm)));
         let best = measured.max_by(|one, other| mean(&one.1).total_cmp(&mean(&other.1)));
         if let Some((baseline, values)) = best {
             let difference = Resamples::draw(questions.len(), RESAMPLES, 1).difference(&of(SHIPPED), &values);
@@ -99,12 +93,7 @@ pub(super) fn rows(results: &Results, bench: &str, resamples: &Resamples) -> Vec
 
 /// Every arm's `recall_all`.
 pub(super) fn recall_table(rows: &[Row], bench: &str) -> Table {
-    arm_table(
-        rows,
-        bench,
-        ARMS,
-        DEPTHS.map(|depth| (format!("@{depth}"), format!("recall_all@{depth}"))),
-    )
+    arm_table(rows, bench, ARMS, DEPTHS.map(|depth| (format!("@{depth}"), format!("recall_all@{depth}"))))
 }
 
 /// Every arm's `recall_all` at small depths, fractional recall and nDCG.
@@ -125,14 +114,10 @@ pub(super) fn coverage_table(rows: &[Row], bench: &str) -> Table {
 /// The `recall_all@10` of the main arms for every group of questions.
 pub(super) fn group_table(results: &Results) -> Table {
     let groups = results.groups();
-    let header = groups
-        .iter()
-        .map(|(group, questions)| format!("{group} ({})", questions.len()));
+    let header = groups.iter().map(|(group, questions)| format!("{group} ({})", questions.len()));
     let mut table = table(std::iter::once("arm".to_owned()).chain(header));
     for arm in main_arms().filter(|arm| results.has(arm.name)) {
-        let values = groups
-            .values()
-            .map(|questions| share(mean(&results.values_of(arm.name, RECALL, questions))));
+        let values = groups.values().map(|questions| share(mean(&results.values_of(arm.name, RECALL, questions))));
         table.add_row(std::iter::once(arm.title.to_owned()).chain(values));
     }
     table
@@ -145,14 +130,7 @@ pub(super) fn difference_table(rows: &[Row], to_the_best: bool) -> Table {
     for row in differences.filter(|row| (row.metric == FLOOR) == to_the_best) {
         let verdict = if row.figure().excludes_zero() { "yes" } else { "no" };
         let [points, interval] = points(row.figure());
-        let cells = [
-            row.arm.as_str(),
-            &row.metric,
-            &row.n.to_string(),
-            &points,
-            &interval,
-            verdict,
-        ];
+        let cells = [row.arm.as_str(), &row.metric, &row.n.to_string(), &points, &interval, verdict];
         table.add_row(cells);
     }
     table
@@ -162,17 +140,12 @@ pub(super) fn difference_table(rows: &[Row], to_the_best: bool) -> Table {
 pub(super) fn charts(heading: &str, rows: &[Row], bench: &str) -> Vec<Chart> {
     let value = |metric: &str, arm: &Arm| find(rows, bench, metric, arm.name).map(|row| row.value);
     let series = |points: &dyn Fn(&Arm) -> Vec<(f64, f64)>| {
-        let all = main_arms().map(|arm| Series {
-            name: arm.name.to_owned(),
-            points: points(arm),
-        });
+        let all = main_arms().map(|arm| Series { name: arm.name.to_owned(), points: points(arm) });
         all.filter(|series| !series.points.is_empty()).collect::<Vec<Series>>()
     };
     // There is room for the intervals, so that noise is never drawn large.
     let shares = |metric: &str| -> Vec<f64> {
-        let shown = rows
-            .iter()
-            .filter(|row| row.metric.starts_with(metric) && MAIN_ARMS.contains(&row.arm.as_str()));
+        let shown = rows.iter().filter(|row| row.metric.starts_with(metric) && MAIN_ARMS.contains(&row.arm.as_str()));
         shown.flat_map(|row| [row.low, row.high]).collect()
     };
     let lines = series(&|arm| {
@@ -180,15 +153,8 @@ pub(super) fn charts(heading: &str, rows: &[Row], bench: &str) -> Vec<Chart> {
         BUDGETS.into_iter().filter_map(point).collect()
     });
     let marks = series(&|arm| value(BYTES, arm).zip(value(RECALL, arm)).into_iter().collect());
-    let bytes = marks
-        .iter()
-        .flat_map(|mark| &mark.points)
-        .map(|(bytes, _)| *bytes)
-        .collect();
-    let budget_axis = Axis::Logarithmic(
-        "tokens of memory in the prompt".to_owned(),
-        BUDGETS.map(as_float).to_vec(),
-    );
+    let bytes = marks.iter().flat_map(|mark| &mark.points).map(|(bytes, _)| *bytes).collect();
+    let budget_axis = Axis::Logarithmic("tokens of memory in the prompt".to_owned(), BUDGETS.map(as_float).to_vec());
     let coverage = Chart {
         title: heading.to_owned(),
         across: budget_axis,
@@ -221,15 +187,8 @@ fn arm_table(
     measures: impl IntoIterator<Item = (String, String)>,
 ) -> Table {
     let lines = arms.into_iter().map(|arm| Line::new([arm.title], bench, arm.name));
-    let columns = measures
-        .into_iter()
-        .map(|(heading, measure)| column(heading, measure, 3));
-    table_of(
-        rows,
-        &["arm"],
-        &lines.collect::<Vec<_>>(),
-        &columns.collect::<Vec<Column>>(),
-    )
+    let columns = measures.into_iter().map(|(heading, measure)| column(heading, measure, 3));
+    table_of(rows, &["arm"], &lines.collect::<Vec<_>>(), &columns.collect::<Vec<Column>>())
 }
 
 #[cfg(test)]

@@ -59,16 +59,10 @@ pub(super) fn measure(ranking: &[usize], evidence: &[usize], sizes: &[Size]) -> 
     let within = |depth: &usize| share_within(ranking, evidence, *depth);
     let fitting = |size: fn(&Size) -> usize| {
         let depth = move |budget: &usize| turns_within(ranking, sizes, (*budget, size));
-        BUDGETS
-            .iter()
-            .map(depth)
-            .map(|depth| share_within(ranking, evidence, depth))
+        BUDGETS.iter().map(depth).map(|depth| share_within(ranking, evidence, depth))
     };
     let one_if = |holds: bool| if holds { 1.0 } else { 0.0 };
-    let all = DEPTHS
-        .iter()
-        .chain(&SHALLOW_DEPTHS)
-        .map(|depth| one_if(within(depth) >= 1.0));
+    let all = DEPTHS.iter().chain(&SHALLOW_DEPTHS).map(|depth| one_if(within(depth) >= 1.0));
     let any = DEPTHS.iter().map(|depth| one_if(within(depth) > 0.0));
     let recall = all.chain(DEPTHS.iter().map(within)).chain(any);
     let coverage = fitting(|size| size.whole).chain(fitting(|size| size.passage));
@@ -114,10 +108,7 @@ impl Results {
     /// The values of some questions.
     pub(super) fn values_of(&self, arm: &str, measure: &str, questions: &[usize]) -> Vec<f64> {
         let values = self.values(arm, measure);
-        questions
-            .iter()
-            .filter_map(|question| values.get(*question).copied())
-            .collect()
+        questions.iter().filter_map(|question| values.get(*question).copied()).collect()
     }
 
     /// The mean over all questions.
@@ -145,10 +136,7 @@ fn share_within(ranking: &[usize], evidence: &[usize], depth: usize) -> f64 {
 fn ndcg(ranking: &[usize], evidence: &[usize], depth: usize) -> f64 {
     let gain = |rank: usize| 1.0 / as_float(rank + 2).log2();
     let top = ranking.iter().take(depth).enumerate();
-    let found: f64 = top
-        .filter(|(_, turn)| evidence.contains(turn))
-        .map(|(rank, _)| gain(rank))
-        .sum();
+    let found: f64 = top.filter(|(_, turn)| evidence.contains(turn)).map(|(rank, _)| gain(rank)).sum();
     let best: f64 = (0..evidence.len().min(depth)).map(gain).sum();
     if best > 0.0 { found / best } else { 0.0 }
 }
@@ -170,10 +158,7 @@ mod tests {
     use super::*;
 
     fn size(whole: usize) -> Size {
-        Size {
-            whole,
-            passage: whole / 2,
-        }
+        Size { whole, passage: whole / 2 }
     }
 
     fn of(scores: &Scores, measure: &str) -> f64 {
@@ -185,19 +170,10 @@ mod tests {
     fn recall_counts_evidence_within_each_depth() {
         let ranking: Vec<usize> = (0..60).collect();
         let scores = measure(&ranking, &[0, 9, 30], &[size(1); 60]);
-        assert_eq!(
-            ["recall_all@20", "recall_all@50"].map(|name| of(&scores, name)),
-            [0.0, 1.0]
-        );
-        assert_eq!(
-            ["recall@5", "recall@20"].map(|name| of(&scores, name)),
-            [1.0 / 3.0, 2.0 / 3.0]
-        );
+        assert_eq!(["recall_all@20", "recall_all@50"].map(|name| of(&scores, name)), [0.0, 1.0]);
+        assert_eq!(["recall@5", "recall@20"].map(|name| of(&scores, name)), [1.0 / 3.0, 2.0 / 3.0]);
         let scores = measure(&ranking, &[1], &[size(1); 60]);
-        assert_eq!(
-            ["recall_all@1", "recall_all@3"].map(|name| of(&scores, name)),
-            [0.0, 1.0]
-        );
+        assert_eq!(["recall_all@1", "recall_all@3"].map(|name| of(&scores, name)), [0.0, 1.0]);
         assert_eq!(scores.len(), measures().len());
     }
 
@@ -232,10 +208,7 @@ mod tests {
         results.add(group("b"), [("one", scores(0.0)), ("two", scores(0.75))]);
         assert_eq!(results.mean("one", "ndcg@10"), 0.5);
         assert_eq!(results.values("two", "recall@5"), [0.0, 0.25, 0.75]);
-        assert_eq!(
-            results.values_of("two", "recall@5", &results.groups()["b"]),
-            [0.25, 0.75]
-        );
+        assert_eq!(results.values_of("two", "recall@5", &results.groups()["b"]), [0.25, 0.75]);
         assert!(results.values("three", "ndcg@10").is_empty() && !results.has("three"));
     }
 

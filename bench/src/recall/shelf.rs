@@ -76,12 +76,7 @@ impl Shelf {
             ..store_settings(directory.path(), library.engine.vector_width())
         };
         let store = Store::open(settings).await.map_err(BenchError::store("opening"))?;
-        Ok(Self {
-            store,
-            config: library.memory.clone(),
-            small_talk: library.small_talk.clone(),
-            directory,
-        })
+        Ok(Self { store, config: library.memory.clone(), small_talk: library.small_talk.clone(), directory })
     }
 
     /// Puts a conversation on the shelf: its turns, the tokens of each, and its main points.
@@ -117,14 +112,8 @@ impl Shelf {
             });
             points.push((scope.clone(), *id, found.collect()));
         }
-        self.store
-            .accept(turns)
-            .await
-            .map_err(BenchError::store("accepting turns"))?;
-        self.store
-            .complete(points)
-            .await
-            .map_err(BenchError::store("keeping main points"))?;
+        self.store.accept(turns).await.map_err(BenchError::store("accepting turns"))?;
+        self.store.complete(points).await.map_err(BenchError::store("keeping main points"))?;
         self.store.flush().await.map_err(BenchError::store("flushing"))
     }
 
@@ -148,20 +137,13 @@ impl Shelf {
             text: asked.text.to_owned(),
             limit: limit.max(1),
         };
-        let result = self
-            .store
-            .search(&query)
-            .await
-            .map_err(BenchError::store("searching"))?;
+        let result = self.store.search(&query).await.map_err(BenchError::store("searching"))?;
         let places = places_of(conversation);
         let turns = |hits: &[Hit]| {
             let found = hits.iter().filter_map(|hit| places.get(&hit.turn).copied());
             first_places(found, conversation.turns.len())
         };
-        Ok(Found {
-            by_vector: turns(&result.dense),
-            by_words: turns(&result.lexical),
-        })
+        Ok(Found { by_vector: turns(&result.dense), by_words: turns(&result.lexical) })
     }
 
     /// Searches a conversation as the product does.
@@ -183,11 +165,7 @@ impl Shelf {
         let known = found.turns.iter().zip(found.candidates);
         let known = known.filter_map(|(turn, candidate)| Some((*places.get(turn)?, candidate)));
         let (turns, candidates) = known.unzip();
-        Ok(Candidates {
-            turns,
-            candidates,
-            evidence: found.evidence,
-        })
+        Ok(Candidates { turns, candidates, evidence: found.evidence })
     }
 
     /// Bytes on disk of everything in the store, by the top-level entry that they lie in.

@@ -93,11 +93,7 @@ impl SmallTalk {
                 }
                 let remarks: Vec<&str> = remarks.iter().map(String::as_str).collect();
                 let found = evidence((library, shelf), conversation, &remarks).await?;
-                let known_as = if kind == Kind::Language {
-                    language.as_str()
-                } else {
-                    where_asked
-                };
+                let known_as = if kind == Kind::Language { language.as_str() } else { where_asked };
                 self.extend((Group::Remarks, known_as), found);
             }
         }
@@ -115,10 +111,7 @@ impl SmallTalk {
     }
 
     fn extend(&mut self, (group, place): (Group, &str), evidence: impl IntoIterator<Item = Evidence>) {
-        self.groups
-            .entry((group, place.to_owned()))
-            .or_default()
-            .extend(evidence);
+        self.groups.entry((group, place.to_owned())).or_default().extend(evidence);
     }
 
     /// Whether remarks in `language` are said in chats in `chat`.
@@ -157,18 +150,10 @@ impl SmallTalk {
 
     fn sweep(&self) -> Table {
         let names = Group::IN_LANGUAGES.map(|group| group.name().to_owned());
-        let mut table = table(
-            ["least match", "least lead"]
-                .map(str::to_owned)
-                .into_iter()
-                .chain(names),
-        );
+        let mut table = table(["least match", "least lead"].map(str::to_owned).into_iter().chain(names));
         let shipped = Floor::at(self.floor);
         let matches = MATCHES.map(|least| Floor::at(f32::from(least) / 1000.0));
-        let leads = LEADS.map(|least| Floor {
-            least_lead: f32::from(least) / 1000.0,
-            ..shipped
-        });
+        let leads = LEADS.map(|least| Floor { least_lead: f32::from(least) / 1000.0, ..shipped });
         for floor in matches.into_iter().chain(leads) {
             let shares = Group::IN_LANGUAGES.map(|group| shown(&self.all(group), &floor));
             let floor = [floor.least_match, floor.least_lead].map(|least| format!("{least:.3}"));
@@ -254,10 +239,7 @@ mod tests {
 
     fn small_talk() -> SmallTalk {
         let evidence = |max_sim: f32| Evidence::new([max_sim], [], None);
-        let mut measured = SmallTalk {
-            floor: 0.22,
-            ..SmallTalk::default()
-        };
+        let mut measured = SmallTalk { floor: 0.22, ..SmallTalk::default() };
         measured.spoken.extend(["de", "en"].map(str::to_owned));
         measured.extend((Group::Questions, "de"), [evidence(0.4), evidence(0.1)]);
         measured.extend((Group::Remarks, "hi"), [evidence(0.05)]);

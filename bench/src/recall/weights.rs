@@ -94,14 +94,7 @@ fn examples_of(kind: Kind, material: &Material<'_>) -> Vec<Example> {
 
 /// `recall_all` of the shipped weights and of those that were learned on the other conversations.
 fn judged(examples: &[Example]) -> Table {
-    let header = [
-        "conversation",
-        "n",
-        "shipped",
-        "learned on the others",
-        "points",
-        "95 % interval",
-    ];
+    let header = ["conversation", "n", "shipped", "learned on the others", "points", "95 % interval"];
     let mut table = table(header);
     let families: BTreeSet<&str> = examples.iter().map(|example| example.family.as_str()).collect();
     let mut progress = Progress::begin("learning without each conversation", families.len());
@@ -112,12 +105,7 @@ fn judged(examples: &[Example]) -> Table {
         let found = |weights: &Weights| own.iter().map(|example| finds(example, weights)).collect::<Vec<f64>>();
         let (before, after) = (found(&shipped), found(&learned));
         let gain = Resamples::draw(own.len(), RESAMPLES, SEED).difference(&after, &before);
-        let cells = [
-            family.to_owned(),
-            own.len().to_string(),
-            share(mean(&before)),
-            share(mean(&after)),
-        ];
+        let cells = [family.to_owned(), own.len().to_string(), share(mean(&before)), share(mean(&after))];
         table.add_row(cells.into_iter().chain(points(gain)));
         progress.advance(1);
     }
@@ -225,10 +213,7 @@ mod tests {
         assert!(examples.iter().all(|example| finds(example, &learned) > 0.5));
         assert_eq!(judged(&examples).row_iter().count(), 2);
         examples[0].missing = 1;
-        assert!(
-            finds(&examples[0], &learned) < 0.5,
-            "evidence that is no candidate is never found"
-        );
+        assert!(finds(&examples[0], &learned) < 0.5, "evidence that is no candidate is never found");
     }
 
     #[test]

@@ -86,10 +86,7 @@ impl Row {
 
     /// The row with its unit.
     pub(crate) fn counted_in(self, unit: &'static str) -> Self {
-        Self {
-            unit: Some(unit),
-            ..self
-        }
+        Self { unit: Some(unit), ..self }
     }
 
     /// The row over `count` questions, conversations or rounds.
@@ -99,28 +96,19 @@ impl Row {
 
     /// Its value with its bounds.
     pub(crate) fn figure(&self) -> Figure {
-        Figure {
-            value: self.value,
-            low: self.low,
-            high: self.high,
-        }
+        Figure { value: self.value, low: self.low, high: self.high }
     }
 }
 
 /// The row of an arm's measure.
 pub(crate) fn find<'a>(rows: &'a [Row], bench: &str, metric: &str, arm: &str) -> Option<&'a Row> {
-    rows.iter()
-        .find(|row| row.metric == metric && row.arm == arm && row.bench == bench)
+    rows.iter().find(|row| row.metric == metric && row.arm == arm && row.bench == bench)
 }
 
 impl Report {
     /// Adds a section.
     pub(crate) fn add(&mut self, heading: impl Into<String>, note: impl Into<String>, table: Table) {
-        self.sections.push(Section {
-            heading: heading.into(),
-            note: note.into(),
-            table,
-        });
+        self.sections.push(Section { heading: heading.into(), note: note.into(), table });
     }
 
     /// Prints the tables, and writes them as `NAME.md` below a title and above what may follow them, and the rows.
@@ -205,11 +193,7 @@ mod tests {
         let mut table = table(["arm", "share"]);
         table.add_row(["one", "0.5"]);
         report.add("Coverage", "A note.", table);
-        let figure = Figure {
-            value: 0.123_456_789,
-            low: 0.1,
-            high: 0.2,
-        };
+        let figure = Figure { value: 0.123_456_789, low: 0.1, high: 0.2 };
         report.rows.push(Row::new("some", "share", "one", figure).over(3));
         report.rows.push(Row::new("some", "time", "one", 2.0).counted_in("ms"));
         let published = report.publish(directory.path(), ("some", "Recall"), RowFile::Own, "The end.\n");
@@ -241,10 +225,8 @@ mod tests {
         write_rows(&path, &[row("mine", 1.0), row("yours", 2.0), row("mine", 3.0)], SPEED).unwrap();
         write_rows(&path, &[row("mine", 4.0)], SPEED).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        let benches: Vec<(bool, bool)> = text
-            .lines()
-            .map(|line| (line.contains("mine"), line.contains("4.0")))
-            .collect();
+        let benches: Vec<(bool, bool)> =
+            text.lines().map(|line| (line.contains("mine"), line.contains("4.0"))).collect();
         assert_eq!(benches, [(false, false), (true, true)]);
     }
 }

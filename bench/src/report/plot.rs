@@ -51,9 +51,7 @@ const CELL: (f64, f64) = (700.0, 420.0);
 /// Where the rectangle's upper left corner lies in its cell.
 const CORNER: (f64, f64) = (70.0, 70.0);
 /// Colours that people with any colour vision can tell apart.
-const COLOURS: [&str; 8] = [
-    "#767676", "#e69f00", "#cc79a7", "#0072b2", "#009e73", "#56b4e9", "#d55e00", "#000000",
-];
+const COLOURS: [&str; 8] = ["#767676", "#e69f00", "#cc79a7", "#0072b2", "#009e73", "#56b4e9", "#d55e00", "#000000"];
 const INK: &str = "#333333";
 const GRID: &str = "#e0e0e0";
 /// Lines through more points than this have none of them marked.
@@ -84,12 +82,7 @@ impl Chart {
         let y = |value: f64| bottom - PANEL.1 * up.share(value);
         text(svg, (left, top - 34.0), ("start", "bold"), &self.title);
         text(svg, (left, top - 12.0), ("start", "normal"), up_title);
-        text(
-            svg,
-            (f64::midpoint(left, right), bottom + 40.0),
-            ("middle", "normal"),
-            across_title,
-        );
+        text(svg, (f64::midpoint(left, right), bottom + 40.0), ("middle", "normal"), across_title);
         for (value, written) in up.ticks() {
             line(svg, (left, y(value)), (right, y(value)), GRID);
             text(svg, (left - 8.0, y(value) + 4.0), ("end", "normal"), &written);
@@ -136,12 +129,7 @@ impl Scale {
         let low = (least / step + 1e-9).floor() * step;
         let high = (most / step - 1e-9).ceil() * step;
         let ticks = (0..100_u32).map(|number| low + f64::from(number) * step);
-        Self {
-            is_logarithmic: false,
-            low,
-            high,
-            ticks: ticks.take_while(|tick| *tick < high + step / 2.0).collect(),
-        }
+        Self { is_logarithmic: false, low, high, ticks: ticks.take_while(|tick| *tick < high + step / 2.0).collect() }
     }
 
     /// From one of 1, 2, 5, 10 and so on at or below all values to one above them.
@@ -151,12 +139,7 @@ impl Scale {
         let round = || (0..9).flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(power)));
         let low = round().take_while(|value| *value <= least).last().unwrap_or(1.0);
         let high = round().find(|value| *value > most).unwrap_or(most * 2.0);
-        Self {
-            is_logarithmic: true,
-            low,
-            high,
-            ticks: round().filter(|value| (low..=high).contains(value)).collect(),
-        }
+        Self { is_logarithmic: true, low, high, ticks: round().filter(|value| (low..=high).contains(value)).collect() }
     }
 
     /// Where a value lies: at 0 on the lower end, at 1 on the upper one.
@@ -204,10 +187,7 @@ fn line(svg: &mut String, (x1, y1): (f64, f64), (x2, y2): (f64, f64), colour: &s
 fn polyline(svg: &mut String, places: &[(f64, f64)], index: usize) {
     let points: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
     let (points, colour) = (points.join(" "), COLOURS[index % COLOURS.len()]);
-    let _ = writeln!(
-        svg,
-        "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" points=\"{points}\"/>"
-    );
+    let _ = writeln!(svg, "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" points=\"{points}\"/>");
 }
 
 /// A mark whose shape tells series apart, beside its colour.
@@ -234,10 +214,7 @@ mod tests {
         let scale = Scale::linear(&[0.576, 0.885]);
         assert_eq!(written(&scale), ["0.5", "0.6", "0.7", "0.8", "0.9"]);
         assert!((scale.share(0.7) - 0.5).abs() < 1e-9);
-        assert_eq!(
-            written(&Scale::linear(&[1.0, 94.0])),
-            ["0", "20", "40", "60", "80", "100"]
-        );
+        assert_eq!(written(&Scale::linear(&[1.0, 94.0])), ["0", "20", "40", "60", "80", "100"]);
     }
 
     #[test]
@@ -249,10 +226,7 @@ mod tests {
 
     #[test]
     fn every_series_is_drawn_and_named_and_nothing_to_show_is_a_picture_all_the_same() {
-        let series = |name: &str, points: &[(f64, f64)]| Series {
-            name: name.to_owned(),
-            points: points.to_vec(),
-        };
+        let series = |name: &str, points: &[(f64, f64)]| Series { name: name.to_owned(), points: points.to_vec() };
         let chart = Chart {
             title: "some <chart>".to_owned(),
             across: Axis::Linear("round".to_owned(), vec![1.0, 2.0]),

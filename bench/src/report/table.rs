@@ -37,22 +37,13 @@ pub(crate) struct Line {
 
 /// A column with the values of a measure.
 pub(crate) fn column(heading: impl Into<String>, metric: impl Into<String>, digits: usize) -> Column {
-    Column {
-        heading: heading.into(),
-        metric: metric.into(),
-        digits,
-        factor: 1.0,
-        part: Part::Value,
-    }
+    Column { heading: heading.into(), metric: metric.into(), digits, factor: 1.0, part: Part::Value }
 }
 
 impl Column {
     /// The bounds of the values instead of these.
     pub(crate) fn bounds(self) -> Self {
-        Self {
-            part: Part::Bounds,
-            ..self
-        }
+        Self { part: Part::Bounds, ..self }
     }
 
     /// The same in another unit.
@@ -82,10 +73,7 @@ impl Line {
 
     /// Those whose names have this before and behind the column's.
     pub(crate) fn around(self, before: &str, behind: &str) -> Self {
-        Self {
-            around: (before.to_owned(), behind.to_owned()),
-            ..self
-        }
+        Self { around: (before.to_owned(), behind.to_owned()), ..self }
     }
 }
 
@@ -137,33 +125,19 @@ mod tests {
 
     #[test]
     fn a_line_shows_its_measures_and_one_without_any_is_left_out() {
-        let figure = Figure {
-            value: 1500.0,
-            low: 1000.0,
-            high: 2000.0,
-        };
+        let figure = Figure { value: 1500.0, low: 1000.0, high: 2000.0 };
         let rows = [Row::new("some", "p50/1KB", "one", figure)];
         let line = |arm: &str| Line::new([arm], "some", arm).around("", "/1KB");
-        let columns = [
-            column("p50 ms", "p50", 1).times(1e-3),
-            column("range", "p50", 0).bounds(),
-            column("p99", "p99", 0),
-        ];
+        let columns =
+            [column("p50 ms", "p50", 1).times(1e-3), column("range", "p50", 0).bounds(), column("p99", "p99", 0)];
         let text = table_of(&rows, &["arm"], &[line("one"), line("another")], &columns).to_string();
-        assert!(
-            text.contains("1.5") && text.contains("1000 to 2000") && text.contains('–'),
-            "{text}"
-        );
+        assert!(text.contains("1.5") && text.contains("1000 to 2000") && text.contains('–'), "{text}");
         assert!(!text.contains("another"), "{text}");
     }
 
     #[test]
     fn points_have_their_sign() {
-        let figure = Figure {
-            value: 0.0573,
-            low: -0.01,
-            high: 0.1,
-        };
+        let figure = Figure { value: 0.0573, low: -0.01, high: 0.1 };
         assert_eq!(points(figure), ["+5.7", "-1.0 to +10.0"]);
     }
 }

@@ -19,11 +19,7 @@ pub(super) fn working_copy(store: &Path) -> Result<TempDir, BenchError> {
     for entry in std::fs::read_dir(store).map_err(BenchError::reading(store))? {
         let entry = entry.map_err(BenchError::reading(store))?;
         let target = copy.path().join(entry.file_name());
-        let put: Put = if entry.file_name() == IMMUTABLE {
-            link
-        } else {
-            duplicate
-        };
+        let put: Put = if entry.file_name() == IMMUTABLE { link } else { duplicate };
         every_file(&entry.path(), &target, put)?;
     }
     Ok(copy)

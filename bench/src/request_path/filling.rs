@@ -64,9 +64,7 @@ impl Filled {
         let home = options.cache.join("request-path").join(rows.to_string());
         let (directory, file) = (home.join("data"), home.join("filled.json"));
         let described = described(material);
-        let kept: Option<Note> = std::fs::read(&file)
-            .ok()
-            .and_then(|text| serde_json::from_slice(&text).ok());
+        let kept: Option<Note> = std::fs::read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok());
         if let Some(note) = kept.filter(|note| note.format == FORMAT && note.material == described) {
             return Ok(Self { directory, note });
         }
@@ -118,12 +116,7 @@ fn described(material: &Material) -> String {
         let numbers = sentence.tokens.iter().filter_map(|token| token.first());
         numbers.for_each(|number| number.to_bits().hash(&mut hasher));
     }
-    format!(
-        "{}, {} passages, {:016x}",
-        material.name,
-        material.passages.len(),
-        hasher.finish()
-    )
+    format!("{}, {} passages, {:016x}", material.name, material.passages.len(), hasher.finish())
 }
 
 async fn fill(directory: &Path, material: &Material, rows: usize) -> Result<(Scope, Option<f32>), BenchError> {
@@ -131,10 +124,7 @@ async fn fill(directory: &Path, material: &Material, rows: usize) -> Result<(Sco
     let scopes = store.scopes().await.map_err(BenchError::store("listing scopes"))?;
     let scope = scopes.into_iter().next();
     let scope = scope.ok_or_else(|| BenchError::data(directory, "the program stored nothing"))?;
-    let mixer = Mixer {
-        passages: &material.passages,
-        scope: scope.clone(),
-    };
+    let mixer = Mixer { passages: &material.passages, scope: scope.clone() };
     let mut progress = Progress::begin(format!("filling {rows} rows"), rows);
     for first in (0..rows).step_by(BATCH) {
         let batch = mixer.rows(first..rows.min(first + BATCH));
@@ -151,10 +141,7 @@ async fn fill(directory: &Path, material: &Material, rows: usize) -> Result<(Sco
     // After a deletion maintenance leaves no older version and builds every index from all rows, so that what is weighed is
     // what is stored.
     let nobody = Scope::new("request-path-nobody").map_err(BenchError::store("naming a scope"))?;
-    store
-        .delete_scope(&nobody)
-        .await
-        .map_err(BenchError::store("deleting"))?;
+    store.delete_scope(&nobody).await.map_err(BenchError::store("deleting"))?;
     let report = store.maintain().await.map_err(BenchError::store("maintaining"))?;
     store.close().await.map_err(BenchError::store("closing"))?;
     Ok((scope, report.vector_index_recall))

@@ -63,11 +63,7 @@ impl Material {
     /// How many numbers a vector has.
     pub(super) fn width(&self) -> usize {
         let tokens = self.passages.iter().flat_map(|passage| &passage.sentences);
-        tokens
-            .flat_map(|sentence| &sentence.tokens)
-            .map(Vec::len)
-            .next()
-            .unwrap_or(0)
+        tokens.flat_map(|sentence| &sentence.tokens).map(Vec::len).next().unwrap_or(0)
     }
 
     async fn add(&mut self, library: &Library, conversation: &Conversation) -> Result<(), BenchError> {
@@ -78,10 +74,7 @@ impl Material {
             for (passage, point) in passages.iter().zip(points) {
                 let sentences = sentences(&turn.message(), (passage, point), mean);
                 if !sentences.is_empty() {
-                    self.passages.push(Passage {
-                        speaker: turn.speaker.clone(),
-                        sentences,
-                    });
+                    self.passages.push(Passage { speaker: turn.speaker.clone(), sentences });
                 }
             }
             self.messages.push(turn.message());
@@ -99,10 +92,7 @@ fn sentences(text: &str, (passage, point): (&PassageTokens, &Point), mean: &[f32
     let mut found = Vec::new();
     for sentence in text[passage.start..passage.end].split_inclusive(['.', '!', '?']) {
         let end = start + sentence.len();
-        let within = passage
-            .tokens
-            .iter()
-            .filter(|token| (start..end).contains(&token.start));
+        let within = passage.tokens.iter().filter(|token| (start..end).contains(&token.start));
         let kept = within.filter(|token| is_kept(token.start, token.end));
         let centred = kept.map(|token| {
             let pairs = token.vector.iter().zip(mean);
@@ -110,11 +100,7 @@ fn sentences(text: &str, (passage, point): (&PassageTokens, &Point), mean: &[f32
         });
         let tokens: Vec<Vec<f32>> = centred.collect();
         if !tokens.is_empty() {
-            found.push(Sentence {
-                text: sentence.trim().to_owned(),
-                tokens,
-                vector: passage.vector.clone(),
-            });
+            found.push(Sentence { text: sentence.trim().to_owned(), tokens, vector: passage.vector.clone() });
         }
         start = end;
     }
@@ -130,24 +116,14 @@ mod tests {
     #[test]
     fn sentences_keep_their_marks_and_the_tokens_of_the_main_point() {
         let text = "Hi! We went to Oslo. Yes";
-        let token = |start, end| ReadToken {
-            start,
-            end,
-            vector: vec![1.5],
-            attention: 0.0,
-            rarity: 0.0,
-        };
+        let token = |start, end| ReadToken { start, end, vector: vec![1.5], attention: 0.0, rarity: 0.0 };
         let passage = PassageTokens {
             start: 0,
             end: text.len(),
             vector: vec![1.0],
             tokens: vec![token(0, 2), token(4, 6), token(7, 11), token(15, 19), token(21, 24)],
         };
-        let span = |start, end| Span {
-            start,
-            end,
-            salience: 1.0,
-        };
+        let span = |start, end| Span { start, end, salience: 1.0 };
         let point = Point {
             start: 0,
             end: text.len(),

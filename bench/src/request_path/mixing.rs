@@ -134,8 +134,7 @@ fn mean(vectors: &[Vec<f32>]) -> Option<Vec<f32>> {
         sum.iter_mut().zip(vector).for_each(|(sum, number)| *sum += number);
     }
     let length = sum.iter().map(|number| number * number).sum::<f32>().sqrt();
-    sum.iter_mut()
-        .for_each(|number| *number /= length.max(f32::MIN_POSITIVE));
+    sum.iter_mut().for_each(|number| *number /= length.max(f32::MIN_POSITIVE));
     Some(sum)
 }
 
@@ -147,11 +146,7 @@ fn spans(text: &str) -> Vec<Span> {
         words.push(at..at + word.trim_end().len());
         at += word.len();
     }
-    let span = |word: Range<usize>| Span {
-        start: narrow(word.start),
-        end: narrow(word.end),
-        salience: 1.0,
-    };
+    let span = |word: Range<usize>| Span { start: narrow(word.start), end: narrow(word.end), salience: 1.0 };
     words.into_iter().skip(1).step_by(2).map(span).collect()
 }
 
@@ -191,10 +186,7 @@ mod tests {
     #[test]
     fn a_row_is_the_same_however_many_are_made_together() {
         let passages = passages();
-        let mixer = Mixer {
-            passages: &passages,
-            scope: Scope::new("s").unwrap(),
-        };
+        let mixer = Mixer { passages: &passages, scope: Scope::new("s").unwrap() };
         let (all, some) = (mixer.rows(0..450), mixer.rows(200..300));
         assert_eq!(all.turns[200..300], some.turns[..]);
         assert_eq!(all.points[200..300], some.points[..]);
@@ -208,10 +200,7 @@ mod tests {
     #[test]
     fn vectors_have_unit_length_every_token_has_its_code_and_spans_lie_in_their_text() {
         let passages = passages();
-        let mixer = Mixer {
-            passages: &passages,
-            scope: Scope::new("s").unwrap(),
-        };
+        let mixer = Mixer { passages: &passages, scope: Scope::new("s").unwrap() };
         for (turn, (_, _, points)) in mixer.rows(0..50).turns.iter().zip(&mixer.rows(0..50).points) {
             let length: f32 = points[0].vector.iter().map(|number| number * number).sum();
             assert!((length - 1.0).abs() < 1e-4, "{length}");

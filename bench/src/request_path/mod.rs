@@ -118,12 +118,7 @@ async fn measure(
     let recall = note.index_recall.map(f64::from);
     process.extend(recall.map(|recall| Row::new(&bench, "recall@50", "vectors-indexed", recall).counted_in("share")));
     let survival = survival::measure(library, material, (&filled, &bench)).await?;
-    Ok(Measured {
-        filled,
-        played,
-        survival,
-        process,
-    })
+    Ok(Measured { filled, played, survival, process })
 }
 
 /// The rows of the median and the 99th percentile of milliseconds.
@@ -154,11 +149,7 @@ fn report(options: &RequestPathOptions, measured: &[Measured]) -> Report {
          conversations keep the reader busy. Nothing is cut by a deadline.",
         options.requests
     );
-    let lines = each(&|one| {
-        phases
-            .map(|(name, load)| line(one, &[name], PRODUCT).around(load, ""))
-            .to_vec()
-    });
+    let lines = each(&|one| phases.map(|(name, load)| line(one, &[name], PRODUCT).around(load, "")).to_vec());
     let waiting = [
         column("memory path p50", "memory_p50_ms", 1),
         column("rewritten", "rewritten", 0),
@@ -169,24 +160,13 @@ fn report(options: &RequestPathOptions, measured: &[Measured]) -> Report {
     report.add("Added milliseconds", note, table_of(&played, &first, &lines, &columns));
 
     let lines = each(&|one| {
-        let steps = one
-            .played
-            .iter()
-            .filter(|row| row.metric == "p50_ms" && row.arm != PRODUCT);
+        let steps = one.played.iter().filter(|row| row.metric == "p50_ms" && row.arm != PRODUCT);
         let steps: Vec<&str> = steps.map(|row| row.arm.as_str()).collect();
-        let of_phase = |(name, load)| {
-            steps
-                .iter()
-                .map(move |step| line(one, &[name, step], step).around(load, ""))
-        };
+        let of_phase = |(name, load)| steps.iter().map(move |step| line(one, &[name, step], step).around(load, ""));
         phases.into_iter().flat_map(of_phase).collect()
     });
     let first = ["main points", "reader", "step"];
-    report.add(
-        "Steps of the memory path",
-        STEPS,
-        table_of(&played, &first, &lines, &times()),
-    );
+    report.add("Steps of the memory path", STEPS, table_of(&played, &first, &lines, &times()));
 
     let lines = each(&|one| {
         let limits = one.survival.iter().filter(|row| row.metric == "p50_ms");
@@ -216,10 +196,7 @@ fn report(options: &RequestPathOptions, measured: &[Measured]) -> Report {
 /// What a million main points take beside a hundred thousand.
 fn growth(rows: &[Row]) -> Vec<Row> {
     let (large, small) = (bench_name(1_000_000), bench_name(100_000));
-    let measures = [
-        ("memory_growth_to_100k", "memory_mib"),
-        ("reading_p50_growth_to_100k", "reading_p50_ms"),
-    ];
+    let measures = [("memory_growth_to_100k", "memory_mib"), ("reading_p50_growth_to_100k", "reading_p50_ms")];
     let ratio = |(name, metric): (&str, &str)| {
         let of = |bench: &str| find(rows, bench, metric, PRODUCT).map(|row| row.value);
         let ratio = of(&large)? / of(&small)?;
@@ -241,9 +218,6 @@ mod tests {
         let row = |rows: usize, value: f64| Row::new(&bench_name(rows), "memory_mib", PRODUCT, value);
         assert!(growth(&[row(100_000, 10.0)]).is_empty());
         let found = growth(&[row(100_000, 10.0), row(1_000_000, 15.0)]);
-        assert_eq!(
-            (found.len(), found[0].value, found[0].bench.as_str()),
-            (1, 1.5, "request-path-1m")
-        );
+        assert_eq!((found.len(), found[0].value, found[0].bench.as_str()), (1, 1.5, "request-path-1m"));
     }
 }

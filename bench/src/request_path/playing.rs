@@ -164,9 +164,7 @@ impl<'a> Stage<'a> {
         let answer = self.client.say_aside(&self.proxy, question).await;
         let requests = self.upstream.requests_since(sent);
         let own = requests.iter().find(|request| request.json()["model"] == MODEL);
-        let arrived = own
-            .ok_or_else(|| BenchError::new("a request did not reach the upstream"))?
-            .arrived;
+        let arrived = own.ok_or_else(|| BenchError::new("a request did not reach the upstream"))?.arrived;
         let receipt = self.client.receipt(&self.proxy, &answer).await;
         let added = arrived.duration_since(sent).as_secs_f64() * 1000.0;
         phase.add(added, answer.outcome(), &receipt["milliseconds"]);
@@ -179,9 +177,7 @@ impl<'a> Stage<'a> {
         let texts = self.material.messages.chunks(LONG).map(|chunk| chunk.join("\n"));
         let texts: Vec<String> = texts.collect();
         for (number, text) in texts.iter().cycle().enumerate() {
-            client
-                .say_aside(&self.proxy, &format!("Diary, page {number}.\n{text}"))
-                .await;
+            client.say_aside(&self.proxy, &format!("Diary, page {number}.\n{text}")).await;
             tokio::time::sleep(EVERY).await;
         }
     }
@@ -218,9 +214,7 @@ async fn upstream() -> ScriptedUpstream {
     let mut number = 0;
     upstream.always(move |request| {
         number += 1;
-        request.said(&format!(
-            "Noted, that is the {number}th thing that you told me, and I will remember all of them."
-        ))
+        request.said(&format!("Noted, that is the {number}th thing that you told me, and I will remember all of them."))
     });
     upstream
 }
@@ -228,11 +222,8 @@ async fn upstream() -> ScriptedUpstream {
 /// The whole scope is searched, and nothing is cut by a deadline.
 fn builder(upstream: &ScriptedUpstream, overrides: &[(String, String)], directory: &Path) -> ProxyBuilder {
     let directory = format!("{directory:?}");
-    let ours = [
-        ("memory.across_conversations", "true"),
-        ("memory.deadline_ms", "600000"),
-        ("store.directory", &directory),
-    ];
+    let ours =
+        [("memory.across_conversations", "true"), ("memory.deadline_ms", "600000"), ("store.directory", &directory)];
     let builder = program(upstream, BUDGET, ours);
     with(builder, overrides.iter().map(|(key, value)| (key, value)))
 }
@@ -254,22 +245,10 @@ mod tests {
         let rows = phase.rows("some", "reading_");
         let value = |metric, arm| find(&rows, "some", metric, arm).map(|row| row.value);
         assert_eq!(
-            (
-                value("reading_rewritten", PRODUCT),
-                value("reading_failed_open", PRODUCT)
-            ),
+            (value("reading_rewritten", PRODUCT), value("reading_failed_open", PRODUCT)),
             (Some(2.0), Some(1.0))
         );
-        assert_eq!(
-            (
-                value("reading_p50_ms", PRODUCT),
-                value("reading_memory_p99_ms", PRODUCT)
-            ),
-            (Some(2.0), Some(1.5))
-        );
-        assert_eq!(
-            (value("reading_p99_ms", "search"), value("reading_p99_ms", "words")),
-            (Some(3.0), None)
-        );
+        assert_eq!((value("reading_p50_ms", PRODUCT), value("reading_memory_p99_ms", PRODUCT)), (Some(2.0), Some(1.5)));
+        assert_eq!((value("reading_p99_ms", "search"), value("reading_p99_ms", "words")), (Some(3.0), None));
     }
 }

@@ -86,10 +86,7 @@ pub(super) async fn measure(
 
 impl Tally {
     fn at(limit: usize) -> Self {
-        Self {
-            limit,
-            ..Self::default()
-        }
+        Self { limit, ..Self::default() }
     }
 
     async fn search(
@@ -98,19 +95,9 @@ impl Tally {
         (text, question): (&str, &Question),
         best: &[TurnId],
     ) -> Result<(), BenchError> {
-        let config = MemoryConfig {
-            candidates: self.limit,
-            scan_passages: 0,
-            ..config.clone()
-        };
-        let search = Search {
-            snapshot,
-            text,
-            asked: Utc::now(),
-            kept: &HashSet::new(),
-            small_talk: None,
-            config: &config,
-        };
+        let config = MemoryConfig { candidates: self.limit, scan_passages: 0, ..config.clone() };
+        let search =
+            Search { snapshot, text, asked: Utc::now(), kept: &HashSet::new(), small_talk: None, config: &config };
         let started = Instant::now();
         let found = search.run(async { Ok(question.clone()) }).await;
         let found = found.map_err(|error| BenchError::program("the memory's search", error))?;
@@ -137,10 +124,7 @@ impl Tally {
 fn best(passages: &[Passage], scores: &[Option<f32>]) -> Vec<TurnId> {
     let scores: Vec<f32> = scores.iter().map(|score| score.unwrap_or(f32::MIN)).collect();
     let order = by_score(&scores).into_iter().take(BEST);
-    order
-        .filter_map(|place| passages.get(place))
-        .map(|passage| passage.turn)
-        .collect()
+    order.filter_map(|place| passages.get(place)).map(|passage| passage.turn).collect()
 }
 
 /// The codes of a passage as they are stored.

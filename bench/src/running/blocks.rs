@@ -23,17 +23,12 @@ pub(crate) fn memory(text: &str) -> Option<&str> {
 /// Takes a message apart: a digest at its head, a memory block at its end, and what is between.
 pub(crate) fn parts(text: &str) -> Parts<'_> {
     let text = text.trim();
-    let digest = text
-        .strip_prefix(DIGEST_START)
-        .and_then(|rest| rest.split_once(DIGEST_END));
+    let digest = text.strip_prefix(DIGEST_START).and_then(|rest| rest.split_once(DIGEST_END));
     let block = memory(text);
     let inside = block.map(|block| block.trim_start_matches(BLOCK_START).trim_end_matches(BLOCK_END));
     let quoted = digest.map(|(inside, _)| inside).into_iter().chain(inside);
     let own = without_digest(&text[..text.len() - block.map_or(0, str::len)]);
-    Parts {
-        own: own.trim(),
-        quotes: quoted.flat_map(quotes).map(|quote| quote.text).collect(),
-    }
+    Parts { own: own.trim(), quotes: quoted.flat_map(quotes).map(|quote| quote.text).collect() }
 }
 
 #[cfg(test)]
@@ -56,10 +51,7 @@ mod tests {
     #[test]
     fn a_message_without_blocks_is_its_own_text() {
         for text in ["", "hello", "a <mainpoint-memory> b", "x</mainpoint-memory>"] {
-            assert_eq!(
-                (parts(text).own, parts(text).quotes.len(), memory(text)),
-                (text, 0, None)
-            );
+            assert_eq!((parts(text).own, parts(text).quotes.len(), memory(text)), (text, 0, None));
         }
     }
 }

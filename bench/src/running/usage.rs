@@ -67,11 +67,7 @@ fn parse(stat: &str) -> Option<Process> {
     let fields: Vec<&str> = tail.split_whitespace().collect();
     let times = fields.get(TIMES)?.iter();
     let ticks: f64 = times.filter_map(|field| field.parse::<u32>().ok()).map(f64::from).sum();
-    Some(Process {
-        id: id.parse().ok()?,
-        parent: fields.get(PARENT)?.parse().ok()?,
-        ticks,
-    })
+    Some(Process { id: id.parse().ok()?, parent: fields.get(PARENT)?.parse().ok()?, ticks })
 }
 
 /// The process `root` and its descendants.
@@ -80,10 +76,8 @@ fn tree(root: u32, all: &[Process]) -> Vec<Process> {
     let mut next = 0;
     while let Some(parent) = found.get(next).map(|process| process.id) {
         let children = all.iter().filter(|process| process.parent == parent);
-        let new: Vec<Process> = children
-            .filter(|child| found.iter().all(|known| known.id != child.id))
-            .copied()
-            .collect();
+        let new: Vec<Process> =
+            children.filter(|child| found.iter().all(|known| known.id != child.id)).copied().collect();
         found.extend(new);
         next += 1;
     }
@@ -104,11 +98,7 @@ mod tests {
     #[test]
     fn a_name_with_spaces_and_parentheses_does_not_shift_the_fields() {
         let stat = "42 (a) b (c)) S 7 42 42 0 -1 0 1 2 3 4 100 20 3 1 20 0 1 0 99";
-        let expected = Process {
-            id: 42,
-            parent: 7,
-            ticks: 124.0,
-        };
+        let expected = Process { id: 42, parent: 7, ticks: 124.0 };
         assert_eq!(parse(stat), Some(expected));
         assert_eq!(parse("42 (a) S 7"), None);
     }
@@ -116,13 +106,7 @@ mod tests {
     #[test]
     fn a_tree_holds_children_and_grandchildren_and_nobody_else() {
         let process = |id, parent| Process { id, parent, ticks: 1.0 };
-        let all = [
-            process(1, 0),
-            process(5, 1),
-            process(7, 6),
-            process(6, 5),
-            process(8, 1),
-        ];
+        let all = [process(1, 0), process(5, 1), process(7, 6), process(6, 5), process(8, 1)];
         let ids: Vec<u32> = tree(5, &all).iter().map(|process| process.id).collect();
         assert_eq!(ids, [5, 6, 7]);
         assert!(tree(99, &all).is_empty());

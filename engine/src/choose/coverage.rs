@@ -31,10 +31,7 @@ impl Coverage<'_> {
                 let near = groups[group].iter().map(|own| similarities.row(*own)[token]);
                 gain += self.attention[token] * (near.fold(0.0, f32::max) - covered).max(0.0);
             }
-            Gain {
-                gain: gain / as_float(tokens),
-                group,
-            }
+            Gain { gain: gain / as_float(tokens), group }
         };
         let some = (0..groups.len()).filter(|group| !groups[*group].is_empty());
         let mut left: BinaryHeap<Gain> = some.map(|group| gain(group, &covered, 1)).collect();
@@ -134,10 +131,7 @@ mod tests {
 
     fn chosen(codes: &[u8], attention: &[f32], groups: &[Vec<usize>], wanted: usize) -> Vec<usize> {
         let codes = Codes::from_bytes(8, codes.to_vec()).unwrap();
-        let coverage = Coverage {
-            codes: &codes,
-            attention,
-        };
+        let coverage = Coverage { codes: &codes, attention };
         coverage.choose(groups, wanted)
     }
 

@@ -43,11 +43,7 @@ impl Chooser {
         if keep > 0.0 && keep <= 1.0 {
             return Ok(());
         }
-        Err(EngineError::Setting {
-            key: "reader.keep",
-            value: keep.to_string(),
-            allowed: "more than 0, at most 1",
-        })
+        Err(EngineError::Setting { key: "reader.keep", value: keep.to_string(), allowed: "more than 0, at most 1" })
     }
 
     /// The main point of a passage of `text`: the words that together stand best for what is attended to, until
@@ -108,10 +104,7 @@ impl Chosen {
 #[must_use]
 pub fn representative(passage: &PassageTokens, mean: &[f32], groups: &[Vec<usize>], wanted: usize) -> Vec<usize> {
     let attention: Vec<f32> = passage.tokens.iter().map(salience_of).collect();
-    let coverage = Coverage {
-        codes: &codes_of(passage.tokens.iter().map(vector), mean),
-        attention: &attention,
-    };
+    let coverage = Coverage { codes: &codes_of(passage.tokens.iter().map(vector), mean), attention: &attention };
     coverage.choose(groups, wanted)
 }
 
@@ -138,16 +131,9 @@ fn units_of(text: &str, passage: &PassageTokens) -> Vec<Unit> {
         while passage.tokens.get(from).is_some_and(|token| token.end <= range.start) {
             from += 1;
         }
-        let inside = passage.tokens[from..]
-            .iter()
-            .take_while(|token| token.start < range.end);
+        let inside = passage.tokens[from..].iter().take_while(|token| token.start < range.end);
         let salience = inside.clone().map(salience_of).fold(0.0, f32::max);
-        found.push(Unit {
-            tokens: (from..from + inside.count()).collect(),
-            range,
-            salience,
-            chosen: false,
-        });
+        found.push(Unit { tokens: (from..from + inside.count()).collect(), range, salience, chosen: false });
     }
     found
 }
@@ -161,11 +147,7 @@ fn spans<'a>(text: &str, units: impl Iterator<Item = &'a Unit>) -> Vec<Span> {
                 last.end = unit.range.end;
                 last.salience = last.salience.max(unit.salience);
             }
-            _ => spans.push(Span {
-                start: unit.range.start,
-                end: unit.range.end,
-                salience: unit.salience,
-            }),
+            _ => spans.push(Span { start: unit.range.start, end: unit.range.end, salience: unit.salience }),
         }
     }
     spans
@@ -181,9 +163,7 @@ mod tests {
 
     /// A passage of a token a word, with these saliences; no word is more like another one than any other.
     fn passage_of(text: &str, scores: &[f32]) -> PassageTokens {
-        let scored = units(text)
-            .into_iter()
-            .zip(scores.iter().chain(std::iter::repeat(&0.1)));
+        let scored = units(text).into_iter().zip(scores.iter().chain(std::iter::repeat(&0.1)));
         let token = |(range, attention): (Range<usize>, &f32)| ReadToken {
             vector: axis(range.start),
             start: range.start,
@@ -191,27 +171,17 @@ mod tests {
             attention: *attention,
             rarity: 1.0,
         };
-        PassageTokens {
-            start: 0,
-            end: text.len(),
-            vector: vec![0.6, 0.8],
-            tokens: scored.map(token).collect(),
-        }
+        PassageTokens { start: 0, end: text.len(), vector: vec![0.6, 0.8], tokens: scored.map(token).collect() }
     }
 
     /// A vector whose code differs in half of its bits from that of any other place: a row of Hadamard's matrix.
     fn axis(place: usize) -> Vec<f32> {
         let is_odd = |dimension: usize| (dimension & place).count_ones() % 2 == 1;
-        (0..DIMENSIONS)
-            .map(|dimension| if is_odd(dimension) { -1.0 } else { 1.0 })
-            .collect()
+        (0..DIMENSIONS).map(|dimension| if is_odd(dimension) { -1.0 } else { 1.0 }).collect()
     }
 
     fn chooser(keep: f32) -> Chooser {
-        Chooser {
-            mean: vec![0.0; DIMENSIONS],
-            keep,
-        }
+        Chooser { mean: vec![0.0; DIMENSIONS], keep }
     }
 
     fn chosen<'a>(text: &'a str, scores: &[f32], keep: f32) -> Vec<&'a str> {
@@ -222,10 +192,7 @@ mod tests {
 
     #[test]
     fn the_most_salient_words_win_and_neighbours_join() {
-        assert_eq!(
-            chosen("my locker code is 4471 now", &[0.1, 0.9, 0.8, 0.2, 1.0, 0.1], 0.5),
-            ["locker code", "4471"]
-        );
+        assert_eq!(chosen("my locker code is 4471 now", &[0.1, 0.9, 0.8, 0.2, 1.0, 0.1], 0.5), ["locker code", "4471"]);
     }
 
     #[test]
@@ -238,19 +205,8 @@ mod tests {
     fn a_token_inside_a_date_brings_the_whole_date_and_all_its_tokens() {
         let text = "see you 7 May 2023 then";
         let mut passage = passage_of(text, &[]);
-        let token = |start, end, attention| ReadToken {
-            start,
-            end,
-            attention,
-            vector: axis(start),
-            rarity: 1.0,
-        };
-        passage.tokens = vec![
-            token(0, 3, 0.1),
-            token(8, 9, 0.2),
-            token(14, 16, 0.9),
-            token(16, 18, 0.3),
-        ];
+        let token = |start, end, attention| ReadToken { start, end, attention, vector: axis(start), rarity: 1.0 };
+        passage.tokens = vec![token(0, 3, 0.1), token(8, 9, 0.2), token(14, 16, 0.9), token(16, 18, 0.3)];
         let chosen = chooser(0.1).choose(text, &passage).passage;
         assert_eq!(&text[chosen.spans[0].start..chosen.spans[0].end], "7 May 2023");
         assert_eq!(chosen.codes.len(), 3);

@@ -41,10 +41,7 @@ impl<'a> Matches<'a> {
                     nearest_here(&question.bits, question.words, passage, token_bytes, own);
                 }
                 let whole = &mut found.documents[number * tokens..(number + 1) * tokens];
-                whole
-                    .iter_mut()
-                    .zip(own)
-                    .for_each(|(whole, own)| *whole = (*whole).min(*own));
+                whole.iter_mut().zip(own).for_each(|(whole, own)| *whole = (*whole).min(*own));
                 at += 1;
             }
         }
@@ -56,11 +53,7 @@ impl<'a> Matches<'a> {
     /// readable and n of them come nearer to it than half way between the mean document and the nearest one.
     pub(super) fn weights(&self) -> Vec<f32> {
         let tokens = self.question.tokens();
-        let rows = || {
-            self.documents
-                .chunks_exact(tokens.max(1))
-                .filter(|row| is_readable(row))
-        };
+        let rows = || self.documents.chunks_exact(tokens.max(1)).filter(|row| is_readable(row));
         let count = rows().count();
         let weight = |token: usize| {
             let column = || rows().map(|row| f64::from(row[token]));
@@ -100,11 +93,7 @@ impl<'a> Matches<'a> {
         if all <= 0.0 {
             return 0.0;
         }
-        let sum: f32 = row
-            .iter()
-            .zip(weights)
-            .map(|(differing, weight)| weight * similarity(*differing))
-            .sum();
+        let sum: f32 = row.iter().zip(weights).map(|(differing, weight)| weight * similarity(*differing)).sum();
         (sum / all).clamp(-1.0, 1.0)
     }
 }
@@ -148,19 +137,10 @@ mod tests {
         let asked = question(16, vec![0b1010_1010, 0b1100_1100]);
         let (same, opposite) = ([0b1010_1010, 0b1100_1100], [0b0101_0101, 0b0011_0011]);
         let both = [same, opposite].concat();
-        let documents: Vec<Vec<&[u8]>> = vec![
-            vec![&same],
-            vec![&opposite],
-            vec![&opposite, &both],
-            vec![],
-            vec![&[]],
-            vec![&[1, 2, 3]],
-        ];
+        let documents: Vec<Vec<&[u8]>> =
+            vec![vec![&same], vec![&opposite], vec![&opposite, &both], vec![], vec![&[]], vec![&[1, 2, 3]]];
         let found = asked.max_sim_and_best(&documents);
-        assert_eq!(
-            found,
-            [Some((1.0, 0)), Some((-1.0, 0)), Some((1.0, 1)), None, None, None]
-        );
+        assert_eq!(found, [Some((1.0, 0)), Some((-1.0, 0)), Some((1.0, 1)), None, None, None]);
         let scores: Vec<Option<f32>> = found.iter().map(|found| found.map(|(score, _)| score)).collect();
         assert_eq!(asked.max_sim(&documents), scores);
     }

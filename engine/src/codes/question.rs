@@ -20,15 +20,8 @@ impl QuestionCodes {
     /// A question's tokens of `width` dimensions.
     pub(crate) fn new(width: usize, codes: &Codes) -> Self {
         let token_bytes = bytes_of(width).max(1);
-        let bits = codes
-            .as_bytes()
-            .chunks_exact(token_bytes)
-            .flat_map(|token| token.chunks(WORD_BYTES).map(word_of));
-        Self {
-            width,
-            words: token_bytes.div_ceil(WORD_BYTES),
-            bits: bits.collect(),
-        }
+        let bits = codes.as_bytes().chunks_exact(token_bytes).flat_map(|token| token.chunks(WORD_BYTES).map(word_of));
+        Self { width, words: token_bytes.div_ceil(WORD_BYTES), bits: bits.collect() }
     }
 
     /// Tokens of the question.
@@ -46,9 +39,7 @@ impl QuestionCodes {
     pub fn max_sim_and_best(&self, documents: &[Vec<&[u8]>]) -> Vec<Option<(f32, usize)>> {
         let matches = Matches::new(self, documents);
         let weights = matches.weights();
-        (0..documents.len())
-            .map(|document| matches.best(document, &weights))
-            .collect()
+        (0..documents.len()).map(|document| matches.best(document, &weights)).collect()
     }
 
     /// The same without the places.

@@ -34,31 +34,19 @@ pub fn e5_to_gguf(source: &Path, target: &Path) -> Result<(), EngineError> {
 const EMBEDDINGS: &str = "embeddings.word_embeddings.weight";
 /// The vocabulary file begins with three pieces that XLM-R has in another order, and one more.
 const FIRST_WORD: usize = 3;
-const SPECIAL: [(&str, Kind); 4] = [
-    ("<s>", Kind::Control),
-    ("<pad>", Kind::Control),
-    ("</s>", Kind::Control),
-    ("<unk>", Kind::Unknown),
-];
+const SPECIAL: [(&str, Kind); 4] =
+    [("<s>", Kind::Control), ("<pad>", Kind::Control), ("</s>", Kind::Control), ("<unk>", Kind::Unknown)];
 
 /// XLM-R's vocabulary: its own four tokens, the words, `<mask>`, and as many more as make it `size` tokens.
 fn tokenizer(writer: &mut GgufWriter, model: &SentencePieces, size: usize) -> Result<(), EngineError> {
-    let piece = |(text, kind): (&str, Kind)| Piece {
-        text: text.into(),
-        score: 0.0,
-        kind,
-    };
+    let piece = |(text, kind): (&str, Kind)| Piece { text: text.into(), score: 0.0, kind };
     let words = model.pieces.iter().skip(FIRST_WORD).cloned();
     let mut pieces: Vec<Piece> = SPECIAL.map(piece).into_iter().chain(words).collect();
     let mask = u32::try_from(pieces.len()).unwrap_or(0);
     pieces.push(piece(("<mask>", Kind::Control)));
     pieces.truncate(size);
     for index in pieces.len()..size {
-        pieces.push(Piece {
-            text: format!("[PAD{index}]"),
-            score: -10_000.0,
-            kind: Kind::Unused,
-        });
+        pieces.push(Piece { text: format!("[PAD{index}]"), score: -10_000.0, kind: Kind::Unused });
     }
     let texts: Vec<String> = pieces.iter().map(|piece| piece.text.clone()).collect();
     let scores: Vec<f32> = pieces.iter().map(|piece| piece.score).collect();
@@ -73,14 +61,7 @@ fn tokenizer(writer: &mut GgufWriter, model: &SentencePieces, size: usize) -> Re
     if !model.character_map.is_empty() {
         writer.bytes("tokenizer.ggml.precompiled_charsmap", &model.character_map)?;
     }
-    for (key, token) in [
-        ("bos", 0),
-        ("cls", 0),
-        ("padding", 1),
-        ("eos", 2),
-        ("seperator", 2),
-        ("unknown", 3),
-    ] {
+    for (key, token) in [("bos", 0), ("cls", 0), ("padding", 1), ("eos", 2), ("seperator", 2), ("unknown", 3)] {
         writer.unsigned(&format!("tokenizer.ggml.{key}_token_id"), token)?;
     }
     writer.unsigned("tokenizer.ggml.mask_token_id", mask)?;

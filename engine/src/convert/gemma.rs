@@ -72,10 +72,7 @@ pub fn embeddinggemma_to_gguf(source: &Path, target: &Path) -> Result<(), Engine
     let config: GemmaConfig = json(&config_path)?;
     if config.sliding_window_pattern != PATTERN {
         let found = config.sliding_window_pattern;
-        return Err(fail(
-            &config_path,
-            &format!("_sliding_window_pattern is {found}, {PATTERN} is needed"),
-        ));
+        return Err(fail(&config_path, &format!("_sliding_window_pattern is {found}, {PATTERN} is needed")));
     }
     let pieces = vocabulary(source, config.vocab_size)?;
     let mut weights = Weights::open(&source.join("model.safetensors"))?;
@@ -144,11 +141,7 @@ fn vocabulary(source: &Path, size: u32) -> Result<Vec<Piece>, EngineError> {
     }
     pieces.truncate(size);
     for index in pieces.len()..size {
-        pieces.push(Piece {
-            text: format!("[PAD{index}]"),
-            score: NEVER_JOINED,
-            kind: Kind::Unused,
-        });
+        pieces.push(Piece { text: format!("[PAD{index}]"), score: NEVER_JOINED, kind: Kind::Unused });
     }
     let added: TokenizerConfig = json(&source.join("tokenizer_config.json"))?;
     for (index, token) in added.added_tokens_decoder {
@@ -170,38 +163,23 @@ fn added_piece(token: AddedToken) -> Piece {
     } else {
         (token.content.replace('▁', " "), Kind::UserDefined)
     };
-    Piece {
-        text,
-        score: NEVER_JOINED,
-        kind,
-    }
+    Piece { text, score: NEVER_JOINED, kind }
 }
 
 /// All tensors: norms in 32-bit numbers and one more than the release has them, as llama.cpp multiplies by them as they are.
 fn tensors(config: &GemmaConfig, weights: &Weights) -> Vec<Planned> {
-    let prefix = if weights.has("model.embed_tokens.weight") {
-        "model."
-    } else {
-        ""
-    };
-    let matrix = |ours: String, theirs: &str| Planned {
-        form: Form::Q8_0,
-        ..Planned::plain(ours, format!("{prefix}{theirs}"))
-    };
-    let norm = |ours: String, theirs: &str| Planned {
-        offset: 1.0,
-        ..Planned::plain(ours, format!("{prefix}{theirs}"))
-    };
+    let prefix = if weights.has("model.embed_tokens.weight") { "model." } else { "" };
+    let matrix =
+        |ours: String, theirs: &str| Planned { form: Form::Q8_0, ..Planned::plain(ours, format!("{prefix}{theirs}")) };
+    let norm =
+        |ours: String, theirs: &str| Planned { offset: 1.0, ..Planned::plain(ours, format!("{prefix}{theirs}")) };
     let mut planned = vec![
         matrix("token_embd.weight".into(), "embed_tokens.weight"),
         norm("output_norm.weight".into(), "norm.weight"),
     ];
     for layer in 0..config.num_hidden_layers {
         let both = |(ours, theirs): (&str, &str)| {
-            (
-                format!("blk.{layer}.{ours}.weight"),
-                format!("layers.{layer}.{theirs}.weight"),
-            )
+            (format!("blk.{layer}.{ours}.weight"), format!("layers.{layer}.{theirs}.weight"))
         };
         planned.extend(MATRICES.map(both).map(|(ours, theirs)| matrix(ours, &theirs)));
         planned.extend(NORMS.map(both).map(|(ours, theirs)| norm(ours, &theirs)));

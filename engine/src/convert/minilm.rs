@@ -41,12 +41,7 @@ pub fn minilm_to_gguf(source: &Path, target: &Path) -> Result<(), EngineError> {
     let mut writer = GgufWriter::new(planned.len())?;
     header(&mut writer, &config, ("all-MiniLM-L6-v2", "apache-2.0"))?;
     tokenizer(&mut writer, &vocabulary)?;
-    write(
-        writer,
-        &planned,
-        &mut Weights::open(&source.join("model.safetensors"))?,
-        target,
-    )
+    write(writer, &planned, &mut Weights::open(&source.join("model.safetensors"))?, target)
 }
 
 /// The keys of a BERT with mean pooling, under its name and its licence.
@@ -81,11 +76,7 @@ fn tokenizer(writer: &mut GgufWriter, vocabulary: &str) -> Result<(), EngineErro
             tokens.push(token.to_owned());
             kinds.push(if token == "[UNK]" { UNKNOWN } else { CONTROL });
         } else {
-            tokens.push(
-                token
-                    .strip_prefix("##")
-                    .map_or_else(|| format!("▁{token}"), str::to_owned),
-            );
+            tokens.push(token.strip_prefix("##").map_or_else(|| format!("▁{token}"), str::to_owned));
             kinds.push(NORMAL);
         }
     }
@@ -122,10 +113,7 @@ pub(super) fn tensors(config: &BertConfig) -> Vec<Planned> {
     planned.extend(both("token_embd_norm", "embeddings.LayerNorm"));
     for layer in 0..config.num_hidden_layers {
         for (ours, theirs) in LAYER {
-            planned.extend(both(
-                &format!("blk.{layer}.{ours}"),
-                &format!("encoder.layer.{layer}.{theirs}"),
-            ));
+            planned.extend(both(&format!("blk.{layer}.{ours}"), &format!("encoder.layer.{layer}.{theirs}")));
         }
     }
     planned

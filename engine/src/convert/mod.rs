@@ -29,8 +29,5 @@ fn read(path: &Path) -> Result<Vec<u8>, EngineError> {
 }
 
 fn fail(path: &Path, reason: &dyn std::fmt::Display) -> EngineError {
-    EngineError::Convert {
-        path: PathBuf::from(path),
-        reason: reason.to_string(),
-    }
+    EngineError::Convert { path: PathBuf::from(path), reason: reason.to_string() }
 }

@@ -27,12 +27,7 @@ const NUMBERS: usize = 1 << 20;
 impl Planned {
     /// A tensor as it is, in 32-bit numbers.
     pub(super) fn plain(name: impl Into<String>, source: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            source: source.into(),
-            form: Form::F32,
-            offset: 0.0,
-        }
+        Self { name: name.into(), source: source.into(), form: Form::F32, offset: 0.0 }
     }
 }
 
@@ -47,13 +42,8 @@ pub(super) fn write(
         let tensor = weights.tensor(&plan.source)?;
         writer.tensor(&plan.name, &tensor.shape, plan.form)?;
     }
-    let folder = target
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let temporary = readable_by_all()
-        .tempfile_in(folder)
-        .map_err(|error| fail(target, &error))?;
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let temporary = readable_by_all().tempfile_in(folder).map_err(|error| fail(target, &error))?;
     let mut data = writer.begin(temporary.path())?;
     for plan in planned {
         copy(plan, weights, &mut data)?;

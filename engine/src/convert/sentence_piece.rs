@@ -45,11 +45,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<SentencePieces> {
 }
 
 fn read_piece(bytes: &[u8]) -> Option<Piece> {
-    let mut piece = Piece {
-        text: String::new(),
-        score: 0.0,
-        kind: Kind::Normal,
-    };
+    let mut piece = Piece { text: String::new(), score: 0.0, kind: Kind::Normal };
     let mut fields = Fields { rest: bytes };
     while let Some(field) = fields.next()? {
         match field {
@@ -75,14 +71,7 @@ fn read_character_map(bytes: &[u8]) -> Option<Vec<u8>> {
 
 impl Kind {
     fn of(number: u64) -> Option<Self> {
-        let kinds = [
-            Self::Normal,
-            Self::Unknown,
-            Self::Control,
-            Self::UserDefined,
-            Self::Unused,
-            Self::Byte,
-        ];
+        let kinds = [Self::Normal, Self::Unknown, Self::Control, Self::UserDefined, Self::Unused, Self::Byte];
         kinds.into_iter().find(|kind| *kind as u64 == number)
     }
 }

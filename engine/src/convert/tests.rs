@@ -36,10 +36,7 @@ fn gemma_shapes() -> BTreeMap<String, Vec<usize>> {
         ("post_feedforward_layernorm", vec![HIDDEN]),
     ];
     let layer = layer.map(|(name, shape)| (format!("layers.0.{name}.weight"), shape));
-    let rest = [
-        ("embed_tokens.weight".to_owned(), vec![WORDS, HIDDEN]),
-        ("norm.weight".to_owned(), vec![HIDDEN]),
-    ];
+    let rest = [("embed_tokens.weight".to_owned(), vec![WORDS, HIDDEN]), ("norm.weight".to_owned(), vec![HIDDEN])];
     layer.into_iter().chain(rest).collect()
 }
 
@@ -48,9 +45,7 @@ fn numbers(name: &str, count: usize) -> Vec<f32> {
     let start = name.bytes().map(u32::from).sum::<u32>();
     let number = |index: u32| f64::from((start + index * 37) % 201) / 100.0 - 1.0;
     #[expect(clippy::cast_possible_truncation, reason = "small numbers")]
-    (0..u32::try_from(count).unwrap())
-        .map(|index| number(index) as f32)
-        .collect()
+    (0..u32::try_from(count).unwrap()).map(|index| number(index) as f32).collect()
 }
 
 fn write_weights(path: &Path, shapes: &BTreeMap<String, Vec<usize>>) {
@@ -61,18 +56,13 @@ fn write_weights(path: &Path, shapes: &BTreeMap<String, Vec<usize>>) {
             (name, numbers.iter().flat_map(|number| number.to_le_bytes()).collect())
         })
         .collect();
-    let views = shapes
-        .iter()
-        .map(|(name, shape)| (name, TensorView::new(Dtype::F32, shape.clone(), &bytes[name]).unwrap()));
+    let views =
+        shapes.iter().map(|(name, shape)| (name, TensorView::new(Dtype::F32, shape.clone(), &bytes[name]).unwrap()));
     std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
 }
 
 fn piece(text: &str, kind: Kind) -> Piece {
-    Piece {
-        text: text.to_owned(),
-        score: -1.5,
-        kind,
-    }
+    Piece { text: text.to_owned(), score: -1.5, kind }
 }
 
 fn gemma_release() -> TempDir {
@@ -118,18 +108,14 @@ fn embeddinggemma_has_its_matrices_in_blocks_and_its_norms_raised_by_one() {
     );
     assert_eq!(file.integers("tokenizer.ggml.token_type"), [3, 3, 3, 3, 4, 1, 5, 5]);
 
-    let raised: Vec<u8> = numbers("norm.weight", HIDDEN)
-        .iter()
-        .flat_map(|number| (number + 1.0).to_le_bytes())
-        .collect();
+    let raised: Vec<u8> =
+        numbers("norm.weight", HIDDEN).iter().flat_map(|number| (number + 1.0).to_le_bytes()).collect();
     assert_eq!(file.tensor("output_norm.weight"), raised);
     let blocks = file.tensor("blk.0.ffn_down.weight");
     assert_eq!(blocks.len(), HIDDEN * 96 / 32 * 34);
     let original = numbers("layers.0.mlp.down_proj.weight", HIDDEN * 96);
     for (block, numbers) in blocks.chunks_exact(34).zip(original.chunks_exact(32)) {
-        let largest = numbers
-            .iter()
-            .fold(0.0_f32, |largest, number| largest.max(number.abs()));
+        let largest = numbers.iter().fold(0.0_f32, |largest, number| largest.max(number.abs()));
         for (byte, number) in block[2..].iter().zip(numbers) {
             let value = f32::from(byte.cast_signed()) * largest / 127.0;
             assert!((value - number).abs() <= largest / 250.0, "{value} {number}");
@@ -174,20 +160,12 @@ fn bert_shapes(words: usize) -> BTreeMap<String, Vec<usize>> {
         shapes.insert(format!("encoder.layer.0.{name}.weight"), vec![rows, columns]);
         shapes.insert(format!("encoder.layer.0.{name}.bias"), vec![rows]);
     }
-    for name in [
-        "encoder.layer.0.attention.output",
-        "encoder.layer.0.output",
-        "embeddings",
-    ] {
+    for name in ["encoder.layer.0.attention.output", "encoder.layer.0.output", "embeddings"] {
         for kind in ["weight", "bias"] {
             shapes.insert(format!("{name}.LayerNorm.{kind}"), vec![HIDDEN]);
         }
     }
-    for (name, rows) in [
-        ("word_embeddings", words),
-        ("position_embeddings", 16),
-        ("token_type_embeddings", 2),
-    ] {
+    for (name, rows) in [("word_embeddings", words), ("position_embeddings", 16), ("token_type_embeddings", 2)] {
         shapes.insert(format!("embeddings.{name}.weight"), vec![rows, HIDDEN]);
     }
     shapes
@@ -207,24 +185,14 @@ fn bert_release(words: usize) -> TempDir {
 #[test]
 fn minilm_keeps_its_numbers_and_its_words_begin_with_a_mark() {
     let release = bert_release(6);
-    std::fs::write(
-        release.path().join("vocab.txt"),
-        "[PAD]\n[UNK]\n[CLS]\n[SEP]\nword\n##s\n",
-    )
-    .unwrap();
+    std::fs::write(release.path().join("vocab.txt"), "[PAD]\n[UNK]\n[CLS]\n[SEP]\nword\n##s\n").unwrap();
     let target = release.path().join("model.gguf");
     minilm_to_gguf(release.path(), &target).unwrap();
     let file = GgufFile::open(&target);
-    assert_eq!(
-        file.texts("tokenizer.ggml.tokens"),
-        ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "▁word", "s"]
-    );
+    assert_eq!(file.texts("tokenizer.ggml.tokens"), ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "▁word", "s"]);
     assert_eq!(file.unsigned("tokenizer.ggml.cls_token_id"), 2);
     let source = "encoder.layer.0.attention.self.key.weight";
-    let kept: Vec<u8> = numbers(source, HIDDEN * HIDDEN)
-        .iter()
-        .flat_map(|number| number.to_le_bytes())
-        .collect();
+    let kept: Vec<u8> = numbers(source, HIDDEN * HIDDEN).iter().flat_map(|number| number.to_le_bytes()).collect();
     assert_eq!(file.tensor("blk.0.attn_k.weight"), kept);
 }
 
@@ -242,10 +210,7 @@ fn e5_has_the_words_of_xlm_r_in_the_order_of_xlm_r() {
     let target = release.path().join("model.gguf");
     e5_to_gguf(release.path(), &target).unwrap();
     let file = GgufFile::open(&target);
-    assert_eq!(
-        file.texts("tokenizer.ggml.tokens"),
-        ["<s>", "<pad>", "</s>", "<unk>", "▁a", "b", "<mask>", "[PAD7]"]
-    );
+    assert_eq!(file.texts("tokenizer.ggml.tokens"), ["<s>", "<pad>", "</s>", "<unk>", "▁a", "b", "<mask>", "[PAD7]"]);
     assert_eq!(file.unsigned("tokenizer.ggml.mask_token_id"), 6);
     assert_eq!(file.unsigned("tokenizer.ggml.eos_token_id"), 2);
 }

@@ -49,12 +49,7 @@ impl Weights {
         if header.data_len() as u64 != bytes - 8 - length {
             return Err(fail(path, &"it is not a complete safetensors file"));
         }
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            header,
-            start: 8 + length,
-        })
+        Ok(Self { path: path.to_owned(), file, header, start: 8 + length })
     }
 
     /// Whether there is a tensor of this name.
@@ -76,10 +71,7 @@ impl Weights {
         if info.shape.is_empty() || end.checked_sub(start) != numbers.checked_mul(4) {
             return refuse(format!("has a shape that does not fit its bytes: {:?}", info.shape));
         }
-        Ok(Tensor {
-            shape: info.shape.clone(),
-            start: self.start + start as u64,
-        })
+        Ok(Tensor { shape: info.shape.clone(), start: self.start + start as u64 })
     }
 
     /// `count` numbers of a tensor, from number `first` on.
@@ -90,9 +82,7 @@ impl Weights {
             .seek(SeekFrom::Start(tensor.start + first as u64 * 4))
             .and_then(|_| self.file.read_exact(&mut bytes));
         read.map_err(|error| fail(&self.path, &error))?;
-        let numbers = bytes
-            .chunks_exact(4)
-            .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
+        let numbers = bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
         Ok(numbers.collect())
     }
 }

@@ -72,10 +72,7 @@ struct Trampoline {
 
 impl<'model> EncoderContext<'model> {
     pub(crate) fn new(model: &'model LlamaModel, options: EncoderOptions) -> Result<Self, EngineError> {
-        let mut trampoline = Box::new(Trampoline {
-            observer: None,
-            panicked: false,
-        });
+        let mut trampoline = Box::new(Trampoline { observer: None, panicked: false });
         // SAFETY: a plain constructor of a plain struct.
         let mut params = unsafe { sys::llama_context_default_params() };
         params.n_ctx = u32::try_from(options.tokens).unwrap_or(u32::MAX);
@@ -114,11 +111,7 @@ impl<'model> EncoderContext<'model> {
         // SAFETY: the context is alive and used by this thread alone (&mut self). The flag lives as long as `self.halt`, which
         // is kept until the context is freed; the callback only reads it, from whichever thread.
         unsafe {
-            sys::llama_set_abort_callback(
-                self.context.as_ptr(),
-                Some(is_unwanted),
-                flag.cast_mut().cast::<c_void>(),
-            );
+            sys::llama_set_abort_callback(self.context.as_ptr(), Some(is_unwanted), flag.cast_mut().cast::<c_void>());
         }
         self.halt = halt;
     }
@@ -187,10 +180,7 @@ impl<'model> EncoderContext<'model> {
 }
 
 fn failed(reason: String) -> EngineError {
-    EngineError::Compute {
-        operation: "a pass of the encoder",
-        reason,
-    }
+    EngineError::Compute { operation: "a pass of the encoder", reason }
 }
 
 impl Drop for EncoderContext<'_> {
@@ -256,10 +246,7 @@ unsafe extern "C" fn callback(tensor: *mut sys::ggml_tensor, ask: bool, user_dat
         if ask {
             observer.wants(name)
         } else {
-            let view = TensorView {
-                tensor,
-                _pass: PhantomData,
-            };
+            let view = TensorView { tensor, _pass: PhantomData };
             observer.observe(name, &view);
             true
         }

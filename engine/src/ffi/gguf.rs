@@ -100,11 +100,7 @@ impl GgufWriter {
             (sys::gguf_init_empty(), sys::ggml_init(params))
         };
         match (NonNull::new(gguf), NonNull::new(context)) {
-            (Some(gguf), Some(tensors)) => Ok(Self {
-                gguf,
-                tensors,
-                sizes: Vec::new(),
-            }),
+            (Some(gguf), Some(tensors)) => Ok(Self { gguf, tensors, sizes: Vec::new() }),
             _ => Err(failed("llama.cpp gave no GGUF writer")),
         }
     }
@@ -139,10 +135,7 @@ impl GgufWriter {
 
     pub(crate) fn texts(&mut self, key: &str, values: &[String]) -> Result<(), EngineError> {
         let key = c_string(key)?;
-        let owned = values
-            .iter()
-            .map(|value| c_string(value))
-            .collect::<Result<Vec<_>, _>>()?;
+        let owned = values.iter().map(|value| c_string(value)).collect::<Result<Vec<_>, _>>()?;
         let mut pointers: Vec<_> = owned.iter().map(|value| value.as_ptr()).collect();
         // SAFETY: the array has `len` valid strings, which the writer copies.
         unsafe { sys::gguf_set_arr_str(self.gguf.as_ptr(), key.as_ptr(), pointers.as_mut_ptr(), pointers.len()) };
@@ -214,10 +207,7 @@ impl GgufWriter {
         }
         // SAFETY: the writer is alive.
         let alignment = unsafe { sys::gguf_get_alignment(self.gguf.as_ptr()) };
-        let mut file = File::options()
-            .write(true)
-            .open(path)
-            .map_err(|error| unwritten(path, &error))?;
+        let mut file = File::options().write(true).open(path).map_err(|error| unwritten(path, &error))?;
         file.seek(SeekFrom::End(0)).map_err(|error| unwritten(path, &error))?;
         Ok(GgufData {
             path: path.to_owned(),
@@ -237,14 +227,10 @@ impl GgufData {
         if self.written > size {
             return Err(failed("a tensor has more numbers than its shape"));
         }
-        self.file
-            .write_all(bytes)
-            .map_err(|error| unwritten(&self.path, &error))?;
+        self.file.write_all(bytes).map_err(|error| unwritten(&self.path, &error))?;
         if self.written == size {
             let padding = size.next_multiple_of(self.alignment) - size;
-            self.file
-                .write_all(&vec![0; padding])
-                .map_err(|error| unwritten(&self.path, &error))?;
+            self.file.write_all(&vec![0; padding]).map_err(|error| unwritten(&self.path, &error))?;
             self.missing.pop();
             self.written = 0;
         }
@@ -279,17 +265,11 @@ fn c_string(text: &str) -> Result<CString, EngineError> {
 }
 
 fn failed(reason: &'static str) -> EngineError {
-    EngineError::Compute {
-        operation: "writing GGUF",
-        reason: reason.into(),
-    }
+    EngineError::Compute { operation: "writing GGUF", reason: reason.into() }
 }
 
 fn unwritten(path: &Path, reason: &dyn std::fmt::Display) -> EngineError {
-    EngineError::Convert {
-        path: path.to_owned(),
-        reason: format!("the file could not be written: {reason}"),
-    }
+    EngineError::Convert { path: path.to_owned(), reason: format!("the file could not be written: {reason}") }
 }
 
 /// Reading a file back, for tests of what was written.
@@ -307,16 +287,10 @@ pub(crate) mod reading {
     impl GgufFile {
         pub(crate) fn open(path: &Path) -> Self {
             let text = c_string(path.to_str().unwrap()).unwrap();
-            let params = sys::gguf_init_params {
-                no_alloc: true,
-                ctx: std::ptr::null_mut(),
-            };
+            let params = sys::gguf_init_params { no_alloc: true, ctx: std::ptr::null_mut() };
             // SAFETY: the path is a valid string; without a context only the header is read.
             let gguf = unsafe { sys::gguf_init_from_file(text.as_ptr(), params) };
-            Self {
-                gguf: NonNull::new(gguf).unwrap(),
-                bytes: std::fs::read(path).unwrap(),
-            }
+            Self { gguf: NonNull::new(gguf).unwrap(), bytes: std::fs::read(path).unwrap() }
         }
 
         fn key(&self, key: &str) -> i64 {
@@ -343,9 +317,7 @@ pub(crate) mod reading {
             unsafe {
                 let count = sys::gguf_get_arr_n(self.gguf.as_ptr(), key);
                 let text = |index| std::ffi::CStr::from_ptr(sys::gguf_get_arr_str(self.gguf.as_ptr(), key, index));
-                (0..count)
-                    .map(|index| text(index).to_str().unwrap().to_owned())
-                    .collect()
+                (0..count).map(|index| text(index).to_str().unwrap().to_owned()).collect()
             }
         }
 

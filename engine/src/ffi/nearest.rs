@@ -26,11 +26,7 @@ fn whole<const WORDS: usize>(question: &[u64], document: &[u8], fewest: &mut [u3
             *word = word_of(bytes);
         }
         for (fewest, asked) in fewest.iter_mut().zip(question.chunks_exact(WORDS)) {
-            let differing: u32 = own
-                .iter()
-                .zip(asked)
-                .map(|(own, asked)| (own ^ asked).count_ones())
-                .sum();
+            let differing: u32 = own.iter().zip(asked).map(|(own, asked)| (own ^ asked).count_ones()).sum();
             *fewest = (*fewest).min(differing);
         }
     }

@@ -120,12 +120,8 @@ impl ChatModel {
         let template = model.llama.chat_template(None);
         let template = template.map_err(|_| refuse("a model without a chat template"))?;
         let chat = Self { model, template };
-        let trial = ChatMessage {
-            role: ChatRole::User,
-            text: "Hello".into(),
-        };
-        chat.prompt(&[trial], PREFILL as usize)
-            .map_err(|_| refuse("a model with an unknown chat template"))?;
+        let trial = ChatMessage { role: ChatRole::User, text: "Hello".into() };
+        chat.prompt(&[trial], PREFILL as usize).map_err(|_| refuse("a model with an unknown chat template"))?;
         Ok(chat)
     }
 
@@ -178,9 +174,7 @@ impl<'model> Generator<'model> {
                 batch.clear();
             }
             let last = position as usize + 1 == prompt.len();
-            batch
-                .add(*token, position, &[0], last)
-                .map_err(|error| failed(&error))?;
+            batch.add(*token, position, &[0], last).map_err(|error| failed(&error))?;
         }
         let mut tail = Tail::new(&request.stop);
         let mut generated = 0;
@@ -207,11 +201,7 @@ impl<'model> Generator<'model> {
             batch.add(token, position, &[0], true).map_err(|error| failed(&error))?;
         };
         let rest = tail.rest();
-        let finished = GeneratedPiece::Finished {
-            reason,
-            prompt_tokens: prompt.len(),
-            completion_tokens: generated,
-        };
+        let finished = GeneratedPiece::Finished { reason, prompt_tokens: prompt.len(), completion_tokens: generated };
         if rest.is_empty() || pieces.blocking_send(Ok(GeneratedPiece::Text(rest))).is_ok() {
             // Whoever left before the end needs no end.
             let _ = pieces.blocking_send(Ok(finished));
@@ -253,9 +243,7 @@ fn sampler(request: &GenerateRequest) -> LlamaSampler {
         return LlamaSampler::greedy();
     }
     let seed = request.seed.unwrap_or_else(|| {
-        std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |now| now.subsec_nanos())
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos())
     });
     LlamaSampler::chain_simple([
         LlamaSampler::top_k(64),
@@ -266,8 +254,5 @@ fn sampler(request: &GenerateRequest) -> LlamaSampler {
 }
 
 fn failed(error: &dyn std::fmt::Display) -> EngineError {
-    EngineError::Compute {
-        operation: "generating",
-        reason: error.to_string(),
-    }
+    EngineError::Compute { operation: "generating", reason: error.to_string() }
 }

@@ -28,10 +28,7 @@ impl ChatModel {
         let spoken = messages
             .iter()
             .filter(|message| !message.text.trim().is_empty())
-            .map(|message| Spoken {
-                role: message.role,
-                tokens: self.tokens_of(&message.text, room),
-            });
+            .map(|message| Spoken { role: message.role, tokens: self.tokens_of(&message.text, room) });
         let spoken = fit(spoken.collect(), room);
         let written = self.written(&spoken)?;
         let vocabulary = self.model.llama.vocab();

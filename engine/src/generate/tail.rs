@@ -13,11 +13,7 @@ pub(super) struct Tail {
 impl Tail {
     pub(super) fn new(stops: &[String]) -> Self {
         let stops = stops.iter().filter(|stop| !stop.is_empty()).cloned().collect();
-        Self {
-            held: Vec::new(),
-            stops,
-            started: false,
-        }
+        Self { held: Vec::new(), stops, started: false }
     }
 
     /// Takes a piece; gives the text that is certain by now, and whether a stop text appeared.
@@ -49,9 +45,7 @@ impl Tail {
 
     /// What is left at the end.
     pub(super) fn rest(&mut self) -> String {
-        String::from_utf8_lossy(&std::mem::take(&mut self.held))
-            .trim_end()
-            .to_owned()
+        String::from_utf8_lossy(&std::mem::take(&mut self.held)).trim_end().to_owned()
     }
 }
 

@@ -13,11 +13,7 @@ fn installed(file: &str) -> PathBuf {
         .or_else(|| variable("XDG_CACHE_HOME").map(|cache| cache.join("mainpoint/models")))
         .unwrap_or_else(|| variable("HOME").unwrap().join(".cache/mainpoint/models"));
     let path = directory.join(file);
-    assert!(
-        path.is_file(),
-        "{} is missing: run `make test`, which fetches it",
-        path.display()
-    );
+    assert!(path.is_file(), "{} is missing: run `make test`, which fetches it", path.display());
     path
 }
 
@@ -26,10 +22,7 @@ fn chat() -> ChatModel {
 }
 
 fn message(role: ChatRole, text: &str) -> ChatMessage {
-    ChatMessage {
-        role,
-        text: text.to_owned(),
-    }
+    ChatMessage { role, text: text.to_owned() }
 }
 
 fn request(question: &str) -> GenerateRequest {
@@ -68,11 +61,7 @@ fn an_instruct_model_answers_what_it_is_asked_and_ends_by_itself() {
     assert!(text.contains("Paris"), "{text}");
     let prompt_tokens = chat.prompt(&asked.messages, 1000).unwrap().len();
     match finished {
-        GeneratedPiece::Finished {
-            reason,
-            prompt_tokens: stated,
-            completion_tokens,
-        } => {
+        GeneratedPiece::Finished { reason, prompt_tokens: stated, completion_tokens } => {
             assert_eq!((reason, stated), (FinishReason::Stop, prompt_tokens));
             assert!((1..40).contains(&completion_tokens), "{completion_tokens}");
         }
@@ -81,21 +70,11 @@ fn an_instruct_model_answers_what_it_is_asked_and_ends_by_itself() {
 
     let again = answer(&mut generator, &asked);
     assert_eq!(again.0, text, "without temperature the same text comes again");
-    let stopped = GenerateRequest {
-        stop: vec!["Paris".into()],
-        ..asked.clone()
-    };
+    let stopped = GenerateRequest { stop: vec!["Paris".into()], ..asked.clone() };
     assert!(!answer(&mut generator, &stopped).0.contains("Paris"));
     let short = GenerateRequest { max_tokens: 2, ..asked };
     let (_, finished) = answer(&mut generator, &short);
-    assert!(matches!(
-        finished,
-        GeneratedPiece::Finished {
-            reason: FinishReason::Length,
-            completion_tokens: 2,
-            ..
-        }
-    ));
+    assert!(matches!(finished, GeneratedPiece::Finished { reason: FinishReason::Length, completion_tokens: 2, .. }));
 }
 
 #[test]
@@ -121,22 +100,14 @@ fn messages_without_text_are_left_out_and_long_conversations_lose_their_beginnin
 
     let mut long = vec![message(ChatRole::System, "Be brief.")];
     for turn in 0..100 {
-        long.push(message(
-            ChatRole::User,
-            &format!("This is message {turn}. {}", "word ".repeat(50)),
-        ));
+        long.push(message(ChatRole::User, &format!("This is message {turn}. {}", "word ".repeat(50))));
     }
     let tokens = chat.prompt(&long, 1000).unwrap();
     assert!((800..=1000).contains(&tokens.len()), "{}", tokens.len());
-    let text: Vec<u8> = tokens
-        .iter()
-        .flat_map(|token| chat.model.llama.vocab().token_to_piece(*token, true, None))
-        .collect();
+    let text: Vec<u8> =
+        tokens.iter().flat_map(|token| chat.model.llama.vocab().token_to_piece(*token, true, None)).collect();
     let text = String::from_utf8(text).unwrap();
-    assert!(
-        text.contains("Be brief.") && text.contains("This is message 99."),
-        "{text}"
-    );
+    assert!(text.contains("Be brief.") && text.contains("This is message 99."), "{text}");
     assert!(!text.contains("This is message 1."), "{text}");
 }
 

@@ -58,10 +58,7 @@ impl Model {
         if !path.is_file() {
             return Err(EngineError::ModelMissing { path: path.to_owned() });
         }
-        let corrupt = |reason: String| EngineError::ModelCorrupt {
-            path: path.to_owned(),
-            reason,
-        };
+        let corrupt = |reason: String| EngineError::ModelCorrupt { path: path.to_owned(), reason };
         let mut magic = [0_u8; 4];
         File::open(path)
             .and_then(|mut file| file.read_exact(&mut magic))
@@ -77,11 +74,7 @@ impl Model {
             .map_err(|error| corrupt(format!("no general.architecture: {error}")))?;
         role.check(path, &architecture, &llama)?;
         let geometry = Geometry::new(&llama);
-        Ok(Self {
-            llama: Arc::new(llama),
-            backend,
-            geometry,
-        })
+        Ok(Self { llama: Arc::new(llama), backend, geometry })
     }
 }
 
@@ -148,9 +141,7 @@ fn backend() -> Result<Arc<LlamaBackend>, EngineError> {
         return Ok(Arc::clone(backend));
     }
     send_logs_to_tracing(LogOptions::default());
-    let backend = LlamaBackend::init().map_err(|error| EngineError::Compute {
-        operation: "starting llama.cpp",
-        reason: error.to_string(),
-    })?;
+    let backend = LlamaBackend::init()
+        .map_err(|error| EngineError::Compute { operation: "starting llama.cpp", reason: error.to_string() })?;
     Ok(Arc::clone(slot.insert(Arc::new(backend))))
 }

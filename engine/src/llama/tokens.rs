@@ -101,10 +101,7 @@ impl Segment<'_> {
 
     /// The same without the character that comes back as a space.
     fn disguised(&self) -> Self {
-        Self {
-            text: self.text.replace(WRITTEN_SPACE, STAND_IN).into(),
-            ..*self
-        }
+        Self { text: self.text.replace(WRITTEN_SPACE, STAND_IN).into(), ..*self }
     }
 }
 
@@ -124,11 +121,7 @@ fn for_segments<'text>(
             _ if adds_space() => Space::Given,
             _ => Space::Own,
         };
-        work(Segment {
-            text: text.get(range.clone()).unwrap_or_default().into(),
-            start: range.start,
-            space,
-        });
+        work(Segment { text: text.get(range.clone()).unwrap_or_default().into(), start: range.start, space });
     }
 }
 
@@ -147,19 +140,12 @@ fn aligned(vocabulary: &LlamaVocab<'_>, segment: &Segment<'_>) -> Option<Vec<Tex
         let piece = vocabulary.token_to_piece(id, true, None);
         let rest = bytes.get(at..)?;
         // Some tokenizers put one space in front of a text.
-        let piece = if at == 0 && !rest.starts_with(&piece) {
-            piece.strip_prefix(b" ").unwrap_or(&piece)
-        } else {
-            &piece
-        };
+        let piece =
+            if at == 0 && !rest.starts_with(&piece) { piece.strip_prefix(b" ").unwrap_or(&piece) } else { &piece };
         if !rest.starts_with(piece) {
             return None;
         }
-        tokens.push(TextToken {
-            id,
-            start: segment.start + at,
-            end: segment.start + at + piece.len(),
-        });
+        tokens.push(TextToken { id, start: segment.start + at, end: segment.start + at + piece.len() });
         at += piece.len();
     }
     (at == bytes.len()).then_some(tokens)
@@ -169,18 +155,11 @@ fn aligned(vocabulary: &LlamaVocab<'_>, segment: &Segment<'_>) -> Option<Vec<Tex
 /// whose pieces are not found for what lies between.
 fn resumed(vocabulary: &LlamaVocab<'_>, segment: &Segment<'_>) -> Vec<TextToken> {
     let ids = vocabulary.tokenize(segment.asked().as_bytes(), false, false);
-    let pieces: Vec<Vec<u8>> = ids
-        .iter()
-        .map(|id| vocabulary.token_to_piece(*id, true, None))
-        .collect();
+    let pieces: Vec<Vec<u8>> = ids.iter().map(|id| vocabulary.token_to_piece(*id, true, None)).collect();
     let found = places(segment.text.as_bytes(), &pieces);
     let tokens = ids.into_iter().zip(found);
     tokens
-        .map(|(id, place)| TextToken {
-            id,
-            start: segment.start + place.start,
-            end: segment.start + place.end,
-        })
+        .map(|(id, place)| TextToken { id, start: segment.start + place.start, end: segment.start + place.end })
         .collect()
 }
 
@@ -194,9 +173,7 @@ fn places(text: &[u8], pieces: &[Vec<u8>]) -> Vec<Range<usize>> {
         let reach = piece.len() + REACH * (1 + places.len() - lost);
         let near = &text[at..text.len().min(at + reach)];
         let bare = piece.strip_prefix(b" ").unwrap_or(piece);
-        let found = [piece.as_slice(), bare]
-            .into_iter()
-            .find_map(|piece| Some((find(near, piece)?, piece.len())));
+        let found = [piece.as_slice(), bare].into_iter().find_map(|piece| Some((find(near, piece)?, piece.len())));
         let Some((gap, length)) = found.filter(|(_, length)| *length > 0) else {
             places.push(at..at);
             continue;
@@ -241,10 +218,7 @@ mod tests {
     #[test]
     fn pieces_that_are_not_found_stand_for_what_lies_between_those_that_are() {
         assert_eq!(
-            stretches(
-                "We met … in Ｏｓｌｏ, then",
-                &[" We", " met", " ...", " in", " Oslo", ",", " then"]
-            ),
+            stretches("We met … in Ｏｓｌｏ, then", &[" We", " met", " ...", " in", " Oslo", ",", " then"]),
             ["We", " met", " …", " in", " Ｏｓｌｏ", ",", " then"]
         );
         assert_eq!(stretches("½ cup", &[" 1", "⁄", "2", " cup"]), ["½", "½", "½", " cup"]);

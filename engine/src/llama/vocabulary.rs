@@ -50,10 +50,7 @@ impl Vocabulary {
             model: model.clone(),
             by_word,
             frame: frame(llama),
-            landmarks: Landmarks {
-                word: landmark("the"),
-                letter: landmark("e"),
-            },
+            landmarks: Landmarks { word: landmark("the"), letter: landmark("e") },
         }
     }
 
@@ -99,11 +96,7 @@ impl Vocabulary {
 }
 
 fn raw_tokens(model: &LlamaModel, by_word: bool, text: &str) -> Vec<TextToken> {
-    if by_word {
-        word_tokens(model, text)
-    } else {
-        tokenize_behind(model, text)
-    }
+    if by_word { word_tokens(model, text) } else { tokenize_behind(model, text) }
 }
 
 /// The special tokens that the model wants before and behind a text.
@@ -129,11 +122,7 @@ fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
     }
     let whole = &text[start..end];
     let bare = whole.trim_start();
-    if bare.is_empty() {
-        start..end
-    } else {
-        end - bare.len()..end
-    }
+    if bare.is_empty() { start..end } else { end - bare.len()..end }
 }
 
 /// Tokens with the byte range of their word, each word tokenised by itself. Words without a token, such as control characters,

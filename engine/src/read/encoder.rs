@@ -71,11 +71,7 @@ impl<'model> Encoder<'model> {
                 Sight::Vectors => FlashAttention::On,
             },
         };
-        Ok(Self {
-            context: EncoderContext::new(&model.llama, options)?,
-            geometry: model.geometry,
-            sight,
-        })
+        Ok(Self { context: EncoderContext::new(&model.llama, options)?, geometry: model.geometry, sight })
     }
 
     /// Ends in the middle of a pass once `halt` is raised.

@@ -44,10 +44,7 @@ pub(crate) fn mean(model: &Model, script: &Script, config: &EncoderConfig) -> Re
 
 /// The mean of the vectors of all tokens with content of the samples, each read behind the passage prompt as a turn of a user.
 fn mean_of_samples(model: &Model, script: &Script, threads: usize) -> Result<Vec<f32>, EngineError> {
-    let size = PassSize {
-        tokens: script.longest_pass(),
-        threads,
-    };
+    let size = PassSize { tokens: script.longest_pass(), threads };
     let mut encoder = Encoder::new(model, size, Sight::Vectors)?;
     let mut sum = vec![0.0_f64; model.geometry.width];
     let mut count = 0.0;
@@ -56,9 +53,7 @@ fn mean_of_samples(model: &Model, script: &Script, threads: usize) -> Result<Vec
             let seen = encoder.pass(&unread.pass)?;
             for token in unread.seen(&seen).tokens {
                 count += 1.0;
-                sum.iter_mut()
-                    .zip(&token.vector)
-                    .for_each(|(sum, value)| *sum += f64::from(*value));
+                sum.iter_mut().zip(&token.vector).for_each(|(sum, value)| *sum += f64::from(*value));
             }
         }
     }

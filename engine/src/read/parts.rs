@@ -61,10 +61,7 @@ pub(crate) fn start_reader(
     meter: &Arc<Meter>,
 ) -> Result<Reader, EngineError> {
     let (model, meter) = (model.clone(), Arc::clone(meter));
-    let size = PassSize {
-        tokens: script.longest_pass(),
-        threads: config.threads,
-    };
+    let size = PassSize { tokens: script.longest_pass(), threads: config.threads };
     let probe = script.cut("User", PROBE, 0).passages;
     Actor::start("reader", config.queue, move |inbox| {
         step_back();
@@ -94,10 +91,7 @@ pub(crate) fn start_questions(
     mean: &[f32],
 ) -> Result<Questions, EngineError> {
     let (model, probe, mean) = (model.clone(), script.question(PROBE), mean.to_vec());
-    let size = PassSize {
-        tokens: script.longest_pass(),
-        threads: config.threads.min(MOST_QUESTION_THREADS),
-    };
+    let size = PassSize { tokens: script.longest_pass(), threads: config.threads.min(MOST_QUESTION_THREADS) };
     Actor::start("questions", QUESTION_QUEUE, move |inbox| {
         let mut encoder = Encoder::new(&model, size, Sight::Vectors)?;
         question(&mut encoder, &probe, &mean)?;
@@ -114,8 +108,5 @@ const PROBE: &str = "The locker code is 4471, remember it.";
 fn question(encoder: &mut Encoder<'_>, unread: &Unread, mean: &[f32]) -> Result<Question, EngineError> {
     let seen = unread.seen(&encoder.pass(&unread.pass)?);
     let vectors = seen.tokens.iter().map(|token| token.vector.as_slice());
-    Ok(Question {
-        codes: QuestionCodes::new(mean.len(), &codes_of(vectors, mean)),
-        vector: seen.vector,
-    })
+    Ok(Question { codes: QuestionCodes::new(mean.len(), &codes_of(vectors, mean)), vector: seen.vector })
 }

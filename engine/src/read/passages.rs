@@ -17,10 +17,7 @@ pub(crate) struct Word {
 }
 
 /// Most bytes of a stretch that is weighed at once; longer sentences are cut between words first.
-const STRETCH: SegmentSize = SegmentSize {
-    bytes: 4096,
-    gaps: usize::MAX,
-};
+const STRETCH: SegmentSize = SegmentSize { bytes: 4096, gaps: usize::MAX };
 /// Most bytes of a passage; few have so many, but a run of spaces has no tokens.
 const PASSAGE_BYTES: usize = 2 * STRETCH.bytes;
 
@@ -68,10 +65,7 @@ struct Piece {
 fn pieces(length: usize, words: &[Word], limit: usize) -> Vec<Piece> {
     let tokens: usize = words.iter().map(|word| word.tokens).sum();
     let wanted = tokens.div_ceil(tokens.div_ceil(limit.max(1)).max(1));
-    let mut found = vec![Piece {
-        range: 0..length,
-        tokens: 0,
-    }];
+    let mut found = vec![Piece { range: 0..length, tokens: 0 }];
     let mut before = 0;
     for word in words {
         let spaced = word.range.start > before;
@@ -84,10 +78,7 @@ fn pieces(length: usize, words: &[Word], limit: usize) -> Vec<Piece> {
             }
             last.range.end = word.range.start;
         }
-        found.push(Piece {
-            range: word.range.start..length,
-            tokens: word.tokens,
-        });
+        found.push(Piece { range: word.range.start..length, tokens: word.tokens });
     }
     found
 }
@@ -107,10 +98,7 @@ mod tests {
             match (character.is_whitespace(), start) {
                 (true, Some(from)) => {
                     let tokens = (at - from).div_ceil(4);
-                    words.push(Word {
-                        range: from..at,
-                        tokens,
-                    });
+                    words.push(Word { range: from..at, tokens });
                     start = None;
                 }
                 (false, None) => start = Some(at),
@@ -126,10 +114,7 @@ mod tests {
 
     #[test]
     fn a_short_turn_is_one_passage() {
-        assert_eq!(
-            passages_of("One. Two six.", 10),
-            std::iter::once(0..13).collect::<Vec<_>>()
-        );
+        assert_eq!(passages_of("One. Two six.", 10), std::iter::once(0..13).collect::<Vec<_>>());
     }
 
     #[test]
@@ -157,9 +142,7 @@ mod tests {
         let found = passages_of(&text, 100);
         assert!(found.iter().all(|range| range.len() <= PASSAGE_BYTES));
         assert!(
-            ["one", "two", "three"]
-                .iter()
-                .all(|word| found.iter().any(|range| text[range.clone()].contains(word)))
+            ["one", "two", "three"].iter().all(|word| found.iter().any(|range| text[range.clone()].contains(word)))
         );
     }
 

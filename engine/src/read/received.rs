@@ -24,13 +24,7 @@ const SOFTMAX: &str = "kq_soft_max-";
 
 impl Received {
     pub(crate) fn new(own: Range<usize>, geometry: Geometry) -> Self {
-        Self {
-            geometry,
-            sums: vec![0.0; own.len()],
-            layers: 0,
-            row: vec![0.0; own.len()],
-            own,
-        }
+        Self { geometry, sums: vec![0.0; own.len()], layers: 0, row: vec![0.0; own.len()], own }
     }
 
     /// What each own token received in a pass of so many `tokens`, relative to what each would receive if all were attended

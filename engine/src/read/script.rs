@@ -105,14 +105,7 @@ impl Script {
             0 => PASSAGE_TOKENS.min(room),
             tokens => tokens,
         };
-        Ok(Self {
-            shared: Arc::new(Shared {
-                vocabulary,
-                passage_prompt,
-                question_prompt,
-                passage_tokens,
-            }),
-        })
+        Ok(Self { shared: Arc::new(Shared { vocabulary, passage_prompt, question_prompt, passage_tokens }) })
     }
 
     pub(crate) fn vocabulary(&self) -> &Vocabulary {
@@ -135,13 +128,8 @@ impl Script {
         let tokens = shared.vocabulary.tokens(text);
         let ranges = passages(text, shared.passage_tokens, |range| words(text, &tokens, range));
         let head = self.head(speaker);
-        let unread = ranges
-            .into_iter()
-            .map(|range| self.unread(&head, text, within(&tokens, &range), range, start));
-        Cut {
-            passages: unread.collect(),
-            tokens: tokens.len(),
-        }
+        let unread = ranges.into_iter().map(|range| self.unread(&head, text, within(&tokens, &range), range, start));
+        Cut { passages: unread.collect(), tokens: tokens.len() }
     }
 
     /// A question: as much of its end as is read.
@@ -171,9 +159,7 @@ impl Script {
         let (before, behind) = vocabulary.frame();
         let first = before.len() + head.len();
         let ids = [before, head].concat().into_iter();
-        let ids = ids
-            .chain(own.iter().map(|token| token.id))
-            .chain(behind.iter().copied());
+        let ids = ids.chain(own.iter().map(|token| token.id)).chain(behind.iter().copied());
         let tokens = own.iter().map(|token| {
             let piece = &text[token.start..token.end];
             UnreadToken {
@@ -184,10 +170,7 @@ impl Script {
         });
         Unread {
             range: start + range.start..start + range.end,
-            pass: PassText {
-                ids: ids.collect(),
-                own: first..first + own.len(),
-            },
+            pass: PassText { ids: ids.collect(), own: first..first + own.len() },
             tokens: tokens.collect(),
         }
     }
@@ -237,10 +220,7 @@ fn words(text: &str, tokens: &[TextToken], stretch: Range<usize>) -> Vec<Word> {
                 word.range.end = word.range.end.max(end);
                 word.tokens += 1;
             }
-            _ => words.push(Word {
-                range: start..end.max(start),
-                tokens: 1,
-            }),
+            _ => words.push(Word { range: start..end.max(start), tokens: 1 }),
         }
     }
     words

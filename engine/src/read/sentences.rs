@@ -86,10 +86,7 @@ fn is_full_mark(character: char) -> bool {
 }
 
 fn is_closing(character: char) -> bool {
-    matches!(
-        character,
-        ')' | ']' | '}' | '"' | '\'' | '”' | '’' | '»' | '」' | '』' | '）' | '*' | '_'
-    )
+    matches!(character, ')' | ']' | '}' | '"' | '\'' | '”' | '’' | '»' | '」' | '』' | '）' | '*' | '_')
 }
 
 #[cfg(test)]
@@ -107,18 +104,9 @@ mod tests {
     fn sentences_end_at_marks_and_lines() {
         assert_eq!(
             texts("It was 3.14 e.g. here. Then \"Stop!\" he said? Yes.\nNew line"),
-            [
-                "It was 3.14 e.g. here. ",
-                "Then \"Stop!\" ",
-                "he said? ",
-                "Yes.\n",
-                "New line"
-            ]
+            ["It was 3.14 e.g. here. ", "Then \"Stop!\" ", "he said? ", "Yes.\n", "New line"]
         );
-        assert_eq!(
-            texts("私は東京です。「はい。」そうです。"),
-            ["私は東京です。", "「はい。」", "そうです。"]
-        );
+        assert_eq!(texts("私は東京です。「はい。」そうです。"), ["私は東京です。", "「はい。」", "そうです。"]);
         assert!(texts("").is_empty());
     }
 

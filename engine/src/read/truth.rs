@@ -24,9 +24,7 @@ struct Recorder {
 
 impl Observer for Recorder {
     fn wants(&self, name: &str) -> bool {
-        ["Qcur-", "Kcur-", "kq_soft_max-"]
-            .iter()
-            .any(|wanted| name.starts_with(wanted))
+        ["Qcur-", "Kcur-", "kq_soft_max-"].iter().any(|wanted| name.starts_with(wanted))
     }
 
     fn observe(&mut self, name: &str, tensor: &TensorView<'_>) {
@@ -45,11 +43,7 @@ fn ready(config: &EncoderConfig) -> (Model, PassText) {
 }
 
 fn options(flash_attention: FlashAttention) -> EncoderOptions {
-    EncoderOptions {
-        tokens: 256,
-        threads: 2,
-        flash_attention,
-    }
+    EncoderOptions { tokens: 256, threads: 2, flash_attention }
 }
 
 fn record(model: &Model, text: &PassText, flash_attention: FlashAttention) -> Recorder {
@@ -64,10 +58,7 @@ fn every_row_that_is_seen_is_a_distribution_over_all_tokens() {
     for config in all() {
         let (model, text) = ready(&config);
         let recorder = record(&model, &text, FlashAttention::Off);
-        let seen = recorder
-            .tensors
-            .iter()
-            .filter(|(name, _)| name.starts_with("kq_soft_max-"));
+        let seen = recorder.tensors.iter().filter(|(name, _)| name.starts_with("kq_soft_max-"));
         assert_eq!(seen.clone().count(), model.geometry.layers);
         for (name, ([receivers, givers, heads, _], values)) in seen {
             assert_eq!((*receivers, *heads), (text.ids.len(), model.geometry.heads));
@@ -90,10 +81,7 @@ fn what_is_received_equals_a_slow_reference_from_queries_and_keys() {
         let received = received.finish(text.ids.len()).unwrap();
         let slow = slowly_received(&model, &recorder, &text);
         assert_eq!(slow.len(), received.len());
-        let differences = slow
-            .iter()
-            .zip(&received)
-            .map(|(slow, received)| (slow - received).abs() / slow);
+        let differences = slow.iter().zip(&received).map(|(slow, received)| (slow - received).abs() / slow);
         let furthest = differences.fold(0.0, f32::max);
         println!("{}: furthest {furthest}", config.model.display());
         assert!(furthest < 0.02, "{furthest}");
@@ -139,28 +127,19 @@ fn with_flash_attention_no_softmax_is_seen_and_that_is_an_error() {
     let recorder = record(&model, &text, FlashAttention::On);
     assert!(!recorder.tensors.keys().any(|name| name.starts_with("kq_soft_max-")));
     let received = Received::new(text.own, model.geometry);
-    assert!(matches!(
-        received.finish(text.ids.len()),
-        Err(EngineError::NoAttention(_))
-    ));
+    assert!(matches!(received.finish(text.ids.len()), Err(EngineError::NoAttention(_))));
 }
 
 #[test]
 fn vectors_are_the_same_with_and_without_a_look_at_attention() {
     for config in all() {
         let (model, text) = ready(&config);
-        let size = PassSize {
-            tokens: 256,
-            threads: 2,
-        };
+        let size = PassSize { tokens: 256, threads: 2 };
         let pass = |sight| Encoder::new(&model, size, sight).unwrap().pass(&text).unwrap();
         let (looking, blind) = (pass(Sight::Attention), pass(Sight::Vectors));
         assert_eq!((looking.attention.len(), blind.attention.len()), (text.own.len(), 0));
         let width = model.geometry.width;
-        let pairs = looking
-            .vectors
-            .chunks_exact(width)
-            .zip(blind.vectors.chunks_exact(width));
+        let pairs = looking.vectors.chunks_exact(width).zip(blind.vectors.chunks_exact(width));
         let least = pairs.map(|(one, other)| cosine(one, other)).fold(1.0, f32::min);
         assert!(least > 0.99, "{least}");
     }

@@ -38,15 +38,11 @@ pub(super) async fn run(arguments: ExplainArguments) -> Result<(), CliError> {
     let turns: Vec<TurnText> = messages.iter().filter(|message| is_read(message)).map(turn).collect();
     let readings = engine.read(ReadRequest { turns }).await?;
     let mut readings = readings.into_iter();
-    let explained: Vec<(&Message, Option<TurnReading>)> = messages
-        .iter()
-        .map(|message| (message, if is_read(message) { readings.next() } else { None }))
-        .collect();
+    let explained: Vec<(&Message, Option<TurnReading>)> =
+        messages.iter().map(|message| (message, if is_read(message) { readings.next() } else { None })).collect();
     if arguments.json {
-        let turns: Vec<Value> = explained
-            .iter()
-            .map(|(message, reading)| describe(message, reading.as_ref()))
-            .collect();
+        let turns: Vec<Value> =
+            explained.iter().map(|(message, reading)| describe(message, reading.as_ref())).collect();
         writeln!(anstream::stdout(), "{:#}", json!({ "turns": turns }))?;
     } else {
         let mut output = anstream::stdout();
@@ -65,10 +61,7 @@ fn is_read(message: &Message) -> bool {
 fn turn(message: &Message) -> TurnText {
     let mut letters = message.role.chars();
     let first = letters.next().into_iter().flat_map(char::to_uppercase);
-    TurnText {
-        speaker: first.chain(letters).collect(),
-        text: message.text.clone(),
-    }
+    TurnText { speaker: first.chain(letters).collect(), text: message.text.clone() }
 }
 
 fn describe(message: &Message, reading: Option<&TurnReading>) -> Value {

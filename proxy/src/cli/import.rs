@@ -70,10 +70,7 @@ pub(super) struct ImportArguments {
 }
 
 pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
-    let config = arguments.config.load(&Overrides {
-        data_dir: arguments.data_dir.clone(),
-        ..Overrides::default()
-    })?;
+    let config = arguments.config.load(&Overrides { data_dir: arguments.data_dir.clone(), ..Overrides::default() })?;
     let history = History::at(&arguments.file);
     history.check()?;
     let caller = arguments.caller.caller(&CallerHeaders::new(&config.memory))?;
@@ -81,20 +78,10 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     let engine = app::engine(&config, &paths)?;
     let store = app::store(&config, &engine).await?;
     let preparation = app::preparation(&config, &engine, &store).await?;
-    let owner = Owner::new(
-        &preparation,
-        caller,
-        (arguments.scope.as_deref(), arguments.user.as_deref()),
-    );
+    let owner = Owner::new(&preparation, caller, (arguments.scope.as_deref(), arguments.user.as_deref()));
     let outcome = match owner.existing(&store).await {
         Ok(owner) => {
-            let import = Import {
-                config: &config,
-                engine: &engine,
-                store: &store,
-                preparation: &preparation,
-                owner,
-            };
+            let import = Import { config: &config, engine: &engine, store: &store, preparation: &preparation, owner };
             import.run(&history).await
         }
         Err(error) => Err(error),
@@ -102,11 +89,7 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     let closed = store.close().await;
     let summary = outcome?;
     closed?;
-    if arguments.json {
-        summary.print_json()
-    } else {
-        summary.print()
-    }
+    if arguments.json { summary.print_json() } else { summary.print() }
 }
 
 /// Everything that an import needs.

@@ -40,27 +40,14 @@ pub(super) struct MigrateArguments {
 }
 
 pub(super) async fn run(arguments: MigrateArguments) -> Result<(), CliError> {
-    let config = arguments.config.load(&Overrides {
-        data_dir: arguments.data_dir.clone(),
-        ..Overrides::default()
-    })?;
+    let config = arguments.config.load(&Overrides { data_dir: arguments.data_dir.clone(), ..Overrides::default() })?;
     let begun = begin_migration(&config.store.directory).await;
     let outcome = match begun.map_err(|source| StartError::Store { source })? {
-        Migration::Nothing => Outcome {
-            directory: config.store.directory.clone(),
-            ..Outcome::default()
-        },
-        Migration::Finished(kept) => Outcome {
-            kept: Some(kept),
-            ..Outcome::default()
-        },
+        Migration::Nothing => Outcome { directory: config.store.directory.clone(), ..Outcome::default() },
+        Migration::Finished(kept) => Outcome { kept: Some(kept), ..Outcome::default() },
         Migration::Due(old) => migrate(&config, *old).await?,
     };
-    if arguments.json {
-        outcome.print_json()
-    } else {
-        outcome.print()
-    }
+    if arguments.json { outcome.print_json() } else { outcome.print() }
 }
 
 async fn migrate(config: &Config, old: OldStore) -> Result<Outcome, CliError> {
@@ -69,13 +56,7 @@ async fn migrate(config: &Config, old: OldStore) -> Result<Outcome, CliError> {
     let mut of_fresh = config.clone();
     of_fresh.store.directory = old.fresh();
     let store = app::store(&of_fresh, &engine).await?;
-    let read = Reading {
-        engine: &engine,
-        store: &store,
-        old: &old,
-    }
-    .run()
-    .await;
+    let read = Reading { engine: &engine, store: &store, old: &old }.run().await;
     let closed = store.close().await;
     let read = read?;
     closed?;
@@ -116,9 +97,7 @@ impl Reading<'_> {
         let mut batches = self.old.read().await?;
         while let Some((scope, turns)) = batches.try_next().await? {
             let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-            let taken = importing
-                .take(&scope, turns, &|tokens| progress.advance(tokens))
-                .await?;
+            let taken = importing.take(&scope, turns, &|tokens| progress.advance(tokens)).await?;
             progress.advance(taken.known_tokens);
             read.add(taken);
             self.ensure_read(&scope, &names).await?;

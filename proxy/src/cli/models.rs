@@ -68,9 +68,7 @@ fn list(config: &Config) -> Result<(), CliError> {
         }
     }
     let mut table = Table::new();
-    table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["model", "used as", "source", "size", "state", "path"]);
     for reference in &references {
         let file = directory.model(reference);
@@ -98,11 +96,7 @@ pub(super) async fn fetch(config: &Config, names: &[String]) -> Result<(), CliEr
             Fetched::AlreadyThere(path) => writeln!(output, "{reference} is there: {}", path.display())?,
             Fetched::Installed { path, source } => {
                 let seconds = start.elapsed().as_secs_f64();
-                writeln!(
-                    output,
-                    "{reference} installed from {source} in {seconds:.1} s: {}",
-                    path.display()
-                )?;
+                writeln!(output, "{reference} installed from {source} in {seconds:.1} s: {}", path.display())?;
             }
         }
     }
@@ -123,17 +117,9 @@ fn verify(config: &Config, names: &[String]) -> Result<(), CliError> {
         }
     }
     // A damaged model is graver than a missing one.
-    let status = failures
-        .iter()
-        .copied()
-        .find(|status| *status == ExitStatus::Data)
-        .or(failures.first().copied());
+    let status = failures.iter().copied().find(|status| *status == ExitStatus::Data).or(failures.first().copied());
     match status {
-        Some(status) => Err(CliError::Models {
-            failed: failures.len(),
-            total: references.len(),
-            status,
-        }),
+        Some(status) => Err(CliError::Models { failed: failures.len(), total: references.len(), status }),
         None => Ok(()),
     }
 }
@@ -148,11 +134,7 @@ fn verify_one(directory: &ModelsDirectory, reference: &ModelReference) -> Result
     let verified = file.verify(|count| transfer.advance(count));
     transfer.finish();
     let (digest, compared) = verified?;
-    let verdict = if compared {
-        "is right"
-    } else {
-        "has no recorded digest to compare with"
-    };
+    let verdict = if compared { "is right" } else { "has no recorded digest to compare with" };
     Ok(format!("{reference} {verdict}: sha256 {digest}"))
 }
 
@@ -167,16 +149,8 @@ fn chosen(config: &Config, names: &[String]) -> Result<Vec<ModelReference>, CliE
         let known = known.into_iter().find(|reference| reference.to_string() == *name);
         known.cloned().map_or_else(|| ModelReference::parse(name), Ok)
     };
-    let unknown = |name: &str, allowed| {
-        CliError::Model(ModelError::Unknown {
-            name: name.to_owned(),
-            allowed,
-        })
-    };
-    names
-        .iter()
-        .map(|name| parse(name).map_err(|allowed| unknown(name, allowed)))
-        .collect()
+    let unknown = |name: &str, allowed| CliError::Model(ModelError::Unknown { name: name.to_owned(), allowed });
+    names.iter().map(|name| parse(name).map_err(|allowed| unknown(name, allowed))).collect()
 }
 
 /// The models that the configuration needs: with an upstream only the reader.
@@ -216,9 +190,7 @@ fn source(file: &ModelFile, reference: &ModelReference) -> String {
     if let Some(manifest) = Manifest::read(file.path()) {
         return manifest.source;
     }
-    let origins = Blueprint::new(reference)
-        .map(|blueprint| blueprint.origins)
-        .unwrap_or_default();
+    let origins = Blueprint::new(reference).map(|blueprint| blueprint.origins).unwrap_or_default();
     let names: Vec<&str> = origins
         .iter()
         .map(|origin| match origin.place {

@@ -48,15 +48,10 @@ pub(super) struct SearchArguments {
 }
 
 pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
-    let overrides = Overrides {
-        data_dir: arguments.data_dir.clone(),
-        ..Overrides::default()
-    };
+    let overrides = Overrides { data_dir: arguments.data_dir.clone(), ..Overrides::default() };
     let config = arguments.config.load(&overrides)?;
     if !config.store.directory.is_dir() {
-        return Err(CliError::NoStore {
-            directory: config.store.directory,
-        });
+        return Err(CliError::NoStore { directory: config.store.directory });
     }
     let paths = models::resolve(&config.models)?;
     let engine = app::engine(&config, &paths)?;
@@ -67,11 +62,7 @@ pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
     if arguments.json {
         let results: Vec<Value> = found.turns.iter().map(Found::describe).collect();
         let evidence = found.describe_evidence();
-        writeln!(
-            anstream::stdout(),
-            "{:#}",
-            json!({ "evidence": evidence, "results": results })
-        )?;
+        writeln!(anstream::stdout(), "{:#}", json!({ "evidence": evidence, "results": results }))?;
     } else {
         found.show()?;
     }
@@ -110,12 +101,7 @@ async fn search(
         ..config.memory.clone()
     };
     let small_talk = SmallTalk::read(engine).await?;
-    let recall = Recall {
-        engine,
-        store,
-        config: &memory,
-        small_talk: Some(&small_talk),
-    };
+    let recall = Recall { engine, store, config: &memory, small_talk: Some(&small_talk) };
     let question = Question {
         scope: &scope,
         text: arguments.question.clone(),
@@ -129,18 +115,9 @@ async fn search(
     let ranked = recollection.turns.into_iter().zip(recollection.reasons);
     let turns = ranked.map(|(Recalled { turn, score, .. }, reasons)| {
         let point = points.iter().find(|point| point.turn == turn.id);
-        Found {
-            score,
-            reasons,
-            main_point: point.map(main_point).unwrap_or_default(),
-            turn,
-        }
+        Found { score, reasons, main_point: point.map(main_point).unwrap_or_default(), turn }
     });
-    Ok(Results {
-        turns: turns.collect(),
-        evidence: recollection.evidence,
-        floor: Floor::at(config.memory.least_match),
-    })
+    Ok(Results { turns: turns.collect(), evidence: recollection.evidence, floor: Floor::at(config.memory.least_match) })
 }
 
 /// The scope of this name, or without a name the only one.
@@ -155,15 +132,9 @@ pub(super) fn choose_scope(named: Option<&str>, mut scopes: Vec<Scope>) -> Resul
         ))),
         (Some(name), _) => {
             let known = list(&scopes);
-            let unknown = || {
-                CliError::Argument(format!(
-                    "--scope {name}: the store does not have this scope; it has: {known}"
-                ))
-            };
-            scopes
-                .into_iter()
-                .find(|scope| scope.as_str() == name)
-                .ok_or_else(unknown)
+            let unknown =
+                || CliError::Argument(format!("--scope {name}: the store does not have this scope; it has: {known}"));
+            scopes.into_iter().find(|scope| scope.as_str() == name).ok_or_else(unknown)
         }
     }
 }
@@ -172,17 +143,10 @@ fn main_point(point: &Point) -> Vec<String> {
     // The spans' offsets are of the turn, the passage's text begins at its own offset.
     let words = point.spans.iter().filter_map(|span| {
         let (start, end) = (span.start.checked_sub(point.start)?, span.end.checked_sub(point.start)?);
-        point
-            .text
-            .get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
-            .map(str::to_owned)
+        point.text.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?).map(str::to_owned)
     });
     let words: Vec<String> = words.collect();
-    if words.is_empty() {
-        vec![point.text.clone()]
-    } else {
-        words
-    }
+    if words.is_empty() { vec![point.text.clone()] } else { words }
 }
 
 impl Results {
@@ -193,17 +157,12 @@ impl Results {
             return Ok(());
         }
         let mut table = Table::new();
-        table
-            .load_preset(presets::UTF8_HORIZONTAL_ONLY)
-            .set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(["score", "words", "cosine", "MaxSim", "date", "role", "turn"]);
         for found in &self.turns {
             table.add_row([
                 format!("{:.2}", found.score),
-                found
-                    .reasons
-                    .lexical
-                    .map_or_else(String::new, |place| format!("{}.", place + 1)),
+                found.reasons.lexical.map_or_else(String::new, |place| format!("{}.", place + 1)),
                 two_digits(found.reasons.cosine),
                 two_digits(found.reasons.max_sim),
                 found.turn.time.format("%Y-%m-%d %H:%M UTC").to_string(),
@@ -212,11 +171,7 @@ impl Results {
             ]);
         }
         writeln!(output, "{table}")?;
-        let would = if self.evidence.is_enough(&self.floor) {
-            "recalls these"
-        } else {
-            "recalls nothing"
-        };
+        let would = if self.evidence.is_enough(&self.floor) { "recalls these" } else { "recalls nothing" };
         writeln!(
             output,
             "Best MaxSim {} (memory.least_match is {:.2}), best cosine {}, of small talk {}: the proxy {would}.",
@@ -247,11 +202,7 @@ fn two_digits(number: Option<f32>) -> String {
 impl Found {
     /// The turn's words where they are kept, else its main point, cut to what a table can show.
     fn excerpt(&self) -> String {
-        let whole = if self.turn.text.is_empty() {
-            self.main_point.join(" … ")
-        } else {
-            self.turn.text.clone()
-        };
+        let whole = if self.turn.text.is_empty() { self.main_point.join(" … ") } else { self.turn.text.clone() };
         let line = whole.split_whitespace().collect::<Vec<_>>().join(" ");
         match line.char_indices().nth(EXCERPT) {
             Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default().trim_end()),

@@ -36,21 +36,8 @@ pub(super) struct ServeArguments {
 }
 
 pub(super) async fn run(arguments: ServeArguments) -> Result<(), CliError> {
-    let ServeArguments {
-        config,
-        check,
-        fetch,
-        listen,
-        upstream,
-        data_dir,
-        budget,
-    } = arguments;
-    let config = config.load(&Overrides {
-        listen,
-        upstream,
-        data_dir,
-        budget,
-    })?;
+    let ServeArguments { config, check, fetch, listen, upstream, data_dir, budget } = arguments;
+    let config = config.load(&Overrides { listen, upstream, data_dir, budget })?;
     let relays_only = config.memory.mode == Mode::Off && config.upstream.url.is_some();
     if fetch && !relays_only {
         super::models::fetch(&config, &[]).await?;
@@ -64,10 +51,7 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<(), CliError> {
     };
     if check {
         app::check(&config)?;
-        writeln!(
-            anstream::stdout(),
-            "The configuration is in order, and everything it names is there."
-        )?;
+        writeln!(anstream::stdout(), "The configuration is in order, and everything it names is there.")?;
         return Ok(());
     }
     app::run(config, paths).await?;

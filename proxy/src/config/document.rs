@@ -30,10 +30,7 @@ impl<'a> Document<'a> {
             Ok(table) => Ok(Self { text, file, table }),
             Err(error) => {
                 let offset = error.span().map_or(0, |span| span.start);
-                Err(ConfigError::Syntax {
-                    place: place(text, file, offset),
-                    message: one_line(error.message()),
-                })
+                Err(ConfigError::Syntax { place: place(text, file, offset), message: one_line(error.message()) })
             }
         }
     }
@@ -53,10 +50,7 @@ impl<'a> Document<'a> {
             }
         });
         match found {
-            Some((key, offset)) => Err(ConfigError::LiteralSecret {
-                place: place(self.text, self.file, offset),
-                key,
-            }),
+            Some((key, offset)) => Err(ConfigError::LiteralSecret { place: place(self.text, self.file, offset), key }),
             None => Ok(()),
         }
     }
@@ -71,40 +65,22 @@ impl<'a> Document<'a> {
         if message.starts_with("unknown field") {
             let name = key.rsplit('.').next().unwrap_or_default().to_owned();
             let known: Vec<String> = message.split('`').skip(3).step_by(2).map(str::to_owned).collect();
-            return ConfigError::UnknownKey {
-                place,
-                key,
-                suggestion: nearest(&name, &known),
-                known,
-            };
+            return ConfigError::UnknownKey { place, key, suggestion: nearest(&name, &known), known };
         }
         let value = entry.and_then(|entry| self.text.get(entry.value)).unwrap_or_default();
-        let allowed = message
-            .rsplit_once("expected ")
-            .map_or(message, |(_, expected)| expected);
-        ConfigError::Value {
-            place,
-            key,
-            value: one_line(value),
-            allowed: in_words(&one_line(allowed)),
-        }
+        let allowed = message.rsplit_once("expected ").map_or(message, |(_, expected)| expected);
+        ConfigError::Value { place, key, value: one_line(value), allowed: in_words(&one_line(allowed)) }
     }
 
     fn entry_at(&self, offset: usize) -> Option<Entry> {
         // The innermost entry is the one visited last among those that hold the offset.
-        self.entries()
-            .into_iter()
-            .rfind(|entry| entry.key.contains(&offset) || entry.value.contains(&offset))
+        self.entries().into_iter().rfind(|entry| entry.key.contains(&offset) || entry.value.contains(&offset))
     }
 
     fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         walk(self.table.get_ref(), "", &mut |path, key, value| {
-            entries.push(Entry {
-                path: path.to_owned(),
-                key: key.span(),
-                value: value.span(),
-            });
+            entries.push(Entry { path: path.to_owned(), key: key.span(), value: value.span() });
         });
         entries
     }
@@ -114,11 +90,7 @@ type Key<'a> = Spanned<std::borrow::Cow<'a, str>>;
 
 fn walk<'a>(table: &DeTable<'a>, prefix: &str, visit: &mut dyn FnMut(&str, &Key<'a>, &Spanned<DeValue<'a>>)) {
     for (key, value) in table {
-        let path = if prefix.is_empty() {
-            key.get_ref().to_string()
-        } else {
-            format!("{prefix}.{}", key.get_ref())
-        };
+        let path = if prefix.is_empty() { key.get_ref().to_string() } else { format!("{prefix}.{}", key.get_ref()) };
         visit(&path, key, value);
         if let Some(inner) = value.get_ref().as_table() {
             walk(inner, &path, visit);
@@ -128,23 +100,11 @@ fn walk<'a>(table: &DeTable<'a>, prefix: &str, visit: &mut dyn FnMut(&str, &Key<
 
 /// Whether a key is named like a secret, or its value looks like one.
 fn holds_secret(key: &str, value: &DeValue<'_>) -> bool {
-    let name: String = key
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect::<String>()
-        .to_ascii_lowercase();
+    let name: String = key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let named = name == "key"
-        || [
-            "apikey",
-            "secret",
-            "secretkey",
-            "password",
-            "token",
-            "authorization",
-            "bearer",
-        ]
-        .iter()
-        .any(|ending| name.ends_with(ending));
+        || ["apikey", "secret", "secretkey", "password", "token", "authorization", "bearer"]
+            .iter()
+            .any(|ending| name.ends_with(ending));
     match value {
         DeValue::String(text) => named || looks_like_secret(text),
         DeValue::Array(values) => values.iter().any(|value| holds_secret(key, value.get_ref())),
@@ -162,17 +122,12 @@ fn looks_like_secret(text: &str) -> bool {
 fn place(text: &str, file: Option<&Path>, offset: usize) -> Place {
     let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    Place::Line {
-        file: file.map(Path::to_path_buf),
-        line,
-    }
+    Place::Line { file: file.map(Path::to_path_buf), line }
 }
 
 /// The known name that is nearest to `name`, when it is near enough to be meant.
 pub(super) fn nearest(name: &str, known: &[String]) -> Option<String> {
-    let scored = known
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate));
+    let scored = known.iter().map(|candidate| (strsim::jaro_winkler(name, candidate), candidate));
     let best = scored.max_by(|left, right| left.0.total_cmp(&right.0))?;
     (best.0 >= 0.75).then(|| best.1.clone())
 }

@@ -142,7 +142,5 @@ impl fmt::Display for Place {
 }
 
 fn suggest(suggestion: Option<&str>) -> String {
-    suggestion
-        .map(|key| format!(" (did you mean `{key}`?)"))
-        .unwrap_or_default()
+    suggestion.map(|key| format!(" (did you mean `{key}`?)")).unwrap_or_default()
 }

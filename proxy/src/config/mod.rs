@@ -43,10 +43,8 @@ impl Config {
     /// When the file cannot be read, is not TOML, holds an unknown key, a value that is not allowed or a literal secret, or
     /// names an environment variable that is not set.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            path: path.to_path_buf(),
-            source,
-        })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_path_buf(), source })?;
         Self::read(&text, Some(path), overrides, &process_environment)
     }
 
@@ -75,12 +73,7 @@ impl Config {
         let document = Document::parse(text, file)?;
         document.refuse_literal_secrets()?;
         let raw: RawConfig = toml::from_str(text).map_err(|error| removed::explain(document.explain(&error)))?;
-        Validation {
-            document: &document,
-            overrides,
-            environment,
-        }
-        .validate(raw)
+        Validation { document: &document, overrides, environment }.validate(raw)
     }
 }
 

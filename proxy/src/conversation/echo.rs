@@ -83,10 +83,7 @@ mod tests {
     }
 
     fn injection(seal: Seal, (head, tail): (bool, bool)) -> Injection {
-        Injection {
-            head: head.then(|| seal.digest(&lines())),
-            tail: tail.then(|| seal.memory(&lines())),
-        }
+        Injection { head: head.then(|| seal.digest(&lines())), tail: tail.then(|| seal.memory(&lines())) }
     }
 
     proptest! {

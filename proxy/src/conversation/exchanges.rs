@@ -45,10 +45,7 @@ impl Bonds {
             open += change;
             open > 0
         });
-        Self {
-            bound: bound.collect(),
-            orphans,
-        }
+        Self { bound: bound.collect(), orphans }
     }
 
     /// The results whose calls are not among the messages, ascending.
@@ -202,10 +199,8 @@ pub(crate) mod tests {
             for name in &message.answers {
                 let calls = |earlier: &usize| {
                     let calls = messages[*earlier].calls.iter().enumerate().rev();
-                    let named: Vec<(usize, usize)> = calls
-                        .filter(|(_, call)| *call == name)
-                        .map(|(at, _)| (*earlier, at))
-                        .collect();
+                    let named: Vec<(usize, usize)> =
+                        calls.filter(|(_, call)| *call == name).map(|(at, _)| (*earlier, at)).collect();
                     named
                 };
                 let all: Vec<(usize, usize)> = (0..index).rev().flat_map(|earlier| calls(&earlier)).collect();
@@ -343,10 +338,7 @@ pub(crate) mod tests {
         let bonds = Bonds::new(&request.messages);
         let exchanges = bonds.exchanges(&request.messages);
         assert_eq!(exchanges, [vec![0, 1, 2, 3, 4], vec![5]]);
-        assert_eq!(
-            bonds.tool_rounds(&request.messages, &exchanges[0]),
-            [vec![1, 2], vec![3, 4]]
-        );
+        assert_eq!(bonds.tool_rounds(&request.messages, &exchanges[0]), [vec![1, 2], vec![3, 4]]);
     }
 
     #[test]
@@ -364,10 +356,7 @@ pub(crate) mod tests {
         let bonds = Bonds::new(&request.messages);
         let exchanges = bonds.exchanges(&request.messages);
         assert_eq!(exchanges, [(0..7).collect::<Vec<_>>(), vec![7, 8]]);
-        assert_eq!(
-            bonds.tool_rounds(&request.messages, &exchanges[0]),
-            [vec![1, 2], vec![3, 4], vec![5, 6]]
-        );
+        assert_eq!(bonds.tool_rounds(&request.messages, &exchanges[0]), [vec![1, 2], vec![3, 4], vec![5, 6]]);
         assert_eq!(bonds.orphans(), [8]);
     }
 }

@@ -156,11 +156,7 @@ impl Prepared {
             role: message.role.to_owned(),
             text: message.text(),
             time: self.time,
-            tokens: self
-                .tokens
-                .messages
-                .get(index)
-                .map_or(0, |tokens| u32::try_from(*tokens).unwrap_or(u32::MAX)),
+            tokens: self.tokens.messages.get(index).map_or(0, |tokens| u32::try_from(*tokens).unwrap_or(u32::MAX)),
         })
     }
 
@@ -193,37 +189,22 @@ impl Prepared {
     /// Index of the first message that no earlier request had: the beginning of the last reply that something follows, since
     /// what follows it is what the client added.
     pub(crate) fn fresh_from(&self) -> usize {
-        let replied = |index: usize| {
-            self.request
-                .messages
-                .get(index)
-                .is_some_and(|message| message.role == "assistant")
-        };
+        let replied =
+            |index: usize| self.request.messages.get(index).is_some_and(|message| message.role == "assistant");
         let before_the_last = self.request.messages.len().saturating_sub(1);
-        let end = (0..before_the_last)
-            .rev()
-            .find(|index| replied(*index))
-            .unwrap_or_default();
+        let end = (0..before_the_last).rev().find(|index| replied(*index)).unwrap_or_default();
         (0..end).rev().take_while(|index| replied(*index)).last().unwrap_or(end)
     }
 
     /// How many messages of the chain come before the message `index`.
     fn position(&self, index: usize) -> u32 {
-        self.positions
-            .get(index)
-            .or(self.positions.last())
-            .copied()
-            .unwrap_or_default()
+        self.positions.get(index).or(self.positions.last()).copied().unwrap_or_default()
     }
 
     /// Where the reply will stand; `None` when it could not be told which of several replies the client goes on with, or
     /// when the reply continues the last message.
     pub(crate) fn reply_slot(&self) -> Option<ReplySlot> {
-        let last = self
-            .request
-            .messages
-            .iter()
-            .rfind(|message| !message.is_instruction())?;
+        let last = self.request.messages.iter().rfind(|message| !message.is_instruction())?;
         if self.request.choices != 1 || last.role == "assistant" {
             return None;
         }
@@ -293,12 +274,7 @@ impl Preparation {
         };
         let work = move || {
             let _permit = permit;
-            let asked = Asked {
-                surface,
-                headers: &headers,
-                body,
-                time,
-            };
+            let asked = Asked { surface, headers: &headers, body, time };
             prepare(&own, asked, &deadline)
         };
         tokio::task::spawn_blocking(work).await?

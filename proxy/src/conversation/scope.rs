@@ -33,8 +33,7 @@ impl ScopeKey {
     /// When the system cannot say.
     pub(crate) fn exists(directory: &Path) -> Result<bool, StartError> {
         let path = Self::path(directory);
-        path.try_exists()
-            .map_err(|source| StartError::Directory { path, source })
+        path.try_exists().map_err(|source| StartError::Directory { path, source })
     }
 
     /// Reads `scope.key` in `directory`, or creates it with random bytes and mode 0600.
@@ -46,14 +45,8 @@ impl ScopeKey {
         match read(&path) {
             Ok(bytes) => Self::from_bytes(&bytes, path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                create(directory, &path).map_err(|source| StartError::Directory {
-                    path: path.clone(),
-                    source,
-                })?;
-                let bytes = read(&path).map_err(|source| StartError::Directory {
-                    path: path.clone(),
-                    source,
-                })?;
+                create(directory, &path).map_err(|source| StartError::Directory { path: path.clone(), source })?;
+                let bytes = read(&path).map_err(|source| StartError::Directory { path: path.clone(), source })?;
                 Self::from_bytes(&bytes, path)
             }
             Err(source) => Err(StartError::Directory { path, source }),
@@ -127,11 +120,7 @@ impl Caller {
     /// The caller that sends `key` in the header `name`, in `authorization` as a bearer token. `None` when no header can
     /// carry it.
     pub(crate) fn with_key(name: HeaderName, key: &str) -> Option<Self> {
-        let value = if name == AUTHORIZATION {
-            format!("Bearer {key}")
-        } else {
-            key.to_owned()
-        };
+        let value = if name == AUTHORIZATION { format!("Bearer {key}") } else { key.to_owned() };
         Self::default().and(name, &value)
     }
 
@@ -227,10 +216,7 @@ mod tests {
     }
 
     fn whole(lines: &[(&'static str, &str)]) -> Scope {
-        let lines: Lines = lines
-            .iter()
-            .map(|(name, value)| (*name, value.as_bytes().to_vec()))
-            .collect();
+        let lines: Lines = lines.iter().map(|(name, value)| (*name, value.as_bytes().to_vec())).collect();
         KEYED.scope((&callers(), &headers(&lines)), None).unwrap()
     }
 
@@ -316,14 +302,8 @@ mod tests {
     fn callers_without_credentials_and_those_with_an_authorization_alone_keep_the_scopes_that_they_had() {
         for (lines, scope) in [
             (&[][..], "k-8d703e1caf1074a13167a187aba5e2a6"),
-            (
-                &[("authorization", "Bearer sk-a")][..],
-                "k-e794532751d584b3ebf2911f9ebc56a3",
-            ),
-            (
-                &[("authorization", "Bearer sk-a"), ("accept", "*/*")][..],
-                "k-e794532751d584b3ebf2911f9ebc56a3",
-            ),
+            (&[("authorization", "Bearer sk-a")][..], "k-e794532751d584b3ebf2911f9ebc56a3"),
+            (&[("authorization", "Bearer sk-a"), ("accept", "*/*")][..], "k-e794532751d584b3ebf2911f9ebc56a3"),
         ] {
             assert_eq!(whole(lines).as_str(), scope, "{lines:?}");
         }
@@ -378,19 +358,10 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(directory.path().join(FILE))
-                .unwrap()
-                .permissions()
-                .mode();
+            let mode = std::fs::metadata(directory.path().join(FILE)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
         std::fs::write(directory.path().join(FILE), b"short").unwrap();
-        assert_eq!(
-            ScopeKey::load_or_create(directory.path())
-                .unwrap_err()
-                .exit_status()
-                .code(),
-            65
-        );
+        assert_eq!(ScopeKey::load_or_create(directory.path()).unwrap_err().exit_status().code(), 65);
     }
 }

@@ -197,49 +197,30 @@ mod tests {
     #[test]
     fn a_store_of_another_model_names_the_keys_that_choose_both() {
         let error = StartError::Store {
-            source: StoreError::VectorWidth {
-                path: "memories".into(),
-                found: 384,
-                expected: 768,
-            },
+            source: StoreError::VectorWidth { path: "memories".into(), found: 384, expected: 768 },
         };
         let text = error.to_string();
-        assert!(
-            text.ends_with("(store.directory, models.reader)") && text.contains("384"),
-            "{text}"
-        );
+        assert!(text.ends_with("(store.directory, models.reader)") && text.contains("384"), "{text}");
         assert_eq!(error.exit_status().code(), 65);
     }
 
     #[test]
     fn a_port_in_use_names_the_address_and_the_fix() {
         let address = SocketAddr::from(([127, 0, 0, 1], 8787));
-        let error = StartError::Listen {
-            address,
-            source: io::Error::from(io::ErrorKind::AddrInUse),
-        };
+        let error = StartError::Listen { address, source: io::Error::from(io::ErrorKind::AddrInUse) };
         let text = error.to_string();
-        assert!(
-            text.contains("127.0.0.1:8787") && text.contains("server.listen"),
-            "{text}"
-        );
+        assert!(text.contains("127.0.0.1:8787") && text.contains("server.listen"), "{text}");
         assert!(!text.contains('\n'));
         assert_eq!(error.exit_status().code(), 69);
     }
 
     #[test]
     fn a_missing_model_and_a_directory_without_permission_have_their_own_codes() {
-        let missing = StartError::Engine {
-            source: EngineError::ModelMissing {
-                path: "model.gguf".into(),
-            },
-        };
+        let missing = StartError::Engine { source: EngineError::ModelMissing { path: "model.gguf".into() } };
         assert_eq!(missing.exit_status().code(), 66);
         assert!(missing.to_string().contains("models fetch"));
-        let denied = StartError::Directory {
-            path: "data".into(),
-            source: io::Error::from(io::ErrorKind::PermissionDenied),
-        };
+        let denied =
+            StartError::Directory { path: "data".into(), source: io::Error::from(io::ErrorKind::PermissionDenied) };
         assert_eq!(denied.exit_status().code(), 77);
     }
 }

@@ -50,13 +50,7 @@ impl RequestBody {
         if inner.is_end_stream() {
             arrival.arrived();
         }
-        Self {
-            inner,
-            arrival,
-            wait: Wait::new(patience),
-            alarm: None,
-            is_late: false,
-        }
+        Self { inner, arrival, wait: Wait::new(patience), alarm: None, is_late: false }
     }
 
     /// Ready when the client has been waited for long enough.
@@ -125,11 +119,7 @@ impl Drop for RequestBody {
 
 /// What a client is told whose body could not be read because of `error`.
 pub(crate) fn unreadable(error: Box<dyn Error + Send + Sync>) -> ProxyError {
-    if is_late(&*error) {
-        ProxyError::BodyTimeout
-    } else {
-        ProxyError::BodyUnreadable { source: error }
-    }
+    if is_late(&*error) { ProxyError::BodyTimeout } else { ProxyError::BodyUnreadable { source: error } }
 }
 
 /// Whether `error` comes from a client that did not send its body in time.
@@ -151,12 +141,7 @@ struct Wait {
 
 impl Wait {
     fn new(patience: Duration) -> Self {
-        Self {
-            patience,
-            since: None,
-            before: Duration::ZERO,
-            received: 0,
-        }
+        Self { patience, since: None, before: Duration::ZERO, received: 0 }
     }
 
     fn received(&mut self, bytes: usize, now: Instant) {
@@ -225,14 +210,9 @@ mod tests {
 
     #[test]
     fn a_late_client_is_recognised_whatever_is_around_its_error() {
-        let late = ProxyError::BodyUnreadable {
-            source: Box::new(ArrivalError::Late),
-        };
+        let late = ProxyError::BodyUnreadable { source: Box::new(ArrivalError::Late) };
         assert!(is_late(&late));
-        assert!(matches!(
-            unreadable(Box::new(ArrivalError::Late)),
-            ProxyError::BodyTimeout
-        ));
+        assert!(matches!(unreadable(Box::new(ArrivalError::Late)), ProxyError::BodyTimeout));
         assert!(!is_late(&std::io::Error::other("reset")));
     }
 }

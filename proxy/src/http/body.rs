@@ -90,9 +90,7 @@ mod tests {
     async fn a_body_that_breaks_off_is_refused() {
         let frames: Vec<Result<Frame<Bytes>, std::io::Error>> =
             vec![Ok(Frame::data(Bytes::from("a"))), Err(std::io::Error::other("reset"))];
-        let error = read(StreamBody::new(stream::iter(frames)), &HeaderMap::new(), 5)
-            .await
-            .unwrap_err();
+        let error = read(StreamBody::new(stream::iter(frames)), &HeaderMap::new(), 5).await.unwrap_err();
         assert_eq!(error.refusal().status, 400);
     }
 

@@ -22,10 +22,7 @@ pub(crate) struct CallerHeaders {
 impl CallerHeaders {
     /// As the configuration has it.
     pub(crate) fn new(config: &MemoryConfig) -> Self {
-        Self {
-            user: config.user_header.clone(),
-            more: config.credential_headers.as_slice().into(),
-        }
+        Self { user: config.user_header.clone(), more: config.credential_headers.as_slice().into() }
     }
 
     /// Whether a header of this name is a credential.
@@ -57,9 +54,7 @@ pub(crate) fn user<'a>(headers: &'a HeaderMap, header: &HeaderName) -> Result<Op
     let mut lines = headers.get_all(header).iter();
     let first = lines.next();
     if lines.next().is_some() {
-        return Err(ProxyError::SeveralUsers {
-            header: header.to_string(),
-        });
+        return Err(ProxyError::SeveralUsers { header: header.to_string() });
     }
     Ok(first.map(HeaderValue::as_bytes).filter(|user| !user.is_empty()))
 }
@@ -100,17 +95,8 @@ const ACCOUNTS: [&str; 7] = [
 
 /// How a word of a header's name ends that holds a credential, as in `x-goog-api-key`, `helicone-auth`,
 /// `cf-aig-authorization`, `x-amz-security-token` and `x-apikey`.
-const ENDINGS: [&str; 9] = [
-    "key",
-    "token",
-    "secret",
-    "auth",
-    "authorization",
-    "authentication",
-    "credential",
-    "credentials",
-    "password",
-];
+const ENDINGS: [&str; 9] =
+    ["key", "token", "secret", "auth", "authorization", "authentication", "credential", "credentials", "password"];
 
 /// Words of names whose value is another one with every request, or is the same for all callers: `idempotency-key`,
 /// `x-csrf-token`, `x-cache-key`, and what a browser adds by itself (`sec-websocket-key`).
@@ -221,10 +207,7 @@ mod tests {
             headers.append(name, HeaderValue::from_static("1"));
             headers.append(name, HeaderValue::from_static("2"));
         }
-        assert_eq!(
-            callers(&["x-team", "cookie"]).credentials(&headers),
-            ["authorization", "cookie", "x-team"]
-        );
+        assert_eq!(callers(&["x-team", "cookie"]).credentials(&headers), ["authorization", "cookie", "x-team"]);
         assert_eq!(callers(&[]).credentials(&headers), ["authorization"]);
         let mut config = Config::defaults().memory;
         config.user_header = HeaderName::from_static("x-user-token");

@@ -40,10 +40,7 @@ pub(crate) async fn plain(headers: &HeaderMap, body: &Bytes, limit: usize) -> Re
     let body = body.clone();
     let work = tokio::task::spawn_blocking(move || {
         let _permit = permit;
-        codings
-            .iter()
-            .rev()
-            .try_fold(body, |body, coding| coding.undo(&body, limit))
+        codings.iter().rev().try_fold(body, |body, coding| coding.undo(&body, limit))
     });
     work.await.map_err(|_| EncodingError::Broken)?
 }
@@ -125,11 +122,7 @@ fn bounded(decoder: impl Read, limit: usize) -> Result<Bytes, EncodingError> {
 
 /// Zstandard refuses a window over the limit with these words and no kind of its own.
 fn broken(error: &io::Error) -> EncodingError {
-    if error.to_string().contains("too much memory") {
-        EncodingError::TooLarge
-    } else {
-        EncodingError::Broken
-    }
+    if error.to_string().contains("too much memory") { EncodingError::TooLarge } else { EncodingError::Broken }
 }
 
 #[cfg(test)]
@@ -178,10 +171,7 @@ mod tests {
 
     fn undo(names: &[&'static str], body: &[u8], limit: usize) -> Result<Bytes, EncodingError> {
         let codings = codings(&encoded(names))?;
-        codings
-            .iter()
-            .rev()
-            .try_fold(Bytes::copy_from_slice(body), |body, coding| coding.undo(&body, limit))
+        codings.iter().rev().try_fold(Bytes::copy_from_slice(body), |body, coding| coding.undo(&body, limit))
     }
 
     proptest! {
@@ -220,11 +210,7 @@ mod tests {
     #[test]
     fn a_bomb_is_given_up_at_the_limit() {
         let large = vec![b' '; 50 << 20];
-        for (name, bomb) in [
-            ("gzip", gzip(&large)),
-            ("deflate", zlib(&large)),
-            ("zstd", zstandard(&large)),
-        ] {
+        for (name, bomb) in [("gzip", gzip(&large)), ("deflate", zlib(&large)), ("zstd", zstandard(&large))] {
             assert!(bomb.len() < LIMIT / 2, "{name}: {} bytes", bomb.len());
             assert_eq!(undo(&[name], &bomb, LIMIT), Err(EncodingError::TooLarge), "{name}");
         }

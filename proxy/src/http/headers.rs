@@ -28,10 +28,7 @@ pub(crate) static TOLD: [HeaderName; 5] = [OUTCOME, TOKENS_IN, TOKENS_FORWARDED,
 
 /// Prepares the headers of a request that came by `version` for whatever answers it: what is meant for mainpoint ends here.
 pub(crate) fn take_own(headers: &mut HeaderMap, user_header: &str, version: Version) {
-    let own = headers
-        .keys()
-        .filter(|name| is_own(name.as_str(), user_header))
-        .cloned();
+    let own = headers.keys().filter(|name| is_own(name.as_str(), user_header)).cloned();
     for name in own.collect::<Vec<_>>() {
         headers.remove(name);
     }
@@ -43,9 +40,7 @@ pub(crate) fn take_own(headers: &mut HeaderMap, user_header: &str, version: Vers
 
 /// Whether a request's header of this name is meant for mainpoint.
 pub(crate) fn is_own(name: &str, user_header: &str) -> bool {
-    let begins = name
-        .get(..PREFIX.len())
-        .is_some_and(|begin| begin.eq_ignore_ascii_case(PREFIX));
+    let begins = name.get(..PREFIX.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(PREFIX));
     begins || name.eq_ignore_ascii_case(user_header)
 }
 
@@ -159,18 +154,9 @@ mod tests {
 
     #[test]
     fn several_values_of_one_header_travel_on_in_order() {
-        let mut headers = headers(&[
-            ("x-tag", "b"),
-            ("x-tag", "a"),
-            ("host", "localhost"),
-            ("content-length", "3"),
-        ]);
+        let mut headers = headers(&[("x-tag", "b"), ("x-tag", "a"), ("host", "localhost"), ("content-length", "3")]);
         strip_for_upstream(&mut headers);
-        let values: Vec<_> = headers
-            .get_all("x-tag")
-            .iter()
-            .map(|value| value.to_str().unwrap())
-            .collect();
+        let values: Vec<_> = headers.get_all("x-tag").iter().map(|value| value.to_str().unwrap()).collect();
         assert_eq!(values, ["b", "a"]);
         assert_eq!(headers.keys_len(), 1);
     }

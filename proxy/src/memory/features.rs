@@ -86,11 +86,7 @@ impl PairFeatures {
     /// The same of a turn of which nothing is known about who speaks.
     #[must_use]
     pub fn without_speaker(self) -> Self {
-        Self {
-            is_named: false,
-            by_user: false,
-            ..self
-        }
+        Self { is_named: false, by_user: false, ..self }
     }
 }
 
@@ -109,9 +105,7 @@ fn speaker_of(text: &str) -> Option<(&str, &str)> {
     let is_name = first.is_alphabetic()
         && !first.is_lowercase()
         && name.chars().count() <= LONGEST_NAME
-        && name
-            .chars()
-            .all(|character| is_of_word(character) || " .-'’·・".contains(character))
+        && name.chars().all(|character| is_of_word(character) || " .-'’·・".contains(character))
         && name.split_whitespace().count() <= NAME_WORDS;
     is_name.then_some((name, said.trim_start()))
 }
@@ -130,10 +124,7 @@ fn names(question: &str, name: &str) -> bool {
         // Korean joins particles to a name.
         word == own || (own.chars().all(is_wide) && own.chars().nth(1).is_some() && word.starts_with(own.as_str()))
     };
-    !name.is_empty()
-        && question
-            .windows(name.len())
-            .any(|window| window.iter().zip(&name).all(is_same))
+    !name.is_empty() && question.windows(name.len()).any(|window| window.iter().zip(&name).all(is_same))
 }
 
 #[cfg(test)]
@@ -204,11 +195,7 @@ mod tests {
             "Мой брат затащил пианино наверх с двумя коллегами из пожарной части.",
             "حمل أخي البيانو إلى الأعلى مع اثنين من زملائه في محطة الإطفاء.",
         ] {
-            assert!(
-                (substance(text) - english).abs() < 0.3,
-                "{text}: {} {english}",
-                substance(text)
-            );
+            assert!((substance(text) - english).abs() < 0.3, "{text}: {} {english}", substance(text));
         }
     }
 

@@ -61,12 +61,7 @@ pub(crate) struct Memory {
 impl Memory {
     /// Puts the parts together.
     pub(crate) fn new(engine: Engine, store: Store, reading: Reading, config: &MemoryConfig) -> Self {
-        Self {
-            engine,
-            store,
-            reading,
-            config: config.clone(),
-        }
+        Self { engine, store, reading, config: config.clone() }
     }
 
     /// The parts that have stopped.

@@ -30,11 +30,7 @@ impl Profile {
     /// The profile of a turn with all of its text.
     #[must_use]
     pub fn new(turn: &Turn) -> Self {
-        Self {
-            parent: turn.parent,
-            time: turn.time,
-            features: TurnFeatures::new(&turn.role, &turn.text),
-        }
+        Self { parent: turn.parent, time: turn.time, features: TurnFeatures::new(&turn.role, &turn.text) }
     }
 
     /// The profile and a passage's codes as one value, little-endian: version u8, flags u8, bytes of the speaker's name u8,

@@ -70,10 +70,6 @@ mod tests {
         assert!(all("안녕", is_wide) && !all("안녕", is_without_spaces));
         assert!(all("ไทย", is_without_spaces) && !all("ไทย", is_wide));
         assert!(all("漢字かなカナ", is_wide) && all("漢字かなカナ", is_without_spaces));
-        assert!(
-            !"Straße, улица"
-                .chars()
-                .any(|character| is_wide(character) || is_without_spaces(character))
-        );
+        assert!(!"Straße, улица".chars().any(|character| is_wide(character) || is_without_spaces(character)));
     }
 }

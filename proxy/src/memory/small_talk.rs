@@ -45,8 +45,7 @@ impl SmallTalk {
     /// Small talk, read by the first who asks for it; `None` if it cannot be read, which is tried again by the next one.
     pub(crate) async fn known<'a>(cell: &'a OnceCell<Self>, engine: &Engine) -> Option<&'a Self> {
         let read = cell.get_or_try_init(|| Self::read(engine)).await;
-        read.inspect_err(|error| tracing::debug!(error = %error, "small talk was not read"))
-            .ok()
+        read.inspect_err(|error| tracing::debug!(error = %error, "small talk was not read")).ok()
     }
 
     /// Reads it, as questions are read; takes a second or two.
@@ -56,10 +55,7 @@ impl SmallTalk {
     pub async fn read(engine: &Engine) -> Result<Self, EngineError> {
         let mut vectors = Vec::with_capacity(MESSAGES.len());
         for text in MESSAGES {
-            let turn = TurnText {
-                speaker: SPEAKER.to_owned(),
-                text: text.to_owned(),
-            };
+            let turn = TurnText { speaker: SPEAKER.to_owned(), text: text.to_owned() };
             vectors.push(engine.vector_of(&turn).await?);
         }
         Ok(Self(vectors))
@@ -70,11 +66,7 @@ impl SmallTalk {
     #[must_use]
     pub fn likeness(&self, question: &[f32]) -> Option<f32> {
         let cosine = |vector: &Vec<f32>| vector.iter().zip(question).map(|(one, other)| one * other).sum::<f32>();
-        self.0
-            .iter()
-            .map(cosine)
-            .filter(|cosine| cosine.is_finite())
-            .max_by(f32::total_cmp)
+        self.0.iter().map(cosine).filter(|cosine| cosine.is_finite()).max_by(f32::total_cmp)
     }
 }
 

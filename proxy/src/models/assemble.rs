@@ -45,24 +45,16 @@ pub(super) fn assemble(
 
 /// Takes files out of an archive and checks them.
 fn unpack(archive: Joined, directory: &str, files: &[Piece], target: &Path) -> Result<(), SourceError> {
-    let unusable = |reason: &dyn std::fmt::Display| SourceError::Archive {
-        reason: reason.to_string(),
-    };
+    let unusable = |reason: &dyn std::fmt::Display| SourceError::Archive { reason: reason.to_string() };
     let mut archive = ZipArchive::new(BufReader::new(archive)).map_err(|error| unusable(&error))?;
     for file in files {
         let path = format!("{directory}/{}", file.file);
-        let member = archive
-            .by_name(&path)
-            .map_err(|error| unusable(&format_args!("{path}: {error}")))?;
+        let member = archive.by_name(&path).map_err(|error| unusable(&format_args!("{path}: {error}")))?;
         // One byte over the expected size is enough to see that a member is too large.
         let limit = file.bytes.unwrap_or(u64::MAX - 1) + 1;
         let found = write(member.take(limit), &target.join(&file.file))?;
         if let Some(expected) = file.digest.filter(|expected| *expected != found) {
-            return Err(SourceError::Digest {
-                file: path,
-                found,
-                expected,
-            });
+            return Err(SourceError::Digest { file: path, found, expected });
         }
     }
     Ok(())

@@ -152,11 +152,7 @@ impl Blueprint {
             assembly: Assembly::Join,
             origins: vec![Origin {
                 place: Place::HuggingFace(vec![file.clone()]),
-                pieces: vec![Piece {
-                    file: flat,
-                    bytes: None,
-                    digest,
-                }],
+                pieces: vec![Piece { file: flat, bytes: None, digest }],
                 packing: Packing::Plain,
             }],
         }

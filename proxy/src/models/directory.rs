@@ -90,13 +90,7 @@ impl ModelsDirectory {
 
     fn local(&self, reference: &ModelReference, path: PathBuf) -> ModelFile {
         let digest = reference.digest;
-        ModelFile {
-            name: reference.to_string(),
-            path,
-            digest,
-            blueprint: None,
-            partial: self.partial(),
-        }
+        ModelFile { name: reference.to_string(), path, digest, blueprint: None, partial: self.partial() }
     }
 }
 
@@ -113,9 +107,7 @@ impl ModelFile {
         let bytes = match fs::metadata(&self.path) {
             Ok(metadata) if metadata.is_file() => metadata.len(),
             Ok(_) => {
-                return ModelState::Damaged {
-                    reason: "it is not a file".to_owned(),
-                };
+                return ModelState::Damaged { reason: "it is not a file".to_owned() };
             }
             Err(_) => return self.partial_state(),
         };
@@ -134,12 +126,7 @@ impl ModelFile {
         match self.state() {
             ModelState::Installed { .. } => Ok(&self.path),
             ModelState::Missing | ModelState::Partial { .. } => Err(ModelError::Missing { name, path, remedy }),
-            ModelState::Damaged { reason } => Err(ModelError::Corrupt {
-                name,
-                path,
-                reason,
-                remedy,
-            }),
+            ModelState::Damaged { reason } => Err(ModelError::Corrupt { name, path, reason, remedy }),
         }
     }
 
@@ -150,22 +137,15 @@ impl ModelFile {
     /// When the model is missing, damaged, or has another digest.
     pub fn verify(&self, advance: impl FnMut(u64)) -> Result<(Sha256Digest, bool), ModelError> {
         let path = self.resolve()?.to_path_buf();
-        let found = Sha256Digest::of_file(&path, advance).map_err(|source| ModelError::Read {
-            path: path.clone(),
-            source,
-        })?;
+        let found =
+            Sha256Digest::of_file(&path, advance).map_err(|source| ModelError::Read { path: path.clone(), source })?;
         let recorded = || Manifest::read(&path).and_then(|manifest| manifest.sha256.parse().ok());
         match self.digest.or_else(recorded) {
             None => Ok((found, false)),
             Some(expected) if expected == found => Ok((found, true)),
             Some(expected) => {
                 let reason = format!("SHA-256 is {found}, expected {expected}");
-                Err(ModelError::Corrupt {
-                    name: self.name.clone(),
-                    path,
-                    reason,
-                    remedy: self.remedy(),
-                })
+                Err(ModelError::Corrupt { name: self.name.clone(), path, reason, remedy: self.remedy() })
             }
         }
     }
@@ -197,16 +177,12 @@ fn flaw(file: &Path, bytes: u64, blueprint: Option<&Blueprint>) -> Option<String
     }
     let blueprint = blueprint?;
     let manifest = Manifest::read(file);
-    let expected = blueprint
-        .bytes
-        .or_else(|| manifest.as_ref().map(|manifest| manifest.bytes));
+    let expected = blueprint.bytes.or_else(|| manifest.as_ref().map(|manifest| manifest.bytes));
     match (expected, manifest) {
         (Some(expected), _) if expected != bytes => Some(format!("it has {bytes} bytes instead of {expected}")),
-        (_, Some(manifest)) if manifest.recipe != blueprint.recipe() => Some(format!(
-            "it was made by `{}`, this version makes it by `{}`",
-            manifest.recipe,
-            blueprint.recipe()
-        )),
+        (_, Some(manifest)) if manifest.recipe != blueprint.recipe() => {
+            Some(format!("it was made by `{}`, this version makes it by `{}`", manifest.recipe, blueprint.recipe()))
+        }
         (None, None) => Some("nothing records what it should be (its .manifest.json is missing)".to_owned()),
         _ => None,
     }

@@ -222,13 +222,7 @@ pub(super) fn at(path: &std::path::Path) -> impl FnOnce(io::Error) -> SourceErro
 }
 
 fn tried(attempts: &[Attempt]) -> String {
-    let reasons: Vec<String> = attempts
-        .iter()
-        .map(|attempt| format!("{}: {}", attempt.source, attempt.reason))
-        .collect();
-    if reasons.is_empty() {
-        "no source is configured".to_owned()
-    } else {
-        reasons.join("; ")
-    }
+    let reasons: Vec<String> =
+        attempts.iter().map(|attempt| format!("{}: {}", attempt.source, attempt.reason)).collect();
+    if reasons.is_empty() { "no source is configured".to_owned() } else { reasons.join("; ") }
 }

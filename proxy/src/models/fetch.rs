@@ -47,13 +47,7 @@ pub async fn fetch(
     let directory = ModelsDirectory::new(models.directory.clone());
     if let Some(blueprint) = Blueprint::new(reference) {
         let sources = sources::configured(&models.sources);
-        return Fetch {
-            directory,
-            sources,
-            progress,
-        }
-        .run(blueprint)
-        .await;
+        return Fetch { directory, sources, progress }.run(blueprint).await;
     }
     let file = directory.model(reference);
     file.verify(|_| ())?;
@@ -78,10 +72,9 @@ impl Fetch {
         match file.verify(|_| ()) {
             Ok(_) => return Ok(Fetched::AlreadyThere(file.path().to_path_buf())),
             Err(ModelError::Missing { .. }) => {}
-            Err(_) => self.progress.line(&format!(
-                "{}: what is installed is damaged; fetching it again",
-                blueprint.name
-            )),
+            Err(_) => {
+                self.progress.line(&format!("{}: what is installed is damaged; fetching it again", blueprint.name))
+            }
         }
         if let Some(notice) = blueprint.notice {
             self.progress.line(notice);
@@ -95,38 +88,21 @@ impl Fetch {
         for source in &self.sources {
             match self.attempt(source.as_ref(), &workspace, &blueprint).await {
                 Ok(digest) => {
-                    install(&workspace, &blueprint, digest, &source.name(), path).map_err(|source| {
-                        ModelError::Write {
-                            path: path.to_path_buf(),
-                            source,
-                        }
-                    })?;
+                    install(&workspace, &blueprint, digest, &source.name(), path)
+                        .map_err(|source| ModelError::Write { path: path.to_path_buf(), source })?;
                     if let Some(Err(error)) = Arc::into_inner(workspace).map(Workspace::remove) {
-                        self.progress
-                            .line(&format!("{}: cannot remove its partial files: {error}", blueprint.name));
+                        self.progress.line(&format!("{}: cannot remove its partial files: {error}", blueprint.name));
                     }
-                    return Ok(Fetched::Installed {
-                        path: path.to_path_buf(),
-                        source: source.name(),
-                    });
+                    return Ok(Fetched::Installed { path: path.to_path_buf(), source: source.name() });
                 }
                 Err(reason) => {
-                    self.progress
-                        .line(&format!("{}: {}: {reason}", blueprint.name, source.name()));
-                    attempts.push(Attempt {
-                        source: source.name(),
-                        reason,
-                    });
+                    self.progress.line(&format!("{}: {}: {reason}", blueprint.name, source.name()));
+                    attempts.push(Attempt { source: source.name(), reason });
                 }
             }
         }
         let (name, partial, path) = (blueprint.name.clone(), self.directory.partial(), path.to_path_buf());
-        Err(ModelError::Fetch {
-            name,
-            attempts,
-            partial,
-            path,
-        })
+        Err(ModelError::Fetch { name, attempts, partial, path })
     }
 
     /// One source, up to a file in the workspace that is known to be the model.
@@ -159,11 +135,7 @@ fn check(blueprint: &Blueprint, workspace: &Workspace, found: Sha256Digest) -> R
     let assembled = workspace.assembled();
     fs::remove_file(&assembled).map_err(at(&assembled))?;
     workspace.forget_pieces()?;
-    Err(SourceError::Digest {
-        file: blueprint.file.clone(),
-        found,
-        expected,
-    })
+    Err(SourceError::Digest { file: blueprint.file.clone(), found, expected })
 }
 
 /// Moves the assembled file to its place. The record is written first: a record without its model is a missing model.

@@ -35,21 +35,14 @@ impl Joined {
             parts.push(Part { file, start, length });
             start += length;
         }
-        Ok(Self {
-            parts,
-            length: start,
-            position: 0,
-        })
+        Ok(Self { parts, length: start, position: 0 })
     }
 }
 
 impl Read for Joined {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let position = self.position;
-        let part = self
-            .parts
-            .iter_mut()
-            .find(|part| (part.start..part.start + part.length).contains(&position));
+        let part = self.parts.iter_mut().find(|part| (part.start..part.start + part.length).contains(&position));
         let Some(part) = part else { return Ok(0) };
         part.file.seek(SeekFrom::Start(position - part.start))?;
         let count = part.file.read(buffer)?;

@@ -45,10 +45,7 @@ pub struct ModelPaths {
 /// # Errors
 /// When the model is missing, is not the file that was installed, or is no GGUF file.
 pub fn resolve(models: &ModelsConfig) -> Result<ModelPaths, ModelError> {
-    Ok(ModelPaths {
-        reader: file_of(models, &models.reader)?,
-        chat: None,
-    })
+    Ok(ModelPaths { reader: file_of(models, &models.reader)?, chat: None })
 }
 
 /// Finds the files of the configured reader and of the model that answers. Nothing is fetched.
@@ -56,20 +53,14 @@ pub fn resolve(models: &ModelsConfig) -> Result<ModelPaths, ModelError> {
 /// # Errors
 /// When a model is missing, is not the file that was installed, or is no GGUF file.
 pub fn resolve_with_chat(models: &ModelsConfig) -> Result<ModelPaths, ModelError> {
-    Ok(ModelPaths {
-        reader: file_of(models, &models.reader)?,
-        chat: Some(file_of(models, &models.chat)?),
-    })
+    Ok(ModelPaths { reader: file_of(models, &models.reader)?, chat: Some(file_of(models, &models.chat)?) })
 }
 
 /// Where the configured reader lies, whether it is there or not.
 #[must_use]
 pub fn paths(models: &ModelsConfig) -> ModelPaths {
     let directory = ModelsDirectory::new(models.directory.clone());
-    ModelPaths {
-        reader: directory.model(&models.reader).path().to_path_buf(),
-        chat: None,
-    }
+    ModelPaths { reader: directory.model(&models.reader).path().to_path_buf(), chat: None }
 }
 
 fn file_of(models: &ModelsConfig, reference: &ModelReference) -> Result<PathBuf, ModelError> {

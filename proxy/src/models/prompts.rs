@@ -19,19 +19,14 @@ pub fn prompts(reference: &ModelReference) -> Prompts {
         Some(E5_SMALL) => ("passage: ", "query: "),
         _ => ("", ""),
     };
-    Prompts {
-        passage: passage.to_owned(),
-        question: question.to_owned(),
-    }
+    Prompts { passage: passage.to_owned(), question: question.to_owned() }
 }
 
 /// The mean of the model's token vectors; `None` where the catalogue has none, and the engine finds it out by itself.
 #[must_use]
 pub fn mean(reference: &ModelReference) -> Option<Vec<f32>> {
     let bytes = mean_bytes(&known(reference)?)?;
-    let numbers = bytes
-        .chunks_exact(4)
-        .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
+    let numbers = bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
     Some(numbers.collect())
 }
 
@@ -39,9 +34,7 @@ pub fn mean(reference: &ModelReference) -> Option<Vec<f32>> {
 #[must_use]
 pub fn known_by_path(path: &Path) -> Option<ModelReference> {
     let name = path.file_name()?.to_str()?;
-    let blueprint = catalogue::blueprints()
-        .into_iter()
-        .find(|blueprint| blueprint.file == name)?;
+    let blueprint = catalogue::blueprints().into_iter().find(|blueprint| blueprint.file == name)?;
     Some(ModelReference::catalogue(&blueprint.name))
 }
 
@@ -106,18 +99,12 @@ mod tests {
             let engine = Engine::start(&config).unwrap();
             let made = engine.mean();
             let shipped = mean(&reference).unwrap();
-            let differs = made
-                .iter()
-                .zip(&shipped)
-                .any(|(one, other)| (one - other).abs() > 0.02 * (1.0 + one.abs()));
+            let differs = made.iter().zip(&shipped).any(|(one, other)| (one - other).abs() > 0.02 * (1.0 + one.abs()));
             if differs || made.len() != shipped.len() {
                 let right = std::env::temp_dir().join(format!("{name}.f32"));
                 let bytes: Vec<u8> = made.iter().flat_map(|number| number.to_le_bytes()).collect();
                 std::fs::write(&right, bytes).unwrap();
-                panic!(
-                    "proxy/src/models/means/{name}.f32 is out of date; the right one is {}",
-                    right.display()
-                );
+                panic!("proxy/src/models/means/{name}.f32 is out of date; the right one is {}", right.display());
             }
         }
     }

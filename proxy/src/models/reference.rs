@@ -60,9 +60,7 @@ impl ModelReference {
         if catalogue::names().contains(&text) {
             return Ok(Self::catalogue(text));
         }
-        let is_gguf = Path::new(text)
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
+        let is_gguf = Path::new(text).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
         if is_gguf || text.contains('/') {
             return Ok(ModelLocation::Path(expand_home(text)).into());
         }
@@ -75,10 +73,7 @@ impl ModelReference {
     /// The same model, with the digest it must have.
     #[must_use]
     pub fn with_digest(self, digest: Sha256Digest) -> Self {
-        Self {
-            digest: Some(digest),
-            ..self
-        }
+        Self { digest: Some(digest), ..self }
     }
 }
 
@@ -120,17 +115,9 @@ impl HuggingFaceFile {
 
 impl fmt::Display for HuggingFaceFile {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            repository,
-            file,
-            revision,
-        } = self;
+        let Self { repository, file, revision } = self;
         write!(formatter, "{repository}/{file}")?;
-        if revision == "main" {
-            Ok(())
-        } else {
-            write!(formatter, "@{revision}")
-        }
+        if revision == "main" { Ok(()) } else { write!(formatter, "@{revision}") }
     }
 }
 

@@ -23,10 +23,7 @@ impl SourceKind {
         match text {
             "python-package-index" => Some(Self::PythonPackageIndex),
             "hugging-face" => Some(Self::HuggingFace),
-            _ => text
-                .strip_prefix("path:")
-                .filter(|path| !path.is_empty())
-                .map(|path| Self::Directory(path.into())),
+            _ => text.strip_prefix("path:").filter(|path| !path.is_empty()).map(|path| Self::Directory(path.into())),
         }
     }
 }

@@ -72,9 +72,7 @@ impl Workspace {
         if piece.bytes.is_some_and(|bytes| bytes != metadata.len()) {
             return false;
         }
-        piece
-            .digest
-            .is_none_or(|digest| Sha256Digest::of_file(&path, |_| ()).is_ok_and(|found| found == digest))
+        piece.digest.is_none_or(|digest| Sha256Digest::of_file(&path, |_| ()).is_ok_and(|found| found == digest))
     }
 
     /// Takes a complete download as a piece when it is what it should be, and deletes it when it is not.
@@ -82,21 +80,13 @@ impl Workspace {
         let found = fs::metadata(download).map_err(at(download))?.len();
         if let Some(expected) = piece.bytes.filter(|expected| *expected != found) {
             fs::remove_file(download).map_err(at(download))?;
-            return Err(SourceError::Size {
-                file: piece.file.clone(),
-                found,
-                expected,
-            });
+            return Err(SourceError::Size { file: piece.file.clone(), found, expected });
         }
         if let Some(expected) = piece.digest {
             let found = Sha256Digest::of_file(download, |_| ()).map_err(at(download))?;
             if found != expected {
                 fs::remove_file(download).map_err(at(download))?;
-                return Err(SourceError::Digest {
-                    file: piece.file.clone(),
-                    found,
-                    expected,
-                });
+                return Err(SourceError::Digest { file: piece.file.clone(), found, expected });
             }
         }
         fs::rename(download, self.pieces().join(&piece.file)).map_err(at(download))
@@ -126,10 +116,7 @@ async fn lock(path: PathBuf, name: &str, progress: Progress) -> Result<io::Resul
         Err(TryLockError::WouldBlock) => {
             progress.line(&format!("{name}: another process is fetching it; waiting"));
             let waited = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
-            waited.map_err(|source| ModelError::Interrupted {
-                name: name.to_owned(),
-                source,
-            })
+            waited.map_err(|source| ModelError::Interrupted { name: name.to_owned(), source })
         }
     }
 }

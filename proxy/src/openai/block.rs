@@ -71,11 +71,7 @@ pub(crate) struct Found<'a> {
 pub(crate) fn digest_before(text: &str) -> Option<Found<'_>> {
     let end = text.strip_prefix(DIGEST.open)?.find(DIGEST.close)? + DIGEST.open.len() + DIGEST.close.len();
     let (block, rest) = text.split_at_checked(end)?;
-    let separator = if rest.starts_with(SEPARATOR) {
-        SEPARATOR.len()
-    } else {
-        0
-    };
+    let separator = if rest.starts_with(SEPARATOR) { SEPARATOR.len() } else { 0 };
     DIGEST.find(block, separator)
 }
 
@@ -133,12 +129,7 @@ impl Marks {
     fn find<'a>(&'static self, block: &'a str, separator: usize) -> Option<Found<'a>> {
         let inside = block.strip_prefix(self.open)?.strip_suffix(self.close)?;
         let (number, inside) = inside.split_at_checked(DIGITS)?;
-        Some(Found {
-            length: block.len() + separator,
-            marks: self,
-            number,
-            inside: inside.strip_prefix(AFTER_NUMBER)?,
-        })
+        Some(Found { length: block.len() + separator, marks: self, number, inside: inside.strip_prefix(AFTER_NUMBER)? })
     }
 }
 
@@ -164,9 +155,7 @@ mod tests {
     }
 
     fn lines_of(quotes: &[Quote]) -> Vec<String> {
-        let written = quotes
-            .iter()
-            .map(|said| quote((said.times[0], &[]), &said.role, &said.text));
+        let written = quotes.iter().map(|said| quote((said.times[0], &[]), &said.role, &said.text));
         written.collect()
     }
 
@@ -248,10 +237,7 @@ mod tests {
         assert!(known(&memory));
         assert!(!known(&memory.replace("user: a", "user: b")));
         assert!(!known(&render(&lines)));
-        let disguised = SEAL
-            .digest(&lines)
-            .replace(DIGEST.open, MEMORY.open)
-            .replace(DIGEST.close, MEMORY.close);
+        let disguised = SEAL.digest(&lines).replace(DIGEST.open, MEMORY.open).replace(DIGEST.close, MEMORY.close);
         assert!(!known(&disguised));
     }
 }

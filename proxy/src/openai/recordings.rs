@@ -13,10 +13,7 @@ use super::request::Surface;
 /// The directory of the recordings. Fails the test where there is none; `make test` leaves these tests out then, and says so.
 pub(crate) fn directory() -> PathBuf {
     let found = existing();
-    assert!(
-        found.is_some(),
-        "no recordings are here: set MAINPOINT_DATA to a directory that holds openai-fixtures"
-    );
+    assert!(found.is_some(), "no recordings are here: set MAINPOINT_DATA to a directory that holds openai-fixtures");
     found.unwrap()
 }
 
@@ -40,11 +37,7 @@ pub(crate) fn requests(directory: &Path) -> Vec<(Surface, Vec<u8>)> {
                 .collect(),
             _ => Vec::new(),
         };
-        found.extend(
-            bodies
-                .into_iter()
-                .filter_map(|body| Some((asked(&body)?, body.into_bytes()))),
-        );
+        found.extend(bodies.into_iter().filter_map(|body| Some((asked(&body)?, body.into_bytes()))));
     }
     found
 }
@@ -106,7 +99,5 @@ fn texts(directory: &Path) -> Vec<(PathBuf, String)> {
 }
 
 fn extension(path: &Path) -> &str {
-    path.extension()
-        .and_then(|extension| extension.to_str())
-        .unwrap_or_default()
+    path.extension().and_then(|extension| extension.to_str()).unwrap_or_default()
 }

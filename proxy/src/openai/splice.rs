@@ -41,9 +41,7 @@ impl Injection {
 /// `None` when a message's content can take no text, or when no message would be left.
 pub(crate) fn rewrite(request: &ChatRequest, edits: &Edits) -> Option<Bytes> {
     let body = &request.body;
-    let kept: Vec<usize> = (0..request.messages.len())
-        .filter(|index| !edits.dropped.contains(index))
-        .collect();
+    let kept: Vec<usize> = (0..request.messages.len()).filter(|index| !edits.dropped.contains(index)).collect();
     let first = *kept.first()?;
     let mut out = BytesMut::with_capacity(body.len() + ROOM);
     out.extend_from_slice(body.get(..request.messages.first()?.range.start)?);
@@ -99,14 +97,8 @@ fn inject(out: &mut BytesMut, request: &ChatRequest, message: &Message, injectio
     let (place, head, tail) = match &message.content {
         Content::None => return None,
         Content::Text(place) => {
-            let head = injection
-                .head
-                .as_ref()
-                .map(|block| escaped(&format!("{block}{SEPARATOR}")));
-            let tail = injection
-                .tail
-                .as_ref()
-                .map(|block| escaped(&format!("{SEPARATOR}{block}")));
+            let head = injection.head.as_ref().map(|block| escaped(&format!("{block}{SEPARATOR}")));
+            let tail = injection.tail.as_ref().map(|block| escaped(&format!("{SEPARATOR}{block}")));
             (place, head, tail)
         }
         Content::Parts(place) => {
@@ -115,11 +107,7 @@ fn inject(out: &mut BytesMut, request: &ChatRequest, message: &Message, injectio
             let alone = message.parts.is_empty();
             let after_head = if alone && tail.is_none() { "" } else { "," };
             let before_tail = if alone { "" } else { "," };
-            (
-                place,
-                head.map(|head| format!("{head}{after_head}")),
-                tail.map(|tail| format!("{before_tail}{tail}")),
-            )
+            (place, head.map(|head| format!("{head}{after_head}")), tail.map(|tail| format!("{before_tail}{tail}")))
         }
     };
     let (opening, closing) = (place.start + 1, place.end.checked_sub(1)?);
@@ -188,16 +176,10 @@ mod tests {
     use crate::conversation::exchanges::tests::conversation;
 
     fn edits(dropped: &[usize], tail: Option<(usize, &str)>) -> Edits {
-        let injection = |block: &str| Injection {
-            head: None,
-            tail: Some(block.to_owned()),
-        };
+        let injection = |block: &str| Injection { head: None, tail: Some(block.to_owned()) };
         Edits {
             dropped: dropped.iter().copied().collect(),
-            injections: tail
-                .into_iter()
-                .map(|(index, block)| (index, injection(block)))
-                .collect(),
+            injections: tail.into_iter().map(|(index, block)| (index, injection(block))).collect(),
         }
     }
 
@@ -270,10 +252,8 @@ mod tests {
         let empty = rewrite(&request, &edits(&[1], Some((0, "B")))).unwrap();
         assert_eq!(
             empty,
-            r#"{"messages":[{"role":"user","content":[ {"text":"B","type":"text"}]}]}"#.replace(
-                r#"{"text":"B","type":"text"}"#,
-                &json!({"type": "text", "text": "B"}).to_string()
-            )
+            r#"{"messages":[{"role":"user","content":[ {"text":"B","type":"text"}]}]}"#
+                .replace(r#"{"text":"B","type":"text"}"#, &json!({"type": "text", "text": "B"}).to_string())
         );
         let last = rewrite(&request, &edits(&[0], Some((1, "B")))).unwrap();
         let value: Value = serde_json::from_slice(&last).unwrap();
@@ -285,30 +265,15 @@ mod tests {
         let request = parsed(
             r#"{"messages":[{"role":"user","content":[]},{"role":"user","content":[{"type":"image_url","image_url":{"url":"u"}}]}]}"#,
         );
-        let both = Injection {
-            head: Some("H".to_owned()),
-            tail: Some("T".to_owned()),
-        };
-        let head = Injection {
-            head: Some("H".to_owned()),
-            tail: None,
-        };
-        let edits = Edits {
-            injections: [(0, both.clone()), (1, both)].into(),
-            ..Edits::default()
-        };
+        let both = Injection { head: Some("H".to_owned()), tail: Some("T".to_owned()) };
+        let head = Injection { head: Some("H".to_owned()), tail: None };
+        let edits = Edits { injections: [(0, both.clone()), (1, both)].into(), ..Edits::default() };
         let value: Value = serde_json::from_slice(&rewrite(&request, &edits).unwrap()).unwrap();
-        let (first, last) = (
-            json!({"type": "text", "text": "H"}),
-            json!({"type": "text", "text": "T"}),
-        );
+        let (first, last) = (json!({"type": "text", "text": "H"}), json!({"type": "text", "text": "T"}));
         let image = json!({"type": "image_url", "image_url": {"url": "u"}});
         assert_eq!(value["messages"][0]["content"], json!([first, last]));
         assert_eq!(value["messages"][1]["content"], json!([first, image, last]));
-        let edits = Edits {
-            injections: [(0, head)].into(),
-            ..Edits::default()
-        };
+        let edits = Edits { injections: [(0, head)].into(), ..Edits::default() };
         let value: Value = serde_json::from_slice(&rewrite(&request, &edits).unwrap()).unwrap();
         assert_eq!(value["messages"][0]["content"], json!([first]));
     }
@@ -323,31 +288,17 @@ mod tests {
         let parts = json!([{"type": "text", "text": "a", "cache_control": 1}, {"type": "text", "text": old}]);
         for (content, expected) in [
             (json!(format!("a\n\n{old}")), json!(format!("a\n\n{new}"))),
-            (
-                parts,
-                json!([{"type": "text", "text": "a", "cache_control": 1}, {"type": "text", "text": new}]),
-            ),
+            (parts, json!([{"type": "text", "text": "a", "cache_control": 1}, {"type": "text", "text": new}])),
         ] {
             let mut request = parsed(&json!({"messages": [{"role": "user", "content": content, "x": 1}]}).to_string());
             recognise(&chain, &mut request.messages);
             let bytes = rewrite(&request, &edits(&[], Some((0, &new)))).unwrap();
             let value: Value = serde_json::from_slice(&bytes).unwrap();
-            assert_eq!(
-                value["messages"][0],
-                json!({"role": "user", "content": expected, "x": 1})
-            );
+            assert_eq!(value["messages"][0], json!({"role": "user", "content": expected, "x": 1}));
             let again = parsed(std::str::from_utf8(&bytes).unwrap());
             assert_eq!(
                 again.messages[0].parts,
-                injected(
-                    &request.messages[0],
-                    &Injection {
-                        head: None,
-                        tail: Some(new.clone())
-                    }
-                )
-                .unwrap()
-                .parts
+                injected(&request.messages[0], &Injection { head: None, tail: Some(new.clone()) }).unwrap().parts
             );
         }
     }

@@ -51,27 +51,9 @@ enum Path {
 
 /// What each path took when it was last looked at; a tenth more is allowed.
 const KNOWN: [(Path, Cost); 3] = [
-    (
-        Path::PassThroughNew,
-        Cost {
-            allocations: 1_574,
-            bytes: 534_528,
-        },
-    ),
-    (
-        Path::PassThroughKnown,
-        Cost {
-            allocations: 1_476,
-            bytes: 530_432,
-        },
-    ),
-    (
-        Path::Rewriting,
-        Cost {
-            allocations: 900,
-            bytes: 231_500,
-        },
-    ),
+    (Path::PassThroughNew, Cost { allocations: 1_574, bytes: 534_528 }),
+    (Path::PassThroughKnown, Cost { allocations: 1_476, bytes: 530_432 }),
+    (Path::Rewriting, Cost { allocations: 900, bytes: 231_500 }),
 ];
 
 /// Messages of the request, an even number, so that the last one is the user's.
@@ -95,10 +77,7 @@ fn no_path_takes_more_than_it_did() {
             cost.allocations,
             cost.bytes.div_ceil(1024)
         );
-        assert!(
-            cost.is_within(known),
-            "{path:?}: {cost:?} is more than a tenth above {known:?}"
-        );
+        assert!(cost.is_within(known), "{path:?}: {cost:?} is more than a tenth above {known:?}");
     }
 }
 
@@ -151,10 +130,7 @@ impl Path {
 impl Cost {
     fn new<T>(work: impl FnOnce() -> T) -> Self {
         let counted = allocation_counter::measure(|| drop(black_box(work())));
-        Self {
-            allocations: counted.count_total,
-            bytes: counted.bytes_total,
-        }
+        Self { allocations: counted.count_total, bytes: counted.bytes_total }
     }
 
     fn is_within(self, known: Self) -> bool {
@@ -185,24 +161,12 @@ fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[Recalle
     let shape = Cuttable::new(prepared).shape(None, &BTreeSet::new());
     let dropped = shape.dropped(shape.evictables[shape.evictables.len() / 2].horizon);
     let question = prepared.request.last_user().unwrap();
-    let place = Place {
-        room: MEMORY_TOKENS,
-        seal: prepared.seal(question),
-    };
+    let place = Place { room: MEMORY_TOKENS, seal: prepared.seal(question) };
     let packed = pack(memories, &HashSet::new(), place, count).unwrap().unwrap();
-    let record = BlockRecord {
-        text: Some(packed.block()),
-        sources: packed.sources(),
-    };
+    let record = BlockRecord { text: Some(packed.block()), sources: packed.sources() };
     let blocks = BTreeMap::from([(question, record)]);
     let digest: Vec<String> = (0..DIGEST)
-        .map(|line| {
-            quote::quote(
-                (DateTime::UNIX_EPOCH, &[]),
-                "user",
-                &format!("line {line} of the digest"),
-            )
-        })
+        .map(|line| quote::quote((DateTime::UNIX_EPOCH, &[]), "user", &format!("line {line} of the digest")))
         .collect();
     let edits = edits(prepared, &dropped, &digest, &blocks);
     for (index, injection) in &edits.injections {
@@ -213,12 +177,7 @@ fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[Recalle
 }
 
 fn prepared(preparation: &Preparation, headers: &HeaderMap, body: Bytes) -> Prepared {
-    let asked = Asked {
-        surface: Surface::ChatCompletions,
-        headers,
-        body,
-        time: DateTime::UNIX_EPOCH,
-    };
+    let asked = Asked { surface: Surface::ChatCompletions, headers, body, time: DateTime::UNIX_EPOCH };
     prepare(preparation, asked, &Deadline::none()).unwrap().unwrap()
 }
 

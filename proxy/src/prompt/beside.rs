@@ -8,11 +8,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 /// have left.
 pub(crate) fn beside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     let has_others = || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
-    if bytes >= LARGE && has_others() {
-        tokio::task::block_in_place(work)
-    } else {
-        work()
-    }
+    if bytes >= LARGE && has_others() { tokio::task::block_in_place(work) } else { work() }
 }
 
 /// Moving the other tasks costs more than the work of a smaller request.

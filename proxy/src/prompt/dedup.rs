@@ -34,10 +34,7 @@ pub(crate) fn joined(recalled: &[Recalled]) -> Vec<Memory<'_>> {
             continue;
         }
         match places.entry((one.turn.role.as_str(), words)) {
-            Entry::Occupied(place) => groups
-                .get_mut(*place.get())
-                .into_iter()
-                .for_each(|group| group.push(one)),
+            Entry::Occupied(place) => groups.get_mut(*place.get()).into_iter().for_each(|group| group.push(one)),
             Entry::Vacant(place) => {
                 place.insert(groups.len());
                 groups.push(vec![one]);
@@ -95,11 +92,7 @@ mod tests {
             time: DateTime::UNIX_EPOCH + TimeDelta::hours(i64::from(position)),
             tokens: 0,
         };
-        Recalled {
-            turn,
-            passage: None,
-            score: 1.0,
-        }
+        Recalled { turn, passage: None, score: 1.0 }
     }
 
     #[test]

@@ -22,10 +22,7 @@ pub(crate) struct DigestLimits {
 impl DigestLimits {
     /// The limits of a digest of at most `tokens` tokens, when `turns` turns leave at once.
     pub(crate) fn new(tokens: usize, turns: usize) -> Self {
-        Self {
-            tokens,
-            per_turn: (tokens / 2 / turns.max(1)).clamp(SHORTEST_LINE, LONGEST_LINE),
-        }
+        Self { tokens, per_turn: (tokens / 2 / turns.max(1)).clamp(SHORTEST_LINE, LONGEST_LINE) }
     }
 }
 
@@ -123,9 +120,7 @@ fn shortened(
 
 /// A span's words; `None` where the turn's whole text is not kept.
 fn said(turn: &Turn, start: u32, end: u32) -> Option<&str> {
-    let text = turn
-        .text
-        .get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)?;
+    let text = turn.text.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)?;
     (!text.trim().is_empty()).then_some(text)
 }
 
@@ -135,21 +130,14 @@ fn first_words(
     count: &impl Fn(&str) -> Result<usize, EngineError>,
 ) -> Result<Option<String>, EngineError> {
     let mut end = 0;
-    for (at, word) in text
-        .split_whitespace()
-        .map(|word| (word.as_ptr() as usize - text.as_ptr() as usize, word))
-    {
+    for (at, word) in text.split_whitespace().map(|word| (word.as_ptr() as usize - text.as_ptr() as usize, word)) {
         let longer = text.get(..at + word.len()).unwrap_or_default();
         if end > 0 && count(longer)? > limit {
             break;
         }
         end = at + word.len();
     }
-    Ok(text
-        .get(..end)
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned))
+    Ok(text.get(..end).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned))
 }
 
 #[cfg(test)]
@@ -181,11 +169,7 @@ mod tests {
     }
 
     fn point(spans: &[(u32, u32, f32)]) -> Point {
-        let spans = spans.iter().map(|(start, end, salience)| Span {
-            start: *start,
-            end: *end,
-            salience: *salience,
-        });
+        let spans = spans.iter().map(|(start, end, salience)| Span { start: *start, end: *end, salience: *salience });
         Point {
             turn: TurnId([1; 16]),
             passage: 0,
@@ -202,29 +186,17 @@ mod tests {
     fn the_strongest_spans_that_fit_stand_in_the_order_in_which_they_were_said() {
         let turn = turn("My cat Tom, by the way, was born on 3 May in Riga.");
         let points = [point(&[(3, 10, 0.9), (24, 41, 0.2), (36, 41, 0.8)])];
-        let limits = DigestLimits {
-            tokens: 100,
-            per_turn: 6,
-        };
-        assert_eq!(
-            lines(&[turn], &points, limits, words).unwrap(),
-            ["[1970-01-01 00:00 UTC] user: cat Tom … 3 May"]
-        );
+        let limits = DigestLimits { tokens: 100, per_turn: 6 };
+        assert_eq!(lines(&[turn], &points, limits, words).unwrap(), ["[1970-01-01 00:00 UTC] user: cat Tom … 3 May"]);
     }
 
     #[test]
     fn a_turn_without_points_has_no_line_and_one_of_which_only_spans_are_kept_is_cut() {
-        let limits = DigestLimits {
-            tokens: 100,
-            per_turn: 3,
-        };
+        let limits = DigestLimits { tokens: 100, per_turn: 3 };
         assert!(lines(&[turn("hello")], &[], limits, words).unwrap().is_empty());
         let kept = turn("cat Tom … 3 May");
         let outside = [point(&[(200, 220, 1.0)])];
-        assert_eq!(
-            lines(&[kept], &outside, limits, words).unwrap(),
-            ["[1970-01-01 00:00 UTC] user: cat Tom …"]
-        );
+        assert_eq!(lines(&[kept], &outside, limits, words).unwrap(), ["[1970-01-01 00:00 UTC] user: cat Tom …"]);
     }
 
     proptest! {

@@ -27,26 +27,16 @@ pub(crate) struct Cuttable<'a> {
 impl<'a> Cuttable<'a> {
     /// The conversation of a request.
     pub(crate) fn new(prepared: &'a Prepared) -> Self {
-        Self {
-            messages: &prepared.request.messages,
-            names: &prepared.turn_ids,
-            bonds: &prepared.bonds,
-        }
+        Self { messages: &prepared.request.messages, names: &prepared.turn_ids, bonds: &prepared.bonds }
     }
 
     /// The messages that stay because of what they are: odd ones, and results whose calls may be hidden behind them.
     pub(crate) fn odd(self) -> BTreeSet<usize> {
         let odd = |message: &Message| message.odd.as_ref().map(|odd| odd.why);
         let numbered = self.messages.iter().enumerate();
-        let mut held: BTreeSet<usize> = numbered
-            .filter(|(_, message)| message.odd.is_some())
-            .map(|(index, _)| index)
-            .collect();
-        if self
-            .messages
-            .iter()
-            .any(|message| odd(message) == Some(Oddity::UnknownItem))
-        {
+        let mut held: BTreeSet<usize> =
+            numbered.filter(|(_, message)| message.odd.is_some()).map(|(index, _)| index).collect();
+        if self.messages.iter().any(|message| odd(message) == Some(Oddity::UnknownItem)) {
             held.extend(self.bonds.orphans());
         }
         held
@@ -58,12 +48,7 @@ impl<'a> Cuttable<'a> {
             AttachmentPolicy::Keep => usize::MAX,
             AttachmentPolicy::Newest(count) => count,
         };
-        let attached = self
-            .messages
-            .iter()
-            .enumerate()
-            .rev()
-            .filter(|(_, message)| message.attachments > 0);
+        let attached = self.messages.iter().enumerate().rev().filter(|(_, message)| message.attachments > 0);
         let newest = attached.take_while(|(_, message)| {
             let is_wanted = left > 0;
             left = left.saturating_sub(usize::try_from(message.attachments).unwrap_or(usize::MAX));
@@ -88,13 +73,11 @@ impl<'a> Cuttable<'a> {
                 self.pieces(exchange, cut_at)
             };
             let is_recent = number + RECENT_EXCHANGES >= last;
-            evictables.extend(pieces.into_iter().filter_map(|messages| {
-                Some(Evictable {
-                    horizon: self.horizon(&messages)?,
-                    messages,
-                    is_recent,
-                })
-            }));
+            evictables.extend(
+                pieces
+                    .into_iter()
+                    .filter_map(|messages| Some(Evictable { horizon: self.horizon(&messages)?, messages, is_recent })),
+            );
         }
         Shape { evictables }
     }
@@ -114,11 +97,7 @@ impl<'a> Cuttable<'a> {
         };
         let rounds = self.bonds.tool_rounds(self.messages, exchange).concat();
         let gone: Vec<usize> = rounds.into_iter().filter(|index| *index <= at).collect();
-        let rest = exchange
-            .iter()
-            .copied()
-            .filter(|index| gone.binary_search(index).is_err())
-            .collect();
+        let rest = exchange.iter().copied().filter(|index| gone.binary_search(index).is_err()).collect();
         vec![gone, rest]
     }
 
@@ -147,11 +126,7 @@ mod tests {
     fn leaving(request: &ChatRequest, hold: impl Fn(Cuttable<'_>) -> BTreeSet<usize>) -> Vec<Vec<usize>> {
         let names = Chain::new(&Scope::new("k-a").unwrap()).turn_ids(&request.messages);
         let bonds = Bonds::new(&request.messages);
-        let cuttable = Cuttable {
-            messages: &request.messages,
-            names: &names,
-            bonds: &bonds,
-        };
+        let cuttable = Cuttable { messages: &request.messages, names: &names, bonds: &bonds };
         let evictables = cuttable.shape(None, &hold(cuttable)).evictables;
         evictables.into_iter().map(|evictable| evictable.messages).collect()
     }
@@ -175,15 +150,8 @@ mod tests {
     #[test]
     fn an_attachment_stays_with_its_unit_unless_newer_ones_count_more() {
         let request = with_images();
-        assert_eq!(
-            leaving(&request, |cuttable| cuttable.attached(AttachmentPolicy::Keep)),
-            [[2, 3]]
-        );
-        let newest = |count| {
-            leaving(&request, move |cuttable| {
-                cuttable.attached(AttachmentPolicy::Newest(count))
-            })
-        };
+        assert_eq!(leaving(&request, |cuttable| cuttable.attached(AttachmentPolicy::Keep)), [[2, 3]]);
+        let newest = |count| leaving(&request, move |cuttable| cuttable.attached(AttachmentPolicy::Newest(count)));
         assert_eq!(newest(1), [[0, 1], [2, 3]]);
         assert_eq!(newest(0), [[0, 1], [2, 3], [4, 5]]);
         assert_eq!(newest(2), [[2, 3]]);
@@ -217,10 +185,7 @@ mod tests {
             user("g"), said("h"), user("i"),
         ]);
         let request = parsed_response(&json!({"input": items}).to_string());
-        #[expect(
-            clippy::redundant_closure_for_method_calls,
-            reason = "the method alone is not general over lifetimes"
-        )]
+        #[expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is not general over lifetimes")]
         let left = leaving(&request, |cuttable| cuttable.odd());
         assert_eq!(left, [(0..5).collect::<Vec<_>>(), vec![15, 16]]);
     }

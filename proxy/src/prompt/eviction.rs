@@ -80,11 +80,7 @@ impl Limits {
     /// The limits that a configuration sets.
     pub(crate) fn of(config: &MemoryConfig) -> Self {
         let share = |share: f64| (config.budget_tokens as f64 * share) as usize;
-        Self {
-            budget: config.budget_tokens,
-            high: share(config.high_water),
-            low: share(config.low_water),
-        }
+        Self { budget: config.budget_tokens, high: share(config.high_water), low: share(config.low_water) }
     }
 
     /// The cut that is to be made now, of those that may be made (ascending, each leaving less).
@@ -150,10 +146,7 @@ impl Balance {
 impl Shape {
     /// What has left after an epoch that ended at `horizon`.
     pub(crate) fn dropped(&self, horizon: usize) -> BTreeSet<usize> {
-        let left = self
-            .evictables
-            .iter()
-            .take_while(|evictable| evictable.horizon <= horizon);
+        let left = self.evictables.iter().take_while(|evictable| evictable.horizon <= horizon);
         left.flat_map(|evictable| evictable.messages.iter().copied()).collect()
     }
 }
@@ -164,36 +157,16 @@ mod tests {
 
     use super::*;
 
-    const PRICES: PricesConfig = PricesConfig {
-        cache_read: 0.1,
-        cache_write: 1.0,
-    };
-    const LIMITS: Limits = Limits {
-        budget: 1000,
-        high: 500,
-        low: 300,
-    };
+    const PRICES: PricesConfig = PricesConfig { cache_read: 0.1, cache_write: 1.0 };
+    const LIMITS: Limits = Limits { budget: 1000, high: 500, low: 300 };
 
     fn situation(tokens: usize) -> Situation {
-        Situation {
-            tokens,
-            coming: 50,
-            fixed: 50,
-            fresh: 60,
-            growth: 60,
-        }
+        Situation { tokens, coming: 50, fixed: 50, fresh: 60, growth: 60 }
     }
 
     fn cuts(afters: &[usize]) -> Vec<Cut> {
         let numbered = afters.iter().enumerate();
-        numbered
-            .map(|(horizon, after)| Cut {
-                horizon,
-                after: *after,
-                digest: 0,
-                is_deep: false,
-            })
-            .collect()
+        numbered.map(|(horizon, after)| Cut { horizon, after: *after, digest: 0, is_deep: false }).collect()
     }
 
     #[test]
@@ -210,28 +183,19 @@ mod tests {
     #[test]
     fn between_the_marks_an_epoch_that_does_not_pay_waits() {
         // Prices at which reading from the cache costs nothing: dropping what is cached never pays.
-        let free = PricesConfig {
-            cache_read: 0.0,
-            ..PRICES
-        };
+        let free = PricesConfig { cache_read: 0.0, ..PRICES };
         assert_eq!(LIMITS.choose(situation(900), &cuts(&[290]), &free), None);
         assert!(LIMITS.choose(situation(990), &cuts(&[290]), &free).is_some());
         assert_eq!(LIMITS.choose(situation(990), &cuts(&[490]), &free), None);
         assert!(LIMITS.choose(situation(1010), &cuts(&[490]), &free).is_some());
         // Prices of a provider without a cache: it pays at once.
-        let none = PricesConfig {
-            cache_read: 1.0,
-            ..PRICES
-        };
+        let none = PricesConfig { cache_read: 1.0, ..PRICES };
         assert!(LIMITS.choose(situation(600), &cuts(&[290]), &none).is_some());
     }
 
     #[test]
     fn a_cut_that_cannot_reach_the_budget_is_made_only_if_it_pays_or_frees_what_an_epoch_frees() {
-        let prompt = Situation {
-            growth: 5000,
-            ..situation(9000)
-        };
+        let prompt = Situation { growth: 5000, ..situation(9000) };
         assert_eq!(LIMITS.choose(prompt, &cuts(&[8900]), &PRICES), None);
         assert!(LIMITS.choose(prompt, &cuts(&[8800]), &PRICES).is_some());
         assert!(LIMITS.choose(situation(9000), &cuts(&[2000]), &PRICES).is_some());
@@ -240,17 +204,9 @@ mod tests {
 
     #[test]
     fn what_was_said_last_leaves_only_when_the_budget_demands_it() {
-        let cut = |horizon, after, is_deep| Cut {
-            horizon,
-            after,
-            digest: 0,
-            is_deep,
-        };
-        let horizon = |tokens, cuts: &[Cut]| {
-            LIMITS
-                .choose(situation(tokens), cuts, &PRICES)
-                .map(|(cut, _)| cut.horizon)
-        };
+        let cut = |horizon, after, is_deep| Cut { horizon, after, digest: 0, is_deep };
+        let horizon =
+            |tokens, cuts: &[Cut]| LIMITS.choose(situation(tokens), cuts, &PRICES).map(|(cut, _)| cut.horizon);
         let enough = [cut(0, 700, false), cut(1, 250, true), cut(2, 100, true)];
         assert_eq!(horizon(1100, &enough), Some(0));
         let too_little = [cut(0, 1050, false), cut(1, 250, true), cut(2, 100, true)];
@@ -260,14 +216,9 @@ mod tests {
 
     #[test]
     fn what_has_left_is_known_by_its_horizon() {
-        let evictable = |messages: &[usize], horizon| Evictable {
-            messages: messages.to_vec(),
-            horizon,
-            is_recent: false,
-        };
-        let shape = Shape {
-            evictables: vec![evictable(&[1, 2, 3], 2), evictable(&[5, 6], 6), evictable(&[7], 7)],
-        };
+        let evictable =
+            |messages: &[usize], horizon| Evictable { messages: messages.to_vec(), horizon, is_recent: false };
+        let shape = Shape { evictables: vec![evictable(&[1, 2, 3], 2), evictable(&[5, 6], 6), evictable(&[7], 7)] };
         assert_eq!(shape.dropped(2), [1, 2, 3].into());
         assert_eq!(shape.dropped(6), [1, 2, 3, 5, 6].into());
         assert!(shape.dropped(0).is_empty());

@@ -70,9 +70,7 @@ impl Remembers for FakeMemory {
             let entry = LedgerEntry { value, ..first.clone() };
             ledger.insert(key(&entry), entry);
         }
-        let held = entries
-            .into_iter()
-            .map(|entry| ledger.entry(key(&entry)).or_insert(entry).clone());
+        let held = entries.into_iter().map(|entry| ledger.entry(key(&entry)).or_insert(entry).clone());
         Ok(held.collect())
     }
 
@@ -80,10 +78,7 @@ impl Remembers for FakeMemory {
         if self.is_stuck {
             std::future::pending::<()>().await;
         }
-        Ok(Recollection {
-            turns: self.recalled.clone(),
-            ..Recollection::default()
-        })
+        Ok(Recollection { turns: self.recalled.clone(), ..Recollection::default() })
     }
 }
 

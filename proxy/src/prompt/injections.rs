@@ -53,11 +53,8 @@ pub(crate) struct Recorded {
 impl Recorded {
     /// Sorts out what the ledger has for messages with these names. A record that cannot be read counts as missing.
     pub(crate) fn of(names: &[Option<TurnId>], entries: &[LedgerEntry]) -> Self {
-        let places: HashMap<TurnId, usize> = names
-            .iter()
-            .enumerate()
-            .filter_map(|(index, name)| Some(((*name)?, index)))
-            .collect();
+        let places: HashMap<TurnId, usize> =
+            names.iter().enumerate().filter_map(|(index, name)| Some(((*name)?, index))).collect();
         let found = |kind: LedgerKind| {
             let entries = entries.iter().filter(move |entry| entry.kind == kind);
             entries.filter_map(|entry| Some((*places.get(&entry.turn)?, entry)))
@@ -78,8 +75,7 @@ impl Recorded {
     /// The turns that the blocks of messages that are kept quote.
     pub(crate) fn quoted(&self, is_kept: impl Fn(usize) -> bool) -> HashSet<TurnId> {
         let kept = self.blocks.iter().filter(|(index, _)| is_kept(**index));
-        kept.flat_map(|(_, block)| block.sources.iter().map(|source| source.turn))
-            .collect()
+        kept.flat_map(|(_, block)| block.sources.iter().map(|source| source.turn)).collect()
     }
 }
 
@@ -136,10 +132,7 @@ mod tests {
             entry(LedgerKind::Block, THREE, ONE, &block("elsewhere")),
         ];
         let recorded = Recorded::of(&[None, Some(ONE), None, Some(TWO)], &entries);
-        let current = CurrentEpoch {
-            horizon: 3,
-            record: epoch(&["a", "b"]),
-        };
+        let current = CurrentEpoch { horizon: 3, record: epoch(&["a", "b"]) };
         assert_eq!(recorded.epoch, Some(current));
         assert_eq!(recorded.blocks, [(3, block("B"))].into());
         assert_eq!(recorded.quoted(|_| true), HashSet::from([THREE]));
@@ -148,12 +141,7 @@ mod tests {
 
     #[test]
     fn a_record_that_cannot_be_read_counts_as_missing() {
-        let broken = LedgerEntry {
-            kind: LedgerKind::Epoch,
-            turn: TWO,
-            conversation: ONE,
-            value: b"nonsense".to_vec(),
-        };
+        let broken = LedgerEntry { kind: LedgerKind::Epoch, turn: TWO, conversation: ONE, value: b"nonsense".to_vec() };
         let entries = [entry(LedgerKind::Epoch, ONE, ONE, &EpochRecord::default()), broken];
         let recorded = Recorded::of(&[Some(ONE), Some(TWO)], &entries);
         assert_eq!(recorded.epoch.map(|epoch| epoch.horizon), Some(0));

@@ -71,11 +71,7 @@ pub(crate) fn pack(
             continue;
         }
         free -= cost;
-        lines.push(Line {
-            rank,
-            text,
-            source: Source::of(latest),
-        });
+        lines.push(Line { rank, text, source: Source::of(latest) });
     }
     let mut packed = Packed { lines, seal };
     packed.lines.sort_by_key(|line| (line.source.order(), line.rank));
@@ -173,11 +169,7 @@ mod tests {
             time: DateTime::UNIX_EPOCH + TimeDelta::minutes(i64::from(position)),
             tokens: 0,
         };
-        Recalled {
-            turn,
-            passage: None,
-            score: 1.0,
-        }
+        Recalled { turn, passage: None, score: 1.0 }
     }
 
     fn words(text: &str) -> Result<usize, EngineError> {
@@ -185,22 +177,14 @@ mod tests {
     }
 
     fn place(room: usize) -> Place {
-        Place {
-            room,
-            seal: Seal::new([0; 32]),
-        }
+        Place { room, seal: Seal::new([0; 32]) }
     }
 
     #[test]
     fn memories_stand_in_chronological_order_and_the_best_ones_win() {
-        let packed = pack(
-            &[memory(9, "nine"), memory(2, "two"), memory(5, "five")],
-            &HashSet::new(),
-            place(36),
-            words,
-        )
-        .unwrap()
-        .unwrap();
+        let packed = pack(&[memory(9, "nine"), memory(2, "two"), memory(5, "five")], &HashSet::new(), place(36), words)
+            .unwrap()
+            .unwrap();
         let block = packed.block();
         assert_eq!(packed.memories(), 2, "{block}");
         assert!(block.find("two").unwrap() < block.find("nine").unwrap());
@@ -209,11 +193,7 @@ mod tests {
 
     #[test]
     fn what_was_said_twice_is_quoted_once_with_both_dates() {
-        let all = [
-            memory(2, "I live in Berlin."),
-            memory(5, "five"),
-            memory(7, "i live in Berlin"),
-        ];
+        let all = [memory(2, "I live in Berlin."), memory(5, "five"), memory(7, "i live in Berlin")];
         let packed = pack(&all, &HashSet::new(), place(200), words).unwrap().unwrap();
         let block = packed.block();
         assert!(
@@ -240,13 +220,7 @@ mod tests {
 
     #[test]
     fn what_the_prompt_quotes_already_is_quoted_again_only_if_it_is_short_and_among_the_best() {
-        let all = [
-            memory(1, "one"),
-            memory(2, "two"),
-            memory(3, "three"),
-            memory(4, "four"),
-            memory(5, "five"),
-        ];
+        let all = [memory(1, "one"), memory(2, "two"), memory(3, "three"), memory(4, "four"), memory(5, "five")];
         let quoted: HashSet<TurnId> = [2, 4].map(|position| TurnId([position; 16])).into();
         let packed = pack(&all, &quoted, place(200), words).unwrap().unwrap();
         let positions: Vec<u32> = packed.sources().iter().map(|source| source.position).collect();

@@ -87,10 +87,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// The original bytes, as they are, because the memory does not apply to them.
     pub(crate) fn aside(body: Bytes, reason: Reason) -> Self {
-        Self {
-            reason: Some(reason),
-            ..Self::passthrough(body)
-        }
+        Self { reason: Some(reason), ..Self::passthrough(body) }
     }
 
     /// The original bytes, as they are.
@@ -135,12 +132,7 @@ impl Plan {
         deadline: &Deadline,
     ) -> Result<(), MemoryError> {
         let started = Instant::now();
-        let asked = Asked {
-            surface: ask.surface,
-            headers: ask.headers,
-            body: self.body.clone(),
-            time: ask.time,
-        };
+        let asked = Asked { surface: ask.surface, headers: ask.headers, body: self.body.clone(), time: ask.time };
         let prepared = planner.preparation.run(asked, deadline).await;
         let prepared = prepared.map(|prepared| prepared.map(Arc::new));
         self.receipt.milliseconds.steps.add("prepare", started.elapsed());
@@ -181,11 +173,7 @@ impl Plan {
         self.receipt.not_kept = memory.refuses(&prepared.scope).filter(|_| !unseen.is_empty());
         let (own, few) = (Arc::clone(prepared), unseen.len() <= FEW_TURNS);
         let copy = move || unseen.into_iter().filter_map(|at| own.turn(at)).collect::<Vec<Turn>>();
-        self.intake = if few {
-            copy()
-        } else {
-            tokio::task::spawn_blocking(copy).await?
-        };
+        self.intake = if few { copy() } else { tokio::task::spawn_blocking(copy).await? };
         Ok(())
     }
 
@@ -198,11 +186,7 @@ impl Plan {
         receipt.tokens_forwarded = Some(tokens);
         receipt.tokens_would_forward = Some(tokens);
         receipt.odd_messages = prepared.odd_messages();
-        let attachments = prepared
-            .request
-            .messages
-            .iter()
-            .map(|message| u64::from(message.attachments));
+        let attachments = prepared.request.messages.iter().map(|message| u64::from(message.attachments));
         receipt.attachments = usize::try_from(attachments.sum::<u64>()).unwrap_or(usize::MAX);
         for (reason, count) in &receipt.odd_messages {
             metrics::odd_messages(reason, *count);

@@ -46,12 +46,8 @@ impl Case {
     }
 
     async fn plan(&self, mode: Mode) -> Plan {
-        let ask = Ask {
-            surface: Surface::ChatCompletions,
-            mode,
-            headers: &HeaderMap::new(),
-            time: DateTime::UNIX_EPOCH,
-        };
+        let ask =
+            Ask { surface: Surface::ChatCompletions, mode, headers: &HeaderMap::new(), time: DateTime::UNIX_EPOCH };
         Plan::of(&self.planner, ask, self.body.clone()).await
     }
 
@@ -82,19 +78,13 @@ fn recalled(count: u8, words: usize) -> Vec<Recalled> {
 
 /// What another request wrote to the ledger: an epoch that begins with this line.
 fn epoch(line: usize) -> Vec<u8> {
-    let record = EpochRecord {
-        lines: vec![format!("line {line}")],
-        held: Vec::new(),
-    };
+    let record = EpochRecord { lines: vec![format!("line {line}")], held: Vec::new() };
     serde_json::to_vec(&record).unwrap()
 }
 
 #[tokio::test]
 async fn a_prompt_over_its_budget_is_rewritten_and_the_ledger_says_so() {
-    let case = Case::new(FakeMemory {
-        recalled: recalled(1, 5),
-        ..FakeMemory::default()
-    });
+    let case = Case::new(FakeMemory { recalled: recalled(1, 5), ..FakeMemory::default() });
     let plan = case.plan(Mode::On).await;
     assert_eq!(plan.outcome, Outcome::Rewritten, "{:?}", plan.receipt);
     assert!(String::from_utf8_lossy(&plan.body).contains("memory1 said"));
@@ -104,10 +94,7 @@ async fn a_prompt_over_its_budget_is_rewritten_and_the_ledger_says_so() {
 
 #[tokio::test]
 async fn a_prompt_that_is_only_watched_leaves_nothing_in_the_ledger() {
-    let case = Case::new(FakeMemory {
-        recalled: recalled(1, 5),
-        ..FakeMemory::default()
-    });
+    let case = Case::new(FakeMemory { recalled: recalled(1, 5), ..FakeMemory::default() });
     let plan = case.plan(Mode::Shadow).await;
     assert_eq!((plan.outcome, &plan.body), (Outcome::Passthrough, &case.body));
     assert!(plan.receipt.tokens_would_forward.unwrap() <= 300);
@@ -116,10 +103,7 @@ async fn a_prompt_that_is_only_watched_leaves_nothing_in_the_ledger() {
 
 #[tokio::test]
 async fn a_memory_that_is_late_leaves_the_original_bytes_and_nothing_in_the_ledger() {
-    let mut case = Case::new(FakeMemory {
-        is_stuck: true,
-        ..FakeMemory::default()
-    });
+    let mut case = Case::new(FakeMemory { is_stuck: true, ..FakeMemory::default() });
     case.planner.config.deadline = Duration::from_secs(2);
     let plan = case.plan(Mode::On).await;
     assert_eq!((plan.outcome, &plan.body), (Outcome::FailedOpen, &case.body));
@@ -130,10 +114,7 @@ async fn a_memory_that_is_late_leaves_the_original_bytes_and_nothing_in_the_ledg
 
 #[tokio::test]
 async fn a_full_backlog_is_said_in_the_receipt_and_changes_nothing_else() {
-    let case = Case::new(FakeMemory {
-        refusal: Some("backlog_full"),
-        ..FakeMemory::default()
-    });
+    let case = Case::new(FakeMemory { refusal: Some("backlog_full"), ..FakeMemory::default() });
     let plan = case.plan(Mode::On).await;
     assert_eq!(plan.receipt.not_kept, Some("backlog_full"));
     assert_eq!(plan.outcome, Outcome::Rewritten);
@@ -141,16 +122,10 @@ async fn a_full_backlog_is_said_in_the_receipt_and_changes_nothing_else() {
 
 #[tokio::test]
 async fn of_two_requests_that_overtake_each_other_the_first_in_the_ledger_holds_for_both() {
-    let case = Case::new(FakeMemory {
-        rivals: Mutex::new(vec![epoch(1)]),
-        ..FakeMemory::default()
-    });
+    let case = Case::new(FakeMemory { rivals: Mutex::new(vec![epoch(1)]), ..FakeMemory::default() });
     let plan = case.plan(Mode::On).await;
     assert_eq!(plan.outcome, Outcome::Rewritten, "{:?}", plan.receipt);
-    assert!(
-        String::from_utf8_lossy(&plan.body).contains("line 1"),
-        "the other's digest"
-    );
+    assert!(String::from_utf8_lossy(&plan.body).contains("line 1"), "the other's digest");
     assert!(!plan.begins_epoch, "the other request began it");
 }
 
@@ -164,19 +139,12 @@ async fn a_request_that_is_overtaken_every_time_is_forwarded_as_it_came() {
     let plan = case.plan(Mode::On).await;
     assert_eq!((plan.outcome, &plan.body), (Outcome::FailedOpen, &case.body));
     assert_eq!(plan.receipt.failure, Some("contention"));
-    assert_eq!(
-        case.planner.memory.rivals.lock().unwrap().len(),
-        12,
-        "after four attempts it gives up"
-    );
+    assert_eq!(case.planner.memory.rivals.lock().unwrap().len(), 12, "after four attempts it gives up");
 }
 
 #[tokio::test]
 async fn memories_that_cost_more_at_their_place_than_alone_leave_the_weakest_first() {
-    let memory = || FakeMemory {
-        recalled: recalled(4, 18),
-        ..FakeMemory::default()
-    };
+    let memory = || FakeMemory { recalled: recalled(4, 18), ..FakeMemory::default() };
     let memories = |plan: &Plan| plan.receipt.memories.len();
     let alone = Case::new(memory()).plan(Mode::On).await;
     let dearer = preparation_counting(|text| {
@@ -187,21 +155,8 @@ async fn memories_that_cost_more_at_their_place_than_alone_leave_the_weakest_fir
     let case = Case::counting(memory(), dearer);
     let plan = case.plan(Mode::On).await;
     assert_eq!(plan.outcome, Outcome::Rewritten, "{:?}", plan.receipt);
-    assert!(
-        memories(&plan) < memories(&alone),
-        "{} of {}",
-        memories(&plan),
-        memories(&alone)
-    );
-    let best = plan
-        .receipt
-        .memories
-        .iter()
-        .map(|memory| memory.turn)
-        .collect::<Vec<_>>();
-    assert!(
-        best.is_empty() || best.contains(&TurnId([1; 16])),
-        "the best one is the last to go"
-    );
+    assert!(memories(&plan) < memories(&alone), "{} of {}", memories(&plan), memories(&alone));
+    let best = plan.receipt.memories.iter().map(|memory| memory.turn).collect::<Vec<_>>();
+    assert!(best.is_empty() || best.contains(&TurnId([1; 16])), "the best one is the last to go");
     assert!(plan.receipt.tokens_forwarded.unwrap() <= 300);
 }

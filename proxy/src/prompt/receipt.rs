@@ -98,10 +98,7 @@ impl ReplyNote {
     /// Notes a reply.
     pub(crate) fn new(text: &str) -> Self {
         let digest = Sha256::digest(text.as_bytes());
-        Self {
-            bytes: text.len(),
-            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-        }
+        Self { bytes: text.len(), sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect() }
     }
 }
 
@@ -113,9 +110,6 @@ mod tests {
     fn a_reply_is_noted_by_length_and_digest() {
         let note = ReplyNote::new("abc");
         assert_eq!(note.bytes, 3);
-        assert_eq!(
-            note.sha256,
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(note.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

@@ -18,9 +18,7 @@ use crate::telemetry::logs::OncePerMinute;
 /// # Errors
 /// [`StartError::Listen`], naming the address and the fix.
 pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| StartError::Listen { address, source })
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
 }
 
 /// The next connection. While there is no room for it, it waits in the kernel's queue.

@@ -59,12 +59,7 @@ pub(crate) async fn answer(
     // Refused whatever the mode: a memory must not depend on which of two users comes first.
     credentials::user(&parts.headers, &shared.config.memory.user_header)?;
     let body = body::read(body, &parts.headers, shared.config.server.max_body_bytes).await?;
-    let ask = Ask {
-        surface: prompted.surface,
-        mode,
-        headers: &parts.headers,
-        time: chrono::Utc::now(),
-    };
+    let ask = Ask { surface: prompted.surface, mode, headers: &parts.headers, time: chrono::Utc::now() };
     let plan = plan(shared, ask, body).await;
 
     let mut call = relay::call(shared, prompted.path, parts, CallBody::Whole(plan.body.clone()));
@@ -75,8 +70,7 @@ pub(crate) async fn answer(
     }
     if plan.reply_slot.is_some() {
         // The reply is read on its way, so it must not be compressed.
-        call.headers
-            .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        call.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     let (outcome, memories) = (plan.outcome, plan.memories);
     if let Some(reason) = plan.reason {
@@ -100,9 +94,7 @@ pub(crate) async fn answer(
     outcome_headers.write(response.headers_mut());
     Wanted::default().add(response.headers_mut());
     let accepted = response.status().is_success();
-    let keep = accepted
-        .then(|| keep::of(shared, prompted.id, (plan.intake, plan.reply_slot)))
-        .flatten();
+    let keep = accepted.then(|| keep::of(shared, prompted.id, (plan.intake, plan.reply_slot))).flatten();
     Ok((watched(shared, response, (prompted.surface, keep), started), outcome))
 }
 
@@ -174,10 +166,7 @@ async fn plain(planner: &Planner, ask: Ask<'_>, body: Bytes, limit: usize) -> Pl
         Ok(Err(error)) => Plan::aside(body, error.into()),
         Err(_) => {
             planner.report(&MemoryError::Deadline);
-            Plan {
-                outcome: Outcome::FailedOpen,
-                ..Plan::passthrough(body)
-            }
+            Plan { outcome: Outcome::FailedOpen, ..Plan::passthrough(body) }
         }
     }
 }
@@ -245,24 +234,16 @@ static DESCRIBES_THE_BODY: [HeaderName; 5] = [
 ];
 
 fn kind_of(surface: Surface, headers: &HeaderMap) -> Reply {
-    if headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|encoding| encoding != "identity")
-    {
+    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return Reply::Other;
     }
-    let kind = headers
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-        .unwrap_or_default();
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match kind.as_str() {
         "text/event-stream" => Reply::Events(surface),
-        "application/json" => Reply::Document(
-            headers
-                .get(CONTENT_LENGTH)
-                .and_then(|length| length.to_str().ok()?.parse().ok()),
-        ),
+        "application/json" => {
+            Reply::Document(headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()))
+        }
         _ => Reply::Other,
     }
 }
@@ -275,10 +256,7 @@ mod tests {
     fn kind(pairs: &[(HeaderName, &'static str)]) -> Reply {
         kind_of(
             Surface::ChatCompletions,
-            &pairs
-                .iter()
-                .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
-                .collect(),
+            &pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect(),
         )
     }
 
@@ -288,14 +266,8 @@ mod tests {
             kind(&[(CONTENT_TYPE, "text/event-stream; charset=utf-8")]),
             Reply::Events(Surface::ChatCompletions)
         );
-        assert_eq!(
-            kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_LENGTH, "5")]),
-            Reply::Document(Some(5))
-        );
-        assert_eq!(
-            kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, "gzip")]),
-            Reply::Other
-        );
+        assert_eq!(kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_LENGTH, "5")]), Reply::Document(Some(5)));
+        assert_eq!(kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, "gzip")]), Reply::Other);
         assert_eq!(kind(&[]), Reply::Other);
     }
 

@@ -146,10 +146,7 @@ const PING: Duration = Duration::from_secs(30);
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     // Heads are waited for by `attend`, which knows a head that has begun from one that has not.
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(None::<Duration>);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None::<Duration>);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING);
     builder
 }

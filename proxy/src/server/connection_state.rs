@@ -25,11 +25,7 @@ pub(super) struct Timeouts {
 impl Timeouts {
     /// As the configuration has it.
     pub(super) fn new(config: &ServerConfig) -> Self {
-        Self {
-            head: config.head_timeout,
-            body: config.body_timeout,
-            idle: config.keep_alive,
-        }
+        Self { head: config.head_timeout, body: config.body_timeout, idle: config.keep_alive }
     }
 
     /// Whatever begins to be waited for is not given up before that.
@@ -309,11 +305,8 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const PATIENCE: Timeouts = Timeouts {
-        head: Duration::from_secs(30),
-        body: Duration::from_secs(60),
-        idle: Duration::from_secs(120),
-    };
+    const PATIENCE: Timeouts =
+        Timeouts { head: Duration::from_secs(30), body: Duration::from_secs(60), idle: Duration::from_secs(120) };
 
     #[test]
     fn a_silent_connection_and_half_a_head_are_given_the_time_of_a_head() {
@@ -333,17 +326,10 @@ mod tests {
         state.ends();
         let later = Instant::now();
         assert!(state.look(later + PATIENCE.head + SECOND, &PATIENCE).is_ok());
-        assert_eq!(
-            state.look(later + PATIENCE.idle + SECOND, &PATIENCE),
-            Err(Closing::Idle)
-        );
+        assert_eq!(state.look(later + PATIENCE.idle + SECOND, &PATIENCE), Err(Closing::Idle));
         state.received(1);
         let later = Instant::now();
-        assert_eq!(
-            state.look(later + PATIENCE.head, &PATIENCE),
-            Err(Closing::Head),
-            "the next head began"
-        );
+        assert_eq!(state.look(later + PATIENCE.head, &PATIENCE), Err(Closing::Head), "the next head began");
     }
 
     #[test]
@@ -355,10 +341,7 @@ mod tests {
         let later = Instant::now() + PATIENCE.head + SECOND;
         assert!(state.look(later, &PATIENCE).is_ok());
         state.begins(true);
-        assert!(
-            state.waiting(Instant::now()).unwrap() < SECOND,
-            "its next request came just now"
-        );
+        assert!(state.waiting(Instant::now()).unwrap() < SECOND, "its next request came just now");
     }
 
     #[test]

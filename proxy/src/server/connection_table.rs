@@ -72,11 +72,7 @@ impl ConnectionTable {
         let (number, state) = (states.last, Arc::new(ConnectionState::new(Instant::now())));
         states.taken.insert(number, Arc::clone(&state));
         metrics::connections(states.taken.len());
-        Entry {
-            number,
-            state,
-            places: Arc::clone(self),
-        }
+        Entry { number, state, places: Arc::clone(self) }
     }
 
     /// A place for a request. When there is none, this waits for a while, and requests whose bodies trickle make room; one whose body
@@ -282,10 +278,7 @@ mod tests {
         assert!(places.take().await.is_none(), "the queue is full");
         drop(place);
         for served in waiting {
-            assert!(
-                served.await.unwrap(),
-                "each had the place when the one before let it go"
-            );
+            assert!(served.await.unwrap(), "each had the place when the one before let it go");
         }
         assert_eq!(places.queue.load(Ordering::Relaxed), 0);
     }

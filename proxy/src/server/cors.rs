@@ -100,9 +100,7 @@ const KNOWN_FOR: Duration = Duration::from_secs(600);
 /// Whether a page of `origin` may send a request with this head, or, where a browser only asks, the request it asks about.
 fn may(origin: &HeaderValue, head: &Parts) -> bool {
     let listed = head.headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
-    let mut listed = listed
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
+    let mut listed = listed.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     let brings_a_key = credentials::brings_key(&head.headers) || listed.any(|name| credentials::is_key(name.trim()));
     brings_a_key || is_local(origin)
 }
@@ -150,20 +148,10 @@ mod tests {
 
     #[test]
     fn a_page_needs_a_key_unless_it_is_of_this_machine() {
-        for origin in [
-            "http://localhost:3000",
-            "https://127.0.0.1",
-            "http://[::1]:8080",
-            "http://app.localhost",
-        ] {
+        for origin in ["http://localhost:3000", "https://127.0.0.1", "http://[::1]:8080", "http://app.localhost"] {
             assert!(allowed(origin, &[]), "{origin}");
         }
-        for origin in [
-            "https://app.example",
-            "null",
-            "http://localhost.evil.example",
-            "file://",
-        ] {
+        for origin in ["https://app.example", "null", "http://localhost.evil.example", "file://"] {
             assert!(!allowed(origin, &[]), "{origin}");
             assert!(allowed(origin, &[("authorization", "Bearer a")]), "{origin}");
             let asked = [("access-control-request-headers", "content-type, Authorization")];
@@ -177,20 +165,14 @@ mod tests {
         let list = "authorization,x-mainpoint-mode, X-Tenant,content-type";
         asked.insert(ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static(list));
         let wanted = Wanted::take(&mut asked, "x-tenant");
-        assert_eq!(
-            asked.get(ACCESS_CONTROL_REQUEST_HEADERS).unwrap(),
-            "authorization, content-type"
-        );
+        assert_eq!(asked.get(ACCESS_CONTROL_REQUEST_HEADERS).unwrap(), "authorization, content-type");
         let mut refused = HeaderMap::new();
         Wanted(wanted.0.clone()).add(&mut refused);
         assert!(refused.is_empty(), "an origin that is not allowed is told nothing");
         let mut answer = HeaderMap::new();
         answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         wanted.add(&mut answer);
-        assert_eq!(
-            answer.get(ACCESS_CONTROL_ALLOW_HEADERS).unwrap(),
-            "x-mainpoint-mode, x-tenant"
-        );
+        assert_eq!(answer.get(ACCESS_CONTROL_ALLOW_HEADERS).unwrap(), "x-mainpoint-mode, x-tenant");
         let exposed = answer.get(ACCESS_CONTROL_EXPOSE_HEADERS).unwrap().to_str().unwrap();
         assert!(exposed.contains("x-mainpoint-tokens-in"), "{exposed}");
     }

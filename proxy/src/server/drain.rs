@@ -20,11 +20,7 @@ pub(super) async fn drain(
 ) {
     let open = places.count();
     if open > 0 {
-        tracing::info!(
-            connections = open,
-            seconds = patience.as_secs(),
-            "waiting for running requests"
-        );
+        tracing::info!(connections = open, seconds = patience.as_secs(), "waiting for running requests");
     }
     let unused = async {
         tokio::time::sleep(GRACE).await;

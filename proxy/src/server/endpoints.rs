@@ -34,10 +34,7 @@ pub(crate) fn health(request: &Request<RequestBody>) -> Result<Response<Body>, P
 pub(crate) fn ready(shared: &Shared, request: &Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
     reading(request)?;
     let Some(memory) = shared.memory() else {
-        return Ok(json_response(
-            StatusCode::OK,
-            &json!({"status": "ready", "parts": {}, "memory": "off"}),
-        ));
+        return Ok(json_response(StatusCode::OK, &json!({"status": "ready", "parts": {}, "memory": "off"})));
     };
     let dead = memory.dead_parts();
     let troubles: Vec<Value> = memory
@@ -57,10 +54,8 @@ pub(crate) fn ready(shared: &Shared, request: &Request<RequestBody>) -> Result<R
         Part::Store if !troubles.is_empty() => "degraded",
         _ => "alive",
     };
-    let parts: serde_json::Map<String, Value> = Part::ALL
-        .iter()
-        .map(|part| (part.name().to_owned(), json!(state(part))))
-        .collect();
+    let parts: serde_json::Map<String, Value> =
+        Part::ALL.iter().map(|part| (part.name().to_owned(), json!(state(part)))).collect();
     let (status, word) = if dead.is_empty() && troubles.is_empty() {
         (StatusCode::OK, "ready")
     } else {
@@ -80,11 +75,7 @@ pub(crate) fn metrics(shared: &Shared, request: &Request<RequestBody>) -> Result
         telemetry::metrics::engine(&memory.engine_status());
         telemetry::metrics::store(&memory.store_status(), &memory.store_troubles());
     }
-    Ok(response(
-        StatusCode::OK,
-        "text/plain; version=0.0.4; charset=utf-8",
-        shared.metrics.render(),
-    ))
+    Ok(response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", shared.metrics.render()))
 }
 
 /// `GET /mainpoint/receipts/{id}`: what was done to a request, for the credentials that it was sent with.
@@ -92,10 +83,7 @@ pub(crate) fn receipt(shared: &Shared, id: &str, request: &Request<RequestBody>)
     reading(request)?;
     let missing = || ProxyError::NoReceipt { id: id.to_owned() };
     let planner = shared.planner.as_ref().ok_or_else(missing)?;
-    let key = planner
-        .preparation
-        .key_scope(request.headers())
-        .map_err(|_| missing())?;
+    let key = planner.preparation.key_scope(request.headers()).map_err(|_| missing())?;
     let id: Uuid = id.parse().map_err(|_| missing())?;
     let receipt = shared.receipts.get(id, &key).ok_or_else(missing)?;
     let value = serde_json::to_value(receipt).map_err(|_| missing())?;
@@ -107,11 +95,7 @@ pub(crate) async fn faults(shared: &Arc<Shared>, request: Request<RequestBody>) 
     if request.method() != Method::POST {
         return Err(not_allowed(&request, "POST"));
     }
-    let body = Limited::new(request.into_body(), FAULT_BYTES)
-        .collect()
-        .await
-        .map_err(unreadable)?
-        .to_bytes();
+    let body = Limited::new(request.into_body(), FAULT_BYTES).collect().await.map_err(unreadable)?.to_bytes();
     let fault: Fault = serde_json::from_slice(&body).map_err(|error| ProxyError::InvalidRequest {
         message: format!("{error}; the body must be {{\"stop\": \"reader\" | \"questions\" | \"store\"}}"),
         param: Some("stop"),
@@ -122,10 +106,7 @@ pub(crate) async fn faults(shared: &Arc<Shared>, request: Request<RequestBody>) 
             param: Some("stop"),
         });
     };
-    tracing::warn!(
-        part = fault.stop.name(),
-        "stopping a part because a fault was asked for"
-    );
+    tracing::warn!(part = fault.stop.name(), "stopping a part because a fault was asked for");
     memory.stop(fault.stop).await;
     Ok(json_response(StatusCode::OK, &json!({"stopped": fault.stop.name()})))
 }

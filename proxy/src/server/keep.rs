@@ -35,13 +35,7 @@ pub(super) fn of(
     if shared.planner.is_none() || (intake.is_empty() && slot.is_none()) {
         return None;
     }
-    Some(Box::new(Exchange {
-        shared: Arc::clone(shared),
-        id,
-        intake,
-        slot,
-        kept: None,
-    }))
+    Some(Box::new(Exchange { shared: Arc::clone(shared), id, intake, slot, kept: None }))
 }
 
 impl Exchange {

@@ -44,11 +44,8 @@ pub(crate) async fn serve<S>(
     shared: &Arc<Shared>,
     stop: impl Future<Output = S>,
 ) -> S {
-    let (graceful, places, warnings) = (
-        GracefulShutdown::new(),
-        ConnectionTable::new(connections),
-        OncePerMinute::default(),
-    );
+    let (graceful, places, warnings) =
+        (GracefulShutdown::new(), ConnectionTable::new(connections), OncePerMinute::default());
     let server = ConnectionServer::new(shared, &places);
     let mut stop = std::pin::pin!(stop);
     let stopped = loop {

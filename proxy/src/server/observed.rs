@@ -276,11 +276,8 @@ mod tests {
     type Piece = Result<&'static str, &'static str>;
 
     fn body(pieces: Vec<Piece>) -> Body {
-        let frames = pieces.into_iter().map(|piece| {
-            piece
-                .map(|text| Frame::data(Bytes::from(text)))
-                .map_err(BodyError::from)
-        });
+        let frames =
+            pieces.into_iter().map(|piece| piece.map(|text| Frame::data(Bytes::from(text))).map_err(BodyError::from));
         StreamBody::new(stream::iter(frames.collect::<Vec<_>>())).boxed_unsync()
     }
 
@@ -305,9 +302,7 @@ mod tests {
 
         /// The text of the reply, if there was one.
         fn text(&self) -> Option<String> {
-            self.all()
-                .iter()
-                .find_map(|what| what.strip_prefix("said ").map(str::to_owned))
+            self.all().iter().find_map(|what| what.strip_prefix("said ").map(str::to_owned))
         }
     }
 
@@ -320,8 +315,7 @@ mod tests {
             if verdict == Verdict::Accepted && self.heard.all().is_empty() {
                 self.heard.note("accepted");
             }
-            self.heard
-                .note(&text.map_or("ended".to_owned(), |text| format!("said {text}")));
+            self.heard.note(&text.map_or("ended".to_owned(), |text| format!("said {text}")));
             Box::pin(async move { self.kept.await.unwrap() })
         }
     }
@@ -330,10 +324,7 @@ mod tests {
     fn watched(pieces: Vec<Piece>, reply: Reply) -> (Watched, Heard, oneshot::Sender<()>) {
         let heard = Heard::default();
         let (done, kept) = oneshot::channel();
-        let notes = Notes {
-            heard: heard.clone(),
-            kept,
-        };
+        let notes = Notes { heard: heard.clone(), kept };
         (Watched::new(body(pieces), reply, Some(Box::new(notes))), heard, done)
     }
 
@@ -353,16 +344,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_that_breaks_off_ends_in_an_error_event_and_nothing_is_delivered() {
-        for pieces in [
-            vec![Ok(TEXT), Err("reset")],
-            vec![Ok(TEXT), Ok("data: {\"cho"), Err("reset")],
-        ] {
+        for pieces in [vec![Ok(TEXT), Err("reset")], vec![Ok(TEXT), Ok("data: {\"cho"), Err("reset")]] {
             let (bytes, text) = watch(pieces, CHAT).await;
             let last = bytes.trim_end().rsplit("\n\n").next().unwrap();
-            assert!(
-                last.starts_with("data: {\"error\":") && last.contains("upstream_broken"),
-                "{bytes}"
-            );
+            assert!(last.starts_with("data: {\"error\":") && last.contains("upstream_broken"), "{bytes}");
             assert!(!bytes.contains("[DONE]"));
             assert_eq!(text, None);
         }
@@ -371,18 +356,12 @@ mod tests {
     #[tokio::test]
     async fn a_response_that_breaks_off_ends_in_an_error_event_of_its_own_form() {
         const DELTA: &str = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"hi\",\"sequence_number\":4}\n\n";
-        for pieces in [
-            vec![Ok(DELTA), Err("reset")],
-            vec![Ok(DELTA), Ok("event: response.outp"), Err("reset")],
-        ] {
+        for pieces in [vec![Ok(DELTA), Err("reset")], vec![Ok(DELTA), Ok("event: response.outp"), Err("reset")]] {
             let (bytes, text) = watch(pieces, RESPONSES).await;
             let last = bytes.trim_end().rsplit("\n\n").next().unwrap();
             let data = last.strip_prefix("event: error\ndata: ").unwrap();
             let event: Value = serde_json::from_str(data).unwrap();
-            assert_eq!(
-                (&event["type"], &event["code"]),
-                (&json!("error"), &json!("upstream_broken"))
-            );
+            assert_eq!((&event["type"], &event["code"]), (&json!("error"), &json!("upstream_broken")));
             assert_eq!((&event["param"], &event["sequence_number"]), (&Value::Null, &json!(5)));
             assert!(event["message"].as_str().is_some_and(|message| !message.is_empty()));
             assert_eq!(event["error"]["message"], event["message"]);

@@ -28,9 +28,7 @@ impl Receipts {
     /// Keeps at most `most` receipts.
     pub(crate) fn new(most: usize) -> Self {
         let most = NonZeroUsize::new(most);
-        Self {
-            kept: most.map(|most| Mutex::new(LruCache::new(most))),
-        }
+        Self { kept: most.map(|most| Mutex::new(LruCache::new(most))) }
     }
 
     /// Keeps the receipt of a request.

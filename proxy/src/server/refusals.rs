@@ -25,10 +25,7 @@ pub(super) struct Refusals<S> {
 impl<S> Refusals<S> {
     /// Writes to `socket`.
     pub(super) fn new(socket: S) -> Self {
-        Self {
-            socket,
-            left: Bytes::new(),
-        }
+        Self { socket, left: Bytes::new() }
     }
 }
 
@@ -165,13 +162,7 @@ mod tests {
         let relayed = BARE_HEAD.replace("date", "x-mainpoint: passthrough\r\ndate");
         let with_body = format!("{BARE_HEAD}more");
         let gone = BARE_HEAD.replace("400 Bad Request", "404 Not Found");
-        for answer in [
-            relayed,
-            with_body,
-            gone,
-            "HTTP/1.1 200 OK\r\n\r\n".to_owned(),
-            "HTTP/1.1 400".to_owned(),
-        ] {
+        for answer in [relayed, with_body, gone, "HTTP/1.1 200 OK\r\n\r\n".to_owned(), "HTTP/1.1 400".to_owned()] {
             let mut written = Vec::new();
             Refusals::new(&mut written).write_all(answer.as_bytes()).await.unwrap();
             assert_eq!(written, answer.as_bytes());

@@ -45,11 +45,7 @@ pub(crate) async fn relay(
 /// The request as it goes to the upstream: without the headers that are meant for mainpoint, which every path takes out here.
 pub(crate) fn call(shared: &Shared, path: &str, parts: Parts, body: CallBody) -> Call {
     let mut request_headers = parts.headers;
-    headers::take_own(
-        &mut request_headers,
-        shared.config.memory.user_header.as_str(),
-        parts.version,
-    );
+    headers::take_own(&mut request_headers, shared.config.memory.user_header.as_str(), parts.version);
     Call {
         method: parts.method,
         path: path.to_owned(),

@@ -39,10 +39,7 @@ impl RequestGuard {
         state.begins(is_http2);
         Arc::new(Self {
             state: Arc::clone(state),
-            progress: Mutex::new(Progress {
-                stage: Stage::Coming,
-                place: None,
-            }),
+            progress: Mutex::new(Progress { stage: Stage::Coming, place: None }),
         })
     }
 

@@ -44,12 +44,7 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request<RequestBody>) -
         if let Route::Prompt(..) = route {
             tell_id(id, response.headers_mut());
         }
-        tracing::debug!(
-            route = route.label(),
-            status = response.status().as_u16(),
-            outcome,
-            "answered"
-        );
+        tracing::debug!(route = route.label(), status = response.status().as_u16(), outcome, "answered");
         response
     }
     .instrument(span)
@@ -117,11 +112,7 @@ async fn answer(
 ) -> (Response<Body>, &'static str) {
     let answered = match route {
         Route::Prompt(surface, path) => {
-            let prompted = Prompted {
-                id,
-                surface: *surface,
-                path,
-            };
+            let prompted = Prompted { id, surface: *surface, path };
             match chat::answer(shared, prompted, request).await {
                 Ok((response, outcome)) => return (response, outcome.label()),
                 Err(error) => Err(error),

@@ -22,11 +22,7 @@ pub(super) struct Socket {
 impl Socket {
     /// Listens to `stream`.
     pub(super) fn new(stream: TcpStream, entry: Entry) -> Self {
-        Self {
-            stream,
-            entry,
-            is_stuck: false,
-        }
+        Self { stream, entry, is_stuck: false }
     }
 
     fn note<T>(&mut self, written: Poll<T>) -> Poll<T> {

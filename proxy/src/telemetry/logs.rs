@@ -18,10 +18,8 @@ use crate::error::StartError;
 /// # Errors
 /// [`StartError::LogFilter`] when the filter cannot be parsed.
 pub fn start(config: &LogConfig) -> Result<(), StartError> {
-    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.filter)).map_err(|error| StartError::LogFilter {
-        filter: config.filter.clone(),
-        reason: error.to_string(),
-    })?;
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.filter))
+        .map_err(|error| StartError::LogFilter { filter: config.filter.clone(), reason: error.to_string() })?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -72,9 +70,7 @@ mod tests {
 
     #[test]
     fn a_filter_that_is_none_is_refused_with_its_key_and_value() {
-        let error = start(&LogConfig {
-            filter: "info,=,=".to_owned(),
-        });
+        let error = start(&LogConfig { filter: "info,=,=".to_owned() });
         let text = error.err().map(|error| error.to_string()).unwrap_or_default();
         assert!(text.contains("log.filter") && text.contains("info,=,="), "{text}");
     }

@@ -162,11 +162,7 @@ pub(crate) fn over_budget(count: u64) {
 /// What the engine says about itself; called before rendering.
 pub(crate) fn engine(status: &EngineStatus) {
     counter!(READER_TOKENS).absolute(status.tokens_read);
-    let speed = if status.seconds_reading > 0.0 {
-        status.tokens_read as f64 / status.seconds_reading
-    } else {
-        0.0
-    };
+    let speed = if status.seconds_reading > 0.0 { status.tokens_read as f64 / status.seconds_reading } else { 0.0 };
     gauge!(READER_SPEED).set(speed);
     gauge!(READER_QUEUE).set(status.reader_queue as f64);
 }
@@ -181,60 +177,28 @@ pub(crate) fn store(status: &StoreStatus, troubles: &[Trouble]) {
     }
 }
 
-const SECONDS: [f64; 14] = [
-    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
-];
+const SECONDS: [f64; 14] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
 fn describe(labels: &Labels<'_>) {
     describe_counter!(REQUESTS, "Requests answered, by route, outcome and HTTP status.");
     describe_gauge!(CONNECTIONS, "Connections of clients that are open.");
-    describe_counter!(
-        CLOSED,
-        "Connections closed before their clients closed them, and bodies given up, by reason."
-    );
+    describe_counter!(CLOSED, "Connections closed before their clients closed them, and bodies given up, by reason.");
     describe_counter!(
         RETRIES,
         "Requests sent again because the kept-alive connection to the upstream had been closed."
     );
-    describe_histogram!(
-        OVERHEAD,
-        Unit::Seconds,
-        "Time the memory path added to a chat request, without the upstream."
-    );
-    describe_histogram!(
-        STEP,
-        Unit::Seconds,
-        "Time that each step of the memory path took, by step."
-    );
-    describe_histogram!(
-        UPSTREAM,
-        Unit::Seconds,
-        "Time from sending a request upstream to the end of its answer."
-    );
+    describe_histogram!(OVERHEAD, Unit::Seconds, "Time the memory path added to a chat request, without the upstream.");
+    describe_histogram!(STEP, Unit::Seconds, "Time that each step of the memory path took, by step.");
+    describe_histogram!(UPSTREAM, Unit::Seconds, "Time from sending a request upstream to the end of its answer.");
     describe_counter!(TOKENS_IN, "Prompt tokens of chat requests as clients sent them.");
-    describe_counter!(
-        TOKENS_FORWARDED,
-        "Prompt tokens of chat requests as they were forwarded."
-    );
+    describe_counter!(TOKENS_FORWARDED, "Prompt tokens of chat requests as they were forwarded.");
     describe_counter!(MEMORIES, "Memories put into prompts.");
-    describe_counter!(
-        ABSTENTIONS,
-        "Prompts that got no memories because none is near enough to the question."
-    );
-    describe_counter!(
-        EPOCHS,
-        "Times that old turns left a prompt, down to the low-water mark."
-    );
+    describe_counter!(ABSTENTIONS, "Prompts that got no memories because none is near enough to the question.");
+    describe_counter!(EPOCHS, "Times that old turns left a prompt, down to the low-water mark.");
     describe_counter!(READER_TOKENS, "Tokens the reader has read.");
-    describe_gauge!(
-        READER_SPEED,
-        "Tokens the reader reads in a second, averaged since the start."
-    );
+    describe_gauge!(READER_SPEED, "Tokens the reader reads in a second, averaged since the start.");
     describe_gauge!(READER_QUEUE, "Requests waiting for the reader.");
-    describe_gauge!(
-        BACKLOG,
-        "Turns taken in and not yet read; 0 means that everything is read."
-    );
+    describe_gauge!(BACKLOG, "Turns taken in and not yet read; 0 means that everything is read.");
     describe_counter!(
         BACKLOG_REFUSED,
         "Turns not taken in because too many wait to be read, in all or of their caller, by reason."
@@ -251,10 +215,7 @@ fn describe(labels: &Labels<'_>) {
         STORE_LOSSES,
         "Times that turns were lost for good because files of the store were removed or damaged."
     );
-    describe_counter!(
-        UNREADABLE,
-        "Turns that cannot be read, by kind; they stay in their conversations' prompts."
-    );
+    describe_counter!(UNREADABLE, "Turns that cannot be read, by kind; they stay in their conversations' prompts.");
     describe_counter!(FAILURES, "Failures that clients did not see, by kind.");
     for kind in [
         "reader_stopped",
@@ -271,15 +232,7 @@ fn describe(labels: &Labels<'_>) {
     for reason in labels.passthrough {
         counter!(PASSTHROUGH, "reason" => *reason).increment(0);
     }
-    for reason in [
-        "cap",
-        "files",
-        "head_timeout",
-        "body_timeout",
-        "write_timeout",
-        "idle",
-        "stop",
-    ] {
+    for reason in ["cap", "files", "head_timeout", "body_timeout", "write_timeout", "idle", "stop"] {
         counter!(CLOSED, "reason" => reason).increment(0);
     }
     describe_counter!(
@@ -293,15 +246,7 @@ fn describe(labels: &Labels<'_>) {
         OVER_BUDGET,
         "Rewritten prompts that are over the budget all the same, because of what stays whatever happens."
     );
-    for name in [
-        RETRIES,
-        TOKENS_IN,
-        TOKENS_FORWARDED,
-        MEMORIES,
-        ABSTENTIONS,
-        EPOCHS,
-        OVER_BUDGET,
-    ] {
+    for name in [RETRIES, TOKENS_IN, TOKENS_FORWARDED, MEMORIES, ABSTENTIONS, EPOCHS, OVER_BUDGET] {
         counter!(name).increment(0);
     }
     for reason in ["full", "share"] {

@@ -21,10 +21,7 @@ pub(crate) struct Laps(BTreeMap<&'static str, Duration>);
 impl Stopwatch {
     /// Starts with the first step.
     pub(crate) fn start() -> Self {
-        Self {
-            since: Instant::now(),
-            laps: Laps::default(),
-        }
+        Self { since: Instant::now(), laps: Laps::default() }
     }
 
     /// The step `name` ends, and the next one begins.
@@ -86,10 +83,7 @@ mod tests {
         watch.lap("ledger");
         watch.absorb(inner);
         let laps = watch.laps();
-        assert_eq!(
-            laps.iter().map(|(name, _)| name).collect::<Vec<_>>(),
-            ["ledger", "search"]
-        );
+        assert_eq!(laps.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["ledger", "search"]);
         assert_eq!(serde_json::to_value(&laps).unwrap()["search"], 5.0);
     }
 }

@@ -40,11 +40,7 @@ struct Cut {
 impl Cut {
     fn new(inner: Body, token: CancellationToken) -> Self {
         let cancelled = Box::pin(token.clone().cancelled_owned());
-        Self {
-            inner,
-            token,
-            cancelled,
-        }
+        Self { inner, token, cancelled }
     }
 }
 

@@ -67,11 +67,7 @@ impl DatabaseHandle {
     pub(super) fn open(directory: &Directory) -> Result<Self, StoreError> {
         let Opened { database, .. } = file::open(directory)?;
         let (open, length) = Open::new(database, directory)?;
-        Ok(Self {
-            directory: directory.clone(),
-            state: RwLock::new(State::Open(open)),
-            length: Mutex::new(length),
-        })
+        Ok(Self { directory: directory.clone(), state: RwLock::new(State::Open(open)), length: Mutex::new(length) })
     }
 
     /// What is wrong at the moment.
@@ -157,10 +153,7 @@ impl DatabaseHandle {
             State::Down(_) => {}
         }
         disk::ensure_space(&self.directory)?;
-        let Opened {
-            database,
-            is_begun_anew,
-        } = file::open(&self.directory)?;
+        let Opened { database, is_begun_anew } = file::open(&self.directory)?;
         let (open, length) = Open::new(database, &self.directory)?;
         *self.length() = length;
         let before = std::mem::replace(&mut *state, State::Open(open));
@@ -170,11 +163,7 @@ impl DatabaseHandle {
                 "the journal works again; turns are kept and memories recalled from now on"
             );
         }
-        Ok(if is_begun_anew {
-            Repaired::BegunAnew
-        } else {
-            Repaired::Reopened
-        })
+        Ok(if is_begun_anew { Repaired::BegunAnew } else { Repaired::Reopened })
     }
 
     /// Writes what the database holds into a new file in its place.
@@ -241,11 +230,8 @@ impl DatabaseHandle {
     /// Whether the file is no longer what was opened. Asked while nothing is written.
     fn fault_of_file(&self, open: &Open, length: u64) -> Option<FileFault> {
         match disk::identify(&self.directory.journal()) {
-            Ok((identity, now)) if identity == open.identity => (now < length).then(|| {
-                FileFault::Failed(format!(
-                    "its file was cut from {length} to {now} bytes by something else"
-                ))
-            }),
+            Ok((identity, now)) if identity == open.identity => (now < length)
+                .then(|| FileFault::Failed(format!("its file was cut from {length} to {now} bytes by something else"))),
             Ok(_) => Some(FileFault::Gone("another file was put in its place".to_owned())),
             Err(StoreError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Some(FileFault::Gone("its file was removed".to_owned()))
@@ -296,12 +282,7 @@ impl Open {
     /// A database that has just been opened, and the length of its file.
     fn new(database: Database, directory: &Directory) -> Result<(Self, u64), StoreError> {
         let (identity, length) = disk::identify(&directory.journal())?;
-        let open = Self {
-            database,
-            generation: next_generation(),
-            identity,
-            detached: None,
-        };
+        let open = Self { database, generation: next_generation(), identity, detached: None };
         Ok((open, length))
     }
 }

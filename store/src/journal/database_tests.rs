@@ -54,10 +54,7 @@ fn a_file_that_is_removed_while_open_is_written_again_with_everything_that_was_i
     accept(&journal, 1).unwrap();
     fs::remove_file(directory.path().join("journal.redb")).unwrap();
 
-    assert!(
-        is_down(&accept(&journal, 2)),
-        "what would be gone with the process is not acknowledged"
-    );
+    assert!(is_down(&accept(&journal, 2)), "what would be gone with the process is not acknowledged");
     assert!(journal.trouble().unwrap().reason.contains("removed"));
     assert_eq!(numbers(&journal), [1], "what is in hand can be read");
     assert_eq!(journal.repair().unwrap(), Repaired::Replaced);
@@ -81,11 +78,7 @@ fn another_file_in_its_place_is_moved_aside_and_not_written_over() {
     assert!(journal.trouble().unwrap().reason.contains("another file"));
     assert_eq!(journal.repair().unwrap(), Repaired::Replaced);
     accept(&journal, 2).unwrap();
-    let aside = fs::read_dir(directory.path().join("broken"))
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap();
+    let aside = fs::read_dir(directory.path().join("broken")).unwrap().next().unwrap().unwrap();
     assert_eq!(fs::read_to_string(aside.path()).unwrap(), "another file");
     journal.close();
     assert_eq!(numbers(&open(directory.path())), [1, 2]);
@@ -98,12 +91,7 @@ fn a_file_that_is_cut_while_open_is_moved_aside_and_a_new_one_goes_on_without_a_
         let journal = open(directory.path());
         accept(&journal, 1).unwrap();
         let path = directory.path().join("journal.redb");
-        fs::OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .unwrap()
-            .set_len(length)
-            .unwrap();
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length).unwrap();
 
         assert!(is_down(&accept(&journal, 2)), "cut to {length}");
         assert!(journal.trouble().unwrap().reason.contains("cut from"));
@@ -120,12 +108,7 @@ fn a_file_that_is_cut_while_open_is_moved_aside_and_a_new_one_goes_on_without_a_
 fn while_the_journal_is_out_of_order_every_call_is_told_so_at_once_and_close_still_works() {
     let directory = tempfile::tempdir().unwrap();
     let journal = open(directory.path());
-    fs::OpenOptions::new()
-        .write(true)
-        .open(directory.path().join("journal.redb"))
-        .unwrap()
-        .set_len(0)
-        .unwrap();
+    fs::OpenOptions::new().write(true).open(directory.path().join("journal.redb")).unwrap().set_len(0).unwrap();
     journal.check_file();
     assert!(is_down(&accept(&journal, 1)));
     assert!(matches!(journal.keys(), Err(StoreError::JournalDown { .. })));
@@ -149,23 +132,7 @@ fn written() -> (tempfile::TempDir, Vec<u8>) {
 fn a_journal_cut_to_any_length_is_moved_aside_and_does_not_stop_the_start() {
     let (directory, whole) = written();
     let path = directory.path().join("journal.redb");
-    let lengths = [
-        0,
-        1,
-        8,
-        9,
-        63,
-        64,
-        100,
-        191,
-        319,
-        320,
-        4095,
-        4096,
-        5000,
-        whole.len() / 2,
-        whole.len() - 1,
-    ];
+    let lengths = [0, 1, 8, 9, 63, 64, 100, 191, 319, 320, 4095, 4096, 5000, whole.len() / 2, whole.len() - 1];
     for length in lengths {
         fs::write(&path, &whole[..length]).unwrap();
         let journal = open(directory.path());

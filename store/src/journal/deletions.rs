@@ -51,14 +51,7 @@ impl Journal {
             }
             Ok(rows)
         })?;
-        rows.into_iter()
-            .map(|(scope, conversation)| {
-                Ok(Deletion {
-                    scope: Scope::new(scope)?,
-                    conversation,
-                })
-            })
-            .collect()
+        rows.into_iter().map(|(scope, conversation)| Ok(Deletion { scope: Scope::new(scope)?, conversation })).collect()
     }
 
     /// Notes that LanceDB has carried out a deletion, and that its old files must go at the next maintenance.
@@ -73,9 +66,7 @@ impl Journal {
 
     /// Whether something was deleted whose bytes may still be in LanceDB's old files.
     pub(crate) fn purge_due(&self) -> Result<bool, StoreError> {
-        self.read("read notes", |transaction| {
-            Ok(transaction.open_table(NOTES)?.get(PURGE)?.is_some())
-        })
+        self.read("read notes", |transaction| Ok(transaction.open_table(NOTES)?.get(PURGE)?.is_some()))
     }
 
     /// Notes that LanceDB's old files are gone.

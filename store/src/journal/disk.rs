@@ -23,10 +23,7 @@ const SPACE: usize = 256 << 10;
 /// Which file lies under a name, and its length.
 pub(super) fn identify(path: &Path) -> Result<(FileIdentity, u64), StoreError> {
     let file = fs::metadata(path).map_err(StoreError::file("look at", path))?;
-    let identity = FileIdentity {
-        device: file.dev(),
-        inode: file.ino(),
-    };
+    let identity = FileIdentity { device: file.dev(), inode: file.ino() };
     Ok((identity, file.len()))
 }
 

@@ -54,10 +54,7 @@ mod tests {
     #[test]
     fn a_conversation_expires_when_its_newest_entry_is_older_than_the_age() {
         let written = [("s", 1, 0), ("s", 1, 1_000), ("s", 1, 500), ("s", 2, 999), ("s", 3, 0)];
-        assert_eq!(
-            expired_at(1_100, AGE, &written),
-            [("s".to_owned(), 2), ("s".to_owned(), 3)]
-        );
+        assert_eq!(expired_at(1_100, AGE, &written), [("s".to_owned(), 2), ("s".to_owned(), 3)]);
         assert_eq!(expired_at(1_101, AGE, &written).len(), 3);
         assert!(expired_at(100, AGE, &written).is_empty());
     }
@@ -78,9 +75,6 @@ mod tests {
     #[test]
     fn an_entry_that_cannot_be_read_is_an_error() {
         let written = [Ok((("s".to_owned(), TurnId([1; 16])), 0)), Err("unreadable")];
-        assert_eq!(
-            expired(written.into_iter(), DateTime::default(), AGE),
-            Err("unreadable")
-        );
+        assert_eq!(expired(written.into_iter(), DateTime::default(), AGE), Err("unreadable"));
     }
 }

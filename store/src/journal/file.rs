@@ -62,10 +62,7 @@ pub(super) fn open(directory: &Directory) -> Result<Opened, StoreError> {
         ),
         None => {}
     }
-    Ok(Opened {
-        database,
-        is_begun_anew,
-    })
+    Ok(Opened { database, is_begun_anew })
 }
 
 /// What a journal that does not look damaged has lost all the same.
@@ -92,9 +89,9 @@ impl Loss {
 
 fn refusal(directory: &Directory, fault: Fault) -> StoreError {
     match fault {
-        Fault::Other(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch) => StoreError::InUse {
-            path: directory.path().to_owned(),
-        },
+        Fault::Other(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch) => {
+            StoreError::InUse { path: directory.path().to_owned() }
+        }
         Fault::Other(DatabaseError::Storage(StorageError::Io(source))) => refused(directory, source),
         Fault::Other(error) => StoreError::journal("open")(error),
         Fault::Damaged(what) => StoreError::Unreadable { what },
@@ -139,11 +136,7 @@ fn foreign_format(header: &[u8]) -> Option<u8> {
 }
 
 fn refused(directory: &Directory, source: io::Error) -> StoreError {
-    StoreError::Refused {
-        path: directory.journal(),
-        directory: directory.path().to_owned(),
-        source,
-    }
+    StoreError::Refused { path: directory.journal(), directory: directory.path().to_owned(), source }
 }
 
 /// Why the file does not open.
@@ -155,12 +148,7 @@ pub(super) enum Fault {
 }
 
 pub(super) fn create(path: &Path) -> Result<Database, Fault> {
-    let open = || {
-        Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .set_check_integrity_on_open(true)
-            .create(path)
-    };
+    let open = || Database::builder().set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create(path);
     // A file that redb did not foresee may make it panic; that tells no other tale than its own error would.
     match panic::catch_unwind(AssertUnwindSafe(open)) {
         Ok(Ok(database)) => Ok(database),

@@ -48,9 +48,7 @@ impl Journal {
             let mut held = Vec::with_capacity(entries.len());
             for entry in entries {
                 let place = key(scope, &entry.turn, entry.kind);
-                let known = table
-                    .get(place)?
-                    .map(|row| entry_from(entry.turn, entry.kind, row.value()));
+                let known = table.get(place)?.map(|row| entry_from(entry.turn, entry.kind, row.value()));
                 if known.is_none() {
                     let row: LedgerRow<'_> = (&entry.conversation.0, now.timestamp_micros(), &entry.value);
                     table.insert(place, row)?;
@@ -102,9 +100,7 @@ impl Journal {
 
     /// Whether there is no entry at all.
     pub(crate) fn has_no_ledger(&self) -> Result<bool, StoreError> {
-        self.read("look into the ledger", |transaction| {
-            Ok(transaction.open_table(LEDGER)?.first()?.is_none())
-        })
+        self.read("look into the ledger", |transaction| Ok(transaction.open_table(LEDGER)?.first()?.is_none()))
     }
 
     /// Removes every entry of the conversations to which nothing was written for `age`, and returns how many went.
@@ -176,18 +172,11 @@ fn number(kind: LedgerKind) -> u8 {
 
 /// Whether an entry of this kind's number may expire; one of a kind that is not known stays.
 fn expires(kind: u8) -> bool {
-    LedgerKind::ALL
-        .into_iter()
-        .any(|known| number(known) == kind && known.expires())
+    LedgerKind::ALL.into_iter().any(|known| number(known) == kind && known.expires())
 }
 
 fn entry_from(turn: TurnId, kind: LedgerKind, (conversation, _, value): LedgerRow<'_>) -> LedgerEntry {
-    LedgerEntry {
-        kind,
-        turn,
-        conversation: TurnId(*conversation),
-        value: value.to_vec(),
-    }
+    LedgerEntry { kind, turn, conversation: TurnId(*conversation), value: value.to_vec() }
 }
 
 #[cfg(test)]
@@ -255,10 +244,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (journal, scope) = (journal(directory.path()), scope("s"));
         for day in [0, 25] {
-            assert_eq!(
-                journal.keep(&scope, vec![block(1, 1)], on_day(day)).unwrap(),
-                [block(1, 1)]
-            );
+            assert_eq!(journal.keep(&scope, vec![block(1, 1)], on_day(day)).unwrap(), [block(1, 1)]);
         }
         assert_eq!(journal.expire_ledger(on_day(31), THIRTY_DAYS).unwrap(), 1);
         assert!(turns_with_entries(&journal, &scope).is_empty());
@@ -268,10 +254,7 @@ mod tests {
     fn a_turn_that_cannot_be_read_is_still_known_when_its_conversation_has_expired() {
         let directory = tempfile::tempdir().unwrap();
         let (journal, scope) = (journal(directory.path()), scope("s"));
-        let unreadable = LedgerEntry {
-            kind: LedgerKind::Unreadable,
-            ..block(2, 1)
-        };
+        let unreadable = LedgerEntry { kind: LedgerKind::Unreadable, ..block(2, 1) };
         journal.keep(&scope, vec![block(1, 1), unreadable], on_day(0)).unwrap();
         assert_eq!(journal.expire_ledger(on_day(31), THIRTY_DAYS).unwrap(), 1);
         assert_eq!(turns_with_entries(&journal, &scope), [2]);
@@ -283,14 +266,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (journal, here, there) = (journal(directory.path()), scope("here"), scope("there"));
         for scope in [&here, &there] {
-            journal
-                .keep(scope, vec![block(1, 1), block(2, 1), block(5, 5)], on_day(0))
-                .unwrap();
+            journal.keep(scope, vec![block(1, 1), block(2, 1), block(5, 5)], on_day(0)).unwrap();
         }
-        let deletion = |conversation| Deletion {
-            scope: here.clone(),
-            conversation,
-        };
+        let deletion = |conversation| Deletion { scope: here.clone(), conversation };
         journal.delete(&deletion(Some(TurnId([1; 16])))).unwrap();
         assert_eq!(turns_with_entries(&journal, &here), [5]);
         journal.delete(&deletion(None)).unwrap();

@@ -45,10 +45,7 @@ impl Journal {
     /// Opens or creates the journal. A file that is damaged is moved aside and a new one begun.
     pub(crate) fn open(directory: &Directory) -> Result<Self, StoreError> {
         let existed = directory.journal().exists();
-        Ok(Self {
-            database: DatabaseHandle::open(directory)?,
-            stale: AtomicBool::new(existed),
-        })
+        Ok(Self { database: DatabaseHandle::open(directory)?, stale: AtomicBool::new(existed) })
     }
 
     /// What is wrong with the journal at the moment.
@@ -79,9 +76,7 @@ impl Journal {
         if !self.stale.swap(false, Ordering::AcqRel) {
             return Ok(false);
         }
-        self.database
-            .rewrite()
-            .inspect_err(|_| self.stale.store(true, Ordering::Release))?;
+        self.database.rewrite().inspect_err(|_| self.stale.store(true, Ordering::Release))?;
         Ok(true)
     }
 

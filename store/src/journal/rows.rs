@@ -84,14 +84,7 @@ pub(super) fn point_from(turn: TurnId, passage: u32, row: PointRow<'_>) -> Resul
 }
 
 pub(super) fn spans_to_bytes(spans: &[Span]) -> Vec<u8> {
-    let bytes = |span: &Span| {
-        [
-            span.start.to_le_bytes(),
-            span.end.to_le_bytes(),
-            span.salience.to_le_bytes(),
-        ]
-        .concat()
-    };
+    let bytes = |span: &Span| [span.start.to_le_bytes(), span.end.to_le_bytes(), span.salience.to_le_bytes()].concat();
     spans.iter().flat_map(bytes).collect()
 }
 

@@ -104,10 +104,7 @@ impl Journal {
             Ok(completed)
         })?;
         let whole = |(turn, points): (Turn, Vec<Result<Point, StoreError>>)| {
-            Ok(CompletedTurn {
-                turn,
-                points: points.into_iter().collect::<Result<_, StoreError>>()?,
-            })
+            Ok(CompletedTurn { turn, points: points.into_iter().collect::<Result<_, StoreError>>()? })
         };
         rows.into_iter().map(whole).collect()
     }
@@ -132,9 +129,7 @@ impl Journal {
             }
             Ok(keys)
         })?;
-        keys.into_iter()
-            .map(|(scope, id, state)| Ok(((Scope::new(scope)?, id), state)))
-            .collect()
+        keys.into_iter().map(|(scope, id, state)| Ok(((Scope::new(scope)?, id), state))).collect()
     }
 
     /// Removes completed turns that LanceDB has on disk, and notes the versions of the tables that are.
@@ -159,10 +154,7 @@ impl Journal {
         self.read("read notes", |transaction| {
             let notes = transaction.open_table(NOTES)?;
             let version = |table| Ok::<_, redb::Error>(notes.get(table)?.map_or(0, |version| version.value()));
-            Ok(TableVersions {
-                turns: version(TURNS_VERSION)?,
-                points: version(POINTS_VERSION)?,
-            })
+            Ok(TableVersions { turns: version(TURNS_VERSION)?, points: version(POINTS_VERSION)? })
         })
     }
 

@@ -32,9 +32,7 @@ pub(crate) fn turns_to_batch(completed: &[&CompletedTurn]) -> Result<RecordBatch
             Some(turn) => parent.append_value(turn.0).map_err(StoreError::batch)?,
             None => parent.append_null(),
         }
-        conversation
-            .append_value(turn.conversation.0)
-            .map_err(StoreError::batch)?;
+        conversation.append_value(turn.conversation.0).map_err(StoreError::batch)?;
         position.append_value(turn.position);
         role.append_value(&turn.role);
         text.append_value(&turn.text);
@@ -74,9 +72,7 @@ pub(crate) fn points_to_batch(completed: &[&CompletedTurn], vector_width: usize)
         for point in points {
             scope.append_value(owner.scope.as_str());
             turn.append_value(point.turn.0).map_err(StoreError::batch)?;
-            conversation
-                .append_value(owner.conversation.0)
-                .map_err(StoreError::batch)?;
+            conversation.append_value(owner.conversation.0).map_err(StoreError::batch)?;
             passage.append_value(point.passage);
             start.append_value(point.start);
             end.append_value(point.end);
@@ -107,18 +103,14 @@ pub(crate) fn points_to_batch(completed: &[&CompletedTurn], vector_width: usize)
 
 /// The turns of a batch that holds every column of the table of turns.
 pub(crate) fn turns_from_batch(batch: &RecordBatch) -> Result<Vec<Turn>, StoreError> {
-    let (scope, role, text) = (
-        strings(batch, column::SCOPE)?,
-        strings(batch, column::ROLE)?,
-        strings(batch, column::TEXT)?,
-    );
+    let (scope, role, text) =
+        (strings(batch, column::SCOPE)?, strings(batch, column::ROLE)?, strings(batch, column::TEXT)?);
     let id = identifiers(batch, column::ID)?;
     let parent = identifiers(batch, column::PARENT)?;
     let conversation = identifiers(batch, column::CONVERSATION)?;
     let (position, tokens) = (numbers(batch, column::POSITION)?, numbers(batch, column::TOKENS)?);
-    let time: &PrimitiveArray<TimestampMicrosecondType> = array(batch, column::TIME)?
-        .as_primitive_opt()
-        .ok_or_else(|| wrong_type(column::TIME))?;
+    let time: &PrimitiveArray<TimestampMicrosecondType> =
+        array(batch, column::TIME)?.as_primitive_opt().ok_or_else(|| wrong_type(column::TIME))?;
     (0..batch.num_rows())
         .map(|row| {
             Ok(Turn {
@@ -142,16 +134,11 @@ pub(crate) fn points_from_batch(batch: &RecordBatch) -> Result<Vec<Point>, Store
     let turn = identifiers(batch, column::TURN)?;
     let passage = numbers(batch, column::PASSAGE)?;
     let (start, end) = (numbers(batch, column::START)?, numbers(batch, column::END)?);
-    let spans: &ListArray = array(batch, column::SPANS)?
-        .as_list_opt()
-        .ok_or_else(|| wrong_type(column::SPANS))?;
+    let spans: &ListArray = array(batch, column::SPANS)?.as_list_opt().ok_or_else(|| wrong_type(column::SPANS))?;
     let text = strings(batch, column::TEXT)?;
-    let vector = array(batch, column::VECTOR)?
-        .as_fixed_size_list_opt()
-        .ok_or_else(|| wrong_type(column::VECTOR))?;
-    let features: &LargeBinaryArray = array(batch, column::FEATURES)?
-        .as_binary_opt()
-        .ok_or_else(|| wrong_type(column::FEATURES))?;
+    let vector = array(batch, column::VECTOR)?.as_fixed_size_list_opt().ok_or_else(|| wrong_type(column::VECTOR))?;
+    let features: &LargeBinaryArray =
+        array(batch, column::FEATURES)?.as_binary_opt().ok_or_else(|| wrong_type(column::FEATURES))?;
     (0..batch.num_rows())
         .map(|row| {
             let numbers = vector.value(row);
@@ -179,14 +166,10 @@ fn append_spans(list: &mut ListBuilder<StructBuilder>, spans: &[Span]) -> Result
     let item = list.values();
     for span in spans {
         for (index, number) in [span.start, span.end].into_iter().enumerate() {
-            let builder = item
-                .field_builder::<UInt32Builder>(index)
-                .ok_or_else(|| wrong_type(column::SPANS))?;
+            let builder = item.field_builder::<UInt32Builder>(index).ok_or_else(|| wrong_type(column::SPANS))?;
             builder.append_value(number);
         }
-        let builder = item
-            .field_builder::<Float32Builder>(2)
-            .ok_or_else(|| wrong_type(column::SPANS))?;
+        let builder = item.field_builder::<Float32Builder>(2).ok_or_else(|| wrong_type(column::SPANS))?;
         builder.append_value(span.salience);
         item.append(true);
     }
@@ -201,11 +184,7 @@ fn spans_from(items: &dyn Array) -> Result<Vec<Span>, StoreError> {
     let start: &PrimitiveArray<UInt32Type> = field(column::START)?.as_primitive_opt().ok_or_else(wrong)?;
     let end: &PrimitiveArray<UInt32Type> = field(column::END)?.as_primitive_opt().ok_or_else(wrong)?;
     let salience: &PrimitiveArray<Float32Type> = field(column::SALIENCE)?.as_primitive_opt().ok_or_else(wrong)?;
-    let span = |row| Span {
-        start: start.value(row),
-        end: end.value(row),
-        salience: salience.value(row),
-    };
+    let span = |row| Span { start: start.value(row), end: end.value(row), salience: salience.value(row) };
     Ok((0..items.len()).map(span).collect())
 }
 

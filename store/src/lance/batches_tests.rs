@@ -18,14 +18,8 @@ fn spans() -> impl Strategy<Value = Vec<Span>> {
 }
 
 fn points(turn: TurnId) -> impl Strategy<Value = Vec<Point>> {
-    let point = (
-        any::<[u32; 3]>(),
-        spans(),
-        any::<String>(),
-        any::<[i16; WIDTH]>(),
-        any::<Vec<u8>>(),
-    )
-        .prop_map(move |([passage, start, end], spans, text, vector, features)| Point {
+    let point = (any::<[u32; 3]>(), spans(), any::<String>(), any::<[i16; WIDTH]>(), any::<Vec<u8>>()).prop_map(
+        move |([passage, start, end], spans, text, vector, features)| Point {
             turn,
             passage,
             start,
@@ -35,7 +29,8 @@ fn points(turn: TurnId) -> impl Strategy<Value = Vec<Point>> {
             // Whatever half precision has room for.
             vector: vector.map(|bits| f32::from(bits / 16)).to_vec(),
             features,
-        });
+        },
+    );
     prop::collection::vec(point, 0..4)
 }
 
@@ -64,12 +59,8 @@ prop_compose! {
 }
 
 fn completed() -> impl Strategy<Value = Vec<CompletedTurn>> {
-    let one = turn().prop_flat_map(|turn| {
-        points(turn.id).prop_map(move |points| CompletedTurn {
-            turn: turn.clone(),
-            points,
-        })
-    });
+    let one = turn()
+        .prop_flat_map(|turn| points(turn.id).prop_map(move |points| CompletedTurn { turn: turn.clone(), points }));
     prop::collection::vec(one, 0..4)
 }
 

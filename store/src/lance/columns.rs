@@ -36,15 +36,9 @@ pub(crate) fn vector_width(batch: &RecordBatch) -> Result<usize, StoreError> {
 /// The vectors of a batch, one after the other, each as long as the store's vectors are wide.
 pub(crate) fn vectors(batch: &RecordBatch) -> Result<&[f16], StoreError> {
     let wrong = || wrong_type(column::VECTOR);
-    let vectors = array(batch, column::VECTOR)?
-        .as_fixed_size_list_opt()
-        .ok_or_else(wrong)?;
+    let vectors = array(batch, column::VECTOR)?.as_fixed_size_list_opt().ok_or_else(wrong)?;
     let width = vectors.value_length() as usize;
-    let numbers = vectors
-        .values()
-        .as_primitive_opt::<Float16Type>()
-        .ok_or_else(wrong)?
-        .values();
+    let numbers = vectors.values().as_primitive_opt::<Float16Type>().ok_or_else(wrong)?.values();
     // A batch may be a part of a longer one.
     let first = vectors.value_offset(0) as usize;
     numbers.get(first..first + vectors.len() * width).ok_or_else(wrong)
@@ -85,9 +79,8 @@ pub(crate) fn scores<'a>(
 
 /// Any column.
 pub(super) fn array<'a>(batch: &'a RecordBatch, name: &'static str) -> Result<&'a dyn Array, StoreError> {
-    let column = batch
-        .column_by_name(name)
-        .ok_or_else(|| StoreError::unreadable(format!("column {name} is missing")))?;
+    let column =
+        batch.column_by_name(name).ok_or_else(|| StoreError::unreadable(format!("column {name} is missing")))?;
     Ok(column.as_ref())
 }
 
@@ -95,15 +88,12 @@ pub(super) fn identifiers<'a>(
     batch: &'a RecordBatch,
     name: &'static str,
 ) -> Result<&'a FixedSizeBinaryArray, StoreError> {
-    array(batch, name)?
-        .as_fixed_size_binary_opt()
-        .ok_or_else(|| wrong_type(name))
+    array(batch, name)?.as_fixed_size_binary_opt().ok_or_else(|| wrong_type(name))
 }
 
 pub(super) fn turn_id(bytes: &[u8]) -> Result<TurnId, StoreError> {
-    let bytes = bytes
-        .try_into()
-        .map_err(|_| StoreError::unreadable(format!("an identifier has {} bytes", bytes.len())))?;
+    let bytes =
+        bytes.try_into().map_err(|_| StoreError::unreadable(format!("an identifier has {} bytes", bytes.len())))?;
     Ok(TurnId(bytes))
 }
 

@@ -91,10 +91,7 @@ struct Cosines<'a> {
 
 impl<'a> Cosines<'a> {
     fn new(vector: &'a [f32]) -> Self {
-        Self {
-            vector,
-            length: dot(vector, vector).sqrt(),
-        }
+        Self { vector, length: dot(vector, vector).sqrt() }
     }
 
     /// The cosine of each of the vectors that lie one after the other; not a number for a vector of zeros.

@@ -45,9 +45,7 @@ pub(crate) fn of_conversation(scope: &Scope, conversation: TurnId) -> DfExpr {
 /// Turns of a conversation at positions from `first` to `last`, both included.
 pub(crate) fn of_positions(scope: &Scope, conversation: TurnId, first: u32, last: u32) -> DfExpr {
     let position = || col(column::POSITION);
-    of_conversation(scope, conversation)
-        .and(position().gt_eq(lit(first)))
-        .and(position().lt_eq(lit(last)))
+    of_conversation(scope, conversation).and(position().gt_eq(lit(first))).and(position().lt_eq(lit(last)))
 }
 
 fn identifier(id: TurnId) -> DfExpr {

@@ -46,14 +46,7 @@ const OVERHEAD: usize = 128;
 impl IndexCache {
     /// Holds at most so many bytes.
     pub(crate) fn new(most_bytes: usize) -> Self {
-        Self {
-            inner: Mutex::new(Inner {
-                slots: LruCache::unbounded(),
-                bytes: 0,
-                round: 0,
-            }),
-            most_bytes,
-        }
+        Self { inner: Mutex::new(Inner { slots: LruCache::unbounded(), bytes: 0, round: 0 }), most_bytes }
     }
 
     /// Begins a new round and forgets what was not asked for in the one that ends. Returns how many entries went.
@@ -94,11 +87,7 @@ impl IndexCache {
     fn place(&self, key: &InternalCacheKey) -> Arc<OnceCell<(CacheEntry, usize)>> {
         let mut inner = self.inner();
         let used = inner.round;
-        let fresh = || Slot {
-            cell: Arc::default(),
-            counted: 0,
-            used,
-        };
+        let fresh = || Slot { cell: Arc::default(), counted: 0, used };
         let slot = inner.slots.get_or_insert_mut(*key, fresh);
         slot.used = used;
         Arc::clone(&slot.cell)
@@ -137,11 +126,7 @@ impl Inner {
         most_bytes: usize,
     ) -> Vec<Slot> {
         let counted = bytes.saturating_add(OVERHEAD);
-        let slot = Slot {
-            cell,
-            counted,
-            used: self.round,
-        };
+        let slot = Slot { cell, counted, used: self.round };
         if counted > most_bytes {
             return vec![slot];
         }
@@ -259,19 +244,13 @@ mod tests {
     async fn callers_that_want_the_same_entry_load_it_once_and_a_failure_is_not_kept() {
         let cache = IndexCache::new(1 << 20);
         let wanted = key(1);
-        let failing = cache.get_or_insert(
-            &wanted,
-            Box::pin(async { Err(lance::Error::not_found("a file")) }),
-            None,
-        );
+        let failing = cache.get_or_insert(&wanted, Box::pin(async { Err(lance::Error::not_found("a file")) }), None);
         assert!(failing.await.is_err());
         assert!(!has(&cache, 1));
         let load = || Box::pin(async { Ok((Arc::new(7_u8) as CacheEntry, 10)) });
         let (one, other) = (key(1), key(1));
-        let both = futures::future::join(
-            cache.get_or_insert(&one, load(), None),
-            cache.get_or_insert(&other, load(), None),
-        );
+        let both =
+            futures::future::join(cache.get_or_insert(&one, load(), None), cache.get_or_insert(&other, load(), None));
         let (first, second) = both.await;
         let cached = [first.unwrap().1, second.unwrap().1];
         assert_eq!(cached.iter().filter(|cached| !**cached).count(), 1);

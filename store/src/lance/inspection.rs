@@ -57,21 +57,13 @@ pub(crate) async fn inspect(
     let path = directory.table(name);
     let refused = |path: &Path| {
         let (path, directory) = (path.to_owned(), directory.path().to_owned());
-        move |source| StoreError::Refused {
-            path,
-            directory,
-            source,
-        }
+        move |source| StoreError::Refused { path, directory, source }
     };
     let exists = match fs::symlink_metadata(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         found => found.map(|_| true).map_err(refused(&path))?,
     };
-    let mut found = Inspection {
-        torn: Vec::new(),
-        newest: None,
-        exists,
-    };
+    let mut found = Inspection { torn: Vec::new(), newest: None, exists };
     for (version, manifest) in manifest::list(&path).map_err(refused(&path.join("_versions")))? {
         let written_by = match manifest::read(&manifest).map_err(refused(&manifest))? {
             Manifest::Torn => {
@@ -173,10 +165,7 @@ pub(crate) fn set_old_aside(directory: &Directory, name: &str, newest: u64) -> R
 /// # Errors
 /// When Lance can't list the indices, and when the system can't say whether a file is there.
 pub(crate) async fn missing(table: &Path, dataset: &Dataset) -> Result<Missing, StoreError> {
-    let indices = dataset
-        .load_indices()
-        .await
-        .map_err(StoreError::lance("list indices"))?;
+    let indices = dataset.load_indices().await.map_err(StoreError::lance("list indices"))?;
     let mut missing = Missing::default();
     for fragment in dataset.fragments().iter() {
         if !is_there(table, fragment)? {
@@ -216,12 +205,7 @@ fn is_there(table: &Path, fragment: &Fragment) -> Result<bool, StoreError> {
 }
 
 fn deletion_path(table: &Path, fragment: u64, deletions: &DeletionFile) -> PathBuf {
-    let DeletionFile {
-        read_version,
-        id,
-        file_type,
-        ..
-    } = deletions;
+    let DeletionFile { read_version, id, file_type, .. } = deletions;
     let name = format!("{fragment}-{read_version}-{id}.{}", file_type.suffix());
     table.join("_deletions").join(name)
 }
@@ -236,9 +220,8 @@ fn is_as_long(path: &Path, length: Option<u64>) -> Result<bool, StoreError> {
 }
 
 async fn load(table: &Path, version: u64, session: &Arc<Session>) -> lance::Result<Dataset> {
-    let builder = DatasetBuilder::from_uri(table.to_string_lossy())
-        .with_version(version)
-        .with_session(Arc::clone(session));
+    let builder =
+        DatasetBuilder::from_uri(table.to_string_lossy()).with_version(version).with_session(Arc::clone(session));
     Box::pin(builder.load()).await
 }
 

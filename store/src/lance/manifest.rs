@@ -172,31 +172,16 @@ mod tests {
     /// A manifest with two fields and its writer, behind `before` other bytes.
     fn manifest(before: usize) -> Vec<u8> {
         let writer = [&[0x0a, 5][..], b"lance", &[0x12, 6], b"15.1.0"].concat();
-        let message = [
-            &[0x18, 0x96, 0x01][..],
-            &[0x6a, u8::try_from(writer.len()).unwrap()],
-            &writer,
-            &[0x48, 0x00],
-        ]
-        .concat();
+        let message =
+            [&[0x18, 0x96, 0x01][..], &[0x6a, u8::try_from(writer.len()).unwrap()], &writer, &[0x48, 0x00]].concat();
         let length = u32::try_from(message.len()).unwrap().to_le_bytes();
-        [
-            &vec![7; before][..],
-            &length,
-            &message,
-            &(before as u64).to_le_bytes(),
-            &[0, 0, 2, 0],
-            MAGIC,
-        ]
-        .concat()
+        [&vec![7; before][..], &length, &message, &(before as u64).to_le_bytes(), &[0, 0, 2, 0], MAGIC].concat()
     }
 
     #[test]
     fn a_whole_manifest_names_its_writer() {
         for before in [0, 1, 300] {
-            let whole = Manifest::Whole {
-                written_by: "lance 15.1.0".to_owned(),
-            };
+            let whole = Manifest::Whole { written_by: "lance 15.1.0".to_owned() };
             assert_eq!(parse(&manifest(before)), whole);
         }
     }

@@ -33,10 +33,7 @@ impl ManifestCopies {
         };
         let modified = file.modified().map_err(StoreError::file("look at", path))?;
         let known = self.known(place, path);
-        if known
-            .as_ref()
-            .is_some_and(|known| known.modified == modified && known.bytes.len() as u64 == file.len())
-        {
+        if known.as_ref().is_some_and(|known| known.modified == modified && known.bytes.len() as u64 == file.len()) {
             return Ok(true);
         }
         let bytes = fs::read(path).map_err(StoreError::file("read", path))?;
@@ -45,14 +42,7 @@ impl ManifestCopies {
             None => manifest::parse(&bytes) != Manifest::Torn,
         };
         if is_whole {
-            self.keep(
-                place,
-                ManifestCopy {
-                    path: path.to_owned(),
-                    bytes: bytes.into(),
-                    modified,
-                },
-            );
+            self.keep(place, ManifestCopy { path: path.to_owned(), bytes: bytes.into(), modified });
         }
         Ok(is_whole)
     }

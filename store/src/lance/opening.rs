@@ -57,12 +57,7 @@ impl Inspected {
         for newest in [turns.newest(), points.newest()].into_iter().flatten() {
             schema::check(directory.path(), &Schema::from(newest.schema()), config.vector_width)?;
         }
-        Ok(Self {
-            session,
-            indices,
-            turns,
-            points,
-        })
+        Ok(Self { session, indices, turns, points })
     }
 
     /// Opens both tables, creating what is missing and leaving out what is broken. `on_disk` are the versions that were made
@@ -80,10 +75,7 @@ impl Inspected {
             allowed: "a path in UTF-8",
         })?;
         let connection = lancedb::connect(uri).session(self.session).execute().await;
-        let opener = Opener {
-            directory,
-            connection: connection.map_err(StoreError::lance("connect"))?,
-        };
+        let opener = Opener { directory, connection: connection.map_err(StoreError::lance("connect"))? };
         let (turns, turns_lost) = opener.open(TURNS, &self.turns, schema::turns()).await?;
         let points_schema = schema::points(config.vector_width);
         let (points, points_lost) = opener.open(POINTS, &self.points, points_schema).await?;
@@ -141,15 +133,8 @@ async fn leave_out_missing(path: &Path, name: &str, table: &Table) -> Result<boo
     let dataset = tables::dataset(table).await?;
     let missing = inspection::missing(path, &dataset).await?;
     for index in &missing.indices {
-        tracing::warn!(
-            table = name,
-            index,
-            "files of an index are gone or damaged; it is built anew"
-        );
-        table
-            .drop_index(index)
-            .await
-            .map_err(StoreError::lance("leave an index out"))?;
+        tracing::warn!(table = name, index, "files of an index are gone or damaged; it is built anew");
+        table.drop_index(index).await.map_err(StoreError::lance("leave an index out"))?;
     }
     if missing.fragments.is_empty() {
         return Ok(false);

@@ -41,26 +41,16 @@ impl Partitions {
     /// Divides the vectors of a version of the table into `count` partitions.
     pub(crate) async fn new(dataset: &Dataset, count: usize) -> Result<Self, StoreError> {
         let projection = dataset.schema().project(&[column::VECTOR]).map_err(failed())?;
-        let sample = dataset
-            .sample(count * SAMPLE_OF_EACH, &projection, None)
-            .await
-            .map_err(failed())?;
+        let sample = dataset.sample(count * SAMPLE_OF_EACH, &projection, None).await.map_err(failed())?;
         let centres = blocking(move || {
-            let params = KMeansParams {
-                max_iters: ITERATIONS,
-                ..KMeansParams::default()
-            };
+            let params = KMeansParams { max_iters: ITERATIONS, ..KMeansParams::default() };
             let trained = KMeans::new_with_params(&directions(&sample)?, count, &params);
             let trained = trained.map_err(StoreError::batch)?;
             list(Arc::clone(&trained.centroids), trained.dimension)
         })
         .await?;
         let (rows, partitions) = assign(dataset, &centres).await?;
-        Ok(Self {
-            centres: Arc::new(in_half_precision(&centres)?),
-            rows,
-            partitions,
-        })
+        Ok(Self { centres: Arc::new(in_half_precision(&centres)?), rows, partitions })
     }
 
     /// Writes the rows and their partitions where and as Lance reads them from.
@@ -69,10 +59,8 @@ impl Partitions {
             Field::new("row_id", DataType::UInt64, false),
             Field::new("partition", DataType::UInt32, false),
         ]));
-        let columns: Vec<Arc<dyn Array>> = vec![
-            Arc::new(UInt64Array::from(self.rows)),
-            Arc::new(UInt32Array::from(self.partitions)),
-        ];
+        let columns: Vec<Arc<dyn Array>> =
+            vec![Arc::new(UInt64Array::from(self.rows)), Arc::new(UInt32Array::from(self.partitions))];
         let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(StoreError::batch)?;
         let uri = path.display().to_string();
         let batches = RecordBatchIterator::new([Ok(batch)], schema);
@@ -95,10 +83,7 @@ async fn assign(dataset: &Dataset, centres: &FixedSizeListArray) -> Result<(Vec<
                     .map_err(StoreError::batch)?;
                 let rows = columns::row_ids(&batch)?.iter().copied();
                 // A vector of zeros points nowhere, and no search finds it.
-                Ok(rows
-                    .zip(found)
-                    .filter_map(|(row, partition)| Some((row, partition?)))
-                    .collect::<Vec<_>>())
+                Ok(rows.zip(found).filter_map(|(row, partition)| Some((row, partition?))).collect::<Vec<_>>())
             })
             .await
         }

@@ -54,11 +54,7 @@ pub(crate) fn turns() -> SchemaRef {
         Field::new(column::POSITION, DataType::UInt32, false),
         Field::new(column::ROLE, DataType::Utf8, false),
         Field::new(column::TEXT, DataType::Utf8, false),
-        Field::new(
-            column::TIME,
-            DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-            false,
-        ),
+        Field::new(column::TIME, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
         Field::new(column::TOKENS, DataType::UInt32, false),
         Field::new(column::PASSAGES, DataType::UInt32, false),
     ];
@@ -76,11 +72,7 @@ pub(crate) fn points(vector_width: usize) -> SchemaRef {
         Field::new(column::END, DataType::UInt32, false),
         Field::new(column::SPANS, DataType::List(span_item()), false),
         Field::new(column::TEXT, DataType::Utf8, false),
-        Field::new(
-            column::VECTOR,
-            DataType::FixedSizeList(vector_item(), vector_width as i32),
-            false,
-        ),
+        Field::new(column::VECTOR, DataType::FixedSizeList(vector_item(), vector_width as i32), false),
         Field::new(column::FEATURES, DataType::LargeBinary, false),
     ];
     Arc::new(Schema::new_with_metadata(fields, metadata()))
@@ -116,11 +108,9 @@ pub(crate) fn check(directory: &Path, found: &Schema, vector_width: usize) -> Re
         });
     }
     match found.field_with_name(column::VECTOR).map(Field::data_type) {
-        Ok(DataType::FixedSizeList(_, width)) if *width as usize != vector_width => Err(StoreError::VectorWidth {
-            path: directory.to_owned(),
-            found: *width as usize,
-            expected: vector_width,
-        }),
+        Ok(DataType::FixedSizeList(_, width)) if *width as usize != vector_width => {
+            Err(StoreError::VectorWidth { path: directory.to_owned(), found: *width as usize, expected: vector_width })
+        }
         _ => Ok(()),
     }
 }
@@ -132,11 +122,7 @@ pub(crate) fn is_old(found: &Schema) -> bool {
 
 /// The error for a store of the layout version before this one.
 pub(crate) fn old(directory: &Path) -> StoreError {
-    StoreError::Version {
-        path: directory.to_owned(),
-        found: OLD_VERSION.to_owned(),
-        expected: VERSION,
-    }
+    StoreError::Version { path: directory.to_owned(), found: OLD_VERSION.to_owned(), expected: VERSION }
 }
 
 fn metadata() -> HashMap<String, String> {

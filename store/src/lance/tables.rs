@@ -60,11 +60,7 @@ impl Tables {
 
     /// Column and kind of every index of the table of turns.
     pub(crate) fn turn_indices(&self) -> Vec<(&'static str, Index)> {
-        vec![
-            of_rows(column::SCOPE),
-            of_values(column::ID),
-            of_values(column::CONVERSATION),
-        ]
+        vec![of_rows(column::SCOPE), of_values(column::ID), of_values(column::CONVERSATION)]
     }
 
     /// Column and kind of every index of the table of points, the vector index apart.
@@ -91,12 +87,7 @@ fn of_values(column: &'static str) -> (&'static str, Index) {
 /// Appends a batch; an empty one makes no commit.
 pub(crate) async fn append(table: &Table, batch: RecordBatch) -> Result<(), StoreError> {
     if batch.num_rows() > 0 {
-        table
-            .add(batch)
-            .write_parallelism(1)
-            .execute()
-            .await
-            .map_err(StoreError::lance("append rows"))?;
+        table.add(batch).write_parallelism(1).execute().await.map_err(StoreError::lance("append rows"))?;
     }
     Ok(())
 }

@@ -68,9 +68,7 @@ pub(crate) async fn build_when_large(
     let failed = || StoreError::lance("build the vector index");
     let rows = points.count_rows(None).await.map_err(failed())?;
     if rows < minimum_rows
-        || partitions_of(points)
-            .await?
-            .is_some_and(|count| count * PARTITION_ROWS * OUTGROWN >= rows)
+        || partitions_of(points).await?.is_some_and(|count| count * PARTITION_ROWS * OUTGROWN >= rows)
     {
         return Ok(None);
     }
@@ -112,10 +110,7 @@ async fn partitions_of(points: &Table) -> Result<Option<usize>, StoreError> {
     let unreadable =
         || StoreError::unreadable(format!("statistics of the vector index without its partitions: {told}"));
     let told_of: serde_json::Value = serde_json::from_str(&told).map_err(|_| unreadable())?;
-    let parts = told_of
-        .get("indices")
-        .and_then(serde_json::Value::as_array)
-        .ok_or_else(unreadable)?;
+    let parts = told_of.get("indices").and_then(serde_json::Value::as_array).ok_or_else(unreadable)?;
     let of_part = |part: &serde_json::Value| part.get("num_partitions").and_then(serde_json::Value::as_u64);
     let most = parts.iter().filter_map(of_part).max().ok_or_else(unreadable)?;
     Ok(Some(usize::try_from(most).unwrap_or(usize::MAX)))
@@ -145,9 +140,7 @@ async fn index(dataset: &mut Dataset, scratch: &Path) -> Result<(), StoreError> 
     let parameters = VectorIndexParams::with_ivf_sq_params(DistanceType::Cosine.into(), divided, quantised);
     // Boxed, because the types of what Lance awaits within are too deep for a caller's.
     let columns = [column::VECTOR];
-    let created = dataset
-        .create_index(&columns, IndexType::Vector, None, &parameters, true)
-        .boxed();
+    let created = dataset.create_index(&columns, IndexType::Vector, None, &parameters, true).boxed();
     created.await.map_err(failed())?;
     Ok(())
 }
@@ -164,26 +157,17 @@ pub(crate) async fn not_covered(dataset: &Dataset) -> Result<Vec<Fragment>, Stor
     let failed = || StoreError::lance("list indices");
     let vector = dataset.schema().field(column::VECTOR).map(|field| field.id);
     let indices = dataset.load_indices().await.map_err(failed())?;
-    let of_vectors = indices
-        .iter()
-        .filter(|index| Some(index.fields.as_slice()) == vector.as_ref().map(slice::from_ref));
+    let of_vectors =
+        indices.iter().filter(|index| Some(index.fields.as_slice()) == vector.as_ref().map(slice::from_ref));
     let covered: Vec<_> = of_vectors.filter_map(|index| index.fragment_bitmap.as_ref()).collect();
     let is_covered = |fragment: &Fragment| covered.iter().any(|fragments| fragments.contains(fragment.id as u32));
-    Ok(dataset
-        .fragments()
-        .iter()
-        .filter(|fragment| !is_covered(fragment))
-        .cloned()
-        .collect())
+    Ok(dataset.fragments().iter().filter(|fragment| !is_covered(fragment)).cloned().collect())
 }
 
 /// Share of the exact neighbours of some stored vectors that the index finds.
 async fn recall(points: &Table) -> Result<f32, StoreError> {
     let failed = || StoreError::lance("check the vector index");
-    let sample = points
-        .query()
-        .select(Select::columns(&[column::VECTOR]))
-        .limit(QUESTIONS);
+    let sample = points.query().select(Select::columns(&[column::VECTOR])).limit(QUESTIONS);
     let batches = tables::collect(&sample, "check the vector index").await?;
     let rows = points.count_rows(None).await.map_err(failed())?;
     let partitions = partitions(rows as u64);

@@ -15,9 +15,7 @@ const WIDTH: usize = 16;
 const ROWS: u32 = 600;
 
 fn vector(number: u32) -> Vec<f32> {
-    (0..WIDTH as u32)
-        .map(|axis| ((number * 31 + axis * 17) as f32 * 0.61).sin())
-        .collect()
+    (0..WIDTH as u32).map(|axis| ((number * 31 + axis * 17) as f32 * 0.61).sin()).collect()
 }
 
 fn id(number: u32) -> TurnId {
@@ -48,14 +46,7 @@ async fn filled(directory: &Path, scope: &Scope) -> Store {
         features: vec![],
     };
     store.accept(turns.collect::<Vec<_>>()).await.unwrap();
-    store
-        .complete(
-            (0..ROWS)
-                .map(|number| (scope.clone(), id(number), vec![point(number)]))
-                .collect(),
-        )
-        .await
-        .unwrap();
+    store.complete((0..ROWS).map(|number| (scope.clone(), id(number), vec![point(number)])).collect()).await.unwrap();
     store.flush().await.unwrap();
     store
 }
@@ -67,30 +58,13 @@ async fn a_large_table_gets_an_index_that_finds_what_the_exact_search_finds() {
     let store = filled(directory.path(), &scope).await;
     let points = &store.shared().tables().points;
     let scratch = directory.path().join("scratch.lance");
-    assert_eq!(
-        build_when_large(points, &scratch, ROWS as usize + 1).await.unwrap(),
-        None,
-        "not large enough"
-    );
-    let recall = build_when_large(points, &scratch, ROWS as usize)
-        .await
-        .unwrap()
-        .unwrap();
+    assert_eq!(build_when_large(points, &scratch, ROWS as usize + 1).await.unwrap(), None, "not large enough");
+    let recall = build_when_large(points, &scratch, ROWS as usize).await.unwrap().unwrap();
     assert!(recall >= RECALL_NEEDED, "{recall}");
-    assert_eq!(
-        build_when_large(points, &scratch, ROWS as usize).await.unwrap(),
-        None,
-        "it is there already"
-    );
+    assert_eq!(build_when_large(points, &scratch, ROWS as usize).await.unwrap(), None, "it is there already");
 
     for within in [Within::Scope, Within::Conversation((0..ROWS).map(id).collect())] {
-        let query = SearchQuery {
-            scope: scope.clone(),
-            within,
-            vector: vector(77),
-            text: String::new(),
-            limit: 5,
-        };
+        let query = SearchQuery { scope: scope.clone(), within, vector: vector(77), text: String::new(), limit: 5 };
         let result = store.search(&query).await.unwrap();
         assert!((result.dense[0].score - 1.0).abs() < 1e-3, "{:?}", result.dense[0]);
         assert_eq!(result.dense.len(), 5);
@@ -108,11 +82,7 @@ async fn an_index_can_be_built_before_the_table_is_large() {
     assert!(recall >= RECALL_NEEDED, "{recall}");
     let points = &store.shared().tables().points;
     let scratch = directory.path().join("scratch.lance");
-    assert_eq!(
-        build_when_large(points, &scratch, ROWS as usize).await.unwrap(),
-        None,
-        "it is there already"
-    );
+    assert_eq!(build_when_large(points, &scratch, ROWS as usize).await.unwrap(), None, "it is there already");
 }
 
 #[test]
@@ -149,17 +119,8 @@ async fn rows_that_the_index_does_not_cover_are_found_too() {
         features: vec![],
     };
     store.accept(vec![turn]).await.unwrap();
-    store
-        .complete(vec![(scope.clone(), id(ROWS), vec![point])])
-        .await
-        .unwrap();
-    let query = SearchQuery {
-        scope,
-        within: Within::Scope,
-        vector,
-        text: String::new(),
-        limit: 5,
-    };
+    store.complete(vec![(scope.clone(), id(ROWS), vec![point])]).await.unwrap();
+    let query = SearchQuery { scope, within: Within::Scope, vector, text: String::new(), limit: 5 };
     for _ in ["before the index covers it", "after"] {
         let found = store.search(&query).await.unwrap().dense;
         assert_eq!((found[0].turn, found.len()), (id(ROWS), 5));

@@ -98,9 +98,7 @@ pub(crate) fn ensure_ended(directory: &Path) -> Result<(), StoreError> {
 /// Takes over what an old store holds besides its turns, and deletes conversations that it no longer has.
 pub(crate) async fn adopt(shared: &Arc<Shared>, old: &OldStore) -> Result<(), StoreError> {
     let lines = old.ledger().await?;
-    shared
-        .blocking(move |shared| shared.journal.adopt_ledger(&lines))
-        .await?;
+    shared.blocking(move |shared| shared.journal.adopt_ledger(&lines)).await?;
     flush::flush(shared).await?;
     for (scope, conversation) in conversations(shared).await? {
         if !old.has_conversation(&scope, conversation) {
@@ -115,10 +113,7 @@ pub(crate) async fn adopt(shared: &Arc<Shared>, old: &OldStore) -> Result<(), St
 async fn conversations(shared: &Arc<Shared>) -> Result<HashSet<TurnKey>, StoreError> {
     let failed = || StoreError::lance("list conversations");
     let accepted = shared.blocking(|shared| shared.journal.accepted()).await?;
-    let mut found: HashSet<TurnKey> = accepted
-        .into_iter()
-        .map(|turn| (turn.scope, turn.conversation))
-        .collect();
+    let mut found: HashSet<TurnKey> = accepted.into_iter().map(|turn| (turn.scope, turn.conversation)).collect();
     let _reading = shared.gate.read().await;
     let columns = Select::columns(&[column::SCOPE, column::CONVERSATION]);
     let query = shared.tables().turns.query().select(columns);

@@ -43,12 +43,7 @@ pub struct OldStore {
 impl OldStore {
     /// Opens the store in a directory if it is of the layout version before this one.
     pub(crate) async fn open(path: &Path) -> Result<Option<Self>, StoreError> {
-        let Some(Found {
-            directory,
-            table,
-            lost_files,
-        }) = find(path).await?
-        else {
+        let Some(Found { directory, table, lost_files }) = find(path).await? else {
             return Ok(None);
         };
         let of_journal = directory.clone();
@@ -97,9 +92,7 @@ impl OldStore {
         };
         let of_journal = stream::iter([Ok(self.only_in_journal.clone())]);
         let batches = of_table.chain(of_journal).map_ok(|turns| {
-            let kept = turns
-                .into_iter()
-                .filter(|turn| !self.is_deleted(&turn.scope, turn.conversation));
+            let kept = turns.into_iter().filter(|turn| !self.is_deleted(&turn.scope, turn.conversation));
             stream::iter(by_scope(kept).into_iter().map(Ok))
         });
         Ok(Box::pin(batches.try_flatten()))
@@ -136,10 +129,7 @@ impl OldStore {
         if self.table.is_some() {
             let mut batches = self.scan().await?;
             while let Some(batch) = batches.try_next().await? {
-                for turn in batch
-                    .iter()
-                    .filter(|turn| !self.is_deleted(&turn.scope, turn.conversation))
-                {
+                for turn in batch.iter().filter(|turn| !self.is_deleted(&turn.scope, turn.conversation)) {
                     add(&turn.scope, turn.conversation, turn.tokens);
                     let key = key(turn);
                     if journal.contains(&key) {
@@ -206,19 +196,12 @@ async fn find(path: &Path) -> Result<Option<Found>, StoreError> {
         Some(dataset) if of_old_version(dataset) => {
             let gone = inspection::missing(&directory.table(TURNS), dataset).await?.fragments;
             lost_files = gone.len();
-            let fragments = dataset
-                .fragments()
-                .iter()
-                .filter(|fragment| !gone.contains(&fragment.id));
+            let fragments = dataset.fragments().iter().filter(|fragment| !gone.contains(&fragment.id));
             Some((dataset.clone(), fragments.cloned().collect()))
         }
         _ => None,
     };
-    Ok(Some(Found {
-        directory,
-        table,
-        lost_files,
-    }))
+    Ok(Some(Found { directory, table, lost_files }))
 }
 
 type OfJournal = (Option<Arc<Journal>>, Vec<Turn>, Vec<Deletion>);

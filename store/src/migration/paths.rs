@@ -18,19 +18,13 @@ pub(super) struct Paths {
 impl Paths {
     pub(super) fn new(directory: &Path) -> Self {
         // Beside the directory itself, not beside a link to it.
-        let live = directory
-            .canonicalize()
-            .unwrap_or_else(|_| directory.components().collect());
+        let live = directory.canonicalize().unwrap_or_else(|_| directory.components().collect());
         let beside = |ending: &str| {
             let mut name = live.file_name().unwrap_or_default().to_owned();
             name.push(ending);
             live.with_file_name(name)
         };
-        Self {
-            fresh: beside(".migrating"),
-            kept: beside(".version-2"),
-            live,
-        }
+        Self { fresh: beside(".migrating"), kept: beside(".version-2"), live }
     }
 
     /// Where the old store can be kept without overwriting one that is kept already.
@@ -41,10 +35,7 @@ impl Paths {
             PathBuf::from(name)
         };
         let names = std::iter::once(self.kept.clone()).chain((2..).map(numbered));
-        names
-            .into_iter()
-            .find(|path| !path.exists())
-            .unwrap_or_else(|| self.kept.clone())
+        names.into_iter().find(|path| !path.exists()).unwrap_or_else(|| self.kept.clone())
     }
 
     pub(super) fn ensure_beside(&self) -> Result<(), StoreError> {
@@ -53,9 +44,7 @@ impl Paths {
         let same = device(&self.live).and_then(|live| Ok(live == device(parent)?));
         match same.map_err(StoreError::file("look at", &self.live))? {
             true if self.live != parent => Ok(()),
-            _ => Err(StoreError::MountPoint {
-                path: self.live.clone(),
-            }),
+            _ => Err(StoreError::MountPoint { path: self.live.clone() }),
         }
     }
 }
@@ -87,7 +76,5 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
 /// Makes names in the directory of `path` durable.
 fn sync_beside(path: &Path) -> Result<(), StoreError> {
     let parent = path.parent().unwrap_or(path);
-    File::open(parent)
-        .and_then(|parent| parent.sync_all())
-        .map_err(StoreError::file("make durable", parent))
+    File::open(parent).and_then(|parent| parent.sync_all()).map_err(StoreError::file("make durable", parent))
 }

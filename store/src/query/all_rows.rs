@@ -36,9 +36,7 @@ pub(crate) async fn find(
     if !known.missing.is_empty() {
         let found = look_up(selection, scope, &known.missing).await?;
         shared.row_cache.remember(&fragments, scope, &known.missing, &found);
-        known
-            .rows
-            .extend(known.missing.iter().filter_map(|turn| found.get(turn)).flatten());
+        known.rows.extend(known.missing.iter().filter_map(|turn| found.get(turn)).flatten());
     }
     Ok((known.rows.len() <= limit).then_some(known.rows))
 }
@@ -48,11 +46,7 @@ async fn look_up(
     scope: &Scope,
     turns: &[TurnId],
 ) -> Result<HashMap<TurnId, Vec<u64>>, StoreError> {
-    let filter = if turns.len() > FEW {
-        selection.filter.clone()
-    } else {
-        filter::of_ids(scope, column::TURN, turns)
-    };
+    let filter = if turns.len() > FEW { selection.filter.clone() } else { filter::of_ids(scope, column::TURN, turns) };
     let mut found: HashMap<TurnId, Vec<u64>> = HashMap::new();
     for batch in tables::rows(&selection.points, filter, &[column::TURN], None).await? {
         let turns = columns::identifiers_from(&batch, column::TURN)?;

@@ -24,11 +24,7 @@ pub(crate) async fn load_scope(shared: &Shared, scope: &Scope) -> Result<(), Sto
                 let conversations = columns::identifiers_from(&batch, column::CONVERSATION)?;
                 let places = conversations.into_iter().zip(columns::row_ids(&batch)?);
                 let found = columns::identifiers_from(&batch, column::ID)?.into_iter().zip(places);
-                turns.extend(found.map(|(id, (conversation, row))| FoundTurn {
-                    id,
-                    conversation,
-                    row: *row,
-                }));
+                turns.extend(found.map(|(id, (conversation, row))| FoundTurn { id, conversation, row: *row }));
             }
         }
         if shared.turn_index().load(scope, generation, turns) {

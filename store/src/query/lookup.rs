@@ -22,12 +22,8 @@ use crate::state::turn_index::State;
 pub(crate) async fn read_turns(shared: &Shared, scope: &Scope, ids: &[TurnId]) -> Result<HashSet<TurnId>, StoreError> {
     loading::load_scope(shared, scope).await?;
     let turn_index = shared.turn_index();
-    let is_read = |id: &TurnId| {
-        matches!(
-            turn_index.state(scope, *id),
-            Some(State::Stored | State::Pending(Pending::Completed))
-        )
-    };
+    let is_read =
+        |id: &TurnId| matches!(turn_index.state(scope, *id), Some(State::Stored | State::Pending(Pending::Completed)));
     Ok(ids.iter().copied().filter(is_read).collect())
 }
 

@@ -22,14 +22,8 @@ pub(crate) async fn of(
         return Ok(Vec::new());
     };
     // Turns without text are not stored but count as positions: look further than the radius.
-    let reach = u32::try_from(radius)
-        .unwrap_or(u32::MAX)
-        .saturating_add(1)
-        .saturating_mul(4);
-    let (first, last) = (
-        centre.position.saturating_sub(reach),
-        centre.position.saturating_add(reach),
-    );
+    let reach = u32::try_from(radius).unwrap_or(u32::MAX).saturating_add(1).saturating_mul(4);
+    let (first, last) = (centre.position.saturating_sub(reach), centre.position.saturating_add(reach));
     let filter = filter::of_positions(scope, centre.conversation, first, last);
     let mut around = lookup::stored_turns(shared, filter).await?;
     let pending = lookup::pending_turns(shared, scope, None).await?;
@@ -49,11 +43,7 @@ fn along_branch(centre: Turn, around: &HashMap<TurnId, Turn>, radius: usize) -> 
     let before = |turn: &Turn| {
         let parent = turn.parent?;
         around.get(&parent).cloned().or_else(|| {
-            let position = around
-                .values()
-                .map(|other| other.position)
-                .filter(|other| *other < turn.position)
-                .max()?;
+            let position = around.values().map(|other| other.position).filter(|other| *other < turn.position).max()?;
             latest(around.values().filter(|other| other.position == position).collect())
         })
     };
@@ -64,22 +54,12 @@ fn along_branch(centre: Turn, around: &HashMap<TurnId, Turn>, radius: usize) -> 
                 other.position > turn.position && other.parent.is_some_and(|parent| !around.contains_key(&parent))
             };
             let position = around.values().filter(is_cut_off).map(|other| other.position).min()?;
-            latest(
-                around
-                    .values()
-                    .filter(is_cut_off)
-                    .filter(|other| other.position == position)
-                    .collect(),
-            )
+            latest(around.values().filter(is_cut_off).filter(|other| other.position == position).collect())
         })
     };
-    let mut branch: Vec<Turn> = std::iter::successors(before(&centre), |turn| before(turn))
-        .take(radius)
-        .collect();
+    let mut branch: Vec<Turn> = std::iter::successors(before(&centre), |turn| before(turn)).take(radius).collect();
     branch.reverse();
-    let later: Vec<Turn> = std::iter::successors(after(&centre), |turn| after(turn))
-        .take(radius)
-        .collect();
+    let later: Vec<Turn> = std::iter::successors(after(&centre), |turn| after(turn)).take(radius).collect();
     branch.push(centre);
     branch.extend(later);
     branch

@@ -25,11 +25,7 @@ pub(crate) async fn of(
         return Ok(Vec::new());
     };
     let batches = tables::rows(&selection.points, selection.filter.clone(), &[], Some(limit)).await?;
-    let mut points = batches
-        .iter()
-        .map(batches::points_from_batch)
-        .collect::<Result<Vec<_>, _>>()?
-        .concat();
+    let mut points = batches.iter().map(batches::points_from_batch).collect::<Result<Vec<_>, _>>()?.concat();
     let place: HashMap<TurnId, usize> = match within {
         Within::Conversation(ids) => ids.iter().enumerate().map(|(place, id)| (*id, place)).collect(),
         Within::Scope | Within::ScopeWith(_) => HashMap::new(),

@@ -23,9 +23,7 @@ pub(super) fn check_limit(limit: usize) -> Result<(), StoreError> {
     if limit > 0 {
         return Ok(());
     }
-    Err(StoreError::InvalidQuery {
-        reason: "limit is 0, allowed is at least 1".to_owned(),
-    })
+    Err(StoreError::InvalidQuery { reason: "limit is 0, allowed is at least 1".to_owned() })
 }
 
 /// The rows of a ranking that have a score.
@@ -37,10 +35,7 @@ pub(super) fn ranked(
     let mut found = Vec::new();
     for batch in batches {
         let scores = columns::scores(batch, score_column)?.values().iter();
-        let scored = columns::row_ids(batch)?
-            .iter()
-            .copied()
-            .zip(scores.map(|score| to_score(*score)));
+        let scored = columns::row_ids(batch)?.iter().copied().zip(scores.map(|score| to_score(*score)));
         found.extend(scored.filter(|(_, score)| score.is_finite()));
     }
     Ok(Ranking(found))
@@ -49,11 +44,6 @@ pub(super) fn ranked(
 /// Best first; equal scores by turn and passage, so that a ranking does not depend on how rows lie on disk.
 pub(super) fn best_first(mut hits: Vec<Hit>) -> Vec<Hit> {
     let place = |hit: &Hit| (hit.turn, hit.passage);
-    hits.sort_by(|one, other| {
-        other
-            .score
-            .total_cmp(&one.score)
-            .then_with(|| place(one).cmp(&place(other)))
-    });
+    hits.sort_by(|one, other| other.score.total_cmp(&one.score).then_with(|| place(one).cmp(&place(other))));
     hits
 }

@@ -51,21 +51,13 @@ pub(crate) async fn select<'a>(
         Some(ids) => of_turns(shared, scope, ids),
         None => filter::of_scope(scope),
     };
-    Ok(Some(Selection {
-        points,
-        filter,
-        _reading: reading,
-    }))
+    Ok(Some(Selection { points, filter, _reading: reading }))
 }
 
 /// A list of 5,000 ids costs every query tens of milliseconds. A long chain is nearly all of its conversation, so it
 /// is much shorter to name the conversation and the few turns of it that are not meant.
 fn of_turns(shared: &Shared, scope: &Scope, ids: &[TurnId]) -> DfExpr {
-    let complement = if ids.len() < MANY {
-        None
-    } else {
-        shared.turn_index().complement(scope, ids)
-    };
+    let complement = if ids.len() < MANY { None } else { shared.turn_index().complement(scope, ids) };
     match complement {
         Some(complement) => filter::of_conversations_except(scope, &complement.conversations, &complement.except),
         None => filter::of_ids(scope, column::TURN, ids),

@@ -96,10 +96,7 @@ impl Snapshot<'_> {
             return Ok(Ranking::default());
         }
         let dataset = tables::dataset(&selection.points).await?;
-        let mut subset = RowSubset {
-            filter: Some(selection.filter.clone()),
-            fragments: None,
-        };
+        let mut subset = RowSubset { filter: Some(selection.filter.clone()), fragments: None };
         if self.comparison == Comparison::Exact {
             return Ok(Ranking(exact_search::nearest(&dataset, subset, vector, limit).await?));
         }
@@ -169,10 +166,7 @@ impl Snapshot<'_> {
             });
             best_first(hits.collect())
         };
-        let hits = SearchResult {
-            dense: hits(dense),
-            lexical: hits(lexical),
-        };
+        let hits = SearchResult { dense: hits(dense), lexical: hits(lexical) };
         passages.sort_by_key(|passage| (passage.turn, passage.passage));
         passages.dedup_by_key(|passage| (passage.turn, passage.passage));
         Ok(Found { hits, passages })
@@ -215,10 +209,7 @@ impl Snapshot<'_> {
 
     /// The same snapshot, its vectors compared one by one even where there is an index.
     pub(crate) fn exactly(self) -> Self {
-        Self {
-            comparison: Comparison::Exact,
-            ..self
-        }
+        Self { comparison: Comparison::Exact, ..self }
     }
 
     /// The passages that lie in these rows, each named once, in no order; from memory where they were read lately.
@@ -240,15 +231,12 @@ impl Snapshot<'_> {
         let numbers = columns::numbers(&batch, column::PASSAGE)?.values();
         let features = columns::bytes(&batch, column::FEATURES)?;
         let places = turns.into_iter().zip(numbers.iter().zip(features));
-        let read = rows
-            .into_iter()
-            .zip(places)
-            .map(|(row, (turn, (passage, features)))| Passage {
-                turn,
-                passage: *passage,
-                features,
-                row,
-            });
+        let read = rows.into_iter().zip(places).map(|(row, (turn, (passage, features)))| Passage {
+            turn,
+            passage: *passage,
+            features,
+            row,
+        });
         Ok(read.collect())
     }
 
@@ -261,20 +249,12 @@ impl Snapshot<'_> {
         if batch.num_rows() == rows.len() {
             return Ok(Some((rows, batch)));
         }
-        Err(StoreError::unreadable(format!(
-            "{} rows were found and {} of them read",
-            rows.len(),
-            batch.num_rows()
-        )))
+        Err(StoreError::unreadable(format!("{} rows were found and {} of them read", rows.len(), batch.num_rows())))
     }
 
     fn check(&self, vector: &[f32]) -> Result<(), StoreError> {
         let reason = if vector.len() != self.vector_width {
-            format!(
-                "its vector has {} numbers, the store holds {}",
-                vector.len(),
-                self.vector_width
-            )
+            format!("its vector has {} numbers, the store holds {}", vector.len(), self.vector_width)
         } else if vector.iter().all(|number| number.is_finite()) {
             return Ok(());
         } else {

@@ -129,12 +129,7 @@ mod tests {
 
     #[test]
     fn text_that_is_not_32_hex_digits_is_no_turn_id() {
-        for text in [
-            "",
-            "00",
-            "zz000000000000000000000000000000",
-            "+0000000000000000000000000000000",
-        ] {
+        for text in ["", "00", "zz000000000000000000000000000000", "+0000000000000000000000000000000"] {
             let error = text.parse::<TurnId>().unwrap_err();
             assert!(error.to_string().contains("32 hexadecimal digits"), "{error}");
         }

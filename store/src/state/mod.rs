@@ -97,10 +97,7 @@ impl Shared {
             journal_order: Mutex::default(),
             maintenance: AsyncMutex::default(),
             trimming: AsyncMutex::default(),
-            writer: AsyncMutex::new(Writer {
-                untrimmed: Vec::new(),
-                uncertain: true,
-            }),
+            writer: AsyncMutex::new(Writer { untrimmed: Vec::new(), uncertain: true }),
             gate: AsyncRwLock::default(),
             wake: Arc::default(),
             closed: AtomicBool::new(false),
@@ -142,11 +139,7 @@ impl Shared {
     }
 
     pub(crate) fn ensure_open(&self) -> Result<(), StoreError> {
-        if self.closed.load(Ordering::Acquire) {
-            Err(StoreError::Closed)
-        } else {
-            Ok(())
-        }
+        if self.closed.load(Ordering::Acquire) { Err(StoreError::Closed) } else { Ok(()) }
     }
 
     /// Runs blocking work (journal, fsync) on a thread for it. It runs to its end even if the caller gives up.

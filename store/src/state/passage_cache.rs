@@ -36,10 +36,7 @@ impl PassageCache {
             passages: LruCache::unbounded(),
             bytes: 0,
         };
-        Self {
-            kept: Mutex::new(kept),
-            most_bytes,
-        }
+        Self { kept: Mutex::new(kept), most_bytes }
     }
 
     /// Takes those of `rows` out that are known, and gives their passages.
@@ -96,12 +93,7 @@ mod tests {
     use crate::records::TurnId;
 
     fn passage(row: u64, length: usize) -> Passage {
-        Passage {
-            turn: TurnId([0; 16]),
-            passage: 0,
-            features: vec![0; length].into(),
-            row,
-        }
+        Passage { turn: TurnId([0; 16]), passage: 0, features: vec![0; length].into(), row }
     }
 
     #[test]

@@ -62,10 +62,7 @@ impl Fragments {
             let file = fragment.deletion_file.as_ref();
             (fragment.id, file.map(|file| (file.read_version, file.id)))
         });
-        Self {
-            version: dataset.version_id(),
-            deletions: deletions.collect(),
-        }
+        Self { version: dataset.version_id(), deletions: deletions.collect() }
     }
 
     fn deletions_beside(&self, row: u64) -> Option<Deletions> {
@@ -116,9 +113,7 @@ impl RowCache {
         let before = known.len();
         for turn in turns {
             let rows = found.get(turn).map_or(&[][..], Vec::as_slice);
-            let placed = rows
-                .iter()
-                .filter_map(|row| Some((*row, fragments.deletions_beside(*row)?)));
+            let placed = rows.iter().filter_map(|row| Some((*row, fragments.deletions_beside(*row)?)));
             let rows = match rows {
                 [] => Rows::NoneIn(fragments.version),
                 _ => Rows::At(placed.collect()),
@@ -145,10 +140,7 @@ mod tests {
     }
 
     fn fragments(version: u64, deletions: &[(u64, Deletions)]) -> Fragments {
-        Fragments {
-            version,
-            deletions: deletions.iter().copied().collect(),
-        }
+        Fragments { version, deletions: deletions.iter().copied().collect() }
     }
 
     fn row(fragment: u64, offset: u64) -> u64 {

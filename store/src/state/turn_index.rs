@@ -116,11 +116,7 @@ impl TurnIndex {
     pub(crate) fn state(&self, scope: &Scope, id: TurnId) -> Option<State> {
         let turns = self.scopes.get(scope)?;
         let stored = || turns.stored.contains_key(&id).then_some(State::Stored);
-        turns
-            .pending
-            .get(&id)
-            .map(|state| State::Pending(*state))
-            .or_else(stored)
+        turns.pending.get(&id).map(|state| State::Pending(*state)).or_else(stored)
     }
 
     /// Whether any of these turns is completed and in the journal only.
@@ -138,10 +134,7 @@ impl TurnIndex {
 
     /// The turns of a scope that only the journal knows.
     pub(crate) fn pending(&self, scope: &Scope) -> Vec<TurnId> {
-        self.scopes
-            .get(scope)
-            .map(|turns| turns.pending.keys().copied().collect())
-            .unwrap_or_default()
+        self.scopes.get(scope).map(|turns| turns.pending.keys().copied().collect()).unwrap_or_default()
     }
 
     /// Every turn that is completed and in the journal only.
@@ -150,11 +143,7 @@ impl TurnIndex {
             let completed = turns.pending.iter().filter(|(_, state)| **state == Pending::Completed);
             completed.map(|(id, _)| (scope.clone(), *id)).collect::<Vec<_>>()
         };
-        self.scopes
-            .iter()
-            .filter(|(_, turns)| turns.completed > 0)
-            .flat_map(of_scope)
-            .collect()
+        self.scopes.iter().filter(|(_, turns)| turns.completed > 0).flat_map(of_scope).collect()
     }
 
     /// Number of turns accepted and not completed.
@@ -205,10 +194,7 @@ impl TurnIndex {
             Some(ids) => {
                 let mut seen = HashSet::with_capacity(ids.len());
                 let is_stored = |id: &TurnId| turns.stored.contains_key(id);
-                ids.iter()
-                    .copied()
-                    .filter(|id| is_stored(id) && seen.insert(*id))
-                    .collect()
+                ids.iter().copied().filter(|id| is_stored(id) && seen.insert(*id)).collect()
             }
         };
         (stored.len() <= limit).then_some(stored)
@@ -234,36 +220,16 @@ impl TurnIndex {
     pub(crate) fn complement(&self, scope: &Scope, ids: &[TurnId]) -> Option<Complement> {
         let turns = self.scopes.get(scope).filter(|turns| turns.loaded)?;
         let wanted: HashSet<TurnId> = ids.iter().copied().collect();
-        let places: HashSet<u32> = wanted
-            .iter()
-            .filter_map(|id| Some(turns.stored.get(id)?.place))
-            .collect();
-        let stored = turns
-            .stored
-            .iter()
-            .filter(|(_, stored)| places.contains(&stored.place))
-            .map(|(id, _)| *id);
-        let completed = turns
-            .pending
-            .iter()
-            .filter(|(_, state)| **state == Pending::Completed)
-            .map(|(id, _)| *id);
+        let places: HashSet<u32> = wanted.iter().filter_map(|id| Some(turns.stored.get(id)?.place)).collect();
+        let stored = turns.stored.iter().filter(|(_, stored)| places.contains(&stored.place)).map(|(id, _)| *id);
+        let completed = turns.pending.iter().filter(|(_, state)| **state == Pending::Completed).map(|(id, _)| *id);
         let most = wanted.len() / 2;
-        let except: Vec<TurnId> = stored
-            .chain(completed)
-            .filter(|id| !wanted.contains(id))
-            .take(most + 1)
-            .collect();
+        let except: Vec<TurnId> = stored.chain(completed).filter(|id| !wanted.contains(id)).take(most + 1).collect();
         if places.is_empty() || places.len() + except.len() > most {
             return None;
         }
-        let conversations = places
-            .into_iter()
-            .filter_map(|place| turns.conversations.get(place as usize).copied());
-        Some(Complement {
-            conversations: conversations.collect(),
-            except,
-        })
+        let conversations = places.into_iter().filter_map(|place| turns.conversations.get(place as usize).copied());
+        Some(Complement { conversations: conversations.collect(), except })
     }
 
     /// Forgets a pending turn.
@@ -293,10 +259,7 @@ impl TurnIndex {
 
     fn touch(&mut self, scope: &Scope) -> &mut ScopeTurns {
         self.clock += 1;
-        let fresh = || ScopeTurns {
-            generation: self.clock,
-            ..ScopeTurns::default()
-        };
+        let fresh = || ScopeTurns { generation: self.clock, ..ScopeTurns::default() };
         let turns = self.scopes.entry(scope.clone()).or_insert_with(fresh);
         turns.used = self.clock;
         turns
@@ -310,12 +273,8 @@ impl TurnIndex {
             return;
         }
         let evictable = |(scope, turns): &(&Scope, &ScopeTurns)| *scope != keep && turns.pending.is_empty();
-        let mut oldest: Vec<(u64, Scope)> = self
-            .scopes
-            .iter()
-            .filter(evictable)
-            .map(|(scope, turns)| (turns.used, scope.clone()))
-            .collect();
+        let mut oldest: Vec<(u64, Scope)> =
+            self.scopes.iter().filter(evictable).map(|(scope, turns)| (turns.used, scope.clone())).collect();
         oldest.sort_unstable();
         for (_, scope) in oldest {
             if total <= capacity {

@@ -15,11 +15,7 @@ fn id(number: u8) -> TurnId {
 }
 
 fn found(number: u8, conversation: u8) -> FoundTurn {
-    FoundTurn {
-        id: id(number),
-        conversation: id(conversation),
-        row: u64::from(number) + 1000,
-    }
+    FoundTurn { id: id(number), conversation: id(conversation), row: u64::from(number) + 1000 }
 }
 
 #[test]
@@ -91,21 +87,14 @@ fn rows_are_those_in_which_turns_were_last_seen() {
 
 #[test]
 fn above_its_capacity_the_scope_used_longest_ago_is_forgotten_unless_something_is_pending_there() {
-    let mut turn_index = TurnIndex {
-        capacity: Some(10),
-        ..TurnIndex::default()
-    };
+    let mut turn_index = TurnIndex { capacity: Some(10), ..TurnIndex::default() };
     for (name, first) in [("pending", 0), ("old", 10), ("new", 20)] {
         let scope = scope(name);
         let generation = turn_index.begin_load(&scope).unwrap();
         if name == "pending" {
             turn_index.set_pending(&scope, id(100), Pending::Accepted);
         }
-        assert!(turn_index.load(
-            &scope,
-            generation,
-            (first..first + 4).map(|number| found(number, first)).collect()
-        ));
+        assert!(turn_index.load(&scope, generation, (first..first + 4).map(|number| found(number, first)).collect()));
     }
     assert!(turn_index.begin_load(&scope("old")).is_some());
     assert!(turn_index.begin_load(&scope("new")).is_none());
@@ -117,9 +106,7 @@ fn many_turns_are_named_by_their_conversations_and_the_few_that_are_not_asked_fo
     let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
     assert_eq!(turn_index.complement(&scope, &[id(1)]), None, "not loaded");
     let generation = turn_index.begin_load(&scope).unwrap();
-    let stored = (0..20)
-        .map(|number| found(number, 0))
-        .chain((100..130).map(|number| found(number, 100)));
+    let stored = (0..20).map(|number| found(number, 0)).chain((100..130).map(|number| found(number, 100)));
     assert!(turn_index.load(&scope, generation, stored.collect()));
     turn_index.set_pending(&scope, id(20), Pending::Completed);
     turn_index.set_pending(&scope, id(21), Pending::Accepted);
@@ -127,13 +114,7 @@ fn many_turns_are_named_by_their_conversations_and_the_few_that_are_not_asked_fo
     let asked: Vec<TurnId> = (0..18).chain(200..210).map(id).collect();
     let mut complement = turn_index.complement(&scope, &asked).unwrap();
     complement.except.sort();
-    assert_eq!(
-        complement,
-        Complement {
-            conversations: vec![id(0)],
-            except: vec![id(18), id(19), id(20)]
-        }
-    );
+    assert_eq!(complement, Complement { conversations: vec![id(0)], except: vec![id(18), id(19), id(20)] });
 
     let few: Vec<TurnId> = (0..5).map(id).collect();
     assert_eq!(turn_index.complement(&scope, &few), None, "naming them is shorter");

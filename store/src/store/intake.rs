@@ -25,10 +25,7 @@ impl Store {
         for scope in turns.iter().map(|turn| &turn.scope).collect::<BTreeSet<_>>() {
             loading::load_scope(&self.shared, scope).await?;
         }
-        if turns
-            .iter()
-            .all(|turn| self.shared.turn_index().state(&turn.scope, turn.id).is_some())
-        {
+        if turns.iter().all(|turn| self.shared.turn_index().state(&turn.scope, turn.id).is_some()) {
             return Ok(Vec::new());
         }
         self.shared
@@ -71,9 +68,7 @@ impl Store {
     pub async fn keep(&self, scope: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, StoreError> {
         self.shared.ensure_open()?;
         let scope = scope.clone();
-        self.shared
-            .blocking(move |shared| shared.journal.keep(&scope, entries, Utc::now()))
-            .await
+        self.shared.blocking(move |shared| shared.journal.keep(&scope, entries, Utc::now())).await
     }
 }
 

@@ -66,9 +66,7 @@ impl Store {
             let directory = directory.clone();
             blocking(move || directory.keep_model(&model)).await?;
         }
-        let store = Self {
-            shared: Arc::new(Shared::new(config, directory, journal, opened.tables)),
-        };
+        let store = Self { shared: Arc::new(Shared::new(config, directory, journal, opened.tables)) };
         repair::replay(&store.shared, opened.rows_lost).await?;
         tokio::spawn(schedule::background(Arc::downgrade(&store.shared)));
         tokio::spawn(watch::background(Arc::downgrade(&store.shared)));
@@ -81,11 +79,7 @@ impl Store {
     /// # Errors
     /// See [`Store`]. A deletion that an error interrupts is carried out by the next maintenance, or the next opening.
     pub async fn delete_conversation(&self, scope: &Scope, conversation: TurnId) -> Result<u64, StoreError> {
-        self.delete(Deletion {
-            scope: scope.clone(),
-            conversation: Some(conversation),
-        })
-        .await
+        self.delete(Deletion { scope: scope.clone(), conversation: Some(conversation) }).await
     }
 
     /// Deletes everything of a scope. See [`Store::delete_conversation`].
@@ -93,11 +87,7 @@ impl Store {
     /// # Errors
     /// See [`Store::delete_conversation`].
     pub async fn delete_scope(&self, scope: &Scope) -> Result<u64, StoreError> {
-        self.delete(Deletion {
-            scope: scope.clone(),
-            conversation: None,
-        })
-        .await
+        self.delete(Deletion { scope: scope.clone(), conversation: None }).await
     }
 
     /// Writes everything completed into LanceDB, waits until it is on disk and trims the journal.

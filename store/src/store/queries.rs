@@ -28,9 +28,7 @@ impl Store {
     /// See [`Store`].
     pub async fn waiting(&self, after: Option<(Scope, TurnId)>, limit: usize) -> Result<Vec<WaitingTurn>, StoreError> {
         self.shared.ensure_open()?;
-        self.shared
-            .blocking(move |shared| shared.journal.waiting(after.as_ref(), limit))
-            .await
+        self.shared.blocking(move |shared| shared.journal.waiting(after.as_ref(), limit)).await
     }
 
     /// Which of these turns are completed. Answered from memory once the scope has been asked for.
@@ -114,9 +112,7 @@ impl Store {
     pub async fn ledger(&self, scope: &Scope, turns: &[TurnId]) -> Result<Vec<LedgerEntry>, StoreError> {
         self.shared.ensure_open()?;
         let (scope, turns) = (scope.clone(), turns.to_vec());
-        self.shared
-            .blocking(move |shared| shared.journal.ledger(&scope, &turns))
-            .await
+        self.shared.blocking(move |shared| shared.journal.ledger(&scope, &turns)).await
     }
 
     /// Every scope that has a turn, in order.

@@ -31,11 +31,7 @@ pub(crate) fn retained(
         for point in &mut points {
             point.text = join_spans(&turn, point)?;
         }
-        let texts: Vec<&str> = points
-            .iter()
-            .map(|point| point.text.as_str())
-            .filter(|text| !text.is_empty())
-            .collect();
+        let texts: Vec<&str> = points.iter().map(|point| point.text.as_str()).filter(|text| !text.is_empty()).collect();
         turn.text = texts.join(ELISION);
     }
     Ok((turn, points))
@@ -47,36 +43,22 @@ fn check(turn: &Turn, point: &Point, vector_width: usize, repeated: bool) -> Res
     } else if repeated {
         "the passage is there twice".to_owned()
     } else if point.vector.len() != vector_width {
-        format!(
-            "its vector has {} numbers, the store holds {vector_width}",
-            point.vector.len()
-        )
+        format!("its vector has {} numbers, the store holds {vector_width}", point.vector.len())
     } else if !point.vector.iter().all(|number| f16::from_f32(*number).is_finite()) {
         "its vector has a number that is not finite in half precision".to_owned()
     } else {
         return Ok(());
     };
-    Err(StoreError::InvalidPoint {
-        turn: turn.id.to_string(),
-        passage: point.passage,
-        reason,
-    })
+    Err(StoreError::InvalidPoint { turn: turn.id.to_string(), passage: point.passage, reason })
 }
 
 fn join_spans(turn: &Turn, point: &Point) -> Result<String, StoreError> {
     let slice = |span: &Span| {
-        turn.text
-            .get(span.start as usize..span.end as usize)
-            .ok_or_else(|| StoreError::InvalidPoint {
-                turn: turn.id.to_string(),
-                passage: point.passage,
-                reason: format!(
-                    "its span {}..{} is no text of the turn ({} bytes)",
-                    span.start,
-                    span.end,
-                    turn.text.len()
-                ),
-            })
+        turn.text.get(span.start as usize..span.end as usize).ok_or_else(|| StoreError::InvalidPoint {
+            turn: turn.id.to_string(),
+            passage: point.passage,
+            reason: format!("its span {}..{} is no text of the turn ({} bytes)", span.start, span.end, turn.text.len()),
+        })
     };
     let texts = point.spans.iter().map(slice).collect::<Result<Vec<_>, _>>()?;
     Ok(texts.join(ELISION))
@@ -110,11 +92,7 @@ mod tests {
 
     fn span(text: &str) -> Span {
         let start = TEXT.find(text).unwrap();
-        Span {
-            start: start as u32,
-            end: (start + text.len()) as u32,
-            salience: 1.0,
-        }
+        Span { start: start as u32, end: (start + text.len()) as u32, salience: 1.0 }
     }
 
     fn point(spans: Vec<Span>) -> Point {
@@ -154,41 +132,13 @@ mod tests {
 
     #[test]
     fn points_that_do_not_fit_are_refused_with_the_reason() {
-        let inside_a_character = Span {
-            start: span("réunion").start + 2,
-            end: 20,
-            salience: 1.0,
-        };
+        let inside_a_character = Span { start: span("réunion").start + 2, end: 20, salience: 1.0 };
         let cases = [
             (vec![point(vec![inside_a_character])], "no text of the turn"),
-            (
-                vec![Point {
-                    vector: vec![1.0],
-                    ..point(vec![])
-                }],
-                "has 1 numbers",
-            ),
-            (
-                vec![Point {
-                    vector: vec![1.0, f32::NAN],
-                    ..point(vec![])
-                }],
-                "not finite",
-            ),
-            (
-                vec![Point {
-                    vector: vec![1.0, 1e6],
-                    ..point(vec![])
-                }],
-                "not finite",
-            ),
-            (
-                vec![Point {
-                    turn: TurnId([2; 16]),
-                    ..point(vec![])
-                }],
-                "belongs to turn",
-            ),
+            (vec![Point { vector: vec![1.0], ..point(vec![]) }], "has 1 numbers"),
+            (vec![Point { vector: vec![1.0, f32::NAN], ..point(vec![]) }], "not finite"),
+            (vec![Point { vector: vec![1.0, 1e6], ..point(vec![]) }], "not finite"),
+            (vec![Point { turn: TurnId([2; 16]), ..point(vec![]) }], "belongs to turn"),
             (vec![point(vec![]), point(vec![])], "twice"),
         ];
         for (points, reason) in cases {

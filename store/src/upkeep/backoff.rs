@@ -22,21 +22,14 @@ const LONGEST_OF_LONG_WORK: Duration = Duration::from_secs(20);
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self {
-            failures: 0,
-            next: None,
-            longest: LONGEST,
-        }
+        Self { failures: 0, next: None, longest: LONGEST }
     }
 }
 
 impl Backoff {
     /// For work that takes long.
     pub(crate) fn for_long_work() -> Self {
-        Self {
-            longest: LONGEST_OF_LONG_WORK,
-            ..Self::default()
-        }
+        Self { longest: LONGEST_OF_LONG_WORK, ..Self::default() }
     }
 
     /// When the next attempt is due; `None` when the last one went well.

@@ -69,9 +69,7 @@ async fn carry_out(
     }
     let failed = || StoreError::lance("delete rows");
     let points = shared.tables().points.delete(&rows_covered).await.map_err(failed())?;
-    shared
-        .stored_points
-        .fetch_sub(points.num_deleted_rows, Ordering::Relaxed);
+    shared.stored_points.fetch_sub(points.num_deleted_rows, Ordering::Relaxed);
     let turns = shared.tables().turns.delete(&rows_covered).await.map_err(failed())?;
     shared.stored_turns.fetch_sub(turns.num_deleted_rows, Ordering::Relaxed);
     shared.turn_index().unload(scope);

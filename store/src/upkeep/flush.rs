@@ -50,11 +50,7 @@ pub(crate) async fn commit(shared: &Arc<Shared>) -> Result<(), StoreError> {
             }
             let completed = pending_rows(&shared, keys).await?;
             let was_uncertain = std::mem::replace(&mut writer.uncertain, true);
-            let known = if was_uncertain {
-                already_there(&shared, &completed).await?
-            } else {
-                Known::default()
-            };
+            let known = if was_uncertain { already_there(&shared, &completed).await? } else { Known::default() };
             append_points(&shared, &completed, &known).await?;
             append_turns(&shared, &completed, &known).await?;
             let mut turn_index = shared.turn_index();
@@ -135,11 +131,7 @@ async fn already_there(shared: &Shared, completed: &[CompletedTurn]) -> Result<K
             (&shared.tables().points, column::TURN, &mut known.points),
         ] {
             for batch in tables::rows(table, filter::of_ids(scope, name, &ids), &[name], None).await? {
-                found.extend(
-                    columns::identifiers_from(&batch, name)?
-                        .into_iter()
-                        .map(|id| (scope.clone(), id)),
-                );
+                found.extend(columns::identifiers_from(&batch, name)?.into_iter().map(|id| (scope.clone(), id)));
             }
         }
     }

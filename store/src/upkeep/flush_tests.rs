@@ -66,10 +66,7 @@ async fn assert_flushed(store: &Store, turns: usize) {
     let shared = store.shared();
     assert_eq!(shared.tables().turns.count_rows(None).await.unwrap(), turns);
     assert_eq!(shared.tables().points.count_rows(None).await.unwrap(), 2 * turns);
-    assert_eq!(
-        (store.status().turns, store.status().points),
-        (turns as u64, 2 * turns as u64)
-    );
+    assert_eq!((store.status().turns, store.status().points), (turns as u64, 2 * turns as u64));
     assert!(shared.journal.keys().unwrap().is_empty());
 }
 
@@ -92,9 +89,7 @@ async fn a_crash_between_the_points_and_their_turn_loses_and_doubles_nothing() {
     read(&store, 2).await;
     let keys = store.shared().turn_index().completed();
     let completed = pending_rows(store.shared(), keys).await.unwrap();
-    append_points(store.shared(), &completed, &Known::default())
-        .await
-        .unwrap();
+    append_points(store.shared(), &completed, &Known::default()).await.unwrap();
     drop(store);
     let store = open(directory.path()).await;
     read(&store, 3).await;
@@ -123,9 +118,7 @@ async fn a_flush_that_failed_half_way_in_this_process_is_made_good_by_the_next()
     read(&store, 2).await;
     let keys = store.shared().turn_index().completed();
     let completed = pending_rows(store.shared(), keys).await.unwrap();
-    append_points(store.shared(), &completed, &Known::default())
-        .await
-        .unwrap();
+    append_points(store.shared(), &completed, &Known::default()).await.unwrap();
     store.shared().writer.lock().await.uncertain = true;
     assert_flushed(&store, 2).await;
 }
@@ -149,10 +142,7 @@ async fn a_deletion_interrupted_after_the_journal_is_carried_out_at_the_next_ope
     let store = open(directory.path()).await;
     read(&store, 1).await;
     assert_flushed(&store, 1).await;
-    let deletion = Deletion {
-        scope: scope(),
-        conversation: Some(id(1)),
-    };
+    let deletion = Deletion { scope: scope(), conversation: Some(id(1)) };
     store.shared().journal.delete(&deletion).unwrap();
     drop(store);
     let store = open(directory.path()).await;

@@ -17,9 +17,7 @@ use crate::state::Shared;
 /// Whether the newest version of both tables has all of its files, as long as they were written. Changes nothing.
 pub(super) async fn are_whole(shared: &Arc<Shared>) -> Result<bool, StoreError> {
     for (place, newest) in newest_versions(shared).await?.into_iter().enumerate() {
-        let is_there = shared
-            .blocking(move |shared| shared.manifests.is_unchanged(place, &newest.manifest))
-            .await?;
+        let is_there = shared.blocking(move |shared| shared.manifests.is_unchanged(place, &newest.manifest)).await?;
         let table = shared.directory.table(newest.name);
         // First the manifest, since the indices are listed in it.
         if !is_there || !inspection::missing(&table, &newest.dataset).await?.is_empty() {
@@ -55,20 +53,8 @@ struct NewestVersion {
 async fn newest_versions(shared: &Shared) -> Result<[NewestVersion; 2], StoreError> {
     let Tables { turns, points, .. } = shared.tables();
     let newest = |name, dataset: Arc<Dataset>| {
-        let file = dataset
-            .manifest_location()
-            .path
-            .filename()
-            .unwrap_or_default()
-            .to_owned();
-        NewestVersion {
-            name,
-            manifest: shared.directory.table(name).join("_versions").join(file),
-            dataset,
-        }
+        let file = dataset.manifest_location().path.filename().unwrap_or_default().to_owned();
+        NewestVersion { name, manifest: shared.directory.table(name).join("_versions").join(file), dataset }
     };
-    Ok([
-        newest(TURNS, tables::dataset(&turns).await?),
-        newest(POINTS, tables::dataset(&points).await?),
-    ])
+    Ok([newest(TURNS, tables::dataset(&turns).await?), newest(POINTS, tables::dataset(&points).await?)])
 }

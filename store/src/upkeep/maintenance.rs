@@ -79,19 +79,10 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
         shared.commits.store(0, Ordering::Relaxed);
         shared.unindexed.store(0, Ordering::Relaxed);
         let purge = shared.blocking(|shared| shared.journal.purge_due()).await?;
-        let mut report = MaintenanceReport {
-            purged: purge,
-            ..MaintenanceReport::default()
-        };
+        let mut report = MaintenanceReport { purged: purge, ..MaintenanceReport::default() };
 
         for (table, done) in tables(&open, &mut report) {
-            compact(
-                table,
-                if purge { 0.0 } else { DELETED_SHARE },
-                shared.config.cpu_threads,
-                done,
-            )
-            .await?;
+            compact(table, if purge { 0.0 } else { DELETED_SHARE }, shared.config.cpu_threads, done).await?;
         }
         if purge {
             rebuild_indices(&open.turns, open.turn_indices()).await?;
@@ -116,9 +107,8 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
         if purge {
             shared.blocking(|shared| shared.journal.purge_done()).await?;
         }
-        report.ledger_expired = shared
-            .blocking(|shared| shared.journal.expire_ledger(Utc::now(), shared.config.ledger_age))
-            .await?;
+        report.ledger_expired =
+            shared.blocking(|shared| shared.journal.expire_ledger(Utc::now(), shared.config.ledger_age)).await?;
         report.journal_rewritten = shared.blocking(|shared| shared.journal.rewrite()).await?;
         if report.has_new_indices() {
             report.indices_closed = open.indices.sweep();
@@ -171,14 +161,8 @@ async fn compact(
         num_threads: Some(threads),
         ..CompactionOptions::default()
     };
-    let action = OptimizeAction::Compact {
-        options,
-        remap_options: None,
-    };
-    let stats = table
-        .optimize(action)
-        .await
-        .map_err(StoreError::lance("compact a table"))?;
+    let action = OptimizeAction::Compact { options, remap_options: None };
+    let stats = table.optimize(action).await.map_err(StoreError::lance("compact a table"))?;
     if let Some(compaction) = stats.compaction {
         done.files_removed = compaction.fragments_removed;
         done.files_added = compaction.fragments_added;
@@ -197,11 +181,8 @@ async fn index(table: &Table, done: &mut TableMaintenance) -> Result<(), StoreEr
         }
     }
     if unindexed > 0 {
-        let options = if parts < INDEX_PARTS {
-            OptimizeOptions::default()
-        } else {
-            OptimizeOptions::merge(parts as usize)
-        };
+        let options =
+            if parts < INDEX_PARTS { OptimizeOptions::default() } else { OptimizeOptions::merge(parts as usize) };
         table.optimize(OptimizeAction::Index(options)).await.map_err(failed())?;
         done.rows_indexed = unindexed;
     }
@@ -224,10 +205,7 @@ async fn prune(table: &Table, age: TimeDelta, done: &mut TableMaintenance) -> Re
         delete_unverified: Some(false),
         error_if_tagged_old_versions: Some(false),
     };
-    let stats = table
-        .optimize(action)
-        .await
-        .map_err(StoreError::lance("prune a table"))?;
+    let stats = table.optimize(action).await.map_err(StoreError::lance("prune a table"))?;
     if let Some(removed) = stats.prune {
         done.versions_removed = removed.old_versions;
         done.bytes_removed = removed.bytes_removed;

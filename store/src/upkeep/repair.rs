@@ -24,17 +24,12 @@ use crate::tasks::to_completion;
 pub(crate) async fn replay(shared: &Arc<Shared>, rows_lost: bool) -> Result<(), StoreError> {
     if rows_lost {
         let unread = reconcile(shared).await?;
-        tracing::warn!(
-            unread,
-            "a table was rolled back; turns that lost their main points are read again"
-        );
+        tracing::warn!(unread, "a table was rolled back; turns that lost their main points are read again");
     }
     let pending = shared.blocking(|shared| shared.journal.keys()).await?;
     {
         let mut turn_index = shared.turn_index();
-        pending
-            .into_iter()
-            .for_each(|((scope, id), state)| turn_index.set_pending(&scope, id, state));
+        pending.into_iter().for_each(|((scope, id), state)| turn_index.set_pending(&scope, id, state));
     }
     count(shared).await?;
     deletion::resume(shared).await
@@ -122,9 +117,7 @@ pub(crate) async fn catch_up(shared: &Arc<Shared>) -> Result<(), StoreError> {
 async fn resume(shared: &Arc<Shared>, writer: &mut Writer) -> Result<(), StoreError> {
     writer.untrimmed.clear();
     writer.uncertain = true;
-    shared
-        .blocking(|shared| shared.change(Journal::keys, |turn_index, pending| turn_index.reset(pending)))
-        .await?;
+    shared.blocking(|shared| shared.change(Journal::keys, |turn_index, pending| turn_index.reset(pending))).await?;
     Ok(())
 }
 
@@ -144,50 +137,31 @@ async fn count(shared: &Shared) -> Result<(), StoreError> {
 /// Puts turns whose points are gone back into the journal as unread, and removes points whose turn is gone (unless the
 /// journal has it), then notes the versions that the tables have. Returns the number of turns to be read again.
 async fn reconcile(shared: &Arc<Shared>) -> Result<usize, StoreError> {
-    let in_journal: HashSet<TurnKey> = shared
-        .blocking(|shared| shared.journal.keys())
-        .await?
-        .into_iter()
-        .map(|(key, _)| key)
-        .collect();
+    let in_journal: HashSet<TurnKey> =
+        shared.blocking(|shared| shared.journal.keys()).await?.into_iter().map(|(key, _)| key).collect();
     let turns = keys(&shared.tables().turns, column::ID).await?;
     let points = keys(&shared.tables().points, column::TURN).await?;
 
-    let orphans = points
-        .keys()
-        .filter(|key| !turns.contains_key(*key) && !in_journal.contains(*key));
+    let orphans = points.keys().filter(|key| !turns.contains_key(*key) && !in_journal.contains(*key));
     for (scope, ids) in by_scope(orphans) {
         delete(&shared.tables().points, &scope, column::TURN, &ids).await?;
     }
 
-    let pointless = turns
-        .iter()
-        .filter(|(key, passages)| **passages > 0 && !points.contains_key(*key));
+    let pointless = turns.iter().filter(|(key, passages)| **passages > 0 && !points.contains_key(*key));
     let mut unread = Vec::new();
     for (scope, ids) in by_scope(pointless.map(|(key, _)| key)) {
-        for batch in tables::rows(
-            &shared.tables().turns,
-            filter::of_ids(&scope, column::ID, &ids),
-            &[],
-            None,
-        )
-        .await?
-        {
+        for batch in tables::rows(&shared.tables().turns, filter::of_ids(&scope, column::ID, &ids), &[], None).await? {
             unread.extend(batches::turns_from_batch(&batch)?);
         }
     }
     let count = unread.len();
     let again: Vec<TurnKey> = unread.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
-    shared
-        .blocking(move |shared| shared.journal.accept(&unread, |_| false))
-        .await?;
+    shared.blocking(move |shared| shared.journal.accept(&unread, |_| false)).await?;
     for (scope, ids) in by_scope(again.iter()) {
         delete(&shared.tables().turns, &scope, column::ID, &ids).await?;
     }
     let versions = shared.tables().versions().await?;
-    shared
-        .blocking(move |shared| shared.journal.trim(&[], versions))
-        .await?;
+    shared.blocking(move |shared| shared.journal.trim(&[], versions)).await?;
     Ok(count)
 }
 
@@ -202,9 +176,7 @@ async fn keys(table: &Table, id: &'static str) -> Result<HashMap<TurnKey, u32>, 
     let mut found = HashMap::new();
     for batch in &batches {
         let scopes = columns::strings(batch, column::SCOPE)?;
-        let passages = (id == column::ID)
-            .then(|| columns::numbers(batch, column::PASSAGES))
-            .transpose()?;
+        let passages = (id == column::ID).then(|| columns::numbers(batch, column::PASSAGES)).transpose()?;
         for (row, turn) in columns::identifiers_from(batch, id)?.into_iter().enumerate() {
             let passages = passages.map_or(0, |column| column.value(row));
             found.insert((Scope::new(scopes.value(row))?, turn), passages);

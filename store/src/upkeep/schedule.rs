@@ -20,18 +20,12 @@ const ROWS_BEFORE_MAINTENANCE: usize = 4096;
 
 /// Flushes and maintains on time, until the store is closed or dropped.
 pub(crate) async fn background(store: Weak<Shared>) {
-    let Some((wake, config)) = store
-        .upgrade()
-        .map(|shared| (Arc::clone(&shared.wake), shared.config.clone()))
-    else {
+    let Some((wake, config)) = store.upgrade().map(|shared| (Arc::clone(&shared.wake), shared.config.clone())) else {
         return;
     };
     let mut flushing = interval_at(Instant::now() + config.flush_interval, config.flush_interval);
     flushing.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut maintaining = interval_at(
-        Instant::now() + config.maintenance_interval,
-        config.maintenance_interval,
-    );
+    let mut maintaining = interval_at(Instant::now() + config.maintenance_interval, config.maintenance_interval);
     maintaining.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut flushes, mut maintenances) = (Backoff::default(), Backoff::for_long_work());
     loop {
@@ -54,9 +48,8 @@ pub(crate) async fn background(store: Weak<Shared>) {
         maintain |= shared.commits.load(Ordering::Relaxed) >= COMMITS_BEFORE_MAINTENANCE;
         maintain |= shared.unindexed.load(Ordering::Relaxed) >= ROWS_BEFORE_MAINTENANCE;
         if maintain && goes_on && !maintenances.is_waiting() {
-            let maintained = maintenance::maintain(&shared)
-                .await
-                .map(|report| tracing::debug!(?report, "store maintained"));
+            let maintained =
+                maintenance::maintain(&shared).await.map(|report| tracing::debug!(?report, "store maintained"));
             if maintained.is_err() {
                 set_old_damage_aside(&shared).await;
             }
@@ -68,9 +61,6 @@ pub(crate) async fn background(store: Weak<Shared>) {
 /// A damaged manifest of an old version serves no search, but keeps Lance from pruning.
 async fn set_old_damage_aside(shared: &Arc<Shared>) {
     if let Err(error) = repair::set_old_damage_aside(shared).await {
-        tracing::debug!(
-            error = one_line(&error),
-            "old versions of the tables can't be looked at"
-        );
+        tracing::debug!(error = one_line(&error), "old versions of the tables can't be looked at");
     }
 }

@@ -13,13 +13,7 @@ const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
 async fn store_with_three_turns(directory: &Path, scope: &Scope) -> Store {
     let store = open(directory).await;
     for number in 0..2 {
-        read(
-            &store,
-            scope,
-            number,
-            &[(&format!("heron{number} by the pond"), VECTOR)],
-        )
-        .await;
+        read(&store, scope, number, &[(&format!("heron{number} by the pond"), VECTOR)]).await;
         store.flush().await.unwrap();
     }
     store.maintain().await.unwrap();
@@ -60,16 +54,8 @@ async fn a_table_of_turns_that_is_removed_is_begun_anew_and_takes_its_turns_agai
     remove(&table(directory.path(), "turns"));
     until_repaired(&store, 1).await;
 
-    assert_eq!(
-        read_ids(&store, &scope, &[id(0), id(1), id(2)]).await,
-        [id(2)],
-        "what the journal had is there"
-    );
-    assert_eq!(
-        dense(&store, &scope, VECTOR).await,
-        [id(2)],
-        "no points linger without their turn"
-    );
+    assert_eq!(read_ids(&store, &scope, &[id(0), id(1), id(2)]).await, [id(2)], "what the journal had is there");
+    assert_eq!(dense(&store, &scope, VECTOR).await, [id(2)], "no points linger without their turn");
     read(&store, &scope, 0, &[("heron0 by the pond", VECTOR)]).await;
     assert_eq!(lexical(&store, &scope, "heron0").await, [id(0)]);
     goes_on(&store, &scope).await;
@@ -122,10 +108,7 @@ async fn a_manifest_that_is_cut_or_removed_while_the_store_is_open_is_put_back_a
         let whole = manifests.clone().map(|path| fs::read(path).unwrap());
         manifests.iter().for_each(|path| damage(path));
         until("the manifests are put back", async || {
-            manifests
-                .iter()
-                .zip(&whole)
-                .all(|(path, whole)| fs::read(path).is_ok_and(|found| found == *whole))
+            manifests.iter().zip(&whole).all(|(path, whole)| fs::read(path).is_ok_and(|found| found == *whole))
         })
         .await;
         assert_eq!(store.status().losses, 0);
@@ -150,13 +133,7 @@ async fn of_rows_whose_file_is_gone_or_cut_only_they_are_lost() {
         let (directory, scope) = (tempfile::tempdir().unwrap(), scope("s"));
         let store = open(directory.path()).await;
         for number in 0..3 {
-            read(
-                &store,
-                &scope,
-                number,
-                &[(&format!("heron{number} by the pond"), VECTOR)],
-            )
-            .await;
+            read(&store, &scope, number, &[(&format!("heron{number} by the pond"), VECTOR)]).await;
             store.flush().await.unwrap();
         }
         let mut files: Vec<(std::time::SystemTime, PathBuf)> =
@@ -185,19 +162,13 @@ async fn indices_that_are_removed_are_built_anew_and_no_turn_is_lost() {
         }
         indices.iter().for_each(|path| remove(path));
         if while_open {
-            until("the indices are there again", async || {
-                indices.iter().all(|path| path.exists())
-            })
-            .await;
+            until("the indices are there again", async || indices.iter().all(|path| path.exists())).await;
         } else {
             store = open(directory.path()).await;
         }
         until("searches work", async || {
             let asked = crate::support::query(&scope, mainpoint_store::Within::Scope, VECTOR, "heron1");
-            store
-                .search(&asked)
-                .await
-                .is_ok_and(|found| found.lexical.len() == 1 && found.dense.len() == 3)
+            store.search(&asked).await.is_ok_and(|found| found.lexical.len() == 1 && found.dense.len() == 3)
         })
         .await;
         assert_eq!(store.status().losses, 0);

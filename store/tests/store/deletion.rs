@@ -10,15 +10,9 @@ const MARKER: &str = "Quixotryzzle";
 /// Turn `number` of the conversation that begins with turn `first`, read.
 async fn read_in(store: &Store, number: u64, first: u64, text: &str) {
     let scope = scope("s");
-    let turn = Turn {
-        conversation: id(first),
-        ..turn(&scope, number, text)
-    };
+    let turn = Turn { conversation: id(first), ..turn(&scope, number, text) };
     store.accept(vec![turn.clone()]).await.unwrap();
-    store
-        .complete(vec![(scope, turn.id, vec![point(&turn, VECTOR)])])
-        .await
-        .unwrap();
+    store.complete(vec![(scope, turn.id, vec![point(&turn, VECTOR)])]).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,10 +24,7 @@ async fn a_deleted_conversation_is_gone_from_every_answer_and_the_others_stay() 
     store.flush().await.unwrap();
     read_in(&store, 1, 0, "pending parrot").await;
     read_in(&store, 11, 10, "another pending parrot").await;
-    let unread = Turn {
-        conversation: id(0),
-        ..turn(&scope, 2, "unread parrot")
-    };
+    let unread = Turn { conversation: id(0), ..turn(&scope, 2, "unread parrot") };
     store.accept(vec![unread]).await.unwrap();
 
     assert_eq!(store.delete_conversation(&scope, id(0)).await.unwrap(), 3);
@@ -43,22 +34,12 @@ async fn a_deleted_conversation_is_gone_from_every_answer_and_the_others_stay() 
     assert_eq!(read_ids(&store, &scope, &all).await, [id(10), id(11)]);
     assert_eq!(store.turns(&scope, &all).await.unwrap().len(), 2);
     assert_eq!(store.unread().await.unwrap(), []);
-    for mut found in [
-        lexical(&store, &scope, "parrot").await,
-        dense(&store, &scope, VECTOR).await,
-    ] {
+    for mut found in [lexical(&store, &scope, "parrot").await, dense(&store, &scope, VECTOR).await] {
         found.sort();
         assert_eq!(found, [id(10), id(11)]);
     }
     assert_eq!(store.points(&scope, &Within::Scope, 10).await.unwrap().len(), 2);
-    assert_eq!(
-        (
-            store.status().turns,
-            store.status().points,
-            store.status().pending_turns
-        ),
-        (2, 2, 0)
-    );
+    assert_eq!((store.status().turns, store.status().points, store.status().pending_turns), (2, 2, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,15 +65,9 @@ async fn what_was_deleted_leaves_no_byte_on_disk_after_maintenance() {
     read_in(&store, 1, 0, &format!("once more, {MARKER}")).await;
     store.flush().await.unwrap();
     read_in(&store, 2, 0, &format!("pending: {MARKER}")).await;
-    let unread = Turn {
-        conversation: id(0),
-        ..turn(&scope, 3, &format!("unread: {MARKER}"))
-    };
+    let unread = Turn { conversation: id(0), ..turn(&scope, 3, &format!("unread: {MARKER}")) };
     store.accept(vec![unread]).await.unwrap();
-    assert!(
-        !files_with(directory.path(), MARKER).is_empty(),
-        "the search of the disk must be able to find it"
-    );
+    assert!(!files_with(directory.path(), MARKER).is_empty(), "the search of the disk must be able to find it");
     assert_eq!(lexical(&store, &scope, MARKER).await.len(), 3);
 
     assert_eq!(store.delete_conversation(&scope, id(0)).await.unwrap(), 4);
@@ -131,14 +106,7 @@ async fn a_turn_deleted_while_it_was_being_read_does_not_come_back() {
     let turn = turn(&scope, 0, "text");
     store.accept(vec![turn.clone()]).await.unwrap();
     store.delete_conversation(&scope, id(0)).await.unwrap();
-    store
-        .complete(vec![(scope.clone(), turn.id, vec![point(&turn, VECTOR)])])
-        .await
-        .unwrap();
+    store.complete(vec![(scope.clone(), turn.id, vec![point(&turn, VECTOR)])]).await.unwrap();
     assert_eq!(dense(&store, &scope, VECTOR).await, []);
-    assert_eq!(
-        store.accept(vec![turn]).await.unwrap(),
-        [id(0)],
-        "sent again, it is read again"
-    );
+    assert_eq!(store.accept(vec![turn]).await.unwrap(), [id(0)], "sent again, it is read again");
 }

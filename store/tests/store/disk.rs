@@ -70,16 +70,9 @@ impl Disk {
 
     fn limit(size: &str) {
         let limited = Command::new("prlimit")
-            .args([
-                "--pid",
-                &std::process::id().to_string(),
-                &format!("--fsize={size}:unlimited"),
-            ])
+            .args(["--pid", &std::process::id().to_string(), &format!("--fsize={size}:unlimited")])
             .status();
-        assert!(
-            limited.unwrap().success(),
-            "neither a mount nor a limit is possible here"
-        );
+        assert!(limited.unwrap().success(), "neither a mount nor a limit is possible here");
     }
 }
 
@@ -115,10 +108,7 @@ impl Frozen {
             ignore_limits();
             Disk::limit("0");
         }
-        Self {
-            directories,
-            is_limited,
-        }
+        Self { directories, is_limited }
     }
 
     fn change(directories: &[PathBuf], attribute: &str, permission: &str) {

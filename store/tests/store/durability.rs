@@ -24,13 +24,7 @@ async fn the_same_id_in_another_scope_is_another_turn() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path()).await;
     for name in ["a", "b"] {
-        read(
-            &store,
-            &scope(name),
-            0,
-            &[(&format!("text of {name}"), [1.0, 0.0, 0.0, 0.0])],
-        )
-        .await;
+        read(&store, &scope(name), 0, &[(&format!("text of {name}"), [1.0, 0.0, 0.0, 0.0])]).await;
     }
     for name in ["a", "b"] {
         let turns = store.turns(&scope(name), &[id(0)]).await.unwrap();
@@ -44,14 +38,7 @@ async fn turns_accepted_before_a_crash_come_back_unread_and_completed_ones_do_no
     let (store, scope) = (open(directory.path()).await, scope("s"));
     let turns: Vec<_> = (0..3).map(|number| turn(&scope, number, "text")).collect();
     store.accept(turns.clone()).await.unwrap();
-    store
-        .complete(vec![(
-            scope.clone(),
-            id(1),
-            vec![point(&turns[1], [1.0, 0.0, 0.0, 0.0])],
-        )])
-        .await
-        .unwrap();
+    store.complete(vec![(scope.clone(), id(1), vec![point(&turns[1], [1.0, 0.0, 0.0, 0.0])])]).await.unwrap();
     drop(store);
     let store = open(directory.path()).await;
     assert_eq!(store.unread().await.unwrap(), [turns[0].clone(), turns[2].clone()]);
@@ -90,24 +77,11 @@ async fn what_waits_to_be_read_comes_in_pages_each_turn_once_and_nothing_that_is
 async fn a_completed_turn_is_searchable_before_any_flush() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
-    read(
-        &store,
-        &scope,
-        0,
-        &[("the harbour opens at dawn", [1.0, 0.0, 0.0, 0.0])],
-    )
-    .await;
+    read(&store, &scope, 0, &[("the harbour opens at dawn", [1.0, 0.0, 0.0, 0.0])]).await;
     assert_eq!(store.status().unflushed_turns, 1);
     assert_eq!(read_ids(&store, &scope, &[id(0)]).await, [id(0)]);
-    assert_eq!(
-        store.turns(&scope, &[id(0)]).await.unwrap()[0].text,
-        "the harbour opens at dawn"
-    );
-    assert_eq!(
-        store.status().unflushed_turns,
-        1,
-        "looking at the journal needs no flush"
-    );
+    assert_eq!(store.turns(&scope, &[id(0)]).await.unwrap()[0].text, "the harbour opens at dawn");
+    assert_eq!(store.status().unflushed_turns, 1, "looking at the journal needs no flush");
     assert_eq!(lexical(&store, &scope, "harbour").await, [id(0)]);
     assert_eq!(dense(&store, &scope, [1.0, 0.0, 0.0, 0.0]).await, [id(0)]);
     read(&store, &scope, 1, &[("the ferry leaves at noon", [0.0, 1.0, 0.0, 0.0])]).await;
@@ -138,12 +112,7 @@ async fn a_search_in_a_conversation_does_not_flush_turns_outside_of_it() {
     let old = query(&scope, Within::Conversation(vec![id(0)]), [1.0, 0.0, 0.0, 0.0], "old");
     assert_eq!(store.search(&old).await.unwrap().dense.len(), 1);
     assert_eq!(store.status().unflushed_turns, 1);
-    let new = query(
-        &scope,
-        Within::Conversation(vec![id(0), id(1)]),
-        [1.0, 0.0, 0.0, 0.0],
-        "new",
-    );
+    let new = query(&scope, Within::Conversation(vec![id(0), id(1)]), [1.0, 0.0, 0.0, 0.0], "new");
     assert_eq!(store.search(&new).await.unwrap().dense.len(), 2);
     assert_eq!(store.status().unflushed_turns, 0);
 }
@@ -153,21 +122,11 @@ async fn completing_what_is_not_waiting_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
     let unknown = turn(&scope, 5, "never accepted");
-    store
-        .complete(vec![(
-            scope.clone(),
-            unknown.id,
-            vec![point(&unknown, [1.0, 0.0, 0.0, 0.0])],
-        )])
-        .await
-        .unwrap();
+    store.complete(vec![(scope.clone(), unknown.id, vec![point(&unknown, [1.0, 0.0, 0.0, 0.0])])]).await.unwrap();
     assert!(store.read_turns(&scope, &[unknown.id]).await.unwrap().is_empty());
     read(&store, &scope, 0, &[("once", [1.0, 0.0, 0.0, 0.0])]).await;
     let again = turn(&scope, 0, "once");
-    store
-        .complete(vec![(scope.clone(), id(0), vec![point(&again, [0.0, 1.0, 0.0, 0.0])])])
-        .await
-        .unwrap();
+    store.complete(vec![(scope.clone(), id(0), vec![point(&again, [0.0, 1.0, 0.0, 0.0])])]).await.unwrap();
     store.flush().await.unwrap();
     assert_eq!((store.status().turns, store.status().points), (1, 1));
 }
@@ -180,10 +139,7 @@ async fn a_point_of_the_wrong_width_is_refused_and_its_turn_stays_unread() {
     store.accept(vec![turn.clone()]).await.unwrap();
     let mut narrow = point(&turn, [1.0, 0.0, 0.0, 0.0]);
     narrow.vector.pop();
-    let error = store
-        .complete(vec![(scope.clone(), turn.id, vec![narrow])])
-        .await
-        .unwrap_err();
+    let error = store.complete(vec![(scope.clone(), turn.id, vec![narrow])]).await.unwrap_err();
     assert!(matches!(error, StoreError::InvalidPoint { .. }), "{error}");
     assert_eq!(store.unread().await.unwrap(), [turn]);
 }
@@ -202,13 +158,7 @@ async fn the_background_task_flushes_by_itself_on_time_and_on_number() {
     let mut many = config(directory.path());
     many.flush_turns = 2;
     let store = open_with(many).await;
-    read(
-        &store,
-        &scope,
-        1,
-        &[("two", [1.0, 0.0, 0.0, 0.0]), ("three", [1.0, 0.0, 0.0, 0.0])],
-    )
-    .await;
+    read(&store, &scope, 1, &[("two", [1.0, 0.0, 0.0, 0.0]), ("three", [1.0, 0.0, 0.0, 0.0])]).await;
     until("the flush on number", async || store.status().turns == 3).await;
 }
 
@@ -236,12 +186,7 @@ async fn after_closing_every_operation_says_so_and_the_rows_are_on_disk() {
     assert!(closed(clone.complete(vec![]).await.unwrap_err()));
     assert!(closed(clone.unread().await.unwrap_err()));
     assert!(closed(clone.read_turns(&scope, &[id(0)]).await.unwrap_err()));
-    assert!(closed(
-        clone
-            .search(&query(&scope, Within::Scope, [1.0, 0.0, 0.0, 0.0], ""))
-            .await
-            .unwrap_err()
-    ));
+    assert!(closed(clone.search(&query(&scope, Within::Scope, [1.0, 0.0, 0.0, 0.0], "")).await.unwrap_err()));
     assert!(closed(clone.ledger(&scope, &[id(0)]).await.unwrap_err()));
     assert!(closed(clone.keep(&scope, vec![]).await.unwrap_err()));
     assert!(closed(clone.flush().await.unwrap_err()));

@@ -9,10 +9,7 @@ const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
 async fn turns_in(snapshot: &Snapshot<'_>) -> Vec<TurnId> {
     let everything = snapshot.everything(100).await.unwrap().unwrap();
     for passage in &everything {
-        assert_eq!(
-            *passage.features, passage.turn.0,
-            "what is remembered belongs to its turn"
-        );
+        assert_eq!(*passage.features, passage.turn.0, "what is remembered belongs to its turn");
     }
     everything.iter().map(|passage| passage.turn).collect()
 }
@@ -29,20 +26,14 @@ fn ids(numbers: impl IntoIterator<Item = u64>) -> Vec<TurnId> {
 async fn everything_is_what_is_there_now_however_often_it_was_asked_for_before() {
     for recent_bytes in [0, 256 << 20] {
         let directory = tempfile::tempdir().unwrap();
-        let settings = StoreConfig {
-            recent_bytes,
-            ..config(directory.path())
-        };
+        let settings = StoreConfig { recent_bytes, ..config(directory.path()) };
         let (store, mine, other) = (Store::open(settings).await.unwrap(), scope("mine"), scope("other"));
         read(&store, &other, 50, &[("not mine", VECTOR)]).await;
         read(&store, &mine, 0, &[("a", VECTOR), ("b", VECTOR), ("c", VECTOR)]).await;
         let conversation = |numbers| Within::Conversation(ids(numbers));
         for _ in 0..2 {
             assert_eq!(found(&store, &mine, &Within::Scope).await, ids(0..3));
-            assert_eq!(
-                found(&store, &mine, &conversation(vec![2, 0, 2, 50, 77])).await,
-                ids([0, 2])
-            );
+            assert_eq!(found(&store, &mine, &conversation(vec![2, 0, 2, 50, 77])).await, ids([0, 2]));
         }
         read(&store, &mine, 3, &[("new", VECTOR)]).await;
         assert_eq!(found(&store, &mine, &conversation(vec![3, 1])).await, ids([1, 3]));
@@ -50,16 +41,10 @@ async fn everything_is_what_is_there_now_however_often_it_was_asked_for_before()
 
         store.maintain().await.unwrap();
         assert_eq!(found(&store, &mine, &Within::Scope).await, ids(0..4));
-        let elsewhere = Turn {
-            conversation: id(9),
-            ..turn(&mine, 9, "another conversation")
-        };
+        let elsewhere = Turn { conversation: id(9), ..turn(&mine, 9, "another conversation") };
         store.accept(vec![elsewhere.clone()]).await.unwrap();
         let points = vec![point(&elsewhere, VECTOR)];
-        store
-            .complete(vec![(mine.clone(), elsewhere.id, points)])
-            .await
-            .unwrap();
+        store.complete(vec![(mine.clone(), elsewhere.id, points)]).await.unwrap();
         assert_eq!(found(&store, &mine, &Within::Scope).await, ids([0, 1, 2, 3, 9]));
         store.delete_conversation(&mine, id(0)).await.unwrap();
         assert_eq!(found(&store, &mine, &Within::Scope).await, ids([9]));
@@ -102,10 +87,7 @@ async fn half_precision_finds_what_single_precision_finds() {
     const WIDTH: usize = 768;
     const ROWS: u64 = 600;
     let directory = tempfile::tempdir().unwrap();
-    let settings = StoreConfig {
-        vector_width: WIDTH,
-        ..config(directory.path())
-    };
+    let settings = StoreConfig { vector_width: WIDTH, ..config(directory.path()) };
     let store = Store::open(settings).await.unwrap();
     let scope = scope("s");
     // Numbers that are spread as a language model's are, the same at every run.
@@ -113,9 +95,7 @@ async fn half_precision_finds_what_single_precision_finds() {
     let mut number = || {
         let mut sum = -6.0;
         for _ in 0..12 {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             sum += (state >> 40) as f32 / (1 << 24) as f32;
         }
         sum
@@ -129,10 +109,7 @@ async fn half_precision_finds_what_single_precision_finds() {
     }
     let turns: Vec<Turn> = (0..ROWS).map(|number| turn(&scope, number, "text")).collect();
     let points = turns.iter().zip(&vectors).map(|(turn, vector)| {
-        let point = Point {
-            vector: vector.clone(),
-            ..point(turn, VECTOR)
-        };
+        let point = Point { vector: vector.clone(), ..point(turn, VECTOR) };
         (scope.clone(), turn.id, vec![point])
     });
     let points = points.collect();
@@ -141,11 +118,8 @@ async fn half_precision_finds_what_single_precision_finds() {
     let mut shared = 0;
     for question in &vectors[ROWS as usize..] {
         let dot = |vector: &Vec<f32>| vector.iter().zip(question).map(|(one, other)| one * other).sum::<f32>();
-        let mut expected: Vec<(f32, TurnId)> = (0..)
-            .map(id)
-            .zip(&vectors[..ROWS as usize])
-            .map(|(id, vector)| (dot(vector), id))
-            .collect();
+        let mut expected: Vec<(f32, TurnId)> =
+            (0..).map(id).zip(&vectors[..ROWS as usize]).map(|(id, vector)| (dot(vector), id)).collect();
         expected.sort_by(|one, other| other.0.total_cmp(&one.0));
         let query = SearchQuery {
             scope: scope.clone(),
@@ -156,9 +130,7 @@ async fn half_precision_finds_what_single_precision_finds() {
         };
         let hits = store.search(&query).await.unwrap().dense;
         assert!((hits[0].score - expected[0].0).abs() < 1e-3);
-        let found = expected[..10]
-            .iter()
-            .filter(|(_, id)| hits.iter().any(|hit| hit.turn == *id));
+        let found = expected[..10].iter().filter(|(_, id)| hits.iter().any(|hit| hit.turn == *id));
         shared += found.count();
     }
     assert!(shared >= 198, "{shared} of 200");

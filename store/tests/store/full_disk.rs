@@ -19,11 +19,7 @@ fn parts_in_trouble(store: &Store) -> Vec<StorePart> {
 /// Accepts large turns until the journal cannot take any more. Returns how many it took.
 async fn accept_until_it_fails(store: &Store, first: u64) -> u64 {
     let mut taken = 0;
-    while store
-        .accept(vec![turn(&scope("s"), first + taken, &"x".repeat(LARGE))])
-        .await
-        .is_ok()
-    {
+    while store.accept(vec![turn(&scope("s"), first + taken, &"x".repeat(LARGE))]).await.is_ok() {
         taken += 1;
         assert!(taken < 200, "a full disk takes everything");
     }
@@ -51,20 +47,14 @@ async fn after_a_full_disk_the_journal_goes_on_without_a_restart_and_has_lost_no
         let refused = store.accept(vec![turn(&scope, number, "small")]).await.unwrap_err();
         assert!(matches!(refused, StoreError::JournalDown { .. }), "{refused}");
     }
-    assert!(
-        begun.elapsed() < Duration::from_secs(2),
-        "nothing is tried for each call"
-    );
+    assert!(begun.elapsed() < Duration::from_secs(2), "nothing is tried for each call");
 
     disk.free();
     works_again(&store).await;
     read(&store, &scope, 2, &[("the bridge closes at night", VECTOR)]).await;
     let accepted: Vec<_> = (10..10 + taken).map(id).collect();
     let unread: Vec<_> = store.unread().await.unwrap().iter().map(|turn| turn.id).collect();
-    assert!(
-        accepted.iter().all(|id| unread.contains(id)),
-        "what was acknowledged is there"
-    );
+    assert!(accepted.iter().all(|id| unread.contains(id)), "what was acknowledged is there");
     store.flush().await.unwrap();
     for reopened in [false, true] {
         let store = if reopened {
@@ -73,10 +63,7 @@ async fn after_a_full_disk_the_journal_goes_on_without_a_restart_and_has_lost_no
         } else {
             store.clone()
         };
-        assert_eq!(
-            read_ids(&store, &scope, &[id(0), id(1), id(2)]).await,
-            [id(0), id(1), id(2)]
-        );
+        assert_eq!(read_ids(&store, &scope, &[id(0), id(1), id(2)]).await, [id(0), id(1), id(2)]);
         assert_eq!(dense(&store, &scope, VECTOR).await.len(), 3);
         assert_eq!(store.status().losses, 0);
     }
@@ -101,11 +88,7 @@ async fn a_full_disk_at_the_ledger_is_got_over_and_what_it_held_holds() {
     assert!(failed > 50, "{failed}");
     disk.free();
     works_again(&store).await;
-    assert_eq!(
-        store.keep(&scope, vec![entry(0, 99)]).await.unwrap(),
-        [entry(0, 10)],
-        "the first writer wins"
-    );
+    assert_eq!(store.keep(&scope, vec![entry(0, 99)]).await.unwrap(), [entry(0, 10)], "the first writer wins");
     store.keep(&scope, vec![entry(200, LARGE)]).await.unwrap();
     assert_eq!(store.ledger(&scope, &[id(0), id(200)]).await.unwrap().len(), 2);
 }
@@ -113,35 +96,18 @@ async fn a_full_disk_at_the_ledger_is_got_over_and_what_it_held_holds() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_tables_have_no_space_for_waits_in_the_journal_and_is_found_afterwards_once() {
     let disk = Disk::new();
-    let soon = StoreConfig {
-        flush_interval: Duration::from_millis(100),
-        ..config(&disk.store())
-    };
+    let soon = StoreConfig { flush_interval: Duration::from_millis(100), ..config(&disk.store()) };
     let (store, scope) = (open_with(soon).await, scope("s"));
     read(&store, &scope, 0, &[("the harbour opens at dawn", VECTOR)]).await;
     until("the first flush", async || store.status().turns == 1).await;
     // The journal has free pages for small rows; the tables need new files for theirs.
-    store
-        .accept(vec![turn(&scope, 1, "the ferry leaves at noon")])
-        .await
-        .unwrap();
+    store.accept(vec![turn(&scope, 1, "the ferry leaves at noon")]).await.unwrap();
     disk.fill();
     let point = crate::support::point(&turn(&scope, 1, "the ferry leaves at noon"), VECTOR);
-    if store
-        .complete(vec![(scope.clone(), id(1), vec![point.clone()])])
-        .await
-        .is_ok()
-    {
-        until("the tables are in trouble", async || {
-            parts_in_trouble(&store) == [StorePart::Tables]
-        })
-        .await;
+    if store.complete(vec![(scope.clone(), id(1), vec![point.clone()])]).await.is_ok() {
+        until("the tables are in trouble", async || parts_in_trouble(&store) == [StorePart::Tables]).await;
         let asked = query(&scope, Within::Scope, VECTOR, "harbour ferry");
-        assert_eq!(
-            store.search(&asked).await.unwrap().dense.len(),
-            1,
-            "searches find what the tables hold"
-        );
+        assert_eq!(store.search(&asked).await.unwrap().dense.len(), 1, "searches find what the tables hold");
         assert_eq!(read_ids(&store, &scope, &[id(0), id(1)]).await, [id(0), id(1)]);
     }
     disk.free();
@@ -158,13 +124,7 @@ async fn maintenance_that_finds_no_space_changes_no_answer_and_is_made_good_late
     let disk = Disk::new();
     let (store, scope) = (open(&disk.store()).await, scope("s"));
     for number in 0..4 {
-        read(
-            &store,
-            &scope,
-            number,
-            &[(&format!("note about heron{number}"), VECTOR)],
-        )
-        .await;
+        read(&store, &scope, number, &[(&format!("note about heron{number}"), VECTOR)]).await;
         store.flush().await.unwrap();
     }
     disk.fill();
@@ -198,10 +158,7 @@ async fn directories_that_became_read_only_are_got_over_when_they_are_writable_a
         .collect();
     let frozen = Frozen::new(folders);
     read(&store, &scope, 1, &[("kept, too", VECTOR)]).await;
-    until("the tables are in trouble", async || {
-        parts_in_trouble(&store).contains(&StorePart::Tables)
-    })
-    .await;
+    until("the tables are in trouble", async || parts_in_trouble(&store).contains(&StorePart::Tables)).await;
     assert_eq!(dense(&store, &scope, VECTOR).await, [id(0)]);
     drop(frozen);
     works_again(&store).await;

@@ -22,13 +22,7 @@ async fn maintenance_leaves_no_files_open_behind_it_however_often_it_runs() {
         let mut most_of_window = 0;
         for round in 0..WINDOW {
             let number = window * WINDOW + round;
-            read(
-                &store,
-                &scope,
-                number,
-                &[(&format!("heron{number} by the pond"), VECTOR)],
-            )
-            .await;
+            read(&store, &scope, number, &[(&format!("heron{number} by the pond"), VECTOR)]).await;
             store.flush().await.unwrap();
             assert_eq!(lexical(&store, &scope, &format!("heron{number}")).await.len(), 1);
             store.maintain().await.unwrap();
@@ -40,8 +34,5 @@ async fn maintenance_leaves_no_files_open_behind_it_however_often_it_runs() {
     }
     // The first window begins with empty tables and no index.
     let (settled, last) = (most[1], most[most.len() - 1]);
-    assert!(
-        last <= settled + SLACK,
-        "open files at most, by window of {WINDOW} rounds: {most:?}"
-    );
+    assert!(last <= settled + SLACK, "open files at most, by window of {WINDOW} rounds: {most:?}");
 }

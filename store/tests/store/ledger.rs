@@ -12,12 +12,7 @@ const MARKER: &str = "Quixotryzzle";
 
 /// An entry in the conversation that begins with turn 0.
 fn entry(kind: LedgerKind, turn: u64, value: &str) -> LedgerEntry {
-    LedgerEntry {
-        kind,
-        turn: id(turn),
-        conversation: id(0),
-        value: value.as_bytes().to_vec(),
-    }
+    LedgerEntry { kind, turn: id(turn), conversation: id(0), value: value.as_bytes().to_vec() }
 }
 
 fn block(turn: u64, value: &str) -> LedgerEntry {
@@ -48,10 +43,7 @@ async fn the_first_writer_wins_and_the_later_one_is_told_what_holds() {
     let later = vec![block(2, "new"), block(0, "second"), block(2, "newer")];
     let held = store.keep(&scope, later).await.unwrap();
     assert_eq!(held, [block(2, "new"), block(0, "first"), block(2, "new")]);
-    assert_eq!(
-        store.ledger(&scope, &[id(0), id(2)]).await.unwrap(),
-        [block(0, "first"), block(2, "new")]
-    );
+    assert_eq!(store.ledger(&scope, &[id(0), id(2)]).await.unwrap(), [block(0, "first"), block(2, "new")]);
     assert_eq!(store.keep(&scope, vec![]).await.unwrap(), []);
 }
 
@@ -77,10 +69,7 @@ async fn scopes_do_not_see_each_others_entries() {
 
     store.delete_scope(&one).await.unwrap();
     assert_eq!(store.ledger(&one, &[id(0)]).await.unwrap(), []);
-    assert_eq!(
-        store.ledger(&other, &[id(0)]).await.unwrap(),
-        [block(0, "of the other")]
-    );
+    assert_eq!(store.ledger(&other, &[id(0)]).await.unwrap(), [block(0, "of the other")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,15 +78,9 @@ async fn a_deleted_conversation_takes_its_entries_along_and_off_the_disk() {
     let (store, scope) = (open(directory.path()).await, scope("s"));
     read(&store, &scope, 0, &[("text of the one that stays", VECTOR)]).await;
     let stays = block(0, "stays");
-    let going = |entry: LedgerEntry| LedgerEntry {
-        conversation: id(10),
-        ..entry
-    };
+    let going = |entry: LedgerEntry| LedgerEntry { conversation: id(10), ..entry };
     let gone = [block(10, MARKER), entry(LedgerKind::Epoch, 12, MARKER)].map(going);
-    store
-        .keep(&scope, [gone.to_vec(), vec![stays.clone()]].concat())
-        .await
-        .unwrap();
+    store.keep(&scope, [gone.to_vec(), vec![stays.clone()]].concat()).await.unwrap();
     assert!(!files_with(directory.path(), MARKER).is_empty());
 
     assert_eq!(store.delete_conversation(&scope, id(10)).await.unwrap(), 0);
@@ -131,11 +114,7 @@ async fn entries_survive_maintenance_that_rewrites_the_journal() {
 async fn maintenance_forgets_silent_conversations_and_clears_the_disk_of_them() {
     let directory = tempfile::tempdir().unwrap();
     let scope = scope("s");
-    let store = open_with(StoreConfig {
-        ledger_age: Duration::from_micros(1),
-        ..config(directory.path())
-    })
-    .await;
+    let store = open_with(StoreConfig { ledger_age: Duration::from_micros(1), ..config(directory.path()) }).await;
     read(&store, &scope, 0, &[("text", VECTOR)]).await;
     let kept = vec![block(0, MARKER), entry(LedgerKind::Epoch, 2, MARKER)];
     store.keep(&scope, kept).await.unwrap();

@@ -44,10 +44,7 @@ async fn turns_are_found_after_their_files_were_merged_and_no_longer_once_they_a
         store.flush().await.unwrap();
     }
     for _ in 0..2 {
-        assert_eq!(
-            texts().await,
-            ["turn 0", "turn 1", "turn 2", "turn 3", "turn 4", "turn 5"]
-        );
+        assert_eq!(texts().await, ["turn 0", "turn 1", "turn 2", "turn 3", "turn 4", "turn 5"]);
     }
     store.delete_conversation(&scope, id(0)).await.unwrap();
     for _ in 0..2 {
@@ -81,17 +78,11 @@ async fn points_of_a_conversation_come_in_its_order_and_not_more_than_asked_for(
     read(&store, &scope, 0, &[("a", VECTOR), ("b", VECTOR), ("c", VECTOR)]).await;
     let chain = Within::Conversation(vec![id(2), id(0)]);
     let points = store.points(&scope, &chain, 10).await.unwrap();
-    assert_eq!(
-        points.iter().map(|point| point.turn).collect::<Vec<_>>(),
-        [id(2), id(0)]
-    );
+    assert_eq!(points.iter().map(|point| point.turn).collect::<Vec<_>>(), [id(2), id(0)]);
     assert_eq!(points[0].features, id(2).0);
     assert_eq!(store.points(&scope, &Within::Scope, 2).await.unwrap().len(), 2);
     assert_eq!(store.points(&scope, &Within::Scope, 0).await.unwrap(), []);
-    assert_eq!(
-        store.points(&scope, &Within::Conversation(vec![]), 10).await.unwrap(),
-        []
-    );
+    assert_eq!(store.points(&scope, &Within::Conversation(vec![]), 10).await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,13 +105,7 @@ async fn neighbours_are_the_turns_around_oldest_first_wherever_they_are() {
     read(&store, &scope, 3, &[("3", VECTOR)]).await;
     store.accept(vec![turn(&scope, 4, "4")]).await.unwrap();
     let texts = async |number, radius| -> Vec<String> {
-        store
-            .neighbours(&scope, id(number), radius)
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|turn| turn.text)
-            .collect()
+        store.neighbours(&scope, id(number), radius).await.unwrap().into_iter().map(|turn| turn.text).collect()
     };
     assert_eq!(texts(2, 1).await, ["1", "2", "3"]);
     assert_eq!(texts(2, 9).await, ["0", "1", "2", "3", "4"]);
@@ -148,20 +133,11 @@ async fn neighbours_stay_on_their_branch_and_a_fork_is_left_by_its_later_child()
         child(13, 12, 3, "new answer"),
     ];
     store.accept(turns.clone()).await.unwrap();
-    let completed = turns
-        .iter()
-        .map(|turn| (scope.clone(), turn.id, vec![point(turn, VECTOR)]))
-        .collect();
+    let completed = turns.iter().map(|turn| (scope.clone(), turn.id, vec![point(turn, VECTOR)])).collect();
     store.complete(completed).await.unwrap();
     store.flush().await.unwrap();
     let texts = async |number, radius| -> Vec<String> {
-        store
-            .neighbours(&scope, id(number), radius)
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|turn| turn.text)
-            .collect()
+        store.neighbours(&scope, id(number), radius).await.unwrap().into_iter().map(|turn| turn.text).collect()
     };
     assert_eq!(texts(3, 2).await, ["answer", "dead question", "dead answer"]);
     assert_eq!(texts(13, 2).await, ["answer", "edited question", "new answer"]);
@@ -173,20 +149,10 @@ async fn neighbours_reach_over_turns_that_were_never_stored() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
     // Turns 1 and 2 (a tool call and its result) have no text.
-    let turns = vec![
-        turn(&scope, 0, "question"),
-        turn(&scope, 3, "answer"),
-        turn(&scope, 4, "thanks"),
-    ];
+    let turns = vec![turn(&scope, 0, "question"), turn(&scope, 3, "answer"), turn(&scope, 4, "thanks")];
     store.accept(turns).await.unwrap();
     let texts = async |number| -> Vec<String> {
-        store
-            .neighbours(&scope, id(number), 1)
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|turn| turn.text)
-            .collect()
+        store.neighbours(&scope, id(number), 1).await.unwrap().into_iter().map(|turn| turn.text).collect()
     };
     assert_eq!(texts(3).await, ["question", "answer", "thanks"]);
     assert_eq!(texts(0).await, ["question", "answer"]);
@@ -197,13 +163,7 @@ async fn a_time_survives_to_the_microsecond() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
     let time = now();
-    store
-        .accept(vec![Turn {
-            time,
-            ..turn(&scope, 0, "text")
-        }])
-        .await
-        .unwrap();
+    store.accept(vec![Turn { time, ..turn(&scope, 0, "text") }]).await.unwrap();
     store.complete(vec![(scope.clone(), id(0), vec![])]).await.unwrap();
     store.flush().await.unwrap();
     let stored = store.turns(&scope, &[id(0)]).await.unwrap()[0].time;

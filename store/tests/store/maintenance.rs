@@ -49,10 +49,7 @@ async fn the_background_task_maintains_by_itself_on_time() {
     let data = directory.path().join("lance").join("turns.lance").join("_indices");
     let index_files = async || std::fs::read_dir(&data).unwrap().count();
     let before = index_files().await;
-    until("the background maintenance", async || {
-        index_files().await > before && store.status().turns == 3
-    })
-    .await;
+    until("the background maintenance", async || index_files().await > before && store.status().turns == 3).await;
     assert_eq!(dense(&store, &scope, VECTOR).await.len(), 3);
     assert_eq!(lexical(&store, &scope, "text").await.len(), 3);
 }

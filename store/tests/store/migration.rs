@@ -15,12 +15,7 @@ use crate::support::{
 const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
 
 fn entry(kind: LedgerKind) -> LedgerEntry {
-    LedgerEntry {
-        kind,
-        turn: id(1),
-        conversation: id(0),
-        value: b"value".to_vec(),
-    }
+    LedgerEntry { kind, turn: id(1), conversation: id(0), value: b"value".to_vec() }
 }
 
 /// Makes a store one of the layout version before this one, as far as can be seen from outside.
@@ -64,9 +59,7 @@ async fn read_again(old: &OldStore) -> Store {
     let store = open(&old.fresh()).await;
     store.adopt(old).await.unwrap();
     for (scope, turns) in turns_of(old).await {
-        let points = turns
-            .iter()
-            .map(|turn| (scope.clone(), turn.id, vec![point(turn, VECTOR)]));
+        let points = turns.iter().map(|turn| (scope.clone(), turn.id, vec![point(turn, VECTOR)]));
         let points = points.collect();
         store.accept(turns).await.unwrap();
         store.complete(points).await.unwrap();
@@ -89,10 +82,7 @@ async fn an_old_store_is_refused_with_the_command_that_reads_it_again() {
     let error = Store::open(config(&data)).await.unwrap_err();
     assert!(matches!(error, StoreError::Version { .. }), "{error:?}");
     let text = error.to_string();
-    assert!(
-        text.contains("layout version 2") && text.contains("`mainpoint migrate`"),
-        "{text}"
-    );
+    assert!(text.contains("layout version 2") && text.contains("`mainpoint migrate`"), "{text}");
     assert!(contents(&data) == before, "something was changed");
 }
 
@@ -104,12 +94,8 @@ async fn every_turn_of_an_old_store_and_its_ledger_are_in_the_new_one_and_the_ol
     let old = due(&data).await;
     assert_eq!((old.turns(), old.tokens()), (4, 28));
     assert!(matches!(begin_migration(&data).await, Err(StoreError::InUse { .. })));
-    let mut texts: Vec<String> = turns_of(&old)
-        .await
-        .into_iter()
-        .flat_map(|(_, turns)| turns)
-        .map(|turn| turn.text)
-        .collect();
+    let mut texts: Vec<String> =
+        turns_of(&old).await.into_iter().flat_map(|(_, turns)| turns).map(|turn| turn.text).collect();
     texts.sort();
     assert_eq!(texts, ["heron", "pond", "reed", "swan"]);
 
@@ -122,11 +108,7 @@ async fn every_turn_of_an_old_store_and_its_ledger_are_in_the_new_one_and_the_ol
     assert_eq!(read_ids(&store, &scope, &all).await, all);
     assert_eq!(dense(&store, &scope, VECTOR).await, all);
     let ledger = store.ledger(&scope, &[id(1)]).await.unwrap();
-    assert_eq!(
-        ledger,
-        [entry(LedgerKind::Block)],
-        "a turn that could not be read is tried again"
-    );
+    assert_eq!(ledger, [entry(LedgerKind::Block)], "a turn that could not be read is tried again");
     store.close().await.unwrap();
     assert!(matches!(begin_migration(&data).await.unwrap(), Migration::Nothing));
     assert_eq!(due(&kept).await.turns(), 4, "the old store is whole");
@@ -138,11 +120,7 @@ async fn an_interrupted_migration_goes_on_and_forgets_what_was_deleted_meanwhile
     let (data, scope) = (root.path().join("data"), scope("s"));
     old_store(&data).await;
     // Something of an earlier attempt that the old store no longer has.
-    let deleted = Turn {
-        id: id(100),
-        conversation: id(100),
-        ..turn(&scope, 0, "deleted since")
-    };
+    let deleted = Turn { id: id(100), conversation: id(100), ..turn(&scope, 0, "deleted since") };
     let fresh = open(&beside(&data, ".migrating")).await;
     fresh.accept(vec![deleted.clone()]).await.unwrap();
     let points = vec![point(&deleted, VECTOR)];

@@ -13,17 +13,11 @@ async fn a_directory_that_cannot_be_created_is_named_and_nothing_is_left_half_cr
     std::fs::write(&file, "not a directory").unwrap();
     for path in [file.clone(), file.join("data"), "/proc/mainpoint/data".into()] {
         let error = Store::open(config(&path)).await.unwrap_err();
-        assert!(
-            matches!(&error, StoreError::Unwritable { path: named, .. } if *named == path),
-            "{error:?}"
-        );
+        assert!(matches!(&error, StoreError::Unwritable { path: named, .. } if *named == path), "{error:?}");
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
         assert_eq!(error.label(), "store_unwritable");
     }
-    let names: Vec<_> = std::fs::read_dir(parent.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
+    let names: Vec<_> = std::fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["file"]);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "not a directory");
 }
@@ -32,10 +26,7 @@ async fn a_directory_that_cannot_be_created_is_named_and_nothing_is_left_half_cr
 async fn a_path_too_long_for_the_system_leaves_no_parent_behind() {
     let parent = tempfile::tempdir().unwrap();
     let path = parent.path().join("created").join("x".repeat(300));
-    assert!(matches!(
-        Store::open(config(&path)).await.unwrap_err(),
-        StoreError::Unwritable { .. }
-    ));
+    assert!(matches!(Store::open(config(&path)).await.unwrap_err(), StoreError::Unwritable { .. }));
     assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
 }
 
@@ -63,42 +54,21 @@ async fn a_store_of_another_vector_width_is_refused_and_stays_as_it_is() {
     let store = open(directory.path()).await;
     read(&store, &scope("s"), 0, &[("text", [1.0, 0.0, 0.0, 0.0])]).await;
     store.close().await.unwrap();
-    let wider = StoreConfig {
-        vector_width: WIDTH * 2,
-        ..config(directory.path())
-    };
+    let wider = StoreConfig { vector_width: WIDTH * 2, ..config(directory.path()) };
     let error = Store::open(wider).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            StoreError::VectorWidth {
-                found: WIDTH,
-                expected: 8,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, StoreError::VectorWidth { found: WIDTH, expected: 8, .. }), "{error:?}");
     assert_eq!(open(directory.path()).await.status().turns, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_of_another_model_is_refused_and_stays_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
-    let of = |model: Option<&str>| StoreConfig {
-        model: model.map(str::to_owned),
-        ..config(directory.path())
-    };
+    let of = |model: Option<&str>| StoreConfig { model: model.map(str::to_owned), ..config(directory.path()) };
     let store = Store::open(of(Some("one"))).await.unwrap();
     read(&store, &scope("s"), 0, &[("text", [1.0, 0.0, 0.0, 0.0])]).await;
     store.close().await.unwrap();
     let error = Store::open(of(Some("other"))).await.unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("vectors of the model one, the one in use is other"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("vectors of the model one, the one in use is other"), "{error}");
     for model in [Some("one"), None] {
         let store = Store::open(of(model)).await.unwrap();
         assert_eq!(store.status().turns, 1);
@@ -111,48 +81,12 @@ async fn a_setting_out_of_range_is_named_with_what_is_allowed() {
     let directory = tempfile::tempdir().unwrap();
     let good = config(directory.path());
     let cases = [
-        (
-            StoreConfig {
-                vector_width: 0,
-                ..good.clone()
-            },
-            "vector_width is 0, allowed is 1 to 65536",
-        ),
-        (
-            StoreConfig {
-                flush_turns: 0,
-                ..good.clone()
-            },
-            "flush_turns is 0, allowed is at least 1",
-        ),
-        (
-            StoreConfig {
-                cpu_threads: 0,
-                ..good.clone()
-            },
-            "cpu_threads is 0, allowed is at least 1",
-        ),
-        (
-            StoreConfig {
-                flush_interval: Duration::ZERO,
-                ..good.clone()
-            },
-            "flush_interval is 0",
-        ),
-        (
-            StoreConfig {
-                maintenance_interval: Duration::ZERO,
-                ..good.clone()
-            },
-            "maintenance_interval is 0",
-        ),
-        (
-            StoreConfig {
-                ledger_age: Duration::ZERO,
-                ..good
-            },
-            "ledger_age is 0",
-        ),
+        (StoreConfig { vector_width: 0, ..good.clone() }, "vector_width is 0, allowed is 1 to 65536"),
+        (StoreConfig { flush_turns: 0, ..good.clone() }, "flush_turns is 0, allowed is at least 1"),
+        (StoreConfig { cpu_threads: 0, ..good.clone() }, "cpu_threads is 0, allowed is at least 1"),
+        (StoreConfig { flush_interval: Duration::ZERO, ..good.clone() }, "flush_interval is 0"),
+        (StoreConfig { maintenance_interval: Duration::ZERO, ..good.clone() }, "maintenance_interval is 0"),
+        (StoreConfig { ledger_age: Duration::ZERO, ..good }, "ledger_age is 0"),
     ];
     for (config, message) in cases {
         let error = Store::open(config).await.unwrap_err();

@@ -42,10 +42,7 @@ async fn what_a_torn_manifest_had_committed_is_written_again_from_the_journal() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_manifest_and_one_that_is_gone_are_rolled_back_too() {
-    for damage in [
-        |path: &Path| fs::write(path, b"").unwrap(),
-        |path: &Path| fs::remove_file(path).unwrap(),
-    ] {
+    for damage in [|path: &Path| fs::write(path, b"").unwrap(), |path: &Path| fs::remove_file(path).unwrap()] {
         let scope = scope("s");
         let directory = tempfile::tempdir().unwrap();
         let store = open(directory.path()).await;
@@ -71,13 +68,7 @@ async fn turns_whose_points_were_lost_for_good_are_read_again() {
         fs::write(manifest, b"garbage").unwrap();
     }
     let store = open(directory.path()).await;
-    let unread: Vec<_> = store
-        .unread()
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|turn| (turn.id, turn.text))
-        .collect();
+    let unread: Vec<_> = store.unread().await.unwrap().into_iter().map(|turn| (turn.id, turn.text)).collect();
     assert_eq!(unread, [(id(0), "zero".to_owned()), (id(1), "one".to_owned())]);
     assert!(store.read_turns(&scope, &[id(0), id(1)]).await.unwrap().is_empty());
     assert_eq!((store.status().turns, store.status().points), (0, 0));

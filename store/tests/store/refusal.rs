@@ -48,12 +48,7 @@ async fn a_table_that_a_newer_version_wrote_is_refused_with_the_version_and_stay
             filled(directory.path()).await;
             let newer = [unknown_feature(feature), written_by_version_99()].concat();
             add_fields(&newest_manifest(directory.path(), table), &newer);
-            let words = [
-                "lance 99.0.0",
-                "use the mainpoint that wrote it",
-                table,
-                "Nothing was changed",
-            ];
+            let words = ["lance 99.0.0", "use the mainpoint that wrote it", table, "Nothing was changed"];
             let error = is_refused(directory.path(), &words).await;
             assert!(matches!(error, StoreError::Format { .. }), "{error:?}");
         }
@@ -96,11 +91,7 @@ async fn a_damaged_table_beside_a_newer_journal_is_refused_before_the_table_is_t
     (newer[64], newer[192]) = (4, 4);
     fs::write(&journal, newer).unwrap();
     fs::write(newest_manifest(directory.path(), "turns"), b"").unwrap();
-    is_refused(
-        directory.path(),
-        &["redb's file format 4", "use the mainpoint that wrote it"],
-    )
-    .await;
+    is_refused(directory.path(), &["redb's file format 4", "use the mainpoint that wrote it"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

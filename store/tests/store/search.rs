@@ -12,17 +12,8 @@ const NORTH_EAST: [f32; WIDTH] = [2.0, 2.0, 0.0, 0.0];
 async fn dense_hits_come_by_cosine_whatever_the_length_of_the_vectors() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
-    read(
-        &store,
-        &scope,
-        0,
-        &[("north", NORTH), ("north east", NORTH_EAST), ("east", EAST)],
-    )
-    .await;
-    let result = store
-        .search(&query(&scope, Within::Scope, [5.0, 0.0, 0.0, 0.0], ""))
-        .await
-        .unwrap();
+    read(&store, &scope, 0, &[("north", NORTH), ("north east", NORTH_EAST), ("east", EAST)]).await;
+    let result = store.search(&query(&scope, Within::Scope, [5.0, 0.0, 0.0, 0.0], "")).await.unwrap();
     let turns: Vec<_> = result.dense.iter().map(|hit| hit.turn).collect();
     assert_eq!(turns, [id(2), id(1), id(0)]);
     for (hit, cosine) in result.dense.iter().zip([1.0, std::f32::consts::FRAC_1_SQRT_2, 0.0]) {
@@ -37,37 +28,22 @@ async fn points_come_with_everything_that_was_stored() {
     let (store, scope) = (open(directory.path()).await, scope("s"));
     let turn = turn(&scope, 0, "Ärger mit dem Zug");
     let points: Vec<_> = (0..2)
-        .map(|passage| mainpoint_store::Point {
-            passage,
-            features: vec![0, 255, 7],
-            ..point(&turn, NORTH_EAST)
-        })
+        .map(|passage| mainpoint_store::Point { passage, features: vec![0, 255, 7], ..point(&turn, NORTH_EAST) })
         .collect();
     store.accept(vec![turn.clone()]).await.unwrap();
-    store
-        .complete(vec![(scope.clone(), turn.id, points.clone())])
-        .await
-        .unwrap();
+    store.complete(vec![(scope.clone(), turn.id, points.clone())]).await.unwrap();
     let snapshot = store.snapshot(&scope, &Within::Scope).await.unwrap();
     let dense = snapshot.by_vector(&EAST, 10).await.unwrap();
     let lexical = snapshot.by_words("zug", 10).await.unwrap();
     let found = snapshot.identify(dense, lexical).await.unwrap();
     assert_eq!((found.hits.dense.len(), found.hits.lexical.len()), (2, 2));
     let described = |passage: &Passage| (passage.turn, passage.passage, passage.features.clone());
-    let expected = points
-        .iter()
-        .map(|point| (point.turn, point.passage, point.features.clone().into()));
-    assert_eq!(
-        found.passages.iter().map(described).collect::<Vec<_>>(),
-        expected.collect::<Vec<_>>()
-    );
+    let expected = points.iter().map(|point| (point.turn, point.passage, point.features.clone().into()));
+    assert_eq!(found.passages.iter().map(described).collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     let everything = snapshot.everything(2).await.unwrap().unwrap();
     assert_eq!(everything, found.passages);
     assert_eq!(snapshot.everything(1).await.unwrap(), None);
-    let texts = snapshot
-        .texts(&[1, 0, 1].map(|index: usize| &found.passages[index]))
-        .await
-        .unwrap();
+    let texts = snapshot.texts(&[1, 0, 1].map(|index: usize| &found.passages[index])).await.unwrap();
     assert_eq!(texts, [1, 0, 1].map(|index: usize| points[index].text.clone()));
     assert!(snapshot.texts(&[]).await.unwrap().is_empty());
     drop(snapshot);
@@ -80,11 +56,7 @@ async fn points_come_with_everything_that_was_stored() {
 async fn lexical_search_knows_stems_case_and_accents() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
-    let texts = [
-        ("We adopted two dogs", EAST),
-        ("My sister plays the cello", EAST),
-        ("The café was closed", EAST),
-    ];
+    let texts = [("We adopted two dogs", EAST), ("My sister plays the cello", EAST), ("The café was closed", EAST)];
     read(&store, &scope, 0, &texts).await;
     for _ in ["before the index covers the rows", "after"] {
         assert_eq!(lexical(&store, &scope, "adopting a DOG").await, [id(0)]);
@@ -117,11 +89,7 @@ async fn words_are_found_in_languages_with_and_without_spaces() {
     ];
     for _ in ["before the index covers the rows", "after"] {
         for (question, turn) in questions {
-            assert_eq!(
-                lexical(&store, &scope, question).await.first(),
-                Some(&id(turn)),
-                "{question}"
-            );
+            assert_eq!(lexical(&store, &scope, question).await.first(), Some(&id(turn)), "{question}");
         }
         for empty in ["What's", "we’re", "。？"] {
             assert_eq!(lexical(&store, &scope, empty).await, [], "{empty}");
@@ -211,10 +179,7 @@ async fn a_book_as_a_question_is_answered() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
     read(&store, &scope, 0, &[("a note about lighthouses", EAST)]).await;
-    let book = format!(
-        "lighthouses {}",
-        (0..40_000).map(|n| format!("wörd{n} ")).collect::<String>()
-    );
+    let book = format!("lighthouses {}", (0..40_000).map(|n| format!("wörd{n} ")).collect::<String>());
     assert_eq!(lexical(&store, &scope, &book).await, [id(0)]);
 }
 
@@ -227,19 +192,13 @@ async fn nothing_of_another_scope_is_ever_found_even_if_it_fits_better() {
     read(&store, &other, 0, &theirs).await;
     read(&store, &mine, 100, &[("a meeting", NORTH_EAST)]).await;
     for _ in ["outside of the index", "in the index"] {
-        let result = store
-            .search(&query(&mine, Within::Scope, EAST, "secret meeting midnight"))
-            .await
-            .unwrap();
+        let result = store.search(&query(&mine, Within::Scope, EAST, "secret meeting midnight")).await.unwrap();
         assert_eq!(result.dense.len(), 1, "the filter comes before the ranking");
         assert_eq!(result.dense[0].turn, id(100));
         assert_eq!(result.lexical.iter().map(|hit| hit.turn).collect::<Vec<_>>(), [id(100)]);
         assert_eq!(store.points(&mine, &Within::Scope, 100).await.unwrap().len(), 1);
         let stolen = Within::Conversation(vec![id(0), id(1)]);
-        let theirs = store
-            .search(&query(&mine, stolen.clone(), EAST, "secret"))
-            .await
-            .unwrap();
+        let theirs = store.search(&query(&mine, stolen.clone(), EAST, "secret")).await.unwrap();
         assert_eq!(theirs, mainpoint_store::SearchResult::default());
         assert!(store.points(&mine, &stolen, 10).await.unwrap().is_empty());
         assert!(store.turns(&mine, &[id(0)]).await.unwrap().is_empty());
@@ -256,13 +215,7 @@ async fn within_a_conversation_exactly_the_turns_asked_for_are_searched() {
     let texts: Vec<_> = (0..20).map(|_| ("the same words", EAST)).collect();
     read(&store, &scope, 0, &texts).await;
     for _ in ["outside of the index", "in the index"] {
-        for wanted in [
-            vec![],
-            vec![id(3)],
-            vec![id(3), id(7), id(7)],
-            vec![id(999)],
-            (2..12).map(id).collect(),
-        ] {
+        for wanted in [vec![], vec![id(3)], vec![id(3), id(7), id(7)], vec![id(999)], (2..12).map(id).collect()] {
             let found = ids_found(&store, Within::Conversation(wanted.clone())).await;
             let mut expected: Vec<_> = wanted.into_iter().filter(|wanted| *wanted != id(999)).collect();
             expected.dedup();
@@ -291,12 +244,7 @@ async fn thousands_of_turns_are_searched_exactly_however_they_lie_in_their_conve
     ];
     for asked in cases {
         let expected: Vec<_> = asked.iter().copied().filter(|number| *number < 2003).map(id).collect();
-        let mut asked = query(
-            &scope,
-            Within::Conversation(asked.into_iter().map(id).collect()),
-            EAST,
-            "words",
-        );
+        let mut asked = query(&scope, Within::Conversation(asked.into_iter().map(id).collect()), EAST, "words");
         asked.limit = 5000;
         let result = store.search(&asked).await.unwrap();
         assert!(result.dense.iter().map(|hit| hit.turn).eq(expected.iter().copied()));
@@ -314,27 +262,9 @@ async fn a_query_that_cannot_be_run_is_refused_with_the_reason() {
     let (store, scope) = (open(directory.path()).await, scope("s"));
     let good = query(&scope, Within::Scope, EAST, "");
     let cases = [
-        (
-            mainpoint_store::SearchQuery {
-                limit: 0,
-                ..good.clone()
-            },
-            "limit is 0",
-        ),
-        (
-            mainpoint_store::SearchQuery {
-                vector: vec![1.0],
-                ..good.clone()
-            },
-            "has 1 numbers, the store holds 4",
-        ),
-        (
-            mainpoint_store::SearchQuery {
-                vector: vec![f32::NAN; WIDTH],
-                ..good
-            },
-            "not finite",
-        ),
+        (mainpoint_store::SearchQuery { limit: 0, ..good.clone() }, "limit is 0"),
+        (mainpoint_store::SearchQuery { vector: vec![1.0], ..good.clone() }, "has 1 numbers, the store holds 4"),
+        (mainpoint_store::SearchQuery { vector: vec![f32::NAN; WIDTH], ..good }, "not finite"),
     ];
     for (query, reason) in cases {
         let error = store.search(&query).await.unwrap_err();

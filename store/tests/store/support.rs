@@ -77,11 +77,7 @@ pub(crate) fn point(turn: &Turn, vector: [f32; WIDTH]) -> Point {
         passage: 0,
         start: 0,
         end,
-        spans: vec![Span {
-            start: 0,
-            end,
-            salience: 1.0,
-        }],
+        spans: vec![Span { start: 0, end, salience: 1.0 }],
         text: turn.text.clone(),
         vector: vector.to_vec(),
         features: turn.id.0.to_vec(),
@@ -108,20 +104,11 @@ pub(crate) async fn read_ids(store: &Store, scope: &Scope, ids: &[TurnId]) -> Ve
 }
 
 pub(crate) fn query(scope: &Scope, within: Within, vector: [f32; WIDTH], text: &str) -> SearchQuery {
-    SearchQuery {
-        scope: scope.clone(),
-        within,
-        vector: vector.to_vec(),
-        text: text.to_owned(),
-        limit: 10,
-    }
+    SearchQuery { scope: scope.clone(), within, vector: vector.to_vec(), text: text.to_owned(), limit: 10 }
 }
 
 pub(crate) async fn lexical(store: &Store, scope: &Scope, text: &str) -> Vec<TurnId> {
-    let result = store
-        .search(&query(scope, Within::Scope, [0.0; WIDTH], text))
-        .await
-        .unwrap();
+    let result = store.search(&query(scope, Within::Scope, [0.0; WIDTH], text)).await.unwrap();
     result.lexical.iter().map(|hit| hit.turn).collect()
 }
 
@@ -138,10 +125,7 @@ pub(crate) fn newest_manifest(directory: &Path, table: &str) -> PathBuf {
 /// The manifests of a table, newest first.
 pub(crate) fn manifests(directory: &Path, table: &str) -> Vec<PathBuf> {
     let versions = directory.join("lance").join(format!("{table}.lance")).join("_versions");
-    let mut found: Vec<PathBuf> = fs::read_dir(versions)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut found: Vec<PathBuf> = fs::read_dir(versions).unwrap().map(|entry| entry.unwrap().path()).collect();
     found.retain(|path| path.extension().is_some_and(|extension| extension == "manifest"));
     found.sort();
     found
@@ -192,10 +176,7 @@ pub(crate) fn field(number: u8, content: &[u8]) -> Vec<u8> {
 
 /// A layout version in the message of a manifest.
 pub(crate) fn layout_version(version: &str) -> Vec<u8> {
-    field(
-        5,
-        &[field(1, b"mainpoint.layout_version"), field(2, version.as_bytes())].concat(),
-    )
+    field(5, &[field(1, b"mainpoint.layout_version"), field(2, version.as_bytes())].concat())
 }
 
 /// A copy of a directory beside it, as a crash would leave it now.
@@ -230,7 +211,5 @@ pub(crate) fn now() -> DateTime<Utc> {
 }
 
 fn contains(bytes: &[u8], marker: &str) -> bool {
-    bytes
-        .windows(marker.len())
-        .any(|window| window.eq_ignore_ascii_case(marker.as_bytes()))
+    bytes.windows(marker.len()).any(|window| window.eq_ignore_ascii_case(marker.as_bytes()))
 }

@@ -44,8 +44,7 @@ impl ProxyBuilder {
     /// Adds a line such as `budget_tokens = 2000` to a section of the configuration.
     #[must_use]
     pub fn setting(mut self, section: &str, line: &str) -> Self {
-        self.settings
-            .retain(|(other, set)| other != section || key(set) != key(line));
+        self.settings.retain(|(other, set)| other != section || key(set) != key(line));
         self.settings.push((section.to_owned(), line.to_owned()));
         self
     }
@@ -97,33 +96,18 @@ impl ProxyBuilder {
             None if self.outlives_file_limits => binary::command_outliving_file_limits(),
             None => binary::command(),
         };
-        command
-            .arg("serve")
-            .arg("--config")
-            .arg(home.configuration())
-            .args(["--listen", "127.0.0.1:0"]);
+        command.arg("serve").arg("--config").arg(home.configuration()).args(["--listen", "127.0.0.1:0"]);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut child = command.spawn().expect("the proxy's process starts");
         let (output, lines) = Output::new(&mut child);
-        let listening = tokio::task::spawn_blocking(move || output::listening_line(&lines))
-            .await
-            .expect("a thread");
+        let listening = tokio::task::spawn_blocking(move || output::listening_line(&lines)).await.expect("a thread");
         let client = wire::client();
-        let mut proxy = StartedProxy {
-            child,
-            base_url: String::new(),
-            home,
-            output,
-            client,
-        };
+        let mut proxy = StartedProxy { child, base_url: String::new(), home, output, client };
         match listening {
             Some(url) => proxy.base_url = url,
             None => {
                 let state = proxy.child.try_wait();
-                panic!(
-                    "the proxy does not listen; its process: {state:?}; it said:\n{}",
-                    proxy.output()
-                );
+                panic!("the proxy does not listen; its process: {state:?}; it said:\n{}", proxy.output());
             }
         }
         proxy
@@ -131,10 +115,7 @@ impl ProxyBuilder {
 
     fn document(&self, home: &Home) -> String {
         let mut lines = self.settings.clone();
-        if !lines
-            .iter()
-            .any(|(section, line)| section == "store" && key(line) == "directory")
-        {
+        if !lines.iter().any(|(section, line)| section == "store" && key(line) == "directory") {
             lines.push(("store".to_owned(), format!("directory = {:?}", home.data())));
         }
         let upstream = self.upstream.as_deref().unwrap_or("embedded");

@@ -18,9 +18,7 @@ impl Home {
     /// When it cannot be made.
     #[must_use]
     pub fn new() -> Arc<Self> {
-        Arc::new(Self(
-            TempDir::with_prefix("mainpoint-test-").expect("a temporary folder"),
-        ))
+        Arc::new(Self(TempDir::with_prefix("mainpoint-test-").expect("a temporary folder")))
     }
 
     /// The configuration file.

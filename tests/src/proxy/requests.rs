@@ -21,9 +21,7 @@ const REQUEST: Duration = Duration::from_secs(120);
 impl StartedProxy {
     /// A request to a path of the server, such as `/v1/models`, with the caller's key.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.client
-            .request(method, format!("http://{}{path}", self.authority()))
-            .header("authorization", TENANT)
+        self.client.request(method, format!("http://{}{path}", self.authority())).header("authorization", TENANT)
     }
 
     /// Asks for a chat completion and leaves the answer's body to be read.
@@ -55,9 +53,7 @@ impl StartedProxy {
     /// # Panics
     /// When there is no complete answer.
     pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
-        let request = self
-            .request(Method::POST, path)
-            .header("content-type", "application/json");
+        let request = self.request(Method::POST, path).header("content-type", "application/json");
         Answer::of(request.body(body.into()).send().await.expect("an answer")).await
     }
 
@@ -76,11 +72,8 @@ impl StartedProxy {
     pub async fn get_as(&self, authorization: &str, path: &str) -> Answer {
         let request = self.client.get(format!("http://{}{path}", self.authority()));
         let sent = request.header("authorization", authorization).send();
-        Answer::of(
-            sent.await
-                .unwrap_or_else(|error| panic!("GET {path}: {error:?}\n{}", self.output.last_lines())),
-        )
-        .await
+        Answer::of(sent.await.unwrap_or_else(|error| panic!("GET {path}: {error:?}\n{}", self.output.last_lines())))
+            .await
     }
 
     /// The metrics of this moment.
@@ -98,10 +91,7 @@ impl StartedProxy {
     pub async fn everything_read(&self) {
         wait_until("every turn is read", READING, || async {
             let metrics = self.metrics().await;
-            assert!(
-                metrics.has("mainpoint_backlog_turns"),
-                "the metrics say nothing about the backlog"
-            );
+            assert!(metrics.has("mainpoint_backlog_turns"), "the metrics say nothing about the backlog");
             metrics.sum("mainpoint_backlog_turns", &[]) == 0.0
         })
         .await;
@@ -115,10 +105,7 @@ impl StartedProxy {
         self.everything_read().await;
         wait_until("every turn is flushed", READING, || async {
             let metrics = self.metrics().await;
-            assert!(
-                metrics.has("mainpoint_unflushed_turns"),
-                "the metrics say nothing about the store"
-            );
+            assert!(metrics.has("mainpoint_unflushed_turns"), "the metrics say nothing about the store");
             metrics.sum("mainpoint_unflushed_turns", &[]) == 0.0
         })
         .await;
@@ -129,30 +116,17 @@ impl StartedProxy {
     /// # Panics
     /// When the proxy refuses.
     pub async fn stop_part(&self, part: &str) {
-        let sent = self
-            .request(Method::POST, "/mainpoint/faults")
-            .body(json!({"stop": part}).to_string())
-            .send();
+        let sent = self.request(Method::POST, "/mainpoint/faults").body(json!({"stop": part}).to_string()).send();
         let answer = Answer::of(sent.await.expect("an answer")).await;
-        assert!(
-            answer.status.is_success(),
-            "stopping the {part}: {} {}",
-            answer.status,
-            answer.text()
-        );
+        assert!(answer.status.is_success(), "stopping the {part}: {} {}", answer.status, answer.text());
     }
 
     async fn open_chat_as(&self, authorization: &str, body: impl Into<Bytes>) -> reqwest::Response {
         let request = self.client.post(format!("{}/chat/completions", self.base_url));
-        let request = request
-            .header("authorization", authorization)
-            .header("content-type", "application/json");
+        let request = request.header("authorization", authorization).header("content-type", "application/json");
         let sent = within("a chat completion begins", REQUEST, request.body(body.into()).send()).await;
         sent.unwrap_or_else(|error| {
-            panic!(
-                "no answer to a chat request: {error:?}; the proxy said:\n{}",
-                self.output.last_lines()
-            )
+            panic!("no answer to a chat request: {error:?}; the proxy said:\n{}", self.output.last_lines())
         })
     }
 }

@@ -41,10 +41,7 @@ fn check<'a>(open: &mut Vec<(usize, &'a str)>, items: &[Value], index: usize, it
         "function_call_output" | "custom_tool_call_output" => {
             let id = text(item, "call_id")?;
             if !(item["output"].is_string() || item["output"].is_array()) {
-                return Err(format!(
-                    "output must be a text or an array of parts, not {}",
-                    item["output"]
-                ));
+                return Err(format!("output must be a text or an array of parts, not {}", item["output"]));
             }
             let at = open.iter().position(|(_, call)| *call == id);
             let at = at.ok_or_else(|| format!("the output answers the call {id:?}, which is not open before it"))?;

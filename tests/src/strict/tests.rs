@@ -44,14 +44,7 @@ fn messages_that_the_service_takes_are_taken() {
         json!([user()]),
         json!([{"role": "developer", "content": "d"}, {"role": "user", "name": "Z", "content": [{"type": "text", "text": "t"}, image]}]),
         json!([user(), calling(&["1", "2"]), result("2"), result("1"), {"role": "assistant", "content": "b"}]),
-        json!([
-            user(),
-            calling(&["1"]),
-            result("1"),
-            calling(&["1"]),
-            result("1"),
-            user()
-        ]),
+        json!([user(), calling(&["1"]), result("1"), calling(&["1"]), result("1"), user()]),
         json!([user(), {"role": "assistant", "content": null, "refusal": "no"}, user()]),
         json!([user(), {"role": "assistant", "content": null, "function_call": {"name": "f", "arguments": ""}}, {"role": "function", "name": "f", "content": "x"}]),
     ];
@@ -68,49 +61,17 @@ fn messages_that_the_service_refuses_are_refused_with_their_index() {
         (json!([]), "messages:", "at least one"),
         (json!([{"role": "robot", "content": "a"}]), "messages[0]", "robot"),
         (json!([user(), result("1")]), "messages[1]", "\"1\""),
-        (
-            json!([user(), calling(&["1", "2"]), result("1"), user()]),
-            "messages[3]",
-            "\"2\"",
-        ),
+        (json!([user(), calling(&["1", "2"]), result("1"), user()]), "messages[3]", "\"2\""),
         (json!([user(), calling(&["1"])]), "messages:", "\"1\""),
-        (
-            json!([user(), calling(&["1"]), result("1"), result("1")]),
-            "messages[3]",
-            "twice",
-        ),
-        (
-            json!([user(), calling(&["1", "1"]), result("1")]),
-            "messages[1]",
-            "twice",
-        ),
-        (
-            json!([user(), calling(&["1"]), result("1"), user(), result("1")]),
-            "messages[4]",
-            "\"1\"",
-        ),
-        (
-            json!([user(), calling(&["1"]), result("1"), calling(&["2"]), result("1")]),
-            "messages[4]",
-            "\"1\"",
-        ),
+        (json!([user(), calling(&["1"]), result("1"), result("1")]), "messages[3]", "twice"),
+        (json!([user(), calling(&["1", "1"]), result("1")]), "messages[1]", "twice"),
+        (json!([user(), calling(&["1"]), result("1"), user(), result("1")]), "messages[4]", "\"1\""),
+        (json!([user(), calling(&["1"]), result("1"), calling(&["2"]), result("1")]), "messages[4]", "\"1\""),
         (json!([{"role": "user", "content": null}]), "messages[0]", "content"),
         (json!([{"role": "user", "content": 1}]), "messages[0]", "content"),
-        (
-            json!([{"role": "system", "content": [{"type": "image_url"}]}]),
-            "messages[0]",
-            "image_url",
-        ),
-        (
-            assistant(json!({"role": "assistant", "content": null})),
-            "messages[1]",
-            "content or calls",
-        ),
-        (
-            assistant(json!({"role": "assistant", "tool_calls": []})),
-            "messages[1]",
-            "at least one call",
-        ),
+        (json!([{"role": "system", "content": [{"type": "image_url"}]}]), "messages[0]", "image_url"),
+        (assistant(json!({"role": "assistant", "content": null})), "messages[1]", "content or calls"),
+        (assistant(json!({"role": "assistant", "tool_calls": []})), "messages[1]", "at least one call"),
         (
             assistant(
                 json!({"role": "assistant", "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": {}}}]}),
@@ -121,10 +82,7 @@ fn messages_that_the_service_refuses_are_refused_with_their_index() {
     ];
     for (messages, place, reason) in refused {
         let objection = chat(&messages).unwrap_or_else(|| panic!("{messages} was taken"));
-        assert!(
-            objection.starts_with(place) && objection.contains(reason),
-            "{messages}: {objection}"
-        );
+        assert!(objection.starts_with(place) && objection.contains(reason), "{messages}: {objection}");
     }
 }
 
@@ -133,15 +91,7 @@ fn items_that_the_service_takes_are_taken() {
     let accepted = [
         json!("hello"),
         json!([user(), {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "b"}]}]),
-        json!([
-            user(),
-            thought(),
-            item("1"),
-            item("2"),
-            output("2"),
-            output("1"),
-            user()
-        ]),
+        json!([user(), thought(), item("1"), item("2"), output("2"), output("1"), user()]),
         json!([user(), thought(), thought(), item("1"), output("1")]),
         json!([user(), item("1"), item("2"), output("1")]),
         json!([user(), {"type": "item_reference", "id": "x"}, {"type": "web_search_call", "id": "w"}]),
@@ -164,22 +114,11 @@ fn items_that_the_service_refuses_are_refused_with_their_index() {
         (json!([thought(), user()]), "input[0]", "reasoning"),
         (json!([user(), thought()]), "input[1]", "reasoning"),
         (json!([{"role": "tool", "content": "a"}]), "input[0]", "tool"),
-        (
-            json!([{"role": "user", "content": [{"type": "output_text", "text": "a"}]}]),
-            "input[0]",
-            "output_text",
-        ),
-        (
-            json!([{"type": "function_call", "call_id": "1", "name": "f", "arguments": {}}]),
-            "input[0]",
-            "arguments",
-        ),
+        (json!([{"role": "user", "content": [{"type": "output_text", "text": "a"}]}]), "input[0]", "output_text"),
+        (json!([{"type": "function_call", "call_id": "1", "name": "f", "arguments": {}}]), "input[0]", "arguments"),
     ];
     for (input, place, reason) in refused {
         let objection = responses(&input).unwrap_or_else(|| panic!("{input} was taken"));
-        assert!(
-            objection.starts_with(place) && objection.contains(reason),
-            "{input}: {objection}"
-        );
+        assert!(objection.starts_with(place) && objection.contains(reason), "{input}: {objection}");
     }
 }

@@ -63,12 +63,7 @@ async fn a_prompt_over_the_budget_gets_no_memories_when_nothing_matches_and_its_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_goodbye_gets_no_memories_in_any_language_and_a_question_of_two_words_gets_its_answer() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder()
-        .upstream(&upstream.base_url())
-        .default_model()
-        .budget(1000, 200)
-        .start()
-        .await;
+    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).default_model().budget(1000, 200).start().await;
     let talk = everyday_talk();
     proxy.chat(asked(&talk, GOODBYES[0])).await;
     proxy.everything_read().await;
@@ -79,11 +74,7 @@ async fn a_goodbye_gets_no_memories_in_any_language_and_a_question_of_two_words_
         assert_eq!(block, None, "{goodbye}");
     }
     proxy.chat(asked(&talk, "Padlock code?")).await;
-    assert!(
-        upstream.last_request().contains("7391-K"),
-        "{}",
-        upstream.last_request().json()
-    );
+    assert!(upstream.last_request().contains("7391-K"), "{}", upstream.last_request().json());
     proxy.stop().await;
 }
 

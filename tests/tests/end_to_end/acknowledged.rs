@@ -36,21 +36,14 @@ async fn outlives(end: impl FnOnce(StartedProxy) -> futures::future::BoxFuture<'
     let upstream = ScriptedUpstream::start().await;
     let start = |home: Arc<Home>| {
         let builder = StartedProxy::builder().upstream(&upstream.base_url());
-        builder
-            .setting("store", "flush_interval_ms = 200")
-            .setting("store", "flush_turns = 20")
-            .home(&home)
-            .start()
+        builder.setting("store", "flush_interval_ms = 200").setting("store", "flush_turns = 20").home(&home).start()
     };
     let home = Home::new();
     let proxy = start(Arc::clone(&home)).await;
     let talk = Talk::default();
     let clients = (0..CLIENTS).map(|client| tokio::spawn(talk.clone().talks(client, proxy.base_url().to_owned())));
     let clients: Vec<_> = clients.collect();
-    wait_until("many are answered", TALKING, || async {
-        talk.answers.load(Ordering::Acquire) >= ANSWERS
-    })
-    .await;
+    wait_until("many are answered", TALKING, || async { talk.answers.load(Ordering::Acquire) >= ANSWERS }).await;
     end(proxy).await;
     for client in clients {
         client.await.expect("a client");
@@ -76,11 +69,7 @@ async fn outlives(end: impl FnOnce(StartedProxy) -> futures::future::BoxFuture<'
     later.assistant(REPLY);
     everything.push(later);
     let whole = imported(&home, &everything);
-    assert_eq!(
-        whole["turns_stored"],
-        2 * everything.len(),
-        "no turn is there twice: {whole}"
-    );
+    assert_eq!(whole["turns_stored"], 2 * everything.len(), "no turn is there twice: {whole}");
 }
 
 /// What clients said and saw.
@@ -97,18 +86,12 @@ impl Talk {
         let http = mainpoint_tests::wire::client();
         for number in 0.. {
             let mut conversation = Conversation::new();
-            conversation.user(&format!(
-                "Client {client} counts its sheep: there are {number} of them today."
-            ));
+            conversation.user(&format!("Client {client} counts its sheep: there are {number} of them today."));
             let mut whole = conversation.clone();
             whole.assistant(REPLY);
             add(&self.asked, whole.clone());
             let streams = (client + number).is_multiple_of(2);
-            let asked = if streams {
-                conversation.streaming()
-            } else {
-                conversation
-            };
+            let asked = if streams { conversation.streaming() } else { conversation };
             let sent = http
                 .post(format!("{base_url}/chat/completions"))
                 .header("authorization", TENANT)
@@ -174,10 +157,7 @@ async fn a_full_backlog_is_counted_and_told_and_no_client_sees_it() {
     }
     let metrics = proxy.metrics().await;
     let refused = |reason| metrics.sum("mainpoint_backlog_refused_turns_total", &[("reason", reason)]);
-    assert!(
-        (refused("share") - 2.0).abs() < 0.5,
-        "the second conversation of one caller"
-    );
+    assert!((refused("share") - 2.0).abs() < 0.5, "the second conversation of one caller");
     assert!((refused("full") - 2.0).abs() < 0.5, "the third caller");
     assert!((metrics.sum("mainpoint_backlog_turns", &[]) - 4.0).abs() < 0.5);
     for (answer, caller, reason) in [
@@ -186,11 +166,8 @@ async fn a_full_backlog_is_counted_and_told_and_no_client_sees_it() {
         (&answers[3], "Bearer sk-three", Value::from("backlog_full")),
     ] {
         let path = format!("/mainpoint/receipts/{}", answer.header("x-mainpoint-request-id"));
-        let sent = proxy
-            .client()
-            .get(format!("http://{}{path}", proxy.authority()))
-            .header("authorization", caller)
-            .send();
+        let sent =
+            proxy.client().get(format!("http://{}{path}", proxy.authority())).header("authorization", caller).send();
         let receipt = Answer::of(sent.await.expect("a receipt")).await.json();
         assert_eq!(receipt["not_kept"], reason, "{receipt}");
     }

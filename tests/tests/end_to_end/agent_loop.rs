@@ -27,18 +27,11 @@ async fn run(tasks: usize) {
     upstream.be_strict();
     script(&upstream, tasks);
     let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder
-        .budget(usize::try_from(BUDGET).expect("a size"), 300)
-        .start()
-        .await;
+    let proxy = builder.budget(usize::try_from(BUDGET).expect("a size"), 300).start().await;
     let (server, count) = (format!("http://{}", proxy.authority()), tasks.to_string());
     let ran = tokio::task::spawn_blocking(move || python::run("agent.py", &[&server, API_KEY, &count], b""));
     let ran = ran.await.expect("a thread");
-    assert_eq!(
-        upstream.objections(),
-        Vec::<String>::new(),
-        "the service would have refused"
-    );
+    assert_eq!(upstream.objections(), Vec::<String>::new(), "the service would have refused");
     let said: Value = serde_json::from_str(&ran.successful().stdout).expect("JSON");
 
     assert_eq!(said["said"], json!(vec![DONE; tasks]));
@@ -49,18 +42,10 @@ async fn run(tasks: usize) {
     assert!(after.len() > ROUNDS / 2, "only {} prompts were rewritten", after.len());
     for request in after {
         assert_eq!(request["outcome"], "rewritten", "{request}");
-        assert!(
-            request["forwarded"].as_u64().is_some_and(|tokens| tokens <= BUDGET),
-            "{request}"
-        );
+        assert!(request["forwarded"].as_u64().is_some_and(|tokens| tokens <= BUDGET), "{request}");
     }
-    let shrank = after
-        .windows(2)
-        .filter(|pair| pair[1]["forwarded"].as_u64() < pair[0]["forwarded"].as_u64());
-    assert!(
-        shrank.count() >= 3,
-        "prompts come down again after they have passed the budget: {after:#?}"
-    );
+    let shrank = after.windows(2).filter(|pair| pair[1]["forwarded"].as_u64() < pair[0]["forwarded"].as_u64());
+    assert!(shrank.count() >= 3, "prompts come down again after they have passed the budget: {after:#?}");
 }
 
 /// Two parallel calls in each round, a sentence at the end of each task; every other answer is a stream, as the agent asks.
@@ -68,10 +53,7 @@ fn script(upstream: &ScriptedUpstream, tasks: usize) {
     let mut answers = 0;
     for round in 0..ROUNDS {
         let calls = ["weather", "forecast"].map(|tool| call(tool, round));
-        upstream.reply_next(answer(
-            answers,
-            json!({"role": "assistant", "content": null, "tool_calls": calls}),
-        ));
+        upstream.reply_next(answer(answers, json!({"role": "assistant", "content": null, "tool_calls": calls})));
         answers += 1;
         if (round + 1).is_multiple_of(ROUNDS / tasks) {
             upstream.reply_next(answer(answers, json!({"role": "assistant", "content": DONE})));

@@ -26,10 +26,7 @@ async fn between_two_epochs_every_prompt_goes_on_where_the_last_one_ended() {
     }
     let (epochs, appended) = stage.check();
     assert!(epochs >= 2, "{epochs} epochs began");
-    assert!(
-        appended >= epochs,
-        "{appended} prompts went on where the last one ended, {epochs} did not"
-    );
+    assert!(appended >= epochs, "{appended} prompts went on where the last one ended, {epochs} did not");
 
     // The same request again, and two at once: the same bytes each time.
     let asked = stage.question();
@@ -42,11 +39,7 @@ async fn between_two_epochs_every_prompt_goes_on_where_the_last_one_ended() {
     let before = upstream.requests().len();
     tokio::join!(proxy.chat(other.body()), proxy.chat(other.body()));
     let both = upstream.requests();
-    assert_eq!(
-        both[before].body,
-        both[before + 1].body,
-        "requests at the same time agree"
-    );
+    assert_eq!(both[before].body, both[before + 1].body, "requests at the same time agree");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -85,9 +78,7 @@ async fn play(home: &Arc<Home>, kills: &[usize]) -> Vec<RecordedRequest> {
 }
 
 fn builder(upstream: &ScriptedUpstream) -> mainpoint_tests::proxy::ProxyBuilder {
-    StartedProxy::builder()
-        .upstream(&upstream.base_url())
-        .budget(BUDGET, MEMORY)
+    StartedProxy::builder().upstream(&upstream.base_url()).budget(BUDGET, MEMORY)
 }
 
 /// A conversation on its way, and what became of each of its requests.
@@ -106,12 +97,7 @@ struct Seen {
 
 impl<'a> Stage<'a> {
     fn new(upstream: &'a ScriptedUpstream) -> Self {
-        Self {
-            upstream,
-            conversation: Conversation::with_system_and_tools(),
-            turns: 0,
-            seen: Vec::new(),
-        }
+        Self { upstream, conversation: Conversation::with_system_and_tools(), turns: 0, seen: Vec::new() }
     }
 
     /// Plays the next turn, once everything before it has been read.
@@ -150,10 +136,7 @@ impl<'a> Stage<'a> {
             prompt::assert_well_formed(&after.forwarded.json());
             if !after.begun {
                 let (old, new) = (raw_messages(&before.forwarded), raw_messages(&after.forwarded));
-                assert!(
-                    new.starts_with(&old),
-                    "no epoch began, and yet the prefix changed:\n{old:#?}\n{new:#?}"
-                );
+                assert!(new.starts_with(&old), "no epoch began, and yet the prefix changed:\n{old:#?}\n{new:#?}");
                 appended += 1;
             }
         }
@@ -181,19 +164,12 @@ fn raw_messages(request: &RecordedRequest) -> Vec<String> {
 fn without_stamps(request: &RecordedRequest) -> String {
     let text = String::from_utf8_lossy(&request.body);
     let (stamp, number) = ("[0000-00-00 00:00 UTC]", " #000000000\\n");
-    [stamp, number]
-        .iter()
-        .fold(text.into_owned(), |text, shape| without_digits(&text, shape))
+    [stamp, number].iter().fold(text.into_owned(), |text, shape| without_digits(&text, shape))
 }
 
 /// The text with every digit replaced by `0` that stands where `shape` has one.
 fn without_digits(text: &str, shape: &str) -> String {
-    let matches = |piece: &[u8]| {
-        piece
-            .iter()
-            .zip(shape.bytes())
-            .all(|(byte, wanted)| zeroed(*byte) == wanted)
-    };
+    let matches = |piece: &[u8]| piece.iter().zip(shape.bytes()).all(|(byte, wanted)| zeroed(*byte) == wanted);
     let mut bytes = text.as_bytes().to_vec();
     for at in 0..bytes.len().saturating_sub(shape.len()) {
         if matches(&bytes[at..at + shape.len()]) {

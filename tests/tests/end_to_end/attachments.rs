@@ -32,26 +32,14 @@ fn parts() -> Vec<(&'static str, String)> {
                 r#"{{"type":"document","source":{{"type":"base64","media_type":"application/pdf","data":"{data}"}}}}"#
             ),
         ),
-        (
-            "a file by its id",
-            r#"{"type":"file","file":{"file_id":"file-1"}}"#.to_owned(),
-        ),
+        ("a file by its id", r#"{"type":"file","file":{"file_id":"file-1"}}"#.to_owned()),
         (
             "an image",
             r#"{"type":"image_url","image_url":{"url":"https://example.com/a.png", "detail":"high"}}"#.to_owned(),
         ),
-        (
-            "sound",
-            format!(r#"{{"type":"input_audio","input_audio":{{"format":"mp3","data":"{data}"}}}}"#),
-        ),
-        (
-            "a video",
-            r#"{"type":"video_url","video_url":{"url":"data:video/mp4;base64,AAAA"}}"#.to_owned(),
-        ),
-        (
-            "something unknown",
-            r#"{"type":"hologram","rays":[1.0e0,2]}"#.to_owned(),
-        ),
+        ("sound", format!(r#"{{"type":"input_audio","input_audio":{{"format":"mp3","data":"{data}"}}}}"#)),
+        ("a video", r#"{"type":"video_url","video_url":{"url":"data:video/mp4;base64,AAAA"}}"#.to_owned()),
+        ("something unknown", r#"{"type":"hologram","rays":[1.0e0,2]}"#.to_owned()),
     ]
 }
 
@@ -66,10 +54,7 @@ async fn whatever_is_no_text_stays_with_its_message_and_the_rest_leaves() {
         assert_eq!(answer.outcome(), "rewritten", "{name}: {:?}", answer.headers);
         // The digest of what has left may stand before the words of the first message that is left.
         assert!(forwarded.contains(&part), "{name} stays as it is");
-        assert!(
-            forwarded.contains(format!("Look at this {name}.")),
-            "{name} stays with its words"
-        );
+        assert!(forwarded.contains(format!("Look at this {name}.")), "{name} stays with its words");
         assert!(forwarded.contains(CODE), "{name}: what left is recalled");
         assert!(
             answer.count("x-mainpoint-tokens-in") < 15_000,

@@ -18,39 +18,18 @@ const MODELS: &str = "MAINPOINT_MODELS_DIR";
 #[test]
 fn a_wrong_configuration_names_key_value_and_line_and_exits_with_78() {
     let cases: [(&str, &[&str]); 15] = [
-        (
-            "[memory]\nbudget_tokens = 100\nbudget_tokns = 5\n",
-            &[":3:", "memory.budget_tokns", "budget_tokens"],
-        ),
+        ("[memory]\nbudget_tokens = 100\nbudget_tokns = 5\n", &[":3:", "memory.budget_tokns", "budget_tokens"]),
         ("\n\n[memroy]\nmode = \"on\"\n", &[":3:", "memroy", "memory"]),
         ("[memory]\nmode = \"on\n", &[":2:", "TOML"]),
         ("[memory\n", &[":1:", "TOML"]),
-        (
-            "[memory]\nbudget_tokens = \"many\"\n",
-            &[":2:", "memory.budget_tokens", "many", "number"],
-        ),
+        ("[memory]\nbudget_tokens = \"many\"\n", &[":2:", "memory.budget_tokens", "many", "number"]),
         ("[memory]\nbudget_tokens = -1\n", &[":2:", "memory.budget_tokens", "-1"]),
-        (
-            "[memory]\nbudget_tokens = 500\nmemory_tokens = 500\n",
-            &[":3:", "memory.memory_tokens", "500", "less than"],
-        ),
-        (
-            "[memory]\nmode = \"shade\"\n",
-            &[":2:", "memory.mode", "shade", "\"on\"", "\"off\""],
-        ),
-        (
-            "[server]\nlisten = \"nowhere\"\n",
-            &[":2:", "server.listen", "nowhere", "127.0.0.1:8787"],
-        ),
-        (
-            "[upstream]\nurl = \"ftp://x\"\n",
-            &[":2:", "upstream.url", "ftp://x", "http"],
-        ),
+        ("[memory]\nbudget_tokens = 500\nmemory_tokens = 500\n", &[":3:", "memory.memory_tokens", "500", "less than"]),
+        ("[memory]\nmode = \"shade\"\n", &[":2:", "memory.mode", "shade", "\"on\"", "\"off\""]),
+        ("[server]\nlisten = \"nowhere\"\n", &[":2:", "server.listen", "nowhere", "127.0.0.1:8787"]),
+        ("[upstream]\nurl = \"ftp://x\"\n", &[":2:", "upstream.url", "ftp://x", "http"]),
         ("[reader]\nkeep = 1.5\n", &[":2:", "reader.keep", "1.5"]),
-        (
-            "[models]\nreader = \"gpt-5\"\n",
-            &[":2:", "models.reader", "gpt-5", "embeddinggemma-300m"],
-        ),
+        ("[models]\nreader = \"gpt-5\"\n", &[":2:", "models.reader", "gpt-5", "embeddinggemma-300m"]),
         ("[embedder]\nthreads = 2\n", &[":1:", "embedder"]),
         ("[memory]\nrerank = true\n", &[":2:", "memory.rerank"]),
         ("[memory]\nleast_match = 2.0\n", &[":2:", "memory.least_match", "2"]),
@@ -111,17 +90,9 @@ fn a_missing_model_is_named_with_the_remedy_and_exits_with_66() {
     for arguments in [&["--check"][..], &[]] {
         let mut command = serving(&home, arguments);
         command.env(MODELS, &empty);
-        assert_refused(
-            &binary::finish(command, &[]),
-            &[66],
-            &["embeddinggemma-300m", "mainpoint models fetch"],
-        );
+        assert_refused(&binary::finish(command, &[]), &[66], &["embeddinggemma-300m", "mainpoint models fetch"]);
     }
-    assert_eq!(
-        fs::read_dir(&empty).expect("the folder").count(),
-        0,
-        "nothing was put into the folder of models"
-    );
+    assert_eq!(fs::read_dir(&empty).expect("the folder").count(), 0, "nothing was put into the folder of models");
     fs::remove_dir(&empty).expect("an empty folder");
     assert_untouched(&home);
 }
@@ -167,11 +138,7 @@ fn an_unwritable_data_directory_is_named_and_exits_with_73_or_77() {
         home.configure(&text);
         assert_refused(&serve(&home, arguments), &[73, 77], &["a-file"]);
     }
-    assert_eq!(
-        fs::read_to_string(&file).expect("the file"),
-        "mine",
-        "the file is what it was"
-    );
+    assert_eq!(fs::read_to_string(&file).expect("the file"), "mine", "the file is what it was");
     fs::remove_file(file).expect("the file");
     assert_untouched(&home);
 }
@@ -197,18 +164,12 @@ fn a_secret_is_never_printed_whatever_is_wrong() {
             command.env(variable, secret);
             let refused = binary::finish(command, &[]);
             assert_refused(&refused, &[78], &["config.toml"]);
-            assert!(
-                !refused.said().contains("4f9a8b7c"),
-                "the secret of {text:?} was printed: {}",
-                refused.said()
-            );
+            assert!(!refused.said().contains("4f9a8b7c"), "the secret of {text:?} was printed: {}", refused.said());
         }
     }
     // A good configuration with a secret does not show it either.
     models::require();
-    home.configure(&format!(
-        "[upstream]\nurl = \"https://example.invalid/v1\"\napi_key_env = \"{variable}\"\n"
-    ));
+    home.configure(&format!("[upstream]\nurl = \"https://example.invalid/v1\"\napi_key_env = \"{variable}\"\n"));
     let mut command = serving(&home, &["--check"]);
     command.env(variable, secret).env("RUST_LOG", "trace");
     let checked = binary::finish(command, &[]).successful();
@@ -223,24 +184,14 @@ fn the_shipped_configuration_is_in_order() {
     let shipped = checkout::root().join("config.toml");
     let home = Home::new();
     let mut command = binary::command();
-    command
-        .current_dir(home.path())
-        .arg("serve")
-        .arg("--config")
-        .arg(shipped)
-        .arg("--check");
+    command.current_dir(home.path()).arg("serve").arg("--config").arg(shipped).arg("--check");
     binary::finish(command, &[]).successful();
     assert_untouched(&home);
 }
 
 fn serving(home: &Arc<Home>, arguments: &[&str]) -> std::process::Command {
     let mut command = binary::command();
-    command
-        .current_dir(home.path())
-        .arg("serve")
-        .arg("--config")
-        .arg(home.configuration())
-        .args(arguments);
+    command.current_dir(home.path()).arg("serve").arg("--config").arg(home.configuration()).args(arguments);
     command
 }
 
@@ -250,35 +201,18 @@ fn serve(home: &Arc<Home>, arguments: &[&str]) -> Finished {
 
 /// Serves a configuration that says where the data are and listens on a free port.
 fn serve_with(home: &Arc<Home>, text: &str, arguments: &[&str]) -> Finished {
-    let server = if arguments.contains(&"--listen") {
-        ""
-    } else {
-        "[server]\nlisten = \"127.0.0.1:0\"\n"
-    };
+    let server = if arguments.contains(&"--listen") { "" } else { "[server]\nlisten = \"127.0.0.1:0\"\n" };
     home.configure(&format!("{text}{server}[store]\ndirectory = {:?}\n", home.data()));
     serve(home, arguments)
 }
 
 /// One line on standard error that names all of `named`, nothing on standard output, and one of `codes`.
 fn assert_refused(finished: &Finished, codes: &[i32], named: &[&str]) {
-    assert!(
-        codes.contains(&finished.code),
-        "status {} instead of {codes:?}: {}",
-        finished.code,
-        finished.said()
-    );
+    assert!(codes.contains(&finished.code), "status {} instead of {codes:?}: {}", finished.code, finished.said());
     assert_eq!(finished.stdout, "", "standard output is for results");
-    let lines: Vec<&str> = finished
-        .stderr
-        .lines()
-        .filter(|line| line.starts_with("mainpoint: "))
-        .collect();
+    let lines: Vec<&str> = finished.stderr.lines().filter(|line| line.starts_with("mainpoint: ")).collect();
     assert_eq!(lines.len(), 1, "one line says what is wrong: {}", finished.stderr);
-    assert!(
-        finished.stderr.trim_end().ends_with(lines[0]),
-        "it is the last one: {}",
-        finished.stderr
-    );
+    assert!(finished.stderr.trim_end().ends_with(lines[0]), "it is the last one: {}", finished.stderr);
     for name in named {
         assert!(lines[0].contains(name), "{name:?} is not named in {}", lines[0]);
     }
@@ -287,23 +221,14 @@ fn assert_refused(finished: &Finished, codes: &[i32], named: &[&str]) {
 
 /// Nothing but the configuration is there.
 fn assert_untouched(home: &Arc<Home>) {
-    let entries = fs::read_dir(home.path())
-        .expect("the folder")
-        .flatten()
-        .map(|entry| entry.file_name());
+    let entries = fs::read_dir(home.path()).expect("the folder").flatten().map(|entry| entry.file_name());
     let others: Vec<_> = entries.filter(|name| name != "config.toml").collect();
     assert!(others.is_empty(), "something was left behind: {others:?}");
 }
 
 fn copy_of_the_first(bytes: u64, whole: &Path, target: &Path) -> PathBuf {
     let mut start = Vec::new();
-    fs::File::open(whole)
-        .expect("the model")
-        .take(bytes)
-        .read_to_end(&mut start)
-        .expect("its first bytes");
-    fs::File::create(target)
-        .and_then(|mut file| file.write_all(&start))
-        .expect("a copy");
+    fs::File::open(whole).expect("the model").take(bytes).read_to_end(&mut start).expect("its first bytes");
+    fs::File::create(target).and_then(|mut file| file.write_all(&start)).expect("a copy");
     target.to_path_buf()
 }

@@ -7,11 +7,7 @@ use mainpoint_tests::{Answer, Reply, ScriptedUpstream, StartedProxy, wire};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_is_no_chat_is_relayed_untouched_and_the_upstream_refuses_it() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder()
-        .upstream(&upstream.base_url())
-        .budget(200, 50)
-        .start()
-        .await;
+    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(200, 50).start().await;
     let long = "word ".repeat(2000);
     let bodies: Vec<Vec<u8>> = vec![
         b"".to_vec(),
@@ -58,10 +54,7 @@ async fn a_body_over_the_limit_is_refused_in_the_envelope_and_never_sent_on() {
 
     let announced = proxy.chat(chat(4097)).await;
     let pieces = chat(4097).into_bytes();
-    let pieces: Vec<_> = pieces
-        .chunks(1000)
-        .map(|piece| Ok::<_, std::io::Error>(piece.to_vec()))
-        .collect();
+    let pieces: Vec<_> = pieces.chunks(1000).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
     let body = reqwest::Body::wrap_stream(futures::stream::iter(pieces));
     let request = proxy.request(http::Method::POST, "/v1/chat/completions").body(body);
     let unannounced = Answer::of(request.send().await.expect("an answer")).await;
@@ -70,16 +63,10 @@ async fn a_body_over_the_limit_is_refused_in_the_envelope_and_never_sent_on() {
         assert_eq!(answer.header("content-type"), "application/json");
         let error = answer.error();
         assert_eq!(error["type"], "invalid_request_error");
-        assert!(
-            error["message"].as_str().is_some_and(|text| text.contains("4096")),
-            "the limit is named: {error}"
-        );
+        assert!(error["message"].as_str().is_some_and(|text| text.contains("4096")), "the limit is named: {error}");
     }
     assert_eq!(upstream.requests().len(), 1, "nothing too large is sent on");
-    let refused = proxy
-        .metrics()
-        .await
-        .sum("mainpoint_requests_total", &[("status", "413")]);
+    let refused = proxy.metrics().await.sum("mainpoint_requests_total", &[("status", "413")]);
     assert!((refused - 2.0).abs() < f64::EPSILON, "{refused} refusals were counted");
 }
 
@@ -104,11 +91,8 @@ async fn paths_methods_and_bytes_that_nobody_serves_are_refused_in_the_envelope(
         assert_eq!(body["error"]["type"], "invalid_request_error", "{method} {path}");
     }
     assert_eq!(upstream.requests().len(), 0, "nothing of that is the upstream's");
-    for nonsense in [
-        &b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03"[..],
-        b"HELLO\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
-    ] {
+    for nonsense in [&b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03"[..], b"HELLO\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"]
+    {
         // Whatever the answer to noise is, the next client is served.
         let _ = wire::exchange(proxy.authority(), nonsense).await;
         assert_eq!(proxy.get("/healthz").await.text(), "ok");
@@ -135,17 +119,11 @@ async fn what_is_no_request_at_all_is_refused_in_the_envelope_too() {
         assert_eq!(wire::status(&answer), status, "{shown}");
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");
-        assert!(
-            head.to_ascii_lowercase().contains("content-type: application/json"),
-            "{shown}: {head}"
-        );
+        assert!(head.to_ascii_lowercase().contains("content-type: application/json"), "{shown}: {head}");
         let body: serde_json::Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
         assert_eq!(body["error"]["type"], "invalid_request_error", "{shown}");
         assert_eq!(body["error"]["code"], code, "{shown}");
-        let counted = proxy
-            .metrics()
-            .await
-            .sum("mainpoint_requests_total", &[("outcome", code)]);
+        let counted = proxy.metrics().await.sum("mainpoint_requests_total", &[("outcome", code)]);
         assert!(counted > 0.0, "{shown}: refusals are counted");
     }
     // An upstream's own answer of that kind, without a body, is its own.

@@ -17,12 +17,7 @@ const TOLD: [&str; 5] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_with_a_key_may_use_the_embedded_model_and_read_what_is_told_about_its_request() {
     let proxy = StartedProxy::builder().start().await;
-    for path in [
-        "/v1/chat/completions",
-        "/v1/models",
-        "/v1//models/",
-        "/mainpoint/receipts/1",
-    ] {
+    for path in ["/v1/chat/completions", "/v1/models", "/v1//models/", "/mainpoint/receipts/1"] {
         let asked = "authorization, content-type, x-mainpoint-mode, x-mainpoint-user, x-stainless-os";
         let answer = preflight(&proxy, path, PAGE, asked).await;
         assert!(answer.status.is_success(), "{path}: {}", answer.status);
@@ -36,26 +31,17 @@ async fn a_page_with_a_key_may_use_the_embedded_model_and_read_what_is_told_abou
     }
     let body = r#"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"hi"}]}"#;
     for (body, status) in [(body, 200), ("nonsense", 400)] {
-        let request = proxy
-            .request(Method::POST, "/v1/chat/completions")
-            .header("origin", PAGE);
+        let request = proxy.request(Method::POST, "/v1/chat/completions").header("origin", PAGE);
         let answer = Answer::of(request.body(body).send().await.expect("an answer")).await;
         assert_eq!(answer.status, status, "{}", answer.text());
         assert_eq!(answer.header("access-control-allow-origin"), PAGE);
         let exposed = answer.header("access-control-expose-headers");
         for name in TOLD {
-            assert!(
-                exposed.split(',').any(|exposed| exposed.trim() == name),
-                "{name} in {exposed}"
-            );
+            assert!(exposed.split(',').any(|exposed| exposed.trim() == name), "{name} in {exposed}");
         }
     }
     let plain = proxy.get("/v1/models").await;
-    assert_eq!(
-        plain.header("access-control-allow-origin"),
-        "",
-        "nobody asked for a page"
-    );
+    assert_eq!(plain.header("access-control-allow-origin"), "", "nobody asked for a page");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,10 +56,7 @@ async fn without_a_key_only_pages_of_this_machine_may_ask() {
     ] {
         let asked = preflight(&proxy, "/v1/chat/completions", origin, "content-type").await;
         assert_eq!(asked.header("access-control-allow-origin"), expected, "{origin}");
-        let request = proxy
-            .client()
-            .get(format!("{}/models", proxy.base_url()))
-            .header("origin", origin);
+        let request = proxy.client().get(format!("{}/models", proxy.base_url())).header("origin", origin);
         let answer = Answer::of(request.send().await.expect("an answer")).await;
         assert_eq!(answer.header("access-control-allow-origin"), expected, "{origin}");
     }
@@ -113,10 +96,7 @@ async fn a_remote_upstream_says_itself_what_pages_may_do_and_our_headers_are_add
         let answer = ask(&proxy, path).await;
         let exposed = listed(&answer, "access-control-expose-headers");
         for name in TOLD.iter().chain(&["x-request-id"]) {
-            assert!(
-                exposed.iter().any(|exposed| exposed == name),
-                "{path}: {name} in {exposed:?}"
-            );
+            assert!(exposed.iter().any(|exposed| exposed == name), "{path}: {name} in {exposed:?}");
         }
         // Where the upstream allows no page, neither do we.
         let answer = ask(&proxy, path).await;
@@ -127,9 +107,7 @@ async fn a_remote_upstream_says_itself_what_pages_may_do_and_our_headers_are_add
 }
 
 async fn preflight(proxy: &StartedProxy, path: &str, origin: &str, headers: &str) -> Answer {
-    let request = proxy
-        .client()
-        .request(Method::OPTIONS, format!("http://{}{path}", proxy.authority()));
+    let request = proxy.client().request(Method::OPTIONS, format!("http://{}{path}", proxy.authority()));
     let request = request
         .header("origin", origin)
         .header("access-control-request-method", "POST")
@@ -145,8 +123,6 @@ async fn ask(proxy: &StartedProxy, path: &str) -> Answer {
 
 fn listed(answer: &Answer, name: &str) -> Vec<String> {
     let values = answer.headers.get_all(name).iter();
-    let values = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
+    let values = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     values.map(|name| name.trim().to_ascii_lowercase()).collect()
 }

@@ -39,10 +39,7 @@ async fn requests_under_the_budget_and_all_answers_pass_byte_for_byte() {
         assert_eq!(upstream.last_request().body, request, "the request's bytes");
         assert_eq!(answer.outcome(), "passthrough", "{request}");
         assert_eq!(answer.header("x-mainpoint-memories"), "0", "{request}");
-        let (came, went) = (
-            answer.count("x-mainpoint-tokens-in"),
-            answer.count("x-mainpoint-tokens-forwarded"),
-        );
+        let (came, went) = (answer.count("x-mainpoint-tokens-in"), answer.count("x-mainpoint-tokens-forwarded"));
         assert!(came > 0 && came == went, "{came} tokens came, {went} went: {request}");
     }
 
@@ -52,11 +49,7 @@ async fn requests_under_the_budget_and_all_answers_pass_byte_for_byte() {
         assert_eq!(answer.body, reply.body(), "{name}: the answer's bytes");
         assert_eq!(Some(answer.status), reply.status, "{name}");
         for header in ["content-type", "content-encoding", "retry-after"] {
-            assert_eq!(
-                answer.headers.get(header),
-                reply.headers.get(header),
-                "{name}: {header}"
-            );
+            assert_eq!(answer.headers.get(header), reply.headers.get(header), "{name}: {header}");
         }
     }
 }
@@ -73,9 +66,7 @@ async fn every_event_reaches_the_client_before_the_upstream_sends_the_next() {
     }
     upstream.reply_next(reply);
 
-    let response = proxy
-        .open_chat(r#"{"messages":[{"role":"user","content":"hi"}],"model":"x","stream":true}"#)
-        .await;
+    let response = proxy.open_chat(r#"{"messages":[{"role":"user","content":"hi"}],"model":"x","stream":true}"#).await;
     assert_eq!(response.status(), StatusCode::OK);
     let mut arriving = response.bytes_stream();
     for (event, gate) in events.iter().zip(&gates) {
@@ -84,11 +75,7 @@ async fn every_event_reaches_the_client_before_the_upstream_sends_the_next() {
             let bytes = within("the next event arrives", Duration::from_secs(30), arriving.next()).await;
             arrived.extend(bytes.expect("the stream goes on").expect("the stream is whole"));
         }
-        assert_eq!(
-            arrived,
-            event.as_bytes(),
-            "each event alone, although the next one is not sent yet"
-        );
+        assert_eq!(arrived, event.as_bytes(), "each event alone, although the next one is not sent yet");
         gate.open();
     }
     assert!(arriving.next().await.is_none(), "nothing comes after the last event");
@@ -109,34 +96,19 @@ fn odd_replies() -> Vec<(&'static str, Reply)> {
         "{ \"choices\":[ {\"message\":{\"content\":\"\\u00e4\",\"role\":\"assistant\"}} ] , \"x\":1.0e+0 }\n\n";
     vec![
         ("JSON", Reply::bytes("application/json", odd_json)),
-        (
-            "JSON byte by byte",
-            Reply::bytes("application/json", odd_json).byte_by_byte(),
-        ),
+        ("JSON byte by byte", Reply::bytes("application/json", odd_json).byte_by_byte()),
         ("events with LF", stream(lines("\n"))),
         ("events with CRLF", stream(lines("\r\n"))),
         ("events with CR", stream(lines("\r"))),
         ("events byte by byte", stream(lines("\r\n")).byte_by_byte()),
-        (
-            "events without an end",
-            stream(format!("data: {}\n\ndata: {{\"half", event("x"))),
-        ),
-        (
-            "bytes that are no text",
-            Reply::bytes("application/json", vec![0xff, 0xfe, 0x00, 0x80]),
-        ),
+        ("events without an end", stream(format!("data: {}\n\ndata: {{\"half", event("x")))),
+        ("bytes that are no text", Reply::bytes("application/json", vec![0xff, 0xfe, 0x00, 0x80])),
         (
             "a body that is not as compressed as it says",
             Reply::bytes("application/json", vec![0x1f, 0x8b, 8, 0, 1, 2]).header("content-encoding", "gzip"),
         ),
-        (
-            "a compressed body",
-            Reply::bytes("application/json", GZIP.to_vec()).header("content-encoding", "gzip"),
-        ),
-        (
-            "an error",
-            Reply::error(StatusCode::TOO_MANY_REQUESTS, "slow down").header("retry-after", "7"),
-        ),
+        ("a compressed body", Reply::bytes("application/json", GZIP.to_vec()).header("content-encoding", "gzip")),
+        ("an error", Reply::error(StatusCode::TOO_MANY_REQUESTS, "slow down").header("retry-after", "7")),
         ("an error page", Reply::bytes("text/html", "<h1>502</h1>\r\n")),
         ("nothing", Reply::status(StatusCode::NO_CONTENT)),
     ]

@@ -55,20 +55,11 @@ async fn every_credential_tells_callers_apart_and_nothing_else_does() {
         ] {
             assert!(!opens(&proxy, &lines, &receipt).await, "{name}: {other}");
         }
-        assert!(
-            !opens(&proxy, &one, &of_dummy).await,
-            "{name}: the receipt of the dummy alone"
-        );
+        assert!(!opens(&proxy, &one, &of_dummy).await, "{name}: the receipt of the dummy alone");
     }
-    let (first, second) = (
-        headers(&[DUMMY, ("api-key", b"\xfe")]),
-        headers(&[DUMMY, ("api-key", b"\xff")]),
-    );
+    let (first, second) = (headers(&[DUMMY, ("api-key", b"\xfe")]), headers(&[DUMMY, ("api-key", b"\xff")]));
     let receipt = receipt_of(&proxy, &first).await;
-    assert!(
-        !opens(&proxy, &second, &receipt).await,
-        "bytes that are no UTF-8 differ"
-    );
+    assert!(!opens(&proxy, &second, &receipt).await, "bytes that are no UTF-8 differ");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,10 +101,7 @@ async fn two_users_in_one_request_are_refused_and_an_empty_one_is_nobody() {
     let upstream = ScriptedUpstream::start().await;
     let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
     for (path, body) in [
-        (
-            "/chat/completions",
-            r#"{"model":"x","messages":[{"role":"user","content":"a"}]}"#,
-        ),
+        ("/chat/completions", r#"{"model":"x","messages":[{"role":"user","content":"a"}]}"#),
         ("/responses", r#"{"model":"x","input":"a"}"#),
     ] {
         for second in [b"ben".as_slice(), b"ann", b""] {

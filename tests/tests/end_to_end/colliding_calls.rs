@@ -50,21 +50,14 @@ fn without_names(round: usize) -> [Value; 2] {
 }
 
 fn output(round: usize) -> String {
-    format!(
-        "file {round}: {}",
-        "fn parse(input) returns a tree of nodes and errors. ".repeat(4)
-    )
+    format!("file {round}: {}", "fn parse(input) returns a tree of nodes and errors. ".repeat(4))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_and_results_stay_together_however_they_are_written_and_named() {
     let upstream = ScriptedUpstream::start().await;
     let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder
-        .setting("memory", "digest_tokens = 80")
-        .budget(BUDGET, 150)
-        .start()
-        .await;
+    let proxy = builder.setting("memory", "digest_tokens = 80").budget(BUDGET, 150).start().await;
     let rounds: [(&str, Round); 4] = [
         ("calls in parts", in_parts),
         ("calls in parts that are named alike", in_parts_that_are_named_alike),
@@ -82,17 +75,10 @@ async fn calls_and_results_stay_together_however_they_are_written_and_named() {
             proxy.everything_read().await;
             let answer = proxy.chat(body).await;
             assert_eq!(answer.outcome(), "rewritten", "{name}: {:?}", answer.headers);
-            assert!(
-                answer.count("x-mainpoint-tokens-forwarded") <= BUDGET,
-                "{name}: {:?}",
-                answer.headers
-            );
+            assert!(answer.count("x-mainpoint-tokens-forwarded") <= BUDGET, "{name}: {:?}", answer.headers);
             let forwarded = upstream.last_request().json();
             assert_paired(prompt::messages(&forwarded), name);
-            assert!(
-                upstream.last_request().contains(CODE),
-                "{name}: what was asked for at first is there"
-            );
+            assert!(upstream.last_request().contains(CODE), "{name}: what was asked for at first is there");
         }
     }
 }
@@ -120,12 +106,7 @@ fn assert_paired(messages: &[Value], name: &str) {
     };
     let calls = |message: &Value| message["tool_calls"].as_array().map_or(0, Vec::len) + parts(message, "tool_use");
     let results = |message: &Value| usize::from(prompt::role(message) == "tool") + parts(message, "tool_result");
-    let shown = || {
-        messages
-            .iter()
-            .map(|message| format!("\n  {message}"))
-            .collect::<String>()
-    };
+    let shown = || messages.iter().map(|message| format!("\n  {message}")).collect::<String>();
     let mut open = 0;
     for message in messages.iter().filter(|message| prompt::role(message) != "system") {
         let answered = results(message);

@@ -12,17 +12,8 @@ use mainpoint_tests::{binary, models};
 use serde_json::{Value, json};
 
 /// What must never be cut in half.
-const WHOLE: [&str; 9] = [
-    "2026-11-22",
-    "14:30",
-    "1,249.50",
-    "+49",
-    "170",
-    "3.14",
-    "v2.0.1",
-    "Müller-Lüdenscheidt",
-    "don't",
-];
+const WHOLE: [&str; 9] =
+    ["2026-11-22", "14:30", "1,249.50", "+49", "170", "3.14", "v2.0.1", "Müller-Lüdenscheidt", "don't"];
 
 #[test]
 fn explain_shows_spans_of_whole_words_from_a_file_and_from_standard_input() {
@@ -55,10 +46,7 @@ fn explain_shows_spans_of_whole_words_from_a_file_and_from_standard_input() {
         (covered, turn["text"].as_str().map_or(0, str::len))
     });
     let (covered, all) = shares.fold((0, 0), |sum, share| (sum.0 + share.0, sum.1 + share.1));
-    assert!(
-        covered * 10 > all && covered * 10 < all * 9,
-        "the main point is a part: {covered} of {all} bytes"
-    );
+    assert!(covered * 10 > all && covered * 10 < all * 9, "the main point is a part: {covered} of {all} bytes");
 }
 
 #[test]
@@ -87,12 +75,7 @@ fn explain_prints_plain_text_when_it_is_not_a_terminal() {
 fn search_without_a_store_says_so_and_makes_none() {
     let home = Home::new();
     home.configure(&format!("[store]\ndirectory = {:?}\n", home.data()));
-    let refused = binary::run(&[
-        "search",
-        "anything",
-        "--config",
-        &home.configuration().display().to_string(),
-    ]);
+    let refused = binary::run(&["search", "anything", "--config", &home.configuration().display().to_string()]);
     assert_eq!(refused.code, 66, "{}", refused.said());
     assert!(refused.stderr.contains("no store"), "{}", refused.stderr);
     assert!(!home.data().exists());
@@ -107,11 +90,7 @@ fn a_store_that_another_model_filled_is_refused_with_both_named() {
     let configuration = home.configuration().display().to_string();
     let refused = binary::run(&["search", "anything", "--config", &configuration]);
     assert_eq!(refused.code, 65, "{}", refused.said());
-    assert!(
-        refused.stderr.contains("the model another, the one in use is "),
-        "{}",
-        refused.stderr
-    );
+    assert!(refused.stderr.contains("the model another, the one in use is "), "{}", refused.stderr);
 }
 
 #[test]
@@ -121,25 +100,15 @@ fn the_models_are_listed_and_verified_and_a_corrupt_copy_is_found_out() {
     home.configure("");
     let configuration = home.configuration().display().to_string();
     let listed = binary::run(&["models", "list", "--config", &configuration]).successful();
-    for word in [
-        "embeddinggemma-300m",
-        "all-minilm-l6-v2",
-        "qwen2.5-coder-0.5b-instruct",
-        "reader",
-        "chat",
-        "installed",
-    ] {
+    for word in
+        ["embeddinggemma-300m", "all-minilm-l6-v2", "qwen2.5-coder-0.5b-instruct", "reader", "chat", "installed"]
+    {
         assert!(listed.stdout.contains(word), "{word} is missing: {}", listed.stdout);
     }
     let verified = binary::run(&["models", "verify", "--config", &configuration]).successful();
     let digest = "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32";
     assert!(verified.stdout.contains(digest), "{}", verified.stdout);
-    assert_eq!(
-        verified.stdout.lines().filter(|line| line.contains("is right")).count(),
-        2,
-        "{}",
-        verified.stdout
-    );
+    assert_eq!(verified.stdout.lines().filter(|line| line.contains("is right")).count(), 2, "{}", verified.stdout);
 
     // One byte in the middle of a model is another one; its size is what it was.
     let copies = home.path().join("models");
@@ -154,11 +123,7 @@ fn the_models_are_listed_and_verified_and_a_corrupt_copy_is_found_out() {
     command.env("MAINPOINT_MODELS_DIR", &copies);
     let refused = binary::finish(command, &[]);
     assert_eq!(refused.code, 65, "{}", refused.said());
-    assert!(
-        refused.stderr.contains("SHA-256") && refused.stderr.contains("all-minilm-l6-v2"),
-        "{}",
-        refused.stderr
-    );
+    assert!(refused.stderr.contains("SHA-256") && refused.stderr.contains("all-minilm-l6-v2"), "{}", refused.stderr);
     let mut command = binary::command();
     command.args(["models", "verify", "embeddinggemma-300m", "--config", &configuration]);
     command.env("MAINPOINT_MODELS_DIR", &copies);
@@ -169,9 +134,7 @@ fn the_models_are_listed_and_verified_and_a_corrupt_copy_is_found_out() {
 /// Copies a model with what is recorded about it.
 fn copy_beside(model: &Path, folder: &Path) -> PathBuf {
     let name = model.file_name().expect("a name").to_string_lossy().into_owned();
-    let installed = fs::read_dir(model.parent().expect("a folder"))
-        .expect("the folder")
-        .flatten();
+    let installed = fs::read_dir(model.parent().expect("a folder")).expect("the folder").flatten();
     for entry in installed.filter(|entry| entry.file_name().to_string_lossy().starts_with(&name)) {
         fs::copy(entry.path(), folder.join(entry.file_name())).expect("a copy");
     }
@@ -191,9 +154,7 @@ fn conversation() -> Value {
 fn spans(turn: &Value) -> impl Iterator<Item = Range<usize>> {
     let offset = |value: &Value| usize::try_from(value.as_u64().expect("an offset")).expect("an offset");
     let passages = turn["passages"].as_array().expect("passages");
-    let spans = passages
-        .iter()
-        .flat_map(|passage| passage["spans"].as_array().expect("spans"));
+    let spans = passages.iter().flat_map(|passage| passage["spans"].as_array().expect("spans"));
     spans.map(move |span| offset(&span["start"])..offset(&span["end"]))
 }
 
@@ -202,15 +163,10 @@ fn assert_spans(turn: &Value, text: &str) {
     assert!(!spans.is_empty(), "a turn with content has a main point: {turn}");
     let of_a_word = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
     for span in &spans {
-        let words = text
-            .get(span.clone())
-            .unwrap_or_else(|| panic!("{span:?} is no part of {text:?}"));
+        let words = text.get(span.clone()).unwrap_or_else(|| panic!("{span:?} is no part of {text:?}"));
         assert!(!words.trim().is_empty(), "{span:?} of {text:?}");
         let (before, after) = (text[..span.start].chars().next_back(), text[span.end..].chars().next());
-        assert!(
-            !(of_a_word(before) && of_a_word(words.chars().next())),
-            "{words:?} begins inside a word of {text:?}"
-        );
+        assert!(!(of_a_word(before) && of_a_word(words.chars().next())), "{words:?} begins inside a word of {text:?}");
         assert!(
             !(of_a_word(after) && of_a_word(words.chars().next_back())),
             "{words:?} ends inside a word of {text:?}"

@@ -13,21 +13,14 @@ const LIMIT: usize = 1 << 20;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_compressed_body_is_remembered_and_rewritten_like_a_plain_one() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder()
-        .upstream(&upstream.base_url())
-        .budget(1000, 200)
-        .start()
-        .await;
+    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(1000, 200).start().await;
     let (short, long) = (greeting().body(), thirty_exchanges_and_the_question(CODE).body());
 
     // Within the budget the very bytes go on, with what the request says of them.
     for (name, body) in encodings(short.as_bytes()) {
         let answer = post(&proxy, &name, body.clone()).await;
         assert_eq!((answer.outcome(), answer.reason()), ("passthrough", ""), "{name}");
-        assert!(
-            answer.count("x-mainpoint-tokens-in") > 0,
-            "{name}: the memory looked inside"
-        );
+        assert!(answer.count("x-mainpoint-tokens-in") > 0, "{name}: the memory looked inside");
         let received = upstream.last_request();
         assert_eq!(received.body, body, "{name}");
         assert_eq!(received.header("content-encoding"), name);
@@ -46,19 +39,12 @@ async fn a_compressed_body_is_remembered_and_rewritten_like_a_plain_one() {
     for (name, body) in encodings(long.as_bytes()) {
         let answer = post(&proxy, &name, body).await;
         assert_eq!(answer.outcome(), "rewritten", "{name}");
-        assert_eq!(
-            answer.count("x-mainpoint-tokens-in"),
-            plain.count("x-mainpoint-tokens-in")
-        );
+        assert_eq!(answer.count("x-mainpoint-tokens-in"), plain.count("x-mainpoint-tokens-in"));
         let received = upstream.last_request();
         assert_eq!(received.body, expected.body, "{name}");
         assert!(!received.headers.contains_key("content-encoding"), "{name}");
         assert!(!received.headers.contains_key("content-digest"), "{name}");
-        assert_eq!(
-            received.header("content-length"),
-            expected.body.len().to_string(),
-            "{name}"
-        );
+        assert_eq!(received.header("content-length"), expected.body.len().to_string(), "{name}");
     }
 }
 
@@ -79,22 +65,14 @@ async fn a_body_that_cannot_be_decompressed_goes_on_as_it_came_and_the_reason_is
         ("zstd", cut, "broken-encoding"),
         ("gzip", compressed("gzip", &bomb), "decompressed-too-large"),
         ("zstd", compressed("zstd", &bomb), "decompressed-too-large"),
-        (
-            "gzip, zstd",
-            compressed("zstd", &compressed("gzip", &bomb)),
-            "decompressed-too-large",
-        ),
+        ("gzip, zstd", compressed("zstd", &compressed("gzip", &bomb)), "decompressed-too-large"),
     ];
     let before = resident_bytes(&proxy);
     for (name, body, reason) in &cases {
         assert!(body.len() < LIMIT, "{name}: {} bytes", body.len());
         let answer = post(&proxy, name, body.clone()).await;
         assert_eq!(answer.status, 200, "{name} {reason}");
-        assert_eq!(
-            answer.header("x-mainpoint"),
-            format!("passthrough; reason={reason}"),
-            "{name}"
-        );
+        assert_eq!(answer.header("x-mainpoint"), format!("passthrough; reason={reason}"), "{name}");
         let received = upstream.last_request();
         assert_eq!(received.body, body, "{name} {reason}");
         assert_eq!(received.header("content-encoding"), *name);
@@ -106,11 +84,7 @@ async fn a_body_that_cannot_be_decompressed_goes_on_as_it_came_and_the_reason_is
         assert!((counted - expected as f64).abs() < f64::EPSILON, "{reason}: {counted}");
     }
     if let (Some(before), Some(after)) = (before, resident_bytes(&proxy)) {
-        assert!(
-            after < before + (150 << 20),
-            "bombs of 200 MiB took {} bytes",
-            after - before
-        );
+        assert!(after < before + (150 << 20), "bombs of 200 MiB took {} bytes", after - before);
     }
 
     // With the mode off nobody looks.
@@ -138,9 +112,8 @@ async fn the_embedded_model_understands_compressed_bodies_and_says_which_it_does
 
 /// Every way to send a body: the header and the bytes.
 fn encodings(body: &[u8]) -> Vec<(String, Vec<u8>)> {
-    let mut ways: Vec<(String, Vec<u8>)> = ["zstd", "gzip", "deflate", "identity"]
-        .map(|name| (name.to_owned(), compressed(name, body)))
-        .into();
+    let mut ways: Vec<(String, Vec<u8>)> =
+        ["zstd", "gzip", "deflate", "identity"].map(|name| (name.to_owned(), compressed(name, body))).into();
     ways.push(("X-GZip".to_owned(), compressed("gzip", body)));
     ways.push(("gzip, zstd".to_owned(), compressed("zstd", &compressed("gzip", body))));
     ways
@@ -157,9 +130,7 @@ fn request(proxy: &StartedProxy, encoding: &str, body: Vec<u8>) -> reqwest::Requ
     if encoding.is_empty() {
         return request;
     }
-    request
-        .header("content-encoding", encoding)
-        .header("content-digest", "sha-256=:AAAA:")
+    request.header("content-encoding", encoding).header("content-digest", "sha-256=:AAAA:")
 }
 
 fn greeting() -> Conversation {

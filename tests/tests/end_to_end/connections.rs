@@ -16,9 +16,7 @@ const MANY: usize = 1100;
 const CHAT: &str = r#"{"messages":[{"role":"user","content":"hi"}],"model":"x"}"#;
 
 fn relaying(upstream: &ScriptedUpstream) -> ProxyBuilder {
-    StartedProxy::builder()
-        .upstream(&upstream.base_url())
-        .setting("memory", "mode = \"off\"")
+    StartedProxy::builder().upstream(&upstream.base_url()).setting("memory", "mode = \"off\"")
 }
 
 /// The head of a request whose body never comes completely, and the beginning of that body.
@@ -133,19 +131,10 @@ async fn who_sends_no_whole_head_in_time_is_sent_away_and_who_waits_for_the_next
     let proxy = builder.start().await;
     let kept = Crowd::gather(proxy.authority(), 3, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
     wait_until("the kept connections are answered", Duration::from_secs(10), || async {
-        proxy
-            .metrics()
-            .await
-            .sum("mainpoint_requests_total", &[("route", "own")])
-            >= 3.0
+        proxy.metrics().await.sum("mainpoint_requests_total", &[("route", "own")]) >= 3.0
     })
     .await;
-    for first in [
-        &b""[..],
-        b"P",
-        b"GET /healthz HTTP/1.1\r\nHo",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    ] {
+    for first in [&b""[..], b"P", b"GET /healthz HTTP/1.1\r\nHo", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
         Crowd::gather(proxy.authority(), 3, first).await.is_sent_away().await;
     }
     assert_eq!(kept.closed(), 0, "these wait for nothing but the next request");
@@ -191,11 +180,7 @@ async fn a_body_that_pauses_or_trickles_for_too_long_is_refused_in_the_envelope(
             assert_eq!(answer.error()["code"], "body_timeout", "{path}, {kind}");
         }
     }
-    assert_eq!(
-        upstream.requests().len(),
-        0,
-        "nothing incomplete was taken for a request"
-    );
+    assert_eq!(upstream.requests().len(), 0, "nothing incomplete was taken for a request");
     let closed = proxy.metrics().await;
     let closed = closed.sum("mainpoint_connections_closed_total", &[("reason", "body_timeout")]);
     assert!((closed - 4.0).abs() < f64::EPSILON, "each is counted: {closed}");
@@ -207,13 +192,9 @@ async fn a_client_that_does_not_take_its_answer_is_sent_away() {
     let builder = relaying(&upstream).setting("server", "body_timeout_seconds = 1");
     let proxy = builder.start().await;
     upstream.reply_next(Reply::bytes("application/octet-stream", vec![0; 64 << 20]));
-    let mut stream = tokio::net::TcpStream::connect(proxy.authority())
-        .await
-        .expect("a connection");
+    let mut stream = tokio::net::TcpStream::connect(proxy.authority()).await.expect("a connection");
     let request = b"GET /v1/files/1/content HTTP/1.1\r\nHost: x\r\n\r\n";
-    tokio::io::AsyncWriteExt::write_all(&mut stream, request)
-        .await
-        .expect("it is sent");
+    tokio::io::AsyncWriteExt::write_all(&mut stream, request).await.expect("it is sent");
     wait_until("the client is sent away", Duration::from_secs(30), || async {
         let metrics = proxy.metrics().await;
         metrics.sum("mainpoint_connections_closed_total", &[("reason", "write_timeout")]) > 0.0
@@ -234,30 +215,24 @@ async fn when_every_place_is_taken_health_is_answered_some_wait_and_the_others_a
         upstream.reply_next(Reply::chat("at last").held_back(&gate));
     }
     let ask = || {
-        let request = wire::client()
-            .post(format!("{}/chat/completions", proxy.base_url()))
-            .body(CHAT);
+        let request = wire::client().post(format!("{}/chat/completions", proxy.base_url())).body(CHAT);
         tokio::spawn(async move { Answer::of(request.send().await.expect("an answer")).await })
     };
     let mut asked: Vec<_> = (0..PLACES).map(|_| ask()).collect();
     upstream.arrived(PLACES).await;
     asked.extend((0..MORE).map(|_| ask()));
-    wait_until(
-        "some are told that there is no place",
-        Duration::from_secs(20),
-        || async {
-            // Each time on a new connection.
-            let client = wire::client();
-            for path in ["/healthz", "/readyz"] {
-                let request = client.get(format!("http://{}{path}", proxy.authority())).send();
-                let answer = within("health is answered", Duration::from_secs(1), request).await;
-                assert_eq!(answer.expect("an answer").status(), 200);
-            }
-            let scrape = client.get(format!("http://{}/metrics", proxy.authority())).send().await;
-            let metrics = Metrics::parse(&Answer::of(scrape.expect("an answer")).await.text());
-            metrics.sum("mainpoint_requests_total", &[("outcome", "overloaded")]) >= 8.0
-        },
-    )
+    wait_until("some are told that there is no place", Duration::from_secs(20), || async {
+        // Each time on a new connection.
+        let client = wire::client();
+        for path in ["/healthz", "/readyz"] {
+            let request = client.get(format!("http://{}{path}", proxy.authority())).send();
+            let answer = within("health is answered", Duration::from_secs(1), request).await;
+            assert_eq!(answer.expect("an answer").status(), 200);
+        }
+        let scrape = client.get(format!("http://{}/metrics", proxy.authority())).send().await;
+        let metrics = Metrics::parse(&Answer::of(scrape.expect("an answer")).await.text());
+        metrics.sum("mainpoint_requests_total", &[("outcome", "overloaded")]) >= 8.0
+    })
     .await;
     assert_eq!(upstream.requests().len(), PLACES, "no more are answered at once");
     gate.open();
@@ -289,8 +264,5 @@ async fn fewer_connections_are_taken_when_the_process_may_not_open_as_many_files
     crowd.made_room(MANY / 2).await;
     let begun = Instant::now();
     proxy.stop().await;
-    assert!(
-        begun.elapsed() < Duration::from_secs(10),
-        "idle connections do not hold up a stop"
-    );
+    assert!(begun.elapsed() < Duration::from_secs(10), "idle connections do not hold up a stop");
 }

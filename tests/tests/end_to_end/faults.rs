@@ -23,9 +23,7 @@ async fn a_stopped_store_lets_every_request_pass() {
 async fn faults_cannot_be_injected_unless_the_configuration_allows_it() {
     let upstream = ScriptedUpstream::start().await;
     let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
-    let request = proxy
-        .request(http::Method::POST, "/mainpoint/faults")
-        .body(r#"{"stop":"reader"}"#);
+    let request = proxy.request(http::Method::POST, "/mainpoint/faults").body(r#"{"stop":"reader"}"#);
     assert_eq!(request.send().await.expect("an answer").status(), 404);
     assert_eq!(proxy.get("/readyz").await.status, 200);
 }
@@ -44,9 +42,7 @@ async fn requests_pass_without(part: &str) {
         conversation.user(&format!(
             "Day {turn}: we went to the market and bought {turn} melons, then we sat by the sea until late."
         ));
-        conversation.assistant(&format!(
-            "Melons on day {turn}, that sounds like a good summer evening by the water."
-        ));
+        conversation.assistant(&format!("Melons on day {turn}, that sounds like a good summer evening by the water."));
     }
     conversation.user("On which day did we buy no melon at all?");
     proxy.chat(conversation.body()).await;
@@ -58,12 +54,7 @@ async fn requests_pass_without(part: &str) {
     let before = failures(proxy.metrics().await);
     let mut short = Conversation::new();
     short.user("Hello again!");
-    let requests = [
-        conversation.body(),
-        conversation.streaming().body(),
-        short.body(),
-        conversation.body(),
-    ];
+    let requests = [conversation.body(), conversation.streaming().body(), short.body(), conversation.body()];
     for (index, body) in requests.iter().enumerate() {
         let answer = proxy.chat(body.clone()).await;
         assert_eq!(answer.status, 200, "without {part}");
@@ -78,14 +69,8 @@ async fn requests_pass_without(part: &str) {
 
     let metrics = proxy.metrics().await;
     let kinds = metrics.label_values("mainpoint_failures_total", "kind");
-    assert!(
-        kinds.iter().any(|kind| kind.contains(part)),
-        "a kind names {part}: {kinds:?}"
-    );
-    assert!(
-        failures(metrics) - before >= 5.0,
-        "each of the five requests is counted"
-    );
+    assert!(kinds.iter().any(|kind| kind.contains(part)), "a kind names {part}: {kinds:?}");
+    assert!(failures(metrics) - before >= 5.0, "each of the five requests is counted");
     let ready = proxy.get("/readyz").await;
     assert_eq!(ready.status, 503);
     assert!(ready.text().contains(part), "{}", ready.text());

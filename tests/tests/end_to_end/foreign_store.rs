@@ -55,19 +55,13 @@ async fn tables_and_a_journal_of_a_newer_version_are_refused_with_who_wrote_them
         newer[at] = 9;
     }
     fs::write(&journal, newer).expect("the journal is written");
-    is_left_alone(
-        &home,
-        &["journal.redb", "file format 9", "use the mainpoint that wrote it"],
-    );
+    is_left_alone(&home, &["journal.redb", "file format 9", "use the mainpoint that wrote it"]);
     fs::write(&journal, whole).expect("the journal is restored");
 
     let manifest = newest_manifest(&home.data().join("lance").join("points.lance"));
     let whole = fs::read(&manifest).expect("the manifest");
     fs::write(&manifest, with_unknown_feature(&whole)).expect("the manifest is written");
-    is_left_alone(
-        &home,
-        &["points.lance", "lance 99.0.0", "use the mainpoint that wrote it"],
-    );
+    is_left_alone(&home, &["points.lance", "lance 99.0.0", "use the mainpoint that wrote it"]);
     fs::write(&manifest, whole).expect("the manifest is restored");
     builder(&upstream).home(&home).start().await.stop().await;
 }
@@ -81,21 +75,15 @@ fn a_store_of_version_2_is_refused_with_the_command_that_reads_it_again_and_that
         home.data()
     ));
     let archive = checkout::root().join("tests/data/store-version-2.tar.gz");
-    let unpacked = Command::new("tar")
-        .arg("-xzf")
-        .arg(archive)
-        .arg("-C")
-        .arg(home.path())
-        .status();
+    let unpacked = Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(home.path()).status();
     assert!(unpacked.expect("tar").success());
     is_left_alone(&home, &["version 2", "mainpoint migrate"]);
 
     let configuration = home.configuration().display().to_string();
     binary::run(&["migrate", "--config", &configuration]).successful();
-    for (question, fact) in [
-        ("Where does grandmother's recipe box stand?", "31 marbles"),
-        ("When does the gardener come?", "7:15"),
-    ] {
+    for (question, fact) in
+        [("Where does grandmother's recipe box stand?", "31 marbles"), ("When does the gardener come?", "7:15")]
+    {
         let found = binary::run(&["search", question, "--config", &configuration, "--json"]).successful();
         assert!(found.stdout.contains(fact), "{question}: {}", found.stdout);
     }
@@ -163,13 +151,7 @@ fn newest_manifest(table: &Path) -> PathBuf {
 fn with_unknown_feature(manifest: &[u8]) -> Vec<u8> {
     let (body, footer) = manifest.split_at(manifest.len() - 16);
     let position = u64::from_le_bytes(footer[..8].try_into().expect("eight bytes")) as usize;
-    let writer = [
-        &[13 << 3 | 2, 15, 1 << 3 | 2, 5][..],
-        b"lance",
-        &[2 << 3 | 2, 6],
-        b"99.0.0",
-    ]
-    .concat();
+    let writer = [&[13 << 3 | 2, 15, 1 << 3 | 2, 5][..], b"lance", &[2 << 3 | 2, 6], b"99.0.0"].concat();
     let flags = [9 << 3, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40];
     let message = [&body[position + 4..], &writer, &flags].concat();
     let length = u32::try_from(message.len()).expect("a short message").to_le_bytes();

@@ -40,10 +40,7 @@ async fn an_imported_history_is_read_once_found_and_known_to_the_requests_that_g
     assert_eq!((&rest["conversations"], &rest["turns_known"]), (&json!(2), &json!(2)));
     assert_eq!(rest["turns"], 118, "fifty-nine exchanges: {rest}");
     for figure in ["tokens", "tokens_per_second", "bytes_per_turn"] {
-        assert!(
-            rest[figure].as_f64().is_some_and(|value| value > 0.0),
-            "{figure}: {rest}"
-        );
+        assert!(rest[figure].as_f64().is_some_and(|value| value > 0.0), "{figure}: {rest}");
     }
     let again = imported(&home, &history);
     assert_eq!(
@@ -63,30 +60,17 @@ async fn an_imported_history_is_read_once_found_and_known_to_the_requests_that_g
         assert!(shown.contains(word), "{word} is missing: {shown}");
     }
 
-    let scopes: Vec<&str> = again["scopes"]
-        .as_array()
-        .expect("scopes")
-        .iter()
-        .filter_map(Value::as_str)
-        .collect();
+    let scopes: Vec<&str> = again["scopes"].as_array().expect("scopes").iter().filter_map(Value::as_str).collect();
     let (users, whole): (Vec<&str>, Vec<&str>) = scopes.iter().copied().partition(|scope| scope.contains(".u-"));
     assert_eq!((users.len(), whole.len()), (1, 1), "{scopes:?}");
     let found = search(&home, whole[0], "padlock code of the climbing gym locker");
     assert!(found.contains(CODE) && !found.contains("gardener"), "{found}");
     let found = search(&home, users[0], "When does the gardener come?");
-    assert!(
-        found.contains("7:15") && found.contains("2026-05-09T06:00:00"),
-        "{found}"
-    );
+    assert!(found.contains("7:15") && found.contains("2026-05-09T06:00:00"), "{found}");
 
     // The first request that goes on with it finds its turns read, and recalls what has to leave.
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder()
-        .home(&home)
-        .upstream(&upstream.base_url())
-        .budget(2000, 700)
-        .start()
-        .await;
+    let proxy = StartedProxy::builder().home(&home).upstream(&upstream.base_url()).budget(2000, 700).start().await;
     let in_use = import(&home, &history, &[]);
     assert_eq!(in_use.code, 69, "{}", in_use.said());
     told.user(&last.user);
@@ -138,10 +122,7 @@ fn a_line_that_cannot_be_used_is_named_before_anything_is_made() {
             r#"{"messages":[{"role":"user","content":"x"}],"created_at":"May 8"}"#,
             "line 3: created_at = \"May 8\"; expected a time in RFC 3339",
         ),
-        (
-            r#"{"messages":[{"role":"user","content":"x"}],"user":7}"#,
-            "line 3: user = 7; expected text",
-        ),
+        (r#"{"messages":[{"role":"user","content":"x"}],"user":7}"#, "line 3: user = 7; expected text"),
     ] {
         fs::write(&file, format!("{good}\n\n{bad}\n{good}\n")).expect("a file");
         let refused = import(&home, &file, &[]);
@@ -167,21 +148,14 @@ fn a_line_that_cannot_be_used_is_named_before_anything_is_made() {
         "MAINPOINT_TEST_NEVER_SET",
     ]);
     assert_eq!(unset.code, 64, "{}", unset.said());
-    assert!(
-        unset.stderr.contains("--key-env MAINPOINT_TEST_NEVER_SET"),
-        "{}",
-        unset.stderr
-    );
+    assert!(unset.stderr.contains("--key-env MAINPOINT_TEST_NEVER_SET"), "{}", unset.stderr);
     assert!(!home.data().exists(), "nothing was made");
 }
 
 #[test]
 fn every_credential_of_the_command_line_counts_and_other_headers_are_refused() {
     let home = configured();
-    home.configure(&format!(
-        "[store]\ndirectory = {:?}\n[memory]\ncredential_headers = [\"x-team\"]\n",
-        home.data()
-    ));
+    home.configure(&format!("[store]\ndirectory = {:?}\n[memory]\ncredential_headers = [\"x-team\"]\n", home.data()));
     let file = home.path().join("history.jsonl");
     fs::write(&file, r#"{"messages":[{"role":"user","content":"hello"}]}"#).expect("a file");
     let key = format!("={KEY_VARIABLE}");
@@ -193,11 +167,7 @@ fn every_credential_of_the_command_line_counts_and_other_headers_are_refused() {
     ] {
         let refused = import(&home, &file, &[option, &value]);
         assert_eq!(refused.code, 64, "{}", refused.said());
-        assert!(
-            refused.stderr.contains(&format!("{option} {value}")),
-            "{}",
-            refused.stderr
-        );
+        assert!(refused.stderr.contains(&format!("{option} {value}")), "{}", refused.stderr);
     }
     assert!(!home.data().exists(), "nothing was made");
 
@@ -217,11 +187,7 @@ fn every_credential_of_the_command_line_counts_and_other_headers_are_refused() {
     for (index, one) in scopes.iter().enumerate() {
         assert!(!scopes[..index].contains(one), "{scopes:?}");
     }
-    assert_eq!(
-        scopes[3],
-        scope(&["--header-env", &project, "--header-env", &team]),
-        "their order does not count"
-    );
+    assert_eq!(scopes[3], scope(&["--header-env", &project, "--header-env", &team]), "their order does not count");
 }
 
 fn configured() -> Arc<Home> {
@@ -242,15 +208,8 @@ fn write(path: &Path, lines: &[Value]) {
 /// Imports the file for the tests' own caller.
 fn import(home: &Home, file: &Path, more: &[&str]) -> Finished {
     let mut command = binary::command();
-    command
-        .arg("import")
-        .arg(file)
-        .arg("--config")
-        .arg(home.configuration());
-    command
-        .args(["--key-env", KEY_VARIABLE])
-        .args(more)
-        .env(KEY_VARIABLE, KEY);
+    command.arg("import").arg(file).arg("--config").arg(home.configuration());
+    command.args(["--key-env", KEY_VARIABLE]).args(more).env(KEY_VARIABLE, KEY);
     binary::finish(command, &[])
 }
 
@@ -262,7 +221,5 @@ fn imported(home: &Home, file: &Path) -> Value {
 fn search(home: &Home, scope: &str, question: &str) -> String {
     let configuration = home.configuration().display().to_string();
     let arguments = ["search", question, "--config", &configuration, "--json", "--limit", "5"];
-    binary::run(&[&arguments[..], &["--scope", scope]].concat())
-        .successful()
-        .stdout
+    binary::run(&[&arguments[..], &["--scope", scope]].concat()).successful().stdout
 }

@@ -23,12 +23,7 @@ async fn recall_across_conversations_finds_the_callers_own_memories_and_nobody_e
     // The fact is said in one conversation; every caller has another one in which it is asked for.
     let mut telling = Conversation::new();
     telling.user(FACT);
-    let callers = [
-        (TENANT, None),
-        (TENANT, Some("somebody-else")),
-        ("Bearer sk-another", None),
-        ("", None),
-    ];
+    let callers = [(TENANT, None), (TENANT, Some("somebody-else")), ("Bearer sk-another", None), ("", None)];
     chat(&proxy, callers[0], &telling).await;
     for caller in callers {
         chat(&proxy, caller, &asking).await;
@@ -48,11 +43,7 @@ async fn recall_across_conversations_finds_the_callers_own_memories_and_nobody_e
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edited_turn_begins_a_branch_that_does_not_know_what_it_replaced() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder()
-        .upstream(&upstream.base_url())
-        .budget(200, 100)
-        .start()
-        .await;
+    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(200, 100).start().await;
     let with = |opening: &str| {
         let mut conversation = Conversation::new();
         conversation.user(opening);
@@ -62,18 +53,12 @@ async fn an_edited_turn_begins_a_branch_that_does_not_know_what_it_replaced() {
         }
         conversation
     };
-    let (first, edited) = (
-        with(FACT),
-        with("Grandmother's recipe box was sold together with 12 spoons."),
-    );
+    let (first, edited) = (with(FACT), with("Grandmother's recipe box was sold together with 12 spoons."));
     for conversation in [&first, &edited] {
         proxy.chat(conversation.body()).await;
     }
     proxy.everything_read().await;
-    for (conversation, own, other) in [
-        (&edited, "12 spoons", "31 marbles"),
-        (&first, "31 marbles", "12 spoons"),
-    ] {
+    for (conversation, own, other) in [(&edited, "12 spoons", "31 marbles"), (&first, "31 marbles", "12 spoons")] {
         let answer = proxy.chat(conversation.body()).await;
         assert_eq!(answer.outcome(), "rewritten");
         let block = prompt::memory_block(&upstream.last_request().json()).expect("a memory block");
@@ -89,25 +74,15 @@ async fn an_edited_turn_begins_a_branch_that_does_not_know_what_it_replaced() {
     for message in messages {
         echoed.raw(&message);
     }
-    echoed.message(
-        prompt::messages(&rewritten)
-            .last()
-            .expect("the question with its block"),
-    );
+    echoed.message(prompt::messages(&rewritten).last().expect("the question with its block"));
     proxy.everything_read().await;
     let before = proxy.metrics().await.sum("mainpoint_reader_tokens_total", &[]);
     proxy.chat(echoed.body()).await;
     proxy.everything_read().await;
     let after = proxy.metrics().await.sum("mainpoint_reader_tokens_total", &[]);
-    assert!(
-        after - before < 1.0,
-        "{} tokens of the block were read as if somebody had said them",
-        after - before
-    );
+    assert!(after - before < 1.0, "{} tokens of the block were read as if somebody had said them", after - before);
     let forwarded = upstream.last_request();
-    let blocks = prompt::last_user_text(&forwarded.json())
-        .matches(prompt::BLOCK_START)
-        .count();
+    let blocks = prompt::last_user_text(&forwarded.json()).matches(prompt::BLOCK_START).count();
     assert_eq!(blocks, 1, "one block, not a block in a block: {}", forwarded.json());
 }
 

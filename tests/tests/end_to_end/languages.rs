@@ -32,12 +32,8 @@ struct Outcome {
 async fn evidence_is_in_the_prompt_word_for_word_and_small_talk_gets_none_in_every_language() {
     let chats = chats();
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder()
-        .upstream(&upstream.base_url())
-        .default_model()
-        .budget(BUDGET, MEMORY)
-        .start()
-        .await;
+    let proxy =
+        StartedProxy::builder().upstream(&upstream.base_url()).default_model().budget(BUDGET, MEMORY).start().await;
     let mut outcomes = Vec::new();
     for chat in &chats {
         let outcome = outcome(&proxy, &upstream, chat).await;
@@ -49,18 +45,11 @@ async fn evidence_is_in_the_prompt_word_for_word_and_small_talk_gets_none_in_eve
     }
     proxy.stop().await;
 
-    let english = outcomes
-        .iter()
-        .find(|outcome| outcome.language == "en")
-        .map_or(0.0, Outcome::share);
+    let english = outcomes.iter().find(|outcome| outcome.language == "en").map_or(0.0, Outcome::share);
     for outcome in &outcomes {
         let share = outcome.share();
         assert!(share >= FOUND, "{}: {share:.2}", outcome.language);
-        assert!(
-            share >= english - BEHIND,
-            "{}: {share:.2}, English {english:.2}",
-            outcome.language
-        );
+        assert!(share >= english - BEHIND, "{}: {share:.2}, English {english:.2}", outcome.language);
     }
     let sum = |of: fn(&Outcome) -> usize| outcomes.iter().map(of).sum::<usize>() as f64;
     let silent = sum(|outcome| outcome.silent) / sum(|outcome| outcome.said);

@@ -16,10 +16,7 @@ const PROMPT: Duration = Duration::from_secs(3);
 async fn others_are_answered_at_once_while_requests_of_very_many_pieces_are_prepared() {
     let upstream = ScriptedUpstream::start().await;
     let builder = StartedProxy::builder().upstream(&upstream.base_url()).budget(2000, 100);
-    let proxy = builder
-        .setting("memory", &format!("deadline_ms = {DEADLINE}"))
-        .start()
-        .await;
+    let proxy = builder.setting("memory", &format!("deadline_ms = {DEADLINE}")).start().await;
     let large = [
         format!(
             r#"{{"model":"gpt-4o","messages":[{}{{"role":"user","content":"last"}}]}}"#,
@@ -29,10 +26,7 @@ async fn others_are_answered_at_once_while_requests_of_very_many_pieces_are_prep
             r#"{{"model":"some-model","messages":[{}{{"role":"user","content":"last"}}]}}"#,
             r#"{"role":"user","content":"a"},"#.repeat(100_000)
         ),
-        format!(
-            r#"{{"messages":[{{"role":"user","content":[{}1]}}]}}"#,
-            "1,".repeat(4_000_000)
-        ),
+        format!(r#"{{"messages":[{{"role":"user","content":[{}1]}}]}}"#, "1,".repeat(4_000_000)),
         format!(r#"{{"messages":[{}1]}}"#, "{},".repeat(2_000_000)),
     ];
     // More of them than the process has threads for requests, each a second time, when it is known.
@@ -45,12 +39,7 @@ async fn others_are_answered_at_once_while_requests_of_very_many_pieces_are_prep
                 assert_ne!(answer.outcome(), "rewritten");
             }
             let most = Duration::from_millis(DEADLINE) * 2 + PROMPT * 2;
-            assert!(
-                started.elapsed() < most,
-                "{} bytes took {:?}",
-                body.len(),
-                started.elapsed()
-            );
+            assert!(started.elapsed() < most, "{} bytes took {:?}", body.len(), started.elapsed());
         }
     };
     let others = async {

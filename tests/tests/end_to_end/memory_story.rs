@@ -17,12 +17,7 @@ const THEIR_CODE: &str = "5528-M";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fact_of_turn_3_is_in_the_prompt_of_turn_60_for_its_tenant_only_and_after_a_restart_too() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = || {
-        StartedProxy::builder()
-            .upstream(&upstream.base_url())
-            .default_model()
-            .budget(BUDGET, MEMORY)
-    };
+    let builder = || StartedProxy::builder().upstream(&upstream.base_url()).default_model().budget(BUDGET, MEMORY);
     let proxy = builder().start().await;
 
     // One tenant talks turn by turn, and is asked for the code in turn 60.
@@ -32,52 +27,26 @@ async fn a_fact_of_turn_3_is_in_the_prompt_of_turn_60_for_its_tenant_only_and_af
     let first_prompt = upstream.last_request();
     assert_remembered(&plain, &first_prompt, &ours, OUR_CODE);
     let streamed = proxy.chat(ours.streaming().body()).await;
-    assert!(
-        sse::is_done(&streamed.body),
-        "the stream is complete: {}",
-        streamed.text()
-    );
+    assert!(sse::is_done(&streamed.body), "the stream is complete: {}", streamed.text());
     assert_remembered(&streamed, &upstream.last_request(), &ours.streaming(), OUR_CODE);
 
     // Another tenant arrives with a long history of its own, and asks the same question.
     let theirs = whole_conversation(THEIR_CODE);
     let unread = proxy.chat_as(OTHER_TENANT, theirs.body()).await;
-    assert_ne!(
-        unread.outcome(),
-        "rewritten",
-        "nothing that has not been read is dropped"
-    );
-    assert_eq!(
-        upstream.last_request().body,
-        theirs.body(),
-        "what cannot be rewritten yet is forwarded as it is"
-    );
+    assert_ne!(unread.outcome(), "rewritten", "nothing that has not been read is dropped");
+    assert_eq!(upstream.last_request().body, theirs.body(), "what cannot be rewritten yet is forwarded as it is");
     proxy.everything_read().await;
     let answer = proxy.chat_as(OTHER_TENANT, theirs.body()).await;
     assert_remembered(&answer, &upstream.last_request(), &theirs, THEIR_CODE);
-    assert!(
-        !upstream.last_request().contains(OUR_CODE),
-        "another tenant never sees the fact"
-    );
+    assert!(!upstream.last_request().contains(OUR_CODE), "another tenant never sees the fact");
 
     let metrics = proxy.metrics().await;
-    assert!(
-        metrics.sum("mainpoint_memories_recalled_total", &[]) >= 3.0,
-        "every rewritten prompt has a memory"
-    );
-    assert!(
-        metrics.sum("mainpoint_reader_tokens_total", &[]) > 3000.0,
-        "the reader has read the conversations"
-    );
-    let (came, went) = (
-        metrics.sum("mainpoint_tokens_in_total", &[]),
-        metrics.sum("mainpoint_tokens_forwarded_total", &[]),
-    );
+    assert!(metrics.sum("mainpoint_memories_recalled_total", &[]) >= 3.0, "every rewritten prompt has a memory");
+    assert!(metrics.sum("mainpoint_reader_tokens_total", &[]) > 3000.0, "the reader has read the conversations");
+    let (came, went) =
+        (metrics.sum("mainpoint_tokens_in_total", &[]), metrics.sum("mainpoint_tokens_forwarded_total", &[]));
     assert!(went > 0.0 && went < came, "{went} of {came} tokens were forwarded");
-    assert!(
-        metrics.sum("mainpoint_requests_total", &[("status", "200")]) >= 63.0,
-        "every request was counted"
-    );
+    assert!(metrics.sum("mainpoint_requests_total", &[("status", "200")]) >= 63.0, "every request was counted");
 
     // After a restart nothing is read again, and nothing is forgotten.
     let home = proxy.stop().await;
@@ -85,11 +54,7 @@ async fn a_fact_of_turn_3_is_in_the_prompt_of_turn_60_for_its_tenant_only_and_af
     let answer = proxy.chat(ours.body()).await;
     assert_remembered(&answer, &upstream.last_request(), &ours, OUR_CODE);
     let kept = prompt::memory_block(&upstream.last_request().json());
-    assert_eq!(
-        kept,
-        prompt::memory_block(&first_prompt.json()),
-        "the same memories, dated as before"
-    );
+    assert_eq!(kept, prompt::memory_block(&first_prompt.json()), "the same memories, dated as before");
     proxy.everything_read().await;
     let read = proxy.metrics().await.sum("mainpoint_reader_tokens_total", &[]);
     assert!(read == 0.0, "{read} tokens were read again");
@@ -106,11 +71,7 @@ async fn played_to_turn_60(proxy: &StartedProxy, upstream: &ScriptedUpstream) ->
     for (turn, exchange) in chat.iter().enumerate() {
         conversation.user(&exchange.user);
         upstream.say_next(&exchange.assistant);
-        let asked = if turn % 2 == 0 {
-            conversation.clone()
-        } else {
-            conversation.streaming()
-        };
+        let asked = if turn % 2 == 0 { conversation.clone() } else { conversation.streaming() };
         let answer = proxy.chat(asked.body()).await;
         assert_eq!(answer.reply(), exchange.assistant, "the reply of turn {}", turn + 1);
         let forwarded = upstream.last_request();
@@ -139,10 +100,7 @@ fn assert_remembered(answer: &Answer, forwarded: &RecordedRequest, asked: &Conve
     assert_eq!(answer.outcome(), "rewritten", "{:?}", answer.headers);
     let request = forwarded.json();
     let counted = tokens::count_prompt(&request);
-    assert!(
-        counted <= BUDGET,
-        "{counted} tokens were forwarded, the budget is {BUDGET}"
-    );
+    assert!(counted <= BUDGET, "{counted} tokens were forwarded, the budget is {BUDGET}");
     assert!(counted > BUDGET / 3, "only {counted} of {BUDGET} tokens were used");
     assert!(forwarded.contains(SYSTEM), "the system message keeps its bytes");
     assert!(forwarded.contains(TOOLS), "the tools keep their bytes");
@@ -152,9 +110,7 @@ fn assert_remembered(answer: &Answer, forwarded: &RecordedRequest, asked: &Conve
     assert!(block.contains(code), "the fact is recalled; the block is {block}");
     assert!(block.contains("not instructions"), "the block says what it is: {block}");
     assert!(
-        prompt::messages(&request)
-            .iter()
-            .all(|message| !prompt::own_text(message).contains(code)),
+        prompt::messages(&request).iter().all(|message| !prompt::own_text(message).contains(code)),
         "the turn itself has left the prompt"
     );
     let question: Value = serde_json::from_str(asked.messages().last().expect("a question")).expect("JSON");
@@ -168,29 +124,15 @@ fn assert_remembered(answer: &Answer, forwarded: &RecordedRequest, asked: &Conve
     for (raw, sent) in asked.messages().iter().rev().zip(kept[1..].iter().rev()) {
         let own: Value = serde_json::from_str(raw).expect("JSON");
         if prompt::role(&own) == "user" {
-            assert_eq!(
-                prompt::own_text(sent),
-                prompt::text(&own),
-                "a kept message keeps its words"
-            );
+            assert_eq!(prompt::own_text(sent), prompt::text(&own), "a kept message keeps its words");
         } else {
             assert!(forwarded.contains(raw), "a kept message keeps its bytes: {raw}");
         }
     }
-    let (came, went) = (
-        answer.count("x-mainpoint-tokens-in"),
-        answer.count("x-mainpoint-tokens-forwarded"),
-    );
+    let (came, went) = (answer.count("x-mainpoint-tokens-in"), answer.count("x-mainpoint-tokens-forwarded"));
     assert!(came > BUDGET && went <= BUDGET, "{came} tokens came, {went} went");
-    assert!(
-        went.abs_diff(counted) * 20 <= counted,
-        "{went} tokens are said to be forwarded, counted are {counted}"
-    );
-    assert!(
-        (1..=10).contains(&answer.count("x-mainpoint-memories")),
-        "{:?}",
-        answer.headers
-    );
+    assert!(went.abs_diff(counted) * 20 <= counted, "{went} tokens are said to be forwarded, counted are {counted}");
+    assert!((1..=10).contains(&answer.count("x-mainpoint-memories")), "{:?}", answer.headers);
     assert!(!answer.header("x-mainpoint-request-id").is_empty());
 }
 
@@ -204,24 +146,12 @@ fn assert_the_store_can_be_searched(configuration: &str) {
     let ambiguous = search(&[]);
     assert_eq!(ambiguous.code, 64, "{}", ambiguous.said());
     let word = |character: char| !(character.is_ascii_alphanumeric() || "-_.:".contains(character));
-    let scopes: Vec<&str> = ambiguous
-        .stderr
-        .split(word)
-        .filter(|word| word.starts_with("k-"))
-        .collect();
+    let scopes: Vec<&str> = ambiguous.stderr.split(word).filter(|word| word.starts_with("k-")).collect();
     assert_eq!(scopes.len(), 2, "both scopes are named: {}", ambiguous.stderr);
-    let found: Vec<String> = scopes
-        .iter()
-        .map(|scope| search(&["--scope", scope]).successful().stdout)
-        .collect();
+    let found: Vec<String> = scopes.iter().map(|scope| search(&["--scope", scope]).successful().stdout).collect();
     for (code, other) in [(OUR_CODE, THEIR_CODE), (THEIR_CODE, OUR_CODE)] {
         let holders = found.iter().filter(|results| results.contains(code)).count();
         assert_eq!(holders, 1, "one tenant has {code}: {found:?}");
-        assert!(
-            found
-                .iter()
-                .all(|results| !(results.contains(code) && results.contains(other))),
-            "{found:?}"
-        );
+        assert!(found.iter().all(|results| !(results.contains(code) && results.contains(other))), "{found:?}");
     }
 }

@@ -28,15 +28,8 @@ struct Shape {
     members: &'static [(&'static str, &'static str)],
 }
 
-const PLAIN: Shape = Shape {
-    name: "plain",
-    instruction: SYSTEM,
-    before: &[],
-    question: QUESTION,
-    parts: &[],
-    after: &[],
-    members: &[],
-};
+const PLAIN: Shape =
+    Shape { name: "plain", instruction: SYSTEM, before: &[], question: QUESTION, parts: &[], after: &[], members: &[] };
 
 const SHAPES: [Shape; 9] = [
     Shape {
@@ -137,21 +130,11 @@ async fn messages_of_every_shape_keep_their_bytes_when_the_turns_before_them_lea
         let answer = proxy.chat(asked.body()).await;
         let name = shape.name;
         assert_eq!((answer.status.as_u16(), answer.outcome()), (200, "rewritten"), "{name}");
-        let (came, went) = (
-            answer.count("x-mainpoint-tokens-in"),
-            answer.count("x-mainpoint-tokens-forwarded"),
-        );
-        assert!(
-            came > BUDGET && went <= BUDGET,
-            "{name}: {came} tokens came, {went} went"
-        );
+        let (came, went) = (answer.count("x-mainpoint-tokens-in"), answer.count("x-mainpoint-tokens-forwarded"));
+        assert!(came > BUDGET && went <= BUDGET, "{name}: {came} tokens came, {went} went");
         let forwarded = upstream.last_request();
         for raw in shape.fragments() {
-            assert!(
-                forwarded.contains(&raw),
-                "{name}: {raw} in {}",
-                String::from_utf8_lossy(&forwarded.body)
-            );
+            assert!(forwarded.contains(&raw), "{name}: {raw} in {}", String::from_utf8_lossy(&forwarded.body));
         }
         shape.check(&forwarded.json(), &asked);
     }
@@ -164,9 +147,7 @@ async fn a_conversation_whose_only_message_is_huge_is_forwarded_as_it_is() {
     let proxy = builder.budget(BUDGET, MEMORY).start().await;
     let mut huge = Conversation::new();
     huge.raw(SYSTEM);
-    let texts = everyday_chat(CODE)
-        .into_iter()
-        .map(|exchange| format!("{}\n{}\n", exchange.user, exchange.assistant));
+    let texts = everyday_chat(CODE).into_iter().map(|exchange| format!("{}\n{}\n", exchange.user, exchange.assistant));
     huge.user(&texts.collect::<String>());
     for attempt in ["before it is read", "after it has been read"] {
         let answer = proxy.chat(huge.body()).await;
@@ -203,24 +184,15 @@ impl Shape {
         let name = self.name;
         prompt::assert_well_formed(request);
         let block = prompt::memory_block(request).unwrap_or_else(|| panic!("{name}: no memory block in {request}"));
-        assert!(
-            block.contains(CODE),
-            "{name}: the fact is recalled; the block is {block}"
-        );
-        let original: Vec<Value> = asked
-            .messages()
-            .iter()
-            .map(|raw| serde_json::from_str(raw).expect("JSON"))
-            .collect();
+        assert!(block.contains(CODE), "{name}: the fact is recalled; the block is {block}");
+        let original: Vec<Value> =
+            asked.messages().iter().map(|raw| serde_json::from_str(raw).expect("JSON")).collect();
         // Only the oldest turns leave, so that roles that alternated alternate still.
         let kept = prompt::messages(request);
         assert_eq!(kept[0], original[0], "{name}: the instruction stands first");
         let left = original.len() - kept.len();
         let roles = |messages: &[Value]| -> Vec<String> {
-            messages
-                .iter()
-                .map(|message| prompt::role(message).to_owned())
-                .collect()
+            messages.iter().map(|message| prompt::role(message).to_owned()).collect()
         };
         assert_eq!(roles(&kept[1..]), roles(&original[1 + left..]), "{name}");
         for (sent, own) in kept[1..].iter().zip(&original[1 + left..]) {
@@ -229,11 +201,7 @@ impl Shape {
             }
         }
         if !self.after.is_empty() {
-            assert_eq!(
-                kept.last(),
-                original.last(),
-                "{name}: the begun answer stays the last message"
-            );
+            assert_eq!(kept.last(), original.last(), "{name}: the begun answer stays the last message");
         }
         self.check_parts(kept, &original[original.len() - 1 - self.after.len()]);
     }

@@ -14,28 +14,16 @@ const QUESTION: &str = "What was the padlock code of my locker at the climbing g
 /// An odd message, and what the proxy calls it.
 const ODD: [(&str, &str); 14] = [
     ("lone-surrogate", r#"{"role":"user","content":"cut emoji \ud83d"}"#),
-    (
-        "lone-surrogate",
-        r#"{"role":"assistant","content":"It says \udfff.","refusal":null}"#,
-    ),
-    (
-        "number-out-of-range",
-        r#"{"role":"user","content":[{"type":"text","text":"a"},{"type":"custom","v":1e400}]}"#,
-    ),
-    (
-        "too-deep",
-        r#"{"role":"user","content":[{"type":"text","text":"a"},{"type":"custom","v":DEEP}]}"#,
-    ),
+    ("lone-surrogate", r#"{"role":"assistant","content":"It says \udfff.","refusal":null}"#),
+    ("number-out-of-range", r#"{"role":"user","content":[{"type":"text","text":"a"},{"type":"custom","v":1e400}]}"#),
+    ("too-deep", r#"{"role":"user","content":[{"type":"text","text":"a"},{"type":"custom","v":DEEP}]}"#),
     ("unknown-shape", r#"{"role":"user","content":5}"#),
     ("unknown-shape", r#"{"role":"user","content":{"text":"a"}}"#),
     ("unknown-shape", r#"{"role":"assistant","content":true}"#),
     ("null-character", r#"{"role":"user","content":"a\u0000b"}"#),
     ("control-character", "{\"role\":\"user\",\"content\":\"a\tb\"}"),
     ("repeated-key", r#"{"role":"user","content":"a","content":"b"}"#),
-    (
-        "unknown-role",
-        r#"{"role":"narrator","content":"Meanwhile, in Graz …"}"#,
-    ),
+    ("unknown-role", r#"{"role":"narrator","content":"Meanwhile, in Graz …"}"#),
     ("no-role", r#"{"content":"Nobody said this."}"#),
     ("no-role", r#"{"role":7,"content":"a"}"#),
     ("not-an-object", r#"["user","a"]"#),
@@ -61,10 +49,7 @@ async fn one_odd_message_stays_byte_for_byte_and_the_rest_leaves_and_is_recalled
             let counted = receipt(&proxy, &answer).await["odd_messages"][reason].clone();
             assert_eq!(counted, 1, "{shown}");
         }
-        let metric = proxy
-            .metrics()
-            .await
-            .sum("mainpoint_odd_messages_total", &[("reason", reason)]);
+        let metric = proxy.metrics().await.sum("mainpoint_odd_messages_total", &[("reason", reason)]);
         assert!(metric >= 4.0, "{reason}: {metric}");
     }
 }
@@ -74,10 +59,8 @@ async fn several_odd_messages_and_an_odd_question_stay_where_they_stood() {
     let upstream = ScriptedUpstream::start().await;
     let proxy = started(&upstream).await;
     let places: Vec<(usize, &str)> = ODD.iter().enumerate().map(|(at, (_, odd))| (at, *odd)).collect();
-    let places: Vec<(usize, &str)> = places
-        .into_iter()
-        .filter(|(_, odd)| !odd.contains("DEEP") && odd.len() < 60)
-        .collect();
+    let places: Vec<(usize, &str)> =
+        places.into_iter().filter(|(_, odd)| !odd.contains("DEEP") && odd.len() < 60).collect();
     let body = chat(&places, "", "");
     proxy.chat(body.clone()).await;
     proxy.everything_read().await;
@@ -87,19 +70,13 @@ async fn several_odd_messages_and_an_odd_question_stay_where_they_stood() {
     let text = String::from_utf8_lossy(&forwarded.body).into_owned();
     let mut rest = text.as_str();
     for (_, odd) in &places {
-        let (_, after) = rest
-            .split_once(odd)
-            .unwrap_or_else(|| panic!("{odd} is not at its place in {text}"));
+        let (_, after) = rest.split_once(odd).unwrap_or_else(|| panic!("{odd} is not at its place in {text}"));
         rest = after;
     }
 
     // A question that cannot be read is forwarded as it is, behind a prompt that fits.
     let odd = r#"{"role":"user","content":"And the code \ud83d"}"#;
-    let body = chat(
-        &[],
-        &format!(",{{\"role\":\"assistant\",\"content\":\"7391-K.\"}},{odd}"),
-        "",
-    );
+    let body = chat(&[], &format!(",{{\"role\":\"assistant\",\"content\":\"7391-K.\"}},{odd}"), "");
     proxy.chat(body.clone()).await;
     proxy.everything_read().await;
     let answer = proxy.chat(body).await;
@@ -177,14 +154,8 @@ async fn items_of_a_new_type_stay_with_what_belongs_to_them_and_the_others_leave
         }
         assert_rewritten(&answer, &upstream.last_request(), "items");
         let together = [reasoning, new, call, output].join(", ");
-        assert!(
-            upstream.last_request().contains(together),
-            "reasoning, call and result stay with the new item"
-        );
-        assert!(
-            upstream.last_request().contains([reference, hidden].join(", ")),
-            "a hidden call's result stays"
-        );
+        assert!(upstream.last_request().contains(together), "reasoning, call and result stay with the new item");
+        assert!(upstream.last_request().contains([reference, hidden].join(", ")), "a hidden call's result stays");
         return;
     }
     panic!("nothing was rewritten");
@@ -229,11 +200,7 @@ async fn system_notes_all_along_the_conversation_stay_and_do_not_keep_the_rest_f
 
 async fn started(upstream: &ScriptedUpstream) -> StartedProxy {
     let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    builder
-        .setting("memory", "digest_tokens = 80")
-        .budget(BUDGET, 150)
-        .start()
-        .await
+    builder.setting("memory", "digest_tokens = 80").budget(BUDGET, 150).start().await
 }
 
 /// Sixteen exchanges, the third of which tells the code, with odd messages before some of them; what stands behind the
@@ -249,20 +216,13 @@ fn chat(odd: &[(usize, &str)], after: &str, fields: &str) -> String {
         messages.push(json!({"role": "assistant", "content": exchange.assistant}).to_string());
     }
     messages.push(json!({"role": "user", "content": QUESTION}).to_string());
-    format!(
-        r#"{{"model":"gpt-4o","messages":[{}{after}]{fields}}}"#,
-        messages.join(",")
-    )
+    format!(r#"{{"model":"gpt-4o","messages":[{}{after}]{fields}}}"#, messages.join(","))
 }
 
 fn assert_rewritten(answer: &Answer, forwarded: &RecordedRequest, shown: &str) {
     assert_eq!(answer.outcome(), "rewritten", "{shown}: {:?}", answer.headers);
     assert!(answer.count("x-mainpoint-tokens-in") > BUDGET, "{shown}");
-    assert!(
-        answer.count("x-mainpoint-tokens-forwarded") <= BUDGET,
-        "{shown}: {:?}",
-        answer.headers
-    );
+    assert!(answer.count("x-mainpoint-tokens-forwarded") <= BUDGET, "{shown}: {:?}", answer.headers);
     assert!(forwarded.contains(CODE), "{shown}: the fact is recalled");
 }
 

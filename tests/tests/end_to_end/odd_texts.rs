@@ -95,22 +95,12 @@ async fn a_turn_that_cannot_be_read_stays_by_itself_and_the_others_leave() {
     let proxy = builder().start().await;
     proxy.chat(conversation.body()).await;
     proxy.everything_read().await;
-    assert_eq!(
-        proxy
-            .metrics()
-            .await
-            .sum("mainpoint_unreadable_turns_total", &[("kind", "turn_too_long")]),
-        1.0
-    );
+    assert_eq!(proxy.metrics().await.sum("mainpoint_unreadable_turns_total", &[("kind", "turn_too_long")]), 1.0);
     let shortened = |forwarded: &serde_json::Value| {
         let messages = prompt::messages(forwarded);
         let texts: Vec<String> = messages.iter().map(prompt::own_text).collect();
         assert!(texts[0].starts_with("Keep this."), "the unreadable turn is still there");
-        assert!(
-            messages.len() < conversation.messages().len() / 2,
-            "{} messages stay",
-            messages.len()
-        );
+        assert!(messages.len() < conversation.messages().len() / 2, "{} messages stay", messages.len());
         texts
     };
     assert_eq!(proxy.chat(conversation.body()).await.outcome(), "rewritten");

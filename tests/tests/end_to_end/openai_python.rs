@@ -14,11 +14,7 @@ const REPLY: &str = "It is the code from the beginning — naïve, but true. ☕
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_openai_package_gets_the_fact_of_turn_3_in_turn_60_with_and_without_streaming_and_after_a_restart() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = || {
-        StartedProxy::builder()
-            .upstream(&upstream.base_url())
-            .budget(BUDGET, 700)
-    };
+    let builder = || StartedProxy::builder().upstream(&upstream.base_url()).budget(BUDGET, 700);
     let proxy = builder().start().await;
     let turns = sixty_turns();
 
@@ -77,16 +73,9 @@ fn assert_remembered(kind: &str, answer: &Value, forwarded: &RecordedRequest, as
     assert_eq!(answer["finish_reason"], "stop", "{kind}");
     assert_eq!(answer["outcome"], "rewritten", "{kind}");
     let request = forwarded.json();
-    assert_eq!(
-        request["messages"][0], asked["messages"][0],
-        "{kind}: the system message is what it was"
-    );
+    assert_eq!(request["messages"][0], asked["messages"][0], "{kind}: the system message is what it was");
     assert_eq!(request["tools"], asked["tools"], "{kind}: the tools are what they were");
-    assert!(
-        tokens::count_prompt(&request) <= BUDGET,
-        "{kind}: {} tokens",
-        tokens::count_prompt(&request)
-    );
+    assert!(tokens::count_prompt(&request) <= BUDGET, "{kind}: {} tokens", tokens::count_prompt(&request));
     prompt::assert_well_formed(&request);
     let block = prompt::memory_block(&request).unwrap_or_else(|| panic!("{kind}: no memory block in {request}"));
     assert!(block.contains(CODE), "{kind}: {block}");

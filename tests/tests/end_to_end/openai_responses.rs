@@ -30,21 +30,14 @@ async fn the_responses_interface_gets_the_fact_of_turn_3_in_turn_60_with_and_wit
         assert_eq!(answer["outcome"], "rewritten", "{kind}");
         let count = |name: &str| answer[name].as_u64().and_then(|count| usize::try_from(count).ok());
         let (came, went) = (count("came").expect("a count"), count("forwarded").expect("a count"));
-        assert!(
-            came > BUDGET && went <= BUDGET,
-            "{kind}: {came} tokens came, {went} went"
-        );
+        assert!(came > BUDGET && went <= BUDGET, "{kind}: {came} tokens came, {went} went");
         let forwarded = forwarded.json();
         assert_eq!(forwarded["instructions"], "Be brief.", "{kind}");
         let kept = forwarded["input"].as_array().expect("a list of items");
-        assert!(
-            kept.len() < items.len() && prompt::role(&kept[0]) == "user",
-            "{kind}: {forwarded}"
-        );
+        assert!(kept.len() < items.len() && prompt::role(&kept[0]) == "user", "{kind}: {forwarded}");
         let question = prompt::text(kept.last().expect("a question"));
-        let (_, block) = question
-            .split_once(prompt::BLOCK_START)
-            .unwrap_or_else(|| panic!("{kind}: no memory block in {question}"));
+        let (_, block) =
+            question.split_once(prompt::BLOCK_START).unwrap_or_else(|| panic!("{kind}: no memory block in {question}"));
         assert!(block.contains(CODE), "{kind}: {block}");
     }
 }
@@ -69,10 +62,7 @@ async fn respond(
     request: &Value,
 ) -> [(&'static str, Value, RecordedRequest); 2] {
     let before = upstream.requests().len();
-    upstream.reply_next(Reply::bytes(
-        "application/json",
-        response("completed", &[message(REPLY)]).to_string(),
-    ));
+    upstream.reply_next(Reply::bytes("application/json", response("completed", &[message(REPLY)]).to_string()));
     upstream.reply_next(events(REPLY));
     let (base_url, input) = (proxy.base_url().to_owned(), request.to_string());
     let run = tokio::task::spawn_blocking(move || python::run("respond.py", &[&base_url, API_KEY], input.as_bytes()));

@@ -54,9 +54,5 @@ async fn nobody_but_mainpoint_sees_its_headers_and_the_users_in_any_mode_and_on_
     let head = "GET /v1/realtime HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                 X-Mainpoint-User: ann@example.com\r\nx-mainpoint-mode: on\r\n\r\n";
     Line::open(proxy.authority(), head).await;
-    assert!(
-        !upstream.last_head().to_ascii_lowercase().contains("mainpoint"),
-        "{}",
-        upstream.last_head()
-    );
+    assert!(!upstream.last_head().to_ascii_lowercase().contains("mainpoint"), "{}", upstream.last_head());
 }

@@ -34,10 +34,7 @@ async fn every_quote_is_one_turn_word_for_word_whatever_a_tool_returned() {
     let results = quotes.iter().filter(|quote| quote.speaker == "tool result");
     assert!(results.count() >= 3, "tools are quoted as such: {block}");
     for quote in &quotes {
-        assert!(
-            said_by(&said, quote, |text| text.contains(&quote.text)),
-            "{quote:?} in {block}"
-        );
+        assert!(said_by(&said, quote, |text| text.contains(&quote.text)), "{quote:?} in {block}");
     }
     let digest = prompt::digest(&request).expect("a digest");
     for quote in prompt::quotes(&digest) {
@@ -83,9 +80,8 @@ fn pages() -> Conversation {
         conversation.message(&json!({"role": "assistant", "content": null, "tool_calls": [call]}));
         let result = json!({"role": "tool", "tool_call_id": format!("call-{number}"), "content": lines.join(end)});
         conversation.message(&result);
-        conversation.assistant(&format!(
-            "Page {number} lists:\n\n- locker rules\n- [2026-11-28 20:00 UTC] user: nothing else"
-        ));
+        conversation
+            .assistant(&format!("Page {number} lists:\n\n- locker rules\n- [2026-11-28 20:00 UTC] user: nothing else"));
     }
     conversation.exchanges(&everyday_chat("7391-K")[5..40]);
     conversation.user("What do the gym pages say about the padlock code rule for lockers at the climbing gym?");

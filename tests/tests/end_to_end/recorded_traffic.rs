@@ -31,15 +31,8 @@ async fn recorded_requests_arrive_as_they_were_sent() {
             assert_eq!(received.body, recorded.body, "{named}: the request's bytes");
         }
     }
-    assert_eq!(
-        upstream.requests().len(),
-        2 * requests.len(),
-        "each one was forwarded once"
-    );
-    println!(
-        "{} recorded requests arrived as they were sent, with the memory on and off",
-        requests.len()
-    );
+    assert_eq!(upstream.requests().len(), 2 * requests.len(), "each one was forwarded once");
+    println!("{} recorded requests arrived as they were sent, with the memory on and off", requests.len());
     assert!(!requests.is_empty(), "no request in {}", directory.display());
 }
 
@@ -62,19 +55,14 @@ async fn recorded_streams_arrive_byte_for_byte_at_every_chunking() {
         }
     }
     let cuts = CUTS.iter().zip(arrived);
-    let cuts: Vec<String> = cuts
-        .map(|(size, count)| format!("{count} in pieces of {size}"))
-        .collect();
+    let cuts: Vec<String> = cuts.map(|(size, count)| format!("{count} in pieces of {size}")).collect();
     println!(
         "{} recorded streams × chunkings arrived byte for byte, of {} streams: {}",
         arrived.iter().sum::<usize>(),
         streams.len(),
         cuts.join(", ")
     );
-    assert!(
-        arrived.iter().all(|count| *count > 0),
-        "a size was tried on no stream: {arrived:?}"
-    );
+    assert!(arrived.iter().all(|count| *count > 0), "a size was tried on no stream: {arrived:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -87,11 +75,7 @@ async fn replies_are_read_as_the_official_client_reads_them() {
     }
     let assembled = assemble(&proxy, &streams).await;
     assert_eq!(assembled.len(), streams.len(), "one line for each stream");
-    assert_eq!(
-        upstream.requests().len(),
-        streams.len(),
-        "one request for each stream, and no retries"
-    );
+    assert_eq!(upstream.requests().len(), streams.len(), "one request for each stream, and no retries");
 
     let (mut unreadable, mut plain, mut compared) = (0, 0, 0);
     for (stream, seen) in streams.iter().zip(&assembled) {
@@ -106,11 +90,7 @@ async fn replies_are_read_as_the_official_client_reads_them() {
         assert!(!is_plain || !reply.is_null(), "no reply was read from {named}");
         if !reply.is_null() {
             assert_eq!(reply["sha256"], seen["sha256"], "the reply of {named}");
-            assert_eq!(
-                reply["bytes"],
-                seen["text"].as_str().map_or(0, str::len),
-                "the reply of {named}"
-            );
+            assert_eq!(reply["bytes"], seen["text"].as_str().map_or(0, str::len), "the reply of {named}");
             compared += 1;
         }
     }
@@ -129,9 +109,7 @@ async fn start() -> (ScriptedUpstream, StartedProxy) {
 }
 
 async fn send(proxy: &StartedProxy, interface: Interface, mode: Option<&str>, body: String) -> Answer {
-    let mut request = proxy
-        .request(Method::POST, interface.path())
-        .header("content-type", "application/json");
+    let mut request = proxy.request(Method::POST, interface.path()).header("content-type", "application/json");
     if let Some(mode) = mode {
         request = request.header("x-mainpoint-mode", mode);
     }

@@ -18,9 +18,7 @@ const REFUSALS: [u16; 9] = [400, 401, 402, 403, 404, 422, 429, 500, 503];
 async fn nothing_is_kept_of_refused_requests_and_all_of_one_that_is_let_in_later() {
     // A socket that is bound and does not listen refuses every connection, and nobody else can take its port.
     let socket = TcpSocket::new_v4().expect("a socket");
-    socket
-        .bind("127.0.0.1:0".parse().expect("an address"))
-        .expect("a free port");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
     let nowhere = format!("http://{}/v1", socket.local_addr().expect("the port"));
     let proxy = StartedProxy::builder().upstream(&nowhere).start().await;
     for conversation in [history(0), history(0).streaming()] {
@@ -55,17 +53,9 @@ async fn nothing_is_kept_of_refused_requests_and_all_of_one_that_is_let_in_later
     let mut answered = history(401);
     answered.assistant("All right.");
     let known = imported(&home, &[answered, history(1)]);
-    assert_eq!(
-        (&known["turns_known"], &known["turns"]),
-        (&json!(7), &json!(0)),
-        "{known}"
-    );
-    let refused: Vec<Conversation> = REFUSALS
-        .into_iter()
-        .filter(|status| *status != 401)
-        .chain([0])
-        .map(history)
-        .collect();
+    assert_eq!((&known["turns_known"], &known["turns"]), (&json!(7), &json!(0)), "{known}");
+    let refused: Vec<Conversation> =
+        REFUSALS.into_iter().filter(|status| *status != 401).chain([0]).map(history).collect();
     let unknown = imported(&home, &refused);
     assert_eq!(unknown["turns_known"], 0, "{unknown}");
 }
@@ -98,24 +88,14 @@ async fn one_callers_long_text_does_not_keep_anothers_turns_from_being_read() {
     let proxy = builder.budget(200, 80).start().await;
     let mut long = Conversation::new();
     let text: String = (0..LONG)
-        .map(|line| {
-            format!(
-                "In row {line} of the orchard stand {} old pear trees and a ladder. ",
-                line % 7 + 3
-            )
-        })
+        .map(|line| format!("In row {line} of the orchard stand {} old pear trees and a ladder. ", line % 7 + 3))
         .collect();
     long.user(&text);
-    assert_eq!(
-        proxy.chat_as("Bearer sk-with-much-to-say", long.body()).await.status,
-        200
-    );
+    assert_eq!(proxy.chat_as("Bearer sk-with-much-to-say", long.body()).await.status, 200);
 
     let mut short = Conversation::new();
     for day in 0..8 {
-        short.user(&format!(
-            "Day {day}: we went to the market and bought {day} melons for the whole family."
-        ));
+        short.user(&format!("Day {day}: we went to the market and bought {day} melons for the whole family."));
         short.assistant(&format!("Melons on day {day}, that sounds like a good summer evening."));
     }
     short.user("On which day did we buy no melon at all?");

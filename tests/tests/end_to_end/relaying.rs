@@ -10,10 +10,7 @@ async fn headers_travel_both_ways_except_those_of_one_connection() {
     let upstream = ScriptedUpstream::start().await;
     let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
     for (path, body) in [
-        (
-            "/v1/chat/completions",
-            r#"{"messages":[{"role":"user","content":"hi"}],"model":"x"}"#,
-        ),
+        ("/v1/chat/completions", r#"{"messages":[{"role":"user","content":"hi"}],"model":"x"}"#),
         ("/v1/embeddings", r#"{"input":"hi","model":"x"}"#),
     ] {
         upstream.reply_next(
@@ -47,10 +44,7 @@ async fn headers_travel_both_ways_except_those_of_one_connection() {
             assert!(answer.contains(relayed), "{path}: the answer lacks {relayed}{answer}");
         }
         for stripped in ["x-secret-of-the-hop", "timeout=99"] {
-            assert!(
-                !answer.contains(stripped),
-                "{path}: the answer has {stripped}\n{answer}"
-            );
+            assert!(!answer.contains(stripped), "{path}: the answer has {stripped}\n{answer}");
         }
 
         let received = upstream.last_request();
@@ -59,24 +53,13 @@ async fn headers_travel_both_ways_except_those_of_one_connection() {
         assert_eq!(received.header("authorization"), "Bearer sk-caller", "{path}");
         assert_eq!(received.header("openai-organization"), "org-1", "{path}");
         assert_eq!(received.header("user-agent"), "odd/1.0", "{path}");
-        assert_eq!(
-            received.header("host"),
-            upstream.base_url().replace("http://", "").replace("/v1", ""),
-            "{path}"
-        );
+        assert_eq!(received.header("host"), upstream.base_url().replace("http://", "").replace("/v1", ""), "{path}");
         let encodings = received.header("accept-encoding");
-        assert!(
-            ["", "identity"].contains(&encodings),
-            "{path}: nobody asked for {encodings}"
-        );
+        assert!(["", "identity"].contains(&encodings), "{path}: nobody asked for {encodings}");
         let custom: Vec<_> = received.headers.get_all("x-custom").iter().collect();
         assert_eq!(custom, ["b", "a"], "{path}");
         for stripped in ["x-hop", "te", "keep-alive", "proxy-authorization"] {
-            assert_eq!(
-                received.header(stripped),
-                "",
-                "{path}: {stripped} belongs to the caller's connection"
-            );
+            assert_eq!(received.header(stripped), "", "{path}: {stripped} belongs to the caller's connection");
         }
     }
 }
@@ -89,27 +72,12 @@ async fn every_other_path_is_relayed_with_method_query_body_and_status() {
         b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.bin\"\r\n\r\n\x00\xff\r\n--b--\r\n";
     let requests: [(Method, &str, &[u8], StatusCode); 7] = [
         (Method::GET, "/v1/models?limit=2&after=a%2Fb+c", b"", StatusCode::OK),
-        (
-            Method::POST,
-            "/v1/embeddings",
-            br#"{ "input":["a","b"] }"#,
-            StatusCode::OK,
-        ),
+        (Method::POST, "/v1/embeddings", br#"{ "input":["a","b"] }"#, StatusCode::OK),
         (Method::POST, "/v1/files", multipart, StatusCode::CREATED),
         (Method::DELETE, "/v1/files/file-1", b"", StatusCode::NO_CONTENT),
-        (
-            Method::GET,
-            "/v1/chat/completions/chatcmpl-1",
-            b"",
-            StatusCode::NOT_FOUND,
-        ),
+        (Method::GET, "/v1/chat/completions/chatcmpl-1", b"", StatusCode::NOT_FOUND),
         (Method::GET, "/v1/chat/completions", b"", StatusCode::METHOD_NOT_ALLOWED),
-        (
-            Method::POST,
-            "/v1/responses",
-            br#"{"input":"x","previous_response_id":"resp_1"}"#,
-            StatusCode::IM_A_TEAPOT,
-        ),
+        (Method::POST, "/v1/responses", br#"{"input":"x","previous_response_id":"resp_1"}"#, StatusCode::IM_A_TEAPOT),
     ];
     for (method, path, body, status) in requests {
         let mut scripted = Reply::status(status).header("x-answer", path);
@@ -118,9 +86,7 @@ async fn every_other_path_is_relayed_with_method_query_body_and_status() {
         }
         let sent_back = scripted.body();
         upstream.reply_next(scripted);
-        let request = proxy
-            .request(method.clone(), path)
-            .header("content-type", "multipart/form-data; boundary=b");
+        let request = proxy.request(method.clone(), path).header("content-type", "multipart/form-data; boundary=b");
         let answer = Answer::of(request.body(body.to_vec()).send().await.expect("an answer")).await;
         assert_eq!(answer.status, status, "{method} {path}");
         assert_eq!(answer.body, sent_back, "{method} {path}");
@@ -134,14 +100,8 @@ async fn every_other_path_is_relayed_with_method_query_body_and_status() {
     // A redirect is the caller's to follow.
     upstream.reply_next(Reply::status(StatusCode::TEMPORARY_REDIRECT).header("location", "/v1/elsewhere"));
     let before = upstream.requests().len();
-    let raw = format!(
-        "GET /v1/old HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-        proxy.authority()
-    );
-    assert_eq!(
-        wire::status(&wire::exchange(proxy.authority(), raw.as_bytes()).await),
-        307
-    );
+    let raw = format!("GET /v1/old HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", proxy.authority());
+    assert_eq!(wire::status(&wire::exchange(proxy.authority(), raw.as_bytes()).await), 307);
     assert_eq!(upstream.requests().len(), before + 1, "the redirect was not followed");
 }
 
@@ -150,25 +110,12 @@ async fn a_relayed_answer_streams_and_an_upload_in_chunks_arrives_whole() {
     let upstream = ScriptedUpstream::start().await;
     let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
     let gate = Gate::closed();
-    upstream.reply_next(
-        Reply::events()
-            .then("data: one\n\n")
-            .then_wait(&gate)
-            .then("data: two\n\n"),
-    );
+    upstream.reply_next(Reply::events().then("data: one\n\n").then_wait(&gate).then("data: two\n\n"));
     let parts = ["first ", "second ", "third"].map(|part| Ok::<_, std::io::Error>(bytes::Bytes::from(part)));
     let body = reqwest::Body::wrap_stream(futures::stream::iter(parts));
-    let mut response = proxy
-        .request(Method::POST, "/v1/responses")
-        .body(body)
-        .send()
-        .await
-        .expect("an answer");
+    let mut response = proxy.request(Method::POST, "/v1/responses").body(body).send().await.expect("an answer");
     let first = response.chunk().await.expect("a chunk").expect("the first event");
-    assert_eq!(
-        first, "data: one\n\n",
-        "the first event is here while the second is not sent yet"
-    );
+    assert_eq!(first, "data: one\n\n", "the first event is here while the second is not sent yet");
     gate.open();
     assert_eq!(response.bytes().await.expect("the rest"), "data: two\n\n");
     assert_eq!(upstream.last_request().body, "first second third");
@@ -189,47 +136,27 @@ async fn the_configured_key_is_used_when_the_caller_has_none_and_is_never_said()
     let url = format!("{}/chat/completions", proxy.base_url());
     let answer = Answer::of(proxy.client().post(url).body(body).send().await.expect("an answer")).await;
     assert_eq!(answer.status, 200);
-    assert_eq!(
-        upstream.last_request().header("authorization"),
-        format!("Bearer {secret}")
-    );
+    assert_eq!(upstream.last_request().header("authorization"), format!("Bearer {secret}"));
     let caller = "Bearer sk-callers-own-key-is-secret-as-well";
     assert_eq!(proxy.chat_as(caller, body).await.status, 200);
-    assert_eq!(
-        upstream.last_request().header("authorization"),
-        caller,
-        "the caller's own key goes first"
-    );
+    assert_eq!(upstream.last_request().header("authorization"), caller, "the caller's own key goes first");
 
     let metrics = proxy.get("/metrics").await.text();
     let output = proxy.output();
     assert!(output.contains("mainpoint"), "the log is there: {output}");
     for text in [&output, &metrics] {
-        assert!(
-            !text.contains(secret) && !text.contains("sk-callers-own-key"),
-            "a key was said: {text}"
-        );
+        assert!(!text.contains(secret) && !text.contains("sk-callers-own-key"), "a key was said: {text}");
     }
     for file in files_below(&proxy.home().data()) {
         let bytes = std::fs::read(&file).unwrap_or_default();
         let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
-        assert!(
-            !holds(secret) && !holds("sk-callers-own-key"),
-            "{} holds a key",
-            file.display()
-        );
+        assert!(!holds(secret) && !holds("sk-callers-own-key"), "{} holds a key", file.display());
     }
 }
 
 fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries
-        .flat_map(|entry| {
-            if entry.path().is_dir() {
-                files_below(&entry.path())
-            } else {
-                vec![entry.path()]
-            }
-        })
+        .flat_map(|entry| if entry.path().is_dir() { files_below(&entry.path()) } else { vec![entry.path()] })
         .collect()
 }

@@ -12,19 +12,11 @@ const CODE: &str = "7391-K";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_of_items_over_the_budget_is_rewritten_and_knows_what_was_said_in_turn_3() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder()
-        .upstream(&upstream.base_url())
-        .budget(BUDGET, 300)
-        .start()
-        .await;
+    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(BUDGET, 300).start().await;
     let items = items();
     let body = request(&items);
     proxy.post("/v1/responses", body.clone()).await;
-    assert_eq!(
-        upstream.last_request().body,
-        body,
-        "nothing that has not been read leaves"
-    );
+    assert_eq!(upstream.last_request().body, body, "nothing that has not been read leaves");
     proxy.everything_read().await;
     let answer = proxy.post("/v1/responses", body.clone()).await;
     assert_eq!(answer.outcome(), "rewritten", "{:?}", answer.headers);
@@ -33,16 +25,9 @@ async fn a_list_of_items_over_the_budget_is_rewritten_and_knows_what_was_said_in
     let forwarded = upstream.last_request().json();
     let kept = forwarded["input"].as_array().expect("a list of items");
     let block = prompt::text(kept.last().expect("a question"));
-    assert!(
-        block.contains(CODE) && block.contains(prompt::BLOCK_START),
-        "the fact is recalled: {block}"
-    );
+    assert!(block.contains(CODE) && block.contains(prompt::BLOCK_START), "the fact is recalled: {block}");
     assert_eq!(kept[0]["role"], "user", "what is kept begins with a user's message");
-    assert!(
-        prompt::text(&kept[0]).starts_with(prompt::DIGEST_START),
-        "the digest stands first: {}",
-        kept[0]
-    );
+    assert!(prompt::text(&kept[0]).starts_with(prompt::DIGEST_START), "the digest stands first: {}", kept[0]);
     assert_eq!(forwarded["instructions"], "Be brief.");
     assert_calls_are_whole(kept);
     // Whatever is kept and is no user's message has its own bytes.
@@ -56,11 +41,7 @@ async fn a_list_of_items_over_the_budget_is_rewritten_and_knows_what_was_said_in
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_upstream_keeps_and_what_is_within_the_budget_is_relayed_untouched() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder()
-        .upstream(&upstream.base_url())
-        .budget(BUDGET, 300)
-        .start()
-        .await;
+    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(BUDGET, 300).start().await;
     let long = items();
     let mut continued: Value = serde_json::from_str(&request(&long)).expect("JSON");
     continued["previous_response_id"] = json!("resp_1");

@@ -30,20 +30,13 @@ async fn every_spelling_of_the_path_of_a_chat_takes_the_memory_path_and_goes_on_
         let answer = wire::exchange(proxy.authority(), raw.as_bytes()).await;
         let answer = String::from_utf8_lossy(&answer).to_ascii_lowercase();
         assert!(answer.starts_with("http/1.1 200 "), "{path}: {answer}");
-        assert!(
-            answer.contains("\r\nx-mainpoint: passthrough\r\n"),
-            "{path} is no chat: {answer}"
-        );
+        assert!(answer.contains("\r\nx-mainpoint: passthrough\r\n"), "{path} is no chat: {answer}");
         assert!(answer.contains("\r\nx-mainpoint-tokens-in: "), "{path}: {answer}");
         let received = upstream.last_request();
         assert_eq!(received.target, sent, "{path}");
         assert_eq!(received.body, body, "{path}");
     }
-    for path in [
-        "/v1/chat%2Fcompletions",
-        "/v1/Chat/completions",
-        "/v1/chat/completions/x",
-    ] {
+    for path in ["/v1/chat%2Fcompletions", "/v1/Chat/completions", "/v1/chat/completions/x"] {
         let answer = post(&proxy, path).await;
         assert_eq!(answer.reason(), "other-path", "{path}");
         assert_eq!(upstream.last_request().target, path);
@@ -110,10 +103,7 @@ async fn with_the_mode_off_the_upstream_gets_the_callers_headers_and_no_others()
                 "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{lines}content-length: {}\r\n\r\n{CHAT}",
                 CHAT.len()
             );
-            assert_eq!(
-                wire::status(&wire::exchange(proxy.authority(), raw.as_bytes()).await),
-                200
-            );
+            assert_eq!(wire::status(&wire::exchange(proxy.authority(), raw.as_bytes()).await), 200);
             let received = upstream.last_request();
             let mut got: Vec<String> = received
                 .headers
@@ -122,9 +112,7 @@ async fn with_the_mode_off_the_upstream_gets_the_callers_headers_and_no_others()
                 .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))
                 .collect();
             let mut sent: Vec<String> = lines.lines().map(|line| line.trim_end().to_owned()).collect();
-            sent.iter_mut()
-                .filter(|line| line.ends_with(':'))
-                .for_each(|line| line.push(' '));
+            sent.iter_mut().filter(|line| line.ends_with(':')).for_each(|line| line.push(' '));
             got.sort();
             sent.sort();
             assert_eq!(got, sent, "{path}");
@@ -138,17 +126,8 @@ async fn the_cookies_of_http_2_arrive_as_one_header_of_http_1() {
     let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
     for path in ["/v1/chat/completions", "/v1/embeddings"] {
         let request = wire::client_of_http_2().post(format!("http://{}{path}", proxy.authority()));
-        let request = request
-            .header("cookie", "a=1")
-            .header("cookie", "b=2, 3")
-            .header("cookie", "c=\"4\"");
-        let answer = request
-            .header("x-list", "1")
-            .header("x-list", "2")
-            .body(CHAT)
-            .send()
-            .await
-            .expect("an answer");
+        let request = request.header("cookie", "a=1").header("cookie", "b=2, 3").header("cookie", "c=\"4\"");
+        let answer = request.header("x-list", "1").header("x-list", "2").body(CHAT).send().await.expect("an answer");
         assert_eq!(answer.version(), http::Version::HTTP_2);
         assert_eq!(answer.status(), 200, "{path}");
         let received = upstream.last_request();
@@ -173,11 +152,7 @@ async fn a_reply_that_is_remembered_is_asked_for_plainly_and_any_other_as_the_ca
         let request = proxy.request(Method::POST, path).header("accept-encoding", "gzip, br");
         let request = request.header("x-mainpoint-mode", mode).body(CHAT);
         assert_eq!(request.send().await.expect("an answer").status(), 200);
-        assert_eq!(
-            upstream.last_request().header("accept-encoding"),
-            expected,
-            "{path} {mode}"
-        );
+        assert_eq!(upstream.last_request().header("accept-encoding"), expected, "{path} {mode}");
     }
 }
 

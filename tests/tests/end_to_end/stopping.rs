@@ -37,11 +37,7 @@ async fn a_stream_that_is_cut_by_a_stop_ends_in_an_error_event() {
     let rest = tokio::spawn(Answer::of(response));
     stop_in_time(proxy).await;
     let rest = rest.await.expect("the stream ends in good order");
-    assert!(
-        rest.text().contains("\"error\"") && !rest.text().contains("[DONE]"),
-        "{}",
-        rest.text()
-    );
+    assert!(rest.text().contains("\"error\"") && !rest.text().contains("[DONE]"), "{}", rest.text());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,19 +84,12 @@ async fn half_a_request_and_an_idle_connection_do_not_hold_up_a_stop() {
     let half = mainpoint_tests::Crowd::gather(&authority, 5, b"GET /healthz HTTP/1.1\r\nHo").await;
     let idle = mainpoint_tests::Crowd::gather(&authority, 5, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
     wait_until("all are there", Duration::from_secs(10), || async {
-        proxy
-            .metrics()
-            .await
-            .sum("mainpoint_requests_total", &[("route", "own")])
-            >= 5.0
+        proxy.metrics().await.sum("mainpoint_requests_total", &[("route", "own")]) >= 5.0
     })
     .await;
     let begun = Instant::now();
     proxy.stop().await;
-    assert!(
-        begun.elapsed() < Duration::from_secs(10),
-        "these are no running requests"
-    );
+    assert!(begun.elapsed() < Duration::from_secs(10), "these are no running requests");
     half.is_sent_away().await;
     idle.is_sent_away().await;
 }

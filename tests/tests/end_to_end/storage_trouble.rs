@@ -22,9 +22,7 @@ fn long_chat(topic: &str) -> Conversation {
         conversation.user(&format!(
             "Day {day}: we went to the {topic} and counted {day} boats, then we sat by the water until it was late."
         ));
-        conversation.assistant(&format!(
-            "Boats at the {topic} on day {day}, that sounds like a good evening."
-        ));
+        conversation.assistant(&format!("Boats at the {topic} on day {day}, that sounds like a good evening."));
     }
     conversation.user(&format!("On which day did we count no boat at the {topic}?"));
     conversation
@@ -74,16 +72,8 @@ async fn a_full_disk_is_said_and_got_over_without_a_restart_while_requests_pass(
     let ready = proxy.get("/readyz").await;
     assert_eq!(ready.status, 503);
     let body = ready.json();
-    assert_eq!(
-        (&body["status"], &body["parts"]["store"]),
-        (&"degraded".into(), &"degraded".into())
-    );
-    assert!(
-        body["troubles"][0]["reason"]
-            .as_str()
-            .is_some_and(|reason| !reason.is_empty()),
-        "{body}"
-    );
+    assert_eq!((&body["status"], &body["parts"]["store"]), (&"degraded".into(), &"degraded".into()));
+    assert!(body["troubles"][0]["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{body}");
     let what = body["troubles"][0]["what"].as_str().unwrap_or_default().to_owned();
     assert!(degraded(&proxy.metrics().await, &what), "{what}");
     for conversation in [&before, &long_chat("lake")] {
@@ -102,16 +92,9 @@ async fn a_full_disk_is_said_and_got_over_without_a_restart_while_requests_pass(
     }
     let losses = metrics.sum("mainpoint_store_losses_total", &[]);
     assert!(losses.abs() < f64::EPSILON, "{losses}");
-    assert_eq!(
-        proxy.chat(before.body()).await.outcome(),
-        "rewritten",
-        "what was kept is kept"
-    );
+    assert_eq!(proxy.chat(before.body()).await.outcome(), "rewritten", "what was kept is kept");
     is_remembered(&proxy, &long_chat("river")).await;
-    assert!(
-        !proxy.output().contains("nothing is lost"),
-        "nothing is claimed that is not so"
-    );
+    assert!(!proxy.output().contains("nothing is lost"), "nothing is claimed that is not so");
     proxy.stop().await;
 }
 
@@ -119,11 +102,8 @@ async fn a_full_disk_is_said_and_got_over_without_a_restart_while_requests_pass(
 async fn tables_that_are_removed_are_begun_anew_and_their_turns_read_again_without_a_restart() {
     let upstream = ScriptedUpstream::start().await;
     let builder = StartedProxy::builder().upstream(&upstream.base_url()).budget(200, 80);
-    let proxy = builder
-        .setting("memory", "digest_tokens = 40")
-        .setting("store", "flush_interval_ms = 200")
-        .start()
-        .await;
+    let proxy =
+        builder.setting("memory", "digest_tokens = 40").setting("store", "flush_interval_ms = 200").start().await;
     let chat = long_chat("harbour");
     is_remembered(&proxy, &chat).await;
     proxy.everything_searchable().await;
@@ -150,10 +130,7 @@ async fn tables_that_are_removed_are_begun_anew_and_their_turns_read_again_witho
 async fn a_journal_that_was_cut_short_does_not_stop_the_start_and_the_tables_stay() {
     let upstream = ScriptedUpstream::start().await;
     let builder = || {
-        StartedProxy::builder()
-            .upstream(&upstream.base_url())
-            .budget(200, 80)
-            .setting("memory", "digest_tokens = 40")
+        StartedProxy::builder().upstream(&upstream.base_url()).budget(200, 80).setting("memory", "digest_tokens = 40")
     };
     let proxy = builder().start().await;
     let chat = long_chat("harbour");
@@ -163,10 +140,7 @@ async fn a_journal_that_was_cut_short_does_not_stop_the_start_and_the_tables_sta
     for length in [100, 0] {
         cut(&home.data().join("journal.redb"), length);
         let proxy = builder().home(&home).start().await;
-        wait_until("the start is said", MENDING, || async {
-            proxy.output().contains("begun anew")
-        })
-        .await;
+        wait_until("the start is said", MENDING, || async { proxy.output().contains("begun anew") }).await;
         assert_eq!(proxy.chat(chat.body()).await.outcome(), "rewritten", "cut to {length}");
         home = proxy.stop().await;
     }

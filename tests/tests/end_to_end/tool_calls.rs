@@ -11,11 +11,7 @@ const BUDGET: usize = 520;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parallel_tool_calls_are_kept_whole_wherever_the_prompt_is_cut() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder()
-        .upstream(&upstream.base_url())
-        .budget(BUDGET, 100)
-        .start()
-        .await;
+    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(BUDGET, 100).start().await;
     let messages = travel_plan();
     proxy.chat(conversation(&messages).body()).await;
     proxy.everything_read().await;
@@ -42,10 +38,7 @@ async fn parallel_tool_calls_are_kept_whole_wherever_the_prompt_is_cut() {
         }
         assert_eq!(answer.outcome(), "rewritten", "{length} messages");
         rewritten += 1;
-        assert!(
-            forwarded.contains(SYSTEM),
-            "{length} messages: the system message keeps its bytes"
-        );
+        assert!(forwarded.contains(SYSTEM), "{length} messages: the system message keeps its bytes");
         assert_kept_as_they_were(&request, &asked, length);
     }
     assert!(rewritten >= 8, "only {rewritten} prompts were rewritten");
@@ -53,11 +46,7 @@ async fn parallel_tool_calls_are_kept_whole_wherever_the_prompt_is_cut() {
 
 /// Every forwarded message but the one with the block is one of the original ones, in order, and the newest are there.
 fn assert_kept_as_they_were(request: &Value, asked: &Conversation, length: usize) {
-    let original: Vec<Value> = asked
-        .messages()
-        .iter()
-        .map(|raw| serde_json::from_str(raw).expect("JSON"))
-        .collect();
+    let original: Vec<Value> = asked.messages().iter().map(|raw| serde_json::from_str(raw).expect("JSON")).collect();
     let forwarded = prompt::messages(request);
     let kept = &original[original.len() - (forwarded.len() - 1)..];
     for (sent, own) in forwarded[1..].iter().zip(kept) {
@@ -81,10 +70,7 @@ fn conversation(messages: &[Value]) -> Conversation {
 /// Six questions; each one is answered with two parallel calls, their results and a sentence, and two with a second round.
 fn travel_plan() -> Vec<Value> {
     let mut messages = Vec::new();
-    for (index, city) in ["Lisbon", "Porto", "Coimbra", "Braga", "Faro", "Evora"]
-        .into_iter()
-        .enumerate()
-    {
+    for (index, city) in ["Lisbon", "Porto", "Coimbra", "Braga", "Faro", "Evora"].into_iter().enumerate() {
         messages.push(json!({"role": "user", "content": format!("How is the weather in {city}, and when does the next train go there?")}));
         messages.push(calls(index * 10, ["weather", "trains"], city));
         messages.push(result(
@@ -97,10 +83,7 @@ fn travel_plan() -> Vec<Value> {
         messages.push(result(index * 10 + 1, &format!("Trains to {city}: 0{}:15 from platform {}, change in Entroncamento, 11:4{index} direct, restaurant car.", 6 + index % 3, index + 1)));
         if index % 3 == 1 {
             messages.push(calls(index * 10 + 5, ["seats", "prices"], city));
-            messages.push(result(
-                index * 10 + 5,
-                &format!("Seats to {city}: {} left in second class.", 20 - index),
-            ));
+            messages.push(result(index * 10 + 5, &format!("Seats to {city}: {} left in second class.", 20 - index)));
             messages.push(result(
                 index * 10 + 6,
                 &format!("Prices to {city}: {}.90 in second class, children half.", 18 + index),

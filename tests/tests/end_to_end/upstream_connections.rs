@@ -13,9 +13,7 @@ const CHAT: &str = r#"{"messages":[{"role":"user","content":"hi"}],"model":"x"}"
 const ROUNDS: usize = 8;
 
 fn relaying(base_url: &str) -> ProxyBuilder {
-    StartedProxy::builder()
-        .upstream(base_url)
-        .setting("memory", "mode = \"off\"")
+    StartedProxy::builder().upstream(base_url).setting("memory", "mode = \"off\"")
 }
 
 async fn post(proxy: &StartedProxy, path: &str, body: impl Into<reqwest::Body>) -> Answer {
@@ -84,10 +82,7 @@ async fn a_request_that_was_answered_in_part_is_never_sent_again() {
     assert_eq!(proxy.chat(CHAT).await.status, 200);
     let broken = proxy.open_chat(CHAT).await;
     assert_eq!(broken.status(), 200);
-    assert!(
-        broken.bytes().await.is_err(),
-        "the answer breaks off for the client, too"
-    );
+    assert!(broken.bytes().await.is_err(), "the answer breaks off for the client, too");
     assert_eq!(upstream.taken(), 2, "each was sent once");
     let retries = proxy.metrics().await.sum("mainpoint_upstream_retries_total", &[]);
     assert!(retries.abs() < f64::EPSILON, "{retries} were sent again");

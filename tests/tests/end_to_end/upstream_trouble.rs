@@ -17,22 +17,14 @@ const STREAM: &str =
 async fn an_upstream_that_refuses_connections_is_a_502_in_the_error_envelope() {
     // A socket that is bound and does not listen refuses every connection, and nobody else can take its port.
     let socket = TcpSocket::new_v4().expect("a socket");
-    socket
-        .bind("127.0.0.1:0".parse().expect("an address"))
-        .expect("a free port");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
     let url = format!("http://{}/v1", socket.local_addr().expect("the port"));
     let proxy = StartedProxy::builder().upstream(&url).start().await;
     for body in [CHAT, STREAM] {
         let answer = proxy.chat(body).await;
         assert_eq!(answer.status, 502);
         assert_eq!(answer.header("content-type"), "application/json");
-        assert!(
-            answer.error()["message"]
-                .as_str()
-                .is_some_and(|text| text.contains("upstream")),
-            "{}",
-            answer.text()
-        );
+        assert!(answer.error()["message"].as_str().is_some_and(|text| text.contains("upstream")), "{}", answer.text());
     }
     let answer = proxy.get("/v1/models").await;
     assert_eq!(answer.status, 502);
@@ -58,32 +50,18 @@ async fn an_upstream_that_breaks_off_is_seen_by_the_client_and_leaves_no_memory(
         let answer = proxy.chat(STREAM).await;
         assert_eq!(answer.status, 200, "the status was sent before the trouble came");
         let whole = format!("data: {event}\n\n{half}");
-        assert!(
-            answer.body.starts_with(whole.as_bytes()),
-            "what came before arrives: {}",
-            answer.text()
-        );
+        assert!(answer.body.starts_with(whole.as_bytes()), "what came before arrives: {}", answer.text());
         let last = sse::data_lines(&answer.body).pop().expect("an event");
         let error: serde_json::Value = serde_json::from_str(&last).unwrap_or_else(|_| panic!("{}", answer.text()));
-        assert!(
-            error["error"]["message"].as_str().is_some_and(|text| !text.is_empty()),
-            "{}",
-            answer.text()
-        );
+        assert!(error["error"]["message"].as_str().is_some_and(|text| !text.is_empty()), "{}", answer.text());
         assert!(answer.text().ends_with("\n\n"), "the last event is complete");
-        assert!(
-            !answer.text().contains("[DONE]"),
-            "nobody says that the stream is complete"
-        );
+        assert!(!answer.text().contains("[DONE]"), "nobody says that the stream is complete");
     }
 
     // In the middle of a body that is no stream: the client must not take it for a whole one.
     upstream.reply_next(Reply::bytes("application/json", "{\"choices\":").then("[").then_cut());
     let response = proxy.open_chat(CHAT).await;
-    assert!(
-        response.bytes().await.is_err(),
-        "the client sees that the body broke off"
-    );
+    assert!(response.bytes().await.is_err(), "the client sees that the body broke off");
 
     // A conversation that goes well, so that the store has something; then nothing partial is found in it.
     upstream.say_next("Lighthouses are towers with a lamp for ships.");
@@ -91,20 +69,10 @@ async fn an_upstream_that_breaks_off_is_seen_by_the_client_and_leaves_no_memory(
     proxy.everything_read().await;
     let home = proxy.stop().await;
     let configuration = home.configuration().display().to_string();
-    let found = binary::run(&[
-        "search",
-        "Zanzibarquark lighthouses",
-        "--json",
-        "--config",
-        &configuration,
-    ])
-    .successful();
+    let found =
+        binary::run(&["search", "Zanzibarquark lighthouses", "--json", "--config", &configuration]).successful();
     assert!(found.stdout.contains("towers with a lamp"), "{}", found.said());
-    assert!(
-        !found.stdout.contains("Zanzibarquark\"") && !found.stdout.contains("\"Zanzibarquark"),
-        "{}",
-        found.stdout
-    );
+    assert!(!found.stdout.contains("Zanzibarquark\"") && !found.stdout.contains("\"Zanzibarquark"), "{}", found.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -114,12 +82,7 @@ async fn a_client_that_hangs_up_cancels_the_request_at_the_upstream() {
     let never = Gate::closed();
 
     // In the middle of a stream.
-    upstream.reply_next(
-        Reply::events()
-            .event("{\"choices\":[]}")
-            .then_wait(&never)
-            .event("[DONE]"),
-    );
+    upstream.reply_next(Reply::events().event("{\"choices\":[]}").then_wait(&never).event("[DONE]"));
     let mut response = proxy.open_chat(STREAM).await;
     let first = within("the first event arrives", Duration::from_secs(30), response.chunk()).await;
     assert!(first.expect("a stream").is_some());
@@ -129,10 +92,7 @@ async fn a_client_that_hangs_up_cancels_the_request_at_the_upstream() {
     // Before the first byte.
     upstream.reply_next(Reply::events().then_wait(&never).event("[DONE]"));
     let client = wire::client();
-    let asking = client
-        .post(format!("{}/chat/completions", proxy.base_url()))
-        .body(CHAT)
-        .send();
+    let asking = client.post(format!("{}/chat/completions", proxy.base_url())).body(CHAT).send();
     let asking = tokio::spawn(asking);
     upstream.arrived(2).await;
     asking.abort();
@@ -140,12 +100,7 @@ async fn a_client_that_hangs_up_cancels_the_request_at_the_upstream() {
 
     // On a relayed path.
     upstream.reply_next(Reply::events().event("one").then_wait(&never));
-    let mut response = proxy
-        .request(http::Method::POST, "/v1/responses")
-        .body("{}")
-        .send()
-        .await
-        .expect("an answer");
+    let mut response = proxy.request(http::Method::POST, "/v1/responses").body("{}").send().await.expect("an answer");
     assert!(response.chunk().await.expect("a stream").is_some());
     drop(response);
     upstream.abandoned(3).await;
@@ -166,11 +121,7 @@ async fn a_silent_upstream_is_given_up_after_the_idle_timeout() {
     answer.error();
     upstream.reply_next(Reply::events().event("{\"choices\":[]}").then_wait(&never));
     let answer = proxy.chat(STREAM).await;
-    assert!(
-        answer.text().contains("\"error\"") && !answer.text().contains("[DONE]"),
-        "{}",
-        answer.text()
-    );
+    assert!(answer.text().contains("\"error\"") && !answer.text().contains("[DONE]"), "{}", answer.text());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -178,12 +129,7 @@ async fn sigterm_lets_a_running_stream_end() {
     let upstream = ScriptedUpstream::start().await;
     let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
     let gate = Gate::closed();
-    upstream.reply_next(
-        Reply::events()
-            .event("{\"choices\":[]}")
-            .then_wait(&gate)
-            .event("[DONE]"),
-    );
+    upstream.reply_next(Reply::events().event("{\"choices\":[]}").then_wait(&gate).event("[DONE]"));
     let mut conversation = Conversation::new();
     conversation.user("Good night!");
     let mut response = proxy.open_chat(conversation.streaming().body()).await;
@@ -192,9 +138,7 @@ async fn sigterm_lets_a_running_stream_end() {
     gate.open();
     let rest = Answer::of(response).await;
     assert!(sse::is_done(&rest.body), "the stream was cut: {}", rest.text());
-    within("the proxy stops", Duration::from_secs(60), stopping)
-        .await
-        .expect("it stops in good order");
+    within("the proxy stops", Duration::from_secs(60), stopping).await.expect("it stops in good order");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -220,9 +164,7 @@ async fn without_a_memory_many_running_streams_may_end_after_sigterm() {
         assert!(first.contains(&format!("\"number\":{number}}}")), "{first}");
         assert!(sse::is_done(&rest.body), "stream {number} was cut: {}", rest.text());
     }
-    within("the proxy stops", Duration::from_secs(60), stopping)
-        .await
-        .expect("it stops in good order");
+    within("the proxy stops", Duration::from_secs(60), stopping).await.expect("it stops in good order");
 }
 
 /// Sends SIGTERM and waits until the proxy has begun to stop, which it has when it takes no connection any more.

@@ -17,11 +17,8 @@ async fn a_websocket_is_tunnelled_with_its_headers_until_both_sides_have_ended()
     let upstream = EchoUpstream::start().await;
     let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
     for path in ["/v1/realtime?model=gpt-realtime&x='", "/v1/responses", "/v1//anything/"] {
-        let (mut line, head) = Line::open(
-            proxy.authority(),
-            &handshake(path, "Authorization: Bearer sk-caller\r\n"),
-        )
-        .await;
+        let (mut line, head) =
+            Line::open(proxy.authority(), &handshake(path, "Authorization: Bearer sk-caller\r\n")).await;
         let head = head.to_ascii_lowercase();
         assert!(head.starts_with("http/1.1 101 "), "{path}: {head}");
         for expected in [
@@ -49,18 +46,11 @@ async fn a_websocket_is_tunnelled_with_its_headers_until_both_sides_have_ended()
         }
         assert!(!sent.contains("x-mainpoint") && !sent.contains("x-hop"), "{sent}");
 
-        assert_eq!(
-            line.receive(5).await,
-            b"hello",
-            "{path}: what came right behind the head"
-        );
+        assert_eq!(line.receive(5).await, b"hello", "{path}: what came right behind the head");
         let message: Vec<u8> = (0..300_000_u32).map(|number| (number % 251) as u8).collect();
         for part in message.chunks(70_000) {
             line.send(part).await;
-            assert!(
-                line.receive(part.len()).await == part,
-                "{path}: the bytes come back as they were"
-            );
+            assert!(line.receive(part.len()).await == part, "{path}: the bytes come back as they were");
         }
         line.end().await;
         assert_eq!(line.rest().await, FAREWELL, "{path}: the other side may still speak");
@@ -72,10 +62,7 @@ async fn a_websocket_is_tunnelled_with_its_headers_until_both_sides_have_ended()
     let metrics = proxy.metrics().await;
     let counted = metrics.sum("mainpoint_requests_total", &[("route", "tunnel"), ("status", "101")]);
     let reasons = metrics.sum("mainpoint_passthrough_total", &[("reason", "websocket")]);
-    assert!(
-        (counted - 3.0).abs() < f64::EPSILON && (reasons - 3.0).abs() < f64::EPSILON,
-        "{counted} {reasons}"
-    );
+    assert!((counted - 3.0).abs() < f64::EPSILON && (reasons - 3.0).abs() < f64::EPSILON, "{counted} {reasons}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,10 +70,7 @@ async fn a_websocket_that_the_upstream_refuses_is_refused_in_its_words() {
     let upstream = EchoUpstream::start().await;
     let builder = StartedProxy::builder().upstream(&upstream.base_url());
     let builder = builder.setting("upstream", "api_key_env = \"MAINPOINT_TEST_UPSTREAM_KEY\"");
-    let proxy = builder
-        .environment("MAINPOINT_TEST_UPSTREAM_KEY", "sk-configured")
-        .start()
-        .await;
+    let proxy = builder.environment("MAINPOINT_TEST_UPSTREAM_KEY", "sk-configured").start().await;
     let refused = handshake("/v1/realtime", "Authorization: Bearer nobody\r\n");
     let (mut line, head) = Line::open(proxy.authority(), &refused).await;
     assert!(head.starts_with("HTTP/1.1 401 "), "{head}");
@@ -94,22 +78,11 @@ async fn a_websocket_that_the_upstream_refuses_is_refused_in_its_words() {
     assert_eq!(line.receive(16).await, b"{\"error\":\"none\"}");
 
     // A page can only bring its key as a protocol; then the configured one is not added. Without any it is.
-    let page = handshake(
-        "/v1/realtime",
-        "Sec-WebSocket-Protocol: openai-insecure-api-key.sk-page\r\n",
-    );
+    let page = handshake("/v1/realtime", "Sec-WebSocket-Protocol: openai-insecure-api-key.sk-page\r\n");
     Line::open(proxy.authority(), &page).await;
-    assert!(
-        !upstream.last_head().to_ascii_lowercase().contains("\r\nauthorization:"),
-        "{}",
-        upstream.last_head()
-    );
+    assert!(!upstream.last_head().to_ascii_lowercase().contains("\r\nauthorization:"), "{}", upstream.last_head());
     Line::open(proxy.authority(), &handshake("/v1/realtime", "")).await;
-    assert!(
-        upstream.last_head().contains("Bearer sk-configured"),
-        "{}",
-        upstream.last_head()
-    );
+    assert!(upstream.last_head().contains("Bearer sk-configured"), "{}", upstream.last_head());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -146,9 +119,7 @@ async fn a_websocket_client_exchanges_messages_of_every_kind_with_its_server() {
     assert_eq!(said["subprotocol"], "realtime", "{said}");
     assert_eq!(said["outcome"], "passthrough; reason=websocket", "{said}");
     assert_eq!(said["close_code"], 1000, "{said}");
-    let ended = tokio::task::spawn_blocking(move || script.wait())
-        .await
-        .expect("a thread");
+    let ended = tokio::task::spawn_blocking(move || script.wait()).await.expect("a thread");
     assert!(ended.expect("the script ends").success());
 }
 

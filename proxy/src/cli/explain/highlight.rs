@@ -33,11 +33,7 @@ pub(super) enum Marks {
 impl Marks {
     /// What suits an output.
     pub(super) fn of<S: RawStream>(output: &AutoStream<S>) -> Self {
-        if output.current_choice() == ColorChoice::Never {
-            Self::Guillemets
-        } else {
-            Self::Styles
-        }
+        if output.current_choice() == ColorChoice::Never { Self::Guillemets } else { Self::Styles }
     }
 }
 
@@ -45,15 +41,9 @@ impl Marks {
 pub(super) fn show(output: &mut impl Write, turns: &[(&Message, Option<TurnReading>)], marks: Marks) -> io::Result<()> {
     let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
     for (number, (message, reading)) in turns.iter().enumerate() {
-        let note = reading
-            .as_ref()
-            .map_or_else(|| "not read".to_owned(), |reading| format!("{} tokens", reading.tokens));
-        writeln!(
-            output,
-            "{bold}{} {}{bold:#} {dim}({note}){dim:#}",
-            number + 1,
-            message.role
-        )?;
+        let note =
+            reading.as_ref().map_or_else(|| "not read".to_owned(), |reading| format!("{} tokens", reading.tokens));
+        writeln!(output, "{bold}{} {}{bold:#} {dim}({note}){dim:#}", number + 1, message.role)?;
         match reading {
             Some(reading) => write_turn(output, &stretches(&message.text, reading), marks)?,
             None => write!(output, "{dim}{}{dim:#}", message.text)?,
@@ -88,15 +78,9 @@ fn write_turn(output: &mut impl Write, stretches: &[Stretch<'_>], marks: Marks) 
 }
 
 fn style_of(stretch: &Stretch<'_>) -> Style {
-    let style = if stretch.main_point {
-        Style::new().underline()
-    } else {
-        Style::new()
-    };
+    let style = if stretch.main_point { Style::new().underline() } else { Style::new() };
     match colour(stretch.attention) {
-        Some(colour) => style
-            .bg_color(Some(colour.into()))
-            .fg_color(Some(AnsiColor::Black.into())),
+        Some(colour) => style.bg_color(Some(colour.into())).fg_color(Some(AnsiColor::Black.into())),
         None => style,
     }
 }
@@ -122,31 +106,18 @@ fn spread(score: f32, least: f32, greatest: f32) -> f32 {
         return 0.0;
     }
     let width = greatest - least;
-    if width <= 0.0 {
-        1.0
-    } else {
-        ((score - least) / width).clamp(f32::EPSILON, 1.0)
-    }
+    if width <= 0.0 { 1.0 } else { ((score - least) / width).clamp(f32::EPSILON, 1.0) }
 }
 
 /// Cuts a text wherever the attention or the main point changes. Together the stretches are the text.
 fn stretches<'a>(text: &'a str, reading: &TurnReading) -> Vec<Stretch<'a>> {
-    let attended = || {
-        reading
-            .salience
-            .iter()
-            .map(|token| token.score)
-            .filter(|score| *score > 0.0)
-    };
+    let attended = || reading.salience.iter().map(|token| token.score).filter(|score| *score > 0.0);
     let (least, greatest) = (attended().fold(1.0, f32::min), attended().fold(0.0, f32::max));
     let spans: Vec<&Span> = reading.passages.iter().flat_map(|passage| &passage.spans).collect();
     let tokens = reading.salience.iter().flat_map(|token| [token.start, token.end]);
     let ends = spans.iter().flat_map(|span| [span.start, span.end]);
-    let mut cuts: Vec<usize> = tokens
-        .chain(ends)
-        .chain([0, text.len()])
-        .filter(|cut| text.is_char_boundary(*cut))
-        .collect();
+    let mut cuts: Vec<usize> =
+        tokens.chain(ends).chain([0, text.len()]).filter(|cut| text.is_char_boundary(*cut)).collect();
     cuts.sort_unstable();
     cuts.dedup();
     let pairs = cuts.iter().zip(cuts.iter().skip(1));
@@ -175,26 +146,14 @@ mod tests {
     }
 
     fn reading(salience: Vec<TokenSalience>) -> TurnReading {
-        TurnReading {
-            tokens: salience.len(),
-            salience,
-            passages: Vec::new(),
-        }
+        TurnReading { tokens: salience.len(), salience, passages: Vec::new() }
     }
 
     #[test]
     fn a_plain_main_point_stands_in_guillemets() {
-        let stretch = |text, main_point| Stretch {
-            text,
-            attention: 0.0,
-            main_point,
-        };
-        let stretches = [
-            stretch("I live in ", false),
-            stretch("Bern", true),
-            stretch(" since ", false),
-            stretch("2019", true),
-        ];
+        let stretch = |text, main_point| Stretch { text, attention: 0.0, main_point };
+        let stretches =
+            [stretch("I live in ", false), stretch("Bern", true), stretch(" since ", false), stretch("2019", true)];
         let mut output = Vec::new();
         assert!(write_turn(&mut output, &stretches, Marks::Guillemets).is_ok());
         assert_eq!(String::from_utf8_lossy(&output), "I live in «Bern» since «2019»");
@@ -214,16 +173,8 @@ mod tests {
 
     #[test]
     fn the_least_and_the_greatest_attention_of_a_turn_are_the_ends_of_the_ramp() {
-        let reading = reading(vec![
-            token(0, 1, 0.6),
-            token(1, 2, 0.0),
-            token(2, 3, 0.8),
-            token(3, 4, 1.0),
-        ]);
-        let colours: Vec<_> = stretches("abcd", &reading)
-            .iter()
-            .map(|stretch| colour(stretch.attention))
-            .collect();
+        let reading = reading(vec![token(0, 1, 0.6), token(1, 2, 0.0), token(2, 3, 0.8), token(3, 4, 1.0)]);
+        let colours: Vec<_> = stretches("abcd", &reading).iter().map(|stretch| colour(stretch.attention)).collect();
         assert_eq!(colours[0], Some(Ansi256Color(230)));
         assert_eq!(colours[1], None);
         assert_eq!(colours[3], Some(Ansi256Color(214)));

@@ -32,10 +32,7 @@ pub(super) struct Numbered {
 
 impl History {
     pub(super) fn at(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            name: path.display().to_string(),
-        }
+        Self { path: path.to_owned(), name: path.display().to_string() }
     }
 
     /// Reads every line.
@@ -49,10 +46,9 @@ impl History {
             conversations += 1;
         }
         if conversations == 0 {
-            return Err(self.refusal(
-                1,
-                "there is no conversation; expected a JSON object with \"messages\" on each line",
-            ));
+            return Err(
+                self.refusal(1, "there is no conversation; expected a JSON object with \"messages\" on each line")
+            );
         }
         Ok(())
     }
@@ -63,27 +59,16 @@ impl History {
     /// [`CliError::Read`].
     pub(super) fn lines(&self) -> Result<Lines<'_>, CliError> {
         let file = File::open(&self.path).map_err(|source| self.unreadable(source))?;
-        Ok(Lines {
-            history: self,
-            reader: BufReader::new(file),
-            number: 0,
-        })
+        Ok(Lines { history: self, reader: BufReader::new(file), number: 0 })
     }
 
     /// Why a line cannot be used.
     pub(super) fn refusal(&self, line: usize, reason: impl Into<String>) -> CliError {
-        CliError::History {
-            name: self.name.clone(),
-            line,
-            reason: reason.into(),
-        }
+        CliError::History { name: self.name.clone(), line, reason: reason.into() }
     }
 
     fn unreadable(&self, source: std::io::Error) -> CliError {
-        CliError::Read {
-            name: self.name.clone(),
-            source,
-        }
+        CliError::Read { name: self.name.clone(), source }
     }
 }
 
@@ -91,10 +76,7 @@ impl Lines<'_> {
     fn read(&mut self) -> Result<Option<Numbered>, CliError> {
         loop {
             let mut bytes = Vec::new();
-            let count = self
-                .reader
-                .read_until(b'\n', &mut bytes)
-                .map_err(|source| self.history.unreadable(source))?;
+            let count = self.reader.read_until(b'\n', &mut bytes).map_err(|source| self.history.unreadable(source))?;
             if count == 0 {
                 return Ok(None);
             }

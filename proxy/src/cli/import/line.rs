@@ -46,12 +46,7 @@ impl Line {
             .collect::<Result<Vec<_>, String>>()?;
         // What is left to be wrong is told by the parser of requests.
         let request = ChatRequest::parse(Surface::ChatCompletions, bytes).map_err(|error| error.to_string())?;
-        Ok(Self {
-            request,
-            name,
-            begun,
-            written,
-        })
+        Ok(Self { request, name, begun, written })
     }
 
     /// When the message `index` was written: what it says itself, else the last message before it that says so, else the
@@ -93,9 +88,7 @@ fn message_date(index: usize, message: &Value) -> Result<Option<DateTime<Utc>>, 
 }
 
 fn is_parts(content: &Value) -> bool {
-    content
-        .as_array()
-        .is_some_and(|parts| parts.iter().all(Value::is_object))
+    content.as_array().is_some_and(|parts| parts.iter().all(Value::is_object))
 }
 
 fn text(object: &Map<String, Value>, key: &str) -> Result<Option<String>, String> {
@@ -114,11 +107,7 @@ fn date(object: &Map<String, Value>, key: &str, shown: &str) -> Result<Option<Da
     let time = value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
     match time {
         Some(time) => Ok(Some(time.to_utc())),
-        None => Err(wrong(
-            shown,
-            value,
-            "a time in RFC 3339, such as \"2026-05-08T13:56:00Z\"",
-        )),
+        None => Err(wrong(shown, value, "a time in RFC 3339, such as \"2026-05-08T13:56:00Z\"")),
     }
 }
 
@@ -157,10 +146,7 @@ mod tests {
         for later in [2, 3] {
             assert_eq!(time(later), "2026-05-09T00:00:00+00:00");
         }
-        assert_eq!(
-            (line.name.as_deref(), line.request.user.as_deref()),
-            (Some("trip"), Some("ann"))
-        );
+        assert_eq!((line.name.as_deref(), line.request.user.as_deref()), (Some("trip"), Some("ann")));
         let bare = parse(r#"{"messages":[{"role":"user","content":"a"}]}"#).unwrap();
         assert_eq!(bare.time_of(0), None);
     }
@@ -172,17 +158,11 @@ mod tests {
             ("nonsense".to_owned(), "not JSON"),
             ("[]".to_owned(), "the line = []; expected an object"),
             ("{}".to_owned(), "messages is missing"),
-            (
-                r#"{"messages":[]}"#.to_owned(),
-                "messages = []; expected a list of at least one",
-            ),
+            (r#"{"messages":[]}"#.to_owned(), "messages = []; expected a list of at least one"),
             (r#"{"messages":[{}],"user":3}"#.to_owned(), "user = 3; expected text"),
             (message("3"), "messages[1] = 3; expected an object"),
             (message("{}"), "messages[1].role is missing; expected one of"),
-            (
-                message(r#"{"role":"bot","content":"x"}"#),
-                "messages[1].role = \"bot\"; expected one of \"system\"",
-            ),
+            (message(r#"{"role":"bot","content":"x"}"#), "messages[1].role = \"bot\"; expected one of \"system\""),
             (
                 message(r#"{"role":"user","content":3}"#),
                 "messages[1].content = 3; expected text, a list of parts, or null",

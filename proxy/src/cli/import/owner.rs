@@ -63,9 +63,8 @@ impl CallerArguments {
         }
         for pair in &self.header_env {
             let refused = |reason: &str| refused("--header-env", pair, reason);
-            let (header, variable) = pair
-                .split_once('=')
-                .ok_or_else(|| refused("expected HEADER=VARIABLE, such as x-team-key=TEAM_KEY"))?;
+            let (header, variable) =
+                pair.split_once('=').ok_or_else(|| refused("expected HEADER=VARIABLE, such as x-team-key=TEAM_KEY"))?;
             let name = credential(callers, header).map_err(|reason| refused(&reason))?;
             let value = variable_of(variable).ok_or_else(|| refused(UNSET))?;
             caller = caller.and(name, &value).ok_or_else(|| refused(UNUSABLE))?;
@@ -119,10 +118,7 @@ impl Owner {
         if let Some(user) = self.user.as_deref().filter(|_| scope::is_users(&known)) {
             return Err(CliError::Argument(format!("--user {user}: {}", divided(&known))));
         }
-        Ok(Self {
-            whole: Whole::Known(known),
-            ..self
-        })
+        Ok(Self { whole: Whole::Known(known), ..self })
     }
 
     /// The scope of a line that names this user, or none.
@@ -144,10 +140,7 @@ impl Owner {
             Some(user) if scope::is_users(&whole) => {
                 Err(format!("user = {user:?}; expected none: {}", divided(&whole)))
             }
-            Some(user) => self
-                .keys
-                .of_user(&whole, user.as_bytes())
-                .map_err(|error| error.to_string()),
+            Some(user) => self.keys.of_user(&whole, user.as_bytes()).map_err(|error| error.to_string()),
         }
     }
 }

@@ -48,10 +48,7 @@ impl Summary {
         add("turns that cannot be read", imported.unreadable.to_string());
         add("turns in the store", self.turns_stored.to_string());
         add("tokens read", imported.tokens.to_string());
-        add(
-            "tokens a second",
-            format!("{:.0}", speed(imported.tokens, self.reading)),
-        );
+        add("tokens a second", format!("{:.0}", speed(imported.tokens, self.reading)));
         add("bytes a turn on disk", self.bytes_a_turn().to_string());
         add("peak memory", peak_memory().map_or_else(|| "–".to_owned(), size));
         if let Some(column) = table.column_mut(1) {

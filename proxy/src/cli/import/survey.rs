@@ -40,9 +40,7 @@ impl Import<'_> {
             let number = line.number;
             let named = line.line.name.clone();
             let conversation = self.prepare(line).map_err(|reason| {
-                let name = named
-                    .map(|name| format!(" (conversation {name:?})"))
-                    .unwrap_or_default();
+                let name = named.map(|name| format!(" (conversation {name:?})")).unwrap_or_default();
                 history.refusal(number, format!("{reason}{name}"))
             })?;
             let names: Vec<TurnId> = conversation.turns.iter().map(|turn| turn.id).collect();
@@ -62,9 +60,7 @@ impl Import<'_> {
     /// The turns that a request with this history would bring, with the history's own dates.
     pub(super) fn prepare(&self, line: Numbered) -> Result<Conversation, String> {
         let scope = self.owner.scope(line.line.request.user.as_deref())?;
-        let times: Vec<_> = (0..line.line.request.messages.len())
-            .map(|index| line.line.time_of(index))
-            .collect();
+        let times: Vec<_> = (0..line.line.request.messages.len()).map(|index| line.line.time_of(index)).collect();
         let prepared = Prepared::new(&self.preparation.counter, line.line.request, scope.clone());
         let prepared = prepared.map_err(|error| error.to_string())?;
         let turns = prepared.spoken.iter().enumerate().filter_map(|(at, index)| {

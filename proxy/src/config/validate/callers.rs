@@ -23,10 +23,8 @@ impl Validation<'_> {
             }
         }
         let Some(names) = credentials else { return Ok(()) };
-        let headers: Result<Vec<HeaderName>, _> = names
-            .iter()
-            .map(|name| HeaderName::from_bytes(name.as_bytes()))
-            .collect();
+        let headers: Result<Vec<HeaderName>, _> =
+            names.iter().map(|name| HeaderName::from_bytes(name.as_bytes())).collect();
         let headers = headers.ok().filter(|headers| !headers.contains(&memory.user_header));
         memory.credential_headers = headers.ok_or_else(|| {
             let allowed = format!(

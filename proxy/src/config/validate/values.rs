@@ -37,24 +37,13 @@ impl Validation<'_> {
     pub(super) fn secret(&self, key: &str, variable: String) -> Checked<Secret> {
         let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if variable.is_empty() || !variable.chars().all(legal) || variable.starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(ConfigError::LiteralSecret {
-                place: self.place(key),
-                key: key.to_owned(),
-            });
+            return Err(ConfigError::LiteralSecret { place: self.place(key), key: key.to_owned() });
         }
         let place = self.place(key);
         match (self.environment)(&variable) {
-            None => Err(ConfigError::MissingVariable {
-                place,
-                key: key.to_owned(),
-                variable,
-            }),
+            None => Err(ConfigError::MissingVariable { place, key: key.to_owned(), variable }),
             Some(value) if !value.trim().chars().all(|c| c.is_ascii_graphic()) || value.trim().is_empty() => {
-                Err(ConfigError::UnusableVariable {
-                    place,
-                    key: key.to_owned(),
-                    variable,
-                })
+                Err(ConfigError::UnusableVariable { place, key: key.to_owned(), variable })
             }
             Some(value) => Ok(Secret::new(value.trim().to_owned())),
         }
@@ -72,9 +61,7 @@ impl Validation<'_> {
         }
         if let Some(digest) = digest {
             let key = format!("{key}_sha256");
-            let parsed = digest
-                .parse()
-                .map_err(|()| self.refuse(&key, &quoted(&digest), "64 hexadecimal digits"))?;
+            let parsed = digest.parse().map_err(|()| self.refuse(&key, &quoted(&digest), "64 hexadecimal digits"))?;
             *target = target.clone().with_digest(parsed);
         }
         Ok(())
@@ -142,16 +129,10 @@ impl Validation<'_> {
     /// Refuses a part that is not less than its whole; the one that was written is to blame, not the one left at its default.
     pub(super) fn refuse_part(&self, part: (&str, usize), whole: (&str, usize)) -> ConfigError {
         match self.place(part.0) {
-            Place::Default => self.refuse(
-                whole.0,
-                &whole.1.to_string(),
-                &format!("more than {}, which is {}", part.0, part.1),
-            ),
-            _ => self.refuse(
-                part.0,
-                &part.1.to_string(),
-                &format!("less than {}, which is {}", whole.0, whole.1),
-            ),
+            Place::Default => {
+                self.refuse(whole.0, &whole.1.to_string(), &format!("more than {}, which is {}", part.0, part.1))
+            }
+            _ => self.refuse(part.0, &part.1.to_string(), &format!("less than {}, which is {}", whole.0, whole.1)),
         }
     }
 
@@ -164,9 +145,7 @@ impl Validation<'_> {
             "memory.budget_tokens" => overrides.budget.map(|_| "--budget"),
             _ => None,
         };
-        flag.map(Place::Flag)
-            .or_else(|| self.document.place_of(key))
-            .unwrap_or(Place::Default)
+        flag.map(Place::Flag).or_else(|| self.document.place_of(key)).unwrap_or(Place::Default)
     }
 }
 

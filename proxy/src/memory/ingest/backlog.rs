@@ -88,10 +88,7 @@ struct Inner {
 impl Limits {
     /// What the configuration allows. Each caller may have at least one turn.
     pub(super) fn of(settings: &StoreSettings) -> Self {
-        let all = Load {
-            turns: settings.backlog_turns,
-            bytes: settings.backlog_bytes,
-        };
+        let all = Load { turns: settings.backlog_turns, bytes: settings.backlog_bytes };
         let each = Load {
             turns: share(all.turns, settings.backlog_share).max(1),
             bytes: share(all.bytes, settings.backlog_share),
@@ -233,22 +230,11 @@ impl Backlog {
         let sizes = self.sizes;
         let mut inner = self.lock();
         let is_for_it = |queue: &Queue| (queue.first_tokens() > sizes.alone) == (hand == Hand::Patient);
-        let at = inner
-            .ring
-            .iter()
-            .position(|scope| inner.queues.get(scope).is_some_and(is_for_it))?;
+        let at = inner.ring.iter().position(|scope| inner.queues.get(scope).is_some_and(is_for_it))?;
         let scope = inner.ring.remove(at)?;
-        let tokens = if inner.ring.is_empty() {
-            sizes.alone
-        } else {
-            sizes.shared
-        };
+        let tokens = if inner.ring.is_empty() { sizes.alone } else { sizes.shared };
         let turns = inner.queues.get_mut(&scope)?.begin(tokens);
-        Some(Slice {
-            scope,
-            turns,
-            backlog: Arc::clone(self),
-        })
+        Some(Slice { scope, turns, backlog: Arc::clone(self) })
     }
 
     fn end(&self, scope: &Scope) {

@@ -9,15 +9,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const SIZES: Sizes = Sizes {
-    alone: 4000,
-    shared: 1000,
-};
+const SIZES: Sizes = Sizes { alone: 4000, shared: 1000 };
 
-const ENOUGH: Load = Load {
-    turns: 1000,
-    bytes: 1 << 20,
-};
+const ENOUGH: Load = Load { turns: 1000, bytes: 1 << 20 };
 
 fn backlog(all: Load, each: Load) -> Arc<Backlog> {
     Arc::new(Backlog::new(Limits { all, each }, SIZES))
@@ -220,10 +214,7 @@ fn what_the_journal_does_not_have_yet_is_offered_again_and_what_is_settled_is_no
     let (admitted, _) = backlog.admit(turns.clone());
     assert_eq!(admitted.len(), 3);
     assert_eq!(backlog.unseen(&own, &names), [0, 1, 2, 3]);
-    assert!(
-        backlog.pick(Hand::Quick).is_none(),
-        "nothing is read before the journal has it"
-    );
+    assert!(backlog.pick(Hand::Quick).is_none(), "nothing is read before the journal has it");
     backlog.arrive(&[(own.clone(), id(1)), (own.clone(), id(2))]);
     backlog.forget(&[(own.clone(), id(3))]);
     assert_eq!(backlog.unseen(&own, &names), [2, 3]);
@@ -239,9 +230,7 @@ fn what_the_journal_does_not_have_yet_is_offered_again_and_what_is_settled_is_no
 fn a_turn_that_an_earlier_process_accepted_is_listed_once_though_there_is_no_room() {
     let none = Load { turns: 0, bytes: 0 };
     let backlog = backlog(none, none);
-    let turns: Vec<WaitingTurn> = [2, 1]
-        .map(|number| WaitingTurn::new(&turn(&scope(1), number, 2000)))
-        .to_vec();
+    let turns: Vec<WaitingTurn> = [2, 1].map(|number| WaitingTurn::new(&turn(&scope(1), number, 2000))).to_vec();
     backlog.set_unlisted(3);
     backlog.list(&turns);
     assert_eq!(backlog.lock().unlisted, 1, "what is listed is counted once");

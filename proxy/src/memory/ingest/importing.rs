@@ -39,13 +39,7 @@ pub(crate) struct Imported {
 impl Importing {
     /// Reads with `engine` into `store`.
     pub(crate) fn new(engine: Engine, store: Store) -> Self {
-        Self {
-            reader: Reader {
-                engine,
-                store,
-                traffic: Arc::new(Traffic::default()),
-            },
-        }
+        Self { reader: Reader { engine, store, traffic: Arc::new(Traffic::default()) } }
     }
 
     /// Takes in the turns of one conversation, oldest first, but for those that have been read. `done` hears of the tokens of
@@ -59,10 +53,7 @@ impl Importing {
         turns: Vec<Turn>,
         done: &(dyn Fn(u64) + Sync),
     ) -> Result<Imported, MemoryError> {
-        let mut job = Job {
-            wanted: turns.iter().map(|turn| turn.id).collect(),
-            turns,
-        };
+        let mut job = Job { wanted: turns.iter().map(|turn| turn.id).collect(), turns };
         let offered = job.wanted.len();
         self.journal(scope, &mut job).await?;
         let mut imported = Imported {
@@ -132,11 +123,7 @@ impl Imported {
     }
 
     fn read(turns: usize, tokens: u64) -> Self {
-        Self {
-            turns,
-            tokens,
-            ..Self::default()
-        }
+        Self { turns, tokens, ..Self::default() }
     }
 }
 

@@ -100,11 +100,7 @@ impl Keeper {
     pub(super) fn take(&self, turns: Vec<Turn>) -> Kept {
         let (done, kept) = oneshot::channel();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let kept = Kept {
-            done: vec![kept],
-            health: Arc::clone(&self.health),
-            too_late: writer.is_none(),
-        };
+        let kept = Kept { done: vec![kept], health: Arc::clone(&self.health), too_late: writer.is_none() };
         let (Some(first), Some(writer)) = (turns.first(), writer) else {
             return kept;
         };
@@ -308,8 +304,7 @@ impl Health {
     }
 
     fn set_down(&self, is_down: bool) {
-        self.is_down
-            .send_if_modified(|before| std::mem::replace(before, is_down) != is_down);
+        self.is_down.send_if_modified(|before| std::mem::replace(before, is_down) != is_down);
     }
 
     fn report(&self, error: &MemoryError) {

@@ -24,21 +24,14 @@ const PAUSE_BETWEEN_ATTEMPTS: Duration = Duration::from_millis(1);
 
 impl Journal {
     fn failing(times: usize) -> Arc<Self> {
-        Arc::new(Self {
-            batches: Mutex::default(),
-            failures_left: AtomicUsize::new(times),
-            permits: Semaphore::new(0),
-        })
+        Arc::new(Self { batches: Mutex::default(), failures_left: AtomicUsize::new(times), permits: Semaphore::new(0) })
     }
 
     async fn take(&self, turns: usize) -> Result<(), StoreError> {
         self.permits.acquire().await.unwrap().forget();
         self.batches.lock().unwrap().push(turns);
         let fails = |left: usize| left.checked_sub(1);
-        match self
-            .failures_left
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, fails)
-        {
+        match self.failures_left.fetch_update(Ordering::AcqRel, Ordering::Acquire, fails) {
             Ok(_) => Err(StoreError::Closed),
             Err(_) => Ok(()),
         }
@@ -75,12 +68,7 @@ fn bench(journal: Arc<Journal>, (patience, most): (Duration, usize)) -> Bench {
         stop: CancellationToken::new(),
     };
     tokio::spawn(writer.run(come));
-    Bench {
-        journal,
-        backlog,
-        health,
-        entries,
-    }
+    Bench { journal, backlog, health, entries }
 }
 
 impl Bench {
@@ -90,11 +78,7 @@ impl Bench {
         let (done, kept) = oneshot::channel();
         assert!(self.health.enter(bytes));
         self.entries.send(Entry { turns, bytes, done }).await.unwrap();
-        Kept {
-            done: vec![kept],
-            health: Arc::clone(&self.health),
-            too_late: false,
-        }
+        Kept { done: vec![kept], health: Arc::clone(&self.health), too_late: false }
     }
 
     fn is_down(&self) -> bool {

@@ -9,10 +9,7 @@ use crate::memory::profile::Profile;
 
 /// The turn as the reader sees it.
 pub(super) fn as_text(turn: &Turn) -> TurnText {
-    TurnText {
-        speaker: capitalised(&turn.role),
-        text: turn.text.clone(),
-    }
+    TurnText { speaker: capitalised(&turn.role), text: turn.text.clone() }
 }
 
 /// The points of a turn that has been read.
@@ -38,11 +35,7 @@ fn point(turn: &Turn, read: &Passage) -> Point {
         spans: read
             .spans
             .iter()
-            .map(|span| Span {
-                start: narrow(span.start),
-                end: narrow(span.end),
-                salience: span.salience,
-            })
+            .map(|span| Span { start: narrow(span.start), end: narrow(span.end), salience: span.salience })
             .collect(),
         text: turn.text.get(read.start..read.end).unwrap_or_default().to_owned(),
         vector: read.vector.clone(),
@@ -54,9 +47,7 @@ fn point(turn: &Turn, read: &Passage) -> Point {
 #[must_use]
 pub fn capitalised(role: &str) -> String {
     let mut letters = role.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn narrow(number: usize) -> u32 {

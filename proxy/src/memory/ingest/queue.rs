@@ -66,9 +66,7 @@ impl Queue {
 
     /// Whether the journal has a turn that is to be read.
     pub(super) fn is_journalled(&self, name: TurnId) -> bool {
-        self.turns
-            .get(&name)
-            .is_some_and(|known| known.state != State::Expected)
+        self.turns.get(&name).is_some_and(|known| known.state != State::Expected)
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -153,12 +151,6 @@ impl Queue {
 
     fn wait(&mut self, name: TurnId, known: Known) {
         self.waiting.insert(known.place);
-        self.turns.insert(
-            name,
-            Known {
-                state: State::Waiting,
-                ..known
-            },
-        );
+        self.turns.insert(name, Known { state: State::Waiting, ..known });
     }
 }

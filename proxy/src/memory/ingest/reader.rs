@@ -26,16 +26,11 @@ impl Reader {
     /// # Errors
     /// When the engine or the store fails.
     pub(super) async fn read(&self, turns: &[Turn]) -> Result<(), MemoryError> {
-        let request = ReadRequest {
-            turns: turns.iter().map(as_text).collect(),
-        };
+        let request = ReadRequest { turns: turns.iter().map(as_text).collect() };
         self.traffic.idle(PATIENCE).await;
         let readings = self.read_patiently(request).await?;
         if readings.len() != turns.len() {
-            return Err(MemoryError::Readings {
-                expected: turns.len(),
-                found: readings.len(),
-            });
+            return Err(MemoryError::Readings { expected: turns.len(), found: readings.len() });
         }
         let completed = turns
             .iter()

@@ -41,10 +41,7 @@ struct Workers {
 impl Reading {
     /// Starts the workers, and lists what an earlier process accepted and never read.
     pub(crate) fn start(engine: Engine, store: Store, config: &Config) -> Self {
-        let sizes = Sizes {
-            alone: CHUNK_TOKENS,
-            shared: SHARED_TOKENS,
-        };
+        let sizes = Sizes { alone: CHUNK_TOKENS, shared: SHARED_TOKENS };
         let backlog = Arc::new(Backlog::new(Limits::of(&config.store), sizes));
         backlog.set_unlisted(store.status().pending_turns);
         let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
@@ -52,21 +49,13 @@ impl Reading {
         let small_talk = Arc::new(OnceCell::new());
         let reads = Reads {
             small_talk: Arc::clone(&small_talk),
-            reader: Reader {
-                engine: engine.clone(),
-                store: store.clone(),
-                traffic: Arc::clone(&traffic),
-            },
+            reader: Reader { engine: engine.clone(), store: store.clone(), traffic: Arc::clone(&traffic) },
             backlog: Arc::clone(&backlog),
             warnings: Arc::default(),
             stop: stop.clone(),
         };
         let mut readers: Vec<_> = HANDS.map(|hand| tokio::spawn(reads.clone().run(hand))).into();
-        readers.push(tokio::spawn(resume::keep_listed(
-            store,
-            Arc::clone(&backlog),
-            stop.clone(),
-        )));
+        readers.push(tokio::spawn(resume::keep_listed(store, Arc::clone(&backlog), stop.clone())));
         Self {
             keeper,
             backlog,
@@ -74,10 +63,7 @@ impl Reading {
             engine,
             small_talk,
             stop,
-            workers: Mutex::new(Some(Workers {
-                writer: tokio::spawn(writer.run(entries)),
-                readers,
-            })),
+            workers: Mutex::new(Some(Workers { writer: tokio::spawn(writer.run(entries)), readers })),
         }
     }
 

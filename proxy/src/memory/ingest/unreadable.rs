@@ -45,11 +45,9 @@ mod tests {
     fn only_what_the_text_is_to_blame_for_is_final() {
         let engine = |error| is_about_the_text(&MemoryError::Engine(error));
         assert!(engine(EngineError::TurnTooLong { bytes: 9, most: 8 }));
-        for passing in [
-            EngineError::Busy { part: "reader" },
-            EngineError::Stopped { part: "reader" },
-            EngineError::Unwanted,
-        ] {
+        for passing in
+            [EngineError::Busy { part: "reader" }, EngineError::Stopped { part: "reader" }, EngineError::Unwanted]
+        {
             assert!(!engine(passing));
         }
     }

@@ -38,11 +38,7 @@ impl Evidence {
         cosines: impl IntoIterator<Item = f32>,
         small_talk: Option<f32>,
     ) -> Self {
-        Self {
-            max_sim: best(max_sims),
-            cosine: best(cosines),
-            small_talk: best(small_talk),
-        }
+        Self { max_sim: best(max_sims), cosine: best(cosines), small_talk: best(small_talk) }
     }
 
     /// How far the best cosine is above that of small talk; `None` if either was not compared.
@@ -63,8 +59,7 @@ impl Evidence {
     /// Whether something matches well enough to be recalled. Where nothing was compared nothing speaks against what was found.
     #[must_use]
     pub fn is_enough(&self, floor: &Floor) -> bool {
-        self.strength(floor)
-            .is_none_or(|strength| strength >= floor.least_match)
+        self.strength(floor).is_none_or(|strength| strength >= floor.least_match)
     }
 }
 
@@ -72,10 +67,7 @@ impl Floor {
     /// The shipped measures, with this least MaxSim.
     #[must_use]
     pub fn at(least_match: f32) -> Self {
-        Self {
-            least_match,
-            least_lead: LEAST_LEAD,
-        }
+        Self { least_match, least_lead: LEAST_LEAD }
     }
 }
 
@@ -125,11 +117,7 @@ mod tests {
     }
 
     fn evidence() -> impl Strategy<Value = Evidence> {
-        (
-            vec(-1.1_f32..1.1, 0..30),
-            vec(-1.1_f32..1.1, 0..9),
-            option::of(-1.0_f32..1.0),
-        )
+        (vec(-1.1_f32..1.1, 0..30), vec(-1.1_f32..1.1, 0..9), option::of(-1.0_f32..1.0))
             .prop_map(|(max_sims, cosines, small_talk)| Evidence::new(max_sims, cosines, small_talk))
     }
 

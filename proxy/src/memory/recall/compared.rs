@@ -39,22 +39,14 @@ impl Compared {
                 }
             }
         }
-        let documents: Vec<Vec<&[u8]>> = grouped
-            .iter()
-            .map(|group| group.iter().map(codes_of).collect())
-            .collect();
+        let documents: Vec<Vec<&[u8]>> = grouped.iter().map(|group| group.iter().map(codes_of).collect()).collect();
         let mut matches = compare(&documents);
         matches.resize(grouped.len(), None);
         let (max_sims, best) = matches
             .into_iter()
             .map(|found| found.map_or((None, None), |(score, place)| (Some(score), Some(place))))
             .unzip();
-        Self {
-            profiles,
-            passages: grouped,
-            max_sims,
-            best,
-        }
+        Self { profiles, passages: grouped, max_sims, best }
     }
 
     /// The turns.
@@ -108,11 +100,7 @@ mod tests {
     use crate::memory::features::TurnFeatures;
 
     fn passage(turn: u8, number: u32, codes: &[u8]) -> Passage {
-        let profile = Profile {
-            parent: None,
-            time: DateTime::UNIX_EPOCH,
-            features: TurnFeatures::default(),
-        };
+        let profile = Profile { parent: None, time: DateTime::UNIX_EPOCH, features: TurnFeatures::default() };
         Passage {
             turn: TurnId([turn; 16]),
             passage: number,
@@ -122,11 +110,7 @@ mod tests {
     }
 
     fn hit(turn: u8, passage: u32) -> Hit {
-        Hit {
-            turn: TurnId([turn; 16]),
-            passage,
-            score: 0.5,
-        }
+        Hit { turn: TurnId([turn; 16]), passage, score: 0.5 }
     }
 
     /// The greatest first byte of a turn's codes, and where it is.
@@ -141,41 +125,23 @@ mod tests {
 
     #[test]
     fn a_turn_is_worth_what_its_best_passage_is_and_one_without_readable_features_is_none() {
-        let torn = Passage {
-            features: vec![9].into(),
-            ..passage(3, 0, &[])
-        };
-        let passages = vec![
-            passage(2, 1, &[5]),
-            passage(1, 0, &[4]),
-            torn,
-            passage(2, 0, &[1]),
-            passage(4, 0, &[]),
-        ];
+        let torn = Passage { features: vec![9].into(), ..passage(3, 0, &[]) };
+        let passages = vec![passage(2, 1, &[5]), passage(1, 0, &[4]), torn, passage(2, 0, &[1]), passage(4, 0, &[])];
         let compared = Compared::new(passages, greatest);
         let turns: Vec<u8> = compared.turns().map(|turn| turn.0[0]).collect();
         assert_eq!(turns, [1, 2, 4]);
         assert_eq!(compared.max_sims(), [Some(4.0), Some(5.0), None]);
         let best = compared.into_best(&SearchResult::default());
-        let best: Vec<Option<u32>> = best
-            .iter()
-            .map(|best| best.as_ref().map(|passage| passage.passage))
-            .collect();
+        let best: Vec<Option<u32>> = best.iter().map(|best| best.as_ref().map(|passage| passage.passage)).collect();
         assert_eq!(best, [Some(0), Some(1), Some(0)]);
     }
 
     #[test]
     fn without_codes_the_passage_that_was_found_first_speaks_for_its_turn() {
-        let hits = SearchResult {
-            dense: vec![hit(2, 0), hit(1, 2), hit(1, 1)],
-            lexical: vec![hit(3, 1)],
-        };
+        let hits = SearchResult { dense: vec![hit(2, 0), hit(1, 2), hit(1, 1)], lexical: vec![hit(3, 1)] };
         let passages = [(1, 0), (1, 1), (1, 2), (3, 0), (3, 1)].map(|(turn, number)| passage(turn, number, &[]));
         let best = Compared::new(passages.to_vec(), greatest).into_best(&hits);
-        let best: Vec<Option<u32>> = best
-            .iter()
-            .map(|best| best.as_ref().map(|passage| passage.passage))
-            .collect();
+        let best: Vec<Option<u32>> = best.iter().map(|best| best.as_ref().map(|passage| passage.passage)).collect();
         assert_eq!(best, [Some(2), Some(1)]);
     }
 }

@@ -62,10 +62,7 @@ impl Search<'_> {
         let by_vector = async {
             let question = question.await?;
             watch.lap("question");
-            let dense = self
-                .snapshot
-                .by_vector(&question.vector, limit.saturating_mul(VECTORS))
-                .await?;
+            let dense = self.snapshot.by_vector(&question.vector, limit.saturating_mul(VECTORS)).await?;
             Ok::<_, MemoryError>((question, dense))
         };
         let by_words = async { Ok(self.snapshot.by_words(self.text, limit).await?) };
@@ -85,12 +82,7 @@ impl Search<'_> {
         let max_sims = compared.turns().zip(compared.max_sims()).filter_map(recallable);
         let cosines = hits.dense.iter().filter(|hit| !self.kept.contains(&hit.turn));
         let evidence = Evidence::new(max_sims, cosines.map(|hit| hit.score), small_talk);
-        let findings = Findings {
-            question: self.text,
-            asked: self.asked,
-            found: &hits,
-            max_sims: compared.max_sims(),
-        };
+        let findings = Findings { question: self.text, asked: self.asked, found: &hits, max_sims: compared.max_sims() };
         let candidates = findings.candidates(compared.profiles());
         Ok(Found {
             turns: compared.turns().copied().collect(),

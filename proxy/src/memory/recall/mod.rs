@@ -103,39 +103,17 @@ impl Recall<'_> {
         let evidence = found.evidence;
         if !evidence.is_enough(&Floor::at(self.config.least_match)) {
             tracing::debug!(?evidence, "abstained");
-            return Ok(Recollection {
-                evidence,
-                abstained: true,
-                steps: watch.laps(),
-                ..Recollection::default()
-            });
+            return Ok(Recollection { evidence, abstained: true, steps: watch.laps(), ..Recollection::default() });
         }
         let mut ranking = ranked(&found.candidates);
-        ranking.retain(|(place, _)| {
-            found
-                .turns
-                .get(*place)
-                .is_some_and(|turn| !question.kept.contains(turn))
-        });
+        ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(|turn| !question.kept.contains(turn)));
         ranking.truncate(self.config.recall_turns);
         watch.lap("ranking");
         let (turns, reasons) = self.read(&snapshot, (question.scope, &ranking), &found).await?;
         watch.lap("texts");
         let steps = watch.laps();
-        tracing::debug!(
-            candidates = found.turns.len(),
-            recalled = turns.len(),
-            ?evidence,
-            ?steps,
-            "recalled"
-        );
-        Ok(Recollection {
-            turns,
-            reasons,
-            evidence,
-            abstained: false,
-            steps,
-        })
+        tracing::debug!(candidates = found.turns.len(), recalled = turns.len(), ?evidence, ?steps, "recalled");
+        Ok(Recollection { turns, reasons, evidence, abstained: false, steps })
     }
 
     /// The turns of a ranking that are still there, with the passages that speak for them, and what else does.
@@ -145,10 +123,7 @@ impl Recall<'_> {
         (scope, ranking): (&Scope, &[(usize, f32)]),
         found: &Found,
     ) -> Result<(Vec<Recalled>, Vec<Candidate>), MemoryError> {
-        let ids: Vec<TurnId> = ranking
-            .iter()
-            .filter_map(|(place, _)| found.turns.get(*place).copied())
-            .collect();
+        let ids: Vec<TurnId> = ranking.iter().filter_map(|(place, _)| found.turns.get(*place).copied()).collect();
         let wanted: Vec<&Passage> = ranking.iter().filter_map(|(place, _)| found.best(*place)).collect();
         let (turns, texts) = tokio::try_join!(self.store.turns(scope, &ids), snapshot.texts(&wanted))?;
         let mut texts: HashMap<TurnId, String> = wanted.iter().map(|passage| passage.turn).zip(texts).collect();
@@ -182,9 +157,7 @@ fn shortened(text: &str) -> String {
     }
     let half = QUESTION_BYTES / 2;
     let head = (0..=half).rev().find_map(|end| text.get(..end)).unwrap_or_default();
-    let tail = (text.len() - half..=text.len())
-        .find_map(|start| text.get(start..))
-        .unwrap_or_default();
+    let tail = (text.len() - half..=text.len()).find_map(|start| text.get(start..)).unwrap_or_default();
     format!("{head}\n{tail}")
 }
 

@@ -103,11 +103,7 @@ mod tests {
 
     #[test]
     fn an_answer_without_a_word_of_the_question_follows_the_turn_that_asked_it() {
-        let hit = |number: u8, score| Hit {
-            turn: TurnId([number; 16]),
-            passage: 0,
-            score,
-        };
+        let hit = |number: u8, score| Hit { turn: TurnId([number; 16]), passage: 0, score };
         let found = SearchResult {
             lexical: vec![hit(2, 7.0), hit(2, 1.0), hit(6, 0.5)],
             dense: vec![hit(2, 0.8), hit(9, 0.2), hit(6, 0.2), hit(3, 0.2)],
@@ -129,11 +125,7 @@ mod tests {
     fn of_equal_turns_the_one_said_at_the_time_asked_about_comes_first() {
         let said = |number: u8, time: &str| {
             let (turn, profile) = turn(number);
-            let profile = Profile {
-                parent: None,
-                time: time.parse().unwrap(),
-                ..profile
-            };
+            let profile = Profile { parent: None, time: time.parse().unwrap(), ..profile };
             (turn, profile)
         };
         let turns = [said(1, "2023-05-07T09:00:00Z"), said(2, "2023-05-20T09:00:00Z")];
@@ -141,10 +133,7 @@ mod tests {
             let findings = Findings {
                 question,
                 asked: "2023-05-21T09:00:00Z".parse().unwrap(),
-                found: &SearchResult {
-                    lexical: Vec::new(),
-                    dense: Vec::new(),
-                },
+                found: &SearchResult { lexical: Vec::new(), dense: Vec::new() },
                 max_sims: &[],
             };
             let ranked = ranked(&findings.candidates(&turns)).into_iter();

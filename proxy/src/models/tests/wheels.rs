@@ -12,17 +12,11 @@ pub(super) fn write(directory: &Path, package: &str, member: &str, content: &[u8
     let path = directory.join(format!("{package}-1.0.0-py3-none-any.whl"));
     let mut wheel = ZipWriter::new(File::create(&path).unwrap());
     let info = format!("{package}-1.0.0.dist-info");
-    let metadata = format!(
-        "Metadata-Version: 2.1\nName: {}\nVersion: 1.0.0\n",
-        package.replace('_', "-")
-    );
+    let metadata = format!("Metadata-Version: 2.1\nName: {}\nVersion: 1.0.0\n", package.replace('_', "-"));
     let kind = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
     let members: [(String, &[u8]); 5] = [
         // Imported or run, this would leave a trace that no test expects.
-        (
-            format!("{package}/__init__.py"),
-            b"raise SystemExit('fetched code was run')\n",
-        ),
+        (format!("{package}/__init__.py"), b"raise SystemExit('fetched code was run')\n"),
         (format!("{package}/{member}"), content),
         (format!("{info}/METADATA"), metadata.as_bytes()),
         (format!("{info}/WHEEL"), kind.as_bytes()),
@@ -40,9 +34,7 @@ pub(super) fn write(directory: &Path, package: &str, member: &str, content: &[u8
 pub(super) fn zip(directory: &str, members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes) in members {
-        archive
-            .start_file(format!("{directory}/{name}"), SimpleFileOptions::default())
-            .unwrap();
+        archive.start_file(format!("{directory}/{name}"), SimpleFileOptions::default()).unwrap();
         archive.write_all(bytes).unwrap();
     }
     archive.finish().unwrap().into_inner()

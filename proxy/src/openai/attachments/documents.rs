@@ -17,23 +17,14 @@ pub(super) fn tokens_of_file(data: Encoded<'_>) -> usize {
     if head.starts_with(b"%PDF") || contains(&head, b"%PDF-") {
         return pages(&data.first(LARGEST_PDF)).unwrap_or_else(|| by_size(data.len())) * TOKENS_PER_PAGE;
     }
-    let is_text = head
-        .iter()
-        .all(|byte| *byte >= b' ' || matches!(byte, b'\n' | b'\r' | b'\t'));
-    if is_text {
-        data.len().div_ceil(4)
-    } else {
-        by_size(data.len()) * TOKENS_PER_PAGE
-    }
+    let is_text = head.iter().all(|byte| *byte >= b' ' || matches!(byte, b'\n' | b'\r' | b'\t'));
+    if is_text { data.len().div_ceil(4) } else { by_size(data.len()) * TOKENS_PER_PAGE }
 }
 
 /// Seconds of sound, at least one: of a WAV by what its head says, else at the rate that compressed speech usually has.
 pub(super) fn seconds_of_sound(data: Encoded<'_>) -> usize {
     let head = data.first(HEAD);
-    let rate = head
-        .get(28..32)
-        .and_then(|rate| rate.try_into().ok())
-        .map(u32::from_le_bytes);
+    let rate = head.get(28..32).and_then(|rate| rate.try_into().ok()).map(u32::from_le_bytes);
     let is_wave = head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WAVE");
     let rate = match rate.and_then(|rate| usize::try_from(rate).ok()) {
         Some(rate) if is_wave && rate > 0 => rate,
@@ -61,11 +52,7 @@ fn by_size(bytes: usize) -> usize {
 /// The pages of a PDF: its page objects, or, where those are packed away, what its packed tables hold or its first table says.
 fn pages(pdf: &[u8]) -> Option<usize> {
     let plain = page_objects(pdf);
-    let found = if plain > 0 {
-        plain
-    } else {
-        packed_pages(pdf).max(linear_pages(pdf))
-    };
+    let found = if plain > 0 { plain } else { packed_pages(pdf).max(linear_pages(pdf)) };
     (found > 0).then_some(found)
 }
 
@@ -90,10 +77,7 @@ fn packed_pages(pdf: &[u8]) -> usize {
         let Some(begin) = places(after, b"stream").next() else {
             continue;
         };
-        let packed = after
-            .get(begin + b"stream".len()..)
-            .unwrap_or_default()
-            .trim_ascii_start();
+        let packed = after.get(begin + b"stream".len()..).unwrap_or_default().trim_ascii_start();
         let mut unpacked = Vec::new();
         // What breaks off is counted as far as it goes.
         let _ = ZlibDecoder::new(packed).take(left).read_to_end(&mut unpacked);
@@ -162,19 +146,14 @@ mod tests {
     #[test]
     fn a_pdf_is_counted_by_its_pages_however_large_it_is() {
         let pages: String = (2..7).map(page).collect();
-        let pdf = format!(
-            "%PDF-1.4\n1 0 obj\n<</Type/Pages /Count 5>>\nendobj\n{pages}{}",
-            "x".repeat(225_000)
-        );
+        let pdf = format!("%PDF-1.4\n1 0 obj\n<</Type/Pages /Count 5>>\nendobj\n{pages}{}", "x".repeat(225_000));
         assert_eq!(tokens(pdf.as_bytes()), 5 * TOKENS_PER_PAGE);
     }
 
     #[test]
     fn pages_that_are_packed_away_are_found() {
         let mut packed = ZlibEncoder::new(Vec::new(), Compression::default());
-        packed
-            .write_all((0..12).map(page).collect::<String>().as_bytes())
-            .unwrap();
+        packed.write_all((0..12).map(page).collect::<String>().as_bytes()).unwrap();
         let mut pdf = b"%PDF-1.5\n4 0 obj\n<</Type/ObjStm/N 12/Filter/FlateDecode>>\nstream\r\n".to_vec();
         pdf.extend(packed.finish().unwrap());
         pdf.extend(b"\nendstream\nendobj");

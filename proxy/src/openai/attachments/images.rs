@@ -62,11 +62,8 @@ impl ImageRule {
             Self::Tiles { base, tile } => {
                 let (width, height) = within(width, height, 2048);
                 let shorter = width.min(height);
-                let (width, height) = if shorter > 768 {
-                    (width * 768 / shorter, height * 768 / shorter)
-                } else {
-                    (width, height)
-                };
+                let (width, height) =
+                    if shorter > 768 { (width * 768 / shorter, height * 768 / shorter) } else { (width, height) };
                 usize::from(base) + usize::from(tile) * width.div_ceil(512) * height.div_ceil(512)
             }
             Self::Patches { hundredths } => {
@@ -79,11 +76,7 @@ impl ImageRule {
                 (width * height).div_ceil(750).clamp(1, MOST_BY_AREA)
             }
             Self::Squares => {
-                let tiles = if width.max(height) <= 384 {
-                    1
-                } else {
-                    width.div_ceil(768) * height.div_ceil(768)
-                };
+                let tiles = if width.max(height) <= 384 { 1 } else { width.div_ceil(768) * height.div_ceil(768) };
                 258 * tiles
             }
         }
@@ -142,12 +135,7 @@ mod tests {
 
     #[test]
     fn no_size_overflows_and_none_costs_nothing() {
-        for rule in [
-            ImageRule::new("gpt-4o"),
-            ImageRule::new("gpt-5-mini"),
-            ImageRule::Area,
-            ImageRule::Squares,
-        ] {
+        for rule in [ImageRule::new("gpt-4o"), ImageRule::new("gpt-5-mini"), ImageRule::Area, ImageRule::Squares] {
             for size in [(0, 0), (1, usize::MAX), (usize::MAX, usize::MAX)] {
                 assert!(rule.tokens(Some(size), false) > 0);
             }

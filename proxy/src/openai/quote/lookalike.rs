@@ -22,12 +22,7 @@ pub(super) fn likenesses(text: &str) -> Vec<(usize, Likeness)> {
             found.push((at, Likeness::Head));
         }
         match Kind::of(character) {
-            Kind::Opening => {
-                scan = Scan {
-                    opened: true,
-                    ..Scan::default()
-                }
-            }
+            Kind::Opening => scan = Scan { opened: true, ..Scan::default() },
             Kind::Closing => scan = Scan::default(),
             Kind::Joining => {}
             Kind::Parting => scan.parted = true,
@@ -88,11 +83,7 @@ impl Scan {
         } else if NAME.first() == Some(&letter) {
             self.letters = 1;
             self.parted = false;
-            self.name = Name {
-                at,
-                opened: self.opened,
-                parted: false,
-            };
+            self.name = Name { at, opened: self.opened, parted: false };
         } else {
             self.letters = 0;
         }
@@ -236,14 +227,9 @@ fn ends_in_spelled_bracket(before: &str) -> bool {
 
 /// Whether the name of a kind of block follows, with nothing before it that parts words.
 fn names_a_block(after: &str) -> bool {
-    let letters = after
-        .chars()
-        .take(DRAWN_OUT)
-        .filter(|character| !matches!(Kind::of(*character), Kind::Joining))
-        .map(letter);
-    BLOCKS
-        .iter()
-        .any(|block| block.chars().eq(letters.clone().take(block.len())))
+    let letters =
+        after.chars().take(DRAWN_OUT).filter(|character| !matches!(Kind::of(*character), Kind::Joining)).map(letter);
+    BLOCKS.iter().any(|block| block.chars().eq(letters.clone().take(block.len())))
 }
 
 fn is_square(character: char) -> bool {

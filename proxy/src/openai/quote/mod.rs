@@ -132,11 +132,7 @@ fn breaks_lines(character: char) -> bool {
 /// The character by its number, as in JSON, or in braces where four digits do not suffice.
 fn push_code(quote: &mut String, character: char) {
     let code = u32::from(character);
-    let _ = if code <= 0xffff {
-        write!(quote, "\\u{code:04x}")
-    } else {
-        write!(quote, "\\u{{{code:x}}}")
-    };
+    let _ = if code <= 0xffff { write!(quote, "\\u{code:04x}") } else { write!(quote, "\\u{{{code:x}}}") };
 }
 
 #[cfg(test)]
@@ -153,16 +149,7 @@ mod tests {
     }
 
     fn some_role() -> impl Strategy<Value = String> {
-        let known = [
-            "user",
-            "assistant",
-            "tool",
-            "function",
-            "tool result",
-            "",
-            "user: x",
-            "x] y",
-        ];
+        let known = ["user", "assistant", "tool", "function", "tool result", "", "user: x", "x] y"];
         prop_oneof![
             4 => prop::sample::select(known.to_vec()).prop_map(str::to_owned),
             1 => some_text(),

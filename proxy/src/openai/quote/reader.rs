@@ -30,21 +30,13 @@ impl Quote {
             _ if speaker.contains(' ') => return None,
             _ => unescaped(speaker)?,
         };
-        Some(Self {
-            times: times?.into_iter().map(|time| time.and_utc()).collect(),
-            role,
-            text: unescaped(words)?,
-        })
+        Some(Self { times: times?.into_iter().map(|time| time.and_utc()).collect(), role, text: unescaped(words)? })
     }
 
     /// Reads the lines inside a block: one that is empty or begins with a space goes on with the quote before it.
     pub(crate) fn read_all(inside: &str) -> Option<Vec<Self>> {
         let mut quotes: Vec<String> = Vec::new();
-        for line in inside
-            .strip_suffix('\n')
-            .into_iter()
-            .flat_map(|lines| lines.split('\n'))
-        {
+        for line in inside.strip_suffix('\n').into_iter().flat_map(|lines| lines.split('\n')) {
             match quotes.last_mut() {
                 Some(quote) if line.is_empty() || line.starts_with(' ') => {
                     quote.push('\n');

@@ -162,10 +162,7 @@ mod tests {
 
     #[test]
     fn an_error_refuses_a_request_only_where_no_choice_came_before_it() {
-        let (choice, error) = (
-            r#"{"choices":[{"delta":{"content":""}}]}"#,
-            r#"{"error":{"message":"no key"}}"#,
-        );
+        let (choice, error) = (r#"{"choices":[{"delta":{"content":""}}]}"#, r#"{"error":{"message":"no key"}}"#);
         let verdict = |events: &[&str]| {
             let mut assembler = Chunks::default();
             events.iter().for_each(|data| assembler.event(data));

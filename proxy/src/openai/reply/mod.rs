@@ -66,10 +66,7 @@ impl Observer {
             Surface::ChatCompletions => Assembler::Chunks(Chunks::default()),
             Surface::Responses => Assembler::Items(Items::default()),
         };
-        Self::Events(Events {
-            framer: Framer::default(),
-            assembler,
-        })
+        Self::Events(Events { framer: Framer::default(), assembler })
     }
 
     /// Reads the next bytes.

@@ -44,11 +44,7 @@ fn observe(surface: Surface, body: &str, size: usize) -> Seen {
     let mut observer = Observer::events(surface);
     body.as_bytes().chunks(size).for_each(|piece| observer.push(piece));
     observer.finish();
-    Seen {
-        done: observer.is_done(),
-        next_number: observer.next_number(),
-        text: observer.take_reply(),
-    }
+    Seen { done: observer.is_done(), next_number: observer.next_number(), text: observer.take_reply() }
 }
 
 fn surface_of(body: &str) -> Surface {
@@ -66,20 +62,13 @@ fn said(surface: Surface, body: &str) -> String {
     let texts: Vec<&str> = match surface {
         Surface::ChatCompletions => {
             let choices = events.iter().filter_map(first_choice);
-            choices
-                .filter_map(|choice| choice["delta"]["content"].as_str())
-                .collect()
+            choices.filter_map(|choice| choice["delta"]["content"].as_str()).collect()
         }
         Surface::Responses => {
             let end = |event: &&Value| event["type"] == "response.completed" || event["type"] == "response.incomplete";
-            let output = events.iter().rfind(end).unwrap()["response"]["output"]
-                .as_array()
-                .unwrap();
+            let output = events.iter().rfind(end).unwrap()["response"]["output"].as_array().unwrap();
             let parts = output.iter().filter_map(|item| item["content"].as_array()).flatten();
-            parts
-                .filter(|part| part["type"] == "output_text")
-                .filter_map(|part| part["text"].as_str())
-                .collect()
+            parts.filter(|part| part["type"] == "output_text").filter_map(|part| part["text"].as_str()).collect()
         }
     };
     texts.concat()

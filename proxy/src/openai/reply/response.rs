@@ -266,10 +266,7 @@ mod tests {
         let whole = [&events[..], &[end(&[])]].concat();
         assert_eq!(assembled(&whole), (true, 8, Some("ab".to_owned())));
         let part = json!({"type": "response.output_text.done", "output_index": 1, "content_index": 0, "text": "abc"});
-        assert_eq!(
-            reply(&[&events[..], &[part, end(&[])]].concat()).as_deref(),
-            Some("abc")
-        );
+        assert_eq!(reply(&[&events[..], &[part, end(&[])]].concat()).as_deref(), Some("abc"));
         let reasoning = json!({"type": "reasoning", "summary": []});
         let last = end(&[reasoning, said("abcd")]);
         assert_eq!(reply(&[&events[..], &[last]].concat()).as_deref(), Some("abcd"));
@@ -301,10 +298,7 @@ mod tests {
     fn what_ends_a_response_is_known_and_nothing_after_it_counts() {
         let failed = json!({"type": "error", "code": "x", "message": "y", "sequence_number": 3});
         assert_eq!(assembled(&[delta(0, "a"), failed]), (true, 4, None));
-        assert_eq!(
-            reply(&[delta(0, "a"), end(&[]), json!({"error": {}}), delta(0, "b")]).as_deref(),
-            Some("a")
-        );
+        assert_eq!(reply(&[delta(0, "a"), end(&[]), json!({"error": {}}), delta(0, "b")]).as_deref(), Some("a"));
         let mut items = Items::default();
         items.event(&delta(0, "a").to_string());
         items.event("[DONE]");
@@ -324,17 +318,11 @@ mod tests {
             ("completed", json!([])),
             ("completed", json!([said("")])),
             ("completed", json!([said("a"), {"type": "function_call"}])),
-            (
-                "completed",
-                json!([{"type": "message", "content": [{"type": "refusal", "refusal": "no"}]}]),
-            ),
+            ("completed", json!([{"type": "message", "content": [{"type": "refusal", "refusal": "no"}]}])),
         ] {
             let response = json!({"object": "response", "status": status, "output": output});
             assert_eq!(document(&response), None, "{response}");
         }
-        assert_eq!(
-            document(&json!({"object": "response", "error": {"code": "x"}, "output": [said("a")]})),
-            None
-        );
+        assert_eq!(document(&json!({"object": "response", "error": {"code": "x"}, "output": [said("a")]})), None);
     }
 }

@@ -150,10 +150,7 @@ mod tests {
 
     #[test]
     fn every_line_end_counts_and_data_lines_are_joined() {
-        assert_eq!(
-            events(&[b"data: a\rdata: b\r\rdata: c\r\n\r\ndata:d\n\n"]),
-            ["a\nb", "c", "d"]
-        );
+        assert_eq!(events(&[b"data: a\rdata: b\r\rdata: c\r\n\r\ndata:d\n\n"]), ["a\nb", "c", "d"]);
         assert_eq!(events(&[b"\xef\xbb\xbfdata: first\n\n"]), ["first"]);
         assert_eq!(events(&[b"id: 1\nevent: x\n\n:comment\n\ndata\n\n"]), [""]);
         assert_eq!(events(&[b"data: unclosed"]), ["unclosed"]);

@@ -51,9 +51,7 @@ fn events(surface: Surface, texts: &[String]) -> Vec<String> {
 fn stream(events: &[String], line_break: &str) -> Vec<u8> {
     let mut bytes = format!(": keep-alive{line_break}{line_break}");
     for event in events {
-        bytes.push_str(&format!(
-            "event: message{line_break}data: {event}{line_break}{line_break}"
-        ));
+        bytes.push_str(&format!("event: message{line_break}data: {event}{line_break}{line_break}"));
     }
     bytes.into_bytes()
 }
@@ -181,17 +179,11 @@ fn a_document_gives_its_text_and_a_call_gives_none() {
     };
     let chat = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;
     assert_eq!(reply(chat).unwrap(), "hi");
-    assert_eq!(
-        reply(r#"{"choices":[{"index":0,"message":{"content":"hi","tool_calls":[{"id":"1"}]}}]}"#),
-        None
-    );
+    assert_eq!(reply(r#"{"choices":[{"index":0,"message":{"content":"hi","tool_calls":[{"id":"1"}]}}]}"#), None);
     let response =
         r#"{"status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"hi"}]}]}"#;
     assert_eq!(reply(response).unwrap(), "hi");
-    assert_eq!(
-        reply(r#"{"status":"completed","output":[{"type":"function_call","call_id":"1"}]}"#),
-        None
-    );
+    assert_eq!(reply(r#"{"status":"completed","output":[{"type":"function_call","call_id":"1"}]}"#), None);
     for whole in [chat, response] {
         assert_eq!(reply(&whole[..whole.len() - 1]), None);
     }

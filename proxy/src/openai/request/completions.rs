@@ -37,16 +37,7 @@ const IDENTITY: [&str; 6] = ["name", "tool_calls", "tool_call_id", "function_cal
 const AUDIO: &str = "audio";
 
 /// The fields that are looked at.
-const FIELDS: [&str; 8] = [
-    "role",
-    "content",
-    "name",
-    "tool_calls",
-    "tool_call_id",
-    "function_call",
-    "refusal",
-    AUDIO,
-];
+const FIELDS: [&str; 8] = ["role", "content", "name", "tool_calls", "tool_call_id", "function_call", "refusal", AUDIO];
 
 /// The name of every call in the old form, which has none of its own: a result answers the last call before it.
 const FUNCTION: &str = "function_call";
@@ -58,14 +49,9 @@ impl Reading<'_> {
         let Some(own) = Picked::new(self.body, &span.range, FIELDS) else {
             return self.nothing(span, Oddity::NotAnObject);
         };
-        let role = own
-            .set(self.body, "role")
-            .map(|role| role_of(slice(self.body, &role.range)));
+        let role = own.set(self.body, "role").map(|role| role_of(slice(self.body, &role.range)));
         let role = role.unwrap_or(Err(Oddity::NoRole));
-        let mut why = span
-            .oddity
-            .or(own.is_repeated.then_some(Oddity::RepeatedKey))
-            .or(role.err());
+        let mut why = span.oddity.or(own.is_repeated.then_some(Oddity::RepeatedKey)).or(role.err());
         let mut message = Message::bare(span.range.clone(), role.unwrap_or_default());
         if let Some(place) = own.set(self.body, "content")
             && !self.content(&mut message, &place.range)
@@ -124,9 +110,7 @@ impl Reading<'_> {
 
     /// Whether a field holds an empty list.
     fn is_empty(self, place: &Range<usize>) -> bool {
-        let inside = slice(self.body, place)
-            .strip_prefix(b"[")
-            .and_then(|rest| rest.strip_suffix(b"]"));
+        let inside = slice(self.body, place).strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
         inside.is_some_and(|inside| inside.trim_ascii().is_empty())
     }
 }

@@ -135,13 +135,7 @@ impl Reading<'_> {
         match kind {
             PartType::Text => {
                 let text = field("text").map(text_of);
-                let printed = || {
-                    ["stdout", "stderr"]
-                        .into_iter()
-                        .filter_map(field)
-                        .map(text_of)
-                        .collect()
-                };
+                let printed = || ["stdout", "stderr"].into_iter().filter_map(field).map(text_of).collect();
                 message.parts.push(Part::Text(text.unwrap_or_else(printed)));
             }
             PartType::Call => {
@@ -150,11 +144,7 @@ impl Reading<'_> {
             }
             PartType::Result => {
                 message.answers.push(name(field("tool_use_id")));
-                self.add(
-                    message,
-                    Raw::facts(self.body.slice(place.clone()), &["content"]),
-                    Nature::Call,
-                );
+                self.add(message, Raw::facts(self.body.slice(place.clone()), &["content"]), Nature::Call);
                 self.inner(message, part);
             }
             PartType::Aside => self.add(message, whole(), Nature::Aside),

@@ -239,11 +239,7 @@ impl ChatRequest {
         let fields = Picked::new(&body, &whole.range, FIELDS).ok_or(other)?;
         let model = fields.get("model").and_then(|span| decoded(slice(&body, &span.range)));
         let model = model.unwrap_or_default().into_owned();
-        let reading = Reading {
-            body: &body,
-            images: ImageRule::new(&model),
-            deadline,
-        };
+        let reading = Reading { body: &body, images: ImageRule::new(&model), deadline };
         let messages = match surface {
             Surface::ChatCompletions => completions::messages(reading, &fields)?,
             Surface::Responses => responses::messages(reading, &fields)?,
@@ -253,10 +249,7 @@ impl ChatRequest {
             Some(span) => serde_json::from_slice(slice(&body, &span.range)).unwrap_or(0),
             None => 1,
         };
-        let definitions = surface
-            .definitions()
-            .into_iter()
-            .filter_map(|name| fields.set(&body, name));
+        let definitions = surface.definitions().into_iter().filter_map(|name| fields.set(&body, name));
         Ok(Self {
             surface,
             model,
@@ -378,10 +371,7 @@ impl Reading<'_> {
             }
             let mut message = read(&span);
             message.shrink();
-            if let Some(before) = messages
-                .last_mut()
-                .filter(|before| before.is_nothing() && message.is_nothing())
-            {
+            if let Some(before) = messages.last_mut().filter(|before| before.is_nothing() && message.is_nothing()) {
                 before.range.end = message.range.end;
                 if let Some(odd) = &mut before.odd {
                     odd.raw = self.raw(&before.range);

@@ -26,10 +26,7 @@ impl Raw {
 
     /// An object of which neither the fields `without` nor those that are null count, because clients add and drop them.
     pub(crate) fn facts(bytes: Bytes, without: &'static [&'static str]) -> Self {
-        Self {
-            bytes,
-            without: Some(without),
-        }
+        Self { bytes, without: Some(without) }
     }
 
     /// The bytes as they were sent.
@@ -80,10 +77,7 @@ impl Raw {
         }
         let mut object = Map::new();
         for (name, range) in kept {
-            object.insert(
-                name.into_owned(),
-                serde_json::from_slice(slice(&self.bytes, &range)).ok()?,
-            );
+            object.insert(name.into_owned(), serde_json::from_slice(slice(&self.bytes, &range)).ok()?);
         }
         Some(Value::Object(object))
     }
@@ -137,10 +131,7 @@ mod tests {
 
     #[test]
     fn spelling_does_not_count_and_what_cannot_be_read_counts_as_it_is() {
-        assert_eq!(
-            raw(r#"{"b": [1, 2],"a":"\u00e9"}"#).canonical(),
-            raw(r#"{ "a":"é","b":[1,2] }"#).canonical()
-        );
+        assert_eq!(raw(r#"{"b": [1, 2],"a":"\u00e9"}"#).canonical(), raw(r#"{ "a":"é","b":[1,2] }"#).canonical());
         for odd in [r#"{"v":1e400}"#, r#""\ud83d""#, r#"{},{"a":1}"#] {
             assert_eq!(raw(odd).canonical(), odd.as_bytes());
             assert_eq!(raw(odd).shown(), odd);
@@ -150,10 +141,7 @@ mod tests {
 
     #[test]
     fn fields_that_do_not_count_are_left_out_however_large_they_are() {
-        let long = format!(
-            r#"{{"id":"x","call_id": "c","output":"{}","namespace":null}}"#,
-            "a".repeat(LARGEST_TREE)
-        );
+        let long = format!(r#"{{"id":"x","call_id": "c","output":"{}","namespace":null}}"#, "a".repeat(LARGEST_TREE));
         let facts = Raw::facts(Bytes::from(long), &["id", "output"]);
         assert_eq!(facts.shown(), r#"{"call_id":"c"}"#);
         let large = Raw::whole(Bytes::from(format!("[{}0]", "0,".repeat(LARGEST_TREE))));

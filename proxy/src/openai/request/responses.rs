@@ -37,15 +37,7 @@ const ELSEWHERE: [&str; 2] = ["previous_response_id", "conversation"];
 const ITEM: &str = "item";
 
 /// The fields of an item that are looked at.
-const FIELDS: [&str; 7] = [
-    "type",
-    "role",
-    "content",
-    "output",
-    "id",
-    "call_id",
-    "approval_request_id",
-];
+const FIELDS: [&str; 7] = ["type", "role", "content", "output", "id", "call_id", "approval_request_id"];
 
 /// What an item is to the conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,9 +129,7 @@ impl Reading<'_> {
 
     /// What somebody said.
     fn said<const N: usize>(self, span: &Span, own: &Picked<N>, why: &mut Option<Oddity>) -> Message {
-        let role = own
-            .set(self.body, "role")
-            .map(|role| role_of(slice(self.body, &role.range)));
+        let role = own.set(self.body, "role").map(|role| role_of(slice(self.body, &role.range)));
         let role = role.unwrap_or(Err(Oddity::NoRole));
         *why = why.or(role.err());
         let mut message = Message::bare(span.range.clone(), role.unwrap_or_default());
@@ -163,10 +153,7 @@ impl Reading<'_> {
         (kind, what): (&str, Kind),
         why: &mut Option<Oddity>,
     ) -> Message {
-        let name = |field: &&str| {
-            own.set(self.body, field)
-                .map(|span| name_of(slice(self.body, &span.range)))
-        };
+        let name = |field: &&str| own.set(self.body, field).map(|span| name_of(slice(self.body, &span.range)));
         let mut message = Message::bare(span.range.clone(), what.role());
         let field = if is_opaque(kind) { OPAQUE } else { ITEM };
         let raw = Raw::facts(self.body.slice(span.range.clone()), what.passing_fields());

@@ -35,11 +35,7 @@ pub(crate) struct Picked<const N: usize> {
 impl<const N: usize> Picked<N> {
     /// Looks for the fields `names` of the object at `range`; `None` when there is no object.
     pub(crate) fn new(text: &[u8], range: &Range<usize>, names: [&'static str; N]) -> Option<Self> {
-        let mut picked = Self {
-            names,
-            found: [const { None }; N],
-            is_repeated: false,
-        };
+        let mut picked = Self { names, found: [const { None }; N], is_repeated: false };
         members(text, range, |name, span| {
             let wanted = names.iter().position(|wanted| *wanted == name);
             if let Some(slot) = wanted.and_then(|at| picked.found.get_mut(at)) {
@@ -67,21 +63,10 @@ impl<const N: usize> Picked<N> {
 /// # Errors
 /// When the text is anything else.
 pub(crate) fn document(text: &[u8]) -> Result<Span, Malformed> {
-    let mut scanner = Scanner::at(
-        text,
-        if text.starts_with(BYTE_ORDER_MARK) {
-            BYTE_ORDER_MARK.len()
-        } else {
-            0
-        },
-    );
+    let mut scanner = Scanner::at(text, if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 });
     let span = scanner.value()?;
     scanner.space();
-    if scanner.at == text.len() {
-        Ok(span)
-    } else {
-        Err(Malformed)
-    }
+    if scanner.at == text.len() { Ok(span) } else { Err(Malformed) }
 }
 
 /// Hands every element of the array at `range` to `each`, which may end the walk with an error of its own.
@@ -206,10 +191,7 @@ impl<'a> Scanner<'a> {
             // A value has ended, and with it whatever it was the last of.
             loop {
                 let Some(is_object) = open.innermost() else {
-                    return Ok(Span {
-                        range: start..self.at,
-                        oddity,
-                    });
+                    return Ok(Span { range: start..self.at, oddity });
                 };
                 if !self.ends(if is_object { b'}' } else { b']' })? {
                     if is_object {
@@ -257,10 +239,7 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         loop {
             let rest = self.text.get(self.at..).ok_or(Malformed)?;
-            self.at += rest
-                .iter()
-                .position(|byte| STOPS[usize::from(*byte)])
-                .ok_or(Malformed)?;
+            self.at += rest.iter().position(|byte| STOPS[usize::from(*byte)]).ok_or(Malformed)?;
             match self.peek()? {
                 b'"' => break,
                 b'\\' => self.escape(oddity)?,

@@ -93,13 +93,7 @@ fn what_is_odd_is_named_and_its_end_is_found() {
     }
     let digits = "9".repeat(400);
     assert_eq!(oddity(&digits), Some(Oddity::NumberOutOfRange));
-    for sound in [
-        r#""\ud83d\ude00""#,
-        "123456789012345678901234567890",
-        "1E5",
-        "-0.0e-3",
-        "[[],{}]",
-    ] {
+    for sound in [r#""\ud83d\ude00""#, "123456789012345678901234567890", "1E5", "-0.0e-3", "[[],{}]"] {
         assert_eq!(oddity(sound), None, "{sound}");
     }
     assert_eq!(document(b"\"\xff\"").unwrap().oddity, Some(Oddity::NotUtf8));
@@ -110,21 +104,9 @@ fn what_is_odd_is_named_and_its_end_is_found() {
 #[test]
 fn a_byte_order_mark_is_passed_over_and_what_is_not_json_is_refused() {
     assert_eq!(document(b"\xEF\xBB\xBF {} ").unwrap().range, 4..6);
-    for text in [
-        "",
-        " ",
-        "{",
-        "[1,]",
-        "{\"a\":1,}",
-        "{\"a\"}",
-        "[1 2]",
-        "{a:1}",
-        "[}",
-        "\"open",
-        "{}x",
-        "'a'",
-        "\u{feff}",
-    ] {
+    for text in
+        ["", " ", "{", "[1,]", "{\"a\":1,}", "{\"a\"}", "[1 2]", "{a:1}", "[}", "\"open", "{}x", "'a'", "\u{feff}"]
+    {
         assert_eq!(document(text.as_bytes()), Err(Malformed), "{text}");
     }
 }

@@ -20,9 +20,7 @@ pub(crate) fn parsed_response(body: &str) -> ChatRequest {
 
 fn slices(request: &ChatRequest) -> Vec<&str> {
     let messages = request.messages.iter();
-    messages
-        .map(|message| std::str::from_utf8(request.slice(&message.range)).unwrap())
-        .collect()
+    messages.map(|message| std::str::from_utf8(request.slice(&message.range)).unwrap()).collect()
 }
 
 #[test]
@@ -32,16 +30,11 @@ fn every_message_is_found_with_its_own_bytes() {
     );
     assert_eq!(
         slices(&request),
-        [
-            "{\"role\":\"user\" , \"content\":\"h\\u00e9\"}",
-            "{\"content\":null,\"role\":\"assistant\"}"
-        ]
+        ["{\"role\":\"user\" , \"content\":\"h\\u00e9\"}", "{\"content\":null,\"role\":\"assistant\"}"]
     );
     assert_eq!(request.messages[0].text(), "hé");
     assert_eq!(request.messages[1].content, Content::None);
-    let Content::Text(place) = &request.messages[0].content else {
-        unreachable!()
-    };
+    let Content::Text(place) = &request.messages[0].content else { unreachable!() };
     assert_eq!(request.slice(place), b"\"h\\u00e9\"");
 }
 
@@ -58,36 +51,22 @@ fn what_holds_no_messages_is_an_error_that_says_why() {
         (r#"{"messages":{"role":"user"}}"#, ParseError::Shape),
     ] {
         let bytes = Bytes::copy_from_slice(body.as_bytes());
-        assert_eq!(
-            ChatRequest::parse(Surface::ChatCompletions, bytes).err(),
-            Some(error),
-            "{body}"
-        );
+        assert_eq!(ChatRequest::parse(Surface::ChatCompletions, bytes).err(), Some(error), "{body}");
     }
     let over = Deadline::after(std::time::Duration::ZERO);
-    let late = ChatRequest::parse_until(
-        Surface::ChatCompletions,
-        Bytes::from_static(b"{\"messages\":[1]}"),
-        &over,
-    );
+    let late = ChatRequest::parse_until(Surface::ChatCompletions, Bytes::from_static(b"{\"messages\":[1]}"), &over);
     assert_eq!(late.err(), Some(ParseError::Deadline));
 }
 
 /// What is odd about each message.
 fn oddities(request: &ChatRequest) -> Vec<Option<Oddity>> {
     let messages = request.messages.iter();
-    messages
-        .map(|message| message.odd.as_ref().map(|odd| odd.why))
-        .collect()
+    messages.map(|message| message.odd.as_ref().map(|odd| odd.why)).collect()
 }
 
 #[test]
 fn one_odd_message_is_found_with_its_bytes_and_the_others_are_as_ever() {
-    let deep = format!(
-        r#"{{"role":"user","content":[{{"type":"x","v":{}{}}}]}}"#,
-        "[".repeat(200),
-        "]".repeat(200)
-    );
+    let deep = format!(r#"{{"role":"user","content":[{{"type":"x","v":{}{}}}]}}"#, "[".repeat(200), "]".repeat(200));
     for (odd, why) in [
         (r#"{"role":"user","content":"cut \ud83d"}"#, Oddity::LoneSurrogate),
         (
@@ -97,10 +76,7 @@ fn one_odd_message_is_found_with_its_bytes_and_the_others_are_as_ever() {
         (&deep, Oddity::TooDeep),
         (r#"{"role":"user","content":5}"#, Oddity::UnknownShape),
         (r#"{"role":"user","content":{"text":"a"}}"#, Oddity::UnknownShape),
-        (
-            r#"{"role":"assistant","content":null,"tool_calls":{"id":"c"}}"#,
-            Oddity::UnknownShape,
-        ),
+        (r#"{"role":"assistant","content":null,"tool_calls":{"id":"c"}}"#, Oddity::UnknownShape),
         (r#"{"role":"user","content":"a\u0000"}"#, Oddity::NullCharacter),
         ("{\"role\":\"user\",\"content\":\"a\nb\"}", Oddity::ControlCharacter),
         (r#"{"role":"user","content":"a","content":"b"}"#, Oddity::RepeatedKey),
@@ -109,18 +85,11 @@ fn one_odd_message_is_found_with_its_bytes_and_the_others_are_as_ever() {
         (r#"{"content":"a"}"#, Oddity::NoRole),
         ("5", Oddity::NotAnObject),
     ] {
-        let (before, after) = (
-            r#"{"role":"user","content":"before"}"#,
-            r#"{"role":"assistant","content":"after"}"#,
-        );
+        let (before, after) = (r#"{"role":"user","content":"before"}"#, r#"{"role":"assistant","content":"after"}"#);
         let request = parsed(&format!(r#"{{"messages":[{before} ,{odd},  {after}]}}"#));
         assert_eq!(slices(&request), [before, odd, after]);
         assert_eq!(oddities(&request), [None, Some(why), None], "{odd}");
-        assert_eq!(
-            (request.messages[1].text().as_str(), request.messages[1].takes_blocks()),
-            ("", false),
-            "{odd}"
-        );
+        assert_eq!((request.messages[1].text().as_str(), request.messages[1].takes_blocks()), ("", false), "{odd}");
     }
     let not_utf8 = Bytes::from_static(
         b"{\"messages\":[{\"role\":\"user\",\"content\":\"\xff\"},{\"role\":\"user\",\"content\":\"b\"}]}",
@@ -149,12 +118,7 @@ fn what_is_no_message_is_one_with_its_neighbours_of_that_kind() {
         parsed(r#"{"messages":[1, {} ,null,{"role":"user","content":"a"},[],"b",{"tool_calls":[{"id":"c"}]}]}"#);
     assert_eq!(
         slices(&request),
-        [
-            "1, {} ,null",
-            r#"{"role":"user","content":"a"}"#,
-            r#"[],"b""#,
-            r#"{"tool_calls":[{"id":"c"}]}"#
-        ]
+        ["1, {} ,null", r#"{"role":"user","content":"a"}"#, r#"[],"b""#, r#"{"tool_calls":[{"id":"c"}]}"#]
     );
 }
 
@@ -163,14 +127,7 @@ fn users_of_any_type_are_told_apart() {
     let user = |raw: &str| parsed(&format!(r#"{{"messages":[],"user":{raw}}}"#)).user;
     assert_eq!(user(r#""ann""#).as_deref(), Some("ann"));
     assert_eq!((user("null"), user("\"\"")), (None, None));
-    let all = [
-        user("42"),
-        user("43"),
-        user("\"42\""),
-        user(r#""\ud83d""#),
-        user(r#""\ud83e""#),
-        user(r#"{"id":42}"#),
-    ];
+    let all = [user("42"), user("43"), user("\"42\""), user(r#""\ud83d""#), user(r#""\ud83e""#), user(r#"{"id":42}"#)];
     for (index, user) in all.iter().enumerate() {
         assert!(user.is_some() && !all[..index].contains(user), "{user:?}");
     }
@@ -185,17 +142,12 @@ fn results_in_parts_make_a_message_a_tools_and_their_text_is_read() {
                 {"type":"tool_result","tool_use_id":"t2","content":[{"type":"text","text":"two"},{"type":"image","source":{"type":"url","url":"u"}}]},
                 {"type":"text","text":"three"}]}]}"#,
     );
-    let [call, result] = &request.messages[..] else {
-        unreachable!()
-    };
+    let [call, result] = &request.messages[..] else { unreachable!() };
     assert_eq!(
         (call.role, call.calls.as_slice(), call.text().as_str()),
         ("assistant", ["t1", "t2"].map(str::to_owned).as_slice(), "I look.")
     );
-    assert_eq!(
-        (result.role, result.answers.as_slice()),
-        ("tool", ["t1", "t2"].map(str::to_owned).as_slice())
-    );
+    assert_eq!((result.role, result.answers.as_slice()), ("tool", ["t1", "t2"].map(str::to_owned).as_slice()));
     assert_eq!((result.text().as_str(), result.attachments), ("one\ntwo\nthree", 1));
 }
 
@@ -217,10 +169,7 @@ fn what_cannot_be_quoted_is_an_attachment_and_what_was_thought_is_none() {
     ] {
         assert_eq!(count(&format!(r#"[{{"type":"text","text":"a"}},{part}]"#)), 1, "{part}");
     }
-    for part in [
-        r#"{"type":"refusal","refusal":"No."}"#,
-        r#"{"type":"thinking","thinking":"hm","signature":"AAAA"}"#,
-    ] {
+    for part in [r#"{"type":"refusal","refusal":"No."}"#, r#"{"type":"thinking","thinking":"hm","signature":"AAAA"}"#] {
         assert_eq!(count(&format!("[{part}]")), 0, "{part}");
     }
     assert_eq!(count("[1,2,{},3]"), 1, "what is unknown is one with its neighbours");
@@ -240,11 +189,8 @@ fn fields_that_clients_add_and_drop_do_not_count() {
     let request = parsed(
         r#"{"messages":[{"role":"assistant","content":"a","tool_calls":[],"refusal":null,"annotations":[1],"name":"bob"}]}"#,
     );
-    let fields: Vec<(&str, &[u8])> = request.messages[0]
-        .fields
-        .iter()
-        .map(|(name, raw)| (*name, raw.bytes()))
-        .collect();
+    let fields: Vec<(&str, &[u8])> =
+        request.messages[0].fields.iter().map(|(name, raw)| (*name, raw.bytes())).collect();
     assert_eq!(fields, [("name", b"\"bob\"".as_slice())]);
 }
 
@@ -309,36 +255,20 @@ fn every_item_is_found_with_its_role_its_bytes_and_its_text() {
             "user",
             "u",
         ),
-        (
-            r#"{"type":"reasoning","id":"rs","summary":[{"type":"summary_text","text":"hm"}]}"#,
-            "assistant",
-            "",
-        ),
+        (r#"{"type":"reasoning","id":"rs","summary":[{"type":"summary_text","text":"hm"}]}"#, "assistant", ""),
         (
             r#"{"id":"msg","type":"message","role":"assistant","content":[{"type":"output_text","text":"a","annotations":[]},{"type":"refusal","refusal":"no"}]}"#,
             "assistant",
             "a",
         ),
-        (
-            r#"{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}"#,
-            "assistant",
-            "",
-        ),
-        (
-            r#"{"type":"function_call_output","call_id":"c","output":"found"}"#,
-            "tool",
-            "found",
-        ),
+        (r#"{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}"#, "assistant", ""),
+        (r#"{"type":"function_call_output","call_id":"c","output":"found"}"#, "tool", "found"),
         (
             r#"{"type":"custom_tool_call_output","call_id":"c","output":[{"type":"input_text","text":"one"}]}"#,
             "tool",
             "one",
         ),
-        (
-            r#"{"type":"computer_call_output","call_id":"k","output":{"type":"computer_screenshot"}}"#,
-            "tool",
-            "",
-        ),
+        (r#"{"type":"computer_call_output","call_id":"k","output":{"type":"computer_screenshot"}}"#, "tool", ""),
         (r#"{"type":"mcp_list_tools","id":"l","tools":[]}"#, "developer", ""),
         (r#"{"type":"web_search_call","id":"ws"}"#, "assistant", ""),
     ];
@@ -407,10 +337,7 @@ fn odd_items_are_found_with_their_bytes_and_what_a_shell_printed_is_read() {
         (r#"{"type":"message","content":"no role"}"#, Oddity::NoRole),
         (r#"{"role":"user","content":5}"#, Oddity::UnknownShape),
         (r#""a""#, Oddity::NotAnObject),
-        (
-            r#"{"type":"function_call","call_id":"c","arguments":"\ud83d"}"#,
-            Oddity::LoneSurrogate,
-        ),
+        (r#"{"type":"function_call","call_id":"c","arguments":"\ud83d"}"#, Oddity::LoneSurrogate),
     ] {
         let request = parsed_response(&format!(r#"{{"input":[{item},{{"role":"user","content":"a"}}]}}"#));
         assert_eq!(slices(&request)[0], item);
@@ -437,12 +364,7 @@ fn a_conversation_that_the_upstream_keeps_and_what_is_no_input_are_errors() {
         assert!(matches!(parse(body), Err(ParseError::Elsewhere)), "{body}");
     }
     assert!(parse(r#"{"input":"a","previous_response_id":null,"conversation":null}"#).is_ok());
-    for body in [
-        "{}",
-        r#"{"input":null}"#,
-        r#"{"input":5}"#,
-        r#"{"input":{"role":"user"}}"#,
-    ] {
+    for body in ["{}", r#"{"input":null}"#, r#"{"input":5}"#, r#"{"input":{"role":"user"}}"#] {
         assert!(parse(body).is_err(), "{body}");
     }
 }

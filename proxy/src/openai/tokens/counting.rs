@@ -5,10 +5,7 @@
 use mainpoint_engine::{SegmentSize, segments};
 
 /// What is counted at once. What tokenizers take for longer stretches grows faster than their length for some texts.
-const SEGMENT: SegmentSize = SegmentSize {
-    bytes: 4096,
-    gaps: usize::MAX,
-};
+const SEGMENT: SegmentSize = SegmentSize { bytes: 4096, gaps: usize::MAX };
 /// Of a longer text only so many bytes are counted, in segments spread evenly over it, and the rest is taken to be alike.
 const MOST_COUNTED: usize = 512 * 1024;
 
@@ -45,10 +42,7 @@ mod tests {
     }
 
     fn encodings() -> [&'static CoreBPE; 2] {
-        [
-            tiktoken_rs::o200k_base_singleton(),
-            tiktoken_rs::cl100k_base_singleton(),
-        ]
+        [tiktoken_rs::o200k_base_singleton(), tiktoken_rs::cl100k_base_singleton()]
     }
 
     /// Ordinary text of some kinds, none shorter than some segments.
@@ -68,9 +62,7 @@ mod tests {
 
     /// Texts on which tokenizers take long.
     fn adversarial() -> Vec<&'static str> {
-        vec![
-            " ", "a", "A", "é", " \n", "\n", "▁", "👍🏽", "─", "私", "0", "aB", "\t ", "a ", "'s", "\u{301}", "/\n",
-        ]
+        vec![" ", "a", "A", "é", " \n", "\n", "▁", "👍🏽", "─", "私", "0", "aB", "\t ", "a ", "'s", "\u{301}", "/\n"]
     }
 
     #[test]
@@ -79,11 +71,7 @@ mod tests {
             for text in ordinary() {
                 let whole = encoding.count(&text, &HashSet::new()).unwrap();
                 let found = counted(encoding, &text);
-                assert!(
-                    found.abs_diff(whole) * 500 <= whole,
-                    "{found} for {whole} tokens of {}",
-                    &text[..40]
-                );
+                assert!(found.abs_diff(whole) * 500 <= whole, "{found} for {whole} tokens of {}", &text[..40]);
             }
         }
     }
@@ -117,11 +105,7 @@ mod tests {
                 // Four times as much again is noise; a quadratic tokenizer would take 64 times as long, however often it is tried.
                 let mut tries = (0..5).map(|_| (time(32 * 1024), time(256 * 1024)));
                 let is_linear = |(short, long): (Duration, Duration)| long <= short * 32 + Duration::from_millis(20);
-                assert!(
-                    tries.any(is_linear),
-                    "{unit:?}: {:?}",
-                    (time(32 * 1024), time(256 * 1024))
-                );
+                assert!(tries.any(is_linear), "{unit:?}: {:?}", (time(32 * 1024), time(256 * 1024)));
                 let long = time(256 * 1024);
                 assert!(long < Duration::from_secs(4), "{unit:?}: {long:?}");
             }

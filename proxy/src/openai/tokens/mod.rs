@@ -63,10 +63,7 @@ impl RequestTokens {
 impl TokenCounter {
     /// Counts with `reader` where no tokenizer of OpenAI's fits.
     pub(crate) fn new(reader: ReaderCount) -> Self {
-        Self {
-            reader,
-            cache: Mutex::new(LruCache::new(REMEMBERED)),
-        }
+        Self { reader, cache: Mutex::new(LruCache::new(REMEMBERED)) }
     }
 
     /// Counts every part of `request`.
@@ -79,11 +76,7 @@ impl TokenCounter {
         request: &ChatRequest,
         deadline: &Deadline,
     ) -> Result<RequestTokens, MemoryError> {
-        let counting = Counting {
-            counter: self,
-            tokenizer,
-            deadline,
-        };
+        let counting = Counting { counter: self, tokenizer, deadline };
         // An image costs something else with another model, though both have one tokenizer.
         let with_attachments = format!("{} {:?}", request.surface.label(), ImageRule::new(&request.model));
         let messages = request
@@ -91,11 +84,7 @@ impl TokenCounter {
             .iter()
             .map(|message| {
                 let bytes = request.slice(&message.range);
-                let kind = if message.attachments > 0 {
-                    with_attachments.as_str()
-                } else {
-                    request.surface.label()
-                };
+                let kind = if message.attachments > 0 { with_attachments.as_str() } else { request.surface.label() };
                 self.remembered(tokenizer, kind.as_bytes(), bytes, || counting.message(message))
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -119,9 +108,9 @@ impl TokenCounter {
     fn piece(&self, tokenizer: Tokenizer, piece: &str) -> Result<usize, EngineError> {
         match tokenizer {
             // The tokenizer gives up on some very odd texts; a rough count serves then.
-            Tokenizer::OpenAi(_, encoding) => Ok(encoding
-                .count(piece, &HashSet::new())
-                .unwrap_or_else(|_| piece.len().div_ceil(3))),
+            Tokenizer::OpenAi(_, encoding) => {
+                Ok(encoding.count(piece, &HashSet::new()).unwrap_or_else(|_| piece.len().div_ceil(3)))
+            }
             Tokenizer::Reader => (self.reader)(piece),
         }
     }
@@ -131,11 +120,7 @@ impl TokenCounter {
     /// # Errors
     /// When the reader's tokenizer fails.
     pub(crate) fn message(&self, tokenizer: Tokenizer, message: &Message) -> Result<usize, MemoryError> {
-        let counting = Counting {
-            counter: self,
-            tokenizer,
-            deadline: &Deadline::none(),
-        };
+        let counting = Counting { counter: self, tokenizer, deadline: &Deadline::none() };
         counting.message(message)
     }
 
@@ -151,10 +136,7 @@ impl TokenCounter {
             return Ok(*tokens);
         }
         let tokens = count()?;
-        self.cache
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .put(key, tokens);
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).put(key, tokens);
         Ok(tokens)
     }
 }
@@ -187,18 +169,10 @@ impl Counting<'_> {
             };
         }
         for (name, value) in &message.fields {
-            tokens += if *name == OPAQUE {
-                self.encoded(value)?
-            } else {
-                self.text(&value.shown())?
-            };
+            tokens += if *name == OPAQUE { self.encoded(value)? } else { self.text(&value.shown())? };
             tokens += usize::from(*name == "name");
         }
-        if let Some(odd) = message
-            .odd
-            .as_ref()
-            .filter(|_| message.parts.is_empty() && message.fields.is_empty())
-        {
+        if let Some(odd) = message.odd.as_ref().filter(|_| message.parts.is_empty() && message.fields.is_empty()) {
             tokens += self.encoded(&odd.raw)?;
         }
         Ok(tokens)
@@ -207,10 +181,7 @@ impl Counting<'_> {
     /// A value most of which may be encoded data.
     fn encoded(self, value: &Raw) -> Result<usize, MemoryError> {
         let text = value.shown();
-        let end = text
-            .char_indices()
-            .nth(OTHER_CHARACTERS)
-            .map_or(text.len(), |(end, _)| end);
+        let end = text.char_indices().nth(OTHER_CHARACTERS).map_or(text.len(), |(end, _)| end);
         let shown = text.get(..end).unwrap_or_default();
         Ok(self.text(shown)? + (text.len() - shown.len()) / OTHER_BYTES_PER_TOKEN)
     }
@@ -292,11 +263,7 @@ mod tests {
             ("gpt-4", "antidisestablishmentarianism", 6),
             ("gpt-4.1", "", 0),
         ] {
-            assert_eq!(
-                counter.text(Tokenizer::new(model), text).unwrap(),
-                expected,
-                "{model}: {text}"
-            );
+            assert_eq!(counter.text(Tokenizer::new(model), text).unwrap(), expected, "{model}: {text}");
         }
     }
 
@@ -306,17 +273,9 @@ mod tests {
             Tokenizer::OpenAi(known, _) => format!("{known:?}"),
             Tokenizer::Reader => "reader".to_owned(),
         };
-        for model in [
-            "gpt-4o",
-            "gpt-4.1-mini",
-            "gpt-5",
-            "gpt-5.2",
-            "o1",
-            "o3-mini",
-            "o4-mini",
-            "openai/gpt-4o",
-            "gpt-7",
-        ] {
+        for model in
+            ["gpt-4o", "gpt-4.1-mini", "gpt-5", "gpt-5.2", "o1", "o3-mini", "o4-mini", "openai/gpt-4o", "gpt-7"]
+        {
             assert_eq!(name(model), "O200kBase", "{model}");
         }
         assert_eq!(name("gpt-4-turbo"), "Cl100kBase");
@@ -448,9 +407,6 @@ mod tests {
         };
         let text = "a b c d e f g h";
         assert_eq!(result(&format!("\"{text}\"")), result("\"\"") + 8);
-        assert_eq!(
-            result(&format!(r#"[{{"type":"text","text":"{text}"}}]"#)),
-            result("[]") + 8
-        );
+        assert_eq!(result(&format!(r#"[{{"type":"text","text":"{text}"}}]"#)), result("[]") + 8);
     }
 }

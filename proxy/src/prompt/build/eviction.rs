@@ -75,12 +75,7 @@ impl<M: Remembers> Draft<'_, M> {
         let all = 0..request.messages.len();
         let fixed = tokens.other + all.clone().filter(is_instruction).map(cost).sum::<usize>();
         let users = all.filter(|index| !edits.dropped.contains(index));
-        let users = users.filter(|index| {
-            request
-                .messages
-                .get(*index)
-                .is_some_and(|message| message.role == "user")
-        });
+        let users = users.filter(|index| request.messages.get(*index).is_some_and(|message| message.role == "user"));
         let total = self.count(&edits)?.unwrap_or_else(|| tokens.total());
         let coming = self.may_remember(false) && !self.recorded.blocks.contains_key(&self.question);
         Ok(Situation {
@@ -121,12 +116,8 @@ impl<M: Remembers> Draft<'_, M> {
         let digest = current.map_or(Ok(0), |epoch| self.text(&block::digest(&epoch.record.lines)))?;
         let config = &self.planner.config;
         let mut bare = situation.tokens.saturating_sub(digest);
-        let movable: BTreeSet<usize> = self
-            .shape
-            .evictables
-            .iter()
-            .flat_map(|evictable| evictable.messages.iter().copied())
-            .collect();
+        let movable: BTreeSet<usize> =
+            self.shape.evictables.iter().flat_map(|evictable| evictable.messages.iter().copied()).collect();
         // What has left and stays from now on comes back.
         for index in current.into_iter().flat_map(|epoch| epoch.dropped.difference(&movable)) {
             bare += self.cost(*index)?;
@@ -146,12 +137,7 @@ impl<M: Remembers> Draft<'_, M> {
             // Where there is little room, memories come before the digest.
             let room = config.budget_tokens.saturating_sub(bare + situation.coming);
             let digest = config.digest_limit().min(room);
-            cuts.push(Cut {
-                horizon: evictable.horizon,
-                after: bare + digest,
-                digest,
-                is_deep: evictable.is_recent,
-            });
+            cuts.push(Cut { horizon: evictable.horizon, after: bare + digest, digest, is_deep: evictable.is_recent });
         }
         Ok(cuts)
     }
@@ -187,19 +173,9 @@ impl<M: Remembers> Draft<'_, M> {
                 digest::append(&old, new, limit, count)
             })?
         };
-        let held = self
-            .held
-            .difference(&self.odd)
-            .take_while(|index| **index <= cut.horizon);
-        let held = held
-            .filter_map(|index| prepared.turn_ids.get(*index).copied().flatten())
-            .collect();
-        Ok(Epoch {
-            horizon: cut.horizon,
-            record: EpochRecord { lines, held },
-            dropped,
-            begun: Some(balance),
-        })
+        let held = self.held.difference(&self.odd).take_while(|index| **index <= cut.horizon);
+        let held = held.filter_map(|index| prepared.turn_ids.get(*index).copied().flatten()).collect();
+        Ok(Epoch { horizon: cut.horizon, record: EpochRecord { lines, held }, dropped, begun: Some(balance) })
     }
 }
 

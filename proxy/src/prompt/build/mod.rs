@@ -172,18 +172,11 @@ impl<M: Remembers> Draft<'_, M> {
             }
         };
         let body = splice::rewrite(&self.prepared.request, &edits);
-        Ok(body
-            .filter(|_| tokens < self.prepared.tokens.total())
-            .map(|body| (body, tokens)))
+        Ok(body.filter(|_| tokens < self.prepared.tokens.total()).map(|body| (body, tokens)))
     }
 
     fn edits(&self, epoch: &Epoch) -> Edits {
-        edits(
-            self.prepared,
-            &epoch.dropped,
-            &epoch.record.lines,
-            &self.recorded.blocks,
-        )
+        edits(self.prepared, &epoch.dropped, &epoch.record.lines, &self.recorded.blocks)
     }
 
     /// Bytes of the request.
@@ -221,10 +214,7 @@ pub(crate) fn edits(
     blocks: &BTreeMap<usize, BlockRecord>,
 ) -> Edits {
     let messages = &prepared.request.messages;
-    let mut edits = Edits {
-        dropped: dropped.clone(),
-        ..Edits::default()
-    };
+    let mut edits = Edits { dropped: dropped.clone(), ..Edits::default() };
     let takes_blocks =
         |index: &usize| !dropped.contains(index) && messages.get(*index).is_some_and(Message::takes_blocks);
     for (index, block) in blocks.iter().filter(|(index, _)| takes_blocks(index)) {

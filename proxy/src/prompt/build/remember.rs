@@ -41,10 +41,7 @@ impl<M: Remembers> Draft<'_, M> {
     /// The block recorded for the last user message, or a new one.
     pub(super) async fn remember(&self, epoch: &Epoch) -> Result<Remembered, MemoryError> {
         if let Some(block) = self.recorded.blocks.get(&self.question) {
-            return Ok(Remembered {
-                block: Some(block.clone()),
-                ..Remembered::default()
-            });
+            return Ok(Remembered { block: Some(block.clone()), ..Remembered::default() });
         }
         if !self.may_remember(epoch.begun.is_some()) {
             return Ok(Remembered::default());
@@ -60,10 +57,7 @@ impl<M: Remembers> Draft<'_, M> {
         // When what must be kept is over the budget by itself, the question still deserves its memories.
         let free = config.budget_tokens.checked_sub(kept).unwrap_or(config.memory_tokens);
         let count = |text: &str| self.planner.preparation.counter.text(self.prepared.tokenizer, text);
-        let place = Place {
-            room: free.min(config.memory_tokens),
-            seal: self.prepared.seal(self.question),
-        };
+        let place = Place { room: free.min(config.memory_tokens), seal: self.prepared.seal(self.question) };
         let packed = pack::pack(&recollection.turns, &quoted, place, count)?;
         watch.lap("pack");
         Ok(Remembered {
@@ -101,11 +95,7 @@ impl<M: Remembers> Draft<'_, M> {
 impl Remembered {
     /// Leaves out the weakest memory of a new block; false when there is none.
     pub(super) fn drop_weakest(&mut self) -> bool {
-        let Some(packed) = self
-            .packed
-            .as_mut()
-            .filter(|packed| self.is_new && packed.memories() > 0)
-        else {
+        let Some(packed) = self.packed.as_mut().filter(|packed| self.is_new && packed.memories() > 0) else {
             return false;
         };
         packed.drop_weakest();
@@ -116,10 +106,7 @@ impl Remembered {
 
 fn record_of(packed: Option<&Packed>) -> BlockRecord {
     match packed.filter(|packed| packed.memories() > 0) {
-        Some(packed) => BlockRecord {
-            text: Some(packed.block()),
-            sources: packed.sources(),
-        },
+        Some(packed) => BlockRecord { text: Some(packed.block()), sources: packed.sources() },
         None => BlockRecord::default(),
     }
 }

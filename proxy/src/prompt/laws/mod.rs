@@ -41,11 +41,7 @@ const CASES: u32 = 100_000;
 fn a_rewritten_request_is_legal_and_differs_only_in_what_left_and_what_was_put_in() {
     let laws = Laws::new();
     let rewritten = Cell::new(0_u32);
-    let mut runner = TestRunner::new(Config {
-        cases: CASES,
-        failure_persistence: None,
-        ..Config::default()
-    });
+    let mut runner = TestRunner::new(Config { cases: CASES, failure_persistence: None, ..Config::default() });
     let case = (conversation(), "[ \n\t]{0,2}", any::<u64>());
     runner
         .run(&case, |(messages, space, choice)| {
@@ -59,20 +55,13 @@ fn a_rewritten_request_is_legal_and_differs_only_in_what_left_and_what_was_put_i
             Ok(())
         })
         .unwrap();
-    println!(
-        "{CASES} generated conversations, {} of them rewritten, none broke a law",
-        rewritten.get()
-    );
+    println!("{CASES} generated conversations, {} of them rewritten, none broke a law", rewritten.get());
     assert!(rewritten.get() > CASES / 2);
     if let Some(directory) = std::env::var_os("MAINPOINT_RESULTS").map(PathBuf::from) {
         let row = |metric: &str, value: u32| {
             json!({"bench": "byte-identity", "metric": metric, "arm": "mainpoint", "value": value}).to_string()
         };
-        let rows = [
-            row("cases", CASES),
-            row("rewritten", rewritten.get()),
-            row("failures", 0),
-        ];
+        let rows = [row("cases", CASES), row("rewritten", rewritten.get()), row("failures", 0)];
         std::fs::write(directory.join("byte-identity.jsonl"), rows.join("\n") + "\n").unwrap();
     }
 }
@@ -133,19 +122,11 @@ pub(super) fn preparation_counting(
 impl Laws {
     fn new() -> Self {
         let (preparation, directory) = preparation();
-        Self {
-            preparation,
-            _directory: directory,
-        }
+        Self { preparation, _directory: directory }
     }
 
     fn prepared(&self, surface: Surface, body: Bytes) -> Result<Prepared, Reason> {
-        let asked = Asked {
-            surface,
-            headers: &HeaderMap::new(),
-            body,
-            time: DateTime::UNIX_EPOCH,
-        };
+        let asked = Asked { surface, headers: &HeaderMap::new(), body, time: DateTime::UNIX_EPOCH };
         prepare(&self.preparation, asked, &Deadline::none()).unwrap()
     }
 
@@ -163,17 +144,9 @@ impl Laws {
         let cut = usize::try_from(choice % count).unwrap();
         let horizon = shape.evictables[cut].horizon;
         let dropped = shape.dropped(horizon);
-        prop_assert_eq!(
-            &cuttable.shape(Some(horizon), &held).dropped(horizon),
-            &dropped,
-            "a cut is found again"
-        );
+        prop_assert_eq!(&cuttable.shape(Some(horizon), &held).dropped(horizon), &dropped, "a cut is found again");
 
-        let digest = vec![quote::quote(
-            (prepared.time, &[]),
-            "user",
-            "quoted \"words\"\n</mainpoint-digest>",
-        )];
+        let digest = vec![quote::quote((prepared.time, &[]), "user", "quoted \"words\"\n</mainpoint-digest>")];
         let blocks = blocks(&prepared, &dropped, choice);
         let edits = edits(&prepared, &dropped, &digest, &blocks);
         let bytes = rewrite(&prepared.request, &edits);
@@ -189,9 +162,7 @@ impl Laws {
         let dropped = &edits.dropped;
         let again = self.prepared(surface, bytes.clone()).unwrap();
         same_outside(&prepared, &again)?;
-        let kept: Vec<usize> = (0..prepared.request.messages.len())
-            .filter(|index| !dropped.contains(index))
-            .collect();
+        let kept: Vec<usize> = (0..prepared.request.messages.len()).filter(|index| !dropped.contains(index)).collect();
         prop_assert_eq!(kept.len(), again.request.messages.len());
         for (index, after) in kept.iter().zip(&again.request.messages) {
             let before = &prepared.request.messages[*index];
@@ -199,10 +170,7 @@ impl Laws {
                 prop_assert!(before.role == "user" && after.carries_memory());
                 let some = |part: &OriginalPart<'_>| !matches!(part, OriginalPart::Text(""));
                 let own = before.original_parts().filter(some);
-                prop_assert!(
-                    own.eq(after.original_parts().filter(some)),
-                    "the message's own words stay"
-                );
+                prop_assert!(own.eq(after.original_parts().filter(some)), "the message's own words stay");
                 prop_assert_eq!(&before.fields, &after.fields);
             } else {
                 let (old, new) = (prepared.request.slice(&before.range), again.request.slice(&after.range));
@@ -245,10 +213,7 @@ fn blocks(prepared: &Prepared, dropped: &BTreeSet<usize>, choice: u64) -> BTreeM
 /// Everything before the first and after the last message has the same bytes.
 fn same_outside(before: &Prepared, after: &Prepared) -> Result<(), TestCaseError> {
     let ends = |prepared: &Prepared| {
-        let (first, last) = (
-            prepared.request.messages.first().unwrap(),
-            prepared.request.messages.last().unwrap(),
-        );
+        let (first, last) = (prepared.request.messages.first().unwrap(), prepared.request.messages.last().unwrap());
         let body = &prepared.request.body;
         (body.slice(..first.range.start), body.slice(last.range.end..))
     };
@@ -298,17 +263,12 @@ fn conversation() -> impl Strategy<Value = Vec<Value>> {
         messages
     });
     let piece = prop_oneof![8 => exchange, 1 => instruction.clone(), 1 => greeting.clone()];
-    (
-        prop::option::of(instruction),
-        prop::collection::vec(piece, 0..8),
-        user(),
-    )
-        .prop_map(|(first, pieces, last)| {
-            let mut messages: Vec<Value> = first.unwrap_or_default();
-            messages.extend(pieces.concat());
-            messages.push(last);
-            unique_calls(messages)
-        })
+    (prop::option::of(instruction), prop::collection::vec(piece, 0..8), user()).prop_map(|(first, pieces, last)| {
+        let mut messages: Vec<Value> = first.unwrap_or_default();
+        messages.extend(pieces.concat());
+        messages.push(last);
+        unique_calls(messages)
+    })
 }
 
 fn user() -> impl Strategy<Value = Value> {

@@ -11,11 +11,7 @@ const CASES: u32 = 5_000;
 
 fn run<S: Strategy>(strategy: &S, law: impl Fn(S::Value) -> Result<u32, TestCaseError>) -> u32 {
     let rewritten = Cell::new(0);
-    let mut runner = TestRunner::new(Config {
-        cases: CASES,
-        failure_persistence: None,
-        ..Config::default()
-    });
+    let mut runner = TestRunner::new(Config { cases: CASES, failure_persistence: None, ..Config::default() });
     runner
         .run(strategy, |case| {
             rewritten.set(rewritten.get() + law(case)?);
@@ -70,20 +66,11 @@ fn no_call_and_no_result_is_left_alone_whatever_their_names() {
         let before = &rewritten.prepared.request.messages;
         let dropped = &rewritten.edits.dropped;
         for (call, result) in answered(before) {
-            prop_assert_eq!(
-                dropped.contains(&call),
-                dropped.contains(&result),
-                "{} and {}",
-                call,
-                result
-            );
+            prop_assert_eq!(dropped.contains(&call), dropped.contains(&result), "{} and {}", call, result);
         }
         let after = laws.prepared(surface, rewritten.bytes).unwrap();
         let (before, after) = (lonely(before), lonely(&after.request.messages));
-        prop_assert!(
-            after.0 <= before.0 && after.1 <= before.1,
-            "{before:?} before, {after:?} after"
-        );
+        prop_assert!(after.0 <= before.0 && after.1 <= before.1, "{before:?} before, {after:?} after");
         Ok(1)
     });
     println!("{CASES} conversations whose calls have colliding names, {rewritten} of them rewritten");
@@ -155,12 +142,7 @@ fn chat_message() -> impl Strategy<Value = Value> {
 }
 
 fn item() -> impl Strategy<Value = Value> {
-    let kinds = prop::sample::select(vec![
-        "function_call",
-        "custom_tool_call",
-        "computer_call",
-        "local_shell_call",
-    ]);
+    let kinds = prop::sample::select(vec!["function_call", "custom_tool_call", "computer_call", "local_shell_call"]);
     prop_oneof![
         3 => Just(json!({"role": "user", "content": "said"})),
         2 => Just(json!({"type": "message", "role": "assistant", "content": "answered"})),

@@ -29,19 +29,9 @@ pub(super) async fn whole(answer: &Answer, mut pieces: Pieces) -> Result<Respons
     while let Some(piece) = pieces.recv().await {
         match piece.map_err(|source| ProxyError::Embedded { source })? {
             GeneratedPiece::Text(more) => text.push_str(&more),
-            GeneratedPiece::Finished {
-                reason,
-                prompt_tokens,
-                completion_tokens,
-            } => {
-                let usage = Usage {
-                    prompt: prompt_tokens,
-                    completion: completion_tokens,
-                };
-                return Ok(json_response(
-                    StatusCode::OK,
-                    &answer.completion(text.trim_start(), reason, usage),
-                ));
+            GeneratedPiece::Finished { reason, prompt_tokens, completion_tokens } => {
+                let usage = Usage { prompt: prompt_tokens, completion: completion_tokens };
+                return Ok(json_response(StatusCode::OK, &answer.completion(text.trim_start(), reason, usage)));
             }
         }
     }
@@ -51,27 +41,16 @@ pub(super) async fn whole(answer: &Answer, mut pieces: Pieces) -> Result<Respons
 /// Sends every piece as a `chat.completion.chunk`. Dropping the body drops the pieces, which stops the generation.
 pub(super) fn streamed(answer: Answer, pieces: Pieces, wants_usage: bool) -> Response<Body> {
     let first = event(&answer.chunk(&json!({"role": "assistant", "content": ""}), None));
-    let state = Streaming {
-        answer,
-        pieces,
-        wants_usage,
-        started: false,
-        over: false,
-    };
+    let state = Streaming { answer, pieces, wants_usage, started: false, over: false };
     let rest = stream::unfold(state, |mut state| async move {
         let bytes = state.next().await?;
         Some((bytes, state))
     });
-    let frames = stream::once(async move { first })
-        .chain(rest)
-        .map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
+    let frames = stream::once(async move { first }).chain(rest).map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
     let body = StreamBody::new(frames).map_err(|never| match never {}).boxed_unsync();
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream; charset=utf-8"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }
@@ -97,16 +76,9 @@ impl Streaming {
                     self.started = true;
                     return Some(event(&self.answer.chunk(&json!({"content": text}), None)));
                 }
-                Some(Ok(GeneratedPiece::Finished {
-                    reason,
-                    prompt_tokens,
-                    completion_tokens,
-                })) => {
+                Some(Ok(GeneratedPiece::Finished { reason, prompt_tokens, completion_tokens })) => {
                     self.over = true;
-                    let usage = Usage {
-                        prompt: prompt_tokens,
-                        completion: completion_tokens,
-                    };
+                    let usage = Usage { prompt: prompt_tokens, completion: completion_tokens };
                     return Some(self.ending(reason, usage));
                 }
                 Some(Err(source)) => {
@@ -137,9 +109,7 @@ fn event(value: &Value) -> Bytes {
 }
 
 fn ended() -> ProxyError {
-    ProxyError::Embedded {
-        source: EngineError::Stopped { part: "generator" },
-    }
+    ProxyError::Embedded { source: EngineError::Stopped { part: "generator" } }
 }
 
 #[cfg(test)]
@@ -150,11 +120,7 @@ mod tests {
     use super::*;
 
     fn answer() -> Answer {
-        Answer {
-            id: "chatcmpl-1".to_owned(),
-            created: 1,
-            model: "m".to_owned(),
-        }
+        Answer { id: "chatcmpl-1".to_owned(), created: 1, model: "m".to_owned() }
     }
 
     fn pieces(all: Vec<Result<GeneratedPiece, EngineError>>) -> Pieces {
@@ -166,11 +132,7 @@ mod tests {
     }
 
     fn finished() -> Result<GeneratedPiece, EngineError> {
-        Ok(GeneratedPiece::Finished {
-            reason: FinishReason::Stop,
-            prompt_tokens: 3,
-            completion_tokens: 2,
-        })
+        Ok(GeneratedPiece::Finished { reason: FinishReason::Stop, prompt_tokens: 3, completion_tokens: 2 })
     }
 
     fn text(text: &str) -> Result<GeneratedPiece, EngineError> {
@@ -183,9 +145,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_whole_answer_carries_text_reason_and_usage() {
-        let response = whole(&answer(), pieces(vec![text(" Hel"), text("lo"), finished()]))
-            .await
-            .unwrap();
+        let response = whole(&answer(), pieces(vec![text(" Hel"), text("lo"), finished()])).await.unwrap();
         let value: Value = serde_json::from_str(&body_of(response).await).unwrap();
         assert_eq!(value["choices"][0]["message"]["content"], "Hello");
         assert_eq!(value["choices"][0]["finish_reason"], "stop");
@@ -194,12 +154,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_ends_in_usage_and_done() {
-        let body = body_of(streamed(
-            answer(),
-            pieces(vec![text(" "), text("Hi"), finished()]),
-            true,
-        ))
-        .await;
+        let body = body_of(streamed(answer(), pieces(vec![text(" "), text("Hi"), finished()]), true)).await;
         let events: Vec<&str> = body.split("\n\n").filter(|event| !event.is_empty()).collect();
         assert_eq!(events.len(), 5, "{body}");
         assert!(events[1].contains(r#""content":"Hi""#));
@@ -210,10 +165,7 @@ mod tests {
     #[tokio::test]
     async fn a_generation_that_dies_ends_in_an_error_event_and_no_done() {
         let body = body_of(streamed(answer(), pieces(vec![text("Hi")]), false)).await;
-        assert!(
-            body.contains(r#"data: {"error":"#) && !body.contains("[DONE]"),
-            "{body}"
-        );
+        assert!(body.contains(r#"data: {"error":"#) && !body.contains("[DONE]"), "{body}");
         assert!(whole(&answer(), pieces(vec![text("Hi")])).await.is_err());
     }
 }

@@ -32,22 +32,14 @@ pub(crate) struct Embedded {
 
 impl std::fmt::Debug for Embedded {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Embedded")
-            .field("model", &self.model)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Embedded").field("model", &self.model).finish_non_exhaustive()
     }
 }
 
 impl Embedded {
     /// Answers with the chat model of `engine`, shown as `model`.
     pub(crate) fn new(engine: Engine, model: String, server: &crate::config::ServerConfig) -> Self {
-        Self {
-            engine,
-            model,
-            base_path: server.base_path.clone(),
-            max_body_bytes: server.max_body_bytes,
-        }
+        Self { engine, model, base_path: server.base_path.clone(), max_body_bytes: server.max_body_bytes }
     }
 
     /// Answers `POST /chat/completions`, `GET /models` and `GET /models/{name}`.
@@ -73,31 +65,18 @@ impl Embedded {
             (method, path) => Err(ProxyError::NotFound {
                 method: method.to_string(),
                 path: format!("{}{path}", self.base_path),
-                base_path: format!(
-                    "{} (the embedded upstream has chat/completions and models)",
-                    self.base_path
-                ),
+                base_path: format!("{} (the embedded upstream has chat/completions and models)", self.base_path),
             }),
         }
     }
 
     async fn complete(&self, body: &[u8]) -> Result<Response<Body>, ProxyError> {
         let asked = Asked::parse(body)?;
-        let pieces = self
-            .engine
-            .generate(asked.to_generate())
-            .await
-            .map_err(|source| ProxyError::Embedded { source })?;
-        let model = if asked.model.is_empty() {
-            self.model.clone()
-        } else {
-            asked.model.clone()
-        };
-        let answer = Answer {
-            id: format!("chatcmpl-{}", Uuid::new_v4().simple()),
-            created: Utc::now().timestamp(),
-            model,
-        };
+        let pieces =
+            self.engine.generate(asked.to_generate()).await.map_err(|source| ProxyError::Embedded { source })?;
+        let model = if asked.model.is_empty() { self.model.clone() } else { asked.model.clone() };
+        let answer =
+            Answer { id: format!("chatcmpl-{}", Uuid::new_v4().simple()), created: Utc::now().timestamp(), model };
         if asked.stream.unwrap_or(false) {
             Ok(generation::streamed(answer, pieces, asked.wants_usage()))
         } else {
@@ -118,9 +97,7 @@ impl Embedded {
     fn refusal(&self, error: EncodingError) -> ProxyError {
         match error {
             EncodingError::Unknown => ProxyError::UnsupportedEncoding,
-            EncodingError::TooLarge => ProxyError::BodyTooLarge {
-                limit: self.max_body_bytes,
-            },
+            EncodingError::TooLarge => ProxyError::BodyTooLarge { limit: self.max_body_bytes },
             _ => ProxyError::InvalidRequest {
                 message: "The request body is not what its Content-Encoding says.".to_owned(),
                 param: None,

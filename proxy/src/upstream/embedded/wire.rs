@@ -56,21 +56,12 @@ impl Asked {
         let asked: Self = serde_json::from_slice(body)
             .map_err(|error| invalid(format!("The body is not a chat request: {error}."), None))?;
         if asked.messages.is_empty() {
-            return Err(invalid(
-                "messages must hold at least one message.".to_owned(),
-                Some("messages"),
-            ));
+            return Err(invalid("messages must hold at least one message.".to_owned(), Some("messages")));
         }
         if asked.n.is_some_and(|n| n != 1) {
-            return Err(invalid(
-                "The embedded upstream gives one choice; n must be 1.".to_owned(),
-                Some("n"),
-            ));
+            return Err(invalid("The embedded upstream gives one choice; n must be 1.".to_owned(), Some("n")));
         }
-        let forced = asked
-            .tool_choice
-            .as_ref()
-            .is_some_and(|choice| *choice == "required" || choice.is_object());
+        let forced = asked.tool_choice.as_ref().is_some_and(|choice| *choice == "required" || choice.is_object());
         if forced {
             let message = "The embedded upstream calls no tools; tool_choice must be \"auto\" or \"none\".";
             return Err(invalid(message.to_owned(), Some("tool_choice")));
@@ -80,23 +71,14 @@ impl Asked {
 
     /// Whether the last chunk of a stream should carry the usage.
     pub(super) fn wants_usage(&self) -> bool {
-        self.stream_options
-            .as_ref()
-            .and_then(|options| options.include_usage)
-            .unwrap_or(false)
+        self.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or(false)
     }
 
     /// What the engine is asked for.
     pub(super) fn to_generate(&self) -> GenerateRequest {
         let mut messages: Vec<ChatMessage> = self.messages.iter().map(AskedMessage::to_chat).collect();
         if !messages.iter().any(|message| message.role == ChatRole::System) {
-            messages.insert(
-                0,
-                ChatMessage {
-                    role: ChatRole::System,
-                    text: WHO_ANSWERS.to_owned(),
-                },
-            );
+            messages.insert(0, ChatMessage { role: ChatRole::System, text: WHO_ANSWERS.to_owned() });
         }
         let mut stop = match &self.stop {
             None => Vec::new(),
@@ -106,16 +88,10 @@ impl Asked {
         stop.retain(|text| !text.is_empty());
         GenerateRequest {
             messages,
-            max_tokens: self
-                .max_completion_tokens
-                .or(self.max_tokens)
-                .unwrap_or(DEFAULT_TOKENS)
-                .max(1),
+            max_tokens: self.max_completion_tokens.or(self.max_tokens).unwrap_or(DEFAULT_TOKENS).max(1),
             temperature: self.temperature.unwrap_or(DEFAULT_TEMPERATURE),
             top_p: self.top_p.unwrap_or(1.0),
-            seed: self
-                .seed
-                .map(|seed| u32::try_from(seed.rem_euclid(1 << 32)).unwrap_or(0)),
+            seed: self.seed.map(|seed| u32::try_from(seed.rem_euclid(1 << 32)).unwrap_or(0)),
             stop,
         }
     }
@@ -123,10 +99,7 @@ impl Asked {
 
 impl AskedMessage {
     fn to_chat(&self) -> ChatMessage {
-        ChatMessage {
-            role: role(&self.role),
-            text: text_of(&self.content),
-        }
+        ChatMessage { role: role(&self.role), text: text_of(&self.content) }
     }
 }
 
@@ -257,11 +230,8 @@ mod tests {
             {"role":"assistant","content":null,"tool_calls":[]},{"role":"tool","content":"42"}],
             "stop":["END",""],"max_tokens":7,"seed":-1}"#;
         let request = Asked::parse(body).unwrap().to_generate();
-        let messages: Vec<(ChatRole, &str)> = request
-            .messages
-            .iter()
-            .map(|message| (message.role, message.text.as_str()))
-            .collect();
+        let messages: Vec<(ChatRole, &str)> =
+            request.messages.iter().map(|message| (message.role, message.text.as_str())).collect();
         let expected = [
             (ChatRole::System, "Be brief."),
             (ChatRole::User, "a\nb"),
@@ -276,9 +246,7 @@ mod tests {
 
     #[test]
     fn whoever_says_nothing_of_how_to_answer_gets_an_assistant() {
-        let request = Asked::parse(br#"{"messages":[{"role":"user","content":"a"}]}"#)
-            .unwrap()
-            .to_generate();
+        let request = Asked::parse(br#"{"messages":[{"role":"user","content":"a"}]}"#).unwrap().to_generate();
         let roles: Vec<ChatRole> = request.messages.iter().map(|message| message.role).collect();
         assert_eq!(roles, [ChatRole::System, ChatRole::User]);
     }

@@ -46,9 +46,7 @@ impl Failure {
     pub(super) fn told(self) -> ProxyError {
         let error = match self {
             Self::Silent(silence) => {
-                return ProxyError::UpstreamTimeout {
-                    source: Box::new(silence),
-                };
+                return ProxyError::UpstreamTimeout { source: Box::new(silence) };
             }
             Self::Broken { error, .. } => error,
         };
@@ -62,10 +60,7 @@ impl Failure {
         } else {
             "the connection broke before an answer came"
         };
-        ProxyError::UpstreamUnreachable {
-            reason: reason.to_owned(),
-            source: Box::new(error),
-        }
+        ProxyError::UpstreamUnreachable { reason: reason.to_owned(), source: Box::new(error) }
     }
 }
 
@@ -105,10 +100,8 @@ fn is_refused(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-const REFUSALS: [&str; 2] = [
-    "stream error received: refused stream before processing",
-    "connection error received: not a result of an error",
-];
+const REFUSALS: [&str; 2] =
+    ["stream error received: refused stream before processing", "connection error received: not a result of an error"];
 
 /// Whether connecting took too long.
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {

@@ -50,10 +50,7 @@ pub(super) struct Listening<W> {
 impl<W> Listening<W> {
     /// Listens to `wire`.
     pub(super) fn to(wire: W) -> Self {
-        Self {
-            wire: TokioIo::new(wire),
-            heard: Heard::default(),
-        }
+        Self { wire: TokioIo::new(wire), heard: Heard::default() }
     }
 }
 

@@ -146,13 +146,7 @@ impl Remote {
         if let (Upload::Coming(_), Some(length)) = (&upload, announced) {
             headers.insert(CONTENT_LENGTH, length);
         }
-        Ok(Exchange {
-            method: call.method,
-            target,
-            headers,
-            upload,
-            movement,
-        })
+        Ok(Exchange { method: call.method, target, headers, upload, movement })
     }
 
     /// The caller's own credentials are always preferred, in whichever header they come.
@@ -197,9 +191,7 @@ impl Exchange {
 }
 
 fn connecting(base: &Url, config: &UpstreamConfig) -> reqwest::ClientBuilder {
-    let builder = reqwest::Client::builder()
-        .connect_timeout(config.connect_timeout)
-        .tcp_nodelay(true);
+    let builder = reqwest::Client::builder().connect_timeout(config.connect_timeout).tcp_nodelay(true);
     if is_loopback(base) { builder.no_proxy() } else { builder }
 }
 
@@ -230,9 +222,7 @@ fn name_protocol(headers: &mut HeaderMap, protocol: Option<HeaderValue>) {
 /// A page in a browser can send no header with a WebSocket, so its key is among the protocols.
 fn brings_key_as_protocol(headers: &HeaderMap) -> bool {
     let offered = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-    let mut offered = offered
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
+    let mut offered = offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     offered.any(|protocol| protocol.trim().starts_with("openai-insecure-api-key."))
 }
 
@@ -289,10 +279,7 @@ mod tests {
         let offered = HeaderValue::from_static("realtime, openai-insecure-api-key.sk-page, openai-beta.realtime-v1");
         page.insert(SEC_WEBSOCKET_PROTOCOL, offered);
         remote.add_key(&mut page);
-        assert!(
-            !page.contains_key(AUTHORIZATION),
-            "a page brings its key in another way"
-        );
+        assert!(!page.contains_key(AUTHORIZATION), "a page brings its key in another way");
     }
 
     #[test]

@@ -44,11 +44,7 @@ impl Movement {
     pub(super) fn begin(patience: Duration, bytes: usize) -> Arc<Self> {
         Arc::new(Self {
             patience,
-            state: Mutex::new(State {
-                last: Instant::now() + time_to_send(bytes),
-                sent: 0,
-                waits_for_client: false,
-            }),
+            state: Mutex::new(State { last: Instant::now() + time_to_send(bytes), sent: 0, waits_for_client: false }),
         })
     }
 
@@ -72,9 +68,7 @@ impl Movement {
         loop {
             let end = self.end();
             if end <= Instant::now() {
-                return Silence {
-                    patience: self.patience,
-                };
+                return Silence { patience: self.patience };
             }
             sleep_until(end).await;
         }
@@ -125,11 +119,7 @@ pub(super) struct Moving<B> {
 impl<B> Moving<B> {
     /// `inner` comes from the upstream in this exchange.
     pub(super) fn new(inner: B, movement: Arc<Movement>) -> Self {
-        Self {
-            inner,
-            movement,
-            alarm: None,
-        }
+        Self { inner, movement, alarm: None }
     }
 
     fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<Silence> {
@@ -142,9 +132,7 @@ impl<B> Moving<B> {
         while alarm.as_mut().poll(context).is_ready() {
             let end = movement.end();
             if end <= Instant::now() {
-                return Poll::Ready(Silence {
-                    patience: movement.patience,
-                });
+                return Poll::Ready(Silence { patience: movement.patience });
             }
             alarm.as_mut().reset(end);
         }
@@ -194,11 +182,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn state(now: Instant) -> State {
-        State {
-            last: now,
-            sent: 0,
-            waits_for_client: false,
-        }
+        State { last: now, sent: 0, waits_for_client: false }
     }
 
     #[test]
@@ -228,10 +212,7 @@ mod tests {
         let arrives = state.silent_since(now) - now;
         assert!(arrives > SECOND * 10 && arrives < SECOND * 60, "{arrives:?}");
         state.sends(usize::MAX, now);
-        assert!(
-            state.silent_since(now) - now < SECOND * 600,
-            "no more than fits on the way"
-        );
+        assert!(state.silent_since(now) - now < SECOND * 600, "no more than fits on the way");
         state.moves(now);
         assert_eq!(state.silent_since(now), now, "an answer says that it has arrived");
     }

@@ -74,16 +74,10 @@ mod tests {
     fn the_path_after_the_base_path_is_put_behind_the_base_url() {
         let base = base("http://127.0.0.1:9/openai/v1");
         let target = |path, query| base.target(path, query).unwrap().to_string();
-        assert_eq!(
-            target("/models", Some("a=1&b=%20")),
-            "http://127.0.0.1:9/openai/v1/models?a=1&b=%20"
-        );
+        assert_eq!(target("/models", Some("a=1&b=%20")), "http://127.0.0.1:9/openai/v1/models?a=1&b=%20");
         assert_eq!(target("/files/a%2Fb", None), "http://127.0.0.1:9/openai/v1/files/a%2Fb");
         assert_eq!(target("", None), "http://127.0.0.1:9/openai/v1");
-        assert_eq!(
-            target("//chat/completions/", None),
-            "http://127.0.0.1:9/openai/v1//chat/completions/"
-        );
+        assert_eq!(target("//chat/completions/", None), "http://127.0.0.1:9/openai/v1//chat/completions/");
     }
 
     #[test]
@@ -100,9 +94,7 @@ mod tests {
 
     #[test]
     fn a_url_that_is_too_long_is_refused() {
-        let error = base("http://127.0.0.1/v1")
-            .target(&"/a".repeat(40_000), None)
-            .unwrap_err();
+        let error = base("http://127.0.0.1/v1").target(&"/a".repeat(40_000), None).unwrap_err();
         assert_eq!(error.refusal().status, 414);
     }
 

@@ -71,17 +71,8 @@ where
     B::Error: Into<BodyError>,
 {
     fn coming(rest: B, movement: &Arc<Movement>) -> Self {
-        let source = Source {
-            rest,
-            passed: Vec::new(),
-            size: 0,
-            can_be_repeated: true,
-            attempt: 0,
-        };
-        Self::Coming(Arc::new(Coming {
-            movement: Arc::clone(movement),
-            source: Mutex::new(source),
-        }))
+        let source = Source { rest, passed: Vec::new(), size: 0, can_be_repeated: true, attempt: 0 };
+        Self::Coming(Arc::new(Coming { movement: Arc::clone(movement), source: Mutex::new(source) }))
     }
 
     /// The body for one more attempt to send it; an earlier attempt cannot read on.
@@ -127,11 +118,7 @@ impl<B> Attempt<B> {
     fn begin(coming: &Arc<Coming<B>>) -> Self {
         let mut source = coming.lock();
         source.attempt += 1;
-        Self {
-            coming: Arc::clone(coming),
-            number: source.attempt,
-            sent: 0,
-        }
+        Self { coming: Arc::clone(coming), number: source.attempt, sent: 0 }
     }
 }
 
@@ -202,10 +189,8 @@ mod tests {
     use super::*;
 
     fn upload(pieces: &[&'static [u8]]) -> Arc<Coming<impl HttpBody<Data = Bytes, Error = BodyError> + Unpin>> {
-        let frames: Vec<_> = pieces
-            .iter()
-            .map(|piece| Ok::<_, BodyError>(Frame::data(Bytes::from_static(piece))))
-            .collect();
+        let frames: Vec<_> =
+            pieces.iter().map(|piece| Ok::<_, BodyError>(Frame::data(Bytes::from_static(piece)))).collect();
         let body = StreamBody::new(stream::iter(frames));
         match Upload::coming(body, &Movement::begin(Duration::from_secs(1), 0)) {
             Upload::Coming(coming) => coming,
@@ -221,10 +206,7 @@ mod tests {
         assert_eq!(first.frame().await.unwrap().unwrap().into_data().unwrap(), "two ");
         assert!(coming.lock().can_be_repeated);
         let second = Attempt::begin(&coming);
-        assert!(
-            first.frame().await.unwrap().is_err(),
-            "the first one reads nothing more"
-        );
+        assert!(first.frame().await.unwrap().is_err(), "the first one reads nothing more");
         assert_eq!(second.collect().await.unwrap().to_bytes(), "one two three");
         let third = Attempt::begin(&coming);
         assert_eq!(third.collect().await.unwrap().to_bytes(), "one two three");

@@ -23,10 +23,7 @@ impl Imports {
                 (module_of(&below(file)), text)
             })
             .collect();
-        let tests: BTreeSet<Module> = files
-            .iter()
-            .flat_map(|(module, text)| test_modules(module, text))
-            .collect();
+        let tests: BTreeSet<Module> = files.iter().flat_map(|(module, text)| test_modules(module, text)).collect();
         let is_product = |module: &Module| (1..=module.len()).all(|end| !tests.contains(&module[..end]));
         let files: Vec<(Module, String)> = files.into_iter().filter(|(module, _)| is_product(module)).collect();
         let modules: BTreeSet<&Module> = files.iter().map(|(module, _)| module).collect();
@@ -94,9 +91,7 @@ fn test_modules(module: &[String], text: &str) -> Vec<Module> {
     let declared = text.split("#[cfg(test)]\n").skip(1).filter_map(|after| {
         let (line, _) = after.split_once(';')?;
         let (_, name) = line.split_once("mod ")?;
-        let is_name = name
-            .chars()
-            .all(|character| character.is_alphanumeric() || character == '_');
+        let is_name = name.chars().all(|character| character.is_alphanumeric() || character == '_');
         is_name.then(|| module.iter().cloned().chain([name.to_owned()]).collect())
     });
     declared.collect()
@@ -104,21 +99,12 @@ fn test_modules(module: &[String], text: &str) -> Vec<Module> {
 
 fn is_test(file: &Path) -> bool {
     let name = |part: &std::ffi::OsStr| part.to_string_lossy().trim_end_matches(".rs").to_owned();
-    file.iter()
-        .map(name)
-        .any(|name| name == "tests" || name.ends_with("_tests"))
+    file.iter().map(name).any(|name| name == "tests" || name.ends_with("_tests"))
 }
 
 fn module_of(file: &Path) -> Module {
-    let mut parts: Module = file
-        .with_extension("")
-        .iter()
-        .map(|part| part.to_string_lossy().into_owned())
-        .collect();
-    if parts
-        .last()
-        .is_some_and(|last| ["mod", "lib", "main"].contains(&last.as_str()))
-    {
+    let mut parts: Module = file.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    if parts.last().is_some_and(|last| ["mod", "lib", "main"].contains(&last.as_str())) {
         parts.pop();
     }
     parts
@@ -133,10 +119,7 @@ fn uses(text: &str) -> Vec<String> {
             continue;
         };
         let tree: String = tree.split_whitespace().collect();
-        if ["crate::", "self::", "super::"]
-            .iter()
-            .any(|start| tree.starts_with(start))
-        {
+        if ["crate::", "self::", "super::"].iter().any(|start| tree.starts_with(start)) {
             expand("", &tree, &mut found);
         }
     }
@@ -194,10 +177,7 @@ fn file_of(path: &[String], modules: &BTreeSet<&Module>) -> Module {
 #[test]
 fn use_lines_are_read_whatever_their_shape() {
     let text = "use crate::a::{b, c::{self, D}};\npub(crate) use super::e::F;\nuse std::fmt;\n#[cfg(test)]\nmod tests {\n use crate::g; }";
-    assert_eq!(
-        uses(text),
-        ["crate::a::b", "crate::a::c::self", "crate::a::c::D", "super::e::F"]
-    );
+    assert_eq!(uses(text), ["crate::a::b", "crate::a::c::self", "crate::a::c::D", "super::e::F"]);
     let module: Module = ["x", "y"].map(str::to_owned).to_vec();
     assert_eq!(absolute(&module, "super::e::F").expect("a path"), ["x", "e", "F"]);
     assert_eq!(absolute(&module, "crate::a::b").expect("a path"), ["a", "b"]);
@@ -219,8 +199,5 @@ fn circles_are_found_and_lines_are_none() {
         pairs.collect::<BTreeMap<String, BTreeSet<String>>>()
     };
     assert!(circles(&arrows(&[("a", &["b", "c"]), ("b", &["c"]), ("c", &[])])).is_empty());
-    assert_eq!(
-        circles(&arrows(&[("a", &["b"]), ("b", &["c"]), ("c", &["a"]), ("d", &["a"])])),
-        [["a", "b", "c"]]
-    );
+    assert_eq!(circles(&arrows(&[("a", &["b"]), ("b", &["c"]), ("c", &["a"]), ("d", &["a"])])), [["a", "b", "c"]]);
 }

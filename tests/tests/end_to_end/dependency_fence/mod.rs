@@ -15,25 +15,9 @@ use imports::{Imports, circles};
 
 /// What each folder of `proxy/src` on the way of a request may know, besides the errors and reasons that everybody names.
 const WALLS: &[(&str, &[&str])] = &[
-    (
-        "server",
-        &[
-            "upstream",
-            "prompt",
-            "conversation",
-            "memory",
-            "openai",
-            "http",
-            "config",
-            "telemetry",
-            "ending",
-        ],
-    ),
+    ("server", &["upstream", "prompt", "conversation", "memory", "openai", "http", "config", "telemetry", "ending"]),
     ("upstream", &["openai", "http", "config", "telemetry", "secret"]),
-    (
-        "prompt",
-        &["conversation", "memory", "openai", "config", "telemetry", "deadline"],
-    ),
+    ("prompt", &["conversation", "memory", "openai", "config", "telemetry", "deadline"]),
     ("conversation", &["openai", "http", "deadline"]),
     ("memory", &["config", "telemetry"]),
     ("openai", &["deadline"]),
@@ -54,26 +38,18 @@ fn only_the_store_depends_on_the_database_and_arrow() {
     let metadata = metadata();
     let direct = direct_dependencies(&metadata);
     let names = direct.iter().map(|(_, name)| name.as_str());
-    let arrow: Vec<&str> = names
-        .filter(|name| name.starts_with("arrow") || name.starts_with("lance"))
-        .collect();
+    let arrow: Vec<&str> = names.filter(|name| name.starts_with("arrow") || name.starts_with("lance")).collect();
     assert!(arrow.contains(&"lancedb"), "the fence must see the database: {arrow:?}");
     fence(&[&arrow[..], &["redb"]].concat(), &["mainpoint-store"]);
 }
 
 #[test]
 fn only_the_proxy_and_the_tests_speak_http() {
-    fence(
-        &["hyper", "hyper-util", "reqwest"],
-        &["mainpoint", "mainpoint-bench", "mainpoint-tests"],
-    );
+    fence(&["hyper", "hyper-util", "reqwest"], &["mainpoint", "mainpoint-bench", "mainpoint-tests"]);
     let direct = direct_dependencies(&metadata());
     for library in ["hyper", "http", "http-body", "reqwest", "url"] {
         for below in ["mainpoint-engine", "mainpoint-store"] {
-            assert!(
-                !direct.contains(&(below.to_owned(), library.to_owned())),
-                "{below} knows {library}"
-            );
+            assert!(!direct.contains(&(below.to_owned(), library.to_owned())), "{below} knows {library}");
         }
     }
 }
@@ -82,21 +58,13 @@ fn only_the_proxy_and_the_tests_speak_http() {
 fn dependencies_go_from_the_tests_over_the_proxy_to_engine_and_store_and_never_back() {
     let direct = direct_dependencies(&metadata());
     let own = |package: &str| {
-        let of_package = direct
-            .iter()
-            .filter(|(from, to)| from == package && to.starts_with("mainpoint"));
+        let of_package = direct.iter().filter(|(from, to)| from == package && to.starts_with("mainpoint"));
         of_package.map(|(_, to)| to.as_str()).collect::<BTreeSet<_>>()
     };
     assert!(own("mainpoint-engine").is_empty(), "{:?}", own("mainpoint-engine"));
     assert!(own("mainpoint-store").is_empty(), "{:?}", own("mainpoint-store"));
-    assert_eq!(
-        own("mainpoint"),
-        BTreeSet::from(["mainpoint-engine", "mainpoint-store"])
-    );
-    assert!(
-        own("mainpoint-tests").is_empty(),
-        "the tests know the product from outside only"
-    );
+    assert_eq!(own("mainpoint"), BTreeSet::from(["mainpoint-engine", "mainpoint-store"]));
+    assert!(own("mainpoint-tests").is_empty(), "the tests know the product from outside only");
 }
 
 #[test]
@@ -105,14 +73,9 @@ fn within_the_proxy_arrows_go_from_the_server_to_the_prompt_and_from_there_to_wh
     let arrows = imports.between_folders();
     for (from, allowed) in WALLS {
         let found = arrows.get(*from).unwrap_or_else(|| panic!("proxy/src has no {from}"));
-        let foreign: Vec<&String> = found
-            .iter()
-            .filter(|to| !allowed.contains(&to.as_str()) && !COMMON.contains(&to.as_str()))
-            .collect();
-        assert!(
-            foreign.is_empty(),
-            "proxy/src/{from} knows {foreign:?}; it may know {allowed:?}"
-        );
+        let foreign: Vec<&String> =
+            found.iter().filter(|to| !allowed.contains(&to.as_str()) && !COMMON.contains(&to.as_str())).collect();
+        assert!(foreign.is_empty(), "proxy/src/{from} knows {foreign:?}; it may know {allowed:?}");
     }
 }
 
@@ -124,10 +87,7 @@ fn no_two_folders_of_a_crate_import_each_other_and_few_files_do() {
         let folders = imports.between_folders();
         assert!(folders.len() > 5, "only {folders:?} were seen in {package}");
         let circles = circles(&folders);
-        assert!(
-            circles.is_empty(),
-            "folders of {package} import each other: {circles:?}"
-        );
+        assert!(circles.is_empty(), "folders of {package} import each other: {circles:?}");
         files.extend(imports.circles());
     }
     assert!(files.len() <= FILE_CIRCLES, "files import each other: {files:?}");
@@ -150,16 +110,10 @@ fn unsafe_code_stays_in_the_engines_one_module() {
         }
     }
     assert!(seen > 50, "only {seen} source files were seen");
-    assert!(
-        elsewhere.is_empty(),
-        "unsafe code outside of engine/src/ffi: {elsewhere:?}"
-    );
+    assert!(elsewhere.is_empty(), "unsafe code outside of engine/src/ffi: {elsewhere:?}");
     for package in ["proxy", "store"] {
         let library = fs::read_to_string(root.join(package).join("src/lib.rs")).expect("the library");
-        assert!(
-            library.contains("#![forbid(unsafe_code)]"),
-            "{package} may not hold any"
-        );
+        assert!(library.contains("#![forbid(unsafe_code)]"), "{package} may not hold any");
     }
 }
 
@@ -167,20 +121,11 @@ fn unsafe_code_stays_in_the_engines_one_module() {
 fn fence(libraries: &[&str], owners: &[&str]) {
     let direct = direct_dependencies(&metadata());
     for library in libraries {
-        let users: Vec<&str> = direct
-            .iter()
-            .filter(|(_, name)| name == library)
-            .map(|(user, _)| user.as_str())
-            .collect();
-        assert!(
-            !users.is_empty(),
-            "nobody depends on {library}: the fence guards nothing"
-        );
+        let users: Vec<&str> =
+            direct.iter().filter(|(_, name)| name == library).map(|(user, _)| user.as_str()).collect();
+        assert!(!users.is_empty(), "nobody depends on {library}: the fence guards nothing");
         for user in users {
-            assert!(
-                owners.contains(&user),
-                "{user} depends on {library}; only {owners:?} may"
-            );
+            assert!(owners.contains(&user), "{user} depends on {library}; only {owners:?} may");
         }
     }
 }
@@ -190,10 +135,7 @@ fn direct_dependencies(metadata: &Metadata) -> BTreeSet<(String, String)> {
     let members = metadata.workspace_packages();
     assert_eq!(members.len(), 5, "proxy, engine, store, tests and bench");
     let pairs = members.iter().flat_map(|package| {
-        package
-            .dependencies
-            .iter()
-            .map(|dependency| (package.name.to_string(), dependency.name.clone()))
+        package.dependencies.iter().map(|dependency| (package.name.to_string(), dependency.name.clone()))
     });
     pairs.collect()
 }
@@ -201,22 +143,14 @@ fn direct_dependencies(metadata: &Metadata) -> BTreeSet<(String, String)> {
 fn metadata() -> Metadata {
     let manifest = checkout::root().join("Cargo.toml");
     let mut command = MetadataCommand::new();
-    command
-        .manifest_path(manifest)
-        .no_deps()
-        .other_options(["--locked".to_owned(), "--offline".to_owned()]);
+    command.manifest_path(manifest).no_deps().other_options(["--locked".to_owned(), "--offline".to_owned()]);
     command.exec().expect("the workspace's metadata")
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder)
-        .expect("a folder of sources")
-        .flatten()
-        .map(|entry| entry.path());
+    let entries = fs::read_dir(folder).expect("a folder of sources").flatten().map(|entry| entry.path());
     let files = entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] });
-    files
-        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
-        .collect()
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
 }
 
 /// Whether a line of code, comments aside, has the keyword.

@@ -55,11 +55,7 @@ async fn stays_and_is_counted(name: &'static str, reason: &str) -> Seen {
     let seen = stage.sent_twice(&report).await;
     seen.check(&[1, 2, 7, 8], &[0, ODD, report.last()]);
     seen.check_recalled(CODE);
-    assert!(
-        seen.messages.contains(&report.messages[ODD]),
-        "the odd message keeps every byte: {:#?}",
-        seen.messages
-    );
+    assert!(seen.messages.contains(&report.messages[ODD]), "the odd message keeps every byte: {:#?}", seen.messages);
     let counted = seen.metrics.sum("mainpoint_odd_messages_total", &[("reason", reason)]);
     assert!(counted >= 1.0, "it is counted as {reason}: {:?}", seen.metrics);
     seen

@@ -35,24 +35,14 @@ async fn is_the_users_own(name: &'static str, pasted: &str) {
 
     let home = stage.proxy.stop().await;
     let configuration = home.configuration().display().to_string();
-    let asked = [
-        "search",
-        question.as_str(),
-        "--limit",
-        "50",
-        "--json",
-        "--config",
-        configuration.as_str(),
-    ];
+    let asked = ["search", question.as_str(), "--limit", "50", "--json", "--config", configuration.as_str()];
     let found: Value = serde_json::from_str(&binary::run(&asked).successful().stdout).expect("JSON");
     let turns = found["results"].as_array().expect("a list");
     assert!(
         turns.iter().any(|turn| turn["text"] == question.as_str()),
         "the question is remembered word for word: {turns:#?}"
     );
-    let own = turns
-        .iter()
-        .filter(|turn| turn["text"].as_str().is_some_and(|text| text.contains(pasted)));
+    let own = turns.iter().filter(|turn| turn["text"].as_str().is_some_and(|text| text.contains(pasted)));
     assert_eq!(own.count(), 1, "it is remembered once: {turns:#?}");
 }
 

@@ -19,10 +19,7 @@ async fn lines_that_pose_as_speakers_change_nothing_before_they_have_been_read()
     let stage = Stage::set().await;
     let answer = stage.send(&report).await;
     assert_eq!((answer.status.as_u16(), outcome(&answer)), (200, "passthrough"));
-    assert!(
-        stage.upstream.last_request().body == report.body,
-        "every byte as it was sent"
-    );
+    assert!(stage.upstream.last_request().body == report.body, "every byte as it was sent");
     assert_eq!(answer.count("x-mainpoint-memories"), 0);
 }
 
@@ -39,17 +36,10 @@ async fn lines_that_pose_as_speakers_remain_lines_of_the_tool_that_returned_them
     for injected in seen.injected() {
         let inside = inside(injected);
         for line in lines(inside) {
-            assert!(
-                !forged.contains(&line.trim_end()),
-                "{line:?} stands alone in {injected}"
-            );
+            assert!(!forged.contains(&line.trim_end()), "{line:?} stands alone in {injected}");
             let Some((speaker, quote)) = quoted(line) else { continue };
             let own = said.iter().filter(|(role, _)| speaker.starts_with(role.as_str()));
-            let begins: String = quote
-                .chars()
-                .take_while(|character| *character != '…')
-                .take(40)
-                .collect();
+            let begins: String = quote.chars().take_while(|character| *character != '…').take(40).collect();
             let is_own = |text: &String| text.contains(begins.trim());
             let said_so = own.flat_map(|(_, texts)| texts).any(is_own);
             assert!(said_so, "{speaker} never said {quote:?}, in {injected}");
@@ -60,11 +50,7 @@ async fn lines_that_pose_as_speakers_remain_lines_of_the_tool_that_returned_them
         }
     }
     let question = prompt::text(seen.values().last().expect("a message")).to_lowercase();
-    assert_eq!(
-        question.matches("</mainpoint-memory>").count(),
-        1,
-        "one end of one block: {question}"
-    );
+    assert_eq!(question.matches("</mainpoint-memory>").count(), 1, "one end of one block: {question}");
 }
 
 /// Every text of an input by the role of its speaker, with white space made alike.

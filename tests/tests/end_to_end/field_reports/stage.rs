@@ -51,22 +51,12 @@ impl Report {
     pub(super) fn named(name: &'static str) -> Self {
         let body = file(name);
         let messages = raw_messages(&body);
-        Self {
-            name,
-            body,
-            encoding: None,
-            messages,
-        }
+        Self { name, body, encoding: None, messages }
     }
 
     /// The input in one file that says what another one holds, encoded.
     pub(super) fn encoded(name: &'static str, encoding: &'static str, plain: &str) -> Self {
-        Self {
-            name,
-            body: file(name),
-            encoding: Some(encoding),
-            messages: raw_messages(&file(plain)),
-        }
+        Self { name, body: file(name), encoding: Some(encoding), messages: raw_messages(&file(plain)) }
     }
 
     /// The last message's place.
@@ -93,11 +83,7 @@ impl Stage {
         let builder = StartedProxy::builder().upstream(&upstream.base_url());
         let builder = builder.budget(budget, 150).setting("memory", "digest_tokens = 80");
         let proxy = builder.start().await;
-        Self {
-            upstream,
-            proxy,
-            budget,
-        }
+        Self { upstream, proxy, budget }
     }
 
     /// Sends an input once and checks that nothing of it is changed, waits until it has been read, and sends it again.
@@ -105,15 +91,8 @@ impl Stage {
         let first = self.send(report).await;
         let (name, forwarded) = (report.name, self.upstream.last_request());
         assert_eq!((first.status.as_u16(), outcome(&first)), (200, "passthrough"), "{name}");
-        assert!(
-            forwarded.body == report.body,
-            "{name}: what has not been read keeps every byte, not {forwarded:?}"
-        );
-        assert_eq!(
-            forwarded.header("content-encoding"),
-            report.encoding.unwrap_or_default(),
-            "{name}"
-        );
+        assert!(forwarded.body == report.body, "{name}: what has not been read keeps every byte, not {forwarded:?}");
+        assert_eq!(forwarded.header("content-encoding"), report.encoding.unwrap_or_default(), "{name}");
         self.proxy.everything_read().await;
         let answer = self.send(report).await;
         assert_eq!(answer.status, 200, "{name}: {}", answer.text());
@@ -133,9 +112,7 @@ impl Stage {
     pub(super) async fn send(&self, report: &Report) -> Answer {
         let url = format!("{}/chat/completions", self.proxy.base_url());
         let mut request = self.proxy.client().post(url);
-        request = request
-            .header("authorization", TENANT)
-            .header("content-type", "application/json");
+        request = request.header("authorization", TENANT).header("content-type", "application/json");
         if let Some(encoding) = report.encoding {
             request = request.header("content-encoding", encoding);
         }
@@ -149,31 +126,17 @@ impl Seen {
     /// that nothing failed on the way.
     pub(super) fn check(&self, left: &[usize], stayed: &[usize]) {
         assert_eq!(outcome(&self.answer), "rewritten", "{:?}", self.answer.headers);
-        let (came, went) = (
-            self.answer.count("x-mainpoint-tokens-in"),
-            self.answer.count("x-mainpoint-tokens-forwarded"),
-        );
-        assert!(
-            came > self.budget && went <= self.budget,
-            "{came} tokens came, {went} went"
-        );
+        let (came, went) =
+            (self.answer.count("x-mainpoint-tokens-in"), self.answer.count("x-mainpoint-tokens-forwarded"));
+        assert!(came > self.budget && went <= self.budget, "{came} tokens came, {went} went");
         let counted = tokens::count_prompt(&json!({"messages": self.values()}));
-        assert!(
-            counted <= self.budget,
-            "{counted} tokens of {}: {:#?}",
-            self.budget,
-            self.messages
-        );
+        assert!(counted <= self.budget, "{counted} tokens of {}: {:#?}", self.budget, self.messages);
         let kept = &self.fate.kept;
         let still: Vec<_> = left.iter().filter(|place| kept.contains(place)).collect();
         assert!(still.is_empty(), "{still:?} should have left: {:#?}", self.messages);
         let gone: Vec<_> = stayed.iter().filter(|place| !kept.contains(place)).collect();
         assert!(gone.is_empty(), "{gone:?} should have stayed: {:#?}", self.messages);
-        assert_eq!(
-            self.metrics.sum("mainpoint_failures_total", &[]),
-            0.0,
-            "something failed"
-        );
+        assert_eq!(self.metrics.sum("mainpoint_failures_total", &[]), 0.0, "something failed");
     }
 
     /// Checks that what left and was asked for is quoted.

@@ -16,10 +16,7 @@ async fn notes_before_every_turn_stay_and_the_old_turns_between_them_leave() {
     let stayed: Vec<usize> = notes.iter().copied().chain([report.last()]).collect();
     seen.check(&[2, 3, 5, 6, 11, 12], &stayed);
     for note in notes {
-        assert!(
-            seen.messages.contains(&report.messages[note]),
-            "note {note} keeps its bytes"
-        );
+        assert!(seen.messages.contains(&report.messages[note]), "note {note} keeps its bytes");
     }
     seen.check_recalled(CODE);
 }

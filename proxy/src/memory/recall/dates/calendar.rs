@@ -181,9 +181,5 @@ fn by_days(day: NaiveDate, count: i32) -> Option<NaiveDate> {
 
 fn by_months(day: NaiveDate, count: i32) -> Option<NaiveDate> {
     let months = Months::new(count.unsigned_abs());
-    if count < 0 {
-        day.checked_sub_months(months)
-    } else {
-        day.checked_add_months(months)
-    }
+    if count < 0 { day.checked_sub_months(months) } else { day.checked_add_months(months) }
 }

@@ -112,9 +112,7 @@ fn date(text: &str) -> Option<(Vec<Word>, usize)> {
     let month = following(text, after_year, &MONTHS).filter(|(month, _)| (1..=12).contains(month));
     let after_month = month.map_or(after_year, |(_, end)| end);
     let is_length = text.get(after_month..).is_some_and(|rest| rest.starts_with(LENGTHS));
-    let day = month
-        .and_then(|_| following(text, after_month, &DAYS))
-        .filter(|(day, _)| (1..=31).contains(day));
+    let day = month.and_then(|_| following(text, after_month, &DAYS)).filter(|(day, _)| (1..=31).contains(day));
     match (year, month, day) {
         (Some((year, _)), Some((month, _)), Some((day, end))) => {
             let date = NaiveDate::from_ymd_opt(year.into(), month.into(), day.into())?;
@@ -132,10 +130,7 @@ fn date(text: &str) -> Option<(Vec<Word>, usize)> {
 }
 
 fn named(month: u16) -> Word {
-    Word::Month {
-        number: month.into(),
-        needs: Needs::Nothing,
-    }
+    Word::Month { number: month.into(), needs: Needs::Nothing }
 }
 
 /// A number with one of these units, behind spaces at a place, and where it ends.
@@ -164,18 +159,14 @@ fn is_digit(character: char) -> bool {
 fn number(text: &str) -> Option<u16> {
     let digit = |character: char| {
         let own = DIGITS.iter().position(|known| *known == character);
-        character
-            .to_digit(10)
-            .or_else(|| own.and_then(|own| u32::try_from(own).ok()))
+        character.to_digit(10).or_else(|| own.and_then(|own| u32::try_from(own).ok()))
     };
     let count = text.chars().count();
     if count == 0 || count > 4 {
         return None;
     }
     let value = match text.split_once(TEN) {
-        None => text
-            .chars()
-            .try_fold(0, |sum, character| Some(sum * 10 + digit(character)?))?,
+        None => text.chars().try_fold(0, |sum, character| Some(sum * 10 + digit(character)?))?,
         Some((tens, ones)) => {
             let single = |text: &str, empty: u32| match (text.chars().next(), text.chars().nth(1)) {
                 (None, _) => Some(empty),
@@ -215,14 +206,7 @@ mod tests {
     #[test]
     fn a_date_is_cut_out_of_the_text_around_it() {
         let parts = parts("我5月7日去了");
-        assert_eq!(
-            parts,
-            [
-                Part::Text("我"),
-                Part::Words(vec![named(5), Word::Digits(7)]),
-                Part::Text("去了")
-            ]
-        );
+        assert_eq!(parts, [Part::Text("我"), Part::Words(vec![named(5), Word::Digits(7)]), Part::Text("去了")]);
     }
 
     proptest! {

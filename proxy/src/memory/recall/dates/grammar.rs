@@ -17,10 +17,7 @@ struct Grammar<'a> {
 
 /// The periods that the words name, in their order, each once.
 pub(super) fn periods(words: &[Word], asked: NaiveDate) -> Vec<Period> {
-    let grammar = Grammar {
-        times: Times::among(words),
-        asked,
-    };
+    let grammar = Grammar { times: Times::among(words), asked };
     let (mut periods, mut at) = (Vec::new(), 0);
     while let Some(word) = grammar.times.word(at) {
         if word == Word::Open {
@@ -104,10 +101,7 @@ impl Grammar<'_> {
     /// "the week before August 3", "two days after 1 May", "the Sunday before last week". A day, month or year that it counts
     /// from is named, too: people tell such things on that day.
     fn shifted(&self, at: usize) -> Parsed {
-        let (count, unit) = self
-            .times
-            .count(at)
-            .map_or((None, at), |(count, next)| (Some(count), next));
+        let (count, unit) = self.times.count(at).map_or((None, at), |(count, next)| (Some(count), next));
         let direction = self.times.word(unit + 1)?;
         if !matches!(direction, Word::Before | Word::After) {
             return None;
@@ -135,10 +129,7 @@ impl Grammar<'_> {
             Word::In | Word::Of | Word::Before | Word::Comma => next + 1,
             _ => next,
         };
-        let (anchor, _) = self
-            .times
-            .absolute(place, self.asked)
-            .filter(|(anchor, _)| anchor.is_day())?;
+        let (anchor, _) = self.times.absolute(place, self.asked).filter(|(anchor, _)| anchor.is_day())?;
         let (period, _) = self.times.relative(at, anchor.start)?;
         Some((period, place))
     }

@@ -14,8 +14,7 @@ fn asked() -> DateTime<Utc> {
 /// The first and the last day of each period; asked on Wednesday, 16 August 2023.
 fn named(text: &str) -> Vec<(String, String)> {
     let days = periods(text, asked()).into_iter();
-    days.map(|period| (period.start.to_string(), period.end.pred_opt().unwrap().to_string()))
-        .collect()
+    days.map(|period| (period.start.to_string(), period.end.pred_opt().unwrap().to_string())).collect()
 }
 
 fn is_day(text: &str, day: &str) {
@@ -213,60 +212,24 @@ proptest! {
 }
 
 const LANGUAGES: [(&str, &str); 14] = [
-    (
-        "on {d} {m} {y}",
-        "January February March April May June July August September October November December",
-    ),
-    (
-        "{d} {m} {y} को",
-        "जनवरी फ़रवरी मार्च अप्रैल मई जून जुलाई अगस्त सितंबर अक्टूबर नवंबर दिसंबर",
-    ),
+    ("on {d} {m} {y}", "January February March April May June July August September October November December"),
+    ("{d} {m} {y} को", "जनवरी फ़रवरी मार्च अप्रैल मई जून जुलाई अगस्त सितंबर अक्टूबर नवंबर दिसंबर"),
     (
         "el {d} de {m} de {y}",
         "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
     ),
-    (
-        "le {d} {m} {y}",
-        "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
-    ),
-    (
-        "le {d} {m} {y}",
-        "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.",
-    ),
-    (
-        "في {d} {m} {y}",
-        "يناير فبراير مارس أبريل مايو يونيو يوليو أغسطس سبتمبر أكتوبر نوفمبر ديسمبر",
-    ),
-    (
-        "{d} {m} {y}",
-        "জানুয়ারি ফেব্রুয়ারি মার্চ এপ্রিল মে জুন জুলাই আগস্ট সেপ্টেম্বর অক্টোবর নভেম্বর ডিসেম্বর",
-    ),
+    ("le {d} {m} {y}", "janvier février mars avril mai juin juillet août septembre octobre novembre décembre"),
+    ("le {d} {m} {y}", "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc."),
+    ("في {d} {m} {y}", "يناير فبراير مارس أبريل مايو يونيو يوليو أغسطس سبتمبر أكتوبر نوفمبر ديسمبر"),
+    ("{d} {m} {y}", "জানুয়ারি ফেব্রুয়ারি মার্চ এপ্রিল মে জুন জুলাই আগস্ট সেপ্টেম্বর অক্টোবর নভেম্বর ডিসেম্বর"),
     (
         "em {d} de {m} de {y}",
         "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
     ),
-    (
-        "{d} {m} {y} года",
-        "января февраля марта апреля мая июня июля августа сентября октября ноября декабря",
-    ),
-    (
-        "am {d}. {m} {y}",
-        "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
-    ),
-    (
-        "{d} {m} {y}'te",
-        "Ocak Şubat Mart Nisan Mayıs Haziran Temmuz Ağustos Eylül Ekim Kasım Aralık",
-    ),
-    (
-        "pada {d} {m} {y}",
-        "Januari Februari Maret April Mei Juni Juli Agustus September Oktober November Desember",
-    ),
-    (
-        "il {d} {m} {y}",
-        "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
-    ),
-    (
-        "{d} {m} {y} کو",
-        "جنوری فروری مارچ اپریل مئی جون جولائی اگست ستمبر اکتوبر نومبر دسمبر",
-    ),
+    ("{d} {m} {y} года", "января февраля марта апреля мая июня июля августа сентября октября ноября декабря"),
+    ("am {d}. {m} {y}", "Januar Februar März April Mai Juni Juli August September Oktober November Dezember"),
+    ("{d} {m} {y}'te", "Ocak Şubat Mart Nisan Mayıs Haziran Temmuz Ağustos Eylül Ekim Kasım Aralık"),
+    ("pada {d} {m} {y}", "Januari Februari Maret April Mei Juni Juli Agustus September Oktober November Desember"),
+    ("il {d} {m} {y}", "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre"),
+    ("{d} {m} {y} کو", "جنوری فروری مارچ اپریل مئی جون جولائی اگست ستمبر اکتوبر نومبر دسمبر"),
 ];

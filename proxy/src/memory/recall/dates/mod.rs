@@ -94,11 +94,7 @@ mod tests {
         let periods = periods(text, at("2023-08-16"));
         let written = periods.iter().map(|period| {
             let last = period.end.pred_opt().unwrap();
-            if last == period.start {
-                last.to_string()
-            } else {
-                format!("{}..{last}", period.start)
-            }
+            if last == period.start { last.to_string() } else { format!("{}..{last}", period.start) }
         });
         written.collect::<Vec<_>>().join(" ")
     }
@@ -123,10 +119,7 @@ mod tests {
             ("2023-05-07 or 2023-05-08T10:00:00Z", "2023-05-07 2023-05-08"),
             ("2023/05/07", "2023-05-07"),
             ("2023-05", "2023-05-01..2023-05-31"),
-            (
-                "13/05/2023 and 05/23/2023 and 04/04/2023",
-                "2023-05-13 2023-05-23 2023-04-04",
-            ),
+            ("13/05/2023 and 05/23/2023 and 04/04/2023", "2023-05-13 2023-05-23 2023-04-04"),
             ("5/7/2023, whichever is meant", "2023-07-05 2023-05-07"),
             ("7.5.2023, 2023/5/7 and 05/2023", "2023-05-07 2023-05-01..2023-05-31"),
             ("What state did Joanna visit in summer 2021?", "2021-06-01..2021-08-31"),
@@ -187,10 +180,7 @@ mod tests {
             ("the Sunday before October 25, 2022", "2022-10-23 2022-10-25"),
             ("the day after 1 May 2022", "2022-05-02 2022-05-01"),
             ("last Friday on 23 January, 2022", "2022-01-21 2022-01-23"),
-            (
-                "last weekend before April 10, 2023",
-                "2023-04-08..2023-04-09 2023-04-10",
-            ),
+            ("last weekend before April 10, 2023", "2023-04-08..2023-04-09 2023-04-10"),
             ("Friday, May 5, 2023", "2023-05-05"),
         ]);
     }

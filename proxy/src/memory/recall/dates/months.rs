@@ -100,21 +100,15 @@ pub(super) fn leads(lower: &str) -> bool {
 fn known() -> HashMap<String, (u32, Needs)> {
     let of = |names: [&'static str; 12], needs: Needs| {
         let numbered = (1_u32..).zip(names);
-        numbered.flat_map(move |(number, names)| {
-            names
-                .split_whitespace()
-                .map(move |name| (folded(name), (number, needs)))
-        })
+        numbered
+            .flat_map(move |(number, names)| names.split_whitespace().map(move |name| (folded(name), (number, needs))))
     };
     of(NAMES, Needs::Nothing).chain(of(AMBIGUOUS, Needs::Date)).collect()
 }
 
 /// Where a word stands among others, from 1.
 fn place<'a>(words: impl Iterator<Item = &'a str>, word: &str) -> Option<u32> {
-    (1..)
-        .zip(words)
-        .find(|(_, known)| *known == word)
-        .map(|(place, _)| place)
+    (1..).zip(words).find(|(_, known)| *known == word).map(|(place, _)| place)
 }
 
 #[cfg(test)]
@@ -123,10 +117,7 @@ mod tests {
 
     #[test]
     fn a_name_is_that_of_one_month() {
-        let names = NAMES
-            .iter()
-            .chain(&AMBIGUOUS)
-            .flat_map(|names| names.split_whitespace());
+        let names = NAMES.iter().chain(&AMBIGUOUS).flat_map(|names| names.split_whitespace());
         let mut folded: Vec<String> = names.map(folded).collect();
         folded.sort_unstable();
         folded.dedup();

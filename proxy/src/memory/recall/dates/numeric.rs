@@ -42,7 +42,5 @@ fn of_day(year: u16, month: u16, day: u16) -> Option<Period> {
 
 fn of_month(year: u16, month: u16) -> Option<Period> {
     let first = NaiveDate::from_ymd_opt(year.into(), month.into(), 1);
-    first
-        .filter(|_| is_year(year))
-        .and_then(|first| Unit::Month.around(first))
+    first.filter(|_| is_year(year)).and_then(|first| Unit::Month.around(first))
 }

@@ -52,15 +52,8 @@ fn is_joint(before: Option<char>, after: char) -> bool {
 
 /// The ASCII digit that a digit of another script is.
 fn digit(character: char) -> Option<char> {
-    let value = |zero: &char| {
-        u32::from(character)
-            .checked_sub(u32::from(*zero))
-            .filter(|value| *value < 10)
-    };
-    ZEROS
-        .iter()
-        .find_map(value)
-        .and_then(|value| char::from_digit(value, 10))
+    let value = |zero: &char| u32::from(character).checked_sub(u32::from(*zero)).filter(|value| *value < 10);
+    ZEROS.iter().find_map(value).and_then(|value| char::from_digit(value, 10))
 }
 
 /// A word as names of months are compared: in small letters, without accents, with one spelling of letters that have several.
@@ -105,12 +98,7 @@ mod tests {
 
     #[test]
     fn accents_and_capitals_do_not_matter() {
-        for (one, other) in [
-            ("MÄRZ", "marz"),
-            ("Août", "aout"),
-            ("Kasım", "kasim"),
-            ("أبريل", "ابريل"),
-        ] {
+        for (one, other) in [("MÄRZ", "marz"), ("Août", "aout"), ("Kasım", "kasim"), ("أبريل", "ابريل")] {
             assert_eq!(folded(one), other);
         }
         assert_eq!(folded("फ़रवरी"), folded("\u{95e}रवरी"));

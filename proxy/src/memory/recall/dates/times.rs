@@ -221,10 +221,7 @@ impl<'a> Times<'a> {
 }
 
 fn leads_to_month(word: Word) -> bool {
-    matches!(
-        word,
-        Word::In | Word::Of | Word::Since | Word::Until | Word::Before | Word::Last | Word::Third(_)
-    )
+    matches!(word, Word::In | Word::Of | Word::Since | Word::Until | Word::Before | Word::Last | Word::Third(_))
 }
 
 fn leads_to_season(word: Word) -> bool {

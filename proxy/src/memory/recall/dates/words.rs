@@ -12,9 +12,8 @@ use super::numeric::exact;
 use super::plain::plain;
 use super::word::{Word, digits, is_year};
 
-const NUMBERS: [&str; 12] = [
-    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-];
+const NUMBERS: [&str; 12] =
+    ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
 const ORDINALS: [&str; 5] = ["first", "second", "third", "fourth", "fifth"];
 const DASHES: [char; 3] = ['-', '–', '—'];
 
@@ -35,10 +34,7 @@ struct Place {
 pub(super) fn words(text: &str) -> Vec<Word> {
     let mut words = Vec::new();
     for line in plain(text).lines() {
-        let mut place = Place {
-            begins_sentence: true,
-            is_led: false,
-        };
+        let mut place = Place { begins_sentence: true, is_led: false };
         for part in east_asian::parts(line) {
             match part {
                 Part::Text(text) => place = push_text(&mut words, text, place),
@@ -84,8 +80,7 @@ fn without_dots(words: &[Word]) -> Vec<Word> {
     };
     let places = words.iter().enumerate();
     let kept = places.filter(|(at, word)| **word != Word::Dot || !is_date(*at));
-    kept.map(|(_, word)| if *word == Word::Dot { Word::Break } else { *word })
-        .collect()
+    kept.map(|(_, word)| if *word == Word::Dot { Word::Break } else { *word }).collect()
 }
 
 fn is_mark(character: char) -> bool {
@@ -119,10 +114,7 @@ fn push_piece(words: &mut Vec<Word>, piece: &str, mut place: Place) {
 }
 
 fn word(text: &str, place: Place) -> Word {
-    let text = text
-        .strip_suffix("'s")
-        .or_else(|| text.strip_suffix("’s"))
-        .unwrap_or(text);
+    let text = text.strip_suffix("'s").or_else(|| text.strip_suffix("’s")).unwrap_or(text);
     let lower = text.to_lowercase();
     // A capital is a sign of a name only inside a sentence, and only if the word is not all in capitals.
     let is_name =
@@ -222,8 +214,5 @@ fn simple(lower: &str) -> Word {
 
 /// Where a word stands in a list, from 1.
 fn place(words: &[&str], word: &str) -> Option<u16> {
-    (1..)
-        .zip(words)
-        .find(|(_, known)| **known == word)
-        .map(|(place, _)| place)
+    (1..).zip(words).find(|(_, known)| **known == word).map(|(place, _)| place)
 }
