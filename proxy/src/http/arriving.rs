@@ -6,14 +6,15 @@ use std::error::Error;
 use std::fmt::Debug;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
+use super::alarm::Alarm;
 use crate::error::ProxyError;
 use crate::telemetry::metrics;
 
@@ -29,7 +30,7 @@ pub(crate) struct RequestBody {
     inner: Incoming,
     arrival: Arc<dyn Arrival>,
     wait: Wait,
-    alarm: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
     is_late: bool,
 }
 
@@ -50,24 +51,7 @@ impl RequestBody {
         if inner.is_end_stream() {
             arrival.arrived();
         }
-        Self { inner, arrival, wait: Wait::new(patience), alarm: None, is_late: false }
-    }
-
-    /// Ready when the client has been waited for long enough.
-    fn poll_alarm(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let end = self.wait.end(Instant::now());
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(end)));
-        // An alarm that is too early is set again when it rings: most bodies come before that.
-        if alarm.deadline() > end {
-            alarm.as_mut().reset(end);
-        }
-        while alarm.as_mut().poll(context).is_ready() {
-            if end <= Instant::now() {
-                return Poll::Ready(());
-            }
-            alarm.as_mut().reset(end);
-        }
-        Poll::Pending
+        Self { inner, arrival, wait: Wait::new(patience), alarm: Alarm::default(), is_late: false }
     }
 }
 
@@ -83,9 +67,8 @@ impl Body for RequestBody {
             return Poll::Ready(None);
         }
         let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) else {
-            if self.poll_alarm(context).is_pending() {
-                return Poll::Pending;
-            }
+            let Self { alarm, wait, .. } = &mut *self;
+            ready!(alarm.poll(context, || wait.end(Instant::now())));
             self.is_late = true;
             self.arrival.arrived();
             metrics::closed("body_timeout");
@@ -124,8 +107,12 @@ pub(crate) fn unreadable(error: Box<dyn Error + Send + Sync>) -> ProxyError {
 
 /// Whether `error` comes from a client that did not send its body in time.
 fn is_late(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|error| matches!(error.downcast_ref(), Some(ArrivalError::Late)))
+}
+
+/// An error, and what caused it, from the outside in.
+pub(crate) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
-        .any(|error| matches!(error.downcast_ref(), Some(ArrivalError::Late)))
 }
 
 /// How long a client has been waited for. Time in which nobody wanted more of the body does not count.

@@ -81,16 +81,17 @@ static WRITTEN_ANEW: [HeaderName; 3] = [HOST, CONTENT_LENGTH, EXPECT];
 /// Removes the headers that `ends_here` names and those that `Connection` lists. Most messages have few of either, so
 /// the headers that are there are looked through, not the names that might be.
 fn strip(headers: &mut HeaderMap, ends_here: impl Fn(&HeaderName) -> bool) {
-    let listed = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok());
+    let named = listed(headers, &CONNECTION).filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
     let ending = headers.keys().filter(|name| ends_here(name)).cloned();
-    for name in listed.chain(ending).collect::<Vec<_>>() {
+    for name in named.chain(ending).collect::<Vec<_>>() {
         headers.remove(name);
     }
+}
+
+/// What a header that is a list names, in all its lines.
+pub(crate) fn listed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! A leaf: it must not know routes, memories or what a chat is.
 
+pub(crate) mod alarm;
 pub(crate) mod arriving;
 pub(crate) mod body;
 pub(crate) mod credentials;
@@ -9,5 +10,7 @@ pub(crate) mod encoding;
 pub(crate) mod headers;
 pub(crate) mod paths;
 pub(crate) mod reply;
+pub(crate) mod tapped;
+pub(crate) mod through;
 
 pub(crate) use arriving::RequestBody;

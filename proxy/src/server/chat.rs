@@ -24,15 +24,15 @@ use crate::error::{MemoryError, ProxyError};
 use crate::http::RequestBody;
 use crate::http::headers::{MEMORIES, MODE, MODE_NAME, OUTCOME, TOKENS_FORWARDED, TOKENS_IN};
 use crate::http::reply::Body;
+use crate::http::through::holding;
 use crate::http::{body, credentials, encoding};
 use crate::openai::request::Surface;
 use crate::prompt::Planner;
 use crate::prompt::plan::{Ask, Outcome, Plan};
 use crate::prompt::receipt::Receipt;
 use crate::reason::Reason;
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, UpstreamTimer};
 use crate::upstream::CallBody;
-use crate::upstream::timed::Timed;
 
 /// A request whose prompt may be rewritten.
 #[derive(Debug)]
@@ -189,8 +189,7 @@ fn watched(
         // An error event may have to follow, so the length is not known.
         parts.headers.remove(CONTENT_LENGTH);
     }
-    let timed = Timed::new(body, started).boxed_unsync();
-    Response::from_parts(parts, Watched::new(timed, reply, keep).boxed_unsync())
+    Response::from_parts(parts, Watched::new(holding(body, UpstreamTimer(started)), reply, keep).boxed_unsync())
 }
 
 /// What the client is told about its request in headers.

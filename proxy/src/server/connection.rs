@@ -17,16 +17,17 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::answered::Answered;
 use super::connection_state::{ConnectionState, Timeouts};
 use super::connection_table::ConnectionTable;
 use super::refusals::Refusals;
-use super::request_guard::RequestGuard;
-use super::socket::Socket;
+use super::request_guard::{Answer, RequestGuard};
+use super::socket::socket;
 use super::{Shared, endpoints, routes};
 use crate::error::ProxyError;
 use crate::http::arriving::RequestBody;
 use crate::http::body;
+use crate::http::reply::Body;
+use crate::http::through::holding;
 use crate::telemetry::metrics;
 
 /// Serves connections.
@@ -62,7 +63,7 @@ impl ConnectionServer {
             let handler = Arc::clone(&handler);
             async move { Ok::<_, Infallible>(handler.answer(request).await) }
         });
-        let io = TokioIo::new(Refusals::new(Socket::new(stream, entry)));
+        let io = TokioIo::new(Refusals::new(socket(stream, entry)));
         let connection = self.builder.serve_connection_with_upgrades(io, service).into_owned();
         let (connection, places, patience) = (graceful.watch(connection), Arc::clone(&self.places), self.patience);
         tokio::spawn(async move {
@@ -92,7 +93,7 @@ impl RequestHandler {
         self.places.take().await
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Answered> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let guard = RequestGuard::begin(&self.state, request.version() == Version::HTTP_2);
         let is_vital = endpoints::is_vital(request.uri().path());
         let request = request.map(|body| RequestBody::new(body, Arc::<RequestGuard>::clone(&guard), self.patience));
@@ -107,7 +108,7 @@ impl RequestHandler {
             body::discard(request.into_body()).await;
             routes::refused(&error)
         };
-        response.map(|body| Answered::new(body, guard))
+        response.map(|body| holding(body, Answer(guard)))
     }
 }
 

@@ -16,10 +16,11 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use tower::{Layer, Service};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
-use url::{Host, Url};
+use url::Url;
 
 use crate::http::reply::Body;
 use crate::http::{credentials, headers};
+use crate::upstream::remote::target::is_loopback;
 
 /// A request that a browser sent for a page: its head, which the answer depends on.
 #[derive(Debug, Clone)]
@@ -99,21 +100,14 @@ const KNOWN_FOR: Duration = Duration::from_secs(600);
 
 /// Whether a page of `origin` may send a request with this head, or, where a browser only asks, the request it asks about.
 fn may(origin: &HeaderValue, head: &Parts) -> bool {
-    let listed = head.headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
-    let mut listed = listed.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    let brings_a_key = credentials::brings_key(&head.headers) || listed.any(|name| credentials::is_key(name.trim()));
+    let mut listed = headers::listed(&head.headers, &ACCESS_CONTROL_REQUEST_HEADERS);
+    let brings_a_key = credentials::brings_key(&head.headers) || listed.any(credentials::is_key);
     brings_a_key || is_local(origin)
 }
 
 /// Whether an origin is this machine.
 fn is_local(origin: &HeaderValue) -> bool {
-    let url = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
-    match url.as_ref().and_then(Url::host) {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+    origin.to_str().ok().and_then(|origin| Url::parse(origin).ok()).is_some_and(|url| is_loopback(&url))
 }
 
 /// A service that has its answer already.

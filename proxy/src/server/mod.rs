@@ -3,7 +3,6 @@
 //! It must not know the OpenAI wire format; every request goes to [`routes`].
 
 mod accept;
-mod answered;
 pub(crate) mod chat;
 mod connection;
 mod connection_state;

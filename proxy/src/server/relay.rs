@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
-use http_body_util::BodyExt;
 
 use super::Shared;
 use super::cors::Wanted;
@@ -15,9 +14,10 @@ use crate::error::ProxyError;
 use crate::http::RequestBody;
 use crate::http::headers;
 use crate::http::reply::Body;
+use crate::http::through::holding;
 use crate::reason::Reason;
-use crate::telemetry::metrics;
-use crate::upstream::{Call, CallBody, timed};
+use crate::telemetry::metrics::{self, UpstreamTimer};
+use crate::upstream::{Call, CallBody};
 
 /// Sends the request on to the upstream and hands its answer back.
 ///
@@ -39,7 +39,7 @@ pub(crate) async fn relay(
         None => Reason::ModeOff,
     };
     tell(reason, &mut response);
-    Ok(response.map(|body| timed::Timed::new(body, started).boxed_unsync()))
+    Ok(response.map(|body| holding(body, UpstreamTimer(started))))
 }
 
 /// The request as it goes to the upstream: without the headers that are meant for mainpoint, which every path takes out here.

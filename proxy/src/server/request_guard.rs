@@ -16,6 +16,16 @@ pub(super) struct RequestGuard {
     progress: Mutex<Progress>,
 }
 
+/// The answer to a request, which ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Answer(pub(super) Arc<RequestGuard>);
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 #[derive(Debug)]
 struct Progress {
     stage: Stage,

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use http::header::{CONNECTION, HeaderMap, HeaderName, UPGRADE};
+use http::header::{CONNECTION, UPGRADE};
 use http::{Method, Request, Response};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use super::{Shared, relay};
 use crate::error::ProxyError;
 use crate::http::RequestBody;
+use crate::http::headers;
 use crate::http::reply::Body;
 use crate::reason::Reason;
 use crate::telemetry::metrics;
@@ -19,9 +20,9 @@ use crate::upstream::CallBody;
 
 /// Whether a request wants its connection to become a WebSocket.
 pub(crate) fn is_asked_for<B>(request: &Request<B>) -> bool {
-    request.method() == Method::GET
-        && lists(request.headers(), &CONNECTION, "upgrade")
-        && lists(request.headers(), &UPGRADE, "websocket")
+    let lists =
+        |name, wanted| headers::listed(request.headers(), name).any(|listed| listed.eq_ignore_ascii_case(wanted));
+    request.method() == Method::GET && lists(&CONNECTION, "upgrade") && lists(&UPGRADE, "websocket")
 }
 
 /// Asks the upstream to make its connection a WebSocket, and joins the two if it does. Its answer is the caller's either way.
@@ -73,13 +74,6 @@ async fn carry(near: OnUpgrade, far: OnUpgrade) {
         }
         Err(error) => tracing::debug!(error = %error, "a tunnel was not made"),
     }
-}
-
-/// Whether a header that is a list names `wanted`.
-fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
-    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    let mut listed = values.flat_map(|value| value.split(','));
-    listed.any(|listed| listed.trim().eq_ignore_ascii_case(wanted))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! It must not know how requests are served; callers hand it finished figures.
 
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::stopwatch::Laps;
 use mainpoint_engine::EngineStatus;
@@ -93,9 +93,14 @@ pub(crate) fn upstream_retry() {
     counter!(RETRIES).increment(1);
 }
 
-/// Time from sending a request upstream to the end of its answer.
-pub(crate) fn upstream(duration: Duration) {
-    histogram!(UPSTREAM).record(duration);
+/// Notes the time from sending a request upstream, its moment, to the end of the answer, with which this is dropped.
+#[derive(Debug)]
+pub(crate) struct UpstreamTimer(pub(crate) Instant);
+
+impl Drop for UpstreamTimer {
+    fn drop(&mut self) {
+        histogram!(UPSTREAM).record(self.0.elapsed());
+    }
 }
 
 /// Tokens of a chat prompt as it came and as it was forwarded.

@@ -3,17 +3,14 @@
 //! It must not know what is answered, or by whom.
 
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
-use bytes::Bytes;
 use http::Response;
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::BodyExt;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
 use crate::error::ProxyError;
 use crate::http::reply::{Body, BodyError};
+use crate::http::through::through;
 
 /// Waits for `answer`, whose body breaks off when `cut` is cancelled.
 ///
@@ -28,54 +25,31 @@ pub(crate) async fn cut_off(
         answer = answer => answer?,
         () = cut.cancelled() => return Err(ProxyError::Stopping),
     };
-    Ok(answer.map(|body| Cut::new(body, cut.clone()).boxed_unsync()))
+    Ok(answer.map(|body| until_cut(body, cut.clone())))
 }
 
-struct Cut {
-    inner: Body,
-    token: CancellationToken,
-    cancelled: Pin<Box<WaitForCancellationFutureOwned>>,
-}
-
-impl Cut {
-    fn new(inner: Body, token: CancellationToken) -> Self {
-        let cancelled = Box::pin(token.clone().cancelled_owned());
-        Self { inner, token, cancelled }
-    }
-}
-
-impl HttpBody for Cut {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let over = match Pin::new(&mut self.inner).poll_frame(context) {
+/// `body`, which breaks off when `cut` is cancelled.
+fn until_cut(body: Body, cut: CancellationToken) -> Body {
+    let mut cancelled = Box::pin(cut.clone().cancelled_owned());
+    through(body, move |context, next| {
+        let over = match next {
             // The end of a body is worth having at any time.
             Poll::Ready(None) => return Poll::Ready(None),
-            Poll::Ready(frame) if !self.token.is_cancelled() => return Poll::Ready(frame),
+            Poll::Ready(frame) if !cut.is_cancelled() => return Poll::Ready(frame),
             Poll::Ready(_) => Poll::Ready(()),
-            Poll::Pending => self.cancelled.as_mut().poll(context),
+            Poll::Pending => cancelled.as_mut().poll(context),
         };
         over.map(|()| Some(Err(BodyError::from(ProxyError::Stopping))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use bytes::Bytes;
     use futures::stream::{self, StreamExt};
-    use http_body_util::StreamBody;
+    use http_body::Frame;
+    use http_body_util::{BodyExt, StreamBody};
 
     use super::*;
     use crate::http::reply::whole;

@@ -5,7 +5,6 @@
 pub(crate) mod cut;
 pub(crate) mod embedded;
 pub(crate) mod remote;
-pub(crate) mod timed;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};

@@ -3,21 +3,20 @@
 //! It must not know requests. reqwest would change some of them on their way (an apostrophe in a query, an `accept` that the
 //! caller left out), so it only connects: a layer around its connector takes each connection before anything is written.
 
-use std::fmt;
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use http::{Method, Uri};
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::rt::{Read, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use tower::{Layer, Service};
 use url::Url;
 
-use super::heard::Listening;
+use super::heard::{Listening, listening};
+use super::opened;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
@@ -56,6 +55,7 @@ impl Service<Uri> for Connector {
             // The request is never sent: its connection is taken from it.
             let request = reqwest::Request::new(Method::GET, url);
             let failure = PLACE.scope(place.clone(), client.execute(request)).await.err();
+            opened::note();
             match (place.take(), failure) {
                 (Some(line), _) => Ok(line),
                 (None, Some(failure)) => Err(failure.without_url().into()),
@@ -66,64 +66,16 @@ impl Service<Uri> for Connector {
 }
 
 /// A connection, encrypted if its URI says so.
-pub(crate) struct Line(TokioIo<Listening<Box<dyn Wire>>>);
+pub(crate) type Line = TokioIo<Listening<Box<dyn Wire>>>;
 
 /// What a connection can do.
-trait Wire: Read + Write + Connection + Send + Unpin {}
+pub(crate) trait Wire: Read + Write + Connection + Send + Unpin {}
 
 impl<T: Read + Write + Connection + Send + Unpin> Wire for T {}
 
 impl Connection for Box<dyn Wire> {
     fn connected(&self) -> Connected {
         (**self).connected()
-    }
-}
-
-impl fmt::Debug for Line {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Line").finish_non_exhaustive()
-    }
-}
-
-impl Read for Line {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
-    }
-}
-
-impl Write for Line {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(context, slices)
-    }
-}
-
-impl Connection for Line {
-    fn connected(&self) -> Connected {
-        self.0.inner().connected()
     }
 }
 
@@ -179,7 +131,8 @@ where
         Box::pin(async move {
             let line = connecting.await?;
             let place = PLACE.try_with(Place::clone).map_err(|_| NotTaken)?;
-            place.put(Line(TokioIo::new(Listening::to(Box::new(line)))));
+            let line: Box<dyn Wire> = Box::new(line);
+            place.put(TokioIo::new(listening(line)));
             Err(Taken.into())
         })
     }

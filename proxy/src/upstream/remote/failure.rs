@@ -11,7 +11,7 @@ use hyper_util::client::legacy;
 use super::heard::Heard;
 use super::movement::Silence;
 use crate::error::ProxyError;
-use crate::http::arriving::{ArrivalError, unreadable};
+use crate::http::arriving::{ArrivalError, causes, unreadable};
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -106,10 +106,6 @@ const REFUSALS: [&str; 2] =
 /// Whether connecting took too long.
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| cause.downcast_ref().is_some_and(reqwest::Error::is_timeout))
-}
-
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| (*error).source())
 }
 
 #[cfg(test)]

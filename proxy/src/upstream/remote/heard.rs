@@ -2,34 +2,21 @@
 //!
 //! It must not know what is said.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 
 use http::Extensions;
-use hyper::rt::{Read, Write};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::http::tapped::{Ear, Tapped};
 
 /// Whether one connection was heard; every clone knows the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Heard(Arc<AtomicBool>);
+pub(crate) struct Heard(Arc<AtomicBool>);
 
 impl Heard {
-    /// Bytes are written to it.
-    fn written(&self) {
-        self.0.store(false, Ordering::Release);
-    }
-
-    /// Bytes came from it.
-    fn read(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
     /// Whether bytes came on the connection of a request that failed, after the last of the request.
     pub(super) fn before(error: &legacy::Error) -> bool {
         let mut known = Extensions::new();
@@ -40,66 +27,27 @@ impl Heard {
     }
 }
 
-/// A connection that is listened to. `W` reads and writes as hyper has it.
-#[derive(Debug)]
-pub(super) struct Listening<W> {
-    wire: TokioIo<W>,
-    heard: Heard,
+impl Ear for Heard {
+    fn read(&mut self, _: usize) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn written(&mut self, _: bool) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
-impl<W> Listening<W> {
-    /// Listens to `wire`.
-    pub(super) fn to(wire: W) -> Self {
-        Self { wire: TokioIo::new(wire), heard: Heard::default() }
-    }
+/// A connection that is listened to. `W` reads and writes as hyper has it.
+pub(crate) type Listening<W> = Tapped<TokioIo<W>, Heard>;
+
+/// Listens to `wire`.
+pub(super) fn listening<W>(wire: W) -> Listening<W> {
+    Tapped { stream: TokioIo::new(wire), ear: Heard::default() }
 }
 
 impl<W: Connection> Connection for Listening<W> {
     fn connected(&self) -> Connected {
-        self.wire.inner().connected().extra(self.heard.clone())
-    }
-}
-
-impl<W: Read + Unpin> AsyncRead for Listening<W> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.wire).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.heard.read();
-        }
-        read
-    }
-}
-
-impl<W: Write + Unpin> AsyncWrite for Listening<W> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.heard.written();
-        Pin::new(&mut self.wire).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.heard.written();
-        Pin::new(&mut self.wire).poll_write_vectored(context, pieces)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.wire.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.wire).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.wire).poll_shutdown(context)
+        self.stream.inner().connected().extra(self.ear.clone())
     }
 }
 
@@ -113,8 +61,8 @@ mod tests {
     #[tokio::test]
     async fn what_was_said_before_the_last_writing_does_not_count() {
         let (near, mut far) = tokio::io::duplex(64);
-        let mut line = Listening::to(TokioIo::new(near));
-        let heard = |line: &Listening<_>| line.heard.0.load(Ordering::Acquire);
+        let mut line = listening(TokioIo::new(near));
+        let heard = |line: &Listening<_>| line.ear.0.load(Ordering::Acquire);
         assert!(!heard(&line));
         far.write_all(b"x").await.unwrap();
         line.read_u8().await.unwrap();

@@ -7,10 +7,9 @@ mod failure;
 mod heard;
 mod movement;
 mod opened;
-mod target;
+pub(crate) mod target;
 mod upload;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,19 +18,17 @@ use http::header::{
     UPGRADE,
 };
 use http::{Method, Request, Response, StatusCode, Uri, Version};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::client::legacy;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use url::{Host, Url};
+use url::Url;
 
 use self::connector::Connector;
 use self::failure::Failure;
-use self::movement::{Movement, Moving};
-use self::opened::NoteOpened;
-use self::target::Base;
+use self::movement::{Movement, moving};
+use self::target::{Base, is_loopback};
 use self::upload::Upload;
 use super::{Call, CallBody};
 use crate::config::UpstreamConfig;
@@ -79,7 +76,7 @@ impl Remote {
     pub(crate) fn new(base: &Url, config: &UpstreamConfig) -> Result<Self, StartError> {
         let connecting = || connecting(base, config);
         Ok(Self {
-            client: client(connecting().connector_layer(NoteOpened), usize::MAX)?,
+            client: client(connecting(), usize::MAX)?,
             unpooled: client(connecting(), 0)?,
             switching: client(connecting().http1_only(), 0)?,
             idle_timeout: config.idle_timeout,
@@ -186,7 +183,7 @@ impl Exchange {
         headers::strip_hop_by_hop(&mut parts.headers);
         parts.version = Version::default();
         parts.extensions.clear();
-        Response::from_parts(parts, Moving::new(body, self.movement).boxed_unsync())
+        Response::from_parts(parts, moving(body, self.movement))
     }
 }
 
@@ -221,24 +218,13 @@ fn name_protocol(headers: &mut HeaderMap, protocol: Option<HeaderValue>) {
 
 /// A page in a browser can send no header with a WebSocket, so its key is among the protocols.
 fn brings_key_as_protocol(headers: &HeaderMap) -> bool {
-    let offered = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-    let mut offered = offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    offered.any(|protocol| protocol.trim().starts_with("openai-insecure-api-key."))
+    headers::listed(headers, &SEC_WEBSOCKET_PROTOCOL).any(|protocol| protocol.starts_with("openai-insecure-api-key."))
 }
 
 fn bearer(key: &Secret) -> Result<HeaderValue, StartError> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose())).map_err(|_| StartError::ApiKey)?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -2,17 +2,16 @@
 //!
 //! It must not know what moves. A client that is slow to send its request is nothing that an upstream could be blamed for.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep_until};
+use http_body::Body as HttpBody;
+use tokio::time::{Instant, sleep_until};
 
-use crate::http::reply::BodyError;
+use crate::http::alarm::Alarm;
+use crate::http::reply::{Body, BodyError};
+use crate::http::through::through;
 
 /// One exchange with an upstream.
 #[derive(Debug)]
@@ -109,72 +108,28 @@ fn time_to_send(bytes: usize) -> Duration {
     Duration::from_secs(bytes as u64 / LEAST_RATE)
 }
 
-/// The body of an answer; it breaks off when nothing moves for too long.
-pub(super) struct Moving<B> {
-    inner: B,
-    movement: Arc<Movement>,
-    alarm: Option<Pin<Box<Sleep>>>,
-}
-
-impl<B> Moving<B> {
-    /// `inner` comes from the upstream in this exchange.
-    pub(super) fn new(inner: B, movement: Arc<Movement>) -> Self {
-        Self { inner, movement, alarm: None }
-    }
-
-    fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<Silence> {
-        let (movement, end) = (&self.movement, self.movement.end());
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(end)));
-        // One that is too early is set again when it rings, since almost always something has moved by then.
-        if alarm.deadline() > end {
-            alarm.as_mut().reset(end);
-        }
-        while alarm.as_mut().poll(context).is_ready() {
-            let end = movement.end();
-            if end <= Instant::now() {
-                return Poll::Ready(Silence { patience: movement.patience });
-            }
-            alarm.as_mut().reset(end);
-        }
-        Poll::Pending
-    }
-}
-
-impl<B> HttpBody for Moving<B>
+/// `inner`, which comes from the upstream in this exchange; it breaks off when nothing moves for too long.
+pub(super) fn moving<B>(inner: B, movement: Arc<Movement>) -> Body
 where
-    B: HttpBody<Data = Bytes> + Unpin,
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<BodyError>,
 {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match Pin::new(&mut self.inner).poll_frame(context) {
-            Poll::Ready(frame) => {
-                self.movement.came();
-                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
-            }
-            Poll::Pending => self.poll_silence(context).map(|silence| Some(Err(silence.into()))),
+    let mut alarm = Alarm::default();
+    through(inner, move |context, next| {
+        if next.is_ready() {
+            movement.came();
+            return next;
         }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
+        let silent = alarm.poll(context, || movement.end());
+        silent.map(|()| Some(Err(Silence { patience: movement.patience }.into())))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-    use futures::StreamExt;
-    use futures::stream;
+    use futures::stream::{self, StreamExt};
+    use http_body::Frame;
     use http_body_util::{BodyExt, StreamBody};
 
     use super::*;
@@ -221,7 +176,7 @@ mod tests {
     async fn a_body_that_falls_silent_breaks_off() {
         let first = stream::iter([Ok::<_, BodyError>(Frame::data(Bytes::from("x")))]);
         let silent = StreamBody::new(first.chain(stream::pending()));
-        let mut body = Moving::new(silent, Movement::begin(Duration::from_millis(20), 0));
+        let mut body = moving(silent, Movement::begin(Duration::from_millis(20), 0));
         assert!(body.frame().await.unwrap().is_ok());
         let error = body.frame().await.unwrap().unwrap_err();
         assert!(error.is::<Silence>());

@@ -4,7 +4,7 @@
 
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use url::Url;
+use url::{Host, Url};
 
 use crate::error::{ProxyError, StartError};
 
@@ -56,6 +56,16 @@ impl Base {
         parts.authority = Some(self.authority.clone());
         parts.path_and_query = Some(PathAndQuery::try_from(text).map_err(|_| ProxyError::UrlTooLong)?);
         Uri::from_parts(parts).map_err(|_| ProxyError::UrlTooLong)
+    }
+}
+
+/// Whether a URL names this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
