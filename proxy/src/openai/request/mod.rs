@@ -6,6 +6,7 @@
 mod completions;
 mod content;
 mod echo;
+mod message;
 pub(crate) mod oddity;
 mod raw;
 mod responses;
@@ -19,11 +20,12 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use self::oddity::Oddity;
-use super::attachments::{Attachment, ImageRule};
+use super::attachments::ImageRule;
 use crate::deadline::Deadline;
 use scan::{Malformed, Picked, Span, decoded, slice};
 
 pub(crate) use echo::Echo;
+pub(crate) use message::{Content, Message, Nature, Odd, OriginalPart, Other, Part};
 pub(crate) use raw::Raw;
 pub(crate) use responses::is_unnamed;
 
@@ -56,102 +58,19 @@ pub(crate) struct ChatRequest {
     pub(crate) messages: Vec<Message>,
 }
 
-/// One message, or one item of a Responses request, and where it lies in the body.
-#[derive(Debug, Clone)]
-pub(crate) struct Message {
-    /// The message's bytes in the body.
-    pub(crate) range: Range<usize>,
-    /// `system`, `developer`, `user`, `assistant`, `tool` or `function`; empty when it is none of these. A message with results
-    /// of tools among its parts is a `tool`'s, whoever the client says brought them.
-    pub(crate) role: &'static str,
-    /// What kind of content it has and where that lies.
-    pub(crate) content: Content,
-    /// The content in order.
-    pub(crate) parts: Vec<Part>,
-    /// Further fields that make the message what it is, by name.
-    pub(crate) fields: Vec<(&'static str, Raw)>,
-    /// Names of the calls that it makes; one that has no name is empty.
-    pub(crate) calls: Vec<String>,
-    /// Names of the calls that it answers; empty when that is not said.
-    pub(crate) answers: Vec<String>,
-    /// Whether it belongs to the message after it, as reasoning does: it has no name and never leaves without it.
-    pub(crate) binds_next: bool,
-    /// Attachments in its content and its fields.
-    pub(crate) attachments: u32,
-    /// What is odd about it, so that it stays as it is.
-    pub(crate) odd: Option<Box<Odd>>,
-    /// What of its text was put in by mainpoint itself, once that is known.
-    pub(crate) echo: Echo,
-}
-
-/// What is odd about a message.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Odd {
-    /// Why it stays as it is.
-    pub(crate) why: Oddity,
-    /// All of it as it was sent.
-    pub(crate) raw: Raw,
-}
-
-/// Where a message's content lies in the body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// Missing, null, or nothing that text can be added to.
-    None,
-    /// A string, with its quotes.
-    Text(Range<usize>),
-    /// An array of parts, with its brackets.
-    Parts(Range<usize>),
-}
-
-/// One piece of content.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Part {
-    /// Text, as sent.
-    Text(String),
-    /// Anything else, such as an image.
-    Other(Other),
-}
-
-/// A piece of content that is no text.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Other {
-    /// The part as it was sent.
-    pub(crate) raw: Raw,
-    /// What it is.
-    pub(crate) nature: Nature,
-}
-
-/// What a part that is no text is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Nature {
-    /// A call, or the frame of a result: the model reads its JSON.
-    Call,
-    /// What was thought or refused on the way: most of it may be encoded.
-    Aside,
-    /// What the memory cannot quote.
-    Attachment(Attachment),
-}
-
 /// The body is no chat request that could be rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ParseError {
-    /// Not JSON.
     #[error("not JSON")]
     NotJson,
-    /// There are no messages, or no input.
     #[error("there are no messages")]
     NoMessages,
-    /// The messages are no list.
     #[error("the messages are of a shape that is not known")]
     Shape,
-    /// There are more messages than are looked at.
     #[error("there are more messages than are looked at")]
     TooMany,
-    /// The request continues a conversation that the upstream keeps, so that it is no whole conversation.
     #[error("the upstream keeps the conversation")]
     Elsewhere,
-    /// The time for it is over.
     #[error("reading the request took too long")]
     Deadline,
 }
@@ -272,92 +191,6 @@ impl ChatRequest {
     }
 }
 
-impl Message {
-    /// Whether the message instructs the model (`system`, `developer`); such messages are never touched and are no memory.
-    pub(crate) fn is_instruction(&self) -> bool {
-        matches!(self.role, "system" | "developer")
-    }
-
-    /// Whether blocks can be put into the message: it is a user's, and its content takes more text.
-    pub(crate) fn takes_blocks(&self) -> bool {
-        self.role == "user" && self.odd.is_none() && self.content != Content::None
-    }
-
-    /// The content without injected memory; text parts that held nothing else are gone.
-    pub(crate) fn original_parts(&self) -> impl Iterator<Item = OriginalPart<'_>> {
-        self.parts_without(self.echo)
-    }
-
-    /// The content without `echo`; text parts that held nothing else are gone.
-    pub(crate) fn parts_without(&self, echo: Echo) -> impl Iterator<Item = OriginalPart<'_>> {
-        let count = self.parts.len();
-        self.parts.iter().enumerate().filter_map(move |(at, part)| match part {
-            Part::Text(text) => echo.own(&self.content, text, (at, count)).map(OriginalPart::Text),
-            Part::Other(other) => Some(OriginalPart::Other(other)),
-        })
-    }
-
-    /// Whether the content holds injected memory, because a client sent it back.
-    pub(crate) fn carries_memory(&self) -> bool {
-        !self.echo.is_none()
-    }
-
-    /// The text without injected memory; text parts are joined by line breaks. An odd message has none, because it cannot be
-    /// quoted.
-    pub(crate) fn text(&self) -> String {
-        let texts: Vec<&str> = self.texts().collect();
-        texts.join("\n")
-    }
-
-    /// Whether there is text to remember.
-    pub(crate) fn has_text(&self) -> bool {
-        self.texts().any(|text| !text.trim().is_empty())
-    }
-
-    fn texts(&self) -> impl Iterator<Item = &str> {
-        let parts = self.original_parts().filter(|_| self.odd.is_none());
-        parts.filter_map(|part| match part {
-            OriginalPart::Text(text) => Some(text),
-            OriginalPart::Other(_) => None,
-        })
-    }
-
-    /// A message of which nothing but its place and role is known yet.
-    fn bare(range: Range<usize>, role: &'static str) -> Self {
-        Self {
-            range,
-            role,
-            content: Content::None,
-            parts: Vec::new(),
-            fields: Vec::new(),
-            calls: Vec::new(),
-            answers: Vec::new(),
-            binds_next: false,
-            attachments: 0,
-            odd: None,
-            echo: Echo::default(),
-        }
-    }
-}
-
-/// One piece of content without injected memory.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum OriginalPart<'a> {
-    /// Text.
-    Text(&'a str),
-    /// Anything else.
-    Other(&'a Other),
-}
-
-impl From<OriginalPart<'_>> for Part {
-    fn from(part: OriginalPart<'_>) -> Self {
-        match part {
-            OriginalPart::Text(text) => Self::Text(text.to_owned()),
-            OriginalPart::Other(other) => Self::Other(other.clone()),
-        }
-    }
-}
-
 impl Reading<'_> {
     /// The messages of the array at `list`, each made by `read`, up to the deadline.
     fn each(self, list: &Range<usize>, mut read: impl FnMut(&Span) -> Message) -> Result<Vec<Message>, ParseError> {
@@ -417,24 +250,6 @@ impl Reading<'_> {
 
 /// Bytes of a message that says no more than its role.
 const SHORTEST_MESSAGE: usize = br#"{"role":"user"},"#.len();
-
-impl Message {
-    /// Gives back what its lists have more than they need: there may be very many messages.
-    fn shrink(&mut self) {
-        self.parts.shrink_to_fit();
-        self.fields.shrink_to_fit();
-        self.calls.shrink_to_fit();
-        self.answers.shrink_to_fit();
-    }
-
-    /// Whether nothing is known of it, so that it need not be told from its neighbours of that kind.
-    fn is_nothing(&self) -> bool {
-        let odd = self.odd.as_ref().map(|odd| odd.why);
-        matches!(odd, Some(Oddity::NotAnObject | Oddity::NoRole | Oddity::UnknownItem))
-            && self.calls.is_empty()
-            && self.answers.is_empty()
-    }
-}
 
 /// The user whose request it is.
 fn user_of(raw: &[u8]) -> String {

@@ -1,0 +1,190 @@
+//! Tests of replies that are read along.
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+use std::sync::{Arc, Mutex};
+
+use futures::{FutureExt, stream};
+use http_body_util::{BodyExt, StreamBody};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::*;
+
+const CHAT: Reply = Reply::Events(Surface::ChatCompletions);
+const RESPONSES: Reply = Reply::Events(Surface::Responses);
+const TEXT: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"}}]}\n\n";
+const DONE: &str = "data: [DONE]\n\n";
+
+type Piece = Result<&'static str, &'static str>;
+
+fn body(pieces: Vec<Piece>) -> Body {
+    let frames =
+        pieces.into_iter().map(|piece| piece.map(|text| Frame::data(Bytes::from(text))).map_err(BodyError::from));
+    StreamBody::new(stream::iter(frames.collect::<Vec<_>>())).boxed_unsync()
+}
+
+/// What was heard of a reply.
+#[derive(Debug, Clone, Default)]
+struct Heard(Arc<Mutex<Vec<String>>>);
+
+/// Notes what it hears, and is done when told so.
+struct Notes {
+    heard: Heard,
+    kept: oneshot::Receiver<()>,
+}
+
+impl Heard {
+    fn note(&self, what: &str) {
+        self.0.lock().unwrap().push(what.to_owned());
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// The text of the reply, if there was one.
+    fn text(&self) -> Option<String> {
+        self.all().iter().find_map(|what| what.strip_prefix("said ").map(str::to_owned))
+    }
+}
+
+impl Keep for Notes {
+    fn accept(&mut self) {
+        self.heard.note("accepted");
+    }
+
+    fn end(self: Box<Self>, verdict: Verdict, text: Option<String>) -> Keeping {
+        if verdict == Verdict::Accepted && self.heard.all().is_empty() {
+            self.heard.note("accepted");
+        }
+        self.heard.note(&text.map_or("ended".to_owned(), |text| format!("said {text}")));
+        Box::pin(async move { self.kept.await.unwrap() })
+    }
+}
+
+/// A watched body, what is heard of it, and what has to be done before its end is passed on.
+fn watched(pieces: Vec<Piece>, reply: Reply) -> (Watched, Heard, oneshot::Sender<()>) {
+    let heard = Heard::default();
+    let (done, kept) = oneshot::channel();
+    let notes = Notes { heard: heard.clone(), kept };
+    (Watched::new(body(pieces), reply, Some(Box::new(notes))), heard, done)
+}
+
+async fn watch(pieces: Vec<Piece>, reply: Reply) -> (String, Option<String>) {
+    let (watched, heard, done) = watched(pieces, reply);
+    done.send(()).unwrap();
+    let bytes = watched.collect().await.unwrap().to_bytes();
+    (String::from_utf8(bytes.to_vec()).unwrap(), heard.text())
+}
+
+#[tokio::test]
+async fn a_stream_passes_untouched_and_its_text_is_delivered() {
+    let (bytes, text) = watch(vec![Ok(TEXT), Ok(DONE)], CHAT).await;
+    assert_eq!(bytes, format!("{TEXT}{DONE}"));
+    assert_eq!(text.as_deref(), Some("hi"));
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_ends_in_an_error_event_and_nothing_is_delivered() {
+    for pieces in [vec![Ok(TEXT), Err("reset")], vec![Ok(TEXT), Ok("data: {\"cho"), Err("reset")]] {
+        let (bytes, text) = watch(pieces, CHAT).await;
+        let last = bytes.trim_end().rsplit("\n\n").next().unwrap();
+        assert!(last.starts_with("data: {\"error\":") && last.contains("upstream_broken"), "{bytes}");
+        assert!(!bytes.contains("[DONE]"));
+        assert_eq!(text, None);
+    }
+}
+
+#[tokio::test]
+async fn a_response_that_breaks_off_ends_in_an_error_event_of_its_own_form() {
+    const DELTA: &str = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"hi\",\"sequence_number\":4}\n\n";
+    for pieces in [vec![Ok(DELTA), Err("reset")], vec![Ok(DELTA), Ok("event: response.outp"), Err("reset")]] {
+        let (bytes, text) = watch(pieces, RESPONSES).await;
+        let last = bytes.trim_end().rsplit("\n\n").next().unwrap();
+        let data = last.strip_prefix("event: error\ndata: ").unwrap();
+        let event: Value = serde_json::from_str(data).unwrap();
+        assert_eq!((&event["type"], &event["code"]), (&json!("error"), &json!("upstream_broken")));
+        assert_eq!((&event["param"], &event["sequence_number"]), (&Value::Null, &json!(5)));
+        assert!(event["message"].as_str().is_some_and(|message| !message.is_empty()));
+        assert_eq!(event["error"]["message"], event["message"]);
+        assert_eq!(text, None);
+    }
+}
+
+#[tokio::test]
+async fn a_response_passes_untouched_and_a_break_after_its_end_is_none() {
+    const END: &str = "data: {\"type\":\"response.completed\",\"response\":{\"output\":[{\"type\":\"message\",\
+        \"content\":[{\"type\":\"output_text\",\"text\":\"hi\"}]}]}}\n\n";
+    let (bytes, text) = watch(vec![Ok(END), Err("reset")], RESPONSES).await;
+    assert_eq!((bytes.as_str(), text.as_deref()), (END, Some("hi")));
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_without_saying_so_passes_untouched_and_is_no_memory() {
+    let (bytes, text) = watch(vec![Ok(TEXT), Ok("data: {\"cho")], CHAT).await;
+    assert_eq!((bytes, text), (format!("{TEXT}data: {{\"cho"), None));
+}
+
+#[tokio::test]
+async fn whatever_ends_an_answer_is_held_back_until_what_it_says_is_kept() {
+    const DOCUMENT: &str = r#"{"choices":[{"message":{"content":"hi"}}]}"#;
+    let length = DOCUMENT.len() as u64;
+    for (pieces, reply, before, last) in [
+        (vec![Ok(TEXT), Ok(DONE)], CHAT, TEXT, "said hi"),
+        (vec![Ok(TEXT), Ok("data: {\"cho")], CHAT, "both", "ended"),
+        (vec![Ok(TEXT), Err("reset")], CHAT, TEXT, "ended"),
+        (vec![Ok(DOCUMENT)], Reply::Document(Some(length)), "", "said hi"),
+        (vec![Ok(DOCUMENT)], Reply::Document(None), "both", "said hi"),
+        (vec![Ok("a"), Ok("b")], Reply::Other, "both", "ended"),
+    ] {
+        let (mut watched, heard, done) = watched(pieces.clone(), reply);
+        let mut passed = Vec::new();
+        while let Some(frame) = watched.frame().now_or_never() {
+            assert!(!watched.is_end_stream(), "{pieces:?}");
+            passed.extend_from_slice(&frame.unwrap().unwrap().into_data().unwrap());
+        }
+        assert!(!watched.is_end_stream(), "{pieces:?}");
+        let whole: String = pieces.iter().flatten().copied().collect();
+        let before = if before == "both" { &whole } else { before };
+        assert_eq!(String::from_utf8_lossy(&passed), before, "{pieces:?}");
+        assert_eq!(heard.all(), ["accepted", last], "{pieces:?}");
+        done.send(()).unwrap();
+        passed.extend_from_slice(&watched.collect().await.unwrap().to_bytes());
+        let ended_well = pieces.iter().all(Result::is_ok);
+        assert!(passed.starts_with(whole.as_bytes()) && (!ended_well || passed.len() == whole.len()));
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_accepted_by_what_comes_first_and_not_by_its_status() {
+    const ERROR: &str = "data: {\"error\":{\"message\":\"no key\"}}\n\n";
+    const FAILED: &str = "data: {\"type\":\"response.failed\",\"response\":{\"error\":{\"code\":\"x\"}}}\n\n";
+    const REFUSAL: &str = "{\"error\":{\"message\":\"no key\"}}";
+    const EMPTY: &str = "data: {\"choices\":[]}\n\n";
+    for (pieces, reply, heard) in [
+        (vec![Ok(ERROR), Ok(DONE)], CHAT, vec!["ended"]),
+        (vec![Ok(ERROR), Err("reset")], CHAT, vec!["ended"]),
+        (vec![Ok(FAILED)], RESPONSES, vec!["ended"]),
+        (vec![Ok(REFUSAL)], Reply::Document(None), vec!["ended"]),
+        (vec![Ok(TEXT), Ok(ERROR)], CHAT, vec!["accepted", "ended"]),
+        (vec![Ok(EMPTY), Err("reset")], CHAT, vec!["accepted", "ended"]),
+        (vec![Ok("{}")], Reply::Document(None), vec!["accepted", "ended"]),
+    ] {
+        let (watched, all, done) = watched(pieces.clone(), reply);
+        done.send(()).unwrap();
+        watched.collect().await.unwrap();
+        assert_eq!(all.all(), heard, "{pieces:?}");
+    }
+    // Whatever the client does meanwhile: the question is kept as soon as the answer begins.
+    let (mut watched, heard, _done) = watched(vec![Ok(TEXT), Ok(DONE)], CHAT);
+    watched.frame().await.unwrap().unwrap();
+    assert_eq!(heard.all(), ["accepted"]);
+}
+
+#[tokio::test]
+async fn a_document_is_delivered_with_its_last_byte_and_a_broken_one_fails() {
+    let document = r#"{"choices":[{"message":{"content":"hi"}}]}"#;
+    let (bytes, text) = watch(vec![Ok(document)], Reply::Document(Some(document.len() as u64))).await;
+    assert_eq!((bytes.as_str(), text.as_deref()), (document, Some("hi")));
+    let broken = Watched::new(body(vec![Ok("{"), Err("reset")]), Reply::Document(None), None);
+    assert!(broken.collect().await.is_err());
+}
