@@ -6,80 +6,33 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::{LARGEST_REPLY, Verdict};
+use super::Assembled;
 
-/// Assembles a streamed reply.
-#[derive(Debug, Default)]
-pub(super) struct Chunks {
-    text: String,
-    done: bool,
-    finished: bool,
-    /// A choice came.
-    begun: bool,
-    failed: bool,
-    unusable: bool,
+/// Reads the data of one event.
+pub(super) fn event(reply: &mut Assembled, data: &str) {
+    if data.trim() == "[DONE]" {
+        (reply.done, reply.whole) = (true, true);
+        return;
+    }
+    match serde_json::from_str::<Chunk>(data) {
+        Ok(chunk) if chunk.error.is_some() => reply.fail(),
+        Ok(chunk) => chunk.choices.into_iter().flatten().for_each(|choice| {
+            reply.begun = true;
+            add(reply, choice);
+        }),
+        Err(_) => reply.unusable = true,
+    }
 }
 
-impl Chunks {
-    /// Reads the data of one event; what comes after the end does not count.
-    pub(super) fn event(&mut self, data: &str) {
-        if self.done {
-            return;
-        }
-        if data.trim() == "[DONE]" {
-            self.done = true;
-            return;
-        }
-        match serde_json::from_str::<Chunk>(data) {
-            Ok(chunk) if chunk.error.is_some() => self.failed = true,
-            Ok(chunk) => chunk.choices.into_iter().flatten().for_each(|choice| {
-                self.begun = true;
-                self.choice(choice);
-            }),
-            Err(_) => self.unusable = true,
-        }
+fn add(reply: &mut Assembled, choice: Choice) {
+    if choice.index != 0 {
+        return;
     }
-
-    /// Whether a choice or an error came first, if either came.
-    pub(super) fn verdict(&self) -> Option<Verdict> {
-        match (self.begun, self.failed) {
-            (true, _) => Some(Verdict::Accepted),
-            (false, true) => Some(Verdict::Refused),
-            (false, false) => None,
-        }
-    }
-
-    /// Whether `[DONE]` came.
-    pub(super) fn is_done(&self) -> bool {
-        self.done
-    }
-
-    /// How many bytes are kept.
-    #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
-        self.text.len()
-    }
-
-    /// The text, if the reply is whole and plain.
-    pub(super) fn reply(self) -> Option<String> {
-        let whole = (self.done || self.finished) && !self.failed && !self.unusable;
-        (whole && !self.text.is_empty()).then_some(self.text)
-    }
-
-    fn choice(&mut self, choice: Choice) {
-        if choice.index != 0 {
-            return;
-        }
-        self.finished |= choice.finish_reason.is_some();
-        let Some(delta) = choice.delta else { return };
-        self.unusable |= delta.is_more_than_text();
-        if let Some(text) = delta.content {
-            if self.text.len() + text.len() > LARGEST_REPLY {
-                self.unusable = true;
-            } else {
-                self.text.push_str(&text);
-            }
-        }
+    reply.whole |= choice.finish_reason.is_some();
+    let Some(delta) = choice.delta else { return };
+    reply.unusable |= delta.is_more_than_text();
+    if let Some(text) = delta.content {
+        reply.add(&text);
     }
 }
 
@@ -138,14 +91,17 @@ impl Said {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Verdict;
     use super::*;
 
+    fn read(events: &[&str]) -> Assembled {
+        let mut reply = Assembled::default();
+        events.iter().for_each(|data| reply.event(event, data));
+        reply
+    }
+
     fn assembled(events: &[&str]) -> Option<String> {
-        let mut assembler = Chunks::default();
-        for data in events {
-            assembler.event(data);
-        }
-        assembler.reply()
+        read(events).whole_text()
     }
 
     #[test]
@@ -163,11 +119,7 @@ mod tests {
     #[test]
     fn an_error_refuses_a_request_only_where_no_choice_came_before_it() {
         let (choice, error) = (r#"{"choices":[{"delta":{"content":""}}]}"#, r#"{"error":{"message":"no key"}}"#);
-        let verdict = |events: &[&str]| {
-            let mut assembler = Chunks::default();
-            events.iter().for_each(|data| assembler.event(data));
-            assembler.verdict()
-        };
+        let verdict = |events: &[&str]| read(events).verdict();
         assert_eq!(verdict(&[r#"{"choices":[]}"#]), None);
         assert_eq!(verdict(&[choice, error]), Some(Verdict::Accepted));
         assert_eq!(verdict(&[error, "[DONE]"]), Some(Verdict::Refused));

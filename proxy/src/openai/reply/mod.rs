@@ -12,8 +12,6 @@ mod sse;
 mod tests;
 
 use super::request::Surface;
-use completion::Chunks;
-use response::Items;
 use sse::Framer;
 
 /// Reads a copy of a reply.
@@ -40,7 +38,29 @@ pub(crate) enum Verdict {
 #[derive(Debug)]
 pub(crate) struct Events {
     framer: Framer,
-    assembler: Assembler,
+    /// Reads the data of one event.
+    read: fn(&mut Assembled, &str),
+    reply: Assembled,
+}
+
+/// A streamed reply, as far as its events have come.
+#[derive(Debug, Default)]
+struct Assembled {
+    text: String,
+    /// Which part of which item of a response the text is.
+    place: Option<(u64, u64)>,
+    /// The number that the next event of a response has.
+    next_number: u64,
+    /// A choice or an item came.
+    begun: bool,
+    /// An error came.
+    failed: bool,
+    /// The text is all of it.
+    whole: bool,
+    /// Nothing that comes now counts.
+    done: bool,
+    /// It is more than one plain text, or cannot be read.
+    unusable: bool,
 }
 
 /// Collects a `chat.completion` or `response` document.
@@ -50,32 +70,20 @@ pub(crate) struct Document {
     overflowed: bool,
 }
 
-/// Puts a reply together from the data of its events.
-#[derive(Debug)]
-enum Assembler {
-    /// `chat.completion.chunk` events.
-    Chunks(Chunks),
-    /// `response.*` events.
-    Items(Items),
-}
-
 impl Observer {
     /// Reads a stream as `surface` has it.
     pub(crate) fn events(surface: Surface) -> Self {
-        let assembler = match surface {
-            Surface::ChatCompletions => Assembler::Chunks(Chunks::default()),
-            Surface::Responses => Assembler::Items(Items::default()),
+        let read = match surface {
+            Surface::ChatCompletions => completion::event,
+            Surface::Responses => response::event,
         };
-        Self::Events(Events { framer: Framer::default(), assembler })
+        Self::Events(Events { framer: Framer::default(), read, reply: Assembled::default() })
     }
 
     /// Reads the next bytes.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         match self {
-            Self::Events(events) => {
-                let assembler = &mut events.assembler;
-                events.framer.push(bytes, |data| assembler.event(data));
-            }
+            Self::Events(events) => events.framer.push(bytes, |data| events.reply.event(events.read, data)),
             Self::Document(document) => {
                 if document.bytes.len() + bytes.len() > LARGEST_DOCUMENT {
                     document.overflowed = true;
@@ -91,10 +99,7 @@ impl Observer {
     /// What the upstream thinks of the request, as soon as that is known. A document says so at its end.
     pub(crate) fn verdict(&self) -> Option<Verdict> {
         match self {
-            Self::Events(events) => match &events.assembler {
-                Assembler::Chunks(chunks) => chunks.verdict(),
-                Assembler::Items(items) => items.verdict(),
-            },
+            Self::Events(events) => events.reply.verdict(),
             Self::Document(_) => None,
             Self::Blind => Some(Verdict::Accepted),
         }
@@ -115,10 +120,7 @@ impl Observer {
     /// Whether the reply is known to be over: a stream said so.
     pub(crate) fn is_done(&self) -> bool {
         match self {
-            Self::Events(events) => match &events.assembler {
-                Assembler::Chunks(chunks) => chunks.is_done(),
-                Assembler::Items(items) => items.is_done(),
-            },
+            Self::Events(events) => events.reply.done,
             Self::Document(_) | Self::Blind => false,
         }
     }
@@ -126,18 +128,14 @@ impl Observer {
     /// Reads what an unfinished last line holds; call it at the end of the body.
     pub(crate) fn finish(&mut self) {
         if let Self::Events(events) = self {
-            let assembler = &mut events.assembler;
-            events.framer.finish(|data| assembler.event(data));
+            events.framer.finish(|data| events.reply.event(events.read, data));
         }
     }
 
     /// The text of the reply (of choice 0), if it is whole, plain text and nothing else. Gives it once.
     pub(crate) fn take_reply(&mut self) -> Option<String> {
         match std::mem::replace(self, Self::Blind) {
-            Self::Events(events) if !events.framer.has_overflowed() => match events.assembler {
-                Assembler::Chunks(chunks) => chunks.reply(),
-                Assembler::Items(items) => items.reply(),
-            },
+            Self::Events(events) if !events.framer.has_overflowed() => events.reply.whole_text(),
             Self::Document(document) if !document.overflowed => {
                 completion::document(&document.bytes).or_else(|| response::document(&document.bytes))
             }
@@ -156,21 +154,45 @@ impl Observer {
     /// The number that the next event of a Responses stream has; 0 for every other reply.
     pub(crate) fn next_number(&self) -> u64 {
         match self {
-            Self::Events(events) => match &events.assembler {
-                Assembler::Items(items) => items.next_number(),
-                Assembler::Chunks(_) => 0,
-            },
+            Self::Events(events) => events.reply.next_number,
             Self::Document(_) | Self::Blind => 0,
         }
     }
 }
 
-impl Assembler {
-    fn event(&mut self, data: &str) {
-        match self {
-            Self::Chunks(chunks) => chunks.event(data),
-            Self::Items(items) => items.event(data),
+impl Assembled {
+    /// Reads the data of one event; what comes after the end does not count.
+    fn event(&mut self, read: fn(&mut Self, &str), data: &str) {
+        if !self.done {
+            read(self, data);
         }
+    }
+
+    fn add(&mut self, text: &str) {
+        if self.text.len() + text.len() > LARGEST_REPLY {
+            self.unusable = true;
+        } else {
+            self.text.push_str(text);
+        }
+    }
+
+    fn fail(&mut self) {
+        self.failed = true;
+        self.unusable = true;
+    }
+
+    /// Whether the reply began or an error came first, if either came.
+    fn verdict(&self) -> Option<Verdict> {
+        match (self.begun, self.failed) {
+            (true, _) => Some(Verdict::Accepted),
+            (false, true) => Some(Verdict::Refused),
+            (false, false) => None,
+        }
+    }
+
+    /// The text, if the reply is whole and plain.
+    fn whole_text(self) -> Option<String> {
+        (self.whole && !self.unusable && !self.text.is_empty()).then_some(self.text)
     }
 }
 

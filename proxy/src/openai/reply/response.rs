@@ -8,135 +8,75 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::{LARGEST_REPLY, Verdict};
+use super::Assembled;
 use crate::openai::request::is_unnamed;
 
-/// Assembles a streamed response.
-#[derive(Debug, Default)]
-pub(super) struct Items {
-    text: String,
-    /// Which part of which item the text is.
-    place: Option<(u64, u64)>,
-    next_number: u64,
-    /// An item of the response came.
-    begun: bool,
-    failed: bool,
-    done: bool,
-    unusable: bool,
+/// Reads the data of one event.
+pub(super) fn event(reply: &mut Assembled, data: &str) {
+    if data.trim() == "[DONE]" {
+        // It never said how the response ended.
+        (reply.done, reply.unusable) = (true, true);
+        return;
+    }
+    let Ok(head) = serde_json::from_str::<Head>(data) else {
+        reply.unusable = true;
+        return;
+    };
+    if let Some(number) = head.sequence_number {
+        reply.next_number = number.saturating_add(1);
+    }
+    match head.kind.as_deref() {
+        Some("response.output_text.delta" | "response.output_text.done") => text(reply, data),
+        Some("response.output_item.added" | "response.output_item.done") => item(reply, data),
+        Some("response.refusal.delta" | "response.refusal.done") => reply.unusable = true,
+        Some("response.completed" | "response.incomplete") => end(reply, data),
+        Some("response.failed" | "error") => {
+            reply.done = true;
+            reply.fail();
+        }
+        _ if head.error.is_some() => reply.fail(),
+        _ => {}
+    }
 }
 
-impl Items {
-    /// Reads the data of one event; what comes after the end does not count.
-    pub(super) fn event(&mut self, data: &str) {
-        if self.done {
-            return;
+fn text(reply: &mut Assembled, data: &str) {
+    reply.begun = true;
+    let Ok(event) = serde_json::from_str::<TextEvent>(data) else {
+        reply.unusable = true;
+        return;
+    };
+    let place = (event.output_index, event.content_index);
+    reply.unusable |= *reply.place.get_or_insert(place) != place;
+    if let Some(delta) = event.delta {
+        reply.add(&delta);
+    }
+    // The end of a part repeats it as a whole.
+    if let Some(text) = event.text {
+        reply.text = text;
+    }
+}
+
+fn item(reply: &mut Assembled, data: &str) {
+    reply.begun = true;
+    let event = serde_json::from_str::<ItemEvent>(data);
+    let is_plain = |event: ItemEvent| event.item.is_unnamed() || event.item.is_message();
+    reply.unusable |= !event.is_ok_and(is_plain);
+}
+
+/// The last event repeats all items; some services leave them out.
+fn end(reply: &mut Assembled, data: &str) {
+    (reply.done, reply.whole) = (true, true);
+    let Ok(event) = serde_json::from_str::<EndEvent>(data) else {
+        reply.unusable = true;
+        return;
+    };
+    reply.unusable |= event.response.error.is_some();
+    let output = event.response.output.unwrap_or_default();
+    if !output.is_empty() {
+        match plain(&output) {
+            Some(text) => text.clone_into(&mut reply.text),
+            None => reply.unusable = true,
         }
-        if data.trim() == "[DONE]" {
-            // It never said how the response ended.
-            self.fail();
-            return;
-        }
-        let Ok(head) = serde_json::from_str::<Head>(data) else {
-            self.unusable = true;
-            return;
-        };
-        if let Some(number) = head.sequence_number {
-            self.next_number = number.saturating_add(1);
-        }
-        match head.kind.as_deref() {
-            Some("response.output_text.delta" | "response.output_text.done") => self.text(data),
-            Some("response.output_item.added" | "response.output_item.done") => self.item(data),
-            Some("response.refusal.delta" | "response.refusal.done") => self.unusable = true,
-            Some("response.completed" | "response.incomplete") => self.end(data),
-            Some("response.failed" | "error") => {
-                self.failed = true;
-                self.fail();
-            }
-            _ => {
-                self.failed |= head.error.is_some();
-                self.unusable |= head.error.is_some();
-            }
-        }
-    }
-
-    /// Whether an item or an error came first, if either came.
-    pub(super) fn verdict(&self) -> Option<Verdict> {
-        match (self.begun, self.failed) {
-            (true, _) => Some(Verdict::Accepted),
-            (false, true) => Some(Verdict::Refused),
-            (false, false) => None,
-        }
-    }
-
-    /// Whether the event came that ends a response.
-    pub(super) fn is_done(&self) -> bool {
-        self.done
-    }
-
-    /// The number that the next event has.
-    pub(super) fn next_number(&self) -> u64 {
-        self.next_number
-    }
-
-    /// How many bytes are kept.
-    #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
-        self.text.len()
-    }
-
-    /// The text, if the response is whole and plain.
-    pub(super) fn reply(self) -> Option<String> {
-        (self.done && !self.unusable && !self.text.is_empty()).then_some(self.text)
-    }
-
-    fn text(&mut self, data: &str) {
-        self.begun = true;
-        let Ok(event) = serde_json::from_str::<TextEvent>(data) else {
-            self.unusable = true;
-            return;
-        };
-        let place = (event.output_index, event.content_index);
-        self.unusable |= *self.place.get_or_insert(place) != place;
-        if let Some(delta) = event.delta {
-            if self.text.len() + delta.len() > LARGEST_REPLY {
-                self.unusable = true;
-            } else {
-                self.text.push_str(&delta);
-            }
-        }
-        // The end of a part repeats it as a whole.
-        if let Some(text) = event.text {
-            self.text = text;
-        }
-    }
-
-    fn item(&mut self, data: &str) {
-        self.begun = true;
-        let event = serde_json::from_str::<ItemEvent>(data);
-        let is_plain = |event: ItemEvent| event.item.is_unnamed() || event.item.is_message();
-        self.unusable |= !event.is_ok_and(is_plain);
-    }
-
-    /// The last event repeats all items; some services leave them out.
-    fn end(&mut self, data: &str) {
-        self.done = true;
-        let Ok(event) = serde_json::from_str::<EndEvent>(data) else {
-            self.unusable = true;
-            return;
-        };
-        self.unusable |= event.response.error.is_some();
-        let output = event.response.output.unwrap_or_default();
-        if !output.is_empty() {
-            match plain(&output) {
-                Some(text) => text.clone_into(&mut self.text),
-                None => self.unusable = true,
-            }
-        }
-    }
-
-    fn fail(&mut self) {
-        self.done = true;
-        self.unusable = true;
     }
 }
 
@@ -230,11 +170,11 @@ mod tests {
     use super::*;
 
     fn assembled(events: &[Value]) -> (bool, u64, Option<String>) {
-        let mut items = Items::default();
-        for event in events {
-            items.event(&event.to_string());
+        let mut reply = Assembled::default();
+        for data in events {
+            reply.event(event, &data.to_string());
         }
-        (items.is_done(), items.next_number(), items.reply())
+        (reply.done, reply.next_number, reply.whole_text())
     }
 
     fn reply(events: &[Value]) -> Option<String> {
@@ -299,11 +239,11 @@ mod tests {
         let failed = json!({"type": "error", "code": "x", "message": "y", "sequence_number": 3});
         assert_eq!(assembled(&[delta(0, "a"), failed]), (true, 4, None));
         assert_eq!(reply(&[delta(0, "a"), end(&[]), json!({"error": {}}), delta(0, "b")]).as_deref(), Some("a"));
-        let mut items = Items::default();
-        items.event(&delta(0, "a").to_string());
-        items.event("[DONE]");
-        assert!(items.is_done());
-        assert_eq!(items.reply(), None);
+        let mut reply = Assembled::default();
+        reply.event(event, &delta(0, "a").to_string());
+        reply.event(event, "[DONE]");
+        assert!(reply.done);
+        assert_eq!(reply.whole_text(), None);
     }
 
     #[test]
