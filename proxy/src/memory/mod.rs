@@ -9,6 +9,8 @@ pub mod profile;
 pub mod recall;
 mod script;
 pub mod small_talk;
+#[cfg(test)]
+pub(crate) mod turns;
 
 use std::time::Duration;
 

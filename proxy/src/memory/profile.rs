@@ -85,10 +85,10 @@ impl Profile {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
-    use mainpoint_store::Scope;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::memory::turns::turn;
 
     proptest! {
         #[test]
@@ -100,15 +100,10 @@ mod tests {
             codes in proptest::collection::vec(any::<u8>(), 0..40),
         ) {
             let turn = Turn {
-                id: TurnId([1; 16]),
                 parent: parent.map(TurnId),
-                conversation: TurnId([1; 16]),
-                scope: Scope::new("s").unwrap(),
-                position: 0,
                 role: if user { "user" } else { "assistant" }.to_owned(),
-                text,
                 time: DateTime::from_timestamp_micros(microseconds).unwrap(),
-                tokens: 1,
+                ..turn(0, &text)
             };
             let profile = Profile::new(&turn);
             let bytes = profile.with_codes(&codes);

@@ -9,10 +9,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderValue};
-use mainpoint_store::{Scope, Turn, TurnId};
+use mainpoint_store::TurnId;
 use serde_json::{Value, json};
 
 use super::build::edits;
@@ -25,6 +25,7 @@ use crate::conversation::scope::ScopeKey;
 use crate::deadline::Deadline;
 use crate::http::credentials::CallerHeaders;
 use crate::memory::Recalled;
+use crate::memory::turns::{recalled, turn};
 use crate::openai::quote;
 use crate::openai::request::Surface;
 use crate::openai::splice::{injected, rewrite};
@@ -217,20 +218,5 @@ fn text(index: usize) -> String {
 }
 
 fn memory(position: u32) -> Recalled {
-    let time: DateTime<Utc> = DateTime::UNIX_EPOCH;
-    Recalled {
-        turn: Turn {
-            id: TurnId([u8::try_from(position).unwrap(); 16]),
-            parent: None,
-            conversation: TurnId([0; 16]),
-            scope: Scope::new("k-guard").unwrap(),
-            position,
-            role: "user".to_owned(),
-            text: format!("The code of locker {position} is 4471, and it stays so until May."),
-            time,
-            tokens: 16,
-        },
-        passage: None,
-        score: 1.0,
-    }
+    recalled(turn(position, &format!("The code of locker {position} is 4471, and it stays so until May.")))
 }

@@ -72,27 +72,16 @@ fn words_of(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
     use chrono::TimeDelta;
-    use mainpoint_store::{Scope, Turn};
+    use mainpoint_store::Turn;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::memory::turns::{id, recalled, turn};
 
-    fn said(position: u8, role: &str, text: &str) -> Recalled {
-        let turn = Turn {
-            id: TurnId([position; 16]),
-            parent: None,
-            conversation: TurnId([0; 16]),
-            scope: Scope::new("k-a").unwrap(),
-            position: u32::from(position),
-            role: role.to_owned(),
-            text: text.to_owned(),
-            time: DateTime::UNIX_EPOCH + TimeDelta::hours(i64::from(position)),
-            tokens: 0,
-        };
-        Recalled { turn, passage: None, score: 1.0 }
+    fn said(position: u32, role: &str, text: &str) -> Recalled {
+        let time = DateTime::UNIX_EPOCH + TimeDelta::hours(i64::from(position));
+        recalled(Turn { role: role.to_owned(), time, ..turn(position, text) })
     }
 
     #[test]
@@ -109,7 +98,7 @@ mod tests {
         assert_eq!(order, [9, 2, 7]);
         let hours = |hour| DateTime::UNIX_EPOCH + TimeDelta::hours(hour);
         assert_eq!(memories[0].before, [hours(1), hours(4)]);
-        assert_eq!(memories[0].turns, [1, 4, 9].map(|position| TurnId([position; 16])));
+        assert_eq!(memories[0].turns, [1, 4, 9].map(id));
         assert!(memories[1].before.is_empty());
     }
 
@@ -133,7 +122,7 @@ mod tests {
         #[test]
         fn every_turn_is_in_one_memory(texts in prop::collection::vec("[abAB .]{0,3}", 0..20)) {
             let recalled: Vec<Recalled> =
-                texts.iter().enumerate().map(|(at, text)| said(at as u8, "user", text)).collect();
+                texts.iter().enumerate().map(|(at, text)| said(at as u32, "user", text)).collect();
             let mut turns: Vec<TurnId> = joined(&recalled).into_iter().flat_map(|memory| memory.turns).collect();
             turns.sort_unstable();
             prop_assert_eq!(turns, recalled.iter().map(|one| one.turn.id).collect::<Vec<_>>());

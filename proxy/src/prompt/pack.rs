@@ -149,27 +149,13 @@ fn line_of(memory: &Memory<'_>, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-    use chrono::TimeDelta;
-    use mainpoint_store::Scope;
     use proptest::prelude::*;
 
-    use mainpoint_store::Turn;
-
     use super::*;
+    use crate::memory::turns::{id, recalled, turn};
 
     fn memory(position: u32, text: &str) -> Recalled {
-        let turn = Turn {
-            id: TurnId([position as u8; 16]),
-            parent: None,
-            conversation: TurnId([0; 16]),
-            scope: Scope::new("k-a").unwrap(),
-            position,
-            role: "user".to_owned(),
-            text: text.to_owned(),
-            time: DateTime::UNIX_EPOCH + TimeDelta::minutes(i64::from(position)),
-            tokens: 0,
-        };
-        Recalled { turn, passage: None, score: 1.0 }
+        recalled(turn(position, text))
     }
 
     fn words(text: &str) -> Result<usize, EngineError> {
@@ -221,7 +207,7 @@ mod tests {
     #[test]
     fn what_the_prompt_quotes_already_is_quoted_again_only_if_it_is_short_and_among_the_best() {
         let all = [memory(1, "one"), memory(2, "two"), memory(3, "three"), memory(4, "four"), memory(5, "five")];
-        let quoted: HashSet<TurnId> = [2, 4].map(|position| TurnId([position; 16])).into();
+        let quoted: HashSet<TurnId> = [2, 4].map(id).into();
         let packed = pack(&all, &quoted, place(200), words).unwrap().unwrap();
         let positions: Vec<u32> = packed.sources().iter().map(|source| source.position).collect();
         assert_eq!(positions, [1, 2, 3, 5]);

@@ -4,7 +4,6 @@
 use std::sync::Mutex;
 
 use chrono::TimeDelta;
-use mainpoint_store::TurnId;
 use serde_json::{Value, json};
 
 use super::super::fake::FakeMemory;
@@ -13,7 +12,7 @@ use super::super::laws::{preparation, preparation_counting};
 use super::*;
 use crate::config::Config;
 use crate::conversation::prepare::Preparation;
-use crate::memory::Recalled;
+use crate::memory::{Recalled, turns};
 
 /// A conversation that is over the budget, and a planner for it. A token is a word.
 struct Case {
@@ -58,20 +57,10 @@ impl Case {
 
 /// Turns of `words` words each that are recalled for every question.
 fn recalled(count: u8, words: usize) -> Vec<Recalled> {
-    let recall = |number: u8| Recalled {
-        turn: Turn {
-            id: TurnId([number; 16]),
-            parent: None,
-            conversation: TurnId([0; 16]),
-            scope: Scope::new("k-a").unwrap(),
-            position: u32::from(number),
-            role: "user".to_owned(),
-            text: format!("memory{number} {}", "said ".repeat(words)),
-            time: DateTime::UNIX_EPOCH - TimeDelta::days(i64::from(number)),
-            tokens: 0,
-        },
-        passage: None,
-        score: 1.0 / f32::from(number),
+    let recall = |number: u8| {
+        let time = DateTime::UNIX_EPOCH - TimeDelta::days(i64::from(number));
+        let said = turns::turn(u32::from(number), &format!("memory{number} {}", "said ".repeat(words)));
+        Recalled { score: 1.0 / f32::from(number), ..turns::recalled(Turn { time, ..said }) }
     };
     (1..=count).map(recall).collect()
 }
@@ -157,6 +146,6 @@ async fn memories_that_cost_more_at_their_place_than_alone_leave_the_weakest_fir
     assert_eq!(plan.outcome, Outcome::Rewritten, "{:?}", plan.receipt);
     assert!(memories(&plan) < memories(&alone), "{} of {}", memories(&plan), memories(&alone));
     let best = plan.receipt.memories.iter().map(|memory| memory.turn).collect::<Vec<_>>();
-    assert!(best.is_empty() || best.contains(&TurnId([1; 16])), "the best one is the last to go");
+    assert!(best.is_empty() || best.contains(&turns::id(1)), "the best one is the last to go");
     assert!(plan.receipt.tokens_forwarded.unwrap() <= 300);
 }

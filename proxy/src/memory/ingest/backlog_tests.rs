@@ -8,6 +8,8 @@ use chrono::DateTime;
 use proptest::prelude::*;
 
 use super::*;
+use crate::memory::turns;
+use crate::memory::turns::id;
 
 const SIZES: Sizes = Sizes { alone: 4000, shared: 1000 };
 
@@ -32,21 +34,8 @@ fn of_user(caller: u8, user: u8) -> Scope {
 
 /// A turn of 4 bytes whose time is its number.
 fn turn(scope: &Scope, number: u32, tokens: u32) -> Turn {
-    Turn {
-        id: id(number),
-        parent: None,
-        conversation: id(0),
-        scope: scope.clone(),
-        position: number,
-        role: "user".to_owned(),
-        text: "text".to_owned(),
-        time: DateTime::from_timestamp_micros(i64::from(number)).unwrap(),
-        tokens,
-    }
-}
-
-fn id(number: u32) -> TurnId {
-    TurnId(u128::from(number).to_be_bytes())
+    let time = DateTime::from_timestamp_micros(i64::from(number)).unwrap();
+    Turn { scope: scope.clone(), time, tokens, ..turns::turn(number, "text") }
 }
 
 /// Takes turns in as if the journal had them; returns how many there was room for.

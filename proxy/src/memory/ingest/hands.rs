@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, Hand, Slice};
 use super::reader::Reader;
-use super::unreadable;
 use super::unreadable::is_about_the_text;
 use crate::error::MemoryError;
 use crate::memory::small_talk::SmallTalk;
@@ -89,38 +88,13 @@ impl Reads {
         let gone: Vec<(Scope, TurnId)> = gone.map(|name| (slice.scope.clone(), *name)).collect();
         self.backlog.forget(&gone);
         found.retain(|turn| !read.contains(&turn.id));
-        self.turns(&found).await
-    }
-
-    /// Reads turns. If that fails for a reason of one of them, the others are still read.
-    async fn turns(&self, turns: &[Turn]) -> Result<(), MemoryError> {
-        match self.read(turns).await {
-            Err(error) if is_about_the_text(&error) => {}
-            result => return result,
-        }
-        for turn in turns {
-            match self.read(std::slice::from_ref(turn)).await {
-                Err(error) if is_about_the_text(&error) => self.give_up(turn, &error).await?,
-                result => result?,
+        let over = |turn: &Turn, error: Option<&MemoryError>| {
+            self.backlog.settle(&turn.scope, &[turn.id]);
+            if let Some(error) = error {
+                self.report(error);
             }
-        }
-        Ok(())
-    }
-
-    async fn read(&self, turns: &[Turn]) -> Result<(), MemoryError> {
-        let Some(first) = turns.first() else { return Ok(()) };
-        self.reader.read(turns).await?;
-        let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-        self.backlog.settle(&first.scope, &names);
-        Ok(())
-    }
-
-    /// Such a turn is not read again and again; it stays in the prompt.
-    async fn give_up(&self, turn: &Turn, error: &MemoryError) -> Result<(), MemoryError> {
-        unreadable::mark(&self.reader.store, turn, error).await?;
-        self.backlog.settle(&turn.scope, &[turn.id]);
-        self.report(error);
-        Ok(())
+        };
+        self.reader.read_or_mark(&found, over).await
     }
 
     fn report(&self, error: &MemoryError) {

@@ -2,18 +2,14 @@
 //!
 //! It must not know where conversations are recorded nor how they are shown.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use mainpoint_engine::Engine;
 use mainpoint_store::{Scope, Store, Turn, TurnId};
 
-use super::job::Job;
 use super::reader::Reader;
 use super::reading::CHUNK_TOKENS;
 use super::traffic::Traffic;
-use super::unreadable;
-use super::unreadable::is_about_the_text;
 use crate::error::MemoryError;
 
 /// Journals, reads and stores whole conversations, one after the other.
@@ -53,62 +49,26 @@ impl Importing {
         turns: Vec<Turn>,
         done: &(dyn Fn(u64) + Sync),
     ) -> Result<Imported, MemoryError> {
-        let mut job = Job { wanted: turns.iter().map(|turn| turn.id).collect(), turns };
-        let offered = job.wanted.len();
-        self.journal(scope, &mut job).await?;
-        let mut imported = Imported {
-            known: offered.saturating_sub(job.wanted.len()),
-            known_tokens: known_tokens(&job),
-            ..Imported::default()
-        };
-        for chunk in job.chunks(CHUNK_TOKENS) {
-            let read = self.read(&job, chunk.clone()).await?;
-            imported.add(read);
-            done(tokens(&job, chunk));
-        }
-        Ok(imported)
-    }
-
-    /// Accepts those turns that are to be read into the journal; those that have been read are wanted no more.
-    async fn journal(&self, scope: &Scope, job: &mut Job) -> Result<(), MemoryError> {
         let store = &self.reader.store;
-        let wanted: Vec<TurnId> = job.wanted.iter().copied().collect();
-        let read = store.read_turns(scope, &wanted).await?;
-        job.wanted.retain(|name| !read.contains(name));
-        let turns = job.turns.iter().filter(|turn| job.wanted.contains(&turn.id));
-        let turns: Vec<Turn> = turns.cloned().collect();
-        if !turns.is_empty() {
-            store.accept(turns).await?;
+        let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
+        let read = store.read_turns(scope, &names).await?;
+        let (known, unread): (Vec<Turn>, Vec<Turn>) = turns.into_iter().partition(|turn| read.contains(&turn.id));
+        if !unread.is_empty() {
+            store.accept(unread.clone()).await?;
         }
-        Ok(())
-    }
-
-    /// Reads a chunk. If that fails for a reason of one turn, the others are still read.
-    async fn read(&self, job: &Job, chunk: Range<usize>) -> Result<Imported, MemoryError> {
-        match self.read_together(job, chunk.clone()).await {
-            Ok(()) => return Ok(Imported::read(chunk.len(), tokens(job, chunk))),
-            Err(error) if is_about_the_text(&error) => {}
-            Err(error) => return Err(error),
-        }
-        let mut imported = Imported::default();
-        for at in chunk {
-            let alone = at..at + 1;
-            match self.read_together(job, alone.clone()).await {
-                Ok(()) => imported.add(Imported::read(1, tokens(job, alone))),
-                Err(error) if is_about_the_text(&error) => {
-                    for turn in job.turns.get(alone).unwrap_or_default() {
-                        unreadable::mark(&self.reader.store, turn, &error).await?;
-                    }
-                    imported.unreadable += 1;
+        let mut imported = Imported { known: known.len(), known_tokens: tokens(&known), ..Imported::default() };
+        for chunk in chunks(&unread, CHUNK_TOKENS) {
+            let over = |turn: &Turn, error: Option<&MemoryError>| match error {
+                None => {
+                    imported.turns += 1;
+                    imported.tokens += u64::from(turn.tokens);
                 }
-                Err(error) => return Err(error),
-            }
+                Some(_) => imported.unreadable += 1,
+            };
+            self.reader.read_or_mark(chunk, over).await?;
+            done(tokens(chunk));
         }
         Ok(imported)
-    }
-
-    async fn read_together(&self, job: &Job, chunk: Range<usize>) -> Result<(), MemoryError> {
-        self.reader.read(job.turns.get(chunk).unwrap_or_default()).await
     }
 }
 
@@ -121,19 +81,37 @@ impl Imported {
         self.known_tokens += other.known_tokens;
         self.unreadable += other.unreadable;
     }
-
-    fn read(turns: usize, tokens: u64) -> Self {
-        Self { turns, tokens, ..Self::default() }
-    }
 }
 
-/// Tokens of the turns that are not to be read.
-fn known_tokens(job: &Job) -> u64 {
-    let known = job.turns.iter().filter(|turn| !job.wanted.contains(&turn.id));
-    known.map(|turn| u64::from(turn.tokens)).sum()
-}
-
-fn tokens(job: &Job, chunk: Range<usize>) -> u64 {
-    let turns = job.turns.get(chunk).unwrap_or_default();
+fn tokens(turns: &[Turn]) -> u64 {
     turns.iter().map(|turn| u64::from(turn.tokens)).sum()
+}
+
+/// Consecutive turns of at most `most` tokens, or one turn.
+fn chunks(turns: &[Turn], most: usize) -> impl Iterator<Item = &[Turn]> {
+    let mut filled = turns.first().map_or(0, |turn| turn.tokens as usize);
+    turns.chunk_by(move |_, next| {
+        filled += next.tokens as usize;
+        let fits = filled <= most;
+        if !fits {
+            filled = next.tokens as usize;
+        }
+        fits
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::turns::turn;
+
+    #[test]
+    fn consecutive_turns_share_a_chunk_up_to_its_size() {
+        let turns: Vec<Turn> = (0..5).map(|number| Turn { tokens: 10, ..turn(number, "text") }).collect();
+        let sizes = |most| chunks(&turns, most).map(<[Turn]>::len).collect::<Vec<_>>();
+        assert_eq!(sizes(20), [2, 2, 1]);
+        assert_eq!(sizes(1), [1; 5]);
+        assert_eq!(sizes(1000), [5]);
+        assert_eq!(chunks(&[], 20).count(), 0);
+    }
 }

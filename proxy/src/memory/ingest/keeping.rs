@@ -3,18 +3,17 @@
 //! It must not know requests nor how turns are read. Whoever waits for the journal waits for a bounded time, and not at all
 //! while the journal is known to fail.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use mainpoint_store::{Scope, Store, StoreError, Turn, TurnId};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::backlog::{Backlog, Refusal};
+use super::backlog::Backlog;
+use super::health::Health;
 use crate::error::MemoryError;
-use crate::telemetry::logs::OncePerMinute;
 use crate::telemetry::metrics;
 
 /// What the writer calls: it returns once the turns are on disk.
@@ -45,19 +44,6 @@ pub(super) struct Writer {
     backlog: Arc<Backlog>,
     health: Arc<Health>,
     stop: CancellationToken,
-}
-
-/// How the journal is doing.
-#[derive(Debug)]
-pub(super) struct Health {
-    is_down: watch::Sender<bool>,
-    /// Of the texts that wait for the writer.
-    waiting_bytes: AtomicUsize,
-    /// How long anybody waits for the journal.
-    patience: Duration,
-    /// How long the writer waits before it tries again.
-    pause: Duration,
-    warnings: OncePerMinute,
 }
 
 /// Turns of one scope on their way to the writer.
@@ -278,50 +264,6 @@ impl Writer {
     }
 }
 
-impl Health {
-    fn new(patience: Duration, pause: Duration) -> Self {
-        Self {
-            is_down: watch::Sender::new(false),
-            waiting_bytes: AtomicUsize::new(0),
-            patience,
-            pause,
-            warnings: OncePerMinute::default(),
-        }
-    }
-
-    /// Whether more may wait for the writer. While the journal works, connections bound what waits.
-    fn enter(&self, bytes: usize) -> bool {
-        let waiting = self.waiting_bytes.fetch_add(bytes, Ordering::AcqRel);
-        let is_allowed = !*self.is_down.borrow() || waiting.saturating_add(bytes) <= MOST_BYTES_WHILE_DOWN;
-        if !is_allowed {
-            self.leave(bytes);
-        }
-        is_allowed
-    }
-
-    fn leave(&self, bytes: usize) {
-        self.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
-    }
-
-    fn set_down(&self, is_down: bool) {
-        self.is_down.send_if_modified(|before| std::mem::replace(before, is_down) != is_down);
-    }
-
-    fn report(&self, error: &MemoryError) {
-        let label = error.label();
-        metrics::failure(label);
-        if self.warnings.allows(label) {
-            let meaning = match error {
-                MemoryError::JournalSlow => {
-                    "answers are passed on without waiting for the journal until it is quick again"
-                }
-                _ => "turns were answered and not kept; the conversation's next request brings them again",
-            };
-            tracing::warn!(kind = label, error = %error, "{meaning}");
-        }
-    }
-}
-
 /// What is written in one transaction.
 #[derive(Debug, Default)]
 struct Batch {
@@ -364,32 +306,11 @@ fn answer(waiting: oneshot::Sender<()>) {
     let _ = waiting.send(());
 }
 
-impl Refusal {
-    /// The label of the metric.
-    fn label(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Share => "share",
-        }
-    }
-}
-
-impl From<Refusal> for MemoryError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Full => Self::BacklogFull,
-            Refusal::Share => Self::BacklogShare,
-        }
-    }
-}
-
 /// Hand-ins that wait for the writer; more wait for a place.
 const MOST_ENTRIES: usize = 1024;
 /// What is written in one transaction, unless one text alone is longer.
 const PIECE_TURNS: usize = 1024;
 const PIECE_BYTES: usize = 4 << 20;
-/// While the journal fails, so much is kept in memory until it works again.
-const MOST_BYTES_WHILE_DOWN: usize = 64 << 20;
 /// A batch that cannot be written is given up after so many attempts, with a pause between them.
 const ATTEMPTS: usize = 5;
 const PAUSE: Duration = Duration::from_secs(1);

@@ -2,13 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
-use chrono::DateTime;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures::FutureExt;
 use tokio::sync::Semaphore;
 
 use super::*;
 use crate::config::Config;
 use crate::memory::ingest::backlog::{Limits, Sizes};
+use crate::memory::turns;
 
 /// A journal that fails as long as it is told to, and that takes each batch only with a permit.
 #[derive(Debug)]
@@ -99,17 +101,7 @@ async fn until(holds: impl Fn() -> bool) {
 }
 
 fn turn(number: u32) -> Turn {
-    Turn {
-        id: TurnId(u128::from(number).to_be_bytes()),
-        parent: None,
-        conversation: TurnId([0; 16]),
-        scope: Scope::new("k-a").unwrap(),
-        position: number,
-        role: "user".to_owned(),
-        text: "text".to_owned(),
-        time: DateTime::UNIX_EPOCH,
-        tokens: 1,
-    }
+    turns::turn(number, "text")
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@
 
 mod backlog;
 mod hands;
+mod health;
 mod importing;
-mod job;
 mod keeping;
 mod points;
 mod queue;

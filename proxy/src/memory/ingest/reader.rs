@@ -10,6 +10,8 @@ use mainpoint_store::{Store, Turn};
 
 use super::points::{as_text, points_of};
 use super::traffic::Traffic;
+use super::unreadable;
+use super::unreadable::is_about_the_text;
 use crate::error::MemoryError;
 
 /// Engine and store on behalf of the turns that are to be read.
@@ -21,11 +23,42 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Reads turns, in an idle moment between requests.
+    /// Reads turns. One that cannot be read for a reason of its own is marked, and the others are still read. `over` hears of
+    /// each turn, and why it cannot be read.
     ///
     /// # Errors
-    /// When the engine or the store fails.
-    pub(super) async fn read(&self, turns: &[Turn]) -> Result<(), MemoryError> {
+    /// When the engine or the store fails; the turns that nobody heard of are still to be read.
+    pub(super) async fn read_or_mark(
+        &self,
+        turns: &[Turn],
+        mut over: impl FnMut(&Turn, Option<&MemoryError>) + Send,
+    ) -> Result<(), MemoryError> {
+        if turns.is_empty() {
+            return Ok(());
+        }
+        match self.read(turns).await {
+            Ok(()) => {
+                turns.iter().for_each(|turn| over(turn, None));
+                return Ok(());
+            }
+            Err(error) if is_about_the_text(&error) => {}
+            Err(error) => return Err(error),
+        }
+        for turn in turns {
+            match self.read(std::slice::from_ref(turn)).await {
+                Ok(()) => over(turn, None),
+                Err(error) if is_about_the_text(&error) => {
+                    unreadable::mark(&self.store, turn, &error).await?;
+                    over(turn, Some(&error));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads turns, in an idle moment between requests.
+    async fn read(&self, turns: &[Turn]) -> Result<(), MemoryError> {
         let request = ReadRequest { turns: turns.iter().map(as_text).collect() };
         self.traffic.idle(PATIENCE).await;
         let readings = self.read_patiently(request).await?;

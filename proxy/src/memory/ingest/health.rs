@@ -1,0 +1,92 @@
+//! How the journal is doing: whether it fails, how much waits for it, and what is said of that.
+//!
+//! It must not know what is written.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::backlog::Refusal;
+use crate::error::MemoryError;
+use crate::telemetry::logs::OncePerMinute;
+use crate::telemetry::metrics;
+
+/// How the journal is doing.
+#[derive(Debug)]
+pub(super) struct Health {
+    pub(super) is_down: watch::Sender<bool>,
+    /// Of the texts that wait for the writer.
+    pub(super) waiting_bytes: AtomicUsize,
+    /// How long anybody waits for the journal.
+    pub(super) patience: Duration,
+    /// How long the writer waits before it tries again.
+    pub(super) pause: Duration,
+    warnings: OncePerMinute,
+}
+
+impl Health {
+    pub(super) fn new(patience: Duration, pause: Duration) -> Self {
+        Self {
+            is_down: watch::Sender::new(false),
+            waiting_bytes: AtomicUsize::new(0),
+            patience,
+            pause,
+            warnings: OncePerMinute::default(),
+        }
+    }
+
+    /// Whether more may wait for the writer. While the journal works, connections bound what waits.
+    pub(super) fn enter(&self, bytes: usize) -> bool {
+        let waiting = self.waiting_bytes.fetch_add(bytes, Ordering::AcqRel);
+        let is_allowed = !*self.is_down.borrow() || waiting.saturating_add(bytes) <= MOST_BYTES_WHILE_DOWN;
+        if !is_allowed {
+            self.leave(bytes);
+        }
+        is_allowed
+    }
+
+    pub(super) fn leave(&self, bytes: usize) {
+        self.waiting_bytes.fetch_sub(bytes, Ordering::AcqRel);
+    }
+
+    pub(super) fn set_down(&self, is_down: bool) {
+        self.is_down.send_if_modified(|before| std::mem::replace(before, is_down) != is_down);
+    }
+
+    pub(super) fn report(&self, error: &MemoryError) {
+        let label = error.label();
+        metrics::failure(label);
+        if self.warnings.allows(label) {
+            let meaning = match error {
+                MemoryError::JournalSlow => {
+                    "answers are passed on without waiting for the journal until it is quick again"
+                }
+                _ => "turns were answered and not kept; the conversation's next request brings them again",
+            };
+            tracing::warn!(kind = label, error = %error, "{meaning}");
+        }
+    }
+}
+
+impl Refusal {
+    /// The label of the metric.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Share => "share",
+        }
+    }
+}
+
+impl From<Refusal> for MemoryError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Full => Self::BacklogFull,
+            Refusal::Share => Self::BacklogShare,
+        }
+    }
+}
+
+/// While the journal fails, so much is kept in memory until it works again.
+const MOST_BYTES_WHILE_DOWN: usize = 64 << 20;
