@@ -5,42 +5,24 @@
 use std::fs;
 use std::path::Path;
 
-use chrono::Utc;
 use redb::TableDefinition;
 
 use super::*;
-use crate::records::{Scope, Turn, TurnId, TurnKey};
-
-fn scope() -> Scope {
-    Scope::new("s").unwrap()
-}
-
-fn turn(number: u8) -> Turn {
-    Turn {
-        id: TurnId([number; 16]),
-        parent: None,
-        conversation: TurnId([1; 16]),
-        scope: scope(),
-        position: u32::from(number),
-        role: "user".to_owned(),
-        text: format!("turn number {number}"),
-        time: Utc::now(),
-        tokens: 3,
-    }
-}
+use crate::records::TurnKey;
+use crate::records::samples::turn;
 
 fn open(directory: &Path) -> Journal {
     Journal::open(&Directory::prepare(directory).unwrap()).unwrap()
 }
 
 fn accept(journal: &Journal, number: u8) -> Result<Vec<TurnKey>, StoreError> {
-    journal.accept(&[turn(number)], |_| false)
+    journal.accept(&[turn(number.into(), &format!("turn number {number}"))], |_| false)
 }
 
 /// The numbers of the turns in the journal.
 fn numbers(journal: &Journal) -> Vec<u8> {
     let keys = journal.keys().unwrap();
-    keys.into_iter().map(|((_, id), _)| id.0[0]).collect()
+    keys.into_iter().map(|((_, id), _)| id.0[15]).collect()
 }
 
 fn is_down(result: &Result<Vec<TurnKey>, StoreError>) -> bool {

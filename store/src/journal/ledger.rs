@@ -19,7 +19,7 @@ use crate::records::{Deletion, LedgerEntry, LedgerKind, LedgerLine, Scope, TurnI
 impl Journal {
     /// Every entry of these turns, in the order asked, for one turn in the order of the kinds.
     pub(crate) fn ledger(&self, scope: &Scope, turns: &[TurnId]) -> Result<Vec<LedgerEntry>, StoreError> {
-        self.read("read the ledger", |transaction| {
+        self.database.read("read the ledger", |transaction| {
             let table = transaction.open_table(LEDGER)?;
             let mut entries = Vec::new();
             for turn in turns {
@@ -43,7 +43,7 @@ impl Journal {
         if entries.is_empty() {
             return Ok(entries);
         }
-        self.write("write the ledger", |transaction| {
+        self.database.write("write the ledger", |transaction| {
             let mut table = transaction.open_table(LEDGER)?;
             let mut held = Vec::with_capacity(entries.len());
             for entry in entries {
@@ -61,7 +61,7 @@ impl Journal {
 
     /// Every entry of every scope.
     pub(crate) fn ledger_lines(&self) -> Result<Vec<LedgerLine>, StoreError> {
-        let rows = self.read("list the ledger", |transaction| {
+        let rows = self.database.read("list the ledger", |transaction| {
             let mut rows = Vec::new();
             for entry in transaction.open_table(LEDGER)?.iter()? {
                 let (place, row) = entry?;
@@ -85,7 +85,7 @@ impl Journal {
 
     /// Adds those entries that are not there yet, as old as they are.
     pub(crate) fn adopt_ledger(&self, lines: &[LedgerLine]) -> Result<(), StoreError> {
-        self.write("take a ledger over", |transaction| {
+        self.database.write("take a ledger over", |transaction| {
             let mut table = transaction.open_table(LEDGER)?;
             for line in lines.iter().filter(|line| line.kind != number(LedgerKind::Unreadable)) {
                 let place = (line.scope.as_str(), &line.turn.0, line.kind);
@@ -100,31 +100,32 @@ impl Journal {
 
     /// Whether there is no entry at all.
     pub(crate) fn has_no_ledger(&self) -> Result<bool, StoreError> {
-        self.read("look into the ledger", |transaction| Ok(transaction.open_table(LEDGER)?.first()?.is_none()))
+        self.database.read("look into the ledger", |transaction| Ok(transaction.open_table(LEDGER)?.first()?.is_none()))
     }
 
     /// Removes every entry of the conversations to which nothing was written for `age`, and returns how many went.
     pub(crate) fn expire_ledger(&self, now: DateTime<Utc>, age: Duration) -> Result<usize, StoreError> {
         let look = "look for expired entries of the ledger";
-        let found = self.read(look, |transaction| silent(&transaction.open_table(LEDGER)?, now, age))?;
+        let found = self.database.read(look, |transaction| silent(&transaction.open_table(LEDGER)?, now, age))?;
         if found.is_empty() {
             return Ok(0);
         }
-        self.write("expire entries of the ledger", |transaction| {
-            let mut table = transaction.open_table(LEDGER)?;
-            // A conversation may have been written to since it was found.
-            let silent = silent(&table, now, age)?;
-            let is_silent = |(scope, _, kind): (&str, &[u8; 16], u8), (conversation, _, _): LedgerRow<'_>| {
-                expires(kind) && silent.contains(&(scope.to_owned(), TurnId(*conversation)))
-            };
-            let mut removed = 0;
-            for entry in table.extract_if(is_silent)? {
-                entry?;
-                removed += 1;
-            }
-            Ok(removed)
-        })
-        .inspect(|_| self.stale.store(true, Ordering::Release))
+        self.database
+            .write("expire entries of the ledger", |transaction| {
+                let mut table = transaction.open_table(LEDGER)?;
+                // A conversation may have been written to since it was found.
+                let silent = silent(&table, now, age)?;
+                let is_silent = |(scope, _, kind): (&str, &[u8; 16], u8), (conversation, _, _): LedgerRow<'_>| {
+                    expires(kind) && silent.contains(&(scope.to_owned(), TurnId(*conversation)))
+                };
+                let mut removed = 0;
+                for entry in table.extract_if(is_silent)? {
+                    entry?;
+                    removed += 1;
+                }
+                Ok(removed)
+            })
+            .inspect(|_| self.stale.store(true, Ordering::Release))
     }
 }
 

@@ -84,20 +84,4 @@ impl Journal {
     pub(crate) fn close(&self) {
         self.database.close();
     }
-
-    fn write<T>(
-        &self,
-        action: &'static str,
-        work: impl FnOnce(&redb::WriteTransaction) -> Result<T, redb::Error>,
-    ) -> Result<T, StoreError> {
-        self.database.write(action, work)
-    }
-
-    fn read<T>(
-        &self,
-        action: &'static str,
-        work: impl FnOnce(&redb::ReadTransaction) -> Result<T, redb::Error>,
-    ) -> Result<T, StoreError> {
-        self.database.read(action, work)
-    }
 }

@@ -19,7 +19,7 @@ impl Journal {
     /// Adds turns that are not there yet and returns which were new. `is_known` names those that are elsewhere; it is
     /// asked while no other write, such as trimming, can happen.
     pub(crate) fn accept(&self, turns: &[Turn], is_known: impl Fn(&Turn) -> bool) -> Result<Vec<TurnKey>, StoreError> {
-        self.write("accept turns", |transaction| {
+        self.database.write("accept turns", |transaction| {
             let mut accepted = transaction.open_table(ACCEPTED)?;
             let completed = transaction.open_table(COMPLETED)?;
             let mut new = Vec::new();
@@ -36,7 +36,7 @@ impl Journal {
 
     /// Every turn accepted and not completed, by scope, conversation and position.
     pub(crate) fn accepted(&self) -> Result<Vec<Turn>, StoreError> {
-        let mut turns = self.read("list unread turns", |transaction| {
+        let turns = self.database.read("list unread turns", |transaction| {
             let table = transaction.open_table(ACCEPTED)?;
             let mut turns = Vec::new();
             for entry in table.iter()? {
@@ -45,14 +45,12 @@ impl Journal {
             }
             Ok(turns)
         })?;
-        let turns = turns.drain(..).collect::<Result<Vec<Turn>, StoreError>>();
-        turns.map(|mut turns| {
-            turns.sort_by(|one, other| {
-                let order = |turn: &Turn| (turn.conversation, turn.position, turn.id);
-                one.scope.cmp(&other.scope).then_with(|| order(one).cmp(&order(other)))
-            });
-            turns
-        })
+        let mut turns = turns.into_iter().collect::<Result<Vec<Turn>, StoreError>>()?;
+        turns.sort_by(|one, other| {
+            let order = |turn: &Turn| (turn.conversation, turn.position, turn.id);
+            one.scope.cmp(&other.scope).then_with(|| order(one).cmp(&order(other)))
+        });
+        Ok(turns)
     }
 
     /// The accepted ones of these turns; what must be known to complete them.
@@ -63,33 +61,34 @@ impl Journal {
     /// Moves turns from accepted to completed, with their points. Those no longer accepted are left out; returns the
     /// others.
     pub(crate) fn complete(&self, completed: &[CompletedTurn]) -> Result<Vec<TurnKey>, StoreError> {
-        self.write("complete turns", |transaction| {
-            let mut accepted_table = transaction.open_table(ACCEPTED)?;
-            let mut completed_table = transaction.open_table(COMPLETED)?;
-            let mut points_table = transaction.open_table(POINTS)?;
-            let mut moved = Vec::new();
-            for CompletedTurn { turn, points } in completed {
-                let scope = turn.scope.as_str();
-                if accepted_table.remove((scope, &turn.id.0))?.is_none() {
-                    continue;
+        self.database
+            .write("complete turns", |transaction| {
+                let mut accepted_table = transaction.open_table(ACCEPTED)?;
+                let mut completed_table = transaction.open_table(COMPLETED)?;
+                let mut points_table = transaction.open_table(POINTS)?;
+                let mut moved = Vec::new();
+                for CompletedTurn { turn, points } in completed {
+                    let scope = turn.scope.as_str();
+                    if accepted_table.remove((scope, &turn.id.0))?.is_none() {
+                        continue;
+                    }
+                    completed_table.insert((scope, &turn.id.0), turn_row(turn))?;
+                    for point in points {
+                        let (spans, vector) = (spans_to_bytes(&point.spans), vector_to_bytes(&point.vector));
+                        let row: PointRow<'_> = (point.start, point.end, &spans, &point.text, &vector, &point.features);
+                        points_table.insert((scope, &turn.id.0, point.passage), row)?;
+                    }
+                    moved.push((turn.scope.clone(), turn.id));
                 }
-                completed_table.insert((scope, &turn.id.0), turn_row(turn))?;
-                for point in points {
-                    let (spans, vector) = (spans_to_bytes(&point.spans), vector_to_bytes(&point.vector));
-                    let row: PointRow<'_> = (point.start, point.end, &spans, &point.text, &vector, &point.features);
-                    points_table.insert((scope, &turn.id.0, point.passage), row)?;
-                }
-                moved.push((turn.scope.clone(), turn.id));
-            }
-            Ok(moved)
-        })
-        .inspect(|_| self.stale.store(true, Ordering::Release))
+                Ok(moved)
+            })
+            .inspect(|_| self.stale.store(true, Ordering::Release))
     }
 
     /// Those of these turns that are completed, with their points.
     pub(crate) fn completed(&self, keys: &[TurnKey]) -> Result<Vec<CompletedTurn>, StoreError> {
         let turns = self.turns_in(COMPLETED, keys)?;
-        let rows = self.read("read completed turns", |transaction| {
+        let rows = self.database.read("read completed turns", |transaction| {
             let table = transaction.open_table(POINTS)?;
             let mut completed = Vec::with_capacity(turns.len());
             for turn in turns {
@@ -118,7 +117,7 @@ impl Journal {
 
     /// Every turn in the journal and how far it is.
     pub(crate) fn keys(&self) -> Result<Vec<(TurnKey, Pending)>, StoreError> {
-        let keys = self.read("list turns", |transaction| {
+        let keys = self.database.read("list turns", |transaction| {
             let mut keys = Vec::new();
             for (definition, state) in [(ACCEPTED, Pending::Accepted), (COMPLETED, Pending::Completed)] {
                 for entry in transaction.open_table(definition)?.iter()? {
@@ -134,24 +133,25 @@ impl Journal {
 
     /// Removes completed turns that LanceDB has on disk, and notes the versions of the tables that are.
     pub(crate) fn trim(&self, keys: &[TurnKey], versions: TableVersions) -> Result<(), StoreError> {
-        self.write("trim", |transaction| {
-            let mut notes = transaction.open_table(NOTES)?;
-            notes.insert(TURNS_VERSION, versions.turns)?;
-            notes.insert(POINTS_VERSION, versions.points)?;
-            let mut completed = transaction.open_table(COMPLETED)?;
-            let mut points = transaction.open_table(POINTS)?;
-            for (scope, id) in keys {
-                completed.remove((scope.as_str(), &id.0))?;
-                remove_points(&mut points, scope, *id)?;
-            }
-            Ok(())
-        })
-        .inspect(|()| self.stale.store(true, Ordering::Release))
+        self.database
+            .write("trim", |transaction| {
+                let mut notes = transaction.open_table(NOTES)?;
+                notes.insert(TURNS_VERSION, versions.turns)?;
+                notes.insert(POINTS_VERSION, versions.points)?;
+                let mut completed = transaction.open_table(COMPLETED)?;
+                let mut points = transaction.open_table(POINTS)?;
+                for (scope, id) in keys {
+                    completed.remove((scope.as_str(), &id.0))?;
+                    remove_points(&mut points, scope, *id)?;
+                }
+                Ok(())
+            })
+            .inspect(|()| self.stale.store(true, Ordering::Release))
     }
 
     /// The versions of the tables known to be on disk; 0 where none is.
     pub(crate) fn versions(&self) -> Result<TableVersions, StoreError> {
-        self.read("read notes", |transaction| {
+        self.database.read("read notes", |transaction| {
             let notes = transaction.open_table(NOTES)?;
             let version = |table| Ok::<_, redb::Error>(notes.get(table)?.map_or(0, |version| version.value()));
             Ok(TableVersions { turns: version(TURNS_VERSION)?, points: version(POINTS_VERSION)? })
@@ -163,7 +163,7 @@ impl Journal {
         definition: TableDefinition<TurnRowKey, TurnRow<'static>>,
         keys: &[TurnKey],
     ) -> Result<Vec<Turn>, StoreError> {
-        let turns = self.read("read turns", |transaction| {
+        let turns = self.database.read("read turns", |transaction| {
             let table = transaction.open_table(definition)?;
             let mut turns = Vec::new();
             for (scope, id) in keys {

@@ -13,7 +13,7 @@ use crate::records::{Scope, TurnId, TurnKey, WaitingTurn};
 impl Journal {
     /// At most `limit` turns that are accepted and not completed, by scope and id, those behind `after`.
     pub(crate) fn waiting(&self, after: Option<&TurnKey>, limit: usize) -> Result<Vec<WaitingTurn>, StoreError> {
-        let rows = self.read("page through unread turns", |transaction| {
+        let rows = self.database.read("page through unread turns", |transaction| {
             let table = transaction.open_table(ACCEPTED)?;
             let from = match after {
                 Some((scope, id)) => Bound::Excluded((scope.as_str(), &id.0)),

@@ -5,10 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
-use chrono::Utc;
-
 use super::*;
-use crate::records::{Point, Scope, Turn, TurnId};
+use crate::records::Turn;
+use crate::records::samples::{id, point, scope, turn};
 use crate::{SearchQuery, Store, StoreConfig, Within};
 
 const WIDTH: usize = 16;
@@ -18,35 +17,13 @@ fn vector(number: u32) -> Vec<f32> {
     (0..WIDTH as u32).map(|axis| ((number * 31 + axis * 17) as f32 * 0.61).sin()).collect()
 }
 
-fn id(number: u32) -> TurnId {
-    TurnId(u128::from(number).to_be_bytes())
-}
-
-async fn filled(directory: &Path, scope: &Scope) -> Store {
+async fn filled(directory: &Path) -> Store {
     let store = Store::open(StoreConfig::idle(directory, WIDTH)).await.unwrap();
-    let turns = (0..ROWS).map(|number| Turn {
-        id: id(number),
-        parent: None,
-        conversation: id(0),
-        scope: scope.clone(),
-        position: number,
-        role: "user".to_owned(),
-        text: "text".to_owned(),
-        time: Utc::now(),
-        tokens: 1,
-    });
-    let point = |number| Point {
-        turn: id(number),
-        passage: 0,
-        start: 0,
-        end: 4,
-        spans: vec![],
-        text: "text".to_owned(),
-        vector: vector(number),
-        features: vec![],
-    };
-    store.accept(turns.collect::<Vec<_>>()).await.unwrap();
-    store.complete((0..ROWS).map(|number| (scope.clone(), id(number), vec![point(number)])).collect()).await.unwrap();
+    let turns: Vec<Turn> = (0..ROWS).map(|number| turn(number, "text")).collect();
+    let points = turns.iter().zip(0..).map(|(turn, number)| (scope(), turn.id, vec![point(turn, vector(number))]));
+    let points = points.collect();
+    store.accept(turns).await.unwrap();
+    store.complete(points).await.unwrap();
     store.flush().await.unwrap();
     store
 }
@@ -54,8 +31,7 @@ async fn filled(directory: &Path, scope: &Scope) -> Store {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_table_gets_an_index_that_finds_what_the_exact_search_finds() {
     let directory = tempfile::tempdir().unwrap();
-    let scope = Scope::new("s").unwrap();
-    let store = filled(directory.path(), &scope).await;
+    let store = filled(directory.path()).await;
     let points = &store.shared().tables().points;
     let scratch = directory.path().join("scratch.lance");
     assert_eq!(build_when_large(points, &scratch, ROWS as usize + 1).await.unwrap(), None, "not large enough");
@@ -64,7 +40,7 @@ async fn a_large_table_gets_an_index_that_finds_what_the_exact_search_finds() {
     assert_eq!(build_when_large(points, &scratch, ROWS as usize).await.unwrap(), None, "it is there already");
 
     for within in [Within::Scope, Within::Conversation((0..ROWS).map(id).collect())] {
-        let query = SearchQuery { scope: scope.clone(), within, vector: vector(77), text: String::new(), limit: 5 };
+        let query = SearchQuery { scope: scope(), within, vector: vector(77), text: String::new(), limit: 5 };
         let result = store.search(&query).await.unwrap();
         assert!((result.dense[0].score - 1.0).abs() < 1e-3, "{:?}", result.dense[0]);
         assert_eq!(result.dense.len(), 5);
@@ -77,7 +53,7 @@ async fn a_large_table_gets_an_index_that_finds_what_the_exact_search_finds() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_can_be_built_before_the_table_is_large() {
     let directory = tempfile::tempdir().unwrap();
-    let store = filled(directory.path(), &Scope::new("s").unwrap()).await;
+    let store = filled(directory.path()).await;
     let recall = store.build_vector_index().await.unwrap();
     assert!(recall >= RECALL_NEEDED, "{recall}");
     let points = &store.shared().tables().points;
@@ -93,34 +69,14 @@ fn of_ten_times_as_many_rows_three_times_as_many_partitions_are_looked_into() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_the_index_does_not_cover_are_found_too() {
     let directory = tempfile::tempdir().unwrap();
-    let scope = Scope::new("s").unwrap();
-    let store = filled(directory.path(), &scope).await;
+    let store = filled(directory.path()).await;
     store.build_vector_index().await.unwrap();
     let vector: Vec<f32> = (0..WIDTH).map(|axis| if axis == 3 { 1.0 } else { 0.0 }).collect();
-    let turn = Turn {
-        id: id(ROWS),
-        parent: None,
-        conversation: id(0),
-        scope: scope.clone(),
-        position: ROWS,
-        role: "user".to_owned(),
-        text: "new".to_owned(),
-        time: Utc::now(),
-        tokens: 1,
-    };
-    let point = Point {
-        turn: turn.id,
-        passage: 0,
-        start: 0,
-        end: 3,
-        spans: vec![],
-        text: "new".to_owned(),
-        vector: vector.clone(),
-        features: vec![],
-    };
+    let turn = turn(ROWS, "new");
+    let point = point(&turn, vector.clone());
     store.accept(vec![turn]).await.unwrap();
-    store.complete(vec![(scope.clone(), id(ROWS), vec![point])]).await.unwrap();
-    let query = SearchQuery { scope, within: Within::Scope, vector, text: String::new(), limit: 5 };
+    store.complete(vec![(scope(), id(ROWS), vec![point])]).await.unwrap();
+    let query = SearchQuery { scope: scope(), within: Within::Scope, vector, text: String::new(), limit: 5 };
     for _ in ["before the index covers it", "after"] {
         let found = store.search(&query).await.unwrap().dense;
         assert_eq!((found[0].turn, found.len()), (id(ROWS), 5));
@@ -131,7 +87,7 @@ async fn rows_that_the_index_does_not_cover_are_found_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_the_table_has_outgrown_is_known_by_its_partitions() {
     let directory = tempfile::tempdir().unwrap();
-    let store = filled(directory.path(), &Scope::new("s").unwrap()).await;
+    let store = filled(directory.path()).await;
     let points = &store.shared().tables().points;
     assert_eq!(partitions_of(points).await.unwrap(), None);
     store.build_vector_index().await.unwrap();

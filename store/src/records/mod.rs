@@ -4,6 +4,8 @@
 
 mod ids;
 mod ledger;
+#[cfg(test)]
+pub(crate) mod samples;
 mod search;
 mod turn;
 mod versions;

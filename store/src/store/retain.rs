@@ -68,26 +68,13 @@ fn join_spans(turn: &Turn, point: &Point) -> Result<String, StoreError> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
-    use chrono::Utc;
-
     use super::*;
-    use crate::records::{Scope, TurnId};
+    use crate::records::samples;
 
     const TEXT: &str = "Well, the réunion is on 14 March, you know.";
 
     fn turn() -> Turn {
-        let id = TurnId([1; 16]);
-        Turn {
-            id,
-            parent: None,
-            conversation: id,
-            scope: Scope::new("s").unwrap(),
-            position: 0,
-            role: "user".to_owned(),
-            text: TEXT.to_owned(),
-            time: Utc::now(),
-            tokens: 12,
-        }
+        samples::turn(1, TEXT)
     }
 
     fn span(text: &str) -> Span {
@@ -96,16 +83,7 @@ mod tests {
     }
 
     fn point(spans: Vec<Span>) -> Point {
-        Point {
-            turn: TurnId([1; 16]),
-            passage: 0,
-            start: 0,
-            end: TEXT.len() as u32,
-            spans,
-            text: TEXT.to_owned(),
-            vector: vec![1.0, 0.0],
-            features: vec![],
-        }
+        Point { spans, ..samples::point(&turn(), vec![1.0, 0.0]) }
     }
 
     #[test]
@@ -138,7 +116,7 @@ mod tests {
             (vec![Point { vector: vec![1.0], ..point(vec![]) }], "has 1 numbers"),
             (vec![Point { vector: vec![1.0, f32::NAN], ..point(vec![]) }], "not finite"),
             (vec![Point { vector: vec![1.0, 1e6], ..point(vec![]) }], "not finite"),
-            (vec![Point { turn: TurnId([2; 16]), ..point(vec![]) }], "belongs to turn"),
+            (vec![Point { turn: samples::id(2), ..point(vec![]) }], "belongs to turn"),
             (vec![point(vec![]), point(vec![])], "twice"),
         ];
         for (points, reason) in cases {

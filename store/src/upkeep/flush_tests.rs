@@ -7,11 +7,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::Utc;
 use tokio::time::Instant;
 
 use super::*;
-use crate::records::{Deletion, Point, Turn};
+use crate::records::samples::{id, point, scope, turn};
+use crate::records::{Deletion, Point};
 use crate::{Store, StoreConfig};
 
 async fn open(directory: &Path) -> Store {
@@ -25,39 +25,19 @@ async fn open(directory: &Path) -> Store {
     }
 }
 
-fn scope() -> Scope {
-    Scope::new("s").unwrap()
-}
-
-fn id(number: u8) -> TurnId {
-    TurnId([number; 16])
-}
-
 async fn read(store: &Store, number: u8) {
-    let turn = Turn {
-        id: id(number),
-        parent: None,
-        conversation: id(1),
-        scope: scope(),
-        position: u32::from(number),
-        role: "user".to_owned(),
-        text: format!("turn number {number}"),
-        time: Utc::now(),
-        tokens: 3,
-    };
-    let point = |passage| Point {
-        turn: turn.id,
-        passage,
-        start: 0,
-        end: 4,
-        spans: vec![],
-        text: turn.text.clone(),
-        vector: vec![1.0, f32::from(number)],
-        features: vec![number],
-    };
-    let points = vec![point(0), point(1)];
+    let turn = turn(number.into(), &format!("turn number {number}"));
+    let point = Point { features: vec![number], ..point(&turn, vec![1.0, f32::from(number)]) };
+    let points = vec![point.clone(), Point { passage: 1, ..point }];
     assert_eq!(store.accept(vec![turn.clone()]).await.unwrap(), [turn.id]);
     store.complete(vec![(scope(), turn.id, points)]).await.unwrap();
+}
+
+/// A flush that comes no further than the points.
+async fn flush_points_alone(store: &Store) {
+    let keys = store.shared().turn_index().completed();
+    let completed = pending_rows(store.shared(), keys).await.unwrap();
+    append_points(store.shared(), &completed, &Known::default()).await.unwrap();
 }
 
 /// Everything is there once, in LanceDB and not in the journal.
@@ -87,9 +67,7 @@ async fn a_crash_between_the_points_and_their_turn_loses_and_doubles_nothing() {
     let store = open(directory.path()).await;
     read(&store, 1).await;
     read(&store, 2).await;
-    let keys = store.shared().turn_index().completed();
-    let completed = pending_rows(store.shared(), keys).await.unwrap();
-    append_points(store.shared(), &completed, &Known::default()).await.unwrap();
+    flush_points_alone(&store).await;
     drop(store);
     let store = open(directory.path()).await;
     read(&store, 3).await;
@@ -116,9 +94,7 @@ async fn a_flush_that_failed_half_way_in_this_process_is_made_good_by_the_next()
     read(&store, 1).await;
     assert_flushed(&store, 1).await;
     read(&store, 2).await;
-    let keys = store.shared().turn_index().completed();
-    let completed = pending_rows(store.shared(), keys).await.unwrap();
-    append_points(store.shared(), &completed, &Known::default()).await.unwrap();
+    flush_points_alone(&store).await;
     store.shared().writer.lock().await.uncertain = true;
     assert_flushed(&store, 2).await;
 }
