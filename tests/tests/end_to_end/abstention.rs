@@ -6,6 +6,8 @@ use mainpoint_tests::conversation::everyday_chat;
 use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, prompt};
 use serde_json::Value;
 
+use crate::shared::{asked_again, receipt};
+
 /// What needs no memory, in the languages that most people speak.
 const GOODBYES: [&str; 12] = [
     "Thanks, bye!",
@@ -34,18 +36,13 @@ async fn a_prompt_over_the_budget_gets_no_memories_when_nothing_matches_and_its_
         .await;
     let mut conversation = everyday_talk();
     conversation.user(GOODBYES[0]);
-    proxy.chat(conversation.body()).await;
-    proxy.everything_read().await;
-
-    let answer = proxy.chat(conversation.body()).await;
+    let answer = asked_again(&proxy, conversation.body()).await;
     assert_eq!(answer.outcome(), "rewritten");
     assert_eq!(answer.count("x-mainpoint-memories"), 0);
     let forwarded = upstream.last_request();
     prompt::assert_well_formed(&forwarded.json());
     assert_eq!(prompt::memory_block(&forwarded.json()), None, "{}", forwarded.json());
-    let id = answer.header("x-mainpoint-request-id");
-    let receipt = proxy.get(&format!("/mainpoint/receipts/{id}")).await;
-    let receipt: Value = serde_json::from_str(&receipt.text()).expect("JSON");
+    let receipt = receipt(&proxy, &answer).await;
     assert_eq!(receipt["abstained"], true, "{receipt}");
     assert_eq!(receipt["memories"], Value::Array(Vec::new()), "{receipt}");
     let metrics = proxy.metrics().await;

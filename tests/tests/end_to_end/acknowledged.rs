@@ -8,14 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mainpoint_tests::proxy::{Home, TENANT};
-use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy, binary, sse, wait_until};
+use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy, sse, wait_until};
 use serde_json::Value;
+
+use crate::shared;
 
 /// The scripted upstream says this when it is told nothing else.
 const REPLY: &str = "All right.";
-/// The key of the tests' own caller.
-const KEY: &str = "sk-test-tenant-a";
-const KEY_VARIABLE: &str = "MAINPOINT_TEST_ACKNOWLEDGED_KEY";
 /// Clients that talk at the same time.
 const CLIENTS: usize = 12;
 /// Answers before the process is ended. The reader has read only a few of them by then.
@@ -126,12 +125,7 @@ pub(crate) fn imported(home: &Home, conversations: &[Conversation]) -> Value {
     };
     let lines: String = conversations.iter().map(line).collect();
     fs::write(&file, lines).expect("a file");
-    let mut command = binary::command();
-    command.arg("import").arg(&file).arg("--json");
-    command.arg("--config").arg(home.configuration());
-    command.args(["--key-env", KEY_VARIABLE]).env(KEY_VARIABLE, KEY);
-    let finished = binary::finish(command, &[]).successful();
-    serde_json::from_str(&finished.stdout).expect("JSON")
+    shared::imported(home, &file)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -165,10 +159,7 @@ async fn a_full_backlog_is_counted_and_told_and_no_client_sees_it() {
         (&answers[1], "Bearer sk-one", Value::from("backlog_share")),
         (&answers[3], "Bearer sk-three", Value::from("backlog_full")),
     ] {
-        let path = format!("/mainpoint/receipts/{}", answer.header("x-mainpoint-request-id"));
-        let sent =
-            proxy.client().get(format!("http://{}{path}", proxy.authority())).header("authorization", caller).send();
-        let receipt = Answer::of(sent.await.expect("a receipt")).await.json();
+        let receipt = shared::receipt_of(&proxy, caller, answer).await;
         assert_eq!(receipt["not_kept"], reason, "{receipt}");
     }
     assert!(proxy.output().contains("store.backlog_share"), "{}", proxy.output());

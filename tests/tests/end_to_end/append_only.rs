@@ -7,10 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mainpoint_tests::conversation::everyday_chat;
+use mainpoint_tests::forwarded::raw_messages;
 use mainpoint_tests::proxy::Home;
-use mainpoint_tests::{Answer, Conversation, RecordedRequest, ScriptedUpstream, StartedProxy, prompt, tokens};
-use serde_json::Value;
-use serde_json::value::RawValue;
+use mainpoint_tests::{Conversation, RecordedRequest, ScriptedUpstream, StartedProxy, prompt, tokens};
+
+use crate::shared::receipt;
 
 const BUDGET: usize = 1500;
 const MEMORY: usize = 300;
@@ -135,28 +136,13 @@ impl<'a> Stage<'a> {
             assert!(counted <= BUDGET, "{counted} tokens of {BUDGET}");
             prompt::assert_well_formed(&after.forwarded.json());
             if !after.begun {
-                let (old, new) = (raw_messages(&before.forwarded), raw_messages(&after.forwarded));
+                let (old, new) = (raw_messages(&before.forwarded.body), raw_messages(&after.forwarded.body));
                 assert!(new.starts_with(&old), "no epoch began, and yet the prefix changed:\n{old:#?}\n{new:#?}");
                 appended += 1;
             }
         }
         (self.seen.iter().filter(|seen| seen.begun).count(), appended)
     }
-}
-
-async fn receipt(proxy: &StartedProxy, answer: &Answer) -> Value {
-    let id = answer.header("x-mainpoint-request-id");
-    let receipt = proxy.get(&format!("/mainpoint/receipts/{id}")).await;
-    assert_eq!(receipt.status, 200, "{}", receipt.text());
-    serde_json::from_str(&receipt.text()).expect("JSON")
-}
-
-/// Every message with its exact bytes.
-fn raw_messages(request: &RecordedRequest) -> Vec<String> {
-    let fields: std::collections::HashMap<String, Box<RawValue>> =
-        serde_json::from_slice(&request.body).expect("a JSON object");
-    let messages: Vec<Box<RawValue>> = serde_json::from_str(fields["messages"].get()).expect("a list");
-    messages.iter().map(|message| message.get().to_owned()).collect()
 }
 
 /// The body without the minutes at which its turns were first seen, and without the numbers of its blocks, which are made

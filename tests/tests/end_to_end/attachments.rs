@@ -2,9 +2,11 @@
 //!
 //! It must not know how prompts are cut.
 
-use mainpoint_tests::conversation::{SYSTEM, everyday_chat};
+use mainpoint_tests::conversation::everyday_chat;
 use mainpoint_tests::{Answer, ProxyBuilder, ScriptedUpstream, StartedProxy};
-use serde_json::{Value, json};
+use serde_json::json;
+
+use crate::shared::{asked_again, everyday_messages, receipt};
 
 const CODE: &str = "7391-K";
 const BUDGET: usize = 2500;
@@ -50,7 +52,7 @@ async fn whatever_is_no_text_stays_with_its_message_and_the_rest_leaves() {
     for (name, part) in parts() {
         let message =
             format!(r#"{{"role":"user","content":[{{"type":"text","text":"Look at this {name}."}},{part}]}}"#);
-        let (answer, forwarded) = asked(&proxy, &upstream, &chat(&[(4, &message)])).await;
+        let (answer, forwarded) = asked(&proxy, &upstream, &everyday_messages(CODE, 50, &[(4, &message)])).await;
         assert_eq!(answer.outcome(), "rewritten", "{name}: {:?}", answer.headers);
         // The digest of what has left may stand before the words of the first message that is left.
         assert!(forwarded.contains(&part), "{name} stays as it is");
@@ -77,7 +79,8 @@ async fn only_the_newest_attachments_stay_where_the_configuration_says_so() {
         )
     };
     let (first, second) = (image(1), image(2));
-    let (answer, forwarded) = asked(&proxy, &upstream, &chat(&[(4, &first), (8, &second)])).await;
+    let (answer, forwarded) =
+        asked(&proxy, &upstream, &everyday_messages(CODE, 50, &[(4, &first), (8, &second)])).await;
     assert_eq!(answer.outcome(), "rewritten");
     assert!(!forwarded.contains("https://example.com/1.png"));
     assert!(forwarded.contains("https://example.com/2.png") && forwarded.contains("Picture 2."));
@@ -90,7 +93,7 @@ async fn a_budget_that_attachments_alone_exceed_is_told_in_the_receipt_and_not_t
     let proxy = started(&upstream, StartedProxy::builder()).await;
     let image = r#"{"type":"image_url","image_url":{"url":"https://example.com/a.png"}}"#;
     let message = format!(r#"{{"role":"user","content":[{}]}}"#, [image; 5].join(","));
-    let mut messages = chat(&[(4, &message)]);
+    let mut messages = everyday_messages(CODE, 50, &[(4, &message)]);
     let (answer, before) = asked(&proxy, &upstream, &messages).await;
     assert_eq!(answer.outcome(), "rewritten", "{:?}", answer.headers);
     assert!(before.contains(&message) && before.contains(CODE));
@@ -110,22 +113,6 @@ async fn started(upstream: &ScriptedUpstream, builder: ProxyBuilder) -> StartedP
     builder.upstream(&upstream.base_url()).budget(BUDGET, 200).start().await
 }
 
-/// Fifty exchanges, the third of which tells the code, with messages before some of them, and a question.
-fn chat(extra: &[(usize, &str)]) -> Vec<String> {
-    let mut messages = vec![SYSTEM.to_owned()];
-    for (index, exchange) in everyday_chat(CODE)[..50].iter().enumerate() {
-        for (_, message) in extra.iter().filter(|(before, _)| *before == index) {
-            messages.push((*message).to_owned());
-            messages.push(json!({"role": "assistant", "content": "I see."}).to_string());
-        }
-        messages.push(json!({"role": "user", "content": exchange.user}).to_string());
-        messages.push(json!({"role": "assistant", "content": exchange.assistant}).to_string());
-    }
-    let question = "What was the padlock code of my locker at the climbing gym again?";
-    messages.push(json!({"role": "user", "content": question}).to_string());
-    messages
-}
-
 /// Asks twice, the second time when everything has been read.
 async fn asked(
     proxy: &StartedProxy,
@@ -133,13 +120,6 @@ async fn asked(
     messages: &[String],
 ) -> (Answer, mainpoint_tests::RecordedRequest) {
     let body = format!(r#"{{"model":"gpt-4o","messages":[{}]}}"#, messages.join(","));
-    proxy.chat(body.clone()).await;
-    proxy.everything_read().await;
-    let answer = proxy.chat(body).await;
+    let answer = asked_again(proxy, body).await;
     (answer, upstream.last_request())
-}
-
-async fn receipt(proxy: &StartedProxy, answer: &Answer) -> Value {
-    let id = answer.header("x-mainpoint-request-id");
-    proxy.get(&format!("/mainpoint/receipts/{id}")).await.json()
 }

@@ -4,7 +4,7 @@
 //! two callers are one.
 
 use http::{HeaderMap, HeaderValue};
-use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy};
+use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy, prompt};
 
 use crate::isolation::small_talk;
 
@@ -63,7 +63,7 @@ async fn every_credential_tells_callers_apart_and_nothing_else_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_memory_is_found_by_the_same_credentials_and_the_same_bytes_of_a_user_alone() {
+async fn across_conversations_a_memory_is_found_by_the_same_credentials_and_the_same_bytes_of_a_user_alone() {
     let upstream = ScriptedUpstream::start().await;
     let proxy = StartedProxy::builder()
         .upstream(&upstream.base_url())
@@ -79,6 +79,9 @@ async fn a_memory_is_found_by_the_same_credentials_and_the_same_bytes_of_a_user_
         headers(&[DUMMY, ("api-key", b"one"), ("x-mainpoint-user", "\u{fffd}".as_bytes())]),
         headers(&[DUMMY, ("api-key", b"one")]),
         headers(&[DUMMY, ("x-mainpoint-user", b"\xff")]),
+        headers(&[DUMMY]),
+        headers(&[("authorization", b"Bearer sk-another")]),
+        headers(&[]),
     ];
     let mut telling = Conversation::new();
     telling.user("Grandmother's recipe box stands in the blue cupboard, behind the jar with 31 marbles.");
@@ -91,8 +94,9 @@ async fn a_memory_is_found_by_the_same_credentials_and_the_same_bytes_of_a_user_
     for (index, caller) in callers.iter().enumerate() {
         let answer = chat(&proxy, caller, &asking).await;
         assert_eq!(answer.outcome(), "rewritten", "{caller:?}");
-        let knows = upstream.last_request().contains("31 marbles");
-        assert_eq!(knows, index == 0, "{caller:?}");
+        let forwarded = upstream.last_request();
+        prompt::assert_well_formed(&forwarded.json());
+        assert_eq!(forwarded.contains("31 marbles"), index == 0, "{caller:?} was sent {}", forwarded.json());
     }
 }
 

@@ -7,6 +7,8 @@ use mainpoint_tests::conversation::SYSTEM;
 use mainpoint_tests::{ScriptedUpstream, StartedProxy, prompt};
 use serde_json::{Value, json};
 
+use crate::shared::asked_again;
+
 const BUDGET: usize = 600;
 const CODE: &str = "7391-K";
 const ROUNDS: usize = 24;
@@ -71,9 +73,7 @@ async fn calls_and_results_stay_together_however_they_are_written_and_named() {
             // Each has a memory of its own.
             body["user"] = json!(name);
             let body = body.to_string();
-            proxy.chat(body.clone()).await;
-            proxy.everything_read().await;
-            let answer = proxy.chat(body).await;
+            let answer = asked_again(&proxy, body).await;
             assert_eq!(answer.outcome(), "rewritten", "{name}: {:?}", answer.headers);
             assert!(answer.count("x-mainpoint-tokens-forwarded") <= BUDGET, "{name}: {:?}", answer.headers);
             let forwarded = upstream.last_request().json();

@@ -4,6 +4,8 @@
 
 use mainpoint_tests::{Conversation, Reply, ScriptedUpstream, StartedProxy, sse};
 
+use crate::shared::asked_again;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_reader_lets_every_request_pass() {
     requests_pass_without("reader").await;
@@ -45,9 +47,7 @@ async fn requests_pass_without(part: &str) {
         conversation.assistant(&format!("Melons on day {turn}, that sounds like a good summer evening by the water."));
     }
     conversation.user("On which day did we buy no melon at all?");
-    proxy.chat(conversation.body()).await;
-    proxy.everything_read().await;
-    assert_eq!(proxy.chat(conversation.body()).await.outcome(), "rewritten");
+    assert_eq!(asked_again(&proxy, conversation.body()).await.outcome(), "rewritten");
 
     proxy.stop_part(part).await;
     let failures = |metrics: mainpoint_tests::metrics::Metrics| metrics.sum("mainpoint_failures_total", &[]);

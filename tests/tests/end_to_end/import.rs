@@ -6,17 +6,15 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use mainpoint_tests::binary::{self, Finished};
 use mainpoint_tests::conversation::everyday_chat;
 use mainpoint_tests::models::LIGHT;
 use mainpoint_tests::proxy::Home;
-use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, models, prompt};
+use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, binary, models, prompt};
 use serde_json::{Value, json};
 
+use crate::shared::{KEY_VARIABLE, import, imported, receipt};
+
 const CODE: &str = "7391-K";
-/// The key of the tests' own caller.
-const KEY: &str = "sk-test-tenant-a";
-const KEY_VARIABLE: &str = "MAINPOINT_TEST_IMPORT_KEY";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_imported_history_is_read_once_found_and_known_to_the_requests_that_go_on_with_it() {
@@ -83,8 +81,7 @@ async fn an_imported_history_is_read_once_found_and_known_to_the_requests_that_g
     let answer = proxy.chat(told.body()).await;
     assert_eq!(answer.outcome(), "rewritten", "{:?}", answer.headers);
     assert!(answer.count("x-mainpoint-memories") > 0, "{:?}", answer.headers);
-    let receipt = format!("/mainpoint/receipts/{}", answer.header("x-mainpoint-request-id"));
-    let receipt: Value = serde_json::from_str(&proxy.get(&receipt).await.text()).expect("JSON");
+    let receipt = receipt(&proxy, &answer).await;
     for step in [
         "prepare",
         "ledger",
@@ -203,19 +200,6 @@ fn as_line(conversation: &Conversation) -> Value {
 fn write(path: &Path, lines: &[Value]) {
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     fs::write(path, text).expect("a file");
-}
-
-/// Imports the file for the tests' own caller.
-fn import(home: &Home, file: &Path, more: &[&str]) -> Finished {
-    let mut command = binary::command();
-    command.arg("import").arg(file).arg("--config").arg(home.configuration());
-    command.args(["--key-env", KEY_VARIABLE]).args(more).env(KEY_VARIABLE, KEY);
-    binary::finish(command, &[])
-}
-
-fn imported(home: &Home, file: &Path) -> Value {
-    let finished = import(home, file, &["--json"]).successful();
-    serde_json::from_str(&finished.stdout).expect("JSON")
 }
 
 fn search(home: &Home, scope: &str, question: &str) -> String {

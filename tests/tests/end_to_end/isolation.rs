@@ -1,44 +1,11 @@
-//! Memories belong to one caller: another key, or another user of the same key, never gets them.
+//! Memories belong to one branch of a conversation: what an edited turn replaced is not known in the new one.
 //!
-//! It must not know how callers are told apart.
+//! It must not know how turns are named. That memories belong to one caller is shown in `callers`.
 
-use mainpoint_tests::proxy::TENANT;
-use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy, prompt};
+use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, prompt};
 
 const FACT: &str = "Grandmother's recipe box stands in the blue cupboard, behind the jar with 31 marbles.";
 const QUESTION: &str = "Where does grandmother's recipe box stand?";
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn recall_across_conversations_finds_the_callers_own_memories_and_nobody_elses() {
-    let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder()
-        .upstream(&upstream.base_url())
-        .budget(200, 100)
-        .setting("memory", "across_conversations = true")
-        .setting("store", "flush_interval_ms = 50")
-        .start()
-        .await;
-    let asking = small_talk(QUESTION);
-
-    // The fact is said in one conversation; every caller has another one in which it is asked for.
-    let mut telling = Conversation::new();
-    telling.user(FACT);
-    let callers = [(TENANT, None), (TENANT, Some("somebody-else")), ("Bearer sk-another", None), ("", None)];
-    chat(&proxy, callers[0], &telling).await;
-    for caller in callers {
-        chat(&proxy, caller, &asking).await;
-    }
-    proxy.everything_searchable().await;
-
-    for (index, caller) in callers.into_iter().enumerate() {
-        let answer = chat(&proxy, caller, &asking).await;
-        assert_eq!(answer.outcome(), "rewritten", "{caller:?}");
-        let forwarded = upstream.last_request();
-        prompt::assert_well_formed(&forwarded.json());
-        let knows = forwarded.contains("31 marbles");
-        assert_eq!(knows, index == 0, "{caller:?} was sent {}", forwarded.json());
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edited_turn_begins_a_branch_that_does_not_know_what_it_replaced() {
@@ -84,18 +51,6 @@ async fn an_edited_turn_begins_a_branch_that_does_not_know_what_it_replaced() {
     let forwarded = upstream.last_request();
     let blocks = prompt::last_user_text(&forwarded.json()).matches(prompt::BLOCK_START).count();
     assert_eq!(blocks, 1, "one block, not a block in a block: {}", forwarded.json());
-}
-
-async fn chat(proxy: &StartedProxy, caller: (&str, Option<&str>), conversation: &Conversation) -> Answer {
-    let (authorization, user) = caller;
-    let mut request = proxy.client().post(format!("{}/chat/completions", proxy.base_url()));
-    if !authorization.is_empty() {
-        request = request.header("authorization", authorization);
-    }
-    if let Some(user) = user {
-        request = request.header("x-mainpoint-user", user);
-    }
-    Answer::of(request.body(conversation.body()).send().await.expect("an answer")).await
 }
 
 /// A conversation of more than 200 tokens that ends with `question`.

@@ -42,6 +42,7 @@ mod recorded_traffic;
 mod refused_requests;
 mod relaying;
 mod responses_api;
+mod shared;
 mod spellings;
 mod stopping;
 mod storage_trouble;

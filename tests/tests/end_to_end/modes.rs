@@ -5,7 +5,8 @@
 use http::Method;
 use mainpoint_tests::conversation::thirty_exchanges_and_the_question;
 use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy};
-use serde_json::Value;
+
+use crate::shared::{asked_again, receipt};
 
 const CODE: &str = "7391-K";
 const STRANGER: &str = "Bearer sk-test-stranger";
@@ -16,9 +17,7 @@ async fn shadow_mode_changes_no_byte_and_says_what_it_would_have_saved() {
     let builder = StartedProxy::builder().upstream(&upstream.base_url()).budget(1000, 200);
     let proxy = builder.setting("memory", "mode = \"shadow\"").start().await;
     let history = thirty_exchanges_and_the_question(CODE);
-    proxy.chat(history.body()).await;
-    proxy.everything_read().await;
-    let answer = proxy.chat(history.body()).await;
+    let answer = asked_again(&proxy, history.body()).await;
     assert_eq!(answer.outcome(), "passthrough");
     assert_eq!(upstream.last_request().body, history.body(), "no byte is changed");
     let receipt = receipt(&proxy, &answer).await;
@@ -66,9 +65,7 @@ async fn a_header_lowers_the_mode_of_one_request_and_receipts_open_to_their_call
     assert_eq!(upstream.requests().len(), arrived, "nothing was forwarded");
 
     let path = format!("/mainpoint/receipts/{}", rewritten.header("x-mainpoint-request-id"));
-    let stranger = proxy.client().get(format!("http://{}{path}", proxy.authority()));
-    let stranger = stranger.header("authorization", STRANGER).send().await.expect("an answer");
-    assert_eq!(stranger.status(), 404, "another key does not open a receipt");
+    assert_eq!(proxy.get_as(STRANGER, &path).await.status, 404, "another key does not open a receipt");
     let unknown = proxy.get("/mainpoint/receipts/nonsense").await;
     assert_eq!(unknown.status, 404);
     assert!(unknown.text().contains("receipt_not_found"), "{}", unknown.text());
@@ -78,11 +75,4 @@ async fn with_mode(proxy: &StartedProxy, conversation: &Conversation, mode: &str
     let request = proxy.request(Method::POST, "/v1/chat/completions");
     let request = request.header("content-type", "application/json").header("x-mainpoint-mode", mode);
     Answer::of(request.body(conversation.body()).send().await.expect("an answer")).await
-}
-
-async fn receipt(proxy: &StartedProxy, answer: &Answer) -> Value {
-    let id = answer.header("x-mainpoint-request-id");
-    let receipt = proxy.get(&format!("/mainpoint/receipts/{id}")).await;
-    assert_eq!(receipt.status, 200, "{}", receipt.text());
-    serde_json::from_str(&receipt.text()).expect("JSON")
 }

@@ -2,10 +2,11 @@
 //!
 //! It must not know how bodies are read.
 
-use http::Method;
 use mainpoint_tests::conversation::{SYSTEM, everyday_chat};
 use mainpoint_tests::{Answer, RecordedRequest, ScriptedUpstream, StartedProxy};
-use serde_json::{Value, json};
+use serde_json::json;
+
+use crate::shared::{asked_again, everyday_messages, receipt};
 
 const BUDGET: usize = 600;
 const CODE: &str = "7391-K";
@@ -40,9 +41,7 @@ async fn one_odd_message_stays_byte_for_byte_and_the_rest_leaves_and_is_recalled
         // In the middle, where everything around it leaves, and at the end.
         for before in [6, 13] {
             let body = chat(&[(before, &odd)], "", "");
-            proxy.chat(body.clone()).await;
-            proxy.everything_read().await;
-            let answer = proxy.chat(body).await;
+            let answer = asked_again(&proxy, body).await;
             let shown = format!("{reason} before exchange {before}: {odd}");
             assert_rewritten(&answer, &upstream.last_request(), &shown);
             assert!(upstream.last_request().contains(&odd), "{shown}");
@@ -58,13 +57,10 @@ async fn one_odd_message_stays_byte_for_byte_and_the_rest_leaves_and_is_recalled
 async fn several_odd_messages_and_an_odd_question_stay_where_they_stood() {
     let upstream = ScriptedUpstream::start().await;
     let proxy = started(&upstream).await;
-    let places: Vec<(usize, &str)> = ODD.iter().enumerate().map(|(at, (_, odd))| (at, *odd)).collect();
-    let places: Vec<(usize, &str)> =
-        places.into_iter().filter(|(_, odd)| !odd.contains("DEEP") && odd.len() < 60).collect();
+    let places = ODD.iter().enumerate().map(|(at, (_, odd))| (at, *odd));
+    let places: Vec<(usize, &str)> = places.filter(|(_, odd)| !odd.contains("DEEP") && odd.len() < 60).collect();
     let body = chat(&places, "", "");
-    proxy.chat(body.clone()).await;
-    proxy.everything_read().await;
-    let answer = proxy.chat(body).await;
+    let answer = asked_again(&proxy, body).await;
     assert_eq!(answer.outcome(), "rewritten", "{:?}", answer.headers);
     let forwarded = upstream.last_request();
     let text = String::from_utf8_lossy(&forwarded.body).into_owned();
@@ -77,9 +73,7 @@ async fn several_odd_messages_and_an_odd_question_stay_where_they_stood() {
     // A question that cannot be read is forwarded as it is, behind a prompt that fits.
     let odd = r#"{"role":"user","content":"And the code \ud83d"}"#;
     let body = chat(&[], &format!(",{{\"role\":\"assistant\",\"content\":\"7391-K.\"}},{odd}"), "");
-    proxy.chat(body.clone()).await;
-    proxy.everything_read().await;
-    let answer = proxy.chat(body).await;
+    let answer = asked_again(&proxy, body).await;
     assert_eq!(answer.outcome(), "rewritten", "{:?}", answer.headers);
     assert!(upstream.last_request().contains(odd));
     assert!(answer.count("x-mainpoint-tokens-forwarded") <= BUDGET);
@@ -98,9 +92,7 @@ async fn odd_fields_beside_the_messages_and_a_byte_order_mark_are_forwarded_unto
         ("", r#","model":"other","model":"gpt-4o""#),
     ] {
         let body = format!("{mark}{}", chat(&[], "", fields));
-        proxy.chat(body.clone()).await;
-        proxy.everything_read().await;
-        let answer = proxy.chat(body).await;
+        let answer = asked_again(&proxy, body).await;
         let forwarded = upstream.last_request();
         assert_rewritten(&answer, &forwarded, fields);
         assert!(forwarded.body.starts_with(format!("{mark}{{").as_bytes()), "{fields}");
@@ -112,9 +104,7 @@ async fn odd_fields_beside_the_messages_and_a_byte_order_mark_are_forwarded_unto
 async fn users_that_are_numbers_have_memories_of_their_own() {
     let upstream = ScriptedUpstream::start().await;
     let proxy = started(&upstream).await;
-    proxy.chat(chat(&[], "", r#","user":42"#)).await;
-    proxy.everything_read().await;
-    assert_eq!(proxy.chat(chat(&[], "", r#","user":42"#)).await.outcome(), "rewritten");
+    assert_eq!(asked_again(&proxy, chat(&[], "", r#","user":42"#)).await.outcome(), "rewritten");
     for other in [r#","user":43"#, r#","user":"42""#, ""] {
         // Nothing of theirs has been read, so nothing of theirs may leave.
         let answer = proxy.chat(chat(&[], "", other)).await;
@@ -146,8 +136,7 @@ async fn items_of_a_new_type_stay_with_what_belongs_to_them_and_the_others_leave
     items.push(json!({"role": "user", "content": QUESTION}).to_string());
     let body = format!(r#"{{"model":"gpt-4o","input":[{}]}}"#, items.join(", "));
     for _ in 0..2 {
-        let request = proxy.request(Method::POST, "/v1/responses").body(body.clone());
-        let answer = Answer::of(request.send().await.expect("an answer")).await;
+        let answer = proxy.post("/v1/responses", body.clone()).await;
         proxy.everything_read().await;
         if answer.outcome() == "passthrough" {
             continue;
@@ -180,9 +169,7 @@ async fn system_notes_all_along_the_conversation_stay_and_do_not_keep_the_rest_f
     }
     messages.push(json!({"role": "user", "content": QUESTION}).to_string());
     let body = format!(r#"{{"model":"gpt-4o","messages":[{}]}}"#, messages.join(","));
-    proxy.chat(body.clone()).await;
-    proxy.everything_read().await;
-    let first = proxy.chat(body.clone()).await;
+    let first = asked_again(&proxy, body.clone()).await;
     assert_eq!(first.outcome(), "rewritten", "{:?}", first.headers);
     let forwarded = upstream.last_request();
     for minute in 0..20 {
@@ -206,17 +193,7 @@ async fn started(upstream: &ScriptedUpstream) -> StartedProxy {
 /// Sixteen exchanges, the third of which tells the code, with odd messages before some of them; what stands behind the
 /// question, and fields behind the messages.
 fn chat(odd: &[(usize, &str)], after: &str, fields: &str) -> String {
-    let mut messages = vec![SYSTEM.to_owned()];
-    for (index, exchange) in everyday_chat(CODE)[..16].iter().enumerate() {
-        for (_, odd) in odd.iter().filter(|(before, _)| *before == index) {
-            messages.push((*odd).to_owned());
-            messages.push(r#"{"role":"assistant","content":"I see."}"#.to_owned());
-        }
-        messages.push(json!({"role": "user", "content": exchange.user}).to_string());
-        messages.push(json!({"role": "assistant", "content": exchange.assistant}).to_string());
-    }
-    messages.push(json!({"role": "user", "content": QUESTION}).to_string());
-    format!(r#"{{"model":"gpt-4o","messages":[{}{after}]{fields}}}"#, messages.join(","))
+    format!(r#"{{"model":"gpt-4o","messages":[{}{after}]{fields}}}"#, everyday_messages(CODE, 16, odd).join(","))
 }
 
 fn assert_rewritten(answer: &Answer, forwarded: &RecordedRequest, shown: &str) {
@@ -224,9 +201,4 @@ fn assert_rewritten(answer: &Answer, forwarded: &RecordedRequest, shown: &str) {
     assert!(answer.count("x-mainpoint-tokens-in") > BUDGET, "{shown}");
     assert!(answer.count("x-mainpoint-tokens-forwarded") <= BUDGET, "{shown}: {:?}", answer.headers);
     assert!(forwarded.contains(CODE), "{shown}: the fact is recalled");
-}
-
-async fn receipt(proxy: &StartedProxy, answer: &Answer) -> Value {
-    let id = answer.header("x-mainpoint-request-id");
-    proxy.get(&format!("/mainpoint/receipts/{id}")).await.json()
 }

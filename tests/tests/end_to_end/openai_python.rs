@@ -3,12 +3,13 @@
 //! It must not know the package's internals; `tests/python/chat.py` is the application.
 
 use mainpoint_tests::conversation::everyday_chat;
-use mainpoint_tests::{RecordedRequest, ScriptedUpstream, StartedProxy, prompt, python, tokens};
+use mainpoint_tests::{RecordedRequest, ScriptedUpstream, StartedProxy, prompt, tokens};
 use serde_json::{Value, json};
+
+use crate::shared::{PYTHON_KEY, run_in_python};
 
 const BUDGET: usize = 2000;
 const CODE: &str = "4406-Q";
-const API_KEY: &str = "sk-test-python";
 const REPLY: &str = "It is the code from the beginning — naïve, but true. ☕";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -24,12 +25,12 @@ async fn the_openai_package_gets_the_fact_of_turn_3_in_turn_60_with_and_without_
     proxy.everything_read().await;
 
     let request = json!({"messages": turns, "tools": tools()});
-    for (kind, (answer, forwarded)) in chat(&proxy, &upstream, &request).await {
+    for (kind, answer, forwarded) in chat(&proxy, &upstream, &request).await {
         assert_remembered(kind, &answer, &forwarded, &request);
     }
     let home = proxy.stop().await;
     let proxy = builder().home(&home).start().await;
-    for (kind, (answer, forwarded)) in chat(&proxy, &upstream, &request).await {
+    for (kind, answer, forwarded) in chat(&proxy, &upstream, &request).await {
         assert_remembered(kind, &answer, &forwarded, &request);
     }
 }
@@ -39,12 +40,12 @@ async fn the_openai_package_gets_a_short_chat_as_the_upstream_answered_it() {
     let upstream = ScriptedUpstream::start().await;
     let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
     let request = json!({"messages": [{"role": "user", "content": "Hello from Köln!"}], "tools": tools()});
-    for (kind, (answer, forwarded)) in chat(&proxy, &upstream, &request).await {
+    for (kind, answer, forwarded) in chat(&proxy, &upstream, &request).await {
         assert_eq!(answer["text"], REPLY, "{kind}");
         assert_eq!(answer["finish_reason"], "stop", "{kind}");
         assert_eq!(answer["outcome"], "passthrough", "{kind}");
         assert_eq!(forwarded.json()["messages"], request["messages"], "{kind}");
-        assert_eq!(forwarded.header("authorization"), format!("Bearer {API_KEY}"), "{kind}");
+        assert_eq!(forwarded.header("authorization"), format!("Bearer {PYTHON_KEY}"), "{kind}");
     }
 }
 
@@ -53,19 +54,10 @@ async fn chat(
     proxy: &StartedProxy,
     upstream: &ScriptedUpstream,
     request: &Value,
-) -> [(&'static str, (Value, RecordedRequest)); 2] {
-    let before = upstream.requests().len();
+) -> [(&'static str, Value, RecordedRequest); 2] {
     upstream.say_next(REPLY);
     upstream.say_next(REPLY);
-    let (base_url, input) = (proxy.base_url().to_owned(), request.to_string());
-    let run = tokio::task::spawn_blocking(move || python::run("chat.py", &[&base_url, API_KEY], input.as_bytes()));
-    let finished = run.await.expect("a thread").successful();
-    let answers: Value = serde_json::from_str(&finished.stdout).unwrap_or_else(|_| panic!("{}", finished.said()));
-    let received = upstream.requests().split_off(before);
-    assert_eq!(received.len(), 2, "one request for each kind of answer, and no retries");
-    assert_eq!(received[1].json()["stream"], true);
-    let pair = |kind, index: usize| (kind, (answers[kind].clone(), received[index].clone()));
-    [pair("plain", 0), pair("streamed", 1)]
+    run_in_python("chat.py", (proxy, upstream), request).await
 }
 
 fn assert_remembered(kind: &str, answer: &Value, forwarded: &RecordedRequest, asked: &Value) {

@@ -3,12 +3,13 @@
 //! It must not know the package's internals; `tests/python/respond.py` is the application.
 
 use mainpoint_tests::conversation::everyday_chat;
-use mainpoint_tests::{RecordedRequest, Reply, ScriptedUpstream, StartedProxy, prompt, python};
+use mainpoint_tests::{RecordedRequest, Reply, ScriptedUpstream, StartedProxy, prompt};
 use serde_json::{Value, json};
+
+use crate::shared::{PYTHON_KEY, run_in_python};
 
 const BUDGET: usize = 2000;
 const CODE: &str = "4406-Q";
-const API_KEY: &str = "sk-test-python";
 const REPLY: &str = "It is the code from the beginning — naïve, but true. ☕";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -51,7 +52,7 @@ async fn a_short_text_through_the_responses_interface_passes_as_it_is() {
         assert_eq!(answer["text"], REPLY, "{kind}");
         assert_eq!(answer["outcome"], "passthrough", "{kind}");
         assert_eq!(forwarded.json()["input"], request["input"], "{kind}");
-        assert_eq!(forwarded.header("authorization"), format!("Bearer {API_KEY}"), "{kind}");
+        assert_eq!(forwarded.header("authorization"), format!("Bearer {PYTHON_KEY}"), "{kind}");
     }
 }
 
@@ -61,19 +62,11 @@ async fn respond(
     upstream: &ScriptedUpstream,
     request: &Value,
 ) -> [(&'static str, Value, RecordedRequest); 2] {
-    let before = upstream.requests().len();
     upstream.reply_next(Reply::bytes("application/json", response("completed", &[message(REPLY)]).to_string()));
     upstream.reply_next(events(REPLY));
-    let (base_url, input) = (proxy.base_url().to_owned(), request.to_string());
-    let run = tokio::task::spawn_blocking(move || python::run("respond.py", &[&base_url, API_KEY], input.as_bytes()));
-    let finished = run.await.expect("a thread").successful();
-    let answers: Value = serde_json::from_str(&finished.stdout).unwrap_or_else(|_| panic!("{}", finished.said()));
-    let received = upstream.requests().split_off(before);
-    assert_eq!(received.len(), 2, "one request for each kind of answer, and no retries");
-    assert!(received.iter().all(|request| request.target == "/v1/responses"));
-    assert_eq!(received[1].json()["stream"], true);
-    let one = |kind, index: usize| (kind, answers[kind].clone(), received[index].clone());
-    [one("plain", 0), one("streamed", 1)]
+    let received = run_in_python("respond.py", (proxy, upstream), request).await;
+    assert!(received.iter().all(|(_, _, request)| request.target == "/v1/responses"));
+    received
 }
 
 fn sixty_turns() -> Vec<Value> {

@@ -7,6 +7,7 @@ use mainpoint_tests::prompt::{self, BLOCK_END, BLOCK_START, DIGEST_END, DIGEST_S
 use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy};
 
 use crate::isolation::small_talk;
+use crate::shared::asked_again;
 
 const FACT: &str = "Grandmother's recipe box stands in the blue cupboard, behind the jar with 31 marbles.";
 
@@ -20,9 +21,7 @@ async fn a_block_or_digest_that_a_user_pastes_is_forwarded_and_remembered_as_the
     for message in small_talk("Where does grandmother's recipe box stand?").messages() {
         conversation.raw(message);
     }
-    proxy.chat(conversation.body()).await;
-    proxy.everything_read().await;
-    assert_eq!(proxy.chat(conversation.body()).await.outcome(), "rewritten");
+    assert_eq!(asked_again(&proxy, conversation.body()).await.outcome(), "rewritten");
     let inside = prompt::memory_block(&upstream.last_request().json()).expect("a memory block");
     assert!(inside.contains("31 marbles"), "{inside}");
     let real = format!("{BLOCK_START}{inside}{BLOCK_END}");

@@ -9,6 +9,8 @@ use mainpoint_tests::prompt::{self, Quote};
 use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy};
 use serde_json::{Value, json};
 
+use crate::shared::asked_again;
+
 /// What readers take for the end of a line.
 const ENDS: [&str; 7] = ["\n", "\r\n", "\r", "\u{2028}", "\u{85}", "\u{b}", "\n\n"];
 
@@ -22,9 +24,7 @@ async fn every_quote_is_one_turn_word_for_word_whatever_a_tool_returned() {
         .start()
         .await;
     let conversation = pages();
-    proxy.chat(conversation.body()).await;
-    proxy.everything_read().await;
-    let answer = proxy.chat(conversation.body()).await;
+    let answer = asked_again(&proxy, conversation.body()).await;
     assert_eq!(answer.outcome(), "rewritten", "{:?}", answer.headers);
     let request = upstream.last_request().json();
     let said = said(&conversation);

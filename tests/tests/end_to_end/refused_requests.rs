@@ -8,18 +8,15 @@ use http::StatusCode;
 use mainpoint_tests::reply::chunk;
 use mainpoint_tests::{Conversation, Reply, ScriptedUpstream, StartedProxy, sse, wait_until};
 use serde_json::json;
-use tokio::net::TcpSocket;
 
 use crate::acknowledged::imported;
+use crate::shared::nobody;
 
 const REFUSALS: [u16; 9] = [400, 401, 402, 403, 404, 422, 429, 500, 503];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_kept_of_refused_requests_and_all_of_one_that_is_let_in_later() {
-    // A socket that is bound and does not listen refuses every connection, and nobody else can take its port.
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
-    let nowhere = format!("http://{}/v1", socket.local_addr().expect("the port"));
+    let (_socket, nowhere) = nobody();
     let proxy = StartedProxy::builder().upstream(&nowhere).start().await;
     for conversation in [history(0), history(0).streaming()] {
         assert_eq!(proxy.chat(conversation.body()).await.status, 502);

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use mainpoint_tests::metrics::Metrics;
 use mainpoint_tests::{Conversation, ScriptedUpstream, SmallDisk, StartedProxy, wait_until};
 
+use crate::shared::asked_again;
+
 /// How long mending may take on a busy machine; it is tried every few seconds.
 const MENDING: Duration = Duration::from_secs(60);
 /// What no single answer may take for trouble with the disk.
@@ -39,9 +41,7 @@ async fn is_ready(proxy: &StartedProxy) -> bool {
 /// The conversation is read, and rewritten from memory.
 async fn is_remembered(proxy: &StartedProxy, conversation: &Conversation) {
     wait_until("the conversation is rewritten", MENDING, || async {
-        proxy.chat(conversation.body()).await;
-        proxy.everything_read().await;
-        proxy.chat(conversation.body()).await.outcome() == "rewritten"
+        asked_again(proxy, conversation.body()).await.outcome() == "rewritten"
     })
     .await;
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use mainpoint_tests::reply::chunk;
 use mainpoint_tests::{Answer, Conversation, Gate, Reply, ScriptedUpstream, StartedProxy, binary, sse, wire, within};
 use serde_json::json;
-use tokio::net::TcpSocket;
+
+use crate::shared::nobody;
 
 const CHAT: &str = r#"{"model":"x","messages":[{"role":"user","content":"Tell me about lighthouses."}]}"#;
 const STREAM: &str =
@@ -15,10 +16,7 @@ const STREAM: &str =
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upstream_that_refuses_connections_is_a_502_in_the_error_envelope() {
-    // A socket that is bound and does not listen refuses every connection, and nobody else can take its port.
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
-    let url = format!("http://{}/v1", socket.local_addr().expect("the port"));
+    let (_socket, url) = nobody();
     let proxy = StartedProxy::builder().upstream(&url).start().await;
     for body in [CHAT, STREAM] {
         let answer = proxy.chat(body).await;
