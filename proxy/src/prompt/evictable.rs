@@ -58,7 +58,7 @@ impl<'a> Cuttable<'a> {
     }
 
     /// How the conversation may be cut where the messages `held` stay: whole exchanges but the last one, then the rounds of the
-    /// last exchange but the last round. An exchange within which an earlier epoch ended, at the message `cut_at`, is in two pieces.
+    /// last exchange but the last round. An exchange within which an earlier eviction ended, at the message `cut_at`, is in two pieces.
     ///
     /// Of an exchange that holds something that stays, its beginning stays with it, and so does its last round, for the roles of
     /// what is left alternate then as before; its other rounds leave.
@@ -89,7 +89,7 @@ impl<'a> Cuttable<'a> {
         rounds
     }
 
-    /// The whole exchange, or what of it had left when an epoch ended within it, and the rest.
+    /// The whole exchange, or what of it had left when an eviction ended within it, and the rest.
     fn pieces(self, exchange: &[usize], cut_at: Option<usize>) -> Vec<Vec<usize>> {
         let cut = cut_at.filter(|at| exchange.binary_search(at).is_ok() && self.horizon(exchange) != Some(*at));
         let Some(at) = cut else {

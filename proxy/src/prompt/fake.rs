@@ -84,7 +84,7 @@ impl Remembers for FakeMemory {
 
 fn kind(kind: LedgerKind) -> u8 {
     match kind {
-        LedgerKind::Epoch => 0,
+        LedgerKind::Eviction => 0,
         LedgerKind::Block => 1,
         _ => 2,
     }

@@ -14,7 +14,7 @@ use super::Planner;
 use super::beside::beside;
 use super::build::{Revision, revise};
 use super::eviction::Balance;
-use super::receipt::{EpochNote, Receipt};
+use super::receipt::{EvictionNote, Receipt};
 use crate::config::Mode;
 use crate::conversation::prepare::{Asked, Prepared, ReplySlot};
 use crate::deadline::Deadline;
@@ -70,8 +70,8 @@ pub(crate) struct Plan {
     pub(crate) reason: Option<Reason>,
     /// Memories in the forwarded prompt for its question.
     pub(crate) memories: usize,
-    /// Whether an epoch began.
-    pub(crate) begins_epoch: bool,
+    /// Whether turns leave with this request.
+    pub(crate) evicts: bool,
     /// Whether no memories were put into the forwarded prompt because none is near enough to its question.
     pub(crate) abstains: bool,
     /// Turns to keep once the upstream has accepted the request, oldest first.
@@ -97,7 +97,7 @@ impl Plan {
             outcome: Outcome::Passthrough,
             reason: None,
             memories: 0,
-            begins_epoch: false,
+            evicts: false,
             abstains: false,
             intake: Vec::new(),
             reply_slot: None,
@@ -202,16 +202,16 @@ impl Plan {
         receipt.tokens_saved = Some(came.saturating_sub(revision.tokens));
         receipt.price_in = Some(Balance::append(came, fresh, prices));
         let appended = Balance::append(revision.tokens, fresh, prices);
-        let lost = revision.begun.map_or(0.0, |balance| balance.anew - appended);
+        let lost = revision.balance.map_or(0.0, |balance| balance.anew - appended);
         receipt.price_forwarded = Some(appended + lost);
         receipt.messages_dropped = revision.dropped;
         receipt.over_budget = revision.tokens > planner.config.budget_tokens;
         metrics::over_budget(receipt.over_budget.into());
-        receipt.epoch = Some(EpochNote {
-            begun: revision.begun.is_some(),
+        receipt.eviction = Some(EvictionNote {
+            is_new: revision.balance.is_some(),
             messages_dropped: revision.dropped,
-            cost: revision.begun.map(|balance| balance.cost),
-            saving_per_turn: revision.begun.map(|balance| balance.saving_per_turn),
+            cost: revision.balance.map(|balance| balance.cost),
+            saving_per_turn: revision.balance.map(|balance| balance.saving_per_turn),
         });
         receipt.milliseconds.recall = milliseconds(revision.recall);
         receipt.milliseconds.steps.merge(revision.steps);
@@ -220,7 +220,7 @@ impl Plan {
         if mode == Mode::On {
             receipt.tokens_forwarded = Some(revision.tokens);
             self.memories = receipt.memories.len();
-            self.begins_epoch = revision.begun.is_some();
+            self.evicts = revision.balance.is_some();
             self.abstains = revision.abstained;
             self.body = revision.body;
             self.outcome = Outcome::Rewritten;

@@ -8,7 +8,7 @@ use mainpoint_store::TurnId;
 use serde_json::{Value, json};
 
 use super::super::fake::FakeMemory;
-use super::super::injections::EpochRecord;
+use super::super::injections::EvictionRecord;
 use super::super::laws::{preparation, preparation_counting};
 use super::*;
 use crate::config::Config;
@@ -76,9 +76,9 @@ fn recalled(count: u8, words: usize) -> Vec<Recalled> {
     (1..=count).map(recall).collect()
 }
 
-/// What another request wrote to the ledger: an epoch that begins with this line.
-fn epoch(line: usize) -> Vec<u8> {
-    let record = EpochRecord { lines: vec![format!("line {line}")], held: Vec::new() };
+/// What another request wrote to the ledger: an eviction whose digest begins with this line.
+fn eviction(line: usize) -> Vec<u8> {
+    let record = EvictionRecord { lines: vec![format!("line {line}")], held: Vec::new() };
     serde_json::to_vec(&record).unwrap()
 }
 
@@ -89,7 +89,7 @@ async fn a_prompt_over_its_budget_is_rewritten_and_the_ledger_says_so() {
     assert_eq!(plan.outcome, Outcome::Rewritten, "{:?}", plan.receipt);
     assert!(String::from_utf8_lossy(&plan.body).contains("memory1 said"));
     assert!(plan.receipt.tokens_forwarded.unwrap() <= 300);
-    assert_eq!(case.entries(), 2, "an epoch and a block");
+    assert_eq!(case.entries(), 2, "an eviction and a block");
 }
 
 #[tokio::test]
@@ -122,11 +122,11 @@ async fn a_full_backlog_is_said_in_the_receipt_and_changes_nothing_else() {
 
 #[tokio::test]
 async fn of_two_requests_that_overtake_each_other_the_first_in_the_ledger_holds_for_both() {
-    let case = Case::new(FakeMemory { rivals: Mutex::new(vec![epoch(1)]), ..FakeMemory::default() });
+    let case = Case::new(FakeMemory { rivals: Mutex::new(vec![eviction(1)]), ..FakeMemory::default() });
     let plan = case.plan(Mode::On).await;
     assert_eq!(plan.outcome, Outcome::Rewritten, "{:?}", plan.receipt);
     assert!(String::from_utf8_lossy(&plan.body).contains("line 1"), "the other's digest");
-    assert!(!plan.begins_epoch, "the other request began it");
+    assert!(!plan.evicts, "the other request made it");
 }
 
 #[tokio::test]

@@ -46,8 +46,8 @@ pub(crate) struct Receipt {
     pub(crate) odd_messages: BTreeMap<&'static str, usize>,
     /// Images, files and other attachments in the prompt as it came.
     pub(crate) attachments: usize,
-    /// The epoch that holds.
-    pub(crate) epoch: Option<EpochNote>,
+    /// The eviction that holds.
+    pub(crate) eviction: Option<EvictionNote>,
     /// Memories for this question, chronologically; empty when they are those of an earlier request for the same message.
     pub(crate) memories: Vec<Source>,
     /// Whether no memories were added because nothing that was found is near enough to the question; false when that was
@@ -61,16 +61,16 @@ pub(crate) struct Receipt {
     pub(crate) reply: Option<ReplyNote>,
 }
 
-/// The epoch that holds for a request.
+/// The eviction that holds for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct EpochNote {
-    /// Whether it began with this request.
-    pub(crate) begun: bool,
+pub(crate) struct EvictionNote {
+    /// Whether this request made it.
+    pub(crate) is_new: bool,
     /// Messages that have left the prompt.
     pub(crate) messages_dropped: usize,
-    /// What beginning it cost; `None` when it began earlier.
+    /// What it costs this request; `None` when an earlier one made it.
     pub(crate) cost: Option<f64>,
-    /// What each later request saves, reckoned when it began.
+    /// What each later request saves, reckoned when it was made.
     pub(crate) saving_per_turn: Option<f64>,
 }
 

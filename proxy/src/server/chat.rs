@@ -146,7 +146,7 @@ async fn plan(shared: &Shared, ask: Ask<'_>, body: Bytes) -> Plan {
         metrics::tokens(came, forwarded);
     }
     metrics::memories(plan.memories);
-    metrics::epochs(plan.begins_epoch.into());
+    metrics::evictions(plan.evicts.into());
     metrics::abstentions(plan.abstains.into());
     plan
 }

@@ -165,7 +165,7 @@ fn key<'a>(scope: &'a Scope, turn: &'a TurnId, kind: LedgerKind) -> (&'a str, &'
 fn number(kind: LedgerKind) -> u8 {
     match kind {
         LedgerKind::Block => 0,
-        LedgerKind::Epoch => 1,
+        LedgerKind::Eviction => 1,
         LedgerKind::Unreadable => 2,
     }
 }

@@ -104,7 +104,7 @@ impl Store {
         neighbours::of(&self.shared, scope, turn, radius).await
     }
 
-    /// Every entry of these turns in the ledger of a scope, in the order asked, a block before an epoch of the same
+    /// Every entry of these turns in the ledger of a scope, in the order asked, a block before an eviction of the same
     /// turn; missing ones are left out.
     ///
     /// # Errors

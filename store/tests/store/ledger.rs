@@ -23,14 +23,14 @@ fn block(turn: u64, value: &str) -> LedgerEntry {
 async fn what_was_kept_is_there_after_reopening_in_the_order_asked() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
-    let epoch = entry(LedgerKind::Epoch, 2, "the epoch of two");
-    let kept = vec![epoch.clone(), block(2, "two \0 \u{1f980}"), block(4, "")];
+    let eviction = entry(LedgerKind::Eviction, 2, "the eviction of two");
+    let kept = vec![eviction.clone(), block(2, "two \0 \u{1f980}"), block(4, "")];
     assert_eq!(store.keep(&scope, kept.clone()).await.unwrap(), kept);
     drop(store);
 
     let store = open(directory.path()).await;
     let found = store.ledger(&scope, &[id(4), id(9), id(2)]).await.unwrap();
-    assert_eq!(found, [block(4, ""), block(2, "two \0 \u{1f980}"), epoch]);
+    assert_eq!(found, [block(4, ""), block(2, "two \0 \u{1f980}"), eviction]);
     assert_eq!(store.ledger(&scope, &[id(9)]).await.unwrap(), []);
     assert_eq!(store.ledger(&scope, &[]).await.unwrap(), []);
 }
@@ -79,7 +79,7 @@ async fn a_deleted_conversation_takes_its_entries_along_and_off_the_disk() {
     read(&store, &scope, 0, &[("text of the one that stays", VECTOR)]).await;
     let stays = block(0, "stays");
     let going = |entry: LedgerEntry| LedgerEntry { conversation: id(10), ..entry };
-    let gone = [block(10, MARKER), entry(LedgerKind::Epoch, 12, MARKER)].map(going);
+    let gone = [block(10, MARKER), entry(LedgerKind::Eviction, 12, MARKER)].map(going);
     store.keep(&scope, [gone.to_vec(), vec![stays.clone()]].concat()).await.unwrap();
     assert!(!files_with(directory.path(), MARKER).is_empty());
 
@@ -98,7 +98,7 @@ async fn a_deleted_conversation_takes_its_entries_along_and_off_the_disk() {
 async fn entries_survive_maintenance_that_rewrites_the_journal() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
-    let kept = vec![block(0, "a memory"), entry(LedgerKind::Epoch, 0, "an epoch")];
+    let kept = vec![block(0, "a memory"), entry(LedgerKind::Eviction, 0, "an eviction")];
     store.keep(&scope, kept.clone()).await.unwrap();
     read(&store, &scope, 0, &[("text", VECTOR)]).await;
     let report = store.maintain().await.unwrap();
@@ -116,7 +116,7 @@ async fn maintenance_forgets_silent_conversations_and_clears_the_disk_of_them() 
     let scope = scope("s");
     let store = open_with(StoreConfig { ledger_age: Duration::from_micros(1), ..config(directory.path()) }).await;
     read(&store, &scope, 0, &[("text", VECTOR)]).await;
-    let kept = vec![block(0, MARKER), entry(LedgerKind::Epoch, 2, MARKER)];
+    let kept = vec![block(0, MARKER), entry(LedgerKind::Eviction, 2, MARKER)];
     store.keep(&scope, kept).await.unwrap();
     assert!(!files_with(directory.path(), MARKER).is_empty());
 

@@ -28,7 +28,7 @@ async fn shadow_mode_changes_no_byte_and_says_what_it_would_have_saved() {
     assert_eq!(count("tokens_forwarded"), count("tokens_in"));
     assert_eq!(count("tokens_saved"), count("tokens_in") - count("tokens_would_forward"));
     assert!(receipt["memories"].as_array().is_some_and(|memories| !memories.is_empty()), "{receipt}");
-    assert!(receipt["epoch"]["cost"].is_number() && receipt["epoch"]["saving_per_turn"].is_number(), "{receipt}");
+    assert!(receipt["eviction"]["cost"].is_number() && receipt["eviction"]["saving_per_turn"].is_number(), "{receipt}");
 
     // The header cannot raise what the configuration sets.
     let raised = with_mode(&proxy, &history, "on").await;

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::Draft;
-use super::eviction::Epoch;
+use super::eviction::Eviction;
 use crate::error::MemoryError;
 use crate::memory::{Question, Remembers};
 use crate::openai::request::Message;
@@ -30,30 +30,30 @@ pub(super) struct Remembered {
 
 impl<M: Remembers> Draft<'_, M> {
     /// Whether the last user message may get a new block: an earlier request, in the middle of whose tool calls this one is,
-    /// was sent without; unless an epoch begins, its prefix stays as it was.
-    pub(super) fn may_remember(&self, begins: bool) -> bool {
+    /// was sent without; unless turns leave now, its prefix stays as it was.
+    pub(super) fn may_remember(&self, evicts: bool) -> bool {
         let messages = &self.prepared.request.messages;
         let takes_it = messages.get(self.question).is_some_and(Message::takes_blocks);
         let mut since = messages.iter().skip(self.question);
-        takes_it && (begins || since.all(|message| message.answers.is_empty()))
+        takes_it && (evicts || since.all(|message| message.answers.is_empty()))
     }
 
     /// The block recorded for the last user message, or a new one.
-    pub(super) async fn remember(&self, epoch: &Epoch) -> Result<Remembered, MemoryError> {
+    pub(super) async fn remember(&self, eviction: &Eviction) -> Result<Remembered, MemoryError> {
         if let Some(block) = self.recorded.blocks.get(&self.question) {
             return Ok(Remembered { block: Some(block.clone()), ..Remembered::default() });
         }
-        if !self.may_remember(epoch.begun.is_some()) {
+        if !self.may_remember(eviction.balance.is_some()) {
             return Ok(Remembered::default());
         }
         let started = Instant::now();
         let mut watch = Stopwatch::start();
         let config = &self.planner.config;
-        let question = beside(self.size(), || self.ask(epoch));
+        let question = beside(self.size(), || self.ask(eviction));
         let recollection = self.planner.memory.recall(question).await?;
         watch.absorb(recollection.steps);
-        let quoted = self.recorded.quoted(|index| !epoch.dropped.contains(&index));
-        let kept = beside(self.size(), || self.count(&self.edits(epoch)))?.unwrap_or_default();
+        let quoted = self.recorded.quoted(|index| !eviction.dropped.contains(&index));
+        let kept = beside(self.size(), || self.count(&self.edits(eviction)))?.unwrap_or_default();
         // When what must be kept is over the budget by itself, the question still deserves its memories.
         let free = config.budget_tokens.checked_sub(kept).unwrap_or(config.memory_tokens);
         let count = |text: &str| self.planner.preparation.counter.text(self.prepared.tokenizer, text);
@@ -70,12 +70,12 @@ impl<M: Remembers> Draft<'_, M> {
         })
     }
 
-    fn ask(&self, epoch: &Epoch) -> Question<'_> {
+    fn ask(&self, eviction: &Eviction) -> Question<'_> {
         let prepared = self.prepared;
         let (mut dropped, mut kept) = (Vec::new(), HashSet::new());
         for (at, index) in prepared.spoken.iter().enumerate() {
             let Some(name) = prepared.turn_id(at) else { continue };
-            if epoch.dropped.contains(index) {
+            if eviction.dropped.contains(index) {
                 dropped.push(name);
             } else {
                 kept.insert(name);
