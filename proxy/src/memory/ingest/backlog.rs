@@ -44,19 +44,19 @@ pub(super) enum Refusal {
     Share,
 }
 
-/// What reads: a turn that takes many passes must not keep others waiting, so it is read beside them.
+/// Which turns a worker takes: one that takes many passes must not keep others waiting, so it is read beside them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hand {
+pub(super) enum Lane {
     /// Takes everything but long turns.
-    Quick,
+    Short,
     /// Takes turns that are longer than [`Sizes::alone`].
-    Patient,
+    Long,
 }
 
 /// Turns of one scope that somebody is reading, oldest first. Those that are neither settled nor forgotten
 /// when it is dropped wait again.
 #[derive(Debug)]
-pub(super) struct Slice {
+pub(super) struct ReadBatch {
     pub(super) scope: Scope,
     pub(super) turns: Vec<TurnId>,
     backlog: Arc<Backlog>,
@@ -213,28 +213,28 @@ impl Backlog {
         });
     }
 
-    /// What is to be read next; waits until there is something for this hand.
-    pub(super) async fn next(self: &Arc<Self>, hand: Hand) -> Slice {
+    /// What is to be read next; waits until there is something in this lane.
+    pub(super) async fn next(self: &Arc<Self>, lane: Lane) -> ReadBatch {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            if let Some(slice) = self.pick(hand) {
-                return slice;
+            if let Some(batch) = self.pick(lane) {
+                return batch;
             }
             changed.await;
         }
     }
 
-    /// What is to be read next, if there is something for this hand.
-    pub(super) fn pick(self: &Arc<Self>, hand: Hand) -> Option<Slice> {
+    /// What is to be read next, if there is something in this lane.
+    pub(super) fn pick(self: &Arc<Self>, lane: Lane) -> Option<ReadBatch> {
         let sizes = self.sizes;
         let mut inner = self.lock();
-        let is_for_it = |queue: &Queue| (queue.first_tokens() > sizes.alone) == (hand == Hand::Patient);
+        let is_for_it = |queue: &Queue| (queue.first_tokens() > sizes.alone) == (lane == Lane::Long);
         let at = inner.ring.iter().position(|scope| inner.queues.get(scope).is_some_and(is_for_it))?;
         let scope = inner.ring.remove(at)?;
         let tokens = if inner.ring.is_empty() { sizes.alone } else { sizes.shared };
         let turns = inner.queues.get_mut(&scope)?.begin(tokens);
-        Some(Slice { scope, turns, backlog: Arc::clone(self) })
+        Some(ReadBatch { scope, turns, backlog: Arc::clone(self) })
     }
 
     fn end(&self, scope: &Scope) {
@@ -265,7 +265,7 @@ impl Backlog {
     }
 }
 
-impl Drop for Slice {
+impl Drop for ReadBatch {
     fn drop(&mut self) {
         self.backlog.end(&self.scope);
     }

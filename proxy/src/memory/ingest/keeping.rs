@@ -170,7 +170,7 @@ impl Kept {
     }
 }
 
-/// One hand-in on its way to the writer.
+/// One request's turns on their way to the writer.
 struct Submission {
     store: Store,
     scope: Scope,
@@ -383,7 +383,7 @@ impl From<Refusal> for MemoryError {
     }
 }
 
-/// Hand-ins that wait for the writer; more wait for a place.
+/// Submissions that wait for the writer; more wait for room.
 const MOST_ENTRIES: usize = 1024;
 /// What is written in one transaction, unless one text alone is longer.
 const PIECE_TURNS: usize = 1024;

@@ -3,7 +3,6 @@
 //! It must not know requests, nor how memories are found.
 
 mod backlog;
-mod hands;
 mod importing;
 mod job;
 mod keeping;
@@ -14,6 +13,7 @@ mod reading;
 mod resume;
 mod traffic;
 mod unreadable;
+mod worker;
 
 pub(crate) use importing::{Imported, Importing};
 pub(crate) use keeping::Kept;

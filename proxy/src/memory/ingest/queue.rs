@@ -120,11 +120,11 @@ impl Queue {
 
     /// Takes the oldest turns, one at least and up to so many tokens.
     pub(super) fn begin(&mut self, tokens: usize) -> Vec<TurnId> {
-        let (mut slice, mut filled) = (Vec::new(), 0);
+        let (mut batch, mut filled) = (Vec::new(), 0);
         while let Some(place) = self.waiting.first().copied() {
             let (_, _, name) = place;
             let own = self.turns.get(&name).map_or(0, |known| known.tokens);
-            if !slice.is_empty() && filled + own > tokens {
+            if !batch.is_empty() && filled + own > tokens {
                 break;
             }
             filled += own;
@@ -132,10 +132,10 @@ impl Queue {
             if let Some(known) = self.turns.get_mut(&name) {
                 known.state = State::BeingRead;
             }
-            slice.push(name);
+            batch.push(name);
         }
-        self.being_read = Some(slice.clone());
-        slice
+        self.being_read = Some(batch.clone());
+        batch
     }
 
     /// Nothing is being read any more; what still is here waits again.

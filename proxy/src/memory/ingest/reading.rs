@@ -12,11 +12,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, Limits, Sizes};
-use super::hands::{HANDS, Reads};
 use super::keeping::{Keeper, Kept};
 use super::reader::Reader;
 use super::resume;
 use super::traffic::Traffic;
+use super::worker::{LANES, ReadWorker};
 use crate::config::Config;
 use crate::error::MemoryError;
 use crate::memory::small_talk::SmallTalk;
@@ -47,14 +47,14 @@ impl Reading {
         let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
         let (keeper, entries, writer) = Keeper::new(&store, &backlog, (config.memory.deadline, &stop));
         let small_talk = Arc::new(OnceCell::new());
-        let reads = Reads {
+        let worker = ReadWorker {
             small_talk: Arc::clone(&small_talk),
             reader: Reader { engine: engine.clone(), store: store.clone(), traffic: Arc::clone(&traffic) },
             backlog: Arc::clone(&backlog),
             warnings: Arc::default(),
             stop: stop.clone(),
         };
-        let mut readers: Vec<_> = HANDS.map(|hand| tokio::spawn(reads.clone().run(hand))).into();
+        let mut readers: Vec<_> = LANES.map(|lane| tokio::spawn(worker.clone().run(lane))).into();
         readers.push(tokio::spawn(resume::keep_listed(store, Arc::clone(&backlog), stop.clone())));
         Self {
             keeper,
@@ -99,7 +99,7 @@ impl Reading {
         self.keeper.take(turns)
     }
 
-    /// Takes nothing more, journals what was taken, and lets the readers end the slices that they are at, for at most
+    /// Takes nothing more, journals what was taken, and lets the readers end the batches that they are at, for at most
     /// `patience` in all.
     pub(crate) async fn finish(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
