@@ -19,7 +19,7 @@ use crate::conversation::scope::ScopeKey;
 use crate::ending::Ending;
 use crate::error::StartError;
 use crate::http::credentials::CallerHeaders;
-use crate::memory::{Memory, Reading};
+use crate::memory::{IngestPipeline, Memory};
 use crate::models::ModelPaths;
 use crate::openai::request::oddity::Oddity;
 use crate::openai::tokens::{TokenCounter, Tokenizer};
@@ -205,8 +205,8 @@ async fn load_engine(config: &Config, paths: &ModelPaths) -> Result<Engine, Star
 async fn remember(config: &Config, engine: &Engine) -> Result<Planner, StartError> {
     let store = store(config, engine).await?;
     let preparation = preparation(config, engine, &store).await?;
-    let reading = Reading::start(engine.clone(), store.clone(), config);
-    let memory = Memory::new(engine.clone(), store, reading, &config.memory);
+    let ingest = IngestPipeline::start(engine.clone(), store.clone(), config);
+    let memory = Memory::new(engine.clone(), store, ingest, &config.memory);
     Ok(Planner::new(memory, preparation, config))
 }
 

@@ -66,11 +66,11 @@ impl Remembers for Memory {
     }
 
     fn unseen(&self, scope: &Scope, turns: &[TurnId]) -> Vec<usize> {
-        self.reading.unseen(scope, turns)
+        self.ingest.unseen(scope, turns)
     }
 
     fn refuses(&self, scope: &Scope) -> Option<&'static str> {
-        self.reading.is_full(scope).map(|refusal| refusal.label())
+        self.ingest.is_full(scope).map(|refusal| refusal.label())
     }
 
     async fn read_turns(&self, scope: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
@@ -97,7 +97,7 @@ impl Remembers for Memory {
             engine: &self.engine,
             store: &self.store,
             config: &self.config,
-            small_talk: self.reading.small_talk().await,
+            small_talk: self.ingest.small_talk().await,
         }
         .run(question)
         .await

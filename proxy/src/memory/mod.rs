@@ -17,9 +17,9 @@ use mainpoint_store::{Store, StoreStatus, Trouble, Turn};
 use serde::Deserialize;
 
 pub(crate) use facade::Remembers;
-use ingest::Passing;
+use ingest::InFlight;
 pub use ingest::capitalised;
-pub(crate) use ingest::{Imported, Importing, Kept, Reading};
+pub(crate) use ingest::{Imported, Importer, IngestPipeline, Kept};
 pub(crate) use recall::{Question, Recall, Recalled, Recollection};
 
 use crate::config::MemoryConfig;
@@ -54,14 +54,14 @@ impl Part {
 pub(crate) struct Memory {
     engine: Engine,
     store: Store,
-    reading: Reading,
+    ingest: IngestPipeline,
     config: MemoryConfig,
 }
 
 impl Memory {
     /// Puts the parts together.
-    pub(crate) fn new(engine: Engine, store: Store, reading: Reading, config: &MemoryConfig) -> Self {
-        Self { engine, store, reading, config: config.clone() }
+    pub(crate) fn new(engine: Engine, store: Store, ingest: IngestPipeline, config: &MemoryConfig) -> Self {
+        Self { engine, store, ingest, config: config.clone() }
     }
 
     /// The parts that have stopped.
@@ -104,20 +104,20 @@ impl Memory {
     }
 
     /// A request is on the memory path until the answer is dropped; reading waits for a moment without any.
-    pub(crate) fn pass(&self) -> Passing<'_> {
-        self.reading.traffic().pass()
+    pub(crate) fn pass(&self) -> InFlight<'_> {
+        self.ingest.traffic().pass()
     }
 
     /// Takes in turns of one scope, oldest first: into the journal, to be read when it is their turn. Never waits; what it
     /// returns ends when the journal has them.
     pub(crate) fn take(&self, turns: Vec<Turn>) -> Kept {
-        self.reading.take(turns)
+        self.ingest.take(turns)
     }
 
     /// Lets the reader finish what it is at, for at most `patience`, and closes the store. What is left is in the journal and
     /// is read after the next start.
     pub(crate) async fn close(&self, patience: Duration) {
-        self.reading.finish(patience).await;
+        self.ingest.finish(patience).await;
         if !self.store.status().alive {
             return;
         }

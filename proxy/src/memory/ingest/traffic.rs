@@ -13,13 +13,13 @@ pub(crate) struct Traffic(watch::Sender<usize>);
 
 /// One request on the memory path, until dropped.
 #[derive(Debug)]
-pub(crate) struct Passing<'a>(&'a Traffic);
+pub(crate) struct InFlight<'a>(&'a Traffic);
 
 impl Traffic {
     /// A request comes.
-    pub(crate) fn pass(&self) -> Passing<'_> {
+    pub(crate) fn pass(&self) -> InFlight<'_> {
         self.0.send_modify(|passing| *passing += 1);
-        Passing(self)
+        InFlight(self)
     }
 
     /// Waits until no request is on the memory path, for at most `patience`: a proxy that is never idle reads, too.
@@ -30,7 +30,7 @@ impl Traffic {
     }
 }
 
-impl Drop for Passing<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.0.send_modify(|passing| *passing = passing.saturating_sub(1));
     }

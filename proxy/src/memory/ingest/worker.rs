@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, Lane, ReadBatch};
-use super::reader::Reader;
+use super::turn_reader::TurnReader;
 use super::unreadable;
 use super::unreadable::is_about_the_text;
 use crate::error::MemoryError;
@@ -22,7 +22,7 @@ use crate::telemetry::metrics;
 /// A worker that reads, batch after batch.
 #[derive(Clone)]
 pub(super) struct ReadWorker {
-    pub(super) reader: Reader,
+    pub(super) reader: TurnReader,
     pub(super) backlog: Arc<Backlog>,
     pub(super) warnings: Arc<OncePerMinute>,
     pub(super) stop: CancellationToken,

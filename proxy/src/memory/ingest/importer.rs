@@ -9,16 +9,16 @@ use mainpoint_engine::Engine;
 use mainpoint_store::{Scope, Store, Turn, TurnId};
 
 use super::job::Job;
-use super::reader::Reader;
-use super::reading::CHUNK_TOKENS;
+use super::pipeline::CHUNK_TOKENS;
 use super::traffic::Traffic;
+use super::turn_reader::TurnReader;
 use super::unreadable;
 use super::unreadable::is_about_the_text;
 use crate::error::MemoryError;
 
 /// Journals, reads and stores whole conversations, one after the other.
-pub(crate) struct Importing {
-    reader: Reader,
+pub(crate) struct Importer {
+    reader: TurnReader,
 }
 
 /// What became of a conversation's turns.
@@ -36,10 +36,10 @@ pub(crate) struct Imported {
     pub(crate) unreadable: usize,
 }
 
-impl Importing {
+impl Importer {
     /// Reads with `engine` into `store`.
     pub(crate) fn new(engine: Engine, store: Store) -> Self {
-        Self { reader: Reader { engine, store, traffic: Arc::new(Traffic::default()) } }
+        Self { reader: TurnReader { engine, store, traffic: Arc::new(Traffic::default()) } }
     }
 
     /// Takes in the turns of one conversation, oldest first, but for those that have been read. `done` hears of the tokens of

@@ -14,13 +14,13 @@ use crate::error::MemoryError;
 
 /// Engine and store on behalf of the turns that are to be read.
 #[derive(Clone)]
-pub(super) struct Reader {
+pub(super) struct TurnReader {
     pub(super) engine: Engine,
     pub(super) store: Store,
     pub(super) traffic: Arc<Traffic>,
 }
 
-impl Reader {
+impl TurnReader {
     /// Reads turns, in an idle moment between requests.
     ///
     /// # Errors

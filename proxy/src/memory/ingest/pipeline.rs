@@ -13,16 +13,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, Limits, Sizes};
 use super::keeping::{Keeper, Kept};
-use super::reader::Reader;
 use super::resume;
 use super::traffic::Traffic;
+use super::turn_reader::TurnReader;
 use super::worker::{LANES, ReadWorker};
 use crate::config::Config;
 use crate::error::MemoryError;
 use crate::memory::small_talk::SmallTalk;
 
-/// The background reader.
-pub(crate) struct Reading {
+/// Takes turns in: journals them, and has workers read them in the background.
+pub(crate) struct IngestPipeline {
     keeper: Keeper,
     backlog: Arc<Backlog>,
     traffic: Arc<Traffic>,
@@ -38,7 +38,7 @@ struct Workers {
     readers: Vec<JoinHandle<()>>,
 }
 
-impl Reading {
+impl IngestPipeline {
     /// Starts the workers, and lists what an earlier process accepted and never read.
     pub(crate) fn start(engine: Engine, store: Store, config: &Config) -> Self {
         let sizes = Sizes { alone: CHUNK_TOKENS, shared: SHARED_TOKENS };
@@ -49,7 +49,7 @@ impl Reading {
         let small_talk = Arc::new(OnceCell::new());
         let worker = ReadWorker {
             small_talk: Arc::clone(&small_talk),
-            reader: Reader { engine: engine.clone(), store: store.clone(), traffic: Arc::clone(&traffic) },
+            reader: TurnReader { engine: engine.clone(), store: store.clone(), traffic: Arc::clone(&traffic) },
             backlog: Arc::clone(&backlog),
             warnings: Arc::default(),
             stop: stop.clone(),
