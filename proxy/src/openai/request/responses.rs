@@ -7,22 +7,22 @@ use super::completions::{TOOL, role_of};
 use super::oddity::Oddity;
 use super::raw::name_of;
 use super::scan::{Picked, Span, decoded, slice};
-use super::{Message, OPAQUE, ParseError, Raw, Reading, TopLevel};
+use super::{BodyParser, Message, OPAQUE, ParseError, Raw, TopLevel};
 use crate::openai::attachments::Kind as AttachmentKind;
 
 /// The items in order.
-pub(super) fn messages(reading: Reading<'_>, fields: &TopLevel) -> Result<Vec<Message>, ParseError> {
-    if ELSEWHERE.iter().any(|name| fields.set(reading.body, name).is_some()) {
+pub(super) fn messages(parser: BodyParser<'_>, fields: &TopLevel) -> Result<Vec<Message>, ParseError> {
+    if ELSEWHERE.iter().any(|name| fields.set(parser.body, name).is_some()) {
         return Err(ParseError::Elsewhere);
     }
     let input = fields.get("input").ok_or(ParseError::NoMessages)?;
-    if slice(reading.body, &input.range).starts_with(b"\"") {
+    if slice(parser.body, &input.range).starts_with(b"\"") {
         let mut message = Message::bare(input.range.clone(), "user");
-        reading.content(&mut message, &input.range);
-        message.odd = input.oddity.and_then(|why| reading.odd(input, why));
+        parser.content(&mut message, &input.range);
+        message.odd = input.oddity.and_then(|why| parser.odd(input, why));
         return Ok(vec![message]);
     }
-    reading.each(&input.range, |span| reading.item(span))
+    parser.each(&input.range, |span| parser.item(span))
 }
 
 /// Whether items of type `kind` have no name, because clients may leave them out when they send a conversation back.
@@ -107,7 +107,7 @@ fn is_opaque(kind: &str) -> bool {
     kind == "reasoning"
 }
 
-impl Reading<'_> {
+impl BodyParser<'_> {
     /// An item. Whatever is odd about it, the names of calls are read as far as they can be, for pairs stay together.
     fn item(self, span: &Span) -> Message {
         let Some(own) = Picked::new(self.body, &span.range, FIELDS) else {
