@@ -19,7 +19,7 @@ use serde::Deserialize;
 pub(crate) use facade::Remembers;
 use ingest::InFlight;
 pub use ingest::capitalised;
-pub(crate) use ingest::{Imported, Importer, IngestPipeline, Kept};
+pub(crate) use ingest::{Acknowledgement, Imported, Importer, IngestPipeline};
 pub(crate) use recall::{Question, Recall, Recalled, Recollection};
 
 use crate::config::MemoryConfig;
@@ -110,7 +110,7 @@ impl Memory {
 
     /// Takes in turns of one scope, oldest first: into the journal, to be read when it is their turn. Never waits; what it
     /// returns ends when the journal has them.
-    pub(crate) fn take(&self, turns: Vec<Turn>) -> Kept {
+    pub(crate) fn take(&self, turns: Vec<Turn>) -> Acknowledgement {
         self.ingest.take(turns)
     }
 

@@ -74,7 +74,7 @@ pub(crate) struct Plan {
     pub(crate) evicts: bool,
     /// Whether no memories were put into the forwarded prompt because none is near enough to its question.
     pub(crate) abstains: bool,
-    /// Turns to keep once the upstream has accepted the request, oldest first.
+    /// Turns to store once the upstream has accepted the request, oldest first.
     pub(crate) intake: Vec<Turn>,
     /// Where the reply will stand in the conversation.
     pub(crate) reply_slot: Option<ReplySlot>,
@@ -170,7 +170,7 @@ impl Plan {
             self.reply_slot = prepared.reply_slot();
             memory.unseen(&prepared.scope, &prepared.spoken_ids())
         });
-        self.receipt.not_kept = memory.refuses(&prepared.scope).filter(|_| !unseen.is_empty());
+        self.receipt.not_stored = memory.refuses(&prepared.scope).filter(|_| !unseen.is_empty());
         let (own, few) = (Arc::clone(prepared), unseen.len() <= FEW_TURNS);
         let copy = move || unseen.into_iter().filter_map(|at| own.turn(at)).collect::<Vec<Turn>>();
         self.intake = if few { copy() } else { tokio::task::spawn_blocking(copy).await? };

@@ -108,7 +108,7 @@ async fn a_memory_that_is_late_leaves_the_original_bytes_and_nothing_in_the_ledg
     let plan = case.plan(Mode::On).await;
     assert_eq!((plan.outcome, &plan.body), (Outcome::FailedOpen, &case.body));
     assert_eq!(plan.receipt.failure, Some("deadline"));
-    assert_eq!(plan.intake.len(), 17, "the turns are kept all the same");
+    assert_eq!(plan.intake.len(), 17, "the turns are stored all the same");
     assert_eq!(case.entries(), 0);
 }
 
@@ -116,7 +116,7 @@ async fn a_memory_that_is_late_leaves_the_original_bytes_and_nothing_in_the_ledg
 async fn a_full_backlog_is_said_in_the_receipt_and_changes_nothing_else() {
     let case = Case::new(FakeMemory { refusal: Some("backlog_full"), ..FakeMemory::default() });
     let plan = case.plan(Mode::On).await;
-    assert_eq!(plan.receipt.not_kept, Some("backlog_full"));
+    assert_eq!(plan.receipt.not_stored, Some("backlog_full"));
     assert_eq!(plan.outcome, Outcome::Rewritten);
 }
 

@@ -53,8 +53,8 @@ pub(crate) struct Receipt {
     /// Whether no memories were added because nothing that was found is near enough to the question; false when that was
     /// found out for an earlier request for the same message.
     pub(crate) abstained: bool,
-    /// Why new turns are not kept for now: `backlog_full` or `backlog_share`. They are when a later request brings them.
-    pub(crate) not_kept: Option<&'static str>,
+    /// Why new turns are not stored for now: `backlog_full` or `backlog_share`. They are when a later request brings them.
+    pub(crate) not_stored: Option<&'static str>,
     /// Time spent, in milliseconds.
     pub(crate) milliseconds: Milliseconds,
     /// The reply as it was read; `None` before its end and when it is more than plain text.

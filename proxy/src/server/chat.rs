@@ -17,8 +17,8 @@ use mainpoint_store::Scope;
 use uuid::Uuid;
 
 use super::cors::Wanted;
-use super::observed::{Keep, Reply, Watched};
-use super::{Shared, keep, relay};
+use super::observed::{ExchangeSink, Reply, Watched};
+use super::{Shared, exchange, relay};
 use crate::config::Mode;
 use crate::error::{MemoryError, ProxyError};
 use crate::http::RequestBody;
@@ -94,8 +94,8 @@ pub(crate) async fn answer(
     outcome_headers.write(response.headers_mut());
     Wanted::default().add(response.headers_mut());
     let accepted = response.status().is_success();
-    let keep = accepted.then(|| keep::of(shared, prompted.id, (plan.intake, plan.reply_slot))).flatten();
-    Ok((watched(shared, response, (prompted.surface, keep), started), outcome))
+    let sink = accepted.then(|| exchange::sink(shared, prompted.id, (plan.intake, plan.reply_slot))).flatten();
+    Ok((watched(shared, response, (prompted.surface, sink), started), outcome))
 }
 
 /// The mode that holds for a request: the header can lower what the configuration sets, never raise it.
@@ -175,7 +175,7 @@ async fn plain(planner: &Planner, ask: Ask<'_>, body: Bytes, limit: usize) -> Pl
 fn watched(
     shared: &Shared,
     response: Response<Body>,
-    (surface, keep): (Surface, Option<Box<dyn Keep>>),
+    (surface, sink): (Surface, Option<Box<dyn ExchangeSink>>),
     started: Instant,
 ) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
@@ -190,7 +190,7 @@ fn watched(
         parts.headers.remove(CONTENT_LENGTH);
     }
     let timed = Timed::new(body, started).boxed_unsync();
-    Response::from_parts(parts, Watched::new(timed, reply, keep).boxed_unsync())
+    Response::from_parts(parts, Watched::new(timed, reply, sink).boxed_unsync())
 }
 
 /// What the client is told about its request in headers.

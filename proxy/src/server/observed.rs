@@ -27,18 +27,18 @@ pub(crate) enum Reply {
     Other,
 }
 
-/// Keeps what is answered.
-pub(crate) trait Keep: Send {
+/// What hears of an exchange: that its request is accepted, and how its reply ends.
+pub(crate) trait ExchangeSink: Send {
     /// The upstream has accepted the request, and the reply goes on.
     fn accept(&mut self);
 
     /// The reply is over; this is what the upstream thought of the request, and the text if that is known and whole. The client
     /// sees the end when what it returns is done.
-    fn end(self: Box<Self>, verdict: Verdict, text: Option<String>) -> Keeping;
+    fn end(self: Box<Self>, verdict: Verdict, text: Option<String>) -> AcknowledgementFuture;
 }
 
-/// Done when what was to be kept is kept.
-pub(crate) type Keeping = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Resolves when what was to be stored is in the journal, or will not be.
+pub(crate) type AcknowledgementFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What a body gives next; nothing at its end.
 type Next = Option<Result<Frame<Bytes>, BodyError>>;
@@ -48,13 +48,13 @@ pub(crate) struct Watched {
     inner: Body,
     reply: Reply,
     observer: Observer,
-    keep: Option<Box<dyn Keep>>,
+    sink: Option<Box<dyn ExchangeSink>>,
     /// The upstream is known to have accepted the request.
     accepted: bool,
     /// Begun, and not yet asked whether it is done.
-    keeping: Option<Keeping>,
+    acknowledgement: Option<AcknowledgementFuture>,
     /// What waits until it is.
-    held: Option<(Keeping, Next)>,
+    held: Option<(AcknowledgementFuture, Next)>,
     passed: u64,
     /// The reply said that it is over; whatever follows needs no reading.
     done: bool,
@@ -63,20 +63,20 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Watches `inner`; `keep` hears of the end before the client can see it.
-    pub(crate) fn new(inner: Body, reply: Reply, keep: Option<Box<dyn Keep>>) -> Self {
+    /// Watches `inner`; `sink` hears of the end before the client can see it.
+    pub(crate) fn new(inner: Body, reply: Reply, sink: Option<Box<dyn ExchangeSink>>) -> Self {
         let observer = match reply {
             Reply::Events(surface) => Observer::events(surface),
-            Reply::Document(_) if keep.is_some() => Observer::Document(Document::default()),
+            Reply::Document(_) if sink.is_some() => Observer::Document(Document::default()),
             Reply::Document(_) | Reply::Other => Observer::Blind,
         };
         let mut watched = Self {
             inner,
             reply,
             observer,
-            keep,
+            sink,
             accepted: false,
-            keeping: None,
+            acknowledgement: None,
             held: None,
             passed: 0,
             done: false,
@@ -105,15 +105,15 @@ impl Watched {
         self.done = true;
         let verdict = self.observer.last_verdict();
         let text = self.observer.take_reply();
-        self.keeping = self.keep.take().map(|keep| keep.end(verdict, text));
+        self.acknowledgement = self.sink.take().map(|sink| sink.end(verdict, text));
     }
 
     fn accept_early(&mut self) {
         if self.observer.verdict() == Some(Verdict::Accepted)
             && !std::mem::replace(&mut self.accepted, true)
-            && let Some(keep) = &mut self.keep
+            && let Some(sink) = &mut self.sink
         {
-            keep.accept();
+            sink.accept();
         }
     }
 
@@ -133,8 +133,8 @@ impl Watched {
             metrics::failure(BROKEN);
             // The client sees for itself that this is not the end.
             let verdict = self.observer.last_verdict();
-            if let Some(keep) = self.keep.take() {
-                drop(keep.end(verdict, None));
+            if let Some(sink) = self.sink.take() {
+                drop(sink.end(verdict, None));
             }
             return Some(Err(error));
         };
@@ -147,7 +147,7 @@ impl Watched {
         }
         let last = broken(surface, reason, &self.observer);
         let verdict = self.observer.last_verdict();
-        self.keeping = self.keep.take().map(|keep| keep.end(verdict, None));
+        self.acknowledgement = self.sink.take().map(|sink| sink.end(verdict, None));
         Some(Ok(last))
     }
 
@@ -178,18 +178,18 @@ impl HttpBody for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some((keeping, _)) = &mut self.held {
-            ready!(keeping.as_mut().poll(context));
+        if let Some((acknowledgement, _)) = &mut self.held {
+            ready!(acknowledgement.as_mut().poll(context));
             return Poll::Ready(self.held.take().and_then(|(_, next)| next));
         }
         if self.ended {
             return Poll::Ready(None);
         }
         let next = ready!(self.poll_inner(context));
-        if let Some(mut keeping) = self.keeping.take()
-            && keeping.as_mut().poll(context).is_pending()
+        if let Some(mut acknowledgement) = self.acknowledgement.take()
+            && acknowledgement.as_mut().poll(context).is_pending()
         {
-            self.held = Some((keeping, next));
+            self.held = Some((acknowledgement, next));
             return Poll::Pending;
         }
         Poll::Ready(next)
@@ -288,7 +288,7 @@ mod tests {
     /// Notes what it hears, and is done when told so.
     struct Notes {
         heard: Heard,
-        kept: oneshot::Receiver<()>,
+        written: oneshot::Receiver<()>,
     }
 
     impl Heard {
@@ -306,25 +306,25 @@ mod tests {
         }
     }
 
-    impl Keep for Notes {
+    impl ExchangeSink for Notes {
         fn accept(&mut self) {
             self.heard.note("accepted");
         }
 
-        fn end(self: Box<Self>, verdict: Verdict, text: Option<String>) -> Keeping {
+        fn end(self: Box<Self>, verdict: Verdict, text: Option<String>) -> AcknowledgementFuture {
             if verdict == Verdict::Accepted && self.heard.all().is_empty() {
                 self.heard.note("accepted");
             }
             self.heard.note(&text.map_or("ended".to_owned(), |text| format!("said {text}")));
-            Box::pin(async move { self.kept.await.unwrap() })
+            Box::pin(async move { self.written.await.unwrap() })
         }
     }
 
     /// A watched body, what is heard of it, and what has to be done before its end is passed on.
     fn watched(pieces: Vec<Piece>, reply: Reply) -> (Watched, Heard, oneshot::Sender<()>) {
         let heard = Heard::default();
-        let (done, kept) = oneshot::channel();
-        let notes = Notes { heard: heard.clone(), kept };
+        let (done, written) = oneshot::channel();
+        let notes = Notes { heard: heard.clone(), written };
         (Watched::new(body(pieces), reply, Some(Box::new(notes))), heard, done)
     }
 
@@ -433,7 +433,7 @@ mod tests {
             watched.collect().await.unwrap();
             assert_eq!(all.all(), heard, "{pieces:?}");
         }
-        // Whatever the client does meanwhile: the question is kept as soon as the answer begins.
+        // Whatever the client does meanwhile: the question is stored as soon as the answer begins.
         let (mut watched, heard, _done) = watched(vec![Ok(TEXT), Ok(DONE)], CHAT);
         watched.frame().await.unwrap().unwrap();
         assert_eq!(heard.all(), ["accepted"]);

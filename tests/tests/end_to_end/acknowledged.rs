@@ -169,7 +169,7 @@ async fn a_full_backlog_is_counted_and_told_and_no_client_sees_it() {
         let sent =
             proxy.client().get(format!("http://{}{path}", proxy.authority())).header("authorization", caller).send();
         let receipt = Answer::of(sent.await.expect("a receipt")).await.json();
-        assert_eq!(receipt["not_kept"], reason, "{receipt}");
+        assert_eq!(receipt["not_stored"], reason, "{receipt}");
     }
     assert!(proxy.output().contains("store.backlog_share"), "{}", proxy.output());
 }

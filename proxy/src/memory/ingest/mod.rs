@@ -4,8 +4,8 @@
 
 mod backlog;
 mod importer;
+mod intake;
 mod job;
-mod keeping;
 mod pipeline;
 mod points;
 mod queue;
@@ -16,7 +16,7 @@ mod unreadable;
 mod worker;
 
 pub(crate) use importer::{Imported, Importer};
-pub(crate) use keeping::Kept;
+pub(crate) use intake::Acknowledgement;
 pub(crate) use pipeline::IngestPipeline;
 pub use points::capitalised;
 pub(crate) use traffic::InFlight;

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, Limits, Sizes};
-use super::keeping::{Keeper, Kept};
+use super::intake::{Acknowledgement, Intake};
 use super::resume;
 use super::traffic::Traffic;
 use super::turn_reader::TurnReader;
@@ -23,7 +23,7 @@ use crate::memory::small_talk::SmallTalk;
 
 /// Takes turns in: journals them, and has workers read them in the background.
 pub(crate) struct IngestPipeline {
-    keeper: Keeper,
+    intake: Intake,
     backlog: Arc<Backlog>,
     traffic: Arc<Traffic>,
     engine: Engine,
@@ -45,7 +45,7 @@ impl IngestPipeline {
         let backlog = Arc::new(Backlog::new(Limits::of(&config.store), sizes));
         backlog.set_unlisted(store.status().pending_turns);
         let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
-        let (keeper, entries, writer) = Keeper::new(&store, &backlog, (config.memory.deadline, &stop));
+        let (intake, queue, writer) = Intake::new(&store, &backlog, (config.memory.deadline, &stop));
         let small_talk = Arc::new(OnceCell::new());
         let worker = ReadWorker {
             small_talk: Arc::clone(&small_talk),
@@ -57,13 +57,13 @@ impl IngestPipeline {
         let mut readers: Vec<_> = LANES.map(|lane| tokio::spawn(worker.clone().run(lane))).into();
         readers.push(tokio::spawn(resume::keep_listed(store, Arc::clone(&backlog), stop.clone())));
         Self {
-            keeper,
+            intake,
             backlog,
             traffic,
             engine,
             small_talk,
             stop,
-            workers: Mutex::new(Some(Workers { writer: tokio::spawn(writer.run(entries)), readers })),
+            workers: Mutex::new(Some(Workers { writer: tokio::spawn(writer.run(queue)), readers })),
         }
     }
 
@@ -82,7 +82,7 @@ impl IngestPipeline {
     pub(crate) fn unseen(&self, scope: &Scope, names: &[TurnId]) -> Vec<usize> {
         let unseen = self.backlog.unseen(scope, names);
         if !unseen.is_empty() {
-            self.keeper.prepare(scope);
+            self.intake.prepare(scope);
         }
         unseen
     }
@@ -94,16 +94,16 @@ impl IngestPipeline {
 
     /// Takes turns of one scope in, oldest first, but for those that the journal is known to have. Never waits; what it returns
     /// ends when it has them all.
-    pub(crate) fn take(&self, mut turns: Vec<Turn>) -> Kept {
+    pub(crate) fn take(&self, mut turns: Vec<Turn>) -> Acknowledgement {
         self.backlog.retain_unseen(&mut turns);
-        self.keeper.take(turns)
+        self.intake.take(turns)
     }
 
     /// Takes nothing more, journals what was taken, and lets the readers end the batches that they are at, for at most
     /// `patience` in all.
     pub(crate) async fn finish(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
-        self.keeper.close();
+        self.intake.close();
         self.stop.cancel();
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(workers) = workers else { return };

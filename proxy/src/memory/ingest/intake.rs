@@ -22,39 +22,39 @@ pub(super) type Accept = Box<dyn Fn(Arc<[Turn]>) -> BoxFuture<'static, Result<()
 
 /// Takes turns for the journal.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct Intake {
     store: Store,
     /// `None` once nothing more is taken.
-    writer: Mutex<Option<mpsc::Sender<Entry>>>,
+    writer: Mutex<Option<mpsc::Sender<QueuedTurns>>>,
     backlog: Arc<Backlog>,
-    health: Arc<Health>,
+    health: Arc<JournalHealth>,
 }
 
-/// Ends when turns that were handed in are in the journal, or will not be.
+/// Resolves when turns that were submitted are in the journal, or will not be.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct Acknowledgement {
     done: Vec<oneshot::Receiver<()>>,
-    health: Arc<Health>,
-    /// Nothing is taken any more: the process ends, and nobody may believe that the turns are kept.
+    health: Arc<JournalHealth>,
+    /// Nothing is taken any more: the process ends, and nobody may believe that the turns are stored.
     too_late: bool,
 }
 
 /// The only task that writes accepted turns.
-pub(super) struct Writer {
+pub(super) struct JournalWriter {
     accept: Accept,
     backlog: Arc<Backlog>,
-    health: Arc<Health>,
+    health: Arc<JournalHealth>,
     stop: CancellationToken,
 }
 
 /// How the journal is doing.
 #[derive(Debug)]
-pub(super) struct Health {
+pub(super) struct JournalHealth {
     is_down: watch::Sender<bool>,
     /// Of the texts that wait for the writer.
     waiting_bytes: AtomicUsize,
     /// How long anybody waits for the journal.
-    patience: Duration,
+    timeout: Duration,
     /// How long the writer waits before it tries again.
     pause: Duration,
     warnings: OncePerMinute,
@@ -62,29 +62,29 @@ pub(super) struct Health {
 
 /// Turns of one scope on their way to the writer.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct QueuedTurns {
     turns: Vec<Turn>,
     bytes: usize,
     done: oneshot::Sender<()>,
 }
 
-impl Keeper {
-    /// Hands turns to a writer that is still to be run. Nobody waits for longer than `patience`.
+impl Intake {
+    /// Hands turns to a writer that is still to be run. Nobody waits for longer than `timeout`.
     pub(super) fn new(
         store: &Store,
         backlog: &Arc<Backlog>,
-        (patience, stop): (Duration, &CancellationToken),
-    ) -> (Self, mpsc::Receiver<Entry>, Writer) {
-        let (sender, entries) = mpsc::channel(MOST_ENTRIES);
-        let health = Arc::new(Health::new(patience, PAUSE));
+        (timeout, stop): (Duration, &CancellationToken),
+    ) -> (Self, mpsc::Receiver<QueuedTurns>, JournalWriter) {
+        let (sender, queue) = mpsc::channel(MOST_QUEUED);
+        let health = Arc::new(JournalHealth::new(timeout, PAUSE));
         let accepting = store.clone();
-        let keeper = Self {
+        let intake = Self {
             store: store.clone(),
             writer: Mutex::new(Some(sender)),
             backlog: Arc::clone(backlog),
             health: Arc::clone(&health),
         };
-        let writer = Writer {
+        let writer = JournalWriter {
             accept: Box::new(move |turns| {
                 let store = accepting.clone();
                 Box::pin(async move { store.accept(turns).await.map(|_| ()) })
@@ -93,21 +93,22 @@ impl Keeper {
             health,
             stop: stop.clone(),
         };
-        (keeper, entries, writer)
+        (intake, queue, writer)
     }
 
     /// Takes turns of one scope, oldest first. Never waits; what it returns does.
-    pub(super) fn take(&self, turns: Vec<Turn>) -> Kept {
-        let (done, kept) = oneshot::channel();
+    pub(super) fn take(&self, turns: Vec<Turn>) -> Acknowledgement {
+        let (done, written) = oneshot::channel();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let kept = Kept { done: vec![kept], health: Arc::clone(&self.health), too_late: writer.is_none() };
+        let acknowledgement =
+            Acknowledgement { done: vec![written], health: Arc::clone(&self.health), too_late: writer.is_none() };
         let (Some(first), Some(writer)) = (turns.first(), writer) else {
-            return kept;
+            return acknowledgement;
         };
         let bytes = turns.iter().map(|turn| turn.text.len()).sum();
         if !self.health.enter(bytes) {
             self.health.report(&MemoryError::JournalBusy);
-            return kept;
+            return acknowledgement;
         }
         let submission = Submission {
             store: self.store.clone(),
@@ -117,10 +118,10 @@ impl Keeper {
             writer,
         };
         tokio::spawn(submission.run(turns, bytes, done));
-        kept
+        acknowledgement
     }
 
-    /// Makes sure that the store knows a scope's turns by the time that some of them are to be kept.
+    /// Makes sure that the store knows a scope's turns by the time that some of them are to be stored.
     pub(super) fn prepare(&self, scope: &Scope) {
         let (store, scope) = (self.store.clone(), scope.clone());
         tokio::spawn(async move {
@@ -135,7 +136,7 @@ impl Keeper {
     }
 }
 
-impl Kept {
+impl Acknowledgement {
     /// The end of both.
     pub(crate) fn and(mut self, other: Self) -> Self {
         self.done.extend(other.done);
@@ -163,7 +164,7 @@ impl Kept {
                 () = all => {}
             }
         };
-        if tokio::time::timeout(health.patience, first).await.is_err() {
+        if tokio::time::timeout(health.timeout, first).await.is_err() {
             health.set_down(true);
             health.report(&MemoryError::JournalSlow);
         }
@@ -175,8 +176,8 @@ struct Submission {
     store: Store,
     scope: Scope,
     backlog: Arc<Backlog>,
-    health: Arc<Health>,
-    writer: mpsc::Sender<Entry>,
+    health: Arc<JournalHealth>,
+    writer: mpsc::Sender<QueuedTurns>,
 }
 
 impl Submission {
@@ -214,20 +215,20 @@ impl Submission {
 
     async fn send(&self, turns: Vec<Turn>, done: oneshot::Sender<()>) {
         let bytes = turns.iter().map(|turn| turn.text.len()).sum();
-        if self.writer.send(Entry { turns, bytes, done }).await.is_err() {
+        if self.writer.send(QueuedTurns { turns, bytes, done }).await.is_err() {
             self.health.leave(bytes);
         }
     }
 }
 
-impl Writer {
+impl JournalWriter {
     /// Writes until nothing more can come.
-    pub(super) async fn run(self, mut entries: mpsc::Receiver<Entry>) {
+    pub(super) async fn run(self, mut queue: mpsc::Receiver<QueuedTurns>) {
         let mut come = Vec::new();
-        while entries.recv_many(&mut come, MOST_ENTRIES).await > 0 {
-            let mut batch = Batch::default();
-            for entry in come.drain(..) {
-                batch.add(entry);
+        while queue.recv_many(&mut come, MOST_QUEUED).await > 0 {
+            let mut batch = WriteBatch::default();
+            for queued in come.drain(..) {
+                batch.add(queued);
                 if batch.is_full() {
                     self.write(std::mem::take(&mut batch)).await;
                 }
@@ -236,7 +237,7 @@ impl Writer {
         }
     }
 
-    async fn write(&self, batch: Batch) {
+    async fn write(&self, batch: WriteBatch) {
         let (turns, refused) = self.backlog.admit(batch.turns);
         for (refusal, count) in refused {
             metrics::backlog_refused(refusal.label(), count);
@@ -259,7 +260,7 @@ impl Writer {
             match &written {
                 Ok(()) => {
                     self.backlog.arrive(&names);
-                    if started.elapsed() < self.health.patience / 2 {
+                    if started.elapsed() < self.health.timeout / 2 {
                         self.health.set_down(false);
                     }
                 }
@@ -278,12 +279,12 @@ impl Writer {
     }
 }
 
-impl Health {
-    fn new(patience: Duration, pause: Duration) -> Self {
+impl JournalHealth {
+    fn new(timeout: Duration, pause: Duration) -> Self {
         Self {
             is_down: watch::Sender::new(false),
             waiting_bytes: AtomicUsize::new(0),
-            patience,
+            timeout,
             pause,
             warnings: OncePerMinute::default(),
         }
@@ -315,7 +316,7 @@ impl Health {
                 MemoryError::JournalSlow => {
                     "answers are passed on without waiting for the journal until it is quick again"
                 }
-                _ => "turns were answered and not kept; the conversation's next request brings them again",
+                _ => "turns were answered and not stored; the conversation's next request brings them again",
             };
             tracing::warn!(kind = label, error = %error, "{meaning}");
         }
@@ -324,17 +325,17 @@ impl Health {
 
 /// What is written in one transaction.
 #[derive(Debug, Default)]
-struct Batch {
+struct WriteBatch {
     turns: Vec<Turn>,
     bytes: usize,
     waiting: Vec<oneshot::Sender<()>>,
 }
 
-impl Batch {
-    fn add(&mut self, entry: Entry) {
-        self.turns.extend(entry.turns);
-        self.bytes += entry.bytes;
-        self.waiting.push(entry.done);
+impl WriteBatch {
+    fn add(&mut self, queued: QueuedTurns) {
+        self.turns.extend(queued.turns);
+        self.bytes += queued.bytes;
+        self.waiting.push(queued.done);
     }
 
     fn is_full(&self) -> bool {
@@ -384,16 +385,16 @@ impl From<Refusal> for MemoryError {
 }
 
 /// Submissions that wait for the writer; more wait for room.
-const MOST_ENTRIES: usize = 1024;
+const MOST_QUEUED: usize = 1024;
 /// What is written in one transaction, unless one text alone is longer.
 const PIECE_TURNS: usize = 1024;
 const PIECE_BYTES: usize = 4 << 20;
-/// While the journal fails, so much is kept in memory until it works again.
+/// While the journal fails, so much waits in memory until it works again.
 const MOST_BYTES_WHILE_DOWN: usize = 64 << 20;
 /// A batch that cannot be written is given up after so many attempts, with a pause between them.
 const ATTEMPTS: usize = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
-#[path = "keeping_tests.rs"]
+#[path = "intake_tests.rs"]
 mod tests;
