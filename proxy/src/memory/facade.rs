@@ -89,7 +89,7 @@ impl Remembers for Memory {
     }
 
     async fn record(&self, scope: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, MemoryError> {
-        Ok(self.store.keep(scope, entries).await?)
+        Ok(self.store.record(scope, entries).await?)
     }
 
     async fn recall(&self, question: Question<'_>) -> Result<Recollection, MemoryError> {

@@ -65,10 +65,10 @@ impl Store {
     ///
     /// # Errors
     /// See [`Store`].
-    pub async fn keep(&self, scope: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, StoreError> {
+    pub async fn record(&self, scope: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, StoreError> {
         self.shared.ensure_open()?;
         let scope = scope.clone();
-        self.shared.blocking(move |shared| shared.journal.keep(&scope, entries, Utc::now())).await
+        self.shared.blocking(move |shared| shared.journal.record(&scope, entries, Utc::now())).await
     }
 }
 
