@@ -92,7 +92,7 @@ impl Engine {
             questions: start_questions(&model, &script, encoder, &mean)?,
             generator: generator.transpose()?,
             script,
-            chooser: Chooser { mean, keep: encoder.keep },
+            chooser: Chooser { mean, share: encoder.main_point_share },
             vectors_sha256,
             meter,
         };
@@ -312,7 +312,7 @@ fn start_generator(path: &Path, threads: usize) -> Result<GeneratorActor, Engine
 
 /// Checks what no type can say.
 fn check(config: &EngineConfig) -> Result<(), EngineError> {
-    Chooser::check(config.encoder.keep)?;
+    Chooser::check(config.encoder.main_point_share)?;
     let passage_tokens = config.encoder.passage_tokens;
     if passage_tokens != 0 && passage_tokens < LEAST_PASSAGE_TOKENS {
         return Err(EngineError::Setting {

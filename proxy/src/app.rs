@@ -135,7 +135,7 @@ pub fn engine_settings(config: &Config, paths: &ModelPaths) -> EngineConfig {
             mean: models::mean(reader),
             threads: config.reader.threads,
             passage_tokens: config.reader.passage_tokens,
-            keep: config.reader.keep,
+            main_point_share: config.reader.keep,
             queue: config.reader.queue,
         },
         chat: paths.chat.clone(),

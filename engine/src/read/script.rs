@@ -141,8 +141,8 @@ impl Script {
         }
         let text = &text[from..];
         let tokens = shared.vocabulary.tokens(text);
-        let kept = &tokens[tokens.len().saturating_sub(QUESTION_TOKENS)..];
-        self.unread(&shared.question_prompt, text, kept, 0..text.len(), 0)
+        let last = &tokens[tokens.len().saturating_sub(QUESTION_TOKENS)..];
+        self.unread(&shared.question_prompt, text, last, 0..text.len(), 0)
     }
 
     /// What stands in front of a passage: the prompt and who speaks. Who speaks is half of what a question asks for.
@@ -184,12 +184,12 @@ impl Unread {
         let vectors = seen.vectors.chunks_exact(width);
         let attention = seen.attention.iter().copied().chain(std::iter::repeat(1.0));
         let tokens = self.tokens.iter().zip(vectors).zip(attention);
-        let kept = tokens.filter(|((token, _), _)| token.has_content || !any);
+        let content = tokens.filter(|((token, _), _)| token.has_content || !any);
         PassageTokens {
             start: self.range.start,
             end: self.range.end,
             vector: seen.mean.clone(),
-            tokens: kept
+            tokens: content
                 .map(|((token, vector), attention)| ReadToken {
                     start: token.range.start,
                     end: token.range.end,
