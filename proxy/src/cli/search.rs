@@ -107,7 +107,7 @@ async fn search(
         text: arguments.question.clone(),
         asked: Utc::now(),
         dropped: Vec::new(),
-        kept: HashSet::new(),
+        retained: HashSet::new(),
     };
     let recollection = recall.run(question).await.map_err(CliError::Search)?;
     let shown: Vec<TurnId> = recollection.turns.iter().map(|recalled| recalled.turn.id).collect();

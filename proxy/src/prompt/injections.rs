@@ -72,10 +72,10 @@ impl Recorded {
         }
     }
 
-    /// The turns that the blocks of messages that are kept quote.
-    pub(crate) fn quoted(&self, is_kept: impl Fn(usize) -> bool) -> HashSet<TurnId> {
-        let kept = self.blocks.iter().filter(|(index, _)| is_kept(**index));
-        kept.flat_map(|(_, block)| block.sources.iter().map(|source| source.turn)).collect()
+    /// The turns that the blocks of retained messages quote.
+    pub(crate) fn quoted(&self, is_retained: impl Fn(usize) -> bool) -> HashSet<TurnId> {
+        let retained = self.blocks.iter().filter(|(index, _)| is_retained(**index));
+        retained.flat_map(|(_, block)| block.sources.iter().map(|source| source.turn)).collect()
     }
 }
 

@@ -123,7 +123,7 @@ impl Plan {
         plan
     }
 
-    /// What the request is, and which of its turns are to be kept, is noted at once and stays whatever fails later. What is forwarded
+    /// What the request is, and which of its turns are to be stored, is noted at once and stays whatever fails later. What is forwarded
     /// changes in one step at the end, so that a deadline that passes in between leaves the original bytes.
     async fn fill<M: Remembers>(
         &mut self,
@@ -161,7 +161,7 @@ impl Plan {
         })
     }
 
-    /// Notes what is to be kept of the request, whatever else becomes of it: the journal needs no reader.
+    /// Notes what is to be stored of the request, whatever else becomes of it: the journal needs no reader.
     async fn take_in(&mut self, memory: &impl Remembers, prepared: &Arc<Prepared>) -> Result<(), MemoryError> {
         if !memory.takes_turns() {
             return Ok(());

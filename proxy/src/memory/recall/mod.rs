@@ -36,7 +36,7 @@ pub(crate) struct Question<'a> {
     /// The conversation's turns that have left the prompt.
     pub(crate) dropped: Vec<TurnId>,
     /// The turns that the prompt still has; they are never recalled.
-    pub(crate) kept: HashSet<TurnId>,
+    pub(crate) retained: HashSet<TurnId>,
 }
 
 /// The parts that a search needs.
@@ -94,7 +94,7 @@ impl Recall<'_> {
             snapshot: &snapshot,
             text: &text,
             asked: question.asked,
-            kept: &question.kept,
+            retained: &question.retained,
             small_talk: self.small_talk,
             config: self.config,
         };
@@ -106,7 +106,7 @@ impl Recall<'_> {
             return Ok(Recollection { evidence, abstained: true, steps: watch.laps(), ..Recollection::default() });
         }
         let mut ranking = ranked(&found.candidates);
-        ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(|turn| !question.kept.contains(turn)));
+        ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(|turn| !question.retained.contains(turn)));
         ranking.truncate(self.config.recall_turns);
         watch.lap("ranking");
         let (turns, reasons) = self.read(&snapshot, (question.scope, &ranking), &found).await?;

@@ -53,9 +53,9 @@ impl<M: Remembers> Draft<'_, M> {
         let recollection = self.planner.memory.recall(question).await?;
         watch.absorb(recollection.steps);
         let quoted = self.recorded.quoted(|index| !eviction.dropped.contains(&index));
-        let kept = beside(self.size(), || self.count(&self.edits(eviction)))?.unwrap_or_default();
-        // When what must be kept is over the budget by itself, the question still deserves its memories.
-        let free = config.budget_tokens.checked_sub(kept).unwrap_or(config.memory_tokens);
+        let retained = beside(self.size(), || self.count(&self.edits(eviction)))?.unwrap_or_default();
+        // When what must stay is over the budget by itself, the question still deserves its memories.
+        let free = config.budget_tokens.checked_sub(retained).unwrap_or(config.memory_tokens);
         let count = |text: &str| self.planner.preparation.counter.text(self.prepared.tokenizer, text);
         let place = Place { room: free.min(config.memory_tokens), seal: self.prepared.seal(self.question) };
         let packed = pack::pack(&recollection.turns, &quoted, place, count)?;
@@ -72,13 +72,13 @@ impl<M: Remembers> Draft<'_, M> {
 
     fn ask(&self, eviction: &Eviction) -> Question<'_> {
         let prepared = self.prepared;
-        let (mut dropped, mut kept) = (Vec::new(), HashSet::new());
+        let (mut dropped, mut retained) = (Vec::new(), HashSet::new());
         for (at, index) in prepared.spoken.iter().enumerate() {
             let Some(name) = prepared.turn_id(at) else { continue };
             if eviction.dropped.contains(index) {
                 dropped.push(name);
             } else {
-                kept.insert(name);
+                retained.insert(name);
             }
         }
         let message = prepared.request.messages.get(self.question);
@@ -87,7 +87,7 @@ impl<M: Remembers> Draft<'_, M> {
             text: message.map(Message::text).unwrap_or_default(),
             asked: prepared.time,
             dropped,
-            kept,
+            retained,
         }
     }
 }

@@ -162,9 +162,10 @@ impl Laws {
         let dropped = &edits.dropped;
         let again = self.prepared(surface, bytes.clone()).unwrap();
         same_outside(&prepared, &again)?;
-        let kept: Vec<usize> = (0..prepared.request.messages.len()).filter(|index| !dropped.contains(index)).collect();
-        prop_assert_eq!(kept.len(), again.request.messages.len());
-        for (index, after) in kept.iter().zip(&again.request.messages) {
+        let retained: Vec<usize> =
+            (0..prepared.request.messages.len()).filter(|index| !dropped.contains(index)).collect();
+        prop_assert_eq!(retained.len(), again.request.messages.len());
+        for (index, after) in retained.iter().zip(&again.request.messages) {
             let before = &prepared.request.messages[*index];
             if edits.injections.contains_key(index) {
                 prop_assert!(before.role == "user" && after.carries_memory());

@@ -131,7 +131,7 @@ impl Seen {
         assert!(came > self.budget && went <= self.budget, "{came} tokens came, {went} went");
         let counted = tokens::count_prompt(&json!({"messages": self.values()}));
         assert!(counted <= self.budget, "{counted} tokens of {}: {:#?}", self.budget, self.messages);
-        let kept = &self.fate.kept;
+        let kept = &self.fate.retained;
         let still: Vec<_> = left.iter().filter(|place| kept.contains(place)).collect();
         assert!(still.is_empty(), "{still:?} should have left: {:#?}", self.messages);
         let gone: Vec<_> = stayed.iter().filter(|place| !kept.contains(place)).collect();
