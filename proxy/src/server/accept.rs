@@ -22,9 +22,9 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, StartError>
 }
 
 /// The next connection. While there is no room for it, it waits in the kernel's queue.
-pub(super) async fn next(listener: &TcpListener, places: &ConnectionTable, warnings: &OncePerMinute) -> TcpStream {
+pub(super) async fn next(listener: &TcpListener, connections: &ConnectionTable, warnings: &OncePerMinute) -> TcpStream {
     loop {
-        while !places.has_room() {
+        while !connections.has_room() {
             tokio::time::sleep(PAUSE).await;
         }
         match listener.accept().await {
@@ -39,7 +39,7 @@ pub(super) async fn next(listener: &TcpListener, places: &ConnectionTable, warni
                 if warnings.allows("accept") {
                     tracing::warn!(error = %error, "connections cannot be accepted");
                 }
-                places.close_one(Closing::Files);
+                connections.close_one(Closing::Files);
                 tokio::time::sleep(PAUSE).await;
             }
         }

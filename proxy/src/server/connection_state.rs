@@ -37,7 +37,7 @@ impl Timeouts {
 /// Why a connection is closed before its client closes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Closing {
-    /// Another one needs its place.
+    /// Another connection needs its room.
     Cap,
     /// The process may not open more files.
     Files,
@@ -76,9 +76,9 @@ pub(super) struct ConnectionState {
 struct State {
     /// Requests whose bodies are still coming.
     receiving: usize,
-    /// Those of them that hold a place all the same.
+    /// Those of them that hold a permit all the same.
     holding: usize,
-    /// Requests that wait for a place.
+    /// Requests that wait for a permit.
     queued: usize,
     /// Requests that have come completely and whose answers have not ended.
     serving: usize,
@@ -90,7 +90,7 @@ struct State {
     /// Since when the client takes nothing of its answer.
     stuck: Option<Instant>,
     speaks_http2: bool,
-    /// Holds the place of a connection that has become a tunnel.
+    /// Holds the permit of a connection that has become a tunnel.
     tunnel: Option<OwnedSemaphorePermit>,
 }
 
@@ -155,7 +155,7 @@ impl ConnectionState {
         state.receiving += 1;
     }
 
-    /// A request whose body is still coming holds a place.
+    /// A request whose body is still coming holds a permit.
     pub(super) fn holds(&self) {
         self.lock().holding += 1;
     }
@@ -182,10 +182,10 @@ impl ConnectionState {
     }
 
     /// The connection speaks another protocol from now on, and is served until it ends.
-    pub(super) fn becomes_tunnel(&self, place: Option<OwnedSemaphorePermit>) {
+    pub(super) fn becomes_tunnel(&self, permit: Option<OwnedSemaphorePermit>) {
         let mut state = self.lock();
         state.serving += 1;
-        state.tunnel = place;
+        state.tunnel = permit;
     }
 
     /// How long the connection has been waiting for its client; less where much came meanwhile, so that a client that sends
@@ -199,12 +199,12 @@ impl ConnectionState {
         Some(now.saturating_duration_since(state.since).saturating_sub(credit))
     }
 
-    /// How many requests hold a place while their bodies are still coming.
+    /// How many requests hold a permit while their bodies are still coming.
     pub(super) fn holding(&self) -> usize {
         self.lock().holding
     }
 
-    /// A request waits for a place until the answer is dropped. Meanwhile its body is not read, so that its client is not to blame.
+    /// A request waits for a permit until the answer is dropped. Meanwhile its body is not read, so that its client is not to blame.
     /// `None` when enough requests of this connection wait already.
     pub(super) fn queue(&self) -> Option<Queued<'_>> {
         let mut state = self.lock();
@@ -222,10 +222,10 @@ impl ConnectionState {
     }
 
     /// Looks whether the connection has waited for too long, and if not, when to look again.
-    pub(super) fn look(&self, now: Instant, patience: &Timeouts) -> Result<Instant, Closing> {
+    pub(super) fn look(&self, now: Instant, timeouts: &Timeouts) -> Result<Instant, Closing> {
         let state = self.lock();
         // Nothing that begins from now on is over before this.
-        let mut next = now + patience.shortest();
+        let mut next = now + timeouts.shortest();
         let mut wait = |since: Instant, limit: Duration, closing: Closing| {
             let end = since + limit;
             if end <= now {
@@ -235,12 +235,12 @@ impl ConnectionState {
             Ok(())
         };
         if let Some(stuck) = state.stuck {
-            wait(stuck, patience.body, Closing::Write)?;
+            wait(stuck, timeouts.body, Closing::Write)?;
         }
         if state.receiving + state.serving == 0 {
             match state.waits_for {
-                Next::Head => wait(state.since, patience.head, Closing::Head)?,
-                Next::Request => wait(state.since, patience.idle, Closing::Idle)?,
+                Next::Head => wait(state.since, timeouts.head, Closing::Head)?,
+                Next::Request => wait(state.since, timeouts.idle, Closing::Idle)?,
             }
         }
         Ok(next)
@@ -264,7 +264,7 @@ impl ConnectionState {
     }
 }
 
-/// A request that waits for a place.
+/// A request that waits for a permit.
 #[derive(Debug)]
 pub(super) struct Queued<'a>(&'a ConnectionState);
 
@@ -294,7 +294,7 @@ impl State {
     }
 }
 
-/// So many requests of one connection may wait for a place.
+/// So many requests of one connection may wait for a permit.
 const MOST_QUEUED: usize = 8;
 /// A client that sends so many bytes in a second, or more, does not count as waiting.
 const QUICK: u64 = 16 << 10;
@@ -305,16 +305,16 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const PATIENCE: Timeouts =
+    const TIMEOUTS: Timeouts =
         Timeouts { head: Duration::from_secs(30), body: Duration::from_secs(60), idle: Duration::from_secs(120) };
 
     #[test]
     fn a_silent_connection_and_half_a_head_are_given_the_time_of_a_head() {
         let now = Instant::now();
         let state = ConnectionState::new(now);
-        assert_eq!(state.look(now, &PATIENCE), Ok(now + PATIENCE.head));
+        assert_eq!(state.look(now, &TIMEOUTS), Ok(now + TIMEOUTS.head));
         state.received(1);
-        assert_eq!(state.look(now + PATIENCE.head, &PATIENCE), Err(Closing::Head));
+        assert_eq!(state.look(now + TIMEOUTS.head, &TIMEOUTS), Err(Closing::Head));
     }
 
     #[test]
@@ -325,11 +325,11 @@ mod tests {
         state.arrived(false);
         state.ends();
         let later = Instant::now();
-        assert!(state.look(later + PATIENCE.head + SECOND, &PATIENCE).is_ok());
-        assert_eq!(state.look(later + PATIENCE.idle + SECOND, &PATIENCE), Err(Closing::Idle));
+        assert!(state.look(later + TIMEOUTS.head + SECOND, &TIMEOUTS).is_ok());
+        assert_eq!(state.look(later + TIMEOUTS.idle + SECOND, &TIMEOUTS), Err(Closing::Idle));
         state.received(1);
         let later = Instant::now();
-        assert_eq!(state.look(later + PATIENCE.head, &PATIENCE), Err(Closing::Head), "the next head began");
+        assert_eq!(state.look(later + TIMEOUTS.head, &TIMEOUTS), Err(Closing::Head), "the next head began");
     }
 
     #[test]
@@ -338,8 +338,8 @@ mod tests {
         state.begins(true);
         state.ends_early(false);
         state.received(17);
-        let later = Instant::now() + PATIENCE.head + SECOND;
-        assert!(state.look(later, &PATIENCE).is_ok());
+        let later = Instant::now() + TIMEOUTS.head + SECOND;
+        assert!(state.look(later, &TIMEOUTS).is_ok());
         state.begins(true);
         assert!(state.waiting(Instant::now()).unwrap() < SECOND, "its next request came just now");
     }
@@ -353,16 +353,16 @@ mod tests {
         assert!(state.waiting(now).is_some() && state.holding() == 1);
         state.arrived(true);
         assert!(state.waiting(now).is_none() && state.holding() == 0);
-        assert!(state.look(now + PATIENCE.idle * 10, &PATIENCE).is_ok());
+        assert!(state.look(now + TIMEOUTS.idle * 10, &TIMEOUTS).is_ok());
         state.is_stuck();
-        let later = Instant::now() + PATIENCE.body;
-        assert_eq!(state.look(later, &PATIENCE), Err(Closing::Write));
+        let later = Instant::now() + TIMEOUTS.body;
+        assert_eq!(state.look(later, &TIMEOUTS), Err(Closing::Write));
         state.flows();
-        assert!(state.look(later, &PATIENCE).is_ok());
+        assert!(state.look(later, &TIMEOUTS).is_ok());
     }
 
     #[test]
-    fn a_client_whose_request_waits_for_a_place_is_not_to_blame() {
+    fn a_client_whose_request_waits_for_a_permit_is_not_to_blame() {
         let now = Instant::now();
         let state = ConnectionState::new(now);
         state.begins(false);
@@ -394,7 +394,7 @@ mod tests {
         state.begins(false);
         state.arrived(false);
         // Whatever begins right after this look, its time-out is not over before the next.
-        let next = state.look(now, &PATIENCE).unwrap();
-        assert!(next <= now + PATIENCE.head.min(PATIENCE.body).min(PATIENCE.idle));
+        let next = state.look(now, &TIMEOUTS).unwrap();
+        assert!(next <= now + TIMEOUTS.head.min(TIMEOUTS.body).min(TIMEOUTS.idle));
     }
 }
