@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::MemoryError;
 
-/// The end of a request's patience. Copies share it.
+/// When the memory's work for a request must end. Copies share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Deadline {
     /// `None` when there is all the time in the world.
@@ -22,8 +22,8 @@ pub(crate) struct Wanted(Arc<AtomicBool>);
 
 impl Deadline {
     /// From now on for this long.
-    pub(crate) fn after(patience: Duration) -> Self {
-        Self { until: Instant::now().checked_add(patience), given_up: Arc::default() }
+    pub(crate) fn after(timeout: Duration) -> Self {
+        Self { until: Instant::now().checked_add(timeout), given_up: Arc::default() }
     }
 
     /// No end, for work that nobody waits for with a clock in hand.
@@ -31,7 +31,7 @@ impl Deadline {
         Self { until: None, given_up: Arc::default() }
     }
 
-    /// Ends the patience as soon as the result is dropped, as a future is whose request was given up.
+    /// Is over as soon as the result is dropped, as a future is whose request was given up.
     pub(crate) fn while_wanted(&self) -> Wanted {
         Wanted(Arc::clone(&self.given_up))
     }
@@ -44,7 +44,7 @@ impl Deadline {
         if self.is_over() { Err(MemoryError::Deadline) } else { Ok(()) }
     }
 
-    /// Whether the patience has ended.
+    /// Whether it has passed.
     pub(crate) fn is_over(&self) -> bool {
         self.given_up.load(Ordering::Relaxed) || self.until.is_some_and(|until| Instant::now() >= until)
     }

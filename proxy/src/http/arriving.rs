@@ -45,12 +45,12 @@ pub(crate) enum ArrivalError {
 }
 
 impl RequestBody {
-    /// A body that tells `arrival` when nothing more of it will be read. Whoever reads it waits for at most `patience` for more of it.
-    pub(crate) fn new(inner: Incoming, arrival: Arc<dyn Arrival>, patience: Duration) -> Self {
+    /// A body that tells `arrival` when nothing more of it will be read. Whoever reads it waits for at most `timeout` for more of it.
+    pub(crate) fn new(inner: Incoming, arrival: Arc<dyn Arrival>, timeout: Duration) -> Self {
         if inner.is_end_stream() {
             arrival.arrived();
         }
-        Self { inner, arrival, wait: Wait::new(patience), alarm: None, is_late: false }
+        Self { inner, arrival, wait: Wait::new(timeout), alarm: None, is_late: false }
     }
 
     /// Ready when the client has been waited for long enough.
@@ -131,7 +131,7 @@ fn is_late(error: &(dyn Error + 'static)) -> bool {
 /// How long a client has been waited for. Time in which nobody wanted more of the body does not count.
 #[derive(Debug)]
 struct Wait {
-    patience: Duration,
+    timeout: Duration,
     /// Since when it is being waited for.
     since: Option<Instant>,
     /// All waiting before that.
@@ -140,8 +140,8 @@ struct Wait {
 }
 
 impl Wait {
-    fn new(patience: Duration) -> Self {
-        Self { patience, since: None, before: Duration::ZERO, received: 0 }
+    fn new(timeout: Duration) -> Self {
+        Self { timeout, since: None, before: Duration::ZERO, received: 0 }
     }
 
     fn received(&mut self, bytes: usize, now: Instant) {
@@ -151,12 +151,12 @@ impl Wait {
         self.received = self.received.saturating_add(bytes as u64);
     }
 
-    /// When waiting ends: a pause may take `patience`, and so may all pauses together, with a second more for every
+    /// When waiting ends: a pause may take `timeout`, and so may all pauses together, with a second more for every
     /// [`LEAST_RATE`] bytes.
     fn end(&mut self, now: Instant) -> Instant {
         let since = *self.since.get_or_insert(now);
-        let together = self.patience + Duration::from_secs(self.received / LEAST_RATE);
-        since + self.patience.min(together.saturating_sub(self.before))
+        let together = self.timeout + Duration::from_secs(self.received / LEAST_RATE);
+        since + self.timeout.min(together.saturating_sub(self.before))
     }
 }
 

@@ -114,10 +114,10 @@ impl Memory {
         self.ingest.take(turns)
     }
 
-    /// Lets the reader finish what it is at, for at most `patience`, and closes the store. What is left is in the journal and
+    /// Lets the reader finish what it is at, for at most `timeout`, and closes the store. What is left is in the journal and
     /// is read after the next start.
-    pub(crate) async fn close(&self, patience: Duration) {
-        self.ingest.finish(patience).await;
+    pub(crate) async fn close(&self, timeout: Duration) {
+        self.ingest.finish(timeout).await;
         if !self.store.status().alive {
             return;
         }

@@ -100,9 +100,9 @@ impl IngestPipeline {
     }
 
     /// Takes nothing more, journals what was taken, and lets the readers end the batches that they are at, for at most
-    /// `patience` in all.
-    pub(crate) async fn finish(&self, patience: Duration) {
-        let deadline = Instant::now() + patience;
+    /// `timeout` in all.
+    pub(crate) async fn finish(&self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
         self.intake.close();
         self.stop.cancel();
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -22,11 +22,11 @@ impl Traffic {
         InFlight(self)
     }
 
-    /// Waits until no request is on the memory path, for at most `patience`: a proxy that is never idle reads, too.
-    pub(crate) async fn idle(&self, patience: Duration) {
+    /// Waits until no request is on the memory path, for at most `timeout`: a proxy that is never idle reads, too.
+    pub(crate) async fn idle(&self, timeout: Duration) {
         let mut passing = self.0.subscribe();
-        // Out of patience or not, the work begins.
-        let _ = tokio::time::timeout(patience, passing.wait_for(|passing| *passing == 0)).await;
+        // Idle or not, the work begins.
+        let _ = tokio::time::timeout(timeout, passing.wait_for(|passing| *passing == 0)).await;
     }
 }
 

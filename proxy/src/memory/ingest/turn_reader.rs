@@ -27,8 +27,8 @@ impl TurnReader {
     /// When the engine or the store fails.
     pub(super) async fn read(&self, turns: &[Turn]) -> Result<(), MemoryError> {
         let request = ReadRequest { turns: turns.iter().map(as_text).collect() };
-        self.traffic.idle(PATIENCE).await;
-        let readings = self.read_patiently(request).await?;
+        self.traffic.idle(IDLE_TIMEOUT).await;
+        let readings = self.read_with_retries(request).await?;
         if readings.len() != turns.len() {
             return Err(MemoryError::Readings { expected: turns.len(), found: readings.len() });
         }
@@ -42,7 +42,7 @@ impl TurnReader {
     }
 
     /// The reader's own queue may be full for a moment; nobody waits for this.
-    async fn read_patiently(&self, request: ReadRequest) -> Result<Vec<TurnReading>, EngineError> {
+    async fn read_with_retries(&self, request: ReadRequest) -> Result<Vec<TurnReading>, EngineError> {
         for _ in 0..BUSY_RETRIES {
             match self.engine.read(request.clone()).await {
                 Err(EngineError::Busy { .. }) => tokio::time::sleep(BUSY_PAUSE).await,
@@ -54,6 +54,6 @@ impl TurnReader {
 }
 
 /// How long a reading waits for a moment without requests.
-const PATIENCE: Duration = Duration::from_millis(500);
+const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
 const BUSY_RETRIES: usize = 50;
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
