@@ -168,12 +168,12 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const TIMEOUT: Duration = Duration::from_secs(60);
 
     /// How long a client is waited for that sends `bytes` after every pause of one second.
     fn endured(bytes: usize, until: Duration) -> Duration {
         let start = Instant::now();
-        let mut wait = Wait::new(PATIENCE);
+        let mut wait = Wait::new(TIMEOUT);
         let mut now = start;
         while now < start + until {
             let end = wait.end(now);
@@ -188,10 +188,10 @@ mod tests {
 
     #[test]
     fn a_client_that_trickles_is_given_up_like_one_that_is_silent() {
-        assert_eq!(endured(0, SECOND * 1000), PATIENCE);
-        assert_eq!(endured(1, SECOND * 1000), PATIENCE);
+        assert_eq!(endured(0, SECOND * 1000), TIMEOUT);
+        assert_eq!(endured(1, SECOND * 1000), TIMEOUT);
         let slow = endured(512, SECOND * 1000);
-        assert!(slow > PATIENCE && slow < PATIENCE * 3, "{slow:?}");
+        assert!(slow > TIMEOUT && slow < TIMEOUT * 3, "{slow:?}");
     }
 
     #[test]
@@ -202,10 +202,10 @@ mod tests {
     #[test]
     fn after_much_a_pause_is_no_longer_than_any_other() {
         let now = Instant::now();
-        let mut wait = Wait::new(PATIENCE);
+        let mut wait = Wait::new(TIMEOUT);
         wait.end(now);
         wait.received(30 << 20, now + SECOND);
-        assert_eq!(wait.end(now + SECOND), now + SECOND + PATIENCE);
+        assert_eq!(wait.end(now + SECOND), now + SECOND + TIMEOUT);
     }
 
     #[test]

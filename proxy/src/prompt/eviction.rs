@@ -78,7 +78,7 @@ pub(crate) struct Balance {
 
 impl Limits {
     /// The limits that a configuration sets.
-    pub(crate) fn of(config: &MemoryConfig) -> Self {
+    pub(crate) fn new(config: &MemoryConfig) -> Self {
         let share = |share: f64| (config.budget_tokens as f64 * share) as usize;
         Self { budget: config.budget_tokens, high: share(config.high_water), low: share(config.low_water) }
     }

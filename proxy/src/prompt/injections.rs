@@ -52,7 +52,7 @@ pub(crate) struct Recorded {
 
 impl Recorded {
     /// Sorts out what the ledger has for messages with these names. A record that cannot be read counts as missing.
-    pub(crate) fn of(names: &[Option<TurnId>], entries: &[LedgerEntry]) -> Self {
+    pub(crate) fn from_entries(names: &[Option<TurnId>], entries: &[LedgerEntry]) -> Self {
         let places: HashMap<TurnId, usize> =
             names.iter().enumerate().filter_map(|(index, name)| Some(((*name)?, index))).collect();
         let found = |kind: LedgerKind| {
@@ -131,7 +131,7 @@ mod tests {
             entry(LedgerKind::Block, TWO, ONE, &block("B")),
             entry(LedgerKind::Block, THREE, ONE, &block("elsewhere")),
         ];
-        let recorded = Recorded::of(&[None, Some(ONE), None, Some(TWO)], &entries);
+        let recorded = Recorded::from_entries(&[None, Some(ONE), None, Some(TWO)], &entries);
         let current = CurrentEviction { horizon: 3, record: eviction(&["a", "b"]) };
         assert_eq!(recorded.eviction, Some(current));
         assert_eq!(recorded.blocks, [(3, block("B"))].into());
@@ -144,7 +144,7 @@ mod tests {
         let broken =
             LedgerEntry { kind: LedgerKind::Eviction, turn: TWO, conversation: ONE, value: b"nonsense".to_vec() };
         let entries = [entry(LedgerKind::Eviction, ONE, ONE, &EvictionRecord::default()), broken];
-        let recorded = Recorded::of(&[Some(ONE), Some(TWO)], &entries);
+        let recorded = Recorded::from_entries(&[Some(ONE), Some(TWO)], &entries);
         assert_eq!(recorded.eviction.map(|eviction| eviction.horizon), Some(0));
     }
 }

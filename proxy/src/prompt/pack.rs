@@ -71,7 +71,7 @@ pub(crate) fn pack(
             continue;
         }
         free -= cost;
-        lines.push(Line { rank, text, source: Source::of(latest) });
+        lines.push(Line { rank, text, source: Source::from_recalled(latest) });
     }
     let mut packed = Packed { lines, seal };
     packed.lines.sort_by_key(|line| (line.source.order(), line.rank));
@@ -121,7 +121,7 @@ impl Packed {
 }
 
 impl Source {
-    fn of(memory: &Recalled) -> Self {
+    fn from_recalled(memory: &Recalled) -> Self {
         Self {
             turn: memory.turn.id,
             role: memory.turn.role.clone(),

@@ -48,7 +48,7 @@ impl Case {
     async fn plan(&self, mode: Mode) -> Plan {
         let ask =
             Ask { surface: Surface::ChatCompletions, mode, headers: &HeaderMap::new(), time: DateTime::UNIX_EPOCH };
-        Plan::of(&self.planner, ask, self.body.clone()).await
+        Plan::new(&self.planner, ask, self.body.clone()).await
     }
 
     fn entries(&self) -> usize {

@@ -157,7 +157,7 @@ async fn plain(planner: &Planner, ask: Ask<'_>, body: Bytes, limit: usize) -> Pl
     match tokio::time::timeout(planner.config.deadline, decoding).await {
         Ok(Ok(plain)) => {
             let _passing = planner.memory.pass();
-            let plan = Plan::of(planner, ask, plain).await;
+            let plan = Plan::new(planner, ask, plain).await;
             match plan.outcome {
                 Outcome::Rewritten => plan,
                 Outcome::Passthrough | Outcome::FailedOpen => Plan { body, ..plan },

@@ -168,7 +168,7 @@ async fn a_full_backlog_is_counted_and_told_and_no_client_sees_it() {
         let path = format!("/mainpoint/receipts/{}", answer.header("x-mainpoint-request-id"));
         let sent =
             proxy.client().get(format!("http://{}{path}", proxy.authority())).header("authorization", caller).send();
-        let receipt = Answer::of(sent.await.expect("a receipt")).await.json();
+        let receipt = Answer::from_response(sent.await.expect("a receipt")).await.json();
         assert_eq!(receipt["not_stored"], reason, "{receipt}");
     }
     assert!(proxy.output().contains("store.backlog_share"), "{}", proxy.output());

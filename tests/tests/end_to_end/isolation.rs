@@ -95,7 +95,7 @@ async fn chat(proxy: &StartedProxy, caller: (&str, Option<&str>), conversation: 
     if let Some(user) = user {
         request = request.header("x-mainpoint-user", user);
     }
-    Answer::of(request.body(conversation.body()).send().await.expect("an answer")).await
+    Answer::from_response(request.body(conversation.body()).send().await.expect("an answer")).await
 }
 
 /// A conversation of more than 200 tokens that ends with `question`.

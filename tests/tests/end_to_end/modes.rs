@@ -77,7 +77,7 @@ async fn a_header_lowers_the_mode_of_one_request_and_receipts_open_to_their_call
 async fn with_mode(proxy: &StartedProxy, conversation: &Conversation, mode: &str) -> Answer {
     let request = proxy.request(Method::POST, "/v1/chat/completions");
     let request = request.header("content-type", "application/json").header("x-mainpoint-mode", mode);
-    Answer::of(request.body(conversation.body()).send().await.expect("an answer")).await
+    Answer::from_response(request.body(conversation.body()).send().await.expect("an answer")).await
 }
 
 async fn receipt(proxy: &StartedProxy, answer: &Answer) -> Value {

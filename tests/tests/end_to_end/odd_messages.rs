@@ -147,7 +147,7 @@ async fn items_of_a_new_type_stay_with_what_belongs_to_them_and_the_others_leave
     let body = format!(r#"{{"model":"gpt-4o","input":[{}]}}"#, items.join(", "));
     for _ in 0..2 {
         let request = proxy.request(Method::POST, "/v1/responses").body(body.clone());
-        let answer = Answer::of(request.send().await.expect("an answer")).await;
+        let answer = Answer::from_response(request.send().await.expect("an answer")).await;
         proxy.everything_read().await;
         if answer.outcome() == "passthrough" {
             continue;

@@ -87,7 +87,7 @@ struct Inner {
 
 impl Limits {
     /// What the configuration allows. Each caller may have at least one turn.
-    pub(super) fn of(settings: &StoreSettings) -> Self {
+    pub(super) fn new(settings: &StoreSettings) -> Self {
         let all = Load { turns: settings.backlog_turns, bytes: settings.backlog_bytes };
         let each = Load {
             turns: share(all.turns, settings.backlog_share).max(1),

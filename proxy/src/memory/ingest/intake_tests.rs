@@ -54,7 +54,7 @@ fn bench(journal: Arc<Journal>, (timeout, most): (Duration, usize)) -> Bench {
     let mut settings = Config::defaults().store;
     (settings.backlog_turns, settings.backlog_share) = (most, 1.0);
     let sizes = Sizes { alone: 100, shared: 10 };
-    let backlog = Arc::new(Backlog::new(Limits::of(&settings), sizes));
+    let backlog = Arc::new(Backlog::new(Limits::new(&settings), sizes));
     let health = Arc::new(JournalHealth::new(timeout, PAUSE_BETWEEN_ATTEMPTS));
     let (queue, come) = mpsc::channel(MOST_QUEUED);
     let taking = Arc::clone(&journal);

@@ -42,7 +42,7 @@ impl IngestPipeline {
     /// Starts the workers, and lists what an earlier process accepted and never read.
     pub(crate) fn start(engine: Engine, store: Store, config: &Config) -> Self {
         let sizes = Sizes { alone: CHUNK_TOKENS, shared: SHARED_TOKENS };
-        let backlog = Arc::new(Backlog::new(Limits::of(&config.store), sizes));
+        let backlog = Arc::new(Backlog::new(Limits::new(&config.store), sizes));
         backlog.set_unlisted(store.status().pending_turns);
         let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
         let (intake, queue, writer) = Intake::new(&store, &backlog, (config.memory.deadline, &stop));

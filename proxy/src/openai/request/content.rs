@@ -34,7 +34,7 @@ impl PartType {
             _ if name.ends_with("tool_use") => Self::Call,
             // Of a tool of the service's own, in the message that called it.
             _ if name.ends_with("_tool_result") => Self::Aside,
-            _ => Self::Attachment(Kind::of(name).unwrap_or(Kind::Unknown)),
+            _ => Self::Attachment(Kind::from_name(name).unwrap_or(Kind::Unknown)),
         }
     }
 }

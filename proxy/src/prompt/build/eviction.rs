@@ -36,7 +36,7 @@ impl<M: Remembers> Draft<'_, M> {
             Ok::<_, MemoryError>((current, situation))
         })?;
         let cuts = self.cuts(current.as_ref(), situation).await?;
-        let limits = Limits::of(&self.planner.config);
+        let limits = Limits::new(&self.planner.config);
         match limits.choose(situation, &cuts, &self.planner.prices) {
             Some((cut, balance)) => self.evict(current, cut, balance).await.map(Some),
             None => Ok(current),

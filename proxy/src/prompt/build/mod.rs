@@ -71,7 +71,7 @@ pub(crate) async fn revise<M: Remembers>(
         let entries = planner.memory.ledger(&prepared.scope, &names).await?;
         watch.lap("ledger");
         let draft = beside(size, || {
-            let recorded = Recorded::of(&prepared.turn_ids, &entries);
+            let recorded = Recorded::from_entries(&prepared.turn_ids, &entries);
             let cuttable = Cuttable::new(prepared);
             let odd = cuttable.odd();
             let held = &(&odd | &cuttable.attached(planner.config.attachments)) | &recorded.unreadable;

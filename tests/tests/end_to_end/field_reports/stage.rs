@@ -117,7 +117,7 @@ impl Stage {
             request = request.header("content-encoding", encoding);
         }
         let sent = request.body(report.body.clone()).send().await;
-        Answer::of(sent.expect("an answer")).await
+        Answer::from_response(sent.expect("an answer")).await
     }
 }
 
