@@ -20,7 +20,7 @@ use super::evictable::Cuttable;
 use super::injections::BlockRecord;
 use super::pack::{Place, pack};
 use super::plan::Plan;
-use crate::conversation::prepare::{Asked, Preparation, Prepared, prepare};
+use crate::conversation::prepare::{Preparation, Prepared, RawRequest, prepare};
 use crate::conversation::scope::ScopeKey;
 use crate::deadline::Deadline;
 use crate::http::credentials::CallerHeaders;
@@ -177,8 +177,8 @@ fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[Recalle
 }
 
 fn prepared(preparation: &Preparation, headers: &HeaderMap, body: Bytes) -> Prepared {
-    let asked = Asked { surface: Surface::ChatCompletions, headers, body, time: DateTime::UNIX_EPOCH };
-    prepare(preparation, asked, &Deadline::none()).unwrap().unwrap()
+    let raw = RawRequest { surface: Surface::ChatCompletions, headers, body, time: DateTime::UNIX_EPOCH };
+    prepare(preparation, raw, &Deadline::none()).unwrap().unwrap()
 }
 
 /// Counts words, which takes nothing from the allocator, and remembers no message yet.

@@ -16,7 +16,7 @@ use super::build::{Revision, revise};
 use super::eviction::Balance;
 use super::receipt::{EvictionNote, Receipt};
 use crate::config::Mode;
-use crate::conversation::prepare::{Asked, Prepared, ReplySlot};
+use crate::conversation::prepare::{Prepared, RawRequest, ReplySlot};
 use crate::deadline::Deadline;
 use crate::error::MemoryError;
 use crate::memory::Remembers;
@@ -48,7 +48,7 @@ impl Outcome {
 
 /// What a request asks for besides its body.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct RequestContext<'a> {
     /// Which of OpenAI's surfaces it speaks.
     pub(crate) surface: Surface,
     /// How far the memory may go.
@@ -107,13 +107,13 @@ impl Plan {
     }
 
     /// Plans a request within `memory.deadline_ms`. Never fails: a failure is reported and leaves the original bytes.
-    pub(crate) async fn new<M: Remembers>(planner: &Planner<M>, ask: Ask<'_>, body: Bytes) -> Self {
+    pub(crate) async fn new<M: Remembers>(planner: &Planner<M>, context: RequestContext<'_>, body: Bytes) -> Self {
         let started = Instant::now();
         let mut plan = Self::passthrough(body);
         let deadline = Deadline::after(planner.config.deadline);
         // When the client leaves, this is dropped, and blocking work ends.
-        let _wanted = deadline.while_wanted();
-        let result = tokio::time::timeout(planner.config.deadline, plan.fill(planner, ask, &deadline)).await;
+        let _abandon = deadline.abandon_on_drop();
+        let result = tokio::time::timeout(planner.config.deadline, plan.fill(planner, context, &deadline)).await;
         if let Err(error) = result.unwrap_or(Err(MemoryError::Deadline)) {
             planner.report(&error);
             plan.outcome = Outcome::FailedOpen;
@@ -128,12 +128,17 @@ impl Plan {
     async fn fill<M: Remembers>(
         &mut self,
         planner: &Planner<M>,
-        ask: Ask<'_>,
+        context: RequestContext<'_>,
         deadline: &Deadline,
     ) -> Result<(), MemoryError> {
         let started = Instant::now();
-        let asked = Asked { surface: ask.surface, headers: ask.headers, body: self.body.clone(), time: ask.time };
-        let prepared = planner.preparation.run(asked, deadline).await;
+        let raw = RawRequest {
+            surface: context.surface,
+            headers: context.headers,
+            body: self.body.clone(),
+            time: context.time,
+        };
+        let prepared = planner.preparation.run(raw, deadline).await;
         let prepared = prepared.map(|prepared| prepared.map(Arc::new));
         self.receipt.milliseconds.steps.add("prepare", started.elapsed());
         let size = self.body.len();
@@ -151,10 +156,10 @@ impl Plan {
                 return Ok(());
             }
         };
-        let revision = revise(planner, &prepared, ask.mode).await;
+        let revision = revise(planner, &prepared, context.mode).await;
         beside(size, move || {
             if let Some(revision) = revision? {
-                self.adopt(revision, &prepared, (ask.mode, planner));
+                self.adopt(revision, &prepared, (context.mode, planner));
             }
             drop(prepared);
             Ok(())

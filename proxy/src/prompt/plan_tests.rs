@@ -46,9 +46,13 @@ impl Case {
     }
 
     async fn plan(&self, mode: Mode) -> Plan {
-        let ask =
-            Ask { surface: Surface::ChatCompletions, mode, headers: &HeaderMap::new(), time: DateTime::UNIX_EPOCH };
-        Plan::new(&self.planner, ask, self.body.clone()).await
+        let context = RequestContext {
+            surface: Surface::ChatCompletions,
+            mode,
+            headers: &HeaderMap::new(),
+            time: DateTime::UNIX_EPOCH,
+        };
+        Plan::new(&self.planner, context, self.body.clone()).await
     }
 
     fn entries(&self) -> usize {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
-use super::connection_state::Closing;
+use super::connection_state::CloseReason;
 use super::connection_table::ConnectionTable;
 use crate::error::StartError;
 use crate::telemetry::logs::OncePerMinute;
@@ -39,7 +39,7 @@ pub(super) async fn next(listener: &TcpListener, connections: &ConnectionTable, 
                 if warnings.allows("accept") {
                     tracing::warn!(error = %error, "connections cannot be accepted");
                 }
-                connections.close_one(Closing::Files);
+                connections.close_one(CloseReason::Files);
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -17,11 +17,11 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::answered::Answered;
 use super::connection_state::{ConnectionState, Timeouts};
 use super::connection_table::ConnectionTable;
 use super::refusals::Refusals;
 use super::request_guard::RequestGuard;
+use super::response_body::ResponseBody;
 use super::socket::Socket;
 use super::{Shared, endpoints, routes};
 use crate::error::ProxyError;
@@ -93,7 +93,7 @@ impl RequestHandler {
         self.connections.acquire().await
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Answered> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<ResponseBody> {
         let guard = RequestGuard::begin(&self.state, request.version() == Version::HTTP_2);
         let is_vital = endpoints::is_vital(request.uri().path());
         let request = request.map(|body| RequestBody::new(body, Arc::<RequestGuard>::clone(&guard), self.body_timeout));
@@ -108,7 +108,7 @@ impl RequestHandler {
             body::discard(request.into_body()).await;
             routes::refused(&error)
         };
-        response.map(|body| Answered::new(body, guard))
+        response.map(|body| ResponseBody::new(body, guard))
     }
 }
 

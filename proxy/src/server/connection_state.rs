@@ -36,7 +36,7 @@ impl Timeouts {
 
 /// Why a connection is closed before its client closes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Closing {
+pub(super) enum CloseReason {
     /// Another connection needs its room.
     Cap,
     /// The process may not open more files.
@@ -51,7 +51,7 @@ pub(super) enum Closing {
     Stop,
 }
 
-impl Closing {
+impl CloseReason {
     /// The label of `mainpoint_connections_closed_total{reason}`.
     fn label(self) -> &'static str {
         match self {
@@ -222,34 +222,34 @@ impl ConnectionState {
     }
 
     /// Looks whether the connection has waited for too long, and if not, when to look again.
-    pub(super) fn look(&self, now: Instant, timeouts: &Timeouts) -> Result<Instant, Closing> {
+    pub(super) fn look(&self, now: Instant, timeouts: &Timeouts) -> Result<Instant, CloseReason> {
         let state = self.lock();
         // Nothing that begins from now on is over before this.
         let mut next = now + timeouts.shortest();
-        let mut wait = |since: Instant, limit: Duration, closing: Closing| {
+        let mut wait = |since: Instant, limit: Duration, reason: CloseReason| {
             let end = since + limit;
             if end <= now {
-                return Err(closing);
+                return Err(reason);
             }
             next = next.min(end);
             Ok(())
         };
         if let Some(stuck) = state.stuck {
-            wait(stuck, timeouts.body, Closing::Write)?;
+            wait(stuck, timeouts.body, CloseReason::Write)?;
         }
         if state.receiving + state.serving == 0 {
             match state.waits_for {
-                Next::Head => wait(state.since, timeouts.head, Closing::Head)?,
-                Next::Request => wait(state.since, timeouts.idle, Closing::Idle)?,
+                Next::Head => wait(state.since, timeouts.head, CloseReason::Head)?,
+                Next::Request => wait(state.since, timeouts.idle, CloseReason::Idle)?,
             }
         }
         Ok(next)
     }
 
     /// Closes the connection, once.
-    pub(super) fn close(&self, closing: Closing) {
+    pub(super) fn close(&self, reason: CloseReason) {
         if !self.closing.is_cancelled() {
-            metrics::closed(closing.label());
+            metrics::closed(reason.label());
             self.closing.cancel();
         }
     }
@@ -314,7 +314,7 @@ mod tests {
         let state = ConnectionState::new(now);
         assert_eq!(state.look(now, &TIMEOUTS), Ok(now + TIMEOUTS.head));
         state.received(1);
-        assert_eq!(state.look(now + TIMEOUTS.head, &TIMEOUTS), Err(Closing::Head));
+        assert_eq!(state.look(now + TIMEOUTS.head, &TIMEOUTS), Err(CloseReason::Head));
     }
 
     #[test]
@@ -326,10 +326,10 @@ mod tests {
         state.ends();
         let later = Instant::now();
         assert!(state.look(later + TIMEOUTS.head + SECOND, &TIMEOUTS).is_ok());
-        assert_eq!(state.look(later + TIMEOUTS.idle + SECOND, &TIMEOUTS), Err(Closing::Idle));
+        assert_eq!(state.look(later + TIMEOUTS.idle + SECOND, &TIMEOUTS), Err(CloseReason::Idle));
         state.received(1);
         let later = Instant::now();
-        assert_eq!(state.look(later + TIMEOUTS.head, &TIMEOUTS), Err(Closing::Head), "the next head began");
+        assert_eq!(state.look(later + TIMEOUTS.head, &TIMEOUTS), Err(CloseReason::Head), "the next head began");
     }
 
     #[test]
@@ -356,7 +356,7 @@ mod tests {
         assert!(state.look(now + TIMEOUTS.idle * 10, &TIMEOUTS).is_ok());
         state.is_stuck();
         let later = Instant::now() + TIMEOUTS.body;
-        assert_eq!(state.look(later, &TIMEOUTS), Err(Closing::Write));
+        assert_eq!(state.look(later, &TIMEOUTS), Err(CloseReason::Write));
         state.flows();
         assert!(state.look(later, &TIMEOUTS).is_ok());
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::connection_state::{Closing, ConnectionState};
+use super::connection_state::{CloseReason, ConnectionState};
 use crate::telemetry::metrics;
 
 /// The connections of a server.
@@ -64,7 +64,7 @@ impl ConnectionTable {
         while states.open.len() >= self.most {
             let (now, is_full) = (Instant::now(), states.open.len() >= self.most + RESERVE);
             let fits = |state: &ConnectionState| is_full || state.waiting(now).is_some_and(|time| time >= NEWCOMER);
-            if !states.close_longest_waiting(Closing::Cap, fits) {
+            if !states.close_longest_waiting(CloseReason::Cap, fits) {
                 break;
             }
         }
@@ -106,14 +106,14 @@ impl ConnectionTable {
     }
 
     /// Closes the connection that has waited longest for its client.
-    pub(super) fn close_one(&self, closing: Closing) {
-        self.lock().close_longest_waiting(closing, |_| true);
+    pub(super) fn close_one(&self, reason: CloseReason) {
+        self.lock().close_longest_waiting(reason, |_| true);
     }
 
     /// Closes the connections on which no request has begun.
-    pub(super) fn close_unused(&self, closing: Closing) {
+    pub(super) fn close_unused(&self, reason: CloseReason) {
         for state in self.lock().open.values().filter(|state| state.is_between_requests()) {
-            state.close(closing);
+            state.close(reason);
         }
     }
 
@@ -154,16 +154,16 @@ impl States {
                 return;
             };
             leaving += state.holding();
-            state.close(Closing::Cap);
+            state.close(CloseReason::Cap);
             self.leaving.push(state);
         }
     }
 
     /// Whether there was one.
-    fn close_longest_waiting(&mut self, closing: Closing, fits: impl Fn(&ConnectionState) -> bool) -> bool {
+    fn close_longest_waiting(&mut self, reason: CloseReason, fits: impl Fn(&ConnectionState) -> bool) -> bool {
         let longest = self.take_longest_waiting(fits);
         if let Some(state) = &longest {
-            state.close(closing);
+            state.close(reason);
         }
         longest.is_some()
     }

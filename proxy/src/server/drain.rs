@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio_util::sync::CancellationToken;
 
-use super::connection_state::Closing;
+use super::connection_state::CloseReason;
 use super::connection_table::ConnectionTable;
 
 /// Lets running requests finish for at most `timeout`. Those that have not, are told that they are cut off by `cut`, and get
@@ -25,7 +25,7 @@ pub(super) async fn drain(
     let unused = async {
         tokio::time::sleep(GRACE).await;
         // A request of which only half a head came is no running request.
-        connections.close_unused(Closing::Stop);
+        connections.close_unused(CloseReason::Stop);
         std::future::pending::<()>().await;
     };
     let ended = async {

@@ -3,7 +3,6 @@
 //! It must not know the OpenAI wire format; every request goes to [`routes`].
 
 mod accept;
-mod answered;
 pub(crate) mod chat;
 mod connection;
 mod connection_state;
@@ -18,6 +17,7 @@ mod receipts;
 mod refusals;
 pub(crate) mod relay;
 mod request_guard;
+mod response_body;
 pub(crate) mod routes;
 mod shared;
 mod socket;

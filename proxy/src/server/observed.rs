@@ -44,7 +44,7 @@ pub(crate) type AcknowledgementFuture = Pin<Box<dyn Future<Output = ()> + Send>>
 type Next = Option<Result<Frame<Bytes>, BodyError>>;
 
 /// Passes a reply through.
-pub(crate) struct Watched {
+pub(crate) struct ObservedBody {
     inner: Body,
     reply: Reply,
     observer: Observer,
@@ -62,7 +62,7 @@ pub(crate) struct Watched {
     ended: bool,
 }
 
-impl Watched {
+impl ObservedBody {
     /// Watches `inner`; `sink` hears of the end before the client can see it.
     pub(crate) fn new(inner: Body, reply: Reply, sink: Option<Box<dyn ExchangeSink>>) -> Self {
         let observer = match reply {
@@ -70,7 +70,7 @@ impl Watched {
             Reply::Document(_) if sink.is_some() => Observer::Document(Document::default()),
             Reply::Document(_) | Reply::Other => Observer::Blind,
         };
-        let mut watched = Self {
+        let mut observed = Self {
             inner,
             reply,
             observer,
@@ -82,8 +82,8 @@ impl Watched {
             done: false,
             ended: false,
         };
-        watched.accept_early();
-        watched
+        observed.accept_early();
+        observed
     }
 
     fn pass(&mut self, bytes: &Bytes) {
@@ -170,7 +170,7 @@ impl Watched {
     }
 }
 
-impl HttpBody for Watched {
+impl HttpBody for ObservedBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -320,18 +320,18 @@ mod tests {
         }
     }
 
-    /// A watched body, what is heard of it, and what has to be done before its end is passed on.
-    fn watched(pieces: Vec<Piece>, reply: Reply) -> (Watched, Heard, oneshot::Sender<()>) {
+    /// An observed body, what is heard of it, and what has to be done before its end is passed on.
+    fn observed(pieces: Vec<Piece>, reply: Reply) -> (ObservedBody, Heard, oneshot::Sender<()>) {
         let heard = Heard::default();
         let (done, written) = oneshot::channel();
         let notes = Notes { heard: heard.clone(), written };
-        (Watched::new(body(pieces), reply, Some(Box::new(notes))), heard, done)
+        (ObservedBody::new(body(pieces), reply, Some(Box::new(notes))), heard, done)
     }
 
     async fn watch(pieces: Vec<Piece>, reply: Reply) -> (String, Option<String>) {
-        let (watched, heard, done) = watched(pieces, reply);
+        let (observed, heard, done) = observed(pieces, reply);
         done.send(()).unwrap();
-        let bytes = watched.collect().await.unwrap().to_bytes();
+        let bytes = observed.collect().await.unwrap().to_bytes();
         (String::from_utf8(bytes.to_vec()).unwrap(), heard.text())
     }
 
@@ -395,19 +395,19 @@ mod tests {
             (vec![Ok(DOCUMENT)], Reply::Document(None), "both", "said hi"),
             (vec![Ok("a"), Ok("b")], Reply::Other, "both", "ended"),
         ] {
-            let (mut watched, heard, done) = watched(pieces.clone(), reply);
+            let (mut observed, heard, done) = observed(pieces.clone(), reply);
             let mut passed = Vec::new();
-            while let Some(frame) = watched.frame().now_or_never() {
-                assert!(!watched.is_end_stream(), "{pieces:?}");
+            while let Some(frame) = observed.frame().now_or_never() {
+                assert!(!observed.is_end_stream(), "{pieces:?}");
                 passed.extend_from_slice(&frame.unwrap().unwrap().into_data().unwrap());
             }
-            assert!(!watched.is_end_stream(), "{pieces:?}");
+            assert!(!observed.is_end_stream(), "{pieces:?}");
             let whole: String = pieces.iter().flatten().copied().collect();
             let before = if before == "both" { &whole } else { before };
             assert_eq!(String::from_utf8_lossy(&passed), before, "{pieces:?}");
             assert_eq!(heard.all(), ["accepted", last], "{pieces:?}");
             done.send(()).unwrap();
-            passed.extend_from_slice(&watched.collect().await.unwrap().to_bytes());
+            passed.extend_from_slice(&observed.collect().await.unwrap().to_bytes());
             let ended_well = pieces.iter().all(Result::is_ok);
             assert!(passed.starts_with(whole.as_bytes()) && (!ended_well || passed.len() == whole.len()));
         }
@@ -428,14 +428,14 @@ mod tests {
             (vec![Ok(EMPTY), Err("reset")], CHAT, vec!["accepted", "ended"]),
             (vec![Ok("{}")], Reply::Document(None), vec!["accepted", "ended"]),
         ] {
-            let (watched, all, done) = watched(pieces.clone(), reply);
+            let (observed, all, done) = observed(pieces.clone(), reply);
             done.send(()).unwrap();
-            watched.collect().await.unwrap();
+            observed.collect().await.unwrap();
             assert_eq!(all.all(), heard, "{pieces:?}");
         }
         // Whatever the client does meanwhile: the question is stored as soon as the answer begins.
-        let (mut watched, heard, _done) = watched(vec![Ok(TEXT), Ok(DONE)], CHAT);
-        watched.frame().await.unwrap().unwrap();
+        let (mut observed, heard, _done) = observed(vec![Ok(TEXT), Ok(DONE)], CHAT);
+        observed.frame().await.unwrap().unwrap();
         assert_eq!(heard.all(), ["accepted"]);
     }
 
@@ -444,7 +444,7 @@ mod tests {
         let document = r#"{"choices":[{"message":{"content":"hi"}}]}"#;
         let (bytes, text) = watch(vec![Ok(document)], Reply::Document(Some(document.len() as u64))).await;
         assert_eq!((bytes.as_str(), text.as_deref()), (document, Some("hi")));
-        let broken = Watched::new(body(vec![Ok("{"), Err("reset")]), Reply::Document(None), None);
+        let broken = ObservedBody::new(body(vec![Ok("{"), Err("reset")]), Reply::Document(None), None);
         assert!(broken.collect().await.is_err());
     }
 }

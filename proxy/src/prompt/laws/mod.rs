@@ -24,7 +24,7 @@ use super::build::edits;
 use super::evictable::Cuttable;
 use super::injections::BlockRecord;
 use crate::config::AttachmentPolicy;
-use crate::conversation::prepare::{Asked, Preparation, Prepared, prepare};
+use crate::conversation::prepare::{Preparation, Prepared, RawRequest, prepare};
 use crate::conversation::scope::ScopeKey;
 use crate::deadline::Deadline;
 use crate::http::credentials::CallerHeaders;
@@ -126,8 +126,8 @@ impl Laws {
     }
 
     fn prepared(&self, surface: Surface, body: Bytes) -> Result<Prepared, Reason> {
-        let asked = Asked { surface, headers: &HeaderMap::new(), body, time: DateTime::UNIX_EPOCH };
-        prepare(&self.preparation, asked, &Deadline::none()).unwrap()
+        let raw = RawRequest { surface, headers: &HeaderMap::new(), body, time: DateTime::UNIX_EPOCH };
+        prepare(&self.preparation, raw, &Deadline::none()).unwrap()
     }
 
     /// Rewrites a body in a way that `choice` selects; `None` when nothing could leave.

@@ -14,19 +14,19 @@ use crate::http::reply::{Body, BodyError};
 
 /// The answer to a request.
 #[derive(Debug)]
-pub(super) struct Answered {
+pub(super) struct ResponseBody {
     inner: Body,
     guard: Arc<RequestGuard>,
 }
 
-impl Answered {
+impl ResponseBody {
     /// `inner` answers the request that is `guard`.
     pub(super) fn new(inner: Body, guard: Arc<RequestGuard>) -> Self {
         Self { inner, guard }
     }
 }
 
-impl HttpBody for Answered {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -46,7 +46,7 @@ impl HttpBody for Answered {
     }
 }
 
-impl Drop for Answered {
+impl Drop for ResponseBody {
     fn drop(&mut self) {
         self.guard.end();
     }
