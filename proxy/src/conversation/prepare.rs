@@ -123,11 +123,11 @@ impl Prepared {
         };
         let spoken = (0..request.messages.len()).filter(is_spoken).collect();
         let mut position = 0;
-        let named = turn_ids.iter().map(|name| {
-            position += u32::from(name.is_some());
+        let counted = turn_ids.iter().map(|id| {
+            position += u32::from(id.is_some());
             position
         });
-        let positions = std::iter::once(0).chain(named).collect();
+        let positions = std::iter::once(0).chain(counted).collect();
         deadline.check()?;
         Ok(Self {
             bonds: Bonds::new(&request.messages),

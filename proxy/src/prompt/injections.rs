@@ -33,7 +33,7 @@ pub(crate) struct EvictionRecord {
 /// The eviction that holds for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CurrentEviction {
-    /// Index of the last message with a name that has left.
+    /// Index of the last message with a turn id that has left.
     pub(crate) horizon: usize,
     /// Its digest.
     pub(crate) record: EvictionRecord,
@@ -51,10 +51,10 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    /// Sorts out what the ledger has for messages with these names. A record that cannot be read counts as missing.
-    pub(crate) fn from_entries(names: &[Option<TurnId>], entries: &[LedgerEntry]) -> Self {
+    /// Sorts out what the ledger has for messages with these turn ids. A record that cannot be read counts as missing.
+    pub(crate) fn from_entries(turn_ids: &[Option<TurnId>], entries: &[LedgerEntry]) -> Self {
         let places: HashMap<TurnId, usize> =
-            names.iter().enumerate().filter_map(|(index, name)| Some(((*name)?, index))).collect();
+            turn_ids.iter().enumerate().filter_map(|(index, id)| Some(((*id)?, index))).collect();
         let found = |kind: LedgerKind| {
             let entries = entries.iter().filter(move |entry| entry.kind == kind);
             entries.filter_map(|entry| Some((*places.get(&entry.turn)?, entry)))

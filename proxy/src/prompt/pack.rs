@@ -17,7 +17,7 @@ use crate::openai::{block, quote};
 /// Where a memory came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Source {
-    /// The turn's name.
+    /// The turn's id.
     pub(crate) turn: TurnId,
     /// Who spoke.
     pub(crate) role: String,

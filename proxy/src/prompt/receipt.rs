@@ -1,6 +1,6 @@
 //! What was done to a request and why, in figures, as `GET /mainpoint/receipts/{id}` tells it.
 //!
-//! It must not hold a word of a conversation: names of turns, counts and prices only.
+//! It must not hold a word of a conversation: ids of turns, counts and prices only.
 
 use std::collections::BTreeMap;
 

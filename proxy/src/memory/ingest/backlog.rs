@@ -1,4 +1,4 @@
-//! The turns that the journal holds and nobody has read yet, by name alone, and whose turn it is to be read.
+//! The turns that the journal holds and nobody has read yet, by their ids alone, and whose turn it is to be read.
 //!
 //! It must not know how turns are journalled or read. Scopes are served one after the other, the oldest turns of each first;
 //! what may wait is bounded in all and for each caller, whose users have scopes of their own.
@@ -126,11 +126,11 @@ impl Backlog {
         }
     }
 
-    /// The places of those of `names` that are neither in the journal nor settled, as far as is known without asking it.
-    pub(super) fn unseen(&self, scope: &Scope, names: &[TurnId]) -> Vec<usize> {
+    /// The places of those of `ids` that are neither in the journal nor settled, as far as is known without asking it.
+    pub(super) fn unseen(&self, scope: &Scope, ids: &[TurnId]) -> Vec<usize> {
         let mut inner = self.lock();
-        let mut is_unseen = |at: &usize| names.get(*at).is_some_and(|name| !inner.is_known(scope, *name));
-        (0..names.len()).filter(|at| is_unseen(at)).collect()
+        let mut is_unseen = |at: &usize| ids.get(*at).is_some_and(|id| !inner.is_known(scope, *id));
+        (0..ids.len()).filter(|at| is_unseen(at)).collect()
     }
 
     /// Leaves those out that are in the journal or settled, as far as is known without asking it.
@@ -168,10 +168,10 @@ impl Backlog {
     }
 
     /// The journal has these turns; they may be read.
-    pub(super) fn arrive(&self, names: &[(Scope, TurnId)]) {
+    pub(super) fn arrive(&self, ids: &[(Scope, TurnId)]) {
         self.change(|inner| {
-            for (scope, name) in names {
-                inner.arrive(scope, *name);
+            for (scope, id) in ids {
+                inner.arrive(scope, *id);
             }
         });
     }
@@ -195,8 +195,8 @@ impl Backlog {
     }
 
     /// These turns are read, or never will be.
-    pub(super) fn settle(&self, scope: &Scope, names: &[TurnId]) {
-        self.change(|inner| inner.settle(scope, names));
+    pub(super) fn settle(&self, scope: &Scope, ids: &[TurnId]) {
+        self.change(|inner| inner.settle(scope, ids));
     }
 
     /// What has been read may have been lost: the store is asked again.
@@ -205,10 +205,10 @@ impl Backlog {
     }
 
     /// The journal does not have these turns.
-    pub(super) fn forget(&self, names: &[(Scope, TurnId)]) {
+    pub(super) fn forget(&self, ids: &[(Scope, TurnId)]) {
         self.change(|inner| {
-            for (scope, name) in names {
-                inner.remove(scope, *name);
+            for (scope, id) in ids {
+                inner.remove(scope, *id);
             }
         });
     }
@@ -281,15 +281,15 @@ impl Inner {
     }
 
     /// Whether a turn is in the journal or settled.
-    fn is_known(&mut self, scope: &Scope, name: TurnId) -> bool {
+    fn is_known(&mut self, scope: &Scope, id: TurnId) -> bool {
         let of = self.hasher.hash_one(scope);
-        let is_journalled = |queue: &Queue| queue.is_journalled(name);
-        self.queues.get(scope).is_some_and(is_journalled) || self.settled.get(&(of, name)).is_some()
+        let is_journalled = |queue: &Queue| queue.is_journalled(id);
+        self.queues.get(scope).is_some_and(is_journalled) || self.settled.get(&(of, id)).is_some()
     }
 
     /// Whether a turn is here, in the journal or about to be.
-    fn has(&self, scope: &Scope, name: TurnId) -> bool {
-        self.queues.get(scope).is_some_and(|queue| queue.has(name))
+    fn has(&self, scope: &Scope, id: TurnId) -> bool {
+        self.queues.get(scope).is_some_and(|queue| queue.has(id))
     }
 
     /// False if the turn is here already.
@@ -309,31 +309,31 @@ impl Inner {
         is_new
     }
 
-    fn arrive(&mut self, scope: &Scope, name: TurnId) {
+    fn arrive(&mut self, scope: &Scope, id: TurnId) {
         let Some(queue) = self.queues.get_mut(scope) else {
             return;
         };
         let waited = queue.is_waiting() || queue.is_being_read();
-        queue.arrive(name);
+        queue.arrive(id);
         if !waited && queue.is_waiting() {
             self.ring.push_back(scope.clone());
         }
     }
 
-    fn settle(&mut self, scope: &Scope, names: &[TurnId]) {
+    fn settle(&mut self, scope: &Scope, ids: &[TurnId]) {
         let of = self.hasher.hash_one(scope);
-        for name in names {
-            self.remove(scope, *name);
-            self.settled.put((of, *name), ());
+        for id in ids {
+            self.remove(scope, *id);
+            self.settled.put((of, *id), ());
         }
     }
 
-    fn remove(&mut self, scope: &Scope, name: TurnId) {
+    fn remove(&mut self, scope: &Scope, id: TurnId) {
         let Some(queue) = self.queues.get_mut(scope) else {
             return;
         };
         let waited = queue.is_waiting();
-        if let Some(bytes) = queue.remove(name) {
+        if let Some(bytes) = queue.remove(id) {
             self.load.subtract(bytes);
             if let Some(own) = self.callers.get_mut(caller(scope)) {
                 own.subtract(bytes);

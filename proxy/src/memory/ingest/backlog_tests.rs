@@ -52,9 +52,9 @@ fn id(number: u32) -> TurnId {
 /// Takes turns in as if the journal had them; returns how many there was room for.
 fn add(backlog: &Backlog, turns: Vec<Turn>) -> usize {
     let (admitted, _) = backlog.admit(turns);
-    let names: Vec<_> = admitted.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
-    backlog.arrive(&names);
-    names.len()
+    let ids: Vec<_> = admitted.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
+    backlog.arrive(&ids);
+    ids.len()
 }
 
 fn read(batch: &ReadBatch) {
@@ -124,7 +124,7 @@ proptest! {
         let mut found: Vec<(Scope, TurnId)> = Vec::new();
         while let Some(batch) = backlog.pick(Lane::Short).or_else(|| backlog.pick(Lane::Long)) {
             read(&batch);
-            found.extend(batch.turns.iter().map(|name| (batch.scope.clone(), *name)));
+            found.extend(batch.turns.iter().map(|id| (batch.scope.clone(), *id)));
         }
         for of in 0..5 {
             let expected: Vec<TurnId> = (0..)
@@ -133,7 +133,7 @@ proptest! {
                 .map(|(number, _)| id(number))
                 .collect();
             let own = scope(of);
-            let order: Vec<TurnId> = found.iter().filter(|(scope, _)| *scope == own).map(|(_, name)| *name).collect();
+            let order: Vec<TurnId> = found.iter().filter(|(scope, _)| *scope == own).map(|(_, id)| *id).collect();
             prop_assert_eq!(order, expected);
         }
         prop_assert_eq!(waiting(&backlog), Load::default());
@@ -209,20 +209,20 @@ fn a_long_turn_is_left_to_the_long_lane_and_its_scope_waits_for_it() {
 fn what_the_journal_does_not_have_yet_is_offered_again_and_what_is_settled_is_not() {
     let backlog = endless();
     let (own, other) = (scope(1), scope(2));
-    let names = [id(1), id(2), id(3), id(4)];
+    let ids = [id(1), id(2), id(3), id(4)];
     let turns: Vec<Turn> = (1..=3).map(|number| turn(&own, number, 1)).collect();
     let (admitted, _) = backlog.admit(turns.clone());
     assert_eq!(admitted.len(), 3);
-    assert_eq!(backlog.unseen(&own, &names), [0, 1, 2, 3]);
+    assert_eq!(backlog.unseen(&own, &ids), [0, 1, 2, 3]);
     assert!(backlog.pick(Lane::Short).is_none(), "nothing is read before the journal has it");
     backlog.arrive(&[(own.clone(), id(1)), (own.clone(), id(2))]);
     backlog.forget(&[(own.clone(), id(3))]);
-    assert_eq!(backlog.unseen(&own, &names), [2, 3]);
-    assert_eq!(backlog.unseen(&other, &names), [0, 1, 2, 3]);
+    assert_eq!(backlog.unseen(&own, &ids), [2, 3]);
+    assert_eq!(backlog.unseen(&other, &ids), [0, 1, 2, 3]);
     assert_eq!(add(&backlog, turns), 1, "only the one that was forgotten");
     backlog.settle(&own, &[id(1), id(2)]);
-    assert_eq!(backlog.unseen(&own, &names), [3]);
-    assert_eq!(backlog.unseen(&other, &names), [0, 1, 2, 3]);
+    assert_eq!(backlog.unseen(&own, &ids), [3]);
+    assert_eq!(backlog.unseen(&other, &ids), [0, 1, 2, 3]);
     assert_eq!(waiting(&backlog).turns, 1);
 }
 

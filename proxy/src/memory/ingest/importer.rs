@@ -74,7 +74,7 @@ impl Importer {
         let store = &self.reader.store;
         let wanted: Vec<TurnId> = job.wanted.iter().copied().collect();
         let read = store.read_turns(scope, &wanted).await?;
-        job.wanted.retain(|name| !read.contains(name));
+        job.wanted.retain(|id| !read.contains(id));
         let turns = job.turns.iter().filter(|turn| job.wanted.contains(&turn.id));
         let turns: Vec<Turn> = turns.cloned().collect();
         if !turns.is_empty() {

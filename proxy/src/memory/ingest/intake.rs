@@ -197,12 +197,12 @@ impl Submission {
     }
 
     async fn unread(&self, mut turns: Vec<Turn>) -> Vec<Turn> {
-        let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-        match self.store.read_turns(&self.scope, &names).await {
+        let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
+        match self.store.read_turns(&self.scope, &ids).await {
             Ok(read) if read.is_empty() => {}
             Ok(read) => {
-                let names: Vec<TurnId> = read.iter().copied().collect();
-                self.backlog.settle(&self.scope, &names);
+                let ids: Vec<TurnId> = read.iter().copied().collect();
+                self.backlog.settle(&self.scope, &ids);
                 turns.retain(|turn| !read.contains(&turn.id));
             }
             Err(error) => {
@@ -253,13 +253,13 @@ impl JournalWriter {
 
     /// Tries more than once; those who wait hear of the first attempt.
     async fn journal(&self, turns: Arc<[Turn]>, mut waiting: Vec<oneshot::Sender<()>>) {
-        let names: Vec<(Scope, TurnId)> = turns.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
+        let ids: Vec<(Scope, TurnId)> = turns.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
         for attempt in 1..=ATTEMPTS {
             let started = Instant::now();
             let written = (self.accept)(Arc::clone(&turns)).await;
             match &written {
                 Ok(()) => {
-                    self.backlog.arrive(&names);
+                    self.backlog.arrive(&ids);
                     if started.elapsed() < self.health.timeout / 2 {
                         self.health.set_down(false);
                     }
@@ -275,7 +275,7 @@ impl JournalWriter {
             // The pause is cut short by a stop, which leaves one more attempt.
             let _ = tokio::time::timeout(self.health.pause, self.stop.cancelled()).await;
         }
-        self.backlog.forget(&names);
+        self.backlog.forget(&ids);
     }
 }
 

@@ -86,8 +86,8 @@ impl Bench {
     }
 
     fn waiting(&self, numbers: std::ops::Range<u32>) -> usize {
-        let names: Vec<TurnId> = numbers.map(|number| turn(number).id).collect();
-        names.len() - self.backlog.unseen(&turn(0).scope, &names).len()
+        let ids: Vec<TurnId> = numbers.map(|number| turn(number).id).collect();
+        ids.len() - self.backlog.unseen(&turn(0).scope, &ids).len()
     }
 }
 
@@ -190,12 +190,12 @@ async fn turns_for_which_there_is_no_room_are_left_out_and_nobody_waits() {
 fn a_long_history_is_cut_into_pieces_and_nothing_is_left_out() {
     let mut turns: Vec<Turn> = (0..3000).map(turn).collect();
     turns[10].text = "x".repeat(PIECE_BYTES + 1);
-    let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
+    let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
     let pieces = pieces(turns);
     assert!(pieces.iter().all(|piece| {
         let bytes: usize = piece.iter().map(|turn| turn.text.len()).sum();
         piece.len() <= PIECE_TURNS && (bytes <= PIECE_BYTES || piece.len() == 1)
     }));
     let found: Vec<TurnId> = pieces.iter().flatten().map(|turn| turn.id).collect();
-    assert_eq!(found, names);
+    assert_eq!(found, ids);
 }

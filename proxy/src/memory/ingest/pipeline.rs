@@ -78,9 +78,9 @@ impl IngestPipeline {
         SmallTalk::known(&self.small_talk, &self.engine).await
     }
 
-    /// The places of those of `names` that are to be taken in, as far as is known without asking the store.
-    pub(crate) fn unseen(&self, scope: &Scope, names: &[TurnId]) -> Vec<usize> {
-        let unseen = self.backlog.unseen(scope, names);
+    /// The places of those of `ids` that are to be taken in, as far as is known without asking the store.
+    pub(crate) fn unseen(&self, scope: &Scope, ids: &[TurnId]) -> Vec<usize> {
+        let unseen = self.backlog.unseen(scope, ids);
         if !unseen.is_empty() {
             self.intake.prepare(scope);
         }

@@ -1,6 +1,6 @@
 //! The turns of one scope that are to be read, in the order in which they came.
 //!
-//! It must not know other scopes, nor words: of a turn it knows name, place and size.
+//! It must not know other scopes, nor words: of a turn it knows id, place and size.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -23,7 +23,7 @@ pub(super) struct Queue {
     being_read: Option<Vec<TurnId>>,
 }
 
-/// Time in microseconds, place in the conversation, name.
+/// Time in microseconds, place in the conversation, turn id.
 type Place = (i64, u32, TurnId);
 
 #[derive(Debug, Clone, Copy)]
@@ -60,13 +60,13 @@ impl Load {
 
 impl Queue {
     /// Whether a turn is here, in the journal or about to be.
-    pub(super) fn has(&self, name: TurnId) -> bool {
-        self.turns.contains_key(&name)
+    pub(super) fn has(&self, id: TurnId) -> bool {
+        self.turns.contains_key(&id)
     }
 
     /// Whether the journal has a turn that is to be read.
-    pub(super) fn is_journalled(&self, name: TurnId) -> bool {
-        self.turns.get(&name).is_some_and(|known| known.state != State::Expected)
+    pub(super) fn is_journalled(&self, id: TurnId) -> bool {
+        self.turns.get(&id).is_some_and(|known| known.state != State::Expected)
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -84,7 +84,7 @@ impl Queue {
 
     /// Tokens of the turn that is read first; 0 for none.
     pub(super) fn first_tokens(&self) -> usize {
-        let first = self.waiting.first().and_then(|(_, _, name)| self.turns.get(name));
+        let first = self.waiting.first().and_then(|(_, _, id)| self.turns.get(id));
         first.map_or(0, |known| known.tokens)
     }
 
@@ -103,17 +103,17 @@ impl Queue {
         true
     }
 
-    pub(super) fn arrive(&mut self, name: TurnId) {
-        if let Some(known) = self.turns.get(&name).copied()
+    pub(super) fn arrive(&mut self, id: TurnId) {
+        if let Some(known) = self.turns.get(&id).copied()
             && known.state == State::Expected
         {
-            self.wait(name, known);
+            self.wait(id, known);
         }
     }
 
     /// Forgets a turn and returns its size.
-    pub(super) fn remove(&mut self, name: TurnId) -> Option<usize> {
-        let known = self.turns.remove(&name)?;
+    pub(super) fn remove(&mut self, id: TurnId) -> Option<usize> {
+        let known = self.turns.remove(&id)?;
         self.waiting.remove(&known.place);
         Some(known.bytes)
     }
@@ -122,17 +122,17 @@ impl Queue {
     pub(super) fn begin(&mut self, tokens: usize) -> Vec<TurnId> {
         let (mut batch, mut filled) = (Vec::new(), 0);
         while let Some(place) = self.waiting.first().copied() {
-            let (_, _, name) = place;
-            let own = self.turns.get(&name).map_or(0, |known| known.tokens);
+            let (_, _, id) = place;
+            let own = self.turns.get(&id).map_or(0, |known| known.tokens);
             if !batch.is_empty() && filled + own > tokens {
                 break;
             }
             filled += own;
             self.waiting.remove(&place);
-            if let Some(known) = self.turns.get_mut(&name) {
+            if let Some(known) = self.turns.get_mut(&id) {
                 known.state = State::BeingRead;
             }
-            batch.push(name);
+            batch.push(id);
         }
         self.being_read = Some(batch.clone());
         batch
@@ -140,17 +140,17 @@ impl Queue {
 
     /// Nothing is being read any more; what still is here waits again.
     pub(super) fn end(&mut self) {
-        for name in self.being_read.take().unwrap_or_default() {
-            if let Some(known) = self.turns.get(&name).copied()
+        for id in self.being_read.take().unwrap_or_default() {
+            if let Some(known) = self.turns.get(&id).copied()
                 && known.state == State::BeingRead
             {
-                self.wait(name, known);
+                self.wait(id, known);
             }
         }
     }
 
-    fn wait(&mut self, name: TurnId, known: Known) {
+    fn wait(&mut self, id: TurnId, known: Known) {
         self.waiting.insert(known.place);
-        self.turns.insert(name, Known { state: State::Waiting, ..known });
+        self.turns.insert(id, Known { state: State::Waiting, ..known });
     }
 }

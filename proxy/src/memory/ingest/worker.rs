@@ -83,10 +83,10 @@ impl ReadWorker {
         self.backlog.settle(&batch.scope, &known);
 
         let mut found = store.turns(&batch.scope, &batch.turns).await?;
-        let is_there = |name: &TurnId| found.iter().any(|turn| turn.id == *name);
+        let is_there = |id: &TurnId| found.iter().any(|turn| turn.id == *id);
         // What is gone was deleted meanwhile.
-        let gone = batch.turns.iter().filter(|name| !is_there(name));
-        let gone: Vec<(Scope, TurnId)> = gone.map(|name| (batch.scope.clone(), *name)).collect();
+        let gone = batch.turns.iter().filter(|id| !is_there(id));
+        let gone: Vec<(Scope, TurnId)> = gone.map(|id| (batch.scope.clone(), *id)).collect();
         self.backlog.forget(&gone);
         found.retain(|turn| !read.contains(&turn.id));
         self.turns(&found).await
@@ -110,8 +110,8 @@ impl ReadWorker {
     async fn read(&self, turns: &[Turn]) -> Result<(), MemoryError> {
         let Some(first) = turns.first() else { return Ok(()) };
         self.reader.read(turns).await?;
-        let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-        self.backlog.settle(&first.scope, &names);
+        let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
+        self.backlog.settle(&first.scope, &ids);
         Ok(())
     }
 

@@ -46,11 +46,11 @@ impl<M: Remembers> Draft<'_, M> {
     /// The eviction that an earlier request made, with what has left since then.
     fn current(&self) -> Option<Eviction> {
         let current = self.recorded.eviction.as_ref()?;
-        let names: HashSet<TurnId> = current.record.held.iter().copied().collect();
+        let ids: HashSet<TurnId> = current.record.held.iter().copied().collect();
         let mut held = self.odd.clone();
-        if !names.is_empty() {
+        if !ids.is_empty() {
             let numbered = self.prepared.turn_ids.iter().enumerate();
-            let known = numbered.filter(|(_, name)| name.is_some_and(|name| names.contains(&name)));
+            let known = numbered.filter(|(_, id)| id.is_some_and(|id| ids.contains(&id)));
             held.extend(known.map(|(index, _)| index));
         }
         let shape = Cuttable::new(self.prepared).shape(Some(current.horizon), &held);
@@ -90,10 +90,10 @@ impl<M: Remembers> Draft<'_, M> {
     /// What else may leave. A turn leaves only after it has been read; a message without text has nothing to read.
     async fn cuts(&self, current: Option<&Eviction>, situation: Situation) -> Result<Vec<Cut>, MemoryError> {
         let prepared = self.prepared;
-        let names = beside(self.size(), || prepared.spoken_ids());
+        let ids = beside(self.size(), || prepared.spoken_ids());
         let mut read = HashSet::new();
-        for names in names.chunks(LOOKED_UP_AT_ONCE) {
-            read.extend(self.planner.memory.read_turns(&prepared.scope, names).await?);
+        for ids in ids.chunks(LOOKED_UP_AT_ONCE) {
+            read.extend(self.planner.memory.read_turns(&prepared.scope, ids).await?);
             // The others have their turn.
             tokio::task::yield_now().await;
         }
@@ -109,7 +109,7 @@ impl<M: Remembers> Draft<'_, M> {
         let prepared = self.prepared;
         let spoken = prepared.spoken.iter().enumerate();
         let unread: HashSet<usize> = spoken
-            .filter(|(at, _)| prepared.turn_id(*at).is_none_or(|name| !read.contains(&name)))
+            .filter(|(at, _)| prepared.turn_id(*at).is_none_or(|id| !read.contains(&id)))
             .map(|(_, index)| *index)
             .collect();
         let gone = |index: &usize| current.is_some_and(|eviction| eviction.dropped.contains(index));

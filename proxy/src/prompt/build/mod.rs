@@ -67,8 +67,8 @@ pub(crate) async fn revise<M: Remembers>(
     let size = prepared.request.body.len();
     for _ in 0..ATTEMPTS {
         let mut watch = Stopwatch::start();
-        let names: Vec<TurnId> = beside(size, || prepared.turn_ids.iter().copied().flatten().collect());
-        let entries = planner.memory.ledger(&prepared.scope, &names).await?;
+        let ids: Vec<TurnId> = beside(size, || prepared.turn_ids.iter().copied().flatten().collect());
+        let entries = planner.memory.ledger(&prepared.scope, &ids).await?;
         watch.lap("ledger");
         let draft = beside(size, || {
             let recorded = Recorded::from_entries(&prepared.turn_ids, &entries);
@@ -191,15 +191,15 @@ impl<M: Remembers> Draft<'_, M> {
     /// Writes what is new to the ledger; false when another request was first.
     async fn record(&self, eviction: &Eviction, remembered: &Remembered) -> Result<bool, MemoryError> {
         let prepared = self.prepared;
-        let name = |index: usize| prepared.turn_ids.get(index).copied().flatten();
+        let turn_id = |index: usize| prepared.turn_ids.get(index).copied().flatten();
         let Some(conversation) = prepared.turn_ids.iter().copied().flatten().next() else {
             return Ok(true);
         };
         let mut entries: Vec<LedgerEntry> = Vec::new();
-        if let (Some(horizon), true) = (name(eviction.horizon), eviction.balance.is_some()) {
+        if let (Some(horizon), true) = (turn_id(eviction.horizon), eviction.balance.is_some()) {
             entries.push(entry(LedgerKind::Eviction, horizon, conversation, &eviction.record));
         }
-        if let (Some(question), Some(block), true) = (name(self.question), &remembered.block, remembered.is_new) {
+        if let (Some(question), Some(block), true) = (turn_id(self.question), &remembered.block, remembered.is_new) {
             entries.push(entry(LedgerKind::Block, question, conversation, block));
         }
         if entries.is_empty() {

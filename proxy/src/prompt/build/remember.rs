@@ -74,11 +74,11 @@ impl<M: Remembers> Draft<'_, M> {
         let prepared = self.prepared;
         let (mut dropped, mut retained) = (Vec::new(), HashSet::new());
         for (at, index) in prepared.spoken.iter().enumerate() {
-            let Some(name) = prepared.turn_id(at) else { continue };
+            let Some(id) = prepared.turn_id(at) else { continue };
             if eviction.dropped.contains(index) {
-                dropped.push(name);
+                dropped.push(id);
             } else {
-                retained.insert(name);
+                retained.insert(id);
             }
         }
         let message = prepared.request.messages.get(self.question);
