@@ -11,7 +11,7 @@ use super::{Memory, Part, Question, Recall, Recollection};
 use crate::error::MemoryError;
 
 /// A memory, as far as prompts need one. All of it is asked within one scope, and fails when the engine or the store does.
-pub(crate) trait Remembers: Send + Sync {
+pub(crate) trait PromptMemory: Send + Sync {
     /// A part that has stopped, if one has.
     fn stopped_part(&self) -> Option<Part>;
 
@@ -56,7 +56,7 @@ pub(crate) trait Remembers: Send + Sync {
     fn recall(&self, question: Question<'_>) -> impl Future<Output = Result<Recollection, MemoryError>> + Send;
 }
 
-impl Remembers for Memory {
+impl PromptMemory for Memory {
     fn stopped_part(&self) -> Option<Part> {
         self.dead_parts().first().copied()
     }

@@ -16,7 +16,7 @@ use mainpoint_engine::{Engine, EngineStatus};
 use mainpoint_store::{Store, StoreStatus, Trouble, Turn};
 use serde::Deserialize;
 
-pub(crate) use facade::Remembers;
+pub(crate) use facade::PromptMemory;
 use ingest::InFlight;
 pub use ingest::capitalised;
 pub(crate) use ingest::{Acknowledgement, Imported, Importer, IngestPipeline};

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use mainpoint_store::{LedgerEntry, LedgerKind, Point, Scope, Turn, TurnId};
 
 use crate::error::MemoryError;
-use crate::memory::{Part, Question, Recalled, Recollection, Remembers};
+use crate::memory::{Part, PromptMemory, Question, Recalled, Recollection};
 
 /// A memory that has read everything and recalls the same turns for every question.
 #[derive(Default)]
@@ -31,7 +31,7 @@ impl FakeMemory {
     }
 }
 
-impl Remembers for FakeMemory {
+impl PromptMemory for FakeMemory {
     fn stopped_part(&self) -> Option<Part> {
         None
     }

@@ -19,7 +19,7 @@ use crate::config::Mode;
 use crate::conversation::prepare::{Prepared, RawRequest, ReplySlot};
 use crate::deadline::Deadline;
 use crate::error::MemoryError;
-use crate::memory::Remembers;
+use crate::memory::PromptMemory;
 use crate::openai::request::Surface;
 use crate::reason::Reason;
 use crate::telemetry::metrics;
@@ -107,7 +107,7 @@ impl Plan {
     }
 
     /// Plans a request within `memory.deadline_ms`. Never fails: a failure is reported and leaves the original bytes.
-    pub(crate) async fn new<M: Remembers>(planner: &Planner<M>, context: RequestContext<'_>, body: Bytes) -> Self {
+    pub(crate) async fn new<M: PromptMemory>(planner: &Planner<M>, context: RequestContext<'_>, body: Bytes) -> Self {
         let started = Instant::now();
         let mut plan = Self::passthrough(body);
         let deadline = Deadline::after(planner.config.deadline);
@@ -125,7 +125,7 @@ impl Plan {
 
     /// What the request is, and which of its turns are to be stored, is noted at once and stays whatever fails later. What is forwarded
     /// changes in one step at the end, so that a deadline that passes in between leaves the original bytes.
-    async fn fill<M: Remembers>(
+    async fn fill<M: PromptMemory>(
         &mut self,
         planner: &Planner<M>,
         context: RequestContext<'_>,
@@ -167,7 +167,7 @@ impl Plan {
     }
 
     /// Notes what is to be stored of the request, whatever else becomes of it: the journal needs no reader.
-    async fn take_in(&mut self, memory: &impl Remembers, prepared: &Arc<Prepared>) -> Result<(), MemoryError> {
+    async fn take_in(&mut self, memory: &impl PromptMemory, prepared: &Arc<Prepared>) -> Result<(), MemoryError> {
         if !memory.takes_turns() {
             return Ok(());
         }

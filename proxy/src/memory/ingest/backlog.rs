@@ -53,7 +53,7 @@ pub(super) enum Lane {
     Long,
 }
 
-/// Turns of one scope that somebody is reading, oldest first. Those that are neither settled nor forgotten
+/// Turns of one scope that somebody is reading, oldest first. Those that are neither done nor forgotten
 /// when it is dropped wait again.
 #[derive(Debug)]
 pub(super) struct ReadBatch {
@@ -75,9 +75,9 @@ pub(super) struct Backlog {
 struct Inner {
     queues: HashMap<Scope, Queue>,
     /// The scopes of which something waits and nothing is being read, in the order in which they are served.
-    ring: VecDeque<Scope>,
+    round_robin: VecDeque<Scope>,
     /// Turns that are read, by their scope's hash. Forgetting one only means asking the store again.
-    settled: LruCache<(u64, TurnId), ()>,
+    done: LruCache<(u64, TurnId), ()>,
     hasher: RandomState,
     load: Load,
     callers: HashMap<String, Load>,
@@ -113,8 +113,8 @@ impl Backlog {
         Self {
             inner: Mutex::new(Inner {
                 queues: HashMap::new(),
-                ring: VecDeque::new(),
-                settled: LruCache::new(REMEMBERED),
+                round_robin: VecDeque::new(),
+                done: LruCache::new(REMEMBERED),
                 hasher: RandomState::new(),
                 load: Load::default(),
                 callers: HashMap::new(),
@@ -126,14 +126,14 @@ impl Backlog {
         }
     }
 
-    /// The places of those of `ids` that are neither in the journal nor settled, as far as is known without asking it.
+    /// The places of those of `ids` that are neither in the journal nor done, as far as is known without asking it.
     pub(super) fn unseen(&self, scope: &Scope, ids: &[TurnId]) -> Vec<usize> {
         let mut inner = self.lock();
         let mut is_unseen = |at: &usize| ids.get(*at).is_some_and(|id| !inner.is_known(scope, *id));
         (0..ids.len()).filter(|at| is_unseen(at)).collect()
     }
 
-    /// Leaves those out that are in the journal or settled, as far as is known without asking it.
+    /// Leaves those out that are in the journal or done, as far as is known without asking it.
     pub(super) fn retain_unseen(&self, turns: &mut Vec<Turn>) {
         let mut inner = self.lock();
         turns.retain(|turn| !inner.is_known(&turn.scope, turn.id));
@@ -157,7 +157,7 @@ impl Backlog {
                     Some(Refusal::Full) => full += 1,
                     Some(Refusal::Share) => share += 1,
                     None => {
-                        inner.expect(&WaitingTurn::new(&turn));
+                        inner.reserve(&WaitingTurn::new(&turn));
                         admitted.push(turn);
                     }
                 }
@@ -168,10 +168,10 @@ impl Backlog {
     }
 
     /// The journal has these turns; they may be read.
-    pub(super) fn arrive(&self, ids: &[(Scope, TurnId)]) {
+    pub(super) fn enqueue(&self, ids: &[(Scope, TurnId)]) {
         self.change(|inner| {
             for (scope, id) in ids {
-                inner.arrive(scope, *id);
+                inner.enqueue(scope, *id);
             }
         });
     }
@@ -182,8 +182,8 @@ impl Backlog {
             inner.unlisted = inner.unlisted.saturating_sub(turns.len());
             for turn in turns {
                 let of = inner.hasher.hash_one(&turn.scope);
-                if inner.settled.peek(&(of, turn.id)).is_none() && inner.expect(turn) {
-                    inner.arrive(&turn.scope, turn.id);
+                if inner.done.peek(&(of, turn.id)).is_none() && inner.reserve(turn) {
+                    inner.enqueue(&turn.scope, turn.id);
                 }
             }
         });
@@ -195,13 +195,13 @@ impl Backlog {
     }
 
     /// These turns are read, or never will be.
-    pub(super) fn settle(&self, scope: &Scope, ids: &[TurnId]) {
-        self.change(|inner| inner.settle(scope, ids));
+    pub(super) fn mark_done(&self, scope: &Scope, ids: &[TurnId]) {
+        self.change(|inner| inner.mark_done(scope, ids));
     }
 
     /// What has been read may have been lost: the store is asked again.
-    pub(super) fn forget_settled(&self) {
-        self.change(|inner| inner.settled.clear());
+    pub(super) fn forget_done(&self) {
+        self.change(|inner| inner.done.clear());
     }
 
     /// The journal does not have these turns.
@@ -230,9 +230,9 @@ impl Backlog {
         let sizes = self.sizes;
         let mut inner = self.lock();
         let is_for_it = |queue: &Queue| (queue.first_tokens() > sizes.alone) == (lane == Lane::Long);
-        let at = inner.ring.iter().position(|scope| inner.queues.get(scope).is_some_and(is_for_it))?;
-        let scope = inner.ring.remove(at)?;
-        let tokens = if inner.ring.is_empty() { sizes.alone } else { sizes.shared };
+        let at = inner.round_robin.iter().position(|scope| inner.queues.get(scope).is_some_and(is_for_it))?;
+        let scope = inner.round_robin.remove(at)?;
+        let tokens = if inner.round_robin.is_empty() { sizes.alone } else { sizes.shared };
         let turns = inner.queues.get_mut(&scope)?.begin(tokens);
         Some(ReadBatch { scope, turns, backlog: Arc::clone(self) })
     }
@@ -244,7 +244,7 @@ impl Backlog {
             };
             queue.end();
             if queue.is_waiting() {
-                inner.ring.push_back(scope.clone());
+                inner.round_robin.push_back(scope.clone());
             } else if queue.is_empty() {
                 inner.queues.remove(scope);
             }
@@ -280,11 +280,11 @@ impl Inner {
         (!own.has_room(limits.each, bytes)).then_some(Refusal::Share)
     }
 
-    /// Whether a turn is in the journal or settled.
+    /// Whether a turn is in the journal or done.
     fn is_known(&mut self, scope: &Scope, id: TurnId) -> bool {
         let of = self.hasher.hash_one(scope);
         let is_journalled = |queue: &Queue| queue.is_journalled(id);
-        self.queues.get(scope).is_some_and(is_journalled) || self.settled.get(&(of, id)).is_some()
+        self.queues.get(scope).is_some_and(is_journalled) || self.done.get(&(of, id)).is_some()
     }
 
     /// Whether a turn is here, in the journal or about to be.
@@ -293,10 +293,10 @@ impl Inner {
     }
 
     /// False if the turn is here already.
-    fn expect(&mut self, turn: &WaitingTurn) -> bool {
+    fn reserve(&mut self, turn: &WaitingTurn) -> bool {
         let is_new = match self.queues.get_mut(&turn.scope) {
-            Some(queue) => queue.expect(turn),
-            None => self.queues.entry(turn.scope.clone()).or_default().expect(turn),
+            Some(queue) => queue.reserve(turn),
+            None => self.queues.entry(turn.scope.clone()).or_default().reserve(turn),
         };
         if is_new {
             self.load.add(turn.bytes);
@@ -309,22 +309,22 @@ impl Inner {
         is_new
     }
 
-    fn arrive(&mut self, scope: &Scope, id: TurnId) {
+    fn enqueue(&mut self, scope: &Scope, id: TurnId) {
         let Some(queue) = self.queues.get_mut(scope) else {
             return;
         };
         let waited = queue.is_waiting() || queue.is_being_read();
-        queue.arrive(id);
+        queue.enqueue(id);
         if !waited && queue.is_waiting() {
-            self.ring.push_back(scope.clone());
+            self.round_robin.push_back(scope.clone());
         }
     }
 
-    fn settle(&mut self, scope: &Scope, ids: &[TurnId]) {
+    fn mark_done(&mut self, scope: &Scope, ids: &[TurnId]) {
         let of = self.hasher.hash_one(scope);
         for id in ids {
             self.remove(scope, *id);
-            self.settled.put((of, *id), ());
+            self.done.put((of, *id), ());
         }
     }
 
@@ -343,7 +343,7 @@ impl Inner {
             }
         }
         if waited && !queue.is_waiting() {
-            self.ring.retain(|other| other != scope);
+            self.round_robin.retain(|other| other != scope);
         }
         if queue.is_empty() {
             self.queues.remove(scope);
@@ -356,7 +356,7 @@ fn caller(scope: &Scope) -> &str {
     scope.as_str().split('.').next().unwrap_or_default()
 }
 
-/// How many settled turns are remembered, at about 100 bytes each.
+/// How many done turns are remembered, at about 100 bytes each.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(131_071);
 
 #[cfg(test)]

@@ -53,12 +53,12 @@ fn id(number: u32) -> TurnId {
 fn add(backlog: &Backlog, turns: Vec<Turn>) -> usize {
     let (admitted, _) = backlog.admit(turns);
     let ids: Vec<_> = admitted.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
-    backlog.arrive(&ids);
+    backlog.enqueue(&ids);
     ids.len()
 }
 
 fn read(batch: &ReadBatch) {
-    batch.backlog.settle(&batch.scope, &batch.turns);
+    batch.backlog.mark_done(&batch.scope, &batch.turns);
 }
 
 fn waiting(backlog: &Backlog) -> Load {
@@ -81,7 +81,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn ready(backlog: &Backlog) -> Vec<Scope> {
     let inner = backlog.lock();
     let is_ready = |scope: &&Scope| inner.queues[*scope].first_tokens() <= SIZES.alone;
-    inner.ring.iter().filter(is_ready).cloned().collect()
+    inner.round_robin.iter().filter(is_ready).cloned().collect()
 }
 
 proptest! {
@@ -138,7 +138,7 @@ proptest! {
         }
         prop_assert_eq!(waiting(&backlog), Load::default());
         let inner = backlog.lock();
-        prop_assert!(inner.callers.is_empty() && inner.queues.is_empty() && inner.ring.is_empty());
+        prop_assert!(inner.callers.is_empty() && inner.queues.is_empty() && inner.round_robin.is_empty());
     }
 
     #[test]
@@ -206,7 +206,7 @@ fn a_long_turn_is_left_to_the_long_lane_and_its_scope_waits_for_it() {
 }
 
 #[test]
-fn what_the_journal_does_not_have_yet_is_offered_again_and_what_is_settled_is_not() {
+fn what_the_journal_does_not_have_yet_is_offered_again_and_what_is_done_is_not() {
     let backlog = endless();
     let (own, other) = (scope(1), scope(2));
     let ids = [id(1), id(2), id(3), id(4)];
@@ -215,12 +215,12 @@ fn what_the_journal_does_not_have_yet_is_offered_again_and_what_is_settled_is_no
     assert_eq!(admitted.len(), 3);
     assert_eq!(backlog.unseen(&own, &ids), [0, 1, 2, 3]);
     assert!(backlog.pick(Lane::Short).is_none(), "nothing is read before the journal has it");
-    backlog.arrive(&[(own.clone(), id(1)), (own.clone(), id(2))]);
+    backlog.enqueue(&[(own.clone(), id(1)), (own.clone(), id(2))]);
     backlog.forget(&[(own.clone(), id(3))]);
     assert_eq!(backlog.unseen(&own, &ids), [2, 3]);
     assert_eq!(backlog.unseen(&other, &ids), [0, 1, 2, 3]);
     assert_eq!(add(&backlog, turns), 1, "only the one that was forgotten");
-    backlog.settle(&own, &[id(1), id(2)]);
+    backlog.mark_done(&own, &[id(1), id(2)]);
     assert_eq!(backlog.unseen(&own, &ids), [3]);
     assert_eq!(backlog.unseen(&other, &ids), [0, 1, 2, 3]);
     assert_eq!(waiting(&backlog).turns, 1);

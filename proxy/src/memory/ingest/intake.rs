@@ -202,7 +202,7 @@ impl Submission {
             Ok(read) if read.is_empty() => {}
             Ok(read) => {
                 let ids: Vec<TurnId> = read.iter().copied().collect();
-                self.backlog.settle(&self.scope, &ids);
+                self.backlog.mark_done(&self.scope, &ids);
                 turns.retain(|turn| !read.contains(&turn.id));
             }
             Err(error) => {
@@ -259,7 +259,7 @@ impl JournalWriter {
             let written = (self.accept)(Arc::clone(&turns)).await;
             match &written {
                 Ok(()) => {
-                    self.backlog.arrive(&ids);
+                    self.backlog.enqueue(&ids);
                     if started.elapsed() < self.health.timeout / 2 {
                         self.health.set_down(false);
                     }

@@ -37,7 +37,7 @@ struct Known {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// The journal is about to have it.
-    Expected,
+    Reserved,
     Waiting,
     BeingRead,
 }
@@ -66,7 +66,7 @@ impl Queue {
 
     /// Whether the journal has a turn that is to be read.
     pub(super) fn is_journalled(&self, id: TurnId) -> bool {
-        self.turns.get(&id).is_some_and(|known| known.state != State::Expected)
+        self.turns.get(&id).is_some_and(|known| known.state != State::Reserved)
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -89,7 +89,7 @@ impl Queue {
     }
 
     /// False if the turn is here already.
-    pub(super) fn expect(&mut self, turn: &WaitingTurn) -> bool {
+    pub(super) fn reserve(&mut self, turn: &WaitingTurn) -> bool {
         if self.has(turn.id) {
             return false;
         }
@@ -97,15 +97,15 @@ impl Queue {
             place: (turn.micros, turn.position, turn.id),
             tokens: turn.tokens as usize,
             bytes: turn.bytes,
-            state: State::Expected,
+            state: State::Reserved,
         };
         self.turns.insert(turn.id, known);
         true
     }
 
-    pub(super) fn arrive(&mut self, id: TurnId) {
+    pub(super) fn enqueue(&mut self, id: TurnId) {
         if let Some(known) = self.turns.get(&id).copied()
-            && known.state == State::Expected
+            && known.state == State::Reserved
         {
             self.wait(id, known);
         }

@@ -80,7 +80,7 @@ impl ReadWorker {
         let store = &self.reader.store;
         let read = store.read_turns(&batch.scope, &batch.turns).await?;
         let known: Vec<TurnId> = read.iter().copied().collect();
-        self.backlog.settle(&batch.scope, &known);
+        self.backlog.mark_done(&batch.scope, &known);
 
         let mut found = store.turns(&batch.scope, &batch.turns).await?;
         let is_there = |id: &TurnId| found.iter().any(|turn| turn.id == *id);
@@ -111,14 +111,14 @@ impl ReadWorker {
         let Some(first) = turns.first() else { return Ok(()) };
         self.reader.read(turns).await?;
         let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-        self.backlog.settle(&first.scope, &ids);
+        self.backlog.mark_done(&first.scope, &ids);
         Ok(())
     }
 
     /// Such a turn is not read again and again; it stays in the prompt.
     async fn give_up(&self, turn: &Turn, error: &MemoryError) -> Result<(), MemoryError> {
         unreadable::mark(&self.reader.store, turn, error).await?;
-        self.backlog.settle(&turn.scope, &[turn.id]);
+        self.backlog.mark_done(&turn.scope, &[turn.id]);
         self.report(error);
         Ok(())
     }

@@ -8,7 +8,7 @@ use mainpoint_store::TurnId;
 
 use super::Draft;
 use crate::error::MemoryError;
-use crate::memory::Remembers;
+use crate::memory::PromptMemory;
 use crate::openai::block;
 use crate::openai::request::Message;
 use crate::openai::splice::Edits;
@@ -27,7 +27,7 @@ pub(super) struct Eviction {
     pub(super) balance: Option<Balance>,
 }
 
-impl<M: Remembers> Draft<'_, M> {
+impl<M: PromptMemory> Draft<'_, M> {
     /// The eviction that holds for this request: a new one, that of an earlier request, or none.
     pub(super) async fn eviction(&self) -> Result<Option<Eviction>, MemoryError> {
         let (current, situation) = beside(self.size(), || {

@@ -25,7 +25,7 @@ use super::pack::Source;
 use crate::config::Mode;
 use crate::conversation::prepare::Prepared;
 use crate::error::MemoryError;
-use crate::memory::Remembers;
+use crate::memory::PromptMemory;
 use crate::openai::request::Message;
 use crate::openai::splice::{self, Edits};
 use crate::telemetry::stopwatch::{Laps, Stopwatch};
@@ -55,7 +55,7 @@ pub(crate) struct Revision {
 ///
 /// # Errors
 /// When the engine, the store or a tokenizer fails.
-pub(crate) async fn revise<M: Remembers>(
+pub(crate) async fn revise<M: PromptMemory>(
     planner: &Planner<M>,
     prepared: &Prepared,
     mode: Mode,
@@ -122,7 +122,7 @@ struct Draft<'a, M> {
     watch: Stopwatch,
 }
 
-impl<M: Remembers> Draft<'_, M> {
+impl<M: PromptMemory> Draft<'_, M> {
     async fn complete(mut self) -> Result<Attempt, MemoryError> {
         let Some(eviction) = self.eviction().await? else {
             return Ok(Attempt::Ended(None));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::Draft;
 use super::eviction::Eviction;
 use crate::error::MemoryError;
-use crate::memory::{Question, Remembers};
+use crate::memory::{PromptMemory, Question};
 use crate::openai::request::Message;
 use crate::prompt::beside::beside;
 use crate::prompt::injections::BlockRecord;
@@ -28,7 +28,7 @@ pub(super) struct Remembered {
     pub(super) steps: Laps,
 }
 
-impl<M: Remembers> Draft<'_, M> {
+impl<M: PromptMemory> Draft<'_, M> {
     /// Whether the last user message may get a new block: an earlier request, in the middle of whose tool calls this one is,
     /// was sent without; unless turns leave now, its prefix stays as it was.
     pub(super) fn may_remember(&self, evicts: bool) -> bool {
