@@ -1,6 +1,6 @@
 //! What prompts ask of a memory, as a trait, so that they can be tried with another one.
 //!
-//! It must not know how anything is kept or found.
+//! It must not know how anything is stored or found.
 
 use std::collections::HashSet;
 use std::future::Future;

@@ -32,7 +32,7 @@ pub(crate) enum Part {
     Reader,
     /// Reads questions.
     Questions,
-    /// Keeps turns and points.
+    /// Stores turns and points.
     Store,
 }
 

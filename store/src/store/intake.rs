@@ -59,7 +59,7 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps entries in the ledger of a scope durably (fsynced, all or none), each unless its kind and turn has one
+    /// Records entries in the ledger of a scope durably (fsynced, all or none), each unless its kind and turn has one
     /// already, and returns the entries that hold now, in the order given. The first writer wins, so that concurrent
     /// requests agree.
     ///
