@@ -7,7 +7,7 @@ use std::future::Future;
 
 use mainpoint_store::{LedgerEntry, Point, Scope, Turn, TurnId, Within};
 
-use super::{Memory, Part, Question, Recall, Recollection};
+use super::{Memory, Part, Question, Recall, RecallResult};
 use crate::error::MemoryError;
 
 /// A memory, as far as prompts need one. All of it is asked within one scope, and fails when the engine or the store does.
@@ -53,7 +53,7 @@ pub(crate) trait PromptMemory: Send + Sync {
     ) -> impl Future<Output = Result<Vec<LedgerEntry>, MemoryError>> + Send;
 
     /// The turns that matter for a question, best first.
-    fn recall(&self, question: Question<'_>) -> impl Future<Output = Result<Recollection, MemoryError>> + Send;
+    fn recall(&self, question: Question<'_>) -> impl Future<Output = Result<RecallResult, MemoryError>> + Send;
 }
 
 impl PromptMemory for Memory {
@@ -92,7 +92,7 @@ impl PromptMemory for Memory {
         Ok(self.store.record(scope, entries).await?)
     }
 
-    async fn recall(&self, question: Question<'_>) -> Result<Recollection, MemoryError> {
+    async fn recall(&self, question: Question<'_>) -> Result<RecallResult, MemoryError> {
         Recall {
             engine: &self.engine,
             store: &self.store,

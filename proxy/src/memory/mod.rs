@@ -20,7 +20,7 @@ pub(crate) use facade::PromptMemory;
 use ingest::InFlight;
 pub use ingest::capitalised;
 pub(crate) use ingest::{Acknowledgement, Imported, Importer, IngestPipeline};
-pub(crate) use recall::{Question, Recall, Recalled, Recollection};
+pub(crate) use recall::{Question, Recall, RecallResult, RecalledTurn};
 
 use crate::config::MemoryConfig;
 

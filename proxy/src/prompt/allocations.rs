@@ -24,7 +24,7 @@ use crate::conversation::prepare::{Preparation, Prepared, RawRequest, prepare};
 use crate::conversation::scope::ScopeKey;
 use crate::deadline::Deadline;
 use crate::http::credentials::CallerHeaders;
-use crate::memory::Recalled;
+use crate::memory::RecalledTurn;
 use crate::openai::quote;
 use crate::openai::request::Surface;
 use crate::openai::splice::{injected, rewrite};
@@ -118,7 +118,7 @@ impl Path {
             }
             Self::Rewriting => {
                 let prepared = prepared(&own, &headers, body(messages));
-                let memories: Vec<Recalled> = (0..MEMORIES).map(memory).collect();
+                let memories: Vec<RecalledTurn> = (0..MEMORIES).map(memory).collect();
                 let again = || rewriting(&own, &prepared, &memories);
                 assert!(again().len() < prepared.request.body.len());
                 Cost::new(again)
@@ -155,7 +155,7 @@ fn pass_through(preparation: &Preparation, headers: &HeaderMap, body: &Bytes) ->
 }
 
 /// What a request over its budget goes through after it was prepared, but for what waits.
-fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[Recalled]) -> Bytes {
+fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[RecalledTurn]) -> Bytes {
     let count = |text: &str| preparation.counter.text(prepared.tokenizer, text);
     let messages = &prepared.request.messages;
     let shape = Cuttable::new(prepared).shape(None, &BTreeSet::new());
@@ -216,9 +216,9 @@ fn text(index: usize) -> String {
     text
 }
 
-fn memory(position: u32) -> Recalled {
+fn memory(position: u32) -> RecalledTurn {
     let time: DateTime<Utc> = DateTime::UNIX_EPOCH;
-    Recalled {
+    RecalledTurn {
         turn: Turn {
             id: TurnId([u8::try_from(position).unwrap(); 16]),
             parent: None,

@@ -13,7 +13,7 @@ use super::super::laws::{preparation, preparation_counting};
 use super::*;
 use crate::config::Config;
 use crate::conversation::prepare::Preparation;
-use crate::memory::Recalled;
+use crate::memory::RecalledTurn;
 
 /// A conversation that is over the budget, and a planner for it. A token is a word.
 struct Case {
@@ -61,8 +61,8 @@ impl Case {
 }
 
 /// Turns of `words` words each that are recalled for every question.
-fn recalled(count: u8, words: usize) -> Vec<Recalled> {
-    let recall = |number: u8| Recalled {
+fn recalled(count: u8, words: usize) -> Vec<RecalledTurn> {
+    let recall = |number: u8| RecalledTurn {
         turn: Turn {
             id: TurnId([number; 16]),
             parent: None,

@@ -10,9 +10,9 @@ use mainpoint_engine::{EngineError, Question};
 use mainpoint_store::{Passage, Snapshot, TurnId};
 
 use super::abstention::Evidence;
-use super::compared::Compared;
 use super::ranking::Findings;
 use super::relevance::Candidate;
+use super::scored_turns::ScoredTurns;
 use crate::config::MemoryConfig;
 use crate::error::MemoryError;
 use crate::memory::small_talk::SmallTalk;
@@ -74,7 +74,7 @@ impl Search<'_> {
         let (hits, passages) = (found.hits, everything.unwrap_or(found.passages));
         let small_talk = self.small_talk.and_then(|known| known.likeness(&question.vector));
         let comparing = tokio::task::spawn_blocking(move || {
-            Compared::new(passages, |documents| question.codes.max_sim_and_best(documents))
+            ScoredTurns::new(passages, |documents| question.codes.max_sim_and_best(documents))
         });
         let compared = comparing.await?;
         watch.lap("comparing");

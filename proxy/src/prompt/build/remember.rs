@@ -50,21 +50,21 @@ impl<M: PromptMemory> Draft<'_, M> {
         let mut watch = Stopwatch::start();
         let config = &self.planner.config;
         let question = beside(self.size(), || self.ask(eviction));
-        let recollection = self.planner.memory.recall(question).await?;
-        watch.absorb(recollection.steps);
+        let result = self.planner.memory.recall(question).await?;
+        watch.absorb(result.steps);
         let quoted = self.recorded.quoted(|index| !eviction.dropped.contains(&index));
         let retained = beside(self.size(), || self.count(&self.edits(eviction)))?.unwrap_or_default();
         // When what must stay is over the budget by itself, the question still deserves its memories.
         let free = config.budget_tokens.checked_sub(retained).unwrap_or(config.memory_tokens);
         let count = |text: &str| self.planner.preparation.counter.text(self.prepared.tokenizer, text);
         let place = Place { room: free.min(config.memory_tokens), seal: self.prepared.seal(self.question) };
-        let packed = pack::pack(&recollection.turns, &quoted, place, count)?;
+        let packed = pack::pack(&result.turns, &quoted, place, count)?;
         watch.lap("pack");
         Ok(Remembered {
             block: Some(record_of(packed.as_ref())),
             packed,
             is_new: true,
-            abstained: recollection.abstained,
+            abstained: result.abstained,
             time: started.elapsed(),
             steps: watch.laps(),
         })
