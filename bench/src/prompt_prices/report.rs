@@ -21,7 +21,7 @@ struct Sample<'a> {
 
 const SEED: u64 = 20_261_123;
 const RATIO: &str = "price_ratio_to_untouched";
-const BETWEEN: &str = "Over the requests whose receipt says that nothing was evicted, from each chat's second request on. Of append-only: \
+const BETWEEN: &str = "Over the requests whose receipts say that nothing was evicted, from each chat's second on. Of append-only: \
     cached tokens beside those that a prompt of that size has cached if it is only appended to. Share: cached tokens of all prompt \
     tokens.";
 

@@ -47,7 +47,8 @@ impl Chooser {
     }
 
     /// The main point of a passage of `text`: the words that together stand best for what is attended to, until
-    /// [`Chooser::share`] of all tokens are selected; at least one word if there is any. A passage without words is taken whole, but has no spans.
+    /// [`Chooser::share`] of all tokens are selected; at least one word if there is any. A passage without words is taken whole,
+    /// but has no spans.
     pub(crate) fn choose(&self, text: &str, passage: &PassageTokens) -> Chosen {
         let units = self.units(text, passage);
         let chosen = || units.iter().filter(|unit| unit.chosen);
