@@ -30,7 +30,7 @@ pub struct EncoderConfig {
     /// Most tokens of a passage; 0 is the model's own choice.
     pub passage_tokens: usize,
     /// The share of a passage's content tokens that makes its main point, in (0, 1].
-    pub keep: f32,
+    pub main_point_share: f32,
     /// How many read requests may wait.
     pub queue: usize,
 }

@@ -13,9 +13,9 @@ use crate::actor::Actor;
 use crate::choose::main_point::{Chooser, relative};
 use crate::generate::{ChatModel, GenerateRequest, GeneratedPiece, Generator, Pieces};
 use crate::llama::model::{Model, Role, sha256_of_file};
+use crate::read::input::{InputBuilder, LEAST_PASSAGE_TOKENS, TurnInput};
 use crate::read::mean::{digest_of_settings, mean};
-use crate::read::parts::{Meter, Questions, Reader, start_questions, start_reader};
-use crate::read::script::{Cut, LEAST_PASSAGE_TOKENS, Script};
+use crate::read::parts::{Meter, PassageEncoder, QueryEncoder, start_passage_encoder, start_query_encoder};
 use crate::segments::{SegmentSize, segments};
 use crate::{
     EncoderConfig, EngineConfig, EngineError, Passage, PassageTokens, Question, ReadRequest, TokenSalience,
@@ -49,10 +49,10 @@ pub struct EngineStatus {
 type GeneratorActor = Actor<(GenerateRequest, Pieces), ()>;
 
 struct Parts {
-    reader: Reader,
-    questions: Questions,
+    reader: PassageEncoder,
+    questions: QueryEncoder,
     generator: Option<GeneratorActor>,
-    script: Script,
+    inputs: InputBuilder,
     chooser: Chooser,
     vectors_sha256: String,
     meter: Arc<Meter>,
@@ -82,17 +82,17 @@ impl Engine {
         let encoder = &config.encoder;
         let model = Model::load(&encoder.model, Role::Encoder)?;
         let vectors_sha256 = vectors_sha256(encoder)?;
-        let script = Script::new(&model, encoder)?;
-        let mean = mean(&model, &script, encoder)?;
+        let inputs = InputBuilder::new(&model, encoder)?;
+        let mean = mean(&model, &inputs, encoder)?;
         let meter = Arc::new(Meter::default());
         let chat = config.chat.as_deref();
         let generator = chat.map(|path| start_generator(path, config.chat_threads));
         let parts = Parts {
-            reader: start_reader(&model, &script, encoder, &meter)?,
-            questions: start_questions(&model, &script, encoder, &mean)?,
+            reader: start_passage_encoder(&model, &inputs, encoder, &meter)?,
+            questions: start_query_encoder(&model, &inputs, encoder, &mean)?,
             generator: generator.transpose()?,
-            script,
-            chooser: Chooser { mean, keep: encoder.keep },
+            inputs,
+            chooser: Chooser { mean, share: encoder.main_point_share },
             vectors_sha256,
             meter,
         };
@@ -150,7 +150,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Busy`], [`EngineError::Stopped`], or a failed pass.
     pub async fn question(&self, text: &str) -> Result<Question, EngineError> {
-        self.parts.questions.call(self.parts.script.question(text)).await
+        self.parts.questions.call(self.parts.inputs.question(text)).await
     }
 
     /// The vector that the first passage of a short turn has, made as quickly as a question's; zeros for a turn without words. Such
@@ -159,7 +159,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::question`].
     pub async fn vector_of(&self, turn: &TurnText) -> Result<Vec<f32>, EngineError> {
-        let cut = self.parts.script.cut(&turn.speaker, &turn.text, 0);
+        let cut = self.parts.inputs.turn(&turn.speaker, &turn.text, 0);
         match cut.passages.into_iter().next() {
             Some(passage) => Ok(self.parts.questions.call(passage).await?.vector),
             None => Ok(vec![0.0; self.vector_width()]),
@@ -172,7 +172,7 @@ impl Engine {
     /// # Errors
     /// None today; the tokenizer needs no thread.
     pub fn count_tokens(&self, text: &str) -> Result<usize, EngineError> {
-        Ok(self.parts.script.vocabulary().count(text))
+        Ok(self.parts.inputs.vocabulary().count(text))
     }
 
     /// The width of every vector, and the bits of every token's code.
@@ -273,10 +273,10 @@ impl Engine {
     }
 
     /// The passages of a stretch of a turn, cut where it may take its time.
-    async fn cut(&self, turn: &TurnText, stretch: &Range<usize>) -> Result<Cut, EngineError> {
-        let script = self.parts.script.clone();
+    async fn cut(&self, turn: &TurnText, stretch: &Range<usize>) -> Result<TurnInput, EngineError> {
+        let inputs = self.parts.inputs.clone();
         let (speaker, text, start) = (turn.speaker.clone(), turn.text[stretch.clone()].to_owned(), stretch.start);
-        let cut = tokio::task::spawn_blocking(move || script.cut(&speaker, &text, start));
+        let cut = tokio::task::spawn_blocking(move || inputs.turn(&speaker, &text, start));
         cut.await.map_err(|_| EngineError::Stopped { part: "reader" })
     }
 }
@@ -304,7 +304,7 @@ fn start_generator(path: &Path, threads: usize) -> Result<GeneratorActor, Engine
     let model = ChatModel::load(path)?;
     Actor::start("generator", 8, move |inbox| {
         let mut generator = Generator::new(&model, threads)?;
-        generator.heed(inbox.halt());
+        generator.stop_on(inbox.halt());
         inbox.serve(|(request, pieces): (GenerateRequest, Pieces)| generator.generate(&request, &pieces));
         Ok(())
     })
@@ -312,7 +312,7 @@ fn start_generator(path: &Path, threads: usize) -> Result<GeneratorActor, Engine
 
 /// Checks what no type can say.
 fn check(config: &EngineConfig) -> Result<(), EngineError> {
-    Chooser::check(config.encoder.keep)?;
+    Chooser::check(config.encoder.main_point_share)?;
     let passage_tokens = config.encoder.passage_tokens;
     if passage_tokens != 0 && passage_tokens < LEAST_PASSAGE_TOKENS {
         return Err(EngineError::Setting {

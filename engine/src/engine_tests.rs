@@ -162,7 +162,7 @@ fn settings_out_of_range_are_refused_by_their_key() {
     type Change = fn(&mut EncoderConfig);
     let changes: [(&str, Change); 5] = [
         ("mean = 3 numbers", |config| config.mean = Some(vec![0.0; 3])),
-        ("reader.keep = 0", |config| config.keep = 0.0),
+        ("reader.keep = 0", |config| config.main_point_share = 0.0),
         ("reader.passage_tokens = 5", |config| config.passage_tokens = 5),
         ("reader.passage_tokens = 4000", |config| config.passage_tokens = 4000),
         ("reader.threads = 0", |config| config.threads = 0),
@@ -221,7 +221,7 @@ fn vectors_of_another_mean_or_behind_other_prompts_have_another_name() {
         name(|encoder| encoder.prompts.question = "passage: ".into()),
     ];
     assert_eq!(names.iter().collect::<std::collections::HashSet<_>>().len(), 4);
-    assert_eq!(name(|encoder| encoder.keep = 0.25), names[0]);
+    assert_eq!(name(|encoder| encoder.main_point_share = 0.25), names[0]);
 }
 
 #[tokio::test]

@@ -14,27 +14,27 @@ use tokio::runtime::Runtime;
 use crate::any_text::any_text;
 use crate::llama::model::{Model, Role};
 use crate::llama::tokens::{SEGMENT, count, tokenize};
-use crate::read::script::Script;
+use crate::read::input::InputBuilder;
 use crate::segments::segments;
 use crate::test_models::{all, engine, user};
 use crate::{Engine, EngineError, MOST_TURN_BYTES, ReadRequest, TurnReading};
 
 /// What each model makes of texts.
-fn scripts() -> &'static [(Model, Script)] {
-    static SCRIPTS: OnceLock<Vec<(Model, Script)>> = OnceLock::new();
-    SCRIPTS.get_or_init(|| {
-        let script = |config: crate::EncoderConfig| {
+fn models() -> &'static [(Model, InputBuilder)] {
+    static MODELS: OnceLock<Vec<(Model, InputBuilder)>> = OnceLock::new();
+    MODELS.get_or_init(|| {
+        let inputs = |config: crate::EncoderConfig| {
             let model = Model::load(&config.model, Role::Encoder).unwrap();
-            let script = Script::new(&model, &config).unwrap();
-            (model, script)
+            let inputs = InputBuilder::new(&model, &config).unwrap();
+            (model, inputs)
         };
-        all().into_iter().map(script).collect()
+        all().into_iter().map(inputs).collect()
     })
 }
 
 /// The model whose tokens are pieces of the text, or the other one where it is missing.
 fn pieces() -> &'static Model {
-    &scripts().last().unwrap().0
+    &models().last().unwrap().0
 }
 
 async fn read(engine: &Engine, text: &str) -> Result<TurnReading, EngineError> {
@@ -90,8 +90,8 @@ proptest! {
 
     #[test]
     fn tokens_ascend_and_hardly_a_letter_is_without_one(text in any_text(3000)) {
-        for (model, script) in scripts() {
-            let tokens = script.vocabulary().tokens(&text);
+        for (model, inputs) in models() {
+            let tokens = inputs.vocabulary().tokens(&text);
             let mut covered = vec![false; text.len()];
             let mut last = 0;
             for token in &tokens {
@@ -118,12 +118,12 @@ proptest! {
 
     #[test]
     fn every_passage_fits_a_pass_and_all_have_content(text in any_text(3000)) {
-        for (_, script) in scripts() {
-            let cut = script.cut("User", &text, 0);
+        for (_, inputs) in models() {
+            let cut = inputs.turn("User", &text, 0);
             let own: usize = cut.passages.iter().map(|passage| passage.pass.own.len()).sum();
             prop_assert!(own <= cut.tokens);
             for passage in cut.passages {
-                prop_assert!(passage.pass.ids.len() <= script.longest_pass() && !passage.pass.own.is_empty());
+                prop_assert!(passage.pass.ids.len() <= inputs.longest_pass() && !passage.pass.own.is_empty());
             }
         }
     }

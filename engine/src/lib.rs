@@ -1,8 +1,8 @@
 //! Text in, main points, vectors and codes out.
 //!
 //! This crate is the only one that knows llama.cpp. A small encoder reads a turn once: its attention says what the main point
-//! is, and its token vectors of the main point are what is kept, as their mean and bit by bit. A question is read the same
-//! way and matched with what is kept. It must not know HTTP, the OpenAI wire format, or where main points are kept.
+//! is, and its token vectors of the main point are what is stored, as their mean and bit by bit. A question is read the same
+//! way and matched with what is stored. It must not know HTTP, the OpenAI wire format, or where main points are stored.
 
 mod actor;
 #[cfg(test)]

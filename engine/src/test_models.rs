@@ -82,7 +82,7 @@ impl Default for EncoderConfig {
             mean: None,
             threads: available_threads(),
             passage_tokens: 0,
-            keep: 0.7,
+            main_point_share: 0.7,
             queue: 64,
         }
     }

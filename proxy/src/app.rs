@@ -19,7 +19,7 @@ use crate::conversation::scope::ScopeKey;
 use crate::ending::Ending;
 use crate::error::StartError;
 use crate::http::credentials::CallerHeaders;
-use crate::memory::{Memory, Reading};
+use crate::memory::{IngestPipeline, Memory};
 use crate::models::ModelPaths;
 use crate::openai::request::oddity::Oddity;
 use crate::openai::tokens::{TokenCounter, Tokenizer};
@@ -66,7 +66,7 @@ pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
         warm.await
             .map_err(|error| StartError::Process { operation: "load a tokenizer", source: io::Error::other(error) })?;
     }
-    let patience = Duration::from_secs(config.server.drain_seconds);
+    let timeout = Duration::from_secs(config.server.drain_seconds);
     let base_path = config.server.base_path.clone();
     let receipts = Receipts::new(config.server.receipts);
     let shared = Arc::new(Shared {
@@ -80,7 +80,7 @@ pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
     let upkeep = tokio::spawn(keep_up(recorder));
 
     // Before this point a signal ends the process at once, which is safe.
-    let stop = stop_signal(patience)?;
+    let stop = stop_signal(timeout)?;
     announce(address, &base_path);
     let ending = server::serve((listener, connections), &shared, stop).await;
     upkeep.abort();
@@ -135,7 +135,7 @@ pub fn engine_settings(config: &Config, paths: &ModelPaths) -> EngineConfig {
             mean: models::mean(reader),
             threads: config.reader.threads,
             passage_tokens: config.reader.passage_tokens,
-            keep: config.reader.keep,
+            main_point_share: config.reader.keep,
             queue: config.reader.queue,
         },
         chat: paths.chat.clone(),
@@ -205,8 +205,8 @@ async fn load_engine(config: &Config, paths: &ModelPaths) -> Result<Engine, Star
 async fn remember(config: &Config, engine: &Engine) -> Result<Planner, StartError> {
     let store = store(config, engine).await?;
     let preparation = preparation(config, engine, &store).await?;
-    let reading = Reading::start(engine.clone(), store.clone(), config);
-    let memory = Memory::new(engine.clone(), store, reading, &config.memory);
+    let ingest = IngestPipeline::start(engine.clone(), store.clone(), config);
+    let memory = Memory::new(engine.clone(), store, ingest, &config.memory);
     Ok(Planner::new(memory, preparation, config))
 }
 
@@ -252,8 +252,8 @@ fn announce(address: SocketAddr, base_path: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Ready when SIGTERM or SIGINT comes; from then on requests may take `patience`. A second one ends the process at once.
-fn stop_signal(patience: Duration) -> Result<impl Future<Output = Ending>, StartError> {
+/// Ready when SIGTERM or SIGINT comes; from then on requests may take `timeout`. A second one ends the process at once.
+fn stop_signal(timeout: Duration) -> Result<impl Future<Output = Ending>, StartError> {
     let failed = |source| StartError::Process { operation: "listen for signals", source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
@@ -262,7 +262,7 @@ fn stop_signal(patience: Duration) -> Result<impl Future<Output = Ending>, Start
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        let ending = Ending::begin(patience);
+        let ending = Ending::begin(timeout);
         tracing::info!("stopping; a second signal stops at once");
         if let Err(error) = ending.enforce() {
             tracing::warn!(error = %error, "how long stopping takes cannot be limited");

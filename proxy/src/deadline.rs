@@ -8,32 +8,32 @@ use std::time::{Duration, Instant};
 
 use crate::error::MemoryError;
 
-/// The end of a request's patience. Copies share it.
+/// When the memory's work for a request must end. Copies share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Deadline {
     /// `None` when there is all the time in the world.
     until: Option<Instant>,
-    given_up: Arc<AtomicBool>,
+    abandoned: Arc<AtomicBool>,
 }
 
 /// Somebody wants the result. When this is dropped, as with a future that was given up, the work need not go on.
 #[derive(Debug)]
-pub(crate) struct Wanted(Arc<AtomicBool>);
+pub(crate) struct AbandonOnDrop(Arc<AtomicBool>);
 
 impl Deadline {
     /// From now on for this long.
-    pub(crate) fn after(patience: Duration) -> Self {
-        Self { until: Instant::now().checked_add(patience), given_up: Arc::default() }
+    pub(crate) fn after(timeout: Duration) -> Self {
+        Self { until: Instant::now().checked_add(timeout), abandoned: Arc::default() }
     }
 
     /// No end, for work that nobody waits for with a clock in hand.
     pub(crate) fn none() -> Self {
-        Self { until: None, given_up: Arc::default() }
+        Self { until: None, abandoned: Arc::default() }
     }
 
-    /// Ends the patience as soon as the result is dropped, as a future is whose request was given up.
-    pub(crate) fn while_wanted(&self) -> Wanted {
-        Wanted(Arc::clone(&self.given_up))
+    /// Is over as soon as the result is dropped, as a future is whose request was given up.
+    pub(crate) fn abandon_on_drop(&self) -> AbandonOnDrop {
+        AbandonOnDrop(Arc::clone(&self.abandoned))
     }
 
     /// Whether the work may go on.
@@ -44,13 +44,13 @@ impl Deadline {
         if self.is_over() { Err(MemoryError::Deadline) } else { Ok(()) }
     }
 
-    /// Whether the patience has ended.
+    /// Whether it has passed.
     pub(crate) fn is_over(&self) -> bool {
-        self.given_up.load(Ordering::Relaxed) || self.until.is_some_and(|until| Instant::now() >= until)
+        self.abandoned.load(Ordering::Relaxed) || self.until.is_some_and(|until| Instant::now() >= until)
     }
 }
 
-impl Drop for Wanted {
+impl Drop for AbandonOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -65,9 +65,9 @@ mod tests {
         assert!(Deadline::after(Duration::ZERO).check().is_err());
         let deadline = Deadline::after(Duration::from_secs(3600));
         let copy = deadline.clone();
-        let wanted = deadline.while_wanted();
+        let abandon = deadline.abandon_on_drop();
         assert!(copy.check().is_ok() && Deadline::none().check().is_ok());
-        drop(wanted);
+        drop(abandon);
         assert!(copy.is_over());
     }
 }

@@ -12,9 +12,9 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// A stop that begins now, in which requests may take `patience`.
-    pub(crate) fn begin(patience: Duration) -> Self {
-        Self { by: Instant::now() + patience + OVERTIME }
+    /// A stop that begins now, in which requests may take `timeout`.
+    pub(crate) fn begin(timeout: Duration) -> Self {
+        Self { by: Instant::now() + timeout + OVERTIME }
     }
 
     /// The time that is left.

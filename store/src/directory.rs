@@ -90,11 +90,11 @@ impl Directory {
         self.path.join("embedder").exists()
     }
 
-    /// Keeps the name of the model whose vectors lie here, or compares it with the one that is kept. Blocking.
+    /// Records the model whose vectors lie here, or compares it with the recorded one. Blocking.
     ///
     /// # Errors
     /// [`StoreError::Model`] if it is another one.
-    pub(crate) fn keep_model(&self, name: &str) -> Result<(), StoreError> {
+    pub(crate) fn bind_model(&self, name: &str) -> Result<(), StoreError> {
         let path = self.path.join("model");
         let found = match fs::read_to_string(&path) {
             Ok(found) => found.trim().to_owned(),

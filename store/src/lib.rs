@@ -1,6 +1,6 @@
 //! Turns and main points on disk: LanceDB behind an fsynced journal.
 //!
-//! This crate is responsible for keeping what was read: it accepts turns durably, stores their main points,
+//! This crate is responsible for storing what was read: it accepts turns durably, stores their main points,
 //! finds them again (dense, lexical, by id) and deletes them for good. It is the only crate that knows Arrow and
 //! LanceDB. It must not know HTTP, the chat wire format, tokenizers or language models: plain records go in and come
 //! out, and a vector is a list of numbers to it.
@@ -16,7 +16,7 @@
 //! # The ledger
 //!
 //! The journal's file also holds what was injected into forwarded prompts: small values, opaque to the store, by scope,
-//! kind and turn. [`Store::keep`] writes them (fsynced, the first writer wins), [`Store::ledger`] finds them. They never
+//! kind and turn. [`Store::record`] writes them (fsynced, the first writer wins), [`Store::ledger`] finds them. They never
 //! move to LanceDB; they go when their conversation is deleted or has been silent for [`StoreConfig::ledger_age`].
 //!
 //! # Read your writes

@@ -24,7 +24,7 @@ impl Answer {
     ///
     /// # Panics
     /// When the body breaks off.
-    pub async fn of(response: reqwest::Response) -> Self {
+    pub async fn from_response(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await.expect("the answer's body arrives completely");
         Self { status, headers, body }

@@ -13,7 +13,7 @@ use crate::prompt::{BLOCK_END, BLOCK_START, DIGEST_END, DIGEST_START};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fate {
     /// The messages that were forwarded, as places among those that were sent, in order.
-    pub kept: Vec<usize>,
+    pub retained: Vec<usize>,
     /// What the proxy wrote into them: digests and memory blocks, as texts.
     pub injected: Vec<String>,
 }
@@ -46,10 +46,10 @@ pub fn fate(sent: &[String], forwarded: &[String]) -> Fate {
             panic!("no message that was sent has the bytes of {message}\nsent were {sent:#?}\nforwarded {forwarded:#?}")
         });
         before = place;
-        fate.kept.push(place);
+        fate.retained.push(place);
         fate.injected.extend(injected.into_iter().rev());
     }
-    fate.kept.reverse();
+    fate.retained.reverse();
     fate.injected.reverse();
     fate
 }
@@ -126,7 +126,7 @@ mod tests {
             r#"{"role":"user", "content": "<mainpoint-digest>\nd\n</mainpoint-digest>\n\na <mainpoint-memory>p</mainpoint-memory>\n\n<mainpoint-memory>\nm\n</mainpoint-memory>"}"#,
         ]);
         let expected = Fate {
-            kept: vec![2, 3],
+            retained: vec![2, 3],
             injected: messages(&[
                 "<mainpoint-digest>\nd\n</mainpoint-digest>",
                 "<mainpoint-memory>\nm\n</mainpoint-memory>",

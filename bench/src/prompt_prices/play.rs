@@ -33,8 +33,8 @@ pub(super) struct Forwarded {
     pub(super) prompt: Prompt,
     /// What happened to it.
     pub(super) outcome: Outcome,
-    /// Whether an epoch began.
-    pub(super) begins_epoch: bool,
+    /// Whether turns leave with this request.
+    pub(super) evicts: bool,
 }
 
 /// What happened to a request.
@@ -105,12 +105,12 @@ impl Stage {
         let prompt = messages.received(&self.upstream.last_request());
         let receipt = client.receipt(&self.proxy, answer).await;
         let read = read_receipt(&receipt);
-        let (outcome, begins_epoch) = read.ok_or_else(|| BenchError::new(format!("this is no receipt: {receipt}")))?;
-        Ok(Forwarded { prompt, outcome, begins_epoch })
+        let (outcome, evicts) = read.ok_or_else(|| BenchError::new(format!("this is no receipt: {receipt}")))?;
+        Ok(Forwarded { prompt, outcome, evicts })
     }
 }
 
-/// A request's outcome, and whether it began an epoch.
+/// A request's outcome, and whether it evicted turns.
 fn read_receipt(receipt: &Value) -> Option<(Outcome, bool)> {
     let outcome = match receipt["outcome"].as_str()? {
         "passthrough" => Outcome::Passthrough,
@@ -118,7 +118,7 @@ fn read_receipt(receipt: &Value) -> Option<(Outcome, bool)> {
         "failed-open" => Outcome::FailedOpen,
         _ => return None,
     };
-    Some((outcome, receipt["epoch"]["begun"].as_bool().unwrap_or(false)))
+    Some((outcome, receipt["eviction"]["is_new"].as_bool().unwrap_or(false)))
 }
 
 #[cfg(test)]
@@ -128,11 +128,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_receipt_says_what_happened_and_whether_an_epoch_began() {
-        let read = |outcome: &str, epoch: Value| read_receipt(&json!({"outcome": outcome, "epoch": epoch}));
+    fn a_receipt_says_what_happened_and_whether_it_evicted() {
+        let read = |outcome: &str, eviction: Value| read_receipt(&json!({"outcome": outcome, "eviction": eviction}));
         assert_eq!(read("passthrough", Value::Null), Some((Outcome::Passthrough, false)));
-        assert_eq!(read("rewritten", json!({"begun": false})), Some((Outcome::Rewritten, false)));
-        assert_eq!(read("rewritten", json!({"begun": true})), Some((Outcome::Rewritten, true)));
+        assert_eq!(read("rewritten", json!({"is_new": false})), Some((Outcome::Rewritten, false)));
+        assert_eq!(read("rewritten", json!({"is_new": true})), Some((Outcome::Rewritten, true)));
         assert_eq!(read("failed-open", Value::Null), Some((Outcome::FailedOpen, false)));
         assert_eq!(read("else", Value::Null), None);
     }

@@ -4,7 +4,7 @@
 
 use super::policies::Policy;
 use super::pricing::{Charge, Prices};
-use super::results::{BetweenEpochs, ChatResult};
+use super::results::{BetweenEvictions, ChatResult};
 use super::{CHATS, PriceOptions};
 use crate::BenchError;
 use crate::cache::write_whole;
@@ -21,7 +21,7 @@ struct Sample<'a> {
 
 const SEED: u64 = 20_261_123;
 const RATIO: &str = "price_ratio_to_untouched";
-const BETWEEN: &str = "Over the requests whose receipt says that no epoch began, from each chat's second request on. Of append-only: \
+const BETWEEN: &str = "Over the requests whose receipts say that nothing was evicted, from each chat's second on. Of append-only: \
     cached tokens beside those that a prompt of that size has cached if it is only appended to. Share: cached tokens of all prompt \
     tokens.";
 
@@ -58,8 +58,8 @@ impl<'a> Sample<'a> {
             rows.push(row("evidence", policy, figure).over(evidence.len()));
         }
         let own = Policy::Mainpoint;
-        let sums = self.each(ChatResult::between_epochs);
-        let of_sums = |part: fn(&BetweenEpochs) -> usize| sums.iter().map(part).map(as_float).collect::<Vec<f64>>();
+        let sums = self.each(ChatResult::between_evictions);
+        let of_sums = |part: fn(&BetweenEvictions) -> usize| sums.iter().map(part).map(as_float).collect::<Vec<f64>>();
         let cached = of_sums(|sums| sums.cached);
         let of_append_only = self.chats.ratio(&cached, &of_sums(|sums| sums.append_only));
         let untouched = of_sums(|sums| sums.untouched.cached);
@@ -69,7 +69,7 @@ impl<'a> Sample<'a> {
         rows.push(row("cached_share_between_epochs", own, figure));
         rows.push(row("cached_share_between_epochs", Policy::Untouched, untouched));
         let sum = |count: fn(&ChatResult) -> usize| Figure::exactly(as_float(self.results.iter().map(count).sum()));
-        rows.push(row("epochs", own, sum(ChatResult::epochs)));
+        rows.push(row("epochs", own, sum(ChatResult::evictions)));
         rows.push(row("failed_open", own, sum(|result| result.failed_open)));
         let rival = self.best_rival().map(|(_, ratio)| ratio);
         rows.extend(rival.map(|ratio| row("price_ratio_to_best_with_its_evidence", own, ratio)));
@@ -166,7 +166,7 @@ fn report(options: &PriceOptions, results: &[ChatResult]) -> Report {
                 column("95 % interval", "cached_share_between_epochs", 3).bounds(),
             ];
             let lines = [Policy::Mainpoint, Policy::Untouched].map(line);
-            report.add("Between two epochs", BETWEEN, table_of(&report.rows, &["policy"], &lines, &columns));
+            report.add("Between two evictions", BETWEEN, table_of(&report.rows, &["policy"], &lines, &columns));
         }
     }
     report
@@ -201,11 +201,11 @@ fn method(prices: Prices) -> String {
 fn outcomes(results: &[ChatResult]) -> String {
     let sum = |count: fn(&ChatResult) -> usize| results.iter().map(count).sum::<usize>();
     format!(
-        "Of mainpoint's {} requests {} were rewritten, {} of them with a new epoch; {} went through untouched since something \
+        "Of mainpoint's {} requests {} were rewritten, {} of them with a new eviction; {} went through untouched since something \
          failed.",
-        sum(|result| result.begins_epoch.len()),
+        sum(|result| result.evicts.len()),
         sum(|result| result.rewritten),
-        sum(ChatResult::epochs),
+        sum(ChatResult::evictions),
         sum(|result| result.failed_open)
     )
 }

@@ -19,8 +19,8 @@ pub(super) struct ChatResult {
     pub(super) name: String,
     /// Each policy's figures, in the order of [`Policy::ALL`].
     pub(super) policies: Vec<PolicyResult>,
-    /// Which of mainpoint's requests began an epoch.
-    pub(super) begins_epoch: Vec<bool>,
+    /// Which of mainpoint's requests evicted turns.
+    pub(super) evicts: Vec<bool>,
     /// How many of mainpoint's requests were rewritten.
     pub(super) rewritten: usize,
     /// How many of mainpoint's requests went through untouched since something failed.
@@ -36,9 +36,9 @@ pub(super) struct PolicyResult {
     pub(super) evidence: Vec<f64>,
 }
 
-/// Token sums over the requests that began no epoch.
+/// Token sums over the requests that evicted nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct BetweenEpochs {
+pub(super) struct BetweenEvictions {
     /// Tokens that came from the cache.
     pub(super) cached: usize,
     /// Tokens that would have come from the cache had every prompt only been appended to.
@@ -54,9 +54,9 @@ impl ChatResult {
     pub(super) fn new((chat, played): (&Chat, &Played), budget: usize, messages: &mut Messages) -> Self {
         let count = |wanted: Outcome| played.rounds.iter().filter(|round| round.outcome == wanted).count();
         let (rewritten, failed_open) = (count(Outcome::Rewritten), count(Outcome::FailedOpen));
-        let begins_epoch = played.rounds.iter().map(|round| round.begins_epoch).collect();
+        let evicts = played.rounds.iter().map(|round| round.evicts).collect();
         let policies = Policy::ALL.into_iter().map(|policy| replay(policy, (chat, played), budget, messages)).collect();
-        Self { name: chat.name.clone(), policies, begins_epoch, rewritten, failed_open }
+        Self { name: chat.name.clone(), policies, evicts, rewritten, failed_open }
     }
 
     /// The figures of a policy.
@@ -65,19 +65,19 @@ impl ChatResult {
         &self.policies[policy as usize]
     }
 
-    /// How many epochs began.
-    pub(super) fn epochs(&self) -> usize {
-        self.begins_epoch.iter().filter(|begins| **begins).count()
+    /// How many evictions there were.
+    pub(super) fn evictions(&self) -> usize {
+        self.evicts.iter().filter(|evicts| **evicts).count()
     }
 
-    /// What the cache gave between two epochs.
-    pub(super) fn between_epochs(&self) -> BetweenEpochs {
+    /// What the cache gave between two evictions.
+    pub(super) fn between_evictions(&self) -> BetweenEvictions {
         let own = &self.policy(Policy::Mainpoint).charges;
         let untouched = &self.policy(Policy::Untouched).charges;
-        let mut sums = BetweenEpochs::default();
-        let rounds = own.iter().zip(untouched).zip(&self.begins_epoch);
-        for (before, ((charge, untouched), begins_epoch)) in own.iter().zip(rounds.skip(1)) {
-            if *begins_epoch {
+        let mut sums = BetweenEvictions::default();
+        let rounds = own.iter().zip(untouched).zip(&self.evicts);
+        for (before, ((charge, untouched), evicts)) in own.iter().zip(rounds.skip(1)) {
+            if *evicts {
                 continue;
             }
             sums.cached += charge.cached;
@@ -146,7 +146,7 @@ pub(super) mod tests {
     use super::super::conversation::{Question, Round};
     use super::*;
 
-    /// Two rounds; mainpoint forwards the second with a memory block and begins an epoch there.
+    /// Two rounds; mainpoint forwards the second with a memory block and evicts there.
     pub(in crate::prompt_prices) fn result() -> ChatResult {
         let round = |user: &str| Round { user: user.to_owned(), assistant: "fine ".repeat(1500) };
         let chat = Chat {
@@ -156,10 +156,10 @@ pub(super) mod tests {
         };
         let mut messages = Messages::new();
         let block = "<mainpoint-memory>\nx\n[2026-11-22 14:03 UTC] user: the ferry is at noon\n</mainpoint-memory>";
-        let mut forwarded = |said: &[&str], begins_epoch: bool| Forwarded {
+        let mut forwarded = |said: &[&str], evicts: bool| Forwarded {
             prompt: [SYSTEM].iter().chain(said).map(|text| messages.make(Role::User, text)).collect(),
-            outcome: if begins_epoch { Outcome::Rewritten } else { Outcome::Passthrough },
-            begins_epoch,
+            outcome: if evicts { Outcome::Rewritten } else { Outcome::Passthrough },
+            evicts,
         };
         let long = "fine ".repeat(1500);
         let played = Played {
@@ -183,7 +183,7 @@ pub(super) mod tests {
         let tokens = |policy: Policy| result.policy(policy).charges[2].tokens;
         assert!(tokens(Policy::Untouched) > 3000 && tokens(Policy::SlidingWindow) <= 2000);
         assert!(tokens(Policy::SystemMemory) <= 2000 && tokens(Policy::Recompressed) <= 2000);
-        assert_eq!((result.epochs(), result.rewritten, result.failed_open), (1, 1, 0));
+        assert_eq!((result.evictions(), result.rewritten, result.failed_open), (1, 1, 0));
     }
 
     #[test]
@@ -195,10 +195,10 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn requests_that_begin_an_epoch_are_left_out_of_what_lies_between() {
+    fn requests_that_evict_are_left_out_of_what_lies_between() {
         let result = result();
         let own = &result.policy(Policy::Mainpoint).charges;
-        let between = result.between_epochs();
+        let between = result.between_evictions();
         assert_eq!((between.cached, between.tokens), (own[2].cached, own[2].tokens));
         // The third prompt only appends to the second.
         assert_eq!(between.cached, between.append_only);

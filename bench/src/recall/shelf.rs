@@ -155,7 +155,7 @@ impl Shelf {
             snapshot: &snapshot,
             text: asked.text,
             asked: asked.time,
-            kept: &HashSet::new(),
+            retained: &HashSet::new(),
             small_talk: Some(&self.small_talk),
             config: &self.config,
         };

@@ -71,9 +71,9 @@ struct Measured {
 }
 
 const STEPS: &str = "Median and 99th percentile from the receipts. prepare: parse, scope, names, token counts. ledger: what earlier \
-    requests were given. epoch: which turns are read, whether old ones leave. question: its one pass, words searched for beside. \
+    requests were given. eviction: which turns are read, whether old ones leave. question: its one pass, words searched for beside. \
     search: the vectors near it. candidates: telling what was found, with what ranks it. comparing: the codes of all of these. \
-    ranking. texts: of what is recalled. pack. rewrite. keep: the ledger, fsynced.";
+    ranking. texts: of what is recalled. pack. rewrite. record: the ledger, fsynced.";
 const FIRST_STAGE: &str = "The share of the ten best matches of everything in the scope, by MaxSim of all codes, that are among the \
     candidates of the product's search, by memory.candidates, nothing being compared in whole. Milliseconds of the whole search \
     with a question that is prepared.";

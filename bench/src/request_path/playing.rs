@@ -112,7 +112,7 @@ impl<'a> Stage<'a> {
             self.client.say(&self.proxy, text).await;
         }
         self.proxy.everything_read().await;
-        // The first question begins the epoch that the others find.
+        // The first question makes the eviction that the others find.
         self.client.say_aside(&self.proxy, "What did we talk about?").await;
         let idle = self.phase(requests, Load::Idle).await?;
         let used = usage::of_tree(self.proxy.process_id());

@@ -97,7 +97,7 @@ impl Tally {
     ) -> Result<(), BenchError> {
         let config = MemoryConfig { candidates: self.limit, scan_passages: 0, ..config.clone() };
         let search =
-            Search { snapshot, text, asked: Utc::now(), kept: &HashSet::new(), small_talk: None, config: &config };
+            Search { snapshot, text, asked: Utc::now(), retained: &HashSet::new(), small_talk: None, config: &config };
         let started = Instant::now();
         let found = search.run(async { Ok(question.clone()) }).await;
         let found = found.map_err(|error| BenchError::program("the memory's search", error))?;

@@ -14,8 +14,8 @@ use crate::{EngineError, codes_of};
 pub(crate) struct Chooser {
     /// The model's mean token vector.
     pub(crate) mean: Vec<f32>,
-    /// The share of a passage's tokens that is kept, in (0, 1].
-    pub(crate) keep: f32,
+    /// The share of a passage's tokens that its main point has, in (0, 1].
+    pub(crate) share: f32,
 }
 
 /// A passage whose saliences are not yet relative to anything.
@@ -39,24 +39,25 @@ impl Chooser {
     ///
     /// # Errors
     /// [`EngineError::Setting`].
-    pub(crate) fn check(keep: f32) -> Result<(), EngineError> {
-        if keep > 0.0 && keep <= 1.0 {
+    pub(crate) fn check(share: f32) -> Result<(), EngineError> {
+        if share > 0.0 && share <= 1.0 {
             return Ok(());
         }
-        Err(EngineError::Setting { key: "reader.keep", value: keep.to_string(), allowed: "more than 0, at most 1" })
+        Err(EngineError::Setting { key: "reader.keep", value: share.to_string(), allowed: "more than 0, at most 1" })
     }
 
     /// The main point of a passage of `text`: the words that together stand best for what is attended to, until
-    /// [`Chooser::keep`] of all tokens are held; at least one word if there is any. A passage without words is kept whole, but has no spans.
+    /// [`Chooser::share`] of all tokens are selected; at least one word if there is any. A passage without words is taken whole,
+    /// but has no spans.
     pub(crate) fn choose(&self, text: &str, passage: &PassageTokens) -> Chosen {
         let units = self.units(text, passage);
         let chosen = || units.iter().filter(|unit| unit.chosen);
-        let mut kept: Vec<usize> = chosen().flat_map(|unit| unit.tokens.iter().copied()).collect();
-        if kept.is_empty() {
-            kept = (0..passage.tokens.len()).collect();
+        let mut selected: Vec<usize> = chosen().flat_map(|unit| unit.tokens.iter().copied()).collect();
+        if selected.is_empty() {
+            selected = (0..passage.tokens.len()).collect();
         }
-        kept.sort_unstable();
-        kept.dedup();
+        selected.sort_unstable();
+        selected.dedup();
         let salience = passage.tokens.iter().map(|token| TokenSalience {
             start: token.start,
             end: token.end,
@@ -68,7 +69,7 @@ impl Chooser {
                 end: passage.end,
                 spans: spans(text, chosen()),
                 vector: passage.vector.clone(),
-                codes: codes_of(kept.iter().map(|index| vector(&passage.tokens[*index])), &self.mean),
+                codes: codes_of(selected.iter().map(|index| vector(&passage.tokens[*index])), &self.mean),
             },
             salience: salience.collect(),
         }
@@ -83,7 +84,7 @@ impl Chooser {
             clippy::cast_sign_loss,
             reason = "token counts"
         )]
-        let wanted = ((passage.tokens.len() as f32) * self.keep).round().max(1.0) as usize;
+        let wanted = ((passage.tokens.len() as f32) * self.share).round().max(1.0) as usize;
         let groups: Vec<Vec<usize>> = units.iter().map(|unit| unit.tokens.clone()).collect();
         for index in representative(passage, &self.mean, &groups, wanted) {
             units[index].chosen = true;
@@ -180,12 +181,12 @@ mod tests {
         (0..DIMENSIONS).map(|dimension| if is_odd(dimension) { -1.0 } else { 1.0 }).collect()
     }
 
-    fn chooser(keep: f32) -> Chooser {
-        Chooser { mean: vec![0.0; DIMENSIONS], keep }
+    fn chooser(share: f32) -> Chooser {
+        Chooser { mean: vec![0.0; DIMENSIONS], share }
     }
 
-    fn chosen<'a>(text: &'a str, scores: &[f32], keep: f32) -> Vec<&'a str> {
-        let chosen = chooser(keep).choose(text, &passage_of(text, scores));
+    fn chosen<'a>(text: &'a str, scores: &[f32], share: f32) -> Vec<&'a str> {
+        let chosen = chooser(share).choose(text, &passage_of(text, scores));
         let spans = chosen.passage.spans.iter();
         spans.map(|span| &text[span.start..span.end]).collect()
     }
@@ -223,10 +224,10 @@ mod tests {
     proptest! {
         #[test]
         fn spans_are_whole_units_in_order(
-            text in "[a-z0-9 ,.!]{0,80}", keep in 0.01_f32..1.0, seed in proptest::collection::vec(0.0_f32..1.0, 40),
+            text in "[a-z0-9 ,.!]{0,80}", share in 0.01_f32..1.0, seed in proptest::collection::vec(0.0_f32..1.0, 40),
         ) {
             let passage = passage_of(&text, &seed);
-            let chosen = chooser(keep).choose(&text, &passage);
+            let chosen = chooser(share).choose(&text, &passage);
             let strongest = chosen.strongest();
             let starts: Vec<usize> = units(&text).iter().map(|unit| unit.start).collect();
             let ends: Vec<usize> = units(&text).iter().map(|unit| unit.end).collect();

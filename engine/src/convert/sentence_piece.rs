@@ -51,7 +51,7 @@ fn read_piece(bytes: &[u8]) -> Option<Piece> {
         match field {
             (1, Value::Bytes(text)) => piece.text = String::from_utf8(text.to_vec()).ok()?,
             (2, Value::Four(score)) => piece.score = f32::from_le_bytes(score),
-            (3, Value::Number(kind)) => piece.kind = Kind::of(kind)?,
+            (3, Value::Number(kind)) => piece.kind = Kind::from_number(kind)?,
             _ => {}
         }
     }
@@ -70,7 +70,7 @@ fn read_character_map(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl Kind {
-    fn of(number: u64) -> Option<Self> {
+    fn from_number(number: u64) -> Option<Self> {
         let kinds = [Self::Normal, Self::Unknown, Self::Control, Self::UserDefined, Self::Unused, Self::Byte];
         kinds.into_iter().find(|kind| *kind as u64 == number)
     }

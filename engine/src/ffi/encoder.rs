@@ -106,7 +106,7 @@ impl<'model> EncoderContext<'model> {
     }
 
     /// Ends in the middle of a pass once `halt` is raised.
-    pub(crate) fn heed(&mut self, halt: Halt) {
+    pub(crate) fn stop_on(&mut self, halt: Halt) {
         let flag: *const AtomicBool = halt.flag();
         // SAFETY: the context is alive and used by this thread alone (&mut self). The flag lives as long as `self.halt`, which
         // is kept until the context is freed; the callback only reads it, from whichever thread.
@@ -224,7 +224,7 @@ impl TensorView<'_> {
 
 /// llama.cpp's abort callback: asked between two nodes of a pass whether to end it.
 unsafe extern "C" fn is_unwanted(flag: *mut c_void) -> bool {
-    // SAFETY: `heed` gives the address of a flag that the context keeps alive and that is only read.
+    // SAFETY: `stop_on` gives the address of a flag that the context keeps alive and that is only read.
     let flag = unsafe { &*flag.cast::<AtomicBool>() };
     flag.load(Ordering::Acquire)
 }

@@ -6,7 +6,7 @@
 /// when nobody else wants the processor (`SCHED_IDLE`), and give it up the moment that somebody does. Niceness alone gives
 /// others more time, but lets them wait for a slice of some milliseconds each time that they wake up. Where the policy is
 /// refused the lowest niceness must do; gives false where that is refused, too.
-pub(crate) fn step_back() -> bool {
+pub(crate) fn lower_priority() -> bool {
     runs_when_idle() || is_nicest()
 }
 

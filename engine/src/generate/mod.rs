@@ -151,7 +151,7 @@ impl<'model> Generator<'model> {
     }
 
     /// Ends between two tokens once `halt` is raised.
-    pub(crate) fn heed(&mut self, halt: Halt) {
+    pub(crate) fn stop_on(&mut self, halt: Halt) {
         self.halt = halt;
     }
 

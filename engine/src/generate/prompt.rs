@@ -135,18 +135,18 @@ mod tests {
             said(ChatRole::User, 20),
         ];
         assert_eq!(fit(spoken.clone(), 1000), spoken);
-        let kept = fit(spoken.clone(), 200);
-        assert_eq!(kept, [spoken[0].clone(), spoken[2].clone(), spoken[3].clone()]);
-        let kept = fit(spoken.clone(), 100);
-        assert_eq!(kept, [spoken[0].clone(), spoken[3].clone()]);
+        let retained = fit(spoken.clone(), 200);
+        assert_eq!(retained, [spoken[0].clone(), spoken[2].clone(), spoken[3].clone()]);
+        let retained = fit(spoken.clone(), 100);
+        assert_eq!(retained, [spoken[0].clone(), spoken[3].clone()]);
     }
 
     #[test]
     fn of_a_message_that_is_too_long_the_end_stays() {
-        let kept = fit(vec![said(ChatRole::User, 500)], 132);
-        assert_eq!(kept.len(), 1);
-        assert_eq!(kept[0].tokens.len(), 100);
-        assert_eq!(kept[0].tokens.last(), Some(&LlamaToken(499)));
+        let retained = fit(vec![said(ChatRole::User, 500)], 132);
+        assert_eq!(retained.len(), 1);
+        assert_eq!(retained[0].tokens.len(), 100);
+        assert_eq!(retained[0].tokens.last(), Some(&LlamaToken(499)));
     }
 
     fn anybody() -> impl Strategy<Value = ChatRole> {
@@ -155,16 +155,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_kept_fits_and_ends_with_the_last_message(
+        fn what_is_retained_fits_and_ends_with_the_last_message(
             lengths in prop::collection::vec((anybody(), 1_usize..200), 1..10),
             room in 0_usize..1500,
         ) {
             let spoken: Vec<Spoken> = lengths.into_iter().map(|(role, count)| said(role, count)).collect();
-            let kept = fit(spoken.clone(), room);
-            let around = (kept.len() + 1) * AROUND;
-            let tokens: usize = kept.iter().map(|one| one.tokens.len()).sum();
+            let retained = fit(spoken.clone(), room);
+            let around = (retained.len() + 1) * AROUND;
+            let tokens: usize = retained.iter().map(|one| one.tokens.len()).sum();
             prop_assert!(tokens == 0 || tokens + around <= room);
-            prop_assert_eq!(kept.last().map(|one| one.role), spoken.last().map(|one| one.role));
+            prop_assert_eq!(retained.last().map(|one| one.role), spoken.last().map(|one| one.role));
         }
     }
 }

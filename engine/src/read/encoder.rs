@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use llama_cpp_2::token::LlamaToken;
 
-use super::received::Received;
+use super::received::ReceivedAttention;
 use crate::EngineError;
 use crate::ffi::encoder::{EncoderContext, EncoderOptions, FlashAttention, Observer, TensorView};
 use crate::halt::Halt;
@@ -16,7 +16,7 @@ use crate::llama::model::{Geometry, Model};
 
 /// The text of a pass.
 #[derive(Debug, Clone)]
-pub(crate) struct PassText {
+pub(crate) struct PassTokens {
     /// All its tokens, special ones and prompts included.
     pub(crate) ids: Vec<LlamaToken>,
     /// Which of them are its own.
@@ -25,7 +25,7 @@ pub(crate) struct PassText {
 
 /// What a pass gives of the text's own tokens.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
+pub(crate) struct PassOutput {
     /// `token * width ..`.
     pub(crate) vectors: Vec<f32>,
     /// The mean of the vectors of all tokens of the pass, special ones and prompts included, as encoders are trained to be
@@ -38,7 +38,7 @@ pub(crate) struct Seen {
 
 /// Whether attention is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sight {
+pub(crate) enum PassKind {
     /// Vectors and attention, by the softmax that llama.cpp computes, which flash attention must be off for.
     Attention,
     /// Vectors alone.
@@ -58,42 +58,42 @@ pub(crate) struct PassSize {
 pub(crate) struct Encoder<'model> {
     context: EncoderContext<'model>,
     geometry: Geometry,
-    sight: Sight,
+    kind: PassKind,
 }
 
 impl<'model> Encoder<'model> {
-    pub(crate) fn new(model: &'model Model, size: PassSize, sight: Sight) -> Result<Self, EngineError> {
+    pub(crate) fn new(model: &'model Model, size: PassSize, kind: PassKind) -> Result<Self, EngineError> {
         let options = EncoderOptions {
             tokens: size.tokens,
             threads: size.threads,
-            flash_attention: match sight {
-                Sight::Attention => FlashAttention::Off,
-                Sight::Vectors => FlashAttention::On,
+            flash_attention: match kind {
+                PassKind::Attention => FlashAttention::Off,
+                PassKind::Vectors => FlashAttention::On,
             },
         };
-        Ok(Self { context: EncoderContext::new(&model.llama, options)?, geometry: model.geometry, sight })
+        Ok(Self { context: EncoderContext::new(&model.llama, options)?, geometry: model.geometry, kind })
     }
 
     /// Ends in the middle of a pass once `halt` is raised.
-    pub(crate) fn heed(&mut self, halt: Halt) {
-        self.context.heed(halt);
+    pub(crate) fn stop_on(&mut self, halt: Halt) {
+        self.context.stop_on(halt);
     }
 
     /// Reads a text.
     ///
     /// # Errors
     /// Too much for a pass, a failed pass, or [`EngineError::NoAttention`].
-    pub(crate) fn pass(&mut self, text: &PassText) -> Result<Seen, EngineError> {
-        let (vectors, attention) = match self.sight {
-            Sight::Attention => {
-                let mut received = Received::new(text.own.clone(), self.geometry);
+    pub(crate) fn pass(&mut self, text: &PassTokens) -> Result<PassOutput, EngineError> {
+        let (vectors, attention) = match self.kind {
+            PassKind::Attention => {
+                let mut received = ReceivedAttention::new(text.own.clone(), self.geometry);
                 let vectors = self.context.encode(&text.ids, &mut received)?;
                 (vectors, received.finish(text.ids.len())?)
             }
-            Sight::Vectors => (self.context.encode(&text.ids, &mut Nobody)?, Vec::new()),
+            PassKind::Vectors => (self.context.encode(&text.ids, &mut Nobody)?, Vec::new()),
         };
         let width = self.geometry.width;
-        Ok(Seen {
+        Ok(PassOutput {
             mean: unit_mean(vectors.chunks_exact(width), width),
             vectors: vectors[text.own.start * width..text.own.end * width].to_vec(),
             attention,

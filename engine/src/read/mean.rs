@@ -4,9 +4,9 @@
 
 use sha2::{Digest, Sha256};
 
-use super::encoder::{Encoder, PassSize, Sight};
+use super::encoder::{Encoder, PassKind, PassSize};
+use super::input::InputBuilder;
 use super::samples::SAMPLES;
-use super::script::Script;
 use crate::llama::model::Model;
 use crate::{EncoderConfig, EngineError};
 
@@ -28,9 +28,9 @@ pub(crate) fn digest_of_settings(config: &EncoderConfig) -> impl AsRef<[u8]> {
 ///
 /// # Errors
 /// [`EngineError::Setting`] if the mean is not the model's, or a failed pass.
-pub(crate) fn mean(model: &Model, script: &Script, config: &EncoderConfig) -> Result<Vec<f32>, EngineError> {
+pub(crate) fn mean(model: &Model, inputs: &InputBuilder, config: &EncoderConfig) -> Result<Vec<f32>, EngineError> {
     let Some(mean) = &config.mean else {
-        return mean_of_samples(model, script, config.threads);
+        return mean_of_samples(model, inputs, config.threads);
     };
     if mean.len() == model.geometry.width && mean.iter().all(|value| value.is_finite()) {
         return Ok(mean.clone());
@@ -43,15 +43,15 @@ pub(crate) fn mean(model: &Model, script: &Script, config: &EncoderConfig) -> Re
 }
 
 /// The mean of the vectors of all tokens with content of the samples, each read behind the passage prompt as a turn of a user.
-fn mean_of_samples(model: &Model, script: &Script, threads: usize) -> Result<Vec<f32>, EngineError> {
-    let size = PassSize { tokens: script.longest_pass(), threads };
-    let mut encoder = Encoder::new(model, size, Sight::Vectors)?;
+fn mean_of_samples(model: &Model, inputs: &InputBuilder, threads: usize) -> Result<Vec<f32>, EngineError> {
+    let size = PassSize { tokens: inputs.longest_pass(), threads };
+    let mut encoder = Encoder::new(model, size, PassKind::Vectors)?;
     let mut sum = vec![0.0_f64; model.geometry.width];
     let mut count = 0.0;
     for text in SAMPLES {
-        for unread in script.cut("User", text, 0).passages {
-            let seen = encoder.pass(&unread.pass)?;
-            for token in unread.seen(&seen).tokens {
+        for input in inputs.turn("User", text, 0).passages {
+            let output = encoder.pass(&input.pass)?;
+            for token in input.with_output(&output).tokens {
                 count += 1.0;
                 sum.iter_mut().zip(&token.vector).for_each(|(sum, value)| *sum += f64::from(*value));
             }

@@ -3,13 +3,13 @@
 //! It must not know who asks, nor on which threads.
 
 pub(crate) mod encoder;
+pub(crate) mod input;
 pub(crate) mod mean;
 pub(crate) mod parts;
 mod passages;
 mod reading;
 mod received;
 mod samples;
-pub(crate) mod script;
 mod sentences;
 #[cfg(test)]
 mod truth;

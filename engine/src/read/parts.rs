@@ -1,25 +1,25 @@
 //! The threads that read: one for turns, behind everything else that wants the processor, and one for questions, which never
 //! wait behind turns.
 //!
-//! It must not know who asks, nor what is kept.
+//! It must not know who asks, nor what is stored.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::encoder::{Encoder, PassSize, Sight};
+use super::encoder::{Encoder, PassKind, PassSize};
+use super::input::{EncoderInput, InputBuilder};
 use super::reading::{PassageTokens, Question};
-use super::script::{Script, Unread};
 use crate::actor::Actor;
 use crate::codes::{QuestionCodes, codes_of};
-use crate::ffi::priority::step_back;
+use crate::ffi::priority::lower_priority;
 use crate::llama::model::Model;
 use crate::{EncoderConfig, EngineError};
 
 /// Reads passages.
-pub(crate) type Reader = Actor<Unread, PassageTokens>;
+pub(crate) type PassageEncoder = Actor<EncoderInput, PassageTokens>;
 /// Reads questions.
-pub(crate) type Questions = Actor<Unread, Question>;
+pub(crate) type QueryEncoder = Actor<EncoderInput, Question>;
 
 /// How much was read.
 #[derive(Debug, Default)]
@@ -54,27 +54,27 @@ impl Meter {
 ///
 /// # Errors
 /// [`EngineError::NoAttention`] if the model shows none, or a context that cannot be made.
-pub(crate) fn start_reader(
+pub(crate) fn start_passage_encoder(
     model: &Model,
-    script: &Script,
+    inputs: &InputBuilder,
     config: &EncoderConfig,
     meter: &Arc<Meter>,
-) -> Result<Reader, EngineError> {
+) -> Result<PassageEncoder, EngineError> {
     let (model, meter) = (model.clone(), Arc::clone(meter));
-    let size = PassSize { tokens: script.longest_pass(), threads: config.threads };
-    let probe = script.cut("User", PROBE, 0).passages;
+    let size = PassSize { tokens: inputs.longest_pass(), threads: config.threads };
+    let probe = inputs.turn("User", PROBE, 0).passages;
     Actor::start("reader", config.queue, move |inbox| {
-        step_back();
-        let mut encoder = Encoder::new(&model, size, Sight::Attention)?;
-        for unread in &probe {
-            encoder.pass(&unread.pass)?;
+        lower_priority();
+        let mut encoder = Encoder::new(&model, size, PassKind::Attention)?;
+        for input in &probe {
+            encoder.pass(&input.pass)?;
         }
-        encoder.heed(inbox.halt());
-        inbox.serve(|unread: Unread| {
+        encoder.stop_on(inbox.halt());
+        inbox.serve(|input: EncoderInput| {
             let started = Instant::now();
-            let seen = encoder.pass(&unread.pass)?;
-            meter.add(unread.pass.own.len(), started.elapsed());
-            Ok(unread.seen(&seen))
+            let output = encoder.pass(&input.pass)?;
+            meter.add(input.pass.own.len(), started.elapsed());
+            Ok(input.with_output(&output))
         });
         Ok(())
     })
@@ -84,19 +84,19 @@ pub(crate) fn start_reader(
 ///
 /// # Errors
 /// A context that cannot be made, or a model without token vectors.
-pub(crate) fn start_questions(
+pub(crate) fn start_query_encoder(
     model: &Model,
-    script: &Script,
+    inputs: &InputBuilder,
     config: &EncoderConfig,
     mean: &[f32],
-) -> Result<Questions, EngineError> {
-    let (model, probe, mean) = (model.clone(), script.question(PROBE), mean.to_vec());
-    let size = PassSize { tokens: script.longest_pass(), threads: config.threads.min(MOST_QUESTION_THREADS) };
+) -> Result<QueryEncoder, EngineError> {
+    let (model, probe, mean) = (model.clone(), inputs.question(PROBE), mean.to_vec());
+    let size = PassSize { tokens: inputs.longest_pass(), threads: config.threads.min(MOST_QUESTION_THREADS) };
     Actor::start("questions", QUESTION_QUEUE, move |inbox| {
-        let mut encoder = Encoder::new(&model, size, Sight::Vectors)?;
+        let mut encoder = Encoder::new(&model, size, PassKind::Vectors)?;
         question(&mut encoder, &probe, &mean)?;
-        encoder.heed(inbox.halt());
-        inbox.serve(|unread: Unread| question(&mut encoder, &unread, &mean));
+        encoder.stop_on(inbox.halt());
+        inbox.serve(|input: EncoderInput| question(&mut encoder, &input, &mean));
         Ok(())
     })
 }
@@ -105,8 +105,8 @@ pub(crate) fn start_questions(
 const PROBE: &str = "The locker code is 4471, remember it.";
 
 /// Reads a question.
-fn question(encoder: &mut Encoder<'_>, unread: &Unread, mean: &[f32]) -> Result<Question, EngineError> {
-    let seen = unread.seen(&encoder.pass(&unread.pass)?);
-    let vectors = seen.tokens.iter().map(|token| token.vector.as_slice());
-    Ok(Question { codes: QuestionCodes::new(mean.len(), &codes_of(vectors, mean)), vector: seen.vector })
+fn question(encoder: &mut Encoder<'_>, input: &EncoderInput, mean: &[f32]) -> Result<Question, EngineError> {
+    let output = input.with_output(&encoder.pass(&input.pass)?);
+    let vectors = output.tokens.iter().map(|token| token.vector.as_slice());
+    Ok(Question { codes: QuestionCodes::new(mean.len(), &codes_of(vectors, mean)), vector: output.vector })
 }

@@ -9,7 +9,7 @@ use crate::ffi::encoder::{Observer, TensorView};
 use crate::llama::model::Geometry;
 
 /// Sums the columns of every softmax of a pass.
-pub(crate) struct Received {
+pub(crate) struct ReceivedAttention {
     /// The tokens that are looked at: what they pay each other counts.
     own: Range<usize>,
     geometry: Geometry,
@@ -22,7 +22,7 @@ pub(crate) struct Received {
 /// The name of a layer's softmax, the rows of which are attention.
 const SOFTMAX: &str = "kq_soft_max-";
 
-impl Received {
+impl ReceivedAttention {
     pub(crate) fn new(own: Range<usize>, geometry: Geometry) -> Self {
         Self { geometry, sums: vec![0.0; own.len()], layers: 0, row: vec![0.0; own.len()], own }
     }
@@ -74,7 +74,7 @@ impl Received {
     }
 }
 
-impl Observer for Received {
+impl Observer for ReceivedAttention {
     fn wants(&self, name: &str) -> bool {
         name.starts_with(SOFTMAX)
     }

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::encoder::{Encoder, PassSize, PassText, Sight};
-use super::received::Received;
-use super::script::Script;
+use super::encoder::{Encoder, PassKind, PassSize, PassTokens};
+use super::input::InputBuilder;
+use super::received::ReceivedAttention;
 use crate::ffi::encoder::{EncoderContext, EncoderOptions, FlashAttention, Observer, TensorView};
 use crate::llama::model::{Model, Role};
 use crate::test_models::{all, light};
@@ -35,10 +35,10 @@ impl Observer for Recorder {
     }
 }
 
-fn ready(config: &EncoderConfig) -> (Model, PassText) {
+fn ready(config: &EncoderConfig) -> (Model, PassTokens) {
     let model = Model::load(&config.model, Role::Encoder).unwrap();
-    let script = Script::new(&model, config).unwrap();
-    let text = script.cut("User", TEXT, 0).passages.remove(0).pass;
+    let inputs = InputBuilder::new(&model, config).unwrap();
+    let text = inputs.turn("User", TEXT, 0).passages.remove(0).pass;
     (model, text)
 }
 
@@ -46,7 +46,7 @@ fn options(flash_attention: FlashAttention) -> EncoderOptions {
     EncoderOptions { tokens: 256, threads: 2, flash_attention }
 }
 
-fn record(model: &Model, text: &PassText, flash_attention: FlashAttention) -> Recorder {
+fn record(model: &Model, text: &PassTokens, flash_attention: FlashAttention) -> Recorder {
     let mut recorder = Recorder::default();
     let mut context = EncoderContext::new(&model.llama, options(flash_attention)).unwrap();
     context.encode(&text.ids, &mut recorder).unwrap();
@@ -75,7 +75,7 @@ fn what_is_received_equals_a_slow_reference_from_queries_and_keys() {
     for config in all() {
         let (model, text) = ready(&config);
         let recorder = record(&model, &text, FlashAttention::Off);
-        let mut received = Received::new(text.own.clone(), model.geometry);
+        let mut received = ReceivedAttention::new(text.own.clone(), model.geometry);
         let mut context = EncoderContext::new(&model.llama, options(FlashAttention::Off)).unwrap();
         context.encode(&text.ids, &mut received).unwrap();
         let received = received.finish(text.ids.len()).unwrap();
@@ -89,7 +89,7 @@ fn what_is_received_equals_a_slow_reference_from_queries_and_keys() {
 }
 
 /// Attention computed from rotated queries and keys, for texts that are shorter than any sliding window.
-fn slowly_received(model: &Model, recorder: &Recorder, text: &PassText) -> Vec<f32> {
+fn slowly_received(model: &Model, recorder: &Recorder, text: &PassTokens) -> Vec<f32> {
     let own = &text.own;
     let mut sums = vec![0.0_f64; own.len()];
     for layer in 0..model.geometry.layers {
@@ -126,7 +126,7 @@ fn with_flash_attention_no_softmax_is_seen_and_that_is_an_error() {
     let (model, text) = ready(&light());
     let recorder = record(&model, &text, FlashAttention::On);
     assert!(!recorder.tensors.keys().any(|name| name.starts_with("kq_soft_max-")));
-    let received = Received::new(text.own, model.geometry);
+    let received = ReceivedAttention::new(text.own, model.geometry);
     assert!(matches!(received.finish(text.ids.len()), Err(EngineError::NoAttention(_))));
 }
 
@@ -135,8 +135,8 @@ fn vectors_are_the_same_with_and_without_a_look_at_attention() {
     for config in all() {
         let (model, text) = ready(&config);
         let size = PassSize { tokens: 256, threads: 2 };
-        let pass = |sight| Encoder::new(&model, size, sight).unwrap().pass(&text).unwrap();
-        let (looking, blind) = (pass(Sight::Attention), pass(Sight::Vectors));
+        let pass = |kind| Encoder::new(&model, size, kind).unwrap().pass(&text).unwrap();
+        let (looking, blind) = (pass(PassKind::Attention), pass(PassKind::Vectors));
         assert_eq!((looking.attention.len(), blind.attention.len()), (text.own.len(), 0));
         let width = model.geometry.width;
         let pairs = looking.vectors.chunks_exact(width).zip(blind.vectors.chunks_exact(width));

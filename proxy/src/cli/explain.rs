@@ -46,7 +46,7 @@ pub(super) async fn run(arguments: ExplainArguments) -> Result<(), CliError> {
         writeln!(anstream::stdout(), "{:#}", json!({ "turns": turns }))?;
     } else {
         let mut output = anstream::stdout();
-        let marks = Marks::of(&output);
+        let marks = Marks::new(&output);
         highlight::show(&mut output, &explained, marks)?;
     }
     Ok(())

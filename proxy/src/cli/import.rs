@@ -23,7 +23,7 @@ use super::{CliError, ConfigOption};
 use crate::config::{Config, Overrides};
 use crate::conversation::prepare::Preparation;
 use crate::http::credentials::CallerHeaders;
-use crate::memory::{Imported, Importing};
+use crate::memory::{Imported, Importer};
 use crate::terminal::Progress;
 use crate::{app, models};
 
@@ -104,7 +104,7 @@ struct Import<'a> {
 impl Import<'_> {
     async fn run(&self, history: &History) -> Result<Summary, CliError> {
         let expected = self.survey(history).await?;
-        let importing = Importing::new(self.engine.clone(), self.store.clone());
+        let importer = Importer::new(self.engine.clone(), self.store.clone());
         let progress = Progress::StandardError.tokens("reading", expected.tokens);
         let started = Instant::now();
         let mut imported = Imported::default();
@@ -112,7 +112,7 @@ impl Import<'_> {
             let line = line?;
             let number = line.number;
             let conversation = self.prepare(line).map_err(|reason| history.refusal(number, reason))?;
-            let taken = importing
+            let taken = importer
                 .take(&conversation.scope, conversation.turns, &|tokens| {
                     progress.advance(tokens);
                 })

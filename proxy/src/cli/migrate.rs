@@ -16,7 +16,7 @@ use super::{CliError, ConfigOption};
 use crate::config::{Config, Overrides};
 use crate::conversation::scope::ScopeKey;
 use crate::error::StartError;
-use crate::memory::{Imported, Importing};
+use crate::memory::{Imported, Importer};
 use crate::terminal::Progress;
 use crate::{app, models};
 
@@ -91,13 +91,13 @@ struct Reading<'a> {
 impl Reading<'_> {
     async fn run(&self) -> Result<Imported, CliError> {
         self.store.adopt(self.old).await?;
-        let importing = Importing::new(self.engine.clone(), self.store.clone());
+        let importer = Importer::new(self.engine.clone(), self.store.clone());
         let progress = Progress::StandardError.tokens("reading", self.old.tokens());
         let mut read = Imported::default();
         let mut batches = self.old.read().await?;
         while let Some((scope, turns)) = batches.try_next().await? {
             let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-            let taken = importing.take(&scope, turns, &|tokens| progress.advance(tokens)).await?;
+            let taken = importer.take(&scope, turns, &|tokens| progress.advance(tokens)).await?;
             progress.advance(taken.known_tokens);
             read.add(taken);
             self.ensure_read(&scope, &names).await?;

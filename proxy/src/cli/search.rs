@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{CliError, ConfigOption};
 use crate::config::{Config, MemoryConfig, Overrides};
-use crate::memory::Recalled;
+use crate::memory::RecalledTurn;
 use crate::memory::recall::abstention::{Evidence, Floor};
 use crate::memory::recall::relevance::Candidate;
 use crate::memory::small_talk::SmallTalk;
@@ -107,13 +107,13 @@ async fn search(
         text: arguments.question.clone(),
         asked: Utc::now(),
         dropped: Vec::new(),
-        kept: HashSet::new(),
+        retained: HashSet::new(),
     };
     let recollection = recall.run(question).await.map_err(CliError::Search)?;
     let shown: Vec<TurnId> = recollection.turns.iter().map(|recalled| recalled.turn.id).collect();
     let points = store.points(&scope, &Within::Conversation(shown), MOST_POINTS).await?;
     let ranked = recollection.turns.into_iter().zip(recollection.reasons);
-    let turns = ranked.map(|(Recalled { turn, score, .. }, reasons)| {
+    let turns = ranked.map(|(RecalledTurn { turn, score, .. }, reasons)| {
         let point = points.iter().find(|point| point.turn == turn.id);
         Found { score, reasons, main_point: point.map(main_point).unwrap_or_default(), turn }
     });

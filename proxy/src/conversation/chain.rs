@@ -45,7 +45,7 @@ impl Chain {
         Seal::new(*hasher.finalize().as_bytes())
     }
 
-    /// The name of an assistant's plain text reply after `previous`.
+    /// The id of an assistant's plain text reply after `previous`.
     pub(crate) fn reply(&self, previous: Option<TurnId>, text: &str) -> TurnId {
         let mut hasher = self.begin(previous, "assistant");
         text_part(&mut hasher, text);
@@ -60,7 +60,7 @@ impl Chain {
 
     fn begin(&self, previous: Option<TurnId>, role: &str) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        hasher.update(&previous.map_or([0; 16], |name| name.0));
+        hasher.update(&previous.map_or([0; 16], |id| id.0));
         frame(&mut hasher, b'r', role.as_bytes());
         hasher
     }
@@ -99,9 +99,9 @@ fn frame(hasher: &mut blake3::Hasher, kind: u8, bytes: &[u8]) {
 }
 
 fn finish(hasher: &blake3::Hasher) -> TurnId {
-    let mut name = [0; 16];
-    hasher.finalize_xof().fill(&mut name);
-    TurnId(name)
+    let mut id = [0; 16];
+    hasher.finalize_xof().fill(&mut id);
+    TurnId(id)
 }
 
 #[cfg(test)]
@@ -247,8 +247,8 @@ mod tests {
             reference("msg_1"),
             reference("msg_2"),
         ];
-        for (index, name) in all.iter().enumerate() {
-            assert!(name.is_some() && !all[..index].contains(name), "{index}");
+        for (index, id) in all.iter().enumerate() {
+            assert!(id.is_some() && !all[..index].contains(id), "{index}");
         }
         assert_eq!(reference("msg_1"), after(json!({"id": "msg_1", "type": "item_reference"})));
     }

@@ -64,10 +64,10 @@ pub(crate) struct ReplySlot {
 /// When the scope or the token counts cannot be made, or the time is over.
 pub(crate) fn prepare(
     own: &Preparation,
-    asked: Asked<'_>,
+    raw: RawRequest<'_>,
     deadline: &Deadline,
 ) -> Result<Result<Prepared, Reason>, MemoryError> {
-    let request = match ChatRequest::parse_until(asked.surface, asked.body, deadline) {
+    let request = match ChatRequest::parse_until(raw.surface, raw.body, deadline) {
         Ok(request) if request.messages.is_empty() => return Ok(Err(Reason::NoMessages)),
         Ok(request) => request,
         Err(error) => {
@@ -76,17 +76,17 @@ pub(crate) fn prepare(
         }
     };
     // A request that names several users was refused before.
-    let Ok(named) = own.callers.user(asked.headers) else {
+    let Ok(named) = own.callers.user(raw.headers) else {
         return Ok(Err(Reason::UnknownShape));
     };
     let user = named.or(request.user.as_deref().map(str::as_bytes));
-    let scope = own.keys.scope((&own.callers, asked.headers), user)?;
-    Prepared::until(deadline, &own.counter, (request, scope, asked.time)).map(Ok)
+    let scope = own.keys.scope((&own.callers, raw.headers), user)?;
+    Prepared::until(deadline, &own.counter, (request, scope, raw.time)).map(Ok)
 }
 
 /// A request as it came.
 #[derive(Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct RawRequest<'a> {
     /// Which of OpenAI's interfaces it speaks.
     pub(crate) surface: Surface,
     /// Its headers.
@@ -123,11 +123,11 @@ impl Prepared {
         };
         let spoken = (0..request.messages.len()).filter(is_spoken).collect();
         let mut position = 0;
-        let named = turn_ids.iter().map(|name| {
-            position += u32::from(name.is_some());
+        let counted = turn_ids.iter().map(|id| {
+            position += u32::from(id.is_some());
             position
         });
-        let positions = std::iter::once(0).chain(named).collect();
+        let positions = std::iter::once(0).chain(counted).collect();
         deadline.check()?;
         Ok(Self {
             bonds: Bonds::new(&request.messages),
@@ -261,11 +261,11 @@ impl Preparation {
     /// As [`prepare`], or when the worker ended abnormally.
     pub(crate) async fn run(
         &self,
-        asked: Asked<'_>,
+        raw: RawRequest<'_>,
         deadline: &Deadline,
     ) -> Result<Result<Prepared, Reason>, MemoryError> {
-        let (own, headers, deadline) = (self.clone(), asked.headers.clone(), deadline.clone());
-        let (surface, body, time) = (asked.surface, asked.body, asked.time);
+        let (own, headers, deadline) = (self.clone(), raw.headers.clone(), deadline.clone());
+        let (surface, body, time) = (raw.surface, raw.body, raw.time);
         let permit = if body.len() >= LARGE {
             // The semaphore is never closed.
             LARGE_AT_ONCE.acquire().await.ok()
@@ -274,8 +274,8 @@ impl Preparation {
         };
         let work = move || {
             let _permit = permit;
-            let asked = Asked { surface, headers: &headers, body, time };
-            prepare(&own, asked, &deadline)
+            let raw = RawRequest { surface, headers: &headers, body, time };
+            prepare(&own, raw, &deadline)
         };
         tokio::task::spawn_blocking(work).await?
     }

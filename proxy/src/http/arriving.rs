@@ -46,12 +46,12 @@ pub(crate) enum ArrivalError {
 }
 
 impl RequestBody {
-    /// A body that tells `arrival` when nothing more of it will be read. Whoever reads it waits for at most `patience` for more of it.
-    pub(crate) fn new(inner: Incoming, arrival: Arc<dyn Arrival>, patience: Duration) -> Self {
+    /// A body that tells `arrival` when nothing more of it will be read. Whoever reads it waits for at most `timeout` for more of it.
+    pub(crate) fn new(inner: Incoming, arrival: Arc<dyn Arrival>, timeout: Duration) -> Self {
         if inner.is_end_stream() {
             arrival.arrived();
         }
-        Self { inner, arrival, wait: Wait::new(patience), alarm: Alarm::default(), is_late: false }
+        Self { inner, arrival, wait: Wait::new(timeout), alarm: Alarm::default(), is_late: false }
     }
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item
 /// How long a client has been waited for. Time in which nobody wanted more of the body does not count.
 #[derive(Debug)]
 struct Wait {
-    patience: Duration,
+    timeout: Duration,
     /// Since when it is being waited for.
     since: Option<Instant>,
     /// All waiting before that.
@@ -127,8 +127,8 @@ struct Wait {
 }
 
 impl Wait {
-    fn new(patience: Duration) -> Self {
-        Self { patience, since: None, before: Duration::ZERO, received: 0 }
+    fn new(timeout: Duration) -> Self {
+        Self { timeout, since: None, before: Duration::ZERO, received: 0 }
     }
 
     fn received(&mut self, bytes: usize, now: Instant) {
@@ -138,12 +138,12 @@ impl Wait {
         self.received = self.received.saturating_add(bytes as u64);
     }
 
-    /// When waiting ends: a pause may take `patience`, and so may all pauses together, with a second more for every
+    /// When waiting ends: a pause may take `timeout`, and so may all pauses together, with a second more for every
     /// [`LEAST_RATE`] bytes.
     fn end(&mut self, now: Instant) -> Instant {
         let since = *self.since.get_or_insert(now);
-        let together = self.patience + Duration::from_secs(self.received / LEAST_RATE);
-        since + self.patience.min(together.saturating_sub(self.before))
+        let together = self.timeout + Duration::from_secs(self.received / LEAST_RATE);
+        since + self.timeout.min(together.saturating_sub(self.before))
     }
 }
 
@@ -155,12 +155,12 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const TIMEOUT: Duration = Duration::from_secs(60);
 
     /// How long a client is waited for that sends `bytes` after every pause of one second.
     fn endured(bytes: usize, until: Duration) -> Duration {
         let start = Instant::now();
-        let mut wait = Wait::new(PATIENCE);
+        let mut wait = Wait::new(TIMEOUT);
         let mut now = start;
         while now < start + until {
             let end = wait.end(now);
@@ -175,10 +175,10 @@ mod tests {
 
     #[test]
     fn a_client_that_trickles_is_given_up_like_one_that_is_silent() {
-        assert_eq!(endured(0, SECOND * 1000), PATIENCE);
-        assert_eq!(endured(1, SECOND * 1000), PATIENCE);
+        assert_eq!(endured(0, SECOND * 1000), TIMEOUT);
+        assert_eq!(endured(1, SECOND * 1000), TIMEOUT);
         let slow = endured(512, SECOND * 1000);
-        assert!(slow > PATIENCE && slow < PATIENCE * 3, "{slow:?}");
+        assert!(slow > TIMEOUT && slow < TIMEOUT * 3, "{slow:?}");
     }
 
     #[test]
@@ -189,10 +189,10 @@ mod tests {
     #[test]
     fn after_much_a_pause_is_no_longer_than_any_other() {
         let now = Instant::now();
-        let mut wait = Wait::new(PATIENCE);
+        let mut wait = Wait::new(TIMEOUT);
         wait.end(now);
         wait.received(30 << 20, now + SECOND);
-        assert_eq!(wait.end(now + SECOND), now + SECOND + PATIENCE);
+        assert_eq!(wait.end(now + SECOND), now + SECOND + TIMEOUT);
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! What prompts ask of a memory, as a trait, so that they can be tried with another one.
 //!
-//! It must not know how anything is kept or found.
+//! It must not know how anything is stored or found.
 
 use std::collections::HashSet;
 use std::future::Future;
 
 use mainpoint_store::{LedgerEntry, Point, Scope, Turn, TurnId, Within};
 
-use super::{Memory, Part, Question, Recall, Recollection};
+use super::{Memory, Part, Question, Recall, RecallResult};
 use crate::error::MemoryError;
 
 /// A memory, as far as prompts need one. All of it is asked within one scope, and fails when the engine or the store does.
-pub(crate) trait Remembers: Send + Sync {
+pub(crate) trait PromptMemory: Send + Sync {
     /// A part that has stopped, if one has.
     fn stopped_part(&self) -> Option<Part>;
 
@@ -53,10 +53,10 @@ pub(crate) trait Remembers: Send + Sync {
     ) -> impl Future<Output = Result<Vec<LedgerEntry>, MemoryError>> + Send;
 
     /// The turns that matter for a question, best first.
-    fn recall(&self, question: Question<'_>) -> impl Future<Output = Result<Recollection, MemoryError>> + Send;
+    fn recall(&self, question: Question<'_>) -> impl Future<Output = Result<RecallResult, MemoryError>> + Send;
 }
 
-impl Remembers for Memory {
+impl PromptMemory for Memory {
     fn stopped_part(&self) -> Option<Part> {
         self.dead_parts().first().copied()
     }
@@ -66,11 +66,11 @@ impl Remembers for Memory {
     }
 
     fn unseen(&self, scope: &Scope, turns: &[TurnId]) -> Vec<usize> {
-        self.reading.unseen(scope, turns)
+        self.ingest.unseen(scope, turns)
     }
 
     fn refuses(&self, scope: &Scope) -> Option<&'static str> {
-        self.reading.is_full(scope).map(|refusal| refusal.label())
+        self.ingest.is_full(scope).map(|refusal| refusal.label())
     }
 
     async fn read_turns(&self, scope: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
@@ -89,15 +89,15 @@ impl Remembers for Memory {
     }
 
     async fn record(&self, scope: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, MemoryError> {
-        Ok(self.store.keep(scope, entries).await?)
+        Ok(self.store.record(scope, entries).await?)
     }
 
-    async fn recall(&self, question: Question<'_>) -> Result<Recollection, MemoryError> {
+    async fn recall(&self, question: Question<'_>) -> Result<RecallResult, MemoryError> {
         Recall {
             engine: &self.engine,
             store: &self.store,
             config: &self.config,
-            small_talk: self.reading.small_talk().await,
+            small_talk: self.ingest.small_talk().await,
         }
         .run(question)
         .await

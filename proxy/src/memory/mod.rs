@@ -18,11 +18,11 @@ use mainpoint_engine::{Engine, EngineStatus};
 use mainpoint_store::{Store, StoreStatus, Trouble, Turn};
 use serde::Deserialize;
 
-pub(crate) use facade::Remembers;
-use ingest::Passing;
+pub(crate) use facade::PromptMemory;
+use ingest::InFlight;
 pub use ingest::capitalised;
-pub(crate) use ingest::{Imported, Importing, Kept, Reading};
-pub(crate) use recall::{Question, Recall, Recalled, Recollection};
+pub(crate) use ingest::{Acknowledgement, Imported, Importer, IngestPipeline};
+pub(crate) use recall::{Question, Recall, RecallResult, RecalledTurn};
 
 use crate::config::MemoryConfig;
 
@@ -34,7 +34,7 @@ pub(crate) enum Part {
     Reader,
     /// Reads questions.
     Questions,
-    /// Keeps turns and points.
+    /// Stores turns and points.
     Store,
 }
 
@@ -56,14 +56,14 @@ impl Part {
 pub(crate) struct Memory {
     engine: Engine,
     store: Store,
-    reading: Reading,
+    ingest: IngestPipeline,
     config: MemoryConfig,
 }
 
 impl Memory {
     /// Puts the parts together.
-    pub(crate) fn new(engine: Engine, store: Store, reading: Reading, config: &MemoryConfig) -> Self {
-        Self { engine, store, reading, config: config.clone() }
+    pub(crate) fn new(engine: Engine, store: Store, ingest: IngestPipeline, config: &MemoryConfig) -> Self {
+        Self { engine, store, ingest, config: config.clone() }
     }
 
     /// The parts that have stopped.
@@ -106,20 +106,20 @@ impl Memory {
     }
 
     /// A request is on the memory path until the answer is dropped; reading waits for a moment without any.
-    pub(crate) fn pass(&self) -> Passing<'_> {
-        self.reading.traffic().pass()
+    pub(crate) fn pass(&self) -> InFlight<'_> {
+        self.ingest.traffic().pass()
     }
 
     /// Takes in turns of one scope, oldest first: into the journal, to be read when it is their turn. Never waits; what it
     /// returns ends when the journal has them.
-    pub(crate) fn take(&self, turns: Vec<Turn>) -> Kept {
-        self.reading.take(turns)
+    pub(crate) fn take(&self, turns: Vec<Turn>) -> Acknowledgement {
+        self.ingest.take(turns)
     }
 
-    /// Lets the reader finish what it is at, for at most `patience`, and closes the store. What is left is in the journal and
+    /// Lets the reader finish what it is at, for at most `timeout`, and closes the store. What is left is in the journal and
     /// is read after the next start.
-    pub(crate) async fn close(&self, patience: Duration) {
-        self.reading.finish(patience).await;
+    pub(crate) async fn close(&self, timeout: Duration) {
+        self.ingest.finish(timeout).await;
         if !self.store.status().alive {
             return;
         }

@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta};
 use mainpoint_store::{Scope, Turn, TurnId};
 
-use super::Recalled;
+use super::RecalledTurn;
 
 /// The name of the turn at `position`.
 pub(crate) fn id(position: u32) -> TurnId {
@@ -27,6 +27,6 @@ pub(crate) fn turn(position: u32, text: &str) -> Turn {
 }
 
 /// `turn`, recalled as a whole.
-pub(crate) fn recalled(turn: Turn) -> Recalled {
-    Recalled { turn, passage: None, score: 1.0 }
+pub(crate) fn recalled(turn: Turn) -> RecalledTurn {
+    RecalledTurn { turn, passage: None, score: 1.0 }
 }

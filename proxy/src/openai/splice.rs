@@ -41,11 +41,11 @@ impl Injection {
 /// `None` when a message's content can take no text, or when no message would be left.
 pub(crate) fn rewrite(request: &ChatRequest, edits: &Edits) -> Option<Bytes> {
     let body = &request.body;
-    let kept: Vec<usize> = (0..request.messages.len()).filter(|index| !edits.dropped.contains(index)).collect();
-    let first = *kept.first()?;
+    let retained: Vec<usize> = (0..request.messages.len()).filter(|index| !edits.dropped.contains(index)).collect();
+    let first = *retained.first()?;
     let mut out = BytesMut::with_capacity(body.len() + ROOM);
     out.extend_from_slice(body.get(..request.messages.first()?.range.start)?);
-    for index in kept {
+    for index in retained {
         let message = request.messages.get(index)?;
         if index != first {
             out.extend_from_slice(body.get(gap_before(request, index)?)?);
@@ -203,7 +203,7 @@ mod tests {
         }
 
         #[test]
-        fn kept_messages_keep_their_bytes_and_order(messages in conversation(), mask in any::<u32>()) {
+        fn retained_messages_keep_their_bytes_and_order(messages in conversation(), mask in any::<u32>()) {
             let request = parsed(&json!({"messages": messages, "seed": 1}).to_string());
             let dropped: BTreeSet<usize> = (0..messages.len()).filter(|index| mask >> index & 1 == 1).collect();
             let edits = Edits { dropped: dropped.clone(), ..Edits::default() };

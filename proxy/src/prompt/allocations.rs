@@ -20,11 +20,11 @@ use super::evictable::Cuttable;
 use super::injections::BlockRecord;
 use super::pack::{Place, pack};
 use super::plan::Plan;
-use crate::conversation::prepare::{Asked, Preparation, Prepared, prepare};
+use crate::conversation::prepare::{Preparation, Prepared, RawRequest, prepare};
 use crate::conversation::scope::ScopeKey;
 use crate::deadline::Deadline;
 use crate::http::credentials::CallerHeaders;
-use crate::memory::Recalled;
+use crate::memory::RecalledTurn;
 use crate::memory::turns::{recalled, turn};
 use crate::openai::quote;
 use crate::openai::request::Surface;
@@ -119,7 +119,7 @@ impl Path {
             }
             Self::Rewriting => {
                 let prepared = prepared(&own, &headers, body(messages));
-                let memories: Vec<Recalled> = (0..MEMORIES).map(memory).collect();
+                let memories: Vec<RecalledTurn> = (0..MEMORIES).map(memory).collect();
                 let again = || rewriting(&own, &prepared, &memories);
                 assert!(again().len() < prepared.request.body.len());
                 Cost::new(again)
@@ -156,7 +156,7 @@ fn pass_through(preparation: &Preparation, headers: &HeaderMap, body: &Bytes) ->
 }
 
 /// What a request over its budget goes through after it was prepared, but for what waits.
-fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[Recalled]) -> Bytes {
+fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[RecalledTurn]) -> Bytes {
     let count = |text: &str| preparation.counter.text(prepared.tokenizer, text);
     let messages = &prepared.request.messages;
     let shape = Cuttable::new(prepared).shape(None, &BTreeSet::new());
@@ -178,8 +178,8 @@ fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[Recalle
 }
 
 fn prepared(preparation: &Preparation, headers: &HeaderMap, body: Bytes) -> Prepared {
-    let asked = Asked { surface: Surface::ChatCompletions, headers, body, time: DateTime::UNIX_EPOCH };
-    prepare(preparation, asked, &Deadline::none()).unwrap().unwrap()
+    let raw = RawRequest { surface: Surface::ChatCompletions, headers, body, time: DateTime::UNIX_EPOCH };
+    prepare(preparation, raw, &Deadline::none()).unwrap().unwrap()
 }
 
 /// Counts words, which takes nothing from the allocator, and remembers no message yet.
@@ -217,6 +217,6 @@ fn text(index: usize) -> String {
     text
 }
 
-fn memory(position: u32) -> Recalled {
+fn memory(position: u32) -> RecalledTurn {
     recalled(turn(position, &format!("The code of locker {position} is 4471, and it stays so until May.")))
 }

@@ -8,13 +8,13 @@ use std::collections::hash_map::Entry;
 use chrono::{DateTime, Utc};
 use mainpoint_store::TurnId;
 
-use crate::memory::Recalled;
+use crate::memory::RecalledTurn;
 
 /// What one or several recalled turns say.
 #[derive(Debug)]
-pub(crate) struct Memory<'a> {
+pub(crate) struct JoinedMemory<'a> {
     /// The latest of them.
-    pub(crate) latest: &'a Recalled,
+    pub(crate) latest: &'a RecalledTurn,
     /// When it was said before, oldest first, each minute once.
     pub(crate) before: Vec<DateTime<Utc>>,
     /// All of them.
@@ -24,8 +24,8 @@ pub(crate) struct Memory<'a> {
 /// One memory for each thing said, in the order of the first turn that says it. Two turns say the same when one role speaks the
 /// same words, whatever their case and punctuation.
 #[must_use]
-pub(crate) fn joined(recalled: &[Recalled]) -> Vec<Memory<'_>> {
-    let mut groups: Vec<Vec<&Recalled>> = Vec::new();
+pub(crate) fn joined(recalled: &[RecalledTurn]) -> Vec<JoinedMemory<'_>> {
+    let mut groups: Vec<Vec<&RecalledTurn>> = Vec::new();
     let mut places: HashMap<(&str, String), usize> = HashMap::new();
     for one in recalled {
         let words = words_of(&one.turn.text);
@@ -44,14 +44,14 @@ pub(crate) fn joined(recalled: &[Recalled]) -> Vec<Memory<'_>> {
     groups.into_iter().filter_map(memory).collect()
 }
 
-fn memory(mut group: Vec<&Recalled>) -> Option<Memory<'_>> {
+fn memory(mut group: Vec<&RecalledTurn>) -> Option<JoinedMemory<'_>> {
     group.sort_by_key(|one| (one.turn.time, one.turn.position));
     let turns = group.iter().map(|one| one.turn.id).collect();
     let latest = group.pop()?;
     let mut before: Vec<DateTime<Utc>> = group.iter().map(|one| one.turn.time).collect();
     before.retain(|time| minute(*time) != minute(latest.turn.time));
     before.dedup_by_key(|time| minute(*time));
-    Some(Memory { latest, before, turns })
+    Some(JoinedMemory { latest, before, turns })
 }
 
 /// Times are told to the minute.
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use crate::memory::turns::{id, recalled, turn};
 
-    fn said(position: u32, role: &str, text: &str) -> Recalled {
+    fn said(position: u32, role: &str, text: &str) -> RecalledTurn {
         let time = DateTime::UNIX_EPOCH + TimeDelta::hours(i64::from(position));
         recalled(Turn { role: role.to_owned(), time, ..turn(position, text) })
     }
@@ -121,7 +121,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_turn_is_in_one_memory(texts in prop::collection::vec("[abAB .]{0,3}", 0..20)) {
-            let recalled: Vec<Recalled> =
+            let recalled: Vec<RecalledTurn> =
                 texts.iter().enumerate().map(|(at, text)| said(at as u32, "user", text)).collect();
             let mut turns: Vec<TurnId> = joined(&recalled).into_iter().flat_map(|memory| memory.turns).collect();
             turns.sort_unstable();

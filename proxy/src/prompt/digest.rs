@@ -1,6 +1,6 @@
 //! The digest: the main points of the turns that have left a prompt, in order and dated, within a number of tokens.
 //!
-//! A digest is frozen between two epochs, and an epoch appends to it, so that a provider's cache of its beginning survives. It
+//! A digest is frozen between two evictions, and an eviction appends to it, so that a provider's cache of its beginning survives. It
 //! must not know where the digest goes or which turns leave.
 
 use std::collections::HashMap;
@@ -50,7 +50,7 @@ pub(crate) fn lines(
     Ok(lines)
 }
 
-/// `old` with `new` at its end. Should that be too long, the oldest lines go, and some more, so that the next epoch can append.
+/// `old` with `new` at its end. Should that be too long, the oldest lines go, and some more, so that the next eviction can append.
 ///
 /// # Errors
 /// When `count` fails.

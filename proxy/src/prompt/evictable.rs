@@ -18,8 +18,8 @@ use crate::openai::request::oddity::Oddity;
 pub(crate) struct Cuttable<'a> {
     /// Its messages.
     pub(crate) messages: &'a [Message],
-    /// The name of each message, if it has one.
-    pub(crate) names: &'a [Option<TurnId>],
+    /// The turn id of each message, if it has one.
+    pub(crate) turn_ids: &'a [Option<TurnId>],
     /// What belongs together.
     pub(crate) bonds: &'a Bonds,
 }
@@ -27,7 +27,7 @@ pub(crate) struct Cuttable<'a> {
 impl<'a> Cuttable<'a> {
     /// The conversation of a request.
     pub(crate) fn new(prepared: &'a Prepared) -> Self {
-        Self { messages: &prepared.request.messages, names: &prepared.turn_ids, bonds: &prepared.bonds }
+        Self { messages: &prepared.request.messages, turn_ids: &prepared.turn_ids, bonds: &prepared.bonds }
     }
 
     /// The messages that stay because of what they are: odd ones, and results whose calls may be hidden behind them.
@@ -58,7 +58,7 @@ impl<'a> Cuttable<'a> {
     }
 
     /// How the conversation may be cut where the messages `held` stay: whole exchanges but the last one, then the rounds of the
-    /// last exchange but the last round. An exchange within which an earlier epoch ended, at the message `cut_at`, is in two pieces.
+    /// last exchange but the last round. An exchange within which an earlier eviction ended, at the message `cut_at`, is in two pieces.
     ///
     /// Of an exchange that holds something that stays, its beginning stays with it, and so does its last round, for the roles of
     /// what is left alternate then as before; its other rounds leave.
@@ -89,7 +89,7 @@ impl<'a> Cuttable<'a> {
         rounds
     }
 
-    /// The whole exchange, or what of it had left when an epoch ended within it, and the rest.
+    /// The whole exchange, or what of it had left when an eviction ended within it, and the rest.
     fn pieces(self, exchange: &[usize], cut_at: Option<usize>) -> Vec<Vec<usize>> {
         let cut = cut_at.filter(|at| exchange.binary_search(at).is_ok() && self.horizon(exchange) != Some(*at));
         let Some(at) = cut else {
@@ -101,10 +101,10 @@ impl<'a> Cuttable<'a> {
         vec![gone, rest]
     }
 
-    /// The last of some messages that has a name.
+    /// The last of some messages that has a turn id.
     fn horizon(self, messages: &[usize]) -> Option<usize> {
-        let is_named = |index: &usize| self.names.get(*index).is_some_and(Option::is_some);
-        messages.iter().rev().copied().find(is_named)
+        let has_id = |index: &usize| self.turn_ids.get(*index).is_some_and(Option::is_some);
+        messages.iter().rev().copied().find(has_id)
     }
 }
 
@@ -122,11 +122,11 @@ mod tests {
     use crate::openai::request::ChatRequest;
     use crate::openai::request::tests::{parsed, parsed_response};
 
-    /// What leaves, evictable by evictable, when the messages that `hold` names stay.
+    /// What leaves, evictable by evictable, when the messages that `hold` gives stay.
     fn leaving(request: &ChatRequest, hold: impl Fn(Cuttable<'_>) -> BTreeSet<usize>) -> Vec<Vec<usize>> {
-        let names = Chain::new(&Scope::new("k-a").unwrap()).turn_ids(&request.messages);
+        let turn_ids = Chain::new(&Scope::new("k-a").unwrap()).turn_ids(&request.messages);
         let bonds = Bonds::new(&request.messages);
-        let cuttable = Cuttable { messages: &request.messages, names: &names, bonds: &bonds };
+        let cuttable = Cuttable { messages: &request.messages, turn_ids: &turn_ids, bonds: &bonds };
         let evictables = cuttable.shape(None, &hold(cuttable)).evictables;
         evictables.into_iter().map(|evictable| evictable.messages).collect()
     }

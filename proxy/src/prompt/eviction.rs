@@ -1,4 +1,4 @@
-//! Epochs: when old turns leave a prompt, how many at once, and whether that pays.
+//! Evictions: when old turns leave a prompt, how many at once, and whether that pays.
 //!
 //! Pure arithmetic on counts. It must not know tokenizers, memory or JSON.
 
@@ -11,9 +11,9 @@ use crate::config::{MemoryConfig, PricesConfig};
 pub(crate) struct Limits {
     /// Most tokens of the whole prompt.
     pub(crate) budget: usize,
-    /// From here on an epoch begins if it pays.
+    /// From here on an eviction is made if it pays.
     pub(crate) high: usize,
-    /// An epoch goes down to here.
+    /// An eviction goes down to here.
     pub(crate) low: usize,
 }
 
@@ -29,20 +29,20 @@ pub(crate) struct Shape {
 pub(crate) struct Evictable {
     /// Their indices, ascending.
     pub(crate) messages: Vec<usize>,
-    /// The last of them that has a name; an epoch that ends here is known by it.
+    /// The last of them that has a turn id; an eviction that ends here is known by it.
     pub(crate) horizon: usize,
     /// Whether it was said last: the newest whole exchanges and the rounds of the exchange still going on.
     pub(crate) is_recent: bool,
 }
 
-/// The prompt as it would be forwarded without a new epoch.
+/// The prompt as it would be forwarded without a new eviction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Situation {
     /// Its tokens.
     pub(crate) tokens: usize,
     /// Tokens that the coming memory block may add.
     pub(crate) coming: usize,
-    /// Tokens in front of the conversation: instructions and tools. Their cache outlives an epoch.
+    /// Tokens in front of the conversation: instructions and tools. Their cache outlives an eviction.
     pub(crate) fixed: usize,
     /// Tokens that no earlier request had.
     pub(crate) fresh: usize,
@@ -53,7 +53,7 @@ pub(crate) struct Situation {
 /// A cut that may be made, and the prompt's tokens after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cut {
-    /// Index of the last message with a name that leaves.
+    /// Index of the last message with a turn id that leaves.
     pub(crate) horizon: usize,
     /// Tokens that are left, the new digest included.
     pub(crate) after: usize,
@@ -63,7 +63,7 @@ pub(crate) struct Cut {
     pub(crate) is_deep: bool,
 }
 
-/// What an epoch costs and saves, in the exchange of the configured prices.
+/// What an eviction costs and saves, in the exchange of the configured prices.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Balance {
     /// What this request costs.
@@ -78,7 +78,7 @@ pub(crate) struct Balance {
 
 impl Limits {
     /// The limits that a configuration sets.
-    pub(crate) fn of(config: &MemoryConfig) -> Self {
+    pub(crate) fn new(config: &MemoryConfig) -> Self {
         let share = |share: f64| (config.budget_tokens as f64 * share) as usize;
         Self { budget: config.budget_tokens, high: share(config.high_water), low: share(config.low_water) }
     }
@@ -87,7 +87,7 @@ impl Limits {
     ///
     /// Over the budget a cut is made whether it pays or not, provided that it brings the prompt within the budget. What was said
     /// last leaves only then. Where what stays whatever happens is over the budget by itself, a cut is made as soon as it frees
-    /// as many tokens as an epoch otherwise does, so that such a conversation does not begin an epoch with every request.
+    /// as many tokens as an eviction otherwise does, so that such a conversation does not evict with every request.
     pub(crate) fn choose(self, situation: Situation, cuts: &[Cut], prices: &PricesConfig) -> Option<(Cut, Balance)> {
         let expected = situation.tokens + situation.coming;
         if expected <= self.high.min(self.budget) {
@@ -144,7 +144,7 @@ impl Balance {
 }
 
 impl Shape {
-    /// What has left after an epoch that ended at `horizon`.
+    /// What has left after an eviction that ended at `horizon`.
     pub(crate) fn dropped(&self, horizon: usize) -> BTreeSet<usize> {
         let left = self.evictables.iter().take_while(|evictable| evictable.horizon <= horizon);
         left.flat_map(|evictable| evictable.messages.iter().copied()).collect()
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn between_the_marks_an_epoch_that_does_not_pay_waits() {
+    fn between_the_marks_an_eviction_that_does_not_pay_waits() {
         // Prices at which reading from the cache costs nothing: dropping what is cached never pays.
         let free = PricesConfig { cache_read: 0.0, ..PRICES };
         assert_eq!(LIMITS.choose(situation(900), &cuts(&[290]), &free), None);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_that_cannot_reach_the_budget_is_made_only_if_it_pays_or_frees_what_an_epoch_frees() {
+    fn a_cut_that_cannot_reach_the_budget_is_made_only_if_it_pays_or_frees_what_an_eviction_frees() {
         let prompt = Situation { growth: 5000, ..situation(9000) };
         assert_eq!(LIMITS.choose(prompt, &cuts(&[8900]), &PRICES), None);
         assert!(LIMITS.choose(prompt, &cuts(&[8800]), &PRICES).is_some());

@@ -8,13 +8,13 @@ use std::sync::{Mutex, PoisonError};
 use mainpoint_store::{LedgerEntry, LedgerKind, Point, Scope, Turn, TurnId};
 
 use crate::error::MemoryError;
-use crate::memory::{Part, Question, Recalled, Recollection, Remembers};
+use crate::memory::{Part, PromptMemory, Question, RecallResult, RecalledTurn};
 
 /// A memory that has read everything and recalls the same turns for every question.
 #[derive(Default)]
 pub(super) struct FakeMemory {
     /// What is recalled, best first.
-    pub(super) recalled: Vec<Recalled>,
+    pub(super) recalled: Vec<RecalledTurn>,
     /// Why no turn is taken in.
     pub(super) refusal: Option<&'static str>,
     /// Never answers a question.
@@ -31,7 +31,7 @@ impl FakeMemory {
     }
 }
 
-impl Remembers for FakeMemory {
+impl PromptMemory for FakeMemory {
     fn stopped_part(&self) -> Option<Part> {
         None
     }
@@ -74,17 +74,17 @@ impl Remembers for FakeMemory {
         Ok(held.collect())
     }
 
-    async fn recall(&self, _: Question<'_>) -> Result<Recollection, MemoryError> {
+    async fn recall(&self, _: Question<'_>) -> Result<RecallResult, MemoryError> {
         if self.is_stuck {
             std::future::pending::<()>().await;
         }
-        Ok(Recollection { turns: self.recalled.clone(), ..Recollection::default() })
+        Ok(RecallResult { turns: self.recalled.clone(), ..RecallResult::default() })
     }
 }
 
 fn kind(kind: LedgerKind) -> u8 {
     match kind {
-        LedgerKind::Epoch => 0,
+        LedgerKind::Eviction => 0,
         LedgerKind::Block => 1,
         _ => 2,
     }

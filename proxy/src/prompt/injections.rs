@@ -22,7 +22,7 @@ pub(crate) struct BlockRecord {
 
 /// What has left a prompt up to a message, and the digest of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct EpochRecord {
+pub(crate) struct EvictionRecord {
     /// The lines of the digest.
     pub(crate) lines: Vec<String>,
     /// The turns before its end that stayed, because they could not be quoted.
@@ -30,20 +30,20 @@ pub(crate) struct EpochRecord {
     pub(crate) held: Vec<TurnId>,
 }
 
-/// The epoch that holds for a request.
+/// The eviction that holds for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CurrentEpoch {
-    /// Index of the last message with a name that has left.
+pub(crate) struct CurrentEviction {
+    /// Index of the last message with a turn id that has left.
     pub(crate) horizon: usize,
     /// Its digest.
-    pub(crate) record: EpochRecord,
+    pub(crate) record: EvictionRecord,
 }
 
 /// Everything recorded for the messages of one request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Recorded {
-    /// The newest epoch on the request's chain.
-    pub(crate) epoch: Option<CurrentEpoch>,
+    /// The newest eviction on the request's chain.
+    pub(crate) eviction: Option<CurrentEviction>,
     /// The blocks of messages that are still there, by index.
     pub(crate) blocks: BTreeMap<usize, BlockRecord>,
     /// Messages that cannot be read, by index; they stay.
@@ -51,31 +51,31 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    /// Sorts out what the ledger has for messages with these names. A record that cannot be read counts as missing.
-    pub(crate) fn of(names: &[Option<TurnId>], entries: &[LedgerEntry]) -> Self {
+    /// Sorts out what the ledger has for messages with these turn ids. A record that cannot be read counts as missing.
+    pub(crate) fn from_entries(turn_ids: &[Option<TurnId>], entries: &[LedgerEntry]) -> Self {
         let places: HashMap<TurnId, usize> =
-            names.iter().enumerate().filter_map(|(index, name)| Some(((*name)?, index))).collect();
+            turn_ids.iter().enumerate().filter_map(|(index, id)| Some(((*id)?, index))).collect();
         let found = |kind: LedgerKind| {
             let entries = entries.iter().filter(move |entry| entry.kind == kind);
             entries.filter_map(|entry| Some((*places.get(&entry.turn)?, entry)))
         };
-        let epochs: BTreeMap<usize, &LedgerEntry> = found(LedgerKind::Epoch).collect();
-        let epoch = epochs.into_iter().rev().find_map(|(horizon, entry)| {
+        let evictions: BTreeMap<usize, &LedgerEntry> = found(LedgerKind::Eviction).collect();
+        let eviction = evictions.into_iter().rev().find_map(|(horizon, entry)| {
             let record = read(entry)?;
-            Some(CurrentEpoch { horizon, record })
+            Some(CurrentEviction { horizon, record })
         });
         let blocks = found(LedgerKind::Block).filter_map(|(index, entry)| Some((index, read(entry)?)));
         Self {
             blocks: blocks.collect(),
-            epoch,
+            eviction,
             unreadable: found(LedgerKind::Unreadable).map(|(index, _)| index).collect(),
         }
     }
 
-    /// The turns that the blocks of messages that are kept quote.
-    pub(crate) fn quoted(&self, is_kept: impl Fn(usize) -> bool) -> HashSet<TurnId> {
-        let kept = self.blocks.iter().filter(|(index, _)| is_kept(**index));
-        kept.flat_map(|(_, block)| block.sources.iter().map(|source| source.turn)).collect()
+    /// The turns that the blocks of retained messages quote.
+    pub(crate) fn quoted(&self, is_retained: impl Fn(usize) -> bool) -> HashSet<TurnId> {
+        let retained = self.blocks.iter().filter(|(index, _)| is_retained(**index));
+        retained.flat_map(|(_, block)| block.sources.iter().map(|source| source.turn)).collect()
     }
 }
 
@@ -120,20 +120,20 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_epoch_on_the_chain_holds_and_blocks_stand_where_they_stood() {
-        let epoch = |lines: &[&str]| EpochRecord {
+    fn the_newest_eviction_on_the_chain_holds_and_blocks_stand_where_they_stood() {
+        let eviction = |lines: &[&str]| EvictionRecord {
             lines: lines.iter().map(|line| (*line).to_owned()).collect(),
             held: Vec::new(),
         };
         let entries = [
-            entry(LedgerKind::Epoch, ONE, ONE, &epoch(&["a"])),
-            entry(LedgerKind::Epoch, TWO, ONE, &epoch(&["a", "b"])),
+            entry(LedgerKind::Eviction, ONE, ONE, &eviction(&["a"])),
+            entry(LedgerKind::Eviction, TWO, ONE, &eviction(&["a", "b"])),
             entry(LedgerKind::Block, TWO, ONE, &block("B")),
             entry(LedgerKind::Block, THREE, ONE, &block("elsewhere")),
         ];
-        let recorded = Recorded::of(&[None, Some(ONE), None, Some(TWO)], &entries);
-        let current = CurrentEpoch { horizon: 3, record: epoch(&["a", "b"]) };
-        assert_eq!(recorded.epoch, Some(current));
+        let recorded = Recorded::from_entries(&[None, Some(ONE), None, Some(TWO)], &entries);
+        let current = CurrentEviction { horizon: 3, record: eviction(&["a", "b"]) };
+        assert_eq!(recorded.eviction, Some(current));
         assert_eq!(recorded.blocks, [(3, block("B"))].into());
         assert_eq!(recorded.quoted(|_| true), HashSet::from([THREE]));
         assert!(recorded.quoted(|index| index != 3).is_empty());
@@ -141,9 +141,10 @@ mod tests {
 
     #[test]
     fn a_record_that_cannot_be_read_counts_as_missing() {
-        let broken = LedgerEntry { kind: LedgerKind::Epoch, turn: TWO, conversation: ONE, value: b"nonsense".to_vec() };
-        let entries = [entry(LedgerKind::Epoch, ONE, ONE, &EpochRecord::default()), broken];
-        let recorded = Recorded::of(&[Some(ONE), Some(TWO)], &entries);
-        assert_eq!(recorded.epoch.map(|epoch| epoch.horizon), Some(0));
+        let broken =
+            LedgerEntry { kind: LedgerKind::Eviction, turn: TWO, conversation: ONE, value: b"nonsense".to_vec() };
+        let entries = [entry(LedgerKind::Eviction, ONE, ONE, &EvictionRecord::default()), broken];
+        let recorded = Recorded::from_entries(&[Some(ONE), Some(TWO)], &entries);
+        assert_eq!(recorded.eviction.map(|eviction| eviction.horizon), Some(0));
     }
 }

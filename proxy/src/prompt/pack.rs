@@ -9,15 +9,15 @@ use mainpoint_engine::EngineError;
 use mainpoint_store::TurnId;
 use serde::{Deserialize, Serialize};
 
-use super::dedup::{Memory, joined};
-use crate::memory::Recalled;
+use super::dedup::{JoinedMemory, joined};
+use crate::memory::RecalledTurn;
 use crate::openai::block::Seal;
 use crate::openai::{block, quote};
 
 /// Where a memory came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Source {
-    /// The turn's name.
+    /// The turn's id.
     pub(crate) turn: TurnId,
     /// Who spoke.
     pub(crate) role: String,
@@ -25,7 +25,7 @@ pub(crate) struct Source {
     pub(crate) position: u32,
     /// When it was first seen.
     pub(crate) time: DateTime<Utc>,
-    /// See [`Recalled::score`].
+    /// See [`RecalledTurn::score`].
     pub(crate) score: f32,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Place {
 /// # Errors
 /// When `count` fails.
 pub(crate) fn pack(
-    recalled: &[Recalled],
+    recalled: &[RecalledTurn],
     quoted: &HashSet<TurnId>,
     Place { room, seal }: Place,
     count: impl Fn(&str) -> Result<usize, EngineError>,
@@ -71,7 +71,7 @@ pub(crate) fn pack(
             continue;
         }
         free -= cost;
-        lines.push(Line { rank, text, source: Source::of(latest) });
+        lines.push(Line { rank, text, source: Source::from_recalled(latest) });
     }
     let mut packed = Packed { lines, seal };
     packed.lines.sort_by_key(|line| (line.source.order(), line.rank));
@@ -121,7 +121,7 @@ impl Packed {
 }
 
 impl Source {
-    fn of(memory: &Recalled) -> Self {
+    fn from_recalled(memory: &RecalledTurn) -> Self {
         Self {
             turn: memory.turn.id,
             role: memory.turn.role.clone(),
@@ -141,7 +141,7 @@ impl Source {
 const QUOTED_AGAIN: usize = 3;
 const LINE_BREAK: usize = 1;
 
-fn line_of(memory: &Memory<'_>, text: &str) -> String {
+fn line_of(memory: &JoinedMemory<'_>, text: &str) -> String {
     let turn = &memory.latest.turn;
     quote::quote((turn.time, &memory.before), &turn.role, text)
 }
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::memory::turns::{id, recalled, turn};
 
-    fn memory(position: u32, text: &str) -> Recalled {
+    fn memory(position: u32, text: &str) -> RecalledTurn {
         recalled(turn(position, text))
     }
 
@@ -220,7 +220,7 @@ mod tests {
         fn a_block_never_exceeds_its_room(
             texts in prop::collection::vec("[a-z ]{0,60}", 0..12), room in 0..120usize,
         ) {
-            let all: Vec<Recalled> =
+            let all: Vec<RecalledTurn> =
                 texts.iter().enumerate().map(|(index, text)| memory(index as u32, text)).collect();
             if let Some(packed) = pack(&all, &HashSet::new(), place(room), words).unwrap() {
                 prop_assert!(words(&packed.block()).unwrap() <= room);

@@ -14,12 +14,12 @@ use super::Planner;
 use super::beside::beside;
 use super::build::{Revision, revise};
 use super::eviction::Balance;
-use super::receipt::{EpochNote, Receipt};
+use super::receipt::{EvictionNote, Receipt};
 use crate::config::Mode;
-use crate::conversation::prepare::{Asked, Prepared, ReplySlot};
+use crate::conversation::prepare::{Prepared, RawRequest, ReplySlot};
 use crate::deadline::Deadline;
 use crate::error::MemoryError;
-use crate::memory::Remembers;
+use crate::memory::PromptMemory;
 use crate::openai::request::Surface;
 use crate::reason::Reason;
 use crate::telemetry::metrics;
@@ -48,7 +48,7 @@ impl Outcome {
 
 /// What a request asks for besides its body.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct RequestContext<'a> {
     /// Which of OpenAI's surfaces it speaks.
     pub(crate) surface: Surface,
     /// How far the memory may go.
@@ -70,11 +70,11 @@ pub(crate) struct Plan {
     pub(crate) reason: Option<Reason>,
     /// Memories in the forwarded prompt for its question.
     pub(crate) memories: usize,
-    /// Whether an epoch began.
-    pub(crate) begins_epoch: bool,
+    /// Whether turns leave with this request.
+    pub(crate) evicts: bool,
     /// Whether no memories were put into the forwarded prompt because none is near enough to its question.
     pub(crate) abstains: bool,
-    /// Turns to keep once the upstream has accepted the request, oldest first.
+    /// Turns to store once the upstream has accepted the request, oldest first.
     pub(crate) intake: Vec<Turn>,
     /// Where the reply will stand in the conversation.
     pub(crate) reply_slot: Option<ReplySlot>,
@@ -97,7 +97,7 @@ impl Plan {
             outcome: Outcome::Passthrough,
             reason: None,
             memories: 0,
-            begins_epoch: false,
+            evicts: false,
             abstains: false,
             intake: Vec::new(),
             reply_slot: None,
@@ -107,13 +107,13 @@ impl Plan {
     }
 
     /// Plans a request within `memory.deadline_ms`. Never fails: a failure is reported and leaves the original bytes.
-    pub(crate) async fn of<M: Remembers>(planner: &Planner<M>, ask: Ask<'_>, body: Bytes) -> Self {
+    pub(crate) async fn new<M: PromptMemory>(planner: &Planner<M>, context: RequestContext<'_>, body: Bytes) -> Self {
         let started = Instant::now();
         let mut plan = Self::passthrough(body);
         let deadline = Deadline::after(planner.config.deadline);
         // When the client leaves, this is dropped, and blocking work ends.
-        let _wanted = deadline.while_wanted();
-        let result = tokio::time::timeout(planner.config.deadline, plan.fill(planner, ask, &deadline)).await;
+        let _abandon = deadline.abandon_on_drop();
+        let result = tokio::time::timeout(planner.config.deadline, plan.fill(planner, context, &deadline)).await;
         if let Err(error) = result.unwrap_or(Err(MemoryError::Deadline)) {
             planner.report(&error);
             plan.outcome = Outcome::FailedOpen;
@@ -123,17 +123,22 @@ impl Plan {
         plan
     }
 
-    /// What the request is, and which of its turns are to be kept, is noted at once and stays whatever fails later. What is forwarded
+    /// What the request is, and which of its turns are to be stored, is noted at once and stays whatever fails later. What is forwarded
     /// changes in one step at the end, so that a deadline that passes in between leaves the original bytes.
-    async fn fill<M: Remembers>(
+    async fn fill<M: PromptMemory>(
         &mut self,
         planner: &Planner<M>,
-        ask: Ask<'_>,
+        context: RequestContext<'_>,
         deadline: &Deadline,
     ) -> Result<(), MemoryError> {
         let started = Instant::now();
-        let asked = Asked { surface: ask.surface, headers: ask.headers, body: self.body.clone(), time: ask.time };
-        let prepared = planner.preparation.run(asked, deadline).await;
+        let raw = RawRequest {
+            surface: context.surface,
+            headers: context.headers,
+            body: self.body.clone(),
+            time: context.time,
+        };
+        let prepared = planner.preparation.run(raw, deadline).await;
         let prepared = prepared.map(|prepared| prepared.map(Arc::new));
         self.receipt.milliseconds.steps.add("prepare", started.elapsed());
         let size = self.body.len();
@@ -151,18 +156,18 @@ impl Plan {
                 return Ok(());
             }
         };
-        let revision = revise(planner, &prepared, ask.mode).await;
+        let revision = revise(planner, &prepared, context.mode).await;
         beside(size, move || {
             if let Some(revision) = revision? {
-                self.adopt(revision, &prepared, (ask.mode, planner));
+                self.adopt(revision, &prepared, (context.mode, planner));
             }
             drop(prepared);
             Ok(())
         })
     }
 
-    /// Notes what is to be kept of the request, whatever else becomes of it: the journal needs no reader.
-    async fn take_in(&mut self, memory: &impl Remembers, prepared: &Arc<Prepared>) -> Result<(), MemoryError> {
+    /// Notes what is to be stored of the request, whatever else becomes of it: the journal needs no reader.
+    async fn take_in(&mut self, memory: &impl PromptMemory, prepared: &Arc<Prepared>) -> Result<(), MemoryError> {
         if !memory.takes_turns() {
             return Ok(());
         }
@@ -170,7 +175,7 @@ impl Plan {
             self.reply_slot = prepared.reply_slot();
             memory.unseen(&prepared.scope, &prepared.spoken_ids())
         });
-        self.receipt.not_kept = memory.refuses(&prepared.scope).filter(|_| !unseen.is_empty());
+        self.receipt.not_stored = memory.refuses(&prepared.scope).filter(|_| !unseen.is_empty());
         let (own, few) = (Arc::clone(prepared), unseen.len() <= FEW_TURNS);
         let copy = move || unseen.into_iter().filter_map(|at| own.turn(at)).collect::<Vec<Turn>>();
         self.intake = if few { copy() } else { tokio::task::spawn_blocking(copy).await? };
@@ -202,16 +207,16 @@ impl Plan {
         receipt.tokens_saved = Some(came.saturating_sub(revision.tokens));
         receipt.price_in = Some(Balance::append(came, fresh, prices));
         let appended = Balance::append(revision.tokens, fresh, prices);
-        let lost = revision.begun.map_or(0.0, |balance| balance.anew - appended);
+        let lost = revision.balance.map_or(0.0, |balance| balance.anew - appended);
         receipt.price_forwarded = Some(appended + lost);
         receipt.messages_dropped = revision.dropped;
         receipt.over_budget = revision.tokens > planner.config.budget_tokens;
         metrics::over_budget(receipt.over_budget.into());
-        receipt.epoch = Some(EpochNote {
-            begun: revision.begun.is_some(),
+        receipt.eviction = Some(EvictionNote {
+            is_new: revision.balance.is_some(),
             messages_dropped: revision.dropped,
-            cost: revision.begun.map(|balance| balance.cost),
-            saving_per_turn: revision.begun.map(|balance| balance.saving_per_turn),
+            cost: revision.balance.map(|balance| balance.cost),
+            saving_per_turn: revision.balance.map(|balance| balance.saving_per_turn),
         });
         receipt.milliseconds.recall = milliseconds(revision.recall);
         receipt.milliseconds.steps.merge(revision.steps);
@@ -220,7 +225,7 @@ impl Plan {
         if mode == Mode::On {
             receipt.tokens_forwarded = Some(revision.tokens);
             self.memories = receipt.memories.len();
-            self.begins_epoch = revision.begun.is_some();
+            self.evicts = revision.balance.is_some();
             self.abstains = revision.abstained;
             self.body = revision.body;
             self.outcome = Outcome::Rewritten;

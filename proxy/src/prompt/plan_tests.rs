@@ -7,12 +7,12 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::super::fake::FakeMemory;
-use super::super::injections::EpochRecord;
+use super::super::injections::EvictionRecord;
 use super::super::laws::{preparation, preparation_counting};
 use super::*;
 use crate::config::Config;
 use crate::conversation::prepare::Preparation;
-use crate::memory::{Recalled, turns};
+use crate::memory::{RecalledTurn, turns};
 
 /// A conversation that is over the budget, and a planner for it. A token is a word.
 struct Case {
@@ -45,9 +45,13 @@ impl Case {
     }
 
     async fn plan(&self, mode: Mode) -> Plan {
-        let ask =
-            Ask { surface: Surface::ChatCompletions, mode, headers: &HeaderMap::new(), time: DateTime::UNIX_EPOCH };
-        Plan::of(&self.planner, ask, self.body.clone()).await
+        let context = RequestContext {
+            surface: Surface::ChatCompletions,
+            mode,
+            headers: &HeaderMap::new(),
+            time: DateTime::UNIX_EPOCH,
+        };
+        Plan::new(&self.planner, context, self.body.clone()).await
     }
 
     fn entries(&self) -> usize {
@@ -56,18 +60,18 @@ impl Case {
 }
 
 /// Turns of `words` words each that are recalled for every question.
-fn recalled(count: u8, words: usize) -> Vec<Recalled> {
+fn recalled(count: u8, words: usize) -> Vec<RecalledTurn> {
     let recall = |number: u8| {
         let time = DateTime::UNIX_EPOCH - TimeDelta::days(i64::from(number));
         let said = turns::turn(u32::from(number), &format!("memory{number} {}", "said ".repeat(words)));
-        Recalled { score: 1.0 / f32::from(number), ..turns::recalled(Turn { time, ..said }) }
+        RecalledTurn { score: 1.0 / f32::from(number), ..turns::recalled(Turn { time, ..said }) }
     };
     (1..=count).map(recall).collect()
 }
 
-/// What another request wrote to the ledger: an epoch that begins with this line.
-fn epoch(line: usize) -> Vec<u8> {
-    let record = EpochRecord { lines: vec![format!("line {line}")], held: Vec::new() };
+/// What another request wrote to the ledger: an eviction whose digest begins with this line.
+fn eviction(line: usize) -> Vec<u8> {
+    let record = EvictionRecord { lines: vec![format!("line {line}")], held: Vec::new() };
     serde_json::to_vec(&record).unwrap()
 }
 
@@ -78,7 +82,7 @@ async fn a_prompt_over_its_budget_is_rewritten_and_the_ledger_says_so() {
     assert_eq!(plan.outcome, Outcome::Rewritten, "{:?}", plan.receipt);
     assert!(String::from_utf8_lossy(&plan.body).contains("memory1 said"));
     assert!(plan.receipt.tokens_forwarded.unwrap() <= 300);
-    assert_eq!(case.entries(), 2, "an epoch and a block");
+    assert_eq!(case.entries(), 2, "an eviction and a block");
 }
 
 #[tokio::test]
@@ -97,7 +101,7 @@ async fn a_memory_that_is_late_leaves_the_original_bytes_and_nothing_in_the_ledg
     let plan = case.plan(Mode::On).await;
     assert_eq!((plan.outcome, &plan.body), (Outcome::FailedOpen, &case.body));
     assert_eq!(plan.receipt.failure, Some("deadline"));
-    assert_eq!(plan.intake.len(), 17, "the turns are kept all the same");
+    assert_eq!(plan.intake.len(), 17, "the turns are stored all the same");
     assert_eq!(case.entries(), 0);
 }
 
@@ -105,17 +109,17 @@ async fn a_memory_that_is_late_leaves_the_original_bytes_and_nothing_in_the_ledg
 async fn a_full_backlog_is_said_in_the_receipt_and_changes_nothing_else() {
     let case = Case::new(FakeMemory { refusal: Some("backlog_full"), ..FakeMemory::default() });
     let plan = case.plan(Mode::On).await;
-    assert_eq!(plan.receipt.not_kept, Some("backlog_full"));
+    assert_eq!(plan.receipt.not_stored, Some("backlog_full"));
     assert_eq!(plan.outcome, Outcome::Rewritten);
 }
 
 #[tokio::test]
 async fn of_two_requests_that_overtake_each_other_the_first_in_the_ledger_holds_for_both() {
-    let case = Case::new(FakeMemory { rivals: Mutex::new(vec![epoch(1)]), ..FakeMemory::default() });
+    let case = Case::new(FakeMemory { rivals: Mutex::new(vec![eviction(1)]), ..FakeMemory::default() });
     let plan = case.plan(Mode::On).await;
     assert_eq!(plan.outcome, Outcome::Rewritten, "{:?}", plan.receipt);
     assert!(String::from_utf8_lossy(&plan.body).contains("line 1"), "the other's digest");
-    assert!(!plan.begins_epoch, "the other request began it");
+    assert!(!plan.evicts, "the other request made it");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What was done to a request and why, in figures, as `GET /mainpoint/receipts/{id}` tells it.
 //!
-//! It must not hold a word of a conversation: names of turns, counts and prices only.
+//! It must not hold a word of a conversation: ids of turns, counts and prices only.
 
 use std::collections::BTreeMap;
 
@@ -46,31 +46,31 @@ pub(crate) struct Receipt {
     pub(crate) odd_messages: BTreeMap<&'static str, usize>,
     /// Images, files and other attachments in the prompt as it came.
     pub(crate) attachments: usize,
-    /// The epoch that holds.
-    pub(crate) epoch: Option<EpochNote>,
+    /// The eviction that holds.
+    pub(crate) eviction: Option<EvictionNote>,
     /// Memories for this question, chronologically; empty when they are those of an earlier request for the same message.
     pub(crate) memories: Vec<Source>,
     /// Whether no memories were added because nothing that was found is near enough to the question; false when that was
     /// found out for an earlier request for the same message.
     pub(crate) abstained: bool,
-    /// Why new turns are not kept for now: `backlog_full` or `backlog_share`. They are when a later request brings them.
-    pub(crate) not_kept: Option<&'static str>,
+    /// Why new turns are not stored for now: `backlog_full` or `backlog_share`. They are when a later request brings them.
+    pub(crate) not_stored: Option<&'static str>,
     /// Time spent, in milliseconds.
     pub(crate) milliseconds: Milliseconds,
     /// The reply as it was read; `None` before its end and when it is more than plain text.
     pub(crate) reply: Option<ReplyNote>,
 }
 
-/// The epoch that holds for a request.
+/// The eviction that holds for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct EpochNote {
-    /// Whether it began with this request.
-    pub(crate) begun: bool,
+pub(crate) struct EvictionNote {
+    /// Whether this request made it.
+    pub(crate) is_new: bool,
     /// Messages that have left the prompt.
     pub(crate) messages_dropped: usize,
-    /// What beginning it cost; `None` when it began earlier.
+    /// What it costs this request; `None` when an earlier one made it.
     pub(crate) cost: Option<f64>,
-    /// What each later request saves, reckoned when it began.
+    /// What each later request saves, reckoned when it was made.
     pub(crate) saving_per_turn: Option<f64>,
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
-use super::connection_state::Closing;
+use super::connection_state::CloseReason;
 use super::connection_table::ConnectionTable;
 use crate::error::StartError;
 use crate::telemetry::logs::OncePerMinute;
@@ -22,9 +22,9 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, StartError>
 }
 
 /// The next connection. While there is no room for it, it waits in the kernel's queue.
-pub(super) async fn next(listener: &TcpListener, places: &ConnectionTable, warnings: &OncePerMinute) -> TcpStream {
+pub(super) async fn next(listener: &TcpListener, connections: &ConnectionTable, warnings: &OncePerMinute) -> TcpStream {
     loop {
-        while !places.has_room() {
+        while !connections.has_room() {
             tokio::time::sleep(PAUSE).await;
         }
         match listener.accept().await {
@@ -39,7 +39,7 @@ pub(super) async fn next(listener: &TcpListener, places: &ConnectionTable, warni
                 if warnings.allows("accept") {
                     tracing::warn!(error = %error, "connections cannot be accepted");
                 }
-                places.close_one(Closing::Files);
+                connections.close_one(CloseReason::Files);
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -16,9 +16,9 @@ use http_body_util::BodyExt;
 use mainpoint_store::Scope;
 use uuid::Uuid;
 
-use super::cors::Wanted;
-use super::observed::{Keep, Reply, Watched};
-use super::{Shared, keep, relay};
+use super::cors::OwnHeaders;
+use super::observed::{ExchangeSink, ObservedBody, Reply};
+use super::{Shared, exchange, relay};
 use crate::config::Mode;
 use crate::error::{MemoryError, ProxyError};
 use crate::http::RequestBody;
@@ -28,7 +28,7 @@ use crate::http::through::holding;
 use crate::http::{body, credentials, encoding};
 use crate::openai::request::Surface;
 use crate::prompt::Planner;
-use crate::prompt::plan::{Ask, Outcome, Plan};
+use crate::prompt::plan::{Outcome, Plan, RequestContext};
 use crate::prompt::receipt::Receipt;
 use crate::reason::Reason;
 use crate::telemetry::metrics::{self, UpstreamTimer};
@@ -36,7 +36,7 @@ use crate::upstream::CallBody;
 
 /// A request whose prompt may be rewritten.
 #[derive(Debug)]
-pub(crate) struct Prompted<'a> {
+pub(crate) struct ChatCall<'a> {
     /// Its id, which its receipt has too.
     pub(crate) id: Uuid,
     /// Which of OpenAI's surfaces it speaks.
@@ -51,7 +51,7 @@ pub(crate) struct Prompted<'a> {
 /// When a header of mainpoint's own says nonsense, or the request's body cannot be read.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
-    prompted: Prompted<'_>,
+    chat: ChatCall<'_>,
     request: Request<RequestBody>,
 ) -> Result<(Response<Body>, Outcome), ProxyError> {
     let (parts, body) = request.into_parts();
@@ -59,10 +59,10 @@ pub(crate) async fn answer(
     // Refused whatever the mode: a memory must not depend on which of two users comes first.
     credentials::user(&parts.headers, &shared.config.memory.user_header)?;
     let body = body::read(body, &parts.headers, shared.config.server.max_body_bytes).await?;
-    let ask = Ask { surface: prompted.surface, mode, headers: &parts.headers, time: chrono::Utc::now() };
-    let plan = plan(shared, ask, body).await;
+    let context = RequestContext { surface: chat.surface, mode, headers: &parts.headers, time: chrono::Utc::now() };
+    let plan = plan(shared, context, body).await;
 
-    let mut call = relay::call(shared, prompted.path, parts, CallBody::Whole(plan.body.clone()));
+    let mut call = relay::call(shared, chat.path, parts, CallBody::Whole(plan.body.clone()));
     if plan.outcome == Outcome::Rewritten {
         for about_the_original in &DESCRIBES_THE_BODY {
             call.headers.remove(about_the_original);
@@ -84,7 +84,7 @@ pub(crate) async fn answer(
         tokens_forwarded: plan.receipt.tokens_forwarded,
     };
     if let Some(scope) = plan.scope {
-        put_receipt(shared, &prompted, mode, (scope, outcome, plan.receipt));
+        put_receipt(shared, &chat, mode, (scope, outcome, plan.receipt));
     }
     let started = Instant::now();
     let mut response = match shared.send(call).await {
@@ -92,10 +92,10 @@ pub(crate) async fn answer(
         Err(error) => super::routes::refused(&error),
     };
     outcome_headers.write(response.headers_mut());
-    Wanted::default().add(response.headers_mut());
+    OwnHeaders::default().add(response.headers_mut());
     let accepted = response.status().is_success();
-    let keep = accepted.then(|| keep::of(shared, prompted.id, (plan.intake, plan.reply_slot))).flatten();
-    Ok((watched(shared, response, (prompted.surface, keep), started), outcome))
+    let sink = accepted.then(|| exchange::sink(shared, chat.id, (plan.intake, plan.reply_slot))).flatten();
+    Ok((observed(shared, response, (chat.surface, sink), started), outcome))
 }
 
 /// The mode that holds for a request: the header can lower what the configuration sets, never raise it.
@@ -116,48 +116,43 @@ fn mode(shared: &Shared, headers: &HeaderMap) -> Result<Mode, ProxyError> {
     Ok(asked.min(configured))
 }
 
-fn put_receipt(
-    shared: &Shared,
-    prompted: &Prompted<'_>,
-    mode: Mode,
-    (scope, outcome, receipt): (Scope, Outcome, Receipt),
-) {
+fn put_receipt(shared: &Shared, chat: &ChatCall<'_>, mode: Mode, (scope, outcome, receipt): (Scope, Outcome, Receipt)) {
     let receipt = Receipt {
-        id: prompted.id.to_string(),
+        id: chat.id.to_string(),
         time: chrono::Utc::now(),
-        surface: prompted.surface.label(),
+        surface: chat.surface.label(),
         mode: mode.label(),
         outcome: outcome.label(),
         ..receipt
     };
-    shared.receipts.put(prompted.id, scope, receipt);
+    shared.receipts.put(chat.id, scope, receipt);
 }
 
-async fn plan(shared: &Shared, ask: Ask<'_>, body: Bytes) -> Plan {
-    let Some(planner) = shared.planner.as_ref().filter(|_| ask.mode != Mode::Off) else {
+async fn plan(shared: &Shared, context: RequestContext<'_>, body: Bytes) -> Plan {
+    let Some(planner) = shared.planner.as_ref().filter(|_| context.mode != Mode::Off) else {
         return Plan::aside(body, Reason::ModeOff);
     };
     let started = Instant::now();
     // Boxed, so that a request without a memory is as small as one that is only relayed.
-    let plan = Box::pin(plain(planner, ask, body, shared.config.server.max_body_bytes)).await;
+    let plan = Box::pin(plain(planner, context, body, shared.config.server.max_body_bytes)).await;
     metrics::overhead(started.elapsed());
     metrics::steps(&plan.receipt.milliseconds.steps);
     if let (Some(came), Some(forwarded)) = (plan.receipt.tokens_in, plan.receipt.tokens_forwarded) {
         metrics::tokens(came, forwarded);
     }
     metrics::memories(plan.memories);
-    metrics::epochs(plan.begins_epoch.into());
+    metrics::evictions(plan.evicts.into());
     metrics::abstentions(plan.abstains.into());
     plan
 }
 
 /// Plans for the body without its compression. Unless it is rewritten, the bytes that came are forwarded.
-async fn plain(planner: &Planner, ask: Ask<'_>, body: Bytes, limit: usize) -> Plan {
-    let decoding = encoding::plain(ask.headers, &body, limit);
+async fn plain(planner: &Planner, context: RequestContext<'_>, body: Bytes, limit: usize) -> Plan {
+    let decoding = encoding::plain(context.headers, &body, limit);
     match tokio::time::timeout(planner.config.deadline, decoding).await {
         Ok(Ok(plain)) => {
             let _passing = planner.memory.pass();
-            let plan = Plan::of(planner, ask, plain).await;
+            let plan = Plan::new(planner, context, plain).await;
             match plan.outcome {
                 Outcome::Rewritten => plan,
                 Outcome::Passthrough | Outcome::FailedOpen => Plan { body, ..plan },
@@ -172,10 +167,10 @@ async fn plain(planner: &Planner, ask: Ask<'_>, body: Bytes, limit: usize) -> Pl
 }
 
 /// Passes the reply on and reads along.
-fn watched(
+fn observed(
     shared: &Shared,
     response: Response<Body>,
-    (surface, keep): (Surface, Option<Box<dyn Keep>>),
+    (surface, sink): (Surface, Option<Box<dyn ExchangeSink>>),
     started: Instant,
 ) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
@@ -189,7 +184,7 @@ fn watched(
         // An error event may have to follow, so the length is not known.
         parts.headers.remove(CONTENT_LENGTH);
     }
-    Response::from_parts(parts, Watched::new(holding(body, UpstreamTimer(started)), reply, keep).boxed_unsync())
+    Response::from_parts(parts, ObservedBody::new(holding(body, UpstreamTimer(started)), reply, sink).boxed_unsync())
 }
 
 /// What the client is told about its request in headers.

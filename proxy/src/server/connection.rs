@@ -33,31 +33,31 @@ use crate::telemetry::metrics;
 /// Serves connections.
 pub(super) struct ConnectionServer {
     shared: Arc<Shared>,
-    places: Arc<ConnectionTable>,
-    patience: Timeouts,
+    connections: Arc<ConnectionTable>,
+    timeouts: Timeouts,
     builder: Builder<TokioExecutor>,
 }
 
 impl ConnectionServer {
     /// Serves connections with what requests share.
-    pub(super) fn new(shared: &Arc<Shared>, places: &Arc<ConnectionTable>) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, connections: &Arc<ConnectionTable>) -> Self {
         Self {
             shared: Arc::clone(shared),
-            places: Arc::clone(places),
-            patience: Timeouts::new(&shared.config.server),
+            connections: Arc::clone(connections),
+            timeouts: Timeouts::new(&shared.config.server),
             builder: builder(),
         }
     }
 
     /// Serves a connection in a task of its own, which ends in good order when `graceful` shuts down.
     pub(super) fn serve(&self, stream: TcpStream, graceful: &GracefulShutdown) {
-        let entry = self.places.enter();
+        let entry = self.connections.enter();
         let state = Arc::clone(entry.state());
         let handler = Arc::new(RequestHandler {
             shared: Arc::clone(&self.shared),
-            places: Arc::clone(&self.places),
+            connections: Arc::clone(&self.connections),
             state: Arc::clone(&state),
-            patience: self.patience.body,
+            body_timeout: self.timeouts.body,
         });
         let service = service_fn(move |request| {
             let handler = Arc::clone(&handler);
@@ -65,11 +65,12 @@ impl ConnectionServer {
         });
         let io = TokioIo::new(Refusals::new(socket(stream, entry)));
         let connection = self.builder.serve_connection_with_upgrades(io, service).into_owned();
-        let (connection, places, patience) = (graceful.watch(connection), Arc::clone(&self.places), self.patience);
+        let (connection, connections, timeouts) =
+            (graceful.watch(connection), Arc::clone(&self.connections), self.timeouts);
         tokio::spawn(async move {
-            attend(connection, &state, patience).await;
+            attend(connection, &state, timeouts).await;
             // The socket of a connection that speaks something else now goes on; any other is gone in a moment.
-            state.becomes_tunnel(places.take_at_once());
+            state.becomes_tunnel(connections.try_acquire());
         });
     }
 }
@@ -77,30 +78,30 @@ impl ConnectionServer {
 /// What a connection's requests need.
 struct RequestHandler {
     shared: Arc<Shared>,
-    places: Arc<ConnectionTable>,
+    connections: Arc<ConnectionTable>,
     state: Arc<ConnectionState>,
-    patience: Duration,
+    body_timeout: Duration,
 }
 
 impl RequestHandler {
-    /// A place for a request, if there is one in time. Few requests of one connection may wait for theirs, so that they leave room
+    /// A permit for a request, if there is one in time. Few requests of one connection may wait for theirs, so that they leave room
     /// for others.
-    async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        if let Some(place) = self.places.take_at_once() {
-            return Some(place);
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        if let Some(permit) = self.connections.try_acquire() {
+            return Some(permit);
         }
         let _queued = self.state.queue()?;
-        self.places.take().await
+        self.connections.acquire().await
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let guard = RequestGuard::begin(&self.state, request.version() == Version::HTTP_2);
         let is_vital = endpoints::is_vital(request.uri().path());
-        let request = request.map(|body| RequestBody::new(body, Arc::<RequestGuard>::clone(&guard), self.patience));
+        let request = request.map(|body| RequestBody::new(body, Arc::<RequestGuard>::clone(&guard), self.body_timeout));
         let response = if is_vital {
             routes::handle(Arc::clone(&self.shared), request).await
-        } else if let Some(place) = self.place().await {
-            guard.hold(place);
+        } else if let Some(permit) = self.permit().await {
+            guard.hold(permit);
             routes::handle(Arc::clone(&self.shared), request).await
         } else {
             let error = ProxyError::Overloaded;
@@ -116,11 +117,11 @@ impl RequestHandler {
 async fn attend<E: std::fmt::Display>(
     connection: impl Future<Output = Result<(), E>>,
     state: &ConnectionState,
-    patience: Timeouts,
+    timeouts: Timeouts,
 ) {
     let mut connection = pin!(connection);
     let mut closing = pin!(state.closing().cancelled());
-    let mut look = pin!(tokio::time::sleep(patience.shortest()));
+    let mut look = pin!(tokio::time::sleep(timeouts.shortest()));
     loop {
         tokio::select! {
             ended = &mut connection => {
@@ -130,7 +131,7 @@ async fn attend<E: std::fmt::Display>(
                 return;
             }
             () = &mut closing => return,
-            () = &mut look => match state.look(Instant::now(), &patience) {
+            () = &mut look => match state.look(Instant::now(), &timeouts) {
                 Ok(next) => look.as_mut().reset(next.into()),
                 Err(reason) => {
                     state.close(reason);

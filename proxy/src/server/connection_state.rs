@@ -36,8 +36,8 @@ impl Timeouts {
 
 /// Why a connection is closed before its client closes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Closing {
-    /// Another one needs its place.
+pub(super) enum CloseReason {
+    /// Another connection needs its room.
     Cap,
     /// The process may not open more files.
     Files,
@@ -51,7 +51,7 @@ pub(super) enum Closing {
     Stop,
 }
 
-impl Closing {
+impl CloseReason {
     /// The label of `mainpoint_connections_closed_total{reason}`.
     fn label(self) -> &'static str {
         match self {
@@ -76,9 +76,9 @@ pub(super) struct ConnectionState {
 struct State {
     /// Requests whose bodies are still coming.
     receiving: usize,
-    /// Those of them that hold a place all the same.
+    /// Those of them that hold a permit all the same.
     holding: usize,
-    /// Requests that wait for a place.
+    /// Requests that wait for a permit.
     queued: usize,
     /// Requests that have come completely and whose answers have not ended.
     serving: usize,
@@ -90,7 +90,7 @@ struct State {
     /// Since when the client takes nothing of its answer.
     stuck: Option<Instant>,
     speaks_http2: bool,
-    /// Holds the place of a connection that has become a tunnel.
+    /// Holds the permit of a connection that has become a tunnel.
     tunnel: Option<OwnedSemaphorePermit>,
 }
 
@@ -155,7 +155,7 @@ impl ConnectionState {
         state.receiving += 1;
     }
 
-    /// A request whose body is still coming holds a place.
+    /// A request whose body is still coming holds a permit.
     pub(super) fn holds(&self) {
         self.lock().holding += 1;
     }
@@ -182,10 +182,10 @@ impl ConnectionState {
     }
 
     /// The connection speaks another protocol from now on, and is served until it ends.
-    pub(super) fn becomes_tunnel(&self, place: Option<OwnedSemaphorePermit>) {
+    pub(super) fn becomes_tunnel(&self, permit: Option<OwnedSemaphorePermit>) {
         let mut state = self.lock();
         state.serving += 1;
-        state.tunnel = place;
+        state.tunnel = permit;
     }
 
     /// How long the connection has been waiting for its client; less where much came meanwhile, so that a client that sends
@@ -199,12 +199,12 @@ impl ConnectionState {
         Some(now.saturating_duration_since(state.since).saturating_sub(credit))
     }
 
-    /// How many requests hold a place while their bodies are still coming.
+    /// How many requests hold a permit while their bodies are still coming.
     pub(super) fn holding(&self) -> usize {
         self.lock().holding
     }
 
-    /// A request waits for a place until the answer is dropped. Meanwhile its body is not read, so that its client is not to blame.
+    /// A request waits for a permit until the answer is dropped. Meanwhile its body is not read, so that its client is not to blame.
     /// `None` when enough requests of this connection wait already.
     pub(super) fn queue(&self) -> Option<Queued<'_>> {
         let mut state = self.lock();
@@ -222,34 +222,34 @@ impl ConnectionState {
     }
 
     /// Looks whether the connection has waited for too long, and if not, when to look again.
-    pub(super) fn look(&self, now: Instant, patience: &Timeouts) -> Result<Instant, Closing> {
+    pub(super) fn look(&self, now: Instant, timeouts: &Timeouts) -> Result<Instant, CloseReason> {
         let state = self.lock();
         // Nothing that begins from now on is over before this.
-        let mut next = now + patience.shortest();
-        let mut wait = |since: Instant, limit: Duration, closing: Closing| {
+        let mut next = now + timeouts.shortest();
+        let mut wait = |since: Instant, limit: Duration, reason: CloseReason| {
             let end = since + limit;
             if end <= now {
-                return Err(closing);
+                return Err(reason);
             }
             next = next.min(end);
             Ok(())
         };
         if let Some(stuck) = state.stuck {
-            wait(stuck, patience.body, Closing::Write)?;
+            wait(stuck, timeouts.body, CloseReason::Write)?;
         }
         if state.receiving + state.serving == 0 {
             match state.waits_for {
-                Next::Head => wait(state.since, patience.head, Closing::Head)?,
-                Next::Request => wait(state.since, patience.idle, Closing::Idle)?,
+                Next::Head => wait(state.since, timeouts.head, CloseReason::Head)?,
+                Next::Request => wait(state.since, timeouts.idle, CloseReason::Idle)?,
             }
         }
         Ok(next)
     }
 
     /// Closes the connection, once.
-    pub(super) fn close(&self, closing: Closing) {
+    pub(super) fn close(&self, reason: CloseReason) {
         if !self.closing.is_cancelled() {
-            metrics::closed(closing.label());
+            metrics::closed(reason.label());
             self.closing.cancel();
         }
     }
@@ -264,7 +264,7 @@ impl ConnectionState {
     }
 }
 
-/// A request that waits for a place.
+/// A request that waits for a permit.
 #[derive(Debug)]
 pub(super) struct Queued<'a>(&'a ConnectionState);
 
@@ -294,7 +294,7 @@ impl State {
     }
 }
 
-/// So many requests of one connection may wait for a place.
+/// So many requests of one connection may wait for a permit.
 const MOST_QUEUED: usize = 8;
 /// A client that sends so many bytes in a second, or more, does not count as waiting.
 const QUICK: u64 = 16 << 10;

@@ -3,16 +3,16 @@
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
-const PATIENCE: Timeouts =
+const TIMEOUTS: Timeouts =
     Timeouts { head: Duration::from_secs(30), body: Duration::from_secs(60), idle: Duration::from_secs(120) };
 
 #[test]
 fn a_silent_connection_and_half_a_head_are_given_the_time_of_a_head() {
     let now = Instant::now();
     let state = ConnectionState::new(now);
-    assert_eq!(state.look(now, &PATIENCE), Ok(now + PATIENCE.head));
+    assert_eq!(state.look(now, &TIMEOUTS), Ok(now + TIMEOUTS.head));
     state.received(1);
-    assert_eq!(state.look(now + PATIENCE.head, &PATIENCE), Err(Closing::Head));
+    assert_eq!(state.look(now + TIMEOUTS.head, &TIMEOUTS), Err(CloseReason::Head));
 }
 
 #[test]
@@ -23,11 +23,11 @@ fn a_kept_alive_connection_is_given_longer_than_a_head() {
     state.arrived(false);
     state.ends();
     let later = Instant::now();
-    assert!(state.look(later + PATIENCE.head + SECOND, &PATIENCE).is_ok());
-    assert_eq!(state.look(later + PATIENCE.idle + SECOND, &PATIENCE), Err(Closing::Idle));
+    assert!(state.look(later + TIMEOUTS.head + SECOND, &TIMEOUTS).is_ok());
+    assert_eq!(state.look(later + TIMEOUTS.idle + SECOND, &TIMEOUTS), Err(CloseReason::Idle));
     state.received(1);
     let later = Instant::now();
-    assert_eq!(state.look(later + PATIENCE.head, &PATIENCE), Err(Closing::Head), "the next head began");
+    assert_eq!(state.look(later + TIMEOUTS.head, &TIMEOUTS), Err(CloseReason::Head), "the next head began");
 }
 
 #[test]
@@ -36,8 +36,8 @@ fn what_a_client_of_http2_says_between_requests_begins_no_head() {
     state.begins(true);
     state.ends_early(false);
     state.received(17);
-    let later = Instant::now() + PATIENCE.head + SECOND;
-    assert!(state.look(later, &PATIENCE).is_ok());
+    let later = Instant::now() + TIMEOUTS.head + SECOND;
+    assert!(state.look(later, &TIMEOUTS).is_ok());
     state.begins(true);
     assert!(state.waiting(Instant::now()).unwrap() < SECOND, "its next request came just now");
 }
@@ -51,16 +51,16 @@ fn while_a_request_is_answered_nothing_is_waited_for() {
     assert!(state.waiting(now).is_some() && state.holding() == 1);
     state.arrived(true);
     assert!(state.waiting(now).is_none() && state.holding() == 0);
-    assert!(state.look(now + PATIENCE.idle * 10, &PATIENCE).is_ok());
+    assert!(state.look(now + TIMEOUTS.idle * 10, &TIMEOUTS).is_ok());
     state.is_stuck();
-    let later = Instant::now() + PATIENCE.body;
-    assert_eq!(state.look(later, &PATIENCE), Err(Closing::Write));
+    let later = Instant::now() + TIMEOUTS.body;
+    assert_eq!(state.look(later, &TIMEOUTS), Err(CloseReason::Write));
     state.flows();
-    assert!(state.look(later, &PATIENCE).is_ok());
+    assert!(state.look(later, &TIMEOUTS).is_ok());
 }
 
 #[test]
-fn a_client_whose_request_waits_for_a_place_is_not_to_blame() {
+fn a_client_whose_request_waits_for_a_permit_is_not_to_blame() {
     let now = Instant::now();
     let state = ConnectionState::new(now);
     state.begins(false);
@@ -92,6 +92,6 @@ fn looking_again_is_never_too_late() {
     state.begins(false);
     state.arrived(false);
     // Whatever begins right after this look, its time-out is not over before the next.
-    let next = state.look(now, &PATIENCE).unwrap();
-    assert!(next <= now + PATIENCE.head.min(PATIENCE.body).min(PATIENCE.idle));
+    let next = state.look(now, &TIMEOUTS).unwrap();
+    assert!(next <= now + TIMEOUTS.head.min(TIMEOUTS.body).min(TIMEOUTS.idle));
 }

@@ -2,7 +2,7 @@
 //!
 //! It must not know HTTP. Up to the limit connections come and go; beyond it the one that has waited longest for its client
 //! makes room for the next, so that idle clients lock nobody out. When every connection is being served, a reserve remains
-//! for requests about the process's health, and a bounded number of others wait for a place.
+//! for requests about the process's health, and a bounded number of others wait for a permit.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::connection_state::{Closing, ConnectionState};
+use super::connection_state::{CloseReason, ConnectionState};
 use crate::telemetry::metrics;
 
 /// The connections of a server.
@@ -19,15 +19,15 @@ use crate::telemetry::metrics;
 pub(super) struct ConnectionTable {
     /// Most connections, and most requests that are answered at once.
     most: usize,
-    free: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     queue: AtomicUsize,
     states: Mutex<States>,
 }
 
 #[derive(Debug, Default)]
 struct States {
-    taken: HashMap<u64, Arc<ConnectionState>>,
-    /// Those that were closed and whose requests may still hold places.
+    open: HashMap<u64, Arc<ConnectionState>>,
+    /// Those that were closed and whose requests may still hold permits.
     leaving: Vec<Arc<ConnectionState>>,
     last: u64,
 }
@@ -37,7 +37,7 @@ struct States {
 pub(super) struct Entry {
     number: u64,
     state: Arc<ConnectionState>,
-    places: Arc<ConnectionTable>,
+    connections: Arc<ConnectionTable>,
 }
 
 impl ConnectionTable {
@@ -45,7 +45,7 @@ impl ConnectionTable {
     pub(super) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
             most,
-            free: Arc::new(Semaphore::new(most)),
+            permits: Arc::new(Semaphore::new(most)),
             queue: AtomicUsize::new(0),
             states: Mutex::default(),
         })
@@ -54,38 +54,38 @@ impl ConnectionTable {
     /// Whether another connection can be taken in.
     pub(super) fn has_room(&self) -> bool {
         let states = self.lock();
-        states.taken.len() < self.most + RESERVE || states.longest_waiting(|_| true).is_some()
+        states.open.len() < self.most + RESERVE || states.longest_waiting(|_| true).is_some()
     }
 
     /// Takes a connection in. At the limit the one that has waited longest for its client is closed.
     pub(super) fn enter(self: &Arc<Self>) -> Entry {
         let mut states = self.lock();
         // More than one where the reserve was used. While that has room, whoever has only just come may send its request first.
-        while states.taken.len() >= self.most {
-            let (now, is_full) = (Instant::now(), states.taken.len() >= self.most + RESERVE);
+        while states.open.len() >= self.most {
+            let (now, is_full) = (Instant::now(), states.open.len() >= self.most + RESERVE);
             let fits = |state: &ConnectionState| is_full || state.waiting(now).is_some_and(|time| time >= NEWCOMER);
-            if !states.close_longest_waiting(Closing::Cap, fits) {
+            if !states.close_longest_waiting(CloseReason::Cap, fits) {
                 break;
             }
         }
         states.last += 1;
         let (number, state) = (states.last, Arc::new(ConnectionState::new(Instant::now())));
-        states.taken.insert(number, Arc::clone(&state));
-        metrics::connections(states.taken.len());
-        Entry { number, state, places: Arc::clone(self) }
+        states.open.insert(number, Arc::clone(&state));
+        metrics::connections(states.open.len());
+        Entry { number, state, connections: Arc::clone(self) }
     }
 
-    /// A place for a request. When there is none, this waits for a while, and requests whose bodies trickle make room; one whose body
-    /// only began to come, or that has no place itself, is left alone. `None` when waiting was in vain or too many wait already.
-    pub(super) async fn take(&self) -> Option<OwnedSemaphorePermit> {
-        if let Some(place) = self.take_at_once() {
-            return Some(place);
+    /// A permit for a request. When there is none, this waits for a while, and requests whose bodies trickle make room; one whose body
+    /// only began to come, or that has no permit itself, is left alone. `None` when waiting was in vain or too many wait already.
+    pub(super) async fn acquire(&self) -> Option<OwnedSemaphorePermit> {
+        if let Some(permit) = self.try_acquire() {
+            return Some(permit);
         }
         let _waiting = Waiting::begin(&self.queue)?;
-        let place = std::pin::pin!(Arc::clone(&self.free).acquire_owned());
+        let permit = std::pin::pin!(Arc::clone(&self.permits).acquire_owned());
         tokio::select! {
             biased;
-            place = place => place.ok(),
+            permit = permit => permit.ok(),
             () = self.make_room() => None,
         }
     }
@@ -95,31 +95,31 @@ impl ConnectionTable {
     async fn make_room(&self) {
         let end = Instant::now() + LONGEST_WAIT;
         while Instant::now() < end {
-            self.lock().free(self.queue.load(Ordering::Relaxed));
+            self.lock().free_permits(self.queue.load(Ordering::Relaxed));
             tokio::time::sleep(NEWCOMER).await;
         }
     }
 
-    /// A place for a request, if one is free.
-    pub(super) fn take_at_once(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.free).try_acquire_owned().ok()
+    /// A permit for a request, if one is free.
+    pub(super) fn try_acquire(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.permits).try_acquire_owned().ok()
     }
 
     /// Closes the connection that has waited longest for its client.
-    pub(super) fn close_one(&self, closing: Closing) {
-        self.lock().close_longest_waiting(closing, |_| true);
+    pub(super) fn close_one(&self, reason: CloseReason) {
+        self.lock().close_longest_waiting(reason, |_| true);
     }
 
     /// Closes the connections on which no request has begun.
-    pub(super) fn close_unused(&self, closing: Closing) {
-        for state in self.lock().taken.values().filter(|state| state.is_between_requests()) {
-            state.close(closing);
+    pub(super) fn close_unused(&self, reason: CloseReason) {
+        for state in self.lock().open.values().filter(|state| state.is_between_requests()) {
+            state.close(reason);
         }
     }
 
     /// How many connections there are.
     pub(super) fn count(&self) -> usize {
-        self.lock().taken.len()
+        self.lock().open.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, States> {
@@ -132,7 +132,7 @@ impl States {
     fn longest_waiting(&self, fits: impl Fn(&ConnectionState) -> bool) -> Option<u64> {
         let now = Instant::now();
         let waiting = self
-            .taken
+            .open
             .iter()
             .filter(|(_, state)| fits(state))
             .filter_map(|(number, state)| Some((state.waiting(now)?, *number)));
@@ -141,8 +141,8 @@ impl States {
         longest.map(|(_, number)| number)
     }
 
-    /// Has so many places become free, as far as the requests that hold them trickle.
-    fn free(&mut self, wanted: usize) {
+    /// Has so many permits become free, as far as the requests that hold them trickle.
+    fn free_permits(&mut self, wanted: usize) {
         let now = Instant::now();
         self.leaving.retain(|state| state.holding() > 0);
         let mut leaving: usize = self.leaving.iter().map(|state| state.holding()).sum();
@@ -154,16 +154,16 @@ impl States {
                 return;
             };
             leaving += state.holding();
-            state.close(Closing::Cap);
+            state.close(CloseReason::Cap);
             self.leaving.push(state);
         }
     }
 
     /// Whether there was one.
-    fn close_longest_waiting(&mut self, closing: Closing, fits: impl Fn(&ConnectionState) -> bool) -> bool {
+    fn close_longest_waiting(&mut self, reason: CloseReason, fits: impl Fn(&ConnectionState) -> bool) -> bool {
         let longest = self.take_longest_waiting(fits);
         if let Some(state) = &longest {
-            state.close(closing);
+            state.close(reason);
         }
         longest.is_some()
     }
@@ -171,7 +171,7 @@ impl States {
     /// What is closed no longer counts, although its socket may take a moment to close.
     fn take_longest_waiting(&mut self, fits: impl Fn(&ConnectionState) -> bool) -> Option<Arc<ConnectionState>> {
         let number = self.longest_waiting(fits)?;
-        self.taken.remove(&number)
+        self.open.remove(&number)
     }
 }
 
@@ -184,13 +184,13 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let mut states = self.places.lock();
-        states.taken.remove(&self.number);
-        metrics::connections(states.taken.len());
+        let mut states = self.connections.lock();
+        states.open.remove(&self.number);
+        metrics::connections(states.open.len());
     }
 }
 
-/// One of a bounded number of requests that wait for a place.
+/// One of a bounded number of requests that wait for a permit.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
@@ -209,10 +209,10 @@ impl Drop for Waiting<'_> {
 
 /// So many connections are taken in when every other one is being served.
 pub(super) const RESERVE: usize = 64;
-/// So many requests wait for a place: less than the reserve, so that one who asks for the process's health comes in.
+/// So many requests wait for a permit: less than the reserve, so that one who asks for the process's health comes in.
 const LONGEST_QUEUE: usize = RESERVE / 2;
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// So long a client that has just come may take to begin its request before another takes its place.
+/// So long a client that has just come may take to begin its request before another takes its room.
 const NEWCOMER: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
@@ -232,66 +232,66 @@ mod tests {
 
     #[test]
     fn at_the_limit_the_connection_that_waits_longest_makes_room() {
-        let places = ConnectionTable::new(3);
-        let entries = [places.enter(), places.enter(), places.enter()];
+        let connections = ConnectionTable::new(3);
+        let entries = [connections.enter(), connections.enter(), connections.enter()];
         serve(&entries[0]);
-        drop(places.enter());
+        drop(connections.enter());
         assert!(!entries.iter().any(is_closed), "who has only just come is spared");
         // A client is no newcomer any more when this time has passed: that is what the limit is about.
         std::thread::sleep(NEWCOMER);
-        let fourth = places.enter();
+        let fourth = connections.enter();
         let closed: Vec<bool> = entries.iter().map(is_closed).collect();
         assert_eq!(closed, [false, true, false], "the first one is being served");
-        assert_eq!(places.count(), 3);
+        assert_eq!(connections.count(), 3);
         drop(fourth);
-        assert_eq!(places.count(), 2);
+        assert_eq!(connections.count(), 2);
     }
 
     #[test]
     fn when_all_are_served_there_is_a_reserve_and_then_an_end() {
-        let places = ConnectionTable::new(2);
+        let connections = ConnectionTable::new(2);
         let mut entries = Vec::new();
         for _ in 0..2 + RESERVE {
-            assert!(places.has_room());
-            entries.push(places.enter());
+            assert!(connections.has_room());
+            entries.push(connections.enter());
             serve(entries.last().unwrap());
         }
-        assert!(!places.has_room());
+        assert!(!connections.has_room());
         assert!(!entries.iter().any(is_closed));
         entries[5].state().ends();
-        assert!(places.has_room(), "one that waits can be closed");
+        assert!(connections.has_room(), "one that waits can be closed");
     }
 
     #[tokio::test]
-    async fn a_request_waits_for_a_place_and_so_many_may_wait() {
-        let places = ConnectionTable::new(1);
-        let place = places.take().await.unwrap();
+    async fn a_request_waits_for_a_permit_and_so_many_may_wait() {
+        let connections = ConnectionTable::new(1);
+        let permit = connections.acquire().await.unwrap();
         let waiting: Vec<_> = (0..LONGEST_QUEUE)
             .map(|_| {
-                let places = Arc::clone(&places);
-                tokio::spawn(async move { places.take().await.is_some() })
+                let connections = Arc::clone(&connections);
+                tokio::spawn(async move { connections.acquire().await.is_some() })
             })
             .collect();
-        while places.queue.load(Ordering::Relaxed) < LONGEST_QUEUE {
+        while connections.queue.load(Ordering::Relaxed) < LONGEST_QUEUE {
             tokio::task::yield_now().await;
         }
-        assert!(places.take().await.is_none(), "the queue is full");
-        drop(place);
+        assert!(connections.acquire().await.is_none(), "the queue is full");
+        drop(permit);
         for served in waiting {
-            assert!(served.await.unwrap(), "each had the place when the one before let it go");
+            assert!(served.await.unwrap(), "each had the permit when the one before let it go");
         }
-        assert_eq!(places.queue.load(Ordering::Relaxed), 0);
+        assert_eq!(connections.queue.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
     async fn a_request_whose_body_is_still_coming_makes_room() {
-        let places = ConnectionTable::new(1);
-        let trickling = places.enter();
+        let connections = ConnectionTable::new(1);
+        let trickling = connections.enter();
         let guard = RequestGuard::begin(trickling.state(), false);
-        guard.hold(places.take().await.unwrap());
+        guard.hold(connections.acquire().await.unwrap());
         let next = {
-            let places = Arc::clone(&places);
-            tokio::spawn(async move { places.take().await.is_some() })
+            let connections = Arc::clone(&connections);
+            tokio::spawn(async move { connections.acquire().await.is_some() })
         };
         trickling.state().closing().cancelled().await;
         drop(guard);

@@ -24,9 +24,9 @@ use crate::upstream::remote::target::is_loopback;
 
 /// A request that a browser sent for a page: its head, which the answer depends on.
 #[derive(Debug, Clone)]
-pub(crate) struct Page(Request<()>);
+pub(crate) struct CorsRequest(Request<()>);
 
-impl Page {
+impl CorsRequest {
     /// The page that a request was sent for, if one was.
     pub(crate) fn new<B>(request: &Request<B>) -> Option<Self> {
         request.headers().contains_key(ORIGIN).then(|| {
@@ -57,9 +57,9 @@ impl Page {
 
 /// The headers of mainpoint's own that a page wants to send, taken out of what its browser asks the upstream.
 #[derive(Debug, Default)]
-pub(crate) struct Wanted(Vec<String>);
+pub(crate) struct OwnHeaders(Vec<String>);
 
-impl Wanted {
+impl OwnHeaders {
     /// Takes them out.
     pub(crate) fn take(request_headers: &mut HeaderMap, user_header: &str) -> Self {
         let listed = request_headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
@@ -158,10 +158,10 @@ mod tests {
         let mut asked = HeaderMap::new();
         let list = "authorization,x-mainpoint-mode, X-Tenant,content-type";
         asked.insert(ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static(list));
-        let wanted = Wanted::take(&mut asked, "x-tenant");
+        let wanted = OwnHeaders::take(&mut asked, "x-tenant");
         assert_eq!(asked.get(ACCESS_CONTROL_REQUEST_HEADERS).unwrap(), "authorization, content-type");
         let mut refused = HeaderMap::new();
-        Wanted(wanted.0.clone()).add(&mut refused);
+        OwnHeaders(wanted.0.clone()).add(&mut refused);
         assert!(refused.is_empty(), "an origin that is not allowed is told nothing");
         let mut answer = HeaderMap::new();
         answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));

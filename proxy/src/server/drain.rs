@@ -7,31 +7,31 @@ use std::time::Duration;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio_util::sync::CancellationToken;
 
-use super::connection_state::Closing;
+use super::connection_state::CloseReason;
 use super::connection_table::ConnectionTable;
 
-/// Lets running requests finish for at most `patience`. Those that have not, are told that they are cut off by `cut`, and get
+/// Lets running requests finish for at most `timeout`. Those that have not, are told that they are cut off by `cut`, and get
 /// a moment to tell their clients.
 pub(super) async fn drain(
     graceful: GracefulShutdown,
-    places: &ConnectionTable,
+    connections: &ConnectionTable,
     cut: &CancellationToken,
-    patience: Duration,
+    timeout: Duration,
 ) {
-    let open = places.count();
+    let open = connections.count();
     if open > 0 {
-        tracing::info!(connections = open, seconds = patience.as_secs(), "waiting for running requests");
+        tracing::info!(connections = open, seconds = timeout.as_secs(), "waiting for running requests");
     }
     let unused = async {
         tokio::time::sleep(GRACE).await;
         // A request of which only half a head came is no running request.
-        places.close_unused(Closing::Stop);
+        connections.close_unused(CloseReason::Stop);
         std::future::pending::<()>().await;
     };
     let ended = async {
         graceful.shutdown().await;
         // Tunnels are no connections to the library any more.
-        while places.count() > 0 {
+        while connections.count() > 0 {
             tokio::time::sleep(PAUSE).await;
         }
     };
@@ -41,7 +41,7 @@ pub(super) async fn drain(
             () = unused => {}
         }
     });
-    if tokio::time::timeout(patience, &mut ended).await.is_ok() {
+    if tokio::time::timeout(timeout, &mut ended).await.is_ok() {
         return;
     }
     tracing::warn!("server.drain_seconds passed; the requests still running are cut off");

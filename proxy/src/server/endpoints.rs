@@ -19,7 +19,7 @@ use crate::http::reply::{Body, json_response, response};
 use crate::memory::Part;
 use crate::telemetry;
 
-/// Whether a request for `path` asks about the process's health; those are answered when every place is taken.
+/// Whether a request for `path` asks about the process's health; those are answered when every permit is taken.
 pub(crate) fn is_vital(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz" | "/metrics")
 }

@@ -10,8 +10,8 @@ mod connection_table;
 pub(crate) mod cors;
 mod drain;
 mod endpoints;
+mod exchange;
 pub(crate) mod files;
-mod keep;
 mod observed;
 mod receipts;
 mod refusals;
@@ -36,25 +36,25 @@ use connection_table::ConnectionTable;
 pub(crate) use receipts::Receipts;
 pub(crate) use shared::Shared;
 
-/// Serves at most `connections` at once until `stop` is ready, then lets running requests finish for at most
+/// Serves at most `most` connections at once until `stop` is ready, then lets running requests finish for at most
 /// `server.drain_seconds`, and a moment longer to say that they are cut off. Gives what `stop` gave.
 pub(crate) async fn serve<S>(
-    (listener, connections): (TcpListener, usize),
+    (listener, most): (TcpListener, usize),
     shared: &Arc<Shared>,
     stop: impl Future<Output = S>,
 ) -> S {
-    let (graceful, places, warnings) =
-        (GracefulShutdown::new(), ConnectionTable::new(connections), OncePerMinute::default());
-    let server = ConnectionServer::new(shared, &places);
+    let (graceful, connections, warnings) =
+        (GracefulShutdown::new(), ConnectionTable::new(most), OncePerMinute::default());
+    let server = ConnectionServer::new(shared, &connections);
     let mut stop = std::pin::pin!(stop);
     let stopped = loop {
         tokio::select! {
             stopped = &mut stop => break stopped,
-            stream = accept::next(&listener, &places, &warnings) => server.serve(stream, &graceful),
+            stream = accept::next(&listener, &connections, &warnings) => server.serve(stream, &graceful),
         }
     };
     drop(listener);
-    let patience = Duration::from_secs(shared.config.server.drain_seconds);
-    drain::drain(graceful, &places, &shared.cut, patience).await;
+    let timeout = Duration::from_secs(shared.config.server.drain_seconds);
+    drain::drain(graceful, &connections, &shared.cut, timeout).await;
     stopped
 }

@@ -1,7 +1,7 @@
 //! The body of a chat reply on its way to the client: every byte passes as it came, the observer reads along.
 //!
 //! It must not know what the reply says. A stream that breaks off ends in a visible error event instead of silence. What ends
-//! the answer is held back until whoever keeps it is done.
+//! the answer is held back until its sink acknowledges it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -28,31 +28,31 @@ pub(crate) enum Reply {
     Other,
 }
 
-/// Keeps what is answered.
-pub(crate) trait Keep: Send {
+/// What hears of an exchange: that its request is accepted, and how its reply ends.
+pub(crate) trait ExchangeSink: Send {
     /// The upstream has accepted the request, and the reply goes on.
     fn accept(&mut self);
 
     /// The reply is over; this is what the upstream thought of the request, and the text if that is known and whole. The client
     /// sees the end when what it returns is done.
-    fn end(self: Box<Self>, verdict: Verdict, text: Option<String>) -> Keeping;
+    fn end(self: Box<Self>, verdict: Verdict, text: Option<String>) -> AcknowledgementFuture;
 }
 
-/// Done when what was to be kept is kept.
-pub(crate) type Keeping = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Resolves when what was to be stored is in the journal, or will not be.
+pub(crate) type AcknowledgementFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Passes a reply through.
-pub(crate) struct Watched {
+pub(crate) struct ObservedBody {
     inner: Body,
     reply: Reply,
     observer: Observer,
-    keep: Option<Box<dyn Keep>>,
+    sink: Option<Box<dyn ExchangeSink>>,
     /// The upstream is known to have accepted the request.
     accepted: bool,
     /// Begun, and not yet asked whether it is done.
-    keeping: Option<Keeping>,
+    acknowledgement: Option<AcknowledgementFuture>,
     /// What waits until it is.
-    held: Option<(Keeping, Next)>,
+    held: Option<(AcknowledgementFuture, Next)>,
     passed: u64,
     /// The reply said that it is over; whatever follows needs no reading.
     done: bool,
@@ -60,28 +60,28 @@ pub(crate) struct Watched {
     ended: bool,
 }
 
-impl Watched {
-    /// Watches `inner`; `keep` hears of the end before the client can see it.
-    pub(crate) fn new(inner: Body, reply: Reply, keep: Option<Box<dyn Keep>>) -> Self {
+impl ObservedBody {
+    /// Watches `inner`; `sink` hears of the end before the client can see it.
+    pub(crate) fn new(inner: Body, reply: Reply, sink: Option<Box<dyn ExchangeSink>>) -> Self {
         let observer = match reply {
             Reply::Events(surface) => Observer::events(surface),
-            Reply::Document(_) if keep.is_some() => Observer::Document(Document::default()),
+            Reply::Document(_) if sink.is_some() => Observer::Document(Document::default()),
             Reply::Document(_) | Reply::Other => Observer::Blind,
         };
-        let mut watched = Self {
+        let mut observed = Self {
             inner,
             reply,
             observer,
-            keep,
+            sink,
             accepted: false,
-            keeping: None,
+            acknowledgement: None,
             held: None,
             passed: 0,
             done: false,
             ended: false,
         };
-        watched.accept_early();
-        watched
+        observed.accept_early();
+        observed
     }
 
     fn pass(&mut self, bytes: &Bytes) {
@@ -103,15 +103,15 @@ impl Watched {
         self.done = true;
         let verdict = self.observer.last_verdict();
         let text = self.observer.take_reply();
-        self.keeping = self.keep.take().map(|keep| keep.end(verdict, text));
+        self.acknowledgement = self.sink.take().map(|sink| sink.end(verdict, text));
     }
 
     fn accept_early(&mut self) {
         if self.observer.verdict() == Some(Verdict::Accepted)
             && !std::mem::replace(&mut self.accepted, true)
-            && let Some(keep) = &mut self.keep
+            && let Some(sink) = &mut self.sink
         {
-            keep.accept();
+            sink.accept();
         }
     }
 
@@ -131,8 +131,8 @@ impl Watched {
             metrics::failure(BROKEN);
             // The client sees for itself that this is not the end.
             let verdict = self.observer.last_verdict();
-            if let Some(keep) = self.keep.take() {
-                drop(keep.end(verdict, None));
+            if let Some(sink) = self.sink.take() {
+                drop(sink.end(verdict, None));
             }
             return Some(Err(error));
         };
@@ -148,7 +148,7 @@ impl Watched {
         };
         let last = broken(surface, &reason, &self.observer);
         let verdict = self.observer.last_verdict();
-        self.keeping = self.keep.take().map(|keep| keep.end(verdict, None));
+        self.acknowledgement = self.sink.take().map(|sink| sink.end(verdict, None));
         Some(Ok(last))
     }
 
@@ -171,23 +171,23 @@ impl Watched {
     }
 }
 
-impl HttpBody for Watched {
+impl HttpBody for ObservedBody {
     type Data = Bytes;
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Next> {
-        if let Some((keeping, _)) = &mut self.held {
-            ready!(keeping.as_mut().poll(context));
+        if let Some((acknowledgement, _)) = &mut self.held {
+            ready!(acknowledgement.as_mut().poll(context));
             return Poll::Ready(self.held.take().and_then(|(_, next)| next));
         }
         if self.ended {
             return Poll::Ready(None);
         }
         let next = ready!(self.poll_inner(context));
-        if let Some(mut keeping) = self.keeping.take()
-            && keeping.as_mut().poll(context).is_pending()
+        if let Some(mut acknowledgement) = self.acknowledgement.take()
+            && acknowledgement.as_mut().poll(context).is_pending()
         {
-            self.held = Some((keeping, next));
+            self.held = Some((acknowledgement, next));
             return Poll::Pending;
         }
         Poll::Ready(next)

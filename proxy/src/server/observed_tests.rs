@@ -29,7 +29,7 @@ struct Heard(Arc<Mutex<Vec<String>>>);
 /// Notes what it hears, and is done when told so.
 struct Notes {
     heard: Heard,
-    kept: oneshot::Receiver<()>,
+    written: oneshot::Receiver<()>,
 }
 
 impl Heard {
@@ -47,32 +47,32 @@ impl Heard {
     }
 }
 
-impl Keep for Notes {
+impl ExchangeSink for Notes {
     fn accept(&mut self) {
         self.heard.note("accepted");
     }
 
-    fn end(self: Box<Self>, verdict: Verdict, text: Option<String>) -> Keeping {
+    fn end(self: Box<Self>, verdict: Verdict, text: Option<String>) -> AcknowledgementFuture {
         if verdict == Verdict::Accepted && self.heard.all().is_empty() {
             self.heard.note("accepted");
         }
         self.heard.note(&text.map_or("ended".to_owned(), |text| format!("said {text}")));
-        Box::pin(async move { self.kept.await.unwrap() })
+        Box::pin(async move { self.written.await.unwrap() })
     }
 }
 
-/// A watched body, what is heard of it, and what has to be done before its end is passed on.
-fn watched(pieces: Vec<Piece>, reply: Reply) -> (Watched, Heard, oneshot::Sender<()>) {
+/// An observed body, what is heard of it, and what has to be done before its end is passed on.
+fn observed(pieces: Vec<Piece>, reply: Reply) -> (ObservedBody, Heard, oneshot::Sender<()>) {
     let heard = Heard::default();
-    let (done, kept) = oneshot::channel();
-    let notes = Notes { heard: heard.clone(), kept };
-    (Watched::new(body(pieces), reply, Some(Box::new(notes))), heard, done)
+    let (done, written) = oneshot::channel();
+    let notes = Notes { heard: heard.clone(), written };
+    (ObservedBody::new(body(pieces), reply, Some(Box::new(notes))), heard, done)
 }
 
 async fn watch(pieces: Vec<Piece>, reply: Reply) -> (String, Option<String>) {
-    let (watched, heard, done) = watched(pieces, reply);
+    let (observed, heard, done) = observed(pieces, reply);
     done.send(()).unwrap();
-    let bytes = watched.collect().await.unwrap().to_bytes();
+    let bytes = observed.collect().await.unwrap().to_bytes();
     (String::from_utf8(bytes.to_vec()).unwrap(), heard.text())
 }
 
@@ -136,19 +136,19 @@ async fn whatever_ends_an_answer_is_held_back_until_what_it_says_is_kept() {
         (vec![Ok(DOCUMENT)], Reply::Document(None), "both", "said hi"),
         (vec![Ok("a"), Ok("b")], Reply::Other, "both", "ended"),
     ] {
-        let (mut watched, heard, done) = watched(pieces.clone(), reply);
+        let (mut observed, heard, done) = observed(pieces.clone(), reply);
         let mut passed = Vec::new();
-        while let Some(frame) = watched.frame().now_or_never() {
-            assert!(!watched.is_end_stream(), "{pieces:?}");
+        while let Some(frame) = observed.frame().now_or_never() {
+            assert!(!observed.is_end_stream(), "{pieces:?}");
             passed.extend_from_slice(&frame.unwrap().unwrap().into_data().unwrap());
         }
-        assert!(!watched.is_end_stream(), "{pieces:?}");
+        assert!(!observed.is_end_stream(), "{pieces:?}");
         let whole: String = pieces.iter().flatten().copied().collect();
         let before = if before == "both" { &whole } else { before };
         assert_eq!(String::from_utf8_lossy(&passed), before, "{pieces:?}");
         assert_eq!(heard.all(), ["accepted", last], "{pieces:?}");
         done.send(()).unwrap();
-        passed.extend_from_slice(&watched.collect().await.unwrap().to_bytes());
+        passed.extend_from_slice(&observed.collect().await.unwrap().to_bytes());
         let ended_well = pieces.iter().all(Result::is_ok);
         assert!(passed.starts_with(whole.as_bytes()) && (!ended_well || passed.len() == whole.len()));
     }
@@ -169,14 +169,14 @@ async fn a_request_is_accepted_by_what_comes_first_and_not_by_its_status() {
         (vec![Ok(EMPTY), Err("reset")], CHAT, vec!["accepted", "ended"]),
         (vec![Ok("{}")], Reply::Document(None), vec!["accepted", "ended"]),
     ] {
-        let (watched, all, done) = watched(pieces.clone(), reply);
+        let (observed, all, done) = observed(pieces.clone(), reply);
         done.send(()).unwrap();
-        watched.collect().await.unwrap();
+        observed.collect().await.unwrap();
         assert_eq!(all.all(), heard, "{pieces:?}");
     }
-    // Whatever the client does meanwhile: the question is kept as soon as the answer begins.
-    let (mut watched, heard, _done) = watched(vec![Ok(TEXT), Ok(DONE)], CHAT);
-    watched.frame().await.unwrap().unwrap();
+    // Whatever the client does meanwhile: the question is stored as soon as the answer begins.
+    let (mut observed, heard, _done) = observed(vec![Ok(TEXT), Ok(DONE)], CHAT);
+    observed.frame().await.unwrap().unwrap();
     assert_eq!(heard.all(), ["accepted"]);
 }
 
@@ -185,6 +185,6 @@ async fn a_document_is_delivered_with_its_last_byte_and_a_broken_one_fails() {
     let document = r#"{"choices":[{"message":{"content":"hi"}}]}"#;
     let (bytes, text) = watch(vec![Ok(document)], Reply::Document(Some(document.len() as u64))).await;
     assert_eq!((bytes.as_str(), text.as_deref()), (document, Some("hi")));
-    let broken = Watched::new(body(vec![Ok("{"), Err("reset")]), Reply::Document(None), None);
+    let broken = ObservedBody::new(body(vec![Ok("{"), Err("reset")]), Reply::Document(None), None);
     assert!(broken.collect().await.is_err());
 }

@@ -14,11 +14,11 @@ use crate::prompt::receipt::{Receipt, ReplyNote};
 /// The receipts of recent requests; the oldest go first.
 #[derive(Debug)]
 pub(crate) struct Receipts {
-    kept: Option<Mutex<LruCache<Uuid, Kept>>>,
+    cache: Option<Mutex<LruCache<Uuid, Stored>>>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct Stored {
     /// Whose request it was.
     scope: Scope,
     receipt: Receipt,
@@ -28,36 +28,36 @@ impl Receipts {
     /// Keeps at most `most` receipts.
     pub(crate) fn new(most: usize) -> Self {
         let most = NonZeroUsize::new(most);
-        Self { kept: most.map(|most| Mutex::new(LruCache::new(most))) }
+        Self { cache: most.map(|most| Mutex::new(LruCache::new(most))) }
     }
 
     /// Keeps the receipt of a request.
     pub(crate) fn put(&self, id: Uuid, scope: Scope, receipt: Receipt) {
-        self.change(|kept| kept.push(id, Kept { scope, receipt }));
+        self.change(|cache| cache.push(id, Stored { scope, receipt }));
     }
 
     /// Notes what was seen of the reply.
     pub(crate) fn note_reply(&self, id: Uuid, reply: ReplyNote) {
-        self.change(|kept| {
-            if let Some(kept) = kept.peek_mut(&id) {
-                kept.receipt.reply = Some(reply);
+        self.change(|cache| {
+            if let Some(stored) = cache.peek_mut(&id) {
+                stored.receipt.reply = Some(reply);
             }
         });
     }
 
     /// The receipt of a request that was sent with the credentials behind `key`, whichever user it was for.
     pub(crate) fn get(&self, id: Uuid, key: &Scope) -> Option<Receipt> {
-        self.change(|kept| {
-            let kept = kept.peek(&id)?;
-            let rest = kept.scope.as_str().strip_prefix(key.as_str())?;
-            (rest.is_empty() || rest.starts_with('.')).then(|| kept.receipt.clone())
+        self.change(|cache| {
+            let stored = cache.peek(&id)?;
+            let rest = stored.scope.as_str().strip_prefix(key.as_str())?;
+            (rest.is_empty() || rest.starts_with('.')).then(|| stored.receipt.clone())
         })
         .flatten()
     }
 
-    fn change<T>(&self, work: impl FnOnce(&mut LruCache<Uuid, Kept>) -> T) -> Option<T> {
-        let mut kept = self.kept.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(work(&mut kept))
+    fn change<T>(&self, work: impl FnOnce(&mut LruCache<Uuid, Stored>) -> T) -> Option<T> {
+        let mut cache = self.cache.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(work(&mut cache))
     }
 }
 

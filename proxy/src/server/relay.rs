@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 
 use super::Shared;
-use super::cors::Wanted;
+use super::cors::OwnHeaders;
 use crate::error::ProxyError;
 use crate::http::RequestBody;
 use crate::http::headers;
@@ -30,10 +30,10 @@ pub(crate) async fn relay(
 ) -> Result<Response<Body>, ProxyError> {
     let (parts, body) = request.into_parts();
     let mut call = call(shared, path, parts, CallBody::Stream(body));
-    let wanted = Wanted::take(&mut call.headers, shared.config.memory.user_header.as_str());
+    let own_headers = OwnHeaders::take(&mut call.headers, shared.config.memory.user_header.as_str());
     let started = Instant::now();
     let mut response = shared.send(call).await?;
-    wanted.add(response.headers_mut());
+    own_headers.add(response.headers_mut());
     let reason = match shared.planner {
         Some(_) => Reason::OtherPath,
         None => Reason::ModeOff,

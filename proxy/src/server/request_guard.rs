@@ -29,8 +29,8 @@ impl Drop for Answer {
 #[derive(Debug)]
 struct Progress {
     stage: Stage,
-    /// Its place among the requests that are answered at once.
-    place: Option<OwnedSemaphorePermit>,
+    /// Its permit among the requests that are answered at once.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,18 +49,18 @@ impl RequestGuard {
         state.begins(is_http2);
         Arc::new(Self {
             state: Arc::clone(state),
-            progress: Mutex::new(Progress { stage: Stage::Coming, place: None }),
+            progress: Mutex::new(Progress { stage: Stage::Coming, permit: None }),
         })
     }
 
-    /// The request has a place until it ends.
-    pub(super) fn hold(&self, place: OwnedSemaphorePermit) {
+    /// The request has a permit until it ends.
+    pub(super) fn hold(&self, permit: OwnedSemaphorePermit) {
         self.change(|state, progress| {
             if progress.stage == Stage::Coming {
                 state.holds();
             }
             if progress.stage != Stage::Over {
-                progress.place = Some(place);
+                progress.permit = Some(permit);
             }
         });
     }
@@ -69,12 +69,12 @@ impl RequestGuard {
     pub(super) fn end(&self) {
         self.change(|state, progress| {
             match progress.stage {
-                Stage::Coming => state.ends_early(progress.place.is_some()),
+                Stage::Coming => state.ends_early(progress.permit.is_some()),
                 Stage::Arrived => state.ends(),
                 Stage::Over => {}
             }
             progress.stage = Stage::Over;
-            progress.place = None;
+            progress.permit = None;
         });
     }
 
@@ -90,7 +90,7 @@ impl Arrival for RequestGuard {
         self.change(|state, progress| {
             if progress.stage == Stage::Coming {
                 progress.stage = Stage::Arrived;
-                state.arrived(progress.place.is_some());
+                state.arrived(progress.permit.is_some());
             }
         });
     }

@@ -9,8 +9,8 @@ use http::{Method, Request, Response};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::chat::Prompted;
-use super::cors::Page;
+use super::chat::ChatCall;
+use super::cors::CorsRequest;
 use super::{Shared, chat, endpoints, relay, tunnel};
 use crate::error::ProxyError;
 use crate::http::RequestBody;
@@ -30,7 +30,7 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request<RequestBody>) -
         let route = Route::new(&shared, &request);
         // A remote upstream says itself what pages of other origins may do with it.
         let page = match &shared.upstream {
-            Upstream::Embedded(_) => Page::new(&request),
+            Upstream::Embedded(_) => CorsRequest::new(&request),
             Upstream::Remote(_) => None,
         };
         let (mut response, outcome) = match &page {
@@ -112,8 +112,8 @@ async fn answer(
 ) -> (Response<Body>, &'static str) {
     let answered = match route {
         Route::Prompt(surface, path) => {
-            let prompted = Prompted { id, surface: *surface, path };
-            match chat::answer(shared, prompted, request).await {
+            let chat = ChatCall { id, surface: *surface, path };
+            match chat::answer(shared, chat, request).await {
                 Ok((response, outcome)) => return (response, outcome.label()),
                 Err(error) => Err(error),
             }

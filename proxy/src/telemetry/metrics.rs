@@ -22,6 +22,8 @@ const TOKENS_IN: &str = "mainpoint_tokens_in_total";
 const TOKENS_FORWARDED: &str = "mainpoint_tokens_forwarded_total";
 const MEMORIES: &str = "mainpoint_memories_recalled_total";
 const ABSTENTIONS: &str = "mainpoint_abstentions_total";
+const EVICTIONS: &str = "mainpoint_evictions_total";
+/// What [`EVICTIONS`] was called; it is counted under both names for one release.
 const EPOCHS: &str = "mainpoint_epochs_total";
 const READER_TOKENS: &str = "mainpoint_reader_tokens_total";
 const READER_SPEED: &str = "mainpoint_reader_tokens_per_second";
@@ -119,8 +121,9 @@ pub(crate) fn abstentions(count: u64) {
     counter!(ABSTENTIONS).increment(count);
 }
 
-/// Epochs that began.
-pub(crate) fn epochs(count: u64) {
+/// Evictions that were made.
+pub(crate) fn evictions(count: u64) {
+    counter!(EVICTIONS).increment(count);
     counter!(EPOCHS).increment(count);
 }
 
@@ -199,7 +202,8 @@ fn describe(labels: &Labels<'_>) {
     describe_counter!(TOKENS_FORWARDED, "Prompt tokens of chat requests as they were forwarded.");
     describe_counter!(MEMORIES, "Memories put into prompts.");
     describe_counter!(ABSTENTIONS, "Prompts that got no memories because none is near enough to the question.");
-    describe_counter!(EPOCHS, "Times that old turns left a prompt, down to the low-water mark.");
+    describe_counter!(EVICTIONS, "Times that old turns left a prompt, down to the low-water mark.");
+    describe_counter!(EPOCHS, "Deprecated: the same as mainpoint_evictions_total, and gone in the next release.");
     describe_counter!(READER_TOKENS, "Tokens the reader has read.");
     describe_gauge!(READER_SPEED, "Tokens the reader reads in a second, averaged since the start.");
     describe_gauge!(READER_QUEUE, "Requests waiting for the reader.");
@@ -251,7 +255,7 @@ fn describe(labels: &Labels<'_>) {
         OVER_BUDGET,
         "Rewritten prompts that are over the budget all the same, because of what stays whatever happens."
     );
-    for name in [RETRIES, TOKENS_IN, TOKENS_FORWARDED, MEMORIES, ABSTENTIONS, EPOCHS, OVER_BUDGET] {
+    for name in [RETRIES, TOKENS_IN, TOKENS_FORWARDED, MEMORIES, ABSTENTIONS, EVICTIONS, EPOCHS, OVER_BUDGET] {
         counter!(name).increment(0);
     }
     for reason in ["full", "share"] {

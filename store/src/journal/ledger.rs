@@ -1,6 +1,6 @@
 //! The ledger in the journal's file.
 //!
-//! Responsible for: its table; reading, keeping, deleting and expiring its entries. Must not know: what a value means,
+//! Responsible for: its table; reading, recording, deleting and expiring its entries. Must not know: what a value means,
 //! when maintenance is due.
 
 use std::collections::HashSet;
@@ -34,7 +34,7 @@ impl Journal {
     }
 
     /// Adds the entries that are not there yet, written `now`, and returns those that hold, in the order given.
-    pub(crate) fn keep(
+    pub(crate) fn record(
         &self,
         scope: &Scope,
         entries: Vec<LedgerEntry>,
@@ -166,7 +166,7 @@ fn key<'a>(scope: &'a Scope, turn: &'a TurnId, kind: LedgerKind) -> (&'a str, &'
 fn number(kind: LedgerKind) -> u8 {
     match kind {
         LedgerKind::Block => 0,
-        LedgerKind::Epoch => 1,
+        LedgerKind::Eviction => 1,
         LedgerKind::Unreadable => 2,
     }
 }
@@ -223,9 +223,9 @@ mod tests {
     fn a_silent_conversation_expires_whole_also_after_a_rewrite_and_the_others_stay() {
         let directory = tempfile::tempdir().unwrap();
         let (journal, here, there) = (journal(directory.path()), scope("here"), scope("there"));
-        journal.keep(&here, vec![block(1, 1), block(5, 5)], on_day(0)).unwrap();
-        journal.keep(&there, vec![block(1, 1)], on_day(0)).unwrap();
-        journal.keep(&here, vec![block(2, 1)], on_day(20)).unwrap();
+        journal.record(&here, vec![block(1, 1), block(5, 5)], on_day(0)).unwrap();
+        journal.record(&there, vec![block(1, 1)], on_day(0)).unwrap();
+        journal.record(&here, vec![block(2, 1)], on_day(20)).unwrap();
 
         assert_eq!(journal.expire_ledger(on_day(30), THIRTY_DAYS).unwrap(), 0);
         assert!(!journal.rewrite().unwrap(), "nothing was removed");
@@ -241,11 +241,11 @@ mod tests {
     }
 
     #[test]
-    fn keeping_an_entry_again_does_not_make_it_younger() {
+    fn recording_an_entry_again_does_not_make_it_younger() {
         let directory = tempfile::tempdir().unwrap();
         let (journal, scope) = (journal(directory.path()), scope("s"));
         for day in [0, 25] {
-            assert_eq!(journal.keep(&scope, vec![block(1, 1)], on_day(day)).unwrap(), [block(1, 1)]);
+            assert_eq!(journal.record(&scope, vec![block(1, 1)], on_day(day)).unwrap(), [block(1, 1)]);
         }
         assert_eq!(journal.expire_ledger(on_day(31), THIRTY_DAYS).unwrap(), 1);
         assert!(turns_with_entries(&journal, &scope).is_empty());
@@ -256,7 +256,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (journal, scope) = (journal(directory.path()), scope("s"));
         let unreadable = LedgerEntry { kind: LedgerKind::Unreadable, ..block(2, 1) };
-        journal.keep(&scope, vec![block(1, 1), unreadable], on_day(0)).unwrap();
+        journal.record(&scope, vec![block(1, 1), unreadable], on_day(0)).unwrap();
         assert_eq!(journal.expire_ledger(on_day(31), THIRTY_DAYS).unwrap(), 1);
         assert_eq!(turns_with_entries(&journal, &scope), [2]);
         assert_eq!(journal.expire_ledger(on_day(99), THIRTY_DAYS).unwrap(), 0);
@@ -267,7 +267,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (journal, here, there) = (journal(directory.path()), scope("here"), scope("there"));
         for scope in [&here, &there] {
-            journal.keep(scope, vec![block(1, 1), block(2, 1), block(5, 5)], on_day(0)).unwrap();
+            journal.record(scope, vec![block(1, 1), block(2, 1), block(5, 5)], on_day(0)).unwrap();
         }
         let deletion = |conversation| Deletion { scope: here.clone(), conversation };
         journal.delete(&deletion(Some(TurnId([1; 16])))).unwrap();

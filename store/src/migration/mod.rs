@@ -44,9 +44,9 @@ pub enum Migration {
 /// [`StoreError::InUse`], [`StoreError::MountPoint`], what keeps an old store from being read, [`StoreError::File`].
 pub async fn begin_migration(directory: &Path) -> Result<Migration, StoreError> {
     let paths = Paths::new(directory);
-    if !paths.live.exists() && paths.fresh.exists() && paths.kept.exists() {
+    if !paths.live.exists() && paths.fresh.exists() && paths.backup.exists() {
         rename(&paths.fresh, &paths.live)?;
-        return Ok(Migration::Finished(paths.kept));
+        return Ok(Migration::Finished(paths.backup));
     }
     if let Some(old) = OldStore::open(&paths.live).await? {
         paths.ensure_beside()?;
@@ -54,9 +54,9 @@ pub async fn begin_migration(directory: &Path) -> Result<Migration, StoreError> 
     }
     match OldStore::open(&paths.fresh).await? {
         Some(_old) if paths.live.exists() => {
-            let kept = paths.free_to_keep();
-            rename(&paths.fresh, &kept)?;
-            Ok(Migration::Finished(kept))
+            let backup = paths.free_backup();
+            rename(&paths.fresh, &backup)?;
+            Ok(Migration::Finished(backup))
         }
         _ => Ok(Migration::Nothing),
     }
@@ -75,21 +75,21 @@ impl OldStore {
     /// [`StoreError::File`].
     pub fn give_way(self) -> Result<PathBuf, StoreError> {
         let paths = Paths::new(self.directory().path());
-        let kept = paths.free_to_keep();
+        let backup = paths.free_backup();
         if exchange(&paths.live, &paths.fresh)? {
-            rename(&paths.fresh, &kept)?;
+            rename(&paths.fresh, &backup)?;
         } else {
-            rename(&paths.live, &kept)?;
+            rename(&paths.live, &backup)?;
             rename(&paths.fresh, &paths.live)?;
         }
-        Ok(kept)
+        Ok(backup)
     }
 }
 
 /// Refuses a directory that is not there because a migration was interrupted between its last two steps.
 pub(crate) fn ensure_ended(directory: &Path) -> Result<(), StoreError> {
     let paths = Paths::new(directory);
-    if !paths.live.exists() && paths.fresh.exists() && paths.kept.exists() {
+    if !paths.live.exists() && paths.fresh.exists() && paths.backup.exists() {
         return Err(StoreError::Migrating { path: paths.live });
     }
     Ok(())

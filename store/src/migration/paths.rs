@@ -12,7 +12,7 @@ use crate::error::StoreError;
 pub(super) struct Paths {
     pub(super) live: PathBuf,
     pub(super) fresh: PathBuf,
-    pub(super) kept: PathBuf,
+    pub(super) backup: PathBuf,
 }
 
 impl Paths {
@@ -24,18 +24,18 @@ impl Paths {
             name.push(ending);
             live.with_file_name(name)
         };
-        Self { fresh: beside(".migrating"), kept: beside(".version-2"), live }
+        Self { fresh: beside(".migrating"), backup: beside(".version-2"), live }
     }
 
-    /// Where the old store can be kept without overwriting one that is kept already.
-    pub(super) fn free_to_keep(&self) -> PathBuf {
+    /// Where the old store can lie without overwriting an earlier backup.
+    pub(super) fn free_backup(&self) -> PathBuf {
         let numbered = |number: u32| {
-            let mut name = self.kept.clone().into_os_string();
+            let mut name = self.backup.clone().into_os_string();
             name.push(format!(".{number}"));
             PathBuf::from(name)
         };
-        let names = std::iter::once(self.kept.clone()).chain((2..).map(numbered));
-        names.into_iter().find(|path| !path.exists()).unwrap_or_else(|| self.kept.clone())
+        let names = std::iter::once(self.backup.clone()).chain((2..).map(numbered));
+        names.into_iter().find(|path| !path.exists()).unwrap_or_else(|| self.backup.clone())
     }
 
     pub(super) fn ensure_beside(&self) -> Result<(), StoreError> {

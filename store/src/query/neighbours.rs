@@ -12,7 +12,7 @@ use crate::records::{Scope, Turn, TurnId};
 use crate::state::Shared;
 
 /// Up to `radius` turns before and after `turn` on its branch, and itself, oldest first.
-pub(crate) async fn of(
+pub(crate) async fn find(
     shared: &Arc<Shared>,
     scope: &Scope,
     turn: TurnId,

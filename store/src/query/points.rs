@@ -12,7 +12,7 @@ use crate::records::{Point, Scope, TurnId, Within};
 use crate::state::Shared;
 
 /// Points of the turns asked for, in their order, else by turn; passages in order.
-pub(crate) async fn of(
+pub(crate) async fn find(
     shared: &Arc<Shared>,
     scope: &Scope,
     within: &Within,

@@ -9,20 +9,20 @@ use super::ids::{Scope, TurnId};
 pub enum LedgerKind {
     /// A memory block at the tail of a user message.
     Block,
-    /// An epoch: what has left the prompt up to a message, and the digest of it.
-    Epoch,
+    /// An eviction: what has left the prompt up to a message, and the digest of it.
+    Eviction,
     /// A turn that cannot be read, which therefore stays. Unlike the others it does not expire.
     Unreadable,
 }
 
 impl LedgerKind {
     /// Every kind, in the order in which one turn's entries are given.
-    pub(crate) const ALL: [Self; 3] = [Self::Block, Self::Epoch, Self::Unreadable];
+    pub(crate) const ALL: [Self; 3] = [Self::Block, Self::Eviction, Self::Unreadable];
 
     /// Whether such an entry goes when nothing was written to its conversation for long.
     pub(crate) fn expires(self) -> bool {
         match self {
-            Self::Block | Self::Epoch => true,
+            Self::Block | Self::Eviction => true,
             Self::Unreadable => false,
         }
     }

@@ -15,12 +15,12 @@ use crate::records::Passage;
 /// The passages that were asked for last, by their rows.
 #[derive(Debug)]
 pub(crate) struct PassageCache {
-    kept: Mutex<Kept>,
+    cached: Mutex<Cached>,
     most_bytes: usize,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct Cached {
     passages: LruCache<u64, Passage>,
     bytes: usize,
 }
@@ -31,19 +31,19 @@ const OVERHEAD: usize = 160;
 impl PassageCache {
     /// Holds at most so many bytes.
     pub(crate) fn new(most_bytes: usize) -> Self {
-        let kept = Kept {
+        let cached = Cached {
             // The table grows with what is in it.
             passages: LruCache::unbounded(),
             bytes: 0,
         };
-        Self { kept: Mutex::new(kept), most_bytes }
+        Self { cached: Mutex::new(cached), most_bytes }
     }
 
     /// Takes those of `rows` out that are known, and gives their passages.
     pub(crate) fn take_known(&self, rows: &mut Vec<u64>) -> Vec<Passage> {
-        let mut kept = self.kept();
+        let mut cached = self.lock();
         let mut known = Vec::with_capacity(rows.len());
-        rows.retain(|row| match kept.passages.get(row) {
+        rows.retain(|row| match cached.passages.get(row) {
             Some(passage) => {
                 known.push(passage.clone());
                 false
@@ -55,29 +55,29 @@ impl PassageCache {
 
     /// Remembers passages, and forgets those that were not asked for the longest where there is no room.
     pub(crate) fn remember(&self, passages: &[Passage]) {
-        let mut kept = self.kept();
+        let mut cached = self.lock();
         for passage in passages {
-            kept.bytes += bytes(passage);
-            if let Some((_, before)) = kept.passages.push(passage.row, passage.clone()) {
-                kept.bytes -= bytes(&before);
+            cached.bytes += bytes(passage);
+            if let Some((_, before)) = cached.passages.push(passage.row, passage.clone()) {
+                cached.bytes -= bytes(&before);
             }
         }
-        while kept.bytes > self.most_bytes
-            && let Some((_, oldest)) = kept.passages.pop_lru()
+        while cached.bytes > self.most_bytes
+            && let Some((_, oldest)) = cached.passages.pop_lru()
         {
-            kept.bytes -= bytes(&oldest);
+            cached.bytes -= bytes(&oldest);
         }
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&self) {
-        let mut kept = self.kept();
-        kept.passages.clear();
-        kept.bytes = 0;
+        let mut cached = self.lock();
+        cached.passages.clear();
+        cached.bytes = 0;
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Cached> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -118,9 +118,9 @@ mod tests {
             for round in rounds {
                 let passages: Vec<Passage> = round.into_iter().map(|(row, length)| passage(row, length)).collect();
                 recent.remember(&passages);
-                let kept = recent.kept();
-                prop_assert!(kept.bytes <= 2000);
-                prop_assert_eq!(kept.bytes, kept.passages.iter().map(|(_, passage)| bytes(passage)).sum::<usize>());
+                let cached = recent.lock();
+                prop_assert!(cached.bytes <= 2000);
+                prop_assert_eq!(cached.bytes, cached.passages.iter().map(|(_, passage)| bytes(passage)).sum::<usize>());
             }
         }
     }

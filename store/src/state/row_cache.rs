@@ -30,11 +30,11 @@ type Deletions = Option<(u64, u64)>;
 /// Where the points of turns lie.
 #[derive(Debug, Default)]
 pub(crate) struct RowCache {
-    remembered: Mutex<Remembered>,
+    cached: Mutex<CachedRows>,
 }
 
 #[derive(Debug, Default)]
-struct Remembered {
+struct CachedRows {
     scopes: HashMap<Scope, HashMap<TurnId, Rows>>,
     turns: usize,
 }
@@ -84,8 +84,8 @@ impl Fragments {
 impl RowCache {
     /// Where the points of these turns lie.
     pub(crate) fn look_up(&self, fragments: &Fragments, scope: &Scope, turns: &[TurnId]) -> Lookup {
-        let remembered = self.remembered();
-        let known = remembered.scopes.get(scope);
+        let cached = self.lock();
+        let known = cached.scopes.get(scope);
         let mut lookup = Lookup::default();
         for turn in turns {
             let rows = known.and_then(|known| known.get(turn));
@@ -105,11 +105,11 @@ impl RowCache {
         turns: &[TurnId],
         found: &HashMap<TurnId, Vec<u64>>,
     ) {
-        let mut remembered = self.remembered();
-        if remembered.turns + turns.len() > MOST_TURNS {
-            *remembered = Remembered::default();
+        let mut cached = self.lock();
+        if cached.turns + turns.len() > MOST_TURNS {
+            *cached = CachedRows::default();
         }
-        let known = remembered.scopes.entry(scope.clone()).or_default();
+        let known = cached.scopes.entry(scope.clone()).or_default();
         let before = known.len();
         for turn in turns {
             let rows = found.get(turn).map_or(&[][..], Vec::as_slice);
@@ -121,11 +121,11 @@ impl RowCache {
             known.insert(*turn, rows);
         }
         let added = known.len() - before;
-        remembered.turns += added;
+        cached.turns += added;
     }
 
-    fn remembered(&self) -> MutexGuard<'_, Remembered> {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, CachedRows> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

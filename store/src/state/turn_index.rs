@@ -266,13 +266,13 @@ impl TurnIndex {
     }
 
     /// Unloads the least recently used scopes until the ids fit; the one just asked for stays.
-    fn evict(&mut self, keep: &Scope) {
+    fn evict(&mut self, current: &Scope) {
         let capacity = self.capacity.unwrap_or(CAPACITY);
         let mut total: usize = self.scopes.values().map(|turns| turns.stored.len() + 1).sum();
         if total <= capacity {
             return;
         }
-        let evictable = |(scope, turns): &(&Scope, &ScopeTurns)| *scope != keep && turns.pending.is_empty();
+        let evictable = |(scope, turns): &(&Scope, &ScopeTurns)| *scope != current && turns.pending.is_empty();
         let mut oldest: Vec<(u64, Scope)> =
             self.scopes.iter().filter(evictable).map(|(scope, turns)| (turns.used, scope.clone())).collect();
         oldest.sort_unstable();

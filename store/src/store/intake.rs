@@ -59,16 +59,16 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps entries in the ledger of a scope durably (fsynced, all or none), each unless its kind and turn has one
+    /// Records entries in the ledger of a scope durably (fsynced, all or none), each unless its kind and turn has one
     /// already, and returns the entries that hold now, in the order given. The first writer wins, so that concurrent
     /// requests agree.
     ///
     /// # Errors
     /// See [`Store`].
-    pub async fn keep(&self, scope: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, StoreError> {
+    pub async fn record(&self, scope: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, StoreError> {
         self.shared.ensure_open()?;
         let scope = scope.clone();
-        self.shared.blocking(move |shared| shared.journal.keep(&scope, entries, Utc::now())).await
+        self.shared.blocking(move |shared| shared.journal.record(&scope, entries, Utc::now())).await
     }
 }
 

@@ -64,7 +64,7 @@ impl Store {
         let opened = inspected.open(&directory, &config, on_disk).await?;
         if let Some(model) = config.model.clone() {
             let directory = directory.clone();
-            blocking(move || directory.keep_model(&model)).await?;
+            blocking(move || directory.bind_model(&model)).await?;
         }
         let store = Self { shared: Arc::new(Shared::new(config, directory, journal, opened.tables)) };
         repair::replay(&store.shared, opened.rows_lost).await?;

@@ -81,7 +81,7 @@ impl Store {
     /// See [`Store`].
     pub async fn points(&self, scope: &Scope, within: &Within, limit: usize) -> Result<Vec<Point>, StoreError> {
         self.shared.ensure_open()?;
-        points::of(&self.shared, scope, within, limit).await
+        points::find(&self.shared, scope, within, limit).await
     }
 
     /// The turns with these ids, read or not, in the order asked; missing ones are left out.
@@ -101,10 +101,10 @@ impl Store {
     /// See [`Store`].
     pub async fn neighbours(&self, scope: &Scope, turn: TurnId, radius: usize) -> Result<Vec<Turn>, StoreError> {
         self.shared.ensure_open()?;
-        neighbours::of(&self.shared, scope, turn, radius).await
+        neighbours::find(&self.shared, scope, turn, radius).await
     }
 
-    /// Every entry of these turns in the ledger of a scope, in the order asked, a block before an epoch of the same
+    /// Every entry of these turns in the ledger of a scope, in the order asked, a block before an eviction of the same
     /// turn; missing ones are left out.
     ///
     /// # Errors

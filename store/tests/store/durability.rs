@@ -188,7 +188,7 @@ async fn after_closing_every_operation_says_so_and_the_rows_are_on_disk() {
     assert!(closed(clone.read_turns(&scope, &[id(0)]).await.unwrap_err()));
     assert!(closed(clone.search(&query(&scope, Within::Scope, [1.0, 0.0, 0.0, 0.0], "")).await.unwrap_err()));
     assert!(closed(clone.ledger(&scope, &[id(0)]).await.unwrap_err()));
-    assert!(closed(clone.keep(&scope, vec![]).await.unwrap_err()));
+    assert!(closed(clone.record(&scope, vec![]).await.unwrap_err()));
     assert!(closed(clone.flush().await.unwrap_err()));
     assert!(closed(clone.maintain().await.unwrap_err()));
     assert!(closed(clone.delete_scope(&scope).await.unwrap_err()));

@@ -79,17 +79,17 @@ async fn a_full_disk_at_the_ledger_is_got_over_and_what_it_held_holds() {
         conversation: id(0),
         value: vec![7; size],
     };
-    store.keep(&scope, vec![entry(0, 10)]).await.unwrap();
+    store.record(&scope, vec![entry(0, 10)]).await.unwrap();
     disk.fill();
     let mut failed = 0;
     for number in 1..100 {
-        failed += usize::from(store.keep(&scope, vec![entry(number, LARGE)]).await.is_err());
+        failed += usize::from(store.record(&scope, vec![entry(number, LARGE)]).await.is_err());
     }
     assert!(failed > 50, "{failed}");
     disk.free();
     works_again(&store).await;
-    assert_eq!(store.keep(&scope, vec![entry(0, 99)]).await.unwrap(), [entry(0, 10)], "the first writer wins");
-    store.keep(&scope, vec![entry(200, LARGE)]).await.unwrap();
+    assert_eq!(store.record(&scope, vec![entry(0, 99)]).await.unwrap(), [entry(0, 10)], "the first writer wins");
+    store.record(&scope, vec![entry(200, LARGE)]).await.unwrap();
     assert_eq!(store.ledger(&scope, &[id(0), id(200)]).await.unwrap().len(), 2);
 }
 

@@ -20,17 +20,17 @@ fn block(turn: u64, value: &str) -> LedgerEntry {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_kept_is_there_after_reopening_in_the_order_asked() {
+async fn what_was_recorded_is_there_after_reopening_in_the_order_asked() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
-    let epoch = entry(LedgerKind::Epoch, 2, "the epoch of two");
-    let kept = vec![epoch.clone(), block(2, "two \0 \u{1f980}"), block(4, "")];
-    assert_eq!(store.keep(&scope, kept.clone()).await.unwrap(), kept);
+    let eviction = entry(LedgerKind::Eviction, 2, "the eviction of two");
+    let recorded = vec![eviction.clone(), block(2, "two \0 \u{1f980}"), block(4, "")];
+    assert_eq!(store.record(&scope, recorded.clone()).await.unwrap(), recorded);
     drop(store);
 
     let store = open(directory.path()).await;
     let found = store.ledger(&scope, &[id(4), id(9), id(2)]).await.unwrap();
-    assert_eq!(found, [block(4, ""), block(2, "two \0 \u{1f980}"), epoch]);
+    assert_eq!(found, [block(4, ""), block(2, "two \0 \u{1f980}"), eviction]);
     assert_eq!(store.ledger(&scope, &[id(9)]).await.unwrap(), []);
     assert_eq!(store.ledger(&scope, &[]).await.unwrap(), []);
 }
@@ -39,19 +39,19 @@ async fn what_was_kept_is_there_after_reopening_in_the_order_asked() {
 async fn the_first_writer_wins_and_the_later_one_is_told_what_holds() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
-    store.keep(&scope, vec![block(0, "first")]).await.unwrap();
+    store.record(&scope, vec![block(0, "first")]).await.unwrap();
     let later = vec![block(2, "new"), block(0, "second"), block(2, "newer")];
-    let held = store.keep(&scope, later).await.unwrap();
+    let held = store.record(&scope, later).await.unwrap();
     assert_eq!(held, [block(2, "new"), block(0, "first"), block(2, "new")]);
     assert_eq!(store.ledger(&scope, &[id(0), id(2)]).await.unwrap(), [block(0, "first"), block(2, "new")]);
-    assert_eq!(store.keep(&scope, vec![]).await.unwrap(), []);
+    assert_eq!(store.record(&scope, vec![]).await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_writers_agree_on_one_entry() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
-    let calls = (0..8).map(|writer| store.keep(&scope, vec![block(0, &format!("of writer {writer}"))]));
+    let calls = (0..8).map(|writer| store.record(&scope, vec![block(0, &format!("of writer {writer}"))]));
     let held = futures::future::try_join_all(calls).await.unwrap();
     let found = store.ledger(&scope, &[id(0)]).await.unwrap();
     assert_eq!(found.len(), 1);
@@ -62,9 +62,9 @@ async fn concurrent_writers_agree_on_one_entry() {
 async fn scopes_do_not_see_each_others_entries() {
     let directory = tempfile::tempdir().unwrap();
     let (store, one, other) = (open(directory.path()).await, scope("a"), scope("a.b"));
-    store.keep(&one, vec![block(0, "of one")]).await.unwrap();
+    store.record(&one, vec![block(0, "of one")]).await.unwrap();
     assert_eq!(store.ledger(&other, &[id(0)]).await.unwrap(), []);
-    let held = store.keep(&other, vec![block(0, "of the other")]).await.unwrap();
+    let held = store.record(&other, vec![block(0, "of the other")]).await.unwrap();
     assert_eq!(held, [block(0, "of the other")]);
 
     store.delete_scope(&one).await.unwrap();
@@ -79,8 +79,8 @@ async fn a_deleted_conversation_takes_its_entries_along_and_off_the_disk() {
     read(&store, &scope, 0, &[("text of the one that stays", VECTOR)]).await;
     let stays = block(0, "stays");
     let going = |entry: LedgerEntry| LedgerEntry { conversation: id(10), ..entry };
-    let gone = [block(10, MARKER), entry(LedgerKind::Epoch, 12, MARKER)].map(going);
-    store.keep(&scope, [gone.to_vec(), vec![stays.clone()]].concat()).await.unwrap();
+    let gone = [block(10, MARKER), entry(LedgerKind::Eviction, 12, MARKER)].map(going);
+    store.record(&scope, [gone.to_vec(), vec![stays.clone()]].concat()).await.unwrap();
     assert!(!files_with(directory.path(), MARKER).is_empty());
 
     assert_eq!(store.delete_conversation(&scope, id(10)).await.unwrap(), 0);
@@ -90,7 +90,7 @@ async fn a_deleted_conversation_takes_its_entries_along_and_off_the_disk() {
     assert_eq!(files_with(directory.path(), MARKER), Vec::<String>::new());
 
     let anew = going(block(10, "anew"));
-    assert_eq!(store.keep(&scope, vec![anew.clone()]).await.unwrap(), from_ref(&anew));
+    assert_eq!(store.record(&scope, vec![anew.clone()]).await.unwrap(), from_ref(&anew));
     assert_eq!(store.ledger(&scope, &all).await.unwrap(), [anew, stays]);
 }
 
@@ -98,16 +98,16 @@ async fn a_deleted_conversation_takes_its_entries_along_and_off_the_disk() {
 async fn entries_survive_maintenance_that_rewrites_the_journal() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
-    let kept = vec![block(0, "a memory"), entry(LedgerKind::Epoch, 0, "an epoch")];
-    store.keep(&scope, kept.clone()).await.unwrap();
+    let recorded = vec![block(0, "a memory"), entry(LedgerKind::Eviction, 0, "an eviction")];
+    store.record(&scope, recorded.clone()).await.unwrap();
     read(&store, &scope, 0, &[("text", VECTOR)]).await;
     let report = store.maintain().await.unwrap();
     assert!(report.journal_rewritten);
     assert_eq!(report.ledger_expired, 0);
-    assert_eq!(store.ledger(&scope, &[id(0)]).await.unwrap(), kept);
+    assert_eq!(store.ledger(&scope, &[id(0)]).await.unwrap(), recorded);
     store.close().await.unwrap();
     let store = open(directory.path()).await;
-    assert_eq!(store.ledger(&scope, &[id(0)]).await.unwrap(), kept);
+    assert_eq!(store.ledger(&scope, &[id(0)]).await.unwrap(), recorded);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,8 +116,8 @@ async fn maintenance_forgets_silent_conversations_and_clears_the_disk_of_them() 
     let scope = scope("s");
     let store = open_with(StoreConfig { ledger_age: Duration::from_micros(1), ..config(directory.path()) }).await;
     read(&store, &scope, 0, &[("text", VECTOR)]).await;
-    let kept = vec![block(0, MARKER), entry(LedgerKind::Epoch, 2, MARKER)];
-    store.keep(&scope, kept).await.unwrap();
+    let recorded = vec![block(0, MARKER), entry(LedgerKind::Eviction, 2, MARKER)];
+    store.record(&scope, recorded).await.unwrap();
     assert!(!files_with(directory.path(), MARKER).is_empty());
 
     let report = store.maintain().await.unwrap();

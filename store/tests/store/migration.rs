@@ -34,7 +34,7 @@ async fn old_store(directory: &Path) {
     read(&store, &scope, 2, &[("reed", VECTOR)]).await;
     store.accept(vec![turn(&scope, 3, "swan")]).await.unwrap();
     let entries = [LedgerKind::Block, LedgerKind::Unreadable].map(entry);
-    store.keep(&scope, entries.into()).await.unwrap();
+    store.record(&scope, entries.into()).await.unwrap();
     // As after a crash: what is completed stays in the journal.
     let before = crate::support::copy_of(directory);
     store.close().await.unwrap();

@@ -37,7 +37,7 @@ impl StartedProxy {
     /// # Panics
     /// When there is no complete answer.
     pub async fn chat(&self, body: impl Into<Bytes>) -> Answer {
-        Answer::of(self.open_chat(body).await).await
+        Answer::from_response(self.open_chat(body).await).await
     }
 
     /// Asks for a chat completion in another caller's name.
@@ -45,7 +45,7 @@ impl StartedProxy {
     /// # Panics
     /// When there is no complete answer.
     pub async fn chat_as(&self, authorization: &str, body: impl Into<Bytes>) -> Answer {
-        Answer::of(self.open_chat_as(authorization, body).await).await
+        Answer::from_response(self.open_chat_as(authorization, body).await).await
     }
 
     /// Sends JSON to a path of the server, such as `/v1/responses`.
@@ -54,7 +54,7 @@ impl StartedProxy {
     /// When there is no complete answer.
     pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
         let request = self.request(Method::POST, path).header("content-type", "application/json");
-        Answer::of(request.body(body.into()).send().await.expect("an answer")).await
+        Answer::from_response(request.body(body.into()).send().await.expect("an answer")).await
     }
 
     /// Gets a path of the server.
@@ -72,8 +72,10 @@ impl StartedProxy {
     pub async fn get_as(&self, authorization: &str, path: &str) -> Answer {
         let request = self.client.get(format!("http://{}{path}", self.authority()));
         let sent = request.header("authorization", authorization).send();
-        Answer::of(sent.await.unwrap_or_else(|error| panic!("GET {path}: {error:?}\n{}", self.output.last_lines())))
-            .await
+        Answer::from_response(
+            sent.await.unwrap_or_else(|error| panic!("GET {path}: {error:?}\n{}", self.output.last_lines())),
+        )
+        .await
     }
 
     /// The metrics of this moment.
@@ -117,7 +119,7 @@ impl StartedProxy {
     /// When the proxy refuses.
     pub async fn stop_part(&self, part: &str) {
         let sent = self.request(Method::POST, "/mainpoint/faults").body(json!({"stop": part}).to_string()).send();
-        let answer = Answer::of(sent.await.expect("an answer")).await;
+        let answer = Answer::from_response(sent.await.expect("an answer")).await;
         assert!(answer.status.is_success(), "stopping the {part}: {} {}", answer.status, answer.text());
     }
 

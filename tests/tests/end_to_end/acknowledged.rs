@@ -160,7 +160,7 @@ async fn a_full_backlog_is_counted_and_told_and_no_client_sees_it() {
         (&answers[3], "Bearer sk-three", Value::from("backlog_full")),
     ] {
         let receipt = shared::receipt_of(&proxy, caller, answer).await;
-        assert_eq!(receipt["not_kept"], reason, "{receipt}");
+        assert_eq!(receipt["not_stored"], reason, "{receipt}");
     }
     assert!(proxy.output().contains("store.backlog_share"), "{}", proxy.output());
 }

@@ -1,4 +1,4 @@
-//! What a provider's prompt cache sees: between two epochs every prompt goes on, byte for byte, where the last one ended,
+//! What a provider's prompt cache sees: between two evictions every prompt goes on, byte for byte, where the last one ended,
 //! whichever process forwards it.
 //!
 //! It must not know how prompts are made.
@@ -18,16 +18,16 @@ const MEMORY: usize = 300;
 const CODE: &str = "7391-K";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn between_two_epochs_every_prompt_goes_on_where_the_last_one_ended() {
+async fn between_two_evictions_every_prompt_goes_on_where_the_last_one_ended() {
     let upstream = ScriptedUpstream::start().await;
     let proxy = builder(&upstream).start().await;
     let mut stage = Stage::new(&upstream);
     for _ in 0..59 {
         stage.turn(&proxy).await;
     }
-    let (epochs, appended) = stage.check();
-    assert!(epochs >= 2, "{epochs} epochs began");
-    assert!(appended >= epochs, "{appended} prompts went on where the last one ended, {epochs} did not");
+    let (evictions, appended) = stage.check();
+    assert!(evictions >= 2, "{evictions} evictions");
+    assert!(appended >= evictions, "{appended} prompts went on where the last one ended, {evictions} did not");
 
     // The same request again, and two at once: the same bytes each time.
     let asked = stage.question();
@@ -73,8 +73,8 @@ async fn play(home: &Arc<Home>, kills: &[usize]) -> Vec<RecordedRequest> {
             proxy = builder(&upstream).home(home).start().await;
         }
     }
-    let (epochs, _) = stage.check();
-    assert!(epochs >= 1, "no epoch began");
+    let (evictions, _) = stage.check();
+    assert!(evictions >= 1, "nothing was evicted");
     upstream.requests()
 }
 
@@ -93,7 +93,7 @@ struct Stage<'a> {
 struct Seen {
     forwarded: RecordedRequest,
     outcome: String,
-    begun: bool,
+    evicts: bool,
 }
 
 impl<'a> Stage<'a> {
@@ -112,7 +112,7 @@ impl<'a> Stage<'a> {
         self.seen.push(Seen {
             forwarded: self.upstream.last_request(),
             outcome: answer.outcome().to_owned(),
-            begun: receipt(proxy, &answer).await["epoch"]["begun"] == true,
+            evicts: receipt(proxy, &answer).await["eviction"]["is_new"] == true,
         });
         self.conversation.assistant(&exchange.assistant);
     }
@@ -123,7 +123,7 @@ impl<'a> Stage<'a> {
         asked
     }
 
-    /// Holds every request against the laws; how many began an epoch, and how many went on where the last one ended.
+    /// Holds every request against the laws; how many evicted turns, and how many went on where the last one ended.
     fn check(&self) -> (usize, usize) {
         let mut appended = 0;
         for pair in self.seen.windows(2) {
@@ -135,13 +135,13 @@ impl<'a> Stage<'a> {
             let counted = tokens::count_prompt(&after.forwarded.json());
             assert!(counted <= BUDGET, "{counted} tokens of {BUDGET}");
             prompt::assert_well_formed(&after.forwarded.json());
-            if !after.begun {
+            if !after.evicts {
                 let (old, new) = (raw_messages(&before.forwarded.body), raw_messages(&after.forwarded.body));
-                assert!(new.starts_with(&old), "no epoch began, and yet the prefix changed:\n{old:#?}\n{new:#?}");
+                assert!(new.starts_with(&old), "nothing was evicted, and yet the prefix changed:\n{old:#?}\n{new:#?}");
                 appended += 1;
             }
         }
-        (self.seen.iter().filter(|seen| seen.begun).count(), appended)
+        (self.seen.iter().filter(|seen| seen.evicts).count(), appended)
     }
 }
 

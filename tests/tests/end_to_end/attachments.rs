@@ -98,15 +98,15 @@ async fn a_budget_that_attachments_alone_exceed_is_told_in_the_receipt_and_not_t
     assert_eq!(answer.outcome(), "rewritten", "{:?}", answer.headers);
     assert!(before.contains(&message) && before.contains(CODE));
     assert_eq!(receipt(&proxy, &answer).await["over_budget"], true);
-    let mut begun = 0;
+    let mut evictions = 0;
     for exchange in &everyday_chat(CODE)[50..55] {
         messages.push(json!({"role": "assistant", "content": exchange.assistant}).to_string());
         messages.push(json!({"role": "user", "content": exchange.user}).to_string());
         let (answer, _) = asked(&proxy, &upstream, &messages).await;
         assert_eq!(answer.outcome(), "rewritten");
-        begun += usize::from(receipt(&proxy, &answer).await["epoch"]["begun"] == true);
+        evictions += usize::from(receipt(&proxy, &answer).await["eviction"]["is_new"] == true);
     }
-    assert!(begun <= 1, "{begun} epochs in five requests");
+    assert!(evictions <= 1, "{evictions} evictions in five requests");
 }
 
 async fn started(upstream: &ScriptedUpstream, builder: ProxyBuilder) -> StartedProxy {

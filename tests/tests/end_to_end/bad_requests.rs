@@ -57,7 +57,7 @@ async fn a_body_over_the_limit_is_refused_in_the_envelope_and_never_sent_on() {
     let pieces: Vec<_> = pieces.chunks(1000).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
     let body = reqwest::Body::wrap_stream(futures::stream::iter(pieces));
     let request = proxy.request(http::Method::POST, "/v1/chat/completions").body(body);
-    let unannounced = Answer::of(request.send().await.expect("an answer")).await;
+    let unannounced = Answer::from_response(request.send().await.expect("an answer")).await;
     for answer in [announced, unannounced] {
         assert_eq!(answer.status, 413);
         assert_eq!(answer.header("content-type"), "application/json");

@@ -32,7 +32,7 @@ async fn a_page_with_a_key_may_use_the_embedded_model_and_read_what_is_told_abou
     let body = r#"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"hi"}]}"#;
     for (body, status) in [(body, 200), ("nonsense", 400)] {
         let request = proxy.request(Method::POST, "/v1/chat/completions").header("origin", PAGE);
-        let answer = Answer::of(request.body(body).send().await.expect("an answer")).await;
+        let answer = Answer::from_response(request.body(body).send().await.expect("an answer")).await;
         assert_eq!(answer.status, status, "{}", answer.text());
         assert_eq!(answer.header("access-control-allow-origin"), PAGE);
         let exposed = answer.header("access-control-expose-headers");
@@ -57,7 +57,7 @@ async fn without_a_key_only_pages_of_this_machine_may_ask() {
         let asked = preflight(&proxy, "/v1/chat/completions", origin, "content-type").await;
         assert_eq!(asked.header("access-control-allow-origin"), expected, "{origin}");
         let request = proxy.client().get(format!("{}/models", proxy.base_url())).header("origin", origin);
-        let answer = Answer::of(request.send().await.expect("an answer")).await;
+        let answer = Answer::from_response(request.send().await.expect("an answer")).await;
         assert_eq!(answer.header("access-control-allow-origin"), expected, "{origin}");
     }
 }
@@ -112,13 +112,13 @@ async fn preflight(proxy: &StartedProxy, path: &str, origin: &str, headers: &str
         .header("origin", origin)
         .header("access-control-request-method", "POST")
         .header("access-control-request-headers", headers);
-    Answer::of(request.send().await.expect("an answer")).await
+    Answer::from_response(request.send().await.expect("an answer")).await
 }
 
 async fn ask(proxy: &StartedProxy, path: &str) -> Answer {
     let request = proxy.request(Method::POST, path).header("origin", PAGE);
     let body = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
-    Answer::of(request.body(body).send().await.expect("an answer")).await
+    Answer::from_response(request.body(body).send().await.expect("an answer")).await
 }
 
 fn listed(answer: &Answer, name: &str) -> Vec<String> {

@@ -111,7 +111,7 @@ async fn two_users_in_one_request_are_refused_and_an_empty_one_is_nobody() {
         for second in [b"ben".as_slice(), b"ann", b""] {
             let two = headers(&[DUMMY, ("x-mainpoint-user", b"ann"), ("x-mainpoint-user", second)]);
             let request = proxy.client().post(format!("{}{path}", proxy.base_url())).headers(two);
-            let refused = Answer::of(request.body(body).send().await.expect("an answer")).await;
+            let refused = Answer::from_response(request.body(body).send().await.expect("an answer")).await;
             assert_eq!(refused.status, 400, "{path}: {}", refused.text());
             let error = refused.error();
             assert_eq!(error["type"], "invalid_request_error");
@@ -138,7 +138,7 @@ fn headers(lines: &[(&'static str, &[u8])]) -> HeaderMap {
 async fn chat(proxy: &StartedProxy, caller: &HeaderMap, conversation: &Conversation) -> Answer {
     let request = proxy.client().post(format!("{}/chat/completions", proxy.base_url()));
     let request = request.headers(caller.clone()).body(conversation.body());
-    Answer::of(request.send().await.expect("an answer")).await
+    Answer::from_response(request.send().await.expect("an answer")).await
 }
 
 /// The id of a request that this caller sent.

@@ -89,7 +89,7 @@ async fn a_body_that_cannot_be_decompressed_goes_on_as_it_came_and_the_reason_is
 
     // With the mode off nobody looks.
     let request = request(&proxy, "zstd", compressed("zstd", &body)).header("x-mainpoint-mode", "off");
-    let answer = Answer::of(request.send().await.expect("an answer")).await;
+    let answer = Answer::from_response(request.send().await.expect("an answer")).await;
     assert_eq!(answer.header("x-mainpoint"), "passthrough; reason=mode-off");
 }
 
@@ -121,7 +121,7 @@ fn encodings(body: &[u8]) -> Vec<(String, Vec<u8>)> {
 
 async fn post(proxy: &StartedProxy, encoding: &str, body: Vec<u8>) -> Answer {
     let sent = request(proxy, encoding, body).send();
-    Answer::of(sent.await.expect("an answer")).await
+    Answer::from_response(sent.await.expect("an answer")).await
 }
 
 fn request(proxy: &StartedProxy, encoding: &str, body: Vec<u8>) -> reqwest::RequestBuilder {

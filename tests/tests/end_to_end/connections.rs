@@ -175,7 +175,7 @@ async fn a_body_that_pauses_or_trickles_for_too_long_is_refused_in_the_envelope(
         for (kind, body) in [("a pause", silent("{\"mess")), ("a trickle", trickling())] {
             let request = proxy.request(http::Method::POST, path).body(body).send();
             let answer = within("an answer", Duration::from_secs(20), request).await;
-            let answer = Answer::of(answer.expect("an answer")).await;
+            let answer = Answer::from_response(answer.expect("an answer")).await;
             assert_eq!(answer.status, 408, "{path}, {kind}: {}", answer.text());
             assert_eq!(answer.error()["code"], "body_timeout", "{path}, {kind}");
         }
@@ -216,7 +216,7 @@ async fn when_every_place_is_taken_health_is_answered_some_wait_and_the_others_a
     }
     let ask = || {
         let request = wire::client().post(format!("{}/chat/completions", proxy.base_url())).body(CHAT);
-        tokio::spawn(async move { Answer::of(request.send().await.expect("an answer")).await })
+        tokio::spawn(async move { Answer::from_response(request.send().await.expect("an answer")).await })
     };
     let mut asked: Vec<_> = (0..PLACES).map(|_| ask()).collect();
     upstream.arrived(PLACES).await;
@@ -230,7 +230,7 @@ async fn when_every_place_is_taken_health_is_answered_some_wait_and_the_others_a
             assert_eq!(answer.expect("an answer").status(), 200);
         }
         let scrape = client.get(format!("http://{}/metrics", proxy.authority())).send().await;
-        let metrics = Metrics::parse(&Answer::of(scrape.expect("an answer")).await.text());
+        let metrics = Metrics::parse(&Answer::from_response(scrape.expect("an answer")).await.text());
         metrics.sum("mainpoint_requests_total", &[("outcome", "overloaded")]) >= 8.0
     })
     .await;

@@ -187,10 +187,10 @@ impl Report {
         assert!(counted <= self.budget, "{file}: {counted} tokens of {}: {messages:#?}", self.budget);
 
         let fate = fate(&sent, &messages);
-        let still: Vec<_> = self.left.iter().filter(|place| fate.kept.contains(place)).collect();
+        let still: Vec<_> = self.left.iter().filter(|place| fate.retained.contains(place)).collect();
         assert!(still.is_empty(), "{file}: {still:?} should have left: {messages:#?}");
         let ends = [0, sent.len() - 1];
-        let gone: Vec<_> = self.stayed.iter().chain(&ends).filter(|place| !fate.kept.contains(place)).collect();
+        let gone: Vec<_> = self.stayed.iter().chain(&ends).filter(|place| !fate.retained.contains(place)).collect();
         assert!(gone.is_empty(), "{file}: {gone:?} should have stayed: {messages:#?}");
         assert_eq!(calls::objection(&values), None, "{file}: {messages:#?}");
         // An odd message stays wherever it stands, and may be the first.
@@ -219,7 +219,7 @@ impl Report {
             request = request.header("content-encoding", self.encoding());
         }
         let sent = request.body(contents(self.file)).send().await;
-        Answer::of(sent.expect("an answer")).await
+        Answer::from_response(sent.expect("an answer")).await
     }
 
     /// How the file is encoded.

@@ -85,7 +85,7 @@ async fn an_imported_history_is_read_once_found_and_known_to_the_requests_that_g
     for step in [
         "prepare",
         "ledger",
-        "epoch",
+        "eviction",
         "snapshot",
         "question",
         "search",
@@ -95,7 +95,7 @@ async fn an_imported_history_is_read_once_found_and_known_to_the_requests_that_g
         "texts",
         "pack",
         "rewrite",
-        "keep",
+        "record",
     ] {
         let time = &receipt["milliseconds"]["steps"][step];
         assert!(time.as_f64().is_some_and(|time| time >= 0.0), "{step}: {receipt}");

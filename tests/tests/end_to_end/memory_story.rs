@@ -42,6 +42,9 @@ async fn a_fact_of_turn_3_is_in_the_prompt_of_turn_60_for_its_tenant_only_and_af
 
     let metrics = proxy.metrics().await;
     assert!(metrics.sum("mainpoint_memories_recalled_total", &[]) >= 3.0, "every rewritten prompt has a memory");
+    let evictions = metrics.sum("mainpoint_evictions_total", &[]);
+    assert!(evictions >= 1.0, "old turns have left prompts");
+    assert_eq!(metrics.sum("mainpoint_epochs_total", &[]), evictions, "the old name is counted for one release");
     assert!(metrics.sum("mainpoint_reader_tokens_total", &[]) > 3000.0, "the reader has read the conversations");
     let (came, went) =
         (metrics.sum("mainpoint_tokens_in_total", &[]), metrics.sum("mainpoint_tokens_forwarded_total", &[]));

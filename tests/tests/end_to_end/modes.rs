@@ -27,7 +27,7 @@ async fn shadow_mode_changes_no_byte_and_says_what_it_would_have_saved() {
     assert_eq!(count("tokens_forwarded"), count("tokens_in"));
     assert_eq!(count("tokens_saved"), count("tokens_in") - count("tokens_would_forward"));
     assert!(receipt["memories"].as_array().is_some_and(|memories| !memories.is_empty()), "{receipt}");
-    assert!(receipt["epoch"]["cost"].is_number() && receipt["epoch"]["saving_per_turn"].is_number(), "{receipt}");
+    assert!(receipt["eviction"]["cost"].is_number() && receipt["eviction"]["saving_per_turn"].is_number(), "{receipt}");
 
     // The header cannot raise what the configuration sets.
     let raised = with_mode(&proxy, &history, "on").await;
@@ -74,5 +74,5 @@ async fn a_header_lowers_the_mode_of_one_request_and_receipts_open_to_their_call
 async fn with_mode(proxy: &StartedProxy, conversation: &Conversation, mode: &str) -> Answer {
     let request = proxy.request(Method::POST, "/v1/chat/completions");
     let request = request.header("content-type", "application/json").header("x-mainpoint-mode", mode);
-    Answer::of(request.body(conversation.body()).send().await.expect("an answer")).await
+    Answer::from_response(request.body(conversation.body()).send().await.expect("an answer")).await
 }

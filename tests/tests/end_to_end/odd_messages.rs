@@ -181,7 +181,7 @@ async fn system_notes_all_along_the_conversation_stay_and_do_not_keep_the_rest_f
 
     // Nobody can bring it within the budget, so nobody tries it anew with every request.
     let again = proxy.chat(body).await;
-    assert_eq!(receipt(&proxy, &again).await["epoch"]["begun"], false);
+    assert_eq!(receipt(&proxy, &again).await["eviction"]["is_new"], false);
     assert_eq!(upstream.last_request().body, forwarded.body);
 }
 

@@ -32,7 +32,7 @@ async fn nobody_but_mainpoint_sees_its_headers_and_the_users_in_any_mode_and_on_
                 request = request.header(name, value);
             }
             let body = r#"{"model":"x","messages":[{"role":"user","content":"hi"}],"input":"hi"}"#;
-            let answer = Answer::of(request.body(body).send().await.expect("an answer")).await;
+            let answer = Answer::from_response(request.body(body).send().await.expect("an answer")).await;
             assert_eq!(answer.status, 200, "{mode} {path}");
             let received = upstream.last_request();
             for name in received.headers.keys() {

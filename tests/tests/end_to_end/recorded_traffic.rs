@@ -113,7 +113,7 @@ async fn send(proxy: &StartedProxy, interface: Interface, mode: Option<&str>, bo
     if let Some(mode) = mode {
         request = request.header("x-mainpoint-mode", mode);
     }
-    Answer::of(request.body(body).send().await.expect("an answer")).await
+    Answer::from_response(request.body(body).send().await.expect("an answer")).await
 }
 
 fn question(interface: Interface) -> String {

@@ -87,7 +87,7 @@ async fn every_other_path_is_relayed_with_method_query_body_and_status() {
         let sent_back = scripted.body();
         upstream.reply_next(scripted);
         let request = proxy.request(method.clone(), path).header("content-type", "multipart/form-data; boundary=b");
-        let answer = Answer::of(request.body(body.to_vec()).send().await.expect("an answer")).await;
+        let answer = Answer::from_response(request.body(body.to_vec()).send().await.expect("an answer")).await;
         assert_eq!(answer.status, status, "{method} {path}");
         assert_eq!(answer.body, sent_back, "{method} {path}");
         assert_eq!(answer.header("x-answer"), path);
@@ -134,7 +134,7 @@ async fn the_configured_key_is_used_when_the_caller_has_none_and_is_never_said()
         .await;
     let body = r#"{"messages":[{"role":"user","content":"hi"}],"model":"x"}"#;
     let url = format!("{}/chat/completions", proxy.base_url());
-    let answer = Answer::of(proxy.client().post(url).body(body).send().await.expect("an answer")).await;
+    let answer = Answer::from_response(proxy.client().post(url).body(body).send().await.expect("an answer")).await;
     assert_eq!(answer.status, 200);
     assert_eq!(upstream.last_request().header("authorization"), format!("Bearer {secret}"));
     let caller = "Bearer sk-callers-own-key-is-secret-as-well";

@@ -53,7 +53,7 @@ async fn the_embedded_model_answers_under_every_spelling() {
     }
     let body = r#"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"hi"}]}"#;
     let request = proxy.request(Method::POST, "/v1//chat/completions/").body(body);
-    let answer = Answer::of(request.send().await.expect("an answer")).await;
+    let answer = Answer::from_response(request.send().await.expect("an answer")).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json()["object"], "chat.completion");
 }
@@ -158,5 +158,5 @@ async fn a_reply_that_is_remembered_is_asked_for_plainly_and_any_other_as_the_ca
 
 async fn post(proxy: &StartedProxy, path: &str) -> Answer {
     let request = proxy.request(Method::POST, path).body(CHAT);
-    Answer::of(request.send().await.expect("an answer")).await
+    Answer::from_response(request.send().await.expect("an answer")).await
 }

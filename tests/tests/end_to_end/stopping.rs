@@ -34,7 +34,7 @@ async fn a_stream_that_is_cut_by_a_stop_ends_in_an_error_event() {
     conversation.user("Tell me a story without an end.");
     let mut response = proxy.open_chat(conversation.streaming().body()).await;
     assert!(response.chunk().await.expect("a stream").is_some());
-    let rest = tokio::spawn(Answer::of(response));
+    let rest = tokio::spawn(Answer::from_response(response));
     stop_in_time(proxy).await;
     let rest = rest.await.expect("the stream ends in good order");
     assert!(rest.text().contains("\"error\"") && !rest.text().contains("[DONE]"), "{}", rest.text());
@@ -47,7 +47,7 @@ async fn a_request_without_an_answer_is_told_that_the_proxy_stops() {
     let never = Gate::closed();
     upstream.reply_next(Reply::chat("never").held_back(&never));
     let request = proxy.request(http::Method::POST, "/v1/embeddings").body("{}").send();
-    let asked = tokio::spawn(async move { Answer::of(request.await.expect("an answer")).await });
+    let asked = tokio::spawn(async move { Answer::from_response(request.await.expect("an answer")).await });
     upstream.arrived(1).await;
     stop_in_time(proxy).await;
     let answer = asked.await.expect("an answer");

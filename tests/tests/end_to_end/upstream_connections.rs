@@ -18,7 +18,7 @@ fn relaying(base_url: &str) -> ProxyBuilder {
 
 async fn post(proxy: &StartedProxy, path: &str, body: impl Into<reqwest::Body>) -> Answer {
     let request = proxy.request(Method::POST, path).body(body).send();
-    Answer::of(request.await.expect("an answer")).await
+    Answer::from_response(request.await.expect("an answer")).await
 }
 
 /// A body that the client sends in pieces, so that its length is not known.

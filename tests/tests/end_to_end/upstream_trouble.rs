@@ -134,7 +134,7 @@ async fn sigterm_lets_a_running_stream_end() {
     assert!(response.chunk().await.expect("a stream").is_some());
     let stopping = stopping(proxy).await;
     gate.open();
-    let rest = Answer::of(response).await;
+    let rest = Answer::from_response(response).await;
     assert!(sse::is_done(&rest.body), "the stream was cut: {}", rest.text());
     within("the proxy stops", Duration::from_secs(60), stopping).await.expect("it stops in good order");
 }
@@ -158,7 +158,7 @@ async fn without_a_memory_many_running_streams_may_end_after_sigterm() {
     let stopping = stopping(proxy).await;
     gate.open();
     for (number, (response, first)) in streams.into_iter().enumerate() {
-        let rest = Answer::of(response).await;
+        let rest = Answer::from_response(response).await;
         assert!(first.contains(&format!("\"number\":{number}}}")), "{first}");
         assert!(sse::is_done(&rest.body), "stream {number} was cut: {}", rest.text());
     }

@@ -32,7 +32,7 @@ pub(super) enum Marks {
 
 impl Marks {
     /// What suits an output.
-    pub(super) fn of<S: RawStream>(output: &AutoStream<S>) -> Self {
+    pub(super) fn new<S: RawStream>(output: &AutoStream<S>) -> Self {
         if output.current_choice() == ColorChoice::Never { Self::Guillemets } else { Self::Styles }
     }
 }

@@ -1,4 +1,4 @@
-//! The turns that the journal holds and nobody has read yet, by name alone, and whose turn it is to be read.
+//! The turns that the journal holds and nobody has read yet, by their ids alone, and whose turn it is to be read.
 //!
 //! It must not know how turns are journalled or read. Scopes are served one after the other, the oldest turns of each first;
 //! what may wait is bounded in all and for each caller, whose users have scopes of their own.
@@ -44,19 +44,19 @@ pub(super) enum Refusal {
     Share,
 }
 
-/// What reads: a turn that takes many passes must not keep others waiting, so it is read beside them.
+/// Which turns a worker takes: one that takes many passes must not keep others waiting, so it is read beside them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hand {
+pub(super) enum Lane {
     /// Takes everything but long turns.
-    Quick,
+    Short,
     /// Takes turns that are longer than [`Sizes::alone`].
-    Patient,
+    Long,
 }
 
-/// Turns of one scope that somebody is reading, oldest first. Those that are neither settled nor forgotten
+/// Turns of one scope that somebody is reading, oldest first. Those that are neither done nor forgotten
 /// when it is dropped wait again.
 #[derive(Debug)]
-pub(super) struct Slice {
+pub(super) struct ReadBatch {
     pub(super) scope: Scope,
     pub(super) turns: Vec<TurnId>,
     backlog: Arc<Backlog>,
@@ -75,9 +75,9 @@ pub(super) struct Backlog {
 struct Inner {
     queues: HashMap<Scope, Queue>,
     /// The scopes of which something waits and nothing is being read, in the order in which they are served.
-    ring: VecDeque<Scope>,
+    round_robin: VecDeque<Scope>,
     /// Turns that are read, by their scope's hash. Forgetting one only means asking the store again.
-    settled: LruCache<(u64, TurnId), ()>,
+    done: LruCache<(u64, TurnId), ()>,
     hasher: RandomState,
     load: Load,
     callers: HashMap<String, Load>,
@@ -87,7 +87,7 @@ struct Inner {
 
 impl Limits {
     /// What the configuration allows. Each caller may have at least one turn.
-    pub(super) fn of(settings: &StoreSettings) -> Self {
+    pub(super) fn new(settings: &StoreSettings) -> Self {
         let all = Load { turns: settings.backlog_turns, bytes: settings.backlog_bytes };
         let each = Load {
             turns: share(all.turns, settings.backlog_share).max(1),
@@ -113,8 +113,8 @@ impl Backlog {
         Self {
             inner: Mutex::new(Inner {
                 queues: HashMap::new(),
-                ring: VecDeque::new(),
-                settled: LruCache::new(REMEMBERED),
+                round_robin: VecDeque::new(),
+                done: LruCache::new(REMEMBERED),
                 hasher: RandomState::new(),
                 load: Load::default(),
                 callers: HashMap::new(),
@@ -126,14 +126,14 @@ impl Backlog {
         }
     }
 
-    /// The places of those of `names` that are neither in the journal nor settled, as far as is known without asking it.
-    pub(super) fn unseen(&self, scope: &Scope, names: &[TurnId]) -> Vec<usize> {
+    /// The places of those of `ids` that are neither in the journal nor done, as far as is known without asking it.
+    pub(super) fn unseen(&self, scope: &Scope, ids: &[TurnId]) -> Vec<usize> {
         let mut inner = self.lock();
-        let mut is_unseen = |at: &usize| names.get(*at).is_some_and(|name| !inner.is_known(scope, *name));
-        (0..names.len()).filter(|at| is_unseen(at)).collect()
+        let mut is_unseen = |at: &usize| ids.get(*at).is_some_and(|id| !inner.is_known(scope, *id));
+        (0..ids.len()).filter(|at| is_unseen(at)).collect()
     }
 
-    /// Leaves those out that are in the journal or settled, as far as is known without asking it.
+    /// Leaves those out that are in the journal or done, as far as is known without asking it.
     pub(super) fn retain_unseen(&self, turns: &mut Vec<Turn>) {
         let mut inner = self.lock();
         turns.retain(|turn| !inner.is_known(&turn.scope, turn.id));
@@ -157,7 +157,7 @@ impl Backlog {
                     Some(Refusal::Full) => full += 1,
                     Some(Refusal::Share) => share += 1,
                     None => {
-                        inner.expect(&WaitingTurn::new(&turn));
+                        inner.reserve(&WaitingTurn::new(&turn));
                         admitted.push(turn);
                     }
                 }
@@ -168,10 +168,10 @@ impl Backlog {
     }
 
     /// The journal has these turns; they may be read.
-    pub(super) fn arrive(&self, names: &[(Scope, TurnId)]) {
+    pub(super) fn enqueue(&self, ids: &[(Scope, TurnId)]) {
         self.change(|inner| {
-            for (scope, name) in names {
-                inner.arrive(scope, *name);
+            for (scope, id) in ids {
+                inner.enqueue(scope, *id);
             }
         });
     }
@@ -182,8 +182,8 @@ impl Backlog {
             inner.unlisted = inner.unlisted.saturating_sub(turns.len());
             for turn in turns {
                 let of = inner.hasher.hash_one(&turn.scope);
-                if inner.settled.peek(&(of, turn.id)).is_none() && inner.expect(turn) {
-                    inner.arrive(&turn.scope, turn.id);
+                if inner.done.peek(&(of, turn.id)).is_none() && inner.reserve(turn) {
+                    inner.enqueue(&turn.scope, turn.id);
                 }
             }
         });
@@ -195,46 +195,46 @@ impl Backlog {
     }
 
     /// These turns are read, or never will be.
-    pub(super) fn settle(&self, scope: &Scope, names: &[TurnId]) {
-        self.change(|inner| inner.settle(scope, names));
+    pub(super) fn mark_done(&self, scope: &Scope, ids: &[TurnId]) {
+        self.change(|inner| inner.mark_done(scope, ids));
     }
 
     /// What has been read may have been lost: the store is asked again.
-    pub(super) fn forget_settled(&self) {
-        self.change(|inner| inner.settled.clear());
+    pub(super) fn forget_done(&self) {
+        self.change(|inner| inner.done.clear());
     }
 
     /// The journal does not have these turns.
-    pub(super) fn forget(&self, names: &[(Scope, TurnId)]) {
+    pub(super) fn forget(&self, ids: &[(Scope, TurnId)]) {
         self.change(|inner| {
-            for (scope, name) in names {
-                inner.remove(scope, *name);
+            for (scope, id) in ids {
+                inner.remove(scope, *id);
             }
         });
     }
 
-    /// What is to be read next; waits until there is something for this hand.
-    pub(super) async fn next(self: &Arc<Self>, hand: Hand) -> Slice {
+    /// What is to be read next; waits until there is something in this lane.
+    pub(super) async fn next(self: &Arc<Self>, lane: Lane) -> ReadBatch {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            if let Some(slice) = self.pick(hand) {
-                return slice;
+            if let Some(batch) = self.pick(lane) {
+                return batch;
             }
             changed.await;
         }
     }
 
-    /// What is to be read next, if there is something for this hand.
-    pub(super) fn pick(self: &Arc<Self>, hand: Hand) -> Option<Slice> {
+    /// What is to be read next, if there is something in this lane.
+    pub(super) fn pick(self: &Arc<Self>, lane: Lane) -> Option<ReadBatch> {
         let sizes = self.sizes;
         let mut inner = self.lock();
-        let is_for_it = |queue: &Queue| (queue.first_tokens() > sizes.alone) == (hand == Hand::Patient);
-        let at = inner.ring.iter().position(|scope| inner.queues.get(scope).is_some_and(is_for_it))?;
-        let scope = inner.ring.remove(at)?;
-        let tokens = if inner.ring.is_empty() { sizes.alone } else { sizes.shared };
+        let is_for_it = |queue: &Queue| (queue.first_tokens() > sizes.alone) == (lane == Lane::Long);
+        let at = inner.round_robin.iter().position(|scope| inner.queues.get(scope).is_some_and(is_for_it))?;
+        let scope = inner.round_robin.remove(at)?;
+        let tokens = if inner.round_robin.is_empty() { sizes.alone } else { sizes.shared };
         let turns = inner.queues.get_mut(&scope)?.begin(tokens);
-        Some(Slice { scope, turns, backlog: Arc::clone(self) })
+        Some(ReadBatch { scope, turns, backlog: Arc::clone(self) })
     }
 
     fn end(&self, scope: &Scope) {
@@ -244,7 +244,7 @@ impl Backlog {
             };
             queue.end();
             if queue.is_waiting() {
-                inner.ring.push_back(scope.clone());
+                inner.round_robin.push_back(scope.clone());
             } else if queue.is_empty() {
                 inner.queues.remove(scope);
             }
@@ -265,7 +265,7 @@ impl Backlog {
     }
 }
 
-impl Drop for Slice {
+impl Drop for ReadBatch {
     fn drop(&mut self) {
         self.backlog.end(&self.scope);
     }
@@ -280,23 +280,23 @@ impl Inner {
         (!own.has_room(limits.each, bytes)).then_some(Refusal::Share)
     }
 
-    /// Whether a turn is in the journal or settled.
-    fn is_known(&mut self, scope: &Scope, name: TurnId) -> bool {
+    /// Whether a turn is in the journal or done.
+    fn is_known(&mut self, scope: &Scope, id: TurnId) -> bool {
         let of = self.hasher.hash_one(scope);
-        let is_journalled = |queue: &Queue| queue.is_journalled(name);
-        self.queues.get(scope).is_some_and(is_journalled) || self.settled.get(&(of, name)).is_some()
+        let is_journalled = |queue: &Queue| queue.is_journalled(id);
+        self.queues.get(scope).is_some_and(is_journalled) || self.done.get(&(of, id)).is_some()
     }
 
     /// Whether a turn is here, in the journal or about to be.
-    fn has(&self, scope: &Scope, name: TurnId) -> bool {
-        self.queues.get(scope).is_some_and(|queue| queue.has(name))
+    fn has(&self, scope: &Scope, id: TurnId) -> bool {
+        self.queues.get(scope).is_some_and(|queue| queue.has(id))
     }
 
     /// False if the turn is here already.
-    fn expect(&mut self, turn: &WaitingTurn) -> bool {
+    fn reserve(&mut self, turn: &WaitingTurn) -> bool {
         let is_new = match self.queues.get_mut(&turn.scope) {
-            Some(queue) => queue.expect(turn),
-            None => self.queues.entry(turn.scope.clone()).or_default().expect(turn),
+            Some(queue) => queue.reserve(turn),
+            None => self.queues.entry(turn.scope.clone()).or_default().reserve(turn),
         };
         if is_new {
             self.load.add(turn.bytes);
@@ -309,31 +309,31 @@ impl Inner {
         is_new
     }
 
-    fn arrive(&mut self, scope: &Scope, name: TurnId) {
+    fn enqueue(&mut self, scope: &Scope, id: TurnId) {
         let Some(queue) = self.queues.get_mut(scope) else {
             return;
         };
         let waited = queue.is_waiting() || queue.is_being_read();
-        queue.arrive(name);
+        queue.enqueue(id);
         if !waited && queue.is_waiting() {
-            self.ring.push_back(scope.clone());
+            self.round_robin.push_back(scope.clone());
         }
     }
 
-    fn settle(&mut self, scope: &Scope, names: &[TurnId]) {
+    fn mark_done(&mut self, scope: &Scope, ids: &[TurnId]) {
         let of = self.hasher.hash_one(scope);
-        for name in names {
-            self.remove(scope, *name);
-            self.settled.put((of, *name), ());
+        for id in ids {
+            self.remove(scope, *id);
+            self.done.put((of, *id), ());
         }
     }
 
-    fn remove(&mut self, scope: &Scope, name: TurnId) {
+    fn remove(&mut self, scope: &Scope, id: TurnId) {
         let Some(queue) = self.queues.get_mut(scope) else {
             return;
         };
         let waited = queue.is_waiting();
-        if let Some(bytes) = queue.remove(name) {
+        if let Some(bytes) = queue.remove(id) {
             self.load.subtract(bytes);
             if let Some(own) = self.callers.get_mut(caller(scope)) {
                 own.subtract(bytes);
@@ -343,7 +343,7 @@ impl Inner {
             }
         }
         if waited && !queue.is_waiting() {
-            self.ring.retain(|other| other != scope);
+            self.round_robin.retain(|other| other != scope);
         }
         if queue.is_empty() {
             self.queues.remove(scope);
@@ -356,7 +356,7 @@ fn caller(scope: &Scope) -> &str {
     scope.as_str().split('.').next().unwrap_or_default()
 }
 
-/// How many settled turns are remembered, at about 100 bytes each.
+/// How many done turns are remembered, at about 100 bytes each.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(131_071);
 
 #[cfg(test)]

@@ -41,13 +41,13 @@ fn turn(scope: &Scope, number: u32, tokens: u32) -> Turn {
 /// Takes turns in as if the journal had them; returns how many there was room for.
 fn add(backlog: &Backlog, turns: Vec<Turn>) -> usize {
     let (admitted, _) = backlog.admit(turns);
-    let names: Vec<_> = admitted.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
-    backlog.arrive(&names);
-    names.len()
+    let ids: Vec<_> = admitted.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
+    backlog.enqueue(&ids);
+    ids.len()
 }
 
-fn read(slice: &Slice) {
-    slice.backlog.settle(&slice.scope, &slice.turns);
+fn read(batch: &ReadBatch) {
+    batch.backlog.mark_done(&batch.scope, &batch.turns);
 }
 
 fn waiting(backlog: &Backlog) -> Load {
@@ -66,11 +66,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(prop_oneof![2 => comes, 1 => Just(Step::Reads)], 1..120)
 }
 
-/// The scopes of which something waits that the quick hand takes.
+/// The scopes of which something waits that the short lane takes.
 fn ready(backlog: &Backlog) -> Vec<Scope> {
     let inner = backlog.lock();
     let is_ready = |scope: &&Scope| inner.queues[*scope].first_tokens() <= SIZES.alone;
-    inner.ring.iter().filter(is_ready).cloned().collect()
+    inner.round_robin.iter().filter(is_ready).cloned().collect()
 }
 
 proptest! {
@@ -85,18 +85,18 @@ proptest! {
                 }
                 Step::Reads => {
                     let ready = ready(&backlog);
-                    let Some(slice) = backlog.pick(Hand::Quick) else {
+                    let Some(batch) = backlog.pick(Lane::Short) else {
                         prop_assert!(ready.is_empty());
                         continue;
                     };
-                    read(&slice);
-                    for other in ready.iter().filter(|other| **other != slice.scope) {
+                    read(&batch);
+                    for other in ready.iter().filter(|other| **other != batch.scope) {
                         let by = served.entry(other.clone()).or_default();
-                        let times = by.entry(slice.scope.clone()).or_default();
+                        let times = by.entry(batch.scope.clone()).or_default();
                         *times += 1;
-                        prop_assert!(*times < 2, "{other} waits while {} is served", slice.scope);
+                        prop_assert!(*times < 2, "{other} waits while {} is served", batch.scope);
                     }
-                    served.retain(|scope, _| ready.contains(scope) && *scope != slice.scope);
+                    served.retain(|scope, _| ready.contains(scope) && *scope != batch.scope);
                 }
             }
         }
@@ -111,9 +111,9 @@ proptest! {
             add(&backlog, vec![turn(&scope(*of), number, *tokens)]);
         }
         let mut found: Vec<(Scope, TurnId)> = Vec::new();
-        while let Some(slice) = backlog.pick(Hand::Quick).or_else(|| backlog.pick(Hand::Patient)) {
-            read(&slice);
-            found.extend(slice.turns.iter().map(|name| (slice.scope.clone(), *name)));
+        while let Some(batch) = backlog.pick(Lane::Short).or_else(|| backlog.pick(Lane::Long)) {
+            read(&batch);
+            found.extend(batch.turns.iter().map(|id| (batch.scope.clone(), *id)));
         }
         for of in 0..5 {
             let expected: Vec<TurnId> = (0..)
@@ -122,12 +122,12 @@ proptest! {
                 .map(|(number, _)| id(number))
                 .collect();
             let own = scope(of);
-            let order: Vec<TurnId> = found.iter().filter(|(scope, _)| *scope == own).map(|(_, name)| *name).collect();
+            let order: Vec<TurnId> = found.iter().filter(|(scope, _)| *scope == own).map(|(_, id)| *id).collect();
             prop_assert_eq!(order, expected);
         }
         prop_assert_eq!(waiting(&backlog), Load::default());
         let inner = backlog.lock();
-        prop_assert!(inner.callers.is_empty() && inner.queues.is_empty() && inner.ring.is_empty());
+        prop_assert!(inner.callers.is_empty() && inner.queues.is_empty() && inner.round_robin.is_empty());
     }
 
     #[test]
@@ -143,12 +143,12 @@ proptest! {
             add(&backlog, vec![turn(&scope(1), 900, 1)]);
         }
         let most = if others_wait { SIZES.shared } else { SIZES.alone };
-        let slice = backlog.pick(Hand::Quick).unwrap();
-        let expected: Vec<TurnId> = (0..).take(slice.turns.len()).map(id).collect();
-        prop_assert_eq!(&slice.turns, &expected);
+        let batch = backlog.pick(Lane::Short).unwrap();
+        let expected: Vec<TurnId> = (0..).take(batch.turns.len()).map(id).collect();
+        prop_assert_eq!(&batch.turns, &expected);
         let filled = |turns: usize| tokens.iter().take(turns).sum::<u32>() as usize;
-        prop_assert!(slice.turns.len() == 1 || filled(slice.turns.len()) <= most);
-        prop_assert!(slice.turns.len() == tokens.len() || filled(slice.turns.len() + 1) > most);
+        prop_assert!(batch.turns.len() == 1 || filled(batch.turns.len()) <= most);
+        prop_assert!(batch.turns.len() == tokens.len() || filled(batch.turns.len() + 1) > most);
     }
 
     #[test]
@@ -175,43 +175,43 @@ proptest! {
 }
 
 #[test]
-fn a_long_turn_is_left_to_the_patient_hand_and_its_scope_waits_for_it() {
+fn a_long_turn_is_left_to_the_long_lane_and_its_scope_waits_for_it() {
     let backlog = endless();
     let (long, short) = (scope(1), scope(2));
     add(&backlog, vec![turn(&long, 0, 4001), turn(&long, 1, 1)]);
     add(&backlog, vec![turn(&short, 2, 1)]);
-    let patient = backlog.pick(Hand::Patient).unwrap();
-    assert_eq!((&patient.scope, &patient.turns), (&long, &vec![id(0)]));
-    assert!(backlog.pick(Hand::Patient).is_none());
-    assert_eq!(backlog.pick(Hand::Quick).unwrap().scope, short);
-    let again = backlog.pick(Hand::Quick).unwrap();
+    let taken = backlog.pick(Lane::Long).unwrap();
+    assert_eq!((&taken.scope, &taken.turns), (&long, &vec![id(0)]));
+    assert!(backlog.pick(Lane::Long).is_none());
+    assert_eq!(backlog.pick(Lane::Short).unwrap().scope, short);
+    let again = backlog.pick(Lane::Short).unwrap();
     assert_eq!(again.scope, short, "what was dropped unread waits again");
     read(&again);
     drop(again);
-    assert!(backlog.pick(Hand::Quick).is_none(), "one slice of a scope at a time");
-    read(&patient);
-    drop(patient);
-    assert_eq!(backlog.pick(Hand::Quick).unwrap().turns, [id(1)]);
+    assert!(backlog.pick(Lane::Short).is_none(), "one batch of a scope at a time");
+    read(&taken);
+    drop(taken);
+    assert_eq!(backlog.pick(Lane::Short).unwrap().turns, [id(1)]);
 }
 
 #[test]
-fn what_the_journal_does_not_have_yet_is_offered_again_and_what_is_settled_is_not() {
+fn what_the_journal_does_not_have_yet_is_offered_again_and_what_is_done_is_not() {
     let backlog = endless();
     let (own, other) = (scope(1), scope(2));
-    let names = [id(1), id(2), id(3), id(4)];
+    let ids = [id(1), id(2), id(3), id(4)];
     let turns: Vec<Turn> = (1..=3).map(|number| turn(&own, number, 1)).collect();
     let (admitted, _) = backlog.admit(turns.clone());
     assert_eq!(admitted.len(), 3);
-    assert_eq!(backlog.unseen(&own, &names), [0, 1, 2, 3]);
-    assert!(backlog.pick(Hand::Quick).is_none(), "nothing is read before the journal has it");
-    backlog.arrive(&[(own.clone(), id(1)), (own.clone(), id(2))]);
+    assert_eq!(backlog.unseen(&own, &ids), [0, 1, 2, 3]);
+    assert!(backlog.pick(Lane::Short).is_none(), "nothing is read before the journal has it");
+    backlog.enqueue(&[(own.clone(), id(1)), (own.clone(), id(2))]);
     backlog.forget(&[(own.clone(), id(3))]);
-    assert_eq!(backlog.unseen(&own, &names), [2, 3]);
-    assert_eq!(backlog.unseen(&other, &names), [0, 1, 2, 3]);
+    assert_eq!(backlog.unseen(&own, &ids), [2, 3]);
+    assert_eq!(backlog.unseen(&other, &ids), [0, 1, 2, 3]);
     assert_eq!(add(&backlog, turns), 1, "only the one that was forgotten");
-    backlog.settle(&own, &[id(1), id(2)]);
-    assert_eq!(backlog.unseen(&own, &names), [3]);
-    assert_eq!(backlog.unseen(&other, &names), [0, 1, 2, 3]);
+    backlog.mark_done(&own, &[id(1), id(2)]);
+    assert_eq!(backlog.unseen(&own, &ids), [3]);
+    assert_eq!(backlog.unseen(&other, &ids), [0, 1, 2, 3]);
     assert_eq!(waiting(&backlog).turns, 1);
 }
 
@@ -225,7 +225,7 @@ fn a_turn_that_an_earlier_process_accepted_is_listed_once_though_there_is_no_roo
     assert_eq!(backlog.lock().unlisted, 1, "what is listed is counted once");
     backlog.list(&turns);
     assert_eq!(waiting(&backlog), Load { turns: 2, bytes: 8 });
-    assert_eq!(backlog.pick(Hand::Quick).unwrap().turns, [id(1), id(2)]);
+    assert_eq!(backlog.pick(Lane::Short).unwrap().turns, [id(1), id(2)]);
     assert_eq!(backlog.is_full(&scope(1)), Some(Refusal::Full));
     let (admitted, refused) = backlog.admit(vec![turn(&scope(1), 1, 2000)]);
     assert!(admitted.is_empty() && refused.is_empty(), "what is here is not refused");
@@ -236,7 +236,7 @@ async fn a_hand_that_waits_is_woken_by_what_arrives() {
     let backlog = endless();
     let waits = tokio::spawn({
         let backlog = Arc::clone(&backlog);
-        async move { backlog.next(Hand::Quick).await.turns.clone() }
+        async move { backlog.next(Lane::Short).await.turns.clone() }
     });
     tokio::task::yield_now().await;
     add(&backlog, vec![turn(&scope(1), 7, 1)]);

@@ -14,23 +14,23 @@ use crate::telemetry::metrics;
 
 /// How the journal is doing.
 #[derive(Debug)]
-pub(super) struct Health {
+pub(super) struct JournalHealth {
     pub(super) is_down: watch::Sender<bool>,
     /// Of the texts that wait for the writer.
     pub(super) waiting_bytes: AtomicUsize,
     /// How long anybody waits for the journal.
-    pub(super) patience: Duration,
+    pub(super) timeout: Duration,
     /// How long the writer waits before it tries again.
     pub(super) pause: Duration,
     warnings: OncePerMinute,
 }
 
-impl Health {
-    pub(super) fn new(patience: Duration, pause: Duration) -> Self {
+impl JournalHealth {
+    pub(super) fn new(timeout: Duration, pause: Duration) -> Self {
         Self {
             is_down: watch::Sender::new(false),
             waiting_bytes: AtomicUsize::new(0),
-            patience,
+            timeout,
             pause,
             warnings: OncePerMinute::default(),
         }
@@ -62,7 +62,7 @@ impl Health {
                 MemoryError::JournalSlow => {
                     "answers are passed on without waiting for the journal until it is quick again"
                 }
-                _ => "turns were answered and not kept; the conversation's next request brings them again",
+                _ => "turns were answered and not stored; the conversation's next request brings them again",
             };
             tracing::warn!(kind = label, error = %error, "{meaning}");
         }
@@ -88,5 +88,5 @@ impl From<Refusal> for MemoryError {
     }
 }
 
-/// While the journal fails, so much is kept in memory until it works again.
+/// While the journal fails, so much waits in memory until it works again.
 const MOST_BYTES_WHILE_DOWN: usize = 64 << 20;

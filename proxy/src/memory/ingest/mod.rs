@@ -3,20 +3,20 @@
 //! It must not know requests, nor how memories are found.
 
 mod backlog;
-mod hands;
 mod health;
-mod importing;
-mod keeping;
+mod importer;
+mod intake;
+mod pipeline;
 mod points;
 mod queue;
-mod reader;
-mod reading;
 mod resume;
 mod traffic;
+mod turn_reader;
 mod unreadable;
+mod worker;
 
-pub(crate) use importing::{Imported, Importing};
-pub(crate) use keeping::Kept;
+pub(crate) use importer::{Imported, Importer};
+pub(crate) use intake::Acknowledgement;
+pub(crate) use pipeline::IngestPipeline;
 pub use points::capitalised;
-pub(crate) use reading::Reading;
-pub(crate) use traffic::Passing;
+pub(crate) use traffic::InFlight;

@@ -1,4 +1,4 @@
-//! Turns what the engine read into what the store keeps.
+//! Turns what the engine read into what the store takes.
 //!
 //! It must not call either; it only converts.
 

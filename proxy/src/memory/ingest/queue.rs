@@ -1,6 +1,6 @@
 //! The turns of one scope that are to be read, in the order in which they came.
 //!
-//! It must not know other scopes, nor words: of a turn it knows name, place and size.
+//! It must not know other scopes, nor words: of a turn it knows id, place and size.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -23,7 +23,7 @@ pub(super) struct Queue {
     being_read: Option<Vec<TurnId>>,
 }
 
-/// Time in microseconds, place in the conversation, name.
+/// Time in microseconds, place in the conversation, turn id.
 type Place = (i64, u32, TurnId);
 
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +37,7 @@ struct Known {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// The journal is about to have it.
-    Expected,
+    Reserved,
     Waiting,
     BeingRead,
 }
@@ -60,13 +60,13 @@ impl Load {
 
 impl Queue {
     /// Whether a turn is here, in the journal or about to be.
-    pub(super) fn has(&self, name: TurnId) -> bool {
-        self.turns.contains_key(&name)
+    pub(super) fn has(&self, id: TurnId) -> bool {
+        self.turns.contains_key(&id)
     }
 
     /// Whether the journal has a turn that is to be read.
-    pub(super) fn is_journalled(&self, name: TurnId) -> bool {
-        self.turns.get(&name).is_some_and(|known| known.state != State::Expected)
+    pub(super) fn is_journalled(&self, id: TurnId) -> bool {
+        self.turns.get(&id).is_some_and(|known| known.state != State::Reserved)
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -84,12 +84,12 @@ impl Queue {
 
     /// Tokens of the turn that is read first; 0 for none.
     pub(super) fn first_tokens(&self) -> usize {
-        let first = self.waiting.first().and_then(|(_, _, name)| self.turns.get(name));
+        let first = self.waiting.first().and_then(|(_, _, id)| self.turns.get(id));
         first.map_or(0, |known| known.tokens)
     }
 
     /// False if the turn is here already.
-    pub(super) fn expect(&mut self, turn: &WaitingTurn) -> bool {
+    pub(super) fn reserve(&mut self, turn: &WaitingTurn) -> bool {
         if self.has(turn.id) {
             return false;
         }
@@ -97,60 +97,60 @@ impl Queue {
             place: (turn.micros, turn.position, turn.id),
             tokens: turn.tokens as usize,
             bytes: turn.bytes,
-            state: State::Expected,
+            state: State::Reserved,
         };
         self.turns.insert(turn.id, known);
         true
     }
 
-    pub(super) fn arrive(&mut self, name: TurnId) {
-        if let Some(known) = self.turns.get(&name).copied()
-            && known.state == State::Expected
+    pub(super) fn enqueue(&mut self, id: TurnId) {
+        if let Some(known) = self.turns.get(&id).copied()
+            && known.state == State::Reserved
         {
-            self.wait(name, known);
+            self.wait(id, known);
         }
     }
 
     /// Forgets a turn and returns its size.
-    pub(super) fn remove(&mut self, name: TurnId) -> Option<usize> {
-        let known = self.turns.remove(&name)?;
+    pub(super) fn remove(&mut self, id: TurnId) -> Option<usize> {
+        let known = self.turns.remove(&id)?;
         self.waiting.remove(&known.place);
         Some(known.bytes)
     }
 
     /// Takes the oldest turns, one at least and up to so many tokens.
     pub(super) fn begin(&mut self, tokens: usize) -> Vec<TurnId> {
-        let (mut slice, mut filled) = (Vec::new(), 0);
+        let (mut batch, mut filled) = (Vec::new(), 0);
         while let Some(place) = self.waiting.first().copied() {
-            let (_, _, name) = place;
-            let own = self.turns.get(&name).map_or(0, |known| known.tokens);
-            if !slice.is_empty() && filled + own > tokens {
+            let (_, _, id) = place;
+            let own = self.turns.get(&id).map_or(0, |known| known.tokens);
+            if !batch.is_empty() && filled + own > tokens {
                 break;
             }
             filled += own;
             self.waiting.remove(&place);
-            if let Some(known) = self.turns.get_mut(&name) {
+            if let Some(known) = self.turns.get_mut(&id) {
                 known.state = State::BeingRead;
             }
-            slice.push(name);
+            batch.push(id);
         }
-        self.being_read = Some(slice.clone());
-        slice
+        self.being_read = Some(batch.clone());
+        batch
     }
 
     /// Nothing is being read any more; what still is here waits again.
     pub(super) fn end(&mut self) {
-        for name in self.being_read.take().unwrap_or_default() {
-            if let Some(known) = self.turns.get(&name).copied()
+        for id in self.being_read.take().unwrap_or_default() {
+            if let Some(known) = self.turns.get(&id).copied()
                 && known.state == State::BeingRead
             {
-                self.wait(name, known);
+                self.wait(id, known);
             }
         }
     }
 
-    fn wait(&mut self, name: TurnId, known: Known) {
+    fn wait(&mut self, id: TurnId, known: Known) {
         self.waiting.insert(known.place);
-        self.turns.insert(name, Known { state: State::Waiting, ..known });
+        self.turns.insert(id, Known { state: State::Waiting, ..known });
     }
 }

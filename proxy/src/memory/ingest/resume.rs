@@ -28,7 +28,7 @@ pub(super) async fn keep_listed(store: Store, backlog: Arc<Backlog>, stop: Cance
                 break;
             }
         }
-        backlog.forget_settled();
+        backlog.forget_done();
     }
 }
 

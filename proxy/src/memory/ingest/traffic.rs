@@ -13,24 +13,24 @@ pub(crate) struct Traffic(watch::Sender<usize>);
 
 /// One request on the memory path, until dropped.
 #[derive(Debug)]
-pub(crate) struct Passing<'a>(&'a Traffic);
+pub(crate) struct InFlight<'a>(&'a Traffic);
 
 impl Traffic {
     /// A request comes.
-    pub(crate) fn pass(&self) -> Passing<'_> {
+    pub(crate) fn pass(&self) -> InFlight<'_> {
         self.0.send_modify(|passing| *passing += 1);
-        Passing(self)
+        InFlight(self)
     }
 
-    /// Waits until no request is on the memory path, for at most `patience`: a proxy that is never idle reads, too.
-    pub(crate) async fn idle(&self, patience: Duration) {
+    /// Waits until no request is on the memory path, for at most `timeout`: a proxy that is never idle reads, too.
+    pub(crate) async fn idle(&self, timeout: Duration) {
         let mut passing = self.0.subscribe();
-        // Out of patience or not, the work begins.
-        let _ = tokio::time::timeout(patience, passing.wait_for(|passing| *passing == 0)).await;
+        // Idle or not, the work begins.
+        let _ = tokio::time::timeout(timeout, passing.wait_for(|passing| *passing == 0)).await;
     }
 }
 
-impl Drop for Passing<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.0.send_modify(|passing| *passing = passing.saturating_sub(1));
     }

@@ -31,7 +31,7 @@ pub(super) async fn mark(store: &Store, turn: &Turn, cause: &MemoryError) -> Res
         value: cause.label().into(),
     };
     // The mark first: a turn without main points and without a mark would leave the prompt and be forgotten.
-    store.keep(&turn.scope, vec![entry]).await?;
+    store.record(&turn.scope, vec![entry]).await?;
     store.complete(vec![(turn.scope.clone(), turn.id, Vec::new())]).await?;
     metrics::unreadable(cause.label());
     Ok(())

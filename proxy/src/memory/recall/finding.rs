@@ -10,9 +10,9 @@ use mainpoint_engine::{EngineError, Question};
 use mainpoint_store::{Passage, Snapshot, TurnId};
 
 use super::abstention::Evidence;
-use super::compared::Compared;
 use super::ranking::Findings;
 use super::relevance::Candidate;
+use super::scored_turns::ScoredTurns;
 use crate::config::MemoryConfig;
 use crate::error::MemoryError;
 use crate::memory::small_talk::SmallTalk;
@@ -27,7 +27,7 @@ pub struct Search<'a> {
     /// When it is asked.
     pub asked: DateTime<Utc>,
     /// Turns that say nothing about whether the question has an answer, since nobody recalls them.
-    pub kept: &'a HashSet<TurnId>,
+    pub retained: &'a HashSet<TurnId>,
     /// What the question is compared with to know small talk; `None` takes every question for one that has an answer.
     pub small_talk: Option<&'a SmallTalk>,
     /// How much is looked at: `candidates` and `scan_passages`.
@@ -74,13 +74,13 @@ impl Search<'_> {
         let (hits, passages) = (found.hits, everything.unwrap_or(found.passages));
         let small_talk = self.small_talk.and_then(|known| known.likeness(&question.vector));
         let comparing = tokio::task::spawn_blocking(move || {
-            Compared::new(passages, |documents| question.codes.max_sim_and_best(documents))
+            ScoredTurns::new(passages, |documents| question.codes.max_sim_and_best(documents))
         });
         let compared = comparing.await?;
         watch.lap("comparing");
-        let recallable = |(turn, max_sim): (&TurnId, &Option<f32>)| max_sim.filter(|_| !self.kept.contains(turn));
+        let recallable = |(turn, max_sim): (&TurnId, &Option<f32>)| max_sim.filter(|_| !self.retained.contains(turn));
         let max_sims = compared.turns().zip(compared.max_sims()).filter_map(recallable);
-        let cosines = hits.dense.iter().filter(|hit| !self.kept.contains(&hit.turn));
+        let cosines = hits.dense.iter().filter(|hit| !self.retained.contains(&hit.turn));
         let evidence = Evidence::new(max_sims, cosines.map(|hit| hit.score), small_talk);
         let findings = Findings { question: self.text, asked: self.asked, found: &hits, max_sims: compared.max_sims() };
         let candidates = findings.candidates(compared.profiles());

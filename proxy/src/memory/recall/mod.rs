@@ -3,11 +3,11 @@
 //! It must not know prompts or budgets, nor how the memory is searched.
 
 pub mod abstention;
-mod compared;
 pub mod dates;
 pub mod finding;
 pub mod ranking;
 pub mod relevance;
+mod scored_turns;
 
 use std::collections::{HashMap, HashSet};
 
@@ -36,7 +36,7 @@ pub(crate) struct Question<'a> {
     /// The conversation's turns that have left the prompt.
     pub(crate) dropped: Vec<TurnId>,
     /// The turns that the prompt still has; they are never recalled.
-    pub(crate) kept: HashSet<TurnId>,
+    pub(crate) retained: HashSet<TurnId>,
 }
 
 /// The parts that a search needs.
@@ -53,7 +53,7 @@ pub(crate) struct Recall<'a> {
 
 /// A turn that is worth quoting, and the passage of it that answers best.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Recalled {
+pub(crate) struct RecalledTurn {
     /// The turn.
     pub(crate) turn: Turn,
     /// Its best passage, word for word; `None` when the turn is one passage.
@@ -64,9 +64,9 @@ pub(crate) struct Recalled {
 
 /// What a question brought to mind.
 #[derive(Debug, Default)]
-pub(crate) struct Recollection {
+pub(crate) struct RecallResult {
     /// The turns that matter, best first.
-    pub(crate) turns: Vec<Recalled>,
+    pub(crate) turns: Vec<RecalledTurn>,
     /// What speaks for each of them.
     pub(crate) reasons: Vec<Candidate>,
     /// How well the best that was found matches the question.
@@ -82,10 +82,10 @@ impl Recall<'_> {
     ///
     /// # Errors
     /// When the engine or the store fails.
-    pub(crate) async fn run(&self, question: Question<'_>) -> Result<Recollection, MemoryError> {
+    pub(crate) async fn run(&self, question: Question<'_>) -> Result<RecallResult, MemoryError> {
         let text = shortened(&question.text);
         if text.trim().is_empty() {
-            return Ok(Recollection::default());
+            return Ok(RecallResult::default());
         }
         let mut watch = Stopwatch::start();
         let snapshot = self.store.snapshot(question.scope, &self.within(&question)).await?;
@@ -94,7 +94,7 @@ impl Recall<'_> {
             snapshot: &snapshot,
             text: &text,
             asked: question.asked,
-            kept: &question.kept,
+            retained: &question.retained,
             small_talk: self.small_talk,
             config: self.config,
         };
@@ -103,17 +103,17 @@ impl Recall<'_> {
         let evidence = found.evidence;
         if !evidence.is_enough(&Floor::at(self.config.least_match)) {
             tracing::debug!(?evidence, "abstained");
-            return Ok(Recollection { evidence, abstained: true, steps: watch.laps(), ..Recollection::default() });
+            return Ok(RecallResult { evidence, abstained: true, steps: watch.laps(), ..RecallResult::default() });
         }
         let mut ranking = ranked(&found.candidates);
-        ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(|turn| !question.kept.contains(turn)));
+        ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(|turn| !question.retained.contains(turn)));
         ranking.truncate(self.config.recall_turns);
         watch.lap("ranking");
         let (turns, reasons) = self.read(&snapshot, (question.scope, &ranking), &found).await?;
         watch.lap("texts");
         let steps = watch.laps();
         tracing::debug!(candidates = found.turns.len(), recalled = turns.len(), ?evidence, ?steps, "recalled");
-        Ok(Recollection { turns, reasons, evidence, abstained: false, steps })
+        Ok(RecallResult { turns, reasons, evidence, abstained: false, steps })
     }
 
     /// The turns of a ranking that are still there, with the passages that speak for them, and what else does.
@@ -122,7 +122,7 @@ impl Recall<'_> {
         snapshot: &Snapshot<'_>,
         (scope, ranking): (&Scope, &[(usize, f32)]),
         found: &Found,
-    ) -> Result<(Vec<Recalled>, Vec<Candidate>), MemoryError> {
+    ) -> Result<(Vec<RecalledTurn>, Vec<Candidate>), MemoryError> {
         let ids: Vec<TurnId> = ranking.iter().filter_map(|(place, _)| found.turns.get(*place).copied()).collect();
         let wanted: Vec<&Passage> = ranking.iter().filter_map(|(place, _)| found.best(*place)).collect();
         let (turns, texts) = tokio::try_join!(self.store.turns(scope, &ids), snapshot.texts(&wanted))?;
@@ -133,7 +133,7 @@ impl Recall<'_> {
             let turn = turns.remove(id)?;
             let passage = texts.remove(id).filter(|text| !text.is_empty() && *text != turn.text);
             let score = *score;
-            Some((Recalled { turn, passage, score }, *found.candidates.get(*place)?))
+            Some((RecalledTurn { turn, passage, score }, *found.candidates.get(*place)?))
         });
         Ok(recalled.unzip())
     }

@@ -42,7 +42,7 @@ pub(crate) struct Attachment {
 
 impl Kind {
     /// The kind of a part, or of an item, of type `name`. `None` when it is not known.
-    pub(crate) fn of(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         let kind = match name {
             "image_url" | "input_image" | "image" | "image_file" | "computer_screenshot" | "image_generation_call" => {
                 Self::Image
@@ -59,7 +59,7 @@ impl Kind {
 impl Attachment {
     /// About how many tokens the attachment costs that was sent as `raw`; `None` when it has to be counted by its JSON.
     pub(crate) fn tokens(self, raw: &[u8]) -> Option<usize> {
-        let source = Source::of(raw);
+        let source = Source::new(raw);
         let tokens = match self.kind {
             Kind::Image => self.rule.tokens(source.image_size(), source.is_low_detail),
             Kind::Audio => match source.data {
@@ -100,7 +100,7 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn of(raw: &'a [u8]) -> Self {
+    fn new(raw: &'a [u8]) -> Self {
         let mut source = Self::default();
         source.look(raw, &(0..raw.len()), LEVELS);
         source

@@ -21,7 +21,7 @@ pub(super) fn likenesses(text: &str) -> Vec<(usize, Likeness)> {
         if begins_head(character, after) {
             found.push((at, Likeness::Head));
         }
-        match Kind::of(character) {
+        match Kind::new(character) {
             Kind::Opening => scan = Scan { opened: true, ..Scan::default() },
             Kind::Closing => scan = Scan::default(),
             Kind::Joining => {}
@@ -119,7 +119,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn of(character: char) -> Self {
+    pub(super) fn new(character: char) -> Self {
         match character {
             '<' | '＜' | '﹤' | '‹' | '«' | '〈' | '《' | '⟨' | '⟪' | '\u{2329}' | '❬' | '❮' | '❰' | '˂' | 'ᐸ'
             | '⧼' => Self::Opening,
@@ -228,7 +228,7 @@ fn ends_in_spelled_bracket(before: &str) -> bool {
 /// Whether the name of a kind of block follows, with nothing before it that parts words.
 fn names_a_block(after: &str) -> bool {
     let letters =
-        after.chars().take(DRAWN_OUT).filter(|character| !matches!(Kind::of(*character), Kind::Joining)).map(letter);
+        after.chars().take(DRAWN_OUT).filter(|character| !matches!(Kind::new(*character), Kind::Joining)).map(letter);
     BLOCKS.iter().any(|block| block.chars().eq(letters.clone().take(block.len())))
 }
 
@@ -247,7 +247,7 @@ pub(super) fn begins_head(character: char, after: &str) -> bool {
         && HEAD.chars().all(|expected| {
             shown.next().is_some_and(|character| match expected {
                 '0' => character.is_numeric(),
-                '-' => matches!(Kind::of(character), Kind::Joining) && !escaped(character),
+                '-' => matches!(Kind::new(character), Kind::Joining) && !escaped(character),
                 ':' => matches!(character, ':' | '：' | '﹕' | '∶' | '꞉'),
                 _ => letter(character) == expected,
             })

@@ -86,7 +86,7 @@ fn unescaped(words: &str) -> Option<String> {
 
 /// Without what cannot be seen and what stands between letters, each letter as it looks.
 pub(crate) fn as_read_by_the_eye(words: &str) -> String {
-    let shown = words.chars().filter_map(|character| match Kind::of(character) {
+    let shown = words.chars().filter_map(|character| match Kind::new(character) {
         Kind::Opening => Some('<'),
         Kind::Closing => Some('>'),
         Kind::Letter(letter) if letter.is_ascii_alphabetic() => Some(letter),

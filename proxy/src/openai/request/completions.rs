@@ -7,13 +7,13 @@ use std::ops::Range;
 use super::oddity::Oddity;
 use super::raw::name_of;
 use super::scan::{Picked, Span, decoded, slice};
-use super::{Message, ParseError, Reading, TopLevel, scan};
+use super::{BodyParser, Message, ParseError, TopLevel, scan};
 use crate::openai::attachments::Kind;
 
 /// The messages in order.
-pub(super) fn messages(reading: Reading<'_>, fields: &TopLevel) -> Result<Vec<Message>, ParseError> {
+pub(super) fn messages(parser: BodyParser<'_>, fields: &TopLevel) -> Result<Vec<Message>, ParseError> {
     let list = fields.get("messages").ok_or(ParseError::NoMessages)?;
-    reading.each(&list.range, |span| reading.message(span))
+    parser.each(&list.range, |span| parser.message(span))
 }
 
 /// The role that a message with results of tools in its parts has, whoever brings them.
@@ -42,7 +42,7 @@ const FIELDS: [&str; 8] = ["role", "content", "name", "tool_calls", "tool_call_i
 /// The name of every call in the old form, which has none of its own: a result answers the last call before it.
 const FUNCTION: &str = "function_call";
 
-impl Reading<'_> {
+impl BodyParser<'_> {
     /// A message. Whatever is odd about it, its role and the names of calls are read as far as they can be, for pairs stay
     /// together.
     fn message(self, span: &Span) -> Message {

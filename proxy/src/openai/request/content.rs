@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::raw::name_of;
 use super::scan::{Picked, decoded, slice};
-use super::{Content, Message, Nature, Other, Part, Raw, Reading, scan};
+use super::{BodyParser, Content, Message, Nature, Other, Part, Raw, scan};
 use crate::openai::attachments::{Attachment, Kind};
 
 /// What a part of a message's content is, by its type.
@@ -34,7 +34,7 @@ impl PartType {
             _ if name.ends_with("tool_use") => Self::Call,
             // Of a tool of the service's own, in the message that called it.
             _ if name.ends_with("_tool_result") => Self::Aside,
-            _ => Self::Attachment(Kind::of(name).unwrap_or(Kind::Unknown)),
+            _ => Self::Attachment(Kind::from_name(name).unwrap_or(Kind::Unknown)),
         }
     }
 }
@@ -49,7 +49,7 @@ enum Within {
 /// The fields of a part that are looked at.
 const FIELDS: [&str; 7] = ["type", "text", "id", "tool_use_id", "content", "stdout", "stderr"];
 
-impl Reading<'_> {
+impl BodyParser<'_> {
     /// Puts the content at `place` into `message`; false when it is neither text, parts nor null.
     pub(super) fn content(self, message: &mut Message, place: &Range<usize>) -> bool {
         let raw = slice(self.body, place);

@@ -133,7 +133,7 @@ type TopLevel = Picked<12>;
 
 /// A body that is being read, and how its model counts images.
 #[derive(Clone, Copy)]
-struct Reading<'a> {
+struct BodyParser<'a> {
     body: &'a Bytes,
     images: ImageRule,
     deadline: &'a Deadline,
@@ -158,10 +158,10 @@ impl ChatRequest {
         let fields = Picked::new(&body, &whole.range, FIELDS).ok_or(other)?;
         let model = fields.get("model").and_then(|span| decoded(slice(&body, &span.range)));
         let model = model.unwrap_or_default().into_owned();
-        let reading = Reading { body: &body, images: ImageRule::new(&model), deadline };
+        let parser = BodyParser { body: &body, images: ImageRule::new(&model), deadline };
         let messages = match surface {
-            Surface::ChatCompletions => completions::messages(reading, &fields)?,
-            Surface::Responses => responses::messages(reading, &fields)?,
+            Surface::ChatCompletions => completions::messages(parser, &fields)?,
+            Surface::Responses => responses::messages(parser, &fields)?,
         };
         let user = fields.set(&body, "user").map(|span| user_of(slice(&body, &span.range)));
         let choices = match fields.set(&body, "n") {
@@ -191,7 +191,7 @@ impl ChatRequest {
     }
 }
 
-impl Reading<'_> {
+impl BodyParser<'_> {
     /// The messages of the array at `list`, each made by `read`, up to the deadline.
     fn each(self, list: &Range<usize>, mut read: impl FnMut(&Span) -> Message) -> Result<Vec<Message>, ParseError> {
         if self.body.get(list.start) != Some(&b'[') {

@@ -7,27 +7,27 @@ use super::completions::{TOOL, role_of};
 use super::oddity::Oddity;
 use super::raw::name_of;
 use super::scan::{Picked, Span, decoded, slice};
-use super::{Message, OPAQUE, ParseError, Raw, Reading, TopLevel};
+use super::{BodyParser, Message, OPAQUE, ParseError, Raw, TopLevel};
 use crate::openai::attachments::Kind as AttachmentKind;
 
 /// The items in order.
-pub(super) fn messages(reading: Reading<'_>, fields: &TopLevel) -> Result<Vec<Message>, ParseError> {
-    if ELSEWHERE.iter().any(|name| fields.set(reading.body, name).is_some()) {
+pub(super) fn messages(parser: BodyParser<'_>, fields: &TopLevel) -> Result<Vec<Message>, ParseError> {
+    if ELSEWHERE.iter().any(|name| fields.set(parser.body, name).is_some()) {
         return Err(ParseError::Elsewhere);
     }
     let input = fields.get("input").ok_or(ParseError::NoMessages)?;
-    if slice(reading.body, &input.range).starts_with(b"\"") {
+    if slice(parser.body, &input.range).starts_with(b"\"") {
         let mut message = Message::bare(input.range.clone(), "user");
-        reading.content(&mut message, &input.range);
-        message.odd = input.oddity.and_then(|why| reading.odd(input, why));
+        parser.content(&mut message, &input.range);
+        message.odd = input.oddity.and_then(|why| parser.odd(input, why));
         return Ok(vec![message]);
     }
-    reading.each(&input.range, |span| reading.item(span))
+    parser.each(&input.range, |span| parser.item(span))
 }
 
 /// Whether items of type `kind` have no name, because clients may leave them out when they send a conversation back.
 pub(crate) fn is_unnamed(kind: &str) -> bool {
-    matches!(Kind::of(kind), Kind::Aside | Kind::Tools)
+    matches!(Kind::from_name(kind), Kind::Aside | Kind::Tools)
 }
 
 /// The fields that say that the upstream keeps the conversation.
@@ -59,7 +59,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(kind: &str) -> Self {
+    fn from_name(kind: &str) -> Self {
         match kind {
             "message" => Self::Message,
             "reasoning" | "web_search_call" | "file_search_call" | "code_interpreter_call" | "mcp_call" => Self::Aside,
@@ -107,7 +107,7 @@ fn is_opaque(kind: &str) -> bool {
     kind == "reasoning"
 }
 
-impl Reading<'_> {
+impl BodyParser<'_> {
     /// An item. Whatever is odd about it, the names of calls are read as far as they can be, for pairs stay together.
     fn item(self, span: &Span) -> Message {
         let Some(own) = Picked::new(self.body, &span.range, FIELDS) else {
@@ -119,7 +119,7 @@ impl Reading<'_> {
             None if own.get("role").is_some() => "message".into(),
             None => "item_reference".into(),
         };
-        let mut message = match Kind::of(&kind) {
+        let mut message = match Kind::from_name(&kind) {
             Kind::Message => self.said(span, &own, &mut why),
             what => self.done(span, &own, (kind.as_ref(), what), &mut why),
         };
@@ -157,7 +157,7 @@ impl Reading<'_> {
         let mut message = Message::bare(span.range.clone(), what.role());
         let field = if is_opaque(kind) { OPAQUE } else { ITEM };
         let raw = Raw::facts(self.body.slice(span.range.clone()), what.passing_fields());
-        match AttachmentKind::of(kind) {
+        match AttachmentKind::from_name(kind) {
             // A picture that the service made.
             Some(kind) => self.attach_raw(&mut message, raw, kind),
             // It is known by all that it is.
@@ -174,7 +174,7 @@ impl Reading<'_> {
                     let kind = Picked::new(self.body, &output.range, ["type"]);
                     let kind = kind.as_ref().and_then(|output| output.set(self.body, "type"));
                     let kind = kind.and_then(|kind| decoded(slice(self.body, &kind.range)));
-                    let kind = kind.and_then(|kind| AttachmentKind::of(&kind));
+                    let kind = kind.and_then(|kind| AttachmentKind::from_name(&kind));
                     self.attach(&mut message, &output.range, kind.unwrap_or(AttachmentKind::Unknown));
                 }
                 let called = ["call_id", "approval_request_id", "id"].iter().find_map(name);

@@ -5,12 +5,12 @@
 use super::Draft;
 use super::remember::Remembered;
 use crate::error::MemoryError;
-use crate::memory::Remembers;
+use crate::memory::PromptMemory;
 use crate::openai::request::Message;
 use crate::openai::splice::{Edits, Injection};
 use crate::openai::{block, splice};
 
-impl<M: Remembers> Draft<'_, M> {
+impl<M: PromptMemory> Draft<'_, M> {
     /// Tokens of the prompt with `edits`; `None` when they cannot be made.
     pub(super) fn count(&self, edits: &Edits) -> Result<Option<usize>, MemoryError> {
         let (request, tokens) = (&self.prepared.request, &self.prepared.tokens);

@@ -8,7 +8,7 @@ use mainpoint_store::TurnId;
 
 use super::Draft;
 use crate::error::MemoryError;
-use crate::memory::Remembers;
+use crate::memory::PromptMemory;
 use crate::openai::block;
 use crate::openai::request::Message;
 use crate::openai::splice::Edits;
@@ -16,58 +16,58 @@ use crate::prompt::beside::beside;
 use crate::prompt::digest::{self, DigestLimits};
 use crate::prompt::evictable::Cuttable;
 use crate::prompt::eviction::{Balance, Cut, Limits, Situation};
-use crate::prompt::injections::EpochRecord;
+use crate::prompt::injections::EvictionRecord;
 
-/// An epoch: the one that holds already, or a new one.
-pub(super) struct Epoch {
+/// An eviction: the one that an earlier request made, or a new one.
+pub(super) struct Eviction {
     pub(super) horizon: usize,
-    pub(super) record: EpochRecord,
+    pub(super) record: EvictionRecord,
     pub(super) dropped: BTreeSet<usize>,
-    /// `None` when it holds already.
-    pub(super) begun: Option<Balance>,
+    /// `None` when an earlier request made it.
+    pub(super) balance: Option<Balance>,
 }
 
-impl<M: Remembers> Draft<'_, M> {
-    /// The epoch that holds for this request: a new one, the one that held before, or none.
-    pub(super) async fn epoch(&self) -> Result<Option<Epoch>, MemoryError> {
+impl<M: PromptMemory> Draft<'_, M> {
+    /// The eviction that holds for this request: a new one, that of an earlier request, or none.
+    pub(super) async fn eviction(&self) -> Result<Option<Eviction>, MemoryError> {
         let (current, situation) = beside(self.size(), || {
             let current = self.current();
             let situation = self.situation(current.as_ref())?;
             Ok::<_, MemoryError>((current, situation))
         })?;
         let cuts = self.cuts(current.as_ref(), situation).await?;
-        let limits = Limits::of(&self.planner.config);
+        let limits = Limits::new(&self.planner.config);
         match limits.choose(situation, &cuts, &self.planner.prices) {
-            Some((cut, balance)) => self.begin(current, cut, balance).await.map(Some),
+            Some((cut, balance)) => self.evict(current, cut, balance).await.map(Some),
             None => Ok(current),
         }
     }
 
-    /// The epoch that an earlier request began, with what has left since then.
-    fn current(&self) -> Option<Epoch> {
-        let current = self.recorded.epoch.as_ref()?;
-        let names: HashSet<TurnId> = current.record.held.iter().copied().collect();
+    /// The eviction that an earlier request made, with what has left since then.
+    fn current(&self) -> Option<Eviction> {
+        let current = self.recorded.eviction.as_ref()?;
+        let ids: HashSet<TurnId> = current.record.held.iter().copied().collect();
         let mut held = self.odd.clone();
-        if !names.is_empty() {
+        if !ids.is_empty() {
             let numbered = self.prepared.turn_ids.iter().enumerate();
-            let known = numbered.filter(|(_, name)| name.is_some_and(|name| names.contains(&name)));
+            let known = numbered.filter(|(_, id)| id.is_some_and(|id| ids.contains(&id)));
             held.extend(known.map(|(index, _)| index));
         }
         let shape = Cuttable::new(self.prepared).shape(Some(current.horizon), &held);
         let dropped = shape.dropped(current.horizon);
-        (!dropped.is_empty()).then(|| Epoch {
+        (!dropped.is_empty()).then(|| Eviction {
             horizon: current.horizon,
             record: current.record.clone(),
             dropped,
-            begun: None,
+            balance: None,
         })
     }
 
-    /// The prompt as it would be forwarded without a new epoch.
-    fn situation(&self, current: Option<&Epoch>) -> Result<Situation, MemoryError> {
+    /// The prompt as it would be forwarded without a new eviction.
+    fn situation(&self, current: Option<&Eviction>) -> Result<Situation, MemoryError> {
         let (request, tokens) = (&self.prepared.request, &self.prepared.tokens);
         let edits = match current {
-            Some(epoch) => self.edits(epoch),
+            Some(eviction) => self.edits(eviction),
             None => Edits::default(),
         };
         let is_instruction = |index: &usize| request.messages.get(*index).is_some_and(Message::is_instruction);
@@ -88,12 +88,12 @@ impl<M: Remembers> Draft<'_, M> {
     }
 
     /// What else may leave. A turn leaves only after it has been read; a message without text has nothing to read.
-    async fn cuts(&self, current: Option<&Epoch>, situation: Situation) -> Result<Vec<Cut>, MemoryError> {
+    async fn cuts(&self, current: Option<&Eviction>, situation: Situation) -> Result<Vec<Cut>, MemoryError> {
         let prepared = self.prepared;
-        let names = beside(self.size(), || prepared.spoken_ids());
+        let ids = beside(self.size(), || prepared.spoken_ids());
         let mut read = HashSet::new();
-        for names in names.chunks(LOOKED_UP_AT_ONCE) {
-            read.extend(self.planner.memory.read_turns(&prepared.scope, names).await?);
+        for ids in ids.chunks(LOOKED_UP_AT_ONCE) {
+            read.extend(self.planner.memory.read_turns(&prepared.scope, ids).await?);
             // The others have their turn.
             tokio::task::yield_now().await;
         }
@@ -103,23 +103,23 @@ impl<M: Remembers> Draft<'_, M> {
     fn cuts_of_read(
         &self,
         read: &HashSet<TurnId>,
-        current: Option<&Epoch>,
+        current: Option<&Eviction>,
         situation: Situation,
     ) -> Result<Vec<Cut>, MemoryError> {
         let prepared = self.prepared;
         let spoken = prepared.spoken.iter().enumerate();
         let unread: HashSet<usize> = spoken
-            .filter(|(at, _)| prepared.turn_id(*at).is_none_or(|name| !read.contains(&name)))
+            .filter(|(at, _)| prepared.turn_id(*at).is_none_or(|id| !read.contains(&id)))
             .map(|(_, index)| *index)
             .collect();
-        let gone = |index: &usize| current.is_some_and(|epoch| epoch.dropped.contains(index));
-        let digest = current.map_or(Ok(0), |epoch| self.text(&block::digest(&epoch.record.lines)))?;
+        let gone = |index: &usize| current.is_some_and(|eviction| eviction.dropped.contains(index));
+        let digest = current.map_or(Ok(0), |eviction| self.text(&block::digest(&eviction.record.lines)))?;
         let config = &self.planner.config;
         let mut bare = situation.tokens.saturating_sub(digest);
         let movable: BTreeSet<usize> =
             self.shape.evictables.iter().flat_map(|evictable| evictable.messages.iter().copied()).collect();
         // What has left and stays from now on comes back.
-        for index in current.into_iter().flat_map(|epoch| epoch.dropped.difference(&movable)) {
+        for index in current.into_iter().flat_map(|eviction| eviction.dropped.difference(&movable)) {
             bare += self.cost(*index)?;
         }
         let mut cuts = Vec::new();
@@ -149,11 +149,11 @@ impl<M: Remembers> Draft<'_, M> {
         Ok(plain + block.map_or(Ok(0), |block| self.text(block))?)
     }
 
-    async fn begin(&self, current: Option<Epoch>, cut: Cut, balance: Balance) -> Result<Epoch, MemoryError> {
+    async fn evict(&self, current: Option<Eviction>, cut: Cut, balance: Balance) -> Result<Eviction, MemoryError> {
         let (prepared, limit) = (self.prepared, cut.digest);
         let (dropped, leaving) = beside(self.size(), || {
             let dropped = self.shape.dropped(cut.horizon);
-            let before = current.as_ref().map(|epoch| &epoch.dropped);
+            let before = current.as_ref().map(|eviction| &eviction.dropped);
             let numbered = prepared.spoken.iter().enumerate();
             let leaving = numbered
                 .filter(|(_, index)| dropped.contains(index) && before.is_none_or(|before| !before.contains(index)))
@@ -161,7 +161,7 @@ impl<M: Remembers> Draft<'_, M> {
             let leaving: Vec<TurnId> = leaving.collect();
             (dropped, leaving)
         });
-        let old = current.map(|epoch| epoch.record.lines).unwrap_or_default();
+        let old = current.map(|eviction| eviction.record.lines).unwrap_or_default();
         let lines = if limit == 0 {
             Vec::new()
         } else {
@@ -175,7 +175,7 @@ impl<M: Remembers> Draft<'_, M> {
         };
         let held = self.held.difference(&self.odd).take_while(|index| **index <= cut.horizon);
         let held = held.filter_map(|index| prepared.turn_ids.get(*index).copied().flatten()).collect();
-        Ok(Epoch { horizon: cut.horizon, record: EpochRecord { lines, held }, dropped, begun: Some(balance) })
+        Ok(Eviction { horizon: cut.horizon, record: EvictionRecord { lines, held }, dropped, balance: Some(balance) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Builds the prompt that is forwarded in place of one that is over its budget.
 //!
-//! What earlier requests of the conversation were given is given again, byte for byte; an epoch begins only when it must or
+//! What earlier requests of the conversation were given is given again, byte for byte; an eviction is made only when it must be or
 //! when it pays. It must not know HTTP; nothing here changes a request unless it ends well. Whatever grows with the request is
 //! done beside the other requests, and ends at the deadline.
 
@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mainpoint_store::{LedgerEntry, LedgerKind, TurnId};
 
-use self::eviction::Epoch;
+use self::eviction::Eviction;
 use self::remember::Remembered;
 use super::Planner;
 use super::beside::beside;
@@ -25,7 +25,7 @@ use super::pack::Source;
 use crate::config::Mode;
 use crate::conversation::prepare::Prepared;
 use crate::error::MemoryError;
-use crate::memory::Remembers;
+use crate::memory::PromptMemory;
 use crate::openai::request::Message;
 use crate::openai::splice::{self, Edits};
 use crate::telemetry::stopwatch::{Laps, Stopwatch};
@@ -39,8 +39,8 @@ pub(crate) struct Revision {
     pub(crate) tokens: usize,
     /// Messages that have left it.
     pub(crate) dropped: usize,
-    /// What the epoch that began with this request costs and saves; `None` when none began.
-    pub(crate) begun: Option<Balance>,
+    /// What the eviction that this request makes costs and saves; `None` when it makes none.
+    pub(crate) balance: Option<Balance>,
     /// Where the memories for this question came from, in the order in which they stand.
     pub(crate) sources: Vec<Source>,
     /// Whether there are none because nothing that was found is near enough to the question.
@@ -55,7 +55,7 @@ pub(crate) struct Revision {
 ///
 /// # Errors
 /// When the engine, the store or a tokenizer fails.
-pub(crate) async fn revise<M: Remembers>(
+pub(crate) async fn revise<M: PromptMemory>(
     planner: &Planner<M>,
     prepared: &Prepared,
     mode: Mode,
@@ -67,11 +67,11 @@ pub(crate) async fn revise<M: Remembers>(
     let size = prepared.request.body.len();
     for _ in 0..ATTEMPTS {
         let mut watch = Stopwatch::start();
-        let names: Vec<TurnId> = beside(size, || prepared.turn_ids.iter().copied().flatten().collect());
-        let entries = planner.memory.ledger(&prepared.scope, &names).await?;
+        let ids: Vec<TurnId> = beside(size, || prepared.turn_ids.iter().copied().flatten().collect());
+        let entries = planner.memory.ledger(&prepared.scope, &ids).await?;
         watch.lap("ledger");
         let draft = beside(size, || {
-            let recorded = Recorded::of(&prepared.turn_ids, &entries);
+            let recorded = Recorded::from_entries(&prepared.turn_ids, &entries);
             let cuttable = Cuttable::new(prepared);
             let odd = cuttable.odd();
             let held = &(&odd | &cuttable.attached(planner.config.attachments)) | &recorded.unreadable;
@@ -80,7 +80,7 @@ pub(crate) async fn revise<M: Remembers>(
                 mode,
                 prepared,
                 question,
-                shape: cuttable.shape(recorded.epoch.as_ref().map(|epoch| epoch.horizon), &held),
+                shape: cuttable.shape(recorded.eviction.as_ref().map(|eviction| eviction.horizon), &held),
                 odd,
                 held,
                 recorded,
@@ -122,30 +122,30 @@ struct Draft<'a, M> {
     watch: Stopwatch,
 }
 
-impl<M: Remembers> Draft<'_, M> {
+impl<M: PromptMemory> Draft<'_, M> {
     async fn complete(mut self) -> Result<Attempt, MemoryError> {
-        let Some(epoch) = self.epoch().await? else {
+        let Some(eviction) = self.eviction().await? else {
             return Ok(Attempt::Ended(None));
         };
-        self.watch.lap("epoch");
-        let mut remembered = self.remember(&epoch).await?;
+        self.watch.lap("eviction");
+        let mut remembered = self.remember(&eviction).await?;
         self.watch.absorb(std::mem::take(&mut remembered.steps));
-        let Some((body, tokens)) = beside(self.size(), || self.write(&epoch, &mut remembered))? else {
+        let Some((body, tokens)) = beside(self.size(), || self.write(&eviction, &mut remembered))? else {
             return Ok(Attempt::Ended(None));
         };
         self.watch.lap("rewrite");
         if self.mode == Mode::On {
             self.prepared.deadline.check()?;
-            if !self.record(&epoch, &remembered).await? {
+            if !self.record(&eviction, &remembered).await? {
                 return Ok(Attempt::Overtaken);
             }
-            self.watch.lap("keep");
+            self.watch.lap("record");
         }
         Ok(Attempt::Ended(Some(Revision {
             body,
             tokens,
-            dropped: epoch.dropped.len(),
-            begun: epoch.begun,
+            dropped: eviction.dropped.len(),
+            balance: eviction.balance,
             sources: remembered.block.map(|block| block.sources).unwrap_or_default(),
             abstained: remembered.abstained,
             recall: remembered.time,
@@ -154,13 +154,17 @@ impl<M: Remembers> Draft<'_, M> {
     }
 
     /// The new body and its tokens; `None` when it cannot be written or is no shorter.
-    fn write(&mut self, epoch: &Epoch, remembered: &mut Remembered) -> Result<Option<(Bytes, usize)>, MemoryError> {
+    fn write(
+        &mut self,
+        eviction: &Eviction,
+        remembered: &mut Remembered,
+    ) -> Result<Option<(Bytes, usize)>, MemoryError> {
         let limit = self.planner.config.budget_tokens;
         let (edits, tokens) = loop {
             if let Some(block) = remembered.block.clone() {
                 self.recorded.blocks.insert(self.question, block);
             }
-            let edits = self.edits(epoch);
+            let edits = self.edits(eviction);
             let Some(tokens) = self.count(&edits)? else {
                 return Ok(None);
             };
@@ -175,8 +179,8 @@ impl<M: Remembers> Draft<'_, M> {
         Ok(body.filter(|_| tokens < self.prepared.tokens.total()).map(|body| (body, tokens)))
     }
 
-    fn edits(&self, epoch: &Epoch) -> Edits {
-        edits(self.prepared, &epoch.dropped, &epoch.record.lines, &self.recorded.blocks)
+    fn edits(&self, eviction: &Eviction) -> Edits {
+        edits(self.prepared, &eviction.dropped, &eviction.record.lines, &self.recorded.blocks)
     }
 
     /// Bytes of the request.
@@ -185,17 +189,17 @@ impl<M: Remembers> Draft<'_, M> {
     }
 
     /// Writes what is new to the ledger; false when another request was first.
-    async fn record(&self, epoch: &Epoch, remembered: &Remembered) -> Result<bool, MemoryError> {
+    async fn record(&self, eviction: &Eviction, remembered: &Remembered) -> Result<bool, MemoryError> {
         let prepared = self.prepared;
-        let name = |index: usize| prepared.turn_ids.get(index).copied().flatten();
+        let turn_id = |index: usize| prepared.turn_ids.get(index).copied().flatten();
         let Some(conversation) = prepared.turn_ids.iter().copied().flatten().next() else {
             return Ok(true);
         };
         let mut entries: Vec<LedgerEntry> = Vec::new();
-        if let (Some(horizon), true) = (name(epoch.horizon), epoch.begun.is_some()) {
-            entries.push(entry(LedgerKind::Epoch, horizon, conversation, &epoch.record));
+        if let (Some(horizon), true) = (turn_id(eviction.horizon), eviction.balance.is_some()) {
+            entries.push(entry(LedgerKind::Eviction, horizon, conversation, &eviction.record));
         }
-        if let (Some(question), Some(block), true) = (name(self.question), &remembered.block, remembered.is_new) {
+        if let (Some(question), Some(block), true) = (turn_id(self.question), &remembered.block, remembered.is_new) {
             entries.push(entry(LedgerKind::Block, question, conversation, block));
         }
         if entries.is_empty() {

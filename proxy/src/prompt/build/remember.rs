@@ -6,9 +6,9 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::Draft;
-use super::eviction::Epoch;
+use super::eviction::Eviction;
 use crate::error::MemoryError;
-use crate::memory::{Question, Remembers};
+use crate::memory::{PromptMemory, Question};
 use crate::openai::request::Message;
 use crate::prompt::beside::beside;
 use crate::prompt::injections::BlockRecord;
@@ -28,57 +28,57 @@ pub(super) struct Remembered {
     pub(super) steps: Laps,
 }
 
-impl<M: Remembers> Draft<'_, M> {
+impl<M: PromptMemory> Draft<'_, M> {
     /// Whether the last user message may get a new block: an earlier request, in the middle of whose tool calls this one is,
-    /// was sent without; unless an epoch begins, its prefix stays as it was.
-    pub(super) fn may_remember(&self, begins: bool) -> bool {
+    /// was sent without; unless turns leave now, its prefix stays as it was.
+    pub(super) fn may_remember(&self, evicts: bool) -> bool {
         let messages = &self.prepared.request.messages;
         let takes_it = messages.get(self.question).is_some_and(Message::takes_blocks);
         let mut since = messages.iter().skip(self.question);
-        takes_it && (begins || since.all(|message| message.answers.is_empty()))
+        takes_it && (evicts || since.all(|message| message.answers.is_empty()))
     }
 
     /// The block recorded for the last user message, or a new one.
-    pub(super) async fn remember(&self, epoch: &Epoch) -> Result<Remembered, MemoryError> {
+    pub(super) async fn remember(&self, eviction: &Eviction) -> Result<Remembered, MemoryError> {
         if let Some(block) = self.recorded.blocks.get(&self.question) {
             return Ok(Remembered { block: Some(block.clone()), ..Remembered::default() });
         }
-        if !self.may_remember(epoch.begun.is_some()) {
+        if !self.may_remember(eviction.balance.is_some()) {
             return Ok(Remembered::default());
         }
         let started = Instant::now();
         let mut watch = Stopwatch::start();
         let config = &self.planner.config;
-        let question = beside(self.size(), || self.ask(epoch));
-        let recollection = self.planner.memory.recall(question).await?;
-        watch.absorb(recollection.steps);
-        let quoted = self.recorded.quoted(|index| !epoch.dropped.contains(&index));
-        let kept = beside(self.size(), || self.count(&self.edits(epoch)))?.unwrap_or_default();
-        // When what must be kept is over the budget by itself, the question still deserves its memories.
-        let free = config.budget_tokens.checked_sub(kept).unwrap_or(config.memory_tokens);
+        let question = beside(self.size(), || self.ask(eviction));
+        let result = self.planner.memory.recall(question).await?;
+        watch.absorb(result.steps);
+        let quoted = self.recorded.quoted(|index| !eviction.dropped.contains(&index));
+        let retained = beside(self.size(), || self.count(&self.edits(eviction)))?.unwrap_or_default();
+        // When what must stay is over the budget by itself, the question still deserves its memories.
+        let free = config.budget_tokens.checked_sub(retained).unwrap_or(config.memory_tokens);
         let count = |text: &str| self.planner.preparation.counter.text(self.prepared.tokenizer, text);
         let place = Place { room: free.min(config.memory_tokens), seal: self.prepared.seal(self.question) };
-        let packed = pack::pack(&recollection.turns, &quoted, place, count)?;
+        let packed = pack::pack(&result.turns, &quoted, place, count)?;
         watch.lap("pack");
         Ok(Remembered {
             block: Some(record_of(packed.as_ref())),
             packed,
             is_new: true,
-            abstained: recollection.abstained,
+            abstained: result.abstained,
             time: started.elapsed(),
             steps: watch.laps(),
         })
     }
 
-    fn ask(&self, epoch: &Epoch) -> Question<'_> {
+    fn ask(&self, eviction: &Eviction) -> Question<'_> {
         let prepared = self.prepared;
-        let (mut dropped, mut kept) = (Vec::new(), HashSet::new());
+        let (mut dropped, mut retained) = (Vec::new(), HashSet::new());
         for (at, index) in prepared.spoken.iter().enumerate() {
-            let Some(name) = prepared.turn_id(at) else { continue };
-            if epoch.dropped.contains(index) {
-                dropped.push(name);
+            let Some(id) = prepared.turn_id(at) else { continue };
+            if eviction.dropped.contains(index) {
+                dropped.push(id);
             } else {
-                kept.insert(name);
+                retained.insert(id);
             }
         }
         let message = prepared.request.messages.get(self.question);
@@ -87,7 +87,7 @@ impl<M: Remembers> Draft<'_, M> {
             text: message.map(Message::text).unwrap_or_default(),
             asked: prepared.time,
             dropped,
-            kept,
+            retained,
         }
     }
 }

@@ -24,7 +24,7 @@ use super::build::edits;
 use super::evictable::Cuttable;
 use super::injections::BlockRecord;
 use crate::config::AttachmentPolicy;
-use crate::conversation::prepare::{Asked, Preparation, Prepared, prepare};
+use crate::conversation::prepare::{Preparation, Prepared, RawRequest, prepare};
 use crate::conversation::scope::ScopeKey;
 use crate::deadline::Deadline;
 use crate::http::credentials::CallerHeaders;
@@ -126,8 +126,8 @@ impl Laws {
     }
 
     fn prepared(&self, surface: Surface, body: Bytes) -> Result<Prepared, Reason> {
-        let asked = Asked { surface, headers: &HeaderMap::new(), body, time: DateTime::UNIX_EPOCH };
-        prepare(&self.preparation, asked, &Deadline::none()).unwrap()
+        let raw = RawRequest { surface, headers: &HeaderMap::new(), body, time: DateTime::UNIX_EPOCH };
+        prepare(&self.preparation, raw, &Deadline::none()).unwrap()
     }
 
     /// Rewrites a body in a way that `choice` selects; `None` when nothing could leave.
@@ -162,9 +162,10 @@ impl Laws {
         let dropped = &edits.dropped;
         let again = self.prepared(surface, bytes.clone()).unwrap();
         same_outside(&prepared, &again)?;
-        let kept: Vec<usize> = (0..prepared.request.messages.len()).filter(|index| !dropped.contains(index)).collect();
-        prop_assert_eq!(kept.len(), again.request.messages.len());
-        for (index, after) in kept.iter().zip(&again.request.messages) {
+        let retained: Vec<usize> =
+            (0..prepared.request.messages.len()).filter(|index| !dropped.contains(index)).collect();
+        prop_assert_eq!(retained.len(), again.request.messages.len());
+        for (index, after) in retained.iter().zip(&again.request.messages) {
             let before = &prepared.request.messages[*index];
             if edits.injections.contains_key(index) {
                 prop_assert!(before.role == "user" && after.carries_memory());

@@ -13,7 +13,7 @@ use mainpoint_engine::Engine;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use self::wire::{Answer, Asked};
+use self::wire::{Answer, EmbeddedRequest};
 use super::{Call, CallBody};
 use crate::error::ProxyError;
 use crate::http::arriving::unreadable;
@@ -71,7 +71,7 @@ impl Embedded {
     }
 
     async fn complete(&self, body: &[u8]) -> Result<Response<Body>, ProxyError> {
-        let asked = Asked::parse(body)?;
+        let asked = EmbeddedRequest::parse(body)?;
         let pieces =
             self.engine.generate(asked.to_generate()).await.map_err(|source| ProxyError::Embedded { source })?;
         let model = if asked.model.is_empty() { self.model.clone() } else { asked.model.clone() };

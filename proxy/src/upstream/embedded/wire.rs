@@ -10,7 +10,7 @@ use crate::error::ProxyError;
 
 /// What the embedded upstream reads of a request; everything else, such as `tools`, is ignored.
 #[derive(Debug, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct EmbeddedRequest {
     #[serde(default)]
     pub(super) model: String,
     messages: Vec<AskedMessage>,
@@ -47,7 +47,7 @@ enum Stop {
     Many(Vec<String>),
 }
 
-impl Asked {
+impl EmbeddedRequest {
     /// Parses a body and refuses what this upstream cannot do.
     ///
     /// # Errors
@@ -214,12 +214,12 @@ mod tests {
 
     #[test]
     fn a_request_for_two_choices_or_a_forced_tool_is_refused_with_the_field() {
-        let two = Asked::parse(br#"{"messages":[{"role":"user","content":"a"}],"n":2}"#).unwrap_err();
+        let two = EmbeddedRequest::parse(br#"{"messages":[{"role":"user","content":"a"}],"n":2}"#).unwrap_err();
         assert_eq!(two.param(), Some("n"));
         let forced = br#"{"messages":[{"role":"user","content":"a"}],"tool_choice":"required"}"#;
-        assert_eq!(Asked::parse(forced).unwrap_err().param(), Some("tool_choice"));
-        assert!(Asked::parse(br#"{"messages":[]}"#).is_err());
-        assert!(Asked::parse(b"nonsense").is_err());
+        assert_eq!(EmbeddedRequest::parse(forced).unwrap_err().param(), Some("tool_choice"));
+        assert!(EmbeddedRequest::parse(br#"{"messages":[]}"#).is_err());
+        assert!(EmbeddedRequest::parse(b"nonsense").is_err());
     }
 
     #[test]
@@ -229,7 +229,7 @@ mod tests {
             {"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},
             {"role":"assistant","content":null,"tool_calls":[]},{"role":"tool","content":"42"}],
             "stop":["END",""],"max_tokens":7,"seed":-1}"#;
-        let request = Asked::parse(body).unwrap().to_generate();
+        let request = EmbeddedRequest::parse(body).unwrap().to_generate();
         let messages: Vec<(ChatRole, &str)> =
             request.messages.iter().map(|message| (message.role, message.text.as_str())).collect();
         let expected = [
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn whoever_says_nothing_of_how_to_answer_gets_an_assistant() {
-        let request = Asked::parse(br#"{"messages":[{"role":"user","content":"a"}]}"#).unwrap().to_generate();
+        let request = EmbeddedRequest::parse(br#"{"messages":[{"role":"user","content":"a"}]}"#).unwrap().to_generate();
         let roles: Vec<ChatRole> = request.messages.iter().map(|message| message.role).collect();
         assert_eq!(roles, [ChatRole::System, ChatRole::User]);
     }

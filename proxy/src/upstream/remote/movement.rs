@@ -16,7 +16,7 @@ use crate::http::through::through;
 /// One exchange with an upstream.
 #[derive(Debug)]
 pub(super) struct Movement {
-    patience: Duration,
+    timeout: Duration,
     state: Mutex<State>,
 }
 
@@ -32,17 +32,17 @@ struct State {
 
 /// Nothing moved for too long.
 #[derive(Debug, thiserror::Error)]
-#[error("nothing moved between us and the upstream for {} s", patience.as_secs())]
+#[error("nothing moved between us and the upstream for {} s", timeout.as_secs())]
 pub(super) struct Silence {
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Movement {
-    /// An exchange that begins, in which nothing may move for `patience`. `bytes` of it are handed over at once, and get the time
+    /// An exchange that begins, in which nothing may move for `timeout`. `bytes` of it are handed over at once, and get the time
     /// that it takes to send them.
-    pub(super) fn begin(patience: Duration, bytes: usize) -> Arc<Self> {
+    pub(super) fn begin(timeout: Duration, bytes: usize) -> Arc<Self> {
         Arc::new(Self {
-            patience,
+            timeout,
             state: Mutex::new(State { last: Instant::now() + time_to_send(bytes), sent: 0, waits_for_client: false }),
         })
     }
@@ -67,14 +67,14 @@ impl Movement {
         loop {
             let end = self.end();
             if end <= Instant::now() {
-                return Silence { patience: self.patience };
+                return Silence { timeout: self.timeout };
             }
             sleep_until(end).await;
         }
     }
 
     fn end(&self) -> Instant {
-        self.lock().silent_since(Instant::now()) + self.patience
+        self.lock().silent_since(Instant::now()) + self.timeout
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -121,7 +121,7 @@ where
             return next;
         }
         let silent = alarm.poll(context, || movement.end());
-        silent.map(|()| Some(Err(Silence { patience: movement.patience }.into())))
+        silent.map(|()| Some(Err(Silence { timeout: movement.timeout }.into())))
     })
 }
 

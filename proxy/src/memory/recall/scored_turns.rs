@@ -7,7 +7,7 @@ use mainpoint_store::{Hit, Passage, SearchResult, TurnId};
 use crate::memory::profile::Profile;
 
 /// Turns with their passages, in the order of their ids.
-pub(super) struct Compared {
+pub(super) struct ScoredTurns {
     profiles: Vec<(TurnId, Profile)>,
     /// Of each turn, in order.
     passages: Vec<Vec<Passage>>,
@@ -17,7 +17,7 @@ pub(super) struct Compared {
     best: Vec<Option<usize>>,
 }
 
-impl Compared {
+impl ScoredTurns {
     /// Groups passages by turn and compares each turn's codes. `compare` gets the codes of every turn's passages, and gives its
     /// MaxSim and the place of its best passage, or nothing if no codes can be read. Passages with features that are not ours
     /// are passed over.
@@ -127,7 +127,7 @@ mod tests {
     fn a_turn_is_worth_what_its_best_passage_is_and_one_without_readable_features_is_none() {
         let torn = Passage { features: vec![9].into(), ..passage(3, 0, &[]) };
         let passages = vec![passage(2, 1, &[5]), passage(1, 0, &[4]), torn, passage(2, 0, &[1]), passage(4, 0, &[])];
-        let compared = Compared::new(passages, greatest);
+        let compared = ScoredTurns::new(passages, greatest);
         let turns: Vec<u8> = compared.turns().map(|turn| turn.0[0]).collect();
         assert_eq!(turns, [1, 2, 4]);
         assert_eq!(compared.max_sims(), [Some(4.0), Some(5.0), None]);
@@ -140,7 +140,7 @@ mod tests {
     fn without_codes_the_passage_that_was_found_first_speaks_for_its_turn() {
         let hits = SearchResult { dense: vec![hit(2, 0), hit(1, 2), hit(1, 1)], lexical: vec![hit(3, 1)] };
         let passages = [(1, 0), (1, 1), (1, 2), (3, 0), (3, 1)].map(|(turn, number)| passage(turn, number, &[]));
-        let best = Compared::new(passages.to_vec(), greatest).into_best(&hits);
+        let best = ScoredTurns::new(passages.to_vec(), greatest).into_best(&hits);
         let best: Vec<Option<u32>> = best.iter().map(|best| best.as_ref().map(|passage| passage.passage)).collect();
         assert_eq!(best, [Some(2), Some(1)]);
     }

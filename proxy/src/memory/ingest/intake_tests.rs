@@ -47,20 +47,20 @@ impl Journal {
 struct Bench {
     journal: Arc<Journal>,
     backlog: Arc<Backlog>,
-    health: Arc<Health>,
-    entries: mpsc::Sender<Entry>,
+    health: Arc<JournalHealth>,
+    queue: mpsc::Sender<QueuedTurns>,
 }
 
 /// A running writer, with a backlog of at most so many turns.
-fn bench(journal: Arc<Journal>, (patience, most): (Duration, usize)) -> Bench {
+fn bench(journal: Arc<Journal>, (timeout, most): (Duration, usize)) -> Bench {
     let mut settings = Config::defaults().store;
     (settings.backlog_turns, settings.backlog_share) = (most, 1.0);
     let sizes = Sizes { alone: 100, shared: 10 };
-    let backlog = Arc::new(Backlog::new(Limits::of(&settings), sizes));
-    let health = Arc::new(Health::new(patience, PAUSE_BETWEEN_ATTEMPTS));
-    let (entries, come) = mpsc::channel(MOST_ENTRIES);
+    let backlog = Arc::new(Backlog::new(Limits::new(&settings), sizes));
+    let health = Arc::new(JournalHealth::new(timeout, PAUSE_BETWEEN_ATTEMPTS));
+    let (queue, come) = mpsc::channel(MOST_QUEUED);
     let taking = Arc::clone(&journal);
-    let writer = Writer {
+    let writer = JournalWriter {
         accept: Box::new(move |turns| {
             let journal = Arc::clone(&taking);
             Box::pin(async move { journal.take(turns.len()).await })
@@ -70,17 +70,17 @@ fn bench(journal: Arc<Journal>, (patience, most): (Duration, usize)) -> Bench {
         stop: CancellationToken::new(),
     };
     tokio::spawn(writer.run(come));
-    Bench { journal, backlog, health, entries }
+    Bench { journal, backlog, health, queue }
 }
 
 impl Bench {
-    async fn hand_in(&self, numbers: impl IntoIterator<Item = u32>) -> Kept {
+    async fn submit(&self, numbers: impl IntoIterator<Item = u32>) -> Acknowledgement {
         let turns: Vec<Turn> = numbers.into_iter().map(turn).collect();
         let bytes = turns.iter().map(|turn| turn.text.len()).sum();
-        let (done, kept) = oneshot::channel();
+        let (done, written) = oneshot::channel();
         assert!(self.health.enter(bytes));
-        self.entries.send(Entry { turns, bytes, done }).await.unwrap();
-        Kept { done: vec![kept], health: Arc::clone(&self.health), too_late: false }
+        self.queue.send(QueuedTurns { turns, bytes, done }).await.unwrap();
+        Acknowledgement { done: vec![written], health: Arc::clone(&self.health), too_late: false }
     }
 
     fn is_down(&self) -> bool {
@@ -88,8 +88,8 @@ impl Bench {
     }
 
     fn waiting(&self, numbers: std::ops::Range<u32>) -> usize {
-        let names: Vec<TurnId> = numbers.map(|number| turn(number).id).collect();
-        names.len() - self.backlog.unseen(&turn(0).scope, &names).len()
+        let ids: Vec<TurnId> = numbers.map(|number| turn(number).id).collect();
+        ids.len() - self.backlog.unseen(&turn(0).scope, &ids).len()
     }
 }
 
@@ -107,13 +107,13 @@ fn turn(number: u32) -> Turn {
 #[tokio::test]
 async fn what_comes_while_the_journal_is_busy_is_written_in_one_transaction() {
     let bench = bench(Journal::failing(0), (LONG, 100));
-    let first = tokio::spawn(bench.hand_in([0]).await.wait());
-    while bench.entries.capacity() < MOST_ENTRIES {
+    let first = tokio::spawn(bench.submit([0]).await.wait());
+    while bench.queue.capacity() < MOST_QUEUED {
         tokio::task::yield_now().await;
     }
     let mut others = Vec::new();
     for number in 1..20 {
-        others.push(tokio::spawn(bench.hand_in([number]).await.wait()));
+        others.push(tokio::spawn(bench.submit([number]).await.wait()));
     }
     assert!(!first.is_finished(), "the answer waits until the journal has its turn");
     assert_eq!(bench.waiting(0..20), 0);
@@ -129,12 +129,12 @@ async fn what_comes_while_the_journal_is_busy_is_written_in_one_transaction() {
 
 #[tokio::test]
 async fn a_slow_journal_delays_one_answer_for_a_bounded_time_and_the_next_not_at_all() {
-    let patience = Duration::from_millis(50);
-    let bench = bench(Journal::failing(0), (patience, 100));
+    let timeout = Duration::from_millis(50);
+    let bench = bench(Journal::failing(0), (timeout, 100));
     let started = Instant::now();
-    bench.hand_in([0]).await.wait().await;
-    assert!(started.elapsed() >= patience);
-    assert!(bench.hand_in([1]).await.wait().now_or_never().is_some());
+    bench.submit([0]).await.wait().await;
+    assert!(started.elapsed() >= timeout);
+    assert!(bench.submit([1]).await.wait().now_or_never().is_some());
     bench.journal.permits.add_permits(2);
     until(|| bench.waiting(0..2) == 2).await;
     assert!(!bench.is_down(), "it works again, so answers wait for it again");
@@ -144,9 +144,9 @@ async fn a_slow_journal_delays_one_answer_for_a_bounded_time_and_the_next_not_at
 async fn turns_that_cannot_be_written_are_tried_again_and_nobody_waits_for_that() {
     let bench = bench(Journal::failing(2), (LONG, 100));
     bench.journal.permits.add_permits(1);
-    bench.hand_in(0..3).await.wait().await;
+    bench.submit(0..3).await.wait().await;
     assert!(bench.is_down() && bench.waiting(0..3) == 0);
-    assert!(bench.hand_in([3]).await.wait().now_or_never().is_some());
+    assert!(bench.submit([3]).await.wait().now_or_never().is_some());
     bench.journal.permits.add_permits(3);
     until(|| bench.waiting(0..4) == 4).await;
     assert_eq!(bench.journal.batches(), [3, 3, 3, 1]);
@@ -157,11 +157,11 @@ async fn turns_that_cannot_be_written_are_tried_again_and_nobody_waits_for_that(
 async fn what_cannot_be_written_at_all_is_given_up_and_may_come_again() {
     let bench = bench(Journal::failing(ATTEMPTS), (LONG, 100));
     bench.journal.permits.add_permits(ATTEMPTS);
-    bench.hand_in([0]).await.wait().await;
+    bench.submit([0]).await.wait().await;
     until(|| bench.journal.batches().len() == ATTEMPTS).await;
     assert_eq!(bench.waiting(0..1), 0);
     bench.journal.permits.add_permits(1);
-    bench.hand_in([0]).await.wait().await;
+    bench.submit([0]).await.wait().await;
     until(|| bench.waiting(0..1) == 1).await;
     assert_eq!(bench.journal.batches().len(), ATTEMPTS + 1);
 }
@@ -170,11 +170,11 @@ async fn what_cannot_be_written_at_all_is_given_up_and_may_come_again() {
 async fn turns_for_which_there_is_no_room_are_left_out_and_nobody_waits() {
     let bench = bench(Journal::failing(0), (LONG, 3));
     bench.journal.permits.add_permits(100);
-    bench.hand_in(0..5).await.wait().await;
-    bench.hand_in(5..9).await.wait().await;
+    bench.submit(0..5).await.wait().await;
+    bench.submit(5..9).await.wait().await;
     assert_eq!((bench.waiting(0..3), bench.waiting(3..9)), (3, 0));
-    bench.backlog.settle(&turn(0).scope, &[turn(0).id, turn(1).id]);
-    bench.hand_in(3..5).await.wait().await;
+    bench.backlog.mark_done(&turn(0).scope, &[turn(0).id, turn(1).id]);
+    bench.submit(3..5).await.wait().await;
     assert_eq!(bench.waiting(3..5), 2, "there is room again");
 }
 
@@ -182,12 +182,12 @@ async fn turns_for_which_there_is_no_room_are_left_out_and_nobody_waits() {
 fn a_long_history_is_cut_into_pieces_and_nothing_is_left_out() {
     let mut turns: Vec<Turn> = (0..3000).map(turn).collect();
     turns[10].text = "x".repeat(PIECE_BYTES + 1);
-    let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
+    let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
     let pieces = pieces(turns);
     assert!(pieces.iter().all(|piece| {
         let bytes: usize = piece.iter().map(|turn| turn.text.len()).sum();
         piece.len() <= PIECE_TURNS && (bytes <= PIECE_BYTES || piece.len() == 1)
     }));
     let found: Vec<TurnId> = pieces.iter().flatten().map(|turn| turn.id).collect();
-    assert_eq!(found, names);
+    assert_eq!(found, ids);
 }

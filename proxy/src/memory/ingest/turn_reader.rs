@@ -16,13 +16,13 @@ use crate::error::MemoryError;
 
 /// Engine and store on behalf of the turns that are to be read.
 #[derive(Clone)]
-pub(super) struct Reader {
+pub(super) struct TurnReader {
     pub(super) engine: Engine,
     pub(super) store: Store,
     pub(super) traffic: Arc<Traffic>,
 }
 
-impl Reader {
+impl TurnReader {
     /// Reads turns. One that cannot be read for a reason of its own is marked, and the others are still read. `over` hears of
     /// each turn, and why it cannot be read.
     ///
@@ -60,8 +60,8 @@ impl Reader {
     /// Reads turns, in an idle moment between requests.
     async fn read(&self, turns: &[Turn]) -> Result<(), MemoryError> {
         let request = ReadRequest { turns: turns.iter().map(as_text).collect() };
-        self.traffic.idle(PATIENCE).await;
-        let readings = self.read_patiently(request).await?;
+        self.traffic.idle(IDLE_TIMEOUT).await;
+        let readings = self.read_with_retries(request).await?;
         if readings.len() != turns.len() {
             return Err(MemoryError::Readings { expected: turns.len(), found: readings.len() });
         }
@@ -75,7 +75,7 @@ impl Reader {
     }
 
     /// The reader's own queue may be full for a moment; nobody waits for this.
-    async fn read_patiently(&self, request: ReadRequest) -> Result<Vec<TurnReading>, EngineError> {
+    async fn read_with_retries(&self, request: ReadRequest) -> Result<Vec<TurnReading>, EngineError> {
         for _ in 0..BUSY_RETRIES {
             match self.engine.read(request.clone()).await {
                 Err(EngineError::Busy { .. }) => tokio::time::sleep(BUSY_PAUSE).await,
@@ -87,6 +87,6 @@ impl Reader {
 }
 
 /// How long a reading waits for a moment without requests.
-const PATIENCE: Duration = Duration::from_millis(500);
+const IDLE_TIMEOUT: Duration = Duration::from_millis(500);
 const BUSY_RETRIES: usize = 50;
 const BUSY_PAUSE: Duration = Duration::from_millis(100);

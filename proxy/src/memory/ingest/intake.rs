@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
-use super::health::Health;
+use super::health::JournalHealth;
 use crate::error::MemoryError;
 use crate::telemetry::metrics;
 
@@ -21,56 +21,56 @@ pub(super) type Accept = Box<dyn Fn(Arc<[Turn]>) -> BoxFuture<'static, Result<()
 
 /// Takes turns for the journal.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct Intake {
     store: Store,
     /// `None` once nothing more is taken.
-    writer: Mutex<Option<mpsc::Sender<Entry>>>,
+    writer: Mutex<Option<mpsc::Sender<QueuedTurns>>>,
     backlog: Arc<Backlog>,
-    health: Arc<Health>,
+    health: Arc<JournalHealth>,
 }
 
-/// Ends when turns that were handed in are in the journal, or will not be.
+/// Resolves when turns that were submitted are in the journal, or will not be.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct Acknowledgement {
     done: Vec<oneshot::Receiver<()>>,
-    health: Arc<Health>,
-    /// Nothing is taken any more: the process ends, and nobody may believe that the turns are kept.
+    health: Arc<JournalHealth>,
+    /// Nothing is taken any more: the process ends, and nobody may believe that the turns are stored.
     too_late: bool,
 }
 
 /// The only task that writes accepted turns.
-pub(super) struct Writer {
+pub(super) struct JournalWriter {
     accept: Accept,
     backlog: Arc<Backlog>,
-    health: Arc<Health>,
+    health: Arc<JournalHealth>,
     stop: CancellationToken,
 }
 
 /// Turns of one scope on their way to the writer.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct QueuedTurns {
     turns: Vec<Turn>,
     bytes: usize,
     done: oneshot::Sender<()>,
 }
 
-impl Keeper {
-    /// Hands turns to a writer that is still to be run. Nobody waits for longer than `patience`.
+impl Intake {
+    /// Hands turns to a writer that is still to be run. Nobody waits for longer than `timeout`.
     pub(super) fn new(
         store: &Store,
         backlog: &Arc<Backlog>,
-        (patience, stop): (Duration, &CancellationToken),
-    ) -> (Self, mpsc::Receiver<Entry>, Writer) {
-        let (sender, entries) = mpsc::channel(MOST_ENTRIES);
-        let health = Arc::new(Health::new(patience, PAUSE));
+        (timeout, stop): (Duration, &CancellationToken),
+    ) -> (Self, mpsc::Receiver<QueuedTurns>, JournalWriter) {
+        let (sender, queue) = mpsc::channel(MOST_QUEUED);
+        let health = Arc::new(JournalHealth::new(timeout, PAUSE));
         let accepting = store.clone();
-        let keeper = Self {
+        let intake = Self {
             store: store.clone(),
             writer: Mutex::new(Some(sender)),
             backlog: Arc::clone(backlog),
             health: Arc::clone(&health),
         };
-        let writer = Writer {
+        let writer = JournalWriter {
             accept: Box::new(move |turns| {
                 let store = accepting.clone();
                 Box::pin(async move { store.accept(turns).await.map(|_| ()) })
@@ -79,21 +79,22 @@ impl Keeper {
             health,
             stop: stop.clone(),
         };
-        (keeper, entries, writer)
+        (intake, queue, writer)
     }
 
     /// Takes turns of one scope, oldest first. Never waits; what it returns does.
-    pub(super) fn take(&self, turns: Vec<Turn>) -> Kept {
-        let (done, kept) = oneshot::channel();
+    pub(super) fn take(&self, turns: Vec<Turn>) -> Acknowledgement {
+        let (done, written) = oneshot::channel();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let kept = Kept { done: vec![kept], health: Arc::clone(&self.health), too_late: writer.is_none() };
+        let acknowledgement =
+            Acknowledgement { done: vec![written], health: Arc::clone(&self.health), too_late: writer.is_none() };
         let (Some(first), Some(writer)) = (turns.first(), writer) else {
-            return kept;
+            return acknowledgement;
         };
         let bytes = turns.iter().map(|turn| turn.text.len()).sum();
         if !self.health.enter(bytes) {
             self.health.report(&MemoryError::JournalBusy);
-            return kept;
+            return acknowledgement;
         }
         let submission = Submission {
             store: self.store.clone(),
@@ -103,10 +104,10 @@ impl Keeper {
             writer,
         };
         tokio::spawn(submission.run(turns, bytes, done));
-        kept
+        acknowledgement
     }
 
-    /// Makes sure that the store knows a scope's turns by the time that some of them are to be kept.
+    /// Makes sure that the store knows a scope's turns by the time that some of them are to be stored.
     pub(super) fn prepare(&self, scope: &Scope) {
         let (store, scope) = (self.store.clone(), scope.clone());
         tokio::spawn(async move {
@@ -121,7 +122,7 @@ impl Keeper {
     }
 }
 
-impl Kept {
+impl Acknowledgement {
     /// The end of both.
     pub(crate) fn and(mut self, other: Self) -> Self {
         self.done.extend(other.done);
@@ -149,20 +150,20 @@ impl Kept {
                 () = all => {}
             }
         };
-        if tokio::time::timeout(health.patience, first).await.is_err() {
+        if tokio::time::timeout(health.timeout, first).await.is_err() {
             health.set_down(true);
             health.report(&MemoryError::JournalSlow);
         }
     }
 }
 
-/// One hand-in on its way to the writer.
+/// One request's turns on their way to the writer.
 struct Submission {
     store: Store,
     scope: Scope,
     backlog: Arc<Backlog>,
-    health: Arc<Health>,
-    writer: mpsc::Sender<Entry>,
+    health: Arc<JournalHealth>,
+    writer: mpsc::Sender<QueuedTurns>,
 }
 
 impl Submission {
@@ -182,12 +183,12 @@ impl Submission {
     }
 
     async fn unread(&self, mut turns: Vec<Turn>) -> Vec<Turn> {
-        let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-        match self.store.read_turns(&self.scope, &names).await {
+        let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
+        match self.store.read_turns(&self.scope, &ids).await {
             Ok(read) if read.is_empty() => {}
             Ok(read) => {
-                let names: Vec<TurnId> = read.iter().copied().collect();
-                self.backlog.settle(&self.scope, &names);
+                let ids: Vec<TurnId> = read.iter().copied().collect();
+                self.backlog.mark_done(&self.scope, &ids);
                 turns.retain(|turn| !read.contains(&turn.id));
             }
             Err(error) => {
@@ -200,20 +201,20 @@ impl Submission {
 
     async fn send(&self, turns: Vec<Turn>, done: oneshot::Sender<()>) {
         let bytes = turns.iter().map(|turn| turn.text.len()).sum();
-        if self.writer.send(Entry { turns, bytes, done }).await.is_err() {
+        if self.writer.send(QueuedTurns { turns, bytes, done }).await.is_err() {
             self.health.leave(bytes);
         }
     }
 }
 
-impl Writer {
+impl JournalWriter {
     /// Writes until nothing more can come.
-    pub(super) async fn run(self, mut entries: mpsc::Receiver<Entry>) {
+    pub(super) async fn run(self, mut queue: mpsc::Receiver<QueuedTurns>) {
         let mut come = Vec::new();
-        while entries.recv_many(&mut come, MOST_ENTRIES).await > 0 {
-            let mut batch = Batch::default();
-            for entry in come.drain(..) {
-                batch.add(entry);
+        while queue.recv_many(&mut come, MOST_QUEUED).await > 0 {
+            let mut batch = WriteBatch::default();
+            for queued in come.drain(..) {
+                batch.add(queued);
                 if batch.is_full() {
                     self.write(std::mem::take(&mut batch)).await;
                 }
@@ -222,7 +223,7 @@ impl Writer {
         }
     }
 
-    async fn write(&self, batch: Batch) {
+    async fn write(&self, batch: WriteBatch) {
         let (turns, refused) = self.backlog.admit(batch.turns);
         for (refusal, count) in refused {
             metrics::backlog_refused(refusal.label(), count);
@@ -238,14 +239,14 @@ impl Writer {
 
     /// Tries more than once; those who wait hear of the first attempt.
     async fn journal(&self, turns: Arc<[Turn]>, mut waiting: Vec<oneshot::Sender<()>>) {
-        let names: Vec<(Scope, TurnId)> = turns.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
+        let ids: Vec<(Scope, TurnId)> = turns.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
         for attempt in 1..=ATTEMPTS {
             let started = Instant::now();
             let written = (self.accept)(Arc::clone(&turns)).await;
             match &written {
                 Ok(()) => {
-                    self.backlog.arrive(&names);
-                    if started.elapsed() < self.health.patience / 2 {
+                    self.backlog.enqueue(&ids);
+                    if started.elapsed() < self.health.timeout / 2 {
                         self.health.set_down(false);
                     }
                 }
@@ -260,23 +261,23 @@ impl Writer {
             // The pause is cut short by a stop, which leaves one more attempt.
             let _ = tokio::time::timeout(self.health.pause, self.stop.cancelled()).await;
         }
-        self.backlog.forget(&names);
+        self.backlog.forget(&ids);
     }
 }
 
 /// What is written in one transaction.
 #[derive(Debug, Default)]
-struct Batch {
+struct WriteBatch {
     turns: Vec<Turn>,
     bytes: usize,
     waiting: Vec<oneshot::Sender<()>>,
 }
 
-impl Batch {
-    fn add(&mut self, entry: Entry) {
-        self.turns.extend(entry.turns);
-        self.bytes += entry.bytes;
-        self.waiting.push(entry.done);
+impl WriteBatch {
+    fn add(&mut self, queued: QueuedTurns) {
+        self.turns.extend(queued.turns);
+        self.bytes += queued.bytes;
+        self.waiting.push(queued.done);
     }
 
     fn is_full(&self) -> bool {
@@ -306,8 +307,8 @@ fn answer(waiting: oneshot::Sender<()>) {
     let _ = waiting.send(());
 }
 
-/// Hand-ins that wait for the writer; more wait for a place.
-const MOST_ENTRIES: usize = 1024;
+/// Submissions that wait for the writer; more wait for room.
+const MOST_QUEUED: usize = 1024;
 /// What is written in one transaction, unless one text alone is longer.
 const PIECE_TURNS: usize = 1024;
 const PIECE_BYTES: usize = 4 << 20;
@@ -316,5 +317,5 @@ const ATTEMPTS: usize = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
-#[path = "keeping_tests.rs"]
+#[path = "intake_tests.rs"]
 mod tests;

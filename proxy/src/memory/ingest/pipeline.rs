@@ -12,18 +12,18 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, Limits, Sizes};
-use super::hands::{HANDS, Reads};
-use super::keeping::{Keeper, Kept};
-use super::reader::Reader;
+use super::intake::{Acknowledgement, Intake};
 use super::resume;
 use super::traffic::Traffic;
+use super::turn_reader::TurnReader;
+use super::worker::{LANES, ReadWorker};
 use crate::config::Config;
 use crate::error::MemoryError;
 use crate::memory::small_talk::SmallTalk;
 
-/// The background reader.
-pub(crate) struct Reading {
-    keeper: Keeper,
+/// Takes turns in: journals them, and has workers read them in the background.
+pub(crate) struct IngestPipeline {
+    intake: Intake,
     backlog: Arc<Backlog>,
     traffic: Arc<Traffic>,
     engine: Engine,
@@ -38,32 +38,32 @@ struct Workers {
     readers: Vec<JoinHandle<()>>,
 }
 
-impl Reading {
+impl IngestPipeline {
     /// Starts the workers, and lists what an earlier process accepted and never read.
     pub(crate) fn start(engine: Engine, store: Store, config: &Config) -> Self {
         let sizes = Sizes { alone: CHUNK_TOKENS, shared: SHARED_TOKENS };
-        let backlog = Arc::new(Backlog::new(Limits::of(&config.store), sizes));
+        let backlog = Arc::new(Backlog::new(Limits::new(&config.store), sizes));
         backlog.set_unlisted(store.status().pending_turns);
         let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
-        let (keeper, entries, writer) = Keeper::new(&store, &backlog, (config.memory.deadline, &stop));
+        let (intake, queue, writer) = Intake::new(&store, &backlog, (config.memory.deadline, &stop));
         let small_talk = Arc::new(OnceCell::new());
-        let reads = Reads {
+        let worker = ReadWorker {
             small_talk: Arc::clone(&small_talk),
-            reader: Reader { engine: engine.clone(), store: store.clone(), traffic: Arc::clone(&traffic) },
+            reader: TurnReader { engine: engine.clone(), store: store.clone(), traffic: Arc::clone(&traffic) },
             backlog: Arc::clone(&backlog),
             warnings: Arc::default(),
             stop: stop.clone(),
         };
-        let mut readers: Vec<_> = HANDS.map(|hand| tokio::spawn(reads.clone().run(hand))).into();
+        let mut readers: Vec<_> = LANES.map(|lane| tokio::spawn(worker.clone().run(lane))).into();
         readers.push(tokio::spawn(resume::keep_listed(store, Arc::clone(&backlog), stop.clone())));
         Self {
-            keeper,
+            intake,
             backlog,
             traffic,
             engine,
             small_talk,
             stop,
-            workers: Mutex::new(Some(Workers { writer: tokio::spawn(writer.run(entries)), readers })),
+            workers: Mutex::new(Some(Workers { writer: tokio::spawn(writer.run(queue)), readers })),
         }
     }
 
@@ -78,11 +78,11 @@ impl Reading {
         SmallTalk::known(&self.small_talk, &self.engine).await
     }
 
-    /// The places of those of `names` that are to be taken in, as far as is known without asking the store.
-    pub(crate) fn unseen(&self, scope: &Scope, names: &[TurnId]) -> Vec<usize> {
-        let unseen = self.backlog.unseen(scope, names);
+    /// The places of those of `ids` that are to be taken in, as far as is known without asking the store.
+    pub(crate) fn unseen(&self, scope: &Scope, ids: &[TurnId]) -> Vec<usize> {
+        let unseen = self.backlog.unseen(scope, ids);
         if !unseen.is_empty() {
-            self.keeper.prepare(scope);
+            self.intake.prepare(scope);
         }
         unseen
     }
@@ -94,16 +94,16 @@ impl Reading {
 
     /// Takes turns of one scope in, oldest first, but for those that the journal is known to have. Never waits; what it returns
     /// ends when it has them all.
-    pub(crate) fn take(&self, mut turns: Vec<Turn>) -> Kept {
+    pub(crate) fn take(&self, mut turns: Vec<Turn>) -> Acknowledgement {
         self.backlog.retain_unseen(&mut turns);
-        self.keeper.take(turns)
+        self.intake.take(turns)
     }
 
-    /// Takes nothing more, journals what was taken, and lets the readers end the slices that they are at, for at most
-    /// `patience` in all.
-    pub(crate) async fn finish(&self, patience: Duration) {
-        let deadline = Instant::now() + patience;
-        self.keeper.close();
+    /// Takes nothing more, journals what was taken, and lets the readers end the batches that they are at, for at most
+    /// `timeout` in all.
+    pub(crate) async fn finish(&self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        self.intake.close();
         self.stop.cancel();
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(workers) = workers else { return };

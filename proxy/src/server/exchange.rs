@@ -1,6 +1,6 @@
-//! What is kept of a request and its answer: nothing before the upstream has accepted it, and all before the client sees the end.
+//! What is stored of a request and its answer: nothing before the upstream has accepted it, and all before the client sees the end.
 //!
-//! It must not know how a reply is read, nor how turns are kept.
+//! It must not know how a reply is read, nor how turns are stored.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use mainpoint_store::Turn;
 use uuid::Uuid;
 
 use super::Shared;
-use super::observed::{Keep, Keeping};
+use super::observed::{AcknowledgementFuture, ExchangeSink};
 use crate::conversation::prepare::ReplySlot;
-use crate::memory::Kept;
+use crate::memory::Acknowledgement;
 use crate::openai::reply::Verdict;
 use crate::prompt::receipt::ReplyNote;
 
-/// A request that was forwarded, and what is to be kept of it.
+/// A request that was forwarded, and what is to be stored of it.
 struct Exchange {
     shared: Arc<Shared>,
     id: Uuid,
@@ -23,19 +23,19 @@ struct Exchange {
     /// Where the reply stands.
     slot: Option<ReplySlot>,
     /// The turns on their way into the journal.
-    kept: Option<Kept>,
+    acknowledgement: Option<Acknowledgement>,
 }
 
-/// Keeps these turns, and the reply that takes its slot. `None` where there is nothing to keep.
-pub(super) fn of(
+/// Stores these turns, and the reply that takes its slot. `None` where there is nothing to store.
+pub(super) fn sink(
     shared: &Arc<Shared>,
     id: Uuid,
     (intake, slot): (Vec<Turn>, Option<ReplySlot>),
-) -> Option<Box<dyn Keep>> {
+) -> Option<Box<dyn ExchangeSink>> {
     if shared.planner.is_none() || (intake.is_empty() && slot.is_none()) {
         return None;
     }
-    Some(Box::new(Exchange { shared: Arc::clone(shared), id, intake, slot, kept: None }))
+    Some(Box::new(Exchange { shared: Arc::clone(shared), id, intake, slot, acknowledgement: None }))
 }
 
 impl Exchange {
@@ -43,21 +43,21 @@ impl Exchange {
         let Some(memory) = self.shared.memory().filter(|_| !turns.is_empty()) else {
             return;
         };
-        let kept = memory.take(turns);
-        self.kept = Some(match self.kept.take() {
-            Some(earlier) => earlier.and(kept),
-            None => kept,
+        let acknowledgement = memory.take(turns);
+        self.acknowledgement = Some(match self.acknowledgement.take() {
+            Some(earlier) => earlier.and(acknowledgement),
+            None => acknowledgement,
         });
     }
 }
 
-impl Keep for Exchange {
+impl ExchangeSink for Exchange {
     fn accept(&mut self) {
         let intake = std::mem::take(&mut self.intake);
         self.take(intake);
     }
 
-    fn end(mut self: Box<Self>, verdict: Verdict, text: Option<String>) -> Keeping {
+    fn end(mut self: Box<Self>, verdict: Verdict, text: Option<String>) -> AcknowledgementFuture {
         let mut turns = match verdict {
             Verdict::Accepted => std::mem::take(&mut self.intake),
             Verdict::Refused => Vec::new(),
@@ -69,8 +69,8 @@ impl Keep for Exchange {
             }
         }
         self.take(turns);
-        match self.kept.take() {
-            Some(kept) => Box::pin(kept.wait()),
+        match self.acknowledgement.take() {
+            Some(acknowledgement) => Box::pin(acknowledgement.wait()),
             None => Box::pin(std::future::ready(())),
         }
     }

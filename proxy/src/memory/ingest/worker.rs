@@ -1,4 +1,4 @@
-//! Reads what waits, slice by slice: each hand takes what the backlog gives it, looks the words up in the journal and has them
+//! Reads what waits, batch by batch: each worker takes what the backlog gives it, looks the words up in the journal and has them
 //! read.
 //!
 //! It must not know in which order scopes are served, nor how turns are read.
@@ -10,31 +10,31 @@ use mainpoint_store::{Scope, Turn, TurnId};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use super::backlog::{Backlog, Hand, Slice};
-use super::reader::Reader;
+use super::backlog::{Backlog, Lane, ReadBatch};
+use super::turn_reader::TurnReader;
 use super::unreadable::is_about_the_text;
 use crate::error::MemoryError;
 use crate::memory::small_talk::SmallTalk;
 use crate::telemetry::logs::OncePerMinute;
 use crate::telemetry::metrics;
 
-/// One that reads, slice after slice.
+/// A worker that reads, batch after batch.
 #[derive(Clone)]
-pub(super) struct Reads {
-    pub(super) reader: Reader,
+pub(super) struct ReadWorker {
+    pub(super) reader: TurnReader,
     pub(super) backlog: Arc<Backlog>,
     pub(super) warnings: Arc<OncePerMinute>,
     pub(super) stop: CancellationToken,
     pub(super) small_talk: Arc<OnceCell<SmallTalk>>,
 }
 
-/// Those hands that read at the same time: one for what is quickly read, and some for turns that take long, so that these are
+/// The lane of each worker: one for what is quickly read, and some for turns that take long, so that these are
 /// read beside the others and not before them.
-pub(super) const HANDS: [Hand; 3] = [Hand::Quick, Hand::Patient, Hand::Patient];
+pub(super) const LANES: [Lane; 3] = [Lane::Short, Lane::Long, Lane::Long];
 
-impl Reads {
-    /// Reads until told to stop, and ends the slice that it is at first unless that takes long; what is left is in the journal.
-    pub(super) async fn run(self, hand: Hand) {
+impl ReadWorker {
+    /// Reads until told to stop, and ends the batch that it is at first unless that takes long; what is left is in the journal.
+    pub(super) async fn run(self, lane: Lane) {
         let mut failures = 0_u32;
         // Before anything else: requests wait for it.
         tokio::select! {
@@ -43,14 +43,14 @@ impl Reads {
             _ = SmallTalk::known(&self.small_talk, &self.reader.engine) => {}
         }
         loop {
-            let slice = tokio::select! {
+            let batch = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return,
-                slice = self.backlog.next(hand) => slice,
+                batch = self.backlog.next(lane) => batch,
             };
             let result = tokio::select! {
                 biased;
-                result = self.slice(&slice) => result,
+                result = self.read_batch(&batch) => result,
                 () = self.grace_after_stop() => return,
             };
             failures = match result {
@@ -60,7 +60,7 @@ impl Reads {
                     failures.saturating_add(1)
                 }
             };
-            drop(slice);
+            drop(batch);
             if failures > 0 {
                 let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE);
                 // Whether the time is over or all is stopped, the loop goes on.
@@ -74,22 +74,22 @@ impl Reads {
         tokio::time::sleep(GRACE).await;
     }
 
-    /// Reads a slice. What is left of it after an error waits again.
-    async fn slice(&self, slice: &Slice) -> Result<(), MemoryError> {
+    /// Reads a batch. What is left of it after an error waits again.
+    async fn read_batch(&self, batch: &ReadBatch) -> Result<(), MemoryError> {
         let store = &self.reader.store;
-        let read = store.read_turns(&slice.scope, &slice.turns).await?;
+        let read = store.read_turns(&batch.scope, &batch.turns).await?;
         let known: Vec<TurnId> = read.iter().copied().collect();
-        self.backlog.settle(&slice.scope, &known);
+        self.backlog.mark_done(&batch.scope, &known);
 
-        let mut found = store.turns(&slice.scope, &slice.turns).await?;
-        let is_there = |name: &TurnId| found.iter().any(|turn| turn.id == *name);
+        let mut found = store.turns(&batch.scope, &batch.turns).await?;
+        let is_there = |id: &TurnId| found.iter().any(|turn| turn.id == *id);
         // What is gone was deleted meanwhile.
-        let gone = slice.turns.iter().filter(|name| !is_there(name));
-        let gone: Vec<(Scope, TurnId)> = gone.map(|name| (slice.scope.clone(), *name)).collect();
+        let gone = batch.turns.iter().filter(|id| !is_there(id));
+        let gone: Vec<(Scope, TurnId)> = gone.map(|id| (batch.scope.clone(), *id)).collect();
         self.backlog.forget(&gone);
         found.retain(|turn| !read.contains(&turn.id));
         let over = |turn: &Turn, error: Option<&MemoryError>| {
-            self.backlog.settle(&turn.scope, &[turn.id]);
+            self.backlog.mark_done(&turn.scope, &[turn.id]);
             if let Some(error) = error {
                 self.report(error);
             }
@@ -110,7 +110,7 @@ impl Reads {
     }
 }
 
-/// How long a slice that is being read may still take after a stop; a long turn takes minutes.
+/// How long a batch that is being read may still take after a stop; a long turn takes minutes.
 const GRACE: Duration = Duration::from_secs(1);
 /// The pause after a failure, twice as long after each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);

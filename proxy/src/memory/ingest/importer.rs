@@ -7,14 +7,14 @@ use std::sync::Arc;
 use mainpoint_engine::Engine;
 use mainpoint_store::{Scope, Store, Turn, TurnId};
 
-use super::reader::Reader;
-use super::reading::CHUNK_TOKENS;
+use super::pipeline::CHUNK_TOKENS;
 use super::traffic::Traffic;
+use super::turn_reader::TurnReader;
 use crate::error::MemoryError;
 
 /// Journals, reads and stores whole conversations, one after the other.
-pub(crate) struct Importing {
-    reader: Reader,
+pub(crate) struct Importer {
+    reader: TurnReader,
 }
 
 /// What became of a conversation's turns.
@@ -32,10 +32,10 @@ pub(crate) struct Imported {
     pub(crate) unreadable: usize,
 }
 
-impl Importing {
+impl Importer {
     /// Reads with `engine` into `store`.
     pub(crate) fn new(engine: Engine, store: Store) -> Self {
-        Self { reader: Reader { engine, store, traffic: Arc::new(Traffic::default()) } }
+        Self { reader: TurnReader { engine, store, traffic: Arc::new(Traffic::default()) } }
     }
 
     /// Takes in the turns of one conversation, oldest first, but for those that have been read. `done` hears of the tokens of
@@ -50,8 +50,8 @@ impl Importing {
         done: &(dyn Fn(u64) + Sync),
     ) -> Result<Imported, MemoryError> {
         let store = &self.reader.store;
-        let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-        let read = store.read_turns(scope, &names).await?;
+        let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
+        let read = store.read_turns(scope, &ids).await?;
         let (known, unread): (Vec<Turn>, Vec<Turn>) = turns.into_iter().partition(|turn| read.contains(&turn.id));
         if !unread.is_empty() {
             store.accept(unread.clone()).await?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use llama_cpp_2::token::LlamaToken;
 
-use super::encoder::{PassText, Seen};
+use super::encoder::{PassOutput, PassTokens};
 use super::passages::{Word, passages};
 use super::reading::{PassageTokens, ReadToken};
 use super::words::is_unspaced_script;
@@ -18,7 +18,7 @@ use crate::{EncoderConfig, EngineError};
 
 /// What makes passes of texts; cheap to share.
 #[derive(Clone)]
-pub(crate) struct Script {
+pub(crate) struct InputBuilder {
     shared: Arc<Shared>,
 }
 
@@ -33,16 +33,16 @@ struct Shared {
 
 /// A text that is ready for a pass.
 #[derive(Debug, Clone)]
-pub(crate) struct Unread {
+pub(crate) struct EncoderInput {
     /// The passage's bytes in the text.
     range: Range<usize>,
-    pub(crate) pass: PassText,
+    pub(crate) pass: PassTokens,
     /// One for each of the text's own tokens.
-    tokens: Vec<UnreadToken>,
+    tokens: Vec<InputToken>,
 }
 
 #[derive(Debug, Clone)]
-struct UnreadToken {
+struct InputToken {
     range: Range<usize>,
     has_content: bool,
     rarity: f32,
@@ -50,10 +50,10 @@ struct UnreadToken {
 
 /// A part of a turn, ready to be read.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Cut {
+pub(crate) struct TurnInput {
     /// All tokens of the text, also those that are in no passage.
     pub(crate) tokens: usize,
-    pub(crate) passages: Vec<Unread>,
+    pub(crate) passages: Vec<EncoderInput>,
 }
 
 /// Tokens of the longest passage unless the configuration says otherwise, so that its mean vector stays sharp.
@@ -71,7 +71,7 @@ const WORD_TOKENS: usize = 24;
 /// The least room that a passage must have in the model's window.
 const LEAST_ROOM: usize = 200;
 
-impl Script {
+impl InputBuilder {
     /// Checks that passages fit the model's window behind the prompts.
     ///
     /// # Errors
@@ -123,17 +123,17 @@ impl Script {
     }
 
     /// The passages of a part of a turn that begins at byte `start` of it.
-    pub(crate) fn cut(&self, speaker: &str, text: &str, start: usize) -> Cut {
+    pub(crate) fn turn(&self, speaker: &str, text: &str, start: usize) -> TurnInput {
         let shared = &self.shared;
         let tokens = shared.vocabulary.tokens(text);
         let ranges = passages(text, shared.passage_tokens, |range| words(text, &tokens, range));
         let head = self.head(speaker);
-        let unread = ranges.into_iter().map(|range| self.unread(&head, text, within(&tokens, &range), range, start));
-        Cut { passages: unread.collect(), tokens: tokens.len() }
+        let passages = ranges.into_iter().map(|range| self.input(&head, text, within(&tokens, &range), range, start));
+        TurnInput { passages: passages.collect(), tokens: tokens.len() }
     }
 
     /// A question: as much of its end as is read.
-    pub(crate) fn question(&self, text: &str) -> Unread {
+    pub(crate) fn question(&self, text: &str) -> EncoderInput {
         let shared = &self.shared;
         let mut from = text.len().saturating_sub(QUESTION_BYTES);
         while !text.is_char_boundary(from) {
@@ -141,8 +141,8 @@ impl Script {
         }
         let text = &text[from..];
         let tokens = shared.vocabulary.tokens(text);
-        let kept = &tokens[tokens.len().saturating_sub(QUESTION_TOKENS)..];
-        self.unread(&shared.question_prompt, text, kept, 0..text.len(), 0)
+        let last = &tokens[tokens.len().saturating_sub(QUESTION_TOKENS)..];
+        self.input(&shared.question_prompt, text, last, 0..text.len(), 0)
     }
 
     /// What stands in front of a passage: the prompt and who speaks. Who speaks is half of what a question asks for.
@@ -154,7 +154,14 @@ impl Script {
         head
     }
 
-    fn unread(&self, head: &[LlamaToken], text: &str, own: &[TextToken], range: Range<usize>, start: usize) -> Unread {
+    fn input(
+        &self,
+        head: &[LlamaToken],
+        text: &str,
+        own: &[TextToken],
+        range: Range<usize>,
+        start: usize,
+    ) -> EncoderInput {
         let vocabulary = &self.shared.vocabulary;
         let (before, behind) = vocabulary.frame();
         let first = before.len() + head.len();
@@ -162,34 +169,34 @@ impl Script {
         let ids = ids.chain(own.iter().map(|token| token.id)).chain(behind.iter().copied());
         let tokens = own.iter().map(|token| {
             let piece = &text[token.start..token.end];
-            UnreadToken {
+            InputToken {
                 range: start + token.start..start + token.end,
                 has_content: piece.chars().any(char::is_alphanumeric),
                 rarity: vocabulary.rarity(token.id, piece),
             }
         });
-        Unread {
+        EncoderInput {
             range: start + range.start..start + range.end,
-            pass: PassText { ids: ids.collect(), own: first..first + own.len() },
+            pass: PassTokens { ids: ids.collect(), own: first..first + own.len() },
             tokens: tokens.collect(),
         }
     }
 }
 
-impl Unread {
+impl EncoderInput {
     /// Joins what is known with what the pass has shown, token by token; only tokens with content, or all if none has.
-    pub(crate) fn seen(&self, seen: &Seen) -> PassageTokens {
+    pub(crate) fn with_output(&self, output: &PassOutput) -> PassageTokens {
         let any = self.tokens.iter().any(|token| token.has_content);
-        let width = seen.vectors.len().checked_div(self.tokens.len()).unwrap_or(0).max(1);
-        let vectors = seen.vectors.chunks_exact(width);
-        let attention = seen.attention.iter().copied().chain(std::iter::repeat(1.0));
+        let width = output.vectors.len().checked_div(self.tokens.len()).unwrap_or(0).max(1);
+        let vectors = output.vectors.chunks_exact(width);
+        let attention = output.attention.iter().copied().chain(std::iter::repeat(1.0));
         let tokens = self.tokens.iter().zip(vectors).zip(attention);
-        let kept = tokens.filter(|((token, _), _)| token.has_content || !any);
+        let content = tokens.filter(|((token, _), _)| token.has_content || !any);
         PassageTokens {
             start: self.range.start,
             end: self.range.end,
-            vector: seen.mean.clone(),
-            tokens: kept
+            vector: output.mean.clone(),
+            tokens: content
                 .map(|((token, vector), attention)| ReadToken {
                     start: token.range.start,
                     end: token.range.end,
