@@ -73,7 +73,7 @@ impl Fetch {
             Ok(_) => return Ok(Fetched::AlreadyThere(file.path().to_path_buf())),
             Err(ModelError::Missing { .. }) => {}
             Err(_) => {
-                self.progress.line(&format!("{}: what is installed is damaged; fetching it again", blueprint.name))
+                self.progress.line(&format!("{}: what is installed is damaged; fetching it again", blueprint.name));
             }
         }
         if let Some(notice) = blueprint.notice {

@@ -43,6 +43,7 @@ mod refused_requests;
 mod relaying;
 mod responses_api;
 mod spellings;
+mod start_check;
 mod stopping;
 mod storage_trouble;
 mod tool_calls;
