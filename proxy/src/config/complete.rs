@@ -48,23 +48,19 @@ fn key_of(variable: &str, document: &Document<'_>, environment: Environment<'_>)
 }
 
 fn check_memory(memory: &MemoryConfig, document: &Document<'_>) -> Result<(), ConfigError> {
+    let (memories, prompt) = ("memory.memory_tokens", "memory.budget_tokens");
     let (part, whole) = (memory.memory_tokens, memory.budget_tokens);
     if part >= whole {
         // The one that was written is to blame, not the one left at its default.
-        return Err(match document.place_of("memory.memory_tokens") {
-            Place::Default => {
-                let allowed = format!("more than memory.memory_tokens, which is {part}");
-                document.refuse("memory.budget_tokens", whole, allowed)
-            }
-            _ => {
-                let allowed = format!("less than memory.budget_tokens, which is {whole}");
-                document.refuse("memory.memory_tokens", part, allowed)
-            }
+        return Err(if document.place_of(memories) == Place::Default {
+            document.refuse(prompt, whole.to_string(), format!("more than {memories}, which is {part}"))
+        } else {
+            document.refuse(memories, part.to_string(), format!("less than {prompt}, which is {whole}"))
         });
     }
     if memory.low_water >= memory.high_water {
         let allowed = format!("less than memory.high_water, which is {}", memory.high_water);
-        return Err(document.refuse("memory.low_water", memory.low_water, allowed));
+        return Err(document.refuse("memory.low_water", memory.low_water.to_string(), allowed));
     }
     if memory.credential_headers.contains(&memory.user_header) {
         let (key, user) = ("memory.credential_headers", &memory.user_header);
@@ -82,7 +78,7 @@ fn expand(
     environment: Environment<'_>,
 ) -> Result<(), ConfigError> {
     if path.as_os_str().is_empty() {
-        return Err(document.refuse(key, "\"\"", "a path"));
+        return Err(document.refuse(key, "\"\"".to_owned(), "a path".to_owned()));
     }
     if let (Ok(rest), Some(home)) = (path.strip_prefix("~"), environment("HOME")) {
         *path = PathBuf::from(home).join(rest);

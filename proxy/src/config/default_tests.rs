@@ -32,6 +32,15 @@ fn a_refusal_names_a_range_that_holds_the_default() {
     }
 }
 
+#[test]
+fn a_flag_is_not_lost_in_a_section_that_is_none() {
+    let overrides = Overrides { listen: Some("127.0.0.1:0".to_owned()), ..Overrides::default() };
+    for section in ["[]", "3"] {
+        let error = Config::read(&format!("server = {section}"), None, &overrides, &|_| None).unwrap_err().to_string();
+        assert_eq!(error, format!("line 1: server = {section}: expected a section of its own, in square brackets"));
+    }
+}
+
 proptest! {
     #[test]
     fn any_part_of_the_shipped_file_says_what_the_defaults_are(kept in vec(any::<bool>(), SHIPPED.lines().count())) {

@@ -39,17 +39,23 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Puts the value of a flag where the file may have another one.
-    pub(super) fn put(&mut self, (section, key): (&'static str, &'static str), flag: &'static str, value: DeValue<'a>) {
+    /// Puts the value of a flag where the file may have another one, which is not looked at then.
+    pub(super) fn put(
+        &mut self,
+        (section, key): (&'static str, &'static str),
+        (flag, value): (&'static str, DeValue<'a>),
+    ) -> Result<(), ConfigError> {
         let start = self.beyond() + self.flags.len();
         self.flags.push(flag);
         let spanned = |name: &'static str| Spanned::new(start..start + 1, name.into());
-        let section = self.table.get_mut().entry(spanned(section));
-        let section = section.or_insert_with(|| Spanned::new(start..start + 1, DeValue::Table(DeTable::new())));
-        // A section that is no table is refused when it is read.
-        if let DeValue::Table(section) = section.get_mut() {
-            section.remove(key);
-            section.insert(spanned(key), Spanned::new(start..start + 1, value));
+        let new = || Spanned::new(start..start + 1, DeValue::Table(DeTable::new()));
+        match self.table.get_mut().entry(spanned(section)).or_insert_with(new).get_mut() {
+            DeValue::Table(keys) => {
+                keys.remove(key);
+                keys.insert(spanned(key), Spanned::new(start..start + 1, value));
+                Ok(())
+            }
+            _ => Err(self.refuse(section, self.written(section), SECTION.to_owned())),
         }
     }
 
@@ -60,20 +66,17 @@ impl<'a> Document<'a> {
 
     /// The place where `path` (such as `server.listen`) was written, if it was.
     pub(super) fn place_of(&self, path: &str) -> Place {
-        let entry = self.entries().into_iter().find(|entry| entry.path == path);
-        entry.map_or(Place::Default, |entry| self.place(entry.key.start))
+        self.entry(path).map_or(Place::Default, |entry| self.place(entry.key.start))
     }
 
     /// The value of `path` as it was written in the text.
     pub(super) fn written(&self, path: &str) -> String {
-        let entry = self.entries().into_iter().find(|entry| entry.path == path);
-        one_line(entry.and_then(|entry| self.text.get(entry.value)).unwrap_or_default())
+        one_line(self.entry(path).and_then(|entry| self.text.get(entry.value)).unwrap_or_default())
     }
 
     /// Refuses a value of `key`.
-    pub(super) fn refuse(&self, key: &str, value: impl ToString, allowed: impl ToString) -> ConfigError {
-        let (place, value, allowed) = (self.place_of(key), value.to_string(), allowed.to_string());
-        ConfigError::Value { place, key: key.to_owned(), value, allowed }
+    pub(super) fn refuse(&self, key: &str, value: String, allowed: String) -> ConfigError {
+        ConfigError::Value { place: self.place_of(key), key: key.to_owned(), value, allowed }
     }
 
     /// Refuses a document that holds a secret, so that no later error can show it.
@@ -123,6 +126,10 @@ impl<'a> Document<'a> {
     /// The first position that is none of the text, not even its end.
     fn beyond(&self) -> usize {
         self.text.len() + 1
+    }
+
+    fn entry(&self, path: &str) -> Option<Entry> {
+        self.entries().into_iter().find(|entry| entry.path == path)
     }
 
     fn entries(&self) -> Vec<Entry> {
@@ -180,6 +187,8 @@ fn nearest(name: &str, known: &[String]) -> Option<String> {
     (best.0 >= 0.75).then(|| best.1.clone())
 }
 
+const SECTION: &str = "a section of its own, in square brackets";
+
 /// What the deserializer expected, without names of Rust types.
 fn expected(message: &str) -> String {
     match message.rsplit_once("expected ").map_or(message, |(_, expected)| expected) {
@@ -188,7 +197,7 @@ fn expected(message: &str) -> String {
         "a boolean" => "true or false",
         "a sequence" => "a list in square brackets",
         "path string" => "a path in quotes",
-        text if text.starts_with("struct ") => "a section of its own, in square brackets",
+        text if text.starts_with("struct ") => SECTION,
         text => text,
     }
     .to_owned()

@@ -119,7 +119,7 @@ impl Config {
         ];
         for (key, flag, value) in flags {
             if let Some(value) = value {
-                document.put(key, flag, value);
+                document.put(key, (flag, value))?;
             }
         }
         let mut config: Self = document.read().map_err(removed::explain)?;
