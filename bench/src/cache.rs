@@ -123,22 +123,24 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), BenchError>
     persisted.map(drop).map_err(BenchError::writing(path))
 }
 
-/// Bytes of every file below a directory.
-pub(crate) fn bytes_below(path: &Path) -> Result<u64, BenchError> {
-    if !path.is_dir() {
-        return Ok(path.metadata().map_err(BenchError::reading(path))?.len());
+/// Every file below a directory.
+pub(crate) fn files_below(directory: &Path) -> Result<Vec<PathBuf>, BenchError> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(BenchError::reading(directory))? {
+        let path = entry.map_err(BenchError::reading(directory))?.path();
+        files.extend(if path.is_dir() { files_below(&path)? } else { vec![path] });
     }
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(path).map_err(BenchError::reading(path))? {
-        bytes += bytes_below(&entry.map_err(BenchError::reading(path))?.path())?;
-    }
-    Ok(bytes)
+    Ok(files)
+}
+
+/// Bytes of these files.
+pub(crate) fn bytes_of(files: &[PathBuf]) -> Result<u64, BenchError> {
+    let bytes = files.iter().map(|path| Ok(path.metadata().map_err(BenchError::reading(path))?.len()));
+    bytes.sum()
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
     use super::*;
 
     #[test]

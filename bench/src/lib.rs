@@ -3,6 +3,8 @@
 //! This crate is responsible for measuring the product with its own parts: it reads data files,
 //! runs engine, store and the started program, and reports. Nothing of the product may know it.
 
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "tests fail loudly"))]
+
 mod cache;
 mod data;
 pub mod demo;
@@ -15,6 +17,7 @@ pub mod overhead;
 mod product;
 mod progress;
 pub mod prompt_prices;
+mod quiet_store;
 mod ranking;
 pub mod reader_speed;
 pub mod recall;
@@ -22,6 +25,5 @@ mod report;
 pub mod request_path;
 mod running;
 mod stats;
-mod store_settings;
 
 pub use error::BenchError;

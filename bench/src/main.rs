@@ -47,8 +47,9 @@ enum Command {
     Demo(demo::DemoOptions),
 }
 
-fn main() -> ExitCode {
-    match run(Program::parse().command) {
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Program::parse().command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("mainpoint-bench: {}", error.with_causes());
@@ -57,19 +58,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), BenchError> {
-    let runtime = tokio::runtime::Runtime::new().map_err(BenchError::reading("the runtime"))?;
+async fn run(command: Command) -> Result<(), BenchError> {
     match command {
-        Command::Recall(options) => runtime.block_on(recall::run(&options)),
-        Command::Weights(options) => runtime.block_on(recall::learn_weights(&options)),
-        Command::Prices(options) => runtime.block_on(prompt_prices::run(&options)),
-        Command::RequestPath(options) => runtime.block_on(request_path::run(&options)),
-        Command::Reader(options) => runtime.block_on(reader_speed::run(&options)),
-        Command::Ingest(options) => runtime.block_on(ingest::run(&options)),
-        Command::Handles(options) => runtime.block_on(handles::run(&options)),
-        Command::Kills(options) => runtime.block_on(kills::run(&options)),
-        Command::Overhead(options) => runtime.block_on(overhead::run(&options)),
-        Command::Upstream { address } => runtime.block_on(overhead::serve_upstream(&address)),
-        Command::Demo(options) => runtime.block_on(demo::run(&options)),
+        Command::Recall(options) => recall::run(&options).await,
+        Command::Weights(options) => recall::learn_weights(&options).await,
+        Command::Prices(options) => prompt_prices::run(&options).await,
+        Command::RequestPath(options) => request_path::run(&options).await,
+        Command::Reader(options) => reader_speed::run(&options).await,
+        Command::Ingest(options) => ingest::run(&options).await,
+        Command::Handles(options) => handles::run(&options).await,
+        Command::Kills(options) => kills::run(&options).await,
+        Command::Overhead(options) => overhead::run(&options).await,
+        Command::Upstream { address } => overhead::serve_upstream(&address).await,
+        Command::Demo(options) => demo::run(&options).await,
     }
 }

@@ -117,6 +117,11 @@ pub(crate) fn as_float(count: usize) -> f64 {
     count as f64
 }
 
+/// A count as the store keeps it; larger ones are capped.
+pub(crate) fn narrow(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
 fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);

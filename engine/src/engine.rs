@@ -292,8 +292,11 @@ impl Collected {
     }
 }
 
-/// See [`Engine::vectors_sha256`].
-fn vectors_sha256(encoder: &EncoderConfig) -> Result<String, EngineError> {
+/// What [`Engine::vectors_sha256`] gives of an engine with this encoder, without starting one.
+///
+/// # Errors
+/// [`EngineError::ModelCorrupt`] when the file cannot be read.
+pub fn vectors_sha256(encoder: &EncoderConfig) -> Result<String, EngineError> {
     let model = sha256_of_file(&encoder.model)
         .map_err(|error| EngineError::ModelCorrupt { path: encoder.model.clone(), reason: error.to_string() })?;
     let digest = Sha256::new().chain_update(model).chain_update(digest_of_settings(encoder));

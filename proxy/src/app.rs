@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainpoint_engine::{EncoderConfig, Engine, EngineConfig};
-use mainpoint_store::{Store, StoreConfig};
+use mainpoint_engine::{EncoderConfig, Engine, EngineConfig, vectors_sha256};
+use mainpoint_store::{Examination, Store, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -104,16 +104,48 @@ async fn close(shared: Arc<Shared>, ending: Ending) {
     }
 }
 
-/// Checks what a start would need besides the models, without creating anything: that the data directory can be used or
-/// created.
+/// Looks at the store that a start would open, given the reader's file and the width of its vectors; `None` where there is none
+/// yet. Nothing is created or changed.
 ///
 /// # Errors
-/// The first thing that would keep the proxy from starting.
-pub fn check(config: &Config) -> Result<(), StartError> {
-    if config.memory.mode != Mode::Off {
-        check_directory(&config.store.directory)?;
+/// What would keep the proxy from using the store, or from creating one.
+pub async fn examine_store(config: &Config, reader: &Path, width: usize) -> Result<Option<Examination>, StartError> {
+    let failed = |source| StartError::Store { source };
+    let directory = &config.store.directory;
+    check_directory(directory)?;
+    if !Store::is_there(directory).map_err(failed)? {
+        return Ok(None);
     }
-    Ok(())
+    let paths = ModelPaths { reader: reader.to_owned(), chat: None };
+    let encoder = engine_settings(config, &paths).encoder;
+    let digest = tokio::task::spawn_blocking(move || vectors_sha256(&encoder)).await;
+    let digest = digest
+        .map_err(|error| StartError::Process { operation: "read the reader", source: io::Error::other(error) })?
+        .map_err(|source| StartError::Engine { source })?;
+    let examined = Store::examine(&store_settings(config, width, digest)).await.map_err(failed)?;
+    let has_key = ScopeKey::exists(directory)?;
+    match examined {
+        Some(found) if found.holds_memories && !has_key => Err(ScopeKey::missing(directory)),
+        examined => Ok(examined),
+    }
+}
+
+/// Makes sure that the directory of a store can be used or created, without creating anything.
+///
+/// # Errors
+/// [`StartError::Directory`].
+pub fn check_directory(directory: &Path) -> Result<(), StartError> {
+    let refused = |source| StartError::Directory { path: directory.to_path_buf(), source };
+    let existing = directory.ancestors().find(|path| path.as_os_str().is_empty() || path.exists());
+    let existing = match existing {
+        Some(path) if !path.as_os_str().is_empty() => path,
+        _ => Path::new("."),
+    };
+    if !existing.is_dir() {
+        return Err(refused(io::Error::from(io::ErrorKind::NotADirectory)));
+    }
+    // A nameless file says for certain whether this process may write here; it is gone at once.
+    tempfile::tempfile_in(existing).map(drop).map_err(refused)
 }
 
 /// Loads the models. Blocking; returns when every model has passed its self-check.
@@ -148,10 +180,15 @@ pub fn engine_settings(config: &Config, paths: &ModelPaths) -> EngineConfig {
 /// # Errors
 /// When the directory cannot be used or holds something else.
 pub async fn store(config: &Config, engine: &Engine) -> Result<Store, StartError> {
-    let settings = StoreConfig {
+    let settings = store_settings(config, engine.vector_width(), engine.vectors_sha256().to_owned());
+    Store::open(settings).await.map_err(|source| StartError::Store { source })
+}
+
+fn store_settings(config: &Config, vector_width: usize, model: String) -> StoreConfig {
+    StoreConfig {
         directory: config.store.directory.clone(),
-        vector_width: engine.vector_width(),
-        model: Some(engine.vectors_sha256().to_owned()),
+        vector_width,
+        model: Some(model),
         recent_bytes: 256 << 20,
         retain: config.store.retain,
         flush_interval: config.store.flush_interval,
@@ -159,8 +196,7 @@ pub async fn store(config: &Config, engine: &Engine) -> Result<Store, StartError
         maintenance_interval: config.store.maintenance_interval,
         ledger_age: config.store.ledger_age,
         cpu_threads: config.reader.threads,
-    };
-    Store::open(settings).await.map_err(|source| StartError::Store { source })
+    }
 }
 
 /// What names and counts the turns of a request.
@@ -184,10 +220,7 @@ async fn scope_key(directory: &Path, store: &Store) -> Result<ScopeKey, StartErr
     if !ScopeKey::exists(directory)? {
         let is_empty = store.is_empty().await.map_err(|source| StartError::Store { source })?;
         if !is_empty {
-            return Err(StartError::ScopeKeyMissing {
-                path: ScopeKey::path(directory),
-                directory: directory.to_owned(),
-            });
+            return Err(ScopeKey::missing(directory));
         }
     }
     ScopeKey::load_or_create(directory)
@@ -289,20 +322,6 @@ async fn keep_up(recorder: metrics_exporter_prometheus::PrometheusHandle) {
     }
 }
 
-fn check_directory(directory: &Path) -> Result<(), StartError> {
-    let refused = |source| StartError::Directory { path: directory.to_path_buf(), source };
-    let existing = directory.ancestors().find(|path| path.as_os_str().is_empty() || path.exists());
-    let existing = match existing {
-        Some(path) if !path.as_os_str().is_empty() => path,
-        _ => Path::new("."),
-    };
-    if !existing.is_dir() {
-        return Err(refused(io::Error::from(io::ErrorKind::NotADirectory)));
-    }
-    // A nameless file says for certain whether this process may write here; it is gone at once.
-    tempfile::tempfile_in(existing).map(drop).map_err(refused)
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
@@ -312,15 +331,12 @@ mod tests {
     #[test]
     fn a_check_creates_nothing_and_finds_a_directory_that_cannot_be_made() {
         let root = tempfile::tempdir().unwrap();
-        let mut config = Config::defaults();
-        config.store.directory = root.path().join("a").join("b");
-        check(&config).unwrap();
+        check_directory(&root.path().join("a").join("b")).unwrap();
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
 
         let file = root.path().join("file");
         std::fs::write(&file, "x").unwrap();
-        config.store.directory = file.join("data");
-        let error = check(&config).unwrap_err();
+        let error = check_directory(&file.join("data")).unwrap_err();
         assert_eq!(error.exit_status().code(), 73, "{error}");
     }
 

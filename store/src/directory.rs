@@ -51,6 +51,22 @@ impl Directory {
         })
     }
 
+    /// A directory that is there, as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Unwritable`] where the system does not let it be seen.
+    pub(crate) fn existing(path: &Path) -> Result<Self, StoreError> {
+        let found = fs::metadata(path);
+        found
+            .map(|found| Self { path: path.to_owned(), device: found.dev() })
+            .map_err(|source| StoreError::Unwritable { path: path.to_owned(), source })
+    }
+
+    /// Whether anything of a store lies here.
+    pub(crate) fn holds_a_store(&self) -> bool {
+        self.is_old() || [self.journal(), self.tables(), self.path.join(MODEL)].iter().any(|part| part.exists())
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -95,20 +111,29 @@ impl Directory {
     /// # Errors
     /// [`StoreError::Model`] if it is another one.
     pub(crate) fn bind_model(&self, name: &str) -> Result<(), StoreError> {
-        let path = self.path.join("model");
+        if self.is_of_model(name)? {
+            return Ok(());
+        }
+        let path = self.path.join(MODEL);
+        fs::write(&path, format!("{name}\n")).map_err(StoreError::file("write", &path))?;
+        self.sync()
+    }
+
+    /// Whether this is the model whose vectors lie here; false where none is named yet. Blocking.
+    ///
+    /// # Errors
+    /// [`StoreError::Model`] if it is another one.
+    pub(crate) fn is_of_model(&self, name: &str) -> Result<bool, StoreError> {
+        let path = self.path.join(MODEL);
         let found = match fs::read_to_string(&path) {
             Ok(found) => found.trim().to_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(StoreError::file("read", &path)(error)),
         };
-        if found == name {
-            return Ok(());
+        if found.is_empty() || found == name {
+            return Ok(found == name);
         }
-        if !found.is_empty() {
-            return Err(StoreError::Model { path: self.path.clone(), found, expected: name.to_owned() });
-        }
-        fs::write(&path, format!("{name}\n")).map_err(StoreError::file("write", &path))?;
-        self.sync()
+        Err(StoreError::Model { path: self.path.clone(), found, expected: name.to_owned() })
     }
 
     /// Moves a file or directory of the store into `broken/` under a name that is not taken, and returns it.
@@ -133,6 +158,9 @@ impl Directory {
         synced.map_err(StoreError::file("make durable", &self.path))
     }
 }
+
+/// The file that names the model.
+const MODEL: &str = "model";
 
 /// Creates, writes and removes a file.
 fn probe(directory: &Path) -> io::Result<()> {

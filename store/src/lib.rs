@@ -82,6 +82,6 @@ pub use records::{
     WaitingTurn, Within,
 };
 pub use status::StoreStatus;
-pub use store::Store;
+pub use store::{Examination, Store};
 pub use trouble::{StorePart, Trouble};
 pub use upkeep::maintenance::{MaintenanceReport, TableMaintenance};

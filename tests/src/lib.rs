@@ -17,6 +17,7 @@ pub mod difference;
 pub mod disk;
 pub mod example;
 pub mod forwarded;
+pub mod http_server;
 pub mod languages;
 pub mod metrics;
 pub mod models;

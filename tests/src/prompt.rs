@@ -51,22 +51,37 @@ pub fn last_user_text(request: &Value) -> String {
     text(message.expect("a user message"))
 }
 
+/// A message's text, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts<'a> {
+    /// The digest at its head, without its delimiters.
+    pub digest: Option<&'a str>,
+    /// What the message says itself.
+    pub own: &'a str,
+    /// The memory block at its end, without its delimiters.
+    pub block: Option<&'a str>,
+}
+
+/// Takes a message's text apart.
+#[must_use]
+pub fn parts(text: &str) -> Parts<'_> {
+    let digest = text.strip_prefix(DIGEST_START).and_then(|inside| inside.split_once(DIGEST_END));
+    let (digest, rest) = digest.map_or((None, text), |(inside, rest)| (Some(inside), rest.trim_start()));
+    let block = rest.trim_end().strip_suffix(BLOCK_END).and_then(|rest| rest.rsplit_once(BLOCK_START));
+    let (own, block) = block.map_or((rest, None), |(own, inside)| (own, Some(inside)));
+    Parts { digest, own: own.trim_end(), block }
+}
+
 /// The memory block at the end of the last user message, without its delimiters.
 #[must_use]
 pub fn memory_block(request: &Value) -> Option<String> {
-    let text = last_user_text(request);
-    let (_, block) = text.rsplit_once(BLOCK_START)?;
-    Some(block.trim_end().strip_suffix(BLOCK_END)?.to_owned())
+    parts(&last_user_text(request)).block.map(str::to_owned)
 }
 
 /// The digest at the head of a user message, without its delimiters.
 #[must_use]
 pub fn digest(request: &Value) -> Option<String> {
-    messages(request).iter().find_map(|message| {
-        let text = text(message);
-        let (inside, _) = text.strip_prefix(DIGEST_START)?.split_once(DIGEST_END)?;
-        Some(inside.to_owned())
-    })
+    messages(request).iter().find_map(|message| parts(&text(message)).digest.map(str::to_owned))
 }
 
 /// A turn that a block quotes.
@@ -142,22 +157,10 @@ fn unescaped(words: &str) -> String {
     text + rest
 }
 
-/// A text without the digest at its head.
-#[must_use]
-pub fn without_digest(text: &str) -> &str {
-    match text.strip_prefix(DIGEST_START).and_then(|inside| inside.split_once(DIGEST_END)) {
-        Some((_, own)) => own.trim_start(),
-        None => text,
-    }
-}
-
 /// What the client itself said in a message: its text without the digest at its head and the block at its end.
 #[must_use]
 pub fn own_text(message: &Value) -> String {
-    let text = text(message);
-    let own = without_digest(&text);
-    let block = own.rfind(BLOCK_START).filter(|_| own.trim_end().ends_with(BLOCK_END));
-    own[..block.unwrap_or(own.len())].trim_end().to_owned()
+    parts(&text(message)).own.to_owned()
 }
 
 /// Makes sure that every tool result follows its call, that every call has all its results, and that the conversation begins
@@ -188,7 +191,18 @@ pub fn assert_well_formed(request: &Value) {
 mod tests {
     use serde_json::json;
 
-    use super::{assert_well_formed, memory_block, quotes};
+    use super::{assert_well_formed, memory_block, parts, quotes};
+
+    #[test]
+    fn a_message_falls_apart_into_digest_own_text_and_block() {
+        let found = parts(
+            "<mainpoint-digest>\na\n</mainpoint-digest>\n\nWhich name?\n\n<mainpoint-memory>\nb\n</mainpoint-memory>\n",
+        );
+        assert_eq!((found.digest, found.own, found.block), (Some("\na\n"), "Which name?", Some("\nb\n")));
+        for text in ["", "hello", "a <mainpoint-memory> b", "x</mainpoint-memory>"] {
+            assert_eq!((parts(text).digest, parts(text).own, parts(text).block), (None, text, None));
+        }
+    }
 
     #[test]
     fn the_block_is_found_at_the_end_of_the_last_user_message() {

@@ -115,12 +115,8 @@ fn without_place(text: &str) -> &str {
 fn judgeable(raw: RawQuestion, category: &str, positions: &HashMap<u64, usize>) -> Option<Question> {
     let mut ids = BTreeSet::new();
     collect_ids(&raw.source_chat_ids, &mut ids);
-    let evidence: BTreeSet<usize> = ids.iter().filter_map(|id| positions.get(id).copied()).collect();
-    (!evidence.is_empty()).then(|| Question {
-        text: raw.question,
-        evidence: evidence.into_iter().collect(),
-        category: category.replace('_', " "),
-    })
+    let evidence = ids.iter().filter_map(|id| positions.get(id).copied());
+    Question::judgeable(raw.question, evidence, category.replace('_', " "))
 }
 
 /// Ids stand in a list, or in lists inside an object.
@@ -141,8 +137,6 @@ fn parse_day(text: &str) -> Option<DateTime<Utc>> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
     use super::*;
 
     const CHAT: &str = r#"[{"batch_number": 1, "turns": [

@@ -87,6 +87,14 @@ impl Turn {
     }
 }
 
+impl Question {
+    /// A question with the turns that answer it; nothing without any.
+    fn judgeable(text: String, evidence: impl Iterator<Item = usize>, category: String) -> Option<Self> {
+        let evidence: BTreeSet<usize> = evidence.collect();
+        (!evidence.is_empty()).then(|| Self { text, evidence: evidence.into_iter().collect(), category })
+    }
+}
+
 impl Conversation {
     /// Who says the evidence of a question: a role, or `several`; nothing where everyone has the same role.
     pub(crate) fn told_by(&self, question: &Question) -> Option<&'static str> {

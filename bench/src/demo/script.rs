@@ -70,8 +70,6 @@ impl Script {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
     use std::collections::HashSet;
 
     use super::*;

@@ -10,11 +10,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use mainpoint_tests::{ScriptedUpstream, StartedProxy};
+use mainpoint_tests::StartedProxy;
 
 use crate::progress::Progress;
-use crate::report::{Report, Row, RowFile, table};
-use crate::running::{Client, program};
+use crate::report::{Report, RowFile, rows_of, table};
+use crate::running::{Client, program, talkative_upstream};
 use crate::stats::as_float;
 use crate::{BenchError, locate};
 
@@ -52,12 +52,7 @@ const NOTE: &str = "A client says something about twice a second, in conversatio
 /// # Errors
 /// Any failure of files; also a number of open files that grows.
 pub async fn run(options: &HandlesOptions) -> Result<(), BenchError> {
-    let upstream = ScriptedUpstream::start().await;
-    let mut number = 0;
-    upstream.always(move |request| {
-        number += 1;
-        request.said(&format!("Noted, that makes {number} notes about herons so far."))
-    });
+    let upstream = talkative_upstream().await;
     let settings =
         [("store.maintenance_interval_seconds", "1"), ("memory.memory_tokens", "300"), ("memory.digest_tokens", "100")];
     let proxy = program(&upstream, BUDGET, settings).start().await;
@@ -82,12 +77,14 @@ pub async fn run(options: &HandlesOptions) -> Result<(), BenchError> {
         tenths.add_row([format!("{minutes:.1}"), most(counts).unwrap_or(0).to_string()]);
     }
     report.add(format!("{} minutes", options.minutes), NOTE, tenths);
-    let row = |metric: &str, value: f64, unit| Row::new("handles", metric, "mainpoint", value).counted_in(unit);
-    report.rows.push(row("minutes", f64::from(options.minutes), "min"));
-    for (metric, open) in [("open_first", counted[0].open), ("open_early_most", early), ("open_late_most", late)] {
-        report.rows.push(row(metric, as_float(open), "files"));
-    }
-    report.publish(&options.out, ("handles", "Open files under maintenance"), RowFile::Own, "")?;
+    let figures = [
+        ("minutes", f64::from(options.minutes), "min"),
+        ("open_first", as_float(counted[0].open), "files"),
+        ("open_early_most", as_float(early), "files"),
+        ("open_late_most", as_float(late), "files"),
+    ];
+    report.rows = rows_of("handles", "mainpoint", figures);
+    report.publish(&options.out, ("handles", "Open files under maintenance"), RowFile::Own)?;
     if late > early + SLACK {
         let grown = format!("its open files grow: {early} at the most at first, {late} in the end");
         return Err(BenchError::program("mainpoint", grown));

@@ -108,8 +108,6 @@ fn time(turn: &Turn, passage: usize) -> DateTime<Utc> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
     use std::collections::HashSet;
 
     use super::*;

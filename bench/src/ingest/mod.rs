@@ -23,7 +23,7 @@ use self::importing::{Importer, Run, Summary};
 use crate::data::{self, Conversation};
 use crate::product::overrides;
 use crate::progress::Progress;
-use crate::report::{Line, Report, Row, SPEED, Table, column, sized, table, table_of};
+use crate::report::{Line, Report, Row, SPEED, Table, column, rows_of, sized, table, table_of};
 use crate::running::program;
 use crate::stats::{Figure, as_float};
 use crate::{BenchError, locate};
@@ -125,7 +125,7 @@ pub async fn run(options: &IngestOptions) -> Result<(), BenchError> {
     ];
     let outcome = table_of(&report.rows, &["model"], &lines, &columns);
     report.add("What it comes to", OUTCOME, outcome);
-    report.publish(&options.out, ("ingest", "Taking in a long history"), SPEED, "")
+    report.publish(&options.out, ("ingest", "Taking in a long history"), SPEED)
 }
 
 async fn measure(importer: Importer, kill_at: u32, extent: &Extent) -> Result<Measured, BenchError> {
@@ -239,27 +239,22 @@ impl Measured {
         let tokens = as_float(resumed.tokens + resumed.tokens_known);
         let turns = as_float(resumed.turns + resumed.turns_known);
         let seconds = whole.time.as_secs_f64().max(f64::MIN_POSITIVE);
-        let mut figures = vec![
-            ("tokens".to_owned(), tokens.into(), "tokens"),
-            ("turns".to_owned(), turns.into(), "turns"),
-            ("tokens_per_second".to_owned(), (tokens / seconds).into(), "tokens/s"),
-            ("reading_tokens_per_second".to_owned(), resumed.tokens_per_second.into(), "tokens/s"),
-            ("turns_per_second".to_owned(), (turns / seconds).into(), "turns/s"),
-            ("bytes_per_turn".to_owned(), as_float(resumed.bytes_per_turn).into(), "bytes"),
-            ("peak_rss_mib".to_owned(), whole.peak_mib.into(), "MiB"),
-            ("processor_s".to_owned(), whole.processor_s.into(), "s"),
-            ("repeated_s".to_owned(), self.repeated.as_secs_f64().into(), "s"),
-            ("restart_s".to_owned(), self.again.0.time.as_secs_f64().into(), "s"),
+        let [ready, ready_empty] = self.ready;
+        let figures = [
+            ("tokens", tokens.into(), "tokens"),
+            ("turns", turns.into(), "turns"),
+            ("tokens_per_second", (tokens / seconds).into(), "tokens/s"),
+            ("reading_tokens_per_second", resumed.tokens_per_second.into(), "tokens/s"),
+            ("turns_per_second", (turns / seconds).into(), "turns/s"),
+            ("bytes_per_turn", as_float(resumed.bytes_per_turn).into(), "bytes"),
+            ("peak_rss_mib", whole.peak_mib.into(), "MiB"),
+            ("processor_s", whole.processor_s.into(), "s"),
+            ("repeated_s", self.repeated.as_secs_f64().into(), "s"),
+            ("restart_s", self.again.0.time.as_secs_f64().into(), "s"),
+            ("ready_ms", ready, "ms"),
+            ("ready_ms_empty", ready_empty, "ms"),
         ];
-        for (suffix, ready) in ["", "_empty"].into_iter().zip(self.ready) {
-            figures.push((format!("ready_ms{suffix}"), ready, "ms"));
-            figures.push((format!("ready_low_ms{suffix}"), ready.low.into(), "ms"));
-            figures.push((format!("ready_high_ms{suffix}"), ready.high.into(), "ms"));
-        }
-        let row = |(metric, figure, unit): (String, Figure, _)| {
-            Row::new(bench, &metric, &self.arm(), figure).counted_in(unit)
-        };
-        figures.into_iter().map(row).collect()
+        rows_of(bench, &self.arm(), figures)
     }
 }
 
@@ -300,7 +295,7 @@ mod tests {
         let value = |metric| crate::report::find(&rows, "ingest-1m", metric, "mainpoint-light").map(|row| row.value);
         assert_eq!((value("tokens"), value("tokens_per_second")), (Some(1000.0), Some(40.0)));
         assert_eq!((value("turns_per_second"), value("peak_rss_mib")), (Some(4.0), Some(900.0)));
-        assert_eq!((value("ready_high_ms"), value("ready_ms_empty")), (Some(1.0), Some(2.0)));
+        assert_eq!((value("ready_ms"), value("ready_ms_empty")), (Some(1.0), Some(2.0)));
         assert_eq!(measured.runs().row_iter().count(), 3);
     }
 }

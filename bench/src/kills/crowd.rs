@@ -193,8 +193,6 @@ const PEOPLE: [&str; 6] = ["Ada", "Bela", "Chidi", "Dolores", "Emre", "Fumiko"];
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
     use std::collections::HashSet;
 
     use mainpoint_tests::ScriptedUpstream;

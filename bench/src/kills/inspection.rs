@@ -3,12 +3,10 @@
 //! It must not know what should be there.
 
 use std::path::Path;
-use std::time::Duration;
 
-use mainpoint_store::{Scope, Store, StoreConfig, Turn, TurnId, Within};
+use mainpoint_store::{Scope, Store, Turn, TurnId, Within};
 
-use crate::BenchError;
-use crate::store_settings::store_settings;
+use crate::{BenchError, quiet_store};
 
 /// What is kept, wherever it lies.
 #[derive(Debug, Default)]
@@ -21,8 +19,6 @@ pub(super) struct Kept {
 
 /// The length of the vectors of the product's own model.
 const WIDTH: usize = 768;
-/// Nothing happens in the store by itself while it is looked at.
-const NEVER: Duration = Duration::from_secs(7 * 86_400);
 /// More main points than any run makes.
 const MOST_POINTS: usize = 10_000_000;
 /// Turns that are asked for at once.
@@ -30,14 +26,7 @@ const BATCH: usize = 500;
 
 /// Opens the store in `directory` and lists every turn in it.
 pub(super) async fn inspect(directory: &Path) -> Result<Kept, BenchError> {
-    let config = StoreConfig {
-        flush_interval: NEVER,
-        flush_turns: usize::MAX,
-        maintenance_interval: NEVER,
-        ledger_age: NEVER,
-        ..store_settings(directory, WIDTH)
-    };
-    let store = Store::open(config).await.map_err(BenchError::store("opening"))?;
+    let store = quiet_store::open(directory, WIDTH).await?;
     let unread = store.unread().await.map_err(BenchError::store("listing turns"))?;
     // What was read a moment ago stands in the journal until now.
     store.flush().await.map_err(BenchError::store("flushing"))?;
@@ -75,8 +64,6 @@ fn kept_turn(turn: Turn) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
     use chrono::DateTime;
     use mainpoint_store::{Point, Span};
 
@@ -113,7 +100,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn turns_are_found_in_the_journal_and_in_the_tables() {
         let home = tempfile::tempdir().unwrap();
-        let store = Store::open(store_settings(home.path(), WIDTH)).await.unwrap();
+        let store = quiet_store::open(home.path(), WIDTH).await.unwrap();
         let turns: Vec<Turn> = (0..5).map(turn).collect();
         store.accept(turns.clone()).await.unwrap();
         let read = turns[..3].iter().map(|turn| (turn.scope.clone(), turn.id, vec![point(turn)]));

@@ -23,7 +23,7 @@ use mainpoint_tests::{RecordedRequest, Reply, ScriptedUpstream, StartedProxy, pr
 use self::comparison::Comparison;
 use self::crowd::{Crowd, Curtain, Talk, reply_to};
 use crate::progress::Progress;
-use crate::report::{Line, Report, Row, RowFile, column, table_of};
+use crate::report::{Line, Report, Row, RowFile, column, rows_of, table_of};
 use crate::running::program;
 use crate::stats::as_float;
 use crate::{BenchError, locate};
@@ -107,7 +107,7 @@ pub async fn run(options: &KillOptions) -> Result<(), BenchError> {
     }
     let mut report = report(seed, &outcomes);
     let name = ("reliability", "What outlives a kill");
-    report.publish(&options.out, name, RowFile::Shared("reliability.jsonl"), "")?;
+    report.publish(&options.out, name, RowFile::Shared("reliability.jsonl"))?;
     outcomes.iter().try_for_each(Outcome::verdict)
 }
 
@@ -126,7 +126,7 @@ async fn play(home: &Arc<Home>, seed: u64, ending: Ending, rounds: usize) -> Res
     let mut random = fastrand::Rng::with_seed(seed);
     let mut crowd = Crowd::gather(&mut random);
     let mut played = Played::default();
-    let mut progress = Progress::begin(format!("ending it by {}", ending.name()), rounds);
+    let mut progress = Progress::begin(format!("ending it by {}", ending.names()[0]), rounds);
     for _ in 0..rounds {
         let proxy = played.start(home, &upstream).await;
         let curtain = Curtain::default();
@@ -157,11 +157,11 @@ fn repeated(request: &RecordedRequest) -> Reply {
 }
 
 impl Ending {
-    /// The signal's name.
-    fn name(self) -> &'static str {
+    /// The signal, the arm in result files, and the measure of how often.
+    fn names(self) -> [&'static str; 3] {
         match self {
-            Self::Kill => "SIGKILL",
-            Self::Stop => "SIGTERM",
+            Self::Kill => ["SIGKILL", "mainpoint", "kills"],
+            Self::Stop => ["SIGTERM", "mainpoint, stopped", "stops"],
         }
     }
 
@@ -183,21 +183,11 @@ impl Played {
 }
 
 impl Outcome {
-    fn arm(&self) -> &'static str {
-        match self.ending {
-            Ending::Kill => "mainpoint",
-            Ending::Stop => "mainpoint, stopped",
-        }
-    }
-
     fn rows(&self) -> Vec<Row> {
         let Self { played, comparison, .. } = self;
+        let [_, arm, times] = self.ending.names();
         let acknowledged = as_float(played.talk.acknowledged.len());
-        let times = match self.ending {
-            Ending::Kill => "kills",
-            Ending::Stop => "stops",
-        };
-        [
+        let figures = [
             ("acknowledged", acknowledged, "turns"),
             ("lost", as_float(comparison.lost), "turns"),
             ("doubled", as_float(comparison.doubled), "turns"),
@@ -207,9 +197,8 @@ impl Outcome {
             ("turns_per_second", acknowledged / played.talking.as_secs_f64(), "turns/s"),
             ("slowest_start_s", played.slowest_start.as_secs_f64(), "s"),
             ("slowest_end_s", played.slowest_end.as_secs_f64(), "s"),
-        ]
-        .map(|(metric, value, unit)| Row::new(STUDY, metric, self.arm(), value).counted_in(unit))
-        .to_vec()
+        ];
+        rows_of(STUDY, arm, figures)
     }
 
     fn verdict(&self) -> Result<(), BenchError> {
@@ -220,7 +209,7 @@ impl Outcome {
         let all = self.played.talk.acknowledged.len();
         let reason = format!(
             "of {all} acknowledged turns, {lost} are lost, {doubled} doubled and {strayed} with another caller ({}), such as:\n{}",
-            self.ending.name(),
+            self.ending.names()[0],
             examples.join("\n")
         );
         Err(BenchError::program("mainpoint", reason))
@@ -238,8 +227,8 @@ fn report(seed: u64, outcomes: &[Outcome]) -> Report {
     );
     let rows: Vec<Row> = outcomes.iter().flat_map(Outcome::rows).collect();
     let line = |outcome: &Outcome| {
-        let cells = [outcome.ending.name().to_owned(), outcome.rounds.to_string()];
-        Line::new(cells, STUDY, outcome.arm())
+        let [signal, arm, _] = outcome.ending.names();
+        Line::new([signal.to_owned(), outcome.rounds.to_string()], STUDY, arm)
     };
     let lines: Vec<Line> = outcomes.iter().map(line).collect();
     let columns = [

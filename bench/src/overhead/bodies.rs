@@ -30,28 +30,24 @@ impl Size {
 
     /// Bytes of the body.
     pub(super) fn bytes(self) -> usize {
-        match self {
-            Self::Small => 1000,
-            Self::Middle => 100_000,
-            Self::Large => 2_500_000,
-        }
+        self.described().0
     }
 
     /// The size as tables and results name it.
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Small => "1KB",
-            Self::Middle => "100KB",
-            Self::Large => "2.5MB",
-        }
+        self.described().1
     }
 
     /// What it is made of.
     pub(super) fn content(self) -> &'static str {
+        self.described().2
+    }
+
+    fn described(self) -> (usize, &'static str, &'static str) {
         match self {
-            Self::Small => "a question",
-            Self::Middle => "a conversation of 90 turns",
-            Self::Large => "a question about a picture",
+            Self::Small => (1000, "1KB", "a question"),
+            Self::Middle => (100_000, "100KB", "a conversation of 90 turns"),
+            Self::Large => (2_500_000, "2.5MB", "a question about a picture"),
         }
     }
 
@@ -129,8 +125,6 @@ fn prose(bytes: usize, number: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
     use super::*;
 
     #[test]

@@ -41,11 +41,6 @@ impl Destination {
         &self.url
     }
 
-    /// Host and port.
-    pub(super) fn authority(&self) -> &str {
-        authority(&self.url)
-    }
-
     /// Every header of a request.
     pub(super) fn headers(&self) -> &[(&'static str, String)] {
         &self.headers
@@ -91,7 +86,7 @@ mod tests {
     fn a_destination_knows_its_url_and_headers() {
         let destination = Destination::at("http://127.0.0.1:80/v1").with("x-some", "thing");
         assert_eq!(destination.chat(), "http://127.0.0.1:80/v1/chat/completions");
-        assert_eq!(destination.authority(), "127.0.0.1:80");
+        assert_eq!(authority(destination.url()), "127.0.0.1:80");
         assert_eq!(destination.headers().last(), Some(&("x-some", "thing".to_owned())));
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! It must not know who answers.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -14,7 +15,7 @@ use super::bodies::Size;
 use super::destination::Destination;
 use crate::BenchError;
 
-/// The tool with its scripts and bodies, in a directory of its own.
+/// The tool with its script and bodies, in a directory of its own.
 #[derive(Debug)]
 pub(super) struct LoadTool {
     directory: TempDir,
@@ -31,8 +32,8 @@ pub(super) struct Load {
     pub(super) seconds: u64,
 }
 
-/// What the tool has counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+/// What the tool has counted, as its script says it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
 pub(super) struct Counted {
     /// Requests that were answered well.
     pub(super) requests: f64,
@@ -52,33 +53,34 @@ const TOOL: &str = "wrk";
 const REQUEST_PATIENCE: &str = "10s";
 /// How long the tool may take beyond the time that it sends for.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What its line of figures begins with.
-const MARK: &str = "measured ";
+const SCRIPT: &str = include_str!("../../compare/load.lua");
 
 impl LoadTool {
-    /// Writes the bodies.
+    /// Writes the script and the bodies.
     pub(super) fn prepare() -> Result<Self, BenchError> {
         let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
+        let tool = Self { directory };
+        std::fs::write(tool.script(), SCRIPT).map_err(BenchError::writing(tool.script()))?;
         for size in Size::ALL {
-            let path = body_path(directory.path(), size);
+            let path = tool.body(size);
             std::fs::write(&path, size.body()).map_err(BenchError::writing(&path))?;
         }
-        Ok(Self { directory })
+        Ok(tool)
     }
 
     /// Sends the load and counts.
     pub(super) async fn send(&self, to: &Destination, load: Load) -> Result<Counted, BenchError> {
         let failed = |reason: String| BenchError::program(TOOL, reason);
-        let script = self.directory.path().join("load.lua");
-        let text = script_text(&body_path(self.directory.path(), load.size), to);
-        std::fs::write(&script, text).map_err(BenchError::writing(&script))?;
+        let headers = to.headers().iter().flat_map(|(name, value)| ["--header".to_owned(), format!("{name}: {value}")]);
         let running = Command::new(TOOL)
             .args(["--threads", "1", "--timeout", REQUEST_PATIENCE])
             .args(["--connections", &load.connections.to_string()])
             .args(["--duration", &format!("{}s", load.seconds)])
+            .args(headers)
             .arg("--script")
-            .arg(&script)
+            .arg(self.script())
             .arg(to.chat())
+            .env("BODY", self.body(load.size))
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output();
@@ -93,6 +95,14 @@ impl LoadTool {
             failed(format!("it ended with {} and said:\n{text}{errors}", output.status))
         })
     }
+
+    fn script(&self) -> PathBuf {
+        self.directory.path().join("load.lua")
+    }
+
+    fn body(&self, size: Size) -> PathBuf {
+        self.directory.path().join(format!("{}.json", size.name()))
+    }
 }
 
 impl Counted {
@@ -102,38 +112,9 @@ impl Counted {
     }
 }
 
-fn body_path(directory: &Path, size: Size) -> PathBuf {
-    directory.join(format!("{}.json", size.name()))
-}
-
-/// What the tool runs: it sends the body and at the end writes a line of figures.
-fn script_text(body: &Path, to: &Destination) -> String {
-    let headers: String =
-        (to.headers().iter()).map(|(name, value)| format!("wrk.headers[\"{name}\"] = \"{value}\"\n")).collect();
-    format!(
-        r#"local file = assert(io.open("{}", "rb"))
-wrk.method = "POST"
-wrk.body = file:read("*a")
-file:close()
-{headers}
-done = function(summary, latency, requests)
-    local errors = summary.errors
-    local failures = errors.connect + errors.read + errors.write + errors.status + errors.timeout
-    local answered = summary.requests - errors.status
-    local p50, p99 = latency:percentile(50), latency:percentile(99)
-    io.write(string.format("{MARK}%.0f %.0f %.0f %.0f %.0f\n", answered, summary.duration, p50, p99, failures))
-end
-"#,
-        body.display()
-    )
-}
-
-/// Finds the line of figures: requests, microseconds in all, median, 99th percentile, failures.
+/// Finds the line of figures in what the tool prints.
 fn parse(text: &str) -> Option<Counted> {
-    let line = text.lines().find_map(|line| line.strip_prefix(MARK))?;
-    let values: Option<Vec<f64>> = line.split_whitespace().map(|word| word.parse().ok()).collect();
-    let [requests, duration_us, p50_us, p99_us, failures] = values?.try_into().ok()?;
-    Some(Counted { requests, seconds: duration_us / 1e6, p50_us, p99_us, failures })
+    text.lines().find_map(|line| serde_json::from_str(line).ok())
 }
 
 #[cfg(test)]
@@ -142,20 +123,13 @@ mod tests {
 
     #[test]
     fn the_line_of_figures_is_found_in_the_report() {
-        let text = "Running 2s test\n  2 requests in 2.00s\nmeasured 4000 2000000 378 5298 1\n";
+        let text = "Running 2s test\n  2 requests in 2.00s\n\
+            {\"requests\": 4000, \"seconds\": 2.0, \"p50_us\": 378, \"p99_us\": 5298, \"failures\": 1}\n";
         let counted = parse(text);
         let expected = Counted { requests: 4000.0, seconds: 2.0, p50_us: 378.0, p99_us: 5298.0, failures: 1.0 };
         assert_eq!(counted, Some(expected));
         assert!((expected.per_second() - 2000.0).abs() < 1e-6);
-        assert_eq!(parse("measured 1 2 3"), None);
+        assert_eq!(parse("{\"requests\": 4000}"), None);
         assert_eq!(parse("unable to connect"), None);
-    }
-
-    #[test]
-    fn the_script_names_the_body_and_every_header() {
-        let text = script_text(Path::new("/some/1KB.json"), &Destination::at("http://u/v1").with("x-a", "b"));
-        assert!(text.contains("io.open(\"/some/1KB.json\", \"rb\")"));
-        assert!(text.contains("wrk.headers[\"x-a\"] = \"b\"\n"));
-        assert!(text.contains("\"measured %.0f %.0f %.0f %.0f %.0f\\n\""), "{text}");
     }
 }

@@ -17,9 +17,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use mainpoint_tests::http_server;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -65,14 +63,12 @@ pub async fn serve(address: &str) -> Result<(), BenchError> {
     let listener = listener.map_err(BenchError::because(format!("the upstream cannot listen on {address}")))?;
     let input_ends = tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
     tokio::select! {
-        () = accept(listener) => {}
+        () = http_server::serve(listener, answer) => {}
         _ = input_ends => {}
     }
     Ok(())
 }
 
-/// Pause after a failed accept, such as when file descriptors have run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Longer bodies are never requests for a stream, and are thrown away as they come.
 const MOST_READ: usize = 16 * 1024;
 const COMPLETION: &str = concat!(
@@ -80,23 +76,6 @@ const COMPLETION: &str = concat!(
     r#"[{"index":0,"message":{"role":"assistant","content":"It leaves at nine."},"finish_reason":"stop"}],"#,
     r#""usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14}}"#
 );
-
-async fn accept(listener: TcpListener) {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        // Without this, small chunks wait for the acknowledgement of those before.
-        if stream.set_nodelay(true).is_err() {
-            continue;
-        }
-        // A connection that breaks is the proxy's to notice.
-        tokio::spawn(
-            async move { http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).await },
-        );
-    }
-}
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Reply>, hyper::Error> {
     if request.method() != Method::POST || request.uri().path() != "/v1/chat/completions" {
@@ -168,8 +147,6 @@ fn typed(content_type: &'static str, body: Reply) -> Response<Reply> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
     use super::*;
     use crate::overhead::bodies::{Size, stream_request};
     use crate::overhead::streams::sent_at;
@@ -177,7 +154,7 @@ mod tests {
     async fn asked(body: String) -> String {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/v1/chat/completions", listener.local_addr().unwrap());
-        let server = tokio::spawn(accept(listener));
+        let server = tokio::spawn(http_server::serve(listener, answer));
         let text = reqwest::Client::new().post(url).body(body).send().await.unwrap().text().await.unwrap();
         server.abort();
         text

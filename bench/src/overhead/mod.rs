@@ -28,10 +28,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::arms::Arm;
 use self::bodies::Size;
 pub use self::mock::serve as serve_upstream;
-use self::process::Place;
-use self::process::Process;
+use self::process::{Place, Process};
 use self::report::Results;
-use self::targets::{Mode, Target};
+use self::targets::Target;
 use crate::{BenchError, locate};
 
 /// How long is measured, and where the others are.
@@ -147,8 +146,8 @@ impl Stage {
             _directory: directory,
         };
         anstream::println!("Starting mainpoint …");
-        for mode in [Mode::Off, Mode::On] {
-            let target = Target::mainpoint(&stage.place, mode).await;
+        for arm in [Arm::Mainpoint, Arm::Memory] {
+            let target = Target::mainpoint(&stage.place, arm).await;
             target.show_every_body().await?;
             stage.targets.push(target);
         }

@@ -153,7 +153,7 @@ fn signal(name: &str, group: u32) {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use mainpoint_tests::wait_until;
 
     use super::*;
 
@@ -185,21 +185,11 @@ mod tests {
         let script = format!("sleep 600 & echo $! > {0}.new; mv {0}.new {0}; wait", file.display());
         let recipe = Recipe { destination: Destination::at(upstream.base_url()), ..recipe(&script) };
         let process = Process::start("some", &recipe, directory.path()).await.unwrap();
-        assert!(eventually(|| file.exists()).await, "the script does not run");
+        wait_until("the script runs", END_PATIENCE, || async { file.exists() }).await;
         let child: u32 = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
         let sleeps = || std::fs::read_to_string(format!("/proc/{child}/stat")).is_ok_and(|stat| stat.contains(") S "));
-        assert!(eventually(sleeps).await, "the child does not sleep");
+        wait_until("the child sleeps", END_PATIENCE, || async { sleeps() }).await;
         process.end().await;
-        assert!(eventually(|| !sleeps()).await, "process {child} still sleeps");
-    }
-
-    async fn eventually(holds: impl Fn() -> bool) -> bool {
-        for _ in 0..2000 {
-            if holds() {
-                return true;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        false
+        wait_until("the child sleeps no more", END_PATIENCE, || async { !sleeps() }).await;
     }
 }

@@ -12,8 +12,8 @@ use super::streams::Seen;
 use super::targets::BUDGET;
 use super::{Plan, Streams};
 use crate::BenchError;
-use crate::report::{Line, Report, Row, SPEED, Table, column, table, table_of};
-use crate::stats::{Figure, percentile};
+use crate::report::{Line, Report, Row, SPEED, Table, column, quantiles, table, table_of};
+use crate::stats::Figure;
 
 /// Everything that was measured.
 #[derive(Debug, Default)]
@@ -147,31 +147,22 @@ impl Results {
             rows.push(row(PASS_THROUGH, &name("failures"), cell.arm, (failures, "requests")));
         }
         for (arm, seen) in &self.streams {
-            rows.extend(delays(STREAMS, "ttft", *arm, &seen.first_ms));
-            rows.extend(delays(STREAMS, "chunk_delay", *arm, &seen.delays_ms));
+            rows.extend(quantiles(STREAMS, "ttft_", arm.name(), std::slice::from_ref(&seen.first_ms)));
+            rows.extend(quantiles(STREAMS, "chunk_delay_", arm.name(), std::slice::from_ref(&seen.delays_ms)));
         }
         rows.extend_from_slice(&self.slow);
         rows
     }
 }
 
-/// The median and the 99th percentile of milliseconds; nothing without any.
-pub(super) fn delays(bench: &str, measure: &str, arm: Arm, milliseconds: &[f64]) -> Vec<Row> {
-    let percentiles = [("p50", 500), ("p99", 990)].map(|(name, thousandths)| {
-        let value = percentile(milliseconds, thousandths);
-        row(bench, &format!("{measure}_{name}_ms"), arm, (value, "ms"))
-    });
-    if milliseconds.is_empty() { Vec::new() } else { percentiles.to_vec() }
-}
-
 /// A row of an arm.
-pub(super) fn row(bench: &str, metric: &str, arm: Arm, (figure, unit): (impl Into<Figure>, &'static str)) -> Row {
+fn row(bench: &str, metric: &str, arm: Arm, (figure, unit): (impl Into<Figure>, &'static str)) -> Row {
     Row::new(bench, metric, arm.name(), figure).counted_in(unit)
 }
 
 /// Prints every table, and writes tables and rows.
 pub(super) fn publish(directory: &Path, plan: &Plan, results: &Results) -> Result<(), BenchError> {
-    report(plan, results).publish(directory, ("overhead", "What a proxy costs"), SPEED, "")
+    report(plan, results).publish(directory, ("overhead", "What a proxy costs"), SPEED)
 }
 
 fn report(plan: &Plan, results: &Results) -> Report {

@@ -33,15 +33,6 @@ enum Running {
     Mainpoint(StartedProxy),
 }
 
-/// What mainpoint does beside forwarding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// Nothing: no model is loaded.
-    Off,
-    /// It reads every turn and rewrites prompts over their budget.
-    On,
-}
-
 /// Most tokens of a forwarded prompt: the conversation of 100,000 bytes has more and is rewritten.
 pub(super) const BUDGET: u32 = 8000;
 const ASK_PATIENCE: Duration = Duration::from_secs(60);
@@ -57,12 +48,9 @@ impl Target {
         }
     }
 
-    /// mainpoint with its memory off or on, on a free port.
-    pub(super) async fn mainpoint(place: &Place, mode: Mode) -> Self {
-        let (arm, mode) = match mode {
-            Mode::Off => (Arm::Mainpoint, "\"off\""),
-            Mode::On => (Arm::Memory, "\"on\""),
-        };
+    /// mainpoint, with its memory on for [`Arm::Memory`] and else off, on a free port.
+    pub(super) async fn mainpoint(place: &Place, arm: Arm) -> Self {
+        let mode = if arm == Arm::Memory { "\"on\"" } else { "\"off\"" };
         let builder = ProxyBuilder::as_shipped().upstream(&place.upstream);
         let budget = BUDGET.to_string();
         let builder = with(builder, [("memory.mode", mode), ("memory.budget_tokens", &budget)]);

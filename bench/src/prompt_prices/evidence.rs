@@ -5,11 +5,12 @@
 //! how the prompt was made.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use mainpoint_tests::prompt;
 
 use super::conversation::Question;
 use super::message::{Message, Role};
-use crate::running::parts;
 use crate::stats::as_float;
 
 /// The sets of words that a prompt offers, one for each message and each quote. What a system message says itself and
@@ -22,11 +23,12 @@ impl Offered {
     pub(super) fn by(prompt: &[Arc<Message>]) -> Self {
         let mut offered: Vec<HashSet<String>> = Vec::new();
         for (at, message) in prompt.iter().enumerate() {
-            let parts = parts(&message.text);
+            let parts = prompt::parts(&message.text);
             if at + 1 < prompt.len() && message.role != Role::System {
                 offered.push(words(parts.own).collect());
             }
-            offered.extend(parts.quotes.iter().map(|quote| words(quote).collect::<HashSet<String>>()));
+            let quotes = [parts.digest, parts.block].into_iter().flatten().flat_map(prompt::quotes);
+            offered.extend(quotes.map(|quote| words(&quote.text).collect::<HashSet<String>>()));
         }
         Self(offered)
     }
@@ -48,15 +50,9 @@ impl Offered {
 /// So many content words stand for a long message.
 const LEADING: usize = 60;
 
-const STOP_WORDS: [&str; 96] = [
-    "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because", "been", "before",
-    "being", "but", "by", "can", "could", "did", "do", "does", "for", "from", "get", "had", "has", "have", "he", "her",
-    "here", "him", "his", "how", "if", "in", "into", "is", "it", "its", "just", "like", "ll", "me", "more", "most",
-    "my", "no", "not", "of", "on", "one", "only", "or", "our", "out", "over", "re", "she", "should", "so", "some",
-    "such", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "to", "too",
-    "up", "us", "ve", "very", "was", "we", "were", "what", "when", "where", "which", "while", "who", "why", "will",
-    "with", "would", "you", "your",
-];
+/// Words without content, one a line.
+static STOP_WORDS: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| include_str!("../../data/stop-words.txt").lines().collect());
 
 fn leading_words(text: &str) -> Vec<String> {
     let mut seen = HashSet::new();
@@ -71,7 +67,7 @@ fn words(text: &str) -> impl Iterator<Item = String> + '_ {
 
 fn is_content(word: &str) -> bool {
     let number = word.chars().any(char::is_numeric);
-    number || (word.chars().nth(1).is_some() && STOP_WORDS.binary_search(&word).is_err())
+    number || (word.chars().nth(1).is_some() && !STOP_WORDS.contains(word))
 }
 
 #[cfg(test)]
@@ -90,8 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn stop_words_are_sorted_as_the_search_needs_it() {
-        assert!(STOP_WORDS.is_sorted());
+    fn content_words_are_told_from_others_and_only_the_first_count() {
         assert_eq!(leading_words("The cat is a CAT with 9 lives"), ["cat", "9", "lives"]);
         assert_eq!(leading_words(&(0..200).map(|number| format!("{number} ")).collect::<String>()).len(), LEADING);
     }

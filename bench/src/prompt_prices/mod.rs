@@ -48,15 +48,6 @@ pub struct PriceOptions {
     /// What kind of provider charges.
     #[arg(long, value_enum, default_value = "openai")]
     prices: Provider,
-    /// Price of a prompt's token that is never cached, in any unit.
-    #[arg(long, value_name = "PRICE")]
-    input: Option<f64>,
-    /// Price of a token that is read from the cache.
-    #[arg(long, value_name = "PRICE")]
-    cache_read: Option<f64>,
-    /// Price of a token that is written to the cache.
-    #[arg(long, value_name = "PRICE")]
-    cache_write: Option<f64>,
     /// Directory for prices.md, prices.svg and prompt-cache.jsonl.
     #[arg(long, value_name = "DIR", default_value_os_t = locate::results())]
     out: PathBuf,
@@ -98,22 +89,19 @@ pub async fn run(options: &PriceOptions) -> Result<(), BenchError> {
     report::publish(options, &results)
 }
 
-impl PriceOptions {
-    fn listed(&self) -> Prices {
-        let listed = match self.prices {
-            Provider::OpenAi => Prices::OPENAI,
-            Provider::Anthropic => Prices::ANTHROPIC,
-        };
-        Prices {
-            input: self.input.unwrap_or(listed.input),
-            cache_read: self.cache_read.unwrap_or(listed.cache_read),
-            cache_write: self.cache_write.unwrap_or(listed.cache_write),
+impl Provider {
+    fn listed(self) -> Prices {
+        match self {
+            Self::OpenAi => Prices::OPENAI,
+            Self::Anthropic => Prices::ANTHROPIC,
         }
     }
+}
 
+impl PriceOptions {
     /// The proxy is told the prices; what the caller sets comes later and counts more.
     fn price_settings(&self) -> [(String, String); 2] {
-        let prices = self.listed();
+        let prices = self.prices.listed();
         [("prices.cache_read", prices.cache_read), ("prices.cache_write", prices.cache_write)]
             .map(|(key, value)| (key.to_owned(), format!("{value:?}")))
     }

@@ -3,13 +3,13 @@
 //! It must not know prices or the other policies.
 
 use mainpoint_tests::{Answer, ScriptedUpstream, StartedProxy};
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::conversation::Chat;
 use super::message::{Messages, Prompt};
 use crate::BenchError;
 use crate::progress::Progress;
-use crate::running::{Client, program};
+use crate::running::{Client, MODEL, program};
 
 /// The proxy in front of an upstream that gives the recorded answers.
 pub(super) struct Stage {
@@ -37,8 +37,21 @@ pub(super) struct Forwarded {
     pub(super) evicts: bool,
 }
 
+/// What of a request's receipt matters here.
+#[derive(Deserialize)]
+struct Receipt {
+    outcome: Outcome,
+    eviction: Option<Eviction>,
+}
+
+#[derive(Deserialize)]
+struct Eviction {
+    is_new: bool,
+}
+
 /// What happened to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Outcome {
     /// Forwarded as it came.
     Passthrough,
@@ -51,8 +64,6 @@ pub(super) enum Outcome {
 /// The system message of every request.
 pub(super) const SYSTEM: &str = "You are a helpful assistant. Answer as well as you can from what was said so far.";
 
-/// A model whose tokens are those of `o200k_base`, so that proxy and benchmark count alike.
-const MODEL: &str = "gpt-4o";
 const ASIDE: &str = "I will come back to that.";
 
 impl Stage {
@@ -71,14 +82,14 @@ impl Stage {
         let mut played = Played::default();
         for round in &chat.rounds {
             self.proxy.everything_read().await;
-            self.answer_next(&round.assistant);
+            self.upstream.say_next(&round.assistant);
             let answer = client.say(&self.proxy, &round.user).await;
             played.rounds.push(self.forwarded(&client, &answer, messages).await?);
             progress.advance(1);
         }
         self.proxy.everything_read().await;
-        self.answer_next(ASIDE);
         for question in &chat.questions {
+            self.upstream.say_next(ASIDE);
             let answer = client.say_aside(&self.proxy, &question.text).await;
             played.questions.push(self.forwarded(&client, &answer, messages).await?);
             progress.advance(1);
@@ -91,11 +102,6 @@ impl Stage {
         self.proxy.stop().await;
     }
 
-    fn answer_next(&self, text: &str) {
-        let text = text.to_owned();
-        self.upstream.always(move |request| request.said(&text));
-    }
-
     async fn forwarded(
         &self,
         client: &Client,
@@ -104,32 +110,29 @@ impl Stage {
     ) -> Result<Forwarded, BenchError> {
         let prompt = messages.received(&self.upstream.last_request());
         let receipt = client.receipt(&self.proxy, answer).await;
-        let read = read_receipt(&receipt);
-        let (outcome, evicts) = read.ok_or_else(|| BenchError::new(format!("this is no receipt: {receipt}")))?;
-        Ok(Forwarded { prompt, outcome, evicts })
+        let read = Receipt::deserialize(&receipt).map_err(|error| BenchError::data("a receipt", error))?;
+        Ok(Forwarded { prompt, outcome: read.outcome, evicts: read.evicts() })
     }
 }
 
-/// A request's outcome, and whether it evicted turns.
-fn read_receipt(receipt: &Value) -> Option<(Outcome, bool)> {
-    let outcome = match receipt["outcome"].as_str()? {
-        "passthrough" => Outcome::Passthrough,
-        "rewritten" => Outcome::Rewritten,
-        "failed-open" => Outcome::FailedOpen,
-        _ => return None,
-    };
-    Some((outcome, receipt["eviction"]["is_new"].as_bool().unwrap_or(false)))
+impl Receipt {
+    fn evicts(&self) -> bool {
+        self.eviction.as_ref().is_some_and(|eviction| eviction.is_new)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     #[test]
     fn a_receipt_says_what_happened_and_whether_it_evicted() {
-        let read = |outcome: &str, eviction: Value| read_receipt(&json!({"outcome": outcome, "eviction": eviction}));
+        let read = |outcome: &str, eviction: Value| {
+            let receipt = Receipt::deserialize(json!({"outcome": outcome, "eviction": eviction})).ok()?;
+            Some((receipt.outcome, receipt.evicts()))
+        };
         assert_eq!(read("passthrough", Value::Null), Some((Outcome::Passthrough, false)));
         assert_eq!(read("rewritten", json!({"is_new": false})), Some((Outcome::Rewritten, false)));
         assert_eq!(read("rewritten", json!({"is_new": true})), Some((Outcome::Rewritten, true)));

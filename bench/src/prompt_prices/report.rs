@@ -7,8 +7,7 @@ use super::pricing::{Charge, Prices};
 use super::results::{BetweenEvictions, ChatResult};
 use super::{CHATS, PriceOptions};
 use crate::BenchError;
-use crate::cache::write_whole;
-use crate::report::{Axis, Chart, Line, Report, Row, RowFile, Series, column, draw, share, table_of};
+use crate::report::{Axis, Chart, Line, Report, Row, RowFile, Series, column, table_of};
 use crate::stats::{Figure, RESAMPLES, Resamples, as_float};
 
 /// Results with what resampling needs.
@@ -71,36 +70,7 @@ impl<'a> Sample<'a> {
         let sum = |count: fn(&ChatResult) -> usize| Figure::exactly(as_float(self.results.iter().map(count).sum()));
         rows.push(row("epochs", own, sum(ChatResult::evictions)));
         rows.push(row("failed_open", own, sum(|result| result.failed_open)));
-        let rival = self.best_rival().map(|(_, ratio)| ratio);
-        rows.extend(rival.map(|ratio| row("price_ratio_to_best_with_its_evidence", own, ratio)));
         rows
-    }
-
-    /// The cheapest other policy that keeps at least mainpoint's evidence, and mainpoint's price divided by its price.
-    fn best_rival(&self) -> Option<(Policy, Figure)> {
-        let evidence = |policy| self.evidence(policy).iter().sum::<f64>();
-        let price = |policy| self.prices_of(policy).iter().sum::<f64>();
-        let own = evidence(Policy::Mainpoint);
-        let rivals = Policy::ALL.into_iter().filter(|policy| *policy != Policy::Mainpoint);
-        let rivals = rivals.filter(|policy| evidence(*policy) >= own);
-        let rival = rivals.min_by(|left, right| price(*left).total_cmp(&price(*right)))?;
-        let ratio = self.chats.ratio(&self.prices_of(Policy::Mainpoint), &self.prices_of(rival));
-        Some((rival, ratio))
-    }
-
-    /// In one sentence: mainpoint's price beside untouched and beside the best rival.
-    fn verdict(&self) -> String {
-        let prices = [Policy::Mainpoint, Policy::Untouched].map(|policy| self.prices_of(policy));
-        let own = share(self.chats.ratio(&prices[0], &prices[1]).value);
-        let rival = match self.best_rival() {
-            Some((rival, ratio)) => format!(
-                "{} of \"{}\", the cheapest other policy that keeps at least its evidence",
-                share(ratio.value),
-                rival.title()
-            ),
-            None => "no other policy keeps at least its evidence".to_owned(),
-        };
-        format!("mainpoint costs {own} of untouched, and {rival}.")
     }
 
     fn evidence(&self, policy: Policy) -> Vec<f64> {
@@ -121,21 +91,15 @@ impl<'a> Sample<'a> {
 
 /// Prints the tables, and writes tables, rows and picture.
 pub(super) fn publish(options: &PriceOptions, results: &[ChatResult]) -> Result<(), BenchError> {
-    let mut report = report(options, results);
-    let whole = Sample::of(results, options.listed());
-    let closing = format!("{}\n\n![Prompt tokens by round](prices.svg)\n", whole.verdict());
-    let title = "What a conversation costs with prompt caching";
-    report.publish(&options.out, ("prices", title), RowFile::Shared("prompt-cache.jsonl"), &closing)?;
-    match results.first() {
-        Some(result) => write_whole(&options.out.join("prices.svg"), drawn(result).as_bytes()),
-        None => Ok(()),
-    }
+    let name = ("prices", "What a conversation costs with prompt caching");
+    report(options, results).publish(&options.out, name, RowFile::Shared("prompt-cache.jsonl"))
 }
 
 fn report(options: &PriceOptions, results: &[ChatResult]) -> Report {
-    let (prices, bench) = (options.listed(), bench_name(options));
+    let (prices, bench) = (options.prices.listed(), bench_name(options));
     let mut report = Report::default();
     report.rows = Sample::of(results, prices).rows(&bench, "");
+    report.charts.extend(results.first().map(|result| vec![chart(result)]));
     let mut sections = vec![(heading(options), method(prices), String::new(), results)];
     for result in results {
         let (heading, suffix) = (format!("Chat {}", result.name), format!("/{}", result.name));
@@ -210,19 +174,20 @@ fn outcomes(results: &[ChatResult]) -> String {
     )
 }
 
-fn drawn(result: &ChatResult) -> String {
+fn chart(result: &ChatResult) -> Chart {
     let series = Policy::ALL.map(|policy| {
         let charges = result.policy(policy).charges.iter().enumerate();
         let points = charges.map(|(round, charge)| (as_float(round + 1), as_float(charge.tokens)));
         Series { name: policy.title().to_owned(), points: points.collect() }
     });
-    let values = |of: fn(&(f64, f64)) -> f64| series.iter().flat_map(|series| &series.points).map(of).collect();
-    draw(&[vec![Chart {
+    let points = series.iter().flat_map(|series| &series.points).copied();
+    let (rounds, tokens): (Vec<f64>, Vec<f64>) = points.unzip();
+    Chart {
         title: format!("Forwarded prompt by round, chat {}", result.name),
-        across: Axis::Linear("round".to_owned(), values(|point| point.0)),
-        up: Axis::Logarithmic("tokens, logarithmic".to_owned(), values(|point| point.1)),
+        across: Axis::linear("round", &rounds),
+        up: Axis::logarithmic("tokens, logarithmic", &tokens),
         series: series.to_vec(),
-    }]])
+    }
 }
 
 /// Results of other conversations never pass for those of the report.
@@ -237,8 +202,6 @@ fn bench_name(options: &PriceOptions) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
     use clap::Parser;
 
     use super::super::results::tests::result;
@@ -267,8 +230,8 @@ mod tests {
 
     #[test]
     fn the_proxy_is_told_the_prices() {
-        let told = options(&["--prices", "anthropic", "--cache-read", "0.5"]).price_settings();
-        assert_eq!(told.map(|(_, value)| value), ["0.5", "1.25"]);
+        let told = options(&["--prices", "anthropic"]).price_settings();
+        assert_eq!(told.map(|(_, value)| value), ["0.1", "1.25"]);
     }
 
     #[test]
@@ -286,25 +249,12 @@ mod tests {
         let tokens = as_float(2 * results[0].policy(Policy::Mainpoint).total().tokens);
         assert_eq!(value("prompt_tokens", Policy::Mainpoint), Some((tokens, 2)));
         assert!(report.rows.iter().all(|row| row.low <= row.value && row.value <= row.high));
-    }
-
-    #[test]
-    fn a_rival_is_the_cheapest_of_those_with_as_much_evidence() {
-        let results = [result()];
-        let sample = Sample::of(&results, Prices::OPENAI);
-        // The window is cheaper than untouched, but it has lost the evidence.
-        let price = |policy| sample.prices_of(policy)[0];
-        let rivals = [Policy::Untouched, Policy::SystemMemory, Policy::Recompressed].map(price);
-        let cheapest = rivals.into_iter().fold(f64::INFINITY, f64::min);
-        let (rival, ratio) = sample.best_rival().unwrap();
-        assert_eq!(price(rival), cheapest);
-        assert!((ratio.value - price(Policy::Mainpoint) / cheapest).abs() < 1e-9);
-        assert!(sample.verdict().starts_with("mainpoint costs 0.") && outcomes(&results).contains("3 requests 1 were"));
+        assert!(outcomes(&results).contains("6 requests 2 were"), "{}", outcomes(&results));
     }
 
     #[test]
     fn the_picture_has_a_line_for_each_policy() {
-        let svg = drawn(&result());
+        let svg = crate::report::draw(&[vec![chart(&result())]]);
         assert!(Policy::ALL.iter().all(|policy| svg.contains(policy.title())));
         assert_eq!(svg.matches("<polyline").count(), Policy::ALL.len());
     }

@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
+use mainpoint_tests::prompt::{BLOCK_END, BLOCK_START, parts};
+
 use super::conversation::Chat;
 use super::evidence::Offered;
 use super::message::{Message, Messages, Prompt, Role};
 use super::play::{Forwarded, Outcome, Played, SYSTEM};
 use super::policies::{Policy, Request};
 use super::pricing::{Charge, PromptCache, cacheable};
-use crate::running::memory;
 
 /// The figures of one conversation.
 #[derive(Debug, Clone)]
@@ -132,9 +133,9 @@ fn prompt(
         Policy::Untouched => request.untouched(),
         Policy::SlidingWindow => request.window(budget),
         Policy::SystemMemory => {
-            let last = forwarded.prompt.last();
-            let block = last.and_then(|message| memory(&message.text));
-            request.memory_in_system(budget, block, messages)
+            let inside = forwarded.prompt.last().and_then(|message| parts(&message.text).block);
+            let block = inside.map(|inside| format!("{BLOCK_START}{inside}{BLOCK_END}"));
+            request.memory_in_system(budget, block.as_deref(), messages)
         }
         Policy::Recompressed => request.recompressed(budget, messages),
         Policy::Mainpoint => forwarded.prompt.clone(),

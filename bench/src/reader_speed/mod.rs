@@ -18,7 +18,7 @@ use self::questions::QUESTIONS;
 use self::texts::{Text, longest_first};
 use crate::data::Conversation;
 use crate::product::Product;
-use crate::report::{Line, Report, Row, SPEED, column, table_of};
+use crate::report::{Line, Report, Row, SPEED, column, quantiles, table_of};
 use crate::stats::Figure;
 use crate::{BenchError, locate};
 
@@ -59,7 +59,7 @@ pub async fn run(options: &ReaderSpeedOptions) -> Result<(), BenchError> {
     let mut report = Report::default();
     reading((options, &product), &conversations, &mut report).await?;
     questions((options, &product), &conversations, &mut report).await?;
-    report.publish(&options.out, ("reader", "Speed of reading"), SPEED, "")
+    report.publish(&options.out, ("reader", "Speed of reading"), SPEED)
 }
 
 async fn reading(
@@ -106,11 +106,8 @@ async fn questions(
     let asked = questions::time(&engine, conversations, usize::from(options.rounds)).await?;
     let mut rows = Vec::new();
     for kind in &asked {
-        for (metric, thousandths) in [("p50_ms", 500), ("p99_ms", 990)] {
-            let figure = Figure::quantile(&kind.rounds, thousandths).unwrap_or_default();
-            let row = Row::new(&kind.bench, metric, kind.arm, figure);
-            rows.push(row.counted_in("ms").over(kind.rounds.len()));
-        }
+        let figures = quantiles(&kind.bench, "", kind.arm, &kind.rounds);
+        rows.extend(figures.into_iter().map(|row| row.over(kind.rounds.len())));
     }
     let lines = asked.iter().map(|kind| Line::new([&kind.name], &kind.bench, kind.arm));
     let columns = ["p50", "p99"].map(|name| {

@@ -5,7 +5,7 @@
 use mainpoint_engine::{Codes, PassageTokens, ReadToken, codes_of, representative};
 
 use super::arms::{ARMS, By, Choice, SEEDS};
-use super::library::Reading;
+use super::reading::Reading;
 
 /// The codes of a conversation's turns, passage by passage; several for an arm with random choices.
 pub(super) struct Coded {

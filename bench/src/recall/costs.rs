@@ -41,7 +41,7 @@ pub(super) fn sizes_table(shelf: &Shelf, materials: &[Material<'_>]) -> Result<T
         table.add_row([what, figure.to_string(), (figure / turns.max(1)).to_string()]);
     };
     let sizes = shelf.sizes()?;
-    add("bytes on disk, everything".to_owned(), sizes.iter().map(|(_, bytes)| bytes).sum());
+    add("bytes on disk, everything".to_owned(), sizes.values().sum());
     for (name, bytes) in sizes {
         add(format!("bytes on disk, {name}"), bytes);
     }

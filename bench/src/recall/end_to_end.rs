@@ -7,24 +7,20 @@ use mainpoint_tests::{ScriptedUpstream, StartedProxy};
 use crate::data::Conversation;
 use crate::product::Product;
 use crate::progress::Progress;
-use crate::running::{Client, program, texts, with};
+use crate::running::{Client, MODEL, NO_DEADLINE, program, texts, with};
 
-/// A model whose tokens are those of `o200k_base`.
-const MODEL: &str = "gpt-4o";
 const SYSTEM: &str = "You are a helpful assistant.";
 /// Most tokens of a forwarded prompt: the chats have more.
 const BUDGET: u32 = 1200;
 /// What the upstream says, which is nothing that was said before.
 const REPLY: &str = "…";
-/// On a busy machine a question may take long; nothing is to be cut by a deadline.
-const DEADLINE: (&str, &str) = ("memory.deadline_ms", "600000");
 
 /// Shows the program each conversation, and then asks every question of it aside. For each question, 1 if every evidence turn
 /// arrived word for word, else 0.
 pub(super) async fn play(product: &Product, conversations: &[Conversation]) -> Vec<f64> {
     let upstream = ScriptedUpstream::start().await;
     upstream.always(|request| request.said(REPLY));
-    let builder = program(&upstream, BUDGET, [DEADLINE]);
+    let builder = program(&upstream, BUDGET, [NO_DEADLINE]);
     let proxy = with(builder, product.overrides()).start().await;
     let mut found = Vec::new();
     for conversation in conversations {

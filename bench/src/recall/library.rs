@@ -2,27 +2,34 @@
 //!
 //! It must not know what readings are ranked by.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use mainpoint::config::MemoryConfig;
 use mainpoint::memory::capitalised;
 use mainpoint::memory::small_talk::SmallTalk;
-use mainpoint_engine::{Engine, Passage, PassageTokens, Question, ReadRequest, TurnReading, TurnText};
+use mainpoint_engine::{Engine, Passage, Question, ReadRequest, TurnReading, TurnText};
 
-use super::kept;
-use crate::BenchError;
+use super::reading::{self, Reading};
 use crate::cache::Cache;
 use crate::data::{Conversation, Turn};
 use crate::product::Product;
 use crate::progress::Progress;
+use crate::ranking::dot;
+use crate::{BenchError, locate};
 
-/// A conversation as it was read: every content token of every turn.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Reading {
-    /// The passages of every turn.
-    pub(crate) turns: Vec<Vec<PassageTokens>>,
-    /// The model's tokens of every turn, speaker included.
-    pub(crate) sizes: Vec<usize>,
-    /// Thousandths of a second that reading took.
-    pub(crate) milliseconds: usize,
+/// Which model reads, and where its readings and the results are kept.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReadingOptions {
+    /// The model that reads, as models.reader names it: a name of the catalogue or a GGUF file; default: the product's own.
+    #[arg(long, value_name = "MODEL")]
+    reader: Option<String>,
+    /// Directory for tables, pictures and rows.
+    #[arg(long, value_name = "DIR", default_value_os_t = locate::results())]
+    pub(crate) out: PathBuf,
+    /// Directory for readings and filled stores, which take long to make.
+    #[arg(long, value_name = "DIR", default_value_os_t = locate::cache())]
+    pub(crate) cache: PathBuf,
 }
 
 /// The engine, and what it has read before.
@@ -41,9 +48,18 @@ pub(crate) struct Library {
 /// Changes when what is kept in the cache changes its meaning.
 const FORMAT: &str = "4";
 
+impl ReadingOptions {
+    /// The product with the model that was asked for, and its library.
+    pub(crate) async fn open(&self) -> Result<(Product, Library), BenchError> {
+        let product = Product::with(self.reader.as_deref())?;
+        let library = Library::open(&product, Cache::at(self.cache.clone())).await?;
+        Ok((product, library))
+    }
+}
+
 impl Library {
     /// Starts the engine, which reads what the product knows as small talk.
-    pub(crate) async fn open(product: &Product, cache: Cache) -> Result<Self, BenchError> {
+    async fn open(product: &Product, cache: Cache) -> Result<Self, BenchError> {
         let (engine, encoder) = (product.start()?, &product.engine.encoder);
         let small_talk = SmallTalk::read(&engine).await;
         let recipe = format!(
@@ -67,7 +83,7 @@ impl Library {
         let (text, mean) = (text_of(conversation), self.engine.mean());
         let inputs = [self.recipe.as_str(), &text];
         if let Some(columns) = self.cache.get(&conversation.name, &inputs) {
-            return Ok(kept::reading(&columns, mean));
+            return Ok(reading::from_columns(&columns, mean));
         }
         let before = self.engine.status().seconds_reading;
         let mut progress = Progress::begin(format!("reading {}", conversation.name), conversation.turns.len());
@@ -86,7 +102,7 @@ impl Library {
             reading.sizes.push(size.map_err(BenchError::engine("counting tokens"))?);
         }
         reading.milliseconds = thousandths(self.engine.status().seconds_reading - before);
-        self.cache.put(&conversation.name, &inputs, &kept::columns(&reading, mean))?;
+        self.cache.put(&conversation.name, &inputs, &reading::columns(&reading, mean))?;
         Ok(reading)
     }
 
@@ -159,11 +175,10 @@ fn agree(read: &TurnReading, points: &[Passage]) -> bool {
         let bytes = one.codes.as_bytes().iter().zip(other.codes.as_bytes());
         let different: u32 = bytes.map(|(one, other)| (one ^ other).count_ones()).sum();
         let bits = u32::try_from(one.codes.as_bytes().len() * 8).unwrap_or(u32::MAX);
-        let pairs = one.vector.iter().zip(&other.vector);
         spans.eq(other.spans.iter().map(|span| (span.start, span.end)))
             && one.codes.len() == other.codes.len()
             && f64::from(different) <= (1.0 - EQUAL_BITS) * f64::from(bits)
-            && (one.vector.is_empty() || pairs.map(|(one, other)| one * other).sum::<f32>() >= COSINE)
+            && (one.vector.is_empty() || dot(&one.vector, &other.vector) >= COSINE)
     };
     read.passages.len() == points.len() && read.passages.iter().zip(points).all(same)
 }

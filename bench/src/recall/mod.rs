@@ -11,11 +11,11 @@ mod arms;
 mod choosing;
 mod costs;
 mod end_to_end;
-mod kept;
 mod languages;
 pub(crate) mod library;
 mod material;
 mod rankings;
+mod reading;
 mod report;
 mod scores;
 mod shelf;
@@ -30,16 +30,15 @@ pub use self::weights::learn as learn_weights;
 
 use self::costs::Stored;
 use self::languages::Languages;
-use self::library::Library;
+use self::library::{Library, ReadingOptions};
 use self::material::{Extent, Material, gather};
 use self::rankings::rankings;
 use self::scores::{Results, mean_of, measure};
 use self::small_talk::SmallTalk;
-use crate::cache::{Cache, write_whole};
 use crate::data::{self, Conversation, Kind};
 use crate::product::Product;
 use crate::progress::Progress;
-use crate::report::{Chart, Report, Row, RowFile};
+use crate::report::{Report, Row, RowFile};
 use crate::stats::{RESAMPLES, Resamples};
 use crate::{BenchError, locate};
 
@@ -56,15 +55,8 @@ pub struct RecallOptions {
     /// Conversations to report on; default: all but those of --learned-on. Without --data, those of the LoCoMo file.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     conversations: Vec<String>,
-    /// The model that reads, as models.reader names it: a name of the catalogue or a GGUF file; default: the product's own.
-    #[arg(long, value_name = "MODEL")]
-    reader: Option<String>,
-    /// Directory for recall.md, recall.svg and recall.jsonl.
-    #[arg(long, value_name = "DIR", default_value_os_t = locate::results())]
-    out: PathBuf,
-    /// Directory for readings, which take long to make.
-    #[arg(long, value_name = "DIR", default_value_os_t = locate::cache())]
-    cache: PathBuf,
+    #[command(flatten)]
+    readings: ReadingOptions,
 }
 
 /// Conversations that weights and constants were chosen on; the languages were, too, and are reported on nevertheless, since
@@ -78,7 +70,6 @@ const SEED: u64 = 20_261_122;
 #[derive(Default)]
 struct Measured {
     report: Report,
-    charts: Vec<Vec<Chart>>,
     languages: Languages,
     small_talk: SmallTalk,
 }
@@ -88,7 +79,7 @@ struct Measured {
 /// # Errors
 /// Any failure of data, engine, store or files.
 pub async fn run(options: &RecallOptions) -> Result<(), BenchError> {
-    let (product, library) = options.open().await?;
+    let (product, library) = options.readings.open().await?;
     let mut measured = Measured::default();
     let mut loaded = Vec::new();
     for path in options.sets()? {
@@ -99,11 +90,10 @@ pub async fn run(options: &RecallOptions) -> Result<(), BenchError> {
     for (kind, conversations) in &loaded {
         measure_set((options, &product, &library), (*kind, conversations), &mut measured).await?;
     }
-    let Measured { mut report, charts, languages, small_talk } = measured;
+    let Measured { mut report, languages, small_talk } = measured;
     languages.conclude(&mut report);
     small_talk.conclude(&mut report);
-    report.publish(&options.out, ("recall", "Recall"), RowFile::Own, "![Recall](recall.svg)\n")?;
-    write_whole(&options.out.join("recall.svg"), report::picture(&charts).as_bytes())
+    report.publish(&options.readings.out, ("recall", "Recall"), RowFile::Own)
 }
 
 async fn measure_set(
@@ -131,7 +121,7 @@ async fn measure_set(
         report.add(format!("{heading}: what was stored and read"), costs::SIZES_NOTE, sizes);
         let stored = costs::table(&rows, &bench);
         report.add(format!("{heading}: bytes that each arm needs"), costs::NOTE, stored);
-        measured.charts.push(report::charts(&heading, &rows, &bench));
+        report.charts.push(report::charts(&heading, &rows, &bench));
     }
     measured.report.rows.extend(rows);
     measured.small_talk.add(library, &shelf, (kind, &materials)).await?;
@@ -179,12 +169,6 @@ fn add_tables(report: &mut Report, (bench, heading): (&str, &str), results: &Res
 }
 
 impl RecallOptions {
-    async fn open(&self) -> Result<(Product, Library), BenchError> {
-        let product = Product::with(self.reader.as_deref())?;
-        let library = Library::open(&product, Cache::at(self.cache.clone())).await?;
-        Ok((product, library))
-    }
-
     /// What to measure: the path that was named, else everything there is to develop with.
     fn sets(&self) -> Result<Vec<PathBuf>, BenchError> {
         let paths = match &self.data {

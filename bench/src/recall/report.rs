@@ -5,9 +5,7 @@
 use super::arms::{ARMS, Arm, MAIN_ARMS};
 use super::costs::BYTES;
 use super::scores::{BUDGETS, DEPTHS, Results, SHALLOW_DEPTHS, measures};
-use crate::report::{
-    Axis, Chart, Column, Line, Row, Series, Table, column, draw, find, points, share, table, table_of,
-};
+use crate::report::{Axis, Chart, Column, Line, Row, Series, Table, column, find, points, share, table, table_of};
 use crate::stats::{RESAMPLES, Resamples, as_float, mean};
 
 /// The differences that claims rest on: better arm, baseline.
@@ -153,26 +151,20 @@ pub(super) fn charts(heading: &str, rows: &[Row], bench: &str) -> Vec<Chart> {
         BUDGETS.into_iter().filter_map(point).collect()
     });
     let marks = series(&|arm| value(BYTES, arm).zip(value(RECALL, arm)).into_iter().collect());
-    let bytes = marks.iter().flat_map(|mark| &mark.points).map(|(bytes, _)| *bytes).collect();
-    let budget_axis = Axis::Logarithmic("tokens of memory in the prompt".to_owned(), BUDGETS.map(as_float).to_vec());
+    let bytes: Vec<f64> = marks.iter().flat_map(|mark| &mark.points).map(|(bytes, _)| *bytes).collect();
     let coverage = Chart {
         title: heading.to_owned(),
-        across: budget_axis,
-        up: Axis::Linear("share of the evidence that fits".to_owned(), shares("coverage@")),
+        across: Axis::logarithmic("tokens of memory in the prompt", &BUDGETS.map(as_float)),
+        up: Axis::linear("share of the evidence that fits", &shares("coverage@")),
         series: lines,
     };
     let stored = Chart {
         title: "All evidence among the first ten, by bytes stored".to_owned(),
-        across: Axis::Logarithmic("bytes a turn that the search needs".to_owned(), bytes),
-        up: Axis::Linear(format!("{RECALL}: share of the questions"), shares(RECALL)),
+        across: Axis::logarithmic("bytes a turn that the search needs", &bytes),
+        up: Axis::linear(format!("{RECALL}: share of the questions"), &shares(RECALL)),
         series: marks,
     };
     vec![coverage, stored]
-}
-
-/// The picture of all data sets, one below the other.
-pub(super) fn picture(sets: &[Vec<Chart>]) -> String {
-    draw(sets)
 }
 
 fn main_arms() -> impl Iterator<Item = &'static Arm> {
@@ -227,7 +219,7 @@ mod tests {
     fn every_main_arm_has_a_line_and_a_mark() {
         let mut rows = rows(&results(), "some", &Resamples::draw(10, 200, 1));
         rows.extend(["mean", SHIPPED].map(|arm| Row::new("some", BYTES, arm, 1536.0)));
-        let svg = picture(&[charts("some conversations", &rows, "some")]);
+        let svg = crate::report::draw(&[charts("some conversations", &rows, "some")]);
         assert_eq!(svg.matches("<polyline").count(), 3);
         assert_eq!(svg.matches(">full-pipeline<").count(), 2);
         assert!(!svg.contains("NaN") && !svg.contains("inf"));

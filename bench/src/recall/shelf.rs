@@ -2,8 +2,8 @@
 //!
 //! It must not know which arms its answers become.
 
-use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use mainpoint::config::MemoryConfig;
@@ -13,16 +13,16 @@ use mainpoint::memory::recall::finding::Search;
 use mainpoint::memory::recall::relevance::Candidate;
 use mainpoint::memory::small_talk::SmallTalk;
 use mainpoint_engine::{Passage, Question};
-use mainpoint_store::{Hit, Point, Retain, Scope, SearchQuery, Span, Store, StoreConfig, Turn, TurnId, Within};
+use mainpoint_store::{Hit, Point, Scope, SearchQuery, Span, Store, Turn, TurnId, Within};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::library::Library;
-use crate::BenchError;
-use crate::cache::bytes_below;
+use crate::cache::{bytes_of, files_below};
 use crate::data::{self, Conversation};
 use crate::ranking::first_places;
-use crate::store_settings::store_settings;
+use crate::stats::narrow;
+use crate::{BenchError, quiet_store};
 
 /// A store in a temporary directory.
 pub(super) struct Shelf {
@@ -70,12 +70,7 @@ impl Shelf {
     /// Opens an empty store for what `library` reads, which is searched by its settings.
     pub(super) async fn open(library: &Library) -> Result<Self, BenchError> {
         let directory = tempfile::tempdir().map_err(BenchError::writing("a temporary directory"))?;
-        let settings = StoreConfig {
-            retain: Retain::Turns,
-            cpu_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            ..store_settings(directory.path(), library.engine.vector_width())
-        };
-        let store = Store::open(settings).await.map_err(BenchError::store("opening"))?;
+        let store = quiet_store::open(directory.path(), library.engine.vector_width()).await?;
         Ok(Self { store, config: library.memory.clone(), small_talk: library.small_talk.clone(), directory })
     }
 
@@ -169,21 +164,19 @@ impl Shelf {
     }
 
     /// Bytes on disk of everything in the store, by the top-level entry that they lie in.
-    pub(super) fn sizes(&self) -> Result<Vec<(String, usize)>, BenchError> {
-        let mut sizes = Vec::new();
-        let path = self.directory.path();
-        for entry in std::fs::read_dir(path).map_err(BenchError::reading(path))? {
-            let entry = entry.map_err(BenchError::reading(path))?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            sizes.push((name, bytes_below(&entry.path())? as usize));
+    pub(super) fn sizes(&self) -> Result<BTreeMap<String, usize>, BenchError> {
+        let mut sizes = BTreeMap::new();
+        for file in files_below(self.directory.path())? {
+            let below = file.strip_prefix(self.directory.path()).unwrap_or(&file);
+            let entry = below.iter().next().unwrap_or_default().to_string_lossy().into_owned();
+            *sizes.entry(entry).or_default() += bytes_of(&[file])? as usize;
         }
-        sizes.sort();
         Ok(sizes)
     }
 
     /// Bytes on disk of the full-text index.
     pub(super) fn text_index(&self) -> Result<usize, BenchError> {
-        Ok(text_index_in(self.directory.path())? as usize)
+        text_index_in(self.directory.path())
     }
 
     /// Ends the store.
@@ -238,27 +231,17 @@ fn places_of(conversation: &Conversation) -> HashMap<TurnId, usize> {
     ids.map(|(place, id)| (id, place)).collect()
 }
 
-fn narrow(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
 /// The size of every directory in which LanceDB keeps lists of the places of words.
-fn text_index_in(path: &Path) -> Result<u64, BenchError> {
-    let (mut size, mut lists_words) = (0, false);
-    for entry in std::fs::read_dir(path).map_err(BenchError::reading(path))? {
-        let entry = entry.map_err(BenchError::reading(path))?;
-        if entry.path().is_dir() {
-            size += text_index_in(&entry.path())?;
-        }
-        lists_words |= entry.file_name().to_string_lossy().ends_with(WORD_LISTS);
-    }
-    if lists_words { bytes_below(path) } else { Ok(size) }
+fn text_index_in(path: &Path) -> Result<usize, BenchError> {
+    let mut files = files_below(path)?;
+    let lists = files.iter().filter(|file| file.to_string_lossy().ends_with(WORD_LISTS));
+    let folders: HashSet<PathBuf> = lists.filter_map(|list| Some(list.parent()?.to_owned())).collect();
+    files.retain(|file| file.ancestors().any(|folder| folders.contains(folder)));
+    Ok(bytes_of(&files)? as usize)
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
     use super::*;
 
     #[test]

@@ -52,7 +52,7 @@ const RATE: f64 = 0.05;
 /// # Errors
 /// Any failure of data, engine, store or files.
 pub async fn learn(options: &RecallOptions) -> Result<(), BenchError> {
-    let (_, library) = options.open().await?;
+    let (_, library) = options.readings.open().await?;
     let mut examples = Vec::new();
     for path in options.sets()? {
         let (kind, all) = data::load(&path)?;

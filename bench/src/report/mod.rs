@@ -45,6 +45,8 @@ pub(crate) struct Row {
 pub(crate) struct Report {
     /// Every figure.
     pub(crate) rows: Vec<Row>,
+    /// The picture, row by row; none without any.
+    pub(crate) charts: Vec<Vec<Chart>>,
     sections: Vec<Section>,
 }
 
@@ -105,23 +107,46 @@ pub(crate) fn find<'a>(rows: &'a [Row], bench: &str, metric: &str, arm: &str) ->
     rows.iter().find(|row| row.metric == metric && row.arm == arm && row.bench == bench)
 }
 
+/// The rows of an arm's figures, each with its measure and what it is counted in.
+pub(crate) fn rows_of<M: AsRef<str>, F: Into<Figure>>(
+    bench: &str,
+    arm: &str,
+    figures: impl IntoIterator<Item = (M, F, &'static str)>,
+) -> Vec<Row> {
+    let row = |(metric, figure, unit): (M, F, _)| Row::new(bench, metric.as_ref(), arm, figure).counted_in(unit);
+    figures.into_iter().map(row).collect()
+}
+
+/// The rows of the median and the 99th percentile of the milliseconds of all rounds; none without any. `before` is what the
+/// names of the measures begin with.
+pub(crate) fn quantiles(bench: &str, before: &str, arm: &str, rounds: &[Vec<f64>]) -> Vec<Row> {
+    let quantiles = [("p50_ms", 500), ("p99_ms", 990)].into_iter().filter_map(|(name, thousandths)| {
+        let figure = Figure::quantile(rounds, thousandths).filter(|_| rounds.iter().any(|round| !round.is_empty()));
+        Some((format!("{before}{name}"), figure?, "ms"))
+    });
+    rows_of(bench, arm, quantiles)
+}
+
 impl Report {
     /// Adds a section.
     pub(crate) fn add(&mut self, heading: impl Into<String>, note: impl Into<String>, table: Table) {
         self.sections.push(Section { heading: heading.into(), note: note.into(), table });
     }
 
-    /// Prints the tables, and writes them as `NAME.md` below a title and above what may follow them, and the rows.
+    /// Prints the tables, and writes them as `NAME.md` below a title and above the picture, `NAME.svg`, and the rows.
     pub(crate) fn publish(
         &mut self,
         directory: &Path,
         (name, title): (&str, &str),
         file: RowFile,
-        closing: &str,
     ) -> Result<(), BenchError> {
-        anstream::println!("{}{closing}", self.rendered(UTF8_FULL_CONDENSED, ""));
+        anstream::println!("{}", self.rendered(UTF8_FULL_CONDENSED, ""));
         let markdown = directory.join(format!("{name}.md"));
-        let text = format!("# {title}\n\n{}{closing}", self.rendered(ASCII_MARKDOWN, "## "));
+        let mut text = format!("# {title}\n\n{}", self.rendered(ASCII_MARKDOWN, "## "));
+        if !self.charts.is_empty() {
+            text.push_str(&format!("![{title}]({name}.svg)\n"));
+            write_whole(&directory.join(format!("{name}.svg")), draw(&self.charts).as_bytes())?;
+        }
         write_whole(&markdown, text.as_bytes())?;
         let lines = match file {
             RowFile::Own => directory.join(format!("{name}.jsonl")),
@@ -182,8 +207,6 @@ fn is_zero(count: &usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
     use super::*;
 
     #[test]
@@ -193,16 +216,20 @@ mod tests {
         let mut table = table(["arm", "share"]);
         table.add_row(["one", "0.5"]);
         report.add("Coverage", "A note.", table);
+        let axis = || Axis::linear("", &[]);
+        report.charts = vec![vec![Chart { title: String::new(), across: axis(), up: axis(), series: Vec::new() }]];
         let figure = Figure { value: 0.123_456_789, low: 0.1, high: 0.2 };
         report.rows.push(Row::new("some", "share", "one", figure).over(3));
         report.rows.push(Row::new("some", "time", "one", 2.0).counted_in("ms"));
-        let published = report.publish(directory.path(), ("some", "Recall"), RowFile::Own, "The end.\n");
+        let published = report.publish(directory.path(), ("some", "Recall"), RowFile::Own);
         published.unwrap();
         let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
         let markdown = read("some.md");
         assert!(
-            markdown.starts_with("# Recall\n\n## Coverage\n\nA note.\n\n| arm") && markdown.ends_with("The end.\n")
+            markdown.starts_with("# Recall\n\n## Coverage\n\nA note.\n\n| arm")
+                && markdown.ends_with("![Recall](some.svg)\n")
         );
+        assert!(read("some.svg").starts_with("<svg"));
         let lines = [
             r#"{"bench":"some","metric":"share","arm":"one","value":0.12346,"low":0.1,"high":0.2,"n":3}"#,
             r#"{"bench":"some","metric":"time","arm":"one","value":2.0,"unit":"ms","low":2.0,"high":2.0}"#,

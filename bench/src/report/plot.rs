@@ -19,13 +19,14 @@ pub(crate) struct Chart {
     pub(crate) series: Vec<Series>,
 }
 
-/// One axis.
+/// One axis: where values lie on it, and which of them are written beside it.
 #[derive(Debug, Clone)]
-pub(crate) enum Axis {
-    /// Equal differences are equal distances; a title, and the values that have to lie on it.
-    Linear(String, Vec<f64>),
-    /// Equal factors are equal distances; values below 1 count as 1.
-    Logarithmic(String, Vec<f64>),
+pub(crate) struct Axis {
+    title: String,
+    is_logarithmic: bool,
+    low: f64,
+    high: f64,
+    ticks: Vec<f64>,
 }
 
 /// Points that belong together.
@@ -35,14 +36,6 @@ pub(crate) struct Series {
     pub(crate) name: String,
     /// Its values on the lower and on the left axis, in the order in which a line goes through them.
     pub(crate) points: Vec<(f64, f64)>,
-}
-
-/// Where values lie on an axis, and which of them are written beside it.
-struct Scale {
-    is_logarithmic: bool,
-    low: f64,
-    high: f64,
-    ticks: Vec<f64>,
 }
 
 /// The size of a chart's rectangle, and of everything with axes and legend.
@@ -76,13 +69,13 @@ pub(crate) fn draw(rows: &[Vec<Chart>]) -> String {
 
 impl Chart {
     fn draw(&self, svg: &mut String, (left, top): (f64, f64)) {
-        let ((across, across_title), (up, up_title)) = (self.across.scale(), self.up.scale());
+        let Self { across, up, .. } = self;
         let (right, bottom) = (left + PANEL.0, top + PANEL.1);
         let x = |value: f64| left + PANEL.0 * across.share(value);
         let y = |value: f64| bottom - PANEL.1 * up.share(value);
         text(svg, (left, top - 34.0), ("start", "bold"), &self.title);
-        text(svg, (left, top - 12.0), ("start", "normal"), up_title);
-        text(svg, (f64::midpoint(left, right), bottom + 40.0), ("middle", "normal"), across_title);
+        text(svg, (left, top - 12.0), ("start", "normal"), &up.title);
+        text(svg, (f64::midpoint(left, right), bottom + 40.0), ("middle", "normal"), &across.title);
         for (value, written) in up.ticks() {
             line(svg, (left, y(value)), (right, y(value)), GRID);
             text(svg, (left - 8.0, y(value) + 4.0), ("end", "normal"), &written);
@@ -107,17 +100,9 @@ impl Chart {
 }
 
 impl Axis {
-    fn scale(&self) -> (Scale, &str) {
-        match self {
-            Self::Linear(title, values) => (Scale::linear(values), title),
-            Self::Logarithmic(title, values) => (Scale::logarithmic(values), title),
-        }
-    }
-}
-
-impl Scale {
-    /// From a round value at or below all values to one at or above them, in about five steps.
-    fn linear(values: &[f64]) -> Self {
+    /// Equal differences are equal distances: from a round value at or below all values to one at or above them, in about
+    /// five steps.
+    pub(crate) fn linear(title: impl Into<String>, values: &[f64]) -> Self {
         let (least, most) = bounds(values).unwrap_or((0.0, 1.0));
         let most = if most > least { most } else { least + 1.0 };
         let width = (most - least) / 5.0;
@@ -129,17 +114,20 @@ impl Scale {
         let low = (least / step + 1e-9).floor() * step;
         let high = (most / step - 1e-9).ceil() * step;
         let ticks = (0..100_u32).map(|number| low + f64::from(number) * step);
-        Self { is_logarithmic: false, low, high, ticks: ticks.take_while(|tick| *tick < high + step / 2.0).collect() }
+        let ticks = ticks.take_while(|tick| *tick < high + step / 2.0).collect();
+        Self { title: title.into(), is_logarithmic: false, low, high, ticks }
     }
 
-    /// From one of 1, 2, 5, 10 and so on at or below all values to one above them.
-    fn logarithmic(values: &[f64]) -> Self {
+    /// Equal factors are equal distances: from one of 1, 2, 5, 10 and so on at or below all values to one above them; those
+    /// below 1 count as 1.
+    pub(crate) fn logarithmic(title: impl Into<String>, values: &[f64]) -> Self {
         let (least, most) = bounds(values).unwrap_or((1.0, 1.0));
         let (least, most) = (least.max(1.0), most.max(1.0));
         let round = || (0..9).flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(power)));
         let low = round().take_while(|value| *value <= least).last().unwrap_or(1.0);
         let high = round().find(|value| *value > most).unwrap_or(most * 2.0);
-        Self { is_logarithmic: true, low, high, ticks: round().filter(|value| (low..=high).contains(value)).collect() }
+        let ticks = round().filter(|value| (low..=high).contains(value)).collect();
+        Self { title: title.into(), is_logarithmic: true, low, high, ticks }
     }
 
     /// Where a value lies: at 0 on the lower end, at 1 on the upper one.
@@ -205,21 +193,21 @@ fn mark(svg: &mut String, (x, y): (f64, f64), index: usize) {
 mod tests {
     use super::*;
 
-    fn written(scale: &Scale) -> Vec<String> {
-        scale.ticks().map(|(_, text)| text).collect()
+    fn written(axis: &Axis) -> Vec<String> {
+        axis.ticks().map(|(_, text)| text).collect()
     }
 
     #[test]
     fn a_linear_scale_begins_and_ends_at_round_values() {
-        let scale = Scale::linear(&[0.576, 0.885]);
+        let scale = Axis::linear("", &[0.576, 0.885]);
         assert_eq!(written(&scale), ["0.5", "0.6", "0.7", "0.8", "0.9"]);
         assert!((scale.share(0.7) - 0.5).abs() < 1e-9);
-        assert_eq!(written(&Scale::linear(&[1.0, 94.0])), ["0", "20", "40", "60", "80", "100"]);
+        assert_eq!(written(&Axis::linear("", &[1.0, 94.0])), ["0", "20", "40", "60", "80", "100"]);
     }
 
     #[test]
     fn equal_factors_are_equal_distances() {
-        let scale = Scale::logarithmic(&[100.0, 9_999.0]);
+        let scale = Axis::logarithmic("", &[100.0, 9_999.0]);
         assert_eq!(written(&scale), ["100", "200", "500", "1k", "2k", "5k", "10k"]);
         assert!((scale.share(1000.0) - 0.5).abs() < 1e-9 && (scale.share(10_000.0) - 1.0).abs() < 1e-9);
     }
@@ -229,8 +217,8 @@ mod tests {
         let series = |name: &str, points: &[(f64, f64)]| Series { name: name.to_owned(), points: points.to_vec() };
         let chart = Chart {
             title: "some <chart>".to_owned(),
-            across: Axis::Linear("round".to_owned(), vec![1.0, 2.0]),
-            up: Axis::Logarithmic("tokens".to_owned(), vec![0.0]),
+            across: Axis::linear("round", &[1.0, 2.0]),
+            up: Axis::logarithmic("tokens", &[0.0]),
             series: vec![
                 series("line", &[(1.0, 5.0), (2.0, 1.0)]),
                 series("mark", &[(1.0, 1.0)]),

@@ -8,6 +8,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::BenchError;
+use crate::cache::files_below;
 
 /// Where LanceDB's files lie in a store's directory.
 const IMMUTABLE: &str = "lance";
@@ -16,44 +17,23 @@ const IMMUTABLE: &str = "lance";
 pub(super) fn working_copy(store: &Path) -> Result<TempDir, BenchError> {
     let beside = store.parent().unwrap_or(Path::new("."));
     let copy = TempDir::with_prefix_in("working-", beside).map_err(BenchError::writing(beside))?;
-    for entry in std::fs::read_dir(store).map_err(BenchError::reading(store))? {
-        let entry = entry.map_err(BenchError::reading(store))?;
-        let target = copy.path().join(entry.file_name());
-        let put: Put = if entry.file_name() == IMMUTABLE { link } else { duplicate };
-        every_file(&entry.path(), &target, put)?;
+    for from in files_below(store)? {
+        let below = from.strip_prefix(store).unwrap_or(&from);
+        let to = copy.path().join(below);
+        let folder = to.parent().unwrap_or(copy.path());
+        std::fs::create_dir_all(folder).map_err(BenchError::writing(folder))?;
+        let is_linked = below.starts_with(IMMUTABLE) && std::fs::hard_link(&from, &to).is_ok();
+        if !is_linked {
+            std::fs::copy(&from, &to).map_err(BenchError::writing(&to))?;
+        }
     }
     Ok(copy)
 }
 
-type Put = fn(&Path, &Path) -> std::io::Result<()>;
-
-/// A link where the file system has them.
-fn link(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::hard_link(from, to).or_else(|_| duplicate(from, to))
-}
-
-fn duplicate(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::copy(from, to).map(|_| ())
-}
-
-fn every_file(from: &Path, to: &Path, put: Put) -> Result<(), BenchError> {
-    if !from.is_dir() {
-        return put(from, to).map_err(BenchError::writing(to));
-    }
-    std::fs::create_dir_all(to).map_err(BenchError::writing(to))?;
-    for entry in std::fs::read_dir(from).map_err(BenchError::reading(from))? {
-        let entry = entry.map_err(BenchError::reading(from))?;
-        every_file(&entry.path(), &to.join(entry.file_name()), put)?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
     use super::*;
-    use crate::cache::bytes_below;
+    use crate::cache::bytes_of;
 
     #[test]
     fn what_is_written_to_a_copy_is_not_in_the_store() {
@@ -63,7 +43,8 @@ mod tests {
         std::fs::write(store.join("lance/turns.lance/rows"), "rows").unwrap();
         std::fs::write(store.join("journal.redb"), "journal").unwrap();
         let copy = working_copy(&store).unwrap();
-        assert_eq!(bytes_below(copy.path()).unwrap(), bytes_below(&store).unwrap());
+        let bytes = |directory: &Path| bytes_of(&files_below(directory).unwrap()).unwrap();
+        assert_eq!(bytes(copy.path()), bytes(&store));
         std::fs::write(copy.path().join("journal.redb"), "another").unwrap();
         std::fs::remove_file(copy.path().join("lance/turns.lance/rows")).unwrap();
         assert_eq!(std::fs::read(store.join("journal.redb")).unwrap(), b"journal");

@@ -5,19 +5,17 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use mainpoint_store::{Scope, Store, StoreConfig};
+use mainpoint_store::Scope;
 use serde::{Deserialize, Serialize};
 
-use super::RequestPathOptions;
 use super::material::Material;
 use super::mixing::Mixer;
-use super::playing;
-use crate::BenchError;
-use crate::cache::{bytes_below, write_whole};
+use super::program;
+use crate::cache::{bytes_of, files_below, write_whole};
 use crate::progress::Progress;
-use crate::store_settings::store_settings;
+use crate::{BenchError, quiet_store};
 
 /// A store that holds many main points in one scope.
 #[derive(Debug)]
@@ -51,17 +49,14 @@ pub(super) struct Note {
 const FORMAT: u32 = 3;
 /// Rows that are completed and flushed together.
 const BATCH: usize = 4096;
-/// Nothing happens in a store by itself while it is filled.
-const NEVER: Duration = Duration::from_secs(7 * 86_400);
-
 impl Filled {
     /// The store with `rows` main points from the cache, or a new one.
     pub(super) async fn with(
-        (options, overrides): (&RequestPathOptions, &[(String, String)]),
-        material: &Material,
-        rows: usize,
+        cache: &Path,
+        overrides: &[(String, String)],
+        (material, rows): (&Material, usize),
     ) -> Result<Self, BenchError> {
-        let home = options.cache.join("request-path").join(rows.to_string());
+        let home = cache.join("request-path").join(rows.to_string());
         let (directory, file) = (home.join("data"), home.join("filled.json"));
         let described = described(material);
         let kept: Option<Note> = std::fs::read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok());
@@ -72,7 +67,7 @@ impl Filled {
             std::fs::remove_dir_all(&home).map_err(BenchError::writing(&home))?;
         }
         std::fs::create_dir_all(&home).map_err(BenchError::writing(&home))?;
-        playing::begin_store(overrides, &directory).await;
+        program::begin_store(overrides, &directory).await;
         let started = Instant::now();
         let (scope, index_recall) = fill(&directory, material, rows).await?;
         let note = Note {
@@ -80,7 +75,7 @@ impl Filled {
             material: described,
             rows,
             scope: scope.as_str().to_owned(),
-            bytes: bytes_below(&directory)?,
+            bytes: bytes_of(&files_below(&directory)?)?,
             index_recall,
             seconds: started.elapsed().as_secs_f64(),
         };
@@ -95,19 +90,6 @@ impl Filled {
     }
 }
 
-/// Opens a store in which nothing happens by itself.
-pub(super) async fn open(directory: &Path, width: usize) -> Result<Store, BenchError> {
-    let config = StoreConfig {
-        flush_interval: NEVER,
-        flush_turns: usize::MAX,
-        maintenance_interval: NEVER,
-        ledger_age: NEVER,
-        cpu_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        ..store_settings(directory, width)
-    };
-    Store::open(config).await.map_err(BenchError::store("opening"))
-}
-
 /// What rows are made of, with a hash of it.
 fn described(material: &Material) -> String {
     let mut hasher = DefaultHasher::new();
@@ -120,7 +102,7 @@ fn described(material: &Material) -> String {
 }
 
 async fn fill(directory: &Path, material: &Material, rows: usize) -> Result<(Scope, Option<f32>), BenchError> {
-    let store = open(directory, material.width()).await?;
+    let store = quiet_store::open(directory, material.width()).await?;
     let scopes = store.scopes().await.map_err(BenchError::store("listing scopes"))?;
     let scope = scopes.into_iter().next();
     let scope = scope.ok_or_else(|| BenchError::data(directory, "the program stored nothing"))?;

@@ -7,6 +7,7 @@ use mainpoint_engine::{Passage as Point, PassageTokens};
 use super::RequestPathOptions;
 use crate::BenchError;
 use crate::data::{self, Conversation};
+use crate::ranking::minus;
 use crate::recall::library::Library;
 
 /// Passages of real turns, and what people say and ask.
@@ -94,11 +95,7 @@ fn sentences(text: &str, (passage, point): (&PassageTokens, &Point), mean: &[f32
         let end = start + sentence.len();
         let within = passage.tokens.iter().filter(|token| (start..end).contains(&token.start));
         let kept = within.filter(|token| is_kept(token.start, token.end));
-        let centred = kept.map(|token| {
-            let pairs = token.vector.iter().zip(mean);
-            pairs.map(|(number, mean)| number - mean).collect()
-        });
-        let tokens: Vec<Vec<f32>> = centred.collect();
+        let tokens: Vec<Vec<f32>> = kept.map(|token| minus(&token.vector, mean)).collect();
         if !tokens.is_empty() {
             found.push(Sentence { text: sentence.trim().to_owned(), tokens, vector: passage.vector.clone() });
         }

@@ -10,6 +10,7 @@ use mainpoint_engine::codes_of;
 use mainpoint_store::{Point, Scope, Span, Turn, TurnId};
 
 use super::material::{Passage, Sentence};
+use crate::stats::narrow;
 
 /// Makes rows of one scope.
 pub(super) struct Mixer<'a> {
@@ -155,14 +156,8 @@ fn id(number: usize) -> TurnId {
     TurnId(fastrand::Rng::with_seed(SEED ^ number as u64).u128(..).to_be_bytes())
 }
 
-fn narrow(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
     use std::collections::HashSet;
 
     use super::*;

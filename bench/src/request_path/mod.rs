@@ -12,6 +12,7 @@ mod filling;
 mod material;
 mod mixing;
 mod playing;
+mod program;
 mod survival;
 
 use std::path::PathBuf;
@@ -21,12 +22,11 @@ use clap::Args;
 use self::filling::Filled;
 use self::material::Material;
 use self::playing::PRODUCT;
-use crate::cache::Cache;
 use crate::product::Product;
 use crate::recall::LOCOMO_REPORT;
-use crate::recall::library::Library;
-use crate::report::{Line, Report, Row, SPEED, column, find, sized, table_of};
-use crate::stats::{as_float, percentile};
+use crate::recall::library::{Library, ReadingOptions};
+use crate::report::{Line, Report, Row, SPEED, column, rows_of, sized, table_of};
+use crate::stats::as_float;
 use crate::{BenchError, locate};
 
 /// How much memory there is, and what it is made of.
@@ -51,15 +51,8 @@ pub struct RequestPathOptions {
     /// Conversations of it that rows are made of.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values = LOCOMO_REPORT)]
     conversations: Vec<String>,
-    /// The model that reads, as models.reader names it: a name of the catalogue or a GGUF file; default: the product's own.
-    #[arg(long, value_name = "MODEL")]
-    reader: Option<String>,
-    /// Directory for request-path.md and for the rows in speed.jsonl.
-    #[arg(long, value_name = "DIR", default_value_os_t = locate::results())]
-    out: PathBuf,
-    /// Directory for readings and filled stores, which take long to make.
-    #[arg(long, value_name = "DIR", default_value_os_t = locate::cache())]
-    cache: PathBuf,
+    #[command(flatten)]
+    readings: ReadingOptions,
 }
 
 /// Everything that was measured with one store; parts have rows of the same name.
@@ -86,8 +79,7 @@ const PROCESS: &str = "Start: from starting the program until it answers, on a s
 /// # Errors
 /// Any failure of data, engine, store or files.
 pub async fn run(options: &RequestPathOptions) -> Result<(), BenchError> {
-    let product = Product::with(options.reader.as_deref())?;
-    let library = Library::open(&product, Cache::at(options.cache.clone())).await?;
+    let (product, library) = options.readings.open().await?;
     let material = Material::read(options, &library).await?;
     let mut sizes: Vec<usize> = options.sizes.iter().map(|size| *size as usize).collect();
     sizes.sort_unstable();
@@ -96,7 +88,7 @@ pub async fn run(options: &RequestPathOptions) -> Result<(), BenchError> {
     for rows in sizes {
         measured.push(measure((options, &product), &library, (&material, rows)).await?);
         let name = ("request-path", "What the memory adds to a request");
-        report(options, &measured).publish(&options.out, name, SPEED, "")?;
+        report(options, &measured).publish(&options.readings.out, name, SPEED)?;
     }
     Ok(())
 }
@@ -107,26 +99,18 @@ async fn measure(
     (material, rows): (&Material, usize),
 ) -> Result<Measured, BenchError> {
     let overrides = product.overrides();
-    let filled = Filled::with((options, &overrides), material, rows).await?;
+    let filled = Filled::with(&options.readings.cache, &overrides, (material, rows)).await?;
     let bench = bench_name(rows);
     let stage = playing::Stage::set(&overrides, material, &filled).await?;
     let (played, mut process) = stage.play(&bench, usize::from(options.requests)).await?;
     let note = &filled.note;
     let bytes = as_float(note.bytes as usize) / as_float(rows.max(1));
-    process.push(Row::new(&bench, "bytes_per_row", PRODUCT, bytes).counted_in("bytes"));
-    process.push(Row::new(&bench, "filling_s", PRODUCT, note.seconds).counted_in("s"));
-    let recall = note.index_recall.map(f64::from);
-    process.extend(recall.map(|recall| Row::new(&bench, "recall@50", "vectors-indexed", recall).counted_in("share")));
+    let figures = [("bytes_per_row", bytes, "bytes"), ("filling_s", note.seconds, "s")];
+    process.extend(rows_of(&bench, PRODUCT, figures));
+    let recall = note.index_recall.map(|recall| ("recall@50", f64::from(recall), "share"));
+    process.extend(rows_of(&bench, "vectors-indexed", recall));
     let survival = survival::measure(library, material, (&filled, &bench)).await?;
     Ok(Measured { filled, played, survival, process })
-}
-
-/// The rows of the median and the 99th percentile of milliseconds.
-fn quantiles(bench: &str, before: &str, arm: &str, milliseconds: &[f64]) -> [Row; 2] {
-    [("p50_ms", 500), ("p99_ms", 990)].map(|(name, thousandths)| {
-        let value = percentile(milliseconds, thousandths);
-        Row::new(bench, &format!("{before}{name}"), arm, value).counted_in("ms")
-    })
 }
 
 fn report(options: &RequestPathOptions, measured: &[Measured]) -> Report {
@@ -172,8 +156,7 @@ fn report(options: &RequestPathOptions, measured: &[Measured]) -> Report {
         let limits = one.survival.iter().filter(|row| row.metric == "p50_ms");
         limits.map(|row| line(one, &[&row.arm], &row.arm)).collect()
     });
-    let share = format!("survival@{}", survival::BEST);
-    let found = [column("turns", "turns", 0), column("of the ten best", share, 3)];
+    let found = [column("turns", "turns", 0), column("of the ten best", survival::SURVIVAL, 3)];
     let columns: Vec<_> = found.into_iter().chain(times()).collect();
     let table = table_of(&survival, &["main points", "memory.candidates"], &lines, &columns);
     report.add("The first stage", FIRST_STAGE, table);
@@ -188,36 +171,9 @@ fn report(options: &RequestPathOptions, measured: &[Measured]) -> Report {
     let table = table_of(&process, &["main points"], &lines, &columns);
     report.add("The process and the disk", PROCESS, table);
     report.rows = [played, survival, process].concat();
-    let growth = growth(&report.rows);
-    report.rows.extend(growth);
     report
-}
-
-/// What a million main points take beside a hundred thousand.
-fn growth(rows: &[Row]) -> Vec<Row> {
-    let (large, small) = (bench_name(1_000_000), bench_name(100_000));
-    let measures = [("memory_growth_to_100k", "memory_mib"), ("reading_p50_growth_to_100k", "reading_p50_ms")];
-    let ratio = |(name, metric): (&str, &str)| {
-        let of = |bench: &str| find(rows, bench, metric, PRODUCT).map(|row| row.value);
-        let ratio = of(&large)? / of(&small)?;
-        Some(Row::new(&large, name, PRODUCT, ratio).counted_in("ratio"))
-    };
-    measures.into_iter().filter_map(ratio).collect()
 }
 
 fn bench_name(rows: usize) -> String {
     sized("request-path", rows)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn growth_is_known_where_both_sizes_were_measured() {
-        let row = |rows: usize, value: f64| Row::new(&bench_name(rows), "memory_mib", PRODUCT, value);
-        assert!(growth(&[row(100_000, 10.0)]).is_empty());
-        let found = growth(&[row(100_000, 10.0), row(1_000_000, 15.0)]);
-        assert_eq!((found.len(), found[0].value, found[0].bench.as_str()), (1, 1.5, "request-path-1m"));
-    }
 }

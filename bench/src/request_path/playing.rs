@@ -4,21 +4,20 @@
 //! upstream's receiving; what each step took is read from the request's receipt.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mainpoint_tests::{ProxyBuilder, ScriptedUpstream, StartedProxy};
+use mainpoint_tests::{ScriptedUpstream, StartedProxy};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::copies::working_copy;
 use super::filling::Filled;
 use super::material::Material;
-use super::quantiles;
+use super::program::{KEY, SYSTEM, builder};
 use crate::BenchError;
 use crate::progress::Progress;
-use crate::report::Row;
-use crate::running::{Client, program, usage, with};
+use crate::report::{Row, quantiles, rows_of};
+use crate::running::{Client, MODEL, talkative_upstream, usage};
 use crate::stats::as_float;
 
 /// The running program and those around it.
@@ -59,28 +58,14 @@ struct Phase {
 
 /// The arm that every figure of the whole product has.
 pub(super) const PRODUCT: &str = "mainpoint";
-/// A model whose tokens are those of `o200k_base`; the other conversations name another one, so that the upstream can tell
-/// them apart.
-const MODEL: &str = "gpt-4o";
+/// What other conversations name, so that the upstream can tell them apart.
 const OTHER_MODEL: &str = "gpt-4o-mini";
-const KEY: &str = "request-path";
-const SYSTEM: &str = "You are a friend who remembers.";
-const BUDGET: u32 = 1200;
 /// What the user says before the questions: far more than the budget.
 const SAID: usize = 60;
 /// Messages of the conversation that one long turn of another conversation is made of, about 700 tokens.
 const LONG: usize = 24;
 /// How often such a turn comes; reading one takes longer.
 const EVERY: Duration = Duration::from_millis(250);
-
-/// Has the program itself begin a store in `directory`, with one turn of the measured caller.
-pub(super) async fn begin_store(overrides: &[(String, String)], directory: &Path) {
-    let upstream = upstream().await;
-    let proxy = builder(&upstream, overrides, directory).start().await;
-    Client::new(MODEL, KEY, SYSTEM).say(&proxy, "Good morning!").await;
-    proxy.everything_read().await;
-    proxy.stop().await;
-}
 
 impl<'a> Stage<'a> {
     /// Starts the program on a working copy of the store.
@@ -90,7 +75,7 @@ impl<'a> Stage<'a> {
         filled: &Filled,
     ) -> Result<Self, BenchError> {
         let copy = working_copy(&filled.directory)?;
-        let upstream = upstream().await;
+        let upstream = talkative_upstream().await;
         let started = Instant::now();
         let proxy = builder(&upstream, overrides, copy.path()).start().await;
         proxy.get("/readyz").await;
@@ -126,9 +111,8 @@ impl<'a> Stage<'a> {
             ("memory_mib", used.resident_mib, "MiB"),
             ("memory_peak_mib", used.peak_mib, "MiB"),
         ];
-        let process = process.map(|(metric, value, unit)| Row::new(bench, metric, PRODUCT, value).counted_in(unit));
         let played = [idle.rows(bench, ""), reading.rows(bench, "reading_")].concat();
-        Ok((played, process.to_vec()))
+        Ok((played, rows_of(bench, PRODUCT, process)))
     }
 
     async fn phase(&self, requests: usize, load: Load) -> Result<Phase, BenchError> {
@@ -197,35 +181,16 @@ impl Phase {
     }
 
     fn rows(&self, bench: &str, load: &str) -> Vec<Row> {
-        let mut rows = quantiles(bench, load, PRODUCT, &self.added).to_vec();
-        rows.extend(quantiles(bench, &format!("{load}memory_"), PRODUCT, &self.memory));
-        for (metric, count) in [("failed_open", self.failed_open), ("rewritten", self.rewritten)] {
-            let row = Row::new(bench, &format!("{load}{metric}"), PRODUCT, as_float(count));
-            rows.push(row.counted_in("requests"));
-        }
+        let quantiles = |before: &str, arm: &str, times| quantiles(bench, before, arm, std::slice::from_ref(times));
+        let mut rows = quantiles(load, PRODUCT, &self.added);
+        rows.extend(quantiles(&format!("{load}memory_"), PRODUCT, &self.memory));
+        let counts = [("failed_open", self.failed_open), ("rewritten", self.rewritten)];
+        let counts = counts.map(|(metric, count)| (format!("{load}{metric}"), as_float(count), "requests"));
+        rows.extend(rows_of(bench, PRODUCT, counts));
         let steps = self.steps.iter();
-        rows.extend(steps.flat_map(|(step, times)| quantiles(bench, load, step, times)));
+        rows.extend(steps.flat_map(|(step, times)| quantiles(load, step, times)));
         rows
     }
-}
-
-async fn upstream() -> ScriptedUpstream {
-    let upstream = ScriptedUpstream::start().await;
-    let mut number = 0;
-    upstream.always(move |request| {
-        number += 1;
-        request.said(&format!("Noted, that is the {number}th thing that you told me, and I will remember all of them."))
-    });
-    upstream
-}
-
-/// The whole scope is searched, and nothing is cut by a deadline.
-fn builder(upstream: &ScriptedUpstream, overrides: &[(String, String)], directory: &Path) -> ProxyBuilder {
-    let directory = format!("{directory:?}");
-    let ours =
-        [("memory.across_conversations", "true"), ("memory.deadline_ms", "600000"), ("store.directory", &directory)];
-    let builder = program(upstream, BUDGET, ours);
-    with(builder, overrides.iter().map(|(key, value)| (key, value)))
 }
 
 #[cfg(test)]

@@ -14,18 +14,19 @@ use mainpoint_engine::Question;
 use mainpoint_store::{Passage, Snapshot, TurnId, Within};
 
 use super::copies::working_copy;
-use super::filling::{Filled, open};
+use super::filling::Filled;
 use super::material::Material;
-use super::quantiles;
-use crate::BenchError;
 use crate::progress::Progress;
 use crate::ranking::by_score;
 use crate::recall::library::Library;
-use crate::report::Row;
+use crate::report::{Row, quantiles, rows_of};
 use crate::stats::as_float;
+use crate::{BenchError, quiet_store};
 
 /// How many of the best matches are looked for.
-pub(super) const BEST: usize = 10;
+const BEST: usize = 10;
+/// The measure of how many of them are candidates.
+pub(super) const SURVIVAL: &str = "survival@10";
 /// The limits that are measured besides the product's own.
 const LIMITS: [usize; 5] = [100, 200, 400, 800, 1600];
 /// Most questions that are asked.
@@ -52,7 +53,7 @@ pub(super) async fn measure(
 ) -> Result<Vec<Row>, BenchError> {
     let failed = || BenchError::store("searching");
     let copy = working_copy(&filled.directory)?;
-    let store = open(copy.path(), material.width()).await?;
+    let store = quiet_store::open(copy.path(), material.width()).await?;
     let (scope, rows, config) = (filled.scope()?, filled.note.rows, &library.memory);
     let snapshot = store.snapshot(&scope, &Within::Scope).await.map_err(failed())?;
     let everything = snapshot.everything(usize::MAX).await.map_err(failed())?;
@@ -80,7 +81,7 @@ pub(super) async fn measure(
     drop(snapshot);
     store.close().await.map_err(BenchError::store("closing"))?;
     let mut found: Vec<Row> = tallies.iter().flat_map(|tally| tally.rows(bench)).collect();
-    found.extend(quantiles(bench, "", "max-sim-of-everything", &exhaustive));
+    found.extend(quantiles(bench, "", "max-sim-of-everything", &[exhaustive]));
     Ok(found)
 }
 
@@ -113,9 +114,8 @@ impl Tally {
         let arm = format!("candidates-{}", self.limit);
         let share = as_float(self.found) / as_float(self.wanted.max(1));
         let turns = as_float(self.candidates) / as_float(self.times.len().max(1));
-        let mut rows = quantiles(bench, "", &arm, &self.times).to_vec();
-        rows.push(Row::new(bench, &format!("survival@{BEST}"), &arm, share).counted_in("share"));
-        rows.push(Row::new(bench, "turns", &arm, turns).counted_in("turns"));
+        let mut rows = quantiles(bench, "", &arm, std::slice::from_ref(&self.times));
+        rows.extend(rows_of(bench, &arm, [(SURVIVAL, share, "share"), ("turns", turns, "turns")]));
         rows
     }
 }

@@ -3,13 +3,15 @@
 //! The proxy and the upstream are those of the tests (`mainpoint-tests`), with the product's own settings. It must not know
 //! what is measured.
 
-mod blocks;
 pub(crate) mod usage;
 
 use mainpoint_tests::{Answer, ProxyBuilder, RecordedRequest, ScriptedUpstream, StartedProxy, prompt};
 use serde_json::{Value, json};
 
-pub(crate) use self::blocks::{memory, parts};
+/// A model whose tokens are those of `o200k_base`, so that proxy and benchmark count alike.
+pub(crate) const MODEL: &str = "gpt-4o";
+/// Nothing is cut by this deadline, however busy the machine is.
+pub(crate) const NO_DEADLINE: (&str, &str) = ("memory.deadline_ms", "600000");
 
 /// A client that sends the whole history each time, as every chat application does.
 #[derive(Debug, Clone)]
@@ -55,6 +57,17 @@ impl Client {
         let path = format!("/mainpoint/receipts/{}", answer.header("x-mainpoint-request-id"));
         proxy.get_as(&self.authorization, &path).await.json()
     }
+}
+
+/// An upstream that never says the same.
+pub(crate) async fn talkative_upstream() -> ScriptedUpstream {
+    let upstream = ScriptedUpstream::start().await;
+    let mut number = 0;
+    upstream.always(move |request| {
+        number += 1;
+        request.said(&format!("Noted, that is the {number}th thing that you told me, and I will remember all of them."))
+    });
+    upstream
 }
 
 /// The program with the product's own settings but for these, such as `("memory.low_water", "0.4")`, as TOML writes them.

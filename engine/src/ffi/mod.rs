@@ -5,6 +5,8 @@
 
 pub(crate) mod encoder;
 pub(crate) mod gguf;
+pub(crate) mod gguf_header;
+pub(crate) mod logs;
 pub(crate) mod nearest;
 pub(crate) mod popcount;
 pub(crate) mod priority;

@@ -94,8 +94,6 @@ const MOST_WINDOW: u32 = 20_480;
 const FIRST_WINDOW: u32 = 4096;
 /// Tokens of a prompt that are computed before the next look at whether anybody waits.
 const PREFILL: u32 = 512;
-const ALLOWED: &str =
-    "an instruct model whose file brings a chat template that llama.cpp knows, such as qwen2.5-coder-0.5b-instruct";
 
 /// An instruct model and how it wants its messages written.
 #[derive(Clone)]
@@ -111,12 +109,7 @@ impl ChatModel {
     /// As [`Model::load`], and [`EngineError::Architecture`] for a model without a usable chat template.
     pub(crate) fn load(path: &Path) -> Result<Self, EngineError> {
         let model = Model::load(path, Role::Chat)?;
-        let refuse = |lack: &str| EngineError::Architecture {
-            path: path.to_owned(),
-            found: lack.to_owned(),
-            role: Role::Chat.name(),
-            allowed: ALLOWED,
-        };
+        let refuse = |lack: &str| Role::Chat.refuse(path, lack);
         let template = model.llama.chat_template(None);
         let template = template.map_err(|_| refuse("a model without a chat template"))?;
         let chat = Self { model, template };

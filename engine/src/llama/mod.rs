@@ -2,6 +2,7 @@
 //!
 //! It must not know what is read.
 
+pub(crate) mod description;
 pub(crate) mod model;
 pub(crate) mod tokens;
 pub(crate) mod vocabulary;

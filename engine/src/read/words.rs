@@ -8,7 +8,7 @@ use icu_segmenter::options::WordBreakInvariantOptions;
 
 /// Byte ranges of the text's units, ascending. Every unit has a letter or a digit, begins and ends
 /// at a character boundary, and keeps numbers, times and dates such as `7 May 2023` in one piece.
-pub(crate) fn units(text: &str) -> Vec<Range<usize>> {
+pub fn units(text: &str) -> Vec<Range<usize>> {
     let words = words(text);
     let mut units: Vec<Range<usize>> = Vec::new();
     let mut from = 0;

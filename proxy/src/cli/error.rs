@@ -65,8 +65,12 @@ pub enum CliError {
         /// What is wrong: the key, its value and what is allowed.
         reason: String,
     },
-    /// There is no store to search.
-    #[error("there is no store in {} (store.directory): start the proxy first, or name another one with --data-dir", directory.display())]
+    /// There is no store to look into.
+    #[error(
+        "there is no store in {} (store.directory), and none was made; one is made when the proxy runs (`mainpoint serve`) or a \
+         history is imported (`mainpoint import`); name another directory with --data-dir",
+        directory.display()
+    )]
     NoStore {
         /// Where it should be.
         directory: PathBuf,

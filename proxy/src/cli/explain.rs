@@ -18,6 +18,15 @@ use super::{CliError, ConfigOption, conversation};
 use crate::config::Overrides;
 use crate::{app, models};
 
+/// How the command is used, as `--help` shows it.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  mainpoint explain conversation.json
+  echo '[{\"role\": \"user\", \"content\": \"We meet at the harbour on 14 March.\"}]' | mainpoint explain -
+
+On a terminal the background is the darker the more attention a word receives, and the main point is underlined; elsewhere the
+main point stands in «guillemets». The main point is what the memory keeps of a message.";
+
 #[derive(Debug, Args)]
 pub(super) struct ExplainArguments {
     #[command(flatten)]
@@ -25,7 +34,7 @@ pub(super) struct ExplainArguments {
     /// A conversation as OpenAI messages: {"messages": […]} or a list; `-` reads standard input.
     #[arg(value_name = "FILE.json")]
     file: PathBuf,
-    /// Print spans, salience and passages as JSON.
+    /// Print JSON: the spans of the main point, the salience of every token, the passages.
     #[arg(long)]
     json: bool,
 }

@@ -19,6 +19,7 @@ use history::History;
 use owner::{CallerArguments, Owner};
 use summary::Summary;
 
+use super::search::ensure_store;
 use super::{CliError, ConfigOption};
 use crate::config::{Config, Overrides};
 use crate::conversation::prepare::Preparation;
@@ -27,8 +28,18 @@ use crate::memory::{Imported, Importer};
 use crate::terminal::Progress;
 use crate::{app, models};
 
+/// How the command is used, as `-h` shows it.
+pub(super) const EXAMPLES: &str = "\
+Example:
+  MY_KEY=sk-… mainpoint import history.jsonl --key-env MY_KEY
+
+`mainpoint import --help` describes the file and says whose memory it becomes.";
+
 /// What the file holds, as `--help` explains it.
 pub(super) const FORMAT: &str = "\
+Example:
+  MY_KEY=sk-… mainpoint import history.jsonl --key-env MY_KEY
+
 Each line of FILE is one conversation, a JSON object in the shape of an OpenAI request:
 
   {\"messages\": [{\"role\": \"user\", \"content\": \"…\"}, …], \"user\": \"ann\", \"created_at\": \"2026-05-08T13:56:00Z\"}
@@ -55,10 +66,10 @@ pub(super) struct ImportArguments {
     file: PathBuf,
     #[command(flatten)]
     caller: CallerArguments,
-    /// Whose memory to import into, by the name that `mainpoint search` shows; the store must have it.
+    /// Whose memory to import into, by the scope's name, which `mainpoint search` lists; the store must have it.
     #[arg(long)]
     scope: Option<String>,
-    /// User of that key for lines that name none.
+    /// User of that key, or of that scope, for lines that name none.
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
     /// Directory of the store, instead of the configuration's.
@@ -74,6 +85,9 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     let history = History::at(&arguments.file);
     history.check()?;
     let caller = arguments.caller.caller(&CallerHeaders::new(&config.memory))?;
+    if arguments.scope.is_some() {
+        ensure_store(&config)?;
+    }
     let paths = models::resolve(&config.models)?;
     let engine = app::engine(&config, &paths)?;
     let store = app::store(&config, &engine).await?;

@@ -20,12 +20,28 @@ use crate::memory::{Imported, Importer};
 use crate::terminal::Progress;
 use crate::{app, models};
 
+/// How the command is used, as `-h` shows it.
+pub(super) const EXAMPLES: &str = "\
+Example:
+  mainpoint migrate --config config.toml
+
+`mainpoint migrate --help` says what it does, step by step, and what becomes of the old store.";
+
 /// What the command does, as `--help` explains it.
 pub(super) const ABOUT: &str = "\
-The turns of the old store are read again with the configured reader, at the speed of an import, into a new store beside it,
-<data directory>.migrating. Then the two change places, and the old one is kept as <data directory>.version-2 until you delete
-it. Until then it is not changed: when this command fails or is interrupted, everything is as it was, and the same command goes
-on where it was. The proxy must not be running on the directory.";
+Example:
+  mainpoint migrate --config config.toml
+
+A store belongs to a layout version, and `mainpoint serve` refuses one of an earlier version. This command brings it to the
+present one:
+
+  1. It reads every turn of the old store again, with the configured reader (models.reader), at the speed of an import. The new
+     store is made beside the old one, in <store.directory>.migrating.
+  2. It takes over scope.key, which says whose the memories are. Without that file nothing is begun.
+  3. The two change places. The old store is kept as <store.directory>.version-2; delete it when you no longer need it.
+
+Until the last step the old store is not changed. If the command fails or is interrupted, run it again: it goes on where it was.
+Where there is nothing to do it says so and changes nothing. Stop the proxy first.";
 
 #[derive(Debug, Args)]
 pub(super) struct MigrateArguments {
@@ -51,6 +67,11 @@ pub(super) async fn run(arguments: MigrateArguments) -> Result<(), CliError> {
 }
 
 async fn migrate(config: &Config, old: OldStore) -> Result<Outcome, CliError> {
+    // What a start would refuse is refused before hours are spent on it.
+    let directory = &config.store.directory;
+    if !ScopeKey::exists(directory)? && !old.is_empty().await? {
+        return Err(ScopeKey::missing(directory).into());
+    }
     let paths = models::resolve(&config.models)?;
     let engine = app::engine(config, &paths)?;
     let mut of_fresh = config.clone();

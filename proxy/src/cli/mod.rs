@@ -2,6 +2,7 @@
 //!
 //! Each command has its own file. It must not know HTTP, and it decides nothing that the configuration decides.
 
+mod check;
 mod conversation;
 mod error;
 mod explain;
@@ -23,9 +24,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Config, Overrides};
 use crate::exit::{ExitStatus, one_line};
 
-/// An OpenAI-compatible reverse proxy with a memory that reads attention.
+/// An OpenAI-compatible reverse proxy with a memory: it reads every conversation that passes through it, and puts what matters for
+/// a question into prompts that have grown too long.
 #[derive(Debug, Parser)]
-#[command(name = "mainpoint", version, about, arg_required_else_help = true)]
+#[command(name = "mainpoint", bin_name = "mainpoint", version, about, arg_required_else_help = true, after_help = BEGINNING)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -33,39 +35,57 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start the proxy.
+    /// Start the proxy, or say whether it could start (--check).
+    #[command(after_help = serve::EXAMPLES)]
     Serve(serve::ServeArguments),
-    /// Show what the attention of the model finds in a conversation.
+    /// Show what the model attends to in a conversation, and what it takes for the main point of each message.
+    #[command(after_help = explain::EXAMPLES)]
     Explain(explain::ExplainArguments),
-    /// Read recorded conversations into the memory. The proxy must not be running on the same data directory.
-    #[command(after_long_help = import::FORMAT)]
+    /// Read recorded conversations into the memory; stop the proxy first.
+    #[command(after_help = import::EXAMPLES, after_long_help = import::FORMAT)]
     Import(import::ImportArguments),
-    /// Read the turns of a store of an earlier version into a new one, which takes its place.
-    #[command(after_long_help = migrate::ABOUT)]
+    /// Bring the store of an earlier version to the present one; stop the proxy first.
+    #[command(after_help = migrate::EXAMPLES, after_long_help = migrate::ABOUT)]
     Migrate(migrate::MigrateArguments),
-    /// Search the stored memories. The proxy must not be running on the same data directory.
+    /// Ask the memory a question and show what it finds; stop the proxy first.
+    #[command(after_help = search::EXAMPLES)]
     Search(search::SearchArguments),
     /// List, fetch or verify the models.
+    #[command(after_help = models::EXAMPLES)]
     Models(models::ModelsArguments),
 }
+
+/// What to do first, as `--help` says it.
+const BEGINNING: &str = "\
+To begin:
+  mainpoint models fetch                                    once: download the models
+  mainpoint serve --upstream https://api.openai.com/v1      then send requests to http://127.0.0.1:8787/v1
+
+`mainpoint help COMMAND` explains a command. Exit statuses: 0 when all went well, 64 a wrong command line, 65 wrong data
+(a damaged model, a store of another version), 66 something is missing (a model, a file, the store), 69 not available (a port,
+a store in use), 70 a defect, 73, 74 and 77 the disk and permissions, 78 a wrong configuration.";
 
 /// The option that every command has.
 #[derive(Debug, Clone, Args)]
 struct ConfigOption {
-    /// Configuration file; without it ./config.toml if there is one, else the defaults.
+    /// Configuration file; without this option ./config.toml if there is one, else the defaults.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
 impl ConfigOption {
     fn load(&self, overrides: &Overrides) -> Result<Config, CliError> {
-        let beside = Path::new("config.toml");
-        let config = match &self.config {
+        let config = match self.file() {
             Some(path) => Config::load(path, overrides)?,
-            None if beside.exists() => Config::load(beside, overrides)?,
             None => Config::without_file(overrides)?,
         };
         Ok(config)
+    }
+
+    /// The file that is read; `None` where there is none.
+    fn file(&self) -> Option<&Path> {
+        let beside = Path::new("config.toml");
+        self.config.as_deref().or_else(|| beside.exists().then_some(beside))
     }
 }
 

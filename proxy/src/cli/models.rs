@@ -18,6 +18,15 @@ use crate::models::{
 };
 use crate::terminal::{Progress, size};
 
+/// How the commands are used, as `--help` shows it.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  mainpoint models fetch                     download what the configuration needs
+  mainpoint models fetch all-minilm-l6-v2    download another one
+  mainpoint models list                      which there are, where they lie, and whether they are there
+
+They lie in models.directory, or where the environment variable MAINPOINT_MODELS_DIR says.";
+
 #[derive(Debug, Args)]
 pub(super) struct ModelsArguments {
     #[command(subcommand)]
@@ -31,19 +40,19 @@ enum ModelsCommand {
         #[command(flatten)]
         config: ConfigOption,
     },
-    /// Download models, the configured ones unless some are named.
+    /// Download models: the named ones, else those that the configuration needs.
     Fetch {
         #[command(flatten)]
         config: ConfigOption,
-        /// Short names, or Hugging Face files such as hf:organisation/repository/file.gguf.
+        /// Short names as in `mainpoint models list`, or Hugging Face files such as hf:organisation/repository/file.gguf.
         #[arg(value_name = "MODEL")]
         names: Vec<String>,
     },
-    /// Read models in full and compare their SHA-256, the configured ones unless some are named.
+    /// Read models in full and compare their SHA-256: the named ones, else those that the configuration needs.
     Verify {
         #[command(flatten)]
         config: ConfigOption,
-        /// Short names, paths, or Hugging Face files such as hf:organisation/repository/file.gguf.
+        /// Short names as in `mainpoint models list`, paths, or Hugging Face files such as hf:organisation/repository/file.gguf.
         #[arg(value_name = "MODEL")]
         names: Vec<String>,
     },

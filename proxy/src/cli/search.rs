@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::{CliError, ConfigOption};
 use crate::config::{Config, MemoryConfig, Overrides};
+use crate::error::StartError;
 use crate::memory::RecalledTurn;
 use crate::memory::recall::abstention::{Evidence, Floor};
 use crate::memory::recall::relevance::Candidate;
@@ -27,13 +28,23 @@ const EXCERPT: usize = 160;
 /// Most main points that are read of the turns that are shown.
 const MOST_POINTS: usize = 10_000;
 
+/// How the command is used, as `--help` shows it.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  mainpoint search \"Where does she live?\"
+  mainpoint search \"Where does she live?\" --data-dir /var/lib/mainpoint --json
+
+A scope is one caller's memory: everything that was said with the same key. For each turn the table says its score, its place
+among those that share words with the question, the similarity of its vector (cosine) and of its tokens (MaxSim). The last line
+says whether the proxy would put these turns into a prompt.";
+
 #[derive(Debug, Args)]
 pub(super) struct SearchArguments {
     #[command(flatten)]
     config: ConfigOption,
-    /// The question.
+    /// The question, in one argument.
     question: String,
-    /// Whose memories to search; not needed while the store holds a single scope.
+    /// Whose memories to search; only needed if the store holds several scopes, which are listed then.
     #[arg(long)]
     scope: Option<String>,
     /// Most turns to show.
@@ -50,9 +61,7 @@ pub(super) struct SearchArguments {
 pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
     let overrides = Overrides { data_dir: arguments.data_dir.clone(), ..Overrides::default() };
     let config = arguments.config.load(&overrides)?;
-    if !config.store.directory.is_dir() {
-        return Err(CliError::NoStore { directory: config.store.directory });
-    }
+    ensure_store(&config)?;
     let paths = models::resolve(&config.models)?;
     let engine = app::engine(&config, &paths)?;
     let store = app::store(&config, &engine).await?;
@@ -118,6 +127,15 @@ async fn search(
         Found { score, reasons, main_point: point.map(main_point).unwrap_or_default(), turn }
     });
     Ok(Results { turns: turns.collect(), evidence: recollection.evidence, floor: Floor::at(config.memory.least_match) })
+}
+
+/// Makes sure that there is a store, so that asking for what it holds does not make one.
+pub(super) fn ensure_store(config: &Config) -> Result<(), CliError> {
+    let directory = &config.store.directory;
+    match Store::is_there(directory).map_err(|source| StartError::Store { source })? {
+        true => Ok(()),
+        false => Err(CliError::NoStore { directory: directory.clone() }),
+    }
 }
 
 /// The scope of this name, or without a name the only one.

@@ -2,20 +2,28 @@
 //!
 //! It must not know how the proxy works; it finds the configuration and the models and hands over.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CliError, ConfigOption};
+use super::{CliError, ConfigOption, check};
 use crate::config::{Mode, Overrides};
 use crate::{app, models};
+
+/// How the command is used, as `--help` shows it.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  mainpoint serve --upstream https://api.openai.com/v1
+  mainpoint serve --config config.toml --check
+
+Without an upstream a small model of ours answers (models.chat), which is meant for trying things out. The options --listen,
+--upstream, --data-dir and --budget take the place of server.listen, upstream.url, store.directory and memory.budget_tokens.";
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArguments {
     #[command(flatten)]
     config: ConfigOption,
-    /// Only check the configuration and the models.
+    /// Only say whether the configuration, the models and the store are in order; loads and changes nothing.
     #[arg(long)]
     check: bool,
     /// First download the models that are needed and missing.
@@ -24,23 +32,26 @@ pub(super) struct ServeArguments {
     /// Address to listen on, such as 127.0.0.1:8787; port 0 lets the system choose.
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// Base URL of the upstream including its version, or `embedded`.
+    /// Where requests are forwarded to, with its version, such as https://api.openai.com/v1; `embedded` lets models.chat answer.
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
-    /// Directory of the store.
+    /// Directory of the store, where the memories lie.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Most tokens of a forwarded prompt.
+    /// Most tokens of a forwarded prompt; longer ones are rewritten.
     #[arg(long, value_name = "TOKENS")]
     budget: Option<i64>,
 }
 
 pub(super) async fn run(arguments: ServeArguments) -> Result<(), CliError> {
-    let ServeArguments { config, check, fetch, listen, upstream, data_dir, budget } = arguments;
-    let config = config.load(&Overrides { listen, upstream, data_dir, budget })?;
+    let ServeArguments { config: option, check, fetch, listen, upstream, data_dir, budget } = arguments;
+    let config = option.load(&Overrides { listen, upstream, data_dir, budget })?;
     let relays_only = config.memory.mode == Mode::Off && config.upstream.url.is_some();
     if fetch && !relays_only {
         super::models::fetch(&config, &[]).await?;
+    }
+    if check {
+        return check::run(&config, option.file()).await;
     }
     let paths = if relays_only {
         models::paths(&config.models)
@@ -49,11 +60,6 @@ pub(super) async fn run(arguments: ServeArguments) -> Result<(), CliError> {
     } else {
         models::resolve(&config.models)?
     };
-    if check {
-        app::check(&config)?;
-        writeln!(anstream::stdout(), "The configuration is in order, and everything it names is there.")?;
-        return Ok(());
-    }
     app::run(config, paths).await?;
     Ok(())
 }

@@ -1,13 +1,15 @@
-//! The text of a configuration with its positions: turns a byte offset into a line and a key path, and a key path into a line.
+//! A configuration with the positions of its keys: reads it and says of every refusal where it was written.
 //!
 //! It must not know which keys exist or what they mean; it only knows what a secret looks like.
 
 use std::ops::Range;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::checked::{REFUSED, SECRET};
 use super::{ConfigError, Place};
 
 /// A parsed document that remembers where everything was written.
@@ -15,6 +17,8 @@ pub(super) struct Document<'a> {
     text: &'a str,
     file: Option<&'a Path>,
     table: Spanned<DeTable<'a>>,
+    /// Flags whose values were put into the table; their positions lie beyond the text.
+    flags: Vec<&'static str>,
 }
 
 /// One key with the place of its value.
@@ -27,18 +31,52 @@ struct Entry {
 impl<'a> Document<'a> {
     pub(super) fn parse(text: &'a str, file: Option<&'a Path>) -> Result<Self, ConfigError> {
         match DeTable::parse(text) {
-            Ok(table) => Ok(Self { text, file, table }),
+            Ok(table) => Ok(Self { text, file, table, flags: Vec::new() }),
             Err(error) => {
                 let offset = error.span().map_or(0, |span| span.start);
-                Err(ConfigError::Syntax { place: place(text, file, offset), message: one_line(error.message()) })
+                Err(ConfigError::Syntax { place: line(text, file, offset), message: one_line(error.message()) })
             }
         }
     }
 
+    /// Puts the value of a flag where the file may have another one, which is not looked at then.
+    pub(super) fn put(
+        &mut self,
+        (section, key): (&'static str, &'static str),
+        (flag, value): (&'static str, DeValue<'a>),
+    ) -> Result<(), ConfigError> {
+        let start = self.beyond() + self.flags.len();
+        self.flags.push(flag);
+        let spanned = |name: &'static str| Spanned::new(start..start + 1, name.into());
+        let new = || Spanned::new(start..start + 1, DeValue::Table(DeTable::new()));
+        match self.table.get_mut().entry(spanned(section)).or_insert_with(new).get_mut() {
+            DeValue::Table(keys) => {
+                keys.remove(key);
+                keys.insert(spanned(key), Spanned::new(start..start + 1, value));
+                Ok(())
+            }
+            _ => Err(self.refuse(section, self.written(section), SECTION.to_owned())),
+        }
+    }
+
+    /// Reads the document with everything in it.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        T::deserialize(toml::Deserializer::from(self.table.clone())).map_err(|error| self.explain(&error))
+    }
+
     /// The place where `path` (such as `server.listen`) was written, if it was.
-    pub(super) fn place_of(&self, path: &str) -> Option<Place> {
-        let entry = self.entries().into_iter().find(|entry| entry.path == path)?;
-        Some(place(self.text, self.file, entry.key.start))
+    pub(super) fn place_of(&self, path: &str) -> Place {
+        self.entry(path).map_or(Place::Default, |entry| self.place(entry.key.start))
+    }
+
+    /// The value of `path` as it was written in the text.
+    pub(super) fn written(&self, path: &str) -> String {
+        one_line(self.entry(path).and_then(|entry| self.text.get(entry.value)).unwrap_or_default())
+    }
+
+    /// Refuses a value of `key`.
+    pub(super) fn refuse(&self, key: &str, value: String, allowed: String) -> ConfigError {
+        ConfigError::Value { place: self.place_of(key), key: key.to_owned(), value, allowed }
     }
 
     /// Refuses a document that holds a secret, so that no later error can show it.
@@ -50,31 +88,48 @@ impl<'a> Document<'a> {
             }
         });
         match found {
-            Some((key, offset)) => Err(ConfigError::LiteralSecret { place: place(self.text, self.file, offset), key }),
+            Some((key, offset)) => Err(ConfigError::LiteralSecret { place: self.place(offset), key }),
             None => Ok(()),
         }
     }
 
     /// Turns an error of the deserializer into one that names the key, the value and what is allowed.
-    pub(super) fn explain(&self, error: &toml::de::Error) -> ConfigError {
+    fn explain(&self, error: &toml::de::Error) -> ConfigError {
         let span = error.span().unwrap_or(0..0);
-        let place = place(self.text, self.file, span.start);
-        let entry = self.entry_at(span.start);
-        let key = entry.as_ref().map_or_else(String::new, |entry| entry.path.clone());
+        let place = self.place(span.start);
+        // The innermost entry is the one visited last among those that hold the position.
+        let entries = self.entries().into_iter();
+        let entry = entries.rev().find(|entry| entry.key.contains(&span.start) || entry.value.contains(&span.start));
+        let (key, value) = entry.map_or_else(Default::default, |entry| (entry.path, entry.value));
         let message = error.message();
         if message.starts_with("unknown field") {
             let name = key.rsplit('.').next().unwrap_or_default().to_owned();
             let known: Vec<String> = message.split('`').skip(3).step_by(2).map(str::to_owned).collect();
             return ConfigError::UnknownKey { place, key, suggestion: nearest(&name, &known), known };
         }
-        let value = entry.and_then(|entry| self.text.get(entry.value)).unwrap_or_default();
-        let allowed = message.rsplit_once("expected ").map_or(message, |(_, expected)| expected);
-        ConfigError::Value { place, key, value: one_line(value), allowed: in_words(&one_line(allowed)) }
+        if let Some(detail) = message.strip_prefix(SECRET) {
+            return ConfigError::LiteralSecret { place, key: key + detail };
+        }
+        let refused = message.strip_prefix(REFUSED).and_then(|refused| refused.rsplit_once(", expected "));
+        let (value, allowed) = match refused {
+            Some((value, allowed)) => (value, allowed.to_owned()),
+            None => (self.text.get(value).unwrap_or_default(), expected(message)),
+        };
+        ConfigError::Value { place, key, value: one_line(value), allowed: one_line(&allowed) }
     }
 
-    fn entry_at(&self, offset: usize) -> Option<Entry> {
-        // The innermost entry is the one visited last among those that hold the offset.
-        self.entries().into_iter().rfind(|entry| entry.key.contains(&offset) || entry.value.contains(&offset))
+    fn place(&self, offset: usize) -> Place {
+        let flag = offset.checked_sub(self.beyond()).and_then(|index| self.flags.get(index));
+        flag.map_or_else(|| line(self.text, self.file, offset), |flag| Place::Flag(flag))
+    }
+
+    /// The first position that is none of the text, not even its end.
+    fn beyond(&self) -> usize {
+        self.text.len() + 1
+    }
+
+    fn entry(&self, path: &str) -> Option<Entry> {
+        self.entries().into_iter().find(|entry| entry.path == path)
     }
 
     fn entries(&self) -> Vec<Entry> {
@@ -119,28 +174,30 @@ fn looks_like_secret(text: &str) -> bool {
     text.len() >= 8 && prefixes.iter().any(|prefix| text.starts_with(prefix))
 }
 
-fn place(text: &str, file: Option<&Path>, offset: usize) -> Place {
+fn line(text: &str, file: Option<&Path>, offset: usize) -> Place {
     let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
     Place::Line { file: file.map(Path::to_path_buf), line }
 }
 
 /// The known name that is nearest to `name`, when it is near enough to be meant.
-pub(super) fn nearest(name: &str, known: &[String]) -> Option<String> {
+fn nearest(name: &str, known: &[String]) -> Option<String> {
     let scored = known.iter().map(|candidate| (strsim::jaro_winkler(name, candidate), candidate));
     let best = scored.max_by(|left, right| left.0.total_cmp(&right.0))?;
     (best.0 >= 0.75).then(|| best.1.clone())
 }
 
-/// Says the deserializer's expectation without names of Rust types.
-fn in_words(expected: &str) -> String {
-    match expected {
+const SECTION: &str = "a section of its own, in square brackets";
+
+/// What the deserializer expected, without names of Rust types.
+fn expected(message: &str) -> String {
+    match message.rsplit_once("expected ").map_or(message, |(_, expected)| expected) {
         "i64" => "a whole number",
         "f64" => "a number",
         "a boolean" => "true or false",
         "a sequence" => "a list in square brackets",
         "path string" => "a path in quotes",
-        text if text.starts_with("struct ") => "a section of its own, in square brackets",
+        text if text.starts_with("struct ") => SECTION,
         text => text,
     }
     .to_owned()

@@ -71,28 +71,17 @@ pub enum ConfigError {
         /// The key's full path.
         key: String,
     },
-    /// An environment variable that the file names is not set.
-    #[error("{place}: {key} names the environment variable {variable}, which is not set: set it, or remove the key")]
-    MissingVariable {
+    /// An environment variable that the file names cannot be used. Its value is not shown.
+    #[error("{place}: {key} names the environment variable {variable}, {problem}")]
+    Variable {
         /// Where.
         place: Place,
         /// The key's full path.
         key: String,
         /// The variable.
         variable: String,
-    },
-    /// An environment variable holds something that cannot be sent as a key. The value is not shown.
-    #[error(
-        "{place}: {key} names the environment variable {variable}, whose value (not shown) cannot be sent in a header: \
-         expected visible ASCII characters only"
-    )]
-    UnusableVariable {
-        /// Where.
-        place: Place,
-        /// The key's full path.
-        key: String,
-        /// The variable.
-        variable: String,
+        /// What is wrong with it, and what to do.
+        problem: &'static str,
     },
 }
 
@@ -123,8 +112,6 @@ pub enum Place {
     },
     /// A flag of the command line, such as `--listen`.
     Flag(&'static str),
-    /// The environment variable of this name.
-    Variable(&'static str),
     /// Nowhere: the default.
     Default,
 }
@@ -135,7 +122,6 @@ impl fmt::Display for Place {
             Self::Line { file: Some(file), line } => write!(formatter, "{}:{line}", file.display()),
             Self::Line { file: None, line } => write!(formatter, "line {line}"),
             Self::Flag(flag) => write!(formatter, "{flag}"),
-            Self::Variable(name) => write!(formatter, "environment variable {name}"),
             Self::Default => write!(formatter, "configuration"),
         }
     }

@@ -3,25 +3,53 @@
 //! It must not know what the values are used for: no sockets are opened, no files but the configuration itself are read, and
 //! nothing is created on disk.
 
+mod checked;
+mod complete;
 mod document;
 mod error;
-mod raw;
+mod memory;
+mod models;
 mod removed;
-mod types;
-mod validate;
+mod server;
+mod store;
 
 pub use error::{ConfigError, Place};
 pub use mainpoint_store::Retain;
-pub use types::{
-    AttachmentPolicy, Config, LogConfig, MemoryConfig, Mode, PricesConfig, ReaderSettings, ServerConfig, StoreSettings,
-    UpstreamConfig,
-};
+pub use memory::{AttachmentPolicy, MemoryConfig, Mode, PricesConfig};
+pub use server::{LogConfig, ServerConfig, UpstreamConfig};
+pub use store::{ReaderSettings, StoreSettings};
 
 use std::path::{Path, PathBuf};
 
+use toml::Spanned;
+use toml::de::DeValue;
+
+use crate::models::ModelsConfig;
+use checked::section;
 use document::Document;
-use raw::RawConfig;
-use validate::Validation;
+
+section! {
+    /// Everything that can be set. Every value that [`Config::load`] and its like give is allowed.
+    pub struct Config {
+        /// The socket that clients talk to.
+        server: ServerConfig = ServerConfig::default(),
+        /// Where requests are forwarded to.
+        upstream: UpstreamConfig = UpstreamConfig::default(),
+        /// When and how prompts are rewritten.
+        memory: MemoryConfig = MemoryConfig::default(),
+        /// What a provider charges for a prompt.
+        prices: PricesConfig = PricesConfig::default(),
+        /// Where memories are kept.
+        store: StoreSettings = StoreSettings::default(),
+        /// Which models are used and where they lie.
+        #[serde(deserialize_with = "models::read")]
+        models: ModelsConfig = models::defaults(),
+        /// How the model reads.
+        reader: ReaderSettings = ReaderSettings::default(),
+        /// What is logged.
+        log: LogConfig = LogConfig::default(),
+    }
+}
 
 /// What the command line may override. `None` leaves the file's value.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +65,12 @@ pub struct Overrides {
 }
 
 impl Config {
+    /// The configuration that holds when nothing is set. `config.toml` at the root of the repository says the same.
+    #[must_use]
+    pub fn defaults() -> Self {
+        Self::default()
+    }
+
     /// Reads the file at `path` and applies `overrides`.
     ///
     /// # Errors
@@ -70,11 +104,40 @@ impl Config {
         overrides: &Overrides,
         environment: Environment<'_>,
     ) -> Result<Self, ConfigError> {
-        let document = Document::parse(text, file)?;
+        let budget = overrides.budget.map(|budget| budget.to_string());
+        let mut document = Document::parse(text, file)?;
         document.refuse_literal_secrets()?;
-        let raw: RawConfig = toml::from_str(text).map_err(|error| removed::explain(document.explain(&error)))?;
-        Validation { document: &document, overrides, environment }.validate(raw)
+        let flags = [
+            (("server", "listen"), "--listen", overrides.listen.as_deref().map(string)),
+            (("upstream", "url"), "--upstream", overrides.upstream.as_deref().map(string)),
+            (("memory", "budget_tokens"), "--budget", budget.as_deref().and_then(number)),
+            (
+                ("store", "directory"),
+                "--data-dir",
+                overrides.data_dir.as_deref().map(Path::to_string_lossy).map(DeValue::String),
+            ),
+        ];
+        for (key, flag, value) in flags {
+            if let Some(value) = value {
+                document.put(key, (flag, value))?;
+            }
+        }
+        let mut config: Self = document.read().map_err(removed::explain)?;
+        // A path need not be text as the document is.
+        if let Some(directory) = &overrides.data_dir {
+            config.store.directory.clone_from(directory);
+        }
+        complete::complete(&mut config, &document, environment)?;
+        Ok(config)
     }
+}
+
+fn string(text: &str) -> DeValue<'_> {
+    DeValue::String(text.into())
+}
+
+fn number(text: &str) -> Option<DeValue<'_>> {
+    DeValue::parse(text).ok().map(Spanned::into_inner)
 }
 
 /// Looks up an environment variable; a parameter so that tests need not change the process's own environment.
@@ -84,6 +147,8 @@ fn process_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+#[cfg(test)]
+mod default_tests;
 #[cfg(test)]
 mod range_tests;
 #[cfg(test)]

@@ -27,13 +27,22 @@ impl ScopeKey {
         directory.join(FILE)
     }
 
-    /// Whether there is a key, whatever it holds.
+    /// Whether there is a key. Changes nothing.
     ///
     /// # Errors
-    /// When the system cannot say.
+    /// When the file cannot be read, or does not hold 32 bytes.
     pub(crate) fn exists(directory: &Path) -> Result<bool, StartError> {
         let path = Self::path(directory);
-        path.try_exists().map_err(|source| StartError::Directory { path, source })
+        match read(&path) {
+            Ok(bytes) => Self::from_bytes(&bytes, path).map(|_| true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(StartError::Directory { path, source }),
+        }
+    }
+
+    /// The error for memories whose key is gone.
+    pub(crate) fn missing(directory: &Path) -> StartError {
+        StartError::ScopeKeyMissing { path: Self::path(directory), directory: directory.to_owned() }
     }
 
     /// Reads `scope.key` in `directory`, or creates it with random bytes and mode 0600.

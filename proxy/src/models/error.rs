@@ -33,6 +33,23 @@ pub enum ModelError {
         /// What to do.
         remedy: &'static str,
     },
+    /// A file has another digest than the configuration names.
+    #[error(
+        "{key} = \"{expected}\": the file that {model} names, {}, has the SHA-256 {found}; correct {key}, or put the right file there",
+        path.display()
+    )]
+    Digest {
+        /// The key that names the digest.
+        key: &'static str,
+        /// The key that names the model.
+        model: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The file's digest.
+        found: Sha256Digest,
+        /// The configured one.
+        expected: Sha256Digest,
+    },
     /// A name that the catalogue does not have.
     #[error("unknown model {name}: expected {allowed}")]
     Unknown {
@@ -204,7 +221,7 @@ impl ModelError {
     pub fn exit_status(&self) -> ExitStatus {
         match self {
             Self::Missing { .. } => ExitStatus::NoInput,
-            Self::Corrupt { .. } => ExitStatus::Data,
+            Self::Corrupt { .. } | Self::Digest { .. } => ExitStatus::Data,
             Self::Unknown { .. } => ExitStatus::Usage,
             Self::Fetch { .. } => ExitStatus::Unavailable,
             Self::Write { .. } => ExitStatus::CannotCreate,

@@ -6,6 +6,7 @@ mod assemble;
 mod blueprint;
 mod catalogue;
 mod digest;
+mod digest_record;
 mod directory;
 mod error;
 mod fetch;
@@ -29,6 +30,7 @@ pub use prompts::{known_by_path, mean, prompts};
 pub use reference::{HuggingFaceFile, ModelLocation, ModelReference};
 pub use settings::{ModelsConfig, SourceKind};
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The files of the models that a start needs.
@@ -40,20 +42,69 @@ pub struct ModelPaths {
     pub chat: Option<PathBuf>,
 }
 
-/// Finds the file of the configured reader. Nothing is fetched.
-///
-/// # Errors
-/// When the model is missing, is not the file that was installed, or is no GGUF file.
-pub fn resolve(models: &ModelsConfig) -> Result<ModelPaths, ModelError> {
-    Ok(ModelPaths { reader: file_of(models, &models.reader)?, chat: None })
+/// What a configured model is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelUse {
+    /// It reads.
+    Reader,
+    /// It answers where no upstream is configured.
+    Chat,
 }
 
-/// Finds the files of the configured reader and of the model that answers. Nothing is fetched.
+impl ModelUse {
+    /// The key of the configuration that names the model.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Reader => "models.reader",
+            Self::Chat => "models.chat",
+        }
+    }
+
+    /// The model that the configuration names for it.
+    #[must_use]
+    pub fn reference(self, models: &ModelsConfig) -> &ModelReference {
+        match self {
+            Self::Reader => &models.reader,
+            Self::Chat => &models.chat,
+        }
+    }
+
+    /// The key of the configuration that names the SHA-256 of its file.
+    #[must_use]
+    pub fn digest_key(self) -> &'static str {
+        match self {
+            Self::Reader => "models.reader_sha256",
+            Self::Chat => "models.chat_sha256",
+        }
+    }
+}
+
+/// Finds the file of the configured reader. Nothing is fetched. A file whose digest the configuration names is read in full the
+/// first time, and when it has changed.
 ///
 /// # Errors
-/// When a model is missing, is not the file that was installed, or is no GGUF file.
+/// When the model is missing, is not the file that was installed, is no GGUF file, or has another digest than configured.
+pub fn resolve(models: &ModelsConfig) -> Result<ModelPaths, ModelError> {
+    let reader = file_of(models, ModelUse::Reader, digest_record::digest_once)?;
+    Ok(ModelPaths { reader, chat: None })
+}
+
+/// Finds the files of the configured reader and of the model that answers, as [`resolve`] does.
+///
+/// # Errors
+/// As [`resolve`].
 pub fn resolve_with_chat(models: &ModelsConfig) -> Result<ModelPaths, ModelError> {
-    Ok(ModelPaths { reader: file_of(models, &models.reader)?, chat: Some(file_of(models, &models.chat)?) })
+    let chat = file_of(models, ModelUse::Chat, digest_record::digest_once)?;
+    Ok(ModelPaths { chat: Some(chat), ..resolve(models)? })
+}
+
+/// Finds the file of one configured model and compares its digest, as [`resolve`] does, and changes nothing on disk.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn examine(models: &ModelsConfig, of: ModelUse) -> Result<PathBuf, ModelError> {
+    file_of(models, of, digest_record::digest_of)
 }
 
 /// Where the configured reader lies, whether it is there or not.
@@ -63,9 +114,21 @@ pub fn paths(models: &ModelsConfig) -> ModelPaths {
     ModelPaths { reader: directory.model(&models.reader).path().to_path_buf(), chat: None }
 }
 
-fn file_of(models: &ModelsConfig, reference: &ModelReference) -> Result<PathBuf, ModelError> {
-    let directory = ModelsDirectory::new(models.directory.clone());
-    directory.model(reference).resolve().map(Path::to_path_buf)
+fn file_of(
+    models: &ModelsConfig,
+    of: ModelUse,
+    digest_of: fn(&Path) -> io::Result<Sha256Digest>,
+) -> Result<PathBuf, ModelError> {
+    let reference = of.reference(models);
+    let file = ModelsDirectory::new(models.directory.clone()).model(reference);
+    let path = file.resolve()?.to_path_buf();
+    if let Some(expected) = reference.digest {
+        let found = digest_of(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+        if found != expected {
+            return Err(ModelError::Digest { key: of.digest_key(), model: of.key(), path, found, expected });
+        }
+    }
+    Ok(path)
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub fn start(config: &LogConfig) -> Result<(), StartError> {
 }
 
 /// Libraries that say more at `info` than an operator wants. A filter that names one of them overrides this.
-const QUIET: &str = "llama-cpp-2=warn,llama_cpp_2=error,lance=warn,lance_index=warn,lancedb=warn";
+const QUIET: &str = "llama_cpp_2=error,lance=warn,lance_index=warn,lancedb=warn";
 
 /// Lets each cause through once a minute, so that a failing part does not flood the log.
 #[derive(Debug, Default)]

@@ -16,7 +16,7 @@ use crate::directory::Directory;
 use crate::error::StoreError;
 
 /// The journal holds little; redb's default cache is 1 GiB.
-const CACHE_BYTES: usize = 16 << 20;
+pub(super) const CACHE_BYTES: usize = 16 << 20;
 
 /// redb's header: the magic bytes, and the version of the file format at the head of each of the two commit slots.
 const MAGIC: [u8; 9] = [b'r', b'e', b'd', b'b', 0x1a, 0x0a, 0xa9, 0x0d, 0x0a];
@@ -87,7 +87,7 @@ impl Loss {
     }
 }
 
-fn refusal(directory: &Directory, fault: Fault) -> StoreError {
+pub(super) fn refusal(directory: &Directory, fault: Fault) -> StoreError {
     match fault {
         Fault::Other(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch) => {
             StoreError::InUse { path: directory.path().to_owned() }
@@ -158,7 +158,7 @@ pub(super) fn create(path: &Path) -> Result<Database, Fault> {
     }
 }
 
-fn is_damage(error: &DatabaseError) -> bool {
+pub(super) fn is_damage(error: &DatabaseError) -> bool {
     match error {
         DatabaseError::Storage(StorageError::Corrupted(_)) => true,
         // Not a redb file, and a file that ends before it should.
@@ -191,11 +191,7 @@ fn create_tables(database: &Database, path: &Path) -> Result<(), StoreError> {
         }
         Ok(unknown)
     };
-    let foreign = |found: String| StoreError::Format {
-        path: path.to_owned(),
-        found,
-        expected: "a journal as it writes it".to_owned(),
-    };
+    let foreign = |found| unknown_table(path, found);
     match create() {
         Ok(None) => Ok(()),
         Ok(Some(name)) => Err(foreign(format!("a journal with a table {name:?}"))),
@@ -204,6 +200,10 @@ fn create_tables(database: &Database, path: &Path) -> Result<(), StoreError> {
         }
         Err(error) => Err(StoreError::journal("open")(error)),
     }
+}
+
+pub(super) fn unknown_table(path: &Path, found: String) -> StoreError {
+    StoreError::Format { path: path.to_owned(), found, expected: "a journal as it writes it".to_owned() }
 }
 
 fn open_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
@@ -217,7 +217,7 @@ fn open_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
 }
 
 /// The names of the tables above.
-const KNOWN: [&str; 6] = ["accepted", "completed", "points", "deletions", "notes", "ledger"];
+pub(super) const KNOWN: [&str; 6] = ["accepted", "completed", "points", "deletions", "notes", "ledger"];
 
 pub(super) fn copy_tables(old: &Database, fresh: &Database) -> Result<(), redb::Error> {
     let (from, to) = (old.begin_read()?, fresh.begin_write()?);

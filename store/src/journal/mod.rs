@@ -14,6 +14,7 @@ use crate::trouble::Trouble;
 
 use database::DatabaseHandle;
 pub(crate) use database::Repaired;
+pub(crate) use look::JournalLook;
 
 mod database;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod disk;
 mod expiry;
 mod file;
 mod ledger;
+mod look;
 mod redb_calls;
 mod rows;
 mod turns;
@@ -40,6 +42,11 @@ impl Journal {
     /// Looks at the file of a journal without changing anything.
     pub(crate) fn examine(directory: &Directory) -> Result<(), StoreError> {
         file::examine(directory)
+    }
+
+    /// Reads the journal without changing anything, whoever has it open.
+    pub(crate) fn look(directory: &Directory) -> Result<JournalLook, StoreError> {
+        look::look(directory)
     }
 
     /// Opens or creates the journal. A file that is damaged is moved aside and a new one begun.

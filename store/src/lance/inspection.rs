@@ -111,6 +111,11 @@ impl Inspection {
         self.newest.as_ref()
     }
 
+    /// Whether there is anything that opening moves aside.
+    pub(crate) fn is_damaged(&self) -> bool {
+        !self.torn.is_empty() || (self.exists && self.newest.is_none())
+    }
+
     /// Moves what is damaged aside: torn manifests, or the whole table where no version of it is left. True if rows may
     /// have been lost.
     ///

@@ -60,6 +60,18 @@ impl Inspected {
         Ok(Self { session, indices, turns, points })
     }
 
+    /// Turns in the table, and whether any file of either table is damaged, as far as can be seen.
+    ///
+    /// # Errors
+    /// [`StoreError::Lance`].
+    pub(crate) async fn turns(&self) -> Result<(u64, bool), StoreError> {
+        let turns = match self.turns.newest() {
+            Some(dataset) => dataset.count_rows(None).await.map_err(StoreError::lance("count turns"))?,
+            None => 0,
+        };
+        Ok((turns as u64, self.turns.is_damaged() || self.points.is_damaged()))
+    }
+
     /// Opens both tables, creating what is missing and leaving out what is broken. `on_disk` are the versions that were made
     /// durable.
     pub(crate) async fn open(

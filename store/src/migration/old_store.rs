@@ -75,6 +75,14 @@ impl OldStore {
         self.turns
     }
 
+    /// Whether nothing at all is kept: no turn and no entry of the ledger.
+    ///
+    /// # Errors
+    /// [`StoreError::Journal`] and [`StoreError::Unreadable`].
+    pub async fn is_empty(&self) -> Result<bool, StoreError> {
+        Ok(self.turns == 0 && self.ledger().await?.is_empty())
+    }
+
     /// Their tokens, as the model before counted them.
     #[must_use]
     pub fn tokens(&self) -> u64 {

@@ -19,9 +19,12 @@ use crate::trouble::Trouble;
 use crate::upkeep::maintenance::{self, MaintenanceReport};
 use crate::upkeep::{deletion, flush, repair, schedule, watch};
 
+mod examination;
 mod intake;
 mod queries;
 mod retain;
+
+pub use examination::Examination;
 
 /// A store of turns and their main points in one directory. Cheap to clone; all clones are the same store.
 ///

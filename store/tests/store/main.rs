@@ -10,6 +10,7 @@ mod deletion;
 mod disk;
 mod durability;
 mod everything;
+mod examination;
 mod full_disk;
 mod handles;
 mod ledger;

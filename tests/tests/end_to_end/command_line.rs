@@ -72,13 +72,25 @@ fn explain_prints_plain_text_when_it_is_not_a_terminal() {
 }
 
 #[test]
-fn search_without_a_store_says_so_and_makes_none() {
+fn asking_where_there_is_no_store_says_so_and_makes_none() {
     let home = Home::new();
-    home.configure(&format!("[store]\ndirectory = {:?}\n", home.data()));
-    let refused = binary::run(&["search", "anything", "--config", &home.configuration().display().to_string()]);
-    assert_eq!(refused.code, 66, "{}", refused.said());
-    assert!(refused.stderr.contains("no store"), "{}", refused.stderr);
+    home.configure(&format!("{LIGHT}[store]\ndirectory = {:?}\n", home.data()));
+    let configuration = home.configuration().display().to_string();
+    let history = home.path().join("history.jsonl");
+    fs::write(&history, "{\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}\n").expect("a file");
+    let history = history.display().to_string();
+    let is_refused = || {
+        for arguments in [&["search", "anything"][..], &["import", &history, "--scope", "k-1"]] {
+            let refused = binary::run(&[arguments, &["--config", &configuration]].concat());
+            assert_eq!(refused.code, 66, "{}", refused.said());
+            assert!(refused.stderr.contains("there is no store in"), "{}", refused.stderr);
+        }
+    };
+    is_refused();
     assert!(!home.data().exists());
+    fs::create_dir(home.data()).expect("an empty directory");
+    is_refused();
+    assert_eq!(fs::read_dir(home.data()).expect("the directory").count(), 0, "something was made in it");
 }
 
 #[test]

@@ -79,7 +79,17 @@ fn a_store_of_version_2_is_refused_with_the_command_that_reads_it_again_and_that
     assert!(unpacked.expect("tar").success());
     is_left_alone(&home, &["version 2", "mainpoint migrate"]);
 
+    // Without the key that says whose the memories are nothing is read again, since no start would take what came of it.
     let configuration = home.configuration().display().to_string();
+    let key = home.data().join("scope.key");
+    let bytes = fs::read(&key).expect("the key");
+    fs::remove_file(&key).expect("the key is removed");
+    let refused = binary::run(&["migrate", "--config", &configuration]);
+    assert_eq!(refused.code, DATA, "{}", refused.said());
+    assert!(refused.stderr.contains("scope.key") && refused.stderr.contains("restore it"), "{}", refused.stderr);
+    assert!(!home.path().join("data.migrating").exists(), "nothing was begun");
+    fs::write(&key, bytes).expect("the key is restored");
+
     binary::run(&["migrate", "--config", &configuration]).successful();
     for (question, fact) in
         [("Where does grandmother's recipe box stand?", "31 marbles"), ("When does the gardener come?", "7:15")]

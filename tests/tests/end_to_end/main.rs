@@ -44,6 +44,7 @@ mod relaying;
 mod responses_api;
 mod shared;
 mod spellings;
+mod start_check;
 mod stopping;
 mod storage_trouble;
 mod tool_calls;

@@ -119,7 +119,7 @@ fn assert_remembered(answer: &Answer, forwarded: &RecordedRequest, asked: &Conve
     let question: Value = serde_json::from_str(asked.messages().last().expect("a question")).expect("JSON");
     let question = prompt::text(&question);
     assert!(
-        prompt::without_digest(&prompt::last_user_text(&request)).starts_with(&question),
+        prompt::parts(&prompt::last_user_text(&request)).own.starts_with(&question),
         "the question stands before the block"
     );
 

@@ -3,10 +3,11 @@
 //! Where colours cannot be shown the main point stands in guillemets instead. It must not know where the figures come from.
 
 use std::io::{self, Write};
+use std::ops::Range;
 
 use anstream::{AutoStream, ColorChoice, stream::RawStream};
 use anstyle::{Ansi256Color, AnsiColor, Style};
-use mainpoint_engine::{Span, TurnReading};
+use mainpoint_engine::{Span, TurnReading, words};
 
 use crate::cli::conversation::Message;
 
@@ -109,29 +110,60 @@ fn spread(score: f32, least: f32, greatest: f32) -> f32 {
     if width <= 0.0 { 1.0 } else { ((score - least) / width).clamp(f32::EPSILON, 1.0) }
 }
 
-/// Cuts a text wherever the attention or the main point changes. Together the stretches are the text.
+/// Cuts a text between words and wherever the main point begins or ends. Together the stretches are the text. A word has the
+/// attention of the most salient of its tokens, which are often no words, and in some scripts not even whole characters.
 fn stretches<'a>(text: &'a str, reading: &TurnReading) -> Vec<Stretch<'a>> {
     let attended = || reading.salience.iter().map(|token| token.score).filter(|score| *score > 0.0);
     let (least, greatest) = (attended().fold(1.0, f32::min), attended().fold(0.0, f32::max));
     let spans: Vec<&Span> = reading.passages.iter().flat_map(|passage| &passage.spans).collect();
-    let tokens = reading.salience.iter().flat_map(|token| [token.start, token.end]);
+    let units = units(text, reading);
     let ends = spans.iter().flat_map(|span| [span.start, span.end]);
-    let mut cuts: Vec<usize> =
-        tokens.chain(ends).chain([0, text.len()]).filter(|cut| text.is_char_boundary(*cut)).collect();
+    let mut cuts: Vec<usize> = units
+        .iter()
+        .flat_map(|unit| [unit.range.start, unit.range.end])
+        .chain(ends)
+        .chain([0, text.len()])
+        .filter(|cut| text.is_char_boundary(*cut))
+        .collect();
     cuts.sort_unstable();
     cuts.dedup();
     let pairs = cuts.iter().zip(cuts.iter().skip(1));
     pairs
         .filter_map(|(start, end)| {
-            let covers = |from: usize, to: usize| from <= *start && *start < to;
-            let token = reading.salience.iter().find(|token| covers(token.start, token.end));
+            let unit = units.iter().find(|unit| unit.range.contains(start));
             Some(Stretch {
                 text: text.get(*start..*end)?,
-                attention: token.map_or(0.0, |token| spread(token.score, least, greatest)),
-                main_point: spans.iter().any(|span| covers(span.start, span.end)),
+                attention: unit.map_or(0.0, |unit| spread(unit.attention, least, greatest)),
+                main_point: spans.iter().any(|span| (span.start..span.end).contains(start)),
             })
         })
         .collect()
+}
+
+/// What has one colour.
+struct Unit {
+    range: Range<usize>,
+    attention: f32,
+}
+
+/// The words of a text with the attention of each, and the tokens that are in no word, such as those of a text of signs alone.
+fn units(text: &str, reading: &TurnReading) -> Vec<Unit> {
+    let mut units: Vec<Unit> = words(text).into_iter().map(|range| Unit { range, attention: 0.0 }).collect();
+    let mut signs = Vec::new();
+    for token in &reading.salience {
+        let first = units.partition_point(|unit| unit.range.end <= token.start);
+        let touched = units.get_mut(first..).unwrap_or_default().iter_mut();
+        let mut is_in_a_word = false;
+        for unit in touched.take_while(|unit| unit.range.start < token.end) {
+            unit.attention = unit.attention.max(token.score);
+            is_in_a_word = true;
+        }
+        if !is_in_a_word {
+            signs.push(Unit { range: token.start..token.end, attention: token.score });
+        }
+    }
+    units.extend(signs);
+    units
 }
 
 #[cfg(test)]
@@ -173,11 +205,28 @@ mod tests {
 
     #[test]
     fn the_least_and_the_greatest_attention_of_a_turn_are_the_ends_of_the_ramp() {
-        let reading = reading(vec![token(0, 1, 0.6), token(1, 2, 0.0), token(2, 3, 0.8), token(3, 4, 1.0)]);
-        let colours: Vec<_> = stretches("abcd", &reading).iter().map(|stretch| colour(stretch.attention)).collect();
-        assert_eq!(colours[0], Some(Ansi256Color(230)));
-        assert_eq!(colours[1], None);
-        assert_eq!(colours[3], Some(Ansi256Color(214)));
+        let reading = reading(vec![token(0, 1, 0.6), token(2, 3, 0.0), token(4, 5, 0.8), token(6, 7, 1.0)]);
+        let stretches = stretches("a b c d", &reading);
+        let of =
+            |text: &str| stretches.iter().find(|stretch| stretch.text == text).map(|found| colour(found.attention));
+        assert_eq!(of("a"), Some(Some(Ansi256Color(230))));
+        assert_eq!(of("b"), Some(None));
+        assert_eq!(of("d"), Some(Some(Ansi256Color(214))));
+    }
+
+    #[test]
+    fn a_word_has_one_colour_in_every_script_whatever_its_tokens_are() {
+        for (text, expected) in [
+            ("来週の金曜日に会う", &["来週", "の", "金曜日", "に", "会う"][..]),
+            ("วันศุกร์หน้า", &["วัน", "ศุกร์", "หน้า"]),
+            ("unbelievable news", &["unbelievable", " ", "news"]),
+        ] {
+            // Every character is a token, marks above and below letters, too.
+            let starts: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+            let tokens = starts.windows(2).map(|pair| token(pair[0], pair[1], 0.5)).collect();
+            let stretches: Vec<&str> = stretches(text, &reading(tokens)).iter().map(|stretch| stretch.text).collect();
+            assert_eq!(stretches, expected);
+        }
     }
 
     proptest! {

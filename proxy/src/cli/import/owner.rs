@@ -35,14 +35,14 @@ enum Whole {
 /// What the command line says of a caller's credentials.
 #[derive(Debug, Args)]
 pub(super) struct CallerArguments {
-    /// Environment variable that holds the key with which the conversations' caller sends requests.
+    /// Environment variable that holds the key which the application sends with its requests.
     #[arg(long, value_name = "VARIABLE", conflicts_with = "scope")]
     key_env: Option<String>,
-    /// Header in which that caller sends its key; in `authorization` as a bearer token.
+    /// Header in which the application sends that key; in `authorization` as a bearer token.
     #[arg(long, value_name = "HEADER", default_value = "authorization", requires = "key_env")]
     key_header: String,
-    /// Another credential that the caller sends besides, as the header's name and the environment variable that holds its
-    /// whole value. May be given several times: a caller's memory belongs to all of its credentials together.
+    /// Another credential that the application sends besides, such as api-key=TEAM_KEY: the header's name, and the environment
+    /// variable that holds its whole value. May be given several times, since a memory belongs to all credentials together.
     #[arg(long, value_name = "HEADER=VARIABLE", conflicts_with = "scope")]
     header_env: Vec<String>,
 }

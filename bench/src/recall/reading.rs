@@ -1,18 +1,27 @@
-//! Readings as columns, for the cache. Vectors are kept minus the model's mean, so that 16 bits keep every sign of a code.
+//! What the reader saw of a conversation, and the same as columns, for the cache.
+//!
+//! Vectors are kept minus the model's mean, so that 16 bits keep every sign of a code. It must not know how anything is read.
 
 use mainpoint_engine::{PassageTokens, ReadToken};
 
-use super::library::Reading;
 use crate::cache::Columns;
+use crate::ranking::minus;
+
+/// A conversation as it was read: every content token of every turn.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reading {
+    /// The passages of every turn.
+    pub(crate) turns: Vec<Vec<PassageTokens>>,
+    /// The model's tokens of every turn, speaker included.
+    pub(crate) sizes: Vec<usize>,
+    /// Thousandths of a second that reading took.
+    pub(crate) milliseconds: usize,
+}
 
 /// The columns of a reading by a model with this mean token vector.
 pub(super) fn columns(reading: &Reading, mean: &[f32]) -> Columns {
     let passages = || reading.turns.iter().flatten();
     let tokens = || passages().flat_map(|passage| &passage.tokens);
-    let centred = |token: &ReadToken| -> Vec<f32> {
-        let pairs = token.vector.iter().zip(mean);
-        pairs.map(|(number, mean)| number - mean).collect()
-    };
     let mut columns = Columns::default();
     columns.put_numbers("milliseconds", [reading.milliseconds]);
     columns.put_numbers("turn.tokens", reading.sizes.iter().copied());
@@ -25,12 +34,12 @@ pub(super) fn columns(reading: &Reading, mean: &[f32]) -> Columns {
     columns.put_numbers("token.end", tokens().map(|token| token.end));
     columns.put_floats("token.attention", tokens().map(|token| token.attention));
     columns.put_floats("token.rarity", tokens().map(|token| token.rarity));
-    columns.put_halves("token.vector", tokens().flat_map(centred));
+    columns.put_halves("token.vector", tokens().flat_map(|token| minus(&token.vector, mean)));
     columns
 }
 
 /// The reading that [`columns`] kept.
-pub(super) fn reading(columns: &Columns, mean: &[f32]) -> Reading {
+pub(super) fn from_columns(columns: &Columns, mean: &[f32]) -> Reading {
     let (vectors, width) = (columns.halves("token.vector"), mean.len().max(1));
     let mut vectors = vectors.chunks_exact(width).map(|centred| {
         let pairs = centred.iter().zip(mean);
@@ -83,7 +92,7 @@ mod tests {
             sizes: vec![12, 1, 5],
             milliseconds: 1234,
         };
-        let found = reading(&columns(&kept, &mean), &mean);
+        let found = from_columns(&columns(&kept, &mean), &mean);
         assert_eq!((&found.sizes, found.milliseconds), (&kept.sizes, 1234));
         let places = |reading: &Reading| -> Vec<Vec<(usize, usize, Vec<usize>)>> {
             let place = |passage: &PassageTokens| {

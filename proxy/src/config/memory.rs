@@ -1,0 +1,191 @@
+//! The sections `[memory]` and `[prices]`: their keys, defaults and what is allowed.
+//!
+//! It must not know how the values are used, nor which headers always tell callers apart.
+
+use std::time::Duration;
+
+use http::HeaderName;
+use serde::Deserializer;
+
+use super::checked::{Milliseconds, Whole, narrow, number, parsed, section, share};
+
+section! {
+    /// When and how prompts are rewritten.
+    pub struct MemoryConfig {
+        /// Whether the memory is used at all.
+        #[serde(deserialize_with = "mode")]
+        mode: Mode = Mode::On,
+        /// Most tokens of a forwarded prompt; longer ones are rewritten.
+        #[serde(with = "Whole::<64, 10_000_000>")]
+        budget_tokens: usize = 16_000,
+        /// Share of the budget from which on old turns leave if that pays; at most 1.
+        #[serde(deserialize_with = "share")]
+        high_water: f64 = 0.6,
+        /// Share of the budget that is left when old turns have left; less than `high_water`.
+        #[serde(deserialize_with = "share")]
+        low_water: f64 = 0.25,
+        /// Most tokens of the memories recalled for one question; less than `budget_tokens`.
+        #[serde(with = "Whole::<16, 10_000_000>")]
+        memory_tokens: usize = 400,
+        /// Most tokens of the digest of what has left the prompt, and never more than an eighth of the budget; 0 writes none.
+        #[serde(with = "Whole::<0, 10_000_000>")]
+        digest_tokens: usize = 400,
+        /// Most turns recalled into one prompt.
+        #[serde(with = "Whole::<1, 1000>")]
+        recall_turns: usize = 10,
+        /// Most candidates of each search.
+        #[serde(with = "Whole::<1, 10_000>")]
+        candidates: usize = 400,
+        /// Most passages of a conversation or a scope that are all compared with the question, not only those that searches find;
+        /// 0 never does so.
+        #[serde(with = "Whole::<0, 10_000_000>")]
+        scan_passages: usize = 10_000,
+        /// How well, from -1 to 1, the best turn must match a question word for word; below it nothing is recalled.
+        #[serde(deserialize_with = "cosine")]
+        least_match: f32 = 0.18,
+        /// Whether other conversations of the same scope are searched too.
+        across_conversations: bool = false,
+        /// Which images, files and other attachments stay in prompts, and with them their messages.
+        #[serde(deserialize_with = "attachments")]
+        attachments: AttachmentPolicy = AttachmentPolicy::Keep,
+        /// How long the whole memory path of one request may take before the original bytes are forwarded.
+        #[serde(rename = "deadline_ms", with = "Milliseconds::<1, 600_000>")]
+        deadline: Duration = Duration::from_millis(2000),
+        /// Name of the header that subdivides a caller's scope by user.
+        #[serde(deserialize_with = "user_header")]
+        user_header: HeaderName = HeaderName::from_static("x-mainpoint-user"),
+        /// Names of the headers that tell callers apart besides those that always do.
+        #[serde(deserialize_with = "headers")]
+        credential_headers: Vec<HeaderName> = Vec::new(),
+    }
+}
+
+impl MemoryConfig {
+    /// Most tokens of the digest.
+    pub(crate) fn digest_limit(&self) -> usize {
+        self.digest_tokens.min(self.budget_tokens / 8)
+    }
+}
+
+section! {
+    /// What a provider charges for a token of a prompt, in any unit: only the proportions count.
+    #[derive(Copy)]
+    pub struct PricesConfig {
+        /// A token read from the cache.
+        #[serde(deserialize_with = "price")]
+        cache_read: f64 = 0.1,
+        /// A token written to the cache.
+        #[serde(deserialize_with = "price")]
+        cache_write: f64 = 1.0,
+    }
+}
+
+/// Whether prompts are rewritten; a later mode does everything that an earlier one does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    /// Everything is relayed untouched and nothing is read.
+    Off,
+    /// Conversations are read and receipts say what would have been forwarded; no byte of a request is changed.
+    Shadow,
+    /// Conversations are read, and prompts over the budget are rewritten.
+    On,
+}
+
+impl Mode {
+    /// What a mode may be, for messages.
+    pub(crate) const ALLOWED: &'static str = "\"on\", \"shadow\" or \"off\"";
+
+    /// Reads a mode as it is written in the configuration and in a header.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "on" => Some(Self::On),
+            "shadow" => Some(Self::Shadow),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
+
+    /// The mode as it is written.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Shadow => "shadow",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// Which attachments stay in prompts: images, sound, video, files and parts of an unknown kind, which no memory can quote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttachmentPolicy {
+    /// All of them.
+    Keep,
+    /// So many, the newest ones.
+    Newest(usize),
+}
+
+impl AttachmentPolicy {
+    /// What a policy may be, for messages.
+    pub(crate) const ALLOWED: &'static str = "\"keep\" or \"newest N\", such as \"newest 3\"";
+
+    /// Reads a policy as it is written in the configuration.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if text == "keep" {
+            return Some(Self::Keep);
+        }
+        let count = text.strip_prefix("newest ")?.trim_start();
+        let is_plain = count.bytes().all(|byte| byte.is_ascii_digit());
+        count.parse().ok().filter(|_| is_plain).map(Self::Newest)
+    }
+}
+
+fn mode<'de, D: Deserializer<'de>>(input: D) -> Result<Mode, D::Error> {
+    parsed(input, |text: &String| Mode::parse(text).ok_or(Mode::ALLOWED))
+}
+
+fn attachments<'de, D: Deserializer<'de>>(input: D) -> Result<AttachmentPolicy, D::Error> {
+    parsed(input, |text: &String| AttachmentPolicy::parse(text).ok_or(AttachmentPolicy::ALLOWED))
+}
+
+fn cosine<'de, D: Deserializer<'de>>(input: D) -> Result<f32, D::Error> {
+    number(input, |value| (-1.0..=1.0).contains(&value), "a number from -1 to 1, such as 0.18").map(narrow)
+}
+
+fn price<'de, D: Deserializer<'de>>(input: D) -> Result<f64, D::Error> {
+    number(input, |value| (0.0..=1e9).contains(&value), "a number from 0 to 1000000000, such as 0.1")
+}
+
+fn user_header<'de, D: Deserializer<'de>>(input: D) -> Result<HeaderName, D::Error> {
+    parsed(input, |text: &String| match HeaderName::from_bytes(text.as_bytes()) {
+        Err(_) => Err("the name of an HTTP header"),
+        Ok(name) if NEEDED_UPSTREAM.contains(&name.as_str()) => {
+            Err("a header of its own, since it is not sent on: not one that the upstream needs")
+        }
+        Ok(name) => Ok(name),
+    })
+}
+
+fn headers<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<HeaderName>, D::Error> {
+    parsed(input, |names: &Vec<String>| {
+        let headers = names.iter().map(|name| HeaderName::from_bytes(name.as_bytes())).collect::<Result<_, _>>();
+        headers.map_err(|_| "a list of names of HTTP headers such as [\"x-team-key\"]")
+    })
+}
+
+/// Headers that a request needs on its way; a user's header ends here.
+const NEEDED_UPSTREAM: [&str; 14] = [
+    "accept",
+    "accept-encoding",
+    "api-key",
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "x-api-key",
+];

@@ -1,0 +1,188 @@
+//! `mainpoint serve --check` says of each part whether a start would find it in order, and changes nothing; what it says is what a
+//! start says. Digests that the configuration names hold at every start.
+//!
+//! It must not know how models and stores are looked at.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mainpoint_tests::binary::{self, Finished};
+use mainpoint_tests::models::{self, LIGHT};
+use mainpoint_tests::proxy::Home;
+use mainpoint_tests::{ScriptedUpstream, StartedProxy};
+
+/// Nobody listens there; nothing is forwarded in these tests.
+const UPSTREAM: &str = "[upstream]\nurl = \"http://127.0.0.1:9/v1\"\n";
+/// SHA-256 of the light model, and one that no file has.
+const DIGEST: &str = "8803645f673f0f7b6408943634cb3489c4ea27b31dd752982e6c4d542fbcdd9a";
+const OTHER: &str = "00000000000000000000000000000000000000000000000000000000000000ff";
+
+#[test]
+fn a_check_has_a_line_for_each_part_and_creates_nothing() {
+    models::require();
+    let home = with_configuration(LIGHT);
+    let before = contents(home.path());
+    let checked = check(&home).successful();
+    let expected = [
+        ("configuration", "config.toml"),
+        ("models.reader", "all-minilm-l6-v2, bert, 384 numbers a vector"),
+        ("store.directory", "holds no store yet; the first start makes one"),
+    ];
+    assert_parts(&checked.stdout, &expected);
+    assert_eq!(checked.stderr, "");
+    assert!(contents(home.path()) == before, "something was changed");
+}
+
+#[test]
+fn without_an_upstream_the_model_that_answers_is_checked_too_and_each_fault_has_its_line() {
+    models::require();
+    let home = Home::new();
+    home.configure(&format!("{LIGHT}chat = {:?}\n[store]\ndirectory = {:?}\n", models::light(), home.data()));
+    let refused = check(&home);
+    assert_eq!((refused.code, refused.stdout.as_str()), (65, ""), "{}", refused.said());
+    assert_parts(
+        &refused.stderr,
+        &[("configuration", ""), ("models.reader", "bert"), ("models.chat", "NOT in order"), ("store.directory", "")],
+    );
+    let last = refused.stderr.lines().last().expect("a line");
+    assert!(last.starts_with("mainpoint: ") && last.contains("models.chat needs an instruct model"), "{last}");
+
+    home.configure(&format!("[models]\nreader = {:?}\n{UPSTREAM}", models::chat()));
+    let refused = check(&home);
+    assert_eq!(refused.code, 65, "{}", refused.said());
+    assert!(refused.stderr.contains("models.reader needs an encoder"), "{}", refused.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_is_checked_against_the_reader_and_its_key_while_the_proxy_runs_and_afterwards() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    proxy.chat(serde_json::json!({"model": "m", "messages": [{"role": "user", "content": "The heron stands in the pond."}]}).to_string()).await;
+    proxy.everything_read().await;
+    let home = proxy.home();
+    assert!(check(&home).successful().stdout.contains("a running mainpoint has it open"));
+    proxy.stop().await;
+
+    let before = contents(home.path());
+    let checked = check(&home).successful();
+    assert!(checked.stdout.contains("layout version 3, turns stored: "), "{}", checked.stdout);
+    assert!(contents(home.path()) == before, "something was changed");
+
+    let text = fs::read_to_string(home.configuration()).expect("the configuration");
+    home.configure(&text.replace("all-minilm-l6-v2", "embeddinggemma-300m"));
+    is_refused_by_both(&home, &["384", "768", "store.directory", "models.reader"]);
+    home.configure(&text);
+    fs::remove_file(home.data().join("scope.key")).expect("the key is removed");
+    is_refused_by_both(&home, &["scope.key", "restore it from a backup"]);
+}
+
+#[test]
+fn a_configured_digest_is_compared_at_every_start_and_its_record_saves_reading_the_file_again() {
+    let home = Home::new();
+    let model = home.path().join("own.gguf");
+    fs::copy(models::light(), &model).expect("a copy");
+    let record = home.path().join("own.gguf.sha256.json");
+    let configure = |digest: &str| {
+        let models = format!("[models]\nreader = {model:?}\nreader_sha256 = {digest:?}\n");
+        home.configure(&format!("{models}{UPSTREAM}[store]\ndirectory = {:?}\n", home.data()));
+    };
+    configure(OTHER);
+    let named = ["models.reader_sha256", OTHER, DIGEST, "own.gguf"];
+    assert_refused(&check(&home), 65, &named);
+    assert!(!record.exists(), "a check leaves nothing behind");
+    for _ in 0..2 {
+        assert_refused(&serve(&home), 65, &named);
+        assert!(record.exists(), "what was read is not read again");
+    }
+    configure(DIGEST);
+    let checked = check(&home).successful();
+    assert!(checked.stdout.contains("SHA-256 as configured (models.reader_sha256)"), "{}", checked.stdout);
+
+    // Another file in its place is noticed, though there is a record.
+    let mut bytes = fs::read(&model).expect("the model");
+    bytes.push(0);
+    fs::write(&model, bytes).expect("the model");
+    let refused = serve(&home);
+    assert_refused(&refused, 65, &["models.reader_sha256", DIGEST, "own.gguf"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_says_only_what_an_operator_needs() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let said = proxy.output();
+    assert!(!said.contains("WARN") && !said.contains("llama"), "{said}");
+    proxy.stop().await;
+
+    let verbose = StartedProxy::builder().upstream(&upstream.base_url()).setting("log", "filter = \"llama_cpp=debug\"");
+    let proxy = verbose.start().await;
+    assert!(proxy.output().contains("DEBUG llama_cpp"), "{}", proxy.output());
+    proxy.stop().await;
+}
+
+/// A home whose configuration reads with this model, forwards, and keeps its data in the home.
+fn with_configuration(models: &str) -> Arc<Home> {
+    let home = Home::new();
+    home.configure(&format!("{models}{UPSTREAM}[store]\ndirectory = {:?}\n", home.data()));
+    home
+}
+
+fn check(home: &Home) -> Finished {
+    run(home, &["serve", "--check"])
+}
+
+fn serve(home: &Home) -> Finished {
+    run(home, &["serve", "--listen", "127.0.0.1:0"])
+}
+
+fn run(home: &Home, arguments: &[&str]) -> Finished {
+    let mut command = binary::command();
+    command.current_dir(home.path()).args(arguments).arg("--config").arg(home.configuration());
+    binary::finish(command, &[])
+}
+
+/// A check and a start refuse the store for the same reason, and change nothing.
+fn is_refused_by_both(home: &Home, words: &[&str]) {
+    let before = contents(&home.data());
+    let checked = check(home);
+    assert_refused(&checked, 65, words);
+    assert!(contents(&home.data()) == before, "something was changed");
+    let served = serve(home);
+    assert_refused(&served, 65, words);
+    let last = |finished: &Finished| finished.stderr.lines().last().map(str::to_owned);
+    assert_eq!(last(&checked), last(&served), "both say the same");
+}
+
+/// The last line names all of `words`.
+fn assert_refused(finished: &Finished, code: i32, words: &[&str]) {
+    assert_eq!(finished.code, code, "{}", finished.said());
+    let last = finished.stderr.lines().last().expect("a line");
+    for word in words {
+        assert!(last.starts_with("mainpoint: ") && last.contains(word), "{word:?} is not named in {last}");
+    }
+}
+
+/// There is a line for each part, in this order, that says this of it.
+fn assert_parts(said: &str, parts: &[(&str, &str)]) {
+    let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with("mainpoint: ")).collect();
+    assert_eq!(lines.len(), parts.len(), "{said}");
+    for (line, (part, words)) in lines.iter().zip(parts) {
+        assert!(line.starts_with(part) && line.contains(words), "{part:?} and {words:?} are not in {line}");
+    }
+}
+
+fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.insert(path.clone(), Vec::new());
+            found.extend(contents(&path));
+        } else {
+            found.insert(path.clone(), fs::read(&path).expect("a file"));
+        }
+    }
+    found
+}
