@@ -23,7 +23,7 @@ use mainpoint_tests::{RecordedRequest, Reply, ScriptedUpstream, StartedProxy, pr
 use self::comparison::Comparison;
 use self::crowd::{Crowd, Curtain, Talk, reply_to};
 use crate::progress::Progress;
-use crate::report::{Line, Report, Row, RowFile, column, rows_of, table_of};
+use crate::report::{Line, Report, Row, column, rows_of, table_of};
 use crate::running::program;
 use crate::stats::as_float;
 use crate::{BenchError, locate};
@@ -107,7 +107,7 @@ pub async fn run(options: &KillOptions) -> Result<(), BenchError> {
     }
     let mut report = report(seed, &outcomes);
     let name = ("reliability", "What outlives a kill");
-    report.publish(&options.out, name, RowFile::Shared("reliability.jsonl"))?;
+    report.publish(&options.out, name, "reliability.jsonl")?;
     outcomes.iter().try_for_each(Outcome::verdict)
 }
 

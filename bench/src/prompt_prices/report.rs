@@ -7,7 +7,7 @@ use super::pricing::{Charge, Prices};
 use super::results::{BetweenEvictions, ChatResult};
 use super::{CHATS, PriceOptions};
 use crate::BenchError;
-use crate::report::{Axis, Chart, Line, Report, Row, RowFile, Series, column, table_of};
+use crate::report::{Axis, Chart, Line, Report, Row, Series, column, table_of};
 use crate::stats::{Figure, RESAMPLES, Resamples, as_float};
 
 /// Results with what resampling needs.
@@ -92,7 +92,7 @@ impl<'a> Sample<'a> {
 /// Prints the tables, and writes tables, rows and picture.
 pub(super) fn publish(options: &PriceOptions, results: &[ChatResult]) -> Result<(), BenchError> {
     let name = ("prices", "What a conversation costs with prompt caching");
-    report(options, results).publish(&options.out, name, RowFile::Shared("prompt-cache.jsonl"))
+    report(options, results).publish(&options.out, name, "prompt-cache.jsonl")
 }
 
 fn report(options: &PriceOptions, results: &[ChatResult]) -> Report {

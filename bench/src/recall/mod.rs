@@ -38,7 +38,7 @@ use self::small_talk::SmallTalk;
 use crate::data::{self, Conversation, Kind};
 use crate::product::Product;
 use crate::progress::Progress;
-use crate::report::{Report, Row, RowFile};
+use crate::report::{Report, Row};
 use crate::stats::{RESAMPLES, Resamples};
 use crate::{BenchError, locate};
 
@@ -93,7 +93,7 @@ pub async fn run(options: &RecallOptions) -> Result<(), BenchError> {
     let Measured { mut report, languages, small_talk } = measured;
     languages.conclude(&mut report);
     small_talk.conclude(&mut report);
-    report.publish(&options.readings.out, ("recall", "Recall"), RowFile::Own)
+    report.publish(&options.readings.out, ("recall", "Recall"), "recall.jsonl")
 }
 
 async fn measure_set(

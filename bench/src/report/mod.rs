@@ -58,17 +58,8 @@ struct Section {
     table: Table,
 }
 
-/// Where the rows of a report are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RowFile {
-    /// A file of its own, named as the report is.
-    Own,
-    /// A file of several benchmarks, in which only the rows of the same ones are replaced.
-    Shared(&'static str),
-}
-
 /// Where the figures of all benchmarks of speed lie together.
-pub(crate) const SPEED: RowFile = RowFile::Shared("speed.jsonl");
+pub(crate) const SPEED: &str = "speed.jsonl";
 
 impl Row {
     /// A figure of an arm.
@@ -133,12 +124,13 @@ impl Report {
         self.sections.push(Section { heading: heading.into(), note: note.into(), table });
     }
 
-    /// Prints the tables, and writes them as `NAME.md` below a title and above the picture, `NAME.svg`, and the rows.
+    /// Prints the tables, and writes them as `NAME.md` below a title and above the picture, `NAME.svg`, and the rows into `file`,
+    /// where they take the place of those of the same benchmarks.
     pub(crate) fn publish(
         &mut self,
         directory: &Path,
         (name, title): (&str, &str),
-        file: RowFile,
+        file: &str,
     ) -> Result<(), BenchError> {
         anstream::println!("{}", self.rendered(UTF8_FULL_CONDENSED, ""));
         let markdown = directory.join(format!("{name}.md"));
@@ -148,11 +140,8 @@ impl Report {
             write_whole(&directory.join(format!("{name}.svg")), draw(&self.charts).as_bytes())?;
         }
         write_whole(&markdown, text.as_bytes())?;
-        let lines = match file {
-            RowFile::Own => directory.join(format!("{name}.jsonl")),
-            RowFile::Shared(file) => directory.join(file),
-        };
-        write_rows(&lines, &self.rows, file)?;
+        let lines = directory.join(file);
+        write_rows(&lines, &self.rows)?;
         anstream::println!("Written: {} and {}", markdown.display(), lines.display());
         Ok(())
     }
@@ -180,15 +169,12 @@ pub(crate) fn sized(bench: &str, size: usize) -> String {
     }
 }
 
-fn write_rows(path: &Path, rows: &[Row], file: RowFile) -> Result<(), BenchError> {
-    let mut text = String::new();
-    if matches!(file, RowFile::Shared(_)) {
-        let bench = |line: &str| Some(serde_json::from_str::<Value>(line).ok()?["bench"].as_str()?.to_owned());
-        let is_replaced = |line: &str| bench(line).is_some_and(|bench| rows.iter().any(|row| row.bench == bench));
-        let before = std::fs::read_to_string(path).unwrap_or_default();
-        let others = before.lines().filter(|line| !is_replaced(line));
-        others.for_each(|line| text.push_str(&format!("{line}\n")));
-    }
+fn write_rows(path: &Path, rows: &[Row]) -> Result<(), BenchError> {
+    let bench = |line: &str| Some(serde_json::from_str::<Value>(line).ok()?["bench"].as_str()?.to_owned());
+    let is_replaced = |line: &str| bench(line).is_some_and(|bench| rows.iter().any(|row| row.bench == bench));
+    let before = std::fs::read_to_string(path).unwrap_or_default();
+    let others = before.lines().filter(|line| !is_replaced(line));
+    let mut text: String = others.map(|line| format!("{line}\n")).collect();
     for row in rows {
         let line = serde_json::to_string(row).map_err(|error| BenchError::data(path, error))?;
         text.push_str(&format!("{line}\n"));
@@ -221,7 +207,7 @@ mod tests {
         let figure = Figure { value: 0.123_456_789, low: 0.1, high: 0.2 };
         report.rows.push(Row::new("some", "share", "one", figure).over(3));
         report.rows.push(Row::new("some", "time", "one", 2.0).counted_in("ms"));
-        let published = report.publish(directory.path(), ("some", "Recall"), RowFile::Own);
+        let published = report.publish(directory.path(), ("some", "Recall"), "some.jsonl");
         published.unwrap();
         let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
         let markdown = read("some.md");
@@ -249,8 +235,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("several.jsonl");
         let row = |bench: &str, value: f64| Row::new(bench, "lost", "one", value);
-        write_rows(&path, &[row("mine", 1.0), row("yours", 2.0), row("mine", 3.0)], SPEED).unwrap();
-        write_rows(&path, &[row("mine", 4.0)], SPEED).unwrap();
+        write_rows(&path, &[row("mine", 1.0), row("yours", 2.0), row("mine", 3.0)]).unwrap();
+        write_rows(&path, &[row("mine", 4.0)]).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let benches: Vec<(bool, bool)> =
             text.lines().map(|line| (line.contains("mine"), line.contains("4.0"))).collect();
