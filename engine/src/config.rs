@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::Projection;
+
 /// Everything the engine needs to start.
 ///
 /// Paths are absolute or relative to the working directory.
@@ -25,6 +27,8 @@ pub struct EncoderConfig {
     /// The model's mean token vector, of its width; `None`: it is computed at the start from built-in sample texts, which
     /// takes a moment and always gives the same.
     pub mean: Option<Vec<f32>>,
+    /// What is stored of a passage's and a question's vector; `None`: all of it.
+    pub projection: Option<Projection>,
     /// Compute threads of one pass, at least 1.
     pub threads: usize,
     /// Most tokens of a passage; 0 is the model's own choice.

@@ -16,6 +16,7 @@ use crate::llama::model::{Model, Role, sha256_of_file};
 use crate::read::input::{InputBuilder, LEAST_PASSAGE_TOKENS, TurnInput};
 use crate::read::mean::{digest_of_settings, mean};
 use crate::read::parts::{Meter, PassageEncoder, QueryEncoder, start_passage_encoder, start_query_encoder};
+use crate::read::projection::{Projection, stored};
 use crate::segments::{SegmentSize, segments};
 use crate::{
     EncoderConfig, EngineConfig, EngineError, Passage, PassageTokens, Question, ReadRequest, TokenSalience,
@@ -84,6 +85,9 @@ impl Engine {
         let vectors_sha256 = vectors_sha256(encoder)?;
         let inputs = InputBuilder::new(&model, encoder)?;
         let mean = mean(&model, &inputs, encoder)?;
+        if let Some(projection) = &encoder.projection {
+            projection.check(mean.len())?;
+        }
         let meter = Arc::new(Meter::default());
         let chat = config.chat.as_deref();
         let generator = chat.map(|path| start_generator(path, config.chat_threads));
@@ -92,7 +96,7 @@ impl Engine {
             questions: start_query_encoder(&model, &inputs, encoder, &mean)?,
             generator: generator.transpose()?,
             inputs,
-            chooser: Chooser { mean, share: encoder.main_point_share },
+            chooser: Chooser { mean, projection: encoder.projection.clone(), share: encoder.main_point_share },
             vectors_sha256,
             meter,
         };
@@ -175,10 +179,17 @@ impl Engine {
         Ok(self.parts.inputs.vocabulary().count(text))
     }
 
-    /// The width of every vector, and the bits of every token's code.
+    /// The width of every vector that is stored or asked with.
     #[must_use]
     pub fn vector_width(&self) -> usize {
-        self.mean().len()
+        let projection = self.parts.chooser.projection.as_ref();
+        projection.map_or(self.mean().len(), Projection::width)
+    }
+
+    /// What is stored of a pooled vector of the model's width, as of [`PassageTokens::vector`].
+    #[must_use]
+    pub fn stored_vector(&self, pooled: &[f32]) -> Vec<f32> {
+        stored(self.parts.chooser.projection.as_ref(), pooled)
     }
 
     /// The model's mean token vector.
@@ -187,8 +198,8 @@ impl Engine {
         &self.parts.chooser.mean
     }
 
-    /// SHA-256, as 64 hex digits, of what vectors and codes depend on: the reading model's file, its prompts and its mean. Those of
-    /// different ones must not be compared.
+    /// SHA-256, as 64 hex digits, of what vectors and codes depend on: the reading model's file, its prompts, its mean and its
+    /// projection. Those of different ones must not be compared.
     #[must_use]
     pub fn vectors_sha256(&self) -> &str {
         &self.parts.vectors_sha256

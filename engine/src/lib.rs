@@ -36,6 +36,7 @@ pub use error::EngineError;
 pub use generate::{ChatMessage, ChatRole, FinishReason, GenerateRequest, GeneratedPiece};
 pub use llama::description::{EncoderDescription, describe_chat, describe_encoder};
 pub use llama::model::sha256_of_file;
+pub use read::projection::Projection;
 pub use read::words::units as words;
 pub use read::{Passage, PassageTokens, Question, ReadRequest, ReadToken, Span, TokenSalience, TurnReading, TurnText};
 pub use segments::{SegmentSize, segments};

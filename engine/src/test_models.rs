@@ -80,6 +80,7 @@ impl Default for EncoderConfig {
             model: PathBuf::new(),
             prompts: Prompts::default(),
             mean: None,
+            projection: None,
             threads: available_threads(),
             passage_tokens: 0,
             main_point_share: 0.7,

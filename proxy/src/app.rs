@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainpoint_engine::{EncoderConfig, Engine, EngineConfig, vectors_sha256};
+use mainpoint_engine::{EncoderConfig, Engine, EngineConfig, Projection, vectors_sha256};
 use mainpoint_store::{Examination, Store, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -104,8 +104,8 @@ async fn close(shared: Arc<Shared>, ending: Ending) {
     }
 }
 
-/// Looks at the store that a start would open, given the reader's file and the width of its vectors; `None` where there is none
-/// yet. Nothing is created or changed.
+/// Looks at the store that a start would open, given the reader's file and the width of the vectors that it makes; `None` where
+/// there is none yet. Nothing is created or changed.
 ///
 /// # Errors
 /// What would keep the proxy from using the store, or from creating one.
@@ -118,6 +118,7 @@ pub async fn examine_store(config: &Config, reader: &Path, width: usize) -> Resu
     }
     let paths = ModelPaths { reader: reader.to_owned(), chat: None };
     let encoder = engine_settings(config, &paths).encoder;
+    let width = encoder.projection.as_ref().map_or(width, Projection::width);
     let digest = tokio::task::spawn_blocking(move || vectors_sha256(&encoder)).await;
     let digest = digest
         .map_err(|error| StartError::Process { operation: "read the reader", source: io::Error::other(error) })?
@@ -165,6 +166,7 @@ pub fn engine_settings(config: &Config, paths: &ModelPaths) -> EngineConfig {
             model: paths.reader.clone(),
             prompts: models::prompts(reader),
             mean: models::mean(reader),
+            projection: models::projection(reader),
             threads: config.reader.threads,
             passage_tokens: config.reader.passage_tokens,
             main_point_share: config.reader.keep,

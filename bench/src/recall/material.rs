@@ -56,7 +56,7 @@ impl<'a> Material<'a> {
         let asked = library.ask((&conversation.name, questions)).await?;
         let mean = library.engine.mean();
         let (first_passages, coded) = match extent {
-            Extent::EveryArm => (choosing::first_passages(&reading), choosing::coded(&reading, mean)),
+            Extent::EveryArm => (choosing::first_passages(&points), choosing::coded(&reading, mean)),
             Extent::Shipped => (Vec::new(), Vec::new()),
         };
         Ok(Self {

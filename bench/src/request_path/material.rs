@@ -63,8 +63,8 @@ impl Material {
 
     /// How many numbers a vector has.
     pub(super) fn width(&self) -> usize {
-        let tokens = self.passages.iter().flat_map(|passage| &passage.sentences);
-        tokens.flat_map(|sentence| &sentence.tokens).map(Vec::len).next().unwrap_or(0)
+        let mut sentences = self.passages.iter().flat_map(|passage| &passage.sentences);
+        sentences.next().map_or(0, |sentence| sentence.vector.len())
     }
 
     async fn add(&mut self, library: &Library, conversation: &Conversation) -> Result<(), BenchError> {
@@ -97,7 +97,7 @@ fn sentences(text: &str, (passage, point): (&PassageTokens, &Point), mean: &[f32
         let kept = within.filter(|token| is_kept(token.start, token.end));
         let tokens: Vec<Vec<f32>> = kept.map(|token| minus(&token.vector, mean)).collect();
         if !tokens.is_empty() {
-            found.push(Sentence { text: sentence.trim().to_owned(), tokens, vector: passage.vector.clone() });
+            found.push(Sentence { text: sentence.trim().to_owned(), tokens, vector: point.vector.clone() });
         }
         start = end;
     }

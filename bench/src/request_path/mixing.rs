@@ -109,7 +109,8 @@ impl Mixer<'_> {
             }
         }
         let vector = mean(&vectors)?;
-        let codes = codes_of(tokens.iter().map(Vec::as_slice), &vec![0.0; vector.len()]);
+        // The model's mean is out of them already.
+        let codes = codes_of(tokens.iter().map(Vec::as_slice), &vec![0.0; tokens.first()?.len()]);
         Some(Point {
             turn: turn.id,
             passage: 0,

@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use super::coverage::Coverage;
+use crate::read::projection::{Projection, stored};
 use crate::read::words::units;
 use crate::read::{Passage, PassageTokens, ReadToken, Span, TokenSalience};
 use crate::{EngineError, codes_of};
@@ -14,6 +15,8 @@ use crate::{EngineError, codes_of};
 pub(crate) struct Chooser {
     /// The model's mean token vector.
     pub(crate) mean: Vec<f32>,
+    /// What is stored of a passage's vector.
+    pub(crate) projection: Option<Projection>,
     /// The share of a passage's tokens that its main point has, in (0, 1].
     pub(crate) share: f32,
 }
@@ -68,7 +71,7 @@ impl Chooser {
                 start: passage.start,
                 end: passage.end,
                 spans: spans(text, chosen()),
-                vector: passage.vector.clone(),
+                vector: stored(self.projection.as_ref(), &passage.vector),
                 codes: codes_of(selected.iter().map(|index| vector(&passage.tokens[*index])), &self.mean),
             },
             salience: salience.collect(),
@@ -182,7 +185,7 @@ mod tests {
     }
 
     fn chooser(share: f32) -> Chooser {
-        Chooser { mean: vec![0.0; DIMENSIONS], share }
+        Chooser { mean: vec![0.0; DIMENSIONS], projection: None, share }
     }
 
     fn chosen<'a>(text: &'a str, scores: &[f32], share: f32) -> Vec<&'a str> {

@@ -10,7 +10,8 @@ use super::samples::SAMPLES;
 use crate::llama::model::Model;
 use crate::{EncoderConfig, EngineError};
 
-/// SHA-256 of everything besides the model that vectors and codes depend on: prompts, and what the mean is or is made of.
+/// SHA-256 of everything besides the model that vectors and codes depend on: prompts, what the mean is or is
+/// made of, and the projection.
 pub(crate) fn digest_of_settings(config: &EncoderConfig) -> impl AsRef<[u8]> {
     let mut hasher = Sha256::new();
     for prompt in [&config.prompts.passage, &config.prompts.question] {
@@ -20,6 +21,9 @@ pub(crate) fn digest_of_settings(config: &EncoderConfig) -> impl AsRef<[u8]> {
     match &config.mean {
         Some(mean) => mean.iter().for_each(|number| hasher.update(number.to_le_bytes())),
         None => SAMPLES.iter().for_each(|sample| hasher.update(sample)),
+    }
+    if let Some(projection) = &config.projection {
+        projection.center.iter().chain(&projection.components).for_each(|number| hasher.update(number.to_le_bytes()));
     }
     hasher.finalize()
 }

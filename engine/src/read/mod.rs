@@ -7,6 +7,7 @@ pub(crate) mod input;
 pub(crate) mod mean;
 pub(crate) mod parts;
 mod passages;
+pub(crate) mod projection;
 mod reading;
 mod received;
 mod samples;

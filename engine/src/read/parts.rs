@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::encoder::{Encoder, PassKind, PassSize};
 use super::input::{EncoderInput, InputBuilder};
+use super::projection::{Projection, stored};
 use super::reading::{PassageTokens, Question};
 use crate::actor::Actor;
 use crate::codes::{QuestionCodes, codes_of};
@@ -20,6 +21,12 @@ use crate::{EncoderConfig, EngineError};
 pub(crate) type PassageEncoder = Actor<EncoderInput, PassageTokens>;
 /// Reads questions.
 pub(crate) type QueryEncoder = Actor<EncoderInput, Question>;
+
+/// What is subtracted from a question's tokens, and what is kept of its vector.
+struct KeptOfQuestion {
+    mean: Vec<f32>,
+    projection: Option<Projection>,
+}
 
 /// How much was read.
 #[derive(Debug, Default)]
@@ -90,13 +97,14 @@ pub(crate) fn start_query_encoder(
     config: &EncoderConfig,
     mean: &[f32],
 ) -> Result<QueryEncoder, EngineError> {
-    let (model, probe, mean) = (model.clone(), inputs.question(PROBE), mean.to_vec());
+    let (model, probe) = (model.clone(), inputs.question(PROBE));
+    let kept = KeptOfQuestion { mean: mean.to_vec(), projection: config.projection.clone() };
     let size = PassSize { tokens: inputs.longest_pass(), threads: config.threads.min(MOST_QUESTION_THREADS) };
     Actor::start("questions", QUESTION_QUEUE, move |inbox| {
         let mut encoder = Encoder::new(&model, size, PassKind::Vectors)?;
-        question(&mut encoder, &probe, &mean)?;
+        question(&mut encoder, &probe, &kept)?;
         encoder.stop_on(inbox.halt());
-        inbox.serve(|input: EncoderInput| question(&mut encoder, &input, &mean));
+        inbox.serve(|input: EncoderInput| question(&mut encoder, &input, &kept));
         Ok(())
     })
 }
@@ -105,8 +113,9 @@ pub(crate) fn start_query_encoder(
 const PROBE: &str = "The locker code is 4471, remember it.";
 
 /// Reads a question.
-fn question(encoder: &mut Encoder<'_>, input: &EncoderInput, mean: &[f32]) -> Result<Question, EngineError> {
+fn question(encoder: &mut Encoder<'_>, input: &EncoderInput, kept: &KeptOfQuestion) -> Result<Question, EngineError> {
     let output = input.with_output(&encoder.pass(&input.pass)?);
     let vectors = output.tokens.iter().map(|token| token.vector.as_slice());
-    Ok(Question { codes: QuestionCodes::new(mean.len(), &codes_of(vectors, mean)), vector: output.vector })
+    let codes = QuestionCodes::new(kept.mean.len(), &codes_of(vectors, &kept.mean));
+    Ok(Question { codes, vector: stored(kept.projection.as_ref(), &output.vector) })
 }

@@ -49,8 +49,10 @@ pub struct Passage {
     pub end: usize,
     /// The main point: whole words, ascending, never overlapping.
     pub spans: Vec<Span>,
-    /// The mean of the vectors of all tokens of its pass, of unit length and the model's width: the one vector that the model was
-    /// trained to give. The mean of the main point alone was measured to find far less.
+    /// The mean of the vectors of all tokens of its pass, the one vector that the model was trained to give, as [`Projection`]
+    /// leaves it; of unit length. The mean of the main point alone was measured to find far less.
+    ///
+    /// [`Projection`]: crate::Projection
     pub vector: Vec<f32>,
     /// The main point's tokens, bit by bit.
     pub codes: Codes,
@@ -83,7 +85,7 @@ pub struct PassageTokens {
     pub start: usize,
     /// One past the last byte.
     pub end: usize,
-    /// As [`Passage::vector`].
+    /// The mean of the vectors of all tokens of its pass, of unit length and the model's width.
     pub vector: Vec<f32>,
     /// The tokens of the text that have a letter or a digit, or all if none has.
     pub tokens: Vec<ReadToken>,

@@ -26,7 +26,7 @@ pub use directory::{ModelFile, ModelState, ModelsDirectory};
 pub use error::{Attempt, ModelError, SourceError};
 pub use fetch::{Fetched, fetch};
 pub use manifest::Manifest;
-pub use prompts::{known_by_path, mean, prompts};
+pub use prompts::{known_by_path, mean, projection, prompts};
 pub use reference::{HuggingFaceFile, ModelLocation, ModelReference};
 pub use settings::{ModelsConfig, SourceKind};
 

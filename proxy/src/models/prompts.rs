@@ -1,11 +1,11 @@
-//! What the readers of the catalogue are read with: the words that their makers put before a passage and before a question, and
-//! their mean token vector.
+//! What the readers of the catalogue are read with: the words that their makers put before a passage and before a question,
+//! their mean token vector, and what is stored of their pooled vectors.
 //!
 //! Plain data: it must not know how a model reads.
 
 use std::path::Path;
 
-use mainpoint_engine::Prompts;
+use mainpoint_engine::{Projection, Prompts};
 
 use super::catalogue;
 use super::catalogue::{E5_SMALL, EMBEDDING_GEMMA, MINILM};
@@ -30,6 +30,16 @@ pub fn mean(reference: &ModelReference) -> Option<Vec<f32>> {
     Some(numbers.collect())
 }
 
+/// What is stored of the model's pooled vectors; `None`: all of them.
+#[must_use]
+pub fn projection(reference: &ModelReference) -> Option<Projection> {
+    let bytes = projection_bytes(&known(reference)?)?;
+    let numbers = bytes.chunks_exact(2).map(|two| f32::from_bits(u32::from_le_bytes([0, 0, two[0], two[1]])));
+    let mut center: Vec<f32> = numbers.collect();
+    let components = center.split_off(mean(reference)?.len());
+    Some(Projection { center, components })
+}
+
 /// The model of the catalogue that lies at this path, going by the file's name.
 #[must_use]
 pub fn known_by_path(path: &Path) -> Option<ModelReference> {
@@ -43,6 +53,14 @@ fn mean_bytes(name: &str) -> Option<&'static [u8]> {
     match name {
         EMBEDDING_GEMMA => Some(include_bytes!("means/embeddinggemma-300m.f32")),
         MINILM => Some(include_bytes!("means/all-minilm-l6-v2.f32")),
+        _ => None,
+    }
+}
+
+/// Projections as numbers of 16 bits (bfloat16), the lowest byte first: the center, then 256 components.
+fn projection_bytes(name: &str) -> Option<&'static [u8]> {
+    match name {
+        EMBEDDING_GEMMA => Some(include_bytes!("projections/embeddinggemma-300m.bf16")),
         _ => None,
     }
 }
