@@ -23,6 +23,8 @@ enum Command {
     Recall(recall::RecallOptions),
     /// Learns what the signals of relevance are worth, on the conversations that things are chosen on.
     Weights(recall::RecallOptions),
+    /// Learns which directions of the reader's vectors are kept, on the same conversations.
+    Projection(recall::RecallOptions),
     /// What long conversations cost at a provider that caches prompts, for every way of keeping them within a budget.
     Prices(prompt_prices::PriceOptions),
     /// How long a request waits for its memory, by how much there is of it.
@@ -62,6 +64,7 @@ async fn run(command: Command) -> Result<(), BenchError> {
     match command {
         Command::Recall(options) => recall::run(&options).await,
         Command::Weights(options) => recall::learn_weights(&options).await,
+        Command::Projection(options) => recall::learn_projection(&options).await,
         Command::Prices(options) => prompt_prices::run(&options).await,
         Command::RequestPath(options) => request_path::run(&options).await,
         Command::Reader(options) => reader_speed::run(&options).await,

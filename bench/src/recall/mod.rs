@@ -14,6 +14,7 @@ mod end_to_end;
 mod languages;
 pub(crate) mod library;
 mod material;
+mod projection;
 mod rankings;
 mod reading;
 mod report;
@@ -26,6 +27,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+pub use self::projection::learn_projection;
 pub use self::weights::learn as learn_weights;
 
 use self::costs::Stored;
