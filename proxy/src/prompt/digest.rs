@@ -157,7 +157,7 @@ mod tests {
     fn point(spans: &[(u32, u32, f32)]) -> Point {
         let spans = spans.iter().map(|(start, end, salience)| Span { start: *start, end: *end, salience: *salience });
         Point {
-            turn: turns::id(1),
+            turn: turns::id(0),
             passage: 0,
             start: 0,
             end: 40,
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_strongest_spans_that_fit_stand_in_the_order_in_which_they_were_said() {
-        let turn = turns::turn(1, "My cat Tom, by the way, was born on 3 May in Riga.");
+        let turn = turns::turn(0, "My cat Tom, by the way, was born on 3 May in Riga.");
         let points = [point(&[(3, 10, 0.9), (24, 41, 0.2), (36, 41, 0.8)])];
         let limits = DigestLimits { tokens: 100, per_turn: 6 };
         assert_eq!(lines(&[turn], &points, limits, words).unwrap(), ["[1970-01-01 00:00 UTC] user: cat Tom … 3 May"]);
@@ -179,8 +179,8 @@ mod tests {
     #[test]
     fn a_turn_without_points_has_no_line_and_one_of_which_only_spans_are_kept_is_cut() {
         let limits = DigestLimits { tokens: 100, per_turn: 3 };
-        assert!(lines(&[turns::turn(1, "hello")], &[], limits, words).unwrap().is_empty());
-        let kept = turns::turn(1, "cat Tom … 3 May");
+        assert!(lines(&[turns::turn(0, "hello")], &[], limits, words).unwrap().is_empty());
+        let kept = turns::turn(0, "cat Tom … 3 May");
         let outside = [point(&[(200, 220, 1.0)])];
         assert_eq!(lines(&[kept], &outside, limits, words).unwrap(), ["[1970-01-01 00:00 UTC] user: cat Tom …"]);
     }
