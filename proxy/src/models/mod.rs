@@ -95,8 +95,9 @@ pub fn resolve(models: &ModelsConfig) -> Result<ModelPaths, ModelError> {
 /// # Errors
 /// As [`resolve`].
 pub fn resolve_with_chat(models: &ModelsConfig) -> Result<ModelPaths, ModelError> {
+    let paths = resolve(models)?;
     let chat = file_of(models, ModelUse::Chat, digest_record::digest_once)?;
-    Ok(ModelPaths { chat: Some(chat), ..resolve(models)? })
+    Ok(ModelPaths { chat: Some(chat), ..paths })
 }
 
 /// Finds the file of one configured model and compares its digest, as [`resolve`] does, and changes nothing on disk.
