@@ -186,6 +186,12 @@ impl Engine {
         projection.map_or(self.mean().len(), Projection::width)
     }
 
+    /// Whether the reader's vectors are projected, which makes cosines of what is unlike smaller.
+    #[must_use]
+    pub fn is_projected(&self) -> bool {
+        self.parts.chooser.projection.is_some()
+    }
+
     /// What is stored of a pooled vector of the model's width, as of [`PassageTokens::vector`].
     #[must_use]
     pub fn stored_vector(&self, pooled: &[f32]) -> Vec<f32> {

@@ -22,7 +22,7 @@ pub(super) struct SmallTalk {
     /// The languages that there are chats in.
     spoken: BTreeSet<String>,
     /// The product's own floor.
-    floor: f32,
+    floor: Floor,
 }
 
 /// What there is to find for a text.
@@ -51,7 +51,7 @@ const SWEEP: &str = "The same over all languages, at other floors: the least bes
     lead over small talk, and the least lead, with the product's least match.";
 /// The floors of the sweep, in thousandths.
 const MATCHES: [i16; 12] = [140, 160, 180, 190, 200, 210, 220, 230, 240, 260, 280, 300];
-const LEADS: [i16; 10] = [-60, -30, 0, 10, 20, 30, 40, 50, 70, 100];
+const LEADS: [i16; 12] = [-30, 0, 10, 20, 30, 40, 50, 70, 100, 120, 150, 200];
 impl SmallTalk {
     /// Says which data sets there are, before the first is added.
     pub(super) fn languages(&mut self, sets: &[(Kind, Vec<Conversation>)]) {
@@ -67,7 +67,8 @@ impl SmallTalk {
         shelf: &Shelf,
         (kind, materials): (Kind, &[Material<'_>]),
     ) -> Result<(), BenchError> {
-        self.floor = library.memory.least_match;
+        let (least_match, least_lead) = (library.memory.least_match, library.small_talk.least_lead());
+        self.floor = Floor { least_match, least_lead };
         for material in materials {
             let conversation = material.conversation;
             let where_asked = match kind {
@@ -135,15 +136,14 @@ impl SmallTalk {
         let places: BTreeSet<&str> = self.groups.keys().map(|(_, place)| place.as_str()).collect();
         let names = Group::ALL.map(|group| group.name().to_owned());
         let mut table = table(std::iter::once("said in".to_owned()).chain(names));
-        let floor = Floor::at(self.floor);
         for place in places {
             let shares = Group::ALL.map(|group| {
                 let found = self.of(group).find(|(other, _)| *other == place);
-                found.map_or_else(String::new, |(_, evidence)| shown(evidence, &floor))
+                found.map_or_else(String::new, |(_, evidence)| shown(evidence, &self.floor))
             });
             table.add_row(std::iter::once(place.to_owned()).chain(shares));
         }
-        let all = Group::ALL.map(|group| shown(&self.all(group), &floor));
+        let all = Group::ALL.map(|group| shown(&self.all(group), &self.floor));
         table.add_row(std::iter::once("all languages".to_owned()).chain(all));
         table
     }
@@ -151,9 +151,8 @@ impl SmallTalk {
     fn sweep(&self) -> Table {
         let names = Group::IN_LANGUAGES.map(|group| group.name().to_owned());
         let mut table = table(["least match", "least lead"].map(str::to_owned).into_iter().chain(names));
-        let shipped = Floor::at(self.floor);
-        let matches = MATCHES.map(|least| Floor::at(f32::from(least) / 1000.0));
-        let leads = LEADS.map(|least| Floor { least_lead: f32::from(least) / 1000.0, ..shipped });
+        let matches = MATCHES.map(|least| Floor { least_match: f32::from(least) / 1000.0, ..self.floor });
+        let leads = LEADS.map(|least| Floor { least_lead: f32::from(least) / 1000.0, ..self.floor });
         for floor in matches.into_iter().chain(leads) {
             let shares = Group::IN_LANGUAGES.map(|group| shown(&self.all(group), &floor));
             let floor = [floor.least_match, floor.least_lead].map(|least| format!("{least:.3}"));
@@ -163,9 +162,8 @@ impl SmallTalk {
     }
 
     fn rows(&self) -> Vec<Row> {
-        let floor = Floor::at(self.floor);
         let row = |group: Group, place: &str, evidence: &[Evidence]| {
-            let silenced = silenced(evidence, &floor);
+            let silenced = silenced(evidence, &self.floor);
             let interval = Resamples::draw(silenced.len(), RESAMPLES, SEED).interval(&silenced);
             let arm = format!("{}, {place}", group.name());
             Row::new(BENCH, "silenced", &arm, interval).over(silenced.len())
@@ -239,7 +237,7 @@ mod tests {
 
     fn small_talk() -> SmallTalk {
         let evidence = |max_sim: f32| Evidence::new([max_sim], [], None);
-        let mut measured = SmallTalk { floor: 0.22, ..SmallTalk::default() };
+        let mut measured = SmallTalk { floor: Floor { least_match: 0.22, least_lead: 0.0 }, ..SmallTalk::default() };
         measured.spoken.extend(["de", "en"].map(str::to_owned));
         measured.extend((Group::Questions, "de"), [evidence(0.4), evidence(0.1)]);
         measured.extend((Group::Remarks, "hi"), [evidence(0.05)]);

@@ -126,7 +126,8 @@ async fn search(
         let point = points.iter().find(|point| point.turn == turn.id);
         Found { score, reasons, main_point: point.map(main_point).unwrap_or_default(), turn }
     });
-    Ok(Results { turns: turns.collect(), evidence: recollection.evidence, floor: Floor::at(config.memory.least_match) })
+    let floor = Floor { least_match: config.memory.least_match, least_lead: small_talk.least_lead() };
+    Ok(Results { turns: turns.collect(), evidence: recollection.evidence, floor })
 }
 
 /// Makes sure that there is a store, so that asking for what it holds does not make one.

@@ -39,7 +39,15 @@ const SPEAKER: &str = "User";
 
 /// Small talk as the model reads it.
 #[derive(Debug, Clone, Default)]
-pub struct SmallTalk(Vec<Vec<f32>>);
+pub struct SmallTalk {
+    vectors: Vec<Vec<f32>>,
+    least_lead: f32,
+}
+
+/// By how much the best cosine must lead over that of small talk: of whole vectors, and of projected ones, whose cosines differ
+/// more.
+const LEAD_OF_WHOLE: f32 = 0.025;
+const LEAD_OF_PROJECTED: f32 = 0.1;
 
 impl SmallTalk {
     /// Small talk, read by the first who asks for it; `None` if it cannot be read, which is tried again by the next one.
@@ -58,7 +66,14 @@ impl SmallTalk {
             let turn = TurnText { speaker: SPEAKER.to_owned(), text: text.to_owned() };
             vectors.push(engine.vector_of(&turn).await?);
         }
-        Ok(Self(vectors))
+        let least_lead = if engine.is_projected() { LEAD_OF_PROJECTED } else { LEAD_OF_WHOLE };
+        Ok(Self { vectors, least_lead })
+    }
+
+    /// By how much the best cosine of anything that was said must be above [`SmallTalk::likeness`].
+    #[must_use]
+    pub fn least_lead(&self) -> f32 {
+        self.least_lead
     }
 
     /// The cosine of a question's vector and the nearest small talk's, -1 to 1. Both are of unit length. `None` if nothing was
@@ -66,7 +81,7 @@ impl SmallTalk {
     #[must_use]
     pub fn likeness(&self, question: &[f32]) -> Option<f32> {
         let cosine = |vector: &Vec<f32>| vector.iter().zip(question).map(|(one, other)| one * other).sum::<f32>();
-        self.0.iter().map(cosine).filter(|cosine| cosine.is_finite()).max_by(f32::total_cmp)
+        self.vectors.iter().map(cosine).filter(|cosine| cosine.is_finite()).max_by(f32::total_cmp)
     }
 }
 
@@ -76,7 +91,8 @@ mod tests {
 
     #[test]
     fn the_nearest_message_counts() {
-        let small_talk = SmallTalk(vec![vec![1.0, 0.0], vec![0.0, 1.0], vec![f32::NAN, 1.0]]);
+        let small_talk =
+            SmallTalk { vectors: vec![vec![1.0, 0.0], vec![0.0, 1.0], vec![f32::NAN, 1.0]], ..SmallTalk::default() };
         assert_eq!(small_talk.likeness(&[0.6, 0.8]), Some(0.8));
         assert_eq!(SmallTalk::default().likeness(&[0.6, 0.8]), None);
     }

@@ -16,7 +16,7 @@ pub struct Evidence {
 
 /// What evidence must reach. A question without an answer has a low MaxSim. Small talk has a high one where the conversation
 /// holds small talk, but is nearer to other small talk than to anything that was said.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Floor {
     /// The least MaxSim, -1 to 1; -1 lets everything pass.
     pub least_match: f32,
@@ -24,8 +24,6 @@ pub struct Floor {
     pub least_lead: f32,
 }
 
-/// See [`Floor::least_lead`].
-const LEAST_LEAD: f32 = 0.025;
 /// What lets everything pass, as a strength: nothing matches worse.
 const NOTHING: f32 = -1.0;
 
@@ -63,14 +61,6 @@ impl Evidence {
     }
 }
 
-impl Floor {
-    /// The shipped measures, with this least MaxSim.
-    #[must_use]
-    pub fn at(least_match: f32) -> Self {
-        Self { least_match, least_lead: LEAST_LEAD }
-    }
-}
-
 /// The best of some scores. Rounding may take what equal vectors have beyond 1.
 fn best(scores: impl IntoIterator<Item = f32>) -> Option<f32> {
     let scores = scores.into_iter().filter(|score| score.is_finite());
@@ -86,7 +76,11 @@ mod tests {
     use super::*;
 
     fn floor() -> Floor {
-        Floor::at(0.18)
+        at(0.18)
+    }
+
+    fn at(least_match: f32) -> Floor {
+        Floor { least_match, least_lead: 0.025 }
     }
 
     #[test]
@@ -107,13 +101,13 @@ mod tests {
     fn where_nothing_was_compared_what_was_found_is_believed() {
         let evidence = Evidence::new([f32::NAN, f32::NEG_INFINITY], [], Some(f32::NAN));
         assert_eq!(evidence, Evidence::default());
-        assert!(evidence.is_enough(&Floor::at(1.0)));
+        assert!(evidence.is_enough(&at(1.0)));
         assert!(Evidence::new([0.3], [], Some(0.9)).is_enough(&floor()));
     }
 
     #[test]
     fn a_turn_with_the_questions_own_words_is_enough_for_any_floor() {
-        assert!(Evidence::new([1.000_000_1], [1.000_000_1], Some(0.5)).is_enough(&Floor::at(1.0)));
+        assert!(Evidence::new([1.000_000_1], [1.000_000_1], Some(0.5)).is_enough(&at(1.0)));
     }
 
     fn evidence() -> impl Strategy<Value = Evidence> {
@@ -124,12 +118,12 @@ mod tests {
     proptest! {
         #[test]
         fn the_lowest_floor_silences_nothing(evidence in evidence()) {
-            prop_assert!(evidence.is_enough(&Floor::at(-1.0)));
+            prop_assert!(evidence.is_enough(&at(-1.0)));
         }
 
         #[test]
         fn a_higher_floor_never_lets_more_through(evidence in evidence(), least in -1.0_f32..1.0, more in 0.0_f32..1.0) {
-            prop_assert!(evidence.is_enough(&Floor::at(least)) || !evidence.is_enough(&Floor::at(least + more)));
+            prop_assert!(evidence.is_enough(&at(least)) || !evidence.is_enough(&at(least + more)));
         }
 
         #[test]
@@ -141,7 +135,7 @@ mod tests {
             least in -1.0_f32..1.0,
         ) {
             let is_enough = |max_sims: &[f32], cosines: &[f32]| {
-                Evidence::new(max_sims.iter().copied(), cosines.iter().copied(), small_talk).is_enough(&Floor::at(least))
+                Evidence::new(max_sims.iter().copied(), cosines.iter().copied(), small_talk).is_enough(&at(least))
             };
             let before = is_enough(&max_sims, &cosines);
             max_sims.push(another.0);

@@ -101,7 +101,8 @@ impl Recall<'_> {
         let mut found = search.run(self.engine.question(&text)).await?;
         watch.absorb(found.take_steps());
         let evidence = found.evidence;
-        if !evidence.is_enough(&Floor::at(self.config.least_match)) {
+        let least_lead = self.small_talk.map_or(0.0, SmallTalk::least_lead);
+        if !evidence.is_enough(&Floor { least_match: self.config.least_match, least_lead }) {
             tracing::debug!(?evidence, "abstained");
             return Ok(RecallResult { evidence, abstained: true, steps: watch.laps(), ..RecallResult::default() });
         }
