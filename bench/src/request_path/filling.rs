@@ -95,6 +95,7 @@ fn described(material: &Material) -> String {
     let mut hasher = DefaultHasher::new();
     for sentence in material.passages.iter().flat_map(|passage| &passage.sentences) {
         sentence.text.hash(&mut hasher);
+        sentence.vector.len().hash(&mut hasher);
         let numbers = sentence.tokens.iter().filter_map(|token| token.first());
         numbers.for_each(|number| number.to_bits().hash(&mut hasher));
     }

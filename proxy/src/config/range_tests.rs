@@ -24,6 +24,10 @@ fn a_value_out_of_range_names_the_range() {
         ("[server]\nlisten = \"localhost\"", "server.listen = \"localhost\": expected an IP address and a port"),
         ("[server]\nbase_path = \"v1/\"", "server.base_path = \"v1/\": expected a path such as \"/v1\""),
         (
+            "[server]\nbase_path = \"/mainpoint/a\"",
+            "server.base_path = \"/mainpoint/a\": expected a path such as \"/v1\"",
+        ),
+        (
             "[upstream]\nurl = \"api.openai.com/v1\"",
             "upstream.url = \"api.openai.com/v1\": expected \"embedded\" or an http",
         ),

@@ -87,9 +87,11 @@ fn address<'de, D: Deserializer<'de>>(input: D) -> Result<SocketAddr, D::Error> 
 fn base_path<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
     parsed(input, |text: &String| {
         let legal = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
+        let is_ours = text.split('/').nth(1) == Some("mainpoint");
         let allowed = text.starts_with('/') && !text.ends_with('/') && !text.contains("//") && text.chars().all(legal);
-        let words = "a path such as \"/v1\": a slash first, none last, letters, digits and - _ . ~ between";
-        allowed.then(|| text.clone()).ok_or(words)
+        let words = "a path such as \"/v1\": a slash first, none last, letters, digits and - _ . ~ between; /mainpoint is the \
+            proxy's own";
+        (allowed && !is_ours).then(|| text.clone()).ok_or(words)
     })
 }
 

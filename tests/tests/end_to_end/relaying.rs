@@ -97,6 +97,13 @@ async fn every_other_path_is_relayed_with_method_query_body_and_status() {
         assert_eq!(received.header("content-type"), "multipart/form-data; boundary=b");
     }
 
+    // Some services insist on being told that there is no body.
+    for path in ["/v1/responses/resp_1/cancel", "/v1/chat/completions"] {
+        let raw = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        assert_eq!(wire::status(&wire::exchange(proxy.authority(), raw.as_bytes()).await), 200, "{path}");
+        assert_eq!(upstream.last_request().header("content-length"), "0", "{path}");
+    }
+
     // A redirect is the caller's to follow.
     upstream.reply_next(Reply::status(StatusCode::TEMPORARY_REDIRECT).header("location", "/v1/elsewhere"));
     let before = upstream.requests().len();

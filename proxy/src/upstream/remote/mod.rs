@@ -139,8 +139,8 @@ impl Remote {
         };
         let movement = Movement::begin(self.idle_timeout, in_memory);
         let upload = Upload::new(call.body, &movement);
-        // The length is known, so the upstream need not be sent chunks.
-        if let (Upload::Coming(_), Some(length)) = (&upload, announced) {
+        // Where the length is known the upstream need not be sent chunks, and of no body it is told, as some insist on it.
+        if let Some(length) = announced.filter(|length| matches!(upload, Upload::Coming(_)) || length == "0") {
             headers.insert(CONTENT_LENGTH, length);
         }
         Ok(Exchange { method: call.method, target, headers, upload, movement })
