@@ -17,6 +17,9 @@ pub(super) struct History {
     name: String,
 }
 
+/// What some editors put at the beginning of a file.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// A pass over the file.
 pub(super) struct Lines<'a> {
     history: &'a History,
@@ -81,6 +84,9 @@ impl Lines<'_> {
                 return Ok(None);
             }
             self.number += 1;
+            if self.number == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
+                bytes.drain(..BYTE_ORDER_MARK.len());
+            }
             if bytes.trim_ascii().is_empty() {
                 continue;
             }
@@ -97,5 +103,24 @@ impl Iterator for Lines<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.read().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_and_empty_lines_are_passed_over() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let line = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
+        std::fs::write(file.path(), [BYTE_ORDER_MARK, b"\n", line.as_bytes(), b"\n \n"].concat()).unwrap();
+        let history = History::at(file.path());
+        history.check().unwrap();
+        let numbers: Vec<usize> = history.lines().unwrap().map(|line| line.unwrap().number).collect();
+        assert_eq!(numbers, [2]);
+        std::fs::write(file.path(), [line.as_bytes(), b"\n", BYTE_ORDER_MARK, line.as_bytes()].concat()).unwrap();
+        assert!(history.check().is_err(), "it belongs to the beginning alone");
     }
 }
