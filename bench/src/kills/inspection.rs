@@ -18,7 +18,7 @@ pub(super) struct Kept {
 }
 
 /// The length of the vectors of the product's own model.
-const WIDTH: usize = 768;
+const WIDTH: usize = 256;
 /// More main points than any run makes.
 const MOST_POINTS: usize = 10_000_000;
 /// Turns that are asked for at once.
