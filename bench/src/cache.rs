@@ -106,7 +106,7 @@ impl Cache {
 }
 
 /// The bytes of a number's nearest neighbour among those with 16 bits; what is no number stays none.
-fn half(value: f32) -> [u8; 2] {
+pub(crate) fn half(value: f32) -> [u8; 2] {
     let bits = value.to_bits();
     let rounded = if value.is_finite() { bits.saturating_add(0x7FFF + ((bits >> 16) & 1)) } else { bits };
     let [_, _, low, high] = rounded.to_le_bytes();

@@ -4,6 +4,9 @@
 
 use std::path::Path;
 
+use mainpoint::config::Config;
+use mainpoint::models;
+use mainpoint_engine::Projection;
 use mainpoint_store::{Scope, Store, Turn, TurnId, Within};
 
 use crate::{BenchError, quiet_store};
@@ -17,8 +20,6 @@ pub(super) struct Kept {
     pub(super) unread: usize,
 }
 
-/// The length of the vectors of the product's own model.
-const WIDTH: usize = 256;
 /// More main points than any run makes.
 const MOST_POINTS: usize = 10_000_000;
 /// Turns that are asked for at once.
@@ -26,7 +27,7 @@ const BATCH: usize = 500;
 
 /// Opens the store in `directory` and lists every turn in it.
 pub(super) async fn inspect(directory: &Path) -> Result<Kept, BenchError> {
-    let store = quiet_store::open(directory, WIDTH).await?;
+    let store = quiet_store::open(directory, vector_width()).await?;
     let unread = store.unread().await.map_err(BenchError::store("listing turns"))?;
     // What was read a moment ago stands in the journal until now.
     store.flush().await.map_err(BenchError::store("flushing"))?;
@@ -62,6 +63,13 @@ fn kept_turn(turn: Turn) -> (String, String) {
     (turn.scope.as_str().to_owned(), turn.text)
 }
 
+/// How many numbers the product stores of a vector of its own reader.
+fn vector_width() -> usize {
+    let reader = Config::defaults().models.reader;
+    let whole = || models::mean(&reader).map_or(0, |mean| mean.len());
+    models::projection(&reader).as_ref().map_or_else(whole, Projection::width)
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
@@ -92,7 +100,7 @@ mod tests {
             end,
             spans: vec![Span { start: 0, end, salience: 1.0 }],
             text: turn.text.clone(),
-            vector: vec![1.0; WIDTH],
+            vector: vec![1.0; vector_width()],
             features: Vec::new(),
         }
     }
@@ -100,7 +108,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn turns_are_found_in_the_journal_and_in_the_tables() {
         let home = tempfile::tempdir().unwrap();
-        let store = quiet_store::open(home.path(), WIDTH).await.unwrap();
+        let store = quiet_store::open(home.path(), vector_width()).await.unwrap();
         let turns: Vec<Turn> = (0..5).map(turn).collect();
         store.accept(turns.clone()).await.unwrap();
         let read = turns[..3].iter().map(|turn| (turn.scope.clone(), turn.id, vec![point(turn)]));

@@ -8,6 +8,7 @@ use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
 use super::RecallOptions;
 use crate::BenchError;
+use crate::cache::half;
 use crate::data::{self, Kind};
 
 /// Numbers that are kept of a vector.
@@ -66,13 +67,6 @@ fn center_and_components(vectors: &[Vec<f32>], width: usize) -> (Vec<f32>, f64) 
     #[expect(clippy::cast_possible_truncation, reason = "16 bits are kept of each")]
     let numbers = numbers.map(|number| number as f32).collect();
     (numbers, share)
-}
-
-/// The nearest number with the upper 16 bits alone.
-fn half(number: f32) -> [u8; 2] {
-    let bits = number.to_bits();
-    let [_, _, low, high] = (bits + 0x7FFF + ((bits >> 16) & 1)).to_le_bytes();
-    [low, high]
 }
 
 #[cfg(test)]
