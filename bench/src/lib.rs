@@ -5,7 +5,9 @@
 
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "tests fail loudly"))]
 
+pub mod answers;
 mod cache;
+mod copies;
 mod data;
 pub mod demo;
 mod error;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use mainpoint_bench::{
-    BenchError, demo, handles, ingest, kills, overhead, prompt_prices, reader_speed, recall, request_path,
+    BenchError, answers, demo, handles, ingest, kills, overhead, prompt_prices, reader_speed, recall, request_path,
 };
 
 /// Benchmarks of mainpoint, run on its own engine and store.
@@ -27,6 +27,8 @@ enum Command {
     Projection(recall::RecallOptions),
     /// What long conversations cost at a provider that caches prompts, for every way of keeping them within a budget.
     Prices(prompt_prices::PriceOptions),
+    /// What a real model answers from the prompts that mainpoint forwards, beside those of others.
+    Answers(answers::AnswerOptions),
     /// How long a request waits for its memory, by how much there is of it.
     RequestPath(request_path::RequestPathOptions),
     /// How fast turns are read, and how long a question takes, on an idle engine and while much is read.
@@ -66,6 +68,7 @@ async fn run(command: Command) -> Result<(), BenchError> {
         Command::Weights(options) => recall::learn_weights(&options).await,
         Command::Projection(options) => recall::learn_projection(&options).await,
         Command::Prices(options) => prompt_prices::run(&options).await,
+        Command::Answers(options) => answers::run(&options).await,
         Command::RequestPath(options) => request_path::run(&options).await,
         Command::Reader(options) => reader_speed::run(&options).await,
         Command::Ingest(options) => ingest::run(&options).await,

@@ -30,6 +30,9 @@ struct RawMessage {
 #[derive(Deserialize)]
 struct RawQuestion {
     question: String,
+    /// What a good answer says; the kinds of questions call it by different names.
+    #[serde(default, alias = "ideal_answer", alias = "ideal_summary", alias = "ideal_response")]
+    answer: Value,
     /// The messages that answer it, see [`collect_ids`].
     #[serde(default)]
     source_chat_ids: Value,
@@ -116,7 +119,8 @@ fn judgeable(raw: RawQuestion, category: &str, positions: &HashMap<u64, usize>) 
     let mut ids = BTreeSet::new();
     collect_ids(&raw.source_chat_ids, &mut ids);
     let evidence = ids.iter().filter_map(|id| positions.get(id).copied());
-    Question::judgeable(raw.question, evidence, category.replace('_', " "))
+    let question = Question::judgeable(raw.question, evidence, category.replace('_', " "))?;
+    Some(question.answered(&raw.answer))
 }
 
 /// Ids stand in a list, or in lists inside an object.

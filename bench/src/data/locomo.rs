@@ -21,6 +21,8 @@ struct RawConversation {
 struct RawQuestion {
     question: String,
     #[serde(default)]
+    answer: Value,
+    #[serde(default)]
     evidence: Vec<String>,
     category: u8,
 }
@@ -99,7 +101,8 @@ fn judgeable(raw: RawQuestion, positions: &HashMap<String, usize>) -> Option<Que
     let category = CATEGORIES.get(usize::from(raw.category).checked_sub(1)?)?;
     let ids = raw.evidence.iter().flat_map(|ids| evidence_ids(ids));
     let evidence = ids.filter_map(|id| positions.get(id).copied());
-    Question::judgeable(raw.question, evidence, (*category).to_owned())
+    let question = Question::judgeable(raw.question, evidence, (*category).to_owned())?;
+    Some(question.answered(&raw.answer))
 }
 
 /// Reads a time such as `1:56 pm on 8 May, 2023`.
@@ -145,6 +148,8 @@ mod tests {
             .map(|question| (question.text.as_str(), question.evidence.as_slice()))
             .collect();
         assert_eq!(found, [("one", &[0, 1][..]), ("joined", &[0, 2][..]), ("partly missing", &[2][..])]);
+        let answers: Vec<&str> = conversation.questions.iter().map(|question| question.answer.as_str()).collect();
+        assert_eq!(answers, ["2022", "", ""]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use crate::BenchError;
 
@@ -51,6 +52,8 @@ pub(crate) struct Question {
     pub(crate) evidence: Vec<usize>,
     /// What kind of question it is.
     pub(crate) category: String,
+    /// What the data call a good answer; empty where they have none.
+    pub(crate) answer: String,
 }
 
 /// Which benchmark conversations come from.
@@ -91,7 +94,14 @@ impl Question {
     /// A question with the turns that answer it; nothing without any.
     fn judgeable(text: String, evidence: impl Iterator<Item = usize>, category: String) -> Option<Self> {
         let evidence: BTreeSet<usize> = evidence.collect();
-        (!evidence.is_empty()).then(|| Self { text, evidence: evidence.into_iter().collect(), category })
+        let evidence: Vec<usize> = evidence.into_iter().collect();
+        (!evidence.is_empty()).then(|| Self { text, evidence, category, answer: String::new() })
+    }
+
+    /// The same question with what answers it: a text, or a number.
+    fn answered(self, answer: &Value) -> Self {
+        let answer = answer.as_str().map_or_else(|| answer.to_string(), str::to_owned);
+        Self { answer: if answer == "null" { String::new() } else { answer }, ..self }
     }
 }
 
@@ -189,7 +199,12 @@ pub(crate) mod tests {
 
     /// A question that these turns answer.
     pub(crate) fn question(evidence: &[usize]) -> Question {
-        Question { text: format!("about {evidence:?}"), evidence: evidence.to_vec(), category: String::new() }
+        Question {
+            text: format!("about {evidence:?}"),
+            evidence: evidence.to_vec(),
+            category: String::new(),
+            answer: String::new(),
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ use self::message::Messages;
 use self::play::Stage;
 use self::pricing::Prices;
 use self::results::ChatResult;
-use crate::{BenchError, data, locate};
+use crate::{BenchError, data, locate, running};
 
 /// What is played, and what it costs.
 #[derive(Debug, Clone, Args)]
@@ -43,7 +43,7 @@ pub struct PriceOptions {
     #[arg(long, default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(1200..))]
     budget: u32,
     /// A key of the proxy's configuration, such as memory.low_water=0.4; may be given several times.
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = running::setting)]
     settings: Vec<(String, String)>,
     /// What kind of provider charges.
     #[arg(long, value_enum, default_value = "openai")]
@@ -105,11 +105,4 @@ impl PriceOptions {
         [("prices.cache_read", prices.cache_read), ("prices.cache_write", prices.cache_write)]
             .map(|(key, value)| (key.to_owned(), format!("{value:?}")))
     }
-}
-
-/// A key and a value with `=` between them; the value is written as TOML writes it.
-fn setting(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').filter(|(key, _)| key.contains('.'));
-    let (key, value) = pair.ok_or("expected KEY=VALUE, such as memory.low_water=0.4")?;
-    Ok((key.trim().to_owned(), value.trim().to_owned()))
 }

@@ -7,7 +7,6 @@
 //! over-budget questions one after the other, with the reader idle and with it busy. Baseline of the first stage: the codes of
 //! everything instead of those of candidates.
 
-mod copies;
 mod filling;
 mod material;
 mod mixing;

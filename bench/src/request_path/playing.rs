@@ -10,11 +10,11 @@ use mainpoint_tests::{ScriptedUpstream, StartedProxy};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::copies::working_copy;
 use super::filling::Filled;
 use super::material::Material;
 use super::program::{KEY, SYSTEM, builder};
 use crate::BenchError;
+use crate::copies::working_copy;
 use crate::progress::Progress;
 use crate::report::{Row, quantiles, rows_of};
 use crate::running::{Client, MODEL, talkative_upstream, usage};

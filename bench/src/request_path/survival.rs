@@ -13,9 +13,9 @@ use mainpoint::memory::recall::finding::Search;
 use mainpoint_engine::Question;
 use mainpoint_store::{Passage, Snapshot, TurnId, Within};
 
-use super::copies::working_copy;
 use super::filling::Filled;
 use super::material::Material;
+use crate::copies::working_copy;
 use crate::progress::Progress;
 use crate::ranking::by_score;
 use crate::recall::library::Library;

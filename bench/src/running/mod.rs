@@ -92,6 +92,13 @@ pub(crate) fn with<K: AsRef<str>, V: AsRef<str>>(
     })
 }
 
+/// A key and a value with `=` between them; the value is written as TOML writes it.
+pub(crate) fn setting(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(key, _)| key.contains('.'));
+    let (key, value) = pair.ok_or("expected KEY=VALUE, such as memory.low_water=0.4")?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
 /// The texts of a prompt's messages as the upstream received them.
 pub(crate) fn texts(received: &RecordedRequest) -> Vec<String> {
     prompt::messages(&received.json()).iter().map(prompt::text).collect()

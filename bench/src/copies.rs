@@ -14,7 +14,7 @@ use crate::cache::files_below;
 const IMMUTABLE: &str = "lance";
 
 /// A copy beside the store, which is gone when it is dropped.
-pub(super) fn working_copy(store: &Path) -> Result<TempDir, BenchError> {
+pub(crate) fn working_copy(store: &Path) -> Result<TempDir, BenchError> {
     let beside = store.parent().unwrap_or(Path::new("."));
     let copy = TempDir::with_prefix_in("working-", beside).map_err(BenchError::writing(beside))?;
     for from in files_below(store)? {

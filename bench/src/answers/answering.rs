@@ -1,0 +1,117 @@
+//! The service that answers, and the answers that it gave before.
+//!
+//! It must not know where prompts come from. Every answer is written down at once, so that a run that was stopped goes on where
+//! it ended.
+
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+
+use mainpoint_tests::{ProxyBuilder, StartedProxy};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::AnswerOptions;
+use crate::BenchError;
+
+/// A service with what it said before.
+pub(super) struct Answering {
+    url: String,
+    model: String,
+    key: Option<String>,
+    client: reqwest::Client,
+    /// By the hash of what was asked.
+    known: HashMap<String, String>,
+    file: PathBuf,
+    /// The service, where it is ours.
+    own: Option<StartedProxy>,
+}
+
+/// A line of the file of answers.
+#[derive(Debug, Serialize, Deserialize)]
+struct Given {
+    hash: String,
+    answer: String,
+}
+
+/// Tokens of an answer.
+const MOST_TOKENS: u32 = 48;
+
+impl Answering {
+    /// Finds the service, or starts one of our own.
+    pub(super) async fn start(options: &AnswerOptions) -> Result<Self, BenchError> {
+        let file = options.cache.join("answers").join("given.jsonl");
+        let given = std::fs::read_to_string(&file).unwrap_or_default();
+        let given = given.lines().filter_map(|line| serde_json::from_str::<Given>(line).ok());
+        let known = given.map(|given| (given.hash, given.answer)).collect();
+        let key = match &options.key_env {
+            None => None,
+            Some(name) => Some(std::env::var(name).map_err(BenchError::because(format!("--key-env {name}")))?),
+        };
+        let own = match options.upstream {
+            Some(_) => None,
+            None => {
+                let chat = format!("chat = {:?}", options.model);
+                let builder = ProxyBuilder::as_shipped().setting("models", &chat);
+                Some(builder.setting("memory", "mode = \"off\"").start().await)
+            }
+        };
+        let url = own.as_ref().map(|own| own.base_url().to_owned()).or_else(|| options.upstream.clone());
+        Ok(Self {
+            url: url.unwrap_or_default(),
+            model: options.model.clone(),
+            key,
+            client: reqwest::Client::new(),
+            known,
+            file,
+            own,
+        })
+    }
+
+    /// What the model says to a prompt; what it said before, if it was asked before.
+    pub(super) async fn answer(&mut self, messages: &[Value]) -> Result<String, BenchError> {
+        let body = json!({
+            "model": self.model, "messages": messages, "temperature": 0, "max_tokens": MOST_TOKENS,
+        });
+        let hash: String = Sha256::digest(body.to_string()).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        if let Some(answer) = self.known.get(&hash) {
+            return Ok(answer.clone());
+        }
+        let url = format!("{}/chat/completions", self.url.trim_end_matches('/'));
+        let request = self.client.post(&url).header("content-type", "application/json").body(body.to_string());
+        let request = match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        };
+        let response = request.send().await.map_err(BenchError::request(&url))?;
+        let status = response.status();
+        let text = response.text().await.map_err(BenchError::request(&url))?;
+        let reply: Value = serde_json::from_str(&text).unwrap_or_default();
+        let Some(answer) = reply["choices"][0]["message"]["content"].as_str().filter(|_| status.is_success()) else {
+            return Err(BenchError::program(&url, format!("{status}: {text}")));
+        };
+        self.write_down(&Given { hash: hash.clone(), answer: answer.to_owned() })?;
+        self.known.insert(hash, answer.to_owned());
+        Ok(answer.to_owned())
+    }
+
+    /// Ends our own service.
+    pub(super) async fn end(self) {
+        if let Some(own) = self.own {
+            own.stop().await;
+        }
+    }
+
+    fn write_down(&self, given: &Given) -> Result<(), BenchError> {
+        let failed = BenchError::writing(&self.file);
+        let line = serde_json::to_string(given).map_err(|error| BenchError::data(&self.file, error))?;
+        let write = || {
+            std::fs::create_dir_all(self.file.parent().unwrap_or(&self.file))?;
+            let mut file = OpenOptions::new().create(true).append(true).open(&self.file)?;
+            writeln!(file, "{line}")
+        };
+        write().map_err(failed)
+    }
+}
