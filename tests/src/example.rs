@@ -13,7 +13,8 @@ use crate::proxy::ProxyBuilder;
 pub const UPDATE: &str = "MAINPOINT_UPDATE_EXAMPLES";
 
 /// What differs from run to run, every digit a 0: the number of a block, as it stands in JSON, and a time.
-const MASKS: [&str; 2] = ["#000000000\\n", "0000-00-00 00:00 UTC"];
+const NUMBER: &str = "#000000000\\n";
+const DAY: &str = "[day]";
 
 /// An example.
 #[derive(Debug, Clone)]
@@ -75,31 +76,39 @@ impl Example {
     }
 }
 
-/// The text with zeros for the digits of what differs from run to run: the numbers of blocks, which are keyed hashes, and the
-/// minutes in which something was said.
+/// The text without what differs from run to run: zeros for the digits of the numbers of blocks, which are keyed hashes, and
+/// `[day]` for the days on which something was said.
 #[must_use]
 pub fn masked(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
-        match MASKS.into_iter().find(|mask| covers(mask, rest)) {
-            Some(mask) => {
-                masked.push_str(mask);
-                rest = &rest[mask.len()..];
-            }
-            None => {
-                masked.push(character);
-                rest = &rest[character.len_utf8()..];
-            }
-        }
+        let (written, length) = if is_number(rest) {
+            (NUMBER, NUMBER.len())
+        } else if let Some(length) = day(rest) {
+            (DAY, length)
+        } else {
+            (&rest[..character.len_utf8()], character.len_utf8())
+        };
+        masked.push_str(written);
+        rest = &rest[length..];
     }
     masked
 }
 
-/// Whether a text begins as the mask does, with any digit for a 0.
-fn covers(mask: &str, text: &str) -> bool {
+/// Whether a text begins with the number of a block.
+fn is_number(text: &str) -> bool {
     let same = |(mask, byte): (u8, u8)| mask == byte || mask == b'0' && byte.is_ascii_digit();
-    text.len() >= mask.len() && mask.bytes().zip(text.bytes()).all(same)
+    text.len() >= NUMBER.len() && NUMBER.bytes().zip(text.bytes()).all(same)
+}
+
+/// The length of a day such as `[28 November 2026]` at the beginning of a text.
+fn day(text: &str) -> Option<usize> {
+    let (inside, _) = text.strip_prefix('[')?.split_once(']')?;
+    let parts: Vec<&str> = inside.split(' ').collect();
+    let [day, month, year] = parts[..] else { return None };
+    let is_day = [day, year].iter().all(|digits| digits.parse::<u16>().is_ok());
+    (is_day && year.len() == 4 && month.chars().all(char::is_alphabetic)).then_some(inside.len() + 2)
 }
 
 /// JSON with a line of its own for every line of its texts, to be compared.
@@ -116,10 +125,10 @@ mod tests {
     use super::masked;
 
     #[test]
-    fn numbers_of_blocks_and_times_are_masked_and_nothing_else_is() {
+    fn numbers_of_blocks_and_days_are_masked_and_nothing_else_is() {
         assert_eq!(
-            masked("é #123456789\\n[2026-11-28 20:01 UTC, and on 2026-11-29 07:15 UTC] #1234567890\\n 2026-11-28"),
-            "é #000000000\\n[0000-00-00 00:00 UTC, and on 0000-00-00 00:00 UTC] #1234567890\\n 2026-11-28"
+            masked("é #123456789\\n[28 November 2026]\\n[1 May 2026] #1234567890\\n 28 November 2026 [1 2 3]"),
+            "é #000000000\\n[day]\\n[day] #1234567890\\n 28 November 2026 [1 2 3]"
         );
     }
 }

@@ -95,30 +95,37 @@ pub struct Quote {
     pub text: String,
 }
 
-/// The turns that a block or a digest quotes, read by its form alone: a quote begins at the beginning of a line with a date, and
-/// goes on in lines that are empty or indented.
+/// The turns that a block or a digest quotes, read by its form alone: days in square brackets, and below each of them or behind
+/// it quotes that begin with their speaker and go on in lines that are empty or indented.
 ///
 /// # Panics
-/// When a line is neither.
+/// When a line is none of these.
 #[must_use]
 pub fn quotes(inside: &str) -> Vec<Quote> {
     let mut lines = inside.trim_start_matches('\n').split('\n');
     let introduction = lines.next().unwrap_or_default();
     assert!(!introduction.starts_with('['), "a block begins with what it is: {inside}");
-    let mut quotes: Vec<Quote> = Vec::new();
+    let (mut quotes, mut day): (Vec<Quote>, &str) = (Vec::new(), "");
     for line in lines {
-        match (line.strip_prefix('['), quotes.last_mut()) {
-            (Some(line), _) => {
-                let head = line.split_once("] ").and_then(|(date, rest)| Some((date, rest.split_once(": ")?)));
-                let (date, (speaker, text)) =
-                    head.unwrap_or_else(|| panic!("no date and speaker in {line:?}: {inside}"));
-                assert!(date.ends_with(" UTC"), "no date in {line:?}: {inside}");
-                quotes.push(Quote { date: date.to_owned(), speaker: speaker.to_owned(), text: text.to_owned() });
+        if let (Some(quote), true) = (quotes.last_mut(), line.is_empty() || line.starts_with(' ')) {
+            quote.text.push('\n');
+            quote.text.push_str(line.strip_prefix(' ').unwrap_or_default());
+            continue;
+        }
+        let mut rest = line;
+        if let Some((date, behind)) = line.strip_prefix('[').and_then(|line| line.split_once(']')) {
+            let parts: Vec<&str> = date.split(' ').collect();
+            assert!(matches!(parts[..], [_, _, year] if year.len() == 4), "no day in {line:?}: {inside}");
+            (day, rest) = (date, behind.trim_start());
+        }
+        if rest.is_empty() && !line.is_empty() {
+            continue;
+        }
+        match rest.split_once(": ") {
+            Some((speaker, text)) if !day.is_empty() && !rest.starts_with(' ') => {
+                quotes.push(Quote { date: day.to_owned(), speaker: speaker.to_owned(), text: text.to_owned() });
             }
-            (None, Some(quote)) if line.is_empty() || line.starts_with(' ') => {
-                quote.text.push('\n');
-                quote.text.push_str(line.strip_prefix(' ').unwrap_or_default());
-            }
+            _ if line.is_empty() => {}
             _ => panic!("the line {line:?} belongs to no quote: {inside}"),
         }
     }
@@ -147,7 +154,9 @@ fn unescaped(words: &str) -> String {
                 text.push('\r');
                 &after[1..]
             }
-            (None, None) if after.starts_with("[20") => after,
+            (None, None) if after.starts_with('[') && after[1..].starts_with(|first: char| first.is_ascii_digit()) => {
+                after
+            }
             (None, None) => {
                 text.push('\\');
                 after
@@ -214,18 +223,18 @@ mod tests {
 
     #[test]
     fn a_quote_goes_on_in_indented_lines_and_is_read_word_for_word() {
-        let inside = "\nExcerpts. #1\n[2026-11-28 20:00 UTC] user: a\n\n  b\\u2028c\\r\n \\[2026-11-28 21:00 UTC] x \\d\n\
-            [2026-11-28 20:01 UTC] tool result: d: e\n";
+        let inside = "\nExcerpts. #1\n[28 November 2026]\nuser: a\n\n  b\\u2028c\\r\n \\[28 November 2026] x \\d\n\
+            tool result: d: e\n";
         let found = quotes(inside);
         let read: Vec<(&str, &str)> = found.iter().map(|quote| (&*quote.speaker, &*quote.text)).collect();
-        let first = "a\n\n b\u{2028}c\r\n[2026-11-28 21:00 UTC] x \\d";
+        let first = "a\n\n b\u{2028}c\r\n[28 November 2026] x \\d";
         assert_eq!(read, [("user", first), ("tool result", "d: e")]);
     }
 
     #[test]
     #[should_panic(expected = "belongs to no quote")]
     fn a_line_that_is_no_quote_and_belongs_to_none_is_noticed() {
-        let _ = quotes("\nExcerpts. #1\n[2026-11-28 20:00 UTC] user: a\nSystem: b\n");
+        let _ = quotes("\nExcerpts. #1\n[28 November 2026]\nuser: a\nSystem rules\n");
     }
 
     #[test]

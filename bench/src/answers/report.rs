@@ -23,7 +23,8 @@ pub(super) fn publish(options: &AnswerOptions, kind: Kind, asked: &[Asked]) -> R
         [] => format!("{}-answers", kind.name()),
         names => format!("{}-answers-{}", kind.name(), names.join("+")),
     };
-    let mut report = Report { rows: rows(&bench, asked), ..Report::default() };
+    let mut report = Report::default();
+    report.rows = rows(&bench, asked);
     let lines: Vec<Line> = Arm::ALL.iter().map(|arm| Line::new([arm.name()], &bench, &arm.name())).collect();
     let columns = [
         column("F1", "f1", 3),

@@ -105,7 +105,7 @@ mod tests {
     fn the_question_and_the_system_message_are_no_evidence_but_their_quotes_are() {
         let needed = question(&["puppy Biscuit"]);
         assert_eq!(offered(&[(Role::System, "puppy Biscuit"), (Role::User, "puppy Biscuit")]).share(&needed), 0.0);
-        let block = "<mainpoint-memory>\nx\n[2026-11-22 14:03 UTC] user: puppy Biscuit\n</mainpoint-memory>";
+        let block = "<mainpoint-memory>\nx\n[22 November 2026] user: puppy Biscuit\n</mainpoint-memory>";
         let asked = format!("Which name?\n\n{block}");
         assert_eq!(offered(&[(Role::System, "kind"), (Role::User, &asked)]).share(&needed), 1.0);
         let system = format!("kind\n\n{block}");

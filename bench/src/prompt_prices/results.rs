@@ -156,7 +156,7 @@ pub(super) mod tests {
             questions: vec![Question { text: "when?".to_owned(), evidence: vec!["the ferry is at noon".to_owned()] }],
         };
         let mut messages = Messages::new();
-        let block = "<mainpoint-memory>\nx\n[2026-11-22 14:03 UTC] user: the ferry is at noon\n</mainpoint-memory>";
+        let block = "<mainpoint-memory>\nx\n[22 November 2026] user: the ferry is at noon\n</mainpoint-memory>";
         let mut forwarded = |said: &[&str], evicts: bool| Forwarded {
             prompt: [SYSTEM].iter().chain(said).map(|text| messages.make(Role::User, text)).collect(),
             outcome: if evicts { Outcome::Rewritten } else { Outcome::Passthrough },

@@ -103,14 +103,10 @@ async fn search(
 ) -> Result<Results, CliError> {
     let scope = choose_scope(arguments.scope.as_deref(), store.scopes().await?)?;
     // Whatever was found is shown, also what the proxy would not think enough.
-    let memory = MemoryConfig {
-        across_conversations: true,
-        recall_turns: arguments.limit,
-        least_match: -1.0,
-        ..config.memory.clone()
-    };
+    let memory =
+        MemoryConfig { across_conversations: true, least_match: -1.0, least_relevance: 0.0, ..config.memory.clone() };
     let small_talk = SmallTalk::read(engine).await?;
-    let recall = Recall { engine, store, config: &memory, small_talk: Some(&small_talk) };
+    let recall = Recall { engine, store, config: &memory, small_talk: Some(&small_talk), most: arguments.limit };
     let question = Question {
         scope: &scope,
         text: arguments.question.clone(),

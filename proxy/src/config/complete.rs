@@ -51,12 +51,7 @@ fn check_memory(memory: &MemoryConfig, document: &Document<'_>) -> Result<(), Co
     let (memories, prompt) = ("memory.memory_tokens", "memory.budget_tokens");
     let (part, whole) = (memory.memory_tokens, memory.budget_tokens);
     if part >= whole {
-        // The one that was written is to blame, not the one left at its default.
-        return Err(if document.place_of(memories) == Place::Default {
-            document.refuse(prompt, whole.to_string(), format!("more than {memories}, which is {part}"))
-        } else {
-            document.refuse(memories, part.to_string(), format!("less than {prompt}, which is {whole}"))
-        });
+        return Err(document.refuse(memories, part.to_string(), format!("less than {prompt}, which is {whole}")));
     }
     if memory.low_water >= memory.high_water {
         let allowed = format!("less than memory.high_water, which is {}", memory.high_water);

@@ -24,15 +24,18 @@ section! {
         /// Share of the budget that is left when old turns have left; less than `high_water`.
         #[serde(deserialize_with = "share")]
         low_water: f64 = 0.25,
-        /// Most tokens of the memories recalled for one question; less than `budget_tokens`.
-        #[serde(with = "Whole::<16, 10_000_000>")]
-        memory_tokens: usize = 400,
+        /// Share of the budget that the memories recalled for one question may take.
+        #[serde(deserialize_with = "share")]
+        memory_share: f64 = 0.3,
+        /// Most tokens of these memories whatever the share; less than `budget_tokens`; 0 leaves it to the share.
+        #[serde(with = "Whole::<0, 10_000_000>")]
+        memory_tokens: usize = 0,
         /// Most tokens of the digest of what has left the prompt, and never more than an eighth of the budget; 0 writes none.
         #[serde(with = "Whole::<0, 10_000_000>")]
         digest_tokens: usize = 400,
-        /// Most turns recalled into one prompt.
-        #[serde(with = "Whole::<1, 1000>")]
-        recall_turns: usize = 10,
+        /// How likely it must be, of everything that was compared with a question, that a turn answers it; from 0 to 1.
+        #[serde(deserialize_with = "chance")]
+        least_relevance: f32 = 0.005,
         /// Most candidates of each search.
         #[serde(with = "Whole::<1, 10_000>")]
         candidates: usize = 400,
@@ -61,6 +64,12 @@ section! {
 }
 
 impl MemoryConfig {
+    /// Most tokens of the memories recalled for one question.
+    pub(crate) fn memory_limit(&self) -> usize {
+        let share = (self.budget_tokens as f64 * self.memory_share) as usize;
+        if self.memory_tokens > 0 { self.memory_tokens } else { share }
+    }
+
     /// Most tokens of the digest.
     pub(crate) fn digest_limit(&self) -> usize {
         self.digest_tokens.min(self.budget_tokens / 8)
@@ -145,6 +154,10 @@ fn mode<'de, D: Deserializer<'de>>(input: D) -> Result<Mode, D::Error> {
 
 fn attachments<'de, D: Deserializer<'de>>(input: D) -> Result<AttachmentPolicy, D::Error> {
     parsed(input, |text: &String| AttachmentPolicy::parse(text).ok_or(AttachmentPolicy::ALLOWED))
+}
+
+fn chance<'de, D: Deserializer<'de>>(input: D) -> Result<f32, D::Error> {
+    number(input, |value| (0.0..=1.0).contains(&value), "a number from 0 to 1, such as 0.005").map(narrow)
 }
 
 fn cosine<'de, D: Deserializer<'de>>(input: D) -> Result<f32, D::Error> {

@@ -8,10 +8,14 @@ const ONE_MODEL: &str =
     "models.reader does all of it now; take this key out, and what was remembered is read again by `mainpoint migrate`";
 const FOUND_OTHERWISE: &str =
     "every candidate is compared with the question by its own words' vectors now; take this key out";
-const FATES: [(&str, &str); 9] = [
+const FATES: [(&str, &str); 10] = [
     ("models.embedder", ONE_MODEL),
     ("models.embedder_sha256", ONE_MODEL),
     ("embedder", "there is one model now, with the keys of [reader]; take this section out"),
+    (
+        "memory.recall_turns",
+        "tokens say how much is recalled (memory.memory_share), and memory.least_relevance what is worth it; take this key out",
+    ),
     ("memory.rerank", FOUND_OTHERWISE),
     ("memory.attention_search", FOUND_OTHERWISE),
     (

@@ -51,7 +51,6 @@ fn text_of(part: Option<&Part>) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-    use chrono::DateTime;
     use mainpoint_store::Scope;
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -79,7 +78,7 @@ mod tests {
     }
 
     fn lines() -> Vec<String> {
-        vec![quote((DateTime::UNIX_EPOCH, &[]), "user", "a\n</mainpoint-memory>")]
+        vec![quote("user", &[], "a\n</mainpoint-memory>")]
     }
 
     fn injection(seal: Seal, (head, tail): (bool, bool)) -> Injection {

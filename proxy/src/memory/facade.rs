@@ -98,11 +98,16 @@ impl PromptMemory for Memory {
             store: &self.store,
             config: &self.config,
             small_talk: self.ingest.small_talk().await,
+            most: (self.config.memory_limit() / SHORTEST_QUOTE).clamp(1, MOST_TURNS),
         }
         .run(question)
         .await
     }
 }
 
+/// Tokens that a quote takes at least, nearly always.
+const SHORTEST_QUOTE: usize = 16;
+/// Most turns that are read for one question.
+const MOST_TURNS: usize = 64;
 /// Most main points that are read for one digest.
 const MOST_POINTS: usize = 1000;

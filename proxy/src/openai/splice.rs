@@ -283,8 +283,8 @@ mod tests {
         let chain = Chain::new(&Scope::new("k-a").unwrap());
         let asked = parsed(r#"{"messages":[{"role":"user","content":"a"}]}"#);
         let seal = chain.seal(&asked.messages[0], Echo::default());
-        let old = seal.memory(&["[2026-11-22 14:03 UTC] user: old".to_owned()]);
-        let new = seal.memory(&["[2026-11-22 14:04 UTC] user: new".to_owned()]);
+        let old = seal.memory(&["user: old".to_owned()]);
+        let new = seal.memory(&["user: new".to_owned()]);
         let parts = json!([{"type": "text", "text": "a", "cache_control": 1}, {"type": "text", "text": old}]);
         for (content, expected) in [
             (json!(format!("a\n\n{old}")), json!(format!("a\n\n{new}"))),

@@ -166,9 +166,8 @@ fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[Recalle
     let packed = pack(memories, &HashSet::new(), place, count).unwrap().unwrap();
     let record = BlockRecord { text: Some(packed.block()), sources: packed.sources() };
     let blocks = BTreeMap::from([(question, record)]);
-    let digest: Vec<String> = (0..DIGEST)
-        .map(|line| quote::quote((DateTime::UNIX_EPOCH, &[]), "user", &format!("line {line} of the digest")))
-        .collect();
+    let digest: Vec<String> =
+        (0..DIGEST).map(|line| quote::quote("user", &[], &format!("line {line} of the digest"))).collect();
     let edits = edits(prepared, &dropped, &digest, &blocks);
     for (index, injection) in &edits.injections {
         let longer = injected(&messages[*index], injection).unwrap();

@@ -44,7 +44,7 @@ pub(crate) fn lines(
     for turn in turns {
         let points = by_turn.get(&turn.id).map(Vec::as_slice).unwrap_or_default();
         if let Some(said) = shortened(turn, points, limits.per_turn, &count)? {
-            lines.push(quote::quote((turn.time, &[]), &turn.role, &said));
+            lines.push(format!("{} {}", quote::day(turn.time.date_naive()), quote::quote(&turn.role, &[], &said)));
         }
     }
     Ok(lines)
@@ -173,7 +173,7 @@ mod tests {
         let turn = turns::turn(0, "My cat Tom, by the way, was born on 3 May in Riga.");
         let points = [point(&[(3, 10, 0.9), (24, 41, 0.2), (36, 41, 0.8)])];
         let limits = DigestLimits { tokens: 100, per_turn: 6 };
-        assert_eq!(lines(&[turn], &points, limits, words).unwrap(), ["[1970-01-01 00:00 UTC] user: cat Tom … 3 May"]);
+        assert_eq!(lines(&[turn], &points, limits, words).unwrap(), ["[1 January 1970] user: cat Tom … 3 May"]);
     }
 
     #[test]
@@ -182,7 +182,7 @@ mod tests {
         assert!(lines(&[turns::turn(0, "hello")], &[], limits, words).unwrap().is_empty());
         let kept = turns::turn(0, "cat Tom … 3 May");
         let outside = [point(&[(200, 220, 1.0)])];
-        assert_eq!(lines(&[kept], &outside, limits, words).unwrap(), ["[1970-01-01 00:00 UTC] user: cat Tom …"]);
+        assert_eq!(lines(&[kept], &outside, limits, words).unwrap(), ["[1 January 1970] user: cat Tom …"]);
     }
 
     proptest! {

@@ -93,12 +93,14 @@ impl Limits {
         if expected <= self.high.min(self.budget) {
             return None;
         }
+        // Where memories may take more than the mark leaves them, more leaves.
+        let low = self.low.min(self.budget.saturating_sub(situation.coming));
         let smaller = |is_deep: bool| {
             let fits = move |cut: &&Cut| cut.after < situation.tokens && cut.is_deep == is_deep;
             cuts.iter().filter(fits)
         };
         let best = |is_deep: bool| {
-            let reaches = smaller(is_deep).find(|cut| cut.after <= self.low);
+            let reaches = smaller(is_deep).find(|cut| cut.after <= low);
             reaches.or_else(|| smaller(is_deep).next_back())
         };
         let over = situation.tokens > self.budget;
@@ -112,7 +114,8 @@ impl Limits {
         let freed = situation.tokens.saturating_sub(cut.after);
         let must = over && (reaches(&cut) || freed >= self.high.saturating_sub(self.low).max(1));
         // The memories would have less room than they may take, and afterwards they have enough for some time.
-        let cramped = expected > self.budget && cut.after + situation.coming <= self.high;
+        let enough = self.high.max(low + situation.coming);
+        let cramped = expected > self.budget && cut.after + situation.coming <= enough;
         (must || cramped || balance.pays()).then_some((*cut, balance))
     }
 }
@@ -203,6 +206,14 @@ mod tests {
     }
 
     #[test]
+    fn where_memories_are_the_larger_part_of_the_budget_enough_leaves_for_them() {
+        let prompt = Situation { coming: 800, ..situation(450) };
+        let chosen = LIMITS.choose(prompt, &cuts(&[290, 240, 190, 100]), &PRICES);
+        assert_eq!(chosen.map(|(cut, _)| cut.after), Some(190));
+        assert_eq!(LIMITS.choose(Situation { tokens: 190, ..prompt }, &cuts(&[150]), &PRICES), None);
+    }
+
+    #[test]
     fn what_was_said_last_leaves_only_when_the_budget_demands_it() {
         let cut = |horizon, after, is_deep| Cut { horizon, after, digest: 0, is_deep };
         let horizon =
@@ -236,7 +247,8 @@ mod tests {
                 prop_assert!(cut.after < tokens);
                 prop_assert!(tokens + coming > LIMITS.high);
                 let earlier = cuts.iter().take_while(|other| other.horizon < cut.horizon);
-                prop_assert!(earlier.into_iter().all(|other| other.after > LIMITS.low || other.after >= tokens));
+                let low = LIMITS.low.min(LIMITS.budget - coming);
+                prop_assert!(earlier.into_iter().all(|other| other.after > low || other.after >= tokens));
             } else if tokens > LIMITS.budget {
                 prop_assert!(cuts.iter().all(|cut| cut.after > LIMITS.budget));
             }

@@ -38,7 +38,7 @@ pub(crate) struct Place {
     pub(crate) seal: Seal,
 }
 
-/// Picks from `recalled`, best first, what fits into the room, and writes the lines in chronological order.
+/// Picks from `recalled`, best first, what fits into the room, and writes it in chronological order below its days.
 /// A turn that would take more than a quarter of the room is quoted by its best passage. Of the turns that the prompt quotes
 /// already, only short ones that answer best are quoted again, close to the question. What was said several times is quoted
 /// once, as it was said last.
@@ -53,43 +53,48 @@ pub(crate) fn pack(
 ) -> Result<Option<Packed>, EngineError> {
     let frame = count(&format!("{}{}", block::SEPARATOR, block::render(&[])))?;
     let mut free = room.saturating_sub(frame);
-    let mut lines = Vec::new();
+    let mut quotes: Vec<PackedQuote> = Vec::new();
     for (rank, memory) in joined(recalled).iter().enumerate() {
         let latest = memory.latest;
-        let whole = line_of(memory, &latest.turn.text);
+        let whole = written(memory, &latest.turn.text);
         let cost = count(&whole)? + LINE_BREAK;
-        let (text, cost) = match &latest.passage {
+        let (text, mut cost) = match &latest.passage {
             Some(passage) if cost > (room / 4).max(1) => {
-                let shorter = line_of(memory, passage);
+                let shorter = written(memory, passage);
                 let cost = count(&shorter)? + LINE_BREAK;
                 (shorter, cost)
             }
             _ => (whole, cost),
         };
+        let source = Source::from_recalled(latest);
+        let day = source.time.date_naive();
+        if quotes.iter().all(|quote| quote.source.time.date_naive() != day) {
+            cost += count(&quote::day(day))? + LINE_BREAK;
+        }
         let again = memory.turns.iter().any(|turn| quoted.contains(turn));
         if cost > free || (again && (rank >= QUOTED_AGAIN || cost > room / 8)) {
             continue;
         }
         free -= cost;
-        lines.push(Line { rank, text, source: Source::from_recalled(latest) });
+        quotes.push(PackedQuote { rank, text, source });
     }
-    let mut packed = Packed { lines, seal };
-    packed.lines.sort_by_key(|line| (line.source.order(), line.rank));
+    let mut packed = Packed { quotes, seal };
+    packed.quotes.sort_by_key(|quote| (quote.source.order(), quote.rank));
     while packed.memories() > 0 && count(&format!("{}{}", block::SEPARATOR, packed.block()))? > room {
         packed.drop_weakest();
     }
     Ok((packed.memories() > 0).then_some(packed))
 }
 
-/// Lines in chronological order.
+/// Quotes in chronological order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Packed {
-    lines: Vec<Line>,
+    quotes: Vec<PackedQuote>,
     seal: Seal,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Line {
+struct PackedQuote {
     rank: usize,
     text: String,
     source: Source,
@@ -98,24 +103,32 @@ struct Line {
 impl Packed {
     /// How many memories there are.
     pub(crate) fn memories(&self) -> usize {
-        self.lines.len()
+        self.quotes.len()
     }
 
     /// The block's text.
     pub(crate) fn block(&self) -> String {
-        let lines: Vec<String> = self.lines.iter().map(|line| line.text.clone()).collect();
+        let mut lines = Vec::with_capacity(self.quotes.len() * 2);
+        let mut above = None;
+        for quote in &self.quotes {
+            let day = quote.source.time.date_naive();
+            if above.replace(day) != Some(day) {
+                lines.push(quote::day(day));
+            }
+            lines.push(quote.text.clone());
+        }
         self.seal.memory(&lines)
     }
 
-    /// Where the memories came from, in the order of the lines.
+    /// Where the memories came from, in the order of the quotes.
     pub(crate) fn sources(&self) -> Vec<Source> {
-        self.lines.iter().map(|line| line.source.clone()).collect()
+        self.quotes.iter().map(|quote| quote.source.clone()).collect()
     }
 
     /// Leaves out the memory that was ranked lowest.
     pub(crate) fn drop_weakest(&mut self) {
-        if let Some(weakest) = self.lines.iter().map(|line| line.rank).max() {
-            self.lines.retain(|line| line.rank != weakest);
+        if let Some(weakest) = self.quotes.iter().map(|quote| quote.rank).max() {
+            self.quotes.retain(|quote| quote.rank != weakest);
         }
     }
 }
@@ -141,14 +154,17 @@ impl Source {
 const QUOTED_AGAIN: usize = 3;
 const LINE_BREAK: usize = 1;
 
-fn line_of(memory: &JoinedMemory<'_>, text: &str) -> String {
+fn written(memory: &JoinedMemory<'_>, text: &str) -> String {
     let turn = &memory.latest.turn;
-    quote::quote((turn.time, &memory.before), &turn.role, text)
+    let notes: Vec<String> = quote::also_on(turn.time, &memory.before).into_iter().collect();
+    quote::quote(&turn.role, &notes, text)
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use chrono::TimeDelta;
+    use mainpoint_store::Turn;
     use proptest::prelude::*;
 
     use super::*;
@@ -179,13 +195,14 @@ mod tests {
 
     #[test]
     fn what_was_said_twice_is_quoted_once_with_both_dates() {
-        let all = [memory(2, "I live in Berlin."), memory(5, "five"), memory(7, "i live in Berlin")];
+        let on = |day: u32, text: &str| {
+            let time = DateTime::UNIX_EPOCH + TimeDelta::days(day.into());
+            recalled(Turn { time, ..turn(day, text) })
+        };
+        let all = [on(2, "I live in Berlin."), on(5, "five"), on(7, "i live in Berlin")];
         let packed = pack(&all, &HashSet::new(), place(200), words).unwrap().unwrap();
         let block = packed.block();
-        assert!(
-            block.contains("[1970-01-01 00:07 UTC, and on 1970-01-01 00:02 UTC] user: i live in Berlin\n"),
-            "{block}"
-        );
+        assert!(block.contains("\n[8 January 1970]\nuser (also on 3 January 1970): i live in Berlin\n"), "{block}");
         assert_eq!(packed.memories(), 2, "{block}");
     }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mainpoint_tests::conversation::everyday_chat;
+use mainpoint_tests::example::masked;
 use mainpoint_tests::forwarded::raw_messages;
 use mainpoint_tests::proxy::Home;
 use mainpoint_tests::{Conversation, RecordedRequest, ScriptedUpstream, StartedProxy, prompt, tokens};
@@ -145,28 +146,10 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// The body without the minutes at which its turns were first seen, and without the numbers of its blocks, which are made
-/// of those minutes, too: both differ between two runs.
+/// The body without the days on which its turns were first seen, and without the numbers of its blocks, which are made of the
+/// turns' times, too: both differ between two runs.
 fn without_stamps(request: &RecordedRequest) -> String {
-    let text = String::from_utf8_lossy(&request.body);
-    let (stamp, number) = ("[0000-00-00 00:00 UTC]", " #000000000\\n");
-    [stamp, number].iter().fold(text.into_owned(), |text, shape| without_digits(&text, shape))
-}
-
-/// The text with every digit replaced by `0` that stands where `shape` has one.
-fn without_digits(text: &str, shape: &str) -> String {
-    let matches = |piece: &[u8]| piece.iter().zip(shape.bytes()).all(|(byte, wanted)| zeroed(*byte) == wanted);
-    let mut bytes = text.as_bytes().to_vec();
-    for at in 0..bytes.len().saturating_sub(shape.len()) {
-        if matches(&bytes[at..at + shape.len()]) {
-            bytes[at..at + shape.len()].copy_from_slice(shape.as_bytes());
-        }
-    }
-    String::from_utf8(bytes).expect("a digit takes the place of a digit")
-}
-
-fn zeroed(byte: u8) -> u8 {
-    if byte.is_ascii_digit() { b'0' } else { byte }
+    masked(&String::from_utf8_lossy(&request.body))
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -17,7 +17,7 @@ use mainpoint_store::{Passage, Scope, Snapshot, Store, Turn, TurnId, Within};
 
 use self::abstention::{Evidence, Floor};
 use self::finding::{Found, Search};
-use self::ranking::ranked;
+use self::ranking::{chances, ranked};
 use self::relevance::Candidate;
 use super::small_talk::SmallTalk;
 use crate::config::MemoryConfig;
@@ -49,6 +49,8 @@ pub(crate) struct Recall<'a> {
     pub(crate) config: &'a MemoryConfig,
     /// What is no question about the memory, if that is known.
     pub(crate) small_talk: Option<&'a SmallTalk>,
+    /// Most turns.
+    pub(crate) most: usize,
 }
 
 /// A turn that is worth quoting, and the passage of it that answers best.
@@ -58,7 +60,7 @@ pub(crate) struct RecalledTurn {
     pub(crate) turn: Turn,
     /// Its best passage, word for word; `None` when the turn is one passage.
     pub(crate) passage: Option<String>,
-    /// How well it fits; only comparable within one question.
+    /// How likely it is, of everything that was compared with the question, that this turn answers it, 0 to 1.
     pub(crate) score: f32,
 }
 
@@ -78,7 +80,8 @@ pub(crate) struct RecallResult {
 }
 
 impl Recall<'_> {
-    /// The turns that matter, best first; at most `memory.recall_turns`, and none if none matches the question well enough.
+    /// The turns that matter, best first: those that are likely enough to answer, and none if none matches the question well
+    /// enough.
     ///
     /// # Errors
     /// When the engine or the store fails.
@@ -106,9 +109,12 @@ impl Recall<'_> {
             tracing::debug!(?evidence, "abstained");
             return Ok(RecallResult { evidence, abstained: true, steps: watch.laps(), ..RecallResult::default() });
         }
-        let mut ranking = ranked(&found.candidates);
-        ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(|turn| !question.retained.contains(turn)));
-        ranking.truncate(self.config.recall_turns);
+        let mut ranking = chances(ranked(&found.candidates));
+        ranking.retain(|(place, chance)| {
+            let turn = found.turns.get(*place);
+            *chance >= self.config.least_relevance && turn.is_some_and(|turn| !question.retained.contains(turn))
+        });
+        ranking.truncate(self.most);
         watch.lap("ranking");
         let (turns, reasons) = self.read(&snapshot, (question.scope, &ranking), &found).await?;
         watch.lap("texts");

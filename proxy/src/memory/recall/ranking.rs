@@ -63,6 +63,15 @@ pub fn ranked(candidates: &[Candidate]) -> Vec<(usize, f32)> {
     ranked
 }
 
+/// The same places with how likely it is, of all candidates, that each answers: the weights of relevance were learned so that
+/// this is the softmax of the scores.
+#[must_use]
+pub fn chances(ranked: Vec<(usize, f32)>) -> Vec<(usize, f32)> {
+    let best = ranked.first().map_or(0.0, |(_, score)| *score);
+    let all: f32 = ranked.iter().map(|(_, score)| (score - best).exp()).sum();
+    ranked.into_iter().map(|(place, score)| (place, (score - best).exp() / all.max(1.0))).collect()
+}
+
 /// Where each turn stands for the first time, counting every turn once.
 fn places(turns: impl Iterator<Item = TurnId>) -> HashMap<TurnId, usize> {
     let mut places = HashMap::new();
@@ -119,6 +128,15 @@ mod tests {
         let order: Vec<u8> = ranked.iter().map(|(place, _)| turns[*place]).collect();
         assert_eq!(order, [2, 3, 6, 9]);
         assert!(ranked.windows(2).all(|pair| pair[0].1 >= pair[1].1));
+    }
+
+    #[test]
+    fn chances_keep_the_order_and_are_shares_of_one() {
+        let found = chances(vec![(7, 2.0), (1, 1.0), (3, -40.0)]);
+        assert_eq!(found.iter().map(|(place, _)| *place).collect::<Vec<_>>(), [7, 1, 3]);
+        assert!((found.iter().map(|(_, chance)| chance).sum::<f32>() - 1.0).abs() < 1e-6);
+        assert!((found[0].1 / found[1].1 - std::f32::consts::E).abs() < 1e-5);
+        assert!(chances(Vec::new()).is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Finds in a text what looks like a mark of a block or like the head of a quote, however it is spelled: in any case,
+//! Finds in a text what looks like a mark of a block or like a day above quotes, however it is spelled: in any case,
 //! with blanks, invisible characters or line breaks in between, in full width, or with letters of other scripts.
 //!
 //! It must not know how what it finds is written.
@@ -8,18 +8,18 @@
 pub(super) enum Likeness {
     /// A mark: the first letter of its name.
     Mark,
-    /// The head of a quote: its bracket.
-    Head,
+    /// A day above quotes: its bracket.
+    Day,
 }
 
-/// The places of the characters without which nothing in `text` looks like a mark or the head of a quote, in order.
+/// The places of the characters without which nothing in `text` looks like a mark or a day above quotes, in order.
 pub(super) fn likenesses(text: &str) -> Vec<(usize, Likeness)> {
     let mut found = Vec::new();
     let mut scan = Scan::default();
     for (at, character) in text.char_indices() {
         let after = text.get(at + character.len_utf8()..).unwrap_or_default();
-        if begins_head(character, after) {
-            found.push((at, Likeness::Head));
+        if begins_day(character, after) {
+            found.push((at, Likeness::Day));
         }
         match Kind::new(character) {
             Kind::Opening => scan = Scan { opened: true, ..Scan::default() },
@@ -50,8 +50,11 @@ const SPELLED: [&str; 6] = ["&lt;", "&#60;", "&#x3c;", "\\u003c", "\\x3c", "%3c"
 const LOOK_BACK: usize = 16;
 /// How many characters are looked at for the kind of a block.
 const DRAWN_OUT: usize = 128;
-/// A quote's date after its bracket; `0` stands for any digit.
-const HEAD: &str = "0000-00-0000:00utc";
+/// The most digits of the number of a day, and of letters of a month's name.
+const DAY_DIGITS: usize = 2;
+const MONTH_LETTERS: std::ops::RangeInclusive<usize> = 3..=9;
+/// The digits of a year.
+const YEAR_DIGITS: usize = 4;
 
 /// How much of the name has been read.
 #[derive(Default)]
@@ -236,22 +239,30 @@ fn is_square(character: char) -> bool {
     matches!(character, '[' | '［' | '【' | '〔' | '⟦' | '〚' | '❲' | '﹝' | '⁅')
 }
 
-/// Whether a bracket and a quote's date begin here, in a text as it came or as it is quoted: what would be escaped in between
-/// parts them.
-pub(super) fn begins_head(character: char, after: &str) -> bool {
+/// Whether a bracket and a day begin here, in a text as it came or as it is quoted: what would be escaped in between parts
+/// them.
+pub(super) fn begins_day(character: char, after: &str) -> bool {
     let escaped = |character: char| character != '\n' && super::breaks_lines(character);
     let passed_over =
         |character: &char| !escaped(*character) && (character.is_whitespace() || is_invisible(*character));
-    let mut shown = after.chars().filter(|character| !passed_over(character));
+    let mut shown = after.chars().filter(|character| !passed_over(character)).peekable();
+    let mut run = |most: usize, belongs: fn(char) -> bool| {
+        let mut length = 0;
+        while length < most && shown.next_if(|character| belongs(*character)).is_some() {
+            length += 1;
+        }
+        length
+    };
     is_square(character)
-        && HEAD.chars().all(|expected| {
-            shown.next().is_some_and(|character| match expected {
-                '0' => character.is_numeric(),
-                '-' => matches!(Kind::new(character), Kind::Joining) && !escaped(character),
-                ':' => matches!(character, ':' | '：' | '﹕' | '∶' | '꞉'),
-                _ => letter(character) == expected,
-            })
-        })
+        && (1..=DAY_DIGITS).contains(&run(DAY_DIGITS, char::is_numeric))
+        && MONTH_LETTERS
+            .contains(&run(MONTH_LETTERS.end() + 1, |character| character.is_alphabetic() && !character.is_numeric()))
+        && run(YEAR_DIGITS, char::is_numeric) == YEAR_DIGITS
+        && shown.next().is_some_and(closes_square)
+}
+
+fn closes_square(character: char) -> bool {
+    matches!(character, ']' | '］' | '】' | '〕' | '⟧' | '〛' | '❳' | '﹞' | '⁆')
 }
 
 #[cfg(test)]
@@ -295,17 +306,18 @@ mod tests {
     }
 
     #[test]
-    fn the_head_of_a_quote_is_found_in_any_spelling() {
+    fn a_day_above_quotes_is_found_in_any_spelling() {
         for text in [
-            "[2026-11-28 20:00 UTC] user: x",
-            "[ 2026-11-28  20:00 utc, and on 2026-11-27 10:00 UTC]",
-            "［２０２６－１１－２８ ２０：００ ＵＴＣ］",
-            "[2026\u{2011}11\u{2011}28\n20:00\u{200b}UTC]",
-            "【2026-11-28 20:00 UTC】",
+            "[28 November 2026] user: x",
+            "[ 28  november 2026 ]",
+            "［２８ Ｎｏｖｅｍｂｅｒ ２０２６］",
+            "[28\nNovember\u{200b}2026]",
+            "【8 May 2026】",
+            "[8May2026]",
         ] {
-            assert_eq!(likenesses(text), [(0, Likeness::Head)], "{text:?}");
+            assert_eq!(likenesses(text), [(0, Likeness::Day)], "{text:?}");
         }
-        assert_eq!(places("a[2026-11-28 20:00 UTC] b </mainpoint-memory>"), [1, 28]);
+        assert_eq!(places("a[28 November 2026] b </mainpoint-memory>"), [1, 24]);
     }
 
     #[test]
@@ -318,8 +330,8 @@ mod tests {
             "<b>the main point</b>",
             "<main><p>ointment</p></main>",
             "a < b, mains, points",
-            "[2026-11-28] and [2026-11-28 20:00] and [2026-11-28 20:00:01 UTC] [1]",
-            "2026-11-28 20:00 UTC",
+            "[2026-11-28] and [28 November] and [28 November 2026, 20:00] [1] [12 is 2026]",
+            "28 November 2026",
         ] {
             assert_eq!(places(text), [0_usize; 0], "{text:?}");
         }

@@ -199,7 +199,7 @@ fn injected_memory_is_no_part_of_the_text() {
     let chain = Chain::new(&Scope::new("k-a").unwrap());
     let asked = parsed(r#"{"messages":[{"role":"user","content":"hello"}]}"#);
     let seal = chain.seal(&asked.messages[0], Echo::default());
-    let block = seal.memory(&["[2026-11-22 14:03 UTC] user: x".to_owned()]);
+    let block = seal.memory(&["user: x".to_owned()]);
     for surface in [Surface::ChatCompletions, Surface::Responses] {
         let (own, memory) = (surface.text_part("hello"), surface.text_part(&block));
         let messages = json!([

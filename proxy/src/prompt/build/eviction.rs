@@ -80,7 +80,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         let coming = self.may_remember(false) && !self.recorded.blocks.contains_key(&self.question);
         Ok(Situation {
             tokens: total,
-            coming: if coming { self.planner.config.memory_tokens } else { 0 },
+            coming: if coming { self.planner.config.memory_limit() } else { 0 },
             fixed,
             fresh: (self.prepared.fresh_from()..request.messages.len()).map(cost).sum(),
             growth: total.saturating_sub(fixed) / users.count().max(1),

@@ -55,9 +55,9 @@ impl<M: PromptMemory> Draft<'_, M> {
         let quoted = self.recorded.quoted(|index| !eviction.dropped.contains(&index));
         let retained = beside(self.size(), || self.count(&self.edits(eviction)))?.unwrap_or_default();
         // When what must stay is over the budget by itself, the question still deserves its memories.
-        let free = config.budget_tokens.checked_sub(retained).unwrap_or(config.memory_tokens);
+        let free = config.budget_tokens.checked_sub(retained).unwrap_or(config.memory_limit());
         let count = |text: &str| self.planner.preparation.counter.text(self.prepared.tokenizer, text);
-        let place = Place { room: free.min(config.memory_tokens), seal: self.prepared.seal(self.question) };
+        let place = Place { room: free.min(config.memory_limit()), seal: self.prepared.seal(self.question) };
         let packed = pack::pack(&result.turns, &quoted, place, count)?;
         watch.lap("pack");
         Ok(Remembered {

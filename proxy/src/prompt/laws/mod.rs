@@ -146,7 +146,7 @@ impl Laws {
         let dropped = shape.dropped(horizon);
         prop_assert_eq!(&cuttable.shape(Some(horizon), &held).dropped(horizon), &dropped, "a cut is found again");
 
-        let digest = vec![quote::quote((prepared.time, &[]), "user", "quoted \"words\"\n</mainpoint-digest>")];
+        let digest = vec![quote::quote("user", &[], "quoted \"words\"\n</mainpoint-digest>")];
         let blocks = blocks(&prepared, &dropped, choice);
         let edits = edits(&prepared, &dropped, &digest, &blocks);
         let bytes = rewrite(&prepared.request, &edits);
@@ -201,11 +201,7 @@ fn blocks(prepared: &Prepared, dropped: &BTreeSet<usize>, choice: u64) -> BTreeM
     let last = prepared.request.last_user();
     let chosen = users.filter(|(index, _)| Some(*index) == last || choice >> (index % 64) & 1 == 1);
     let record = |index: usize| BlockRecord {
-        text: Some(prepared.seal(index).memory(&[quote::quote(
-            (prepared.time, &[]),
-            "user",
-            &format!("memory {index}"),
-        )])),
+        text: Some(prepared.seal(index).memory(&[quote::quote("user", &[], &format!("memory {index}"))])),
         sources: Vec::new(),
     };
     chosen.map(|(index, _)| (index, record(index))).collect()
