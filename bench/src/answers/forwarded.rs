@@ -142,7 +142,10 @@ fn history(conversation: &Conversation) -> Value {
 fn import(file: &Path, directory: &Path, key: &str) -> Result<(), BenchError> {
     const KEY: &str = "MAINPOINT_BENCH_KEY";
     let mut command = binary::command();
-    command.arg("import").arg(file).args(["--key-env", KEY, "--data-dir"]).arg(directory);
+    // The product's own settings, whatever stands in the directory that the benchmark runs in.
+    let settings = file.with_extension("toml");
+    write_whole(&settings, b"")?;
+    command.arg("import").arg(file).args(["--key-env", KEY, "--data-dir"]).arg(directory).arg("--config").arg(settings);
     command.env(KEY, key);
     let output = command.stdin(Stdio::null()).output();
     let output = output.map_err(BenchError::because("mainpoint import cannot be started"))?;

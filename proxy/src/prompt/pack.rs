@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dedup::{JoinedMemory, joined};
 use crate::memory::RecalledTurn;
+use crate::memory::recall::dates::{self, Period};
 use crate::openai::block::Seal;
 use crate::openai::{block, quote};
 
@@ -153,10 +154,15 @@ impl Source {
 /// How many of the best memories may be quoted again.
 const QUOTED_AGAIN: usize = 3;
 const LINE_BREAK: usize = 1;
+/// Most times that a quote names which its words do not.
+const SPOKEN_OF: usize = 2;
 
 fn written(memory: &JoinedMemory<'_>, text: &str) -> String {
     let turn = &memory.latest.turn;
-    let notes: Vec<String> = quote::also_on(turn.time, &memory.before).into_iter().collect();
+    let spoken_of = dates::relative(text, turn.time).into_iter().take(SPOKEN_OF).map(Period::written);
+    let spoken_of: Vec<String> = spoken_of.collect();
+    let about = (!spoken_of.is_empty()).then(|| format!("of {}", spoken_of.join(", ")));
+    let notes: Vec<String> = about.into_iter().chain(quote::also_on(turn.time, &memory.before)).collect();
     quote::quote(&turn.role, &notes, text)
 }
 
@@ -204,6 +210,17 @@ mod tests {
         let block = packed.block();
         assert!(block.contains("\n[8 January 1970]\nuser (also on 3 January 1970): i live in Berlin\n"), "{block}");
         assert_eq!(packed.memories(), 2, "{block}");
+    }
+
+    #[test]
+    fn a_time_that_counts_from_the_day_of_the_quote_is_written_beside_it() {
+        let time = "2023-07-03T10:00:00Z".parse().unwrap();
+        let said = recalled(Turn { time, ..turn(1, "Yesterday I signed up for pottery.") });
+        let block = pack(&[said], &HashSet::new(), place(200), words).unwrap().unwrap().block();
+        assert!(
+            block.contains("\n[3 July 2023]\nuser (of 2 July 2023): Yesterday I signed up for pottery.\n"),
+            "{block}"
+        );
     }
 
     #[test]

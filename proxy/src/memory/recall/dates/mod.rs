@@ -17,7 +17,7 @@ mod times;
 mod word;
 mod words;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 /// Some whole days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,8 @@ const DECAY_SHARE: f32 = 0.25;
 /// likelier to be about it than one as many days before.
 const DAY_AFTER: f32 = 0.5;
 const SECONDS_PER_DAY: f32 = 86_400.0;
+/// Years, some months and some days.
+const ANOTHER_TIME: Days = Days::new(1517);
 
 /// The periods that `text` names, in its order, each once. Words such as "yesterday" count from `asked`, or from a day that
 /// follows them ("the week before August 3, 2023"). A day, month or season without a year is the latest that begins no later
@@ -43,6 +45,16 @@ const SECONDS_PER_DAY: f32 = 86_400.0;
 #[must_use]
 pub fn periods(text: &str, asked: DateTime<Utc>) -> Vec<Period> {
     grammar::periods(&words::words(text), asked.date_naive())
+}
+
+/// Those of the periods that `text`, said at a time, names by what they have to do with that time: "yesterday", "last May", "on
+/// 3 June" without a year. Whoever reads the text later would not know which they are.
+#[must_use]
+pub(crate) fn relative(text: &str, said: DateTime<Utc>) -> Vec<Period> {
+    // What depends on the time is another period at another time.
+    let Some(otherwise) = said.checked_sub_days(ANOTHER_TIME) else { return Vec::new() };
+    let fixed = periods(text, otherwise);
+    periods(text, said).into_iter().filter(|period| !fixed.contains(period)).collect()
 }
 
 /// How near a time is to the nearest of `periods`: 1 inside, falling with the distance outside, 0 if there are none.
@@ -56,6 +68,19 @@ impl Period {
     /// From `start` to the day before `end`, if there is a day between.
     fn new(start: NaiveDate, end: NaiveDate) -> Option<Self> {
         (start < end).then_some(Self { start, end })
+    }
+
+    /// The period as it is written between people: `2 July 2023`, `July 2023`, `2023`, or its first and its last day.
+    pub(crate) fn written(self) -> String {
+        let of_month = self.start.day() == 1 && self.start.checked_add_months(Months::new(1)) == Some(self.end);
+        let of_year = self.start.ordinal() == 1 && self.start.checked_add_months(Months::new(12)) == Some(self.end);
+        let last = self.end.pred_opt().unwrap_or(self.start);
+        match () {
+            () if of_year => self.start.format("%Y").to_string(),
+            () if of_month => self.start.format("%B %Y").to_string(),
+            () if last == self.start => self.start.format("%-d %B %Y").to_string(),
+            () => format!("{} to {}", self.start.format("%-d %B %Y"), last.format("%-d %B %Y")),
+        }
     }
 
     fn nearness(self, time: DateTime<Utc>) -> f32 {
@@ -103,6 +128,21 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(named(text), *expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_counts_from_the_day_it_was_said_on_is_told_from_what_does_not() {
+        let found = |text: &str| {
+            let found = relative(text, at("2023-08-16")).into_iter().map(Period::written);
+            found.collect::<Vec<String>>()
+        };
+        assert_eq!(found("I met her yesterday, on 7 May 2021."), ["15 August 2023"]);
+        assert_eq!(found("We moved last month."), ["July 2023"]);
+        assert_eq!(found("We moved last year, in 2022."), ["2022"; 0]);
+        assert_eq!(found("It began last year."), ["2022"]);
+        assert_eq!(found("on the 3rd of June"), ["3 June 2023"]);
+        assert_eq!(found("I saw it last week."), ["7 August 2023 to 13 August 2023"]);
+        assert!(found("My cat is Tom.").is_empty());
     }
 
     #[test]
