@@ -122,6 +122,13 @@ async fn run(command: Command) -> Result<(), CliError> {
     }
 }
 
+/// What is said of so many turns that the journal has accepted and nobody has read; nothing of none.
+fn waiting(turns: u64) -> Option<String> {
+    let words =
+        || format!("turns waiting in the journal: {turns} (searches find them once a running proxy has read them)");
+    (turns > 0).then(words)
+}
+
 /// How long what a command has left running may take to end.
 const LEAVING: Duration = Duration::from_millis(100);
 

@@ -78,6 +78,25 @@ async fn a_store_is_checked_against_the_reader_and_its_key_while_the_proxy_runs_
     is_refused_by_both(&home, &["scope.key", "restore it from a backup"]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turns_that_nobody_has_read_are_counted_by_a_check_and_by_a_search() {
+    let upstream = ScriptedUpstream::start().await;
+    let builder = StartedProxy::builder().upstream(&upstream.base_url());
+    let proxy = builder.setting("server", "fault_injection = true").start().await;
+    proxy.stop_part("reader").await;
+    proxy.chat(serde_json::json!({"model": "m", "messages": [{"role": "user", "content": "The heron stands in the pond."}]}).to_string()).await;
+    let home = proxy.stop().await;
+    let said = "turns waiting in the journal: 2 ";
+    let checked = check(&home).successful().stdout;
+    let line = checked.lines().find(|line| line.starts_with("store.directory")).expect("a line for the store");
+    assert!(line.contains("turns stored: 0; ") && line.contains(said), "{line}");
+    let found = run(&home, &["search", "Where is the heron?"]).successful().stdout;
+    assert!(found.starts_with("Nothing was found.\n") && found.contains(said), "{found}");
+    let found = run(&home, &["search", "Where is the heron?", "--json"]).successful().stdout;
+    let found: serde_json::Value = serde_json::from_str(&found).expect("JSON");
+    assert_eq!(found["turns_waiting"], 2);
+}
+
 #[test]
 fn a_configured_digest_is_compared_at_every_start_and_its_record_saves_reading_the_file_again() {
     let home = Home::new();
