@@ -7,6 +7,7 @@ mod conversation;
 mod error;
 mod explain;
 mod import;
+mod messages;
 mod migrate;
 mod models;
 mod search;
