@@ -2,6 +2,8 @@
 //!
 //! It must not know the command line nor how requests are handled. Nothing is created on disk before the models have loaded.
 
+mod own_address;
+
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,6 +14,8 @@ use mainpoint_engine::{EncoderConfig, Engine, EngineConfig, Projection, vectors_
 use mainpoint_store::{Examination, Store, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+pub use own_address::check_upstream;
 
 use crate::config::{Config, Mode};
 use crate::conversation::prepare::Preparation;

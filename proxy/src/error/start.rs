@@ -82,6 +82,17 @@ pub enum StartError {
         /// The configured URL.
         url: String,
     },
+    /// `upstream.url` is the address that the proxy itself listens on.
+    #[error(
+        "upstream.url = \"{url}\" is the proxy's own address (server.listen = \"{listen}\"), so that every request would come back; \
+         expected the base URL of another service, such as \"https://api.openai.com/v1\", or \"embedded\""
+    )]
+    OwnAddress {
+        /// The configured URL.
+        url: String,
+        /// The configured address.
+        listen: SocketAddr,
+    },
     /// The upstream key cannot be put into a header.
     #[error(
         "the key that upstream.api_key_env names holds a character that no header can carry; set it to the key alone, without line breaks"
@@ -143,7 +154,9 @@ impl StartError {
             Self::Directory { source, .. } => directory_code(source),
             Self::ScopeKey { .. } | Self::ScopeKeyMissing { .. } => ExitStatus::Data,
             Self::Client { .. } | Self::Process { .. } => ExitStatus::InputOutput,
-            Self::Upstream { .. } | Self::ApiKey | Self::LogFilter { .. } => ExitStatus::Config,
+            Self::Upstream { .. } | Self::OwnAddress { .. } | Self::ApiKey | Self::LogFilter { .. } => {
+                ExitStatus::Config
+            }
         }
     }
 }

@@ -98,6 +98,17 @@ fn a_missing_model_is_named_with_the_remedy_and_exits_with_66() {
 }
 
 #[test]
+fn an_upstream_that_is_the_proxy_itself_is_refused_by_a_start_and_by_a_check() {
+    let home = Home::new();
+    home.configure("[server]\nlisten = \"127.0.0.1:8787\"\n[memory]\nmode = \"off\"\n[upstream]\nurl = \"http://localhost:8787/v1\"\n");
+    let named = ["upstream.url", "http://localhost:8787/v1", "server.listen", "127.0.0.1:8787", "expected"];
+    for arguments in [&["--check"][..], &[]] {
+        assert_refused(&serve(&home, arguments), &[78], &named);
+    }
+    assert_untouched(&home);
+}
+
+#[test]
 fn a_corrupt_model_is_named_and_exits_with_65() {
     let home = Home::new();
     for (key, whole) in [("reader", models::light()), ("chat", models::chat())] {
