@@ -41,6 +41,16 @@ impl Store {
         Ok(directory.is_dir() && Directory::existing(directory)?.holds_a_store())
     }
 
+    /// The model whose vectors the store in a directory holds, by the name that [`StoreConfig::model`] gave it; `None` where none
+    /// is named. Changes nothing. Blocking.
+    ///
+    /// # Errors
+    /// [`StoreError::Unwritable`] and [`StoreError::File`] where the system does not let it be read.
+    pub fn model(directory: &Path) -> Result<Option<String>, StoreError> {
+        let model = Directory::existing(directory)?.model()?;
+        Ok(Some(model).filter(|model| !model.is_empty()))
+    }
+
     /// Looks at the store in `config.directory` and changes nothing; `None` where there is none, which opening would create.
     ///
     /// # Errors

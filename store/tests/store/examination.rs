@@ -53,6 +53,7 @@ async fn what_opening_would_refuse_is_refused_and_stays_as_it_is() {
     read(&store, &scope("s"), 0, &[("heron", VECTOR)]).await;
     store.close().await.unwrap();
     let before = contents(directory.path());
+    assert_eq!(Store::model(directory.path()).unwrap().as_deref(), Some("one"));
     let wider = StoreConfig { vector_width: WIDTH * 2, ..of("one") };
     let error = Store::examine(&wider).await.unwrap_err();
     assert!(matches!(error, StoreError::VectorWidth { found: WIDTH, .. }), "{error:?}");

@@ -72,7 +72,14 @@ async fn a_store_is_checked_against_the_reader_and_its_key_while_the_proxy_runs_
 
     let text = fs::read_to_string(home.configuration()).expect("the configuration");
     home.configure(&text.replace("all-minilm-l6-v2", "embeddinggemma-300m"));
-    is_refused_by_both(&home, &["384", "256", "store.directory", "models.reader"]);
+    let named = [
+        "384",
+        "256",
+        "store.directory",
+        "models.reader is \"embeddinggemma-300m\"",
+        "filled with \"all-minilm-l6-v2\"",
+    ];
+    is_refused_by_both(&home, &named);
     home.configure(&text);
     fs::remove_file(home.data().join("scope.key")).expect("the key is removed");
     is_refused_by_both(&home, &["scope.key", "restore it from a backup"]);
