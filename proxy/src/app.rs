@@ -2,6 +2,9 @@
 //!
 //! It must not know the command line nor how requests are handled. Nothing is created on disk before the models have loaded.
 
+mod another_reader;
+mod own_address;
+
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,9 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainpoint_engine::{EncoderConfig, Engine, EngineConfig, Projection, vectors_sha256};
-use mainpoint_store::{Examination, Store, StoreConfig};
+use mainpoint_store::{Examination, Store, StoreConfig, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+pub use own_address::check_upstream;
 
 use crate::config::{Config, Mode};
 use crate::conversation::prepare::Preparation;
@@ -123,7 +128,10 @@ pub async fn examine_store(config: &Config, reader: &Path, width: usize) -> Resu
     let digest = digest
         .map_err(|error| StartError::Process { operation: "read the reader", source: io::Error::other(error) })?
         .map_err(|source| StartError::Engine { source })?;
-    let examined = Store::examine(&store_settings(config, width, digest)).await.map_err(failed)?;
+    let examined = match Store::examine(&store_settings(config, width, digest)).await {
+        Ok(examined) => examined,
+        Err(source) => return Err(another_reader::refusal(config, source).await),
+    };
     let has_key = ScopeKey::exists(directory)?;
     match examined {
         Some(found) if found.holds_memories && !has_key => Err(ScopeKey::missing(directory)),
@@ -183,7 +191,23 @@ pub fn engine_settings(config: &Config, paths: &ModelPaths) -> EngineConfig {
 /// When the directory cannot be used or holds something else.
 pub async fn store(config: &Config, engine: &Engine) -> Result<Store, StartError> {
     let settings = store_settings(config, engine.vector_width(), engine.vectors_sha256().to_owned());
-    Store::open(settings).await.map_err(|source| StartError::Store { source })
+    match Store::open(settings).await {
+        Ok(store) => Ok(store),
+        Err(source) => Err(another_reader::refusal(config, source).await),
+    }
+}
+
+/// Makes sure that the store is of the present layout, whichever reader filled it. Nothing is changed.
+///
+/// # Errors
+/// What would keep any reader from using the store.
+pub async fn examine_layout(config: &Config) -> Result<(), StartError> {
+    let settings = StoreConfig { model: None, ..store_settings(config, 1, String::new()) };
+    match Store::examine(&settings).await {
+        // The width is compared when the layout is known to be right.
+        Ok(_) | Err(StoreError::VectorWidth { .. }) => Ok(()),
+        Err(source) => Err(StartError::Store { source }),
+    }
 }
 
 fn store_settings(config: &Config, vector_width: usize, model: String) -> StoreConfig {

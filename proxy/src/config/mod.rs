@@ -77,9 +77,9 @@ impl Config {
     /// When the file cannot be read, is not TOML, holds an unknown key, a value that is not allowed or a literal secret, or
     /// names an environment variable that is not set.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_path_buf(), source })?;
-        Self::read(&text, Some(path), overrides, &process_environment)
+        let bytes = std::fs::read(path).map_err(|source| ConfigError::Read { path: path.to_path_buf(), source })?;
+        let text = document::text_of(&bytes, path)?;
+        Self::read(text, Some(path), overrides, &process_environment)
     }
 
     /// Parses the text of a configuration file.
