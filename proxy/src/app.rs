@@ -82,7 +82,7 @@ pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
     // Before this point a signal ends the process at once, which is safe.
     let stop = stop_signal(timeout)?;
     announce(address, &base_path);
-    let ending = server::serve((listener, connections), &shared, stop).await;
+    let ending = server::serve(listener, connections, &shared, stop).await;
     upkeep.abort();
     close(shared, ending).await;
     tracing::info!("stopped");

@@ -60,7 +60,7 @@ pub async fn run(options: &DemoOptions) -> Result<(), BenchError> {
     anstream::println!("Starting mainpoint …");
     let proxy = builder.start().await;
     anstream::println!("It listens on {}; budget {} tokens.\n", proxy.base_url(), options.budget);
-    let total = play(options, (&script, &proxy), scripted.as_ref()).await;
+    let total = play(options, &script, &proxy, scripted.as_ref()).await;
     proxy.stop().await;
     let Total { asked, forwarded, .. } = total;
     let percent = (asked.saturating_sub(forwarded) * 100).checked_div(asked).unwrap_or(0);
@@ -74,7 +74,8 @@ pub async fn run(options: &DemoOptions) -> Result<(), BenchError> {
 
 async fn play(
     options: &DemoOptions,
-    (script, proxy): (&Script, &StartedProxy),
+    script: &Script,
+    proxy: &StartedProxy,
     scripted: Option<&ScriptedUpstream>,
 ) -> Total {
     anstream::println!("turn  tokens asked  tokens forwarded  outcome      memories  said");

@@ -106,8 +106,7 @@ pub async fn run(options: &KillOptions) -> Result<(), BenchError> {
         }
     }
     let mut report = report(seed, &outcomes);
-    let name = ("reliability", "What outlives a kill");
-    report.publish(&options.out, name, "reliability.jsonl")?;
+    report.publish(&options.out, "reliability", "What outlives a kill", "reliability.jsonl")?;
     outcomes.iter().try_for_each(Outcome::verdict)
 }
 

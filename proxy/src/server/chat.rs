@@ -13,7 +13,6 @@ use http::header::{
 use http::{Request, Response};
 use http_body_util::BodyExt;
 
-use mainpoint_store::Scope;
 use uuid::Uuid;
 
 use super::cors::OwnHeaders;
@@ -84,7 +83,7 @@ pub(crate) async fn answer(
         tokens_forwarded: plan.receipt.tokens_forwarded,
     };
     if let Some(scope) = plan.scope {
-        put_receipt(shared, &chat, mode, (scope, outcome, plan.receipt));
+        shared.receipts.put(chat.id, scope, completed(plan.receipt, &chat, mode, outcome));
     }
     let started = Instant::now();
     let mut response = match shared.send(call).await {
@@ -94,8 +93,8 @@ pub(crate) async fn answer(
     outcome_headers.write(response.headers_mut());
     OwnHeaders::default().add(response.headers_mut());
     let accepted = response.status().is_success();
-    let sink = accepted.then(|| exchange::sink(shared, chat.id, (plan.intake, plan.reply_slot))).flatten();
-    Ok((observed(shared, response, (chat.surface, sink), started), outcome))
+    let sink = accepted.then(|| exchange::sink(shared, chat.id, plan.intake, plan.reply_slot)).flatten();
+    Ok((observed(shared, response, chat.surface, sink, started), outcome))
 }
 
 /// The mode that holds for a request: the header can lower what the configuration sets, never raise it.
@@ -116,16 +115,16 @@ fn mode(shared: &Shared, headers: &HeaderMap) -> Result<Mode, ProxyError> {
     Ok(asked.min(configured))
 }
 
-fn put_receipt(shared: &Shared, chat: &ChatCall<'_>, mode: Mode, (scope, outcome, receipt): (Scope, Outcome, Receipt)) {
-    let receipt = Receipt {
+/// The plan's receipt with what is known of the request besides.
+fn completed(receipt: Receipt, chat: &ChatCall<'_>, mode: Mode, outcome: Outcome) -> Receipt {
+    Receipt {
         id: chat.id.to_string(),
         time: chrono::Utc::now(),
         surface: chat.surface.label(),
         mode: mode.label(),
         outcome: outcome.label(),
         ..receipt
-    };
-    shared.receipts.put(chat.id, scope, receipt);
+    }
 }
 
 async fn plan(shared: &Shared, context: RequestContext<'_>, body: Bytes) -> Plan {
@@ -170,7 +169,8 @@ async fn plain(planner: &Planner, context: RequestContext<'_>, body: Bytes, limi
 fn observed(
     shared: &Shared,
     response: Response<Body>,
-    (surface, sink): (Surface, Option<Box<dyn ExchangeSink>>),
+    surface: Surface,
+    sink: Option<Box<dyn ExchangeSink>>,
     started: Instant,
 ) -> Response<Body> {
     let (mut parts, body) = response.into_parts();

@@ -30,7 +30,8 @@ struct Exchange {
 pub(super) fn sink(
     shared: &Arc<Shared>,
     id: Uuid,
-    (intake, slot): (Vec<Turn>, Option<ReplySlot>),
+    intake: Vec<Turn>,
+    slot: Option<ReplySlot>,
 ) -> Option<Box<dyn ExchangeSink>> {
     if shared.planner.is_none() || (intake.is_empty() && slot.is_none()) {
         return None;
