@@ -10,6 +10,7 @@ mod passages;
 pub(crate) mod projection;
 mod reading;
 mod received;
+pub(crate) mod reduction;
 mod samples;
 mod sentences;
 #[cfg(test)]
