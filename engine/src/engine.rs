@@ -12,12 +12,13 @@ use tokio::sync::mpsc;
 use crate::actor::Actor;
 use crate::choose::main_point::{Chooser, relative};
 use crate::generate::{ChatModel, GenerateRequest, GeneratedPiece, Generator, Pieces};
-use crate::llama::model::{Model, Role, sha256_of_file};
+use crate::llama::model::{Model, Role};
 use crate::read::input::{InputBuilder, LEAST_PASSAGE_TOKENS, TurnInput};
 use crate::read::mean::{digest_of_settings, mean};
 use crate::read::parts::{Meter, PassageEncoder, QueryEncoder, start_passage_encoder, start_query_encoder};
 use crate::read::reduction::Reduction;
 use crate::segments::{SegmentSize, segments};
+use crate::sha256::{hexadecimal, sha256_of_file};
 use crate::{
     EncoderConfig, EngineConfig, EngineError, Passage, PassageTokens, Question, ReadRequest, TokenSalience,
     TurnReading, TurnText,
@@ -316,10 +317,13 @@ impl Collected {
 /// # Errors
 /// [`EngineError::ModelCorrupt`] when the file cannot be read.
 pub fn vectors_sha256(encoder: &EncoderConfig) -> Result<String, EngineError> {
-    let model = sha256_of_file(&encoder.model)
-        .map_err(|error| EngineError::ModelCorrupt { path: encoder.model.clone(), reason: error.to_string() })?;
-    let digest = Sha256::new().chain_update(model).chain_update(digest_of_settings(encoder));
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let model = match encoder.model_sha256 {
+        Some(known) => known,
+        None => sha256_of_file(&encoder.model, |_| ())
+            .map_err(|error| EngineError::ModelCorrupt { path: encoder.model.clone(), reason: error.to_string() })?,
+    };
+    let digest = Sha256::new().chain_update(hexadecimal(model)).chain_update(digest_of_settings(encoder));
+    Ok(hexadecimal(digest.finalize()))
 }
 
 fn start_generator(path: &Path, threads: usize) -> Result<GeneratorActor, EngineError> {
