@@ -15,8 +15,8 @@ use crate::generate::{ChatModel, GenerateRequest, GeneratedPiece, Generator, Pie
 use crate::llama::model::{Model, Role};
 use crate::read::input::{InputBuilder, LEAST_PASSAGE_TOKENS, TurnInput};
 use crate::read::mean::{digest_of_settings, mean};
-use crate::read::parts::{Meter, PassageEncoder, QueryEncoder, start_passage_encoder, start_query_encoder};
 use crate::read::reduction::Reduction;
+use crate::read::threads::{Meter, PassageEncoder, QueryEncoder, start_passage_encoder, start_query_encoder};
 use crate::segments::{SegmentSize, segments};
 use crate::sha256::{hexadecimal, sha256_of_file};
 use crate::{

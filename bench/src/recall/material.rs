@@ -7,7 +7,7 @@ use mainpoint_engine::{Passage, Question};
 use super::choosing::{self, Coded};
 use super::library::Library;
 use super::scores::Size;
-use super::shelf::{Asked, Candidates, Found, Shelf};
+use super::shelf::{Asked, Candidates, FoundTurns, Shelf};
 use crate::BenchError;
 use crate::data::Conversation;
 use crate::progress::Progress;
@@ -29,7 +29,7 @@ pub(super) struct Material<'a> {
     /// Its questions as the engine prepared them.
     pub(super) asked: Vec<Question>,
     /// What the store found for each question.
-    pub(super) found: Vec<Found>,
+    pub(super) found: Vec<FoundTurns>,
     /// What the product's search found for each question.
     pub(super) candidates: Vec<Candidates>,
 }

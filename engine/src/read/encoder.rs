@@ -9,7 +9,7 @@ use std::ops::Range;
 use llama_cpp_2::token::LlamaToken;
 
 use super::received::ReceivedAttention;
-use super::reduction::of_unit_length;
+use super::unit_length::of_unit_length;
 use crate::EngineError;
 use crate::ffi::encoder::{EncoderContext, EncoderOptions, FlashAttention, Observer, TensorView};
 use crate::halt::Halt;

@@ -3,7 +3,7 @@
 //! What is common to all texts is subtracted, and of the rest only the directions in which texts differ most are kept. That takes a
 //! third of the room and finds no less (`bench/RESULTS.md`). It must not know what vectors are compared with.
 
-use super::reduction::of_unit_length;
+use super::unit_length::of_unit_length;
 use crate::EngineError;
 
 /// A principal component analysis of a model's pooled vectors.

@@ -5,7 +5,7 @@
 //! It must not know what is done with what is found.
 
 use super::chain::Chain;
-use crate::openai::block::{self, Found};
+use crate::openai::block::{self, PossibleBlock};
 use crate::openai::request::{Echo, Message, Part};
 
 /// Notes in every message of a user what was put into it.
@@ -25,7 +25,7 @@ fn echo(chain: &Chain, message: &Message) -> Echo {
         (Some(_), Some(_)) => vec![(head, tail), (None, tail), (head, None)],
         (head, tail) => vec![(head, tail)],
     };
-    let length = |found: Option<Found<'_>>| found.map_or(0, |found| found.length);
+    let length = |found: Option<PossibleBlock<'_>>| found.map_or(0, |found| found.length);
     for (head, tail) in tries {
         let echo = Echo::new(length(head), length(tail));
         let is_one_text = message.parts.len() == 1;

@@ -10,7 +10,6 @@ mod connection_table;
 pub(crate) mod cors;
 mod drain;
 mod endpoints;
-mod exchange;
 pub(crate) mod files;
 mod observed;
 mod receipts;
@@ -21,6 +20,7 @@ pub(crate) mod routes;
 mod shared;
 mod socket;
 mod tunnel;
+mod turn_recorder;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -16,7 +16,7 @@ use crate::error::ProxyError;
 use crate::http::RequestBody;
 use crate::http::headers::REQUEST_ID;
 use crate::http::paths;
-use crate::http::reply::{Body, error_response};
+use crate::http::response::{Body, error_response};
 use crate::openai::request::Surface;
 use crate::telemetry::metrics;
 use crate::upstream::Upstream;
