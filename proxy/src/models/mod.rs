@@ -11,16 +11,17 @@ mod directory;
 mod error;
 mod fetch;
 mod joined;
+mod lookup;
 mod manifest;
 mod prompts;
 mod reference;
 mod settings;
+mod short_names;
 mod sources;
 mod workspace;
 
 pub use blueprint::{Assembly, Blueprint, Member, Origin, Packing, Piece, Place, Wheel};
-pub(crate) use catalogue::{EMBEDDING_GEMMA, QWEN_HALF};
-pub use catalogue::{blueprints, names};
+pub use catalogue::blueprints;
 pub use digest::Sha256Digest;
 pub use directory::{ModelFile, ModelState, ModelsDirectory};
 pub use error::{Attempt, ModelError, SourceError};
@@ -29,6 +30,8 @@ pub use manifest::Manifest;
 pub use prompts::{known_by_path, mean, projection, prompts};
 pub use reference::{HuggingFaceFile, ModelLocation, ModelReference};
 pub use settings::{ModelsConfig, SourceKind};
+pub use short_names::names;
+pub(crate) use short_names::{EMBEDDING_GEMMA, QWEN_HALF};
 
 use std::path::PathBuf;
 
