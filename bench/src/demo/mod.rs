@@ -107,8 +107,7 @@ async fn play(
     total
 }
 
-/// Old turns leave the prompt only once they were read, so the reader may finish first when the
-/// budget is near.
+/// Old turns leave the prompt only once they were read, so the reader may finish first when the budget is near.
 fn needs_memory(line: &Line, asked_before: usize, budget: u32) -> bool {
     line.needs.is_some() || asked_before * 5 > budget as usize * 4
 }

@@ -198,16 +198,15 @@ impl RecallOptions {
     }
 
     fn heading(&self, set: &DataSet, results: &Results) -> String {
-        let DataSet { kind, conversations } = set;
-        let names = names(conversations);
-        let turns: usize = conversations.iter().map(|conversation| conversation.turns.len()).sum();
+        let names = names(&set.conversations);
+        let turns: usize = set.conversations.iter().map(|conversation| conversation.turns.len()).sum();
         let is_learned_on = |name: &&str| self.learned_on.iter().any(|known| known == name);
         let chosen_on: Vec<&str> = names.iter().copied().filter(is_learned_on).collect();
         let warning = match chosen_on.as_slice() {
             [] => String::new(),
             some => format!(" (NO EVIDENCE: weights were chosen on {})", some.join(" + ")),
         };
-        let (kind, names, questions) = (kind.name(), names.join(" + "), results.questions());
+        let (kind, names, questions) = (set.kind.name(), names.join(" + "), results.questions());
         format!("{kind}, {names}: {questions} questions over {turns} turns{warning}")
     }
 }
@@ -218,14 +217,14 @@ fn names(conversations: &[Conversation]) -> Vec<&str> {
 
 /// Results of other conversations than those of the report never pass for them.
 fn bench_name(set: &DataSet) -> String {
-    let DataSet { kind, conversations } = set;
-    let names = names(conversations);
-    let is_report = match kind {
-        Kind::Language => return format!("language-{}", conversations.first().map_or("", Conversation::language)),
+    let names = names(&set.conversations);
+    let is_report = match set.kind {
+        Kind::Language => return format!("language-{}", set.conversations.first().map_or("", Conversation::language)),
         Kind::Locomo => names == LOCOMO_REPORT,
         Kind::Beam => names == BEAM_REPORT,
     };
-    if is_report { format!("{}-dev-report", kind.name()) } else { format!("{}-{}", kind.name(), names.join("+")) }
+    let names = if is_report { "dev-report".to_owned() } else { names.join("+") };
+    format!("{}-{names}", set.kind.name())
 }
 
 /// The LoCoMo conversations of the report.
