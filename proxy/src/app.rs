@@ -25,7 +25,7 @@ use crate::ending::Ending;
 use crate::error::StartError;
 use crate::http::credentials::CallerHeaders;
 use crate::memory::{IngestPipeline, Memory};
-use crate::models::ModelPaths;
+use crate::models::{ModelPaths, Sha256Digest};
 use crate::openai::request::oddity::Oddity;
 use crate::openai::tokens::{TokenCounter, Tokenizer};
 use crate::prompt::Planner;
@@ -87,7 +87,7 @@ pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
     // Before this point a signal ends the process at once, which is safe.
     let stop = stop_signal(timeout)?;
     announce(address, &base_path);
-    let ending = server::serve((listener, connections), &shared, stop).await;
+    let ending = server::serve(listener, connections, &shared, stop).await;
     upkeep.abort();
     close(shared, ending).await;
     tracing::info!("stopped");
@@ -121,7 +121,7 @@ pub async fn examine_store(config: &Config, reader: &Path, width: usize) -> Resu
     if !Store::is_there(directory).map_err(failed)? {
         return Ok(None);
     }
-    let paths = ModelPaths { reader: reader.to_owned(), chat: None };
+    let paths = ModelPaths { reader: reader.to_owned(), reader_sha256: None, chat: None };
     let encoder = engine_settings(config, &paths).encoder;
     let width = encoder.projection.as_ref().map_or(width, Projection::width);
     let digest = tokio::task::spawn_blocking(move || vectors_sha256(&encoder)).await;
@@ -172,6 +172,7 @@ pub fn engine_settings(config: &Config, paths: &ModelPaths) -> EngineConfig {
     EngineConfig {
         encoder: EncoderConfig {
             model: paths.reader.clone(),
+            model_sha256: paths.reader_sha256.map(Sha256Digest::bytes),
             prompts: models::prompts(reader),
             mean: models::mean(reader),
             projection: models::projection(reader),
@@ -368,7 +369,7 @@ mod tests {
 
     #[test]
     fn the_engine_is_told_how_the_configured_model_wants_to_be_asked() {
-        let paths = ModelPaths { reader: "a.gguf".into(), chat: Some("b.gguf".into()) };
+        let paths = ModelPaths { reader: "a.gguf".into(), reader_sha256: None, chat: Some("b.gguf".into()) };
         let settings = engine_settings(&Config::defaults(), &paths);
         assert_eq!(settings.encoder.prompts.question, "task: search result | query: ");
         assert_eq!((settings.encoder.model, settings.chat), (paths.reader, paths.chat));

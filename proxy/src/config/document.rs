@@ -54,8 +54,10 @@ impl<'a> Document<'a> {
     /// Puts the value of a flag where the file may have another one, which is not looked at then.
     pub(super) fn put(
         &mut self,
-        (section, key): (&'static str, &'static str),
-        (flag, value): (&'static str, DeValue<'a>),
+        section: &'static str,
+        key: &'static str,
+        flag: &'static str,
+        value: DeValue<'a>,
     ) -> Result<(), ConfigError> {
         let start = self.beyond() + self.flags.len();
         self.flags.push(flag);

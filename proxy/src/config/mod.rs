@@ -108,18 +108,19 @@ impl Config {
         let mut document = Document::parse(text, file)?;
         document.refuse_literal_secrets()?;
         let flags = [
-            (("server", "listen"), "--listen", overrides.listen.as_deref().map(string)),
-            (("upstream", "url"), "--upstream", overrides.upstream.as_deref().map(string)),
-            (("memory", "budget_tokens"), "--budget", budget.as_deref().and_then(number)),
+            ("server", "listen", "--listen", overrides.listen.as_deref().map(string)),
+            ("upstream", "url", "--upstream", overrides.upstream.as_deref().map(string)),
+            ("memory", "budget_tokens", "--budget", budget.as_deref().and_then(number)),
             (
-                ("store", "directory"),
+                "store",
+                "directory",
                 "--data-dir",
                 overrides.data_dir.as_deref().map(Path::to_string_lossy).map(DeValue::String),
             ),
         ];
-        for (key, flag, value) in flags {
+        for (section, key, flag, value) in flags {
             if let Some(value) = value {
-                document.put(key, (flag, value))?;
+                document.put(section, key, flag, value)?;
             }
         }
         let mut config: Self = document.read().map_err(removed::explain)?;
