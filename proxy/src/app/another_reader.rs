@@ -38,6 +38,6 @@ fn digest_of(config: &Config, name: &str) -> Option<String> {
     if !matches!(file.state(), ModelState::Installed { .. }) {
         return None;
     }
-    let paths = ModelPaths { reader: file.path().to_path_buf(), chat: None };
+    let paths = ModelPaths { reader: file.path().to_path_buf(), reader_sha256: None, chat: None };
     vectors_sha256(&engine_settings(&of_reader, &paths).encoder).ok()
 }
