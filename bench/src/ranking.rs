@@ -7,8 +7,7 @@ pub(crate) fn by_score(scores: &[f32]) -> Vec<usize> {
     order
 }
 
-/// `found` with every missing position below `count` behind it, ascending; repeated positions
-/// count where they stand first.
+/// `found` with every missing position below `count` behind it, ascending; repeated positions count where they stand first.
 pub(crate) fn completed(found: &[usize], count: usize) -> Vec<usize> {
     first_places(found.iter().copied().chain(0..count), count)
 }

@@ -68,8 +68,7 @@ impl Resamples {
         self.bounded(values.iter().sum::<f64>() / count, of)
     }
 
-    /// The ratio of two sums over the same questions, with its interval. Resamples whose denominators sum up to 0 count
-    /// as 0.
+    /// The ratio of two sums over the same questions, with its interval. Resamples whose denominators sum up to 0 count as 0.
     pub(crate) fn ratio(&self, numerators: &[f64], denominators: &[f64]) -> Figure {
         let all: Vec<u32> = (0..u32::try_from(self.questions).unwrap_or(u32::MAX)).collect();
         let ratio = |sample: &[u32]| {

@@ -22,6 +22,8 @@ pub struct EngineConfig {
 pub struct EncoderConfig {
     /// The GGUF file of an encoder model: architecture `gemma-embedding` or `bert`.
     pub model: PathBuf,
+    /// SHA-256 of that file where somebody has just read it; `None`: it is read for it.
+    pub model_sha256: Option<[u8; 32]>,
     /// What stands in front of what is read; left out of everything that is stored.
     pub prompts: Prompts,
     /// The model's mean token vector, of its width; `None`: it is computed at the start from built-in sample texts, which

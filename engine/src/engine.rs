@@ -12,12 +12,13 @@ use tokio::sync::mpsc;
 use crate::actor::Actor;
 use crate::choose::main_point::{Chooser, relative};
 use crate::generate::{ChatModel, GenerateRequest, GeneratedPiece, Generator, Pieces};
-use crate::llama::model::{Model, Role, sha256_of_file};
+use crate::llama::model::{Model, Role};
 use crate::read::input::{InputBuilder, LEAST_PASSAGE_TOKENS, TurnInput};
 use crate::read::mean::{digest_of_settings, mean};
-use crate::read::parts::{Meter, PassageEncoder, QueryEncoder, start_passage_encoder, start_query_encoder};
-use crate::read::projection::{Projection, stored};
+use crate::read::reduction::Reduction;
+use crate::read::threads::{Meter, PassageEncoder, QueryEncoder, start_passage_encoder, start_query_encoder};
 use crate::segments::{SegmentSize, segments};
+use crate::sha256::{hexadecimal, sha256_of_file};
 use crate::{
     EncoderConfig, EngineConfig, EngineError, Passage, PassageTokens, Question, ReadRequest, TokenSalience,
     TurnReading, TurnText,
@@ -55,6 +56,7 @@ struct Parts {
     generator: Option<GeneratorActor>,
     inputs: InputBuilder,
     chooser: Chooser,
+    reduction: Arc<Reduction>,
     vectors_sha256: String,
     meter: Arc<Meter>,
 }
@@ -88,15 +90,17 @@ impl Engine {
         if let Some(projection) = &encoder.projection {
             projection.check(mean.len())?;
         }
+        let reduction = Arc::new(Reduction { mean, projection: encoder.projection.clone() });
         let meter = Arc::new(Meter::default());
         let chat = config.chat.as_deref();
         let generator = chat.map(|path| start_generator(path, config.chat_threads));
         let parts = Parts {
             reader: start_passage_encoder(&model, &inputs, encoder, &meter)?,
-            questions: start_query_encoder(&model, &inputs, encoder, &mean)?,
+            questions: start_query_encoder(&model, &inputs, encoder, &reduction)?,
             generator: generator.transpose()?,
             inputs,
-            chooser: Chooser { mean, projection: encoder.projection.clone(), share: encoder.main_point_share },
+            chooser: Chooser { reduction: Arc::clone(&reduction), share: encoder.main_point_share },
+            reduction,
             vectors_sha256,
             meter,
         };
@@ -182,26 +186,25 @@ impl Engine {
     /// The width of every vector that is stored or asked with.
     #[must_use]
     pub fn vector_width(&self) -> usize {
-        let projection = self.parts.chooser.projection.as_ref();
-        projection.map_or(self.mean().len(), Projection::width)
+        self.parts.reduction.width()
     }
 
     /// Whether the reader's vectors are projected, which makes cosines of what is unlike smaller.
     #[must_use]
     pub fn is_projected(&self) -> bool {
-        self.parts.chooser.projection.is_some()
+        self.parts.reduction.projection.is_some()
     }
 
     /// What is stored of a pooled vector of the model's width, as of [`PassageTokens::vector`].
     #[must_use]
     pub fn stored_vector(&self, pooled: &[f32]) -> Vec<f32> {
-        stored(self.parts.chooser.projection.as_ref(), pooled)
+        self.parts.reduction.pooled(pooled)
     }
 
     /// The model's mean token vector.
     #[must_use]
     pub fn mean(&self) -> &[f32] {
-        &self.parts.chooser.mean
+        &self.parts.reduction.mean
     }
 
     /// SHA-256, as 64 hex digits, of what vectors and codes depend on: the reading model's file, its prompts, its mean and its
@@ -314,10 +317,13 @@ impl Collected {
 /// # Errors
 /// [`EngineError::ModelCorrupt`] when the file cannot be read.
 pub fn vectors_sha256(encoder: &EncoderConfig) -> Result<String, EngineError> {
-    let model = sha256_of_file(&encoder.model)
-        .map_err(|error| EngineError::ModelCorrupt { path: encoder.model.clone(), reason: error.to_string() })?;
-    let digest = Sha256::new().chain_update(model).chain_update(digest_of_settings(encoder));
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let model = match encoder.model_sha256 {
+        Some(known) => known,
+        None => sha256_of_file(&encoder.model, |_| ())
+            .map_err(|error| EngineError::ModelCorrupt { path: encoder.model.clone(), reason: error.to_string() })?,
+    };
+    let digest = Sha256::new().chain_update(hexadecimal(model)).chain_update(digest_of_settings(encoder));
+    Ok(hexadecimal(digest.finalize()))
 }
 
 fn start_generator(path: &Path, threads: usize) -> Result<GeneratorActor, EngineError> {

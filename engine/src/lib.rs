@@ -25,6 +25,7 @@ mod halt;
 mod llama;
 mod read;
 mod segments;
+mod sha256;
 #[cfg(test)]
 mod test_models;
 
@@ -35,8 +36,8 @@ pub use engine::{Engine, EngineStatus, MOST_TURN_BYTES, vectors_sha256};
 pub use error::EngineError;
 pub use generate::{ChatMessage, ChatRole, FinishReason, GenerateRequest, GeneratedPiece};
 pub use llama::description::{EncoderDescription, describe_chat, describe_encoder};
-pub use llama::model::sha256_of_file;
 pub use read::projection::Projection;
 pub use read::words::units as words;
 pub use read::{Passage, PassageTokens, Question, ReadRequest, ReadToken, Span, TokenSalience, TurnReading, TurnText};
 pub use segments::{SegmentSize, segments};
+pub use sha256::sha256_of_file;

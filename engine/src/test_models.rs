@@ -78,6 +78,7 @@ impl Default for EncoderConfig {
     fn default() -> Self {
         Self {
             model: PathBuf::new(),
+            model_sha256: None,
             prompts: Prompts::default(),
             mean: None,
             projection: None,

@@ -2,6 +2,9 @@
 //!
 //! It must not know the command line nor how requests are handled. Nothing is created on disk before the models have loaded.
 
+mod another_reader;
+mod own_address;
+
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,9 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainpoint_engine::{EncoderConfig, Engine, EngineConfig, Projection, vectors_sha256};
-use mainpoint_store::{Examination, Store, StoreConfig};
+use mainpoint_store::{Examination, Store, StoreConfig, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+pub use own_address::check_upstream;
 
 use crate::config::{Config, Mode};
 use crate::conversation::prepare::Preparation;
@@ -20,7 +25,7 @@ use crate::ending::Ending;
 use crate::error::StartError;
 use crate::http::credentials::CallerHeaders;
 use crate::memory::{IngestPipeline, Memory};
-use crate::models::ModelPaths;
+use crate::models::{ModelPaths, Sha256Digest};
 use crate::openai::request::oddity::Oddity;
 use crate::openai::tokens::{TokenCounter, Tokenizer};
 use crate::prompt::Planner;
@@ -82,7 +87,7 @@ pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
     // Before this point a signal ends the process at once, which is safe.
     let stop = stop_signal(timeout)?;
     announce(address, &base_path);
-    let ending = server::serve((listener, connections), &shared, stop).await;
+    let ending = server::serve(listener, connections, &shared, stop).await;
     upkeep.abort();
     close(shared, ending).await;
     tracing::info!("stopped");
@@ -116,14 +121,17 @@ pub async fn examine_store(config: &Config, reader: &Path, width: usize) -> Resu
     if !Store::is_there(directory).map_err(failed)? {
         return Ok(None);
     }
-    let paths = ModelPaths { reader: reader.to_owned(), chat: None };
+    let paths = ModelPaths { reader: reader.to_owned(), reader_sha256: None, chat: None };
     let encoder = engine_settings(config, &paths).encoder;
     let width = encoder.projection.as_ref().map_or(width, Projection::width);
     let digest = tokio::task::spawn_blocking(move || vectors_sha256(&encoder)).await;
     let digest = digest
         .map_err(|error| StartError::Process { operation: "read the reader", source: io::Error::other(error) })?
         .map_err(|source| StartError::Engine { source })?;
-    let examined = Store::examine(&store_settings(config, width, digest)).await.map_err(failed)?;
+    let examined = match Store::examine(&store_settings(config, width, digest)).await {
+        Ok(examined) => examined,
+        Err(source) => return Err(another_reader::refusal(config, source).await),
+    };
     let has_key = ScopeKey::exists(directory)?;
     match examined {
         Some(found) if found.holds_memories && !has_key => Err(ScopeKey::missing(directory)),
@@ -164,6 +172,7 @@ pub fn engine_settings(config: &Config, paths: &ModelPaths) -> EngineConfig {
     EngineConfig {
         encoder: EncoderConfig {
             model: paths.reader.clone(),
+            model_sha256: paths.reader_sha256.map(Sha256Digest::bytes),
             prompts: models::prompts(reader),
             mean: models::mean(reader),
             projection: models::projection(reader),
@@ -183,7 +192,23 @@ pub fn engine_settings(config: &Config, paths: &ModelPaths) -> EngineConfig {
 /// When the directory cannot be used or holds something else.
 pub async fn store(config: &Config, engine: &Engine) -> Result<Store, StartError> {
     let settings = store_settings(config, engine.vector_width(), engine.vectors_sha256().to_owned());
-    Store::open(settings).await.map_err(|source| StartError::Store { source })
+    match Store::open(settings).await {
+        Ok(store) => Ok(store),
+        Err(source) => Err(another_reader::refusal(config, source).await),
+    }
+}
+
+/// Makes sure that the store is of the present layout, whichever reader filled it. Nothing is changed.
+///
+/// # Errors
+/// What would keep any reader from using the store.
+pub async fn examine_layout(config: &Config) -> Result<(), StartError> {
+    let settings = StoreConfig { model: None, ..store_settings(config, 1, String::new()) };
+    match Store::examine(&settings).await {
+        // The width is compared when the layout is known to be right.
+        Ok(_) | Err(StoreError::VectorWidth { .. }) => Ok(()),
+        Err(source) => Err(StartError::Store { source }),
+    }
 }
 
 fn store_settings(config: &Config, vector_width: usize, model: String) -> StoreConfig {
@@ -344,7 +369,7 @@ mod tests {
 
     #[test]
     fn the_engine_is_told_how_the_configured_model_wants_to_be_asked() {
-        let paths = ModelPaths { reader: "a.gguf".into(), chat: Some("b.gguf".into()) };
+        let paths = ModelPaths { reader: "a.gguf".into(), reader_sha256: None, chat: Some("b.gguf".into()) };
         let settings = engine_settings(&Config::defaults(), &paths);
         assert_eq!(settings.encoder.prompts.question, "task: search result | query: ");
         assert_eq!((settings.encoder.model, settings.chat), (paths.reader, paths.chat));

@@ -119,17 +119,22 @@ impl Directory {
         self.sync()
     }
 
+    /// The model whose vectors lie here; empty where none is named yet. Blocking.
+    pub(crate) fn model(&self) -> Result<String, StoreError> {
+        let path = self.path.join(MODEL);
+        match fs::read_to_string(&path) {
+            Ok(found) => Ok(found.trim().to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            Err(error) => Err(StoreError::file("read", &path)(error)),
+        }
+    }
+
     /// Whether this is the model whose vectors lie here; false where none is named yet. Blocking.
     ///
     /// # Errors
     /// [`StoreError::Model`] if it is another one.
     pub(crate) fn is_of_model(&self, name: &str) -> Result<bool, StoreError> {
-        let path = self.path.join(MODEL);
-        let found = match fs::read_to_string(&path) {
-            Ok(found) => found.trim().to_owned(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(StoreError::file("read", &path)(error)),
-        };
+        let found = self.model()?;
         if found.is_empty() || found == name {
             return Ok(found == name);
         }

@@ -67,8 +67,8 @@ fn injected(sent: &str, forwarded: &str) -> Option<Vec<String>> {
     // Where the content stands in itself again, the border that makes both sides right is the one.
     middle.match_indices(inner).find_map(|(at, _)| {
         let (digest, block) = (middle.get(..at)?, middle.get(at + inner.len()..)?);
-        let digest = written(digest, (DIGEST_START, DIGEST_END))?;
-        let block = written(block, (BLOCK_START, BLOCK_END))?;
+        let digest = written(digest, DIGEST_START, DIGEST_END)?;
+        let block = written(block, BLOCK_START, BLOCK_END)?;
         Some(digest.into_iter().chain(block).collect())
     })
 }
@@ -81,7 +81,7 @@ fn content(message: &str) -> Option<&str> {
 }
 
 /// The text of one whole injection, none where nothing was written; `None` for anything else.
-fn written(piece: &str, (open, close): (&str, &str)) -> Option<Option<String>> {
+fn written(piece: &str, open: &str, close: &str) -> Option<Option<String>> {
     if piece.is_empty() {
         return Some(None);
     }

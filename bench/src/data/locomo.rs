@@ -42,9 +42,8 @@ const CATEGORIES: [&str; 4] = ["multi-hop", "temporal", "open-domain", "single-h
 
 /// Reads every conversation of the file's text.
 ///
-/// Questions of category 5 have no answer in the conversation and are kept apart; questions whose
-/// evidence names no turn that exists are left out. Evidence that names a turn that does not
-/// exist next to turns that do is kept without it.
+/// Questions of category 5 have no answer in the conversation and are kept apart; questions whose evidence names no turn that
+/// exists are left out. Evidence that names a turn that does not exist next to turns that do is kept without it.
 pub(super) fn parse(text: &str) -> Result<Vec<Conversation>, String> {
     let raw: Vec<RawConversation> = serde_json::from_str(text).map_err(|error| error.to_string())?;
     raw.into_iter().map(read_conversation).collect()

@@ -67,6 +67,15 @@ pub(crate) enum Kind {
     Language,
 }
 
+/// The conversations of one benchmark, or of one language.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DataSet {
+    /// Where they come from.
+    pub(crate) kind: Kind,
+    /// All of them, or those that were chosen.
+    pub(crate) conversations: Vec<Conversation>,
+}
+
 impl Kind {
     /// Its name in result files.
     pub(crate) fn name(self) -> &'static str {
@@ -151,16 +160,14 @@ fn code(directory: &Path) -> Option<&str> {
 
 /// Reads all conversations at `path`: a LoCoMo file, or a directory of BEAM chats or of chats in the language
 /// whose code it is named by.
-pub(crate) fn load(path: &Path) -> Result<(Kind, Vec<Conversation>), BenchError> {
+pub(crate) fn load(path: &Path) -> Result<DataSet, BenchError> {
     if path.is_dir() {
-        return match code(path) {
-            Some(code) => Ok((Kind::Language, beam::load(path, code)?)),
-            None => Ok((Kind::Beam, beam::load(path, "beam")?)),
-        };
+        let (kind, name) = code(path).map_or((Kind::Beam, "beam"), |code| (Kind::Language, code));
+        return Ok(DataSet { kind, conversations: beam::load(path, name)? });
     }
     let text = std::fs::read_to_string(path).map_err(BenchError::reading(path))?;
     let conversations = locomo::parse(&text).map_err(|reason| BenchError::data(path, reason))?;
-    Ok((Kind::Locomo, conversations))
+    Ok(DataSet { kind: Kind::Locomo, conversations })
 }
 
 /// The conversations of these names, in their order.

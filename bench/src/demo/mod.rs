@@ -60,7 +60,7 @@ pub async fn run(options: &DemoOptions) -> Result<(), BenchError> {
     anstream::println!("Starting mainpoint …");
     let proxy = builder.start().await;
     anstream::println!("It listens on {}; budget {} tokens.\n", proxy.base_url(), options.budget);
-    let total = play(options, (&script, &proxy), scripted.as_ref()).await;
+    let total = play(options, &script, &proxy, scripted.as_ref()).await;
     proxy.stop().await;
     let Total { asked, forwarded, .. } = total;
     let percent = (asked.saturating_sub(forwarded) * 100).checked_div(asked).unwrap_or(0);
@@ -74,7 +74,8 @@ pub async fn run(options: &DemoOptions) -> Result<(), BenchError> {
 
 async fn play(
     options: &DemoOptions,
-    (script, proxy): (&Script, &StartedProxy),
+    script: &Script,
+    proxy: &StartedProxy,
     scripted: Option<&ScriptedUpstream>,
 ) -> Total {
     anstream::println!("turn  tokens asked  tokens forwarded  outcome      memories  said");
@@ -106,8 +107,7 @@ async fn play(
     total
 }
 
-/// Old turns leave the prompt only once they were read, so the reader may finish first when the
-/// budget is near.
+/// Old turns leave the prompt only once they were read, so the reader may finish first when the budget is near.
 fn needs_memory(line: &Line, asked_before: usize, budget: u32) -> bool {
     line.needs.is_some() || asked_before * 5 > budget as usize * 4
 }

@@ -84,7 +84,7 @@ pub async fn run(options: &HandlesOptions) -> Result<(), BenchError> {
         ("open_late_most", as_float(late), "files"),
     ];
     report.rows = rows_of("handles", "mainpoint", figures);
-    report.publish(&options.out, ("handles", "Open files under maintenance"), "handles.jsonl")?;
+    report.publish(&options.out, "handles", "Open files under maintenance", "handles.jsonl")?;
     if late > early + SLACK {
         let grown = format!("its open files grow: {early} at the most at first, {late} in the end");
         return Err(BenchError::program("mainpoint", grown));

@@ -20,7 +20,7 @@ use mainpoint_tests::proxy::Home;
 
 use self::history::Extent;
 use self::importing::{Importer, Run, Summary};
-use crate::data::{self, Conversation};
+use crate::data::{self, Conversation, DataSet};
 use crate::product::overrides;
 use crate::progress::Progress;
 use crate::report::{Line, Report, Row, SPEED, Table, column, rows_of, sized, table, table_of};
@@ -125,7 +125,7 @@ pub async fn run(options: &IngestOptions) -> Result<(), BenchError> {
     ];
     let outcome = table_of(&report.rows, &["model"], &lines, &columns);
     report.add("What it comes to", OUTCOME, outcome);
-    report.publish(&options.out, ("ingest", "Taking in a long history"), SPEED)
+    report.publish(&options.out, "ingest", "Taking in a long history", SPEED)
 }
 
 async fn measure(importer: Importer, kill_at: u32, extent: &Extent) -> Result<Measured, BenchError> {
@@ -167,7 +167,7 @@ async fn start(importer: &Importer, upstream: &ScriptedUpstream, home: &Arc<Home
 fn load(paths: &[PathBuf]) -> Result<(String, Vec<Vec<Conversation>>), BenchError> {
     let (mut names, mut all) = (Vec::new(), Vec::new());
     for path in paths {
-        let (kind, mut conversations) = data::load(path)?;
+        let DataSet { kind, mut conversations } = data::load(path)?;
         conversations.retain(|found| found.turns.iter().any(|turn| !turn.text.trim().is_empty()));
         if conversations.is_empty() {
             return Err(BenchError::data(path, "it has no conversations"));

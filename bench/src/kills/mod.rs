@@ -1,12 +1,11 @@
 //! `mainpoint-bench kills`: whether turns that were acknowledged outlive the process that took them.
 //!
-//! Question: when the program is killed at any moment under more load than its reader can follow, is every turn of every
-//! answer that a client has seen still there, and there once? Method: many conversations of several callers talk to the built
-//! program as fast as it answers, half of them as streams; after a random time it is killed (SIGKILL) and started again on the
-//! same directory, round after round; a request that the kill left without an answer is sent again, as clients do. Afterwards
-//! the store says what it holds, read or still to be read, and that is compared with what the clients have seen. A turn counts
-//! as acknowledged as soon as the answer's last byte has come, for a stream its `[DONE]`. Second arm: the same, ended by
-//! SIGTERM.
+//! Question: when the program is killed at any moment under more load than its reader can follow, is every turn of every answer
+//! that a client has seen still there, and there once? Method: many conversations of several callers talk to the built program as
+//! fast as it answers, half of them as streams; after a random time it is killed (SIGKILL) and started again on the same
+//! directory, round after round; a request that the kill left without an answer is sent again, as clients do. Afterwards the store
+//! says what it holds, read or still to be read, and that is compared with what the clients have seen. A turn counts as
+//! acknowledged as soon as the answer's last byte has come, for a stream its `[DONE]`. Second arm: the same, ended by SIGTERM.
 
 mod comparison;
 mod crowd;
@@ -106,8 +105,7 @@ pub async fn run(options: &KillOptions) -> Result<(), BenchError> {
         }
     }
     let mut report = report(seed, &outcomes);
-    let name = ("reliability", "What outlives a kill");
-    report.publish(&options.out, name, "reliability.jsonl")?;
+    report.publish(&options.out, "reliability", "What outlives a kill", "reliability.jsonl")?;
     outcomes.iter().try_for_each(Outcome::verdict)
 }
 

@@ -1,9 +1,8 @@
 //! `mainpoint-bench overhead`: what a proxy costs, mainpoint beside others.
 //!
-//! Question: what latency, processor time and memory does a request cost beyond its work, and does a stream flow?
-//! Method: a load tool sends bodies of three sizes through each proxy in turn, round by round, in front of an upstream
-//! that answers at once; readers of our own measure streams. Baselines: no proxy, nginx, and the gateways of others
-//! that are installed.
+//! Question: what latency, processor time and memory does a request cost beyond its work, and does a stream flow? Method: a load
+//! tool sends bodies of three sizes through each proxy in turn, round by round, in front of an upstream that answers at once;
+//! readers of our own measure streams. Baselines: no proxy, nginx, and the gateways of others that are installed.
 
 mod arms;
 mod bodies;

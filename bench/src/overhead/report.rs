@@ -69,8 +69,8 @@ const STREAMS: &str = "streams";
 /// Many slow streams at once.
 pub(super) const SLOW_STREAMS: &str = "slow-streams";
 /// The load that latencies are compared under, and processor time and throughput.
-const QUIET: (Size, u32) = (Size::Small, 1);
-const BUSY: (Size, u32) = (Size::Small, 16);
+const QUIET: Cell = Cell { size: Size::Small, connections: 1, arm: Arm::Mainpoint };
+const BUSY: Cell = Cell { connections: 16, ..QUIET };
 
 const PER_SECOND: Measure = measure("requests_per_second", "1/s", |own, _| Some(own.counted.per_second()));
 const P50: Measure = measure("p50_us", "us", |own, _| Some(own.answered()?.p50_us));
@@ -108,17 +108,17 @@ impl Results {
         self.cells.get(&cell).map_or(&[], Vec::as_slice)
     }
 
-    /// mainpoint's median beside another's under the same load; the load tool counts whole microseconds, and none of the
+    /// A proxy's median beside another's under the same load; the load tool counts whole microseconds, and none of the
     /// other divisors comes near 1.
-    fn ratio(&self, measure: Measure, (size, connections): (Size, u32), other: Arm) -> Option<f64> {
-        let of = |arm| self.figure(Cell { size, connections, arm }, measure);
-        Some(of(Arm::Mainpoint)?.value / of(other)?.value.max(1.0))
+    fn ratio(&self, measure: Measure, cell: Cell, other: Arm) -> Option<f64> {
+        let other = self.figure(Cell { arm: other, ..cell }, measure)?;
+        Some(self.figure(cell, measure)?.value / other.value.max(1.0))
     }
 
     /// All rows: first what mainpoint is judged by.
     fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
-        for (metric, measure, load, other) in [
+        for (metric, measure, cell, other) in [
             ("added_p50_ratio_to_nginx", ADDED, QUIET, Arm::Nginx),
             ("cpu_ratio_to_nginx", PROCESSOR, BUSY, Arm::Nginx),
             ("rps_ratio_to_nginx", PER_SECOND, BUSY, Arm::Nginx),
@@ -126,12 +126,12 @@ impl Results {
             ("rps_ratio_to_litellm", PER_SECOND, BUSY, Arm::LiteLlm),
             ("rps_ratio_to_headroom", PER_SECOND, BUSY, Arm::Headroom),
         ] {
-            let ratio = self.ratio(measure, load, other);
-            rows.extend(ratio.map(|ratio| row(PASS_THROUGH, metric, Arm::Mainpoint, (ratio, "ratio"))));
+            let ratio = self.ratio(measure, cell, other);
+            rows.extend(ratio.map(|ratio| row(PASS_THROUGH, metric, Arm::Mainpoint, ratio, "ratio")));
         }
         for (arm, (before, after)) in self.resident.iter().filter(|(arm, _)| **arm != Arm::Direct) {
-            rows.push(row(PASS_THROUGH, "rss_mib", *arm, (*after, "MiB")));
-            rows.push(row(PASS_THROUGH, "rss_before_load_mib", *arm, (*before, "MiB")));
+            rows.push(row(PASS_THROUGH, "rss_mib", *arm, *after, "MiB"));
+            rows.push(row(PASS_THROUGH, "rss_before_load_mib", *arm, *before, "MiB"));
         }
         for (cell, rounds) in &self.cells {
             let name = |metric: &str| format!("{metric}/{}/c{}", cell.size.name(), cell.connections);
@@ -140,11 +140,11 @@ impl Results {
                     continue;
                 }
                 let figure = self.figure(*cell, measure);
-                let row = |figure| row(PASS_THROUGH, &name(measure.metric), cell.arm, (figure, measure.unit));
+                let row = |figure| row(PASS_THROUGH, &name(measure.metric), cell.arm, figure, measure.unit);
                 rows.extend(figure.map(row));
             }
             let failures: f64 = rounds.iter().map(|round| round.counted.failures).sum();
-            rows.push(row(PASS_THROUGH, &name("failures"), cell.arm, (failures, "requests")));
+            rows.push(row(PASS_THROUGH, &name("failures"), cell.arm, failures, "requests"));
         }
         for (arm, seen) in &self.streams {
             rows.extend(quantiles(STREAMS, "ttft_", arm.name(), std::slice::from_ref(&seen.first_ms)));
@@ -156,13 +156,13 @@ impl Results {
 }
 
 /// A row of an arm.
-fn row(bench: &str, metric: &str, arm: Arm, (figure, unit): (impl Into<Figure>, &'static str)) -> Row {
+fn row(bench: &str, metric: &str, arm: Arm, figure: impl Into<Figure>, unit: &'static str) -> Row {
     Row::new(bench, metric, arm.name(), figure).counted_in(unit)
 }
 
 /// Prints every table, and writes tables and rows.
 pub(super) fn publish(directory: &Path, plan: &Plan, results: &Results) -> Result<(), BenchError> {
-    report(plan, results).publish(directory, ("overhead", "What a proxy costs"), SPEED)
+    report(plan, results).publish(directory, "overhead", "What a proxy costs", SPEED)
 }
 
 fn report(plan: &Plan, results: &Results) -> Report {

@@ -72,7 +72,7 @@ const CHATS: [&str; 6] = ["1", "3", "4", "5", "6", "7"];
 /// Any failure of data or files.
 pub async fn run(options: &PriceOptions) -> Result<(), BenchError> {
     let names: Vec<String> = options.chats.iter().map(|number| format!("beam-{number}")).collect();
-    let (_, all) = data::load(&options.data.join("beam-100k"))?;
+    let all = data::load(&options.data.join("beam-100k"))?.conversations;
     let rounds = options.rounds.map_or(usize::MAX, usize::from);
     let chats = data::named(all, &names)?;
     let chats = chats.iter().map(|conversation| Chat::of(conversation, rounds));
@@ -83,7 +83,7 @@ pub async fn run(options: &PriceOptions) -> Result<(), BenchError> {
     for chat in chats {
         let mut messages = Messages::new();
         let played = stage.play(&chat, &mut messages).await?;
-        results.push(ChatResult::new((&chat, &played), options.budget as usize, &mut messages));
+        results.push(ChatResult::new(&chat, &played, options.budget as usize, &mut messages));
     }
     stage.end().await;
     report::publish(options, &results)

@@ -81,8 +81,7 @@ impl Request<'_> {
         request.window(budget)
     }
 
-    /// The last two rounds word for word, and of each older message so many of its first tokens that the whole just
-    /// fits.
+    /// The last two rounds word for word, and of each older message so many of its first tokens that the whole just fits.
     ///
     /// Where the last two rounds are too long, fewer are kept word for word; where not one token of each older message
     /// fits, the oldest are dropped.

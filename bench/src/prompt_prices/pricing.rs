@@ -27,8 +27,7 @@ pub(super) struct Charge {
 
 /// A provider's cache of the prompts of one conversation. Nothing expires.
 ///
-/// All earlier prompts are kept: a prompt is a list of shared messages, so that a thousand of them weigh less than
-/// their texts.
+/// All earlier prompts are kept: a prompt is a list of shared messages, so that a thousand of them weigh less than their texts.
 #[derive(Debug, Default)]
 pub(super) struct PromptCache {
     earlier: Vec<Prompt>,

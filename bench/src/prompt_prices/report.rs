@@ -91,8 +91,8 @@ impl<'a> Sample<'a> {
 
 /// Prints the tables, and writes tables, rows and picture.
 pub(super) fn publish(options: &PriceOptions, results: &[ChatResult]) -> Result<(), BenchError> {
-    let name = ("prices", "What a conversation costs with prompt caching");
-    report(options, results).publish(&options.out, name, "prompt-cache.jsonl")
+    let title = "What a conversation costs with prompt caching";
+    report(options, results).publish(&options.out, "prices", title, "prompt-cache.jsonl")
 }
 
 fn report(options: &PriceOptions, results: &[ChatResult]) -> Report {

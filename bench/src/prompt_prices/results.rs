@@ -52,11 +52,11 @@ pub(super) struct BetweenEvictions {
 
 impl ChatResult {
     /// Prices what was played and makes the other policies' prompts for the same conversation.
-    pub(super) fn new((chat, played): (&Chat, &Played), budget: usize, messages: &mut Messages) -> Self {
+    pub(super) fn new(chat: &Chat, played: &Played, budget: usize, messages: &mut Messages) -> Self {
         let count = |wanted: Outcome| played.rounds.iter().filter(|round| round.outcome == wanted).count();
         let (rewritten, failed_open) = (count(Outcome::Rewritten), count(Outcome::FailedOpen));
         let evicts = played.rounds.iter().map(|round| round.evicts).collect();
-        let policies = Policy::ALL.into_iter().map(|policy| replay(policy, (chat, played), budget, messages)).collect();
+        let policies = Policy::ALL.into_iter().map(|policy| replay(policy, chat, played, budget, messages)).collect();
         Self { name: chat.name.clone(), policies, evicts, rewritten, failed_open }
     }
 
@@ -102,7 +102,7 @@ fn plus(left: Charge, right: Charge) -> Charge {
 }
 
 /// Every round and every question under one policy.
-fn replay(policy: Policy, (chat, played): (&Chat, &Played), budget: usize, messages: &mut Messages) -> PolicyResult {
+fn replay(policy: Policy, chat: &Chat, played: &Played, budget: usize, messages: &mut Messages) -> PolicyResult {
     let system = messages.make(Role::System, SYSTEM);
     let mut turns: Vec<Arc<Message>> = Vec::new();
     let mut cache = PromptCache::default();
@@ -171,7 +171,7 @@ pub(super) mod tests {
             ],
             questions: vec![forwarded(&[&format!("when?\n\n{block}")], false)],
         };
-        ChatResult::new((&chat, &played), 2000, &mut messages)
+        ChatResult::new(&chat, &played, 2000, &mut messages)
     }
 
     #[test]

@@ -57,13 +57,14 @@ pub async fn run(options: &ReaderSpeedOptions) -> Result<(), BenchError> {
     let product = Product::with(options.reader.as_deref())?;
     let conversations = longest_first(&options.data)?;
     let mut report = Report::default();
-    reading((options, &product), &conversations, &mut report).await?;
-    questions((options, &product), &conversations, &mut report).await?;
-    report.publish(&options.out, ("reader", "Speed of reading"), SPEED)
+    reading(options, &product, &conversations, &mut report).await?;
+    questions(options, &product, &conversations, &mut report).await?;
+    report.publish(&options.out, "reader", "Speed of reading", SPEED)
 }
 
 async fn reading(
-    (options, product): (&ReaderSpeedOptions, &Product),
+    options: &ReaderSpeedOptions,
+    product: &Product,
     conversations: &[Conversation],
     report: &mut Report,
 ) -> Result<(), BenchError> {
@@ -98,7 +99,8 @@ async fn reading(
 }
 
 async fn questions(
-    (options, product): (&ReaderSpeedOptions, &Product),
+    options: &ReaderSpeedOptions,
+    product: &Product,
     conversations: &[Conversation],
     report: &mut Report,
 ) -> Result<(), BenchError> {

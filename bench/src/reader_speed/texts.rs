@@ -22,7 +22,7 @@ pub(super) struct Text {
 
 /// The conversations of the file at `path`, the longest one first.
 pub(super) fn longest_first(path: &Path) -> Result<Vec<Conversation>, BenchError> {
-    let (_, mut conversations) = data::load(path)?;
+    let mut conversations = data::load(path)?.conversations;
     if conversations.is_empty() {
         return Err(BenchError::data(path, "it has no conversations"));
     }

@@ -22,8 +22,8 @@ pub(super) fn coded(reading: &Reading, mean: &[f32]) -> Vec<Coded> {
     let choices = choices.map(|(arm, choice)| Coded {
         arm,
         variants: match choice.by {
-            By::Chance => SEEDS.map(|seed| chosen(reading, mean, (choice, seed))).to_vec(),
-            _ => vec![chosen(reading, mean, (choice, 0))],
+            By::Chance => SEEDS.map(|seed| chosen(reading, mean, choice, seed)).to_vec(),
+            _ => vec![chosen(reading, mean, choice, 0)],
         },
     });
     let all = Coded { arm: "maxsim-all", variants: vec![all] };
@@ -36,7 +36,7 @@ pub(super) fn first_passages(points: &[Vec<Passage>]) -> Vec<Vec<Vec<f32>>> {
     points.iter().map(first).collect()
 }
 
-fn chosen(reading: &Reading, mean: &[f32], (choice, seed): (Choice, u64)) -> Vec<Vec<Codes>> {
+fn chosen(reading: &Reading, mean: &[f32], choice: Choice, seed: u64) -> Vec<Vec<Codes>> {
     let mut random = fastrand::Rng::with_seed(seed);
     codes(reading, mean, |passage| match choice.by {
         By::Coverage => covering(passage, mean, choice.percent),

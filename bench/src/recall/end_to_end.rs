@@ -24,13 +24,13 @@ pub(super) async fn play(product: &Product, conversations: &[Conversation]) -> V
     let proxy = with(builder, product.overrides()).start().await;
     let mut found = Vec::new();
     for conversation in conversations {
-        found.extend(ask((&proxy, &upstream), conversation).await);
+        found.extend(ask(&proxy, &upstream, conversation).await);
     }
     proxy.stop().await;
     found
 }
 
-async fn ask((proxy, upstream): (&StartedProxy, &ScriptedUpstream), conversation: &Conversation) -> Vec<f64> {
+async fn ask(proxy: &StartedProxy, upstream: &ScriptedUpstream, conversation: &Conversation) -> Vec<f64> {
     let name = &conversation.name;
     let mut client = Client::new(MODEL, &format!("end-to-end-{name}"), SYSTEM);
     let turns = &conversation.turns;

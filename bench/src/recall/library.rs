@@ -123,7 +123,7 @@ impl Library {
             .collect();
         let both = conversation.turns.iter().zip(&points);
         if let Some((turn, points)) = both.max_by_key(|(turn, _)| turn.text.len().min(CHECKED)) {
-            self.check(conversation, (turn, points)).await?;
+            self.check(conversation, turn, points).await?;
         }
         Ok(points)
     }
@@ -131,7 +131,8 @@ impl Library {
     /// The questions of a conversation, prepared for the searches.
     pub(crate) async fn ask<'a>(
         &self,
-        (title, texts): (&str, impl ExactSizeIterator<Item = &'a str>),
+        title: &str,
+        texts: impl ExactSizeIterator<Item = &'a str>,
     ) -> Result<Vec<Question>, BenchError> {
         let mut progress = Progress::begin(format!("asking {title}"), texts.len());
         let mut asked = Vec::with_capacity(texts.len());
@@ -143,7 +144,7 @@ impl Library {
         Ok(asked)
     }
 
-    async fn check(&self, conversation: &Conversation, (turn, points): (&Turn, &[Passage])) -> Result<(), BenchError> {
+    async fn check(&self, conversation: &Conversation, turn: &Turn, points: &[Passage]) -> Result<(), BenchError> {
         let turns = vec![as_read(turn)];
         let read = self.engine.read(ReadRequest { turns }).await;
         let read = read.map_err(BenchError::engine("reading"))?;

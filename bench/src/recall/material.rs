@@ -7,7 +7,7 @@ use mainpoint_engine::{Passage, Question};
 use super::choosing::{self, Coded};
 use super::library::Library;
 use super::scores::Size;
-use super::shelf::{Asked, Candidates, Found, Shelf};
+use super::shelf::{Asked, Candidates, FoundTurns, Shelf};
 use crate::BenchError;
 use crate::data::Conversation;
 use crate::progress::Progress;
@@ -29,7 +29,7 @@ pub(super) struct Material<'a> {
     /// Its questions as the engine prepared them.
     pub(super) asked: Vec<Question>,
     /// What the store found for each question.
-    pub(super) found: Vec<Found>,
+    pub(super) found: Vec<FoundTurns>,
     /// What the product's search found for each question.
     pub(super) candidates: Vec<Candidates>,
 }
@@ -53,7 +53,7 @@ impl<'a> Material<'a> {
         let reading = library.read(conversation).await?;
         let points = library.main_points(conversation, &reading).await?;
         let questions = conversation.questions.iter().map(|question| question.text.as_str());
-        let asked = library.ask((&conversation.name, questions)).await?;
+        let asked = library.ask(&conversation.name, questions).await?;
         let mean = library.engine.mean();
         let (first_passages, coded) = match extent {
             Extent::EveryArm => (choosing::first_passages(&points), choosing::coded(&reading, mean)),
@@ -105,7 +105,7 @@ pub(super) async fn gather<'a>(
     let mut materials = Vec::with_capacity(conversations.len());
     for conversation in conversations {
         let material = Material::read(library, conversation, extent).await?;
-        shelf.fill(conversation, (&material.sizes, &material.points)).await?;
+        shelf.fill(conversation, &material.sizes, &material.points).await?;
         materials.push(material);
     }
     shelf.settle().await?;

@@ -37,7 +37,7 @@ use self::material::{Extent, Material, gather};
 use self::rankings::rankings;
 use self::scores::{Results, mean_of, measure};
 use self::small_talk::SmallTalk;
-use crate::data::{self, Conversation, Kind};
+use crate::data::{self, Conversation, DataSet, Kind};
 use crate::product::Product;
 use crate::progress::Progress;
 use crate::report::{Report, Row};
@@ -85,39 +85,42 @@ pub async fn run(options: &RecallOptions) -> Result<(), BenchError> {
     let mut measured = Measured::default();
     let mut loaded = Vec::new();
     for path in options.sets()? {
-        let (kind, all) = data::load(&path)?;
-        loaded.push((kind, options.chosen(all)?));
+        let DataSet { kind, conversations } = data::load(&path)?;
+        loaded.push(DataSet { kind, conversations: options.chosen(conversations)? });
     }
     measured.small_talk.languages(&loaded);
-    for (kind, conversations) in &loaded {
-        measure_set((options, &product, &library), (*kind, conversations), &mut measured).await?;
+    for set in &loaded {
+        measure_set(options, &product, &library, set, &mut measured).await?;
     }
     let Measured { mut report, languages, small_talk } = measured;
     languages.conclude(&mut report);
     small_talk.conclude(&mut report);
-    report.publish(&options.readings.out, ("recall", "Recall"), "recall.jsonl")
+    report.publish(&options.readings.out, "recall", "Recall", "recall.jsonl")
 }
 
 async fn measure_set(
-    (options, product, library): (&RecallOptions, &Product, &Library),
-    (kind, conversations): (Kind, &[Conversation]),
+    options: &RecallOptions,
+    product: &Product,
+    library: &Library,
+    set: &DataSet,
     measured: &mut Measured,
 ) -> Result<(), BenchError> {
+    let DataSet { kind, conversations } = set;
     let (materials, shelf) = gather(library, conversations, Extent::EveryArm).await?;
     let results = evaluate(&materials);
     let resamples = Resamples::draw(results.questions(), RESAMPLES, SEED);
-    let bench = bench_name(kind, conversations);
+    let bench = bench_name(set);
     let mut rows = report::rows(&results, &bench, &resamples);
     rows.extend(Stored::new(&shelf, &materials)?.rows(&bench, &results));
-    if kind == Kind::Language {
+    if *kind == Kind::Language {
         let forwarded = end_to_end::play(product, conversations).await;
         let interval = resamples.interval(&forwarded);
         rows.push(Row::new(&bench, "forwarded", "end-to-end", interval).over(forwarded.len()));
         let code = conversations.first().map_or("", Conversation::language);
         measured.languages.add(code, results, forwarded);
     } else {
-        let heading = options.heading((kind, conversations), &results);
-        add_tables(&mut measured.report, (&bench, &heading), &results, &rows);
+        let heading = options.heading(set, &results);
+        add_tables(&mut measured.report, &bench, &heading, &results, &rows);
         let sizes = costs::sizes_table(&shelf, &materials)?;
         let report = &mut measured.report;
         report.add(format!("{heading}: what was stored and read"), costs::SIZES_NOTE, sizes);
@@ -126,7 +129,7 @@ async fn measure_set(
         report.charts.push(report::charts(&heading, &rows, &bench));
     }
     measured.report.rows.extend(rows);
-    measured.small_talk.add(library, &shelf, (kind, &materials)).await?;
+    measured.small_talk.add(library, &shelf, *kind, &materials).await?;
     shelf.close().await
 }
 
@@ -150,7 +153,7 @@ fn evaluate(materials: &[Material<'_>]) -> Results {
     results
 }
 
-fn add_tables(report: &mut Report, (bench, heading): (&str, &str), results: &Results, rows: &[Row]) {
+fn add_tables(report: &mut Report, bench: &str, heading: &str, results: &Results, rows: &[Row]) {
     const METHOD: &str = "recall_all@k: the share of questions with every evidence turn among the first \
         k of their conversation. What is shipped comes out of the store and the product's own search; other vectors and codes are \
         compared one by one in memory.";
@@ -194,16 +197,16 @@ impl RecallOptions {
         data::named(all, &self.conversations)
     }
 
-    fn heading(&self, (kind, conversations): (Kind, &[Conversation]), results: &Results) -> String {
-        let names = names(conversations);
-        let turns: usize = conversations.iter().map(|conversation| conversation.turns.len()).sum();
+    fn heading(&self, set: &DataSet, results: &Results) -> String {
+        let names = names(&set.conversations);
+        let turns: usize = set.conversations.iter().map(|conversation| conversation.turns.len()).sum();
         let is_learned_on = |name: &&str| self.learned_on.iter().any(|known| known == name);
         let chosen_on: Vec<&str> = names.iter().copied().filter(is_learned_on).collect();
         let warning = match chosen_on.as_slice() {
             [] => String::new(),
             some => format!(" (NO EVIDENCE: weights were chosen on {})", some.join(" + ")),
         };
-        let (kind, names, questions) = (kind.name(), names.join(" + "), results.questions());
+        let (kind, names, questions) = (set.kind.name(), names.join(" + "), results.questions());
         format!("{kind}, {names}: {questions} questions over {turns} turns{warning}")
     }
 }
@@ -213,14 +216,15 @@ fn names(conversations: &[Conversation]) -> Vec<&str> {
 }
 
 /// Results of other conversations than those of the report never pass for them.
-fn bench_name(kind: Kind, conversations: &[Conversation]) -> String {
-    let names = names(conversations);
-    let is_report = match kind {
-        Kind::Language => return format!("language-{}", conversations.first().map_or("", Conversation::language)),
+fn bench_name(set: &DataSet) -> String {
+    let names = names(&set.conversations);
+    let is_report = match set.kind {
+        Kind::Language => return format!("language-{}", set.conversations.first().map_or("", Conversation::language)),
         Kind::Locomo => names == LOCOMO_REPORT,
         Kind::Beam => names == BEAM_REPORT,
     };
-    if is_report { format!("{}-dev-report", kind.name()) } else { format!("{}-{}", kind.name(), names.join("+")) }
+    let names = if is_report { "dev-report".to_owned() } else { names.join("+") };
+    format!("{}-{names}", set.kind.name())
 }
 
 /// The LoCoMo conversations of the report.
@@ -235,8 +239,8 @@ mod tests {
     #[test]
     fn other_conversations_have_another_name_in_the_results() {
         let name = |kind, names: &[&str]| {
-            let all: Vec<Conversation> = names.iter().map(|name| conversation(name, &[])).collect();
-            bench_name(kind, &all)
+            let conversations = names.iter().map(|name| conversation(name, &[])).collect();
+            bench_name(&DataSet { kind, conversations })
         };
         assert_eq!(name(Kind::Locomo, &["conv-41", "conv-42"]), "locomo-dev-report");
         assert_eq!(name(Kind::Locomo, &["conv-26"]), "locomo-conv-26");

@@ -9,7 +9,7 @@ use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use super::RecallOptions;
 use crate::BenchError;
 use crate::cache::half;
-use crate::data::{self, Kind};
+use crate::data::{self, DataSet, Kind};
 
 /// Numbers that are kept of a vector.
 const COMPONENTS: usize = 256;
@@ -23,8 +23,8 @@ pub async fn learn_projection(options: &RecallOptions) -> Result<(), BenchError>
     let (_, library) = options.readings.open().await?;
     let mut vectors: Vec<Vec<f32>> = Vec::new();
     for path in options.sets()? {
-        let (kind, all) = data::load(&path)?;
-        for conversation in &all {
+        let DataSet { kind, conversations } = data::load(&path)?;
+        for conversation in &conversations {
             let learns = kind == Kind::Language || options.learned_on.contains(&conversation.name);
             if !learns {
                 continue;

@@ -58,7 +58,7 @@ pub(super) fn measures() -> Vec<String> {
 pub(super) fn measure(ranking: &[usize], evidence: &[usize], sizes: &[Size]) -> Scores {
     let within = |depth: &usize| share_within(ranking, evidence, *depth);
     let fitting = |size: fn(&Size) -> usize| {
-        let depth = move |budget: &usize| turns_within(ranking, sizes, (*budget, size));
+        let depth = move |budget: &usize| turns_within(ranking, sizes, *budget, size);
         BUDGETS.iter().map(depth).map(|depth| share_within(ranking, evidence, depth))
     };
     let one_if = |holds: bool| if holds { 1.0 } else { 0.0 };
@@ -142,7 +142,7 @@ fn ndcg(ranking: &[usize], evidence: &[usize], depth: usize) -> f64 {
 }
 
 /// How many turns from the top fit the budget together; the first that does not fit ends it.
-fn turns_within(ranking: &[usize], sizes: &[Size], (budget, size): (usize, fn(&Size) -> usize)) -> usize {
+fn turns_within(ranking: &[usize], sizes: &[Size], budget: usize, size: fn(&Size) -> usize) -> usize {
     let mut used = 0;
     let fits = |turn: &&usize| {
         used += sizes.get(**turn).map_or(0, size);

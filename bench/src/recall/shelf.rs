@@ -56,7 +56,7 @@ pub(super) struct Candidates {
 
 /// The turns that the store found for a question, best first, each once.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Found {
+pub(super) struct FoundTurns {
     /// By cosine similarity of the best passage.
     pub(super) by_vector: Vec<usize>,
     /// By BM25 of the best passage; turns without a word of the question are missing.
@@ -78,7 +78,8 @@ impl Shelf {
     pub(super) async fn fill(
         &self,
         conversation: &Conversation,
-        (sizes, passages): (&[usize], &[Vec<Passage>]),
+        sizes: &[usize],
+        passages: &[Vec<Passage>],
     ) -> Result<(), BenchError> {
         let scope = scope_of(conversation)?;
         let ids = ids_of(conversation);
@@ -124,7 +125,7 @@ impl Shelf {
         conversation: &Conversation,
         asked: Asked<'_>,
         limit: usize,
-    ) -> Result<Found, BenchError> {
+    ) -> Result<FoundTurns, BenchError> {
         let query = SearchQuery {
             scope: scope_of(conversation)?,
             within: Within::Scope,
@@ -138,7 +139,7 @@ impl Shelf {
             let found = hits.iter().filter_map(|hit| places.get(&hit.turn).copied());
             first_places(found, conversation.turns.len())
         };
-        Ok(Found { by_vector: turns(&result.dense), by_words: turns(&result.lexical) })
+        Ok(FoundTurns { by_vector: turns(&result.dense), by_words: turns(&result.lexical) })
     }
 
     /// Searches a conversation as the product does.

@@ -11,7 +11,7 @@ use super::library::Library;
 use super::material::Material;
 use super::shelf::{Asked, Shelf};
 use crate::BenchError;
-use crate::data::{Conversation, Kind};
+use crate::data::{Conversation, DataSet, Kind};
 use crate::report::{Report, Row, Table, share, table};
 use crate::stats::{RESAMPLES, Resamples, mean};
 
@@ -54,9 +54,9 @@ const MATCHES: [i16; 12] = [140, 160, 180, 190, 200, 210, 220, 230, 240, 260, 28
 const LEADS: [i16; 12] = [-30, 0, 10, 20, 30, 40, 50, 70, 100, 120, 150, 200];
 impl SmallTalk {
     /// Says which data sets there are, before the first is added.
-    pub(super) fn languages(&mut self, sets: &[(Kind, Vec<Conversation>)]) {
-        let languages = sets.iter().filter(|(kind, _)| *kind == Kind::Language);
-        let chats = languages.flat_map(|(_, conversations)| conversations);
+    pub(super) fn languages(&mut self, sets: &[DataSet]) {
+        let languages = sets.iter().filter(|set| set.kind == Kind::Language);
+        let chats = languages.flat_map(|set| &set.conversations);
         self.spoken.extend(chats.map(|chat| chat.language().to_owned()));
     }
 
@@ -65,7 +65,8 @@ impl SmallTalk {
         &mut self,
         library: &Library,
         shelf: &Shelf,
-        (kind, materials): (Kind, &[Material<'_>]),
+        kind: Kind,
+        materials: &[Material<'_>],
     ) -> Result<(), BenchError> {
         let (least_match, least_lead) = (library.memory.least_match, library.small_talk.least_lead());
         self.floor = Floor { least_match, least_lead };
@@ -76,14 +77,14 @@ impl SmallTalk {
                 _ => kind.name(),
             };
             let found = material.candidates.iter().map(|found| found.evidence);
-            self.extend((Group::Questions, where_asked), found);
+            self.extend(Group::Questions, where_asked, found);
             let nothing = match kind {
                 Kind::Language => Group::Messages,
                 _ => Group::Unanswerable,
             };
             let unanswerable: Vec<&str> = conversation.unanswerable.iter().map(String::as_str).collect();
-            let found = evidence((library, shelf), conversation, &unanswerable).await?;
-            self.extend((nothing, where_asked), found);
+            let found = evidence(library, shelf, conversation, &unanswerable).await?;
+            self.extend(nothing, where_asked, found);
             for (language, remarks) in remarks()? {
                 let is_said = match kind {
                     Kind::Language => self.is_said_in(&language, where_asked),
@@ -93,9 +94,9 @@ impl SmallTalk {
                     continue;
                 }
                 let remarks: Vec<&str> = remarks.iter().map(String::as_str).collect();
-                let found = evidence((library, shelf), conversation, &remarks).await?;
+                let found = evidence(library, shelf, conversation, &remarks).await?;
                 let known_as = if kind == Kind::Language { language.as_str() } else { where_asked };
-                self.extend((Group::Remarks, known_as), found);
+                self.extend(Group::Remarks, known_as, found);
             }
         }
         Ok(())
@@ -111,7 +112,7 @@ impl SmallTalk {
         report.rows.extend(self.rows());
     }
 
-    fn extend(&mut self, (group, place): (Group, &str), evidence: impl IntoIterator<Item = Evidence>) {
+    fn extend(&mut self, group: Group, place: &str, evidence: impl IntoIterator<Item = Evidence>) {
         self.groups.entry((group, place.to_owned())).or_default().extend(evidence);
     }
 
@@ -195,12 +196,13 @@ impl Group {
 }
 
 async fn evidence(
-    (library, shelf): (&Library, &Shelf),
+    library: &Library,
+    shelf: &Shelf,
     conversation: &Conversation,
     texts: &[&str],
 ) -> Result<Vec<Evidence>, BenchError> {
     let time = conversation.turns.last().map(|turn| turn.time).unwrap_or_default();
-    let asked = library.ask((&conversation.name, texts.iter().copied())).await?;
+    let asked = library.ask(&conversation.name, texts.iter().copied()).await?;
     let mut found = Vec::with_capacity(texts.len());
     for (text, question) in texts.iter().zip(&asked) {
         let asked = Asked { text, question, time };
@@ -239,9 +241,9 @@ mod tests {
         let evidence = |max_sim: f32| Evidence::new([max_sim], [], None);
         let mut measured = SmallTalk { floor: Floor { least_match: 0.22, least_lead: 0.0 }, ..SmallTalk::default() };
         measured.spoken.extend(["de", "en"].map(str::to_owned));
-        measured.extend((Group::Questions, "de"), [evidence(0.4), evidence(0.1)]);
-        measured.extend((Group::Remarks, "hi"), [evidence(0.05)]);
-        measured.extend((Group::Questions, "locomo"), [evidence(0.5)]);
+        measured.extend(Group::Questions, "de", [evidence(0.4), evidence(0.1)]);
+        measured.extend(Group::Remarks, "hi", [evidence(0.05)]);
+        measured.extend(Group::Questions, "locomo", [evidence(0.5)]);
         measured
     }
 

@@ -13,7 +13,7 @@ use mainpoint::memory::recall::relevance::{Signals, WEIGHTS, signals};
 use super::material::{Extent, Material, gather};
 use super::{RecallOptions, SEED};
 use crate::BenchError;
-use crate::data::{self, Conversation, Kind};
+use crate::data::{self, Conversation, DataSet, Kind};
 use crate::progress::Progress;
 use crate::ranking::by_score;
 use crate::report::{Table, points, share, table};
@@ -55,9 +55,9 @@ pub async fn learn(options: &RecallOptions) -> Result<(), BenchError> {
     let (_, library) = options.readings.open().await?;
     let mut examples = Vec::new();
     for path in options.sets()? {
-        let (kind, all) = data::load(&path)?;
+        let DataSet { kind, conversations } = data::load(&path)?;
         let is_chosen = |one: &Conversation| kind == Kind::Language || options.learned_on.contains(&one.name);
-        let chosen: Vec<Conversation> = all.into_iter().filter(is_chosen).collect();
+        let chosen: Vec<Conversation> = conversations.into_iter().filter(is_chosen).collect();
         if !chosen.is_empty() {
             let (materials, shelf) = gather(&library, &chosen, Extent::Shipped).await?;
             shelf.close().await?;

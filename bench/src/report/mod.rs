@@ -126,12 +126,7 @@ impl Report {
 
     /// Prints the tables, and writes them as `NAME.md` below a title and above the picture, `NAME.svg`, and the rows into `file`,
     /// where they take the place of those of the same benchmarks.
-    pub(crate) fn publish(
-        &mut self,
-        directory: &Path,
-        (name, title): (&str, &str),
-        file: &str,
-    ) -> Result<(), BenchError> {
+    pub(crate) fn publish(&mut self, directory: &Path, name: &str, title: &str, file: &str) -> Result<(), BenchError> {
         anstream::println!("{}", self.rendered(UTF8_FULL_CONDENSED, ""));
         let markdown = directory.join(format!("{name}.md"));
         let mut text = format!("# {title}\n\n{}", self.rendered(ASCII_MARKDOWN, "## "));
@@ -207,7 +202,7 @@ mod tests {
         let figure = Figure { value: 0.123_456_789, low: 0.1, high: 0.2 };
         report.rows.push(Row::new("some", "share", "one", figure).over(3));
         report.rows.push(Row::new("some", "time", "one", 2.0).counted_in("ms"));
-        let published = report.publish(directory.path(), ("some", "Recall"), "some.jsonl");
+        let published = report.publish(directory.path(), "some", "Recall", "some.jsonl");
         published.unwrap();
         let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
         let markdown = read("some.md");

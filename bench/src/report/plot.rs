@@ -73,16 +73,16 @@ impl Chart {
         let (right, bottom) = (left + PANEL.0, top + PANEL.1);
         let x = |value: f64| left + PANEL.0 * across.share(value);
         let y = |value: f64| bottom - PANEL.1 * up.share(value);
-        text(svg, (left, top - 34.0), ("start", "bold"), &self.title);
-        text(svg, (left, top - 12.0), ("start", "normal"), &up.title);
-        text(svg, (f64::midpoint(left, right), bottom + 40.0), ("middle", "normal"), &across.title);
+        text(svg, (left, top - 34.0), "start", "bold", &self.title);
+        text(svg, (left, top - 12.0), "start", "normal", &up.title);
+        text(svg, (f64::midpoint(left, right), bottom + 40.0), "middle", "normal", &across.title);
         for (value, written) in up.ticks() {
             line(svg, (left, y(value)), (right, y(value)), GRID);
-            text(svg, (left - 8.0, y(value) + 4.0), ("end", "normal"), &written);
+            text(svg, (left - 8.0, y(value) + 4.0), "end", "normal", &written);
         }
         for (value, written) in across.ticks() {
             line(svg, (x(value), bottom), (x(value), bottom + 5.0), INK);
-            text(svg, (x(value), bottom + 20.0), ("middle", "normal"), &written);
+            text(svg, (x(value), bottom + 20.0), "middle", "normal", &written);
         }
         for (index, series) in self.series.iter().enumerate() {
             let places: Vec<(f64, f64)> = series.points.iter().map(|(one, other)| (x(*one), y(*other))).collect();
@@ -94,7 +94,7 @@ impl Chart {
             }
             let height = top + 18.0 * as_float(index);
             mark(svg, (right + 20.0, height), index);
-            text(svg, (right + 32.0, height + 4.0), ("start", "normal"), &series.name);
+            text(svg, (right + 32.0, height + 4.0), "start", "normal", &series.name);
         }
     }
 }
@@ -160,7 +160,7 @@ fn bounds(values: &[f64]) -> Option<(f64, f64)> {
     Some((least, values.iter().copied().reduce(f64::max)?))
 }
 
-fn text(svg: &mut String, (x, y): (f64, f64), (anchor, weight): (&str, &str), text: &str) {
+fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, weight: &str, text: &str) {
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let style = format!("text-anchor=\"{anchor}\" font-weight=\"{weight}\" fill=\"{INK}\"");
     // Writing to a string cannot fail.

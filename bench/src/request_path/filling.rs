@@ -54,7 +54,8 @@ impl Filled {
     pub(super) async fn with(
         cache: &Path,
         overrides: &[(String, String)],
-        (material, rows): (&Material, usize),
+        material: &Material,
+        rows: usize,
     ) -> Result<Self, BenchError> {
         let home = cache.join("request-path").join(rows.to_string());
         let (directory, file) = (home.join("data"), home.join("filled.json"));

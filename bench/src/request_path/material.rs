@@ -2,7 +2,7 @@
 //!
 //! It must not know how rows are made of them.
 
-use mainpoint_engine::{Passage as Point, PassageTokens};
+use mainpoint_engine::{Passage, PassageTokens};
 
 use super::RequestPathOptions;
 use crate::BenchError;
@@ -14,7 +14,7 @@ use crate::recall::library::Library;
 #[derive(Debug, Default)]
 pub(super) struct Material {
     /// Every passage of every conversation.
-    pub(super) passages: Vec<Passage>,
+    pub(super) passages: Vec<ReadPassage>,
     /// Questions about them, each once.
     pub(super) questions: Vec<String>,
     /// What is said, message by message.
@@ -25,7 +25,7 @@ pub(super) struct Material {
 
 /// A passage as it was read.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Passage {
+pub(super) struct ReadPassage {
     /// Who speaks.
     pub(super) speaker: String,
     /// Its sentences with something of the main point, never none.
@@ -46,7 +46,7 @@ pub(super) struct Sentence {
 impl Material {
     /// Reads the conversations, or takes their readings from the cache.
     pub(super) async fn read(options: &RequestPathOptions, library: &Library) -> Result<Self, BenchError> {
-        let (_, conversations) = data::load(&options.data)?;
+        let conversations = data::load(&options.data)?.conversations;
         let mut material = Self::default();
         for conversation in &data::named(conversations, &options.conversations)? {
             material.add(library, conversation).await?;
@@ -73,9 +73,9 @@ impl Material {
         let mean = library.engine.mean();
         for ((turn, passages), points) in conversation.turns.iter().zip(&reading.turns).zip(&points) {
             for (passage, point) in passages.iter().zip(points) {
-                let sentences = sentences(&turn.message(), (passage, point), mean);
+                let sentences = sentences(&turn.message(), passage, point, mean);
                 if !sentences.is_empty() {
-                    self.passages.push(Passage { speaker: turn.speaker.clone(), sentences });
+                    self.passages.push(ReadPassage { speaker: turn.speaker.clone(), sentences });
                 }
             }
             self.messages.push(turn.message());
@@ -87,7 +87,7 @@ impl Material {
 }
 
 /// The sentences of a passage of `text` that hold something of its main point.
-fn sentences(text: &str, (passage, point): (&PassageTokens, &Point), mean: &[f32]) -> Vec<Sentence> {
+fn sentences(text: &str, passage: &PassageTokens, point: &Passage, mean: &[f32]) -> Vec<Sentence> {
     let is_kept = |start, end| point.spans.iter().any(|span| span.start < end && span.end > start);
     let mut start = passage.start;
     let mut found = Vec::new();
@@ -121,14 +121,14 @@ mod tests {
             tokens: vec![token(0, 2), token(4, 6), token(7, 11), token(15, 19), token(21, 24)],
         };
         let span = |start, end| Span { start, end, salience: 1.0 };
-        let point = Point {
+        let point = Passage {
             start: 0,
             end: text.len(),
             spans: vec![span(7, 19), span(21, 24)],
             vector: Vec::new(),
             codes: Codes::default(),
         };
-        let found = sentences(text, (&passage, &point), &[0.5]);
+        let found = sentences(text, &passage, &point, &[0.5]);
         let texts: Vec<(&str, usize)> = found.iter().map(|one| (one.text.as_str(), one.tokens.len())).collect();
         assert_eq!(texts, [("We went to Oslo.", 2), ("Yes", 1)]);
         assert_eq!(found[0].tokens[0], [1.0]);

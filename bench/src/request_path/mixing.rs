@@ -9,13 +9,13 @@ use mainpoint::memory::profile::Profile;
 use mainpoint_engine::codes_of;
 use mainpoint_store::{Point, Scope, Span, Turn, TurnId};
 
-use super::material::{Passage, Sentence};
+use super::material::{ReadPassage, Sentence};
 use crate::stats::narrow;
 
 /// Makes rows of one scope.
 pub(super) struct Mixer<'a> {
     /// What they are made of; never empty.
-    pub(super) passages: &'a [Passage],
+    pub(super) passages: &'a [ReadPassage],
     /// Whose they are.
     pub(super) scope: Scope,
 }
@@ -163,13 +163,13 @@ mod tests {
 
     use super::*;
 
-    fn passages() -> Vec<Passage> {
+    fn passages() -> Vec<ReadPassage> {
         let sentence = |text: String, number: u8| Sentence {
             text,
             tokens: vec![(0..8).map(|at| if at == number { 1.0 } else { 0.25 }).collect()],
             vector: (0..8).map(|at| if at == number { 1.0 } else { 0.0 }).collect(),
         };
-        let passage = |number: u8| Passage {
+        let passage = |number: u8| ReadPassage {
             speaker: format!("Speaker{number}"),
             sentences: vec![
                 sentence(format!("Sentence {number}."), number),

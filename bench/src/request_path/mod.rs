@@ -85,20 +85,22 @@ pub async fn run(options: &RequestPathOptions) -> Result<(), BenchError> {
     sizes.dedup();
     let mut measured = Vec::with_capacity(sizes.len());
     for rows in sizes {
-        measured.push(measure((options, &product), &library, (&material, rows)).await?);
-        let name = ("request-path", "What the memory adds to a request");
-        report(options, &measured).publish(&options.readings.out, name, SPEED)?;
+        measured.push(measure(options, &product, &library, &material, rows).await?);
+        let title = "What the memory adds to a request";
+        report(options, &measured).publish(&options.readings.out, "request-path", title, SPEED)?;
     }
     Ok(())
 }
 
 async fn measure(
-    (options, product): (&RequestPathOptions, &Product),
+    options: &RequestPathOptions,
+    product: &Product,
     library: &Library,
-    (material, rows): (&Material, usize),
+    material: &Material,
+    rows: usize,
 ) -> Result<Measured, BenchError> {
     let overrides = product.overrides();
-    let filled = Filled::with(&options.readings.cache, &overrides, (material, rows)).await?;
+    let filled = Filled::with(&options.readings.cache, &overrides, material, rows).await?;
     let bench = bench_name(rows);
     let stage = playing::Stage::set(&overrides, material, &filled).await?;
     let (played, mut process) = stage.play(&bench, usize::from(options.requests)).await?;
@@ -108,7 +110,7 @@ async fn measure(
     process.extend(rows_of(&bench, PRODUCT, figures));
     let recall = note.index_recall.map(|recall| ("recall@50", f64::from(recall), "share"));
     process.extend(rows_of(&bench, "vectors-indexed", recall));
-    let survival = survival::measure(library, material, (&filled, &bench)).await?;
+    let survival = survival::measure(library, material, &filled, &bench).await?;
     Ok(Measured { filled, played, survival, process })
 }
 

@@ -49,7 +49,8 @@ struct Tally {
 pub(super) async fn measure(
     library: &Library,
     material: &Material,
-    (filled, bench): (&Filled, &str),
+    filled: &Filled,
+    bench: &str,
 ) -> Result<Vec<Row>, BenchError> {
     let failed = || BenchError::store("searching");
     let copy = working_copy(&filled.directory)?;
@@ -74,7 +75,7 @@ pub(super) async fn measure(
         exhaustive.push(milliseconds(started));
         let best = best(&everything, &scores);
         for tally in &mut tallies {
-            tally.search((config, &snapshot), (text, &question), &best).await?;
+            tally.search(config, &snapshot, text, &question, &best).await?;
         }
         progress.advance(1);
     }
@@ -92,8 +93,10 @@ impl Tally {
 
     async fn search(
         &mut self,
-        (config, snapshot): (&MemoryConfig, &Snapshot<'_>),
-        (text, question): (&str, &Question),
+        config: &MemoryConfig,
+        snapshot: &Snapshot<'_>,
+        text: &str,
+        question: &Question,
         best: &[TurnId],
     ) -> Result<(), BenchError> {
         let config = MemoryConfig { candidates: self.limit, scan_passages: 0, ..config.clone() };

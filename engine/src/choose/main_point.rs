@@ -3,9 +3,10 @@
 //! It must not know where that comes from.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::coverage::Coverage;
-use crate::read::projection::{Projection, stored};
+use crate::read::reduction::Reduction;
 use crate::read::words::units;
 use crate::read::{Passage, PassageTokens, ReadToken, Span, TokenSalience};
 use crate::{EngineError, codes_of};
@@ -13,10 +14,8 @@ use crate::{EngineError, codes_of};
 /// What makes main points of passages.
 #[derive(Debug, Clone)]
 pub(crate) struct Chooser {
-    /// The model's mean token vector.
-    pub(crate) mean: Vec<f32>,
-    /// What is stored of a passage's vector.
-    pub(crate) projection: Option<Projection>,
+    /// What is stored of vectors.
+    pub(crate) reduction: Arc<Reduction>,
     /// The share of a passage's tokens that its main point has, in (0, 1].
     pub(crate) share: f32,
 }
@@ -71,8 +70,8 @@ impl Chooser {
                 start: passage.start,
                 end: passage.end,
                 spans: spans(text, chosen()),
-                vector: stored(self.projection.as_ref(), &passage.vector),
-                codes: codes_of(selected.iter().map(|index| vector(&passage.tokens[*index])), &self.mean),
+                vector: self.reduction.pooled(&passage.vector),
+                codes: codes_of(selected.iter().map(|index| vector(&passage.tokens[*index])), &self.reduction.mean),
             },
             salience: salience.collect(),
         }
@@ -89,7 +88,7 @@ impl Chooser {
         )]
         let wanted = ((passage.tokens.len() as f32) * self.share).round().max(1.0) as usize;
         let groups: Vec<Vec<usize>> = units.iter().map(|unit| unit.tokens.clone()).collect();
-        for index in representative(passage, &self.mean, &groups, wanted) {
+        for index in representative(passage, &self.reduction.mean, &groups, wanted) {
             units[index].chosen = true;
         }
         units
@@ -185,7 +184,8 @@ mod tests {
     }
 
     fn chooser(share: f32) -> Chooser {
-        Chooser { mean: vec![0.0; DIMENSIONS], projection: None, share }
+        let reduction = Reduction { mean: vec![0.0; DIMENSIONS], projection: None };
+        Chooser { reduction: Arc::new(reduction), share }
     }
 
     fn chosen<'a>(text: &'a str, scores: &[f32], share: f32) -> Vec<&'a str> {

@@ -26,7 +26,7 @@ pub fn e5_to_gguf(source: &Path, target: &Path) -> Result<(), EngineError> {
     let size = weights.tensor(EMBEDDINGS)?.shape.first().copied().unwrap_or(0);
     let planned = tensors(&config);
     let mut writer = GgufWriter::new(planned.len())?;
-    header(&mut writer, &config, ("multilingual-e5-small", "mit"))?;
+    header(&mut writer, &config, "multilingual-e5-small", "mit")?;
     tokenizer(&mut writer, &model, size)?;
     write(writer, &planned, &mut weights, target)
 }

@@ -39,7 +39,7 @@ pub fn minilm_to_gguf(source: &Path, target: &Path) -> Result<(), EngineError> {
     let vocabulary = String::from_utf8(read(&vocabulary_path)?).map_err(|error| fail(&vocabulary_path, &error))?;
     let planned = tensors(&config);
     let mut writer = GgufWriter::new(planned.len())?;
-    header(&mut writer, &config, ("all-MiniLM-L6-v2", "apache-2.0"))?;
+    header(&mut writer, &config, "all-MiniLM-L6-v2", "apache-2.0")?;
     tokenizer(&mut writer, &vocabulary)?;
     write(writer, &planned, &mut Weights::open(&source.join("model.safetensors"))?, target)
 }
@@ -48,7 +48,8 @@ pub fn minilm_to_gguf(source: &Path, target: &Path) -> Result<(), EngineError> {
 pub(super) fn header(
     writer: &mut GgufWriter,
     config: &BertConfig,
-    (name, licence): (&str, &str),
+    name: &str,
+    licence: &str,
 ) -> Result<(), EngineError> {
     writer.text("general.architecture", "bert")?;
     writer.text("general.name", name)?;

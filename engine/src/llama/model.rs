@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
-use sha2::{Digest, Sha256};
 
 use crate::EngineError;
 use crate::ffi::encoder::vector_width;
@@ -107,17 +106,6 @@ impl Geometry {
             width: vector_width(llama),
         }
     }
-}
-
-/// SHA-256 of a file as 64 hex digits.
-///
-/// # Errors
-/// What the file system says.
-pub fn sha256_of_file(path: &Path) -> std::io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    std::io::copy(&mut file, &mut hasher)?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Makes sure that this processor can run what is to be run, and that there is a file that begins as GGUF files do.

@@ -9,6 +9,7 @@ use std::ops::Range;
 use llama_cpp_2::token::LlamaToken;
 
 use super::received::ReceivedAttention;
+use super::unit_length::of_unit_length;
 use crate::EngineError;
 use crate::ffi::encoder::{EncoderContext, EncoderOptions, FlashAttention, Observer, TensorView};
 use crate::halt::Halt;
@@ -107,11 +108,7 @@ fn unit_mean<'a>(vectors: impl Iterator<Item = &'a [f32]>, width: usize) -> Vec<
     for vector in vectors {
         sum.iter_mut().zip(vector).for_each(|(sum, value)| *sum += value);
     }
-    let length = sum.iter().map(|value| value * value).sum::<f32>().sqrt();
-    if length > 0.0 {
-        sum.iter_mut().for_each(|value| *value /= length);
-    }
-    sum
+    of_unit_length(sum)
 }
 
 /// Looks at nothing.

@@ -1,19 +1,21 @@
 //! Reading: from texts to tokens with vectors and attention.
 //!
-//! It must not know who asks, nor on which threads.
+//! It must not know who asks.
 
 pub(crate) mod encoder;
 pub(crate) mod input;
 pub(crate) mod mean;
-pub(crate) mod parts;
 mod passages;
 pub(crate) mod projection;
 mod reading;
 mod received;
+pub(crate) mod reduction;
 mod samples;
 mod sentences;
+pub(crate) mod threads;
 #[cfg(test)]
 mod truth;
+mod unit_length;
 pub(crate) mod words;
 
 pub use reading::{

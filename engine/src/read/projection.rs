@@ -3,6 +3,7 @@
 //! What is common to all texts is subtracted, and of the rest only the directions in which texts differ most are kept. That takes a
 //! third of the room and finds no less (`bench/RESULTS.md`). It must not know what vectors are compared with.
 
+use super::unit_length::of_unit_length;
 use crate::EngineError;
 
 /// A principal component analysis of a model's pooled vectors.
@@ -43,18 +44,8 @@ impl Projection {
     pub fn apply(&self, pooled: &[f32]) -> Vec<f32> {
         let centered: Vec<f32> = pooled.iter().zip(&self.center).map(|(number, center)| number - center).collect();
         let dot = |component: &[f32]| component.iter().zip(&centered).map(|(one, other)| one * other).sum::<f32>();
-        let mut kept: Vec<f32> = self.components.chunks_exact(self.center.len().max(1)).map(dot).collect();
-        let length = kept.iter().map(|number| number * number).sum::<f32>().sqrt();
-        if length > f32::MIN_POSITIVE {
-            kept.iter_mut().for_each(|number| *number /= length);
-        }
-        kept
+        of_unit_length(self.components.chunks_exact(self.center.len().max(1)).map(dot).collect())
     }
-}
-
-/// What is stored of a pooled vector: its projection where the model has one, else all of it.
-pub(crate) fn stored(projection: Option<&Projection>, pooled: &[f32]) -> Vec<f32> {
-    projection.map_or_else(|| pooled.to_vec(), |projection| projection.apply(pooled))
 }
 
 #[cfg(test)]
@@ -73,7 +64,6 @@ mod tests {
         assert_eq!(projection.width(), 2);
         assert_eq!(projection.apply(&[0.6, 0.8, 0.0]), [0.8, 0.6]);
         assert_eq!(projection.apply(&[0.0, 0.0, 1.0]), [0.0, 0.0]);
-        assert_eq!(stored(None, &[0.6, 0.8]), [0.6, 0.8]);
     }
 
     #[test]

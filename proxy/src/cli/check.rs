@@ -81,14 +81,15 @@ async fn store(config: &Config, reader: Option<(PathBuf, usize)>) -> Result<Stri
 }
 
 fn describe_store(config: &Config, found: &Examination) -> String {
-    let Examination { layout, turns, .. } = found;
+    let Examination { layout, turns, turns_waiting, .. } = found;
     let directory = config.store.directory.display();
     let notes = [
         (found.is_in_use, "a running mainpoint has it open"),
         (found.is_damaged, "some of its files are damaged, and a start moves them aside into broken/"),
     ];
     let notes: String = notes.iter().filter(|(holds, _)| *holds).map(|(_, note)| format!("; {note}")).collect();
-    format!("{directory}, layout version {layout}, turns stored: {turns}{notes}")
+    let waiting = super::waiting(*turns_waiting).map_or_else(String::new, |waiting| format!("; {waiting}"));
+    format!("{directory}, layout version {layout}, turns stored: {turns}{waiting}{notes}")
 }
 
 /// What is said of each part.

@@ -5,15 +5,22 @@
 use std::io::Read;
 use std::path::Path;
 
-use serde_json::Value;
+use bytes::Bytes;
 
 use super::CliError;
+use super::messages::not_json;
+use crate::openai::request::oddity::Oddity;
+use crate::openai::request::scan::{self, Picked, decoded, slice};
+use crate::openai::request::{self, ChatRequest, ParseError, Part, Surface};
 
 /// One message with its text; messages without text have an empty one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Message {
+    /// The role as it is written; empty where none is.
     pub(super) role: String,
     pub(super) text: String,
+    /// Why the proxy passes it over in a request, if it does.
+    pub(super) oddity: Option<Oddity>,
 }
 
 /// Reads the file at `path`, or standard input for `-`.
@@ -30,52 +37,72 @@ pub(super) fn read(path: &Path) -> Result<Vec<Message>, CliError> {
     parse(&bytes).map_err(|reason| CliError::Conversation { name, reason })
 }
 
+/// Messages are read as those of a request: what is odd about one is no error.
 fn parse(bytes: &[u8]) -> Result<Vec<Message>, String> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| format!("not JSON: {error}"))?;
-    let messages = match &value {
-        Value::Array(messages) => messages,
-        Value::Object(object) => match object.get("messages") {
-            Some(Value::Array(messages)) => messages,
-            Some(_) => return Err("\"messages\" is not a list".to_owned()),
-            None => return Err("there is no \"messages\"".to_owned()),
-        },
+    let whole = scan::document(bytes).map_err(|_| not_json(bytes))?;
+    let text = slice(bytes, &whole.range);
+    let body = match text.first() {
+        Some(b'{') => text.to_vec(),
+        Some(b'[') => [br#"{"messages":"#, text, b"}"].concat(),
         _ => return Err("neither an object nor a list".to_owned()),
     };
-    if messages.is_empty() {
+    let request = ChatRequest::parse(Surface::ChatCompletions, Bytes::from(body)).map_err(|error| match error {
+        ParseError::NoMessages => "there is no \"messages\"".to_owned(),
+        ParseError::Shape => "\"messages\" is not a list".to_owned(),
+        other => other.to_string(),
+    })?;
+    if request.messages.is_empty() {
         return Err("there are no messages".to_owned());
     }
-    messages.iter().enumerate().map(|(index, message)| read_message(index, message)).collect()
+    Ok(request.messages.iter().map(|message| read_message(&request, message)).collect())
 }
 
-fn read_message(index: usize, message: &Value) -> Result<Message, String> {
-    let role =
-        message.get("role").and_then(Value::as_str).ok_or_else(|| format!("messages[{index}] has no \"role\""))?;
-    let text = match message.get("content") {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(parts)) => {
-            let texts: Vec<&str> = parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str)).collect();
-            texts.join("\n")
-        }
-        Some(Value::Null) | None => String::new(),
-        Some(_) => {
-            return Err(format!("messages[{index}].content is neither a string nor a list of parts"));
-        }
+fn read_message(request: &ChatRequest, message: &request::Message) -> Message {
+    let Some(odd) = &message.odd else {
+        return Message { role: message.role.to_owned(), text: message.text(), oddity: None };
     };
-    Ok(Message { role: role.to_owned(), text })
+    let fields = Picked::new(&request.body, &message.range, ["role"]);
+    let role = fields.as_ref().and_then(|fields| fields.get("role"));
+    let role = role.and_then(|role| decoded(slice(&request.body, &role.range)));
+    let texts = message.parts.iter().filter_map(|part| match part {
+        Part::Text(text) => Some(text.as_str()),
+        Part::Other(_) => None,
+    });
+    Message {
+        role: role.unwrap_or_default().into_owned(),
+        text: texts.collect::<Vec<_>>().join("\n"),
+        oddity: Some(odd.why),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn message(role: &str, text: &str) -> Message {
+        Message { role: role.to_owned(), text: text.to_owned(), oddity: None }
+    }
+
+    #[test]
+    fn what_the_proxy_passes_over_in_a_request_is_passed_over_and_shown_as_far_as_it_can_be() {
+        let list = r#"[{"role":"critic","content":"x"},{"role":"user","content":"a \ud83d"},{"content":"y"},
+            {"role":"user","content":3},{"role":"user","content":"hello"}]"#;
+        let odd = |role, text, why| Message { oddity: Some(why), ..message(role, text) };
+        let expected = vec![
+            odd("critic", "x", Oddity::UnknownRole),
+            odd("user", r"a \ud83d", Oddity::LoneSurrogate),
+            odd("", "y", Oddity::NoRole),
+            odd("user", "", Oddity::UnknownShape),
+            message("user", "hello"),
+        ];
+        assert_eq!(parse(list.as_bytes()), Ok(expected));
+    }
+
     #[test]
     fn a_request_body_and_a_bare_list_are_the_same_conversation() {
         let list = r#"[{"role":"user","content":"hello"},{"role":"assistant","content":null,"tool_calls":[]}]"#;
         let body = format!(r#"{{"model":"m","messages":{list}}}"#);
-        let expected = vec![
-            Message { role: "user".to_owned(), text: "hello".to_owned() },
-            Message { role: "assistant".to_owned(), text: String::new() },
-        ];
+        let expected = vec![message("user", "hello"), message("assistant", "")];
         assert_eq!(parse(list.as_bytes()), Ok(expected.clone()));
         assert_eq!(parse(body.as_bytes()), Ok(expected));
     }
@@ -83,7 +110,7 @@ mod tests {
     #[test]
     fn text_parts_are_joined_and_other_parts_left_out() {
         let list = r#"[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url"},{"type":"text","text":"b"}]}]"#;
-        assert_eq!(parse(list.as_bytes()), Ok(vec![Message { role: "user".to_owned(), text: "a\nb".to_owned() }]));
+        assert_eq!(parse(list.as_bytes()), Ok(vec![message("user", "a\nb")]));
     }
 
     #[test]
@@ -94,8 +121,6 @@ mod tests {
             ("{}", "there is no \"messages\""),
             (r#"{"messages":{}}"#, "\"messages\" is not a list"),
             ("[]", "there are no messages"),
-            (r#"[{"content":"x"}]"#, "messages[0] has no \"role\""),
-            (r#"[{"role":"user","content":"x"},{"role":"user","content":3}]"#, "messages[1].content"),
         ];
         for (text, reason) in refusals {
             let error = parse(text.as_bytes()).err().unwrap_or_default();

@@ -16,6 +16,7 @@ use highlight::Marks;
 use super::conversation::Message;
 use super::{CliError, ConfigOption, conversation};
 use crate::config::Overrides;
+use crate::openai::request::oddity::Oddity;
 use crate::{app, models};
 
 /// How the command is used, as `--help` shows it.
@@ -61,9 +62,11 @@ pub(super) async fn run(arguments: ExplainArguments) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Instructions are not part of the conversation's memory, and a turn without text has no main point.
+/// Instructions are not part of the conversation's memory, what is odd is passed over, and a turn without text has no main point.
 fn is_read(message: &Message) -> bool {
-    !matches!(message.role.as_str(), "system" | "developer") && !message.text.trim().is_empty()
+    message.oddity.is_none()
+        && !matches!(message.role.as_str(), "system" | "developer")
+        && !message.text.trim().is_empty()
 }
 
 /// The turn as the proxy gives it to the reader: the role, with a capital, is the speaker.
@@ -75,7 +78,8 @@ fn turn(message: &Message) -> TurnText {
 
 fn describe(message: &Message, reading: Option<&TurnReading>) -> Value {
     let Some(reading) = reading else {
-        return json!({ "role": message.role, "text": message.text, "read": false });
+        let oddity = message.oddity.map(Oddity::label);
+        return json!({ "role": message.role, "text": message.text, "read": false, "passed_over": oddity });
     };
     let salience: Vec<Value> = reading
         .salience

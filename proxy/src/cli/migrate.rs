@@ -12,6 +12,7 @@ use mainpoint_engine::Engine;
 use mainpoint_store::{Migration, OldStore, Scope, Store, TurnId, begin_migration};
 use serde_json::json;
 
+use super::search::ensure_store;
 use super::{CliError, ConfigOption};
 use crate::config::{Config, Overrides};
 use crate::conversation::scope::ScopeKey;
@@ -41,7 +42,8 @@ present one:
   3. The two change places. The old store is kept as <store.directory>.version-2; delete it when you no longer need it.
 
 Until the last step the old store is not changed. If the command fails or is interrupted, run it again: it goes on where it was.
-Where there is nothing to do it says so and changes nothing. Stop the proxy first.";
+A store of the present layout version is left as it is. Without a store the command ends with status 66, and with 65 where one is
+that no mainpoint before this one wrote. Stop the proxy first.";
 
 #[derive(Debug, Args)]
 pub(super) struct MigrateArguments {
@@ -59,7 +61,11 @@ pub(super) async fn run(arguments: MigrateArguments) -> Result<(), CliError> {
     let config = arguments.config.load(&Overrides { data_dir: arguments.data_dir.clone(), ..Overrides::default() })?;
     let begun = begin_migration(&config.store.directory).await;
     let outcome = match begun.map_err(|source| StartError::Store { source })? {
-        Migration::Nothing => Outcome { directory: config.store.directory.clone(), ..Outcome::default() },
+        Migration::Nothing => {
+            ensure_store(&config)?;
+            app::examine_layout(&config).await?;
+            Outcome { directory: config.store.directory.clone(), ..Outcome::default() }
+        }
         Migration::Finished(kept) => Outcome { kept: Some(kept), ..Outcome::default() },
         Migration::Due(old) => migrate(&config, *old).await?,
     };
@@ -148,10 +154,10 @@ struct Outcome {
     turns: u64,
     /// Files of its turns that are gone or damaged.
     lost_files: usize,
-    /// Where it was looked for.
+    /// Where the store is.
     directory: PathBuf,
     read: Imported,
-    /// Where the old store is kept; `None` where there was none.
+    /// Where the old store is kept; `None` where there was nothing to migrate.
     kept: Option<PathBuf>,
 }
 
@@ -161,7 +167,7 @@ impl Outcome {
         let Some(kept) = &self.kept else {
             writeln!(
                 output,
-                "There is no store of an earlier layout version in {}; nothing was changed.",
+                "The store in {} is of the present layout version; nothing was changed.",
                 self.directory.display()
             )?;
             return Ok(());

@@ -7,6 +7,7 @@ mod conversation;
 mod error;
 mod explain;
 mod import;
+mod messages;
 mod migrate;
 mod models;
 mod search;
@@ -120,6 +121,13 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::Search(arguments) => search::run(arguments).await,
         Command::Models(arguments) => models::run(arguments).await,
     }
+}
+
+/// What is said of so many turns that the journal has accepted and nobody has read; nothing of none.
+fn waiting(turns: u64) -> Option<String> {
+    let words =
+        || format!("turns waiting in the journal: {turns} (searches find them once a running proxy has read them)");
+    (turns > 0).then(words)
 }
 
 /// How long what a command has left running may take to end.

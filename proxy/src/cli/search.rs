@@ -65,15 +65,20 @@ pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
     let paths = models::resolve(&config.models)?;
     let engine = app::engine(&config, &paths)?;
     let store = app::store(&config, &engine).await?;
+    let waiting = store.status().pending_turns as u64;
     let outcome = search(&arguments, &config, &engine, &store).await;
     store.close().await?;
     let found = outcome?;
     if arguments.json {
         let results: Vec<Value> = found.turns.iter().map(Found::describe).collect();
         let evidence = found.describe_evidence();
-        writeln!(anstream::stdout(), "{:#}", json!({ "evidence": evidence, "results": results }))?;
+        let found = json!({ "evidence": evidence, "results": results, "turns_waiting": waiting });
+        writeln!(anstream::stdout(), "{found:#}")?;
     } else {
         found.show()?;
+        if let Some(waiting) = super::waiting(waiting) {
+            writeln!(anstream::stdout(), "{waiting}")?;
+        }
     }
     Ok(())
 }

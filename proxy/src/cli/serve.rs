@@ -46,6 +46,7 @@ pub(super) struct ServeArguments {
 pub(super) async fn run(arguments: ServeArguments) -> Result<(), CliError> {
     let ServeArguments { config: option, check, fetch, listen, upstream, data_dir, budget } = arguments;
     let config = option.load(&Overrides { listen, upstream, data_dir, budget })?;
+    app::check_upstream(&config).await?;
     let relays_only = config.memory.mode == Mode::Off && config.upstream.url.is_some();
     if fetch && !relays_only {
         super::models::fetch(&config, &[]).await?;

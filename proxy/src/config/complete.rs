@@ -19,13 +19,13 @@ pub(super) fn complete(
         config.upstream.api_key = Some(key_of(variable.expose(), document, environment)?);
     }
     check_memory(&config.memory, document)?;
-    let directory = ("models.directory", &mut config.models.directory);
-    if environment(DIRECTORY_VARIABLE).is_some() || document.place_of(directory.0) == Place::Default {
-        *directory.1 = default_directory(environment);
+    let (key, directory) = ("models.directory", &mut config.models.directory);
+    if environment(DIRECTORY_VARIABLE).is_some() || document.place_of(key) == Place::Default {
+        *directory = default_directory(environment);
     } else {
-        expand(directory, document, environment)?;
+        expand(key, directory, document, environment)?;
     }
-    expand(("store.directory", &mut config.store.directory), document, environment)
+    expand("store.directory", &mut config.store.directory, document, environment)
 }
 
 /// The key that the environment variable `variable` holds.
@@ -68,7 +68,8 @@ fn check_memory(memory: &MemoryConfig, document: &Document<'_>) -> Result<(), Co
 
 /// Refuses an empty path, and puts the home directory in the place of `~`.
 fn expand(
-    (key, path): (&str, &mut PathBuf),
+    key: &str,
+    path: &mut PathBuf,
     document: &Document<'_>,
     environment: Environment<'_>,
 ) -> Result<(), ConfigError> {

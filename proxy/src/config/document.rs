@@ -21,6 +21,18 @@ pub(super) struct Document<'a> {
     flags: Vec<&'static str>,
 }
 
+/// The text of the file at `path`.
+///
+/// # Errors
+/// [`ConfigError::Syntax`] with the line that is not UTF-8, which TOML has to be.
+pub(super) fn text_of<'a>(bytes: &'a [u8], path: &Path) -> Result<&'a str, ConfigError> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let place = line(&String::from_utf8_lossy(before), Some(path), before.len());
+        ConfigError::Syntax { place, message: "the text is not UTF-8".to_owned() }
+    })
+}
+
 /// One key with the place of its value.
 struct Entry {
     path: String,
@@ -42,8 +54,10 @@ impl<'a> Document<'a> {
     /// Puts the value of a flag where the file may have another one, which is not looked at then.
     pub(super) fn put(
         &mut self,
-        (section, key): (&'static str, &'static str),
-        (flag, value): (&'static str, DeValue<'a>),
+        section: &'static str,
+        key: &'static str,
+        flag: &'static str,
+        value: DeValue<'a>,
     ) -> Result<(), ConfigError> {
         let start = self.beyond() + self.flags.len();
         self.flags.push(flag);

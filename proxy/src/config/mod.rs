@@ -77,9 +77,9 @@ impl Config {
     /// When the file cannot be read, is not TOML, holds an unknown key, a value that is not allowed or a literal secret, or
     /// names an environment variable that is not set.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_path_buf(), source })?;
-        Self::read(&text, Some(path), overrides, &process_environment)
+        let bytes = std::fs::read(path).map_err(|source| ConfigError::Read { path: path.to_path_buf(), source })?;
+        let text = document::text_of(&bytes, path)?;
+        Self::read(text, Some(path), overrides, &process_environment)
     }
 
     /// Parses the text of a configuration file.
@@ -108,18 +108,19 @@ impl Config {
         let mut document = Document::parse(text, file)?;
         document.refuse_literal_secrets()?;
         let flags = [
-            (("server", "listen"), "--listen", overrides.listen.as_deref().map(string)),
-            (("upstream", "url"), "--upstream", overrides.upstream.as_deref().map(string)),
-            (("memory", "budget_tokens"), "--budget", budget.as_deref().and_then(number)),
+            ("server", "listen", "--listen", overrides.listen.as_deref().map(string)),
+            ("upstream", "url", "--upstream", overrides.upstream.as_deref().map(string)),
+            ("memory", "budget_tokens", "--budget", budget.as_deref().and_then(number)),
             (
-                ("store", "directory"),
+                "store",
+                "directory",
                 "--data-dir",
                 overrides.data_dir.as_deref().map(Path::to_string_lossy).map(DeValue::String),
             ),
         ];
-        for (key, flag, value) in flags {
+        for (section, key, flag, value) in flags {
             if let Some(value) = value {
-                document.put(key, (flag, value))?;
+                document.put(section, key, flag, value)?;
             }
         }
         let mut config: Self = document.read().map_err(removed::explain)?;

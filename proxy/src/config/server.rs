@@ -80,7 +80,7 @@ fn address<'de, D: Deserializer<'de>>(input: D) -> Result<SocketAddr, D::Error> 
             Some(port) => format!("127.0.0.1:{port}").parse(),
             None => text.parse(),
         };
-        address.map_err(|_| "an IP address and a port, such as \"127.0.0.1:8787\" or \"[::1]:0\"")
+        address.map_err(|_| "an IP address and a port, such as \"127.0.0.1:8787\", \"[::1]:0\" or \"localhost:80\"")
     })
 }
 

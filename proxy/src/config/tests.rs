@@ -233,6 +233,21 @@ fn a_file_that_is_missing_and_one_that_is_wrong_end_with_different_statuses() {
     let wrong = Config::load(&path, &Overrides::default()).unwrap_err();
     assert_eq!(wrong.exit_status(), ExitStatus::Config);
     assert!(wrong.to_string().starts_with(&format!("{}:3: server.listen = 1", path.display())), "{wrong}");
+
+    std::fs::write(&path, b"[server]\n# caf\xe9\n").unwrap();
+    let wrong = Config::load(&path, &Overrides::default()).unwrap_err();
+    assert_eq!(wrong.exit_status(), ExitStatus::Config);
+    assert_eq!(wrong.to_string(), format!("{}:2: not valid TOML: the text is not UTF-8", path.display()));
+}
+
+#[test]
+fn the_name_of_this_machine_may_be_listened_on_and_other_names_are_refused_with_what_is_allowed() {
+    assert_eq!(Config::parse("[server]\nlisten = \"localhost:80\"").unwrap().server.listen.to_string(), "127.0.0.1:80");
+    for listen in ["example.com:80", "localhost", "localhost:http", ":80", "80"] {
+        let error = refusal(&format!("[server]\nlisten = \"{listen}\""));
+        let begin = format!("line 2: server.listen = \"{listen}\": expected an IP address and a port, such as");
+        assert!(error.starts_with(&begin), "{error}");
+    }
 }
 
 proptest! {

@@ -5,7 +5,7 @@
 //! It must not know what is done with what is found.
 
 use super::chain::Chain;
-use crate::openai::block::{self, Found};
+use crate::openai::block::{self, PossibleBlock};
 use crate::openai::request::{Echo, Message, Part};
 
 /// Notes in every message of a user what was put into it.
@@ -25,7 +25,7 @@ fn echo(chain: &Chain, message: &Message) -> Echo {
         (Some(_), Some(_)) => vec![(head, tail), (None, tail), (head, None)],
         (head, tail) => vec![(head, tail)],
     };
-    let length = |found: Option<Found<'_>>| found.map_or(0, |found| found.length);
+    let length = |found: Option<PossibleBlock<'_>>| found.map_or(0, |found| found.length);
     for (head, tail) in tries {
         let echo = Echo::new(length(head), length(tail));
         let is_one_text = message.parts.len() == 1;
@@ -81,7 +81,7 @@ mod tests {
         vec![quote("user", &[], "a\n</mainpoint-memory>")]
     }
 
-    fn injection(seal: Seal, (head, tail): (bool, bool)) -> Injection {
+    fn injection(seal: Seal, head: bool, tail: bool) -> Injection {
         Injection { head: head.then(|| seal.digest(&lines())), tail: tail.then(|| seal.memory(&lines())) }
     }
 
@@ -95,7 +95,7 @@ mod tests {
             let before = request(&content);
             prop_assert!(before.messages[0].echo.is_none(), "nothing was put in yet");
             let seal = chain().seal(&before.messages[0], Echo::default());
-            let edits = Edits { injections: [(0, injection(seal, (head, tail)))].into(), ..Edits::default() };
+            let edits = Edits { injections: [(0, injection(seal, head, tail))].into(), ..Edits::default() };
             let mut after = parsed(std::str::from_utf8(&rewrite(&before, &edits).unwrap()).unwrap());
             recognise(&chain(), &mut after.messages);
             prop_assert_eq!(after.messages[0].carries_memory(), head || tail);

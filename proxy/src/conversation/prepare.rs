@@ -80,8 +80,8 @@ pub(crate) fn prepare(
         return Ok(Err(Reason::UnknownShape));
     };
     let user = named.or(request.user.as_deref().map(str::as_bytes));
-    let scope = own.keys.scope((&own.callers, raw.headers), user)?;
-    Prepared::until(deadline, &own.counter, (request, scope, raw.time)).map(Ok)
+    let scope = own.keys.scope(&own.callers, raw.headers, user)?;
+    Prepared::until(deadline, &own.counter, request, scope, raw.time).map(Ok)
 }
 
 /// A request as it came.
@@ -103,13 +103,15 @@ impl Prepared {
     /// # Errors
     /// When the tokens cannot be counted.
     pub(crate) fn new(counter: &TokenCounter, request: ChatRequest, scope: Scope) -> Result<Self, MemoryError> {
-        Self::until(&Deadline::none(), counter, (request, scope, Utc::now()))
+        Self::until(&Deadline::none(), counter, request, scope, Utc::now())
     }
 
     fn until(
         deadline: &Deadline,
         counter: &TokenCounter,
-        (mut request, scope, time): (ChatRequest, Scope, DateTime<Utc>),
+        mut request: ChatRequest,
+        scope: Scope,
+        time: DateTime<Utc>,
     ) -> Result<Self, MemoryError> {
         let chain = Chain::new(&scope);
         echo::recognise(&chain, &mut request.messages);
@@ -282,6 +284,6 @@ impl Preparation {
 
     /// The scope that a caller with these headers has as a whole, whichever user a request was for.
     pub(crate) fn key_scope(&self, headers: &HeaderMap) -> Result<Scope, MemoryError> {
-        Ok(self.keys.scope((&self.callers, headers), None)?)
+        Ok(self.keys.scope(&self.callers, headers, None)?)
     }
 }

@@ -73,7 +73,8 @@ impl ScopeKey {
     /// Never in practice: the scope's characters are all allowed.
     pub(crate) fn scope(
         &self,
-        (callers, headers): (&CallerHeaders, &HeaderMap),
+        callers: &CallerHeaders,
+        headers: &HeaderMap,
         user: Option<&[u8]>,
     ) -> Result<Scope, StoreError> {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
@@ -148,7 +149,7 @@ impl Caller {
         (key, callers): (&ScopeKey, &CallerHeaders),
         user: Option<&str>,
     ) -> Result<Scope, StoreError> {
-        key.scope((callers, &self.0), user.map(str::as_bytes))
+        key.scope(callers, &self.0, user.map(str::as_bytes))
     }
 }
 
@@ -226,7 +227,7 @@ mod tests {
 
     fn whole(lines: &[(&'static str, &str)]) -> Scope {
         let lines: Lines = lines.iter().map(|(name, value)| (*name, value.as_bytes().to_vec())).collect();
-        KEYED.scope((&callers(), &headers(&lines)), None).unwrap()
+        KEYED.scope(&callers(), &headers(&lines), None).unwrap()
     }
 
     /// A few values, so that equal ones are common, among them such as could be told apart badly: bytes that are no UTF-8, and
@@ -289,10 +290,10 @@ mod tests {
             first in some_headers(), second in some_headers(), one in some_user(), other in some_user(), same: bool,
         ) {
             let (callers, second) = (callers(), if same { shuffled(&first) } else { second });
-            let a = KEYED.scope((&callers, &headers(&first)), one.as_deref()).unwrap();
-            let b = KEYED.scope((&callers, &headers(&second)), other.as_deref()).unwrap();
+            let a = KEYED.scope(&callers, &headers(&first), one.as_deref()).unwrap();
+            let b = KEYED.scope(&callers, &headers(&second), other.as_deref()).unwrap();
             prop_assert_eq!(a == b, identity(&first) == identity(&second) && one == other);
-            let whole = KEYED.scope((&callers, &headers(&first)), None).unwrap();
+            let whole = KEYED.scope(&callers, &headers(&first), None).unwrap();
             prop_assert!(a.as_str().starts_with(whole.as_str()), "a user never leaves the scope of the credentials");
             prop_assert_eq!(is_users(&a), one.is_some());
         }
@@ -301,8 +302,8 @@ mod tests {
     #[test]
     fn a_scope_tells_nothing_without_the_servers_secret() {
         let headers = headers(&[("authorization", b"Bearer a".to_vec())]);
-        let one = ScopeKey([1; 32]).scope((&callers(), &headers), None).unwrap();
-        let two = ScopeKey([2; 32]).scope((&callers(), &headers), None).unwrap();
+        let one = ScopeKey([1; 32]).scope(&callers(), &headers, None).unwrap();
+        let two = ScopeKey([2; 32]).scope(&callers(), &headers, None).unwrap();
         assert_ne!(one, two);
         assert!(!format!("{:?}", ScopeKey([1; 32])).contains('1'));
     }

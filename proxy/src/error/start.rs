@@ -30,11 +30,25 @@ pub enum StartError {
         source: EngineError,
     },
     /// The store cannot be opened.
-    #[error("cannot open the store: {source}{}", store_fix(source))]
+    #[error("cannot open the store: {source}")]
     Store {
         /// The cause.
         #[source]
         source: StoreError,
+    },
+    /// Another reader filled the store.
+    #[error(
+        "cannot open the store: {source} (store.directory); models.reader is \"{configured}\", and the store was filled with {}",
+        known_reader(reader.as_deref())
+    )]
+    AnotherReader {
+        /// The cause.
+        #[source]
+        source: Box<StoreError>,
+        /// The short name of the reader that filled the store; `None` when that cannot be told.
+        reader: Option<String>,
+        /// The configured reader.
+        configured: String,
     },
     /// The data directory, or a file in it, cannot be used.
     #[error("cannot use {}: {source}; check store.directory and its permissions", path.display())]
@@ -82,6 +96,17 @@ pub enum StartError {
         /// The configured URL.
         url: String,
     },
+    /// `upstream.url` is the address that the proxy itself listens on.
+    #[error(
+        "upstream.url = \"{url}\" is the proxy's own address (server.listen = \"{listen}\"), so that every request would come back; \
+         expected the base URL of another service, such as \"https://api.openai.com/v1\", or \"embedded\""
+    )]
+    OwnAddress {
+        /// The configured URL.
+        url: String,
+        /// The configured address.
+        listen: SocketAddr,
+    },
     /// The upstream key cannot be put into a header.
     #[error(
         "the key that upstream.api_key_env names holds a character that no header can carry; set it to the key alone, without line breaks"
@@ -122,29 +147,36 @@ impl StartError {
                 EngineError::Setting { .. } => ExitStatus::Config,
                 _ => ExitStatus::Data,
             },
-            Self::Store { source } => match source {
-                StoreError::Unwritable { source, .. } => directory_code(source),
-                StoreError::InUse { .. } => ExitStatus::Unavailable,
-                StoreError::Refused { source, .. } => match source.kind() {
-                    io::ErrorKind::PermissionDenied => ExitStatus::NoPermission,
-                    _ => ExitStatus::InputOutput,
-                },
-                StoreError::Version { .. }
-                | StoreError::Format { .. }
-                | StoreError::TableRefused { .. }
-                | StoreError::VectorWidth { .. }
-                | StoreError::Model { .. }
-                | StoreError::Migrating { .. }
-                | StoreError::MountPoint { .. }
-                | StoreError::Unreadable { .. } => ExitStatus::Data,
-                StoreError::InvalidConfig { .. } => ExitStatus::Config,
-                _ => ExitStatus::InputOutput,
-            },
+            Self::Store { source } => store_status(source),
+            Self::AnotherReader { source, .. } => store_status(source),
             Self::Directory { source, .. } => directory_code(source),
             Self::ScopeKey { .. } | Self::ScopeKeyMissing { .. } => ExitStatus::Data,
             Self::Client { .. } | Self::Process { .. } => ExitStatus::InputOutput,
-            Self::Upstream { .. } | Self::ApiKey | Self::LogFilter { .. } => ExitStatus::Config,
+            Self::Upstream { .. } | Self::OwnAddress { .. } | Self::ApiKey | Self::LogFilter { .. } => {
+                ExitStatus::Config
+            }
         }
+    }
+}
+
+fn store_status(source: &StoreError) -> ExitStatus {
+    match source {
+        StoreError::Unwritable { source, .. } => directory_code(source),
+        StoreError::InUse { .. } => ExitStatus::Unavailable,
+        StoreError::Refused { source, .. } => match source.kind() {
+            io::ErrorKind::PermissionDenied => ExitStatus::NoPermission,
+            _ => ExitStatus::InputOutput,
+        },
+        StoreError::Version { .. }
+        | StoreError::Format { .. }
+        | StoreError::TableRefused { .. }
+        | StoreError::VectorWidth { .. }
+        | StoreError::Model { .. }
+        | StoreError::Migrating { .. }
+        | StoreError::MountPoint { .. }
+        | StoreError::Unreadable { .. } => ExitStatus::Data,
+        StoreError::InvalidConfig { .. } => ExitStatus::Config,
+        _ => ExitStatus::InputOutput,
     }
 }
 
@@ -183,11 +215,8 @@ fn engine_fix(source: &EngineError) -> &'static str {
     }
 }
 
-fn store_fix(source: &StoreError) -> &'static str {
-    match source {
-        StoreError::VectorWidth { .. } | StoreError::Model { .. } => " (store.directory, models.reader)",
-        _ => "",
-    }
+fn known_reader(reader: Option<&str>) -> String {
+    reader.map_or_else(|| "one that none of the installed models is".to_owned(), |reader| format!("\"{reader}\""))
 }
 
 #[cfg(test)]
@@ -195,13 +224,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_store_of_another_model_names_the_keys_that_choose_both() {
-        let error = StartError::Store {
-            source: StoreError::VectorWidth { path: "memories".into(), found: 384, expected: 768 },
-        };
-        let text = error.to_string();
-        assert!(text.ends_with("(store.directory, models.reader)") && text.contains("384"), "{text}");
-        assert_eq!(error.exit_status().code(), 65);
+    fn a_store_of_another_reader_names_both_and_the_keys_that_choose_them() {
+        for (reader, named) in
+            [(Some("all-minilm-l6-v2".to_owned()), "\"all-minilm-l6-v2\""), (None, "none of the installed")]
+        {
+            let source = Box::new(StoreError::VectorWidth { path: "memories".into(), found: 384, expected: 768 });
+            let error = StartError::AnotherReader { source, reader, configured: "embeddinggemma-300m".to_owned() };
+            let text = error.to_string();
+            for word in ["(store.directory)", "models.reader is \"embeddinggemma-300m\"", "384", named] {
+                assert!(text.contains(word), "{text}");
+            }
+            assert_eq!(error.exit_status().code(), 65);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub(crate) mod credentials;
 pub(crate) mod encoding;
 pub(crate) mod headers;
 pub(crate) mod paths;
-pub(crate) mod reply;
+pub(crate) mod response;
 pub(crate) mod tapped;
 pub(crate) mod through;
 

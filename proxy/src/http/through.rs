@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 
-use super::reply::{Body, BodyError};
+use super::response::{Body, BodyError};
 
 /// What a body gives next; nothing at its end.
 pub(crate) type Next = Option<Result<Frame<Bytes>, BodyError>>;

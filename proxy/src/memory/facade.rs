@@ -70,7 +70,7 @@ impl PromptMemory for Memory {
     }
 
     fn refuses(&self, scope: &Scope) -> Option<&'static str> {
-        self.ingest.is_full(scope).map(|refusal| refusal.label())
+        self.ingest.refuses(scope)
     }
 
     async fn read_turns(&self, scope: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {

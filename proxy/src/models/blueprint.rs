@@ -2,9 +2,8 @@
 //!
 //! Plain data: it must not know how anything is downloaded, put together or installed.
 
-use super::catalogue;
 use super::digest::Sha256Digest;
-use super::reference::{HuggingFaceFile, ModelLocation, ModelReference};
+use super::reference::HuggingFaceFile;
 
 /// Everything needed to get one model.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,18 +109,6 @@ pub struct Member {
 }
 
 impl Blueprint {
-    /// The blueprint of a reference; `None` for a local path, which needs no fetching, and for an unknown name.
-    #[must_use]
-    pub fn new(reference: &ModelReference) -> Option<Self> {
-        let mut blueprint = match &reference.location {
-            ModelLocation::Path(_) => return None,
-            ModelLocation::Catalogue(name) => catalogue::find(name)?,
-            ModelLocation::HuggingFace(file) => Self::of_hugging_face(file, reference.digest),
-        };
-        blueprint.digest = reference.digest.or(blueprint.digest);
-        Some(blueprint)
-    }
-
     /// How the model is made; recorded beside it, so that a model made in an older way is made anew.
     #[must_use]
     pub fn recipe(&self) -> &'static str {
@@ -138,23 +125,5 @@ impl Blueprint {
     pub fn piece_bytes(&self) -> Option<u64> {
         let origin = self.origins.first()?;
         origin.pieces.iter().map(|piece| piece.bytes).sum()
-    }
-
-    fn of_hugging_face(file: &HuggingFaceFile, digest: Option<Sha256Digest>) -> Self {
-        let flat = format!("{}--{}--{}", file.repository, file.revision, file.file).replace('/', "--");
-        Self {
-            name: format!("hf:{file}"),
-            file: flat.clone(),
-            description: "Hugging Face file".to_owned(),
-            notice: None,
-            bytes: None,
-            digest,
-            assembly: Assembly::Join,
-            origins: vec![Origin {
-                place: Place::HuggingFace(vec![file.clone()]),
-                pieces: vec![Piece { file: flat, bytes: None, digest }],
-                packing: Packing::Plain,
-            }],
-        }
     }
 }

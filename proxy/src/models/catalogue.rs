@@ -5,22 +5,7 @@
 use super::blueprint::{Assembly, Blueprint, Member, Origin, Packing, Piece, Place, Wheel};
 use super::digest::Sha256Digest;
 use super::reference::HuggingFaceFile;
-
-/// The short name of the default reader.
-pub(crate) const EMBEDDING_GEMMA: &str = "embeddinggemma-300m";
-/// The short names of the other readers.
-pub(crate) const E5_SMALL: &str = "multilingual-e5-small";
-pub(crate) const MINILM: &str = "all-minilm-l6-v2";
-/// The short name of the default model of the embedded upstream.
-pub(crate) const QWEN_HALF: &str = "qwen2.5-coder-0.5b-instruct";
-/// The short name of the larger one.
-pub(crate) const QWEN_LARGER: &str = "qwen2.5-coder-1.5b-instruct";
-
-/// The short names.
-#[must_use]
-pub fn names() -> &'static [&'static str] {
-    &[EMBEDDING_GEMMA, E5_SMALL, MINILM, QWEN_HALF, QWEN_LARGER]
-}
+use super::short_names::{E5_SMALL, EMBEDDING_GEMMA, MINILM, QWEN_HALF, QWEN_LARGER};
 
 /// Every model that has a short name.
 #[must_use]
@@ -129,7 +114,7 @@ fn qwen_half() -> Blueprint {
         491_400_064,
         "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
     );
-    qwen((QWEN_HALF, "Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF"), whole, wheels)
+    qwen(QWEN_HALF, "Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF", whole, wheels)
 }
 
 fn qwen_larger() -> Blueprint {
@@ -146,11 +131,11 @@ fn qwen_larger() -> Blueprint {
         1_117_320_768,
         "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
     );
-    qwen((QWEN_LARGER, "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF"), whole, wheels)
+    qwen(QWEN_LARGER, "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF", whole, wheels)
 }
 
 /// A chat model in wheels and as one file of its maker's repository.
-fn qwen((name, repository): (&str, &str), whole: Piece, wheels: Origin) -> Blueprint {
+fn qwen(name: &str, repository: &str, whole: Piece, wheels: Origin) -> Blueprint {
     Blueprint {
         name: name.to_owned(),
         file: whole.file.clone(),

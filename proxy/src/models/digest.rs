@@ -1,13 +1,13 @@
-//! SHA-256 digests of files.
+//! SHA-256 digests, as the configuration and the records beside models have them.
 //!
 //! It must not know which files are models, nor what digest a file should have.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
+use mainpoint_engine::sha256_of_file;
 use sha2::{Digest, Sha256};
 
 /// A SHA-256 digest, shown and read as 64 hexadecimal digits.
@@ -24,20 +24,13 @@ impl Sha256Digest {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn of_file(path: &Path, mut advance: impl FnMut(u64)) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            let count = match file.read(&mut buffer) {
-                Ok(0) => return Ok(Self::finish(hasher)),
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            hasher.update(buffer.get(..count).unwrap_or_default());
-            advance(count as u64);
-        }
+    pub fn of_file(path: &Path, advance: impl FnMut(u64)) -> io::Result<Self> {
+        sha256_of_file(path, advance).map(Self)
+    }
+
+    /// Its 32 bytes.
+    pub(crate) fn bytes(self) -> [u8; 32] {
+        self.0
     }
 }
 

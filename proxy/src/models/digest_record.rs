@@ -23,34 +23,58 @@ struct DigestRecord {
     sha256: String,
 }
 
-/// The digest of a file: the recorded one if the file's size and time of change are what they were, else read. Writes nothing.
-///
-/// # Errors
-/// When the file cannot be read.
-pub(super) fn digest_of(path: &Path) -> io::Result<Sha256Digest> {
-    let metadata = fs::metadata(path)?;
-    match recorded(path, &metadata) {
-        Some(digest) => Ok(digest),
-        None => Sha256Digest::of_file(path, |_| ()),
-    }
+/// The digest of a file, and where it is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FileDigest {
+    /// The record, since the file's size and time of change are what they were.
+    Recorded(Sha256Digest),
+    /// All of the file, which was just read.
+    Read(Sha256Digest),
 }
 
-/// The same, and what had to be read is recorded for the next time.
+/// What becomes of a digest for which the file had to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Recording {
+    /// It is recorded for the next time.
+    Written,
+    /// Nothing on disk is changed.
+    None,
+}
+
+/// The digest of a file: the recorded one if the file's size and time of change are what they were, else read.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub(super) fn digest_once(path: &Path) -> io::Result<Sha256Digest> {
+pub(super) fn digest_of(path: &Path, recording: Recording) -> io::Result<FileDigest> {
     // Looked at before it is read: a file that changes meanwhile is read again the next time.
     let metadata = fs::metadata(path)?;
     if let Some(digest) = recorded(path, &metadata) {
-        return Ok(digest);
+        return Ok(FileDigest::Recorded(digest));
     }
     let digest = Sha256Digest::of_file(path, |_| ())?;
-    let record = DigestRecord::new(&metadata, digest);
-    if let Err(error) = record.write(path) {
+    if recording == Recording::Written
+        && let Err(error) = DigestRecord::new(&metadata, digest).write(path)
+    {
         tracing::debug!(model = %path.display(), %error, "the model's digest cannot be kept beside it");
     }
-    Ok(digest)
+    Ok(FileDigest::Read(digest))
+}
+
+impl FileDigest {
+    /// The digest, wherever it is from.
+    pub(super) fn digest(self) -> Sha256Digest {
+        match self {
+            Self::Recorded(digest) | Self::Read(digest) => digest,
+        }
+    }
+
+    /// The digest if the file was read for it.
+    pub(super) fn just_read(self) -> Option<Sha256Digest> {
+        match self {
+            Self::Read(digest) => Some(digest),
+            Self::Recorded(_) => None,
+        }
+    }
 }
 
 fn recorded(path: &Path, metadata: &Metadata) -> Option<Sha256Digest> {
@@ -105,19 +129,24 @@ mod tests {
             fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
         };
         write("one", 1);
-        let read = digest_of(&path).unwrap();
+        let look = || digest_of(&path, Recording::None).unwrap();
+        let once = || digest_of(&path, Recording::Written).unwrap();
+        let read = look();
         assert!(!path_of(&path).exists(), "a look leaves nothing behind");
-        assert_eq!(digest_once(&path).unwrap(), read);
+        assert_eq!(once(), read);
         assert!(path_of(&path).exists());
+        assert_eq!(read.just_read(), Some(read.digest()));
 
         write("two", 1);
-        assert_eq!(digest_of(&path).unwrap(), read, "neither size nor time says that it is another one");
+        let recorded = FileDigest::Recorded(read.digest());
+        assert_eq!((look(), once()), (recorded, recorded), "neither size nor time says that it is another one");
+        assert_eq!(recorded.just_read(), None);
         write("two", 2);
-        let other = digest_once(&path).unwrap();
-        assert_ne!(other, read);
+        let other = once();
+        assert_ne!(other.digest(), read.digest());
         write("three", 2);
-        assert_ne!(digest_once(&path).unwrap(), other);
+        assert_ne!(once().digest(), other.digest());
         fs::write(path_of(&path), "{").unwrap();
-        assert_eq!(digest_of(&path).unwrap(), Sha256Digest::of_file(&path, |_| ()).unwrap());
+        assert_eq!(look(), FileDigest::Read(Sha256Digest::of_file(&path, |_| ()).unwrap()));
     }
 }

@@ -11,16 +11,17 @@ mod directory;
 mod error;
 mod fetch;
 mod joined;
+mod lookup;
 mod manifest;
 mod prompts;
 mod reference;
 mod settings;
+mod short_names;
 mod sources;
 mod workspace;
 
 pub use blueprint::{Assembly, Blueprint, Member, Origin, Packing, Piece, Place, Wheel};
-pub(crate) use catalogue::{EMBEDDING_GEMMA, QWEN_HALF};
-pub use catalogue::{blueprints, names};
+pub use catalogue::blueprints;
 pub use digest::Sha256Digest;
 pub use directory::{ModelFile, ModelState, ModelsDirectory};
 pub use error::{Attempt, ModelError, SourceError};
@@ -29,15 +30,20 @@ pub use manifest::Manifest;
 pub use prompts::{known_by_path, mean, projection, prompts};
 pub use reference::{HuggingFaceFile, ModelLocation, ModelReference};
 pub use settings::{ModelsConfig, SourceKind};
+pub use short_names::names;
+pub(crate) use short_names::{EMBEDDING_GEMMA, QWEN_HALF};
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use digest_record::{FileDigest, Recording, digest_of};
 
 /// The files of the models that a start needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelPaths {
     /// GGUF file of the model that reads.
     pub reader: PathBuf,
+    /// SHA-256 of the reader's file where the whole file was just read for it, so that nobody need read it again.
+    pub reader_sha256: Option<Sha256Digest>,
     /// GGUF file of the model that answers where no upstream is configured; `None` where it is not needed.
     pub chat: Option<PathBuf>,
 }
@@ -86,8 +92,8 @@ impl ModelUse {
 /// # Errors
 /// When the model is missing, is not the file that was installed, is no GGUF file, or has another digest than configured.
 pub fn resolve(models: &ModelsConfig) -> Result<ModelPaths, ModelError> {
-    let reader = file_of(models, ModelUse::Reader, digest_record::digest_once)?;
-    Ok(ModelPaths { reader, chat: None })
+    let (reader, digest) = find(models, ModelUse::Reader, Recording::Written)?;
+    Ok(ModelPaths { reader, reader_sha256: digest.and_then(FileDigest::just_read), chat: None })
 }
 
 /// Finds the files of the configured reader and of the model that answers, as [`resolve`] does.
@@ -96,7 +102,7 @@ pub fn resolve(models: &ModelsConfig) -> Result<ModelPaths, ModelError> {
 /// As [`resolve`].
 pub fn resolve_with_chat(models: &ModelsConfig) -> Result<ModelPaths, ModelError> {
     let paths = resolve(models)?;
-    let chat = file_of(models, ModelUse::Chat, digest_record::digest_once)?;
+    let (chat, _) = find(models, ModelUse::Chat, Recording::Written)?;
     Ok(ModelPaths { chat: Some(chat), ..paths })
 }
 
@@ -105,31 +111,35 @@ pub fn resolve_with_chat(models: &ModelsConfig) -> Result<ModelPaths, ModelError
 /// # Errors
 /// As [`resolve`].
 pub fn examine(models: &ModelsConfig, of: ModelUse) -> Result<PathBuf, ModelError> {
-    file_of(models, of, digest_record::digest_of)
+    find(models, of, Recording::None).map(|(path, _)| path)
 }
 
 /// Where the configured reader lies, whether it is there or not.
 #[must_use]
 pub fn paths(models: &ModelsConfig) -> ModelPaths {
     let directory = ModelsDirectory::new(models.directory.clone());
-    ModelPaths { reader: directory.model(&models.reader).path().to_path_buf(), chat: None }
+    let reader = directory.model(&models.reader).path().to_path_buf();
+    ModelPaths { reader, reader_sha256: None, chat: None }
 }
 
-fn file_of(
+/// The file of a model, and its digest where the configuration names the one that it must have.
+fn find(
     models: &ModelsConfig,
     of: ModelUse,
-    digest_of: fn(&Path) -> io::Result<Sha256Digest>,
-) -> Result<PathBuf, ModelError> {
+    recording: Recording,
+) -> Result<(PathBuf, Option<FileDigest>), ModelError> {
     let reference = of.reference(models);
     let file = ModelsDirectory::new(models.directory.clone()).model(reference);
     let path = file.resolve()?.to_path_buf();
-    if let Some(expected) = reference.digest {
-        let found = digest_of(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
-        if found != expected {
-            return Err(ModelError::Digest { key: of.digest_key(), model: of.key(), path, found, expected });
-        }
+    let Some(expected) = reference.digest else {
+        return Ok((path, None));
+    };
+    let digest = digest_of(&path, recording).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+    let found = digest.digest();
+    if found != expected {
+        return Err(ModelError::Digest { key: of.digest_key(), model: of.key(), path, found, expected });
     }
-    Ok(path)
+    Ok((path, Some(digest)))
 }
 
 #[cfg(test)]

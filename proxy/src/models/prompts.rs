@@ -8,8 +8,8 @@ use std::path::Path;
 use mainpoint_engine::{Projection, Prompts};
 
 use super::catalogue;
-use super::catalogue::{E5_SMALL, EMBEDDING_GEMMA, MINILM};
 use super::reference::{ModelLocation, ModelReference};
+use super::short_names::{E5_SMALL, EMBEDDING_GEMMA, MINILM, names};
 
 /// The words before a passage and before a question; none for a model that the catalogue does not know.
 #[must_use]
@@ -78,7 +78,7 @@ fn known(reference: &ModelReference) -> Option<String> {
 fn named_after(reference: &ModelReference) -> Option<&'static str> {
     let text = reference.to_string().to_lowercase();
     let file = Path::new(&text).file_name()?.to_str()?;
-    catalogue::names().iter().find(|name| file.starts_with(*name)).copied()
+    names().iter().find(|name| file.starts_with(*name)).copied()
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::catalogue;
 use super::digest::Sha256Digest;
+use super::short_names::names;
 
 /// A model as the configuration names it, with the digest it must have where one was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl ModelReference {
                 .map(|file| ModelLocation::HuggingFace(file).into())
                 .ok_or_else(|| allowed.to_owned());
         }
-        if catalogue::names().contains(&text) {
+        if names().contains(&text) {
             return Ok(Self::catalogue(text));
         }
         let is_gguf = Path::new(text).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
@@ -66,7 +66,7 @@ impl ModelReference {
         }
         Err(format!(
             "a short name ({}), a path to a .gguf file, or hf:organisation/repository/file.gguf",
-            catalogue::names().join(", ")
+            names().join(", ")
         ))
     }
 

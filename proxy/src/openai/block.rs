@@ -26,7 +26,7 @@ impl Seal {
     }
 
     /// Whether a block was made with this seal.
-    pub(crate) fn made(&self, block: &Found<'_>) -> bool {
+    pub(crate) fn made(&self, block: &PossibleBlock<'_>) -> bool {
         let number = self.number(block.marks, block.inside);
         block.number.bytes().eq(number)
     }
@@ -58,7 +58,7 @@ pub(crate) fn digest(lines: &[String]) -> String {
 
 /// Something that has the form of a block, and may have been made here or not.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Found<'a> {
+pub(crate) struct PossibleBlock<'a> {
     /// How many bytes of the text it takes, with the empty line between it and the message's own text.
     pub(crate) length: usize,
     marks: &'static Marks,
@@ -68,7 +68,7 @@ pub(crate) struct Found<'a> {
 }
 
 /// What has the form of a digest at the beginning of `text`.
-pub(crate) fn digest_before(text: &str) -> Option<Found<'_>> {
+pub(crate) fn digest_before(text: &str) -> Option<PossibleBlock<'_>> {
     let end = text.strip_prefix(DIGEST.open)?.find(DIGEST.close)? + DIGEST.open.len() + DIGEST.close.len();
     let (block, rest) = text.split_at_checked(end)?;
     let separator = if rest.starts_with(SEPARATOR) { SEPARATOR.len() } else { 0 };
@@ -76,7 +76,7 @@ pub(crate) fn digest_before(text: &str) -> Option<Found<'_>> {
 }
 
 /// What has the form of a memory block at the end of `text`.
-pub(crate) fn memory_after(text: &str) -> Option<Found<'_>> {
+pub(crate) fn memory_after(text: &str) -> Option<PossibleBlock<'_>> {
     let start = text.strip_suffix(MEMORY.close)?.rfind(MEMORY.open)?;
     let (rest, block) = text.split_at_checked(start)?;
     let separator = if rest.ends_with(SEPARATOR) { SEPARATOR.len() } else { 0 };
@@ -126,10 +126,11 @@ impl Marks {
     }
 
     /// Takes apart a text that begins and ends with these marks.
-    fn find<'a>(&'static self, block: &'a str, separator: usize) -> Option<Found<'a>> {
+    fn find<'a>(&'static self, block: &'a str, separator: usize) -> Option<PossibleBlock<'a>> {
         let inside = block.strip_prefix(self.open)?.strip_suffix(self.close)?;
         let (number, inside) = inside.split_at_checked(DIGITS)?;
-        Some(Found { length: block.len() + separator, marks: self, number, inside: inside.strip_prefix(AFTER_NUMBER)? })
+        let inside = inside.strip_prefix(AFTER_NUMBER)?;
+        Some(PossibleBlock { length: block.len() + separator, marks: self, number, inside })
     }
 }
 

@@ -129,11 +129,11 @@ fn replace(out: &mut BytesMut, request: &ChatRequest, message: &Message, injecti
             let mut parts: Vec<Value> = serde_json::from_slice(request.slice(place)).ok()?;
             let (count, mut places) = (parts.len(), 0..);
             parts.retain_mut(|part| {
-                let at = (places.next().unwrap_or_default(), count);
+                let at = places.next().unwrap_or_default();
                 let Some(Value::String(text)) = part.get_mut("text") else {
                     return true;
                 };
-                match message.echo.own(&message.content, text, at).map(str::to_owned) {
+                match message.echo.own(&message.content, text, at, count).map(str::to_owned) {
                     Some(own) => *text = own,
                     None => return false,
                 }

@@ -13,17 +13,16 @@ use http::header::{
 use http::{Request, Response};
 use http_body_util::BodyExt;
 
-use mainpoint_store::Scope;
 use uuid::Uuid;
 
 use super::cors::OwnHeaders;
-use super::observed::{ExchangeSink, ObservedBody, Reply};
-use super::{Shared, exchange, relay};
+use super::observed::{ObservedBody, ReplyKind, ReplyListener};
+use super::{Shared, relay, turn_recorder};
 use crate::config::Mode;
 use crate::error::{MemoryError, ProxyError};
 use crate::http::RequestBody;
 use crate::http::headers::{MEMORIES, MODE, MODE_NAME, OUTCOME, TOKENS_FORWARDED, TOKENS_IN};
-use crate::http::reply::Body;
+use crate::http::response::Body;
 use crate::http::through::holding;
 use crate::http::{body, credentials, encoding};
 use crate::openai::request::Surface;
@@ -84,7 +83,7 @@ pub(crate) async fn answer(
         tokens_forwarded: plan.receipt.tokens_forwarded,
     };
     if let Some(scope) = plan.scope {
-        put_receipt(shared, &chat, mode, (scope, outcome, plan.receipt));
+        shared.receipts.put(chat.id, scope, completed(plan.receipt, &chat, mode, outcome));
     }
     let started = Instant::now();
     let mut response = match shared.send(call).await {
@@ -94,8 +93,8 @@ pub(crate) async fn answer(
     outcome_headers.write(response.headers_mut());
     OwnHeaders::default().add(response.headers_mut());
     let accepted = response.status().is_success();
-    let sink = accepted.then(|| exchange::sink(shared, chat.id, (plan.intake, plan.reply_slot))).flatten();
-    Ok((observed(shared, response, (chat.surface, sink), started), outcome))
+    let listener = accepted.then(|| turn_recorder::listener(shared, chat.id, plan.intake, plan.reply_slot)).flatten();
+    Ok((observed(shared, response, chat.surface, listener, started), outcome))
 }
 
 /// The mode that holds for a request: the header can lower what the configuration sets, never raise it.
@@ -116,16 +115,16 @@ fn mode(shared: &Shared, headers: &HeaderMap) -> Result<Mode, ProxyError> {
     Ok(asked.min(configured))
 }
 
-fn put_receipt(shared: &Shared, chat: &ChatCall<'_>, mode: Mode, (scope, outcome, receipt): (Scope, Outcome, Receipt)) {
-    let receipt = Receipt {
+/// The plan's receipt with what is known of the request besides.
+fn completed(receipt: Receipt, chat: &ChatCall<'_>, mode: Mode, outcome: Outcome) -> Receipt {
+    Receipt {
         id: chat.id.to_string(),
         time: chrono::Utc::now(),
         surface: chat.surface.label(),
         mode: mode.label(),
         outcome: outcome.label(),
         ..receipt
-    };
-    shared.receipts.put(chat.id, scope, receipt);
+    }
 }
 
 async fn plan(shared: &Shared, context: RequestContext<'_>, body: Bytes) -> Plan {
@@ -170,7 +169,8 @@ async fn plain(planner: &Planner, context: RequestContext<'_>, body: Bytes, limi
 fn observed(
     shared: &Shared,
     response: Response<Body>,
-    (surface, sink): (Surface, Option<Box<dyn ExchangeSink>>),
+    surface: Surface,
+    listener: Option<Box<dyn ReplyListener>>,
     started: Instant,
 ) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
@@ -178,13 +178,14 @@ fn observed(
     let reply = if parts.status.is_success() && shared.planner.is_some() {
         kind_of(surface, &parts.headers)
     } else {
-        Reply::Other
+        ReplyKind::Other
     };
-    if matches!(reply, Reply::Events(_)) {
+    if matches!(reply, ReplyKind::Events(_)) {
         // An error event may have to follow, so the length is not known.
         parts.headers.remove(CONTENT_LENGTH);
     }
-    Response::from_parts(parts, ObservedBody::new(holding(body, UpstreamTimer(started)), reply, sink).boxed_unsync())
+    let observed = ObservedBody::new(holding(body, UpstreamTimer(started)), reply, listener);
+    Response::from_parts(parts, observed.boxed_unsync())
 }
 
 /// What the client is told about its request in headers.
@@ -227,18 +228,18 @@ static DESCRIBES_THE_BODY: [HeaderName; 5] = [
     HeaderName::from_static("content-md5"),
 ];
 
-fn kind_of(surface: Surface, headers: &HeaderMap) -> Reply {
+fn kind_of(surface: Surface, headers: &HeaderMap) -> ReplyKind {
     if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return Reply::Other;
+        return ReplyKind::Other;
     }
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match kind.as_str() {
-        "text/event-stream" => Reply::Events(surface),
+        "text/event-stream" => ReplyKind::Events(surface),
         "application/json" => {
-            Reply::Document(headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()))
+            ReplyKind::Document(headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()))
         }
-        _ => Reply::Other,
+        _ => ReplyKind::Other,
     }
 }
 
@@ -247,7 +248,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
     use super::*;
 
-    fn kind(pairs: &[(HeaderName, &'static str)]) -> Reply {
+    fn kind(pairs: &[(HeaderName, &'static str)]) -> ReplyKind {
         kind_of(
             Surface::ChatCompletions,
             &pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect(),
@@ -258,11 +259,11 @@ mod tests {
     fn only_replies_that_can_be_read_are_read() {
         assert_eq!(
             kind(&[(CONTENT_TYPE, "text/event-stream; charset=utf-8")]),
-            Reply::Events(Surface::ChatCompletions)
+            ReplyKind::Events(Surface::ChatCompletions)
         );
-        assert_eq!(kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_LENGTH, "5")]), Reply::Document(Some(5)));
-        assert_eq!(kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, "gzip")]), Reply::Other);
-        assert_eq!(kind(&[]), Reply::Other);
+        assert_eq!(kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_LENGTH, "5")]), ReplyKind::Document(Some(5)));
+        assert_eq!(kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, "gzip")]), ReplyKind::Other);
+        assert_eq!(kind(&[]), ReplyKind::Other);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use super::{Shared, endpoints, routes};
 use crate::error::ProxyError;
 use crate::http::arriving::RequestBody;
 use crate::http::body;
-use crate::http::reply::Body;
+use crate::http::response::Body;
 use crate::http::through::holding;
 use crate::telemetry::metrics;
 

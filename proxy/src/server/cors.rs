@@ -18,7 +18,7 @@ use tower::{Layer, Service};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use url::Url;
 
-use crate::http::reply::Body;
+use crate::http::response::Body;
 use crate::http::{credentials, headers};
 use crate::upstream::remote::target::is_loopback;
 

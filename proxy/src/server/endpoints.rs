@@ -15,7 +15,7 @@ use super::Shared;
 use crate::error::ProxyError;
 use crate::http::RequestBody;
 use crate::http::arriving::unreadable;
-use crate::http::reply::{Body, json_response, response};
+use crate::http::response::{Body, json_response, response};
 use crate::memory::Part;
 use crate::telemetry;
 

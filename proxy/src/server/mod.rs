@@ -10,7 +10,6 @@ mod connection_table;
 pub(crate) mod cors;
 mod drain;
 mod endpoints;
-mod exchange;
 pub(crate) mod files;
 mod observed;
 mod receipts;
@@ -21,6 +20,7 @@ pub(crate) mod routes;
 mod shared;
 mod socket;
 mod tunnel;
+mod turn_recorder;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -36,15 +36,16 @@ use connection_table::ConnectionTable;
 pub(crate) use receipts::Receipts;
 pub(crate) use shared::Shared;
 
-/// Serves at most `most` connections at once until `stop` is ready, then lets running requests finish for at most
+/// Serves at most `most_connections` at once until `stop` is ready, then lets running requests finish for at most
 /// `server.drain_seconds`, and a moment longer to say that they are cut off. Gives what `stop` gave.
 pub(crate) async fn serve<S>(
-    (listener, most): (TcpListener, usize),
+    listener: TcpListener,
+    most_connections: usize,
     shared: &Arc<Shared>,
     stop: impl Future<Output = S>,
 ) -> S {
     let (graceful, connections, warnings) =
-        (GracefulShutdown::new(), ConnectionTable::new(most), OncePerMinute::default());
+        (GracefulShutdown::new(), ConnectionTable::new(most_connections), OncePerMinute::default());
     let server = ConnectionServer::new(shared, &connections);
     let mut stop = std::pin::pin!(stop);
     let stopped = loop {

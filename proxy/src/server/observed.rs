@@ -1,7 +1,7 @@
-//! The body of a chat reply on its way to the client: every byte passes as it came, the observer reads along.
+//! The body of a chat reply on its way to the client: every byte passes as it came, a parser reads along.
 //!
 //! It must not know what the reply says. A stream that breaks off ends in a visible error event instead of silence. What ends
-//! the answer is held back until its sink acknowledges it.
+//! the answer is held back until its listener acknowledges it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,15 +11,15 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use serde_json::json;
 
 use crate::error::ProxyError;
-use crate::http::reply::{Body, BodyError, envelope};
+use crate::http::response::{Body, BodyError, envelope};
 use crate::http::through::Next;
-use crate::openai::reply::{Document, Observer, Verdict};
+use crate::openai::reply::{Document, ReplyParser, Verdict};
 use crate::openai::request::Surface;
 use crate::telemetry::metrics;
 
 /// What kind of reply passes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reply {
+pub(crate) enum ReplyKind {
     /// Server-sent events as this interface has them.
     Events(Surface),
     /// One JSON document of this many bytes, if the upstream said so.
@@ -28,8 +28,8 @@ pub(crate) enum Reply {
     Other,
 }
 
-/// What hears of an exchange: that its request is accepted, and how its reply ends.
-pub(crate) trait ExchangeSink: Send {
+/// What hears that a request is accepted, and how its reply ends.
+pub(crate) trait ReplyListener: Send {
     /// The upstream has accepted the request, and the reply goes on.
     fn accept(&mut self);
 
@@ -44,9 +44,9 @@ pub(crate) type AcknowledgementFuture = Pin<Box<dyn Future<Output = ()> + Send>>
 /// Passes a reply through.
 pub(crate) struct ObservedBody {
     inner: Body,
-    reply: Reply,
-    observer: Observer,
-    sink: Option<Box<dyn ExchangeSink>>,
+    reply: ReplyKind,
+    parser: ReplyParser,
+    listener: Option<Box<dyn ReplyListener>>,
     /// The upstream is known to have accepted the request.
     accepted: bool,
     /// Begun, and not yet asked whether it is done.
@@ -61,18 +61,18 @@ pub(crate) struct ObservedBody {
 }
 
 impl ObservedBody {
-    /// Watches `inner`; `sink` hears of the end before the client can see it.
-    pub(crate) fn new(inner: Body, reply: Reply, sink: Option<Box<dyn ExchangeSink>>) -> Self {
-        let observer = match reply {
-            Reply::Events(surface) => Observer::events(surface),
-            Reply::Document(_) if sink.is_some() => Observer::Document(Document::default()),
-            Reply::Document(_) | Reply::Other => Observer::Blind,
+    /// Watches `inner`; `listener` hears of the end before the client can see it.
+    pub(crate) fn new(inner: Body, reply: ReplyKind, listener: Option<Box<dyn ReplyListener>>) -> Self {
+        let parser = match reply {
+            ReplyKind::Events(surface) => ReplyParser::events(surface),
+            ReplyKind::Document(_) if listener.is_some() => ReplyParser::Document(Document::default()),
+            ReplyKind::Document(_) | ReplyKind::Other => ReplyParser::Blind,
         };
         let mut observed = Self {
             inner,
             reply,
-            observer,
-            sink,
+            parser,
+            listener,
             accepted: false,
             acknowledgement: None,
             held: None,
@@ -86,11 +86,11 @@ impl ObservedBody {
 
     fn pass(&mut self, bytes: &Bytes) {
         self.passed += bytes.len() as u64;
-        self.observer.push(bytes);
+        self.parser.push(bytes);
         let over = match self.reply {
-            Reply::Events(_) => self.observer.is_done(),
-            Reply::Document(Some(length)) => self.passed >= length,
-            Reply::Document(None) | Reply::Other => self.inner.is_end_stream(),
+            ReplyKind::Events(_) => self.parser.is_done(),
+            ReplyKind::Document(Some(length)) => self.passed >= length,
+            ReplyKind::Document(None) | ReplyKind::Other => self.inner.is_end_stream(),
         };
         if over && !self.done {
             self.deliver();
@@ -101,17 +101,17 @@ impl ObservedBody {
 
     fn deliver(&mut self) {
         self.done = true;
-        let verdict = self.observer.last_verdict();
-        let text = self.observer.take_reply();
-        self.acknowledgement = self.sink.take().map(|sink| sink.end(verdict, text));
+        let verdict = self.parser.last_verdict();
+        let text = self.parser.take_reply();
+        self.acknowledgement = self.listener.take().map(|listener| listener.end(verdict, text));
     }
 
     fn accept_early(&mut self) {
-        if self.observer.verdict() == Some(Verdict::Accepted)
+        if self.parser.verdict() == Some(Verdict::Accepted)
             && !std::mem::replace(&mut self.accepted, true)
-            && let Some(sink) = &mut self.sink
+            && let Some(listener) = &mut self.listener
         {
-            sink.accept();
+            listener.accept();
         }
     }
 
@@ -119,7 +119,7 @@ impl ObservedBody {
     fn end(&mut self) {
         self.ended = true;
         if !self.done {
-            self.observer.finish();
+            self.parser.finish();
             self.deliver();
         }
     }
@@ -127,12 +127,12 @@ impl ObservedBody {
     /// The upstream's body broke off.
     fn fail(&mut self, error: BodyError) -> Option<Result<Bytes, BodyError>> {
         self.ended = true;
-        let Reply::Events(surface) = self.reply else {
+        let ReplyKind::Events(surface) = self.reply else {
             metrics::failure(BROKEN);
             // The client sees for itself that this is not the end.
-            let verdict = self.observer.last_verdict();
-            if let Some(sink) = self.sink.take() {
-                drop(sink.end(verdict, None));
+            let verdict = self.parser.last_verdict();
+            if let Some(listener) = self.listener.take() {
+                drop(listener.end(verdict, None));
             }
             return Some(Err(error));
         };
@@ -146,9 +146,9 @@ impl ObservedBody {
                 ProxyError::UpstreamBroken
             }
         };
-        let last = broken(surface, &reason, &self.observer);
-        let verdict = self.observer.last_verdict();
-        self.acknowledgement = self.sink.take().map(|sink| sink.end(verdict, None));
+        let last = broken(surface, &reason, &self.parser);
+        let verdict = self.parser.last_verdict();
+        self.acknowledgement = self.listener.take().map(|listener| listener.end(verdict, None));
         Some(Ok(last))
     }
 
@@ -196,14 +196,14 @@ impl HttpBody for ObservedBody {
     fn is_end_stream(&self) -> bool {
         self.held.is_none()
             && match self.reply {
-                Reply::Events(_) => self.ended,
-                Reply::Document(_) | Reply::Other => self.ended || self.inner.is_end_stream(),
+                ReplyKind::Events(_) => self.ended,
+                ReplyKind::Document(_) | ReplyKind::Other => self.ended || self.inner.is_end_stream(),
             }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self.reply {
-            Reply::Document(_) | Reply::Other if self.held.is_none() => self.inner.size_hint(),
+            ReplyKind::Document(_) | ReplyKind::Other if self.held.is_none() => self.inner.size_hint(),
             _ => SizeHint::default(),
         }
     }
@@ -212,9 +212,9 @@ impl HttpBody for ObservedBody {
 const BROKEN: &str = "upstream_broken";
 
 /// The event that tells the client why its stream ends.
-fn broken(surface: Surface, error: &ProxyError, observer: &Observer) -> Bytes {
+fn broken(surface: Surface, error: &ProxyError, parser: &ReplyParser) -> Bytes {
     metrics::failure(error.refusal().code);
-    let close = if observer.is_between_events() { "" } else { "\n\n" };
+    let close = if parser.is_between_events() { "" } else { "\n\n" };
     let envelope = envelope(error);
     Bytes::from(match surface {
         Surface::ChatCompletions => format!("{close}data: {envelope}\n\n"),
@@ -226,7 +226,7 @@ fn broken(surface: Surface, error: &ProxyError, observer: &Observer) -> Bytes {
                 "code": error["code"],
                 "message": error["message"],
                 "param": error["param"],
-                "sequence_number": observer.next_number(),
+                "sequence_number": parser.next_number(),
                 "error": error,
             });
             format!("{close}event: error\ndata: {event}\n\n")

@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 
 use super::*;
 
-const CHAT: Reply = Reply::Events(Surface::ChatCompletions);
-const RESPONSES: Reply = Reply::Events(Surface::Responses);
+const CHAT: ReplyKind = ReplyKind::Events(Surface::ChatCompletions);
+const RESPONSES: ReplyKind = ReplyKind::Events(Surface::Responses);
 const TEXT: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"}}]}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
 
@@ -47,7 +47,7 @@ impl Heard {
     }
 }
 
-impl ExchangeSink for Notes {
+impl ReplyListener for Notes {
     fn accept(&mut self) {
         self.heard.note("accepted");
     }
@@ -62,14 +62,14 @@ impl ExchangeSink for Notes {
 }
 
 /// An observed body, what is heard of it, and what has to be done before its end is passed on.
-fn observed(pieces: Vec<Piece>, reply: Reply) -> (ObservedBody, Heard, oneshot::Sender<()>) {
+fn observed(pieces: Vec<Piece>, reply: ReplyKind) -> (ObservedBody, Heard, oneshot::Sender<()>) {
     let heard = Heard::default();
     let (done, written) = oneshot::channel();
     let notes = Notes { heard: heard.clone(), written };
     (ObservedBody::new(body(pieces), reply, Some(Box::new(notes))), heard, done)
 }
 
-async fn watch(pieces: Vec<Piece>, reply: Reply) -> (String, Option<String>) {
+async fn watch(pieces: Vec<Piece>, reply: ReplyKind) -> (String, Option<String>) {
     let (observed, heard, done) = observed(pieces, reply);
     done.send(()).unwrap();
     let bytes = observed.collect().await.unwrap().to_bytes();
@@ -132,9 +132,9 @@ async fn whatever_ends_an_answer_is_held_back_until_what_it_says_is_kept() {
         (vec![Ok(TEXT), Ok(DONE)], CHAT, TEXT, "said hi"),
         (vec![Ok(TEXT), Ok("data: {\"cho")], CHAT, "both", "ended"),
         (vec![Ok(TEXT), Err("reset")], CHAT, TEXT, "ended"),
-        (vec![Ok(DOCUMENT)], Reply::Document(Some(length)), "", "said hi"),
-        (vec![Ok(DOCUMENT)], Reply::Document(None), "both", "said hi"),
-        (vec![Ok("a"), Ok("b")], Reply::Other, "both", "ended"),
+        (vec![Ok(DOCUMENT)], ReplyKind::Document(Some(length)), "", "said hi"),
+        (vec![Ok(DOCUMENT)], ReplyKind::Document(None), "both", "said hi"),
+        (vec![Ok("a"), Ok("b")], ReplyKind::Other, "both", "ended"),
     ] {
         let (mut observed, heard, done) = observed(pieces.clone(), reply);
         let mut passed = Vec::new();
@@ -164,10 +164,10 @@ async fn a_request_is_accepted_by_what_comes_first_and_not_by_its_status() {
         (vec![Ok(ERROR), Ok(DONE)], CHAT, vec!["ended"]),
         (vec![Ok(ERROR), Err("reset")], CHAT, vec!["ended"]),
         (vec![Ok(FAILED)], RESPONSES, vec!["ended"]),
-        (vec![Ok(REFUSAL)], Reply::Document(None), vec!["ended"]),
+        (vec![Ok(REFUSAL)], ReplyKind::Document(None), vec!["ended"]),
         (vec![Ok(TEXT), Ok(ERROR)], CHAT, vec!["accepted", "ended"]),
         (vec![Ok(EMPTY), Err("reset")], CHAT, vec!["accepted", "ended"]),
-        (vec![Ok("{}")], Reply::Document(None), vec!["accepted", "ended"]),
+        (vec![Ok("{}")], ReplyKind::Document(None), vec!["accepted", "ended"]),
     ] {
         let (observed, all, done) = observed(pieces.clone(), reply);
         done.send(()).unwrap();
@@ -183,8 +183,8 @@ async fn a_request_is_accepted_by_what_comes_first_and_not_by_its_status() {
 #[tokio::test]
 async fn a_document_is_delivered_with_its_last_byte_and_a_broken_one_fails() {
     let document = r#"{"choices":[{"message":{"content":"hi"}}]}"#;
-    let (bytes, text) = watch(vec![Ok(document)], Reply::Document(Some(document.len() as u64))).await;
+    let (bytes, text) = watch(vec![Ok(document)], ReplyKind::Document(Some(document.len() as u64))).await;
     assert_eq!((bytes.as_str(), text.as_deref()), (document, Some("hi")));
-    let broken = ObservedBody::new(body(vec![Ok("{"), Err("reset")]), Reply::Document(None), None);
+    let broken = ObservedBody::new(body(vec![Ok("{"), Err("reset")]), ReplyKind::Document(None), None);
     assert!(broken.collect().await.is_err());
 }

@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::error::ProxyError;
-use crate::http::reply::envelope;
+use crate::http::response::envelope;
 use crate::telemetry::metrics;
 
 /// A client's socket.

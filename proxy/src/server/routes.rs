@@ -16,7 +16,7 @@ use crate::error::ProxyError;
 use crate::http::RequestBody;
 use crate::http::headers::REQUEST_ID;
 use crate::http::paths;
-use crate::http::reply::{Body, error_response};
+use crate::http::response::{Body, error_response};
 use crate::openai::request::Surface;
 use crate::telemetry::metrics;
 use crate::upstream::Upstream;
@@ -35,7 +35,7 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request<RequestBody>) -
         };
         let (mut response, outcome) = match &page {
             Some(page) if page.asks() => (Response::default(), "preflight"),
-            _ => answer(&shared, (id, &route), request).await,
+            _ => answer(&shared, id, &route, request).await,
         };
         if let Some(page) = page {
             response = page.permit(response).await;
@@ -107,7 +107,8 @@ impl Route {
 /// The answer and its outcome label.
 async fn answer(
     shared: &Arc<Shared>,
-    (id, route): (Uuid, &Route),
+    id: Uuid,
+    route: &Route,
     request: Request<RequestBody>,
 ) -> (Response<Body>, &'static str) {
     let answered = match route {

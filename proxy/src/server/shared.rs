@@ -13,7 +13,7 @@ use crate::prompt::Planner;
 use crate::upstream::{Call, Upstream, cut};
 
 use super::Receipts;
-use crate::http::reply::Body;
+use crate::http::response::Body;
 
 /// The parts that requests share. One per process.
 pub(crate) struct Shared {

@@ -13,7 +13,7 @@ use super::{Shared, relay};
 use crate::error::ProxyError;
 use crate::http::RequestBody;
 use crate::http::headers;
-use crate::http::reply::Body;
+use crate::http::response::Body;
 use crate::reason::Reason;
 use crate::telemetry::metrics;
 use crate::upstream::CallBody;

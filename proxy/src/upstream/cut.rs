@@ -9,7 +9,7 @@ use http::Response;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::ProxyError;
-use crate::http::reply::{Body, BodyError};
+use crate::http::response::{Body, BodyError};
 use crate::http::through::through;
 
 /// Waits for `answer`, whose body breaks off when `cut` is cancelled.
@@ -52,7 +52,7 @@ mod tests {
     use http_body_util::{BodyExt, StreamBody};
 
     use super::*;
-    use crate::http::reply::whole;
+    use crate::http::response::whole;
 
     fn endless() -> Body {
         let first = stream::iter([Ok::<_, BodyError>(Frame::data(Bytes::from("first")))]);

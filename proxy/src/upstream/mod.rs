@@ -13,7 +13,7 @@ use hyper::upgrade::OnUpgrade;
 
 use crate::error::ProxyError;
 use crate::http::RequestBody;
-use crate::http::reply::Body;
+use crate::http::response::Body;
 
 /// The configured upstream.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use redb::{
 };
 
 use super::file::{CACHE_BYTES, Fault, KNOWN, examine, is_damage, refusal, unknown_table};
+use super::rows::ACCEPTED;
 use crate::directory::Directory;
 use crate::error::StoreError;
 
@@ -20,7 +21,10 @@ pub(crate) enum JournalLook {
     /// There is none, or nothing of any caller's is in it.
     Empty,
     /// It holds turns, or what was put into prompts.
-    Holds,
+    Holds {
+        /// Turns that were accepted and that nobody has read yet.
+        waiting: u64,
+    },
     /// It was not closed; whoever opens it puts it in order.
     Unknown,
     /// A process has it open.
@@ -54,13 +58,14 @@ pub(super) fn look(directory: &Directory) -> Result<JournalLook, StoreError> {
         Err(_) => return Ok(JournalLook::Damaged),
     };
     let rows = rows_of(&database).map_err(StoreError::journal("read"))?;
-    match rows.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
-        Some((name, _)) => Err(unknown_table(&path, format!("a journal with a table {name:?}"))),
-        None if rows.iter().any(|(name, rows)| OF_CALLERS.contains(&name.as_str()) && *rows > 0) => {
-            Ok(JournalLook::Holds)
-        }
-        None => Ok(JournalLook::Empty),
+    if let Some((name, _)) = rows.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
+        return Err(unknown_table(&path, format!("a journal with a table {name:?}")));
     }
+    if !rows.iter().any(|(name, rows)| OF_CALLERS.contains(&name.as_str()) && *rows > 0) {
+        return Ok(JournalLook::Empty);
+    }
+    let waiting = rows.iter().find(|(name, _)| name == ACCEPTED.name());
+    Ok(JournalLook::Holds { waiting: waiting.map_or(0, |(_, rows)| *rows) })
 }
 
 /// The names of all tables, and how many rows each has.

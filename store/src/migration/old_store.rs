@@ -43,7 +43,7 @@ pub struct OldStore {
 impl OldStore {
     /// Opens the store in a directory if it is of the layout version before this one.
     pub(crate) async fn open(path: &Path) -> Result<Option<Self>, StoreError> {
-        let Some(Found { directory, table, lost_files }) = find(path).await? else {
+        let Some(FoundStore { directory, table, lost_files }) = find(path).await? else {
             return Ok(None);
         };
         let of_journal = directory.clone();
@@ -178,14 +178,14 @@ impl OldStore {
 }
 
 /// An old store that was found.
-struct Found {
+struct FoundStore {
     directory: Directory,
     table: Option<(Dataset, Vec<Fragment>)>,
     lost_files: usize,
 }
 
 /// Looks for an old store without changing anything.
-async fn find(path: &Path) -> Result<Option<Found>, StoreError> {
+async fn find(path: &Path) -> Result<Option<FoundStore>, StoreError> {
     if !path.is_dir() {
         return Ok(None);
     }
@@ -209,7 +209,7 @@ async fn find(path: &Path) -> Result<Option<Found>, StoreError> {
         }
         _ => None,
     };
-    Ok(Some(Found { directory, table, lost_files }))
+    Ok(Some(FoundStore { directory, table, lost_files }))
 }
 
 type OfJournal = (Option<Arc<Journal>>, Vec<Turn>, Vec<Deletion>);

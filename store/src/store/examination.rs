@@ -21,6 +21,8 @@ pub struct Examination {
     pub layout: u32,
     /// Turns in its tables; the journal may hold more.
     pub turns: u64,
+    /// Turns that were accepted and that nobody has read yet; 0 while the journal cannot be read, as when it is in use.
+    pub turns_waiting: u64,
     /// Whether there are memories, or what was put into prompts, as far as can be seen.
     pub holds_memories: bool,
     /// Whether a process has it open at the moment.
@@ -37,6 +39,16 @@ impl Store {
     pub fn is_there(directory: &Path) -> Result<bool, StoreError> {
         migration::ensure_ended(directory)?;
         Ok(directory.is_dir() && Directory::existing(directory)?.holds_a_store())
+    }
+
+    /// The model whose vectors the store in a directory holds, by the name that [`StoreConfig::model`] gave it; `None` where none
+    /// is named. Changes nothing. Blocking.
+    ///
+    /// # Errors
+    /// [`StoreError::Unwritable`] and [`StoreError::File`] where the system does not let it be read.
+    pub fn model(directory: &Path) -> Result<Option<String>, StoreError> {
+        let model = Directory::existing(directory)?.model()?;
+        Ok(Some(model).filter(|model| !model.is_empty()))
     }
 
     /// Looks at the store in `config.directory` and changes nothing; `None` where there is none, which opening would create.
@@ -64,10 +76,15 @@ impl Store {
             blocking(move || directory.is_of_model(&model)).await?;
         }
         let (turns, is_damaged) = inspected.turns().await?;
+        let (turns_waiting, journal_holds) = match journal {
+            JournalLook::Holds { waiting } => (waiting, true),
+            _ => (0, false),
+        };
         Ok(Some(Examination {
             layout: schema::VERSION,
             turns,
-            holds_memories: turns > 0 || journal == JournalLook::Holds,
+            turns_waiting,
+            holds_memories: turns > 0 || journal_holds,
             is_in_use: journal == JournalLook::InUse,
             is_damaged: is_damaged || journal == JournalLook::Damaged,
         }))

@@ -4,7 +4,7 @@ use std::fs;
 
 use mainpoint_store::{Examination, Store, StoreConfig, StoreError};
 
-use crate::support::{WIDTH, add_fields, config, contents, layout_version, newest_manifest, open, read, scope};
+use crate::support::{WIDTH, add_fields, config, contents, layout_version, newest_manifest, open, read, scope, turn};
 
 const VECTOR: [f32; WIDTH] = [1.0, 0.0, 0.0, 0.0];
 
@@ -23,7 +23,14 @@ async fn a_store_in_order_says_what_it_holds_and_whether_it_is_in_use() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path()).await;
     let examine = || async { Store::examine(&config(directory.path())).await.unwrap().unwrap() };
-    let empty = Examination { layout: 3, turns: 0, holds_memories: false, is_in_use: true, is_damaged: false };
+    let empty = Examination {
+        layout: 3,
+        turns: 0,
+        turns_waiting: 0,
+        holds_memories: false,
+        is_in_use: true,
+        is_damaged: false,
+    };
     assert_eq!(examine().await, empty);
     read(&store, &scope("s"), 0, &[("heron", VECTOR), ("pond", VECTOR)]).await;
     store.close().await.unwrap();
@@ -31,6 +38,11 @@ async fn a_store_in_order_says_what_it_holds_and_whether_it_is_in_use() {
     let full = Examination { turns: 2, holds_memories: true, is_in_use: false, ..empty };
     assert_eq!(examine().await, full);
     assert!(contents(directory.path()) == before, "something was changed");
+
+    let store = open(directory.path()).await;
+    store.accept([turn(&scope("s"), 2, "a turn that nobody reads")]).await.unwrap();
+    store.close().await.unwrap();
+    assert_eq!(examine().await, Examination { turns_waiting: 1, ..full });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,6 +53,7 @@ async fn what_opening_would_refuse_is_refused_and_stays_as_it_is() {
     read(&store, &scope("s"), 0, &[("heron", VECTOR)]).await;
     store.close().await.unwrap();
     let before = contents(directory.path());
+    assert_eq!(Store::model(directory.path()).unwrap().as_deref(), Some("one"));
     let wider = StoreConfig { vector_width: WIDTH * 2, ..of("one") };
     let error = Store::examine(&wider).await.unwrap_err();
     assert!(matches!(error, StoreError::VectorWidth { found: WIDTH, .. }), "{error:?}");

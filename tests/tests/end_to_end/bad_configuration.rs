@@ -67,6 +67,16 @@ fn a_missing_configuration_file_and_wrong_arguments_have_their_own_status() {
 }
 
 #[test]
+fn a_configuration_that_is_not_utf_8_names_the_line_and_exits_with_78() {
+    let home = Home::new();
+    fs::write(home.configuration(), b"[log]\nfilter = \"caf\xe9\"\n").expect("a file");
+    for arguments in [&["--check"][..], &[]] {
+        assert_refused(&serve(&home, arguments), &[78], &["config.toml:2:", "UTF-8"]);
+    }
+    assert_untouched(&home);
+}
+
+#[test]
 fn a_port_in_use_is_named_and_exits_with_69() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("the port").to_string();
@@ -94,6 +104,17 @@ fn a_missing_model_is_named_with_the_remedy_and_exits_with_66() {
     }
     assert_eq!(fs::read_dir(&empty).expect("the folder").count(), 0, "nothing was put into the folder of models");
     fs::remove_dir(&empty).expect("an empty folder");
+    assert_untouched(&home);
+}
+
+#[test]
+fn an_upstream_that_is_the_proxy_itself_is_refused_by_a_start_and_by_a_check() {
+    let home = Home::new();
+    home.configure("[server]\nlisten = \"127.0.0.1:8787\"\n[memory]\nmode = \"off\"\n[upstream]\nurl = \"http://localhost:8787/v1\"\n");
+    let named = ["upstream.url", "http://localhost:8787/v1", "server.listen", "127.0.0.1:8787", "expected"];
+    for arguments in [&["--check"][..], &[]] {
+        assert_refused(&serve(&home, arguments), &[78], &named);
+    }
     assert_untouched(&home);
 }
 

@@ -72,6 +72,30 @@ fn explain_prints_plain_text_when_it_is_not_a_terminal() {
 }
 
 #[test]
+fn explain_passes_over_what_the_proxy_passes_over() {
+    let home = Home::new();
+    home.configure(LIGHT);
+    let configuration = home.configuration().display().to_string();
+    let conversation = br#"[{"role":"critic","content":"No."},{"role":"user","content":"\ud83d"},
+        {"role":"user","content":"The heron stands in the pond."}]"#;
+    let explain = |more: &[&str]| {
+        let mut command = binary::command();
+        command.args(["explain", "-", "--config", &configuration]).args(more);
+        binary::finish(command, conversation).successful().stdout
+    };
+    let shown = explain(&[]);
+    assert!(
+        shown.contains("critic (passed over: unknown-role)") && shown.contains("(passed over: lone-surrogate)"),
+        "{shown}"
+    );
+    let told: Value = serde_json::from_str(&explain(&["--json"])).expect("JSON");
+    let turns = told["turns"].as_array().expect("turns");
+    let passed_over: Vec<&Value> = turns.iter().map(|turn| &turn["passed_over"]).collect();
+    assert_eq!(passed_over, [&json!("unknown-role"), &json!("lone-surrogate"), &Value::Null]);
+    assert_eq!(turns[2]["read"], true);
+}
+
+#[test]
 fn asking_where_there_is_no_store_says_so_and_makes_none() {
     let home = Home::new();
     home.configure(&format!("{LIGHT}[store]\ndirectory = {:?}\n", home.data()));

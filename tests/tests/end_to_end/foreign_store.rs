@@ -14,6 +14,8 @@ use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, binary, chec
 
 /// The exit status of data that are wrong.
 const DATA: i32 = 65;
+/// The exit status where something is missing.
+const MISSING: i32 = 66;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_missing_scope_key_beside_memories_is_refused_and_a_restored_one_opens_them_again() {
@@ -99,6 +101,42 @@ fn a_store_of_version_2_is_refused_with_the_command_that_reads_it_again_and_that
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn migrating_says_whether_there_was_nothing_to_do_or_nothing_that_it_could_be_done_with() {
+    let upstream = ScriptedUpstream::start().await;
+    let empty = Home::new();
+    empty.configure(&format!("[store]\ndirectory = {:?}\n", empty.data()));
+    let migrate = |home: &Home| binary::run(&["migrate", "--config", &home.configuration().display().to_string()]);
+    for is_made in [false, true] {
+        if is_made {
+            fs::create_dir(empty.data()).expect("an empty directory");
+        }
+        let refused = migrate(&empty);
+        assert_eq!(refused.code, MISSING, "{}", refused.said());
+        assert!(refused.stderr.contains("there is no store in"), "{}", refused.stderr);
+    }
+    assert_eq!(contents(&empty.data()), BTreeMap::new(), "nothing was made");
+
+    let home = with_memories(&upstream).await;
+    let before = contents(&home.data());
+    let done = migrate(&home).successful();
+    assert!(done.stdout.contains("is of the present layout version"), "{}", done.stdout);
+    assert!(contents(&home.data()) == before, "something was changed");
+
+    let manifest = newest_manifest(&home.data().join("lance").join("points.lance"));
+    let whole = fs::read(&manifest).expect("the manifest");
+    for (newer, named) in
+        [(with_layout(&whole, "4"), "layout version 4"), (with_unknown_feature(&whole), "lance 99.0.0")]
+    {
+        fs::write(&manifest, newer).expect("the manifest is written");
+        let refused = migrate(&home);
+        assert_eq!(refused.code, DATA, "{}", refused.said());
+        for words in [named, "use the mainpoint that wrote it"] {
+            assert!(refused.stderr.contains(words), "{}", refused.stderr);
+        }
+    }
+}
+
 fn builder(upstream: &ScriptedUpstream) -> mainpoint_tests::ProxyBuilder {
     StartedProxy::builder().upstream(&upstream.base_url()).budget(200, 80)
 }
@@ -159,11 +197,27 @@ fn newest_manifest(table: &Path) -> PathBuf {
 
 /// The manifest with a feature that readers have to know and nobody does, written by a later version.
 fn with_unknown_feature(manifest: &[u8]) -> Vec<u8> {
+    let writer = field(13, &[field(1, b"lance"), field(2, b"99.0.0")].concat());
+    let flags = [9 << 3, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40];
+    with_fields(manifest, &[&writer[..], &flags].concat())
+}
+
+/// The manifest of a table of this layout version.
+fn with_layout(manifest: &[u8], version: &str) -> Vec<u8> {
+    let metadata = [field(1, b"mainpoint.layout_version"), field(2, version.as_bytes())].concat();
+    with_fields(manifest, &field(5, &metadata))
+}
+
+/// A field with a length, as manifests have them.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len()).expect("a short field");
+    [&[number << 3 | 2, length][..], content].concat()
+}
+
+fn with_fields(manifest: &[u8], fields: &[u8]) -> Vec<u8> {
     let (body, footer) = manifest.split_at(manifest.len() - 16);
     let position = u64::from_le_bytes(footer[..8].try_into().expect("eight bytes")) as usize;
-    let writer = [&[13 << 3 | 2, 15, 1 << 3 | 2, 5][..], b"lance", &[2 << 3 | 2, 6], b"99.0.0"].concat();
-    let flags = [9 << 3, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40];
-    let message = [&body[position + 4..], &writer, &flags].concat();
+    let message = [&body[position + 4..], fields].concat();
     let length = u32::try_from(message.len()).expect("a short message").to_le_bytes();
     [&body[..position], &length, &message, footer].concat()
 }

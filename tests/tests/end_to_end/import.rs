@@ -112,10 +112,6 @@ fn a_line_that_cannot_be_used_is_named_before_anything_is_made() {
         ("{\"messages\":", "line 3: not JSON"),
         (r#"{"message":[]}"#, "line 3: messages is missing"),
         (
-            r#"{"messages":[{"role":"bot","content":"x"}]}"#,
-            "line 3: messages[0].role = \"bot\"; expected one of \"system\"",
-        ),
-        (
             r#"{"messages":[{"role":"user","content":"x"}],"created_at":"May 8"}"#,
             "line 3: created_at = \"May 8\"; expected a time in RFC 3339",
         ),
@@ -147,6 +143,27 @@ fn a_line_that_cannot_be_used_is_named_before_anything_is_made() {
     assert_eq!(unset.code, 64, "{}", unset.said());
     assert!(unset.stderr.contains("--key-env MAINPOINT_TEST_NEVER_SET"), "{}", unset.stderr);
     assert!(!home.data().exists(), "nothing was made");
+}
+
+#[test]
+fn messages_that_the_proxy_passes_over_are_passed_over_and_named_by_line() {
+    models::require();
+    let home = configured();
+    let file = home.path().join("history.jsonl");
+    let good = r#"{"role":"user","content":"The heron stands in the pond."}"#;
+    let lines = [
+        format!(r#"{{"messages":[{good}]}}"#),
+        format!(r#"{{"messages":[{{"role":"critic","content":"No."}},{good},{{"role":"user","content":"\ud83d"}}]}}"#),
+    ];
+    fs::write(&file, lines.join("\n")).expect("a file");
+    let done = import(&home, &file, &["--json"]).successful();
+    let notes: Vec<&str> = done.stderr.lines().filter(|line| line.contains("passed over")).collect();
+    assert_eq!(notes.len(), 1, "{}", done.stderr);
+    for named in ["history.jsonl: line 2: ", "messages[0] (unknown-role)", "messages[2] (lone-surrogate)"] {
+        assert!(notes[0].contains(named), "{}", notes[0]);
+    }
+    let told: Value = serde_json::from_str(&done.stdout).expect("JSON");
+    assert_eq!((&told["turns"], &told["messages_passed_over"]), (&json!(2), &json!(2)), "{told}");
 }
 
 #[test]

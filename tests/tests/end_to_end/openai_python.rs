@@ -57,7 +57,7 @@ async fn chat(
 ) -> [(&'static str, Value, RecordedRequest); 2] {
     upstream.say_next(REPLY);
     upstream.say_next(REPLY);
-    run_in_python("chat.py", (proxy, upstream), request).await
+    run_in_python("chat.py", proxy, upstream, request).await
 }
 
 fn assert_remembered(kind: &str, answer: &Value, forwarded: &RecordedRequest, asked: &Value) {

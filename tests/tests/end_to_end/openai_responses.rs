@@ -64,7 +64,7 @@ async fn respond(
 ) -> [(&'static str, Value, RecordedRequest); 2] {
     upstream.reply_next(Reply::bytes("application/json", response("completed", &[message(REPLY)]).to_string()));
     upstream.reply_next(events(REPLY));
-    let received = run_in_python("respond.py", (proxy, upstream), request).await;
+    let received = run_in_python("respond.py", proxy, upstream, request).await;
     assert!(received.iter().all(|(_, _, request)| request.target == "/v1/responses"));
     received
 }

@@ -71,7 +71,8 @@ pub(crate) fn imported(home: &Home, file: &Path) -> Value {
 /// Runs an application in Python: what it saw and what the upstream received, without and with streaming.
 pub(crate) async fn run_in_python(
     script: &'static str,
-    (proxy, upstream): (&StartedProxy, &ScriptedUpstream),
+    proxy: &StartedProxy,
+    upstream: &ScriptedUpstream,
     request: &Value,
 ) -> [(&'static str, Value, RecordedRequest); 2] {
     let before = upstream.requests().len();

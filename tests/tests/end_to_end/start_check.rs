@@ -72,10 +72,36 @@ async fn a_store_is_checked_against_the_reader_and_its_key_while_the_proxy_runs_
 
     let text = fs::read_to_string(home.configuration()).expect("the configuration");
     home.configure(&text.replace("all-minilm-l6-v2", "embeddinggemma-300m"));
-    is_refused_by_both(&home, &["384", "256", "store.directory", "models.reader"]);
+    let named = [
+        "384",
+        "256",
+        "store.directory",
+        "models.reader is \"embeddinggemma-300m\"",
+        "filled with \"all-minilm-l6-v2\"",
+    ];
+    is_refused_by_both(&home, &named);
     home.configure(&text);
     fs::remove_file(home.data().join("scope.key")).expect("the key is removed");
     is_refused_by_both(&home, &["scope.key", "restore it from a backup"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turns_that_nobody_has_read_are_counted_by_a_check_and_by_a_search() {
+    let upstream = ScriptedUpstream::start().await;
+    let builder = StartedProxy::builder().upstream(&upstream.base_url());
+    let proxy = builder.setting("server", "fault_injection = true").start().await;
+    proxy.stop_part("reader").await;
+    proxy.chat(serde_json::json!({"model": "m", "messages": [{"role": "user", "content": "The heron stands in the pond."}]}).to_string()).await;
+    let home = proxy.stop().await;
+    let said = "turns waiting in the journal: 2 ";
+    let checked = check(&home).successful().stdout;
+    let line = checked.lines().find(|line| line.starts_with("store.directory")).expect("a line for the store");
+    assert!(line.contains("turns stored: 0; ") && line.contains(said), "{line}");
+    let found = run(&home, &["search", "Where is the heron?"]).successful().stdout;
+    assert!(found.starts_with("Nothing was found.\n") && found.contains(said), "{found}");
+    let found = run(&home, &["search", "Where is the heron?", "--json"]).successful().stdout;
+    let found: serde_json::Value = serde_json::from_str(&found).expect("JSON");
+    assert_eq!(found["turns_waiting"], 2);
 }
 
 #[test]

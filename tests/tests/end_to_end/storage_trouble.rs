@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use mainpoint_tests::metrics::Metrics;
 use mainpoint_tests::{Conversation, ScriptedUpstream, SmallDisk, StartedProxy, wait_until};
 
-use crate::shared::asked_again;
+use serde_json::Value;
+
+use crate::shared::{asked_again, receipt};
 
 /// How long mending may take on a busy machine; it is tried every few seconds.
 const MENDING: Duration = Duration::from_secs(60);
@@ -28,6 +30,14 @@ fn long_chat(topic: &str) -> Conversation {
     }
     conversation.user(&format!("On which day did we count no boat at the {topic}?"));
     conversation
+}
+
+/// What the receipt of a conversation's first request says of its turn.
+async fn not_stored(proxy: &StartedProxy, text: &str) -> Value {
+    let mut conversation = Conversation::new();
+    conversation.user(text);
+    let answer = proxy.chat(conversation.body()).await;
+    receipt(proxy, &answer).await["not_stored"].clone()
 }
 
 fn degraded(metrics: &Metrics, part: &str) -> bool {
@@ -69,6 +79,12 @@ async fn a_full_disk_is_said_and_got_over_without_a_restart_while_requests_pass(
         !is_ready(&proxy).await
     })
     .await;
+    wait_until("the receipt says that new turns are not stored", MENDING, || async {
+        let number = said.fetch_add(1, Ordering::Relaxed);
+        let reason = not_stored(&proxy, &format!("boat {number} lies in the bay tonight, ").repeat(250)).await;
+        reason.as_str().is_some_and(|reason| reason.starts_with("store_journal"))
+    })
+    .await;
     let ready = proxy.get("/readyz").await;
     assert_eq!(ready.status, 503);
     let body = ready.json();
@@ -86,6 +102,10 @@ async fn a_full_disk_is_said_and_got_over_without_a_restart_while_requests_pass(
 
     disk.free(&proxy);
     wait_until("the store is in order", MENDING, || is_ready(&proxy)).await;
+    wait_until("the receipt says nothing of that any more", MENDING, || async {
+        not_stored(&proxy, "The boats are in the bay again.").await.is_null()
+    })
+    .await;
     let metrics = proxy.metrics().await;
     for part in ["journal", "tables", "maintenance"] {
         assert!(!degraded(&metrics, part), "{part}");

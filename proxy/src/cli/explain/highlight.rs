@@ -42,8 +42,11 @@ impl Marks {
 pub(super) fn show(output: &mut impl Write, turns: &[(&Message, Option<TurnReading>)], marks: Marks) -> io::Result<()> {
     let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
     for (number, (message, reading)) in turns.iter().enumerate() {
-        let note =
-            reading.as_ref().map_or_else(|| "not read".to_owned(), |reading| format!("{} tokens", reading.tokens));
+        let note = match (reading, message.oddity) {
+            (Some(reading), _) => format!("{} tokens", reading.tokens),
+            (None, Some(oddity)) => format!("passed over: {}", oddity.label()),
+            (None, None) => "not read".to_owned(),
+        };
         writeln!(output, "{bold}{} {}{bold:#} {dim}({note}){dim:#}", number + 1, message.role)?;
         match reading {
             Some(reading) => write_turn(output, &stretches(&message.text, reading), marks)?,

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::line::Line;
 use crate::cli::CliError;
+use crate::terminal::Progress;
 
 /// A file of conversations; read anew for every pass, so that it may be larger than memory.
 pub(super) struct History {
@@ -18,7 +19,7 @@ pub(super) struct History {
 }
 
 /// What some editors put at the beginning of a file.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// A pass over the file.
 pub(super) struct Lines<'a> {
@@ -68,6 +69,11 @@ impl History {
     /// Why a line cannot be used.
     pub(super) fn refusal(&self, line: usize, reason: impl Into<String>) -> CliError {
         CliError::History { name: self.name.clone(), line, reason: reason.into() }
+    }
+
+    /// Says something of a line that can be used.
+    pub(super) fn note(&self, line: usize, text: &str) {
+        Progress::StandardError.line(&format!("mainpoint: {}: line {line}: {text}", self.name));
     }
 
     fn unreadable(&self, source: std::io::Error) -> CliError {

@@ -4,8 +4,10 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
 
+use super::history::BYTE_ORDER_MARK;
+use crate::cli::messages::{ListedMessage, listed, not_json};
+use crate::openai::request::scan::{self, Picked, decoded, slice};
 use crate::openai::request::{ChatRequest, Surface};
 
 /// A conversation, checked.
@@ -13,119 +15,99 @@ use crate::openai::request::{ChatRequest, Surface};
 pub(super) struct Line {
     /// The request that it is.
     pub(super) request: ChatRequest,
+    /// Its messages as they stand in the list.
+    pub(super) listed: Vec<ListedMessage>,
     /// The name that it is given.
     pub(super) name: Option<String>,
     /// When it began.
     begun: Option<DateTime<Utc>>,
-    /// When each message was written, as far as messages say so.
+    /// When each message of the request was written, as far as messages say so.
     written: Vec<Option<DateTime<Utc>>>,
 }
 
-/// What OpenAI's clients write, and what the proxy's requests have.
-const ROLES: [&str; 6] = ["system", "developer", "user", "assistant", "tool", "function"];
+/// The fields of a line that are looked at here.
+const FIELDS: [&str; 4] = ["messages", "conversation", "user", "created_at"];
+const MESSAGES: &str = "a list of at least one message, each with \"role\" and \"content\"";
 /// Characters of a wrong value that an error shows.
 const SHOWN: usize = 60;
 
 impl Line {
-    /// Reads a line.
+    /// Reads a line. Messages are read as those of a request: what is odd about one is no error.
     ///
     /// # Errors
     /// The key, its value and what is allowed.
     pub(super) fn parse(bytes: Bytes) -> Result<Self, String> {
-        let value: Value = serde_json::from_slice(&bytes).map_err(|error| format!("not JSON: {error}"))?;
-        let Value::Object(object) = &value else {
-            return Err(wrong("the line", &value, "an object with \"messages\""));
-        };
-        let name = text(object, "conversation")?;
-        text(object, "user")?;
-        let begun = date(object, "created_at", "created_at")?;
-        let written = messages(object)?
-            .iter()
-            .enumerate()
-            .map(|(index, message)| message_date(index, message))
-            .collect::<Result<Vec<_>, String>>()?;
+        // One belongs to the beginning of a file, where it was taken away.
+        let is_marked = bytes.starts_with(BYTE_ORDER_MARK);
+        let whole = scan::document(&bytes).ok().filter(|_| !is_marked).ok_or_else(|| not_json(&bytes))?;
+        let fields = Picked::new(&bytes, &whole.range, FIELDS)
+            .ok_or_else(|| wrong("the line", slice(&bytes, &whole.range), "an object with \"messages\""))?;
+        let name = text(&bytes, &fields, "conversation")?;
+        text(&bytes, &fields, "user")?;
+        let begun = date(&bytes, &fields, "created_at")?;
+        let messages = fields.get("messages").ok_or_else(|| format!("messages is missing; expected {MESSAGES}"))?;
+        let messages = slice(&bytes, &messages.range).to_vec();
+        let refused = || wrong("messages", &messages, MESSAGES);
+        if !messages.starts_with(b"[") {
+            return Err(refused());
+        }
         // What is left to be wrong is told by the parser of requests.
         let request = ChatRequest::parse(Surface::ChatCompletions, bytes).map_err(|error| error.to_string())?;
-        Ok(Self { request, name, begun, written })
+        let listed = listed(&request);
+        if listed.is_empty() {
+            return Err(refused());
+        }
+        let mut written = vec![None; request.messages.len()];
+        for (index, message) in listed.iter().enumerate() {
+            let own = Picked::new(&request.body, &message.range, ["created_at"]);
+            let own = own.map_or(Ok(None), |own| date(&request.body, &own, "created_at"));
+            let own = own.map_err(|reason| format!("messages[{index}].{reason}"))?;
+            if let Some(slot) = written.get_mut(message.parsed) {
+                *slot = own.or(*slot);
+            }
+        }
+        Ok(Self { request, listed, name, begun, written })
     }
 
-    /// When the message `index` was written: what it says itself, else the last message before it that says so, else the
-    /// conversation.
+    /// When the message `index` of the request was written: what it says itself, else the last message before it that says so,
+    /// else the conversation.
     pub(super) fn time_of(&self, index: usize) -> Option<DateTime<Utc>> {
         let said = self.written.iter().take(index + 1).rev().copied().flatten().next();
         said.or(self.begun)
     }
 }
 
-fn messages(object: &Map<String, Value>) -> Result<&[Value], String> {
-    const ALLOWED: &str = "a list of at least one message, each with \"role\" and \"content\"";
-    match object.get("messages") {
-        Some(Value::Array(messages)) if !messages.is_empty() => Ok(messages),
-        Some(other) => Err(wrong("messages", other, ALLOWED)),
-        None => Err(format!("messages is missing; expected {ALLOWED}")),
-    }
-}
-
-/// Checks a message and gives its date.
-fn message_date(index: usize, message: &Value) -> Result<Option<DateTime<Utc>>, String> {
-    let place = format!("messages[{index}]");
-    let Value::Object(object) = message else {
-        return Err(wrong(&place, message, "an object with \"role\" and \"content\""));
+fn text<const N: usize>(body: &[u8], fields: &Picked<N>, key: &str) -> Result<Option<String>, String> {
+    let Some(value) = fields.set(body, key).map(|span| slice(body, &span.range)) else {
+        return Ok(None);
     };
-    let key = format!("{place}.role");
-    match object.get("role") {
-        Some(Value::String(role)) if ROLES.contains(&role.as_str()) => {}
-        Some(other) => return Err(wrong(&key, other, &listed(&ROLES))),
-        None => return Err(format!("{key} is missing; expected {}", listed(&ROLES))),
+    if !value.starts_with(b"\"") {
+        return Err(wrong(key, value, "text"));
     }
-    if let Some(content) = object.get("content")
-        && !(content.is_string() || content.is_null() || is_parts(content))
-    {
-        let key = format!("{place}.content");
-        return Err(wrong(&key, content, "text, a list of parts, or null"));
-    }
-    date(object, "created_at", &format!("{place}.created_at"))
+    Ok(Some(decoded(value).unwrap_or_else(|| String::from_utf8_lossy(value)).into_owned()))
 }
 
-fn is_parts(content: &Value) -> bool {
-    content.as_array().is_some_and(|parts| parts.iter().all(Value::is_object))
-}
-
-fn text(object: &Map<String, Value>, key: &str) -> Result<Option<String>, String> {
-    match object.get(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(other) => Err(wrong(key, other, "text")),
-    }
-}
-
-fn date(object: &Map<String, Value>, key: &str, shown: &str) -> Result<Option<DateTime<Utc>>, String> {
-    let value = match object.get(key) {
-        None | Some(Value::Null) => return Ok(None),
-        Some(value) => value,
+fn date<const N: usize>(body: &[u8], fields: &Picked<N>, key: &str) -> Result<Option<DateTime<Utc>>, String> {
+    let Some(value) = fields.set(body, key).map(|span| slice(body, &span.range)) else {
+        return Ok(None);
     };
-    let time = value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+    let time = decoded(value).and_then(|text| DateTime::parse_from_rfc3339(&text).ok());
     match time {
         Some(time) => Ok(Some(time.to_utc())),
-        None => Err(wrong(shown, value, "a time in RFC 3339, such as \"2026-05-08T13:56:00Z\"")),
+        None => Err(wrong(key, value, "a time in RFC 3339, such as \"2026-05-08T13:56:00Z\"")),
     }
 }
 
-fn listed(names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
-    format!("one of {}", quoted.join(", "))
-}
-
-fn wrong(key: &str, value: &Value, allowed: &str) -> String {
-    let value = value.to_string();
-    let shown: String = value.chars().take(SHOWN).collect();
+fn wrong(key: &str, value: &[u8], allowed: &str) -> String {
+    let value = String::from_utf8_lossy(value);
+    let shown: String = value.chars().take(SHOWN).map(|sign| if sign.is_control() { ' ' } else { sign }).collect();
     let more = if shown.len() < value.len() { "…" } else { "" };
     format!("{key} = {shown}{more}; expected {allowed}")
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")]
 
     use super::*;
 
@@ -152,6 +134,29 @@ mod tests {
     }
 
     #[test]
+    fn what_the_proxy_passes_over_in_a_request_is_passed_over_and_every_other_message_keeps_its_date() {
+        for odd in [
+            "3",
+            "{}",
+            r#"{"role":"critic","content":"x"}"#,
+            r#"{"role":"user","content":"\ud83d"}"#,
+            r#"{"role":"user","content":3}"#,
+            r#"{"role":"user","content":"x","n":1e400}"#,
+        ] {
+            let line = parse(&format!(
+                r#"{{"user":"\ud83d","conversation":"\ud83d","messages":[{{"role":"user","content":"a"}},{odd},{odd},
+                    {{"role":"user","content":"b","created_at":"2026-05-09T00:00:00Z"}}]}}"#
+            ));
+            let line = line.unwrap_or_else(|reason| panic!("{odd}: {reason}"));
+            let odd_ones = line.listed.iter().map(|message| message.oddity.is_some());
+            assert_eq!(odd_ones.collect::<Vec<_>>(), [false, true, true, false], "{odd}");
+            let last = line.request.messages.len() - 1;
+            assert_eq!(line.time_of(last).unwrap().to_rfc3339(), "2026-05-09T00:00:00+00:00");
+            assert_eq!(line.time_of(last - 1), None);
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named_by_key_value_and_what_is_allowed() {
         let message = |message: &str| format!(r#"{{"messages":[{{"role":"user","content":"x"}},{message}]}}"#);
         let refusals = [
@@ -159,14 +164,8 @@ mod tests {
             ("[]".to_owned(), "the line = []; expected an object"),
             ("{}".to_owned(), "messages is missing"),
             (r#"{"messages":[]}"#.to_owned(), "messages = []; expected a list of at least one"),
+            (r#"{"messages":3}"#.to_owned(), "messages = 3; expected a list of at least one"),
             (r#"{"messages":[{}],"user":3}"#.to_owned(), "user = 3; expected text"),
-            (message("3"), "messages[1] = 3; expected an object"),
-            (message("{}"), "messages[1].role is missing; expected one of"),
-            (message(r#"{"role":"bot","content":"x"}"#), "messages[1].role = \"bot\"; expected one of \"system\""),
-            (
-                message(r#"{"role":"user","content":3}"#),
-                "messages[1].content = 3; expected text, a list of parts, or null",
-            ),
             (
                 message(r#"{"role":"user","content":"x","created_at":"yesterday"}"#),
                 "messages[1].created_at = \"yesterday\"; expected a time in RFC 3339",

@@ -20,6 +20,8 @@ use crate::terminal::size;
 pub(super) struct Summary {
     /// Conversations in the file.
     pub(super) conversations: usize,
+    /// Messages that were passed over, as in a request.
+    pub(super) passed_over: usize,
     /// What became of their turns.
     pub(super) imported: Imported,
     /// Time spent reading.
@@ -43,6 +45,9 @@ impl Summary {
             table.add_row([what.to_owned(), value]);
         };
         add("conversations", self.conversations.to_string());
+        if self.passed_over > 0 {
+            add("messages passed over", self.passed_over.to_string());
+        }
         add("turns read", imported.turns.to_string());
         add("turns already in memory", imported.known.to_string());
         add("turns that cannot be read", imported.unreadable.to_string());
@@ -64,6 +69,7 @@ impl Summary {
         let imported = &self.imported;
         let value = json!({
             "conversations": self.conversations,
+            "messages_passed_over": self.passed_over,
             "turns": imported.turns,
             "turns_known": imported.known,
             "turns_unreadable": imported.unreadable,

@@ -3,6 +3,7 @@
 //! It must not know what is written.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -16,6 +17,8 @@ use crate::telemetry::metrics;
 #[derive(Debug)]
 pub(super) struct JournalHealth {
     pub(super) is_down: watch::Sender<bool>,
+    /// Why the last write failed; `None` while none has, and once one has succeeded after it.
+    failure: Mutex<Option<&'static str>>,
     /// Of the texts that wait for the writer.
     pub(super) waiting_bytes: AtomicUsize,
     /// How long anybody waits for the journal.
@@ -29,6 +32,7 @@ impl JournalHealth {
     pub(super) fn new(timeout: Duration, pause: Duration) -> Self {
         Self {
             is_down: watch::Sender::new(false),
+            failure: Mutex::default(),
             waiting_bytes: AtomicUsize::new(0),
             timeout,
             pause,
@@ -52,6 +56,29 @@ impl JournalHealth {
 
     pub(super) fn set_down(&self, is_down: bool) {
         self.is_down.send_if_modified(|before| std::mem::replace(before, is_down) != is_down);
+    }
+
+    /// A write ended in `time`.
+    pub(super) fn note_written(&self, time: Duration) {
+        *self.last_failure() = None;
+        if time < self.timeout / 2 {
+            self.set_down(false);
+        }
+    }
+
+    /// A write failed: nothing is stored until one succeeds.
+    pub(super) fn note_failed(&self, error: &MemoryError) {
+        *self.last_failure() = Some(error.label());
+        self.set_down(true);
+    }
+
+    /// Why the last write failed, as the label of the metric, if it did.
+    pub(super) fn failure(&self) -> Option<&'static str> {
+        *self.last_failure()
+    }
+
+    fn last_failure(&self) -> MutexGuard<'_, Option<&'static str>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn report(&self, error: &MemoryError) {

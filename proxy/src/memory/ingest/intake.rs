@@ -107,6 +107,11 @@ impl Intake {
         acknowledgement
     }
 
+    /// Why the journal takes nothing for now, as the label of the metric: its last write failed, and none has succeeded since.
+    pub(super) fn failure(&self) -> Option<&'static str> {
+        self.health.failure()
+    }
+
     /// Makes sure that the store knows a scope's turns by the time that some of them are to be stored.
     pub(super) fn prepare(&self, scope: &Scope) {
         let (store, scope) = (self.store.clone(), scope.clone());
@@ -242,19 +247,17 @@ impl JournalWriter {
         let ids: Vec<(Scope, TurnId)> = turns.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
         for attempt in 1..=ATTEMPTS {
             let started = Instant::now();
-            let written = (self.accept)(Arc::clone(&turns)).await;
+            let written = (self.accept)(Arc::clone(&turns)).await.map_err(MemoryError::from);
             match &written {
                 Ok(()) => {
                     self.backlog.enqueue(&ids);
-                    if started.elapsed() < self.health.timeout / 2 {
-                        self.health.set_down(false);
-                    }
+                    self.health.note_written(started.elapsed());
                 }
-                Err(_) => self.health.set_down(true),
+                Err(error) => self.health.note_failed(error),
             }
             waiting.drain(..).for_each(answer);
             let Err(error) = written else { return };
-            self.health.report(&error.into());
+            self.health.report(&error);
             if attempt == ATTEMPTS || self.stop.is_cancelled() {
                 break;
             }

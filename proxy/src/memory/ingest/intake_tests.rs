@@ -154,6 +154,22 @@ async fn turns_that_cannot_be_written_are_tried_again_and_nobody_waits_for_that(
 }
 
 #[tokio::test]
+async fn a_journal_whose_last_write_failed_is_named_until_one_succeeds_however_slow() {
+    // Nothing is quick enough for a timeout of no time, so that answers go on not to wait.
+    let bench = bench(Journal::failing(ATTEMPTS), (Duration::ZERO, 100));
+    assert_eq!(bench.health.failure(), None);
+    bench.journal.permits.add_permits(ATTEMPTS);
+    bench.submit([0]).await.wait().await;
+    until(|| bench.journal.batches().len() == ATTEMPTS).await;
+    assert_eq!(bench.health.failure(), Some("store_closed"));
+    bench.journal.permits.add_permits(1);
+    bench.submit([1]).await.wait().await;
+    until(|| bench.waiting(0..2) == 1).await;
+    until(|| bench.health.failure().is_none()).await;
+    assert!(bench.is_down(), "the journal is slow, which is no reason to say that nothing is stored");
+}
+
+#[tokio::test]
 async fn what_cannot_be_written_at_all_is_given_up_and_may_come_again() {
     let bench = bench(Journal::failing(ATTEMPTS), (LONG, 100));
     bench.journal.permits.add_permits(ATTEMPTS);

@@ -87,9 +87,11 @@ impl IngestPipeline {
         unseen
     }
 
-    /// Why nothing more of a scope can be taken in at the moment.
-    pub(crate) fn is_full(&self, scope: &Scope) -> Option<MemoryError> {
-        self.backlog.is_full(scope).map(MemoryError::from)
+    /// Why nothing more of a scope can be taken in at the moment, as the label of the metric: there is no room for it, or the
+    /// journal cannot be written.
+    pub(crate) fn refuses(&self, scope: &Scope) -> Option<&'static str> {
+        let full = self.backlog.is_full(scope).map(|refusal| MemoryError::from(refusal).label());
+        full.or_else(|| self.intake.failure())
     }
 
     /// Takes turns of one scope in, oldest first, but for those that the journal is known to have. Never waits; what it returns

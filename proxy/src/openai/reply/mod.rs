@@ -16,7 +16,7 @@ use sse::Framer;
 
 /// Reads a copy of a reply.
 #[derive(Debug)]
-pub(crate) enum Observer {
+pub(crate) enum ReplyParser {
     /// A stream of events.
     Events(Events),
     /// One JSON document.
@@ -70,7 +70,7 @@ pub(crate) struct Document {
     overflowed: bool,
 }
 
-impl Observer {
+impl ReplyParser {
     /// Reads a stream as `surface` has it.
     pub(crate) fn events(surface: Surface) -> Self {
         let read = match surface {

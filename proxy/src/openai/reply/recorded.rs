@@ -32,7 +32,7 @@ fn every_recorded_stream_gives_one_reply_at_every_chunk_size() {
     assert!(chat > 0 && responses > 0);
 }
 
-/// What an observer knows at the end.
+/// What a parser knows at the end.
 #[derive(Debug, PartialEq)]
 struct Seen {
     done: bool,
@@ -41,10 +41,10 @@ struct Seen {
 }
 
 fn observe(surface: Surface, body: &str, size: usize) -> Seen {
-    let mut observer = Observer::events(surface);
-    body.as_bytes().chunks(size).for_each(|piece| observer.push(piece));
-    observer.finish();
-    Seen { done: observer.is_done(), next_number: observer.next_number(), text: observer.take_reply() }
+    let mut parser = ReplyParser::events(surface);
+    body.as_bytes().chunks(size).for_each(|piece| parser.push(piece));
+    parser.finish();
+    Seen { done: parser.is_done(), next_number: parser.next_number(), text: parser.take_reply() }
 }
 
 fn surface_of(body: &str) -> Surface {

@@ -7,13 +7,13 @@ use serde_json::json;
 
 use super::*;
 
-fn observe(surface: Surface, pieces: &[&[u8]]) -> Observer {
-    let mut observer = Observer::events(surface);
+fn observe(surface: Surface, pieces: &[&[u8]]) -> ReplyParser {
+    let mut parser = ReplyParser::events(surface);
     for piece in pieces {
-        observer.push(piece);
+        parser.push(piece);
     }
-    observer.finish();
-    observer
+    parser.finish();
+    parser
 }
 
 /// `bytes`, cut at some places.
@@ -80,12 +80,12 @@ fn noise() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
-/// How many bytes an observer keeps.
-fn held(observer: &Observer) -> usize {
-    match observer {
-        Observer::Events(events) => events.framer.held() + events.reply.text.len(),
-        Observer::Document(document) => document.bytes.len(),
-        Observer::Blind => 0,
+/// How many bytes a parser keeps.
+fn held(parser: &ReplyParser) -> usize {
+    match parser {
+        ReplyParser::Events(events) => events.framer.held() + events.reply.text.len(),
+        ReplyParser::Document(document) => document.bytes.len(),
+        ReplyParser::Blind => 0,
     }
 }
 
@@ -98,10 +98,10 @@ proptest! {
         cuts in prop::collection::vec(any::<Index>(), 0..12),
     ) {
         let bytes = stream(&events(surface, &texts), line_break);
-        let mut observer = observe(surface, &pieces(&bytes, &cuts));
-        prop_assert!(observer.is_done() && observer.is_between_events());
+        let mut parser = observe(surface, &pieces(&bytes, &cuts));
+        prop_assert!(parser.is_done() && parser.is_between_events());
         let expected = texts.concat();
-        prop_assert_eq!(observer.take_reply(), (!expected.is_empty()).then_some(expected));
+        prop_assert_eq!(parser.take_reply(), (!expected.is_empty()).then_some(expected));
     }
 
     #[test]
@@ -114,9 +114,9 @@ proptest! {
             Surface::Responses => events.len() - 1,
         };
         let bytes = stream(&events[..before_the_end], "\n");
-        let mut observer = observe(surface, &[&bytes[..cut.index(bytes.len() + 1)]]);
-        prop_assert!(!observer.is_done());
-        prop_assert_eq!(observer.take_reply(), None);
+        let mut parser = observe(surface, &[&bytes[..cut.index(bytes.len() + 1)]]);
+        prop_assert!(!parser.is_done());
+        prop_assert_eq!(parser.take_reply(), None);
     }
 }
 
@@ -127,9 +127,9 @@ proptest! {
     fn any_bytes_are_read_alike_however_they_are_cut_and_little_is_kept(
         surface in surface(), bytes in noise(), cuts in prop::collection::vec(any::<Index>(), 0..40),
     ) {
-        let mut whole = Observer::events(surface);
+        let mut whole = ReplyParser::events(surface);
         whole.push(&bytes);
-        let mut cut = Observer::events(surface);
+        let mut cut = ReplyParser::events(surface);
         for piece in pieces(&bytes, &cuts) {
             cut.push(piece);
             prop_assert!(held(&cut) <= MOST_KEPT);
@@ -146,10 +146,10 @@ proptest! {
     fn any_bytes_of_a_document_are_read_alike_and_little_is_kept(
         pieces in prop::collection::vec(noise(), 0..16),
     ) {
-        let mut observer = Observer::Document(Document::default());
+        let mut parser = ReplyParser::Document(Document::default());
         for piece in &pieces {
-            observer.push(piece);
-            prop_assert!(held(&observer) <= LARGEST_DOCUMENT);
+            parser.push(piece);
+            prop_assert!(held(&parser) <= LARGEST_DOCUMENT);
         }
         let all = pieces.concat();
         let expected = if all.len() > LARGEST_DOCUMENT {
@@ -157,7 +157,7 @@ proptest! {
         } else {
             completion::document(&all).or_else(|| response::document(&all))
         };
-        prop_assert_eq!(observer.take_reply(), expected);
+        prop_assert_eq!(parser.take_reply(), expected);
     }
 }
 
@@ -167,9 +167,9 @@ const MOST_KEPT: usize = (1 << 20) + (3 << 20) + LARGEST_REPLY;
 #[test]
 fn a_document_gives_its_text_and_a_call_gives_none() {
     let reply = |document: &str| {
-        let mut observer = Observer::Document(Document::default());
-        document.as_bytes().chunks(7).for_each(|piece| observer.push(piece));
-        observer.take_reply()
+        let mut parser = ReplyParser::Document(Document::default());
+        document.as_bytes().chunks(7).for_each(|piece| parser.push(piece));
+        parser.take_reply()
     };
     let chat = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;
     assert_eq!(reply(chat).unwrap(), "hi");

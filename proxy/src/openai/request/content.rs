@@ -10,6 +10,7 @@ use super::{BodyParser, Content, Message, Nature, Other, Part, Raw, scan};
 use crate::openai::attachments::{Attachment, Kind};
 
 /// What a part of a message's content is, by its type.
+#[derive(Clone, Copy)]
 enum PartType {
     /// Text in its field `text`.
     Text,
@@ -107,7 +108,7 @@ impl BodyParser<'_> {
             }
             unknown = None;
             if let Some(part) = part {
-                self.part(message, &span.range, (kind, &part));
+                self.part(message, &span.range, kind, &part);
             }
             Ok(())
         });
@@ -128,7 +129,7 @@ impl BodyParser<'_> {
         }
     }
 
-    fn part<const N: usize>(self, message: &mut Message, place: &Range<usize>, (kind, part): (PartType, &Picked<N>)) {
+    fn part<const N: usize>(self, message: &mut Message, place: &Range<usize>, kind: PartType, part: &Picked<N>) {
         let field = |name: &str| part.set(self.body, name).map(|span| slice(self.body, &span.range));
         let name = |field: Option<&[u8]>| field.map(name_of).unwrap_or_default();
         let whole = || self.raw(place);

@@ -30,7 +30,7 @@ impl Echo {
     }
 
     /// What a message's part number `at` of `count` says itself. `None` when the part was put in as a whole.
-    pub(crate) fn own<'a>(self, content: &Content, text: &'a str, (at, count): (usize, usize)) -> Option<&'a str> {
+    pub(crate) fn own<'a>(self, content: &Content, text: &'a str, at: usize, count: usize) -> Option<&'a str> {
         let start = if at == 0 { self.head } else { 0 };
         let tail = if at + 1 == count { self.tail } else { 0 };
         let own = text.get(start..text.len().saturating_sub(tail)).unwrap_or_default();

@@ -115,7 +115,7 @@ impl Message {
     pub(crate) fn parts_without(&self, echo: Echo) -> impl Iterator<Item = OriginalPart<'_>> {
         let count = self.parts.len();
         self.parts.iter().enumerate().filter_map(move |(at, part)| match part {
-            Part::Text(text) => echo.own(&self.content, text, (at, count)).map(OriginalPart::Text),
+            Part::Text(text) => echo.own(&self.content, text, at, count).map(OriginalPart::Text),
             Part::Other(other) => Some(OriginalPart::Other(other)),
         })
     }

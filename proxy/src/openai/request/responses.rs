@@ -121,7 +121,7 @@ impl BodyParser<'_> {
         };
         let mut message = match Kind::from_name(&kind) {
             Kind::Message => self.said(span, &own, &mut why),
-            what => self.done(span, &own, (kind.as_ref(), what), &mut why),
+            what => self.done(span, &own, kind.as_ref(), what, &mut why),
         };
         message.odd = why.and_then(|why| self.odd(span, why));
         message
@@ -150,7 +150,8 @@ impl BodyParser<'_> {
         self,
         span: &Span,
         own: &Picked<N>,
-        (kind, what): (&str, Kind),
+        kind: &str,
+        what: Kind,
         why: &mut Option<Oddity>,
     ) -> Message {
         let name = |field: &&str| own.set(self.body, field).map(|span| name_of(slice(self.body, &span.range)));

@@ -15,7 +15,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::wire::{Answer, Usage};
 use crate::error::ProxyError;
-use crate::http::reply::{Body, envelope, json_response};
+use crate::http::response::{Body, envelope, json_response};
 
 /// Pieces of one answer; the last is `Finished` or an error.
 pub(super) type Pieces = Receiver<Result<GeneratedPiece, EngineError>>;

@@ -18,7 +18,7 @@ use super::{Call, CallBody};
 use crate::error::ProxyError;
 use crate::http::arriving::unreadable;
 use crate::http::encoding::EncodingError;
-use crate::http::reply::{Body, json_response};
+use crate::http::response::{Body, json_response};
 use crate::http::{encoding, paths};
 
 /// The chat model as an OpenAI-compatible server.

@@ -33,7 +33,7 @@ use self::upload::Upload;
 use super::{Call, CallBody};
 use crate::config::UpstreamConfig;
 use crate::error::{ProxyError, StartError};
-use crate::http::reply::Body;
+use crate::http::response::Body;
 use crate::http::{credentials, headers};
 use crate::secret::Secret;
 use crate::telemetry::metrics;
@@ -58,7 +58,7 @@ pub(crate) struct Remote {
 type Client = legacy::Client<Connector, Body>;
 
 /// A request such that it can be sent more than once.
-struct Exchange {
+struct OutgoingRequest {
     method: Method,
     target: Uri,
     headers: HeaderMap,
@@ -92,17 +92,17 @@ impl Remote {
     /// # Errors
     /// When the upstream cannot be reached, or nothing moves in either direction for longer than allowed.
     pub(crate) async fn send(&self, call: Call) -> Result<Response<Body>, ProxyError> {
-        let exchange = self.exchange(call)?;
-        let answer = match exchange.attempt(&self.client).await {
-            Err(failure) if failure.may_be_repeated() && exchange.upload.can_be_repeated() => {
+        let request = self.outgoing(call)?;
+        let answer = match request.attempt(&self.client).await {
+            Err(failure) if failure.may_be_repeated() && request.upload.can_be_repeated() => {
                 tracing::debug!(failure = ?failure, "a kept-alive connection had been closed; the request is sent again");
                 metrics::upstream_retry();
-                exchange.attempt(&self.unpooled).await
+                request.attempt(&self.unpooled).await
             }
             answered => answered,
         };
         let answer = answer.map_err(Failure::told)?;
-        Ok(exchange.passed_on(answer))
+        Ok(request.passed_on(answer))
     }
 
     /// Sends `call`, which asks to speak another protocol, and hands back the connection with the answer if that is agreed to.
@@ -111,20 +111,20 @@ impl Remote {
     /// As [`Self::send`].
     pub(crate) async fn switch(&self, call: Call) -> Result<(Response<Body>, Option<OnUpgrade>), ProxyError> {
         let wanted = call.headers.get(UPGRADE).cloned();
-        let mut exchange = self.exchange(call)?;
-        name_protocol(&mut exchange.headers, wanted);
-        let mut answer = exchange.attempt(&self.switching).await.map_err(Failure::told)?;
+        let mut request = self.outgoing(call)?;
+        name_protocol(&mut request.headers, wanted);
+        let mut answer = request.attempt(&self.switching).await.map_err(Failure::told)?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok((exchange.passed_on(answer), None));
+            return Ok((request.passed_on(answer), None));
         }
         let connection = hyper::upgrade::on(&mut answer);
         let agreed = answer.headers().get(UPGRADE).cloned();
-        let mut answer = exchange.passed_on(answer);
+        let mut answer = request.passed_on(answer);
         name_protocol(answer.headers_mut(), agreed);
         Ok((answer, Some(connection)))
     }
 
-    fn exchange(&self, call: Call) -> Result<Exchange, ProxyError> {
+    fn outgoing(&self, call: Call) -> Result<OutgoingRequest, ProxyError> {
         let target = self.base.target(&call.path, call.query.as_deref())?;
         let mut headers = call.headers;
         let announced = headers.get(CONTENT_LENGTH).cloned();
@@ -143,7 +143,7 @@ impl Remote {
         if let Some(length) = announced.filter(|length| matches!(upload, Upload::Coming(_)) || length == "0") {
             headers.insert(CONTENT_LENGTH, length);
         }
-        Ok(Exchange { method: call.method, target, headers, upload, movement })
+        Ok(OutgoingRequest { method: call.method, target, headers, upload, movement })
     }
 
     /// The caller's own credentials are always preferred, in whichever header they come.
@@ -155,7 +155,7 @@ impl Remote {
     }
 }
 
-impl Exchange {
+impl OutgoingRequest {
     /// Sends the request with `client` and waits for the head of its answer.
     async fn attempt(&self, client: &Client) -> Result<Response<Incoming>, Failure> {
         let mut request = Request::new(self.upload.attempt());

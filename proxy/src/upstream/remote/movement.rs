@@ -10,10 +10,10 @@ use http_body::Body as HttpBody;
 use tokio::time::{Instant, sleep_until};
 
 use crate::http::alarm::Alarm;
-use crate::http::reply::{Body, BodyError};
+use crate::http::response::{Body, BodyError};
 use crate::http::through::through;
 
-/// One exchange with an upstream.
+/// One request to an upstream and its answer.
 #[derive(Debug)]
 pub(super) struct Movement {
     timeout: Duration,
@@ -38,7 +38,7 @@ pub(super) struct Silence {
 }
 
 impl Movement {
-    /// An exchange that begins, in which nothing may move for `timeout`. `bytes` of it are handed over at once, and get the time
+    /// A request that begins, in which nothing may move for `timeout`. `bytes` of it are handed over at once, and get the time
     /// that it takes to send them.
     pub(super) fn begin(timeout: Duration, bytes: usize) -> Arc<Self> {
         Arc::new(Self {
@@ -108,7 +108,7 @@ fn time_to_send(bytes: usize) -> Duration {
     Duration::from_secs(bytes as u64 / LEAST_RATE)
 }
 
-/// `inner`, which comes from the upstream in this exchange; it breaks off when nothing moves for too long.
+/// `inner`, which comes from the upstream in answer to this request; it breaks off when nothing moves for too long.
 pub(super) fn moving<B>(inner: B, movement: Arc<Movement>) -> Body
 where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,

@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 
 use super::movement::Movement;
 use crate::http::RequestBody;
-use crate::http::reply::{Body, BodyError, whole};
+use crate::http::response::{Body, BodyError, whole};
 use crate::upstream::CallBody;
 
 /// A request's body.
@@ -55,7 +55,7 @@ struct Attempt<B> {
 }
 
 impl Upload {
-    /// The body of a call in an exchange that is `movement`.
+    /// The body of a call whose bytes `movement` counts.
     pub(super) fn new(body: CallBody, movement: &Arc<Movement>) -> Self {
         match body {
             CallBody::Whole(bytes) => Self::Whole(bytes),

@@ -8,14 +8,14 @@ use mainpoint_store::Turn;
 use uuid::Uuid;
 
 use super::Shared;
-use super::observed::{AcknowledgementFuture, ExchangeSink};
+use super::observed::{AcknowledgementFuture, ReplyListener};
 use crate::conversation::prepare::ReplySlot;
 use crate::memory::Acknowledgement;
 use crate::openai::reply::Verdict;
 use crate::prompt::receipt::ReplyNote;
 
 /// A request that was forwarded, and what is to be stored of it.
-struct Exchange {
+struct TurnRecorder {
     shared: Arc<Shared>,
     id: Uuid,
     /// Its new turns, oldest first.
@@ -27,18 +27,19 @@ struct Exchange {
 }
 
 /// Stores these turns, and the reply that takes its slot. `None` where there is nothing to store.
-pub(super) fn sink(
+pub(super) fn listener(
     shared: &Arc<Shared>,
     id: Uuid,
-    (intake, slot): (Vec<Turn>, Option<ReplySlot>),
-) -> Option<Box<dyn ExchangeSink>> {
+    intake: Vec<Turn>,
+    slot: Option<ReplySlot>,
+) -> Option<Box<dyn ReplyListener>> {
     if shared.planner.is_none() || (intake.is_empty() && slot.is_none()) {
         return None;
     }
-    Some(Box::new(Exchange { shared: Arc::clone(shared), id, intake, slot, acknowledgement: None }))
+    Some(Box::new(TurnRecorder { shared: Arc::clone(shared), id, intake, slot, acknowledgement: None }))
 }
 
-impl Exchange {
+impl TurnRecorder {
     fn take(&mut self, turns: Vec<Turn>) {
         let Some(memory) = self.shared.memory().filter(|_| !turns.is_empty()) else {
             return;
@@ -51,7 +52,7 @@ impl Exchange {
     }
 }
 
-impl ExchangeSink for Exchange {
+impl ReplyListener for TurnRecorder {
     fn accept(&mut self) {
         let intake = std::mem::take(&mut self.intake);
         self.take(intake);

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::encoder::{Encoder, PassKind, PassSize};
 use super::input::{EncoderInput, InputBuilder};
-use super::projection::{Projection, stored};
 use super::reading::{PassageTokens, Question};
+use super::reduction::Reduction;
 use crate::actor::Actor;
 use crate::codes::{QuestionCodes, codes_of};
 use crate::ffi::priority::lower_priority;
@@ -21,12 +21,6 @@ use crate::{EncoderConfig, EngineError};
 pub(crate) type PassageEncoder = Actor<EncoderInput, PassageTokens>;
 /// Reads questions.
 pub(crate) type QueryEncoder = Actor<EncoderInput, Question>;
-
-/// What is subtracted from a question's tokens, and what is kept of its vector.
-struct KeptOfQuestion {
-    mean: Vec<f32>,
-    projection: Option<Projection>,
-}
 
 /// How much was read.
 #[derive(Debug, Default)]
@@ -95,16 +89,15 @@ pub(crate) fn start_query_encoder(
     model: &Model,
     inputs: &InputBuilder,
     config: &EncoderConfig,
-    mean: &[f32],
+    reduction: &Arc<Reduction>,
 ) -> Result<QueryEncoder, EngineError> {
-    let (model, probe) = (model.clone(), inputs.question(PROBE));
-    let kept = KeptOfQuestion { mean: mean.to_vec(), projection: config.projection.clone() };
+    let (model, probe, reduction) = (model.clone(), inputs.question(PROBE), Arc::clone(reduction));
     let size = PassSize { tokens: inputs.longest_pass(), threads: config.threads.min(MOST_QUESTION_THREADS) };
     Actor::start("questions", QUESTION_QUEUE, move |inbox| {
         let mut encoder = Encoder::new(&model, size, PassKind::Vectors)?;
-        question(&mut encoder, &probe, &kept)?;
+        question(&mut encoder, &probe, &reduction)?;
         encoder.stop_on(inbox.halt());
-        inbox.serve(|input: EncoderInput| question(&mut encoder, &input, &kept));
+        inbox.serve(|input: EncoderInput| question(&mut encoder, &input, &reduction));
         Ok(())
     })
 }
@@ -113,9 +106,9 @@ pub(crate) fn start_query_encoder(
 const PROBE: &str = "The locker code is 4471, remember it.";
 
 /// Reads a question.
-fn question(encoder: &mut Encoder<'_>, input: &EncoderInput, kept: &KeptOfQuestion) -> Result<Question, EngineError> {
+fn question(encoder: &mut Encoder<'_>, input: &EncoderInput, reduction: &Reduction) -> Result<Question, EngineError> {
     let output = input.with_output(&encoder.pass(&input.pass)?);
     let vectors = output.tokens.iter().map(|token| token.vector.as_slice());
-    let codes = QuestionCodes::new(kept.mean.len(), &codes_of(vectors, &kept.mean));
-    Ok(Question { codes, vector: stored(kept.projection.as_ref(), &output.vector) })
+    let codes = QuestionCodes::new(reduction.mean.len(), &codes_of(vectors, &reduction.mean));
+    Ok(Question { codes, vector: reduction.pooled(&output.vector) })
 }
