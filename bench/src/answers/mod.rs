@@ -73,7 +73,7 @@ struct Asked {
 /// # Errors
 /// Any failure of data or files, and of the service that answers.
 pub async fn run(options: &AnswerOptions) -> Result<(), BenchError> {
-    let (kind, all) = data::load(&options.data)?;
+    let data::DataSet { kind, conversations: all } = data::load(&options.data)?;
     let conversations = chosen(kind, all, options)?;
     let drawn = drawn(&conversations, options.questions.into());
     let mut asked = Vec::new();

@@ -47,7 +47,7 @@ pub(super) fn publish(options: &AnswerOptions, kind: Kind, asked: &[Asked]) -> R
         report.add("Differences, question by question", "", table_of(&report.rows, &["than"], &differences, &columns));
     }
     keep(options, &bench, asked)?;
-    report.publish(&options.out, (&bench, "Answers"), "answers.jsonl")
+    report.publish(&options.out, &bench, "Answers", "answers.jsonl")
 }
 
 fn rows(bench: &str, asked: &[Asked]) -> Vec<Row> {
