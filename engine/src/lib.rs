@@ -30,7 +30,7 @@ mod sha256;
 mod test_models;
 
 pub use choose::representative;
-pub use codes::{Codes, QuestionCodes, codes_of};
+pub use codes::{Codes, QuestionCodes, SketchBlock, SketchForm, SketchPlace, codes_of};
 pub use config::{EncoderConfig, EngineConfig, Prompts};
 pub use engine::{Engine, EngineStatus, MOST_TURN_BYTES, vectors_sha256};
 pub use error::EngineError;

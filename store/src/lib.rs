@@ -74,8 +74,10 @@ mod upkeep;
 
 pub use config::{Retain, StoreConfig};
 pub use error::StoreError;
+pub use lance::sketches::{SketchedFragment, Sketcher};
 pub use migration::{Migration, OldStore, begin_migration};
 pub use query::ranking::Ranking;
+pub use query::sketches::Sketches;
 pub use query::snapshot::Snapshot;
 pub use records::{
     Found, Hit, LedgerEntry, LedgerKind, Passage, Point, Scope, SearchQuery, SearchResult, Span, Turn, TurnId,

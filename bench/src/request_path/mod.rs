@@ -67,8 +67,8 @@ const STEPS: &str = "Median and 99th percentile from the receipts. prepare: pars
     search: the vectors near it. candidates: telling what was found, with what ranks it. comparing: the codes of all of these. \
     ranking. texts: of what is recalled. pack. rewrite. record: the ledger, fsynced.";
 const FIRST_STAGE: &str = "The share of the ten best matches of everything in the scope, by MaxSim of all codes, that are among the \
-    candidates of the product's search, by memory.candidates, nothing being compared in whole. Milliseconds of the whole search \
-    with a question that is prepared.";
+    candidates of the product's search, by memory.candidates, the scope being too large to be compared in whole. Milliseconds of \
+    the whole search with a question that is prepared, sketches in memory.";
 const PROCESS: &str = "Start: from starting the program until it answers, on a store that was just copied. Memory of the process after \
     the idle phase, the model included. Bytes a row: the store's whole directory, compacted. The \
     index: the share of the exact 50 nearest vectors that it finds; the store builds one from 20,000 rows on, and keeps it if it is good.";

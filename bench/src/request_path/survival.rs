@@ -4,13 +4,14 @@
 //! It must not know how candidates are found.
 
 use std::collections::HashSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use mainpoint::config::MemoryConfig;
 use mainpoint::memory::profile::Profile;
 use mainpoint::memory::recall::finding::Search;
-use mainpoint_engine::Question;
+use mainpoint::memory::recall::sketching;
+use mainpoint_engine::{Question, SketchForm};
 use mainpoint_store::{Passage, Snapshot, TurnId, Within};
 
 use super::filling::Filled;
@@ -29,6 +30,11 @@ const BEST: usize = 10;
 pub(super) const SURVIVAL: &str = "survival@10";
 /// The limits that are measured besides the product's own.
 const LIMITS: [usize; 5] = [100, 200, 400, 800, 1600];
+/// The arm of what sketches take.
+const SKETCHES: &str = "sketches";
+/// How long sketches are waited for at most, and looked for again.
+const LOADING: Duration = Duration::from_secs(120);
+const PAUSE: Duration = Duration::from_millis(5);
 /// Most questions that are asked.
 const QUESTIONS: usize = 100;
 /// Main points that questions are compared with at most, in all.
@@ -64,12 +70,15 @@ pub(super) async fn measure(
     limits.sort_unstable();
     limits.dedup();
     let mut tallies: Vec<Tally> = limits.into_iter().map(Tally::at).collect();
-    let mut exhaustive = Vec::new();
+    let (mut exhaustive, mut sketched) = (Vec::new(), Vec::new());
     let questions = &material.questions[..material.questions.len().min(QUESTIONS).min(COMPARED / rows.max(1))];
     let mut progress = Progress::begin(format!("comparing all of {rows} rows"), questions.len());
     for text in questions {
         let question = library.engine.question(text).await;
         let question = question.map_err(BenchError::engine("preparing a question"))?;
+        if sketched.is_empty() {
+            sketched = rows_of(bench, SKETCHES, load(&snapshot, question.codes.sketch_form()).await?);
+        }
         let started = Instant::now();
         let scores = question.codes.max_sim(&documents);
         exhaustive.push(milliseconds(started));
@@ -83,6 +92,7 @@ pub(super) async fn measure(
     store.close().await.map_err(BenchError::store("closing"))?;
     let mut found: Vec<Row> = tallies.iter().flat_map(|tally| tally.rows(bench)).collect();
     found.extend(quantiles(bench, "", "max-sim-of-everything", &[exhaustive]));
+    found.extend(sketched);
     Ok(found)
 }
 
@@ -120,6 +130,22 @@ impl Tally {
         let mut rows = quantiles(bench, "", &arm, std::slice::from_ref(&self.times));
         rows.extend(rows_of(bench, &arm, [(SURVIVAL, share, "share"), ("turns", turns, "turns")]));
         rows
+    }
+}
+
+/// Waits until the sketches of all passages are in memory; gives what they take, and how long loading them did.
+async fn load(snapshot: &Snapshot<'_>, form: SketchForm) -> Result<[(&'static str, f64, &'static str); 2], BenchError> {
+    let (sketcher, started) = (sketching::sketcher(form), Instant::now());
+    loop {
+        let sketches = snapshot.sketches(&sketcher).await.map_err(BenchError::store("loading sketches"))?;
+        if sketches.is_whole || started.elapsed() > LOADING {
+            let fragments = sketches.fragments.iter();
+            let bytes: usize =
+                fragments.map(|one| one.bytes().len() + size_of_val(one.ends()) + size_of_val(one.rows())).sum();
+            let mib = as_float(bytes) / f64::from(1 << 20);
+            return Ok([("memory_mib", mib, "MiB"), ("loading_ms", milliseconds(started), "ms")]);
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -1,9 +1,10 @@
-//! How near each of a question's tokens comes to each document, and what that tells of how rare it is among them.
+//! How near each of a question's tokens comes to each document, and how similar that makes them.
 //!
 //! It must not know which model made the codes.
 
 use super::QuestionCodes;
 use super::bytes_of;
+use super::rarity::{UNREADABLE, is_readable, weights};
 use crate::ffi::popcount::nearest_here;
 
 /// The fewest differing bits of every passage and document, per token of the question.
@@ -16,9 +17,6 @@ pub(super) struct Matches<'a> {
     /// `document * tokens ..`, the fewest of its passages.
     documents: Vec<u32>,
 }
-
-/// More than any two codes differ.
-const UNREADABLE: u32 = u32::MAX;
 
 impl<'a> Matches<'a> {
     /// Compares the question with all documents.
@@ -49,22 +47,9 @@ impl<'a> Matches<'a> {
         found
     }
 
-    /// How much each of the question's tokens counts: ln(1 + N / (1 + n)), where N documents are
-    /// readable and n of them come nearer to it than half way between the mean document and the nearest one.
+    /// How much each of the question's tokens counts among these documents.
     pub(super) fn weights(&self) -> Vec<f32> {
-        let tokens = self.question.tokens();
-        let rows = || self.documents.chunks_exact(tokens.max(1)).filter(|row| is_readable(row));
-        let count = rows().count();
-        let weight = |token: usize| {
-            let column = || rows().map(|row| f64::from(row[token]));
-            let nearest = column().fold(f64::INFINITY, f64::min);
-            let near = f64::midpoint(column().sum::<f64>() / as_number(count), nearest);
-            let nearer = column().filter(|differing| *differing < near).count();
-            #[expect(clippy::cast_possible_truncation, reason = "a weight needs no more than 24 bits")]
-            let weight = (1.0 + as_number(count) / as_number(1 + nearer)).ln() as f32;
-            weight
-        };
-        (0..tokens).map(weight).collect()
+        weights(&self.documents, self.question.tokens())
     }
 
     /// The passage of a document that is most similar to the question, and its weighted mean similarity in -1..=1; the first one
@@ -98,18 +83,9 @@ impl<'a> Matches<'a> {
     }
 }
 
-fn is_readable(row: &[u32]) -> bool {
-    row.first() != Some(&UNREADABLE)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of bits and documents")]
+#[expect(clippy::cast_precision_loss, reason = "counts of bits")]
 fn as_float(count: u32) -> f32 {
     count as f32
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of documents")]
-fn as_number(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

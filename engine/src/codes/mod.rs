@@ -4,8 +4,12 @@
 
 mod matching;
 mod question;
+mod rarity;
+mod scanning;
+mod sketches;
 
 pub use question::QuestionCodes;
+pub use sketches::{SketchBlock, SketchForm, SketchPlace};
 
 /// Sign bits of token vectors minus the model's mean token vector: `width / 8` bytes for each token, one token after the
 /// other; the first dimension is the lowest bit of the first byte.

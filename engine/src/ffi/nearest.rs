@@ -11,6 +11,8 @@ pub(crate) const WORD_BYTES: usize = size_of::<u64>();
 pub(crate) fn nearest(question: &[u64], words: usize, document: &[u8], token_bytes: usize, fewest: &mut [u32]) {
     fewest.fill(u32::MAX);
     match (words, token_bytes) {
+        (1, 8) => whole::<1>(question, document, fewest),
+        (2, 16) => whole::<2>(question, document, fewest),
         (6, 48) => whole::<6>(question, document, fewest),
         (12, 96) => whole::<12>(question, document, fewest),
         _ => any(question, words, document, token_bytes, fewest),

@@ -38,7 +38,7 @@ section! {
         least_relevance: f32 = 0.005,
         /// Most candidates of each search.
         #[serde(with = "Whole::<1, 10_000>")]
-        candidates: usize = 400,
+        candidates: usize = 200,
         /// Most passages of a conversation or a scope that are all compared with the question, not only those that searches find;
         /// 0 never does so.
         #[serde(with = "Whole::<0, 10_000_000>")]

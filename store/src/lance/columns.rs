@@ -18,8 +18,16 @@ const ROW_ID: &str = "_rowid";
 
 /// A column of bytes.
 pub(crate) fn bytes(batch: &RecordBatch, name: &'static str) -> Result<Vec<Arc<[u8]>>, StoreError> {
+    Ok(byte_slices(batch, name)?.map(Arc::from).collect())
+}
+
+/// The same where it lies.
+pub(crate) fn byte_slices<'a>(
+    batch: &'a RecordBatch,
+    name: &'static str,
+) -> Result<impl Iterator<Item = &'a [u8]>, StoreError> {
     let column: &LargeBinaryArray = array(batch, name)?.as_binary_opt().ok_or_else(|| wrong_type(name))?;
-    Ok((0..batch.num_rows()).map(|row| column.value(row).into()).collect())
+    Ok((0..column.len()).map(|row| column.value(row)))
 }
 
 /// A vector as it is stored.

@@ -14,6 +14,7 @@ pub(crate) mod manifest_copies;
 pub(crate) mod opening;
 pub(crate) mod partitions;
 pub(crate) mod schema;
+pub(crate) mod sketches;
 pub(crate) mod tables;
 pub(crate) mod text_index;
 pub(crate) mod vector_index;

@@ -9,4 +9,5 @@ pub(crate) mod neighbours;
 pub(crate) mod points;
 pub(crate) mod ranking;
 pub(crate) mod selection;
+pub(crate) mod sketches;
 pub(crate) mod snapshot;

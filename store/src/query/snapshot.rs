@@ -20,9 +20,11 @@ use lancedb::query::{QueryBase, Select};
 use super::all_rows;
 use super::ranking::{Ranking, best_first, check_limit, each_once, ranked};
 use super::selection::{self, Selection};
+use super::sketches::{self, Sketches};
 use crate::error::StoreError;
 use crate::lance::exact_search::{self, RowSubset};
 use crate::lance::schema::column;
+use crate::lance::sketches::Sketcher;
 use crate::lance::{columns, tables, vector_index};
 use crate::records::{Found, Hit, Passage, Scope, SearchResult, Within};
 use crate::state::Shared;
@@ -150,12 +152,26 @@ impl Snapshot<'_> {
         ranked(&batches, SCORE, |score| score)
     }
 
-    /// Which passages the rows of both rankings are, and what they are ranked by.
+    /// The sketches of a whole scope's passages that are in memory; what is missing is loaded on the side. Nothing of a
+    /// conversation, or of a scope that is too large.
     ///
     /// # Errors
     /// Failures of LanceDB.
-    pub async fn identify(&self, dense: Ranking, lexical: Ranking) -> Result<Found, StoreError> {
-        let rows = each_once(dense.0.iter().chain(&lexical.0).map(|(row, _)| *row));
+    pub async fn sketches(&self, sketcher: &Sketcher) -> Result<Sketches, StoreError> {
+        match (&self.selection, self.within.turns()) {
+            (Some(selection), None) => sketches::find(self.shared, selection, &self.scope, sketcher).await,
+            _ => Ok(Sketches::default()),
+        }
+    }
+
+    /// Which passages the rows of both rankings are, and what they are ranked by; and which lie in the other rows, of the same
+    /// snapshot's sketches.
+    ///
+    /// # Errors
+    /// Failures of LanceDB.
+    pub async fn identify(&self, dense: Ranking, lexical: Ranking, others: Vec<u64>) -> Result<Found, StoreError> {
+        let ranked = dense.0.iter().chain(&lexical.0).map(|(row, _)| *row);
+        let rows = each_once(ranked.chain(others));
         let mut passages = self.passages(rows).await?;
         passages.sort_by_key(|passage| passage.row);
         let hits = |ranking: Ranking| {

@@ -22,10 +22,12 @@ use crate::tasks::blocking;
 use crate::trouble::Troubles;
 use passage_cache::PassageCache;
 use row_cache::RowCache;
+use sketch_cache::SketchCache;
 use turn_index::TurnIndex;
 
 pub(crate) mod passage_cache;
 pub(crate) mod row_cache;
+pub(crate) mod sketch_cache;
 pub(crate) mod turn_index;
 
 /// The state behind all clones of a handle.
@@ -39,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) passage_cache: PassageCache,
     /// Where the points of turns lie.
     pub(crate) row_cache: RowCache,
+    /// A few bytes of every passage of the scopes that are searched.
+    pub(crate) sketch_cache: Arc<SketchCache>,
     /// Whether the table of points has a vector index.
     pub(crate) has_vector_index: AtomicBool,
     /// What does not work at the moment, the journal apart.
@@ -91,6 +95,7 @@ impl Shared {
             tables: RwLock::new(tables),
             passage_cache,
             row_cache: RowCache::default(),
+            sketch_cache: Arc::default(),
             has_vector_index: AtomicBool::new(false),
             troubles: Troubles::default(),
             turn_index: Mutex::default(),
@@ -136,6 +141,12 @@ impl Shared {
         let changed = journal(&self.journal)?;
         turn_index(&mut self.turn_index(), &changed);
         Ok(changed)
+    }
+
+    /// Forgets what passages say.
+    pub(crate) fn forget_passages(&self) {
+        self.passage_cache.clear();
+        self.sketch_cache.clear();
     }
 
     pub(crate) fn ensure_open(&self) -> Result<(), StoreError> {

@@ -60,7 +60,7 @@ impl Store {
             snapshot.by_vector(&query.vector, query.limit),
             snapshot.by_words(&query.text, query.limit)
         )?;
-        Ok(snapshot.identify(dense, lexical).await?.hits)
+        Ok(snapshot.identify(dense, lexical, Vec::new()).await?.hits)
     }
 
     /// The dense ranking of [`Store::search`], with every vector compared even where there is a vector index: what the
@@ -71,7 +71,7 @@ impl Store {
     pub async fn search_exactly(&self, query: &SearchQuery) -> Result<Vec<Hit>, StoreError> {
         let snapshot = self.snapshot(&query.scope, &query.within).await?.exactly();
         let dense = snapshot.by_vector(&query.vector, query.limit).await?;
-        Ok(snapshot.identify(dense, Ranking::default()).await?.hits.dense)
+        Ok(snapshot.identify(dense, Ranking::default(), Vec::new()).await?.hits.dense)
     }
 
     /// Main points, at most `limit` (which ones, when there are more, is not defined). In the order of

@@ -98,7 +98,7 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
         {
             let _no_readers = if purge { Some(shared.gate.write().await) } else { None };
             if purge {
-                shared.passage_cache.clear();
+                shared.forget_passages();
             }
             for (table, done) in tables(&open, &mut report) {
                 prune(table, if purge { TimeDelta::zero() } else { PRUNE_AGE }, done).await?;

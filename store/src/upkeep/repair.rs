@@ -83,7 +83,7 @@ async fn is_reopened(shared: &Arc<Shared>) -> Result<bool, StoreError> {
     let on_disk = shared.blocking(|shared| shared.journal.versions()).await?;
     let opened = inspected.open(&shared.directory, &shared.config, on_disk).await?;
     shared.replace_tables(opened.tables);
-    shared.passage_cache.clear();
+    shared.forget_passages();
     let rows_lost = was_due || opened.rows_lost;
     shared.is_reconciliation_due.store(rows_lost, Ordering::Release);
     Ok(rows_lost)

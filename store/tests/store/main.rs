@@ -22,4 +22,5 @@ mod recovery;
 mod refusal;
 mod retention;
 mod search;
+mod sketches;
 mod support;

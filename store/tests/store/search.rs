@@ -35,7 +35,7 @@ async fn points_come_with_everything_that_was_stored() {
     let snapshot = store.snapshot(&scope, &Within::Scope).await.unwrap();
     let dense = snapshot.by_vector(&EAST, 10).await.unwrap();
     let lexical = snapshot.by_words("zug", 10).await.unwrap();
-    let found = snapshot.identify(dense, lexical).await.unwrap();
+    let found = snapshot.identify(dense, lexical, vec![]).await.unwrap();
     assert_eq!((found.hits.dense.len(), found.hits.lexical.len()), (2, 2));
     let described = |passage: &Passage| (passage.turn, passage.passage, passage.features.clone());
     let expected = points.iter().map(|point| (point.turn, point.passage, point.features.clone().into()));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::line::Line;
+use super::line::{BYTE_ORDER_MARK, Line};
 use crate::cli::CliError;
 use crate::terminal::Progress;
 
@@ -17,9 +17,6 @@ pub(super) struct History {
     path: PathBuf,
     name: String,
 }
-
-/// What some editors put at the beginning of a file.
-pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// A pass over the file.
 pub(super) struct Lines<'a> {

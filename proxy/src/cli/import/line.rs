@@ -5,7 +5,6 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::history::BYTE_ORDER_MARK;
 use crate::cli::messages::{ListedMessage, listed, not_json};
 use crate::openai::request::scan::{self, Picked, decoded, slice};
 use crate::openai::request::{ChatRequest, Surface};
@@ -25,6 +24,8 @@ pub(super) struct Line {
     written: Vec<Option<DateTime<Utc>>>,
 }
 
+/// What some editors put at the beginning of a file.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// The fields of a line that are looked at here.
 const FIELDS: [&str; 4] = ["messages", "conversation", "user", "created_at"];
 const MESSAGES: &str = "a list of at least one message, each with \"role\" and \"content\"";

@@ -1,18 +1,20 @@
-//! Searches one snapshot of the memory for a question: by words, by vectors and by the codes of what these find.
+//! Searches one snapshot of the memory for a question: by words, by vectors, by sketches and by the codes of what these find.
 //!
-//! Where few passages are in question, all of them are compared by their codes; else those that words and vectors find. It must
-//! not know how a question is read, how many turns are recalled, or what becomes of them.
+//! Where few passages are in question, all of them are compared by their codes; else those that words, vectors and sketches
+//! find. It must not know how a question is read, how many turns are recalled, or what becomes of them.
 
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use mainpoint_engine::{EngineError, Question};
 use mainpoint_store::{Passage, Snapshot, TurnId};
+use tokio::sync::oneshot;
 
 use super::abstention::Evidence;
 use super::ranking::Findings;
 use super::relevance::Candidate;
 use super::scored_turns::ScoredTurns;
+use super::sketching;
 use crate::config::MemoryConfig;
 use crate::error::MemoryError;
 use crate::memory::small_talk::SmallTalk;
@@ -59,17 +61,33 @@ impl Search<'_> {
     ) -> Result<Found, MemoryError> {
         let mut watch = Stopwatch::start();
         let limit = self.config.candidates;
-        let by_vector = async {
+        let (tell, is_large) = oneshot::channel();
+        let by_question = async {
             let question = question.await?;
             watch.lap("question");
-            let dense = self.snapshot.by_vector(&question.vector, limit.saturating_mul(VECTORS)).await?;
-            Ok::<_, MemoryError>((question, dense))
+            let by_vector =
+                async { Ok(self.snapshot.by_vector(&question.vector, limit.saturating_mul(VECTORS)).await?) };
+            let by_sketch = async {
+                // Where everything is compared there is nothing to find.
+                if is_large.await.unwrap_or(false) {
+                    sketching::nearest(self.snapshot, &question.codes, limit).await
+                } else {
+                    Ok(Vec::new())
+                }
+            };
+            let (dense, sketched) = tokio::try_join!(by_vector, by_sketch)?;
+            Ok::<_, MemoryError>((question, dense, sketched))
         };
         let by_words = async { Ok(self.snapshot.by_words(self.text, limit).await?) };
-        let everything = async { Ok(self.snapshot.everything(self.config.scan_passages).await?) };
-        let ((question, dense), lexical, everything) = tokio::try_join!(by_vector, by_words, everything)?;
+        let everything = async {
+            let everything = self.snapshot.everything(self.config.scan_passages).await?;
+            // Nobody listens any more only where the question failed.
+            let _ = tell.send(everything.is_none());
+            Ok(everything)
+        };
+        let ((question, dense, sketched), lexical, everything) = tokio::try_join!(by_question, by_words, everything)?;
         watch.lap("search");
-        let found = self.snapshot.identify(dense, lexical).await?;
+        let found = self.snapshot.identify(dense, lexical, sketched).await?;
         watch.lap("candidates");
         let (hits, passages) = (found.hits, everything.unwrap_or(found.passages));
         let small_talk = self.small_talk.and_then(|known| known.likeness(&question.vector));

@@ -8,6 +8,7 @@ pub mod finding;
 pub mod ranking;
 pub mod relevance;
 mod scored_turns;
+pub mod sketching;
 
 use std::collections::{HashMap, HashSet};
 
