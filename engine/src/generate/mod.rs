@@ -15,6 +15,7 @@ use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaChatTemplate;
 use llama_cpp_2::sampling::LlamaSampler;
+use llama_cpp_2::token::LlamaToken;
 use tokio::sync::mpsc;
 
 use crate::EngineError;
@@ -128,6 +129,8 @@ impl ChatModel {
 pub(crate) struct Generator<'model> {
     chat: &'model ChatModel,
     context: LlamaContext<'model>,
+    /// What the context has computed: a prompt that begins alike goes on from there.
+    computed: Vec<LlamaToken>,
     threads: i32,
     halt: Halt,
 }
@@ -138,6 +141,7 @@ impl<'model> Generator<'model> {
         Ok(Self {
             chat,
             context: context(chat, FIRST_WINDOW.min(chat.window()), threads)?,
+            computed: Vec::new(),
             threads,
             halt: Halt::default(),
         })
@@ -157,17 +161,18 @@ impl<'model> Generator<'model> {
         self.make_room(prompt.len() + limit)?;
         let mut sampler = sampler(request);
         let mut batch = LlamaBatch::new(PREFILL as usize, 1);
-        self.context.clear_kv_cache();
-        for (position, token) in (0..).zip(&prompt) {
-            if position > 0 && (position as u32).is_multiple_of(PREFILL) {
+        let known = self.keep_common(&prompt)?;
+        let mut added = Vec::new();
+        for (position, token) in (0..).zip(&prompt).skip(known) {
+            if batch.n_tokens() as u32 >= PREFILL {
                 if pieces.is_closed() {
                     return Ok(());
                 }
-                self.decode(&mut batch)?;
-                batch.clear();
+                self.decode(&mut batch, &mut added)?;
             }
             let last = position as usize + 1 == prompt.len();
             batch.add(*token, position, &[0], last).map_err(|error| failed(&error))?;
+            added.push(*token);
         }
         let mut tail = Tail::new(&request.stop);
         let mut generated = 0;
@@ -175,7 +180,7 @@ impl<'model> Generator<'model> {
             if generated >= limit {
                 break FinishReason::Length;
             }
-            self.decode(&mut batch)?;
+            self.decode(&mut batch, &mut added)?;
             let vocabulary = self.chat.model.llama.vocab();
             let token = sampler.sample(&self.context, -1);
             if vocabulary.is_eog(token) {
@@ -189,9 +194,9 @@ impl<'model> Generator<'model> {
             if stopped {
                 break FinishReason::Stop;
             }
-            batch.clear();
             let position = i32::try_from(prompt.len() + generated - 1).unwrap_or(i32::MAX);
             batch.add(token, position, &[0], true).map_err(|error| failed(&error))?;
+            added.push(token);
         };
         let rest = tail.rest();
         let finished = GeneratedPiece::Finished { reason, prompt_tokens: prompt.len(), completion_tokens: generated };
@@ -202,21 +207,43 @@ impl<'model> Generator<'model> {
         Ok(())
     }
 
+    /// Forgets what the context has computed but for what a prompt begins with, and says how many tokens that are. The last token
+    /// of the prompt is always computed, since what follows it is wanted.
+    fn keep_common(&mut self, prompt: &[LlamaToken]) -> Result<usize, EngineError> {
+        let most = prompt.len().saturating_sub(1);
+        let same =
+            self.computed.iter().zip(prompt.iter().take(most)).take_while(|(known, token)| known == token).count();
+        self.computed.clear();
+        let position = u32::try_from(same).unwrap_or(0);
+        let kept = self.context.clear_kv_cache_seq(Some(0), Some(position), None).map_err(|error| failed(&error))?;
+        if !kept {
+            self.context.clear_kv_cache();
+            return Ok(0);
+        }
+        self.computed.extend_from_slice(prompt.get(..same).unwrap_or_default());
+        Ok(same)
+    }
+
     /// Makes the context large enough.
     fn make_room(&mut self, tokens: usize) -> Result<(), EngineError> {
         let needed = u32::try_from(tokens).unwrap_or(u32::MAX);
         if needed > self.context.n_ctx() {
             let larger = needed.next_power_of_two().min(self.chat.window());
+            self.computed.clear();
             self.context = context(self.chat, larger, self.threads)?;
         }
         Ok(())
     }
 
-    fn decode(&mut self, batch: &mut LlamaBatch) -> Result<(), EngineError> {
+    /// Computes the tokens of the batch, which is empty then.
+    fn decode(&mut self, batch: &mut LlamaBatch, added: &mut Vec<LlamaToken>) -> Result<(), EngineError> {
         if self.halt.is_raised() {
             return Err(EngineError::Unwanted);
         }
-        self.context.decode(batch).map_err(|error| failed(&error))
+        self.context.decode(batch).map_err(|error| failed(&error))?;
+        self.computed.append(added);
+        batch.clear();
+        Ok(())
     }
 }
 

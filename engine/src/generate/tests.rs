@@ -70,6 +70,12 @@ fn an_instruct_model_answers_what_it_is_asked_and_ends_by_itself() {
 
     let again = answer(&mut generator, &asked);
     assert_eq!(again.0, text, "without temperature the same text comes again");
+    // What the context computed before is no part of another answer.
+    let other = request("What is the capital of Italy?");
+    let (other_text, _) = answer(&mut generator, &other);
+    assert!(other_text.contains("Rome"), "{other_text}");
+    assert_eq!(answer(&mut Generator::new(&chat, 2).unwrap(), &other).0, other_text);
+    assert!(generator.computed.len() > prompt_tokens / 2, "a prompt that begins alike goes on from there");
     let stopped = GenerateRequest { stop: vec!["Paris".into()], ..asked.clone() };
     assert!(!answer(&mut generator, &stopped).0.contains("Paris"));
     let short = GenerateRequest { max_tokens: 2, ..asked };
