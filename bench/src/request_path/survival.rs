@@ -117,9 +117,8 @@ impl Tally {
         let arm = format!("candidates-{}", self.limit);
         let share = as_float(self.found) / as_float(self.wanted.max(1));
         let turns = as_float(self.candidates) / as_float(self.times.len().max(1));
-        let mut rows = quantiles(bench, "", &arm, std::slice::from_ref(&self.times));
-        rows.extend(rows_of(bench, &arm, [(SURVIVAL, share, "share"), ("turns", turns, "turns")]));
-        rows
+        let found = rows_of(bench, &arm, [(SURVIVAL, share, "share"), ("turns", turns, "turns")]);
+        [quantiles(bench, "", &arm, std::slice::from_ref(&self.times)), found].concat()
     }
 }
 
