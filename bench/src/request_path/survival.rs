@@ -3,7 +3,7 @@
 //!
 //! It must not know how candidates are found.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
@@ -30,11 +30,8 @@ const BEST: usize = 10;
 pub(super) const SURVIVAL: &str = "survival@10";
 /// The limits that are measured besides the product's own.
 const LIMITS: [usize; 5] = [100, 200, 400, 800, 1600];
-/// The arm of what sketches take.
-const SKETCHES: &str = "sketches";
-/// How long sketches are waited for at most, and looked for again.
-const LOADING: Duration = Duration::from_secs(120);
-const PAUSE: Duration = Duration::from_millis(5);
+/// How often sketches are looked for that are being loaded.
+const LOOKS: usize = 20_000;
 /// Most questions that are asked.
 const QUESTIONS: usize = 100;
 /// Main points that questions are compared with at most, in all.
@@ -65,23 +62,21 @@ pub(super) async fn measure(
     let snapshot = store.snapshot(&scope, &Within::Scope).await.map_err(failed())?;
     let everything = snapshot.everything(usize::MAX).await.map_err(failed())?;
     let everything = everything.unwrap_or_default();
-    let documents: Vec<Vec<&[u8]>> = everything.iter().map(|passage| vec![codes_of(passage)]).collect();
-    let mut limits: Vec<usize> = LIMITS.into_iter().chain([config.candidates]).collect();
-    limits.sort_unstable();
-    limits.dedup();
-    let mut tallies: Vec<Tally> = limits.into_iter().map(Tally::at).collect();
-    let (mut exhaustive, mut sketched) = (Vec::new(), Vec::new());
+    let codes =
+        everything.iter().map(|passage| Profile::and_codes(&passage.features).map_or(&[][..], |(_, codes)| codes));
+    let documents: Vec<Vec<&[u8]>> = codes.map(|codes| vec![codes]).collect();
+    let limits: BTreeSet<usize> = LIMITS.into_iter().chain([config.candidates]).collect();
+    let mut tallies: Vec<Tally> = limits.into_iter().map(|limit| Tally { limit, ..Tally::default() }).collect();
+    let mut exhaustive = Vec::new();
     let questions = &material.questions[..material.questions.len().min(QUESTIONS).min(COMPARED / rows.max(1))];
     let mut progress = Progress::begin(format!("comparing all of {rows} rows"), questions.len());
     for text in questions {
         let question = library.engine.question(text).await;
         let question = question.map_err(BenchError::engine("preparing a question"))?;
-        if sketched.is_empty() {
-            sketched = rows_of(bench, SKETCHES, load(&snapshot, question.codes.sketch_form()).await?);
-        }
+        sketched(&snapshot, question.codes.sketch_form()).await?;
         let started = Instant::now();
         let scores = question.codes.max_sim(&documents);
-        exhaustive.push(milliseconds(started));
+        exhaustive.push(started.elapsed().as_secs_f64() * 1000.0);
         let best = best(&everything, &scores);
         for tally in &mut tallies {
             tally.search(config, &snapshot, text, &question, &best).await?;
@@ -92,15 +87,10 @@ pub(super) async fn measure(
     store.close().await.map_err(BenchError::store("closing"))?;
     let mut found: Vec<Row> = tallies.iter().flat_map(|tally| tally.rows(bench)).collect();
     found.extend(quantiles(bench, "", "max-sim-of-everything", &[exhaustive]));
-    found.extend(sketched);
     Ok(found)
 }
 
 impl Tally {
-    fn at(limit: usize) -> Self {
-        Self { limit, ..Self::default() }
-    }
-
     async fn search(
         &mut self,
         config: &MemoryConfig,
@@ -115,7 +105,7 @@ impl Tally {
         let started = Instant::now();
         let found = search.run(async { Ok(question.clone()) }).await;
         let found = found.map_err(|error| BenchError::program("the memory's search", error))?;
-        self.times.push(milliseconds(started));
+        self.times.push(started.elapsed().as_secs_f64() * 1000.0);
         self.candidates += found.turns.len();
         self.wanted += best.len();
         let turns: HashSet<&TurnId> = found.turns.iter().collect();
@@ -127,26 +117,21 @@ impl Tally {
         let arm = format!("candidates-{}", self.limit);
         let share = as_float(self.found) / as_float(self.wanted.max(1));
         let turns = as_float(self.candidates) / as_float(self.times.len().max(1));
-        let mut rows = quantiles(bench, "", &arm, std::slice::from_ref(&self.times));
-        rows.extend(rows_of(bench, &arm, [(SURVIVAL, share, "share"), ("turns", turns, "turns")]));
-        rows
+        let found = rows_of(bench, &arm, [(SURVIVAL, share, "share"), ("turns", turns, "turns")]);
+        [quantiles(bench, "", &arm, std::slice::from_ref(&self.times)), found].concat()
     }
 }
 
-/// Waits until the sketches of all passages are in memory; gives what they take, and how long loading them did.
-async fn load(snapshot: &Snapshot<'_>, form: SketchForm) -> Result<[(&'static str, f64, &'static str); 2], BenchError> {
-    let (sketcher, started) = (sketching::sketcher(form), Instant::now());
-    loop {
-        let sketches = snapshot.sketches(&sketcher).await.map_err(BenchError::store("loading sketches"))?;
-        if sketches.is_whole || started.elapsed() > LOADING {
-            let fragments = sketches.fragments.iter();
-            let bytes: usize =
-                fragments.map(|one| one.bytes().len() + size_of_val(one.ends()) + size_of_val(one.rows())).sum();
-            let mib = as_float(bytes) / f64::from(1 << 20);
-            return Ok([("memory_mib", mib, "MiB"), ("loading_ms", milliseconds(started), "ms")]);
+/// Waits until the sketches of all passages are in memory.
+async fn sketched(snapshot: &Snapshot<'_>, form: SketchForm) -> Result<(), BenchError> {
+    let sketcher = sketching::sketcher(form);
+    for _ in 0..LOOKS {
+        if snapshot.sketches(&sketcher).await.map_err(BenchError::store("loading sketches"))?.is_whole {
+            return Ok(());
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    Err(BenchError::new("the sketches are never whole"))
 }
 
 /// The turns of the best passages.
@@ -154,13 +139,4 @@ fn best(passages: &[Passage], scores: &[Option<f32>]) -> Vec<TurnId> {
     let scores: Vec<f32> = scores.iter().map(|score| score.unwrap_or(f32::MIN)).collect();
     let order = by_score(&scores).into_iter().take(BEST);
     order.filter_map(|place| passages.get(place)).map(|passage| passage.turn).collect()
-}
-
-/// The codes of a passage as they are stored.
-fn codes_of(passage: &Passage) -> &[u8] {
-    Profile::and_codes(&passage.features).map_or(&[], |(_, codes)| codes)
-}
-
-fn milliseconds(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1000.0
 }

@@ -8,9 +8,9 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::CliError;
-use super::messages::not_json;
+use super::messages::value;
 use crate::openai::request::oddity::Oddity;
-use crate::openai::request::scan::{self, Picked, decoded, slice};
+use crate::openai::request::scan::{Picked, decoded, slice};
 use crate::openai::request::{self, ChatRequest, ParseError, Part, Surface};
 
 /// One message with its text; messages without text have an empty one.
@@ -39,7 +39,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Message>, CliError> {
 
 /// Messages are read as those of a request: what is odd about one is no error.
 fn parse(bytes: &[u8]) -> Result<Vec<Message>, String> {
-    let whole = scan::document(bytes).map_err(|_| not_json(bytes))?;
+    let whole = value(bytes)?;
     let text = slice(bytes, &whole.range);
     let body = match text.first() {
         Some(b'{') => text.to_vec(),

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::openai::request::ChatRequest;
 use crate::openai::request::oddity::Oddity;
-use crate::openai::request::scan::{Malformed, Picked, document, elements};
+use crate::openai::request::scan::{Malformed, Picked, Span, document, elements, slice};
 
 /// A message as it stands in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +59,22 @@ pub(super) fn passed_over(listed: &[ListedMessage]) -> Option<String> {
 /// So many messages are named for each conversation.
 const MOST_NAMED: usize = 5;
 
+/// The only value of a text. An object or a list is read as a request's body is, which may hold what serde refuses; anything else
+/// must be JSON.
+///
+/// # Errors
+/// Why it is no JSON.
+pub(super) fn value(text: &[u8]) -> Result<Span, String> {
+    let whole = document(text).map_err(|_| not_json(text))?;
+    let is_nested = matches!(slice(text, &whole.range).first(), Some(b'{' | b'['));
+    if is_nested || serde_json::from_slice::<serde::de::IgnoredAny>(slice(text, &whole.range)).is_ok() {
+        return Ok(whole);
+    }
+    Err(not_json(text))
+}
+
 /// What a text that is no JSON has instead.
-pub(super) fn not_json(text: &[u8]) -> String {
+fn not_json(text: &[u8]) -> String {
     match serde_json::from_slice::<serde::de::IgnoredAny>(text) {
         Ok(_) => "not JSON".to_owned(),
         Err(error) => format!("not JSON: {error}"),

@@ -5,8 +5,8 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::cli::messages::{ListedMessage, listed, not_json};
-use crate::openai::request::scan::{self, Picked, decoded, slice};
+use crate::cli::messages::{ListedMessage, listed, value};
+use crate::openai::request::scan::{Picked, decoded, slice};
 use crate::openai::request::{ChatRequest, Surface};
 
 /// A conversation, checked.
@@ -39,8 +39,10 @@ impl Line {
     /// The key, its value and what is allowed.
     pub(super) fn parse(bytes: Bytes) -> Result<Self, String> {
         // One belongs to the beginning of a file, where it was taken away.
-        let is_marked = bytes.starts_with(BYTE_ORDER_MARK);
-        let whole = scan::document(&bytes).ok().filter(|_| !is_marked).ok_or_else(|| not_json(&bytes))?;
+        if bytes.starts_with(BYTE_ORDER_MARK) {
+            return Err("not JSON: a byte order mark within the file".to_owned());
+        }
+        let whole = value(&bytes)?;
         let fields = Picked::new(&bytes, &whole.range, FIELDS)
             .ok_or_else(|| wrong("the line", slice(&bytes, &whole.range), "an object with \"messages\""))?;
         let name = text(&bytes, &fields, "conversation")?;
