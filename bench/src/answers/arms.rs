@@ -33,6 +33,12 @@ impl Arm {
     /// All of them.
     pub(super) const ALL: [Self; 4] = [Self::Mainpoint, Self::Last(3000), Self::Gold, Self::Alone];
 
+    /// The arm of this name.
+    pub(super) fn named(name: &str) -> Result<Self, String> {
+        let known = Self::ALL.map(|arm| arm.name()).join(", ");
+        Self::ALL.into_iter().find(|arm| arm.name() == name).ok_or_else(|| format!("expected one of {known}"))
+    }
+
     /// Its name in result files.
     pub(super) fn name(&self) -> String {
         match self {

@@ -49,6 +49,9 @@ pub struct AnswerOptions {
     /// Environment variable with the service's key.
     #[arg(long, value_name = "VARIABLE")]
     key_env: Option<String>,
+    /// Prompts that are answered, instead of all of them.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = Arm::named)]
+    arms: Vec<Arm>,
     /// Look only at the prompts: nobody answers.
     #[arg(long)]
     prompts_only: bool,
@@ -64,7 +67,7 @@ pub struct AnswerOptions {
 struct Asked {
     question: Question,
     forwarded: Forwarded,
-    /// The messages of each arm's prompt and the answer to it, in the order of [`Arm::ALL`]; no answer where nobody was asked.
+    /// The messages of each arm's prompt and the answer to it, in the order of the options; no answer where nobody was asked.
     prompts: Vec<(arms::Prompt, Option<String>)>,
 }
 
@@ -81,7 +84,7 @@ pub async fn run(options: &AnswerOptions) -> Result<(), BenchError> {
         let found = forwarded::ask(options, conversation, questions).await?;
         for (question, forwarded) in questions.iter().zip(found) {
             let prompt = |arm: &Arm| (arm.prompt(conversation, question, &forwarded), None);
-            let prompts = Arm::ALL.iter().map(prompt).collect();
+            let prompts = options.arms().iter().map(prompt).collect();
             asked.push(Asked { question: (*question).clone(), forwarded, prompts });
         }
     }
@@ -89,6 +92,12 @@ pub async fn run(options: &AnswerOptions) -> Result<(), BenchError> {
         answer(options, &mut asked).await?;
     }
     report::publish(options, kind, &asked)
+}
+
+impl AnswerOptions {
+    fn arms(&self) -> &[Arm] {
+        if self.arms.is_empty() { &Arm::ALL } else { &self.arms }
+    }
 }
 
 /// The conversations that nothing was chosen on.
@@ -128,9 +137,8 @@ fn drawn(conversations: &[Conversation], most: usize) -> Vec<Vec<&Question>> {
 async fn answer(options: &AnswerOptions, asked: &mut [Asked]) -> Result<(), BenchError> {
     let mut answering = Answering::start(options).await?;
     // One arm after the other, so that prompts which begin alike follow each other.
-    for arm in 0..Arm::ALL.len() {
-        let name = Arm::ALL.get(arm).map(Arm::name).unwrap_or_default();
-        let mut progress = Progress::begin(format!("answering, {name}"), asked.len());
+    for (arm, asked_as) in options.arms().iter().enumerate() {
+        let mut progress = Progress::begin(format!("answering, {}", asked_as.name()), asked.len());
         for one in asked.iter_mut() {
             if let Some((prompt, answer)) = one.prompts.get_mut(arm) {
                 *answer = Some(answering.answer(&prompt.messages).await?);

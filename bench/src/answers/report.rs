@@ -24,8 +24,8 @@ pub(super) fn publish(options: &AnswerOptions, kind: Kind, asked: &[Asked]) -> R
         names => format!("{}-answers-{}", kind.name(), names.join("+")),
     };
     let mut report = Report::default();
-    report.rows = rows(&bench, asked);
-    let lines: Vec<Line> = Arm::ALL.iter().map(|arm| Line::new([arm.name()], &bench, &arm.name())).collect();
+    report.rows = rows(&bench, options.arms(), asked);
+    let lines: Vec<Line> = options.arms().iter().map(|arm| Line::new([arm.name()], &bench, &arm.name())).collect();
     let columns = [
         column("F1", "f1", 3),
         column("95 % interval", "f1", 3).bounds(),
@@ -50,12 +50,13 @@ pub(super) fn publish(options: &AnswerOptions, kind: Kind, asked: &[Asked]) -> R
     report.publish(&options.out, &bench, "Answers", "answers.jsonl")
 }
 
-fn rows(bench: &str, asked: &[Asked]) -> Vec<Row> {
+fn rows(bench: &str, arms: &[Arm], asked: &[Asked]) -> Vec<Row> {
     let resamples = Resamples::draw(asked.len(), RESAMPLES, SEED);
     let row = |metric: &str, arm: &str, figure: Figure| Row::new(bench, metric, arm, figure).over(asked.len());
     let mut rows = Vec::new();
-    let own: Vec<f64> = f1s(asked, 0);
-    for (at, arm) in Arm::ALL.iter().enumerate() {
+    let mainpoint = Arm::Mainpoint.name();
+    let own = arms.iter().position(|arm| *arm == Arm::Mainpoint).map(|at| f1s(asked, at));
+    for (at, arm) in arms.iter().enumerate() {
         let name = arm.name();
         let f1 = f1s(asked, at);
         if f1.len() == asked.len() {
@@ -63,8 +64,8 @@ fn rows(bench: &str, asked: &[Asked]) -> Vec<Row> {
             let contained =
                 answers(asked, at).map(|(answer, expected)| as_float(usize::from(scores::contains(answer, expected))));
             rows.push(row("contained", &name, resamples.interval(&contained.collect::<Vec<f64>>())));
-            if at > 0 {
-                rows.push(row("f1", &format!("mainpoint - {name}"), resamples.difference(&own, &f1)));
+            if let Some(own) = own.as_ref().filter(|own| *arm != Arm::Mainpoint && own.len() == f1.len()) {
+                rows.push(row("f1", &format!("mainpoint - {name}"), resamples.difference(own, &f1)));
             }
         }
         let tokens = asked.iter().filter_map(|one| one.prompts.get(at)).map(|(prompt, _)| as_float(prompt.tokens));
@@ -72,7 +73,6 @@ fn rows(bench: &str, asked: &[Asked]) -> Vec<Row> {
     }
     let each = |value: fn(&Asked) -> usize| asked.iter().map(value).map(as_float).collect::<Vec<f64>>();
     let evidence: Vec<f64> = asked.iter().map(|one| one.forwarded.evidence).collect();
-    let mainpoint = Arm::Mainpoint.name();
     rows.push(row("evidence", &mainpoint, resamples.interval(&evidence)));
     let quoted = each(|one| one.forwarded.quoted);
     rows.push(row("quoted_turns", &mainpoint, mean(&quoted).into()));
@@ -104,7 +104,7 @@ fn keep(options: &AnswerOptions, bench: &str, asked: &[Asked]) -> Result<(), Ben
             let f1 = answer.as_deref().map(|answer| scores::f1(answer, &one.question.answer));
             json!({"arm": arm.name(), "messages": prompt.messages, "tokens": prompt.tokens, "answer": answer, "f1": f1})
         };
-        let arms: Vec<_> = Arm::ALL.iter().zip(&one.prompts).map(arm).collect();
+        let arms: Vec<_> = options.arms().iter().zip(&one.prompts).map(arm).collect();
         let line = json!({
             "question": one.question.text, "category": one.question.category, "expected": one.question.answer,
             "evidence": one.forwarded.evidence, "quoted": one.forwarded.quoted, "relevant": one.forwarded.relevant, "arms": arms,
