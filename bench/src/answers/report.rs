@@ -37,9 +37,9 @@ pub(super) fn publish(options: &AnswerOptions, kind: Kind, asked: &[Asked]) -> R
     ];
     let title = format!("{bench}, budget {} tokens, {} questions", options.budget, asked.len());
     report.add(&title, NOTE, table_of(&report.rows, &["prompt"], &lines, &columns));
-    let differences: Vec<Line> = Arm::ALL
+    let differences: Vec<Line> = options
+        .arms()
         .iter()
-        .skip(1)
         .map(|arm| Line::new([arm.name()], &bench, &format!("mainpoint - {}", arm.name())))
         .collect();
     let columns = [column("mainpoint's F1 more", "f1", 3), column("95 % interval", "f1", 3).bounds()];
