@@ -194,16 +194,31 @@ impl Snapshot<'_> {
     /// # Errors
     /// Failures of LanceDB.
     pub async fn everything(&self, limit: usize) -> Result<Option<Vec<Passage>>, StoreError> {
-        let Some(selection) = self.selection.as_ref() else {
-            return Ok(Some(Vec::new()));
-        };
-        let turns = self.within.turns();
-        let Some(rows) = all_rows::find(self.shared, selection, &self.scope, turns, limit).await? else {
-            return Ok(None);
-        };
+        match self.all_rows(limit).await? {
+            Some(rows) => Ok(Some(self.passages_in(rows).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The row of every passage of the part, each once, if there are at most `limit`; `None` if there are more rows, or more turns.
+    ///
+    /// # Errors
+    /// Failures of LanceDB.
+    pub async fn all_rows(&self, limit: usize) -> Result<Option<Vec<u64>>, StoreError> {
+        match self.selection.as_ref() {
+            Some(selection) => all_rows::find(self.shared, selection, &self.scope, self.within.turns(), limit).await,
+            None => Ok(Some(Vec::new())),
+        }
+    }
+
+    /// The passages that lie in rows of this snapshot, each named once, by turn and passage.
+    ///
+    /// # Errors
+    /// Failures of LanceDB.
+    pub async fn passages_in(&self, rows: Vec<u64>) -> Result<Vec<Passage>, StoreError> {
         let mut passages = self.passages(rows).await?;
         passages.sort_unstable_by_key(|passage| (passage.turn, passage.passage));
-        Ok(Some(passages))
+        Ok(passages)
     }
 
     /// The words of passages that were found in this snapshot, in the order asked: of each its text, or its main point where

@@ -5,7 +5,6 @@
 use mainpoint_engine::{QuestionCodes, SketchBlock, SketchForm};
 use mainpoint_store::{Sketcher, Sketches, Snapshot};
 
-use crate::error::MemoryError;
 use crate::memory::profile::Profile;
 
 /// Makes sketches of what passages are stored with.
@@ -18,19 +17,27 @@ pub fn sketcher(form: SketchForm) -> Sketcher {
     })
 }
 
-/// The rows of the passages, at most `limit`, whose sketches are nearest to a question. Only what is in memory is looked at: what
-/// is not is loaded for later questions.
-///
-/// # Errors
-/// When the store fails.
-pub(super) async fn nearest(
-    snapshot: &Snapshot<'_>,
-    codes: &QuestionCodes,
-    limit: usize,
-) -> Result<Vec<u64>, MemoryError> {
-    let sketches = snapshot.sketches(&sketcher(codes.sketch_form())).await?;
+/// The sketches that are in memory; what is not is loaded for later questions. None where the store fails, since a search does
+/// without.
+pub(super) async fn in_memory(snapshot: &Snapshot<'_>, form: SketchForm) -> Sketches {
+    snapshot.sketches(&sketcher(form)).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the search does without sketches");
+        Sketches::default()
+    })
+}
+
+/// The rows of the passages, at most `limit`, whose sketches are nearest to a question. None where comparing them fails, since
+/// a search does without.
+pub(super) async fn nearest(sketches: Sketches, codes: &QuestionCodes, limit: usize) -> Vec<u64> {
+    if sketches.fragments.is_empty() {
+        return Vec::new();
+    }
     let codes = codes.clone();
-    Ok(tokio::task::spawn_blocking(move || rows(&codes, &sketches, limit)).await?)
+    let comparing = tokio::task::spawn_blocking(move || rows(&codes, &sketches, limit));
+    comparing.await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the search does without sketches");
+        Vec::new()
+    })
 }
 
 fn rows(codes: &QuestionCodes, sketches: &Sketches, limit: usize) -> Vec<u64> {
