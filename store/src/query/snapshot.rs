@@ -294,3 +294,35 @@ impl Snapshot<'_> {
         Err(StoreError::InvalidQuery { reason })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use std::time::Duration;
+
+    use futures::FutureExt;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::records::samples::{point, scope, turn};
+    use crate::{Store, StoreConfig};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_snapshot_gives_everything_while_somebody_waits_for_it_to_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = || StoreConfig::idle(directory.path(), 2);
+        let store = Store::open(config()).await.unwrap();
+        let turn = turn(1, "a turn");
+        store.accept(vec![turn.clone()]).await.unwrap();
+        store.complete(vec![(scope(), turn.id, vec![point(&turn, vec![1.0, 0.0])])]).await.unwrap();
+        store.close().await.unwrap();
+        // A store that was just opened has no scope in memory yet.
+        let store = Store::open(config()).await.unwrap();
+        let snapshot = store.snapshot(&scope(), &Within::Scope).await.unwrap();
+        let mut purge = Box::pin(store.shared().gate.write());
+        assert!((&mut purge).now_or_never().is_none());
+        let everything = timeout(Duration::from_secs(20), snapshot.everything(10)).await;
+        assert_eq!(everything.unwrap().unwrap().unwrap().len(), 1);
+    }
+}
