@@ -5,20 +5,22 @@
 
 use std::collections::HashSet;
 use std::io::Write;
+use std::time::Duration;
 
 use chrono::Utc;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use mainpoint_engine::Engine;
-use mainpoint_store::{Point, Scope, Store, Turn, TurnId, Within};
+use mainpoint_store::{Point, Scope, Snapshot, Store, Turn, TurnId, Within};
 use serde_json::{Value, json};
 
 use super::{CliError, ConfigOption};
 use crate::config::{Config, MemoryConfig, Overrides};
-use crate::error::StartError;
+use crate::error::{MemoryError, StartError};
 use crate::memory::RecalledTurn;
 use crate::memory::recall::abstention::{Evidence, Floor};
 use crate::memory::recall::relevance::Candidate;
+use crate::memory::recall::sketching;
 use crate::memory::small_talk::SmallTalk;
 use crate::memory::{Question, Recall};
 use crate::{app, models};
@@ -27,6 +29,8 @@ use crate::{app, models};
 const EXCERPT: usize = 160;
 /// Most main points that are read of the turns that are shown.
 const MOST_POINTS: usize = 10_000;
+/// Longest time to wait until the search finds what a proxy that has run for a while does.
+const MOST_WAITING: Duration = Duration::from_secs(30);
 
 /// How the command is used, as `--help` shows it.
 pub(super) const EXAMPLES: &str = "\
@@ -115,6 +119,9 @@ async fn search(
         ..config.memory.clone()
     };
     let small_talk = SmallTalk::read(engine).await?;
+    prepare(&arguments.question, &memory, engine, store.snapshot(&scope, &Within::Scope).await?)
+        .await
+        .map_err(CliError::Search)?;
     let recall = Recall { engine, store, config: &memory, small_talk: Some(&small_talk) };
     let question = Question {
         scope: &scope,
@@ -133,6 +140,20 @@ async fn search(
     });
     let floor = Floor { least_match: config.memory.least_match, least_lead: small_talk.least_lead() };
     Ok(Results { turns: turns.collect(), evidence: recollection.evidence, floor })
+}
+
+/// Waits for what a search of a large scope looks at in memory, which a proxy loads once for all its questions.
+async fn prepare(
+    question: &str,
+    config: &MemoryConfig,
+    engine: &Engine,
+    snapshot: Snapshot<'_>,
+) -> Result<(), MemoryError> {
+    if !question.trim().is_empty() && snapshot.all_rows(config.scan_passages).await?.is_none() {
+        let form = engine.question(question).await?.codes.sketch_form();
+        sketching::all_loaded(&snapshot, form, MOST_WAITING).await;
+    }
+    Ok(())
 }
 
 /// Makes sure that there is a store, so that asking for what it holds does not make one.

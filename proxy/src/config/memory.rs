@@ -33,9 +33,9 @@ section! {
         /// Most turns recalled into one prompt.
         #[serde(with = "Whole::<1, 1000>")]
         recall_turns: usize = 10,
-        /// Most candidates of each search.
+        /// Most candidates of the search by words; of each other search in proportion.
         #[serde(with = "Whole::<1, 10_000>")]
-        candidates: usize = 200,
+        candidates: usize = 400,
         /// Most passages of a conversation or a scope that are all compared with the question, not only those that searches find;
         /// 0 never does so.
         #[serde(with = "Whole::<0, 10_000_000>")]
