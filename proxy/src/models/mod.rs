@@ -42,7 +42,7 @@ use digest_record::{FileDigest, Recording, digest_of};
 pub struct ModelPaths {
     /// GGUF file of the model that reads.
     pub reader: PathBuf,
-    /// SHA-256 of the reader's file where the whole file was just read for it, so that nobody need read it again.
+    /// SHA-256 of the reader's file where it is known, so that nobody need read all of the file for it.
     pub reader_sha256: Option<Sha256Digest>,
     /// GGUF file of the model that answers where no upstream is configured; `None` where it is not needed.
     pub chat: Option<PathBuf>,
