@@ -31,6 +31,8 @@ const EXCERPT: usize = 160;
 const MOST_POINTS: usize = 10_000;
 /// Longest time to wait until the search finds what a proxy that has run for a while does.
 const MOST_WAITING: Duration = Duration::from_secs(30);
+/// So many turns that wait to be read are looked at together.
+const PAGE: usize = 1_000;
 
 /// How the command is used, as `--help` shows it.
 pub(super) const EXAMPLES: &str = "\
@@ -69,18 +71,17 @@ pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
     let paths = models::resolve(&config.models)?;
     let engine = app::engine(&config, &paths)?;
     let store = app::store(&config, &engine).await?;
-    let waiting = store.status().pending_turns as u64;
     let outcome = search(&arguments, &config, &engine, &store).await;
     store.close().await?;
     let found = outcome?;
     if arguments.json {
         let results: Vec<Value> = found.turns.iter().map(Found::describe).collect();
         let evidence = found.describe_evidence();
-        let found = json!({ "evidence": evidence, "results": results, "turns_waiting": waiting });
+        let found = json!({ "evidence": evidence, "results": results, "turns_waiting": found.turns_waiting });
         writeln!(anstream::stdout(), "{found:#}")?;
     } else {
         found.show()?;
-        if let Some(waiting) = super::waiting(waiting) {
+        if let Some(waiting) = super::waiting(found.turns_waiting) {
             writeln!(anstream::stdout(), "{waiting}")?;
         }
     }
@@ -93,6 +94,8 @@ struct Results {
     evidence: Evidence,
     /// What the evidence must reach before the proxy recalls anything.
     floor: Floor,
+    /// Turns of the scope that the journal has accepted and nobody has read.
+    turns_waiting: u64,
 }
 
 /// A turn that was found.
@@ -139,7 +142,24 @@ async fn search(
         Found { score, reasons, main_point: point.map(main_point).unwrap_or_default(), turn }
     });
     let floor = Floor { least_match: config.memory.least_match, least_lead: small_talk.least_lead() };
-    Ok(Results { turns: turns.collect(), evidence: recollection.evidence, floor })
+    let turns_waiting = waiting_in(&scope, store).await?;
+    Ok(Results { turns: turns.collect(), evidence: recollection.evidence, floor, turns_waiting })
+}
+
+/// How many turns of the scope wait in the journal to be read.
+async fn waiting_in(scope: &Scope, store: &Store) -> Result<u64, CliError> {
+    let mut count = 0;
+    // Pages are ordered by scope, and no turn comes before this one in its own.
+    let mut after = Some((scope.clone(), TurnId([0; 16])));
+    loop {
+        let page = store.waiting(after, PAGE).await?;
+        let own = page.iter().filter(|turn| turn.scope == *scope).count();
+        count += own as u64;
+        after = page.last().filter(|_| own == page.len()).map(|turn| (turn.scope.clone(), turn.id));
+        if after.is_none() {
+            return Ok(count);
+        }
+    }
 }
 
 /// Waits for what a search of a large scope looks at in memory, which a proxy loads once for all its questions.

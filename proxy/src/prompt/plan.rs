@@ -175,10 +175,10 @@ impl Plan {
             self.reply_slot = prepared.reply_slot();
             memory.unseen(&prepared.scope, &prepared.spoken_ids())
         });
-        self.receipt.not_stored = memory.refuses(&prepared.scope).filter(|_| !unseen.is_empty());
         let (own, few) = (Arc::clone(prepared), unseen.len() <= FEW_TURNS);
         let copy = move || unseen.into_iter().filter_map(|at| own.turn(at)).collect::<Vec<Turn>>();
         self.intake = if few { copy() } else { tokio::task::spawn_blocking(copy).await? };
+        self.receipt.not_stored = memory.refuses(&self.intake);
         Ok(())
     }
 

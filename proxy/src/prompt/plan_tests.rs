@@ -107,7 +107,7 @@ async fn a_memory_that_is_late_leaves_the_original_bytes_and_nothing_in_the_ledg
 
 #[tokio::test]
 async fn why_turns_are_not_stored_is_said_in_the_receipt_and_changes_nothing_else() {
-    for refusal in ["backlog_full", "store_journal_down"] {
+    for refusal in ["backlog_full", "store_journal_down", "journal_busy"] {
         let case = Case::new(FakeMemory { refusal: Some(refusal), ..FakeMemory::default() });
         let plan = case.plan(Mode::On).await;
         assert_eq!(plan.receipt.not_stored, Some(refusal));

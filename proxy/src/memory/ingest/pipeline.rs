@@ -87,11 +87,12 @@ impl IngestPipeline {
         unseen
     }
 
-    /// Why nothing more of a scope can be taken in at the moment, as the label of the metric: there is no room for it, or the
-    /// journal cannot be written.
-    pub(crate) fn refuses(&self, scope: &Scope) -> Option<&'static str> {
+    /// Why turns of one scope would not be taken in at the moment, as the label of the metric: there is no room for them, or the
+    /// journal cannot be written or is too slow.
+    pub(crate) fn refuses(&self, turns: &[Turn]) -> Option<&'static str> {
+        let scope = &turns.first()?.scope;
         let full = self.backlog.is_full(scope).map(|refusal| MemoryError::from(refusal).label());
-        full.or_else(|| self.intake.failure())
+        full.or_else(|| self.intake.refuses(turns))
     }
 
     /// Takes turns of one scope in, oldest first, but for those that the journal is known to have. Never waits; what it returns
