@@ -7,7 +7,7 @@ use std::thread;
 
 use super::rarity::{UNREADABLE, is_readable, weights};
 use super::sketches::{SketchBlock, SketchPlace};
-use super::{QuestionCodes, SketchForm};
+use super::{QuestionCodes, SketchForm, as_float};
 use crate::ffi::popcount::nearest_here;
 
 /// Passages that tell how rare the question's tokens are.
@@ -205,11 +205,6 @@ impl Nearest {
         }
         self.found.truncate(self.limit);
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a count of bits")]
-fn as_float(count: u32) -> f32 {
-    count as f32
 }
 
 #[cfg(test)]

@@ -150,7 +150,7 @@ impl Limits {
 /// So many times as many passages are found by their vectors as by words: of what has the best codes, vectors find more.
 const VECTORS: usize = 2;
 /// With all sketches each search finds so many times fewer passages: of the ten best of 100,000 passages 400 candidates
-/// without sketches found .828, half as many with sketches .990, and comparing half as many takes less time.
+/// without sketches found .828, half as many with sketches .991, and comparing half as many takes less time.
 const SHARE_WITH_SKETCHES: usize = 2;
 
 #[cfg(test)]
