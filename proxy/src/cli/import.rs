@@ -95,7 +95,7 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     let engine = app::engine(&config, &paths)?;
     let store = app::store(&config, &engine).await?;
     let preparation = app::preparation(&config, &engine, &store).await?;
-    let owner = Owner::new(&preparation, caller, (arguments.scope.as_deref(), arguments.user.as_deref()));
+    let owner = Owner::new(&preparation, caller, arguments.scope.as_deref(), arguments.user.as_deref());
     let outcome = match owner.existing(&store).await {
         Ok(owner) => {
             let import = Import { config: &config, engine: &engine, store: &store, preparation: &preparation, owner };

@@ -159,7 +159,7 @@ impl Plan {
         let revision = revise(planner, &prepared, context.mode).await;
         beside(size, move || {
             if let Some(revision) = revision? {
-                self.adopt(revision, &prepared, (context.mode, planner));
+                self.adopt(revision, &prepared, context.mode, planner);
             }
             drop(prepared);
             Ok(())
@@ -198,7 +198,7 @@ impl Plan {
         }
     }
 
-    fn adopt<M>(&mut self, revision: Revision, prepared: &Prepared, (mode, planner): (Mode, &Planner<M>)) {
+    fn adopt<M>(&mut self, revision: Revision, prepared: &Prepared, mode: Mode, planner: &Planner<M>) {
         let prices = &planner.prices;
         let came = prepared.tokens.total();
         let fresh: usize = prepared.tokens.messages.iter().skip(prepared.fresh_from()).sum();

@@ -59,7 +59,8 @@ impl Intake {
     pub(super) fn new(
         store: &Store,
         backlog: &Arc<Backlog>,
-        (timeout, stop): (Duration, &CancellationToken),
+        timeout: Duration,
+        stop: &CancellationToken,
     ) -> (Self, mpsc::Receiver<QueuedTurns>, JournalWriter) {
         let (sender, queue) = mpsc::channel(MOST_QUEUED);
         let health = Arc::new(JournalHealth::new(timeout, PAUSE));

@@ -45,7 +45,7 @@ impl IngestPipeline {
         let backlog = Arc::new(Backlog::new(Limits::new(&config.store), sizes));
         backlog.set_unlisted(store.status().pending_turns);
         let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
-        let (intake, queue, writer) = Intake::new(&store, &backlog, (config.memory.deadline, &stop));
+        let (intake, queue, writer) = Intake::new(&store, &backlog, config.memory.deadline, &stop);
         let small_talk = Arc::new(OnceCell::new());
         let worker = ReadWorker {
             small_talk: Arc::clone(&small_talk),
