@@ -109,20 +109,23 @@ async fn close(shared: Arc<Shared>, ending: Ending) {
     }
 }
 
-/// Looks at the store that a start would open, given the reader's file and the width of the vectors that it makes; `None` where
+/// Looks at the store that a start would open, given the reader and the width of the vectors that it makes; `None` where
 /// there is none yet. Nothing is created or changed.
 ///
 /// # Errors
 /// What would keep the proxy from using the store, or from creating one.
-pub async fn examine_store(config: &Config, reader: &Path, width: usize) -> Result<Option<Examination>, StartError> {
+pub async fn examine_store(
+    config: &Config,
+    paths: &ModelPaths,
+    width: usize,
+) -> Result<Option<Examination>, StartError> {
     let failed = |source| StartError::Store { source };
     let directory = &config.store.directory;
     check_directory(directory)?;
     if !Store::is_there(directory).map_err(failed)? {
         return Ok(None);
     }
-    let paths = ModelPaths { reader: reader.to_owned(), reader_sha256: None, chat: None };
-    let encoder = engine_settings(config, &paths).encoder;
+    let encoder = engine_settings(config, paths).encoder;
     let width = encoder.projection.as_ref().map_or(width, Projection::width);
     let digest = tokio::task::spawn_blocking(move || vectors_sha256(&encoder)).await;
     let digest = digest

@@ -3,8 +3,8 @@
 //! It must not know which model made the codes.
 
 use super::QuestionCodes;
-use super::bytes_of;
 use super::rarity::{UNREADABLE, is_readable, weights};
+use super::{as_float, bytes_of};
 use crate::ffi::popcount::nearest_here;
 
 /// The fewest differing bits of every passage and document, per token of the question.
@@ -81,11 +81,6 @@ impl<'a> Matches<'a> {
         let sum: f32 = row.iter().zip(weights).map(|(differing, weight)| weight * similarity(*differing)).sum();
         (sum / all).clamp(-1.0, 1.0)
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of bits")]
-fn as_float(count: u32) -> f32 {
-    count as f32
 }
 
 #[cfg(test)]

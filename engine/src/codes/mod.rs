@@ -62,6 +62,12 @@ pub fn codes_of<'a>(vectors: impl IntoIterator<Item = &'a [f32]>, mean: &[f32]) 
     Codes { token_bytes, bytes }
 }
 
+/// A count of bits as a number to reckon with.
+#[expect(clippy::cast_precision_loss, reason = "counts of bits are small")]
+fn as_float(count: u32) -> f32 {
+    count as f32
+}
+
 /// Bytes of one token's code.
 fn bytes_of(width: usize) -> usize {
     width.div_ceil(8)

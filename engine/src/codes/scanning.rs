@@ -7,7 +7,7 @@ use std::thread;
 
 use super::rarity::{UNREADABLE, is_readable, weights};
 use super::sketches::{SketchBlock, SketchPlace};
-use super::{QuestionCodes, SketchForm};
+use super::{QuestionCodes, SketchForm, as_float};
 use crate::ffi::popcount::nearest_here;
 
 /// Passages that tell how rare the question's tokens are.
@@ -42,7 +42,9 @@ impl QuestionCodes {
         };
         let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get).min(THREADS).min(pieces.len());
         let mut nearest = thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            // Where the operating system gives no thread this one does all the work.
+            let other = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+            let others: Vec<_> = (1..threads).filter_map(other).collect();
             let mut nearest = work();
             let found = others.into_iter().filter_map(|other| other.join().ok());
             found.for_each(|other| nearest.take(other));
@@ -203,11 +205,6 @@ impl Nearest {
         }
         self.found.truncate(self.limit);
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a count of bits")]
-fn as_float(count: u32) -> f32 {
-    count as f32
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub async fn check_upstream(config: &Config) -> Result<(), StartError> {
         return Ok(());
     };
     let hosts = addresses_of(url, listen.port()).await;
-    if hosts.iter().any(|host| reaches(listen.ip(), host.to_canonical(), is_of_this_machine)) {
+    if all_reach(listen.ip(), &hosts, is_of_this_machine) {
         return Err(StartError::OwnAddress { url: url.to_string(), listen });
     }
     Ok(())
@@ -41,23 +41,50 @@ async fn addresses_of(url: &Url, port: u16) -> Vec<IpAddr> {
     }
 }
 
-/// Whether what is sent to `host` comes to a socket that listens at `listen`, the ports being the same.
-fn reaches(listen: IpAddr, host: IpAddr, is_own: impl Fn(IpAddr) -> bool) -> bool {
-    // Sent to no address in particular, it comes to this machine.
-    let host = match host {
+/// Whether what is sent to a name with these addresses comes to a socket that listens at `listen`, the ports being the same. A name
+/// may have other machines' addresses beside this one's, and then the upstream is somebody else as well. One that has loopback
+/// addresses only, as `localhost` has one of each family, is this machine by whichever of them.
+fn all_reach(listen: IpAddr, hosts: &[IpAddr], is_own: impl Fn(IpAddr) -> bool) -> bool {
+    let hosts: Vec<IpAddr> = hosts.iter().copied().map(destination).collect();
+    let mut reached = hosts.iter().filter(|host| reaches(listen, **host, &is_own));
+    if hosts.iter().all(IpAddr::is_loopback) {
+        return reached.next().is_some();
+    }
+    reached.count() == hosts.len()
+}
+
+/// Where what is sent to an address goes: sent to none in particular, it comes to this machine.
+fn destination(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        host => host,
-    };
+        address => address,
+    }
+}
+
+/// Whether what goes to `host` comes to a socket that listens at `listen`, the ports being the same.
+fn reaches(listen: IpAddr, host: IpAddr, is_own: impl Fn(IpAddr) -> bool) -> bool {
     // A socket for every IPv6 address takes IPv4 as well.
     let takes_all = listen.is_unspecified() && (listen.is_ipv6() || host.is_ipv4());
     listen == host || (takes_all && (host.is_loopback() || is_own(host)))
 }
 
-/// Whether this machine has the address: a socket can be bound to no other.
+/// Whether this machine has the address: what it sends there comes from there as well. Nothing is sent. That a socket can be bound
+/// to an address would not say so where the system allows other machines' addresses (`ip_nonlocal_bind`).
 fn is_of_this_machine(address: IpAddr) -> bool {
-    UdpSocket::bind((address, 0)).is_ok()
+    let any: IpAddr = match address {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let source = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((address, DISCARD))?;
+        socket.local_addr()
+    });
+    source.is_ok_and(|source| source.ip() == address)
 }
+
+/// A port for what nobody reads.
+const DISCARD: u16 = 9;
 
 /// How long looking up a name may take.
 const LOOKING_UP: Duration = Duration::from_secs(5);
@@ -94,7 +121,34 @@ mod tests {
         ];
         let is_own = |host| host == address("10.0.0.1");
         for (listen, host, expected) in cases {
-            assert_eq!(reaches(address(listen), address(host), is_own), expected, "{host} at {listen}");
+            assert_eq!(all_reach(address(listen), &[address(host)], is_own), expected, "{host} at {listen}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_the_proxys_own_where_all_its_addresses_are_or_where_it_is_loopback() {
+        let cases: [(&str, &[&str], bool); 8] = [
+            ("127.0.0.1", &["::1", "127.0.0.1"], true),
+            ("::1", &["::1", "127.0.0.1"], true),
+            ("127.0.0.1", &["127.0.1.1"], false),
+            ("0.0.0.0", &["10.0.0.1", "10.0.0.2"], false),
+            ("0.0.0.0", &["10.0.0.1", "127.0.1.1"], true),
+            ("127.0.0.1", &["127.0.0.1", "10.0.0.2"], false),
+            ("10.0.0.1", &["10.0.0.1"], true),
+            ("0.0.0.0", &[], false),
+        ];
+        let is_own = |host| host == address("10.0.0.1");
+        for (listen, hosts, expected) in cases {
+            let hosts: Vec<IpAddr> = hosts.iter().copied().map(address).collect();
+            assert_eq!(all_reach(address(listen), &hosts, is_own), expected, "{hosts:?} at {listen}");
+        }
+    }
+
+    #[test]
+    fn this_machine_has_its_loopback_address_and_none_that_is_kept_for_documentation() {
+        assert!(is_of_this_machine(Ipv4Addr::LOCALHOST.into()));
+        for other in ["198.51.100.7", "203.0.113.7", "2001:db8::1"] {
+            assert!(!is_of_this_machine(address(other)), "{other}");
         }
     }
 

@@ -3,7 +3,7 @@
 //! It must not know how models and stores are looked at. No model is loaded, and nothing on disk is changed.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mainpoint_engine::{EncoderDescription, describe_chat, describe_encoder};
 use mainpoint_store::Examination;
@@ -13,7 +13,7 @@ use crate::app;
 use crate::config::{Config, Mode};
 use crate::error::StartError;
 use crate::exit::one_line;
-use crate::models::{self, ModelUse};
+use crate::models::{self, ModelPaths, ModelUse};
 
 /// Looks at everything that a start with this configuration needs, and shows a line for each part: on standard output if a start
 /// would succeed, else on standard error.
@@ -35,7 +35,7 @@ pub(super) async fn run(config: &Config, file: Option<&Path>) -> Result<(), CliE
 
 async fn check_parts(config: &Config, report: &mut Report) {
     let reader = reader(config);
-    let seen = reader.as_ref().ok().map(|(path, description)| (path.clone(), description.width));
+    let seen = reader.as_ref().ok().map(|(paths, description)| (paths.clone(), description.width));
     report.add(ModelUse::Reader.key(), reader.map(|(_, found)| describe_reader(config, &found)));
     if config.upstream.url.is_none() {
         report.add(ModelUse::Chat.key(), chat(config));
@@ -45,10 +45,10 @@ async fn check_parts(config: &Config, report: &mut Report) {
     }
 }
 
-fn reader(config: &Config) -> Result<(PathBuf, EncoderDescription), CliError> {
-    let path = models::examine(&config.models, ModelUse::Reader)?;
-    let found = describe_encoder(&path).map_err(|source| StartError::Engine { source })?;
-    Ok((path, found))
+fn reader(config: &Config) -> Result<(ModelPaths, EncoderDescription), CliError> {
+    let (reader, reader_sha256) = models::examine(&config.models, ModelUse::Reader)?;
+    let found = describe_encoder(&reader).map_err(|source| StartError::Engine { source })?;
+    Ok((ModelPaths { reader, reader_sha256, chat: None }, found))
 }
 
 fn describe_reader(config: &Config, found: &EncoderDescription) -> String {
@@ -57,7 +57,7 @@ fn describe_reader(config: &Config, found: &EncoderDescription) -> String {
 }
 
 fn chat(config: &Config) -> Result<String, CliError> {
-    let path = models::examine(&config.models, ModelUse::Chat)?;
+    let (path, _) = models::examine(&config.models, ModelUse::Chat)?;
     let architecture = describe_chat(&path).map_err(|source| StartError::Engine { source })?;
     Ok(format!("{}, {architecture}{}", config.models.chat, digest(config, ModelUse::Chat)))
 }
@@ -67,14 +67,14 @@ fn digest(config: &Config, of: ModelUse) -> String {
     configured.map_or_else(String::new, |_| format!(", SHA-256 as configured ({})", of.digest_key()))
 }
 
-/// What is said of the store, given the reader's file and the width of its vectors where it is in order.
-async fn store(config: &Config, reader: Option<(PathBuf, usize)>) -> Result<String, CliError> {
+/// What is said of the store, given the reader and the width of its vectors where it is in order.
+async fn store(config: &Config, reader: Option<(ModelPaths, usize)>) -> Result<String, CliError> {
     let directory = config.store.directory.display();
-    let Some((path, width)) = reader else {
+    let Some((paths, width)) = reader else {
         app::check_directory(&config.store.directory)?;
         return Ok(format!("{directory} can be written; what is in it is looked at once the reader is in order"));
     };
-    Ok(match app::examine_store(config, &path, width).await? {
+    Ok(match app::examine_store(config, &paths, width).await? {
         Some(found) => describe_store(config, &found),
         None => format!("{directory} holds no store yet; the first start makes one"),
     })

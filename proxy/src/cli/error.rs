@@ -65,6 +65,15 @@ pub enum CliError {
         /// What is wrong: the key, its value and what is allowed.
         reason: String,
     },
+    /// Nothing of the history to import can be used.
+    #[error(
+        "{name}: every message is passed over, as in a request; expected messages with a \"role\" that the proxy knows (such as \
+         \"user\" and \"assistant\") and \"content\""
+    )]
+    NothingUsable {
+        /// The file.
+        name: String,
+    },
     /// There is no store to look into.
     #[error(
         "there is no store in {} (store.directory), and none was made; one is made when the proxy runs (`mainpoint serve`) or a \
@@ -111,7 +120,7 @@ impl CliError {
                 io::ErrorKind::PermissionDenied => ExitStatus::NoPermission,
                 _ => ExitStatus::InputOutput,
             },
-            Self::Conversation { .. } | Self::History { .. } => ExitStatus::Data,
+            Self::Conversation { .. } | Self::History { .. } | Self::NothingUsable { .. } => ExitStatus::Data,
             Self::NoStore { .. } => ExitStatus::NoInput,
             Self::Argument(_) => ExitStatus::Usage,
             Self::Output { .. } => ExitStatus::InputOutput,

@@ -5,6 +5,7 @@
 mod history;
 mod line;
 mod owner;
+mod passed_over;
 mod summary;
 mod survey;
 
@@ -45,7 +46,8 @@ Each line of FILE is one conversation, a JSON object in the shape of an OpenAI r
   {\"messages\": [{\"role\": \"user\", \"content\": \"…\"}, …], \"user\": \"ann\", \"created_at\": \"2026-05-08T13:56:00Z\"}
 
   messages      as in a request: roles, contents (text or parts), names, tool calls. System messages are not read. What the proxy
-                passes over in a request, such as an unknown role, is passed over here and said.
+                passes over in a request, such as an unknown role, is passed over here and said; a file with nothing else is
+                refused.
   user          divides the memory as in a request; instead of --user.
   created_at    when the conversation began, in RFC 3339; a message may have its own. Without it, that of the message
                 before, else the time of the import.
@@ -93,7 +95,7 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     let engine = app::engine(&config, &paths)?;
     let store = app::store(&config, &engine).await?;
     let preparation = app::preparation(&config, &engine, &store).await?;
-    let owner = Owner::new(&preparation, caller, (arguments.scope.as_deref(), arguments.user.as_deref()));
+    let owner = Owner::new(&preparation, caller, arguments.scope.as_deref(), arguments.user.as_deref());
     let outcome = match owner.existing(&store).await {
         Ok(owner) => {
             let import = Import { config: &config, engine: &engine, store: &store, preparation: &preparation, owner };

@@ -5,20 +5,22 @@
 
 use std::collections::HashSet;
 use std::io::Write;
+use std::time::Duration;
 
 use chrono::Utc;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use mainpoint_engine::Engine;
-use mainpoint_store::{Point, Scope, Store, Turn, TurnId, Within};
+use mainpoint_store::{Point, Scope, Snapshot, Store, Turn, TurnId, Within};
 use serde_json::{Value, json};
 
 use super::{CliError, ConfigOption};
 use crate::config::{Config, MemoryConfig, Overrides};
-use crate::error::StartError;
+use crate::error::{MemoryError, StartError};
 use crate::memory::RecalledTurn;
 use crate::memory::recall::abstention::{Evidence, Floor};
 use crate::memory::recall::relevance::Candidate;
+use crate::memory::recall::sketching;
 use crate::memory::small_talk::SmallTalk;
 use crate::memory::{Question, Recall};
 use crate::{app, models};
@@ -27,6 +29,10 @@ use crate::{app, models};
 const EXCERPT: usize = 160;
 /// Most main points that are read of the turns that are shown.
 const MOST_POINTS: usize = 10_000;
+/// Longest time to wait until the search finds what a proxy that has run for a while does.
+const MOST_WAITING: Duration = Duration::from_secs(30);
+/// So many turns that wait to be read are looked at together.
+const PAGE: usize = 1_000;
 
 /// How the command is used, as `--help` shows it.
 pub(super) const EXAMPLES: &str = "\
@@ -65,18 +71,17 @@ pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
     let paths = models::resolve(&config.models)?;
     let engine = app::engine(&config, &paths)?;
     let store = app::store(&config, &engine).await?;
-    let waiting = store.status().pending_turns as u64;
     let outcome = search(&arguments, &config, &engine, &store).await;
     store.close().await?;
     let found = outcome?;
     if arguments.json {
         let results: Vec<Value> = found.turns.iter().map(Found::describe).collect();
         let evidence = found.describe_evidence();
-        let found = json!({ "evidence": evidence, "results": results, "turns_waiting": waiting });
+        let found = json!({ "evidence": evidence, "results": results, "turns_waiting": found.turns_waiting });
         writeln!(anstream::stdout(), "{found:#}")?;
     } else {
         found.show()?;
-        if let Some(waiting) = super::waiting(waiting) {
+        if let Some(waiting) = super::waiting(found.turns_waiting) {
             writeln!(anstream::stdout(), "{waiting}")?;
         }
     }
@@ -89,6 +94,8 @@ struct Results {
     evidence: Evidence,
     /// What the evidence must reach before the proxy recalls anything.
     floor: Floor,
+    /// Turns of the scope that the journal has accepted and nobody has read.
+    turns_waiting: u64,
 }
 
 /// A turn that was found.
@@ -111,6 +118,9 @@ async fn search(
     let memory =
         MemoryConfig { across_conversations: true, least_match: -1.0, least_relevance: 0.0, ..config.memory.clone() };
     let small_talk = SmallTalk::read(engine).await?;
+    prepare(&arguments.question, &memory, engine, store.snapshot(&scope, &Within::Scope).await?)
+        .await
+        .map_err(CliError::Search)?;
     let recall = Recall { engine, store, config: &memory, small_talk: Some(&small_talk), most: arguments.limit };
     let question = Question {
         scope: &scope,
@@ -128,7 +138,38 @@ async fn search(
         Found { score, reasons, main_point: point.map(main_point).unwrap_or_default(), turn }
     });
     let floor = Floor { least_match: config.memory.least_match, least_lead: small_talk.least_lead() };
-    Ok(Results { turns: turns.collect(), evidence: recollection.evidence, floor })
+    let turns_waiting = waiting_in(&scope, store).await?;
+    Ok(Results { turns: turns.collect(), evidence: recollection.evidence, floor, turns_waiting })
+}
+
+/// How many turns of the scope wait in the journal to be read.
+async fn waiting_in(scope: &Scope, store: &Store) -> Result<u64, CliError> {
+    let mut count = 0;
+    // Pages are ordered by scope, and no turn comes before this one in its own.
+    let mut after = Some((scope.clone(), TurnId([0; 16])));
+    loop {
+        let page = store.waiting(after, PAGE).await?;
+        let own = page.iter().filter(|turn| turn.scope == *scope).count();
+        count += own as u64;
+        after = page.last().filter(|_| own == page.len()).map(|turn| (turn.scope.clone(), turn.id));
+        if after.is_none() {
+            return Ok(count);
+        }
+    }
+}
+
+/// Waits for what a search of a large scope looks at in memory, which a proxy loads once for all its questions.
+async fn prepare(
+    question: &str,
+    config: &MemoryConfig,
+    engine: &Engine,
+    snapshot: Snapshot<'_>,
+) -> Result<(), MemoryError> {
+    if !question.trim().is_empty() && snapshot.all_rows(config.scan_passages).await?.is_none() {
+        let form = engine.question(question).await?.codes.sketch_form();
+        sketching::all_loaded(&snapshot, form, MOST_WAITING).await;
+    }
+    Ok(())
 }
 
 /// Makes sure that there is a store, so that asking for what it holds does not make one.

@@ -36,9 +36,9 @@ section! {
         /// How likely it must be, of everything that was compared with a question, that a turn answers it; from 0 to 1.
         #[serde(deserialize_with = "chance")]
         least_relevance: f32 = 0.005,
-        /// Most candidates of each search.
+        /// Most candidates of the search by words; of each other search in proportion.
         #[serde(with = "Whole::<1, 10_000>")]
-        candidates: usize = 200,
+        candidates: usize = 400,
         /// Most passages of a conversation or a scope that are all compared with the question, not only those that searches find;
         /// 0 never does so.
         #[serde(with = "Whole::<0, 10_000_000>")]

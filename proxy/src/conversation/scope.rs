@@ -146,7 +146,8 @@ impl Caller {
     /// As [`ScopeKey::scope`].
     pub(crate) fn scope(
         &self,
-        (key, callers): (&ScopeKey, &CallerHeaders),
+        key: &ScopeKey,
+        callers: &CallerHeaders,
         user: Option<&str>,
     ) -> Result<Scope, StoreError> {
         key.scope(callers, &self.0, user.map(str::as_bytes))
@@ -344,17 +345,17 @@ mod tests {
         let callers = callers();
         let bearer = |key: &str| Caller::with_key(AUTHORIZATION, key);
         let alone = bearer("sk-a").unwrap();
-        let of_key = alone.scope((&KEYED, &callers), None).unwrap();
+        let of_key = alone.scope(&KEYED, &callers, None).unwrap();
         assert_eq!(of_key, whole(&[("authorization", "Bearer sk-a")]));
-        let user = alone.scope((&KEYED, &callers), Some("ann")).unwrap();
+        let user = alone.scope(&KEYED, &callers, Some("ann")).unwrap();
         assert_eq!(KEYED.of_user(&of_key, b"ann").unwrap(), user);
         assert!(is_users(&user) && !is_users(&of_key));
         let both = alone.and(HeaderName::from_static("x-team"), "blue").unwrap();
         assert_eq!(
-            both.scope((&KEYED, &callers), None).unwrap(),
+            both.scope(&KEYED, &callers, None).unwrap(),
             whole(&[("x-team", "blue"), ("authorization", "Bearer sk-a")])
         );
-        let anonymous = Caller::default().scope((&KEYED, &callers), None).unwrap();
+        let anonymous = Caller::default().scope(&KEYED, &callers, None).unwrap();
         assert_eq!(anonymous, whole(&[]));
         assert!(bearer("two\nlines").is_none());
     }

@@ -38,7 +38,7 @@ pub enum StartError {
     },
     /// Another reader filled the store.
     #[error(
-        "cannot open the store: {source} (store.directory); models.reader is \"{configured}\", and the store was filled with {}",
+        "cannot open the store: {source} (store.directory); models.reader is \"{configured}\", and the store was filled {}",
         known_reader(reader.as_deref())
     )]
     AnotherReader {
@@ -216,7 +216,12 @@ fn engine_fix(source: &EngineError) -> &'static str {
 }
 
 fn known_reader(reader: Option<&str>) -> String {
-    reader.map_or_else(|| "one that none of the installed models is".to_owned(), |reader| format!("\"{reader}\""))
+    let unknown = || {
+        "by another reader or by an earlier version of the same one; name another store.directory and import the history \
+         (`mainpoint import`)"
+            .to_owned()
+    };
+    reader.map_or_else(unknown, |reader| format!("with \"{reader}\""))
 }
 
 #[cfg(test)]
@@ -225,15 +230,17 @@ mod tests {
 
     #[test]
     fn a_store_of_another_reader_names_both_and_the_keys_that_choose_them() {
-        for (reader, named) in
-            [(Some("all-minilm-l6-v2".to_owned()), "\"all-minilm-l6-v2\""), (None, "none of the installed")]
-        {
+        for (reader, named) in [
+            (Some("all-minilm-l6-v2".to_owned()), "filled with \"all-minilm-l6-v2\""),
+            (None, "by another reader or by an earlier version of the same one; name another store.directory"),
+        ] {
             let source = Box::new(StoreError::VectorWidth { path: "memories".into(), found: 384, expected: 768 });
             let error = StartError::AnotherReader { source, reader, configured: "embeddinggemma-300m".to_owned() };
             let text = error.to_string();
             for word in ["(store.directory)", "models.reader is \"embeddinggemma-300m\"", "384", named] {
                 assert!(text.contains(word), "{text}");
             }
+            assert!(!text.contains('\n'), "{text}");
             assert_eq!(error.exit_status().code(), 65);
         }
     }

@@ -21,8 +21,8 @@ pub(crate) trait PromptMemory: Send + Sync {
     /// The places of those of a conversation's turns that are to be taken in. Only looks.
     fn unseen(&self, scope: &Scope, turns: &[TurnId]) -> Vec<usize>;
 
-    /// Why nothing more of a scope can be taken in at the moment, as its metric label; `None` when it can.
-    fn refuses(&self, scope: &Scope) -> Option<&'static str>;
+    /// Why turns of one scope would not be taken in at the moment, as its metric label; `None` when they would.
+    fn refuses(&self, turns: &[Turn]) -> Option<&'static str>;
 
     /// Which of these turns have been read.
     fn read_turns(
@@ -69,8 +69,8 @@ impl PromptMemory for Memory {
         self.ingest.unseen(scope, turns)
     }
 
-    fn refuses(&self, scope: &Scope) -> Option<&'static str> {
-        self.ingest.refuses(scope)
+    fn refuses(&self, turns: &[Turn]) -> Option<&'static str> {
+        self.ingest.refuses(turns)
     }
 
     async fn read_turns(&self, scope: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {

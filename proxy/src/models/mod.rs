@@ -42,7 +42,7 @@ use digest_record::{FileDigest, Recording, digest_of};
 pub struct ModelPaths {
     /// GGUF file of the model that reads.
     pub reader: PathBuf,
-    /// SHA-256 of the reader's file where the whole file was just read for it, so that nobody need read it again.
+    /// SHA-256 of the reader's file where it is known, so that nobody need read all of the file for it.
     pub reader_sha256: Option<Sha256Digest>,
     /// GGUF file of the model that answers where no upstream is configured; `None` where it is not needed.
     pub chat: Option<PathBuf>,
@@ -106,12 +106,14 @@ pub fn resolve_with_chat(models: &ModelsConfig) -> Result<ModelPaths, ModelError
     Ok(ModelPaths { chat: Some(chat), ..paths })
 }
 
-/// Finds the file of one configured model and compares its digest, as [`resolve`] does, and changes nothing on disk.
+/// Finds the file of one configured model and compares its digest, as [`resolve`] does, and changes nothing on disk. Gives the
+/// digest as well where the file was read for it.
 ///
 /// # Errors
 /// As [`resolve`].
-pub fn examine(models: &ModelsConfig, of: ModelUse) -> Result<PathBuf, ModelError> {
-    find(models, of, Recording::None).map(|(path, _)| path)
+pub fn examine(models: &ModelsConfig, of: ModelUse) -> Result<(PathBuf, Option<Sha256Digest>), ModelError> {
+    let (path, digest) = find(models, of, Recording::None)?;
+    Ok((path, digest.and_then(FileDigest::just_read)))
 }
 
 /// Where the configured reader lies, whether it is there or not.

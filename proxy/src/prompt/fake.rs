@@ -44,7 +44,7 @@ impl PromptMemory for FakeMemory {
         (0..turns.len()).collect()
     }
 
-    fn refuses(&self, _: &Scope) -> Option<&'static str> {
+    fn refuses(&self, _: &[Turn]) -> Option<&'static str> {
         self.refusal
     }
 

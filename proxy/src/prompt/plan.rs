@@ -159,7 +159,7 @@ impl Plan {
         let revision = revise(planner, &prepared, context.mode).await;
         beside(size, move || {
             if let Some(revision) = revision? {
-                self.adopt(revision, &prepared, (context.mode, planner));
+                self.adopt(revision, &prepared, context.mode, planner);
             }
             drop(prepared);
             Ok(())
@@ -175,10 +175,10 @@ impl Plan {
             self.reply_slot = prepared.reply_slot();
             memory.unseen(&prepared.scope, &prepared.spoken_ids())
         });
-        self.receipt.not_stored = memory.refuses(&prepared.scope).filter(|_| !unseen.is_empty());
         let (own, few) = (Arc::clone(prepared), unseen.len() <= FEW_TURNS);
         let copy = move || unseen.into_iter().filter_map(|at| own.turn(at)).collect::<Vec<Turn>>();
         self.intake = if few { copy() } else { tokio::task::spawn_blocking(copy).await? };
+        self.receipt.not_stored = memory.refuses(&self.intake);
         Ok(())
     }
 
@@ -198,7 +198,7 @@ impl Plan {
         }
     }
 
-    fn adopt<M>(&mut self, revision: Revision, prepared: &Prepared, (mode, planner): (Mode, &Planner<M>)) {
+    fn adopt<M>(&mut self, revision: Revision, prepared: &Prepared, mode: Mode, planner: &Planner<M>) {
         let prices = &planner.prices;
         let came = prepared.tokens.total();
         let fresh: usize = prepared.tokens.messages.iter().skip(prepared.fresh_from()).sum();

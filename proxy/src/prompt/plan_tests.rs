@@ -23,10 +23,11 @@ struct Case {
 
 impl Case {
     fn new(memory: FakeMemory) -> Self {
-        Self::counting(memory, preparation())
+        let (preparation, directory) = preparation();
+        Self::counting(memory, preparation, directory)
     }
 
-    fn counting(memory: FakeMemory, (preparation, directory): (Preparation, tempfile::TempDir)) -> Self {
+    fn counting(memory: FakeMemory, preparation: Preparation, directory: tempfile::TempDir) -> Self {
         let mut config = Config::defaults();
         config.memory.budget_tokens = 300;
         config.memory.memory_tokens = 100;
@@ -107,7 +108,7 @@ async fn a_memory_that_is_late_leaves_the_original_bytes_and_nothing_in_the_ledg
 
 #[tokio::test]
 async fn why_turns_are_not_stored_is_said_in_the_receipt_and_changes_nothing_else() {
-    for refusal in ["backlog_full", "store_journal_down"] {
+    for refusal in ["backlog_full", "store_journal_down", "journal_busy"] {
         let case = Case::new(FakeMemory { refusal: Some(refusal), ..FakeMemory::default() });
         let plan = case.plan(Mode::On).await;
         assert_eq!(plan.receipt.not_stored, Some(refusal));
@@ -142,12 +143,12 @@ async fn memories_that_cost_more_at_their_place_than_alone_leave_the_weakest_fir
     let memory = || FakeMemory { recalled: recalled(4, 18), ..FakeMemory::default() };
     let memories = |plan: &Plan| plan.receipt.memories.len();
     let alone = Case::new(memory()).plan(Mode::On).await;
-    let dearer = preparation_counting(|text| {
+    let (dearer, directory) = preparation_counting(|text| {
         let words = text.split_whitespace().count();
         let is_at_its_place = text.contains("harbour") && text.contains("memory1");
         if is_at_its_place { words + 120 } else { words }
     });
-    let case = Case::counting(memory(), dearer);
+    let case = Case::counting(memory(), dearer, directory);
     let plan = case.plan(Mode::On).await;
     assert_eq!(plan.outcome, Outcome::Rewritten, "{:?}", plan.receipt);
     assert!(memories(&plan) < memories(&alone), "{} of {}", memories(&plan), memories(&alone));

@@ -1,9 +1,8 @@
 //! Sketches: a few bytes of every passage, made of what it is stored with to be ranked by.
 //!
-//! Responsible for: reading fragments and putting the sketches of each together. Must not know: what the bytes say, where
-//! sketches are kept.
+//! Responsible for: reading a fragment and putting its sketches together. Must not know: what the bytes say, where sketches
+//! are kept.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -32,16 +31,18 @@ pub struct SketchedFragment {
     rows: Vec<u64>,
 }
 
-/// What is to be read: the scope's rows in these fragments of one version of the table.
+/// Where to read: a scope's rows in one version of the table.
 #[derive(Debug, Clone)]
 pub(crate) struct Unsketched {
     pub(crate) points: Arc<Dataset>,
     pub(crate) filter: DfExpr,
-    pub(crate) fragments: Vec<Fragment>,
+    pub(crate) sketcher: Sketcher,
 }
 
 /// Rows that are read at a time.
 const BATCH: usize = 1024;
+/// Bytes that are read ahead of them at most; Lance alone would take up to 2 GiB.
+const READ_AHEAD: u64 = 32 << 20;
 
 impl Sketcher {
     /// A sketcher that does this.
@@ -86,6 +87,15 @@ impl SketchedFragment {
         self.rows.push(row);
     }
 
+    fn append_all(&mut self, batch: &RecordBatch, sketcher: &Sketcher) -> Result<(), StoreError> {
+        if batch.num_rows() > 0 {
+            let features = columns::byte_slices(batch, column::FEATURES)?;
+            let rows = columns::row_ids(batch)?.iter();
+            rows.zip(features).for_each(|(row, features)| self.append(*row, features, sketcher));
+        }
+        Ok(())
+    }
+
     fn shrink(&mut self) {
         self.bytes.shrink_to_fit();
         self.ends.shrink_to_fit();
@@ -93,42 +103,27 @@ impl SketchedFragment {
     }
 }
 
-/// The sketches of what is to be read, by fragment; `None` if they take more than `most_bytes`.
-pub(crate) async fn read(
-    unsketched: Unsketched,
-    sketcher: &Sketcher,
-    most_bytes: usize,
-) -> Result<Option<HashMap<u64, SketchedFragment>>, StoreError> {
-    let failed = || StoreError::lance("read what passages are ranked by");
-    let Unsketched { points, filter, fragments } = unsketched;
-    let mut scanner = points.scan();
-    scanner.project(&[column::FEATURES]).map_err(failed())?;
-    scanner.with_row_id().batch_size(BATCH).filter_expr(filter);
-    scanner.with_fragments(fragments);
-    let mut batches = scanner.try_into_stream().await.map_err(failed())?;
-    let mut found: HashMap<u64, SketchedFragment> = HashMap::new();
-    while let Some(batch) = batches.next().await {
-        append(&batch.map_err(failed())?, sketcher, &mut found)?;
-        if found.values().map(SketchedFragment::size).sum::<usize>() > most_bytes {
-            return Ok(None);
+impl Unsketched {
+    /// The sketches of what lies in a fragment of that version; `None` if they take more than `most_bytes`.
+    pub(crate) async fn read(
+        &self,
+        fragment: Fragment,
+        most_bytes: usize,
+    ) -> Result<Option<SketchedFragment>, StoreError> {
+        let failed = || StoreError::lance("read what passages are ranked by");
+        let mut scanner = self.points.scan();
+        scanner.project(&[column::FEATURES]).map_err(failed())?;
+        scanner.with_row_id().batch_size(BATCH).io_buffer_size(READ_AHEAD).filter_expr(self.filter.clone());
+        scanner.with_fragments(vec![fragment]);
+        let mut batches = scanner.try_into_stream().await.map_err(failed())?;
+        let mut found = SketchedFragment::default();
+        while let Some(batch) = batches.next().await {
+            found.append_all(&batch.map_err(failed())?, &self.sketcher)?;
+            if found.size() > most_bytes {
+                return Ok(None);
+            }
         }
+        found.shrink();
+        Ok(Some(found))
     }
-    found.values_mut().for_each(SketchedFragment::shrink);
-    Ok(Some(found))
-}
-
-fn append(
-    batch: &RecordBatch,
-    sketcher: &Sketcher,
-    found: &mut HashMap<u64, SketchedFragment>,
-) -> Result<(), StoreError> {
-    if batch.num_rows() == 0 {
-        return Ok(());
-    }
-    let features = columns::byte_slices(batch, column::FEATURES)?;
-    for (row, features) in columns::row_ids(batch)?.iter().zip(features) {
-        // A row's number names its fragment and its place in it.
-        found.entry(row >> 32).or_default().append(*row, features, sketcher);
-    }
-    Ok(())
 }

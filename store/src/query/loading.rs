@@ -2,6 +2,8 @@
 //!
 //! Responsible for: reading which are stored, until nothing was deleted meanwhile. Must not know: what they are needed for.
 
+use tokio::sync::RwLockReadGuard;
+
 use crate::error::StoreError;
 use crate::lance::schema::column;
 use crate::lance::{columns, filter, tables};
@@ -9,26 +11,49 @@ use crate::records::Scope;
 use crate::state::Shared;
 use crate::state::turn_index::FoundTurn;
 
-/// Makes sure that the ids stored in a scope are in memory.
+/// Makes sure that the ids stored in a scope are in memory. Not for who holds the gate.
 pub(crate) async fn load_scope(shared: &Shared, scope: &Scope) -> Result<(), StoreError> {
-    loop {
-        let Some(generation) = shared.turn_index().begin_load(scope) else {
-            return Ok(());
-        };
-        let mut turns = Vec::new();
-        {
-            let _reading = shared.gate.read().await;
-            let filter = filter::of_scope(scope);
-            let columns = [column::ID, column::CONVERSATION];
-            for batch in tables::rows(&shared.tables().turns, filter, &columns, None).await? {
-                let conversations = columns::identifiers_from(&batch, column::CONVERSATION)?;
-                let places = conversations.into_iter().zip(columns::row_ids(&batch)?);
-                let found = columns::identifiers_from(&batch, column::ID)?.into_iter().zip(places);
-                turns.extend(found.map(|(id, (conversation, row))| FoundTurn { id, conversation, row: *row }));
-            }
-        }
-        if shared.turn_index().load(scope, generation, turns) {
-            return Ok(());
+    while let Some(generation) = begin(shared, scope) {
+        let reading = shared.gate.read().await;
+        if load(shared, scope, generation, &reading).await? {
+            break;
         }
     }
+    Ok(())
+}
+
+/// The same for who holds the gate already: asking for it once more would never end where somebody waits to have it alone.
+pub(crate) async fn load_scope_within(
+    shared: &Shared,
+    scope: &Scope,
+    reading: &RwLockReadGuard<'_, ()>,
+) -> Result<(), StoreError> {
+    while let Some(generation) = begin(shared, scope) {
+        if load(shared, scope, generation, reading).await? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn begin(shared: &Shared, scope: &Scope) -> Option<u64> {
+    shared.turn_index().begin_load(scope)
+}
+
+/// Loads a scope; false if something of it was deleted meanwhile.
+async fn load(
+    shared: &Shared,
+    scope: &Scope,
+    generation: u64,
+    _reading: &RwLockReadGuard<'_, ()>,
+) -> Result<bool, StoreError> {
+    let mut turns = Vec::new();
+    let columns = [column::ID, column::CONVERSATION];
+    for batch in tables::rows(&shared.tables().turns, filter::of_scope(scope), &columns, None).await? {
+        let conversations = columns::identifiers_from(&batch, column::CONVERSATION)?;
+        let places = conversations.into_iter().zip(columns::row_ids(&batch)?);
+        let found = columns::identifiers_from(&batch, column::ID)?.into_iter().zip(places);
+        turns.extend(found.map(|(id, (conversation, row))| FoundTurn { id, conversation, row: *row }));
+    }
+    Ok(shared.turn_index().load(scope, generation, turns))
 }

@@ -5,12 +5,19 @@
 use arrow_array::RecordBatch;
 
 use crate::error::StoreError;
-use crate::lance::columns;
+use crate::lance::{columns, exact_search};
 use crate::records::Hit;
 
 /// Rows by their score, best first; [`Snapshot::identify`] tells which passages they are.
 #[derive(Debug, Default)]
 pub struct Ranking(pub(super) Vec<(u64, f32)>);
+
+impl Ranking {
+    /// Only the best `limit` rows.
+    pub fn keep_best(&mut self, limit: usize) {
+        exact_search::keep_best(&mut self.0, limit);
+    }
+}
 
 pub(super) fn each_once(rows: impl Iterator<Item = u64>) -> Vec<u64> {
     let mut rows: Vec<u64> = rows.collect();

@@ -26,7 +26,7 @@ pub(crate) struct Selection<'a> {
     pub(crate) points: Table,
     pub(crate) filter: DfExpr,
     /// Keeps that version on disk.
-    _reading: RwLockReadGuard<'a, ()>,
+    pub(crate) reading: RwLockReadGuard<'a, ()>,
 }
 
 /// Selects the points of a part of a scope; `None` if that part is empty by itself.
@@ -51,7 +51,7 @@ pub(crate) async fn select<'a>(
         Some(ids) => of_turns(shared, scope, ids),
         None => filter::of_scope(scope),
     };
-    Ok(Some(Selection { points, filter, _reading: reading }))
+    Ok(Some(Selection { points, filter, reading }))
 }
 
 /// A list of 5,000 ids costs every query tens of milliseconds. A long chain is nearly all of its conversation, so it

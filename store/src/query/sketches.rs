@@ -3,12 +3,14 @@
 //! Responsible for: giving those that are in memory without waiting for the others. Must not know: what sketches say.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::FutureExt;
+use lance::table::format::Fragment;
 
 use super::selection::Selection;
 use crate::error::StoreError;
-use crate::lance::sketches::{self, SketchedFragment, Sketcher, Unsketched};
+use crate::lance::sketches::{SketchedFragment, Sketcher, Unsketched};
 use crate::lance::tables;
 use crate::records::Scope;
 use crate::state::Shared;
@@ -21,6 +23,9 @@ pub struct Sketches {
     pub fragments: Vec<Arc<SketchedFragment>>,
     /// Whether every passage's is there.
     pub is_whole: bool,
+    /// Whether the others will be there later, if they are asked for again; not where they take more memory than they may, or
+    /// could not be read a moment ago.
+    pub is_growing: bool,
 }
 
 /// What is in memory of a whole scope. What is not is loaded on the side, for those who ask later.
@@ -31,26 +36,28 @@ pub(crate) async fn find(
     sketcher: &Sketcher,
 ) -> Result<Sketches, StoreError> {
     let points = tables::dataset(&selection.points).await?;
-    let lookup = shared.sketch_cache.look_up(scope, points.fragments());
-    let is_whole = lookup.missing.is_empty();
+    let lookup = shared.sketch_cache.look_up(scope, points.fragments(), Instant::now());
+    let (is_whole, is_growing) = (lookup.missing.is_empty(), lookup.is_expected);
     if let Some(loading) = lookup.loading {
-        let unsketched = Unsketched { points, filter: selection.filter.clone(), fragments: lookup.missing };
+        let unsketched = Unsketched { points, filter: selection.filter.clone(), sketcher: sketcher.clone() };
         // Boxed, because the types of what Lance awaits within are deep.
-        tokio::spawn(load(unsketched, sketcher.clone(), loading).boxed());
+        tokio::spawn(load(unsketched, lookup.missing, loading).boxed());
     }
-    Ok(Sketches { fragments: lookup.known, is_whole })
+    Ok(Sketches { fragments: lookup.known, is_whole, is_growing })
 }
 
-/// Reads without keeping the version on disk, so that nobody waits for it: where files go meanwhile, reading fails, and the next
-/// who asks begins again.
-async fn load(unsketched: Unsketched, sketcher: Sketcher, loading: Loading) {
-    let keys: Vec<_> = unsketched.fragments.iter().map(|fragment| (fragment.id, FragmentKey::of(fragment))).collect();
-    match sketches::read(unsketched, &sketcher, loading.most_bytes()).await {
-        Ok(Some(mut found)) => {
-            let loaded = keys.into_iter().map(|(id, key)| (key, found.remove(&id).unwrap_or_default()));
-            loading.keep(loaded.collect());
+/// Reads fragment by fragment without keeping the version on disk, so that nobody waits for it: where files go meanwhile, reading
+/// fails, and the next who asks in a later version begins again.
+async fn load(unsketched: Unsketched, fragments: Vec<Fragment>, loading: Loading) {
+    for fragment in fragments {
+        let key = FragmentKey::of(&fragment);
+        match unsketched.read(fragment, loading.most_bytes()).await {
+            Ok(Some(sketched)) => loading.keep(key, sketched),
+            Ok(None) => return loading.give_up(),
+            Err(error) => {
+                tracing::warn!(%error, "sketches could not be loaded; the search does without for a minute");
+                return loading.fail(key, Instant::now());
+            }
         }
-        Ok(None) => loading.give_up(),
-        Err(error) => tracing::debug!(%error, "sketches could not be loaded"),
     }
 }

@@ -194,16 +194,31 @@ impl Snapshot<'_> {
     /// # Errors
     /// Failures of LanceDB.
     pub async fn everything(&self, limit: usize) -> Result<Option<Vec<Passage>>, StoreError> {
-        let Some(selection) = self.selection.as_ref() else {
-            return Ok(Some(Vec::new()));
-        };
-        let turns = self.within.turns();
-        let Some(rows) = all_rows::find(self.shared, selection, &self.scope, turns, limit).await? else {
-            return Ok(None);
-        };
+        match self.all_rows(limit).await? {
+            Some(rows) => Ok(Some(self.passages_in(rows).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The row of every passage of the part, each once, if there are at most `limit`; `None` if there are more rows, or more turns.
+    ///
+    /// # Errors
+    /// Failures of LanceDB.
+    pub async fn all_rows(&self, limit: usize) -> Result<Option<Vec<u64>>, StoreError> {
+        match self.selection.as_ref() {
+            Some(selection) => all_rows::find(self.shared, selection, &self.scope, self.within.turns(), limit).await,
+            None => Ok(Some(Vec::new())),
+        }
+    }
+
+    /// The passages that lie in rows of this snapshot, each named once, by turn and passage.
+    ///
+    /// # Errors
+    /// Failures of LanceDB.
+    pub async fn passages_in(&self, rows: Vec<u64>) -> Result<Vec<Passage>, StoreError> {
         let mut passages = self.passages(rows).await?;
         passages.sort_unstable_by_key(|passage| (passage.turn, passage.passage));
-        Ok(Some(passages))
+        Ok(passages)
     }
 
     /// The words of passages that were found in this snapshot, in the order asked: of each its text, or its main point where
@@ -277,5 +292,37 @@ impl Snapshot<'_> {
             "its vector has a number that is not finite".to_owned()
         };
         Err(StoreError::InvalidQuery { reason })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use std::time::Duration;
+
+    use futures::FutureExt;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::records::samples::{point, scope, turn};
+    use crate::{Store, StoreConfig};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_snapshot_gives_everything_while_somebody_waits_for_it_to_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = || StoreConfig::idle(directory.path(), 2);
+        let store = Store::open(config()).await.unwrap();
+        let turn = turn(1, "a turn");
+        store.accept(vec![turn.clone()]).await.unwrap();
+        store.complete(vec![(scope(), turn.id, vec![point(&turn, vec![1.0, 0.0])])]).await.unwrap();
+        store.close().await.unwrap();
+        // A store that was just opened has no scope in memory yet.
+        let store = Store::open(config()).await.unwrap();
+        let snapshot = store.snapshot(&scope(), &Within::Scope).await.unwrap();
+        let mut purge = Box::pin(store.shared().gate.write());
+        assert!((&mut purge).now_or_never().is_none());
+        let everything = timeout(Duration::from_secs(20), snapshot.everything(10)).await;
+        assert_eq!(everything.unwrap().unwrap().unwrap().len(), 1);
     }
 }

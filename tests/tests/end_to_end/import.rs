@@ -167,6 +167,20 @@ fn messages_that_the_proxy_passes_over_are_passed_over_and_named_by_line() {
 }
 
 #[test]
+fn a_history_of_which_nothing_can_be_used_is_refused_with_few_words_and_makes_nothing() {
+    let home = configured();
+    let file = home.path().join("history.jsonl");
+    let line = r#"{"messages":[{"role":"critic","content":"No."}]}"#;
+    fs::write(&file, format!("{line}\n").repeat(500)).expect("a file");
+    let refused = import(&home, &file, &[]);
+    assert_eq!(refused.code, 65, "{}", refused.said());
+    let said: Vec<&str> = refused.stderr.lines().collect();
+    assert_eq!(said.len(), 22, "twenty lines, a count and the error: {}", refused.stderr);
+    assert!(said[20].ends_with(": 480") && said[21].contains("every message is passed over"), "{}", refused.stderr);
+    assert!(!home.data().exists(), "nothing was made");
+}
+
+#[test]
 fn every_credential_of_the_command_line_counts_and_other_headers_are_refused() {
     let home = configured();
     home.configure(&format!("[store]\ndirectory = {:?}\n[memory]\ncredential_headers = [\"x-team\"]\n", home.data()));

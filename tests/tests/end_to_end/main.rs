@@ -51,3 +51,4 @@ mod tool_calls;
 mod upstream_connections;
 mod upstream_trouble;
 mod websockets;
+mod whole_scope;

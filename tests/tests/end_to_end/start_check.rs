@@ -11,7 +11,7 @@ use std::sync::Arc;
 use mainpoint_tests::binary::{self, Finished};
 use mainpoint_tests::models::{self, LIGHT};
 use mainpoint_tests::proxy::Home;
-use mainpoint_tests::{ScriptedUpstream, StartedProxy};
+use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy};
 
 /// Nobody listens there; nothing is forwarded in these tests.
 const UPSTREAM: &str = "[upstream]\nurl = \"http://127.0.0.1:9/v1\"\n";
@@ -102,6 +102,35 @@ async fn turns_that_nobody_has_read_are_counted_by_a_check_and_by_a_search() {
     let found = run(&home, &["search", "Where is the heron?", "--json"]).successful().stdout;
     let found: serde_json::Value = serde_json::from_str(&found).expect("JSON");
     assert_eq!(found["turns_waiting"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_counts_the_waiting_turns_of_its_own_scope_alone() {
+    let upstream = ScriptedUpstream::start().await;
+    let builder = StartedProxy::builder().upstream(&upstream.base_url());
+    let proxy = builder.setting("server", "fault_injection = true").start().await;
+    proxy.stop_part("reader").await;
+    for (caller, questions) in [("Bearer sk-one", 1), ("Bearer sk-two", 2)] {
+        for number in 0..questions {
+            let mut conversation = Conversation::new();
+            conversation.user(&format!("Where does heron {number} stand?"));
+            proxy.chat_as(caller, conversation.body()).await;
+        }
+    }
+    let home = proxy.stop().await;
+    let ambiguous = run(&home, &["search", "Where is the heron?"]);
+    assert_eq!(ambiguous.code, 64, "{}", ambiguous.said());
+    let word = |character: char| !(character.is_ascii_alphanumeric() || "-_.:".contains(character));
+    let scopes: Vec<&str> = ambiguous.stderr.split(word).filter(|word| word.starts_with("k-")).collect();
+    assert_eq!(scopes.len(), 2, "both scopes are named: {}", ambiguous.stderr);
+    let waiting = scopes.iter().map(|scope| {
+        let found = run(&home, &["search", "Where is the heron?", "--json", "--scope", scope]).successful().stdout;
+        let found: serde_json::Value = serde_json::from_str(&found).expect("JSON");
+        found["turns_waiting"].as_u64().expect("a number")
+    });
+    let mut waiting: Vec<u64> = waiting.collect();
+    waiting.sort_unstable();
+    assert_eq!(waiting, [2, 4], "each question and its reply");
 }
 
 #[test]

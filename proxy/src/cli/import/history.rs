@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::line::{BYTE_ORDER_MARK, Line};
+use super::passed_over::PassedOver;
 use crate::cli::CliError;
 use crate::terminal::Progress;
 
@@ -36,20 +37,28 @@ impl History {
         Self { path: path.to_owned(), name: path.display().to_string() }
     }
 
-    /// Reads every line.
+    /// Reads every line. Says which messages are passed over.
     ///
     /// # Errors
-    /// [`CliError::Read`], or [`CliError::History`] for the first line that is no conversation, and for a file without any.
+    /// [`CliError::Read`], or [`CliError::History`] for the first line that is no conversation, for a file without any, and for one
+    /// of which every message is passed over.
     pub(super) fn check(&self) -> Result<(), CliError> {
-        let mut conversations = 0_usize;
+        let (mut conversations, mut passed_over) = (0_usize, PassedOver::default());
         for line in self.lines()? {
-            line?;
+            let Numbered { number, line } = line?;
+            passed_over.add(number, &line.listed);
             conversations += 1;
         }
         if conversations == 0 {
             return Err(
                 self.refusal(1, "there is no conversation; expected a JSON object with \"messages\" on each line")
             );
+        }
+        for note in passed_over.notes() {
+            Progress::StandardError.line(&format!("mainpoint: {}: {note}", self.name));
+        }
+        if passed_over.is_everything() {
+            return Err(CliError::NothingUsable { name: self.name.clone() });
         }
         Ok(())
     }
@@ -66,11 +75,6 @@ impl History {
     /// Why a line cannot be used.
     pub(super) fn refusal(&self, line: usize, reason: impl Into<String>) -> CliError {
         CliError::History { name: self.name.clone(), line, reason: reason.into() }
-    }
-
-    /// Says something of a line that can be used.
-    pub(super) fn note(&self, line: usize, text: &str) {
-        Progress::StandardError.line(&format!("mainpoint: {}: line {line}: {text}", self.name));
     }
 
     fn unreadable(&self, source: std::io::Error) -> CliError {
@@ -125,5 +129,19 @@ mod tests {
         assert_eq!(numbers, [2]);
         std::fs::write(file.path(), [line.as_bytes(), b"\n", BYTE_ORDER_MARK, line.as_bytes()].concat()).unwrap();
         assert!(history.check().is_err(), "it belongs to the beginning alone");
+    }
+
+    #[test]
+    fn a_file_of_which_every_message_is_passed_over_is_refused_as_wrong_data() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let history = History::at(file.path());
+        let odd = r#"{"messages":[{"role":"critic","content":"No."}]}"#;
+        std::fs::write(file.path(), format!("{odd}\n{odd}\n")).unwrap();
+        let refused = history.check().unwrap_err();
+        assert_eq!(refused.exit_status().code(), 65, "{refused}");
+        assert!(refused.to_string().contains("every message is passed over"), "{refused}");
+        let instruction = r#"{"messages":[{"role":"system","content":"Be brief."}]}"#;
+        std::fs::write(file.path(), format!("{odd}\n{instruction}\n")).unwrap();
+        history.check().unwrap();
     }
 }

@@ -49,7 +49,7 @@ impl Line {
         text(&bytes, &fields, "user")?;
         let begun = date(&bytes, &fields, "created_at")?;
         let messages = fields.get("messages").ok_or_else(|| format!("messages is missing; expected {MESSAGES}"))?;
-        let messages = slice(&bytes, &messages.range).to_vec();
+        let messages = bytes.slice(messages.range.clone());
         let refused = || wrong("messages", &messages, MESSAGES);
         if !messages.starts_with(b"[") {
             return Err(refused());

@@ -93,8 +93,8 @@ fn refused(option: &str, value: &str, reason: &str) -> CliError {
 }
 
 impl Owner {
-    /// The caller, or the scope of this name; `user` divides it.
-    pub(super) fn new(preparation: &Preparation, caller: Caller, (named, user): (Option<&str>, Option<&str>)) -> Self {
+    /// The caller, or the scope that is `named`; `user` divides it.
+    pub(super) fn new(preparation: &Preparation, caller: Caller, named: Option<&str>, user: Option<&str>) -> Self {
         Self {
             keys: Arc::clone(&preparation.keys),
             callers: preparation.callers.clone(),
@@ -129,7 +129,7 @@ impl Owner {
         let user = user.or(self.user.as_deref());
         let whole = match &self.whole {
             Whole::Caller(caller) => {
-                let scope = caller.scope((&self.keys, &self.callers), user);
+                let scope = caller.scope(&self.keys, &self.callers, user);
                 return scope.map_err(|error| error.to_string());
             }
             Whole::Named(name) => Scope::new(name.clone()).map_err(|error| error.to_string())?,

@@ -9,7 +9,6 @@ use mainpoint_store::{Scope, Turn, TurnId};
 use super::Import;
 use super::history::{History, Numbered};
 use crate::cli::CliError;
-use crate::cli::messages::passed_over;
 use crate::conversation::prepare::Prepared;
 
 /// What is to be done.
@@ -33,7 +32,7 @@ pub(super) struct Conversation {
 }
 
 impl Import<'_> {
-    /// Looks through the file: which turns there are and which of them are in memory. Says of each line what is passed over.
+    /// Looks through the file: which turns there are and which of them are in memory.
     pub(super) async fn survey(&self, history: &History) -> Result<Survey, CliError> {
         let mut survey = Survey::default();
         // Conversations may begin alike; what they share is read once.
@@ -42,15 +41,11 @@ impl Import<'_> {
             let line = line?;
             let number = line.number;
             let named = line.line.name.clone();
-            let listed = line.line.listed.clone();
+            survey.passed_over += line.line.listed.iter().filter(|message| message.oddity.is_some()).count();
             let conversation = self.prepare(line).map_err(|reason| {
                 let name = named.map(|name| format!(" (conversation {name:?})")).unwrap_or_default();
                 history.refusal(number, format!("{reason}{name}"))
             })?;
-            if let Some(text) = passed_over(&listed) {
-                history.note(number, &text);
-                survey.passed_over += listed.iter().filter(|message| message.oddity.is_some()).count();
-            }
             let names: Vec<TurnId> = conversation.turns.iter().map(|turn| turn.id).collect();
             let read = self.store.read_turns(&conversation.scope, &names).await?;
             let unread = conversation.turns.iter().filter(|turn| !read.contains(&turn.id));

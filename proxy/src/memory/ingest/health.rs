@@ -43,11 +43,15 @@ impl JournalHealth {
     /// Whether more may wait for the writer. While the journal works, connections bound what waits.
     pub(super) fn enter(&self, bytes: usize) -> bool {
         let waiting = self.waiting_bytes.fetch_add(bytes, Ordering::AcqRel);
-        let is_allowed = !*self.is_down.borrow() || waiting.saturating_add(bytes) <= MOST_BYTES_WHILE_DOWN;
+        let is_allowed = self.has_room(waiting, bytes);
         if !is_allowed {
             self.leave(bytes);
         }
         is_allowed
+    }
+
+    fn has_room(&self, waiting: usize, bytes: usize) -> bool {
+        !*self.is_down.borrow() || waiting.saturating_add(bytes) <= MOST_BYTES_WHILE_DOWN
     }
 
     pub(super) fn leave(&self, bytes: usize) {
@@ -70,6 +74,14 @@ impl JournalHealth {
     pub(super) fn note_failed(&self, error: &MemoryError) {
         *self.last_failure() = Some(error.label());
         self.set_down(true);
+    }
+
+    /// Why texts of so many bytes would not be stored for now, as the label of the metric: the last write failed and the journal does
+    /// not work, or no more can wait for it. A journal may come to work again without a write.
+    pub(super) fn refuses(&self, bytes: usize, works: impl FnOnce() -> bool) -> Option<&'static str> {
+        let is_full = || !self.has_room(self.waiting_bytes.load(Ordering::Acquire), bytes);
+        let failure = self.failure().filter(|_| !works());
+        failure.or_else(|| is_full().then(|| MemoryError::JournalBusy.label()))
     }
 
     /// Why the last write failed, as the label of the metric, if it did.
@@ -117,3 +129,38 @@ impl From<Refusal> for MemoryError {
 
 /// While the journal fails, so much waits in memory until it works again.
 const MOST_BYTES_WHILE_DOWN: usize = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use mainpoint_store::StoreError;
+
+    use super::*;
+
+    fn health() -> JournalHealth {
+        JournalHealth::new(Duration::from_secs(60), Duration::ZERO)
+    }
+
+    #[test]
+    fn a_failure_is_a_reason_only_as_long_as_the_journal_does_not_work_and_no_write_has_succeeded() {
+        let health = health();
+        assert_eq!(health.refuses(1, || false), None, "nothing has failed yet");
+        health.note_failed(&StoreError::Closed.into());
+        assert_eq!(health.refuses(1, || false), Some("store_closed"));
+        assert_eq!(health.refuses(1, || true), None, "it works again, though nothing has been written since");
+        health.note_written(Duration::ZERO);
+        assert_eq!(health.refuses(1, || false), None);
+    }
+
+    #[test]
+    fn what_would_not_be_let_in_to_wait_for_a_slow_journal_is_said_to_be_refused() {
+        let health = health();
+        assert!(health.enter(MOST_BYTES_WHILE_DOWN));
+        assert_eq!(health.refuses(1, || true), None, "while the journal is quick, any amount may wait");
+        health.set_down(true);
+        assert_eq!(health.refuses(1, || true), Some("journal_busy"));
+        assert!(!health.enter(1));
+        health.leave(10);
+        assert_eq!((health.refuses(10, || true), health.refuses(11, || true)), (None, Some("journal_busy")));
+        assert!(health.enter(10) && !health.enter(1));
+    }
+}

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use mainpoint_store::{Scope, Store, StoreError, Turn, TurnId};
+use mainpoint_store::{Scope, Store, StoreError, StorePart, Turn, TurnId};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -59,7 +59,8 @@ impl Intake {
     pub(super) fn new(
         store: &Store,
         backlog: &Arc<Backlog>,
-        (timeout, stop): (Duration, &CancellationToken),
+        timeout: Duration,
+        stop: &CancellationToken,
     ) -> (Self, mpsc::Receiver<QueuedTurns>, JournalWriter) {
         let (sender, queue) = mpsc::channel(MOST_QUEUED);
         let health = Arc::new(JournalHealth::new(timeout, PAUSE));
@@ -91,7 +92,7 @@ impl Intake {
         let (Some(first), Some(writer)) = (turns.first(), writer) else {
             return acknowledgement;
         };
-        let bytes = turns.iter().map(|turn| turn.text.len()).sum();
+        let bytes = bytes_of(&turns);
         if !self.health.enter(bytes) {
             self.health.report(&MemoryError::JournalBusy);
             return acknowledgement;
@@ -107,9 +108,9 @@ impl Intake {
         acknowledgement
     }
 
-    /// Why the journal takes nothing for now, as the label of the metric: its last write failed, and none has succeeded since.
-    pub(super) fn failure(&self) -> Option<&'static str> {
-        self.health.failure()
+    /// Why the journal would not take turns for now, as the label of the metric.
+    pub(super) fn refuses(&self, turns: &[Turn]) -> Option<&'static str> {
+        self.health.refuses(bytes_of(turns), || has_journal(&self.store))
     }
 
     /// Makes sure that the store knows a scope's turns by the time that some of them are to be stored.
@@ -175,7 +176,7 @@ impl Submission {
     /// Leaves out what has been read. A scope that is looked up for the first time does not keep others waiting.
     async fn run(self, turns: Vec<Turn>, bytes: usize, done: oneshot::Sender<()>) {
         let unread = self.unread(turns).await;
-        let left: usize = unread.iter().map(|turn| turn.text.len()).sum();
+        let left = bytes_of(&unread);
         self.health.leave(bytes - left);
         let mut pieces = pieces(unread);
         let Some(last) = pieces.pop() else { return };
@@ -205,7 +206,7 @@ impl Submission {
     }
 
     async fn send(&self, turns: Vec<Turn>, done: oneshot::Sender<()>) {
-        let bytes = turns.iter().map(|turn| turn.text.len()).sum();
+        let bytes = bytes_of(&turns);
         if self.writer.send(QueuedTurns { turns, bytes, done }).await.is_err() {
             self.health.leave(bytes);
         }
@@ -303,6 +304,15 @@ fn pieces(turns: Vec<Turn>) -> Vec<Vec<Turn>> {
         }
     }
     pieces
+}
+
+fn bytes_of(turns: &[Turn]) -> usize {
+    turns.iter().map(|turn| turn.text.len()).sum()
+}
+
+/// Whether the store says that its journal works.
+fn has_journal(store: &Store) -> bool {
+    store.status().alive && store.troubles().iter().all(|trouble| trouble.part != StorePart::Journal)
 }
 
 fn answer(waiting: oneshot::Sender<()>) {

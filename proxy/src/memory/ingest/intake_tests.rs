@@ -52,7 +52,7 @@ struct Bench {
 }
 
 /// A running writer, with a backlog of at most so many turns.
-fn bench(journal: Arc<Journal>, (timeout, most): (Duration, usize)) -> Bench {
+fn bench(journal: Arc<Journal>, timeout: Duration, most: usize) -> Bench {
     let mut settings = Config::defaults().store;
     (settings.backlog_turns, settings.backlog_share) = (most, 1.0);
     let sizes = Sizes { alone: 100, shared: 10 };
@@ -106,7 +106,7 @@ fn turn(number: u32) -> Turn {
 
 #[tokio::test]
 async fn what_comes_while_the_journal_is_busy_is_written_in_one_transaction() {
-    let bench = bench(Journal::failing(0), (LONG, 100));
+    let bench = bench(Journal::failing(0), LONG, 100);
     let first = tokio::spawn(bench.submit([0]).await.wait());
     while bench.queue.capacity() < MOST_QUEUED {
         tokio::task::yield_now().await;
@@ -130,7 +130,7 @@ async fn what_comes_while_the_journal_is_busy_is_written_in_one_transaction() {
 #[tokio::test]
 async fn a_slow_journal_delays_one_answer_for_a_bounded_time_and_the_next_not_at_all() {
     let timeout = Duration::from_millis(50);
-    let bench = bench(Journal::failing(0), (timeout, 100));
+    let bench = bench(Journal::failing(0), timeout, 100);
     let started = Instant::now();
     bench.submit([0]).await.wait().await;
     assert!(started.elapsed() >= timeout);
@@ -142,7 +142,7 @@ async fn a_slow_journal_delays_one_answer_for_a_bounded_time_and_the_next_not_at
 
 #[tokio::test]
 async fn turns_that_cannot_be_written_are_tried_again_and_nobody_waits_for_that() {
-    let bench = bench(Journal::failing(2), (LONG, 100));
+    let bench = bench(Journal::failing(2), LONG, 100);
     bench.journal.permits.add_permits(1);
     bench.submit(0..3).await.wait().await;
     assert!(bench.is_down() && bench.waiting(0..3) == 0);
@@ -156,7 +156,7 @@ async fn turns_that_cannot_be_written_are_tried_again_and_nobody_waits_for_that(
 #[tokio::test]
 async fn a_journal_whose_last_write_failed_is_named_until_one_succeeds_however_slow() {
     // Nothing is quick enough for a timeout of no time, so that answers go on not to wait.
-    let bench = bench(Journal::failing(ATTEMPTS), (Duration::ZERO, 100));
+    let bench = bench(Journal::failing(ATTEMPTS), Duration::ZERO, 100);
     assert_eq!(bench.health.failure(), None);
     bench.journal.permits.add_permits(ATTEMPTS);
     bench.submit([0]).await.wait().await;
@@ -171,7 +171,7 @@ async fn a_journal_whose_last_write_failed_is_named_until_one_succeeds_however_s
 
 #[tokio::test]
 async fn what_cannot_be_written_at_all_is_given_up_and_may_come_again() {
-    let bench = bench(Journal::failing(ATTEMPTS), (LONG, 100));
+    let bench = bench(Journal::failing(ATTEMPTS), LONG, 100);
     bench.journal.permits.add_permits(ATTEMPTS);
     bench.submit([0]).await.wait().await;
     until(|| bench.journal.batches().len() == ATTEMPTS).await;
@@ -184,7 +184,7 @@ async fn what_cannot_be_written_at_all_is_given_up_and_may_come_again() {
 
 #[tokio::test]
 async fn turns_for_which_there_is_no_room_are_left_out_and_nobody_waits() {
-    let bench = bench(Journal::failing(0), (LONG, 3));
+    let bench = bench(Journal::failing(0), LONG, 3);
     bench.journal.permits.add_permits(100);
     bench.submit(0..5).await.wait().await;
     bench.submit(5..9).await.wait().await;

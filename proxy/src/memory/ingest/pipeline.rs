@@ -45,7 +45,7 @@ impl IngestPipeline {
         let backlog = Arc::new(Backlog::new(Limits::new(&config.store), sizes));
         backlog.set_unlisted(store.status().pending_turns);
         let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
-        let (intake, queue, writer) = Intake::new(&store, &backlog, (config.memory.deadline, &stop));
+        let (intake, queue, writer) = Intake::new(&store, &backlog, config.memory.deadline, &stop);
         let small_talk = Arc::new(OnceCell::new());
         let worker = ReadWorker {
             small_talk: Arc::clone(&small_talk),
@@ -87,11 +87,12 @@ impl IngestPipeline {
         unseen
     }
 
-    /// Why nothing more of a scope can be taken in at the moment, as the label of the metric: there is no room for it, or the
-    /// journal cannot be written.
-    pub(crate) fn refuses(&self, scope: &Scope) -> Option<&'static str> {
+    /// Why turns of one scope would not be taken in at the moment, as the label of the metric: there is no room for them, or the
+    /// journal cannot be written or is too slow.
+    pub(crate) fn refuses(&self, turns: &[Turn]) -> Option<&'static str> {
+        let scope = &turns.first()?.scope;
         let full = self.backlog.is_full(scope).map(|refusal| MemoryError::from(refusal).label());
-        full.or_else(|| self.intake.failure())
+        full.or_else(|| self.intake.refuses(turns))
     }
 
     /// Takes turns of one scope in, oldest first, but for those that the journal is known to have. Never waits; what it returns

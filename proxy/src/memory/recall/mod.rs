@@ -117,7 +117,7 @@ impl Recall<'_> {
         });
         ranking.truncate(self.most);
         watch.lap("ranking");
-        let (turns, reasons) = self.read(&snapshot, (question.scope, &ranking), &found).await?;
+        let (turns, reasons) = self.read(snapshot, (question.scope, &ranking), &found).await?;
         watch.lap("texts");
         let steps = watch.laps();
         tracing::debug!(candidates = found.turns.len(), recalled = turns.len(), ?evidence, ?steps, "recalled");
@@ -127,13 +127,16 @@ impl Recall<'_> {
     /// The turns of a ranking that are still there, with the passages that speak for them, and what else does.
     async fn read(
         &self,
-        snapshot: &Snapshot<'_>,
+        snapshot: Snapshot<'_>,
         (scope, ranking): (&Scope, &[(usize, f32)]),
         found: &Found,
     ) -> Result<(Vec<RecalledTurn>, Vec<Candidate>), MemoryError> {
         let ids: Vec<TurnId> = ranking.iter().filter_map(|(place, _)| found.turns.get(*place).copied()).collect();
         let wanted: Vec<&Passage> = ranking.iter().filter_map(|(place, _)| found.best(*place)).collect();
-        let (turns, texts) = tokio::try_join!(self.store.turns(scope, &ids), snapshot.texts(&wanted))?;
+        let texts = snapshot.texts(&wanted).await?;
+        // Turns are read from the store as it is now. Whoever waits for snapshots to end would keep that waiting.
+        drop(snapshot);
+        let turns = self.store.turns(scope, &ids).await?;
         let mut texts: HashMap<TurnId, String> = wanted.iter().map(|passage| passage.turn).zip(texts).collect();
         let mut turns: HashMap<TurnId, Turn> = turns.into_iter().map(|turn| (turn.id, turn)).collect();
         let recalled = ranking.iter().filter_map(|(place, score)| {

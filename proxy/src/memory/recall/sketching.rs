@@ -2,10 +2,11 @@
 //!
 //! It must not know what else is searched, nor how passages are ranked.
 
+use std::time::{Duration, Instant};
+
 use mainpoint_engine::{QuestionCodes, SketchBlock, SketchForm};
 use mainpoint_store::{Sketcher, Sketches, Snapshot};
 
-use crate::error::MemoryError;
 use crate::memory::profile::Profile;
 
 /// Makes sketches of what passages are stored with.
@@ -18,20 +19,41 @@ pub fn sketcher(form: SketchForm) -> Sketcher {
     })
 }
 
-/// The rows of the passages, at most `limit`, whose sketches are nearest to a question. Only what is in memory is looked at: what
-/// is not is loaded for later questions.
-///
-/// # Errors
-/// When the store fails.
-pub(super) async fn nearest(
-    snapshot: &Snapshot<'_>,
-    codes: &QuestionCodes,
-    limit: usize,
-) -> Result<Vec<u64>, MemoryError> {
-    let sketches = snapshot.sketches(&sketcher(codes.sketch_form())).await?;
-    let codes = codes.clone();
-    Ok(tokio::task::spawn_blocking(move || rows(&codes, &sketches, limit)).await?)
+/// The sketches that are in memory; what is not is loaded for later questions. None where the store fails, since a search does
+/// without.
+pub(super) async fn in_memory(snapshot: &Snapshot<'_>, form: SketchForm) -> Sketches {
+    snapshot.sketches(&sketcher(form)).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the search does without sketches");
+        Sketches::default()
+    })
 }
+
+/// Waits until the sketches of all passages are in memory, as long as they are on their way and at most `most`.
+pub(crate) async fn all_loaded(snapshot: &Snapshot<'_>, form: SketchForm, most: Duration) {
+    let started = Instant::now();
+    while in_memory(snapshot, form).await.is_growing && started.elapsed() < most {
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The rows of the passages, at most `limit`, whose sketches are nearest to a question. None where comparing them fails, since
+/// a search does without.
+pub(super) async fn nearest(sketches: Sketches, codes: &QuestionCodes, limit: usize) -> Vec<u64> {
+    if sketches.fragments.is_empty() {
+        return Vec::new();
+    }
+    let (codes, is_whole) = (codes.clone(), sketches.is_whole);
+    let comparing = tokio::task::spawn_blocking(move || rows(&codes, &sketches, limit));
+    let found = comparing.await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the search does without sketches");
+        Vec::new()
+    });
+    tracing::debug!(found = found.len(), is_whole, "compared sketches");
+    found
+}
+
+/// Between two looks at whether all sketches are there.
+const PAUSE: Duration = Duration::from_millis(20);
 
 fn rows(codes: &QuestionCodes, sketches: &Sketches, limit: usize) -> Vec<u64> {
     let fragments = &sketches.fragments;

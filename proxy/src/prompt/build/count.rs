@@ -24,7 +24,7 @@ impl<M: PromptMemory> Draft<'_, M> {
                 None => plain,
                 Some(injection) => {
                     self.prepared.deadline.check()?;
-                    let Some(longer) = self.longer((message, plain), injection)? else {
+                    let Some(longer) = self.longer(message, plain, injection)? else {
                         return Ok(None);
                     };
                     longer
@@ -34,8 +34,9 @@ impl<M: PromptMemory> Draft<'_, M> {
         Ok(Some(total))
     }
 
-    /// Tokens of a message with what is put into it. A long message is not counted once more for that.
-    fn longer(&self, (message, plain): (&Message, usize), injection: &Injection) -> Result<Option<usize>, MemoryError> {
+    /// Tokens of a message, which has `plain` tokens alone, with what is put into it. A long message is not counted once more
+    /// for that.
+    fn longer(&self, message: &Message, plain: usize, injection: &Injection) -> Result<Option<usize>, MemoryError> {
         if message.range.len() > COUNTED_AGAIN && message.takes_blocks() {
             let mut tokens = plain;
             for block in [&injection.head, &injection.tail].into_iter().flatten() {

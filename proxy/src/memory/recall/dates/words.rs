@@ -121,7 +121,7 @@ fn word(text: &str, place: Place) -> Word {
         !place.begins_sentence && text.starts_with(char::is_uppercase) && !text.chars().skip(1).any(char::is_uppercase);
     number(&lower)
         .or_else(|| joined(&lower))
-        .or_else(|| month(&lower, is_name, place.is_led).map(as_word))
+        .or_else(|| month(&lower, is_name, place.is_led).map(|(number, needs)| Word::Month { number, needs }))
         .or_else(|| weekday(&lower).map(Word::Weekday))
         .unwrap_or_else(|| simple(&lower))
 }
@@ -130,11 +130,7 @@ fn word(text: &str, place: Place) -> Word {
 fn joined(lower: &str) -> Option<Word> {
     let (before, after) = lower.split_once(['\'', '’'])?;
     let own = if ELISIONS.contains(&before) { after } else { before };
-    number(own).or_else(|| month(own, false, true).map(as_word))
-}
-
-fn as_word((number, needs): (u32, Needs)) -> Word {
-    Word::Month { number, needs }
+    number(own).or_else(|| month(own, false, true).map(|(number, needs)| Word::Month { number, needs }))
 }
 
 fn number(lower: &str) -> Option<Word> {
