@@ -20,8 +20,8 @@ use crate::read::threads::{Meter, PassageEncoder, QueryEncoder, start_passage_en
 use crate::segments::{SegmentSize, segments};
 use crate::sha256::{hexadecimal, sha256_of_file};
 use crate::{
-    EncoderConfig, EngineConfig, EngineError, Passage, PassageTokens, Question, ReadRequest, TokenSalience,
-    TurnReading, TurnText,
+    EncodedQuestion, EncoderConfig, EngineConfig, EngineError, PassageReading, PassageTokens, ReadRequest,
+    TokenSalience, TurnReading, TurnText,
 };
 
 /// The running engine; clones share its threads, and the last one to go joins them.
@@ -65,7 +65,7 @@ struct Parts {
 #[derive(Default)]
 struct Collected {
     tokens: usize,
-    passages: Vec<Passage>,
+    passages: Vec<PassageReading>,
     salience: Vec<TokenSalience>,
     strongest: f32,
 }
@@ -145,7 +145,7 @@ impl Engine {
     /// The main point of a passage of `text`, chosen as [`Engine::read`] does. Saliences are relative to the passage's most
     /// salient token.
     #[must_use]
-    pub fn main_point(&self, text: &str, passage: &PassageTokens) -> Passage {
+    pub fn main_point(&self, text: &str, passage: &PassageTokens) -> PassageReading {
         let mut chosen = self.parts.chooser.choose(text, passage);
         let strongest = chosen.strongest();
         let spans = chosen.passage.spans.iter_mut();
@@ -157,7 +157,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Busy`], [`EngineError::Stopped`], or a failed pass.
-    pub async fn question(&self, text: &str) -> Result<Question, EngineError> {
+    pub async fn question(&self, text: &str) -> Result<EncodedQuestion, EngineError> {
         self.parts.questions.call(self.parts.inputs.question(text)).await
     }
 

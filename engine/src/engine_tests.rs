@@ -3,7 +3,7 @@
 #![expect(clippy::print_stdout, reason = "tests tell what they measured")]
 
 use crate::test_models::{all, engine, light, model, turns, user};
-use crate::{EncoderConfig, Engine, EngineConfig, EngineError, Question, ReadRequest, TurnReading, TurnText};
+use crate::{EncodedQuestion, EncoderConfig, Engine, EngineConfig, EngineError, ReadRequest, TurnReading, TurnText};
 
 fn start(config: EncoderConfig) -> Result<Engine, EngineError> {
     Engine::start(&EngineConfig { encoder: config, ..EngineConfig::default() })
@@ -14,7 +14,7 @@ async fn read(engine: &Engine, turns: Vec<TurnText>) -> Vec<TurnReading> {
 }
 
 /// How well each turn matches, by codes and by its vector.
-fn matches(readings: &[TurnReading], question: &Question) -> (Vec<f32>, Vec<f32>) {
+fn matches(readings: &[TurnReading], question: &EncodedQuestion) -> (Vec<f32>, Vec<f32>) {
     let codes = |reading: &TurnReading| -> Vec<Vec<u8>> {
         let passages = reading.passages.iter();
         passages.map(|passage| passage.codes.as_bytes().to_vec()).collect()

@@ -38,6 +38,8 @@ pub use generate::{ChatMessage, ChatRole, FinishReason, GenerateRequest, Generat
 pub use llama::description::{EncoderDescription, describe_chat, describe_encoder};
 pub use read::projection::Projection;
 pub use read::words::units as words;
-pub use read::{Passage, PassageTokens, Question, ReadRequest, ReadToken, Span, TokenSalience, TurnReading, TurnText};
+pub use read::{
+    EncodedQuestion, PassageReading, PassageTokens, ReadRequest, ReadToken, Span, TokenSalience, TurnReading, TurnText,
+};
 pub use segments::{SegmentSize, segments};
 pub use sha256::sha256_of_file;

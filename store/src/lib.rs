@@ -21,7 +21,7 @@
 //!
 //! # Read your writes
 //!
-//! Rows between 2 and 3 are visible to every reader. [`Store::read_turns`], [`Store::turns`] and
+//! Rows between 2 and 3 are visible to every reader. [`Store::already_read`], [`Store::turns`] and
 //! [`Store::neighbours`] look into the journal as well; [`Store::search`], [`Store::snapshot`] and [`Store::points`] first
 //! move pending rows into LanceDB, and only if a pending row could be an answer to that very call ([`Within::ScopeWith`]
 //! names those that it waits for). Merging pending rows in memory instead
@@ -80,8 +80,8 @@ pub use query::ranking::Ranking;
 pub use query::sketches::Sketches;
 pub use query::snapshot::Snapshot;
 pub use records::{
-    Found, Hit, LedgerEntry, LedgerKind, Passage, Point, Scope, SearchQuery, SearchResult, Span, Turn, TurnId,
-    WaitingTurn, Within,
+    Hit, IdentifiedHits, IndexedPassage, LedgerEntry, LedgerKind, Point, Scope, SearchQuery, SearchResult, Span, Turn,
+    TurnId, WaitingTurn, Within,
 };
 pub use status::StoreStatus;
 pub use store::{Examination, Store};

@@ -12,7 +12,7 @@ pub(super) struct Chat {
     /// Its rounds in order.
     pub(super) rounds: Vec<Round>,
     /// The questions that can be judged by what was played.
-    pub(super) questions: Vec<Question>,
+    pub(super) questions: Vec<JudgedQuestion>,
 }
 
 /// What a user said and what was answered.
@@ -26,7 +26,7 @@ pub(super) struct Round {
 
 /// A question to ask after the last round.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Question {
+pub(super) struct JudgedQuestion {
     /// The question.
     pub(super) text: String,
     /// The messages that answer it, never none.
@@ -47,7 +47,7 @@ impl Chat {
             evidence.all(|turn| places.get(*turn).is_some_and(|round| *round < rounds.len()))
         });
         let text = |turn: &usize| conversation.turns[*turn].text.clone();
-        let questions = judged.map(|question| Question {
+        let questions = judged.map(|question| JudgedQuestion {
             text: question.text.clone(),
             evidence: question.evidence.iter().map(text).collect(),
         });

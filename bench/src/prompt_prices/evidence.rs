@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use mainpoint_tests::prompt;
 
-use super::conversation::Question;
+use super::conversation::JudgedQuestion;
 use super::message::{Message, Role};
 use crate::stats::as_float;
 
@@ -33,7 +33,7 @@ impl Offered {
     }
 
     /// The share of the question's evidence that is present.
-    pub(super) fn share(&self, question: &Question) -> f64 {
+    pub(super) fn share(&self, question: &JudgedQuestion) -> f64 {
         let present = question.evidence.iter().filter(|message| self.holds(message));
         as_float(present.count()) / as_float(question.evidence.len().max(1))
     }
@@ -74,8 +74,8 @@ mod tests {
     use super::super::message::Messages;
     use super::*;
 
-    fn question(evidence: &[&str]) -> Question {
-        Question { text: "?".to_owned(), evidence: evidence.iter().map(|text| (*text).to_owned()).collect() }
+    fn question(evidence: &[&str]) -> JudgedQuestion {
+        JudgedQuestion { text: "?".to_owned(), evidence: evidence.iter().map(|text| (*text).to_owned()).collect() }
     }
 
     fn offered(said: &[(Role, &str)]) -> Offered {

@@ -144,7 +144,7 @@ fn prompt(
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::conversation::{Question, Round};
+    use super::super::conversation::{JudgedQuestion, Round};
     use super::*;
 
     /// Two rounds; mainpoint forwards the second with a memory block and evicts there.
@@ -153,7 +153,10 @@ pub(super) mod tests {
         let chat = Chat {
             name: "some".to_owned(),
             rounds: vec![round("the ferry is at noon"), round("more"), round("still more")],
-            questions: vec![Question { text: "when?".to_owned(), evidence: vec!["the ferry is at noon".to_owned()] }],
+            questions: vec![JudgedQuestion {
+                text: "when?".to_owned(),
+                evidence: vec!["the ferry is at noon".to_owned()],
+            }],
         };
         let mut messages = Messages::new();
         let block = "<mainpoint-memory>\nx\n[2026-11-22 14:03 UTC] user: the ferry is at noon\n</mainpoint-memory>";

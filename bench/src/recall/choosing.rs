@@ -2,7 +2,7 @@
 //!
 //! It must not know how anything is ranked.
 
-use mainpoint_engine::{Codes, Passage, PassageTokens, ReadToken, codes_of, representative};
+use mainpoint_engine::{Codes, PassageReading, PassageTokens, ReadToken, codes_of, representative};
 
 use super::arms::{ARMS, By, Choice, SEEDS};
 use super::reading::Reading;
@@ -31,8 +31,9 @@ pub(super) fn coded(reading: &Reading, mean: &[f32]) -> Vec<Coded> {
 }
 
 /// The vector of every turn's first passage, if it has one.
-pub(super) fn first_passages(points: &[Vec<Passage>]) -> Vec<Vec<Vec<f32>>> {
-    let first = |passages: &Vec<Passage>| passages.iter().take(1).map(|passage| passage.vector.clone()).collect();
+pub(super) fn first_passages(points: &[Vec<PassageReading>]) -> Vec<Vec<Vec<f32>>> {
+    let first =
+        |passages: &Vec<PassageReading>| passages.iter().take(1).map(|passage| passage.vector.clone()).collect();
     points.iter().map(first).collect()
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use mainpoint_engine::{Codes, Passage};
+use mainpoint_engine::{Codes, PassageReading};
 
 use super::arms::{ARMS, Part};
 use super::material::Material;
@@ -48,7 +48,7 @@ pub(super) fn sizes_table(shelf: &Shelf, materials: &[Material<'_>]) -> Result<T
     add("bytes on disk, the text index in it".to_owned(), shelf.text_index()?);
     let texts = materials.iter().flat_map(|material| &material.conversation.turns);
     add("bytes of texts".to_owned(), texts.map(|turn| turn.text.len()).sum());
-    let rows = |size: fn(&Passage) -> usize| passages(materials).map(size).sum::<usize>();
+    let rows = |size: fn(&PassageReading) -> usize| passages(materials).map(size).sum::<usize>();
     add("bytes of vectors".to_owned(), rows(vector_bytes));
     add("bytes of spans".to_owned(), rows(|passage| passage.spans.len() * 12));
     add("bytes of codes".to_owned(), rows(|passage| passage.codes.as_bytes().len()));
@@ -106,11 +106,11 @@ fn turns_of(materials: &[Material<'_>]) -> usize {
     materials.iter().map(|material| material.conversation.turns.len()).sum()
 }
 
-fn passages<'a>(materials: &'a [Material<'_>]) -> impl Iterator<Item = &'a Passage> {
+fn passages<'a>(materials: &'a [Material<'_>]) -> impl Iterator<Item = &'a PassageReading> {
     materials.iter().flat_map(|material| &material.points).flatten()
 }
 
-fn vector_bytes(passage: &Passage) -> usize {
+fn vector_bytes(passage: &PassageReading) -> usize {
     passage.vector.len() * NUMBER
 }
 

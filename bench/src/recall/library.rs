@@ -8,7 +8,7 @@ use clap::Args;
 use mainpoint::config::MemoryConfig;
 use mainpoint::memory::capitalised;
 use mainpoint::memory::small_talk::SmallTalk;
-use mainpoint_engine::{Engine, Passage, Question, ReadRequest, TurnReading, TurnText};
+use mainpoint_engine::{EncodedQuestion, Engine, PassageReading, ReadRequest, TurnReading, TurnText};
 
 use super::reading::{self, Reading};
 use crate::cache::Cache;
@@ -112,9 +112,9 @@ impl Library {
         &self,
         conversation: &Conversation,
         reading: &Reading,
-    ) -> Result<Vec<Vec<Passage>>, BenchError> {
+    ) -> Result<Vec<Vec<PassageReading>>, BenchError> {
         let turns = conversation.turns.iter().zip(&reading.turns);
-        let points: Vec<Vec<Passage>> = turns
+        let points: Vec<Vec<PassageReading>> = turns
             .map(|(turn, passages)| {
                 let text = turn.message();
                 let point = |passage| self.engine.main_point(&text, passage);
@@ -133,7 +133,7 @@ impl Library {
         &self,
         title: &str,
         texts: impl ExactSizeIterator<Item = &'a str>,
-    ) -> Result<Vec<Question>, BenchError> {
+    ) -> Result<Vec<EncodedQuestion>, BenchError> {
         let mut progress = Progress::begin(format!("asking {title}"), texts.len());
         let mut asked = Vec::with_capacity(texts.len());
         for text in texts {
@@ -144,7 +144,12 @@ impl Library {
         Ok(asked)
     }
 
-    async fn check(&self, conversation: &Conversation, turn: &Turn, points: &[Passage]) -> Result<(), BenchError> {
+    async fn check(
+        &self,
+        conversation: &Conversation,
+        turn: &Turn,
+        points: &[PassageReading],
+    ) -> Result<(), BenchError> {
         let turns = vec![as_read(turn)];
         let read = self.engine.read(ReadRequest { turns }).await;
         let read = read.map_err(BenchError::engine("reading"))?;
@@ -170,8 +175,8 @@ const CHECKED: usize = 2000;
 const EQUAL_BITS: f64 = 0.98;
 const COSINE: f32 = 0.995;
 
-fn agree(read: &TurnReading, points: &[Passage]) -> bool {
-    let same = |(one, other): (&Passage, &Passage)| {
+fn agree(read: &TurnReading, points: &[PassageReading]) -> bool {
+    let same = |(one, other): (&PassageReading, &PassageReading)| {
         let spans = one.spans.iter().map(|span| (span.start, span.end));
         let bytes = one.codes.as_bytes().iter().zip(other.codes.as_bytes());
         let different: u32 = bytes.map(|(one, other)| (one ^ other).count_ones()).sum();

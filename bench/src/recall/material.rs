@@ -2,7 +2,7 @@
 //!
 //! It must not know how anything is ranked, nor how results are shown.
 
-use mainpoint_engine::{Passage, Question};
+use mainpoint_engine::{EncodedQuestion, PassageReading};
 
 use super::choosing::{self, Coded};
 use super::library::Library;
@@ -17,7 +17,7 @@ pub(super) struct Material<'a> {
     /// The conversation.
     pub(super) conversation: &'a Conversation,
     /// The product's main points, per turn and passage.
-    pub(super) points: Vec<Vec<Passage>>,
+    pub(super) points: Vec<Vec<PassageReading>>,
     /// The model's tokens of every turn.
     pub(super) sizes: Vec<usize>,
     /// Thousandths of a second that reading took when it was done.
@@ -27,7 +27,7 @@ pub(super) struct Material<'a> {
     /// The codes that are only compared.
     pub(super) coded: Vec<Coded>,
     /// Its questions as the engine prepared them.
-    pub(super) asked: Vec<Question>,
+    pub(super) asked: Vec<EncodedQuestion>,
     /// What the store found for each question.
     pub(super) found: Vec<FoundTurns>,
     /// What the product's search found for each question.
@@ -116,7 +116,7 @@ pub(super) async fn gather<'a>(
 }
 
 /// A question of a conversation as it is asked, when the conversation has ended.
-fn asked<'a>(conversation: &'a Conversation, index: usize, question: &'a Question) -> Option<Asked<'a>> {
+fn asked<'a>(conversation: &'a Conversation, index: usize, question: &'a EncodedQuestion) -> Option<Asked<'a>> {
     let asked = conversation.questions.get(index)?;
     let end = conversation.turns.last().map(|turn| turn.time);
     Some(Asked { text: &asked.text, question, time: end.unwrap_or_default() })

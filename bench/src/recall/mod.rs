@@ -7,6 +7,7 @@
 //! first passage, BM25, the fusion of both, MaxSim over all tokens, and over as many tokens chosen in other ways.
 //! Weights and constants were chosen on other conversations than the ones reported.
 
+mod arm_rankings;
 mod arms;
 mod choosing;
 mod costs;
@@ -15,7 +16,6 @@ mod languages;
 pub(crate) mod library;
 mod material;
 mod projection;
-mod rankings;
 mod reading;
 mod report;
 mod scores;
@@ -30,11 +30,11 @@ use clap::Args;
 pub use self::projection::learn_projection;
 pub use self::weights::learn as learn_weights;
 
+use self::arm_rankings::rankings;
 use self::costs::Stored;
 use self::languages::Languages;
 use self::library::{Library, ReadingOptions};
 use self::material::{Extent, Material, gather};
-use self::rankings::rankings;
 use self::scores::{Results, mean_of, measure};
 use self::small_talk::SmallTalk;
 use crate::data::{self, Conversation, DataSet, Kind};

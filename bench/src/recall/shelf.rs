@@ -12,7 +12,7 @@ use mainpoint::memory::recall::abstention::Evidence;
 use mainpoint::memory::recall::finding::Search;
 use mainpoint::memory::recall::relevance::Candidate;
 use mainpoint::memory::small_talk::SmallTalk;
-use mainpoint_engine::{Passage, Question};
+use mainpoint_engine::{EncodedQuestion, PassageReading};
 use mainpoint_store::{Hit, Point, Scope, SearchQuery, Span, Store, Turn, TurnId, Within};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -38,7 +38,7 @@ pub(super) struct Asked<'a> {
     /// The text.
     pub(super) text: &'a str,
     /// What the engine made of it.
-    pub(super) question: &'a Question,
+    pub(super) question: &'a EncodedQuestion,
     /// When it is asked.
     pub(super) time: DateTime<Utc>,
 }
@@ -79,7 +79,7 @@ impl Shelf {
         &self,
         conversation: &Conversation,
         sizes: &[usize],
-        passages: &[Vec<Passage>],
+        passages: &[Vec<PassageReading>],
     ) -> Result<(), BenchError> {
         let scope = scope_of(conversation)?;
         let ids = ids_of(conversation);
@@ -187,12 +187,12 @@ impl Shelf {
 }
 
 /// The text that is searched for a passage.
-fn quoted(turn: &data::Turn, passage: &Passage) -> String {
+fn quoted(turn: &data::Turn, passage: &PassageReading) -> String {
     turn.message()[passage.start..passage.end].to_owned()
 }
 
 /// A passage as it is stored, without its features.
-fn point(id: TurnId, number: usize, passage: &Passage, turn: &data::Turn) -> Point {
+fn point(id: TurnId, number: usize, passage: &PassageReading, turn: &data::Turn) -> Point {
     let span = |span: &mainpoint_engine::Span| Span {
         start: narrow(span.start),
         end: narrow(span.end),

@@ -2,7 +2,7 @@
 //!
 //! It must not know how rows are made of them.
 
-use mainpoint_engine::{Passage, PassageTokens};
+use mainpoint_engine::{PassageReading, PassageTokens};
 
 use super::RequestPathOptions;
 use crate::BenchError;
@@ -87,7 +87,7 @@ impl Material {
 }
 
 /// The sentences of a passage of `text` that hold something of its main point.
-fn sentences(text: &str, passage: &PassageTokens, point: &Passage, mean: &[f32]) -> Vec<Sentence> {
+fn sentences(text: &str, passage: &PassageTokens, point: &PassageReading, mean: &[f32]) -> Vec<Sentence> {
     let is_kept = |start, end| point.spans.iter().any(|span| span.start < end && span.end > start);
     let mut start = passage.start;
     let mut found = Vec::new();
@@ -121,7 +121,7 @@ mod tests {
             tokens: vec![token(0, 2), token(4, 6), token(7, 11), token(15, 19), token(21, 24)],
         };
         let span = |start, end| Span { start, end, salience: 1.0 };
-        let point = Passage {
+        let point = PassageReading {
             start: 0,
             end: text.len(),
             spans: vec![span(7, 19), span(21, 24)],

@@ -11,8 +11,8 @@ use mainpoint::config::MemoryConfig;
 use mainpoint::memory::profile::Profile;
 use mainpoint::memory::recall::finding::Search;
 use mainpoint::memory::recall::sketching;
-use mainpoint_engine::{Question, SketchForm};
-use mainpoint_store::{Passage, Snapshot, TurnId, Within};
+use mainpoint_engine::{EncodedQuestion, SketchForm};
+use mainpoint_store::{IndexedPassage, Snapshot, TurnId, Within};
 
 use super::copies::working_copy;
 use super::filling::Filled;
@@ -96,7 +96,7 @@ impl Tally {
         config: &MemoryConfig,
         snapshot: &Snapshot<'_>,
         text: &str,
-        question: &Question,
+        question: &EncodedQuestion,
         best: &[TurnId],
     ) -> Result<(), BenchError> {
         let config = MemoryConfig { candidates: self.limit, scan_passages: 0, ..config.clone() };
@@ -135,7 +135,7 @@ async fn sketched(snapshot: &Snapshot<'_>, form: SketchForm) -> Result<(), Bench
 }
 
 /// The turns of the best passages.
-fn best(passages: &[Passage], scores: &[Option<f32>]) -> Vec<TurnId> {
+fn best(passages: &[IndexedPassage], scores: &[Option<f32>]) -> Vec<TurnId> {
     let scores: Vec<f32> = scores.iter().map(|score| score.unwrap_or(f32::MIN)).collect();
     let order = by_score(&scores).into_iter().take(BEST);
     order.filter_map(|place| passages.get(place)).map(|passage| passage.turn).collect()

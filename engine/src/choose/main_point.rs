@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::coverage::Coverage;
 use crate::read::reduction::Reduction;
 use crate::read::words::units;
-use crate::read::{Passage, PassageTokens, ReadToken, Span, TokenSalience};
+use crate::read::{PassageReading, PassageTokens, ReadToken, Span, TokenSalience};
 use crate::{EngineError, codes_of};
 
 /// What makes main points of passages.
@@ -22,7 +22,7 @@ pub(crate) struct Chooser {
 
 /// A passage whose saliences are not yet relative to anything.
 pub(crate) struct Chosen {
-    pub(crate) passage: Passage,
+    pub(crate) passage: PassageReading,
     pub(crate) salience: Vec<TokenSalience>,
 }
 
@@ -66,7 +66,7 @@ impl Chooser {
             score: salience_of(token),
         });
         Chosen {
-            passage: Passage {
+            passage: PassageReading {
                 start: passage.start,
                 end: passage.end,
                 spans: spans(text, chosen()),

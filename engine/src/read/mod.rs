@@ -19,5 +19,5 @@ mod unit_length;
 pub(crate) mod words;
 
 pub use reading::{
-    Passage, PassageTokens, Question, ReadRequest, ReadToken, Span, TokenSalience, TurnReading, TurnText,
+    EncodedQuestion, PassageReading, PassageTokens, ReadRequest, ReadToken, Span, TokenSalience, TurnReading, TurnText,
 };

@@ -26,7 +26,7 @@ pub struct TurnReading {
     /// How salient each token of the text is.
     pub salience: Vec<TokenSalience>,
     /// The turn's passages; none for a turn without content.
-    pub passages: Vec<Passage>,
+    pub passages: Vec<PassageReading>,
 }
 
 /// How salient one token of a turn is: the attention that it receives.
@@ -42,7 +42,7 @@ pub struct TokenSalience {
 
 /// A stretch of a turn that is read in one pass, with its main point.
 #[derive(Debug, Clone)]
-pub struct Passage {
+pub struct PassageReading {
     /// First byte in [`TurnText::text`].
     pub start: usize,
     /// One past the last byte.
@@ -71,8 +71,8 @@ pub struct Span {
 
 /// A question, ready to search with.
 #[derive(Debug, Clone)]
-pub struct Question {
-    /// As [`Passage::vector`].
+pub struct EncodedQuestion {
+    /// As [`PassageReading::vector`].
     pub vector: Vec<f32>,
     /// Its tokens with content, bit by bit.
     pub codes: QuestionCodes,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::encoder::{Encoder, PassKind, PassSize};
 use super::input::{EncoderInput, InputBuilder};
-use super::reading::{PassageTokens, Question};
+use super::reading::{EncodedQuestion, PassageTokens};
 use super::reduction::Reduction;
 use crate::actor::Actor;
 use crate::codes::{QuestionCodes, codes_of};
@@ -20,7 +20,7 @@ use crate::{EncoderConfig, EngineError};
 /// Reads passages.
 pub(crate) type PassageEncoder = Actor<EncoderInput, PassageTokens>;
 /// Reads questions.
-pub(crate) type QueryEncoder = Actor<EncoderInput, Question>;
+pub(crate) type QueryEncoder = Actor<EncoderInput, EncodedQuestion>;
 
 /// How much was read.
 #[derive(Debug, Default)]
@@ -106,9 +106,13 @@ pub(crate) fn start_query_encoder(
 const PROBE: &str = "The locker code is 4471, remember it.";
 
 /// Reads a question.
-fn question(encoder: &mut Encoder<'_>, input: &EncoderInput, reduction: &Reduction) -> Result<Question, EngineError> {
+fn question(
+    encoder: &mut Encoder<'_>,
+    input: &EncoderInput,
+    reduction: &Reduction,
+) -> Result<EncodedQuestion, EngineError> {
     let output = input.with_output(&encoder.pass(&input.pass)?);
     let vectors = output.tokens.iter().map(|token| token.vector.as_slice());
     let codes = QuestionCodes::new(reduction.mean.len(), &codes_of(vectors, &reduction.mean));
-    Ok(Question { codes, vector: reduction.pooled(&output.vector) })
+    Ok(EncodedQuestion { codes, vector: reduction.pooled(&output.vector) })
 }

@@ -22,7 +22,7 @@ use crate::memory::recall::abstention::{Evidence, Floor};
 use crate::memory::recall::relevance::Candidate;
 use crate::memory::recall::sketching;
 use crate::memory::small_talk::SmallTalk;
-use crate::memory::{Question, Recall};
+use crate::memory::{Recall, RecallQuery};
 use crate::{app, models};
 
 /// Characters of a turn that the table shows.
@@ -75,7 +75,7 @@ pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
     store.close().await?;
     let found = outcome?;
     if arguments.json {
-        let results: Vec<Value> = found.turns.iter().map(Found::describe).collect();
+        let results: Vec<Value> = found.turns.iter().map(FoundTurn::describe).collect();
         let evidence = found.describe_evidence();
         let found = json!({ "evidence": evidence, "results": results, "turns_waiting": found.turns_waiting });
         writeln!(anstream::stdout(), "{found:#}")?;
@@ -90,7 +90,7 @@ pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
 
 /// What a search found.
 struct Results {
-    turns: Vec<Found>,
+    turns: Vec<FoundTurn>,
     evidence: Evidence,
     /// What the evidence must reach before the proxy recalls anything.
     floor: Floor,
@@ -99,7 +99,7 @@ struct Results {
 }
 
 /// A turn that was found.
-struct Found {
+struct FoundTurn {
     score: f32,
     reasons: Candidate,
     turn: Turn,
@@ -126,7 +126,7 @@ async fn search(
         .await
         .map_err(CliError::Search)?;
     let recall = Recall { engine, store, config: &memory, small_talk: Some(&small_talk) };
-    let question = Question {
+    let question = RecallQuery {
         scope: &scope,
         text: arguments.question.clone(),
         asked: Utc::now(),
@@ -139,7 +139,7 @@ async fn search(
     let ranked = recollection.turns.into_iter().zip(recollection.reasons);
     let turns = ranked.map(|(RecalledTurn { turn, score, .. }, reasons)| {
         let point = points.iter().find(|point| point.turn == turn.id);
-        Found { score, reasons, main_point: point.map(main_point).unwrap_or_default(), turn }
+        FoundTurn { score, reasons, main_point: point.map(main_point).unwrap_or_default(), turn }
     });
     let floor = Floor { least_match: config.memory.least_match, least_lead: small_talk.least_lead() };
     let turns_waiting = waiting_in(&scope, store).await?;
@@ -264,7 +264,7 @@ fn two_digits(number: Option<f32>) -> String {
     number.map_or_else(String::new, |number| format!("{number:.2}"))
 }
 
-impl Found {
+impl FoundTurn {
     /// The turn's words where they are kept, else its main point, cut to what a table can show.
     fn excerpt(&self) -> String {
         let whole = if self.turn.text.is_empty() { self.main_point.join(" … ") } else { self.turn.text.clone() };

@@ -7,7 +7,7 @@ use std::future::Future;
 
 use mainpoint_store::{LedgerEntry, Point, Scope, Turn, TurnId, Within};
 
-use super::{Memory, Part, Question, Recall, RecallResult};
+use super::{Memory, Part, Recall, RecallQuery, RecallResult};
 use crate::error::MemoryError;
 
 /// A memory, as far as prompts need one. All of it is asked within one scope, and fails when the engine or the store does.
@@ -25,7 +25,7 @@ pub(crate) trait PromptMemory: Send + Sync {
     fn refuses(&self, turns: &[Turn]) -> Option<&'static str>;
 
     /// Which of these turns have been read.
-    fn read_turns(
+    fn already_read(
         &self,
         scope: &Scope,
         turns: &[TurnId],
@@ -53,7 +53,7 @@ pub(crate) trait PromptMemory: Send + Sync {
     ) -> impl Future<Output = Result<Vec<LedgerEntry>, MemoryError>> + Send;
 
     /// The turns that matter for a question, best first.
-    fn recall(&self, question: Question<'_>) -> impl Future<Output = Result<RecallResult, MemoryError>> + Send;
+    fn recall(&self, question: RecallQuery<'_>) -> impl Future<Output = Result<RecallResult, MemoryError>> + Send;
 }
 
 impl PromptMemory for Memory {
@@ -73,8 +73,8 @@ impl PromptMemory for Memory {
         self.ingest.refuses(turns)
     }
 
-    async fn read_turns(&self, scope: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
-        Ok(self.store.read_turns(scope, turns).await?)
+    async fn already_read(&self, scope: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
+        Ok(self.store.already_read(scope, turns).await?)
     }
 
     async fn main_points(&self, scope: &Scope, turns: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
@@ -92,7 +92,7 @@ impl PromptMemory for Memory {
         Ok(self.store.record(scope, entries).await?)
     }
 
-    async fn recall(&self, question: Question<'_>) -> Result<RecallResult, MemoryError> {
+    async fn recall(&self, question: RecallQuery<'_>) -> Result<RecallResult, MemoryError> {
         Recall {
             engine: &self.engine,
             store: &self.store,

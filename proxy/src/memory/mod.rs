@@ -22,7 +22,7 @@ pub(crate) use facade::PromptMemory;
 use ingest::InFlight;
 pub use ingest::capitalised;
 pub(crate) use ingest::{Acknowledgement, Imported, Importer, IngestPipeline};
-pub(crate) use recall::{Question, Recall, RecallResult, RecalledTurn};
+pub(crate) use recall::{Recall, RecallQuery, RecallResult, RecalledTurn};
 
 use crate::config::MemoryConfig;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use mainpoint_store::TurnId;
 
-use super::eviction::{Evictable, Shape};
+use super::eviction_policy::{Evictable, Shape};
 use crate::config::AttachmentPolicy;
 use crate::conversation::exchanges::Bonds;
 use crate::conversation::prepare::Prepared;

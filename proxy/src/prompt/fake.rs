@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use mainpoint_store::{LedgerEntry, LedgerKind, Point, Scope, Turn, TurnId};
 
 use crate::error::MemoryError;
-use crate::memory::{Part, PromptMemory, Question, RecallResult, RecalledTurn};
+use crate::memory::{Part, PromptMemory, RecallQuery, RecallResult, RecalledTurn};
 
 /// A memory that has read everything and recalls the same turns for every question.
 #[derive(Default)]
@@ -48,7 +48,7 @@ impl PromptMemory for FakeMemory {
         self.refusal
     }
 
-    async fn read_turns(&self, _: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
+    async fn already_read(&self, _: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
         Ok(turns.iter().copied().collect())
     }
 
@@ -74,7 +74,7 @@ impl PromptMemory for FakeMemory {
         Ok(held.collect())
     }
 
-    async fn recall(&self, _: Question<'_>) -> Result<RecallResult, MemoryError> {
+    async fn recall(&self, _: RecallQuery<'_>) -> Result<RecallResult, MemoryError> {
         if self.is_stuck {
             std::future::pending::<()>().await;
         }

@@ -9,7 +9,7 @@ mod build;
 mod dedup;
 mod digest;
 mod evictable;
-mod eviction;
+mod eviction_policy;
 #[cfg(test)]
 mod fake;
 mod injections;

@@ -13,7 +13,7 @@ use mainpoint_store::{Scope, Turn};
 use super::Planner;
 use super::beside::beside;
 use super::build::{Revision, revise};
-use super::eviction::Balance;
+use super::eviction_policy::Balance;
 use super::receipt::{EvictionNote, Receipt};
 use crate::config::Mode;
 use crate::conversation::prepare::{Prepared, RawRequest, ReplySlot};

@@ -19,7 +19,11 @@ use crate::state::Shared;
 use crate::state::turn_index::State;
 
 /// Those of `ids` that are completed.
-pub(crate) async fn read_turns(shared: &Shared, scope: &Scope, ids: &[TurnId]) -> Result<HashSet<TurnId>, StoreError> {
+pub(crate) async fn already_read(
+    shared: &Shared,
+    scope: &Scope,
+    ids: &[TurnId],
+) -> Result<HashSet<TurnId>, StoreError> {
     loading::load_scope(shared, scope).await?;
     let turn_index = shared.turn_index();
     let is_read =

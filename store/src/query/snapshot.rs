@@ -26,7 +26,7 @@ use crate::lance::exact_search::{self, RowSubset};
 use crate::lance::schema::column;
 use crate::lance::sketches::Sketcher;
 use crate::lance::{columns, tables, vector_index};
-use crate::records::{Found, Hit, Passage, Scope, SearchResult, Within};
+use crate::records::{Hit, IdentifiedHits, IndexedPassage, Scope, SearchResult, Within};
 use crate::state::Shared;
 
 const DISTANCE: &str = "_distance";
@@ -169,7 +169,12 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// Failures of LanceDB.
-    pub async fn identify(&self, dense: Ranking, lexical: Ranking, others: Vec<u64>) -> Result<Found, StoreError> {
+    pub async fn identify(
+        &self,
+        dense: Ranking,
+        lexical: Ranking,
+        others: Vec<u64>,
+    ) -> Result<IdentifiedHits, StoreError> {
         let ranked = dense.0.iter().chain(&lexical.0).map(|(row, _)| *row);
         let rows = each_once(ranked.chain(others));
         let mut passages = self.passages(rows).await?;
@@ -177,7 +182,7 @@ impl Snapshot<'_> {
         let hits = |ranking: Ranking| {
             let hits = ranking.0.into_iter().filter_map(|(row, score)| {
                 let place = passages.binary_search_by_key(&row, |passage| passage.row).ok()?;
-                let Passage { turn, passage, .. } = *passages.get(place)?;
+                let IndexedPassage { turn, passage, .. } = *passages.get(place)?;
                 Some(Hit { turn, passage, score })
             });
             best_first(hits.collect())
@@ -185,7 +190,7 @@ impl Snapshot<'_> {
         let hits = SearchResult { dense: hits(dense), lexical: hits(lexical) };
         passages.sort_by_key(|passage| (passage.turn, passage.passage));
         passages.dedup_by_key(|passage| (passage.turn, passage.passage));
-        Ok(Found { hits, passages })
+        Ok(IdentifiedHits { hits, passages })
     }
 
     /// Every passage of the part, by turn and passage, if there are at most `limit`; `None` if there are more passages, or more
@@ -193,7 +198,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// Failures of LanceDB.
-    pub async fn everything(&self, limit: usize) -> Result<Option<Vec<Passage>>, StoreError> {
+    pub async fn everything(&self, limit: usize) -> Result<Option<Vec<IndexedPassage>>, StoreError> {
         match self.all_rows(limit).await? {
             Some(rows) => Ok(Some(self.passages_in(rows).await?)),
             None => Ok(None),
@@ -215,7 +220,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// Failures of LanceDB.
-    pub async fn passages_in(&self, rows: Vec<u64>) -> Result<Vec<Passage>, StoreError> {
+    pub async fn passages_in(&self, rows: Vec<u64>) -> Result<Vec<IndexedPassage>, StoreError> {
         let mut passages = self.passages(rows).await?;
         passages.sort_unstable_by_key(|passage| (passage.turn, passage.passage));
         Ok(passages)
@@ -226,7 +231,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// Failures of LanceDB.
-    pub async fn texts(&self, passages: &[&Passage]) -> Result<Vec<String>, StoreError> {
+    pub async fn texts(&self, passages: &[&IndexedPassage]) -> Result<Vec<String>, StoreError> {
         let rows = each_once(passages.iter().map(|passage| passage.row));
         let mut texts: HashMap<u64, String> = HashMap::with_capacity(passages.len());
         if let Some((rows, batch)) = self.read(rows, &[column::TEXT]).await? {
@@ -234,7 +239,7 @@ impl Snapshot<'_> {
             let read = read.map(|text| text.unwrap_or_default().to_owned());
             texts.extend(rows.into_iter().zip(read));
         }
-        let text = |passage: &&Passage| texts.get(&passage.row).cloned().unwrap_or_default();
+        let text = |passage: &&IndexedPassage| texts.get(&passage.row).cloned().unwrap_or_default();
         Ok(passages.iter().map(text).collect())
     }
 
@@ -244,7 +249,7 @@ impl Snapshot<'_> {
     }
 
     /// The passages that lie in these rows, each named once, in no order; from memory where they were read lately.
-    async fn passages(&self, mut rows: Vec<u64>) -> Result<Vec<Passage>, StoreError> {
+    async fn passages(&self, mut rows: Vec<u64>) -> Result<Vec<IndexedPassage>, StoreError> {
         let recent = &self.shared.passage_cache;
         let mut passages = recent.take_known(&mut rows);
         let read = self.read_passages(rows).await?;
@@ -253,7 +258,7 @@ impl Snapshot<'_> {
         Ok(passages)
     }
 
-    async fn read_passages(&self, rows: Vec<u64>) -> Result<Vec<Passage>, StoreError> {
+    async fn read_passages(&self, rows: Vec<u64>) -> Result<Vec<IndexedPassage>, StoreError> {
         let columns = [column::TURN, column::PASSAGE, column::FEATURES];
         let Some((rows, batch)) = self.read(rows, &columns).await? else {
             return Ok(Vec::new());
@@ -262,7 +267,7 @@ impl Snapshot<'_> {
         let numbers = columns::numbers(&batch, column::PASSAGE)?.values();
         let features = columns::bytes(&batch, column::FEATURES)?;
         let places = turns.into_iter().zip(numbers.iter().zip(features));
-        let read = rows.into_iter().zip(places).map(|(row, (turn, (passage, features)))| Passage {
+        let read = rows.into_iter().zip(places).map(|(row, (turn, (passage, features)))| IndexedPassage {
             turn,
             passage: *passage,
             features,

@@ -14,7 +14,7 @@ pub(crate) use ids::TurnKey;
 pub use ids::{Scope, TurnId};
 pub(crate) use ledger::LedgerLine;
 pub use ledger::{LedgerEntry, LedgerKind};
-pub use search::{Found, Hit, Passage, SearchQuery, SearchResult, Within};
+pub use search::{Hit, IdentifiedHits, IndexedPassage, SearchQuery, SearchResult, Within};
 pub(crate) use turn::{CompletedTurn, Deletion, Pending};
 pub use turn::{Point, Span, Turn, WaitingTurn};
 pub(crate) use versions::TableVersions;

@@ -65,7 +65,7 @@ pub struct SearchResult {
 
 /// A passage that was found.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Passage {
+pub struct IndexedPassage {
     /// The turn.
     pub turn: TurnId,
     /// The passage within it, from 0.
@@ -78,9 +78,9 @@ pub struct Passage {
 
 /// What was found.
 #[derive(Debug)]
-pub struct Found {
+pub struct IdentifiedHits {
     /// The passages by their scores.
     pub hits: SearchResult,
     /// Every passage of either ranking once, by turn and passage.
-    pub passages: Vec<Passage>,
+    pub passages: Vec<IndexedPassage>,
 }

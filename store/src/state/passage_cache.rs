@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
 
-use crate::records::Passage;
+use crate::records::IndexedPassage;
 
 /// The passages that were asked for last, by their rows.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct PassageCache {
 
 #[derive(Debug)]
 struct Cached {
-    passages: LruCache<u64, Passage>,
+    passages: LruCache<u64, IndexedPassage>,
     bytes: usize,
 }
 
@@ -40,7 +40,7 @@ impl PassageCache {
     }
 
     /// Takes those of `rows` out that are known, and gives their passages.
-    pub(crate) fn take_known(&self, rows: &mut Vec<u64>) -> Vec<Passage> {
+    pub(crate) fn take_known(&self, rows: &mut Vec<u64>) -> Vec<IndexedPassage> {
         let mut cached = self.lock();
         let mut known = Vec::with_capacity(rows.len());
         rows.retain(|row| match cached.passages.get(row) {
@@ -54,7 +54,7 @@ impl PassageCache {
     }
 
     /// Remembers passages, and forgets those that were not asked for the longest where there is no room.
-    pub(crate) fn remember(&self, passages: &[Passage]) {
+    pub(crate) fn remember(&self, passages: &[IndexedPassage]) {
         let mut cached = self.lock();
         for passage in passages {
             cached.bytes += bytes(passage);
@@ -81,7 +81,7 @@ impl PassageCache {
     }
 }
 
-fn bytes(passage: &Passage) -> usize {
+fn bytes(passage: &IndexedPassage) -> usize {
     passage.features.len() + OVERHEAD
 }
 
@@ -92,8 +92,8 @@ mod tests {
     use super::*;
     use crate::records::TurnId;
 
-    fn passage(row: u64, length: usize) -> Passage {
-        Passage { turn: TurnId([0; 16]), passage: 0, features: vec![0; length].into(), row }
+    fn passage(row: u64, length: usize) -> IndexedPassage {
+        IndexedPassage { turn: TurnId([0; 16]), passage: 0, features: vec![0; length].into(), row }
     }
 
     #[test]
@@ -116,7 +116,7 @@ mod tests {
         ) {
             let recent = PassageCache::new(2000);
             for round in rounds {
-                let passages: Vec<Passage> = round.into_iter().map(|(row, length)| passage(row, length)).collect();
+                let passages: Vec<IndexedPassage> = round.into_iter().map(|(row, length)| passage(row, length)).collect();
                 recent.remember(&passages);
                 let cached = recent.lock();
                 prop_assert!(cached.bytes <= 2000);

@@ -35,9 +35,9 @@ impl Store {
     ///
     /// # Errors
     /// See [`Store`].
-    pub async fn read_turns(&self, scope: &Scope, ids: &[TurnId]) -> Result<HashSet<TurnId>, StoreError> {
+    pub async fn already_read(&self, scope: &Scope, ids: &[TurnId]) -> Result<HashSet<TurnId>, StoreError> {
         self.shared.ensure_open()?;
-        lookup::read_turns(&self.shared, scope, ids).await
+        lookup::already_read(&self.shared, scope, ids).await
     }
 
     /// A part of a scope as it is now, to be searched step by step.

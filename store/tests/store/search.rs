@@ -1,6 +1,6 @@
 //! Dense and lexical search, and what they are confined to.
 
-use mainpoint_store::{Passage, Store, StoreError, Within};
+use mainpoint_store::{IndexedPassage, Store, StoreError, Within};
 
 use crate::support::{WIDTH, dense, id, lexical, open, point, query, read, scope, turn};
 
@@ -37,7 +37,7 @@ async fn points_come_with_everything_that_was_stored() {
     let lexical = snapshot.by_words("zug", 10).await.unwrap();
     let found = snapshot.identify(dense, lexical, vec![]).await.unwrap();
     assert_eq!((found.hits.dense.len(), found.hits.lexical.len()), (2, 2));
-    let described = |passage: &Passage| (passage.turn, passage.passage, passage.features.clone());
+    let described = |passage: &IndexedPassage| (passage.turn, passage.passage, passage.features.clone());
     let expected = points.iter().map(|point| (point.turn, point.passage, point.features.clone().into()));
     assert_eq!(found.passages.iter().map(described).collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     let everything = snapshot.everything(2).await.unwrap().unwrap();
@@ -202,7 +202,7 @@ async fn nothing_of_another_scope_is_ever_found_even_if_it_fits_better() {
         assert_eq!(theirs, mainpoint_store::SearchResult::default());
         assert!(store.points(&mine, &stolen, 10).await.unwrap().is_empty());
         assert!(store.turns(&mine, &[id(0)]).await.unwrap().is_empty());
-        assert!(store.read_turns(&mine, &[id(0)]).await.unwrap().is_empty());
+        assert!(store.already_read(&mine, &[id(0)]).await.unwrap().is_empty());
         assert!(store.neighbours(&mine, id(0), 3).await.unwrap().is_empty());
         store.maintain().await.unwrap();
     }

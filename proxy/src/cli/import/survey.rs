@@ -47,7 +47,7 @@ impl Import<'_> {
                 history.refusal(number, format!("{reason}{name}"))
             })?;
             let names: Vec<TurnId> = conversation.turns.iter().map(|turn| turn.id).collect();
-            let read = self.store.read_turns(&conversation.scope, &names).await?;
+            let read = self.store.already_read(&conversation.scope, &names).await?;
             let unread = conversation.turns.iter().filter(|turn| !read.contains(&turn.id));
             for turn in unread {
                 if seen.insert((conversation.scope.clone(), turn.id)) {

@@ -51,7 +51,7 @@ impl Importer {
     ) -> Result<Imported, MemoryError> {
         let store = &self.reader.store;
         let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-        let read = store.read_turns(scope, &ids).await?;
+        let read = store.already_read(scope, &ids).await?;
         let (known, unread): (Vec<Turn>, Vec<Turn>) = turns.into_iter().partition(|turn| read.contains(&turn.id));
         if !unread.is_empty() {
             store.accept(unread.clone()).await?;

@@ -118,7 +118,7 @@ impl Intake {
         let (store, scope) = (self.store.clone(), scope.clone());
         tokio::spawn(async move {
             // Should it fail, it fails again when it matters.
-            let _ = store.read_turns(&scope, &[]).await;
+            let _ = store.already_read(&scope, &[]).await;
         });
     }
 
@@ -190,7 +190,7 @@ impl Submission {
 
     async fn unread(&self, mut turns: Vec<Turn>) -> Vec<Turn> {
         let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-        match self.store.read_turns(&self.scope, &ids).await {
+        match self.store.already_read(&self.scope, &ids).await {
             Ok(read) if read.is_empty() => {}
             Ok(read) => {
                 let ids: Vec<TurnId> = read.iter().copied().collect();

@@ -2,7 +2,7 @@
 //!
 //! It must not call either; it only converts.
 
-use mainpoint_engine::{Passage, TurnReading, TurnText};
+use mainpoint_engine::{PassageReading, TurnReading, TurnText};
 use mainpoint_store::{Point, Span, Turn};
 
 use crate::memory::profile::Profile;
@@ -26,7 +26,7 @@ pub(super) fn points_of(turn: &Turn, reading: &TurnReading) -> Vec<Point> {
 }
 
 /// The first point of a turn, without features.
-fn point(turn: &Turn, read: &Passage) -> Point {
+fn point(turn: &Turn, read: &PassageReading) -> Point {
     Point {
         turn: turn.id,
         passage: 0,

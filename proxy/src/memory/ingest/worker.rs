@@ -77,7 +77,7 @@ impl ReadWorker {
     /// Reads a batch. What is left of it after an error waits again.
     async fn read_batch(&self, batch: &ReadBatch) -> Result<(), MemoryError> {
         let store = &self.reader.store;
-        let read = store.read_turns(&batch.scope, &batch.turns).await?;
+        let read = store.already_read(&batch.scope, &batch.turns).await?;
         let known: Vec<TurnId> = read.iter().copied().collect();
         self.backlog.mark_done(&batch.scope, &known);
 

@@ -6,12 +6,12 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use mainpoint_engine::{EngineError, Question};
-use mainpoint_store::{Passage, Sketches, Snapshot, TurnId};
+use mainpoint_engine::{EncodedQuestion, EngineError};
+use mainpoint_store::{IndexedPassage, Sketches, Snapshot, TurnId};
 use tokio::sync::oneshot;
 
 use super::abstention::Evidence;
-use super::ranking::Findings;
+use super::findings::Findings;
 use super::relevance::Candidate;
 use super::scored_turns::ScoredTurns;
 use super::sketching;
@@ -38,15 +38,15 @@ pub struct Search<'a> {
 
 /// What was found.
 #[derive(Debug)]
-pub struct Found {
+pub struct ComparedTurns {
     /// Every turn that was compared with the question, once.
     pub turns: Vec<TurnId>,
-    /// The same turns, in the same order, with what speaks for each; [`super::ranking::ranked`] puts them in order.
+    /// The same turns, in the same order, with what speaks for each; [`super::findings::ranked`] puts them in order.
     pub candidates: Vec<Candidate>,
     /// How well the best of them match.
     pub evidence: Evidence,
     /// The passage that speaks for each.
-    best: Vec<Option<Passage>>,
+    best: Vec<Option<IndexedPassage>>,
     steps: Laps,
 }
 
@@ -57,8 +57,8 @@ impl Search<'_> {
     /// When the question cannot be read, or the store fails.
     pub async fn run(
         &self,
-        question: impl Future<Output = Result<Question, EngineError>>,
-    ) -> Result<Found, MemoryError> {
+        question: impl Future<Output = Result<EncodedQuestion, EngineError>>,
+    ) -> Result<ComparedTurns, MemoryError> {
         let mut watch = Stopwatch::start();
         let candidates = self.config.candidates;
         let (tell, is_large) = oneshot::channel();
@@ -106,7 +106,7 @@ impl Search<'_> {
         let evidence = Evidence::new(max_sims, cosines.map(|hit| hit.score), small_talk);
         let findings = Findings { question: self.text, asked: self.asked, found: &hits, max_sims: compared.max_sims() };
         let candidates = findings.candidates(compared.profiles());
-        Ok(Found {
+        Ok(ComparedTurns {
             turns: compared.turns().copied().collect(),
             candidates,
             evidence,
@@ -116,9 +116,9 @@ impl Search<'_> {
     }
 }
 
-impl Found {
+impl ComparedTurns {
     /// The passage that speaks for a turn: the one whose codes match best, else the one that was found first.
-    pub(super) fn best(&self, place: usize) -> Option<&Passage> {
+    pub(super) fn best(&self, place: usize) -> Option<&IndexedPassage> {
         self.best.get(place)?.as_ref()
     }
 

@@ -5,7 +5,7 @@
 pub mod abstention;
 pub mod dates;
 pub mod finding;
-pub mod ranking;
+pub mod findings;
 pub mod relevance;
 mod scored_turns;
 pub mod sketching;
@@ -14,11 +14,11 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use mainpoint_engine::Engine;
-use mainpoint_store::{Passage, Scope, Snapshot, Store, Turn, TurnId, Within};
+use mainpoint_store::{IndexedPassage, Scope, Snapshot, Store, Turn, TurnId, Within};
 
 use self::abstention::{Evidence, Floor};
-use self::finding::{Found, Search};
-use self::ranking::ranked;
+use self::finding::{ComparedTurns, Search};
+use self::findings::ranked;
 use self::relevance::Candidate;
 use super::small_talk::SmallTalk;
 use crate::config::MemoryConfig;
@@ -27,7 +27,7 @@ use crate::telemetry::stopwatch::{Laps, Stopwatch};
 
 /// What is asked of the memory.
 #[derive(Debug)]
-pub(crate) struct Question<'a> {
+pub(crate) struct RecallQuery<'a> {
     /// Whose memory is asked.
     pub(crate) scope: &'a Scope,
     /// The question's text.
@@ -83,7 +83,7 @@ impl Recall<'_> {
     ///
     /// # Errors
     /// When the engine or the store fails.
-    pub(crate) async fn run(&self, question: Question<'_>) -> Result<RecallResult, MemoryError> {
+    pub(crate) async fn run(&self, question: RecallQuery<'_>) -> Result<RecallResult, MemoryError> {
         let text = shortened(&question.text);
         if text.trim().is_empty() {
             return Ok(RecallResult::default());
@@ -123,10 +123,10 @@ impl Recall<'_> {
         &self,
         snapshot: Snapshot<'_>,
         (scope, ranking): (&Scope, &[(usize, f32)]),
-        found: &Found,
+        found: &ComparedTurns,
     ) -> Result<(Vec<RecalledTurn>, Vec<Candidate>), MemoryError> {
         let ids: Vec<TurnId> = ranking.iter().filter_map(|(place, _)| found.turns.get(*place).copied()).collect();
-        let wanted: Vec<&Passage> = ranking.iter().filter_map(|(place, _)| found.best(*place)).collect();
+        let wanted: Vec<&IndexedPassage> = ranking.iter().filter_map(|(place, _)| found.best(*place)).collect();
         let texts = snapshot.texts(&wanted).await?;
         // Turns are read from the store as it is now. Whoever waits for snapshots to end would keep that waiting.
         drop(snapshot);
@@ -143,7 +143,7 @@ impl Recall<'_> {
         Ok(recalled.unzip())
     }
 
-    fn within(&self, question: &Question<'_>) -> Within {
+    fn within(&self, question: &RecallQuery<'_>) -> Within {
         if self.config.across_conversations {
             Within::ScopeWith(question.dropped.clone())
         } else {

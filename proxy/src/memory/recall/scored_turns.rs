@@ -2,7 +2,7 @@
 //!
 //! It must not know how passages are found, nor how turns are ranked.
 
-use mainpoint_store::{Hit, Passage, SearchResult, TurnId};
+use mainpoint_store::{Hit, IndexedPassage, SearchResult, TurnId};
 
 use crate::memory::profile::Profile;
 
@@ -10,7 +10,7 @@ use crate::memory::profile::Profile;
 pub(super) struct ScoredTurns {
     profiles: Vec<(TurnId, Profile)>,
     /// Of each turn, in order.
-    passages: Vec<Vec<Passage>>,
+    passages: Vec<Vec<IndexedPassage>>,
     /// Of each turn; `None` if none of its codes can be read.
     max_sims: Vec<Option<f32>>,
     /// Of each turn: the place of the passage that matches best.
@@ -22,11 +22,11 @@ impl ScoredTurns {
     /// MaxSim and the place of its best passage, or nothing if no codes can be read. Passages with features that are not ours
     /// are passed over.
     pub(super) fn new(
-        mut passages: Vec<Passage>,
+        mut passages: Vec<IndexedPassage>,
         compare: impl FnOnce(&[Vec<&[u8]>]) -> Vec<Option<(f32, usize)>>,
     ) -> Self {
         passages.sort_by_key(|passage| (passage.turn, passage.passage));
-        let (mut profiles, mut grouped): (Vec<(TurnId, Profile)>, Vec<Vec<Passage>>) = (Vec::new(), Vec::new());
+        let (mut profiles, mut grouped): (Vec<(TurnId, Profile)>, Vec<Vec<IndexedPassage>>) = (Vec::new(), Vec::new());
         for passage in passages {
             let Some((profile, _)) = Profile::and_codes(&passage.features) else {
                 continue;
@@ -65,8 +65,8 @@ impl ScoredTurns {
     }
 
     /// Of each turn the passage whose codes match best, else the one that was found first by vectors or by words, else its first.
-    pub(super) fn into_best(self, hits: &SearchResult) -> Vec<Option<Passage>> {
-        let found = |group: &[Passage]| {
+    pub(super) fn into_best(self, hits: &SearchResult) -> Vec<Option<IndexedPassage>> {
+        let found = |group: &[IndexedPassage]| {
             let hits = hits.dense.iter().chain(&hits.lexical);
             let mut places = hits.filter_map(|hit| group.iter().position(|passage| is_place(passage, hit)));
             places.next()
@@ -80,15 +80,15 @@ impl ScoredTurns {
     }
 }
 
-fn is_of(group: &[Passage], turn: TurnId) -> bool {
+fn is_of(group: &[IndexedPassage], turn: TurnId) -> bool {
     group.first().is_some_and(|passage| passage.turn == turn)
 }
 
-fn is_place(passage: &Passage, hit: &Hit) -> bool {
+fn is_place(passage: &IndexedPassage, hit: &Hit) -> bool {
     (passage.turn, passage.passage) == (hit.turn, hit.passage)
 }
 
-fn codes_of(passage: &Passage) -> &[u8] {
+fn codes_of(passage: &IndexedPassage) -> &[u8] {
     Profile::and_codes(&passage.features).map_or(&[], |(_, codes)| codes)
 }
 
@@ -99,9 +99,9 @@ mod tests {
     use super::*;
     use crate::memory::features::TurnFeatures;
 
-    fn passage(turn: u8, number: u32, codes: &[u8]) -> Passage {
+    fn passage(turn: u8, number: u32, codes: &[u8]) -> IndexedPassage {
         let profile = Profile { parent: None, time: DateTime::UNIX_EPOCH, features: TurnFeatures::default() };
-        Passage {
+        IndexedPassage {
             turn: TurnId([turn; 16]),
             passage: number,
             features: profile.with_codes(codes).into(),
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_turn_is_worth_what_its_best_passage_is_and_one_without_readable_features_is_none() {
-        let torn = Passage { features: vec![9].into(), ..passage(3, 0, &[]) };
+        let torn = IndexedPassage { features: vec![9].into(), ..passage(3, 0, &[]) };
         let passages = vec![passage(2, 1, &[5]), passage(1, 0, &[4]), torn, passage(2, 0, &[1]), passage(4, 0, &[])];
         let compared = ScoredTurns::new(passages, greatest);
         let turns: Vec<u8> = compared.turns().map(|turn| turn.0[0]).collect();

@@ -15,7 +15,7 @@ use crate::openai::splice::Edits;
 use crate::prompt::beside::beside;
 use crate::prompt::digest::{self, DigestLimits};
 use crate::prompt::evictable::Cuttable;
-use crate::prompt::eviction::{Balance, Cut, Limits, Situation};
+use crate::prompt::eviction_policy::{Balance, Cut, Limits, Situation};
 use crate::prompt::injections::EvictionRecord;
 
 /// An eviction: the one that an earlier request made, or a new one.
@@ -93,7 +93,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         let ids = beside(self.size(), || prepared.spoken_ids());
         let mut read = HashSet::new();
         for ids in ids.chunks(LOOKED_UP_AT_ONCE) {
-            read.extend(self.planner.memory.read_turns(&prepared.scope, ids).await?);
+            read.extend(self.planner.memory.already_read(&prepared.scope, ids).await?);
             // The others have their turn.
             tokio::task::yield_now().await;
         }

@@ -19,7 +19,7 @@ use self::remember::Remembered;
 use super::Planner;
 use super::beside::beside;
 use super::evictable::Cuttable;
-use super::eviction::{Balance, Shape};
+use super::eviction_policy::{Balance, Shape};
 use super::injections::{BlockRecord, Recorded, entry};
 use super::pack::Source;
 use crate::config::Mode;

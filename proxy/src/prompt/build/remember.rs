@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::Draft;
 use super::eviction::Eviction;
 use crate::error::MemoryError;
-use crate::memory::{PromptMemory, Question};
+use crate::memory::{PromptMemory, RecallQuery};
 use crate::openai::request::Message;
 use crate::prompt::beside::beside;
 use crate::prompt::injections::BlockRecord;
@@ -70,7 +70,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         })
     }
 
-    fn ask(&self, eviction: &Eviction) -> Question<'_> {
+    fn ask(&self, eviction: &Eviction) -> RecallQuery<'_> {
         let prepared = self.prepared;
         let (mut dropped, mut retained) = (Vec::new(), HashSet::new());
         for (at, index) in prepared.spoken.iter().enumerate() {
@@ -82,7 +82,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             }
         }
         let message = prepared.request.messages.get(self.question);
-        Question {
+        RecallQuery {
             scope: &prepared.scope,
             text: message.map(Message::text).unwrap_or_default(),
             asked: prepared.time,
