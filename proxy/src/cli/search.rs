@@ -121,11 +121,7 @@ async fn search(
     prepare(&arguments.question, &memory, engine, store.snapshot(&scope, &Within::Scope).await?)
         .await
         .map_err(CliError::Search)?;
-<<<<<<< HEAD
     let recall = Recall { engine, store, config: &memory, small_talk: Some(&small_talk), most: arguments.limit };
-=======
-    let recall = Recall { engine, store, config: &memory, small_talk: Some(&small_talk) };
->>>>>>> main
     let question = RecallQuery {
         scope: &scope,
         text: arguments.question.clone(),
