@@ -5,7 +5,7 @@ BENCH     := $(TARGET)/debug/mainpoint-bench
 DATA      := $(or $(if $(MAINPOINT_DATA),$(wildcard $(MAINPOINT_DATA)/.)),../shared/data)
 RECORDED  := $(wildcard $(DATA)/openai-fixtures/. $(DATA)/field-reports/. $(DATA)/languages/.)
 
-.PHONY: help run test check fmt bench bench-recall bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-handles bench-kills bench-overhead bench-speed demo release build models light-model test-models packages test-tools load-tools
+.PHONY: help run test check fmt bench bench-recall bench-answers bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-handles bench-kills bench-overhead bench-speed demo release build models light-model test-models packages test-tools load-tools
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,10 +29,13 @@ bench: bench-recall bench-rewriting bench-speed ## All benchmarks
 bench-recall: models ## Recall on LoCoMo, BEAM and five languages, against every baseline (ARGS="--data …" is passed on)
 	$(BENCH) recall $(ARGS)
 
+bench-answers: models answer-model ## What a real model of 1.5B answers from what is forwarded, and from the newest messages (ARGS="--data … --upstream URL" is passed on)
+	$(BENCH) answers $(ARGS)
+
 bench-weights: models ## Learns what the signals of relevance are worth, beside those that are shipped
 	$(BENCH) weights $(ARGS)
 
-bench-prices: models ## Price and evidence of long conversations with prompt caching, by policy (ARGS="--rounds 20 …" is passed on)
+bench-prices: models ## Price and evidence of long conversations with prompt caching, by policy (ARGS="--chats 1,3 --curve memory.memory_share=0.1,0.3 …" is passed on)
 	$(BENCH) prices $(ARGS)
 
 bench-rewriting: bench-prices ## The prices, and the laws of rewriting on 100,000 conversations (bench/results/byte-identity.jsonl)
@@ -74,6 +77,9 @@ models: build
 
 light-model: build
 	$(MAINPOINT) models fetch all-minilm-l6-v2
+
+answer-model: build
+	$(MAINPOINT) models fetch qwen2.5-coder-1.5b-instruct
 
 test-models: build
 	$(MAINPOINT) models fetch embeddinggemma-300m all-minilm-l6-v2 qwen2.5-coder-0.5b-instruct

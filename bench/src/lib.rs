@@ -11,6 +11,7 @@ mod copies;
 mod data;
 pub mod demo;
 mod error;
+mod filled;
 pub mod handles;
 pub mod ingest;
 pub mod kills;

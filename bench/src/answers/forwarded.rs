@@ -3,19 +3,15 @@
 //! It must not know who answers. A conversation is imported once, with the times at which it took place, into a store that is
 //! kept; the proxy runs on a copy.
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-
-use mainpoint_tests::{Answer, ScriptedUpstream, StartedProxy, binary, prompt, tokens};
+use mainpoint_tests::{Answer, ScriptedUpstream, StartedProxy, prompt, tokens};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::AnswerOptions;
 use crate::BenchError;
-use crate::cache::write_whole;
 use crate::copies::working_copy;
-use crate::data::{Conversation, Question};
+use crate::data::{Conversation, Question, Turn};
+use crate::filled::History;
 use crate::progress::Progress;
 use crate::running::{Client, MODEL, NO_DEADLINE, program, with};
 
@@ -46,12 +42,14 @@ pub(super) async fn ask(
     conversation: &Conversation,
     questions: &[&Question],
 ) -> Result<Vec<Forwarded>, BenchError> {
-    let copy = working_copy(&stored(options, conversation)?)?;
+    let key = key(conversation);
+    let history = History { name: &conversation.name, key: &key, messages: messages(conversation) };
+    let copy = working_copy(&history.stored(&options.cache)?)?;
     let upstream = ScriptedUpstream::start().await;
     let directory = ("store.directory".to_owned(), format!("{:?}", copy.path()));
     let builder = program(&upstream, options.budget, [NO_DEADLINE]);
     let proxy = with(builder, options.settings.iter().cloned().chain([directory])).start().await;
-    let mut client = Client::new(MODEL, &key(conversation), SYSTEM);
+    let mut client = Client::new(MODEL, &key, SYSTEM);
     conversation.turns.iter().for_each(|turn| client.put(turn.role, &turn.message()));
     let mut progress = Progress::begin(format!("asking {}", conversation.name), questions.len());
     let mut found = Vec::with_capacity(questions.len());
@@ -114,43 +112,8 @@ fn key(conversation: &Conversation) -> String {
     format!("answers-{}", conversation.name)
 }
 
-/// The directory of the store that holds the conversation, filled now if it is not there.
-fn stored(options: &AnswerOptions, conversation: &Conversation) -> Result<PathBuf, BenchError> {
-    let history = history(conversation).to_string();
-    let hash = Sha256::digest(format!("{}{history}", env!("READING_FINGERPRINT")));
-    let hash: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let home = options.cache.join("answers").join(format!("{}-{hash}", conversation.name));
-    let (directory, filled) = (home.join("data"), home.join("filled"));
-    if filled.is_file() {
-        return Ok(directory);
-    }
-    if home.exists() {
-        std::fs::remove_dir_all(&home).map_err(BenchError::writing(&home))?;
-    }
-    let file = home.join("history.jsonl");
-    write_whole(&file, format!("{history}\n").as_bytes())?;
-    import(&file, &directory, &key(conversation))?;
-    write_whole(&filled, b"")?;
-    Ok(directory)
-}
-
-fn history(conversation: &Conversation) -> Value {
-    let message = |turn: &crate::data::Turn| json!({"role": turn.role, "content": turn.message(), "created_at": turn.time.to_rfc3339()});
-    json!({"conversation": conversation.name, "messages": conversation.turns.iter().map(message).collect::<Vec<_>>()})
-}
-
-fn import(file: &Path, directory: &Path, key: &str) -> Result<(), BenchError> {
-    const KEY: &str = "MAINPOINT_BENCH_KEY";
-    let mut command = binary::command();
-    // The product's own settings, whatever stands in the directory that the benchmark runs in.
-    let settings = file.with_extension("toml");
-    write_whole(&settings, b"")?;
-    command.arg("import").arg(file).args(["--key-env", KEY, "--data-dir"]).arg(directory).arg("--config").arg(settings);
-    command.env(KEY, key);
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.map_err(BenchError::because("mainpoint import cannot be started"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(BenchError::program("mainpoint import", String::from_utf8_lossy(&output.stderr)))
+fn messages(conversation: &Conversation) -> Vec<Value> {
+    let message =
+        |turn: &Turn| json!({"role": turn.role, "content": turn.message(), "created_at": turn.time.to_rfc3339()});
+    conversation.turns.iter().map(message).collect()
 }

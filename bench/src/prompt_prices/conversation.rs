@@ -2,6 +2,8 @@
 //!
 //! It must not know which files they come from or what happens to them.
 
+use chrono::{DateTime, Utc};
+
 use crate::data::{Conversation, Turn};
 
 /// A recorded conversation.
@@ -22,6 +24,8 @@ pub(super) struct Round {
     pub(super) user: String,
     /// The recorded answer.
     pub(super) assistant: String,
+    /// When it began.
+    pub(super) time: DateTime<Utc>,
 }
 
 /// A question to ask after the last round.
@@ -67,7 +71,7 @@ fn rounds(turns: &[Turn]) -> (Vec<Round>, Vec<usize>) {
         let unanswered = rounds.last().is_some_and(|round| round.assistant.is_empty());
         if rounds.is_empty() || (by_user && !unanswered) {
             let user = if by_user { "" } else { OPENING };
-            rounds.push(Round { user: user.to_owned(), ..Round::default() });
+            rounds.push(Round { user: user.to_owned(), time: turn.time, ..Round::default() });
         }
         if let Some(round) = rounds.last_mut() {
             let said = if by_user { &mut round.user } else { &mut round.assistant };
@@ -92,7 +96,7 @@ mod tests {
     }
 
     fn round(user: &str, assistant: &str) -> Round {
-        Round { user: user.to_owned(), assistant: assistant.to_owned() }
+        Round { user: user.to_owned(), assistant: assistant.to_owned(), ..Round::default() }
     }
 
     const USER: &str = "user";

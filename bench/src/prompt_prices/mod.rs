@@ -42,6 +42,10 @@ pub struct PriceOptions {
     /// Most tokens of a forwarded prompt.
     #[arg(long, default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(1200..))]
     budget: u32,
+    /// Plays the conversations with each of several values of a key, such as memory.memory_share=0.02,0.05,0.1,0.2,0.3; the last
+    /// of them stands in the tables, and the picture shows what evidence each leaves at what price.
+    #[arg(long, value_name = "KEY=VALUES", value_parser = running::setting)]
+    curve: Option<(String, String)>,
     /// A key of the proxy's configuration, such as memory.low_water=0.4; may be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = running::setting)]
     settings: Vec<(String, String)>,
@@ -51,6 +55,16 @@ pub struct PriceOptions {
     /// Directory for prices.md, prices.svg and prompt-cache.jsonl.
     #[arg(long, value_name = "DIR", default_value_os_t = locate::results())]
     out: PathBuf,
+    /// Directory of stores that have read the conversations, so that each is read once.
+    #[arg(long, value_name = "DIR", default_value_os_t = locate::cache())]
+    cache: PathBuf,
+}
+
+/// The conversations with one setting.
+struct Point {
+    /// The setting's value; none without a curve.
+    setting: Option<String>,
+    results: Vec<ChatResult>,
 }
 
 /// Providers by what they charge for a prompt cache.
@@ -75,18 +89,23 @@ pub async fn run(options: &PriceOptions) -> Result<(), BenchError> {
     let all = data::load(&options.data.join("beam-100k"))?.conversations;
     let rounds = options.rounds.map_or(usize::MAX, usize::from);
     let chats = data::named(all, &names)?;
-    let chats = chats.iter().map(|conversation| Chat::of(conversation, rounds));
-    let settings = options.price_settings().into_iter().chain(options.settings.iter().cloned());
-    anstream::println!("Starting mainpoint …");
-    let stage = Stage::set(options.budget, settings).await;
-    let mut results = Vec::new();
-    for chat in chats {
-        let mut messages = Messages::new();
-        let played = stage.play(&chat, &mut messages).await?;
-        results.push(ChatResult::new(&chat, &played, options.budget as usize, &mut messages));
+    let chats: Vec<Chat> = chats.iter().map(|conversation| Chat::of(conversation, rounds)).collect();
+    let mut points = Vec::new();
+    for (setting, settings) in options.variants() {
+        if let Some(setting) = &setting {
+            anstream::println!("With {setting}:");
+        }
+        let mut results = Vec::new();
+        for chat in &chats {
+            let mut messages = Messages::new();
+            let stage = Stage::set(options, &settings, chat).await?;
+            let played = stage.play(chat, &mut messages).await?;
+            stage.end().await;
+            results.push(ChatResult::new(chat, &played, options.budget as usize, &mut messages));
+        }
+        points.push(Point { setting, results });
     }
-    stage.end().await;
-    report::publish(options, &results)
+    report::publish(options, &points)
 }
 
 impl Provider {
@@ -104,5 +123,19 @@ impl PriceOptions {
         let prices = self.prices.listed();
         [("prices.cache_read", prices.cache_read), ("prices.cache_write", prices.cache_write)]
             .map(|(key, value)| (key.to_owned(), format!("{value:?}")))
+    }
+
+    /// The settings of each point of the curve; of one point without a curve.
+    fn variants(&self) -> Vec<(Option<String>, Vec<(String, String)>)> {
+        let common: Vec<(String, String)> =
+            self.price_settings().into_iter().chain(self.settings.iter().cloned()).collect();
+        let Some((key, values)) = &self.curve else {
+            return vec![(None, common)];
+        };
+        let variant = |value: &str| {
+            let own = (key.clone(), value.trim().to_owned());
+            (Some(format!("{key} = {}", own.1)), common.iter().cloned().chain([own]).collect())
+        };
+        values.split(',').map(variant).collect()
     }
 }

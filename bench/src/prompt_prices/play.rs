@@ -4,10 +4,15 @@
 
 use mainpoint_tests::{Answer, ScriptedUpstream, StartedProxy};
 use serde::Deserialize;
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use super::conversation::Chat;
+use super::PriceOptions;
+use super::conversation::{Chat, Round};
 use super::message::{Messages, Prompt};
 use crate::BenchError;
+use crate::copies::working_copy;
+use crate::filled::History;
 use crate::progress::Progress;
 use crate::running::{Client, MODEL, program};
 
@@ -15,6 +20,8 @@ use crate::running::{Client, MODEL, program};
 pub(super) struct Stage {
     proxy: StartedProxy,
     upstream: ScriptedUpstream,
+    client: Client,
+    _store: TempDir,
 }
 
 /// What mainpoint forwarded.
@@ -67,16 +74,26 @@ pub(super) const SYSTEM: &str = "You are a helpful assistant. Answer as well as 
 const ASIDE: &str = "I will come back to that.";
 
 impl Stage {
-    /// Starts upstream and proxy.
-    pub(super) async fn set(budget: u32, settings: impl IntoIterator<Item = (String, String)>) -> Self {
+    /// Starts upstream and proxy, on a store that has read the conversation: a turn is recalled only once it was said, and
+    /// what is measured does not wait for the reader.
+    pub(super) async fn set(
+        options: &PriceOptions,
+        settings: &[(String, String)],
+        chat: &Chat,
+    ) -> Result<Self, BenchError> {
+        let key = format!("prices-{}", chat.name);
+        let history = History { name: &chat.name, key: &key, messages: said(chat) };
+        let store = working_copy(&history.stored(&options.cache)?)?;
         let upstream = ScriptedUpstream::start().await;
-        let proxy = program(&upstream, budget, settings).start().await;
-        Self { proxy, upstream }
+        let directory = ("store.directory".to_owned(), format!("{:?}", store.path()));
+        let settings = settings.iter().cloned().chain([directory]);
+        let proxy = program(&upstream, options.budget, settings).start().await;
+        Ok(Self { proxy, upstream, client: Client::new(MODEL, &key, SYSTEM), _store: store })
     }
 
     /// Plays every round, and then asks every question aside.
     pub(super) async fn play(&self, chat: &Chat, messages: &mut Messages) -> Result<Played, BenchError> {
-        let mut client = Client::new(MODEL, &format!("prices-{}", chat.name), SYSTEM);
+        let mut client = self.client.clone();
         let steps = chat.rounds.len() + chat.questions.len();
         let mut progress = Progress::begin(format!("playing {}", chat.name), steps);
         let mut played = Played::default();
@@ -115,6 +132,16 @@ impl Stage {
     }
 }
 
+/// The rounds as messages with their times.
+fn said(chat: &Chat) -> Vec<Value> {
+    let round = |round: &Round| {
+        let message =
+            |role: &str, text: &str| json!({"role": role, "content": text, "created_at": round.time.to_rfc3339()});
+        [message("user", &round.user), message("assistant", &round.assistant)]
+    };
+    chat.rounds.iter().flat_map(round).collect()
+}
+
 impl Receipt {
     fn evicts(&self) -> bool {
         self.eviction.as_ref().is_some_and(|eviction| eviction.is_new)
@@ -123,8 +150,6 @@ impl Receipt {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@
 use super::policies::Policy;
 use super::pricing::{Charge, Prices};
 use super::results::{BetweenEvictions, ChatResult};
-use super::{CHATS, PriceOptions};
+use super::{CHATS, Point, PriceOptions};
 use crate::BenchError;
 use crate::report::{Axis, Chart, Line, Report, Row, Series, column, table_of};
 use crate::stats::{Figure, RESAMPLES, Resamples, as_float};
@@ -90,9 +90,59 @@ impl<'a> Sample<'a> {
 }
 
 /// Prints the tables, and writes tables, rows and picture.
-pub(super) fn publish(options: &PriceOptions, results: &[ChatResult]) -> Result<(), BenchError> {
+pub(super) fn publish(options: &PriceOptions, points: &[Point]) -> Result<(), BenchError> {
     let title = "What a conversation costs with prompt caching";
-    report(options, results).publish(&options.out, "prices", title, "prompt-cache.jsonl")
+    let Some(last) = points.last() else { return Ok(()) };
+    let mut report = report(options, &last.results);
+    if options.curve.is_some() {
+        add_curve(&mut report, options, points);
+    }
+    report.publish(&options.out, "prices", title, "prompt-cache.jsonl")
+}
+
+/// Price and evidence of each point, as rows, a table and a picture.
+fn add_curve(report: &mut Report, options: &PriceOptions, points: &[Point]) {
+    let (prices, bench) = (options.prices.listed(), format!("{}-curve", bench_name(options)));
+    let mut lines = Vec::new();
+    for point in points {
+        let arm = point.setting.clone().unwrap_or_default();
+        let rows = Sample::of(&point.results, prices).rows(&bench, "");
+        let own = rows.into_iter().filter(|row| row.arm == Policy::Mainpoint.name());
+        let own = own.filter(|row| [RATIO, "evidence"].contains(&row.metric.as_str()));
+        report.rows.extend(own.map(|row| Row { arm: arm.clone(), ..row }));
+        lines.push(Line::new([arm.clone()], &bench, &arm));
+    }
+    let columns = [
+        column("of untouched", RATIO, 3),
+        column("95 % interval", RATIO, 3).bounds(),
+        column("evidence", "evidence", 3),
+        column("95 % interval", "evidence", 3).bounds(),
+    ];
+    report.add("Evidence against price", "", table_of(&report.rows, &["setting"], &lines, &columns));
+    report.charts.push(vec![curve(report, &bench, points)]);
+}
+
+fn curve(report: &Report, bench: &str, points: &[Point]) -> Chart {
+    let value = |bench: &str, metric: &str, arm: &str| {
+        report.rows.iter().find(|row| row.bench == bench && row.metric == metric && row.arm == arm).map(|row| row.value)
+    };
+    let place = |bench: &str, arm: &str| Some((value(bench, RATIO, arm)?, value(bench, "evidence", arm)?));
+    let base = bench.strip_suffix("-curve").unwrap_or(bench);
+    let settings = points.iter().filter_map(|point| place(bench, point.setting.as_deref()?));
+    let own = Series { name: "mainpoint".to_owned(), points: settings.collect() };
+    let others = Policy::ALL.into_iter().filter(|policy| *policy != Policy::Mainpoint);
+    let others = others.filter_map(|policy| {
+        Some(Series { name: policy.title().to_owned(), points: vec![place(base, policy.name())?] })
+    });
+    let series: Vec<Series> = others.chain([own]).collect();
+    let all = series.iter().flat_map(|series| &series.points).copied();
+    let (across, up): (Vec<f64>, Vec<f64>) = all.unzip();
+    Chart {
+        title: "Evidence in the prompt against price".to_owned(),
+        across: Axis::linear("price, untouched prompts = 1", &across),
+        up: Axis::linear("evidence", &up),
+        series,
+    }
 }
 
 fn report(options: &PriceOptions, results: &[ChatResult]) -> Report {
@@ -157,7 +207,7 @@ fn method(prices: Prices) -> String {
          one message, digest line or memory line of the prompt holds at least half of its content words \
          (lower-cased, without stop words, each once, the first 60); the figure is the mean share. Intervals: \
          bootstrap over chats, for evidence over questions, {RESAMPLES} resamples, seed {SEED}. All prompts but \
-         mainpoint's are made by this benchmark; mainpoint's are what the running proxy forwarded. "
+         mainpoint's are made by this benchmark; mainpoint's are what the running proxy forwarded, on a store that had read the conversation. "
     )
 }
 
@@ -232,6 +282,20 @@ mod tests {
     fn the_proxy_is_told_the_prices() {
         let told = options(&["--prices", "anthropic"]).price_settings();
         assert_eq!(told.map(|(_, value)| value), ["0.1", "1.25"]);
+    }
+
+    #[test]
+    fn a_curve_has_a_point_for_each_setting_with_its_own_price_and_evidence() {
+        let options = options(&["--curve", "memory.memory_share=0.1,0.3"]);
+        let names: Vec<Option<String>> = options.variants().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["0.1", "0.3"].map(|value| Some(format!("memory.memory_share = {value}"))));
+        let points: Vec<Point> = names.into_iter().map(|setting| Point { setting, results: vec![result()] }).collect();
+        let mut report = report(&options, &points[1].results);
+        add_curve(&mut report, &options, &points);
+        let row = |arm: &str| find(&report.rows, "prompt-cache-beam-curve", "evidence", arm).map(|row| row.value);
+        assert_eq!(row("memory.memory_share = 0.1"), Some(1.0));
+        let line = report.charts[1][0].series.last().unwrap();
+        assert_eq!((line.name.as_str(), line.points.len()), ("mainpoint", 2));
     }
 
     #[test]

@@ -149,7 +149,7 @@ pub(super) mod tests {
 
     /// Two rounds; mainpoint forwards the second with a memory block and evicts there.
     pub(in crate::prompt_prices) fn result() -> ChatResult {
-        let round = |user: &str| Round { user: user.to_owned(), assistant: "fine ".repeat(1500) };
+        let round = |user: &str| Round { user: user.to_owned(), assistant: "fine ".repeat(1500), ..Round::default() };
         let chat = Chat {
             name: "some".to_owned(),
             rounds: vec![round("the ferry is at noon"), round("more"), round("still more")],
