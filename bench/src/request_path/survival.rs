@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 use mainpoint::config::MemoryConfig;
 use mainpoint::memory::profile::Profile;
-use mainpoint::memory::recall::finding::Search;
+use mainpoint::memory::recall::search::Search;
 use mainpoint::memory::recall::sketching;
 use mainpoint_engine::{EncodedQuestion, SketchForm};
 use mainpoint_store::{IndexedPassage, Snapshot, TurnId, Within};

@@ -2,7 +2,7 @@
 //!
 //! It must not know what the bits mean.
 
-/// Bits of one word.
+/// Bytes of one word.
 pub(crate) const WORD_BYTES: usize = size_of::<u64>();
 
 /// For each of the question's tokens (`words` words each) the fewest bits in which a token of `document` differs from it,

@@ -20,7 +20,7 @@ impl Bonds {
     /// What belongs together in a conversation. Takes time in proportion to its length.
     pub(crate) fn new(messages: &[Message]) -> Self {
         let mut pairing = Pairing::default();
-        // How many more evictables begin than end at each message.
+        // How many more bonds begin than end at each message.
         let mut changes = vec![0_i64; messages.len() + 1];
         let mut orphans = Vec::new();
         for (index, message) in messages.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! The part of the memory path that only computes: parse, scope, chain, counts.
 //!
-//! It must not wait for anything, so that it can run on a blocking thread, and it changes nothing. What it does takes time in
-//! proportion to the request, and ends at the request's deadline.
+//! The work waits for nothing, so that it can run on a blocking thread ([`Preparation::run`] waits for one), and it changes
+//! nothing. It takes time in proportion to the request, and ends at the request's deadline.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};

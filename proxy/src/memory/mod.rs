@@ -106,8 +106,8 @@ impl Memory {
     }
 
     /// A request is on the memory path until the answer is dropped; reading waits for a moment without any.
-    pub(crate) fn pass(&self) -> InFlight<'_> {
-        self.ingest.traffic().pass()
+    pub(crate) fn in_flight(&self) -> InFlight<'_> {
+        self.ingest.traffic().in_flight()
     }
 
     /// Takes in turns of one scope, oldest first: into the journal, to be read when it is their turn. Never waits; what it

@@ -1,4 +1,4 @@
-//! What the hot paths of a request take from the allocator: a guard against regressions that no busy machine can blur.
+//! Test: what the hot paths of a request take from the allocator, a guard against regressions that no busy machine can blur.
 //!
 //! It must not know whether the paths do the right thing; that is tested beside each of them.
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]

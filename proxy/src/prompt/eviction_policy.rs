@@ -63,7 +63,7 @@ pub(crate) struct Cut {
     pub(crate) is_deep: bool,
 }
 
-/// What an eviction costs and saves, in the exchange of the configured prices.
+/// What an eviction costs and saves, in the unit of the configured prices.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Balance {
     /// What this request costs.

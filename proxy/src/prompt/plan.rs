@@ -107,7 +107,7 @@ impl Plan {
     }
 
     /// Plans a request within `memory.deadline_ms`. Never fails: a failure is reported and leaves the original bytes.
-    pub(crate) async fn new<M: PromptMemory>(planner: &Planner<M>, context: RequestContext<'_>, body: Bytes) -> Self {
+    pub(crate) async fn make<M: PromptMemory>(planner: &Planner<M>, context: RequestContext<'_>, body: Bytes) -> Self {
         let started = Instant::now();
         let mut plan = Self::passthrough(body);
         let deadline = Deadline::after(planner.config.deadline);

@@ -52,7 +52,7 @@ impl Case {
             headers: &HeaderMap::new(),
             time: DateTime::UNIX_EPOCH,
         };
-        Plan::new(&self.planner, context, self.body.clone()).await
+        Plan::make(&self.planner, context, self.body.clone()).await
     }
 
     fn entries(&self) -> usize {

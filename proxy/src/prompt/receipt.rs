@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::pack::Source;
 use crate::telemetry::stopwatch::Laps;
 
-/// What was done to a request. Prices are in the exchange of the configured ones, tokens in those of the request's model.
+/// What was done to a request. Prices are in the unit of the configured ones, tokens in those of the request's model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Receipt {
     /// The request's id, as in the header `x-mainpoint-request-id`.

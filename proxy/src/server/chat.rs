@@ -150,8 +150,8 @@ async fn plain(planner: &Planner, context: RequestContext<'_>, body: Bytes, limi
     let decoding = encoding::plain(context.headers, &body, limit);
     match tokio::time::timeout(planner.config.deadline, decoding).await {
         Ok(Ok(plain)) => {
-            let _passing = planner.memory.pass();
-            let plan = Plan::new(planner, context, plain).await;
+            let _passing = planner.memory.in_flight();
+            let plan = Plan::make(planner, context, plain).await;
             match plan.outcome {
                 Outcome::Rewritten => plan,
                 Outcome::Passthrough | Outcome::FailedOpen => Plan { body, ..plan },

@@ -41,7 +41,7 @@ pub(super) struct Entry {
 }
 
 impl ConnectionTable {
-    /// ConnectionTable for `most` connections.
+    /// A table of at most `most` connections.
     pub(super) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
             most,

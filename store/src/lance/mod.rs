@@ -1,4 +1,4 @@
-//! The two LanceDB tables.
+//! Everything that is LanceDB: two tables, their rows, indices and files.
 //!
 //! Responsible for: everything that knows Arrow and Lance: schemas, rows, indices, opening and inspecting. Must not know:
 //! the journal, what is pending.

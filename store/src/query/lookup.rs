@@ -1,4 +1,4 @@
-//! Reading by identity: which turns are read, and their text.
+//! Finds turns by their ids: which of them have been read, and what they say.
 //!
 //! Responsible for: answering from memory, the journal and LanceDB together, so that a turn is found wherever it is.
 //! Must not know: ranking.

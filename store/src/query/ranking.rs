@@ -1,4 +1,4 @@
-//! Rankings of rows.
+//! Rankings of rows by score, and what every search checks and removes: limits, repeated rows.
 //!
 //! Responsible for: reading them from what LanceDB gives, and their order. Must not know: how rows are found.
 

@@ -6,7 +6,7 @@
 //! Filters are prefilters: LanceDB's `only_if` sets Lance's `prefilter` unless `postfilter` is asked for, for vector and
 //! for full-text queries alike, so the ranking is over the rows that match and never comes back short. A ranking names
 //! rows only, since reading a column of a few hundred rows costs as much as ranking a hundred thousand of them; which
-//! passages the rows are is read once for both rankings.
+//! passages the rows are is read once for all rankings.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -81,6 +81,6 @@ pub struct IndexedPassage {
 pub struct IdentifiedHits {
     /// The passages by their scores.
     pub hits: SearchResult,
-    /// Every passage of either ranking once, by turn and passage.
+    /// Every passage of the rankings and of the other rows once, by turn and passage.
     pub passages: Vec<IndexedPassage>,
 }

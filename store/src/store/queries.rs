@@ -1,6 +1,6 @@
 //! What is asked of a store.
 //!
-//! Responsible for: the public operations that change nothing, and their contracts. Must not know: how any of it is done.
+//! Responsible for: the public operations that change nothing that a caller can see, and their contracts. Must not know: how any of it is done.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! What an attempt of a background task came to.
+//! Logs troubles of background tasks: what an attempt came to.
 //!
 //! Responsible for: noting what does not work and saying so in the log, once and not every time. Must not know: what was
 //! attempted.

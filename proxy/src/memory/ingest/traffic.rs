@@ -17,7 +17,7 @@ pub(crate) struct InFlight<'a>(&'a Traffic);
 
 impl Traffic {
     /// A request comes.
-    pub(crate) fn pass(&self) -> InFlight<'_> {
+    pub(crate) fn in_flight(&self) -> InFlight<'_> {
         self.0.send_modify(|passing| *passing += 1);
         InFlight(self)
     }
@@ -48,7 +48,7 @@ mod tests {
     async fn requests_are_idle_when_the_last_one_has_passed() {
         let traffic = Arc::new(Traffic::default());
         traffic.idle(LONG).await;
-        let (first, second) = (traffic.pass(), traffic.pass());
+        let (first, second) = (traffic.in_flight(), traffic.in_flight());
         let waiting = Arc::clone(&traffic);
         let mut waiting = tokio::spawn(async move { waiting.idle(LONG).await });
         drop(first);
@@ -61,7 +61,7 @@ mod tests {
     #[tokio::test]
     async fn without_idle_moments_patience_ends() {
         let traffic = Traffic::default();
-        let passing = traffic.pass();
+        let passing = traffic.in_flight();
         traffic.idle(Duration::from_millis(1)).await;
         assert_eq!(*traffic.0.borrow(), 1);
         drop(passing);

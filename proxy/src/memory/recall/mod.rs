@@ -3,11 +3,11 @@
 //! It must not know prompts or budgets, nor how the memory is searched.
 
 pub mod abstention;
+pub mod candidates;
 pub mod dates;
-pub mod finding;
-pub mod findings;
 pub mod relevance;
 mod scored_turns;
+pub mod search;
 pub mod sketching;
 
 use std::collections::{HashMap, HashSet};
@@ -17,9 +17,9 @@ use mainpoint_engine::Engine;
 use mainpoint_store::{IndexedPassage, Scope, Snapshot, Store, Turn, TurnId, Within};
 
 use self::abstention::{Evidence, Floor};
-use self::finding::{ComparedTurns, Search};
-use self::findings::ranked;
+use self::candidates::ranked;
 use self::relevance::Candidate;
+use self::search::{ComparedTurns, Search};
 use super::small_talk::SmallTalk;
 use crate::config::MemoryConfig;
 use crate::error::MemoryError;

@@ -1,4 +1,4 @@
-//! Every recorded stream is read alike at every chunk size, and as a client of OpenAI would read it.
+//! Test: every recorded stream is read alike at every chunk size, and as a client of OpenAI would read it.
 //!
 //! It must not know how the recordings are kept.
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]

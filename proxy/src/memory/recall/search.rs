@@ -11,7 +11,7 @@ use mainpoint_store::{IndexedPassage, Sketches, Snapshot, TurnId};
 use tokio::sync::oneshot;
 
 use super::abstention::Evidence;
-use super::findings::Findings;
+use super::candidates::Findings;
 use super::relevance::Candidate;
 use super::scored_turns::ScoredTurns;
 use super::sketching;
@@ -41,7 +41,7 @@ pub struct Search<'a> {
 pub struct ComparedTurns {
     /// Every turn that was compared with the question, once.
     pub turns: Vec<TurnId>,
-    /// The same turns, in the same order, with what speaks for each; [`super::findings::ranked`] puts them in order.
+    /// The same turns, in the same order, with what speaks for each; [`super::candidates::ranked`] puts them in order.
     pub candidates: Vec<Candidate>,
     /// How well the best of them match.
     pub evidence: Evidence,
