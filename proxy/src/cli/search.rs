@@ -49,6 +49,7 @@ pub(super) struct SearchArguments {
     #[command(flatten)]
     config: ConfigOption,
     /// The question, in one argument.
+    #[arg(value_parser = with_words)]
     question: String,
     /// Whose memories to search; only needed if the store holds several scopes, which are listed then.
     #[arg(long)]
@@ -88,7 +89,13 @@ pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
     Ok(())
 }
 
+/// A question that asks something.
+fn with_words(question: &str) -> Result<String, &'static str> {
+    if question.trim().is_empty() { Err("expected a question of at least one word") } else { Ok(question.to_owned()) }
+}
+
 /// What a search found.
+#[derive(Default)]
 struct Results {
     turns: Vec<FoundTurn>,
     evidence: Evidence,
@@ -165,7 +172,7 @@ async fn prepare(
     engine: &Engine,
     snapshot: Snapshot<'_>,
 ) -> Result<(), MemoryError> {
-    if !question.trim().is_empty() && snapshot.all_rows(config.scan_passages).await?.is_none() {
+    if snapshot.all_rows(config.scan_passages).await?.is_none() {
         let form = engine.question(question).await?.codes.sketch_form();
         sketching::all_loaded(&snapshot, form, MOST_WAITING).await;
     }
@@ -232,7 +239,7 @@ impl Results {
             ]);
         }
         writeln!(output, "{table}")?;
-        let would = if self.evidence.is_enough(&self.floor) { "recalls these" } else { "recalls nothing" };
+        let would = if self.are_recalled() { "recalls these" } else { "recalls nothing" };
         writeln!(
             output,
             "Best MaxSim {} (memory.least_match is {:.2}), best cosine {}, of small talk {}: the proxy {would}.",
@@ -244,6 +251,12 @@ impl Results {
         Ok(())
     }
 
+    /// Whether the proxy recalls what was found. Where nothing was found there is nothing to recall, though nothing speaks
+    /// against it.
+    fn are_recalled(&self) -> bool {
+        !self.turns.is_empty() && self.evidence.is_enough(&self.floor)
+    }
+
     fn describe_evidence(&self) -> Value {
         json!({
             "max_sim": self.evidence.max_sim,
@@ -251,7 +264,7 @@ impl Results {
             "small_talk": self.evidence.small_talk,
             "strength": self.evidence.strength(&self.floor),
             "least_match": self.floor.least_match,
-            "is_enough": self.evidence.is_enough(&self.floor),
+            "is_enough": self.are_recalled(),
         })
     }
 }
@@ -286,5 +299,21 @@ impl FoundTurn {
             "text": turn.text,
             "main_point": self.main_point,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nothing_was_compared_nothing_is_enough() {
+        assert_eq!(Results::default().describe_evidence()["is_enough"], false);
+    }
+
+    #[test]
+    fn a_question_has_at_least_one_word() {
+        assert!(with_words("").is_err() && with_words(" \n\u{3000}").is_err());
+        assert_eq!(with_words(" where? ").as_deref(), Ok(" where? "));
     }
 }

@@ -103,6 +103,16 @@ fn explain_passes_over_what_the_proxy_passes_over() {
 }
 
 #[test]
+fn a_question_without_a_word_is_refused_by_the_arguments_name() {
+    for question in ["", " \t"] {
+        let refused = binary::run(&["search", question]);
+        assert_eq!(refused.code, 64, "{}", refused.said());
+        assert!(refused.stderr.contains("<QUESTION>"), "{}", refused.stderr);
+        assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+    }
+}
+
+#[test]
 fn asking_where_there_is_no_store_says_so_and_makes_none() {
     let home = Home::new();
     home.configure(&format!("{LIGHT}[store]\ndirectory = {:?}\n", home.data()));

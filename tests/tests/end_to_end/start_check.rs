@@ -102,6 +102,7 @@ async fn turns_that_nobody_has_read_are_counted_by_a_check_and_by_a_search() {
     let found = run(&home, &["search", "Where is the heron?", "--json"]).successful().stdout;
     let found: serde_json::Value = serde_json::from_str(&found).expect("JSON");
     assert_eq!(found["turns_waiting"], 2);
+    assert_eq!(found["evidence"]["is_enough"], false, "nothing was compared: {found}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
