@@ -76,15 +76,18 @@ pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
     store.close().await?;
     let found = outcome?;
     if arguments.json {
+        let evidence = found.as_ref().map(Results::describe_evidence);
+        let found = found.unwrap_or_default();
         let results: Vec<Value> = found.turns.iter().map(FoundTurn::describe).collect();
-        let evidence = found.describe_evidence();
         let found = json!({ "evidence": evidence, "results": results, "turns_waiting": found.turns_waiting });
         writeln!(anstream::stdout(), "{found:#}")?;
-    } else {
+    } else if let Some(found) = found {
         found.show()?;
         if let Some(waiting) = super::waiting(found.turns_waiting) {
             writeln!(anstream::stdout(), "{waiting}")?;
         }
+    } else {
+        writeln!(anstream::stdout(), "The store holds no memories yet.")?;
     }
     Ok(())
 }
@@ -114,13 +117,16 @@ struct FoundTurn {
     main_point: Vec<String>,
 }
 
+/// Searches; `None` where the store holds no memories yet and no scope was named.
 async fn search(
     arguments: &SearchArguments,
     config: &Config,
     engine: &Engine,
     store: &Store,
-) -> Result<Results, CliError> {
-    let scope = choose_scope(arguments.scope.as_deref(), store.scopes().await?)?;
+) -> Result<Option<Results>, CliError> {
+    let Some(scope) = choose_scope(arguments.scope.as_deref(), store.scopes().await?)? else {
+        return Ok(None);
+    };
     // Whatever was found is shown, also what the proxy would not think enough.
     let memory =
         MemoryConfig { across_conversations: true, least_match: -1.0, least_relevance: 0.0, ..config.memory.clone() };
@@ -146,7 +152,7 @@ async fn search(
     });
     let floor = Floor { least_match: config.memory.least_match, least_lead: small_talk.least_lead() };
     let turns_waiting = waiting_in(&scope, store).await?;
-    Ok(Results { turns: turns.collect(), evidence: recollection.evidence, floor, turns_waiting })
+    Ok(Some(Results { turns: turns.collect(), evidence: recollection.evidence, floor, turns_waiting }))
 }
 
 /// How many turns of the scope wait in the journal to be read.
@@ -188,23 +194,27 @@ pub(super) fn ensure_store(config: &Config) -> Result<(), CliError> {
     }
 }
 
-/// The scope of this name, or without a name the only one.
-pub(super) fn choose_scope(named: Option<&str>, mut scopes: Vec<Scope>) -> Result<Scope, CliError> {
-    let list = |scopes: &[Scope]| scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(", ");
+/// The scope of this name, or without a name the only one; `None` without a name where there is none at all.
+fn choose_scope(named: Option<&str>, mut scopes: Vec<Scope>) -> Result<Option<Scope>, CliError> {
     match (named, scopes.len()) {
-        (_, 0) => Err(CliError::Argument("the store holds no memories yet".to_owned())),
-        (None, 1) => Ok(scopes.remove(0)),
+        (Some(name), _) => named_scope(name, scopes).map(Some),
+        (None, 0 | 1) => Ok(scopes.pop()),
         (None, count) => Err(CliError::Argument(format!(
             "the store holds {count} scopes; choose one with --scope: {}",
             list(&scopes)
         ))),
-        (Some(name), _) => {
-            let known = list(&scopes);
-            let unknown =
-                || CliError::Argument(format!("--scope {name}: the store does not have this scope; it has: {known}"));
-            scopes.into_iter().find(|scope| scope.as_str() == name).ok_or_else(unknown)
-        }
     }
+}
+
+/// The scope of this name.
+pub(super) fn named_scope(name: &str, scopes: Vec<Scope>) -> Result<Scope, CliError> {
+    let known = if scopes.is_empty() { "no memories yet".to_owned() } else { list(&scopes) };
+    let unknown = || CliError::Argument(format!("--scope {name}: the store does not have this scope; it has: {known}"));
+    scopes.into_iter().find(|scope| scope.as_str() == name).ok_or_else(unknown)
+}
+
+fn list(scopes: &[Scope]) -> String {
+    scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn main_point(point: &Point) -> Vec<String> {
@@ -304,11 +314,30 @@ impl FoundTurn {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
     use super::*;
 
     #[test]
     fn where_nothing_was_compared_nothing_is_enough() {
         assert_eq!(Results::default().describe_evidence()["is_enough"], false);
+    }
+
+    #[test]
+    fn the_only_scope_needs_no_name_and_a_name_must_be_one_that_is_there() {
+        let scopes = |names: &[&str]| names.iter().map(|name| Scope::new(*name).unwrap()).collect::<Vec<_>>();
+        assert_eq!(choose_scope(None, scopes(&["a"])).unwrap(), Some(Scope::new("a").unwrap()));
+        assert_eq!(choose_scope(None, scopes(&[])).unwrap(), None);
+        assert_eq!(choose_scope(Some("b"), scopes(&["a", "b"])).unwrap(), Some(Scope::new("b").unwrap()));
+        for (named, known, said) in [
+            (Some("b"), &["a"][..], "it has: a"),
+            (Some("b"), &[], "it has: no memories yet"),
+            (None, &["a", "b"], "a, b"),
+        ] {
+            let error = choose_scope(named, scopes(known)).unwrap_err();
+            assert_eq!(error.exit_status().code(), 64);
+            assert!(error.to_string().ends_with(said), "{error}");
+        }
     }
 
     #[test]
