@@ -119,7 +119,7 @@ impl Recall<'_> {
         ranking.truncate(self.most);
         watch.lap("ranking");
         let read = self.read(snapshot, (question.scope, &ranking), &found).await?;
-        let (turns, reasons) = without_repetitions(read, &question.text).into_iter().unzip();
+        let (turns, reasons): (Vec<_>, Vec<_>) = without_repetitions(read, &question.text).into_iter().unzip();
         watch.lap("texts");
         let steps = watch.laps();
         tracing::debug!(candidates = found.turns.len(), recalled = turns.len(), ?evidence, ?steps, "recalled");
