@@ -331,8 +331,8 @@ mod tests {
         assert_eq!(choose_scope(Some("b"), scopes(&["a", "b"])).unwrap(), Some(Scope::new("b").unwrap()));
         for (named, known, said) in [
             (Some("b"), &["a"][..], "it has: a"),
-            (Some("b"), &[], "it has: no memories yet"),
-            (None, &["a", "b"], "a, b"),
+            (Some("b"), &[][..], "it has: no memories yet"),
+            (None, &["a", "b"][..], "a, b"),
         ] {
             let error = choose_scope(named, scopes(known)).unwrap_err();
             assert_eq!(error.exit_status().code(), 64);
