@@ -1,6 +1,7 @@
 //! Why the memory does not apply to a request, which is then forwarded as it came.
 //!
-//! It must not know how that is found out. A request to which the memory applies and that fits its budget has no reason.
+//! It must not know how that is found out. A request to which the memory applies has no reason, unless it is over its budget and
+//! turns that could leave have not been read yet.
 
 use crate::http::encoding::EncodingError;
 use crate::openai::request::ParseError;
@@ -31,6 +32,8 @@ pub(crate) enum Reason {
     TooManyMessages,
     /// The request continues a conversation that the upstream keeps.
     KeptUpstream,
+    /// The prompt is over its budget, and turns that could leave it have not been read yet.
+    UnreadTurns,
 }
 
 impl From<EncodingError> for Reason {
@@ -59,7 +62,7 @@ impl Reason {
 
 impl Reason {
     /// Every reason.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::ModeOff,
         Self::OtherPath,
         Self::WebSocket,
@@ -71,6 +74,7 @@ impl Reason {
         Self::UnknownShape,
         Self::TooManyMessages,
         Self::KeptUpstream,
+        Self::UnreadTurns,
     ];
 
     /// The metric label.
@@ -93,6 +97,7 @@ impl Reason {
             Self::UnknownShape => "passthrough; reason=unknown-shape",
             Self::TooManyMessages => "passthrough; reason=too-many-messages",
             Self::KeptUpstream => "passthrough; reason=kept-upstream",
+            Self::UnreadTurns => "passthrough; reason=unread-turns",
         }
     }
 }

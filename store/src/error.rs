@@ -90,7 +90,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The directory holds vectors of another width, that is, those of another model.
-    #[error("the store {} holds vectors of width {found}, the model gives {expected}; name another directory or use the model that they are of", path.display())]
+    #[error("the store {} holds vectors of width {found}, the model gives {expected}", path.display())]
     VectorWidth {
         /// The directory.
         path: PathBuf,
@@ -100,7 +100,7 @@ pub enum StoreError {
         expected: usize,
     },
     /// The directory holds vectors of another model.
-    #[error("the store {} holds vectors of the model {found}, the one in use is {expected}; name another directory or use the model that they are of", path.display())]
+    #[error("the store {} holds vectors of the model {found}, the one in use is {expected}", path.display())]
     Model {
         /// The directory.
         path: PathBuf,

@@ -107,14 +107,23 @@ impl StartedProxy {
     ///
     /// # Panics
     /// When it does not end in time, or not with status 0.
-    pub async fn stop(mut self) -> Arc<Home> {
-        binary::terminate(&self.child);
+    pub async fn stop(self) -> Arc<Home> {
         let home = Arc::clone(&self.home);
+        self.last_words().await;
+        home
+    }
+
+    /// Ends the process in good order and gives the last lines that it wrote.
+    ///
+    /// # Panics
+    /// When it does not end in time, or not with status 0.
+    pub async fn last_words(mut self) -> String {
+        binary::terminate(&self.child);
         let stopped =
             tokio::task::spawn_blocking(move || (binary::wait(&mut self.child, STOP), self.output.last_lines()));
         let (code, said) = stopped.await.expect("a thread");
         assert_eq!(code, Some(0), "after SIGTERM the proxy ends with status 0 within {STOP:?}; it said:\n{said}");
-        home
+        said
     }
 }
 

@@ -60,8 +60,8 @@ pub(super) async fn measure(
     let store = quiet_store::open(copy.path(), material.width()).await?;
     let (scope, rows, config) = (filled.scope()?, filled.note.rows, &library.memory);
     let snapshot = store.snapshot(&scope, &Within::Scope).await.map_err(failed())?;
-    let everything = snapshot.everything(usize::MAX).await.map_err(failed())?;
-    let everything = everything.unwrap_or_default();
+    let all = snapshot.all_rows(usize::MAX).await.map_err(failed())?;
+    let everything = snapshot.passages_in(all.unwrap_or_default()).await.map_err(failed())?;
     let codes =
         everything.iter().map(|passage| Profile::and_codes(&passage.features).map_or(&[][..], |(_, codes)| codes));
     let documents: Vec<Vec<&[u8]>> = codes.map(|codes| vec![codes]).collect();

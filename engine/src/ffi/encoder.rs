@@ -12,6 +12,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_sys_2 as sys;
 
+use super::logs;
 use crate::EngineError;
 use crate::halt::Halt;
 
@@ -153,7 +154,7 @@ impl<'model> EncoderContext<'model> {
         self.trampoline.panicked = false;
         // SAFETY: the context is alive and used by this thread alone (&mut self); every array of
         // the batch has `n_tokens` entries and outlives the call.
-        let code = unsafe { sys::llama_encode(self.context.as_ptr(), batch) };
+        let code = logs::until_halted(&self.halt, || unsafe { sys::llama_encode(self.context.as_ptr(), batch) });
         self.trampoline.observer = None;
         if self.trampoline.panicked {
             return Err(failed("the observer panicked".into()));

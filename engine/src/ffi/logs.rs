@@ -1,13 +1,17 @@
 //! What llama.cpp says, passed on to the program's log.
 //!
 //! It must not know what is being done. llama.cpp warns of much that is meant so, such as a pooling that a context goes without
-//! or a token whose kind it corrects: errors stay errors, and everything else is a detail (`debug`).
+//! or a token whose kind it corrects: errors stay errors, and everything else is a detail (`debug`). So is what it says of work that
+//! was cut short on purpose, which it takes for a failure.
 
+use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use llama_cpp_sys_2 as sys;
+
+use crate::halt::Halt;
 
 /// A line that llama.cpp has not ended yet.
 struct Line {
@@ -24,6 +28,19 @@ pub(crate) fn pass_on() {
     unsafe { sys::llama_log_set(Some(say), std::ptr::null_mut()) };
 }
 
+/// Has llama.cpp compute something on this thread that `halt` cuts short.
+pub(crate) fn until_halted<T>(halt: &Halt, compute: impl FnOnce() -> T) -> T {
+    HALT.set(Some(halt.clone()));
+    let outcome = compute();
+    HALT.set(None);
+    outcome
+}
+
+thread_local! {
+    /// What cuts short the work that this thread is at.
+    static HALT: RefCell<Option<Halt>> = const { RefCell::new(None) };
+}
+
 unsafe extern "C" fn say(level: sys::ggml_log_level, text: *const c_char, _: *mut c_void) {
     if text.is_null() {
         return;
@@ -38,7 +55,7 @@ unsafe extern "C" fn say(level: sys::ggml_log_level, text: *const c_char, _: *mu
 fn take(level: sys::ggml_log_level, text: &str) {
     let ended = LINE.lock().unwrap_or_else(PoisonError::into_inner).add(level, text);
     match ended {
-        Some(line) if line.is_error => tracing::error!(target: TARGET, "{}", line.text.trim()),
+        Some(line) if line.is_failure() => tracing::error!(target: TARGET, "{}", line.text.trim()),
         Some(line) if !line.text.trim().is_empty() => tracing::debug!(target: TARGET, "{}", line.text.trim()),
         _ => {}
     }
@@ -47,6 +64,11 @@ fn take(level: sys::ggml_log_level, text: &str) {
 impl Line {
     const fn new() -> Self {
         Self { is_error: false, text: String::new() }
+    }
+
+    /// Whether it tells of an error of work that nobody has cut short.
+    fn is_failure(&self) -> bool {
+        self.is_error && !HALT.with_borrow(|halt| halt.as_ref().is_some_and(Halt::is_raised))
     }
 
     /// Adds a piece, and gives the line when this is its end. A piece that goes on with a line has no level of its own.
@@ -74,5 +96,16 @@ mod tests {
         let whole = line.add(sys::GGML_LOG_LEVEL_CONT, "\n").map(|line| (line.is_error, line.text));
         assert_eq!(whole, Some((true, "no room for it\n".to_owned())));
         assert_eq!(line.add(sys::GGML_LOG_LEVEL_WARN, "odd\n").map(|line| line.is_error), Some(false));
+    }
+
+    #[test]
+    fn an_error_is_a_detail_where_the_work_was_cut_short_on_purpose() {
+        let line = Line { is_error: true, text: "failed to compute graph\n".to_owned() };
+        let halt = Halt::default();
+        assert!(line.is_failure());
+        assert!(until_halted(&halt, || line.is_failure()));
+        halt.raise();
+        assert!(!until_halted(&halt, || line.is_failure()));
+        assert!(line.is_failure(), "what is done afterwards is other work");
     }
 }

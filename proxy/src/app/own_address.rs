@@ -32,7 +32,8 @@ async fn addresses_of(url: &Url, port: u16) -> Vec<IpAddr> {
     let name = match url.host() {
         Some(Host::Ipv4(address)) => return vec![address.into()],
         Some(Host::Ipv6(address)) => return vec![address.into()],
-        Some(Host::Domain(name)) => name,
+        // A dot at the end of a name only says that it is whole; files of known hosts have none.
+        Some(Host::Domain(name)) => name.strip_suffix('.').unwrap_or(name),
         None => return Vec::new(),
     };
     match tokio::time::timeout(LOOKING_UP, tokio::net::lookup_host((name, port))).await {
@@ -161,6 +162,7 @@ mod tests {
         for (listen, url) in [
             ("127.0.0.1:8787", "http://127.0.0.1:8787/v1"),
             ("127.0.0.1:8787", "http://localhost:8787/v1"),
+            ("127.0.0.1:8787", "http://localhost.:8787/v1"),
             ("127.0.0.1:80", "http://localhost/other"),
             ("[::1]:443", "https://[::1]/v1"),
             ("0.0.0.0:8787", "http://[::ffff:7f00:1]:8787/v1"),

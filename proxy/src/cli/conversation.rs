@@ -25,10 +25,9 @@ pub(super) struct Message {
 
 /// Reads the file at `path`, or standard input for `-`.
 pub(super) fn read(path: &Path) -> Result<Vec<Message>, CliError> {
-    let from_input = path == Path::new("-");
-    let name = if from_input { "standard input".to_owned() } else { path.display().to_string() };
+    let name = name(path);
     let mut bytes = Vec::new();
-    let outcome = if from_input {
+    let outcome = if path == Path::new(INPUT) {
         std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
     } else {
         std::fs::read(path).map(|content| bytes = content)
@@ -36,6 +35,14 @@ pub(super) fn read(path: &Path) -> Result<Vec<Message>, CliError> {
     outcome.map_err(|source| CliError::Read { name: name.clone(), source })?;
     parse(&bytes).map_err(|reason| CliError::Conversation { name, reason })
 }
+
+/// What errors call the file at `path`.
+pub(super) fn name(path: &Path) -> String {
+    if path == Path::new(INPUT) { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+/// The path that means standard input.
+const INPUT: &str = "-";
 
 /// Messages are read as those of a request: what is odd about one is no error.
 fn parse(bytes: &[u8]) -> Result<Vec<Message>, String> {

@@ -65,13 +65,13 @@ pub enum CliError {
         /// What is wrong: the key, its value and what is allowed.
         reason: String,
     },
-    /// Nothing of the history to import can be used.
+    /// Nothing of a history to import, or of a conversation to explain, can be used.
     #[error(
         "{name}: every message is passed over, as in a request; expected messages with a \"role\" that the proxy knows (such as \
          \"user\" and \"assistant\") and \"content\""
     )]
     NothingUsable {
-        /// The file.
+        /// The file, or `standard input`.
         name: String,
     },
     /// There is no store to look into.

@@ -59,6 +59,9 @@ pub(super) async fn run(arguments: ExplainArguments) -> Result<(), CliError> {
         let marks = Marks::new(&output);
         highlight::show(&mut output, &explained, marks)?;
     }
+    if messages.iter().all(|message| message.oddity.is_some()) {
+        return Err(CliError::NothingUsable { name: conversation::name(&arguments.file) });
+    }
     Ok(())
 }
 

@@ -106,6 +106,9 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     let closed = store.close().await;
     let summary = outcome?;
     closed?;
+    if summary.has_no_turns() {
+        history.note("there was nothing to remember: system messages and messages without text are not read");
+    }
     if arguments.json { summary.print_json() } else { summary.print() }
 }
 

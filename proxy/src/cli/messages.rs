@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::openai::request::ChatRequest;
 use crate::openai::request::oddity::Oddity;
-use crate::openai::request::scan::{Malformed, Picked, Span, document, elements, slice};
+use crate::openai::request::scan::{Malformed, Span, document, elements, slice};
 
 /// A message as it stands in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,16 +19,11 @@ pub(super) struct ListedMessage {
     pub(super) oddity: Option<Oddity>,
 }
 
-/// The messages of a request, in order.
-pub(super) fn listed(request: &ChatRequest) -> Vec<ListedMessage> {
-    let whole = document(&request.body).ok();
-    let list = whole.and_then(|whole| Picked::new(&request.body, &whole.range, ["messages"]));
-    let Some(list) = list.as_ref().and_then(|fields| fields.get("messages")) else {
-        return Vec::new();
-    };
+/// The messages of a request whose list lies at `list` in its body, in order.
+pub(super) fn listed(request: &ChatRequest, list: &Range<usize>) -> Vec<ListedMessage> {
     let (mut listed, mut parsed) = (Vec::new(), 0);
     // What is no list was refused by the parser.
-    let _ = elements::<Malformed>(&request.body, &list.range, |span| {
+    let _ = elements::<Malformed>(&request.body, list, |span| {
         while request.messages.get(parsed).is_some_and(|message| message.range.end < span.range.end) {
             parsed += 1;
         }
@@ -91,8 +86,10 @@ mod tests {
     use crate::openai::request::Surface;
 
     fn listed_in(messages: &str) -> Vec<ListedMessage> {
-        let body = Bytes::from(format!(r#"{{"model":"m","messages":[{messages}]}}"#));
-        listed(&ChatRequest::parse(Surface::ChatCompletions, body).unwrap())
+        let before = r#"{"model":"m","messages":"#;
+        let list = before.len()..before.len() + messages.len() + 2;
+        let body = Bytes::from(format!("{before}[{messages}]}}"));
+        listed(&ChatRequest::parse(Surface::ChatCompletions, body).unwrap(), &list)
     }
 
     #[test]

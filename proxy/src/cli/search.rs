@@ -41,14 +41,15 @@ Examples:
   mainpoint search \"Where does she live?\" --data-dir /var/lib/mainpoint --json
 
 A scope is one caller's memory: everything that was said with the same key. For each turn the table says its score, its place
-among those that share words with the question, the similarity of its vector (cosine) and of its tokens (MaxSim). The last line
-says whether the proxy would put these turns into a prompt.";
+among those that share words with the question, the similarity of its vector (cosine) and of its tokens (MaxSim). A turn that
+only repeats the question is left out. The last line says whether the proxy would put these turns into a prompt.";
 
 #[derive(Debug, Args)]
 pub(super) struct SearchArguments {
     #[command(flatten)]
     config: ConfigOption,
     /// The question, in one argument.
+    #[arg(value_parser = with_words)]
     question: String,
     /// Whose memories to search; only needed if the store holds several scopes, which are listed then.
     #[arg(long)]
@@ -75,20 +76,29 @@ pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
     store.close().await?;
     let found = outcome?;
     if arguments.json {
+        let evidence = found.as_ref().map(Results::describe_evidence);
+        let found = found.unwrap_or_default();
         let results: Vec<Value> = found.turns.iter().map(FoundTurn::describe).collect();
-        let evidence = found.describe_evidence();
         let found = json!({ "evidence": evidence, "results": results, "turns_waiting": found.turns_waiting });
         writeln!(anstream::stdout(), "{found:#}")?;
-    } else {
+    } else if let Some(found) = found {
         found.show()?;
         if let Some(waiting) = super::waiting(found.turns_waiting) {
             writeln!(anstream::stdout(), "{waiting}")?;
         }
+    } else {
+        writeln!(anstream::stdout(), "The store holds no memories yet.")?;
     }
     Ok(())
 }
 
+/// A question that asks something.
+fn with_words(question: &str) -> Result<String, &'static str> {
+    if question.trim().is_empty() { Err("expected a question of at least one word") } else { Ok(question.to_owned()) }
+}
+
 /// What a search found.
+#[derive(Default)]
 struct Results {
     turns: Vec<FoundTurn>,
     evidence: Evidence,
@@ -107,13 +117,16 @@ struct FoundTurn {
     main_point: Vec<String>,
 }
 
+/// Searches; `None` where the store holds no memories yet and no scope was named.
 async fn search(
     arguments: &SearchArguments,
     config: &Config,
     engine: &Engine,
     store: &Store,
-) -> Result<Results, CliError> {
-    let scope = choose_scope(arguments.scope.as_deref(), store.scopes().await?)?;
+) -> Result<Option<Results>, CliError> {
+    let Some(scope) = choose_scope(arguments.scope.as_deref(), store.scopes().await?)? else {
+        return Ok(None);
+    };
     // Whatever was found is shown, also what the proxy would not think enough.
     let memory =
         MemoryConfig { across_conversations: true, least_match: -1.0, least_relevance: 0.0, ..config.memory.clone() };
@@ -139,7 +152,7 @@ async fn search(
     });
     let floor = Floor { least_match: config.memory.least_match, least_lead: small_talk.least_lead() };
     let turns_waiting = waiting_in(&scope, store).await?;
-    Ok(Results { turns: turns.collect(), evidence: recollection.evidence, floor, turns_waiting })
+    Ok(Some(Results { turns: turns.collect(), evidence: recollection.evidence, floor, turns_waiting }))
 }
 
 /// How many turns of the scope wait in the journal to be read.
@@ -165,7 +178,7 @@ async fn prepare(
     engine: &Engine,
     snapshot: Snapshot<'_>,
 ) -> Result<(), MemoryError> {
-    if !question.trim().is_empty() && snapshot.all_rows(config.scan_passages).await?.is_none() {
+    if snapshot.all_rows(config.scan_passages).await?.is_none() {
         let form = engine.question(question).await?.codes.sketch_form();
         sketching::all_loaded(&snapshot, form, MOST_WAITING).await;
     }
@@ -181,23 +194,27 @@ pub(super) fn ensure_store(config: &Config) -> Result<(), CliError> {
     }
 }
 
-/// The scope of this name, or without a name the only one.
-pub(super) fn choose_scope(named: Option<&str>, mut scopes: Vec<Scope>) -> Result<Scope, CliError> {
-    let list = |scopes: &[Scope]| scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(", ");
+/// The scope of this name, or without a name the only one; `None` without a name where there is none at all.
+fn choose_scope(named: Option<&str>, mut scopes: Vec<Scope>) -> Result<Option<Scope>, CliError> {
     match (named, scopes.len()) {
-        (_, 0) => Err(CliError::Argument("the store holds no memories yet".to_owned())),
-        (None, 1) => Ok(scopes.remove(0)),
+        (Some(name), _) => named_scope(name, scopes).map(Some),
+        (None, 0 | 1) => Ok(scopes.pop()),
         (None, count) => Err(CliError::Argument(format!(
             "the store holds {count} scopes; choose one with --scope: {}",
             list(&scopes)
         ))),
-        (Some(name), _) => {
-            let known = list(&scopes);
-            let unknown =
-                || CliError::Argument(format!("--scope {name}: the store does not have this scope; it has: {known}"));
-            scopes.into_iter().find(|scope| scope.as_str() == name).ok_or_else(unknown)
-        }
     }
+}
+
+/// The scope of this name.
+pub(super) fn named_scope(name: &str, scopes: Vec<Scope>) -> Result<Scope, CliError> {
+    let known = if scopes.is_empty() { "no memories yet".to_owned() } else { list(&scopes) };
+    let unknown = || CliError::Argument(format!("--scope {name}: the store does not have this scope; it has: {known}"));
+    scopes.into_iter().find(|scope| scope.as_str() == name).ok_or_else(unknown)
+}
+
+fn list(scopes: &[Scope]) -> String {
+    scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn main_point(point: &Point) -> Vec<String> {
@@ -232,7 +249,7 @@ impl Results {
             ]);
         }
         writeln!(output, "{table}")?;
-        let would = if self.evidence.is_enough(&self.floor) { "recalls these" } else { "recalls nothing" };
+        let would = if self.are_recalled() { "recalls these" } else { "recalls nothing" };
         writeln!(
             output,
             "Best MaxSim {} (memory.least_match is {:.2}), best cosine {}, of small talk {}: the proxy {would}.",
@@ -244,6 +261,12 @@ impl Results {
         Ok(())
     }
 
+    /// Whether the proxy recalls what was found. Where nothing was found there is nothing to recall, though nothing speaks
+    /// against it.
+    fn are_recalled(&self) -> bool {
+        !self.turns.is_empty() && self.evidence.is_enough(&self.floor)
+    }
+
     fn describe_evidence(&self) -> Value {
         json!({
             "max_sim": self.evidence.max_sim,
@@ -251,7 +274,7 @@ impl Results {
             "small_talk": self.evidence.small_talk,
             "strength": self.evidence.strength(&self.floor),
             "least_match": self.floor.least_match,
-            "is_enough": self.evidence.is_enough(&self.floor),
+            "is_enough": self.are_recalled(),
         })
     }
 }
@@ -286,5 +309,40 @@ impl FoundTurn {
             "text": turn.text,
             "main_point": self.main_point,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use super::*;
+
+    #[test]
+    fn where_nothing_was_compared_nothing_is_enough() {
+        assert_eq!(Results::default().describe_evidence()["is_enough"], false);
+    }
+
+    #[test]
+    fn the_only_scope_needs_no_name_and_a_name_must_be_one_that_is_there() {
+        let scopes = |names: &[&str]| names.iter().map(|name| Scope::new(*name).unwrap()).collect::<Vec<_>>();
+        assert_eq!(choose_scope(None, scopes(&["a"])).unwrap(), Some(Scope::new("a").unwrap()));
+        assert_eq!(choose_scope(None, scopes(&[])).unwrap(), None);
+        assert_eq!(choose_scope(Some("b"), scopes(&["a", "b"])).unwrap(), Some(Scope::new("b").unwrap()));
+        for (named, known, said) in [
+            (Some("b"), &["a"][..], "it has: a"),
+            (Some("b"), &[][..], "it has: no memories yet"),
+            (None, &["a", "b"][..], "a, b"),
+        ] {
+            let error = choose_scope(named, scopes(known)).unwrap_err();
+            assert_eq!(error.exit_status().code(), 64);
+            assert!(error.to_string().ends_with(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_question_has_at_least_one_word() {
+        assert!(with_words("").is_err() && with_words(" \n\u{3000}").is_err());
+        assert_eq!(with_words(" where? ").as_deref(), Ok(" where? "));
     }
 }

@@ -38,8 +38,10 @@ pub enum StartError {
     },
     /// Another reader filled the store.
     #[error(
-        "cannot open the store: {source} (store.directory); models.reader is \"{configured}\", and the store was filled {}",
-        known_reader(reader.as_deref())
+        "cannot open the store: it was filled {}, and models.reader is \"{configured}\"; name another store.directory and import the \
+         history (`mainpoint import`), or {} ({source})",
+        filled_by(reader.as_deref()),
+        old_reader(reader.as_deref())
     )]
     AnotherReader {
         /// The cause.
@@ -215,13 +217,14 @@ fn engine_fix(source: &EngineError) -> &'static str {
     }
 }
 
-fn known_reader(reader: Option<&str>) -> String {
-    let unknown = || {
-        "by another reader or by an earlier version of the same one; name another store.directory and import the history \
-         (`mainpoint import`)"
-            .to_owned()
-    };
+fn filled_by(reader: Option<&str>) -> String {
+    let unknown = || "by another reader or by an earlier version of the same one".to_owned();
     reader.map_or_else(unknown, |reader| format!("with \"{reader}\""))
+}
+
+fn old_reader(reader: Option<&str>) -> String {
+    let unknown = || "use the reader that filled it".to_owned();
+    reader.map_or_else(unknown, |reader| format!("set models.reader to \"{reader}\""))
 }
 
 #[cfg(test)]
@@ -229,17 +232,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_store_of_another_reader_names_both_and_the_keys_that_choose_them() {
-        for (reader, named) in [
-            (Some("all-minilm-l6-v2".to_owned()), "filled with \"all-minilm-l6-v2\""),
-            (None, "by another reader or by an earlier version of the same one; name another store.directory"),
+    fn a_store_of_another_reader_names_both_then_what_to_do_and_then_what_was_found() {
+        for (reader, filled, old) in [
+            (
+                Some("all-minilm-l6-v2".to_owned()),
+                "filled with \"all-minilm-l6-v2\"",
+                "or set models.reader to \"all-minilm-l6-v2\"",
+            ),
+            (None, "by another reader or by an earlier version of the same one", "or use the reader that filled it"),
         ] {
             let source = Box::new(StoreError::VectorWidth { path: "memories".into(), found: 384, expected: 768 });
             let error = StartError::AnotherReader { source, reader, configured: "embeddinggemma-300m".to_owned() };
             let text = error.to_string();
-            for word in ["(store.directory)", "models.reader is \"embeddinggemma-300m\"", "384", named] {
-                assert!(text.contains(word), "{text}");
-            }
+            let places = [
+                filled,
+                "models.reader is \"embeddinggemma-300m\"",
+                "name another store.directory",
+                "`mainpoint import`",
+                old,
+                "memories",
+                "384",
+            ]
+            .map(|word| text.find(word));
+            assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{text}");
             assert!(!text.contains('\n'), "{text}");
             assert_eq!(error.exit_status().code(), 65);
         }

@@ -11,6 +11,7 @@ mod script;
 pub mod small_talk;
 #[cfg(test)]
 pub(crate) mod turns;
+mod wording;
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use ingest::InFlight;
 pub use ingest::capitalised;
 pub(crate) use ingest::{Acknowledgement, Imported, Importer, IngestPipeline};
 pub(crate) use recall::{Recall, RecallQuery, RecallResult, RecalledTurn};
+pub(crate) use wording::words_of;
 
 use crate::config::MemoryConfig;
 

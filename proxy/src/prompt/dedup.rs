@@ -8,7 +8,7 @@ use std::collections::hash_map::Entry;
 use chrono::{DateTime, Utc};
 use mainpoint_store::TurnId;
 
-use crate::memory::RecalledTurn;
+use crate::memory::{RecalledTurn, words_of};
 
 /// What one or several recalled turns say.
 #[derive(Debug)]
@@ -57,17 +57,6 @@ fn memory(mut group: Vec<&RecalledTurn>) -> Option<JoinedMemory<'_>> {
 /// Times are told to the minute.
 fn minute(time: DateTime<Utc>) -> i64 {
     time.timestamp().div_euclid(60)
-}
-
-fn words_of(text: &str) -> String {
-    let mut words = String::with_capacity(text.len() + 1);
-    for word in text.split(|letter: char| !letter.is_alphanumeric()) {
-        if !word.is_empty() {
-            words.extend(word.chars().flat_map(char::to_lowercase));
-            words.push(' ');
-        }
-    }
-    words
 }
 
 #[cfg(test)]

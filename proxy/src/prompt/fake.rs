@@ -10,13 +10,15 @@ use mainpoint_store::{LedgerEntry, LedgerKind, Point, Scope, Turn, TurnId};
 use crate::error::MemoryError;
 use crate::memory::{Part, PromptMemory, RecallQuery, RecallResult, RecalledTurn};
 
-/// A memory that has read everything and recalls the same turns for every question.
+/// A memory that has read everything, unless it is said to have read nothing, and recalls the same turns for every question.
 #[derive(Default)]
 pub(super) struct FakeMemory {
     /// What is recalled, best first.
     pub(super) recalled: Vec<RecalledTurn>,
     /// Why no turn is taken in.
     pub(super) refusal: Option<&'static str>,
+    /// Has not read a turn yet.
+    pub(super) has_read_nothing: bool,
     /// Never answers a question.
     pub(super) is_stuck: bool,
     /// What other requests write to the ledger, each just before one of ours does.
@@ -49,7 +51,7 @@ impl PromptMemory for FakeMemory {
     }
 
     async fn already_read(&self, _: &Scope, turns: &[TurnId]) -> Result<HashSet<TurnId>, MemoryError> {
-        Ok(turns.iter().copied().collect())
+        Ok(turns.iter().copied().filter(|_| !self.has_read_nothing).collect())
     }
 
     async fn main_points(&self, _: &Scope, _: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {

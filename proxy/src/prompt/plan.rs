@@ -12,7 +12,7 @@ use mainpoint_store::{Scope, Turn};
 
 use super::Planner;
 use super::beside::beside;
-use super::build::{Revision, revise};
+use super::build::{Revised, Revision, revise};
 use super::eviction_policy::Balance;
 use super::receipt::{EvictionNote, Receipt};
 use crate::config::Mode;
@@ -143,7 +143,7 @@ impl Plan {
         self.receipt.milliseconds.steps.add("prepare", started.elapsed());
         let size = self.body.len();
         if let Ok(Ok(prepared)) = &prepared {
-            beside(size, || self.note(prepared));
+            beside(size, || self.note(prepared, planner.config.budget_tokens));
             self.take_in(&planner.memory, prepared).await?;
         }
         if let Some(part) = planner.memory.stopped_part() {
@@ -156,11 +156,15 @@ impl Plan {
                 return Ok(());
             }
         };
-        let revision = revise(planner, &prepared, context.mode).await;
+        let revised = revise(planner, &prepared, context.mode).await;
         beside(size, move || {
-            if let Some(revision) = revision? {
-                self.adopt(revision, &prepared, context.mode, planner);
+            let Revised { revision, unread_turns } = revised?;
+            self.receipt.unread_turns = unread_turns;
+            match revision {
+                Some(revision) => self.adopt(revision, &prepared, context.mode, planner),
+                None => self.reason = (unread_turns > 0).then_some(Reason::UnreadTurns),
             }
+            metrics::over_budget(self.receipt.over_budget.into());
             drop(prepared);
             Ok(())
         })
@@ -183,13 +187,14 @@ impl Plan {
     }
 
     /// What a request is, before anything is done about it.
-    fn note(&mut self, prepared: &Prepared) {
+    fn note(&mut self, prepared: &Prepared, budget: usize) {
         let tokens = prepared.tokens.total();
         self.scope = Some(prepared.scope.clone());
         let receipt = &mut self.receipt;
         receipt.tokens_in = Some(tokens);
         receipt.tokens_forwarded = Some(tokens);
         receipt.tokens_would_forward = Some(tokens);
+        receipt.over_budget = tokens > budget;
         receipt.odd_messages = prepared.odd_messages();
         let attachments = prepared.request.messages.iter().map(|message| u64::from(message.attachments));
         receipt.attachments = usize::try_from(attachments.sum::<u64>()).unwrap_or(usize::MAX);
@@ -211,7 +216,6 @@ impl Plan {
         receipt.price_forwarded = Some(appended + lost);
         receipt.messages_dropped = revision.dropped;
         receipt.over_budget = revision.tokens > planner.config.budget_tokens;
-        metrics::over_budget(receipt.over_budget.into());
         receipt.eviction = Some(EvictionNote {
             is_new: revision.balance.is_some(),
             messages_dropped: revision.dropped,

@@ -84,6 +84,27 @@ async fn a_prompt_over_its_budget_is_rewritten_and_the_ledger_says_so() {
     assert!(String::from_utf8_lossy(&plan.body).contains("memory1 said"));
     assert!(plan.receipt.tokens_forwarded.unwrap() <= 300);
     assert_eq!(case.entries(), 2, "an eviction and a block");
+    assert_eq!((plan.reason, plan.receipt.over_budget, plan.receipt.unread_turns), (None, false, 0));
+}
+
+#[tokio::test]
+async fn a_prompt_over_its_budget_of_which_nothing_has_been_read_passes_and_says_why() {
+    let case = Case::new(FakeMemory { has_read_nothing: true, ..FakeMemory::default() });
+    let plan = case.plan(Mode::On).await;
+    assert_eq!((plan.outcome, &plan.body), (Outcome::Passthrough, &case.body));
+    assert_eq!(plan.reason, Some(Reason::UnreadTurns));
+    assert!(plan.receipt.over_budget);
+    assert_eq!(plan.receipt.unread_turns, 16, "all but the question, which stays in any case");
+}
+
+#[tokio::test]
+async fn a_prompt_that_nothing_may_leave_is_over_its_budget_without_turns_to_be_read() {
+    let mut case = Case::new(FakeMemory { has_read_nothing: true, ..FakeMemory::default() });
+    let only = json!({"role": "user", "content": "word ".repeat(400)});
+    case.body = json!({"model": "m", "messages": [only]}).to_string().into();
+    let plan = case.plan(Mode::On).await;
+    assert_eq!((plan.outcome, plan.reason), (Outcome::Passthrough, None));
+    assert_eq!((plan.receipt.over_budget, plan.receipt.unread_turns), (true, 0));
 }
 
 #[tokio::test]

@@ -40,8 +40,11 @@ pub(crate) struct Receipt {
     pub(crate) price_forwarded: Option<f64>,
     /// Messages that have left the prompt.
     pub(crate) messages_dropped: usize,
-    /// Whether the rewritten prompt is over the budget all the same, because of what stays whatever happens.
+    /// Whether the prompt is over the budget all the same, as `tokens_would_forward` counts it: because of what stays whatever
+    /// happens, because the memory stepped aside, or because of turns that have not been read.
     pub(crate) over_budget: bool,
+    /// Turns that could leave a prompt over the budget if they had been read. Until then they stay, and so does what is newer.
+    pub(crate) unread_turns: usize,
     /// Messages that stay as they came because something about them is odd, by what that is.
     pub(crate) odd_messages: BTreeMap<&'static str, usize>,
     /// Images, files and other attachments in the prompt as it came.

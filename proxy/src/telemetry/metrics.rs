@@ -162,7 +162,7 @@ pub(crate) fn odd_messages(reason: &'static str, count: usize) {
     counter!(ODD_MESSAGES, "reason" => reason).increment(count as u64);
 }
 
-/// Prompts that are over the budget although all has left that may leave.
+/// Prompts that are over the budget although all has left that may leave now.
 pub(crate) fn over_budget(count: u64) {
     counter!(OVER_BUDGET).increment(count);
 }
@@ -237,7 +237,7 @@ fn describe(labels: &Labels<'_>) {
     ] {
         counter!(FAILURES, "kind" => kind).increment(0);
     }
-    describe_counter!(PASSTHROUGH, "Requests to which the memory did not apply, by reason.");
+    describe_counter!(PASSTHROUGH, "Requests to which the memory did not apply, or could not yet, by reason.");
     for reason in labels.passthrough {
         counter!(PASSTHROUGH, "reason" => *reason).increment(0);
     }
@@ -253,7 +253,7 @@ fn describe(labels: &Labels<'_>) {
     }
     describe_counter!(
         OVER_BUDGET,
-        "Rewritten prompts that are over the budget all the same, because of what stays whatever happens."
+        "Prompts that are over the budget all the same, because of what stays whatever happens or has not been read."
     );
     for name in [RETRIES, TOKENS_IN, TOKENS_FORWARDED, MEMORIES, ABSTENTIONS, EVICTIONS, EPOCHS, OVER_BUDGET] {
         counter!(name).increment(0);

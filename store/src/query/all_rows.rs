@@ -25,7 +25,7 @@ pub(crate) async fn find(
     turns: Option<&[TurnId]>,
     limit: usize,
 ) -> Result<Option<Vec<u64>>, StoreError> {
-    loading::load_scope_within(shared, scope, &selection.reading).await?;
+    loading::load_scope(shared, scope, Some(&selection.reading)).await?;
     // Of the version that was selected memory knows every turn by now.
     let Some(turns) = shared.turn_index().stored(scope, turns, limit) else {
         return Ok(None);

@@ -11,25 +11,19 @@ use crate::records::Scope;
 use crate::state::Shared;
 use crate::state::turn_index::FoundTurn;
 
-/// Makes sure that the ids stored in a scope are in memory. Not for who holds the gate.
-pub(crate) async fn load_scope(shared: &Shared, scope: &Scope) -> Result<(), StoreError> {
-    while let Some(generation) = begin(shared, scope) {
-        let reading = shared.gate.read().await;
-        if load(shared, scope, generation, &reading).await? {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// The same for who holds the gate already: asking for it once more would never end where somebody waits to have it alone.
-pub(crate) async fn load_scope_within(
+/// Makes sure that the ids stored in a scope are in memory. `held` is the gate of who holds it already: asking for it once more
+/// would never end where somebody waits to have it alone.
+pub(crate) async fn load_scope(
     shared: &Shared,
     scope: &Scope,
-    reading: &RwLockReadGuard<'_, ()>,
+    held: Option<&RwLockReadGuard<'_, ()>>,
 ) -> Result<(), StoreError> {
     while let Some(generation) = begin(shared, scope) {
-        if load(shared, scope, generation, reading).await? {
+        let _own = match held {
+            Some(_) => None,
+            None => Some(shared.gate.read().await),
+        };
+        if load(shared, scope, generation).await? {
             break;
         }
     }
@@ -40,13 +34,8 @@ fn begin(shared: &Shared, scope: &Scope) -> Option<u64> {
     shared.turn_index().begin_load(scope)
 }
 
-/// Loads a scope; false if something of it was deleted meanwhile.
-async fn load(
-    shared: &Shared,
-    scope: &Scope,
-    generation: u64,
-    _reading: &RwLockReadGuard<'_, ()>,
-) -> Result<bool, StoreError> {
+/// Loads a scope, for who holds the gate; false if something of it was deleted meanwhile.
+async fn load(shared: &Shared, scope: &Scope, generation: u64) -> Result<bool, StoreError> {
     let mut turns = Vec::new();
     let columns = [column::ID, column::CONVERSATION];
     for batch in tables::rows(&shared.tables().turns, filter::of_scope(scope), &columns, None).await? {

@@ -24,7 +24,7 @@ pub(crate) async fn already_read(
     scope: &Scope,
     ids: &[TurnId],
 ) -> Result<HashSet<TurnId>, StoreError> {
-    loading::load_scope(shared, scope).await?;
+    loading::load_scope(shared, scope, None).await?;
     let turn_index = shared.turn_index();
     let is_read =
         |id: &TurnId| matches!(turn_index.state(scope, *id), Some(State::Stored | State::Pending(Pending::Completed)));

@@ -41,7 +41,7 @@ pub(crate) async fn select<'a>(
     };
     flush::commit_for(shared, scope, within).await?;
     if ids.is_some_and(|ids| ids.len() >= MANY) {
-        loading::load_scope(shared, scope).await?;
+        loading::load_scope(shared, scope, None).await?;
     }
     let reading = shared.gate.read().await;
     let snapshot = shared.tables().points.query_snapshot().await;

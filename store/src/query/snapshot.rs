@@ -193,18 +193,6 @@ impl Snapshot<'_> {
         Ok(IdentifiedHits { hits, passages })
     }
 
-    /// Every passage of the part, by turn and passage, if there are at most `limit`; `None` if there are more passages, or more
-    /// turns. What was asked for or found lately comes from memory.
-    ///
-    /// # Errors
-    /// Failures of LanceDB.
-    pub async fn everything(&self, limit: usize) -> Result<Option<Vec<IndexedPassage>>, StoreError> {
-        match self.all_rows(limit).await? {
-            Some(rows) => Ok(Some(self.passages_in(rows).await?)),
-            None => Ok(None),
-        }
-    }
-
     /// The row of every passage of the part, each once, if there are at most `limit`; `None` if there are more rows, or more turns.
     ///
     /// # Errors
@@ -216,7 +204,8 @@ impl Snapshot<'_> {
         }
     }
 
-    /// The passages that lie in rows of this snapshot, each named once, by turn and passage.
+    /// The passages that lie in rows of this snapshot, each named once, by turn and passage. What was asked for or found lately
+    /// comes from memory.
     ///
     /// # Errors
     /// Failures of LanceDB.
@@ -327,7 +316,10 @@ mod tests {
         let snapshot = store.snapshot(&scope(), &Within::Scope).await.unwrap();
         let mut purge = Box::pin(store.shared().gate.write());
         assert!((&mut purge).now_or_never().is_none());
-        let everything = timeout(Duration::from_secs(20), snapshot.everything(10)).await;
-        assert_eq!(everything.unwrap().unwrap().unwrap().len(), 1);
+        let everything = async {
+            let rows = snapshot.all_rows(10).await.unwrap().unwrap();
+            snapshot.passages_in(rows).await.unwrap()
+        };
+        assert_eq!(timeout(Duration::from_secs(20), everything).await.unwrap().len(), 1);
     }
 }

@@ -23,7 +23,7 @@ impl Store {
         let turns = turns.into();
         self.shared.ensure_open()?;
         for scope in turns.iter().map(|turn| &turn.scope).collect::<BTreeSet<_>>() {
-            loading::load_scope(&self.shared, scope).await?;
+            loading::load_scope(&self.shared, scope, None).await?;
         }
         if turns.iter().all(|turn| self.shared.turn_index().state(&turn.scope, turn.id).is_some()) {
             return Ok(Vec::new());

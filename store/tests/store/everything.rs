@@ -2,12 +2,12 @@
 
 use mainpoint_store::{Point, Scope, SearchQuery, Snapshot, Store, StoreConfig, Turn, TurnId, Within};
 
-use crate::support::{config, id, open, point, read, scope, turn};
+use crate::support::{config, everything, id, open, point, read, scope, turn};
 
 const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
 
 async fn turns_in(snapshot: &Snapshot<'_>) -> Vec<TurnId> {
-    let everything = snapshot.everything(100).await.unwrap().unwrap();
+    let everything = everything(snapshot, 100).await.unwrap();
     for passage in &everything {
         assert_eq!(*passage.features, passage.turn.0, "what is remembered belongs to its turn");
     }
@@ -77,8 +77,8 @@ async fn of_more_than_the_limit_nothing_is_given() {
     let part = Within::Conversation(ids([0, 1]));
     for (within, most) in [(Within::Scope, 3), (part, 2)] {
         let snapshot = store.snapshot(&scope, &within).await.unwrap();
-        assert_eq!(snapshot.everything(most).await.unwrap().unwrap().len(), most);
-        assert_eq!(snapshot.everything(most - 1).await.unwrap(), None);
+        assert_eq!(everything(&snapshot, most).await.unwrap().len(), most);
+        assert_eq!(everything(&snapshot, most - 1).await, None);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use mainpoint_store::{IndexedPassage, Store, StoreError, Within};
 
-use crate::support::{WIDTH, dense, id, lexical, open, point, query, read, scope, turn};
+use crate::support::{WIDTH, dense, everything, id, lexical, open, point, query, read, scope, turn};
 
 const EAST: [f32; WIDTH] = [1.0, 0.0, 0.0, 0.0];
 const NORTH: [f32; WIDTH] = [0.0, 1.0, 0.0, 0.0];
@@ -40,9 +40,8 @@ async fn points_come_with_everything_that_was_stored() {
     let described = |passage: &IndexedPassage| (passage.turn, passage.passage, passage.features.clone());
     let expected = points.iter().map(|point| (point.turn, point.passage, point.features.clone().into()));
     assert_eq!(found.passages.iter().map(described).collect::<Vec<_>>(), expected.collect::<Vec<_>>());
-    let everything = snapshot.everything(2).await.unwrap().unwrap();
-    assert_eq!(everything, found.passages);
-    assert_eq!(snapshot.everything(1).await.unwrap(), None);
+    assert_eq!(everything(&snapshot, 2).await.unwrap(), found.passages);
+    assert_eq!(everything(&snapshot, 1).await, None);
     let texts = snapshot.texts(&[1, 0, 1].map(|index: usize| &found.passages[index])).await.unwrap();
     assert_eq!(texts, [1, 0, 1].map(|index: usize| points[index].text.clone()));
     assert!(snapshot.texts(&[]).await.unwrap().is_empty());

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{Point, Retain, Scope, SearchQuery, Span, Store, StoreConfig, StoreError, Turn, TurnId, Within};
+use mainpoint_store::{
+    IndexedPassage, Point, Retain, Scope, SearchQuery, Snapshot, Span, Store, StoreConfig, StoreError, Turn, TurnId,
+    Within,
+};
 use tokio::time::Instant;
 
 pub(crate) const WIDTH: usize = 4;
@@ -101,6 +104,12 @@ pub(crate) async fn read_ids(store: &Store, scope: &Scope, ids: &[TurnId]) -> Ve
     let mut read: Vec<_> = store.already_read(scope, ids).await.unwrap().into_iter().collect();
     read.sort();
     read
+}
+
+/// Every passage of a snapshot, if there are at most `limit`.
+pub(crate) async fn everything(snapshot: &Snapshot<'_>, limit: usize) -> Option<Vec<IndexedPassage>> {
+    let rows = snapshot.all_rows(limit).await.unwrap()?;
+    Some(snapshot.passages_in(rows).await.unwrap())
 }
 
 pub(crate) fn query(scope: &Scope, within: Within, vector: [f32; WIDTH], text: &str) -> SearchQuery {

@@ -93,6 +93,23 @@ fn explain_passes_over_what_the_proxy_passes_over() {
     let passed_over: Vec<&Value> = turns.iter().map(|turn| &turn["passed_over"]).collect();
     assert_eq!(passed_over, [&json!("unknown-role"), &json!("lone-surrogate"), &Value::Null]);
     assert_eq!(turns[2]["read"], true);
+
+    let mut command = binary::command();
+    command.args(["explain", "-", "--config", &configuration]);
+    let refused = binary::finish(command, br#"[{"role":"critic","content":"No."}]"#);
+    assert_eq!(refused.code, 65, "{}", refused.said());
+    assert!(refused.stdout.contains("critic (passed over: unknown-role)"), "{}", refused.stdout);
+    assert!(refused.stderr.contains("standard input: every message is passed over"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_question_without_a_word_is_refused_by_the_arguments_name() {
+    for question in ["", " \t"] {
+        let refused = binary::run(&["search", question]);
+        assert_eq!(refused.code, 64, "{}", refused.said());
+        assert!(refused.stderr.contains("<QUESTION>"), "{}", refused.stderr);
+        assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+    }
 }
 
 #[test]

@@ -153,17 +153,39 @@ fn messages_that_the_proxy_passes_over_are_passed_over_and_named_by_line() {
     let good = r#"{"role":"user","content":"The heron stands in the pond."}"#;
     let lines = [
         format!(r#"{{"messages":[{good}]}}"#),
-        format!(r#"{{"messages":[{{"role":"critic","content":"No."}},{good},{{"role":"user","content":"\ud83d"}}]}}"#),
+        format!(
+            r#"{{"conversation":"pond","messages":[{{"role":"critic","content":"No."}},{good},{{"role":"user","content":"\ud83d"}}]}}"#
+        ),
     ];
     fs::write(&file, lines.join("\n")).expect("a file");
     let done = import(&home, &file, &["--json"]).successful();
     let notes: Vec<&str> = done.stderr.lines().filter(|line| line.contains("passed over")).collect();
     assert_eq!(notes.len(), 1, "{}", done.stderr);
-    for named in ["history.jsonl: line 2: ", "messages[0] (unknown-role)", "messages[2] (lone-surrogate)"] {
+    for named in [
+        "history.jsonl: line 2: ",
+        "messages[0] (unknown-role)",
+        "messages[2] (lone-surrogate)",
+        "(conversation \"pond\")",
+    ] {
         assert!(notes[0].contains(named), "{}", notes[0]);
     }
     let told: Value = serde_json::from_str(&done.stdout).expect("JSON");
     assert_eq!((&told["turns"], &told["messages_passed_over"]), (&json!(2), &json!(2)), "{told}");
+}
+
+#[test]
+fn a_history_of_instructions_alone_is_said_to_hold_nothing_to_remember() {
+    models::require();
+    let home = configured();
+    let file = home.path().join("history.jsonl");
+    fs::write(&file, r#"{"messages":[{"role":"system","content":"Be brief."}]}"#).expect("a file");
+    let done = import(&home, &file, &[]).successful();
+    assert!(done.stderr.contains("history.jsonl: there was nothing to remember"), "{}", done.stderr);
+    fs::write(&file, r#"{"messages":[{"role":"user","content":"hello"}]}"#).expect("a file");
+    for _ in 0..2 {
+        let done = import(&home, &file, &[]).successful();
+        assert!(!done.stderr.contains("nothing to remember"), "{}", done.stderr);
+    }
 }
 
 #[test]

@@ -6,7 +6,9 @@ use mainpoint_tests::conversation::{SYSTEM, TOOLS, everyday_chat};
 use mainpoint_tests::{
     Answer, Conversation, RecordedRequest, ScriptedUpstream, StartedProxy, binary, prompt, sse, tokens,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::shared::receipt_of;
 
 const BUDGET: usize = 2000;
 const MEMORY: usize = 700;
@@ -33,7 +35,13 @@ async fn a_fact_of_turn_3_is_in_the_prompt_of_turn_60_for_its_tenant_only_and_af
     // Another tenant arrives with a long history of its own, and asks the same question.
     let theirs = whole_conversation(THEIR_CODE);
     let unread = proxy.chat_as(OTHER_TENANT, theirs.body()).await;
-    assert_ne!(unread.outcome(), "rewritten", "nothing that has not been read is dropped");
+    assert_eq!(
+        unread.header("x-mainpoint"),
+        "passthrough; reason=unread-turns",
+        "nothing that has not been read is dropped"
+    );
+    let told = receipt_of(&proxy, OTHER_TENANT, &unread).await;
+    assert_eq!((&told["over_budget"], &told["unread_turns"]), (&json!(true), &json!(118)), "{told}");
     assert_eq!(upstream.last_request().body, theirs.body(), "what cannot be rewritten yet is forwarded as it is");
     proxy.everything_read().await;
     let answer = proxy.chat_as(OTHER_TENANT, theirs.body()).await;

@@ -49,3 +49,22 @@ async fn a_block_or_digest_that_a_user_pastes_is_forwarded_and_remembered_as_the
         conversation.assistant("It is what you have pasted.");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_that_was_asked_before_is_no_memory_of_itself() {
+    const QUESTION: &str = "Where does grandmother's recipe box stand?";
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).budget(250, 110).start().await;
+    let mut conversation = Conversation::new();
+    conversation.user("where does Grandmother's recipe box stand");
+    conversation.assistant("You have not told me.");
+    conversation.user(FACT);
+    conversation.assistant("I will keep that in mind.");
+    for message in small_talk(QUESTION).messages() {
+        conversation.raw(message);
+    }
+    assert_eq!(asked_again(&proxy, conversation.body()).await.outcome(), "rewritten");
+    let inside = prompt::memory_block(&upstream.last_request().json()).expect("a memory block");
+    assert!(inside.contains("31 marbles"), "{inside}");
+    assert!(!inside.contains("where does Grandmother's recipe box stand"), "{inside}");
+}

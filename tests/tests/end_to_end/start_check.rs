@@ -102,6 +102,21 @@ async fn turns_that_nobody_has_read_are_counted_by_a_check_and_by_a_search() {
     let found = run(&home, &["search", "Where is the heron?", "--json"]).successful().stdout;
     let found: serde_json::Value = serde_json::from_str(&found).expect("JSON");
     assert_eq!(found["turns_waiting"], 2);
+    assert_eq!(found["evidence"]["is_enough"], false, "nothing was compared: {found}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_of_a_store_without_memories_finds_nothing_and_says_why() {
+    let upstream = ScriptedUpstream::start().await;
+    let home = StartedProxy::builder().upstream(&upstream.base_url()).start().await.stop().await;
+    let found = run(&home, &["search", "Where is the heron?"]).successful().stdout;
+    assert_eq!(found, "The store holds no memories yet.\n");
+    let found = run(&home, &["search", "Where is the heron?", "--json"]).successful().stdout;
+    let found: serde_json::Value = serde_json::from_str(&found).expect("JSON");
+    assert_eq!(found["results"], serde_json::json!([]), "{found}");
+    let refused = run(&home, &["search", "Where is the heron?", "--scope", "k-1"]);
+    assert_eq!(refused.code, 64, "{}", refused.said());
+    assert!(refused.stderr.contains("--scope k-1: "), "{}", refused.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

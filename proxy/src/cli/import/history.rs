@@ -46,7 +46,7 @@ impl History {
         let (mut conversations, mut passed_over) = (0_usize, PassedOver::default());
         for line in self.lines()? {
             let Numbered { number, line } = line?;
-            passed_over.add(number, &line.listed);
+            passed_over.add(number, line.name.as_deref(), &line.listed);
             conversations += 1;
         }
         if conversations == 0 {
@@ -55,7 +55,7 @@ impl History {
             );
         }
         for note in passed_over.notes() {
-            Progress::StandardError.line(&format!("mainpoint: {}: {note}", self.name));
+            self.note(&note);
         }
         if passed_over.is_everything() {
             return Err(CliError::NothingUsable { name: self.name.clone() });
@@ -70,6 +70,11 @@ impl History {
     pub(super) fn lines(&self) -> Result<Lines<'_>, CliError> {
         let file = File::open(&self.path).map_err(|source| self.unreadable(source))?;
         Ok(Lines { history: self, reader: BufReader::new(file), number: 0 })
+    }
+
+    /// Says something of the file on standard error.
+    pub(super) fn note(&self, text: &str) {
+        Progress::StandardError.line(&format!("mainpoint: {}: {text}", self.name));
     }
 
     /// Why a line cannot be used.

@@ -49,14 +49,15 @@ impl Line {
         text(&bytes, &fields, "user")?;
         let begun = date(&bytes, &fields, "created_at")?;
         let messages = fields.get("messages").ok_or_else(|| format!("messages is missing; expected {MESSAGES}"))?;
-        let messages = bytes.slice(messages.range.clone());
+        let list = messages.range.clone();
+        let messages = bytes.slice(list.clone());
         let refused = || wrong("messages", &messages, MESSAGES);
         if !messages.starts_with(b"[") {
             return Err(refused());
         }
         // What is left to be wrong is told by the parser of requests.
         let request = ChatRequest::parse(Surface::ChatCompletions, bytes).map_err(|error| error.to_string())?;
-        let listed = listed(&request);
+        let listed = listed(&request, &list);
         if listed.is_empty() {
             return Err(refused());
         }

@@ -9,7 +9,7 @@ use http::HeaderName;
 use mainpoint_store::{Scope, Store};
 
 use crate::cli::CliError;
-use crate::cli::search::choose_scope;
+use crate::cli::search::named_scope;
 use crate::conversation::prepare::Preparation;
 use crate::conversation::scope;
 use crate::conversation::scope::{Caller, ScopeKey};
@@ -114,7 +114,7 @@ impl Owner {
         let Whole::Named(name) = &self.whole else {
             return Ok(self);
         };
-        let known = choose_scope(Some(name.as_str()), store.scopes().await?)?;
+        let known = named_scope(name, store.scopes().await?)?;
         if let Some(user) = self.user.as_deref().filter(|_| scope::is_users(&known)) {
             return Err(CliError::Argument(format!("--user {user}: {}", divided(&known))));
         }

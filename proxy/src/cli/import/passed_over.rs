@@ -18,14 +18,15 @@ pub(super) struct PassedOver {
 }
 
 impl PassedOver {
-    /// Looks at a line's messages.
-    pub(super) fn add(&mut self, line: usize, listed: &[ListedMessage]) {
+    /// Looks at the messages of a line, which may give its conversation a name.
+    pub(super) fn add(&mut self, line: usize, name: Option<&str>, listed: &[ListedMessage]) {
         self.messages += listed.len();
         self.odd += listed.iter().filter(|message| message.oddity.is_some()).count();
         let Some(text) = passed_over(listed) else { return };
         self.lines += 1;
         if self.lines <= MOST_LINES {
-            self.named.push(format!("line {line}: {text}"));
+            let name = name.map(|name| format!(" (conversation {name:?})")).unwrap_or_default();
+            self.named.push(format!("line {line}: {text}{name}"));
         }
     }
 
@@ -57,15 +58,17 @@ mod tests {
     #[test]
     fn the_first_lines_are_named_and_the_others_counted() {
         let mut passed = PassedOver::default();
-        passed.add(1, &[message(None)]);
+        passed.add(1, None, &[message(None)]);
         assert!(passed.notes().is_empty());
         for line in 2..=MOST_LINES {
-            passed.add(line, &[message(None), message(Some(Oddity::UnknownRole))]);
+            passed.add(line, None, &[message(None), message(Some(Oddity::UnknownRole))]);
         }
-        passed.add(MOST_LINES + 1, &[message(Some(Oddity::UnknownRole))]);
-        assert_eq!(passed.notes().len(), MOST_LINES, "all that there are");
+        passed.add(MOST_LINES + 1, Some("trip"), &[message(Some(Oddity::UnknownRole))]);
+        let notes = passed.notes();
+        assert_eq!(notes.len(), MOST_LINES, "all that there are");
+        assert!(notes[MOST_LINES - 1].ends_with("messages[0] (unknown-role) (conversation \"trip\")"), "{notes:?}");
         for line in MOST_LINES + 2..1000 {
-            passed.add(line, &[message(Some(Oddity::UnknownRole))]);
+            passed.add(line, None, &[message(Some(Oddity::UnknownRole))]);
         }
         let notes = passed.notes();
         assert_eq!(notes.len(), MOST_LINES + 1);
@@ -77,9 +80,9 @@ mod tests {
     #[test]
     fn nothing_is_left_where_every_message_of_every_line_is_passed_over() {
         let mut passed = PassedOver::default();
-        passed.add(1, &[message(Some(Oddity::UnknownRole)), message(Some(Oddity::UnknownRole))]);
+        passed.add(1, None, &[message(Some(Oddity::UnknownRole)), message(Some(Oddity::UnknownRole))]);
         assert!(passed.is_everything());
-        passed.add(2, &[message(None)]);
+        passed.add(2, None, &[message(None)]);
         assert!(!passed.is_everything());
     }
 }

@@ -85,6 +85,11 @@ impl Summary {
         Ok(())
     }
 
+    /// Whether the file holds no turn, known or new.
+    pub(super) fn has_no_turns(&self) -> bool {
+        self.imported.turns + self.imported.known + self.imported.unreadable == 0
+    }
+
     /// Bytes of the whole store for each of its turns.
     fn bytes_a_turn(&self) -> u64 {
         self.bytes_stored.checked_div(self.turns_stored).unwrap_or(0)

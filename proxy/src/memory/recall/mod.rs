@@ -21,6 +21,7 @@ use self::candidates::{chances, ranked};
 use self::relevance::Candidate;
 use self::search::{ComparedTurns, Search};
 use super::small_talk::SmallTalk;
+use super::wording::words_of;
 use crate::config::MemoryConfig;
 use crate::error::MemoryError;
 use crate::telemetry::stopwatch::{Laps, Stopwatch};
@@ -117,7 +118,8 @@ impl Recall<'_> {
         });
         ranking.truncate(self.most);
         watch.lap("ranking");
-        let (turns, reasons) = self.read(snapshot, (question.scope, &ranking), &found).await?;
+        let read = self.read(snapshot, (question.scope, &ranking), &found).await?;
+        let (turns, reasons): (Vec<_>, Vec<_>) = without_repetitions(read, &question.text).into_iter().unzip();
         watch.lap("texts");
         let steps = watch.laps();
         tracing::debug!(candidates = found.turns.len(), recalled = turns.len(), ?evidence, ?steps, "recalled");
@@ -130,7 +132,7 @@ impl Recall<'_> {
         snapshot: Snapshot<'_>,
         (scope, ranking): (&Scope, &[(usize, f32)]),
         found: &ComparedTurns,
-    ) -> Result<(Vec<RecalledTurn>, Vec<Candidate>), MemoryError> {
+    ) -> Result<Vec<(RecalledTurn, Candidate)>, MemoryError> {
         let ids: Vec<TurnId> = ranking.iter().filter_map(|(place, _)| found.turns.get(*place).copied()).collect();
         let wanted: Vec<&IndexedPassage> = ranking.iter().filter_map(|(place, _)| found.best(*place)).collect();
         let texts = snapshot.texts(&wanted).await?;
@@ -146,7 +148,7 @@ impl Recall<'_> {
             let score = *score;
             Some((RecalledTurn { turn, passage, score }, *found.candidates.get(*place)?))
         });
-        Ok(recalled.unzip())
+        Ok(recalled.collect())
     }
 
     fn within(&self, question: &RecallQuery<'_>) -> Within {
@@ -156,6 +158,13 @@ impl Recall<'_> {
             Within::Conversation(question.dropped.clone())
         }
     }
+}
+
+/// What was read but for turns that say what the question does, word for word: that it was asked before answers nothing.
+fn without_repetitions(mut read: Vec<(RecalledTurn, Candidate)>, question: &str) -> Vec<(RecalledTurn, Candidate)> {
+    let asked = words_of(question);
+    read.retain(|(recalled, _)| asked.is_empty() || words_of(&recalled.turn.text) != asked);
+    read
 }
 
 /// Most bytes of a question; of a longer one its beginning and its end are asked. Reading it and comparing it
@@ -175,6 +184,20 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::turns::{recalled, turn};
+
+    #[test]
+    fn a_turn_that_only_repeats_the_question_is_left_out() {
+        let left = |question: &str| {
+            let texts = ["where is  the HARBOUR", "Where is the harbour? Behind the mill.", "?!"];
+            let read = (0..).zip(texts).map(|(position, text)| (recalled(turn(position, text)), Candidate::default()));
+            let left = without_repetitions(read.collect(), question);
+            left.into_iter().map(|(recalled, _)| recalled.turn.position).collect::<Vec<_>>()
+        };
+        assert_eq!(left("Where is the harbour?\n"), [1, 2]);
+        assert_eq!(left("harbour?"), [0, 1, 2]);
+        assert_eq!(left("🦦"), [0, 1, 2], "what has no words repeats nothing");
+    }
 
     #[test]
     fn a_long_question_is_asked_by_its_beginning_and_its_end() {

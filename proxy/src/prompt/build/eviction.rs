@@ -28,14 +28,15 @@ pub(super) struct Eviction {
 }
 
 impl<M: PromptMemory> Draft<'_, M> {
-    /// The eviction that holds for this request: a new one, that of an earlier request, or none.
-    pub(super) async fn eviction(&self) -> Result<Option<Eviction>, MemoryError> {
-        let (current, situation) = beside(self.size(), || {
+    /// The eviction that holds for this request: a new one, that of an earlier request, or none. Nothing newer than one of the
+    /// messages `unread` leaves.
+    pub(super) async fn eviction(&self, unread: &BTreeSet<usize>) -> Result<Option<Eviction>, MemoryError> {
+        let (current, situation, cuts) = beside(self.size(), || {
             let current = self.current();
             let situation = self.situation(current.as_ref())?;
-            Ok::<_, MemoryError>((current, situation))
+            let cuts = self.cuts(unread, current.as_ref(), situation)?;
+            Ok::<_, MemoryError>((current, situation, cuts))
         })?;
-        let cuts = self.cuts(current.as_ref(), situation).await?;
         let limits = Limits::new(&self.planner.config);
         match limits.choose(situation, &cuts, &self.planner.prices) {
             Some((cut, balance)) => self.evict(current, cut, balance).await.map(Some),
@@ -87,8 +88,8 @@ impl<M: PromptMemory> Draft<'_, M> {
         })
     }
 
-    /// What else may leave. A turn leaves only after it has been read; a message without text has nothing to read.
-    async fn cuts(&self, current: Option<&Eviction>, situation: Situation) -> Result<Vec<Cut>, MemoryError> {
+    /// The messages that could leave but for their turns, which have not been read; one without text has nothing to read.
+    pub(super) async fn unread(&self) -> Result<BTreeSet<usize>, MemoryError> {
         let prepared = self.prepared;
         let ids = beside(self.size(), || prepared.spoken_ids());
         let mut read = HashSet::new();
@@ -97,27 +98,31 @@ impl<M: PromptMemory> Draft<'_, M> {
             // The others have their turn.
             tokio::task::yield_now().await;
         }
-        beside(self.size(), || self.cuts_of_read(&read, current, situation))
+        Ok(beside(self.size(), || {
+            let movable = self.movable();
+            let is_read = |at: usize| prepared.turn_id(at).is_some_and(|id| read.contains(&id));
+            let spoken = prepared.spoken.iter().enumerate();
+            spoken.filter(|(at, index)| movable.contains(index) && !is_read(*at)).map(|(_, index)| *index).collect()
+        }))
     }
 
-    fn cuts_of_read(
+    /// The messages that do not stay whatever happens.
+    fn movable(&self) -> BTreeSet<usize> {
+        self.shape.evictables.iter().flat_map(|evictable| evictable.messages.iter().copied()).collect()
+    }
+
+    /// What else may leave.
+    fn cuts(
         &self,
-        read: &HashSet<TurnId>,
+        unread: &BTreeSet<usize>,
         current: Option<&Eviction>,
         situation: Situation,
     ) -> Result<Vec<Cut>, MemoryError> {
-        let prepared = self.prepared;
-        let spoken = prepared.spoken.iter().enumerate();
-        let unread: HashSet<usize> = spoken
-            .filter(|(at, _)| prepared.turn_id(*at).is_none_or(|id| !read.contains(&id)))
-            .map(|(_, index)| *index)
-            .collect();
         let gone = |index: &usize| current.is_some_and(|eviction| eviction.dropped.contains(index));
         let digest = current.map_or(Ok(0), |eviction| self.text(&block::digest(&eviction.record.lines)))?;
         let config = &self.planner.config;
         let mut bare = situation.tokens.saturating_sub(digest);
-        let movable: BTreeSet<usize> =
-            self.shape.evictables.iter().flat_map(|evictable| evictable.messages.iter().copied()).collect();
+        let movable = self.movable();
         // What has left and stays from now on comes back.
         for index in current.into_iter().flat_map(|eviction| eviction.dropped.difference(&movable)) {
             bare += self.cost(*index)?;
@@ -130,7 +135,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             if evictable.messages.iter().any(|index| unread.contains(index)) {
                 break;
             }
-            prepared.deadline.check()?;
+            self.prepared.deadline.check()?;
             for index in evictable.messages.iter().filter(|index| !gone(index)) {
                 bare = bare.saturating_sub(self.cost(*index)?);
             }

@@ -30,6 +30,15 @@ use crate::openai::request::Message;
 use crate::openai::splice::{self, Edits};
 use crate::telemetry::stopwatch::{Laps, Stopwatch};
 
+/// What becomes of a prompt.
+#[derive(Debug, Default)]
+pub(crate) struct Revised {
+    /// What to forward in place of the original one; `None` when that is within its budget or nothing leaves it.
+    pub(crate) revision: Option<Revision>,
+    /// Turns that could leave if they had been read.
+    pub(crate) unread_turns: usize,
+}
+
 /// A prompt to forward in place of the original one.
 #[derive(Debug)]
 pub(crate) struct Revision {
@@ -51,7 +60,7 @@ pub(crate) struct Revision {
     pub(crate) steps: Laps,
 }
 
-/// The prompt to forward; `None` when the original one is within its budget or nothing may leave it.
+/// What becomes of the prompt of a request.
 ///
 /// # Errors
 /// When the engine, the store or a tokenizer fails.
@@ -59,10 +68,10 @@ pub(crate) async fn revise<M: PromptMemory>(
     planner: &Planner<M>,
     prepared: &Prepared,
     mode: Mode,
-) -> Result<Option<Revision>, MemoryError> {
+) -> Result<Revised, MemoryError> {
     let within = prepared.tokens.total() <= planner.config.budget_tokens;
     let Some(question) = prepared.request.last_user().filter(|_| !within) else {
-        return Ok(None);
+        return Ok(Revised::default());
     };
     let size = prepared.request.body.len();
     for _ in 0..ATTEMPTS {
@@ -87,8 +96,9 @@ pub(crate) async fn revise<M: PromptMemory>(
                 watch,
             }
         });
-        if let Attempt::Ended(revision) = draft.complete().await? {
-            return Ok(revision);
+        let unread = draft.unread().await?;
+        if let Attempt::Ended(revision) = draft.complete(&unread).await? {
+            return Ok(Revised { revision, unread_turns: unread.len() });
         }
     }
     Err(MemoryError::Contention)
@@ -123,8 +133,8 @@ struct Draft<'a, M> {
 }
 
 impl<M: PromptMemory> Draft<'_, M> {
-    async fn complete(mut self) -> Result<Attempt, MemoryError> {
-        let Some(eviction) = self.eviction().await? else {
+    async fn complete(mut self, unread: &BTreeSet<usize>) -> Result<Attempt, MemoryError> {
+        let Some(eviction) = self.eviction(unread).await? else {
             return Ok(Attempt::Ended(None));
         };
         self.watch.lap("eviction");
