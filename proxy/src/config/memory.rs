@@ -1,4 +1,4 @@
-//! The sections `[memory]` and `[prices]`: their keys, defaults and what is allowed.
+//! The section `[memory]`: its keys, defaults and what is allowed.
 //!
 //! It must not know how the values are used, nor which headers always tell callers apart.
 
@@ -76,19 +76,6 @@ impl MemoryConfig {
     }
 }
 
-section! {
-    /// What a provider charges for a token of a prompt, in any unit: only the proportions count.
-    #[derive(Copy)]
-    pub struct PricesConfig {
-        /// A token read from the cache.
-        #[serde(deserialize_with = "price")]
-        cache_read: f64 = 0.1,
-        /// A token written to the cache.
-        #[serde(deserialize_with = "price")]
-        cache_write: f64 = 1.0,
-    }
-}
-
 /// Whether prompts are rewritten; a later mode does everything that an earlier one does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
@@ -162,10 +149,6 @@ fn chance<'de, D: Deserializer<'de>>(input: D) -> Result<f32, D::Error> {
 
 fn cosine<'de, D: Deserializer<'de>>(input: D) -> Result<f32, D::Error> {
     number(input, |value| (-1.0..=1.0).contains(&value), "a number from -1 to 1, such as 0.18").map(narrow)
-}
-
-fn price<'de, D: Deserializer<'de>>(input: D) -> Result<f64, D::Error> {
-    number(input, |value| (0.0..=1e9).contains(&value), "a number from 0 to 1000000000, such as 0.1")
 }
 
 fn user_header<'de, D: Deserializer<'de>>(input: D) -> Result<HeaderName, D::Error> {

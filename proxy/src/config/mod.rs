@@ -9,13 +9,16 @@ mod document;
 mod error;
 mod memory;
 mod models;
+mod prices;
 mod removed;
 mod server;
 mod store;
 
 pub use error::{ConfigError, Place};
 pub use mainpoint_store::Retain;
-pub use memory::{AttachmentPolicy, MemoryConfig, Mode, PricesConfig};
+pub use memory::{AttachmentPolicy, MemoryConfig, Mode};
+pub(crate) use prices::Prices;
+pub use prices::{PricePreset, PricesConfig};
 pub use server::{LogConfig, ServerConfig, UpstreamConfig};
 pub use store::{ReaderSettings, StoreSettings};
 

@@ -56,6 +56,11 @@ fn a_value_out_of_range_names_the_range() {
         ("[memory]\nleast_match = nan", "memory.least_match = NaN: expected a number from -1 to 1"),
         ("[memory]\nscan_passages = -1", "memory.scan_passages = -1: expected a whole number from 0 to 10000000"),
         ("[prices]\ncache_read = -0.1", "prices.cache_read = -0.1: expected a number from 0"),
+        (
+            "[prices]\npreset = \"open-ai\"",
+            "prices.preset = \"open-ai\": expected \"auto\", \"openai\", \"anthropic\", \"anthropic-1h\", \"deepseek\" or \"none\"",
+        ),
+        ("[prices]\ncache_seconds = -1", "prices.cache_seconds = -1: expected a whole number from 0 to 604800"),
         ("[memory]\nuser_header = \"a b\"", "memory.user_header = \"a b\": expected the name of an HTTP header"),
         (
             "[memory]\nuser_header = \"Authorization\"",

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{MemoryConfig, PricesConfig};
+use super::provider_cache::CacheState;
+use crate::config::{MemoryConfig, Prices};
 
 /// The limits of a forwarded prompt, in tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub(crate) struct Situation {
     pub(crate) fresh: usize,
     /// Tokens by which the conversation grows from one user message to the next, on average.
     pub(crate) growth: usize,
+    /// Whether the provider has what no eviction would change.
+    pub(crate) cache: CacheState,
 }
 
 /// A cut that may be made, and the prompt's tokens after it.
@@ -66,9 +69,10 @@ pub(crate) struct Cut {
 /// What an eviction costs and saves, in the unit of the configured prices.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Balance {
-    /// What this request costs.
-    pub(crate) anew: f64,
-    /// What this request costs more than without, because what stays has to be written to the provider's cache anew.
+    /// Tokens at the prompt's beginning that are in the provider's cache all the same, if anything is.
+    pub(crate) kept: usize,
+    /// What this request costs more than without, because what stays has to be written to the provider's cache anew. Where nothing
+    /// is in the cache, it costs less.
     pub(crate) cost: f64,
     /// What every later request costs less.
     pub(crate) saving_per_turn: f64,
@@ -88,9 +92,13 @@ impl Limits {
     /// Over the budget a cut is made whether it pays or not, provided that it brings the prompt within the budget. What was said
     /// last leaves only then. Where what stays whatever happens is over the budget by itself, a cut is made as soon as it frees
     /// as many tokens as an eviction otherwise does, so that such a conversation does not evict with every request.
-    pub(crate) fn choose(self, situation: Situation, cuts: &[Cut], prices: &PricesConfig) -> Option<(Cut, Balance)> {
+    ///
+    /// Where the provider's cache is cold, the whole prompt is written anew, cut or not. Then a cut is made above the low-water mark
+    /// already, if the prompt takes several turns to grow back.
+    pub(crate) fn choose(self, situation: Situation, cuts: &[Cut], prices: &Prices) -> Option<(Cut, Balance)> {
         let expected = situation.tokens + situation.coming;
-        if expected <= self.high.min(self.budget) {
+        let is_high = expected > self.high.min(self.budget);
+        if !is_high && situation.cache == CacheState::Warm {
             return None;
         }
         // Where memories may take more than the mark leaves them, more leaves.
@@ -116,33 +124,49 @@ impl Limits {
         // The memories would have less room than they may take, and afterwards they have enough for some time.
         let enough = self.high.max(low + situation.coming);
         let cramped = expected > self.budget && cut.after + situation.coming <= enough;
-        (must || cramped || balance.pays()).then_some((*cut, balance))
+        let pays = is_high && Balance::new(Situation { cache: CacheState::Warm, ..situation }, *cut, prices).pays();
+        let is_cold = situation.cache == CacheState::Cold;
+        let is_gained = is_cold && situation.tokens > low && balance.turns >= LEAST_TURNS_GAINED;
+        (must || cramped || pays || is_gained).then_some((*cut, balance))
     }
 }
 
+/// Turns until the prompt has grown back, for an eviction that costs nothing. With fewer, a conversation whose every request comes
+/// late would lose turns with every one, for next to nothing.
+const LEAST_TURNS_GAINED: f64 = 4.0;
+
 impl Balance {
-    fn new(situation: Situation, cut: Cut, prices: &PricesConfig) -> Self {
-        let price = |tokens: usize, price: f64| tokens as f64 * price;
-        let whole = Self::append(situation.tokens, situation.fresh, prices);
-        let fixed = situation.fixed.min(cut.after);
-        let anew = price(fixed, prices.cache_read) + price(cut.after - fixed, prices.cache_write);
+    fn new(situation: Situation, cut: Cut, prices: &Prices) -> Self {
+        let now = prices.now(situation.cache);
+        let kept = situation.fixed.min(cut.after);
+        let whole = now.prompt(situation.tokens, situation.fresh);
         let left = situation.tokens.saturating_sub(cut.after);
         Self {
-            anew,
-            cost: anew - whole,
-            saving_per_turn: price(left, prices.cache_read),
+            kept,
+            cost: now.prompt(cut.after, cut.after - kept) - whole,
+            saving_per_turn: left as f64 * prices.cache_read,
             turns: left as f64 / situation.growth.max(1) as f64,
         }
     }
 
-    /// The price of a prompt that goes on where the last one ended.
-    pub(crate) fn append(tokens: usize, fresh: usize, prices: &PricesConfig) -> f64 {
-        let fresh = fresh.min(tokens);
-        (tokens - fresh) as f64 * prices.cache_read + fresh as f64 * prices.cache_write
-    }
-
     fn pays(self) -> bool {
         self.saving_per_turn * self.turns >= self.cost
+    }
+}
+
+impl Prices {
+    /// The prices of a request that finds the cache like this: of a cold one nothing can be read, all is written.
+    pub(crate) fn now(self, cache: CacheState) -> Self {
+        match cache {
+            CacheState::Warm => self,
+            CacheState::Cold => Self { cache_read: self.cache_write, ..self },
+        }
+    }
+
+    /// The price of a prompt of which the last `fresh` tokens are not in the cache.
+    pub(crate) fn prompt(&self, tokens: usize, fresh: usize) -> f64 {
+        let fresh = fresh.min(tokens);
+        (tokens - fresh) as f64 * self.cache_read + fresh as f64 * self.cache_write
     }
 }
 
@@ -156,15 +180,20 @@ impl Shape {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
     use proptest::prelude::*;
 
     use super::*;
 
-    const PRICES: PricesConfig = PricesConfig { cache_read: 0.1, cache_write: 1.0 };
+    const PRICES: Prices = Prices { cache_read: 0.1, cache_write: 1.0, cache_lifetime: None };
     const LIMITS: Limits = Limits { budget: 1000, high: 500, low: 300 };
 
     fn situation(tokens: usize) -> Situation {
-        Situation { tokens, coming: 50, fixed: 50, fresh: 60, growth: 60 }
+        Situation { tokens, coming: 50, fixed: 50, fresh: 60, growth: 60, cache: CacheState::Warm }
+    }
+
+    fn cold(tokens: usize) -> Situation {
+        Situation { cache: CacheState::Cold, growth: 25, ..situation(tokens) }
     }
 
     fn cuts(afters: &[usize]) -> Vec<Cut> {
@@ -186,13 +215,13 @@ mod tests {
     #[test]
     fn between_the_marks_an_eviction_that_does_not_pay_waits() {
         // Prices at which reading from the cache costs nothing: dropping what is cached never pays.
-        let free = PricesConfig { cache_read: 0.0, ..PRICES };
+        let free = Prices { cache_read: 0.0, ..PRICES };
         assert_eq!(LIMITS.choose(situation(900), &cuts(&[290]), &free), None);
         assert!(LIMITS.choose(situation(990), &cuts(&[290]), &free).is_some());
         assert_eq!(LIMITS.choose(situation(990), &cuts(&[490]), &free), None);
         assert!(LIMITS.choose(situation(1010), &cuts(&[490]), &free).is_some());
         // Prices of a provider without a cache: it pays at once.
-        let none = PricesConfig { cache_read: 1.0, ..PRICES };
+        let none = Prices { cache_read: 1.0, ..PRICES };
         assert!(LIMITS.choose(situation(600), &cuts(&[290]), &none).is_some());
     }
 
@@ -226,6 +255,29 @@ mod tests {
     }
 
     #[test]
+    fn a_cold_cache_lets_turns_leave_below_the_high_water_mark_if_that_gains_several_turns() {
+        let horizon =
+            |situation| LIMITS.choose(situation, &cuts(&[350, 290, 200]), &PRICES).map(|(cut, _)| cut.horizon);
+        assert_eq!(horizon(Situation { cache: CacheState::Warm, ..cold(400) }), None);
+        assert_eq!(horizon(cold(400)), Some(1), "110 tokens, which are more than four turns of 25");
+        assert_eq!(horizon(cold(380)), None, "90 tokens");
+        assert_eq!(horizon(cold(300)), None, "at the low-water mark");
+        let recent = [Cut { horizon: 1, after: 250, digest: 0, is_deep: true }];
+        assert_eq!(LIMITS.choose(cold(440), &recent, &PRICES), None, "what was said last stays");
+    }
+
+    #[test]
+    fn a_cold_prompt_is_written_whole_and_a_shorter_one_for_less() {
+        let (_, balance) = LIMITS.choose(cold(440), &cuts(&[240]), &PRICES).unwrap();
+        assert_eq!((balance.cost, balance.saving_per_turn, balance.turns), (-200.0, 20.0, 8.0));
+        let (_, warm) = LIMITS.choose(situation(990), &cuts(&[240]), &PRICES).unwrap();
+        // 50 tokens of instructions are read and 190 written, instead of 930 read and 60 written.
+        assert_eq!((warm.kept, warm.cost), (50, 5.0 + 190.0 - 93.0 - 60.0));
+        let written = Prices { cache_write: 1.25, ..PRICES }.now(CacheState::Cold);
+        assert_eq!((written.prompt(100, 0), written.prompt(100, 100)), (125.0, 125.0));
+    }
+
+    #[test]
     fn what_has_left_is_known_by_its_horizon() {
         let evictable =
             |messages: &[usize], horizon| Evictable { messages: messages.to_vec(), horizon, is_recent: false };
@@ -251,6 +303,26 @@ mod tests {
                 prop_assert!(earlier.into_iter().all(|other| other.after > low || other.after >= tokens));
             } else if tokens > LIMITS.budget {
                 prop_assert!(cuts.iter().all(|cut| cut.after > LIMITS.budget));
+            }
+        }
+
+        #[test]
+        fn with_a_cold_cache_nothing_more_is_paid_and_every_cut_of_a_warm_one_is_made(
+            tokens in 1..2000usize, coming in 0..500usize, fresh in 0..500usize, growth in 0..200usize,
+            mut afters in prop::collection::vec(0..2000usize, 0..12),
+        ) {
+            afters.sort_unstable_by(|a, b| b.cmp(a));
+            let cuts = cuts(&afters);
+            let cold = Situation { coming, fresh, growth, ..cold(tokens) };
+            let chosen = LIMITS.choose(cold, &cuts, &PRICES);
+            let warm = LIMITS.choose(Situation { cache: CacheState::Warm, ..cold }, &cuts, &PRICES);
+            if let Some((cut, _)) = warm {
+                prop_assert_eq!(chosen.map(|(cut, _)| cut), Some(cut));
+            }
+            if let Some((cut, balance)) = chosen {
+                prop_assert!(balance.cost < 0.0);
+                prop_assert!(cut.after < tokens);
+                prop_assert!(tokens > LIMITS.low || warm.is_some());
             }
         }
     }

@@ -18,6 +18,7 @@ mod laws;
 mod pack;
 pub(crate) mod plan;
 mod planner;
+mod provider_cache;
 pub(crate) mod receipt;
 
 pub(crate) use planner::Planner;

@@ -13,7 +13,6 @@ use mainpoint_store::{Scope, Turn};
 use super::Planner;
 use super::beside::beside;
 use super::build::{Revised, Revision, revise};
-use super::eviction_policy::Balance;
 use super::receipt::{EvictionNote, Receipt};
 use crate::config::Mode;
 use crate::conversation::prepare::{Prepared, RawRequest, ReplySlot};
@@ -156,7 +155,9 @@ impl Plan {
                 return Ok(());
             }
         };
-        let revised = revise(planner, &prepared, context.mode).await;
+        let cache = planner.cache.visit(&prepared.turn_ids, context.time);
+        self.receipt.cache = cache;
+        let revised = revise(planner, &prepared, context.mode, cache).await;
         beside(size, move || {
             let Revised { revision, unread_turns } = revised?;
             self.receipt.unread_turns = unread_turns;
@@ -204,16 +205,15 @@ impl Plan {
     }
 
     fn adopt<M>(&mut self, revision: Revision, prepared: &Prepared, mode: Mode, planner: &Planner<M>) {
-        let prices = &planner.prices;
+        let prices = planner.prices.now(self.receipt.cache);
         let came = prepared.tokens.total();
         let fresh: usize = prepared.tokens.messages.iter().skip(prepared.fresh_from()).sum();
         let receipt = &mut self.receipt;
         receipt.tokens_would_forward = Some(revision.tokens);
         receipt.tokens_saved = Some(came.saturating_sub(revision.tokens));
-        receipt.price_in = Some(Balance::append(came, fresh, prices));
-        let appended = Balance::append(revision.tokens, fresh, prices);
-        let lost = revision.balance.map_or(0.0, |balance| balance.anew - appended);
-        receipt.price_forwarded = Some(appended + lost);
+        receipt.price_in = Some(prices.prompt(came, fresh));
+        let anew = revision.balance.map_or(fresh, |balance| revision.tokens.saturating_sub(balance.kept));
+        receipt.price_forwarded = Some(prices.prompt(revision.tokens, anew));
         receipt.messages_dropped = revision.dropped;
         receipt.over_budget = revision.tokens > planner.config.budget_tokens;
         receipt.eviction = Some(EvictionNote {

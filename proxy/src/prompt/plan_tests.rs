@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::super::fake::FakeMemory;
 use super::super::injections::EvictionRecord;
 use super::super::laws::{preparation, preparation_counting};
+use super::super::provider_cache::{CacheState, ProviderCache};
 use super::*;
 use crate::config::Config;
 use crate::conversation::prepare::Preparation;
@@ -32,32 +33,37 @@ impl Case {
         config.memory.budget_tokens = 300;
         config.memory.memory_tokens = 100;
         config.memory.digest_tokens = 0;
-        let said = |index: usize| {
-            let role = if index.is_multiple_of(2) { "user" } else { "assistant" };
-            json!({"role": role, "content": format!("turn {index} {}", "word ".repeat(30))})
-        };
-        let mut messages: Vec<Value> = (0..16).map(said).collect();
+        let mut messages = said(16);
         messages.push(json!({"role": "user", "content": "and where is the harbour?"}));
-        Self {
-            planner: Planner::new(memory, preparation, &config),
-            body: json!({"model": "m", "messages": messages}).to_string().into(),
-            _directory: directory,
-        }
+        let planner = Planner::new(memory, preparation, &config);
+        Self { planner, body: request(&messages), _directory: directory }
     }
 
     async fn plan(&self, mode: Mode) -> Plan {
-        let context = RequestContext {
-            surface: Surface::ChatCompletions,
-            mode,
-            headers: &HeaderMap::new(),
-            time: DateTime::UNIX_EPOCH,
-        };
+        self.plan_at(mode, DateTime::UNIX_EPOCH).await
+    }
+
+    async fn plan_at(&self, mode: Mode, time: DateTime<Utc>) -> Plan {
+        let context = RequestContext { surface: Surface::ChatCompletions, mode, headers: &HeaderMap::new(), time };
         Plan::make(&self.planner, context, self.body.clone()).await
     }
 
     fn entries(&self) -> usize {
         self.planner.memory.entries()
     }
+}
+
+/// So many turns of a conversation, the user's and the assistant's by turns.
+fn said(turns: usize) -> Vec<Value> {
+    let turn = |index: usize| {
+        let role = if index.is_multiple_of(2) { "user" } else { "assistant" };
+        json!({"role": role, "content": format!("turn {index} {}", "word ".repeat(30))})
+    };
+    (0..turns).map(turn).collect()
+}
+
+fn request(messages: &[Value]) -> Bytes {
+    json!({"model": "m", "messages": messages}).to_string().into()
 }
 
 /// Turns of `words` words each that are recalled for every question.
@@ -125,6 +131,54 @@ async fn a_memory_that_is_late_leaves_the_original_bytes_and_nothing_in_the_ledg
     assert_eq!(plan.receipt.failure, Some("deadline"));
     assert_eq!(plan.intake.len(), 17, "the turns are stored all the same");
     assert_eq!(case.entries(), 0);
+}
+
+/// A conversation of which turns left down to a quarter of the budget, and which has grown to half of it since. Its provider keeps
+/// prompts for five minutes.
+async fn half_full() -> Case {
+    let mut case = Case::new(FakeMemory::default());
+    case.planner.config.budget_tokens = 2000;
+    case.planner.config.memory_tokens = 10;
+    case.planner.prices.cache_write = 1.25;
+    case.planner.cache = ProviderCache::new(Some(Duration::from_secs(300)));
+    case.body = request(&said(71));
+    let first = case.plan(Mode::On).await;
+    assert!(first.evicts, "{:?}", first.receipt);
+    assert_eq!(first.receipt.cache, CacheState::Warm, "nothing is known yet");
+    case.body = request(&said(89));
+    case
+}
+
+fn after(minutes: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes)
+}
+
+#[tokio::test]
+async fn turns_leave_early_when_the_provider_has_forgotten_the_prompt_and_the_receipt_says_what_that_saves() {
+    let case = half_full().await;
+    let plan = case.plan_at(Mode::On, after(6)).await;
+    let receipt = &plan.receipt;
+    assert_eq!((plan.evicts, receipt.cache), (true, CacheState::Cold), "{receipt:?}");
+    let forwarded = receipt.tokens_forwarded.unwrap();
+    assert!(forwarded <= 520, "about a quarter of the budget: {forwarded}");
+    let written = |tokens: Option<usize>| tokens.map(|tokens| tokens as f64 * 1.25);
+    assert_eq!(receipt.price_in, written(receipt.tokens_in), "all of it is written");
+    assert_eq!(receipt.price_forwarded, written(receipt.tokens_forwarded));
+    assert!(receipt.eviction.unwrap().cost.unwrap() < 0.0);
+    let again = case.plan_at(Mode::On, after(13)).await;
+    assert_eq!((again.evicts, again.receipt.cache), (false, CacheState::Cold), "there is little left to leave");
+}
+
+#[tokio::test]
+async fn turns_stay_while_the_provider_has_the_prompt_or_nobody_knows_whether_it_has() {
+    let case = half_full().await;
+    let plan = case.plan_at(Mode::On, after(4)).await;
+    assert_eq!((plan.evicts, plan.receipt.cache), (false, CacheState::Warm));
+    let (forwarded, price) = (plan.receipt.tokens_forwarded.unwrap(), plan.receipt.price_forwarded.unwrap());
+    assert!(forwarded > 1000 && price < 0.2 * forwarded as f64, "{price} for {forwarded}");
+    let mut restarted = half_full().await;
+    restarted.planner.cache = ProviderCache::new(Some(Duration::from_secs(300)));
+    assert_eq!(restarted.plan_at(Mode::On, after(6)).await.receipt.cache, CacheState::Warm);
 }
 
 #[tokio::test]

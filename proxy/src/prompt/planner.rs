@@ -2,7 +2,8 @@
 //!
 //! It must not know how a prompt is planned or built.
 
-use crate::config::{Config, MemoryConfig, PricesConfig};
+use super::provider_cache::ProviderCache;
+use crate::config::{Config, MemoryConfig, Prices};
 use crate::conversation::prepare::Preparation;
 use crate::error::MemoryError;
 use crate::memory::Memory;
@@ -18,18 +19,22 @@ pub(crate) struct Planner<M = Memory> {
     /// Budgets and limits.
     pub(crate) config: MemoryConfig,
     /// What a provider charges.
-    pub(crate) prices: PricesConfig,
+    pub(crate) prices: Prices,
+    /// What it still has of earlier prompts.
+    pub(crate) cache: ProviderCache,
     warnings: OncePerMinute,
 }
 
 impl<M> Planner<M> {
     /// Puts the parts together.
     pub(crate) fn new(memory: M, preparation: Preparation, config: &Config) -> Self {
+        let prices = config.prices.of_upstream(config.upstream.url.as_ref());
         Self {
             memory,
             preparation,
             config: config.memory.clone(),
-            prices: config.prices,
+            prices,
+            cache: ProviderCache::new(prices.cache_lifetime),
             warnings: OncePerMinute::default(),
         }
     }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::pack::Source;
+use super::provider_cache::CacheState;
 use crate::telemetry::stopwatch::Laps;
 
 /// What was done to a request. Prices are in the unit of the configured ones, tokens in those of the request's model.
@@ -34,7 +35,11 @@ pub(crate) struct Receipt {
     pub(crate) tokens_would_forward: Option<usize>,
     /// Tokens that the rewriting saves.
     pub(crate) tokens_saved: Option<usize>,
-    /// What the prompt as it came would cost, had the provider cached everything but its newest messages.
+    /// `cold` where the provider's cache was taken to hold nothing of the conversation, since its last prompt was sent too long ago;
+    /// else `warm`.
+    pub(crate) cache: CacheState,
+    /// What the prompt as it came would cost, had the provider cached everything but its newest messages; where the cache is cold,
+    /// nothing.
     pub(crate) price_in: Option<f64>,
     /// What the rewritten prompt costs, with what has to be written to the provider's cache anew.
     pub(crate) price_forwarded: Option<f64>,
@@ -73,7 +78,7 @@ pub(crate) struct EvictionNote {
     pub(crate) is_new: bool,
     /// Messages that have left the prompt.
     pub(crate) messages_dropped: usize,
-    /// What it costs this request; `None` when an earlier one made it.
+    /// What it costs this request, less than nothing where the cache is cold; `None` when an earlier one made it.
     pub(crate) cost: Option<f64>,
     /// What each later request saves, reckoned when it was made.
     pub(crate) saving_per_turn: Option<f64>,

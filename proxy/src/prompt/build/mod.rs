@@ -22,6 +22,7 @@ use super::evictable::Cuttable;
 use super::eviction_policy::{Balance, Shape};
 use super::injections::{BlockRecord, Recorded, entry};
 use super::pack::Source;
+use super::provider_cache::CacheState;
 use crate::config::Mode;
 use crate::conversation::prepare::Prepared;
 use crate::error::MemoryError;
@@ -68,6 +69,7 @@ pub(crate) async fn revise<M: PromptMemory>(
     planner: &Planner<M>,
     prepared: &Prepared,
     mode: Mode,
+    cache: CacheState,
 ) -> Result<Revised, MemoryError> {
     let within = prepared.tokens.total() <= planner.config.budget_tokens;
     let Some(question) = prepared.request.last_user().filter(|_| !within) else {
@@ -87,6 +89,7 @@ pub(crate) async fn revise<M: PromptMemory>(
             Draft {
                 planner,
                 mode,
+                cache,
                 prepared,
                 question,
                 shape: cuttable.shape(recorded.eviction.as_ref().map(|eviction| eviction.horizon), &held),
@@ -119,6 +122,8 @@ struct Draft<'a, M> {
     planner: &'a Planner<M>,
     /// The ledger is written only for a prompt that will be forwarded.
     mode: Mode,
+    /// What the provider has of the conversation's last prompt.
+    cache: CacheState,
     prepared: &'a Prepared,
     /// Index of the last user message.
     question: usize,
