@@ -51,7 +51,8 @@ pub(crate) struct Revision {
     pub(crate) steps: Laps,
 }
 
-/// The prompt to forward; `None` when the original one is within its budget or nothing may leave it.
+/// The prompt to forward; `None` when the original one is within its budget or nothing may leave it. What left because it counted
+/// for more tokens then does not come back.
 ///
 /// # Errors
 /// When the engine, the store or a tokenizer fails.
@@ -60,8 +61,8 @@ pub(crate) async fn revise<M: PromptMemory>(
     prepared: &Prepared,
     mode: Mode,
 ) -> Result<Option<Revision>, MemoryError> {
-    let within = prepared.tokens.total() <= planner.config.budget_tokens;
-    let Some(question) = prepared.request.last_user().filter(|_| !within) else {
+    let was_within = prepared.tokenizer.ever(prepared.tokens.total()) <= planner.config.budget_tokens;
+    let Some(question) = prepared.request.last_user().filter(|_| !was_within) else {
         return Ok(None);
     };
     let size = prepared.request.body.len();
@@ -124,6 +125,10 @@ struct Draft<'a, M> {
 
 impl<M: PromptMemory> Draft<'_, M> {
     async fn complete(mut self) -> Result<Attempt, MemoryError> {
+        let is_within = self.prepared.tokens.total() <= self.planner.config.budget_tokens;
+        if is_within && self.recorded.eviction.is_none() {
+            return Ok(Attempt::Ended(None));
+        }
         let Some(eviction) = self.eviction().await? else {
             return Ok(Attempt::Ended(None));
         };
