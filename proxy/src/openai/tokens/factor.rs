@@ -68,7 +68,8 @@ impl Learnt {
             logarithm = logarithm.clamp(self.mean - JUMP.ln(), self.mean + JUMP.ln());
         }
         self.weight = (self.weight + weight).min(ANSWERS);
-        self.mean += (logarithm - self.mean) * weight / self.weight;
+        let mean = self.mean + (logarithm - self.mean) * weight / self.weight;
+        self.mean = mean.clamp(-MOST.ln(), MOST.ln());
         if self.weight >= ENOUGH && (self.mean - self.factor.ln()).abs() > STEP.ln() {
             self.factor = self.mean.exp().clamp(1.0 / MOST, MOST);
             self.highest = self.highest.max(self.factor);
