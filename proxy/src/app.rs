@@ -4,6 +4,7 @@
 
 mod another_reader;
 mod own_address;
+mod token_factors;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -83,12 +84,16 @@ pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
         metrics: recorder.clone(),
     });
     let upkeep = tokio::spawn(keep_up(recorder));
+    let factors = token_factors::Keeper::start(&shared);
 
     // Before this point a signal ends the process at once, which is safe.
     let stop = stop_signal(timeout)?;
     announce(address, &base_path);
     let ending = server::serve(listener, connections, &shared, stop).await;
     upkeep.abort();
+    if let Some(factors) = factors {
+        factors.stop(ending).await;
+    }
     close(shared, ending).await;
     tracing::info!("stopped");
     Ok(())
@@ -236,7 +241,8 @@ fn store_settings(config: &Config, vector_width: usize, model: String) -> StoreC
 pub(crate) async fn preparation(config: &Config, engine: &Engine, store: &Store) -> Result<Preparation, StartError> {
     let keys = scope_key(&config.store.directory, store).await?;
     let tokenizer = engine.clone();
-    let counter = TokenCounter::new(Arc::new(move |text| tokenizer.count_tokens(text)));
+    let factors = token_factors::load(&config.store.directory);
+    let counter = TokenCounter::new(Arc::new(move |text| tokenizer.count_tokens(text)), factors);
     Ok(Preparation { keys: Arc::new(keys), counter: Arc::new(counter), callers: CallerHeaders::new(&config.memory) })
 }
 

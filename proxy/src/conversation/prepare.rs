@@ -117,7 +117,7 @@ impl Prepared {
         echo::recognise(&chain, &mut request.messages);
         let turn_ids = chain.turn_ids(&request.messages);
         deadline.check()?;
-        let tokenizer = Tokenizer::new(&request.model);
+        let tokenizer = counter.tokenizer(&request.model);
         let tokens = counter.request(tokenizer, &request, deadline)?;
         let is_spoken = |index: &usize| {
             turn_ids.get(*index).is_some_and(Option::is_some)

@@ -29,7 +29,7 @@ use crate::memory::turns::{recalled, turn};
 use crate::openai::quote;
 use crate::openai::request::Surface;
 use crate::openai::splice::{injected, rewrite};
-use crate::openai::tokens::TokenCounter;
+use crate::openai::tokens::{TokenCounter, TokenFactors};
 
 /// What a piece of work takes from the allocator, freed or not.
 #[derive(Debug, Clone, Copy)]
@@ -186,7 +186,7 @@ fn preparation(keys: &Arc<ScopeKey>) -> Preparation {
     let words = |text: &str| Ok(text.split_whitespace().count());
     Preparation {
         keys: Arc::clone(keys),
-        counter: Arc::new(TokenCounter::new(Arc::new(words))),
+        counter: Arc::new(TokenCounter::new(Arc::new(words), TokenFactors::default())),
         callers: CallerHeaders::new(&crate::config::Config::defaults().memory),
     }
 }

@@ -20,6 +20,7 @@ use crate::deadline::Deadline;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
 use crate::openai::request::Surface;
+use crate::openai::tokens::EstimatedPrompt;
 use crate::reason::Reason;
 use crate::telemetry::metrics;
 
@@ -77,6 +78,8 @@ pub(crate) struct Plan {
     pub(crate) intake: Vec<Turn>,
     /// Where the reply will stand in the conversation.
     pub(crate) reply_slot: Option<ReplySlot>,
+    /// The prompt that is forwarded, where its tokens are estimated and its answer may say how many they are.
+    pub(crate) estimated: Option<EstimatedPrompt>,
     /// Whose request it is, as far as it could be read.
     pub(crate) scope: Option<Scope>,
     /// Everything else that is said about it.
@@ -100,6 +103,7 @@ impl Plan {
             abstains: false,
             intake: Vec::new(),
             reply_slot: None,
+            estimated: None,
             scope: None,
             receipt: Receipt::default(),
         }
@@ -191,7 +195,10 @@ impl Plan {
     fn note(&mut self, prepared: &Prepared, budget: usize) {
         let tokens = prepared.tokens.total();
         self.scope = Some(prepared.scope.clone());
+        self.estimated = EstimatedPrompt::new(prepared.tokenizer, &prepared.request, &prepared.tokens);
+        let factor = prepared.tokenizer.factor();
         let receipt = &mut self.receipt;
+        receipt.token_factor = (factor != 1.0).then_some(factor);
         receipt.tokens_in = Some(tokens);
         receipt.tokens_forwarded = Some(tokens);
         receipt.tokens_would_forward = Some(tokens);
@@ -228,6 +235,9 @@ impl Plan {
         receipt.abstained = revision.abstained;
         if mode == Mode::On {
             receipt.tokens_forwarded = Some(revision.tokens);
+            if let Some(estimated) = &mut self.estimated {
+                estimated.tokens = revision.tokens;
+            }
             self.memories = receipt.memories.len();
             self.evicts = revision.balance.is_some();
             self.abstains = revision.abstained;

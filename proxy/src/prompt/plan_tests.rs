@@ -48,6 +48,15 @@ impl Case {
         Plan::make(&self.planner, context, self.body.clone()).await
     }
 
+    /// Has answers say that the prompt has `ratio` times the tokens that we count.
+    async fn teach(&self, ratio: f64) {
+        for _ in 0..3 {
+            let plan = self.plan(Mode::Shadow).await;
+            let counted = plan.receipt.tokens_in.unwrap() as f64 / plan.receipt.token_factor.unwrap_or(1.0);
+            self.planner.preparation.counter.learn(&plan.estimated.unwrap(), (counted * ratio) as u64);
+        }
+    }
+
     fn entries(&self) -> usize {
         self.planner.memory.entries()
     }
@@ -230,4 +239,34 @@ async fn memories_that_cost_more_at_their_place_than_alone_leave_the_weakest_fir
     let best = plan.receipt.memories.iter().map(|memory| memory.turn).collect::<Vec<_>>();
     assert!(best.is_empty() || best.contains(&turns::id(1)), "the best one is the last to go");
     assert!(plan.receipt.tokens_forwarded.unwrap() <= 300);
+}
+
+#[tokio::test]
+async fn a_prompt_that_has_more_tokens_than_we_count_is_rewritten_within_its_budget() {
+    let mut case = Case::new(FakeMemory { recalled: recalled(1, 5), ..FakeMemory::default() });
+    case.planner.config.budget_tokens = 700;
+    let before = case.plan(Mode::On).await;
+    assert_eq!((before.outcome, before.receipt.token_factor), (Outcome::Passthrough, None), "{:?}", before.receipt);
+    case.teach(1.5).await;
+    let after = case.plan(Mode::On).await;
+    assert_eq!(after.outcome, Outcome::Rewritten, "{:?}", after.receipt);
+    let [came, went] = [after.receipt.tokens_in, after.receipt.tokens_forwarded].map(Option::unwrap);
+    assert!(came.abs_diff(before.receipt.tokens_in.unwrap() * 3 / 2) <= 1 && went <= 700, "{:?}", after.receipt);
+    assert!(after.receipt.token_factor.is_some_and(|factor| (factor - 1.5).abs() < 0.01));
+    assert_eq!(after.estimated.unwrap().tokens, went, "what is learnt next is about what was forwarded");
+}
+
+#[tokio::test]
+async fn what_has_left_a_prompt_stays_out_when_answers_say_that_it_has_fewer_tokens() {
+    let new = || Case::new(FakeMemory { recalled: recalled(1, 5), ..FakeMemory::default() });
+    let case = new();
+    let before = case.plan(Mode::On).await;
+    assert_eq!(before.outcome, Outcome::Rewritten);
+    case.teach(0.4).await;
+    let after = case.plan(Mode::On).await;
+    assert!(after.receipt.tokens_in.unwrap() <= 300, "{:?}", after.receipt);
+    assert_eq!((after.outcome, after.body), (Outcome::Rewritten, before.body));
+    let fresh = new();
+    fresh.teach(0.4).await;
+    assert_eq!(fresh.plan(Mode::On).await.outcome, Outcome::Passthrough, "nothing had left this one");
 }

@@ -33,6 +33,8 @@ pub(crate) struct Receipt {
     pub(crate) tokens_forwarded: Option<usize>,
     /// Tokens of the prompt as it would have been forwarded in the mode `on`.
     pub(crate) tokens_would_forward: Option<usize>,
+    /// What our count was multiplied with to give the model's tokens, as its answers have taught; `None` where it was not.
+    pub(crate) token_factor: Option<f64>,
     /// Tokens that the rewriting saves.
     pub(crate) tokens_saved: Option<usize>,
     /// `cold` where the provider's cache was taken to hold nothing of the conversation, since its last prompt was sent too long ago;

@@ -59,7 +59,7 @@ pub(crate) async fn answer(
     credentials::user(&parts.headers, &shared.config.memory.user_header)?;
     let body = body::read(body, &parts.headers, shared.config.server.max_body_bytes).await?;
     let context = RequestContext { surface: chat.surface, mode, headers: &parts.headers, time: chrono::Utc::now() };
-    let plan = plan(shared, context, body).await;
+    let mut plan = plan(shared, context, body).await;
 
     let mut call = relay::call(shared, chat.path, parts, CallBody::Whole(plan.body.clone()));
     if plan.outcome == Outcome::Rewritten {
@@ -82,8 +82,9 @@ pub(crate) async fn answer(
         tokens_in: plan.receipt.tokens_in,
         tokens_forwarded: plan.receipt.tokens_forwarded,
     };
-    if let Some(scope) = plan.scope {
-        shared.receipts.put(chat.id, scope, completed(plan.receipt, &chat, mode, outcome));
+    if let Some(scope) = plan.scope.take() {
+        let receipt = std::mem::take(&mut plan.receipt);
+        shared.receipts.put(chat.id, scope, completed(receipt, &chat, mode, outcome));
     }
     let started = Instant::now();
     let mut response = match shared.send(call).await {
@@ -93,7 +94,7 @@ pub(crate) async fn answer(
     outcome_headers.write(response.headers_mut());
     OwnHeaders::default().add(response.headers_mut());
     let accepted = response.status().is_success();
-    let listener = accepted.then(|| turn_recorder::listener(shared, chat.id, plan.intake, plan.reply_slot)).flatten();
+    let listener = accepted.then(|| turn_recorder::listener(shared, chat.id, plan)).flatten();
     Ok((observed(shared, response, chat.surface, listener, started), outcome))
 }
 

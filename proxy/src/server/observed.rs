@@ -33,6 +33,9 @@ pub(crate) trait ReplyListener: Send {
     /// The upstream has accepted the request, and the reply goes on.
     fn accept(&mut self);
 
+    /// So many tokens does the request's prompt have, as the reply says. Comes before the end, if it does.
+    fn told_tokens(&mut self, tokens: u64);
+
     /// The reply is over; this is what the upstream thought of the request, and the text if that is known and whole. The client
     /// sees the end when what it returns is done.
     fn end(self: Box<Self>, verdict: Verdict, text: Option<String>) -> AcknowledgementFuture;
@@ -102,6 +105,11 @@ impl ObservedBody {
     fn deliver(&mut self) {
         self.done = true;
         let verdict = self.parser.last_verdict();
+        if let (Verdict::Accepted, Some(tokens), Some(listener)) =
+            (verdict, self.parser.prompt_tokens(), &mut self.listener)
+        {
+            listener.told_tokens(tokens);
+        }
         let text = self.parser.take_reply();
         self.acknowledgement = self.listener.take().map(|listener| listener.end(verdict, text));
     }

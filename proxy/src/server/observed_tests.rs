@@ -52,6 +52,10 @@ impl ReplyListener for Notes {
         self.heard.note("accepted");
     }
 
+    fn told_tokens(&mut self, tokens: u64) {
+        self.heard.note(&format!("{tokens} tokens"));
+    }
+
     fn end(self: Box<Self>, verdict: Verdict, text: Option<String>) -> AcknowledgementFuture {
         if verdict == Verdict::Accepted && self.heard.all().is_empty() {
             self.heard.note("accepted");
@@ -187,4 +191,20 @@ async fn a_document_is_delivered_with_its_last_byte_and_a_broken_one_fails() {
     assert_eq!((bytes.as_str(), text.as_deref()), (document, Some("hi")));
     let broken = ObservedBody::new(body(vec![Ok("{"), Err("reset")]), ReplyKind::Document(None), None);
     assert!(broken.collect().await.is_err());
+}
+
+#[tokio::test]
+async fn the_tokens_of_a_prompt_are_heard_before_the_end_of_a_reply_that_says_them() {
+    const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7}}\n\n";
+    const DOCUMENT: &str = r#"{"choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":7}}"#;
+    for (pieces, reply, heard) in [
+        (vec![Ok(TEXT), Ok(USAGE), Ok(DONE)], CHAT, vec!["accepted", "7 tokens", "said hi"]),
+        (vec![Ok(DOCUMENT)], ReplyKind::Document(None), vec!["7 tokens", "said hi"]),
+        (vec![Ok(TEXT), Ok(USAGE), Err("reset")], CHAT, vec!["accepted", "ended"]),
+    ] {
+        let (observed, all, done) = observed(pieces.clone(), reply);
+        done.send(()).unwrap();
+        observed.collect().await.unwrap();
+        assert_eq!(all.all(), heard, "{pieces:?}");
+    }
 }

@@ -1,4 +1,5 @@
 //! What is stored of a request and its answer: nothing before the upstream has accepted it, and all before the client sees the end.
+//! What the answer says of the prompt's tokens is learnt.
 //!
 //! It must not know how a reply is read, nor how turns are stored.
 
@@ -12,6 +13,8 @@ use super::observed::{AcknowledgementFuture, ReplyListener};
 use crate::conversation::prepare::ReplySlot;
 use crate::memory::Acknowledgement;
 use crate::openai::reply::Verdict;
+use crate::openai::tokens::EstimatedPrompt;
+use crate::prompt::plan::Plan;
 use crate::prompt::receipt::ReplyNote;
 
 /// A request that was forwarded, and what is to be stored of it.
@@ -22,21 +25,20 @@ struct TurnRecorder {
     intake: Vec<Turn>,
     /// Where the reply stands.
     slot: Option<ReplySlot>,
+    /// The prompt whose tokens the reply may say.
+    estimated: Option<EstimatedPrompt>,
     /// The turns on their way into the journal.
     acknowledgement: Option<Acknowledgement>,
 }
 
-/// Stores these turns, and the reply that takes its slot. `None` where there is nothing to store.
-pub(super) fn listener(
-    shared: &Arc<Shared>,
-    id: Uuid,
-    intake: Vec<Turn>,
-    slot: Option<ReplySlot>,
-) -> Option<Box<dyn ReplyListener>> {
-    if shared.planner.is_none() || (intake.is_empty() && slot.is_none()) {
+/// Stores the new turns of the request that was planned so, and the reply that takes its slot. `None` where there is nothing to
+/// store or to learn.
+pub(super) fn listener(shared: &Arc<Shared>, id: Uuid, plan: Plan) -> Option<Box<dyn ReplyListener>> {
+    let Plan { intake, reply_slot: slot, estimated, .. } = plan;
+    if shared.planner.is_none() || (intake.is_empty() && slot.is_none() && estimated.is_none()) {
         return None;
     }
-    Some(Box::new(TurnRecorder { shared: Arc::clone(shared), id, intake, slot, acknowledgement: None }))
+    Some(Box::new(TurnRecorder { shared: Arc::clone(shared), id, intake, slot, estimated, acknowledgement: None }))
 }
 
 impl TurnRecorder {
@@ -56,6 +58,12 @@ impl ReplyListener for TurnRecorder {
     fn accept(&mut self) {
         let intake = std::mem::take(&mut self.intake);
         self.take(intake);
+    }
+
+    fn told_tokens(&mut self, tokens: u64) {
+        if let (Some(planner), Some(prompt)) = (&self.shared.planner, self.estimated.take()) {
+            planner.preparation.counter.learn(&prompt, tokens);
+        }
     }
 
     fn end(mut self: Box<Self>, verdict: Verdict, text: Option<String>) -> AcknowledgementFuture {

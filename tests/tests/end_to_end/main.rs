@@ -47,6 +47,7 @@ mod spellings;
 mod start_check;
 mod stopping;
 mod storage_trouble;
+mod token_factors;
 mod tool_calls;
 mod upstream_connections;
 mod upstream_trouble;

@@ -10,6 +10,7 @@ mod response;
 mod sse;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use super::request::Surface;
 use sse::Framer;
@@ -51,6 +52,8 @@ struct Assembled {
     place: Option<(u64, u64)>,
     /// The number that the next event of a response has.
     next_number: u64,
+    /// How many tokens the prompt has, as it said last.
+    prompt_tokens: Option<u64>,
     /// A choice or an item came.
     begun: bool,
     /// An error came.
@@ -143,6 +146,15 @@ impl ReplyParser {
         }
     }
 
+    /// How many tokens the prompt has, as far as the reply has said so without an error. Ask before the reply is taken.
+    pub(crate) fn prompt_tokens(&self) -> Option<u64> {
+        match self {
+            Self::Events(events) => events.reply.prompt_tokens.filter(|_| !events.reply.failed),
+            Self::Document(document) => usage::prompt_tokens(std::str::from_utf8(&document.bytes).ok()?),
+            Self::Blind => None,
+        }
+    }
+
     /// Whether the bytes so far end between two events, so that another event may follow.
     pub(crate) fn is_between_events(&self) -> bool {
         match self {
@@ -165,6 +177,7 @@ impl Assembled {
     fn event(&mut self, read: fn(&mut Self, &str), data: &str) {
         if !self.done {
             read(self, data);
+            self.prompt_tokens = usage::prompt_tokens(data).or(self.prompt_tokens);
         }
     }
 

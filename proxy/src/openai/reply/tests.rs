@@ -7,6 +7,9 @@ use serde_json::json;
 
 use super::*;
 
+/// How many tokens the prompts have, as the replies say.
+const TOLD: u64 = 1234;
+
 fn observe(surface: Surface, pieces: &[&[u8]]) -> ReplyParser {
     let mut parser = ReplyParser::events(surface);
     for piece in pieces {
@@ -34,6 +37,7 @@ fn events(surface: Surface, texts: &[String]) -> Vec<String> {
                 events.push(json!({"choices": [choice]}).to_string());
             }
             events.push(json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).to_string());
+            events.push(json!({"choices": [], "usage": {"prompt_tokens": TOLD}}).to_string());
             events.push("[DONE]".to_owned());
         }
         Surface::Responses => {
@@ -42,7 +46,8 @@ fn events(surface: Surface, texts: &[String]) -> Vec<String> {
                 let kind = "response.output_text.delta";
                 events.push(json!({"type": kind, "output_index": 0, "content_index": 0, "delta": text}).to_string());
             }
-            events.push(json!({"type": "response.completed", "response": {"output": []}}).to_string());
+            let response = json!({"output": [], "usage": {"input_tokens": TOLD}});
+            events.push(json!({"type": "response.completed", "response": response}).to_string());
         }
     }
     events
@@ -100,6 +105,7 @@ proptest! {
         let bytes = stream(&events(surface, &texts), line_break);
         let mut parser = observe(surface, &pieces(&bytes, &cuts));
         prop_assert!(parser.is_done() && parser.is_between_events());
+        prop_assert_eq!(parser.prompt_tokens(), Some(TOLD));
         let expected = texts.concat();
         prop_assert_eq!(parser.take_reply(), (!expected.is_empty()).then_some(expected));
     }
@@ -110,7 +116,7 @@ proptest! {
     ) {
         let events = events(surface, &texts);
         let before_the_end = match surface {
-            Surface::ChatCompletions => events.len() - 2,
+            Surface::ChatCompletions => events.len() - 3,
             Surface::Responses => events.len() - 1,
         };
         let bytes = stream(&events[..before_the_end], "\n");
@@ -139,6 +145,7 @@ proptest! {
         cut.finish();
         prop_assert_eq!(cut.is_done(), whole.is_done());
         prop_assert_eq!(cut.next_number(), whole.next_number());
+        prop_assert_eq!(cut.prompt_tokens(), whole.prompt_tokens());
         prop_assert_eq!(cut.take_reply(), whole.take_reply());
     }
 
@@ -181,4 +188,23 @@ fn a_document_gives_its_text_and_a_call_gives_none() {
     for whole in [chat, response] {
         assert_eq!(reply(&whole[..whole.len() - 1]), None);
     }
+}
+
+#[test]
+fn the_tokens_that_a_reply_names_are_known_unless_it_is_an_error() {
+    let told = |document: &str| {
+        let mut parser = ReplyParser::Document(Document::default());
+        parser.push(document.as_bytes());
+        parser.prompt_tokens()
+    };
+    assert_eq!(told(r#"{"choices":[{"message":{"tool_calls":[{"id":"1"}]}}],"usage":{"prompt_tokens":7}}"#), Some(7));
+    assert_eq!(told(r#"{"choices":[],"usage":{"prompt_tokens":7}"#), None);
+    let (usage, error) = (r#"{"choices":[],"usage":{"prompt_tokens":7}}"#, r#"{"error":{"message":"no"}}"#);
+    let stream = |events: &[&str]| {
+        let events: Vec<String> = events.iter().map(|event| (*event).to_owned()).collect();
+        observe(Surface::ChatCompletions, &[&stream(&events, "\n")]).prompt_tokens()
+    };
+    assert_eq!(stream(&[usage]), Some(7));
+    assert_eq!(stream(&[usage, error]), None);
+    assert_eq!(stream(&["[DONE]", usage]), None, "nothing after the end counts");
 }

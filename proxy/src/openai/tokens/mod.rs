@@ -1,9 +1,13 @@
-//! Counts the tokens of a prompt: with OpenAI's own tokenizers for its models, with the reader's for all others.
+//! Counts the tokens of a prompt: with OpenAI's own tokenizers for its models; for all others with the reader's, times a factor
+//! that the answers of each model teach (`factor.rs`).
 //!
 //! It must not know budgets. Counts of messages are kept, because every request repeats the whole conversation. Texts are
 //! counted segment by segment (`counting.rs`), in a time that is proportional to their length.
 
 mod counting;
+mod estimated;
+mod factor;
+mod factors;
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
@@ -15,10 +19,14 @@ use tiktoken_rs::CoreBPE;
 use tiktoken_rs::tokenizer::{Tokenizer as OpenAiTokenizer, get_tokenizer};
 
 use self::counting::count_in_segments;
+use self::factor::Factor;
 use super::attachments::ImageRule;
 use super::request::{ChatRequest, Message, Nature, OPAQUE, Part, Raw};
 use crate::deadline::Deadline;
 use crate::error::MemoryError;
+
+pub(crate) use estimated::EstimatedPrompt;
+pub(crate) use factors::{SavedFactor, TokenFactors};
 
 /// Counts a text's tokens with the reader's tokenizer.
 pub(crate) type ReaderCount = Arc<dyn Fn(&str) -> Result<usize, EngineError> + Send + Sync>;
@@ -26,6 +34,8 @@ pub(crate) type ReaderCount = Arc<dyn Fn(&str) -> Result<usize, EngineError> + S
 /// Counts tokens and remembers the counts of messages.
 pub(crate) struct TokenCounter {
     reader: ReaderCount,
+    /// What the reader's counts are multiplied with. Kept counts are without it.
+    factors: TokenFactors,
     cache: Mutex<LruCache<[u8; 16], usize>>,
 }
 
@@ -40,8 +50,8 @@ impl std::fmt::Debug for TokenCounter {
 pub(crate) enum Tokenizer {
     /// One of OpenAI's.
     OpenAi(OpenAiTokenizer, &'static CoreBPE),
-    /// The reader's, for every model whose tokenizer is not known.
-    Reader,
+    /// The reader's, for every model whose tokenizer is not known, and what its counts are multiplied with.
+    Reader(Factor),
 }
 
 /// The tokens of a request.
@@ -58,12 +68,41 @@ impl RequestTokens {
     pub(crate) fn total(&self) -> usize {
         self.messages.iter().sum::<usize>() + self.other
     }
+
+    /// The same in tokens of the model. What rounding takes from one message it gives to the next, so that sums are right.
+    fn scaled(self, tokenizer: Tokenizer) -> Self {
+        let mut sum = 0;
+        let mut scaled = |tokens: usize| {
+            let before = tokenizer.scaled(sum);
+            sum += tokens;
+            tokenizer.scaled(sum) - before
+        };
+        Self { messages: self.messages.into_iter().map(&mut scaled).collect(), other: scaled(self.other) }
+    }
 }
 
 impl TokenCounter {
-    /// Counts with `reader` where no tokenizer of OpenAI's fits.
-    pub(crate) fn new(reader: ReaderCount) -> Self {
-        Self { reader, cache: Mutex::new(LruCache::new(REMEMBERED)) }
+    /// Counts with `reader` where no tokenizer of OpenAI's fits, and goes on learning `factors`.
+    pub(crate) fn new(reader: ReaderCount, factors: TokenFactors) -> Self {
+        Self { reader, factors, cache: Mutex::new(LruCache::new(REMEMBERED)) }
+    }
+
+    /// The tokenizer of the model that is called `model`, with the factor that holds for it now.
+    pub(crate) fn tokenizer(&self, model: &str) -> Tokenizer {
+        match Tokenizer::new(model) {
+            Tokenizer::Reader(_) => Tokenizer::Reader(self.factors.of(model)),
+            known => known,
+        }
+    }
+
+    /// Takes in how many tokens a prompt has, as its answer says.
+    pub(crate) fn learn(&self, prompt: &EstimatedPrompt, told: u64) {
+        self.factors.learn(&prompt.model, prompt.counted(), told, prompt.weight());
+    }
+
+    /// What is known of all models, if something was learnt since the last call.
+    pub(crate) fn changed_factors(&self) -> Option<Vec<SavedFactor>> {
+        self.factors.changed()
     }
 
     /// Counts every part of `request`.
@@ -94,7 +133,7 @@ impl TokenCounter {
             let text = String::from_utf8_lossy(bytes);
             other += self.remembered(tokenizer, b"definition", bytes, || counting.text(&text))?;
         }
-        Ok(RequestTokens { messages, other })
+        Ok(RequestTokens { messages, other }.scaled(tokenizer))
     }
 
     /// Counts a text.
@@ -102,7 +141,7 @@ impl TokenCounter {
     /// # Errors
     /// When the reader's tokenizer fails.
     pub(crate) fn text(&self, tokenizer: Tokenizer, text: &str) -> Result<usize, EngineError> {
-        count_in_segments(text, |segment| self.piece(tokenizer, segment))
+        Ok(tokenizer.scaled(count_in_segments(text, |segment| self.piece(tokenizer, segment))?))
     }
 
     fn piece(&self, tokenizer: Tokenizer, piece: &str) -> Result<usize, EngineError> {
@@ -111,7 +150,7 @@ impl TokenCounter {
             Tokenizer::OpenAi(_, encoding) => {
                 Ok(encoding.count(piece, &HashSet::new()).unwrap_or_else(|_| piece.len().div_ceil(3)))
             }
-            Tokenizer::Reader => (self.reader)(piece),
+            Tokenizer::Reader(_) => (self.reader)(piece),
         }
     }
 
@@ -121,7 +160,7 @@ impl TokenCounter {
     /// When the reader's tokenizer fails.
     pub(crate) fn message(&self, tokenizer: Tokenizer, message: &Message) -> Result<usize, MemoryError> {
         let counting = Counting { counter: self, tokenizer, deadline: &Deadline::none() };
-        counting.message(message)
+        Ok(tokenizer.scaled(counting.message(message)?))
     }
 
     fn remembered(
@@ -201,7 +240,30 @@ impl Tokenizer {
         let known = get_tokenizer(name).or_else(|| newer(name));
         match known.and_then(|known| Some((known, tiktoken_rs::bpe_for_tokenizer(known).ok()?))) {
             Some((known, encoding)) => Self::OpenAi(known, encoding),
-            None => Self::Reader,
+            None => Self::Reader(Factor::ONE),
+        }
+    }
+
+    /// What counts are multiplied with; 1 where they are exact.
+    pub(crate) fn factor(self) -> f64 {
+        match self {
+            Self::OpenAi(..) => 1.0,
+            Self::Reader(factor) => factor.value(),
+        }
+    }
+
+    /// The most that what has `tokens` tokens was ever taken to have, since factors change.
+    pub(crate) fn ever(self, tokens: usize) -> usize {
+        match self {
+            Self::OpenAi(..) => tokens,
+            Self::Reader(factor) => factor.ever(tokens),
+        }
+    }
+
+    fn scaled(self, counted: usize) -> usize {
+        match self {
+            Self::OpenAi(..) => counted,
+            Self::Reader(factor) => factor.of(counted),
         }
     }
 
@@ -209,7 +271,7 @@ impl Tokenizer {
         let mut hasher = blake3::Hasher::new();
         match self {
             Self::OpenAi(known, _) => hasher.update(format!("{known:?}").as_bytes()),
-            Self::Reader => hasher.update(b"reader"),
+            Self::Reader(_) => hasher.update(b"reader"),
         };
         hasher.update(&[0]);
         hasher.update(kind);

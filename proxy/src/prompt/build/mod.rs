@@ -61,7 +61,7 @@ pub(crate) struct Revision {
     pub(crate) steps: Laps,
 }
 
-/// What becomes of the prompt of a request.
+/// What becomes of the prompt of a request. What left because it counted for more tokens then does not come back.
 ///
 /// # Errors
 /// When the engine, the store or a tokenizer fails.
@@ -71,8 +71,10 @@ pub(crate) async fn revise<M: PromptMemory>(
     mode: Mode,
     cache: CacheState,
 ) -> Result<Revised, MemoryError> {
-    let within = prepared.tokens.total() <= planner.config.budget_tokens;
-    let Some(question) = prepared.request.last_user().filter(|_| !within) else {
+    let budget = planner.config.budget_tokens;
+    let is_within = prepared.tokens.total() <= budget;
+    let was_within = prepared.tokenizer.ever(prepared.tokens.total()) <= budget;
+    let Some(question) = prepared.request.last_user().filter(|_| !was_within) else {
         return Ok(Revised::default());
     };
     let size = prepared.request.body.len();
@@ -99,6 +101,9 @@ pub(crate) async fn revise<M: PromptMemory>(
                 watch,
             }
         });
+        if is_within && draft.recorded.eviction.is_none() {
+            return Ok(Revised::default());
+        }
         let unread = draft.unread().await?;
         if let Attempt::Ended(revision) = draft.complete(&unread).await? {
             return Ok(Revised { revision, unread_turns: unread.len() });

@@ -30,7 +30,7 @@ use crate::deadline::Deadline;
 use crate::http::credentials::CallerHeaders;
 use crate::openai::request::{OriginalPart, Surface};
 use crate::openai::splice::{Edits, rewrite};
-use crate::openai::tokens::TokenCounter;
+use crate::openai::tokens::{TokenCounter, TokenFactors};
 use crate::openai::{quote, recordings};
 use crate::reason::Reason;
 
@@ -113,7 +113,7 @@ pub(super) fn preparation_counting(
     let directory = tempfile::tempdir().unwrap();
     let preparation = Preparation {
         keys: Arc::new(ScopeKey::load_or_create(directory.path()).unwrap()),
-        counter: Arc::new(TokenCounter::new(Arc::new(move |text: &str| Ok(count(text))))),
+        counter: Arc::new(TokenCounter::new(Arc::new(move |text: &str| Ok(count(text))), TokenFactors::default())),
         callers: CallerHeaders::new(&crate::config::Config::defaults().memory),
     };
     (preparation, directory)
