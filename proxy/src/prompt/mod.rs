@@ -19,5 +19,6 @@ mod pack;
 pub(crate) mod plan;
 mod planner;
 pub(crate) mod receipt;
+pub(crate) mod way_back;
 
 pub(crate) use planner::Planner;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use futures::{FutureExt, stream};
+use http::{HeaderName, HeaderValue};
 use http_body_util::{BodyExt, StreamBody};
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -187,4 +188,22 @@ async fn a_document_is_delivered_with_its_last_byte_and_a_broken_one_fails() {
     assert_eq!((bytes.as_str(), text.as_deref()), (document, Some("hi")));
     let broken = ObservedBody::new(body(vec![Ok("{"), Err("reset")]), ReplyKind::Document(None), None);
     assert!(broken.collect().await.is_err());
+}
+
+fn kind(pairs: &[(HeaderName, &'static str)]) -> ReplyKind {
+    ReplyKind::of(
+        Surface::ChatCompletions,
+        &pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect(),
+    )
+}
+
+#[test]
+fn only_replies_that_can_be_read_are_read() {
+    assert_eq!(
+        kind(&[(CONTENT_TYPE, "text/event-stream; charset=utf-8")]),
+        ReplyKind::Events(Surface::ChatCompletions)
+    );
+    assert_eq!(kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_LENGTH, "5")]), ReplyKind::Document(Some(5)));
+    assert_eq!(kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, "gzip")]), ReplyKind::Other);
+    assert_eq!(kind(&[]), ReplyKind::Other);
 }
