@@ -113,7 +113,7 @@ impl StreamedAnswer {
         let mut changes = Vec::new();
         match (envelope.raw("id"), &self.id) {
             (Some(id), Some(first)) if self.answer.follows && first.as_slice() != id => {
-                changes.push(("id", first.clone()))
+                changes.push(("id", first.clone()));
             }
             (Some(id), None) if id != b"\"\"" => self.id = Some(id.to_vec()),
             _ => {}
