@@ -48,6 +48,8 @@ section! {
         least_match: f32 = 0.18,
         /// Whether other conversations of the same scope are searched too.
         across_conversations: bool = false,
+        /// Whether a rewritten prompt offers the model a tool to ask the memory for more.
+        tools: bool = false,
         /// Which images, files and other attachments stay in prompts, and with them their messages.
         #[serde(deserialize_with = "attachments")]
         attachments: AttachmentPolicy = AttachmentPolicy::Keep,

@@ -5,6 +5,7 @@
 pub(crate) mod attachments;
 pub(crate) mod block;
 pub(crate) mod quote;
+pub(crate) mod recall_tool;
 #[cfg(test)]
 pub(crate) mod recordings;
 pub(crate) mod reply;

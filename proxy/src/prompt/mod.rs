@@ -20,5 +20,6 @@ pub(crate) mod plan;
 mod planner;
 mod provider_cache;
 pub(crate) mod receipt;
+pub(crate) mod way_back;
 
 pub(crate) use planner::Planner;

@@ -14,6 +14,7 @@ use super::Planner;
 use super::beside::beside;
 use super::build::{Revised, Revision, revise};
 use super::receipt::{EvictionNote, Receipt};
+use super::way_back::WayBack;
 use crate::config::Mode;
 use crate::conversation::prepare::{Prepared, RawRequest, ReplySlot};
 use crate::deadline::Deadline;
@@ -74,6 +75,8 @@ pub(crate) struct Plan {
     pub(crate) evicts: bool,
     /// Whether no memories were put into the forwarded prompt because none is near enough to its question.
     pub(crate) abstains: bool,
+    /// What the model may still ask for, if the forwarded prompt offers that.
+    pub(crate) way_back: Option<WayBack>,
     /// Turns to store once the upstream has accepted the request, oldest first.
     pub(crate) intake: Vec<Turn>,
     /// Where the reply will stand in the conversation.
@@ -101,6 +104,7 @@ impl Plan {
             memories: 0,
             evicts: false,
             abstains: false,
+            way_back: None,
             intake: Vec::new(),
             reply_slot: None,
             estimated: None,
@@ -242,6 +246,7 @@ impl Plan {
             self.evicts = revision.balance.is_some();
             self.abstains = revision.abstained;
             self.body = revision.body;
+            self.way_back = revision.way_back;
             self.outcome = Outcome::Rewritten;
         }
     }

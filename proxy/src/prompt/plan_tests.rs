@@ -14,6 +14,7 @@ use super::*;
 use crate::config::Config;
 use crate::conversation::prepare::Preparation;
 use crate::memory::{RecalledTurn, turns};
+use crate::openai::recall_tool::DEFINITION;
 
 /// A conversation that is over the budget, and a planner for it. A token is a word.
 struct Case {
@@ -120,6 +121,23 @@ async fn a_prompt_that_nothing_may_leave_is_over_its_budget_without_turns_to_be_
     let plan = case.plan(Mode::On).await;
     assert_eq!((plan.outcome, plan.reason), (Outcome::Passthrough, None));
     assert_eq!((plan.receipt.over_budget, plan.receipt.unread_turns), (true, 0));
+}
+
+#[tokio::test]
+async fn a_rewritten_prompt_offers_the_tool_within_its_budget_and_a_call_is_answered_whatever_fails() {
+    let mut case = Case::new(FakeMemory { recalled: recalled(1, 5), ..FakeMemory::default() });
+    case.planner.config.tools = true;
+    let plan = case.plan(Mode::On).await;
+    assert!(String::from_utf8_lossy(&plan.body).contains(DEFINITION));
+    assert!(plan.receipt.tokens_forwarded.unwrap() <= 300);
+    let way_back = plan.way_back.unwrap();
+    let found = way_back.recall(&case.planner, "where?", 1).await;
+    assert!(found.text().contains("user: memory1 said") && found.sources.len() == 1, "{}", found.text());
+    assert!(case.plan(Mode::Shadow).await.way_back.is_none());
+    case.planner.memory.is_stuck = true;
+    case.planner.config.deadline = Duration::from_millis(20);
+    let found = way_back.recall(&case.planner, "where?", 1).await;
+    assert_eq!((found.text(), found.sources.len()), ("Nothing was found.", 0));
 }
 
 #[tokio::test]

@@ -63,6 +63,10 @@ pub(crate) struct Receipt {
     /// Whether no memories were added because nothing that was found is near enough to the question; false when that was
     /// found out for an earlier request for the same message.
     pub(crate) abstained: bool,
+    /// Calls of the tool that `memory.tools` offers, which were answered before the reply.
+    pub(crate) recall_calls: usize,
+    /// Memories that those calls brought, call by call.
+    pub(crate) recall_memories: Vec<Source>,
     /// Why new turns are not stored for now: `backlog_full`, `backlog_share`, `journal_busy` where too many wait for a journal that is
     /// slow or fails, or the kind of failure of the journal's last write as long as the journal does not work, as in
     /// `mainpoint_failures_total`. They are when a later request brings them.

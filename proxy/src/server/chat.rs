@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 
@@ -17,7 +15,8 @@ use uuid::Uuid;
 
 use super::cors::OwnHeaders;
 use super::observed::{ObservedBody, ReplyKind, ReplyListener};
-use super::{Shared, relay, turn_recorder};
+use super::recall_tool::Exchange;
+use super::{Shared, recall_tool, relay, turn_recorder};
 use crate::config::Mode;
 use crate::error::{MemoryError, ProxyError};
 use crate::http::RequestBody;
@@ -67,7 +66,7 @@ pub(crate) async fn answer(
             call.headers.remove(about_the_original);
         }
     }
-    if plan.reply_slot.is_some() {
+    if plan.reply_slot.is_some() || plan.way_back.is_some() {
         // The reply is read on its way, so it must not be compressed.
         call.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
@@ -87,7 +86,11 @@ pub(crate) async fn answer(
         shared.receipts.put(chat.id, scope, completed(receipt, &chat, mode, outcome));
     }
     let started = Instant::now();
-    let mut response = match shared.send(call).await {
+    let answered = match plan.way_back {
+        Some(way_back) => Box::pin(recall_tool::answer(Exchange::new(shared, chat.id, call, way_back))).await,
+        None => shared.send(call).await,
+    };
+    let mut response = match answered {
         Ok(response) => response,
         Err(error) => super::routes::refused(&error),
     };
@@ -177,7 +180,7 @@ fn observed(
     let (mut parts, body) = response.into_parts();
     // With the memory off nothing is read and nothing is added.
     let reply = if parts.status.is_success() && shared.planner.is_some() {
-        kind_of(surface, &parts.headers)
+        ReplyKind::of(surface, &parts.headers)
     } else {
         ReplyKind::Other
     };
@@ -229,43 +232,10 @@ static DESCRIBES_THE_BODY: [HeaderName; 5] = [
     HeaderName::from_static("content-md5"),
 ];
 
-fn kind_of(surface: Surface, headers: &HeaderMap) -> ReplyKind {
-    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return ReplyKind::Other;
-    }
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match kind.as_str() {
-        "text/event-stream" => ReplyKind::Events(surface),
-        "application/json" => {
-            ReplyKind::Document(headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()))
-        }
-        _ => ReplyKind::Other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
     use super::*;
-
-    fn kind(pairs: &[(HeaderName, &'static str)]) -> ReplyKind {
-        kind_of(
-            Surface::ChatCompletions,
-            &pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect(),
-        )
-    }
-
-    #[test]
-    fn only_replies_that_can_be_read_are_read() {
-        assert_eq!(
-            kind(&[(CONTENT_TYPE, "text/event-stream; charset=utf-8")]),
-            ReplyKind::Events(Surface::ChatCompletions)
-        );
-        assert_eq!(kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_LENGTH, "5")]), ReplyKind::Document(Some(5)));
-        assert_eq!(kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, "gzip")]), ReplyKind::Other);
-        assert_eq!(kind(&[]), ReplyKind::Other);
-    }
 
     #[test]
     fn what_is_not_known_is_not_told() {

@@ -12,6 +12,7 @@ mod drain;
 mod endpoints;
 pub(crate) mod files;
 mod observed;
+mod recall_tool;
 mod receipts;
 mod refusals;
 pub(crate) mod relay;

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use serde_json::json;
 
@@ -26,6 +27,24 @@ pub(crate) enum ReplyKind {
     Document(Option<u64>),
     /// Something else.
     Other,
+}
+
+impl ReplyKind {
+    /// What kind of reply to a request of this interface has these headers.
+    pub(super) fn of(surface: Surface, headers: &HeaderMap) -> Self {
+        if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            return Self::Other;
+        }
+        let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match kind.as_str() {
+            "text/event-stream" => Self::Events(surface),
+            "application/json" => {
+                Self::Document(headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()))
+            }
+            _ => Self::Other,
+        }
+    }
 }
 
 /// What hears that a request is accepted, and how its reply ends.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use futures::{FutureExt, stream};
+use http::{HeaderName, HeaderValue};
 use http_body_util::{BodyExt, StreamBody};
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -207,4 +208,22 @@ async fn the_tokens_of_a_prompt_are_heard_before_the_end_of_a_reply_that_says_th
         observed.collect().await.unwrap();
         assert_eq!(all.all(), heard, "{pieces:?}");
     }
+}
+
+fn kind(pairs: &[(HeaderName, &'static str)]) -> ReplyKind {
+    ReplyKind::of(
+        Surface::ChatCompletions,
+        &pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect(),
+    )
+}
+
+#[test]
+fn only_replies_that_can_be_read_are_read() {
+    assert_eq!(
+        kind(&[(CONTENT_TYPE, "text/event-stream; charset=utf-8")]),
+        ReplyKind::Events(Surface::ChatCompletions)
+    );
+    assert_eq!(kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_LENGTH, "5")]), ReplyKind::Document(Some(5)));
+    assert_eq!(kind(&[(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, "gzip")]), ReplyKind::Other);
+    assert_eq!(kind(&[]), ReplyKind::Other);
 }

@@ -10,6 +10,7 @@ use mainpoint_store::Scope;
 use uuid::Uuid;
 
 use crate::prompt::receipt::{Receipt, ReplyNote};
+use crate::prompt::way_back::Found;
 
 /// The receipts of recent requests; the oldest go first.
 #[derive(Debug)]
@@ -41,6 +42,16 @@ impl Receipts {
         self.change(|cache| {
             if let Some(stored) = cache.peek_mut(&id) {
                 stored.receipt.reply = Some(reply);
+            }
+        });
+    }
+
+    /// Notes a call of our tool, and what it brought.
+    pub(crate) fn note_recall(&self, id: Uuid, found: Found) {
+        self.change(|cache| {
+            if let Some(stored) = cache.peek_mut(&id) {
+                stored.receipt.recall_calls += 1;
+                stored.receipt.recall_memories.extend(found.sources);
             }
         });
     }

@@ -38,6 +38,7 @@ mod openai_responses;
 mod own_headers;
 mod own_words;
 mod quotes;
+mod recall_tool;
 mod recorded_traffic;
 mod refused_requests;
 mod relaying;

@@ -7,7 +7,7 @@ mod completion;
 #[cfg(test)]
 mod recorded;
 mod response;
-mod sse;
+pub(super) mod sse;
 #[cfg(test)]
 mod tests;
 mod usage;

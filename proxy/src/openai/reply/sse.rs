@@ -4,7 +4,7 @@
 
 /// Cuts bytes into events and hands over the data of each.
 #[derive(Debug)]
-pub(super) struct Framer {
+pub(crate) struct Framer {
     line: Vec<u8>,
     data: String,
     has_data: bool,
@@ -32,7 +32,7 @@ impl Default for Framer {
 
 impl Framer {
     /// Reads `bytes` and calls `on_event` with the data of every event that they complete.
-    pub(super) fn push(&mut self, bytes: &[u8], mut on_event: impl FnMut(&str)) {
+    pub(crate) fn push(&mut self, bytes: &[u8], mut on_event: impl FnMut(&str)) {
         let mut rest = bytes;
         while !self.overflowed && !rest.is_empty() {
             if self.after_cr {
@@ -55,7 +55,7 @@ impl Framer {
     }
 
     /// Reads an unfinished last line and hands over an event that no empty line closed.
-    pub(super) fn finish(&mut self, mut on_event: impl FnMut(&str)) {
+    pub(crate) fn finish(&mut self, mut on_event: impl FnMut(&str)) {
         if !self.line.is_empty() {
             self.end_line(&mut on_event);
         }
@@ -63,12 +63,12 @@ impl Framer {
     }
 
     /// Whether a line or an event was larger than is kept; nothing is read from then on.
-    pub(super) fn has_overflowed(&self) -> bool {
+    pub(crate) fn has_overflowed(&self) -> bool {
         self.overflowed
     }
 
     /// Whether the bytes so far end after a complete event.
-    pub(super) fn is_between_events(&self) -> bool {
+    pub(crate) fn is_between_events(&self) -> bool {
         !self.overflowed && self.line.is_empty() && !self.open
     }
 

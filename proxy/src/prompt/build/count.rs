@@ -14,7 +14,7 @@ impl<M: PromptMemory> Draft<'_, M> {
     /// Tokens of the prompt with `edits`; `None` when they cannot be made.
     pub(super) fn count(&self, edits: &Edits) -> Result<Option<usize>, MemoryError> {
         let (request, tokens) = (&self.prepared.request, &self.prepared.tokens);
-        let mut total = tokens.other;
+        let mut total = tokens.other + self.tool;
         for (index, message) in request.messages.iter().enumerate() {
             if edits.dropped.contains(&index) {
                 continue;

@@ -23,11 +23,13 @@ use super::eviction_policy::{Balance, Shape};
 use super::injections::{BlockRecord, Recorded, entry};
 use super::pack::Source;
 use super::provider_cache::CacheState;
+use super::way_back::WayBack;
 use crate::config::Mode;
 use crate::conversation::prepare::Prepared;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
-use crate::openai::request::Message;
+use crate::openai::recall_tool::{self, Offer, Round};
+use crate::openai::request::{ChatRequest, Message, Surface};
 use crate::openai::splice::{self, Edits};
 use crate::telemetry::stopwatch::{Laps, Stopwatch};
 
@@ -55,6 +57,8 @@ pub(crate) struct Revision {
     pub(crate) sources: Vec<Source>,
     /// Whether there are none because nothing that was found is near enough to the question.
     pub(crate) abstained: bool,
+    /// What the model may still ask for; `None` where it is offered no tool.
+    pub(crate) way_back: Option<WayBack>,
     /// Time spent on finding memories.
     pub(crate) recall: Duration,
     /// Time spent on each step.
@@ -78,6 +82,7 @@ pub(crate) async fn revise<M: PromptMemory>(
         return Ok(Revised::default());
     };
     let size = prepared.request.body.len();
+    let tool = if planner.config.tools { beside(size, || tool_tokens(planner, prepared))? } else { 0 };
     for _ in 0..ATTEMPTS {
         let mut watch = Stopwatch::start();
         let ids: Vec<TurnId> = beside(size, || prepared.turn_ids.iter().copied().flatten().collect());
@@ -97,6 +102,7 @@ pub(crate) async fn revise<M: PromptMemory>(
                 shape: cuttable.shape(recorded.eviction.as_ref().map(|eviction| eviction.horizon), &held),
                 odd,
                 held,
+                tool,
                 recorded,
                 watch,
             }
@@ -138,6 +144,8 @@ struct Draft<'a, M> {
     odd: BTreeSet<usize>,
     /// Messages that stay, the odd ones among them.
     held: BTreeSet<usize>,
+    /// Tokens of the tool that the prompt offers; 0 where it offers none.
+    tool: usize,
     recorded: Recorded,
     watch: Stopwatch,
 }
@@ -161,6 +169,8 @@ impl<M: PromptMemory> Draft<'_, M> {
             }
             self.watch.lap("record");
         }
+        let way_back = beside(body.len(), || self.way_back(&body, &eviction));
+        let body = way_back.as_ref().map_or(body, |way_back| way_back.offer.body(Round::Open));
         Ok(Attempt::Ended(Some(Revision {
             body,
             tokens,
@@ -168,6 +178,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             balance: eviction.balance,
             sources: remembered.block.map(|block| block.sources).unwrap_or_default(),
             abstained: remembered.abstained,
+            way_back,
             recall: remembered.time,
             steps: self.watch.laps(),
         })))
@@ -199,6 +210,13 @@ impl<M: PromptMemory> Draft<'_, M> {
         Ok(body.filter(|_| tokens < self.prepared.tokens.total()).map(|body| (body, tokens)))
     }
 
+    /// The way back of a prompt that offers the tool.
+    fn way_back(&self, body: &Bytes, eviction: &Eviction) -> Option<WayBack> {
+        let offer = (self.tool > 0).then(|| Offer::new(body.clone())).flatten()?;
+        let quoted = self.recorded.quoted(|index| !eviction.dropped.contains(&index));
+        Some(WayBack::new(offer, self.ask(eviction), quoted, self.prepared.tokenizer))
+    }
+
     fn edits(&self, eviction: &Eviction) -> Edits {
         edits(self.prepared, &eviction.dropped, &eviction.record.lines, &self.recorded.blocks)
     }
@@ -228,6 +246,15 @@ impl<M: PromptMemory> Draft<'_, M> {
         let held = self.planner.memory.record(&prepared.scope, entries.clone()).await?;
         Ok(held == entries)
     }
+}
+
+/// Tokens of the tool that a rewritten prompt offers; 0 where it can offer none.
+fn tool_tokens<M>(planner: &Planner<M>, prepared: &Prepared) -> Result<usize, MemoryError> {
+    let ChatRequest { surface, body, .. } = &prepared.request;
+    if *surface != Surface::ChatCompletions || !recall_tool::takes_offer(body) {
+        return Ok(0);
+    }
+    Ok(planner.preparation.counter.text(prepared.tokenizer, recall_tool::DEFINITION)?)
 }
 
 /// What leaves and what is put in: the digest at the head of the first user message that stays, blocks at the tails of theirs.

@@ -70,7 +70,8 @@ impl<M: PromptMemory> Draft<'_, M> {
         })
     }
 
-    fn ask(&self, eviction: &Eviction) -> RecallQuery<'_> {
+    /// The question of the last user message to what has left the prompt.
+    pub(super) fn ask(&self, eviction: &Eviction) -> RecallQuery<'_> {
         let prepared = self.prepared;
         let (mut dropped, mut retained) = (Vec::new(), HashSet::new());
         for (at, index) in prepared.spoken.iter().enumerate() {

@@ -1,0 +1,16 @@
+//! The one tool that a model may be offered to ask the memory for more: how a request offers it, and what an answer asks of it.
+//!
+//! Chat completions only. It must not know how anything is recalled, nor who sends requests and answers.
+
+mod calls;
+mod document;
+mod events;
+mod offer;
+mod splicing;
+mod usage;
+
+pub(crate) use calls::{Asked, RecallCall};
+pub(crate) use document::{DocumentAnswer, read};
+pub(crate) use events::StreamedAnswer;
+pub(crate) use offer::{DEFINITION, Offer, Round, takes_offer};
+pub(crate) use usage::Usage;

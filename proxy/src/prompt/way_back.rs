@@ -1,0 +1,94 @@
+//! A way back: what a model may still ask for of what has left its prompt, and how it is told.
+//!
+//! It must not know how a call arrives or how its result is sent. A call always has a result: whatever fails, nothing was found.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use mainpoint_store::{Scope, TurnId};
+
+use super::Planner;
+use super::pack::{Place, Source, pack};
+use crate::error::MemoryError;
+use crate::memory::{PromptMemory, RecallQuery};
+use crate::openai::block::Seal;
+use crate::openai::recall_tool::Offer;
+use crate::openai::tokens::Tokenizer;
+
+/// A rewritten prompt that offers the tool, and what its calls are answered with.
+pub(crate) struct WayBack {
+    /// The prompt.
+    pub(crate) offer: Offer,
+    scope: Scope,
+    asked: DateTime<Utc>,
+    dropped: Vec<TurnId>,
+    retained: HashSet<TurnId>,
+    /// The turns that the prompt quotes.
+    quoted: HashSet<TurnId>,
+    tokenizer: Tokenizer,
+}
+
+impl std::fmt::Debug for WayBack {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("WayBack").field("offer", &self.offer).finish_non_exhaustive()
+    }
+}
+
+/// The result of a call.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// A memory block; `None` when nothing was found.
+    block: Option<String>,
+    /// Where its memories came from, in the order in which they stand.
+    pub(crate) sources: Vec<Source>,
+}
+
+impl WayBack {
+    /// A prompt, the question that its memories were found with, the turns that it quotes, and the tokenizer of its model.
+    pub(crate) fn new(offer: Offer, question: RecallQuery<'_>, quoted: HashSet<TurnId>, tokenizer: Tokenizer) -> Self {
+        let RecallQuery { scope, asked, dropped, retained, .. } = question;
+        Self { offer, scope: scope.clone(), asked, dropped, retained, quoted, tokenizer }
+    }
+
+    /// Recalls what matters for `query`, as it is for a question, within `memory.deadline_ms`. The result shares the tokens that
+    /// memories may take with `calls - 1` others. A failure is reported.
+    pub(crate) async fn recall<M: PromptMemory>(&self, planner: &Planner<M>, query: &str, calls: usize) -> Found {
+        let room = planner.config.memory_limit() / calls.max(1);
+        let found = tokio::time::timeout(planner.config.deadline, self.find(planner, query, room)).await;
+        found.unwrap_or(Err(MemoryError::Deadline)).unwrap_or_else(|error| {
+            planner.report(&error);
+            Found::default()
+        })
+    }
+
+    async fn find<M: PromptMemory>(
+        &self,
+        planner: &Planner<M>,
+        query: &str,
+        room: usize,
+    ) -> Result<Found, MemoryError> {
+        let question = RecallQuery {
+            scope: &self.scope,
+            text: query.to_owned(),
+            asked: self.asked,
+            dropped: self.dropped.clone(),
+            retained: self.retained.clone(),
+        };
+        let result = planner.memory.recall(question).await?;
+        // Clients never see a result, so that its number need not be known again.
+        let place = Place { room, seal: Seal::new([0; 32]) };
+        let count = |text: &str| planner.preparation.counter.text(self.tokenizer, text);
+        let packed = pack(&result.turns, &self.quoted, place, count)?;
+        Ok(packed
+            .map_or_else(Found::default, |packed| Found { block: Some(packed.block()), sources: packed.sources() }))
+    }
+}
+
+impl Found {
+    /// The result as the model reads it.
+    pub(crate) fn text(&self) -> &str {
+        self.block.as_deref().unwrap_or(NOTHING)
+    }
+}
+
+const NOTHING: &str = "Nothing was found.";
