@@ -86,8 +86,12 @@ pub(crate) async fn answer(
         shared.receipts.put(chat.id, scope, completed(receipt, &chat, mode, outcome));
     }
     let started = Instant::now();
-    let answered = match plan.way_back {
-        Some(way_back) => Box::pin(recall_tool::answer(Exchange::new(shared, chat.id, call, way_back))).await,
+    let answered = match plan.way_back.take() {
+        Some(way_back) => {
+            // What the answer says of tokens is the sum of several prompts.
+            plan.estimated = None;
+            Box::pin(recall_tool::answer(Exchange::new(shared, chat.id, call, way_back))).await
+        }
         None => shared.send(call).await,
     };
     let mut response = match answered {

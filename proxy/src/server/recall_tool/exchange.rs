@@ -79,7 +79,7 @@ impl Exchange {
         let Some(planner) = &self.shared.planner else {
             return Found::default();
         };
-        let _passing = planner.memory.pass();
+        let _passing = planner.memory.in_flight();
         self.way_back.recall(planner, query, calls.min(MOST_CALLS)).await
     }
 }
