@@ -60,6 +60,9 @@ pub struct PriceOptions {
     cache: PathBuf,
 }
 
+/// Keys of the configuration and their values, as TOML writes them.
+type Settings = Vec<(String, String)>;
+
 /// The conversations with one setting.
 struct Point {
     /// The setting's value; none without a curve.
@@ -126,9 +129,8 @@ impl PriceOptions {
     }
 
     /// The settings of each point of the curve; of one point without a curve.
-    fn variants(&self) -> Vec<(Option<String>, Vec<(String, String)>)> {
-        let common: Vec<(String, String)> =
-            self.price_settings().into_iter().chain(self.settings.iter().cloned()).collect();
+    fn variants(&self) -> Vec<(Option<String>, Settings)> {
+        let common: Settings = self.price_settings().into_iter().chain(self.settings.iter().cloned()).collect();
         let Some((key, values)) = &self.curve else {
             return vec![(None, common)];
         };

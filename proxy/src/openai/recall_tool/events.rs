@@ -5,7 +5,6 @@
 mod delta;
 
 use bytes::Bytes;
-use serde_json::Value;
 
 use self::delta::{Delta, Pass};
 use super::calls::Asked;

@@ -9,7 +9,7 @@ mod offer;
 mod splicing;
 mod usage;
 
-pub(crate) use calls::{Asked, RecallCall};
+pub(crate) use calls::Asked;
 pub(crate) use document::{DocumentAnswer, read};
 pub(crate) use events::StreamedAnswer;
 pub(crate) use offer::{DEFINITION, Offer, Round, takes_offer};

@@ -5,7 +5,6 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use serde_json::Value;
 
 use super::calls::{Asked, NAME};
 use super::splicing::{Change, changed};
@@ -150,7 +149,7 @@ fn name_of(body: &[u8], tool: &Range<usize>) -> Option<String> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::conversation::exchanges::tests::conversation;

@@ -112,7 +112,7 @@ pub(crate) async fn revise<M: PromptMemory>(
         }
         let unread = draft.unread().await?;
         if let Attempt::Ended(revision) = draft.complete(&unread).await? {
-            return Ok(Revised { revision, unread_turns: unread.len() });
+            return Ok(Revised { revision: revision.map(|revision| *revision), unread_turns: unread.len() });
         }
     }
     Err(MemoryError::Contention)
@@ -123,7 +123,7 @@ const ATTEMPTS: usize = 4;
 
 enum Attempt {
     /// The ledger holds what the revision says.
-    Ended(Option<Revision>),
+    Ended(Option<Box<Revision>>),
     /// Another request was first; what it wrote holds.
     Overtaken,
 }
@@ -171,7 +171,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         }
         let way_back = beside(body.len(), || self.way_back(&body, &eviction));
         let body = way_back.as_ref().map_or(body, |way_back| way_back.offer.body(Round::Open));
-        Ok(Attempt::Ended(Some(Revision {
+        Ok(Attempt::Ended(Some(Box::new(Revision {
             body,
             tokens,
             dropped: eviction.dropped.len(),
@@ -181,7 +181,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             way_back,
             recall: remembered.time,
             steps: self.watch.laps(),
-        })))
+        }))))
     }
 
     /// The new body and its tokens; `None` when it cannot be written or is no shorter.
