@@ -42,7 +42,7 @@ fn a_value_out_of_range_names_the_range() {
             "[memory]\nleast_relevance = 1.5",
             "line 2: memory.least_relevance = 1.5: expected a number from 0 to 1, such as 0.005",
         ),
-        ("[memory]\nmemory_share = 0.0", "memory.memory_share = 0.0: expected a share over 0 and at most 1"),
+        ("[memory]\nmemory_share = 0", "memory.memory_share = 0: expected a share over 0 and at most 1"),
         (
             "[memory]\nmemory_tokens = 19000",
             "memory.memory_tokens = 19000: expected less than memory.budget_tokens, which is 16000",

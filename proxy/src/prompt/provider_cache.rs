@@ -117,7 +117,7 @@ mod tests {
             cache.visit(&turns(&[conversation, 100_000 + conversation]), after(1));
         }
         assert_eq!(cache.visit(&turns(&[0, 100_000, 7]), after(9999)), CacheState::Warm, "forgotten");
-        assert_eq!(cache.visit(&turns(&[10_999, 110_999, 7]), after(9999)), CacheState::Cold);
+        assert_eq!(cache.visit(&turns(&[10_999, 110_999, 8]), after(9999)), CacheState::Cold);
         let remembered = cache.sent.lock().map(|sent| sent.len());
         assert_eq!(remembered.ok(), Some(CONVERSATIONS));
     }
