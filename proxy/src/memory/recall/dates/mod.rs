@@ -53,8 +53,13 @@ pub fn periods(text: &str, asked: DateTime<Utc>) -> Vec<Period> {
 pub(crate) fn relative(text: &str, said: DateTime<Utc>) -> Vec<Period> {
     // What depends on the time is another period at another time.
     let Some(otherwise) = said.checked_sub_days(ANOTHER_TIME) else { return Vec::new() };
-    let fixed = periods(text, otherwise);
-    periods(text, said).into_iter().filter(|period| !fixed.contains(period)).collect()
+    let words = words::words(text);
+    let mut named = grammar::periods(&words, said.date_naive());
+    if !named.is_empty() {
+        let fixed = grammar::periods(&words, otherwise.date_naive());
+        named.retain(|period| !fixed.contains(period));
+    }
+    named
 }
 
 /// How near a time is to the nearest of `periods`: 1 inside, falling with the distance outside, 0 if there are none.
