@@ -128,8 +128,7 @@ async fn search(
         return Ok(None);
     };
     // Whatever was found is shown, also what the proxy would not think enough.
-    let memory =
-        MemoryConfig { across_conversations: true, least_match: -1.0, least_relevance: 0.0, ..config.memory.clone() };
+    let memory = MemoryConfig { across_conversations: true, least_match: -1.0, ..config.memory.clone() };
     let small_talk = SmallTalk::read(engine).await?;
     prepare(&arguments.question, &memory, engine, store.snapshot(&scope, &Within::Scope).await?)
         .await

@@ -33,9 +33,10 @@ section! {
         /// Most tokens of the digest of what has left the prompt, and never more than an eighth of the budget; 0 writes none.
         #[serde(with = "Whole::<0, 10_000_000>")]
         digest_tokens: usize = 400,
-        /// How likely it must be, of everything that was compared with a question, that a turn answers it; from 0 to 1.
-        #[serde(deserialize_with = "chance")]
-        least_relevance: f32 = 0.005,
+        /// How likely it must be that a turn answers the question, of everything that was compared with it, for every thousand tokens
+        /// that its quote takes.
+        #[serde(deserialize_with = "relevance")]
+        least_relevance: f32 = 0.3,
         /// Most candidates of the search by words; of each other search in proportion.
         #[serde(with = "Whole::<1, 10_000>")]
         candidates: usize = 400,
@@ -145,8 +146,8 @@ fn attachments<'de, D: Deserializer<'de>>(input: D) -> Result<AttachmentPolicy, 
     parsed(input, |text: &String| AttachmentPolicy::parse(text).ok_or(AttachmentPolicy::ALLOWED))
 }
 
-fn chance<'de, D: Deserializer<'de>>(input: D) -> Result<f32, D::Error> {
-    number(input, |value| (0.0..=1.0).contains(&value), "a number from 0 to 1, such as 0.005").map(narrow)
+fn relevance<'de, D: Deserializer<'de>>(input: D) -> Result<f32, D::Error> {
+    number(input, |value| (0.0..=1000.0).contains(&value), "a number from 0 to 1000, such as 0.3").map(narrow)
 }
 
 fn cosine<'de, D: Deserializer<'de>>(input: D) -> Result<f32, D::Error> {

@@ -39,8 +39,8 @@ fn a_value_out_of_range_names_the_range() {
             "memory.attachments = \"newest -1\": expected \"keep\" or \"newest N\"",
         ),
         (
-            "[memory]\nleast_relevance = 1.5",
-            "line 2: memory.least_relevance = 1.5: expected a number from 0 to 1, such as 0.005",
+            "[memory]\nleast_relevance = 1001",
+            "line 2: memory.least_relevance = 1001: expected a number from 0 to 1000, such as 0.3",
         ),
         ("[memory]\nmemory_share = 0", "memory.memory_share = 0: expected a share over 0 and at most 1"),
         (

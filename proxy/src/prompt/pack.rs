@@ -35,13 +35,15 @@ pub(crate) struct Source {
 pub(crate) struct Place {
     /// Most tokens that they may take.
     pub(crate) room: usize,
+    /// See [`MemoryConfig::least_relevance`](crate::config::MemoryConfig::least_relevance).
+    pub(crate) least_relevance: f32,
     /// The seal of the message that their block goes into.
     pub(crate) seal: Seal,
 }
 
 /// Picks from `recalled`, best first, what fits into the room, and writes it in chronological order below its days.
-/// A turn that would take more than a quarter of the room is quoted by its best passage. Of the turns that the prompt quotes
-/// already, only short ones that answer best are quoted again, close to the question. What was said several times is quoted
+/// A turn that would take more than a quarter of the room, or more tokens than it is worth, is quoted by its best passage, if that
+/// is worth them. Of the turns that the prompt quotes already, only short ones that answer best are quoted again, close to the question. What was said several times is quoted
 /// once, as it was said last.
 ///
 /// # Errors
@@ -49,9 +51,10 @@ pub(crate) struct Place {
 pub(crate) fn pack(
     recalled: &[RecalledTurn],
     quoted: &HashSet<TurnId>,
-    Place { room, seal }: Place,
+    place: Place,
     count: impl Fn(&str) -> Result<usize, EngineError>,
 ) -> Result<Option<Packed>, EngineError> {
+    let Place { room, seal, .. } = place;
     let frame = count(&format!("{}{}", block::SEPARATOR, block::render(&[])))?;
     let mut free = room.saturating_sub(frame);
     let mut quotes: Vec<PackedQuote> = Vec::new();
@@ -59,14 +62,18 @@ pub(crate) fn pack(
         let latest = memory.latest;
         let whole = written(memory, &latest.turn.text);
         let cost = count(&whole)? + LINE_BREAK;
+        let is_long = cost > (room / 4).max(1) || !place.is_worth(latest, cost);
         let (text, mut cost) = match &latest.passage {
-            Some(passage) if cost > (room / 4).max(1) => {
+            Some(passage) if is_long => {
                 let shorter = written(memory, passage);
                 let cost = count(&shorter)? + LINE_BREAK;
                 (shorter, cost)
             }
             _ => (whole, cost),
         };
+        if !place.is_worth(latest, cost) {
+            continue;
+        }
         let source = Source::from_recalled(latest);
         let day = source.time.date_naive();
         if quotes.iter().all(|quote| quote.source.time.date_naive() != day) {
@@ -85,6 +92,13 @@ pub(crate) fn pack(
         packed.drop_weakest();
     }
     Ok((packed.memories() > 0).then_some(packed))
+}
+
+impl Place {
+    /// Whether a quote of so many tokens is worth them.
+    fn is_worth(&self, memory: &RecalledTurn, tokens: usize) -> bool {
+        memory.score * 1000.0 >= self.least_relevance * tokens as f32
+    }
 }
 
 /// Quotes in chronological order.
@@ -185,7 +199,7 @@ mod tests {
     }
 
     fn place(room: usize) -> Place {
-        Place { room, seal: Seal::new([0; 32]) }
+        Place { room, least_relevance: 0.0, seal: Seal::new([0; 32]) }
     }
 
     #[test]
@@ -230,6 +244,20 @@ mod tests {
         let packed = pack(&[long], &HashSet::new(), place(100), words).unwrap().unwrap();
         assert!(packed.block().contains("the answer is here"));
         assert!(!packed.block().contains("word word"));
+    }
+
+    #[test]
+    fn a_turn_that_is_not_worth_its_tokens_is_quoted_by_its_passage_or_not_at_all() {
+        let place = Place { least_relevance: 2.0, ..place(1000) };
+        let likely = |score: f32, passage: Option<&str>| {
+            let long = memory(1, &"word ".repeat(100));
+            let long = RecalledTurn { score, passage: passage.map(str::to_owned), ..long };
+            pack(&[long], &HashSet::new(), place, words).unwrap().map(|packed| packed.block())
+        };
+        assert!(likely(0.3, None).unwrap().contains("word word"), "0.3 is worth 150 tokens");
+        assert!(likely(0.1, Some("the answer")).unwrap().contains("user: the answer\n"), "0.1 is worth 50");
+        assert_eq!(likely(0.1, None), None);
+        assert_eq!(likely(0.001, Some("the answer")), None);
     }
 
     #[test]

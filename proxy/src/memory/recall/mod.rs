@@ -112,13 +112,10 @@ impl Recall<'_> {
             return Ok(RecallResult { evidence, abstained: true, steps: watch.laps(), ..RecallResult::default() });
         }
         let mut ranking = chances(ranked(&found.candidates));
-        ranking.retain(|(place, chance)| {
-            let turn = found.turns.get(*place);
-            *chance >= self.config.least_relevance && turn.is_some_and(|turn| !question.retained.contains(turn))
-        });
+        ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(|turn| !question.retained.contains(turn)));
         ranking.truncate(self.most);
         watch.lap("ranking");
-        let read = self.read(snapshot, (question.scope, &ranking), &found).await?;
+        let read = self.read(snapshot, question.scope, &ranking, &found).await?;
         let (turns, reasons): (Vec<_>, Vec<_>) = without_repetitions(read, &question.text).into_iter().unzip();
         watch.lap("texts");
         let steps = watch.laps();
@@ -130,7 +127,8 @@ impl Recall<'_> {
     async fn read(
         &self,
         snapshot: Snapshot<'_>,
-        (scope, ranking): (&Scope, &[(usize, f32)]),
+        scope: &Scope,
+        ranking: &[(usize, f32)],
         found: &ComparedTurns,
     ) -> Result<Vec<(RecalledTurn, Candidate)>, MemoryError> {
         let ids: Vec<TurnId> = ranking.iter().filter_map(|(place, _)| found.turns.get(*place).copied()).collect();
