@@ -55,14 +55,18 @@ impl Keeper {
 }
 
 async fn keep(directory: PathBuf, counter: Arc<TokenCounter>, stop: CancellationToken) {
-    while !stop.is_cancelled() {
+    loop {
         // Whether the time is over or all is stopped, it is saved.
-        let _ = tokio::time::timeout(PAUSE, stop.cancelled()).await;
-        let Some(factors) = counter.changed_factors() else { continue };
-        let directory = directory.clone();
-        let saved = tokio::task::spawn_blocking(move || write(&directory, &factors)).await;
-        if let Err(error) = saved.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            tracing::warn!(error = %error, "what was learnt of models' tokens cannot be saved; it is tried again when more is learnt");
+        let is_over = tokio::time::timeout(PAUSE, stop.cancelled()).await.is_ok();
+        if let Some(factors) = counter.changed_factors() {
+            let directory = directory.clone();
+            let saved = tokio::task::spawn_blocking(move || write(&directory, &factors)).await;
+            if let Err(error) = saved.unwrap_or_else(|error| Err(io::Error::other(error))) {
+                tracing::warn!(error = %error, "what was learnt of models' tokens cannot be saved; it is tried again when more is learnt");
+            }
+        }
+        if is_over {
+            return;
         }
     }
 }
