@@ -41,8 +41,8 @@ Examples:
   mainpoint search \"Where does she live?\" --data-dir /var/lib/mainpoint --json
 
 A scope is one caller's memory: everything that was said with the same key. For each turn the table says its score, its place
-among those that share words with the question, the similarity of its vector (cosine) and of its tokens (MaxSim). A turn that
-only repeats the question is left out. The last line says whether the proxy would put these turns into a prompt.";
+among those that share words with the question, the similarity of its vector (cosine) and of its tokens (MaxSim). The last line
+says whether the proxy would put these turns into a prompt.";
 
 #[derive(Debug, Args)]
 pub(super) struct SearchArguments {

@@ -93,7 +93,8 @@ impl PromptMemory for Memory {
     }
 
     async fn recall(&self, question: RecallQuery<'_>) -> Result<RecallResult, MemoryError> {
-        Recall {
+        let text = question.text.clone();
+        let found = Recall {
             engine: &self.engine,
             store: &self.store,
             config: &self.config,
@@ -101,7 +102,8 @@ impl PromptMemory for Memory {
             most: (self.config.memory_limit() / SHORTEST_QUOTE).clamp(1, MOST_TURNS),
         }
         .run(question)
-        .await
+        .await?;
+        Ok(found.without_repetitions(&text))
     }
 }
 

@@ -81,6 +81,21 @@ pub(crate) struct RecallResult {
     pub(crate) steps: Laps,
 }
 
+impl RecallResult {
+    /// The same but for turns that say what the question does, word for word: that it was asked before answers nothing.
+    pub(crate) fn without_repetitions(mut self, question: &str) -> Self {
+        let asked = words_of(question);
+        let mut keeps: Vec<bool> = Vec::with_capacity(self.turns.len());
+        self.turns.retain(|recalled| {
+            keeps.push(asked.is_empty() || words_of(&recalled.turn.text) != asked);
+            keeps.last().copied().unwrap_or_default()
+        });
+        let mut keeps = keeps.into_iter();
+        self.reasons.retain(|_| keeps.next().unwrap_or(true));
+        self
+    }
+}
+
 impl Recall<'_> {
     /// The turns that matter, best first: those that are likely enough to answer, and none if none matches the question well
     /// enough.
@@ -115,8 +130,7 @@ impl Recall<'_> {
         ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(|turn| !question.retained.contains(turn)));
         ranking.truncate(self.most);
         watch.lap("ranking");
-        let read = self.read(snapshot, question.scope, &ranking, &found).await?;
-        let (turns, reasons): (Vec<_>, Vec<_>) = without_repetitions(read, &question.text).into_iter().unzip();
+        let (turns, reasons) = self.read(snapshot, question.scope, &ranking, &found).await?;
         watch.lap("texts");
         let steps = watch.laps();
         tracing::debug!(candidates = found.turns.len(), recalled = turns.len(), ?evidence, ?steps, "recalled");
@@ -130,7 +144,7 @@ impl Recall<'_> {
         scope: &Scope,
         ranking: &[(usize, f32)],
         found: &ComparedTurns,
-    ) -> Result<Vec<(RecalledTurn, Candidate)>, MemoryError> {
+    ) -> Result<(Vec<RecalledTurn>, Vec<Candidate>), MemoryError> {
         let ids: Vec<TurnId> = ranking.iter().filter_map(|(place, _)| found.turns.get(*place).copied()).collect();
         let wanted: Vec<&IndexedPassage> = ranking.iter().filter_map(|(place, _)| found.best(*place)).collect();
         let texts = snapshot.texts(&wanted).await?;
@@ -146,7 +160,7 @@ impl Recall<'_> {
             let score = *score;
             Some((RecalledTurn { turn, passage, score }, *found.candidates.get(*place)?))
         });
-        Ok(recalled.collect())
+        Ok(recalled.unzip())
     }
 
     fn within(&self, question: &RecallQuery<'_>) -> Within {
@@ -156,13 +170,6 @@ impl Recall<'_> {
             Within::Conversation(question.dropped.clone())
         }
     }
-}
-
-/// What was read but for turns that say what the question does, word for word: that it was asked before answers nothing.
-fn without_repetitions(mut read: Vec<(RecalledTurn, Candidate)>, question: &str) -> Vec<(RecalledTurn, Candidate)> {
-    let asked = words_of(question);
-    read.retain(|(recalled, _)| asked.is_empty() || words_of(&recalled.turn.text) != asked);
-    read
 }
 
 /// Most bytes of a question; of a longer one its beginning and its end are asked. Reading it and comparing it
@@ -188,9 +195,11 @@ mod tests {
     fn a_turn_that_only_repeats_the_question_is_left_out() {
         let left = |question: &str| {
             let texts = ["where is  the HARBOUR", "Where is the harbour? Behind the mill.", "?!"];
-            let read = (0..).zip(texts).map(|(position, text)| (recalled(turn(position, text)), Candidate::default()));
-            let left = without_repetitions(read.collect(), question);
-            left.into_iter().map(|(recalled, _)| recalled.turn.position).collect::<Vec<_>>()
+            let turns = (0..).zip(texts).map(|(position, text)| recalled(turn(position, text))).collect();
+            let found = RecallResult { turns, reasons: vec![Candidate::default(); 3], ..RecallResult::default() };
+            let left = found.without_repetitions(question);
+            assert_eq!(left.turns.len(), left.reasons.len());
+            left.turns.iter().map(|recalled| recalled.turn.position).collect::<Vec<_>>()
         };
         assert_eq!(left("Where is the harbour?\n"), [1, 2]);
         assert_eq!(left("harbour?"), [0, 1, 2]);
