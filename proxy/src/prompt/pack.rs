@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn memories_stand_in_chronological_order_and_the_best_ones_win() {
-        let packed = pack(&[memory(9, "nine"), memory(2, "two"), memory(5, "five")], &HashSet::new(), place(32), words)
+        let packed = pack(&[memory(9, "nine"), memory(2, "two"), memory(5, "five")], &HashSet::new(), place(30), words)
             .unwrap()
             .unwrap();
         let block = packed.block();
