@@ -187,9 +187,12 @@ async fn an_upstream_that_fails_after_a_call_is_seen_to_fail_and_a_client_that_l
     let answer = proxy.chat(conversation.body()).await;
     assert_eq!((answer.status, answer.error()["message"].as_str()), (StatusCode::TOO_MANY_REQUESTS, Some("slow down")));
 
-    for failure in [Reply::hang_up(), Reply::error(StatusCode::TOO_MANY_REQUESTS, "slow down")] {
+    // A request that meets a kept-alive connection as it closes is sent again, once.
+    let failures =
+        [vec![Reply::hang_up(), Reply::hang_up()], vec![Reply::error(StatusCode::TOO_MANY_REQUESTS, "slow down")]];
+    for failure in failures {
         upstream.reply_next(stream("one", "Let me see. ", &calls));
-        upstream.reply_next(failure);
+        failure.into_iter().for_each(|reply| upstream.reply_next(reply));
         let answer = proxy.chat(conversation.streaming().body()).await;
         let last = sse::chunks(&answer.body).pop().expect("an event");
         assert!(last["error"]["message"].is_string() && !sse::is_done(&answer.body), "{}", answer.text());
