@@ -99,8 +99,7 @@ impl Cache {
             hasher.update(input.len().to_le_bytes());
             hasher.update(input);
         }
-        let hash = hasher.finalize();
-        let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hash = leading_digits(&hasher.finalize(), 8);
         self.directory.join(format!("{name}-{hash}.safetensors"))
     }
 }
@@ -111,6 +110,15 @@ pub(crate) fn half(value: f32) -> [u8; 2] {
     let rounded = if value.is_finite() { bits.saturating_add(0x7FFF + ((bits >> 16) & 1)) } else { bits };
     let [_, _, low, high] = rounded.to_le_bytes();
     [low, high]
+}
+
+/// The first bytes of a content's hash, in hexadecimal digits.
+pub(crate) fn short_hash(content: impl AsRef<[u8]>, bytes: usize) -> String {
+    leading_digits(&Sha256::digest(content), bytes)
+}
+
+fn leading_digits(hash: &[u8], bytes: usize) -> String {
+    hash.iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Writes a file so that a reader sees all of it or nothing.

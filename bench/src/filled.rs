@@ -5,12 +5,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use chrono::{DateTime, Utc};
 use mainpoint_tests::binary;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::BenchError;
-use crate::cache::write_whole;
+use crate::cache::{short_hash, write_whole};
 
 /// A conversation that took place before anything is measured.
 #[derive(Debug)]
@@ -23,6 +23,11 @@ pub(crate) struct History<'a> {
     pub(crate) messages: Vec<Value>,
 }
 
+/// A message as OpenAI's clients send it, with its time.
+pub(crate) fn message(role: &str, text: &str, time: DateTime<Utc>) -> Value {
+    json!({"role": role, "content": text, "created_at": time.to_rfc3339()})
+}
+
 impl History<'_> {
     /// The directory of the store that holds it, filled now if it is not there.
     ///
@@ -30,8 +35,7 @@ impl History<'_> {
     /// When the directory cannot be written, or the import fails.
     pub(crate) fn stored(&self, cache: &Path) -> Result<PathBuf, BenchError> {
         let line = json!({"conversation": self.name, "messages": self.messages}).to_string();
-        let hash = Sha256::digest(format!("{}{}\n{line}", env!("READING_FINGERPRINT"), self.key));
-        let hash: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let hash = short_hash(format!("{}{}\n{line}", env!("READING_FINGERPRINT"), self.key), 6);
         let home = cache.join("filled").join(format!("{}-{hash}", self.name));
         let (directory, filled) = (home.join("data"), home.join("filled"));
         if filled.is_file() {

@@ -11,10 +11,10 @@ use std::path::PathBuf;
 use mainpoint_tests::{ProxyBuilder, StartedProxy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::AnswerOptions;
 use crate::BenchError;
+use crate::cache::short_hash;
 
 /// A service with what it said before.
 pub(super) struct Answering {
@@ -75,7 +75,7 @@ impl Answering {
         let body = json!({
             "model": self.model, "messages": messages, "temperature": 0, "max_tokens": MOST_TOKENS,
         });
-        let hash: String = Sha256::digest(body.to_string()).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let hash = short_hash(body.to_string(), 16);
         if let Some(answer) = self.known.get(&hash) {
             return Ok(answer.clone());
         }

@@ -5,13 +5,13 @@
 
 use mainpoint_tests::{Answer, ScriptedUpstream, StartedProxy, prompt, tokens};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::AnswerOptions;
 use crate::BenchError;
 use crate::copies::working_copy;
-use crate::data::{Conversation, Question, Turn};
-use crate::filled::History;
+use crate::data::{Conversation, Question};
+use crate::filled::{History, message};
 use crate::progress::Progress;
 use crate::running::{Client, MODEL, NO_DEADLINE, program, with};
 
@@ -113,7 +113,5 @@ fn key(conversation: &Conversation) -> String {
 }
 
 fn messages(conversation: &Conversation) -> Vec<Value> {
-    let message =
-        |turn: &Turn| json!({"role": turn.role, "content": turn.message(), "created_at": turn.time.to_rfc3339()});
-    conversation.turns.iter().map(message).collect()
+    conversation.turns.iter().map(|turn| message(turn.role, &turn.message(), turn.time)).collect()
 }

@@ -4,7 +4,7 @@
 
 use mainpoint_tests::{Answer, ScriptedUpstream, StartedProxy};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::PriceOptions;
@@ -12,7 +12,7 @@ use super::conversation::{Chat, Round};
 use super::message::{Messages, Prompt};
 use crate::BenchError;
 use crate::copies::working_copy;
-use crate::filled::History;
+use crate::filled::{History, message};
 use crate::progress::Progress;
 use crate::running::{Client, MODEL, program};
 
@@ -134,11 +134,8 @@ impl Stage {
 
 /// The rounds as messages with their times.
 fn said(chat: &Chat) -> Vec<Value> {
-    let round = |round: &Round| {
-        let message =
-            |role: &str, text: &str| json!({"role": role, "content": text, "created_at": round.time.to_rfc3339()});
-        [message("user", &round.user), message("assistant", &round.assistant)]
-    };
+    let round =
+        |round: &Round| [message("user", &round.user, round.time), message("assistant", &round.assistant, round.time)];
     chat.rounds.iter().flat_map(round).collect()
 }
 
@@ -150,6 +147,8 @@ impl Receipt {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -7,7 +7,7 @@ use super::pricing::{Charge, Prices};
 use super::results::{BetweenEvictions, ChatResult};
 use super::{CHATS, Point, PriceOptions};
 use crate::BenchError;
-use crate::report::{Axis, Chart, Line, Report, Row, Series, column, table_of};
+use crate::report::{Axis, Chart, Line, Report, Row, Series, column, find, table_of};
 use crate::stats::{Figure, RESAMPLES, Resamples, as_float};
 
 /// Results with what resampling needs.
@@ -123,9 +123,7 @@ fn add_curve(report: &mut Report, options: &PriceOptions, points: &[Point]) {
 }
 
 fn curve(report: &Report, bench: &str, points: &[Point]) -> Chart {
-    let value = |bench: &str, metric: &str, arm: &str| {
-        report.rows.iter().find(|row| row.bench == bench && row.metric == metric && row.arm == arm).map(|row| row.value)
-    };
+    let value = |bench: &str, metric: &str, arm: &str| find(&report.rows, bench, metric, arm).map(|row| row.value);
     let place = |bench: &str, arm: &str| Some((value(bench, RATIO, arm)?, value(bench, "evidence", arm)?));
     let base = bench.strip_suffix("-curve").unwrap_or(bench);
     let settings = points.iter().filter_map(|point| place(bench, point.setting.as_deref()?));
@@ -207,7 +205,8 @@ fn method(prices: Prices) -> String {
          one message, digest line or memory line of the prompt holds at least half of its content words \
          (lower-cased, without stop words, each once, the first 60); the figure is the mean share. Intervals: \
          bootstrap over chats, for evidence over questions, {RESAMPLES} resamples, seed {SEED}. All prompts but \
-         mainpoint's are made by this benchmark; mainpoint's are what the running proxy forwarded, on a store that had read the conversation. "
+         mainpoint's are made by this benchmark; mainpoint's are what the running proxy forwarded, on a store that had \
+         read the conversation. "
     )
 }
 
@@ -256,7 +255,6 @@ mod tests {
 
     use super::super::results::tests::result;
     use super::*;
-    use crate::report::find;
 
     #[derive(Parser)]
     struct Program {

@@ -43,8 +43,8 @@ pub(crate) struct Place {
 
 /// Picks from `recalled`, best first, what fits into the room, and writes it in chronological order below its days.
 /// A turn that would take more than a quarter of the room, or more tokens than it is worth, is quoted by its best passage, if that
-/// is worth them. Of the turns that the prompt quotes already, only short ones that answer best are quoted again, close to the question. What was said several times is quoted
-/// once, as it was said last.
+/// is worth them. Of the turns that the prompt quotes already, only short ones that answer best are quoted again, close to the
+/// question. What was said several times is quoted once, as it was said last.
 ///
 /// # Errors
 /// When `count` fails.

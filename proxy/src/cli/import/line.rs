@@ -32,6 +32,11 @@ const MESSAGES: &str = "a list of at least one message, each with \"role\" and \
 /// Characters of a wrong value that an error shows.
 const SHOWN: usize = 60;
 
+/// What a message about a line says of the name that it gives its conversation, if it gives one.
+pub(super) fn of_conversation(name: Option<&str>) -> String {
+    name.map(|name| format!(" (conversation {name:?})")).unwrap_or_default()
+}
+
 impl Line {
     /// Reads a line. Messages are read as those of a request: what is odd about one is no error.
     ///

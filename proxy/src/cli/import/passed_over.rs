@@ -2,6 +2,7 @@
 //!
 //! It must not know where it is shown.
 
+use super::line::of_conversation;
 use crate::cli::messages::{ListedMessage, passed_over};
 
 /// The lines so far and what was passed over in them.
@@ -25,8 +26,7 @@ impl PassedOver {
         let Some(text) = passed_over(listed) else { return };
         self.lines += 1;
         if self.lines <= MOST_LINES {
-            let name = name.map(|name| format!(" (conversation {name:?})")).unwrap_or_default();
-            self.named.push(format!("line {line}: {text}{name}"));
+            self.named.push(format!("line {line}: {text}{}", of_conversation(name)));
         }
     }
 

@@ -8,6 +8,7 @@ use mainpoint_store::{Scope, Turn, TurnId};
 
 use super::Import;
 use super::history::{History, Numbered};
+use super::line::of_conversation;
 use crate::cli::CliError;
 use crate::conversation::prepare::Prepared;
 
@@ -42,10 +43,9 @@ impl Import<'_> {
             let number = line.number;
             let named = line.line.name.clone();
             survey.passed_over += line.line.listed.iter().filter(|message| message.oddity.is_some()).count();
-            let conversation = self.prepare(line).map_err(|reason| {
-                let name = named.map(|name| format!(" (conversation {name:?})")).unwrap_or_default();
-                history.refusal(number, format!("{reason}{name}"))
-            })?;
+            let conversation = self
+                .prepare(line)
+                .map_err(|reason| history.refusal(number, format!("{reason}{}", of_conversation(named.as_deref()))))?;
             let names: Vec<TurnId> = conversation.turns.iter().map(|turn| turn.id).collect();
             let read = self.store.already_read(&conversation.scope, &names).await?;
             let unread = conversation.turns.iter().filter(|turn| !read.contains(&turn.id));

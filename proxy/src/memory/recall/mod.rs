@@ -83,16 +83,14 @@ pub(crate) struct RecallResult {
 
 impl RecallResult {
     /// The same but for turns that say what the question does, word for word: that it was asked before answers nothing.
-    pub(crate) fn without_repetitions(mut self, question: &str) -> Self {
+    pub(crate) fn without_repetitions(self, question: &str) -> Self {
         let asked = words_of(question);
-        let mut keeps: Vec<bool> = Vec::with_capacity(self.turns.len());
-        self.turns.retain(|recalled| {
-            keeps.push(asked.is_empty() || words_of(&recalled.turn.text) != asked);
-            keeps.last().copied().unwrap_or_default()
-        });
-        let mut keeps = keeps.into_iter();
-        self.reasons.retain(|_| keeps.next().unwrap_or(true));
-        self
+        if asked.is_empty() {
+            return self;
+        }
+        let found = self.turns.into_iter().zip(self.reasons);
+        let (turns, reasons) = found.filter(|(recalled, _)| words_of(&recalled.turn.text) != asked).unzip();
+        Self { turns, reasons, ..self }
     }
 }
 

@@ -123,10 +123,11 @@ impl<M: PromptMemory> Draft<'_, M> {
         let digest = current.map_or(Ok(0), |eviction| self.text(&block::digest(&eviction.record.lines)))?;
         let config = &self.planner.config;
         let mut bare = situation.tokens.saturating_sub(digest);
-        let movable = self.movable();
-        // What has left and stays from now on comes back.
-        for index in current.into_iter().flat_map(|eviction| eviction.dropped.difference(&movable)) {
-            bare += self.cost(*index)?;
+        if let Some(eviction) = current {
+            // What has left and stays from now on comes back.
+            for index in eviction.dropped.difference(&self.movable()) {
+                bare += self.cost(*index)?;
+            }
         }
         let mut cuts = Vec::new();
         for evictable in &self.shape.evictables {
