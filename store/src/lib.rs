@@ -19,6 +19,12 @@
 //! kind and turn. [`Store::record`] writes them (fsynced, the first writer wins), [`Store::ledger`] finds them. They never
 //! move to LanceDB; they go when their conversation is deleted or has been silent for [`StoreConfig::ledger_age`].
 //!
+//! # Conversations
+//!
+//! Turns are known by what they say. Which of them were said one after the other is in the journal's file as well: a list of turns
+//! for each conversation, and for each branch where it begins. [`Store::standing`] tells which conversation a request goes on with
+//! by the turns that both have; [`Store::accept_said`] puts what is new into its place there.
+//!
 //! # Read your writes
 //!
 //! Rows between 2 and 3 are visible to every reader. [`Store::already_read`], [`Store::turns`] and
@@ -80,8 +86,8 @@ pub use query::ranking::Ranking;
 pub use query::sketches::Sketches;
 pub use query::snapshot::Snapshot;
 pub use records::{
-    Hit, IdentifiedHits, IndexedPassage, LedgerEntry, LedgerKind, Point, Scope, SearchQuery, SearchResult, Span, Turn,
-    TurnId, WaitingTurn, Within,
+    Hit, IdentifiedHits, IndexedPassage, LedgerEntry, LedgerKind, NewTurns, Point, ReplacedTurn, Scope, SearchQuery,
+    SearchResult, Span, Standing, Turn, TurnId, TurnPlace, WaitingTurn, Within,
 };
 pub use status::StoreStatus;
 pub use store::{Examination, Store};

@@ -9,7 +9,7 @@ use redb::ReadableTable;
 
 use super::rows::{ACCEPTED, COMPLETED, DELETIONS, NOTES, POINTS, PURGE, TurnRow};
 use super::turns::remove_points;
-use super::{Journal, ledger};
+use super::{Journal, conversations, ledger};
 use crate::error::StoreError;
 use crate::records::{Deletion, Scope, TurnId, TurnKey};
 
@@ -34,6 +34,7 @@ impl Journal {
                     remove_points(&mut points, scope, *id)?;
                 }
                 ledger::delete(transaction, deletion)?;
+                conversations::delete(transaction, deletion)?;
                 let noted = (scope.as_str(), conversation.as_ref().map(|id| &id.0));
                 transaction.open_table(DELETIONS)?.insert(noted, ())?;
                 Ok(removed)

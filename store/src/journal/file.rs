@@ -11,7 +11,7 @@ use std::path::Path;
 use redb::TableHandle;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, WriteTransaction};
 
-use super::rows::{ACCEPTED, COMPLETED, DELETIONS, LEDGER, NOTES, POINTS};
+use super::rows::{ACCEPTED, BRANCHES, COMPLETED, DELETIONS, LEDGER, NOTES, PLACES, POINTS, SEQUENCES};
 use crate::directory::Directory;
 use crate::error::StoreError;
 
@@ -213,11 +213,15 @@ fn open_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     transaction.open_table(DELETIONS)?;
     transaction.open_table(NOTES)?;
     transaction.open_table(LEDGER)?;
+    transaction.open_table(SEQUENCES)?;
+    transaction.open_table(PLACES)?;
+    transaction.open_table(BRANCHES)?;
     Ok(())
 }
 
 /// The names of the tables above.
-pub(super) const KNOWN: [&str; 6] = ["accepted", "completed", "points", "deletions", "notes", "ledger"];
+pub(super) const KNOWN: [&str; 9] =
+    ["accepted", "completed", "points", "deletions", "notes", "ledger", "sequences", "places", "branches"];
 
 pub(super) fn copy_tables(old: &Database, fresh: &Database) -> Result<(), redb::Error> {
     let (from, to) = (old.begin_read()?, fresh.begin_write()?);
@@ -227,6 +231,9 @@ pub(super) fn copy_tables(old: &Database, fresh: &Database) -> Result<(), redb::
     copy_table(&from, &to, DELETIONS)?;
     copy_table(&from, &to, NOTES)?;
     copy_table(&from, &to, LEDGER)?;
+    copy_table(&from, &to, SEQUENCES)?;
+    copy_table(&from, &to, PLACES)?;
+    copy_table(&from, &to, BRANCHES)?;
     to.commit()?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The fsynced journal in front of LanceDB.
 //!
-//! Responsible for: turns and readings that LanceDB does not have durably yet, deletions under way, the ledger, all in
+//! Responsible for: turns and readings that LanceDB does not have durably yet, deletions under way, the ledger, conversations, all in
 //! one redb file where every call is one durable transaction. Must not know: LanceDB, what a flush is. All calls block.
 //!
 //! After an error of the file every call fails at once with [`StoreError::JournalDown`] until [`Journal::repair`] has opened the
@@ -16,6 +16,10 @@ use database::DatabaseHandle;
 pub(crate) use database::Repaired;
 pub(crate) use look::JournalLook;
 
+mod alignment;
+mod conversations;
+#[cfg(test)]
+mod conversations_tests;
 mod database;
 #[cfg(test)]
 mod database_tests;
@@ -24,6 +28,7 @@ mod disk;
 mod expiry;
 mod file;
 mod ledger;
+mod lineage;
 mod look;
 mod redb_calls;
 mod rows;

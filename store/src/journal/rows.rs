@@ -19,12 +19,26 @@ pub(super) type LedgerKey = (&'static str, &'static [u8; 16], u8);
 /// Conversation, time of writing in microseconds since 1970, value.
 pub(super) type LedgerRow<'a> = (&'a [u8; 16], i64, &'a [u8]);
 
+/// Scope, conversation, position.
+pub(super) type SequenceKey = (&'static str, &'static [u8; 16], u32);
+/// Scope, turn, conversation, position.
+pub(super) type PlaceKey = (&'static str, &'static [u8; 16], &'static [u8; 16], u32);
+/// Scope, conversation.
+pub(super) type BranchKey = (&'static str, &'static [u8; 16]);
+/// The conversation that it branched from, and the position there of the turn that it begins after.
+pub(super) type BranchRow<'a> = (&'a [u8; 16], u32);
+
 pub(super) const ACCEPTED: TableDefinition<TurnRowKey, TurnRow<'static>> = TableDefinition::new("accepted");
 pub(super) const COMPLETED: TableDefinition<TurnRowKey, TurnRow<'static>> = TableDefinition::new("completed");
 pub(super) const POINTS: TableDefinition<PointRowKey, PointRow<'static>> = TableDefinition::new("points");
 pub(super) const DELETIONS: TableDefinition<(&str, Option<&[u8; 16]>), ()> = TableDefinition::new("deletions");
 pub(super) const NOTES: TableDefinition<&str, u64> = TableDefinition::new("notes");
 pub(super) const LEDGER: TableDefinition<LedgerKey, LedgerRow<'static>> = TableDefinition::new("ledger");
+/// The turns of each conversation, in order.
+pub(super) const SEQUENCES: TableDefinition<SequenceKey, &'static [u8; 16]> = TableDefinition::new("sequences");
+/// Where each turn stands.
+pub(super) const PLACES: TableDefinition<PlaceKey, ()> = TableDefinition::new("places");
+pub(super) const BRANCHES: TableDefinition<BranchKey, BranchRow<'static>> = TableDefinition::new("branches");
 /// Keys of the notes.
 pub(super) const PURGE: &str = "purge";
 pub(super) const TURNS_VERSION: &str = "turns";

@@ -7,19 +7,27 @@ use std::sync::atomic::Ordering;
 
 use redb::{ReadableTable, Table, TableDefinition};
 
-use super::Journal;
+use super::{Journal, conversations};
 use super::rows::{
     ACCEPTED, COMPLETED, NOTES, POINTS, POINTS_VERSION, PointRow, PointRowKey, TURNS_VERSION, TurnRow, TurnRowKey,
 };
 use super::rows::{point_from, spans_to_bytes, turn_from, turn_row, vector_to_bytes};
 use crate::error::StoreError;
-use crate::records::{CompletedTurn, Pending, Point, Scope, TableVersions, Turn, TurnId, TurnKey};
+use crate::records::{CompletedTurn, NewTurns, Pending, Point, Scope, TableVersions, Turn, TurnId, TurnKey};
 
 impl Journal {
-    /// Adds turns that are not there yet and returns which were new. `is_known` names those that are elsewhere; it is
-    /// asked while no other write, such as trimming, can happen.
-    pub(crate) fn accept(&self, turns: &[Turn], is_known: impl Fn(&Turn) -> bool) -> Result<Vec<TurnKey>, StoreError> {
+    /// Adds turns that are not there yet and returns which were new, and puts what was said into its place. `is_known` names those
+    /// that are elsewhere; it is asked while no other write, such as trimming, can happen.
+    pub(crate) fn accept(
+        &self,
+        turns: &[Turn],
+        said: &[NewTurns],
+        is_known: impl Fn(&Turn) -> bool,
+    ) -> Result<Vec<TurnKey>, StoreError> {
         self.database.write("accept turns", |transaction| {
+            for new in said {
+                conversations::place(transaction, new)?;
+            }
             let mut accepted = transaction.open_table(ACCEPTED)?;
             let completed = transaction.open_table(COMPLETED)?;
             let mut new = Vec::new();

@@ -12,7 +12,8 @@ use crate::error::StoreError;
 /// Identifies a turn within the store.
 pub(crate) type TurnKey = (Scope, TurnId);
 
-/// Identifies a turn: the first 16 bytes of its chain hash. Written as 32 lower-case hexadecimal digits.
+/// Identifies a turn within its scope: the first 16 bytes of a hash of what it says. A conversation has such a name, too. Written as
+/// 32 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TurnId(pub [u8; 16]);

@@ -33,9 +33,9 @@ impl LedgerKind {
 pub struct LedgerEntry {
     /// What it is about.
     pub kind: LedgerKind,
-    /// Chain hash of the turn that it belongs to.
+    /// Names the prompt up to the message that it belongs to.
     pub turn: TurnId,
-    /// Chain hash of the first turn of the conversation; the entry is deleted and expires with it.
+    /// The conversation; the entry is deleted and expires with it.
     pub conversation: TurnId,
     /// What was injected, opaque to the store.
     pub value: Vec<u8>,

@@ -2,6 +2,7 @@
 //!
 //! They must not know Arrow, LanceDB or redb.
 
+mod conversation;
 mod ids;
 mod ledger;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod search;
 mod turn;
 mod versions;
 
+pub use conversation::{NewTurns, ReplacedTurn, Standing, TurnPlace};
 pub(crate) use ids::TurnKey;
 pub use ids::{Scope, TurnId};
 pub(crate) use ledger::LedgerLine;

@@ -9,11 +9,11 @@ use super::ids::{Scope, TurnId};
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Turn {
-    /// Chain hash of the turn.
+    /// Names it within its scope.
     pub id: TurnId,
-    /// Chain hash of the turn before it; `None` for the first one.
+    /// The turn before it; `None` for the first one.
     pub parent: Option<TurnId>,
-    /// Chain hash of the first turn of the conversation.
+    /// The conversation that it was said in first.
     pub conversation: TurnId,
     /// Whose memory it is.
     pub scope: Scope,

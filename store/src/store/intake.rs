@@ -10,7 +10,7 @@ use chrono::Utc;
 use super::{Store, retain};
 use crate::error::StoreError;
 use crate::query::loading;
-use crate::records::{CompletedTurn, LedgerEntry, Pending, Point, Scope, Turn, TurnId, TurnKey};
+use crate::records::{CompletedTurn, LedgerEntry, NewTurns, Pending, Point, Scope, Turn, TurnId, TurnKey};
 use crate::state::Shared;
 
 impl Store {
@@ -20,19 +20,32 @@ impl Store {
     /// # Errors
     /// See [`Store`].
     pub async fn accept(&self, turns: impl Into<Arc<[Turn]>>) -> Result<Vec<TurnId>, StoreError> {
-        let turns = turns.into();
+        self.accept_said(turns, Vec::new()).await
+    }
+
+    /// [`Store::accept`], which puts what was `said` into its place in conversations in the same transaction. The turns may be
+    /// there already, or be left out of `turns`.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn accept_said(
+        &self,
+        turns: impl Into<Arc<[Turn]>>,
+        said: impl Into<Arc<[NewTurns]>>,
+    ) -> Result<Vec<TurnId>, StoreError> {
+        let (turns, said) = (turns.into(), said.into());
         self.shared.ensure_open()?;
         for scope in turns.iter().map(|turn| &turn.scope).collect::<BTreeSet<_>>() {
             loading::load_scope(&self.shared, scope, None).await?;
         }
-        if turns.iter().all(|turn| self.shared.turn_index().state(&turn.scope, turn.id).is_some()) {
+        if said.is_empty() && turns.iter().all(|turn| self.shared.turn_index().state(&turn.scope, turn.id).is_some()) {
             return Ok(Vec::new());
         }
         self.shared
             .blocking(move |shared| {
                 let is_known = |turn: &Turn| shared.turn_index().state(&turn.scope, turn.id).is_some();
                 let new = shared.change(
-                    |journal| journal.accept(&turns, is_known),
+                    |journal| journal.accept(&turns, &said, is_known),
                     |turn_index, new| {
                         for (scope, id) in new {
                             turn_index.set_pending(scope, *id, Pending::Accepted);

@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::query::ranking::Ranking;
 use crate::query::snapshot::{self, Snapshot};
 use crate::query::{lookup, neighbours, points};
-use crate::records::{Hit, LedgerEntry, Point, Scope, SearchQuery, SearchResult, Turn, TurnId, WaitingTurn, Within};
+use crate::records::{Hit, LedgerEntry, Point, Scope, SearchQuery, SearchResult, Standing, Turn, TurnId, WaitingTurn, Within};
 
 impl Store {
     /// Every turn accepted and never completed, by scope, conversation and position.
@@ -113,6 +113,22 @@ impl Store {
         self.shared.ensure_open()?;
         let (scope, turns) = (scope.clone(), turns.to_vec());
         self.shared.blocking(move |shared| shared.journal.ledger(&scope, &turns)).await
+    }
+
+    /// How the turns of a request stand to the conversations of their scope, oldest first. `is_telling` says of each whether it is
+    /// so long that no two conversations have it by chance.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn standing(
+        &self,
+        scope: &Scope,
+        turns: Vec<TurnId>,
+        is_telling: Vec<bool>,
+    ) -> Result<Standing, StoreError> {
+        self.shared.ensure_open()?;
+        let scope = scope.clone();
+        self.shared.blocking(move |shared| shared.journal.standing(&scope, &turns, &is_telling)).await
     }
 
     /// Every scope that has a turn, in order.

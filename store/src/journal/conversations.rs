@@ -1,0 +1,252 @@
+//! Conversations: which turns were said one after the other.
+//!
+//! Responsible for: their tables; finding the conversation that a request goes on with, and putting what is new into its place.
+//! Must not know: what turns say, where their words are.
+//!
+//! A conversation is a list of turns. One that was begun again from an earlier turn (an answer made anew, a message edited) is a
+//! branch: it has its own turns from there on and shares those before. Nothing that clients send names a conversation. It is told
+//! by the turns that a request shares with it, so that a client may leave out its beginning, write something else there, or send
+//! the same request twice.
+
+use std::sync::atomic::Ordering;
+
+use redb::{ReadTransaction, ReadableTable, Table, WriteTransaction};
+
+use super::Journal;
+use super::lineage::Lineage;
+use super::rows::{BRANCHES, BranchKey, BranchRow, PLACES, SEQUENCES, SequenceKey};
+use crate::error::StoreError;
+use crate::records::{Deletion, NewTurns, Scope, Standing, TurnId, TurnPlace};
+
+impl Journal {
+    /// How the turns of a request stand to the conversations of a scope. `is_telling` says of each turn whether it is so long that
+    /// no two conversations have it by chance.
+    pub(crate) fn standing(
+        &self,
+        scope: &Scope,
+        turns: &[TurnId],
+        is_telling: &[bool],
+    ) -> Result<Standing, StoreError> {
+        self.database.read("find a conversation", |transaction| {
+            let found = best_meeting(transaction, scope, turns, is_telling)?;
+            match found {
+                None => Ok(Standing::default()),
+                Some(meeting) => compare(transaction, scope, turns, meeting),
+            }
+        })
+    }
+}
+
+/// A turn of a request that a conversation has.
+#[derive(Debug, Clone, Copy)]
+struct Meeting {
+    /// Its place in the request.
+    at: usize,
+    place: TurnPlace,
+    /// How many turns in a row, up to it, both have.
+    run: usize,
+    /// Whether the run reaches back to the beginning of both.
+    is_whole: bool,
+}
+
+impl Meeting {
+    /// Whether it is no coincidence. A request's only turn may also be the first of a new conversation.
+    fn is_certain(&self, is_telling: bool) -> bool {
+        self.is_whole || self.run >= 2 || (is_telling && self.at > 0)
+    }
+
+    fn rank(&self) -> (bool, usize, usize) {
+        (self.is_whole, self.run, self.at)
+    }
+}
+
+/// Places of one turn that are looked at, the newest conversations first: "yes" may have been said thousands of times.
+const PLACES_TRIED: usize = 64;
+/// Known turns of a request, from its end, whose places are looked at. What comes after the right one is new, but may have been
+/// said elsewhere.
+const TURNS_TRIED: usize = 8;
+/// Turns in a row that settle the matter.
+const ENOUGH: usize = 8;
+/// Turns that are lost and named. More of a conversation are not looked through for one request.
+const MOST_LOST: usize = 20_000;
+
+fn best_meeting(
+    transaction: &ReadTransaction,
+    scope: &Scope,
+    turns: &[TurnId],
+    is_telling: &[bool],
+) -> Result<Option<Meeting>, redb::Error> {
+    let places = transaction.open_table(PLACES)?;
+    let lineage = Lineage::new(transaction, scope)?;
+    let mut best: Option<Meeting> = None;
+    let mut tried = 0;
+    for (at, turn) in turns.iter().enumerate().rev() {
+        let first = (scope.as_str(), &turn.0, &[0; 16], 0);
+        let last = (scope.as_str(), &turn.0, &[u8::MAX; 16], u32::MAX);
+        let mut is_known = false;
+        for entry in places.range(first..=last)?.rev().take(PLACES_TRIED) {
+            let (key, _) = entry?;
+            let (_, _, conversation, position) = key.value();
+            is_known = true;
+            let place = TurnPlace { conversation: TurnId(*conversation), position };
+            let meeting = meet(&lineage, turns, at, place)?;
+            let is_better = best.as_ref().is_none_or(|best| meeting.rank() > best.rank());
+            if is_better && meeting.is_certain(is_telling.get(at).copied().unwrap_or_default()) {
+                best = Some(meeting);
+            }
+        }
+        tried += usize::from(is_known);
+        let is_settled = best.as_ref().is_some_and(|best| best.is_whole || best.run >= ENOUGH);
+        if is_settled || tried >= TURNS_TRIED {
+            break;
+        }
+    }
+    Ok(best)
+}
+
+fn meet(lineage: &Lineage, turns: &[TurnId], at: usize, place: TurnPlace) -> Result<Meeting, redb::Error> {
+    let before = turns.get(..=at).unwrap_or_default().iter().rev();
+    let mut walk = lineage.back_from(place)?;
+    let (mut run, mut reached) = (0, None);
+    for turn in before {
+        match walk.next().transpose()? {
+            Some((position, known)) if known == *turn => reached = Some(position),
+            _ => break,
+        }
+        run += 1;
+    }
+    Ok(Meeting { at, place, run, is_whole: run == at + 1 && reached == Some(0) })
+}
+
+/// Goes back through both from where they meet.
+fn compare(
+    transaction: &ReadTransaction,
+    scope: &Scope,
+    turns: &[TurnId],
+    meeting: Meeting,
+) -> Result<Standing, redb::Error> {
+    let lineage = Lineage::new(transaction, scope)?;
+    let follows = lineage.has_after(meeting.place)?;
+    let mut standing = Standing {
+        tip: Some(meeting.place),
+        is_newest: !follows,
+        known: meeting.at + 1,
+        ..Standing::default()
+    };
+    let said: Vec<TurnId> = turns.get(..=meeting.at).unwrap_or_default().to_vec();
+    let rest: Vec<TurnId> = if meeting.is_whole {
+        Vec::new()
+    } else {
+        let walk = lineage.back_from(meeting.place)?.take(MOST_LOST + said.len());
+        walk.map(|known| known.map(|(_, turn)| turn)).collect::<Result<_, _>>()?
+    };
+    super::alignment::Alignment::new(&said, rest).write(&mut standing);
+    Ok(standing)
+}
+
+/// Puts new turns into their place and returns where the last of them stands now. Doing it again changes nothing; what others
+/// said there meanwhile makes a branch of it.
+pub(super) fn place(transaction: &WriteTransaction, new: &NewTurns) -> Result<Option<TurnPlace>, redb::Error> {
+    let mut writer = PlaceWriter {
+        sequences: transaction.open_table(SEQUENCES)?,
+        places: transaction.open_table(PLACES)?,
+        branches: transaction.open_table(BRANCHES)?,
+        scope: new.scope.as_str(),
+    };
+    let mut here = new.after;
+    let mut left = new.turns.iter();
+    let mut next = left.next();
+    // What is there already.
+    while let Some(turn) = next {
+        let position = here.map_or(0, |place| place.position + 1);
+        let of = here.map_or(new.fresh, |place| place.conversation);
+        let on = |conversation| TurnPlace { conversation, position };
+        here = Some(if writer.has(on(of), *turn)? {
+            on(of)
+        } else if writer.has(on(new.fresh), *turn)? {
+            on(new.fresh)
+        } else {
+            break;
+        });
+        next = left.next();
+    }
+    for turn in next.into_iter().chain(left) {
+        let place = match here {
+            None => TurnPlace { conversation: new.fresh, position: 0 },
+            Some(last) => {
+                let position = last.position + 1;
+                let following = TurnPlace { conversation: last.conversation, position };
+                if writer.is_free(following)? {
+                    following
+                } else {
+                    let branch = writer.free_branch(new.fresh, position)?;
+                    writer.branches.insert((new.scope.as_str(), &branch.0), (&last.conversation.0, last.position))?;
+                    TurnPlace { conversation: branch, position }
+                }
+            }
+        };
+        writer.put(place, *turn)?;
+        here = Some(place);
+    }
+    Ok(here)
+}
+
+struct PlaceWriter<'a> {
+    sequences: Table<'a, SequenceKey, &'static [u8; 16]>,
+    places: Table<'a, super::rows::PlaceKey, ()>,
+    branches: Table<'a, BranchKey, BranchRow<'static>>,
+    scope: &'a str,
+}
+
+impl PlaceWriter<'_> {
+    fn has(&self, place: TurnPlace, turn: TurnId) -> Result<bool, redb::Error> {
+        let row = self.sequences.get((self.scope, &place.conversation.0, place.position))?;
+        Ok(row.is_some_and(|row| *row.value() == turn.0))
+    }
+
+    fn is_free(&self, place: TurnPlace) -> Result<bool, redb::Error> {
+        Ok(self.sequences.get((self.scope, &place.conversation.0, place.position))?.is_none())
+    }
+
+    /// A name for a branch: `fresh`, or the next one that is free where two branches begin under the same name.
+    fn free_branch(&self, fresh: TurnId, position: u32) -> Result<TurnId, redb::Error> {
+        let mut name = fresh;
+        while !self.is_free(TurnPlace { conversation: name, position })?
+            || self.branches.get((self.scope, &name.0))?.is_some()
+        {
+            name = TurnId(u128::from_be_bytes(name.0).wrapping_add(1).to_be_bytes());
+        }
+        Ok(name)
+    }
+
+    fn put(&mut self, place: TurnPlace, turn: TurnId) -> Result<(), redb::Error> {
+        self.sequences.insert((self.scope, &place.conversation.0, place.position), &turn.0)?;
+        self.places.insert((self.scope, &turn.0, &place.conversation.0, place.position), ())?;
+        Ok(())
+    }
+}
+
+/// Removes what a deletion covers.
+pub(super) fn delete(transaction: &WriteTransaction, deletion: &Deletion) -> Result<(), redb::Error> {
+    let scope = deletion.scope.as_str();
+    let goes = |conversation: &[u8; 16]| deletion.conversation.is_none_or(|id| id.0 == *conversation);
+    let (least, most) = (&[0; 16], &[u8::MAX; 16]);
+    let mut sequences = transaction.open_table(SEQUENCES)?;
+    sequences.retain_in((scope, least, 0)..=(scope, most, u32::MAX), |(_, conversation, _), _| !goes(conversation))?;
+    let mut places = transaction.open_table(PLACES)?;
+    let all = (scope, least, least, 0)..=(scope, most, most, u32::MAX);
+    places.retain_in(all, |(_, _, conversation, _), ()| !goes(conversation))?;
+    let mut branches = transaction.open_table(BRANCHES)?;
+    branches.retain_in((scope, least)..=(scope, most), |(_, conversation), _| !goes(conversation))?;
+    Ok(())
+}
+
+impl Journal {
+    /// Puts new turns into their places, and nothing else.
+    #[cfg(test)]
+    pub(crate) fn place(&self, new: &NewTurns) -> Result<Option<TurnPlace>, StoreError> {
+        self.database.write("place turns", |transaction| place(transaction, new)).inspect(|_| {
+            self.stale.store(true, Ordering::Release);
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! Going back through a conversation and those that it branched from.
+//!
+//! Responsible for: reading turns in reverse order across branches. Must not know: what they are read for.
+
+use redb::{Range, ReadOnlyTable, ReadTransaction, ReadableTable};
+
+use super::rows::{BRANCHES, BranchKey, BranchRow, SEQUENCES, SequenceKey};
+use crate::records::{Scope, TurnId, TurnPlace};
+
+/// The conversations of one scope, as they were when the transaction began.
+pub(super) struct Lineage<'a> {
+    sequences: ReadOnlyTable<SequenceKey, &'static [u8; 16]>,
+    branches: ReadOnlyTable<BranchKey, BranchRow<'static>>,
+    scope: &'a Scope,
+}
+
+/// Turns with their positions, newest first.
+pub(super) struct Walk<'a> {
+    lineage: &'a Lineage<'a>,
+    conversation: TurnId,
+    rows: Range<'a, SequenceKey, &'static [u8; 16]>,
+}
+
+impl<'a> Lineage<'a> {
+    pub(super) fn new(transaction: &ReadTransaction, scope: &'a Scope) -> Result<Self, redb::Error> {
+        Ok(Self {
+            sequences: transaction.open_table(SEQUENCES)?,
+            branches: transaction.open_table(BRANCHES)?,
+            scope,
+        })
+    }
+
+    /// The turn at a place and those before it.
+    pub(super) fn back_from(&'a self, place: TurnPlace) -> Result<Walk<'a>, redb::Error> {
+        Ok(Walk { lineage: self, conversation: place.conversation, rows: self.rows_to(place)? })
+    }
+
+    /// Whether the conversation goes on after a place.
+    pub(super) fn has_after(&self, place: TurnPlace) -> Result<bool, redb::Error> {
+        let next = place.position.saturating_add(1);
+        Ok(self.sequences.get((self.scope.as_str(), &place.conversation.0, next))?.is_some())
+    }
+
+    fn rows_to(&'a self, place: TurnPlace) -> Result<Range<'a, SequenceKey, &'static [u8; 16]>, redb::Error> {
+        let (scope, conversation) = (self.scope.as_str(), &place.conversation.0);
+        Ok(self.sequences.range((scope, conversation, 0)..=(scope, conversation, place.position))?)
+    }
+
+    /// The place that a branch begins after.
+    fn origin(&self, conversation: TurnId) -> Result<Option<TurnPlace>, redb::Error> {
+        let row = self.branches.get((self.scope.as_str(), &conversation.0))?;
+        Ok(row.map(|row| {
+            let (parent, position) = row.value();
+            TurnPlace { conversation: TurnId(*parent), position }
+        }))
+    }
+
+    fn earlier(&'a self, walk: &mut Walk<'a>) -> Result<Option<(u32, TurnId)>, redb::Error> {
+        loop {
+            if let Some(entry) = walk.rows.next_back() {
+                let (key, turn) = entry?;
+                return Ok(Some((key.value().2, TurnId(*turn.value()))));
+            }
+            let Some(origin) = self.origin(walk.conversation)? else {
+                return Ok(None);
+            };
+            walk.conversation = origin.conversation;
+            walk.rows = self.rows_to(origin)?;
+        }
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Result<(u32, TurnId), redb::Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let lineage = self.lineage;
+        lineage.earlier(self).transpose()
+    }
+}

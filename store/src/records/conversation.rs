@@ -1,0 +1,51 @@
+//! Where turns stand in conversations.
+//!
+//! It must not know how conversations are kept, nor how they are told apart.
+
+use super::ids::{Scope, TurnId};
+
+/// A place in a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TurnPlace {
+    /// The conversation.
+    pub conversation: TurnId,
+    /// How many turns come before it. A branch counts on from the turn that it begins after.
+    pub position: u32,
+}
+
+/// How the turns of a request stand to the conversations of their scope.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Where the last turn stands that the conversation has already; `None` for a new conversation.
+    pub tip: Option<TurnPlace>,
+    /// Whether the conversation has no turn after the tip. Else what follows in the request begins a branch.
+    pub is_newest: bool,
+    /// How many turns of the request, from its first, come before what is new in it.
+    pub known: usize,
+    /// Turns of the conversation up to the tip that the request has not got, oldest first, each once.
+    pub lost: Vec<TurnId>,
+    /// The turns of the request that stand where the conversation has another one.
+    pub replaced: Vec<ReplacedTurn>,
+}
+
+/// A turn that stands where the conversation has another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplacedTurn {
+    /// Its place in the request, from 0.
+    pub at: usize,
+    /// What the conversation has there.
+    pub known: TurnId,
+}
+
+/// What was said in a conversation, to be put into its place there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTurns {
+    /// Whose conversation it is.
+    pub scope: Scope,
+    /// The place after which it was said; `None` at the beginning of a conversation.
+    pub after: Option<TurnPlace>,
+    /// The name of the conversation or branch that begins here, should one begin. Later names are greater.
+    pub fresh: TurnId,
+    /// The turns, oldest first.
+    pub turns: Vec<TurnId>,
+}
