@@ -132,11 +132,9 @@ impl Import<'_> {
             let line = line?;
             let number = line.number;
             let conversation = self.prepare(line).map_err(|reason| history.refusal(number, reason))?;
-            let taken = importer
-                .take(&conversation.scope, conversation.turns, &|tokens| {
-                    progress.advance(tokens);
-                })
-                .await?;
+            let scope = conversation.scope().clone();
+            let incoming = self.join(conversation).await?;
+            let taken = importer.take(&scope, incoming, &|tokens| progress.advance(tokens)).await?;
             imported.add(taken);
         }
         let reading = started.elapsed();

@@ -3,21 +3,23 @@
 //!
 //! It must not know how stores are laid out nor how turns are read.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use futures::TryStreamExt;
 use mainpoint_engine::Engine;
-use mainpoint_store::{Migration, OldStore, Scope, Store, TurnId, begin_migration};
+use mainpoint_store::{Migration, OldStore, Scope, Store, Turn, TurnId, begin_migration};
 use serde_json::json;
 
 use super::search::ensure_store;
 use super::{CliError, ConfigOption};
 use crate::config::{Config, Overrides};
+use crate::conversation::chain::Chain;
 use crate::conversation::scope::ScopeKey;
 use crate::error::StartError;
-use crate::memory::{Imported, Importer};
+use crate::memory::{Imported, Importer, IncomingTurns};
 use crate::terminal::Progress;
 use crate::{app, models};
 
@@ -123,8 +125,10 @@ impl Reading<'_> {
         let mut read = Imported::default();
         let mut batches = self.old.read().await?;
         while let Some((scope, turns)) = batches.try_next().await? {
+            let turns = renamed(turns);
             let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-            let taken = importer.take(&scope, turns, &|tokens| progress.advance(tokens)).await?;
+            let incoming = IncomingTurns { turns, said: None };
+            let taken = importer.take(&scope, incoming, &|tokens| progress.advance(tokens)).await?;
             progress.advance(taken.known_tokens);
             read.add(taken);
             self.ensure_read(&scope, &names).await?;
@@ -145,6 +149,19 @@ impl Reading<'_> {
             ))),
         }
     }
+}
+
+/// Turns by the names that requests give them now: by what they say, where they had names by all that was said before.
+fn renamed(turns: Vec<Turn>) -> Vec<Turn> {
+    let name = |turn: &Turn| Chain::new(&turn.scope).turn(&turn.role, &turn.text);
+    let names: HashMap<TurnId, TurnId> = turns.iter().map(|turn| (turn.id, name(turn))).collect();
+    let new = |id: TurnId| names.get(&id).copied();
+    let renamed = turns.into_iter().map(|turn| Turn {
+        id: new(turn.id).unwrap_or(turn.id),
+        parent: turn.parent.and_then(new),
+        ..turn
+    });
+    renamed.collect()
 }
 
 /// What a migration did.

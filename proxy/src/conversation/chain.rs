@@ -1,7 +1,7 @@
-//! Gives every message an id: the hash of everything said before it, and of itself.
+//! Names: of a turn, by what it says, and of a prompt up to a message, by everything that is said in it so far.
 //!
-//! The chain tells conversations apart without any id from the client, makes reading idempotent and separates forks. It must
-//! not know how turns are stored.
+//! A turn has its name wherever it stands, so that it is read once. What was put into a prompt belongs to exactly that prompt. It
+//! must not know how turns are stored.
 
 use mainpoint_store::{Scope, TurnId};
 
@@ -19,9 +19,19 @@ impl Chain {
         Self { key: blake3::derive_key("mainpoint 2026 chain of turns", scope.as_str().as_bytes()) }
     }
 
-    /// One id for each message. Instructions are no part of the chain, nor is what belongs to the message after it (such
+    /// The name of a turn: of who says it and what it says in words.
+    pub(crate) fn turn(&self, role: &str, text: &str) -> TurnId {
+        self.spoken(role, std::iter::once(text))
+    }
+
+    /// The name of the turn that a message is, whatever else belongs to the message.
+    pub(crate) fn turn_of(&self, message: &Message) -> TurnId {
+        self.spoken(message.role, message.texts())
+    }
+
+    /// The name of the prompt up to each message, that message included. Instructions are no part of the chain, nor is what belongs to the message after it (such
     /// as reasoning), because clients may leave it out when they send the conversation back.
-    pub(crate) fn turn_ids(&self, messages: &[Message]) -> Vec<Option<TurnId>> {
+    pub(crate) fn prefix_ids(&self, messages: &[Message]) -> Vec<Option<TurnId>> {
         let mut previous = None;
         messages
             .iter()
@@ -29,7 +39,7 @@ impl Chain {
                 if message.is_instruction() || message.binds_next {
                     return None;
                 }
-                let id = self.turn_id(previous, message);
+                let id = self.prefix_id(previous, message);
                 previous = Some(id);
                 Some(id)
             })
@@ -45,14 +55,20 @@ impl Chain {
         Seal::new(*hasher.finalize().as_bytes())
     }
 
-    /// The id of an assistant's plain text reply after `previous`.
-    pub(crate) fn reply(&self, previous: Option<TurnId>, text: &str) -> TurnId {
-        let mut hasher = self.begin(previous, "assistant");
-        text_part(&mut hasher, text);
+    /// The name of the turn whose text is these, one a line.
+    fn spoken<'a>(&self, role: &str, texts: impl Iterator<Item = &'a str>) -> TurnId {
+        let mut hasher = self.begin(None, role);
+        hasher.update(b"w");
+        for (number, text) in texts.enumerate() {
+            if number > 0 {
+                hasher.update(b"\n");
+            }
+            hasher.update(text.as_bytes());
+        }
         finish(&hasher)
     }
 
-    fn turn_id(&self, previous: Option<TurnId>, message: &Message) -> TurnId {
+    fn prefix_id(&self, previous: Option<TurnId>, message: &Message) -> TurnId {
         let mut hasher = self.begin(previous, message.role);
         content(&mut hasher, message, message.echo);
         finish(&hasher)
@@ -112,25 +128,25 @@ mod tests {
     use super::*;
     use crate::openai::request::tests::{parsed, parsed_response};
 
-    fn turn_ids(messages: &Value) -> Vec<Option<TurnId>> {
+    fn names(messages: &Value) -> Vec<Option<TurnId>> {
         names_in("k-a", messages)
     }
 
     fn names_of_items(items: &Value) -> Vec<Option<TurnId>> {
         let request = parsed_response(&json!({"input": items}).to_string());
-        Chain::new(&Scope::new("k-a").unwrap()).turn_ids(&request.messages)
+        Chain::new(&Scope::new("k-a").unwrap()).prefix_ids(&request.messages)
     }
 
     fn names_in(scope: &str, messages: &Value) -> Vec<Option<TurnId>> {
         let request = parsed(&json!({"messages": messages}).to_string());
-        Chain::new(&Scope::new(scope).unwrap()).turn_ids(&request.messages)
+        Chain::new(&Scope::new(scope).unwrap()).prefix_ids(&request.messages)
     }
 
     #[test]
     fn a_string_and_the_same_text_as_one_part_have_one_name() {
-        let string = turn_ids(&json!([{"role": "user", "content": "hello"}]));
-        let part = turn_ids(&json!([{"role": "user", "content": [{"type": "text", "text": "hello"}]}]));
-        let cached = turn_ids(
+        let string = names(&json!([{"role": "user", "content": "hello"}]));
+        let part = names(&json!([{"role": "user", "content": [{"type": "text", "text": "hello"}]}]));
+        let cached = names(
             &json!([{"role": "user", "content": [{"type": "text", "text": "hello", "cache_control": {"type": "ephemeral"}}]}]),
         );
         assert_eq!(string, part);
@@ -139,20 +155,20 @@ mod tests {
 
     #[test]
     fn instructions_are_no_part_of_the_chain() {
-        let with = turn_ids(&json!([
+        let with = names(&json!([
             {"role": "system", "content": "It is 14:03."}, {"role": "user", "content": "a"},
             {"role": "developer", "content": "x"}, {"role": "assistant", "content": "b"},
         ]));
-        let without = turn_ids(&json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]));
+        let without = names(&json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]));
         assert_eq!(with[0], None);
         assert_eq!(vec![with[1], with[3]], without);
     }
 
     #[test]
     fn an_edited_turn_renames_itself_and_everything_after_it_only() {
-        let first = turn_ids(&json!([
+        let first = names(&json!([
             {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]));
-        let edited = turn_ids(&json!([
+        let edited = names(&json!([
             {"role": "user", "content": "a"}, {"role": "assistant", "content": "B"}, {"role": "user", "content": "c"}]));
         assert_eq!(first[0], edited[0]);
         assert_ne!(first[1], edited[1]);
@@ -163,11 +179,11 @@ mod tests {
     fn scopes_roles_and_borders_between_parts_matter() {
         let messages = json!([{"role": "user", "content": "a"}]);
         assert_ne!(names_in("k-a", &messages), names_in("k-b", &messages));
-        assert_ne!(turn_ids(&messages), turn_ids(&json!([{"role": "assistant", "content": "a"}])));
+        assert_ne!(names(&messages), names(&json!([{"role": "assistant", "content": "a"}])));
         let together = json!([{"role": "user", "content": [{"type": "text", "text": "ab"}]}]);
         let apart =
             json!([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]);
-        assert_ne!(turn_ids(&together), turn_ids(&apart));
+        assert_ne!(names(&together), names(&apart));
     }
 
     #[test]
@@ -176,38 +192,34 @@ mod tests {
             let body = format!(
                 r#"{{"messages":[{{"role":"assistant","content":null,"tool_calls":[{{"id":"1","function":{function}}}]}}]}}"#
             );
-            Chain::new(&Scope::new("k-a").unwrap()).turn_ids(&parsed(&body).messages)
+            Chain::new(&Scope::new("k-a").unwrap()).prefix_ids(&parsed(&body).messages)
         };
         assert_eq!(call(r#"{"name":"f","arguments":"{}"}"#), call(r#"{"arguments":"{}", "name":"f"}"#));
         assert_ne!(call(r#"{"name":"f","arguments":"{}"}"#), call(r#"{"name":"f","arguments":"{ }"}"#));
     }
 
     #[test]
-    fn a_streamed_reply_has_the_name_that_the_next_request_gives_it() {
+    fn a_turn_has_one_name_in_any_form_and_after_whatever_was_said() {
         let chain = Chain::new(&Scope::new("k-a").unwrap());
-        let next = turn_ids(&json!([
-            {"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "refusal": null, "tool_calls": null}]));
-        assert_eq!(Some(chain.reply(next[0], "b")), next[1]);
-    }
-
-    #[test]
-    fn a_response_has_the_name_that_the_next_request_gives_it_in_any_form() {
-        let chain = Chain::new(&Scope::new("k-a").unwrap());
-        let user = json!({"role": "user", "content": "a"});
-        let first = names_of_items(&json!([user]));
-        let reply = chain.reply(first[0], "b");
-        let replayed = json!({"type": "message", "role": "assistant", "id": "msg_1", "status": "completed", "phase": "final_answer",
-            "content": [{"type": "output_text", "text": "b", "annotations": [{"type": "url_citation"}], "logprobs": []}]});
+        let turn = |message: Value| {
+            let request = parsed_response(&json!({"input": [{"role": "user", "content": "a"}, message]}).to_string());
+            let message = &request.messages[1];
+            assert_eq!(chain.turn_of(message), chain.turn(message.role, &message.text()));
+            chain.turn_of(message)
+        };
+        let expected = chain.turn("assistant", "b");
         for form in [
-            replayed,
+            json!({"type": "message", "role": "assistant", "id": "msg_1", "status": "completed", "phase": "final_answer",
+                "content": [{"type": "output_text", "text": "b", "annotations": [{"type": "url_citation"}], "logprobs": []}]}),
             json!({"role": "assistant", "content": "b"}),
             json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "b"}]}),
         ] {
-            assert_eq!(names_of_items(&json!([user, form])), [first[0], Some(reply)], "{form}");
+            assert_eq!(turn(form.clone()), expected, "{form}");
         }
-        let text = parsed_response(r#"{"input":"a"}"#);
-        assert_eq!(chain.turn_ids(&text.messages), first);
-        assert_eq!(turn_ids(&json!([user, {"role": "assistant", "content": "b"}]))[1], Some(reply));
+        assert_ne!(turn(json!({"role": "user", "content": "b"})), expected);
+        assert_ne!(Chain::new(&Scope::new("k-b").unwrap()).turn("assistant", "b"), expected);
+        let result = |call: &str| turn(json!({"type": "function_call_output", "call_id": call, "output": "x"}));
+        assert_eq!(result("c"), result("d"), "clients make ids of calls anew");
     }
 
     #[test]

@@ -100,7 +100,7 @@ mod tests {
             recognise(&chain(), &mut after.messages);
             prop_assert_eq!(after.messages[0].carries_memory(), head || tail);
             prop_assert_eq!(after.messages[0].text(), own);
-            prop_assert_eq!(chain().turn_ids(&after.messages), chain().turn_ids(&before.messages));
+            prop_assert_eq!(chain().prefix_ids(&after.messages), chain().prefix_ids(&before.messages));
             // Another caller's blocks, and blocks of another message, are words like any other.
             let other = Chain::new(&Scope::new("k-b").unwrap());
             recognise(&other, &mut after.messages);

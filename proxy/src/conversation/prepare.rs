@@ -1,4 +1,4 @@
-//! The part of the memory path that only computes: parse, scope, chain, counts.
+//! The part of the memory path that only computes: parse, scope, names, counts.
 //!
 //! The work waits for nothing, so that it can run on a blocking thread ([`Preparation::run`] waits for one), and it changes
 //! nothing. It takes time in proportion to the request, and ends at the request's deadline.
@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
-use mainpoint_store::{Scope, Turn, TurnId};
+use mainpoint_store::{NewTurns, Scope, Standing, Turn, TurnId};
 use tokio::sync::Semaphore;
 
 use super::chain::Chain;
@@ -30,10 +30,16 @@ pub(crate) struct Prepared {
     pub(crate) request: ChatRequest,
     /// Whose memory it may see.
     pub(crate) scope: Scope,
-    /// The chain of each message; `None` for instructions.
-    pub(crate) turn_ids: Vec<Option<TurnId>>,
+    /// The name of the prompt up to each message; `None` for instructions.
+    pub(crate) prefix_ids: Vec<Option<TurnId>>,
     /// Indices of the messages that have text to remember, oldest first.
     pub(crate) spoken: Vec<usize>,
+    /// The turn that each of them is.
+    turns: Vec<TurnId>,
+    /// How they stand to the conversations of the scope; `None` while that is not known.
+    standing: Option<Standing>,
+    /// The name of the conversation that begins here, should one begin.
+    fresh: TurnId,
     /// The model's tokenizer.
     pub(crate) tokenizer: Tokenizer,
     /// Token counts.
@@ -44,18 +50,17 @@ pub(crate) struct Prepared {
     pub(crate) deadline: Deadline,
     /// What belongs together.
     pub(crate) bonds: Bonds,
-    /// For each message, and for what comes after the last, how many messages of the chain come before it.
-    positions: Vec<u32>,
 }
 
 /// Where the reply will stand in the conversation.
 #[derive(Debug, Clone)]
 pub(crate) struct ReplySlot {
-    scope: Scope,
-    previous: Option<TurnId>,
     parent: Option<TurnId>,
-    conversation: Option<TurnId>,
+    conversation: TurnId,
     position: u32,
+    scope: Scope,
+    /// What the request said, which stands before the reply; `None` while it is not known what is new.
+    said: Option<NewTurns>,
 }
 
 /// Prepares a request, until `deadline`; or says why the memory does not apply to it.
@@ -115,29 +120,27 @@ impl Prepared {
     ) -> Result<Self, MemoryError> {
         let chain = Chain::new(&scope);
         echo::recognise(&chain, &mut request.messages);
-        let turn_ids = chain.turn_ids(&request.messages);
+        let prefix_ids = chain.prefix_ids(&request.messages);
         deadline.check()?;
         let tokenizer = counter.tokenizer(&request.model);
         let tokens = counter.request(tokenizer, &request, deadline)?;
         let is_spoken = |index: &usize| {
-            turn_ids.get(*index).is_some_and(Option::is_some)
+            prefix_ids.get(*index).is_some_and(Option::is_some)
                 && request.messages.get(*index).is_some_and(Message::has_text)
         };
-        let spoken = (0..request.messages.len()).filter(is_spoken).collect();
-        let mut position = 0;
-        let counted = turn_ids.iter().map(|id| {
-            position += u32::from(id.is_some());
-            position
-        });
-        let positions = std::iter::once(0).chain(counted).collect();
+        let spoken: Vec<usize> = (0..request.messages.len()).filter(is_spoken).collect();
+        let messages = spoken.iter().filter_map(|index| request.messages.get(*index));
+        let turns = messages.map(|message| chain.turn_of(message)).collect();
         deadline.check()?;
         Ok(Self {
             bonds: Bonds::new(&request.messages),
-            positions,
             request,
             scope,
-            turn_ids,
+            prefix_ids,
             spoken,
+            turns,
+            standing: None,
+            fresh: fresh_name(time),
             tokenizer,
             tokens,
             time,
@@ -152,9 +155,9 @@ impl Prepared {
         Some(Turn {
             id: self.turn_id(at)?,
             parent: at.checked_sub(1).and_then(|before| self.turn_id(before)),
-            conversation: self.turn_id(0)?,
+            conversation: self.conversation(),
             scope: self.scope.clone(),
-            position: self.position(index),
+            position: self.position(at),
             role: message.role.to_owned(),
             text: message.text(),
             time: self.time,
@@ -162,9 +165,51 @@ impl Prepared {
         })
     }
 
-    /// The turn id of the message `spoken[at]`.
+    /// The name of the turn that the message `spoken[at]` is.
     pub(crate) fn turn_id(&self, at: usize) -> Option<TurnId> {
-        self.turn_ids.get(*self.spoken.get(at)?).copied().flatten()
+        self.turns.get(at).copied()
+    }
+
+    /// Whether each spoken message is so long that no two conversations have it by chance.
+    pub(crate) fn is_telling(&self) -> Vec<bool> {
+        let messages = self.spoken.iter().map(|index| self.request.messages.get(*index));
+        let length = |message: &Message| message.texts().map(str::len).sum::<usize>();
+        messages.map(|message| message.is_some_and(|message| length(message) >= TELLING)).collect()
+    }
+
+    /// Notes which conversation the request goes on with.
+    pub(crate) fn join(&mut self, standing: Standing) {
+        self.standing = Some(standing);
+    }
+
+    /// The message `spoken[at]` says what this turn said.
+    pub(crate) fn restate(&mut self, at: usize, turn: TurnId) {
+        if let Some(known) = self.turns.get_mut(at) {
+            *known = turn;
+        }
+    }
+
+    /// The conversation, or branch of one, that what is new in the request belongs to.
+    pub(crate) fn conversation(&self) -> TurnId {
+        let goes_on = |standing: &Standing| standing.is_newest || standing.known >= self.turns.len();
+        let tip = self.standing.as_ref().filter(|standing| goes_on(standing)).and_then(|standing| standing.tip);
+        tip.map_or(self.fresh, |tip| tip.conversation)
+    }
+
+    /// What is new in the request, and where it stands; `None` while it is not known what is new.
+    pub(crate) fn said(&self) -> Option<NewTurns> {
+        let standing = self.standing.as_ref()?;
+        Some(NewTurns {
+            scope: self.scope.clone(),
+            after: standing.tip,
+            fresh: self.fresh,
+            turns: self.turns.get(standing.known..).unwrap_or_default().to_vec(),
+        })
+    }
+
+    /// The turns of the conversation that the request has not got.
+    pub(crate) fn lost(&self) -> &[TurnId] {
+        self.standing.as_ref().map_or(&[], |standing| &standing.lost)
     }
 
     /// What numbers the blocks that go into the message `index`.
@@ -174,9 +219,9 @@ impl Prepared {
         message.map_or(Seal::new([0; 32]), seal)
     }
 
-    /// The ids of every turn with text, oldest first.
-    pub(crate) fn spoken_ids(&self) -> Vec<TurnId> {
-        (0..self.spoken.len()).filter_map(|at| self.turn_id(at)).collect()
+    /// The turns with text, oldest first.
+    pub(crate) fn spoken_ids(&self) -> &[TurnId] {
+        &self.turns
     }
 
     /// How many messages are odd, for each reason.
@@ -198,9 +243,12 @@ impl Prepared {
         (0..end).rev().take_while(|index| replied(*index)).last().unwrap_or(end)
     }
 
-    /// How many messages of the chain come before the message `index`.
-    fn position(&self, index: usize) -> u32 {
-        self.positions.get(index).or(self.positions.last()).copied().unwrap_or_default()
+    /// How many turns of the conversation come before the message `spoken[at]`, or before the reply.
+    fn position(&self, at: usize) -> u32 {
+        let (position, known) = self.standing.as_ref().map_or((0, 0), |standing| {
+            (standing.tip.map_or(0, |tip| tip.position as usize + 1), standing.known)
+        });
+        u32::try_from((position + at).saturating_sub(known)).unwrap_or(u32::MAX)
     }
 
     /// Where the reply will stand; `None` when it could not be told which of several replies the client goes on with, or
@@ -211,31 +259,49 @@ impl Prepared {
             return None;
         }
         Some(ReplySlot {
+            parent: self.turns.last().copied(),
+            conversation: self.conversation(),
+            position: self.position(self.turns.len()),
             scope: self.scope.clone(),
-            previous: self.turn_ids.iter().rev().copied().flatten().next(),
-            parent: self.spoken.len().checked_sub(1).and_then(|at| self.turn_id(at)),
-            conversation: self.turn_id(0),
-            position: self.position(self.request.messages.len()),
+            said: self.said(),
         })
     }
 }
 
 impl ReplySlot {
-    /// The turn that a reply of `text` is, with about as many tokens as its length suggests.
-    pub(crate) fn take(self, text: String, time: DateTime<Utc>) -> Turn {
-        let id = Chain::new(&self.scope).reply(self.previous, &text);
-        Turn {
+    /// The turn that a reply of `text` is, with about as many tokens as its length suggests, and what was said up to it.
+    pub(crate) fn take(self, text: String, time: DateTime<Utc>) -> (Turn, Option<NewTurns>) {
+        let id = Chain::new(&self.scope).turn("assistant", &text);
+        let said = self.said.map(|mut said| {
+            said.turns.push(id);
+            said
+        });
+        let turn = Turn {
             id,
             parent: self.parent,
-            conversation: self.conversation.unwrap_or(id),
+            conversation: self.conversation,
             scope: self.scope,
             position: self.position,
             role: "assistant".to_owned(),
             tokens: u32::try_from(text.len().div_ceil(4)).unwrap_or(u32::MAX),
             text,
             time,
-        }
+        };
+        (turn, said)
     }
+}
+
+/// Bytes of a turn's text from which on it tells conversations apart.
+const TELLING: usize = 40;
+
+/// A name for a conversation that begins at a time: later names are greater, and no two are alike.
+fn fresh_name(time: DateTime<Utc>) -> TurnId {
+    let mut name = *uuid::Uuid::new_v4().as_bytes();
+    let micros = time.timestamp_micros().max(0).to_be_bytes();
+    for (byte, of_time) in name.iter_mut().zip(micros) {
+        *byte = of_time;
+    }
+    TurnId(name)
 }
 
 /// Bodies from this size on are prepared a few at a time, so that small ones are not kept waiting for a thread or a core.

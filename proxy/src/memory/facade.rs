@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::future::Future;
 
-use mainpoint_store::{LedgerEntry, Point, Scope, Turn, TurnId, Within};
+use mainpoint_store::{LedgerEntry, Point, Scope, Standing, Turn, TurnId, Within};
 
 use super::{Memory, Part, Recall, RecallQuery, RecallResult};
 use crate::error::MemoryError;
@@ -20,6 +20,18 @@ pub(crate) trait PromptMemory: Send + Sync {
 
     /// The places of those of a conversation's turns that are to be taken in. Only looks.
     fn unseen(&self, scope: &Scope, turns: &[TurnId]) -> Vec<usize>;
+
+    /// How the turns of a request stand to the conversations of its scope. `is_telling` says of each whether it is so long that no
+    /// two conversations have it by chance.
+    fn standing(
+        &self,
+        scope: &Scope,
+        turns: Vec<TurnId>,
+        is_telling: Vec<bool>,
+    ) -> impl Future<Output = Result<Standing, MemoryError>> + Send;
+
+    /// Those of these turns that are there, in the order asked.
+    fn turns(&self, scope: &Scope, ids: &[TurnId]) -> impl Future<Output = Result<Vec<Turn>, MemoryError>> + Send;
 
     /// Why turns of one scope would not be taken in at the moment, as its metric label; `None` when they would.
     fn refuses(&self, turns: &[Turn]) -> Option<&'static str>;
@@ -67,6 +79,19 @@ impl PromptMemory for Memory {
 
     fn unseen(&self, scope: &Scope, turns: &[TurnId]) -> Vec<usize> {
         self.ingest.unseen(scope, turns)
+    }
+
+    async fn standing(
+        &self,
+        scope: &Scope,
+        turns: Vec<TurnId>,
+        is_telling: Vec<bool>,
+    ) -> Result<Standing, MemoryError> {
+        Ok(self.store.standing(scope, turns, is_telling).await?)
+    }
+
+    async fn turns(&self, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, MemoryError> {
+        Ok(self.store.turns(scope, ids).await?)
     }
 
     fn refuses(&self, turns: &[Turn]) -> Option<&'static str> {

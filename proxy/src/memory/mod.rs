@@ -16,13 +16,13 @@ mod wording;
 use std::time::Duration;
 
 use mainpoint_engine::{Engine, EngineStatus};
-use mainpoint_store::{Store, StoreStatus, Trouble, Turn};
+use mainpoint_store::{Store, StoreStatus, Trouble};
 use serde::Deserialize;
 
 pub(crate) use facade::PromptMemory;
 use ingest::InFlight;
 pub use ingest::capitalised;
-pub(crate) use ingest::{Acknowledgement, Imported, Importer, IngestPipeline};
+pub(crate) use ingest::{Acknowledgement, Imported, Importer, IncomingTurns, IngestPipeline};
 pub(crate) use recall::{Recall, RecallQuery, RecallResult, RecalledTurn};
 pub(crate) use wording::words_of;
 
@@ -112,10 +112,10 @@ impl Memory {
         self.ingest.traffic().in_flight()
     }
 
-    /// Takes in turns of one scope, oldest first: into the journal, to be read when it is their turn. Never waits; what it
-    /// returns ends when the journal has them.
-    pub(crate) fn take(&self, turns: Vec<Turn>) -> Acknowledgement {
-        self.ingest.take(turns)
+    /// Takes in turns of one scope: into the journal, to be read when it is their turn. Never waits; what it returns ends when
+    /// the journal has them.
+    pub(crate) fn take(&self, incoming: IncomingTurns) -> Acknowledgement {
+        self.ingest.take(incoming)
     }
 
     /// Lets the reader finish what it is at, for at most `timeout`, and closes the store. What is left is in the journal and

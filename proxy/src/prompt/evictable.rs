@@ -18,8 +18,8 @@ use crate::openai::request::oddity::Oddity;
 pub(crate) struct Cuttable<'a> {
     /// Its messages.
     pub(crate) messages: &'a [Message],
-    /// The turn id of each message, if it has one.
-    pub(crate) turn_ids: &'a [Option<TurnId>],
+    /// The name of the prompt up to each message, if it has one.
+    pub(crate) prefix_ids: &'a [Option<TurnId>],
     /// What belongs together.
     pub(crate) bonds: &'a Bonds,
 }
@@ -27,7 +27,7 @@ pub(crate) struct Cuttable<'a> {
 impl<'a> Cuttable<'a> {
     /// The conversation of a request.
     pub(crate) fn new(prepared: &'a Prepared) -> Self {
-        Self { messages: &prepared.request.messages, turn_ids: &prepared.turn_ids, bonds: &prepared.bonds }
+        Self { messages: &prepared.request.messages, prefix_ids: &prepared.prefix_ids, bonds: &prepared.bonds }
     }
 
     /// The messages that stay because of what they are: odd ones, and results whose calls may be hidden behind them.
@@ -103,7 +103,7 @@ impl<'a> Cuttable<'a> {
 
     /// The last of some messages that has a turn id.
     fn horizon(self, messages: &[usize]) -> Option<usize> {
-        let has_id = |index: &usize| self.turn_ids.get(*index).is_some_and(Option::is_some);
+        let has_id = |index: &usize| self.prefix_ids.get(*index).is_some_and(Option::is_some);
         messages.iter().rev().copied().find(has_id)
     }
 }
@@ -124,9 +124,9 @@ mod tests {
 
     /// What leaves, evictable by evictable, when the messages that `hold` gives stay.
     fn leaving(request: &ChatRequest, hold: impl Fn(Cuttable<'_>) -> BTreeSet<usize>) -> Vec<Vec<usize>> {
-        let turn_ids = Chain::new(&Scope::new("k-a").unwrap()).turn_ids(&request.messages);
+        let prefix_ids = Chain::new(&Scope::new("k-a").unwrap()).prefix_ids(&request.messages);
         let bonds = Bonds::new(&request.messages);
-        let cuttable = Cuttable { messages: &request.messages, turn_ids: &turn_ids, bonds: &bonds };
+        let cuttable = Cuttable { messages: &request.messages, prefix_ids: &prefix_ids, bonds: &bonds };
         let evictables = cuttable.shape(None, &hold(cuttable)).evictables;
         evictables.into_iter().map(|evictable| evictable.messages).collect()
     }

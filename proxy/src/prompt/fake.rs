@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use mainpoint_store::{LedgerEntry, LedgerKind, Point, Scope, Turn, TurnId};
+use mainpoint_store::{LedgerEntry, LedgerKind, Point, Scope, Standing, Turn, TurnId};
 
 use crate::error::MemoryError;
 use crate::memory::{Part, PromptMemory, RecallQuery, RecallResult, RecalledTurn};
@@ -15,6 +15,10 @@ use crate::memory::{Part, PromptMemory, RecallQuery, RecallResult, RecalledTurn}
 pub(super) struct FakeMemory {
     /// What is recalled, best first.
     pub(super) recalled: Vec<RecalledTurn>,
+    /// What the conversation has besides.
+    pub(super) standing: Standing,
+    /// Turns whose words are known.
+    pub(super) turns: Vec<Turn>,
     /// Why no turn is taken in.
     pub(super) refusal: Option<&'static str>,
     /// Has not read a turn yet.
@@ -44,6 +48,14 @@ impl PromptMemory for FakeMemory {
 
     fn unseen(&self, _: &Scope, turns: &[TurnId]) -> Vec<usize> {
         (0..turns.len()).collect()
+    }
+
+    async fn standing(&self, _: &Scope, _: Vec<TurnId>, _: Vec<bool>) -> Result<Standing, MemoryError> {
+        Ok(self.standing.clone())
+    }
+
+    async fn turns(&self, _: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, MemoryError> {
+        Ok(self.turns.iter().filter(|turn| ids.contains(&turn.id)).cloned().collect())
     }
 
     fn refuses(&self, _: &[Turn]) -> Option<&'static str> {

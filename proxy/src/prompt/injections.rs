@@ -51,10 +51,18 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    /// Sorts out what the ledger has for messages with these turn ids. A record that cannot be read counts as missing.
-    pub(crate) fn from_entries(turn_ids: &[Option<TurnId>], entries: &[LedgerEntry]) -> Self {
+    /// Sorts out what the ledger has for prompts with these names up to each message, and for turns, which are said by the
+    /// messages `spoken`. A record that cannot be read counts as missing.
+    pub(crate) fn from_entries(
+        prefix_ids: &[Option<TurnId>],
+        spoken: &[(usize, TurnId)],
+        entries: &[LedgerEntry],
+    ) -> Self {
         let places: HashMap<TurnId, usize> =
-            turn_ids.iter().enumerate().filter_map(|(index, id)| Some(((*id)?, index))).collect();
+            prefix_ids.iter().enumerate().filter_map(|(index, id)| Some(((*id)?, index))).collect();
+        let of_turns = entries.iter().filter(|entry| entry.kind == LedgerKind::Unreadable);
+        let unreadable: HashSet<TurnId> = of_turns.map(|entry| entry.turn).collect();
+        let says_it = spoken.iter().filter(|(_, turn)| unreadable.contains(turn));
         let found = |kind: LedgerKind| {
             let entries = entries.iter().filter(move |entry| entry.kind == kind);
             entries.filter_map(|entry| Some((*places.get(&entry.turn)?, entry)))
@@ -68,7 +76,7 @@ impl Recorded {
         Self {
             blocks: blocks.collect(),
             eviction,
-            unreadable: found(LedgerKind::Unreadable).map(|(index, _)| index).collect(),
+            unreadable: says_it.map(|(index, _)| *index).collect(),
         }
     }
 
@@ -131,7 +139,7 @@ mod tests {
             entry(LedgerKind::Block, TWO, ONE, &block("B")),
             entry(LedgerKind::Block, THREE, ONE, &block("elsewhere")),
         ];
-        let recorded = Recorded::from_entries(&[None, Some(ONE), None, Some(TWO)], &entries);
+        let recorded = Recorded::from_entries(&[None, Some(ONE), None, Some(TWO)], &[], &entries);
         let current = CurrentEviction { horizon: 3, record: eviction(&["a", "b"]) };
         assert_eq!(recorded.eviction, Some(current));
         assert_eq!(recorded.blocks, [(3, block("B"))].into());
@@ -144,7 +152,7 @@ mod tests {
         let broken =
             LedgerEntry { kind: LedgerKind::Eviction, turn: TWO, conversation: ONE, value: b"nonsense".to_vec() };
         let entries = [entry(LedgerKind::Eviction, ONE, ONE, &EvictionRecord::default()), broken];
-        let recorded = Recorded::from_entries(&[Some(ONE), Some(TWO)], &entries);
+        let recorded = Recorded::from_entries(&[Some(ONE), Some(TWO)], &[], &entries);
         assert_eq!(recorded.eviction.map(|eviction| eviction.horizon), Some(0));
     }
 }

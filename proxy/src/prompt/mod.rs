@@ -20,6 +20,8 @@ pub(crate) mod plan;
 mod planner;
 mod provider_cache;
 pub(crate) mod receipt;
+mod restated;
+mod standing;
 pub(crate) mod way_back;
 
 pub(crate) use planner::Planner;

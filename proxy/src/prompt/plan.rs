@@ -2,24 +2,26 @@
 //!
 //! It must not know HTTP responses or the upstream. Whatever fails or takes too long, the original bytes remain.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
-use mainpoint_store::{Scope, Turn};
+use mainpoint_store::Scope;
 
 use super::Planner;
 use super::beside::beside;
 use super::build::{Revised, Revision, revise};
 use super::receipt::{EvictionNote, Receipt};
+use super::standing;
 use super::way_back::WayBack;
 use crate::config::Mode;
 use crate::conversation::prepare::{Prepared, RawRequest, ReplySlot};
 use crate::deadline::Deadline;
 use crate::error::MemoryError;
-use crate::memory::PromptMemory;
+use crate::memory::{IncomingTurns, PromptMemory};
 use crate::openai::request::Surface;
 use crate::openai::tokens::EstimatedPrompt;
 use crate::reason::Reason;
@@ -77,8 +79,8 @@ pub(crate) struct Plan {
     pub(crate) abstains: bool,
     /// What the model may still ask for, if the forwarded prompt offers that.
     pub(crate) way_back: Option<WayBack>,
-    /// Turns to store once the upstream has accepted the request, oldest first.
-    pub(crate) intake: Vec<Turn>,
+    /// What is to be stored once the upstream has accepted the request.
+    pub(crate) intake: IncomingTurns,
     /// Where the reply will stand in the conversation.
     pub(crate) reply_slot: Option<ReplySlot>,
     /// The prompt that is forwarded, where its tokens are estimated and its answer may say how many they are.
@@ -105,7 +107,7 @@ impl Plan {
             evicts: false,
             abstains: false,
             way_back: None,
-            intake: Vec::new(),
+            intake: IncomingTurns::default(),
             reply_slot: None,
             estimated: None,
             scope: None,
@@ -145,9 +147,19 @@ impl Plan {
             body: self.body.clone(),
             time: context.time,
         };
-        let prepared = planner.preparation.run(raw, deadline).await;
-        let prepared = prepared.map(|prepared| prepared.map(Arc::new));
+        let mut prepared = planner.preparation.run(raw, deadline).await;
         self.receipt.milliseconds.steps.add("prepare", started.elapsed());
+        if let Ok(Ok(prepared)) = &mut prepared
+            && planner.memory.takes_turns()
+        {
+            let started = Instant::now();
+            // Without it the request is as good as the first of its conversation, but nothing of it is put into one.
+            if let Err(error) = standing::join(&planner.memory, prepared).await {
+                planner.report(&error);
+            }
+            self.receipt.milliseconds.steps.add("conversation", started.elapsed());
+        }
+        let prepared = prepared.map(|prepared| prepared.map(Arc::new));
         let size = self.body.len();
         if let Ok(Ok(prepared)) = &prepared {
             beside(size, || self.note(prepared, planner.config.budget_tokens));
@@ -163,7 +175,7 @@ impl Plan {
                 return Ok(());
             }
         };
-        let cache = planner.cache.visit(&prepared.turn_ids, context.time);
+        let cache = planner.cache.visit(&prepared.prefix_ids, context.time);
         self.receipt.cache = cache;
         let revised = revise(planner, &prepared, context.mode, cache).await;
         beside(size, move || {
@@ -186,12 +198,17 @@ impl Plan {
         }
         let unseen = beside(self.body.len(), || {
             self.reply_slot = prepared.reply_slot();
-            memory.unseen(&prepared.scope, &prepared.spoken_ids())
+            memory.unseen(&prepared.scope, prepared.spoken_ids())
         });
         let (own, few) = (Arc::clone(prepared), unseen.len() <= FEW_TURNS);
-        let copy = move || unseen.into_iter().filter_map(|at| own.turn(at)).collect::<Vec<Turn>>();
+        let copy = move || {
+            // What is said twice is stored once.
+            let mut seen = HashSet::new();
+            let turns = unseen.into_iter().filter_map(|at| own.turn(at).filter(|turn| seen.insert(turn.id)));
+            IncomingTurns { turns: turns.collect(), said: own.said().filter(|said| !said.turns.is_empty()) }
+        };
         self.intake = if few { copy() } else { tokio::task::spawn_blocking(copy).await? };
-        self.receipt.not_stored = memory.refuses(&self.intake);
+        self.receipt.not_stored = memory.refuses(&self.intake.turns);
         Ok(())
     }
 
@@ -223,11 +240,12 @@ impl Plan {
         receipt.tokens_would_forward = Some(revision.tokens);
         receipt.tokens_saved = Some(came.saturating_sub(revision.tokens));
         receipt.price_in = Some(prices.prompt(came, fresh));
-        let anew = revision.balance.map_or(fresh, |balance| revision.tokens.saturating_sub(balance.kept));
+        let added = revision.tokens.saturating_sub(came);
+        let anew = revision.balance.map_or(fresh + added, |balance| revision.tokens.saturating_sub(balance.kept));
         receipt.price_forwarded = Some(prices.prompt(revision.tokens, anew));
         receipt.messages_dropped = revision.dropped;
         receipt.over_budget = revision.tokens > planner.config.budget_tokens;
-        receipt.eviction = Some(EvictionNote {
+        receipt.eviction = (revision.dropped > 0).then(|| EvictionNote {
             is_new: revision.balance.is_some(),
             messages_dropped: revision.dropped,
             cost: revision.balance.map(|balance| balance.cost),

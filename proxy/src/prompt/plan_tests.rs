@@ -156,7 +156,7 @@ async fn a_memory_that_is_late_leaves_the_original_bytes_and_nothing_in_the_ledg
     let plan = case.plan(Mode::On).await;
     assert_eq!((plan.outcome, &plan.body), (Outcome::FailedOpen, &case.body));
     assert_eq!(plan.receipt.failure, Some("deadline"));
-    assert_eq!(plan.intake.len(), 17, "the turns are stored all the same");
+    assert_eq!(plan.intake.turns.len(), 17, "the turns are stored all the same");
     assert_eq!(case.entries(), 0);
 }
 

@@ -5,13 +5,12 @@
 
 use std::sync::Arc;
 
-use mainpoint_store::Turn;
 use uuid::Uuid;
 
 use super::Shared;
 use super::observed::{AcknowledgementFuture, ReplyListener};
 use crate::conversation::prepare::ReplySlot;
-use crate::memory::Acknowledgement;
+use crate::memory::{Acknowledgement, IncomingTurns};
 use crate::openai::reply::Verdict;
 use crate::openai::tokens::EstimatedPrompt;
 use crate::prompt::plan::Plan;
@@ -21,8 +20,8 @@ use crate::prompt::receipt::ReplyNote;
 struct TurnRecorder {
     shared: Arc<Shared>,
     id: Uuid,
-    /// Its new turns, oldest first.
-    intake: Vec<Turn>,
+    /// What it brings.
+    intake: IncomingTurns,
     /// Where the reply stands.
     slot: Option<ReplySlot>,
     /// The prompt whose tokens the reply may say.
@@ -42,11 +41,11 @@ pub(super) fn listener(shared: &Arc<Shared>, id: Uuid, plan: Plan) -> Option<Box
 }
 
 impl TurnRecorder {
-    fn take(&mut self, turns: Vec<Turn>) {
-        let Some(memory) = self.shared.memory().filter(|_| !turns.is_empty()) else {
+    fn take(&mut self, incoming: IncomingTurns) {
+        let Some(memory) = self.shared.memory().filter(|_| !incoming.is_empty()) else {
             return;
         };
-        let acknowledgement = memory.take(turns);
+        let acknowledgement = memory.take(incoming);
         self.acknowledgement = Some(match self.acknowledgement.take() {
             Some(earlier) => earlier.and(acknowledgement),
             None => acknowledgement,
@@ -67,17 +66,19 @@ impl ReplyListener for TurnRecorder {
     }
 
     fn end(mut self: Box<Self>, verdict: Verdict, text: Option<String>) -> AcknowledgementFuture {
-        let mut turns = match verdict {
+        let mut incoming = match verdict {
             Verdict::Accepted => std::mem::take(&mut self.intake),
-            Verdict::Refused => Vec::new(),
+            Verdict::Refused => IncomingTurns::default(),
         };
         if let (Some(text), Some(slot)) = (text, self.slot.take()) {
             self.shared.receipts.note_reply(self.id, ReplyNote::new(&text));
             if !text.trim().is_empty() {
-                turns.push(slot.take(text, chrono::Utc::now()));
+                let (turn, said) = slot.take(text, chrono::Utc::now());
+                incoming.turns.push(turn);
+                incoming.said = said;
             }
         }
-        self.take(turns);
+        self.take(incoming);
         match self.acknowledgement.take() {
             Some(acknowledgement) => Box::pin(acknowledgement.wait()),
             None => Box::pin(std::future::ready(())),

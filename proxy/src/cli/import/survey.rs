@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use chrono::{DateTime, Utc};
 use mainpoint_store::{Scope, Turn, TurnId};
 
 use super::Import;
@@ -11,6 +12,7 @@ use super::history::{History, Numbered};
 use super::line::of_conversation;
 use crate::cli::CliError;
 use crate::conversation::prepare::Prepared;
+use crate::memory::IncomingTurns;
 
 /// What is to be done.
 #[derive(Debug, Default)]
@@ -25,11 +27,29 @@ pub(super) struct Survey {
     pub(super) scopes: BTreeSet<Scope>,
 }
 
-/// The turns of a line.
+/// What a line holds, as a request with this history would bring it.
 pub(super) struct Conversation {
-    pub(super) scope: Scope,
-    /// Those with text, oldest first.
-    pub(super) turns: Vec<Turn>,
+    prepared: Prepared,
+    /// When each message was written, as far as the history says so.
+    times: Vec<Option<DateTime<Utc>>>,
+}
+
+impl Conversation {
+    /// Whose memory it becomes.
+    pub(super) fn scope(&self) -> &Scope {
+        &self.prepared.scope
+    }
+
+    /// Its turns with text, oldest first, each once, with the history's own dates.
+    pub(super) fn turns(&self) -> Vec<Turn> {
+        let mut seen = HashSet::new();
+        let turns = self.prepared.spoken.iter().enumerate().filter_map(|(at, index)| {
+            let turn = self.prepared.turn(at).filter(|turn| seen.insert(turn.id))?;
+            let time = self.times.get(*index).copied().flatten().unwrap_or(turn.time);
+            Some(Turn { time, ..turn })
+        });
+        turns.collect()
+    }
 }
 
 impl Import<'_> {
@@ -46,32 +66,34 @@ impl Import<'_> {
             let conversation = self
                 .prepare(line)
                 .map_err(|reason| history.refusal(number, format!("{reason}{}", of_conversation(named.as_deref()))))?;
-            let names: Vec<TurnId> = conversation.turns.iter().map(|turn| turn.id).collect();
-            let read = self.store.already_read(&conversation.scope, &names).await?;
-            let unread = conversation.turns.iter().filter(|turn| !read.contains(&turn.id));
-            for turn in unread {
-                if seen.insert((conversation.scope.clone(), turn.id)) {
+            let (scope, turns) = (conversation.scope(), conversation.turns());
+            let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
+            let read = self.store.already_read(scope, &names).await?;
+            for turn in turns.iter().filter(|turn| !read.contains(&turn.id)) {
+                if seen.insert((scope.clone(), turn.id)) {
                     survey.tokens += u64::from(turn.tokens);
                 }
             }
             survey.conversations += 1;
-            survey.scopes.insert(conversation.scope);
+            survey.scopes.insert(scope.clone());
         }
         Ok(survey)
     }
 
-    /// The turns that a request with this history would bring, with the history's own dates.
+    /// The conversation of a line.
     pub(super) fn prepare(&self, line: Numbered) -> Result<Conversation, String> {
         let scope = self.owner.scope(line.line.request.user.as_deref())?;
         let times: Vec<_> = (0..line.line.request.messages.len()).map(|index| line.line.time_of(index)).collect();
-        let prepared = Prepared::new(&self.preparation.counter, line.line.request, scope.clone());
-        let prepared = prepared.map_err(|error| error.to_string())?;
-        let turns = prepared.spoken.iter().enumerate().filter_map(|(at, index)| {
-            let turn = prepared.turn(at)?;
-            let time = times.get(*index).copied().flatten().unwrap_or(turn.time);
-            Some(Turn { time, ..turn })
-        });
-        let turns = turns.collect();
-        Ok(Conversation { scope, turns })
+        let prepared = Prepared::new(&self.preparation.counter, line.line.request, scope);
+        Ok(Conversation { prepared: prepared.map_err(|error| error.to_string())?, times })
+    }
+
+    /// What a conversation brings to those that the memory has.
+    pub(super) async fn join(&self, mut conversation: Conversation) -> Result<IncomingTurns, CliError> {
+        let prepared = &mut conversation.prepared;
+        let (turns, is_telling) = (prepared.spoken_ids().to_vec(), prepared.is_telling());
+        prepared.join(self.store.standing(&prepared.scope, turns, is_telling).await?);
+        let said = prepared.said().filter(|said| !said.turns.is_empty());
+        Ok(IncomingTurns { turns: conversation.turns(), said })
     }
 }

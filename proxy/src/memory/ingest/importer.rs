@@ -7,6 +7,7 @@ use std::sync::Arc;
 use mainpoint_engine::Engine;
 use mainpoint_store::{Scope, Store, Turn, TurnId};
 
+use super::incoming::IncomingTurns;
 use super::pipeline::CHUNK_TOKENS;
 use super::traffic::Traffic;
 use super::turn_reader::TurnReader;
@@ -46,15 +47,16 @@ impl Importer {
     pub(crate) async fn take(
         &self,
         scope: &Scope,
-        turns: Vec<Turn>,
+        incoming: IncomingTurns,
         done: &(dyn Fn(u64) + Sync),
     ) -> Result<Imported, MemoryError> {
         let store = &self.reader.store;
+        let IncomingTurns { turns, said } = incoming;
         let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
         let read = store.already_read(scope, &ids).await?;
         let (known, unread): (Vec<Turn>, Vec<Turn>) = turns.into_iter().partition(|turn| read.contains(&turn.id));
-        if !unread.is_empty() {
-            store.accept(unread.clone()).await?;
+        if !unread.is_empty() || said.is_some() {
+            store.accept_said(unread.clone(), said.into_iter().collect::<Vec<_>>()).await?;
         }
         let mut imported = Imported { known: known.len(), known_tokens: tokens(&known), ..Imported::default() };
         for chunk in chunks(&unread, CHUNK_TOKENS) {

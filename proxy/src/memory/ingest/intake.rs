@@ -7,17 +7,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use mainpoint_store::{Scope, Store, StoreError, StorePart, Turn, TurnId};
+use mainpoint_store::{NewTurns, Scope, Store, StoreError, StorePart, Turn, TurnId};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
 use super::health::JournalHealth;
+use super::incoming::IncomingTurns;
 use crate::error::MemoryError;
 use crate::telemetry::metrics;
 
 /// What the writer calls: it returns once the turns are on disk.
-pub(super) type Accept = Box<dyn Fn(Arc<[Turn]>) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
+pub(super) type Accept =
+    Box<dyn Fn(Arc<[Turn]>, Arc<[NewTurns]>) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
 
 /// Takes turns for the journal.
 #[derive(Debug)]
@@ -50,6 +52,7 @@ pub(super) struct JournalWriter {
 #[derive(Debug)]
 pub(super) struct QueuedTurns {
     turns: Vec<Turn>,
+    said: Option<NewTurns>,
     bytes: usize,
     done: oneshot::Sender<()>,
 }
@@ -72,9 +75,9 @@ impl Intake {
             health: Arc::clone(&health),
         };
         let writer = JournalWriter {
-            accept: Box::new(move |turns| {
+            accept: Box::new(move |turns, said| {
                 let store = accepting.clone();
-                Box::pin(async move { store.accept(turns).await.map(|_| ()) })
+                Box::pin(async move { store.accept_said(turns, said).await.map(|_| ()) })
             }),
             backlog: Arc::clone(backlog),
             health,
@@ -83,28 +86,28 @@ impl Intake {
         (intake, queue, writer)
     }
 
-    /// Takes turns of one scope, oldest first. Never waits; what it returns does.
-    pub(super) fn take(&self, turns: Vec<Turn>) -> Acknowledgement {
+    /// Takes turns of one scope. Never waits; what it returns does.
+    pub(super) fn take(&self, incoming: IncomingTurns) -> Acknowledgement {
         let (done, written) = oneshot::channel();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let acknowledgement =
             Acknowledgement { done: vec![written], health: Arc::clone(&self.health), too_late: writer.is_none() };
-        let (Some(first), Some(writer)) = (turns.first(), writer) else {
+        let (Some(scope), Some(writer)) = (incoming.scope().cloned(), writer) else {
             return acknowledgement;
         };
-        let bytes = bytes_of(&turns);
+        let bytes = bytes_of(&incoming.turns);
         if !self.health.enter(bytes) {
             self.health.report(&MemoryError::JournalBusy);
             return acknowledgement;
         }
         let submission = Submission {
             store: self.store.clone(),
-            scope: first.scope.clone(),
+            scope,
             backlog: Arc::clone(&self.backlog),
             health: Arc::clone(&self.health),
             writer,
         };
-        tokio::spawn(submission.run(turns, bytes, done));
+        tokio::spawn(submission.run(incoming, bytes, done));
         acknowledgement
     }
 
@@ -174,18 +177,21 @@ struct Submission {
 
 impl Submission {
     /// Leaves out what has been read. A scope that is looked up for the first time does not keep others waiting.
-    async fn run(self, turns: Vec<Turn>, bytes: usize, done: oneshot::Sender<()>) {
-        let unread = self.unread(turns).await;
+    async fn run(self, incoming: IncomingTurns, bytes: usize, done: oneshot::Sender<()>) {
+        let unread = self.unread(incoming.turns).await;
         let left = bytes_of(&unread);
         self.health.leave(bytes - left);
         let mut pieces = pieces(unread);
-        let Some(last) = pieces.pop() else { return };
+        let last = pieces.pop().unwrap_or_default();
+        if last.is_empty() && incoming.said.is_none() {
+            return;
+        }
         for piece in pieces {
             // The writer is done with the last piece when it is done with all.
             let (ignored, _) = oneshot::channel();
-            self.send(piece, ignored).await;
+            self.send(piece, None, ignored).await;
         }
-        self.send(last, done).await;
+        self.send(last, incoming.said, done).await;
     }
 
     async fn unread(&self, mut turns: Vec<Turn>) -> Vec<Turn> {
@@ -205,9 +211,9 @@ impl Submission {
         turns
     }
 
-    async fn send(&self, turns: Vec<Turn>, done: oneshot::Sender<()>) {
+    async fn send(&self, turns: Vec<Turn>, said: Option<NewTurns>, done: oneshot::Sender<()>) {
         let bytes = bytes_of(&turns);
-        if self.writer.send(QueuedTurns { turns, bytes, done }).await.is_err() {
+        if self.writer.send(QueuedTurns { turns, said, bytes, done }).await.is_err() {
             self.health.leave(bytes);
         }
     }
@@ -235,20 +241,20 @@ impl JournalWriter {
             metrics::backlog_refused(refusal.label(), count);
             self.health.report(&refusal.into());
         }
-        if turns.is_empty() {
+        if turns.is_empty() && batch.said.is_empty() {
             batch.waiting.into_iter().for_each(answer);
         } else {
-            self.journal(turns.into(), batch.waiting).await;
+            self.journal(turns.into(), batch.said.into(), batch.waiting).await;
         }
         self.health.leave(batch.bytes);
     }
 
     /// Tries more than once; those who wait hear of the first attempt.
-    async fn journal(&self, turns: Arc<[Turn]>, mut waiting: Vec<oneshot::Sender<()>>) {
+    async fn journal(&self, turns: Arc<[Turn]>, said: Arc<[NewTurns]>, mut waiting: Vec<oneshot::Sender<()>>) {
         let ids: Vec<(Scope, TurnId)> = turns.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
         for attempt in 1..=ATTEMPTS {
             let started = Instant::now();
-            let written = (self.accept)(Arc::clone(&turns)).await.map_err(MemoryError::from);
+            let written = (self.accept)(Arc::clone(&turns), Arc::clone(&said)).await.map_err(MemoryError::from);
             match &written {
                 Ok(()) => {
                     self.backlog.enqueue(&ids);
@@ -273,6 +279,7 @@ impl JournalWriter {
 #[derive(Debug, Default)]
 struct WriteBatch {
     turns: Vec<Turn>,
+    said: Vec<NewTurns>,
     bytes: usize,
     waiting: Vec<oneshot::Sender<()>>,
 }
@@ -280,6 +287,7 @@ struct WriteBatch {
 impl WriteBatch {
     fn add(&mut self, queued: QueuedTurns) {
         self.turns.extend(queued.turns);
+        self.said.extend(queued.said);
         self.bytes += queued.bytes;
         self.waiting.push(queued.done);
     }

@@ -61,7 +61,7 @@ fn bench(journal: Arc<Journal>, timeout: Duration, most: usize) -> Bench {
     let (queue, come) = mpsc::channel(MOST_QUEUED);
     let taking = Arc::clone(&journal);
     let writer = JournalWriter {
-        accept: Box::new(move |turns| {
+        accept: Box::new(move |turns, _| {
             let journal = Arc::clone(&taking);
             Box::pin(async move { journal.take(turns.len()).await })
         }),
@@ -79,7 +79,7 @@ impl Bench {
         let bytes = turns.iter().map(|turn| turn.text.len()).sum();
         let (done, written) = oneshot::channel();
         assert!(self.health.enter(bytes));
-        self.queue.send(QueuedTurns { turns, bytes, done }).await.unwrap();
+        self.queue.send(QueuedTurns { turns, said: None, bytes, done }).await.unwrap();
         Acknowledgement { done: vec![written], health: Arc::clone(&self.health), too_late: false }
     }
 

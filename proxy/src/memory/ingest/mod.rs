@@ -5,6 +5,7 @@
 mod backlog;
 mod health;
 mod importer;
+mod incoming;
 mod intake;
 mod pipeline;
 mod points;
@@ -16,6 +17,7 @@ mod unreadable;
 mod worker;
 
 pub(crate) use importer::{Imported, Importer};
+pub(crate) use incoming::IncomingTurns;
 pub(crate) use intake::Acknowledgement;
 pub(crate) use pipeline::IngestPipeline;
 pub use points::capitalised;

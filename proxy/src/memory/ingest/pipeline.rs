@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, Limits, Sizes};
+use super::incoming::IncomingTurns;
 use super::intake::{Acknowledgement, Intake};
 use super::resume;
 use super::traffic::Traffic;
@@ -95,11 +96,11 @@ impl IngestPipeline {
         full.or_else(|| self.intake.refuses(turns))
     }
 
-    /// Takes turns of one scope in, oldest first, but for those that the journal is known to have. Never waits; what it returns
-    /// ends when it has them all.
-    pub(crate) fn take(&self, mut turns: Vec<Turn>) -> Acknowledgement {
-        self.backlog.retain_unseen(&mut turns);
-        self.intake.take(turns)
+    /// Takes turns of one scope in, but for those that the journal is known to have. Never waits; what it returns ends when it
+    /// has them all.
+    pub(crate) fn take(&self, mut incoming: IncomingTurns) -> Acknowledgement {
+        self.backlog.retain_unseen(&mut incoming.turns);
+        self.intake.take(incoming)
     }
 
     /// Takes nothing more, journals what was taken, and lets the readers end the batches that they are at, for at most

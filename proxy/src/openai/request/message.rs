@@ -137,7 +137,8 @@ impl Message {
         self.texts().any(|text| !text.trim().is_empty())
     }
 
-    fn texts(&self) -> impl Iterator<Item = &str> {
+    /// The texts that [`Message::text`] joins.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         let parts = self.original_parts().filter(|_| self.odd.is_none());
         parts.filter_map(|part| match part {
             OriginalPart::Text(text) => Some(text),

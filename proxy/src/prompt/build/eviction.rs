@@ -50,7 +50,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         let ids: HashSet<TurnId> = current.record.held.iter().copied().collect();
         let mut held = self.odd.clone();
         if !ids.is_empty() {
-            let numbered = self.prepared.turn_ids.iter().enumerate();
+            let numbered = self.prepared.prefix_ids.iter().enumerate();
             let known = numbered.filter(|(_, id)| id.is_some_and(|id| ids.contains(&id)));
             held.extend(known.map(|(index, _)| index));
         }
@@ -92,9 +92,8 @@ impl<M: PromptMemory> Draft<'_, M> {
     /// The messages that could leave but for their turns, which have not been read; one without text has nothing to read.
     pub(super) async fn unread(&self) -> Result<BTreeSet<usize>, MemoryError> {
         let prepared = self.prepared;
-        let ids = beside(self.size(), || prepared.spoken_ids());
         let mut read = HashSet::new();
-        for ids in ids.chunks(LOOKED_UP_AT_ONCE) {
+        for ids in prepared.spoken_ids().chunks(LOOKED_UP_AT_ONCE) {
             read.extend(self.planner.memory.already_read(&prepared.scope, ids).await?);
             // The others have their turn.
             tokio::task::yield_now().await;
@@ -181,7 +180,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             })?
         };
         let held = self.held.difference(&self.odd).take_while(|index| **index <= cut.horizon);
-        let held = held.filter_map(|index| prepared.turn_ids.get(*index).copied().flatten()).collect();
+        let held = held.filter_map(|index| prepared.prefix_ids.get(*index).copied().flatten()).collect();
         Ok(Eviction { horizon: cut.horizon, record: EvictionRecord { lines, held }, dropped, balance: Some(balance) })
     }
 }

@@ -85,11 +85,16 @@ pub(crate) async fn revise<M: PromptMemory>(
     let tool = if planner.config.tools { beside(size, || tool_tokens(planner, prepared))? } else { 0 };
     for _ in 0..ATTEMPTS {
         let mut watch = Stopwatch::start();
-        let ids: Vec<TurnId> = beside(size, || prepared.turn_ids.iter().copied().flatten().collect());
+        let ids: Vec<TurnId> = beside(size, || {
+            let prefixes = prepared.prefix_ids.iter().copied().flatten();
+            prefixes.chain(prepared.spoken_ids().iter().copied()).collect()
+        });
         let entries = planner.memory.ledger(&prepared.scope, &ids).await?;
         watch.lap("ledger");
         let draft = beside(size, || {
-            let recorded = Recorded::from_entries(&prepared.turn_ids, &entries);
+            let spoken: Vec<(usize, TurnId)> =
+                prepared.spoken.iter().copied().zip(prepared.spoken_ids().iter().copied()).collect();
+            let recorded = Recorded::from_entries(&prepared.prefix_ids, &spoken, &entries);
             let cuttable = Cuttable::new(prepared);
             let odd = cuttable.odd();
             let held = &(&odd | &cuttable.attached(planner.config.attachments)) | &recorded.unreadable;
@@ -229,15 +234,13 @@ impl<M: PromptMemory> Draft<'_, M> {
     /// Writes what is new to the ledger; false when another request was first.
     async fn record(&self, eviction: &Eviction, remembered: &Remembered) -> Result<bool, MemoryError> {
         let prepared = self.prepared;
-        let turn_id = |index: usize| prepared.turn_ids.get(index).copied().flatten();
-        let Some(conversation) = prepared.turn_ids.iter().copied().flatten().next() else {
-            return Ok(true);
-        };
+        let prefix_id = |index: usize| prepared.prefix_ids.get(index).copied().flatten();
+        let conversation = prepared.conversation();
         let mut entries: Vec<LedgerEntry> = Vec::new();
-        if let (Some(horizon), true) = (turn_id(eviction.horizon), eviction.balance.is_some()) {
+        if let (Some(horizon), true) = (prefix_id(eviction.horizon), eviction.balance.is_some()) {
             entries.push(entry(LedgerKind::Eviction, horizon, conversation, &eviction.record));
         }
-        if let (Some(question), Some(block), true) = (turn_id(self.question), &remembered.block, remembered.is_new) {
+        if let (Some(question), Some(block), true) = (prefix_id(self.question), &remembered.block, remembered.is_new) {
             entries.push(entry(LedgerKind::Block, question, conversation, block));
         }
         if entries.is_empty() {

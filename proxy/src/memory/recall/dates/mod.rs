@@ -62,6 +62,17 @@ pub(crate) fn relative(text: &str, said: DateTime<Utc>) -> Vec<Period> {
     named
 }
 
+/// Whether a word names a month in any language, a weekday, or a part of the day in English.
+#[must_use]
+pub(crate) fn is_calendar_word(word: &str) -> bool {
+    let lower = word.to_lowercase();
+    let is_month = months::month(&lower, true, true).is_some();
+    is_month || OF_CLOCKS.contains(&lower.as_str()) || lower.parse::<chrono::Weekday>().is_ok()
+}
+
+/// Words beside a time of day.
+const OF_CLOCKS: [&str; 8] = ["am", "pm", "utc", "gmt", "cet", "cest", "uhr", "at"];
+
 /// How near a time is to the nearest of `periods`: 1 inside, falling with the distance outside, 0 if there are none.
 #[must_use]
 pub fn nearness(periods: &[Period], time: DateTime<Utc>) -> f32 {
