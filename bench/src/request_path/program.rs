@@ -27,7 +27,7 @@ pub(super) async fn begin_store(overrides: &[(String, String)], directory: &Path
 /// The whole scope is searched, and nothing is cut by a deadline.
 pub(super) fn builder(upstream: &ScriptedUpstream, overrides: &[(String, String)], directory: &Path) -> ProxyBuilder {
     let directory = format!("{directory:?}");
-    let ours = [("memory.across_conversations", "true"), NO_DEADLINE, ("store.directory", &directory)];
+    let ours = [("memory.recall", "\"caller\""), NO_DEADLINE, ("store.directory", &directory)];
     let builder = program(upstream, BUDGET, ours);
     with(builder, overrides.iter().map(|(key, value)| (key, value)))
 }

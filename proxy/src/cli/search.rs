@@ -15,7 +15,7 @@ use mainpoint_store::{Point, Scope, Snapshot, Store, Turn, TurnId, Within};
 use serde_json::{Value, json};
 
 use super::{CliError, ConfigOption};
-use crate::config::{Config, MemoryConfig, Overrides};
+use crate::config::{Config, MemoryConfig, Overrides, RecallReach};
 use crate::error::{MemoryError, StartError};
 use crate::memory::RecalledTurn;
 use crate::memory::recall::abstention::{Evidence, Floor};
@@ -128,7 +128,7 @@ async fn search(
         return Ok(None);
     };
     // Whatever was found is shown, also what the proxy would not think enough.
-    let memory = MemoryConfig { across_conversations: true, least_match: -1.0, ..config.memory.clone() };
+    let memory = MemoryConfig { least_match: -1.0, ..config.memory.clone() };
     let small_talk = SmallTalk::read(engine).await?;
     prepare(&arguments.question, &memory, engine, store.snapshot(&scope, &Within::Scope).await?)
         .await
@@ -138,6 +138,7 @@ async fn search(
         scope: &scope,
         text: arguments.question.clone(),
         asked: Utc::now(),
+        reach: RecallReach::Caller,
         dropped: Vec::new(),
         retained: HashSet::new(),
     };

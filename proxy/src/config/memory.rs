@@ -47,8 +47,9 @@ section! {
         /// How well, from -1 to 1, the best turn must match a question word for word; below it nothing is recalled.
         #[serde(deserialize_with = "cosine")]
         least_match: f32 = 0.18,
-        /// Whether other conversations of the same scope are searched too.
-        across_conversations: bool = false,
+        /// Whose turns are recalled that a prompt has not got.
+        #[serde(deserialize_with = "recall")]
+        recall: RecallReach = RecallReach::Conversation,
         /// Whether a rewritten prompt offers the model a tool to ask the memory for more.
         tools: bool = false,
         /// Which images, files and other attachments stay in prompts, and with them their messages.
@@ -114,6 +115,29 @@ impl Mode {
     }
 }
 
+/// How far recall reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecallReach {
+    /// To turns of the request's own conversation.
+    Conversation,
+    /// To every conversation of the caller, which is one user of a key where users are told apart.
+    Caller,
+}
+
+impl RecallReach {
+    /// What it may be, for messages.
+    pub(crate) const ALLOWED: &'static str = "\"conversation\" or \"caller\"";
+
+    /// Reads it as it is written in the configuration and in a header.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "conversation" => Some(Self::Conversation),
+            "caller" => Some(Self::Caller),
+            _ => None,
+        }
+    }
+}
+
 /// Which attachments stay in prompts: images, sound, video, files and parts of an unknown kind, which no memory can quote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttachmentPolicy {
@@ -140,6 +164,10 @@ impl AttachmentPolicy {
 
 fn mode<'de, D: Deserializer<'de>>(input: D) -> Result<Mode, D::Error> {
     parsed(input, |text: &String| Mode::parse(text).ok_or(Mode::ALLOWED))
+}
+
+fn recall<'de, D: Deserializer<'de>>(input: D) -> Result<RecallReach, D::Error> {
+    parsed(input, |text: &String| RecallReach::parse(text).ok_or(RecallReach::ALLOWED))
 }
 
 fn attachments<'de, D: Deserializer<'de>>(input: D) -> Result<AttachmentPolicy, D::Error> {

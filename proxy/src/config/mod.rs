@@ -16,7 +16,7 @@ mod store;
 
 pub use error::{ConfigError, Place};
 pub use mainpoint_store::Retain;
-pub use memory::{AttachmentPolicy, MemoryConfig, Mode};
+pub use memory::{AttachmentPolicy, MemoryConfig, Mode, RecallReach};
 pub(crate) use prices::Prices;
 pub use prices::{PricePreset, PricesConfig};
 pub use server::{LogConfig, ServerConfig, UpstreamConfig};

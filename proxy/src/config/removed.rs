@@ -8,7 +8,7 @@ const ONE_MODEL: &str =
     "models.reader does all of it now; take this key out, and what was remembered is read again by `mainpoint migrate`";
 const FOUND_OTHERWISE: &str =
     "every candidate is compared with the question by its own words' vectors now; take this key out";
-const FATES: [(&str, &str); 10] = [
+const FATES: [(&str, &str); 11] = [
     ("models.embedder", ONE_MODEL),
     ("models.embedder_sha256", ONE_MODEL),
     ("embedder", "there is one model now, with the keys of [reader]; take this section out"),
@@ -16,6 +16,7 @@ const FATES: [(&str, &str); 10] = [
         "memory.recall_turns",
         "tokens say how much is recalled (memory.memory_share), and memory.least_relevance what is worth it; take this key out",
     ),
+    ("memory.across_conversations", "memory.recall says now whose turns are recalled: \"caller\" for true, \"conversation\" for false"),
     ("memory.rerank", FOUND_OTHERWISE),
     ("memory.attention_search", FOUND_OTHERWISE),
     (

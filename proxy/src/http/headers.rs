@@ -9,9 +9,9 @@ use http::header::{
 };
 
 /// On a request: lowers the mode for it.
-pub(crate) const MODE: HeaderName = HeaderName::from_static(MODE_NAME);
-/// Its name, as an error's `param` has it.
 pub(crate) const MODE_NAME: &str = "x-mainpoint-mode";
+/// On a request: whose turns are recalled for it.
+pub(crate) const RECALL_NAME: &str = "x-mainpoint-recall";
 /// On an answer: what became of the request, and why the memory did not apply.
 pub(crate) const OUTCOME: HeaderName = HeaderName::from_static("x-mainpoint");
 /// On an answer: the tokens of the prompt as it came.

@@ -13,11 +13,11 @@ use mainpoint_store::Scope;
 
 use super::Planner;
 use super::beside::beside;
-use super::build::{Revised, Revision, revise};
+use super::build::{Manner, Revised, Revision, revise};
 use super::receipt::{EvictionNote, Receipt};
 use super::standing;
 use super::way_back::WayBack;
-use crate::config::Mode;
+use crate::config::{Mode, RecallReach};
 use crate::conversation::prepare::{Prepared, RawRequest, ReplySlot};
 use crate::deadline::Deadline;
 use crate::error::MemoryError;
@@ -56,6 +56,8 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) surface: Surface,
     /// How far the memory may go.
     pub(crate) mode: Mode,
+    /// Whose turns are recalled.
+    pub(crate) reach: RecallReach,
     /// Its headers.
     pub(crate) headers: &'a HeaderMap,
     /// When it came.
@@ -177,7 +179,7 @@ impl Plan {
         };
         let cache = planner.cache.visit(&prepared.prefix_ids, context.time);
         self.receipt.cache = cache;
-        let revised = revise(planner, &prepared, context.mode, cache).await;
+        let revised = revise(planner, &prepared, Manner { mode: context.mode, reach: context.reach, cache }).await;
         beside(size, move || {
             let Revised { revision, unread_turns } = revised?;
             self.receipt.unread_turns = unread_turns;
@@ -224,6 +226,7 @@ impl Plan {
         receipt.tokens_forwarded = Some(tokens);
         receipt.tokens_would_forward = Some(tokens);
         receipt.over_budget = tokens > budget;
+        receipt.lost_turns = prepared.lost().len();
         receipt.odd_messages = prepared.odd_messages();
         let attachments = prepared.request.messages.iter().map(|message| u64::from(message.attachments));
         receipt.attachments = usize::try_from(attachments.sum::<u64>()).unwrap_or(usize::MAX);

@@ -4,6 +4,7 @@
 use std::sync::Mutex;
 
 use chrono::TimeDelta;
+use mainpoint_store::{ReplacedTurn, Standing, Turn};
 use serde_json::{Value, json};
 
 use super::super::fake::FakeMemory;
@@ -20,6 +21,7 @@ use crate::openai::recall_tool::DEFINITION;
 struct Case {
     planner: Planner<FakeMemory>,
     body: Bytes,
+    reach: RecallReach,
     _directory: tempfile::TempDir,
 }
 
@@ -37,7 +39,7 @@ impl Case {
         let mut messages = said(16);
         messages.push(json!({"role": "user", "content": "and where is the harbour?"}));
         let planner = Planner::new(memory, preparation, &config);
-        Self { planner, body: request(&messages), _directory: directory }
+        Self { planner, body: request(&messages), reach: RecallReach::Conversation, _directory: directory }
     }
 
     async fn plan(&self, mode: Mode) -> Plan {
@@ -45,7 +47,7 @@ impl Case {
     }
 
     async fn plan_at(&self, mode: Mode, time: DateTime<Utc>) -> Plan {
-        let context = RequestContext { surface: Surface::ChatCompletions, mode, headers: &HeaderMap::new(), time };
+        let context = RequestContext { surface: Surface::ChatCompletions, mode, reach: self.reach, headers: &HeaderMap::new(), time };
         Plan::make(&self.planner, context, self.body.clone()).await
     }
 
@@ -206,6 +208,64 @@ async fn turns_stay_while_the_provider_has_the_prompt_or_nobody_knows_whether_it
     let mut restarted = half_full().await;
     restarted.planner.cache = ProviderCache::new(Some(Duration::from_secs(300)));
     assert_eq!(restarted.plan_at(Mode::On, after(6)).await.receipt.cache, CacheState::Warm);
+}
+
+/// A window on a conversation of which it has lost a turn, within its budget.
+fn window() -> Case {
+    let standing = Standing { lost: vec![turns::id(1)], ..Standing::default() };
+    let mut case = Case::new(FakeMemory { recalled: recalled(1, 5), standing, ..FakeMemory::default() });
+    let mut messages = said(2);
+    messages.push(json!({"role": "user", "content": "and where is the harbour?"}));
+    case.body = request(&messages);
+    case
+}
+
+#[tokio::test]
+async fn a_prompt_within_its_budget_is_given_what_its_conversation_has_lost_and_the_same_again() {
+    let case = window();
+    let plan = case.plan(Mode::On).await;
+    assert_eq!((plan.outcome, plan.memories), (Outcome::Rewritten, 1), "{:?}", plan.receipt);
+    let forwarded: Value = serde_json::from_slice(&plan.body).unwrap();
+    let question = forwarded["messages"][2]["content"].as_str().unwrap();
+    assert!(question.starts_with("and where is the harbour?") && question.contains("memory1 said"), "{question}");
+    assert_eq!(forwarded["messages"].as_array().unwrap().len(), 3, "nothing leaves");
+    let receipt = &plan.receipt;
+    assert_eq!((receipt.lost_turns, receipt.messages_dropped, receipt.eviction), (1, 0, None));
+    assert!(receipt.price_forwarded > receipt.price_in && receipt.tokens_forwarded.unwrap() <= 300);
+    assert_eq!(case.entries(), 1, "a block");
+    assert_eq!(case.plan(Mode::On).await.body, plan.body);
+    assert_eq!(case.plan(Mode::Shadow).await.outcome, Outcome::Passthrough);
+}
+
+#[tokio::test]
+async fn a_prompt_within_its_budget_that_has_lost_nothing_passes_unless_the_caller_is_asked() {
+    let mut case = window();
+    case.planner.memory.standing = Standing::default();
+    let plan = case.plan(Mode::On).await;
+    assert_eq!((plan.outcome, &plan.body), (Outcome::Passthrough, &case.body));
+    case.reach = RecallReach::Caller;
+    assert_eq!(case.plan(Mode::On).await.outcome, Outcome::Rewritten);
+    case.planner.memory.recalled = Vec::new();
+    case.body = request(&said(1));
+    let plan = case.plan(Mode::On).await;
+    assert_eq!((plan.outcome, &plan.body), (Outcome::Passthrough, &case.body), "there is nothing to add");
+    assert_eq!(case.entries(), 1, "and nothing to note");
+}
+
+#[tokio::test]
+async fn a_message_whose_clock_has_gone_on_is_the_turn_that_it_was() {
+    let (known, new) = ("It is 14:03. Be kind.", "It is 15:10. Be kind.");
+    let mut case = window();
+    let turn = turns::turn(7, known);
+    case.planner.memory.standing =
+        Standing { known: 1, replaced: vec![ReplacedTurn { at: 0, known: turn.id }], ..Standing::default() };
+    let id = turn.id;
+    case.planner.memory.turns = vec![turn];
+    case.body = request(&[json!({"role": "user", "content": new})]);
+    let plan = case.plan(Mode::On).await;
+    assert_eq!(plan.intake.turns.iter().map(|turn| turn.id).collect::<Vec<_>>(), [id]);
+    case.body = request(&[json!({"role": "user", "content": "Be cruel."})]);
+    assert_ne!(case.plan(Mode::On).await.intake.turns[0].id, id);
 }
 
 #[tokio::test]

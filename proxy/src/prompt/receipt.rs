@@ -52,6 +52,8 @@ pub(crate) struct Receipt {
     pub(crate) over_budget: bool,
     /// Turns that could leave a prompt over the budget if they had been read. Until then they stay, and so does what is newer.
     pub(crate) unread_turns: usize,
+    /// Turns of the conversation that the prompt had not got as it came.
+    pub(crate) lost_turns: usize,
     /// Messages that stay as they came because something about them is odd, by what that is.
     pub(crate) odd_messages: BTreeMap<&'static str, usize>,
     /// Images, files and other attachments in the prompt as it came.

@@ -9,6 +9,7 @@ use mainpoint_store::{Scope, TurnId};
 
 use super::Planner;
 use super::pack::{Place, Source, pack};
+use crate::config::RecallReach;
 use crate::error::MemoryError;
 use crate::memory::{PromptMemory, RecallQuery};
 use crate::openai::block::Seal;
@@ -21,6 +22,7 @@ pub(crate) struct WayBack {
     pub(crate) offer: Offer,
     scope: Scope,
     asked: DateTime<Utc>,
+    reach: RecallReach,
     dropped: Vec<TurnId>,
     retained: HashSet<TurnId>,
     /// The turns that the prompt quotes.
@@ -46,8 +48,8 @@ pub(crate) struct Found {
 impl WayBack {
     /// A prompt, the question that its memories were found with, the turns that it quotes, and the tokenizer of its model.
     pub(crate) fn new(offer: Offer, question: RecallQuery<'_>, quoted: HashSet<TurnId>, tokenizer: Tokenizer) -> Self {
-        let RecallQuery { scope, asked, dropped, retained, .. } = question;
-        Self { offer, scope: scope.clone(), asked, dropped, retained, quoted, tokenizer }
+        let RecallQuery { scope, asked, reach, dropped, retained, .. } = question;
+        Self { offer, scope: scope.clone(), asked, reach, dropped, retained, quoted, tokenizer }
     }
 
     /// Recalls what matters for `query`, as it is for a question, within `memory.deadline_ms`. The result shares the tokens that
@@ -71,6 +73,7 @@ impl WayBack {
             scope: &self.scope,
             text: query.to_owned(),
             asked: self.asked,
+            reach: self.reach,
             dropped: self.dropped.clone(),
             retained: self.retained.clone(),
         };

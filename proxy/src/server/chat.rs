@@ -17,10 +17,10 @@ use super::cors::OwnHeaders;
 use super::observed::{ObservedBody, ReplyKind, ReplyListener};
 use super::recall_tool::Exchange;
 use super::{Shared, recall_tool, relay, turn_recorder};
-use crate::config::Mode;
+use crate::config::{Mode, RecallReach};
 use crate::error::{MemoryError, ProxyError};
 use crate::http::RequestBody;
-use crate::http::headers::{MEMORIES, MODE, MODE_NAME, OUTCOME, TOKENS_FORWARDED, TOKENS_IN};
+use crate::http::headers::{MEMORIES, MODE_NAME, OUTCOME, RECALL_NAME, TOKENS_FORWARDED, TOKENS_IN};
 use crate::http::response::Body;
 use crate::http::through::holding;
 use crate::http::{body, credentials, encoding};
@@ -53,11 +53,11 @@ pub(crate) async fn answer(
     request: Request<RequestBody>,
 ) -> Result<(Response<Body>, Outcome), ProxyError> {
     let (parts, body) = request.into_parts();
-    let mode = mode(shared, &parts.headers)?;
+    let (mode, reach) = (mode(shared, &parts.headers)?, reach(shared, &parts.headers)?);
     // Refused whatever the mode: a memory must not depend on which of two users comes first.
     credentials::user(&parts.headers, &shared.config.memory.user_header)?;
     let body = body::read(body, &parts.headers, shared.config.server.max_body_bytes).await?;
-    let context = RequestContext { surface: chat.surface, mode, headers: &parts.headers, time: chrono::Utc::now() };
+    let context = RequestContext { surface: chat.surface, mode, reach, headers: &parts.headers, time: chrono::Utc::now() };
     let mut plan = plan(shared, context, body).await;
 
     let mut call = relay::call(shared, chat.path, parts, CallBody::Whole(plan.body.clone()));
@@ -108,19 +108,34 @@ pub(crate) async fn answer(
 /// The mode that holds for a request: the header can lower what the configuration sets, never raise it.
 fn mode(shared: &Shared, headers: &HeaderMap) -> Result<Mode, ProxyError> {
     let configured = shared.config.memory.mode;
-    let Some(value) = headers.get(MODE) else {
-        return Ok(configured);
+    let asked = asked(headers, MODE_NAME, Mode::parse, Mode::ALLOWED)?;
+    Ok(asked.map_or(configured, |asked| asked.min(configured)))
+}
+
+/// Whose turns are recalled for a request. All of them are the caller's own, so that the header may say either.
+fn reach(shared: &Shared, headers: &HeaderMap) -> Result<RecallReach, ProxyError> {
+    let asked = asked(headers, RECALL_NAME, RecallReach::parse, RecallReach::ALLOWED)?;
+    Ok(asked.unwrap_or(shared.config.memory.recall))
+}
+
+/// What a header of mainpoint's own says.
+fn asked<T>(
+    headers: &HeaderMap,
+    name: &'static str,
+    parse: fn(&str) -> Option<T>,
+    allowed: &str,
+) -> Result<Option<T>, ProxyError> {
+    let Some(value) = headers.get(name) else {
+        return Ok(None);
     };
-    let asked = value.to_str().ok().and_then(Mode::parse);
-    let asked = asked.ok_or_else(|| ProxyError::InvalidRequest {
+    let asked = value.to_str().ok().and_then(parse);
+    asked.map(Some).ok_or_else(|| ProxyError::InvalidRequest {
         message: format!(
-            "Invalid value for the header {MODE}: {:?}; allowed is {}.",
+            "Invalid value for the header {name}: {:?}; allowed is {allowed}.",
             String::from_utf8_lossy(value.as_bytes()),
-            Mode::ALLOWED
         ),
-        param: Some(MODE_NAME),
-    })?;
-    Ok(asked.min(configured))
+        param: Some(name),
+    })
 }
 
 /// The plan's receipt with what is known of the request besides.

@@ -68,7 +68,7 @@ async fn across_conversations_a_memory_is_found_by_the_same_credentials_and_the_
     let proxy = StartedProxy::builder()
         .upstream(&upstream.base_url())
         .budget(200, 100)
-        .setting("memory", "across_conversations = true")
+        .setting("memory", "recall = \"caller\"")
         .setting("store", "flush_interval_ms = 50")
         .start()
         .await;

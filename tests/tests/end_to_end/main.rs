@@ -14,6 +14,7 @@ mod bad_requests;
 mod browsers;
 mod byte_identity;
 mod callers;
+mod client_behaviours;
 mod colliding_calls;
 mod command_line;
 mod compressed_bodies;

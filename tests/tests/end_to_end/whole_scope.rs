@@ -18,7 +18,7 @@ async fn a_memory_of_another_conversation_is_found_with_the_sketches_of_the_whol
     let proxy = StartedProxy::builder()
         .upstream(&upstream.base_url())
         .budget(200, 100)
-        .setting("memory", "across_conversations = true")
+        .setting("memory", "recall = \"caller\"")
         .setting("memory", "scan_passages = 0")
         .setting("store", "flush_interval_ms = 50")
         .setting("log", "filter = \"info,mainpoint=debug\"")

@@ -22,7 +22,7 @@ use self::relevance::Candidate;
 use self::search::{ComparedTurns, Search};
 use super::small_talk::SmallTalk;
 use super::wording::words_of;
-use crate::config::MemoryConfig;
+use crate::config::{MemoryConfig, RecallReach};
 use crate::error::MemoryError;
 use crate::telemetry::stopwatch::{Laps, Stopwatch};
 
@@ -35,7 +35,9 @@ pub(crate) struct RecallQuery<'a> {
     pub(crate) text: String,
     /// When it is asked.
     pub(crate) asked: DateTime<Utc>,
-    /// The conversation's turns that have left the prompt.
+    /// Whose turns are searched.
+    pub(crate) reach: RecallReach,
+    /// The conversation's turns that the prompt has not got.
     pub(crate) dropped: Vec<TurnId>,
     /// The turns that the prompt still has; they are never recalled.
     pub(crate) retained: HashSet<TurnId>,
@@ -102,11 +104,12 @@ impl Recall<'_> {
     /// When the engine or the store fails.
     pub(crate) async fn run(&self, question: RecallQuery<'_>) -> Result<RecallResult, MemoryError> {
         let text = shortened(&question.text);
-        if text.trim().is_empty() {
+        let is_nothing_to_search = question.reach == RecallReach::Conversation && question.dropped.is_empty();
+        if is_nothing_to_search || text.trim().is_empty() {
             return Ok(RecallResult::default());
         }
         let mut watch = Stopwatch::start();
-        let snapshot = self.store.snapshot(question.scope, &self.within(&question)).await?;
+        let snapshot = self.store.snapshot(question.scope, &question.within()).await?;
         watch.lap("snapshot");
         let search = Search {
             snapshot: &snapshot,
@@ -160,12 +163,13 @@ impl Recall<'_> {
         });
         Ok(recalled.unzip())
     }
+}
 
-    fn within(&self, question: &RecallQuery<'_>) -> Within {
-        if self.config.across_conversations {
-            Within::ScopeWith(question.dropped.clone())
-        } else {
-            Within::Conversation(question.dropped.clone())
+impl RecallQuery<'_> {
+    fn within(&self) -> Within {
+        match self.reach {
+            RecallReach::Caller => Within::ScopeWith(self.dropped.clone()),
+            RecallReach::Conversation => Within::Conversation(self.dropped.clone()),
         }
     }
 }

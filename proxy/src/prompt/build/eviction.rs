@@ -27,6 +27,13 @@ pub(super) struct Eviction {
     pub(super) balance: Option<Balance>,
 }
 
+impl Eviction {
+    /// Nothing leaves, and nothing has left.
+    pub(super) fn none() -> Self {
+        Self { horizon: 0, record: EvictionRecord::default(), dropped: BTreeSet::new(), balance: None }
+    }
+}
+
 impl<M: PromptMemory> Draft<'_, M> {
     /// The eviction that holds for this request: a new one, that of an earlier request, or none. Nothing newer than one of the
     /// messages `unread` leaves.
@@ -85,7 +92,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             fixed,
             fresh: (self.prepared.fresh_from()..request.messages.len()).map(cost).sum(),
             growth: total.saturating_sub(fixed) / users.count().max(1),
-            cache: self.cache,
+            cache: self.manner.cache,
         })
     }
 

@@ -24,7 +24,7 @@ use super::injections::{BlockRecord, Recorded, entry};
 use super::pack::Source;
 use super::provider_cache::CacheState;
 use super::way_back::WayBack;
-use crate::config::Mode;
+use crate::config::{Mode, RecallReach};
 use crate::conversation::prepare::Prepared;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
@@ -65,24 +65,36 @@ pub(crate) struct Revision {
     pub(crate) steps: Laps,
 }
 
-/// What becomes of the prompt of a request. What left because it counted for more tokens then does not come back.
+/// What holds for one request besides what it says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    /// The ledger is written only for a prompt that will be forwarded.
+    pub(crate) mode: Mode,
+    /// Whose turns are recalled.
+    pub(crate) reach: RecallReach,
+    /// What the provider has of the conversation's last prompt.
+    pub(crate) cache: CacheState,
+}
+
+/// What becomes of the prompt of a request. What left because it counted for more tokens then does not come back. Within the budget
+/// memories are added where there may be some that the prompt has not got.
 ///
 /// # Errors
 /// When the engine, the store or a tokenizer fails.
 pub(crate) async fn revise<M: PromptMemory>(
     planner: &Planner<M>,
     prepared: &Prepared,
-    mode: Mode,
-    cache: CacheState,
+    manner: Manner,
 ) -> Result<Revised, MemoryError> {
     let budget = planner.config.budget_tokens;
     let is_within = prepared.tokens.total() <= budget;
     let was_within = prepared.tokenizer.ever(prepared.tokens.total()) <= budget;
-    let Some(question) = prepared.request.last_user().filter(|_| !was_within) else {
+    let lacks = manner.reach == RecallReach::Caller || !prepared.lost().is_empty();
+    let Some(question) = prepared.request.last_user().filter(|_| !was_within || lacks) else {
         return Ok(Revised::default());
     };
     let size = prepared.request.body.len();
-    let tool = if planner.config.tools { beside(size, || tool_tokens(planner, prepared))? } else { 0 };
+    let tool = if planner.config.tools && !was_within { beside(size, || tool_tokens(planner, prepared))? } else { 0 };
     for _ in 0..ATTEMPTS {
         let mut watch = Stopwatch::start();
         let ids: Vec<TurnId> = beside(size, || {
@@ -100,8 +112,7 @@ pub(crate) async fn revise<M: PromptMemory>(
             let held = &(&odd | &cuttable.attached(planner.config.attachments)) | &recorded.unreadable;
             Draft {
                 planner,
-                mode,
-                cache,
+                manner,
                 prepared,
                 question,
                 shape: cuttable.shape(recorded.eviction.as_ref().map(|eviction| eviction.horizon), &held),
@@ -112,11 +123,13 @@ pub(crate) async fn revise<M: PromptMemory>(
                 watch,
             }
         });
-        if is_within && draft.recorded.eviction.is_none() {
+        let leaves = !is_within || draft.recorded.eviction.is_some();
+        if !leaves && !lacks {
             return Ok(Revised::default());
         }
-        let unread = draft.unread().await?;
-        if let Attempt::Ended(revision) = draft.complete(&unread).await? {
+        let unread = if leaves { draft.unread().await? } else { BTreeSet::new() };
+        let attempt = if leaves { draft.evicting(&unread).await? } else { draft.complete(Eviction::none()).await? };
+        if let Attempt::Ended(revision) = attempt {
             return Ok(Revised { revision: revision.map(|revision| *revision), unread_turns: unread.len() });
         }
     }
@@ -136,10 +149,7 @@ enum Attempt {
 /// A request and everything recorded about it.
 struct Draft<'a, M> {
     planner: &'a Planner<M>,
-    /// The ledger is written only for a prompt that will be forwarded.
-    mode: Mode,
-    /// What the provider has of the conversation's last prompt.
-    cache: CacheState,
+    manner: Manner,
     prepared: &'a Prepared,
     /// Index of the last user message.
     question: usize,
@@ -156,18 +166,22 @@ struct Draft<'a, M> {
 }
 
 impl<M: PromptMemory> Draft<'_, M> {
-    async fn complete(mut self, unread: &BTreeSet<usize>) -> Result<Attempt, MemoryError> {
+    async fn evicting(mut self, unread: &BTreeSet<usize>) -> Result<Attempt, MemoryError> {
         let Some(eviction) = self.eviction(unread).await? else {
             return Ok(Attempt::Ended(None));
         };
         self.watch.lap("eviction");
+        self.complete(eviction).await
+    }
+
+    async fn complete(mut self, eviction: Eviction) -> Result<Attempt, MemoryError> {
         let mut remembered = self.remember(&eviction).await?;
         self.watch.absorb(std::mem::take(&mut remembered.steps));
         let Some((body, tokens)) = beside(self.size(), || self.write(&eviction, &mut remembered))? else {
             return Ok(Attempt::Ended(None));
         };
         self.watch.lap("rewrite");
-        if self.mode == Mode::On {
+        if self.manner.mode == Mode::On {
             self.prepared.deadline.check()?;
             if !self.record(&eviction, &remembered).await? {
                 return Ok(Attempt::Overtaken);
@@ -189,7 +203,8 @@ impl<M: PromptMemory> Draft<'_, M> {
         }))))
     }
 
-    /// The new body and its tokens; `None` when it cannot be written or is no shorter.
+    /// The new body and its tokens; `None` when it cannot be written, or would be no better: where turns have left it, it is to be
+    /// shorter, and else it is to have memories.
     fn write(
         &mut self,
         eviction: &Eviction,
@@ -211,8 +226,12 @@ impl<M: PromptMemory> Draft<'_, M> {
                 break (edits, tokens);
             }
         };
-        let body = splice::rewrite(&self.prepared.request, &edits);
-        Ok(body.filter(|_| tokens < self.prepared.tokens.total()).map(|body| (body, tokens)))
+        let is_better = match eviction.dropped.is_empty() {
+            true => !edits.injections.is_empty() && tokens <= limit,
+            false => tokens < self.prepared.tokens.total(),
+        };
+        let body = if is_better { splice::rewrite(&self.prepared.request, &edits) } else { None };
+        Ok(body.map(|body| (body, tokens)))
     }
 
     /// The way back of a prompt that offers the tool.
