@@ -34,7 +34,7 @@ section! {
         #[serde(with = "Whole::<0, 10_000_000>")]
         digest_tokens: usize = 400,
         /// How likely it must be that a turn answers the question, of everything that was compared with it, for every thousand tokens
-        /// that its quote takes.
+        /// that its quote takes; for a message of over 160 bytes in proportion to its length.
         #[serde(deserialize_with = "relevance")]
         least_relevance: f32 = 0.3,
         /// Most candidates of the search by words; of each other search in proportion.

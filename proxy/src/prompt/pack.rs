@@ -35,7 +35,7 @@ pub(crate) struct Source {
 pub(crate) struct Place {
     /// Most tokens that they may take.
     pub(crate) room: usize,
-    /// See [`MemoryConfig::least_relevance`](crate::config::MemoryConfig::least_relevance).
+    /// How likely it must be that a turn answers, for every thousand tokens that its quote takes.
     pub(crate) least_relevance: f32,
     /// The seal of the message that their block goes into.
     pub(crate) seal: Seal,

@@ -50,6 +50,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         let mut watch = Stopwatch::start();
         let config = &self.planner.config;
         let question = beside(self.size(), || self.ask(eviction));
+        let least_relevance = config.least_relevance * self_contained(&question.text);
         let result = self.planner.memory.recall(question).await?;
         watch.absorb(result.steps);
         let quoted = self.recorded.quoted(|index| !eviction.dropped.contains(&index));
@@ -59,7 +60,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         let count = |text: &str| self.planner.preparation.counter.text(self.prepared.tokenizer, text);
         let place = Place {
             room: free.min(config.memory_limit()),
-            least_relevance: config.least_relevance,
+            least_relevance,
             seal: self.prepared.seal(self.question),
         };
         let packed = pack::pack(&result.turns, &quoted, place, count)?;
@@ -111,6 +112,15 @@ impl Remembered {
         true
     }
 }
+
+/// How many times more a quote has to be worth for this message than for a short question: a long one brings along what it is
+/// about.
+fn self_contained(text: &str) -> f32 {
+    (text.len() as f32 / QUESTION_BYTES).max(1.0)
+}
+
+/// Bytes of a question that leans on what was said before, about forty tokens.
+const QUESTION_BYTES: f32 = 160.0;
 
 fn record_of(packed: Option<&Packed>) -> BlockRecord {
     match packed.filter(|packed| packed.memories() > 0) {
