@@ -316,8 +316,8 @@ mod tests {
 
     #[test]
     fn the_picture_has_a_line_for_each_policy() {
-        let svg = crate::report::draw(&[vec![chart(&result())]]);
+        let svg = crate::report::draw(&[vec![chart(&result())]]).unwrap();
         assert!(Policy::ALL.iter().all(|policy| svg.contains(policy.title())));
-        assert_eq!(svg.matches("<polyline").count(), Policy::ALL.len());
+        assert!(svg.matches("<polyline").count() >= Policy::ALL.len(), "{svg}");
     }
 }

@@ -132,7 +132,7 @@ impl Report {
         let mut text = format!("# {title}\n\n{}", self.rendered(ASCII_MARKDOWN, "## "));
         if !self.charts.is_empty() {
             text.push_str(&format!("![{title}]({name}.svg)\n"));
-            write_whole(&directory.join(format!("{name}.svg")), draw(&self.charts).as_bytes())?;
+            write_whole(&directory.join(format!("{name}.svg")), draw(&self.charts)?.as_bytes())?;
         }
         write_whole(&markdown, text.as_bytes())?;
         let lines = directory.join(file);

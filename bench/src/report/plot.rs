@@ -2,9 +2,13 @@
 //!
 //! It must not know what the numbers are.
 
-use std::fmt::Write;
+use plotters::coord::ranged1d::IntoKeyPointRange;
+use plotters::prelude::{
+    ChartBuilder, Circle, Color, DrawingArea, DrawingBackend, IntoDrawingArea, IntoFont, LineSeries, RGBColor,
+    SVGBackend, Text, WHITE,
+};
 
-use crate::stats::as_float;
+use crate::BenchError;
 
 /// Series between two axes.
 #[derive(Debug, Clone)]
@@ -38,64 +42,89 @@ pub(crate) struct Series {
     pub(crate) points: Vec<(f64, f64)>,
 }
 
-/// The size of a chart's rectangle, and of everything with axes and legend.
-const PANEL: (f64, f64) = (400.0, 290.0);
-const CELL: (f64, f64) = (700.0, 420.0);
-/// Where the rectangle's upper left corner lies in its cell.
-const CORNER: (f64, f64) = (70.0, 70.0);
+/// Pixels of a chart with its legend, and of the legend.
+const CELL: (u32, u32) = (720, 420);
+const LEGEND: u32 = 250;
 /// Colours that people with any colour vision can tell apart.
-const COLOURS: [&str; 8] = ["#767676", "#e69f00", "#cc79a7", "#0072b2", "#009e73", "#56b4e9", "#d55e00", "#000000"];
-const INK: &str = "#333333";
-const GRID: &str = "#e0e0e0";
+const COLOURS: [RGBColor; 8] = [
+    RGBColor(0x76, 0x76, 0x76),
+    RGBColor(0xe6, 0x9f, 0x00),
+    RGBColor(0xcc, 0x79, 0xa7),
+    RGBColor(0x00, 0x72, 0xb2),
+    RGBColor(0x00, 0x9e, 0x73),
+    RGBColor(0x56, 0xb4, 0xe9),
+    RGBColor(0xd5, 0x5e, 0x00),
+    RGBColor(0x00, 0x00, 0x00),
+];
+const GRID: RGBColor = RGBColor(0xe0, 0xe0, 0xe0);
+const FONT: &str = "sans-serif";
 /// Lines through more points than this have none of them marked.
 const MOST_MARKS: usize = 12;
 
 /// The charts as one picture, row by row.
-pub(crate) fn draw(rows: &[Vec<Chart>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let (width, height) = (CELL.0 * as_float(columns), CELL.1 * as_float(rows.len()));
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" \
-         font-size=\"12\">\n<rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n"
-    );
+///
+/// # Errors
+/// When they cannot be drawn.
+pub(crate) fn draw(rows: &[Vec<Chart>]) -> Result<String, BenchError> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0).max(1);
+    let size = |cell: u32, count: usize| cell.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
+    let failed = || BenchError::because("a picture cannot be drawn");
+    let mut svg = String::new();
+    let root =
+        SVGBackend::with_string(&mut svg, (size(CELL.0, columns), size(CELL.1, rows.len().max(1)))).into_drawing_area();
+    root.fill(&WHITE).map_err(failed())?;
+    let cells = root.split_evenly((rows.len().max(1), columns));
     for (row, charts) in rows.iter().enumerate() {
-        for (at, chart) in charts.iter().enumerate() {
-            let place = (CELL.0 * as_float(at), CELL.1 * as_float(row));
-            chart.draw(&mut svg, (place.0 + CORNER.0, place.1 + CORNER.1));
+        for (cell, chart) in cells.iter().skip(row * columns).zip(charts) {
+            chart.draw(cell).map_err(failed())?;
         }
     }
-    svg + "</svg>\n"
+    root.present().map_err(failed())?;
+    drop(cells);
+    drop(root);
+    Ok(svg)
 }
 
 impl Chart {
-    fn draw(&self, svg: &mut String, (left, top): (f64, f64)) {
-        let Self { across, up, .. } = self;
-        let (right, bottom) = (left + PANEL.0, top + PANEL.1);
-        let x = |value: f64| left + PANEL.0 * across.share(value);
-        let y = |value: f64| bottom - PANEL.1 * up.share(value);
-        text(svg, (left, top - 34.0), "start", "bold", &self.title);
-        text(svg, (left, top - 12.0), "start", "normal", &up.title);
-        text(svg, (f64::midpoint(left, right), bottom + 40.0), "middle", "normal", &across.title);
-        for (value, written) in up.ticks() {
-            line(svg, (left, y(value)), (right, y(value)), GRID);
-            text(svg, (left - 8.0, y(value) + 4.0), "end", "normal", &written);
-        }
-        for (value, written) in across.ticks() {
-            line(svg, (x(value), bottom), (x(value), bottom + 5.0), INK);
-            text(svg, (x(value), bottom + 20.0), "middle", "normal", &written);
-        }
+    fn draw<B: DrawingBackend>(
+        &self,
+        cell: &DrawingArea<B, plotters::coord::Shift>,
+    ) -> Result<(), plotters::drawing::DrawingAreaErrorKind<B::ErrorType>> {
+        let (panel, legend) = cell.split_horizontally(CELL.0 - LEGEND);
+        let mut chart = ChartBuilder::on(&panel)
+            .caption(&self.title, (FONT, 14).into_font())
+            .margin(12)
+            .x_label_area_size(44)
+            .y_label_area_size(64)
+            .build_cartesian_2d(
+                self.across.range().with_key_points(self.across.places()),
+                self.up.range().with_key_points(self.up.places()),
+            )?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(GRID)
+            .bold_line_style(GRID)
+            .x_desc(&self.across.title)
+            .y_desc(&self.up.title)
+            .x_label_formatter(&|place| self.across.written(*place))
+            .y_label_formatter(&|place| self.up.written(*place))
+            .draw()?;
         for (index, series) in self.series.iter().enumerate() {
-            let places: Vec<(f64, f64)> = series.points.iter().map(|(one, other)| (x(*one), y(*other))).collect();
-            if places.len() > 1 {
-                polyline(svg, &places, index);
-            }
+            let colour = COLOURS[index % COLOURS.len()];
+            let place = |(one, other): &(f64, f64)| (self.across.place(*one), self.up.place(*other));
+            let places: Vec<(f64, f64)> = series.points.iter().map(place).collect();
             if places.len() <= MOST_MARKS {
-                places.iter().for_each(|place| mark(svg, *place, index));
+                chart.draw_series(places.iter().map(|place| Circle::new(*place, 4, colour.filled())))?;
             }
-            let height = top + 18.0 * as_float(index);
-            mark(svg, (right + 20.0, height), index);
-            text(svg, (right + 32.0, height + 4.0), "start", "normal", &series.name);
+            if places.len() > 1 {
+                chart.draw_series(LineSeries::new(places, colour.stroke_width(2)))?;
+            }
+            let height = 40 + 20 * i32::try_from(index).unwrap_or_default();
+            legend.draw(&Circle::new((10, height), 4, colour.filled()))?;
+            legend.draw(&Text::new(series.name.clone(), (22, height - 6), (FONT, 12).into_font()))?;
         }
+        Ok(())
     }
 }
 
@@ -130,28 +159,30 @@ impl Axis {
         Self { title: title.into(), is_logarithmic: true, low, high, ticks }
     }
 
-    /// Where a value lies: at 0 on the lower end, at 1 on the upper one.
-    fn share(&self, value: f64) -> f64 {
-        if self.is_logarithmic {
-            (value.max(self.low) / self.low).ln() / (self.high / self.low).ln()
-        } else {
-            (value - self.low) / (self.high - self.low)
-        }
+    /// Where a value lies.
+    fn place(&self, value: f64) -> f64 {
+        if self.is_logarithmic { value.max(self.low).log10() } else { value }
     }
 
-    /// The values that are written, as people write them on an axis of such steps: `0.25`, `500`, `20k`, `1M`.
-    fn ticks(&self) -> impl Iterator<Item = (f64, String)> {
+    fn range(&self) -> std::ops::Range<f64> {
+        self.place(self.low)..self.place(self.high)
+    }
+
+    fn places(&self) -> Vec<f64> {
+        self.ticks.iter().map(|tick| self.place(*tick)).collect()
+    }
+
+    /// What is written at a place, as people write it on an axis of such steps: `0.25`, `500`, `20k`, `1M`.
+    fn written(&self, place: f64) -> String {
+        let value = if self.is_logarithmic { 10_f64.powf(place).round() } else { place };
         let step = self.ticks.windows(2).next().map_or(1.0, |pair| pair[1] - pair[0]);
-        self.ticks.iter().map(move |tick| {
-            let written = match *tick {
-                value if value >= 1e6 => format!("{}M", value / 1e6),
-                value if value >= 1e3 => format!("{}k", value / 1e3),
-                value if step < 0.1 - 1e-9 => format!("{value:.2}"),
-                value if step < 1.0 - 1e-9 => format!("{value:.1}"),
-                value => format!("{value:.0}"),
-            };
-            (*tick, written)
-        })
+        match value {
+            value if value >= 1e6 => format!("{}M", value / 1e6),
+            value if value >= 1e3 => format!("{}k", value / 1e3),
+            value if step < 0.1 - 1e-9 => format!("{value:.2}"),
+            value if step < 1.0 - 1e-9 => format!("{value:.1}"),
+            value => format!("{value:.0}"),
+        }
     }
 }
 
@@ -160,48 +191,18 @@ fn bounds(values: &[f64]) -> Option<(f64, f64)> {
     Some((least, values.iter().copied().reduce(f64::max)?))
 }
 
-fn text(svg: &mut String, (x, y): (f64, f64), anchor: &str, weight: &str, text: &str) {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let style = format!("text-anchor=\"{anchor}\" font-weight=\"{weight}\" fill=\"{INK}\"");
-    // Writing to a string cannot fail.
-    let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" {style}>{text}</text>");
-}
-
-fn line(svg: &mut String, (x1, y1): (f64, f64), (x2, y2): (f64, f64), colour: &str) {
-    let places = format!("x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"");
-    let _ = writeln!(svg, "<line {places} stroke=\"{colour}\"/>");
-}
-
-fn polyline(svg: &mut String, places: &[(f64, f64)], index: usize) {
-    let points: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-    let (points, colour) = (points.join(" "), COLOURS[index % COLOURS.len()]);
-    let _ = writeln!(svg, "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" points=\"{points}\"/>");
-}
-
-/// A mark whose shape tells series apart, beside its colour.
-fn mark(svg: &mut String, (x, y): (f64, f64), index: usize) {
-    let (colour, corners) = (COLOURS[index % COLOURS.len()], 3 + index % 4);
-    let corner = |number: usize| {
-        let angle = std::f64::consts::TAU * as_float(number) / as_float(corners);
-        format!("{:.1},{:.1}", x + 5.5 * angle.sin(), y - 5.5 * angle.cos())
-    };
-    let points: Vec<String> = (0..corners).map(corner).collect();
-    let _ = writeln!(svg, "<polygon points=\"{}\" fill=\"{colour}\"/>", points.join(" "));
-}
-
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
     use super::*;
 
     fn written(axis: &Axis) -> Vec<String> {
-        axis.ticks().map(|(_, text)| text).collect()
+        axis.places().into_iter().map(|place| axis.written(place)).collect()
     }
 
     #[test]
     fn a_linear_scale_begins_and_ends_at_round_values() {
-        let scale = Axis::linear("", &[0.576, 0.885]);
-        assert_eq!(written(&scale), ["0.5", "0.6", "0.7", "0.8", "0.9"]);
-        assert!((scale.share(0.7) - 0.5).abs() < 1e-9);
+        assert_eq!(written(&Axis::linear("", &[0.576, 0.885])), ["0.5", "0.6", "0.7", "0.8", "0.9"]);
         assert_eq!(written(&Axis::linear("", &[1.0, 94.0])), ["0", "20", "40", "60", "80", "100"]);
     }
 
@@ -209,7 +210,7 @@ mod tests {
     fn equal_factors_are_equal_distances() {
         let scale = Axis::logarithmic("", &[100.0, 9_999.0]);
         assert_eq!(written(&scale), ["100", "200", "500", "1k", "2k", "5k", "10k"]);
-        assert!((scale.share(1000.0) - 0.5).abs() < 1e-9 && (scale.share(10_000.0) - 1.0).abs() < 1e-9);
+        assert!((scale.place(1000.0) - 3.0).abs() < 1e-9 && (scale.place(10.0) - 2.0).abs() < 1e-9);
     }
 
     #[test]
@@ -225,10 +226,11 @@ mod tests {
                 series("nothing", &[]),
             ],
         };
-        let svg = draw(&[vec![chart.clone(), chart]]);
-        assert_eq!(svg.matches("<polyline").count(), 2);
-        assert_eq!(svg.matches("<polygon").count(), 2 * (2 + 1 + 3));
-        assert!(svg.contains("some &lt;chart&gt;") && svg.contains(">nothing<") && svg.ends_with("</svg>\n"));
+        let svg = draw(&[vec![chart.clone(), chart]]).unwrap();
+        assert_eq!(svg.matches("#767676").count(), 2 * (1 + 2 + 1), "a line, its marks and the legend's: {svg}");
+        assert_eq!(svg.matches("<circle").count(), 2 * (2 + 1 + 3));
+        assert!(svg.contains("nothing") && svg.trim_end().ends_with("</svg>"));
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
+        assert!(draw(&[]).is_ok());
     }
 }

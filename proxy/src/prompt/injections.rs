@@ -73,11 +73,7 @@ impl Recorded {
             Some(CurrentEviction { horizon, record })
         });
         let blocks = found(LedgerKind::Block).filter_map(|(index, entry)| Some((index, read(entry)?)));
-        Self {
-            blocks: blocks.collect(),
-            eviction,
-            unreadable: says_it.map(|(index, _)| *index).collect(),
-        }
+        Self { blocks: blocks.collect(), eviction, unreadable: says_it.map(|(index, _)| *index).collect() }
     }
 
     /// The turns that the blocks of retained messages quote.

@@ -47,7 +47,13 @@ impl Case {
     }
 
     async fn plan_at(&self, mode: Mode, time: DateTime<Utc>) -> Plan {
-        let context = RequestContext { surface: Surface::ChatCompletions, mode, reach: self.reach, headers: &HeaderMap::new(), time };
+        let context = RequestContext {
+            surface: Surface::ChatCompletions,
+            mode,
+            reach: self.reach,
+            headers: &HeaderMap::new(),
+            time,
+        };
         Plan::make(&self.planner, context, self.body.clone()).await
     }
 

@@ -107,7 +107,11 @@ fn what_is_said_again_elsewhere_does_not_tell_a_conversation() {
     let new = all.standing(&[10, 11, 3, 12]);
     assert_eq!((new.known, new.is_newest), (3, true));
     all.said(&[20, 104, 105]);
-    assert_eq!(all.standing(&[104, 21]).tip, None, "it stands where a window would begin, and at the request's beginning");
+    assert_eq!(
+        all.standing(&[104, 21]).tip,
+        None,
+        "it stands where a window would begin, and at the request's beginning"
+    );
     assert_eq!(all.standing(&[90, 104, 21]).known, 2, "long enough to tell");
 }
 
@@ -118,7 +122,10 @@ fn a_clock_in_the_first_message_stands_for_the_first_message() {
     let standing = all.standing(&[9, 2, 3, 4, 5]);
     assert_eq!((standing.known, standing.is_newest), (4, true));
     assert!(standing.lost.is_empty());
-    assert_eq!(standing.replaced.iter().map(|replaced| (replaced.at, replaced.known)).collect::<Vec<_>>(), [(0, id(1))]);
+    assert_eq!(
+        standing.replaced.iter().map(|replaced| (replaced.at, replaced.known)).collect::<Vec<_>>(),
+        [(0, id(1))]
+    );
 }
 
 #[test]

@@ -23,11 +23,7 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Lineage<'a> {
     pub(super) fn new(transaction: &ReadTransaction, scope: &'a Scope) -> Result<Self, redb::Error> {
-        Ok(Self {
-            sequences: transaction.open_table(SEQUENCES)?,
-            branches: transaction.open_table(BRANCHES)?,
-            scope,
-        })
+        Ok(Self { sequences: transaction.open_table(SEQUENCES)?, branches: transaction.open_table(BRANCHES)?, scope })
     }
 
     /// The turn at a place and those before it.

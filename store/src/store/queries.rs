@@ -9,7 +9,9 @@ use crate::error::StoreError;
 use crate::query::ranking::Ranking;
 use crate::query::snapshot::{self, Snapshot};
 use crate::query::{lookup, neighbours, points};
-use crate::records::{Hit, LedgerEntry, Point, Scope, SearchQuery, SearchResult, Standing, Turn, TurnId, WaitingTurn, Within};
+use crate::records::{
+    Hit, LedgerEntry, Point, Scope, SearchQuery, SearchResult, Standing, Turn, TurnId, WaitingTurn, Within,
+};
 
 impl Store {
     /// Every turn accepted and never completed, by scope, conversation and position.
