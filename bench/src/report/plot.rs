@@ -2,7 +2,7 @@
 //!
 //! It must not know what the numbers are.
 
-use plotters::coord::ranged1d::IntoKeyPointRange;
+use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::prelude::{
     ChartBuilder, Circle, Color, DrawingArea, DrawingBackend, IntoDrawingArea, IntoFont, LineSeries, RGBColor,
     SVGBackend, Text, WHITE,
@@ -96,10 +96,7 @@ impl Chart {
             .margin(12)
             .x_label_area_size(44)
             .y_label_area_size(64)
-            .build_cartesian_2d(
-                self.across.range().with_key_points(self.across.places()),
-                self.up.range().with_key_points(self.up.places()),
-            )?;
+            .build_cartesian_2d(self.across.clone(), self.up.clone())?;
         chart
             .configure_mesh()
             .disable_x_mesh()
@@ -107,18 +104,14 @@ impl Chart {
             .bold_line_style(GRID)
             .x_desc(&self.across.title)
             .y_desc(&self.up.title)
-            .x_label_formatter(&|place| self.across.written(*place))
-            .y_label_formatter(&|place| self.up.written(*place))
             .draw()?;
         for (index, series) in self.series.iter().enumerate() {
             let colour = COLOURS[index % COLOURS.len()];
-            let place = |(one, other): &(f64, f64)| (self.across.place(*one), self.up.place(*other));
-            let places: Vec<(f64, f64)> = series.points.iter().map(place).collect();
-            if places.len() <= MOST_MARKS {
-                chart.draw_series(places.iter().map(|place| Circle::new(*place, 4, colour.filled())))?;
+            if series.points.len() <= MOST_MARKS {
+                chart.draw_series(series.points.iter().map(|place| Circle::new(*place, 4, colour.filled())))?;
             }
-            if places.len() > 1 {
-                chart.draw_series(LineSeries::new(places, colour.stroke_width(2)))?;
+            if series.points.len() > 1 {
+                chart.draw_series(LineSeries::new(series.points.iter().copied(), colour.stroke_width(2)))?;
             }
             let height = 40 + 20 * i32::try_from(index).unwrap_or_default();
             legend.draw(&Circle::new((10, height), 4, colour.filled()))?;
@@ -159,22 +152,17 @@ impl Axis {
         Self { title: title.into(), is_logarithmic: true, low, high, ticks }
     }
 
-    /// Where a value lies.
-    fn place(&self, value: f64) -> f64 {
-        if self.is_logarithmic { value.max(self.low).log10() } else { value }
+    /// Where a value lies: at 0 on the lower end, at 1 on the upper one.
+    fn share(&self, value: f64) -> f64 {
+        if self.is_logarithmic {
+            (value.max(self.low) / self.low).ln() / (self.high / self.low).ln()
+        } else {
+            (value - self.low) / (self.high - self.low)
+        }
     }
 
-    fn range(&self) -> std::ops::Range<f64> {
-        self.place(self.low)..self.place(self.high)
-    }
-
-    fn places(&self) -> Vec<f64> {
-        self.ticks.iter().map(|tick| self.place(*tick)).collect()
-    }
-
-    /// What is written at a place, as people write it on an axis of such steps: `0.25`, `500`, `20k`, `1M`.
-    fn written(&self, place: f64) -> String {
-        let value = if self.is_logarithmic { 10_f64.powf(place).round() } else { place };
+    /// How a value is written, as people write it on an axis of such steps: `0.25`, `500`, `20k`, `1M`.
+    fn written(&self, value: f64) -> String {
         let step = self.ticks.windows(2).next().map_or(1.0, |pair| pair[1] - pair[0]);
         match value {
             value if value >= 1e6 => format!("{}M", value / 1e6),
@@ -183,6 +171,29 @@ impl Axis {
             value if step < 1.0 - 1e-9 => format!("{value:.1}"),
             value => format!("{value:.0}"),
         }
+    }
+}
+
+impl Ranged for Axis {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
+        from + (f64::from(to - from) * self.share(*value)).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
+        self.ticks.clone()
+    }
+
+    fn range(&self) -> std::ops::Range<f64> {
+        self.low..self.high
+    }
+}
+
+impl ValueFormatter<f64> for Axis {
+    fn format_ext(&self, value: &f64) -> String {
+        self.written(*value)
     }
 }
 
@@ -197,7 +208,7 @@ mod tests {
     use super::*;
 
     fn written(axis: &Axis) -> Vec<String> {
-        axis.places().into_iter().map(|place| axis.written(place)).collect()
+        axis.ticks.iter().map(|tick| axis.written(*tick)).collect()
     }
 
     #[test]
@@ -210,7 +221,7 @@ mod tests {
     fn equal_factors_are_equal_distances() {
         let scale = Axis::logarithmic("", &[100.0, 9_999.0]);
         assert_eq!(written(&scale), ["100", "200", "500", "1k", "2k", "5k", "10k"]);
-        assert!((scale.place(1000.0) - 3.0).abs() < 1e-9 && (scale.place(10.0) - 2.0).abs() < 1e-9);
+        assert!((scale.share(1000.0) - 0.5).abs() < 1e-9 && (scale.share(10_000.0) - 1.0).abs() < 1e-9);
     }
 
     #[test]

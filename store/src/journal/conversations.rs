@@ -8,8 +8,6 @@
 //! by the turns that a request shares with it, so that a client may leave out its beginning, write something else there, or send
 //! the same request twice.
 
-use std::sync::atomic::Ordering;
-
 use redb::{ReadTransaction, ReadableTable, Table, WriteTransaction};
 
 use super::Journal;
@@ -242,7 +240,7 @@ impl Journal {
     #[cfg(test)]
     pub(crate) fn place(&self, new: &NewTurns) -> Result<Option<TurnPlace>, StoreError> {
         self.database.write("place turns", |transaction| place(transaction, new)).inspect(|_| {
-            self.stale.store(true, Ordering::Release);
+            self.stale.store(true, std::sync::atomic::Ordering::Release);
         })
     }
 }
