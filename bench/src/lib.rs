@@ -7,6 +7,7 @@
 
 pub mod answers;
 mod cache;
+mod content_words;
 mod copies;
 mod data;
 pub mod demo;
