@@ -17,6 +17,7 @@ pub mod handles;
 pub mod ingest;
 pub mod kills;
 mod locate;
+mod memory_block;
 pub mod overhead;
 mod product;
 mod progress;
