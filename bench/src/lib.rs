@@ -29,6 +29,7 @@ pub mod recall;
 mod report;
 pub mod request_path;
 mod running;
+pub mod sessions;
 mod stats;
 
 pub use error::BenchError;

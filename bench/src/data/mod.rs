@@ -19,7 +19,7 @@ use serde_json::Value;
 
 pub(crate) use self::choosing::{drawn, reported};
 pub(crate) use self::remarks::remarks;
-pub(crate) use self::updates::updates;
+pub(crate) use self::updates::{UPDATE, updates};
 use crate::BenchError;
 
 /// One conversation over many sessions.
