@@ -1,7 +1,6 @@
 //! Chats of ours in which something is told that a later chat tells otherwise, in five languages, with a question for each pair.
 //!
-//! Half of the pairs were written before the rule for newer facts was, which was chosen on them; the others after it. It must not
-//! know how anything is found.
+//! The rule for newer facts was chosen on the first pairs; the others were written after it. It must not know how anything is found.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;

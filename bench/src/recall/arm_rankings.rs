@@ -159,7 +159,7 @@ mod tests {
         chat.turns[1].time += TimeDelta::days(3);
         let question = Question { text: "When is the ferry to Gotland?".to_owned(), ..question(&[1]) };
         let shipped = Shipped { conversation: &chat, question: &question };
-        let candidates = vec![candidate(0, 0.30, 0.30), candidate(0, 0.29, 0.30)];
+        let candidates = vec![candidate(0, 0.3, 0.3), candidate(1, 0.3, 0.3)];
         let found = Candidates { turns: vec![0, 1], candidates, ..Candidates::default() };
         assert_eq!(turns_of(&found.turns, &by_chance(&found.candidates)), [0, 1]);
         assert_eq!(shipped.ranking(&found), [1, 0]);
