@@ -3,9 +3,9 @@
 //! Two things that one user says are taken to be about the same when a sentence of one shares most of its words with a sentence of
 //! the other, a word of the question among them; when the later one has what the earlier one has of the question; and when it is
 //! nearly as likely to answer. A word counts by its letters, so that those that every sentence has count for nothing, in any
-//! language; values count for nothing either, since they are what changes. The constants were chosen on conv-26 and conv-30 of
-//! LoCoMo, ranked by words alone, and on those pairs of `bench/data/updates.json` that say so: what they find of the pairs, as long
-//! as no evidence is lost. It must not know how turns are found or quoted.
+//! language; values count for nothing either, since they are what changes. The constants were chosen on LoCoMo, ranked by words alone,
+//! and on those pairs of `bench/data/updates.json` that say so: they find many of the pairs and cost hardly any evidence. It must
+//! not know how turns are found or quoted.
 
 use std::collections::BTreeMap;
 
