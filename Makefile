@@ -5,7 +5,7 @@ BENCH     := $(TARGET)/debug/mainpoint-bench
 DATA      := $(or $(if $(MAINPOINT_DATA),$(wildcard $(MAINPOINT_DATA)/.)),../shared/data)
 RECORDED  := $(wildcard $(DATA)/openai-fixtures/. $(DATA)/field-reports/. $(DATA)/languages/.)
 
-.PHONY: help run test check fmt bench bench-recall bench-answers bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-handles bench-kills bench-overhead bench-speed demo release build models light-model test-models packages test-tools load-tools
+.PHONY: help run test check fmt bench bench-recall bench-answers bench-sessions bench-weights bench-prices bench-rewriting bench-request-path bench-reader bench-ingest bench-handles bench-kills bench-overhead bench-speed demo release build models light-model test-models packages test-tools load-tools
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,9 @@ bench-recall: models ## Recall on LoCoMo, BEAM and five languages, against every
 
 bench-answers: models answer-model ## What a real model of 1.5B answers from what is forwarded, and from the newest messages (ARGS="--data … --upstream URL" is passed on)
 	$(BENCH) answers $(ARGS)
+
+bench-sessions: models ## Whether a new chat is answered from earlier ones, and left alone by small talk (ARGS="--questions 40 --before FILE …" is passed on)
+	$(BENCH) sessions $(ARGS)
 
 bench-weights: models ## Learns what the signals of relevance are worth, beside those that are shipped
 	$(BENCH) weights $(ARGS)

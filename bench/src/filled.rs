@@ -12,13 +12,22 @@ use serde_json::{Value, json};
 use crate::BenchError;
 use crate::cache::{short_hash, write_whole};
 
-/// A conversation that took place before anything is measured.
+/// What took place before anything is measured.
 #[derive(Debug)]
 pub(crate) struct History<'a> {
     /// What the store is called.
     pub(crate) name: &'a str,
     /// The key with which the application sends it.
     pub(crate) key: &'a str,
+    /// The conversations, oldest first.
+    pub(crate) conversations: Vec<Recorded>,
+}
+
+/// A conversation as it was recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Recorded {
+    /// What it is called, unlike every other one of its history.
+    pub(crate) name: String,
     /// Its messages as OpenAI's clients send them, with their times.
     pub(crate) messages: Vec<Value>,
 }
@@ -28,14 +37,19 @@ pub(crate) fn message(role: &str, text: &str, time: DateTime<Utc>) -> Value {
     json!({"role": role, "content": text, "created_at": time.to_rfc3339()})
 }
 
-impl History<'_> {
+impl<'a> History<'a> {
+    /// A history of a single conversation, which is called as its store is.
+    pub(crate) fn of_one(name: &'a str, key: &'a str, messages: Vec<Value>) -> Self {
+        Self { name, key, conversations: vec![Recorded { name: name.to_owned(), messages }] }
+    }
+
     /// The directory of the store that holds it, filled now if it is not there.
     ///
     /// # Errors
     /// When the directory cannot be written, or the import fails.
     pub(crate) fn stored(&self, cache: &Path) -> Result<PathBuf, BenchError> {
-        let line = json!({"conversation": self.name, "messages": self.messages}).to_string();
-        let hash = short_hash(format!("{}{}\n{line}", env!("READING_FINGERPRINT"), self.key), 6);
+        let lines = self.lines();
+        let hash = short_hash(format!("{}{}\n{lines}", env!("READING_FINGERPRINT"), self.key), 6);
         let home = cache.join("filled").join(format!("{}-{hash}", self.name));
         let (directory, filled) = (home.join("data"), home.join("filled"));
         if filled.is_file() {
@@ -43,11 +57,17 @@ impl History<'_> {
         }
         // What an interrupted import has read is not read again.
         let file = home.join("history.jsonl");
-        write_whole(&file, format!("{line}\n").as_bytes())?;
+        write_whole(&file, format!("{lines}\n").as_bytes())?;
         anstream::println!("Reading {} …", self.name);
         self.import(&file, &directory)?;
         write_whole(&filled, b"")?;
         Ok(directory)
+    }
+
+    /// What is imported: a conversation on each line.
+    fn lines(&self) -> String {
+        let line = |one: &Recorded| json!({"conversation": one.name, "messages": one.messages}).to_string();
+        self.conversations.iter().map(line).collect::<Vec<String>>().join("\n")
     }
 
     fn import(&self, file: &Path, directory: &Path) -> Result<(), BenchError> {
@@ -64,5 +84,28 @@ impl History<'_> {
             return Ok(());
         }
         Err(BenchError::program("mainpoint import", String::from_utf8_lossy(&output.stderr)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_conversation_is_a_line_of_its_own() {
+        let said = |text: &str| vec![message("user", text, DateTime::UNIX_EPOCH)];
+        let recorded = |name: &str| Recorded { name: name.to_owned(), messages: said("two\nlines") };
+        let conversations = ["some, session 1", "some, session 2"].map(recorded).to_vec();
+        let lines = History { name: "some", key: "k", conversations }.lines();
+        let read: Vec<Value> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let names: Vec<&str> = read.iter().filter_map(|line| line["conversation"].as_str()).collect();
+        assert_eq!(names, ["some, session 1", "some, session 2"]);
+        assert_eq!(read[1]["messages"][0]["created_at"], "1970-01-01T00:00:00+00:00");
+    }
+
+    #[test]
+    fn a_single_conversation_is_called_as_its_store_is() {
+        let history = History::of_one("some", "k", Vec::new());
+        assert_eq!(history.lines(), r#"{"conversation":"some","messages":[]}"#);
     }
 }

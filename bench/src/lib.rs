@@ -7,6 +7,7 @@
 
 pub mod answers;
 mod cache;
+mod content_words;
 mod copies;
 mod data;
 pub mod demo;
@@ -16,6 +17,7 @@ pub mod handles;
 pub mod ingest;
 pub mod kills;
 mod locate;
+mod memory_block;
 pub mod overhead;
 mod product;
 mod progress;
@@ -27,6 +29,7 @@ pub mod recall;
 mod report;
 pub mod request_path;
 mod running;
+pub mod sessions;
 mod stats;
 
 pub use error::BenchError;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use mainpoint_bench::{
     BenchError, answers, demo, handles, ingest, kills, overhead, prompt_prices, reader_speed, recall, request_path,
+    sessions,
 };
 
 /// Benchmarks of mainpoint, run on its own engine and store.
@@ -29,6 +30,8 @@ enum Command {
     Prices(prompt_prices::PriceOptions),
     /// What a real model answers from the prompts that mainpoint forwards, beside those of others.
     Answers(answers::AnswerOptions),
+    /// Whether a new chat is answered from what was said in earlier ones, and is left alone where it opens with small talk.
+    Sessions(sessions::SessionOptions),
     /// How long a request waits for its memory, by how much there is of it.
     RequestPath(request_path::RequestPathOptions),
     /// How fast turns are read, and how long a question takes, on an idle engine and while much is read.
@@ -69,6 +72,7 @@ async fn run(command: Command) -> Result<(), BenchError> {
         Command::Projection(options) => recall::learn_projection(&options).await,
         Command::Prices(options) => prompt_prices::run(&options).await,
         Command::Answers(options) => answers::run(&options).await,
+        Command::Sessions(options) => sessions::run(&options).await,
         Command::RequestPath(options) => request_path::run(&options).await,
         Command::Reader(options) => reader_speed::run(&options).await,
         Command::Ingest(options) => ingest::run(&options).await,

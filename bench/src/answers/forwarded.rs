@@ -3,7 +3,7 @@
 //! It must not know who answers. A conversation is imported once, with the times at which it took place, into a store that is
 //! kept; the proxy runs on a copy.
 
-use mainpoint_tests::{Answer, ScriptedUpstream, StartedProxy, prompt, tokens};
+use mainpoint_tests::{Answer, ScriptedUpstream, StartedProxy, prompt};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -12,6 +12,7 @@ use crate::BenchError;
 use crate::copies::working_copy;
 use crate::data::{Conversation, Question};
 use crate::filled::{History, message};
+use crate::memory_block::MemoryBlock;
 use crate::progress::Progress;
 use crate::running::{Client, MODEL, NO_DEADLINE, program, with};
 
@@ -43,7 +44,7 @@ pub(super) async fn ask(
     questions: &[&Question],
 ) -> Result<Vec<Forwarded>, BenchError> {
     let key = key(conversation);
-    let history = History { name: &conversation.name, key: &key, messages: messages(conversation) };
+    let history = History::of_one(&conversation.name, &key, messages(conversation));
     let copy = working_copy(&history.stored(&options.cache)?)?;
     let upstream = ScriptedUpstream::start().await;
     let directory = ("store.directory".to_owned(), format!("{:?}", copy.path()));
@@ -74,17 +75,14 @@ impl Forwarded {
             quoted.contains(turn) || said.is_some_and(|said| kept.contains(&said))
         };
         let held = question.evidence.iter().filter(holds).count();
-        let block = prompt::memory_block(request).unwrap_or_default();
-        let words = if block.is_empty() { Vec::new() } else { prompt::quotes(&block) };
-        let marks =
-            if block.is_empty() { 0 } else { tokens::count(prompt::BLOCK_START) + tokens::count(prompt::BLOCK_END) };
+        let block = MemoryBlock::of(request);
         Self {
             messages: messages.to_vec(),
             evidence: held as f64 / question.evidence.len().max(1) as f64,
             quoted: quoted.len(),
             relevant: quoted.iter().filter(|turn| question.evidence.contains(turn)).count(),
-            block: tokens::count(&block) + marks,
-            words: words.iter().map(|quote| tokens::count(quote.text.trim())).sum(),
+            block: block.tokens,
+            words: block.words,
         }
     }
 }

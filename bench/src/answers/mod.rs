@@ -18,7 +18,7 @@ use clap::Args;
 use self::answering::Answering;
 use self::arms::Arm;
 use self::forwarded::Forwarded;
-use crate::data::{Conversation, Kind, Question};
+use crate::data::Question;
 use crate::progress::Progress;
 use crate::{BenchError, data, locate, running};
 
@@ -77,8 +77,8 @@ struct Asked {
 /// Any failure of data or files, and of the service that answers.
 pub async fn run(options: &AnswerOptions) -> Result<(), BenchError> {
     let data::DataSet { kind, conversations: all } = data::load(&options.data)?;
-    let conversations = chosen(kind, all, options)?;
-    let drawn = drawn(&conversations, options.questions.into());
+    let conversations = data::reported(kind, all, &options.conversations)?;
+    let drawn = data::drawn(&conversations, options.questions.into(), |question| !question.answer.is_empty());
     let mut asked = Vec::new();
     for (conversation, questions) in conversations.iter().zip(&drawn) {
         let found = forwarded::ask(options, conversation, questions).await?;
@@ -100,40 +100,6 @@ impl AnswerOptions {
     }
 }
 
-/// The conversations that nothing was chosen on.
-const REPORTED: [(&str, &[&str]); 2] =
-    [("locomo", &["conv-41", "conv-42"]), ("beam", &["beam-4", "beam-5", "beam-6", "beam-7"])];
-const SEED: u64 = 20_261_129;
-
-fn chosen(kind: Kind, all: Vec<Conversation>, options: &AnswerOptions) -> Result<Vec<Conversation>, BenchError> {
-    let reported = REPORTED.iter().find(|(name, _)| *name == kind.name()).map_or(&[][..], |(_, names)| names);
-    let names: Vec<String> = match options.conversations.as_slice() {
-        [] => reported.iter().map(|name| (*name).to_owned()).collect(),
-        names => names.to_vec(),
-    };
-    if names.is_empty() { Ok(all) } else { data::named(all, &names) }
-}
-
-/// The questions with an answer of each conversation, at most so many together, in their order.
-fn drawn(conversations: &[Conversation], most: usize) -> Vec<Vec<&Question>> {
-    let answered = |question: &&Question| !question.answer.is_empty();
-    let mut places: Vec<(usize, &Question)> = Vec::new();
-    for (at, conversation) in conversations.iter().enumerate() {
-        places.extend(conversation.questions.iter().filter(answered).map(|question| (at, question)));
-    }
-    let mut order: Vec<usize> = (0..places.len()).collect();
-    fastrand::Rng::with_seed(SEED).shuffle(&mut order);
-    order.truncate(most);
-    order.sort_unstable();
-    let mut drawn = vec![Vec::new(); conversations.len()];
-    for (conversation, question) in order.into_iter().filter_map(|place| places.get(place)) {
-        if let Some(questions) = drawn.get_mut(*conversation) {
-            questions.push(*question);
-        }
-    }
-    drawn
-}
-
 async fn answer(options: &AnswerOptions, asked: &mut [Asked]) -> Result<(), BenchError> {
     let mut answering = Answering::start(options).await?;
     // One arm after the other, so that prompts which begin alike follow each other.
@@ -148,28 +114,4 @@ async fn answer(options: &AnswerOptions, asked: &mut [Asked]) -> Result<(), Benc
     }
     answering.end().await;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::tests::{conversation, question};
-
-    #[test]
-    fn the_same_questions_are_drawn_each_time_and_those_without_an_answer_never() {
-        let chat = |name: &str, count: usize| {
-            let mut chat = conversation(name, &[("user", "x")]);
-            chat.questions =
-                (0..count).map(|number| Question { answer: "yes".into(), ..question(&[number]) }).collect();
-            chat.questions.push(question(&[99]));
-            chat
-        };
-        let chats = [chat("a", 5), chat("b", 7)];
-        let all = drawn(&chats, 100);
-        assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [5, 7]);
-        let some = drawn(&chats, 6);
-        assert_eq!(some.iter().map(Vec::len).sum::<usize>(), 6);
-        assert_eq!(some, drawn(&chats, 6));
-        assert!(some.iter().flatten().is_sorted_by_key(|question| question.text.len()));
-    }
 }

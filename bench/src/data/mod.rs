@@ -1,10 +1,14 @@
-//! Recorded conversations with questions and the turns that answer them: from two public benchmarks, and the same chat in
-//! several languages.
+//! Recorded conversations with questions and the turns that answer them: from three public benchmarks, the same chat in
+//! several languages, and chats of ours in which facts change.
 //!
 //! It must not know about models, memory or metrics.
 
 mod beam;
+mod choosing;
 mod locomo;
+mod longmemeval;
+mod remarks;
+mod updates;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -13,6 +17,9 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+pub(crate) use self::choosing::{drawn, reported};
+pub(crate) use self::remarks::remarks;
+pub(crate) use self::updates::{UPDATE, updates};
 use crate::BenchError;
 
 /// One conversation over many sessions.
@@ -63,6 +70,10 @@ pub(crate) enum Kind {
     Locomo,
     /// Long chats of a user with an assistant; evidence is messages.
     Beam,
+    /// Many chats of one user with an assistant; evidence is messages.
+    LongMemEval,
+    /// Chats of ours, in each of which something is told that a later one tells otherwise.
+    Updates,
     /// One language of a chat that there is in several; evidence is messages, and nothing bears on what cannot be answered.
     Language,
 }
@@ -82,6 +93,8 @@ impl Kind {
         match self {
             Self::Locomo => "locomo",
             Self::Beam => "beam",
+            Self::LongMemEval => "longmemeval",
+            Self::Updates => "updates",
             Self::Language => "language",
         }
     }
@@ -109,8 +122,16 @@ impl Question {
 
     /// The same question with what answers it: a text, or a number.
     fn answered(self, answer: &Value) -> Self {
-        let answer = answer.as_str().map_or_else(|| answer.to_string(), str::to_owned);
-        Self { answer: if answer == "null" { String::new() } else { answer }, ..self }
+        Self { answer: written(answer), ..self }
+    }
+}
+
+/// An answer as text; empty where there is none.
+fn written(answer: &Value) -> String {
+    match answer {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -158,7 +179,7 @@ fn code(directory: &Path) -> Option<&str> {
     is_code.then_some(name)
 }
 
-/// Reads all conversations at `path`: a LoCoMo file, or a directory of BEAM chats or of chats in the language
+/// Reads all conversations at `path`: a file of LoCoMo or LongMemEval, or a directory of BEAM chats or of chats in the language
 /// whose code it is named by.
 pub(crate) fn load(path: &Path) -> Result<DataSet, BenchError> {
     if path.is_dir() {
@@ -166,8 +187,12 @@ pub(crate) fn load(path: &Path) -> Result<DataSet, BenchError> {
         return Ok(DataSet { kind, conversations: beam::load(path, name)? });
     }
     let text = std::fs::read_to_string(path).map_err(BenchError::reading(path))?;
-    let conversations = locomo::parse(&text).map_err(|reason| BenchError::data(path, reason))?;
-    Ok(DataSet { kind: Kind::Locomo, conversations })
+    let (kind, parsed) = match longmemeval::is_one(&text) {
+        true => (Kind::LongMemEval, longmemeval::parse(&text)),
+        false => (Kind::Locomo, locomo::parse(&text)),
+    };
+    let conversations = parsed.map_err(|reason| BenchError::data(path, reason))?;
+    Ok(DataSet { kind, conversations })
 }
 
 /// The conversations of these names, in their order.

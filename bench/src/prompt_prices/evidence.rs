@@ -4,12 +4,13 @@
 //! its content words: lower-cased, without stop words, each once, the first 60 of them. It must not know how the prompt was made.
 
 use std::collections::HashSet;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use mainpoint_tests::prompt;
 
 use super::conversation::JudgedQuestion;
 use super::message::{Message, Role};
+use crate::content_words::content_words;
 use crate::stats::as_float;
 
 /// The sets of words that a prompt offers, one for each message and each quote. What a system message says itself and
@@ -24,10 +25,10 @@ impl Offered {
         for (at, message) in prompt.iter().enumerate() {
             let parts = prompt::parts(&message.text);
             if at + 1 < prompt.len() && message.role != Role::System {
-                offered.push(words(parts.own).collect());
+                offered.push(content_words(parts.own).collect());
             }
             let quotes = [parts.digest, parts.block].into_iter().flatten().flat_map(prompt::quotes);
-            offered.extend(quotes.map(|quote| words(&quote.text).collect::<HashSet<String>>()));
+            offered.extend(quotes.map(|quote| content_words(&quote.text).collect::<HashSet<String>>()));
         }
         Self(offered)
     }
@@ -49,24 +50,9 @@ impl Offered {
 /// So many content words stand for a long message.
 const LEADING: usize = 60;
 
-/// Words without content, one a line.
-static STOP_WORDS: LazyLock<HashSet<&str>> =
-    LazyLock::new(|| include_str!("../../data/stop-words.txt").lines().collect());
-
 fn leading_words(text: &str) -> Vec<String> {
     let mut seen = HashSet::new();
-    words(text).filter(|word| seen.insert(word.clone())).take(LEADING).collect()
-}
-
-/// The content words of a text, runs of letters and digits, lower-cased: no stop words and no single letters, but every number.
-fn words(text: &str) -> impl Iterator<Item = String> + '_ {
-    let runs = text.split(|character: char| !character.is_alphanumeric());
-    runs.map(str::to_lowercase).filter(|word| is_content(word))
-}
-
-fn is_content(word: &str) -> bool {
-    let number = word.chars().any(char::is_numeric);
-    number || (word.chars().nth(1).is_some() && !STOP_WORDS.contains(word))
+    content_words(text).filter(|word| seen.insert(word.clone())).take(LEADING).collect()
 }
 
 #[cfg(test)]

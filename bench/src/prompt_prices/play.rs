@@ -82,7 +82,7 @@ impl Stage {
         chat: &Chat,
     ) -> Result<Self, BenchError> {
         let key = format!("prices-{}", chat.name);
-        let history = History { name: &chat.name, key: &key, messages: said(chat) };
+        let history = History::of_one(&chat.name, &key, said(chat));
         let store = working_copy(&history.stored(&options.cache)?)?;
         let upstream = ScriptedUpstream::start().await;
         let directory = ("store.directory".to_owned(), format!("{:?}", store.path()));

@@ -2,11 +2,14 @@
 //!
 //! It must not know how turns are read or stored, or how rankings are judged.
 
-use mainpoint::memory::recall::relevance::{Candidate, scores};
+use mainpoint::memory::recall::candidates::{chances, ranked};
+use mainpoint::memory::recall::newer::{Told, newer, newest_first};
+use mainpoint::memory::recall::relevance::Candidate;
 use mainpoint_engine::{Codes, QuestionCodes};
 
 use super::material::Material;
 use super::shelf::Candidates;
+use crate::data::{Conversation, Question, Turn};
 use crate::ranking::{best_cosines, by_score, completed, fused};
 
 /// An arm's rankings of all turns, best first; several for random choices.
@@ -14,11 +17,15 @@ pub(super) type Ranked = (&'static str, Vec<Vec<usize>>);
 
 /// Every arm's rankings for one question of a conversation; none for a question that there is not.
 pub(super) fn rankings(material: &Material<'_>, question: usize) -> Vec<Ranked> {
-    let (Some(asked), Some(found), Some(candidates)) =
-        (material.asked.get(question), material.found.get(question), material.candidates.get(question))
-    else {
+    let (Some(asked), Some(found), Some(candidates), Some(question)) = (
+        material.asked.get(question),
+        material.found.get(question),
+        material.candidates.get(question),
+        material.conversation.questions.get(question),
+    ) else {
         return Vec::new();
     };
+    let shipped = Shipped { conversation: material.conversation, question };
     let count = material.conversation.turns.len();
     let coded = material.coded.iter().map(|coded| {
         let variants = coded.variants.iter();
@@ -26,24 +33,20 @@ pub(super) fn rankings(material: &Material<'_>, question: usize) -> Vec<Ranked> 
         (coded.arm, rankings.collect())
     });
     let points = material.points.iter();
-    let shipped = points.map(|passages| passages.iter().map(|passage| &passage.codes));
+    let codes = points.map(|passages| passages.iter().map(|passage| &passage.codes));
     let others = [
         ("first-passage", by_score(&best_cosines(&asked.vector, &material.first_passages))),
         ("mean", found.by_vector.clone()),
         ("bm25", found.by_words.clone()),
         ("rrf-bm25-mean", fused(&[&found.by_words, &found.by_vector], count)),
-        ("maxsim", by_max_sim(&asked.codes, shipped)),
-        ("full-pipeline", full_pipeline(candidates)),
+        ("maxsim", by_max_sim(&asked.codes, codes)),
+        ("relevance-without-newer", turns_of(&candidates.turns, &by_chance(&candidates.candidates))),
+        ("full-pipeline", shipped.ranking(candidates)),
     ];
-    let without = WITHOUT.map(|(arm, lose)| (arm, without(candidates, lose)));
+    let without = WITHOUT.map(|(arm, lose)| (arm, shipped.without(candidates, lose)));
     let others = others.into_iter().chain(without);
     let others = others.map(|(arm, ranking)| (arm, vec![completed(&ranking, count)]));
     coded.chain(others).collect()
-}
-
-/// The candidates as the product ranks them, best first; turns that are none are missing.
-pub(super) fn full_pipeline(found: &Candidates) -> Vec<usize> {
-    ranked(&found.turns, &found.candidates)
 }
 
 /// Takes a part of what is known from a candidate.
@@ -64,15 +67,51 @@ const WITHOUT: [(&str, Lose); 6] = [
     }),
 ];
 
-fn without(found: &Candidates, lose: Lose) -> Vec<usize> {
-    let mut candidates = found.candidates.clone();
-    candidates.iter_mut().for_each(lose);
-    ranked(&found.turns, &candidates)
+/// How the product ranks candidates for a question of a conversation.
+struct Shipped<'a> {
+    conversation: &'a Conversation,
+    question: &'a Question,
 }
 
-fn ranked(turns: &[usize], candidates: &[Candidate]) -> Vec<usize> {
-    let order = by_score(&scores(candidates)).into_iter();
-    order.filter_map(|at| turns.get(at).copied()).collect()
+/// Most turns that the product recalls; what is newer comes first among them.
+const MOST_TURNS: usize = 64;
+
+impl Shipped<'_> {
+    /// The candidates as the product ranks them, best first; turns that are none are missing.
+    fn ranking(&self, found: &Candidates) -> Vec<usize> {
+        let ranking = by_chance(&found.candidates);
+        let turns = turns_of(&found.turns, &ranking);
+        let (recalled, others) = turns.split_at(turns.len().min(MOST_TURNS));
+        let told = recalled.iter().zip(&ranking).filter_map(|(turn, (_, chance))| Some((self.turn(*turn)?, *chance)));
+        let told: Vec<(&Turn, String, f32)> = told.map(|(turn, chance)| (turn, turn.message(), chance)).collect();
+        let told: Vec<Told<'_>> = told
+            .iter()
+            .map(|(turn, text, chance)| Told { role: turn.role, text, time: turn.time, chance: *chance })
+            .collect();
+        let asked = self.conversation.turns.last().map(|turn| turn.time).unwrap_or_default();
+        let order = newest_first(&newer(&self.question.text, asked, &told));
+        let recalled = order.iter().filter_map(|place| recalled.get(*place));
+        recalled.chain(others).copied().collect()
+    }
+
+    fn turn(&self, place: usize) -> Option<&Turn> {
+        self.conversation.turns.get(place)
+    }
+
+    fn without(&self, found: &Candidates, lose: Lose) -> Vec<usize> {
+        let mut candidates = found.clone();
+        candidates.candidates.iter_mut().for_each(lose);
+        self.ranking(&candidates)
+    }
+}
+
+/// The places of candidates, best first, each with how likely it is to answer.
+fn by_chance(candidates: &[Candidate]) -> Vec<(usize, f32)> {
+    chances(ranked(candidates))
+}
+
+fn turns_of(turns: &[usize], ranking: &[(usize, f32)]) -> Vec<usize> {
+    ranking.iter().filter_map(|(place, _)| turns.get(*place).copied()).collect()
 }
 
 /// The turns by MaxSim of the codes of their passages; those without codes come last.
@@ -87,7 +126,10 @@ where
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
+    use crate::data::tests::{conversation, question};
 
     fn candidate(lexical: usize, cosine: f32, max_sim: f32) -> Candidate {
         Candidate { lexical: Some(lexical), cosine: Some(cosine), max_sim: Some(max_sim), ..Candidate::default() }
@@ -95,15 +137,32 @@ mod tests {
 
     #[test]
     fn without_what_tells_candidates_apart_the_order_is_another() {
+        let (chat, question) = (conversation("some", &[("user", "a"), ("user", "b")]), question(&[0]));
+        let shipped = Shipped { conversation: &chat, question: &question };
         let found = Candidates {
-            turns: vec![7, 3],
+            turns: vec![1, 0],
             candidates: vec![candidate(0, 0.2, 0.9), candidate(0, 0.2, 0.1)],
             ..Candidates::default()
         };
-        assert_eq!(full_pipeline(&found), [7, 3]);
+        assert_eq!(shipped.ranking(&found), [1, 0]);
         let told = Candidates { candidates: vec![candidate(0, 0.2, 0.9), candidate(0, 0.3, 0.1)], ..found };
         let [_, (_, cosine), (_, max_sim), ..] = WITHOUT;
-        assert_eq!((without(&told, max_sim), without(&told, cosine)), (vec![3, 7], vec![7, 3]));
+        assert_eq!((shipped.without(&told, max_sim), shipped.without(&told, cosine)), (vec![0, 1], vec![1, 0]));
+    }
+
+    #[test]
+    fn what_was_told_last_comes_first() {
+        let mut chat = conversation(
+            "some",
+            &[("user", "The ferry to Gotland is on 14 June."), ("user", "The ferry to Gotland is on 21 June now.")],
+        );
+        chat.turns[1].time += TimeDelta::days(3);
+        let question = Question { text: "When is the ferry to Gotland?".to_owned(), ..question(&[1]) };
+        let shipped = Shipped { conversation: &chat, question: &question };
+        let candidates = vec![candidate(0, 0.3, 0.3), candidate(1, 0.3, 0.3)];
+        let found = Candidates { turns: vec![0, 1], candidates, ..Candidates::default() };
+        assert_eq!(turns_of(&found.turns, &by_chance(&found.candidates)), [0, 1]);
+        assert_eq!(shipped.ranking(&found), [1, 0]);
     }
 
     #[test]

@@ -222,6 +222,7 @@ fn bench_name(set: &DataSet) -> String {
         Kind::Language => return format!("language-{}", set.conversations.first().map_or("", Conversation::language)),
         Kind::Locomo => names == LOCOMO_REPORT,
         Kind::Beam => names == BEAM_REPORT,
+        Kind::LongMemEval | Kind::Updates => false,
     };
     let names = if is_report { "dev-report".to_owned() } else { names.join("+") };
     format!("{}-{names}", set.kind.name())

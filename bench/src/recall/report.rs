@@ -9,7 +9,7 @@ use crate::report::{Axis, Chart, Column, Line, Row, Series, Table, column, find,
 use crate::stats::{RESAMPLES, Resamples, as_float, mean};
 
 /// The differences that claims rest on: better arm, baseline.
-const DIFFERENCES: [(&str, &str); 22] = [
+const DIFFERENCES: [(&str, &str); 23] = [
     ("maxsim", "mean"),
     ("maxsim", "bm25"),
     ("maxsim", "maxsim-all"),
@@ -32,6 +32,7 @@ const DIFFERENCES: [(&str, &str); 22] = [
     (SHIPPED, "relevance-without-neighbours"),
     (SHIPPED, "relevance-without-dates"),
     (SHIPPED, "relevance-without-speaker"),
+    (SHIPPED, "relevance-without-newer"),
 ];
 /// The measures that differences are taken of.
 const COMPARED: [&str; 9] = [

@@ -11,7 +11,7 @@ use super::library::Library;
 use super::material::Material;
 use super::shelf::{Asked, Shelf};
 use crate::BenchError;
-use crate::data::{Conversation, DataSet, Kind};
+use crate::data::{Conversation, DataSet, Kind, remarks};
 use crate::report::{Report, Row, Table, share, table};
 use crate::stats::{RESAMPLES, Resamples, mean};
 
@@ -38,8 +38,6 @@ enum Group {
     Unanswerable,
 }
 
-/// Ten remarks in each of ten languages.
-const REMARKS: &str = include_str!("../../data/small-talk.json");
 /// Remarks in a language that there is no chat in are said in the middle of this one.
 const ELSEWHERE: &str = "en";
 const BENCH: &str = "small-talk";
@@ -211,10 +209,6 @@ async fn evidence(
     Ok(found)
 }
 
-fn remarks() -> Result<BTreeMap<String, Vec<String>>, BenchError> {
-    serde_json::from_str(REMARKS).map_err(|error| BenchError::data("small-talk.json", error))
-}
-
 /// Names of data sets are longer than language codes.
 fn is_data_set(place: &str) -> bool {
     place.len() > 3
@@ -245,15 +239,6 @@ mod tests {
         measured.extend(Group::Remarks, "hi", [evidence(0.05)]);
         measured.extend(Group::Questions, "locomo", [evidence(0.5)]);
         measured
-    }
-
-    #[test]
-    fn there_are_a_hundred_remarks_in_ten_languages() -> Result<(), BenchError> {
-        let remarks = remarks()?;
-        assert_eq!(remarks.len(), 10);
-        let texts: BTreeSet<&String> = remarks.values().flatten().collect();
-        assert_eq!(texts.len(), 100);
-        Ok(())
     }
 
     #[test]

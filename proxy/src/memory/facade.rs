@@ -118,7 +118,7 @@ impl PromptMemory for Memory {
     }
 
     async fn recall(&self, question: RecallQuery<'_>) -> Result<RecallResult, MemoryError> {
-        let text = question.text.clone();
+        let (text, asked) = (question.text.clone(), question.asked);
         let found = Recall {
             engine: &self.engine,
             store: &self.store,
@@ -128,7 +128,7 @@ impl PromptMemory for Memory {
         }
         .run(question)
         .await?;
-        Ok(found.without_repetitions(&text))
+        Ok(found.without_repetitions(&text).newest_first(&text, asked))
     }
 }
 

@@ -48,7 +48,8 @@ const LETTERS_PER_WIDE: usize = 3;
 const COLONS: [char; 2] = [':', '：'];
 /// Question marks: Latin (as such, inverted, and together with an exclamation mark), full and small width, Arabic, Greek,
 /// Armenian, Ethiopic.
-const QUESTION_MARKS: [char; 13] = ['?', '¿', '‽', '⁇', '⁈', '⁉', '？', '︖', '﹖', '؟', '\u{37e}', '՞', '፧'];
+pub(super) const QUESTION_MARKS: [char; 13] =
+    ['?', '¿', '‽', '⁇', '⁈', '⁉', '？', '︖', '﹖', '؟', '\u{37e}', '՞', '፧'];
 
 impl TurnFeatures {
     /// The features of a turn with this role and text. A message of a chat between several people begins with its speaker's name
@@ -99,7 +100,7 @@ fn tokens(text: &str) -> u32 {
 }
 
 /// The name that a text begins with, and what is said after it. In a script that has capitals a name begins with one.
-fn speaker_of(text: &str) -> Option<(&str, &str)> {
+pub(super) fn speaker_of(text: &str) -> Option<(&str, &str)> {
     let (name, said) = text.split_once(COLONS)?;
     let first = name.chars().next()?;
     let is_name = first.is_alphabetic()

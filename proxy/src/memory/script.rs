@@ -23,6 +23,11 @@ pub(super) fn is_wide(character: char) -> bool {
     is_east_asian(character) || matches!(character, '\u{1100}'..='\u{11ff}' | '\u{ac00}'..='\u{d7af}')
 }
 
+/// Whether a character is hiragana, which writes what the words of a Japanese sentence have to do with each other.
+pub(super) fn is_hiragana(character: char) -> bool {
+    matches!(character, '\u{3040}'..='\u{309f}')
+}
+
 /// Chinese characters and kana.
 fn is_east_asian(character: char) -> bool {
     matches!(character,

@@ -44,7 +44,8 @@ pub(crate) struct Place {
 /// Picks from `recalled`, best first, what fits into the room, and writes it in chronological order below its days.
 /// A turn that would take more than a quarter of the room, or more tokens than it is worth, is quoted by its best passage, if that
 /// is worth them. Of the turns that the prompt quotes already, only short ones that answer best are quoted again, close to the
-/// question. What was said several times is quoted once, as it was said last.
+/// question. What was said several times is quoted once, as it was said last. What a newer turn tells otherwise is quoted only where
+/// that one is quoted, too.
 ///
 /// # Errors
 /// When `count` fails.
@@ -58,8 +59,12 @@ pub(crate) fn pack(
     let frame = count(&format!("{}{}", block::SEPARATOR, block::render(&[])))?;
     let mut free = room.saturating_sub(frame);
     let mut quotes: Vec<PackedQuote> = Vec::new();
+    let mut known = quoted.clone();
     for (rank, memory) in joined(recalled).iter().enumerate() {
         let latest = memory.latest;
+        if latest.newer.is_some_and(|newer| !known.contains(&newer)) {
+            continue;
+        }
         let whole = written(memory, &latest.turn.text);
         let cost = count(&whole)? + LINE_BREAK;
         let is_long = cost > (room / 4).max(1) || !place.is_worth(latest, cost);
@@ -84,6 +89,7 @@ pub(crate) fn pack(
             continue;
         }
         free -= cost;
+        known.extend(&memory.turns);
         quotes.push(PackedQuote { rank, text, source });
     }
     let mut packed = Packed { quotes, seal };
@@ -275,6 +281,24 @@ mod tests {
         assert_eq!(positions, [1, 2, 3, 5]);
         let long = [memory(2, &"word ".repeat(60))];
         assert_eq!(pack(&long, &quoted, place(200), words).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_out_of_date_is_quoted_only_beside_what_is_newer() {
+        let old = RecalledTurn { newer: Some(id(9)), ..memory(2, "In May.") };
+        let new = memory(9, "In June now, and here are many more words.");
+        let packed = |all: &[RecalledTurn], quoted: &HashSet<TurnId>, room: usize| {
+            let packed = pack(all, quoted, place(room), words).unwrap();
+            packed.map_or_else(Vec::new, |packed| packed.sources().iter().map(|source| source.position).collect())
+        };
+        let both = [new, old.clone(), memory(3, "three")];
+        assert_eq!(packed(&both, &HashSet::new(), 300), [2, 3, 9]);
+        assert_eq!(packed(&[old.clone(), memory(3, "three")], &HashSet::new(), 300), [3]);
+        assert_eq!(packed(&[old], &[id(9)].into(), 300), [2], "the prompt has the newer one");
+        for room in 0..60 {
+            let found = packed(&both, &HashSet::new(), room);
+            assert!(!found.contains(&2) || found.contains(&9), "{room}: {found:?}");
+        }
     }
 
     proptest! {

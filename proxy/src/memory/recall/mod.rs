@@ -5,6 +5,7 @@
 pub mod abstention;
 pub mod candidates;
 pub mod dates;
+pub mod newer;
 pub mod relevance;
 mod scored_turns;
 pub mod search;
@@ -18,6 +19,7 @@ use mainpoint_store::{IndexedPassage, Scope, Snapshot, Store, Turn, TurnId, With
 
 use self::abstention::{Evidence, Floor};
 use self::candidates::{chances, ranked};
+use self::newer::{Told, newer, newest_first};
 use self::relevance::Candidate;
 use self::search::{ComparedTurns, Search};
 use super::small_talk::SmallTalk;
@@ -64,8 +66,11 @@ pub(crate) struct RecalledTurn {
     pub(crate) turn: Turn,
     /// Its best passage, word for word; `None` when the turn is one passage.
     pub(crate) passage: Option<String>,
-    /// How likely it is, of everything that was compared with the question, that this turn answers it, 0 to 1.
+    /// How likely it is, of everything that was compared with the question, that this turn answers it, 0 to 1; one that tells
+    /// otherwise what others told is as likely as the likeliest of them.
     pub(crate) score: f32,
+    /// The newer turn that tells otherwise what this one tells; without that one it is out of date.
+    pub(crate) newer: Option<TurnId>,
 }
 
 /// What a question brought to mind.
@@ -93,6 +98,37 @@ impl RecallResult {
         let found = self.turns.into_iter().zip(self.reasons);
         let (turns, reasons) = found.filter(|(recalled, _)| words_of(&recalled.turn.text) != asked).unzip();
         Self { turns, reasons, ..self }
+    }
+
+    /// The same with what was told last before what was told of it earlier, for a question asked at a time.
+    pub(crate) fn newest_first(mut self, question: &str, asked: DateTime<Utc>) -> Self {
+        let told: Vec<Told<'_>> = self.turns.iter().map(RecalledTurn::told).collect();
+        let newer = newer(question, asked, &told);
+        let ids: Vec<TurnId> = self.turns.iter().map(|recalled| recalled.turn.id).collect();
+        for (place, later) in newer.iter().enumerate() {
+            let Some((later, own)) = later.zip(self.turns.get_mut(place)) else { continue };
+            own.newer = ids.get(later).copied();
+            let score = own.score;
+            if let Some(later) = self.turns.get_mut(later) {
+                later.score = later.score.max(score);
+            }
+        }
+        let mut found: Vec<Option<(RecalledTurn, Candidate)>> =
+            self.turns.into_iter().zip(self.reasons).map(Some).collect();
+        let order = newest_first(&newer).into_iter();
+        let (turns, reasons) = order.filter_map(|place| found.get_mut(place)?.take()).unzip();
+        Self { turns, reasons, ..self }
+    }
+}
+
+impl RecalledTurn {
+    fn told(&self) -> Told<'_> {
+        Told {
+            role: &self.turn.role,
+            text: self.passage.as_deref().unwrap_or(&self.turn.text),
+            time: self.turn.time,
+            chance: self.score,
+        }
     }
 }
 
@@ -159,7 +195,7 @@ impl Recall<'_> {
             let turn = turns.remove(id)?;
             let passage = texts.remove(id).filter(|text| !text.is_empty() && *text != turn.text);
             let score = *score;
-            Some((RecalledTurn { turn, passage, score }, *found.candidates.get(*place)?))
+            Some((RecalledTurn { turn, passage, score, newer: None }, *found.candidates.get(*place)?))
         });
         Ok(recalled.unzip())
     }
@@ -190,8 +226,10 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
-    use crate::memory::turns::{recalled, turn};
+    use crate::memory::turns::{id, recalled, turn};
 
     #[test]
     fn a_turn_that_only_repeats_the_question_is_left_out() {
@@ -206,6 +244,26 @@ mod tests {
         assert_eq!(left("Where is the harbour?\n"), [1, 2]);
         assert_eq!(left("harbour?"), [0, 1, 2]);
         assert_eq!(left("🦦"), [0, 1, 2], "what has no words repeats nothing");
+    }
+
+    #[test]
+    fn what_was_told_last_comes_before_what_it_tells_otherwise_and_is_as_likely() {
+        let texts =
+            ["The ferry to Gotland is on 14 June.", "We have two cabins.", "Our ferry to Gotland is on 21 June now."];
+        let scores = [0.4, 0.3, 0.25];
+        let turns = (0..).zip(texts).zip(scores).map(|((day, text), score)| {
+            let time = DateTime::UNIX_EPOCH + TimeDelta::days(i64::from(day));
+            RecalledTurn { score, ..recalled(Turn { time, ..turn(day, text) }) }
+        });
+        let reason = |place| Candidate { lexical: Some(place), ..Candidate::default() };
+        let found =
+            RecallResult { turns: turns.collect(), reasons: (0..3).map(reason).collect(), ..RecallResult::default() };
+        let found = found.newest_first("When is our ferry to Gotland?", DateTime::UNIX_EPOCH);
+        let each: Vec<(u32, f32, Option<TurnId>)> =
+            found.turns.iter().map(|one| (one.turn.position, one.score, one.newer)).collect();
+        assert_eq!(each, [(2, 0.4, None), (0, 0.4, Some(id(2))), (1, 0.3, None)]);
+        let reasons: Vec<Option<usize>> = found.reasons.iter().map(|reason| reason.lexical).collect();
+        assert_eq!(reasons, [Some(2), Some(0), Some(1)]);
     }
 
     #[test]

@@ -1,0 +1,145 @@
+//! `mainpoint-bench sessions`: whether a new chat is answered from what was said in earlier ones.
+//!
+//! Question: does the evidence for a question that opens a new chat stand in its prompt, when what was said lies in earlier chats of
+//! the same caller, is the memory silent where the chat opens with small talk, and does the newer of two facts come first? Method:
+//! each session of a data set is imported as a conversation of its own, with its time; each question is the only user message of
+//! a new chat, sent through the started proxy with `memory.recall = "caller"` and within the budget, and the prompt that arrives is
+//! looked at. What is asked is written to the tables later than any question is put, so that no question finds another one.
+//! Baseline: an earlier build, question by question, by the file that its run left (`--before`).
+
+mod asking;
+mod comparison;
+mod judging;
+mod report;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use self::comparison::Kept;
+use self::judging::Judged;
+use crate::data::{self, DataSet};
+use crate::report::Report;
+use crate::{BenchError, locate, running};
+
+/// What is asked, and of which chats.
+#[derive(Debug, Clone, Args)]
+pub struct SessionOptions {
+    /// Files of LoCoMo or LongMemEval, or directories of BEAM chats; default: LoCoMo, LongMemEval, and chats of ours in which facts
+    /// change.
+    #[arg(long, value_name = "PATHS", value_delimiter = ',')]
+    data: Vec<PathBuf>,
+    /// Conversations, instead of those that nothing was chosen on. Without --data, those of the LoCoMo file.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    conversations: Vec<String>,
+    /// Most questions of each data set; of more, so many are drawn with a fixed seed.
+    #[arg(long, default_value_t = 160, value_parser = clap::value_parser!(u16).range(1..))]
+    questions: u16,
+    /// Most tokens of a forwarded prompt.
+    #[arg(long, default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(1200..))]
+    budget: u32,
+    /// A key of the proxy's configuration, such as memory.memory_tokens=200; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = running::setting)]
+    settings: Vec<(String, String)>,
+    /// What an earlier run left, questions.jsonl: how much this build does better, question by question.
+    #[arg(long, value_name = "FILE")]
+    before: Option<PathBuf>,
+    /// Directory of the results.
+    #[arg(long, value_name = "DIR", default_value_os_t = locate::results())]
+    out: PathBuf,
+    /// Directory of stores that were filled, so that each is read once, and of sessions/questions.jsonl.
+    #[arg(long, value_name = "DIR", default_value_os_t = locate::cache())]
+    cache: PathBuf,
+}
+
+/// Everything that came of one data set.
+#[derive(Debug, Default)]
+struct Played {
+    /// The questions with what their prompts hold.
+    judged: Vec<Judged>,
+    /// For each chat that opens with small talk, whether no memories were added.
+    silent: Vec<bool>,
+}
+
+/// Asks every question, prints the tables and writes the result files.
+///
+/// # Errors
+/// Any failure of data or files, and of the memory while it is asked.
+pub async fn run(options: &SessionOptions) -> Result<(), BenchError> {
+    let before = options.before.as_deref().map(comparison::read).transpose()?;
+    let (mut report, mut benches, mut kept) = (Report::default(), Vec::new(), Vec::new());
+    for DataSet { kind, conversations } in options.sets()? {
+        let conversations = data::reported(kind, conversations, &options.conversations)?;
+        let drawn = data::drawn(&conversations, options.questions.into(), |_| true);
+        let mut played = Played::default();
+        for (conversation, questions) in conversations.iter().zip(&drawn) {
+            asking::ask(options, conversation, questions, &mut played).await?;
+        }
+        let bench = options.bench(kind.name());
+        report.rows.extend(report::rows(&bench, options.memory_tokens(), &played));
+        kept.extend(played.judged.iter().map(|judged| Kept::new(&bench, judged)));
+        benches.push(bench);
+    }
+    if let Some(before) = &before {
+        report.rows.extend(comparison::rows(&benches, options.memory_tokens(), &kept, before));
+    }
+    report::tables(&mut report, options, &benches);
+    comparison::write(&options.cache.join("sessions").join("questions.jsonl"), &kept)?;
+    report.publish(&options.out, "sessions", "Sessions", "sessions.jsonl")
+}
+
+/// Most tokens of the memories for one question, unless it is set.
+const MEMORY_TOKENS: &str = "400";
+
+impl SessionOptions {
+    /// The data sets that are played.
+    fn sets(&self) -> Result<Vec<DataSet>, BenchError> {
+        if !self.data.is_empty() {
+            return self.data.iter().map(|path| data::load(path)).collect();
+        }
+        let locomo = data::load(&locate::locomo())?;
+        if !self.conversations.is_empty() {
+            return Ok(vec![locomo]);
+        }
+        Ok(vec![locomo, data::load(&locate::longmemeval())?, data::updates()?])
+    }
+
+    /// Most tokens of the memories for one question, as the configuration has them.
+    fn memory_tokens(&self) -> &str {
+        let set = self.settings.iter().rev().find(|(key, _)| key == "memory.memory_tokens");
+        set.map_or(MEMORY_TOKENS, |(_, value)| value)
+    }
+
+    /// What the rows of a data set are called: results of other conversations never pass for those that are reported.
+    fn bench(&self, kind: &str) -> String {
+        match self.conversations.as_slice() {
+            [] => format!("sessions-{kind}"),
+            names => format!("sessions-{kind}-{}", names.join("+")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        options: SessionOptions,
+    }
+
+    #[test]
+    fn memories_have_400_tokens_unless_they_are_set_and_other_conversations_have_another_name() {
+        let options = |arguments: &[&str]| {
+            Program::try_parse_from(["sessions"].iter().chain(arguments)).map(|program| program.options)
+        };
+        let plain = options(&[]).unwrap();
+        assert_eq!((plain.memory_tokens(), plain.bench("locomo").as_str()), ("400", "sessions-locomo"));
+        let set = ["--set", "memory.memory_tokens=90", "--set", "memory.memory_tokens = 200", "--conversations", "a,b"];
+        let set = options(&set).unwrap();
+        assert_eq!((set.memory_tokens(), set.bench("locomo").as_str()), ("200", "sessions-locomo-a+b"));
+    }
+}
