@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use serde::{Deserialize, Deserializer};
+use serde::Deserializer;
 
 use super::checked::{Seconds, parsed, section, variable};
 use super::{MemoryConfig, UpstreamConfig};
