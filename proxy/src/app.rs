@@ -25,6 +25,8 @@ use crate::conversation::scope::ScopeKey;
 use crate::ending::Ending;
 use crate::error::StartError;
 use crate::http::credentials::CallerHeaders;
+use crate::http::headers::OwnHeaders;
+use crate::http::identity::Identities;
 use crate::memory::{IngestPipeline, Memory};
 use crate::models::{ModelPaths, Sha256Digest};
 use crate::openai::request::oddity::Oddity;
@@ -50,6 +52,7 @@ pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
         odd_messages: &Oddity::ALL.map(Oddity::label),
     })
     .map_err(|error| StartError::Process { operation: "set up metrics", source: io::Error::other(error) })?;
+    let identities = Identities::open(&config)?;
     let connections = server::files::provide(config.server.max_connections);
     // Bound first: a port in use is found out before models load, and clients that connect early wait.
     let listener = server::bind(config.server.listen).await?;
@@ -74,11 +77,13 @@ pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
     }
     let timeout = Duration::from_secs(config.server.drain_seconds);
     let base_path = config.server.base_path.clone();
-    let receipts = Receipts::new(config.server.receipts);
+    let (receipts, own_headers) = (Receipts::new(config.server.receipts), OwnHeaders::new(&config));
     let shared = Arc::new(Shared {
         config,
         upstream,
         cut: CancellationToken::new(),
+        identities,
+        own_headers,
         planner,
         receipts,
         metrics: recorder.clone(),

@@ -12,6 +12,8 @@ use crate::openai::request::ParseError;
 pub(crate) enum Reason {
     /// The configuration or the request's own header switches the memory off.
     ModeOff,
+    /// It cannot be told whose memory the request could see.
+    NoIdentity,
     /// The path is none whose prompts are rewritten.
     OtherPath,
     /// The connection became a WebSocket, whose messages are passed on unread.
@@ -62,8 +64,9 @@ impl Reason {
 
 impl Reason {
     /// Every reason.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::ModeOff,
+        Self::NoIdentity,
         Self::OtherPath,
         Self::WebSocket,
         Self::UnknownEncoding,
@@ -87,6 +90,7 @@ impl Reason {
     pub(crate) fn header(self) -> &'static str {
         match self {
             Self::ModeOff => "passthrough; reason=mode-off",
+            Self::NoIdentity => "passthrough; reason=no-identity",
             Self::OtherPath => "passthrough; reason=other-path",
             Self::WebSocket => "passthrough; reason=websocket",
             Self::UnknownEncoding => "passthrough; reason=unknown-encoding",

@@ -10,9 +10,10 @@ use mainpoint_store::Examination;
 
 use super::CliError;
 use crate::app;
-use crate::config::{Config, Mode};
+use crate::config::{Config, IdentityFrom, Mode};
 use crate::error::StartError;
 use crate::exit::one_line;
+use crate::http::identity::Identities;
 use crate::models::{self, ModelPaths, ModelUse};
 
 /// Looks at everything that a start with this configuration needs, and shows a line for each part: on standard output if a start
@@ -24,6 +25,9 @@ pub(super) async fn run(config: &Config, file: Option<&Path>) -> Result<(), CliE
     let mut report = Report::default();
     let place = file.map_or_else(|| "the defaults, without a file".to_owned(), |file| file.display().to_string());
     report.add("configuration", Ok(place));
+    if config.identity.from != IdentityFrom::Credentials {
+        report.add("identity", identity(config));
+    }
     let relays_only = config.memory.mode == Mode::Off && config.upstream.url.is_some();
     if relays_only {
         report.add(ModelUse::Reader.key(), Ok("not needed (memory.mode = \"off\")".to_owned()));
@@ -43,6 +47,12 @@ async fn check_parts(config: &Config, report: &mut Report) {
     if config.memory.mode != Mode::Off {
         report.add("store.directory", store(config, seen).await);
     }
+}
+
+/// Reads the keys that callers are told by, as a start does.
+fn identity(config: &Config) -> Result<String, CliError> {
+    Identities::open(config)?;
+    Ok(format!("callers are told by {}", config.identity.from.label()))
 }
 
 fn reader(config: &Config) -> Result<(ModelPaths, EncoderDescription), CliError> {

@@ -17,14 +17,13 @@ use mainpoint_engine::Engine;
 use mainpoint_store::Store;
 
 use history::History;
-use owner::{CallerArguments, Owner};
+use owner::{CallerArguments, Division, Owner};
 use summary::Summary;
 
 use super::search::ensure_store;
 use super::{CliError, ConfigOption};
 use crate::config::{Config, Overrides};
 use crate::conversation::prepare::Preparation;
-use crate::http::credentials::CallerHeaders;
 use crate::memory::{Imported, Importer};
 use crate::terminal::Progress;
 use crate::{app, models};
@@ -57,8 +56,9 @@ Other keys are ignored, so that recorded requests can be imported as they are. T
 on with these conversations: whoever sends such a request has them in memory already. A turn that is in memory is not read
 again: an import that was interrupted goes on when it is started again.
 
-Whose memory it becomes: that of callers with the key in --key-env and the headers of --header-env, else of the scope of
---scope, else of callers without a key.";
+Whose memory it becomes: that of callers with the key in --key-env and the headers of --header-env, or with the name in
+--identity where identity.from tells callers by names; else of the scope of --scope, else of callers without a key. --project
+and then --user divide it as the headers of requests do.";
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArguments {
@@ -72,9 +72,8 @@ pub(super) struct ImportArguments {
     /// Whose memory to import into, by the scope's name, which `mainpoint search` lists; the store must have it.
     #[arg(long)]
     scope: Option<String>,
-    /// User of that key, or of that scope, for lines that name none.
-    #[arg(long, value_name = "NAME")]
-    user: Option<String>,
+    #[command(flatten)]
+    division: Division,
     /// Directory of the store, instead of the configuration's.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -87,7 +86,7 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     let config = arguments.config.load(&Overrides { data_dir: arguments.data_dir.clone(), ..Overrides::default() })?;
     let history = History::at(&arguments.file);
     history.check()?;
-    let caller = arguments.caller.caller(&CallerHeaders::new(&config.memory))?;
+    let caller = arguments.caller.caller(&config, arguments.scope.is_some())?;
     if arguments.scope.is_some() {
         ensure_store(&config)?;
     }
@@ -95,7 +94,7 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     let engine = app::engine(&config, &paths)?;
     let store = app::store(&config, &engine).await?;
     let preparation = app::preparation(&config, &engine, &store).await?;
-    let owner = Owner::new(&preparation, caller, arguments.scope.as_deref(), arguments.user.as_deref());
+    let owner = Owner::new(&preparation, caller, arguments.scope.as_deref(), arguments.division);
     let outcome = match owner.existing(&store).await {
         Ok(owner) => {
             let import = Import { config: &config, engine: &engine, store: &store, preparation: &preparation, owner };

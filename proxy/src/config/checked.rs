@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error};
 
+use crate::secret::Secret;
+
 /// A section of the configuration: a struct whose keys stand with their defaults, read by serde. Unknown keys are refused.
 macro_rules! section {
     ($(#[$about:meta])* $visible:vis struct $section:ident {
@@ -83,6 +85,16 @@ pub(super) fn parsed<'de, D: Deserializer<'de>, Written: Deserialize<'de> + Debu
 /// Refuses `value`; [`Document::read`](super::document::Document::read) adds its key and place.
 pub(super) fn refusal<E: Error>(value: impl Display, allowed: impl Display) -> E {
     E::custom(format_args!("{REFUSED}{value}, expected {allowed}"))
+}
+
+/// The name of an environment variable, which [`complete`](super::complete::complete) replaces by what the variable holds.
+pub(super) fn variable<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Secret>, D::Error> {
+    let name = String::deserialize(input)?;
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.is_empty() || !name.chars().all(legal) || name.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(Error::custom(SECRET));
+    }
+    Ok(Some(Secret::new(name)))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "shares and cosines need no more than single precision")]

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use super::document::Document;
+use super::identity::Misfit;
 use super::models::{DIRECTORY_VARIABLE, default_directory};
 use super::{Config, ConfigError, Environment, MemoryConfig, Place};
 use crate::secret::Secret;
@@ -15,10 +16,23 @@ pub(super) fn complete(
     document: &Document<'_>,
     environment: Environment<'_>,
 ) -> Result<(), ConfigError> {
-    if let Some(variable) = config.upstream.api_key.take() {
-        config.upstream.api_key = Some(key_of(variable.expose(), document, environment)?);
+    for (key, secret, misses) in [
+        ("upstream.api_key_env", &mut config.upstream.api_key, no_header as fn(&str) -> Option<&'static str>),
+        ("identity.secret_env", &mut config.identity.secret, no_secret),
+    ] {
+        if let Some(variable) = secret.take() {
+            *secret = Some(secret_of(key, variable.expose(), document, environment, misses)?);
+        }
     }
     check_memory(&config.memory, document)?;
+    check_identity(config, document)?;
+    for (key, file) in
+        [("identity.jwks_file", &mut config.identity.jwks_file), ("identity.keys_file", &mut config.identity.keys_file)]
+    {
+        if let Some(file) = file {
+            expand(key, file, document, environment)?;
+        }
+    }
     let (key, directory) = ("models.directory", &mut config.models.directory);
     if environment(DIRECTORY_VARIABLE).is_some() || document.place_of(key) == Place::Default {
         *directory = default_directory(environment);
@@ -28,23 +42,47 @@ pub(super) fn complete(
     expand("store.directory", &mut config.store.directory, document, environment)
 }
 
-/// The key that the environment variable `variable` holds.
-fn key_of(variable: &str, document: &Document<'_>, environment: Environment<'_>) -> Result<Secret, ConfigError> {
+/// The secret that the environment variable `variable` holds; `misses` says of one that cannot be used why.
+fn secret_of(
+    key: &'static str,
+    variable: &str,
+    document: &Document<'_>,
+    environment: Environment<'_>,
+    misses: fn(&str) -> Option<&'static str>,
+) -> Result<Secret, ConfigError> {
     let value = environment(variable);
     let problem = match value.as_deref().map(str::trim) {
         None => "which is not set: set it, or remove the key",
-        Some(key) if !key.is_empty() && key.chars().all(|c| c.is_ascii_graphic()) => {
-            return Ok(Secret::new(key.to_owned()));
-        }
-        Some(_) => "whose value (not shown) cannot be sent in a header: expected visible ASCII characters only",
+        Some(secret) => match misses(secret) {
+            None => return Ok(Secret::new(secret.to_owned())),
+            Some(problem) => problem,
+        },
     };
-    let key = "upstream.api_key_env";
     Err(ConfigError::Variable {
         place: document.place_of(key),
         key: key.to_owned(),
         variable: variable.to_owned(),
         problem,
     })
+}
+
+fn no_header(key: &str) -> Option<&'static str> {
+    let can_be_sent = !key.is_empty() && key.chars().all(|c| c.is_ascii_graphic());
+    (!can_be_sent)
+        .then_some("whose value (not shown) cannot be sent in a header: expected visible ASCII characters only")
+}
+
+/// A shorter one could be guessed from any token (RFC 7518, section 3.2).
+fn no_secret(secret: &str) -> Option<&'static str> {
+    (secret.len() < 32).then_some("whose value (not shown) is too short for HS256: expected at least 32 bytes")
+}
+
+/// Which keys of `[identity]` go together, and with those of other sections.
+fn check_identity(config: &Config, document: &Document<'_>) -> Result<(), ConfigError> {
+    match config.identity.misfit(&config.upstream, &config.memory) {
+        Some(Misfit { key, allowed }) => Err(document.refuse(key, document.written(key), allowed)),
+        None => Ok(()),
+    }
 }
 
 fn check_memory(memory: &MemoryConfig, document: &Document<'_>) -> Result<(), ConfigError> {
@@ -57,11 +95,18 @@ fn check_memory(memory: &MemoryConfig, document: &Document<'_>) -> Result<(), Co
         let allowed = format!("less than memory.high_water, which is {}", memory.high_water);
         return Err(document.refuse("memory.low_water", memory.low_water.to_string(), allowed));
     }
-    if memory.credential_headers.contains(&memory.user_header) {
-        let (key, user) = ("memory.credential_headers", &memory.user_header);
-        let allowed =
-            format!("a list of names of HTTP headers such as [\"x-team-key\"], without {user} (memory.user_header)");
-        return Err(document.refuse(key, document.written(key), allowed));
+    let own = [("memory.user_header", &memory.user_header), ("memory.project_header", &memory.project_header)];
+    for (key, header) in own {
+        if memory.credential_headers.contains(header) {
+            let headers = "memory.credential_headers";
+            let allowed = format!("a list of names of HTTP headers such as [\"x-team-key\"], without {header} ({key})");
+            return Err(document.refuse(headers, document.written(headers), allowed));
+        }
+    }
+    if memory.project_header == memory.user_header {
+        let (key, user) = ("memory.project_header", &memory.user_header);
+        let value = format!("\"{user}\"");
+        return Err(document.refuse(key, value, "another header than memory.user_header".to_owned()));
     }
     Ok(())
 }

@@ -59,8 +59,11 @@ section! {
         #[serde(rename = "deadline_ms", with = "Milliseconds::<1, 600_000>")]
         deadline: Duration = Duration::from_millis(2000),
         /// Name of the header that subdivides a caller's scope by user.
-        #[serde(deserialize_with = "user_header")]
+        #[serde(deserialize_with = "own_header")]
         user_header: HeaderName = HeaderName::from_static("x-mainpoint-user"),
+        /// Name of the header that subdivides a caller's scope by project, before it is subdivided by user.
+        #[serde(deserialize_with = "own_header")]
+        project_header: HeaderName = HeaderName::from_static("x-mainpoint-project"),
         /// Names of the headers that tell callers apart besides those that always do.
         #[serde(deserialize_with = "headers")]
         credential_headers: Vec<HeaderName> = Vec::new(),
@@ -182,7 +185,7 @@ fn cosine<'de, D: Deserializer<'de>>(input: D) -> Result<f32, D::Error> {
     number(input, |value| (-1.0..=1.0).contains(&value), "a number from -1 to 1, such as 0.18").map(narrow)
 }
 
-fn user_header<'de, D: Deserializer<'de>>(input: D) -> Result<HeaderName, D::Error> {
+fn own_header<'de, D: Deserializer<'de>>(input: D) -> Result<HeaderName, D::Error> {
     parsed(input, |text: &String| match HeaderName::from_bytes(text.as_bytes()) {
         Err(_) => Err("the name of an HTTP header"),
         Ok(name) if NEEDED_UPSTREAM.contains(&name.as_str()) => {
@@ -199,8 +202,8 @@ fn headers<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<HeaderName>, D::Er
     })
 }
 
-/// Headers that a request needs on its way; a user's header ends here.
-const NEEDED_UPSTREAM: [&str; 14] = [
+/// Headers that a request needs on its way; one that is meant for mainpoint ends here.
+pub(super) const NEEDED_UPSTREAM: [&str; 14] = [
     "accept",
     "accept-encoding",
     "api-key",

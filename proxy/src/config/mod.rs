@@ -7,6 +7,7 @@ mod checked;
 mod complete;
 mod document;
 mod error;
+mod identity;
 mod memory;
 mod models;
 mod prices;
@@ -15,6 +16,7 @@ mod server;
 mod store;
 
 pub use error::{ConfigError, Place};
+pub use identity::{IdentityConfig, IdentityFrom};
 pub use mainpoint_store::Retain;
 pub use memory::{AttachmentPolicy, MemoryConfig, Mode, RecallReach};
 pub(crate) use prices::Prices;
@@ -38,6 +40,8 @@ section! {
         server: ServerConfig = ServerConfig::default(),
         /// Where requests are forwarded to.
         upstream: UpstreamConfig = UpstreamConfig::default(),
+        /// Whose memory a request may see.
+        identity: IdentityConfig = IdentityConfig::default(),
         /// When and how prompts are rewritten.
         memory: MemoryConfig = MemoryConfig::default(),
         /// What a provider charges for a prompt.
@@ -153,6 +157,8 @@ fn process_environment(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod default_tests;
+#[cfg(test)]
+mod identity_tests;
 #[cfg(test)]
 mod range_tests;
 #[cfg(test)]

@@ -74,6 +74,14 @@ fn a_value_out_of_range_names_the_range() {
             "[memory]\ncredential_headers = [\"X-Mainpoint-User\"]",
             "memory.credential_headers = [\"X-Mainpoint-User\"]: expected a list of names of HTTP headers such as [\"x-team-key\"], without x-mainpoint-user",
         ),
+        (
+            "[memory]\ncredential_headers = [\"x-mainpoint-project\"]",
+            "such as [\"x-team-key\"], without x-mainpoint-project (memory.project_header)",
+        ),
+        (
+            "[memory]\nproject_header = \"X-Mainpoint-User\"",
+            "memory.project_header = \"x-mainpoint-user\": expected another header than memory.user_header",
+        ),
         ("[store]\nretain = \"all\"", "store.retain = \"all\": expected \"turns\" or \"spans\""),
         ("[store]\ndirectory = \"\"", "store.directory = \"\": expected a path"),
         (

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 use url::Url;
 
-use super::checked::{SECRET, Seconds, Whole, parsed, refusal, section};
+use super::checked::{SECRET, Seconds, Whole, parsed, refusal, section, variable};
 use crate::secret::Secret;
 
 section! {
@@ -113,16 +113,6 @@ fn base_url<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Url>, D::Error
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
     Ok(Some(url))
-}
-
-/// The name of the variable, which [`complete`](super::complete::complete) replaces by what the variable holds.
-fn variable<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Secret>, D::Error> {
-    let name = String::deserialize(input)?;
-    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if name.is_empty() || !name.chars().all(legal) || name.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err(de::Error::custom(SECRET));
-    }
-    Ok(Some(Secret::new(name)))
 }
 
 fn filter<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {

@@ -13,7 +13,7 @@ use crate::models::ModelReference;
 
 const SHIPPED: &str = include_str!("../../../config.toml");
 
-fn with_environment(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+pub(super) fn with_environment(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
     let lookup = |name: &str| variables.get(name).map(|value| (*value).to_owned());
     Config::read(text, None, &Overrides::default(), &lookup)
@@ -31,7 +31,7 @@ fn the_shipped_file_says_what_the_defaults_are() {
 
 #[test]
 fn the_shipped_file_has_a_comment_above_every_key_and_no_key_is_left_out() {
-    for section in ["server", "upstream", "memory", "prices", "store", "models", "reader", "log"] {
+    for section in ["server", "upstream", "identity", "memory", "prices", "store", "models", "reader", "log"] {
         let known = match Config::parse(&format!("[{section}]\nzzz = 1")) {
             Err(ConfigError::UnknownKey { known, .. }) => known,
             _ => Vec::new(),

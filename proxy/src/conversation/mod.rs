@@ -7,3 +7,6 @@ pub(crate) mod echo;
 pub(crate) mod exchanges;
 pub(crate) mod prepare;
 pub(crate) mod scope;
+
+#[cfg(test)]
+mod isolation_tests;

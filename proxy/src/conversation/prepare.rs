@@ -8,14 +8,13 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::HeaderMap;
 use mainpoint_store::{NewTurns, Scope, Standing, Turn, TurnId};
 use tokio::sync::Semaphore;
 
 use super::chain::Chain;
 use super::echo;
 use super::exchanges::Bonds;
-use super::scope::ScopeKey;
+use super::scope::{Part, ScopeKey, Sender};
 use crate::deadline::Deadline;
 use crate::error::MemoryError;
 use crate::http::credentials::CallerHeaders;
@@ -80,12 +79,13 @@ pub(crate) fn prepare(
             return Reason::of_unparsed(error).map_or(Err(MemoryError::Deadline), |reason| Ok(Err(reason)));
         }
     };
-    // A request that names several users was refused before.
-    let Ok(named) = own.callers.user(raw.headers) else {
+    // A request that names several users or projects was refused before.
+    let (Ok(project), Ok(user)) = (own.callers.project(raw.sender.headers), own.callers.user(raw.sender.headers))
+    else {
         return Ok(Err(Reason::UnknownShape));
     };
-    let user = named.or(request.user.as_deref().map(str::as_bytes));
-    let scope = own.keys.scope(&own.callers, raw.headers, user)?;
+    let user = user.or(request.user.as_deref().map(str::as_bytes));
+    let scope = own.keys.scope(&own.callers, raw.sender, Part { project, user })?;
     Prepared::until(deadline, &own.counter, request, scope, raw.time).map(Ok)
 }
 
@@ -94,8 +94,8 @@ pub(crate) fn prepare(
 pub(crate) struct RawRequest<'a> {
     /// Which of OpenAI's interfaces it speaks.
     pub(crate) surface: Surface,
-    /// Its headers.
-    pub(crate) headers: &'a HeaderMap,
+    /// Who sends it.
+    pub(crate) sender: Sender<'a>,
     /// Its body.
     pub(crate) body: Bytes,
     /// When it came.
@@ -319,7 +319,7 @@ pub(crate) struct Preparation {
     pub(crate) keys: Arc<ScopeKey>,
     /// Counts tokens.
     pub(crate) counter: Arc<TokenCounter>,
-    /// The headers that tell callers and their users apart.
+    /// The headers that tell callers, their projects and their users apart.
     pub(crate) callers: CallerHeaders,
 }
 
@@ -333,7 +333,8 @@ impl Preparation {
         raw: RawRequest<'_>,
         deadline: &Deadline,
     ) -> Result<Result<Prepared, Reason>, MemoryError> {
-        let (own, headers, deadline) = (self.clone(), raw.headers.clone(), deadline.clone());
+        let (own, deadline) = (self.clone(), deadline.clone());
+        let (headers, identity) = (raw.sender.headers.clone(), raw.sender.identity.clone());
         let (surface, body, time) = (raw.surface, raw.body, raw.time);
         let permit = if body.len() >= LARGE {
             // The semaphore is never closed.
@@ -343,14 +344,15 @@ impl Preparation {
         };
         let work = move || {
             let _permit = permit;
-            let raw = RawRequest { surface, headers: &headers, body, time };
+            let sender = Sender { headers: &headers, identity: &identity };
+            let raw = RawRequest { surface, sender, body, time };
             prepare(&own, raw, &deadline)
         };
         tokio::task::spawn_blocking(work).await?
     }
 
-    /// The scope that a caller with these headers has as a whole, whichever user a request was for.
-    pub(crate) fn key_scope(&self, headers: &HeaderMap) -> Result<Scope, MemoryError> {
-        Ok(self.keys.scope(&self.callers, headers, None)?)
+    /// The scope that a caller has as a whole, whichever project and user a request was for.
+    pub(crate) fn key_scope(&self, sender: Sender<'_>) -> Result<Scope, MemoryError> {
+        Ok(self.keys.scope(&self.callers, sender, Part::default())?)
     }
 }

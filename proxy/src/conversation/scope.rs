@@ -1,6 +1,7 @@
-//! Whose memory a request may see: a keyed hash of all of the caller's credentials, which a user name can only subdivide.
+//! Whose memory a request may see: a keyed hash of all of the caller's credentials, or of its name where it has one that outlives
+//! them, which a project and then a user can only subdivide.
 //!
-//! It must not know what the scope is used for, and it never keeps a credential.
+//! It must not know what the scope is used for, nor how a caller is told; and it never keeps a credential.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 use crate::error::StartError;
 use crate::http::credentials::CallerHeaders;
+use crate::http::identity::{Identity, Name};
 
 /// The server's secret, with which credentials are hashed. Without it a scope says nothing about the key behind it.
 pub(crate) struct ScopeKey([u8; 32]);
@@ -66,18 +68,44 @@ impl ScopeKey {
         bytes.try_into().map(Self).map_err(|_| StartError::ScopeKey { path })
     }
 
-    /// The scope of a caller with these headers: two callers share one if and only if their credentials are the same, name by
-    /// name, line by line and byte by byte. `user` subdivides the scope of the caller's credentials.
+    /// The scope of a caller's requests. Two callers without a name share one if and only if their credentials are the same, name by
+    /// name, line by line and byte by byte; two with one, if their names are. `part` subdivides it.
     ///
     /// # Errors
     /// Never in practice: the scope's characters are all allowed.
     pub(crate) fn scope(
         &self,
         callers: &CallerHeaders,
-        headers: &HeaderMap,
-        user: Option<&[u8]>,
+        sender: Sender<'_>,
+        part: Part<'_>,
     ) -> Result<Scope, StoreError> {
+        let whole = match sender.identity {
+            Identity::Credentials { query } => self.of_credentials(callers, sender.headers, query),
+            Identity::Named(name) => self.of_name(name),
+        };
+        self.of_part(&Scope::new(whole)?, part)
+    }
+
+    fn of_name(&self, name: &Name) -> String {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        hasher.update(b"identity\0");
+        let parts = name.parts();
+        hasher.update(&(parts.len() as u64).to_le_bytes());
+        for part in parts {
+            frame(&mut hasher, part);
+        }
+        format!("{IDENTITY}{}", shortened(&hasher))
+    }
+
+    fn of_credentials(&self, callers: &CallerHeaders, headers: &HeaderMap, query: &[(String, String)]) -> String {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        if !query.is_empty() {
+            hasher.update(b"query\0");
+            hasher.update(&(query.len() as u64).to_le_bytes());
+            for text in query.iter().flat_map(|(name, value)| [name, value]) {
+                frame(&mut hasher, text.as_bytes());
+            }
+        }
         match callers.credentials(headers).as_slice() {
             [] => {
                 hasher.update(b"credential\0anonymous");
@@ -96,37 +124,76 @@ impl ScopeKey {
                 }
             }
         }
-        let whole = Scope::new(format!("{KEY}{}", shortened(&hasher)))?;
-        match user {
-            Some(user) => self.of_user(&whole, user),
-            None => Ok(whole),
-        }
+        format!("{KEY}{}", shortened(&hasher))
     }
 
-    /// The part of a caller's scope that belongs to one of its users.
+    /// A part of a scope: that of a project, and in there that of a user. A part that is divided further goes on from where it is.
     ///
     /// # Errors
     /// When `whole` is so long that it was not made here.
-    pub(crate) fn of_user(&self, whole: &Scope, user: &[u8]) -> Result<Scope, StoreError> {
-        let key = whole.as_str().strip_prefix(KEY).unwrap_or(whole.as_str());
-        let mut hasher = blake3::Hasher::new_keyed(&self.0);
-        hasher.update(b"user\0");
-        frame(&mut hasher, key.as_bytes());
-        frame(&mut hasher, user);
-        Scope::new(format!("{whole}{USER}{}", shortened(&hasher)))
+    pub(crate) fn of_part(&self, whole: &Scope, part: Part<'_>) -> Result<Scope, StoreError> {
+        let mut scope = whole.clone();
+        for (label, mark, name) in [("project\0", PROJECT, part.project), ("user\0", USER, part.user)] {
+            if let Some(name) = name {
+                let key = scope.as_str().strip_prefix(KEY).unwrap_or(scope.as_str());
+                let mut hasher = blake3::Hasher::new_keyed(&self.0);
+                hasher.update(label.as_bytes());
+                frame(&mut hasher, key.as_bytes());
+                frame(&mut hasher, name);
+                scope = Scope::new(format!("{scope}{mark}{}", shortened(&hasher)))?;
+            }
+        }
+        Ok(scope)
     }
 }
 
-/// Whether a scope is the part of a key's scope that belongs to one user.
+/// Who sends a request, as far as its head says so.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sender<'a> {
+    /// Its headers.
+    pub(crate) headers: &'a HeaderMap,
+    /// Who that is.
+    pub(crate) identity: &'a Identity,
+}
+
+/// Which part of a caller's memory a request is about: a project's, and in there a user's. Without either it is the whole, of which
+/// parts are no part.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Part<'a> {
+    /// The project.
+    pub(crate) project: Option<&'a [u8]>,
+    /// The user.
+    pub(crate) user: Option<&'a [u8]>,
+}
+
+/// Whether a scope is the part of another one that belongs to one user.
 pub(crate) fn is_users(scope: &Scope) -> bool {
     scope.as_str().contains(USER)
 }
 
-/// A caller who is known by its credentials alone, without any request.
-#[derive(Default)]
-pub(crate) struct Caller(HeaderMap);
+/// Whether a scope is the part of another one that belongs to one project, or to one user of it.
+pub(crate) fn is_projects(scope: &Scope) -> bool {
+    scope.as_str().contains(PROJECT)
+}
+
+/// A caller who is known by its credentials or its name alone, without any request.
+pub(crate) struct Caller {
+    headers: HeaderMap,
+    identity: Identity,
+}
+
+impl Default for Caller {
+    fn default() -> Self {
+        Self::known_as(Identity::of_headers())
+    }
+}
 
 impl Caller {
+    /// The caller that this is, who sends no headers.
+    pub(crate) fn known_as(identity: Identity) -> Self {
+        Self { headers: HeaderMap::new(), identity }
+    }
+
     /// The caller that sends `key` in the header `name`, in `authorization` as a bearer token. `None` when no header can
     /// carry it.
     pub(crate) fn with_key(name: HeaderName, key: &str) -> Option<Self> {
@@ -136,27 +203,25 @@ impl Caller {
 
     /// The same caller, who sends one more header. `None` when no header can carry the value.
     pub(crate) fn and(mut self, name: HeaderName, value: &str) -> Option<Self> {
-        self.0.append(name, HeaderValue::from_str(value).ok()?);
+        self.headers.append(name, HeaderValue::from_str(value).ok()?);
         Some(self)
     }
 
-    /// The scope of its requests for this user, or for nobody in particular.
+    /// The scope of its requests for this part of its memory.
     ///
     /// # Errors
     /// As [`ScopeKey::scope`].
-    pub(crate) fn scope(
-        &self,
-        key: &ScopeKey,
-        callers: &CallerHeaders,
-        user: Option<&str>,
-    ) -> Result<Scope, StoreError> {
-        key.scope(callers, &self.0, user.map(str::as_bytes))
+    pub(crate) fn scope(&self, key: &ScopeKey, callers: &CallerHeaders, part: Part<'_>) -> Result<Scope, StoreError> {
+        key.scope(callers, Sender { headers: &self.headers, identity: &self.identity }, part)
     }
 }
 
 const FILE: &str = "scope.key";
-/// How a key's scope begins, and what follows where it is divided by user.
+/// How the scope of credentials begins, and that of somebody's name.
 const KEY: &str = "k-";
+const IDENTITY: &str = "i-";
+/// What follows where a scope is divided by project, and by user.
+const PROJECT: &str = ".p-";
 const USER: &str = ".u-";
 
 /// 32 hexadecimal digits.
@@ -201,178 +266,5 @@ fn create(directory: &Path, path: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const KEYED: ScopeKey = ScopeKey([7; 32]);
-
-    /// Header lines as they come, one after the other.
-    type Lines = Vec<(&'static str, Vec<u8>)>;
-
-    fn headers(lines: &[(&'static str, Vec<u8>)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(*name, HeaderValue::from_bytes(value).unwrap());
-        }
-        headers
-    }
-
-    fn callers() -> CallerHeaders {
-        let mut config = crate::config::Config::defaults().memory;
-        config.credential_headers = vec![HeaderName::from_static("x-team")];
-        CallerHeaders::new(&config)
-    }
-
-    fn whole(lines: &[(&'static str, &str)]) -> Scope {
-        let lines: Lines = lines.iter().map(|(name, value)| (*name, value.as_bytes().to_vec())).collect();
-        KEYED.scope(&callers(), &headers(&lines), None).unwrap()
-    }
-
-    /// A few values, so that equal ones are common, among them such as could be told apart badly: bytes that are no UTF-8, and
-    /// values that hold a name and another value.
-    fn value() -> impl Strategy<Value = Vec<u8>> {
-        prop_oneof![
-            Just(b"dummy".to_vec()),
-            Just(b"Bearer dummy".to_vec()),
-            Just(b"\xff".to_vec()),
-            Just(b"\xfe".to_vec()),
-            Just(b"".to_vec()),
-            Just(b"dummyapi-key".to_vec()),
-            Just(b"anonymous".to_vec()),
-            prop::collection::vec(0x20..=0xff_u8, 0..12)
-                .prop_map(|bytes| bytes.into_iter().filter(|byte| *byte != 0x7f).collect()),
-        ]
-    }
-
-    fn some_headers() -> impl Strategy<Value = Lines> {
-        let name = prop::sample::select(vec![
-            "authorization",
-            "api-key",
-            "x-api-key",
-            "x-goog-api-key",
-            "cf-aig-authorization",
-            "openai-project",
-            "x-team",
-            "accept",
-            "cookie",
-        ]);
-        prop::collection::vec((name, value()), 0..5)
-    }
-
-    fn some_user() -> impl Strategy<Value = Option<Vec<u8>>> {
-        prop::option::of(value())
-    }
-
-    /// What tells a caller: the lines of each credential, in their order.
-    fn identity(lines: &Lines) -> std::collections::BTreeMap<&'static str, Vec<&[u8]>> {
-        let mut identity: std::collections::BTreeMap<&str, Vec<&[u8]>> = std::collections::BTreeMap::new();
-        for (name, value) in lines {
-            if !["accept", "cookie"].contains(name) {
-                identity.entry(*name).or_default().push(value);
-            }
-        }
-        identity
-    }
-
-    /// The same lines in another order, in which those of one name follow each other as before.
-    fn shuffled(lines: &Lines) -> Lines {
-        let mut lines = lines.clone();
-        lines.sort_by_key(|(name, _)| std::cmp::Reverse(*name));
-        lines
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4096))]
-        #[test]
-        fn two_callers_share_a_scope_if_and_only_if_their_credentials_and_users_are_the_same(
-            first in some_headers(), second in some_headers(), one in some_user(), other in some_user(), same: bool,
-        ) {
-            let (callers, second) = (callers(), if same { shuffled(&first) } else { second });
-            let a = KEYED.scope(&callers, &headers(&first), one.as_deref()).unwrap();
-            let b = KEYED.scope(&callers, &headers(&second), other.as_deref()).unwrap();
-            prop_assert_eq!(a == b, identity(&first) == identity(&second) && one == other);
-            let whole = KEYED.scope(&callers, &headers(&first), None).unwrap();
-            prop_assert!(a.as_str().starts_with(whole.as_str()), "a user never leaves the scope of the credentials");
-            prop_assert_eq!(is_users(&a), one.is_some());
-        }
-    }
-
-    #[test]
-    fn a_scope_tells_nothing_without_the_servers_secret() {
-        let headers = headers(&[("authorization", b"Bearer a".to_vec())]);
-        let one = ScopeKey([1; 32]).scope(&callers(), &headers, None).unwrap();
-        let two = ScopeKey([2; 32]).scope(&callers(), &headers, None).unwrap();
-        assert_ne!(one, two);
-        assert!(!format!("{:?}", ScopeKey([1; 32])).contains('1'));
-    }
-
-    #[test]
-    fn callers_without_credentials_and_those_with_an_authorization_alone_keep_the_scopes_that_they_had() {
-        for (lines, scope) in [
-            (&[][..], "k-8d703e1caf1074a13167a187aba5e2a6"),
-            (&[("authorization", "Bearer sk-a")][..], "k-e794532751d584b3ebf2911f9ebc56a3"),
-            (&[("authorization", "Bearer sk-a"), ("accept", "*/*")][..], "k-e794532751d584b3ebf2911f9ebc56a3"),
-        ] {
-            assert_eq!(whole(lines).as_str(), scope, "{lines:?}");
-        }
-    }
-
-    #[test]
-    fn two_callers_with_the_same_dummy_and_different_keys_have_scopes_of_their_own() {
-        let dummy = ("authorization", "Bearer dummy");
-        let scopes = [
-            whole(&[dummy]),
-            whole(&[dummy, ("api-key", "a")]),
-            whole(&[dummy, ("api-key", "b")]),
-            whole(&[dummy, ("x-api-key", "a")]),
-            whole(&[("api-key", "a")]),
-            whole(&[("x-api-key", "a")]),
-            whole(&[("authorization", "a")]),
-            whole(&[("api-key", "a"), ("api-key", "b")]),
-            whole(&[("api-key", "ab")]),
-        ];
-        for (index, scope) in scopes.iter().enumerate() {
-            assert!(!scopes[..index].contains(scope), "{index}");
-        }
-        assert_eq!(whole(&[("api-key", "a"), dummy]), whole(&[dummy, ("api-key", "a")]));
-    }
-
-    #[test]
-    fn a_key_that_is_given_by_itself_has_the_scope_of_the_requests_that_carry_it() {
-        let callers = callers();
-        let bearer = |key: &str| Caller::with_key(AUTHORIZATION, key);
-        let alone = bearer("sk-a").unwrap();
-        let of_key = alone.scope(&KEYED, &callers, None).unwrap();
-        assert_eq!(of_key, whole(&[("authorization", "Bearer sk-a")]));
-        let user = alone.scope(&KEYED, &callers, Some("ann")).unwrap();
-        assert_eq!(KEYED.of_user(&of_key, b"ann").unwrap(), user);
-        assert!(is_users(&user) && !is_users(&of_key));
-        let both = alone.and(HeaderName::from_static("x-team"), "blue").unwrap();
-        assert_eq!(
-            both.scope(&KEYED, &callers, None).unwrap(),
-            whole(&[("x-team", "blue"), ("authorization", "Bearer sk-a")])
-        );
-        let anonymous = Caller::default().scope(&KEYED, &callers, None).unwrap();
-        assert_eq!(anonymous, whole(&[]));
-        assert!(bearer("two\nlines").is_none());
-    }
-
-    #[test]
-    fn the_key_is_created_once_for_its_owner_only() {
-        let directory = tempfile::tempdir().unwrap();
-        let first = ScopeKey::load_or_create(directory.path()).unwrap();
-        let second = ScopeKey::load_or_create(directory.path()).unwrap();
-        assert_eq!(first.0, second.0);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(directory.path().join(FILE)).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600);
-        }
-        std::fs::write(directory.path().join(FILE), b"short").unwrap();
-        assert_eq!(ScopeKey::load_or_create(directory.path()).unwrap_err().exit_status().code(), 65);
-    }
-}
+#[path = "scope_tests.rs"]
+mod tests;

@@ -86,6 +86,18 @@ pub enum ProxyError {
         /// The header's name.
         header: String,
     },
+    /// The header that names a project came several times, so that it cannot be told whose memory is meant.
+    #[error("The header {header} came several times; expected one project, or none.")]
+    SeveralProjects {
+        /// The header's name.
+        header: String,
+    },
+    /// The request brings none of the keys that callers of this proxy have.
+    #[error("{problem}; expected one of this proxy's own keys, as \"Authorization: Bearer …\".")]
+    UnknownKey {
+        /// What came instead; never the key itself.
+        problem: &'static str,
+    },
     /// No answer came from the upstream.
     #[error("The upstream cannot be reached: {reason}.")]
     UpstreamUnreachable {
@@ -154,6 +166,8 @@ impl ProxyError {
             }
             Self::InvalidRequest { .. } => (StatusCode::BAD_REQUEST, "invalid_request_error", "invalid_request"),
             Self::SeveralUsers { .. } => (StatusCode::BAD_REQUEST, "invalid_request_error", "several_users"),
+            Self::SeveralProjects { .. } => (StatusCode::BAD_REQUEST, "invalid_request_error", "several_projects"),
+            Self::UnknownKey { .. } => (StatusCode::UNAUTHORIZED, "invalid_request_error", "invalid_api_key"),
             Self::UpstreamUnreachable { .. } => (StatusCode::BAD_GATEWAY, "api_error", "upstream_unreachable"),
             Self::UpstreamTimeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "api_error", "upstream_timeout"),
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "api_error", "overloaded"),
@@ -169,7 +183,7 @@ impl ProxyError {
     pub fn param(&self) -> Option<&str> {
         match self {
             Self::InvalidRequest { param, .. } => *param,
-            Self::SeveralUsers { header } => Some(header),
+            Self::SeveralUsers { header } | Self::SeveralProjects { header } => Some(header),
             _ => None,
         }
     }

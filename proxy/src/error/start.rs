@@ -114,6 +114,27 @@ pub enum StartError {
         "the key that upstream.api_key_env names holds a character that no header can carry; set it to the key alone, without line breaks"
     )]
     ApiKey,
+    /// A file of keys that `[identity]` names cannot be used.
+    #[error("{key} = {path:?}: {source}; expected {expected}")]
+    IdentityFile {
+        /// The key of the configuration.
+        key: &'static str,
+        /// The configured file.
+        path: PathBuf,
+        /// What is wrong with it; never a key.
+        #[source]
+        source: io::Error,
+        /// What the file has to hold.
+        expected: &'static str,
+    },
+    /// `[identity]` lacks what it needs.
+    #[error("identity.from = \"{from}\" needs {needs}")]
+    Identity {
+        /// The configured source.
+        from: &'static str,
+        /// The key that is missing, or cannot be used.
+        needs: &'static str,
+    },
     /// `log.filter` is not a filter.
     #[error("log.filter = {filter:?} is not a log filter: {reason}; an example is \"info,mainpoint=debug\"")]
     LogFilter {
@@ -154,9 +175,17 @@ impl StartError {
             Self::Directory { source, .. } => directory_code(source),
             Self::ScopeKey { .. } | Self::ScopeKeyMissing { .. } => ExitStatus::Data,
             Self::Client { .. } | Self::Process { .. } => ExitStatus::InputOutput,
-            Self::Upstream { .. } | Self::OwnAddress { .. } | Self::ApiKey | Self::LogFilter { .. } => {
-                ExitStatus::Config
-            }
+            Self::IdentityFile { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => ExitStatus::NoInput,
+                io::ErrorKind::PermissionDenied => ExitStatus::NoPermission,
+                io::ErrorKind::InvalidData => ExitStatus::Data,
+                _ => ExitStatus::InputOutput,
+            },
+            Self::Upstream { .. }
+            | Self::OwnAddress { .. }
+            | Self::ApiKey
+            | Self::Identity { .. }
+            | Self::LogFilter { .. } => ExitStatus::Config,
         }
     }
 }

@@ -1,20 +1,23 @@
-//! Which headers say who a caller is: keys and tokens of services and gateways, what chooses an account with them, and the
-//! user that a caller names.
+//! Which headers, and parameters of a query, say who a caller is: keys and tokens of services and gateways, what chooses an account
+//! with them or names whom a gateway let in, and the user and the project that a caller names.
 //!
 //! It must not know what callers are told apart for, nor whether a credential is good.
 
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use url::form_urlencoded;
 
 use crate::config::MemoryConfig;
 use crate::error::ProxyError;
 
-/// The headers by which callers and their users are told apart.
+/// The headers by which callers, their projects and their users are told apart.
 #[derive(Debug, Clone)]
 pub(crate) struct CallerHeaders {
     /// Names a user of the caller.
     user: HeaderName,
+    /// Names a project of the caller.
+    project: HeaderName,
     /// What counts as a credential besides the headers that always do.
     more: Arc<[HeaderName]>,
 }
@@ -22,12 +25,21 @@ pub(crate) struct CallerHeaders {
 impl CallerHeaders {
     /// As the configuration has it.
     pub(crate) fn new(config: &MemoryConfig) -> Self {
-        Self { user: config.user_header.clone(), more: config.credential_headers.as_slice().into() }
+        Self {
+            user: config.user_header.clone(),
+            project: config.project_header.clone(),
+            more: config.credential_headers.as_slice().into(),
+        }
     }
 
     /// Whether a header of this name is a credential.
     pub(crate) fn is_credential(&self, name: &HeaderName) -> bool {
-        *name != self.user && (is_credential(name) || self.more.contains(name))
+        ![&self.user, &self.project].contains(&name) && (is_credential(name.as_str()) || self.more.contains(name))
+    }
+
+    /// Whether a service may take a request because of a header of this name, whatever the others say.
+    pub(crate) fn is_accepted_alone(&self, name: &HeaderName) -> bool {
+        self.is_credential(name) && !ACCOUNTS.contains(&name.as_str()) && !PEOPLE.contains(&name.as_str())
     }
 
     /// The names of the credentials among `headers`, each once, in the order of their letters.
@@ -44,6 +56,14 @@ impl CallerHeaders {
     pub(crate) fn user<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a [u8]>, ProxyError> {
         user(headers, &self.user)
     }
+
+    /// The bytes that name the caller's project; `None` when the header is missing or empty.
+    ///
+    /// # Errors
+    /// As [`Self::user`].
+    pub(crate) fn project<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a [u8]>, ProxyError> {
+        project(headers, &self.project)
+    }
 }
 
 /// The bytes of the one user that `header` names; see [`CallerHeaders::user`].
@@ -51,12 +71,38 @@ impl CallerHeaders {
 /// # Errors
 /// When several lines of the header came.
 pub(crate) fn user<'a>(headers: &'a HeaderMap, header: &HeaderName) -> Result<Option<&'a [u8]>, ProxyError> {
+    only_line(headers, header).map_err(|header| ProxyError::SeveralUsers { header })
+}
+
+/// The bytes of the one project that `header` names; see [`CallerHeaders::project`].
+///
+/// # Errors
+/// When several lines of the header came.
+pub(crate) fn project<'a>(headers: &'a HeaderMap, header: &HeaderName) -> Result<Option<&'a [u8]>, ProxyError> {
+    only_line(headers, header).map_err(|header| ProxyError::SeveralProjects { header })
+}
+
+/// What the only line of a header says, `None` where it says nothing.
+///
+/// # Errors
+/// The header's name, when it has several lines.
+pub(crate) fn only_line<'a>(headers: &'a HeaderMap, header: &HeaderName) -> Result<Option<&'a [u8]>, String> {
     let mut lines = headers.get_all(header).iter();
     let first = lines.next();
-    if lines.next().is_some() {
-        return Err(ProxyError::SeveralUsers { header: header.to_string() });
+    match lines.next() {
+        Some(_) => Err(header.to_string()),
+        None => Ok(first.map(HeaderValue::as_bytes).filter(|line| !line.is_empty())),
     }
-    Ok(first.map(HeaderValue::as_bytes).filter(|user| !user.is_empty()))
+}
+
+/// The credentials in a query, such as `subscription-key=…`, by the letters of their names; those of one name in their order.
+pub(crate) fn in_query(query: Option<&str>) -> Vec<(String, String)> {
+    let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let credentials = pairs.filter(|(name, _)| is_credential(&name.to_ascii_lowercase()));
+    let mut credentials: Vec<(String, String)> =
+        credentials.map(|(name, value)| (name.to_ascii_lowercase(), value.into_owned())).collect();
+    credentials.sort_by(|(one, _), (other, _)| one.cmp(other));
+    credentials
 }
 
 /// Whether the caller brings a key with which a service or a gateway answers.
@@ -71,7 +117,7 @@ pub(crate) fn is_key(name: &str) -> bool {
 
 /// The headers that services and gateways take keys from: OpenAI, Azure, Anthropic, Google, Azure's API management, and the
 /// gateways LiteLLM, Portkey and Bifrost.
-static KEYS: [HeaderName; 8] = [
+pub(crate) static KEYS: [HeaderName; 8] = [
     AUTHORIZATION,
     HeaderName::from_static("api-key"),
     HeaderName::from_static("x-api-key"),
@@ -82,31 +128,69 @@ static KEYS: [HeaderName; 8] = [
     HeaderName::from_static("x-bf-vk"),
 ];
 
-/// Headers that choose an account or hold its keys, though no word of their names says so.
-const ACCOUNTS: [&str; 7] = [
-    "openai-organization",
-    "openai-project",
-    "chatgpt-account-id",
-    "x-goog-user-project",
-    "x-portkey-config",
-    "x-bf-vk",
-    "cf-access-client-id",
+/// Headers that hold a key or its better half, though no word of their names says so.
+const HOLDERS: [&str; 4] = ["x-bf-vk", "x-portkey-config", "cf-access-client-id", "x-ibm-client-id"];
+
+/// Headers that choose an account with a key.
+const ACCOUNTS: [&str; 4] = ["openai-organization", "openai-project", "chatgpt-account-id", "x-goog-user-project"];
+
+/// Headers that name whom a gateway or an application let in who calls with one key for all: oauth2-proxy and Authelia, Amazon's load
+/// balancer, Azure's App Service, Google's Identity-Aware Proxy, Cloudflare Access, Tailscale, Kong, Grafana, LiteLLM, Helicone,
+/// Open WebUI. Whoever makes them up divides its own memory, since its credentials count as well.
+const PEOPLE: [&str; 27] = [
+    "remote-user",
+    "x-remote-user",
+    "x-forwarded-user",
+    "x-forwarded-email",
+    "x-forwarded-preferred-username",
+    "x-auth-request-user",
+    "x-auth-request-email",
+    "x-auth-request-preferred-username",
+    "x-authenticated-user",
+    "x-authenticated-userid",
+    "x-webauth-user",
+    "x-amzn-oidc-identity",
+    "x-ms-client-principal-id",
+    "x-ms-client-principal-name",
+    "x-goog-authenticated-user-id",
+    "x-goog-authenticated-user-email",
+    "cf-access-authenticated-user-email",
+    "tailscale-user-login",
+    "x-consumer-id",
+    "x-consumer-username",
+    "x-consumer-custom-id",
+    "x-litellm-customer-id",
+    "x-litellm-end-user-id",
+    "helicone-user-id",
+    "x-openwebui-user-id",
+    "x-openwebui-user-email",
+    "x-scope-orgid",
 ];
 
 /// How a word of a header's name ends that holds a credential, as in `x-goog-api-key`, `helicone-auth`,
-/// `cf-aig-authorization`, `x-amz-security-token` and `x-apikey`.
-const ENDINGS: [&str; 9] =
-    ["key", "token", "secret", "auth", "authorization", "authentication", "credential", "credentials", "password"];
+/// `cf-aig-authorization`, `x-amz-security-token`, `x-apikey` and `x-forwarded-client-cert`.
+const ENDINGS: [&str; 10] = [
+    "key",
+    "token",
+    "secret",
+    "auth",
+    "authorization",
+    "authentication",
+    "credential",
+    "credentials",
+    "password",
+    "cert",
+];
 
 /// Words of names whose value is another one with every request, or is the same for all callers: `idempotency-key`,
 /// `x-csrf-token`, `x-cache-key`, and what a browser adds by itself (`sec-websocket-key`).
 const NOT_CALLERS: [&str; 5] = ["idempotency", "csrf", "xsrf", "cache", "sec"];
 
 /// Cookies are no credential here: load balancers, bot filters and analytics change them all the time, and each change would
-/// begin an empty memory. Who logs callers in by a cookie names `cookie` in `memory.credential_headers`.
-fn is_credential(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    if ACCOUNTS.contains(&name) {
+/// begin an empty memory. Who logs callers in by a cookie names `cookie` in `memory.credential_headers`. The same holds for the
+/// assertions that some gateways add and write anew every few minutes (`x-goog-iap-jwt-assertion`): the name beside them stays.
+fn is_credential(name: &str) -> bool {
+    if HOLDERS.contains(&name) || ACCOUNTS.contains(&name) || PEOPLE.contains(&name) {
         return true;
     }
     let words = || name.split(['-', '_', '.']);
@@ -163,6 +247,16 @@ mod tests {
             "openai-organization",
             "openai-project",
             "chatgpt-account-id",
+            "x-forwarded-client-cert",
+            "x-arr-clientcert",
+            "x-ibm-client-id",
+            "x-forwarded-user",
+            "x-auth-request-email",
+            "x-amzn-oidc-identity",
+            "x-ms-client-principal-id",
+            "x-goog-authenticated-user-id",
+            "x-openwebui-user-id",
+            "x-litellm-end-user-id",
         ] {
             assert!(callers.is_credential(&HeaderName::from_static(name)), "{name}");
         }
@@ -193,8 +287,12 @@ mod tests {
             "http-referer",
             "traceparent",
             "x-forwarded-for",
+            "x-goog-iap-jwt-assertion",
+            "cf-access-jwt-assertion",
+            "dpop",
             "x-mainpoint-mode",
             "x-mainpoint-user",
+            "x-mainpoint-project",
         ] {
             assert!(!callers.is_credential(&HeaderName::from_static(name)), "{name}");
         }
@@ -211,7 +309,9 @@ mod tests {
         assert_eq!(callers(&[]).credentials(&headers), ["authorization"]);
         let mut config = Config::defaults().memory;
         config.user_header = HeaderName::from_static("x-user-token");
-        assert!(!CallerHeaders::new(&config).is_credential(&config.user_header));
+        config.project_header = HeaderName::from_static("x-project-key");
+        let callers = CallerHeaders::new(&config);
+        assert!(!callers.is_credential(&config.user_header) && !callers.is_credential(&config.project_header));
     }
 
     #[test]
@@ -227,5 +327,31 @@ mod tests {
         let error = callers.user(&headers).unwrap_err();
         assert_eq!(error.param(), Some("x-mainpoint-user"));
         assert_eq!(error.refusal().status, http::StatusCode::BAD_REQUEST);
+        headers.append("x-mainpoint-project", HeaderValue::from_static("garden"));
+        assert_eq!(callers.project(&headers).unwrap(), Some(&b"garden"[..]));
+        headers.append("x-mainpoint-project", HeaderValue::from_static(""));
+        assert_eq!(callers.project(&headers).unwrap_err().param(), Some("x-mainpoint-project"));
+    }
+
+    #[test]
+    fn what_chooses_an_account_or_names_a_person_opens_nothing_alone_and_a_key_does() {
+        let callers = callers(&["cookie"]);
+        for name in ["authorization", "api-key", "x-bf-vk", "x-portkey-config", "cookie", "x-forwarded-client-cert"] {
+            assert!(callers.is_accepted_alone(&HeaderName::from_static(name)), "{name}");
+        }
+        for name in ["openai-organization", "x-forwarded-user", "accept", "x-mainpoint-user"] {
+            assert!(!callers.is_accepted_alone(&HeaderName::from_static(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_keys_of_a_query_count_and_nothing_else_of_it() {
+        let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        assert_eq!(in_query(None), []);
+        assert_eq!(in_query(Some("api-version=2024-10-21&stream=true")), []);
+        let found = in_query(Some("subscription-key=b%20c&api-version=1&Key=a&key=d"));
+        assert_eq!(found, owned(&[("key", "a"), ("key", "d"), ("subscription-key", "b c")]));
     }
 }

@@ -8,6 +8,9 @@ use http::header::{
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 
+use super::credentials::KEYS;
+use crate::config::{Config, IdentityFrom};
+
 /// On a request: lowers the mode for it.
 pub(crate) const MODE_NAME: &str = "x-mainpoint-mode";
 /// On a request: whose turns are recalled for it.
@@ -26,22 +29,40 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-mainpoint-r
 /// What pages of other origins may read of an answer.
 pub(crate) static TOLD: [HeaderName; 5] = [OUTCOME, TOKENS_IN, TOKENS_FORWARDED, MEMORIES, REQUEST_ID];
 
-/// Prepares the headers of a request that came by `version` for whatever answers it: what is meant for mainpoint ends here.
-pub(crate) fn take_own(headers: &mut HeaderMap, user_header: &str, version: Version) {
-    let own = headers.keys().filter(|name| is_own(name.as_str(), user_header)).cloned();
-    for name in own.collect::<Vec<_>>() {
-        headers.remove(name);
-    }
-    // HTTP/2 may send every cookie by itself; HTTP/1 knows one header only (RFC 9113, section 8.2.3).
-    if version == Version::HTTP_2 && headers.get_all(COOKIE).iter().nth(1).is_some() {
-        join_cookies(headers);
-    }
-}
+/// The headers of requests that are meant for mainpoint alone: those that begin as its own do, and others that the configuration
+/// names.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnHeaders(Vec<HeaderName>);
 
-/// Whether a request's header of this name is meant for mainpoint.
-pub(crate) fn is_own(name: &str, user_header: &str) -> bool {
-    let begins = name.get(..PREFIX.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(PREFIX));
-    begins || name.eq_ignore_ascii_case(user_header)
+impl OwnHeaders {
+    /// As the configuration has it. Where callers have keys of this proxy, none of their keys is for anybody else.
+    pub(crate) fn new(config: &Config) -> Self {
+        let mut names = vec![config.memory.user_header.clone(), config.memory.project_header.clone()];
+        match config.identity.from {
+            IdentityFrom::Header => names.push(config.identity.header_name()),
+            IdentityFrom::ProxyKeys => names.extend_from_slice(&KEYS),
+            IdentityFrom::Credentials | IdentityFrom::Jwt => {}
+        }
+        Self(names)
+    }
+
+    /// Whether a header of this name, in any letters, is among them.
+    pub(crate) fn hold(&self, name: &str) -> bool {
+        let begins = name.get(..PREFIX.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(PREFIX));
+        begins || self.0.iter().any(|own| own.as_str().eq_ignore_ascii_case(name))
+    }
+
+    /// Prepares the headers of a request that came by `version` for whatever answers it: what is meant for mainpoint ends here.
+    pub(crate) fn take(&self, headers: &mut HeaderMap, version: Version) {
+        let own = headers.keys().filter(|name| self.hold(name.as_str())).cloned();
+        for name in own.collect::<Vec<_>>() {
+            headers.remove(name);
+        }
+        // HTTP/2 may send every cookie by itself; HTTP/1 knows one header only (RFC 9113, section 8.2.3).
+        if version == Version::HTTP_2 && headers.get_all(COOKIE).iter().nth(1).is_some() {
+            join_cookies(headers);
+        }
+    }
 }
 
 const PREFIX: &str = "x-mainpoint";
@@ -99,6 +120,12 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
     use super::*;
 
+    fn own(change: impl FnOnce(&mut Config)) -> OwnHeaders {
+        let mut config = Config::defaults();
+        change(&mut config);
+        OwnHeaders::new(&config)
+    }
+
     #[test]
     fn what_is_meant_for_mainpoint_ends_here() {
         let mut headers = headers(&[
@@ -106,24 +133,47 @@ mod tests {
             ("x-mainpoint-mode", "off"),
             ("x-mainpoint-anything-new", "1"),
             ("x-tenant", "ann"),
+            ("x-agent", "garden"),
             ("x-tenants", "stays"),
             ("x-main", "stays"),
         ]);
-        take_own(&mut headers, "x-tenant", Version::HTTP_11);
+        let own = own(|config| {
+            config.memory.user_header = HeaderName::from_static("x-tenant");
+            config.memory.project_header = HeaderName::from_static("x-agent");
+        });
+        own.take(&mut headers, Version::HTTP_11);
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["x-main", "x-tenants"]);
     }
 
     #[test]
+    fn a_gateways_header_ends_here_and_so_do_keys_of_this_proxy_where_there_are_any() {
+        let came =
+            [("authorization", "Bearer a"), ("api-key", "b"), ("x-authenticated-user", "ann"), ("accept", "*/*")];
+        for (from, expected) in [
+            (IdentityFrom::Credentials, &["accept", "api-key", "authorization", "x-authenticated-user"][..]),
+            (IdentityFrom::Jwt, &["accept", "api-key", "authorization", "x-authenticated-user"]),
+            (IdentityFrom::Header, &["accept", "api-key", "authorization"]),
+            (IdentityFrom::ProxyKeys, &["accept", "x-authenticated-user"]),
+        ] {
+            let mut headers = headers(&came);
+            own(|config| config.identity.from = from).take(&mut headers, Version::HTTP_11);
+            let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+            left.sort_unstable();
+            assert_eq!(left, expected, "{from:?}");
+        }
+    }
+
+    #[test]
     fn the_cookies_of_http_2_become_one_and_those_of_http_1_stay() {
         let cookies = [("cookie", "a=1"), ("cookie", "b=2, 3; c=4")];
         let mut second = headers(&cookies);
-        take_own(&mut second, "", Version::HTTP_2);
+        own(|_| {}).take(&mut second, Version::HTTP_2);
         let values: Vec<_> = second.get_all(COOKIE).iter().collect();
         assert_eq!(values, ["a=1; b=2, 3; c=4"]);
         let mut first = headers(&cookies);
-        take_own(&mut first, "", Version::HTTP_11);
+        own(|_| {}).take(&mut first, Version::HTTP_11);
         assert_eq!(first.get_all(COOKIE).iter().count(), 2);
     }
 

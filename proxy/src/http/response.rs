@@ -3,7 +3,7 @@
 //! It must not know which route asks; it only puts bytes, JSON and errors into HTTP responses.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -45,6 +45,9 @@ pub(crate) fn error_response(error: &ProxyError) -> Response<Body> {
         }
         ProxyError::Overloaded | ProxyError::Stopping => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        ProxyError::UnknownKey { .. } => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         _ => {}
     }

@@ -21,9 +21,10 @@ use super::injections::BlockRecord;
 use super::pack::{Place, pack};
 use super::plan::Plan;
 use crate::conversation::prepare::{Preparation, Prepared, RawRequest, prepare};
-use crate::conversation::scope::ScopeKey;
+use crate::conversation::scope::{ScopeKey, Sender};
 use crate::deadline::Deadline;
 use crate::http::credentials::CallerHeaders;
+use crate::http::identity::Identity;
 use crate::memory::RecalledTurn;
 use crate::memory::turns::{recalled, turn};
 use crate::openai::quote;
@@ -178,7 +179,8 @@ fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[Recalle
 }
 
 fn prepared(preparation: &Preparation, headers: &HeaderMap, body: Bytes) -> Prepared {
-    let raw = RawRequest { surface: Surface::ChatCompletions, headers, body, time: DateTime::UNIX_EPOCH };
+    let sender = Sender { headers, identity: &Identity::of_headers() };
+    let raw = RawRequest { surface: Surface::ChatCompletions, sender, body, time: DateTime::UNIX_EPOCH };
     prepare(preparation, raw, &Deadline::none()).unwrap().unwrap()
 }
 

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::HeaderMap;
 use mainpoint_store::Scope;
 
 use super::Planner;
@@ -19,6 +18,7 @@ use super::standing;
 use super::way_back::WayBack;
 use crate::config::{Mode, RecallReach};
 use crate::conversation::prepare::{Prepared, RawRequest, ReplySlot};
+use crate::conversation::scope::Sender;
 use crate::deadline::Deadline;
 use crate::error::MemoryError;
 use crate::memory::{IncomingTurns, PromptMemory};
@@ -58,8 +58,8 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) mode: Mode,
     /// Whose turns are recalled.
     pub(crate) reach: RecallReach,
-    /// Its headers.
-    pub(crate) headers: &'a HeaderMap,
+    /// Who sends it.
+    pub(crate) sender: Sender<'a>,
     /// When it came.
     pub(crate) time: DateTime<Utc>,
 }
@@ -145,7 +145,7 @@ impl Plan {
         let started = Instant::now();
         let raw = RawRequest {
             surface: context.surface,
-            headers: context.headers,
+            sender: context.sender,
             body: self.body.clone(),
             time: context.time,
         };

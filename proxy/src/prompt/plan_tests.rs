@@ -4,6 +4,7 @@
 use std::sync::Mutex;
 
 use chrono::TimeDelta;
+use http::HeaderMap;
 use mainpoint_store::{ReplacedTurn, Standing, Turn};
 use serde_json::{Value, json};
 
@@ -14,6 +15,7 @@ use super::super::provider_cache::{CacheState, ProviderCache};
 use super::*;
 use crate::config::Config;
 use crate::conversation::prepare::Preparation;
+use crate::http::identity::Identity;
 use crate::memory::{RecalledTurn, turns};
 use crate::openai::recall_tool::DEFINITION;
 
@@ -47,13 +49,8 @@ impl Case {
     }
 
     async fn plan_at(&self, mode: Mode, time: DateTime<Utc>) -> Plan {
-        let context = RequestContext {
-            surface: Surface::ChatCompletions,
-            mode,
-            reach: self.reach,
-            headers: &HeaderMap::new(),
-            time,
-        };
+        let sender = Sender { headers: &HeaderMap::new(), identity: &Identity::of_headers() };
+        let context = RequestContext { surface: Surface::ChatCompletions, mode, reach: self.reach, sender, time };
         Plan::make(&self.planner, context, self.body.clone()).await
     }
 

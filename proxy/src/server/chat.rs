@@ -8,19 +8,22 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 
 use uuid::Uuid;
 
-use super::cors::OwnHeaders;
+use super::cors::AskedHeaders;
 use super::observed::{ObservedBody, ReplyKind, ReplyListener};
 use super::recall_tool::Exchange;
 use super::{Shared, recall_tool, relay, turn_recorder};
 use crate::config::{Mode, RecallReach};
+use crate::conversation::scope::Sender;
 use crate::error::{MemoryError, ProxyError};
 use crate::http::RequestBody;
 use crate::http::headers::{MEMORIES, MODE_NAME, OUTCOME, RECALL_NAME, TOKENS_FORWARDED, TOKENS_IN};
+use crate::http::identity::Identity;
 use crate::http::response::Body;
 use crate::http::through::holding;
 use crate::http::{body, credentials, encoding};
@@ -54,12 +57,20 @@ pub(crate) async fn answer(
 ) -> Result<(Response<Body>, Outcome), ProxyError> {
     let (parts, body) = request.into_parts();
     let (mode, reach) = (mode(shared, &parts.headers)?, reach(shared, &parts.headers)?);
-    // Refused whatever the mode: a memory must not depend on which of two users comes first.
+    // Refused whatever the mode: a memory must not depend on which of two users or projects comes first.
     credentials::user(&parts.headers, &shared.config.memory.user_header)?;
+    credentials::project(&parts.headers, &shared.config.memory.project_header)?;
     let body = body::read(body, &parts.headers, shared.config.server.max_body_bytes).await?;
-    let context =
-        RequestContext { surface: chat.surface, mode, reach, headers: &parts.headers, time: chrono::Utc::now() };
-    let mut plan = plan(shared, context, body).await;
+    let time = chrono::Utc::now();
+    let mut plan = match identity(shared, &parts, mode) {
+        Ok(identity) => {
+            let sender = Sender { headers: &parts.headers, identity: &identity };
+            plan(shared, RequestContext { surface: chat.surface, mode, reach, sender, time }, body).await
+        }
+        Err(reason) => Plan::aside(body, reason),
+    };
+    let on_trust = plan.scope.as_ref().and_then(|_| shared.scope_on_trust(&parts.headers, &parts.uri));
+    let is_on_trust = on_trust.is_some();
 
     let mut call = relay::call(shared, chat.path, parts, CallBody::Whole(plan.body.clone()));
     if plan.outcome == Outcome::Rewritten {
@@ -84,7 +95,7 @@ pub(crate) async fn answer(
     };
     if let Some(scope) = plan.scope.take() {
         let receipt = std::mem::take(&mut plan.receipt);
-        shared.receipts.put(chat.id, scope, completed(receipt, &chat, mode, outcome));
+        shared.receipts.put(chat.id, on_trust.unwrap_or(scope), completed(receipt, &chat, mode, outcome));
     }
     let started = Instant::now();
     let answered = match plan.way_back.take() {
@@ -99,11 +110,24 @@ pub(crate) async fn answer(
         Ok(response) => response,
         Err(error) => super::routes::refused(&error),
     };
-    outcome_headers.write(response.headers_mut());
-    OwnHeaders::default().add(response.headers_mut());
     let accepted = response.status().is_success();
+    if is_on_trust && !accepted {
+        // Nobody confirms that this is whose memory it says, so that nothing is told about that.
+        shared.receipts.forget(chat.id);
+    } else {
+        outcome_headers.write(response.headers_mut());
+    }
+    AskedHeaders::default().add(response.headers_mut());
     let listener = accepted.then(|| turn_recorder::listener(shared, chat.id, plan)).flatten();
     Ok((observed(shared, response, chat.surface, listener, started), outcome))
+}
+
+/// Who sends a request; or why the memory does not apply, whoever that is.
+fn identity(shared: &Shared, head: &Parts, mode: Mode) -> Result<Identity, Reason> {
+    if mode == Mode::Off || shared.planner.is_none() {
+        return Err(Reason::ModeOff);
+    }
+    shared.identities.of(&head.headers, &head.uri, &head.extensions).ok_or(Reason::NoIdentity)
 }
 
 /// The mode that holds for a request: the header can lower what the configuration sets, never raise it.
@@ -152,7 +176,7 @@ fn completed(receipt: Receipt, chat: &ChatCall<'_>, mode: Mode, outcome: Outcome
 }
 
 async fn plan(shared: &Shared, context: RequestContext<'_>, body: Bytes) -> Plan {
-    let Some(planner) = shared.planner.as_ref().filter(|_| context.mode != Mode::Off) else {
+    let Some(planner) = &shared.planner else {
         return Plan::aside(body, Reason::ModeOff);
     };
     let started = Instant::now();
@@ -171,7 +195,7 @@ async fn plan(shared: &Shared, context: RequestContext<'_>, body: Bytes) -> Plan
 
 /// Plans for the body without its compression. Unless it is rewritten, the bytes that came are forwarded.
 async fn plain(planner: &Planner, context: RequestContext<'_>, body: Bytes, limit: usize) -> Plan {
-    let decoding = encoding::plain(context.headers, &body, limit);
+    let decoding = encoding::plain(context.sender.headers, &body, limit);
     match tokio::time::timeout(planner.config.deadline, decoding).await {
         Ok(Ok(plain)) => {
             let _passing = planner.memory.in_flight();

@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ use super::{Shared, endpoints, routes};
 use crate::error::ProxyError;
 use crate::http::arriving::RequestBody;
 use crate::http::body;
+use crate::http::identity::Peer;
 use crate::http::response::Body;
 use crate::http::through::holding;
 use crate::telemetry::metrics;
@@ -53,11 +55,14 @@ impl ConnectionServer {
     pub(super) fn serve(&self, stream: TcpStream, graceful: &GracefulShutdown) {
         let entry = self.connections.enter();
         let state = Arc::clone(entry.state());
+        // A client that has gone already has no address; nothing is believed of it.
+        let peer = stream.peer_addr().ok().map(|address| address.ip());
         let handler = Arc::new(RequestHandler {
             shared: Arc::clone(&self.shared),
             connections: Arc::clone(&self.connections),
             state: Arc::clone(&state),
             body_timeout: self.timeouts.body,
+            peer,
         });
         let service = service_fn(move |request| {
             let handler = Arc::clone(&handler);
@@ -81,6 +86,7 @@ struct RequestHandler {
     connections: Arc<ConnectionTable>,
     state: Arc<ConnectionState>,
     body_timeout: Duration,
+    peer: Option<IpAddr>,
 }
 
 impl RequestHandler {
@@ -97,7 +103,11 @@ impl RequestHandler {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let guard = RequestGuard::begin(&self.state, request.version() == Version::HTTP_2);
         let is_vital = endpoints::is_vital(request.uri().path());
-        let request = request.map(|body| RequestBody::new(body, Arc::<RequestGuard>::clone(&guard), self.body_timeout));
+        let mut request =
+            request.map(|body| RequestBody::new(body, Arc::<RequestGuard>::clone(&guard), self.body_timeout));
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(Peer(peer));
+        }
         let response = if is_vital {
             routes::handle(Arc::clone(&self.shared), request).await
         } else if let Some(permit) = self.permit().await {

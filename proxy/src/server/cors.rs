@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName, HeaderValue, ORIGIN,
 };
 use http::request::Parts;
 use http::{Method, Request, Response};
@@ -18,6 +18,7 @@ use tower::{Layer, Service};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use url::Url;
 
+use crate::http::headers::OwnHeaders;
 use crate::http::response::Body;
 use crate::http::{credentials, headers};
 use crate::upstream::remote::target::is_loopback;
@@ -55,20 +56,26 @@ impl CorsRequest {
     }
 }
 
+/// Whether a browser asks if a page may send a header of this name.
+pub(crate) fn asks_for<B>(request: &Request<B>, header: &HeaderName) -> bool {
+    let mut listed = headers::listed(request.headers(), &ACCESS_CONTROL_REQUEST_HEADERS);
+    request.method() == Method::OPTIONS && listed.any(|name| name.eq_ignore_ascii_case(header.as_str()))
+}
+
 /// The headers of mainpoint's own that a page wants to send, taken out of what its browser asks the upstream.
 #[derive(Debug, Default)]
-pub(crate) struct OwnHeaders(Vec<String>);
+pub(crate) struct AskedHeaders(Vec<String>);
 
-impl OwnHeaders {
+impl AskedHeaders {
     /// Takes them out.
-    pub(crate) fn take(request_headers: &mut HeaderMap, user_header: &str) -> Self {
+    pub(crate) fn take(request_headers: &mut HeaderMap, own: &OwnHeaders) -> Self {
         let listed = request_headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
         let Some(names) = listed.map(|value| value.to_str().ok()).collect::<Option<Vec<_>>>() else {
             return Self::default();
         };
         let names = names.join(",");
         let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let (own, others): (Vec<&str>, Vec<&str>) = names.partition(|name| headers::is_own(name, user_header));
+        let (own, others): (Vec<&str>, Vec<&str>) = names.partition(|name| own.hold(name));
         if own.is_empty() {
             return Self::default();
         }
@@ -88,7 +95,7 @@ impl OwnHeaders {
         if let (false, Ok(value)) = (self.0.is_empty(), HeaderValue::from_str(&self.0.join(", "))) {
             response_headers.append(ACCESS_CONTROL_ALLOW_HEADERS, value);
         }
-        let told: Vec<&str> = headers::TOLD.iter().map(http::HeaderName::as_str).collect();
+        let told: Vec<&str> = headers::TOLD.iter().map(HeaderName::as_str).collect();
         if let Ok(value) = HeaderValue::from_str(&told.join(", ")) {
             response_headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, value);
         }
@@ -158,10 +165,12 @@ mod tests {
         let mut asked = HeaderMap::new();
         let list = "authorization,x-mainpoint-mode, X-Tenant,content-type";
         asked.insert(ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static(list));
-        let wanted = OwnHeaders::take(&mut asked, "x-tenant");
+        let mut config = crate::config::Config::defaults();
+        config.memory.user_header = HeaderName::from_static("x-tenant");
+        let wanted = AskedHeaders::take(&mut asked, &OwnHeaders::new(&config));
         assert_eq!(asked.get(ACCESS_CONTROL_REQUEST_HEADERS).unwrap(), "authorization, content-type");
         let mut refused = HeaderMap::new();
-        OwnHeaders(wanted.0.clone()).add(&mut refused);
+        AskedHeaders(wanted.0.clone()).add(&mut refused);
         assert!(refused.is_empty(), "an origin that is not allowed is told nothing");
         let mut answer = HeaderMap::new();
         answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -169,5 +178,20 @@ mod tests {
         assert_eq!(answer.get(ACCESS_CONTROL_ALLOW_HEADERS).unwrap(), "x-mainpoint-mode, x-tenant");
         let exposed = answer.get(ACCESS_CONTROL_EXPOSE_HEADERS).unwrap().to_str().unwrap();
         assert!(exposed.contains("x-mainpoint-tokens-in"), "{exposed}");
+    }
+
+    #[test]
+    fn a_page_that_wants_to_send_a_gateways_header_is_noticed() {
+        let header = HeaderName::from_static("x-authenticated-user");
+        for (method, listed, expected) in [
+            (Method::OPTIONS, "content-type, X-Authenticated-User", true),
+            (Method::OPTIONS, "content-type", false),
+            (Method::POST, "x-authenticated-user", false),
+        ] {
+            let mut request = Request::new(());
+            *request.method_mut() = method;
+            request.headers_mut().insert(ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static(listed));
+            assert_eq!(asks_for(&request, &header), expected, "{listed}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Shared;
+use crate::conversation::scope::Sender;
 use crate::error::ProxyError;
 use crate::http::RequestBody;
 use crate::http::arriving::unreadable;
@@ -78,12 +79,19 @@ pub(crate) fn metrics(shared: &Shared, request: &Request<RequestBody>) -> Result
     Ok(response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", shared.metrics.render()))
 }
 
-/// `GET /mainpoint/receipts/{id}`: what was done to a request, for the credentials that it was sent with.
+/// `GET /mainpoint/receipts/{id}`: what was done to a request, for whoever sent it.
 pub(crate) fn receipt(shared: &Shared, id: &str, request: &Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
     reading(request)?;
     let missing = || ProxyError::NoReceipt { id: id.to_owned() };
     let planner = shared.planner.as_ref().ok_or_else(missing)?;
-    let key = planner.preparation.key_scope(request.headers()).map_err(|_| missing())?;
+    let (headers, uri) = (request.headers(), request.uri());
+    let key = match shared.scope_on_trust(headers, uri) {
+        Some(scope) => scope,
+        None => {
+            let identity = shared.identities.of(headers, uri, request.extensions()).ok_or_else(missing)?;
+            planner.preparation.key_scope(Sender { headers, identity: &identity }).map_err(|_| missing())?
+        }
+    };
     let id: Uuid = id.parse().map_err(|_| missing())?;
     let receipt = shared.receipts.get(id, &key).ok_or_else(missing)?;
     let value = serde_json::to_value(receipt).map_err(|_| missing())?;

@@ -37,6 +37,11 @@ impl Receipts {
         self.change(|cache| cache.push(id, Stored { scope, receipt }));
     }
 
+    /// Forgets the receipt of a request.
+    pub(crate) fn forget(&self, id: Uuid) {
+        self.change(|cache| cache.pop(&id));
+    }
+
     /// Notes what was seen of the reply.
     pub(crate) fn note_reply(&self, id: Uuid, reply: ReplyNote) {
         self.change(|cache| {
@@ -90,6 +95,8 @@ mod tests {
         assert_eq!(receipts.get(id, &scope("k-a")).unwrap().reply.unwrap().bytes, 5);
         assert!(receipts.get(id, &scope("k-b")).is_none());
         assert!(receipts.get(id, &scope("k")).is_none());
+        receipts.forget(id);
+        assert!(receipts.get(id, &scope("k-a")).is_none());
     }
 
     #[test]

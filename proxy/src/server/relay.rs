@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 
 use super::Shared;
-use super::cors::OwnHeaders;
+use super::cors::AskedHeaders;
 use crate::error::ProxyError;
 use crate::http::RequestBody;
 use crate::http::headers;
@@ -30,10 +30,10 @@ pub(crate) async fn relay(
 ) -> Result<Response<Body>, ProxyError> {
     let (parts, body) = request.into_parts();
     let mut call = call(shared, path, parts, CallBody::Stream(body));
-    let own_headers = OwnHeaders::take(&mut call.headers, shared.config.memory.user_header.as_str());
+    let asked = AskedHeaders::take(&mut call.headers, &shared.own_headers);
     let started = Instant::now();
     let mut response = shared.send(call).await?;
-    own_headers.add(response.headers_mut());
+    asked.add(response.headers_mut());
     let reason = match shared.planner {
         Some(_) => Reason::OtherPath,
         None => Reason::ModeOff,
@@ -45,7 +45,7 @@ pub(crate) async fn relay(
 /// The request as it goes to the upstream: without the headers that are meant for mainpoint, which every path takes out here.
 pub(crate) fn call(shared: &Shared, path: &str, parts: Parts, body: CallBody) -> Call {
     let mut request_headers = parts.headers;
-    headers::take_own(&mut request_headers, shared.config.memory.user_header.as_str(), parts.version);
+    shared.own_headers.take(&mut request_headers, parts.version);
     Call {
         method: parts.method,
         path: path.to_owned(),

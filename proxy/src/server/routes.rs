@@ -11,9 +11,10 @@ use uuid::Uuid;
 
 use super::chat::ChatCall;
 use super::cors::CorsRequest;
-use super::{Shared, chat, endpoints, relay, tunnel};
+use super::{Shared, chat, cors, endpoints, relay, tunnel};
 use crate::error::ProxyError;
 use crate::http::RequestBody;
+use crate::http::body;
 use crate::http::headers::REQUEST_ID;
 use crate::http::paths;
 use crate::http::response::{Body, error_response};
@@ -28,12 +29,15 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request<RequestBody>) -
     let span = tracing::info_span!("request", %id, path = request.uri().path());
     async move {
         let route = Route::new(&shared, &request);
+        // No page may say who somebody is where a gateway does, not even where the upstream allows every header.
+        let claims_a_name = shared.identities.gateway_header().is_some_and(|header| cors::asks_for(&request, header));
         // A remote upstream says itself what pages of other origins may do with it.
         let page = match &shared.upstream {
-            Upstream::Embedded(_) => CorsRequest::new(&request),
-            Upstream::Remote(_) => None,
+            Upstream::Embedded(_) if !claims_a_name => CorsRequest::new(&request),
+            Upstream::Embedded(_) | Upstream::Remote(_) => None,
         };
         let (mut response, outcome) = match &page {
+            _ if claims_a_name => (Response::default(), "preflight"),
             Some(page) if page.asks() => (Response::default(), "preflight"),
             _ => answer(&shared, id, &route, request).await,
         };
@@ -92,6 +96,11 @@ impl Route {
         }
     }
 
+    /// Whether the upstream answers it.
+    fn goes_upstream(&self) -> bool {
+        matches!(self, Self::Prompt(..) | Self::Relay(_) | Self::Tunnel(_))
+    }
+
     fn label(&self) -> &'static str {
         match self {
             Self::Prompt(Surface::ChatCompletions, _) => "chat",
@@ -111,6 +120,12 @@ async fn answer(
     route: &Route,
     request: Request<RequestBody>,
 ) -> (Response<Body>, &'static str) {
+    if route.goes_upstream()
+        && let Err(error) = shared.identities.admit(request.headers())
+    {
+        body::discard(request.into_body()).await;
+        return refuse(&error);
+    }
     let answered = match route {
         Route::Prompt(surface, path) => {
             let chat = ChatCall { id, surface: *surface, path };

@@ -2,17 +2,21 @@
 //!
 //! It must not know how a request is handled; it holds the parts and answers for their health.
 
-use http::Response;
+use http::{HeaderMap, Response, Uri};
+use mainpoint_store::Scope;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::conversation::scope::Sender;
 use crate::error::ProxyError;
 use crate::memory::Memory;
 use crate::prompt::Planner;
 use crate::upstream::{Call, Upstream, cut};
 
 use super::Receipts;
+use crate::http::headers::OwnHeaders;
+use crate::http::identity::{Identities, Identity};
 use crate::http::response::Body;
 
 /// The parts that requests share. One per process.
@@ -23,6 +27,10 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     /// Cancelled when requests that are still running are cut off, because the process stops.
     pub(crate) cut: CancellationToken,
+    /// Finds out who sends requests.
+    pub(crate) identities: Identities,
+    /// The headers that are not sent on.
+    pub(crate) own_headers: OwnHeaders,
     /// Plans prompts with the memory; `None` when `memory.mode` is off.
     pub(crate) planner: Option<Planner>,
     /// What was done to recent requests.
@@ -35,6 +43,13 @@ impl Shared {
     /// The memory; `None` when `memory.mode` is off.
     pub(crate) fn memory(&self) -> Option<&Memory> {
         Some(&self.planner.as_ref()?.memory)
+    }
+
+    /// Whose receipts belong to a request where who sends it is taken on trust, which no upstream confirms to whoever asks for a
+    /// receipt: they belong to its credentials. `None` where who sends a request is known.
+    pub(crate) fn scope_on_trust(&self, headers: &HeaderMap, uri: &Uri) -> Option<Scope> {
+        let planner = self.planner.as_ref().filter(|_| self.identities.are_on_trust())?;
+        planner.preparation.key_scope(Sender { headers, identity: &Identity::of_credentials(uri) }).ok()
     }
 
     /// Sends a request to the upstream. The answer breaks off when the process does not wait for it any longer.

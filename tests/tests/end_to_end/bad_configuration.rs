@@ -17,7 +17,7 @@ const MODELS: &str = "MAINPOINT_MODELS_DIR";
 
 #[test]
 fn a_wrong_configuration_names_key_value_and_line_and_exits_with_78() {
-    let cases: [(&str, &[&str]); 15] = [
+    let cases: [(&str, &[&str]); 18] = [
         ("[memory]\nbudget_tokens = 100\nbudget_tokns = 5\n", &[":3:", "memory.budget_tokns", "budget_tokens"]),
         ("\n\n[memroy]\nmode = \"on\"\n", &[":3:", "memroy", "memory"]),
         ("[memory]\nmode = \"on\n", &[":2:", "TOML"]),
@@ -33,6 +33,9 @@ fn a_wrong_configuration_names_key_value_and_line_and_exits_with_78() {
         ("[embedder]\nthreads = 2\n", &[":1:", "embedder"]),
         ("[memory]\nrerank = true\n", &[":2:", "memory.rerank"]),
         ("[memory]\nleast_match = 2.0\n", &[":2:", "memory.least_match", "2"]),
+        ("[identity]\nfrom = \"jwt\"\n", &[":2:", "identity.from", "jwt", "identity.jwks_file"]),
+        ("[identity]\nkeys_file = \"keys.toml\"\n", &[":2:", "identity.keys_file", "proxy-keys"]),
+        ("[identity]\ntrusted_peers = [\"gateway\"]\n", &[":2:", "identity.trusted_peers", "gateway", "127.0.0.0/8"]),
     ];
     for (text, named) in cases {
         for check in [true, false] {
@@ -104,6 +107,27 @@ fn a_missing_model_is_named_with_the_remedy_and_exits_with_66() {
     }
     assert_eq!(fs::read_dir(&empty).expect("the folder").count(), 0, "nothing was put into the folder of models");
     fs::remove_dir(&empty).expect("an empty folder");
+    assert_untouched(&home);
+}
+
+#[test]
+fn a_file_of_keys_that_cannot_be_used_is_named_by_a_start_and_by_a_check() {
+    models::require();
+    let home = Home::new();
+    let file = home.path().join("keys.json");
+    let text = format!("[identity]\nfrom = \"jwt\"\njwks_file = {file:?}\n");
+    for arguments in [&["--check"][..], &[]] {
+        assert_refused(&serve_with(&home, &text, arguments), &[66], &["identity.jwks_file", "keys.json", "JWKS"]);
+    }
+    for wrong in ["{\"keys\": []}", "-----BEGIN PRIVATE KEY-----\nhidden\n-----END PRIVATE KEY-----\n"] {
+        fs::write(&file, wrong).expect("a file");
+        for arguments in [&["--check"][..], &[]] {
+            let refused = serve_with(&home, &text, arguments);
+            assert_refused(&refused, &[65], &["identity.jwks_file", "keys.json", "JWKS"]);
+            assert!(!refused.said().contains("hidden"), "{}", refused.said());
+        }
+    }
+    fs::remove_file(file).expect("the file");
     assert_untouched(&home);
 }
 

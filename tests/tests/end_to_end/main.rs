@@ -25,6 +25,7 @@ mod examples;
 mod faults;
 mod field_reports;
 mod foreign_store;
+mod identity;
 mod import;
 mod isolation;
 mod languages;

@@ -10,17 +10,38 @@ use mainpoint_store::{Scope, Store};
 
 use crate::cli::CliError;
 use crate::cli::search::named_scope;
+use crate::config::{Config, IdentityFrom};
 use crate::conversation::prepare::Preparation;
 use crate::conversation::scope;
-use crate::conversation::scope::{Caller, ScopeKey};
+use crate::conversation::scope::{Caller, Part, ScopeKey};
 use crate::http::credentials::CallerHeaders;
+use crate::http::identity;
 
 /// Whose memory it is, but for the user that a line may name.
 pub(super) struct Owner {
     keys: Arc<ScopeKey>,
     callers: CallerHeaders,
     whole: Whole,
+    division: Division,
+}
+
+/// Which part of a memory a history becomes, where its lines do not say so.
+#[derive(Debug, Default, Args)]
+pub(super) struct Division {
+    /// Project of that key, or of that scope, as applications send it in x-mainpoint-project (memory.project_header).
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+    /// User of that key, scope or project, for lines that name none.
+    #[arg(long, value_name = "NAME")]
     user: Option<String>,
+}
+
+impl Division {
+    /// The part for a line that names this user, or none; an empty name is none, as in a header.
+    fn part<'a>(&'a self, user: Option<&'a str>) -> Part<'a> {
+        let named = |name: Option<&'a str>| name.filter(|name| !name.is_empty()).map(str::as_bytes);
+        Part { project: named(self.project.as_deref()), user: user.map(str::as_bytes).or(named(self.user.as_deref())) }
+    }
 }
 
 enum Whole {
@@ -45,14 +66,32 @@ pub(super) struct CallerArguments {
     /// variable that holds its whole value. May be given several times, since a memory belongs to all credentials together.
     #[arg(long, value_name = "HEADER=VARIABLE", conflicts_with = "scope")]
     header_env: Vec<String>,
+    /// Who the application's requests are by where identity.from says so: the name that the gateway sets, the name of a key of this
+    /// proxy, or for tokens CLAIM=VALUE, once for each claim of identity.claims.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["scope", "key_env", "header_env"])]
+    identity: Vec<String>,
 }
 
 impl CallerArguments {
-    /// The caller who sends these credentials; without any the one without a key.
+    /// The caller who sends these credentials, or is called so; without either the one without a key.
     ///
     /// # Errors
-    /// [`CliError::Argument`] when a header is no credential, or a variable is not set or holds what no header can carry.
-    pub(super) fn caller(&self, callers: &CallerHeaders) -> Result<Caller, CliError> {
+    /// [`CliError::Argument`] when a header is no credential, a variable is not set or holds what no header can carry, or callers are
+    /// told otherwise than was said.
+    pub(super) fn caller(&self, config: &Config, is_scope_named: bool) -> Result<Caller, CliError> {
+        if !self.identity.is_empty() {
+            let known = identity::named(&config.identity, &self.identity);
+            return known
+                .map(Caller::known_as)
+                .map_err(|reason| refused("--identity", &self.identity.join(" "), &reason));
+        }
+        if config.identity.from != IdentityFrom::Credentials && !is_scope_named {
+            let from = config.identity.from.label();
+            return Err(CliError::Argument(format!(
+                "identity.from is {from:?}, so that no request finds the memory of a key: expected --identity or --scope"
+            )));
+        }
+        let callers = &CallerHeaders::new(&config.memory);
         let mut caller = Caller::default();
         if let Some(variable) = &self.key_env {
             let header = self.key_header.as_str();
@@ -93,8 +132,8 @@ fn refused(option: &str, value: &str, reason: &str) -> CliError {
 }
 
 impl Owner {
-    /// The caller, or the scope that is `named`; `user` divides it.
-    pub(super) fn new(preparation: &Preparation, caller: Caller, named: Option<&str>, user: Option<&str>) -> Self {
+    /// The caller, or the scope that is `named`, as it is divided.
+    pub(super) fn new(preparation: &Preparation, caller: Caller, named: Option<&str>, division: Division) -> Self {
         Self {
             keys: Arc::clone(&preparation.keys),
             callers: preparation.callers.clone(),
@@ -102,21 +141,21 @@ impl Owner {
                 Some(name) => Whole::Named(name.to_owned()),
                 None => Whole::Caller(caller),
             },
-            user: user.filter(|user| !user.is_empty()).map(str::to_owned),
+            division,
         }
     }
 
     /// The same owner, once it is certain that the store has the scope that was named.
     ///
     /// # Errors
-    /// [`CliError::Argument`] when it has not, or when a user's part of a scope would have to be divided by `--user`.
+    /// [`CliError::Argument`] when it has not, or when it is such a part already that it cannot be divided as asked for.
     pub(super) async fn existing(self, store: &Store) -> Result<Self, CliError> {
         let Whole::Named(name) = &self.whole else {
             return Ok(self);
         };
         let known = named_scope(name, store.scopes().await?)?;
-        if let Some(user) = self.user.as_deref().filter(|_| scope::is_users(&known)) {
-            return Err(CliError::Argument(format!("--user {user}: {}", divided(&known))));
+        if let Some(reason) = indivisible(&known, self.division.part(None)) {
+            return Err(CliError::Argument(reason));
         }
         Ok(Self { whole: Whole::Known(known), ..self })
     }
@@ -126,25 +165,33 @@ impl Owner {
     /// # Errors
     /// In words, when the user's scope cannot be made.
     pub(super) fn scope(&self, user: Option<&str>) -> Result<Scope, String> {
-        let user = user.or(self.user.as_deref());
+        let part = self.division.part(user);
         let whole = match &self.whole {
             Whole::Caller(caller) => {
-                let scope = caller.scope(&self.keys, &self.callers, user);
+                let scope = caller.scope(&self.keys, &self.callers, part);
                 return scope.map_err(|error| error.to_string());
             }
             Whole::Named(name) => Scope::new(name.clone()).map_err(|error| error.to_string())?,
             Whole::Known(scope) => scope.clone(),
         };
-        match user {
-            None => Ok(whole),
-            Some(user) if scope::is_users(&whole) => {
-                Err(format!("user = {user:?}; expected none: {}", divided(&whole)))
-            }
-            Some(user) => self.keys.of_user(&whole, user.as_bytes()).map_err(|error| error.to_string()),
+        match indivisible(&whole, part) {
+            Some(reason) => Err(reason),
+            None => self.keys.of_part(&whole, part).map_err(|error| error.to_string()),
         }
     }
 }
 
-fn divided(scope: &Scope) -> String {
-    format!("--scope {scope} is one user's part of a key's memory already and cannot be divided again")
+/// Why a scope cannot be divided so: a project's part is divided by users alone, a user's part not at all.
+fn indivisible(scope: &Scope, part: Part<'_>) -> Option<String> {
+    let (what, name) = match part {
+        Part { project: Some(project), .. } if scope::is_users(scope) || scope::is_projects(scope) => {
+            ("project", project)
+        }
+        Part { user: Some(user), .. } if scope::is_users(scope) => ("user", user),
+        _ => return None,
+    };
+    let (name, whose) = (String::from_utf8_lossy(name), if scope::is_users(scope) { "user" } else { "project" });
+    Some(format!(
+        "{what} = {name:?}; expected none: --scope {scope} is one {whose}'s part of a memory already and cannot be divided so again"
+    ))
 }

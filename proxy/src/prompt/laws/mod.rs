@@ -25,9 +25,10 @@ use super::evictable::Cuttable;
 use super::injections::BlockRecord;
 use crate::config::AttachmentPolicy;
 use crate::conversation::prepare::{Preparation, Prepared, RawRequest, prepare};
-use crate::conversation::scope::ScopeKey;
+use crate::conversation::scope::{ScopeKey, Sender};
 use crate::deadline::Deadline;
 use crate::http::credentials::CallerHeaders;
+use crate::http::identity::Identity;
 use crate::openai::request::{OriginalPart, Surface};
 use crate::openai::splice::{Edits, rewrite};
 use crate::openai::tokens::{TokenCounter, TokenFactors};
@@ -126,7 +127,12 @@ impl Laws {
     }
 
     fn prepared(&self, surface: Surface, body: Bytes) -> Result<Prepared, Reason> {
-        let raw = RawRequest { surface, headers: &HeaderMap::new(), body, time: DateTime::UNIX_EPOCH };
+        let raw = RawRequest {
+            surface,
+            sender: Sender { headers: &HeaderMap::new(), identity: &Identity::of_headers() },
+            body,
+            time: DateTime::UNIX_EPOCH,
+        };
         prepare(&self.preparation, raw, &Deadline::none()).unwrap()
     }
 

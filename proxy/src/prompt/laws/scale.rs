@@ -128,8 +128,12 @@ fn more_messages_than_are_looked_at_are_refused_with_a_reason() {
 fn preparing_ends_at_the_deadline() {
     let laws = Laws::new();
     let body = SHAPES[0].body(2_000_000);
-    let raw =
-        RawRequest { surface: Surface::ChatCompletions, headers: &HeaderMap::new(), body, time: DateTime::UNIX_EPOCH };
+    let raw = RawRequest {
+        surface: Surface::ChatCompletions,
+        sender: Sender { headers: &HeaderMap::new(), identity: &Identity::of_headers() },
+        body,
+        time: DateTime::UNIX_EPOCH,
+    };
     let over = Deadline::after(Duration::ZERO);
     assert!(matches!(prepare(&laws.preparation, raw, &over), Err(MemoryError::Deadline)));
 }
