@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::judging::{Judged, UpdateOutcome};
-use super::report::{evidence_metric, newest_metric};
+use super::report::{DIFFERENCE, evidence_metric, newest_metric};
 use crate::BenchError;
 use crate::cache::write_whole;
 use crate::report::Row;
@@ -29,8 +29,6 @@ pub(super) struct Kept {
     newest_first: Option<bool>,
 }
 
-/// The difference to an earlier run, by its name in result files.
-pub(super) const DIFFERENCE: &str = "mainpoint − before";
 const SEED: u64 = 20_261_129;
 
 impl Kept {

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use super::comparison::DIFFERENCE;
 use super::judging::{Judged, UpdateOutcome};
 use super::{Played, SessionOptions};
 
@@ -24,6 +23,9 @@ const UPDATE_NOTE: &str = "Questions of which an earlier chat tells what a later
     chats on which the rule for newer facts was chosen have a line of their own.";
 const DIFFERENCE_NOTE: &str = "This build minus the one that left the file of --before, over the questions that both were asked; paired \
     bootstrap over questions.";
+
+/// The difference to an earlier run, by its name in result files.
+pub(super) const DIFFERENCE: &str = "mainpoint − before";
 
 /// The share of evidence within so many tokens.
 pub(super) fn evidence_metric(tokens: &str) -> String {

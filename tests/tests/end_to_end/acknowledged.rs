@@ -8,13 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mainpoint_tests::proxy::{Home, TENANT};
-use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy, sse, wait_until};
+use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy, prompt, sse, wait_until};
 use serde_json::Value;
 
 use crate::shared;
 
-/// The scripted upstream says this when it is told nothing else.
-const REPLY: &str = "All right.";
 /// Clients that talk at the same time.
 const CLIENTS: usize = 12;
 /// Answers before the process is ended. The reader has read only a few of them by then.
@@ -32,7 +30,7 @@ async fn every_turn_of_an_answer_that_was_seen_to_its_end_outlives_a_stop_under_
 }
 
 async fn outlives(end: impl FnOnce(StartedProxy) -> futures::future::BoxFuture<'static, ()>) {
-    let upstream = ScriptedUpstream::start().await;
+    let upstream = echoing().await;
     let start = |home: Arc<Home>| {
         let builder = StartedProxy::builder().upstream(&upstream.base_url());
         builder.setting("store", "flush_interval_ms = 200").setting("store", "flush_turns = 20").home(&home).start()
@@ -51,7 +49,8 @@ async fn outlives(end: impl FnOnce(StartedProxy) -> futures::future::BoxFuture<'
     // The next start reads what is left, while it takes in what comes.
     let proxy = start(Arc::clone(&home)).await;
     let mut later = Conversation::new();
-    later.user("And what did I say before?");
+    let question = "And what did I say before?";
+    later.user(question);
     assert_eq!(proxy.chat(later.body()).await.status, 200);
     proxy.everything_read().await;
     let home = proxy.stop().await;
@@ -65,10 +64,21 @@ async fn outlives(end: impl FnOnce(StartedProxy) -> futures::future::BoxFuture<'
         "every turn of an answer that was seen is there: {known}"
     );
     let mut everything = asked.clone();
-    later.assistant(REPLY);
+    later.assistant(&reply(question));
     everything.push(later);
     let whole = imported(&home, &everything);
     assert_eq!(whole["turns_stored"], 2 * everything.len(), "no turn is there twice: {whole}");
+}
+
+/// An upstream that says something else to everything, since what is said twice is stored once.
+async fn echoing() -> ScriptedUpstream {
+    let upstream = ScriptedUpstream::start().await;
+    upstream.always(|request| request.said(&reply(&prompt::last_user_text(&request.json()))));
+    upstream
+}
+
+fn reply(question: &str) -> String {
+    format!("All right. You said: {question}")
 }
 
 /// What clients said and saw.
@@ -85,9 +95,10 @@ impl Talk {
         let http = mainpoint_tests::wire::client();
         for number in 0.. {
             let mut conversation = Conversation::new();
-            conversation.user(&format!("Client {client} counts its sheep: there are {number} of them today."));
+            let said = format!("Client {client} counts its sheep: there are {number} of them today.");
+            conversation.user(&said);
             let mut whole = conversation.clone();
-            whole.assistant(REPLY);
+            whole.assistant(&reply(&said));
             add(&self.asked, whole.clone());
             let streams = (client + number).is_multiple_of(2);
             let asked = if streams { conversation.streaming() } else { conversation };
@@ -130,7 +141,7 @@ pub(crate) fn imported(home: &Home, conversations: &[Conversation]) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_backlog_is_counted_and_told_and_no_client_sees_it() {
-    let upstream = ScriptedUpstream::start().await;
+    let upstream = echoing().await;
     let builder = StartedProxy::builder().upstream(&upstream.base_url());
     let proxy = builder
         .setting("server", "fault_injection = true")
@@ -147,7 +158,8 @@ async fn a_full_backlog_is_counted_and_told_and_no_client_sees_it() {
         asked(&proxy, "Bearer sk-three", 1).await,
     ];
     for answer in &answers {
-        assert_eq!((answer.status.as_u16(), answer.reply().as_str()), (200, REPLY));
+        assert_eq!(answer.status, 200);
+        assert!(answer.reply().starts_with("All right. You said: This is question"), "{}", answer.reply());
     }
     let metrics = proxy.metrics().await;
     let refused = |reason| metrics.sum("mainpoint_backlog_refused_turns_total", &[("reason", reason)]);

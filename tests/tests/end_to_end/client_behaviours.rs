@@ -42,7 +42,7 @@ fn window(history: &[Value]) -> Vec<Value> {
     history[history.len().saturating_sub(2 * WINDOW + 1)..].to_vec()
 }
 
-/// As much of the end as there is room for, whoever speaks first.
+/// As much of the end as there is room for, from a message of the user's on.
 fn window_of_bytes(history: &[Value]) -> Vec<Value> {
     let mut room = 700;
     let mut kept: Vec<Value> = Vec::new();
@@ -53,6 +53,9 @@ fn window_of_bytes(history: &[Value]) -> Vec<Value> {
         }
         room = room.saturating_sub(length);
         kept.push(message.clone());
+    }
+    if kept.last().is_some_and(|first| first["role"] == "assistant") {
+        kept.pop();
     }
     kept.reverse();
     kept
