@@ -3,6 +3,7 @@
 //! It must not know requests, nor how memories are found.
 
 mod backlog;
+mod blobs;
 mod health;
 mod importer;
 mod incoming;

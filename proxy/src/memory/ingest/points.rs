@@ -5,11 +5,12 @@
 use mainpoint_engine::{PassageReading, TurnReading, TurnText};
 use mainpoint_store::{Point, Span, Turn};
 
+use super::blobs::readable;
 use crate::memory::profile::Profile;
 
-/// The turn as the reader sees it.
+/// The turn as the reader sees it: without what is encoded in it.
 pub(super) fn as_text(turn: &Turn) -> TurnText {
-    TurnText { speaker: capitalised(&turn.role), text: turn.text.clone() }
+    TurnText { speaker: capitalised(&turn.role), text: readable(&turn.text).into_owned() }
 }
 
 /// The points of a turn that has been read.
