@@ -101,6 +101,11 @@ impl Directory {
         self.tables().join(format!("{name}.lance"))
     }
 
+    /// Bytes of all files here. Blocking.
+    pub(crate) fn bytes(&self) -> u64 {
+        bytes_below(&self.path)
+    }
+
     /// Whether a store of the layout version before this one left its mark here.
     pub(crate) fn is_old(&self) -> bool {
         self.path.join("embedder").exists()
@@ -166,6 +171,19 @@ impl Directory {
 
 /// The file that names the model.
 const MODEL: &str = "model";
+
+/// Bytes of all files below a directory; files that come or go meanwhile may be left out.
+fn bytes_below(directory: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return 0;
+    };
+    let bytes = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(found) if found.is_dir() => bytes_below(&entry.path()),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    });
+    bytes.sum()
+}
 
 /// Creates, writes and removes a file.
 fn probe(directory: &Path) -> io::Result<()> {

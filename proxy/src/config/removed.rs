@@ -16,7 +16,10 @@ const FATES: [(&str, &str); 11] = [
         "memory.recall_turns",
         "tokens say how much is recalled (memory.memory_share), and memory.least_relevance what is worth it; take this key out",
     ),
-    ("memory.across_conversations", "memory.recall says now whose turns are recalled: \"caller\" for true, \"conversation\" for false"),
+    (
+        "memory.across_conversations",
+        "memory.recall says now whose turns are recalled: \"caller\" for true, \"conversation\" for false",
+    ),
     ("memory.rerank", FOUND_OTHERWISE),
     ("memory.attention_search", FOUND_OTHERWISE),
     (

@@ -245,9 +245,10 @@ impl Prepared {
 
     /// How many turns of the conversation come before the message `spoken[at]`, or before the reply.
     fn position(&self, at: usize) -> u32 {
-        let (position, known) = self.standing.as_ref().map_or((0, 0), |standing| {
-            (standing.tip.map_or(0, |tip| tip.position as usize + 1), standing.known)
-        });
+        let (position, known) = self
+            .standing
+            .as_ref()
+            .map_or((0, 0), |standing| (standing.tip.map_or(0, |tip| tip.position as usize + 1), standing.known));
         u32::try_from((position + at).saturating_sub(known)).unwrap_or(u32::MAX)
     }
 

@@ -47,7 +47,13 @@ impl Case {
     }
 
     async fn plan_at(&self, mode: Mode, time: DateTime<Utc>) -> Plan {
-        let context = RequestContext { surface: Surface::ChatCompletions, mode, reach: self.reach, headers: &HeaderMap::new(), time };
+        let context = RequestContext {
+            surface: Surface::ChatCompletions,
+            mode,
+            reach: self.reach,
+            headers: &HeaderMap::new(),
+            time,
+        };
         Plan::make(&self.planner, context, self.body.clone()).await
     }
 
@@ -90,7 +96,7 @@ fn recalled(count: u8, words: usize) -> Vec<RecalledTurn> {
 
 /// What another request wrote to the ledger: an eviction whose digest begins with this line.
 fn eviction(line: usize) -> Vec<u8> {
-    let record = EvictionRecord { lines: vec![format!("line {line}")], held: Vec::new() };
+    let record = EvictionRecord { lines: vec![format!("line {line}")], ..EvictionRecord::default() };
     serde_json::to_vec(&record).unwrap()
 }
 

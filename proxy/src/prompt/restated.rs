@@ -58,7 +58,8 @@ fn is_time_of_day(word: &str) -> bool {
 /// `2026-11-30`, `30.11.2026`, `2026年11月30日`, each perhaps with a time of day behind it.
 fn is_date(word: &str) -> bool {
     let (date, time) = word.split_once(['T', '日', '일']).unwrap_or((word, ""));
-    let parts: Vec<&str> = date.split(['-', '/', '.', '年', '月', '년', '월']).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> =
+        date.split(['-', '/', '.', '年', '月', '년', '월']).filter(|part| !part.is_empty()).collect();
     let numbers: Vec<u32> = parts.iter().filter_map(|part| part.parse().ok()).collect();
     let is_date = numbers.len() == 3 && parts.len() == 3 && numbers.iter().any(|number| (1900..2200).contains(number));
     is_date && (time.is_empty() || is_time_of_day(time))
@@ -79,7 +80,10 @@ mod tests {
     fn a_message_whose_clock_has_gone_on_says_what_it_said() {
         for (known, new) in [
             ("It is 14:03. Where is the cat?", "It is 14:04. Where is the cat?"),
-            ("Now: 2026-11-30T14:03:22Z\nYou are talking to Ann.", "Now: 2026-12-01T09:10:00Z\nYou are talking to Ann."),
+            (
+                "Now: 2026-11-30T14:03:22Z\nYou are talking to Ann.",
+                "Now: 2026-12-01T09:10:00Z\nYou are talking to Ann.",
+            ),
             ("[Monday, 30 November 2026, 2:03 pm] hello there", "[Tuesday, 1 December 2026, 11:40 am] hello there"),
             ("Datum: 30.11.2026 14:03", "Datum: 01.12.2026 09:10"),
             ("現在 2026年11月30日14:03 です", "現在 2026年12月1日09:10 です"),

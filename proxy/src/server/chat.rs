@@ -57,7 +57,8 @@ pub(crate) async fn answer(
     // Refused whatever the mode: a memory must not depend on which of two users comes first.
     credentials::user(&parts.headers, &shared.config.memory.user_header)?;
     let body = body::read(body, &parts.headers, shared.config.server.max_body_bytes).await?;
-    let context = RequestContext { surface: chat.surface, mode, reach, headers: &parts.headers, time: chrono::Utc::now() };
+    let context =
+        RequestContext { surface: chat.surface, mode, reach, headers: &parts.headers, time: chrono::Utc::now() };
     let mut plan = plan(shared, context, body).await;
 
     let mut call = relay::call(shared, chat.path, parts, CallBody::Whole(plan.body.clone()));

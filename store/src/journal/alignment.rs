@@ -91,7 +91,11 @@ mod tests {
     fn what_a_window_has_slid_past_is_lost() {
         assert_eq!(aligned(&[3, 4], &[1, 2, 3, 4]), (vec![1, 2], vec![]));
         assert_eq!(aligned(&[1, 2, 3, 4], &[1, 2, 3, 4]), (vec![], vec![]));
-        assert_eq!(aligned(&[1, 5, 6], &[1, 2, 3, 4, 5, 6]), (vec![2, 3, 4], vec![]), "the first message stays in front");
+        assert_eq!(
+            aligned(&[1, 5, 6], &[1, 2, 3, 4, 5, 6]),
+            (vec![2, 3, 4], vec![]),
+            "the first message stays in front"
+        );
     }
 
     #[test]

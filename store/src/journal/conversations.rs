@@ -171,12 +171,8 @@ fn compare(
 ) -> Result<Standing, redb::Error> {
     let lineage = Lineage::new(transaction, scope)?;
     let follows = lineage.has_after(meeting.place)?;
-    let mut standing = Standing {
-        tip: Some(meeting.place),
-        is_newest: !follows,
-        known: meeting.at + 1,
-        ..Standing::default()
-    };
+    let mut standing =
+        Standing { tip: Some(meeting.place), is_newest: !follows, known: meeting.at + 1, ..Standing::default() };
     let said: Vec<TurnId> = turns.get(..=meeting.at).unwrap_or_default().to_vec();
     let rest: Vec<TurnId> = if meeting.is_whole {
         Vec::new()

@@ -60,7 +60,8 @@ impl Conversations {
     /// Every turn at its place, as it would be put back.
     fn placed(&self) -> Vec<PlacedTurn> {
         let ScopePlaces { origins, placed } = self.journal.scope_places(&scope()).unwrap();
-        let origin = |conversation| origins.iter().find(|(branch, _)| *branch == conversation).map(|(_, origin)| *origin);
+        let origin =
+            |conversation| origins.iter().find(|(branch, _)| *branch == conversation).map(|(_, origin)| *origin);
         let placed = placed.into_iter().map(|(place, turn)| PlacedTurn {
             scope: scope(),
             turn,
@@ -131,7 +132,11 @@ fn what_is_said_again_elsewhere_does_not_tell_a_conversation() {
     let new = all.standing(&[10, 11, 3, 12]);
     assert_eq!((new.known, new.is_newest), (3, true));
     all.said(&[20, 104, 105]);
-    assert_eq!(all.standing(&[104, 21]).tip, None, "it stands where a window would begin, and at the request's beginning");
+    assert_eq!(
+        all.standing(&[104, 21]).tip,
+        None,
+        "it stands where a window would begin, and at the request's beginning"
+    );
     assert_eq!(all.standing(&[90, 104, 21]).known, 2, "long enough to tell");
 }
 
@@ -142,7 +147,10 @@ fn a_clock_in_the_first_message_stands_for_the_first_message() {
     let standing = all.standing(&[9, 2, 3, 4, 5]);
     assert_eq!((standing.known, standing.is_newest), (4, true));
     assert!(standing.lost.is_empty());
-    assert_eq!(standing.replaced.iter().map(|replaced| (replaced.at, replaced.known)).collect::<Vec<_>>(), [(0, id(1))]);
+    assert_eq!(
+        standing.replaced.iter().map(|replaced| (replaced.at, replaced.known)).collect::<Vec<_>>(),
+        [(0, id(1))]
+    );
 }
 
 #[test]

@@ -25,21 +25,12 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Lineage<'a> {
     pub(super) fn new(transaction: &ReadTransaction, scope: &'a Scope) -> Result<Self, redb::Error> {
-        Ok(Self {
-            sequences: transaction.open_table(SEQUENCES)?,
-            branches: transaction.open_table(BRANCHES)?,
-            scope,
-        })
+        Ok(Self { sequences: transaction.open_table(SEQUENCES)?, branches: transaction.open_table(BRANCHES)?, scope })
     }
 
     /// The turn at a place and those before it.
     pub(super) fn back_from(&'a self, place: TurnPlace) -> Result<Walk<'a>, redb::Error> {
-        Ok(Walk {
-            lineage: self,
-            conversation: place.conversation,
-            bound: place.position,
-            rows: self.rows_to(place)?,
-        })
+        Ok(Walk { lineage: self, conversation: place.conversation, bound: place.position, rows: self.rows_to(place)? })
     }
 
     /// Whether the conversation goes on after a place.

@@ -7,11 +7,11 @@ use std::sync::atomic::Ordering;
 
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
-use super::{Journal, conversations};
 use super::rows::{
     ACCEPTED, COMPLETED, NOTES, POINTS, POINTS_VERSION, PointRow, PointRowKey, TURNS_VERSION, TurnRow, TurnRowKey,
 };
 use super::rows::{point_from, spans_to_bytes, turn_from, turn_row, vector_to_bytes};
+use super::{Journal, conversations};
 use crate::error::StoreError;
 use crate::records::{CompletedTurn, NewTurns, Pending, Point, Scope, TableVersions, Turn, TurnId, TurnKey};
 

@@ -144,7 +144,8 @@ mod tests {
 
     #[test]
     fn a_branch_reads_on_from_what_it_shares() {
-        let placed = [(at(1, 0), id(10)), (at(1, 1), id(11)), (at(1, 2), id(12)), (at(2, 2), id(22)), (at(2, 3), id(10))];
+        let placed =
+            [(at(1, 0), id(10)), (at(1, 1), id(11)), (at(1, 2), id(12)), (at(2, 2), id(22)), (at(2, 3), id(10))];
         let outline = Outline::new([(id(2), at(1, 1))], placed, []);
         assert_eq!(line(&outline, 1), [(0, 10), (1, 11), (2, 12)]);
         assert_eq!(line(&outline, 2), [(0, 10), (1, 11), (2, 22), (3, 10)]);
@@ -162,7 +163,8 @@ mod tests {
 
     #[test]
     fn branches_of_each_other_end() {
-        let outline = Outline::new([(id(1), at(2, 4)), (id(2), at(1, 4))], [(at(1, 5), id(10)), (at(2, 5), id(20))], []);
+        let outline =
+            Outline::new([(id(1), at(2, 4)), (id(2), at(1, 4))], [(at(1, 5), id(10)), (at(2, 5), id(20))], []);
         assert_eq!(line(&outline, 1), [(5, 10)]);
     }
 }

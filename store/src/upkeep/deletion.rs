@@ -159,9 +159,8 @@ fn rows_covered(removal: &Removal) -> Vec<(DfExpr, DfExpr)> {
         Removed::Everything => vec![(filter::of_scope(scope), filter::of_scope(scope))],
         Removed::Turns { ids, .. } => {
             let ids: Vec<TurnId> = ids.iter().copied().collect();
-            let rows = |ids: &[TurnId]| {
-                (filter::of_ids(scope, column::ID, ids), filter::of_ids(scope, column::TURN, ids))
-            };
+            let rows =
+                |ids: &[TurnId]| (filter::of_ids(scope, column::ID, ids), filter::of_ids(scope, column::TURN, ids));
             ids.chunks(CHUNK).map(rows).collect()
         }
     }

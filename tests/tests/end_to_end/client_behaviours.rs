@@ -59,8 +59,10 @@ fn window_of_bytes(history: &[Value]) -> Vec<Value> {
 
 fn summary(history: &[Value], number: usize) -> Vec<Value> {
     let left_out = history.len().saturating_sub(2 * WINDOW + 1);
-    let words = format!("Summary of {left_out} messages so far, made for request {number}: they chatted about their days.");
-    let mut view = if left_out > 0 { vec![message("user", &words), message("assistant", "I see.")] } else { Vec::new() };
+    let words =
+        format!("Summary of {left_out} messages so far, made for request {number}: they chatted about their days.");
+    let mut view =
+        if left_out > 0 { vec![message("user", &words), message("assistant", "I see.")] } else { Vec::new() };
     view.extend(window(history));
     view
 }
