@@ -153,7 +153,7 @@ fn pass_through(preparation: &Preparation, headers: &HeaderMap, body: &Bytes) ->
         scope: Some(prepared.scope.clone()),
         ..Plan::passthrough(body.clone())
     };
-    (plan, prepared.spoken_ids())
+    (plan, prepared.spoken_ids().to_vec())
 }
 
 /// What a request over its budget goes through after it was prepared, but for what waits.

@@ -191,7 +191,8 @@ fn the_branches_of_a_conversation_belong_to_it() {
     assert_eq!(family, HashSet::from([first, branch, further].map(|place| place.conversation)));
     assert_eq!(all.journal.with_branches(&scope(), branch.conversation).unwrap().len(), 2);
     let turns = all.journal.turns_of(&scope(), &family).unwrap();
-    assert_eq!(turns, ids(&[1, 2, 3, 4, 5, 6, 44, 55, 66]).into_iter().collect());
+    let said: HashSet<TurnId> = ids(&[1, 2, 3, 4, 5, 6, 44, 55, 66]).into_iter().collect();
+    assert_eq!(turns, said);
     let shared = all.journal.standing_elsewhere(&scope(), &turns, &family).unwrap();
     assert_eq!(shared, HashSet::from([id(3)]), "{other:?} has it as well");
 }

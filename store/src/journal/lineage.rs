@@ -2,7 +2,7 @@
 //!
 //! Responsible for: reading turns in reverse order across branches. Must not know: what they are read for.
 
-use redb::{Range, ReadOnlyTable, ReadTransaction, ReadableTable};
+use redb::{Range, ReadOnlyTable, ReadTransaction};
 
 use super::rows::{BRANCHES, BranchKey, BranchRow, SEQUENCES, SequenceKey};
 use crate::records::{Scope, TurnId, TurnPlace};

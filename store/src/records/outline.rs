@@ -97,15 +97,14 @@ impl Outline {
     /// conversation that is not there.
     pub fn line(&self, name: TurnId) -> Vec<(TurnPlace, TurnId)> {
         let mut pieces = Vec::new();
-        let (mut name, mut end) = (name, u32::MAX);
-        while let Some(conversation) = self.conversations.get(&name) {
-            let own = conversation.turns.iter().filter(|(position, _)| *position <= end);
-            pieces.push(own.map(|(position, turn)| (TurnPlace { conversation: name, position: *position }, *turn)));
-            match conversation.origin {
-                // A branch begins behind its origin, whose own origin is before that.
-                Some(origin) if origin.position < end => (name, end) = (origin.conversation, origin.position),
-                _ => break,
-            }
+        let mut next = Some(TurnPlace { conversation: name, position: u32::MAX });
+        while let Some(end) = next
+            && let Some(conversation) = self.conversations.get(&end.conversation)
+        {
+            let own = conversation.turns.iter().filter(move |(position, _)| *position <= end.position);
+            pieces.push(own.map(move |(position, turn)| (TurnPlace { position: *position, ..end }, *turn)));
+            // A branch begins behind its origin, whose own origin is before that.
+            next = conversation.origin.filter(|origin| origin.position < end.position);
         }
         pieces.into_iter().rev().flatten().collect()
     }

@@ -2,6 +2,7 @@
 //!
 //! It must not know how conversations are told apart. Printed as a table: whether what was said in exchange 3 reaches the prompt of the
 //! last question, and how many tokens are read for each token that a client with its whole history makes the reader read.
+#![expect(clippy::print_stdout, reason = "the table is to be seen")]
 
 use comfy_table::Table;
 use mainpoint_tests::conversation::everyday_chat;
