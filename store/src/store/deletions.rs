@@ -10,13 +10,13 @@ use crate::records::{Deletion, Extent, Scope, TurnId};
 use crate::upkeep::deletion;
 
 impl Store {
-    /// Deletes turns, read or not, and returns how many of them were there. Gone from every answer, from the journal, from the lists
+    /// Deletes turns, read or not, and returns which of them were there. Gone from every answer, from the journal, from the lists
     /// of conversations and from the ledger, with every entry that quotes one of them, when this returns; gone from the disk after
     /// the next maintenance. A turn that is being read is not completed afterwards, and one that is offered again is new.
     ///
     /// # Errors
     /// See [`Store`]. A deletion that an error interrupts is carried out by the next maintenance, or the next opening.
-    pub async fn delete_turns(&self, scope: &Scope, ids: Vec<TurnId>) -> Result<u64, StoreError> {
+    pub async fn delete_turns(&self, scope: &Scope, ids: Vec<TurnId>) -> Result<Vec<TurnId>, StoreError> {
         self.delete(scope, Extent::Turns(ids)).await
     }
 
@@ -25,7 +25,7 @@ impl Store {
     ///
     /// # Errors
     /// See [`Store::delete_turns`].
-    pub async fn delete_conversation(&self, scope: &Scope, conversation: TurnId) -> Result<u64, StoreError> {
+    pub async fn delete_conversation(&self, scope: &Scope, conversation: TurnId) -> Result<Vec<TurnId>, StoreError> {
         self.delete(scope, Extent::Conversation(conversation)).await
     }
 
@@ -33,7 +33,7 @@ impl Store {
     ///
     /// # Errors
     /// See [`Store::delete_turns`].
-    pub async fn delete_before(&self, scope: &Scope, time: DateTime<Utc>) -> Result<u64, StoreError> {
+    pub async fn delete_before(&self, scope: &Scope, time: DateTime<Utc>) -> Result<Vec<TurnId>, StoreError> {
         self.delete(scope, Extent::Before(time)).await
     }
 
@@ -41,11 +41,11 @@ impl Store {
     ///
     /// # Errors
     /// See [`Store::delete_turns`].
-    pub async fn delete_scope(&self, scope: &Scope) -> Result<u64, StoreError> {
+    pub async fn delete_scope(&self, scope: &Scope) -> Result<Vec<TurnId>, StoreError> {
         self.delete(scope, Extent::Everything).await
     }
 
-    async fn delete(&self, scope: &Scope, extent: Extent) -> Result<u64, StoreError> {
+    async fn delete(&self, scope: &Scope, extent: Extent) -> Result<Vec<TurnId>, StoreError> {
         self.shared.ensure_open()?;
         deletion::delete(&self.shared, Deletion { scope: scope.clone(), extent }).await
     }

@@ -21,8 +21,8 @@ use crate::tasks::to_completion;
 /// Turns that LanceDB is told to delete at a time.
 const CHUNK: usize = 4096;
 
-/// Deletes and returns the number of turns that were there.
-pub(crate) async fn delete(shared: &Arc<Shared>, deletion: Deletion) -> Result<u64, StoreError> {
+/// Deletes and returns the turns that were there.
+pub(crate) async fn delete(shared: &Arc<Shared>, deletion: Deletion) -> Result<Vec<TurnId>, StoreError> {
     let shared = Arc::clone(shared);
     to_completion(async move {
         let _maintenance = shared.maintenance.lock().await;
@@ -30,7 +30,7 @@ pub(crate) async fn delete(shared: &Arc<Shared>, deletion: Deletion) -> Result<u
         let mut writer = shared.writer.lock().await;
         let removal = resolve(&shared, deletion).await?;
         if removal.is_empty() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let noted = removal.clone();
         let removed = shared
@@ -124,7 +124,7 @@ async fn carry_out(
     removal: Removal,
     from_journal: Vec<TurnKey>,
     mut purge: Purge,
-) -> Result<u64, StoreError> {
+) -> Result<Vec<TurnId>, StoreError> {
     let scope = removal.scope.clone();
     let mut deleted: HashSet<TurnId> = from_journal.into_iter().map(|(_, id)| id).collect();
     writer.untrimmed.retain(|(of, id)| *of != scope || !deleted.contains(id));
@@ -141,15 +141,17 @@ async fn carry_out(
         }
     }
     shared.turn_index().unload(&scope);
-    shared.forget_turns(&scope, &deleted);
-    shared.deletions.fetch_add(1, Ordering::AcqRel);
+    if !deleted.is_empty() {
+        shared.forget_turns(&scope, &deleted);
+        shared.deletions.fetch_add(1, Ordering::AcqRel);
+    }
     shared
         .blocking(move |shared| {
             shared.directory.sync()?;
             shared.journal.finish_deletion(&NotedDeletion::Removal(removal), purge)
         })
         .await?;
-    Ok(deleted.len() as u64)
+    Ok(deleted.into_iter().collect())
 }
 
 /// The rows of both tables that go, in as many steps as it takes.

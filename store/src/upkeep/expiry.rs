@@ -23,7 +23,8 @@ pub(crate) async fn expire(shared: &Arc<Shared>, now: DateTime<Utc>) -> Result<u
     };
     let mut expired = 0;
     for scope in scopes_with_older(shared, before).await? {
-        expired += deletion::delete(shared, Deletion { scope, extent: Extent::Before(before) }).await?;
+        let deleted = deletion::delete(shared, Deletion { scope, extent: Extent::Before(before) }).await?;
+        expired += deleted.len() as u64;
     }
     Ok(expired)
 }

@@ -44,8 +44,8 @@ async fn deleted_turns_are_gone_from_every_answer_wherever_they_were_and_the_oth
     read(&store, &scope, 2, &[("pending parrot", VECTOR), ("another pending parrot", VECTOR)]).await;
     store.accept(vec![turn(&scope, 4, "unread"), turn(&scope, 5, "another unread")]).await.unwrap();
 
-    assert_eq!(store.delete_turns(&scope, vec![id(0), id(2), id(4), id(99)]).await.unwrap(), 3);
-    assert_eq!(store.delete_turns(&scope, vec![id(0), id(2), id(4)]).await.unwrap(), 0);
+    assert_eq!(store.delete_turns(&scope, vec![id(0), id(2), id(4), id(99)]).await.unwrap().len(), 3);
+    assert_eq!(store.delete_turns(&scope, vec![id(0), id(2), id(4)]).await.unwrap().len(), 0);
 
     let all: Vec<TurnId> = (0..6).map(id).collect();
     assert_eq!(read_ids(&store, &scope, &all).await, [id(1), id(3)]);
@@ -57,7 +57,7 @@ async fn deleted_turns_are_gone_from_every_answer_wherever_they_were_and_the_oth
     }
     assert_eq!(store.points(&scope, &Within::Scope, 10).await.unwrap().len(), 2);
     let status = store.status();
-    assert_eq!((status.turns, status.points, status.pending_turns, status.deletions), (2, 2, 1, 2));
+    assert_eq!((status.turns, status.points, status.pending_turns, status.deletions), (2, 2, 1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,7 +129,7 @@ async fn deleting_what_is_older_than_a_time_leaves_what_is_as_old_or_younger() {
     store.complete(completed).await.unwrap();
     store.flush().await.unwrap();
 
-    assert_eq!(store.delete_before(&mine, turns[3].time).await.unwrap(), 3);
+    assert_eq!(store.delete_before(&mine, turns[3].time).await.unwrap().len(), 3);
     let all: Vec<TurnId> = (0..6).map(id).collect();
     let left: Vec<TurnId> = store.turns(&mine, &all).await.unwrap().iter().map(|turn| turn.id).collect();
     assert_eq!(left, [id(3), id(4), id(5)]);
@@ -173,12 +173,12 @@ async fn what_two_conversations_have_stays_with_the_one_that_is_not_deleted() {
         .map(|(number, of)| Turn { conversation: id(of), ..turn(&scope, number, "x") })
         .into();
     store.accept_said(turns, vec![said(100, &[1, 2]), said(200, &[1, 3])]).await.unwrap();
-    assert_eq!(store.delete_conversation(&scope, id(100)).await.unwrap(), 1);
+    assert_eq!(store.delete_conversation(&scope, id(100)).await.unwrap().len(), 1);
     let outline = store.outline(&scope).await.unwrap();
     assert_eq!(outline.len(), 1);
     let line: Vec<TurnId> = outline.line(id(200)).into_iter().map(|(_, turn)| turn).collect();
     assert_eq!(line, [id(1), id(3)]);
-    assert_eq!(store.delete_conversation(&scope, id(200)).await.unwrap(), 2);
+    assert_eq!(store.delete_conversation(&scope, id(200)).await.unwrap().len(), 2);
     assert!(store.outline(&scope).await.unwrap().is_empty());
 }
 
@@ -301,7 +301,9 @@ async fn check_deletion(all: &[Said], deletion: &Deleting) -> TestCaseResult {
         Deleting::Before(day) => store.delete_before(&scope, on(*day)).await,
         Deleting::Everything => store.delete_scope(&scope).await,
     };
-    prop_assert_eq!(deleted.unwrap(), gone.len() as u64);
+    let mut deleted = deleted.unwrap();
+    deleted.sort();
+    prop_assert_eq!(deleted, gone.iter().copied().map(id).collect::<Vec<_>>());
     let numbers: Vec<u64> = (0..all.len() as u64).collect();
     let left: Vec<TurnId> = numbers.iter().filter(|number| !gone.contains(number)).map(|number| id(*number)).collect();
     for maintained in [false, true] {
