@@ -215,3 +215,22 @@ fn sync_file_system(directory: &File, path: &Path) -> io::Result<()> {
     }
     directory.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use super::*;
+
+    #[test]
+    fn a_directory_weighs_what_its_files_do() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = Directory::prepare(root.path()).unwrap();
+        fs::create_dir(root.path().join("inner")).unwrap();
+        fs::write(root.path().join("inner").join("one"), "12345").unwrap();
+        fs::write(root.path().join("two"), "678").unwrap();
+        assert_eq!(directory.bytes(), 8);
+        fs::remove_dir_all(root.path()).unwrap();
+        assert_eq!(directory.bytes(), 0);
+    }
+}

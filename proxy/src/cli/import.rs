@@ -146,7 +146,7 @@ impl Import<'_> {
             imported,
             reading,
             turns_stored: self.store.status().turns,
-            bytes_stored: summary::bytes_below(&self.config.store.directory),
+            bytes_stored: self.store.bytes_on_disk().await?,
             scopes: expected.scopes,
         })
     }

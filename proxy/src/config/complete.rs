@@ -15,8 +15,14 @@ pub(super) fn complete(
     document: &Document<'_>,
     environment: Environment<'_>,
 ) -> Result<(), ConfigError> {
-    if let Some(variable) = config.upstream.api_key.take() {
-        config.upstream.api_key = Some(key_of(variable.expose(), document, environment)?);
+    let secrets = [
+        ("upstream.api_key_env", &mut config.upstream.api_key),
+        ("server.admin_token_env", &mut config.server.admin_token),
+    ];
+    for (key, secret) in secrets {
+        if let Some(variable) = secret.take() {
+            *secret = Some(secret_of(key, variable.expose(), document, environment)?);
+        }
     }
     check_memory(&config.memory, document)?;
     let (key, directory) = ("models.directory", &mut config.models.directory);
@@ -28,17 +34,21 @@ pub(super) fn complete(
     expand("store.directory", &mut config.store.directory, document, environment)
 }
 
-/// The key that the environment variable `variable` holds.
-fn key_of(variable: &str, document: &Document<'_>, environment: Environment<'_>) -> Result<Secret, ConfigError> {
+/// The secret that the environment variable `variable` holds, which `key` names.
+fn secret_of(
+    key: &str,
+    variable: &str,
+    document: &Document<'_>,
+    environment: Environment<'_>,
+) -> Result<Secret, ConfigError> {
     let value = environment(variable);
     let problem = match value.as_deref().map(str::trim) {
         None => "which is not set: set it, or remove the key",
-        Some(key) if !key.is_empty() && key.chars().all(|c| c.is_ascii_graphic()) => {
-            return Ok(Secret::new(key.to_owned()));
+        Some(secret) if !secret.is_empty() && secret.chars().all(|c| c.is_ascii_graphic()) => {
+            return Ok(Secret::new(secret.to_owned()));
         }
         Some(_) => "whose value (not shown) cannot be sent in a header: expected visible ASCII characters only",
     };
-    let key = "upstream.api_key_env";
     Err(ConfigError::Variable {
         place: document.place_of(key),
         key: key.to_owned(),

@@ -41,6 +41,10 @@ section! {
         /// How many receipts are kept for `GET /mainpoint/receipts/{id}`; the oldest go first.
         #[serde(with = "Whole::<0, 1_000_000>")]
         receipts: usize = 1000,
+        /// The token that reaches every scope through the API below `/mainpoint/v1/`; `None` where nothing does. The file names the
+        /// environment variable that holds it.
+        #[serde(rename = "admin_token_env", deserialize_with = "variable")]
+        admin_token: Option<Secret> = None,
         /// Whether `POST /mainpoint/faults` may stop parts of the process; for tests.
         fault_injection: bool = false,
     }
@@ -115,7 +119,7 @@ fn base_url<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Url>, D::Error
     Ok(Some(url))
 }
 
-/// The name of the variable, which [`complete`](super::complete::complete) replaces by what the variable holds.
+/// The name of a variable, which [`complete`](super::complete::complete) replaces by what the variable holds.
 fn variable<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Secret>, D::Error> {
     let name = String::deserialize(input)?;
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
