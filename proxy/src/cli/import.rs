@@ -22,7 +22,7 @@ use summary::Summary;
 
 use super::search::ensure_store;
 use super::{CliError, ConfigOption};
-use crate::config::{Config, Overrides};
+use crate::config::Overrides;
 use crate::conversation::prepare::Preparation;
 use crate::http::credentials::CallerHeaders;
 use crate::memory::{Imported, Importer};
@@ -98,7 +98,7 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     let owner = Owner::new(&preparation, caller, arguments.scope.as_deref(), arguments.user.as_deref());
     let outcome = match owner.existing(&store).await {
         Ok(owner) => {
-            let import = Import { config: &config, engine: &engine, store: &store, preparation: &preparation, owner };
+            let import = Import { engine: &engine, store: &store, preparation: &preparation, owner };
             import.run(&history).await
         }
         Err(error) => Err(error),
@@ -114,7 +114,6 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
 
 /// Everything that an import needs.
 struct Import<'a> {
-    config: &'a Config,
     engine: &'a Engine,
     store: &'a Store,
     preparation: &'a Preparation,

@@ -153,7 +153,7 @@ fn turns_are_kept_for_ever_unless_days_are_given() {
     let days =
         |days: i64| Config::parse(&format!("[store]\nretain_days = {days}")).map(|config| config.store.retain_for);
     assert_eq!(days(0).unwrap(), None);
-    assert_eq!(days(30).unwrap(), Some(std::time::Duration::from_secs(30 * 86_400)));
+    assert_eq!(days(30).unwrap(), Some(Duration::from_secs(30 * 86_400)));
     let error = days(-1).unwrap_err().to_string();
     assert!(error.contains("store.retain_days = -1: expected a whole number from 0 to 36500"), "{error}");
 }

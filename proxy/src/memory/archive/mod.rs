@@ -13,7 +13,7 @@ use mainpoint_store::{Scope, Store, StoreError, TurnId, Within};
 use serde::Serialize;
 
 pub(crate) use line::{ArchivedTurn, LineError};
-pub(crate) use listing::{ListedConversation, ListedSpan, ListedTurn, Page, TurnCursor, TurnDetails};
+pub(crate) use listing::{ListedConversation, ListedTurn, Page, TurnCursor, TurnDetails};
 pub(crate) use restorer::Restorer;
 
 /// The memory of one scope.

@@ -7,14 +7,12 @@ use http::{Method, Request};
 use crate::error::ProxyError;
 
 /// Something that the API has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Endpoint {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
     Conversations,
-    /// The conversation with this id.
-    Conversation(String),
+    Conversation,
     Turns,
-    /// The turn with this id.
-    Turn(String),
+    Turn,
     Search,
     /// All of a memory.
     Whole,
@@ -27,53 +25,67 @@ pub(super) enum Endpoint {
 }
 
 /// A path with its methods and the parameters of its query.
-pub(super) struct Described {
-    /// As the document writes it.
-    pub(super) path: &'static str,
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) what: What,
+    /// As the document writes it: `{id}` stands for any one segment.
+    path: &'static str,
     /// Methods besides HEAD, which goes with GET.
-    pub(super) methods: &'static str,
+    methods: &'static str,
     /// Names of parameters.
     pub(super) parameters: &'static [&'static str],
 }
 
-const fn described(path: &'static str, methods: &'static str, parameters: &'static [&'static str]) -> Described {
-    Described { path, methods, parameters }
+/// What lies at a path.
+#[derive(Debug)]
+pub(super) struct Found<'a> {
+    pub(super) endpoint: &'static Endpoint,
+    /// What stands for `{id}`; empty where nothing does.
+    pub(super) id: &'a str,
 }
 
-/// Everything that there is. `{id}` stands for any one segment.
-pub(super) const ALL: [Described; 11] = [
-    described("/conversations", "GET", &["limit", "after", "scope"]),
-    described("/conversations/{id}", "DELETE", &["scope"]),
-    described("/turns", "GET", &["conversation", "limit", "after", "scope"]),
-    described("/turns/{id}", "GET, DELETE", &["scope"]),
-    described("/search", "POST", &["scope"]),
-    described("/memory", "DELETE", &["before", "scope"]),
-    described("/export", "GET", &["scope"]),
-    described("/import", "POST", &["scope"]),
-    described("/stats", "GET", &["scope"]),
-    described("/scopes", "GET", &[]),
-    described("/openapi.json", "GET", &[]),
+const fn endpoint(
+    what: What,
+    path: &'static str,
+    methods: &'static str,
+    parameters: &'static [&'static str],
+) -> Endpoint {
+    Endpoint { what, path, methods, parameters }
+}
+
+/// Everything that there is.
+static ALL: [Endpoint; 11] = [
+    endpoint(What::Conversations, "/conversations", "GET", &["limit", "after", "scope"]),
+    endpoint(What::Conversation, "/conversations/{id}", "DELETE", &["scope"]),
+    endpoint(What::Turns, "/turns", "GET", &["conversation", "limit", "after", "scope"]),
+    endpoint(What::Turn, "/turns/{id}", "GET, DELETE", &["scope"]),
+    endpoint(What::Search, "/search", "POST", &["scope"]),
+    endpoint(What::Whole, "/memory", "DELETE", &["before", "scope"]),
+    endpoint(What::Export, "/export", "GET", &["scope"]),
+    endpoint(What::Import, "/import", "POST", &["scope"]),
+    endpoint(What::Stats, "/stats", "GET", &["scope"]),
+    endpoint(What::Scopes, "/scopes", "GET", &[]),
+    endpoint(What::Document, "/openapi.json", "GET", &[]),
 ];
 
+/// What lies at a path below the API's base.
+pub(super) fn find(path: &str) -> Option<Found<'_>> {
+    ALL.iter().find_map(|endpoint| endpoint.id_in(path).map(|id| Found { endpoint, id }))
+}
+
 impl Endpoint {
-    /// What lies at a path below the API's base.
-    pub(super) fn find(path: &str) -> Option<Self> {
-        let mut segments = path.strip_prefix('/')?.split('/');
-        let found = match (segments.next()?, segments.next()) {
-            ("conversations", None) => Self::Conversations,
-            ("conversations", Some(id)) if !id.is_empty() => Self::Conversation(id.to_owned()),
-            ("turns", None) => Self::Turns,
-            ("turns", Some(id)) if !id.is_empty() => Self::Turn(id.to_owned()),
-            ("search", None) => Self::Search,
-            ("memory", None) => Self::Whole,
-            ("export", None) => Self::Export,
-            ("import", None) => Self::Import,
-            ("stats", None) => Self::Stats,
-            ("scopes", None) => Self::Scopes,
-            ("openapi.json", None) => Self::Document,
-            _ => return None,
-        };
-        segments.next().is_none().then_some(found)
+    /// What stands for `{id}` in a path, or nothing where this has none; `None` if it is another path.
+    fn id_in<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let (mut written, mut id) = (path.split('/'), "");
+        for segment in self.path.split('/') {
+            let found = written.next()?;
+            match segment {
+                "{id}" if !found.is_empty() => id = found,
+                segment if segment == found => {}
+                _ => return None,
+            }
+        }
+        written.next().is_none().then_some(id)
     }
 
     /// Whether it takes the request's method.
@@ -81,35 +93,16 @@ impl Endpoint {
     /// # Errors
     /// [`ProxyError::MethodNotAllowed`], naming those that it takes.
     pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), ProxyError> {
-        let allowed = self.described().methods;
         let method = request.method();
         let asked = if *method == Method::HEAD { "GET" } else { method.as_str() };
-        if allowed.split(", ").any(|allowed| allowed == asked) {
+        if self.methods.split(", ").any(|allowed| allowed == asked) {
             return Ok(());
         }
-        Err(ProxyError::MethodNotAllowed { method: method.to_string(), path: request.uri().path().to_owned(), allowed })
-    }
-
-    /// The names of its parameters.
-    pub(super) fn parameters(&self) -> &'static [&'static str] {
-        self.described().parameters
-    }
-
-    fn described(&self) -> &'static Described {
-        let [conversations, conversation, turns, turn, search, whole, export, import, stats, scopes, document] = &ALL;
-        match self {
-            Self::Conversations => conversations,
-            Self::Conversation(_) => conversation,
-            Self::Turns => turns,
-            Self::Turn(_) => turn,
-            Self::Search => search,
-            Self::Whole => whole,
-            Self::Export => export,
-            Self::Import => import,
-            Self::Stats => stats,
-            Self::Scopes => scopes,
-            Self::Document => document,
-        }
+        Err(ProxyError::MethodNotAllowed {
+            method: method.to_string(),
+            path: request.uri().path().to_owned(),
+            allowed: self.methods,
+        })
     }
 }
 
@@ -130,12 +123,14 @@ mod tests {
 
     #[test]
     fn every_path_is_found_by_what_describes_it_and_nothing_else_is() {
-        for described in &ALL {
-            let found = Endpoint::find(&described.path.replace("{id}", "abc")).unwrap();
-            assert_eq!(found.described().path, described.path);
+        for endpoint in &ALL {
+            let path = endpoint.path.replace("{id}", "abc");
+            let found = find(&path).unwrap();
+            assert_eq!(found.endpoint.what, endpoint.what);
+            assert_eq!(found.id, if endpoint.path.contains("{id}") { "abc" } else { "" });
         }
         for path in ["", "/", "/turns/", "/turns/a/b", "/conversations/a/", "/nothing", "turns", "/scopes/a"] {
-            assert_eq!(Endpoint::find(path), None, "{path}");
+            assert!(find(path).is_none(), "{path}");
         }
     }
 
@@ -143,7 +138,7 @@ mod tests {
     fn a_method_is_taken_or_refused_with_those_that_are() {
         let check = |method: Method, path: &str| {
             let request = Request::builder().method(method).uri(path).body(()).unwrap();
-            Endpoint::find(path).unwrap().check(&request).map_err(|error| error.to_string())
+            find(path).unwrap().endpoint.check(&request).map_err(|error| error.to_string())
         };
         for method in [Method::GET, Method::HEAD, Method::DELETE] {
             assert_eq!(check(method, "/turns/a"), Ok(()));
@@ -174,11 +169,11 @@ mod tests {
             .collect();
         let known: BTreeSet<(String, String, String)> = ALL
             .iter()
-            .flat_map(|described| {
-                let names: BTreeSet<&str> = described.parameters.iter().copied().collect();
+            .flat_map(|endpoint| {
+                let names: BTreeSet<&str> = endpoint.parameters.iter().copied().collect();
                 let names = names.into_iter().collect::<Vec<_>>().join(" ");
-                let methods = described.methods.split(", ");
-                methods.map(move |method| (described.path.to_owned(), method.to_owned(), names.clone()))
+                let methods = endpoint.methods.split(", ");
+                methods.map(move |method| (endpoint.path.to_owned(), method.to_owned(), names.clone()))
             })
             .collect();
         assert_eq!(written, known);

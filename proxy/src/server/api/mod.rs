@@ -27,7 +27,7 @@ use crate::http::response::{Body, response, serialized};
 use crate::memory::{Forget, Memory};
 use crate::prompt::Planner;
 use access::Access;
-use endpoint::Endpoint;
+use endpoint::{Found, What};
 use query::Query;
 
 /// Where the API begins.
@@ -46,9 +46,9 @@ pub(crate) async fn answer(
     request: Request<RequestBody>,
 ) -> Result<Response<Body>, ProxyError> {
     let unknown = || ProxyError::NoEndpoint { path: request.uri().path().to_owned() };
-    let endpoint = Endpoint::find(path).ok_or_else(unknown)?;
+    let Found { endpoint, id } = endpoint::find(path).ok_or_else(unknown)?;
     endpoint.check(&request)?;
-    if endpoint == Endpoint::Document {
+    if endpoint.what == What::Document {
         return Ok(response(StatusCode::OK, "application/json", DOCUMENT));
     }
     if !cors::is_welcome(&request) {
@@ -59,25 +59,27 @@ pub(crate) async fn answer(
     }
     let planner = shared.planner.as_ref().ok_or(ProxyError::MemoryOff)?;
     let access = Access::new(planner, shared.config.server.admin_token.as_ref(), request.headers());
-    let query = Query::of(&request, endpoint.parameters())?;
-    if endpoint == Endpoint::Scopes {
+    let query = Query::of(&request, endpoint.parameters)?;
+    if endpoint.what == What::Scopes {
         return stats::scopes(&planner.memory, &access).await;
     }
     let scope = access.scope(query.get("scope"))?;
     let call = Call { planner, scope: &scope, query: &query };
     let is_deletion = *request.method() == Method::DELETE;
-    match &endpoint {
-        Endpoint::Conversations => conversations::list(&call).await,
-        Endpoint::Conversation(id) => call.delete(Forget::Conversation(named("conversation", id)?)).await,
-        Endpoint::Turns => turns::list(&call).await,
-        Endpoint::Turn(id) if is_deletion => call.delete(Forget::Turn(named("turn", id)?)).await,
-        Endpoint::Turn(id) => turns::show(&call, named("turn", id)?).await,
-        Endpoint::Search => search::search(&call, request, shared.config.server.max_body_bytes).await,
-        Endpoint::Whole => whole::delete(&call).await,
-        Endpoint::Export => export::export(&call).await,
-        Endpoint::Import => import::import(&call, request, shared.config.server.max_body_bytes).await,
-        Endpoint::Stats => stats::stats(&call).await,
-        Endpoint::Scopes | Endpoint::Document => Err(unknown()),
+    let most_bytes = shared.config.server.max_body_bytes;
+    match endpoint.what {
+        What::Conversations => conversations::list(&call).await,
+        What::Conversation => call.delete(Forget::Conversation(named("conversation", id)?)).await,
+        What::Turns => turns::list(&call).await,
+        What::Turn if is_deletion => call.delete(Forget::Turn(named("turn", id)?)).await,
+        What::Turn => turns::show(&call, named("turn", id)?).await,
+        What::Search => search::search(&call, request, most_bytes).await,
+        What::Whole => whole::delete(&call).await,
+        What::Export => export::export(&call).await,
+        What::Import => import::import(&call, request, most_bytes).await,
+        What::Stats => stats::stats(&call).await,
+        // Both were answered above.
+        What::Scopes | What::Document => Err(unknown()),
     }
 }
 
