@@ -17,7 +17,7 @@ use mainpoint_engine::Engine;
 use mainpoint_store::Store;
 
 use history::History;
-use owner::{CallerArguments, Owner};
+pub(super) use owner::{CallerArguments, Owner};
 use summary::Summary;
 
 use super::search::ensure_store;

@@ -131,7 +131,7 @@ pub(super) fn ensure_store(config: &Config) -> Result<(), CliError> {
 }
 
 /// The scope of this name, or without a name the only one; `None` without a name where there is none at all.
-fn choose_scope(named: Option<&str>, mut scopes: Vec<Scope>) -> Result<Option<Scope>, CliError> {
+pub(super) fn choose_scope(named: Option<&str>, mut scopes: Vec<Scope>) -> Result<Option<Scope>, CliError> {
     match (named, scopes.len()) {
         (Some(name), _) => named_scope(name, scopes).map(Some),
         (None, 0 | 1) => Ok(scopes.pop()),

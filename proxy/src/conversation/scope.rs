@@ -140,6 +140,11 @@ impl Caller {
         Some(self)
     }
 
+    /// The headers that it sends.
+    pub(crate) fn into_headers(self) -> HeaderMap {
+        self.0
+    }
+
     /// The scope of its requests for this user, or for nobody in particular.
     ///
     /// # Errors

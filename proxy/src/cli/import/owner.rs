@@ -16,7 +16,7 @@ use crate::conversation::scope::{Caller, ScopeKey};
 use crate::http::credentials::CallerHeaders;
 
 /// Whose memory it is, but for the user that a line may name.
-pub(super) struct Owner {
+pub(in crate::cli) struct Owner {
     keys: Arc<ScopeKey>,
     callers: CallerHeaders,
     whole: Whole,
@@ -34,7 +34,7 @@ enum Whole {
 
 /// What the command line says of a caller's credentials.
 #[derive(Debug, Args)]
-pub(super) struct CallerArguments {
+pub(in crate::cli) struct CallerArguments {
     /// Environment variable that holds the key which the application sends with its requests.
     #[arg(long, value_name = "VARIABLE", conflicts_with = "scope")]
     key_env: Option<String>,
@@ -52,7 +52,7 @@ impl CallerArguments {
     ///
     /// # Errors
     /// [`CliError::Argument`] when a header is no credential, or a variable is not set or holds what no header can carry.
-    pub(super) fn caller(&self, callers: &CallerHeaders) -> Result<Caller, CliError> {
+    pub(in crate::cli) fn caller(&self, callers: &CallerHeaders) -> Result<Caller, CliError> {
         let mut caller = Caller::default();
         if let Some(variable) = &self.key_env {
             let header = self.key_header.as_str();
@@ -70,6 +70,13 @@ impl CallerArguments {
             caller = caller.and(name, &value).ok_or_else(|| refused(UNUSABLE))?;
         }
         Ok(caller)
+    }
+}
+
+impl CallerArguments {
+    /// Whether any credential is named.
+    pub(in crate::cli) fn is_given(&self) -> bool {
+        self.key_env.is_some() || !self.header_env.is_empty()
     }
 }
 
@@ -94,7 +101,12 @@ fn refused(option: &str, value: &str, reason: &str) -> CliError {
 
 impl Owner {
     /// The caller, or the scope that is `named`; `user` divides it.
-    pub(super) fn new(preparation: &Preparation, caller: Caller, named: Option<&str>, user: Option<&str>) -> Self {
+    pub(in crate::cli) fn new(
+        preparation: &Preparation,
+        caller: Caller,
+        named: Option<&str>,
+        user: Option<&str>,
+    ) -> Self {
         Self {
             keys: Arc::clone(&preparation.keys),
             callers: preparation.callers.clone(),
@@ -125,7 +137,7 @@ impl Owner {
     ///
     /// # Errors
     /// In words, when the user's scope cannot be made.
-    pub(super) fn scope(&self, user: Option<&str>) -> Result<Scope, String> {
+    pub(in crate::cli) fn scope(&self, user: Option<&str>) -> Result<Scope, String> {
         let user = user.or(self.user.as_deref());
         let whole = match &self.whole {
             Whole::Caller(caller) => {

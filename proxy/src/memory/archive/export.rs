@@ -12,7 +12,7 @@ use super::line::ArchivedTurn;
 /// Turns that are read together.
 const PIECE: usize = 256;
 
-/// A turn at a place, and where its conversation begins, if this is the first of a branch.
+/// A turn at a place, and where its conversation begins, if this is the first that a branch has behind that.
 #[derive(Debug, Clone, Copy)]
 struct Outlined {
     turn: TurnId,
@@ -43,10 +43,12 @@ pub(super) async fn lines(
 
 fn outlined(outline: &Outline) -> Vec<Outlined> {
     let of = |(conversation, of): (TurnId, &OutlinedConversation)| {
+        let is_behind = |origin: TurnPlace| of.turns.iter().position(|(position, _)| *position > origin.position);
+        let first = of.origin.and_then(is_behind);
         let turns = of.turns.iter().enumerate().map(|(index, (position, turn))| Outlined {
             turn: *turn,
             place: TurnPlace { conversation, position: *position },
-            origin: of.origin.filter(|_| index == 0),
+            origin: of.origin.filter(|_| first == Some(index)),
         });
         turns.collect::<Vec<_>>()
     };
