@@ -272,8 +272,9 @@ impl TurnIndex {
         let Some(turns) = self.scopes.get(scope) else {
             return ScopeCounts::default();
         };
-        let waiting = turns.pending.len() - turns.completed;
-        ScopeCounts { turns: turns.pending.len() + turns.stored.len(), waiting }
+        // After a crash LanceDB may have what the journal has, too.
+        let only_pending = turns.pending.keys().filter(|id| !turns.stored.contains_key(*id)).count();
+        ScopeCounts { turns: turns.stored.len() + only_pending, waiting: turns.pending.len() - turns.completed }
     }
 
     /// Forgets what is stored in a scope; it is loaded again when next asked for.
