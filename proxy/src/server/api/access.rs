@@ -6,9 +6,9 @@ use http::header::{AUTHORIZATION, HeaderMap};
 use mainpoint_store::Scope;
 
 use super::query::shown;
+use crate::config::ServerConfig;
 use crate::error::{MemoryError, ProxyError};
 use crate::prompt::Planner;
-use crate::secret::Secret;
 
 /// Who asks.
 pub(super) struct Access<'a> {
@@ -19,8 +19,8 @@ pub(super) struct Access<'a> {
 
 impl<'a> Access<'a> {
     /// The caller with these headers.
-    pub(super) fn new(planner: &'a Planner, admin_token: Option<&Secret>, headers: &'a HeaderMap) -> Self {
-        let is_admin = admin_token.is_some_and(|token| brings(headers, token));
+    pub(super) fn new(planner: &'a Planner, config: &ServerConfig, headers: &'a HeaderMap) -> Self {
+        let is_admin = config.admin_token.as_ref().is_some_and(|token| brings(headers, token.expose()));
         Self { planner, headers, is_admin }
     }
 
@@ -67,14 +67,14 @@ fn invalid(value: String) -> ProxyError {
 }
 
 /// Whether the token is the request's bearer token. Hashes are compared, which takes as long wherever they differ.
-fn brings(headers: &HeaderMap, token: &Secret) -> bool {
+fn brings(headers: &HeaderMap, token: &str) -> bool {
     let mut lines = headers.get_all(AUTHORIZATION).iter();
     let (Some(line), None) = (lines.next(), lines.next()) else {
         return false;
     };
     let brought = line.to_str().ok().and_then(|line| line.split_once(' '));
     let brought = brought.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-    brought.is_some_and(|brought| blake3::hash(brought.as_bytes()) == blake3::hash(token.expose().as_bytes()))
+    brought.is_some_and(|brought| blake3::hash(brought.as_bytes()) == blake3::hash(token.as_bytes()))
 }
 
 #[cfg(test)]
@@ -85,13 +85,12 @@ mod tests {
 
     #[test]
     fn only_the_whole_token_as_the_only_bearer_token_is_the_admins() {
-        let token = Secret::new("s3cret".to_owned());
         let with = |lines: &[&str]| {
             let mut headers = HeaderMap::new();
             lines.iter().for_each(|line| {
                 headers.append(AUTHORIZATION, line.parse().unwrap());
             });
-            brings(&headers, &token)
+            brings(&headers, "s3cret")
         };
         assert!(with(&["Bearer s3cret"]) && with(&["bearer  s3cret"]));
         for lines in [&[][..], &["s3cret"], &["Bearer s3cre"], &["Bearer s3cret2"], &["Basic s3cret"], &["Bearer "]] {

@@ -58,7 +58,7 @@ pub(crate) async fn answer(
         });
     }
     let planner = shared.planner.as_ref().ok_or(ProxyError::MemoryOff)?;
-    let access = Access::new(planner, shared.config.server.admin_token.as_ref(), request.headers());
+    let access = Access::new(planner, &shared.config.server, request.headers());
     let query = Query::of(&request, endpoint.parameters)?;
     if endpoint.what == What::Scopes {
         return stats::scopes(&planner.memory, &access).await;
