@@ -32,6 +32,7 @@ use crate::models::{ModelPaths, Sha256Digest};
 use crate::openai::request::oddity::Oddity;
 use crate::openai::tokens::{TokenCounter, Tokenizer};
 use crate::prompt::Planner;
+use crate::prompt::injections::quoted_turns;
 use crate::reason::Reason;
 use crate::server::{Receipts, Shared};
 use crate::telemetry::metrics::Labels;
@@ -234,6 +235,8 @@ fn store_settings(config: &Config, vector_width: usize, model: String) -> StoreC
         flush_interval: config.store.flush_interval,
         flush_turns: config.store.flush_turns,
         maintenance_interval: config.store.maintenance_interval,
+        retain_for: config.store.retain_for,
+        quoted: quoted_turns,
         ledger_age: config.store.ledger_age,
         cpu_threads: config.reader.threads,
     }

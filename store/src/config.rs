@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::StoreError;
+use crate::records::QuotedTurns;
 
 /// How much of a turn's text is kept once its main points are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,11 @@ pub struct StoreConfig {
     pub flush_turns: usize,
     /// Time between two maintenance runs.
     pub maintenance_interval: Duration,
+    /// Turns that were first seen longer ago go at the next maintenance, as if they had been deleted; `None` keeps them for ever.
+    /// It is counted from the beginning of the day in UTC, so that the disk is cleared of such turns once a day.
+    pub retain_for: Option<Duration>,
+    /// Tells which turns an entry of the ledger quotes, so that it goes with them.
+    pub quoted: QuotedTurns,
     /// The ledger forgets a conversation when nothing was written to it for this time, at the next maintenance.
     pub ledger_age: Duration,
     /// Bytes of passages that are kept in memory because they were found lately, so that a conversation or a scope that is
@@ -68,6 +74,9 @@ impl StoreConfig {
         if self.maintenance_interval.is_zero() {
             return invalid("maintenance_interval", "0".to_owned(), over_zero);
         }
+        if self.retain_for.is_some_and(|age| age.is_zero()) {
+            return invalid("retain_for", "0".to_owned(), over_zero);
+        }
         if self.ledger_age.is_zero() {
             return invalid("ledger_age", "0".to_owned(), over_zero);
         }
@@ -88,6 +97,8 @@ impl StoreConfig {
             flush_interval: NEVER,
             flush_turns: 256,
             maintenance_interval: NEVER,
+            retain_for: None,
+            quoted: |_, _| Some(Vec::new()),
             ledger_age: NEVER,
             recent_bytes: 1 << 20,
             cpu_threads: 2,

@@ -101,6 +101,11 @@ impl Directory {
         self.tables().join(format!("{name}.lance"))
     }
 
+    /// Bytes of all files here. Blocking.
+    pub(crate) fn bytes(&self) -> u64 {
+        bytes_below(&self.path)
+    }
+
     /// Whether a store of the layout version before this one left its mark here.
     pub(crate) fn is_old(&self) -> bool {
         self.path.join("embedder").exists()
@@ -167,6 +172,19 @@ impl Directory {
 /// The file that names the model.
 const MODEL: &str = "model";
 
+/// Bytes of all files below a directory; files that come or go meanwhile may be left out.
+fn bytes_below(directory: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return 0;
+    };
+    let bytes = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(found) if found.is_dir() => bytes_below(&entry.path()),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    });
+    bytes.sum()
+}
+
 /// Creates, writes and removes a file.
 fn probe(directory: &Path) -> io::Result<()> {
     let path = directory.join(format!(".probe-{}", std::process::id()));
@@ -196,4 +214,23 @@ fn sync_file_system(directory: &File, path: &Path) -> io::Result<()> {
         }
     }
     directory.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use super::*;
+
+    #[test]
+    fn a_directory_weighs_what_its_files_do() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = Directory::prepare(root.path()).unwrap();
+        fs::create_dir(root.path().join("inner")).unwrap();
+        fs::write(root.path().join("inner").join("one"), "12345").unwrap();
+        fs::write(root.path().join("two"), "678").unwrap();
+        assert_eq!(directory.bytes(), 8);
+        fs::remove_dir_all(root.path()).unwrap();
+        assert_eq!(directory.bytes(), 0);
+    }
 }

@@ -25,6 +25,14 @@
 //! for each conversation, and for each branch where it begins. [`Store::standing`] tells which conversation a request goes on with
 //! by the turns that both have; [`Store::accept_said`] puts what is new into its place there.
 //!
+//! # Deleting
+//!
+//! [`Store::delete_turns`], [`Store::delete_conversation`], [`Store::delete_before`] and [`Store::delete_scope`] take turns out of
+//! every answer, the journal, the ledger and the lists of conversations before they return, and off the disk at the next
+//! maintenance. [`StoreConfig::retain_for`] does the same with what has become too old. What was put into prompts and quotes a turn
+//! goes with it: [`StoreConfig::quoted`] tells which turns an entry of the ledger quotes, and an entry that a request writes after a
+//! turn that it quotes was deleted is not kept.
+//!
 //! # Read your writes
 //!
 //! Rows between 2 and 3 are visible to every reader. [`Store::already_read`], [`Store::turns`] and
@@ -86,8 +94,9 @@ pub use query::ranking::Ranking;
 pub use query::sketches::Sketches;
 pub use query::snapshot::Snapshot;
 pub use records::{
-    Hit, IdentifiedHits, IndexedPassage, LedgerEntry, LedgerKind, NewTurns, Point, ReplacedTurn, Scope, SearchQuery,
-    SearchResult, Span, Standing, Turn, TurnId, TurnPlace, WaitingTurn, Within,
+    Hit, IdentifiedHits, IndexedPassage, LedgerEntry, LedgerKind, NewTurns, Outline, OutlinedConversation, PlacedTurn,
+    Point, QuotedTurns, ReplacedTurn, Scope, ScopeCounts, SearchQuery, SearchResult, Span, Standing, Turn, TurnId,
+    TurnPlace, WaitingTurn, Within,
 };
 pub use status::StoreStatus;
 pub use store::{Examination, Store};

@@ -18,4 +18,8 @@ pub struct StoreStatus {
     /// How often turns were lost to damaged files since the store was opened. Who remembers which turns have been read has to
     /// forget it when this grows, and to look again for turns that wait.
     pub losses: u64,
+    /// How often turns were deleted since the store was opened, also because they were older than
+    /// [`StoreConfig::retain_for`](crate::StoreConfig::retain_for). Who remembers which turns have been read has to forget it when
+    /// this grows.
+    pub deletions: u64,
 }

@@ -84,6 +84,36 @@ pub enum CliError {
         /// Where it should be.
         directory: PathBuf,
     },
+    /// A proxy has the store open.
+    #[error(
+        "the store {} is in use by a running mainpoint; ask it with --url and its address, such as --url http://127.0.0.1:8787, or \
+         stop it",
+        directory.display()
+    )]
+    StoreInUse {
+        /// The store.
+        directory: PathBuf,
+    },
+    /// A proxy does not answer as one.
+    #[error(
+        "{url} cannot be asked: {reason}; expected the address of a running proxy, as its line \"listening on\" names it"
+    )]
+    Unreachable {
+        /// Its address.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// A proxy refused.
+    #[error("{url} answers {status}: {message}")]
+    Refused {
+        /// Its address.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// What it says.
+        message: String,
+    },
     /// An argument cannot be used.
     #[error("{0}")]
     Argument(String),
@@ -122,6 +152,11 @@ impl CliError {
             },
             Self::Conversation { .. } | Self::History { .. } | Self::NothingUsable { .. } => ExitStatus::Data,
             Self::NoStore { .. } => ExitStatus::NoInput,
+            Self::StoreInUse { .. } | Self::Unreachable { .. } => ExitStatus::Unavailable,
+            Self::Refused { status, .. } => match status {
+                400..500 => ExitStatus::Usage,
+                _ => ExitStatus::Unavailable,
+            },
             Self::Argument(_) => ExitStatus::Usage,
             Self::Output { .. } => ExitStatus::InputOutput,
             Self::Models { status, .. } => *status,

@@ -17,12 +17,12 @@ use mainpoint_engine::Engine;
 use mainpoint_store::Store;
 
 use history::History;
-use owner::{CallerArguments, Division, Owner};
+pub(super) use owner::{CallerArguments, Division, Owner};
 use summary::Summary;
 
 use super::search::ensure_store;
 use super::{CliError, ConfigOption};
-use crate::config::{Config, Overrides};
+use crate::config::Overrides;
 use crate::conversation::prepare::Preparation;
 use crate::memory::{Imported, Importer};
 use crate::terminal::Progress;
@@ -97,7 +97,7 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     let owner = Owner::new(&preparation, caller, arguments.scope.as_deref(), arguments.division);
     let outcome = match owner.existing(&store).await {
         Ok(owner) => {
-            let import = Import { config: &config, engine: &engine, store: &store, preparation: &preparation, owner };
+            let import = Import { engine: &engine, store: &store, preparation: &preparation, owner };
             import.run(&history).await
         }
         Err(error) => Err(error),
@@ -113,7 +113,6 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
 
 /// Everything that an import needs.
 struct Import<'a> {
-    config: &'a Config,
     engine: &'a Engine,
     store: &'a Store,
     preparation: &'a Preparation,
@@ -145,7 +144,7 @@ impl Import<'_> {
             imported,
             reading,
             turns_stored: self.store.status().turns,
-            bytes_stored: summary::bytes_below(&self.config.store.directory),
+            bytes_stored: self.store.bytes_on_disk().await?,
             scopes: expected.scopes,
         })
     }

@@ -1,12 +1,14 @@
 //! The command line: what can be typed, and which part of the program does it.
 //!
-//! Each command has its own file. It must not know HTTP, and it decides nothing that the configuration decides.
+//! Each command has its own file. It must not know HTTP, but for the one part that asks a running proxy, and it decides nothing that the
+//! configuration decides.
 
 mod check;
 mod conversation;
 mod error;
 mod explain;
 mod import;
+mod memories;
 mod messages;
 mod migrate;
 mod models;
@@ -51,6 +53,18 @@ enum Command {
     /// Ask the memory a question and show what it finds; stop the proxy first.
     #[command(after_help = search::EXAMPLES)]
     Search(search::SearchArguments),
+    /// List the conversations of a memory, or the turns of one.
+    #[command(after_help = memories::EXAMPLES)]
+    List(memories::ListArguments),
+    /// Print all of a memory as JSON Lines, which the API can import.
+    #[command(after_help = memories::EXAMPLES)]
+    Export(memories::ExportArguments),
+    /// Delete a turn, a conversation, what is older than a date, or all of a memory.
+    #[command(after_help = memories::EXAMPLES)]
+    Forget(memories::ForgetArguments),
+    /// Say how much a memory holds.
+    #[command(after_help = memories::EXAMPLES)]
+    Stats(memories::StatsArguments),
     /// List, fetch or verify the models.
     #[command(after_help = models::EXAMPLES)]
     Models(models::ModelsArguments),
@@ -119,6 +133,10 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::Import(arguments) => import::run(arguments).await,
         Command::Migrate(arguments) => migrate::run(arguments).await,
         Command::Search(arguments) => search::run(arguments).await,
+        Command::List(arguments) => memories::list(arguments).await,
+        Command::Export(arguments) => memories::export(arguments).await,
+        Command::Forget(arguments) => memories::forget(arguments).await,
+        Command::Stats(arguments) => memories::stats(arguments).await,
         Command::Models(arguments) => models::run(arguments).await,
     }
 }

@@ -3,36 +3,27 @@
 //! It must not know how the store searches or how turns are compared; it asks the proxy's own recall and shows the turns, what
 //! speaks for each, and whether the proxy would give any.
 
-use std::collections::HashSet;
 use std::io::Write;
 use std::time::Duration;
 
-use chrono::Utc;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use mainpoint_engine::Engine;
-use mainpoint_store::{Point, Scope, Snapshot, Store, Turn, TurnId, Within};
-use serde_json::{Value, json};
+use mainpoint_store::{Scope, Snapshot, Store, Within};
+use serde_json::json;
 
 use super::{CliError, ConfigOption};
-use crate::config::{Config, MemoryConfig, Overrides, RecallReach};
+use crate::config::{Config, MemoryConfig, Overrides};
 use crate::error::{MemoryError, StartError};
-use crate::memory::RecalledTurn;
-use crate::memory::recall::abstention::{Evidence, Floor};
-use crate::memory::recall::relevance::Candidate;
 use crate::memory::recall::sketching;
 use crate::memory::small_talk::SmallTalk;
-use crate::memory::{Recall, RecallQuery};
+use crate::memory::{Findings, FoundTurn, Inquiry};
 use crate::{app, models};
 
 /// Characters of a turn that the table shows.
 const EXCERPT: usize = 160;
-/// Most main points that are read of the turns that are shown.
-const MOST_POINTS: usize = 10_000;
 /// Longest time to wait until the search finds what a proxy that has run for a while does.
 const MOST_WAITING: Duration = Duration::from_secs(30);
-/// So many turns that wait to be read are looked at together.
-const PAGE: usize = 1_000;
 
 /// How the command is used, as `--help` shows it.
 pub(super) const EXAMPLES: &str = "\
@@ -76,14 +67,14 @@ pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
     store.close().await?;
     let found = outcome?;
     if arguments.json {
-        let evidence = found.as_ref().map(Results::describe_evidence);
-        let found = found.unwrap_or_default();
-        let results: Vec<Value> = found.turns.iter().map(FoundTurn::describe).collect();
-        let found = json!({ "evidence": evidence, "results": results, "turns_waiting": found.turns_waiting });
-        writeln!(anstream::stdout(), "{found:#}")?;
+        let described = match &found {
+            Some(found) => found.describe(),
+            None => json!({ "evidence": null, "results": [], "turns_waiting": 0 }),
+        };
+        writeln!(anstream::stdout(), "{described:#}")?;
     } else if let Some(found) = found {
-        found.show()?;
-        if let Some(waiting) = super::waiting(found.turns_waiting) {
+        show(&found)?;
+        if let Some(waiting) = super::waiting(found.turns_waiting as u64) {
             writeln!(anstream::stdout(), "{waiting}")?;
         }
     } else {
@@ -97,78 +88,23 @@ fn with_words(question: &str) -> Result<String, &'static str> {
     if question.trim().is_empty() { Err("expected a question of at least one word") } else { Ok(question.to_owned()) }
 }
 
-/// What a search found.
-#[derive(Default)]
-struct Results {
-    turns: Vec<FoundTurn>,
-    evidence: Evidence,
-    /// What the evidence must reach before the proxy recalls anything.
-    floor: Floor,
-    /// Turns of the scope that the journal has accepted and nobody has read.
-    turns_waiting: u64,
-}
-
-/// A turn that was found.
-struct FoundTurn {
-    score: f32,
-    reasons: Candidate,
-    turn: Turn,
-    /// The main point of its best passage, each span word for word.
-    main_point: Vec<String>,
-}
-
 /// Searches; `None` where the store holds no memories yet and no scope was named.
 async fn search(
     arguments: &SearchArguments,
     config: &Config,
     engine: &Engine,
     store: &Store,
-) -> Result<Option<Results>, CliError> {
+) -> Result<Option<Findings>, CliError> {
     let Some(scope) = choose_scope(arguments.scope.as_deref(), store.scopes().await?)? else {
         return Ok(None);
     };
-    // Whatever was found is shown, also what the proxy would not think enough.
-    let memory = MemoryConfig { least_match: -1.0, ..config.memory.clone() };
     let small_talk = SmallTalk::read(engine).await?;
-    prepare(&arguments.question, &memory, engine, store.snapshot(&scope, &Within::Scope).await?)
+    prepare(&arguments.question, &config.memory, engine, store.snapshot(&scope, &Within::Scope).await?)
         .await
         .map_err(CliError::Search)?;
-    let recall = Recall { engine, store, config: &memory, small_talk: Some(&small_talk), most: arguments.limit };
-    let question = RecallQuery {
-        scope: &scope,
-        text: arguments.question.clone(),
-        asked: Utc::now(),
-        reach: RecallReach::Caller,
-        dropped: Vec::new(),
-        retained: HashSet::new(),
-    };
-    let recollection = recall.run(question).await.map_err(CliError::Search)?;
-    let shown: Vec<TurnId> = recollection.turns.iter().map(|recalled| recalled.turn.id).collect();
-    let points = store.points(&scope, &Within::Conversation(shown), MOST_POINTS).await?;
-    let ranked = recollection.turns.into_iter().zip(recollection.reasons);
-    let turns = ranked.map(|(RecalledTurn { turn, score, .. }, reasons)| {
-        let point = points.iter().find(|point| point.turn == turn.id);
-        FoundTurn { score, reasons, main_point: point.map(main_point).unwrap_or_default(), turn }
-    });
-    let floor = Floor { least_match: config.memory.least_match, least_lead: small_talk.least_lead() };
-    let turns_waiting = waiting_in(&scope, store).await?;
-    Ok(Some(Results { turns: turns.collect(), evidence: recollection.evidence, floor, turns_waiting }))
-}
-
-/// How many turns of the scope wait in the journal to be read.
-async fn waiting_in(scope: &Scope, store: &Store) -> Result<u64, CliError> {
-    let mut count = 0;
-    // Pages are ordered by scope, and no turn comes before this one in its own.
-    let mut after = Some((scope.clone(), TurnId([0; 16])));
-    loop {
-        let page = store.waiting(after, PAGE).await?;
-        let own = page.iter().filter(|turn| turn.scope == *scope).count();
-        count += own as u64;
-        after = page.last().filter(|_| own == page.len()).map(|turn| (turn.scope.clone(), turn.id));
-        if after.is_none() {
-            return Ok(count);
-        }
-    }
+    let inquiry = Inquiry { engine, store, config: &config.memory, small_talk: Some(&small_talk) };
+    let found = inquiry.ask(&scope, arguments.question.clone(), arguments.limit).await;
+    found.map(Some).map_err(CliError::Search)
 }
 
 /// Waits for what a search of a large scope looks at in memory, which a proxy loads once for all its questions.
@@ -195,7 +131,7 @@ pub(super) fn ensure_store(config: &Config) -> Result<(), CliError> {
 }
 
 /// The scope of this name, or without a name the only one; `None` without a name where there is none at all.
-fn choose_scope(named: Option<&str>, mut scopes: Vec<Scope>) -> Result<Option<Scope>, CliError> {
+pub(super) fn choose_scope(named: Option<&str>, mut scopes: Vec<Scope>) -> Result<Option<Scope>, CliError> {
     match (named, scopes.len()) {
         (Some(name), _) => named_scope(name, scopes).map(Some),
         (None, 0 | 1) => Ok(scopes.pop()),
@@ -217,98 +153,50 @@ fn list(scopes: &[Scope]) -> String {
     scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn main_point(point: &Point) -> Vec<String> {
-    // The spans' offsets are of the turn, the passage's text begins at its own offset.
-    let words = point.spans.iter().filter_map(|span| {
-        let (start, end) = (span.start.checked_sub(point.start)?, span.end.checked_sub(point.start)?);
-        point.text.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?).map(str::to_owned)
-    });
-    let words: Vec<String> = words.collect();
-    if words.is_empty() { vec![point.text.clone()] } else { words }
-}
-
-impl Results {
-    fn show(&self) -> Result<(), CliError> {
-        let mut output = anstream::stdout();
-        if self.turns.is_empty() {
-            writeln!(output, "Nothing was found.")?;
-            return Ok(());
-        }
-        let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_header(["score", "words", "cosine", "MaxSim", "date", "role", "turn"]);
-        for found in &self.turns {
-            table.add_row([
-                format!("{:.2}", found.score),
-                found.reasons.lexical.map_or_else(String::new, |place| format!("{}.", place + 1)),
-                two_digits(found.reasons.cosine),
-                two_digits(found.reasons.max_sim),
-                found.turn.time.format("%Y-%m-%d %H:%M UTC").to_string(),
-                found.turn.role.clone(),
-                found.excerpt(),
-            ]);
-        }
-        writeln!(output, "{table}")?;
-        let would = if self.are_recalled() { "recalls these" } else { "recalls nothing" };
-        writeln!(
-            output,
-            "Best MaxSim {} (memory.least_match is {:.2}), best cosine {}, of small talk {}: the proxy {would}.",
-            two_digits(self.evidence.max_sim),
-            self.floor.least_match,
-            two_digits(self.evidence.cosine),
-            two_digits(self.evidence.small_talk),
-        )?;
-        Ok(())
+fn show(found: &Findings) -> Result<(), CliError> {
+    let mut output = anstream::stdout();
+    if found.turns.is_empty() {
+        writeln!(output, "Nothing was found.")?;
+        return Ok(());
     }
-
-    /// Whether the proxy recalls what was found. Where nothing was found there is nothing to recall, though nothing speaks
-    /// against it.
-    fn are_recalled(&self) -> bool {
-        !self.turns.is_empty() && self.evidence.is_enough(&self.floor)
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["score", "words", "cosine", "MaxSim", "date", "role", "turn"]);
+    for found in &found.turns {
+        table.add_row([
+            format!("{:.2}", found.score),
+            found.reasons.lexical.map_or_else(String::new, |place| format!("{}.", place + 1)),
+            two_digits(found.reasons.cosine),
+            two_digits(found.reasons.max_sim),
+            found.turn.time.format("%Y-%m-%d %H:%M UTC").to_string(),
+            found.turn.role.clone(),
+            excerpt(found),
+        ]);
     }
-
-    fn describe_evidence(&self) -> Value {
-        json!({
-            "max_sim": self.evidence.max_sim,
-            "cosine": self.evidence.cosine,
-            "small_talk": self.evidence.small_talk,
-            "strength": self.evidence.strength(&self.floor),
-            "least_match": self.floor.least_match,
-            "is_enough": self.are_recalled(),
-        })
-    }
+    writeln!(output, "{table}")?;
+    let would = if found.are_recalled() { "recalls these" } else { "recalls nothing" };
+    writeln!(
+        output,
+        "Best MaxSim {} (memory.least_match is {:.2}), best cosine {}, of small talk {}: the proxy {would}.",
+        two_digits(found.evidence.max_sim),
+        found.floor.least_match,
+        two_digits(found.evidence.cosine),
+        two_digits(found.evidence.small_talk),
+    )?;
+    Ok(())
 }
 
 fn two_digits(number: Option<f32>) -> String {
     number.map_or_else(String::new, |number| format!("{number:.2}"))
 }
 
-impl FoundTurn {
-    /// The turn's words where they are kept, else its main point, cut to what a table can show.
-    fn excerpt(&self) -> String {
-        let whole = if self.turn.text.is_empty() { self.main_point.join(" … ") } else { self.turn.text.clone() };
-        let line = whole.split_whitespace().collect::<Vec<_>>().join(" ");
-        match line.char_indices().nth(EXCERPT) {
-            Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default().trim_end()),
-            None => line,
-        }
-    }
-
-    fn describe(&self) -> Value {
-        let turn = &self.turn;
-        json!({
-            "score": self.score,
-            "words": self.reasons.lexical.map(|place| place + 1),
-            "cosine": self.reasons.cosine,
-            "max_sim": self.reasons.max_sim,
-            "turn": turn.id.to_string(),
-            "conversation": turn.conversation.to_string(),
-            "position": turn.position,
-            "time": turn.time.to_rfc3339(),
-            "role": turn.role,
-            "text": turn.text,
-            "main_point": self.main_point,
-        })
+/// The turn's words where they are kept, else its main point, cut to what a table can show.
+fn excerpt(found: &FoundTurn) -> String {
+    let whole = if found.turn.text.is_empty() { found.main_point.join(" … ") } else { found.turn.text.clone() };
+    let line = whole.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(EXCERPT) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default().trim_end()),
+        None => line,
     }
 }
 
@@ -317,11 +205,6 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
     use super::*;
-
-    #[test]
-    fn where_nothing_was_compared_nothing_is_enough() {
-        assert_eq!(Results::default().describe_evidence()["is_enough"], false);
-    }
 
     #[test]
     fn the_only_scope_needs_no_name_and_a_name_must_be_one_that_is_there() {

@@ -18,6 +18,7 @@ pub(super) fn complete(
 ) -> Result<(), ConfigError> {
     for (key, secret, misses) in [
         ("upstream.api_key_env", &mut config.upstream.api_key, no_header as fn(&str) -> Option<&'static str>),
+        ("server.admin_token_env", &mut config.server.admin_token, no_header),
         ("identity.secret_env", &mut config.identity.secret, no_secret),
     ] {
         if let Some(variable) = secret.take() {

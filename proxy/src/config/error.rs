@@ -63,7 +63,8 @@ pub enum ConfigError {
     /// A secret written into the file. The value is not shown.
     #[error(
         "{place}: {key} holds a secret (not shown): secrets do not belong in the configuration; put it into an \
-         environment variable and name that variable with upstream.api_key_env, such as api_key_env = \"OPENAI_API_KEY\""
+         environment variable and name that variable with {}",
+        names_secret(key)
     )]
     LiteralSecret {
         /// Where.
@@ -124,6 +125,15 @@ impl fmt::Display for Place {
             Self::Flag(flag) => write!(formatter, "{flag}"),
             Self::Default => write!(formatter, "configuration"),
         }
+    }
+}
+
+/// How the variable of a secret is named in the section of `key`.
+fn names_secret(key: &str) -> &'static str {
+    if key.starts_with("server.") {
+        "server.admin_token_env, such as admin_token_env = \"MAINPOINT_ADMIN_TOKEN\""
+    } else {
+        "upstream.api_key_env, such as api_key_env = \"OPENAI_API_KEY\""
     }
 }
 

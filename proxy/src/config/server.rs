@@ -41,6 +41,10 @@ section! {
         /// How many receipts are kept for `GET /mainpoint/receipts/{id}`; the oldest go first.
         #[serde(with = "Whole::<0, 1_000_000>")]
         receipts: usize = 1000,
+        /// The token that reaches every scope through the API below `/mainpoint/v1/`; `None` where nothing does. The file names the
+        /// environment variable that holds it.
+        #[serde(rename = "admin_token_env", deserialize_with = "variable")]
+        admin_token: Option<Secret> = None,
         /// Whether `POST /mainpoint/faults` may stop parts of the process; for tests.
         fault_injection: bool = false,
     }

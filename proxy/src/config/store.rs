@@ -28,6 +28,9 @@ section! {
         /// Time between two rounds of compaction, indexing and pruning.
         #[serde(rename = "maintenance_interval_seconds", with = "Seconds::<1, 604_800>")]
         maintenance_interval: Duration = Duration::from_secs(600),
+        /// How long turns are kept; `None` for ever.
+        #[serde(rename = "retain_days", deserialize_with = "retain_days")]
+        retain_for: Option<Duration> = None,
         /// How long the ledger remembers what was put into the prompts of a conversation that has fallen silent.
         #[serde(rename = "ledger_days", with = "Days::<1, 3650>")]
         ledger_age: Duration = Duration::from_secs(7 * 86_400),
@@ -67,6 +70,11 @@ fn retain<'de, D: Deserializer<'de>>(input: D) -> Result<Retain, D::Error> {
         "spans" => Ok(Retain::Spans),
         _ => Err("\"turns\" or \"spans\""),
     })
+}
+
+fn retain_days<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Duration>, D::Error> {
+    let age = Days::<0, 36_500>::deserialize(input)?;
+    Ok((!age.is_zero()).then_some(age))
 }
 
 fn threads<'de, D: Deserializer<'de>>(input: D) -> Result<usize, D::Error> {

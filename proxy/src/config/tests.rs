@@ -105,6 +105,8 @@ fn a_secret_in_the_file_is_refused_and_never_shown() {
         "[upstream]\nurl = \"https://somebody:hidden-word@example.org/v1\"",
         "[upstream]\nurl = \"https://example.org/v1?key=hidden-word\"",
         "[server]\nlisten = \"Bearer hidden-word\"",
+        "[server]\nadmin_token = \"hidden-word\"",
+        "[server]\nadmin_token_env = \"hidden-word\"",
         "api-key = \"hidden-word\"",
         "[models]\nhf_token = \"hidden-word\"",
         "[models]\nsources = [\"sk-hidden-word\"]",
@@ -132,6 +134,28 @@ fn the_key_comes_from_the_variable_that_the_file_names_and_is_never_shown() {
     );
     let unusable = with_environment(text, &[("MY_KEY", "hidden\nword")]).unwrap_err().to_string();
     assert!(unusable.contains("MY_KEY") && !unusable.contains("hidden"), "{unusable}");
+}
+
+#[test]
+fn the_admin_token_comes_from_a_variable_of_its_own() {
+    let text = "[server]\nadmin_token_env = \"MY_TOKEN\"";
+    let config = with_environment(text, &[("MY_TOKEN", "hidden-word")]).unwrap();
+    assert_eq!(config.server.admin_token.as_ref().unwrap().expose(), "hidden-word");
+    assert!(!format!("{config:?}").contains("hidden") && Config::defaults().server.admin_token.is_none());
+    let missing = refusal(text);
+    assert!(missing.contains("server.admin_token_env names the environment variable MY_TOKEN"), "{missing}");
+    let literal = refusal("[server]\nadmin_token_env = \"to ken\"");
+    assert!(literal.contains("such as admin_token_env = \"MAINPOINT_ADMIN_TOKEN\""), "{literal}");
+}
+
+#[test]
+fn turns_are_kept_for_ever_unless_days_are_given() {
+    let days =
+        |days: i64| Config::parse(&format!("[store]\nretain_days = {days}")).map(|config| config.store.retain_for);
+    assert_eq!(days(0).unwrap(), None);
+    assert_eq!(days(30).unwrap(), Some(Duration::from_secs(30 * 86_400)));
+    let error = days(-1).unwrap_err().to_string();
+    assert!(error.contains("store.retain_days = -1: expected a whole number from 0 to 36500"), "{error}");
 }
 
 #[test]

@@ -207,6 +207,11 @@ impl Caller {
         Some(self)
     }
 
+    /// The headers that it sends.
+    pub(crate) fn into_headers(self) -> HeaderMap {
+        self.headers
+    }
+
     /// The scope of its requests for this part of its memory.
     ///
     /// # Errors

@@ -52,6 +52,73 @@ pub enum ProxyError {
         /// The method that is allowed.
         allowed: &'static str,
     },
+    /// The memory's API has nothing at this path.
+    #[error("There is no {path}. GET /mainpoint/v1/openapi.json describes what there is.")]
+    NoEndpoint {
+        /// The request's path.
+        path: String,
+    },
+    /// The memory is switched off.
+    #[error("There is no memory here: memory.mode is \"off\".")]
+    MemoryOff,
+    /// The memory could not do what its API was asked for.
+    #[error("The memory cannot do this now: {source}.")]
+    Memory {
+        /// The cause.
+        #[from]
+        source: MemoryError,
+    },
+    /// The memory does not hold what was asked for.
+    #[error("There is no {what} {id} in this memory.")]
+    NotInMemory {
+        /// What was asked for.
+        what: Held,
+        /// Its id.
+        id: String,
+    },
+    /// The caller may not do this.
+    #[error("{message}")]
+    Forbidden {
+        /// Why not, and who may.
+        message: &'static str,
+        /// The parameter or header at fault.
+        param: Option<&'static str>,
+    },
+    /// A parameter of the memory's API cannot be used.
+    #[error("{name} = {value}; expected {allowed}.")]
+    InvalidParameter {
+        /// Its name.
+        name: String,
+        /// Its value as it came; `missing` where there is none.
+        value: String,
+        /// What would be allowed.
+        allowed: String,
+    },
+    /// A line of a memory to be imported cannot be used.
+    #[error(
+        "line {line}: {}{value}; expected {allowed}. The lines before it were taken.",
+        key.map(|key| format!("{key} = ")).unwrap_or_default()
+    )]
+    InvalidLine {
+        /// The line, counted from 1.
+        line: usize,
+        /// The key at fault; `None` where the line is no object.
+        key: Option<&'static str>,
+        /// Its value as it came.
+        value: String,
+        /// What would be allowed.
+        allowed: &'static str,
+    },
+    /// An import ended before its last line.
+    #[error(
+        "The lines before line {line} were taken; then the import ended: {source}. Send the rest, or all of it, again later."
+    )]
+    ImportHalted {
+        /// The first line that was not taken, counted from 1.
+        line: usize,
+        /// Why it ended.
+        source: MemoryError,
+    },
     /// The request body is larger than `server.max_body_bytes`.
     #[error("The request body is larger than the {limit} bytes that server.max_body_bytes allows.")]
     BodyTooLarge {
@@ -132,6 +199,24 @@ pub enum ProxyError {
     },
 }
 
+/// What a memory holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// A turn.
+    Turn,
+    /// A conversation.
+    Conversation,
+}
+
+impl std::fmt::Display for Held {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Turn => "turn",
+            Self::Conversation => "conversation",
+        })
+    }
+}
+
 /// How a [`ProxyError`] is told: status, OpenAI's error type, OpenAI's error code and metric label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
@@ -158,6 +243,22 @@ impl ProxyError {
             Self::MethodNotAllowed { .. } => {
                 (StatusCode::METHOD_NOT_ALLOWED, "invalid_request_error", "method_not_allowed")
             }
+            Self::NoEndpoint { .. } => (StatusCode::NOT_FOUND, "invalid_request_error", "unknown_url"),
+            Self::MemoryOff => (StatusCode::SERVICE_UNAVAILABLE, "api_error", "memory_off"),
+            Self::Memory { source } => (StatusCode::SERVICE_UNAVAILABLE, "api_error", source.label()),
+            Self::NotInMemory { what: Held::Turn, .. } => {
+                (StatusCode::NOT_FOUND, "invalid_request_error", "turn_not_found")
+            }
+            Self::NotInMemory { what: Held::Conversation, .. } => {
+                (StatusCode::NOT_FOUND, "invalid_request_error", "conversation_not_found")
+            }
+            Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "invalid_request_error", "forbidden"),
+            Self::InvalidParameter { .. } => (StatusCode::BAD_REQUEST, "invalid_request_error", "invalid_parameter"),
+            Self::InvalidLine { .. } => (StatusCode::BAD_REQUEST, "invalid_request_error", "invalid_line"),
+            Self::ImportHalted { source: MemoryError::BacklogFull | MemoryError::BacklogShare, .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, "invalid_request_error", "backlog_full")
+            }
+            Self::ImportHalted { source, .. } => (StatusCode::SERVICE_UNAVAILABLE, "api_error", source.label()),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", "body_too_large"),
             Self::BodyUnreadable { .. } => (StatusCode::BAD_REQUEST, "invalid_request_error", "body_unreadable"),
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, "invalid_request_error", "body_timeout"),
@@ -182,7 +283,9 @@ impl ProxyError {
     #[must_use]
     pub fn param(&self) -> Option<&str> {
         match self {
-            Self::InvalidRequest { param, .. } => *param,
+            Self::InvalidRequest { param, .. } | Self::Forbidden { param, .. } => *param,
+            Self::InvalidParameter { name, .. } => Some(name),
+            Self::InvalidLine { key, .. } => *key,
             Self::SeveralUsers { header } | Self::SeveralProjects { header } => Some(header),
             _ => None,
         }

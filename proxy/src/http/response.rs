@@ -7,6 +7,7 @@ use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICA
 use http::{Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::error::ProxyError;
@@ -35,6 +36,12 @@ pub(crate) fn json_response(status: StatusCode, value: &Value) -> Response<Body>
     response(status, "application/json", value.to_string())
 }
 
+/// A JSON response, in the order and with the digits of the value's own fields.
+pub(crate) fn serialized(status: StatusCode, value: &impl Serialize) -> Response<Body> {
+    // What is answered has no maps whose keys are no text, and nothing else can fail.
+    response(status, "application/json", serde_json::to_vec(value).unwrap_or_default())
+}
+
 /// A refusal in OpenAI's error envelope.
 pub(crate) fn error_response(error: &ProxyError) -> Response<Body> {
     let mut response = json_response(error.refusal().status, &envelope(error));
@@ -48,6 +55,9 @@ pub(crate) fn error_response(error: &ProxyError) -> Response<Body> {
         }
         ProxyError::UnknownKey { .. } => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        ProxyError::ImportHalted { .. } => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("30"));
         }
         _ => {}
     }

@@ -2,9 +2,11 @@
 //!
 //! It must not know HTTP nor the OpenAI wire format: it takes turns and questions.
 
+mod archive;
 mod facade;
 pub mod features;
 mod ingest;
+mod inquiry;
 pub mod profile;
 pub mod recall;
 mod script;
@@ -16,17 +18,20 @@ mod wording;
 use std::time::Duration;
 
 use mainpoint_engine::{Engine, EngineStatus};
-use mainpoint_store::{Store, StoreStatus, Trouble};
+use mainpoint_store::{Scope, Store, StoreStatus, Trouble};
 use serde::Deserialize;
 
+pub(crate) use archive::{Archive, ArchivedTurn, Forget, LineError, Restorer, TurnCursor};
 pub(crate) use facade::PromptMemory;
 use ingest::InFlight;
 pub use ingest::capitalised;
-pub(crate) use ingest::{Acknowledgement, Imported, Importer, IncomingTurns, IngestPipeline};
+pub(crate) use ingest::{Acknowledgement, Imported, Importer, IncomingTurns, IngestPipeline, MovedTurns, Restored};
+pub(crate) use inquiry::{Findings, FoundTurn, Inquiry};
 pub(crate) use recall::{Recall, RecallQuery, RecallResult, RecalledTurn};
 pub(crate) use wording::words_of;
 
 use crate::config::MemoryConfig;
+use crate::error::MemoryError;
 
 /// A part that the memory cannot do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -116,6 +121,45 @@ impl Memory {
     /// the journal has them.
     pub(crate) fn take(&self, incoming: IncomingTurns) -> Acknowledgement {
         self.ingest.take(incoming)
+    }
+
+    /// What a scope holds, to be listed or moved. What is to be deleted is deleted by [`Memory::forget`].
+    pub(crate) fn archive<'a>(&'a self, scope: &'a Scope) -> Archive<'a> {
+        Archive::new(&self.store, scope)
+    }
+
+    /// Deletes something of a scope, so that it is new when it is said again, and returns how many turns were there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn forget(&self, scope: &Scope, what: Forget) -> Result<usize, MemoryError> {
+        self.ingest.deleting(scope, self.archive(scope).delete(what)).await
+    }
+
+    /// Takes in turns that stood in conversations of this scope before, all or none, once the journal has them.
+    ///
+    /// # Errors
+    /// When there is no room for them to wait in, or the store fails.
+    pub(crate) async fn restore(&self, scope: &Scope, moved: MovedTurns) -> Result<Restored, MemoryError> {
+        self.ingest.restore(scope, moved).await
+    }
+
+    /// Asks a scope a question, and gives at most `most` turns with what speaks for each.
+    ///
+    /// # Errors
+    /// When the engine or the store fails.
+    pub(crate) async fn ask(&self, scope: &Scope, question: String, most: usize) -> Result<Findings, MemoryError> {
+        let small_talk = self.ingest.small_talk().await;
+        let inquiry = Inquiry { engine: &self.engine, store: &self.store, config: &self.config, small_talk };
+        inquiry.ask(scope, question, most).await
+    }
+
+    /// Every scope that has a turn, in order.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn scopes(&self) -> Result<Vec<Scope>, MemoryError> {
+        Ok(self.store.scopes().await?)
     }
 
     /// Lets the reader finish what it is at, for at most `timeout`, and closes the store. What is left is in the journal and

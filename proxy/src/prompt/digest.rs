@@ -26,6 +26,15 @@ impl DigestLimits {
     }
 }
 
+/// A line of a digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DigestLine {
+    /// What it says.
+    pub(crate) text: String,
+    /// The turn whose main point it is; `None` where an earlier version wrote it, which did not note that.
+    pub(crate) turn: Option<TurnId>,
+}
+
 /// One line for each turn that has main points.
 ///
 /// # Errors
@@ -35,7 +44,7 @@ pub(crate) fn lines(
     points: &[Point],
     limits: DigestLimits,
     count: impl Fn(&str) -> Result<usize, EngineError>,
-) -> Result<Vec<String>, EngineError> {
+) -> Result<Vec<DigestLine>, EngineError> {
     let mut by_turn: HashMap<TurnId, Vec<&Point>> = HashMap::new();
     for point in points {
         by_turn.entry(point.turn).or_default().push(point);
@@ -44,7 +53,8 @@ pub(crate) fn lines(
     for turn in turns {
         let points = by_turn.get(&turn.id).map(Vec::as_slice).unwrap_or_default();
         if let Some(said) = shortened(turn, points, limits.per_turn, &count)? {
-            lines.push(format!("{} {}", quote::day(turn.time.date_naive()), quote::quote(&turn.role, &[], &said)));
+            let text = format!("{} {}", quote::day(turn.time.date_naive()), quote::quote(&turn.role, &[], &said));
+            lines.push(DigestLine { text, turn: Some(turn.id) });
         }
     }
     Ok(lines)
@@ -55,22 +65,23 @@ pub(crate) fn lines(
 /// # Errors
 /// When `count` fails.
 pub(crate) fn append(
-    old: &[String],
-    new: Vec<String>,
+    old: Vec<DigestLine>,
+    new: Vec<DigestLine>,
     tokens: usize,
     count: impl Fn(&str) -> Result<usize, EngineError>,
-) -> Result<Vec<String>, EngineError> {
+) -> Result<Vec<DigestLine>, EngineError> {
     // In digests of older versions the lines of a turn could be taken for other turns.
-    let mut lines: Vec<String> = old.iter().map(|line| quote::indented(line)).collect();
-    lines.extend(new);
-    if lines.is_empty() || count(&block::digest(&lines))? <= tokens {
+    let old = old.into_iter().map(|line| DigestLine { text: quote::indented(&line.text), ..line });
+    let mut lines: Vec<DigestLine> = old.chain(new).collect();
+    let texts: Vec<String> = lines.iter().map(|line| line.text.clone()).collect();
+    if lines.is_empty() || count(&block::digest(&texts))? <= tokens {
         return Ok(lines);
     }
     let goal = tokens / 4 * 3;
     let mut used = count(&block::digest(&[]))?;
     let mut kept = 0;
-    for line in lines.iter().rev() {
-        used += count(line)? + LINE_BREAK;
+    for text in texts.iter().rev() {
+        used += count(text)? + LINE_BREAK;
         if used > goal {
             break;
         }
@@ -168,12 +179,21 @@ mod tests {
         }
     }
 
+    fn texts(lines: Vec<DigestLine>) -> Vec<String> {
+        lines.into_iter().map(|line| line.text).collect()
+    }
+
+    fn untold(texts: &[String]) -> Vec<DigestLine> {
+        texts.iter().map(|text| DigestLine { text: text.clone(), turn: None }).collect()
+    }
+
     #[test]
     fn the_strongest_spans_that_fit_stand_in_the_order_in_which_they_were_said() {
         let turn = turns::turn(0, "My cat Tom, by the way, was born on 3 May in Riga.");
         let points = [point(&[(3, 10, 0.9), (24, 41, 0.2), (36, 41, 0.8)])];
         let limits = DigestLimits { tokens: 100, per_turn: 6 };
-        assert_eq!(lines(&[turn], &points, limits, words).unwrap(), ["[1 January 1970] user: cat Tom … 3 May"]);
+        let line = DigestLine { text: "[1 January 1970] user: cat Tom … 3 May".to_owned(), turn: Some(turn.id) };
+        assert_eq!(lines(&[turn], &points, limits, words).unwrap(), [line]);
     }
 
     #[test]
@@ -182,7 +202,7 @@ mod tests {
         assert!(lines(&[turns::turn(0, "hello")], &[], limits, words).unwrap().is_empty());
         let kept = turns::turn(0, "cat Tom … 3 May");
         let outside = [point(&[(200, 220, 1.0)])];
-        assert_eq!(lines(&[kept], &outside, limits, words).unwrap(), ["[1 January 1970] user: cat Tom …"]);
+        assert_eq!(texts(lines(&[kept], &outside, limits, words).unwrap()), ["[1 January 1970] user: cat Tom …"]);
     }
 
     proptest! {
@@ -191,7 +211,7 @@ mod tests {
             old in prop::collection::vec("[a-z ]{1,20}", 0..10), new in prop::collection::vec("[a-z ]{1,20}", 0..10),
             tokens in 40..120usize,
         ) {
-            let lines = append(&old, new.clone(), tokens, words).unwrap();
+            let lines = texts(append(untold(&old), untold(&new), tokens, words).unwrap());
             let all: Vec<String> = old.iter().chain(&new).cloned().collect();
             prop_assert!(all.ends_with(&lines));
             prop_assert!(lines.is_empty() || words(&block::digest(&lines)).unwrap() <= tokens);

@@ -9,6 +9,7 @@ use mainpoint_store::{LedgerEntry, LedgerKind, TurnId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::digest::DigestLine;
 use super::pack::Source;
 
 /// A memory block at the tail of a user message.
@@ -25,9 +26,43 @@ pub(crate) struct BlockRecord {
 pub(crate) struct EvictionRecord {
     /// The lines of the digest.
     pub(crate) lines: Vec<String>,
+    /// The turn of each line; none at all where an earlier version wrote one of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) turns: Vec<TurnId>,
     /// The turns before its end that stayed, because they could not be quoted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) held: Vec<TurnId>,
+}
+
+impl EvictionRecord {
+    /// What has left with this digest, but for the turns `held`.
+    pub(crate) fn new(lines: Vec<DigestLine>, held: Vec<TurnId>) -> Self {
+        let turns: Option<Vec<TurnId>> = lines.iter().map(|line| line.turn).collect();
+        let lines = lines.into_iter().map(|line| line.text).collect();
+        Self { lines, turns: turns.unwrap_or_default(), held }
+    }
+
+    /// The digest line by line.
+    pub(crate) fn digest(&self) -> Vec<DigestLine> {
+        let is_told = self.turns.len() == self.lines.len();
+        let turns = self.turns.iter().copied().map(Some).filter(|_| is_told).chain(std::iter::repeat(None));
+        self.lines.iter().cloned().zip(turns).map(|(text, turn)| DigestLine { text, turn }).collect()
+    }
+}
+
+/// The turns whose words an entry of the ledger holds; `None` where that cannot be told.
+pub(crate) fn quoted_turns(kind: LedgerKind, value: &[u8]) -> Option<Vec<TurnId>> {
+    match kind {
+        LedgerKind::Block => {
+            let block: BlockRecord = serde_json::from_slice(value).ok()?;
+            Some(block.sources.iter().map(|source| source.turn).collect())
+        }
+        LedgerKind::Eviction => {
+            let record: EvictionRecord = serde_json::from_slice(value).ok()?;
+            (record.turns.len() == record.lines.len()).then_some(record.turns)
+        }
+        LedgerKind::Unreadable => Some(Vec::new()),
+    }
 }
 
 /// The eviction that holds for a request.
@@ -127,7 +162,7 @@ mod tests {
     fn the_newest_eviction_on_the_chain_holds_and_blocks_stand_where_they_stood() {
         let eviction = |lines: &[&str]| EvictionRecord {
             lines: lines.iter().map(|line| (*line).to_owned()).collect(),
-            held: Vec::new(),
+            ..EvictionRecord::default()
         };
         let entries = [
             entry(LedgerKind::Eviction, ONE, ONE, &eviction(&["a"])),
@@ -150,5 +185,25 @@ mod tests {
         let entries = [entry(LedgerKind::Eviction, ONE, ONE, &EvictionRecord::default()), broken];
         let recorded = Recorded::from_entries(&[Some(ONE), Some(TWO)], &[], &entries);
         assert_eq!(recorded.eviction.map(|eviction| eviction.horizon), Some(0));
+    }
+
+    #[test]
+    fn an_entry_tells_whose_words_it_holds_unless_an_earlier_version_wrote_it() {
+        let quoted = |entry: &LedgerEntry| quoted_turns(entry.kind, &entry.value);
+        assert_eq!(quoted(&entry(LedgerKind::Block, ONE, ONE, &block("B"))), Some(vec![THREE]));
+        assert_eq!(quoted(&entry(LedgerKind::Block, ONE, ONE, &BlockRecord::default())), Some(Vec::new()));
+        let line = |text: &str, turn| DigestLine { text: text.to_owned(), turn };
+        let lines = vec![line("a", Some(TWO)), line("b", Some(THREE))];
+        let told = EvictionRecord::new(lines.clone(), vec![ONE]);
+        assert_eq!(told.digest(), lines);
+        assert_eq!(quoted(&entry(LedgerKind::Eviction, ONE, ONE, &told)), Some(vec![TWO, THREE]));
+        let earlier = r#"{"lines":["a"],"held":[]}"#;
+        assert_eq!(quoted_turns(LedgerKind::Eviction, earlier.as_bytes()), None);
+        let earlier: EvictionRecord = serde_json::from_str(earlier).unwrap_or_default();
+        assert_eq!(earlier.digest(), [line("a", None)]);
+        let mixed = EvictionRecord::new(vec![line("a", None), line("b", Some(TWO))], Vec::new());
+        assert_eq!(quoted(&entry(LedgerKind::Eviction, ONE, ONE, &mixed)), None);
+        assert_eq!(quoted_turns(LedgerKind::Eviction, br#"{"lines":[]}"#), Some(Vec::new()));
+        assert_eq!(quoted_turns(LedgerKind::Block, b"nonsense"), None);
     }
 }

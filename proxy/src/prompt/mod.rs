@@ -12,7 +12,7 @@ mod evictable;
 mod eviction_policy;
 #[cfg(test)]
 mod fake;
-mod injections;
+pub(crate) mod injections;
 #[cfg(test)]
 mod laws;
 mod pack;

@@ -93,7 +93,7 @@ fn recalled(count: u8, words: usize) -> Vec<RecalledTurn> {
 
 /// What another request wrote to the ledger: an eviction whose digest begins with this line.
 fn eviction(line: usize) -> Vec<u8> {
-    let record = EvictionRecord { lines: vec![format!("line {line}")], held: Vec::new() };
+    let record = EvictionRecord { lines: vec![format!("line {line}")], ..EvictionRecord::default() };
     serde_json::to_vec(&record).unwrap()
 }
 

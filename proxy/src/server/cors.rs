@@ -62,6 +62,13 @@ pub(crate) fn asks_for<B>(request: &Request<B>, header: &HeaderName) -> bool {
     request.method() == Method::OPTIONS && listed.any(|name| name.eq_ignore_ascii_case(header.as_str()))
 }
 
+/// Whether a request may use a memory at all: one that a browser sent for a page of another machine must bring a key, since the
+/// browser sends it before anybody has said what the page may do.
+pub(crate) fn is_welcome<B>(request: &Request<B>) -> bool {
+    let origin = request.headers().get(ORIGIN);
+    origin.is_none_or(|origin| credentials::brings_key(request.headers()) || is_local(origin))
+}
+
 /// The headers of mainpoint's own that a page wants to send, taken out of what its browser asks the upstream.
 #[derive(Debug, Default)]
 pub(crate) struct AskedHeaders(Vec<String>);
@@ -193,5 +200,19 @@ mod tests {
             request.headers_mut().insert(ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static(listed));
             assert_eq!(asks_for(&request, &header), expected, "{listed}");
         }
+    }
+
+    #[test]
+    fn a_foreign_page_without_a_key_is_not_welcome_before_it_has_asked() {
+        let welcome = |headers: &[(&'static str, &'static str)]| {
+            let mut request = Request::new(());
+            for (name, value) in headers {
+                request.headers_mut().insert(*name, HeaderValue::from_static(value));
+            }
+            is_welcome(&request)
+        };
+        assert!(welcome(&[]) && welcome(&[("origin", "http://localhost:3000")]));
+        assert!(welcome(&[("origin", "https://app.example"), ("authorization", "Bearer a")]));
+        assert!(!welcome(&[("origin", "https://app.example")]) && !welcome(&[("origin", "null")]));
     }
 }

@@ -3,6 +3,7 @@
 //! It must not know the OpenAI wire format; every request goes to [`routes`].
 
 mod accept;
+mod api;
 pub(crate) mod chat;
 mod connection;
 mod connection_state;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::chat::ChatCall;
 use super::cors::CorsRequest;
-use super::{Shared, chat, cors, endpoints, relay, tunnel};
+use super::{Shared, api, chat, cors, endpoints, relay, tunnel};
 use crate::error::ProxyError;
 use crate::http::RequestBody;
 use crate::http::body;
@@ -68,6 +68,8 @@ enum Route {
     Faults,
     /// The receipt of the request with this id.
     Receipt(String),
+    /// What the memory's API has below its base.
+    Api(String),
     Unknown,
 }
 
@@ -91,7 +93,10 @@ impl Route {
             "/mainpoint/faults" if server.fault_injection => Self::Faults,
             _ => match path.strip_prefix("/mainpoint/receipts/") {
                 Some(id) => Self::Receipt(id.to_owned()),
-                None => Self::Unknown,
+                None => match path.strip_prefix(api::BASE).filter(|rest| rest.starts_with('/')) {
+                    Some(rest) => Self::Api(rest.to_owned()),
+                    None => Self::Unknown,
+                },
             },
         }
     }
@@ -108,6 +113,7 @@ impl Route {
             Self::Relay(_) => "relay",
             Self::Tunnel(_) => "tunnel",
             Self::Health | Self::Ready | Self::Metrics | Self::Faults | Self::Receipt(_) => "own",
+            Self::Api(_) => "api",
             Self::Unknown => "unknown",
         }
     }
@@ -151,6 +157,7 @@ async fn answer(
         Route::Metrics => endpoints::metrics(shared, &request),
         Route::Receipt(of) => endpoints::receipt(shared, of, &request),
         Route::Faults => endpoints::faults(shared, request).await,
+        Route::Api(path) => api::answer(shared, path, request).await,
         Route::Unknown => Err(ProxyError::NotFound {
             method: request.method().to_string(),
             path: request.uri().path().to_owned(),

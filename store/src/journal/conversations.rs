@@ -11,10 +11,10 @@
 use redb::{ReadTransaction, ReadableTable, Table, WriteTransaction};
 
 use super::Journal;
-use super::lineage::Lineage;
-use super::rows::{BRANCHES, BranchKey, BranchRow, PLACES, SEQUENCES, SequenceKey};
+use super::lineage::{Lineage, Walk};
+use super::rows::{BRANCHES, BranchKey, BranchRow, GONE, PLACES, SEQUENCES, SequenceKey};
 use crate::error::StoreError;
-use crate::records::{Deletion, NewTurns, Scope, Standing, TurnId, TurnPlace};
+use crate::records::{NewTurns, Scope, Standing, TurnId, TurnPlace};
 
 impl Journal {
     /// How the turns of a request stand to the conversations of a scope. `is_telling` says of each turn whether it is so long that
@@ -104,16 +104,62 @@ fn best_meeting(
 
 fn meet(lineage: &Lineage, turns: &[TurnId], at: usize, place: TurnPlace) -> Result<Meeting, redb::Error> {
     let before = turns.get(..=at).unwrap_or_default().iter().rev();
-    let mut walk = lineage.back_from(place)?;
-    let (mut run, mut reached) = (0, None);
+    let mut walk = WalkOverGaps { walk: lineage.back_from(place)?, next: None, gaps: 0 };
+    let (mut passed, mut run, mut reached) = (0, 0, None);
     for turn in before {
-        match walk.next().transpose()? {
-            Some((position, known)) if known == *turn => reached = Some(position),
-            _ => break,
+        match walk.pass(*turn)? {
+            Passed::Same(position) => {
+                run += 1;
+                reached = Some(position);
+            }
+            Passed::Gap => reached = None,
+            Passed::Other => break,
         }
-        run += 1;
+        passed += 1;
     }
-    Ok(Meeting { at, place, run, is_whole: run == at + 1 && reached == Some(0) })
+    Ok(Meeting { at, place, run, is_whole: passed == at + 1 && reached == Some(0) })
+}
+
+/// Goes back through a conversation beside a request, which may have something at the place of a turn that was deleted, or nothing.
+struct WalkOverGaps<'a> {
+    walk: Walk<'a>,
+    /// The turn that was reached and not passed.
+    next: Option<(u32, TurnId)>,
+    /// Deleted turns between it and the last one that was passed.
+    gaps: usize,
+}
+
+/// What a conversation has where a request has a turn.
+enum Passed {
+    /// The same turn, at this position.
+    Same(u32),
+    /// One that was deleted, which speaks neither for nor against.
+    Gap,
+    /// Another one, or none.
+    Other,
+}
+
+impl WalkOverGaps<'_> {
+    fn pass(&mut self, turn: TurnId) -> Result<Passed, redb::Error> {
+        while self.next.is_none() {
+            match self.walk.next().transpose()? {
+                Some((_, GONE)) => self.gaps += 1,
+                Some(known) => self.next = Some(known),
+                None => break,
+            }
+        }
+        Ok(match self.next {
+            Some((position, known)) if known == turn => {
+                (self.next, self.gaps) = (None, 0);
+                Passed::Same(position)
+            }
+            _ if self.gaps > 0 => {
+                self.gaps -= 1;
+                Passed::Gap
+            }
+            _ => Passed::Other,
+        })
+    }
 }
 
 /// Goes back through both from where they meet.
@@ -135,6 +181,8 @@ fn compare(
         walk.map(|known| known.map(|(_, turn)| turn)).collect::<Result<_, _>>()?
     };
     super::alignment::Alignment::new(&said, rest).write(&mut standing);
+    standing.lost.retain(|turn| *turn != GONE);
+    standing.replaced.retain(|replaced| replaced.known != GONE);
     Ok(standing)
 }
 
@@ -218,21 +266,6 @@ impl PlaceWriter<'_> {
         self.places.insert((self.scope, &turn.0, &place.conversation.0, place.position), ())?;
         Ok(())
     }
-}
-
-/// Removes what a deletion covers.
-pub(super) fn delete(transaction: &WriteTransaction, deletion: &Deletion) -> Result<(), redb::Error> {
-    let scope = deletion.scope.as_str();
-    let goes = |conversation: &[u8; 16]| deletion.conversation.is_none_or(|id| id.0 == *conversation);
-    let (least, most) = (&[0; 16], &[u8::MAX; 16]);
-    let mut sequences = transaction.open_table(SEQUENCES)?;
-    sequences.retain_in((scope, least, 0)..=(scope, most, u32::MAX), |(_, conversation, _), _| !goes(conversation))?;
-    let mut places = transaction.open_table(PLACES)?;
-    let all = (scope, least, least, 0)..=(scope, most, most, u32::MAX);
-    places.retain_in(all, |(_, _, conversation, _), ()| !goes(conversation))?;
-    let mut branches = transaction.open_table(BRANCHES)?;
-    branches.retain_in((scope, least)..=(scope, most), |(_, conversation), _| !goes(conversation))?;
-    Ok(())
 }
 
 impl Journal {

@@ -1,12 +1,15 @@
 //! Which conversation a request goes on with, and what becomes of its turns there.
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 
 use super::Journal;
+use super::places::ScopePlaces;
 use crate::directory::Directory;
 use crate::records::samples::scope;
-use crate::records::{Deletion, NewTurns, Standing, TurnId, TurnPlace};
+use crate::records::{NewTurns, PlacedTurn, Removal, Removed, Standing, TurnId, TurnPlace};
 
 struct Conversations {
     journal: Journal,
@@ -44,6 +47,28 @@ impl Conversations {
         let place = self.journal.place(&new).unwrap();
         assert_eq!(self.journal.place(&new).unwrap(), place, "once is as good as twice");
         place.or(standing.tip).unwrap()
+    }
+
+    fn delete(&self, what: Removed) {
+        self.journal.delete(&Removal { scope: scope(), what }, |_, _| Some(Vec::new())).unwrap();
+    }
+
+    fn delete_turns(&self, turns: &[u8]) {
+        self.delete(Removed::Turns { ids: ids(turns).into_iter().collect(), conversations: HashSet::new() });
+    }
+
+    /// Every turn at its place, as it would be put back.
+    fn placed(&self) -> Vec<PlacedTurn> {
+        let ScopePlaces { origins, placed } = self.journal.scope_places(&scope()).unwrap();
+        let origin =
+            |conversation| origins.iter().find(|(branch, _)| *branch == conversation).map(|(_, origin)| *origin);
+        let placed = placed.into_iter().map(|(place, turn)| PlacedTurn {
+            scope: scope(),
+            turn,
+            place,
+            origin: origin(place.conversation),
+        });
+        placed.collect()
     }
 
     fn lost(&self, turns: &[u8]) -> Vec<u8> {
@@ -147,12 +172,103 @@ fn a_deletion_takes_conversations_with_it() {
     let mut all = Conversations::new();
     let first = all.said(&[1, 2, 3]);
     let other = all.said(&[5, 6, 7]);
-    let deletion = Deletion { scope: scope(), conversation: Some(first.conversation) };
-    all.journal.delete(&deletion).unwrap();
+    all.delete(Removed::Turns { ids: HashSet::new(), conversations: HashSet::from([first.conversation]) });
     assert_eq!(all.standing(&[1, 2, 3]).tip, None);
     assert_eq!(all.standing(&[5, 6, 7]).tip, Some(other));
-    all.journal.delete(&Deletion { scope: scope(), conversation: None }).unwrap();
+    all.delete(Removed::Everything);
     assert_eq!(all.standing(&[5, 6, 7]).tip, None);
+    assert!(all.journal.scope_places(&scope()).unwrap().placed.is_empty());
+}
+
+#[test]
+fn the_branches_of_a_conversation_belong_to_it() {
+    let mut all = Conversations::new();
+    let first = all.said(&[1, 2, 3, 4, 5, 6]);
+    let branch = all.said(&[1, 2, 3, 44, 55]);
+    let further = all.said(&[1, 2, 3, 44, 66]);
+    let other = all.said(&[7, 8, 3]);
+    let family = all.journal.with_branches(&scope(), first.conversation).unwrap();
+    assert_eq!(family, HashSet::from([first, branch, further].map(|place| place.conversation)));
+    assert_eq!(all.journal.with_branches(&scope(), branch.conversation).unwrap().len(), 2);
+    let turns = all.journal.turns_of(&scope(), &family).unwrap();
+    let said: HashSet<TurnId> = ids(&[1, 2, 3, 4, 5, 6, 44, 55, 66]).into_iter().collect();
+    assert_eq!(turns, said);
+    let shared = all.journal.standing_elsewhere(&scope(), &turns, &family).unwrap();
+    assert_eq!(shared, HashSet::from([id(3)]), "{other:?} has it as well");
+}
+
+#[test]
+fn around_a_turn_that_was_deleted_everything_keeps_its_place() {
+    let mut all = Conversations::new();
+    let first = all.said(&[1, 2, 3, 4, 5]);
+    all.delete_turns(&[3]);
+    for request in [&[1, 2, 3, 4, 5, 6][..], &[1, 2, 33, 4, 5, 6], &[1, 2, 4, 5, 6]] {
+        let standing = all.standing(request);
+        assert_eq!((standing.tip, standing.is_newest), (Some(first), true), "{request:?}");
+        assert_eq!((standing.known, standing.lost.len()), (request.len() - 1, 0), "{request:?}");
+        assert!(standing.replaced.is_empty(), "{request:?}");
+    }
+    assert_eq!(all.lost(&[4, 5, 6]), [1, 2], "nobody has said what stands between them");
+    assert_eq!(all.said(&[1, 2, 3, 4, 5, 6]), TurnPlace { position: 5, ..first });
+    let branch = all.said(&[1, 2, 77]);
+    assert_ne!(branch.conversation, first.conversation, "the place is not free");
+}
+
+#[test]
+fn a_turn_that_was_deleted_tells_no_conversation() {
+    let mut all = Conversations::new();
+    all.said(&[9, 1, 2, 3, 4]);
+    all.delete_turns(&[1, 2]);
+    assert_eq!(all.standing(&[90, 91, 92, 3]).tip, None, "only 3 is the same");
+    assert_eq!(all.standing(&[90, 91, 3, 4, 5]).known, 4);
+}
+
+#[test]
+fn nothing_of_a_deleted_turn_stays_at_the_ends_of_its_conversation() {
+    let mut all = Conversations::new();
+    let first = all.said(&[1, 2, 3, 4, 5, 6]);
+    all.delete_turns(&[1, 2, 6]);
+    let standing = all.standing(&[3, 4, 5, 7]);
+    assert_eq!((standing.known, standing.is_newest), (3, true));
+    assert_eq!(all.said(&[3, 4, 5, 7]), TurnPlace { position: 5, ..first });
+    let places = all.journal.scope_places(&scope()).unwrap().placed;
+    let places: Vec<(u32, u8)> = places.iter().map(|(place, turn)| (place.position, turn.0[0])).collect();
+    assert_eq!(places, [(2, 3), (3, 4), (4, 5), (5, 7)]);
+    all.delete_turns(&[3, 4, 5, 7]);
+    assert!(all.journal.scope_places(&scope()).unwrap().placed.is_empty());
+}
+
+#[test]
+fn what_was_put_back_is_as_it_was_and_stands_in_nobodys_way() {
+    let mut all = Conversations::new();
+    let first = all.said(&[1, 2, 3, 4]);
+    let branch = all.said(&[1, 2, 33, 44]);
+    let before = all.journal.scope_places(&scope()).unwrap();
+    let placed: Vec<PlacedTurn> = all.placed();
+    all.delete_turns(&[3, 33]);
+    let restored = all.journal.restore(&[], &placed, |_| false).unwrap();
+    assert!(restored.is_empty(), "no words came with it");
+    let after = all.journal.scope_places(&scope()).unwrap();
+    assert_eq!((after.placed, after.origins), (before.placed, before.origins));
+    assert_eq!(all.standing(&[1, 2, 3, 4]).tip, Some(first));
+    assert_eq!(all.standing(&[1, 2, 33, 44]).tip, Some(branch));
+    let other = PlacedTurn { turn: id(99), ..placed[0].clone() };
+    all.journal.restore(&[], &[other], |_| false).unwrap();
+    assert_eq!(all.placed(), placed, "its place is taken");
+}
+
+#[test]
+fn branches_that_begin_in_each_other_are_not_walked_through_for_ever() {
+    let all = Conversations::new();
+    let place = |conversation: u8, position| TurnPlace { conversation: id(conversation), position };
+    let placed = |conversation: u8, of: u8| PlacedTurn {
+        scope: scope(),
+        turn: id(conversation),
+        place: place(conversation, 5),
+        origin: Some(place(of, 4)),
+    };
+    all.journal.restore(&[], &[placed(1, 2), placed(2, 1)], |_| false).unwrap();
+    assert!(all.lost(&[1, 2]).is_empty());
 }
 
 proptest! {
@@ -169,6 +285,28 @@ proptest! {
             prop_assert_eq!(&lost[..], turns.get(..begin).unwrap());
             let place = all.said(seen);
             prop_assert_eq!(place.position as usize, end - 1);
+        }
+    }
+
+    #[test]
+    fn after_any_deletions_a_conversation_is_found_by_what_is_left_of_it_and_grows_at_its_end(
+        length in 6..20_u8, deleted in prop::collection::hash_set(1..20_u8, 0..12),
+    ) {
+        let mut all = Conversations::new();
+        let turns: Vec<u8> = (1..=length).collect();
+        let first = all.said(&turns);
+        let deleted: Vec<u8> = deleted.into_iter().collect();
+        all.delete_turns(&deleted);
+        let left: Vec<u8> = turns.iter().copied().filter(|turn| !deleted.contains(turn)).collect();
+        let places = all.journal.scope_places(&scope()).unwrap().placed;
+        prop_assert!(places.iter().all(|(_, turn)| !ids(&deleted).contains(turn)));
+        prop_assume!(left.len() >= 2);
+        for request in [&turns, &left] {
+            let request: Vec<u8> = request.iter().copied().chain([99]).collect();
+            let standing = all.standing(&request);
+            prop_assert_eq!(standing.tip.map(|tip| tip.conversation), Some(first.conversation));
+            prop_assert!(standing.is_newest);
+            prop_assert!(standing.lost.is_empty());
         }
     }
 }

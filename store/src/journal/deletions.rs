@@ -3,65 +3,87 @@
 //! Responsible for: removing what one covers, and noting it until LanceDB has carried it out and cleared its files. Must not
 //! know: how LanceDB does that.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;
 
-use redb::ReadableTable;
+use chrono::{DateTime, Utc};
+use redb::{ReadableTable, WriteTransaction};
 
-use super::rows::{ACCEPTED, COMPLETED, DELETIONS, NOTES, POINTS, PURGE, TurnRow};
+use super::rows::{ACCEPTED, COMPLETED, DELETED, DELETIONS, NOTES, POINTS, PURGE, scope_note};
 use super::turns::remove_points;
-use super::{Journal, conversations, ledger};
+use super::{Journal, ledger, removal};
 use crate::error::StoreError;
-use crate::records::{Deletion, Scope, TurnId, TurnKey};
+use crate::records::{NotedDeletion, QuotedTurns, Removal, Removed, Scope, TurnId, TurnKey};
 
 impl Journal {
-    /// Removes what a deletion covers, the ledger too, and notes the deletion as under way. Returns the turns removed.
-    pub(crate) fn delete(&self, deletion: &Deletion) -> Result<Vec<TurnKey>, StoreError> {
-        let (scope, conversation) = (&deletion.scope, deletion.conversation);
+    /// Removes what a deletion covers, the ledger and the places in conversations too, and notes the deletion as under way. Returns
+    /// the turns removed.
+    pub(crate) fn delete(&self, removal: &Removal, quoted: QuotedTurns) -> Result<Vec<TurnKey>, StoreError> {
         self.database
             .write("delete", |transaction| {
-                let mut removed = Vec::new();
-                for definition in [ACCEPTED, COMPLETED] {
-                    let mut table = transaction.open_table(definition)?;
-                    let whole_scope = (scope.as_str(), &[0; 16])..=(scope.as_str(), &[u8::MAX; 16]);
-                    let covered = |_: (&str, &[u8; 16]), row: TurnRow<'_>| conversation.is_none_or(|id| *row.1 == id.0);
-                    for entry in table.extract_from_if(whole_scope, covered)? {
-                        let (key, _) = entry?;
-                        removed.push((scope.clone(), TurnId(*key.value().1)));
-                    }
-                }
-                let mut points = transaction.open_table(POINTS)?;
-                for (scope, id) in &removed {
-                    remove_points(&mut points, scope, *id)?;
-                }
-                ledger::delete(transaction, deletion)?;
-                conversations::delete(transaction, deletion)?;
-                let noted = (scope.as_str(), conversation.as_ref().map(|id| &id.0));
-                transaction.open_table(DELETIONS)?.insert(noted, ())?;
+                let removed = take_turns(transaction, removal)?;
+                ledger::delete(transaction, removal, quoted)?;
+                removal::remove(transaction, removal)?;
+                note(transaction, removal)?;
                 Ok(removed)
             })
             .inspect(|_| self.stale.store(true, Ordering::Release))
     }
 
     /// Deletions under way; more than none only after a crash.
-    pub(crate) fn deletions(&self) -> Result<Vec<Deletion>, StoreError> {
-        let rows = self.database.read("list deletions", |transaction| {
-            let mut rows = Vec::new();
+    pub(crate) fn deletions(&self) -> Result<Vec<NotedDeletion>, StoreError> {
+        let (scopes, turns) = self.database.read("list deletions", |transaction| {
+            let mut scopes = Vec::new();
             for entry in transaction.open_table(DELETIONS)?.iter()? {
                 let (key, _) = entry?;
                 let (scope, conversation) = key.value();
-                rows.push((scope.to_owned(), conversation.copied().map(TurnId)));
+                scopes.push((scope.to_owned(), conversation.copied().map(TurnId)));
             }
-            Ok(rows)
+            let mut turns: BTreeMap<String, HashSet<TurnId>> = BTreeMap::new();
+            for entry in transaction.open_table(DELETED)?.iter()? {
+                let (key, _) = entry?;
+                let (scope, id) = key.value();
+                turns.entry(scope.to_owned()).or_default().insert(TurnId(*id));
+            }
+            Ok((scopes, turns))
         })?;
-        rows.into_iter().map(|(scope, conversation)| Ok(Deletion { scope: Scope::new(scope)?, conversation })).collect()
+        let mut noted = Vec::new();
+        for (scope, conversation) in scopes {
+            let scope = Scope::new(scope)?;
+            noted.push(match conversation {
+                Some(conversation) => NotedDeletion::Conversation(scope, conversation),
+                None => NotedDeletion::Removal(Removal { scope, what: Removed::Everything }),
+            });
+        }
+        for (scope, ids) in turns {
+            noted.push(NotedDeletion::Removal(Removal::of_turns(&Scope::new(scope)?, ids)));
+        }
+        Ok(noted)
     }
 
-    /// Notes that LanceDB has carried out a deletion, and that its old files must go at the next maintenance.
-    pub(crate) fn finish_deletion(&self, deletion: &Deletion) -> Result<(), StoreError> {
+    /// Notes that LanceDB has carried out a deletion, and where `purge` says so that its old files must go at the next
+    /// maintenance.
+    pub(crate) fn finish_deletion(&self, noted: &NotedDeletion, purge: Purge) -> Result<(), StoreError> {
         self.database.write("finish a deletion", |transaction| {
-            let noted = (deletion.scope.as_str(), deletion.conversation.as_ref().map(|id| &id.0));
-            transaction.open_table(DELETIONS)?.remove(noted)?;
-            transaction.open_table(NOTES)?.insert(PURGE, 1)?;
+            match noted {
+                NotedDeletion::Conversation(scope, id) => {
+                    transaction.open_table(DELETIONS)?.remove((scope.as_str(), Some(&id.0)))?;
+                }
+                NotedDeletion::Removal(Removal { scope, what: Removed::Everything }) => {
+                    transaction.open_table(DELETIONS)?.remove(scope_note(scope))?;
+                    let whole_scope = (scope.as_str(), &[0; 16])..=(scope.as_str(), &[u8::MAX; 16]);
+                    transaction.open_table(DELETED)?.retain_in(whole_scope, |_, ()| false)?;
+                }
+                NotedDeletion::Removal(Removal { scope, what: Removed::Turns { ids, .. } }) => {
+                    let mut table = transaction.open_table(DELETED)?;
+                    for id in ids {
+                        table.remove((scope.as_str(), &id.0))?;
+                    }
+                }
+            }
+            if purge == Purge::Due {
+                transaction.open_table(NOTES)?.insert(PURGE, 1)?;
+            }
             Ok(())
         })
     }
@@ -78,4 +100,76 @@ impl Journal {
             Ok(())
         })
     }
+
+    /// The turns in the journal that were first seen before a time.
+    pub(crate) fn older(&self, before: DateTime<Utc>) -> Result<Vec<TurnKey>, StoreError> {
+        let before = before.timestamp_micros();
+        let keys = self.database.read("look for old turns", |transaction| {
+            let mut keys = Vec::new();
+            for definition in [ACCEPTED, COMPLETED] {
+                for entry in transaction.open_table(definition)?.iter()? {
+                    let (key, row) = entry?;
+                    let ((scope, id), (_, _, _, _, _, micros, _)) = (key.value(), row.value());
+                    if micros < before {
+                        keys.push((scope.to_owned(), TurnId(*id)));
+                    }
+                }
+            }
+            Ok(keys)
+        })?;
+        keys.into_iter().map(|(scope, id)| Ok((Scope::new(scope)?, id))).collect()
+    }
+}
+
+/// Whether LanceDB's files may hold what was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purge {
+    Due,
+    /// They never had it.
+    NotDue,
+}
+
+fn take_turns(transaction: &WriteTransaction, removal: &Removal) -> Result<Vec<TurnKey>, redb::Error> {
+    let scope = removal.scope.as_str();
+    let mut removed: Vec<TurnKey> = Vec::new();
+    for definition in [ACCEPTED, COMPLETED] {
+        let mut table = transaction.open_table(definition)?;
+        match &removal.what {
+            Removed::Everything => {
+                let whole_scope = (scope, &[0; 16])..=(scope, &[u8::MAX; 16]);
+                for entry in table.extract_from_if(whole_scope, |_, _| true)? {
+                    let (key, _) = entry?;
+                    removed.push((removal.scope.clone(), TurnId(*key.value().1)));
+                }
+            }
+            Removed::Turns { ids, .. } => {
+                for id in ids {
+                    if table.remove((scope, &id.0))?.is_some() {
+                        removed.push((removal.scope.clone(), *id));
+                    }
+                }
+            }
+        }
+    }
+    let mut points = transaction.open_table(POINTS)?;
+    for (scope, id) in &removed {
+        remove_points(&mut points, scope, *id)?;
+    }
+    Ok(removed)
+}
+
+fn note(transaction: &WriteTransaction, removal: &Removal) -> Result<(), redb::Error> {
+    let scope = removal.scope.as_str();
+    match &removal.what {
+        Removed::Everything => {
+            transaction.open_table(DELETIONS)?.insert(scope_note(&removal.scope), ())?;
+        }
+        Removed::Turns { ids, .. } => {
+            let mut table = transaction.open_table(DELETED)?;
+            for id in ids {
+                table.insert((scope, &id.0), ())?;
+            }
+        }
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use redb::TableHandle;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, WriteTransaction};
 
-use super::rows::{ACCEPTED, BRANCHES, COMPLETED, DELETIONS, LEDGER, NOTES, PLACES, POINTS, SEQUENCES};
+use super::rows::{ACCEPTED, BRANCHES, COMPLETED, DELETED, DELETIONS, LEDGER, NOTES, PLACES, POINTS, SEQUENCES};
 use crate::directory::Directory;
 use crate::error::StoreError;
 
@@ -211,6 +211,7 @@ fn open_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     transaction.open_table(COMPLETED)?;
     transaction.open_table(POINTS)?;
     transaction.open_table(DELETIONS)?;
+    transaction.open_table(DELETED)?;
     transaction.open_table(NOTES)?;
     transaction.open_table(LEDGER)?;
     transaction.open_table(SEQUENCES)?;
@@ -220,8 +221,8 @@ fn open_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
 }
 
 /// The names of the tables above.
-pub(super) const KNOWN: [&str; 9] =
-    ["accepted", "completed", "points", "deletions", "notes", "ledger", "sequences", "places", "branches"];
+pub(super) const KNOWN: [&str; 10] =
+    ["accepted", "completed", "points", "deletions", "deleted", "notes", "ledger", "sequences", "places", "branches"];
 
 pub(super) fn copy_tables(old: &Database, fresh: &Database) -> Result<(), redb::Error> {
     let (from, to) = (old.begin_read()?, fresh.begin_write()?);
@@ -229,6 +230,7 @@ pub(super) fn copy_tables(old: &Database, fresh: &Database) -> Result<(), redb::
     copy_table(&from, &to, COMPLETED)?;
     copy_table(&from, &to, POINTS)?;
     copy_table(&from, &to, DELETIONS)?;
+    copy_table(&from, &to, DELETED)?;
     copy_table(&from, &to, NOTES)?;
     copy_table(&from, &to, LEDGER)?;
     copy_table(&from, &to, SEQUENCES)?;

@@ -12,9 +12,9 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::Journal;
 use super::expiry::{ScopedConversation, expired};
-use super::rows::{LEDGER, LedgerKey, LedgerRow};
+use super::rows::{DELETED, DELETIONS, LEDGER, LedgerKey, LedgerRow, scope_note};
 use crate::error::StoreError;
-use crate::records::{Deletion, LedgerEntry, LedgerKind, LedgerLine, Scope, TurnId};
+use crate::records::{LedgerEntry, LedgerKind, LedgerLine, QuotedTurns, Removal, Removed, Scope, TurnId};
 
 impl Journal {
     /// Every entry of these turns, in the order asked, for one turn in the order of the kinds.
@@ -33,23 +33,38 @@ impl Journal {
         })
     }
 
-    /// Adds the entries that are not there yet, written `now`, and returns those that hold, in the order given.
+    /// Adds the entries that are not there yet, written `now`, and returns those that hold, in the order given. What quotes a turn
+    /// that is not there is not kept: it was deleted since.
     pub(crate) fn record(
         &self,
         scope: &Scope,
         entries: Vec<LedgerEntry>,
         now: DateTime<Utc>,
+        quotes: impl Fn(&LedgerEntry) -> Quotes,
     ) -> Result<Vec<LedgerEntry>, StoreError> {
         if entries.is_empty() {
             return Ok(entries);
         }
         self.database.write("write the ledger", |transaction| {
             let mut table = transaction.open_table(LEDGER)?;
+            let deleted = transaction.open_table(DELETED)?;
+            let is_scope_deleted = transaction.open_table(DELETIONS)?.get(scope_note(scope))?.is_some();
             let mut held = Vec::with_capacity(entries.len());
             for entry in entries {
                 let place = key(scope, &entry.turn, entry.kind);
                 let known = table.get(place)?.map(|row| entry_from(entry.turn, entry.kind, row.value()));
-                if known.is_none() {
+                let may_be_kept = match quotes(&entry) {
+                    Quotes::Gone => false,
+                    Quotes::Unknown => !is_scope_deleted,
+                    Quotes::Turns(turns) => {
+                        let mut is_there = turns.is_empty() || !is_scope_deleted;
+                        for turn in turns {
+                            is_there &= deleted.get((scope.as_str(), &turn.0))?.is_none();
+                        }
+                        is_there
+                    }
+                };
+                if known.is_none() && may_be_kept {
                     let row: LedgerRow<'_> = (&entry.conversation.0, now.timestamp_micros(), &entry.value);
                     table.insert(place, row)?;
                 }
@@ -129,12 +144,42 @@ impl Journal {
     }
 }
 
-/// Removes what a deletion covers.
-pub(super) fn delete(transaction: &WriteTransaction, deletion: &Deletion) -> Result<(), redb::Error> {
-    let scope = deletion.scope.as_str();
+/// What an entry that is to be written quotes, as far as memory knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Quotes {
+    /// Nobody can tell.
+    Unknown,
+    /// These turns.
+    Turns(Vec<TurnId>),
+    /// A turn that is not there.
+    Gone,
+}
+
+/// The turns that an entry quotes, or is about; `None` where that cannot be told.
+pub(crate) fn quoted_by(entry: &LedgerEntry, quoted: QuotedTurns) -> Option<Vec<TurnId>> {
+    match entry.kind {
+        LedgerKind::Unreadable => Some(vec![entry.turn]),
+        LedgerKind::Block | LedgerKind::Eviction => quoted(entry.kind, &entry.value),
+    }
+}
+
+/// Removes what a deletion covers: what was put into the prompts of conversations that go, and what quotes a turn that goes.
+pub(super) fn delete(
+    transaction: &WriteTransaction,
+    removal: &Removal,
+    quoted: QuotedTurns,
+) -> Result<(), redb::Error> {
+    let scope = removal.scope.as_str();
     let whole_scope = (scope, &[0; 16], 0)..=(scope, &[u8::MAX; 16], u8::MAX);
-    let stays = |_: (&str, &[u8; 16], u8), (conversation, _, _): LedgerRow<'_>| {
-        deletion.conversation.is_some_and(|id| id.0 != *conversation)
+    let stays = |(_, turn, kind): (&str, &[u8; 16], u8), row: LedgerRow<'_>| match &removal.what {
+        Removed::Everything => false,
+        Removed::Turns { conversations, .. } if conversations.contains(&TurnId(*row.0)) => false,
+        Removed::Turns { ids, .. } => {
+            let kind = LedgerKind::ALL.into_iter().find(|known| number(*known) == kind);
+            let turns = kind.and_then(|kind| quoted_by(&entry_from(TurnId(*turn), kind, row), quoted));
+            // One of which nobody can tell what it quotes may quote any.
+            turns.map_or(ids.is_empty(), |turns| turns.iter().all(|turn| !ids.contains(turn)))
+        }
     };
     let mut table = transaction.open_table(LEDGER)?;
     table.retain_in(whole_scope, stays)?;
@@ -188,6 +233,8 @@ mod tests {
 
     use super::*;
     use crate::directory::Directory;
+    use crate::journal::Purge;
+    use crate::records::NotedDeletion;
 
     const THIRTY_DAYS: Duration = Duration::from_secs(30 * 86_400);
 
@@ -212,6 +259,20 @@ mod tests {
         }
     }
 
+    fn record(journal: &Journal, scope: &Scope, entries: Vec<LedgerEntry>, day: i64) -> Vec<LedgerEntry> {
+        journal.record(scope, entries, on_day(day), |_| Quotes::Turns(Vec::new())).unwrap()
+    }
+
+    /// A value names the turns that it quotes, a byte each; one that begins with 255 says nothing about that.
+    fn by_bytes(_: LedgerKind, value: &[u8]) -> Option<Vec<TurnId>> {
+        let is_told = value.first() != Some(&u8::MAX);
+        is_told.then(|| value.iter().map(|byte| TurnId([*byte; 16])).collect())
+    }
+
+    fn quoting(turn: u8, conversation: u8, value: &[u8]) -> LedgerEntry {
+        LedgerEntry { value: value.to_vec(), ..block(turn, conversation) }
+    }
+
     /// The turns from 1 to 9 that have an entry.
     fn turns_with_entries(journal: &Journal, scope: &Scope) -> Vec<u8> {
         let turns: Vec<TurnId> = (1..=9).map(|turn| TurnId([turn; 16])).collect();
@@ -223,9 +284,9 @@ mod tests {
     fn a_silent_conversation_expires_whole_also_after_a_rewrite_and_the_others_stay() {
         let directory = tempfile::tempdir().unwrap();
         let (journal, here, there) = (journal(directory.path()), scope("here"), scope("there"));
-        journal.record(&here, vec![block(1, 1), block(5, 5)], on_day(0)).unwrap();
-        journal.record(&there, vec![block(1, 1)], on_day(0)).unwrap();
-        journal.record(&here, vec![block(2, 1)], on_day(20)).unwrap();
+        record(&journal, &here, vec![block(1, 1), block(5, 5)], 0);
+        record(&journal, &there, vec![block(1, 1)], 0);
+        record(&journal, &here, vec![block(2, 1)], 20);
 
         assert_eq!(journal.expire_ledger(on_day(30), THIRTY_DAYS).unwrap(), 0);
         assert!(!journal.rewrite().unwrap(), "nothing was removed");
@@ -245,7 +306,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (journal, scope) = (journal(directory.path()), scope("s"));
         for day in [0, 25] {
-            assert_eq!(journal.record(&scope, vec![block(1, 1)], on_day(day)).unwrap(), [block(1, 1)]);
+            assert_eq!(record(&journal, &scope, vec![block(1, 1)], day), [block(1, 1)]);
         }
         assert_eq!(journal.expire_ledger(on_day(31), THIRTY_DAYS).unwrap(), 1);
         assert!(turns_with_entries(&journal, &scope).is_empty());
@@ -256,24 +317,60 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (journal, scope) = (journal(directory.path()), scope("s"));
         let unreadable = LedgerEntry { kind: LedgerKind::Unreadable, ..block(2, 1) };
-        journal.record(&scope, vec![block(1, 1), unreadable], on_day(0)).unwrap();
+        record(&journal, &scope, vec![block(1, 1), unreadable], 0);
         assert_eq!(journal.expire_ledger(on_day(31), THIRTY_DAYS).unwrap(), 1);
         assert_eq!(turns_with_entries(&journal, &scope), [2]);
         assert_eq!(journal.expire_ledger(on_day(99), THIRTY_DAYS).unwrap(), 0);
     }
 
     #[test]
-    fn a_deletion_takes_its_entries_along_in_the_journals_own_transaction() {
+    fn a_deletion_takes_along_what_was_put_into_its_conversations_and_what_quotes_its_turns() {
         let directory = tempfile::tempdir().unwrap();
         let (journal, here, there) = (journal(directory.path()), scope("here"), scope("there"));
         for scope in [&here, &there] {
-            journal.record(scope, vec![block(1, 1), block(2, 1), block(5, 5)], on_day(0)).unwrap();
+            let unreadable = LedgerEntry { kind: LedgerKind::Unreadable, ..quoting(6, 5, &[]) };
+            let entries = [(1, 1, &[90][..]), (2, 1, &[]), (3, 5, &[91, 92]), (4, 5, &[93]), (5, 5, &[u8::MAX])];
+            let entries = entries.map(|(turn, conversation, value)| quoting(turn, conversation, value));
+            record(&journal, scope, [entries.to_vec(), vec![unreadable]].concat(), 0);
         }
-        let deletion = |conversation| Deletion { scope: here.clone(), conversation };
-        journal.delete(&deletion(Some(TurnId([1; 16])))).unwrap();
-        assert_eq!(turns_with_entries(&journal, &here), [5]);
-        journal.delete(&deletion(None)).unwrap();
+        let delete = |what| journal.delete(&Removal { scope: here.clone(), what }, by_bytes).unwrap();
+        let set = |turns: &[u8]| turns.iter().map(|turn| TurnId([*turn; 16])).collect();
+        delete(Removed::Turns { ids: set(&[]), conversations: set(&[1]) });
+        assert_eq!(turns_with_entries(&journal, &here), [3, 4, 5, 6]);
+        delete(Removed::Turns { ids: set(&[92]), conversations: set(&[]) });
+        assert_eq!(turns_with_entries(&journal, &here), [4, 6], "what does not say what it quotes goes, too");
+        delete(Removed::Turns { ids: set(&[6]), conversations: set(&[]) });
+        assert_eq!(turns_with_entries(&journal, &here), [4], "sent again, it is tried again");
+        delete(Removed::Everything);
         assert!(turns_with_entries(&journal, &here).is_empty());
-        assert_eq!(turns_with_entries(&journal, &there), [1, 2, 5]);
+        assert_eq!(turns_with_entries(&journal, &there), [1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn what_quotes_a_turn_that_is_being_deleted_is_not_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let (journal, scope) = (journal(directory.path()), scope("s"));
+        let quotes = |entry: &LedgerEntry| match entry.value.as_slice() {
+            [77] => Quotes::Gone,
+            value => by_bytes(entry.kind, value).map_or(Quotes::Unknown, Quotes::Turns),
+        };
+        let write = |turn, value: &[u8]| {
+            let entry = quoting(turn, 1, value);
+            assert_eq!(journal.record(&scope, vec![entry.clone()], on_day(0), quotes).unwrap(), [entry]);
+        };
+        let removal = Removal::of_turns(&scope, [TurnId([90; 16])]);
+        journal.delete(&removal, by_bytes).unwrap();
+        for (turn, value) in [(1, &[90][..]), (2, &[91]), (3, &[91, 90]), (4, &[77]), (5, &[u8::MAX])] {
+            write(turn, value);
+        }
+        assert_eq!(turns_with_entries(&journal, &scope), [2, 5]);
+        journal.finish_deletion(&NotedDeletion::Removal(removal), Purge::NotDue).unwrap();
+        write(1, &[90]);
+        assert_eq!(turns_with_entries(&journal, &scope), [1, 2, 5], "it was said again");
+        journal.delete(&Removal { scope: scope.clone(), what: Removed::Everything }, by_bytes).unwrap();
+        for (turn, value) in [(1, &[90][..]), (2, &[]), (3, &[u8::MAX])] {
+            write(turn, value);
+        }
+        assert_eq!(turns_with_entries(&journal, &scope), [2], "it quotes nothing");
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Lineage<'a> {
 pub(super) struct Walk<'a> {
     lineage: &'a Lineage<'a>,
     conversation: TurnId,
+    /// The position of the place where it began, or of the last origin.
+    bound: u32,
     rows: Range<'a, SequenceKey, &'static [u8; 16]>,
 }
 
@@ -28,7 +30,7 @@ impl<'a> Lineage<'a> {
 
     /// The turn at a place and those before it.
     pub(super) fn back_from(&'a self, place: TurnPlace) -> Result<Walk<'a>, redb::Error> {
-        Ok(Walk { lineage: self, conversation: place.conversation, rows: self.rows_to(place)? })
+        Ok(Walk { lineage: self, conversation: place.conversation, bound: place.position, rows: self.rows_to(place)? })
     }
 
     /// Whether the conversation goes on after a place.
@@ -57,10 +59,11 @@ impl<'a> Lineage<'a> {
                 let (key, turn) = entry?;
                 return Ok(Some((key.value().2, TurnId(*turn.value()))));
             }
-            let Some(origin) = self.origin(walk.conversation)? else {
+            // What was put back from a file need not make sense: no conversation begins behind what it shares.
+            let Some(origin) = self.origin(walk.conversation)?.filter(|origin| origin.position < walk.bound) else {
                 return Ok(None);
             };
-            walk.conversation = origin.conversation;
+            (walk.conversation, walk.bound) = (origin.conversation, origin.position);
             walk.rows = self.rows_to(origin)?;
         }
     }

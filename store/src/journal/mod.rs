@@ -14,6 +14,8 @@ use crate::trouble::Trouble;
 
 use database::DatabaseHandle;
 pub(crate) use database::Repaired;
+pub(crate) use deletions::Purge;
+pub(crate) use ledger::{Quotes, quoted_by};
 pub(crate) use look::JournalLook;
 
 mod alignment;
@@ -30,7 +32,9 @@ mod file;
 mod ledger;
 mod lineage;
 mod look;
+mod places;
 mod redb_calls;
+mod removal;
 mod rows;
 mod turns;
 mod waiting;

@@ -31,7 +31,10 @@ pub(super) type BranchRow<'a> = (&'a [u8; 16], u32);
 pub(super) const ACCEPTED: TableDefinition<TurnRowKey, TurnRow<'static>> = TableDefinition::new("accepted");
 pub(super) const COMPLETED: TableDefinition<TurnRowKey, TurnRow<'static>> = TableDefinition::new("completed");
 pub(super) const POINTS: TableDefinition<PointRowKey, PointRow<'static>> = TableDefinition::new("points");
+/// Whole scopes that the tables may still have; earlier versions noted conversations, too.
 pub(super) const DELETIONS: TableDefinition<(&str, Option<&[u8; 16]>), ()> = TableDefinition::new("deletions");
+/// Turns that the tables may still have, though they were deleted.
+pub(super) const DELETED: TableDefinition<TurnRowKey, ()> = TableDefinition::new("deleted");
 pub(super) const NOTES: TableDefinition<&str, u64> = TableDefinition::new("notes");
 pub(super) const LEDGER: TableDefinition<LedgerKey, LedgerRow<'static>> = TableDefinition::new("ledger");
 /// The turns of each conversation, in order.
@@ -39,10 +42,17 @@ pub(super) const SEQUENCES: TableDefinition<SequenceKey, &'static [u8; 16]> = Ta
 /// Where each turn stands.
 pub(super) const PLACES: TableDefinition<PlaceKey, ()> = TableDefinition::new("places");
 pub(super) const BRANCHES: TableDefinition<BranchKey, BranchRow<'static>> = TableDefinition::new("branches");
+/// What stands at the place of a turn that was deleted, so that those around it keep theirs.
+pub(super) const GONE: TurnId = TurnId([0; 16]);
 /// Keys of the notes.
 pub(super) const PURGE: &str = "purge";
 pub(super) const TURNS_VERSION: &str = "turns";
 pub(super) const POINTS_VERSION: &str = "points";
+
+/// The note of a whole scope that is deleted.
+pub(super) fn scope_note(scope: &Scope) -> (&str, Option<&[u8; 16]>) {
+    (scope.as_str(), None)
+}
 
 pub(super) fn turn_row(turn: &Turn) -> TurnRow<'_> {
     (

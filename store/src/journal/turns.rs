@@ -5,7 +5,7 @@
 
 use std::sync::atomic::Ordering;
 
-use redb::{ReadableTable, Table, TableDefinition};
+use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use super::rows::{
     ACCEPTED, COMPLETED, NOTES, POINTS, POINTS_VERSION, PointRow, PointRowKey, TURNS_VERSION, TurnRow, TurnRowKey,
@@ -28,17 +28,7 @@ impl Journal {
             for new in said {
                 conversations::place(transaction, new)?;
             }
-            let mut accepted = transaction.open_table(ACCEPTED)?;
-            let completed = transaction.open_table(COMPLETED)?;
-            let mut new = Vec::new();
-            for turn in turns.iter().filter(|turn| !is_known(turn)) {
-                let key = (turn.scope.as_str(), &turn.id.0);
-                if accepted.get(key)?.is_none() && completed.get(key)?.is_none() {
-                    accepted.insert(key, turn_row(turn))?;
-                    new.push((turn.scope.clone(), turn.id));
-                }
-            }
-            Ok(new)
+            accept_turns(transaction, turns, is_known)
         })
     }
 
@@ -184,6 +174,25 @@ impl Journal {
         })?;
         turns.into_iter().collect()
     }
+}
+
+/// Adds turns that are not there yet and returns which were new.
+pub(super) fn accept_turns(
+    transaction: &WriteTransaction,
+    turns: &[Turn],
+    is_known: impl Fn(&Turn) -> bool,
+) -> Result<Vec<TurnKey>, redb::Error> {
+    let mut accepted = transaction.open_table(ACCEPTED)?;
+    let completed = transaction.open_table(COMPLETED)?;
+    let mut new = Vec::new();
+    for turn in turns.iter().filter(|turn| !is_known(turn)) {
+        let key = (turn.scope.as_str(), &turn.id.0);
+        if accepted.get(key)?.is_none() && completed.get(key)?.is_none() {
+            accepted.insert(key, turn_row(turn))?;
+            new.push((turn.scope.clone(), turn.id));
+        }
+    }
+    Ok(new)
 }
 
 pub(super) fn remove_points(

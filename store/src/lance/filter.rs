@@ -4,6 +4,7 @@
 //! are built, never parsed, so that no value can be mistaken for syntax and thousands of ids cost no parser. Must not
 //! know: what is searched for.
 
+use chrono::{DateTime, Utc};
 use lancedb::datafusion::common::ScalarValue;
 use lancedb::expr::{DfExpr, col, lit};
 
@@ -27,14 +28,25 @@ pub(crate) fn of_ids_anywhere(column: &str, ids: &[TurnId]) -> DfExpr {
     col(column).in_list(ids, false)
 }
 
+/// Rows of a scope that belong to one of these conversations.
+pub(crate) fn of_conversations(scope: &Scope, conversations: &[TurnId]) -> DfExpr {
+    of_ids(scope, column::CONVERSATION, conversations)
+}
+
+/// Turns of any scope that were first seen before a time.
+pub(crate) fn before(time: DateTime<Utc>) -> DfExpr {
+    let micros = ScalarValue::TimestampMicrosecond(Some(time.timestamp_micros()), Some("UTC".into()));
+    col(column::TIME).lt(lit(micros))
+}
+
 /// Points of whole conversations of a scope but for some turns.
 pub(crate) fn of_conversations_except(scope: &Scope, conversations: &[TurnId], except: &[TurnId]) -> DfExpr {
-    let list = |ids: &[TurnId]| ids.iter().map(|id| identifier(*id)).collect();
-    let whole = of_scope(scope).and(col(column::CONVERSATION).in_list(list(conversations), false));
+    let whole = of_conversations(scope, conversations);
     if except.is_empty() {
         return whole;
     }
-    whole.and(col(column::TURN).in_list(list(except), true))
+    let except = except.iter().map(|id| identifier(*id)).collect();
+    whole.and(col(column::TURN).in_list(except, true))
 }
 
 /// Rows of a scope that belong to one conversation.

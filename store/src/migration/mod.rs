@@ -19,7 +19,7 @@ use lancedb::query::{ExecutableQuery, QueryBase, Select};
 use crate::error::StoreError;
 use crate::lance::columns;
 use crate::lance::schema::column;
-use crate::records::{Deletion, Scope, TurnKey};
+use crate::records::{Deletion, Extent, Scope, TurnKey};
 use crate::state::Shared;
 use crate::upkeep::{deletion, flush};
 pub use old_store::OldStore;
@@ -102,8 +102,7 @@ pub(crate) async fn adopt(shared: &Arc<Shared>, old: &OldStore) -> Result<(), St
     flush::flush(shared).await?;
     for (scope, conversation) in conversations(shared).await? {
         if !old.has_conversation(&scope, conversation) {
-            let conversation = Some(conversation);
-            deletion::delete(shared, Deletion { scope, conversation }).await?;
+            deletion::delete(shared, Deletion { scope, extent: Extent::Conversation(conversation) }).await?;
         }
     }
     Ok(())

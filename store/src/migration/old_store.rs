@@ -18,7 +18,7 @@ use crate::error::StoreError;
 use crate::journal::Journal;
 use crate::lance::schema::{self, POINTS, TURNS};
 use crate::lance::{batches, inspection};
-use crate::records::{Deletion, LedgerLine, Scope, Turn, TurnId, TurnKey};
+use crate::records::{LedgerLine, NotedDeletion, Removal, Removed, Scope, Turn, TurnId, TurnKey};
 use crate::tasks::blocking;
 
 /// Turns that are read from the table at a time.
@@ -33,7 +33,7 @@ pub struct OldStore {
     /// Turns that only the journal has.
     only_in_journal: Vec<Turn>,
     /// Deletions that were under way.
-    deletions: Vec<Deletion>,
+    deletions: Vec<NotedDeletion>,
     conversations: HashSet<TurnKey>,
     lost_files: usize,
     turns: u64,
@@ -157,8 +157,10 @@ impl OldStore {
     }
 
     fn is_deleted(&self, scope: &Scope, conversation: TurnId) -> bool {
-        let covers = |deletion: &Deletion| {
-            deletion.scope == *scope && deletion.conversation.is_none_or(|deleted| deleted == conversation)
+        // Deletions of turns were not known then.
+        let covers = |deletion: &NotedDeletion| match deletion {
+            NotedDeletion::Removal(Removal { scope: of, what }) => of == scope && *what == Removed::Everything,
+            NotedDeletion::Conversation(of, deleted) => of == scope && *deleted == conversation,
         };
         self.deletions.iter().any(covers)
     }
@@ -212,7 +214,7 @@ async fn find(path: &Path) -> Result<Option<FoundStore>, StoreError> {
     Ok(Some(FoundStore { directory, table, lost_files }))
 }
 
-type OfJournal = (Option<Arc<Journal>>, Vec<Turn>, Vec<Deletion>);
+type OfJournal = (Option<Arc<Journal>>, Vec<Turn>, Vec<NotedDeletion>);
 
 fn read_journal(directory: &Directory) -> Result<OfJournal, StoreError> {
     Journal::examine(directory)?;

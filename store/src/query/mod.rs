@@ -6,6 +6,7 @@ pub(crate) mod all_rows;
 pub(crate) mod loading;
 pub(crate) mod lookup;
 pub(crate) mod neighbours;
+pub(crate) mod outline;
 pub(crate) mod points;
 pub(crate) mod ranking;
 pub(crate) mod selection;

@@ -41,6 +41,9 @@ pub struct LedgerEntry {
     pub value: Vec<u8>,
 }
 
+/// Tells which turns the value of an entry quotes; `None` where that cannot be told, so that it may quote any.
+pub type QuotedTurns = fn(LedgerKind, &[u8]) -> Option<Vec<TurnId>>;
+
 /// An entry of the ledger as it lies in the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LedgerLine {

@@ -3,8 +3,10 @@
 //! They must not know Arrow, LanceDB or redb.
 
 mod conversation;
+mod deletion;
 mod ids;
 mod ledger;
+mod outline;
 #[cfg(test)]
 pub(crate) mod samples;
 mod search;
@@ -12,11 +14,13 @@ mod turn;
 mod versions;
 
 pub use conversation::{NewTurns, ReplacedTurn, Standing, TurnPlace};
+pub(crate) use deletion::{Deletion, Extent, NotedDeletion, Removal, Removed};
 pub(crate) use ids::TurnKey;
 pub use ids::{Scope, TurnId};
 pub(crate) use ledger::LedgerLine;
-pub use ledger::{LedgerEntry, LedgerKind};
+pub use ledger::{LedgerEntry, LedgerKind, QuotedTurns};
+pub use outline::{Outline, OutlinedConversation, PlacedTurn, ScopeCounts};
 pub use search::{Hit, IdentifiedHits, IndexedPassage, SearchQuery, SearchResult, Within};
-pub(crate) use turn::{CompletedTurn, Deletion, Pending};
+pub(crate) use turn::{CompletedTurn, Pending};
 pub use turn::{Point, Span, Turn, WaitingTurn};
 pub(crate) use versions::TableVersions;

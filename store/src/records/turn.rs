@@ -111,10 +111,3 @@ pub(crate) enum Pending {
     /// Read.
     Completed,
 }
-
-/// Everything of a scope, or of one conversation in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Deletion {
-    pub(crate) scope: Scope,
-    pub(crate) conversation: Option<TurnId>,
-}

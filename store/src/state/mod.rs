@@ -6,6 +6,7 @@
 //! Lock order: `maintenance`, `trimming`, `writer`, `gate`, `journal_order`, `turn_index`; the last two are never held across
 //! an await.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -17,7 +18,7 @@ use crate::error::StoreError;
 use crate::journal::Journal;
 use crate::lance::manifest_copies::ManifestCopies;
 use crate::lance::tables::Tables;
-use crate::records::TurnKey;
+use crate::records::{Scope, TurnId, TurnKey};
 use crate::tasks::blocking;
 use crate::trouble::Troubles;
 use passage_cache::PassageCache;
@@ -74,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) manifests: ManifestCopies,
     /// How often the store lost turns to damaged files since it was opened.
     pub(crate) losses: AtomicU64,
+    /// How often turns were deleted since then.
+    pub(crate) deletions: AtomicU64,
 }
 
 /// What the writer remembers from one flush to the next.
@@ -114,6 +117,7 @@ impl Shared {
             is_catch_up_due: AtomicBool::new(false),
             manifests: ManifestCopies::default(),
             losses: AtomicU64::new(0),
+            deletions: AtomicU64::new(0),
         }
     }
 
@@ -141,6 +145,13 @@ impl Shared {
         let changed = journal(&self.journal)?;
         turn_index(&mut self.turn_index(), &changed);
         Ok(changed)
+    }
+
+    /// Forgets what is kept in memory of turns that were deleted. Sketches go by themselves: those of files from which rows were
+    /// deleted hold in no later version.
+    pub(crate) fn forget_turns(&self, scope: &Scope, turns: &HashSet<TurnId>) {
+        self.passage_cache.forget(turns);
+        self.row_cache.forget(scope, turns);
     }
 
     /// Forgets what passages say.

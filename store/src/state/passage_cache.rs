@@ -6,11 +6,12 @@
 //! Lance reads every row of a few hundred by itself, on one of many threads, which takes longer than searching for them. A row
 //! never changes: what is written or compacted anew lies in rows of other numbers.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
 
-use crate::records::IndexedPassage;
+use crate::records::{IndexedPassage, TurnId};
 
 /// The passages that were asked for last, by their rows.
 #[derive(Debug)]
@@ -69,6 +70,18 @@ impl PassageCache {
         }
     }
 
+    /// Forgets the passages of these turns.
+    pub(crate) fn forget(&self, turns: &HashSet<TurnId>) {
+        let mut cached = self.lock();
+        let of_turns = cached.passages.iter().filter(|(_, passage)| turns.contains(&passage.turn));
+        let rows: Vec<u64> = of_turns.map(|(row, _)| *row).collect();
+        for row in rows {
+            if let Some(passage) = cached.passages.pop(&row) {
+                cached.bytes -= bytes(&passage);
+            }
+        }
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&self) {
         let mut cached = self.lock();
@@ -90,7 +103,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::records::TurnId;
 
     fn passage(row: u64, length: usize) -> IndexedPassage {
         IndexedPassage { turn: TurnId([0; 16]), passage: 0, features: vec![0; length].into(), row }
@@ -107,6 +119,17 @@ mod tests {
         assert_eq!((known.len(), rows), (3, vec![2]));
         recent.clear();
         assert!(recent.take_known(&mut vec![1, 3, 4]).is_empty());
+    }
+
+    #[test]
+    fn the_passages_of_deleted_turns_are_forgotten() {
+        let recent = PassageCache::new(100 * OVERHEAD);
+        let of = |turn: u8, row| IndexedPassage { turn: TurnId([turn; 16]), ..passage(row, 0) };
+        recent.remember(&[of(1, 1), of(2, 2), of(1, 3)]);
+        recent.forget(&HashSet::from([TurnId([1; 16])]));
+        let mut rows = vec![1, 2, 3];
+        assert_eq!(recent.take_known(&mut rows), [of(2, 2)]);
+        assert_eq!(recent.lock().bytes, OVERHEAD);
     }
 
     proptest! {

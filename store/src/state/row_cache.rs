@@ -6,7 +6,7 @@
 //! A row's number names its fragment and its place in it. In a version of the table the row is there, and holds the same,
 //! wherever that fragment is there with the same deletions. So nobody has to tell when rows are added, deleted or compacted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lance::Dataset;
@@ -124,6 +124,18 @@ impl RowCache {
         cached.turns += added;
     }
 
+    /// Forgets where the points of these turns lay.
+    pub(crate) fn forget(&self, scope: &Scope, turns: &HashSet<TurnId>) {
+        let mut cached = self.lock();
+        let Some(known) = cached.scopes.get_mut(scope) else {
+            return;
+        };
+        let before = known.len();
+        known.retain(|turn, _| !turns.contains(turn));
+        let removed = before - known.len();
+        cached.turns -= removed;
+    }
+
     fn lock(&self) -> MutexGuard<'_, CachedRows> {
         self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -167,5 +179,7 @@ mod tests {
         assert_eq!(missing(&compacted), turns);
         let elsewhere = Scope::new("t").unwrap();
         assert_eq!(places.look_up(&now, &elsewhere, &turns).missing, turns);
+        places.forget(&scope, &HashSet::from([turn(1), turn(9)]));
+        assert_eq!(missing(&now), [turn(1)]);
     }
 }

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::records::{Pending, Scope, TurnId};
+use crate::records::{Pending, Scope, ScopeCounts, TurnId};
 
 /// Ids kept in memory over all scopes.
 const CAPACITY: usize = 1_000_000;
@@ -245,6 +245,36 @@ impl TurnIndex {
             }
             None => {}
         }
+    }
+
+    /// Forgets turns that were deleted. A load that began before does not bring them back.
+    pub(crate) fn forget(&mut self, scope: &Scope, is_deleted: impl Fn(TurnId) -> bool) {
+        let pending: Vec<TurnId> = self.pending(scope).into_iter().filter(|id| is_deleted(*id)).collect();
+        for id in pending {
+            self.clear_pending(scope, id);
+        }
+        let turns = self.touch(scope);
+        turns.stored.retain(|id, _| !is_deleted(*id));
+        turns.generation = turns.used;
+    }
+
+    /// Every turn of a scope, read or not. Complete only while the scope is loaded.
+    pub(crate) fn known(&self, scope: &Scope) -> Vec<TurnId> {
+        let Some(turns) = self.scopes.get(scope) else {
+            return Vec::new();
+        };
+        let pending = turns.pending.keys().filter(|id| !turns.stored.contains_key(*id));
+        turns.stored.keys().chain(pending).copied().collect()
+    }
+
+    /// How many turns a scope has. Complete only while the scope is loaded.
+    pub(crate) fn counts(&self, scope: &Scope) -> ScopeCounts {
+        let Some(turns) = self.scopes.get(scope) else {
+            return ScopeCounts::default();
+        };
+        // After a crash LanceDB may have what the journal has, too.
+        let only_pending = turns.pending.keys().filter(|id| !turns.stored.contains_key(*id)).count();
+        ScopeCounts { turns: turns.stored.len() + only_pending, waiting: turns.pending.len() - turns.completed }
     }
 
     /// Forgets what is stored in a scope; it is loaded again when next asked for.

@@ -48,6 +48,24 @@ fn a_load_that_began_before_a_delete_is_refused() {
 }
 
 #[test]
+fn deleted_turns_are_forgotten_wherever_they_are_and_the_others_stay() {
+    let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
+    let generation = turn_index.begin_load(&scope).unwrap();
+    assert!(turn_index.load(&scope, generation, vec![found(1, 0), found(2, 0)]));
+    turn_index.set_pending(&scope, id(3), Pending::Accepted);
+    turn_index.set_pending(&scope, id(4), Pending::Completed);
+    turn_index.set_pending(&scope, id(5), Pending::Accepted);
+    assert_eq!(turn_index.counts(&scope), ScopeCounts { turns: 5, waiting: 2 });
+    turn_index.forget(&scope, |turn| [id(1), id(3), id(4)].contains(&turn));
+    let mut known = turn_index.known(&scope);
+    known.sort();
+    assert_eq!(known, [id(2), id(5)]);
+    assert_eq!((turn_index.accepted_len(), turn_index.completed_len()), (1, 0));
+    assert_eq!(turn_index.counts(&scope), ScopeCounts { turns: 2, waiting: 1 });
+    assert!(!turn_index.load(&scope, generation, vec![found(1, 0)]), "it was read before");
+}
+
+#[test]
 fn after_beginning_anew_only_what_the_journal_has_is_known_and_earlier_loads_are_refused() {
     let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
     turn_index.set_pending(&scope, id(1), Pending::Completed);

@@ -9,8 +9,9 @@ use chrono::Utc;
 
 use super::{Store, retain};
 use crate::error::StoreError;
+use crate::journal::{Journal, Quotes, quoted_by};
 use crate::query::loading;
-use crate::records::{CompletedTurn, LedgerEntry, NewTurns, Pending, Point, Scope, Turn, TurnId, TurnKey};
+use crate::records::{CompletedTurn, LedgerEntry, NewTurns, Pending, PlacedTurn, Point, Scope, Turn, TurnId, TurnKey};
 use crate::state::Shared;
 
 impl Store {
@@ -41,11 +42,71 @@ impl Store {
         if said.is_empty() && turns.iter().all(|turn| self.shared.turn_index().state(&turn.scope, turn.id).is_some()) {
             return Ok(Vec::new());
         }
+        self.accepting(move |journal, is_known| journal.accept(&turns, &said, is_known)).await
+    }
+
+    /// [`Store::accept`] for turns that stood somewhere before, as when a memory is moved: each of them is put where it stood, unless
+    /// another one stands there, in the same transaction. The turns may be there already, or be left out of `turns`.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn restore(&self, turns: Vec<Turn>, placed: Vec<PlacedTurn>) -> Result<Vec<TurnId>, StoreError> {
+        self.shared.ensure_open()?;
+        for scope in turns.iter().map(|turn| &turn.scope).collect::<BTreeSet<_>>() {
+            loading::load_scope(&self.shared, scope, None).await?;
+        }
+        self.accepting(move |journal, is_known| journal.restore(&turns, &placed, is_known)).await
+    }
+
+    /// Adds the main points of accepted turns durably (fsynced), and returns which turns count as read and are searchable from now
+    /// on. Turns that are not waiting to be read (deleted meanwhile, or completed before) are left out without an error.
+    /// Under [`Retain::Spans`](crate::Retain::Spans) everything but the spans is dropped from the texts here.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidPoint`]; nothing of the call is stored then. Else see [`Store`].
+    pub async fn complete(&self, points: Vec<(Scope, TurnId, Vec<Point>)>) -> Result<Vec<(Scope, TurnId)>, StoreError> {
+        self.shared.ensure_open()?;
+        let completed = self.shared.blocking(move |shared| complete(shared, points)).await?;
+        if self.shared.turn_index().completed_len() >= self.shared.config.flush_turns {
+            self.shared.wake.notify_one();
+        }
+        Ok(completed)
+    }
+
+    /// Records entries in the ledger of a scope durably (fsynced, all or none), each unless its kind and turn has one
+    /// already, and returns the entries that hold now, in the order given. The first writer wins, so that concurrent
+    /// requests agree. An entry that quotes a turn which is not there is given back as if it held, and is not kept: the turn was
+    /// deleted after the request had found it.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn record(&self, scope: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.shared.ensure_open()?;
+        loading::load_scope(&self.shared, scope, None).await?;
+        let scope = scope.clone();
+        self.shared
+            .blocking(move |shared| {
+                let is_gone = |turn: &TurnId| shared.turn_index().state(&scope, *turn).is_none();
+                let quotes = |entry: &LedgerEntry| match quoted_by(entry, shared.config.quoted) {
+                    None => Quotes::Unknown,
+                    Some(turns) if turns.iter().any(is_gone) => Quotes::Gone,
+                    Some(turns) => Quotes::Turns(turns),
+                };
+                shared.journal.record(&scope, entries, Utc::now(), quotes)
+            })
+            .await
+    }
+
+    /// Has the journal accept turns, and memory know of those that are new.
+    async fn accepting(
+        &self,
+        accept: impl FnOnce(&Journal, &dyn Fn(&Turn) -> bool) -> Result<Vec<TurnKey>, StoreError> + Send + 'static,
+    ) -> Result<Vec<TurnId>, StoreError> {
         self.shared
             .blocking(move |shared| {
                 let is_known = |turn: &Turn| shared.turn_index().state(&turn.scope, turn.id).is_some();
                 let new = shared.change(
-                    |journal| journal.accept(&turns, &said, is_known),
+                    |journal| accept(journal, &is_known),
                     |turn_index, new| {
                         for (scope, id) in new {
                             turn_index.set_pending(scope, *id, Pending::Accepted);
@@ -56,37 +117,10 @@ impl Store {
             })
             .await
     }
-
-    /// Adds the main points of accepted turns durably (fsynced). The turns count as read and are searchable from now
-    /// on. Turns that are not waiting to be read (deleted meanwhile, or completed before) are left out without an error.
-    /// Under [`Retain::Spans`](crate::Retain::Spans) everything but the spans is dropped from the texts here.
-    ///
-    /// # Errors
-    /// [`StoreError::InvalidPoint`]; nothing of the call is stored then. Else see [`Store`].
-    pub async fn complete(&self, points: Vec<(Scope, TurnId, Vec<Point>)>) -> Result<(), StoreError> {
-        self.shared.ensure_open()?;
-        let completed = self.shared.blocking(move |shared| complete(shared, points)).await?;
-        if completed >= self.shared.config.flush_turns {
-            self.shared.wake.notify_one();
-        }
-        Ok(())
-    }
-
-    /// Records entries in the ledger of a scope durably (fsynced, all or none), each unless its kind and turn has one
-    /// already, and returns the entries that hold now, in the order given. The first writer wins, so that concurrent
-    /// requests agree.
-    ///
-    /// # Errors
-    /// See [`Store`].
-    pub async fn record(&self, scope: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, StoreError> {
-        self.shared.ensure_open()?;
-        let scope = scope.clone();
-        self.shared.blocking(move |shared| shared.journal.record(&scope, entries, Utc::now())).await
-    }
 }
 
-/// Moves turns from accepted to completed and returns how many are waiting for a flush.
-fn complete(shared: &Shared, points: Vec<(Scope, TurnId, Vec<Point>)>) -> Result<usize, StoreError> {
+/// Moves turns from accepted to completed and returns which.
+fn complete(shared: &Shared, points: Vec<(Scope, TurnId, Vec<Point>)>) -> Result<Vec<TurnKey>, StoreError> {
     let keys: Vec<TurnKey> = points.iter().map(|(scope, id, _)| (scope.clone(), *id)).collect();
     let mut turns: HashMap<TurnKey, Turn> = HashMap::new();
     for turn in shared.journal.accepted_turns(&keys)? {
@@ -109,6 +143,5 @@ fn complete(shared: &Shared, points: Vec<(Scope, TurnId, Vec<Point>)>) -> Result
                 turn_index.set_pending(scope, *id, Pending::Completed);
             }
         },
-    )?;
-    Ok(shared.turn_index().completed_len())
+    )
 }

@@ -11,14 +11,14 @@ use crate::error::StoreError;
 use crate::journal::Journal;
 use crate::lance::opening::Inspected;
 use crate::migration::{self, OldStore};
-use crate::records::{Deletion, Scope, TurnId};
 use crate::state::Shared;
 use crate::status::StoreStatus;
 use crate::tasks::blocking;
 use crate::trouble::Trouble;
 use crate::upkeep::maintenance::{self, MaintenanceReport};
-use crate::upkeep::{deletion, flush, repair, schedule, watch};
+use crate::upkeep::{flush, repair, schedule, watch};
 
+mod deletions;
 mod examination;
 mod intake;
 mod queries;
@@ -76,23 +76,6 @@ impl Store {
         Ok(store)
     }
 
-    /// Deletes a conversation, read or not, with its ledger, and returns the number of turns that were there. Gone from
-    /// every answer and from the journal when this returns; gone from the disk after the next maintenance.
-    ///
-    /// # Errors
-    /// See [`Store`]. A deletion that an error interrupts is carried out by the next maintenance, or the next opening.
-    pub async fn delete_conversation(&self, scope: &Scope, conversation: TurnId) -> Result<u64, StoreError> {
-        self.delete(Deletion { scope: scope.clone(), conversation: Some(conversation) }).await
-    }
-
-    /// Deletes everything of a scope. See [`Store::delete_conversation`].
-    ///
-    /// # Errors
-    /// See [`Store::delete_conversation`].
-    pub async fn delete_scope(&self, scope: &Scope) -> Result<u64, StoreError> {
-        self.delete(Deletion { scope: scope.clone(), conversation: None }).await
-    }
-
     /// Writes everything completed into LanceDB, waits until it is on disk and trims the journal.
     ///
     /// # Errors
@@ -102,8 +85,8 @@ impl Store {
         flush::flush(&self.shared).await
     }
 
-    /// Flushes, then compacts, indexes and prunes; clears the disk of what was deleted, and the ledger of conversations
-    /// to which nothing was written for [`StoreConfig::ledger_age`].
+    /// Deletes what is older than [`StoreConfig::retain_for`], flushes, then compacts, indexes and prunes; clears the disk of what was
+    /// deleted, and the ledger of conversations to which nothing was written for [`StoreConfig::ledger_age`].
     ///
     /// # Errors
     /// See [`Store`].
@@ -151,7 +134,17 @@ impl Store {
             turns: self.shared.stored_turns.load(Ordering::Relaxed),
             points: self.shared.stored_points.load(Ordering::Relaxed),
             losses: self.shared.losses.load(Ordering::Acquire),
+            deletions: self.shared.deletions.load(Ordering::Acquire),
         }
+    }
+
+    /// Bytes of all files in the store's directory.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn bytes_on_disk(&self) -> Result<u64, StoreError> {
+        self.shared.ensure_open()?;
+        self.shared.blocking(|shared| Ok(shared.directory.bytes())).await
     }
 
     /// What does not work at the moment, without waiting. Each of it is tried again by itself.
@@ -187,10 +180,5 @@ impl Store {
     #[cfg(test)]
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
-    }
-
-    async fn delete(&self, deletion: Deletion) -> Result<u64, StoreError> {
-        self.shared.ensure_open()?;
-        deletion::delete(&self.shared, deletion).await
     }
 }

@@ -8,9 +8,10 @@ use super::Store;
 use crate::error::StoreError;
 use crate::query::ranking::Ranking;
 use crate::query::snapshot::{self, Snapshot};
-use crate::query::{lookup, neighbours, points};
+use crate::query::{loading, lookup, neighbours, outline, points};
 use crate::records::{
-    Hit, LedgerEntry, Point, Scope, SearchQuery, SearchResult, Standing, Turn, TurnId, WaitingTurn, Within,
+    Hit, LedgerEntry, Outline, Point, Scope, ScopeCounts, SearchQuery, SearchResult, Standing, Turn, TurnId,
+    WaitingTurn, Within,
 };
 
 impl Store {
@@ -131,6 +132,25 @@ impl Store {
         self.shared.ensure_open()?;
         let scope = scope.clone();
         self.shared.blocking(move |shared| shared.journal.standing(&scope, &turns, &is_telling)).await
+    }
+
+    /// Every conversation of a scope and where its turns stand, as far as they are there.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn outline(&self, scope: &Scope) -> Result<Outline, StoreError> {
+        self.shared.ensure_open()?;
+        outline::find(&self.shared, scope).await
+    }
+
+    /// How many turns a scope has. Answered from memory once the scope has been asked for.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn counts(&self, scope: &Scope) -> Result<ScopeCounts, StoreError> {
+        self.shared.ensure_open()?;
+        loading::load_scope(&self.shared, scope, None).await?;
+        Ok(self.shared.turn_index().counts(scope))
     }
 
     /// Every scope that has a turn, in order.

@@ -1,83 +1,169 @@
 //! Deleting: from search at once, from the journal at once, from the disk at the next maintenance.
 //!
-//! Responsible for: carrying a deletion out in both places so that a crash in between is made good. Must not know: why
-//! something is deleted.
+//! Responsible for: finding out which turns a deletion covers, and carrying it out in both places so that a crash in between is
+//! made good. Must not know: why something is deleted.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use lancedb::expr::DfExpr;
 use tokio::sync::MutexGuard;
 
 use crate::error::StoreError;
+use crate::journal::Purge;
 use crate::lance::schema::column;
 use crate::lance::{columns, filter, tables};
-use crate::records::{Deletion, TurnId, TurnKey};
+use crate::records::{Deletion, Extent, NotedDeletion, Removal, Removed, Scope, TurnId, TurnKey};
 use crate::state::{Shared, Writer};
 use crate::tasks::to_completion;
 
-/// Deletes and returns the number of turns that were there.
-pub(crate) async fn delete(shared: &Arc<Shared>, deletion: Deletion) -> Result<u64, StoreError> {
+/// Turns that LanceDB is told to delete at a time.
+const CHUNK: usize = 4096;
+
+/// Deletes and returns the turns that were there.
+pub(crate) async fn delete(shared: &Arc<Shared>, deletion: Deletion) -> Result<Vec<TurnId>, StoreError> {
     let shared = Arc::clone(shared);
     to_completion(async move {
         let _maintenance = shared.maintenance.lock().await;
         let _trimming = shared.trimming.lock().await;
         let mut writer = shared.writer.lock().await;
-        let noted = deletion.clone();
+        let removal = resolve(&shared, deletion).await?;
+        if removal.is_empty() {
+            return Ok(Vec::new());
+        }
+        let noted = removal.clone();
         let removed = shared
             .blocking(move |shared| {
                 shared.change(
-                    |journal| journal.delete(&noted),
-                    |turn_index, removed| {
-                        for (scope, id) in removed {
-                            turn_index.clear_pending(scope, *id);
-                        }
-                    },
+                    |journal| journal.delete(&noted, shared.config.quoted),
+                    |turn_index, _| turn_index.forget(&noted.scope, |turn| noted.covers(turn)),
                 )
             })
             .await?;
-        carry_out(&shared, &mut writer, deletion, removed).await
+        carry_out(&shared, &mut writer, removal, removed, Purge::NotDue).await
     })
     .await
 }
 
-/// Carries out deletions that a crash or an error left half way.
+/// Carries out deletions that a crash or an error left half way. The journal has done its part of them.
 pub(crate) async fn resume(shared: &Arc<Shared>) -> Result<(), StoreError> {
-    for deletion in shared.blocking(|shared| shared.journal.deletions()).await? {
-        tracing::info!(scope = %deletion.scope, "carrying out a deletion that was interrupted");
-        delete(shared, deletion).await?;
+    for noted in shared.blocking(|shared| shared.journal.deletions()).await? {
+        match noted {
+            NotedDeletion::Removal(removal) => {
+                tracing::info!(scope = %removal.scope, "carrying out a deletion that was interrupted");
+                let shared = Arc::clone(shared);
+                to_completion(async move {
+                    let _maintenance = shared.maintenance.lock().await;
+                    let _trimming = shared.trimming.lock().await;
+                    let mut writer = shared.writer.lock().await;
+                    // Its rows may have gone before it was interrupted.
+                    carry_out(&shared, &mut writer, removal, Vec::new(), Purge::Due).await
+                })
+                .await?;
+            }
+            NotedDeletion::Conversation(scope, id) => {
+                tracing::info!(%scope, "carrying out a deletion that an earlier version left half way");
+                delete(shared, Deletion { scope: scope.clone(), extent: Extent::Conversation(id) }).await?;
+                let noted = NotedDeletion::Conversation(scope, id);
+                shared.blocking(move |shared| shared.journal.finish_deletion(&noted, Purge::Due)).await?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Which turns a deletion covers now.
+async fn resolve(shared: &Arc<Shared>, deletion: Deletion) -> Result<Removal, StoreError> {
+    let Deletion { scope, extent } = deletion;
+    Ok(match extent {
+        Extent::Everything => Removal { scope, what: Removed::Everything },
+        Extent::Turns(ids) => Removal::of_turns(&scope, ids),
+        Extent::Before(time) => {
+            let mut ids = stored(shared, filter::of_scope(&scope).and(filter::before(time))).await?;
+            let pending = shared.blocking(move |shared| shared.journal.older(time)).await?;
+            ids.extend(pending.into_iter().filter(|(of, _)| *of == scope).map(|(_, id)| id));
+            Removal::of_turns(&scope, ids)
+        }
+        Extent::Conversation(id) => of_conversation(shared, scope, id).await?,
+    })
+}
+
+async fn of_conversation(shared: &Arc<Shared>, scope: Scope, conversation: TurnId) -> Result<Removal, StoreError> {
+    let of_journal = scope.clone();
+    let (conversations, mut ids) = shared
+        .blocking(move |shared| {
+            let conversations = shared.journal.with_branches(&of_journal, conversation)?;
+            let ids = shared.journal.turns_of(&of_journal, &conversations)?;
+            Ok((conversations, ids))
+        })
+        .await?;
+    let names: Vec<TurnId> = conversations.iter().copied().collect();
+    ids.extend(stored(shared, filter::of_conversations(&scope, &names)).await?);
+    shared
+        .blocking(move |shared| {
+            let elsewhere = shared.journal.standing_elsewhere(&scope, &ids, &conversations)?;
+            ids.retain(|id| !elsewhere.contains(id));
+            Ok(Removal { scope, what: Removed::Turns { ids, conversations } })
+        })
+        .await
+}
+
+/// The turns in LanceDB that a filter names.
+async fn stored(shared: &Shared, turns: DfExpr) -> Result<HashSet<TurnId>, StoreError> {
+    let mut found = HashSet::new();
+    for batch in tables::rows(&shared.tables().turns, turns, &[column::ID], None).await? {
+        found.extend(columns::identifiers_from(&batch, column::ID)?);
+    }
+    Ok(found)
 }
 
 async fn carry_out(
     shared: &Arc<Shared>,
     writer: &mut MutexGuard<'_, Writer>,
-    deletion: Deletion,
+    removal: Removal,
     from_journal: Vec<TurnKey>,
-) -> Result<u64, StoreError> {
-    let scope = &deletion.scope;
+    mut purge: Purge,
+) -> Result<Vec<TurnId>, StoreError> {
+    let scope = removal.scope.clone();
     let mut deleted: HashSet<TurnId> = from_journal.into_iter().map(|(_, id)| id).collect();
-    writer.untrimmed.retain(|(of, id)| of != scope || !deleted.contains(id));
+    writer.untrimmed.retain(|(of, id)| *of != scope || !deleted.contains(id));
 
-    let rows_covered = match deletion.conversation {
-        Some(conversation) => filter::of_conversation(scope, conversation),
-        None => filter::of_scope(scope),
-    };
-    for batch in tables::rows(&shared.tables().turns, rows_covered.clone(), &[column::ID], None).await? {
-        deleted.extend(columns::identifiers_from(&batch, column::ID)?);
-    }
     let failed = || StoreError::lance("delete rows");
-    let points = shared.tables().points.delete(&rows_covered).await.map_err(failed())?;
-    shared.stored_points.fetch_sub(points.num_deleted_rows, Ordering::Relaxed);
-    let turns = shared.tables().turns.delete(&rows_covered).await.map_err(failed())?;
-    shared.stored_turns.fetch_sub(turns.num_deleted_rows, Ordering::Relaxed);
-    shared.turn_index().unload(scope);
+    for (turns_covered, points_covered) in rows_covered(&removal) {
+        deleted.extend(stored(shared, turns_covered.clone()).await?);
+        let points = shared.tables().points.delete(&points_covered).await.map_err(failed())?.num_deleted_rows;
+        shared.stored_points.fetch_sub(points, Ordering::Relaxed);
+        let turns = shared.tables().turns.delete(&turns_covered).await.map_err(failed())?.num_deleted_rows;
+        shared.stored_turns.fetch_sub(turns, Ordering::Relaxed);
+        if points + turns > 0 {
+            purge = Purge::Due;
+        }
+    }
+    shared.turn_index().unload(&scope);
+    if !deleted.is_empty() {
+        shared.forget_turns(&scope, &deleted);
+        shared.deletions.fetch_add(1, Ordering::AcqRel);
+    }
     shared
         .blocking(move |shared| {
             shared.directory.sync()?;
-            shared.journal.finish_deletion(&deletion)
+            shared.journal.finish_deletion(&NotedDeletion::Removal(removal), purge)
         })
         .await?;
-    Ok(deleted.len() as u64)
+    Ok(deleted.into_iter().collect())
+}
+
+/// The rows of both tables that go, in as many steps as it takes.
+fn rows_covered(removal: &Removal) -> Vec<(DfExpr, DfExpr)> {
+    let scope = &removal.scope;
+    match &removal.what {
+        Removed::Everything => vec![(filter::of_scope(scope), filter::of_scope(scope))],
+        Removed::Turns { ids, .. } => {
+            let ids: Vec<TurnId> = ids.iter().copied().collect();
+            let rows =
+                |ids: &[TurnId]| (filter::of_ids(scope, column::ID, ids), filter::of_ids(scope, column::TURN, ids));
+            ids.chunks(CHUNK).map(rows).collect()
+        }
+    }
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::records::samples::{id, point, scope, turn};
-use crate::records::{Deletion, Point};
+use crate::records::{Point, Removal};
 use crate::{Store, StoreConfig};
 
 async fn open(directory: &Path) -> Store {
@@ -118,8 +118,8 @@ async fn a_deletion_interrupted_after_the_journal_is_carried_out_at_the_next_ope
     let store = open(directory.path()).await;
     read(&store, 1).await;
     assert_flushed(&store, 1).await;
-    let deletion = Deletion { scope: scope(), conversation: Some(id(1)) };
-    store.shared().journal.delete(&deletion).unwrap();
+    let removal = Removal::of_turns(&scope(), [id(1)]);
+    store.shared().journal.delete(&removal, |_, _| Some(Vec::new())).unwrap();
     drop(store);
     let store = open(directory.path()).await;
     assert_flushed(&store, 0).await;

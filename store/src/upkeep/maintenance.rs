@@ -1,7 +1,7 @@
 //! Keeping the tables small and fast, and deleted text off the disk.
 //!
 //! Responsible for: compaction, indices and pruning as three separate steps, the order in which they clear what was
-//! deleted, expiring the ledger. Must not know: when it is called, what the rows mean.
+//! deleted, expiring turns and the ledger. Must not know: when it is called, what the rows mean.
 //!
 //! # Pruning
 //!
@@ -19,7 +19,7 @@ use lancedb::Table;
 use lancedb::index::Index;
 use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
 
-use super::{deletion, flush};
+use super::{deletion, expiry, flush};
 use crate::error::StoreError;
 use crate::lance::tables::Tables;
 use crate::lance::vector_index;
@@ -40,6 +40,8 @@ pub struct MaintenanceReport {
     pub turns: TableMaintenance,
     /// To the table of main points.
     pub points: TableMaintenance,
+    /// Turns that went because they were first seen longer ago than `retain_for`.
+    pub turns_expired: u64,
     /// Whether deleted rows were cleared from the disk.
     pub purged: bool,
     /// Whether the journal was written anew, without what had been removed from it.
@@ -73,13 +75,14 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
     let shared = Arc::clone(shared);
     to_completion(async move {
         deletion::resume(&shared).await?;
+        let turns_expired = expiry::expire(&shared, Utc::now()).await?;
         flush::flush(&shared).await?;
         let _maintenance = shared.maintenance.lock().await;
         let open = shared.tables();
         shared.commits.store(0, Ordering::Relaxed);
         shared.unindexed.store(0, Ordering::Relaxed);
         let purge = shared.blocking(|shared| shared.journal.purge_due()).await?;
-        let mut report = MaintenanceReport { purged: purge, ..MaintenanceReport::default() };
+        let mut report = MaintenanceReport { purged: purge, turns_expired, ..MaintenanceReport::default() };
 
         for (table, done) in tables(&open, &mut report) {
             compact(table, if purge { 0.0 } else { DELETED_SHARE }, shared.config.cpu_threads, done).await?;

@@ -5,6 +5,7 @@
 pub(crate) mod attempts;
 pub(crate) mod backoff;
 pub(crate) mod deletion;
+pub(crate) mod expiry;
 pub(crate) mod flush;
 pub(crate) mod integrity;
 pub(crate) mod maintenance;

@@ -11,6 +11,7 @@ mod disk;
 mod durability;
 mod everything;
 mod examination;
+mod forgetting;
 mod full_disk;
 mod handles;
 mod ledger;

@@ -86,6 +86,7 @@ async fn a_setting_out_of_range_is_named_with_what_is_allowed() {
         (StoreConfig { cpu_threads: 0, ..good.clone() }, "cpu_threads is 0, allowed is at least 1"),
         (StoreConfig { flush_interval: Duration::ZERO, ..good.clone() }, "flush_interval is 0"),
         (StoreConfig { maintenance_interval: Duration::ZERO, ..good.clone() }, "maintenance_interval is 0"),
+        (StoreConfig { retain_for: Some(Duration::ZERO), ..good.clone() }, "retain_for is 0"),
         (StoreConfig { ledger_age: Duration::ZERO, ..good }, "ledger_age is 0"),
     ];
     for (config, message) in cases {

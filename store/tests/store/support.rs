@@ -28,6 +28,8 @@ pub(crate) fn config(directory: &Path) -> StoreConfig {
         flush_interval: NEVER,
         flush_turns: 256,
         maintenance_interval: NEVER,
+        retain_for: None,
+        quoted: |_, _| Some(Vec::new()),
         ledger_age: Duration::from_secs(30 * 86_400),
         recent_bytes: 256 << 20,
         cpu_threads: 2,

@@ -30,6 +30,8 @@ mod import;
 mod isolation;
 mod languages;
 mod large_requests;
+mod memory_api;
+mod memory_commands;
 mod memory_story;
 mod message_shapes;
 mod modes;

@@ -18,7 +18,7 @@ use crate::http::credentials::CallerHeaders;
 use crate::http::identity;
 
 /// Whose memory it is, but for the user that a line may name.
-pub(super) struct Owner {
+pub(in crate::cli) struct Owner {
     keys: Arc<ScopeKey>,
     callers: CallerHeaders,
     whole: Whole,
@@ -26,17 +26,22 @@ pub(super) struct Owner {
 }
 
 /// Which part of a memory a history becomes, where its lines do not say so.
-#[derive(Debug, Default, Args)]
-pub(super) struct Division {
+#[derive(Debug, Clone, Default, Args)]
+pub(in crate::cli) struct Division {
     /// Project of that key, or of that scope, as applications send it in x-mainpoint-project (memory.project_header).
     #[arg(long, value_name = "NAME")]
-    project: Option<String>,
+    pub(in crate::cli) project: Option<String>,
     /// User of that key, scope or project, for lines that name none.
     #[arg(long, value_name = "NAME")]
-    user: Option<String>,
+    pub(in crate::cli) user: Option<String>,
 }
 
 impl Division {
+    /// Whether nothing is divided.
+    pub(in crate::cli) fn is_whole(&self) -> bool {
+        self.project.is_none() && self.user.is_none()
+    }
+
     /// The part for a line that names this user, or none; an empty name is none, as in a header.
     fn part<'a>(&'a self, user: Option<&'a str>) -> Part<'a> {
         let named = |name: Option<&'a str>| name.filter(|name| !name.is_empty()).map(str::as_bytes);
@@ -55,7 +60,7 @@ enum Whole {
 
 /// What the command line says of a caller's credentials.
 #[derive(Debug, Args)]
-pub(super) struct CallerArguments {
+pub(in crate::cli) struct CallerArguments {
     /// Environment variable that holds the key which the application sends with its requests.
     #[arg(long, value_name = "VARIABLE", conflicts_with = "scope")]
     key_env: Option<String>,
@@ -78,7 +83,7 @@ impl CallerArguments {
     /// # Errors
     /// [`CliError::Argument`] when a header is no credential, a variable is not set or holds what no header can carry, or callers are
     /// told otherwise than was said.
-    pub(super) fn caller(&self, config: &Config, is_scope_named: bool) -> Result<Caller, CliError> {
+    pub(in crate::cli) fn caller(&self, config: &Config, is_scope_named: bool) -> Result<Caller, CliError> {
         if !self.identity.is_empty() {
             let known = identity::named(&config.identity, &self.identity);
             return known
@@ -112,6 +117,13 @@ impl CallerArguments {
     }
 }
 
+impl CallerArguments {
+    /// Whether any credential is named.
+    pub(in crate::cli) fn is_given(&self) -> bool {
+        self.key_env.is_some() || !self.header_env.is_empty() || !self.identity.is_empty()
+    }
+}
+
 const UNSET: &str = "the environment variable is not set; it must hold the key";
 const UNUSABLE: &str = "it holds a character that no header can carry; it must hold the key alone";
 
@@ -133,7 +145,12 @@ fn refused(option: &str, value: &str, reason: &str) -> CliError {
 
 impl Owner {
     /// The caller, or the scope that is `named`, as it is divided.
-    pub(super) fn new(preparation: &Preparation, caller: Caller, named: Option<&str>, division: Division) -> Self {
+    pub(in crate::cli) fn new(
+        preparation: &Preparation,
+        caller: Caller,
+        named: Option<&str>,
+        division: Division,
+    ) -> Self {
         Self {
             keys: Arc::clone(&preparation.keys),
             callers: preparation.callers.clone(),
@@ -164,7 +181,7 @@ impl Owner {
     ///
     /// # Errors
     /// In words, when the user's scope cannot be made.
-    pub(super) fn scope(&self, user: Option<&str>) -> Result<Scope, String> {
+    pub(in crate::cli) fn scope(&self, user: Option<&str>) -> Result<Scope, String> {
         let part = self.division.part(user);
         let whole = match &self.whole {
             Whole::Caller(caller) => {

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -96,38 +95,10 @@ impl Summary {
     }
 }
 
-/// Bytes of every file below a directory; what cannot be read counts nothing.
-pub(super) fn bytes_below(directory: &Path) -> u64 {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let bytes = entries.map(|entry| match entry.metadata() {
-        Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
-        Ok(metadata) => metadata.len(),
-        Err(_) => 0,
-    });
-    bytes.sum()
-}
-
 /// The most memory that this process has had, in bytes, where the system says so.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
-
-    use super::*;
-
-    #[test]
-    fn a_directory_weighs_what_its_files_do() {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::create_dir(directory.path().join("inner")).unwrap();
-        std::fs::write(directory.path().join("inner").join("one"), "12345").unwrap();
-        std::fs::write(directory.path().join("two"), "678").unwrap();
-        assert_eq!(bytes_below(directory.path()), 8);
-        assert_eq!(bytes_below(&directory.path().join("nowhere")), 0);
-    }
 }

@@ -13,7 +13,7 @@ use lru::LruCache;
 use mainpoint_store::{Scope, Turn, TurnId, WaitingTurn};
 use tokio::sync::Notify;
 
-use super::queue::{Load, Queue};
+use super::queue::{Era, Load, Queue};
 use crate::config::StoreSettings;
 use crate::telemetry::metrics;
 
@@ -59,6 +59,8 @@ pub(super) enum Lane {
 pub(super) struct ReadBatch {
     pub(super) scope: Scope,
     pub(super) turns: Vec<TurnId>,
+    /// When it was taken.
+    pub(super) era: Era,
     backlog: Arc<Backlog>,
 }
 
@@ -83,6 +85,7 @@ struct Inner {
     callers: HashMap<String, Load>,
     /// Turns in the journal that are not listed here yet.
     unlisted: usize,
+    era: Era,
 }
 
 impl Limits {
@@ -119,6 +122,7 @@ impl Backlog {
                 load: Load::default(),
                 callers: HashMap::new(),
                 unlisted: 0,
+                era: Era::default(),
             }),
             changed: Notify::new(),
             limits,
@@ -194,14 +198,49 @@ impl Backlog {
         self.change(|inner| inner.unlisted = turns);
     }
 
-    /// These turns are read, or never will be.
-    pub(super) fn mark_done(&self, scope: &Scope, ids: &[TurnId]) {
-        self.change(|inner| inner.mark_done(scope, ids));
+    /// What is found out of turns from now on holds unless some are deleted meanwhile.
+    pub(super) fn era(&self) -> Era {
+        self.lock().era
     }
 
-    /// What has been read may have been lost: the store is asked again.
+    /// These turns are read, or never will be, as was found out after `era`. Where turns were deleted meanwhile they are only
+    /// forgotten: the store is asked again.
+    pub(super) fn mark_done(&self, scope: &Scope, ids: &[TurnId], era: Era) {
+        self.change(|inner| inner.mark_done(scope, ids, era));
+    }
+
+    /// These turns are not in the store, as was found out after `era`.
+    pub(super) fn let_go(&self, scope: &Scope, ids: &[TurnId], era: Era) {
+        self.change(|inner| inner.remove_older(scope, ids, era.next()));
+    }
+
+    /// What has been read may have been lost or deleted: the store is asked again.
     pub(super) fn forget_done(&self) {
-        self.change(|inner| inner.done.clear());
+        self.change(|inner| {
+            inner.era = inner.era.next();
+            inner.done.clear();
+        });
+    }
+
+    /// Turns are about to be deleted from the store. Gives what [`Backlog::end_deletion`] is to be told.
+    pub(super) fn begin_deletion(&self) -> Era {
+        self.change(|inner| {
+            inner.era = inner.era.next();
+            inner.era
+        })
+    }
+
+    /// These turns were deleted from the store. Whoever says them again from now on brings something new; what came since the
+    /// deletion began stays.
+    pub(super) fn end_deletion(&self, scope: &Scope, ids: &[TurnId], began: Era) {
+        self.change(|inner| {
+            inner.era = inner.era.next();
+            let of = inner.hasher.hash_one(scope);
+            for id in ids {
+                inner.done.pop(&(of, *id));
+            }
+            inner.remove_older(scope, ids, began);
+        });
     }
 
     /// The journal does not have these turns.
@@ -233,8 +272,9 @@ impl Backlog {
         let at = inner.round_robin.iter().position(|scope| inner.queues.get(scope).is_some_and(is_for_it))?;
         let scope = inner.round_robin.remove(at)?;
         let tokens = if inner.round_robin.is_empty() { sizes.alone } else { sizes.shared };
+        let era = inner.era;
         let turns = inner.queues.get_mut(&scope)?.begin(tokens);
-        Some(ReadBatch { scope, turns, backlog: Arc::clone(self) })
+        Some(ReadBatch { scope, turns, era, backlog: Arc::clone(self) })
     }
 
     fn end(&self, scope: &Scope) {
@@ -295,8 +335,8 @@ impl Inner {
     /// False if the turn is here already.
     fn reserve(&mut self, turn: &WaitingTurn) -> bool {
         let is_new = match self.queues.get_mut(&turn.scope) {
-            Some(queue) => queue.reserve(turn),
-            None => self.queues.entry(turn.scope.clone()).or_default().reserve(turn),
+            Some(queue) => queue.reserve(turn, self.era),
+            None => self.queues.entry(turn.scope.clone()).or_default().reserve(turn, self.era),
         };
         if is_new {
             self.load.add(turn.bytes);
@@ -320,11 +360,22 @@ impl Inner {
         }
     }
 
-    fn mark_done(&mut self, scope: &Scope, ids: &[TurnId]) {
-        let of = self.hasher.hash_one(scope);
+    fn mark_done(&mut self, scope: &Scope, ids: &[TurnId], era: Era) {
+        self.remove_older(scope, ids, era.next());
+        if era == self.era {
+            let of = self.hasher.hash_one(scope);
+            for id in ids {
+                self.done.put((of, *id), ());
+            }
+        }
+    }
+
+    /// Removes those that came before this; one that came later was said again since.
+    fn remove_older(&mut self, scope: &Scope, ids: &[TurnId], era: Era) {
         for id in ids {
-            self.remove(scope, *id);
-            self.done.put((of, *id), ());
+            if self.queues.get(scope).is_some_and(|queue| queue.had_before(*id, era)) {
+                self.remove(scope, *id);
+            }
         }
     }
 

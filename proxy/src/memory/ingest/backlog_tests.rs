@@ -47,7 +47,7 @@ fn add(backlog: &Backlog, turns: Vec<Turn>) -> usize {
 }
 
 fn read(batch: &ReadBatch) {
-    batch.backlog.mark_done(&batch.scope, &batch.turns);
+    batch.backlog.mark_done(&batch.scope, &batch.turns, batch.era);
 }
 
 fn waiting(backlog: &Backlog) -> Load {
@@ -209,10 +209,44 @@ fn what_the_journal_does_not_have_yet_is_offered_again_and_what_is_done_is_not()
     assert_eq!(backlog.unseen(&own, &ids), [2, 3]);
     assert_eq!(backlog.unseen(&other, &ids), [0, 1, 2, 3]);
     assert_eq!(add(&backlog, turns), 1, "only the one that was forgotten");
-    backlog.mark_done(&own, &[id(1), id(2)]);
+    backlog.mark_done(&own, &[id(1), id(2)], backlog.era());
     assert_eq!(backlog.unseen(&own, &ids), [3]);
     assert_eq!(backlog.unseen(&other, &ids), [0, 1, 2, 3]);
     assert_eq!(waiting(&backlog).turns, 1);
+}
+
+#[test]
+fn a_deleted_turn_is_unseen_wherever_it_was_and_what_is_said_meanwhile_stays() {
+    let (backlog, own) = (endless(), scope(1));
+    let ids: Vec<TurnId> = (1..=4).map(id).collect();
+    add(&backlog, (1..=3).map(|number| turn(&own, number, 1)).collect());
+    backlog.mark_done(&own, &[id(1)], backlog.era());
+    let began = backlog.begin_deletion();
+    add(&backlog, vec![turn(&own, 4, 1)]);
+    backlog.end_deletion(&own, &ids, began);
+    assert_eq!(backlog.unseen(&own, &ids), [0, 1, 2], "1 was done, 2 and 3 waited, and 4 is new");
+    assert_eq!(waiting(&backlog).turns, 1);
+    assert_eq!(backlog.pick(Lane::Short).unwrap().turns, [id(4)]);
+}
+
+#[test]
+fn what_was_found_out_before_a_deletion_is_not_believed_after_it() {
+    let (backlog, own) = (endless(), scope(1));
+    add(&backlog, vec![turn(&own, 1, 1), turn(&own, 2, 1)]);
+    let batch = backlog.pick(Lane::Short).unwrap();
+    let began = backlog.begin_deletion();
+    backlog.end_deletion(&own, &[id(1)], began);
+    assert_eq!(add(&backlog, vec![turn(&own, 1, 1)]), 1, "said again");
+    read(&batch);
+    assert_eq!(backlog.unseen(&own, &[id(1), id(2)]), [1], "the store is asked about 2");
+    drop(batch);
+    assert_eq!(backlog.pick(Lane::Short).unwrap().turns, [id(1)]);
+    let before = backlog.era();
+    backlog.forget_done();
+    backlog.mark_done(&own, &[id(2)], before);
+    assert_eq!(backlog.unseen(&own, &[id(2)]), [0]);
+    backlog.mark_done(&own, &[id(2)], backlog.era());
+    assert!(backlog.unseen(&own, &[id(2)]).is_empty());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use mainpoint_store::{Scope, Store, Turn, TurnId};
 use super::incoming::IncomingTurns;
 use super::pipeline::CHUNK_TOKENS;
 use super::traffic::Traffic;
-use super::turn_reader::TurnReader;
+use super::turn_reader::{Outcome, TurnReader};
 use crate::error::MemoryError;
 
 /// Journals, reads and stores whole conversations, one after the other.
@@ -60,12 +60,14 @@ impl Importer {
         }
         let mut imported = Imported { known: known.len(), known_tokens: tokens(&known), ..Imported::default() };
         for chunk in chunks(&unread, CHUNK_TOKENS) {
-            let over = |turn: &Turn, error: Option<&MemoryError>| match error {
-                None => {
+            let over = |turn: &Turn, outcome: Outcome<'_>| match outcome {
+                Outcome::Read => {
                     imported.turns += 1;
                     imported.tokens += u64::from(turn.tokens);
                 }
-                Some(_) => imported.unreadable += 1,
+                Outcome::Unreadable(_) => imported.unreadable += 1,
+                // Too old to be kept.
+                Outcome::Gone => {}
             };
             self.reader.read_or_mark(chunk, over).await?;
             done(tokens(chunk));

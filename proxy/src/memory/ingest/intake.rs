@@ -196,11 +196,12 @@ impl Submission {
 
     async fn unread(&self, mut turns: Vec<Turn>) -> Vec<Turn> {
         let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
+        let era = self.backlog.era();
         match self.store.already_read(&self.scope, &ids).await {
             Ok(read) if read.is_empty() => {}
             Ok(read) => {
                 let ids: Vec<TurnId> = read.iter().copied().collect();
-                self.backlog.mark_done(&self.scope, &ids);
+                self.backlog.mark_done(&self.scope, &ids, era);
                 turns.retain(|turn| !read.contains(&turn.id));
             }
             Err(error) => {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mainpoint_engine::Engine;
-use mainpoint_store::{Scope, Store, Turn, TurnId};
+use mainpoint_store::{Scope, Store, StoreError, Turn, TurnId};
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::backlog::{Backlog, Limits, Sizes};
 use super::incoming::IncomingTurns;
 use super::intake::{Acknowledgement, Intake};
+use super::restore::{self, MovedTurns, Restored};
 use super::resume;
 use super::traffic::Traffic;
 use super::turn_reader::TurnReader;
@@ -28,6 +29,7 @@ pub(crate) struct IngestPipeline {
     backlog: Arc<Backlog>,
     traffic: Arc<Traffic>,
     engine: Engine,
+    store: Store,
     small_talk: Arc<OnceCell<SmallTalk>>,
     stop: CancellationToken,
     workers: Mutex<Option<Workers>>,
@@ -56,12 +58,13 @@ impl IngestPipeline {
             stop: stop.clone(),
         };
         let mut readers: Vec<_> = LANES.map(|lane| tokio::spawn(worker.clone().run(lane))).into();
-        readers.push(tokio::spawn(resume::keep_listed(store, Arc::clone(&backlog), stop.clone())));
+        readers.push(tokio::spawn(resume::keep_listed(store.clone(), Arc::clone(&backlog), stop.clone())));
         Self {
             intake,
             backlog,
             traffic,
             engine,
+            store,
             small_talk,
             stop,
             workers: Mutex::new(Some(Workers { writer: tokio::spawn(writer.run(queue)), readers })),
@@ -101,6 +104,30 @@ impl IngestPipeline {
     pub(crate) fn take(&self, mut incoming: IncomingTurns) -> Acknowledgement {
         self.backlog.retain_unseen(&mut incoming.turns);
         self.intake.take(incoming)
+    }
+
+    /// Takes in turns that stood in conversations of this scope before, all or none, once the journal has them.
+    ///
+    /// # Errors
+    /// When there is no room for them to wait in, or the store fails.
+    pub(crate) async fn restore(&self, scope: &Scope, moved: MovedTurns) -> Result<Restored, MemoryError> {
+        restore::restore(&self.store, &self.backlog, scope, moved).await
+    }
+
+    /// Has turns deleted from the store and forgets them, so that they are taken in anew when they are said again. Returns how many
+    /// were there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn deleting(
+        &self,
+        scope: &Scope,
+        deletion: impl Future<Output = Result<Vec<TurnId>, StoreError>>,
+    ) -> Result<usize, MemoryError> {
+        let began = self.backlog.begin_deletion();
+        let deleted = deletion.await;
+        self.backlog.end_deletion(scope, deleted.as_deref().unwrap_or_default(), began);
+        Ok(deleted?.len())
     }
 
     /// Takes nothing more, journals what was taken, and lets the readers end the batches that they are at, for at most

@@ -32,6 +32,19 @@ struct Known {
     tokens: usize,
     bytes: usize,
     state: State,
+    /// When it came.
+    era: Era,
+}
+
+/// Counts deletions: what is known of a turn may have been found out before it was deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Era(u64);
+
+impl Era {
+    /// The one after this.
+    pub(super) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +102,7 @@ impl Queue {
     }
 
     /// False if the turn is here already.
-    pub(super) fn reserve(&mut self, turn: &WaitingTurn) -> bool {
+    pub(super) fn reserve(&mut self, turn: &WaitingTurn, era: Era) -> bool {
         if self.has(turn.id) {
             return false;
         }
@@ -98,6 +111,7 @@ impl Queue {
             tokens: turn.tokens as usize,
             bytes: turn.bytes,
             state: State::Reserved,
+            era,
         };
         self.turns.insert(turn.id, known);
         true
@@ -109,6 +123,11 @@ impl Queue {
         {
             self.wait(id, known);
         }
+    }
+
+    /// Whether a turn is here that came before this.
+    pub(super) fn had_before(&self, id: TurnId, era: Era) -> bool {
+        self.turns.get(&id).is_some_and(|known| known.era < era)
     }
 
     /// Forgets a turn and returns its size.

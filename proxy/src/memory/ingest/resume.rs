@@ -1,12 +1,12 @@
 //! Lists the turns that an earlier process accepted and nobody has read, while new ones come, and lists anew what waits when the
-//! store has lost turns.
+//! store has lost turns. What is known of turns is forgotten when the store has deleted some.
 //!
 //! It must not hold their words nor read anything.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainpoint_store::{Scope, Store, StoreError, TurnId};
+use mainpoint_store::{Scope, Store, StoreError, StoreStatus, TurnId};
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
@@ -14,7 +14,7 @@ use super::backlog::Backlog;
 /// Lists them all, and again whenever turns were lost to damaged files: some of them wait to be read once more, and what is known
 /// of the others is no longer so.
 pub(super) async fn keep_listed(store: Store, backlog: Arc<Backlog>, stop: CancellationToken) {
-    let mut losses = store.status().losses;
+    let StoreStatus { mut losses, mut deletions, .. } = store.status();
     loop {
         list(&store, &backlog, &stop).await;
         loop {
@@ -22,6 +22,10 @@ pub(super) async fn keep_listed(store: Store, backlog: Arc<Backlog>, stop: Cance
             let status = store.status();
             if stop.is_cancelled() || !status.alive {
                 return;
+            }
+            if status.deletions != deletions {
+                deletions = status.deletions;
+                backlog.forget_done();
             }
             if status.losses != losses {
                 losses = status.losses;
@@ -74,5 +78,5 @@ async fn page(
 
 const PAGE: usize = 1024;
 const PAUSE: Duration = Duration::from_secs(5);
-/// How soon a loss is noticed.
+/// How soon a loss or a deletion is noticed.
 const LOOK: Duration = Duration::from_secs(1);

@@ -2,11 +2,12 @@
 //!
 //! It must not know which turns, or when.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mainpoint_engine::{Engine, EngineError, ReadRequest, TurnReading};
-use mainpoint_store::{Store, Turn};
+use mainpoint_store::{Scope, Store, Turn, TurnId};
 
 use super::points::{as_text, points_of};
 use super::traffic::Traffic;
@@ -22,23 +23,43 @@ pub(super) struct TurnReader {
     pub(super) traffic: Arc<Traffic>,
 }
 
+/// What became of a turn that was to be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Outcome<'a> {
+    /// It is in the store with its main points.
+    Read,
+    /// It cannot be read, for this reason.
+    Unreadable(&'a MemoryError),
+    /// It was deleted while it was being read.
+    Gone,
+}
+
+/// The turns that the store has completed.
+struct Completed(HashSet<(Scope, TurnId)>);
+
+impl Completed {
+    fn of(&self, turn: &Turn) -> Outcome<'static> {
+        if self.0.contains(&(turn.scope.clone(), turn.id)) { Outcome::Read } else { Outcome::Gone }
+    }
+}
+
 impl TurnReader {
-    /// Reads turns. One that cannot be read for a reason of its own is marked, and the others are still read. `over` hears of
-    /// each turn, and why it cannot be read.
+    /// Reads turns. One that cannot be read for a reason of its own is marked, and the others are still read. `over` hears what
+    /// became of each turn.
     ///
     /// # Errors
     /// When the engine or the store fails; the turns that nobody heard of are still to be read.
     pub(super) async fn read_or_mark(
         &self,
         turns: &[Turn],
-        mut over: impl FnMut(&Turn, Option<&MemoryError>) + Send,
+        mut over: impl FnMut(&Turn, Outcome<'_>) + Send,
     ) -> Result<(), MemoryError> {
         if turns.is_empty() {
             return Ok(());
         }
         match self.read(turns).await {
-            Ok(()) => {
-                turns.iter().for_each(|turn| over(turn, None));
+            Ok(read) => {
+                turns.iter().for_each(|turn| over(turn, read.of(turn)));
                 return Ok(());
             }
             Err(error) if is_about_the_text(&error) => {}
@@ -46,10 +67,10 @@ impl TurnReader {
         }
         for turn in turns {
             match self.read(std::slice::from_ref(turn)).await {
-                Ok(()) => over(turn, None),
+                Ok(read) => over(turn, read.of(turn)),
                 Err(error) if is_about_the_text(&error) => {
                     unreadable::mark(&self.store, turn, &error).await?;
-                    over(turn, Some(&error));
+                    over(turn, Outcome::Unreadable(&error));
                 }
                 Err(error) => return Err(error),
             }
@@ -57,8 +78,8 @@ impl TurnReader {
         Ok(())
     }
 
-    /// Reads turns, in an idle moment between requests.
-    async fn read(&self, turns: &[Turn]) -> Result<(), MemoryError> {
+    /// Reads turns, in an idle moment between requests, and completes those that are still there.
+    async fn read(&self, turns: &[Turn]) -> Result<Completed, MemoryError> {
         let request = ReadRequest { turns: turns.iter().map(as_text).collect() };
         self.traffic.idle(IDLE_TIMEOUT).await;
         let readings = self.read_with_retries(request).await?;
@@ -70,8 +91,7 @@ impl TurnReader {
             .zip(&readings)
             .map(|(turn, reading)| (turn.scope.clone(), turn.id, points_of(turn, reading)))
             .collect();
-        self.store.complete(completed).await?;
-        Ok(())
+        Ok(Completed(self.store.complete(completed).await?.into_iter().collect()))
     }
 
     /// The reader's own queue may be full for a moment; nobody waits for this.

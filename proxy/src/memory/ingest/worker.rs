@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainpoint_store::{Scope, Turn, TurnId};
+use mainpoint_store::{Turn, TurnId};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, Lane, ReadBatch};
-use super::turn_reader::TurnReader;
+use super::turn_reader::{Outcome, TurnReader};
 use super::unreadable::is_about_the_text;
 use crate::error::MemoryError;
 use crate::memory::small_talk::SmallTalk;
@@ -79,20 +79,21 @@ impl ReadWorker {
         let store = &self.reader.store;
         let read = store.already_read(&batch.scope, &batch.turns).await?;
         let known: Vec<TurnId> = read.iter().copied().collect();
-        self.backlog.mark_done(&batch.scope, &known);
+        self.backlog.mark_done(&batch.scope, &known, batch.era);
 
         let mut found = store.turns(&batch.scope, &batch.turns).await?;
         let is_there = |id: &TurnId| found.iter().any(|turn| turn.id == *id);
         // What is gone was deleted meanwhile.
-        let gone = batch.turns.iter().filter(|id| !is_there(id));
-        let gone: Vec<(Scope, TurnId)> = gone.map(|id| (batch.scope.clone(), *id)).collect();
-        self.backlog.forget(&gone);
+        let gone: Vec<TurnId> = batch.turns.iter().copied().filter(|id| !is_there(id)).collect();
+        self.backlog.let_go(&batch.scope, &gone, batch.era);
         found.retain(|turn| !read.contains(&turn.id));
-        let over = |turn: &Turn, error: Option<&MemoryError>| {
-            self.backlog.mark_done(&turn.scope, &[turn.id]);
-            if let Some(error) = error {
+        let over = |turn: &Turn, outcome: Outcome<'_>| match outcome {
+            Outcome::Read => self.backlog.mark_done(&turn.scope, &[turn.id], batch.era),
+            Outcome::Unreadable(error) => {
+                self.backlog.mark_done(&turn.scope, &[turn.id], batch.era);
                 self.report(error);
             }
+            Outcome::Gone => self.backlog.let_go(&turn.scope, &[turn.id], batch.era),
         };
         self.reader.read_or_mark(&found, over).await
     }

@@ -174,7 +174,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             let leaving: Vec<TurnId> = leaving.collect();
             (dropped, leaving)
         });
-        let old = current.map(|eviction| eviction.record.lines).unwrap_or_default();
+        let old = current.map(|eviction| eviction.record.digest()).unwrap_or_default();
         let lines = if limit == 0 {
             Vec::new()
         } else {
@@ -183,12 +183,13 @@ impl<M: PromptMemory> Draft<'_, M> {
                 let limits = DigestLimits::new(limit, turns.len());
                 let count = |text: &str| self.planner.preparation.counter.text(prepared.tokenizer, text);
                 let new = digest::lines(&turns, &points, limits, count)?;
-                digest::append(&old, new, limit, count)
+                digest::append(old, new, limit, count)
             })?
         };
         let held = self.held.difference(&self.odd).take_while(|index| **index <= cut.horizon);
         let held = held.filter_map(|index| prepared.prefix_ids.get(*index).copied().flatten()).collect();
-        Ok(Eviction { horizon: cut.horizon, record: EvictionRecord { lines, held }, dropped, balance: Some(balance) })
+        let record = EvictionRecord::new(lines, held);
+        Ok(Eviction { horizon: cut.horizon, record, dropped, balance: Some(balance) })
     }
 }
 

@@ -1,0 +1,293 @@
+//! `mainpoint list`, `export`, `forget` and `stats`: a memory as its owner sees it, through a running proxy or from the store itself.
+//!
+//! It must not know how a memory is kept, nor HTTP: [`remote`] asks a proxy, [`local`] opens the store.
+
+mod local;
+mod remote;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+use mainpoint_store::TurnId;
+use serde_json::Value;
+use url::Url;
+
+use super::import::{CallerArguments, Division};
+use super::{CliError, ConfigOption};
+use crate::config::Overrides;
+use crate::memory::Forget;
+use local::LocalMemory;
+use remote::RemoteMemory;
+
+/// How the commands are used, as `--help` shows it.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  MY_KEY=sk-… mainpoint list --url http://127.0.0.1:8787 --key-env MY_KEY
+  MY_KEY=sk-… mainpoint list --url http://127.0.0.1:8787 --key-env MY_KEY --conversation 0123456789abcdef0123456789abcdef
+  MY_KEY=sk-… mainpoint export --url http://127.0.0.1:8787 --key-env MY_KEY > memory.jsonl
+  mainpoint forget --before 2026-01-01T00:00:00Z --data-dir /var/lib/mainpoint
+  mainpoint stats
+
+With --url a running proxy is asked. Without it the store is opened, which a running proxy does not allow. Whose memory it is say
+the key and the headers of the application (--key-env, --header-env), or --scope, with --url together with --admin-token-env; a
+store with one memory needs neither.";
+
+/// Whose memory, and where it is.
+#[derive(Debug, Args)]
+struct MemoryArguments {
+    #[command(flatten)]
+    config: ConfigOption,
+    /// Address of a running proxy, such as http://127.0.0.1:8787; without it the store is opened.
+    #[arg(long, value_parser = address)]
+    url: Option<Url>,
+    #[command(flatten)]
+    caller: CallerArguments,
+    #[command(flatten)]
+    division: Division,
+    /// Whose memory, by the scope's name.
+    #[arg(long)]
+    scope: Option<String>,
+    /// Environment variable that holds the proxy's admin token.
+    #[arg(long, value_name = "VARIABLE", requires_all = ["url", "scope"])]
+    admin_token_env: Option<String>,
+    /// Directory of the store, instead of the configuration's.
+    #[arg(long, value_name = "DIR", conflicts_with = "url")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArguments {
+    #[command(flatten)]
+    memory: MemoryArguments,
+    /// Show the turns of this conversation, instead of all conversations.
+    #[arg(long, value_name = "ID", value_parser = id)]
+    conversation: Option<TurnId>,
+    /// Most conversations or turns to show.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+    /// Print JSON, as the API answers.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArguments {
+    #[command(flatten)]
+    memory: MemoryArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ForgetArguments {
+    #[command(flatten)]
+    memory: MemoryArguments,
+    #[command(flatten)]
+    what: ForgetWhat,
+}
+
+/// What is to be deleted: one of these.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct ForgetWhat {
+    /// A turn.
+    #[arg(long, value_name = "ID", value_parser = id)]
+    turn: Option<TurnId>,
+    /// A conversation with its branches.
+    #[arg(long, value_name = "ID", value_parser = id)]
+    conversation: Option<TurnId>,
+    /// What was first seen before a time in RFC 3339.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    before: Option<DateTime<Utc>>,
+    /// Everything of this memory.
+    #[arg(long)]
+    everything: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatsArguments {
+    #[command(flatten)]
+    memory: MemoryArguments,
+    /// Print JSON, as the API answers.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listed {
+    Conversations,
+    Turns,
+}
+
+/// A memory, wherever it is.
+enum Memory {
+    Remote(Box<RemoteMemory>),
+    Local(LocalMemory),
+}
+
+impl MemoryArguments {
+    async fn open(&self) -> Result<Memory, CliError> {
+        let overrides = Overrides { data_dir: self.data_dir.clone(), ..Overrides::default() };
+        let config = self.config.load(&overrides)?;
+        match &self.url {
+            Some(url) => Ok(Memory::Remote(Box::new(RemoteMemory::new(url, self, &config)?))),
+            None => Ok(Memory::Local(LocalMemory::open(self, &config).await?)),
+        }
+    }
+}
+
+pub(super) async fn list(arguments: ListArguments) -> Result<(), CliError> {
+    let (what, limit) = (arguments.conversation, usize::from(arguments.limit));
+    let page = match arguments.memory.open().await? {
+        Memory::Remote(memory) => memory.list(what, limit).await?,
+        Memory::Local(memory) => memory.list(what, limit).await?,
+    };
+    let mut output = anstream::stdout();
+    if arguments.json {
+        writeln!(output, "{page:#}")?;
+        return Ok(());
+    }
+    let listed = if what.is_some() { Listed::Turns } else { Listed::Conversations };
+    writeln!(output, "{}", table(&page, listed))?;
+    if page["has_more"] == true {
+        writeln!(output, "There are more; --limit shows up to 1000.")?;
+    }
+    Ok(())
+}
+
+pub(super) async fn export(arguments: ExportArguments) -> Result<(), CliError> {
+    match arguments.memory.open().await? {
+        Memory::Remote(memory) => memory.export(&mut anstream::stdout()).await,
+        Memory::Local(memory) => memory.export(&mut anstream::stdout()).await,
+    }
+}
+
+pub(super) async fn forget(arguments: ForgetArguments) -> Result<(), CliError> {
+    let what = match arguments.what {
+        ForgetWhat { turn: Some(id), .. } => Forget::Turn(id),
+        ForgetWhat { conversation: Some(id), .. } => Forget::Conversation(id),
+        ForgetWhat { before: Some(time), .. } => Forget::Before(time),
+        ForgetWhat { .. } => Forget::Everything,
+    };
+    let (deleted, when) = match arguments.memory.open().await? {
+        Memory::Remote(memory) => (memory.forget(what).await?, "off the disk at the proxy's next maintenance"),
+        Memory::Local(memory) => (memory.forget(what).await?, "off the disk"),
+    };
+    writeln!(anstream::stdout(), "turns deleted: {deleted} ({when})")?;
+    Ok(())
+}
+
+pub(super) async fn stats(arguments: StatsArguments) -> Result<(), CliError> {
+    let stats = match arguments.memory.open().await? {
+        Memory::Remote(memory) => memory.stats().await?,
+        Memory::Local(memory) => memory.stats().await?,
+    };
+    let mut output = anstream::stdout();
+    if arguments.json {
+        writeln!(output, "{stats:#}")?;
+        return Ok(());
+    }
+    for (name, value) in stats.as_object().into_iter().flatten() {
+        writeln!(output, "{}: {value}", name.replace('_', " "))?;
+    }
+    Ok(())
+}
+
+fn table(page: &Value, listed: Listed) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    let (header, keys): (&[&str], &[&str]) = match listed {
+        Listed::Conversations => (
+            &["conversation", "turns", "from", "to", "first words"],
+            &["id", "turns", "first_time", "last_time", "first_words"],
+        ),
+        Listed::Turns => (&["turn", "place", "time", "role", "text"], &["id", "position", "time", "role", "text"]),
+    };
+    table.set_header(header.iter().copied());
+    for row in page["data"].as_array().into_iter().flatten() {
+        table.add_row(keys.iter().map(|key| shown(&row[*key])));
+    }
+    table
+}
+
+/// A value as a table shows it.
+fn shown(value: &Value) -> String {
+    let Some(text) = value.as_str() else {
+        return value.to_string();
+    };
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default().trim_end()),
+        None => line,
+    }
+}
+
+/// Characters of a text that a table shows.
+const SHOWN: usize = 160;
+
+fn id(text: &str) -> Result<TurnId, String> {
+    text.parse().map_err(|_| "expected 32 hexadecimal digits, as `mainpoint list` shows them".to_owned())
+}
+
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
+    time.map_err(|_| "expected a time in RFC 3339, such as 2026-05-08T13:56:00Z".to_owned())
+}
+
+fn address(text: &str) -> Result<Url, String> {
+    let allowed = "expected the address of a proxy, such as http://127.0.0.1:8787";
+    let url = Url::parse(text).map_err(|_| allowed.to_owned())?;
+    let is_usable = matches!(url.scheme(), "http" | "https") && url.host().is_some();
+    is_usable.then_some(url).ok_or_else(|| allowed.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use clap::Parser;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Forgetting {
+        #[command(flatten)]
+        arguments: ForgetArguments,
+    }
+
+    fn forgetting(options: &[&str]) -> Result<ForgetArguments, String> {
+        let words = std::iter::once("forget").chain(options.iter().copied());
+        Forgetting::try_parse_from(words).map(|parsed| parsed.arguments).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn exactly_one_thing_is_to_be_forgotten() {
+        let id = "0".repeat(32);
+        assert!(forgetting(&["--turn", &id]).is_ok() && forgetting(&["--everything"]).is_ok());
+        assert!(forgetting(&[]).is_err());
+        assert!(forgetting(&["--everything", "--turn", &id]).is_err());
+        assert!(forgetting(&["--before", "yesterday"]).unwrap_err().contains("RFC 3339"));
+        assert!(forgetting(&["--turn", "x"]).unwrap_err().contains("32 hexadecimal digits"));
+    }
+
+    #[test]
+    fn the_admin_token_names_a_scope_of_a_running_proxy() {
+        let with = |more: &[&str]| forgetting(&[&["--everything"], more].concat());
+        assert!(with(&["--admin-token-env", "T"]).is_err());
+        assert!(with(&["--admin-token-env", "T", "--url", "http://localhost:1", "--scope", "k-a"]).is_ok());
+        assert!(with(&["--url", "localhost:1"]).unwrap_err().contains("http://127.0.0.1:8787"));
+        assert!(with(&["--url", "http://localhost:1", "--data-dir", "x"]).is_err());
+        assert!(with(&["--scope", "k-a", "--key-env", "K"]).is_err());
+    }
+
+    #[test]
+    fn what_a_page_holds_becomes_rows_of_short_lines() {
+        let page =
+            json!({"data": [{"id": "a", "turns": 3, "first_time": "t", "last_time": "u", "first_words": "x\n y"}]});
+        let shown = table(&page, Listed::Conversations).to_string();
+        assert!(shown.contains("x y") && shown.contains('3'), "{shown}");
+    }
+}

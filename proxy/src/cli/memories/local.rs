@@ -1,0 +1,114 @@
+//! A memory in a store that no proxy has open.
+//!
+//! It must not know how a memory is kept or shown.
+
+use std::io::Write;
+
+use futures::TryStreamExt;
+use mainpoint_store::{Scope, Store, StoreError, TurnId};
+use serde_json::Value;
+
+use super::MemoryArguments;
+use crate::cli::CliError;
+use crate::cli::import::Owner;
+use crate::cli::search::{choose_scope, ensure_store};
+use crate::config::Config;
+use crate::error::StartError;
+use crate::memory::{Archive, Forget};
+use crate::{app, models};
+
+/// A memory of an open store.
+pub(super) struct LocalMemory {
+    store: Store,
+    scope: Scope,
+}
+
+impl LocalMemory {
+    /// Opens the store and finds the memory that is meant.
+    ///
+    /// # Errors
+    /// When there is no store, a proxy has it open, or it does not say which memory is meant.
+    pub(super) async fn open(arguments: &MemoryArguments, config: &Config) -> Result<Self, CliError> {
+        ensure_store(config)?;
+        let caller = arguments.caller.caller(config, arguments.scope.is_some())?;
+        let paths = models::resolve(&config.models)?;
+        let engine = app::engine(config, &paths)?;
+        let store = match app::store(config, &engine).await {
+            Err(StartError::Store { source: StoreError::InUse { path } }) => {
+                return Err(CliError::StoreInUse { directory: path });
+            }
+            opened => opened?,
+        };
+        let found = async {
+            if !arguments.caller.is_given() && arguments.division.is_whole() {
+                let chosen = choose_scope(arguments.scope.as_deref(), store.scopes().await?)?;
+                return chosen.ok_or_else(|| CliError::Argument("the store holds no memories yet".to_owned()));
+            }
+            let preparation = app::preparation(config, &engine, &store).await?;
+            let owner = Owner::new(&preparation, caller, None, arguments.division.clone());
+            owner.scope(None).map_err(CliError::Argument)
+        };
+        match found.await {
+            Ok(scope) => Ok(Self { store, scope }),
+            Err(error) => {
+                store.close().await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// A page of conversations, or of one's turns, as the API answers.
+    pub(super) async fn list(self, conversation: Option<TurnId>, limit: usize) -> Result<Value, CliError> {
+        let archive = Archive::new(&self.store, &self.scope);
+        let page = match conversation {
+            None => serde_json::to_value(archive.conversations(None, limit).await?),
+            Some(id) => match archive.turns(id, None, limit).await? {
+                Some(page) => serde_json::to_value(page),
+                None => return self.ended(Err(CliError::Argument(format!("there is no conversation {id}")))).await,
+            },
+        };
+        self.ended(page.map_err(|error| CliError::Output { source: error.into() })).await
+    }
+
+    /// Writes every line.
+    pub(super) async fn export(self, output: &mut impl Write) -> Result<(), CliError> {
+        let archive = Archive::new(&self.store, &self.scope);
+        let written = async {
+            let mut pieces = std::pin::pin!(archive.lines().await?);
+            while let Some(piece) = pieces.try_next().await? {
+                for line in piece {
+                    serde_json::to_writer(&mut *output, &line).map_err(std::io::Error::from)?;
+                    writeln!(output)?;
+                }
+            }
+            Ok(())
+        };
+        let written = written.await;
+        self.ended(written).await
+    }
+
+    /// Deletes, clears the disk of it, and returns how many turns went.
+    pub(super) async fn forget(self, what: Forget) -> Result<usize, CliError> {
+        let deleted = async {
+            let deleted = Archive::new(&self.store, &self.scope).delete(what).await?;
+            self.store.maintain().await?;
+            Ok(deleted.len())
+        };
+        let deleted = deleted.await;
+        self.ended(deleted).await
+    }
+
+    /// Counts, as the API answers.
+    pub(super) async fn stats(self) -> Result<Value, CliError> {
+        let stats = Archive::new(&self.store, &self.scope).stats().await?;
+        let stats = serde_json::to_value(stats).map_err(|error| CliError::Output { source: error.into() });
+        self.ended(stats).await
+    }
+
+    async fn ended<T>(self, outcome: Result<T, CliError>) -> Result<T, CliError> {
+        let closed = self.store.close().await;
+        let outcome = outcome?;
+        closed?;
+        Ok(outcome)
+    }
+}

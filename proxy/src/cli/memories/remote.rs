@@ -1,0 +1,144 @@
+//! A memory that a running proxy has, through its API.
+//!
+//! It must not know how a memory is kept or shown.
+
+use std::io::Write;
+
+use chrono::SecondsFormat;
+use http::Method;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use mainpoint_store::TurnId;
+use reqwest::Response;
+use serde_json::Value;
+use url::Url;
+
+use super::MemoryArguments;
+use crate::cli::CliError;
+use crate::config::Config;
+use crate::memory::Forget;
+
+/// A memory behind a proxy's API.
+pub(super) struct RemoteMemory {
+    client: reqwest::Client,
+    base: Url,
+    headers: HeaderMap,
+    scope: Option<String>,
+}
+
+impl RemoteMemory {
+    /// That of the caller whose credentials the arguments name, or the scope that the admin names.
+    ///
+    /// # Errors
+    /// When a variable is not set or a header cannot carry what it holds.
+    pub(super) fn new(url: &Url, arguments: &MemoryArguments, config: &Config) -> Result<Self, CliError> {
+        let refused =
+            |option: &str, value: &str, reason: &str| CliError::Argument(format!("{option} {value}: {reason}"));
+        let mut headers = arguments.caller.caller(config, true)?.into_headers();
+        let division = &arguments.division;
+        for (option, named, header) in [
+            ("--user", &division.user, &config.memory.user_header),
+            ("--project", &division.project, &config.memory.project_header),
+        ] {
+            if let Some(name) = named {
+                let value = HeaderValue::from_str(name);
+                let value =
+                    value.map_err(|_| refused(option, name, "it holds a character that no header can carry"))?;
+                headers.insert(header.clone(), value);
+            }
+        }
+        if let Some(variable) = &arguments.admin_token_env {
+            let refused = |reason: &str| refused("--admin-token-env", variable, reason);
+            let token = std::env::var(variable).ok().filter(|token| !token.is_empty());
+            let token = token.ok_or_else(|| refused("the environment variable is not set; it must hold the token"))?;
+            let value = HeaderValue::from_str(&format!("Bearer {}", token.trim()));
+            let value = value.map_err(|_| refused("it holds a character that no header can carry"))?;
+            headers.insert(AUTHORIZATION, value);
+        } else if let Some(scope) = &arguments.scope {
+            return Err(refused("--scope", scope, "with --url it needs --admin-token-env"));
+        }
+        // A proxy is asked itself, whatever the system says of the way to others.
+        let client = reqwest::Client::builder().no_proxy().build().map_err(|source| unreachable(url, &source))?;
+        Ok(Self { client, base: url.clone(), headers, scope: arguments.scope.clone() })
+    }
+
+    /// A page of conversations, or of one's turns.
+    pub(super) async fn list(&self, conversation: Option<TurnId>, limit: usize) -> Result<Value, CliError> {
+        let limit = limit.to_string();
+        match conversation {
+            None => self.json(Method::GET, "conversations", &[("limit", &limit)]).await,
+            Some(id) => {
+                let parameters = [("conversation", id.to_string()), ("limit", limit)];
+                let parameters = parameters.each_ref().map(|(name, value)| (*name, value.as_str()));
+                self.json(Method::GET, "turns", &parameters).await
+            }
+        }
+    }
+
+    /// Writes every line.
+    pub(super) async fn export(&self, output: &mut impl Write) -> Result<(), CliError> {
+        let mut response = self.send(Method::GET, "export", &[]).await?;
+        while let Some(piece) = response.chunk().await.map_err(|source| unreachable(&self.base, &source))? {
+            output.write_all(&piece)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes, and returns how many turns went.
+    pub(super) async fn forget(&self, what: Forget) -> Result<usize, CliError> {
+        let answer = match what {
+            Forget::Turn(id) => self.json(Method::DELETE, &format!("turns/{id}"), &[]).await?,
+            Forget::Conversation(id) => self.json(Method::DELETE, &format!("conversations/{id}"), &[]).await?,
+            Forget::Before(time) => {
+                let time = time.to_rfc3339_opts(SecondsFormat::Micros, true);
+                self.json(Method::DELETE, "memory", &[("before", &time)]).await?
+            }
+            Forget::Everything => self.json(Method::DELETE, "memory", &[]).await?,
+        };
+        let deleted = answer["turns_deleted"].as_u64().and_then(|count| usize::try_from(count).ok());
+        deleted.ok_or_else(|| self.strange())
+    }
+
+    /// Counts.
+    pub(super) async fn stats(&self) -> Result<Value, CliError> {
+        self.json(Method::GET, "stats", &[]).await
+    }
+
+    async fn json(&self, method: Method, path: &str, parameters: &[(&str, &str)]) -> Result<Value, CliError> {
+        let body = self.send(method, path, parameters).await?.bytes().await;
+        let body = body.map_err(|source| unreachable(&self.base, &source))?;
+        serde_json::from_slice(&body).map_err(|_| self.strange())
+    }
+
+    /// An answer that is none of an error.
+    async fn send(&self, method: Method, path: &str, parameters: &[(&str, &str)]) -> Result<Response, CliError> {
+        let mut url = self.base.clone();
+        url.set_path(&format!("/mainpoint/v1/{path}"));
+        url.set_query(None);
+        let scope = self.scope.as_deref().map(|scope| ("scope", scope));
+        if !parameters.is_empty() || scope.is_some() {
+            url.query_pairs_mut().extend_pairs(parameters.iter().copied().chain(scope));
+        }
+        let request = self.client.request(method, url).headers(self.headers.clone());
+        let response = request.send().await.map_err(|source| unreachable(&self.base, &source))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status().as_u16();
+        let body = response.bytes().await.unwrap_or_default();
+        let envelope: Value = serde_json::from_slice(&body).unwrap_or_default();
+        Err(match envelope["error"]["message"].as_str() {
+            Some(message) => CliError::Refused { url: self.base.to_string(), status, message: message.to_owned() },
+            None => self.strange(),
+        })
+    }
+
+    fn strange(&self) -> CliError {
+        CliError::Unreachable { url: self.base.to_string(), reason: "what answers there is no mainpoint".to_owned() }
+    }
+}
+
+/// The URL is named by its own field, without what reqwest adds.
+fn unreachable(url: &Url, source: &reqwest::Error) -> CliError {
+    let reason = std::error::Error::source(source).map_or_else(|| source.to_string(), ToString::to_string);
+    CliError::Unreachable { url: url.to_string(), reason }
+}

@@ -1,0 +1,277 @@
+//! What is shown of conversations and turns.
+//!
+//! It must not know how they are found.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use mainpoint_store::{Point, Turn, TurnId, TurnPlace};
+use serde::{Deserialize, Serialize, Serializer};
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Page<T, N = String> {
+    /// What is in it.
+    pub(crate) data: Vec<T>,
+    /// What comes behind it begins after this; `None` where nothing does.
+    pub(crate) next: Option<N>,
+}
+
+impl<T: Copy> Page<T, T> {
+    /// The first `limit` of a list.
+    pub(super) fn of(list: impl Iterator<Item = T>, limit: usize) -> Self {
+        let mut data: Vec<T> = list.take(limit.saturating_add(1)).collect();
+        let has_more = data.len() > limit;
+        data.truncate(limit);
+        Self { next: data.last().copied().filter(|_| has_more), data }
+    }
+}
+
+impl<T: Serialize> Serialize for Page<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct List<'a, T> {
+            object: &'static str,
+            data: &'a [T],
+            has_more: bool,
+            next: Option<&'a str>,
+        }
+        let next = self.next.as_deref();
+        List { object: "list", data: &self.data, has_more: next.is_some(), next }.serialize(serializer)
+    }
+}
+
+/// A place in a conversation, as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ListedPlace {
+    /// The conversation.
+    pub(crate) conversation: TurnId,
+    /// How many turns come before it there.
+    pub(crate) position: u32,
+}
+
+impl From<TurnPlace> for ListedPlace {
+    fn from(place: TurnPlace) -> Self {
+        Self { conversation: place.conversation, position: place.position }
+    }
+}
+
+impl From<ListedPlace> for TurnPlace {
+    fn from(place: ListedPlace) -> Self {
+        Self { conversation: place.conversation, position: place.position }
+    }
+}
+
+/// A conversation, or a branch of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct ListedConversation {
+    /// Its name.
+    pub(crate) id: TurnId,
+    /// How many turns it has, those before the place where it branched off included.
+    pub(crate) turns: usize,
+    /// When its first turn was first seen.
+    pub(crate) first_time: DateTime<Utc>,
+    /// When its last turn was.
+    pub(crate) last_time: DateTime<Utc>,
+    /// How its first turn begins.
+    pub(crate) first_words: String,
+    /// For a branch, the place that it begins after.
+    pub(crate) branches_from: Option<ListedPlace>,
+}
+
+impl ListedConversation {
+    /// A conversation of these turns, whose first and last are among `turns`; `None` where they are not.
+    pub(super) fn new(
+        id: TurnId,
+        origin: Option<TurnPlace>,
+        line: &[(TurnPlace, TurnId)],
+        turns: &[Turn],
+    ) -> Option<Self> {
+        let turn = |end: Option<&(TurnPlace, TurnId)>| end.and_then(|(_, id)| turns.iter().find(|turn| turn.id == *id));
+        let (first, last) = (turn(line.first())?, turn(line.last())?);
+        Some(Self {
+            id,
+            turns: line.len(),
+            first_time: first.time,
+            last_time: last.time,
+            first_words: beginning(&first.text),
+            branches_from: origin.map(ListedPlace::from),
+        })
+    }
+}
+
+/// A turn at a place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct ListedTurn {
+    /// Its name.
+    pub(crate) id: TurnId,
+    /// The conversation, or the one that it branched from.
+    pub(crate) conversation: TurnId,
+    /// How many turns come before it there.
+    pub(crate) position: u32,
+    /// Who spoke.
+    pub(crate) role: String,
+    /// What was said, or the main point where only that is kept.
+    pub(crate) text: String,
+    /// When it was first seen.
+    pub(crate) time: DateTime<Utc>,
+    /// Its length in tokens.
+    pub(crate) tokens: u32,
+    /// Whether it has been read, so that searches find it.
+    pub(crate) read: bool,
+}
+
+impl ListedTurn {
+    pub(super) fn new(turn: &Turn, place: TurnPlace, read: bool) -> Self {
+        Self {
+            id: turn.id,
+            conversation: place.conversation,
+            position: place.position,
+            role: turn.role.clone(),
+            text: turn.text.clone(),
+            time: turn.time,
+            tokens: turn.tokens,
+            read,
+        }
+    }
+}
+
+/// Everything that is known of a turn.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct TurnDetails {
+    #[serde(flatten)]
+    turn: ListedTurn,
+    /// Every place where it stands.
+    pub(crate) places: Vec<ListedPlace>,
+    /// The words of its main point, in order.
+    pub(crate) main_point: Vec<ListedSpan>,
+}
+
+/// A stretch of a turn's text that is part of its main point.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct ListedSpan {
+    /// First byte in the text as it was said.
+    pub(crate) start: u32,
+    /// One past the last byte.
+    pub(crate) end: u32,
+    /// The attention that it received, 0 to 1.
+    pub(crate) salience: f32,
+}
+
+impl TurnDetails {
+    pub(super) fn new(turn: &Turn, read: bool, points: &[Point], places: &[TurnPlace]) -> Self {
+        let own = TurnPlace { conversation: turn.conversation, position: turn.position };
+        let spans = points.iter().filter(|point| point.turn == turn.id).flat_map(|point| &point.spans);
+        let mut main_point: Vec<ListedSpan> =
+            spans.map(|span| ListedSpan { start: span.start, end: span.end, salience: span.salience }).collect();
+        main_point.sort_by_key(|span| (span.start, span.end));
+        Self {
+            turn: ListedTurn::new(turn, places.first().copied().unwrap_or(own), read),
+            places: places.iter().copied().map(ListedPlace::from).collect(),
+            main_point,
+        }
+    }
+}
+
+/// Where a page of a conversation's turns ended: at this position, with this turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TurnCursor {
+    /// The position.
+    pub(crate) position: u32,
+    /// The turn.
+    pub(crate) turn: TurnId,
+}
+
+impl TurnCursor {
+    /// The index of what comes behind it in a line, wherever that was deleted from meanwhile.
+    pub(super) fn place_behind(self, line: &[(TurnPlace, TurnId)]) -> usize {
+        let is_it = |(place, turn): &(TurnPlace, TurnId)| place.position == self.position && *turn == self.turn;
+        match line.iter().position(is_it) {
+            Some(at) => at + 1,
+            None => line.iter().take_while(|(place, _)| place.position <= self.position).count(),
+        }
+    }
+}
+
+impl fmt::Display for TurnCursor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.position, self.turn)
+    }
+}
+
+impl FromStr for TurnCursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (position, turn) = text.split_once('.').ok_or(())?;
+        Ok(Self { position: position.parse().map_err(|_| ())?, turn: turn.parse().map_err(|_| ())? })
+    }
+}
+
+/// Characters of a turn that a list of conversations shows.
+const FIRST_WORDS: usize = 80;
+
+/// How a text begins, in one line.
+fn beginning(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(FIRST_WORDS) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default().trim_end()),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::memory::turns::id;
+
+    #[test]
+    fn a_page_ends_where_it_is_full_and_says_whether_more_comes() {
+        let page = |limit| Page::of(1..=3, limit);
+        assert_eq!(page(2), Page { data: vec![1, 2], next: Some(2) });
+        assert_eq!(page(3), Page { data: vec![1, 2, 3], next: None });
+        let written = serde_json::to_value(Page { data: vec![1], next: Some("x".to_owned()) }).unwrap();
+        assert_eq!(written, serde_json::json!({"object": "list", "data": [1], "has_more": true, "next": "x"}));
+    }
+
+    #[test]
+    fn a_beginning_is_one_short_line() {
+        assert_eq!(beginning(" a\n b "), "a b");
+        assert_eq!(beginning(&"é".repeat(100)), format!("{}…", "é".repeat(FIRST_WORDS)));
+    }
+
+    proptest! {
+        #[test]
+        fn pages_hold_every_turn_once_also_where_one_that_a_page_ended_with_is_deleted(
+            positions in prop::collection::vec(0..6_u32, 1..20), limit in 1..5_usize, deletes: bool,
+        ) {
+            let mut positions = positions;
+            positions.sort_unstable();
+            let conversation = id(0);
+            let mut line: Vec<(TurnPlace, TurnId)> =
+                (1..).zip(&positions).map(|(turn, position)| (TurnPlace { conversation, position: *position }, id(turn))).collect();
+            let distinct = positions.windows(2).all(|pair| pair[0] != pair[1]);
+            let all: Vec<TurnId> = line.iter().map(|(_, turn)| *turn).collect();
+            let (mut seen, mut after) = (Vec::new(), None::<TurnCursor>);
+            loop {
+                let from = after.map_or(0, |after| after.place_behind(&line));
+                let page = Page::of(line.iter().copied().skip(from), limit);
+                seen.extend(page.data.iter().map(|(_, turn)| *turn));
+                let Some((place, turn)) = page.next else { break };
+                let cursor = TurnCursor { position: place.position, turn };
+                prop_assert_eq!(cursor.to_string().parse(), Ok(cursor));
+                after = Some(cursor);
+                // Where two turns share a position it is not told any more which was last.
+                if deletes && distinct {
+                    line.retain(|(_, other)| *other != turn);
+                }
+            }
+            prop_assert_eq!(seen, all);
+        }
+    }
+}

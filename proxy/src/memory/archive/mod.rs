@@ -1,0 +1,161 @@
+//! What a scope holds, conversation by conversation and turn by turn: to be listed, moved elsewhere, or deleted.
+//!
+//! It must not know who asks, nor how turns are found by a question.
+
+mod export;
+mod line;
+mod listing;
+mod restorer;
+
+use chrono::{DateTime, Utc};
+use futures::Stream;
+use mainpoint_store::{Scope, Store, StoreError, TurnId, Within};
+use serde::Serialize;
+
+pub(crate) use line::{ArchivedTurn, LineError};
+pub(crate) use listing::{ListedConversation, ListedTurn, Page, TurnCursor, TurnDetails};
+pub(crate) use restorer::Restorer;
+
+/// The memory of one scope.
+pub(crate) struct Archive<'a> {
+    store: &'a Store,
+    scope: &'a Scope,
+}
+
+/// What is to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Forget {
+    /// A turn.
+    Turn(TurnId),
+    /// A conversation with its branches.
+    Conversation(TurnId),
+    /// What was first seen before this.
+    Before(DateTime<Utc>),
+    /// All of it.
+    Everything,
+}
+
+/// How much there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct ArchiveStats {
+    /// Turns, read or not.
+    pub(crate) turns: usize,
+    /// Conversations and branches.
+    pub(crate) conversations: usize,
+    /// Turns that wait to be read.
+    pub(crate) turns_waiting: usize,
+    /// Bytes of the whole store, all callers together.
+    pub(crate) bytes_on_disk: u64,
+}
+
+impl<'a> Archive<'a> {
+    /// That of `scope`.
+    pub(crate) fn new(store: &'a Store, scope: &'a Scope) -> Self {
+        Self { store, scope }
+    }
+
+    /// At most `limit` conversations, those that began last first, behind the one named `after`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn conversations(
+        &self,
+        after: Option<TurnId>,
+        limit: usize,
+    ) -> Result<Page<ListedConversation>, StoreError> {
+        let outline = self.store.outline(self.scope).await?;
+        let names = outline.conversations().rev().map(|(name, _)| name);
+        let names = Page::of(names.filter(|name| after.is_none_or(|after| *name < after)), limit);
+        let lines: Vec<_> = names.data.iter().map(|name| (*name, outline.line(*name))).collect();
+        let ends = lines.iter().flat_map(|(_, line)| line.first().into_iter().chain(line.last()));
+        let ends: Vec<TurnId> = ends.map(|(_, turn)| *turn).collect();
+        let turns = self.store.turns(self.scope, &ends).await?;
+        let listed = lines.iter().filter_map(|(name, line)| {
+            let origin = outline.conversation(*name)?.origin;
+            ListedConversation::new(*name, origin, line, &turns)
+        });
+        Ok(Page { data: listed.collect(), next: names.next.map(|name| name.to_string()) })
+    }
+
+    /// At most `limit` turns of a conversation, oldest first, behind the place `after`, those before the place where it branched off
+    /// included; `None` if there is no such conversation.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn turns(
+        &self,
+        conversation: TurnId,
+        after: Option<TurnCursor>,
+        limit: usize,
+    ) -> Result<Option<Page<ListedTurn>>, StoreError> {
+        let line = self.store.outline(self.scope).await?.line(conversation);
+        if line.is_empty() {
+            return Ok(None);
+        }
+        let from = after.map_or(0, |after| after.place_behind(&line));
+        let page = Page::of(line.into_iter().skip(from), limit);
+        let ids: Vec<TurnId> = page.data.iter().map(|(_, turn)| *turn).collect();
+        let turns = self.store.turns(self.scope, &ids).await?;
+        let read = self.store.already_read(self.scope, &ids).await?;
+        let listed = page.data.iter().filter_map(|(place, id)| {
+            let turn = turns.iter().find(|turn| turn.id == *id)?;
+            Some(ListedTurn::new(turn, *place, read.contains(id)))
+        });
+        let next = page.next.map(|(place, turn)| TurnCursor { position: place.position, turn }.to_string());
+        Ok(Some(Page { data: listed.collect(), next }))
+    }
+
+    /// A turn with its main point and every place where it stands; `None` if there is no such turn.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn turn(&self, id: TurnId) -> Result<Option<TurnDetails>, StoreError> {
+        let Some(turn) = self.store.turns(self.scope, &[id]).await?.pop() else {
+            return Ok(None);
+        };
+        let is_read = self.store.already_read(self.scope, &[id]).await?.contains(&id);
+        let points = self.store.points(self.scope, &Within::Conversation(vec![id]), MOST_PASSAGES).await?;
+        let places = self.store.outline(self.scope).await?.places(id);
+        Ok(Some(TurnDetails::new(&turn, is_read, &points, &places)))
+    }
+
+    /// Every turn at every place, in pieces, conversation by conversation. Turns that are deleted meanwhile are left out.
+    ///
+    /// # Errors
+    /// When the store fails; the stream ends with its failure.
+    pub(crate) async fn lines(
+        &self,
+    ) -> Result<impl Stream<Item = Result<Vec<ArchivedTurn>, StoreError>> + Send + use<>, StoreError> {
+        export::lines(self.store.clone(), self.scope.clone()).await
+    }
+
+    /// Deletes, and returns which turns were there. Only for who tells the backlog, or where none runs.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn delete(&self, what: Forget) -> Result<Vec<TurnId>, StoreError> {
+        match what {
+            Forget::Turn(id) => self.store.delete_turns(self.scope, vec![id]).await,
+            Forget::Conversation(id) => self.store.delete_conversation(self.scope, id).await,
+            Forget::Before(time) => self.store.delete_before(self.scope, time).await,
+            Forget::Everything => self.store.delete_scope(self.scope).await,
+        }
+    }
+
+    /// How much there is.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn stats(&self) -> Result<ArchiveStats, StoreError> {
+        let counts = self.store.counts(self.scope).await?;
+        Ok(ArchiveStats {
+            turns: counts.turns,
+            conversations: self.store.outline(self.scope).await?.len(),
+            turns_waiting: counts.waiting,
+            bytes_on_disk: self.store.bytes_on_disk().await?,
+        })
+    }
+}
+
+/// Most passages of one turn whose main points are shown.
+const MOST_PASSAGES: usize = 10_000;

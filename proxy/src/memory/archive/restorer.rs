@@ -1,0 +1,86 @@
+//! Lines of an exported memory as turns of a scope.
+//!
+//! It must not know where lines come from, nor how turns are named or stored.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use mainpoint_store::{PlacedTurn, Scope, Turn, TurnId, TurnPlace};
+
+use super::line::{ArchivedTurn, MOST_POSITION};
+use crate::memory::ingest::MovedTurns;
+
+/// Makes turns of lines, one after the other.
+pub(crate) struct Restorer<N> {
+    scope: Scope,
+    /// Names a turn by its role and text.
+    name: N,
+    /// What a line without a time has.
+    now: DateTime<Utc>,
+    /// The last turn of each conversation so far.
+    last: HashMap<TurnId, (u32, TurnId)>,
+}
+
+impl<N: Fn(&str, &str) -> TurnId> Restorer<N> {
+    /// For lines that become part of this scope.
+    pub(crate) fn new(scope: Scope, name: N, now: DateTime<Utc>) -> Self {
+        Self { scope, name, now, last: HashMap::new() }
+    }
+
+    /// Adds the turn of a line. Without a position it comes after the last one of its conversation.
+    pub(crate) fn add(&mut self, line: ArchivedTurn, to: &mut MovedTurns) {
+        let id = (self.name)(&line.role, &line.text);
+        let last = self.last.get(&line.conversation).copied();
+        let following = last.map_or(0, |(position, _)| position + 1);
+        let position = line.position.unwrap_or(following).min(MOST_POSITION);
+        self.last.insert(line.conversation, (position, id));
+        let place = TurnPlace { conversation: line.conversation, position };
+        let origin = line.branches_from.map(TurnPlace::from);
+        to.placed.push(PlacedTurn { scope: self.scope.clone(), turn: id, place, origin });
+        to.turns.push(Turn {
+            id,
+            parent: last.filter(|(before, _)| *before < position).map(|(_, turn)| turn),
+            conversation: line.conversation,
+            scope: self.scope.clone(),
+            position,
+            role: line.role,
+            tokens: u32::try_from(line.text.len().div_ceil(4)).unwrap_or(u32::MAX),
+            text: line.text,
+            time: line.time.unwrap_or(self.now),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use super::*;
+
+    fn moved(lines: &[&str]) -> MovedTurns {
+        let name = |_: &str, text: &str| TurnId([text.len() as u8; 16]);
+        let mut restorer = Restorer::new(Scope::new("s").unwrap(), name, DateTime::UNIX_EPOCH);
+        let mut moved = MovedTurns::default();
+        for line in lines {
+            restorer.add(ArchivedTurn::parse(line.as_bytes()).unwrap(), &mut moved);
+        }
+        moved
+    }
+
+    #[test]
+    fn lines_without_positions_follow_each_other_in_their_conversations() {
+        let moved = moved(&[
+            r#"{"conversation":"a","role":"user","text":"1"}"#,
+            r#"{"conversation":"b","role":"user","text":"22"}"#,
+            r#"{"conversation":"a","role":"assistant","text":"333","position":7,"time":"2026-05-08T13:56:00+02:00"}"#,
+            r#"{"conversation":"a","role":"user","text":"4444"}"#,
+        ]);
+        let positions: Vec<u32> = moved.placed.iter().map(|placed| placed.place.position).collect();
+        assert_eq!(positions, [0, 0, 7, 8]);
+        let parents: Vec<Option<u8>> = moved.turns.iter().map(|turn| turn.parent.map(|parent| parent.0[0])).collect();
+        assert_eq!(parents, [None, None, Some(1), Some(3)]);
+        assert_eq!(moved.turns[0].time, DateTime::UNIX_EPOCH);
+        assert_eq!(moved.turns[2].time.to_rfc3339(), "2026-05-08T11:56:00+00:00");
+        assert_ne!(moved.turns[0].conversation, moved.turns[1].conversation);
+    }
+}

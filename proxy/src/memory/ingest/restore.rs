@@ -1,0 +1,69 @@
+//! Takes in turns that stood in conversations before, as when a memory is moved: who brings them waits until the journal has them.
+//!
+//! It must not know where they come from, nor read any.
+
+use std::collections::HashSet;
+
+use mainpoint_store::{PlacedTurn, Scope, Store, Turn, TurnId};
+
+use super::backlog::Backlog;
+use crate::error::MemoryError;
+
+/// Turns of one scope and where they stood.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MovedTurns {
+    /// The turns; one may be there several times.
+    pub(crate) turns: Vec<Turn>,
+    /// Their places.
+    pub(crate) placed: Vec<PlacedTurn>,
+}
+
+/// What became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Restored {
+    /// Turns that are to be read.
+    pub(crate) taken: usize,
+    /// Turns that were there already.
+    pub(crate) known: usize,
+}
+
+impl Restored {
+    /// Adds what became of others.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.taken += other.taken;
+        self.known += other.known;
+    }
+}
+
+/// Takes all of them in, or none.
+///
+/// # Errors
+/// When there is no room for them to wait in, or the store fails.
+pub(super) async fn restore(
+    store: &Store,
+    backlog: &Backlog,
+    scope: &Scope,
+    moved: MovedTurns,
+) -> Result<Restored, MemoryError> {
+    let MovedTurns { mut turns, placed } = moved;
+    let mut seen = HashSet::new();
+    turns.retain(|turn| seen.insert(turn.id));
+    let all = turns.len();
+    let era = backlog.era();
+    let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
+    let read = store.already_read(scope, &ids).await?;
+    backlog.mark_done(scope, &read.iter().copied().collect::<Vec<_>>(), era);
+    turns.retain(|turn| !read.contains(&turn.id));
+    let (admitted, refused) = backlog.admit(turns);
+    let ids: Vec<(Scope, TurnId)> = admitted.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
+    if let Some((refusal, _)) = refused.first() {
+        backlog.forget(&ids);
+        return Err((*refusal).into());
+    }
+    if let Err(error) = store.restore(admitted, placed).await {
+        backlog.forget(&ids);
+        return Err(error.into());
+    }
+    backlog.enqueue(&ids);
+    Ok(Restored { taken: ids.len(), known: all - ids.len() })
+}

@@ -1,0 +1,158 @@
+//! Asks the memory of a scope a question, as the proxy does for a prompt, and keeps what speaks for each turn that is found.
+//!
+//! It must not know who asks or how the findings are shown.
+
+use std::collections::HashSet;
+
+use chrono::Utc;
+use mainpoint_engine::Engine;
+use mainpoint_store::{Point, Scope, Store, Turn, TurnId, Within};
+use serde_json::{Value, json};
+
+use super::recall::abstention::{Evidence, Floor};
+use super::recall::relevance::Candidate;
+use super::recall::{Recall, RecallQuery, RecalledTurn};
+use super::small_talk::SmallTalk;
+use crate::config::{MemoryConfig, RecallReach};
+use crate::error::MemoryError;
+
+/// What an inquiry needs.
+pub(crate) struct Inquiry<'a> {
+    /// Reads the question.
+    pub(crate) engine: &'a Engine,
+    /// Is searched.
+    pub(crate) store: &'a Store,
+    /// How much is looked at, and what it takes to be recalled.
+    pub(crate) config: &'a MemoryConfig,
+    /// What is no question about the memory, if that is known.
+    pub(crate) small_talk: Option<&'a SmallTalk>,
+}
+
+/// What an inquiry found.
+#[derive(Default)]
+pub(crate) struct Findings {
+    /// The turns, best first.
+    pub(crate) turns: Vec<FoundTurn>,
+    /// How well the best of them matches the question.
+    pub(crate) evidence: Evidence,
+    /// What the evidence must reach before the proxy recalls anything.
+    pub(crate) floor: Floor,
+    /// Turns of the scope that have been accepted and nobody has read.
+    pub(crate) turns_waiting: usize,
+}
+
+/// A turn that was found.
+pub(crate) struct FoundTurn {
+    /// How likely it is to be the one that answers, 0 to 1.
+    pub(crate) score: f32,
+    /// What speaks for it.
+    pub(crate) reasons: Candidate,
+    /// The turn.
+    pub(crate) turn: Turn,
+    /// The main point of its best passage, each span word for word.
+    pub(crate) main_point: Vec<String>,
+}
+
+impl Inquiry<'_> {
+    /// Asks; at most `most` turns are given, also such as the proxy would not think enough.
+    ///
+    /// # Errors
+    /// When the engine or the store fails.
+    pub(crate) async fn ask(&self, scope: &Scope, question: String, most: usize) -> Result<Findings, MemoryError> {
+        let config = MemoryConfig { least_match: -1.0, ..self.config.clone() };
+        let recall =
+            Recall { engine: self.engine, store: self.store, config: &config, small_talk: self.small_talk, most };
+        let question = RecallQuery {
+            scope,
+            text: question,
+            asked: Utc::now(),
+            reach: RecallReach::Caller,
+            dropped: Vec::new(),
+            retained: HashSet::new(),
+        };
+        let found = recall.run(question).await?;
+        let shown: Vec<TurnId> = found.turns.iter().map(|recalled| recalled.turn.id).collect();
+        let points = self.store.points(scope, &Within::Conversation(shown), MOST_POINTS).await?;
+        let turns = found.turns.into_iter().zip(found.reasons);
+        let turns = turns.map(|(RecalledTurn { turn, score, .. }, reasons)| {
+            let point = points.iter().find(|point| point.turn == turn.id);
+            FoundTurn { score, reasons, main_point: point.map(main_point).unwrap_or_default(), turn }
+        });
+        Ok(Findings {
+            turns: turns.collect(),
+            evidence: found.evidence,
+            floor: Floor {
+                least_match: self.config.least_match,
+                least_lead: self.small_talk.map_or(0.0, SmallTalk::least_lead),
+            },
+            turns_waiting: self.store.counts(scope).await?.waiting,
+        })
+    }
+}
+
+impl Findings {
+    /// Whether the proxy recalls what was found. Where nothing was found there is nothing to recall, though nothing speaks
+    /// against it.
+    pub(crate) fn are_recalled(&self) -> bool {
+        !self.turns.is_empty() && self.evidence.is_enough(&self.floor)
+    }
+
+    /// All of it.
+    pub(crate) fn describe(&self) -> Value {
+        let results: Vec<Value> = self.turns.iter().map(FoundTurn::describe).collect();
+        json!({ "evidence": self.describe_evidence(), "results": results, "turns_waiting": self.turns_waiting })
+    }
+
+    fn describe_evidence(&self) -> Value {
+        json!({
+            "max_sim": self.evidence.max_sim,
+            "cosine": self.evidence.cosine,
+            "small_talk": self.evidence.small_talk,
+            "strength": self.evidence.strength(&self.floor),
+            "least_match": self.floor.least_match,
+            "is_enough": self.are_recalled(),
+        })
+    }
+}
+
+impl FoundTurn {
+    fn describe(&self) -> Value {
+        let turn = &self.turn;
+        json!({
+            "score": self.score,
+            "words": self.reasons.lexical.map(|place| place + 1),
+            "cosine": self.reasons.cosine,
+            "max_sim": self.reasons.max_sim,
+            "turn": turn.id.to_string(),
+            "conversation": turn.conversation.to_string(),
+            "position": turn.position,
+            "time": turn.time.to_rfc3339(),
+            "role": turn.role,
+            "text": turn.text,
+            "main_point": self.main_point,
+        })
+    }
+}
+
+/// Most main points that are read of the turns that are shown.
+const MOST_POINTS: usize = 10_000;
+
+fn main_point(point: &Point) -> Vec<String> {
+    // The spans' offsets are of the turn, the passage's text begins at its own offset.
+    let words = point.spans.iter().filter_map(|span| {
+        let (start, end) = (span.start.checked_sub(point.start)?, span.end.checked_sub(point.start)?);
+        point.text.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?).map(str::to_owned)
+    });
+    let words: Vec<String> = words.collect();
+    if words.is_empty() { vec![point.text.clone()] } else { words }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nothing_was_compared_nothing_is_enough() {
+        assert_eq!(Findings::default().describe()["evidence"]["is_enough"], false);
+    }
+}

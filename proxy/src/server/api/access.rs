@@ -1,0 +1,119 @@
+//! Whose memory a request may reach: a caller's own, or, with the admin token, any.
+//!
+//! It must not know what is done with the memory.
+
+use http::Request;
+use http::header::{AUTHORIZATION, HeaderMap};
+use mainpoint_store::Scope;
+
+use super::query::shown;
+use crate::conversation::scope::{Part, Sender};
+use crate::error::{MemoryError, ProxyError};
+use crate::http::identity::Identity;
+use crate::prompt::Planner;
+use crate::server::Shared;
+
+/// Who asks.
+pub(super) struct Access<'a> {
+    planner: &'a Planner,
+    headers: &'a HeaderMap,
+    /// Who the caller is, if that is known for certain.
+    identity: Option<Identity>,
+    is_admin: bool,
+}
+
+impl<'a> Access<'a> {
+    /// The caller who sends this request. What an upstream would have to confirm is not certain here, where none is asked.
+    pub(super) fn new<B>(shared: &Shared, planner: &'a Planner, request: &'a Request<B>) -> Self {
+        let headers = request.headers();
+        let token = shared.config.server.admin_token.as_ref();
+        let is_admin = token.is_some_and(|token| brings(headers, token.expose()));
+        let known = || shared.identities.of(headers, request.uri(), request.extensions());
+        let identity = if shared.identities.are_on_trust() { None } else { known() };
+        Self { planner, headers, identity, is_admin }
+    }
+
+    /// The scope that is meant, by its name where one is given.
+    ///
+    /// # Errors
+    /// When a scope is named by somebody else than the admin, or none is by the admin; when it is not known who the caller is; and
+    /// when the headers name several users or projects.
+    pub(super) fn scope(&self, named: Option<&str>) -> Result<Scope, ProxyError> {
+        match (self.is_admin, named) {
+            (true, Some(name)) => Scope::new(name).map_err(|_| invalid(shown(name))),
+            (true, None) => Err(invalid("missing".to_owned())),
+            (false, Some(_)) => Err(ProxyError::Forbidden {
+                message: "scope may be given with the admin token alone (server.admin_token_env); without it, it is the \
+                    caller's own, by its key and its user's header.",
+                param: Some("scope"),
+            }),
+            (false, None) => {
+                let Some(identity) = &self.identity else {
+                    return Err(ProxyError::Forbidden {
+                        message: "It is not certain who sends this request (identity.from), so that only the admin token \
+                            (server.admin_token_env) reaches a memory here.",
+                        param: None,
+                    });
+                };
+                let preparation = &self.planner.preparation;
+                let callers = &preparation.callers;
+                let part = Part { project: callers.project(self.headers)?, user: callers.user(self.headers)? };
+                let sender = Sender { headers: self.headers, identity };
+                Ok(preparation.keys.scope(callers, sender, part).map_err(MemoryError::from)?)
+            }
+        }
+    }
+
+    /// Makes sure that every memory may be reached.
+    ///
+    /// # Errors
+    /// [`ProxyError::Forbidden`].
+    pub(super) fn ensure_admin(&self) -> Result<(), ProxyError> {
+        if self.is_admin {
+            return Ok(());
+        }
+        Err(ProxyError::Forbidden {
+            message: "This needs the admin token (server.admin_token_env) as a bearer token in the Authorization header.",
+            param: Some("authorization"),
+        })
+    }
+}
+
+fn invalid(value: String) -> ProxyError {
+    let allowed = "the name of a scope, as GET /mainpoint/v1/scopes lists them".to_owned();
+    ProxyError::InvalidParameter { name: "scope".to_owned(), value, allowed }
+}
+
+/// Whether the token is the request's bearer token. Hashes are compared, which takes as long wherever they differ.
+fn brings(headers: &HeaderMap, token: &str) -> bool {
+    let mut lines = headers.get_all(AUTHORIZATION).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else {
+        return false;
+    };
+    let brought = line.to_str().ok().and_then(|line| line.split_once(' '));
+    let brought = brought.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+    brought.is_some_and(|brought| blake3::hash(brought.as_bytes()) == blake3::hash(token.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use super::*;
+
+    #[test]
+    fn only_the_whole_token_as_the_only_bearer_token_is_the_admins() {
+        let with = |lines: &[&str]| {
+            let mut headers = HeaderMap::new();
+            lines.iter().for_each(|line| {
+                headers.append(AUTHORIZATION, line.parse().unwrap());
+            });
+            brings(&headers, "s3cret")
+        };
+        assert!(with(&["Bearer s3cret"]) && with(&["bearer  s3cret"]));
+        for lines in [&[][..], &["s3cret"], &["Bearer s3cre"], &["Bearer s3cret2"], &["Basic s3cret"], &["Bearer "]] {
+            assert!(!with(lines), "{lines:?}");
+        }
+        assert!(!with(&["Bearer s3cret", "Bearer s3cret"]));
+    }
+}

@@ -1,0 +1,118 @@
+//! The memory over HTTP, below `/mainpoint/v1/`: what a caller's memory holds, what it finds, and deleting it. `openapi.json`
+//! describes it.
+//!
+//! Each resource has its own file. It must not know the OpenAI surface, nor how a memory keeps anything.
+
+mod access;
+mod conversations;
+mod endpoint;
+mod export;
+mod import;
+mod lines;
+mod query;
+mod search;
+mod stats;
+mod turns;
+mod whole;
+
+use std::sync::Arc;
+
+use http::{Method, Request, Response, StatusCode};
+use mainpoint_store::{Scope, TurnId};
+
+use super::{Shared, cors};
+use crate::error::ProxyError;
+use crate::http::RequestBody;
+use crate::http::response::{Body, response, serialized};
+use crate::memory::{Forget, Memory};
+use crate::prompt::Planner;
+use access::Access;
+use endpoint::{Found, What};
+use query::Query;
+
+/// Where the API begins.
+pub(crate) const BASE: &str = "/mainpoint/v1";
+
+/// What the API is, for programs.
+const DOCUMENT: &str = include_str!("openapi.json");
+
+/// Answers a request for `path`, which is what follows [`BASE`].
+///
+/// # Errors
+/// When the request cannot be understood, its caller may not do what it asks for, or the memory fails.
+pub(crate) async fn answer(
+    shared: &Arc<Shared>,
+    path: &str,
+    request: Request<RequestBody>,
+) -> Result<Response<Body>, ProxyError> {
+    let unknown = || ProxyError::NoEndpoint { path: request.uri().path().to_owned() };
+    let Found { endpoint, id } = endpoint::find(path).ok_or_else(unknown)?;
+    endpoint.check(&request)?;
+    if endpoint.what == What::Document {
+        return Ok(response(StatusCode::OK, "application/json", DOCUMENT));
+    }
+    if !cors::is_welcome(&request) {
+        return Err(ProxyError::Forbidden {
+            message: "A page of another machine needs a key to use the memory's API; send one in the Authorization header.",
+            param: Some("origin"),
+        });
+    }
+    let planner = shared.planner.as_ref().ok_or(ProxyError::MemoryOff)?;
+    let access = Access::new(shared, planner, &request);
+    let query = Query::of(&request, endpoint.parameters)?;
+    if endpoint.what == What::Scopes {
+        return stats::scopes(&planner.memory, &access).await;
+    }
+    let scope = access.scope(query.get("scope"))?;
+    let call = Call { planner, scope: &scope, query: &query };
+    let is_deletion = *request.method() == Method::DELETE;
+    let most_bytes = shared.config.server.max_body_bytes;
+    match endpoint.what {
+        What::Conversations => conversations::list(&call).await,
+        What::Conversation => call.delete(Forget::Conversation(named("conversation", id)?)).await,
+        What::Turns => turns::list(&call).await,
+        What::Turn if is_deletion => call.delete(Forget::Turn(named("turn", id)?)).await,
+        What::Turn => turns::show(&call, named("turn", id)?).await,
+        What::Search => search::search(&call, request, most_bytes).await,
+        What::Whole => whole::delete(&call).await,
+        What::Export => export::export(&call).await,
+        What::Import => import::import(&call, request, most_bytes).await,
+        What::Stats => stats::stats(&call).await,
+        // Both were answered above.
+        What::Scopes | What::Document => Err(unknown()),
+    }
+}
+
+/// A request whose caller is known.
+struct Call<'a> {
+    planner: &'a Planner,
+    /// Whose memory it is about.
+    scope: &'a Scope,
+    query: &'a Query,
+}
+
+impl Call<'_> {
+    fn memory(&self) -> &Memory {
+        &self.planner.memory
+    }
+
+    /// Deletes, and says how many turns went.
+    async fn delete(&self, what: Forget) -> Result<Response<Body>, ProxyError> {
+        #[derive(serde::Serialize)]
+        struct Deleted {
+            turns_deleted: usize,
+        }
+        let turns_deleted = self.memory().forget(self.scope, what).await?;
+        tracing::info!(scope = %self.scope, turns_deleted, "deleted turns on request");
+        Ok(serialized(StatusCode::OK, &Deleted { turns_deleted }))
+    }
+}
+
+/// The id in a path or a parameter.
+fn named(what: &str, id: &str) -> Result<TurnId, ProxyError> {
+    id.parse().map_err(|_| ProxyError::InvalidParameter {
+        name: what.to_owned(),
+        value: format!("{id:?}"),
+        allowed: format!("the id of a {what}, 32 hexadecimal digits"),
+    })
+}

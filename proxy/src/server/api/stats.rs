@@ -1,0 +1,30 @@
+//! `GET /stats` and `GET /scopes`: how much there is, and whose.
+//!
+//! It must not know how that is counted.
+
+use http::{Response, StatusCode};
+use mainpoint_store::Scope;
+use serde::Serialize;
+
+use super::Call;
+use super::access::Access;
+use crate::error::{MemoryError, ProxyError};
+use crate::http::response::{Body, serialized};
+use crate::memory::Memory;
+
+/// How much a memory holds.
+pub(super) async fn stats(call: &Call<'_>) -> Result<Response<Body>, ProxyError> {
+    let stats = call.memory().archive(call.scope).stats().await.map_err(MemoryError::from)?;
+    Ok(serialized(StatusCode::OK, &stats))
+}
+
+/// Every memory that there is, for the admin.
+pub(super) async fn scopes(memory: &Memory, access: &Access<'_>) -> Result<Response<Body>, ProxyError> {
+    #[derive(Serialize)]
+    struct Scopes {
+        object: &'static str,
+        data: Vec<Scope>,
+    }
+    access.ensure_admin()?;
+    Ok(serialized(StatusCode::OK, &Scopes { object: "list", data: memory.scopes().await? }))
+}

@@ -1,0 +1,19 @@
+//! `DELETE /memory`: all of a memory, or what is older than a date.
+//!
+//! It must not know how anything is deleted.
+
+use chrono::DateTime;
+use http::Response;
+
+use super::Call;
+use crate::error::ProxyError;
+use crate::http::response::Body;
+use crate::memory::Forget;
+
+/// Deletes.
+pub(super) async fn delete(call: &Call<'_>) -> Result<Response<Body>, ProxyError> {
+    let allowed = "a time in RFC 3339, such as 2026-05-08T13:56:00Z (a + is written %2B)";
+    let before = call.query.parsed("before", allowed, |time| DateTime::parse_from_rfc3339(time).ok())?;
+    let what = before.map_or(Forget::Everything, |time| Forget::Before(time.to_utc()));
+    call.delete(what).await
+}

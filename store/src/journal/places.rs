@@ -1,0 +1,156 @@
+//! Where turns stand in the conversations of a scope, read as a whole and put back as it was.
+//!
+//! Responsible for: listing conversations, their branches and their turns; putting turns at places that they had before. Must not
+//! know: how a request finds its conversation, where words are.
+
+use std::collections::HashSet;
+
+use redb::{ReadableTable, WriteTransaction};
+
+use super::Journal;
+use super::rows::{ACCEPTED, BRANCHES, COMPLETED, GONE, PLACES, SEQUENCES};
+use super::turns::accept_turns;
+use crate::error::StoreError;
+use crate::records::{PlacedTurn, Scope, Turn, TurnId, TurnKey, TurnPlace};
+
+/// The tables of conversations, as far as they are about one scope.
+#[derive(Debug, Default)]
+pub(crate) struct ScopePlaces {
+    /// Where each branch begins.
+    pub(crate) origins: Vec<(TurnId, TurnPlace)>,
+    /// Turns at their places, in order, whether their words are there or not.
+    pub(crate) placed: Vec<(TurnPlace, TurnId)>,
+}
+
+impl Journal {
+    /// Every place of a scope.
+    pub(crate) fn scope_places(&self, scope: &Scope) -> Result<ScopePlaces, StoreError> {
+        let (name, least, most) = (scope.as_str(), &[0; 16], &[u8::MAX; 16]);
+        self.database.read("list conversations", |transaction| {
+            let mut found = ScopePlaces::default();
+            for entry in transaction.open_table(BRANCHES)?.range((name, least)..=(name, most))? {
+                let (key, origin) = entry?;
+                let (conversation, position) = origin.value();
+                let origin = TurnPlace { conversation: TurnId(*conversation), position };
+                found.origins.push((TurnId(*key.value().1), origin));
+            }
+            for entry in transaction.open_table(SEQUENCES)?.range((name, least, 0)..=(name, most, u32::MAX))? {
+                let (key, turn) = entry?;
+                let (_, conversation, position) = key.value();
+                found.placed.push((TurnPlace { conversation: TurnId(*conversation), position }, TurnId(*turn.value())));
+            }
+            Ok(found)
+        })
+    }
+
+    /// A conversation, the branches that begin in it, and those that begin in them.
+    pub(crate) fn with_branches(&self, scope: &Scope, conversation: TurnId) -> Result<HashSet<TurnId>, StoreError> {
+        let (name, least, most) = (scope.as_str(), &[0; 16], &[u8::MAX; 16]);
+        let branches = self.database.read("list branches", |transaction| {
+            let mut branches = Vec::new();
+            for entry in transaction.open_table(BRANCHES)?.range((name, least)..=(name, most))? {
+                let (key, origin) = entry?;
+                branches.push((TurnId(*key.value().1), TurnId(*origin.value().0)));
+            }
+            Ok(branches)
+        })?;
+        let mut found = HashSet::from([conversation]);
+        loop {
+            let before = found.len();
+            let further = branches.iter().filter(|(_, of)| found.contains(of)).map(|(branch, _)| *branch);
+            let further: Vec<TurnId> = further.collect();
+            found.extend(further);
+            if found.len() == before {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// The turns that stand in these conversations, and those in the journal that came with one of them.
+    pub(crate) fn turns_of(
+        &self,
+        scope: &Scope,
+        conversations: &HashSet<TurnId>,
+    ) -> Result<HashSet<TurnId>, StoreError> {
+        let name = scope.as_str();
+        self.database.read("list turns of conversations", |transaction| {
+            let mut turns = HashSet::new();
+            let sequences = transaction.open_table(SEQUENCES)?;
+            for TurnId(conversation) in conversations {
+                for entry in sequences.range((name, conversation, 0)..=(name, conversation, u32::MAX))? {
+                    let (_, turn) = entry?;
+                    turns.insert(TurnId(*turn.value()));
+                }
+            }
+            turns.remove(&GONE);
+            for definition in [ACCEPTED, COMPLETED] {
+                for entry in transaction.open_table(definition)?.range((name, &[0; 16])..=(name, &[u8::MAX; 16]))? {
+                    let (key, row) = entry?;
+                    if conversations.contains(&TurnId(*row.value().1)) {
+                        turns.insert(TurnId(*key.value().1));
+                    }
+                }
+            }
+            Ok(turns)
+        })
+    }
+
+    /// Those of these turns that stand in other conversations than these.
+    pub(crate) fn standing_elsewhere(
+        &self,
+        scope: &Scope,
+        turns: &HashSet<TurnId>,
+        conversations: &HashSet<TurnId>,
+    ) -> Result<HashSet<TurnId>, StoreError> {
+        let name = scope.as_str();
+        self.database.read("look up places", |transaction| {
+            let places = transaction.open_table(PLACES)?;
+            let mut elsewhere = HashSet::new();
+            for turn in turns {
+                let first = (name, &turn.0, &[0; 16], 0);
+                let last = (name, &turn.0, &[u8::MAX; 16], u32::MAX);
+                for entry in places.range(first..=last)? {
+                    let (key, _) = entry?;
+                    if !conversations.contains(&TurnId(*key.value().2)) {
+                        elsewhere.insert(*turn);
+                        break;
+                    }
+                }
+            }
+            Ok(elsewhere)
+        })
+    }
+
+    /// [`Journal::accept`] for turns that stood elsewhere before: each is put where it stood, unless another one is there by now.
+    pub(crate) fn restore(
+        &self,
+        turns: &[Turn],
+        placed: &[PlacedTurn],
+        is_known: impl Fn(&Turn) -> bool,
+    ) -> Result<Vec<TurnKey>, StoreError> {
+        self.database.write("restore turns", |transaction| {
+            put_back(transaction, placed)?;
+            accept_turns(transaction, turns, is_known)
+        })
+    }
+}
+
+fn put_back(transaction: &WriteTransaction, placed: &[PlacedTurn]) -> Result<(), redb::Error> {
+    let mut sequences = transaction.open_table(SEQUENCES)?;
+    let mut places = transaction.open_table(PLACES)?;
+    let mut branches = transaction.open_table(BRANCHES)?;
+    for PlacedTurn { scope, turn, place, origin } in placed {
+        let (scope, conversation, position) = (scope.as_str(), &place.conversation.0, place.position);
+        let there = sequences.get((scope, conversation, position))?.map(|turn| TurnId(*turn.value()));
+        if there.is_none_or(|there| there == GONE) {
+            sequences.insert((scope, conversation, position), &turn.0)?;
+            places.insert((scope, &turn.0, conversation, position), ())?;
+        }
+        if let Some(origin) = origin
+            && branches.get((scope, conversation))?.is_none()
+        {
+            branches.insert((scope, conversation), (&origin.conversation.0, origin.position))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! What a deletion leaves of conversations.
+//!
+//! Responsible for: taking turns and whole conversations out of the tables of conversations so that what stays keeps its place.
+//! Must not know: where words are, what else is deleted.
+//!
+//! Where a turn goes from the middle of a conversation, something stays that nobody has said: a request that still has the turn, or
+//! has another one instead, goes on with the conversation as before. Nothing of it stays at either end.
+
+use std::collections::BTreeSet;
+
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use super::rows::{BRANCHES, BranchKey, BranchRow, GONE, PLACES, PlaceKey, SEQUENCES, SequenceKey};
+use crate::records::{Removal, Removed, TurnId, TurnPlace};
+
+/// Takes out what a deletion covers.
+pub(super) fn remove(transaction: &WriteTransaction, removal: &Removal) -> Result<(), redb::Error> {
+    let mut tables = ConversationTables {
+        sequences: transaction.open_table(SEQUENCES)?,
+        places: transaction.open_table(PLACES)?,
+        branches: transaction.open_table(BRANCHES)?,
+        scope: removal.scope.as_str(),
+    };
+    match &removal.what {
+        Removed::Everything => tables.clear(),
+        Removed::Turns { ids, conversations } => {
+            for conversation in conversations {
+                tables.forget(*conversation)?;
+            }
+            let mut touched = BTreeSet::new();
+            for turn in ids {
+                tables.vacate(*turn, &mut touched)?;
+            }
+            touched.into_iter().try_for_each(|conversation| tables.trim(conversation))
+        }
+    }
+}
+
+struct ConversationTables<'a> {
+    sequences: Table<'a, SequenceKey, &'static [u8; 16]>,
+    places: Table<'a, PlaceKey, ()>,
+    branches: Table<'a, BranchKey, BranchRow<'static>>,
+    scope: &'a str,
+}
+
+impl ConversationTables<'_> {
+    fn clear(&mut self) -> Result<(), redb::Error> {
+        let (scope, least, most) = (self.scope, &[0; 16], &[u8::MAX; 16]);
+        self.sequences.retain_in((scope, least, 0)..=(scope, most, u32::MAX), |_, _| false)?;
+        self.places.retain_in((scope, least, least, 0)..=(scope, most, most, u32::MAX), |_, ()| false)?;
+        self.branches.retain_in((scope, least)..=(scope, most), |_, _| false)?;
+        Ok(())
+    }
+
+    /// Takes a whole conversation out.
+    fn forget(&mut self, conversation: TurnId) -> Result<(), redb::Error> {
+        for (position, turn) in self.turns(conversation)? {
+            self.sequences.remove((self.scope, &conversation.0, position))?;
+            self.places.remove((self.scope, &turn.0, &conversation.0, position))?;
+        }
+        self.branches.remove((self.scope, &conversation.0))?;
+        Ok(())
+    }
+
+    /// Takes a turn out of every place that it has, and notes in which conversations.
+    fn vacate(&mut self, turn: TurnId, touched: &mut BTreeSet<TurnId>) -> Result<(), redb::Error> {
+        let first = (self.scope, &turn.0, &[0; 16], 0);
+        let last = (self.scope, &turn.0, &[u8::MAX; 16], u32::MAX);
+        let mut places = Vec::new();
+        for entry in self.places.range(first..=last)? {
+            let (key, _) = entry?;
+            let (_, _, conversation, position) = key.value();
+            places.push(TurnPlace { conversation: TurnId(*conversation), position });
+        }
+        for TurnPlace { conversation, position } in places {
+            self.places.remove((self.scope, &turn.0, &conversation.0, position))?;
+            self.sequences.insert((self.scope, &conversation.0, position), &GONE.0)?;
+            touched.insert(conversation);
+        }
+        Ok(())
+    }
+
+    /// Takes what nobody has said from the ends of a conversation, and the conversation if nothing else is left.
+    fn trim(&mut self, conversation: TurnId) -> Result<(), redb::Error> {
+        let turns = self.turns(conversation)?;
+        let is_gone = |(_, turn): &&(u32, TurnId)| *turn == GONE;
+        let leading = turns.iter().take_while(is_gone).count();
+        let trailing = turns.iter().skip(leading).rev().take_while(is_gone).count();
+        let (before, rest) = turns.split_at(leading);
+        let (_, after) = rest.split_at(rest.len() - trailing);
+        for (position, _) in before.iter().chain(after) {
+            self.sequences.remove((self.scope, &conversation.0, *position))?;
+        }
+        let is_empty = leading + trailing == turns.len();
+        if is_empty && !self.has_branches(conversation)? {
+            self.branches.remove((self.scope, &conversation.0))?;
+        }
+        Ok(())
+    }
+
+    fn turns(&self, conversation: TurnId) -> Result<Vec<(u32, TurnId)>, redb::Error> {
+        let whole = (self.scope, &conversation.0, 0)..=(self.scope, &conversation.0, u32::MAX);
+        let mut turns = Vec::new();
+        for entry in self.sequences.range(whole)? {
+            let (key, turn) = entry?;
+            turns.push((key.value().2, TurnId(*turn.value())));
+        }
+        Ok(turns)
+    }
+
+    fn has_branches(&self, conversation: TurnId) -> Result<bool, redb::Error> {
+        for entry in self.branches.range((self.scope, &[0; 16])..=(self.scope, &[u8::MAX; 16]))? {
+            let (_, origin) = entry?;
+            if *origin.value().0 == conversation.0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}

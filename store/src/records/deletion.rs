@@ -1,0 +1,77 @@
+//! What is deleted of a scope.
+//!
+//! It must not know how that is done.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+
+use super::ids::{Scope, TurnId};
+
+/// Something of a scope that is to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Deletion {
+    pub(crate) scope: Scope,
+    pub(crate) extent: Extent,
+}
+
+/// How much of a scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Extent {
+    Everything,
+    /// A conversation and the branches that begin in it, but for turns that others have as well.
+    Conversation(TurnId),
+    Turns(Vec<TurnId>),
+    /// Turns that were first seen before this time.
+    Before(DateTime<Utc>),
+}
+
+/// The same, turn by turn where not all of a scope goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Removal {
+    pub(crate) scope: Scope,
+    pub(crate) what: Removed,
+}
+
+/// What goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Removed {
+    Everything,
+    Turns {
+        ids: HashSet<TurnId>,
+        /// Conversations that go as a whole, with what was put into their prompts.
+        conversations: HashSet<TurnId>,
+    },
+}
+
+/// A deletion that the journal has carried out and the tables may not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NotedDeletion {
+    Removal(Removal),
+    /// Of a conversation, as earlier versions noted it.
+    Conversation(Scope, TurnId),
+}
+
+impl Removal {
+    /// These turns of a scope.
+    pub(crate) fn of_turns(scope: &Scope, ids: impl IntoIterator<Item = TurnId>) -> Self {
+        let what = Removed::Turns { ids: ids.into_iter().collect(), conversations: HashSet::new() };
+        Self { scope: scope.clone(), what }
+    }
+
+    /// Whether nothing goes.
+    pub(crate) fn is_empty(&self) -> bool {
+        match &self.what {
+            Removed::Everything => false,
+            Removed::Turns { ids, conversations } => ids.is_empty() && conversations.is_empty(),
+        }
+    }
+
+    /// Whether this turn goes.
+    pub(crate) fn covers(&self, turn: TurnId) -> bool {
+        match &self.what {
+            Removed::Everything => true,
+            Removed::Turns { ids, .. } => ids.contains(&turn),
+        }
+    }
+}

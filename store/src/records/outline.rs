@@ -1,0 +1,169 @@
+//! The conversations of a scope: where each turn stands, without words.
+//!
+//! It must not know where that is kept.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::conversation::TurnPlace;
+use super::ids::{Scope, TurnId};
+
+/// The conversations of a scope, as far as their turns are there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outline {
+    conversations: BTreeMap<TurnId, OutlinedConversation>,
+}
+
+/// A conversation, or a branch of one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OutlinedConversation {
+    /// For a branch, the place that it begins after.
+    pub origin: Option<TurnPlace>,
+    /// Its own turns with their positions, in order.
+    pub turns: Vec<(u32, TurnId)>,
+}
+
+/// A turn at a place that it had before, to be put there again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedTurn {
+    /// Whose conversation it is.
+    pub scope: Scope,
+    /// The turn.
+    pub turn: TurnId,
+    /// Where it stood.
+    pub place: TurnPlace,
+    /// Where its conversation begins, if it is a branch and that is known.
+    pub origin: Option<TurnPlace>,
+}
+
+/// How many turns a scope has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ScopeCounts {
+    /// All of them, read or not.
+    pub turns: usize,
+    /// Those that wait to be read.
+    pub waiting: usize,
+}
+
+impl Outline {
+    /// Turns at their places, where each is allowed once, and behind them turns without any, at the place that they came with.
+    pub(crate) fn new(
+        origins: impl IntoIterator<Item = (TurnId, TurnPlace)>,
+        placed: impl IntoIterator<Item = (TurnPlace, TurnId)>,
+        unplaced: impl IntoIterator<Item = (TurnPlace, TurnId)>,
+    ) -> Self {
+        let mut outline = Self::default();
+        for (place, turn) in placed {
+            outline.conversations.entry(place.conversation).or_default().turns.push((place.position, turn));
+        }
+        // Whatever order they were found in.
+        let unplaced: BTreeSet<(TurnId, u32, TurnId)> =
+            unplaced.into_iter().map(|(place, turn)| (place.conversation, place.position, turn)).collect();
+        for (conversation, position, turn) in unplaced {
+            outline.conversations.entry(conversation).or_default().turns.push((position, turn));
+        }
+        for (conversation, origin) in origins {
+            if let Some(branch) = outline.conversations.get_mut(&conversation) {
+                branch.origin = Some(origin);
+            }
+        }
+        for conversation in outline.conversations.values_mut() {
+            // Stable, so that what has a place stands before what only came with it.
+            conversation.turns.sort_by_key(|(position, _)| *position);
+        }
+        outline
+    }
+
+    /// Every conversation and branch that has turns of its own, by name: those that began first, first.
+    pub fn conversations(&self) -> impl DoubleEndedIterator<Item = (TurnId, &OutlinedConversation)> {
+        self.conversations.iter().map(|(name, conversation)| (*name, conversation))
+    }
+
+    /// How many conversations and branches there are.
+    pub fn len(&self) -> usize {
+        self.conversations.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.conversations.is_empty()
+    }
+
+    /// A conversation of this name.
+    pub fn conversation(&self, name: TurnId) -> Option<&OutlinedConversation> {
+        self.conversations.get(&name)
+    }
+
+    /// All turns of a conversation, those before the place where it branched from another one included, oldest first; none for a
+    /// conversation that is not there.
+    pub fn line(&self, name: TurnId) -> Vec<(TurnPlace, TurnId)> {
+        let mut pieces = Vec::new();
+        let mut next = Some(TurnPlace { conversation: name, position: u32::MAX });
+        while let Some(end) = next
+            && let Some(conversation) = self.conversations.get(&end.conversation)
+        {
+            let own = conversation.turns.iter().filter(move |(position, _)| *position <= end.position);
+            pieces.push(own.map(move |(position, turn)| (TurnPlace { position: *position, ..end }, *turn)));
+            // A branch begins behind its origin, whose own origin is before that.
+            next = conversation.origin.filter(|origin| origin.position < end.position);
+        }
+        pieces.into_iter().rev().flatten().collect()
+    }
+
+    /// Where a turn stands, conversation by conversation.
+    pub fn places(&self, turn: TurnId) -> Vec<TurnPlace> {
+        let of = |(name, conversation): (&TurnId, &OutlinedConversation)| {
+            let name = *name;
+            let places = conversation.turns.iter().filter(|(_, id)| *id == turn).map(|(position, _)| *position);
+            places.map(|position| TurnPlace { conversation: name, position }).collect::<Vec<_>>()
+        };
+        self.conversations.iter().flat_map(of).collect()
+    }
+
+    /// Every turn, each once.
+    pub fn turns(&self) -> HashSet<TurnId> {
+        self.conversations.values().flat_map(|conversation| &conversation.turns).map(|(_, turn)| *turn).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u8) -> TurnId {
+        TurnId([number; 16])
+    }
+
+    fn at(conversation: u8, position: u32) -> TurnPlace {
+        TurnPlace { conversation: id(conversation), position }
+    }
+
+    fn line(outline: &Outline, conversation: u8) -> Vec<(u32, u8)> {
+        outline.line(id(conversation)).iter().map(|(place, turn)| (place.position, turn.0[0])).collect()
+    }
+
+    #[test]
+    fn a_branch_reads_on_from_what_it_shares() {
+        let placed =
+            [(at(1, 0), id(10)), (at(1, 1), id(11)), (at(1, 2), id(12)), (at(2, 2), id(22)), (at(2, 3), id(10))];
+        let outline = Outline::new([(id(2), at(1, 1))], placed, []);
+        assert_eq!(line(&outline, 1), [(0, 10), (1, 11), (2, 12)]);
+        assert_eq!(line(&outline, 2), [(0, 10), (1, 11), (2, 22), (3, 10)]);
+        assert_eq!(outline.places(id(10)), [at(1, 0), at(2, 3)]);
+        assert!(outline.line(id(3)).is_empty() && outline.turns().len() == 4);
+    }
+
+    #[test]
+    fn a_turn_without_a_place_stands_behind_the_one_that_has_it() {
+        let unplaced = [(at(1, 0), id(9)), (at(1, 0), id(8)), (at(3, 7), id(7))];
+        let outline = Outline::new([], [(at(1, 0), id(99)), (at(1, 1), id(11))], unplaced);
+        assert_eq!(line(&outline, 1), [(0, 99), (0, 8), (0, 9), (1, 11)]);
+        assert_eq!(line(&outline, 3), [(7, 7)]);
+    }
+
+    #[test]
+    fn branches_of_each_other_end() {
+        let outline =
+            Outline::new([(id(1), at(2, 4)), (id(2), at(1, 4))], [(at(1, 5), id(10)), (at(2, 5), id(20))], []);
+        assert_eq!(line(&outline, 1), [(5, 10)]);
+    }
+}

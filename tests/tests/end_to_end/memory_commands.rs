@@ -1,0 +1,88 @@
+//! `mainpoint list`, `export`, `forget` and `stats`: through a running proxy, and from the store when none runs.
+//!
+//! It must not know how a memory is kept.
+
+use std::sync::Arc;
+
+use mainpoint_tests::binary::{self, Finished};
+use mainpoint_tests::models::LIGHT;
+use mainpoint_tests::proxy::{Home, TENANT};
+use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy};
+use serde_json::{Value, json};
+
+use crate::shared::KEY_VARIABLE;
+
+/// Runs a command with the key of the tests' own caller in its environment.
+async fn run(home: &Arc<Home>, words: &[&str]) -> Finished {
+    let key = TENANT.strip_prefix("Bearer ").expect("a bearer token");
+    let mut command = binary::command();
+    command.args(words).arg("--config").arg(home.configuration()).env(KEY_VARIABLE, key);
+    tokio::task::spawn_blocking(move || binary::finish(command, &[])).await.expect("a thread")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_memory_is_listed_exported_counted_and_forgotten_through_a_proxy_and_without_one() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let mut told = Conversation::new();
+    for said in ["The heron stands in the pond.", "The key lies under the mat.", "The train leaves at 7:15."] {
+        told.user(said);
+        upstream.say_next(&format!("Noted: {said}"));
+        let reply = proxy.chat(told.body()).await.reply();
+        told.assistant(&reply);
+    }
+    proxy.everything_read().await;
+    let (home, url) = (proxy.home(), format!("http://{}", proxy.authority()));
+    let remote = ["--url", url.as_str(), "--key-env", KEY_VARIABLE];
+    let with = |words: &[&'static str]| [words, &remote].concat();
+
+    let listed = run(&home, &with(&["list", "--json"])).await.successful();
+    let page: Value = serde_json::from_str(&listed.stdout).expect("JSON");
+    assert_eq!(page["data"][0]["turns"], 6, "{page}");
+    let conversation = page["data"][0]["id"].as_str().expect("an id").to_owned();
+    let shown = run(&home, &with(&["list"])).await.successful().stdout;
+    assert!(shown.contains(&conversation) && shown.contains("The heron stands in the pond."), "{shown}");
+    let words = [&with(&["list", "--json"])[..], &["--conversation", &conversation]].concat();
+    let turns: Value = serde_json::from_str(&run(&home, &words).await.successful().stdout).expect("JSON");
+    assert_eq!(turns["data"][2]["text"], "The key lies under the mat.", "{turns}");
+    let turn = turns["data"][2]["id"].as_str().expect("an id");
+    let exported = run(&home, &with(&["export"])).await.successful().stdout;
+    assert_eq!(exported.lines().count(), 6, "{exported}");
+    let words = [&with(&["forget"])[..], &["--turn", turn]].concat();
+    let forgotten = run(&home, &words).await.successful().stdout;
+    assert!(forgotten.starts_with("turns deleted: 1 "), "{forgotten}");
+    let stats = run(&home, &with(&["stats"])).await.successful().stdout;
+    assert!(stats.contains("turns: 5\n") && stats.contains("bytes on disk: "), "{stats}");
+
+    // The store itself is the proxy's as long as that runs.
+    let in_use = run(&home, &["stats"]).await;
+    assert_eq!(in_use.code, 69, "{}", in_use.said());
+    assert!(in_use.stderr.contains("--url http://127.0.0.1:8787"), "{}", in_use.stderr);
+    let wrong = run(&home, &["stats", "--url", "http://127.0.0.1:1"]).await;
+    assert_eq!(wrong.code, 69, "{}", wrong.said());
+    let foreign = run(&home, &["forget", "--everything", "--url", &url, "--scope", "k-a"]).await;
+    assert_eq!(foreign.code, 64, "{}", foreign.said());
+    assert!(foreign.stderr.contains("--admin-token-env"), "{}", foreign.stderr);
+
+    proxy.stop().await;
+    let stats = run(&home, &["stats", "--json"]).await.successful();
+    let stats: Value = serde_json::from_str(&stats.stdout).expect("JSON");
+    assert_eq!((&stats["turns"], &stats["conversations"]), (&json!(5), &json!(1)), "{stats}");
+    let kept = run(&home, &["export", "--key-env", KEY_VARIABLE]).await.successful().stdout;
+    assert!(kept.lines().count() == 5 && !kept.contains("\"The key lies under the mat.\""), "{kept}");
+    let forgotten = run(&home, &["forget", "--conversation", &conversation]).await.successful().stdout;
+    assert!(forgotten.starts_with("turns deleted: 5 (off the disk)"), "{forgotten}");
+    let rest = run(&home, &["export", "--key-env", KEY_VARIABLE]).await.successful().stdout;
+    assert_eq!(rest, "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_there_is_no_store_none_is_made() {
+    let home = Home::new();
+    home.configure(&format!("{LIGHT}[store]\ndirectory = {:?}\n", home.data()));
+    for words in [&["list"][..], &["export"], &["stats"], &["forget", "--everything"]] {
+        let refused = run(&home, words).await;
+        assert_eq!(refused.code, 66, "{words:?}: {}", refused.said());
+    }
+    assert!(!home.data().exists(), "nothing was made");
+}
