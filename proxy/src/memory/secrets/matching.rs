@@ -8,12 +8,11 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use regex::bytes::{Regex, RegexBuilder};
 
 use super::RuleError;
 use super::checksums::{card_at, iban_at};
-use super::rules::{Anchor, Check, RULES, Rule, Secret};
-use super::strength;
+use super::compiled::{CompiledRule, begins_word};
+use super::rules::{Anchor, Check, RULES};
 use crate::config::SecretKind;
 
 /// Finds what the rules describe.
@@ -25,14 +24,6 @@ pub(super) struct Finder {
     /// The rules that are tried at long runs.
     of_runs: Vec<usize>,
     rules: Vec<CompiledRule>,
-}
-
-struct CompiledRule {
-    rule: &'static Rule,
-    /// `None` where nothing has to stand before the secret.
-    lead: Option<Regex>,
-    /// `None` for a value.
-    secret: Option<Regex>,
 }
 
 /// A secret in a text.
@@ -119,19 +110,7 @@ impl Search<'_> {
         for hit in finder.words.find_overlapping_iter(self.text) {
             for number in finder.of_words.get(hit.pattern().as_usize()).into_iter().flatten() {
                 let Some(compiled) = finder.rules.get(*number) else { continue };
-                let start = match compiled.rule.anchor {
-                    Anchor::Word(_) | Anchor::Start(_) if !begins_word(self.text, hit.start()) => continue,
-                    Anchor::Start(_)
-                        if self
-                            .text
-                            .get(..hit.start())
-                            .is_some_and(|before| before.ends_with(b"-") || before.ends_with(b"_")) =>
-                    {
-                        continue;
-                    }
-                    Anchor::Before(back, _) => hit.start().saturating_sub(back),
-                    _ => hit.start(),
-                };
+                let Some(start) = start_of(compiled.rule.anchor, self.text, hit.start()) else { continue };
                 self.attempt(*number, compiled, start);
             }
         }
@@ -141,9 +120,11 @@ impl Search<'_> {
     fn runs(&mut self) {
         let mut at = 0;
         while let Some(length) = self.text.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_alphanumeric)) {
-            let start = at + length;
+            let mut start = at + length;
             let rest = self.text.get(start..).unwrap_or_default();
             at = start + rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            let escapes = matches!(self.text.get(..=start), Some([.., b'\\', b'n' | b'r' | b't']));
+            start += usize::from(escapes);
             self.number(start, at);
             if at - start >= LONG_RUN {
                 let finder = self.finder;
@@ -178,7 +159,7 @@ impl Search<'_> {
         let Some(tried) = self.tried.get_mut(number).filter(|tried| **tried <= start) else { return };
         let Some(secret) = compiled.secret(self.text, start) else { return };
         *tried = secret.end;
-        if let Some(range) = passed(compiled.rule.check, self.text, secret) {
+        if let Some(range) = compiled.passed(self.text, secret) {
             *tried = range.end.max(*tried);
             self.found.push(Found { range, kind: compiled.rule.kind, rank: number });
         }
@@ -213,94 +194,13 @@ const LONG_RUN: usize = 24;
 const MOST_REPEATED: usize = 64;
 const REPEATED_LENGTHS: std::ops::RangeInclusive<usize> = 8..=256;
 
-impl CompiledRule {
-    fn new(rule: &'static Rule) -> Result<Self, regex::Error> {
-        let pattern = |pattern: String| RegexBuilder::new(&pattern).unicode(false).build();
-        let lead = (!rule.lead.is_empty()).then(|| pattern(format!("^(?:{})", rule.lead))).transpose()?;
-        let secret = match rule.secret {
-            Secret::Next(secret) => Some(pattern(format!("^(?:{secret})"))?),
-            Secret::Near(_, secret) => Some(pattern(format!("^(?:{secret})$"))?),
-            Secret::Value => None,
-        };
-        Ok(Self { rule, lead, secret })
-    }
-
-    /// What the rule takes for a secret from `start` on.
-    fn secret(&self, text: &[u8], start: usize) -> Option<Range<usize>> {
-        let rest = text.get(start..)?;
-        let start = start + self.lead.as_ref().map_or(Some(0), |lead| lead.find(rest).map(|lead| lead.end()))?;
-        let rest = text.get(start..)?;
-        match (self.rule.secret, &self.secret) {
-            (Secret::Next(_), Some(secret)) => secret.find(rest).map(|secret| start..start + secret.end()),
-            (Secret::Near(most, _), Some(secret)) => {
-                let run = runs(rest).take_while(|run| run.start <= most).find(|run| {
-                    run.len() <= LONGEST_KEY && rest.get(run.clone()).is_some_and(|run| secret.is_match(run))
-                })?;
-                Some(start + run.start..start + run.end)
-            }
-            _ => strength::value(text, start),
-        }
-    }
-}
-
-/// Runs of the letters of which keys are made, none of which is looked at beyond the length of keys.
-fn runs(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
-    let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-+/".contains(byte);
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let start = at + text.get(at..)?.iter().position(belongs)?;
-        at = start + text.get(start..)?.iter().take(LONGEST_KEY + 1).take_while(|byte| belongs(byte)).count();
-        Some(start..at)
-    })
-}
-
-/// Bytes of the longest key that is found by what stands near it.
-const LONGEST_KEY: usize = 64;
-
-/// What of a match is a secret, if it is one.
-fn passed(check: Check, text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
-    let value = text.get(range.clone())?;
-    let within = |part: Range<usize>| range.start + part.start..range.start + part.end;
-    let is_passed = match check {
-        Check::Shape => true,
-        Check::Random => strength::is_random(value),
-        Check::Block => value.len() >= SHORTEST_BLOCK,
-        Check::NoDigest => {
-            let (before, after) = (text.get(..range.start)?, text.get(range.end..)?);
-            let goes_on =
-                |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(byte));
-            !goes_on(before.last()) && !goes_on(after.first()) && !before.ends_with(b"sha512-")
-        }
-        Check::InUrl => {
-            let value = value.split_last()?.1;
-            return strength::is_url_password(value).then(|| within(0..value.len()));
-        }
-        Check::Assigned => return strength::assigned(value).map(|part| extended(text, within(part))),
-        Check::Said => return strength::said(value).map(|part| extended(text, within(part))),
-    };
-    // A sentence may end here.
-    let end = value.iter().rev().take_while(|byte| **byte == b'.').count();
-    is_passed.then(|| range.start..range.end - end)
-}
-
-/// All of a secret of which only the beginning was looked at.
-fn extended(text: &[u8], range: Range<usize>) -> Range<usize> {
-    let rest = text.get(range.end..).unwrap_or_default();
-    let more =
-        if range.len() < strength::JUDGED { 0 } else { rest.iter().take_while(|byte| strength::belongs(byte)).count() };
-    range.start..range.end + more
-}
-
-/// Bytes of the shortest private key with its marks.
-const SHORTEST_BLOCK: usize = 90;
-
-/// Whether no letter or digit stands before `at`. An escape such as \n or %20 does not count as one.
-fn begins_word(text: &[u8], at: usize) -> bool {
+/// Where a rule with this anchor begins whose word stands at `at`, if it does.
+fn start_of(anchor: Anchor, text: &[u8], at: usize) -> Option<usize> {
     let before = text.get(..at).unwrap_or_default();
-    match before {
-        [.., b'\\', b'n' | b'r' | b't'] => true,
-        [.., b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => true,
-        [.., last] => !last.is_ascii_alphanumeric(),
-        [] => true,
+    match anchor {
+        Anchor::Word(_) => begins_word(before).then_some(at),
+        Anchor::Start(_) => (begins_word(before) && !matches!(before.last(), Some(b'-' | b'_'))).then_some(at),
+        Anchor::Before(back, _) => at.checked_sub(back),
+        Anchor::Part(_) | Anchor::Run => Some(at),
     }
 }

@@ -4,10 +4,13 @@
 //! must not know turns, nor where they go.
 
 mod checksums;
+mod compiled;
 mod masking;
 mod matching;
 mod rules;
 mod strength;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use masking::{Masked, Masker};
 

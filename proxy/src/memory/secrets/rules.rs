@@ -430,10 +430,10 @@ pub(super) const RULES: &[Rule] = &[
         Part(DATABASES),
         concat!(
             r"(?i:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|valkeys?|amqps?|mssql|sqlserver|clickhouse|cockroach(?:db)?|couchdb",
-            r"|oracle|snowflake|cassandra|neo4j|bolt|nats|kafka|ldaps?)(?:\+[a-z0-9+]+)?",
+            r"|oracle|snowflake|cassandra|neo4j|bolt|nats|kafka|ldaps?)(?:\+[a-z0-9]{1,16}){0,2}",
             r#"://[^\s/?#@:"'<>]*:"#
         ),
-        Next(r#"[^\s/?#"'<>`]+@"#),
+        Next(r#"[^\s/"'<>`]+@"#),
     )
     .checked(InUrl),
     behind(Kind::UrlPassword, Part(&["://"]), r#"://[^\s/?#@:"'<>]*:"#, Next(r#"[^\s/?#"'<>`]+@"#)).checked(InUrl),

@@ -81,10 +81,13 @@ pub(super) fn value(text: &[u8], start: usize) -> Option<Range<usize>> {
     (!is_of_code).then_some(start + opening..start + opening + length)
 }
 
-/// Whether a byte can be part of a value without quotes.
+/// Whether a byte can be part of a value without quotes. Scripts that put no spaces between words, and their marks, end it.
 pub(super) fn belongs(byte: &u8) -> bool {
-    !byte.is_ascii_whitespace() && !b"\"'`".contains(byte)
+    !byte.is_ascii_whitespace() && !b"\"'`".contains(byte) && *byte < FIRST_OF_THREE
 }
+
+/// The first byte of three in UTF-8 is this or a greater one.
+const FIRST_OF_THREE: u8 = 0xe0;
 
 /// Whether another name and its value begin behind a separator, as in `token=a&key=b`.
 fn begins_next(text: &[u8]) -> bool {
@@ -102,7 +105,7 @@ pub(super) fn assigned(value: &[u8]) -> Option<Range<usize>> {
     let value = value.get(secret.clone()).unwrap_or_default();
     let makeup = Makeup::new(value);
     let is_mixed = makeup.digits > 0 && makeup.lower + makeup.upper > 0 || makeup.symbols > 0 && makeup.classes() >= 3;
-    let is_strong = value.len() >= SHORTEST && makeup.entropy >= 2.75 && is_mixed;
+    let is_strong = value.len() >= SHORTEST && makeup.entropy >= 2.25 && is_mixed;
     (is_strong && !is_code(value) && !is_example(value)).then_some(secret)
 }
 
@@ -121,10 +124,9 @@ pub(super) fn is_url_password(value: &[u8]) -> bool {
     let lower = value.to_ascii_lowercase();
     let is_usual = USUAL_EXAMPLES.iter().any(|example| example.as_bytes() == lower);
     let is_port = value.iter().all(u8::is_ascii_digit) && value.len() <= 5;
-    let begins_code = value.first().is_some_and(|first| CODE_STARTS.contains(first));
     !is_usual
         && !is_port
-        && !begins_code
+        && !is_variable(value)
         && !lower.windows(3).any(|three| three == b"***" || three == b"xxx" || three == b"...")
 }
 
@@ -140,20 +142,32 @@ fn trimmed(value: &[u8]) -> Range<usize> {
     0..end - kept.iter().rev().take_while(|byte| is_end(byte)).count()
 }
 
-/// What code and templates begin with, and masks.
-const CODE_STARTS: &[u8] = b"$<{[(%&@*";
+/// Whether a value is a variable's name with what languages write before it, or a template: `$PASSWORD`, `${PASSWORD}`, `%(password)s`.
+fn is_variable(value: &[u8]) -> bool {
+    match value {
+        [b'<' | b'[' | b'{', ..] | [b'$', b'{' | b'(', ..] | [b'%', b'(', ..] => true,
+        [b'$' | b'&' | b'@' | b'*' | b'%', name @ ..] => {
+            let name = name.strip_suffix(b"%").unwrap_or(name);
+            let is_name = name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.*".contains(byte));
+            is_name && Makeup::new(name).classes() < 3
+        }
+        _ => false,
+    }
+}
 
-/// Whether a value is an expression, a name, an address or a time, such as `os.environ["KEY"]`.
+/// Whether a value is an expression, a name, an address or a type, such as `os.environ["KEY"]`.
 fn is_code(value: &[u8]) -> bool {
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.$:>-?!".contains(byte);
-    let name = value.iter().take_while(|byte| is_name(byte)).count();
-    let opens = value.get(name).is_some_and(|next| b"([{".contains(next)) && name > 0;
-    let begins = value.first().is_some_and(|first| CODE_STARTS.contains(first));
     let is_address = value.windows(3).any(|three| three == b"://");
-    begins
-        || (opens && value.ends_with(b")") || opens && value.get(name) == Some(&b'('))
-        || is_address
-        || is_path(value)
+    let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_.$:>-?!".contains(byte);
+    let name = value.iter().take_while(is_name).count();
+    let is_plain = value.iter().take(name).all(|byte| !byte.is_ascii_digit());
+    let is_call = name > 0
+        && match value.get(name) {
+            Some(b'(') => true,
+            Some(b'[' | b'{') => is_plain,
+            _ => false,
+        };
+    is_variable(value) || is_address || is_call || is_path(value)
 }
 
 /// Whether a value is names with dots, slashes or arrows between them, such as `config.auth.key2`.
