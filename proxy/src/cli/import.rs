@@ -124,7 +124,7 @@ struct Import<'a> {
 impl Import<'_> {
     async fn run(&self, history: &History) -> Result<Summary, CliError> {
         let expected = self.survey(history).await?;
-        let importer = Importer::new(self.engine.clone(), self.store.clone());
+        let importer = Importer::new(self.engine.clone(), self.store.clone(), app::masker(self.config)?);
         let progress = Progress::StandardError.tokens("reading", expected.tokens);
         let started = Instant::now();
         let mut imported = Imported::default();

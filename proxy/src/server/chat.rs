@@ -17,10 +17,10 @@ use super::cors::OwnHeaders;
 use super::observed::{ObservedBody, ReplyKind, ReplyListener};
 use super::recall_tool::Exchange;
 use super::{Shared, recall_tool, relay, turn_recorder};
-use crate::config::{Mode, RecallReach};
+use crate::config::{Mode, RecallReach, Storing};
 use crate::error::{MemoryError, ProxyError};
 use crate::http::RequestBody;
-use crate::http::headers::{MEMORIES, MODE_NAME, OUTCOME, RECALL_NAME, TOKENS_FORWARDED, TOKENS_IN};
+use crate::http::headers::{MEMORIES, MODE_NAME, OUTCOME, RECALL_NAME, STORE_NAME, TOKENS_FORWARDED, TOKENS_IN};
 use crate::http::response::Body;
 use crate::http::through::holding;
 use crate::http::{body, credentials, encoding};
@@ -54,10 +54,12 @@ pub(crate) async fn answer(
 ) -> Result<(Response<Body>, Outcome), ProxyError> {
     let (parts, body) = request.into_parts();
     let (mode, reach) = (mode(shared, &parts.headers)?, reach(shared, &parts.headers)?);
+    let storing = asked(&parts.headers, STORE_NAME, Storing::parse, Storing::ALLOWED)?;
     // Refused whatever the mode: a memory must not depend on which of two users comes first.
     credentials::user(&parts.headers, &shared.config.memory.user_header)?;
     let body = body::read(body, &parts.headers, shared.config.server.max_body_bytes).await?;
-    let context = RequestContext { surface: chat.surface, mode, reach, headers: &parts.headers, time: chrono::Utc::now() };
+    let (headers, time) = (&parts.headers, chrono::Utc::now());
+    let context = RequestContext { surface: chat.surface, mode, reach, storing, headers, time };
     let mut plan = plan(shared, context, body).await;
 
     let mut call = relay::call(shared, chat.path, parts, CallBody::Whole(plan.body.clone()));

@@ -20,6 +20,7 @@ use super::turn_reader::TurnReader;
 use super::worker::{LANES, ReadWorker};
 use crate::config::Config;
 use crate::error::MemoryError;
+use crate::memory::secrets::Masker;
 use crate::memory::small_talk::SmallTalk;
 
 /// Takes turns in: journals them, and has workers read them in the background.
@@ -40,13 +41,13 @@ struct Workers {
 }
 
 impl IngestPipeline {
-    /// Starts the workers, and lists what an earlier process accepted and never read.
-    pub(crate) fn start(engine: Engine, store: Store, config: &Config) -> Self {
+    /// Starts the workers, and lists what an earlier process accepted and never read. What comes is stored as `masker` leaves it.
+    pub(crate) fn start(engine: Engine, store: Store, masker: &Arc<Masker>, config: &Config) -> Self {
         let sizes = Sizes { alone: CHUNK_TOKENS, shared: SHARED_TOKENS };
         let backlog = Arc::new(Backlog::new(Limits::new(&config.store), sizes));
         backlog.set_unlisted(store.status().pending_turns);
         let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
-        let (intake, queue, writer) = Intake::new(&store, &backlog, config.memory.deadline, &stop);
+        let (intake, queue, writer) = Intake::new(&store, masker, &backlog, config.memory.deadline, &stop);
         let small_talk = Arc::new(OnceCell::new());
         let worker = ReadWorker {
             small_talk: Arc::clone(&small_talk),

@@ -12,7 +12,7 @@ mod strength;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use masking::{Masked, Masker};
+pub(crate) use masking::Masker;
 
 /// The rules cannot be used.
 #[derive(Debug, thiserror::Error)]
