@@ -49,7 +49,7 @@ impl Finder {
             match rule.anchor {
                 Anchor::Run => of_runs.push(number),
                 Anchor::Word(listed) | Anchor::Start(listed) | Anchor::Part(listed) | Anchor::Before(_, listed) => {
-                    words.add(listed, number)
+                    words.add(listed, number);
                 }
             }
         }

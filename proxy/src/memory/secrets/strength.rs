@@ -184,7 +184,7 @@ fn is_path(value: &[u8]) -> bool {
 fn is_example(value: &[u8]) -> bool {
     let lower = value.to_ascii_lowercase();
     let has = |word: &&str| lower.windows(word.len()).any(|part| part == word.as_bytes());
-    EXAMPLES.iter().any(|word| has(word)) || USUAL_EXAMPLES.iter().any(|example| example.as_bytes() == lower)
+    EXAMPLES.iter().any(has) || USUAL_EXAMPLES.iter().any(|example| example.as_bytes() == lower)
 }
 
 /// Words of values that nobody has as a secret.
