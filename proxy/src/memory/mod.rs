@@ -22,10 +22,9 @@ use mainpoint_store::{Store, StoreStatus, Trouble};
 use serde::Deserialize;
 
 pub(crate) use facade::PromptMemory;
-use ingest::InFlight;
-use ingest::IngestPipeline;
 pub use ingest::capitalised;
 pub(crate) use ingest::{Acknowledgement, Imported, Importer, IncomingTurns};
+use ingest::{InFlight, IngestPipeline};
 pub(crate) use recall::{Recall, RecallQuery, RecallResult, RecalledTurn};
 pub(crate) use secrets::Masker;
 pub(crate) use wording::words_of;

@@ -170,12 +170,12 @@ impl Plan {
             let declines = planner.config.honour_store_false && prepared.request.declines_storage;
             storing = context.storing.unwrap_or(if declines { Storing::Off } else { Storing::On });
             beside(size, || self.note(prepared, planner.config.budget_tokens));
+            self.receipt.stored = storing == Storing::On;
             match storing {
                 Storing::On => self.take_in(&planner.memory, prepared).await?,
                 // What the answer says of tokens would be kept as well.
                 Storing::Off => self.estimated = None,
             }
-            self.receipt.stored = storing == Storing::On;
         }
         if let Some(part) = planner.memory.stopped_part() {
             return Err(MemoryError::Stopped { part: part.name() });

@@ -118,8 +118,8 @@ macro_rules! says {
     () => {
         concat!(
             r#"["'`*]{0,2}(?:(?u:是|为|為|は|는|은)"#,
-            r"|\s{1,2}(?:(?u:for|of|to|on|at|vom|von|für|de|del|du|pour|para)\s[^\n.!?:=]{1,40}?\s)?",
-            r"(?:(?i:is|was|ist|war|lautet|es|est)|(?u:è|é|это))(?:\s{0,2}:\s{0,2}|\s{1,2})",
+            r"|\s{1,2}(?:(?u:for|of|to|on|at|vom|von|für|de|del|du|pour|para)\s[^\n.!?:=]{1,40}?)?",
+            r"(?:\s{0,2}:\s{0,2}|\s?(?:(?i:is|was|ist|war|lautet|es|est)|(?u:è|é|это))(?:\s{0,2}:\s{0,2}|\s{1,2}))",
             r"|\s)\s{0,2}[*_(]{0,2}"
         )
     };

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 /// What a value is made of.
 struct Makeup {
+    /// Bytes of other letters than those of ASCII among them.
     lower: usize,
     upper: usize,
     digits: usize,
@@ -29,7 +30,7 @@ impl Makeup {
             -share * share.log2()
         };
         Self {
-            lower: of(u8::is_ascii_lowercase),
+            lower: of(|byte| byte.is_ascii_lowercase() || !byte.is_ascii()),
             upper: of(u8::is_ascii_uppercase),
             digits: of(u8::is_ascii_digit),
             symbols: of(|byte| byte.is_ascii_punctuation() && !JOINERS.contains(byte)),
@@ -160,13 +161,9 @@ fn is_code(value: &[u8]) -> bool {
     let is_address = value.windows(3).any(|three| three == b"://");
     let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_.$:>-?!".contains(byte);
     let name = value.iter().take_while(is_name).count();
-    let is_plain = value.iter().take(name).all(|byte| !byte.is_ascii_digit());
-    let is_call = name > 0
-        && match value.get(name) {
-            Some(b'(') => true,
-            Some(b'[' | b'{') => is_plain,
-            _ => false,
-        };
+    let is_plain =
+        !value.iter().take(name).any(u8::is_ascii_digit) || value.iter().take(name).any(|byte| *byte == b'.');
+    let is_call = name > 0 && is_plain && matches!(value.get(name), Some(b'(' | b'[' | b'{'));
     is_variable(value) || is_address || is_call || is_path(value)
 }
 

@@ -108,6 +108,40 @@ fn what_only_looks_like_a_secret_stays() {
 }
 
 #[test]
+fn passwords_that_people_choose_are_masked_wherever_they_name_them() {
+    for password in [
+        "Tr0ub4dor&3",
+        "xK9(mP2$w",
+        "Correct-Horse7",
+        "S3cure!Evening",
+        "$omeWh3re%Else",
+        "Grünkohl_2024!",
+        "пароль2024Ж!",
+    ] {
+        for lead in [
+            "password=",
+            "Password: ",
+            "passwd -> ",
+            "--password ",
+            "My wifi password is ",
+            "the password for my bank: ",
+            "| Passwort | ",
+            "PASSWORD := ",
+            "密码：",
+            "Mi contraseña es ",
+            "pwd: `",
+            "<password>",
+            "\"password\": \"",
+            "passphrase = '",
+            "**Password**: **",
+        ] {
+            let text = format!("{lead}{password}");
+            assert_eq!(masked(&text), format!("{lead}[secret: password]"), "{text}");
+        }
+    }
+}
+
+#[test]
 fn a_secret_that_is_said_again_without_its_name_is_masked_again() {
     let secret = ["Tr0ub4", "dor&3x"].concat();
     let text = format!("My password is {secret}. Write a script that types {secret} for me: f('{secret}').");
