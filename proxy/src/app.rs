@@ -27,7 +27,7 @@ use crate::error::StartError;
 use crate::http::credentials::CallerHeaders;
 use crate::http::headers::OwnHeaders;
 use crate::http::identity::Identities;
-use crate::memory::{IngestPipeline, Memory};
+use crate::memory::{Masker, Memory};
 use crate::models::{ModelPaths, Sha256Digest};
 use crate::openai::request::oddity::Oddity;
 use crate::openai::tokens::{TokenCounter, Tokenizer};
@@ -254,6 +254,16 @@ pub(crate) async fn preparation(config: &Config, engine: &Engine, store: &Store)
     Ok(Preparation { keys: Arc::new(keys), counter: Arc::new(counter), callers: CallerHeaders::new(&config.memory) })
 }
 
+/// What masks secrets as the configuration says.
+///
+/// # Errors
+/// When a rule is wrong, which tests rule out.
+pub(crate) fn masker(config: &Config) -> Result<Masker, StartError> {
+    let failed =
+        |error| StartError::Process { operation: "compile the rules for secrets", source: io::Error::other(error) };
+    Masker::new(&config.memory).map_err(failed)
+}
+
 /// So much of the time for stopping is kept for closing the store when the reader has ended, or has not.
 const CLOSING: Duration = Duration::from_millis(800);
 /// So much of it is kept for what comes after the store.
@@ -282,8 +292,7 @@ async fn load_engine(config: &Config, paths: &ModelPaths) -> Result<Engine, Star
 async fn remember(config: &Config, engine: &Engine) -> Result<Planner, StartError> {
     let store = store(config, engine).await?;
     let preparation = preparation(config, engine, &store).await?;
-    let ingest = IngestPipeline::start(engine.clone(), store.clone(), config);
-    let memory = Memory::new(engine.clone(), store, ingest, &config.memory);
+    let memory = Memory::start(engine.clone(), store, masker(config)?, config);
     Ok(Planner::new(memory, preparation, config))
 }
 

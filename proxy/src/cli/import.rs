@@ -22,7 +22,7 @@ use summary::Summary;
 
 use super::search::ensure_store;
 use super::{CliError, ConfigOption};
-use crate::config::Overrides;
+use crate::config::{Config, Overrides};
 use crate::conversation::prepare::Preparation;
 use crate::memory::{Imported, Importer};
 use crate::terminal::Progress;
@@ -97,7 +97,7 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     let owner = Owner::new(&preparation, caller, arguments.scope.as_deref(), arguments.division);
     let outcome = match owner.existing(&store).await {
         Ok(owner) => {
-            let import = Import { engine: &engine, store: &store, preparation: &preparation, owner };
+            let import = Import { config: &config, engine: &engine, store: &store, preparation: &preparation, owner };
             import.run(&history).await
         }
         Err(error) => Err(error),
@@ -113,6 +113,7 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
 
 /// Everything that an import needs.
 struct Import<'a> {
+    config: &'a Config,
     engine: &'a Engine,
     store: &'a Store,
     preparation: &'a Preparation,
@@ -122,7 +123,7 @@ struct Import<'a> {
 impl Import<'_> {
     async fn run(&self, history: &History) -> Result<Summary, CliError> {
         let expected = self.survey(history).await?;
-        let importer = Importer::new(self.engine.clone(), self.store.clone());
+        let importer = Importer::new(self.engine.clone(), self.store.clone(), app::masker(self.config)?);
         let progress = Progress::StandardError.tokens("reading", expected.tokens);
         let started = Instant::now();
         let mut imported = Imported::default();

@@ -85,7 +85,7 @@ async fn migrate(config: &Config, old: OldStore) -> Result<Outcome, CliError> {
     let mut of_fresh = config.clone();
     of_fresh.store.directory = old.fresh();
     let store = app::store(&of_fresh, &engine).await?;
-    let read = Reading { engine: &engine, store: &store, old: &old }.run().await;
+    let read = Reading { config, engine: &engine, store: &store, old: &old }.run().await;
     let closed = store.close().await;
     let read = read?;
     closed?;
@@ -112,6 +112,7 @@ fn keep_key(old: &Path, fresh: &Path) -> Result<(), CliError> {
 
 /// Everything that reading again needs.
 struct Reading<'a> {
+    config: &'a Config,
     engine: &'a Engine,
     store: &'a Store,
     old: &'a OldStore,
@@ -120,7 +121,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     async fn run(&self) -> Result<Imported, CliError> {
         self.store.adopt(self.old).await?;
-        let importer = Importer::new(self.engine.clone(), self.store.clone());
+        let importer = Importer::new(self.engine.clone(), self.store.clone(), app::masker(self.config)?);
         let progress = Progress::StandardError.tokens("reading", self.old.tokens());
         let mut read = Imported::default();
         let mut batches = self.old.read().await?;

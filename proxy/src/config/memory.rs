@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::HeaderName;
 use serde::Deserializer;
 
+use super::SecretKind;
 use super::checked::{Milliseconds, Whole, narrow, number, parsed, section, share};
 
 section! {
@@ -55,6 +56,13 @@ section! {
         /// Which images, files and other attachments stay in prompts, and with them their messages.
         #[serde(deserialize_with = "attachments")]
         attachments: AttachmentPolicy = AttachmentPolicy::Keep,
+        /// Whether secrets, such as keys and passwords, are masked in what is stored.
+        mask_secrets: bool = true,
+        /// Kinds of secrets that are stored as they are all the same.
+        #[serde(deserialize_with = "secret_kinds")]
+        mask_exceptions: Vec<SecretKind> = Vec::new(),
+        /// Whether a body's `"store": false` keeps a request and its answer out of the memory.
+        honour_store_false: bool = false,
         /// How long the whole memory path of one request may take before the original bytes are forwarded.
         #[serde(rename = "deadline_ms", with = "Milliseconds::<1, 600_000>")]
         deadline: Duration = Duration::from_millis(2000),
@@ -141,6 +149,29 @@ impl RecallReach {
     }
 }
 
+/// Whether a request and its answer are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storing {
+    /// As ever.
+    On,
+    /// Nothing of them is, nor what was put into the prompt.
+    Off,
+}
+
+impl Storing {
+    /// What it may be, for messages.
+    pub(crate) const ALLOWED: &'static str = "\"on\" or \"off\"";
+
+    /// Reads it as it is written in a header.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "on" => Some(Self::On),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+
 /// Which attachments stay in prompts: images, sound, video, files and parts of an unknown kind, which no memory can quote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttachmentPolicy {
@@ -175,6 +206,13 @@ fn recall<'de, D: Deserializer<'de>>(input: D) -> Result<RecallReach, D::Error> 
 
 fn attachments<'de, D: Deserializer<'de>>(input: D) -> Result<AttachmentPolicy, D::Error> {
     parsed(input, |text: &String| AttachmentPolicy::parse(text).ok_or(AttachmentPolicy::ALLOWED))
+}
+
+fn secret_kinds<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<SecretKind>, D::Error> {
+    parsed(input, |names: &Vec<String>| {
+        let kinds = names.iter().map(|name| SecretKind::parse(name)).collect::<Option<_>>();
+        kinds.ok_or_else(|| format!("a list of kinds of secrets, which are {}", SecretKind::allowed()))
+    })
 }
 
 fn relevance<'de, D: Deserializer<'de>>(input: D) -> Result<f32, D::Error> {

@@ -12,15 +12,17 @@ mod memory;
 mod models;
 mod prices;
 mod removed;
+mod secret_kinds;
 mod server;
 mod store;
 
 pub use error::{ConfigError, Place};
 pub use identity::{IdentityConfig, IdentityFrom};
 pub use mainpoint_store::Retain;
-pub use memory::{AttachmentPolicy, MemoryConfig, Mode, RecallReach};
+pub use memory::{AttachmentPolicy, MemoryConfig, Mode, RecallReach, Storing};
 pub(crate) use prices::Prices;
 pub use prices::{PricePreset, PricesConfig};
+pub use secret_kinds::SecretKind;
 pub use server::{LogConfig, ServerConfig, UpstreamConfig};
 pub use store::{ReaderSettings, StoreSettings};
 

@@ -82,6 +82,11 @@ fn a_value_out_of_range_names_the_range() {
             "[memory]\nproject_header = \"X-Mainpoint-User\"",
             "memory.project_header = \"x-mainpoint-user\": expected another header than memory.user_header",
         ),
+        (
+            "[memory]\nmask_exceptions = [\"github\", \"git-hub\"]",
+            "line 2: memory.mask_exceptions = [\"github\", \"git-hub\"]: expected a list of kinds of secrets, which are adafruit, age-key, ",
+        ),
+        ("[memory]\nmask_secrets = \"yes\"", "memory.mask_secrets = \"yes\": expected true or false"),
         ("[store]\nretain = \"all\"", "store.retain = \"all\": expected \"turns\" or \"spans\""),
         ("[store]\ndirectory = \"\"", "store.directory = \"\": expected a path"),
         (

@@ -15,6 +15,8 @@ use crate::config::{Config, IdentityFrom};
 pub(crate) const MODE_NAME: &str = "x-mainpoint-mode";
 /// On a request: whose turns are recalled for it.
 pub(crate) const RECALL_NAME: &str = "x-mainpoint-recall";
+/// On a request: whether it and its answer are stored.
+pub(crate) const STORE_NAME: &str = "x-mainpoint-store";
 /// On an answer: what became of the request, and why the memory did not apply.
 pub(crate) const OUTCOME: HeaderName = HeaderName::from_static("x-mainpoint");
 /// On an answer: the tokens of the prompt as it came.

@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::sync::Arc;
 
 use mainpoint_store::{LedgerEntry, Point, Scope, Standing, Turn, TurnId, Within};
 
@@ -20,6 +21,9 @@ pub(crate) trait PromptMemory: Send + Sync {
 
     /// The places of those of a conversation's turns that are to be taken in. Only looks.
     fn unseen(&self, scope: &Scope, turns: &[TurnId]) -> Vec<usize>;
+
+    /// What a text is when it is stored: without its secrets.
+    fn as_stored(&self, text: String) -> String;
 
     /// How the turns of a request stand to the conversations of its scope. `is_telling` says of each whether it is so long that no
     /// two conversations have it by chance.
@@ -81,6 +85,11 @@ impl PromptMemory for Memory {
         self.ingest.unseen(scope, turns)
     }
 
+    fn as_stored(&self, text: String) -> String {
+        let masked = self.masker.mask(&text);
+        if masked.kinds.is_empty() { text } else { masked.text.into_owned() }
+    }
+
     async fn standing(
         &self,
         scope: &Scope,
@@ -117,7 +126,14 @@ impl PromptMemory for Memory {
         Ok(self.store.record(scope, entries).await?)
     }
 
-    async fn recall(&self, question: RecallQuery<'_>) -> Result<RecallResult, MemoryError> {
+    async fn recall(&self, mut question: RecallQuery<'_>) -> Result<RecallResult, MemoryError> {
+        // What was said of a secret was stored without it, so that it is asked for without it.
+        if question.text.len() < LONG_QUESTION {
+            question.text = self.as_stored(question.text);
+        } else {
+            let (masker, text) = (Arc::clone(&self.masker), std::mem::take(&mut question.text));
+            question.text = tokio::task::spawn_blocking(move || masker.mask(&text).text.into_owned()).await?;
+        }
         let (text, asked) = (question.text.clone(), question.asked);
         let found = Recall {
             engine: &self.engine,
@@ -132,6 +148,8 @@ impl PromptMemory for Memory {
     }
 }
 
+/// Bytes of a question from which on its masking would keep other tasks waiting.
+const LONG_QUESTION: usize = 64 << 10;
 /// Tokens that a quote takes at least, nearly always.
 const SHORTEST_QUOTE: usize = 16;
 /// Most turns that are read for one question.

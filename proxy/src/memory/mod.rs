@@ -10,11 +10,13 @@ mod inquiry;
 pub mod profile;
 pub mod recall;
 mod script;
+mod secrets;
 pub mod small_talk;
 #[cfg(test)]
 pub(crate) mod turns;
 mod wording;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mainpoint_engine::{Engine, EngineStatus};
@@ -23,14 +25,15 @@ use serde::Deserialize;
 
 pub(crate) use archive::{Archive, ArchivedTurn, Forget, LineError, Restorer, TurnCursor};
 pub(crate) use facade::PromptMemory;
-use ingest::InFlight;
 pub use ingest::capitalised;
-pub(crate) use ingest::{Acknowledgement, Imported, Importer, IncomingTurns, IngestPipeline, MovedTurns, Restored};
+pub(crate) use ingest::{Acknowledgement, Imported, Importer, IncomingTurns, MovedTurns, Restored};
+use ingest::{InFlight, IngestPipeline};
 pub(crate) use inquiry::{Findings, FoundTurn, Inquiry};
 pub(crate) use recall::{Recall, RecallQuery, RecallResult, RecalledTurn};
+pub(crate) use secrets::Masker;
 pub(crate) use wording::words_of;
 
-use crate::config::MemoryConfig;
+use crate::config::{Config, MemoryConfig};
 use crate::error::MemoryError;
 
 /// A part that the memory cannot do without.
@@ -64,13 +67,16 @@ pub(crate) struct Memory {
     engine: Engine,
     store: Store,
     ingest: IngestPipeline,
+    masker: Arc<Masker>,
     config: MemoryConfig,
 }
 
 impl Memory {
-    /// Puts the parts together.
-    pub(crate) fn new(engine: Engine, store: Store, ingest: IngestPipeline, config: &MemoryConfig) -> Self {
-        Self { engine, store, ingest, config: config.clone() }
+    /// Starts to take turns in, and to read them.
+    pub(crate) fn start(engine: Engine, store: Store, masker: Masker, config: &Config) -> Self {
+        let masker = Arc::new(masker);
+        let ingest = IngestPipeline::start(engine.clone(), store.clone(), &masker, config);
+        Self { engine, store, ingest, masker, config: config.memory.clone() }
     }
 
     /// The parts that have stopped.

@@ -10,6 +10,11 @@ use serde_json::Value;
 
 use super::request::Surface;
 
+/// The directory of all data that tests may read. Fails as [`directory`] does.
+pub(crate) fn data() -> PathBuf {
+    directory().parent().unwrap().to_owned()
+}
+
 /// The directory of the recordings. Fails the test where there is none; `make test` leaves these tests out then, and says so.
 pub(crate) fn directory() -> PathBuf {
     let found = existing();

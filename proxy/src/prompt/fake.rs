@@ -50,6 +50,10 @@ impl PromptMemory for FakeMemory {
         (0..turns.len()).collect()
     }
 
+    fn as_stored(&self, text: String) -> String {
+        text.replace(SECRET, MASK)
+    }
+
     async fn standing(&self, _: &Scope, _: Vec<TurnId>, _: Vec<bool>) -> Result<Standing, MemoryError> {
         Ok(self.standing.clone())
     }
@@ -95,6 +99,10 @@ impl PromptMemory for FakeMemory {
         Ok(RecallResult { turns: self.recalled.clone(), ..RecallResult::default() })
     }
 }
+
+/// What this memory takes for a secret, and what stands in its place.
+pub(super) const SECRET: &str = "hush";
+pub(super) const MASK: &str = "[secret: password]";
 
 fn kind(kind: LedgerKind) -> u8 {
     match kind {

@@ -16,7 +16,7 @@ use super::build::{Manner, Revised, Revision, revise};
 use super::receipt::{EvictionNote, Receipt};
 use super::standing;
 use super::way_back::WayBack;
-use crate::config::{Mode, RecallReach};
+use crate::config::{Mode, RecallReach, Storing};
 use crate::conversation::prepare::{Prepared, RawRequest, ReplySlot};
 use crate::conversation::scope::Sender;
 use crate::deadline::Deadline;
@@ -58,6 +58,8 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) mode: Mode,
     /// Whose turns are recalled.
     pub(crate) reach: RecallReach,
+    /// Whether it is stored, if it says so itself.
+    pub(crate) storing: Option<Storing>,
     /// Who sends it.
     pub(crate) sender: Sender<'a>,
     /// When it came.
@@ -163,9 +165,17 @@ impl Plan {
         }
         let prepared = prepared.map(|prepared| prepared.map(Arc::new));
         let size = self.body.len();
+        let mut storing = Storing::On;
         if let Ok(Ok(prepared)) = &prepared {
+            let declines = planner.config.honour_store_false && prepared.request.declines_storage;
+            storing = context.storing.unwrap_or(if declines { Storing::Off } else { Storing::On });
             beside(size, || self.note(prepared, planner.config.budget_tokens));
-            self.take_in(&planner.memory, prepared).await?;
+            self.receipt.stored = storing == Storing::On;
+            match storing {
+                Storing::On => self.take_in(&planner.memory, prepared).await?,
+                // What the answer says of tokens would be kept as well.
+                Storing::Off => self.estimated = None,
+            }
         }
         if let Some(part) = planner.memory.stopped_part() {
             return Err(MemoryError::Stopped { part: part.name() });
@@ -179,7 +189,8 @@ impl Plan {
         };
         let cache = planner.cache.visit(&prepared.prefix_ids, context.time);
         self.receipt.cache = cache;
-        let revised = revise(planner, &prepared, Manner { mode: context.mode, reach: context.reach, cache }).await;
+        let manner = Manner { mode: context.mode, reach: context.reach, storing, cache };
+        let revised = revise(planner, &prepared, manner).await;
         beside(size, move || {
             let Revised { revision, unread_turns } = revised?;
             self.receipt.unread_turns = unread_turns;

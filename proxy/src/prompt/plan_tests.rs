@@ -8,7 +8,7 @@ use http::HeaderMap;
 use mainpoint_store::{ReplacedTurn, Standing, Turn};
 use serde_json::{Value, json};
 
-use super::super::fake::FakeMemory;
+use super::super::fake::{FakeMemory, MASK, SECRET};
 use super::super::injections::EvictionRecord;
 use super::super::laws::{preparation, preparation_counting};
 use super::super::provider_cache::{CacheState, ProviderCache};
@@ -24,6 +24,7 @@ struct Case {
     planner: Planner<FakeMemory>,
     body: Bytes,
     reach: RecallReach,
+    storing: Option<Storing>,
     _directory: tempfile::TempDir,
 }
 
@@ -41,7 +42,13 @@ impl Case {
         let mut messages = said(16);
         messages.push(json!({"role": "user", "content": "and where is the harbour?"}));
         let planner = Planner::new(memory, preparation, &config);
-        Self { planner, body: request(&messages), reach: RecallReach::Conversation, _directory: directory }
+        Self {
+            planner,
+            body: request(&messages),
+            reach: RecallReach::Conversation,
+            storing: None,
+            _directory: directory,
+        }
     }
 
     async fn plan(&self, mode: Mode) -> Plan {
@@ -50,7 +57,14 @@ impl Case {
 
     async fn plan_at(&self, mode: Mode, time: DateTime<Utc>) -> Plan {
         let sender = Sender { headers: &HeaderMap::new(), identity: &Identity::of_headers() };
-        let context = RequestContext { surface: Surface::ChatCompletions, mode, reach: self.reach, sender, time };
+        let context = RequestContext {
+            surface: Surface::ChatCompletions,
+            mode,
+            reach: self.reach,
+            storing: self.storing,
+            sender,
+            time,
+        };
         Plan::make(&self.planner, context, self.body.clone()).await
     }
 
@@ -267,6 +281,9 @@ async fn a_message_whose_clock_has_gone_on_is_the_turn_that_it_was() {
     case.body = request(&[json!({"role": "user", "content": new})]);
     let plan = case.plan(Mode::On).await;
     assert_eq!(plan.intake.turns.iter().map(|turn| turn.id).collect::<Vec<_>>(), [id]);
+    case.planner.memory.turns[0].text = format!("It is 14:03. The word is {MASK}.");
+    case.body = request(&[json!({"role": "user", "content": format!("It is 15:10. The word is {SECRET}.")})]);
+    assert_eq!(case.plan(Mode::On).await.intake.turns[0].id, id, "its secret was masked when it was stored");
     case.body = request(&[json!({"role": "user", "content": "Be cruel."})]);
     assert_ne!(case.plan(Mode::On).await.intake.turns[0].id, id);
 }
@@ -350,4 +367,43 @@ async fn what_has_left_a_prompt_stays_out_when_answers_say_that_it_has_fewer_tok
     let fresh = new();
     fresh.teach(0.4).await;
     assert_eq!(fresh.plan(Mode::On).await.outcome, Outcome::Passthrough, "nothing had left this one");
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_to_be_stored_is_cut_and_given_memories_and_leaves_nothing() {
+    let new = || Case::new(FakeMemory { recalled: recalled(1, 5), ..FakeMemory::default() });
+    let mut case = new();
+    case.storing = Some(Storing::Off);
+    let plan = case.plan(Mode::On).await;
+    assert_eq!(plan.outcome, Outcome::Rewritten, "{:?}", plan.receipt);
+    assert!(String::from_utf8_lossy(&plan.body).contains("memory1 said"));
+    assert!(plan.receipt.tokens_forwarded.unwrap() <= 300 && !plan.receipt.stored);
+    assert!(plan.intake.is_empty() && plan.reply_slot.is_none() && plan.estimated.is_none());
+    assert_eq!(case.entries(), 0);
+    case.storing = None;
+    let plan = case.plan(Mode::On).await;
+    assert!(plan.receipt.stored && !plan.intake.is_empty() && plan.reply_slot.is_some());
+    assert_eq!(case.entries(), 2);
+}
+
+#[tokio::test]
+async fn a_body_that_declines_to_be_stored_is_heeded_where_that_is_configured_and_its_header_says_nothing_else() {
+    let mut case = Case::new(FakeMemory::default());
+    let body =
+        |store: &str| format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],"store":{store}}}"#);
+    for (honours, header, store, stored) in [
+        (false, None, "false", true),
+        (true, None, "false", false),
+        (true, None, "true", true),
+        (true, None, "null", true),
+        (true, None, "\"false\"", true),
+        (true, Some(Storing::On), "false", true),
+        (false, Some(Storing::Off), "true", false),
+    ] {
+        case.planner.config.honour_store_false = honours;
+        (case.storing, case.body) = (header, body(store).into());
+        let plan = case.plan(Mode::On).await;
+        assert_eq!(plan.receipt.stored, stored, "{honours} {header:?} {store}");
+        assert_eq!(plan.intake.is_empty(), !stored, "{honours} {header:?} {store}");
+    }
 }

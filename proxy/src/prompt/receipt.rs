@@ -73,6 +73,8 @@ pub(crate) struct Receipt {
     /// slow or fails, or the kind of failure of the journal's last write as long as the journal does not work, as in
     /// `mainpoint_failures_total`. They are when a later request brings them.
     pub(crate) not_stored: Option<&'static str>,
+    /// Whether the request and its answer are stored, as far as `not_stored` allows; `false` where the client wants that none of it is.
+    pub(crate) stored: bool,
     /// Time spent, in milliseconds.
     pub(crate) milliseconds: Milliseconds,
     /// The reply as it was read; `None` before its end and when it is more than plain text.

@@ -4,6 +4,7 @@
 
 use mainpoint_store::{ReplacedTurn, TurnId};
 
+use super::beside::beside;
 use super::restated::is_restated;
 use crate::conversation::prepare::Prepared;
 use crate::error::MemoryError;
@@ -31,8 +32,9 @@ pub(super) async fn join(memory: &impl PromptMemory, prepared: &mut Prepared) ->
     for ReplacedTurn { at, known: id } in replaced {
         let Some(turn) = known.iter().find(|turn| turn.id == id) else { continue };
         let message = prepared.spoken.get(at).and_then(|index| prepared.request.messages.get(*index));
-        let says = |message: &Message| message.role == turn.role && is_restated(&turn.text, &message.text());
-        if message.is_some_and(says) {
+        let says =
+            |message: &Message| message.role == turn.role && is_restated(&turn.text, &memory.as_stored(message.text()));
+        if beside(prepared.request.body.len(), || message.is_some_and(says)) {
             prepared.restate(at, id);
         }
     }

@@ -18,11 +18,11 @@ use super::cors::AskedHeaders;
 use super::observed::{ObservedBody, ReplyKind, ReplyListener};
 use super::recall_tool::Exchange;
 use super::{Shared, recall_tool, relay, turn_recorder};
-use crate::config::{Mode, RecallReach};
+use crate::config::{Mode, RecallReach, Storing};
 use crate::conversation::scope::Sender;
 use crate::error::{MemoryError, ProxyError};
 use crate::http::RequestBody;
-use crate::http::headers::{MEMORIES, MODE_NAME, OUTCOME, RECALL_NAME, TOKENS_FORWARDED, TOKENS_IN};
+use crate::http::headers::{MEMORIES, MODE_NAME, OUTCOME, RECALL_NAME, STORE_NAME, TOKENS_FORWARDED, TOKENS_IN};
 use crate::http::identity::Identity;
 use crate::http::response::Body;
 use crate::http::through::holding;
@@ -57,6 +57,7 @@ pub(crate) async fn answer(
 ) -> Result<(Response<Body>, Outcome), ProxyError> {
     let (parts, body) = request.into_parts();
     let (mode, reach) = (mode(shared, &parts.headers)?, reach(shared, &parts.headers)?);
+    let storing = asked(&parts.headers, STORE_NAME, Storing::parse, Storing::ALLOWED)?;
     // Refused whatever the mode: a memory must not depend on which of two users or projects comes first.
     credentials::user(&parts.headers, &shared.config.memory.user_header)?;
     credentials::project(&parts.headers, &shared.config.memory.project_header)?;
@@ -65,7 +66,7 @@ pub(crate) async fn answer(
     let mut plan = match identity(shared, &parts, mode) {
         Ok(identity) => {
             let sender = Sender { headers: &parts.headers, identity: &identity };
-            plan(shared, RequestContext { surface: chat.surface, mode, reach, sender, time }, body).await
+            plan(shared, RequestContext { surface: chat.surface, mode, reach, storing, sender, time }, body).await
         }
         Err(reason) => Plan::aside(body, reason),
     };

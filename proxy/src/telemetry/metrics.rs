@@ -34,6 +34,7 @@ const UNFLUSHED: &str = "mainpoint_unflushed_turns";
 const STORE_DEGRADED: &str = "mainpoint_store_degraded";
 const STORE_LOSSES: &str = "mainpoint_store_losses_total";
 const UNREADABLE: &str = "mainpoint_unreadable_turns_total";
+const MASKED: &str = "mainpoint_masked_secrets_total";
 const FAILURES: &str = "mainpoint_failures_total";
 const PASSTHROUGH: &str = "mainpoint_passthrough_total";
 const TUNNELS: &str = "mainpoint_tunnels";
@@ -142,6 +143,11 @@ pub(crate) fn unreadable(kind: &'static str) {
     counter!(UNREADABLE, "kind" => kind).increment(1);
 }
 
+/// A secret that was masked in a turn before it was stored.
+pub(crate) fn masked_secret(kind: &'static str) {
+    counter!(MASKED, "kind" => kind).increment(1);
+}
+
 /// A failure that the client did not see.
 pub(crate) fn failure(kind: &'static str) {
     counter!(FAILURES, "kind" => kind).increment(1);
@@ -225,6 +231,7 @@ fn describe(labels: &Labels<'_>) {
         "Times that turns were lost for good because files of the store were removed or damaged."
     );
     describe_counter!(UNREADABLE, "Turns that cannot be read, by kind; they stay in their conversations' prompts.");
+    describe_counter!(MASKED, "Secrets masked in turns before they were stored, by kind.");
     describe_counter!(FAILURES, "Failures that clients did not see, by kind.");
     for kind in [
         "reader_stopped",

@@ -39,6 +39,16 @@ impl Home {
         self.0.path()
     }
 
+    /// The files below the data directory that hold these bytes.
+    #[must_use]
+    pub fn data_files_with(&self, text: &str) -> Vec<PathBuf> {
+        let holds = |file: &PathBuf| {
+            let bytes = std::fs::read(file).unwrap_or_default();
+            bytes.windows(text.len()).any(|window| window == text.as_bytes())
+        };
+        files_below(&self.data()).into_iter().filter(holds).collect()
+    }
+
     /// Writes the configuration file.
     ///
     /// # Panics
@@ -46,4 +56,9 @@ impl Home {
     pub fn configure(&self, text: &str) {
         std::fs::write(self.configuration(), text).expect("the configuration is written");
     }
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }

@@ -47,6 +47,7 @@ mod recorded_traffic;
 mod refused_requests;
 mod relaying;
 mod responses_api;
+mod secrets;
 mod shared;
 mod spellings;
 mod start_check;

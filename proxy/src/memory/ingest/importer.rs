@@ -8,14 +8,17 @@ use mainpoint_engine::Engine;
 use mainpoint_store::{Scope, Store, Turn, TurnId};
 
 use super::incoming::IncomingTurns;
+use super::masking::masked;
 use super::pipeline::CHUNK_TOKENS;
 use super::traffic::Traffic;
 use super::turn_reader::{Outcome, TurnReader};
 use crate::error::MemoryError;
+use crate::memory::secrets::Masker;
 
 /// Journals, reads and stores whole conversations, one after the other.
 pub(crate) struct Importer {
     reader: TurnReader,
+    masker: Arc<Masker>,
 }
 
 /// What became of a conversation's turns.
@@ -34,9 +37,9 @@ pub(crate) struct Imported {
 }
 
 impl Importer {
-    /// Reads with `engine` into `store`.
-    pub(crate) fn new(engine: Engine, store: Store) -> Self {
-        Self { reader: TurnReader { engine, store, traffic: Arc::new(Traffic::default()) } }
+    /// Reads with `engine` into `store` what `masker` leaves.
+    pub(crate) fn new(engine: Engine, store: Store, masker: Masker) -> Self {
+        Self { reader: TurnReader { engine, store, traffic: Arc::new(Traffic::default()) }, masker: Arc::new(masker) }
     }
 
     /// Takes in the turns of one conversation, oldest first, but for those that have been read. `done` hears of the tokens of
@@ -55,6 +58,7 @@ impl Importer {
         let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
         let read = store.already_read(scope, &ids).await?;
         let (known, unread): (Vec<Turn>, Vec<Turn>) = turns.into_iter().partition(|turn| read.contains(&turn.id));
+        let unread = masked(&self.masker, unread).await?;
         if !unread.is_empty() || said.is_some() {
             store.accept_said(unread.clone(), said.into_iter().collect::<Vec<_>>()).await?;
         }

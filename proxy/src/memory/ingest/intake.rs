@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use super::backlog::Backlog;
 use super::health::JournalHealth;
 use super::incoming::IncomingTurns;
+use super::masking::masked;
 use crate::error::MemoryError;
+use crate::memory::secrets::Masker;
 use crate::telemetry::metrics;
 
 /// What the writer calls: it returns once the turns are on disk.
@@ -22,9 +24,9 @@ pub(super) type Accept =
     Box<dyn Fn(Arc<[Turn]>, Arc<[NewTurns]>) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
 
 /// Takes turns for the journal.
-#[derive(Debug)]
 pub(super) struct Intake {
     store: Store,
+    masker: Arc<Masker>,
     /// `None` once nothing more is taken.
     writer: Mutex<Option<mpsc::Sender<QueuedTurns>>>,
     backlog: Arc<Backlog>,
@@ -61,6 +63,7 @@ impl Intake {
     /// Hands turns to a writer that is still to be run. Nobody waits for longer than `timeout`.
     pub(super) fn new(
         store: &Store,
+        masker: &Arc<Masker>,
         backlog: &Arc<Backlog>,
         timeout: Duration,
         stop: &CancellationToken,
@@ -70,6 +73,7 @@ impl Intake {
         let accepting = store.clone();
         let intake = Self {
             store: store.clone(),
+            masker: Arc::clone(masker),
             writer: Mutex::new(Some(sender)),
             backlog: Arc::clone(backlog),
             health: Arc::clone(&health),
@@ -102,6 +106,7 @@ impl Intake {
         }
         let submission = Submission {
             store: self.store.clone(),
+            masker: Arc::clone(&self.masker),
             scope,
             backlog: Arc::clone(&self.backlog),
             health: Arc::clone(&self.health),
@@ -169,6 +174,7 @@ impl Acknowledgement {
 /// One request's turns on their way to the writer.
 struct Submission {
     store: Store,
+    masker: Arc<Masker>,
     scope: Scope,
     backlog: Arc<Backlog>,
     health: Arc<JournalHealth>,
@@ -212,9 +218,18 @@ impl Submission {
         turns
     }
 
+    /// Hands turns to the writer, without their secrets.
     async fn send(&self, turns: Vec<Turn>, said: Option<NewTurns>, done: oneshot::Sender<()>) {
+        // So much waits, whatever masks make of it.
         let bytes = bytes_of(&turns);
-        if self.writer.send(QueuedTurns { turns, said, bytes, done }).await.is_err() {
+        let sent = match masked(&self.masker, turns).await {
+            Ok(turns) => self.writer.send(QueuedTurns { turns, said, bytes, done }).await.is_ok(),
+            Err(error) => {
+                self.health.report(&error);
+                false
+            }
+        };
+        if !sent {
             self.health.leave(bytes);
         }
     }

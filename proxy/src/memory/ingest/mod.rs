@@ -8,6 +8,7 @@ mod health;
 mod importer;
 mod incoming;
 mod intake;
+mod masking;
 mod pipeline;
 mod points;
 mod queue;

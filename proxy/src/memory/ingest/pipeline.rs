@@ -21,6 +21,7 @@ use super::turn_reader::TurnReader;
 use super::worker::{LANES, ReadWorker};
 use crate::config::Config;
 use crate::error::MemoryError;
+use crate::memory::secrets::Masker;
 use crate::memory::small_talk::SmallTalk;
 
 /// Takes turns in: journals them, and has workers read them in the background.
@@ -30,6 +31,7 @@ pub(crate) struct IngestPipeline {
     traffic: Arc<Traffic>,
     engine: Engine,
     store: Store,
+    masker: Arc<Masker>,
     small_talk: Arc<OnceCell<SmallTalk>>,
     stop: CancellationToken,
     workers: Mutex<Option<Workers>>,
@@ -42,13 +44,13 @@ struct Workers {
 }
 
 impl IngestPipeline {
-    /// Starts the workers, and lists what an earlier process accepted and never read.
-    pub(crate) fn start(engine: Engine, store: Store, config: &Config) -> Self {
+    /// Starts the workers, and lists what an earlier process accepted and never read. What comes is stored as `masker` leaves it.
+    pub(crate) fn start(engine: Engine, store: Store, masker: &Arc<Masker>, config: &Config) -> Self {
         let sizes = Sizes { alone: CHUNK_TOKENS, shared: SHARED_TOKENS };
         let backlog = Arc::new(Backlog::new(Limits::new(&config.store), sizes));
         backlog.set_unlisted(store.status().pending_turns);
         let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
-        let (intake, queue, writer) = Intake::new(&store, &backlog, config.memory.deadline, &stop);
+        let (intake, queue, writer) = Intake::new(&store, masker, &backlog, config.memory.deadline, &stop);
         let small_talk = Arc::new(OnceCell::new());
         let worker = ReadWorker {
             small_talk: Arc::clone(&small_talk),
@@ -61,6 +63,7 @@ impl IngestPipeline {
         readers.push(tokio::spawn(resume::keep_listed(store.clone(), Arc::clone(&backlog), stop.clone())));
         Self {
             intake,
+            masker: Arc::clone(masker),
             backlog,
             traffic,
             engine,
@@ -111,7 +114,7 @@ impl IngestPipeline {
     /// # Errors
     /// When there is no room for them to wait in, or the store fails.
     pub(crate) async fn restore(&self, scope: &Scope, moved: MovedTurns) -> Result<Restored, MemoryError> {
-        restore::restore(&self.store, &self.backlog, scope, moved).await
+        restore::restore(&self.store, &self.backlog, &self.masker, scope, moved).await
     }
 
     /// Has turns deleted from the store and forgets them, so that they are taken in anew when they are said again. Returns how many

@@ -3,11 +3,14 @@
 //! It must not know where they come from, nor read any.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use mainpoint_store::{PlacedTurn, Scope, Store, Turn, TurnId};
 
 use super::backlog::Backlog;
+use super::masking::masked;
 use crate::error::MemoryError;
+use crate::memory::secrets::Masker;
 
 /// Turns of one scope and where they stood.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +45,7 @@ impl Restored {
 pub(super) async fn restore(
     store: &Store,
     backlog: &Backlog,
+    masker: &Arc<Masker>,
     scope: &Scope,
     moved: MovedTurns,
 ) -> Result<Restored, MemoryError> {
@@ -54,7 +58,7 @@ pub(super) async fn restore(
     let read = store.already_read(scope, &ids).await?;
     backlog.mark_done(scope, &read.iter().copied().collect::<Vec<_>>(), era);
     turns.retain(|turn| !read.contains(&turn.id));
-    let (admitted, refused) = backlog.admit(turns);
+    let (admitted, refused) = backlog.admit(masked(masker, turns).await?);
     let ids: Vec<(Scope, TurnId)> = admitted.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
     if let Some((refusal, _)) = refused.first() {
         backlog.forget(&ids);

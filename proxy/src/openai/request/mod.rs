@@ -51,6 +51,8 @@ pub(crate) struct ChatRequest {
     pub(crate) user: Option<String>,
     /// How many choices are asked for; 0 when that cannot be read.
     pub(crate) choices: u64,
+    /// Whether its `store` says that it is not to be kept.
+    pub(crate) declines_storage: bool,
     /// Raw JSON that is part of the prompt besides the messages, such as tools and the format of the reply.
     pub(crate) definitions: Vec<Range<usize>>,
     /// The messages, or items, in order. What is no message at all, or of a kind that is not known, is one odd message with its
@@ -114,12 +116,13 @@ impl Surface {
 }
 
 /// The fields of a request that are looked at.
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 13] = [
     "messages",
     "input",
     "model",
     "user",
     "n",
+    "store",
     "previous_response_id",
     "conversation",
     "tools",
@@ -129,7 +132,7 @@ const FIELDS: [&str; 12] = [
     "text",
 ];
 
-type TopLevel = Picked<12>;
+type TopLevel = Picked<13>;
 
 /// A body that is being read, and how its model counts images.
 #[derive(Clone, Copy)]
@@ -168,12 +171,14 @@ impl ChatRequest {
             Some(span) => serde_json::from_slice(slice(&body, &span.range)).unwrap_or(0),
             None => 1,
         };
+        let declines_storage = fields.get("store").is_some_and(|span| slice(&body, &span.range) == b"false");
         let definitions = surface.definitions().into_iter().filter_map(|name| fields.set(&body, name));
         Ok(Self {
             surface,
             model,
             user: user.filter(|user| !user.is_empty()),
             choices,
+            declines_storage,
             definitions: definitions.map(|span| span.range.clone()).collect(),
             messages,
             body,

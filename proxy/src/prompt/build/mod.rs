@@ -24,7 +24,7 @@ use super::injections::{BlockRecord, Recorded, entry};
 use super::pack::Source;
 use super::provider_cache::CacheState;
 use super::way_back::WayBack;
-use crate::config::{Mode, RecallReach};
+use crate::config::{Mode, RecallReach, Storing};
 use crate::conversation::prepare::Prepared;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
@@ -72,6 +72,8 @@ pub(crate) struct Manner {
     pub(crate) mode: Mode,
     /// Whose turns are recalled.
     pub(crate) reach: RecallReach,
+    /// Of a request that is not stored nothing is written to the ledger either.
+    pub(crate) storing: Storing,
     /// What the provider has of the conversation's last prompt.
     pub(crate) cache: CacheState,
 }
@@ -183,10 +185,12 @@ impl<M: PromptMemory> Draft<'_, M> {
         self.watch.lap("rewrite");
         if self.manner.mode == Mode::On {
             self.prepared.deadline.check()?;
-            if !self.record(&eviction, &remembered).await? {
-                return Ok(Attempt::Overtaken);
+            if self.manner.storing == Storing::On {
+                if !self.record(&eviction, &remembered).await? {
+                    return Ok(Attempt::Overtaken);
+                }
+                self.watch.lap("record");
             }
-            self.watch.lap("record");
         }
         let way_back = beside(body.len(), || self.way_back(&body, &eviction));
         let body = way_back.as_ref().map_or(body, |way_back| way_back.offer.body(Round::Open));

@@ -1,0 +1,114 @@
+//! A rule at work: what it takes for a secret from a place on, and whether that is one.
+//!
+//! It must not know where rules are tried.
+
+use std::ops::Range;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::rules::{Check, Rule, Secret};
+use super::strength;
+
+/// A rule that can be tried.
+pub(super) struct CompiledRule {
+    pub(super) rule: &'static Rule,
+    /// `None` where nothing has to stand before the secret.
+    lead: Option<Regex>,
+    /// `None` for a value.
+    secret: Option<Regex>,
+}
+
+impl CompiledRule {
+    /// Compiles a rule.
+    ///
+    /// # Errors
+    /// When a pattern is none.
+    pub(super) fn new(rule: &'static Rule) -> Result<Self, regex::Error> {
+        let pattern = |pattern: String| RegexBuilder::new(&pattern).unicode(false).build();
+        let lead = (!rule.lead.is_empty()).then(|| pattern(format!("^(?:{})", rule.lead))).transpose()?;
+        let secret = match rule.secret {
+            Secret::Next(secret) => Some(pattern(format!("^(?:{secret})"))?),
+            Secret::Near(_, secret) => Some(pattern(format!("^(?:{secret})$"))?),
+            Secret::Value => None,
+        };
+        Ok(Self { rule, lead, secret })
+    }
+
+    /// What the rule takes for a secret from `start` on.
+    pub(super) fn secret(&self, text: &[u8], start: usize) -> Option<Range<usize>> {
+        let rest = text.get(start..)?;
+        let start = start + self.lead.as_ref().map_or(Some(0), |lead| lead.find(rest).map(|lead| lead.end()))?;
+        let rest = text.get(start..)?;
+        match (self.rule.secret, &self.secret) {
+            (Secret::Next(_), Some(secret)) => secret.find(rest).map(|secret| start..start + secret.end()),
+            (Secret::Near(most, _), Some(secret)) => {
+                let near = rest.get(..rest.len().min(most + LONGEST_KEY + 1))?;
+                let mut runs = runs(near).take_while(|run| run.start <= most && run.len() <= LONGEST_KEY);
+                let run = runs.find(|run| near.get(run.clone()).is_some_and(|run| secret.is_match(run)))?;
+                Some(start + run.start..start + run.end)
+            }
+            _ => strength::value(text, start),
+        }
+    }
+
+    /// What of that is a secret, if it is one.
+    pub(super) fn passed(&self, text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
+        let value = text.get(range.clone())?;
+        let within = |part: Range<usize>| range.start + part.start..range.start + part.end;
+        let is_passed = match self.rule.check {
+            Check::Shape => true,
+            Check::Random => strength::is_random(value),
+            Check::Block => value.len() >= SHORTEST_BLOCK,
+            Check::NoDigest => {
+                let (before, after) = (text.get(..range.start)?, text.get(range.end..)?);
+                let is_joined = |byte: Option<&u8>| byte.is_some_and(|byte| b"+/=".contains(byte));
+                let ends = after.first().is_none_or(|byte| !byte.is_ascii_alphanumeric()) && !is_joined(after.first());
+                ends && begins_word(before) && !is_joined(before.last()) && !before.ends_with(b"sha512-")
+            }
+            Check::InUrl => {
+                let value = value.split_last()?.1;
+                return strength::is_url_password(value).then(|| within(0..value.len()));
+            }
+            Check::Assigned => return strength::assigned(value).map(|part| extended(text, within(part))),
+            Check::Said => return strength::said(value).map(|part| extended(text, within(part))),
+        };
+        // A sentence may end here.
+        let end = value.iter().rev().take_while(|byte| **byte == b'.').count();
+        is_passed.then(|| range.start..range.end - end)
+    }
+}
+
+/// Runs of the letters of which keys are made, none of which is looked at beyond the length of keys.
+fn runs(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-+/".contains(byte);
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + text.get(at..)?.iter().position(belongs)?;
+        at = start + text.get(start..)?.iter().take(LONGEST_KEY + 1).take_while(|byte| belongs(byte)).count();
+        Some(start..at)
+    })
+}
+
+/// Bytes of the longest key that is found by what stands near it.
+const LONGEST_KEY: usize = 64;
+
+/// All of a secret of which only the beginning was looked at.
+fn extended(text: &[u8], range: Range<usize>) -> Range<usize> {
+    let rest = text.get(range.end..).unwrap_or_default();
+    let more =
+        if range.len() < strength::JUDGED { 0 } else { rest.iter().take_while(|byte| strength::belongs(byte)).count() };
+    range.start..range.end + more
+}
+
+/// Bytes of the shortest private key with its marks.
+const SHORTEST_BLOCK: usize = 90;
+
+/// Whether a text does not end in a letter or digit. An escape such as \n or %20 does not count as one.
+pub(super) fn begins_word(before: &[u8]) -> bool {
+    match before {
+        [.., b'\\', b'n' | b'r' | b't'] => true,
+        [.., b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => true,
+        [.., last] => !last.is_ascii_alphanumeric(),
+        [] => true,
+    }
+}
