@@ -58,7 +58,8 @@ fn every_key_that_is_commented_out_is_accepted_when_it_is_not() {
             _ => format!("{line}\n"),
         })
         .collect();
-    let config = with_environment(&text, &[("OPENAI_API_KEY", "key"), ("HOME", "/home/somebody")]).unwrap();
+    let variables = [("OPENAI_API_KEY", "key"), ("MAINPOINT_ADMIN_TOKEN", "token"), ("HOME", "/home/somebody")];
+    let config = with_environment(&text, &variables).unwrap();
     assert_eq!(config.models.directory, PathBuf::from("/home/somebody/.cache/mainpoint/models"));
     assert_eq!(config.upstream.api_key.unwrap().expose(), "key");
 }
