@@ -24,7 +24,7 @@ section! {
         high_water: f64 = 0.6,
         /// Share of the budget that is left when old turns have left; less than `high_water`.
         #[serde(deserialize_with = "share")]
-        low_water: f64 = 0.25,
+        low_water: f64 = 0.1,
         /// Share of the budget that the memories recalled for one question may take.
         #[serde(deserialize_with = "share")]
         memory_share: f64 = 0.3,
@@ -37,7 +37,7 @@ section! {
         /// How likely it must be that a turn answers the question, of everything that was compared with it, for every thousand tokens
         /// that its quote takes; for a message of over 160 bytes in proportion to its length.
         #[serde(deserialize_with = "relevance")]
-        least_relevance: f32 = 0.3,
+        least_relevance: f32 = 0.1,
         /// Most candidates of the search by words; of each other search in proportion.
         #[serde(with = "Whole::<1, 10_000>")]
         candidates: usize = 400,
@@ -216,7 +216,7 @@ fn secret_kinds<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<SecretKind>, 
 }
 
 fn relevance<'de, D: Deserializer<'de>>(input: D) -> Result<f32, D::Error> {
-    number(input, |value| (0.0..=1000.0).contains(&value), "a number from 0 to 1000, such as 0.3").map(narrow)
+    number(input, |value| (0.0..=1000.0).contains(&value), "a number from 0 to 1000, such as 0.1").map(narrow)
 }
 
 fn cosine<'de, D: Deserializer<'de>>(input: D) -> Result<f32, D::Error> {

@@ -185,6 +185,7 @@ async fn half_full() -> Case {
     let mut case = Case::new(FakeMemory::default());
     case.planner.config.budget_tokens = 2000;
     case.planner.config.memory_tokens = 10;
+    case.planner.config.low_water = 0.25;
     case.planner.prices.cache_write = 1.25;
     case.planner.cache = ProviderCache::new(Some(Duration::from_secs(300)));
     case.body = request(&said(71));
