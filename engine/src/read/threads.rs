@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::encoder::{Encoder, PassKind, PassSize};
@@ -65,11 +66,9 @@ pub(crate) fn start_passage_encoder(
     let size = PassSize { tokens: inputs.longest_pass(), threads: config.threads };
     let probe = inputs.turn("User", PROBE, 0).passages;
     Actor::start("reader", config.queue, move |inbox| {
-        lower_priority();
+        probed(&model, size, &probe)?;
         let mut encoder = Encoder::new(&model, size, PassKind::Attention)?;
-        for input in &probe {
-            encoder.pass(&input.pass)?;
-        }
+        lower_priority();
         encoder.stop_on(inbox.halt());
         inbox.serve(|input: EncoderInput| {
             let started = Instant::now();
@@ -104,6 +103,16 @@ pub(crate) fn start_query_encoder(
 
 /// Read when a part starts, to see that the model does what it must.
 const PROBE: &str = "The locker code is 4471, remember it.";
+
+/// Sees that turns can be read, on a thread that does not step back: the proxy starts even where the processors are busy. The
+/// workers of a context keep the priority of the thread that uses it first, so the context is this thread's own.
+fn probed(model: &Model, size: PassSize, probe: &[EncoderInput]) -> Result<(), EngineError> {
+    let pass = || {
+        let mut encoder = Encoder::new(model, size, PassKind::Attention)?;
+        probe.iter().try_for_each(|input| encoder.pass(&input.pass).map(drop))
+    };
+    thread::scope(|scope| scope.spawn(pass).join()).unwrap_or(Err(EngineError::Stopped { part: "reader" }))
+}
 
 /// Reads a question.
 fn question(

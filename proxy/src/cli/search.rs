@@ -17,7 +17,7 @@ use crate::config::{Config, MemoryConfig, Overrides};
 use crate::error::{MemoryError, StartError};
 use crate::memory::recall::sketching;
 use crate::memory::small_talk::SmallTalk;
-use crate::memory::{Findings, FoundTurn, Inquiry};
+use crate::memory::{Findings, FoundTurn, Inquiry, one_line};
 use crate::{app, models};
 
 /// Characters of a turn that the table shows.
@@ -193,11 +193,7 @@ fn two_digits(number: Option<f32>) -> String {
 /// The turn's words where they are kept, else its main point, cut to what a table can show.
 fn excerpt(found: &FoundTurn) -> String {
     let whole = if found.turn.text.is_empty() { found.main_point.join(" … ") } else { found.turn.text.clone() };
-    let line = whole.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(EXCERPT) {
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default().trim_end()),
-        None => line,
-    }
+    one_line(&whole, EXCERPT)
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use ingest::{InFlight, IngestPipeline};
 pub(crate) use inquiry::{Findings, FoundTurn, Inquiry};
 pub(crate) use recall::{Recall, RecallQuery, RecallResult, RecalledTurn};
 pub(crate) use secrets::Masker;
-pub(crate) use wording::words_of;
+pub(crate) use wording::{one_line, words_of};
 
 use crate::config::{Config, MemoryConfig};
 use crate::error::MemoryError;

@@ -9,10 +9,11 @@ use mainpoint_store::{
     LedgerEntry, LedgerKind, NewTurns, PlacedTurn, Scope, Store, StoreConfig, Turn, TurnId, TurnPlace, Within,
 };
 use proptest::prelude::*;
-use proptest::test_runner::TestCaseResult;
+use proptest::test_runner::{TestCaseResult, TestRunner};
 
 use crate::support::{
-    config, dense, files_with, id, lexical, now, open, open_with, point, read, read_ids, scope, turn,
+    Published, config, dense, files_with, id, lexical, now, open, open_with, point, published, read, read_ids, scope,
+    turn,
 };
 
 const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
@@ -328,15 +329,23 @@ async fn check_deletion(all: &[Said], deletion: &Deleting) -> TestCaseResult {
     Ok(())
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 20, ..ProptestConfig::default() })]
+/// So many stores are deleted from in every run of the tests.
+const STORES: u32 = 24;
+/// So many are deleted from for the figure that is published.
+const PUBLISHED_STORES: u32 = 1000;
 
-    #[test]
-    fn after_any_deletion_and_maintenance_no_byte_of_what_was_deleted_is_left(
-        all in prop::collection::vec(some_said(), 2..12), deletion in some_deletion(),
-    ) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        runtime.block_on(check_deletion(&all, &deletion))?;
+#[test]
+fn after_any_deletion_and_maintenance_no_byte_of_what_was_deleted_is_left() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let cases = published().map_or(STORES, |_| PUBLISHED_STORES);
+    let config = ProptestConfig { cases, max_shrink_iters: 20, failure_persistence: None, ..ProptestConfig::default() };
+    let some_store = (prop::collection::vec(some_said(), 2..12), some_deletion());
+    let deleted_from =
+        TestRunner::new(config).run(&some_store, |(all, deletion)| runtime.block_on(check_deletion(&all, &deletion)));
+    deleted_from.unwrap();
+    if let Some(directory) = published() {
+        Published { bench: "forget", arm: "mainpoint" }
+            .write(&directory, &[("stores", cases), ("files_with_deleted_text", 0)]);
     }
 }
 

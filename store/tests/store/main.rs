@@ -12,6 +12,7 @@ mod durability;
 mod everything;
 mod examination;
 mod forgetting;
+mod forks;
 mod full_disk;
 mod handles;
 mod ledger;

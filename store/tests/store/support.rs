@@ -224,3 +224,31 @@ pub(crate) fn now() -> DateTime<Utc> {
 fn contains(bytes: &[u8], marker: &str) -> bool {
     bytes.windows(marker.len()).any(|window| window.eq_ignore_ascii_case(marker.as_bytes()))
 }
+
+/// Where figures are published; `None` in every run of the tests that publishes none.
+pub(crate) fn published() -> Option<PathBuf> {
+    std::env::var_os("MAINPOINT_RESULTS").map(PathBuf::from)
+}
+
+/// Figures of `reliability.jsonl`.
+pub(crate) struct Published {
+    pub(crate) bench: &'static str,
+    pub(crate) arm: &'static str,
+}
+
+impl Published {
+    /// Puts figures in the place of those of the last run.
+    pub(crate) fn write(&self, directory: &Path, figures: &[(&str, u32)]) {
+        let (bench, arm) = (self.bench, self.arm);
+        let (path, begin) = (directory.join("reliability.jsonl"), format!("{{\"bench\":\"{bench}\","));
+        let is_earlier = |line: &str| line.starts_with(&begin) && line.contains(&format!("\"arm\":\"{arm}\""));
+        let before = fs::read_to_string(&path).unwrap_or_default();
+        let mut lines: Vec<String> = before.lines().filter(|line| !is_earlier(line)).map(str::to_owned).collect();
+        lines.extend(
+            figures
+                .iter()
+                .map(|(metric, value)| format!("{begin}\"metric\":\"{metric}\",\"arm\":\"{arm}\",\"value\":{value}}}")),
+        );
+        fs::write(path, lines.join("\n") + "\n").unwrap();
+    }
+}

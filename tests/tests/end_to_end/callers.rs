@@ -4,9 +4,10 @@
 //! two callers are one.
 
 use http::{HeaderMap, HeaderValue};
-use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy, prompt};
+use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, prompt};
 
 use crate::isolation::small_talk;
+use crate::shared::{chat, opens};
 
 const DUMMY: (&str, &[u8]) = ("authorization", b"Bearer dummy");
 
@@ -135,12 +136,6 @@ fn headers(lines: &[(&'static str, &[u8])]) -> HeaderMap {
     headers
 }
 
-async fn chat(proxy: &StartedProxy, caller: &HeaderMap, conversation: &Conversation) -> Answer {
-    let request = proxy.client().post(format!("{}/chat/completions", proxy.base_url()));
-    let request = request.headers(caller.clone()).body(conversation.body());
-    Answer::from_response(request.send().await.expect("an answer")).await
-}
-
 /// The id of a request that this caller sent.
 async fn receipt_of(proxy: &StartedProxy, caller: &HeaderMap) -> String {
     let mut conversation = Conversation::new();
@@ -148,12 +143,4 @@ async fn receipt_of(proxy: &StartedProxy, caller: &HeaderMap) -> String {
     let answer = chat(proxy, caller, &conversation).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.header("x-mainpoint-request-id").to_owned()
-}
-
-async fn opens(proxy: &StartedProxy, caller: &HeaderMap, receipt: &str) -> bool {
-    let url = format!("http://{}/mainpoint/receipts/{receipt}", proxy.authority());
-    let answer = proxy.client().get(url).headers(caller.clone()).send().await;
-    let status = answer.expect("an answer").status();
-    assert!([200, 404].contains(&status.as_u16()), "{status}");
-    status == 200
 }

@@ -21,6 +21,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 
 use crate::isolation::small_talk;
+use crate::shared::{chat, opens};
 
 const FACT: &str = "Grandmother's recipe box stands in the blue cupboard, behind the jar with 31 marbles.";
 const DETAIL: &str = "31 marbles";
@@ -318,20 +319,6 @@ async fn has_no_identity(proxy: &StartedProxy, upstream: &ScriptedUpstream, call
 async fn tokens_read(proxy: &StartedProxy) -> f64 {
     proxy.everything_read().await;
     proxy.metrics().await.sum("mainpoint_reader_tokens_total", &[])
-}
-
-async fn chat(proxy: &StartedProxy, caller: &HeaderMap, conversation: &Conversation) -> Answer {
-    let request = proxy.client().post(format!("{}/chat/completions", proxy.base_url()));
-    let request = request.headers(caller.clone()).body(conversation.body());
-    Answer::from_response(request.send().await.expect("an answer")).await
-}
-
-async fn opens(proxy: &StartedProxy, caller: &HeaderMap, receipt: &str) -> bool {
-    let url = format!("http://{}/mainpoint/receipts/{receipt}", proxy.authority());
-    let answer = proxy.client().get(url).headers(caller.clone()).send().await;
-    let status = answer.expect("an answer").status();
-    assert!([200, 404].contains(&status.as_u16()), "{status}");
-    status == 200
 }
 
 fn telling() -> Conversation {

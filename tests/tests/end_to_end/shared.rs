@@ -4,10 +4,11 @@
 
 use std::path::Path;
 
+use http::HeaderMap;
 use mainpoint_tests::binary::{self, Finished};
 use mainpoint_tests::conversation::{SYSTEM, everyday_chat};
 use mainpoint_tests::proxy::{Home, TENANT};
-use mainpoint_tests::{Answer, RecordedRequest, ScriptedUpstream, StartedProxy, python};
+use mainpoint_tests::{Answer, Conversation, RecordedRequest, ScriptedUpstream, StartedProxy, python};
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
@@ -35,6 +36,22 @@ pub(crate) async fn receipt_of(proxy: &StartedProxy, authorization: &str, answer
     let receipt = proxy.get_as(authorization, &path).await;
     assert_eq!(receipt.status, 200, "{}", receipt.text());
     receipt.json()
+}
+
+/// Sends a conversation as somebody.
+pub(crate) async fn chat(proxy: &StartedProxy, caller: &HeaderMap, conversation: &Conversation) -> Answer {
+    let request = proxy.client().post(format!("{}/chat/completions", proxy.base_url()));
+    let request = request.headers(caller.clone()).body(conversation.body());
+    Answer::from_response(request.send().await.expect("an answer")).await
+}
+
+/// Whether somebody may see a receipt.
+pub(crate) async fn opens(proxy: &StartedProxy, caller: &HeaderMap, receipt: &str) -> bool {
+    let url = format!("http://{}/mainpoint/receipts/{receipt}", proxy.authority());
+    let answer = proxy.client().get(url).headers(caller.clone()).send().await;
+    let status = answer.expect("an answer").status();
+    assert!([200, 404].contains(&status.as_u16()), "{status}");
+    status == 200
 }
 
 /// So many exchanges of the everyday chat, the third of which tells the code, with other messages before some of them, and the

@@ -9,6 +9,8 @@ use chrono::{DateTime, Utc};
 use mainpoint_store::{Point, Turn, TurnId, TurnPlace};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::memory::one_line;
+
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Page<T, N = String> {
@@ -95,7 +97,7 @@ impl ListedConversation {
             turns: line.len(),
             first_time: first.time,
             last_time: last.time,
-            first_words: beginning(&first.text),
+            first_words: one_line(&first.text, FIRST_WORDS),
             branches_from: origin.map(ListedPlace::from),
         })
     }
@@ -212,15 +214,6 @@ impl FromStr for TurnCursor {
 /// Characters of a turn that a list of conversations shows.
 const FIRST_WORDS: usize = 80;
 
-/// How a text begins, in one line.
-fn beginning(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(FIRST_WORDS) {
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default().trim_end()),
-        None => line,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
@@ -237,12 +230,6 @@ mod tests {
         assert_eq!(page(3), Page { data: vec![1, 2, 3], next: None });
         let written = serde_json::to_value(Page { data: vec![1], next: Some("x".to_owned()) }).unwrap();
         assert_eq!(written, serde_json::json!({"object": "list", "data": [1], "has_more": true, "next": "x"}));
-    }
-
-    #[test]
-    fn a_beginning_is_one_short_line() {
-        assert_eq!(beginning(" a\n b "), "a b");
-        assert_eq!(beginning(&"é".repeat(100)), format!("{}…", "é".repeat(FIRST_WORDS)));
     }
 
     proptest! {
