@@ -195,24 +195,8 @@ pub(super) fn place(transaction: &WriteTransaction, new: &NewTurns) -> Result<Op
         branches: transaction.open_table(BRANCHES)?,
         scope: new.scope.as_str(),
     };
-    let mut here = new.after;
-    let mut left = new.turns.iter();
-    let mut next = left.next();
-    // What is there already.
-    while let Some(turn) = next {
-        let position = here.map_or(0, |place| place.position + 1);
-        let of = here.map_or(new.fresh, |place| place.conversation);
-        let on = |conversation| TurnPlace { conversation, position };
-        here = Some(if writer.has(on(of), *turn)? {
-            on(of)
-        } else if writer.has(on(new.fresh), *turn)? {
-            on(new.fresh)
-        } else {
-            break;
-        });
-        next = left.next();
-    }
-    for turn in next.into_iter().chain(left) {
+    let (mut here, placed) = placed(&writer.sequences, new)?;
+    for turn in new.turns.iter().skip(placed) {
         let place = match here {
             None => TurnPlace { conversation: new.fresh, position: 0 },
             Some(last) => {
@@ -233,6 +217,31 @@ pub(super) fn place(transaction: &WriteTransaction, new: &NewTurns) -> Result<Op
     Ok(here)
 }
 
+/// Where the last of the new turns stands that has its place already, and how many have.
+fn placed(
+    sequences: &impl ReadableTable<SequenceKey, &'static [u8; 16]>,
+    new: &NewTurns,
+) -> Result<(Option<TurnPlace>, usize), redb::Error> {
+    let has = |place: TurnPlace, turn: TurnId| -> Result<bool, redb::Error> {
+        let row = sequences.get((new.scope.as_str(), &place.conversation.0, place.position))?;
+        Ok(row.is_some_and(|row| *row.value() == turn.0))
+    };
+    let mut here = new.after;
+    for (count, turn) in new.turns.iter().enumerate() {
+        let position = here.map_or(0, |place| place.position + 1);
+        let of = here.map_or(new.fresh, |place| place.conversation);
+        let on = |conversation| TurnPlace { conversation, position };
+        if has(on(of), *turn)? {
+            here = Some(on(of));
+        } else if has(on(new.fresh), *turn)? {
+            here = Some(on(new.fresh));
+        } else {
+            return Ok((here, count));
+        }
+    }
+    Ok((here, new.turns.len()))
+}
+
 struct PlaceWriter<'a> {
     sequences: Table<'a, SequenceKey, &'static [u8; 16]>,
     places: Table<'a, super::rows::PlaceKey, ()>,
@@ -241,11 +250,6 @@ struct PlaceWriter<'a> {
 }
 
 impl PlaceWriter<'_> {
-    fn has(&self, place: TurnPlace, turn: TurnId) -> Result<bool, redb::Error> {
-        let row = self.sequences.get((self.scope, &place.conversation.0, place.position))?;
-        Ok(row.is_some_and(|row| *row.value() == turn.0))
-    }
-
     fn is_free(&self, place: TurnPlace) -> Result<bool, redb::Error> {
         Ok(self.sequences.get((self.scope, &place.conversation.0, place.position))?.is_none())
     }
@@ -269,6 +273,19 @@ impl PlaceWriter<'_> {
 }
 
 impl Journal {
+    /// Whether all of it stands in its place already, as when a request was sent again.
+    pub(crate) fn has_said(&self, said: &[NewTurns]) -> Result<bool, StoreError> {
+        self.database.read("look for what was said", |transaction| {
+            let sequences = transaction.open_table(SEQUENCES)?;
+            for new in said {
+                if placed(&sequences, new)?.1 < new.turns.len() {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+    }
+
     /// Puts new turns into their places, and nothing else.
     #[cfg(test)]
     pub(crate) fn place(&self, new: &NewTurns) -> Result<Option<TurnPlace>, StoreError> {

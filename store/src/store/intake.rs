@@ -39,8 +39,12 @@ impl Store {
         for scope in turns.iter().map(|turn| &turn.scope).collect::<BTreeSet<_>>() {
             loading::load_scope(&self.shared, scope, None).await?;
         }
-        if said.is_empty() && turns.iter().all(|turn| self.shared.turn_index().state(&turn.scope, turn.id).is_some()) {
-            return Ok(Vec::new());
+        if turns.iter().all(|turn| self.shared.turn_index().state(&turn.scope, turn.id).is_some()) {
+            let again = Arc::clone(&said);
+            // A request that was sent again writes nothing.
+            if said.is_empty() || self.shared.blocking(move |shared| shared.journal.has_said(&again)).await? {
+                return Ok(Vec::new());
+            }
         }
         self.accepting(move |journal, is_known| journal.accept(&turns, &said, is_known)).await
     }

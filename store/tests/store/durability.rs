@@ -1,6 +1,6 @@
 //! Accepting and completing: idempotent, durable, visible at once.
 
-use mainpoint_store::{StoreError, WaitingTurn, Within};
+use mainpoint_store::{NewTurns, StoreError, WaitingTurn, Within};
 
 use crate::support::{config, dense, id, lexical, open, open_with, point, query, read, read_ids, scope, turn, until};
 
@@ -17,6 +17,23 @@ async fn accepting_again_names_only_what_is_new() {
     let grown = [turns, vec![turn(&scope, 2, "three")]].concat();
     assert_eq!(store.accept(grown).await.unwrap(), [id(2)]);
     assert_eq!(store.status().pending_turns, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_again_in_its_place_writes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    let turns: Vec<_> = (0..2).map(|number| turn(&scope, number, "text")).collect();
+    let said = |fresh, after| NewTurns { scope: scope.clone(), after, fresh: id(fresh), turns: vec![id(0), id(1)] };
+    store.accept_said(turns.clone(), vec![said(100, None)]).await.unwrap();
+    let journal = || std::fs::read(directory.path().join("journal.redb")).unwrap();
+    let before = journal();
+    store.accept_said(turns.clone(), vec![said(100, None)]).await.unwrap();
+    assert!(journal() == before);
+    store.accept_said(turns, vec![said(101, None)]).await.unwrap();
+    assert!(journal() != before, "another conversation says the same");
+    let standing = store.standing(&scope, vec![id(0), id(1)], vec![true, true]).await.unwrap();
+    assert_eq!(standing.known, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use memchr::memchr2;
+
 use super::oddity::Oddity;
 
 /// The text's structure is not JSON's.
@@ -239,15 +241,15 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         loop {
             let rest = self.text.get(self.at..).ok_or(Malformed)?;
-            self.at += rest.iter().position(|byte| STOPS[usize::from(*byte)]).ok_or(Malformed)?;
-            match self.peek()? {
-                b'"' => break,
-                b'\\' => self.escape(oddity)?,
-                _ => {
-                    oddity.get_or_insert(Oddity::ControlCharacter);
-                    self.at += 1;
-                }
+            let plain = memchr2(b'"', b'\\', rest).ok_or(Malformed)?;
+            if rest.iter().take(plain).fold(false, |found, byte| found | (*byte < b' ')) {
+                oddity.get_or_insert(Oddity::ControlCharacter);
             }
+            self.at += plain;
+            if self.peek()? == b'"' {
+                break;
+            }
+            self.escape(oddity)?;
         }
         if std::str::from_utf8(slice(self.text, &(start..self.at))).is_err() {
             oddity.get_or_insert(Oddity::NotUtf8);
@@ -330,19 +332,6 @@ impl<'a> Scanner<'a> {
 
 /// Bytes of an escape such as `\u00e9`.
 const UNIT: usize = 6;
-
-/// The bytes of a string at which a scanner has to look closer: quotes, backslashes and control characters.
-const STOPS: [bool; 256] = {
-    let mut stops = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        stops[byte] = true;
-        byte += 1;
-    }
-    stops[b'"' as usize] = true;
-    stops[b'\\' as usize] = true;
-    stops
-};
 
 impl Brackets {
     fn push(&mut self, is_object: bool) {
