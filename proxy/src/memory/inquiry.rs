@@ -70,6 +70,8 @@ impl Inquiry<'_> {
             dropped: Vec::new(),
             retained: HashSet::new(),
         };
+        // A prompt waits for nothing; whoever asks by hand waits until what was read a moment ago can be searched.
+        drop(self.store.snapshot(scope, &Within::Scope).await?);
         let found = recall.run(question).await?;
         let shown: Vec<TurnId> = found.turns.iter().map(|recalled| recalled.turn.id).collect();
         let points = self.store.points(scope, &Within::Conversation(shown), MOST_POINTS).await?;

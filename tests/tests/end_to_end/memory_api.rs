@@ -92,6 +92,18 @@ fn holds(bytes: &[u8], word: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_finds_what_was_read_a_moment_ago_however_seldom_it_is_written_to_its_table() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = builder(&upstream).setting("store", "flush_interval_ms = 600000").start().await;
+    let mut told = Conversation::new();
+    told.user("Grandmother's recipe box stands in the blue cupboard, behind the jar with 31 marbles.");
+    proxy.chat(told.body()).await;
+    proxy.everything_read().await;
+    let found = search(&proxy, TENANT, "Where is grandmother's recipe box?").await;
+    assert!(found["results"].to_string().contains("31 marbles"), "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_lists_reads_and_searches_what_it_said_and_nobody_else_does() {
     let upstream = ScriptedUpstream::start().await;
     let proxy = builder(&upstream).start().await;
