@@ -4,7 +4,7 @@
 //! two callers are one.
 
 use http::{HeaderMap, HeaderValue};
-use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, prompt};
+use mainpoint_tests::{Answer, Conversation, ScriptedUpstream, StartedProxy, prompt};
 
 use crate::isolation::small_talk;
 use crate::shared::{chat, opens};
