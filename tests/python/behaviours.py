@@ -1,8 +1,8 @@
 """Clients as people have them: what each makes of its conversation before it sends it, done by the library that does it so.
 
-It reads {"client": ..., "server": ..., "exchanges": [[user, assistant], ...], "question": ..., "secret": ...} from standard input,
-has the exchanges as the named client and asks the question at the end, and prints one JSON object: what was answered, and every
-request as it was sent. It must not know what the proxy makes of them.
+It reads {"client": ..., "server": ..., "key": ..., "secret": ..., "exchanges": [[user, assistant], ...], "question": ...} from
+standard input, has the exchanges as the named client and asks the question at the end, and prints one JSON object: what was
+answered, and every request as it was sent. It must not know what the proxy makes of them.
 """
 
 import json
@@ -21,7 +21,6 @@ from openai import OpenAI
 from proxy import Recorder, until_searchable
 
 MODEL = "gpt-4o-mini"
-API_KEY = "sk-test-client"
 # Messages of a window: five exchanges and what is said next.
 WINDOW = 11
 WINDOW_TOKENS = 200
@@ -38,13 +37,16 @@ class Client:
         self.history: list = []
 
     def openai(self, **more: object) -> OpenAI:
-        settings = {"api_key": API_KEY, "max_retries": 0, **more}
+        settings = {"api_key": self.plan["key"], "max_retries": 0, **more}
         return OpenAI(base_url=f"{self.plan['server']}/v1", http_client=self.recorder.http, **settings)
 
     def langchain(self) -> ChatOpenAI:
-        base_url = f"{self.plan['server']}/v1"
         return ChatOpenAI(
-            model=MODEL, base_url=base_url, api_key=API_KEY, max_retries=0, http_client=self.recorder.http
+            model=MODEL,
+            base_url=f"{self.plan['server']}/v1",
+            api_key=self.plan["key"],
+            max_retries=0,
+            http_client=self.recorder.http,
         )
 
     def play(self) -> None:
