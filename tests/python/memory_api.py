@@ -7,6 +7,7 @@ It must not know paths or methods: the document says them.
 """
 
 import json
+import re
 import sys
 from urllib.parse import quote
 
@@ -63,7 +64,7 @@ class Api:
     def refuse(self, name: str) -> None:
         """Calls an operation with a parameter that it has not got: the answer is the error that the document describes."""
         method, path, _ = self.operations[name]
-        url = self.base + path.replace("{id}", "0" * 32)
+        url = self.base + re.sub(r"\{.+?\}", "0" * 32, path)
         answer = self.http.request(method, url, params={"no-such-parameter": "1"}, headers=self.headers(name))
         assert answer.status_code == 400, f"{name}: {answer.status_code} {answer.text}"
         self.read(name, "default", answer)

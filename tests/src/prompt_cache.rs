@@ -113,7 +113,7 @@ mod tests {
             (step(&["a", "b", "c"], &["b+x", "c"]), "a"),
         ];
         for (after, message) in &changed {
-            assert_eq!(lost(&before, after), messages(&[message]).pop(), "{after:?}");
+            assert_eq!(lost(&before, after), messages(&[*message]).pop(), "{after:?}");
         }
     }
 }
