@@ -183,6 +183,8 @@ struct Measured {
     was_sent: bool,
     /// Whether its prompt has it.
     is_recalled: bool,
+    /// That prompt, of each device.
+    prompts: Vec<Value>,
     tokens_read: f64,
     /// Every message that was sent and every answer, once each.
     new: Vec<Value>,
@@ -248,6 +250,7 @@ async fn play(behaviour: &Behaviour) -> Measured {
     let is_outdated = |prompt: &RecordedRequest| chat.outdated.is_some_and(|outdated| prompt.contains(outdated));
     let mut measured = Measured {
         was_sent: asking.clone().any(|request| request.sent("body").contains(chat.recalled)),
+        prompts: asking.clone().map(|request| request.forwarded.json()).collect(),
         is_recalled: asking
             .map(|request| request.forwarded)
             .all(|prompt| prompt.contains(chat.recalled) && !is_outdated(prompt)),
@@ -328,7 +331,7 @@ async fn whatever_a_client_does_what_it_left_out_is_recalled_no_turn_is_read_twi
         ]);
         println!("{table}");
         assert_eq!(measured.was_sent, !behaviour.leaves_out, "{name}");
-        assert!(measured.is_recalled, "{name}");
+        assert!(measured.is_recalled, "{name}: {:#?}", measured.prompts);
         assert!(tokens_read <= new, "{name}: {tokens_read} tokens were read of {new} that are new");
         if let Some(most) = behaviour.of_whole {
             assert!((0.9..=most).contains(&of_whole), "{name}: {of_whole}");
