@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up what only the tests need: cargo-nextest, and a virtual environment with the official openai package.
+# Sets up what only the tests need: cargo-nextest, and a virtual environment with the client libraries.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

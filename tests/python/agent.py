@@ -7,13 +7,12 @@ rewritten.
 
 import json
 import sys
-import time
-import urllib.request
 
 from openai import OpenAI
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
-PATIENCE_SECONDS = 120.0
+from proxy import until_read
+
 SYSTEM = "You are an assistant that looks after weather stations and asks them with tools."
 WINDS = ("north", "east", "south", "west")
 TOOLS = [
@@ -67,19 +66,8 @@ class Agent:
                 "forwarded": int(raw.headers["x-mainpoint-tokens-forwarded"]),
             }
         )
-        self.wait_until_read()
+        until_read(self.server)
         return completion.choices[0].message
-
-    def wait_until_read(self) -> None:
-        end = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < end:
-            with urllib.request.urlopen(f"{self.server}/metrics", timeout=PATIENCE_SECONDS) as answer:
-                lines = answer.read().decode().splitlines()
-            backlog = [float(line.split()[-1]) for line in lines if line.startswith("mainpoint_backlog_turns")]
-            if backlog and not any(backlog):
-                return
-            time.sleep(0.02)
-        raise TimeoutError("the proxy does not get through with reading")
 
 
 def as_message(said: object) -> dict:

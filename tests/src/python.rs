@@ -1,4 +1,4 @@
-//! The Python interpreter that has the official `openai` package.
+//! The Python interpreter that has the official `openai` package and the other libraries of clients.
 //!
 //! It must not know what the scripts do.
 
@@ -33,6 +33,10 @@ pub fn command(script: &str, arguments: &[&str]) -> Command {
     for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
         command.env_remove(name);
     }
+    for name in ["LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "LANGCHAIN_TRACING_V2"] {
+        command.env_remove(name);
+    }
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
     command
 }
 

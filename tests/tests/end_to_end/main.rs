@@ -39,6 +39,7 @@ mod odd_messages;
 mod odd_texts;
 mod openai_python;
 mod openai_responses;
+mod openapi;
 mod own_headers;
 mod own_words;
 mod quotes;

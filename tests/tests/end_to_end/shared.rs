@@ -85,6 +85,14 @@ pub(crate) fn imported(home: &Home, file: &Path) -> Value {
     serde_json::from_str(&import(home, file, &["--json"]).successful().stdout).expect("JSON")
 }
 
+/// Runs an application in Python with a plan as its input: what it printed.
+pub(crate) async fn told_by_python(script: &'static str, plan: &Value) -> Value {
+    let input = plan.to_string();
+    let run = tokio::task::spawn_blocking(move || python::run(script, &[], input.as_bytes()));
+    let finished = run.await.expect("a thread").successful();
+    serde_json::from_str(&finished.stdout).unwrap_or_else(|_| panic!("{}", finished.said()))
+}
+
 /// Runs an application in Python: what it saw and what the upstream received, without and with streaming.
 pub(crate) async fn run_in_python(
     script: &'static str,
