@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn what_is_the_same_is_one_cluster_however_many_there_may_be() {
-        let memberships = divided(&vec![vec![0.6, 0.8]; 9], 4);
+        let same: Vec<Vec<f32>> = std::iter::repeat_n(vec![0.6, 0.8], 9).collect();
+        let memberships = divided(&same, 4);
         assert_eq!(clusters(&memberships), [Some(0); 9]);
     }
 

@@ -60,8 +60,8 @@ fn sum(found: &Value, key: &str) -> u64 {
 /// The topic whose name has one of these words.
 fn named<'a>(found: &'a Value, words: &[&str]) -> &'a Value {
     let has = |topic: &&Value| {
-        let name = list(topic, "words").iter().filter_map(Value::as_str).map(str::to_lowercase);
-        name.into_iter().any(|word| words.iter().any(|own| word.starts_with(own)))
+        let mut name = list(topic, "words").iter().filter_map(Value::as_str).map(str::to_lowercase);
+        name.any(|word| words.iter().any(|own| word.starts_with(own)))
     };
     list(found, "data").iter().find(has).unwrap_or_else(|| panic!("no topic is named by any of {words:?}: {found}"))
 }

@@ -102,7 +102,7 @@ fn bars(topic: &Value, dates: &[&str]) -> String {
     let highest = bars.iter().copied().max().unwrap_or_default().max(1);
     let tallest = HEIGHTS.len() as u64 - 1;
     let height = |bar: u64| usize::try_from((bar * tallest).div_ceil(highest)).ok();
-    bars.into_iter().filter_map(|bar| HEIGHTS.get(height(bar)?)).collect()
+    bars.into_iter().filter_map(|bar| HEIGHTS.get(height(bar)?).copied()).collect()
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ fn wanted(query: &Query) -> Result<TopicsWanted, ProxyError> {
 }
 
 fn within(allowed: RangeInclusive<usize>) -> impl FnOnce(&str) -> Option<usize> {
-    move |value| value.parse().ok().filter(|number| allowed.contains(number))
+    move |value: &str| value.parse().ok().filter(|number| allowed.contains(number))
 }
 
 #[cfg(test)]
