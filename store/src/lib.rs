@@ -94,9 +94,9 @@ pub use query::ranking::Ranking;
 pub use query::sketches::Sketches;
 pub use query::snapshot::Snapshot;
 pub use records::{
-    Hit, IdentifiedHits, IndexedPassage, LedgerEntry, LedgerKind, NewTurns, Outline, OutlinedConversation, PlacedTurn,
-    Point, QuotedTurns, ReplacedTurn, Scope, ScopeCounts, SearchQuery, SearchResult, Span, Standing, Turn, TurnId,
-    TurnPlace, WaitingTurn, Within,
+    ClusteredPoint, Clusters, Hit, IdentifiedHits, IndexedPassage, LedgerEntry, LedgerKind, NewTurns, Outline,
+    OutlinedConversation, PlacedTurn, Point, QuotedTurns, ReplacedTurn, Scope, ScopeCounts, SearchQuery, SearchResult,
+    Span, Standing, Turn, TurnId, TurnPlace, WaitingTurn, Within,
 };
 pub use status::StoreStatus;
 pub use store::{Examination, Store};

@@ -1,9 +1,10 @@
-//! `mainpoint list`, `export`, `forget` and `stats`: a memory as its owner sees it, through a running proxy or from the store itself.
+//! `mainpoint list`, `topics`, `export`, `forget` and `stats`: a memory as its owner sees it, through a running proxy or from the store itself.
 //!
 //! It must not know how a memory is kept, nor HTTP: [`remote`] asks a proxy, [`local`] opens the store.
 
 mod local;
 mod remote;
+mod topics;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -21,12 +22,14 @@ use crate::config::Overrides;
 use crate::memory::Forget;
 use local::LocalMemory;
 use remote::RemoteMemory;
+pub(super) use topics::{TopicsArguments, topics};
 
 /// How the commands are used, as `--help` shows it.
 pub(super) const EXAMPLES: &str = "\
 Examples:
   MY_KEY=sk-… mainpoint list --url http://127.0.0.1:8787 --key-env MY_KEY
   MY_KEY=sk-… mainpoint list --url http://127.0.0.1:8787 --key-env MY_KEY --conversation 0123456789abcdef0123456789abcdef
+  MY_KEY=sk-… mainpoint topics --url http://127.0.0.1:8787 --key-env MY_KEY
   MY_KEY=sk-… mainpoint export --url http://127.0.0.1:8787 --key-env MY_KEY > memory.jsonl
   mainpoint forget --before 2026-01-01T00:00:00Z --data-dir /var/lib/mainpoint
   mainpoint stats

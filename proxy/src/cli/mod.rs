@@ -56,6 +56,9 @@ enum Command {
     /// List the conversations of a memory, or the turns of one.
     #[command(after_help = memories::EXAMPLES)]
     List(memories::ListArguments),
+    /// Say what a memory is about: its topics, by their most telling words, with their turns over time.
+    #[command(after_help = memories::EXAMPLES)]
+    Topics(memories::TopicsArguments),
     /// Print all of a memory as JSON Lines, which the API can import.
     #[command(after_help = memories::EXAMPLES)]
     Export(memories::ExportArguments),
@@ -134,6 +137,7 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::Migrate(arguments) => migrate::run(arguments).await,
         Command::Search(arguments) => search::run(arguments).await,
         Command::List(arguments) => memories::list(arguments).await,
+        Command::Topics(arguments) => memories::topics(arguments).await,
         Command::Export(arguments) => memories::export(arguments).await,
         Command::Forget(arguments) => memories::forget(arguments).await,
         Command::Stats(arguments) => memories::stats(arguments).await,

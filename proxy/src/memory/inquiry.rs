@@ -9,6 +9,7 @@ use mainpoint_engine::Engine;
 use mainpoint_store::{Point, Scope, Store, Turn, TurnId, Within};
 use serde_json::{Value, json};
 
+use super::main_point;
 use super::recall::abstention::{Evidence, Floor};
 use super::recall::relevance::Candidate;
 use super::recall::{Recall, RecallQuery, RecalledTurn};
@@ -140,13 +141,8 @@ impl FoundTurn {
 const MOST_POINTS: usize = 10_000;
 
 fn main_point(point: &Point) -> Vec<String> {
-    // The spans' offsets are of the turn, the passage's text begins at its own offset.
-    let words = point.spans.iter().filter_map(|span| {
-        let (start, end) = (span.start.checked_sub(point.start)?, span.end.checked_sub(point.start)?);
-        point.text.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?).map(str::to_owned)
-    });
-    let words: Vec<String> = words.collect();
-    if words.is_empty() { vec![point.text.clone()] } else { words }
+    let pieces = main_point::pieces(point.start..point.end, &point.spans, &point.text);
+    pieces.into_iter().map(|piece| piece.text.to_owned()).collect()
 }
 
 #[cfg(test)]

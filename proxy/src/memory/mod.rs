@@ -7,11 +7,13 @@ mod facade;
 pub mod features;
 mod ingest;
 mod inquiry;
+mod main_point;
 pub mod profile;
 pub mod recall;
 mod script;
 mod secrets;
 pub mod small_talk;
+mod topics;
 #[cfg(test)]
 pub(crate) mod turns;
 mod wording;
@@ -22,6 +24,7 @@ use std::time::Duration;
 use mainpoint_engine::{Engine, EngineStatus};
 use mainpoint_store::{Scope, Store, StoreStatus, Trouble};
 use serde::Deserialize;
+use tokio::sync::Mutex;
 
 pub(crate) use archive::{Archive, ArchivedTurn, Forget, LineError, Restorer, TurnCursor};
 pub(crate) use facade::PromptMemory;
@@ -31,6 +34,7 @@ use ingest::{InFlight, IngestPipeline};
 pub(crate) use inquiry::{Findings, FoundTurn, Inquiry};
 pub(crate) use recall::{Recall, RecallQuery, RecallResult, RecalledTurn};
 pub(crate) use secrets::Masker;
+pub(crate) use topics::{Topics, TopicsWanted};
 pub(crate) use wording::{one_line, words_of};
 
 use crate::config::{Config, MemoryConfig};
@@ -68,6 +72,8 @@ pub(crate) struct Memory {
     store: Store,
     ingest: IngestPipeline,
     masker: Arc<Masker>,
+    /// Held by whoever divides a memory into topics, which takes all processors for a moment.
+    dividing: Mutex<()>,
     config: MemoryConfig,
 }
 
@@ -76,7 +82,7 @@ impl Memory {
     pub(crate) fn start(engine: Engine, store: Store, masker: Masker, config: &Config) -> Self {
         let masker = Arc::new(masker);
         let ingest = IngestPipeline::start(engine.clone(), store.clone(), &masker, config);
-        Self { engine, store, ingest, masker, config: config.memory.clone() }
+        Self { engine, store, ingest, masker, dividing: Mutex::new(()), config: config.memory.clone() }
     }
 
     /// The parts that have stopped.
@@ -158,6 +164,15 @@ impl Memory {
         let small_talk = self.ingest.small_talk().await;
         let inquiry = Inquiry { engine: &self.engine, store: &self.store, config: &self.config, small_talk };
         inquiry.ask(scope, question, most).await
+    }
+
+    /// What the memory of a scope is about now. One scope is divided at a time.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn topics(&self, scope: &Scope, wanted: TopicsWanted) -> Result<Topics, MemoryError> {
+        let _dividing = self.dividing.lock().await;
+        self.archive(scope).topics(wanted).await
     }
 
     /// Every scope that has a turn, in order.

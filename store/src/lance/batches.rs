@@ -11,7 +11,7 @@ use arrow_array::builder::{
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float16Type, Float32Type, TimestampMicrosecondType, UInt32Type};
 use arrow_array::{Array, LargeBinaryArray, ListArray, PrimitiveArray, RecordBatch, StructArray};
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use half::slice::HalfFloatSliceExt;
 
 use super::columns::{array, halves, identifiers, numbers, strings, turn_id, wrong_type};
@@ -109,8 +109,7 @@ pub(crate) fn turns_from_batch(batch: &RecordBatch) -> Result<Vec<Turn>, StoreEr
     let parent = identifiers(batch, column::PARENT)?;
     let conversation = identifiers(batch, column::CONVERSATION)?;
     let (position, tokens) = (numbers(batch, column::POSITION)?, numbers(batch, column::TOKENS)?);
-    let time: &PrimitiveArray<TimestampMicrosecondType> =
-        array(batch, column::TIME)?.as_primitive_opt().ok_or_else(|| wrong_type(column::TIME))?;
+    let time = times(batch)?;
     (0..batch.num_rows())
         .map(|row| {
             Ok(Turn {
@@ -121,12 +120,22 @@ pub(crate) fn turns_from_batch(batch: &RecordBatch) -> Result<Vec<Turn>, StoreEr
                 position: position.value(row),
                 role: role.value(row).to_owned(),
                 text: text.value(row).to_owned(),
-                time: DateTime::from_timestamp_micros(time.value(row))
-                    .ok_or_else(|| StoreError::unreadable(format!("time {} is out of range", time.value(row))))?,
+                time: time_of(time.value(row))?,
                 tokens: tokens.value(row),
             })
         })
         .collect()
+}
+
+/// When the turns of a batch were first seen.
+pub(crate) fn times_from_batch(batch: &RecordBatch) -> Result<Vec<DateTime<Utc>>, StoreError> {
+    times(batch)?.values().iter().map(|micros| time_of(*micros)).collect()
+}
+
+/// The spans of each point of a batch.
+pub(crate) fn spans_from_batch(batch: &RecordBatch) -> Result<Vec<Vec<Span>>, StoreError> {
+    let spans: &ListArray = array(batch, column::SPANS)?.as_list_opt().ok_or_else(|| wrong_type(column::SPANS))?;
+    (0..batch.num_rows()).map(|row| spans_from(&spans.value(row))).collect()
 }
 
 /// The points of a batch that holds every column of the table of points.
@@ -134,7 +143,7 @@ pub(crate) fn points_from_batch(batch: &RecordBatch) -> Result<Vec<Point>, Store
     let turn = identifiers(batch, column::TURN)?;
     let passage = numbers(batch, column::PASSAGE)?;
     let (start, end) = (numbers(batch, column::START)?, numbers(batch, column::END)?);
-    let spans: &ListArray = array(batch, column::SPANS)?.as_list_opt().ok_or_else(|| wrong_type(column::SPANS))?;
+    let mut spans = spans_from_batch(batch)?.into_iter();
     let text = strings(batch, column::TEXT)?;
     let vector = array(batch, column::VECTOR)?.as_fixed_size_list_opt().ok_or_else(|| wrong_type(column::VECTOR))?;
     let features: &LargeBinaryArray =
@@ -149,13 +158,22 @@ pub(crate) fn points_from_batch(batch: &RecordBatch) -> Result<Vec<Point>, Store
                 passage: passage.value(row),
                 start: start.value(row),
                 end: end.value(row),
-                spans: spans_from(&spans.value(row))?,
+                spans: spans.next().unwrap_or_default(),
                 text: text.value(row).to_owned(),
                 vector: numbers.values().to_f32_vec(),
                 features: features.value(row).to_vec(),
             })
         })
         .collect()
+}
+
+fn times(batch: &RecordBatch) -> Result<&PrimitiveArray<TimestampMicrosecondType>, StoreError> {
+    array(batch, column::TIME)?.as_primitive_opt().ok_or_else(|| wrong_type(column::TIME))
+}
+
+fn time_of(micros: i64) -> Result<DateTime<Utc>, StoreError> {
+    let time = DateTime::from_timestamp_micros(micros);
+    time.ok_or_else(|| StoreError::unreadable(format!("time {micros} is out of range")))
 }
 
 fn identifier_builder() -> FixedSizeBinaryBuilder {

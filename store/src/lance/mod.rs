@@ -4,6 +4,7 @@
 //! the journal, what is pending.
 
 pub(crate) mod batches;
+pub(crate) mod clusters;
 pub(crate) mod columns;
 pub(crate) mod exact_search;
 pub(crate) mod filter;

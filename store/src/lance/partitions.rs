@@ -103,7 +103,8 @@ fn directions(batch: &RecordBatch) -> Result<FixedSizeListArray, StoreError> {
     list(Arc::new(Float32Array::from(numbers)), width)
 }
 
-fn list(numbers: Arc<dyn Array>, width: usize) -> Result<FixedSizeListArray, StoreError> {
+/// Vectors of `width` numbers, which lie one after the other.
+pub(super) fn list(numbers: Arc<dyn Array>, width: usize) -> Result<FixedSizeListArray, StoreError> {
     let item = Arc::new(Field::new("item", numbers.data_type().clone(), true));
     FixedSizeListArray::try_new(item, width as i32, numbers, None).map_err(StoreError::batch)
 }

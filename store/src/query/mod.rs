@@ -3,6 +3,7 @@
 //! Responsible for: answering from memory, the journal and LanceDB together. Must not know: how rankings are weighed.
 
 pub(crate) mod all_rows;
+pub(crate) mod clusters;
 pub(crate) mod loading;
 pub(crate) mod lookup;
 pub(crate) mod neighbours;

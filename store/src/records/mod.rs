@@ -2,6 +2,7 @@
 //!
 //! They must not know Arrow, LanceDB or redb.
 
+mod cluster;
 mod conversation;
 mod deletion;
 mod ids;
@@ -13,6 +14,7 @@ mod search;
 mod turn;
 mod versions;
 
+pub use cluster::{ClusteredPoint, Clusters};
 pub use conversation::{NewTurns, ReplacedTurn, Standing, TurnPlace};
 pub(crate) use deletion::{Deletion, Extent, NotedDeletion, Removal, Removed};
 pub(crate) use ids::TurnKey;

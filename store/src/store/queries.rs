@@ -8,9 +8,9 @@ use super::Store;
 use crate::error::StoreError;
 use crate::query::ranking::Ranking;
 use crate::query::snapshot::{self, Snapshot};
-use crate::query::{loading, lookup, neighbours, outline, points};
+use crate::query::{clusters, loading, lookup, neighbours, outline, points};
 use crate::records::{
-    Hit, LedgerEntry, Outline, Point, Scope, ScopeCounts, SearchQuery, SearchResult, Standing, Turn, TurnId,
+    Clusters, Hit, LedgerEntry, Outline, Point, Scope, ScopeCounts, SearchQuery, SearchResult, Standing, Turn, TurnId,
     WaitingTurn, Within,
 };
 
@@ -85,6 +85,17 @@ impl Store {
     pub async fn points(&self, scope: &Scope, within: &Within, limit: usize) -> Result<Vec<Point>, StoreError> {
         self.shared.ensure_open()?;
         points::find(&self.shared, scope, within, limit).await
+    }
+
+    /// The main points of a scope in at most `most` clusters by their vectors, fewer where there is less to tell apart; without
+    /// `most`, in so many as is usual for their number. Of more than [`Clusters::MOST_POINTS`] main points so many are looked at,
+    /// always the same ones. The same scope has the same clusters each time.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn clusters(&self, scope: &Scope, most: Option<usize>) -> Result<Clusters, StoreError> {
+        self.shared.ensure_open()?;
+        clusters::find(&self.shared, scope, most).await
     }
 
     /// The turns with these ids, read or not, in the order asked; missing ones are left out.

@@ -33,6 +33,7 @@ mod large_requests;
 mod memory_api;
 mod memory_commands;
 mod memory_story;
+mod memory_topics;
 mod message_shapes;
 mod modes;
 mod odd_messages;

@@ -12,7 +12,7 @@ use mainpoint_tests::proxy::TENANT;
 use mainpoint_tests::{Answer, Conversation, ProxyBuilder, ScriptedUpstream, StartedProxy, wait_until};
 use serde_json::{Value, json};
 
-const OTHER: &str = "Bearer sk-test-tenant-b";
+pub(crate) const OTHER: &str = "Bearer sk-test-tenant-b";
 const ADMIN: &str = "Bearer admin-of-the-tests";
 const ADMIN_VARIABLE: &str = "MAINPOINT_TEST_ADMIN_TOKEN";
 /// A word that stands nowhere by itself.
@@ -30,19 +30,25 @@ fn builder(upstream: &ScriptedUpstream) -> ProxyBuilder {
 }
 
 /// A request to the memory's API.
-async fn call(proxy: &StartedProxy, caller: &str, method: Method, path: &str, body: impl Into<String>) -> Answer {
+pub(crate) async fn call(
+    proxy: &StartedProxy,
+    caller: &str,
+    method: Method,
+    path: &str,
+    body: impl Into<String>,
+) -> Answer {
     let url = format!("http://{}/mainpoint/v1{path}", proxy.authority());
     let request = proxy.client().request(method, url).header("authorization", caller).body(body.into());
     Answer::from_response(request.send().await.expect("an answer")).await
 }
 
-async fn get(proxy: &StartedProxy, caller: &str, path: &str) -> Value {
+pub(crate) async fn get(proxy: &StartedProxy, caller: &str, path: &str) -> Value {
     let answer = call(proxy, caller, Method::GET, path, "").await;
     assert_eq!(answer.status, 200, "GET {path}: {}", answer.text());
     answer.json()
 }
 
-async fn delete(proxy: &StartedProxy, caller: &str, path: &str) -> u64 {
+pub(crate) async fn delete(proxy: &StartedProxy, caller: &str, path: &str) -> u64 {
     let answer = call(proxy, caller, Method::DELETE, path, "").await;
     assert_eq!(answer.status, 200, "DELETE {path}: {}", answer.text());
     answer.json()["turns_deleted"].as_u64().expect("a count")
@@ -358,7 +364,7 @@ async fn turns_older_than_they_may_be_are_deleted_by_themselves() {
 }
 
 /// Whether a value is as the document's schema of this name says, with no other keys.
-fn conforms(document: &Value, schema: &str, value: &Value) {
+pub(crate) fn conforms(document: &Value, schema: &str, value: &Value) {
     if let Err(reason) = compare(document, &document["components"]["schemas"][schema], value) {
         panic!("{value} is no {schema}: {reason}");
     }

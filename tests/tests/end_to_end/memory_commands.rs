@@ -1,4 +1,4 @@
-//! `mainpoint list`, `export`, `forget` and `stats`: through a running proxy, and from the store when none runs.
+//! `mainpoint list`, `topics`, `export`, `forget` and `stats`: through a running proxy, and from the store when none runs.
 //!
 //! It must not know how a memory is kept.
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::shared::KEY_VARIABLE;
 
 /// Runs a command with the key of the tests' own caller in its environment.
-async fn run(home: &Arc<Home>, words: &[&str]) -> Finished {
+pub(crate) async fn run(home: &Arc<Home>, words: &[&str]) -> Finished {
     let key = TENANT.strip_prefix("Bearer ").expect("a bearer token");
     let mut command = binary::command();
     command.args(words).arg("--config").arg(home.configuration()).env(KEY_VARIABLE, key);
@@ -80,7 +80,7 @@ async fn a_memory_is_listed_exported_counted_and_forgotten_through_a_proxy_and_w
 async fn where_there_is_no_store_none_is_made() {
     let home = Home::new();
     home.configure(&format!("{LIGHT}[store]\ndirectory = {:?}\n", home.data()));
-    for words in [&["list"][..], &["export"], &["stats"], &["forget", "--everything"]] {
+    for words in [&["list"][..], &["topics"], &["export"], &["stats"], &["forget", "--everything"]] {
         let refused = run(&home, words).await;
         assert_eq!(refused.code, 66, "{words:?}: {}", refused.said());
     }

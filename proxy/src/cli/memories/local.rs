@@ -14,7 +14,7 @@ use crate::cli::import::Owner;
 use crate::cli::search::{choose_scope, ensure_store};
 use crate::config::Config;
 use crate::error::StartError;
-use crate::memory::{Archive, Forget};
+use crate::memory::{Archive, Forget, TopicsWanted};
 use crate::{app, models};
 
 /// A memory of an open store.
@@ -68,6 +68,15 @@ impl LocalMemory {
             },
         };
         self.ended(page.map_err(|error| CliError::Output { source: error.into() })).await
+    }
+
+    /// What it is about, as the API answers.
+    pub(super) async fn topics(self, wanted: TopicsWanted) -> Result<Value, CliError> {
+        let topics = Archive::new(&self.store, &self.scope).topics(wanted).await;
+        let topics = topics
+            .map_err(CliError::from)
+            .and_then(|topics| serde_json::to_value(topics).map_err(|error| CliError::Output { source: error.into() }));
+        self.ended(topics).await
     }
 
     /// Writes every line.

@@ -15,7 +15,7 @@ use url::Url;
 use super::MemoryArguments;
 use crate::cli::CliError;
 use crate::config::Config;
-use crate::memory::Forget;
+use crate::memory::{Forget, TopicsWanted};
 
 /// A memory behind a proxy's API.
 pub(super) struct RemoteMemory {
@@ -72,6 +72,15 @@ impl RemoteMemory {
                 self.json(Method::GET, "turns", &parameters).await
             }
         }
+    }
+
+    /// What it is about.
+    pub(super) async fn topics(&self, wanted: TopicsWanted) -> Result<Value, CliError> {
+        let topics = wanted.topics.map(|topics| ("topics", topics.to_string()));
+        let parameters: Vec<(&str, String)> =
+            topics.into_iter().chain([("nearest", wanted.nearest.to_string())]).collect();
+        let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.json(Method::GET, "topics", &parameters).await
     }
 
     /// Writes every line.

@@ -12,6 +12,9 @@ use futures::Stream;
 use mainpoint_store::{Scope, Store, StoreError, TurnId, Within};
 use serde::Serialize;
 
+use super::topics::{self, Topics, TopicsWanted};
+use crate::error::MemoryError;
+
 pub(crate) use line::{ArchivedTurn, LineError};
 pub(crate) use listing::{ListedConversation, ListedTurn, Page, TurnCursor, TurnDetails};
 pub(crate) use restorer::Restorer;
@@ -117,6 +120,14 @@ impl<'a> Archive<'a> {
         let points = self.store.points(self.scope, &Within::Conversation(vec![id]), MOST_PASSAGES).await?;
         let places = self.store.outline(self.scope).await?.places(id);
         Ok(Some(TurnDetails::new(&turn, is_read, &points, &places)))
+    }
+
+    /// What it is about now.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn topics(&self, wanted: TopicsWanted) -> Result<Topics, MemoryError> {
+        topics::find(self.store, self.scope, wanted).await
     }
 
     /// Every turn at every place, in pieces, conversation by conversation. Turns that are deleted meanwhile are left out.

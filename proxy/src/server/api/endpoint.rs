@@ -14,6 +14,8 @@ pub(super) enum What {
     Turns,
     Turn,
     Search,
+    /// What a memory is about.
+    Topics,
     /// All of a memory.
     Whole,
     Export,
@@ -54,12 +56,13 @@ const fn endpoint(
 }
 
 /// Everything that there is.
-static ALL: [Endpoint; 11] = [
+static ALL: [Endpoint; 12] = [
     endpoint(What::Conversations, "/conversations", "GET", &["limit", "after", "scope"]),
     endpoint(What::Conversation, "/conversations/{id}", "DELETE", &["scope"]),
     endpoint(What::Turns, "/turns", "GET", &["conversation", "limit", "after", "scope"]),
     endpoint(What::Turn, "/turns/{id}", "GET, DELETE", &["scope"]),
     endpoint(What::Search, "/search", "POST", &["scope"]),
+    endpoint(What::Topics, "/topics", "GET", &["topics", "nearest", "scope"]),
     endpoint(What::Whole, "/memory", "DELETE", &["before", "scope"]),
     endpoint(What::Export, "/export", "GET", &["scope"]),
     endpoint(What::Import, "/import", "POST", &["scope"]),

@@ -12,6 +12,7 @@ mod lines;
 mod query;
 mod search;
 mod stats;
+mod topics;
 mod turns;
 mod whole;
 
@@ -77,6 +78,7 @@ pub(crate) async fn answer(
         What::Whole => whole::delete(&call).await,
         What::Export => export::export(&call).await,
         What::Import => import::import(&call, request, most_bytes).await,
+        What::Topics => topics::list(&call).await,
         What::Stats => stats::stats(&call).await,
         // Both were answered above.
         What::Scopes | What::Document => Err(unknown()),
