@@ -23,7 +23,7 @@ use mainpoint_engine::{Engine, EngineStatus};
 use mainpoint_store::{Scope, Store, StoreStatus, Trouble};
 use serde::Deserialize;
 
-pub(crate) use archive::{Archive, ArchivedTurn, Forget, LineError, Restorer, TurnCursor};
+pub(crate) use archive::{Archive, ArchivedTurn, Forget, LineError, Restorer, TurnCursor, Window};
 pub(crate) use facade::PromptMemory;
 pub use ingest::capitalised;
 pub(crate) use ingest::{Acknowledgement, Imported, Importer, IncomingTurns, MovedTurns, Restored};

@@ -137,6 +137,19 @@ impl ListedTurn {
     }
 }
 
+/// A turn, and what was said around it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Surroundings {
+    /// The conversation that it is read in.
+    pub(crate) conversation: TurnId,
+    /// The turns, oldest first.
+    pub(crate) data: Vec<ListedTurn>,
+    /// How many turns of the conversation come before these.
+    pub(crate) earlier: usize,
+    /// How many come after them.
+    pub(crate) later: usize,
+}
+
 /// Everything that is known of a turn.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct TurnDetails {

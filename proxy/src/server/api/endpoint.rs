@@ -13,6 +13,8 @@ pub(super) enum What {
     Conversation,
     Turns,
     Turn,
+    /// What was said around a turn.
+    Around,
     Search,
     /// All of a memory.
     Whole,
@@ -54,11 +56,12 @@ const fn endpoint(
 }
 
 /// Everything that there is.
-static ALL: [Endpoint; 11] = [
+static ALL: [Endpoint; 12] = [
     endpoint(What::Conversations, "/conversations", "GET", &["limit", "after", "scope"]),
     endpoint(What::Conversation, "/conversations/{id}", "DELETE", &["scope"]),
     endpoint(What::Turns, "/turns", "GET", &["conversation", "limit", "after", "scope"]),
     endpoint(What::Turn, "/turns/{id}", "GET, DELETE", &["scope"]),
+    endpoint(What::Around, "/turns/{id}/around", "GET", &["before", "after", "conversation", "scope"]),
     endpoint(What::Search, "/search", "POST", &["scope"]),
     endpoint(What::Whole, "/memory", "DELETE", &["before", "scope"]),
     endpoint(What::Export, "/export", "GET", &["scope"]),
