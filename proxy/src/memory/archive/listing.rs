@@ -70,6 +70,10 @@ pub(crate) struct ListedConversation {
     pub(crate) id: TurnId,
     /// How many turns it has, those before the place where it branched off included.
     pub(crate) turns: usize,
+    /// Its first turn.
+    pub(crate) first_turn: TurnId,
+    /// Its last turn.
+    pub(crate) last_turn: TurnId,
     /// When its first turn was first seen.
     pub(crate) first_time: DateTime<Utc>,
     /// When its last turn was.
@@ -93,6 +97,8 @@ impl ListedConversation {
         Some(Self {
             id,
             turns: line.len(),
+            first_turn: first.id,
+            last_turn: last.id,
             first_time: first.time,
             last_time: last.time,
             first_words: beginning(&first.text),
