@@ -83,7 +83,10 @@ impl LocalMemory {
                 serde_json::to_value(archive.around(turn, conversation, window).await?.ok_or_else(unknown)?)
             }
             Ask::Conversations { after, limit } => serde_json::to_value(archive.conversations(after, limit).await?),
-            Ask::Forget(what) => Ok(json!({ "turns_deleted": self.delete(what).await? })),
+            Ask::Forget(what) => {
+                let deleted = self.delete(what).await?;
+                Ok(json!({ "turns_deleted": deleted }))
+            }
         };
         answer.map_err(|error| CliError::Output { source: error.into() })
     }
