@@ -39,17 +39,18 @@ impl<'a> Arguments<'a> {
         text.ok_or_else(|| refused(name, value, "text with at least one word"))
     }
 
-    /// A whole number, or the usual one if it is missing.
+    /// A whole number; `None` if it is missing.
     ///
     /// # Errors
     /// [`ProxyError::InvalidParameter`] if it is out of range or something else.
-    pub(super) fn number(&self, name: &str, range: &RangeInclusive<usize>, usual: usize) -> Result<usize, ProxyError> {
+    pub(super) fn number(&self, name: &str, range: &RangeInclusive<usize>) -> Result<Option<usize>, ProxyError> {
         let Some(value) = self.get(name) else {
-            return Ok(usual);
+            return Ok(None);
         };
         let number = value.as_u64().and_then(|number| usize::try_from(number).ok());
         let allowed = || format!("a whole number from {} to {}", range.start(), range.end());
-        number.filter(|number| range.contains(number)).ok_or_else(|| refused(name, Some(value), &allowed()))
+        let number = number.filter(|number| range.contains(number));
+        number.map(Some).ok_or_else(|| refused(name, Some(value), &allowed()))
     }
 
     /// The id of `what`; `None` if it is missing.
@@ -107,12 +108,12 @@ mod tests {
             "question = \" \"; expected text with at least one word."
         );
         assert_eq!(
-            said(arguments.number("limit", &(1..=9), 5).unwrap_err()),
+            said(arguments.number("limit", &(1..=9)).unwrap_err()),
             "limit = 0; expected a whole number from 1 to 9."
         );
         let id = said(arguments.id("turn", "turn").unwrap_err());
         assert!(id.starts_with("turn = \"7\"; expected the id of a turn, 32 hexadecimal digits"), "{id}");
-        assert_eq!(arguments.number("after", &(1..=9), 5).unwrap(), 5);
+        assert_eq!(arguments.number("after", &(1..=9)).unwrap(), None);
         let missing = object(json!({}));
         let missing = Arguments::new(&missing, &[]).unwrap();
         assert!(said(missing.text("question").unwrap_err()).starts_with("question = missing; expected"));

@@ -86,19 +86,19 @@ impl MemoryTool {
         let ask = match self {
             Self::Search => Ask::Search {
                 question: arguments.text("question")?.to_owned(),
-                limit: arguments.number("limit", &FOUND, USUALLY_FOUND)?,
+                limit: arguments.number("limit", &FOUND)?.unwrap_or(USUALLY_FOUND),
             },
             Self::ReadAround => Ask::Around {
                 turn: arguments.id("turn", "turn")?.ok_or_else(|| refused("turn", None, "the id of a turn"))?,
                 conversation: arguments.id("conversation", "conversation")?,
                 window: Window {
-                    before: arguments.number("before", &AROUND, USUALLY_AROUND)?,
-                    after: arguments.number("after", &AROUND, USUALLY_AROUND)?,
+                    before: arguments.number("before", &AROUND)?.unwrap_or(USUALLY_AROUND),
+                    after: arguments.number("after", &AROUND)?.unwrap_or(USUALLY_AROUND),
                 },
             },
             Self::ListConversations => Ask::Conversations {
                 after: arguments.id("after", "conversation")?,
-                limit: arguments.number("limit", &LISTED, USUALLY_LISTED)?,
+                limit: arguments.number("limit", &LISTED)?.unwrap_or(USUALLY_LISTED),
             },
             Self::Forget => Ask::Forget(forgotten(&arguments)?),
         };
