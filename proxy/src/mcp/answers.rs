@@ -22,7 +22,7 @@ struct Evidence {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(crate = "rmcp::schemars")]
 pub(super) struct FoundTurns {
-    /// Whether the best of them is likely to bear on the question at all. If not, the memory probably holds nothing about it.
+    /// Whether the best of them is likely to bear on the question. If not, the memory probably holds nothing about it.
     likely: bool,
     /// The turns, best first.
     turns: Vec<FoundTurn>,

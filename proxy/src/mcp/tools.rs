@@ -148,7 +148,7 @@ impl MemoryTool {
         let (mut properties, mut required) = match self {
             Self::Search => (
                 json!({
-                    "question": text("What to look for, as a whole question or statement in plain words of any language."),
+                    "question": text("What to look for, as a whole question in plain words of any language."),
                     "limit": number("Most turns to give.", &FOUND, USUALLY_FOUND),
                 }),
                 vec!["question"],
@@ -157,8 +157,8 @@ impl MemoryTool {
                 json!({
                     "turn": id("The id of the turn, such as \"turn\" of a search's result."),
                     "conversation": id(
-                        "The conversation to read in, such as \"conversation\" of the same result. The same words may have been said in \
-                         several; without it the first of them is read."
+                        "The conversation to read in, such as \"conversation\" of the same result. The same words may \
+                         have been said in several; without it the first of them is read."
                     ),
                     "before": number("How many turns before it to read.", &AROUND, USUALLY_AROUND),
                     "after": number("How many turns after it to read.", &AROUND, USUALLY_AROUND),
@@ -182,8 +182,8 @@ impl MemoryTool {
         };
         if reach == Reach::Every {
             properties["scope"] = text(
-                "The name of the memory that is meant. You have the admin's token, which reaches every memory, so that one must be \
-                 named.",
+                "The name of the memory that is meant. You have the admin's token, which reaches every memory, so that \
+                 one must be named.",
             );
             required.push("scope");
         }
@@ -221,31 +221,34 @@ fn id(description: &str) -> Value {
 
 fn number(description: &str, range: &RangeInclusive<usize>, usual: usize) -> Value {
     json!({
-        "type": "integer", "minimum": range.start(), "maximum": range.end(), "default": usual, "description": description,
+        "type": "integer", "minimum": range.start(), "maximum": range.end(), "default": usual,
+        "description": description,
     })
 }
 
 const SEARCH: &str = "\
-Search everything that the user and assistants said to each other in earlier conversations, in any app, and get the turns that bear on \
-a question, word for word and best first. Use it whenever something from before may matter: a person, a preference, a decision, a \
-number, a plan, how a problem was solved. Meaning is compared as well as words, so ask as you would ask a person, with the names that \
-you know and one thing at a time; a date or \"last week\" in the question favours what was said then. Ask again in other words before \
-you conclude that nothing is there. If \"likely\" is false, the turns are only the nearest that there are and probably do not answer.";
+Search everything that the user and assistants said to each other in earlier conversations, in any app, and get the \
+turns that bear on a question, word for word and best first. Use it whenever something from before may matter: a \
+person, a preference, a decision, a number, a plan, how a problem was solved. Meaning is compared as well as words, \
+so ask as you would ask a person, with the names that you know and one thing at a time; a date or \"last week\" in \
+the question favours what was said then. Ask again in other words before you conclude that nothing is there. If \
+\"likely\" is false, the turns are only the nearest that there are and probably do not answer.";
 
 const READ_AROUND: &str = "\
-Read a turn of an earlier conversation together with the turns before and after it, oldest first. Use it after a search, when a turn \
-that was found cannot be understood alone or its answer must stand next to it. \"earlier\" and \"later\" of the answer say how much \
-more there is on each side; to read on, call it again with the first or last turn that it gave.";
+Read a turn of an earlier conversation together with the turns before and after it, oldest first. Use it after a \
+search, when a turn that was found cannot be understood alone or its answer must stand next to it. \"earlier\" and \
+\"later\" of the answer say how much more there is on each side; to read on, call it again with the first or last \
+turn that it gave.";
 
 const LIST_CONVERSATIONS: &str = "\
-List earlier conversations, those that began last first: when they took place, how many turns they have and how they begin. Use it to \
-get an overview or to find a conversation by its date; to find something by what was said, search instead. To read a conversation, call \
-read_around with its \"first_turn\" or \"last_turn\".";
+List earlier conversations, those that began last first: when they took place, how many turns they have and how they \
+begin. Use it to get an overview or to find a conversation by its date; to find something by what was said, search \
+instead. To read a conversation, call read_around with its \"first_turn\" or \"last_turn\".";
 
 const FORGET: &str = "\
-Delete one turn, or a whole conversation with its branches, from the memory, for good: it cannot be undone. Use it only when the user \
-has clearly asked for exactly this to be forgotten, and look first (search, read_around) that the id is the right one. Give either \
-\"turn\" or \"conversation\".";
+Delete one turn, or a whole conversation with its branches, from the memory, for good: it cannot be undone. Use it \
+only when the user has clearly asked for exactly this to be forgotten, and look first (search, read_around) that the \
+id is the right one. Give either \"turn\" or \"conversation\".";
 
 #[cfg(test)]
 #[path = "tools_tests.rs"]

@@ -77,7 +77,9 @@ fn only_forgetting_changes_anything() {
 fn an_answer_of_the_api_is_told_with_each_thing_under_one_name() {
     let listed = json!({
         "conversation": "c", "earlier": 2, "later": 0,
-        "data": [{"id": "t", "conversation": "c", "position": 2, "role": "user", "text": "x", "time": "now", "tokens": 1, "read": true}],
+        "data": [{
+            "id": "t", "conversation": "c", "position": 2, "role": "user", "text": "x", "time": "now", "tokens": 1, "read": true,
+        }],
     });
     let told = MemoryTool::ReadAround.answer(listed).unwrap();
     assert_eq!(told["turns"][0], json!({"turn": "t", "position": 2, "role": "user", "text": "x", "time": "now"}));
@@ -89,7 +91,8 @@ fn an_answer_of_the_api_is_told_with_each_thing_under_one_name() {
     let told = MemoryTool::Search.answer(found).unwrap();
     assert_eq!((&told["likely"], &told["turns"][0]["score"]), (&json!(true), &json!(0.123)));
     let page = json!({"object": "list", "has_more": false, "next": null, "data": [{
-        "id": "c", "turns": 3, "first_turn": "t", "last_turn": "u", "first_time": "a", "last_time": "b", "first_words": "w", "branches_from": null,
+        "id": "c", "turns": 3, "first_turn": "t", "last_turn": "u", "first_time": "a", "last_time": "b",
+        "first_words": "w", "branches_from": null,
     }]});
     let told = MemoryTool::ListConversations.answer(page).unwrap();
     assert_eq!((&told["conversations"][0]["conversation"], &told["next"]), (&json!("c"), &Value::Null));

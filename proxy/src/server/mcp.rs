@@ -1,7 +1,8 @@
 //! `/mainpoint/mcp`: the memory for models, as the Model Context Protocol has it over HTTP.
 //!
-//! Every request is answered by itself, whole and at once, so that it does not matter which process it reaches, and none outlives a
-//! stop. Whose memory it is says its key, as on the memory's API, which is what answers. It must not know the tools.
+//! Every request is answered by itself, whole and at once, so that it does not matter which process it reaches, and none
+//! outlives a stop. Whose memory it is says its key, as on the memory's API, which is what answers. It must not know the
+//! tools.
 
 use std::sync::Arc;
 
@@ -48,8 +49,8 @@ pub(crate) async fn answer(shared: &Arc<Shared>, request: Request<RequestBody>) 
     Ok(response.map(|body| body.map_err(|never| match never {}).boxed_unsync()))
 }
 
-/// No sessions, no streams. Pages are judged as everywhere here, by their origin and their key, and a browser names the origin in
-/// every request that is answered here; by which names this machine is reached the library cannot know.
+/// No sessions, no streams. Pages are judged as everywhere here, by their origin and their key, and a browser names the
+/// origin in every request that is answered here; by which names this machine is reached the library cannot know.
 fn settings(shared: &Shared) -> StreamableHttpServerConfig {
     StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)

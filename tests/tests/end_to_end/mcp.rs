@@ -1,4 +1,5 @@
-//! The memory as tools for models: the official client of the Model Context Protocol over HTTP and over standard input and output.
+//! The memory as tools for models: the official client of the Model Context Protocol over HTTP and over standard input
+//! and output.
 //!
 //! It must not know how a memory is kept, nor the protocol but for what a client sees of it.
 
@@ -15,7 +16,7 @@ use crate::shared::KEY_VARIABLE;
 const OTHER: &str = "Bearer sk-test-tenant-b";
 const ADMIN: &str = "Bearer admin-of-the-tests";
 const ADMIN_VARIABLE: &str = "MAINPOINT_TEST_ADMIN_TOKEN";
-/// How a client and a server may agree on the protocol's version: with the handshake of earlier versions, and without one.
+/// How client and server may agree on the protocol's version: with the handshake of earlier versions, and without one.
 const MODES: [&str; 2] = ["legacy", "auto"];
 const RECIPES: &str = "Grandmother's recipe box stands in the blue cupboard, behind the jar with 31 marbles.";
 const NOTED: &str = "I will remember the blue cupboard.";

@@ -1,6 +1,7 @@
 //! `mainpoint mcp`: a memory as tools for a model, over the Model Context Protocol on standard input and output.
 //!
-//! It must not know the tools, nor how a memory is kept. Nothing but the protocol may go to standard output; logs go to standard error.
+//! It must not know the tools, nor how a memory is kept. Nothing but the protocol may go to standard output; logs go to
+//! standard error.
 
 use std::sync::Arc;
 
@@ -20,10 +21,10 @@ Examples:
   MY_KEY=sk-… mainpoint mcp --url http://127.0.0.1:8787 --key-env MY_KEY
   mainpoint mcp --data-dir /var/lib/mainpoint
 
-A program that uses models starts it, and speaks to it over standard input and output; it ends when its input ends. With --url a
-running proxy is asked. Without it the store is opened, and no proxy can run on it meanwhile. Whose memory it is say the key and the
-headers of the application, or --scope, as for `mainpoint list`. A running proxy has the same tools at /mainpoint/mcp, without this
-command.";
+A program that uses models starts it, and speaks to it over standard input and output; it ends when its input ends. With
+--url a running proxy is asked. Without it the store is opened, and no proxy can run on it meanwhile. Whose memory it is say
+the key and the headers of the application, or --scope, as for `mainpoint list`. A running proxy has the same tools at
+/mainpoint/mcp, without this command.";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct McpArguments {
