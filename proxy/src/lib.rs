@@ -18,6 +18,7 @@ pub mod terminal;
 pub mod app;
 mod conversation;
 mod http;
+mod mcp;
 pub mod memory;
 mod openai;
 mod prompt;

@@ -114,6 +114,12 @@ pub enum CliError {
         /// What it says.
         message: String,
     },
+    /// A client of the Model Context Protocol broke off, or spoke something else.
+    #[error("the client on standard input and output cannot be served: {reason}")]
+    McpClient {
+        /// What happened.
+        reason: String,
+    },
     /// An argument cannot be used.
     #[error("{0}")]
     Argument(String),
@@ -157,6 +163,7 @@ impl CliError {
                 400..500 => ExitStatus::Usage,
                 _ => ExitStatus::Unavailable,
             },
+            Self::McpClient { .. } => ExitStatus::Data,
             Self::Argument(_) => ExitStatus::Usage,
             Self::Output { .. } => ExitStatus::InputOutput,
             Self::Models { status, .. } => *status,

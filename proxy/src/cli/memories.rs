@@ -1,8 +1,10 @@
-//! `mainpoint list`, `topics`, `export`, `forget` and `stats`: a memory as its owner sees it, through a running proxy or from the store itself.
+//! `mainpoint list`, `topics`, `export`, `forget`, `stats` and `mcp`: a memory as its owner sees it, through a running proxy or from the
+//! store itself.
 //!
 //! It must not know how a memory is kept, nor HTTP: [`remote`] asks a proxy, [`local`] opens the store.
 
 mod local;
+pub(super) mod mcp;
 mod remote;
 mod topics;
 
@@ -18,7 +20,7 @@ use url::Url;
 
 use super::import::{CallerArguments, Division};
 use super::{CliError, ConfigOption};
-use crate::config::Overrides;
+use crate::config::{Config, Overrides};
 use crate::memory::Forget;
 use local::LocalMemory;
 use remote::RemoteMemory;
@@ -127,16 +129,22 @@ enum Listed {
 /// A memory, wherever it is.
 enum Memory {
     Remote(Box<RemoteMemory>),
-    Local(LocalMemory),
+    Local(Box<LocalMemory>),
 }
 
 impl MemoryArguments {
+    fn configuration(&self) -> Result<Config, CliError> {
+        self.config.load(&Overrides { data_dir: self.data_dir.clone(), ..Overrides::default() })
+    }
+
     async fn open(&self) -> Result<Memory, CliError> {
-        let overrides = Overrides { data_dir: self.data_dir.clone(), ..Overrides::default() };
-        let config = self.config.load(&overrides)?;
+        self.open_as(&self.configuration()?).await
+    }
+
+    async fn open_as(&self, config: &Config) -> Result<Memory, CliError> {
         match &self.url {
-            Some(url) => Ok(Memory::Remote(Box::new(RemoteMemory::new(url, self, &config)?))),
-            None => Ok(Memory::Local(LocalMemory::open(self, &config).await?)),
+            Some(url) => Ok(Memory::Remote(Box::new(RemoteMemory::new(url, self, config)?))),
+            None => Ok(Memory::Local(Box::new(LocalMemory::open(self, config).await?))),
         }
     }
 }

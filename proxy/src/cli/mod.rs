@@ -68,6 +68,9 @@ enum Command {
     /// Say how much a memory holds.
     #[command(after_help = memories::EXAMPLES)]
     Stats(memories::StatsArguments),
+    /// Give a memory to a model as tools, over the Model Context Protocol on standard input and output.
+    #[command(after_help = memories::mcp::EXAMPLES)]
+    Mcp(memories::mcp::McpArguments),
     /// List, fetch or verify the models.
     #[command(after_help = models::EXAMPLES)]
     Models(models::ModelsArguments),
@@ -141,6 +144,7 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::Export(arguments) => memories::export(arguments).await,
         Command::Forget(arguments) => memories::forget(arguments).await,
         Command::Stats(arguments) => memories::stats(arguments).await,
+        Command::Mcp(arguments) => memories::mcp::run(arguments).await,
         Command::Models(arguments) => models::run(arguments).await,
     }
 }

@@ -99,12 +99,23 @@ async fn search(
         return Ok(None);
     };
     let small_talk = SmallTalk::read(engine).await?;
-    prepare(&arguments.question, &config.memory, engine, store.snapshot(&scope, &Within::Scope).await?)
-        .await
-        .map_err(CliError::Search)?;
     let inquiry = Inquiry { engine, store, config: &config.memory, small_talk: Some(&small_talk) };
-    let found = inquiry.ask(&scope, arguments.question.clone(), arguments.limit).await;
-    found.map(Some).map_err(CliError::Search)
+    ask(&inquiry, &scope, arguments.question.clone(), arguments.limit).await.map(Some)
+}
+
+/// Asks a store that no proxy runs on, and finds what a proxy that has run for a while does.
+///
+/// # Errors
+/// When the engine or the store fails.
+pub(super) async fn ask(
+    inquiry: &Inquiry<'_>,
+    scope: &Scope,
+    question: String,
+    most: usize,
+) -> Result<Findings, CliError> {
+    let snapshot = inquiry.store.snapshot(scope, &Within::Scope).await?;
+    prepare(&question, inquiry.config, inquiry.engine, snapshot).await.map_err(CliError::Search)?;
+    inquiry.ask(scope, question, most).await.map_err(CliError::Search)
 }
 
 /// Waits for what a search of a large scope looks at in memory, which a proxy loads once for all its questions.

@@ -12,6 +12,7 @@ pub(crate) mod cors;
 mod drain;
 mod endpoints;
 pub(crate) mod files;
+mod mcp;
 mod observed;
 mod recall_tool;
 mod receipts;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::chat::ChatCall;
 use super::cors::CorsRequest;
-use super::{Shared, api, chat, cors, endpoints, relay, tunnel};
+use super::{Shared, api, chat, cors, endpoints, mcp, relay, tunnel};
 use crate::error::ProxyError;
 use crate::http::RequestBody;
 use crate::http::body;
@@ -70,6 +70,8 @@ enum Route {
     Receipt(String),
     /// What the memory's API has below its base.
     Api(String),
+    /// The memory as tools for models.
+    Mcp,
     Unknown,
 }
 
@@ -90,6 +92,7 @@ impl Route {
             "/healthz" => Self::Health,
             "/readyz" => Self::Ready,
             "/metrics" => Self::Metrics,
+            mcp::PATH => Self::Mcp,
             "/mainpoint/faults" if server.fault_injection => Self::Faults,
             _ => match path.strip_prefix("/mainpoint/receipts/") {
                 Some(id) => Self::Receipt(id.to_owned()),
@@ -114,6 +117,7 @@ impl Route {
             Self::Tunnel(_) => "tunnel",
             Self::Health | Self::Ready | Self::Metrics | Self::Faults | Self::Receipt(_) => "own",
             Self::Api(_) => "api",
+            Self::Mcp => "mcp",
             Self::Unknown => "unknown",
         }
     }
@@ -158,6 +162,7 @@ async fn answer(
         Route::Receipt(of) => endpoints::receipt(shared, of, &request),
         Route::Faults => endpoints::faults(shared, request).await,
         Route::Api(path) => api::answer(shared, path, request).await,
+        Route::Mcp => mcp::answer(shared, request).await,
         Route::Unknown => Err(ProxyError::NotFound {
             method: request.method().to_string(),
             path: request.uri().path().to_owned(),

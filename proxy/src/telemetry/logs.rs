@@ -30,8 +30,8 @@ pub fn start(config: &LogConfig) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Libraries that say more at `info` than an operator wants. A filter that names one of them overrides this.
-const QUIET: &str = "llama_cpp_2=error,lance=warn,lance_index=warn,lancedb=warn";
+/// Libraries that say more at `info` than an operator wants, or below it what was said. A filter that names one of them overrides this.
+const QUIET: &str = "llama_cpp_2=error,lance=warn,lance_index=warn,lancedb=warn,rmcp=warn";
 
 /// Lets each cause through once a minute, so that a failing part does not flood the log.
 #[derive(Debug, Default)]

@@ -133,6 +133,12 @@ async fn a_caller_lists_reads_and_searches_what_it_said_and_nobody_else_does() {
     let id = turns["data"][0]["id"].as_str().expect("an id");
     let turn = get(&proxy, TENANT, &format!("/turns/{id}")).await;
     conforms(&document, "TurnDetails", &turn);
+    let around = get(&proxy, TENANT, &format!("/turns/{id}/around?before=1&after=0")).await;
+    conforms(&document, "Surroundings", &around);
+    assert_eq!((texts(&around).len(), &around["earlier"], &around["later"]), (1, &json!(0), &json!(1)), "{around}");
+    let elsewhere =
+        call(&proxy, TENANT, Method::GET, &format!("/turns/{id}/around?conversation={id}&after=7"), "").await;
+    assert_eq!((elsewhere.status.as_u16(), &elsewhere.error()["param"]), (400, &json!("conversation")));
     let text = turn["text"].as_str().expect("text");
     let spans = turn["main_point"].as_array().expect("spans");
     assert!(!spans.is_empty() && turn["read"] == true, "{turn}");

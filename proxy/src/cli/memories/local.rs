@@ -5,22 +5,30 @@
 use std::io::Write;
 
 use futures::TryStreamExt;
+use mainpoint_engine::Engine;
 use mainpoint_store::{Scope, Store, StoreError, TurnId};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use super::MemoryArguments;
 use crate::cli::CliError;
 use crate::cli::import::Owner;
-use crate::cli::search::{choose_scope, ensure_store};
-use crate::config::Config;
+use crate::cli::search::{self, choose_scope, ensure_store};
+use crate::config::{Config, MemoryConfig};
 use crate::error::StartError;
-use crate::memory::{Archive, Forget, TopicsWanted};
+use crate::mcp::Ask;
+use crate::memory::small_talk::SmallTalk;
+use crate::memory::{Archive, Forget, Inquiry, TopicsWanted};
 use crate::{app, models};
 
 /// A memory of an open store.
 pub(super) struct LocalMemory {
     store: Store,
     scope: Scope,
+    engine: Engine,
+    config: MemoryConfig,
+    /// What is no question about the memory, once one was asked.
+    small_talk: OnceCell<SmallTalk>,
 }
 
 impl LocalMemory {
@@ -49,12 +57,60 @@ impl LocalMemory {
             owner.scope(None).map_err(CliError::Argument)
         };
         match found.await {
-            Ok(scope) => Ok(Self { store, scope }),
+            Ok(scope) => Ok(Self { store, scope, engine, config: config.memory.clone(), small_talk: OnceCell::new() }),
             Err(error) => {
                 store.close().await?;
                 Err(error)
             }
         }
+    }
+
+    /// What the API would answer.
+    ///
+    /// # Errors
+    /// When there is no such thing, or the engine or the store fails.
+    pub(super) async fn answer(&self, ask: Ask) -> Result<Value, CliError> {
+        let archive = Archive::new(&self.store, &self.scope);
+        let answer = match ask {
+            Ask::Search { question, limit } => return self.search(question, limit).await,
+            Ask::Around { turn, conversation, window } => {
+                let unknown = || match conversation {
+                    None => CliError::Argument(format!("There is no turn {turn} in this memory.")),
+                    Some(conversation) => CliError::Argument(format!(
+                        "conversation = \"{conversation}\"; expected a conversation of this memory that the turn {turn} stands in."
+                    )),
+                };
+                serde_json::to_value(archive.around(turn, conversation, window).await?.ok_or_else(unknown)?)
+            }
+            Ask::Conversations { after, limit } => serde_json::to_value(archive.conversations(after, limit).await?),
+            Ask::Forget(what) => {
+                let deleted = self.delete(what).await?;
+                Ok(json!({ "turns_deleted": deleted }))
+            }
+        };
+        answer.map_err(|error| CliError::Output { source: error.into() })
+    }
+
+    async fn search(&self, question: String, limit: usize) -> Result<Value, CliError> {
+        let small_talk = self.small_talk.get_or_try_init(|| SmallTalk::read(&self.engine)).await?;
+        let inquiry =
+            Inquiry { engine: &self.engine, store: &self.store, config: &self.config, small_talk: Some(small_talk) };
+        Ok(search::ask(&inquiry, &self.scope, question, limit).await?.describe())
+    }
+
+    /// Deletes, clears the disk of it, and returns how many turns went.
+    async fn delete(&self, what: Forget) -> Result<usize, CliError> {
+        let deleted = Archive::new(&self.store, &self.scope).delete(what).await?;
+        self.store.maintain().await?;
+        Ok(deleted.len())
+    }
+
+    /// Closes the store.
+    ///
+    /// # Errors
+    /// When it does not close cleanly.
+    pub(super) async fn close(&self) -> Result<(), CliError> {
+        Ok(self.store.close().await?)
     }
 
     /// A page of conversations, or of one's turns, as the API answers.
@@ -96,14 +152,9 @@ impl LocalMemory {
         self.ended(written).await
     }
 
-    /// Deletes, clears the disk of it, and returns how many turns went.
+    /// Deletes, clears the disk of it, closes the store, and returns how many turns went.
     pub(super) async fn forget(self, what: Forget) -> Result<usize, CliError> {
-        let deleted = async {
-            let deleted = Archive::new(&self.store, &self.scope).delete(what).await?;
-            self.store.maintain().await?;
-            Ok(deleted.len())
-        };
-        let deleted = deleted.await;
+        let deleted = self.delete(what).await;
         self.ended(deleted).await
     }
 

@@ -4,7 +4,6 @@
 
 use std::io::Write;
 
-use chrono::SecondsFormat;
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use mainpoint_store::TurnId;
@@ -15,6 +14,7 @@ use url::Url;
 use super::MemoryArguments;
 use crate::cli::CliError;
 use crate::config::Config;
+use crate::mcp::{ApiRequest, Ask};
 use crate::memory::{Forget, TopicsWanted};
 
 /// A memory behind a proxy's API.
@@ -61,17 +61,19 @@ impl RemoteMemory {
         Ok(Self { client, base: url.clone(), headers, scope: arguments.scope.clone() })
     }
 
+    /// What the API answers.
+    ///
+    /// # Errors
+    /// When the proxy cannot be asked, or refuses.
+    pub(super) async fn answer(&self, ask: &Ask) -> Result<Value, CliError> {
+        self.json(ask.request()).await
+    }
+
     /// A page of conversations, or of one's turns.
     pub(super) async fn list(&self, conversation: Option<TurnId>, limit: usize) -> Result<Value, CliError> {
-        let limit = limit.to_string();
-        match conversation {
-            None => self.json(Method::GET, "conversations", &[("limit", &limit)]).await,
-            Some(id) => {
-                let parameters = [("conversation", id.to_string()), ("limit", limit)];
-                let parameters = parameters.each_ref().map(|(name, value)| (*name, value.as_str()));
-                self.json(Method::GET, "turns", &parameters).await
-            }
-        }
+        let path = if conversation.is_some() { "/turns" } else { "/conversations" };
+        let request = ApiRequest::new(Method::GET, path).with("conversation", conversation);
+        self.json(request.with("limit", Some(limit))).await
     }
 
     /// What it is about.
@@ -85,7 +87,7 @@ impl RemoteMemory {
 
     /// Writes every line.
     pub(super) async fn export(&self, output: &mut impl Write) -> Result<(), CliError> {
-        let mut response = self.send(Method::GET, "export", &[]).await?;
+        let mut response = self.send(ApiRequest::new(Method::GET, "/export")).await?;
         while let Some(piece) = response.chunk().await.map_err(|source| unreachable(&self.base, &source))? {
             output.write_all(&piece)?;
         }
@@ -94,40 +96,35 @@ impl RemoteMemory {
 
     /// Deletes, and returns how many turns went.
     pub(super) async fn forget(&self, what: Forget) -> Result<usize, CliError> {
-        let answer = match what {
-            Forget::Turn(id) => self.json(Method::DELETE, &format!("turns/{id}"), &[]).await?,
-            Forget::Conversation(id) => self.json(Method::DELETE, &format!("conversations/{id}"), &[]).await?,
-            Forget::Before(time) => {
-                let time = time.to_rfc3339_opts(SecondsFormat::Micros, true);
-                self.json(Method::DELETE, "memory", &[("before", &time)]).await?
-            }
-            Forget::Everything => self.json(Method::DELETE, "memory", &[]).await?,
-        };
+        let answer = self.answer(&Ask::Forget(what)).await?;
         let deleted = answer["turns_deleted"].as_u64().and_then(|count| usize::try_from(count).ok());
         deleted.ok_or_else(|| self.strange())
     }
 
     /// Counts.
     pub(super) async fn stats(&self) -> Result<Value, CliError> {
-        self.json(Method::GET, "stats", &[]).await
+        self.json(ApiRequest::new(Method::GET, "/stats")).await
     }
 
-    async fn json(&self, method: Method, path: &str, parameters: &[(&str, &str)]) -> Result<Value, CliError> {
-        let body = self.send(method, path, parameters).await?.bytes().await;
+    async fn json(&self, request: ApiRequest) -> Result<Value, CliError> {
+        let body = self.send(request).await?.bytes().await;
         let body = body.map_err(|source| unreachable(&self.base, &source))?;
         serde_json::from_slice(&body).map_err(|_| self.strange())
     }
 
     /// An answer that is none of an error.
-    async fn send(&self, method: Method, path: &str, parameters: &[(&str, &str)]) -> Result<Response, CliError> {
+    async fn send(&self, request: ApiRequest) -> Result<Response, CliError> {
+        let ApiRequest { method, path, parameters, body } = request.with("scope", self.scope.as_deref());
         let mut url = self.base.clone();
-        url.set_path(&format!("/mainpoint/v1/{path}"));
+        url.set_path(&format!("/mainpoint/v1{path}"));
         url.set_query(None);
-        let scope = self.scope.as_deref().map(|scope| ("scope", scope));
-        if !parameters.is_empty() || scope.is_some() {
-            url.query_pairs_mut().extend_pairs(parameters.iter().copied().chain(scope));
+        if !parameters.is_empty() {
+            url.query_pairs_mut().extend_pairs(&parameters);
         }
-        let request = self.client.request(method, url).headers(self.headers.clone());
+        let mut request = self.client.request(method, url).headers(self.headers.clone());
+        if let Some(body) = body {
+            request = request.body(body.to_string());
+        }
         let response = request.send().await.map_err(|source| unreachable(&self.base, &source))?;
         if response.status().is_success() {
             return Ok(response);

@@ -72,6 +72,10 @@ pub(crate) struct ListedConversation {
     pub(crate) id: TurnId,
     /// How many turns it has, those before the place where it branched off included.
     pub(crate) turns: usize,
+    /// Its first turn.
+    pub(crate) first_turn: TurnId,
+    /// Its last turn.
+    pub(crate) last_turn: TurnId,
     /// When its first turn was first seen.
     pub(crate) first_time: DateTime<Utc>,
     /// When its last turn was.
@@ -95,6 +99,8 @@ impl ListedConversation {
         Some(Self {
             id,
             turns: line.len(),
+            first_turn: first.id,
+            last_turn: last.id,
             first_time: first.time,
             last_time: last.time,
             first_words: one_line(&first.text, FIRST_WORDS),
@@ -137,6 +143,19 @@ impl ListedTurn {
             read,
         }
     }
+}
+
+/// A turn, and what was said around it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Surroundings {
+    /// The conversation that it is read in.
+    pub(crate) conversation: TurnId,
+    /// The turns, oldest first.
+    pub(crate) data: Vec<ListedTurn>,
+    /// How many turns of the conversation come before these.
+    pub(crate) earlier: usize,
+    /// How many come after them.
+    pub(crate) later: usize,
 }
 
 /// Everything that is known of a turn.

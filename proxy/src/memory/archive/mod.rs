@@ -7,16 +7,18 @@ mod line;
 mod listing;
 mod restorer;
 
+use std::ops::Range;
+
 use chrono::{DateTime, Utc};
 use futures::Stream;
-use mainpoint_store::{Scope, Store, StoreError, TurnId, Within};
+use mainpoint_store::{Scope, Store, StoreError, TurnId, TurnPlace, Within};
 use serde::Serialize;
 
 use super::topics::{self, Topics, TopicsWanted};
 use crate::error::MemoryError;
 
 pub(crate) use line::{ArchivedTurn, LineError};
-pub(crate) use listing::{ListedConversation, ListedTurn, Page, TurnCursor, TurnDetails};
+pub(crate) use listing::{ListedConversation, ListedTurn, Page, Surroundings, TurnCursor, TurnDetails};
 pub(crate) use restorer::Restorer;
 
 /// The memory of one scope.
@@ -36,6 +38,15 @@ pub(crate) enum Forget {
     Before(DateTime<Utc>),
     /// All of it.
     Everything,
+}
+
+/// How much of a conversation is read around a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// Most turns before it.
+    pub(crate) before: usize,
+    /// Most turns after it.
+    pub(crate) after: usize,
 }
 
 /// How much there is.
@@ -97,15 +108,46 @@ impl<'a> Archive<'a> {
         }
         let from = after.map_or(0, |after| after.place_behind(&line));
         let page = Page::of(line.into_iter().skip(from), limit);
-        let ids: Vec<TurnId> = page.data.iter().map(|(_, turn)| *turn).collect();
+        let next = page.next.map(|(place, turn)| TurnCursor { position: place.position, turn }.to_string());
+        Ok(Some(Page { data: self.listed(&page.data).await?, next }))
+    }
+
+    /// A turn, and what was said before and after it in `conversation`, or without one in the first that it stands in, oldest first;
+    /// `None` if it does not stand there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn around(
+        &self,
+        id: TurnId,
+        conversation: Option<TurnId>,
+        window: Window,
+    ) -> Result<Option<Surroundings>, StoreError> {
+        let outline = self.store.outline(self.scope).await?;
+        let first = || outline.places(id).first().map(|place| place.conversation);
+        let Some(conversation) = conversation.or_else(first) else {
+            return Ok(None);
+        };
+        let line = outline.line(conversation);
+        let Some(at) = line.iter().position(|(_, turn)| *turn == id) else {
+            return Ok(None);
+        };
+        let range = window.range(at, line.len());
+        let (earlier, later) = (range.start, line.len() - range.end);
+        let data = self.listed(line.get(range).unwrap_or_default()).await?;
+        Ok(Some(Surroundings { conversation, data, earlier, later }))
+    }
+
+    /// Turns at their places, as they are shown. Those that are deleted meanwhile are left out.
+    async fn listed(&self, line: &[(TurnPlace, TurnId)]) -> Result<Vec<ListedTurn>, StoreError> {
+        let ids: Vec<TurnId> = line.iter().map(|(_, turn)| *turn).collect();
         let turns = self.store.turns(self.scope, &ids).await?;
         let read = self.store.already_read(self.scope, &ids).await?;
-        let listed = page.data.iter().filter_map(|(place, id)| {
+        let listed = line.iter().filter_map(|(place, id)| {
             let turn = turns.iter().find(|turn| turn.id == *id)?;
             Some(ListedTurn::new(turn, *place, read.contains(id)))
         });
-        let next = page.next.map(|(place, turn)| TurnCursor { position: place.position, turn }.to_string());
-        Ok(Some(Page { data: listed.collect(), next }))
+        Ok(listed.collect())
     }
 
     /// A turn with its main point and every place where it stands; `None` if there is no such turn.
@@ -170,3 +212,31 @@ impl<'a> Archive<'a> {
 
 /// Most passages of one turn whose main points are shown.
 const MOST_PASSAGES: usize = 10_000;
+
+impl Window {
+    /// What is read of a line of `length` turns around the one at `at`.
+    fn range(self, at: usize, length: usize) -> Range<usize> {
+        let end = at.saturating_add(self.after).saturating_add(1).min(length);
+        at.saturating_sub(self.before).min(end)..end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_window_holds_its_turn_and_no_more_than_it_may_on_each_side(
+            length in 1..50_usize, place in 0..50_usize, before in 0..60_usize, after in prop_oneof![0..60_usize, Just(usize::MAX)],
+        ) {
+            let at = place % length;
+            let range = Window { before, after }.range(at, length);
+            prop_assert!(range.contains(&at) && range.end <= length);
+            prop_assert_eq!(at - range.start, before.min(at));
+            prop_assert_eq!(range.end - 1 - at, after.min(length - 1 - at));
+        }
+    }
+}

@@ -13,6 +13,8 @@ pub(super) enum What {
     Conversation,
     Turns,
     Turn,
+    /// What was said around a turn.
+    Around,
     Search,
     /// What a memory is about.
     Topics,
@@ -61,6 +63,7 @@ static ALL: [Endpoint; 12] = [
     endpoint(What::Conversation, "/conversations/{id}", "DELETE", &["scope"]),
     endpoint(What::Turns, "/turns", "GET", &["conversation", "limit", "after", "scope"]),
     endpoint(What::Turn, "/turns/{id}", "GET, DELETE", &["scope"]),
+    endpoint(What::Around, "/turns/{id}/around", "GET", &["before", "after", "conversation", "scope"]),
     endpoint(What::Search, "/search", "POST", &["scope"]),
     endpoint(What::Topics, "/topics", "GET", &["topics", "nearest", "scope"]),
     endpoint(What::Whole, "/memory", "DELETE", &["before", "scope"]),

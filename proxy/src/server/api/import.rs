@@ -2,6 +2,7 @@
 //!
 //! It must not know how turns are stored or read.
 
+use bytes::Bytes;
 use chrono::Utc;
 use http::header::CONTENT_ENCODING;
 use http::{Request, Response, StatusCode};
@@ -14,8 +15,8 @@ use super::lines::{Line, Lines};
 use crate::conversation::chain::Chain;
 use crate::error::ProxyError;
 use crate::http::arriving::unreadable;
-use crate::http::response::{Body, serialized};
-use crate::http::{RequestBody, body};
+use crate::http::body;
+use crate::http::response::{Body, BodyError, serialized};
 use crate::memory::{ArchivedTurn, LineError, Memory, MovedTurns, Restored, Restorer};
 
 /// So many turns are taken in together, or as many as have so many bytes.
@@ -34,11 +35,15 @@ struct Summary {
 }
 
 /// Takes in every line, and says what became of them once the journal has all.
-pub(super) async fn import(
+pub(super) async fn import<B>(
     call: &Call<'_>,
-    request: Request<RequestBody>,
+    request: Request<B>,
     most_bytes: usize,
-) -> Result<Response<Body>, ProxyError> {
+) -> Result<Response<Body>, ProxyError>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Into<BodyError>,
+{
     if let Some(encoding) = request.headers().get(CONTENT_ENCODING) {
         return Err(ProxyError::InvalidParameter {
             name: "content-encoding".to_owned(),
@@ -88,7 +93,11 @@ impl<'a> Import<'a, ()> {
 }
 
 impl<N: Fn(&str, &str) -> TurnId> Import<'_, N> {
-    async fn run(&mut self, body: &mut RequestBody, mut lines: Lines) -> Result<(), ProxyError> {
+    async fn run<B>(&mut self, body: &mut B, mut lines: Lines) -> Result<(), ProxyError>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+        B::Error: Into<BodyError>,
+    {
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|error| unreadable(error.into()))?.into_data() else {
                 continue;

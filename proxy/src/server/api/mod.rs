@@ -18,13 +18,13 @@ mod whole;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use mainpoint_store::{Scope, TurnId};
 
 use super::{Shared, cors};
 use crate::error::ProxyError;
-use crate::http::RequestBody;
-use crate::http::response::{Body, response, serialized};
+use crate::http::response::{Body, BodyError, response, serialized};
 use crate::memory::{Forget, Memory};
 use crate::prompt::Planner;
 use access::Access;
@@ -41,23 +41,22 @@ const DOCUMENT: &str = include_str!("openapi.json");
 ///
 /// # Errors
 /// When the request cannot be understood, its caller may not do what it asks for, or the memory fails.
-pub(crate) async fn answer(
+pub(crate) async fn answer<B>(
     shared: &Arc<Shared>,
     path: &str,
-    request: Request<RequestBody>,
-) -> Result<Response<Body>, ProxyError> {
+    request: Request<B>,
+) -> Result<Response<Body>, ProxyError>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Into<BodyError>,
+{
     let unknown = || ProxyError::NoEndpoint { path: request.uri().path().to_owned() };
     let Found { endpoint, id } = endpoint::find(path).ok_or_else(unknown)?;
     endpoint.check(&request)?;
     if endpoint.what == What::Document {
         return Ok(response(StatusCode::OK, "application/json", DOCUMENT));
     }
-    if !cors::is_welcome(&request) {
-        return Err(ProxyError::Forbidden {
-            message: "A page of another machine needs a key to use the memory's API; send one in the Authorization header.",
-            param: Some("origin"),
-        });
-    }
+    ensure_welcome(&request)?;
     let planner = shared.planner.as_ref().ok_or(ProxyError::MemoryOff)?;
     let access = Access::new(shared, planner, &request);
     let query = Query::of(&request, endpoint.parameters)?;
@@ -74,6 +73,7 @@ pub(crate) async fn answer(
         What::Turns => turns::list(&call).await,
         What::Turn if is_deletion => call.delete(Forget::Turn(named("turn", id)?)).await,
         What::Turn => turns::show(&call, named("turn", id)?).await,
+        What::Around => turns::around(&call, named("turn", id)?).await,
         What::Search => search::search(&call, request, most_bytes).await,
         What::Whole => whole::delete(&call).await,
         What::Export => export::export(&call).await,
@@ -83,6 +83,34 @@ pub(crate) async fn answer(
         // Both were answered above.
         What::Scopes | What::Document => Err(unknown()),
     }
+}
+
+/// Makes sure that no page asks for a memory that it may not use.
+///
+/// # Errors
+/// [`ProxyError::Forbidden`].
+pub(crate) fn ensure_welcome<B>(request: &Request<B>) -> Result<(), ProxyError> {
+    if cors::is_welcome(request) {
+        return Ok(());
+    }
+    Err(ProxyError::Forbidden {
+        message: "A page of another machine needs a key to use the memory's API; send one in the Authorization header.",
+        param: Some("origin"),
+    })
+}
+
+/// Makes sure that a request has no query, where none is known.
+///
+/// # Errors
+/// [`ProxyError::InvalidParameter`].
+pub(crate) fn ensure_no_query<B>(request: &Request<B>) -> Result<(), ProxyError> {
+    Query::of(request, &[]).map(drop)
+}
+
+/// Whether a request comes from the admin, who reaches every memory and names the one that is meant.
+pub(crate) fn is_admin<B>(shared: &Shared, request: &Request<B>) -> bool {
+    let planner = shared.planner.as_ref();
+    planner.is_some_and(|planner| Access::new(shared, planner, request).ensure_admin().is_ok())
 }
 
 /// A request whose caller is known.

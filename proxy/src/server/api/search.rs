@@ -2,14 +2,15 @@
 //!
 //! It must not know how a memory is searched.
 
+use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use serde_json::{Map, Value};
 
 use super::Call;
 use super::query::shown;
 use crate::error::ProxyError;
-use crate::http::response::{Body, serialized};
-use crate::http::{RequestBody, body, encoding};
+use crate::http::response::{Body, BodyError, serialized};
+use crate::http::{body, encoding};
 
 /// A question that was asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,11 +20,15 @@ struct Question {
 }
 
 /// Turns, best first, also such as the proxy would not think enough.
-pub(super) async fn search(
+pub(super) async fn search<B>(
     call: &Call<'_>,
-    request: Request<RequestBody>,
+    request: Request<B>,
     most_bytes: usize,
-) -> Result<Response<Body>, ProxyError> {
+) -> Result<Response<Body>, ProxyError>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Into<BodyError>,
+{
     let (head, body) = request.into_parts();
     let bytes = body::read(body, &head.headers, most_bytes).await?;
     let plain = encoding::plain(&head.headers, &bytes, most_bytes).await;

@@ -1,4 +1,4 @@
-//! `GET /turns` and `GET /turns/{id}`: what was said.
+//! `GET /turns`, `GET /turns/{id}` and `GET /turns/{id}/around`: what was said.
 //!
 //! It must not know how turns are kept.
 
@@ -8,7 +8,7 @@ use mainpoint_store::TurnId;
 use super::{Call, named};
 use crate::error::{Held, MemoryError, ProxyError};
 use crate::http::response::{Body, serialized};
-use crate::memory::TurnCursor;
+use crate::memory::{TurnCursor, Window};
 
 /// A page of a conversation's turns, oldest first.
 pub(super) async fn list(call: &Call<'_>) -> Result<Response<Body>, ProxyError> {
@@ -32,3 +32,25 @@ pub(super) async fn show(call: &Call<'_>, id: TurnId) -> Result<Response<Body>, 
     let unknown = || ProxyError::NotInMemory { what: Held::Turn, id: id.to_string() };
     Ok(serialized(StatusCode::OK, &turn.ok_or_else(unknown)?))
 }
+
+/// A turn, and what was said before and after it.
+pub(super) async fn around(call: &Call<'_>, id: TurnId) -> Result<Response<Body>, ProxyError> {
+    let number = |value: &str| value.parse::<usize>().ok().filter(|number| (0..=MOST_AROUND).contains(number));
+    let turns = |name: &'static str| call.query.parsed(name, "a whole number from 0 to 100", number);
+    let window =
+        Window { before: turns("before")?.unwrap_or(USUAL_AROUND), after: turns("after")?.unwrap_or(USUAL_AROUND) };
+    let conversation = call.query.get("conversation").map(|id| named("conversation", id)).transpose()?;
+    let around = call.memory().archive(call.scope).around(id, conversation, window).await.map_err(MemoryError::from)?;
+    let unknown = || match conversation {
+        None => ProxyError::NotInMemory { what: Held::Turn, id: id.to_string() },
+        Some(conversation) => ProxyError::InvalidParameter {
+            name: "conversation".to_owned(),
+            value: format!("\"{conversation}\""),
+            allowed: format!("a conversation of this memory that the turn {id} stands in"),
+        },
+    };
+    Ok(serialized(StatusCode::OK, &around.ok_or_else(unknown)?))
+}
+
+const MOST_AROUND: usize = 100;
+const USUAL_AROUND: usize = 5;

@@ -15,7 +15,11 @@ use imports::{Imports, circles};
 
 /// What each folder of `proxy/src` on the way of a request may know, besides the errors and reasons that everybody names.
 const WALLS: &[(&str, &[&str])] = &[
-    ("server", &["upstream", "prompt", "conversation", "memory", "openai", "http", "config", "telemetry", "ending"]),
+    (
+        "server",
+        &["mcp", "upstream", "prompt", "conversation", "memory", "openai", "http", "config", "telemetry", "ending"],
+    ),
+    ("mcp", &["memory"]),
     ("upstream", &["openai", "http", "config", "telemetry", "secret"]),
     ("prompt", &["conversation", "memory", "openai", "config", "telemetry", "deadline"]),
     ("conversation", &["openai", "http", "deadline"]),

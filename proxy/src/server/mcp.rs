@@ -1,0 +1,134 @@
+//! `/mainpoint/mcp`: the memory for models, as the Model Context Protocol has it over HTTP.
+//!
+//! Every request is answered by itself, whole and at once, so that it does not matter which process it reaches, and none
+//! outlives a stop. Whose memory it is says its key, as on the memory's API, which is what answers. It must not know the
+//! tools.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::request::Parts;
+use http::{Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
+use rmcp::model::Extensions;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::Value;
+use url::form_urlencoded;
+
+use super::{Shared, api};
+use crate::error::ProxyError;
+use crate::http::response::Body;
+use crate::http::{RequestBody, body, encoding};
+use crate::mcp::{ApiRequest, Ask, MemoryServer, Reach, Source};
+
+/// Where it is.
+pub(crate) const PATH: &str = "/mainpoint/mcp";
+
+/// Answers a request.
+///
+/// # Errors
+/// When a page may not send it, or its body cannot be read. What a tool refuses is an answer.
+pub(crate) async fn answer(shared: &Arc<Shared>, request: Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
+    api::ensure_welcome(&request)?;
+    // A key in the query would be taken for another caller's, or for none.
+    api::ensure_no_query(&request)?;
+    let most_bytes = shared.config.server.max_body_bytes;
+    let (head, body) = request.into_parts();
+    let bytes = body::read(body, &head.headers, most_bytes).await?;
+    let plain = encoding::plain(&head.headers, &bytes, most_bytes).await;
+    let plain = plain.map_err(|_| ProxyError::UnsupportedEncoding)?;
+    let source = Arc::new(CallerMemory(Arc::clone(shared)));
+    let service = StreamableHttpService::new(
+        move || Ok(MemoryServer::new(Arc::clone(&source))),
+        Arc::new(NeverSessionManager::default()),
+        settings(shared),
+    );
+    let response = service.handle(Request::from_parts(head, Full::new(plain))).await;
+    Ok(response.map(|body| body.map_err(|never| match never {}).boxed_unsync()))
+}
+
+/// No sessions, no streams. Pages are judged as everywhere here, by their origin and their key, and a browser names the
+/// origin in every request that is answered here; by which names this machine is reached the library cannot know.
+fn settings(shared: &Shared) -> StreamableHttpServerConfig {
+    StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
+        .with_sse_keep_alive(None)
+        .with_cancellation_token(shared.cut.child_token())
+        .with_max_request_body_bytes(shared.config.server.max_body_bytes)
+        .disable_allowed_hosts()
+        .disable_allowed_origins()
+}
+
+/// The memory of whoever sends a request.
+struct CallerMemory(Arc<Shared>);
+
+impl Source for CallerMemory {
+    fn reach(&self, request: &Extensions) -> Reach {
+        let head = request.get::<Parts>().map(|head| Request::from_parts(head.clone(), ()));
+        if head.is_some_and(|head| api::is_admin(&self.0, &head)) { Reach::Every } else { Reach::Own }
+    }
+
+    async fn answer(&self, ask: Ask, scope: Option<String>, request: &Extensions) -> Result<Value, String> {
+        let defect = || "The request has no head.".to_owned();
+        let head = request.get::<Parts>().ok_or_else(defect)?;
+        let asked = ask.request().with("scope", scope);
+        let request = of_caller(&asked, head).ok_or_else(defect)?;
+        let answered = api::answer(&self.0, &asked.path, request).await.map_err(|error| {
+            if error.refusal().status.is_server_error() {
+                tracing::warn!(error = %error, cause = ?std::error::Error::source(&error), "a tool failed");
+            }
+            error.to_string()
+        })?;
+        let bytes = answered.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+        serde_json::from_slice(&bytes).map_err(|error| error.to_string())
+    }
+}
+
+/// A request to the memory's API by whoever sent a request with this head.
+fn of_caller(asked: &ApiRequest, head: &Parts) -> Option<Request<Full<Bytes>>> {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(&asked.parameters);
+    let uri: Uri = format!("{}{}?{}", api::BASE, asked.path, query.finish()).parse().ok()?;
+    let body = asked.body.as_ref().map(Value::to_string).unwrap_or_default();
+    let mut request = Request::new(Full::new(Bytes::from(body)));
+    *request.method_mut() = asked.method.clone();
+    *request.uri_mut() = uri;
+    request.headers_mut().clone_from(&head.headers);
+    // They tell of the body that came.
+    for header in [CONTENT_ENCODING, CONTENT_LENGTH] {
+        request.headers_mut().remove(header);
+    }
+    request.extensions_mut().clone_from(&head.extensions);
+    Some(request)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use http::Method;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_api_is_asked_with_the_callers_headers_but_those_of_the_body() {
+        let (head, ()) = Request::builder()
+            .method(Method::POST)
+            .uri(PATH)
+            .header("authorization", "Bearer a")
+            .header("content-length", "5")
+            .header("content-encoding", "gzip")
+            .body(())
+            .unwrap()
+            .into_parts();
+        let asked = ApiRequest::new(Method::POST, "/search").with("scope", Some("k:a b"));
+        let request = of_caller(&ApiRequest { body: Some(json!({"question": "x"})), ..asked }, &head).unwrap();
+        assert_eq!(request.uri(), "/mainpoint/v1/search?scope=k%3Aa+b");
+        let names: Vec<&str> = request.headers().keys().map(http::HeaderName::as_str).collect();
+        assert_eq!(names, ["authorization"]);
+    }
+}
