@@ -114,6 +114,44 @@ struct Conversation {
     first_words: String,
 }
 
+/// What a memory is about, the topics with most turns first.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "rmcp::schemars")]
+pub(super) struct Topics {
+    /// The topics.
+    #[serde(rename(deserialize = "data"))]
+    topics: Vec<Topic>,
+}
+
+/// Something that was talked about.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "rmcp::schemars")]
+struct Topic {
+    /// The words that say best what it is about, best first.
+    words: Vec<String>,
+    /// How many turns are about it.
+    turns: usize,
+    /// When the first of them was said, in RFC 3339.
+    first_time: String,
+    /// When the last of them was said.
+    last_time: String,
+    /// The turns most typical of it, best first.
+    #[serde(rename(deserialize = "nearest"))]
+    typical: Vec<TypicalTurn>,
+}
+
+/// A turn that is typical of a topic.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "rmcp::schemars")]
+struct TypicalTurn {
+    /// The turn's id.
+    turn: String,
+    /// When it was said, in RFC 3339.
+    time: String,
+    /// Its main point.
+    main_point: String,
+}
+
 /// What was forgotten.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(crate = "rmcp::schemars")]

@@ -7,7 +7,7 @@ use http::Method;
 use mainpoint_store::TurnId;
 use serde_json::{Value, json};
 
-use crate::memory::{Forget, Window};
+use crate::memory::{Forget, TopicsWanted, Window};
 
 /// A question to a memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(crate) enum Ask {
         /// Most conversations.
         limit: usize,
     },
+    /// What the memory is about.
+    Topics(TopicsWanted),
     /// To forget something.
     Forget(Forget),
 }
@@ -82,6 +84,9 @@ impl Ask {
             Self::Conversations { after, limit } => {
                 ApiRequest::new(Method::GET, "/conversations").with("limit", Some(limit)).with("after", *after)
             }
+            Self::Topics(TopicsWanted { topics, nearest }) => {
+                ApiRequest::new(Method::GET, "/topics").with("topics", *topics).with("nearest", Some(nearest))
+            }
             Self::Forget(Forget::Turn(id)) => ApiRequest::new(Method::DELETE, format!("/turns/{id}")),
             Self::Forget(Forget::Conversation(id)) => ApiRequest::new(Method::DELETE, format!("/conversations/{id}")),
             Self::Forget(Forget::Before(time)) => {
@@ -112,6 +117,8 @@ mod tests {
 
         let first = Ask::Conversations { after: None, limit: 9 }.request();
         assert_eq!(first.parameters, [("limit", "9".to_owned())]);
+        let topics = Ask::Topics(TopicsWanted { topics: None, nearest: 2 }).request();
+        assert_eq!(topics.parameters, [("nearest", "2".to_owned())]);
         let forgotten = Ask::Forget(Forget::Conversation(id(2))).request();
         assert_eq!((forgotten.method, forgotten.path), (Method::DELETE, format!("/conversations/{}", id(2))));
         assert!(Ask::Forget(Forget::Everything).request().parameters.is_empty());

@@ -10,11 +10,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::answers::{Conversations, Findings, Forgotten, FoundTurns, Passage};
+use super::answers::{Conversations, Findings, Forgotten, FoundTurns, Passage, Topics};
 use super::arguments::{Arguments, refused};
 use super::{Ask, Reach};
 use crate::error::ProxyError;
-use crate::memory::{Forget, Window};
+use crate::memory::{Forget, TopicsWanted, Window};
 
 /// A tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(super) enum MemoryTool {
     ReadAround,
     /// Lists conversations.
     ListConversations,
+    /// Says what the memory is about.
+    ListTopics,
     /// Deletes a turn or a conversation.
     Forget,
 }
@@ -33,12 +35,14 @@ const FOUND: RangeInclusive<usize> = 1..=50;
 const USUALLY_FOUND: usize = 8;
 const AROUND: RangeInclusive<usize> = 0..=50;
 const USUALLY_AROUND: usize = 3;
+const TOPICS: RangeInclusive<usize> = 1..=TopicsWanted::MOST_TOPICS;
 const LISTED: RangeInclusive<usize> = 1..=100;
 const USUALLY_LISTED: usize = 20;
 
 impl MemoryTool {
     /// Every tool, in the order in which they are listed.
-    pub(super) const ALL: [Self; 4] = [Self::Search, Self::ReadAround, Self::ListConversations, Self::Forget];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Search, Self::ReadAround, Self::ListConversations, Self::ListTopics, Self::Forget];
 
     /// The tool of this name.
     pub(super) fn named(name: &str) -> Option<Self> {
@@ -51,6 +55,7 @@ impl MemoryTool {
             Self::Search => "search",
             Self::ReadAround => "read_around",
             Self::ListConversations => "list_conversations",
+            Self::ListTopics => "list_topics",
             Self::Forget => "forget",
         }
     }
@@ -62,6 +67,7 @@ impl MemoryTool {
             Self::Search => tool.with_output_schema::<FoundTurns>(),
             Self::ReadAround => tool.with_output_schema::<Passage>(),
             Self::ListConversations => tool.with_output_schema::<Conversations>(),
+            Self::ListTopics => tool.with_output_schema::<Topics>(),
             Self::Forget => tool.with_output_schema::<Forgotten>(),
         };
         let annotations = match self {
@@ -100,6 +106,10 @@ impl MemoryTool {
                 after: arguments.id("after", "conversation")?,
                 limit: arguments.number("limit", &LISTED)?.unwrap_or(USUALLY_LISTED),
             },
+            Self::ListTopics => Ask::Topics(TopicsWanted {
+                topics: arguments.number("topics", &TOPICS)?,
+                nearest: TopicsWanted::USUAL_NEAREST,
+            }),
             Self::Forget => Ask::Forget(forgotten(&arguments)?),
         };
         Ok((ask, scope))
@@ -111,6 +121,7 @@ impl MemoryTool {
             Self::Search => told::<Findings, FoundTurns>(answered),
             Self::ReadAround => told::<Passage, Passage>(answered),
             Self::ListConversations => told::<Conversations, Conversations>(answered),
+            Self::ListTopics => told::<Topics, Topics>(answered),
             Self::Forget => told::<Forgotten, Forgotten>(answered),
         }
     }
@@ -121,6 +132,7 @@ impl MemoryTool {
             Self::Search => &["question", "limit"],
             Self::ReadAround => &["turn", "conversation", "before", "after"],
             Self::ListConversations => &["after", "limit"],
+            Self::ListTopics => &["topics"],
             Self::Forget => &["turn", "conversation"],
         }
     }
@@ -130,6 +142,7 @@ impl MemoryTool {
             Self::Search => "Search the memory",
             Self::ReadAround => "Read around a turn",
             Self::ListConversations => "List conversations",
+            Self::ListTopics => "List topics",
             Self::Forget => "Forget a turn or a conversation",
         }
     }
@@ -139,6 +152,7 @@ impl MemoryTool {
             Self::Search => SEARCH,
             Self::ReadAround => READ_AROUND,
             Self::ListConversations => LIST_CONVERSATIONS,
+            Self::ListTopics => LIST_TOPICS,
             Self::Forget => FORGET,
         }
     }
@@ -169,6 +183,15 @@ impl MemoryTool {
                 json!({
                     "after": id("To go on with a list: \"next\" of the answer before."),
                     "limit": number("Most conversations to give.", &LISTED, USUALLY_LISTED),
+                }),
+                vec![],
+            ),
+            Self::ListTopics => (
+                json!({
+                    "topics": {
+                        "type": "integer", "minimum": TOPICS.start(), "maximum": TOPICS.end(),
+                        "description": "Most topics to give. Without it there are as many as the memory's size suggests.",
+                    },
                 }),
                 vec![],
             ),
@@ -244,6 +267,12 @@ const LIST_CONVERSATIONS: &str = "\
 List earlier conversations, those that began last first: when they took place, how many turns they have and how they \
 begin. Use it to get an overview or to find a conversation by its date; to find something by what was said, search \
 instead. To read a conversation, call read_around with its \"first_turn\" or \"last_turn\".";
+
+const LIST_TOPICS: &str = "\
+List what earlier conversations were about: each topic by the words that it has and the others have not, with how many \
+turns it has, when they were said, and the turns most typical of it. Use it when the user asks what was talked about, or \
+to find out what there is to search for. To read what was said, call read_around with a \"turn\" of a topic, or search \
+with its words.";
 
 const FORGET: &str = "\
 Delete one turn, or a whole conversation with its branches, from the memory, for good: it cannot be undone. Use it \

@@ -96,6 +96,12 @@ fn an_answer_of_the_api_is_told_with_each_thing_under_one_name() {
     }]});
     let told = MemoryTool::ListConversations.answer(page).unwrap();
     assert_eq!((&told["conversations"][0]["conversation"], &told["next"]), (&json!("c"), &Value::Null));
+    let topics = json!({"object": "list", "main_points": 9, "main_points_looked_at": 9, "timeline_unit": "day", "data": [{
+        "words": ["cake"], "turns": 3, "main_points": 4, "first_time": "a", "last_time": "b", "timeline": [],
+        "nearest": [{"turn": "t", "time": "a", "main_point": "the cake"}],
+    }]});
+    let told = MemoryTool::ListTopics.answer(topics).unwrap();
+    assert_eq!(told["topics"][0]["typical"][0], json!({"turn": "t", "time": "a", "main_point": "the cake"}));
     assert_eq!(MemoryTool::Forget.answer(json!({"turns_deleted": 4})), Some(json!({"turns_deleted": 4})));
     assert_eq!(MemoryTool::Forget.answer(json!({"object": "list"})), None);
 }

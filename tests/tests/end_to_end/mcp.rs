@@ -81,7 +81,8 @@ async fn over_http(proxy: &StartedProxy, caller: &str, mode: &str, calls: &[(&st
 async fn over_stdio(home: &Arc<Home>, options: &[&str], mode: &str, calls: &[(&str, Value)]) -> Session {
     let configuration = home.configuration();
     let words = ["mcp", "--config", configuration.to_str().expect("a path"), "--key-env", KEY_VARIABLE];
-    let job = json!({"command": binary::path(), "arguments": [&words[..], options].concat()});
+    let arguments = [&words[..], options].concat();
+    let job = json!({"command": binary::path(), "arguments": arguments});
     session(job, mode, calls).await
 }
 
@@ -105,7 +106,7 @@ async fn use_every_tool<F: Future<Output = Session>>(connect: impl Fn(Vec<(&'sta
     let first = connect(vec![("search", question()), ("list_conversations", json!({"limit": 1}))]).await;
     assert_eq!(first.0["name"], "mainpoint", "{}", first.0);
     assert!(first.0["instructions"].as_str().is_some_and(|said| said.contains("memory")), "{}", first.0);
-    for name in ["search", "read_around", "list_conversations", "forget"] {
+    for name in ["search", "read_around", "list_conversations", "list_topics", "forget"] {
         assert!(first.tools().contains(&name), "{:?}", first.tools());
         let tool = first.tool(name);
         assert!(tool["description"].as_str().is_some_and(|said| said.len() > 100), "{tool}");

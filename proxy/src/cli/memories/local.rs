@@ -83,6 +83,7 @@ impl LocalMemory {
                 serde_json::to_value(archive.around(turn, conversation, window).await?.ok_or_else(unknown)?)
             }
             Ask::Conversations { after, limit } => serde_json::to_value(archive.conversations(after, limit).await?),
+            Ask::Topics(wanted) => serde_json::to_value(archive.topics(wanted).await?),
             Ask::Forget(what) => {
                 let deleted = self.delete(what).await?;
                 Ok(json!({ "turns_deleted": deleted }))
@@ -128,10 +129,7 @@ impl LocalMemory {
 
     /// What it is about, as the API answers.
     pub(super) async fn topics(self, wanted: TopicsWanted) -> Result<Value, CliError> {
-        let topics = Archive::new(&self.store, &self.scope).topics(wanted).await;
-        let topics = topics
-            .map_err(CliError::from)
-            .and_then(|topics| serde_json::to_value(topics).map_err(|error| CliError::Output { source: error.into() }));
+        let topics = self.answer(Ask::Topics(wanted)).await;
         self.ended(topics).await
     }
 

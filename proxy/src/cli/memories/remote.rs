@@ -78,11 +78,7 @@ impl RemoteMemory {
 
     /// What it is about.
     pub(super) async fn topics(&self, wanted: TopicsWanted) -> Result<Value, CliError> {
-        let topics = wanted.topics.map(|topics| ("topics", topics.to_string()));
-        let parameters: Vec<(&str, String)> =
-            topics.into_iter().chain([("nearest", wanted.nearest.to_string())]).collect();
-        let parameters: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        self.json(Method::GET, "topics", &parameters).await
+        self.answer(&Ask::Topics(wanted)).await
     }
 
     /// Writes every line.

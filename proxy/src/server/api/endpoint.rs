@@ -58,7 +58,7 @@ const fn endpoint(
 }
 
 /// Everything that there is.
-static ALL: [Endpoint; 12] = [
+static ALL: [Endpoint; 13] = [
     endpoint(What::Conversations, "/conversations", "GET", &["limit", "after", "scope"]),
     endpoint(What::Conversation, "/conversations/{id}", "DELETE", &["scope"]),
     endpoint(What::Turns, "/turns", "GET", &["conversation", "limit", "after", "scope"]),
