@@ -81,8 +81,8 @@ async fn over_http(proxy: &StartedProxy, caller: &str, mode: &str, calls: &[(&st
 async fn over_stdio(home: &Arc<Home>, options: &[&str], mode: &str, calls: &[(&str, Value)]) -> Session {
     let configuration = home.configuration();
     let words = ["mcp", "--config", configuration.to_str().expect("a path"), "--key-env", KEY_VARIABLE];
-    let job = json!({"command": binary::path(), "arguments": [&words[..], options].concat()});
-    session(job, mode, calls).await
+    let arguments = [&words[..], options].concat();
+    session(json!({"command": binary::path(), "arguments": arguments}), mode, calls).await
 }
 
 /// Two conversations of the tests' own caller, whose turns searches find.
