@@ -29,6 +29,8 @@ CALLS = {
     "listConversations": lambda told: {"limit": 10},
     "listTurns": lambda told: {"conversation": told["listConversations"]["data"][0]["id"], "limit": 1},
     "getTurn": lambda told: {"id": told["listTurns"]["data"][0]["id"]},
+    "readAround": lambda told: {"id": told["getTurn"]["id"], "before": 1, "after": 2},
+    "listTopics": lambda told: {"topics": 2, "nearest": 1},
     "search": lambda told: {"body": {"question": QUESTION, "limit": 3}},
     "exportMemory": lambda told: {},
     "importMemory": lambda told: {"body": told["exportMemory"]},

@@ -82,8 +82,7 @@ async fn over_stdio(home: &Arc<Home>, options: &[&str], mode: &str, calls: &[(&s
     let configuration = home.configuration();
     let words = ["mcp", "--config", configuration.to_str().expect("a path"), "--key-env", KEY_VARIABLE];
     let arguments = [&words[..], options].concat();
-    let job = json!({"command": binary::path(), "arguments": arguments});
-    session(job, mode, calls).await
+    session(json!({"command": binary::path(), "arguments": arguments}), mode, calls).await
 }
 
 /// Two conversations of the tests' own caller, whose turns searches find.
@@ -128,6 +127,7 @@ async fn use_every_tool<F: Future<Output = Session>>(connect: impl Fn(Vec<(&'sta
         ("read_around", json!({"turn": turn, "conversation": conversation, "before": 3, "after": 3})),
         ("read_around", json!({"turn": newest["last_turn"], "before": 0})),
         ("list_conversations", json!({"after": first.told(1)["next"]})),
+        ("list_topics", json!({"topics": 1})),
         ("forget", json!({"turn": turn})),
         ("search", question()),
         ("read_around", json!({"turn": turn})),
@@ -143,11 +143,13 @@ async fn use_every_tool<F: Future<Output = Session>>(connect: impl Fn(Vec<(&'sta
     assert_eq!((&last["turns"][0]["text"], &last["earlier"]), (&json!("Platform nine it is."), &json!(1)), "{last}");
     let older = second.told(2);
     assert_eq!((&older["conversations"][0]["conversation"], &older["next"]), (&conversation, &Value::Null), "{older}");
-    assert_eq!(second.told(3), &json!({"turns_deleted": 1}));
-    assert!(!second.told(4).to_string().contains("31 marbles"), "{}", second.told(4));
-    assert!(second.refused(5).starts_with(&format!("There is no turn {}", turn.as_str().expect("an id"))));
-    assert_eq!(second.told(6), &json!({"turns_deleted": 2}));
-    let left = second.told(7)["conversations"].as_array().expect("a list");
+    let topics = second.told(3)["topics"].as_array().expect("topics");
+    assert!(topics.len() == 1 && topics[0]["turns"] == 4 && !topics[0]["typical"][0]["turn"].is_null(), "{topics:?}");
+    assert_eq!(second.told(4), &json!({"turns_deleted": 1}));
+    assert!(!second.told(5).to_string().contains("31 marbles"), "{}", second.told(5));
+    assert!(second.refused(6).starts_with(&format!("There is no turn {}", turn.as_str().expect("an id"))));
+    assert_eq!(second.told(7), &json!({"turns_deleted": 2}));
+    let left = second.told(8)["conversations"].as_array().expect("a list");
     assert!(left.len() == 1 && left[0]["first_words"] == NOTED, "{left:?}");
 }
 

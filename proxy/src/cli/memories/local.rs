@@ -83,7 +83,7 @@ impl LocalMemory {
                 serde_json::to_value(archive.around(turn, conversation, window).await?.ok_or_else(unknown)?)
             }
             Ask::Conversations { after, limit } => serde_json::to_value(archive.conversations(after, limit).await?),
-            Ask::Topics(wanted) => serde_json::to_value(archive.topics(wanted).await?),
+            Ask::Topics(wanted) => serde_json::to_value(archive.topics(wanted).await.map_err(CliError::Search)?),
             Ask::Forget(what) => {
                 let deleted = self.delete(what).await?;
                 Ok(json!({ "turns_deleted": deleted }))
