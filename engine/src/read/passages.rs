@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(found.concat(), text);
         assert_eq!(found[..2], [format!("{}{}", short(1), short(2)), short(3)], "{found:?}");
         assert!(found[2].starts_with("2026-11-30 15:03 ERROR") && found[2].ends_with("It failed. "), "{found:?}");
-        assert!(found.last().unwrap().ends_with(&short(4)), "{found:?}");
+        assert!(found.last().is_some_and(|last| last.ends_with(&short(4))), "{found:?}");
     }
 
     #[test]
@@ -243,8 +243,9 @@ mod tests {
             record(3)
         );
         let found = structured(&text, 40);
+        let is_begun = |passage: &str| passage.starts_with("\"results\"") || passage.starts_with("{\"id\"");
         assert_eq!(found.concat(), text);
-        assert!(found.len() > 1 && found[1..].iter().all(|passage| passage.starts_with("{\"id\"")), "{found:?}");
+        assert!(found.len() > 1 && found[1..].iter().all(|passage| is_begun(passage)), "{found:?}");
     }
 
     #[test]
@@ -278,6 +279,7 @@ mod tests {
         #[test]
         fn passages_end_at_seams_unless_what_lies_between_two_does_not_fit(text in structured_text(), limit in 1_usize..60) {
             let seams = seams(&text);
+            prop_assume!(!seams.is_empty());
             let edges: Vec<usize> =
                 std::iter::once(0).chain(seams.iter().map(|seam| seam.at)).chain(std::iter::once(text.len())).collect();
             for range in passages(&text, &seams, limit, |range| words(&text[range])) {

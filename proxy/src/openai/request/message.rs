@@ -146,6 +146,19 @@ impl Message {
         })
     }
 
+    /// The message with this text in the place of its content.
+    pub(crate) fn with_text(&self, text: &str) -> Self {
+        Self {
+            content: self.content.clone(),
+            parts: vec![Part::Text(text.to_owned())],
+            fields: self.fields.clone(),
+            calls: self.calls.clone(),
+            answers: self.answers.clone(),
+            binds_next: self.binds_next,
+            ..Self::bare(self.range.clone(), self.role)
+        }
+    }
+
     /// A message of which nothing but its place and role is known yet.
     pub(super) fn bare(range: Range<usize>, role: &'static str) -> Self {
         Self {
