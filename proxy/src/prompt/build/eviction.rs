@@ -45,11 +45,6 @@ impl Eviction {
         }
     }
 
-    /// The digest and what has left.
-    pub(super) fn into_parts(self) -> (EvictionRecord, BTreeSet<usize>) {
-        (self.record, self.dropped)
-    }
-
     /// Whether the prompt lacks what the message `index` says.
     pub(super) fn lacks(&self, index: usize) -> bool {
         self.dropped.contains(&index) || self.shortened.contains_key(&index)

@@ -3,7 +3,7 @@
 //! It happens only when an eviction was chosen, to results that would leave with it, and never to the newest ones; what was
 //! shortened stays so, byte for byte, until it leaves. It must not know how a result is written.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use mainpoint_store::{Point, Turn, TurnId};
 
@@ -16,7 +16,7 @@ use crate::prompt::beside::beside;
 use crate::prompt::digest;
 use crate::prompt::evictable::Cuttable;
 use crate::prompt::eviction_policy::{Cut, Limits, Situation};
-use crate::prompt::injections::ShortenedRecord;
+use crate::prompt::injections::{EvictionRecord, ShortenedRecord};
 
 /// A result that may be shortened.
 struct LongResult {
@@ -75,7 +75,7 @@ impl<M: PromptMemory> Draft<'_, M> {
                 shortened.extend(current.shortened.clone());
                 (current.record.clone(), current.dropped.clone())
             }
-            None => Eviction::none().into_parts(),
+            None => (EvictionRecord::default(), BTreeSet::new()),
         };
         Ok(Some(Eviction { horizon: None, record, dropped, shortened, fresh: new.len(), balance: Some(balance) }))
     }
