@@ -30,6 +30,7 @@ mod import;
 mod isolation;
 mod languages;
 mod large_requests;
+mod long_results;
 mod memory_api;
 mod memory_commands;
 mod memory_story;
