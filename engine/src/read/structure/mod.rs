@@ -100,9 +100,9 @@ pub(crate) mod tests {
             2 => "[a-z ]{1,40}\n",
             1 => Just("```rust\nfn one() {\n    two();\n}\n\nfn three() {}\n```\n".to_owned()),
             1 => (1..9_usize).prop_map(|count| {
-                (0..count).map(|at| format!("2026-11-30 14:03:{at:02} INFO request {at} was answered. It took long.\n")).collect()
+                (0..count).map(|at| format!("2026-11-30 14:03:{at:02} INFO request {at} was answered. It took long.\n")).collect::<String>()
             }),
-            1 => (1..9_usize).prop_map(|count| (0..count).map(|at| format!("{at},harbour,north,{}\n", at * 7)).collect()),
+            1 => (1..9_usize).prop_map(|count| (0..count).map(|at| format!("{at},harbour,north,{}\n", at * 7)).collect::<String>()),
             1 => (1..9_usize).prop_map(|count| {
                 let records: Vec<String> =
                     (0..count).map(|at| format!(r#"{{"id": {at}, "note": "The heron, it waits. Then, "}}"#)).collect();
