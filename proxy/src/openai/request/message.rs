@@ -156,6 +156,12 @@ impl Message {
         said.chain(self.called.iter().filter(|_| self.odd.is_none()).map(|called| called.words.as_str()))
     }
 
+    /// Whether it says nothing but what it calls.
+    pub(crate) fn only_calls(&self) -> bool {
+        let is_said = |part: OriginalPart<'_>| matches!(part, OriginalPart::Text(text) if !text.trim().is_empty());
+        self.called.is_some() && !self.original_parts().any(is_said)
+    }
+
     /// Notes a call in words. Only what an assistant calls is said by somebody.
     pub(super) fn calls_in_words(&mut self, name: &str, arguments: &str) {
         if self.role != "assistant" || name.trim().is_empty() {

@@ -163,6 +163,8 @@ fn what_an_assistant_calls_is_read_behind_what_it_says_and_nobody_else_calls() {
     assert_eq!(message("assistant", "\"I look.\"").text(), format!("I look.\n{words}"));
     assert_eq!(message("assistant", "null").text(), words);
     assert!(message("assistant", "null").has_text());
+    assert!(message("assistant", "null").only_calls() && !message("assistant", "\"I look.\"").only_calls());
+    assert!(!message("user", "null").only_calls());
     assert_eq!(message("user", "\"I look.\"").text(), "I look.");
     let old = parsed(r#"{"messages":[{"role":"assistant","function_call":{"name":"f","arguments":"{\"x\":1}"}}]}"#);
     assert_eq!(old.messages[0].text(), "f({\"x\":1})");

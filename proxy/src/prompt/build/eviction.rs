@@ -204,8 +204,11 @@ impl<M: PromptMemory> Draft<'_, M> {
             let dropped = self.shape.dropped(cut.horizon);
             let before = current.as_ref().map(|eviction| &eviction.dropped);
             let numbered = prepared.spoken.iter().enumerate();
+            // What was called says little beside what came of it; a digest is short.
+            let calls = |index: &usize| prepared.request.messages.get(*index).is_some_and(Message::only_calls);
             let leaving = numbered
                 .filter(|(_, index)| dropped.contains(index) && before.is_none_or(|before| !before.contains(index)))
+                .filter(|(_, index)| !calls(index))
                 .filter_map(|(at, _)| prepared.turn_id(at));
             let leaving: Vec<TurnId> = leaving.collect();
             (dropped, leaving)
