@@ -87,12 +87,13 @@ impl<W: Fn(Range<usize>) -> Vec<Word>> Packing<'_, W> {
         if range.len() > PASSAGE_BYTES {
             return None;
         }
-        let tokens = (self.weigh)(range.clone()).iter().map(|word| word.tokens).sum();
+        let tokens = (self.weigh)(range.clone()).iter().map(|word| word.tokens).sum::<usize>();
         (tokens <= self.limit).then(|| Piece { range: range.clone(), tokens })
     }
 
     fn sentences(&mut self, range: Range<usize>) {
-        let text = &self.text[range.clone()];
+        let whole = self.text;
+        let text = &whole[range.clone()];
         for sentence in sentences(text) {
             for stretch in segments(&text[sentence.clone()], STRETCH) {
                 let start = range.start + sentence.start + stretch.start;

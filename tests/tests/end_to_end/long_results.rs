@@ -44,12 +44,12 @@ async fn old_results_are_shortened_before_rounds_leave_and_an_answer_in_one_is_r
             let (name, text) = (message["tool_call_id"].as_str().expect("a name"), prompt::text(message));
             let known = shortened.entry(name.to_owned()).or_insert_with(|| text.clone());
             assert_eq!(*known, text, "round {round}: what was shortened stays as it was");
-            let own = asked.iter().map(|raw| serde_json::from_str::<Value>(raw).expect("JSON"));
-            let own = own.into_iter().find(|own| own["tool_call_id"] == name).expect("the result itself");
+            let mut own = asked.iter().map(|raw| serde_json::from_str::<Value>(raw).expect("JSON"));
+            let own = own.find(|own| own["tool_call_id"] == name).expect("the result itself");
             assert!(text.len() < prompt::text(&own).len(), "round {round}: {text}");
         }
-        let newest = messages.iter().rev().filter(|message| prompt::role(message) == "tool").take(2);
-        assert!(newest.into_iter().all(|message| !is_shortened(message)), "round {round}: the newest stay");
+        let mut newest = messages.iter().rev().filter(|message| prompt::role(message) == "tool").take(2);
+        assert!(newest.all(|message| !is_shortened(message)), "round {round}: the newest stay");
         if now.len() >= 3 && messages.len() == asked.len() {
             whole_and_short += 1;
         }
