@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use chrono::TimeDelta;
 use http::HeaderMap;
 use mainpoint_store::{Point, ReplacedTurn, Span, Standing, Turn};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::fake::{FakeMemory, MASK, SECRET};
@@ -357,12 +358,17 @@ async fn a_prompt_that_has_more_tokens_than_we_count_is_rewritten_within_its_bud
 
 /// An agent at work for one user, with a long result in each of so many rounds.
 fn agent(rounds: usize) -> Vec<Value> {
+    agent_with(&vec![400; rounds])
+}
+
+/// The same with results of so many words.
+fn agent_with(words: &[usize]) -> Vec<Value> {
     let mut messages = vec![json!({"role": "user", "content": "where is the harbour?"})];
-    for round in 0..rounds {
+    for (round, words) in words.iter().enumerate() {
         let id = format!("call-{round}");
         let call = json!({"id": id, "type": "function", "function": {"name": "look", "arguments": "{}"}});
         messages.push(json!({"role": "assistant", "content": null, "tool_calls": [call]}));
-        let text = format!("result {round} begins {}and ends", "line ".repeat(400));
+        let text = format!("result {round} begins {}and ends", "line ".repeat(*words));
         messages.push(json!({"role": "tool", "tool_call_id": id, "content": text}));
     }
     messages
@@ -437,6 +443,40 @@ async fn what_was_shortened_stays_so_byte_for_byte_until_its_round_leaves() {
     let last = case.plan(Mode::On).await;
     assert!(last.evicts && last.receipt.eviction.is_some_and(|note| note.is_new), "{:?}", last.receipt);
     assert!(last.receipt.tokens_forwarded.unwrap() <= 2300);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn prompts_of_an_agent_only_grow_unless_something_is_shortened_or_leaves_and_calls_stay_paired(
+        words in prop::collection::vec(0..700_usize, 1..16), allowed: bool,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut case = runtime.block_on(agent_case());
+        case.planner.config.shorten_tool_results = allowed;
+        let mut before: Vec<Value> = Vec::new();
+        for rounds in 1..=words.len() {
+            let came = agent_with(&words[..rounds]);
+            case.body = request(&came);
+            let plan = runtime.block_on(case.plan(Mode::On));
+            prop_assert_ne!(plan.outcome, Outcome::FailedOpen);
+            let went = messages_of(&plan.body);
+            if !plan.evicts && plan.shortens == 0 {
+                prop_assert!(went.starts_with(&before), "round {}: {:?}", rounds, plan.receipt);
+            }
+            prop_assert!(allowed || plan.receipt.results_shortened == 0);
+            for pair in went[1..].chunks(2) {
+                prop_assert_eq!(&pair[0]["tool_calls"][0]["id"], &pair[1]["tool_call_id"]);
+            }
+            prop_assert_eq!(went.last(), came.last(), "the newest result stays as it is");
+            // By the next request they have been read.
+            let turns = plan.intake.turns;
+            let memory = &mut case.planner.memory;
+            memory.points = turns.iter().map(|turn| main_point(turn, 0..7)).collect();
+            memory.turns = turns;
+            before = went;
+        }
+    }
 }
 
 #[tokio::test]
