@@ -240,7 +240,7 @@ mod tests {
             for index in replaced.keys() {
                 expected["messages"][index]["content"] = json!(text);
             }
-            prop_assert_eq!(bytes, expected.to_string().as_bytes());
+            prop_assert_eq!(bytes, Bytes::from(expected.to_string()));
         }
 
         #[test]
