@@ -16,8 +16,9 @@ use crate::llama::model::{Model, Role};
 use crate::read::input::{InputBuilder, LEAST_PASSAGE_TOKENS, TurnInput};
 use crate::read::mean::{digest_of_settings, mean};
 use crate::read::reduction::Reduction;
+use crate::read::structure::{Seam, seams, stretches, within};
 use crate::read::threads::{Meter, PassageEncoder, QueryEncoder, start_passage_encoder, start_query_encoder};
-use crate::segments::{SegmentSize, segments};
+use crate::segments::SegmentSize;
 use crate::sha256::{hexadecimal, sha256_of_file};
 use crate::{
     EncodedQuestion, EncoderConfig, EngineConfig, EngineError, PassageReading, PassageTokens, ReadRequest,
@@ -74,6 +75,8 @@ struct Collected {
 pub const MOST_TURN_BYTES: usize = 8 * 1024 * 1024;
 /// What is cut into passages at once, so that whoever no longer waits for the rest ends it.
 const STRETCH: SegmentSize = SegmentSize { bytes: 64 * 1024, gaps: usize::MAX };
+/// Bytes of a turn that are looked through for its structure in less than a millisecond.
+const QUICKLY_SEEN: usize = 64 * 1024;
 
 impl Engine {
     /// Loads the models, checks them, and starts the threads. Blocks until all are ready.
@@ -167,7 +170,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::question`].
     pub async fn vector_of(&self, turn: &TurnText) -> Result<Vec<f32>, EngineError> {
-        let cut = self.parts.inputs.turn(&turn.speaker, &turn.text, 0);
+        let cut = self.parts.inputs.turn(&turn.speaker, &turn.text);
         match cut.passages.into_iter().next() {
             Some(passage) => Ok(self.parts.questions.call(passage).await?.vector),
             None => Ok(vec![0.0; self.vector_width()]),
@@ -276,8 +279,9 @@ impl Engine {
         let mut tokens = vec![0; turns.len()];
         let mut has_begun = false;
         for (number, turn) in turns.iter().enumerate() {
-            for stretch in segments(&turn.text, STRETCH) {
-                let cut = self.cut(turn, &stretch).await?;
+            let seams = Self::seams(turn).await?;
+            for stretch in stretches(&turn.text, &seams, STRETCH) {
+                let cut = self.cut(turn, &seams, stretch).await?;
                 tokens[number] += cut.tokens;
                 for passage in cut.passages {
                     let reader = &self.parts.reader;
@@ -292,11 +296,22 @@ impl Engine {
         Ok(tokens)
     }
 
+    /// Where a turn falls apart.
+    async fn seams(turn: &TurnText) -> Result<Vec<Seam>, EngineError> {
+        if turn.text.len() <= QUICKLY_SEEN {
+            return Ok(seams(&turn.text));
+        }
+        let text = turn.text.clone();
+        tokio::task::spawn_blocking(move || seams(&text)).await.map_err(|_| EngineError::Stopped { part: "reader" })
+    }
+
     /// The passages of a stretch of a turn, cut where it may take its time.
-    async fn cut(&self, turn: &TurnText, stretch: &Range<usize>) -> Result<TurnInput, EngineError> {
+    async fn cut(&self, turn: &TurnText, seams: &[Seam], stretch: Range<usize>) -> Result<TurnInput, EngineError> {
         let inputs = self.parts.inputs.clone();
         let (speaker, text, start) = (turn.speaker.clone(), turn.text[stretch.clone()].to_owned(), stretch.start);
-        let cut = tokio::task::spawn_blocking(move || inputs.turn(&speaker, &text, start));
+        let seams: Vec<Seam> =
+            within(seams, stretch).iter().map(|seam| Seam { at: seam.at - start, ..*seam }).collect();
+        let cut = tokio::task::spawn_blocking(move || inputs.stretch(&speaker, &text, &seams, start));
         cut.await.map_err(|_| EngineError::Stopped { part: "reader" })
     }
 }

@@ -119,7 +119,7 @@ proptest! {
     #[test]
     fn every_passage_fits_a_pass_and_all_have_content(text in any_text(3000)) {
         for (_, inputs) in models() {
-            let cut = inputs.turn("User", &text, 0);
+            let cut = inputs.turn("User", &text);
             let own: usize = cut.passages.iter().map(|passage| passage.pass.own.len()).sum();
             prop_assert!(own <= cut.tokens);
             for passage in cut.passages {

@@ -10,6 +10,7 @@ use llama_cpp_2::token::LlamaToken;
 use super::encoder::{PassOutput, PassTokens};
 use super::passages::{Word, passages};
 use super::reading::{PassageTokens, ReadToken};
+use super::structure::{Seam, seams};
 use super::words::is_unspaced_script;
 use crate::llama::model::Model;
 use crate::llama::tokens::{TextToken, tokenize};
@@ -122,11 +123,16 @@ impl InputBuilder {
         before.len() + behind.len() + prompt + SPEAKER_TOKENS + own
     }
 
-    /// The passages of a part of a turn that begins at byte `start` of it.
-    pub(crate) fn turn(&self, speaker: &str, text: &str, start: usize) -> TurnInput {
+    /// The passages of a turn.
+    pub(crate) fn turn(&self, speaker: &str, text: &str) -> TurnInput {
+        self.stretch(speaker, text, &seams(text), 0)
+    }
+
+    /// The passages of a part of a turn that begins at byte `start` of it, and that falls apart at these seams.
+    pub(crate) fn stretch(&self, speaker: &str, text: &str, seams: &[Seam], start: usize) -> TurnInput {
         let shared = &self.shared;
         let tokens = shared.vocabulary.tokens(text);
-        let ranges = passages(text, shared.passage_tokens, |range| words(text, &tokens, range));
+        let ranges = passages(text, seams, shared.passage_tokens, |range| words(text, &tokens, range));
         let head = self.head(speaker);
         let passages = ranges.into_iter().map(|range| self.input(&head, text, within(&tokens, &range), range, start));
         TurnInput { passages: passages.collect(), tokens: tokens.len() }

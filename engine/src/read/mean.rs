@@ -53,7 +53,7 @@ fn mean_of_samples(model: &Model, inputs: &InputBuilder, threads: usize) -> Resu
     let mut sum = vec![0.0_f64; model.geometry.width];
     let mut count = 0.0;
     for text in SAMPLES {
-        for input in inputs.turn("User", text, 0).passages {
+        for input in inputs.turn("User", text).passages {
             let output = encoder.pass(&input.pass)?;
             for token in input.with_output(&output).tokens {
                 count += 1.0;

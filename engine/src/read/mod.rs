@@ -12,6 +12,7 @@ mod received;
 pub(crate) mod reduction;
 mod samples;
 mod sentences;
+pub(crate) mod structure;
 pub(crate) mod threads;
 #[cfg(test)]
 mod truth;

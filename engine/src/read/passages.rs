@@ -1,10 +1,11 @@
-//! Cutting a turn into passages that fit a pass, at sentence ends where there are any.
+//! Cutting a turn into passages that fit a pass: where its structure falls apart, and at sentence ends where there are any.
 //!
 //! It must not know which tokenizer weighs the words.
 
 use std::ops::Range;
 
 use super::sentences::sentences;
+use super::structure::Seam;
 use crate::segments::{SegmentSize, segments};
 
 /// A stretch of a text that is never cut, and what it costs.
@@ -24,34 +25,102 @@ const PASSAGE_BYTES: usize = 2 * STRETCH.bytes;
 /// Byte ranges of consecutive passages that together hold every word of `text`; each has at most `limit` tokens, or one
 /// word. A text without a letter or digit has none, and neither has one of which the model makes no token.
 ///
+/// What lies between two of the `seams` (ascending, within the text) is in one passage if it fits into one; else its passages
+/// end at the seams within it, and where there are none, at the ends of sentences.
+///
 /// `weigh` gives the words that begin in a stretch of the text, ascending, their bytes counted from its start; those of a
 /// longer stretch are those of its parts.
-pub(crate) fn passages(text: &str, limit: usize, weigh: impl Fn(Range<usize>) -> Vec<Word>) -> Vec<Range<usize>> {
-    let mut found: Vec<Piece> = Vec::new();
-    for sentence in sentences(text) {
-        for stretch in segments(&text[sentence.clone()], STRETCH) {
-            let start = sentence.start + stretch.start;
-            let end = sentence.start + stretch.end;
-            for piece in pieces(stretch.len(), &weigh(start..end), limit) {
-                let range = start + piece.range.start..start + piece.range.end;
-                match found.last_mut() {
-                    Some(last)
-                        if last.tokens + piece.tokens <= limit && range.end - last.range.start <= PASSAGE_BYTES =>
-                    {
-                        last.range.end = range.end;
-                        last.tokens += piece.tokens;
-                    }
-                    _ => found.push(Piece { range, ..piece }),
-                }
-            }
-        }
-    }
-    found
+pub(crate) fn passages(
+    text: &str,
+    seams: &[Seam],
+    limit: usize,
+    weigh: impl Fn(Range<usize>) -> Vec<Word>,
+) -> Vec<Range<usize>> {
+    let mut packing = Packing { text, limit, weigh, found: Vec::new(), is_closed: false };
+    packing.part(0..text.len(), seams);
+    packing
+        .found
         .into_iter()
         .filter(|piece| piece.tokens > 0)
         .map(|piece| piece.range)
         .filter(|range| text[range.clone()].chars().any(char::is_alphanumeric))
         .collect()
+}
+
+/// A text that is being put into passages.
+struct Packing<'a, W> {
+    text: &'a str,
+    limit: usize,
+    weigh: W,
+    found: Vec<Piece>,
+    /// Whether nothing is added to the last passage.
+    is_closed: bool,
+}
+
+impl<W: Fn(Range<usize>) -> Vec<Word>> Packing<'_, W> {
+    /// A part of the text, cut at the lowest seams within it.
+    fn part(&mut self, range: Range<usize>, seams: &[Seam]) {
+        let Some(level) = seams.iter().map(|seam| seam.level).min() else {
+            return self.sentences(range);
+        };
+        let (mut start, mut from) = (range.start, 0);
+        for (number, seam) in seams.iter().enumerate().filter(|(_, seam)| seam.level == level) {
+            self.record(start..seam.at, seams.get(from..number).unwrap_or_default());
+            (start, from) = (seam.at, number + 1);
+        }
+        self.record(start..range.end, seams.get(from..).unwrap_or_default());
+    }
+
+    /// What lies between two seams. One that does not fit into a passage begins with a new one, so that it has few.
+    fn record(&mut self, range: Range<usize>, seams: &[Seam]) {
+        match self.whole(&range) {
+            Some(piece) => self.add(piece),
+            None => {
+                self.is_closed = true;
+                self.part(range, seams);
+            }
+        }
+    }
+
+    /// A stretch in one piece, if it fits into a passage.
+    fn whole(&self, range: &Range<usize>) -> Option<Piece> {
+        if range.len() > PASSAGE_BYTES {
+            return None;
+        }
+        let tokens = (self.weigh)(range.clone()).iter().map(|word| word.tokens).sum::<usize>();
+        (tokens <= self.limit).then(|| Piece { range: range.clone(), tokens })
+    }
+
+    fn sentences(&mut self, range: Range<usize>) {
+        let whole = self.text;
+        let text = &whole[range.clone()];
+        for sentence in sentences(text) {
+            for stretch in segments(&text[sentence.clone()], STRETCH) {
+                let start = range.start + sentence.start + stretch.start;
+                let end = range.start + sentence.start + stretch.end;
+                for piece in pieces(stretch.len(), &(self.weigh)(start..end), self.limit) {
+                    let range = start + piece.range.start..start + piece.range.end;
+                    self.add(Piece { range, ..piece });
+                }
+            }
+        }
+    }
+
+    /// Adds what follows: to the last passage, if it fits into it.
+    fn add(&mut self, piece: Piece) {
+        let is_closed = std::mem::take(&mut self.is_closed);
+        match self.found.last_mut() {
+            Some(last)
+                if !is_closed
+                    && last.tokens + piece.tokens <= self.limit
+                    && piece.range.end - last.range.start <= PASSAGE_BYTES =>
+            {
+                last.range.end = piece.range.end;
+                last.tokens += piece.tokens;
+            }
+            _ => self.found.push(piece),
+        }
+    }
 }
 
 /// A stretch of words.
@@ -89,6 +158,8 @@ mod tests {
 
     use super::*;
     use crate::any_text::any_text;
+    use crate::read::structure::seams;
+    use crate::read::structure::tests::structured_text;
 
     /// Words between white space, each a token for every four bytes begun.
     fn words(text: &str) -> Vec<Word> {
@@ -109,7 +180,12 @@ mod tests {
     }
 
     fn passages_of(text: &str, limit: usize) -> Vec<Range<usize>> {
-        passages(text, limit, |range| words(&text[range]))
+        passages(text, &[], limit, |range| words(&text[range]))
+    }
+
+    fn structured(text: &str, limit: usize) -> Vec<&str> {
+        let found = passages(text, &seams(text), limit, |range| words(&text[range]));
+        found.into_iter().map(|range| &text[range]).collect()
     }
 
     #[test]
@@ -146,10 +222,50 @@ mod tests {
         );
     }
 
+    #[test]
+    fn records_that_fit_are_not_cut_and_a_long_one_is_cut_as_ever_and_begins_a_passage() {
+        let short = |at: usize| format!("2026-11-30 1{at}:03 INFO it was so. Then more.\n");
+        let long = format!("2026-11-30 15:03 ERROR {}\n", "It failed. ".repeat(12));
+        let text = format!("{}{}{}{long}{}", short(1), short(2), short(3), short(4));
+        let found = structured(&text, 30);
+        assert_eq!(found.concat(), text);
+        assert_eq!(found[..2], [format!("{}{}", short(1), short(2)), short(3)], "{found:?}");
+        assert!(found[2].starts_with("2026-11-30 15:03 ERROR") && found[2].ends_with("It failed. "), "{found:?}");
+        assert!(found.last().is_some_and(|last| last.ends_with(&short(4))), "{found:?}");
+    }
+
+    #[test]
+    fn a_list_is_cut_between_its_records_whatever_they_say() {
+        let record = |at: usize| format!(r#"{{"id": {at}, "note": "It waits. Then, it goes away again."}}"#);
+        let text = format!(
+            r#"{{"query": "the heron and what it does", "results": [{}, {}, {}]}}"#,
+            record(1),
+            record(2),
+            record(3)
+        );
+        let found = structured(&text, 40);
+        let is_begun = |passage: &str| passage.starts_with("\"results\"") || passage.starts_with("{\"id\"");
+        assert_eq!(found.concat(), text);
+        assert!(found.len() > 1 && found[1..].iter().all(|passage| is_begun(passage)), "{found:?}");
+    }
+
+    #[test]
+    fn a_block_of_code_is_one_passage_beside_the_prose_around_it() {
+        let code = "```\nfirst(); // One. Two.\nsecond(); // Three. Four.\n```\n";
+        let text =
+            format!("This is what you run, and this is why. It is quick.\n{code}It prints a number. That is all.\n");
+        let found = structured(&text, 24);
+        assert_eq!(found.concat(), text);
+        assert!(found.iter().any(|passage| passage.contains(code)), "{found:?}");
+    }
+
     proptest! {
         #[test]
-        fn passages_fit_ascend_and_lose_no_word(text in any_text(300), limit in 1_usize..20) {
-            let found = passages_of(&text, limit);
+        fn passages_fit_ascend_and_lose_no_word(
+            text in prop_oneof![any_text(300), structured_text()], limit in 1_usize..40, is_cut: bool,
+        ) {
+            let seams = if is_cut { seams(&text) } else { Vec::new() };
+            let found = passages(&text, &seams, limit, |range| words(&text[range]));
             let mut last = 0;
             for range in &found {
                 let inside = words(&text[range.clone()]);
@@ -159,6 +275,20 @@ mod tests {
                 last = range.end;
             }
             prop_assert!(!text[last..].chars().any(char::is_alphanumeric));
+        }
+
+        #[test]
+        fn passages_end_at_seams_unless_what_lies_between_two_does_not_fit(text in structured_text(), limit in 1_usize..60) {
+            let seams = seams(&text);
+            prop_assume!(!seams.is_empty());
+            let edges: Vec<usize> =
+                std::iter::once(0).chain(seams.iter().map(|seam| seam.at)).chain(std::iter::once(text.len())).collect();
+            for range in passages(&text, &seams, limit, |range| words(&text[range])) {
+                let Err(place) = edges.binary_search(&range.end) else { continue };
+                let between = edges[place - 1]..edges[place];
+                let tokens: usize = words(&text[between.clone()]).iter().map(|word| word.tokens).sum();
+                prop_assert!(tokens > limit, "{:?} is cut at {}", &text[between], range.end);
+            }
         }
     }
 }

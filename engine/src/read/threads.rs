@@ -64,7 +64,7 @@ pub(crate) fn start_passage_encoder(
 ) -> Result<PassageEncoder, EngineError> {
     let (model, meter) = (model.clone(), Arc::clone(meter));
     let size = PassSize { tokens: inputs.longest_pass(), threads: config.threads };
-    let probe = inputs.turn("User", PROBE, 0).passages;
+    let probe = inputs.turn("User", PROBE).passages;
     Actor::start("reader", config.queue, move |inbox| {
         probed(&model, size, &probe)?;
         let mut encoder = Encoder::new(&model, size, PassKind::Attention)?;

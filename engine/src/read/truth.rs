@@ -38,7 +38,7 @@ impl Observer for Recorder {
 fn ready(config: &EncoderConfig) -> (Model, PassTokens) {
     let model = Model::load(&config.model, Role::Encoder).unwrap();
     let inputs = InputBuilder::new(&model, config).unwrap();
-    let text = inputs.turn("User", TEXT, 0).passages.remove(0).pass;
+    let text = inputs.turn("User", TEXT).passages.remove(0).pass;
     (model, text)
 }
 

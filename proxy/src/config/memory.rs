@@ -53,6 +53,8 @@ section! {
         recall: RecallReach = RecallReach::Conversation,
         /// Whether a rewritten prompt offers the model a tool to ask the memory for more.
         tools: bool = false,
+        /// Whether old results of tools are shortened to their main points, where that does instead of letting turns leave.
+        shorten_tool_results: bool = true,
         /// Which images, files and other attachments stay in prompts, and with them their messages.
         #[serde(deserialize_with = "attachments")]
         attachments: AttachmentPolicy = AttachmentPolicy::Keep,

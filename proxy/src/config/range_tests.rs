@@ -86,6 +86,7 @@ fn a_value_out_of_range_names_the_range() {
             "[memory]\nmask_exceptions = [\"github\", \"git-hub\"]",
             "line 2: memory.mask_exceptions = [\"github\", \"git-hub\"]: expected a list of kinds of secrets, which are adafruit, age-key, ",
         ),
+        ("[memory]\nshorten_tool_results = 1", "memory.shorten_tool_results = 1: expected true or false"),
         ("[memory]\nmask_secrets = \"yes\"", "memory.mask_secrets = \"yes\": expected true or false"),
         ("[store]\nretain = \"all\"", "store.retain = \"all\": expected \"turns\" or \"spans\""),
         ("[store]\ndirectory = \"\"", "store.directory = \"\": expected a path"),

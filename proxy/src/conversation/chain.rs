@@ -55,6 +55,15 @@ impl Chain {
         Seal::new(*hasher.finalize().as_bytes())
     }
 
+    /// What numbers the text that stands in the place of a tool's result. It depends on the caller and on which call the message
+    /// answers, not on the result itself, which is gone when the text comes back.
+    pub(crate) fn result_seal(&self, message: &Message) -> Seal {
+        let mut hasher = self.begin(None, message.role);
+        fields(&mut hasher, message);
+        frame(&mut hasher, b's', b"result");
+        Seal::new(*hasher.finalize().as_bytes())
+    }
+
     /// The name of the turn whose text is these, one a line.
     fn spoken<'a>(&self, role: &str, texts: impl Iterator<Item = &'a str>) -> TurnId {
         let mut hasher = self.begin(None, role);
@@ -93,6 +102,10 @@ fn content(hasher: &mut blake3::Hasher, message: &Message, echo: Echo) {
             OriginalPart::Other(other) => json_part(hasher, "", &other.raw),
         }
     }
+    fields(hasher, message);
+}
+
+fn fields(hasher: &mut blake3::Hasher, message: &Message) {
     for (name, value) in &message.fields {
         json_part(hasher, name, value);
     }

@@ -8,12 +8,22 @@ use super::chain::Chain;
 use crate::openai::block::{self, PossibleBlock};
 use crate::openai::request::{Echo, Message, Part};
 
-/// Notes in every message of a user what was put into it.
+/// Notes in every message of a user what was put into it, and in every tool's result whether it was shortened.
 pub(crate) fn recognise(chain: &Chain, messages: &mut [Message]) {
-    for message in messages.iter_mut().filter(|message| message.role == "user") {
-        let found = echo(chain, message);
-        message.echo = found;
+    for message in messages {
+        message.echo = match message.role {
+            "user" => echo(chain, message),
+            "tool" => shortened(chain, message),
+            _ => continue,
+        };
     }
+}
+
+/// Of a result that was shortened nothing is what the tool said as a whole.
+fn shortened(chain: &Chain, message: &Message) -> Echo {
+    let text = text_of(message.parts.first()).filter(|_| message.parts.len() == 1 && message.odd.is_none());
+    let is_ours = |text: &str| block::condensed(text).is_some_and(|found| chain.result_seal(message).made(&found));
+    text.filter(|text| is_ours(text)).map_or(Echo::default(), |text| Echo::new(text.len(), 0))
 }
 
 fn echo(chain: &Chain, message: &Message) -> Echo {

@@ -219,6 +219,12 @@ impl Prepared {
         message.map_or(Seal::new([0; 32]), seal)
     }
 
+    /// What numbers the text that stands in the place of the result `index`.
+    pub(crate) fn result_seal(&self, index: usize) -> Seal {
+        let message = self.request.messages.get(index);
+        message.map_or(Seal::new([0; 32]), |message| Chain::new(&self.scope).result_seal(message))
+    }
+
     /// The turns with text, oldest first.
     pub(crate) fn spoken_ids(&self) -> &[TurnId] {
         &self.turns

@@ -10,5 +10,6 @@ pub(crate) mod recall_tool;
 pub(crate) mod recordings;
 pub(crate) mod reply;
 pub(crate) mod request;
+pub(crate) mod results;
 pub(crate) mod splice;
 pub(crate) mod tokens;

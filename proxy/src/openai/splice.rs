@@ -10,12 +10,15 @@ use serde_json::Value;
 
 use super::block::SEPARATOR;
 use super::request::{ChatRequest, Content, Echo, Message, Part};
+use super::results;
 
 /// What changes in a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Edits {
     /// Indices of the messages that leave.
     pub(crate) dropped: BTreeSet<usize>,
+    /// The texts that take the place of tools' results, by their index.
+    pub(crate) replaced: BTreeMap<usize, String>,
     /// What is put into messages, by their index.
     pub(crate) injections: BTreeMap<usize, Injection>,
 }
@@ -50,9 +53,11 @@ pub(crate) fn rewrite(request: &ChatRequest, edits: &Edits) -> Option<Bytes> {
         if index != first {
             out.extend_from_slice(body.get(gap_before(request, index)?)?);
         }
-        match edits.injections.get(&index).filter(|injection| !injection.is_empty()) {
-            Some(injection) => inject(&mut out, request, message, injection)?,
-            None => out.extend_from_slice(body.get(message.range.clone())?),
+        let injection = edits.injections.get(&index).filter(|injection| !injection.is_empty());
+        match (edits.replaced.get(&index), injection) {
+            (Some(text), _) => results::write(&mut out, request, message, text)?,
+            (None, Some(injection)) => inject(&mut out, request, message, injection)?,
+            (None, None) => out.extend_from_slice(body.get(message.range.clone())?),
         }
     }
     // What stood after the last message: white space and the rest of the request.
@@ -180,6 +185,7 @@ mod tests {
         Edits {
             dropped: dropped.iter().copied().collect(),
             injections: tail.into_iter().map(|(index, block)| (index, injection(block))).collect(),
+            ..Edits::default()
         }
     }
 
@@ -218,6 +224,23 @@ mod tests {
             } else {
                 prop_assert_eq!(dropped.len(), messages.len());
             }
+        }
+
+        #[test]
+        fn a_text_in_the_place_of_a_result_arrives_and_every_other_byte_stays(
+            messages in conversation(), mask in any::<u32>(), text in "(\\PC|\n|\"|\\\\){0,40}",
+        ) {
+            let request = parsed(&json!({"messages": messages, "seed": 1}).to_string());
+            let is_chosen = |index: &usize| mask >> (index % 32) & 1 == 1;
+            let results = (0..messages.len()).filter(|index| results::takes_text(&request, &request.messages[*index]));
+            let replaced: BTreeMap<usize, String> = results.filter(is_chosen).map(|index| (index, text.clone())).collect();
+            let edits = Edits { replaced: replaced.clone(), ..Edits::default() };
+            let Some(bytes) = rewrite(&request, &edits) else { return Ok(()) };
+            let mut expected = json!({"messages": messages, "seed": 1});
+            for index in replaced.keys() {
+                expected["messages"][index]["content"] = json!(text);
+            }
+            prop_assert_eq!(bytes, Bytes::from(expected.to_string()));
         }
 
         #[test]

@@ -52,7 +52,7 @@ pub(crate) fn lines(
     let mut lines = Vec::new();
     for turn in turns {
         let points = by_turn.get(&turn.id).map(Vec::as_slice).unwrap_or_default();
-        if let Some(said) = shortened(turn, points, limits.per_turn, &count)? {
+        if let Some(said) = main_point(turn, points, limits.per_turn, &count)? {
             let text = format!("{} {}", quote::day(turn.time.date_naive()), quote::quote(&turn.role, &[], &said));
             lines.push(DigestLine { text, turn: Some(turn.id) });
         }
@@ -97,8 +97,11 @@ const LINE_BREAK: usize = 1;
 /// What stands where words were left out.
 const GAP: &str = " … ";
 
-/// The turn's strongest spans that fit, in the order in which they were said; `None` when it has none.
-fn shortened(
+/// The turn's strongest spans that fit into `limit` tokens, in the order in which they were said; `None` when it has none.
+///
+/// # Errors
+/// When `count` fails.
+pub(crate) fn main_point(
     turn: &Turn,
     points: &[&Point],
     limit: usize,

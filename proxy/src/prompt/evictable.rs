@@ -82,6 +82,20 @@ impl<'a> Cuttable<'a> {
         Shape { evictables }
     }
 
+    /// The messages of the newest rounds in which a tool returned something, so many of them.
+    pub(crate) fn newest_results(self, rounds: usize) -> BTreeSet<usize> {
+        let has_results = |round: &Vec<usize>| {
+            round.iter().any(|index| self.messages.get(*index).is_some_and(|one| !one.answers.is_empty()))
+        };
+        let exchanges = self.bonds.exchanges(self.messages);
+        let newest = exchanges.iter().rev().flat_map(|exchange| {
+            let mut rounds = self.bonds.tool_rounds(self.messages, exchange);
+            rounds.reverse();
+            rounds
+        });
+        newest.filter(has_results).take(rounds).flatten().collect()
+    }
+
     fn rounds_that_leave(self, exchange: &[usize], held: &BTreeSet<usize>) -> Vec<Vec<usize>> {
         let mut rounds = self.bonds.tool_rounds(self.messages, exchange);
         rounds.pop();
@@ -169,6 +183,24 @@ mod tests {
         ]));
         let held = |cuttable: Cuttable<'_>| &cuttable.odd() | &cuttable.attached(AttachmentPolicy::Keep);
         assert_eq!(leaving(&request, held), [[1, 2], [5, 6], [8, 9]]);
+    }
+
+    #[test]
+    fn the_newest_results_are_those_of_the_newest_rounds_of_any_exchange() {
+        let call = |id: &str| json!({"role": "assistant", "content": null, "tool_calls": [{"id": id}]});
+        let result = |id: &str| json!({"role": "tool", "tool_call_id": id, "content": "x"});
+        let request = chat(&json!([
+            {"role": "user", "content": "a"}, call("1"), result("1"), call("2"), result("2"),
+            {"role": "assistant", "content": "done"},
+            {"role": "user", "content": "b"}, call("3"), result("3"),
+        ]));
+        let prefix_ids = Chain::new(&Scope::new("k-a").unwrap()).prefix_ids(&request.messages);
+        let bonds = Bonds::new(&request.messages);
+        let cuttable = Cuttable { messages: &request.messages, prefix_ids: &prefix_ids, bonds: &bonds };
+        assert_eq!(cuttable.newest_results(0), BTreeSet::new());
+        assert_eq!(cuttable.newest_results(1), [7, 8].into());
+        assert_eq!(cuttable.newest_results(2), [3, 4, 7, 8].into());
+        assert_eq!(cuttable.newest_results(9), [1, 2, 3, 4, 7, 8].into());
     }
 
     #[test]

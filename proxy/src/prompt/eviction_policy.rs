@@ -131,6 +131,21 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// What it costs and saves to shorten results in the place of a cut that was chosen, with `after` tokens left; `None` where that
+    /// is no good. It has to free half of what the cut would, since it writes to the provider's cache anew what stays, and leave
+    /// the prompt below the high-water mark with room for memories, or the cut would be made soon all the same.
+    pub(crate) fn instead(self, situation: Situation, cut: Cut, after: usize, prices: &Prices) -> Option<Balance> {
+        let freed = situation.tokens.saturating_sub(after);
+        let would = situation.tokens.saturating_sub(cut.after);
+        let is_enough = freed > 0 && freed.saturating_mul(2) >= would;
+        let has_room = after <= self.high && after + situation.coming <= self.budget;
+        let balance = Balance::new(situation, Cut { after, digest: 0, ..cut }, prices);
+        let must = situation.tokens > self.budget || situation.cache == CacheState::Cold;
+        (is_enough && has_room && (must || balance.pays())).then_some(balance)
+    }
+}
+
 /// Turns until the prompt has grown back, for an eviction that costs nothing. With fewer, a conversation whose every request comes
 /// late would lose turns with every one, for next to nothing.
 const LEAST_TURNS_GAINED: f64 = 4.0;
@@ -275,6 +290,30 @@ mod tests {
         assert_eq!((warm.kept, warm.cost), (50, 5.0 + 190.0 - 93.0 - 60.0));
         let written = Prices { cache_write: 1.25, ..PRICES }.now(CacheState::Cold);
         assert_eq!((written.prompt(100, 0), written.prompt(100, 100)), (125.0, 125.0));
+    }
+
+    #[test]
+    fn results_are_shortened_in_the_place_of_a_cut_where_that_frees_half_as_much_and_leaves_room() {
+        let cut = Cut { horizon: 3, after: 200, digest: 0, is_deep: true };
+        let instead = |tokens, coming, after| {
+            let prompt = Situation { coming, ..situation(tokens) };
+            LIMITS.instead(prompt, cut, after, &PRICES).map(|balance| balance.kept)
+        };
+        assert_eq!(instead(1100, 0, 450), Some(50));
+        assert_eq!(instead(700, 0, 480), None, "less than half of 500 is freed");
+        assert_eq!(instead(1100, 0, 550), None, "over the high-water mark");
+        assert_eq!(instead(1100, 600, 450), None, "no room for memories");
+        assert_eq!(instead(420, 0, 420), None, "nothing is freed");
+    }
+
+    #[test]
+    fn within_the_budget_results_are_shortened_only_if_that_pays_or_costs_nothing() {
+        let cut = Cut { horizon: 3, after: 300, digest: 0, is_deep: false };
+        let slow = Situation { growth: 10, ..situation(900) };
+        let quick = Situation { growth: 5000, ..slow };
+        assert!(LIMITS.instead(slow, cut, 480, &PRICES).is_some());
+        assert_eq!(LIMITS.instead(quick, cut, 480, &PRICES), None);
+        assert!(LIMITS.instead(Situation { cache: CacheState::Cold, ..quick }, cut, 480, &PRICES).is_some());
     }
 
     #[test]

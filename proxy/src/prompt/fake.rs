@@ -19,6 +19,8 @@ pub(super) struct FakeMemory {
     pub(super) standing: Standing,
     /// Turns whose words are known.
     pub(super) turns: Vec<Turn>,
+    /// The main points of some of them.
+    pub(super) points: Vec<Point>,
     /// Why no turn is taken in.
     pub(super) refusal: Option<&'static str>,
     /// Has not read a turn yet.
@@ -70,8 +72,10 @@ impl PromptMemory for FakeMemory {
         Ok(turns.iter().copied().filter(|_| !self.has_read_nothing).collect())
     }
 
-    async fn main_points(&self, _: &Scope, _: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
-        Ok((Vec::new(), Vec::new()))
+    async fn main_points(&self, _: &Scope, ids: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
+        let turns = self.turns.iter().filter(|turn| ids.contains(&turn.id));
+        let points = self.points.iter().filter(|point| ids.contains(&point.turn));
+        Ok((turns.cloned().collect(), points.cloned().collect()))
     }
 
     async fn ledger(&self, _: &Scope, turns: &[TurnId]) -> Result<Vec<LedgerEntry>, MemoryError> {
@@ -108,6 +112,7 @@ fn kind(kind: LedgerKind) -> u8 {
     match kind {
         LedgerKind::Eviction => 0,
         LedgerKind::Block => 1,
-        _ => 2,
+        LedgerKind::Unreadable => 2,
+        LedgerKind::Shortened => 3,
     }
 }

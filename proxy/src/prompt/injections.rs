@@ -50,6 +50,15 @@ impl EvictionRecord {
     }
 }
 
+/// What stands in the place of a tool's result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ShortenedRecord {
+    /// The text.
+    pub(crate) text: String,
+    /// The turn that the result is.
+    pub(crate) turn: TurnId,
+}
+
 /// The turns whose words an entry of the ledger holds; `None` where that cannot be told.
 pub(crate) fn quoted_turns(kind: LedgerKind, value: &[u8]) -> Option<Vec<TurnId>> {
     match kind {
@@ -60,6 +69,10 @@ pub(crate) fn quoted_turns(kind: LedgerKind, value: &[u8]) -> Option<Vec<TurnId>
         LedgerKind::Eviction => {
             let record: EvictionRecord = serde_json::from_slice(value).ok()?;
             (record.turns.len() == record.lines.len()).then_some(record.turns)
+        }
+        LedgerKind::Shortened => {
+            let record: ShortenedRecord = serde_json::from_slice(value).ok()?;
+            Some(vec![record.turn])
         }
         LedgerKind::Unreadable => Some(Vec::new()),
     }
@@ -81,6 +94,8 @@ pub(crate) struct Recorded {
     pub(crate) eviction: Option<CurrentEviction>,
     /// The blocks of messages that are still there, by index.
     pub(crate) blocks: BTreeMap<usize, BlockRecord>,
+    /// What stands in the place of tools' results, by index.
+    pub(crate) shortened: BTreeMap<usize, ShortenedRecord>,
     /// Messages that cannot be read, by index; they stay.
     pub(crate) unreadable: BTreeSet<usize>,
 }
@@ -108,7 +123,13 @@ impl Recorded {
             Some(CurrentEviction { horizon, record })
         });
         let blocks = found(LedgerKind::Block).filter_map(|(index, entry)| Some((index, read(entry)?)));
-        Self { blocks: blocks.collect(), eviction, unreadable: says_it.map(|(index, _)| *index).collect() }
+        let shortened = found(LedgerKind::Shortened).filter_map(|(index, entry)| Some((index, read(entry)?)));
+        Self {
+            blocks: blocks.collect(),
+            eviction,
+            shortened: shortened.collect(),
+            unreadable: says_it.map(|(index, _)| *index).collect(),
+        }
     }
 
     /// The turns that the blocks of retained messages quote.
@@ -176,6 +197,17 @@ mod tests {
         assert_eq!(recorded.blocks, [(3, block("B"))].into());
         assert_eq!(recorded.quoted(|_| true), HashSet::from([THREE]));
         assert!(recorded.quoted(|index| index != 3).is_empty());
+    }
+
+    #[test]
+    fn a_shortened_result_is_found_where_it_stood_and_tells_whose_words_it_holds() {
+        let record = ShortenedRecord { text: "short".to_owned(), turn: THREE };
+        let entries = [entry(LedgerKind::Shortened, TWO, ONE, &record)];
+        let recorded = Recorded::from_entries(&[Some(ONE), Some(TWO)], &[], &entries);
+        assert_eq!(recorded.shortened, [(1, record)].into());
+        assert_eq!(recorded.eviction, None);
+        assert_eq!(quoted_turns(LedgerKind::Shortened, &entries[0].value), Some(vec![THREE]));
+        assert_eq!(quoted_turns(LedgerKind::Shortened, b"nonsense"), None);
     }
 
     #[test]

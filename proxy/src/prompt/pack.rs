@@ -43,7 +43,7 @@ pub(crate) struct Place {
 
 /// Picks from `recalled`, best first, what fits into the room, and writes it in chronological order below its days.
 /// A turn that would take more than a quarter of the room, or more tokens than it is worth, is quoted by its best passage, if that
-/// is worth them. Of the turns that the prompt quotes already, only short ones that answer best are quoted again, close to the
+/// is worth them, and a tool's result by several of them, if these are. Of the turns that the prompt quotes already, only short ones that answer best are quoted again, close to the
 /// question. What was said several times is quoted once, as it was said last. What a newer turn tells otherwise is quoted only where
 /// that one is quoted, too.
 ///
@@ -68,14 +68,14 @@ pub(crate) fn pack(
         let whole = written(memory, &latest.turn.text);
         let cost = count(&whole)? + LINE_BREAK;
         let is_long = cost > (room / 4).max(1) || !place.is_worth(latest, cost);
-        let (text, mut cost) = match &latest.passage {
-            Some(passage) if is_long => {
-                let shorter = written(memory, passage);
-                let cost = count(&shorter)? + LINE_BREAK;
-                (shorter, cost)
+        let (mut text, mut cost) = (whole, cost);
+        for words in latest.excerpts.iter().chain(&latest.passage).filter(|_| is_long) {
+            text = written(memory, words);
+            cost = count(&text)? + LINE_BREAK;
+            if cost <= room / 4 && place.is_worth(latest, cost) {
+                break;
             }
-            _ => (whole, cost),
-        };
+        }
         if !place.is_worth(latest, cost) {
             continue;
         }
@@ -250,6 +250,18 @@ mod tests {
         let packed = pack(&[long], &HashSet::new(), place(100), words).unwrap().unwrap();
         assert!(packed.block().contains("the answer is here"));
         assert!(!packed.block().contains("word word"));
+    }
+
+    #[test]
+    fn a_tools_long_result_is_quoted_by_several_passages_where_they_are_worth_it_and_else_by_one() {
+        let quoted = |room: usize| {
+            let mut long = memory(1, &"word ".repeat(400));
+            long.excerpts = vec![format!("one\n…\n{}", "two ".repeat(20)), "…\nthe answer\n…".to_owned()];
+            long.passage = Some("the answer".to_owned());
+            pack(&[long], &HashSet::new(), place(room), words).unwrap().unwrap().block()
+        };
+        assert!(quoted(400).contains("user: one\n …\n two two"), "{}", quoted(400));
+        assert!(quoted(60).contains("user: …\n the answer\n …\n"), "{}", quoted(60));
     }
 
     #[test]

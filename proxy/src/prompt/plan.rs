@@ -79,6 +79,8 @@ pub(crate) struct Plan {
     pub(crate) memories: usize,
     /// Whether turns leave with this request.
     pub(crate) evicts: bool,
+    /// Results of tools that are shortened with it.
+    pub(crate) shortens: usize,
     /// Whether no memories were put into the forwarded prompt because none is near enough to its question.
     pub(crate) abstains: bool,
     /// What the model may still ask for, if the forwarded prompt offers that.
@@ -109,6 +111,7 @@ impl Plan {
             reason: None,
             memories: 0,
             evicts: false,
+            shortens: 0,
             abstains: false,
             way_back: None,
             intake: IncomingTurns::default(),
@@ -258,12 +261,16 @@ impl Plan {
         let anew = revision.balance.map_or(fresh + added, |balance| revision.tokens.saturating_sub(balance.kept));
         receipt.price_forwarded = Some(prices.prompt(revision.tokens, anew));
         receipt.messages_dropped = revision.dropped;
+        receipt.results_shortened = revision.shortened;
+        // What this request shortens it shortens in the place of an eviction.
+        let evicts = revision.balance.is_some() && revision.freshly_shortened == 0;
+        let own = revision.balance.filter(|_| evicts);
         receipt.over_budget = revision.tokens > planner.config.budget_tokens;
         receipt.eviction = (revision.dropped > 0).then(|| EvictionNote {
-            is_new: revision.balance.is_some(),
+            is_new: evicts,
             messages_dropped: revision.dropped,
-            cost: revision.balance.map(|balance| balance.cost),
-            saving_per_turn: revision.balance.map(|balance| balance.saving_per_turn),
+            cost: own.map(|balance| balance.cost),
+            saving_per_turn: own.map(|balance| balance.saving_per_turn),
         });
         receipt.milliseconds.recall = milliseconds(revision.recall);
         receipt.milliseconds.steps.merge(revision.steps);
@@ -275,7 +282,8 @@ impl Plan {
                 estimated.tokens = revision.tokens;
             }
             self.memories = receipt.memories.len();
-            self.evicts = revision.balance.is_some();
+            self.evicts = evicts;
+            self.shortens = revision.freshly_shortened;
             self.abstains = revision.abstained;
             self.body = revision.body;
             self.way_back = revision.way_back;

@@ -19,6 +19,9 @@ use crate::http::identity::Identity;
 use crate::memory::{RecalledTurn, turns};
 use crate::openai::recall_tool::DEFINITION;
 
+#[path = "shortening_tests.rs"]
+mod shortening;
+
 /// A conversation that is over the budget, and a planner for it. A token is a word.
 struct Case {
     planner: Planner<FakeMemory>,

@@ -47,6 +47,8 @@ pub(crate) struct Receipt {
     pub(crate) price_forwarded: Option<f64>,
     /// Messages that have left the prompt.
     pub(crate) messages_dropped: usize,
+    /// Results of tools that stand in the prompt shortened to their main points.
+    pub(crate) results_shortened: usize,
     /// Whether the prompt is over the budget all the same, as `tokens_would_forward` counts it: because of what stays whatever
     /// happens, because the memory stepped aside, or because of turns that have not been read.
     pub(crate) over_budget: bool,

@@ -190,6 +190,7 @@ async fn plan(shared: &Shared, context: RequestContext<'_>, body: Bytes) -> Plan
     }
     metrics::memories(plan.memories);
     metrics::evictions(plan.evicts.into());
+    metrics::shortened_results(plan.shortens);
     metrics::abstentions(plan.abstains.into());
     plan
 }

@@ -25,6 +25,7 @@ const ABSTENTIONS: &str = "mainpoint_abstentions_total";
 const EVICTIONS: &str = "mainpoint_evictions_total";
 /// What [`EVICTIONS`] was called; it is counted under both names for one release.
 const EPOCHS: &str = "mainpoint_epochs_total";
+const SHORTENED: &str = "mainpoint_shortened_results_total";
 const READER_TOKENS: &str = "mainpoint_reader_tokens_total";
 const READER_SPEED: &str = "mainpoint_reader_tokens_per_second";
 const READER_QUEUE: &str = "mainpoint_reader_queue_depth";
@@ -128,6 +129,11 @@ pub(crate) fn evictions(count: u64) {
     counter!(EPOCHS).increment(count);
 }
 
+/// Results of tools that were shortened in a prompt.
+pub(crate) fn shortened_results(count: usize) {
+    counter!(SHORTENED).increment(count as u64);
+}
+
 /// Turns that wait to be read.
 pub(crate) fn backlog(turns: usize) {
     gauge!(BACKLOG).set(turns as f64);
@@ -210,6 +216,7 @@ fn describe(labels: &Labels<'_>) {
     describe_counter!(ABSTENTIONS, "Prompts that got no memories because none is near enough to the question.");
     describe_counter!(EVICTIONS, "Times that old turns left a prompt, down to the low-water mark.");
     describe_counter!(EPOCHS, "Deprecated: the same as mainpoint_evictions_total, and gone in the next release.");
+    describe_counter!(SHORTENED, "Results of tools shortened to their main points in prompts, each counted once.");
     describe_counter!(READER_TOKENS, "Tokens the reader has read.");
     describe_gauge!(READER_SPEED, "Tokens the reader reads in a second, averaged since the start.");
     describe_gauge!(READER_QUEUE, "Requests waiting for the reader.");
@@ -262,7 +269,8 @@ fn describe(labels: &Labels<'_>) {
         OVER_BUDGET,
         "Prompts that are over the budget all the same, because of what stays whatever happens or has not been read."
     );
-    for name in [RETRIES, TOKENS_IN, TOKENS_FORWARDED, MEMORIES, ABSTENTIONS, EVICTIONS, EPOCHS, OVER_BUDGET] {
+    for name in [RETRIES, TOKENS_IN, TOKENS_FORWARDED, MEMORIES, ABSTENTIONS, EVICTIONS, EPOCHS, SHORTENED, OVER_BUDGET]
+    {
         counter!(name).increment(0);
     }
     for reason in ["full", "share"] {

@@ -159,7 +159,7 @@ pub(crate) enum Quotes {
 pub(crate) fn quoted_by(entry: &LedgerEntry, quoted: QuotedTurns) -> Option<Vec<TurnId>> {
     match entry.kind {
         LedgerKind::Unreadable => Some(vec![entry.turn]),
-        LedgerKind::Block | LedgerKind::Eviction => quoted(entry.kind, &entry.value),
+        LedgerKind::Block | LedgerKind::Eviction | LedgerKind::Shortened => quoted(entry.kind, &entry.value),
     }
 }
 
@@ -213,6 +213,7 @@ fn number(kind: LedgerKind) -> u8 {
         LedgerKind::Block => 0,
         LedgerKind::Eviction => 1,
         LedgerKind::Unreadable => 2,
+        LedgerKind::Shortened => 3,
     }
 }
 

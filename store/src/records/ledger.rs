@@ -13,16 +13,18 @@ pub enum LedgerKind {
     Eviction,
     /// A turn that cannot be read, which therefore stays. Unlike the others it does not expire.
     Unreadable,
+    /// The main point of a tool's result, which stands in the place of the result.
+    Shortened,
 }
 
 impl LedgerKind {
     /// Every kind, in the order in which one turn's entries are given.
-    pub(crate) const ALL: [Self; 3] = [Self::Block, Self::Eviction, Self::Unreadable];
+    pub(crate) const ALL: [Self; 4] = [Self::Block, Self::Eviction, Self::Unreadable, Self::Shortened];
 
     /// Whether such an entry goes when nothing was written to its conversation for long.
     pub(crate) fn expires(self) -> bool {
         match self {
-            Self::Block | Self::Eviction => true,
+            Self::Block | Self::Eviction | Self::Shortened => true,
             Self::Unreadable => false,
         }
     }

@@ -1,4 +1,4 @@
-//! The examples in `tests/examples`: what mainpoint makes of five requests, in files that people can read.
+//! The examples in `tests/examples`: what mainpoint makes of six requests, in files that people can read.
 //!
 //! `MAINPOINT_UPDATE_EXAMPLES=1` writes the forwarded requests anew. It must not know how prompts are made.
 
@@ -7,7 +7,7 @@ use mainpoint_tests::recorded::Interface;
 use mainpoint_tests::{RecordedRequest, ScriptedUpstream, StartedProxy, prompt};
 
 /// The folders of all examples.
-const NAMES: [&str; 5] = ["image", "over-budget", "responses", "tool-calls", "within-budget"];
+const NAMES: [&str; 6] = ["image", "long-results", "over-budget", "responses", "tool-calls", "within-budget"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_within_the_budget_is_forwarded_byte_for_byte() {
@@ -28,6 +28,14 @@ async fn over_the_budget_old_turns_leave_and_a_digest_and_memories_are_put_in() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tool_calls_and_their_results_leave_together_or_stay_together() {
     let example = Example::named("tool-calls");
+    let forwarded = played(&example, "rewritten").await;
+    prompt::assert_well_formed(&forwarded.json());
+    example.assert_forwarded(&forwarded.body);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_results_of_tools_are_shortened_to_their_main_points_before_rounds_leave() {
+    let example = Example::named("long-results");
     let forwarded = played(&example, "rewritten").await;
     prompt::assert_well_formed(&forwarded.json());
     example.assert_forwarded(&forwarded.body);

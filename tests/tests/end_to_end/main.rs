@@ -30,6 +30,7 @@ mod import;
 mod isolation;
 mod languages;
 mod large_requests;
+mod long_results;
 mod mcp;
 mod memory_api;
 mod memory_commands;

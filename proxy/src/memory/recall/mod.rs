@@ -5,6 +5,7 @@
 pub mod abstention;
 pub mod candidates;
 pub mod dates;
+mod excerpts;
 pub mod newer;
 pub mod relevance;
 mod scored_turns;
@@ -19,6 +20,7 @@ use mainpoint_store::{IndexedPassage, Scope, Snapshot, Store, Turn, TurnId, With
 
 use self::abstention::{Evidence, Floor};
 use self::candidates::{chances, ranked};
+use self::excerpts::excerpts;
 use self::newer::{Told, newer, newest_first};
 use self::relevance::Candidate;
 use self::search::{ComparedTurns, Search};
@@ -66,6 +68,8 @@ pub(crate) struct RecalledTurn {
     pub(crate) turn: Turn,
     /// Its best passage, word for word; `None` when the turn is one passage.
     pub(crate) passage: Option<String>,
+    /// Ways to quote the best passages of a tool's long result, longest first, with marks where something is left out.
+    pub(crate) excerpts: Vec<String>,
     /// How likely it is, of everything that was compared with the question, that this turn answers it, 0 to 1; one that tells
     /// otherwise what others told is as likely as the likeliest of them.
     pub(crate) score: f32,
@@ -183,19 +187,28 @@ impl Recall<'_> {
         found: &ComparedTurns,
     ) -> Result<(Vec<RecalledTurn>, Vec<Candidate>), MemoryError> {
         let ids: Vec<TurnId> = ranking.iter().filter_map(|(place, _)| found.turns.get(*place).copied()).collect();
-        let wanted: Vec<&IndexedPassage> = ranking.iter().filter_map(|(place, _)| found.best(*place)).collect();
+        let mut wanted: Vec<&IndexedPassage> = ranking.iter().filter_map(|(place, _)| found.best(*place)).collect();
+        let first = ranking.iter().take(LONG_TURNS);
+        wanted.extend(first.flat_map(|(place, _)| found.further(*place, FURTHER_PASSAGES)));
         let texts = snapshot.texts(&wanted).await?;
         // Turns are read from the store as it is now. Whoever waits for snapshots to end would keep that waiting.
         drop(snapshot);
         let turns = self.store.turns(scope, &ids).await?;
-        let mut texts: HashMap<TurnId, String> = wanted.iter().map(|passage| passage.turn).zip(texts).collect();
+        // Of each turn the best one first.
+        let mut passages: HashMap<TurnId, Vec<String>> = HashMap::new();
+        for (passage, text) in wanted.iter().zip(texts) {
+            passages.entry(passage.turn).or_default().push(text);
+        }
         let mut turns: HashMap<TurnId, Turn> = turns.into_iter().map(|turn| (turn.id, turn)).collect();
         let recalled = ranking.iter().filter_map(|(place, score)| {
             let id = found.turns.get(*place)?;
             let turn = turns.remove(id)?;
-            let passage = texts.remove(id).filter(|text| !text.is_empty() && *text != turn.text);
+            let passages = passages.remove(id).unwrap_or_default();
+            let passage = passages.first().filter(|text| !text.is_empty() && **text != turn.text).cloned();
+            let is_result = passage.is_some() && matches!(turn.role.as_str(), "tool" | "function");
+            let excerpts = if is_result { excerpts(&turn.text, &passages) } else { Vec::new() };
             let score = *score;
-            Some((RecalledTurn { turn, passage, score, newer: None }, *found.candidates.get(*place)?))
+            Some((RecalledTurn { turn, passage, excerpts, score, newer: None }, *found.candidates.get(*place)?))
         });
         Ok(recalled.unzip())
     }
@@ -210,6 +223,10 @@ impl RecallQuery<'_> {
     }
 }
 
+/// Of so many of the best turns further passages are read, in case they are long results …
+const LONG_TURNS: usize = 16;
+/// … and so many of each.
+const FURTHER_PASSAGES: usize = 2;
 /// Most bytes of a question; of a longer one its beginning and its end are asked. Reading it and comparing it
 /// take time in proportion.
 const QUESTION_BYTES: usize = 1000;

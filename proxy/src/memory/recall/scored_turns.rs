@@ -64,8 +64,9 @@ impl ScoredTurns {
         &self.max_sims
     }
 
-    /// Of each turn the passage whose codes match best, else the one that was found first by vectors or by words, else its first.
-    pub(super) fn into_best(self, hits: &SearchResult) -> Vec<Option<IndexedPassage>> {
+    /// The passages of each turn. The first one is that whose codes match best, else the one that was found first by vectors or by
+    /// words, else the turn's first.
+    pub(super) fn into_best_first(self, hits: &SearchResult) -> Vec<Vec<IndexedPassage>> {
         let found = |group: &[IndexedPassage]| {
             let hits = hits.dense.iter().chain(&hits.lexical);
             let mut places = hits.filter_map(|hit| group.iter().position(|passage| is_place(passage, hit)));
@@ -74,7 +75,10 @@ impl ScoredTurns {
         let best = self.best.into_iter().zip(self.passages);
         best.map(|(best, mut group)| {
             let place = best.or_else(|| found(&group)).unwrap_or_default();
-            (place < group.len()).then(|| group.swap_remove(place))
+            if place < group.len() {
+                group.swap(0, place);
+            }
+            group
         })
         .collect()
     }
@@ -131,8 +135,8 @@ mod tests {
         let turns: Vec<u8> = compared.turns().map(|turn| turn.0[0]).collect();
         assert_eq!(turns, [1, 2, 4]);
         assert_eq!(compared.max_sims(), [Some(4.0), Some(5.0), None]);
-        let best = compared.into_best(&SearchResult::default());
-        let best: Vec<Option<u32>> = best.iter().map(|best| best.as_ref().map(|passage| passage.passage)).collect();
+        let best = compared.into_best_first(&SearchResult::default());
+        let best: Vec<Option<u32>> = best.iter().map(|best| best.first().map(|passage| passage.passage)).collect();
         assert_eq!(best, [Some(0), Some(1), Some(0)]);
     }
 
@@ -140,8 +144,8 @@ mod tests {
     fn without_codes_the_passage_that_was_found_first_speaks_for_its_turn() {
         let hits = SearchResult { dense: vec![hit(2, 0), hit(1, 2), hit(1, 1)], lexical: vec![hit(3, 1)] };
         let passages = [(1, 0), (1, 1), (1, 2), (3, 0), (3, 1)].map(|(turn, number)| passage(turn, number, &[]));
-        let best = ScoredTurns::new(passages.to_vec(), greatest).into_best(&hits);
-        let best: Vec<Option<u32>> = best.iter().map(|best| best.as_ref().map(|passage| passage.passage)).collect();
+        let best = ScoredTurns::new(passages.to_vec(), greatest).into_best_first(&hits);
+        let best: Vec<Option<u32>> = best.iter().map(|best| best.first().map(|passage| passage.passage)).collect();
         assert_eq!(best, [Some(2), Some(1)]);
     }
 }

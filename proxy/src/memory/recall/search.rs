@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use mainpoint_engine::{EncodedQuestion, EngineError};
-use mainpoint_store::{IndexedPassage, Sketches, Snapshot, TurnId};
+use mainpoint_store::{Hit, IndexedPassage, SearchResult, Sketches, Snapshot, TurnId};
 use tokio::sync::oneshot;
 
 use super::abstention::Evidence;
@@ -45,8 +45,10 @@ pub struct ComparedTurns {
     pub candidates: Vec<Candidate>,
     /// How well the best of them match.
     pub evidence: Evidence,
-    /// The passage that speaks for each.
-    best: Vec<Option<IndexedPassage>>,
+    /// The passages of each, the one that speaks for it first.
+    passages: Vec<Vec<IndexedPassage>>,
+    /// What words and vectors found.
+    hits: SearchResult,
     steps: Laps,
 }
 
@@ -110,7 +112,8 @@ impl Search<'_> {
             turns: compared.turns().copied().collect(),
             candidates,
             evidence,
-            best: compared.into_best(&hits),
+            passages: compared.into_best_first(&hits),
+            hits,
             steps: watch.laps(),
         })
     }
@@ -119,7 +122,26 @@ impl Search<'_> {
 impl ComparedTurns {
     /// The passage that speaks for a turn: the one whose codes match best, else the one that was found first.
     pub(super) fn best(&self, place: usize) -> Option<&IndexedPassage> {
-        self.best.get(place)?.as_ref()
+        self.passages.get(place)?.first()
+    }
+
+    /// Further passages of a turn: the one that words found first, then those that vectors did, at most so many.
+    pub(super) fn further(&self, place: usize, most: usize) -> Vec<&IndexedPassage> {
+        let passages = self.passages.get(place).map(Vec::as_slice).unwrap_or_default();
+        let Some((best, others)) = passages.split_first().filter(|(_, others)| !others.is_empty()) else {
+            return Vec::new();
+        };
+        let is_own = |hit: &&Hit| hit.turn == best.turn;
+        let by_words = self.hits.lexical.iter().filter(is_own).take(1);
+        let mut found: Vec<&IndexedPassage> = Vec::new();
+        for hit in by_words.chain(self.hits.dense.iter().filter(is_own)) {
+            if found.len() == most {
+                break;
+            }
+            let is_new = found.iter().all(|known| known.passage != hit.passage);
+            found.extend(others.iter().find(|passage| is_new && passage.passage == hit.passage));
+        }
+        found
     }
 
     /// How long each step took.

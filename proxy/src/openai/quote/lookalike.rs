@@ -43,7 +43,7 @@ pub(super) fn likenesses(text: &str) -> Vec<(usize, Likeness)> {
 /// The name that all marks begin with, after a bracket.
 const NAME: [char; 9] = ['m', 'a', 'i', 'n', 'p', 'o', 'i', 'n', 't'];
 /// What follows it.
-const BLOCKS: [&str; 2] = ["memory", "digest"];
+const BLOCKS: [&str; 3] = ["memory", "digest", "condensed"];
 /// A bracket as it is written in HTML, JSON and URLs.
 const SPELLED: [&str; 6] = ["&lt;", "&#60;", "&#x3c;", "\\u003c", "\\x3c", "%3c"];
 /// The most bytes of them, and of what may stand between one and the name.

@@ -33,6 +33,13 @@ pub(crate) fn quote(role: &str, notes: &[String], text: &str) -> String {
     quote
 }
 
+/// The words of a text as they stand in a quote.
+pub(crate) fn words(text: &str) -> String {
+    let mut words = String::with_capacity(text.len());
+    push_words(&mut words, text.trim());
+    words
+}
+
 /// The note that what was said at `time` was said on other days before, too: the latest of them.
 pub(crate) fn also_on(time: DateTime<Utc>, before: &[DateTime<Utc>]) -> Option<String> {
     let mut days: Vec<NaiveDate> =
@@ -189,14 +196,16 @@ mod tests {
             let words = quote.strip_prefix("user: ").unwrap();
             prop_assert!(!reader::as_read_by_the_eye(words).contains("<mainpoint"), "{:?}", words);
             let small = words.to_lowercase();
-            for mark in ["mainpoint-memory", "mainpoint-digest"] {
+            for mark in ["mainpoint-memory", "mainpoint-digest", "mainpoint-condensed"] {
                 prop_assert!(!small.contains(mark), "{} in {:?}", mark, words);
             }
         }
     }
 
-    fn words(text: &str) -> String {
-        quote("user", &[], text).strip_prefix("user: ").unwrap().to_owned()
+    #[test]
+    fn words_are_what_a_quote_of_them_says() {
+        let text = " a\n</mainpoint-condensed>\r\nb ";
+        assert_eq!(quote("user", &[], text), format!("user: {}", words(text)));
     }
 
     #[test]

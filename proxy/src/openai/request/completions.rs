@@ -70,11 +70,14 @@ impl BodyParser<'_> {
                 message.fields.push((name, self.raw(&place)));
                 match name {
                     "tool_calls" => {
-                        let is_list = self.calls(&mut message.calls, &place);
+                        let is_list = self.calls(&mut message, &place);
                         why = why.or((!is_list).then_some(Oddity::UnknownShape));
                     }
                     "tool_call_id" if message.role == TOOL => message.answers.push(name_of(slice(self.body, &place))),
-                    "function_call" => message.calls.push(FUNCTION.to_owned()),
+                    "function_call" => {
+                        message.calls.push(FUNCTION.to_owned());
+                        self.call_in_words(&mut message, &place);
+                    }
                     _ => {}
                 }
             }
@@ -89,13 +92,17 @@ impl BodyParser<'_> {
         message
     }
 
-    /// Adds the name of every call of a list; false when it is no list.
-    fn calls(self, names: &mut Vec<String>, place: &Range<usize>) -> bool {
-        let before = names.len();
+    /// Adds every call of a list, by its name and in words; false when it is no list.
+    fn calls(self, message: &mut Message, place: &Range<usize>) -> bool {
+        let before = message.calls.len();
         let found = scan::elements::<scan::Malformed>(self.body, place, |call| {
-            let id = Picked::new(self.body, &call.range, ["id"]);
-            let id = id.as_ref().and_then(|call| call.set(self.body, "id"));
-            let name = id.map(|id| name_of(slice(self.body, &id.range))).unwrap_or_default();
+            let own = Picked::new(self.body, &call.range, ["id", "function", "custom"]);
+            let field = |name: &str| own.as_ref().and_then(|call| call.set(self.body, name)).map(|span| &span.range);
+            let name = field("id").map(|id| name_of(slice(self.body, id))).unwrap_or_default();
+            if let Some(made) = field("function").or_else(|| field("custom")) {
+                self.call_in_words(message, made);
+            }
+            let names = &mut message.calls;
             // What is no call has no name, and one of them stands for all.
             if !(name.is_empty() && names.len() > before && names.last().is_some_and(String::is_empty)) {
                 names.push(name);
@@ -103,9 +110,19 @@ impl BodyParser<'_> {
             Ok(())
         });
         if found.is_err() {
-            names.push(String::new());
+            message.calls.push(String::new());
         }
         found.is_ok()
+    }
+
+    /// Notes in words the call that the object at `place` describes: its name, and its arguments or what is put in else.
+    pub(super) fn call_in_words(self, message: &mut Message, place: &Range<usize>) {
+        let Some(own) = Picked::new(self.body, place, ["name", "arguments", "input"]) else {
+            return;
+        };
+        let field = |name: &str| own.set(self.body, name).map(|span| name_of(slice(self.body, &span.range)));
+        let arguments = field("arguments").or_else(|| field("input")).unwrap_or_default();
+        message.calls_in_words(&field("name").unwrap_or_default(), &arguments);
     }
 
     /// Whether a field holds an empty list.

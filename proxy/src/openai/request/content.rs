@@ -141,6 +141,7 @@ impl BodyParser<'_> {
             }
             PartType::Call => {
                 message.calls.push(name(field("id")));
+                self.call_in_words(message, place);
                 self.add(message, whole(), Nature::Call);
             }
             PartType::Result => {

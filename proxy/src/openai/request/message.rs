@@ -25,6 +25,8 @@ pub(crate) struct Message {
     pub(crate) fields: Vec<(&'static str, Raw)>,
     /// Names of the calls that it makes; one that has no name is empty.
     pub(crate) calls: Vec<String>,
+    /// What these calls say in words, if an assistant makes them.
+    pub(crate) called: Option<Box<Called>>,
     /// Names of the calls that it answers; empty when that is not said.
     pub(crate) answers: Vec<String>,
     /// Whether it belongs to the message after it, as reasoning does: it has no name and never leaves without it.
@@ -35,6 +37,13 @@ pub(crate) struct Message {
     pub(crate) odd: Option<Box<Odd>>,
     /// What of its text was put in by mainpoint itself, once that is known.
     pub(crate) echo: Echo,
+}
+
+/// The calls of a message in words: what is called, and with what.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Called {
+    /// A call a line: its name, and its arguments in brackets as they were sent.
+    words: String,
 }
 
 /// What is odd about a message.
@@ -137,13 +146,48 @@ impl Message {
         self.texts().any(|text| !text.trim().is_empty())
     }
 
-    /// The texts that [`Message::text`] joins.
+    /// The texts that [`Message::text`] joins: what it says, and last what it calls.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         let parts = self.original_parts().filter(|_| self.odd.is_none());
-        parts.filter_map(|part| match part {
+        let said = parts.filter_map(|part| match part {
             OriginalPart::Text(text) => Some(text),
             OriginalPart::Other(_) => None,
-        })
+        });
+        said.chain(self.called.iter().filter(|_| self.odd.is_none()).map(|called| called.words.as_str()))
+    }
+
+    /// Whether it says nothing but what it calls.
+    pub(crate) fn only_calls(&self) -> bool {
+        let is_said = |part: OriginalPart<'_>| matches!(part, OriginalPart::Text(text) if !text.trim().is_empty());
+        self.called.is_some() && !self.original_parts().any(is_said)
+    }
+
+    /// Notes a call in words. Only what an assistant calls is said by somebody.
+    pub(super) fn calls_in_words(&mut self, name: &str, arguments: &str) {
+        if self.role != "assistant" || name.trim().is_empty() {
+            return;
+        }
+        let words = &mut self.called.get_or_insert_default().words;
+        if !words.is_empty() {
+            words.push('\n');
+        }
+        words.push_str(name);
+        words.push('(');
+        words.push_str(arguments.trim());
+        words.push(')');
+    }
+
+    /// The message with this text in the place of its content.
+    pub(crate) fn with_text(&self, text: &str) -> Self {
+        Self {
+            content: self.content.clone(),
+            parts: vec![Part::Text(text.to_owned())],
+            fields: self.fields.clone(),
+            calls: self.calls.clone(),
+            answers: self.answers.clone(),
+            binds_next: self.binds_next,
+            ..Self::bare(self.range.clone(), self.role)
+        }
     }
 
     /// A message of which nothing but its place and role is known yet.
@@ -155,6 +199,7 @@ impl Message {
             parts: Vec::new(),
             fields: Vec::new(),
             calls: Vec::new(),
+            called: None,
             answers: Vec::new(),
             binds_next: false,
             attachments: 0,

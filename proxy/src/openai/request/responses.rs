@@ -182,6 +182,7 @@ impl BodyParser<'_> {
                 message.answers.push(called.unwrap_or_default());
             }
             Kind::Call | Kind::Loading { is_output: false } => {
+                self.call_in_words(&mut message, &span.range);
                 message.calls.extend(call_names(kind).iter().filter_map(name));
                 if message.calls.is_empty() && message.attachments == 0 {
                     message.calls.push(String::new());

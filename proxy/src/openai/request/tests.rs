@@ -145,10 +145,31 @@ fn results_in_parts_make_a_message_a_tools_and_their_text_is_read() {
     let [call, result] = &request.messages[..] else { unreachable!() };
     assert_eq!(
         (call.role, call.calls.as_slice(), call.text().as_str()),
-        ("assistant", ["t1", "t2"].map(str::to_owned).as_slice(), "I look.")
+        ("assistant", ["t1", "t2"].map(str::to_owned).as_slice(), "I look.\nf({})")
     );
     assert_eq!((result.role, result.answers.as_slice()), ("tool", ["t1", "t2"].map(str::to_owned).as_slice()));
     assert_eq!((result.text().as_str(), result.attachments), ("one\ntwo\nthree", 1));
+}
+
+#[test]
+fn what_an_assistant_calls_is_read_behind_what_it_says_and_nobody_else_calls() {
+    let calls = r#"[{"id":"1","type":"function","function":{"name":"read_file","arguments":"{\"path\": \"a b.txt\"}"}},
+        {"id":"2","type":"custom","custom":{"name":"shell","input":"ls -l\n"}},{"id":"3","function":{"arguments":"{}"}}]"#;
+    let message = |role: &str, content: &str| {
+        let body = format!(r#"{{"messages":[{{"role":"{role}","content":{content},"tool_calls":{calls}}}]}}"#);
+        parsed(&body).messages.remove(0)
+    };
+    let words = "read_file({\"path\": \"a b.txt\"})\nshell(ls -l)";
+    assert_eq!(message("assistant", "\"I look.\"").text(), format!("I look.\n{words}"));
+    assert_eq!(message("assistant", "null").text(), words);
+    assert!(message("assistant", "null").has_text());
+    assert!(message("assistant", "null").only_calls() && !message("assistant", "\"I look.\"").only_calls());
+    assert!(!message("user", "null").only_calls());
+    assert_eq!(message("user", "\"I look.\"").text(), "I look.");
+    let old = parsed(r#"{"messages":[{"role":"assistant","function_call":{"name":"f","arguments":"{\"x\":1}"}}]}"#);
+    assert_eq!(old.messages[0].text(), "f({\"x\":1})");
+    let custom = r#"{"input":[{"type":"custom_tool_call","call_id":"c","name":"shell","input":"ls"}]}"#;
+    assert_eq!(parsed_response(custom).messages[0].text(), "shell(ls)");
 }
 
 #[test]
@@ -261,7 +282,7 @@ fn every_item_is_found_with_its_role_its_bytes_and_its_text() {
             "assistant",
             "a",
         ),
-        (r#"{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}"#, "assistant", ""),
+        (r#"{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}"#, "assistant", "f({})"),
         (r#"{"type":"function_call_output","call_id":"c","output":"found"}"#, "tool", "found"),
         (
             r#"{"type":"custom_tool_call_output","call_id":"c","output":[{"type":"input_text","text":"one"}]}"#,

@@ -20,6 +20,11 @@ impl<M: PromptMemory> Draft<'_, M> {
                 continue;
             }
             let plain = tokens.messages.get(index).copied().unwrap_or_default();
+            if let Some(text) = edits.replaced.get(&index) {
+                self.prepared.deadline.check()?;
+                total += self.planner.preparation.counter.message(self.prepared.tokenizer, &message.with_text(text))?;
+                continue;
+            }
             total += match edits.injections.get(&index) {
                 None => plain,
                 Some(injection) => {

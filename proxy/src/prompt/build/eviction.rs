@@ -2,7 +2,7 @@
 //!
 //! It must not know what is remembered for the question.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use mainpoint_store::TurnId;
 
@@ -16,13 +16,18 @@ use crate::prompt::beside::beside;
 use crate::prompt::digest::{self, DigestLimits};
 use crate::prompt::evictable::Cuttable;
 use crate::prompt::eviction_policy::{Balance, Cut, Limits, Situation};
-use crate::prompt::injections::EvictionRecord;
+use crate::prompt::injections::{EvictionRecord, ShortenedRecord};
 
-/// An eviction: the one that an earlier request made, or a new one.
+/// An eviction: the one that an earlier request made, or a new one; or old results that are shortened in the place of one.
 pub(super) struct Eviction {
-    pub(super) horizon: usize,
+    /// The message that a new eviction ends at; `None` where nothing leaves that has not left before.
+    pub(super) horizon: Option<usize>,
     pub(super) record: EvictionRecord,
     pub(super) dropped: BTreeSet<usize>,
+    /// What stands in the place of the results that stay.
+    pub(super) shortened: BTreeMap<usize, ShortenedRecord>,
+    /// How many of them are shortened now.
+    pub(super) fresh: usize,
     /// `None` when an earlier request made it.
     pub(super) balance: Option<Balance>,
 }
@@ -30,7 +35,19 @@ pub(super) struct Eviction {
 impl Eviction {
     /// Nothing leaves, and nothing has left.
     pub(super) fn none() -> Self {
-        Self { horizon: 0, record: EvictionRecord::default(), dropped: BTreeSet::new(), balance: None }
+        Self {
+            horizon: None,
+            record: EvictionRecord::default(),
+            dropped: BTreeSet::new(),
+            shortened: BTreeMap::new(),
+            fresh: 0,
+            balance: None,
+        }
+    }
+
+    /// Whether the prompt lacks what the message `index` says.
+    pub(super) fn lacks(&self, index: usize) -> bool {
+        self.dropped.contains(&index) || self.shortened.contains_key(&index)
     }
 }
 
@@ -45,14 +62,34 @@ impl<M: PromptMemory> Draft<'_, M> {
             Ok::<_, MemoryError>((current, situation, cuts))
         })?;
         let limits = Limits::new(&self.planner.config);
-        match limits.choose(situation, &cuts, &self.planner.prices) {
-            Some((cut, balance)) => self.evict(current, cut, balance).await.map(Some),
-            None => Ok(current),
+        let Some((cut, balance)) = limits.choose(situation, &cuts, &self.planner.prices) else {
+            return Ok(current);
+        };
+        match self.shortening(current.as_ref(), situation, cut).await? {
+            Some(shortened) => Ok(Some(shortened)),
+            None => self.evict(current, cut, balance).await.map(Some),
         }
     }
 
-    /// The eviction that an earlier request made, with what has left since then.
+    /// What earlier requests let leave and shortened, with what has left since then.
     fn current(&self) -> Option<Eviction> {
+        let left = self.left();
+        if left.is_none() && self.recorded.shortened.is_empty() {
+            return None;
+        }
+        let mut current = left.unwrap_or_else(Eviction::none);
+        current.shortened = self.shortened_beside(&current.dropped);
+        Some(current)
+    }
+
+    /// What earlier requests shortened of what stays.
+    fn shortened_beside(&self, dropped: &BTreeSet<usize>) -> BTreeMap<usize, ShortenedRecord> {
+        let stay = self.recorded.shortened.iter().filter(|(index, _)| !dropped.contains(index));
+        stay.map(|(index, record)| (*index, record.clone())).collect()
+    }
+
+    /// The eviction that an earlier request made.
+    fn left(&self) -> Option<Eviction> {
         let current = self.recorded.eviction.as_ref()?;
         let ids: HashSet<TurnId> = current.record.held.iter().copied().collect();
         let mut held = self.odd.clone();
@@ -63,12 +100,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         }
         let shape = Cuttable::new(self.prepared).shape(Some(current.horizon), &held);
         let dropped = shape.dropped(current.horizon);
-        (!dropped.is_empty()).then(|| Eviction {
-            horizon: current.horizon,
-            record: current.record.clone(),
-            dropped,
-            balance: None,
-        })
+        (!dropped.is_empty()).then(|| Eviction { record: current.record.clone(), dropped, ..Eviction::none() })
     }
 
     /// The prompt as it would be forwarded without a new eviction.
@@ -126,7 +158,8 @@ impl<M: PromptMemory> Draft<'_, M> {
         situation: Situation,
     ) -> Result<Vec<Cut>, MemoryError> {
         let gone = |index: &usize| current.is_some_and(|eviction| eviction.dropped.contains(index));
-        let digest = current.map_or(Ok(0), |eviction| self.text(&block::digest(&eviction.record.lines)))?;
+        let left = current.filter(|eviction| !eviction.dropped.is_empty());
+        let digest = left.map_or(Ok(0), |eviction| self.text(&block::digest(&eviction.record.lines)))?;
         let config = &self.planner.config;
         let mut bare = situation.tokens.saturating_sub(digest);
         if let Some(eviction) = current {
@@ -155,8 +188,11 @@ impl<M: PromptMemory> Draft<'_, M> {
         Ok(cuts)
     }
 
-    /// Tokens of a message with the block that was recorded for it.
+    /// Tokens of a message with what was recorded for it: its block, or the text in its place.
     fn cost(&self, index: usize) -> Result<usize, MemoryError> {
+        if let Some(record) = self.recorded.shortened.get(&index) {
+            return self.tokens_of(index, record);
+        }
         let plain = self.prepared.tokens.messages.get(index).copied().unwrap_or_default();
         let block = self.recorded.blocks.get(&index).and_then(|block| block.text.as_deref());
         Ok(plain + block.map_or(Ok(0), |block| self.text(block))?)
@@ -168,8 +204,11 @@ impl<M: PromptMemory> Draft<'_, M> {
             let dropped = self.shape.dropped(cut.horizon);
             let before = current.as_ref().map(|eviction| &eviction.dropped);
             let numbered = prepared.spoken.iter().enumerate();
+            // What was called says little beside what came of it; a digest is short.
+            let calls = |index: &usize| prepared.request.messages.get(*index).is_some_and(Message::only_calls);
             let leaving = numbered
                 .filter(|(_, index)| dropped.contains(index) && before.is_none_or(|before| !before.contains(index)))
+                .filter(|(_, index)| !calls(index))
                 .filter_map(|(at, _)| prepared.turn_id(at));
             let leaving: Vec<TurnId> = leaving.collect();
             (dropped, leaving)
@@ -189,7 +228,8 @@ impl<M: PromptMemory> Draft<'_, M> {
         let held = self.held.difference(&self.odd).take_while(|index| **index <= cut.horizon);
         let held = held.filter_map(|index| prepared.prefix_ids.get(*index).copied().flatten()).collect();
         let record = EvictionRecord::new(lines, held);
-        Ok(Eviction { horizon: cut.horizon, record, dropped, balance: Some(balance) })
+        let shortened = self.shortened_beside(&dropped);
+        Ok(Eviction { horizon: Some(cut.horizon), record, dropped, shortened, fresh: 0, balance: Some(balance) })
     }
 }
 

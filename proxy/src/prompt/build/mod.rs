@@ -7,6 +7,7 @@
 mod count;
 mod eviction;
 mod remember;
+mod shortening;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -30,6 +31,7 @@ use crate::error::MemoryError;
 use crate::memory::PromptMemory;
 use crate::openai::recall_tool::{self, Offer, Round};
 use crate::openai::request::{ChatRequest, Message, Surface};
+use crate::openai::results;
 use crate::openai::splice::{self, Edits};
 use crate::telemetry::stopwatch::{Laps, Stopwatch};
 
@@ -51,7 +53,11 @@ pub(crate) struct Revision {
     pub(crate) tokens: usize,
     /// Messages that have left it.
     pub(crate) dropped: usize,
-    /// What the eviction that this request makes costs and saves; `None` when it makes none.
+    /// Results of tools that stand in it shortened.
+    pub(crate) shortened: usize,
+    /// How many of them are shortened with this request. It makes no eviction then.
+    pub(crate) freshly_shortened: usize,
+    /// What the eviction, or the shortening, that this request makes costs and saves; `None` when it makes none.
     pub(crate) balance: Option<Balance>,
     /// Where the memories for this question came from, in the order in which they stand.
     pub(crate) sources: Vec<Source>,
@@ -108,7 +114,10 @@ pub(crate) async fn revise<M: PromptMemory>(
         let draft = beside(size, || {
             let spoken: Vec<(usize, TurnId)> =
                 prepared.spoken.iter().copied().zip(prepared.spoken_ids().iter().copied()).collect();
-            let recorded = Recorded::from_entries(&prepared.prefix_ids, &spoken, &entries);
+            let mut recorded = Recorded::from_entries(&prepared.prefix_ids, &spoken, &entries);
+            // The same words may have come in another form before.
+            let takes_text = |message: &Message| results::takes_text(&prepared.request, message);
+            recorded.shortened.retain(|index, _| prepared.request.messages.get(*index).is_some_and(takes_text));
             let cuttable = Cuttable::new(prepared);
             let odd = cuttable.odd();
             let held = &(&odd | &cuttable.attached(planner.config.attachments)) | &recorded.unreadable;
@@ -125,7 +134,7 @@ pub(crate) async fn revise<M: PromptMemory>(
                 watch,
             }
         });
-        let leaves = !is_within || draft.recorded.eviction.is_some();
+        let leaves = !is_within || draft.recorded.eviction.is_some() || !draft.recorded.shortened.is_empty();
         if !leaves && !lacks {
             return Ok(Revised::default());
         }
@@ -198,6 +207,8 @@ impl<M: PromptMemory> Draft<'_, M> {
             body,
             tokens,
             dropped: eviction.dropped.len(),
+            shortened: eviction.shortened.len(),
+            freshly_shortened: eviction.fresh,
             balance: eviction.balance,
             sources: remembered.block.map(|block| block.sources).unwrap_or_default(),
             abstained: remembered.abstained,
@@ -230,7 +241,7 @@ impl<M: PromptMemory> Draft<'_, M> {
                 break (edits, tokens);
             }
         };
-        let is_better = match eviction.dropped.is_empty() {
+        let is_better = match eviction.dropped.is_empty() && eviction.shortened.is_empty() {
             true => !edits.injections.is_empty() && tokens <= limit,
             false => tokens < self.prepared.tokens.total(),
         };
@@ -246,7 +257,9 @@ impl<M: PromptMemory> Draft<'_, M> {
     }
 
     fn edits(&self, eviction: &Eviction) -> Edits {
-        edits(self.prepared, &eviction.dropped, &eviction.record.lines, &self.recorded.blocks)
+        let edits = edits(self.prepared, &eviction.dropped, &eviction.record.lines, &self.recorded.blocks);
+        let replaced = eviction.shortened.iter().map(|(index, record)| (*index, record.text.clone()));
+        Edits { replaced: replaced.collect(), ..edits }
     }
 
     /// Bytes of the request.
@@ -260,8 +273,13 @@ impl<M: PromptMemory> Draft<'_, M> {
         let prefix_id = |index: usize| prepared.prefix_ids.get(index).copied().flatten();
         let conversation = prepared.conversation();
         let mut entries: Vec<LedgerEntry> = Vec::new();
-        if let (Some(horizon), true) = (prefix_id(eviction.horizon), eviction.balance.is_some()) {
+        if let Some(horizon) = eviction.horizon.and_then(prefix_id) {
             entries.push(entry(LedgerKind::Eviction, horizon, conversation, &eviction.record));
+        }
+        for (index, record) in &eviction.shortened {
+            if let (Some(result), false) = (prefix_id(*index), self.recorded.shortened.contains_key(index)) {
+                entries.push(entry(LedgerKind::Shortened, result, conversation, record));
+            }
         }
         if let (Some(question), Some(block), true) = (prefix_id(self.question), &remembered.block, remembered.is_new) {
             entries.push(entry(LedgerKind::Block, question, conversation, block));

@@ -78,7 +78,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         let (mut dropped, mut retained) = (prepared.lost().to_vec(), HashSet::new());
         for (at, index) in prepared.spoken.iter().enumerate() {
             let Some(id) = prepared.turn_id(at) else { continue };
-            if eviction.dropped.contains(index) {
+            if eviction.lacks(*index) {
                 dropped.push(id);
             } else {
                 retained.insert(id);

@@ -29,7 +29,8 @@ use crate::conversation::scope::{ScopeKey, Sender};
 use crate::deadline::Deadline;
 use crate::http::credentials::CallerHeaders;
 use crate::http::identity::Identity;
-use crate::openai::request::{OriginalPart, Surface};
+use crate::openai::request::{Message, OriginalPart, Part, Surface};
+use crate::openai::results::takes_text;
 use crate::openai::splice::{Edits, rewrite};
 use crate::openai::tokens::{TokenCounter, TokenFactors};
 use crate::openai::{quote, recordings};
@@ -154,7 +155,8 @@ impl Laws {
 
         let digest = vec![quote::quote("user", &[], "quoted \"words\"\n</mainpoint-digest>")];
         let blocks = blocks(&prepared, &dropped, choice);
-        let edits = edits(&prepared, &dropped, &digest, &blocks);
+        let replaced = shortened(&prepared, &dropped, choice);
+        let edits = Edits { replaced, ..edits(&prepared, &dropped, &digest, &blocks) };
         let bytes = rewrite(&prepared.request, &edits);
         Ok(bytes.map(|bytes| Rewritten { prepared, edits, bytes }))
     }
@@ -173,7 +175,16 @@ impl Laws {
         prop_assert_eq!(retained.len(), again.request.messages.len());
         for (index, after) in retained.iter().zip(&again.request.messages) {
             let before = &prepared.request.messages[*index];
-            if edits.injections.contains_key(index) {
+            if let Some(text) = edits.replaced.get(index) {
+                prop_assert!(before.role == "tool" && after.role == "tool");
+                let names = |message: &Message| {
+                    let fields = message.fields.iter().map(|(name, value)| (*name, value.canonical().into_owned()));
+                    (message.answers.clone(), fields.collect::<Vec<_>>())
+                };
+                prop_assert_eq!(names(before), names(after));
+                prop_assert_eq!(&after.parts, &vec![Part::Text(text.clone())]);
+                prop_assert!(after.carries_memory() && !after.has_text(), "it is known when it comes back");
+            } else if edits.injections.contains_key(index) {
                 prop_assert!(before.role == "user" && after.carries_memory());
                 let some = |part: &OriginalPart<'_>| !matches!(part, OriginalPart::Text(""));
                 let own = before.original_parts().filter(some);
@@ -211,6 +222,16 @@ fn blocks(prepared: &Prepared, dropped: &BTreeSet<usize>, choice: u64) -> BTreeM
         sources: Vec::new(),
     };
     chosen.map(|(index, _)| (index, record(index))).collect()
+}
+
+/// Texts in the place of some of the results that stay.
+fn shortened(prepared: &Prepared, dropped: &BTreeSet<usize>, choice: u64) -> BTreeMap<usize, String> {
+    let request = &prepared.request;
+    let is_chosen = |index: &usize| !dropped.contains(index) && choice >> ((index + 7) % 64) & 1 == 1;
+    let all = 0..request.messages.len();
+    let results = all.filter(|index| is_chosen(index) && takes_text(request, &request.messages[*index]));
+    let text = |index: usize| prepared.result_seal(index).condensed(&[format!("result {index}\n \"quoted\"")]);
+    results.map(|index| (index, text(index))).collect()
 }
 
 /// Everything before the first and after the last message has the same bytes.

@@ -1,0 +1,167 @@
+//! Tools' results that are shortened to their main points in the place of an eviction.
+//!
+//! It happens only when an eviction was chosen, to results that would leave with it, and never to the newest ones; what was
+//! shortened stays so, byte for byte, until it leaves. It must not know how a result is written.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use mainpoint_store::{Point, Turn, TurnId};
+
+use super::Draft;
+use super::eviction::Eviction;
+use crate::error::MemoryError;
+use crate::memory::PromptMemory;
+use crate::openai::{quote, results};
+use crate::prompt::beside::beside;
+use crate::prompt::digest;
+use crate::prompt::evictable::Cuttable;
+use crate::prompt::eviction_policy::{Cut, Limits, Situation};
+use crate::prompt::injections::{EvictionRecord, ShortenedRecord};
+
+/// A result that may be shortened.
+struct LongResult {
+    index: usize,
+    turn: TurnId,
+    tokens: usize,
+}
+
+impl LongResult {
+    /// Most tokens of its main point.
+    fn limit(&self) -> usize {
+        (self.tokens / SHARE).clamp(SHORTEST, LONGEST)
+    }
+
+    /// Tokens that shortening it frees, about.
+    fn freed(&self) -> usize {
+        self.tokens.saturating_sub(self.limit() + FRAME)
+    }
+}
+
+impl<M: PromptMemory> Draft<'_, M> {
+    /// The prompt with old results shortened, in the place of the eviction `cut`; `None` where that is no good.
+    pub(super) async fn shortening(
+        &self,
+        current: Option<&Eviction>,
+        situation: Situation,
+        cut: Cut,
+    ) -> Result<Option<Eviction>, MemoryError> {
+        if !self.planner.config.shorten_tool_results {
+            return Ok(None);
+        }
+        let long = beside(self.size(), || self.long_results(current, cut.horizon));
+        let Some(first) = long.first().map(|result| result.index) else {
+            return Ok(None);
+        };
+        let situation = Situation { fixed: self.kept_before(first, current), ..situation };
+        let limits = Limits::new(&self.planner.config);
+        let instead = |freed: usize| {
+            let after = situation.tokens.saturating_sub(freed);
+            limits.instead(situation, cut, after, &self.planner.prices)
+        };
+        if instead(long.iter().map(LongResult::freed).sum()).is_none() {
+            return Ok(None);
+        }
+        let distinct: HashSet<TurnId> = long.iter().map(|result| result.turn).collect();
+        let ids = distinct.into_iter().collect();
+        let (turns, points) = self.planner.memory.main_points(&self.prepared.scope, ids).await?;
+        let (new, freed) = beside(self.size(), || self.shortened(&long, &turns, &points))?;
+        // Results whose main points are not known stay as they are, so that less may be freed.
+        let Some(balance) = instead(freed) else {
+            return Ok(None);
+        };
+        let mut shortened = new.clone();
+        let (record, dropped) = match current {
+            Some(current) => {
+                shortened.extend(current.shortened.clone());
+                (current.record.clone(), current.dropped.clone())
+            }
+            None => (EvictionRecord::default(), BTreeSet::new()),
+        };
+        Ok(Some(Eviction { horizon: None, record, dropped, shortened, fresh: new.len(), balance: Some(balance) }))
+    }
+
+    /// The long results that would leave with an eviction that ends at `horizon`, oldest first.
+    fn long_results(&self, current: Option<&Eviction>, horizon: usize) -> Vec<LongResult> {
+        let prepared = self.prepared;
+        let leaving = self.shape.dropped(horizon);
+        let newest = Cuttable::new(prepared).newest_results(KEPT_ROUNDS);
+        let may_be_shortened = |index: &usize| {
+            let is_there = current.is_none_or(|eviction| !eviction.dropped.contains(index));
+            let is_old = leaving.contains(index) && !newest.contains(index);
+            is_there && is_old && !self.recorded.shortened.contains_key(index)
+        };
+        let results = prepared.spoken.iter().enumerate().filter(|(_, index)| may_be_shortened(index));
+        let long = results.filter_map(|(at, index)| {
+            let tokens = prepared.tokens.messages.get(*index).copied().filter(|tokens| *tokens >= LONG)?;
+            let message = prepared.request.messages.get(*index)?;
+            let turn = prepared.turn_id(at).filter(|_| results::takes_text(&prepared.request, message))?;
+            Some(LongResult { index: *index, turn, tokens })
+        });
+        long.collect()
+    }
+
+    /// Tokens in front of the first message that changes when the result `first` does.
+    fn kept_before(&self, first: usize, current: Option<&Eviction>) -> usize {
+        let gets_block = self.may_remember(true) && !self.recorded.blocks.contains_key(&self.question);
+        let first = if gets_block { first.min(self.question) } else { first };
+        let is_there = |index: &usize| current.is_none_or(|eviction| !eviction.dropped.contains(index));
+        let tokens = &self.prepared.tokens;
+        let before = (0..first).filter(is_there).filter_map(|index| tokens.messages.get(index));
+        tokens.other + before.sum::<usize>()
+    }
+
+    /// What stands in the place of each result, and the tokens that this frees.
+    fn shortened(
+        &self,
+        long: &[LongResult],
+        turns: &[Turn],
+        points: &[Point],
+    ) -> Result<(BTreeMap<usize, ShortenedRecord>, usize), MemoryError> {
+        let turns: HashMap<TurnId, &Turn> = turns.iter().map(|turn| (turn.id, turn)).collect();
+        let mut by_turn: HashMap<TurnId, Vec<&Point>> = HashMap::new();
+        for point in points {
+            by_turn.entry(point.turn).or_default().push(point);
+        }
+        let count = |text: &str| self.planner.preparation.counter.text(self.prepared.tokenizer, text);
+        let (mut found, mut freed) = (BTreeMap::new(), 0);
+        for result in long {
+            self.prepared.deadline.check()?;
+            let (Some(turn), Some(points)) = (turns.get(&result.turn), by_turn.get(&result.turn)) else {
+                continue;
+            };
+            let Some(said) = digest::main_point(turn, points, result.limit(), &count)? else {
+                continue;
+            };
+            let left_out = result.tokens.saturating_sub(count(&said)?);
+            let note = format!("{left_out} of {} tokens are left out.", result.tokens);
+            let text = self.prepared.result_seal(result.index).condensed(&[note, quote::words(&said)]);
+            let record = ShortenedRecord { text, turn: result.turn };
+            let tokens = self.tokens_of(result.index, &record)?;
+            // A word may be very long.
+            if tokens.saturating_mul(2) <= result.tokens {
+                freed += result.tokens - tokens;
+                found.insert(result.index, record);
+            }
+        }
+        Ok((found, freed))
+    }
+
+    /// Tokens of the message `index` with a text in the place of its result.
+    pub(super) fn tokens_of(&self, index: usize, record: &ShortenedRecord) -> Result<usize, MemoryError> {
+        let message = self.prepared.request.messages.get(index).map(|message| message.with_text(&record.text));
+        let counter = &self.planner.preparation.counter;
+        message.map_or(Ok(0), |message| counter.message(self.prepared.tokenizer, &message))
+    }
+}
+
+/// Rounds of calls whose results are never shortened, the newest ones: the model is at work on them.
+const KEPT_ROUNDS: usize = 2;
+/// Tokens of a result from which on it is long.
+const LONG: usize = 256;
+/// Of a result's tokens its main point gets one in so many …
+const SHARE: usize = 8;
+/// … but at least so many, and at most.
+const SHORTEST: usize = 32;
+const LONGEST: usize = 256;
+/// Tokens around a main point, about.
+const FRAME: usize = 64;
