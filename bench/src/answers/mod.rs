@@ -14,6 +14,7 @@ mod scores;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::Value;
 
 use self::answering::Answering;
 use self::arms::Arm;
@@ -102,13 +103,13 @@ impl AnswerOptions {
 
 async fn answer(options: &AnswerOptions, asked: &mut [Asked]) -> Result<(), BenchError> {
     let mut answering = Answering::start(options).await?;
-    // One arm after the other, so that prompts which begin alike follow each other.
+    // One arm after the other, so that prompts which begin alike follow each other and are read once.
     for (arm, asked_as) in options.arms().iter().enumerate() {
         let mut progress = Progress::begin(format!("answering, {}", asked_as.name()), asked.len());
-        for one in asked.iter_mut() {
-            if let Some((prompt, answer)) = one.prompts.get_mut(arm) {
-                *answer = Some(answering.answer(&prompt.messages).await?);
-            }
+        let mut prompts: Vec<_> = asked.iter_mut().filter_map(|one| one.prompts.get_mut(arm)).collect();
+        prompts.sort_by_cached_key(|(prompt, _)| prompt.messages.iter().map(Value::to_string).collect::<Vec<_>>());
+        for (prompt, answer) in prompts {
+            *answer = Some(answering.answer(&prompt.messages).await?);
             progress.advance(1);
         }
     }
