@@ -14,6 +14,8 @@ pub(crate) enum Reason {
     ModeOff,
     /// It cannot be told whose memory the request could see.
     NoIdentity,
+    /// A browser sends it for a page of another machine, and it brings no key.
+    ForeignPage,
     /// The path is none whose prompts are rewritten.
     OtherPath,
     /// The connection became a WebSocket, whose messages are passed on unread.
@@ -64,9 +66,10 @@ impl Reason {
 
 impl Reason {
     /// Every reason.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::ModeOff,
         Self::NoIdentity,
+        Self::ForeignPage,
         Self::OtherPath,
         Self::WebSocket,
         Self::UnknownEncoding,
@@ -91,6 +94,7 @@ impl Reason {
         match self {
             Self::ModeOff => "passthrough; reason=mode-off",
             Self::NoIdentity => "passthrough; reason=no-identity",
+            Self::ForeignPage => "passthrough; reason=foreign-page",
             Self::OtherPath => "passthrough; reason=other-path",
             Self::WebSocket => "passthrough; reason=websocket",
             Self::UnknownEncoding => "passthrough; reason=unknown-encoding",

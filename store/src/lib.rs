@@ -96,7 +96,7 @@ pub use query::snapshot::Snapshot;
 pub use records::{
     ClusteredPoint, Clusters, Hit, IdentifiedHits, IndexedPassage, LedgerEntry, LedgerKind, NewTurns, Outline,
     OutlinedConversation, PlacedTurn, Point, QuotedTurns, ReplacedTurn, Scope, ScopeCounts, SearchQuery, SearchResult,
-    Span, Standing, Turn, TurnId, TurnPlace, WaitingTurn, Within,
+    Span, Standing, Turn, TurnId, TurnKind, TurnPlace, WaitingTurn, Within,
 };
 pub use status::StoreStatus;
 pub use store::{Examination, Store};

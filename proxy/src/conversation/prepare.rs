@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use mainpoint_store::{NewTurns, Scope, Standing, Turn, TurnId};
+use mainpoint_store::{NewTurns, Scope, Standing, Turn, TurnId, TurnKind};
 use tokio::sync::Semaphore;
 
 use super::chain::Chain;
@@ -170,11 +170,14 @@ impl Prepared {
         self.turns.get(at).copied()
     }
 
-    /// Whether each spoken message is so long that no two conversations have it by chance.
-    pub(crate) fn is_telling(&self) -> Vec<bool> {
-        let messages = self.spoken.iter().map(|index| self.request.messages.get(*index));
-        let length = |message: &Message| message.texts().map(str::len).sum::<usize>();
-        messages.map(|message| message.is_some_and(|message| length(message) >= TELLING)).collect()
+    /// How much each spoken message says about the conversation.
+    pub(crate) fn kinds(&self) -> Vec<TurnKind> {
+        let kind = |message: &Message| match message.texts().map(str::len).sum::<usize>() {
+            _ if message.only_calls() || matches!(message.role, "tool" | "function") => TurnKind::Routine,
+            TELLING.. => TurnKind::Telling,
+            _ => TurnKind::Said,
+        };
+        self.spoken.iter().map(|index| self.request.messages.get(*index).map_or(TurnKind::Routine, kind)).collect()
     }
 
     /// Notes which conversation the request goes on with.

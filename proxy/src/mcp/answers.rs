@@ -3,7 +3,7 @@
 //! It must not know how anything was found.
 
 use rmcp::schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What the API answers to a search.
 #[derive(Debug, Deserialize)]
@@ -44,7 +44,8 @@ struct FoundTurn {
     role: String,
     /// When it was first said, in RFC 3339.
     time: String,
-    /// What was said.
+    /// What was said; a long text is cut, with "…" at its end.
+    #[serde(deserialize_with = "cut")]
     text: String,
     /// How likely it is to be the one that answers, 0 to 1.
     score: f64,
@@ -78,7 +79,8 @@ struct ReadTurn {
     role: String,
     /// When it was first said, in RFC 3339.
     time: String,
-    /// What was said.
+    /// What was said; a long text is cut, with "…" at its end.
+    #[serde(deserialize_with = "cut")]
     text: String,
 }
 
@@ -166,4 +168,17 @@ impl From<Findings> for FoundTurns {
         let turns = found.results.into_iter().map(rounded).collect();
         Self { likely: found.evidence.is_enough, turns, turns_waiting: found.turns_waiting }
     }
+}
+
+/// Bytes of a turn's text that a model is given.
+const MOST_TEXT: usize = 16 << 10;
+
+/// A text that is no longer than a model can use.
+fn cut<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let mut text = String::deserialize(deserializer)?;
+    if text.len() > MOST_TEXT {
+        text.truncate(text.floor_char_boundary(MOST_TEXT));
+        text.push('…');
+    }
+    Ok(text)
 }

@@ -84,6 +84,12 @@ fn an_answer_of_the_api_is_told_with_each_thing_under_one_name() {
     let told = MemoryTool::ReadAround.answer(listed).unwrap();
     assert_eq!(told["turns"][0], json!({"turn": "t", "position": 2, "role": "user", "text": "x", "time": "now"}));
     assert_eq!((&told["earlier"], &told["later"]), (&json!(2), &json!(0)));
+    let long = json!({"conversation": "c", "earlier": 0, "later": 0, "data": [{
+        "id": "t", "position": 0, "role": "tool", "time": "now", "text": "é".repeat(100_000),
+    }]});
+    let told = MemoryTool::ReadAround.answer(long).unwrap();
+    let text = told["turns"][0]["text"].as_str().unwrap();
+    assert!(text.ends_with("é…") && text.len() < 17_000, "{}", text.len());
     let found = json!({"evidence": {"is_enough": true}, "turns_waiting": 0, "results": [{
         "turn": "t", "conversation": "c", "position": 0, "role": "user", "text": "x", "time": "now", "score": 0.123_456,
         "main_point": ["x"], "cosine": 0.5,

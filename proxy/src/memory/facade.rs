@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 
-use mainpoint_store::{LedgerEntry, Point, Scope, Standing, Turn, TurnId, Within};
+use mainpoint_store::{LedgerEntry, Point, Scope, Standing, Turn, TurnId, TurnKind, Within};
 
 use super::{Memory, Part, Recall, RecallQuery, RecallResult};
 use crate::error::MemoryError;
@@ -25,13 +25,12 @@ pub(crate) trait PromptMemory: Send + Sync {
     /// What a text is when it is stored: without its secrets.
     fn as_stored(&self, text: String) -> String;
 
-    /// How the turns of a request stand to the conversations of its scope. `is_telling` says of each whether it is so long that no
-    /// two conversations have it by chance.
+    /// How the turns of a request, each of its kind, stand to the conversations of its scope.
     fn standing(
         &self,
         scope: &Scope,
         turns: Vec<TurnId>,
-        is_telling: Vec<bool>,
+        kinds: Vec<TurnKind>,
     ) -> impl Future<Output = Result<Standing, MemoryError>> + Send;
 
     /// Those of these turns that are there, in the order asked.
@@ -90,13 +89,8 @@ impl PromptMemory for Memory {
         if masked.kinds.is_empty() { text } else { masked.text.into_owned() }
     }
 
-    async fn standing(
-        &self,
-        scope: &Scope,
-        turns: Vec<TurnId>,
-        is_telling: Vec<bool>,
-    ) -> Result<Standing, MemoryError> {
-        Ok(self.store.standing(scope, turns, is_telling).await?)
+    async fn standing(&self, scope: &Scope, turns: Vec<TurnId>, kinds: Vec<TurnKind>) -> Result<Standing, MemoryError> {
+        Ok(self.store.standing(scope, turns, kinds).await?)
     }
 
     async fn turns(&self, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, MemoryError> {

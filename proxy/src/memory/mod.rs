@@ -73,7 +73,7 @@ pub(crate) struct Memory {
     ingest: IngestPipeline,
     masker: Arc<Masker>,
     /// Held by whoever divides a memory into topics, which takes all processors for a moment.
-    dividing: Mutex<()>,
+    dividing: Arc<Mutex<()>>,
     config: MemoryConfig,
 }
 
@@ -82,7 +82,7 @@ impl Memory {
     pub(crate) fn start(engine: Engine, store: Store, masker: Masker, config: &Config) -> Self {
         let masker = Arc::new(masker);
         let ingest = IngestPipeline::start(engine.clone(), store.clone(), &masker, config);
-        Self { engine, store, ingest, masker, dividing: Mutex::new(()), config: config.memory.clone() }
+        Self { engine, store, ingest, masker, dividing: Arc::default(), config: config.memory.clone() }
     }
 
     /// The parts that have stopped.
@@ -171,8 +171,14 @@ impl Memory {
     /// # Errors
     /// When the store fails.
     pub(crate) async fn topics(&self, scope: &Scope, wanted: TopicsWanted) -> Result<Topics, MemoryError> {
-        let _dividing = self.dividing.lock().await;
-        self.archive(scope).topics(wanted).await
+        let dividing = Arc::clone(&self.dividing).lock_owned().await;
+        let (store, scope) = (self.store.clone(), scope.clone());
+        // It goes on when whoever asked has gone, and so it keeps the next one waiting until it ends.
+        let divided = tokio::spawn(async move {
+            let _dividing = dividing;
+            Archive::new(&store, &scope).topics(wanted).await
+        });
+        divided.await?
     }
 
     /// Every scope that has a turn, in order.

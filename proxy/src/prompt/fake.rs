@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use mainpoint_store::{LedgerEntry, LedgerKind, Point, Scope, Standing, Turn, TurnId};
+use mainpoint_store::{LedgerEntry, LedgerKind, Point, Scope, Standing, Turn, TurnId, TurnKind};
 
 use crate::error::MemoryError;
 use crate::memory::{Part, PromptMemory, RecallQuery, RecallResult, RecalledTurn};
@@ -56,7 +56,7 @@ impl PromptMemory for FakeMemory {
         text.replace(SECRET, MASK)
     }
 
-    async fn standing(&self, _: &Scope, _: Vec<TurnId>, _: Vec<bool>) -> Result<Standing, MemoryError> {
+    async fn standing(&self, _: &Scope, _: Vec<TurnId>, _: Vec<TurnKind>) -> Result<Standing, MemoryError> {
         Ok(self.standing.clone())
     }
 

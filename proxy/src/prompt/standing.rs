@@ -20,8 +20,8 @@ pub(super) async fn join(memory: &impl PromptMemory, prepared: &mut Prepared) ->
     if prepared.spoken.is_empty() {
         return Ok(());
     }
-    let (turns, is_telling) = (prepared.spoken_ids().to_vec(), prepared.is_telling());
-    let standing = memory.standing(&prepared.scope, turns, is_telling).await?;
+    let (turns, kinds) = (prepared.spoken_ids().to_vec(), prepared.kinds());
+    let standing = memory.standing(&prepared.scope, turns, kinds).await?;
     let replaced = standing.replaced.clone();
     prepared.join(standing);
     let ids: Vec<TurnId> = replaced.iter().take(MOST_COMPARED).map(|replaced| replaced.known).collect();

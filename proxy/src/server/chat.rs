@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::cors::AskedHeaders;
 use super::observed::{ObservedBody, ReplyKind, ReplyListener};
 use super::recall_tool::Exchange;
-use super::{Shared, recall_tool, relay, turn_recorder};
+use super::{Shared, cors, recall_tool, relay, turn_recorder};
 use crate::config::{Mode, RecallReach, Storing};
 use crate::conversation::scope::Sender;
 use crate::error::{MemoryError, ProxyError};
@@ -127,6 +127,10 @@ pub(crate) async fn answer(
 fn identity(shared: &Shared, head: &Parts, mode: Mode) -> Result<Identity, Reason> {
     if mode == Mode::Off || shared.planner.is_none() {
         return Err(Reason::ModeOff);
+    }
+    // The browser sends such a request before anybody has said what the page may do.
+    if cors::comes_from_elsewhere(&head.headers) {
+        return Err(Reason::ForeignPage);
     }
     shared.identities.of(&head.headers, &head.uri, &head.extensions).ok_or(Reason::NoIdentity)
 }

@@ -5,14 +5,16 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
 };
 use http::request::Parts;
+use http::uri::Authority;
 use http::{Method, Request, Response};
 use tower::{Layer, Service};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
@@ -65,8 +67,25 @@ pub(crate) fn asks_for<B>(request: &Request<B>, header: &HeaderName) -> bool {
 /// Whether a request may use a memory at all: one that a browser sent for a page of another machine must bring a key, since the
 /// browser sends it before anybody has said what the page may do.
 pub(crate) fn is_welcome<B>(request: &Request<B>) -> bool {
-    let origin = request.headers().get(ORIGIN);
-    origin.is_none_or(|origin| credentials::brings_key(request.headers()) || is_local(origin))
+    // A page whose name was pointed at this machine says no origin when it reads, but it comes under that name.
+    !comes_from_elsewhere(request.headers())
+        && (!has_public_name(request) || credentials::brings_key(request.headers()))
+}
+
+/// Whether a browser sends a request for a page of another machine, without a key.
+pub(crate) fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
+    headers.get(ORIGIN).is_some_and(|origin| !is_local(origin)) && !credentials::brings_key(headers)
+}
+
+/// Whether a request asks for a host by a name that anybody could have registered: neither an address nor a name without dots.
+fn has_public_name<B>(request: &Request<B>) -> bool {
+    let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let authority = header.and_then(|host| host.parse::<Authority>().ok());
+    let Some(host) = authority.as_ref().map(Authority::host).or_else(|| request.uri().host()) else {
+        return false;
+    };
+    let host = host.trim_matches(['[', ']', '.']);
+    host.contains('.') && !host.ends_with(".localhost") && host.parse::<IpAddr>().is_err()
 }
 
 /// The headers of mainpoint's own that a page wants to send, taken out of what its browser asks the upstream.
@@ -214,5 +233,11 @@ mod tests {
         assert!(welcome(&[]) && welcome(&[("origin", "http://localhost:3000")]));
         assert!(welcome(&[("origin", "https://app.example"), ("authorization", "Bearer a")]));
         assert!(!welcome(&[("origin", "https://app.example")]) && !welcome(&[("origin", "null")]));
+        // The name of a page may lead to this machine.
+        for host in ["127.0.0.1:8787", "[::1]:8787", "192.168.0.7", "localhost:8787", "mainpoint:8787", "a.localhost"] {
+            assert!(welcome(&[("host", host)]), "{host}");
+        }
+        assert!(!welcome(&[("host", "app.example:8787")]) && !welcome(&[("host", "app.example.")]));
+        assert!(welcome(&[("host", "app.example:8787"), ("authorization", "Bearer a")]));
     }
 }

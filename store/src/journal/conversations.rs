@@ -14,19 +14,13 @@ use super::Journal;
 use super::lineage::{Lineage, Walk};
 use super::rows::{BRANCHES, BranchKey, BranchRow, GONE, PLACES, SEQUENCES, SequenceKey};
 use crate::error::StoreError;
-use crate::records::{NewTurns, Scope, Standing, TurnId, TurnPlace};
+use crate::records::{NewTurns, Scope, Standing, TurnId, TurnKind, TurnPlace};
 
 impl Journal {
-    /// How the turns of a request stand to the conversations of a scope. `is_telling` says of each turn whether it is so long that
-    /// no two conversations have it by chance.
-    pub(crate) fn standing(
-        &self,
-        scope: &Scope,
-        turns: &[TurnId],
-        is_telling: &[bool],
-    ) -> Result<Standing, StoreError> {
+    /// How the turns of a request, each of its kind, stand to the conversations of a scope.
+    pub(crate) fn standing(&self, scope: &Scope, turns: &[TurnId], kinds: &[TurnKind]) -> Result<Standing, StoreError> {
         self.database.read("find a conversation", |transaction| {
-            let found = best_meeting(transaction, scope, turns, is_telling)?;
+            let found = best_meeting(transaction, scope, turns, kinds)?;
             match found {
                 None => Ok(Standing::default()),
                 Some(meeting) => compare(transaction, scope, turns, meeting),
@@ -43,14 +37,16 @@ struct Meeting {
     place: TurnPlace,
     /// How many turns in a row, up to it, both have.
     run: usize,
+    /// Whether somebody said one of those; calls and their results alone tell no conversation.
+    is_said: bool,
     /// Whether the run reaches back to the beginning of both.
     is_whole: bool,
 }
 
 impl Meeting {
     /// Whether it is no coincidence. A request's only turn may also be the first of a new conversation.
-    fn is_certain(&self, is_telling: bool) -> bool {
-        self.is_whole || self.run >= 2 || (is_telling && self.at > 0)
+    fn is_certain(&self, kind: TurnKind) -> bool {
+        self.is_whole || (self.is_said && self.run >= 2) || (kind == TurnKind::Telling && self.at > 0)
     }
 
     fn rank(&self) -> (bool, usize, usize) {
@@ -63,6 +59,8 @@ const PLACES_TRIED: usize = 64;
 /// Known turns of a request, from its end, whose places are looked at. What comes after the right one is new, but may have been
 /// said elsewhere.
 const TURNS_TRIED: usize = 8;
+/// Calls and results whose places are looked at besides.
+const ROUTINE_TRIED: usize = 256;
 /// Turns in a row that settle the matter.
 const ENOUGH: usize = 8;
 /// Turns that are lost and named. More of a conversation are not looked through for one request.
@@ -72,13 +70,13 @@ fn best_meeting(
     transaction: &ReadTransaction,
     scope: &Scope,
     turns: &[TurnId],
-    is_telling: &[bool],
+    kinds: &[TurnKind],
 ) -> Result<Option<Meeting>, redb::Error> {
     let places = transaction.open_table(PLACES)?;
     let lineage = Lineage::new(transaction, scope)?;
     let mut best: Option<Meeting> = None;
-    let mut tried = 0;
-    for (at, turn) in turns.iter().enumerate().rev() {
+    let (mut tried, mut tried_routine) = (0, 0);
+    for (at, (turn, kind)) in turns.iter().zip(kinds).enumerate().rev() {
         let first = (scope.as_str(), &turn.0, &[0; 16], 0);
         let last = (scope.as_str(), &turn.0, &[u8::MAX; 16], u32::MAX);
         let mut is_known = false;
@@ -87,29 +85,31 @@ fn best_meeting(
             let (_, _, conversation, position) = key.value();
             is_known = true;
             let place = TurnPlace { conversation: TurnId(*conversation), position };
-            let meeting = meet(&lineage, turns, at, place)?;
+            let (up_to, kinds) = (turns.get(..=at).unwrap_or_default(), kinds.get(..=at).unwrap_or_default());
+            let meeting = meet(&lineage, up_to, kinds, place)?;
             let is_better = best.as_ref().is_none_or(|best| meeting.rank() > best.rank());
-            if is_better && meeting.is_certain(is_telling.get(at).copied().unwrap_or_default()) {
+            if is_better && meeting.is_certain(*kind) {
                 best = Some(meeting);
             }
         }
-        tried += usize::from(is_known);
+        let count = if *kind == TurnKind::Routine { &mut tried_routine } else { &mut tried };
+        *count += usize::from(is_known);
         let is_settled = best.as_ref().is_some_and(|best| best.is_whole || best.run >= ENOUGH);
-        if is_settled || tried >= TURNS_TRIED {
+        if is_settled || tried >= TURNS_TRIED || tried_routine >= ROUTINE_TRIED {
             break;
         }
     }
     Ok(best)
 }
 
-fn meet(lineage: &Lineage, turns: &[TurnId], at: usize, place: TurnPlace) -> Result<Meeting, redb::Error> {
-    let before = turns.get(..=at).unwrap_or_default().iter().rev();
+fn meet(lineage: &Lineage, turns: &[TurnId], kinds: &[TurnKind], place: TurnPlace) -> Result<Meeting, redb::Error> {
     let mut walk = WalkOverGaps { walk: lineage.back_from(place)?, next: None, gaps: 0 };
-    let (mut passed, mut run, mut reached) = (0, 0, None);
-    for turn in before {
+    let (mut passed, mut run, mut is_said, mut reached) = (0, 0, false, None);
+    for (turn, kind) in turns.iter().zip(kinds).rev() {
         match walk.pass(*turn)? {
             Passed::Same(position) => {
                 run += 1;
+                is_said |= *kind != TurnKind::Routine;
                 reached = Some(position);
             }
             Passed::Gap => reached = None,
@@ -117,7 +117,8 @@ fn meet(lineage: &Lineage, turns: &[TurnId], at: usize, place: TurnPlace) -> Res
         }
         passed += 1;
     }
-    Ok(Meeting { at, place, run, is_whole: passed == at + 1 && reached == Some(0) })
+    let is_whole = passed == turns.len() && reached == Some(0);
+    Ok(Meeting { at: turns.len().saturating_sub(1), place, run, is_said, is_whole })
 }
 
 /// Goes back through a conversation beside a request, which may have something at the place of a turn that was deleted, or nothing.

@@ -9,7 +9,7 @@ use super::Journal;
 use super::places::ScopePlaces;
 use crate::directory::Directory;
 use crate::records::samples::scope;
-use crate::records::{NewTurns, PlacedTurn, Removal, Removed, Standing, TurnId, TurnPlace};
+use crate::records::{NewTurns, PlacedTurn, Removal, Removed, Standing, TurnId, TurnKind, TurnPlace};
 
 struct Conversations {
     journal: Journal,
@@ -33,9 +33,14 @@ impl Conversations {
     }
 
     fn standing(&self, turns: &[u8]) -> Standing {
-        // Turns from 100 on are long.
-        let is_telling: Vec<bool> = turns.iter().map(|number| *number >= 100).collect();
-        self.journal.standing(&scope(), &ids(turns), &is_telling).unwrap()
+        // Turns from 150 on are calls and results, and others from 100 on are long.
+        let kind = |number: &u8| match number {
+            150.. => TurnKind::Routine,
+            100.. => TurnKind::Telling,
+            _ => TurnKind::Said,
+        };
+        let kinds: Vec<TurnKind> = turns.iter().map(kind).collect();
+        self.journal.standing(&scope(), &ids(turns), &kinds).unwrap()
     }
 
     /// What a request with these turns, and its answer, leave behind.
@@ -138,6 +143,21 @@ fn what_is_said_again_elsewhere_does_not_tell_a_conversation() {
         "it stands where a window would begin, and at the request's beginning"
     );
     assert_eq!(all.standing(&[90, 104, 21]).known, 2, "long enough to tell");
+}
+
+#[test]
+fn calls_and_results_that_agents_make_everywhere_tell_no_conversation() {
+    let mut all = Conversations::new();
+    let routine: Vec<u8> = (150..170).collect();
+    all.said(&[&[1], &routine[..]].concat());
+    for called in [2, 8, 20] {
+        let asked = [&[40 + called], &routine[..usize::from(called)]].concat();
+        assert_eq!(all.standing(&asked).tip, None, "{called} alike");
+        let own = all.said(&asked[..1]);
+        assert_eq!(all.standing(&asked).tip, Some(own), "its own question is known, and all else is new");
+        all.said(&asked);
+    }
+    assert!(all.lost(&[&[1], &routine[..]].concat()).is_empty());
 }
 
 #[test]

@@ -13,6 +13,17 @@ pub struct TurnPlace {
     pub position: u32,
 }
 
+/// How much a turn says about the conversation that it is a turn of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnKind {
+    /// A call of a tool or its result: agents make the same ones in one conversation after the other.
+    Routine,
+    /// Something that somebody said, and that may be said elsewhere as well.
+    Said,
+    /// Something that somebody said, so long that no two conversations have it by chance.
+    Telling,
+}
+
 /// How the turns of a request stand to the conversations of their scope.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {

@@ -11,7 +11,7 @@ use crate::query::snapshot::{self, Snapshot};
 use crate::query::{clusters, loading, lookup, neighbours, outline, points};
 use crate::records::{
     Clusters, Hit, LedgerEntry, Outline, Point, Scope, ScopeCounts, SearchQuery, SearchResult, Standing, Turn, TurnId,
-    WaitingTurn, Within,
+    TurnKind, WaitingTurn, Within,
 };
 
 impl Store {
@@ -129,8 +129,7 @@ impl Store {
         self.shared.blocking(move |shared| shared.journal.ledger(&scope, &turns)).await
     }
 
-    /// How the turns of a request stand to the conversations of their scope, oldest first. `is_telling` says of each whether it is
-    /// so long that no two conversations have it by chance.
+    /// How the turns of a request, oldest first and each of its kind, stand to the conversations of their scope.
     ///
     /// # Errors
     /// See [`Store`].
@@ -138,11 +137,11 @@ impl Store {
         &self,
         scope: &Scope,
         turns: Vec<TurnId>,
-        is_telling: Vec<bool>,
+        kinds: Vec<TurnKind>,
     ) -> Result<Standing, StoreError> {
         self.shared.ensure_open()?;
         let scope = scope.clone();
-        self.shared.blocking(move |shared| shared.journal.standing(&scope, &turns, &is_telling)).await
+        self.shared.blocking(move |shared| shared.journal.standing(&scope, &turns, &kinds)).await
     }
 
     /// Every conversation of a scope and where its turns stand, as far as they are there.

@@ -1,6 +1,6 @@
 //! Accepting and completing: idempotent, durable, visible at once.
 
-use mainpoint_store::{NewTurns, StoreError, WaitingTurn, Within};
+use mainpoint_store::{NewTurns, StoreError, TurnKind, WaitingTurn, Within};
 
 use crate::support::{config, dense, id, lexical, open, open_with, point, query, read, read_ids, scope, turn, until};
 
@@ -32,7 +32,7 @@ async fn what_is_said_again_in_its_place_writes_nothing() {
     assert!(journal() == before);
     store.accept_said(turns, vec![said(101, None)]).await.unwrap();
     assert!(journal() != before, "another conversation says the same");
-    let standing = store.standing(&scope, vec![id(0), id(1)], vec![true, true]).await.unwrap();
+    let standing = store.standing(&scope, vec![id(0), id(1)], vec![TurnKind::Telling; 2]).await.unwrap();
     assert_eq!(standing.known, 2);
 }
 

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use mainpoint_store::{NewTurns, Scope, Store, TurnId};
+use mainpoint_store::{NewTurns, Scope, Store, TurnId, TurnKind};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -42,8 +42,8 @@ struct Forks<'a> {
     store: &'a Store,
     scope: Scope,
     shared: Vec<TurnId>,
-    /// What each of them said after the beginning, with whether it tells the conversation.
-    own: HashMap<u64, Vec<(TurnId, bool)>>,
+    /// What each of them said after the beginning, with how much each turn tells.
+    own: HashMap<u64, Vec<(TurnId, TurnKind)>>,
     begun: u64,
 }
 
@@ -52,19 +52,19 @@ impl Forks<'_> {
     async fn go_on(&mut self, step: &Step) -> Vec<TurnId> {
         let own = self.own.entry(step.fork).or_default();
         // Two commonplaces never follow each other, so that every window has words of its own.
-        let after_commonplace = own.last().is_some_and(|(_, is_telling)| !is_telling);
+        let after_commonplace = own.last().is_some_and(|(_, kind)| *kind == TurnKind::Said);
         let turn = match step.commonplace.filter(|_| !after_commonplace && !own.is_empty()) {
-            Some(commonplace) => (id(commonplace), false),
-            None => (id(1000 + step.fork * 100 + own.len() as u64), true),
+            Some(commonplace) => (id(commonplace), TurnKind::Said),
+            None => (id(1000 + step.fork * 100 + own.len() as u64), TurnKind::Telling),
         };
         own.push(turn);
         let is_first = own.len() == 1;
-        let path: Vec<(TurnId, bool)> =
-            self.shared.iter().map(|turn| (*turn, true)).chain(own.iter().copied()).collect();
+        let path: Vec<(TurnId, TurnKind)> =
+            self.shared.iter().map(|turn| (*turn, TurnKind::Telling)).chain(own.iter().copied()).collect();
         let begin = step.window.filter(|_| !is_first).map_or(0, |window| path.len().saturating_sub(window));
-        let (turns, is_telling): (Vec<TurnId>, Vec<bool>) = path[begin..].iter().copied().unzip();
+        let (turns, kinds): (Vec<TurnId>, Vec<TurnKind>) = path[begin..].iter().copied().unzip();
 
-        let standing = self.store.standing(&self.scope, turns.clone(), is_telling).await.unwrap();
+        let standing = self.store.standing(&self.scope, turns.clone(), kinds).await.unwrap();
         self.begun += 1;
         let said = NewTurns {
             scope: self.scope.clone(),
@@ -99,9 +99,9 @@ fn however_the_requests_of_forks_follow_each_other_none_has_lost_what_only_anoth
             // The test would hold of a store that never finds anything; that one does is seen by what windows have lost.
             let whole: Vec<TurnId> = forks.shared.clone();
             for own in forks.own.values().filter(|own| own.len() >= 6) {
-                let newest: Vec<(TurnId, bool)> = own[own.len() - 5..].to_vec();
-                let (turns, is_telling) = newest.into_iter().unzip();
-                let standing = runtime.block_on(store.standing(&forks.scope, turns, is_telling)).unwrap();
+                let newest: Vec<(TurnId, TurnKind)> = own[own.len() - 5..].to_vec();
+                let (turns, kinds) = newest.into_iter().unzip();
+                let standing = runtime.block_on(store.standing(&forks.scope, turns, kinds)).unwrap();
                 lost.set(lost.get() + u32::from(whole.iter().all(|turn| standing.lost.contains(turn))));
             }
             Ok(())

@@ -91,8 +91,8 @@ impl Import<'_> {
     /// What a conversation brings to those that the memory has.
     pub(super) async fn join(&self, mut conversation: Conversation) -> Result<IncomingTurns, CliError> {
         let prepared = &mut conversation.prepared;
-        let (turns, is_telling) = (prepared.spoken_ids().to_vec(), prepared.is_telling());
-        prepared.join(self.store.standing(&prepared.scope, turns, is_telling).await?);
+        let (turns, kinds) = (prepared.spoken_ids().to_vec(), prepared.kinds());
+        prepared.join(self.store.standing(&prepared.scope, turns, kinds).await?);
         let said = prepared.said().filter(|said| !said.turns.is_empty());
         Ok(IncomingTurns { turns: conversation.turns(), said })
     }

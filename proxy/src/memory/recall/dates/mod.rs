@@ -19,6 +19,8 @@ mod words;
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 
+use word::Word;
+
 /// Some whole days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
@@ -53,13 +55,28 @@ pub fn periods(text: &str, asked: DateTime<Utc>) -> Vec<Period> {
 pub(crate) fn relative(text: &str, said: DateTime<Utc>) -> Vec<Period> {
     // What depends on the time is another period at another time.
     let Some(otherwise) = said.checked_sub_days(ANOTHER_TIME) else { return Vec::new() };
-    let words = words::words(text);
+    let words = without_bare_weekdays(&words::words(text));
     let mut named = grammar::periods(&words, said.date_naive());
     if !named.is_empty() {
         let fixed = grammar::periods(&words, otherwise.date_naive());
         named.retain(|period| !fixed.contains(period));
     }
     named
+}
+
+/// "On Friday" may be the last one or the next; only "last Friday" and the like say which.
+fn without_bare_weekdays(words: &[Word]) -> Vec<Word> {
+    let is_said = |at: usize| {
+        let before = at.checked_sub(1).and_then(|before| words.get(before));
+        let after = words.get(at + 1);
+        matches!(before, Some(Word::Last | Word::Past | Word::This))
+            || matches!(after, Some(Word::Before | Word::After | Word::Comma | Word::Of))
+    };
+    let certain = |(at, word): (usize, &Word)| match word {
+        Word::Weekday(_) if !is_said(at) => Word::Other,
+        word => *word,
+    };
+    words.iter().enumerate().map(certain).collect()
 }
 
 /// Whether a word names a month in any language, a weekday, or a part of the day in English.
@@ -158,7 +175,10 @@ mod tests {
         assert_eq!(found("It began last year."), ["2022"]);
         assert_eq!(found("on the 3rd of June"), ["3 June 2023"]);
         assert_eq!(found("I saw it last week."), ["7 August 2023 to 13 August 2023"]);
-        assert!(found("My cat is Tom.").is_empty());
+        assert_eq!(found("We met last Friday."), ["11 August 2023"]);
+        for uncertain in ["My cat is Tom.", "The dentist sees me on Friday at 9.", "The shop is open on Sunday."] {
+            assert!(found(uncertain).is_empty(), "{uncertain}");
+        }
     }
 
     #[test]
