@@ -2,6 +2,9 @@
 //!
 //! It must not know how a result is shortened.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use mainpoint_store::{Point, Span, Turn};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -28,7 +31,10 @@ fn agent_with(words: &[usize]) -> Vec<Value> {
 
 /// An agent in its sixth round, over its budget, whose memory knows the main point of every result.
 async fn agent_case() -> Case {
-    let mut case = Case::new(FakeMemory::default());
+    at_work(Case::new(FakeMemory::default())).await
+}
+
+async fn at_work(mut case: Case) -> Case {
     case.planner.config.budget_tokens = 2300;
     case.body = request(&agent(6));
     let turns = case.plan(Mode::Shadow).await.intake.turns;
@@ -95,6 +101,22 @@ async fn what_was_shortened_stays_so_byte_for_byte_until_its_round_leaves() {
     let last = case.plan(Mode::On).await;
     assert!(last.evicts && last.receipt.eviction.is_some_and(|note| note.is_new), "{:?}", last.receipt);
     assert!(last.receipt.tokens_forwarded.unwrap() <= 2300);
+}
+
+#[tokio::test]
+async fn what_was_shortened_before_is_counted_once_for_a_request() {
+    let counted = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&counted);
+    let (preparation, directory) = preparation_counting(move |text| {
+        counter.fetch_add(text.matches("<mainpoint-condensed>").count(), Ordering::Relaxed);
+        text.split_whitespace().count()
+    });
+    let mut case = at_work(Case::counting(FakeMemory::default(), preparation, directory)).await;
+    assert_eq!(case.plan(Mode::On).await.shortens, 4);
+    case.body = request(&agent(7));
+    counted.store(0, Ordering::Relaxed);
+    assert_eq!(case.plan(Mode::On).await.receipt.results_shortened, 4);
+    assert!(counted.load(Ordering::Relaxed) <= 4, "{counted:?}");
 }
 
 proptest! {

@@ -10,6 +10,7 @@ mod remember;
 mod shortening;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -131,6 +132,7 @@ pub(crate) async fn revise<M: PromptMemory>(
                 held,
                 tool,
                 recorded,
+                replaced: Mutex::default(),
                 watch,
             }
         });
@@ -173,6 +175,8 @@ struct Draft<'a, M> {
     /// Tokens of the tool that the prompt offers; 0 where it offers none.
     tool: usize,
     recorded: Recorded,
+    /// Tokens of the messages that have a text in the place of their result, by index, as far as they were counted.
+    replaced: Mutex<BTreeMap<usize, usize>>,
     watch: Stopwatch,
 }
 

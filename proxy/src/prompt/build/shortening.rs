@@ -136,7 +136,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             let note = format!("{left_out} of {} tokens are left out.", result.tokens);
             let text = self.prepared.result_seal(result.index).condensed(&[note, quote::words(&said)]);
             let record = ShortenedRecord { text, turn: result.turn };
-            let tokens = self.tokens_of(result.index, &record)?;
+            let tokens = self.tokens_of(result.index, &record.text)?;
             // A word may be very long.
             if tokens.saturating_mul(2) <= result.tokens {
                 freed += result.tokens - tokens;
@@ -144,13 +144,6 @@ impl<M: PromptMemory> Draft<'_, M> {
             }
         }
         Ok((found, freed))
-    }
-
-    /// Tokens of the message `index` with a text in the place of its result.
-    pub(super) fn tokens_of(&self, index: usize, record: &ShortenedRecord) -> Result<usize, MemoryError> {
-        let message = self.prepared.request.messages.get(index).map(|message| message.with_text(&record.text));
-        let counter = &self.planner.preparation.counter;
-        message.map_or(Ok(0), |message| counter.message(self.prepared.tokenizer, &message))
     }
 }
 
