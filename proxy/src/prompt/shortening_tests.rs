@@ -119,6 +119,32 @@ async fn what_was_shortened_before_is_counted_once_for_a_request() {
     assert!(counted.load(Ordering::Relaxed) <= 4, "{counted:?}");
 }
 
+#[tokio::test]
+async fn what_stands_behind_the_first_result_that_is_shortened_is_paid_for_anew_each_time() {
+    let mut case = agent_case().await;
+    case.planner.config.high_water = 0.9;
+    assert_eq!(case.plan(Mode::On).await.shortens, 4);
+    case.body = request(&agent(10));
+    let turns = case.plan(Mode::Shadow).await.intake.turns;
+    case.planner.memory.points = turns.iter().map(|turn| main_point(turn, 0..14)).collect();
+    case.planner.memory.turns = turns;
+    let plan = case.plan(Mode::On).await;
+    assert_eq!((plan.receipt.results_shortened, plan.shortens), (8, 4), "{:?}", plan.receipt);
+    // The two newest results stand whole behind it.
+    assert!(plan.receipt.price_forwarded.unwrap() > 800.0, "{:?}", plan.receipt);
+}
+
+#[tokio::test]
+async fn the_first_rewriting_pays_for_the_whole_prompt_where_it_offers_a_tool() {
+    let mut case = agent_case().await;
+    case.planner.config.high_water = 0.9;
+    case.planner.config.tools = true;
+    let plan = case.plan(Mode::On).await;
+    assert_eq!(plan.shortens, 4, "{:?}", plan.receipt);
+    let price = plan.receipt.price_forwarded.unwrap();
+    assert!((price - plan.receipt.tokens_forwarded.unwrap() as f64).abs() < 0.01, "{:?}", plan.receipt);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]

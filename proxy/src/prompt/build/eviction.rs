@@ -189,7 +189,7 @@ impl<M: PromptMemory> Draft<'_, M> {
     }
 
     /// Tokens of a message with what was recorded for it: its block, or the text in its place.
-    fn cost(&self, index: usize) -> Result<usize, MemoryError> {
+    pub(super) fn cost(&self, index: usize) -> Result<usize, MemoryError> {
         if let Some(record) = self.recorded.shortened.get(&index) {
             return self.tokens_of(index, &record.text);
         }

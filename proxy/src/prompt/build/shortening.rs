@@ -52,7 +52,8 @@ impl<M: PromptMemory> Draft<'_, M> {
         let Some(first) = long.first().map(|result| result.index) else {
             return Ok(None);
         };
-        let situation = Situation { fixed: self.kept_before(first, current), ..situation };
+        let fixed = beside(self.size(), || self.kept_before(first, current))?;
+        let situation = Situation { fixed, ..situation };
         let limits = Limits::new(&self.planner.config);
         let instead = |freed: usize| {
             let after = situation.tokens.saturating_sub(freed);
@@ -100,14 +101,20 @@ impl<M: PromptMemory> Draft<'_, M> {
         long.collect()
     }
 
-    /// Tokens in front of the first message that changes when the result `first` does.
-    fn kept_before(&self, first: usize, current: Option<&Eviction>) -> usize {
+    /// Tokens in front of the first message that changes when the result `first` does, as the prompt was forwarded before. The first
+    /// rewriting of a conversation puts the tool that it offers in front of all of them.
+    fn kept_before(&self, first: usize, current: Option<&Eviction>) -> Result<usize, MemoryError> {
+        if self.tool > 0 && current.is_none() && self.recorded.blocks.is_empty() {
+            return Ok(0);
+        }
         let gets_block = self.may_remember(true) && !self.recorded.blocks.contains_key(&self.question);
         let first = if gets_block { first.min(self.question) } else { first };
         let is_there = |index: &usize| current.is_none_or(|eviction| !eviction.dropped.contains(index));
-        let tokens = &self.prepared.tokens;
-        let before = (0..first).filter(is_there).filter_map(|index| tokens.messages.get(index));
-        tokens.other + before.sum::<usize>()
+        let mut tokens = self.prepared.tokens.other;
+        for index in (0..first).filter(is_there) {
+            tokens += self.cost(index)?;
+        }
+        Ok(tokens)
     }
 
     /// What stands in the place of each result, and the tokens that this frees.
