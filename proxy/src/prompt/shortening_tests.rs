@@ -145,6 +145,25 @@ async fn the_first_rewriting_pays_for_the_whole_prompt_where_it_offers_a_tool() 
     assert!((price - plan.receipt.tokens_forwarded.unwrap() as f64).abs() < 0.01, "{:?}", plan.receipt);
 }
 
+#[tokio::test]
+async fn in_a_request_that_goes_back_the_newest_results_stand_whole() {
+    let mut case = agent_case().await;
+    case.planner.config.high_water = 0.9;
+    case.body = request(&agent(8));
+    let turns = case.plan(Mode::Shadow).await.intake.turns;
+    case.planner.memory.points = turns.iter().map(|turn| main_point(turn, 0..14)).collect();
+    case.planner.memory.turns = turns;
+    let first = case.plan(Mode::On).await;
+    assert!(first.receipt.results_shortened > 4, "{:?}", first.receipt);
+    case.body = request(&agent(6));
+    let back = case.plan(Mode::On).await;
+    assert_eq!((back.receipt.results_shortened, back.shortens), (4, 0), "{:?}", back.receipt);
+    let (came, went) = (agent(6), messages_of(&back.body));
+    assert_eq!(went[9..], came[9..]);
+    case.body = request(&agent(8));
+    assert_eq!(case.plan(Mode::On).await.body, first.body, "what was recorded holds again");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]

@@ -120,6 +120,11 @@ pub(crate) async fn revise<M: PromptMemory>(
             let takes_text = |message: &Message| results::takes_text(&prepared.request, message);
             recorded.shortened.retain(|index, _| prepared.request.messages.get(*index).is_some_and(takes_text));
             let cuttable = Cuttable::new(prepared);
+            if !recorded.shortened.is_empty() {
+                // In a request that goes back to an earlier state of its conversation they may be among the newest.
+                let newest = cuttable.newest_results(shortening::KEPT_ROUNDS);
+                recorded.shortened.retain(|index, _| !newest.contains(index));
+            }
             let odd = cuttable.odd();
             let held = &(&odd | &cuttable.attached(planner.config.attachments)) | &recorded.unreadable;
             Draft {

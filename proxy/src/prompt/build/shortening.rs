@@ -155,7 +155,7 @@ impl<M: PromptMemory> Draft<'_, M> {
 }
 
 /// Rounds of calls whose results are never shortened, the newest ones: the model is at work on them.
-const KEPT_ROUNDS: usize = 2;
+pub(super) const KEPT_ROUNDS: usize = 2;
 /// Tokens of a result from which on it is long.
 const LONG: usize = 256;
 /// Of a result's tokens its main point gets one in so many …
