@@ -27,7 +27,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 pub(crate) use archive::{Archive, ArchivedTurn, Forget, LineError, Restorer, TurnCursor, Window};
-pub(crate) use facade::PromptMemory;
+pub(crate) use facade::{MOST_POINTS, PromptMemory};
 pub use ingest::capitalised;
 pub(crate) use ingest::{Acknowledgement, Imported, Importer, IncomingTurns, MovedTurns, Restored};
 use ingest::{InFlight, IngestPipeline};

@@ -199,6 +199,23 @@ proptest! {
 }
 
 #[tokio::test]
+async fn results_with_many_passages_are_all_shortened_but_for_one_that_has_too_many_to_be_read() {
+    for (of_the_first, shortened) in [(400, 4), (1200, 3)] {
+        let mut case = agent_case().await;
+        let passages = |point: &Point| {
+            let is_first = point.text.starts_with("result 0 ");
+            let number = if is_first { of_the_first } else { 400 };
+            let point = point.clone();
+            (0..number).map(move |passage| Point { passage, ..point.clone() })
+        };
+        let points: Vec<Point> = case.planner.memory.points.iter().flat_map(passages).collect();
+        case.planner.memory.points = points;
+        let plan = case.plan(Mode::On).await;
+        assert_eq!((plan.receipt.results_shortened, plan.evicts), (shortened, false), "{:?}", plan.receipt);
+    }
+}
+
+#[tokio::test]
 async fn rounds_leave_where_results_are_not_to_be_shortened_or_their_main_points_are_not_known() {
     for (allowed, known) in [(false, true), (true, false)] {
         let mut case = agent_case().await;

@@ -10,7 +10,7 @@ use mainpoint_store::{Point, Turn, TurnId};
 use super::Draft;
 use super::eviction::Eviction;
 use crate::error::MemoryError;
-use crate::memory::PromptMemory;
+use crate::memory::{MOST_POINTS, PromptMemory};
 use crate::openai::{quote, results};
 use crate::prompt::beside::beside;
 use crate::prompt::digest;
@@ -64,7 +64,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         }
         let distinct: HashSet<TurnId> = long.iter().map(|result| result.turn).collect();
         let ids = distinct.into_iter().collect();
-        let (turns, points) = self.planner.memory.main_points(&self.prepared.scope, ids).await?;
+        let (turns, points) = self.all_main_points(ids).await?;
         let (new, freed) = beside(self.size(), || self.shortened(&long, &turns, &points))?;
         // Results whose main points are not known stay as they are, so that less may be freed.
         let Some(balance) = instead(freed) else {
@@ -79,6 +79,24 @@ impl<M: PromptMemory> Draft<'_, M> {
             None => (EvictionRecord::default(), BTreeSet::new()),
         };
         Ok(Some(Eviction { horizon: None, record, dropped, shortened, fresh: new.len(), balance: Some(balance) }))
+    }
+
+    /// These turns and their main points. A turn that has too many to be read at once is left out: some of them alone are not it.
+    async fn all_main_points(&self, ids: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
+        let (mut turns, mut points) = (Vec::new(), Vec::new());
+        let mut asked = vec![ids];
+        while let Some(mut ids) = asked.pop() {
+            self.prepared.deadline.check()?;
+            let (known, found) = self.planner.memory.main_points(&self.prepared.scope, ids.clone()).await?;
+            if found.len() < MOST_POINTS {
+                turns.extend(known);
+                points.extend(found);
+            } else if ids.len() > 1 {
+                let half = ids.split_off(ids.len() / 2);
+                asked.extend([ids, half]);
+            }
+        }
+        Ok((turns, points))
     }
 
     /// The long results that would leave with an eviction that ends at `horizon`, oldest first.
