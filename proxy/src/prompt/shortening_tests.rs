@@ -124,12 +124,12 @@ async fn what_stands_behind_the_first_result_that_is_shortened_is_paid_for_anew_
     let mut case = agent_case().await;
     case.planner.config.high_water = 0.9;
     assert_eq!(case.plan(Mode::On).await.shortens, 4);
-    case.body = request(&agent(10));
+    case.body = request(&agent(11));
     let turns = case.plan(Mode::Shadow).await.intake.turns;
     case.planner.memory.points = turns.iter().map(|turn| main_point(turn, 0..14)).collect();
     case.planner.memory.turns = turns;
     let plan = case.plan(Mode::On).await;
-    assert_eq!((plan.receipt.results_shortened, plan.shortens), (8, 4), "{:?}", plan.receipt);
+    assert_eq!((plan.receipt.results_shortened, plan.shortens), (9, 5), "{:?}", plan.receipt);
     // The two newest results stand whole behind it.
     assert!(plan.receipt.price_forwarded.unwrap() > 800.0, "{:?}", plan.receipt);
 }
@@ -202,11 +202,15 @@ proptest! {
 async fn results_with_many_passages_are_all_shortened_but_for_one_that_has_too_many_to_be_read() {
     for (of_the_first, shortened) in [(400, 4), (1200, 3)] {
         let mut case = agent_case().await;
+        case.planner.config.high_water = 0.9;
         let passages = |point: &Point| {
             let is_first = point.text.starts_with("result 0 ");
             let number = if is_first { of_the_first } else { 400 };
             let point = point.clone();
-            (0..number).map(move |passage| Point { passage, ..point.clone() })
+            (0..number).map(move |passage| {
+                let spans = if passage == 0 { point.spans.clone() } else { Vec::new() };
+                Point { passage, spans, ..point.clone() }
+            })
         };
         let points: Vec<Point> = case.planner.memory.points.iter().flat_map(passages).collect();
         case.planner.memory.points = points;
