@@ -46,7 +46,7 @@ pub(crate) trait PromptMemory: Send + Sync {
         turns: &[TurnId],
     ) -> impl Future<Output = Result<HashSet<TurnId>, MemoryError>> + Send;
 
-    /// Turns in the order asked, and their main points.
+    /// Turns in the order asked, and their main points: at most [`MOST_POINTS`], any of them where there are more.
     fn main_points(
         &self,
         scope: &Scope,
@@ -148,5 +148,5 @@ const LONG_QUESTION: usize = 64 << 10;
 const SHORTEST_QUOTE: usize = 16;
 /// Most turns that are read for one question.
 const MOST_TURNS: usize = 64;
-/// Most main points that are read for one digest.
-const MOST_POINTS: usize = 1000;
+/// Most main points that are read at once for a prompt.
+pub(crate) const MOST_POINTS: usize = 1000;

@@ -27,11 +27,12 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 pub(crate) use archive::{Archive, ArchivedTurn, Forget, LineError, Restorer, TurnCursor, Window};
-pub(crate) use facade::PromptMemory;
+pub(crate) use facade::{MOST_POINTS, PromptMemory};
 pub use ingest::capitalised;
 pub(crate) use ingest::{Acknowledgement, Imported, Importer, IncomingTurns, MovedTurns, Restored};
 use ingest::{InFlight, IngestPipeline};
 pub(crate) use inquiry::{Findings, FoundTurn, Inquiry};
+pub(crate) use main_point::{Piece, known_pieces};
 pub(crate) use recall::{Recall, RecallQuery, RecallResult, RecalledTurn};
 pub(crate) use secrets::Masker;
 pub(crate) use topics::{Topics, TopicsWanted};

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use mainpoint_engine::EngineError;
 use mainpoint_store::{Point, Turn, TurnId};
 
+use crate::memory::{Piece, known_pieces};
 use crate::openai::{block, quote};
 
 /// How long a digest may be.
@@ -107,35 +108,32 @@ pub(crate) fn main_point(
     limit: usize,
     count: &impl Fn(&str) -> Result<usize, EngineError>,
 ) -> Result<Option<String>, EngineError> {
-    let mut spans: Vec<(u32, f32, &str)> = points
-        .iter()
-        .flat_map(|point| &point.spans)
-        .filter_map(|span| Some((span.start, span.salience, said(turn, span.start, span.end)?)))
-        .collect();
-    spans.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
-    let mut chosen: Vec<(u32, &str)> = Vec::new();
+    let mut pieces: Vec<((u32, usize), Piece<'_>)> = points.iter().flat_map(|point| said(point)).collect();
+    pieces.sort_by(|one, other| other.1.salience.total_cmp(&one.1.salience).then(one.0.cmp(&other.0)));
+    let mut chosen: Vec<((u32, usize), &str)> = Vec::new();
     let mut used = 0;
-    for (start, _, text) in spans {
-        let cost = count(text)? + LINE_BREAK;
+    for (place, piece) in pieces {
+        let cost = count(piece.text)? + LINE_BREAK;
         // The strongest span is always there, however long.
         if chosen.is_empty() || used + cost <= limit {
             used += cost;
-            chosen.push((start, text));
+            chosen.push((place, piece.text));
         }
     }
     if chosen.is_empty() {
-        // Where only spans are kept, the text is nothing but them.
         return Ok(first_words(&turn.text, limit, count)?.filter(|_| !points.is_empty()));
     }
-    chosen.sort_unstable_by_key(|(start, _)| *start);
+    chosen.sort_unstable_by_key(|(place, _)| *place);
     let words: Vec<&str> = chosen.iter().map(|(_, text)| text.trim()).collect();
     Ok(Some(words.join(GAP)))
 }
 
-/// A span's words; `None` where the turn's whole text is not kept.
-fn said(turn: &Turn, start: u32, end: u32) -> Option<&str> {
-    let text = turn.text.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)?;
-    (!text.trim().is_empty()).then_some(text)
+/// A passage's strongest stretches with their places in the turn: the passage's number and theirs within it. The turn's own text
+/// does not tell them, for where only spans are kept it is not what was said.
+fn said(point: &Point) -> impl Iterator<Item = ((u32, usize), Piece<'_>)> {
+    let pieces = known_pieces(point.start..point.end, &point.spans, &point.text).into_iter().enumerate();
+    let worded = pieces.filter(|(_, piece)| !piece.text.trim().is_empty());
+    worded.map(|(number, piece)| ((point.passage, number), piece))
 }
 
 fn first_words(
@@ -168,7 +166,8 @@ mod tests {
         Ok(text.split_whitespace().count())
     }
 
-    fn point(spans: &[(u32, u32, f32)]) -> Point {
+    /// The main point of a turn's first 40 bytes, of which `text` is kept.
+    fn point(text: &str, spans: &[(u32, u32, f32)]) -> Point {
         let spans = spans.iter().map(|(start, end, salience)| Span { start: *start, end: *end, salience: *salience });
         Point {
             turn: turns::id(0),
@@ -176,7 +175,7 @@ mod tests {
             start: 0,
             end: 40,
             spans: spans.collect(),
-            text: String::new(),
+            text: text.to_owned(),
             vector: vec![],
             features: vec![],
         }
@@ -193,7 +192,8 @@ mod tests {
     #[test]
     fn the_strongest_spans_that_fit_stand_in_the_order_in_which_they_were_said() {
         let turn = turns::turn(0, "My cat Tom, by the way, was born on 3 May in Riga.");
-        let points = [point(&[(3, 10, 0.9), (24, 41, 0.2), (36, 41, 0.8)])];
+        let whole = Point { end: 50, ..point(&turn.text, &[(3, 10, 0.9), (24, 41, 0.2), (36, 41, 0.8)]) };
+        let points = [whole];
         let limits = DigestLimits { tokens: 100, per_turn: 6 };
         let line = DigestLine { text: "[1 January 1970] user: cat Tom … 3 May".to_owned(), turn: Some(turn.id) };
         assert_eq!(lines(&[turn], &points, limits, words).unwrap(), [line]);
@@ -204,8 +204,27 @@ mod tests {
         let limits = DigestLimits { tokens: 100, per_turn: 3 };
         assert!(lines(&[turns::turn(0, "hello")], &[], limits, words).unwrap().is_empty());
         let kept = turns::turn(0, "cat Tom … 3 May");
-        let outside = [point(&[(200, 220, 1.0)])];
-        assert_eq!(texts(lines(&[kept], &outside, limits, words).unwrap()), ["[1 January 1970] user: cat Tom …"]);
+        let unknown = [point(&kept.text, &[(200, 220, 1.0)])];
+        assert_eq!(texts(lines(&[kept], &unknown, limits, words).unwrap()), ["[1 January 1970] user: cat Tom …"]);
+    }
+
+    #[test]
+    fn of_a_turn_of_which_only_spans_are_kept_whole_spans_are_told() {
+        let turn = turns::turn(0, "cat Tom … 3 May … Riga");
+        // The spans' offsets are those of what was said: some behind the end of what is kept, some within it.
+        for (first, second, third) in [((203, 210), (336, 341), (350, 354)), ((1, 8), (9, 14), (15, 19))] {
+            let points = [
+                Point { passage: 4, start: 40, end: 60, ..point("Riga", &[(third.0, third.1, 0.9)]) },
+                point("cat Tom … 3 May", &[(first.0, first.1, 0.7), (second.0, second.1, 0.8)]),
+            ];
+            let told = |limit| {
+                let points: Vec<&Point> = points.iter().collect();
+                main_point(&turn, &points, limit, &words).unwrap().unwrap()
+            };
+            assert_eq!(told(8), "cat Tom … 3 May … Riga");
+            assert_eq!(told(5), "3 May … Riga");
+            assert_eq!(told(1), "Riga");
+        }
     }
 
     proptest! {

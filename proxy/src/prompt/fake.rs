@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use mainpoint_store::{LedgerEntry, LedgerKind, Point, Scope, Standing, Turn, TurnId, TurnKind};
 
 use crate::error::MemoryError;
-use crate::memory::{Part, PromptMemory, RecallQuery, RecallResult, RecalledTurn};
+use crate::memory::{MOST_POINTS, Part, PromptMemory, RecallQuery, RecallResult, RecalledTurn};
 
 /// A memory that has read everything, unless it is said to have read nothing, and recalls the same turns for every question.
 #[derive(Default)]
@@ -75,7 +75,7 @@ impl PromptMemory for FakeMemory {
     async fn main_points(&self, _: &Scope, ids: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
         let turns = self.turns.iter().filter(|turn| ids.contains(&turn.id));
         let points = self.points.iter().filter(|point| ids.contains(&point.turn));
-        Ok((turns.cloned().collect(), points.cloned().collect()))
+        Ok((turns.cloned().collect(), points.take(MOST_POINTS).cloned().collect()))
     }
 
     async fn ledger(&self, _: &Scope, turns: &[TurnId]) -> Result<Vec<LedgerEntry>, MemoryError> {

@@ -2,6 +2,9 @@
 //!
 //! It must not know how a result is shortened.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use mainpoint_store::{Point, Span, Turn};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -28,7 +31,10 @@ fn agent_with(words: &[usize]) -> Vec<Value> {
 
 /// An agent in its sixth round, over its budget, whose memory knows the main point of every result.
 async fn agent_case() -> Case {
-    let mut case = Case::new(FakeMemory::default());
+    at_work(Case::new(FakeMemory::default())).await
+}
+
+async fn at_work(mut case: Case) -> Case {
     case.planner.config.budget_tokens = 2300;
     case.body = request(&agent(6));
     let turns = case.plan(Mode::Shadow).await.intake.turns;
@@ -97,6 +103,67 @@ async fn what_was_shortened_stays_so_byte_for_byte_until_its_round_leaves() {
     assert!(last.receipt.tokens_forwarded.unwrap() <= 2300);
 }
 
+#[tokio::test]
+async fn what_was_shortened_before_is_counted_once_for_a_request() {
+    let counted = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&counted);
+    let (preparation, directory) = preparation_counting(move |text| {
+        counter.fetch_add(text.matches("<mainpoint-condensed>").count(), Ordering::Relaxed);
+        text.split_whitespace().count()
+    });
+    let mut case = at_work(Case::counting(FakeMemory::default(), preparation, directory)).await;
+    assert_eq!(case.plan(Mode::On).await.shortens, 4);
+    case.body = request(&agent(7));
+    counted.store(0, Ordering::Relaxed);
+    assert_eq!(case.plan(Mode::On).await.receipt.results_shortened, 4);
+    assert!(counted.load(Ordering::Relaxed) <= 4, "{counted:?}");
+}
+
+#[tokio::test]
+async fn what_stands_behind_the_first_result_that_is_shortened_is_paid_for_anew_each_time() {
+    let mut case = agent_case().await;
+    case.planner.config.high_water = 0.9;
+    assert_eq!(case.plan(Mode::On).await.shortens, 4);
+    case.body = request(&agent(11));
+    let turns = case.plan(Mode::Shadow).await.intake.turns;
+    case.planner.memory.points = turns.iter().map(|turn| main_point(turn, 0..14)).collect();
+    case.planner.memory.turns = turns;
+    let plan = case.plan(Mode::On).await;
+    assert_eq!((plan.receipt.results_shortened, plan.shortens), (9, 5), "{:?}", plan.receipt);
+    // The two newest results stand whole behind it.
+    assert!(plan.receipt.price_forwarded.unwrap() > 800.0, "{:?}", plan.receipt);
+}
+
+#[tokio::test]
+async fn the_first_rewriting_pays_for_the_whole_prompt_where_it_offers_a_tool() {
+    let mut case = agent_case().await;
+    case.planner.config.high_water = 0.9;
+    case.planner.config.tools = true;
+    let plan = case.plan(Mode::On).await;
+    assert_eq!(plan.shortens, 4, "{:?}", plan.receipt);
+    let price = plan.receipt.price_forwarded.unwrap();
+    assert!((price - plan.receipt.tokens_forwarded.unwrap() as f64).abs() < 0.01, "{:?}", plan.receipt);
+}
+
+#[tokio::test]
+async fn in_a_request_that_goes_back_the_newest_results_stand_whole() {
+    let mut case = agent_case().await;
+    case.planner.config.high_water = 0.9;
+    case.body = request(&agent(8));
+    let turns = case.plan(Mode::Shadow).await.intake.turns;
+    case.planner.memory.points = turns.iter().map(|turn| main_point(turn, 0..14)).collect();
+    case.planner.memory.turns = turns;
+    let first = case.plan(Mode::On).await;
+    assert!(first.receipt.results_shortened > 4, "{:?}", first.receipt);
+    case.body = request(&agent(6));
+    let back = case.plan(Mode::On).await;
+    assert_eq!((back.receipt.results_shortened, back.shortens), (4, 0), "{:?}", back.receipt);
+    let (came, went) = (agent(6), messages_of(&back.body));
+    assert_eq!(went[9..], came[9..]);
+    case.body = request(&agent(8));
+    assert_eq!(case.plan(Mode::On).await.body, first.body, "what was recorded holds again");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
@@ -128,6 +195,27 @@ proptest! {
             memory.turns = turns;
             before = went;
         }
+    }
+}
+
+#[tokio::test]
+async fn results_with_many_passages_are_all_shortened_but_for_one_that_has_too_many_to_be_read() {
+    for (of_the_first, shortened) in [(400, 4), (1200, 3)] {
+        let mut case = agent_case().await;
+        case.planner.config.high_water = 0.9;
+        let passages = |point: &Point| {
+            let is_first = point.text.starts_with("result 0 ");
+            let number = if is_first { of_the_first } else { 400 };
+            let point = point.clone();
+            (0..number).map(move |passage| {
+                let spans = if passage == 0 { point.spans.clone() } else { Vec::new() };
+                Point { passage, spans, ..point.clone() }
+            })
+        };
+        let points: Vec<Point> = case.planner.memory.points.iter().flat_map(passages).collect();
+        case.planner.memory.points = points;
+        let plan = case.plan(Mode::On).await;
+        assert_eq!((plan.receipt.results_shortened, plan.evicts), (shortened, false), "{:?}", plan.receipt);
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! It must not know why anything leaves or is put in.
 
+use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
+
 use super::Draft;
 use super::remember::Remembered;
 use crate::error::MemoryError;
@@ -21,8 +24,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             }
             let plain = tokens.messages.get(index).copied().unwrap_or_default();
             if let Some(text) = edits.replaced.get(&index) {
-                self.prepared.deadline.check()?;
-                total += self.planner.preparation.counter.message(self.prepared.tokenizer, &message.with_text(text))?;
+                total += self.tokens_of(index, text)?;
                 continue;
             }
             total += match edits.injections.get(&index) {
@@ -37,6 +39,26 @@ impl<M: PromptMemory> Draft<'_, M> {
             };
         }
         Ok(Some(total))
+    }
+
+    /// Tokens of the message `index` with `text` in the place of its result. Within a draft a message has one such text at most, so
+    /// that it is counted once.
+    pub(super) fn tokens_of(&self, index: usize, text: &str) -> Result<usize, MemoryError> {
+        let known = self.replaced_tokens().get(&index).copied();
+        if let Some(tokens) = known {
+            return Ok(tokens);
+        }
+        let Some(message) = self.prepared.request.messages.get(index) else {
+            return Ok(0);
+        };
+        self.prepared.deadline.check()?;
+        let tokens = self.planner.preparation.counter.message(self.prepared.tokenizer, &message.with_text(text))?;
+        self.replaced_tokens().insert(index, tokens);
+        Ok(tokens)
+    }
+
+    fn replaced_tokens(&self) -> MutexGuard<'_, BTreeMap<usize, usize>> {
+        self.replaced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tokens of a message, which has `plain` tokens alone, with what is put into it. A long message is not counted once more

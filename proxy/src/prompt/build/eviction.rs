@@ -189,9 +189,9 @@ impl<M: PromptMemory> Draft<'_, M> {
     }
 
     /// Tokens of a message with what was recorded for it: its block, or the text in its place.
-    fn cost(&self, index: usize) -> Result<usize, MemoryError> {
+    pub(super) fn cost(&self, index: usize) -> Result<usize, MemoryError> {
         if let Some(record) = self.recorded.shortened.get(&index) {
-            return self.tokens_of(index, record);
+            return self.tokens_of(index, &record.text);
         }
         let plain = self.prepared.tokens.messages.get(index).copied().unwrap_or_default();
         let block = self.recorded.blocks.get(&index).and_then(|block| block.text.as_deref());

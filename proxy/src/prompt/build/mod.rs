@@ -10,6 +10,7 @@ mod remember;
 mod shortening;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -119,6 +120,11 @@ pub(crate) async fn revise<M: PromptMemory>(
             let takes_text = |message: &Message| results::takes_text(&prepared.request, message);
             recorded.shortened.retain(|index, _| prepared.request.messages.get(*index).is_some_and(takes_text));
             let cuttable = Cuttable::new(prepared);
+            if !recorded.shortened.is_empty() {
+                // In a request that goes back to an earlier state of its conversation they may be among the newest.
+                let newest = cuttable.newest_results(shortening::KEPT_ROUNDS);
+                recorded.shortened.retain(|index, _| !newest.contains(index));
+            }
             let odd = cuttable.odd();
             let held = &(&odd | &cuttable.attached(planner.config.attachments)) | &recorded.unreadable;
             Draft {
@@ -131,6 +137,7 @@ pub(crate) async fn revise<M: PromptMemory>(
                 held,
                 tool,
                 recorded,
+                replaced: Mutex::default(),
                 watch,
             }
         });
@@ -173,6 +180,8 @@ struct Draft<'a, M> {
     /// Tokens of the tool that the prompt offers; 0 where it offers none.
     tool: usize,
     recorded: Recorded,
+    /// Tokens of the messages that have a text in the place of their result, by index, as far as they were counted.
+    replaced: Mutex<BTreeMap<usize, usize>>,
     watch: Stopwatch,
 }
 

@@ -10,7 +10,7 @@ use mainpoint_store::{Point, Turn, TurnId};
 use super::Draft;
 use super::eviction::Eviction;
 use crate::error::MemoryError;
-use crate::memory::PromptMemory;
+use crate::memory::{MOST_POINTS, PromptMemory};
 use crate::openai::{quote, results};
 use crate::prompt::beside::beside;
 use crate::prompt::digest;
@@ -52,7 +52,8 @@ impl<M: PromptMemory> Draft<'_, M> {
         let Some(first) = long.first().map(|result| result.index) else {
             return Ok(None);
         };
-        let situation = Situation { fixed: self.kept_before(first, current), ..situation };
+        let fixed = beside(self.size(), || self.kept_before(first, current))?;
+        let situation = Situation { fixed, ..situation };
         let limits = Limits::new(&self.planner.config);
         let instead = |freed: usize| {
             let after = situation.tokens.saturating_sub(freed);
@@ -63,7 +64,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         }
         let distinct: HashSet<TurnId> = long.iter().map(|result| result.turn).collect();
         let ids = distinct.into_iter().collect();
-        let (turns, points) = self.planner.memory.main_points(&self.prepared.scope, ids).await?;
+        let (turns, points) = self.all_main_points(ids).await?;
         let (new, freed) = beside(self.size(), || self.shortened(&long, &turns, &points))?;
         // Results whose main points are not known stay as they are, so that less may be freed.
         let Some(balance) = instead(freed) else {
@@ -78,6 +79,24 @@ impl<M: PromptMemory> Draft<'_, M> {
             None => (EvictionRecord::default(), BTreeSet::new()),
         };
         Ok(Some(Eviction { horizon: None, record, dropped, shortened, fresh: new.len(), balance: Some(balance) }))
+    }
+
+    /// These turns and their main points. A turn that has too many to be read at once is left out: some of them alone are not it.
+    async fn all_main_points(&self, ids: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
+        let (mut turns, mut points) = (Vec::new(), Vec::new());
+        let mut asked = vec![ids];
+        while let Some(mut ids) = asked.pop() {
+            self.prepared.deadline.check()?;
+            let (known, found) = self.planner.memory.main_points(&self.prepared.scope, ids.clone()).await?;
+            if found.len() < MOST_POINTS {
+                turns.extend(known);
+                points.extend(found);
+            } else if ids.len() > 1 {
+                let half = ids.split_off(ids.len() / 2);
+                asked.extend([ids, half]);
+            }
+        }
+        Ok((turns, points))
     }
 
     /// The long results that would leave with an eviction that ends at `horizon`, oldest first.
@@ -100,14 +119,20 @@ impl<M: PromptMemory> Draft<'_, M> {
         long.collect()
     }
 
-    /// Tokens in front of the first message that changes when the result `first` does.
-    fn kept_before(&self, first: usize, current: Option<&Eviction>) -> usize {
+    /// Tokens in front of the first message that changes when the result `first` does, as the prompt was forwarded before. The first
+    /// rewriting of a conversation puts the tool that it offers in front of all of them.
+    fn kept_before(&self, first: usize, current: Option<&Eviction>) -> Result<usize, MemoryError> {
+        if self.tool > 0 && current.is_none() && self.recorded.blocks.is_empty() {
+            return Ok(0);
+        }
         let gets_block = self.may_remember(true) && !self.recorded.blocks.contains_key(&self.question);
         let first = if gets_block { first.min(self.question) } else { first };
         let is_there = |index: &usize| current.is_none_or(|eviction| !eviction.dropped.contains(index));
-        let tokens = &self.prepared.tokens;
-        let before = (0..first).filter(is_there).filter_map(|index| tokens.messages.get(index));
-        tokens.other + before.sum::<usize>()
+        let mut tokens = self.prepared.tokens.other;
+        for index in (0..first).filter(is_there) {
+            tokens += self.cost(index)?;
+        }
+        Ok(tokens)
     }
 
     /// What stands in the place of each result, and the tokens that this frees.
@@ -136,7 +161,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             let note = format!("{left_out} of {} tokens are left out.", result.tokens);
             let text = self.prepared.result_seal(result.index).condensed(&[note, quote::words(&said)]);
             let record = ShortenedRecord { text, turn: result.turn };
-            let tokens = self.tokens_of(result.index, &record)?;
+            let tokens = self.tokens_of(result.index, &record.text)?;
             // A word may be very long.
             if tokens.saturating_mul(2) <= result.tokens {
                 freed += result.tokens - tokens;
@@ -145,17 +170,10 @@ impl<M: PromptMemory> Draft<'_, M> {
         }
         Ok((found, freed))
     }
-
-    /// Tokens of the message `index` with a text in the place of its result.
-    pub(super) fn tokens_of(&self, index: usize, record: &ShortenedRecord) -> Result<usize, MemoryError> {
-        let message = self.prepared.request.messages.get(index).map(|message| message.with_text(&record.text));
-        let counter = &self.planner.preparation.counter;
-        message.map_or(Ok(0), |message| counter.message(self.prepared.tokenizer, &message))
-    }
 }
 
 /// Rounds of calls whose results are never shortened, the newest ones: the model is at work on them.
-const KEPT_ROUNDS: usize = 2;
+pub(super) const KEPT_ROUNDS: usize = 2;
 /// Tokens of a result from which on it is long.
 const LONG: usize = 256;
 /// Of a result's tokens its main point gets one in so many …
