@@ -147,10 +147,14 @@ mod tests {
     }
 
     #[test]
+    fn the_last_key_can_be_taken_out() {
+        assert!(KeyList::parse("keys = []").unwrap().0.is_empty());
+    }
+
+    #[test]
     fn a_list_that_is_none_is_refused_without_showing_what_may_be_a_key() {
         for (text, expected) in [
             ("", "line 1"),
-            ("keys = []", "lists no key"),
             ("[[keys]]\nname = \"a\"\nsha256 = \"sk-hidden\"", "keys[0].sha256 (of \"a\", not shown)"),
             ("[[keys]]\nname = \"a\"\nkey = \"sk-hidden\"", "line"),
             ("[[keys]]\nname = sk-hidden", "line 2"),
