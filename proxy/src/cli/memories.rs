@@ -21,7 +21,7 @@ use url::Url;
 use super::import::{CallerArguments, Division};
 use super::{CliError, ConfigOption};
 use crate::config::{Config, Overrides};
-use crate::memory::Forget;
+use crate::memory::{Forget, one_line};
 use local::LocalMemory;
 use remote::RemoteMemory;
 pub(super) use topics::{TopicsArguments, topics};
@@ -225,14 +225,7 @@ fn table(page: &Value, listed: Listed) -> Table {
 
 /// A value as a table shows it.
 fn shown(value: &Value) -> String {
-    let Some(text) = value.as_str() else {
-        return value.to_string();
-    };
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default().trim_end()),
-        None => line,
-    }
+    value.as_str().map_or_else(|| value.to_string(), |text| one_line(text, SHOWN))
 }
 
 /// Characters of a text that a table shows.

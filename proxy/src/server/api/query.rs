@@ -2,6 +2,8 @@
 //!
 //! It must not know what they are used for.
 
+use std::ops::RangeInclusive;
+
 use http::Request;
 use url::form_urlencoded;
 
@@ -58,13 +60,25 @@ impl Query {
         parse(value).map(Some).ok_or_else(refused)
     }
 
+    /// A number within these bounds; `None` where it is not set.
+    ///
+    /// # Errors
+    /// [`ProxyError::InvalidParameter`].
+    pub(super) fn number(
+        &self,
+        name: &'static str,
+        bounds: RangeInclusive<usize>,
+    ) -> Result<Option<usize>, ProxyError> {
+        let allowed = format!("a whole number from {} to {}", bounds.start(), bounds.end());
+        self.parsed(name, &allowed, |value| value.parse().ok().filter(|number| bounds.contains(number)))
+    }
+
     /// How many things a page may have at most.
     ///
     /// # Errors
     /// [`ProxyError::InvalidParameter`].
     pub(super) fn limit(&self) -> Result<usize, ProxyError> {
-        let number = |value: &str| value.parse().ok().filter(|number| (1..=MOST).contains(number));
-        Ok(self.parsed("limit", "a whole number from 1 to 1000", number)?.unwrap_or(USUAL))
+        Ok(self.number("limit", 1..=MOST)?.unwrap_or(USUAL))
     }
 }
 

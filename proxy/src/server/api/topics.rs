@@ -2,8 +2,6 @@
 //!
 //! It must not know how topics are found or named.
 
-use std::ops::RangeInclusive;
-
 use http::{Response, StatusCode};
 
 use super::Call;
@@ -19,13 +17,9 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Response<Body>, ProxyError> 
 }
 
 fn wanted(query: &Query) -> Result<TopicsWanted, ProxyError> {
-    let topics = query.parsed("topics", "a whole number from 1 to 100", within(1..=TopicsWanted::MOST_TOPICS))?;
-    let nearest = query.parsed("nearest", "a whole number from 0 to 20", within(0..=TopicsWanted::MOST_NEAREST))?;
+    let topics = query.number("topics", 1..=TopicsWanted::MOST_TOPICS)?;
+    let nearest = query.number("nearest", 0..=TopicsWanted::MOST_NEAREST)?;
     Ok(TopicsWanted { topics, nearest: nearest.unwrap_or(TopicsWanted::USUAL_NEAREST) })
-}
-
-fn within(allowed: RangeInclusive<usize>) -> impl FnOnce(&str) -> Option<usize> {
-    move |value: &str| value.parse().ok().filter(|number| allowed.contains(number))
 }
 
 #[cfg(test)]

@@ -35,10 +35,9 @@ pub(super) async fn show(call: &Call<'_>, id: TurnId) -> Result<Response<Body>, 
 
 /// A turn, and what was said before and after it.
 pub(super) async fn around(call: &Call<'_>, id: TurnId) -> Result<Response<Body>, ProxyError> {
-    let number = |value: &str| value.parse::<usize>().ok().filter(|number| (0..=MOST_AROUND).contains(number));
-    let turns = |name: &'static str| call.query.parsed(name, "a whole number from 0 to 100", number);
-    let window =
-        Window { before: turns("before")?.unwrap_or(USUAL_AROUND), after: turns("after")?.unwrap_or(USUAL_AROUND) };
+    let turns =
+        |name: &'static str| Ok::<_, ProxyError>(call.query.number(name, 0..=MOST_AROUND)?.unwrap_or(USUAL_AROUND));
+    let window = Window { before: turns("before")?, after: turns("after")? };
     let conversation = call.query.get("conversation").map(|id| named("conversation", id)).transpose()?;
     let around = call.memory().archive(call.scope).around(id, conversation, window).await.map_err(MemoryError::from)?;
     let unknown = || match conversation {
