@@ -4,7 +4,7 @@
 //! kept; the proxy runs on a copy.
 
 use mainpoint_tests::{Answer, ScriptedUpstream, StartedProxy, prompt};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::AnswerOptions;
@@ -23,14 +23,21 @@ pub(super) struct Forwarded {
     pub(super) messages: Vec<Value>,
     /// The share of the turns that answer the question which the prompt holds, as messages or quoted.
     pub(super) evidence: f64,
-    /// Turns that are quoted.
-    pub(super) quoted: usize,
-    /// How many of them are such that answer the question.
-    pub(super) relevant: usize,
+    /// The turns that are quoted.
+    pub(super) quotes: Vec<QuotedTurn>,
     /// Tokens of the memory block.
     pub(super) block: usize,
     /// How many of them are words that were said.
     pub(super) words: usize,
+}
+
+/// A turn that is quoted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct QuotedTurn {
+    /// How likely mainpoint says it is to answer the question, 0 to 1.
+    pub(super) score: f64,
+    /// Whether it is one of those that answer it.
+    pub(super) is_evidence: bool,
 }
 
 /// The system message of every prompt.
@@ -66,6 +73,11 @@ pub(super) async fn ask(
 }
 
 impl Forwarded {
+    /// How many of the quoted turns are such that answer the question.
+    pub(super) fn evidence_quoted(&self) -> usize {
+        self.quotes.iter().filter(|quote| quote.is_evidence).count()
+    }
+
     fn of(request: &Value, receipt: &Receipt, conversation: &Conversation, question: &Question) -> Self {
         let messages = prompt::messages(request);
         let kept: Vec<String> = messages.iter().map(prompt::own_text).collect();
@@ -79,8 +91,7 @@ impl Forwarded {
         Self {
             messages: messages.to_vec(),
             evidence: held as f64 / question.evidence.len().max(1) as f64,
-            quoted: quoted.len(),
-            relevant: quoted.iter().filter(|turn| question.evidence.contains(turn)).count(),
+            quotes: receipt.memories.iter().map(|memory| memory.quoted(question)).collect(),
             block: block.tokens,
             words: block.words,
         }
@@ -96,6 +107,13 @@ struct Receipt {
 #[derive(Deserialize)]
 struct Memory {
     position: usize,
+    score: f64,
+}
+
+impl Memory {
+    fn quoted(&self, question: &Question) -> QuotedTurn {
+        QuotedTurn { score: self.score, is_evidence: question.evidence.contains(&self.position) }
+    }
 }
 
 impl Receipt {

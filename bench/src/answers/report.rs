@@ -74,9 +74,9 @@ fn rows(bench: &str, arms: &[Arm], asked: &[Asked]) -> Vec<Row> {
     let each = |value: fn(&Asked) -> usize| asked.iter().map(value).map(as_float).collect::<Vec<f64>>();
     let evidence: Vec<f64> = asked.iter().map(|one| one.forwarded.evidence).collect();
     rows.push(row("evidence", &mainpoint, resamples.interval(&evidence)));
-    let quoted = each(|one| one.forwarded.quoted);
+    let quoted = each(|one| one.forwarded.quotes.len());
     rows.push(row("quoted_turns", &mainpoint, mean(&quoted).into()));
-    rows.push(row("precision", &mainpoint, resamples.ratio(&each(|one| one.forwarded.relevant), &quoted)));
+    rows.push(row("precision", &mainpoint, resamples.ratio(&each(|one| one.forwarded.evidence_quoted()), &quoted)));
     let block = each(|one| one.forwarded.block);
     rows.push(row("block_tokens", &mainpoint, mean(&block).into()));
     let wrapping = each(|one| one.forwarded.block.saturating_sub(one.forwarded.words));
@@ -107,7 +107,7 @@ fn keep(options: &AnswerOptions, bench: &str, asked: &[Asked]) -> Result<(), Ben
         let arms: Vec<_> = options.arms().iter().zip(&one.prompts).map(arm).collect();
         let line = json!({
             "question": one.question.text, "category": one.question.category, "expected": one.question.answer,
-            "evidence": one.forwarded.evidence, "quoted": one.forwarded.quoted, "relevant": one.forwarded.relevant, "arms": arms,
+            "evidence": one.forwarded.evidence, "quotes": one.forwarded.quotes, "arms": arms,
         });
         text.push_str(&format!("{line}\n"));
     }

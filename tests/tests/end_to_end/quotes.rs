@@ -52,13 +52,18 @@ fn said_by(said: &HashMap<String, Vec<String>>, quote: &Quote, is_it: impl Fn(&S
     said.get(role).is_some_and(|texts| texts.iter().any(is_it))
 }
 
-/// Every text by the role of its speaker.
+/// Every text by the role of its speaker, what an assistant calls among them: its name, and its arguments in brackets.
 fn said(conversation: &Conversation) -> HashMap<String, Vec<String>> {
     let mut said: HashMap<String, Vec<String>> = HashMap::new();
     for message in conversation.messages() {
         let message: Value = serde_json::from_str(message).expect("JSON");
         let texts = said.entry(prompt::role(&message).to_owned()).or_default();
         texts.push(prompt::text(&message));
+        for call in message["tool_calls"].as_array().into_iter().flatten() {
+            let function = &call["function"];
+            let word = |name: &str| function[name].as_str().expect("a text").to_owned();
+            texts.push(format!("{}({})", word("name"), word("arguments")));
+        }
     }
     said
 }
