@@ -5,7 +5,7 @@
 use mainpoint_tests::tokens;
 use serde_json::{Value, json};
 
-use super::forwarded::{Forwarded, SYSTEM};
+use super::forwarded::{Forwarded, instruction};
 use crate::data::{Conversation, Question, Turn};
 
 /// A way to make a prompt.
@@ -52,31 +52,28 @@ impl Arm {
     /// The prompt for a question.
     pub(super) fn prompt(self, conversation: &Conversation, question: &Question, forwarded: &Forwarded) -> Prompt {
         let asked = json!({"role": "user", "content": question.text});
+        let system = json!({"role": "system", "content": instruction(question)});
         let messages = match self {
             Self::Mainpoint => forwarded.messages.clone(),
-            Self::Last(most) => newest(conversation, asked, most),
+            Self::Last(most) => newest(conversation, [system, asked], most),
             Self::Gold => {
                 let turns = question.evidence.iter().filter_map(|turn| conversation.turns.get(*turn));
                 let lines: String = turns.map(dated).collect();
                 let content = format!("{}\n\nFrom the conversation:\n{lines}", question.text);
-                vec![system(), json!({"role": "user", "content": content})]
+                vec![system, json!({"role": "user", "content": content})]
             }
-            Self::Alone => vec![system(), asked],
+            Self::Alone => vec![system, asked],
         };
         let tokens = tokens::count_prompt(&json!({"messages": messages}));
         Prompt { messages, tokens }
     }
 }
 
-fn system() -> Value {
-    json!({"role": "system", "content": SYSTEM})
-}
-
-fn newest(conversation: &Conversation, asked: Value, most: usize) -> Vec<Value> {
+fn newest(conversation: &Conversation, [system, asked]: [Value; 2], most: usize) -> Vec<Value> {
     let count =
         |message: &Value| tokens::count_prompt(&json!({"messages": [message]})) - tokens::count_prompt(&json!({}));
+    let mut used = tokens::count_prompt(&json!({"messages": [system]})) + count(&asked);
     let mut messages = vec![asked];
-    let mut used = tokens::count_prompt(&json!({"messages": [system()]})) + messages.iter().map(count).sum::<usize>();
     for turn in conversation.turns.iter().rev() {
         let message = json!({"role": turn.role, "content": turn.message()});
         used += count(&message);
@@ -85,7 +82,7 @@ fn newest(conversation: &Conversation, asked: Value, most: usize) -> Vec<Value> 
         }
         messages.push(message);
     }
-    messages.push(system());
+    messages.push(system);
     messages.reverse();
     messages
 }
@@ -108,7 +105,7 @@ mod tests {
         let texts = |arm: Arm| {
             let prompt = arm.prompt(&chat, &question, &forwarded);
             let texts = prompt.messages.iter().filter_map(|message| message["content"].as_str().map(str::to_owned));
-            texts.filter(|text| text != SYSTEM).collect::<Vec<String>>()
+            texts.filter(|text| text != instruction(&question)).collect::<Vec<String>>()
         };
         assert_eq!(texts(Arm::Mainpoint), ["forwarded"]);
         assert_eq!(texts(Arm::Last(10_000)), ["one", "two", "three", "Which?"]);

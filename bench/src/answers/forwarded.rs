@@ -40,9 +40,16 @@ pub(super) struct QuotedTurn {
     pub(super) is_evidence: bool,
 }
 
-/// The system message of every prompt.
-pub(super) const SYSTEM: &str = "Answer the last message from the conversation, in as few words as possible. \
-    Where it asks when something was, answer with a date.";
+/// The system message of every prompt of a question. Only those that ask for a time are told so: told that times are dates, a
+/// small model answers other questions with the date of a turn.
+pub(super) fn instruction(question: &Question) -> &'static str {
+    if question.category.starts_with("temporal") { ASKED_WHEN } else { ASKED_WHAT }
+}
+
+const ASKED_WHAT: &str = "Answer the last message from the conversation, with a short phrase, in words of the conversation where \
+    there are some.";
+const ASKED_WHEN: &str = "Answer the last message from the conversation, with a date or a span of time. Days in brackets are those on \
+    which something was said.";
 
 /// Asks every question of a conversation aside.
 pub(super) async fn ask(
@@ -57,11 +64,11 @@ pub(super) async fn ask(
     let directory = ("store.directory".to_owned(), format!("{:?}", copy.path()));
     let builder = program(&upstream, options.budget, [NO_DEADLINE]);
     let proxy = with(builder, options.settings.iter().cloned().chain([directory])).start().await;
-    let mut client = Client::new(MODEL, &key, SYSTEM);
-    conversation.turns.iter().for_each(|turn| client.put(turn.role, &turn.message()));
     let mut progress = Progress::begin(format!("asking {}", conversation.name), questions.len());
     let mut found = Vec::with_capacity(questions.len());
     for question in questions {
+        let mut client = Client::new(MODEL, &key, instruction(question));
+        conversation.turns.iter().for_each(|turn| client.put(turn.role, &turn.message()));
         let answer = client.say_aside(&proxy, &question.text).await;
         let receipt = Receipt::of(&client, &proxy, &answer).await?;
         let request = upstream.last_request().json();

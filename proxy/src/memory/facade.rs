@@ -1,4 +1,5 @@
-//! What prompts ask of a memory, as a trait, so that they can be tried with another one.
+//! What prompts ask of a memory, as a trait, so that they can be tried with another one; and how the memory on disk answers: within
+//! its limits, with secrets masked, repetitions of the question left out and newer turns put before what they replace.
 //!
 //! It must not know how anything is stored or found.
 

@@ -56,7 +56,7 @@ impl SmallTalk {
         read.inspect_err(|error| tracing::debug!(error = %error, "small talk was not read")).ok()
     }
 
-    /// Reads it, as questions are read; takes a second or two.
+    /// Reads it as passages are read, on the thread of questions; takes a second or two.
     ///
     /// # Errors
     /// When the engine cannot read.

@@ -12,7 +12,7 @@ use crate::config::{MemoryConfig, Prices};
 pub(crate) struct Limits {
     /// Most tokens of the whole prompt.
     pub(crate) budget: usize,
-    /// From here on an eviction is made if it pays.
+    /// From here on an eviction is made if it pays, once the conversation has been over its budget.
     pub(crate) high: usize,
     /// An eviction goes down to here.
     pub(crate) low: usize,

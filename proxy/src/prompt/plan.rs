@@ -1,4 +1,5 @@
-//! Decides what is forwarded: the original bytes, or a prompt rewritten to fit its budget.
+//! Decides what is forwarded: the original bytes, or those that [`super::build`] makes of them. It sets aside what is to be stored
+//! once the upstream has accepted, and gathers the figures of the receipt.
 //!
 //! It must not know HTTP responses or the upstream. Whatever fails or takes too long, the original bytes remain.
 

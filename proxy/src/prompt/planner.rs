@@ -44,7 +44,7 @@ impl<M> Planner<M> {
         let label = error.label();
         metrics::failure(label);
         if self.warnings.allows(label) {
-            tracing::warn!(kind = label, error = %error, "the memory stepped aside; the original request was forwarded");
+            tracing::warn!(kind = label, error = %error, "the memory stepped aside for this request; it is answered all the same");
         }
     }
 }

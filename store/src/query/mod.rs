@@ -1,4 +1,4 @@
-//! Reading: by meaning, by words and by identity.
+//! Queries: by meaning, by words and by identity.
 //!
 //! Responsible for: answering from memory, the journal and LanceDB together. Must not know: how rankings are weighed.
 

@@ -1,4 +1,4 @@
-//! Turns what the engine read into what the store takes.
+//! Turns what the engine read into what the store takes, and what the store has into what the engine reads.
 //!
 //! It must not call either; it only converts.
 

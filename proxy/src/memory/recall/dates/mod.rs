@@ -55,7 +55,7 @@ pub fn periods(text: &str, asked: DateTime<Utc>) -> Vec<Period> {
 pub(crate) fn relative(text: &str, said: DateTime<Utc>) -> Vec<Period> {
     // What depends on the time is another period at another time.
     let Some(otherwise) = said.checked_sub_days(ANOTHER_TIME) else { return Vec::new() };
-    let words = without_bare_weekdays(&words::words(text));
+    let words = without_uncertain(&words::words(text));
     let mut named = grammar::periods(&words, said.date_naive());
     if !named.is_empty() {
         let fixed = grammar::periods(&words, otherwise.date_naive());
@@ -64,8 +64,8 @@ pub(crate) fn relative(text: &str, said: DateTime<Utc>) -> Vec<Period> {
     named
 }
 
-/// "On Friday" may be the last one or the next; only "last Friday" and the like say which.
-fn without_bare_weekdays(words: &[Word]) -> Vec<Word> {
+/// "On Friday" may be the last one or the next; only "last Friday" and the like say which. "A few years ago" is no year.
+fn without_uncertain(words: &[Word]) -> Vec<Word> {
     let is_said = |at: usize| {
         let before = at.checked_sub(1).and_then(|before| words.get(before));
         let after = words.get(at + 1);
@@ -74,6 +74,7 @@ fn without_bare_weekdays(words: &[Word]) -> Vec<Word> {
     };
     let certain = |(at, word): (usize, &Word)| match word {
         Word::Weekday(_) if !is_said(at) => Word::Other,
+        Word::About(_) => Word::Other,
         word => *word,
     };
     words.iter().enumerate().map(certain).collect()
@@ -103,7 +104,7 @@ impl Period {
         (start < end).then_some(Self { start, end })
     }
 
-    /// The period as it is written between people: `2 July 2023`, `July 2023`, `2023`, or its first and its last day.
+    /// The period as it is written between people: `2 July 2023`, `July 2023`, `2023`, or its first and its last day, `3 to 9 July 2023`.
     pub(crate) fn written(self) -> String {
         let of_month = self.start.day() == 1 && self.start.checked_add_months(Months::new(1)) == Some(self.end);
         let of_year = self.start.ordinal() == 1 && self.start.checked_add_months(Months::new(12)) == Some(self.end);
@@ -112,7 +113,16 @@ impl Period {
             () if of_year => self.start.format("%Y").to_string(),
             () if of_month => self.start.format("%B %Y").to_string(),
             () if last == self.start => self.start.format("%-d %B %Y").to_string(),
-            () => format!("{} to {}", self.start.format("%-d %B %Y"), last.format("%-d %B %Y")),
+            () => format!("{} to {}", self.start.format(self.first_day(last)), last.format("%-d %B %Y")),
+        }
+    }
+
+    /// How to write the first day, before a last one that says its month and year.
+    fn first_day(self, last: NaiveDate) -> &'static str {
+        match (self.start.year() == last.year(), self.start.month() == last.month()) {
+            (true, true) => "%-d",
+            (true, false) => "%-d %B",
+            (false, _) => "%-d %B %Y",
         }
     }
 
@@ -174,9 +184,17 @@ mod tests {
         assert_eq!(found("We moved last year, in 2022."), ["2022"; 0]);
         assert_eq!(found("It began last year."), ["2022"]);
         assert_eq!(found("on the 3rd of June"), ["3 June 2023"]);
-        assert_eq!(found("I saw it last week."), ["7 August 2023 to 13 August 2023"]);
+        assert_eq!(found("I saw it last week."), ["7 to 13 August 2023"]);
+        assert_eq!(found("It rained for the last 3 weeks."), ["26 July to 16 August 2023"]);
         assert_eq!(found("We met last Friday."), ["11 August 2023"]);
-        for uncertain in ["My cat is Tom.", "The dentist sees me on Friday at 9.", "The shop is open on Sunday."] {
+        for uncertain in [
+            "My cat is Tom.",
+            "The dentist sees me on Friday at 9.",
+            "The shop is open on Sunday.",
+            "We were there a few years ago.",
+            "It broke a couple of weeks ago.",
+            "We saw each other often in the last few months.",
+        ] {
             assert!(found(uncertain).is_empty(), "{uncertain}");
         }
     }

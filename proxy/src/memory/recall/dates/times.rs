@@ -37,7 +37,7 @@ impl<'a> Times<'a> {
             Word::This => self.this(at + 1, reference),
             Word::Last => self.last(at + 1, reference),
             Word::Past => self.past_units(at + 1, reference),
-            Word::Digits(_) | Word::Count(_) => {
+            Word::Digits(_) | Word::Count(_) | Word::About(_) => {
                 let (count, unit, next) = self.counted(at)?;
                 Some((unit.ago(reference, count)?, self.word_is(next, Word::Ago)?))
             }
@@ -67,7 +67,7 @@ impl<'a> Times<'a> {
             Word::Unit(_) if self.word(at + 1) == Some(Word::Of) => None,
             Word::Unit(unit) => Some((unit.ago(reference, 1)?, at + 1)),
             Word::PartOfDay => Some((Unit::Day.ago(reference, 1)?, at + 1)),
-            Word::Digits(_) | Word::Count(_) => {
+            Word::Digits(_) | Word::Count(_) | Word::About(_) => {
                 let (count, unit, next) = self.counted(at)?;
                 Some((unit.up_to(reference, count)?, next))
             }
@@ -183,7 +183,7 @@ impl<'a> Times<'a> {
     /// A number, "a few" and "a couple of" among them.
     pub(super) fn count(&self, at: usize) -> Option<(i32, usize)> {
         let number = |at: usize| match self.word(at)? {
-            Word::Digits(number) | Word::Count(number) => Some(i32::from(number)),
+            Word::Digits(number) | Word::Count(number) | Word::About(number) => Some(i32::from(number)),
             _ => None,
         };
         let first = number(at)?;

@@ -13,8 +13,10 @@ use super::months::Needs;
 pub(super) enum Word {
     /// A number of one to four digits.
     Digits(u16),
-    /// A number in words, `a` and `few` among them.
+    /// A number in words, `a` among them.
     Count(u16),
+    /// About so many: `few`, `couple`.
+    About(u16),
     /// `3rd` or `third`.
     Ordinal(u16),
     /// A date in digits alone, such as `2023-05-07`.

@@ -165,8 +165,8 @@ fn weekday(lower: &str) -> Option<Weekday> {
 fn simple(lower: &str) -> Word {
     match lower {
         "a" | "an" => Word::Count(1),
-        "couple" => Word::Count(2),
-        "few" => Word::Count(3),
+        "couple" => Word::About(2),
+        "few" => Word::About(3),
         "spring" => Word::Season(Season::Spring),
         "summer" => Word::Season(Season::Summer),
         "autumn" | "fall" => Word::Season(Season::Autumn),
