@@ -3,6 +3,8 @@
 //! A turn has its name wherever it stands, so that it is read once. What was put into a prompt belongs to exactly that prompt. It
 //! must not know how turns are stored.
 
+use std::collections::BTreeMap;
+
 use mainpoint_store::{Scope, TurnId};
 
 use crate::openai::block::Seal;
@@ -32,14 +34,25 @@ impl Chain {
     /// The name of the prompt up to each message, that message included. Instructions are no part of the chain, nor is what belongs to the message after it (such
     /// as reasoning), because clients may leave it out when they send the conversation back.
     pub(crate) fn prefix_ids(&self, messages: &[Message]) -> Vec<Option<TurnId>> {
+        self.prefix_ids_as_known(messages, &BTreeMap::new())
+    }
+
+    /// The same where some messages, by index, say again what a turn with this text said: they count with its words, so that the
+    /// prompt has the name that it had with that turn. A message whose parts those words cannot be counts with its own.
+    pub(crate) fn prefix_ids_as_known(
+        &self,
+        messages: &[Message],
+        known: &BTreeMap<usize, String>,
+    ) -> Vec<Option<TurnId>> {
         let mut previous = None;
         messages
             .iter()
-            .map(|message| {
+            .enumerate()
+            .map(|(index, message)| {
                 if message.is_instruction() || message.binds_next {
                     return None;
                 }
-                let id = self.prefix_id(previous, message);
+                let id = self.prefix_id(previous, message, known.get(&index).map(String::as_str));
                 previous = Some(id);
                 Some(id)
             })
@@ -50,7 +63,7 @@ impl Chain {
     /// what the message says itself, not on what was said before it.
     pub(crate) fn seal(&self, message: &Message, echo: Echo) -> Seal {
         let mut hasher = self.begin(None, message.role);
-        content(&mut hasher, message, echo);
+        content(&mut hasher, message, echo, None);
         frame(&mut hasher, b's', b"seal");
         Seal::new(*hasher.finalize().as_bytes())
     }
@@ -77,9 +90,9 @@ impl Chain {
         finish(&hasher)
     }
 
-    fn prefix_id(&self, previous: Option<TurnId>, message: &Message) -> TurnId {
+    fn prefix_id(&self, previous: Option<TurnId>, message: &Message, known: Option<&str>) -> TurnId {
         let mut hasher = self.begin(previous, message.role);
-        content(&mut hasher, message, message.echo);
+        content(&mut hasher, message, message.echo, known);
         finish(&hasher)
     }
 
@@ -91,18 +104,44 @@ impl Chain {
     }
 }
 
-/// What a message says itself, but for `echo`.
-fn content(hasher: &mut blake3::Hasher, message: &Message, echo: Echo) {
+/// What a message says itself, but for `echo`, with the words `known` in the place of its own if they can be.
+fn content(hasher: &mut blake3::Hasher, message: &Message, echo: Echo, known: Option<&str>) {
     if let Some(odd) = &message.odd {
         return json_part(hasher, "odd", &odd.raw);
     }
+    let known = known.and_then(|known| texts_of(known, &message.texts().collect::<Vec<_>>()));
+    let mut known = known.unwrap_or_default().into_iter();
     for part in message.parts_without(echo) {
         match part {
-            OriginalPart::Text(text) => text_part(hasher, text),
+            OriginalPart::Text(text) => text_part(hasher, known.next().unwrap_or(text)),
             OriginalPart::Other(other) => json_part(hasher, "", &other.raw),
         }
     }
     fields(hasher, message);
+}
+
+/// The texts that made the words `known`, where `said` are the texts that a message has now and all but one of them are the same.
+fn texts_of<'a>(known: &'a str, said: &[&str]) -> Option<Vec<&'a str>> {
+    let (mut middle, mut texts, mut after) = (known, Vec::new(), Vec::new());
+    let mut left = said;
+    while let [first, rest @ ..] = left
+        && !rest.is_empty()
+        && let Some((text, behind)) = middle.split_at_checked(first.len())
+        && let Some(behind) = behind.strip_prefix('\n').filter(|_| text == *first)
+    {
+        texts.push(text);
+        (left, middle) = (rest, behind);
+    }
+    while let [rest @ .., last] = left
+        && !rest.is_empty()
+        && let Some(before) = middle.strip_suffix(last).and_then(|before| before.strip_suffix('\n'))
+    {
+        after.push(middle.get(before.len() + 1..).unwrap_or_default());
+        (left, middle) = (rest, before);
+    }
+    texts.push(middle);
+    texts.extend(after.into_iter().rev());
+    (left.len() == 1).then_some(texts)
 }
 
 fn fields(hasher: &mut blake3::Hasher, message: &Message) {
@@ -136,6 +175,7 @@ fn finish(hasher: &blake3::Hasher) -> TurnId {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
@@ -175,6 +215,48 @@ mod tests {
         let without = names(&json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]));
         assert_eq!(with[0], None);
         assert_eq!(vec![with[1], with[3]], without);
+    }
+
+    #[test]
+    fn a_prompt_whose_first_message_says_again_what_a_turn_said_has_the_name_that_it_had_with_that_turn() {
+        let chain = Chain::new(&Scope::new("k-a").unwrap());
+        let image = json!({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}});
+        let part = |text: &str| json!({"type": "text", "text": text});
+        let contents = |time: &str| {
+            [
+                json!(format!("It is {time}.\nHello.")),
+                json!([part(&format!("It is {time}.")), part("Hello.")]),
+                json!([part("Hello."), image, part(&format!("It is\n{time}.")), part("Bye.")]),
+            ]
+        };
+        for (then, now) in contents("14:03").into_iter().zip(contents("15:10")) {
+            let request = |content: &Value| {
+                let answer = json!({"role": "assistant", "content": "b"});
+                let messages = json!([{"role": "user", "content": content}, answer, {"role": "user", "content": "c"}]);
+                parsed(&json!({"messages": messages}).to_string()).messages
+            };
+            let (then, now) = (request(&then), request(&now));
+            let known = BTreeMap::from([(0, then[0].text())]);
+            let names = chain.prefix_ids(&then);
+            assert_eq!(chain.prefix_ids_as_known(&now, &known), names);
+            assert_ne!(chain.prefix_ids(&now), names);
+            let other = BTreeMap::from([(0, "It is 16:00.".to_owned())]);
+            assert_ne!(chain.prefix_ids_as_known(&now, &other), names);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn of_texts_that_are_the_same_but_for_one_each_is_found_again(
+            texts in prop::collection::vec("[ab1 é]{0,4}", 1..6), changed in any::<prop::sample::Index>(),
+            new in "[ab1 é]{0,4}",
+        ) {
+            let mut said: Vec<&str> = texts.iter().map(String::as_str).collect();
+            said[changed.index(texts.len())] = &new;
+            let known = texts.join("\n");
+            let found = texts_of(&known, &said).unwrap();
+            prop_assert_eq!(found, texts);
+        }
     }
 
     #[test]

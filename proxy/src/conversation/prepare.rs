@@ -185,10 +185,21 @@ impl Prepared {
         self.standing = Some(standing);
     }
 
-    /// The message `spoken[at]` says what this turn said.
-    pub(crate) fn restate(&mut self, at: usize, turn: TurnId) {
-        if let Some(known) = self.turns.get_mut(at) {
-            *known = turn;
+    /// The messages `spoken[at]` say what these turns said. They are those turns, and the prompt up to each message from there on
+    /// has the name that it had with them: what was recorded for it then holds.
+    pub(crate) fn restate(&mut self, restated: BTreeMap<usize, Turn>) {
+        let chain = Chain::new(&self.scope);
+        let mut known = BTreeMap::new();
+        for (at, turn) in restated {
+            let (Some(id), Some(index)) = (self.turns.get_mut(at), self.spoken.get(at)) else { continue };
+            *id = turn.id;
+            // Where secrets were masked, what was said is not known word for word.
+            if chain.turn(&turn.role, &turn.text) == turn.id {
+                known.insert(*index, turn.text);
+            }
+        }
+        if !known.is_empty() {
+            self.prefix_ids = chain.prefix_ids_as_known(&self.request.messages, &known);
         }
     }
 

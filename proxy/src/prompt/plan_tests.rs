@@ -293,6 +293,31 @@ async fn a_message_whose_clock_has_gone_on_is_the_turn_that_it_was() {
 }
 
 #[tokio::test]
+async fn what_left_a_prompt_stays_out_of_it_when_the_clock_in_its_first_message_has_gone_on() {
+    let mut case = Case::new(FakeMemory { recalled: recalled(1, 5), ..FakeMemory::default() });
+    let beginning = |first: &str| {
+        let mut messages = said(16);
+        messages[0]["content"] = json!(format!("{first} {}", "word ".repeat(30)));
+        messages.push(json!({"role": "user", "content": "and where is the harbour?"}));
+        request(&messages)
+    };
+    case.body = beginning("It is 14:03.");
+    let before = case.plan(Mode::On).await;
+    assert!(before.evicts, "{:?}", before.receipt);
+    let known = before.intake.turns[0].clone();
+    assert!(known.text.starts_with("It is 14:03."), "{known:?}");
+    case.planner.memory.standing =
+        Standing { replaced: vec![ReplacedTurn { at: 0, known: known.id }], ..Standing::default() };
+    case.planner.memory.turns = vec![known];
+    case.body = beginning("It is 15:10.");
+    let after = case.plan(Mode::On).await;
+    assert_eq!((after.evicts, &after.body), (false, &before.body), "{:?}", after.receipt);
+    assert_eq!(case.entries(), 2, "an eviction and a block, once each");
+    case.body = beginning("It is late.");
+    assert!(case.plan(Mode::On).await.evicts, "whoever edits the message begins anew");
+}
+
+#[tokio::test]
 async fn why_turns_are_not_stored_is_said_in_the_receipt_and_changes_nothing_else() {
     for refusal in ["backlog_full", "store_journal_down", "journal_busy"] {
         let case = Case::new(FakeMemory { refusal: Some(refusal), ..FakeMemory::default() });

@@ -46,9 +46,9 @@ fn is_clock(text: &str) -> bool {
     tells
 }
 
-/// `14:03`, `14:03:22.5Z`, `9:05pm`.
+/// `14:03`, `14:03:22.5Z`, `9:05pm`, `14:03:22-05:00`.
 fn is_time_of_day(word: &str) -> bool {
-    let end = word.find(|sign: char| sign.is_alphabetic() || sign == '+').unwrap_or(word.len());
+    let end = word.find(|sign: char| sign.is_alphabetic() || matches!(sign, '+' | '-')).unwrap_or(word.len());
     let (digits, zone) = word.split_at(end);
     let parts: Vec<&str> = digits.split(':').collect();
     let is_number = |part: &&str| part.chars().next().is_some_and(|sign| sign.is_ascii_digit());
@@ -85,6 +85,7 @@ mod tests {
                 "Now: 2026-12-01T09:10:00Z\nYou are talking to Ann.",
             ),
             ("[Monday, 30 November 2026, 2:03 pm] hello there", "[Tuesday, 1 December 2026, 11:40 am] hello there"),
+            ("Current time: 2026-11-30T14:03:22.51-05:00", "Current time: 2026-12-01T09:10:00.07-05:00"),
             ("Datum: 30.11.2026 14:03", "Datum: 01.12.2026 09:10"),
             ("現在 2026年11月30日14:03 です", "現在 2026年12月1日09:10 です"),
             ("Today is Nov 30th, 2026.", "Today is Dec 1st, 2026."),

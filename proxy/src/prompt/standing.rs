@@ -2,17 +2,18 @@
 //!
 //! It must not know how conversations are told apart, nor what becomes of the request.
 
-use mainpoint_store::{ReplacedTurn, TurnId};
+use std::collections::BTreeMap;
+
+use mainpoint_store::{ReplacedTurn, Turn, TurnId};
 
 use super::beside::beside;
 use super::restated::is_restated;
 use crate::conversation::prepare::Prepared;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
-use crate::openai::request::Message;
 
 /// Notes in a request how it stands to the conversations of its scope. A message that says again what a known turn said counts as
-/// that turn.
+/// that turn, in the names of the prompt as well.
 ///
 /// # Errors
 /// When the store fails.
@@ -29,16 +30,29 @@ pub(super) async fn join(memory: &impl PromptMemory, prepared: &mut Prepared) ->
         return Ok(());
     }
     let known = memory.turns(&prepared.scope, &ids).await?;
-    for ReplacedTurn { at, known: id } in replaced {
-        let Some(turn) = known.iter().find(|turn| turn.id == id) else { continue };
-        let message = prepared.spoken.get(at).and_then(|index| prepared.request.messages.get(*index));
-        let says =
-            |message: &Message| message.role == turn.role && is_restated(&turn.text, &memory.as_stored(message.text()));
-        if beside(prepared.request.body.len(), || message.is_some_and(says)) {
-            prepared.restate(at, id);
+    beside(prepared.request.body.len(), || {
+        let restated = restated(memory, prepared, &replaced, &known);
+        if !restated.is_empty() {
+            prepared.restate(restated);
         }
-    }
+    });
     Ok(())
+}
+
+/// The turns `known` that messages say again, by the messages' places among those that are spoken.
+fn restated(
+    memory: &impl PromptMemory,
+    prepared: &Prepared,
+    replaced: &[ReplacedTurn],
+    known: &[Turn],
+) -> BTreeMap<usize, Turn> {
+    let pairs = replaced.iter().filter_map(|ReplacedTurn { at, known: id }| {
+        let turn = known.iter().find(|turn| turn.id == *id)?;
+        let message = prepared.request.messages.get(*prepared.spoken.get(*at)?)?;
+        let says = message.role == turn.role && is_restated(&turn.text, &memory.as_stored(message.text()));
+        says.then(|| (*at, turn.clone()))
+    });
+    pairs.collect()
 }
 
 /// Most messages that are compared with what stood in their places: clients write clocks into few.

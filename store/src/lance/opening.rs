@@ -72,13 +72,13 @@ impl Inspected {
         Ok((turns as u64, self.turns.is_damaged() || self.points.is_damaged()))
     }
 
-    /// Opens both tables, creating what is missing and leaving out what is broken. `on_disk` are the versions that were made
-    /// durable.
+    /// Opens both tables, creating what is missing and leaving out what is broken. `written` are the newest versions that there
+    /// have been, as far as is known.
     pub(crate) async fn open(
         self,
         directory: &Directory,
         config: &StoreConfig,
-        on_disk: TableVersions,
+        written: TableVersions,
     ) -> Result<Opened, StoreError> {
         let path = directory.tables();
         let uri = path.to_str().ok_or_else(|| StoreError::InvalidConfig {
@@ -100,12 +100,12 @@ impl Inspected {
         };
         let mut rows_lost = turns_lost || points_lost;
         let now = tables.versions().await?;
-        for (table, version, on_disk) in [(TURNS, now.turns, on_disk.turns), (POINTS, now.points, on_disk.points)] {
-            if version < on_disk && !rows_lost {
+        for (table, version, written) in [(TURNS, now.turns, written.turns), (POINTS, now.points, written.points)] {
+            if version < written && !rows_lost {
                 tracing::error!(
                     table,
                     version,
-                    on_disk,
+                    written,
                     "a table's newest manifest is gone; going on from the one before"
                 );
                 rows_lost = true;

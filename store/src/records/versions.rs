@@ -10,3 +10,10 @@ pub(crate) struct TableVersions {
     /// Of the table of main points.
     pub(crate) points: u64,
 }
+
+impl TableVersions {
+    /// Of each table the newer one of both.
+    pub(crate) fn newest(self, other: Self) -> Self {
+        Self { turns: self.turns.max(other.turns), points: self.points.max(other.points) }
+    }
+}

@@ -81,7 +81,9 @@ async fn is_reopened(shared: &Arc<Shared>) -> Result<bool, StoreError> {
     shared.is_reconciliation_due.store(true, Ordering::Release);
     let inspected = Inspected::new(&shared.directory, &shared.config).await?;
     let on_disk = shared.blocking(|shared| shared.journal.versions()).await?;
-    let opened = inspected.open(&shared.directory, &shared.config, on_disk).await?;
+    // Commits that nobody has made sure of yet were there as well; before the first trim of all, these are all commits.
+    let written = on_disk.newest(shared.tables().versions().await?);
+    let opened = inspected.open(&shared.directory, &shared.config, written).await?;
     shared.replace_tables(opened.tables);
     shared.forget_passages();
     let rows_lost = was_due || opened.rows_lost;

@@ -92,6 +92,23 @@ async fn both_tables_and_even_the_whole_directory_may_be_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tables_that_are_removed_before_their_first_commit_is_known_to_be_on_disk_are_written_again_from_the_journal() {
+    let (directory, scope) = (tempfile::tempdir().unwrap(), scope("s"));
+    let store = open(directory.path()).await;
+    read(&store, &scope, 0, &[("heron0 by the pond", VECTOR)]).await;
+    // A search commits what was read, and nobody flushes.
+    assert_eq!(lexical(&store, &scope, "heron0").await, [id(0)]);
+    remove(&directory.path().join("lance"));
+    until_repaired(&store, 1).await;
+
+    assert_eq!(read_ids(&store, &scope, &[id(0)]).await, [id(0)], "the journal has it");
+    assert_eq!(lexical(&store, &scope, "heron0").await, [id(0)]);
+    goes_on(&store, &scope).await;
+    store.close().await.unwrap();
+    assert_eq!(open(directory.path()).await.status().turns, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_manifest_that_is_cut_or_removed_while_the_store_is_open_is_put_back_and_nothing_is_lost() {
     let damages = [
         |path: &Path| fs::write(path, b"").unwrap(),

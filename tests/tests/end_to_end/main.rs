@@ -15,6 +15,7 @@ mod browsers;
 mod byte_identity;
 mod callers;
 mod client_behaviours;
+mod clocks;
 mod colliding_calls;
 mod command_line;
 mod compressed_bodies;

@@ -92,7 +92,7 @@ impl<M: PromptMemory> Draft<'_, M> {
     fn left(&self) -> Option<Eviction> {
         let current = self.recorded.eviction.as_ref()?;
         let ids: HashSet<TurnId> = current.record.held.iter().copied().collect();
-        let mut held = self.odd.clone();
+        let mut held = self.bounds.odd.clone();
         if !ids.is_empty() {
             let numbered = self.prepared.prefix_ids.iter().enumerate();
             let known = numbered.filter(|(_, id)| id.is_some_and(|id| ids.contains(&id)));
@@ -147,7 +147,7 @@ impl<M: PromptMemory> Draft<'_, M> {
 
     /// The messages that do not stay whatever happens.
     fn movable(&self) -> BTreeSet<usize> {
-        self.shape.evictables.iter().flat_map(|evictable| evictable.messages.iter().copied()).collect()
+        self.bounds.shape.evictables.iter().flat_map(|evictable| evictable.messages.iter().copied()).collect()
     }
 
     /// What else may leave.
@@ -169,7 +169,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             }
         }
         let mut cuts = Vec::new();
-        for evictable in &self.shape.evictables {
+        for evictable in &self.bounds.shape.evictables {
             if evictable.messages.iter().all(gone) {
                 continue;
             }
@@ -201,7 +201,7 @@ impl<M: PromptMemory> Draft<'_, M> {
     async fn evict(&self, current: Option<Eviction>, cut: Cut, balance: Balance) -> Result<Eviction, MemoryError> {
         let (prepared, limit) = (self.prepared, cut.digest);
         let (dropped, leaving) = beside(self.size(), || {
-            let dropped = self.shape.dropped(cut.horizon);
+            let dropped = self.bounds.shape.dropped(cut.horizon);
             let before = current.as_ref().map(|eviction| &eviction.dropped);
             let numbered = prepared.spoken.iter().enumerate();
             // What was called says little beside what came of it; a digest is short.
@@ -225,7 +225,7 @@ impl<M: PromptMemory> Draft<'_, M> {
                 digest::append(old, new, limit, count)
             })?
         };
-        let held = self.held.difference(&self.odd).take_while(|index| **index <= cut.horizon);
+        let held = self.bounds.held.difference(&self.bounds.odd).take_while(|index| **index <= cut.horizon);
         let held = held.filter_map(|index| prepared.prefix_ids.get(*index).copied().flatten()).collect();
         let record = EvictionRecord::new(lines, held);
         let shortened = self.shortened_beside(&dropped);

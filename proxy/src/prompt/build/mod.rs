@@ -4,6 +4,7 @@
 //! when it pays. It must not know HTTP; nothing here changes a request unless it ends well. Whatever grows with the request is
 //! done beside the other requests, and ends at the deadline.
 
+mod bounds;
 mod count;
 mod eviction;
 mod remember;
@@ -16,12 +17,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use mainpoint_store::{LedgerEntry, LedgerKind, TurnId};
 
+use self::bounds::Bounds;
 use self::eviction::Eviction;
 use self::remember::Remembered;
 use super::Planner;
 use super::beside::beside;
 use super::evictable::Cuttable;
-use super::eviction_policy::{Balance, Shape};
+use super::eviction_policy::Balance;
 use super::injections::{BlockRecord, Recorded, entry};
 use super::pack::Source;
 use super::provider_cache::CacheState;
@@ -112,39 +114,17 @@ pub(crate) async fn revise<M: PromptMemory>(
         });
         let entries = planner.memory.ledger(&prepared.scope, &ids).await?;
         watch.lap("ledger");
-        let draft = beside(size, || {
-            let spoken: Vec<(usize, TurnId)> =
-                prepared.spoken.iter().copied().zip(prepared.spoken_ids().iter().copied()).collect();
-            let mut recorded = Recorded::from_entries(&prepared.prefix_ids, &spoken, &entries);
-            // The same words may have come in another form before.
-            let takes_text = |message: &Message| results::takes_text(&prepared.request, message);
-            recorded.shortened.retain(|index, _| prepared.request.messages.get(*index).is_some_and(takes_text));
-            let cuttable = Cuttable::new(prepared);
-            if !recorded.shortened.is_empty() {
-                // In a request that goes back to an earlier state of its conversation they may be among the newest.
-                let newest = cuttable.newest_results(shortening::KEPT_ROUNDS);
-                recorded.shortened.retain(|index, _| !newest.contains(index));
-            }
-            let odd = cuttable.odd();
-            let held = &(&odd | &cuttable.attached(planner.config.attachments)) | &recorded.unreadable;
-            Draft {
-                planner,
-                manner,
-                prepared,
-                question,
-                shape: cuttable.shape(recorded.eviction.as_ref().map(|eviction| eviction.horizon), &held),
-                odd,
-                held,
-                tool,
-                recorded,
-                replaced: Mutex::default(),
-                watch,
-            }
-        });
-        let leaves = !is_within || draft.recorded.eviction.is_some() || !draft.recorded.shortened.is_empty();
+        let recorded = beside(size, || recorded(prepared, &entries));
+        let leaves = !is_within || recorded.eviction.is_some() || !recorded.shortened.is_empty();
         if !leaves && !lacks {
             return Ok(Revised::default());
         }
+        let bounds = match leaves {
+            true => beside(size, || Bounds::new(prepared, &recorded, planner.config.attachments)),
+            false => Bounds::default(),
+        };
+        let replaced = Mutex::default();
+        let draft = Draft { planner, manner, prepared, question, bounds, tool, recorded, replaced, watch };
         let unread = if leaves { draft.unread().await? } else { BTreeSet::new() };
         let attempt = if leaves { draft.evicting(&unread).await? } else { draft.complete(Eviction::none()).await? };
         if let Attempt::Ended(revision) = attempt {
@@ -171,12 +151,8 @@ struct Draft<'a, M> {
     prepared: &'a Prepared,
     /// Index of the last user message.
     question: usize,
-    /// How the conversation may be cut now.
-    shape: Shape,
-    /// Messages that stay because they are odd.
-    odd: BTreeSet<usize>,
-    /// Messages that stay, the odd ones among them.
-    held: BTreeSet<usize>,
+    /// How far the prompt may be cut.
+    bounds: Bounds,
     /// Tokens of the tool that the prompt offers; 0 where it offers none.
     tool: usize,
     recorded: Recorded,
@@ -299,6 +275,22 @@ impl<M: PromptMemory> Draft<'_, M> {
         let held = self.planner.memory.record(&prepared.scope, entries.clone()).await?;
         Ok(held == entries)
     }
+}
+
+/// What earlier requests recorded for the messages of this one.
+fn recorded(prepared: &Prepared, entries: &[LedgerEntry]) -> Recorded {
+    let spoken: Vec<(usize, TurnId)> =
+        prepared.spoken.iter().copied().zip(prepared.spoken_ids().iter().copied()).collect();
+    let mut recorded = Recorded::from_entries(&prepared.prefix_ids, &spoken, entries);
+    // The same words may have come in another form before.
+    let takes_text = |message: &Message| results::takes_text(&prepared.request, message);
+    recorded.shortened.retain(|index, _| prepared.request.messages.get(*index).is_some_and(takes_text));
+    if !recorded.shortened.is_empty() {
+        // In a request that goes back to an earlier state of its conversation they may be among the newest.
+        let newest = Cuttable::new(prepared).newest_results(shortening::KEPT_ROUNDS);
+        recorded.shortened.retain(|index, _| !newest.contains(index));
+    }
+    recorded
 }
 
 /// Tokens of the tool that a rewritten prompt offers; 0 where it can offer none.

@@ -102,7 +102,7 @@ impl<M: PromptMemory> Draft<'_, M> {
     /// The long results that would leave with an eviction that ends at `horizon`, oldest first.
     fn long_results(&self, current: Option<&Eviction>, horizon: usize) -> Vec<LongResult> {
         let prepared = self.prepared;
-        let leaving = self.shape.dropped(horizon);
+        let leaving = self.bounds.shape.dropped(horizon);
         let newest = Cuttable::new(prepared).newest_results(KEPT_ROUNDS);
         let may_be_shortened = |index: &usize| {
             let is_there = current.is_none_or(|eviction| !eviction.dropped.contains(index));
