@@ -18,12 +18,12 @@ pub(super) enum Argument {
     Pair(&'static str, u8),
 }
 
-/// The first password that is among the arguments from `start` on; nothing at the command's end if there is none, so that a caller
-/// knows how far this looked and no byte is read twice.
+/// The first password that is among the arguments from `start` on; nothing at the command's end if there is none, so that a
+/// caller knows how far this looked and no byte is read twice.
 pub(super) fn password(text: &[u8], start: usize, arguments: &[Argument]) -> Range<usize> {
     let mut words = Words { text, at: start };
     let mut option = None;
-    while let Some(word) = words.next() {
+    for word in words.by_ref() {
         if let Some(argument) = option.take().or_else(|| attached(text, &word, arguments))
             && let Some(value) = value(text, word.clone(), argument)
             && text.get(value.clone()).and_then(typed).is_some()
@@ -134,9 +134,9 @@ fn length(rest: &[u8]) -> usize {
         match byte {
             b'"' | b'\'' => {
                 let quoted = rest.get(at + 1..).unwrap_or_default();
-                let line = quoted.iter().take(strength::JUDGED).take_while(|byte| !b"\r\n".contains(byte));
+                let mut line = quoted.iter().take(strength::JUDGED).take_while(|byte| !b"\r\n".contains(byte));
                 // A quote that is not closed ends what quotes the command.
-                match line.clone().position(|inside| inside == byte) {
+                match line.position(|inside| inside == byte) {
                     Some(length) => at += length + 2,
                     None if at == 0 => return 0,
                     None => return at,

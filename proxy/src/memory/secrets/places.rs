@@ -5,7 +5,7 @@
 //! further than so many bytes before the secret. It must not know texts nor how rules are applied.
 
 use super::commands::Argument::{self, Attached, Pair, Separate};
-use super::rules::Anchor::{Part, Start, Word};
+use super::rules::Anchor::{Before, Part, Start, Word};
 use super::rules::Check::{Assigned, Codes, Encoded, Told, Typed, Words};
 use super::rules::Rule;
 use super::rules::Secret::{Argument as Arguments, Next, Value};
@@ -15,6 +15,18 @@ use crate::config::SecretKind as Kind;
 /// A password among the arguments of one of these commands, whose names this matches with the space behind them.
 const fn command(names: &'static [&'static str], lead: &'static str, arguments: &'static [Argument]) -> Rule {
     behind(Kind::Password, Start(names), lead, Arguments(arguments)).checked(Typed)
+}
+
+/// Words behind what such phrases are called.
+const fn phrase(kind: Kind, names: &'static [&'static str], lead: &'static str) -> Rule {
+    behind(kind, Part(names), lead, Next("[a-z]{3,9}(?:[ -][a-z]{3,9}){3,23}")).checked(Words)
+}
+
+/// Up to the first word of a phrase, from its name on.
+macro_rules! phrases {
+    () => {
+        r#"["'*]{0,3}(?:\s?[:=]|\s(?:is|ist|lautet|est|es))\s{1,2}["'`]?"#
+    };
 }
 
 /// An option whose name ends so, up to its name's end.
@@ -266,7 +278,7 @@ pub(super) const PLACES: &[Rule] = &[
         Value,
     )
     .checked(Typed),
-    behind(Kind::Password, Part(&["*:*:*:"]), r"\*:\*:\*:[^\s:]{1,64}:", Value).checked(Told),
+    behind(Kind::Password, Before(1, &["*:*:*:"]), r#"[\s"'`]\*:\*:\*:[^\s:]{1,64}:"#, Value).checked(Told),
     // Headers.
     behind(Kind::BasicAuth, Start(&["basic"]), r"(?i:basic)[ \t]{1,4}", Next("[A-Za-z0-9+/]{8,512}={0,2}"))
         .checked(Encoded),
@@ -277,7 +289,7 @@ pub(super) const PLACES: &[Rule] = &[
         Start(&["pass", "pw", "psw", "mdp", "clave"]),
         concat!(
             r#"(?:[pP]ass|[pP]w|PW|psw|mdp|MDP|[cC]lave)\\?["'`*]{0,3}"#,
-            r"\s{0,2}(?::|=|(?u:：))[ \t]{0,4}[*_]{0,2}"
+            r"(?:\s{0,2}(?::|=|(?u:：))[ \t]{0,4}[*_]{0,2}|\s(?:is|ist|est|es)\s)"
         ),
         Value,
     )
@@ -318,6 +330,7 @@ pub(super) const PLACES: &[Rule] = &[
             "login",
             "log in",
             "sign in",
+            "basic auth",
             "creds",
             "credentials",
             "zugangsdaten",
@@ -326,7 +339,7 @@ pub(super) const PLACES: &[Rule] = &[
             "credenciales",
         ]),
         concat!(
-            "(?i:login|log in|sign in|creds|credentials",
+            "(?i:login|log in|sign in|basic auth|creds|credentials",
             "|zugangsdaten|anmeldedaten|identifiants|credenciales)",
             r"(?:(?:\s(?i:data|is|are|sind|sont|son))?\s{0,2}[:=]\s{0,2}",
             r"|\s(?i:with|as|is|are|mit|als|sind|avec|sont|con|son)\s{1,2})",
@@ -343,14 +356,10 @@ pub(super) const PLACES: &[Rule] = &[
         Next(concat!(code!(), r"(?:(?:[ \t\r\n,;/|]|\\n|[-*] |[0-9]{1,2}[.)] ?){1,8}", code!(), ")*")),
     )
     .checked(Codes),
-    behind(
+    phrase(Kind::Password, &["passphrase"], concat!("(?i:passphrase)", phrases!())),
+    phrase(
         Kind::RecoveryCode,
-        Part(&["passphrase", "seed phrase", "recovery phrase", "secret phrase", "backup phrase", "mnemonic"]),
-        concat!(
-            r#"(?i:passphrase|(?:seed|recovery|secret|backup) phrase|mnemonic)["'*]{0,3}"#,
-            r#"(?:\s?[:=]|\s(?:is|ist|lautet|est|es))\s{1,2}["'`]?"#
-        ),
-        Next("[a-z]{3,9}(?:[ -][a-z]{3,9}){3,23}"),
-    )
-    .checked(Words),
+        &["seed phrase", "recovery phrase", "secret phrase", "backup phrase", "mnemonic"],
+        concat!("(?i:(?:seed|recovery|secret|backup) phrase|mnemonic)", phrases!()),
+    ),
 ];

@@ -116,9 +116,14 @@ fn is_stand_in(value: &[u8]) -> bool {
 fn is_technical(value: &[u8]) -> bool {
     let lower = value.to_ascii_lowercase();
     let digits = lower.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let unit = lower.get(digits..).unwrap_or_default();
-    let is_size = digits > 0 && words(UNITS).any(|start| unit.starts_with(start.as_bytes()));
-    is_size || words(TERMS).any(|start| lower.starts_with(start.as_bytes()))
+    let unit = lower.get(digits..).unwrap_or_default().split(|byte| *byte == b'-').next().unwrap_or_default();
+    let is_size = digits > 0 && has_word(UNITS, unit.strip_suffix(b"s").unwrap_or(unit));
+    let is_term = |term: &str| {
+        let rest = lower.strip_prefix(term.as_bytes());
+        let goes_on = |rest: &[u8]| rest.first().is_some_and(u8::is_ascii_alphabetic);
+        rest.is_some_and(|rest| !goes_on(rest) || term.ends_with(|last: char| last.is_ascii_digit()))
+    };
+    is_size || words(TERMS).any(is_term)
 }
 
 /// The words of a list.
@@ -139,29 +144,33 @@ const LONGEST_NUMBER: usize = 16;
 const FEWEST_WORDS: usize = 4;
 
 /// More of what stands for a password in manuals.
-const MORE_EXAMPLES: &str = "1234 123456 1234567 123456789 1234567890 abc123 changeit foobar mypass mypw passwort kennwort geheim \
+const MORE_EXAMPLES: &str = "\
+    1234 123456 1234567 123456789 1234567890 abc123 changeit foobar mypass mypw passwort kennwort geheim \
     motdepasse senha clave test123 test1234 wordpress somewordpress";
 
 /// Parts of names that values are given in code and manuals.
 const NAMES: &str = "passw passphrase secret token test_ _test testcase";
 
 /// Beginnings of terms that are written as passwords are.
-const TERMS: &str = "2fa mfa aes argon2 ascii base16 base32 base58 base64 base85 bcrypt blake blowfish chacha crc des3 ed25519 \
+const TERMS: &str = "\
+    0x 2fa mfa aes argon2 ascii base16 base32 base58 base64 base85 bcrypt blake blowfish chacha crc des3 ed25519 \
     float hs256 hs384 hs512 http int16 int32 int64 int8 ipv latin md4 md5 ntlm nvarchar oauth pbkdf pkcs \
     poly1305 ripemd rot13 rs256 rsa scrypt sha1 sha2 sha3 sha5 tls1 uint ucs2 utf varchar version web3 windows \
     wpa x509";
 
 /// Beginnings of what is counted.
-const UNITS: &str =
-    "attempt bit byte char day digit hour letter min month sec sign symbol th time week word year zeichen";
+const UNITS: &str = "\
+    attempt bit byte char character day digit hour letter min minute month sec second sign symbol th time week \
+    word year zeichen";
 
 /// Words that are written behind an option without being its value.
-const PROSE: &str = "also and argument arguments asks because been does empty expired false file flag flags from have here \
-    inline input instead into invalid lets like makes means must need needs none null only option optional \
-    options over parameter params prompt prompts required reset sets should stdin string switch takes than that \
-    then there this true undefined used uses using value were when where which will with without works would \
-    wrong";
+const PROSE: &str = "\
+    also and argument arguments asks because been does empty expired false file flag flags from have here inline \
+    input instead into invalid lets like makes means must need needs none null only option optional options over \
+    parameter params prompt prompts required reset sets should stdin string switch takes than that then there \
+    this true undefined used uses using value were when where which will with without works would wrong";
 
 /// Words that hold sentences together, none of which is in the usual lists that phrases are drawn from, or hardly.
-const SENTENCE_WORDS: &str = "and any are can cannot choose could for from has have its least not passphrase password please random \
-    should some something than that the these this was what when which will with word words would you your";
+const SENTENCE_WORDS: &str = "\
+    and any are can cannot choose could for from has have its least not passphrase password please random should \
+    some something than that the these this was what when which will with word words would you your";

@@ -1,5 +1,4 @@
 //! Passwords and codes that only their places tell, and what stands in such places without being one.
-#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -55,6 +54,7 @@ const MASKED: &[&str] = &[
     "default login anonymous password ⟦mandarin⟧",
     "db1.example.org:5432:shop:ann:⟦mandarin⟧",
     "*:5432:*:ann:⟦mandarin⟧",
+    "~/.pgpass has\n*:*:*:ann:⟦mandarin7⟧",
     // Headers.
     "Proxy-Auth is Basic ⟦YW5uOm1hbmRhcmlu⟧ in the trace",
     "\"X-Forwarded-Auth\": \"Basic ⟦YW5uOm1hbmRhcmluNw==⟧\"",
@@ -62,6 +62,9 @@ const MASKED: &[&str] = &[
     "pass: ⟦hunter22⟧",
     "Pass = ⟦tiger99⟧",
     "pw: ⟦mandarin7⟧",
+    "The pass is ⟦mandarin7⟧, as ever.",
+    "passphrase = ⟦lemon-harbor-violin-cactus⟧",
+    "Basic auth: bob:⟦tiger99⟧",
     "{\"user\": \"ann\", \"password\": \"⟦tiger78⟧\"}",
     "{\"passphrase\": \"⟦tiger99⟧\"}",
     "password: ⟦tiger99⟧\nhost: db1",
@@ -172,6 +175,8 @@ const LEFT: &[&str] = &[
     "machine <host> login <user> password <password>",
     "Machine learning and login pages need no password reset.",
     "localhost:5432:5432",
+    "arn:aws:logs:*:*:*:group:abc12345",
+    "pass: 0x1f2e3d4c",
     "Authorization: Basic <base64>",
     "Basic understanding of Basic authentication and basic functionality.",
     "password: <password>",
