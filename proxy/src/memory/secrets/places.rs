@@ -1,8 +1,8 @@
-//! Where people and programs write what no shape tells: the rules for options, commands, environments, files of credentials, headers
-//! and sentences, for passwords that may be words and for codes.
+//! Where people and programs write what no shape tells: the rules for options, commands, environments, files of
+//! credentials, headers and sentences, for passwords that may be words and for codes.
 //!
-//! Placeholders, terms and what belongs to a sentence are left by the checks, so that each rule says the place alone. No pattern goes
-//! further than so many bytes before the secret. It must not know texts nor how rules are applied.
+//! Placeholders, terms and what belongs to a sentence are left by the checks, so that each rule says the place alone.
+//! No pattern goes further than so many bytes before the secret. It must not know texts nor how rules are applied.
 
 use super::commands::Argument::{self, Attached, Pair, Separate};
 use super::rules::Anchor::{Before, Part, Start, Word};
