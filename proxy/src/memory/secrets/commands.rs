@@ -18,8 +18,8 @@ pub(super) enum Argument {
     Pair(&'static str, u8),
 }
 
-/// The first password that is among the arguments from `start` on; nothing at the command's end if there is none, so that a
-/// caller knows how far this looked and no byte is read twice.
+/// The first password that is among the arguments from `start` on; nothing at the end of the command if there is
+/// none, so that a caller knows how far this looked and no byte is read twice.
 pub(super) fn password(text: &[u8], start: usize, arguments: &[Argument]) -> Range<usize> {
     let mut words = Words { text, at: start };
     let mut option = None;
