@@ -96,6 +96,7 @@ kinds! {
     PrivateKey = "private-key",
     Pulumi = "pulumi",
     PyPi = "pypi",
+    RecoveryCode = "recovery-code",
     Replicate = "replicate",
     Resend = "resend",
     RubyGems = "rubygems",

@@ -7,7 +7,7 @@ use std::ops::Range;
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::rules::{Check, Rule, Secret};
-use super::strength;
+use super::{commands, plausible, strength};
 
 /// A rule that can be tried.
 pub(super) struct CompiledRule {
@@ -29,7 +29,7 @@ impl CompiledRule {
         let secret = match rule.secret {
             Secret::Next(secret) => Some(pattern(format!("^(?:{secret})"))?),
             Secret::Near(_, secret) => Some(pattern(format!("^(?:{secret})$"))?),
-            Secret::Value => None,
+            Secret::Value | Secret::Argument(_) => None,
         };
         Ok(Self { rule, lead, secret })
     }
@@ -47,6 +47,7 @@ impl CompiledRule {
                 let run = runs.find(|run| near.get(run.clone()).is_some_and(|run| secret.is_match(run)))?;
                 Some(start + run.start..start + run.end)
             }
+            (Secret::Argument(arguments), _) => Some(commands::password(text, start, arguments)),
             _ => strength::value(text, start),
         }
     }
@@ -71,6 +72,11 @@ impl CompiledRule {
             }
             Check::Assigned => return strength::assigned(value).map(|part| extended(text, within(part))),
             Check::Said => return strength::said(value).map(|part| extended(text, within(part))),
+            Check::Told => return plausible::told(value).map(|part| extended(text, within(part))),
+            Check::Typed => return plausible::typed(value).map(|part| closed(text, extended(text, within(part)))),
+            Check::Codes => return plausible::codes(value).map(within),
+            Check::Words => plausible::is_drawn_words(value),
+            Check::Encoded => plausible::is_basic(value),
         };
         // A sentence may end here.
         let end = value.iter().rev().take_while(|byte| **byte == b'.').count();
@@ -98,6 +104,15 @@ fn extended(text: &[u8], range: Range<usize>) -> Range<usize> {
     let more =
         if range.len() < strength::JUDGED { 0 } else { rest.iter().take_while(|byte| strength::belongs(byte)).count() };
     range.start..range.end + more
+}
+
+/// All of a secret in quotes of which only the first word was looked at.
+fn closed(text: &[u8], range: Range<usize>) -> Range<usize> {
+    let quote = range.start.checked_sub(1).and_then(|at| text.get(at)).filter(|byte| b"\"'".contains(byte));
+    let rest = text.get(range.end..).unwrap_or_default();
+    let line = || rest.iter().take(strength::JUDGED).take_while(|byte| !b"\r\n".contains(byte));
+    let more = quote.filter(|_| rest.first() == Some(&b' ')).and_then(|quote| line().position(|byte| byte == quote));
+    range.start..range.end + more.unwrap_or(0)
 }
 
 /// Bytes of the shortest private key with its marks.

@@ -12,7 +12,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use super::RuleError;
 use super::checksums::{card_at, iban_at};
 use super::compiled::{CompiledRule, begins_word};
-use super::rules::{Anchor, Check, RULES};
+use super::rules::{self, Anchor, Check};
 use crate::config::SecretKind;
 
 /// Finds what the rules describe.
@@ -44,7 +44,7 @@ impl Finder {
     pub(super) fn new() -> Result<Self, RuleError> {
         let mut words = Words::default();
         let (mut of_runs, mut rules) = (Vec::new(), Vec::new());
-        for (number, rule) in RULES.iter().enumerate() {
+        for (number, rule) in rules::all().enumerate() {
             rules.push(CompiledRule::new(rule)?);
             match rule.anchor {
                 Anchor::Run => of_runs.push(number),
@@ -169,9 +169,14 @@ impl Search<'_> {
     fn repeated(&mut self) {
         let bare = |found: &Found| {
             let rule = self.finder.rules.get(found.rank).map(|compiled| compiled.rule.check);
-            let is_named = matches!(rule, Some(Check::Assigned | Check::Said | Check::InUrl | Check::Random));
+            // A word that was typed into a command may mean something else where it is said again.
+            let has_digits = |value: &&[u8]| rule != Some(Check::Typed) || value.iter().any(u8::is_ascii_digit);
+            let is_named = matches!(
+                rule,
+                Some(Check::Assigned | Check::Said | Check::InUrl | Check::Random | Check::Told | Check::Typed)
+            );
             let value = self.text.get(found.range.clone()).filter(|value| REPEATED_LENGTHS.contains(&value.len()));
-            value.filter(|_| is_named).map(|value| (value, found.kind, found.rank))
+            value.filter(|_| is_named).filter(has_digits).map(|value| (value, found.kind, found.rank))
         };
         let secrets: Vec<_> = self.found.iter().filter_map(bare).take(MOST_REPEATED).collect();
         let mut again = AhoCorasick::builder();

@@ -4,9 +4,12 @@
 //! must not know turns, nor where they go.
 
 mod checksums;
+mod commands;
 mod compiled;
 mod masking;
 mod matching;
+mod places;
+mod plausible;
 mod rules;
 mod strength;
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! loosely where services have changed lengths. Where two rules find the same bytes the first one names the kind. It must not
 //! know texts nor how rules are applied.
 
+use super::commands::Argument;
+use super::places::PLACES;
 use crate::config::SecretKind;
 
 /// How one shape of secret is recognised. Patterns are of bytes, not of characters.
@@ -41,6 +43,8 @@ pub(super) enum Secret {
     Near(usize, &'static str),
     /// The value behind the lead, in quotes or without.
     Value,
+    /// What a command takes as its password behind the lead, in one of these ways.
+    Argument(&'static [Argument]),
 }
 
 /// What has to be true of a secret.
@@ -60,6 +64,16 @@ pub(super) enum Check {
     Assigned,
     /// It was said to be one in a sentence, in which many words may stand there.
     Said,
+    /// It was told with a verb or a colon, or is an option's word, where few other words stand.
+    Told,
+    /// It stands where a program takes a password.
+    Typed,
+    /// It is a list of codes, which have digits.
+    Codes,
+    /// It is words that were drawn, and no sentence.
+    Words,
+    /// It is a name and a password in Base64.
+    Encoded,
 }
 
 use Anchor::{Before, Part, Run, Start, Word};
@@ -78,12 +92,12 @@ const fn at(kind: SecretKind, anchor: Anchor, pattern: &'static str) -> Rule {
 }
 
 /// A secret behind something else.
-const fn behind(kind: SecretKind, anchor: Anchor, lead: &'static str, secret: Secret) -> Rule {
+pub(super) const fn behind(kind: SecretKind, anchor: Anchor, lead: &'static str, secret: Secret) -> Rule {
     Rule { kind, anchor, lead, secret, check: Shape }
 }
 
 impl Rule {
-    const fn checked(self, check: Check) -> Self {
+    pub(super) const fn checked(self, check: Check) -> Self {
         Self { check, ..self }
     }
 }
@@ -233,8 +247,13 @@ const DATABASES: &[&str] = &[
     "ldap",
 ];
 
-/// The rules, special ones before general ones.
-pub(super) const RULES: &[Rule] = &[
+/// All rules, special ones before general ones.
+pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
+    RULES.iter().chain(PLACES)
+}
+
+/// The rules for shapes and names.
+const RULES: &[Rule] = &[
     // Whole keys.
     at(Kind::SshKey, Part(&["-----BEGIN OPENSSH"]), pem!("OPENSSH ")).checked(Block),
     at(

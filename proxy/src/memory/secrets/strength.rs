@@ -6,19 +6,19 @@
 use std::ops::Range;
 
 /// What a value is made of.
-struct Makeup {
+pub(super) struct Makeup {
     /// Bytes of other letters than those of ASCII among them.
-    lower: usize,
-    upper: usize,
-    digits: usize,
+    pub(super) lower: usize,
+    pub(super) upper: usize,
+    pub(super) digits: usize,
     /// What is neither a letter nor a digit nor joins words.
-    symbols: usize,
+    pub(super) symbols: usize,
     /// Bits of Shannon's entropy that a byte has on average.
-    entropy: f32,
+    pub(super) entropy: f32,
 }
 
 impl Makeup {
-    fn new(value: &[u8]) -> Self {
+    pub(super) fn new(value: &[u8]) -> Self {
         let mut counts = [0_u32; 256];
         for byte in value {
             counts[usize::from(*byte)] += 1;
@@ -65,6 +65,7 @@ pub(super) fn value(text: &[u8], start: usize) -> Option<Range<usize>> {
         _ => 0,
     };
     let quote = opening.checked_sub(1).and_then(|at| rest.get(at));
+    let opening = opening + guillemets(rest.get(opening..).unwrap_or_default());
     let inside = rest.get(opening..)?;
     let is_over = |at: &usize| {
         let after = inside.get(*at..).unwrap_or_default();
@@ -80,6 +81,15 @@ pub(super) fn value(text: &[u8], start: usize) -> Option<Range<usize>> {
         && inside.get(length).is_some_and(|next| b"\"'`".contains(next))
         && inside.get(..length).and_then(<[u8]>::last).is_some_and(|last| b"=([{".contains(last));
     (!is_of_code).then_some(start + opening..start + opening + length)
+}
+
+/// Bytes of the guillemets that a value begins with, and of the space that French has behind them.
+fn guillemets(value: &[u8]) -> usize {
+    match value {
+        [0xc2, 0xab | 0xbb, 0xc2, 0xa0, ..] => 4,
+        [0xc2, 0xab | 0xbb, ..] => 2,
+        _ => 0,
+    }
 }
 
 /// Whether a byte can be part of a value without quotes. Scripts that put no spaces between words, and their marks, end it.
@@ -135,12 +145,20 @@ pub(super) fn is_url_password(value: &[u8]) -> bool {
 const SHORTEST: usize = 8;
 
 /// A value without what ends sentences, markup and statements.
-fn trimmed(value: &[u8]) -> Range<usize> {
+pub(super) fn trimmed(value: &[u8]) -> Range<usize> {
     let tag = value.windows(2).position(|two| two == b"</");
-    let end = tag.unwrap_or(value.len());
-    let kept = value.get(..end).unwrap_or_default();
-    let is_end = |byte: &u8| b".,;:)]}>*`'\"\\".contains(byte);
-    0..end - kept.iter().rev().take_while(|byte| is_end(byte)).count()
+    let mut kept = value.get(..tag.unwrap_or(value.len())).unwrap_or_default();
+    loop {
+        kept = match kept {
+            [
+                start @ ..,
+                b'.' | b',' | b';' | b':' | b')' | b']' | b'}' | b'>' | b'*' | b'`' | b'\'' | b'"' | b'\\',
+            ] => start,
+            // Guillemets and the space that French has before them.
+            [start @ .., 0xc2, 0xab | 0xbb | 0xa0] => start,
+            _ => return 0..kept.len(),
+        };
+    }
 }
 
 /// Whether a value is a variable's name with what languages write before it, or a template: `$PASSWORD`, `${PASSWORD}`, `%(password)s`.
@@ -157,7 +175,7 @@ fn is_variable(value: &[u8]) -> bool {
 }
 
 /// Whether a value is an expression, a name, an address or a type, such as `os.environ["KEY"]`.
-fn is_code(value: &[u8]) -> bool {
+pub(super) fn is_code(value: &[u8]) -> bool {
     let is_address = value.windows(3).any(|three| three == b"://");
     let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_.$:>-?!".contains(byte);
     let name = value.iter().take_while(is_name).count();
@@ -178,7 +196,7 @@ fn is_path(value: &[u8]) -> bool {
 }
 
 /// Whether a value says that a secret would stand there.
-fn is_example(value: &[u8]) -> bool {
+pub(super) fn is_example(value: &[u8]) -> bool {
     let lower = value.to_ascii_lowercase();
     let has = |word: &&str| lower.windows(word.len()).any(|part| part == word.as_bytes());
     EXAMPLES.iter().any(has) || USUAL_EXAMPLES.iter().any(|example| example.as_bytes() == lower)
@@ -209,7 +227,7 @@ const EXAMPLES: &[&str] = &[
 ];
 
 /// What stands for a password in the examples of manuals.
-const USUAL_EXAMPLES: &[&str] = &[
+pub(super) const USUAL_EXAMPLES: &[&str] = &[
     "pass",
     "password",
     "passwd",

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 #![expect(clippy::print_stdout, reason = "the figures are to be seen")]
 
+mod places;
 mod recorded;
 mod shapes;
 
@@ -14,7 +15,7 @@ use proptest::sample::select;
 
 use self::shapes::{Made, made};
 use super::Masker;
-use super::rules::RULES;
+use super::rules;
 use crate::config::{MemoryConfig, SecretKind};
 
 static MASKER: LazyLock<Masker> = LazyLock::new(|| Masker::new(&MemoryConfig::default()).unwrap());
@@ -191,7 +192,7 @@ fn what_is_excepted_is_kept_and_nothing_is_masked_where_that_is_off() {
 fn every_kind_has_a_name_of_its_own_and_a_rule_or_a_checksum() {
     let names: BTreeSet<&str> = SecretKind::ALL.iter().map(|kind| kind.label()).collect();
     assert_eq!(names.len(), SecretKind::ALL.len());
-    let ruled: BTreeSet<SecretKind> = RULES.iter().map(|rule| rule.kind).collect();
+    let ruled: BTreeSet<SecretKind> = rules::all().map(|rule| rule.kind).collect();
     for kind in SecretKind::ALL {
         let is_number = matches!(kind, SecretKind::PaymentCard | SecretKind::Iban);
         assert!(ruled.contains(kind) != is_number, "{}", kind.label());

@@ -220,6 +220,7 @@ const SHAPES: &[(SecretKind, &str)] = &[
     (Kind::Password, "my password for the router at home is <{10s}7aB>"),
     (Kind::Password, "Das Pass|wort lautet <{10s}7aB>"),
     (Kind::Password, "我的密码是<{10s}7aB>"),
+    (Kind::RecoveryCode, "recovery |code: <{10l}-{10l}>"),
     (Kind::Credential, "api|_key: <{32h}>"),
     (Kind::Credential, "client|_secret = \"<{24w}>\""),
     (Kind::Credential, "X-API-|Key: <{24w}>"),

@@ -1,0 +1,156 @@
+//! Finds the password among the arguments of a command, as a shell would take it.
+//!
+//! A command is read up to the end of its line or up to a pipe. It must not know which commands there are.
+
+use std::ops::Range;
+
+use super::plausible::typed;
+use super::strength;
+
+/// How a command takes a password.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Argument {
+    /// As the word behind this option.
+    Separate(&'static str),
+    /// As what is written to this option without a space.
+    Attached(&'static str),
+    /// As what follows the first such byte in the word behind this option or written to it: `user:password`.
+    Pair(&'static str, u8),
+}
+
+/// The first password that is among the arguments from `start` on; nothing at the end of the command if there is
+/// none, so that a caller knows how far this looked and no byte is read twice.
+pub(super) fn password(text: &[u8], start: usize, arguments: &[Argument]) -> Range<usize> {
+    let mut words = Words { text, at: start };
+    let mut option = None;
+    for word in words.by_ref() {
+        if let Some(argument) = option.take().or_else(|| attached(text, &word, arguments))
+            && let Some(value) = value(text, word.clone(), argument)
+            && text.get(value.clone()).and_then(typed).is_some()
+        {
+            return value;
+        }
+        let word = text.get(word).unwrap_or_default();
+        option = arguments.iter().find(|argument| is_separate(word, argument));
+    }
+    words.at..words.at
+}
+
+/// The argument that is written to its option in this word.
+fn attached<'a>(text: &[u8], word: &Range<usize>, arguments: &'a [Argument]) -> Option<&'a Argument> {
+    let word = text.get(word.clone())?;
+    arguments.iter().find(|argument| match argument {
+        Argument::Attached(option) => rest_behind(word, option)
+            .is_some_and(|rest| !rest.is_empty() && !LONG_FORMS.iter().any(|form| rest.starts_with(form))),
+        Argument::Pair(option, _) => rest_behind(word, option).is_some_and(|rest| !rest.is_empty()),
+        Argument::Separate(_) => false,
+    })
+}
+
+/// Whether the word behind this one is the argument. Several options of one letter may be one word.
+fn is_separate(word: &[u8], argument: &Argument) -> bool {
+    let (Argument::Separate(option) | Argument::Pair(option, _)) = argument else { return false };
+    let option = option.as_bytes();
+    let is_cluster = || match (word, option) {
+        ([b'-', letters @ .., last], [b'-', letter]) => {
+            last == letter && letters.len() <= MOST_CLUSTERED && letters.iter().all(u8::is_ascii_alphabetic)
+        }
+        _ => false,
+    };
+    word == option || is_cluster()
+}
+
+fn rest_behind<'w>(word: &'w [u8], option: &str) -> Option<&'w [u8]> {
+    word.strip_prefix(option.as_bytes())
+}
+
+/// The value in a word, without quotes.
+fn value(text: &[u8], word: Range<usize>, argument: &Argument) -> Option<Range<usize>> {
+    let mut start = word.start;
+    let bytes = |start: usize| text.get(start..word.end).unwrap_or_default();
+    if let Argument::Attached(option) | Argument::Pair(option, _) = argument
+        && let Some(rest) = rest_behind(bytes(start), option)
+    {
+        start = word.end - rest.len() + usize::from(rest.starts_with(b"="));
+    }
+    let mut quote = opening(bytes(start));
+    start += quote.len();
+    if let Argument::Pair(_, separator) = argument {
+        let bytes = bytes(start);
+        let at = bytes.iter().position(|byte| byte == separator)?;
+        // The name may end in a quote of its own.
+        if bytes.iter().take(at).any(|byte| quote.last() == Some(byte)) {
+            quote = b"";
+        }
+        start += at + 1;
+    }
+    if quote.is_empty() {
+        quote = opening(bytes(start));
+        start += quote.len();
+    }
+    let end = |byte: &u8| quote.last().map_or_else(|| !strength::belongs(byte), |quote| byte == quote);
+    let length = bytes(start).iter().take(strength::JUDGED).position(end).unwrap_or(bytes(start).len());
+    Some(start..start + length.min(strength::JUDGED))
+}
+
+/// The quote that a word begins with.
+fn opening(word: &[u8]) -> &[u8] {
+    match word {
+        [b'\\', b'"' | b'\'', ..] => word.get(..2).unwrap_or_default(),
+        [b'"' | b'\'', ..] => word.get(..1).unwrap_or_default(),
+        _ => b"",
+    }
+}
+
+/// The words of a command.
+struct Words<'t> {
+    text: &'t [u8],
+    at: usize,
+}
+
+impl Iterator for Words<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.text.get(self.at..)? {
+                [b' ' | b'\t', ..] => self.at += 1,
+                [b'\\', b'\n', ..] => self.at += 2,
+                [b'\\', b'\r', b'\n', ..] => self.at += 3,
+                _ => break,
+            }
+        }
+        let rest = self.text.get(self.at..)?;
+        let start = self.at;
+        self.at += length(rest);
+        (self.at > start).then_some(start..self.at)
+    }
+}
+
+/// Bytes of the word that a command goes on with; 0 at its end.
+fn length(rest: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(byte) = rest.get(at) {
+        match byte {
+            b'"' | b'\'' => {
+                let quoted = rest.get(at + 1..).unwrap_or_default();
+                let mut line = quoted.iter().take(strength::JUDGED).take_while(|byte| !b"\r\n".contains(byte));
+                // A quote that is not closed ends what quotes the command.
+                match line.position(|inside| inside == byte) {
+                    Some(length) => at += length + 2,
+                    None if at == 0 => return 0,
+                    None => return at,
+                }
+            }
+            b' ' | b'\t' | b'\r' | b'\n' | b'|' | b';' | b'`' => return at,
+            b'&' if rest.get(at + 1) == Some(&b'&') => return at,
+            _ => at += 1,
+        }
+    }
+    at
+}
+
+/// Options of more letters that begin with the letter of an option: `-port` is none of `-p`.
+const LONG_FORMS: [&[u8]; 3] = [b"ort", b"ass", b"rotocol"];
+/// Letters that may stand before the last one in a word of options.
+const MOST_CLUSTERED: usize = 5;

@@ -1,0 +1,365 @@
+//! Where people and programs write what no shape tells: the rules for options, commands, environments, files of
+//! credentials, headers and sentences, for passwords that may be words and for codes.
+//!
+//! Placeholders, terms and what belongs to a sentence are left by the checks, so that each rule says the place alone.
+//! No pattern goes further than so many bytes before the secret. It must not know texts nor how rules are applied.
+
+use super::commands::Argument::{self, Attached, Pair, Separate};
+use super::rules::Anchor::{Before, Part, Start, Word};
+use super::rules::Check::{Assigned, Codes, Encoded, Told, Typed, Words};
+use super::rules::Rule;
+use super::rules::Secret::{Argument as Arguments, Next, Value};
+use super::rules::behind;
+use crate::config::SecretKind as Kind;
+
+/// A password among the arguments of one of these commands, whose names this matches with the space behind them.
+const fn command(names: &'static [&'static str], lead: &'static str, arguments: &'static [Argument]) -> Rule {
+    behind(Kind::Password, Start(names), lead, Arguments(arguments)).checked(Typed)
+}
+
+/// Words behind what such phrases are called.
+const fn phrase(kind: Kind, names: &'static [&'static str], lead: &'static str) -> Rule {
+    behind(kind, Part(names), lead, Next("[a-z]{3,9}(?:[ -][a-z]{3,9}){3,23}")).checked(Words)
+}
+
+/// Up to the first word of a phrase, from its name on.
+macro_rules! phrases {
+    () => {
+        r#"["'*]{0,3}(?:\s?[:=]|\s(?:is|ist|lautet|est|es))\s{1,2}["'`]?"#
+    };
+}
+
+/// An option whose name ends so, up to its name's end.
+macro_rules! option {
+    ($names:literal) => {
+        concat!("--(?:[A-Za-z0-9]{1,16}[-_.]){0,4}(?i:", $names, ")")
+    };
+}
+
+macro_rules! password_option {
+    () => {
+        option!("password|passwd|passwort|passphrase|pass|pwd|pw")
+    };
+}
+
+/// What passwords are called, in the languages that have a word of their own for them.
+macro_rules! names {
+    () => {
+        "(?:(?i:passw(?:or)?d|passwort|passphrase|passcode|pwd|kennwort|contrase(?u-i:ñ)a|contrasena|senha|mot de passe\
+         |wachtwoord|parola|has(?u-i:ł)o)|(?u:[пП]ароль|密码|密碼|口令|パスワード|비밀번호))"
+    };
+}
+
+const NAMES: &[&str] = &[
+    "password",
+    "passwd",
+    "passwort",
+    "passphrase",
+    "passcode",
+    "pwd",
+    "kennwort",
+    "contraseña",
+    "contrasena",
+    "senha",
+    "mot de passe",
+    "wachtwoord",
+    "parola",
+    "hasło",
+    "пароль",
+    "Пароль",
+    "密码",
+    "密碼",
+    "口令",
+    "パスワード",
+    "비밀번호",
+];
+
+/// A verb or a sign between a name and what it names, and the quote behind it that ASCII has not.
+macro_rules! tells {
+    () => {
+        concat!(
+            r#"\\?["'`*]{0,3}"#,
+            r"(?:\s{1,2}(?i:for|to|of|on|at|in|vom|von|zum|zur|de|del|du|pour|para|f(?u-i:ü)r)\s[^\n.!?:=]{1,40}?)?",
+            r"(?:(?u:[ \t\u{a0}\u{202f}]{0,2})(?::=|={1,2}|:|(?u:：|＝))",
+            r"|\s{1,2}(?:(?i:is|was|ist|war|lautet|es|era|est)|(?u:è|é|heißt|это))",
+            r"(?:\s(?i:now|still|just|jetzt|nun|maintenant|ahora))?(?::|\s)",
+            r"|\s?(?u:是|为|為|は|는|은)(?u:[:：])?)",
+            r"[ \t\n]{0,3}(?u:[“”„«»‘‚「『][ \u{a0}\u{202f}]?|[*_(]{1,2})?"
+        )
+    };
+}
+
+/// The names of codes, in one word or two.
+const CODE_NAMES: &[&str] = &[
+    "recovery code",
+    "recovery key",
+    "backup code",
+    "scratch code",
+    "emergency code",
+    "one-time code",
+    "verification code",
+    "2fa code",
+    "wiederherstellungscode",
+    "wiederherstellungsschlüssel",
+    "einmalcode",
+    "backupcode",
+    "code de récupération",
+    "codes de récupération",
+    "code de secours",
+    "codes de secours",
+    "código de recuperación",
+    "códigos de recuperación",
+    "código de respaldo",
+    "códigos de respaldo",
+    "恢复代码",
+    "恢复码",
+    "备用码",
+    "验证码",
+    "リカバリーコード",
+    "バックアップコード",
+];
+
+macro_rules! code_names {
+    () => {
+        concat!(
+            "(?:(?i:(?:recovery|backup|scratch|emergency|one-time|verification|2fa) (?:code|key)s?",
+            "|wiederherstellungs(?:code|schl(?u-i:ü)ssel)s?|einmalcodes?|backupcodes?",
+            "|codes? de (?:r(?u-i:é)cup(?u-i:é)ration|secours)|c(?u-i:ó)digos? de (?:recuperaci(?u-i:ó)n|respaldo))",
+            "|(?u:恢复代码|恢复码|备用码|验证码|リカバリーコード|バックアップコード))"
+        )
+    };
+}
+
+/// Up to the first code of a list.
+macro_rules! lists {
+    () => {
+        concat!(
+            r#"["'*]{0,3}(?:\s(?i:for|of|f(?u-i:ü)r|von|pour|de|para)\s[^\n.!?:=]{1,40}?)?"#,
+            r"(?:(?u:[ \u{a0}]{0,2})(?::|=|(?u:：))|\s(?i:is|are|ist|sind|lautet|lauten|est|sont|es|son)\s|(?u:是|为|は))",
+            r#"[*]{0,2}\s{0,4}(?:```[a-z]{0,8}\s{1,2})?(?:[-*]\s{1,2}|[0-9]{1,2}[.)]\s{1,2})?["'`(\[]{0,2}"#
+        )
+    };
+}
+
+/// A code, and more of them with what separates the lines of a list.
+macro_rules! code {
+    () => {
+        "(?:[A-Za-z0-9]{3,12}(?:-[A-Za-z0-9]{3,12}){1,7}|[0-9]{4} [0-9]{4}|[0-9]{3} [0-9]{3}|[A-Za-z0-9]{6,32})"
+    };
+}
+
+/// The rules; where two find the same bytes the first one names the kind.
+pub(super) const PLACES: &[Rule] = &[
+    // Commands.
+    command(
+        &["curl"],
+        r"(?i:curl)[ \t]",
+        &[Pair("-u", b':'), Pair("--user", b':'), Pair("-U", b':'), Pair("--proxy-user", b':')],
+    ),
+    command(&["http", "https", "xh"], r"(?i:http|https|xh)[ \t]", &[Pair("-a", b':'), Pair("--auth", b':')]),
+    command(&["lftp"], r"(?i:lftp)[ \t]", &[Pair("-u", b',')]),
+    command(&["smbclient", "rpcclient"], r"(?i:smbclient|rpcclient)[ \t]", &[Pair("-U", b'%')]),
+    command(
+        &[
+            "mysql",
+            "mysqldump",
+            "mysqladmin",
+            "mysqlimport",
+            "mysqlcheck",
+            "mysqlsh",
+            "mariadb",
+            "mariadb-dump",
+            "mariadb-admin",
+            "7z",
+            "7za",
+            "rar",
+            "unrar",
+        ],
+        concat!(r"(?i:mysql(?:dump|admin|import|check|sh)?|mariadb(?:-dump|-admin)?", r"|7za?|(?:un)?rar)[ \t]"),
+        &[Attached("-p")],
+    ),
+    command(
+        &[
+            "sshpass",
+            "docker login",
+            "podman login",
+            "nerdctl login",
+            "buildah login",
+            "skopeo login",
+            "helm registry login",
+            "oc login",
+            "az login",
+            "cf login",
+            "mongo",
+            "mongosh",
+            "mongodump",
+            "mongorestore",
+            "mongoexport",
+            "mongoimport",
+            "cqlsh",
+            "rdesktop",
+        ],
+        concat!(
+            r"(?i:sshpass|(?:docker|podman|nerdctl|buildah|skopeo|helm registry|oc|az|cf) login",
+            r"|mongo(?:sh|dump|restore|export|import)?|cqlsh|rdesktop)[ \t]"
+        ),
+        &[Separate("-p"), Separate("--password"), Attached("-p")],
+    ),
+    command(&["redis-cli", "valkey-cli"], r"(?i:redis-cli|valkey-cli)[ \t]", &[Separate("-a"), Separate("--pass")]),
+    command(
+        &["sqlcmd", "bcp", "osql", "zip", "unzip", "mosquitto_pub", "mosquitto_sub", "ipmitool"],
+        r"(?i:sqlcmd|bcp|osql|(?:un)?zip|mosquitto_(?:pub|sub)|ipmitool)[ \t]",
+        &[Separate("-P"), Attached("-P")],
+    ),
+    command(
+        &["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapwhoami", "ldappasswd"],
+        r"ldap(?:search|add|modify|delete|whoami|passwd)[ \t]",
+        &[Separate("-w")],
+    ),
+    command(&["keytool", "jarsigner"], r"(?i:keytool|jarsigner)[ \t]", &[Separate("-storepass"), Separate("-keypass")]),
+    command(&["xfreerdp", "wfreerdp"], r"(?i:xfreerdp|wfreerdp)[ \t]", &[Attached("/p:")]),
+    behind(
+        Kind::Password,
+        Word(&["sqlplus"]),
+        r"(?i:sqlplus)(?: -[A-Za-z]{1,4}){0,3} [^\s/@]{1,64}/",
+        Next(r#"[^\s@"'`]{4,128}"#),
+    )
+    .checked(Typed),
+    behind(
+        Kind::Password,
+        Word(&["identified by", "with password", "encrypted password"]),
+        r"(?i:identified by|with password|encrypted password)\s{1,2}(?i:as\s)?'",
+        Next(r"[^'\n]{4,128}"),
+    )
+    .checked(Typed),
+    // Options of any command.
+    behind(Kind::Password, Part(&["--"]), concat!(password_option!(), "="), Value).checked(Typed),
+    behind(Kind::Password, Part(&["--"]), concat!(password_option!(), r"[ \t]{1,4}"), Value).checked(Told),
+    behind(
+        Kind::Credential,
+        Part(&["--"]),
+        concat!(
+            option!(
+                "token|credential|(?:api|access|secret|auth|private|account)[-_]?key\
+                 |(?:client|app|shared|webhook)[-_]?secret"
+            ),
+            r"(?:=|[ \t]{1,4})"
+        ),
+        Value,
+    )
+    .checked(Assigned),
+    // Environments and connection strings.
+    behind(
+        Kind::Password,
+        Part(&["password=", "passwd=", "passphrase=", "_pass=", "_pwd=", "sshpass=", "rediscli_auth="]),
+        "(?:PASSWORD|PASSWD|PASSPHRASE|_PASS|_PWD|SSHPASS|REDISCLI_AUTH)=",
+        Value,
+    )
+    .checked(Typed),
+    behind(Kind::Password, Part(&[";password=", ";pwd=", "; password=", "; pwd="]), "; ?(?i:password|pwd)=", Value)
+        .checked(Typed),
+    // Files of credentials.
+    behind(
+        Kind::Password,
+        Word(&["machine"]),
+        concat!(
+            r"machine\s{1,8}\S{1,255}\s{1,8}login\s{1,8}\S{1,255}\s{1,8}",
+            r"(?:account\s{1,8}\S{1,255}\s{1,8})?password\s{1,8}"
+        ),
+        Value,
+    )
+    .checked(Typed),
+    behind(Kind::Password, Word(&["default login"]), r"default login\s{1,8}\S{1,255}\s{1,8}password\s{1,8}", Value)
+        .checked(Typed),
+    behind(
+        Kind::Password,
+        Part(&[":5432:", ":5433:", ":6432:"]),
+        r"(?::5432|:5433|:6432):[^\s:]{1,64}:[^\s:]{1,64}:",
+        Value,
+    )
+    .checked(Typed),
+    behind(Kind::Password, Before(1, &["*:*:*:"]), r#"[\s"'`]\*:\*:\*:[^\s:]{1,64}:"#, Value).checked(Told),
+    // Headers.
+    behind(Kind::BasicAuth, Start(&["basic"]), r"(?i:basic)[ \t]{1,4}", Next("[A-Za-z0-9+/]{8,512}={0,2}"))
+        .checked(Encoded),
+    // Sentences, and names that are not only those of passwords.
+    behind(Kind::Password, Part(NAMES), concat!(names!(), tells!()), Value).checked(Told),
+    behind(
+        Kind::Password,
+        Start(&["pass", "pw", "psw", "mdp", "clave"]),
+        concat!(
+            r#"(?:[pP]ass|[pP]w|PW|psw|mdp|MDP|[cC]lave)\\?["'`*]{0,3}"#,
+            r"(?:\s{0,2}(?::|=|(?u:：))[ \t]{0,4}[*_]{0,2}|\s(?:is|ist|est|es)\s)"
+        ),
+        Value,
+    )
+    .checked(Told),
+    behind(
+        Kind::Password,
+        Start(&[
+            "user",
+            "username",
+            "login",
+            "account",
+            "benutzer",
+            "benutzername",
+            "utilisateur",
+            "identifiant",
+            "usuario",
+            "用户名",
+            "账号",
+            "帐号",
+        ]),
+        concat!(
+            r"(?:(?i:user(?:[ _-]?(?:name|id))?|login|account",
+            "|benutzer(?:name)?|utilisateur|identifiant|usuario)",
+            "|(?u:用户名|账号|帐号))",
+            r#"(?:\s{0,2}[:=]\s{0,2}|(?u:：)|\s{1,2}(?i:is |ist |es |est )?)["'`]?[^\s,;"'`]{1,64}["'`]?"#,
+            r"(?:\s{0,2}[,;/|&+]\s{0,2}|(?u:，|；)|\s{1,2})",
+            r"(?:(?i:and|und|et|y|with|mit|avec|con|the|das|le|la)\s{1,2}){0,2}",
+            r"(?:(?i:password|passwd|passwort|pass|pwd|pw|kennwort|mdp|mot de passe|clave",
+            "|contrase(?u-i:ñ)a)|(?u:密码))",
+            r"(?:\s{0,2}[:=]\s{0,2}|(?u:：)|\s{1,2}(?:(?i:is|ist|es|est)\s{1,2})?)"
+        ),
+        Value,
+    )
+    .checked(Told),
+    behind(
+        Kind::Password,
+        Start(&[
+            "login",
+            "log in",
+            "sign in",
+            "basic auth",
+            "creds",
+            "credentials",
+            "zugangsdaten",
+            "anmeldedaten",
+            "identifiants",
+            "credenciales",
+        ]),
+        concat!(
+            "(?i:login|log in|sign in|basic auth|creds|credentials",
+            "|zugangsdaten|anmeldedaten|identifiants|credenciales)",
+            r"(?:(?:\s(?i:data|is|are|sind|sont|son))?\s{0,2}[:=]\s{0,2}",
+            r"|\s(?i:with|as|is|are|mit|als|sind|avec|sont|con|son)\s{1,2})",
+            r#"["'`]?[^\s/:"'`]{1,64}["'`]?\s?[/:|]\s?"#
+        ),
+        Value,
+    )
+    .checked(Told),
+    // Codes and phrases that open an account by themselves.
+    behind(
+        Kind::RecoveryCode,
+        Part(CODE_NAMES),
+        concat!(code_names!(), lists!()),
+        Next(concat!(code!(), r"(?:(?:[ \t\r\n,;/|]|\\n|[-*] |[0-9]{1,2}[.)] ?){1,8}", code!(), ")*")),
+    )
+    .checked(Codes),
+    phrase(Kind::Password, &["passphrase"], concat!("(?i:passphrase)", phrases!())),
+    phrase(
+        Kind::RecoveryCode,
+        &["seed phrase", "recovery phrase", "secret phrase", "backup phrase", "mnemonic"],
+        concat!("(?i:(?:seed|recovery|secret|backup) phrase|mnemonic)", phrases!()),
+    ),
+];
