@@ -1,7 +1,7 @@
 //! Clusters of vectors: which of them are near to each other.
 //!
-//! Responsible for: dividing vectors by their directions, always in the same way, and keeping together what belongs together. Must
-//! not know: whose vectors they are.
+//! Responsible for: dividing vectors by their directions, always in the same way, and keeping together what belongs
+//! together. Must not know: whose vectors they are.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,9 +51,9 @@ struct Part {
     nearest: f64,
 }
 
-/// The cluster of each vector; `None` for a vector that points nowhere. There are at most `count`: clusters that hardly differ are
-/// one. Their order decides which vectors are learned from where there are many, so whoever wants the same clusters again has to
-/// keep it.
+/// The cluster of each vector; `None` for a vector that points nowhere. There are at most `count`: clusters that hardly
+/// differ are one. Their order decides which vectors are learned from where there are many, so whoever wants the same
+/// clusters again has to keep it.
 pub(crate) fn divide(members: &[Member<'_>], count: usize) -> Result<Vec<Option<Membership>>, StoreError> {
     let width = members.first().map_or(0, |member| member.vector.len());
     let mut numbers = Vec::with_capacity(members.len() * width);
@@ -85,8 +85,8 @@ fn by_nearest_centre(numbers: &Float32Array, width: usize, count: usize) -> Resu
     Ok(clusters.into_iter().map(|cluster| cluster.unwrap_or_default() as usize).collect())
 }
 
-/// The cluster of each vector, so that those of a set are in one: where most of them are, of several such where one is nearest to the
-/// centre.
+/// The cluster of each vector, so that those of a set are in one: where most of them are, of several such where one is
+/// nearest to the centre.
 fn together(directions: Directions<'_>, clusters: &[usize], sets: &[usize]) -> Vec<usize> {
     let centres = gathered(directions, clusters);
     let mut parts: BTreeMap<usize, BTreeMap<usize, Part>> = BTreeMap::new();
@@ -203,7 +203,8 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
         fn every_set_is_in_one_cluster(
-            vectors in prop::collection::vec((prop::collection::vec(-1.0_f32..1.0, 5), 0..12_usize), 0..60), count in 1_usize..12,
+            vectors in prop::collection::vec((prop::collection::vec(-1.0_f32..1.0, 5), 0..12_usize), 0..60),
+            count in 1_usize..12,
         ) {
             let halved: Vec<(Vec<f16>, usize)> = vectors.iter().map(|(vector, set)| (halves(vector), *set)).collect();
             let members: Vec<Member<'_>> =

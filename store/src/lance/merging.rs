@@ -1,12 +1,12 @@
 //! Clusters that are one: k-means makes as many as it is told, so that it cuts what is one thing into several.
 //!
-//! Two clusters are compared by how far their vectors lie from those of the other, and how far from each other: the mean squared
-//! distance of two vectors across, over that of two within, less one, is how much they differ. It is 0 where a cluster was cut at
-//! random, and has no unit, so that it is the same for models whose vectors lie near together and for others. It is what Davies and
-//! Bouldin (1979) compare, spread and distance of centres, squared; without what the centres of few vectors are apart by chance. Clusters
-//! are merged by average linkage (Sokal and Michener 1958), the least different ones first, while they differ by less than
-//! [`DIFFERENCE`]: since merged ones are compared by the clusters that they are made of, two that differ are not one because a
-//! third lies between them.
+//! Two clusters are compared by how far their vectors lie from those of the other, and how far from each other: the
+//! mean squared distance of two vectors across, over that of two within, less one, is how much they differ. It is 0
+//! where a cluster was cut at random, and has no unit, so that it is the same for models whose vectors lie near
+//! together and for others. It is what Davies and Bouldin (1979) compare, spread and distance of centres, squared;
+//! without what the centres of few vectors are apart by chance. Clusters are merged by average linkage (Sokal and
+//! Michener 1958), the least different ones first, while they differ by less than [`DIFFERENCE`]: since merged ones are
+//! compared by the clusters that they are made of, two that differ are not one because a third lies between them.
 //!
 //! It must not know whose vectors they are, nor how they were divided.
 
@@ -14,11 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::centres::{Centre, Directions, gathered, numbered};
 
-/// What differs by less is one. K-means cuts 12 to 200 drawn vectors without any structure into clusters that differ by 0.1 to 0.3 on
-/// average, in 20 to 40 dimensions; cut so, four subjects that differ by 0.5 are four to six clusters after merging, and mostly four
-/// in 40 dimensions.
+/// What differs by less is one. K-means cuts 12 to 200 drawn vectors without any structure into clusters that differ by
+/// 0.1 to 0.3 on average, in 20 to 40 dimensions; cut so, four subjects that differ by 0.5 are four to six clusters
+/// after merging, and mostly four in 40 dimensions.
 const DIFFERENCE: f64 = 1.0 / 3.0;
-/// The spread of a cluster is averaged with that of all, as if so many of its vectors were spread so: a single vector has none.
+/// The spread of a cluster is averaged with that of all, as if so many of its vectors were spread so: a single vector
+/// has none.
 const PRIOR: f64 = 2.0;
 /// The square of what half precision makes two numbers differ by.
 const ROUNDING: f64 = 1e-6;
@@ -34,8 +35,8 @@ struct Pair {
 /// The pairs of clusters, by the lower and the higher number.
 type Pairs = BTreeMap<(usize, usize), Pair>;
 
-/// The cluster of each vector after merging, from 0 in the order of the vectors; `clusters` has it before. What the clusters are
-/// called there, and so their order, changes nothing.
+/// The cluster of each vector after merging, from 0 in the order of the vectors; `clusters` has it before. What the
+/// clusters are called there, and so their order, changes nothing.
 pub(super) fn merged(directions: Directions<'_>, clusters: &[usize]) -> Vec<usize> {
     let clusters = numbered(clusters);
     let centres = gathered(directions, &clusters);
@@ -56,7 +57,8 @@ fn groups(count: usize, pairs: &Pairs) -> Vec<BTreeSet<usize>> {
     groups
 }
 
-/// The two groups that differ least, the lower one first, unless they are not one. Of several that differ as little, the first.
+/// The two groups that differ least, the lower one first, unless they are not one. Of several that differ as little,
+/// the first.
 fn nearest(groups: &[BTreeSet<usize>], pairs: &Pairs) -> Option<(usize, usize)> {
     let numbered = || groups.iter().enumerate();
     let all =

@@ -1,7 +1,7 @@
 //! The main points of a scope in clusters.
 //!
-//! Responsible for: which main points are looked at, in an order that does not depend on how rows lie on disk. Must not know: how
-//! vectors are compared, what clusters are called.
+//! Responsible for: which main points are looked at, in an order that does not depend on how rows lie on disk. Must not
+//! know: how vectors are compared, what clusters are called.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -56,8 +56,8 @@ async fn times(shared: &Shared, scope: &Scope) -> Result<Times, StoreError> {
     Ok(times)
 }
 
-/// How many main points there are, and the rows of those that are looked at: the first by turn and passage. The names of turns are
-/// hashes, so that these are as good as drawn, and stay the same while others come.
+/// How many main points there are, and the rows of those that are looked at: the first by turn and passage. The names
+/// of turns are hashes, so that these are as good as drawn, and stay the same while others come.
 async fn rows(selection: &Selection<'_>, times: &Times) -> Result<(usize, Vec<u64>), StoreError> {
     let mut found: Vec<(TurnId, u32, u64)> = Vec::new();
     let columns = [column::TURN, column::PASSAGE];
@@ -121,7 +121,8 @@ fn points(batch: &RecordBatch, times: &Times) -> Result<Vec<ClusteredPoint>, Sto
         .collect())
 }
 
-/// How many clusters so many main points are divided into before those that hardly differ are merged: the square root of half of them.
+/// How many clusters so many main points are divided into before those that hardly differ are merged: the square root
+/// of half of them.
 fn usual(points: usize) -> usize {
     (points.saturating_mul(2).isqrt().saturating_add(1) / 2).clamp(1, MOST_UNASKED)
 }

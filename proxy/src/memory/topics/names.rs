@@ -1,10 +1,11 @@
 //! Names of topics: the words that say best what a topic is about and the others are not.
 //!
-//! It is class-based TF-IDF: a word counts by the share of the topic's main points that have it, times the logarithm of how much larger
-//! that is than the share of the others' that have it, times the attention that it received. The shares are drawn towards that of
-//! all main points, as Monroe, Colaresi and Quinn (2008) do, so that what a few happen to have says little. A word that the others
-//! have about as often names nothing, in any language. Where a topic is the only one in its language that does not help, and small
-//! words are left out by lists. It must not know how topics are found.
+//! It is class-based TF-IDF: a word counts by the share of the topic's main points that have it, times the logarithm of
+//! how much larger that is than the share of the others' that have it, times the attention that it received. The shares
+//! are drawn towards that of all main points, as Monroe, Colaresi and Quinn (2008) do, so that what a few happen to
+//! have says little. A word that the others have about as often names nothing, in any language. Where a topic is the
+//! only one in its language that does not help, and small words are left out by lists. It must not know how topics are
+//! found.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,8 +17,8 @@ const MOST: usize = 5;
 const IN_COMMON: usize = 3;
 /// Main points that draw the share of a word towards that of all.
 const PRIOR: f64 = 1.0;
-/// A word that a topic has not more than so many times as often as the others is one of theirs, too. Small words are seldom spread
-/// less evenly.
+/// A word that a topic has not more than so many times as often as the others is one of theirs, too. Small words are
+/// seldom spread less evenly.
 const LEAST_RATIO: f64 = 2.0;
 /// Being more than so many times as often makes no difference: it says only that the others are many.
 const MOST_RATIO: f64 = 16.0;
@@ -46,7 +47,8 @@ struct Candidate<'a> {
     points: usize,
 }
 
-/// The name of each topic: its most telling words, best first. It has none where no word tells the topic from the others.
+/// The name of each topic: its most telling words, best first. It has none where no word tells the topic from the
+/// others.
 pub(super) fn names(topics: &[&Vocabulary]) -> Vec<Vec<String>> {
     let background = Background::new(topics);
     let name = |topic: &&Vocabulary| {
@@ -100,8 +102,8 @@ impl<'a> Background<'a> {
         Some(Candidate { word, worth, points: seen.points })
     }
 
-    /// The logarithm of how many times as often a topic of `of` main points, `points` with the word, has it as the others; `None`
-    /// where that is hardly more often.
+    /// The logarithm of how many times as often a topic of `of` main points, `points` with the word, has it as the
+    /// others; `None` where that is hardly more often.
     fn contrast(&self, word: &str, points: usize, of: usize) -> Option<f64> {
         let spread = self.words.get(word)?;
         let common = share(spread.points, self.points);
@@ -111,8 +113,8 @@ impl<'a> Background<'a> {
         (ratio > LEAST_RATIO).then(|| ratio.min(MOST_RATIO).ln())
     }
 
-    /// The share of the middle one of the other topics, of two in the middle of the lower. So a large topic without the word does not
-    /// hide that the others have it.
+    /// The share of the middle one of the other topics, of two in the middle of the lower. So a large topic without the
+    /// word does not hide that the others have it.
     fn middle_elsewhere(&self, spread: &Spread, own: f64) -> f64 {
         let mut others = spread.shares.clone();
         if let Some(place) = others.iter().position(|share| share.total_cmp(&own).is_eq()) {
@@ -123,8 +125,8 @@ impl<'a> Background<'a> {
         middle.and_then(|middle| others.get(middle)).copied().unwrap_or_default()
     }
 
-    /// What a word counts in the only topic, which is told from nothing. Where no small words are known, what all of it has says
-    /// little, as it does elsewhere.
+    /// What a word counts in the only topic, which is told from nothing. Where no small words are known, what all of it
+    /// has says little, as it does elsewhere.
     fn telling_alone(&self, points: usize, of: usize) -> f64 {
         if self.knows_small_words { 1.0 } else { ((count(of) + PRIOR) / (count(points) + PRIOR / 2.0)).ln() }
     }

@@ -1,7 +1,8 @@
 //! Small words: those that a language has in everything that is said in it, such as articles and pronouns.
 //!
-//! The lists are those of the crate `stop-words`. Which language a text is in is told by its small words themselves, as Grefenstette
-//! (1995) tells it, since a small word of one language names things in another: "war", "die", "son". It must not know topics.
+//! The lists are those of the crate `stop-words`. Which language a text is in is told by its small words themselves, as
+//! Grefenstette (1995) tells it, since a small word of one language names things in another: "war", "die", "son". It
+//! must not know topics.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
@@ -15,7 +16,8 @@ pub(super) struct SmallWords(Languages);
 
 /// Two languages in one, with English words of any kind.
 const LEFT_OUT: &str = "hinglish";
-/// A text is in a language of which it has so many small words. A single one may be a word of another language that names something.
+/// A text is in a language of which it has so many small words. A single one may be a word of another language that
+/// names something.
 const FEWEST: u32 = 2;
 
 static LANGUAGES: LazyLock<HashMap<&'static str, Languages>> = LazyLock::new(|| {

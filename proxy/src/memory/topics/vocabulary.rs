@@ -115,7 +115,7 @@ pub(super) fn count(points: usize) -> f64 {
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    mainpoint_engine::words(text).into_iter().filter_map(|range| text.get(range))
+    mainpoint_engine::words(text).into_iter().filter_map(move |range| text.get(range))
 }
 
 fn lowercase(word: &str) -> String {
