@@ -190,7 +190,7 @@ impl MemoryTool {
                 json!({
                     "topics": {
                         "type": "integer", "minimum": TOPICS.start(), "maximum": TOPICS.end(),
-                        "description": "Most topics to give. Without it there are as many as the memory's size suggests.",
+                        "description": "Most topics to give. Without it at most as many as the memory's size suggests.",
                     },
                 }),
                 vec![],

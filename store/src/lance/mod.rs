@@ -4,6 +4,7 @@
 //! the journal, what is pending.
 
 pub(crate) mod batches;
+mod centres;
 pub(crate) mod clusters;
 pub(crate) mod columns;
 pub(crate) mod exact_search;
@@ -12,6 +13,7 @@ pub(crate) mod index_cache;
 pub(crate) mod inspection;
 pub(crate) mod manifest;
 pub(crate) mod manifest_copies;
+mod merging;
 pub(crate) mod opening;
 pub(crate) mod partitions;
 pub(crate) mod schema;

@@ -1,9 +1,9 @@
 //! The main points of a scope in clusters.
 //!
-//! Responsible for: which main points are looked at, in an order that does not depend on how rows lie on disk. Must not know: how
-//! vectors are compared, what clusters are called.
+//! Responsible for: which main points are looked at, in an order that does not depend on how rows lie on disk. Must not
+//! know: how vectors are compared, what clusters are called.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -11,8 +11,9 @@ use chrono::{DateTime, Utc};
 
 use super::selection::{self, Selection};
 use crate::error::StoreError;
+use crate::lance::clusters::{self, Member};
 use crate::lance::schema::column;
-use crate::lance::{batches, clusters, columns, filter, tables};
+use crate::lance::{batches, columns, filter, tables};
 use crate::records::{ClusteredPoint, Clusters, Scope, TurnId, Within};
 use crate::state::Shared;
 use crate::tasks::blocking;
@@ -26,7 +27,7 @@ const COLUMNS: [&str; 7] =
 /// When each turn was first seen.
 type Times = HashMap<TurnId, DateTime<Utc>>;
 
-/// The main points of a scope in at most `most` clusters.
+/// The main points of a scope in at most `most` clusters, all of a turn in the same.
 pub(crate) async fn find(shared: &Arc<Shared>, scope: &Scope, most: Option<usize>) -> Result<Clusters, StoreError> {
     let Some(selection) = selection::select(shared, scope, &Within::Scope).await? else {
         return Ok(Clusters::default());
@@ -55,8 +56,8 @@ async fn times(shared: &Shared, scope: &Scope) -> Result<Times, StoreError> {
     Ok(times)
 }
 
-/// How many main points there are, and the rows of those that are looked at: the first by turn and passage. The names of turns are
-/// hashes, so that these are as good as drawn, and stay the same while others come.
+/// How many main points there are, and the rows of those that are looked at: the first by turn and passage. The names
+/// of turns are hashes, so that these are as good as drawn, and stay the same while others come.
 async fn rows(selection: &Selection<'_>, times: &Times) -> Result<(usize, Vec<u64>), StoreError> {
     let mut found: Vec<(TurnId, u32, u64)> = Vec::new();
     let columns = [column::TURN, column::PASSAGE];
@@ -76,14 +77,21 @@ async fn rows(selection: &Selection<'_>, times: &Times) -> Result<(usize, Vec<u6
     Ok((total, rows))
 }
 
-/// The main points of a batch by turn and passage, each in its cluster.
+/// The main points of a batch by turn and passage, those of each turn in its cluster.
 fn divided(batch: &RecordBatch, times: &Times, most: Option<usize>) -> Result<Vec<ClusteredPoint>, StoreError> {
     let width = columns::vector_width(batch)?;
     let vectors = columns::vectors(batch)?.chunks_exact(width.max(1));
     let mut points: Vec<_> = points(batch, times)?.into_iter().zip(vectors).collect();
     points.sort_by_key(|(point, _)| (point.turn, point.passage));
     let (points, vectors): (Vec<_>, Vec<_>) = points.into_iter().unzip();
-    let memberships = clusters::divide(&vectors, most.unwrap_or_else(|| usual(vectors.len())))?;
+    let mut sets: BTreeMap<TurnId, usize> = BTreeMap::new();
+    let set = |turn: TurnId| {
+        let next = sets.len();
+        *sets.entry(turn).or_insert(next)
+    };
+    let sets: Vec<usize> = points.iter().map(|point: &ClusteredPoint| point.turn).map(set).collect();
+    let members: Vec<Member<'_>> = vectors.into_iter().zip(sets).map(|(vector, set)| Member { vector, set }).collect();
+    let memberships = clusters::divide(&members, most.unwrap_or_else(|| usual(members.len())))?;
     let divided = points.into_iter().zip(memberships).filter_map(|(point, membership)| {
         let membership = membership?;
         Some(ClusteredPoint { cluster: membership.cluster, distance: membership.distance, ..point })
@@ -113,7 +121,8 @@ fn points(batch: &RecordBatch, times: &Times) -> Result<Vec<ClusteredPoint>, Sto
         .collect())
 }
 
-/// How many clusters so many main points usually fall into: the square root of half of them.
+/// How many clusters so many main points are divided into before those that hardly differ are merged: the square root
+/// of half of them.
 fn usual(points: usize) -> usize {
     (points.saturating_mul(2).isqrt().saturating_add(1) / 2).clamp(1, MOST_UNASKED)
 }
@@ -168,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn more_main_points_usually_fall_into_more_clusters_up_to_a_limit() {
+    fn more_main_points_are_divided_into_more_clusters_up_to_a_limit() {
         let usual: Vec<usize> = [0, 1, 4, 5, 8, 200, 1_800, 1_000_000].map(usual).to_vec();
         assert_eq!(usual, [1, 1, 1, 2, 2, 10, 30, 30]);
     }

@@ -12,7 +12,7 @@ use super::turn::Span;
 pub struct Clusters {
     /// How many main points the scope has.
     pub total: usize,
-    /// Those that were looked at and whose vectors point anywhere, by turn and passage.
+    /// Those that were looked at and whose vectors point anywhere, by turn and passage. All of a turn are in one cluster.
     pub points: Vec<ClusteredPoint>,
     /// How many clusters there are; none is empty.
     pub count: usize,

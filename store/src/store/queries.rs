@@ -88,7 +88,7 @@ impl Store {
     }
 
     /// The main points of a scope in at most `most` clusters by their vectors, fewer where there is less to tell apart; without
-    /// `most`, in so many as is usual for their number. Of more than [`Clusters::MOST_POINTS`] main points so many are looked at,
+    /// `most`, in at most so many as is usual for their number. All main points of a turn are in the cluster that most of them are in. Of more than [`Clusters::MOST_POINTS`] main points so many are looked at,
     /// always the same ones. The same scope has the same clusters each time.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use crate::memory::TopicsWanted;
 pub(in crate::cli) struct TopicsArguments {
     #[command(flatten)]
     memory: MemoryArguments,
-    /// Most topics to show; without it as many as is usual for the memory's size, 30 at most.
+    /// Most topics to show; without it as is usual for the memory's size, 30 at most. Those that hardly differ are one.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
     topics: Option<u16>,
     /// Most turns to show of each topic, those that are most typical of it.

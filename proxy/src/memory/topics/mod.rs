@@ -3,7 +3,9 @@
 //! It must not know who asks, nor how main points are put together.
 
 mod names;
+mod small_words;
 mod timeline;
+mod vocabulary;
 
 use std::collections::BTreeMap;
 
@@ -13,13 +15,13 @@ use serde::Serialize;
 
 use super::main_point;
 use crate::error::MemoryError;
-use names::Vocabulary;
 use timeline::{Count, Unit};
+use vocabulary::Vocabulary;
 
 /// What is asked of topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TopicsWanted {
-    /// Most topics; `None` for as many as is usual for the memory's size.
+    /// Most topics; `None` for at most as many as is usual for the memory's size.
     pub(crate) topics: Option<usize>,
     /// Most turns that are shown of each.
     pub(crate) nearest: usize,
@@ -42,9 +44,9 @@ pub(crate) struct Topics {
 /// Something that a memory is about.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Topic {
-    /// Its name: the words that say best what it is about, best first.
+    /// Its name: the words that say best what it is about, best first. None where no word tells it from the others.
     pub(crate) words: Vec<String>,
-    /// Turns with a main point in it. A long turn may be about several topics.
+    /// Its turns. Each turn is in one topic.
     pub(crate) turns: usize,
     /// Main points in it.
     pub(crate) main_points: usize,
@@ -69,6 +71,13 @@ pub(crate) struct TypicalTurn {
     pub(crate) main_point: String,
 }
 
+/// A topic to be: its main points, and their words.
+#[derive(Debug, Clone, Default)]
+struct Draft<'a> {
+    points: Vec<&'a ClusteredPoint>,
+    vocabulary: Vocabulary,
+}
+
 impl TopicsWanted {
     /// Most topics that may be asked for.
     pub(crate) const MOST_TOPICS: usize = 100;
@@ -91,20 +100,15 @@ pub(crate) async fn find(store: &Store, scope: &Scope, wanted: TopicsWanted) -> 
 impl Topics {
     fn new(clusters: &Clusters, nearest: usize) -> Self {
         let unit = Unit::for_times(clusters.points.iter().map(|point| point.time));
-        let mut members: Vec<Vec<&ClusteredPoint>> = vec![Vec::new(); clusters.count];
-        let mut vocabularies: Vec<Vocabulary> = Vec::new();
-        vocabularies.resize_with(clusters.count, Vocabulary::default);
+        let mut drafts = vec![Draft::default(); clusters.count];
         for point in &clusters.points {
-            if let Some(members) = members.get_mut(point.cluster) {
-                members.push(point);
-            }
-            if let Some(vocabulary) = vocabularies.get_mut(point.cluster) {
-                vocabulary.add(&main_point::pieces(point.start..point.end, &point.spans, &point.text));
+            if let Some(draft) = drafts.get_mut(point.cluster) {
+                draft.add(point);
             }
         }
-        let named = members.into_iter().zip(names::names(&vocabularies));
+        let named = named(drafts).into_iter();
         let mut topics: Vec<Topic> =
-            named.filter_map(|(points, words)| Topic::new(points, words, unit, nearest)).collect();
+            named.filter_map(|(draft, words)| Topic::new(draft.points, words, unit, nearest)).collect();
         // Equally large ones stay in the order of the clusters, which is always the same.
         topics.sort_by_key(|topic| std::cmp::Reverse((topic.turns, topic.main_points)));
         Self {
@@ -113,6 +117,29 @@ impl Topics {
             main_points: clusters.total,
             main_points_looked_at: clusters.points.len(),
             timeline_unit: unit,
+        }
+    }
+}
+
+impl<'a> Draft<'a> {
+    fn add(&mut self, point: &'a ClusteredPoint) {
+        let pieces = main_point::pieces(point.start..point.end, &point.spans, &point.text);
+        self.vocabulary.add(&point.text, &pieces);
+        self.points.push(point);
+    }
+}
+
+/// The topics with their names. Those whose names are nearly the same are one, and named anew.
+fn named(mut drafts: Vec<Draft<'_>>) -> Vec<(Draft<'_>, Vec<String>)> {
+    loop {
+        let names = names::names(&drafts.iter().map(|draft| &draft.vocabulary).collect::<Vec<_>>());
+        let Some((into, from)) = names::alike(&names) else {
+            return drafts.into_iter().zip(names).collect();
+        };
+        let absorbed = drafts.remove(from);
+        if let Some(draft) = drafts.get_mut(into) {
+            draft.vocabulary.absorb(&absorbed.vocabulary);
+            draft.points.extend(absorbed.points);
         }
     }
 }
@@ -211,6 +238,27 @@ mod tests {
     }
 
     #[test]
+    fn topics_with_nearly_the_same_names_are_one() {
+        let texts = [
+            "guitar chord strings",
+            "the guitars and a chord, and strings",
+            "guitar, chord, string",
+            "chord of a guitar with strings",
+            "heron pond carp",
+            "train ticket Ghent",
+            "oven kettle kitchen",
+            "tomato basil lettuce",
+        ];
+        let clusters = [0, 0, 1, 1, 2, 3, 4, 5];
+        let points = texts.into_iter().zip(clusters).zip(1..);
+        let points = points.map(|((text, cluster), turn)| point(turn, text, cluster, 0.1));
+        let found = Topics::new(&self::clusters(points.collect()), 4);
+        assert_eq!((found.data.len(), found.data[0].turns, found.data[0].main_points), (5, 4, 4), "{found:?}");
+        assert_eq!(found.data[0].words, ["chord", "guitar", "strings"]);
+        assert_eq!(found.data[0].nearest.len(), 4);
+    }
+
+    #[test]
     fn a_memory_without_main_points_has_no_topics() {
         let found = Topics::new(&Clusters::default(), 3);
         assert_eq!((found.data.len(), found.main_points), (0, 0));
@@ -235,8 +283,29 @@ mod tests {
                 prop_assert_eq!(topic.timeline.iter().map(|count| count.turns).sum::<usize>(), topic.turns);
                 prop_assert!(topic.first_time <= topic.last_time);
                 prop_assert_eq!(topic.nearest.len(), nearest.min(topic.turns));
-                prop_assert!(!topic.words.is_empty());
+                let said = |word: &String| drawn.iter().any(|(_, _, text, _)| text.contains(word.as_str()));
+                prop_assert!(topic.words.iter().all(said));
             }
+        }
+
+        #[test]
+        fn every_turn_is_in_one_topic_and_no_two_topics_have_nearly_the_same_name(
+            drawn in prop::collection::vec((0..30_u32, "[a-e]{2,3}( [a-e]{2,3}){0,5}"), 0..40), clusters in 1..8_usize,
+        ) {
+            let points = drawn.iter().zip(0..).map(|((turn, text), passage)| {
+                let cluster = usize::try_from(*turn).unwrap_or_default() % clusters;
+                ClusteredPoint { passage, ..point(*turn, text, cluster, 0.5) }
+            });
+            let found = Topics::new(&self::clusters(points.collect()), 30);
+            let mut turns: Vec<TurnId> = drawn.iter().map(|(turn, _)| id(*turn)).collect();
+            turns.sort_unstable();
+            turns.dedup();
+            let mut shown: Vec<TurnId> =
+                found.data.iter().flat_map(|topic| topic.nearest.iter().map(|typical| typical.turn)).collect();
+            shown.sort_unstable();
+            prop_assert_eq!(shown, turns);
+            let names: Vec<Vec<String>> = found.data.iter().map(|topic| topic.words.clone()).collect();
+            prop_assert_eq!(names::alike(&names), None);
         }
     }
 }
