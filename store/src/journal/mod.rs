@@ -35,6 +35,7 @@ mod look;
 mod places;
 mod redb_calls;
 mod removal;
+mod repetitions;
 mod rows;
 mod turns;
 mod waiting;
