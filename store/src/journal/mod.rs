@@ -36,6 +36,8 @@ mod places;
 mod redb_calls;
 mod removal;
 mod repetitions;
+#[cfg(test)]
+mod repetitions_tests;
 mod rows;
 mod turns;
 mod waiting;

@@ -48,11 +48,11 @@ impl<'a> RepetitionWriter<'a> {
     }
 }
 
+/// Scope, turn, time, conversation, position.
+type KeyOfTurn<'a> = (&'a str, &'a [u8; 16], i64, &'a [u8; 16], u32);
+
 /// Every key of a turn.
-pub(super) fn of_turn<'a>(
-    scope: &'a str,
-    turn: &'a TurnId,
-) -> RangeInclusive<(&'a str, &'a [u8; 16], i64, &'a [u8; 16], u32)> {
+pub(super) fn of_turn<'a>(scope: &'a str, turn: &'a TurnId) -> RangeInclusive<KeyOfTurn<'a>> {
     (scope, &turn.0, i64::MIN, &[0; 16], 0)..=(scope, &turn.0, i64::MAX, &[u8::MAX; 16], u32::MAX)
 }
 

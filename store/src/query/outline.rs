@@ -24,7 +24,9 @@ pub(crate) async fn find(shared: &Arc<Shared>, scope: &Scope) -> Result<Outline,
     loading::load_scope(shared, scope, None).await?;
     let of_journal = scope.clone();
     let (mut places, repetitions) = shared
-        .blocking(move |shared| Ok((shared.journal.scope_places(&of_journal)?, shared.journal.repetitions(&of_journal)?)))
+        .blocking(move |shared| {
+            Ok((shared.journal.scope_places(&of_journal)?, shared.journal.repetitions(&of_journal)?))
+        })
         .await?;
     let known: HashSet<TurnId> = shared.turn_index().known(scope).into_iter().collect();
     places.placed.retain(|(_, turn)| known.contains(turn));

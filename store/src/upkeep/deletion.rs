@@ -91,12 +91,7 @@ async fn resolve(shared: &Arc<Shared>, deletion: Deletion) -> Result<Removal, St
 }
 
 /// Of turns that were first seen before a time, those that go: what was said again since then stays where it was said then.
-fn before(
-    shared: &Shared,
-    scope: Scope,
-    mut ids: HashSet<TurnId>,
-    time: DateTime<Utc>,
-) -> Result<Removal, StoreError> {
+fn before(shared: &Shared, scope: Scope, mut ids: HashSet<TurnId>, time: DateTime<Utc>) -> Result<Removal, StoreError> {
     let since = shared.journal.said_since(&scope, &ids, time)?;
     ids.retain(|id| !since.contains_key(id));
     let left = |(turn, places): (TurnId, Vec<TurnPlace>)| places.into_iter().map(move |place| (turn, place));

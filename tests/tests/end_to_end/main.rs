@@ -51,6 +51,7 @@ mod recorded_traffic;
 mod refused_requests;
 mod relaying;
 mod responses_api;
+mod said_again;
 mod secrets;
 mod shared;
 mod spellings;
