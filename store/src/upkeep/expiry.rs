@@ -29,7 +29,7 @@ pub(crate) async fn expire(shared: &Arc<Shared>, now: DateTime<Utc>) -> Result<u
     Ok(expired)
 }
 
-/// What was first seen before this is too old; `None` where nothing can be.
+/// What was said last before this is too old; `None` where nothing can be.
 fn limit(now: DateTime<Utc>, age: Duration) -> Option<DateTime<Utc>> {
     let today = now.date_naive().and_time(NaiveTime::MIN).and_utc();
     today.checked_sub_signed(TimeDelta::from_std(age).ok()?)
