@@ -98,7 +98,7 @@ impl PromptMemory for Memory {
         kinds: Vec<TurnKind>,
         time: DateTime<Utc>,
     ) -> Result<Standing, MemoryError> {
-        Ok(self.store.standing(scope, turns, kinds, time).await?)
+        Ok(self.store.standing(scope, turns, kinds, Some(time)).await?)
     }
 
     async fn turns(&self, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, MemoryError> {

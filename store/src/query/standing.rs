@@ -17,18 +17,18 @@ use crate::state::Shared;
 /// Who says the same first words so much later means another conversation.
 const ANOTHER: TimeDelta = TimeDelta::days(1);
 
-/// The standing of a request with these turns, each of its kind, whose first one is said at a time.
+/// The standing of a request with these turns, each of its kind, whose first one is said at a time, if that is known.
 pub(crate) async fn find(
     shared: &Arc<Shared>,
     scope: &Scope,
     turns: Vec<TurnId>,
     kinds: Vec<TurnKind>,
-    time: DateTime<Utc>,
+    time: Option<DateTime<Utc>>,
 ) -> Result<Standing, StoreError> {
     let (first, of_journal) = (turns.first().copied(), scope.clone());
     let standing = shared.blocking(move |shared| shared.journal.standing(&of_journal, &turns, &kinds)).await?;
-    match first.filter(|_| standing.rests_on_first_turn()) {
-        Some(first) if is_said_anew(shared, scope, first, time).await? => Ok(Standing::default()),
+    match first.zip(time).filter(|_| standing.rests_on_first_turn()) {
+        Some((first, time)) if is_said_anew(shared, scope, first, time).await? => Ok(Standing::default()),
         _ => Ok(standing),
     }
 }

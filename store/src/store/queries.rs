@@ -142,7 +142,8 @@ impl Store {
     }
 
     /// How the turns of a request, oldest first and each of its kind, stand to the conversations of their scope. `time` is when the
-    /// first of them is said: a conversation that begins as an earlier one did, at least a day later, is another one.
+    /// first of them is said, where that is known: a conversation that begins as an earlier one did, at least a day later, is another
+    /// one.
     ///
     /// # Errors
     /// See [`Store`].
@@ -151,7 +152,7 @@ impl Store {
         scope: &Scope,
         turns: Vec<TurnId>,
         kinds: Vec<TurnKind>,
-        time: DateTime<Utc>,
+        time: Option<DateTime<Utc>>,
     ) -> Result<Standing, StoreError> {
         self.shared.ensure_open()?;
         standing::find(&self.shared, scope, turns, kinds, time).await

@@ -1,6 +1,6 @@
 //! Accepting and completing: idempotent, durable, visible at once.
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use mainpoint_store::{NewTurns, StoreError, TurnKind, WaitingTurn, Within};
 
 use crate::support::{
@@ -39,7 +39,7 @@ async fn what_is_said_again_in_its_place_writes_nothing() {
     assert!(journal() == before);
     store.accept_said(turns, vec![said(101, None)]).await.unwrap();
     assert!(journal() != before, "another conversation says the same");
-    let standing = store.standing(&scope, vec![id(0), id(1)], vec![TurnKind::Telling; 2], Utc::now()).await.unwrap();
+    let standing = store.standing(&scope, vec![id(0), id(1)], vec![TurnKind::Telling; 2], None).await.unwrap();
     assert_eq!(standing.known, 2);
 }
 

@@ -65,7 +65,7 @@ impl Forks<'_> {
         let begin = step.window.filter(|_| !is_first).map_or(0, |window| path.len().saturating_sub(window));
         let (turns, kinds): (Vec<TurnId>, Vec<TurnKind>) = path[begin..].iter().copied().unzip();
 
-        let standing = self.store.standing(&self.scope, turns.clone(), kinds, DateTime::UNIX_EPOCH).await.unwrap();
+        let standing = self.store.standing(&self.scope, turns.clone(), kinds, None).await.unwrap();
         self.begun += 1;
         let new = &turns[standing.known..];
         let said = NewTurns {
@@ -103,8 +103,7 @@ fn however_the_requests_of_forks_follow_each_other_none_has_lost_what_only_anoth
             for own in forks.own.values().filter(|own| own.len() >= 6) {
                 let newest: Vec<(TurnId, TurnKind)> = own[own.len() - 5..].to_vec();
                 let (turns, kinds) = newest.into_iter().unzip();
-                let standing =
-                    runtime.block_on(store.standing(&forks.scope, turns, kinds, DateTime::UNIX_EPOCH)).unwrap();
+                let standing = runtime.block_on(store.standing(&forks.scope, turns, kinds, None)).unwrap();
                 lost.set(lost.get() + u32::from(whole.iter().all(|turn| standing.lost.contains(turn))));
             }
             Ok(())

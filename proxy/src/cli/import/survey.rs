@@ -94,7 +94,7 @@ impl Import<'_> {
         let (turns, kinds) = (prepared.spoken_ids().to_vec(), prepared.kinds());
         let times: Vec<Option<DateTime<Utc>>> =
             prepared.spoken.iter().map(|index| conversation.times.get(*index).copied().flatten()).collect();
-        let began = times.first().copied().flatten().unwrap_or(prepared.time);
+        let began = times.first().copied().flatten();
         let standing = self.store.standing(&prepared.scope, turns, kinds, began).await?;
         let known = standing.known;
         prepared.join(standing);
