@@ -36,7 +36,7 @@ pub struct StoreConfig {
     pub flush_turns: usize,
     /// Time between two maintenance runs.
     pub maintenance_interval: Duration,
-    /// Turns that were first seen longer ago go at the next maintenance, as if they had been deleted; `None` keeps them for ever.
+    /// Turns that were said last longer ago go at the next maintenance, as if they had been deleted; `None` keeps them for ever.
     /// It is counted from the beginning of the day in UTC, so that the disk is cleared of such turns once a day.
     pub retain_for: Option<Duration>,
     /// Tells which turns an entry of the ledger quotes, so that it goes with them.

@@ -95,8 +95,8 @@ pub use query::sketches::Sketches;
 pub use query::snapshot::Snapshot;
 pub use records::{
     ClusteredPoint, Clusters, Hit, IdentifiedHits, IndexedPassage, LedgerEntry, LedgerKind, NewTurns, Outline,
-    OutlinedConversation, PlacedTurn, Point, QuotedTurns, ReplacedTurn, Scope, ScopeCounts, SearchQuery, SearchResult,
-    Span, Standing, Turn, TurnId, TurnKind, TurnPlace, WaitingTurn, Within,
+    OutlinedConversation, PlacedTurn, Point, QuotedTurns, ReplacedTurn, SaidTurn, Scope, ScopeCounts, SearchQuery,
+    SearchResult, Span, Standing, Turn, TurnId, TurnKind, TurnPlace, WaitingTurn, Within,
 };
 pub use status::StoreStatus;
 pub use store::{Examination, Store};

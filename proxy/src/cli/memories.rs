@@ -102,7 +102,7 @@ struct ForgetWhat {
     /// A conversation with its branches.
     #[arg(long, value_name = "ID", value_parser = id)]
     conversation: Option<TurnId>,
-    /// What was first seen before a time in RFC 3339.
+    /// What was said last before a time in RFC 3339.
     #[arg(long, value_name = "TIME", value_parser = time)]
     before: Option<DateTime<Utc>>,
     /// Everything of this memory.

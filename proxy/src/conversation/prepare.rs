@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use mainpoint_store::{NewTurns, Scope, Standing, Turn, TurnId, TurnKind};
+use mainpoint_store::{NewTurns, SaidTurn, Scope, Standing, Turn, TurnId, TurnKind};
 use tokio::sync::Semaphore;
 
 use super::chain::Chain;
@@ -213,11 +213,12 @@ impl Prepared {
     /// What is new in the request, and where it stands; `None` while it is not known what is new.
     pub(crate) fn said(&self) -> Option<NewTurns> {
         let standing = self.standing.as_ref()?;
+        let new = self.turns.get(standing.known..).unwrap_or_default();
         Some(NewTurns {
             scope: self.scope.clone(),
             after: standing.tip,
             fresh: self.fresh,
-            turns: self.turns.get(standing.known..).unwrap_or_default().to_vec(),
+            turns: new.iter().map(|turn| SaidTurn { turn: *turn, time: self.time }).collect(),
         })
     }
 
@@ -294,7 +295,7 @@ impl ReplySlot {
     pub(crate) fn take(self, text: String, time: DateTime<Utc>) -> (Turn, Option<NewTurns>) {
         let id = Chain::new(&self.scope).turn("assistant", &text);
         let said = self.said.map(|mut said| {
-            said.turns.push(id);
+            said.turns.push(SaidTurn { turn: id, time });
             said
         });
         let turn = Turn {

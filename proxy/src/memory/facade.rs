@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use mainpoint_store::{LedgerEntry, Point, Scope, Standing, Turn, TurnId, TurnKind, Within};
 
 use super::{Memory, Part, Recall, RecallQuery, RecallResult};
@@ -26,12 +27,13 @@ pub(crate) trait PromptMemory: Send + Sync {
     /// What a text is when it is stored: without its secrets.
     fn as_stored(&self, text: String) -> String;
 
-    /// How the turns of a request, each of its kind, stand to the conversations of its scope.
+    /// How the turns of a request, each of its kind, that is sent at a time stand to the conversations of its scope.
     fn standing(
         &self,
         scope: &Scope,
         turns: Vec<TurnId>,
         kinds: Vec<TurnKind>,
+        time: DateTime<Utc>,
     ) -> impl Future<Output = Result<Standing, MemoryError>> + Send;
 
     /// Those of these turns that are there, in the order asked.
@@ -90,8 +92,14 @@ impl PromptMemory for Memory {
         if masked.kinds.is_empty() { text } else { masked.text.into_owned() }
     }
 
-    async fn standing(&self, scope: &Scope, turns: Vec<TurnId>, kinds: Vec<TurnKind>) -> Result<Standing, MemoryError> {
-        Ok(self.store.standing(scope, turns, kinds).await?)
+    async fn standing(
+        &self,
+        scope: &Scope,
+        turns: Vec<TurnId>,
+        kinds: Vec<TurnKind>,
+        time: DateTime<Utc>,
+    ) -> Result<Standing, MemoryError> {
+        Ok(self.store.standing(scope, turns, kinds, Some(time)).await?)
     }
 
     async fn turns(&self, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, MemoryError> {

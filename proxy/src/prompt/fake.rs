@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
 use mainpoint_store::{LedgerEntry, LedgerKind, Point, Scope, Standing, Turn, TurnId, TurnKind};
 
 use crate::error::MemoryError;
@@ -56,7 +57,13 @@ impl PromptMemory for FakeMemory {
         text.replace(SECRET, MASK)
     }
 
-    async fn standing(&self, _: &Scope, _: Vec<TurnId>, _: Vec<TurnKind>) -> Result<Standing, MemoryError> {
+    async fn standing(
+        &self,
+        _: &Scope,
+        _: Vec<TurnId>,
+        _: Vec<TurnKind>,
+        _: DateTime<Utc>,
+    ) -> Result<Standing, MemoryError> {
         Ok(self.standing.clone())
     }
 

@@ -24,7 +24,7 @@ pub(crate) struct Source {
     pub(crate) role: String,
     /// The turn's place in its conversation.
     pub(crate) position: u32,
-    /// When it was first seen.
+    /// When it was said last.
     pub(crate) time: DateTime<Utc>,
     /// See [`RecalledTurn::score`].
     pub(crate) score: f32,

@@ -22,7 +22,7 @@ pub(super) async fn join(memory: &impl PromptMemory, prepared: &mut Prepared) ->
         return Ok(());
     }
     let (turns, kinds) = (prepared.spoken_ids().to_vec(), prepared.kinds());
-    let standing = memory.standing(&prepared.scope, turns, kinds).await?;
+    let standing = memory.standing(&prepared.scope, turns, kinds, prepared.time).await?;
     let replaced = standing.replaced.clone();
     prepared.join(standing);
     let ids: Vec<TurnId> = replaced.iter().take(MOST_COMPARED).map(|replaced| replaced.known).collect();

@@ -12,9 +12,10 @@ use redb::{ReadTransaction, ReadableTable, Table, WriteTransaction};
 
 use super::Journal;
 use super::lineage::{Lineage, Walk};
+use super::repetitions::RepetitionWriter;
 use super::rows::{BRANCHES, BranchKey, BranchRow, GONE, PLACES, SEQUENCES, SequenceKey};
 use crate::error::StoreError;
-use crate::records::{NewTurns, Scope, Standing, TurnId, TurnKind, TurnPlace};
+use crate::records::{NewTurns, Repetition, SaidTurn, Scope, Standing, TurnId, TurnKind, TurnPlace};
 
 impl Journal {
     /// How the turns of a request, each of its kind, stand to the conversations of a scope.
@@ -188,16 +189,17 @@ fn compare(
 }
 
 /// Puts new turns into their place and returns where the last of them stands now. Doing it again changes nothing; what others
-/// said there meanwhile makes a branch of it.
+/// said there meanwhile makes a branch of it. Turns whose words are new have to be there before.
 pub(super) fn place(transaction: &WriteTransaction, new: &NewTurns) -> Result<Option<TurnPlace>, redb::Error> {
     let mut writer = PlaceWriter {
         sequences: transaction.open_table(SEQUENCES)?,
         places: transaction.open_table(PLACES)?,
         branches: transaction.open_table(BRANCHES)?,
+        repetitions: RepetitionWriter::new(transaction)?,
         scope: new.scope.as_str(),
     };
     let (mut here, placed) = placed(&writer.sequences, new)?;
-    for turn in new.turns.iter().skip(placed) {
+    for said in new.turns.iter().skip(placed) {
         let place = match here {
             None => TurnPlace { conversation: new.fresh, position: 0 },
             Some(last) => {
@@ -212,7 +214,7 @@ pub(super) fn place(transaction: &WriteTransaction, new: &NewTurns) -> Result<Op
                 }
             }
         };
-        writer.put(place, *turn)?;
+        writer.put(place, *said)?;
         here = Some(place);
     }
     Ok(here)
@@ -228,7 +230,7 @@ fn placed(
         Ok(row.is_some_and(|row| *row.value() == turn.0))
     };
     let mut here = new.after;
-    for (count, turn) in new.turns.iter().enumerate() {
+    for (count, SaidTurn { turn, .. }) in new.turns.iter().enumerate() {
         let position = here.map_or(0, |place| place.position + 1);
         let of = here.map_or(new.fresh, |place| place.conversation);
         let on = |conversation| TurnPlace { conversation, position };
@@ -247,6 +249,7 @@ struct PlaceWriter<'a> {
     sequences: Table<'a, SequenceKey, &'static [u8; 16]>,
     places: Table<'a, super::rows::PlaceKey, ()>,
     branches: Table<'a, BranchKey, BranchRow<'static>>,
+    repetitions: RepetitionWriter<'a>,
     scope: &'a str,
 }
 
@@ -266,10 +269,11 @@ impl PlaceWriter<'_> {
         Ok(name)
     }
 
-    fn put(&mut self, place: TurnPlace, turn: TurnId) -> Result<(), redb::Error> {
+    fn put(&mut self, place: TurnPlace, said: SaidTurn) -> Result<(), redb::Error> {
+        let SaidTurn { turn, time } = said;
         self.sequences.insert((self.scope, &place.conversation.0, place.position), &turn.0)?;
         self.places.insert((self.scope, &turn.0, &place.conversation.0, place.position), ())?;
-        Ok(())
+        self.repetitions.note(self.scope, Repetition { turn, place, time })
     }
 }
 

@@ -3,13 +3,14 @@
 
 use std::collections::HashSet;
 
+use chrono::DateTime;
 use proptest::prelude::*;
 
 use super::Journal;
 use super::places::ScopePlaces;
 use crate::directory::Directory;
 use crate::records::samples::scope;
-use crate::records::{NewTurns, PlacedTurn, Removal, Removed, Standing, TurnId, TurnKind, TurnPlace};
+use crate::records::{NewTurns, PlacedTurn, Removal, Removed, SaidTurn, Standing, TurnId, TurnKind, TurnPlace};
 
 struct Conversations {
     journal: Journal,
@@ -23,6 +24,10 @@ fn id(number: u8) -> TurnId {
 
 fn ids(numbers: &[u8]) -> Vec<TurnId> {
     numbers.iter().map(|number| id(*number)).collect()
+}
+
+fn said_turns(numbers: &[u8]) -> Vec<SaidTurn> {
+    ids(numbers).into_iter().map(|turn| SaidTurn { turn, time: DateTime::UNIX_EPOCH }).collect()
 }
 
 impl Conversations {
@@ -47,7 +52,7 @@ impl Conversations {
     fn said(&mut self, turns: &[u8]) -> TurnPlace {
         let standing = self.standing(turns);
         self.begun += 1;
-        let turns = ids(turns.get(standing.known..).unwrap());
+        let turns = said_turns(turns.get(standing.known..).unwrap());
         let new = NewTurns { scope: scope(), after: standing.tip, fresh: id(self.begun), turns };
         let place = self.journal.place(&new).unwrap();
         assert_eq!(self.journal.place(&new).unwrap(), place, "once is as good as twice");
@@ -59,7 +64,7 @@ impl Conversations {
     }
 
     fn delete_turns(&self, turns: &[u8]) {
-        self.delete(Removed::Turns { ids: ids(turns).into_iter().collect(), conversations: HashSet::new() });
+        self.delete(Removed::turns(ids(turns)));
     }
 
     /// Every turn at its place, as it would be put back.
@@ -72,6 +77,7 @@ impl Conversations {
             turn,
             place,
             origin: origin(place.conversation),
+            time: DateTime::UNIX_EPOCH,
         });
         placed.collect()
     }
@@ -176,7 +182,8 @@ fn a_clock_in_the_first_message_stands_for_the_first_message() {
 #[test]
 fn two_requests_at_once_agree_on_what_came_first() {
     let all = Conversations::new();
-    let new = |after, fresh, turns: &[u8]| NewTurns { scope: scope(), after, fresh: id(fresh), turns: ids(turns) };
+    let new =
+        |after, fresh, turns: &[u8]| NewTurns { scope: scope(), after, fresh: id(fresh), turns: said_turns(turns) };
     let first = all.journal.place(&new(None, 201, &[1, 2])).unwrap().unwrap();
     let one = all.journal.place(&new(Some(first), 202, &[3, 4])).unwrap().unwrap();
     let other = all.journal.place(&new(Some(first), 203, &[3, 5])).unwrap().unwrap();
@@ -192,7 +199,8 @@ fn a_deletion_takes_conversations_with_it() {
     let mut all = Conversations::new();
     let first = all.said(&[1, 2, 3]);
     let other = all.said(&[5, 6, 7]);
-    all.delete(Removed::Turns { ids: HashSet::new(), conversations: HashSet::from([first.conversation]) });
+    let (ids, conversations) = (HashSet::new(), HashSet::from([first.conversation]));
+    all.delete(Removed::Turns { ids, conversations, places: HashSet::new() });
     assert_eq!(all.standing(&[1, 2, 3]).tip, None);
     assert_eq!(all.standing(&[5, 6, 7]).tip, Some(other));
     all.delete(Removed::Everything);
@@ -286,6 +294,7 @@ fn branches_that_begin_in_each_other_are_not_walked_through_for_ever() {
         turn: id(conversation),
         place: place(conversation, 5),
         origin: Some(place(of, 4)),
+        time: DateTime::UNIX_EPOCH,
     };
     all.journal.restore(&[], &[placed(1, 2), placed(2, 1)], |_| false).unwrap();
     assert!(all.lost(&[1, 2]).is_empty());

@@ -11,7 +11,9 @@ use std::path::Path;
 use redb::TableHandle;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, WriteTransaction};
 
-use super::rows::{ACCEPTED, BRANCHES, COMPLETED, DELETED, DELETIONS, LEDGER, NOTES, PLACES, POINTS, SEQUENCES};
+use super::rows::{
+    ACCEPTED, BRANCHES, COMPLETED, DELETED, DELETIONS, LEDGER, NOTES, PLACES, POINTS, REPETITIONS, SEQUENCES,
+};
 use crate::directory::Directory;
 use crate::error::StoreError;
 
@@ -217,12 +219,24 @@ fn open_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     transaction.open_table(SEQUENCES)?;
     transaction.open_table(PLACES)?;
     transaction.open_table(BRANCHES)?;
+    transaction.open_table(REPETITIONS)?;
     Ok(())
 }
 
 /// The names of the tables above.
-pub(super) const KNOWN: [&str; 10] =
-    ["accepted", "completed", "points", "deletions", "deleted", "notes", "ledger", "sequences", "places", "branches"];
+pub(super) const KNOWN: [&str; 11] = [
+    "accepted",
+    "completed",
+    "points",
+    "deletions",
+    "deleted",
+    "notes",
+    "ledger",
+    "sequences",
+    "places",
+    "branches",
+    "repetitions",
+];
 
 pub(super) fn copy_tables(old: &Database, fresh: &Database) -> Result<(), redb::Error> {
     let (from, to) = (old.begin_read()?, fresh.begin_write()?);
@@ -236,6 +250,7 @@ pub(super) fn copy_tables(old: &Database, fresh: &Database) -> Result<(), redb::
     copy_table(&from, &to, SEQUENCES)?;
     copy_table(&from, &to, PLACES)?;
     copy_table(&from, &to, BRANCHES)?;
+    copy_table(&from, &to, REPETITIONS)?;
     to.commit()?;
     Ok(())
 }

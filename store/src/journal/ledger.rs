@@ -336,11 +336,11 @@ mod tests {
         }
         let delete = |what| journal.delete(&Removal { scope: here.clone(), what }, by_bytes).unwrap();
         let set = |turns: &[u8]| turns.iter().map(|turn| TurnId([*turn; 16])).collect();
-        delete(Removed::Turns { ids: set(&[]), conversations: set(&[1]) });
+        delete(Removed::Turns { ids: set(&[]), conversations: set(&[1]), places: HashSet::new() });
         assert_eq!(turns_with_entries(&journal, &here), [3, 4, 5, 6]);
-        delete(Removed::Turns { ids: set(&[92]), conversations: set(&[]) });
+        delete(Removed::turns(set(&[92])));
         assert_eq!(turns_with_entries(&journal, &here), [4, 6], "what does not say what it quotes goes, too");
-        delete(Removed::Turns { ids: set(&[6]), conversations: set(&[]) });
+        delete(Removed::turns(set(&[6])));
         assert_eq!(turns_with_entries(&journal, &here), [4], "sent again, it is tried again");
         delete(Removed::Everything);
         assert!(turns_with_entries(&journal, &here).is_empty());

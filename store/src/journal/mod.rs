@@ -35,6 +35,9 @@ mod look;
 mod places;
 mod redb_calls;
 mod removal;
+mod repetitions;
+#[cfg(test)]
+mod repetitions_tests;
 mod rows;
 mod turns;
 mod waiting;

@@ -8,10 +8,11 @@ use std::collections::HashSet;
 use redb::{ReadableTable, WriteTransaction};
 
 use super::Journal;
+use super::repetitions::RepetitionWriter;
 use super::rows::{ACCEPTED, BRANCHES, COMPLETED, GONE, PLACES, SEQUENCES};
 use super::turns::accept_turns;
 use crate::error::StoreError;
-use crate::records::{PlacedTurn, Scope, Turn, TurnId, TurnKey, TurnPlace};
+use crate::records::{PlacedTurn, Repetition, Scope, Turn, TurnId, TurnKey, TurnPlace};
 
 /// The tables of conversations, as far as they are about one scope.
 #[derive(Debug, Default)]
@@ -129,8 +130,9 @@ impl Journal {
         is_known: impl Fn(&Turn) -> bool,
     ) -> Result<Vec<TurnKey>, StoreError> {
         self.database.write("restore turns", |transaction| {
+            let accepted = accept_turns(transaction, turns, is_known)?;
             put_back(transaction, placed)?;
-            accept_turns(transaction, turns, is_known)
+            Ok(accepted)
         })
     }
 }
@@ -139,12 +141,14 @@ fn put_back(transaction: &WriteTransaction, placed: &[PlacedTurn]) -> Result<(),
     let mut sequences = transaction.open_table(SEQUENCES)?;
     let mut places = transaction.open_table(PLACES)?;
     let mut branches = transaction.open_table(BRANCHES)?;
-    for PlacedTurn { scope, turn, place, origin } in placed {
+    let mut repetitions = RepetitionWriter::new(transaction)?;
+    for PlacedTurn { scope, turn, place, origin, time } in placed {
         let (scope, conversation, position) = (scope.as_str(), &place.conversation.0, place.position);
         let there = sequences.get((scope, conversation, position))?.map(|turn| TurnId(*turn.value()));
         if there.is_none_or(|there| there == GONE) {
             sequences.insert((scope, conversation, position), &turn.0)?;
             places.insert((scope, &turn.0, conversation, position), ())?;
+            repetitions.note(scope, Repetition { turn: *turn, place: *place, time: *time })?;
         }
         if let Some(origin) = origin
             && branches.get((scope, conversation))?.is_none()

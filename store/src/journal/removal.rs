@@ -6,11 +6,14 @@
 //! Where a turn goes from the middle of a conversation, something stays that nobody has said: a request that still has the turn, or
 //! has another one instead, goes on with the conversation as before. Nothing of it stays at either end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
-use super::rows::{BRANCHES, BranchKey, BranchRow, GONE, PLACES, PlaceKey, SEQUENCES, SequenceKey};
+use super::repetitions::of_turn;
+use super::rows::{
+    BRANCHES, BranchKey, BranchRow, GONE, PLACES, PlaceKey, REPETITIONS, RepetitionKey, SEQUENCES, SequenceKey,
+};
 use crate::records::{Removal, Removed, TurnId, TurnPlace};
 
 /// Takes out what a deletion covers.
@@ -19,17 +22,22 @@ pub(super) fn remove(transaction: &WriteTransaction, removal: &Removal) -> Resul
         sequences: transaction.open_table(SEQUENCES)?,
         places: transaction.open_table(PLACES)?,
         branches: transaction.open_table(BRANCHES)?,
+        repetitions: transaction.open_table(REPETITIONS)?,
         scope: removal.scope.as_str(),
     };
     match &removal.what {
         Removed::Everything => tables.clear(),
-        Removed::Turns { ids, conversations } => {
+        Removed::Turns { ids, conversations, places } => {
             for conversation in conversations {
                 tables.forget(*conversation)?;
             }
             let mut touched = BTreeSet::new();
             for turn in ids {
                 tables.vacate(*turn, &mut touched)?;
+            }
+            for (turn, place) in places {
+                tables.leave(*turn, *place)?;
+                touched.insert(place.conversation);
             }
             touched.into_iter().try_for_each(|conversation| tables.trim(conversation))
         }
@@ -40,6 +48,7 @@ struct ConversationTables<'a> {
     sequences: Table<'a, SequenceKey, &'static [u8; 16]>,
     places: Table<'a, PlaceKey, ()>,
     branches: Table<'a, BranchKey, BranchRow<'static>>,
+    repetitions: Table<'a, RepetitionKey, ()>,
     scope: &'a str,
 }
 
@@ -49,14 +58,21 @@ impl ConversationTables<'_> {
         self.sequences.retain_in((scope, least, 0)..=(scope, most, u32::MAX), |_, _| false)?;
         self.places.retain_in((scope, least, least, 0)..=(scope, most, most, u32::MAX), |_, ()| false)?;
         self.branches.retain_in((scope, least)..=(scope, most), |_, _| false)?;
+        let whole = (scope, least, i64::MIN, least, 0)..=(scope, most, i64::MAX, most, u32::MAX);
+        self.repetitions.retain_in(whole, |_, ()| false)?;
         Ok(())
     }
 
     /// Takes a whole conversation out.
     fn forget(&mut self, conversation: TurnId) -> Result<(), redb::Error> {
+        let mut turns = HashSet::new();
         for (position, turn) in self.turns(conversation)? {
             self.sequences.remove((self.scope, &conversation.0, position))?;
             self.places.remove((self.scope, &turn.0, &conversation.0, position))?;
+            turns.insert(turn);
+        }
+        for turn in turns {
+            self.repetitions.retain_in(of_turn(self.scope, &turn), |(_, _, _, of, _), ()| *of != conversation.0)?;
         }
         self.branches.remove((self.scope, &conversation.0))?;
         Ok(())
@@ -77,6 +93,18 @@ impl ConversationTables<'_> {
             self.sequences.insert((self.scope, &conversation.0, position), &GONE.0)?;
             touched.insert(conversation);
         }
+        self.repetitions.retain_in(of_turn(self.scope, &turn), |_, ()| false)?;
+        Ok(())
+    }
+
+    /// Takes a turn out of one of its places.
+    fn leave(&mut self, turn: TurnId, place: TurnPlace) -> Result<(), redb::Error> {
+        let TurnPlace { conversation, position } = place;
+        if self.places.remove((self.scope, &turn.0, &conversation.0, position))?.is_some() {
+            self.sequences.insert((self.scope, &conversation.0, position), &GONE.0)?;
+        }
+        let is_other = |of: &[u8; 16], at: u32| *of != conversation.0 || at != position;
+        self.repetitions.retain_in(of_turn(self.scope, &turn), |(_, _, _, of, at), ()| is_other(of, at))?;
         Ok(())
     }
 

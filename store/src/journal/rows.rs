@@ -2,7 +2,7 @@
 //!
 //! Responsible for: table definitions, turns and points to rows and back. Must not know: transactions, files.
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use redb::TableDefinition;
 
 use crate::error::StoreError;
@@ -23,6 +23,8 @@ pub(super) type LedgerRow<'a> = (&'a [u8; 16], i64, &'a [u8]);
 pub(super) type SequenceKey = (&'static str, &'static [u8; 16], u32);
 /// Scope, turn, conversation, position.
 pub(super) type PlaceKey = (&'static str, &'static [u8; 16], &'static [u8; 16], u32);
+/// Scope, turn, time in microseconds since 1970, conversation, position.
+pub(super) type RepetitionKey = (&'static str, &'static [u8; 16], i64, &'static [u8; 16], u32);
 /// Scope, conversation.
 pub(super) type BranchKey = (&'static str, &'static [u8; 16]);
 /// The conversation that it branched from, and the position there of the turn that it begins after.
@@ -42,6 +44,8 @@ pub(super) const SEQUENCES: TableDefinition<SequenceKey, &'static [u8; 16]> = Ta
 /// Where each turn stands.
 pub(super) const PLACES: TableDefinition<PlaceKey, ()> = TableDefinition::new("places");
 pub(super) const BRANCHES: TableDefinition<BranchKey, BranchRow<'static>> = TableDefinition::new("branches");
+/// When turns were said at places where that was at another time than they were first seen.
+pub(super) const REPETITIONS: TableDefinition<RepetitionKey, ()> = TableDefinition::new("repetitions");
 /// What stands at the place of a turn that was deleted, so that those around it keep theirs.
 pub(super) const GONE: TurnId = TurnId([0; 16]);
 /// Keys of the notes.
@@ -76,10 +80,14 @@ pub(super) fn turn_from((scope, id): (&str, &[u8; 16]), row: TurnRow<'_>) -> Res
         position,
         role: role.to_owned(),
         text: text.to_owned(),
-        time: DateTime::from_timestamp_micros(micros)
-            .ok_or_else(|| StoreError::unreadable(format!("time {micros} is out of range")))?,
+        time: time_from(micros)?,
         tokens,
     })
+}
+
+pub(super) fn time_from(micros: i64) -> Result<DateTime<Utc>, StoreError> {
+    let time = DateTime::from_timestamp_micros(micros);
+    time.ok_or_else(|| StoreError::unreadable(format!("time {micros} is out of range")))
 }
 
 pub(super) fn point_from(turn: TurnId, passage: u32, row: PointRow<'_>) -> Result<Point, StoreError> {

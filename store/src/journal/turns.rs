@@ -25,10 +25,11 @@ impl Journal {
         is_known: impl Fn(&Turn) -> bool,
     ) -> Result<Vec<TurnKey>, StoreError> {
         self.database.write("accept turns", |transaction| {
+            let accepted = accept_turns(transaction, turns, is_known)?;
             for new in said {
                 conversations::place(transaction, new)?;
             }
-            accept_turns(transaction, turns, is_known)
+            Ok(accepted)
         })
     }
 

@@ -24,7 +24,7 @@ const MOST_UNASKED: usize = 30;
 const COLUMNS: [&str; 7] =
     [column::TURN, column::PASSAGE, column::START, column::END, column::SPANS, column::TEXT, column::VECTOR];
 
-/// When each turn was first seen.
+/// When each turn was said last.
 type Times = HashMap<TurnId, DateTime<Utc>>;
 
 /// The main points of a scope in at most `most` clusters, all of a turn in the same.
@@ -46,12 +46,16 @@ pub(crate) async fn find(shared: &Arc<Shared>, scope: &Scope, most: Option<usize
     Ok(Clusters { total, points, count })
 }
 
-async fn times(shared: &Shared, scope: &Scope) -> Result<Times, StoreError> {
+async fn times(shared: &Arc<Shared>, scope: &Scope) -> Result<Times, StoreError> {
     let mut times = Times::new();
     let columns = [column::ID, column::TIME];
     for batch in tables::rows(&shared.tables().turns, filter::of_scope(scope), &columns, None).await? {
         times
             .extend(columns::identifiers_from(&batch, column::ID)?.into_iter().zip(batches::times_from_batch(&batch)?));
+    }
+    let scope = scope.clone();
+    for again in shared.blocking(move |shared| shared.journal.repetitions(&scope)).await? {
+        times.entry(again.turn).and_modify(|time| *time = again.time.max(*time));
     }
     Ok(times)
 }

@@ -50,6 +50,25 @@ pub(crate) async fn turns(shared: &Arc<Shared>, scope: &Scope, ids: &[TurnId]) -
     Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
 }
 
+/// The same, each with the time when it was said last.
+pub(crate) async fn turns_said_last(
+    shared: &Arc<Shared>,
+    scope: &Scope,
+    ids: &[TurnId],
+) -> Result<Vec<Turn>, StoreError> {
+    let mut found = turns(shared, scope, ids).await?;
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let (scope, ids) = (scope.clone(), ids.to_vec());
+    let again = shared.blocking(move |shared| shared.journal.said_again(&scope, &ids, 1)).await?;
+    for turn in &mut found {
+        let last = again.get(&turn.id).and_then(|times| times.first());
+        turn.time = last.map_or(turn.time, |last| turn.time.max(*last));
+    }
+    Ok(found)
+}
+
 /// Every scope that has a turn.
 pub(crate) async fn scopes(shared: &Shared) -> Result<Vec<Scope>, StoreError> {
     let failed = || StoreError::lance("list scopes");

@@ -23,13 +23,19 @@ const FEW: usize = 1024;
 pub(crate) async fn find(shared: &Arc<Shared>, scope: &Scope) -> Result<Outline, StoreError> {
     loading::load_scope(shared, scope, None).await?;
     let of_journal = scope.clone();
-    let mut places = shared.blocking(move |shared| shared.journal.scope_places(&of_journal)).await?;
+    let (mut places, repetitions) = shared
+        .blocking(move |shared| {
+            Ok((shared.journal.scope_places(&of_journal)?, shared.journal.repetitions(&of_journal)?))
+        })
+        .await?;
     let known: HashSet<TurnId> = shared.turn_index().known(scope).into_iter().collect();
     places.placed.retain(|(_, turn)| known.contains(turn));
     let placed: HashSet<TurnId> = places.placed.iter().map(|(_, turn)| *turn).collect();
     let unplaced: Vec<TurnId> = known.difference(&placed).copied().collect();
     let unplaced = if unplaced.is_empty() { HashMap::new() } else { own_places(shared, scope, &unplaced).await? };
-    Ok(Outline::new(places.origins, places.placed, unplaced.into_iter().map(|(turn, place)| (place, turn))))
+    let repetitions = repetitions.into_iter().filter(|repetition| known.contains(&repetition.turn));
+    let outline = Outline::new(places.origins, places.placed, unplaced.into_iter().map(|(turn, place)| (place, turn)));
+    Ok(outline.with_times(repetitions))
 }
 
 /// The places that turns came with.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use arrow_array::RecordBatch;
+use chrono::{DateTime, Utc};
 use lancedb::DistanceType;
 use lancedb::index::scalar::{FtsQuery, FullTextSearchQuery, MatchQuery};
 use lancedb::query::{QueryBase, Select};
@@ -26,7 +27,7 @@ use crate::lance::exact_search::{self, RowSubset};
 use crate::lance::schema::column;
 use crate::lance::sketches::Sketcher;
 use crate::lance::{columns, tables, vector_index};
-use crate::records::{Hit, IdentifiedHits, IndexedPassage, Scope, SearchResult, Within};
+use crate::records::{Hit, IdentifiedHits, IndexedPassage, Scope, SearchResult, TurnId, Within};
 use crate::state::Shared;
 
 const DISTANCE: &str = "_distance";
@@ -81,6 +82,20 @@ pub(crate) async fn take<'a>(
 }
 
 impl Snapshot<'_> {
+    /// The last times, at most `most`, at which these turns were said again, the latest first; nothing of those that were said once.
+    /// Those since the snapshot was taken are among them.
+    ///
+    /// # Errors
+    /// Failures of the journal.
+    pub async fn said_again(
+        &self,
+        turns: Vec<TurnId>,
+        most: usize,
+    ) -> Result<HashMap<TurnId, Vec<DateTime<Utc>>>, StoreError> {
+        let scope = self.scope.clone();
+        self.shared.blocking(move |shared| shared.journal.said_again(&scope, &turns, most)).await
+    }
+
     /// At most `limit` rows by the cosine similarity of their vectors, through the vector index where there is one (its
     /// similarities are exact to about a hundredth). Empty for a vector of zeros.
     ///

@@ -30,7 +30,7 @@ pub struct ClusteredPoint {
     pub turn: TurnId,
     /// The passage within the turn, from 0.
     pub passage: u32,
-    /// When the turn was first seen.
+    /// When the turn was said last.
     pub time: DateTime<Utc>,
     /// First byte of the passage in the turn's original text.
     pub start: u32,

@@ -2,6 +2,8 @@
 //!
 //! It must not know how conversations are kept, nor how they are told apart.
 
+use chrono::{DateTime, Utc};
+
 use super::ids::{Scope, TurnId};
 
 /// A place in a conversation.
@@ -39,6 +41,13 @@ pub struct Standing {
     pub replaced: Vec<ReplacedTurn>,
 }
 
+impl Standing {
+    /// Whether nothing but the first turn of a request tells the conversation, since that begins with the same words.
+    pub(crate) fn rests_on_first_turn(&self) -> bool {
+        self.known == 1 && self.tip.is_some_and(|tip| tip.position == 0)
+    }
+}
+
 /// A turn that stands where the conversation has another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplacedTurn {
@@ -58,5 +67,22 @@ pub struct NewTurns {
     /// The name of the conversation or branch that begins here, should one begin. Later names are greater.
     pub fresh: TurnId,
     /// The turns, oldest first.
-    pub turns: Vec<TurnId>,
+    pub turns: Vec<SaidTurn>,
+}
+
+/// A turn and when it was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SaidTurn {
+    /// The turn.
+    pub turn: TurnId,
+    /// When it was said this time. Kept to the microsecond.
+    pub time: DateTime<Utc>,
+}
+
+/// A turn at a place, where it was said at another time than it was first seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Repetition {
+    pub(crate) turn: TurnId,
+    pub(crate) place: TurnPlace,
+    pub(crate) time: DateTime<Utc>,
 }

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
+use super::conversation::TurnPlace;
 use super::ids::{Scope, TurnId};
 
 /// Something of a scope that is to be deleted.
@@ -22,7 +23,7 @@ pub(crate) enum Extent {
     /// A conversation and the branches that begin in it, but for turns that others have as well.
     Conversation(TurnId),
     Turns(Vec<TurnId>),
-    /// Turns that were first seen before this time.
+    /// Turns that were said last before this time, and places where others were said before it.
     Before(DateTime<Utc>),
 }
 
@@ -41,6 +42,8 @@ pub(crate) enum Removed {
         ids: HashSet<TurnId>,
         /// Conversations that go as a whole, with what was put into their prompts.
         conversations: HashSet<TurnId>,
+        /// Places that turns leave which stay elsewhere.
+        places: HashSet<(TurnId, TurnPlace)>,
     },
 }
 
@@ -52,18 +55,26 @@ pub(crate) enum NotedDeletion {
     Conversation(Scope, TurnId),
 }
 
+impl Removed {
+    /// These turns.
+    pub(crate) fn turns(ids: impl IntoIterator<Item = TurnId>) -> Self {
+        Self::Turns { ids: ids.into_iter().collect(), conversations: HashSet::new(), places: HashSet::new() }
+    }
+}
+
 impl Removal {
     /// These turns of a scope.
     pub(crate) fn of_turns(scope: &Scope, ids: impl IntoIterator<Item = TurnId>) -> Self {
-        let what = Removed::Turns { ids: ids.into_iter().collect(), conversations: HashSet::new() };
-        Self { scope: scope.clone(), what }
+        Self { scope: scope.clone(), what: Removed::turns(ids) }
     }
 
     /// Whether nothing goes.
     pub(crate) fn is_empty(&self) -> bool {
         match &self.what {
             Removed::Everything => false,
-            Removed::Turns { ids, conversations } => ids.is_empty() && conversations.is_empty(),
+            Removed::Turns { ids, conversations, places } => {
+                ids.is_empty() && conversations.is_empty() && places.is_empty()
+            }
         }
     }
 

@@ -15,7 +15,8 @@ mod turn;
 mod versions;
 
 pub use cluster::{ClusteredPoint, Clusters};
-pub use conversation::{NewTurns, ReplacedTurn, Standing, TurnKind, TurnPlace};
+pub(crate) use conversation::Repetition;
+pub use conversation::{NewTurns, ReplacedTurn, SaidTurn, Standing, TurnKind, TurnPlace};
 pub(crate) use deletion::{Deletion, Extent, NotedDeletion, Removal, Removed};
 pub(crate) use ids::TurnKey;
 pub use ids::{Scope, TurnId};

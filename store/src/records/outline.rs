@@ -2,15 +2,19 @@
 //!
 //! It must not know where that is kept.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::conversation::TurnPlace;
+use chrono::{DateTime, Utc};
+
+use super::conversation::{Repetition, TurnPlace};
 use super::ids::{Scope, TurnId};
 
 /// The conversations of a scope, as far as their turns are there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outline {
     conversations: BTreeMap<TurnId, OutlinedConversation>,
+    /// When turns were said at places where they were not said first.
+    times: HashMap<(TurnId, TurnPlace), DateTime<Utc>>,
 }
 
 /// A conversation, or a branch of one.
@@ -33,6 +37,8 @@ pub struct PlacedTurn {
     pub place: TurnPlace,
     /// Where its conversation begins, if it is a branch and that is known.
     pub origin: Option<TurnPlace>,
+    /// When it was said there. Kept to the microsecond.
+    pub time: DateTime<Utc>,
 }
 
 /// How many turns a scope has.
@@ -71,6 +77,18 @@ impl Outline {
             conversation.turns.sort_by_key(|(position, _)| *position);
         }
         outline
+    }
+
+    /// The same with the times of what was said again, so far as it stands there.
+    pub(crate) fn with_times(mut self, repetitions: impl IntoIterator<Item = Repetition>) -> Self {
+        let of = |repetition: Repetition| ((repetition.turn, repetition.place), repetition.time);
+        self.times = repetitions.into_iter().map(of).collect();
+        self
+    }
+
+    /// When a turn was said at a place; `None` where that is when it was first seen.
+    pub fn time_at(&self, place: TurnPlace, turn: TurnId) -> Option<DateTime<Utc>> {
+        self.times.get(&(turn, place)).copied()
     }
 
     /// Every conversation and branch that has turns of its own, by name: those that began first, first.

@@ -23,7 +23,8 @@ pub struct Turn {
     pub role: String,
     /// The verbatim text; under [`Retain::Spans`](crate::Retain::Spans), once completed, only its spans joined by ` … `.
     pub text: String,
-    /// When the turn was first seen. Kept to the microsecond.
+    /// When the turn was first seen; of a turn that a store gives, when it was said last, unless that store says otherwise. Kept to
+    /// the microsecond.
     pub time: DateTime<Utc>,
     /// Length in tokens.
     pub tokens: u32,

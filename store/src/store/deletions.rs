@@ -29,7 +29,8 @@ impl Store {
         self.delete(scope, Extent::Conversation(conversation)).await
     }
 
-    /// Deletes every turn that was first seen before a time. See [`Store::delete_turns`].
+    /// Deletes every turn that was said last before a time, and takes what was said again since then out of the places where it was
+    /// said before. See [`Store::delete_turns`].
     ///
     /// # Errors
     /// See [`Store::delete_turns`].

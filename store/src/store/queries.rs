@@ -4,11 +4,13 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
+
 use super::Store;
 use crate::error::StoreError;
 use crate::query::ranking::Ranking;
 use crate::query::snapshot::{self, Snapshot};
-use crate::query::{clusters, loading, lookup, neighbours, outline, points};
+use crate::query::{clusters, loading, lookup, neighbours, outline, points, standing};
 use crate::records::{
     Clusters, Hit, LedgerEntry, Outline, Point, Scope, ScopeCounts, SearchQuery, SearchResult, Standing, Turn, TurnId,
     TurnKind, WaitingTurn, Within,
@@ -98,16 +100,26 @@ impl Store {
         clusters::find(&self.shared, scope, most).await
     }
 
-    /// The turns with these ids, read or not, in the order asked; missing ones are left out.
+    /// The turns with these ids, read or not, in the order asked, each with the time when it was said last; missing ones are left
+    /// out.
     ///
     /// # Errors
     /// See [`Store`].
     pub async fn turns(&self, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, StoreError> {
         self.shared.ensure_open()?;
+        lookup::turns_said_last(&self.shared, scope, ids).await
+    }
+
+    /// The same as they came, each with the time when it was first seen.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn turns_as_they_came(&self, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, StoreError> {
+        self.shared.ensure_open()?;
         lookup::turns(&self.shared, scope, ids).await
     }
 
-    /// Up to `radius` turns before a turn, itself, and up to `radius` after it, along parent links, oldest first. At a
+    /// Up to `radius` turns before a turn, itself, and up to `radius` after it, along parent links, oldest first, with the times when they were first seen. At a
     /// fork the later child is followed. Where a turn of the chain is not stored (one without text) the nearest
     /// position goes on. Empty if the turn itself is not stored.
     ///
@@ -129,7 +141,9 @@ impl Store {
         self.shared.blocking(move |shared| shared.journal.ledger(&scope, &turns)).await
     }
 
-    /// How the turns of a request, oldest first and each of its kind, stand to the conversations of their scope.
+    /// How the turns of a request, oldest first and each of its kind, stand to the conversations of their scope. `time` is when the
+    /// first of them is said, where that is known: a conversation that begins as an earlier one did, at least a day later, is another
+    /// one.
     ///
     /// # Errors
     /// See [`Store`].
@@ -138,13 +152,13 @@ impl Store {
         scope: &Scope,
         turns: Vec<TurnId>,
         kinds: Vec<TurnKind>,
+        time: Option<DateTime<Utc>>,
     ) -> Result<Standing, StoreError> {
         self.shared.ensure_open()?;
-        let scope = scope.clone();
-        self.shared.blocking(move |shared| shared.journal.standing(&scope, &turns, &kinds)).await
+        standing::find(&self.shared, scope, turns, kinds, time).await
     }
 
-    /// Every conversation of a scope and where its turns stand, as far as they are there.
+    /// Every conversation of a scope, where its turns stand and when they were said again there, as far as they are there.
     ///
     /// # Errors
     /// See [`Store`].

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use chrono::{DateTime, Utc};
 use lancedb::expr::DfExpr;
 use tokio::sync::MutexGuard;
 
@@ -14,7 +15,7 @@ use crate::error::StoreError;
 use crate::journal::Purge;
 use crate::lance::schema::column;
 use crate::lance::{columns, filter, tables};
-use crate::records::{Deletion, Extent, NotedDeletion, Removal, Removed, Scope, TurnId, TurnKey};
+use crate::records::{Deletion, Extent, NotedDeletion, Removal, Removed, Scope, TurnId, TurnKey, TurnPlace};
 use crate::state::{Shared, Writer};
 use crate::tasks::to_completion;
 
@@ -83,10 +84,19 @@ async fn resolve(shared: &Arc<Shared>, deletion: Deletion) -> Result<Removal, St
             let mut ids = stored(shared, filter::of_scope(&scope).and(filter::before(time))).await?;
             let pending = shared.blocking(move |shared| shared.journal.older(time)).await?;
             ids.extend(pending.into_iter().filter(|(of, _)| *of == scope).map(|(_, id)| id));
-            Removal::of_turns(&scope, ids)
+            shared.blocking(move |shared| before(shared, scope, ids, time)).await?
         }
         Extent::Conversation(id) => of_conversation(shared, scope, id).await?,
     })
+}
+
+/// Of turns that were first seen before a time, those that go: what was said again since then stays where it was said then.
+fn before(shared: &Shared, scope: Scope, mut ids: HashSet<TurnId>, time: DateTime<Utc>) -> Result<Removal, StoreError> {
+    let since = shared.journal.said_since(&scope, &ids, time)?;
+    ids.retain(|id| !since.contains_key(id));
+    let left = |(turn, places): (TurnId, Vec<TurnPlace>)| places.into_iter().map(move |place| (turn, place));
+    let places = since.into_iter().flat_map(left).collect();
+    Ok(Removal { scope, what: Removed::Turns { ids, conversations: HashSet::new(), places } })
 }
 
 async fn of_conversation(shared: &Arc<Shared>, scope: Scope, conversation: TurnId) -> Result<Removal, StoreError> {
@@ -104,7 +114,7 @@ async fn of_conversation(shared: &Arc<Shared>, scope: Scope, conversation: TurnI
         .blocking(move |shared| {
             let elsewhere = shared.journal.standing_elsewhere(&scope, &ids, &conversations)?;
             ids.retain(|id| !elsewhere.contains(id));
-            Ok(Removal { scope, what: Removed::Turns { ids, conversations } })
+            Ok(Removal { scope, what: Removed::Turns { ids, conversations, places: HashSet::new() } })
         })
         .await
 }

@@ -15,7 +15,7 @@ use crate::lance::{columns, filter, tables};
 use crate::records::{Deletion, Extent, Scope};
 use crate::state::Shared;
 
-/// Deletes the turns of all scopes that were first seen longer ago than [`StoreConfig::retain_for`](crate::StoreConfig::retain_for)
+/// Deletes the turns of all scopes that were said last longer ago than [`StoreConfig::retain_for`](crate::StoreConfig::retain_for)
 /// says, and returns how many.
 pub(crate) async fn expire(shared: &Arc<Shared>, now: DateTime<Utc>) -> Result<u64, StoreError> {
     let Some(before) = shared.config.retain_for.and_then(|age| limit(now, age)) else {
@@ -29,7 +29,7 @@ pub(crate) async fn expire(shared: &Arc<Shared>, now: DateTime<Utc>) -> Result<u
     Ok(expired)
 }
 
-/// What was first seen before this is too old; `None` where nothing can be.
+/// What was said last before this is too old; `None` where nothing can be.
 fn limit(now: DateTime<Utc>, age: Duration) -> Option<DateTime<Utc>> {
     let today = now.date_naive().and_time(NaiveTime::MIN).and_utc();
     today.checked_sub_signed(TimeDelta::from_std(age).ok()?)

@@ -1,8 +1,11 @@
 //! Accepting and completing: idempotent, durable, visible at once.
 
+use chrono::TimeDelta;
 use mainpoint_store::{NewTurns, StoreError, TurnKind, WaitingTurn, Within};
 
-use crate::support::{config, dense, id, lexical, open, open_with, point, query, read, read_ids, scope, turn, until};
+use crate::support::{
+    config, dense, id, lexical, open, open_with, point, query, read, read_ids, said_turns, scope, turn, until,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn accepting_again_names_only_what_is_new() {
@@ -24,15 +27,19 @@ async fn what_is_said_again_in_its_place_writes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
     let turns: Vec<_> = (0..2).map(|number| turn(&scope, number, "text")).collect();
-    let said = |fresh, after| NewTurns { scope: scope.clone(), after, fresh: id(fresh), turns: vec![id(0), id(1)] };
+    let said =
+        |fresh, after| NewTurns { scope: scope.clone(), after, fresh: id(fresh), turns: said_turns(&scope, &[0, 1]) };
     store.accept_said(turns.clone(), vec![said(100, None)]).await.unwrap();
     let journal = || std::fs::read(directory.path().join("journal.redb")).unwrap();
     let before = journal();
     store.accept_said(turns.clone(), vec![said(100, None)]).await.unwrap();
+    let mut later = said(100, None);
+    later.turns.iter_mut().for_each(|said| said.time += TimeDelta::days(9));
+    store.accept_said(turns.clone(), vec![later]).await.unwrap();
     assert!(journal() == before);
     store.accept_said(turns, vec![said(101, None)]).await.unwrap();
     assert!(journal() != before, "another conversation says the same");
-    let standing = store.standing(&scope, vec![id(0), id(1)], vec![TurnKind::Telling; 2]).await.unwrap();
+    let standing = store.standing(&scope, vec![id(0), id(1)], vec![TurnKind::Telling; 2], None).await.unwrap();
     assert_eq!(standing.known, 2);
 }
 

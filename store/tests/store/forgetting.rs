@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mainpoint_store::{
-    LedgerEntry, LedgerKind, NewTurns, PlacedTurn, Scope, Store, StoreConfig, Turn, TurnId, TurnPlace, Within,
+    LedgerEntry, LedgerKind, NewTurns, PlacedTurn, SaidTurn, Scope, Store, StoreConfig, Turn, TurnId, TurnPlace, Within,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestRunner};
 
 use crate::support::{
-    Published, config, dense, files_with, id, lexical, now, open, open_with, point, published, read, read_ids, scope,
-    turn,
+    Published, config, dense, files_with, id, lexical, now, open, open_with, point, published, read, read_ids,
+    said_turns, scope, turn,
 };
 
 const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
@@ -168,7 +168,7 @@ async fn what_two_conversations_have_stays_with_the_one_that_is_not_deleted() {
         scope: scope.clone(),
         after: None,
         fresh: id(fresh),
-        turns: turns.iter().copied().map(id).collect(),
+        turns: said_turns(&scope, turns),
     };
     let turns: Vec<Turn> = [(1, 100), (2, 100), (3, 200)]
         .map(|(number, of)| Turn { conversation: id(of), ..turn(&scope, number, "x") })
@@ -264,10 +264,11 @@ fn going(all: &[Said], deletion: &Deleting) -> BTreeSet<u64> {
 
 async fn fill(store: &Store, scope: &Scope, all: &[Said]) {
     let turns: Vec<Turn> = (0..).zip(all).map(|(number, said)| as_turn(scope, number, said)).collect();
-    let mut conversations: BTreeMap<u64, Vec<TurnId>> = BTreeMap::new();
+    let mut conversations: BTreeMap<u64, Vec<SaidTurn>> = BTreeMap::new();
     for (turn, said) in turns.iter().zip(all) {
         for conversation in &said.conversations {
-            conversations.entry(*conversation).or_default().push(turn.id);
+            let said = SaidTurn { turn: turn.id, time: turn.time };
+            conversations.entry(*conversation).or_default().push(said);
         }
     }
     let said: Vec<NewTurns> = conversations
@@ -368,10 +369,12 @@ async fn an_outline_has_every_turn_where_it_stands_and_can_be_put_back() {
         scope: from.clone(),
         after,
         fresh: id(fresh),
-        turns: turns.iter().copied().map(id).collect(),
+        turns: said_turns(&from, turns),
     };
     // Turn 7 has no place; 88 has no words.
-    let said = vec![said(None, 100, &[1, 2, 3, 4]), said(Some(at(100, 1)), 200, &[33, 1, 88])];
+    let mut said = vec![said(None, 100, &[1, 2, 3, 4]), said(Some(at(100, 1)), 200, &[33, 1, 88])];
+    let again = said[1].turns[1].time + TimeDelta::days(9);
+    said[1].turns[1].time = again;
     store.accept_said(turns(&from), said).await.unwrap();
     let half: Vec<_> = turns(&from).iter().step_by(2).map(|turn| (from.clone(), turn.id, vec![])).collect();
     store.complete(half).await.unwrap();
@@ -388,10 +391,14 @@ async fn an_outline_has_every_turn_where_it_stands_and_can_be_put_back() {
     ];
     assert_eq!(shown, expected);
     assert_eq!(outline.places(id(1)), [at(100, 0), at(200, 3)]);
+    assert_eq!(outline.time_at(at(200, 3), id(1)), Some(again));
+    assert_eq!(outline.time_at(at(100, 0), id(1)), None, "it was said there first");
     let counts = store.counts(&from).await.unwrap();
     assert_eq!((counts.turns, counts.waiting), (6, 3));
     assert!(store.bytes_on_disk().await.unwrap() > 1000);
 
+    let first: BTreeMap<TurnId, DateTime<Utc>> = turns(&from).into_iter().map(|turn| (turn.id, turn.time)).collect();
+    let time = |place, turn: TurnId| outline.time_at(place, turn).unwrap_or_else(|| first[&turn]);
     let placed: Vec<_> = outline
         .conversations()
         .flat_map(|(conversation, of)| {
@@ -402,6 +409,7 @@ async fn an_outline_has_every_turn_where_it_stands_and_can_be_put_back() {
                 turn: *turn,
                 place: place(*position),
                 origin,
+                time: time(place(*position), *turn),
             })
         })
         .collect();

@@ -4,7 +4,8 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use mainpoint_store::{NewTurns, Scope, Store, TurnId, TurnKind};
+use chrono::DateTime;
+use mainpoint_store::{NewTurns, SaidTurn, Scope, Store, TurnId, TurnKind};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -64,13 +65,14 @@ impl Forks<'_> {
         let begin = step.window.filter(|_| !is_first).map_or(0, |window| path.len().saturating_sub(window));
         let (turns, kinds): (Vec<TurnId>, Vec<TurnKind>) = path[begin..].iter().copied().unzip();
 
-        let standing = self.store.standing(&self.scope, turns.clone(), kinds).await.unwrap();
+        let standing = self.store.standing(&self.scope, turns.clone(), kinds, None).await.unwrap();
         self.begun += 1;
+        let new = &turns[standing.known..];
         let said = NewTurns {
             scope: self.scope.clone(),
             after: standing.tip,
             fresh: id(1_000_000 + self.begun),
-            turns: turns[standing.known..].to_vec(),
+            turns: new.iter().map(|turn| SaidTurn { turn: *turn, time: DateTime::UNIX_EPOCH }).collect(),
         };
         self.store.accept_said(Vec::new(), vec![said]).await.unwrap();
         standing.lost.into_iter().filter(|lost| !path.iter().any(|(turn, _)| turn == lost)).collect()
@@ -101,7 +103,7 @@ fn however_the_requests_of_forks_follow_each_other_none_has_lost_what_only_anoth
             for own in forks.own.values().filter(|own| own.len() >= 6) {
                 let newest: Vec<(TurnId, TurnKind)> = own[own.len() - 5..].to_vec();
                 let (turns, kinds) = newest.into_iter().unzip();
-                let standing = runtime.block_on(store.standing(&forks.scope, turns, kinds)).unwrap();
+                let standing = runtime.block_on(store.standing(&forks.scope, turns, kinds, None)).unwrap();
                 lost.set(lost.get() + u32::from(whole.iter().all(|turn| standing.lost.contains(turn))));
             }
             Ok(())

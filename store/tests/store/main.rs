@@ -23,6 +23,7 @@ mod opening;
 mod recovery;
 mod refusal;
 mod retention;
+mod said_again;
 mod search;
 mod sketches;
 mod support;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use mainpoint_store::{
-    IndexedPassage, Point, Retain, Scope, SearchQuery, Snapshot, Span, Store, StoreConfig, StoreError, Turn, TurnId,
-    Within,
+    IndexedPassage, Point, Retain, SaidTurn, Scope, SearchQuery, Snapshot, Span, Store, StoreConfig, StoreError, Turn,
+    TurnId, Within,
 };
 use tokio::time::Instant;
 
@@ -72,6 +72,11 @@ pub(crate) fn turn(scope: &Scope, number: u64, text: &str) -> Turn {
         time: DateTime::from_timestamp(1_790_000_000 + number as i64, 0).unwrap(),
         tokens: 7,
     }
+}
+
+/// These turns, each said when [`turn`] says that it was.
+pub(crate) fn said_turns(scope: &Scope, numbers: &[u64]) -> Vec<SaidTurn> {
+    numbers.iter().map(|number| SaidTurn { turn: id(*number), time: turn(scope, *number, "").time }).collect()
 }
 
 /// The only passage of a turn, all of whose text is its main point.

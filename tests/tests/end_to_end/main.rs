@@ -52,6 +52,7 @@ mod recorded_traffic;
 mod refused_requests;
 mod relaying;
 mod responses_api;
+mod said_again;
 mod secrets;
 mod shared;
 mod spellings;

@@ -92,8 +92,17 @@ impl Import<'_> {
     pub(super) async fn join(&self, mut conversation: Conversation) -> Result<IncomingTurns, CliError> {
         let prepared = &mut conversation.prepared;
         let (turns, kinds) = (prepared.spoken_ids().to_vec(), prepared.kinds());
-        prepared.join(self.store.standing(&prepared.scope, turns, kinds).await?);
-        let said = prepared.said().filter(|said| !said.turns.is_empty());
+        let times: Vec<Option<DateTime<Utc>>> =
+            prepared.spoken.iter().map(|index| conversation.times.get(*index).copied().flatten()).collect();
+        let began = times.first().copied().flatten();
+        let standing = self.store.standing(&prepared.scope, turns, kinds, began).await?;
+        let known = standing.known;
+        prepared.join(standing);
+        let mut said = prepared.said().filter(|said| !said.turns.is_empty());
+        let new = said.iter_mut().flat_map(|said| &mut said.turns);
+        for (said, time) in new.zip(times.into_iter().skip(known)) {
+            said.time = time.unwrap_or(said.time);
+        }
         Ok(IncomingTurns { turns: conversation.turns(), said })
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt, stream};
 use mainpoint_store::{Outline, OutlinedConversation, Scope, Store, StoreError, Turn, TurnId, TurnPlace};
 
@@ -18,6 +19,8 @@ struct Outlined {
     turn: TurnId,
     place: TurnPlace,
     origin: Option<TurnPlace>,
+    /// When it was said there, if that is not when it was first seen.
+    time: Option<DateTime<Utc>>,
 }
 
 /// Every turn at every place that it has now, conversation by conversation, in pieces.
@@ -31,10 +34,12 @@ pub(super) async fn lines(
         let (store, scope) = (store.clone(), scope.clone());
         async move {
             let ids: Vec<TurnId> = piece.iter().map(|outlined| outlined.turn).collect();
-            let turns = store.turns(&scope, &ids).await?;
+            let turns = store.turns_as_they_came(&scope, &ids).await?;
             let turns: HashMap<TurnId, Turn> = turns.into_iter().map(|turn| (turn.id, turn)).collect();
             let line = |outlined: &Outlined| {
-                Some(ArchivedTurn::new(turns.get(&outlined.turn)?, outlined.place, outlined.origin))
+                let turn = turns.get(&outlined.turn)?;
+                let time = Some(outlined.time.unwrap_or(turn.time));
+                Some(ArchivedTurn { time, ..ArchivedTurn::new(turn, outlined.place, outlined.origin) })
             };
             Ok(piece.iter().filter_map(line).collect())
         }
@@ -49,6 +54,7 @@ fn outlined(outline: &Outline) -> Vec<Outlined> {
             turn: *turn,
             place: TurnPlace { conversation, position: *position },
             origin: of.origin.filter(|_| first == Some(index)),
+            time: outline.time_at(TurnPlace { conversation, position: *position }, *turn),
         });
         turns.collect::<Vec<_>>()
     };

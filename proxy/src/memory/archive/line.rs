@@ -23,7 +23,7 @@ pub(crate) struct ArchivedTurn {
     pub(crate) role: String,
     /// What was said.
     pub(crate) text: String,
-    /// When it was first seen; `None` in a line that does not say so.
+    /// When it was said there; `None` in a line that does not say so.
     pub(crate) time: Option<DateTime<Utc>>,
 }
 

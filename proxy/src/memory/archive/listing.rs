@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{Point, Turn, TurnId, TurnPlace};
+use mainpoint_store::{Outline, Point, Turn, TurnId, TurnPlace};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::memory::one_line;
@@ -76,7 +76,7 @@ pub(crate) struct ListedConversation {
     pub(crate) first_turn: TurnId,
     /// Its last turn.
     pub(crate) last_turn: TurnId,
-    /// When its first turn was first seen.
+    /// When its first turn was said there.
     pub(crate) first_time: DateTime<Utc>,
     /// When its last turn was.
     pub(crate) last_time: DateTime<Utc>,
@@ -87,24 +87,23 @@ pub(crate) struct ListedConversation {
 }
 
 impl ListedConversation {
-    /// A conversation of these turns, whose first and last are among `turns`; `None` where they are not.
-    pub(super) fn new(
-        id: TurnId,
-        origin: Option<TurnPlace>,
-        line: &[(TurnPlace, TurnId)],
-        turns: &[Turn],
-    ) -> Option<Self> {
-        let turn = |end: Option<&(TurnPlace, TurnId)>| end.and_then(|(_, id)| turns.iter().find(|turn| turn.id == *id));
-        let (first, last) = (turn(line.first())?, turn(line.last())?);
+    /// A conversation of these turns, whose first and last are among `turns`, as they came; `None` where they are not.
+    pub(super) fn new(id: TurnId, outline: &Outline, line: &[(TurnPlace, TurnId)], turns: &[Turn]) -> Option<Self> {
+        let turn = |end: Option<&(TurnPlace, TurnId)>| {
+            let (place, id) = end?;
+            let turn = turns.iter().find(|turn| turn.id == *id)?;
+            Some((turn, outline.time_at(*place, *id).unwrap_or(turn.time)))
+        };
+        let ((first, first_time), (last, last_time)) = (turn(line.first())?, turn(line.last())?);
         Some(Self {
             id,
             turns: line.len(),
             first_turn: first.id,
             last_turn: last.id,
-            first_time: first.time,
-            last_time: last.time,
+            first_time,
+            last_time,
             first_words: one_line(&first.text, FIRST_WORDS),
-            branches_from: origin.map(ListedPlace::from),
+            branches_from: outline.conversation(id)?.origin.map(ListedPlace::from),
         })
     }
 }
@@ -122,7 +121,7 @@ pub(crate) struct ListedTurn {
     pub(crate) role: String,
     /// What was said, or the main point where only that is kept.
     pub(crate) text: String,
-    /// When it was first seen.
+    /// When it was said there; of a turn by itself, when it was said last.
     pub(crate) time: DateTime<Utc>,
     /// Its length in tokens.
     pub(crate) tokens: u32,

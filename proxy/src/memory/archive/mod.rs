@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 use futures::Stream;
-use mainpoint_store::{Scope, Store, StoreError, TurnId, TurnPlace, Within};
+use mainpoint_store::{Outline, Scope, Store, StoreError, TurnId, TurnPlace, Within};
 use serde::Serialize;
 
 use super::topics::{self, Topics, TopicsWanted};
@@ -34,7 +34,7 @@ pub(crate) enum Forget {
     Turn(TurnId),
     /// A conversation with its branches.
     Conversation(TurnId),
-    /// What was first seen before this.
+    /// What was said last before this.
     Before(DateTime<Utc>),
     /// All of it.
     Everything,
@@ -83,11 +83,8 @@ impl<'a> Archive<'a> {
         let lines: Vec<_> = names.data.iter().map(|name| (*name, outline.line(*name))).collect();
         let ends = lines.iter().flat_map(|(_, line)| line.first().into_iter().chain(line.last()));
         let ends: Vec<TurnId> = ends.map(|(_, turn)| *turn).collect();
-        let turns = self.store.turns(self.scope, &ends).await?;
-        let listed = lines.iter().filter_map(|(name, line)| {
-            let origin = outline.conversation(*name)?.origin;
-            ListedConversation::new(*name, origin, line, &turns)
-        });
+        let turns = self.store.turns_as_they_came(self.scope, &ends).await?;
+        let listed = lines.iter().filter_map(|(name, line)| ListedConversation::new(*name, &outline, line, &turns));
         Ok(Page { data: listed.collect(), next: names.next.map(|name| name.to_string()) })
     }
 
@@ -102,14 +99,15 @@ impl<'a> Archive<'a> {
         after: Option<TurnCursor>,
         limit: usize,
     ) -> Result<Option<Page<ListedTurn>>, StoreError> {
-        let line = self.store.outline(self.scope).await?.line(conversation);
+        let outline = self.store.outline(self.scope).await?;
+        let line = outline.line(conversation);
         if line.is_empty() {
             return Ok(None);
         }
         let from = after.map_or(0, |after| after.place_behind(&line));
         let page = Page::of(line.into_iter().skip(from), limit);
         let next = page.next.map(|(place, turn)| TurnCursor { position: place.position, turn }.to_string());
-        Ok(Some(Page { data: self.listed(&page.data).await?, next }))
+        Ok(Some(Page { data: self.listed(&outline, &page.data).await?, next }))
     }
 
     /// A turn, and what was said before and after it in `conversation`, or without one in the first that it stands in, oldest first;
@@ -134,18 +132,19 @@ impl<'a> Archive<'a> {
         };
         let range = window.range(at, line.len());
         let (earlier, later) = (range.start, line.len() - range.end);
-        let data = self.listed(line.get(range).unwrap_or_default()).await?;
+        let data = self.listed(&outline, line.get(range).unwrap_or_default()).await?;
         Ok(Some(Surroundings { conversation, data, earlier, later }))
     }
 
     /// Turns at their places, as they are shown. Those that are deleted meanwhile are left out.
-    async fn listed(&self, line: &[(TurnPlace, TurnId)]) -> Result<Vec<ListedTurn>, StoreError> {
+    async fn listed(&self, outline: &Outline, line: &[(TurnPlace, TurnId)]) -> Result<Vec<ListedTurn>, StoreError> {
         let ids: Vec<TurnId> = line.iter().map(|(_, turn)| *turn).collect();
-        let turns = self.store.turns(self.scope, &ids).await?;
+        let turns = self.store.turns_as_they_came(self.scope, &ids).await?;
         let read = self.store.already_read(self.scope, &ids).await?;
         let listed = line.iter().filter_map(|(place, id)| {
             let turn = turns.iter().find(|turn| turn.id == *id)?;
-            Some(ListedTurn::new(turn, *place, read.contains(id)))
+            let time = outline.time_at(*place, *id).unwrap_or(turn.time);
+            Some(ListedTurn { time, ..ListedTurn::new(turn, *place, read.contains(id)) })
         });
         Ok(listed.collect())
     }

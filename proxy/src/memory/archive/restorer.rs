@@ -36,7 +36,8 @@ impl<N: Fn(&str, &str) -> TurnId> Restorer<N> {
         self.last.insert(line.conversation, (position, id));
         let place = TurnPlace { conversation: line.conversation, position };
         let origin = line.branches_from.map(TurnPlace::from);
-        to.placed.push(PlacedTurn { scope: self.scope.clone(), turn: id, place, origin });
+        let time = line.time.unwrap_or(self.now);
+        to.placed.push(PlacedTurn { scope: self.scope.clone(), turn: id, place, origin, time });
         to.turns.push(Turn {
             id,
             parent: last.filter(|(before, _)| *before < position).map(|(_, turn)| turn),
@@ -46,7 +47,7 @@ impl<N: Fn(&str, &str) -> TurnId> Restorer<N> {
             role: line.role,
             tokens: u32::try_from(line.text.len().div_ceil(4)).unwrap_or(u32::MAX),
             text: line.text,
-            time: line.time.unwrap_or(self.now),
+            time,
         });
     }
 }

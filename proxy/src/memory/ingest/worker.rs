@@ -81,7 +81,7 @@ impl ReadWorker {
         let known: Vec<TurnId> = read.iter().copied().collect();
         self.backlog.mark_done(&batch.scope, &known, batch.era);
 
-        let mut found = store.turns(&batch.scope, &batch.turns).await?;
+        let mut found = store.turns_as_they_came(&batch.scope, &batch.turns).await?;
         let is_there = |id: &TurnId| found.iter().any(|turn| turn.id == *id);
         // What is gone was deleted meanwhile.
         let gone: Vec<TurnId> = batch.turns.iter().copied().filter(|id| !is_there(id)).collect();

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use mainpoint_store::{SearchResult, TurnId};
 
-use super::dates::{nearness, periods};
+use super::dates::{Period, nearness, periods};
 use super::relevance::{Candidate, scores};
 use crate::memory::profile::Profile;
 
@@ -21,6 +21,8 @@ pub struct Findings<'a> {
     pub found: &'a SearchResult,
     /// The MaxSim of each turn, in the turns' order; `None` where no codes can be read.
     pub max_sims: &'a [Option<f32>],
+    /// When turns were said again, as far as that matters for the question.
+    pub again: &'a HashMap<TurnId, Vec<DateTime<Utc>>>,
 }
 
 impl Findings<'_> {
@@ -41,7 +43,7 @@ impl Findings<'_> {
                 previous: profile.parent.and_then(|parent| positions.get(&parent).copied()),
                 next: None,
                 features: profile.features.beside(self.question),
-                nearness: nearness(&periods, profile.time),
+                nearness: self.nearness(&periods, *turn, profile.time),
             })
             .collect();
         for place in 0..candidates.len() {
@@ -52,6 +54,12 @@ impl Findings<'_> {
             }
         }
         candidates
+    }
+
+    /// How near a turn was said to the periods, whenever it was nearest.
+    fn nearness(&self, periods: &[Period], turn: TurnId, time: DateTime<Utc>) -> f32 {
+        let again = self.again.get(&turn).into_iter().flatten();
+        again.fold(nearness(periods, time), |nearest, time| nearest.max(nearness(periods, *time)))
     }
 }
 
@@ -122,6 +130,7 @@ mod tests {
             asked: DateTime::UNIX_EPOCH,
             found: &found,
             max_sims: &[None, Some(0.1), None, Some(0.4)],
+            again: &HashMap::new(),
         };
         let turns = [9, 3, 6, 2];
         let ranked = ranked(&findings.candidates(&turns.map(turn)));
@@ -147,12 +156,14 @@ mod tests {
             (turn, profile)
         };
         let turns = [said(1, "2023-05-07T09:00:00Z"), said(2, "2023-05-20T09:00:00Z")];
+        let again = HashMap::from([(TurnId([2; 16]), vec!["2023-04-03T09:00:00Z".parse().unwrap()])]);
         let order = |question: &str| -> Vec<u8> {
             let findings = Findings {
                 question,
                 asked: "2023-05-21T09:00:00Z".parse().unwrap(),
                 found: &SearchResult { lexical: Vec::new(), dense: Vec::new() },
                 max_sims: &[],
+                again: &again,
             };
             let ranked = ranked(&findings.candidates(&turns)).into_iter();
             ranked.map(|(place, _)| turns[place].0.0[0]).collect()
@@ -160,5 +171,6 @@ mod tests {
         assert_eq!(order("What did I say of the ferry?"), [1, 2]);
         assert_eq!(order("What did I say of the ferry yesterday?"), [2, 1]);
         assert_eq!(order("What did I say of the ferry on 7 May?"), [1, 2]);
+        assert_eq!(order("What did I say of the ferry on 3 April?"), [2, 1], "it was said then as well");
     }
 }

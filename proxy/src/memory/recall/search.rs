@@ -3,7 +3,7 @@
 //! Where few passages are in question, all of them are compared by their codes; else those that words, vectors and sketches
 //! find. It must not know how a question is read, how many turns are recalled, or what becomes of them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use mainpoint_engine::{EncodedQuestion, EngineError};
@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::abstention::Evidence;
 use super::candidates::Findings;
+use super::dates::periods;
 use super::relevance::Candidate;
 use super::scored_turns::ScoredTurns;
 use super::sketching;
@@ -106,7 +107,14 @@ impl Search<'_> {
         let max_sims = compared.turns().zip(compared.max_sims()).filter_map(recallable);
         let cosines = hits.dense.iter().filter(|hit| !self.retained.contains(&hit.turn));
         let evidence = Evidence::new(max_sims, cosines.map(|hit| hit.score), small_talk);
-        let findings = Findings { question: self.text, asked: self.asked, found: &hits, max_sims: compared.max_sims() };
+        let again = self.said_again(compared.turns()).await?;
+        let findings = Findings {
+            question: self.text,
+            asked: self.asked,
+            found: &hits,
+            max_sims: compared.max_sims(),
+            again: &again,
+        };
         let candidates = findings.candidates(compared.profiles());
         Ok(ComparedTurns {
             turns: compared.turns().copied().collect(),
@@ -116,6 +124,17 @@ impl Search<'_> {
             hits,
             steps: watch.laps(),
         })
+    }
+
+    /// When these turns were said again, if the question names a time.
+    async fn said_again(
+        &self,
+        turns: impl Iterator<Item = &TurnId>,
+    ) -> Result<HashMap<TurnId, Vec<DateTime<Utc>>>, MemoryError> {
+        if periods(self.text, self.asked).is_empty() {
+            return Ok(HashMap::new());
+        }
+        Ok(self.snapshot.said_again(turns.copied().collect(), MOST_TIMES).await?)
     }
 }
 
@@ -169,6 +188,9 @@ impl Limits {
     }
 }
 
+/// So many of the times when a turn was said again are compared with those that a question names, the last ones: "yes" may have been
+/// said thousands of times.
+const MOST_TIMES: usize = 64;
 /// So many times as many passages are found by their vectors as by words: of what has the best codes, vectors find more.
 const VECTORS: usize = 2;
 /// With all sketches each search finds so many times fewer passages: of the ten best of 100,000 passages 400 candidates

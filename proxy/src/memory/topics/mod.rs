@@ -50,11 +50,11 @@ pub(crate) struct Topic {
     pub(crate) turns: usize,
     /// Main points in it.
     pub(crate) main_points: usize,
-    /// When the first of its turns was first seen.
+    /// When the first of its turns was said.
     pub(crate) first_time: DateTime<Utc>,
     /// When the last one was.
     pub(crate) last_time: DateTime<Utc>,
-    /// How many of its turns were first seen when, oldest first.
+    /// How many of its turns were said when, oldest first.
     pub(crate) timeline: Vec<Count>,
     /// The turns most typical of it, best first.
     pub(crate) nearest: Vec<TypicalTurn>,
@@ -65,7 +65,7 @@ pub(crate) struct Topic {
 pub(crate) struct TypicalTurn {
     /// Its name.
     pub(crate) turn: TurnId,
-    /// When it was first seen.
+    /// When it was said last.
     pub(crate) time: DateTime<Utc>,
     /// The main point that makes it so.
     pub(crate) main_point: String,

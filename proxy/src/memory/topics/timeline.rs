@@ -17,7 +17,7 @@ pub(crate) enum Unit {
     Month,
 }
 
-/// A day or month, and how many turns were first seen in it.
+/// A day or month, and how many turns were said in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Count {
     /// Its first day.

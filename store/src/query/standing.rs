@@ -1,0 +1,55 @@
+//! How a request stands to the conversations of its scope.
+//!
+//! Responsible for: telling a conversation that begins as an earlier one did from that one. Must not know: how turns are compared.
+//!
+//! A request whose first turn alone is the beginning of a conversation is sent again, wants another answer, or begins another
+//! conversation with the same words. Nothing but the time tells these apart.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::lookup;
+use crate::error::StoreError;
+use crate::records::{Scope, Standing, TurnId, TurnKind};
+use crate::state::Shared;
+
+/// Who says the same first words so much later means another conversation.
+const ANOTHER: TimeDelta = TimeDelta::days(1);
+
+/// The standing of a request with these turns, each of its kind, whose first one is said at a time, if that is known.
+pub(crate) async fn find(
+    shared: &Arc<Shared>,
+    scope: &Scope,
+    turns: Vec<TurnId>,
+    kinds: Vec<TurnKind>,
+    time: Option<DateTime<Utc>>,
+) -> Result<Standing, StoreError> {
+    let (first, of_journal) = (turns.first().copied(), scope.clone());
+    let standing = shared.blocking(move |shared| shared.journal.standing(&of_journal, &turns, &kinds)).await?;
+    match first.zip(time).filter(|_| standing.rests_on_first_turn()) {
+        Some((first, time)) if is_said_anew(shared, scope, first, time).await? => Ok(Standing::default()),
+        _ => Ok(standing),
+    }
+}
+
+/// Whether a known turn was not said within a day of this time.
+async fn is_said_anew(
+    shared: &Arc<Shared>,
+    scope: &Scope,
+    turn: TurnId,
+    time: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let Some((earliest, latest)) = time.checked_sub_signed(ANOTHER).zip(time.checked_add_signed(ANOTHER)) else {
+        return Ok(false);
+    };
+    let near = earliest..=latest;
+    // Of one whose words are not there nobody knows when it was said.
+    let known = lookup::turns(shared, scope, &[turn]).await?;
+    if known.is_empty() || known.iter().any(|known| near.contains(&known.time)) {
+        return Ok(false);
+    }
+    let scope = scope.clone();
+    let is_near = shared.blocking(move |shared| shared.journal.is_said_between(&scope, turn, &near)).await?;
+    Ok(!is_near)
+}

@@ -1,0 +1,163 @@
+//! What is said again word for word: one turn, as new as when it was said last.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use mainpoint_store::{NewTurns, PlacedTurn, SaidTurn, Scope, Store, StoreConfig, Turn, TurnId, TurnKind, TurnPlace};
+
+use crate::support::{config, id, now, open, open_with, point, scope, turn};
+
+const OSLO: u64 = 1;
+const BERGEN: u64 = 2;
+const SWIMS: u64 = 3;
+const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
+
+fn on(day: &str) -> DateTime<Utc> {
+    format!("{day}T12:00:00Z").parse().unwrap()
+}
+
+fn at(conversation: u64, position: u32) -> TurnPlace {
+    TurnPlace { conversation: id(conversation), position }
+}
+
+/// Has turns said on a day in a conversation of their own, and read.
+async fn say(store: &Store, scope: &Scope, conversation: u64, day: &str, turns: &[u64]) {
+    let turns: Vec<Turn> = turns
+        .iter()
+        .map(|number| Turn {
+            time: on(day),
+            conversation: id(conversation),
+            ..turn(scope, *number, "I live somewhere.")
+        })
+        .collect();
+    let said = turns.iter().map(|turn| SaidTurn { turn: turn.id, time: turn.time }).collect();
+    let said = NewTurns { scope: scope.clone(), after: None, fresh: id(conversation), turns: said };
+    store.accept_said(turns.clone(), vec![said]).await.unwrap();
+    let points = turns.iter().map(|turn| (scope.clone(), turn.id, vec![point(turn, VECTOR)]));
+    store.complete(points.collect()).await.unwrap();
+}
+
+/// Oslo and that somebody swims in May, Bergen in June, Oslo again in August.
+async fn moved_twice(store: &Store, scope: &Scope) {
+    say(store, scope, 100, "2026-05-01", &[OSLO, SWIMS]).await;
+    store.flush().await.unwrap();
+    say(store, scope, 200, "2026-06-02", &[BERGEN]).await;
+    say(store, scope, 300, "2026-08-03", &[OSLO]).await;
+}
+
+async fn times(store: &Store, scope: &Scope) -> Vec<(TurnId, DateTime<Utc>)> {
+    let turns = store.turns(scope, &[id(OSLO), id(BERGEN), id(SWIMS)]).await.unwrap();
+    turns.into_iter().map(|turn| (turn.id, turn.time)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_is_as_new_as_when_it_was_said_last_also_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let scope = scope("s");
+    let mut store = open(directory.path()).await;
+    moved_twice(&store, &scope).await;
+    let expected = [(id(OSLO), on("2026-08-03")), (id(BERGEN), on("2026-06-02")), (id(SWIMS), on("2026-05-01"))];
+    for restarted in [false, true] {
+        if restarted {
+            store.close().await.unwrap();
+            drop(store);
+            store = open(directory.path()).await;
+        }
+        assert_eq!(times(&store, &scope).await, expected, "restarted: {restarted}");
+        let first = store.turns_as_they_came(&scope, &[id(OSLO)]).await.unwrap();
+        assert_eq!(first[0].time, on("2026-05-01"));
+        let clusters = store.clusters(&scope, Some(1)).await.unwrap();
+        let newest = clusters.points.iter().map(|point| (point.time, point.turn)).max();
+        assert_eq!(newest, Some((on("2026-08-03"), id(OSLO))));
+        store.maintain().await.unwrap();
+    }
+    let outline = store.outline(&scope).await.unwrap();
+    assert_eq!(outline.time_at(at(300, 0), id(OSLO)), Some(on("2026-08-03")));
+    assert_eq!(outline.time_at(at(100, 0), id(OSLO)), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_again_since_a_date_stays_and_leaves_what_was_said_before_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    moved_twice(&store, &scope).await;
+    assert_eq!(store.delete_before(&scope, on("2026-06-01")).await.unwrap(), [id(SWIMS)]);
+    let outline = store.outline(&scope).await.unwrap();
+    assert!(outline.conversation(id(100)).is_none(), "all of it was said before");
+    assert_eq!(outline.places(id(OSLO)), [at(300, 0)]);
+    assert_eq!(store.delete_before(&scope, on("2026-06-01")).await.unwrap(), []);
+    assert_eq!(store.delete_conversation(&scope, id(200)).await.unwrap(), [id(BERGEN)]);
+    assert_eq!(store.delete_before(&scope, on("2026-08-04")).await.unwrap(), [id(OSLO)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_takes_the_time_along_at_which_a_turn_was_said_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    moved_twice(&store, &scope).await;
+    assert_eq!(store.delete_conversation(&scope, id(300)).await.unwrap(), []);
+    assert_eq!(times(&store, &scope).await[0], (id(OSLO), on("2026-05-01")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_again_lately_is_not_too_old() {
+    let directory = tempfile::tempdir().unwrap();
+    let scope = scope("s");
+    let month = Some(Duration::from_secs(30 * 86_400));
+    let store = open_with(StoreConfig { retain_for: month, ..config(directory.path()) }).await;
+    let day = |ago| (now() - TimeDelta::days(ago)).format("%Y-%m-%d").to_string();
+    say(&store, &scope, 100, &day(90), &[OSLO, SWIMS]).await;
+    say(&store, &scope, 200, &day(2), &[OSLO]).await;
+    assert_eq!(store.maintain().await.unwrap().turns_expired, 1);
+    assert_eq!(store.maintain().await.unwrap().turns_expired, 0);
+    let left: Vec<TurnId> = times(&store, &scope).await.into_iter().map(|(turn, _)| turn).collect();
+    assert_eq!(left, [id(OSLO)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_memory_that_is_moved_keeps_when_each_turn_was_said_at_each_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, from, to) = (open(directory.path()).await, scope("from"), scope("to"));
+    moved_twice(&store, &from).await;
+    let outline = store.outline(&from).await.unwrap();
+    let (mut turns, mut placed) = (Vec::new(), Vec::new());
+    // From the end, so that what was said last is there first.
+    for (conversation, of) in outline.conversations().collect::<Vec<_>>().into_iter().rev() {
+        for (position, id) in &of.turns {
+            let place = TurnPlace { conversation, position: *position };
+            let came = store.turns_as_they_came(&from, &[*id]).await.unwrap().remove(0);
+            let time = outline.time_at(place, *id).unwrap_or(came.time);
+            turns.push(Turn { scope: to.clone(), time, ..came });
+            placed.push(PlacedTurn { scope: to.clone(), turn: *id, place, origin: None, time });
+        }
+    }
+    for _ in 0..2 {
+        store.restore(turns.clone(), placed.clone()).await.unwrap();
+        assert_eq!(times(&store, &to).await, times(&store, &from).await);
+        let moved = store.outline(&to).await.unwrap();
+        assert_eq!(moved.time_at(at(100, 0), id(OSLO)), Some(on("2026-05-01")));
+        assert_eq!(moved.time_at(at(300, 0), id(OSLO)), None, "it was seen first there");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_that_begins_as_an_earlier_one_did_is_another_one_a_day_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    say(&store, &scope, 100, "2026-05-01", &[OSLO, SWIMS]).await;
+    let tip = async |turns: &[u64], time| {
+        let (turns, kinds) = turns.iter().map(|number| (id(*number), TurnKind::Said)).unzip();
+        store.standing(&scope, turns, kinds, Some(time)).await.unwrap().tip
+    };
+    let may = on("2026-05-01");
+    assert_eq!(tip(&[OSLO], may).await, Some(at(100, 0)));
+    assert_eq!(tip(&[OSLO, BERGEN], may + TimeDelta::hours(23)).await, Some(at(100, 0)), "another answer is wanted");
+    let august = on("2026-08-03");
+    assert_eq!(tip(&[OSLO], august).await, None);
+    assert_eq!(tip(&[OSLO, BERGEN], august).await, None);
+    assert_eq!(tip(&[OSLO, SWIMS], august).await, Some(at(100, 1)), "the conversation goes on");
+    let standing = store.standing(&scope, vec![id(OSLO)], vec![TurnKind::Said], None).await.unwrap();
+    assert_eq!(standing.tip, Some(at(100, 0)), "nobody knows when it was said");
+    say(&store, &scope, 300, "2026-08-03", &[OSLO]).await;
+    assert_eq!(tip(&[OSLO], august).await, Some(at(300, 0)), "it was sent again");
+}
