@@ -151,6 +151,8 @@ async fn a_caller_lists_reads_and_searches_what_it_said_and_nobody_else_does() {
     let found = search(&proxy, TENANT, "Where is grandmother's recipe box?").await;
     conforms(&document, "Findings", &found);
     assert_eq!(found["results"][0]["turn"], id, "{found}");
+    assert_eq!(found["results"][0]["time"], turn["time"], "times have one form");
+    assert!(turn["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{turn}");
     let stats = get(&proxy, TENANT, "/stats").await;
     conforms(&document, "Stats", &stats);
     assert_eq!((&stats["turns"], &stats["conversations"], &stats["turns_waiting"]), (&json!(2), &json!(1), &json!(0)));
