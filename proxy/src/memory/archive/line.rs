@@ -223,7 +223,7 @@ mod tests {
             let line = format!(r#"{{"conversation":"c","role":"user","text":"hi","time":"{time}"}}"#);
             serde_json::to_value(ArchivedTurn::parse(line.as_bytes()).unwrap()).unwrap()["time"].clone()
         };
-        for written in ["2026-05-08T13:56:00Z", "2026-05-08T13:56:00+00:00", "2026-05-08t15:56:00.000+02:00"] {
+        for written in ["2026-05-08T13:56:00Z", "2026-05-08T13:56:00+00:00", "2026-05-08T15:56:00.000+02:00"] {
             assert_eq!(time(written), "2026-05-08T13:56:00Z", "{written}");
         }
     }
