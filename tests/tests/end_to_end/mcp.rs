@@ -248,10 +248,29 @@ async fn an_argument_that_cannot_be_used_is_named_with_its_value_and_what_is_all
     let unknown = over_http(&proxy, TENANT, "auto", &[("purge", json!({}))]).await;
     let said = unknown.0["answers"][0]["protocol_error"].as_str().unwrap_or_else(|| panic!("{}", unknown.0));
     assert!(said.contains("purge") && said.contains("read_around"), "{said}");
+
+    // What no client on the package can send.
+    for (params, said) in [
+        (
+            json!({"name": "search", "arguments": "Where?"}),
+            "arguments = \"Where?\"; expected an object with the tool's",
+        ),
+        (json!({"name": "search", "arguments": [1]}), "arguments = [1]; expected an object"),
+        (json!({"name": 3, "arguments": {}}), "name = 3; expected one of search, read_around,"),
+    ] {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
+        let answer = send(&proxy, Method::POST, &[], &body).await;
+        let message = &answer.json()["error"]["message"];
+        assert!(message.as_str().is_some_and(|message| message.starts_with(said)), "{params}: {}", answer.text());
+    }
 }
 
 /// A request to list the tools, as clients of the present versions send it.
 async fn list_tools(proxy: &StartedProxy, method: Method, more: &[(&str, &str)]) -> Answer {
+    send(proxy, method, more, &json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})).await
+}
+
+async fn send(proxy: &StartedProxy, method: Method, more: &[(&str, &str)], body: &Value) -> Answer {
     let mut request = proxy
         .client()
         .request(method, format!("http://{}/mainpoint/mcp", proxy.authority()))
@@ -260,8 +279,7 @@ async fn list_tools(proxy: &StartedProxy, method: Method, more: &[(&str, &str)])
     for (name, value) in more {
         request = request.header(*name, *value);
     }
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).to_string();
-    Answer::from_response(request.body(body).send().await.expect("an answer")).await
+    Answer::from_response(request.body(body.to_string()).send().await.expect("an answer")).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
