@@ -5,6 +5,8 @@
 
 mod start;
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use mainpoint_engine::EngineError;
 use mainpoint_store::StoreError;
@@ -80,7 +82,7 @@ pub enum ProxyError {
     #[error("{message}")]
     Forbidden {
         /// Why not, and who may.
-        message: &'static str,
+        message: Cow<'static, str>,
         /// The parameter or header at fault.
         param: Option<&'static str>,
     },

@@ -31,7 +31,7 @@ pub(crate) const PATH: &str = "/mainpoint/mcp";
 /// # Errors
 /// When a page may not send it, or its body cannot be read. What a tool refuses is an answer.
 pub(crate) async fn answer(shared: &Arc<Shared>, request: Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
-    api::ensure_welcome(&request)?;
+    api::ensure_welcome(shared, &request)?;
     // A key in the query would be taken for another caller's, or for none.
     api::ensure_no_query(&request)?;
     let most_bytes = shared.config.server.max_body_bytes;

@@ -299,6 +299,10 @@ async fn a_page_of_another_machine_needs_a_key_and_no_request_needs_one_before_i
         let answer = list_tools(&proxy, Method::POST, headers).await;
         assert_eq!(answer.status.as_u16(), status, "{headers:?}: {}", answer.text());
     }
+    let renamed = list_tools(&proxy, Method::POST, &[("host", "app.example:8787")]).await;
+    assert_eq!((renamed.status.as_u16(), &renamed.error()["param"]), (403, &json!("host")));
+    let message = renamed.error()["message"].as_str().expect("a text").to_owned();
+    assert!(message.starts_with("host = \"app.example\"; expected an IP address, localhost"), "{message}");
     let streams = list_tools(&proxy, Method::GET, &[]).await;
     assert_eq!((streams.status.as_u16(), streams.header("allow")), (405, "POST"), "{}", streams.text());
     let with_query = proxy.post("/mainpoint/mcp?key=sk-a", "{}").await;
