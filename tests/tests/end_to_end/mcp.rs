@@ -305,8 +305,8 @@ async fn a_page_of_another_machine_needs_a_key_and_no_request_needs_one_before_i
     assert!(message.starts_with("host = \"app.example\"; expected an IP address, localhost"), "{message}");
     let streams = list_tools(&proxy, Method::GET, &[]).await;
     assert_eq!((streams.status.as_u16(), streams.header("allow")), (405, "POST"), "{}", streams.text());
-    let with_query = proxy.post("/mainpoint/mcp?key=sk-a", "{}").await;
-    assert_eq!((with_query.status.as_u16(), &with_query.error()["param"]), (400, &json!("key")));
+    let with_query = proxy.post("/mainpoint/mcp?limit=3", "{}").await;
+    assert_eq!((with_query.status.as_u16(), &with_query.error()["param"]), (400, &json!("limit")));
     let large = proxy.post("/mainpoint/mcp", vec![b' '; 5000]).await;
     assert_eq!((large.status.as_u16(), &large.error()["code"]), (413, &json!("body_too_large")));
     // A client whose connection is kept alive has nothing running; the proxy stops, and not because its patience ends.

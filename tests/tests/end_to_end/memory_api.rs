@@ -183,6 +183,34 @@ async fn a_caller_lists_reads_and_searches_what_it_said_and_nobody_else_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_in_the_query_opens_the_memory_of_chats_with_that_key() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = builder(&upstream).start().await;
+    let mut told = Conversation::new();
+    told.user("Grandmother's recipe box stands in the blue cupboard, behind the jar with 31 marbles.");
+    let chat = format!("{}/chat/completions?api-key=sk-a", proxy.base_url());
+    let answer = proxy.client().post(chat).body(told.body()).send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    proxy.everything_searchable().await;
+    for (query, turns) in [("?api-key=sk-a", 2), ("?api-key=sk-b", 0), ("?key=sk-a", 0), ("", 0)] {
+        let url = format!("http://{}/mainpoint/v1/stats{query}", proxy.authority());
+        let answer = Answer::from_response(proxy.client().get(url).send().await.expect("an answer")).await;
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+        assert_eq!(answer.json()["turns"], turns, "{query}");
+    }
+    let wrong = call(&proxy, TENANT, Method::GET, "/conversations?api-key=sk-a&limit=0", "").await;
+    assert_eq!((wrong.status.as_u16(), &wrong.error()["param"]), (400, &json!("limit")));
+    // The tools are asked with the same key.
+    let tool = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_conversations"}});
+    let url = format!("http://{}/mainpoint/mcp?api-key=sk-a", proxy.authority());
+    let request = proxy.client().post(url).header("content-type", "application/json");
+    let request = request.header("accept", "application/json, text/event-stream").body(tool.to_string());
+    let answer = Answer::from_response(request.send().await.expect("an answer")).await;
+    let listed = &answer.json()["result"]["structuredContent"]["conversations"];
+    assert_eq!(listed[0]["turns"], 2, "{}", answer.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_turn_is_nowhere_any_more_and_is_taken_in_anew_when_it_is_said_again() {
     let upstream = ScriptedUpstream::start().await;
     let proxy = builder(&upstream).setting("store", "maintenance_interval_seconds = 1").start().await;

@@ -110,7 +110,7 @@ pub(crate) fn ensure_welcome<B>(shared: &Shared, request: &Request<B>) -> Result
     }
 }
 
-/// Makes sure that a request has no query, where none is known.
+/// Makes sure that a request has no query but for keys, where none is known.
 ///
 /// # Errors
 /// [`ProxyError::InvalidParameter`].
