@@ -24,7 +24,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, Overrides};
+use crate::config::{Config, Overrides, Secrets};
 use crate::exit::{ExitStatus, one_line};
 
 /// An OpenAI-compatible reverse proxy with a memory: it reads every conversation that passes through it, and puts what matters for
@@ -95,9 +95,14 @@ struct ConfigOption {
 }
 
 impl ConfigOption {
+    /// The configuration without what only the proxy needs: its secrets, whose environment variables need not be set.
     fn load(&self, overrides: &Overrides) -> Result<Config, CliError> {
+        self.load_with(overrides, Secrets::Unread)
+    }
+
+    fn load_with(&self, overrides: &Overrides, secrets: Secrets) -> Result<Config, CliError> {
         let config = match self.file() {
-            Some(path) => Config::load(path, overrides)?,
+            Some(path) => Config::load_with(path, overrides, secrets)?,
             None => Config::without_file(overrides)?,
         };
         Ok(config)

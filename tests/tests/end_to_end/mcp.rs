@@ -15,7 +15,7 @@ use crate::shared::KEY_VARIABLE;
 
 const OTHER: &str = "Bearer sk-test-tenant-b";
 const ADMIN: &str = "Bearer admin-of-the-tests";
-/// The variable with the admin's token, which everything that reads the configuration needs.
+/// The variable with the admin's token, which the proxy needs and no other command.
 const ADMIN_VARIABLE: &str = "MAINPOINT_TEST_ADMIN_TOKEN";
 /// How client and server may agree on the protocol's version: with the handshake of earlier versions, and without one.
 const MODES: [&str; 2] = ["legacy", "auto"];
@@ -66,7 +66,6 @@ async fn session(mut job: Value, mode: &str, calls: &[(&str, Value)]) -> Session
     job["calls"] = json!(calls);
     let mut command = python::command("mcp_client.py", &[]);
     command.env(KEY_VARIABLE, TENANT.strip_prefix("Bearer ").expect("a bearer token"));
-    command.env(ADMIN_VARIABLE, "admin-of-the-tests");
     let input = job.to_string();
     let run = tokio::task::spawn_blocking(move || binary::finish(command, input.as_bytes()));
     let finished = run.await.expect("a thread").successful();
@@ -321,7 +320,7 @@ async fn a_client_that_goes_before_it_has_begun_ends_the_command() {
     let url = format!("http://{}", proxy.authority());
     let configuration = proxy.home().configuration();
     let mut command = binary::command();
-    command.args(["mcp", "--url", &url, "--config"]).arg(configuration).env(ADMIN_VARIABLE, "admin-of-the-tests");
+    command.args(["mcp", "--url", &url, "--config"]).arg(configuration);
     let gone = tokio::task::spawn_blocking(move || binary::finish(command, b"")).await.expect("a thread");
     assert_eq!((gone.code, gone.stdout.as_str()), (65, ""), "{}", gone.said());
 }
