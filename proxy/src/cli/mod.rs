@@ -44,13 +44,13 @@ enum Command {
     /// Show what the model attends to in a conversation, and what it takes for the main point of each message.
     #[command(after_help = explain::EXAMPLES)]
     Explain(explain::ExplainArguments),
-    /// Read recorded conversations into the memory; stop the proxy first.
+    /// Read recorded conversations into a memory.
     #[command(after_help = import::EXAMPLES, after_long_help = import::FORMAT)]
     Import(import::ImportArguments),
     /// Bring the store of an earlier version to the present one; stop the proxy first.
     #[command(after_help = migrate::EXAMPLES, after_long_help = migrate::ABOUT)]
     Migrate(migrate::MigrateArguments),
-    /// Ask the memory a question and show what it finds; stop the proxy first.
+    /// Ask a memory a question and show what it finds.
     #[command(after_help = search::EXAMPLES)]
     Search(search::SearchArguments),
     /// List the conversations of a memory, or the turns of one.

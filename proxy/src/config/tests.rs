@@ -19,7 +19,7 @@ pub(super) fn with_environment(text: &str, variables: &[(&str, &str)]) -> Result
     Config::read(text, None, &Overrides::default(), Environment { variables: &lookup, secrets: Secrets::Read })
 }
 
-const EMPTY: Environment<'static> = Environment { variables: &|_| None, secrets: Secrets::Read };
+pub(super) const EMPTY: Environment<'static> = Environment { variables: &|_| None, secrets: Secrets::Read };
 
 pub(super) fn refusal(text: &str) -> String {
     with_environment(text, &[]).map(|_| ()).unwrap_err().to_string()

@@ -51,6 +51,15 @@ async fn is_ready(proxy: &StartedProxy) -> bool {
     proxy.get("/readyz").await.status == 200
 }
 
+/// Whether a test is left out that removes something to make room for something else.
+#[expect(clippy::print_stderr, reason = "whoever runs the tests is told")]
+fn is_skipped(disk: &SmallDisk) -> bool {
+    if !disk.is_mounted() {
+        eprintln!("skipped: no file system can be mounted here, and a limit on files is not told as a full disk");
+    }
+    !disk.is_mounted()
+}
+
 /// Says so much that the full disk is noticed. Counts what is said.
 async fn becomes_degraded(proxy: &StartedProxy, said: &AtomicUsize) {
     wait_until("the store is degraded", MENDING, || async {
@@ -127,10 +136,9 @@ async fn a_full_disk_is_said_and_got_over_without_a_restart_while_requests_pass(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_memory_can_be_deleted_on_a_full_disk_and_nothing_else_is_written_there() {
+async fn a_memory_can_be_deleted_on_a_full_disk() {
     let (upstream, disk) = (ScriptedUpstream::start().await, SmallDisk::new());
-    if !disk.is_mounted() {
-        eprintln!("skipped: no file system can be mounted here, and a limit on files leaves no room to be given up");
+    if is_skipped(&disk) {
         return;
     }
     let builder = disk.proxy().upstream(&upstream.base_url()).budget(200, 80);
@@ -143,23 +151,20 @@ async fn a_memory_can_be_deleted_on_a_full_disk_and_nothing_else_is_written_ther
     becomes_degraded(&proxy, &AtomicUsize::new(0)).await;
     let deleted = memory_api::delete(&proxy, TENANT, "/memory").await;
     assert!(deleted >= 20, "{deleted}");
-    assert_eq!(memory_api::get(&proxy, TENANT, "/stats").await["turns"], 0);
-    assert_eq!(memory_api::delete(&proxy, TENANT, "/memory?before=2100-01-01T00:00:00Z").await, 0);
-    let reason = not_stored(&proxy, &"The boats lie in the bay tonight. ".repeat(250)).await;
-    assert!(reason.as_str().is_some_and(|reason| reason.starts_with("store_journal")), "{reason}");
+    let left = memory_api::call(&proxy, TENANT, Method::GET, "/export", "").await;
+    assert!(left.status == 200 && !left.text().contains("harbour"), "{}", left.text());
 
     disk.free(&proxy);
     wait_until("the store is in order", MENDING, || is_ready(&proxy)).await;
     is_remembered(&proxy, &long_chat("river")).await;
-    assert_eq!(memory_api::delete(&proxy, TENANT, "/memory?before=2001-01-01T00:00:00Z").await, 0);
+    assert!(proxy.home().data().join("reserve").exists(), "room is kept for the next deletion");
     proxy.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deletion_that_finds_no_room_on_a_full_disk_says_so_and_is_possible_later() {
     let (upstream, disk) = (ScriptedUpstream::start().await, SmallDisk::new());
-    if !disk.is_mounted() {
-        eprintln!("skipped: no file system can be mounted here, and a limit on files is not told as a full disk");
+    if is_skipped(&disk) {
         return;
     }
     let proxy = disk.proxy().upstream(&upstream.base_url()).start().await;
