@@ -8,6 +8,7 @@
 //! <directory>/lance/turns.lance     LanceDB tables
 //! <directory>/lance/points.lance
 //! <directory>/model                 the model whose vectors lie here
+//! <directory>/reserve               room for a deletion when the disk is full
 //! <directory>/scratch.lance           while the vector index is built; safe to delete
 //! <directory>/broken/…              what could not be read and was moved aside; safe to delete
 //! ```
@@ -90,6 +91,11 @@ impl Directory {
 
     pub(crate) fn tables(&self) -> PathBuf {
         self.path.join("lance")
+    }
+
+    /// Where room is kept for deletions.
+    pub(crate) fn reserve(&self) -> PathBuf {
+        self.path.join("reserve")
     }
 
     /// Where a table can lie that is needed for a moment only.

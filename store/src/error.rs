@@ -189,6 +189,12 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+    /// The disk is full, and nothing is left of what was kept free for deletions.
+    #[error("the disk of the store {} is full, and there is no room left for a deletion; make some. What had begun is carried out then", path.display())]
+    Full {
+        /// The store's directory.
+        path: PathBuf,
+    },
     /// A background task of the store ended early.
     #[error("a task of the store was cancelled or panicked")]
     Task(#[source] tokio::task::JoinError),
@@ -219,9 +225,18 @@ impl StoreError {
             Self::Batch { .. } => "store_batch",
             Self::Unreadable { .. } => "store_unreadable",
             Self::File { .. } => "store_file",
+            Self::Full { .. } => "store_full",
             Self::Task(_) => "store_task",
             Self::Closed => "store_closed",
         }
+    }
+
+    /// Whether the operating system said that the disk, or what we may have of it, is full.
+    pub(crate) fn is_of_full_disk(&self) -> bool {
+        let full = |source: &std::io::Error| {
+            matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+        };
+        matches!(self, Self::File { source, .. } if full(source))
     }
 
     /// For `map_err` on a result of Lance or LanceDB.

@@ -40,6 +40,12 @@ impl SmallDisk {
         Arc::clone(&self.home)
     }
 
+    /// Whether it is a file system of its own, in which what is removed makes room for something else.
+    #[must_use]
+    pub fn is_mounted(&self) -> bool {
+        self.is_mounted
+    }
+
     /// A proxy with its data on the disk.
     #[must_use]
     pub fn proxy(&self) -> ProxyBuilder {

@@ -6,6 +6,7 @@ mod history;
 mod line;
 mod owner;
 mod passed_over;
+mod remote;
 mod summary;
 mod survey;
 
@@ -18,11 +19,13 @@ use mainpoint_store::Store;
 
 use history::History;
 pub(super) use owner::{CallerArguments, Division, Owner};
+use remote::Sent;
 use summary::Summary;
 
+use super::CliError;
+use super::memories::MemoryArguments;
 use super::search::ensure_store;
-use super::{CliError, ConfigOption};
-use crate::config::{Config, Overrides};
+use crate::config::Config;
 use crate::conversation::prepare::Preparation;
 use crate::memory::{Imported, Importer};
 use crate::terminal::Progress;
@@ -58,43 +61,43 @@ again: an import that was interrupted goes on when it is started again.
 
 Whose memory it becomes: that of callers with the key in --key-env and the headers of --header-env, or with the name in
 --identity where identity.from tells callers by names; else of the scope of --scope, else of callers without a key. --project
-and then --user divide it as the headers of requests do.";
+and then --user divide it as the headers of requests do.
+
+With --url a running proxy takes the conversations in and reads them when it has time; without it the store is opened, which a running
+proxy does not allow.";
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArguments {
-    #[command(flatten)]
-    config: ConfigOption,
     /// Conversations as JSON Lines, one a line.
     #[arg(value_name = "FILE.jsonl")]
     file: PathBuf,
     #[command(flatten)]
-    caller: CallerArguments,
-    /// Whose memory to import into, by the scope's name, which `mainpoint search` lists; the store must have it.
-    #[arg(long)]
-    scope: Option<String>,
-    #[command(flatten)]
-    division: Division,
-    /// Directory of the store, instead of the configuration's.
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
+    memory: MemoryArguments,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
-    let config = arguments.config.load(&Overrides { data_dir: arguments.data_dir.clone(), ..Overrides::default() })?;
-    let history = History::at(&arguments.file);
+    let ImportArguments { file, memory, json } = arguments;
+    let config = memory.configuration()?;
+    let history = History::at(&file);
     history.check()?;
-    let caller = arguments.caller.caller(&config, arguments.scope.is_some())?;
-    if arguments.scope.is_some() {
+    if let Some(memory) = memory.remote(&config)? {
+        let sent = Sent::all(&history, &memory).await?;
+        return if json { sent.print_json() } else { sent.print() };
+    }
+    memory.caller.ensure_telling(&config)?;
+    let caller = memory.caller.caller(&config, memory.scope.is_some())?;
+    let division = memory.division(&config)?;
+    if memory.scope.is_some() {
         ensure_store(&config)?;
     }
     let paths = models::resolve(&config.models)?;
     let engine = app::engine(&config, &paths)?;
     let store = app::store(&config, &engine).await?;
     let preparation = app::preparation(&config, &engine, &store).await?;
-    let owner = Owner::new(&preparation, caller, arguments.scope.as_deref(), arguments.division);
+    let owner = Owner::new(&preparation, caller, memory.scope.as_deref(), division);
     let outcome = match owner.existing(&store).await {
         Ok(owner) => {
             let import = Import { config: &config, engine: &engine, store: &store, preparation: &preparation, owner };
@@ -108,7 +111,7 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     if summary.has_no_turns() {
         history.note("there was nothing to remember: system messages and messages without text are not read");
     }
-    if arguments.json { summary.print_json() } else { summary.print() }
+    if json { summary.print_json() } else { summary.print() }
 }
 
 /// Everything that an import needs.

@@ -1,29 +1,27 @@
 //! `mainpoint list`, `topics`, `export`, `forget`, `stats` and `mcp`: a memory as its owner sees it, through a running proxy or from the
 //! store itself.
 //!
-//! It must not know how a memory is kept, nor HTTP: [`remote`] asks a proxy, [`local`] opens the store.
+//! It must not know how a memory is kept, nor HTTP: [`remote`] asks a proxy, [`local`] opens the store, and [`place`] says which.
 
 mod local;
 pub(super) mod mcp;
+mod place;
 mod remote;
 mod topics;
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use mainpoint_store::TurnId;
 use serde_json::Value;
-use url::Url;
 
-use super::import::{CallerArguments, Division};
-use super::{CliError, ConfigOption};
-use crate::config::{Config, Overrides};
+use super::CliError;
 use crate::memory::{Forget, one_line};
 use local::LocalMemory;
-use remote::RemoteMemory;
+pub(super) use place::{Memory, MemoryArguments};
+pub(super) use remote::RemoteMemory;
 pub(super) use topics::{TopicsArguments, topics};
 
 /// How the commands are used, as `--help` shows it.
@@ -36,32 +34,9 @@ Examples:
   mainpoint forget --before 2026-01-01T00:00:00Z --data-dir /var/lib/mainpoint
   mainpoint stats
 
-With --url a running proxy is asked. Without it the store is opened, which a running proxy does not allow. Whose memory it is say
-the key and the headers of the application (--key-env, --header-env), or --scope, with --url together with --admin-token-env; a
-store with one memory needs neither.";
-
-/// Whose memory, and where it is.
-#[derive(Debug, Args)]
-struct MemoryArguments {
-    #[command(flatten)]
-    config: ConfigOption,
-    /// Address of a running proxy, such as http://127.0.0.1:8787; without it the store is opened.
-    #[arg(long, value_parser = address)]
-    url: Option<Url>,
-    #[command(flatten)]
-    caller: CallerArguments,
-    #[command(flatten)]
-    division: Division,
-    /// Whose memory, by the scope's name.
-    #[arg(long)]
-    scope: Option<String>,
-    /// Environment variable that holds the proxy's admin token.
-    #[arg(long, value_name = "VARIABLE", requires_all = ["url", "scope"])]
-    admin_token_env: Option<String>,
-    /// Directory of the store, instead of the configuration's.
-    #[arg(long, value_name = "DIR", conflicts_with = "url")]
-    data_dir: Option<PathBuf>,
-}
+With --url a running proxy is asked, and without an address that of server.listen. Without --url the store is opened, which a running
+proxy does not allow. Whose memory it is say the key and the headers of the application (--key-env, --header-env, --header), or --scope,
+with --url together with --admin-token-env; a store with one memory needs neither.";
 
 #[derive(Debug, Args)]
 pub(super) struct ListArguments {
@@ -124,29 +99,6 @@ pub(super) struct StatsArguments {
 enum Listed {
     Conversations,
     Turns,
-}
-
-/// A memory, wherever it is.
-enum Memory {
-    Remote(Box<RemoteMemory>),
-    Local(Box<LocalMemory>),
-}
-
-impl MemoryArguments {
-    fn configuration(&self) -> Result<Config, CliError> {
-        self.config.load(&Overrides { data_dir: self.data_dir.clone(), ..Overrides::default() })
-    }
-
-    async fn open(&self) -> Result<Memory, CliError> {
-        self.open_as(&self.configuration()?).await
-    }
-
-    async fn open_as(&self, config: &Config) -> Result<Memory, CliError> {
-        match &self.url {
-            Some(url) => Ok(Memory::Remote(Box::new(RemoteMemory::new(url, self, config)?))),
-            None => Ok(Memory::Local(Box::new(LocalMemory::open(self, config).await?))),
-        }
-    }
 }
 
 pub(super) async fn list(arguments: ListArguments) -> Result<(), CliError> {
@@ -238,13 +190,6 @@ fn id(text: &str) -> Result<TurnId, String> {
 fn time(text: &str) -> Result<DateTime<Utc>, String> {
     let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
     time.map_err(|_| "expected a time in RFC 3339, such as 2026-05-08T13:56:00Z".to_owned())
-}
-
-fn address(text: &str) -> Result<Url, String> {
-    let allowed = "expected the address of a proxy, such as http://127.0.0.1:8787";
-    let url = Url::parse(text).map_err(|_| allowed.to_owned())?;
-    let is_usable = matches!(url.scheme(), "http" | "https") && url.host().is_some();
-    is_usable.then_some(url).ok_or_else(|| allowed.to_owned())
 }
 
 #[cfg(test)]

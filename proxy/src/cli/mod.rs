@@ -24,7 +24,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, Overrides};
+use crate::config::{Config, Overrides, Secrets};
 use crate::exit::{ExitStatus, one_line};
 
 /// An OpenAI-compatible reverse proxy with a memory: it reads every conversation that passes through it, and puts what matters for
@@ -44,13 +44,13 @@ enum Command {
     /// Show what the model attends to in a conversation, and what it takes for the main point of each message.
     #[command(after_help = explain::EXAMPLES)]
     Explain(explain::ExplainArguments),
-    /// Read recorded conversations into the memory; stop the proxy first.
+    /// Read recorded conversations into a memory.
     #[command(after_help = import::EXAMPLES, after_long_help = import::FORMAT)]
     Import(import::ImportArguments),
     /// Bring the store of an earlier version to the present one; stop the proxy first.
     #[command(after_help = migrate::EXAMPLES, after_long_help = migrate::ABOUT)]
     Migrate(migrate::MigrateArguments),
-    /// Ask the memory a question and show what it finds; stop the proxy first.
+    /// Ask a memory a question and show what it finds.
     #[command(after_help = search::EXAMPLES)]
     Search(search::SearchArguments),
     /// List the conversations of a memory, or the turns of one.
@@ -95,9 +95,14 @@ struct ConfigOption {
 }
 
 impl ConfigOption {
+    /// The configuration without what only the proxy needs: its secrets, whose environment variables need not be set.
     fn load(&self, overrides: &Overrides) -> Result<Config, CliError> {
+        self.load_with(overrides, Secrets::Unread)
+    }
+
+    fn load_with(&self, overrides: &Overrides, secrets: Secrets) -> Result<Config, CliError> {
         let config = match self.file() {
-            Some(path) => Config::load(path, overrides)?,
+            Some(path) => Config::load_with(path, overrides, secrets)?,
             None => Config::without_file(overrides)?,
         };
         Ok(config)

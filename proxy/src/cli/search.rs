@@ -1,24 +1,25 @@
-//! `mainpoint search`: asks the store a question, in the way in which the proxy recalls memories.
+//! `mainpoint search`: asks a memory a question, through a running proxy or in the way in which the proxy recalls memories.
 //!
-//! It must not know how the store searches or how turns are compared; it asks the proxy's own recall and shows the turns, what
-//! speaks for each, and whether the proxy would give any.
+//! It must not know how the store searches or how turns are compared; it shows the turns, what speaks for each, and whether the
+//! proxy would give any.
 
 use std::io::Write;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use mainpoint_engine::Engine;
 use mainpoint_store::{Scope, Snapshot, Store, Within};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{CliError, ConfigOption};
-use crate::config::{Config, MemoryConfig, Overrides};
+use super::CliError;
+use super::memories::{Memory, MemoryArguments};
+use crate::config::{Config, MemoryConfig};
 use crate::error::{MemoryError, StartError};
+use crate::mcp::Ask;
 use crate::memory::recall::sketching;
-use crate::memory::small_talk::SmallTalk;
-use crate::memory::{Findings, FoundTurn, Inquiry, one_line};
-use crate::{app, models};
+use crate::memory::{Findings, Inquiry, one_line};
 
 /// Characters of a turn that the table shows.
 const EXCERPT: usize = 160;
@@ -30,55 +31,48 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   mainpoint search \"Where does she live?\"
   mainpoint search \"Where does she live?\" --data-dir /var/lib/mainpoint --json
+  MY_KEY=sk-… mainpoint search \"Where does she live?\" --url http://127.0.0.1:8787 --key-env MY_KEY --header 'x-mainpoint-user: ann'
 
-A scope is one caller's memory: everything that was said with the same key. For each turn the table says its score, its place
+With --url a running proxy is asked, and without an address that of server.listen. Without --url the store is opened, which a running
+proxy does not allow. A scope is one caller's memory: everything that was said with the same key. For each turn the table says its score, its place
 among those that share words with the question, the similarity of its vector (cosine) and of its tokens (MaxSim). The last line
 says whether the proxy would put these turns into a prompt.";
 
 #[derive(Debug, Args)]
 pub(super) struct SearchArguments {
-    #[command(flatten)]
-    config: ConfigOption,
     /// The question, in one argument.
     #[arg(value_parser = with_words)]
     question: String,
-    /// Whose memories to search; only needed if the store holds several scopes, which are listed then.
-    #[arg(long)]
-    scope: Option<String>,
-    /// Most turns to show.
+    #[command(flatten)]
+    memory: MemoryArguments,
+    /// Most turns to show; a running proxy gives 100 at most.
     #[arg(long, value_name = "N", default_value_t = 10)]
     limit: usize,
-    /// Directory of the store, instead of the configuration's.
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<std::path::PathBuf>,
     /// Print the turns as JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
-    let overrides = Overrides { data_dir: arguments.data_dir.clone(), ..Overrides::default() };
-    let config = arguments.config.load(&overrides)?;
-    ensure_store(&config)?;
-    let paths = models::resolve(&config.models)?;
-    let engine = app::engine(&config, &paths)?;
-    let store = app::store(&config, &engine).await?;
-    let outcome = search(&arguments, &config, &engine, &store).await;
-    store.close().await?;
-    let found = outcome?;
-    if arguments.json {
-        let described = match &found {
-            Some(found) => found.describe(),
-            None => json!({ "evidence": null, "results": [], "turns_waiting": 0 }),
-        };
-        writeln!(anstream::stdout(), "{described:#}")?;
-    } else if let Some(found) = found {
-        show(&found)?;
-        if let Some(waiting) = super::waiting(found.turns_waiting as u64) {
-            writeln!(anstream::stdout(), "{waiting}")?;
+    let SearchArguments { question, memory, limit, json } = arguments;
+    let found = match memory.find(&memory.configuration()?).await? {
+        None => None,
+        Some(Memory::Remote(memory)) => Some(memory.answer(&Ask::Search { question, limit }).await?),
+        Some(Memory::Local(memory)) => Some(memory.found(question, limit).await?),
+    };
+    let mut output = anstream::stdout();
+    match found {
+        found if json => {
+            let nothing = || json!({ "evidence": null, "results": [], "turns_waiting": 0 });
+            writeln!(output, "{:#}", found.unwrap_or_else(nothing))?;
         }
-    } else {
-        writeln!(anstream::stdout(), "The store holds no memories yet.")?;
+        Some(found) => {
+            show(&found)?;
+            if let Some(waiting) = super::waiting(found["turns_waiting"].as_u64().unwrap_or_default()) {
+                writeln!(output, "{waiting}")?;
+            }
+        }
+        None => writeln!(output, "The store holds no memories yet.")?,
     }
     Ok(())
 }
@@ -86,21 +80,6 @@ pub(super) async fn run(arguments: SearchArguments) -> Result<(), CliError> {
 /// A question that asks something.
 fn with_words(question: &str) -> Result<String, &'static str> {
     if question.trim().is_empty() { Err("expected a question of at least one word") } else { Ok(question.to_owned()) }
-}
-
-/// Searches; `None` where the store holds no memories yet and no scope was named.
-async fn search(
-    arguments: &SearchArguments,
-    config: &Config,
-    engine: &Engine,
-    store: &Store,
-) -> Result<Option<Findings>, CliError> {
-    let Some(scope) = choose_scope(arguments.scope.as_deref(), store.scopes().await?)? else {
-        return Ok(None);
-    };
-    let small_talk = SmallTalk::read(engine).await?;
-    let inquiry = Inquiry { engine, store, config: &config.memory, small_talk: Some(&small_talk) };
-    ask(&inquiry, &scope, arguments.question.clone(), arguments.limit).await.map(Some)
 }
 
 /// Asks a store that no proxy runs on, and finds what a proxy that has run for a while does.
@@ -164,47 +143,59 @@ fn list(scopes: &[Scope]) -> String {
     scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn show(found: &Findings) -> Result<(), CliError> {
+/// Shows what was found, as the API describes it.
+fn show(found: &Value) -> Result<(), CliError> {
     let mut output = anstream::stdout();
-    if found.turns.is_empty() {
+    let turns = found["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if turns.is_empty() {
         writeln!(output, "Nothing was found.")?;
         return Ok(());
     }
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["score", "words", "cosine", "MaxSim", "date", "role", "turn"]);
-    for found in &found.turns {
+    for turn in turns {
         table.add_row([
-            format!("{:.2}", found.score),
-            found.reasons.lexical.map_or_else(String::new, |place| format!("{}.", place + 1)),
-            two_digits(found.reasons.cosine),
-            two_digits(found.reasons.max_sim),
-            found.turn.time.format("%Y-%m-%d %H:%M UTC").to_string(),
-            found.turn.role.clone(),
-            excerpt(found),
+            two_digits(&turn["score"]),
+            turn["words"].as_u64().map_or_else(String::new, |place| format!("{place}.")),
+            two_digits(&turn["cosine"]),
+            two_digits(&turn["max_sim"]),
+            minute(&turn["time"]),
+            turn["role"].as_str().unwrap_or_default().to_owned(),
+            excerpt(turn),
         ]);
     }
     writeln!(output, "{table}")?;
-    let would = if found.are_recalled() { "recalls these" } else { "recalls nothing" };
+    let evidence = &found["evidence"];
+    let would = if evidence["is_enough"] == true { "recalls these" } else { "recalls nothing" };
     writeln!(
         output,
-        "Best MaxSim {} (memory.least_match is {:.2}), best cosine {}, of small talk {}: the proxy {would}.",
-        two_digits(found.evidence.max_sim),
-        found.floor.least_match,
-        two_digits(found.evidence.cosine),
-        two_digits(found.evidence.small_talk),
+        "Best MaxSim {} (memory.least_match is {}), best cosine {}, of small talk {}: the proxy {would}.",
+        two_digits(&evidence["max_sim"]),
+        two_digits(&evidence["least_match"]),
+        two_digits(&evidence["cosine"]),
+        two_digits(&evidence["small_talk"]),
     )?;
     Ok(())
 }
 
-fn two_digits(number: Option<f32>) -> String {
-    number.map_or_else(String::new, |number| format!("{number:.2}"))
+fn two_digits(number: &Value) -> String {
+    number.as_f64().map_or_else(String::new, |number| format!("{number:.2}"))
+}
+
+fn minute(time: &Value) -> String {
+    let time = time.as_str().and_then(|time| time.parse::<DateTime<Utc>>().ok());
+    time.map_or_else(String::new, |time| time.format("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 /// The turn's words where they are kept, else its main point, cut to what a table can show.
-fn excerpt(found: &FoundTurn) -> String {
-    let whole = if found.turn.text.is_empty() { found.main_point.join(" … ") } else { found.turn.text.clone() };
-    one_line(&whole, EXCERPT)
+fn excerpt(turn: &Value) -> String {
+    let words = turn["text"].as_str().unwrap_or_default();
+    if !words.is_empty() {
+        return one_line(words, EXCERPT);
+    }
+    let main_point: Vec<&str> = turn["main_point"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    one_line(&main_point.join(" … "), EXCERPT)
 }
 
 #[cfg(test)]

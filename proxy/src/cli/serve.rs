@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{CliError, ConfigOption, check};
-use crate::config::{Mode, Overrides};
+use crate::config::{Mode, Overrides, Secrets};
 use crate::{app, models};
 
 /// How the command is used, as `--help` shows it.
@@ -45,7 +45,7 @@ pub(super) struct ServeArguments {
 
 pub(super) async fn run(arguments: ServeArguments) -> Result<(), CliError> {
     let ServeArguments { config: option, check, fetch, listen, upstream, data_dir, budget } = arguments;
-    let config = option.load(&Overrides { listen, upstream, data_dir, budget })?;
+    let config = option.load_with(&Overrides { listen, upstream, data_dir, budget }, Secrets::Read)?;
     app::check_upstream(&config).await?;
     let relays_only = config.memory.mode == Mode::Off && config.upstream.url.is_some();
     if fetch && !relays_only {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::document::Document;
 use super::identity::Misfit;
 use super::models::{DIRECTORY_VARIABLE, default_directory};
-use super::{Config, ConfigError, Environment, MemoryConfig, Place};
+use super::{Config, ConfigError, Environment, MemoryConfig, Place, Secrets};
 use crate::secret::Secret;
 
 /// Takes over what the environment gives, and checks what depends on more than one key.
@@ -21,12 +21,16 @@ pub(super) fn complete(
         ("server.admin_token_env", &mut config.server.admin_token, no_header),
         ("identity.secret_env", &mut config.identity.secret, no_secret),
     ] {
-        if let Some(variable) = secret.take() {
+        // What is not read stays the name of its variable until it is known that the keys go together.
+        if let (Some(variable), Secrets::Read) = (&secret, environment.secrets) {
             *secret = Some(secret_of(key, variable.expose(), document, environment, misses)?);
         }
     }
     check_memory(&config.memory, document)?;
     check_identity(config, document)?;
+    if environment.secrets == Secrets::Unread {
+        (config.upstream.api_key, config.server.admin_token, config.identity.secret) = (None, None, None);
+    }
     for (key, file) in
         [("identity.jwks_file", &mut config.identity.jwks_file), ("identity.keys_file", &mut config.identity.keys_file)]
     {
@@ -35,8 +39,8 @@ pub(super) fn complete(
         }
     }
     let (key, directory) = ("models.directory", &mut config.models.directory);
-    if environment(DIRECTORY_VARIABLE).is_some() || document.place_of(key) == Place::Default {
-        *directory = default_directory(environment);
+    if environment.get(DIRECTORY_VARIABLE).is_some() || document.place_of(key) == Place::Default {
+        *directory = default_directory(environment.variables);
     } else {
         expand(key, directory, document, environment)?;
     }
@@ -51,7 +55,7 @@ fn secret_of(
     environment: Environment<'_>,
     misses: fn(&str) -> Option<&'static str>,
 ) -> Result<Secret, ConfigError> {
-    let value = environment(variable);
+    let value = environment.get(variable);
     let problem = match value.as_deref().map(str::trim) {
         None => "which is not set: set it, or remove the key",
         Some(secret) => match misses(secret) {
@@ -122,7 +126,7 @@ fn expand(
     if path.as_os_str().is_empty() {
         return Err(document.refuse(key, "\"\"".to_owned(), "a path".to_owned()));
     }
-    if let (Ok(rest), Some(home)) = (path.strip_prefix("~"), environment("HOME")) {
+    if let (Ok(rest), Some(home)) = (path.strip_prefix("~"), environment.get("HOME")) {
         *path = PathBuf::from(home).join(rest);
     }
     Ok(())

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::tests::refusal;
+use super::tests::{EMPTY, refusal};
 use super::*;
 
 const SHIPPED: &str = include_str!("../../../config.toml");
@@ -36,7 +36,7 @@ fn a_refusal_names_a_range_that_holds_the_default() {
 fn a_flag_is_not_lost_in_a_section_that_is_none() {
     let overrides = Overrides { listen: Some("127.0.0.1:0".to_owned()), ..Overrides::default() };
     for section in ["[]", "3"] {
-        let error = Config::read(&format!("server = {section}"), None, &overrides, &|_| None).unwrap_err().to_string();
+        let error = Config::read(&format!("server = {section}"), None, &overrides, EMPTY).unwrap_err().to_string();
         assert_eq!(error, format!("line 1: server = {section}: expected a section of its own, in square brackets"));
     }
 }

@@ -73,6 +73,15 @@ pub struct Overrides {
     pub budget: Option<i64>,
 }
 
+/// Whether the secrets are read that the file names environment variables for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    /// All of them, as the proxy needs them.
+    Read,
+    /// None, so that no variable has to be set. The configuration has no secret then.
+    Unread,
+}
+
 impl Config {
     /// The configuration that holds when nothing is set. `config.toml` at the root of the repository says the same.
     #[must_use]
@@ -86,9 +95,17 @@ impl Config {
     /// When the file cannot be read, is not TOML, holds an unknown key, a value that is not allowed or a literal secret, or
     /// names an environment variable that is not set.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, ConfigError> {
+        Self::load_with(path, overrides, Secrets::Read)
+    }
+
+    /// The same, with secrets or without.
+    ///
+    /// # Errors
+    /// As [`Config::load`]; where no secrets are read, none about their variables.
+    pub fn load_with(path: &Path, overrides: &Overrides, secrets: Secrets) -> Result<Self, ConfigError> {
         let bytes = std::fs::read(path).map_err(|source| ConfigError::Read { path: path.to_path_buf(), source })?;
         let text = document::text_of(&bytes, path)?;
-        Self::read(text, Some(path), overrides, &process_environment)
+        Self::read(text, Some(path), overrides, Environment::of_process(secrets))
     }
 
     /// Parses the text of a configuration file.
@@ -96,7 +113,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`], without those of reading a file.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        Self::read(text, None, &Overrides::default(), &process_environment)
+        Self::read(text, None, &Overrides::default(), Environment::of_process(Secrets::Read))
     }
 
     /// The defaults with `overrides` applied, for a start without any file.
@@ -104,7 +121,7 @@ impl Config {
     /// # Errors
     /// When an override is not allowed.
     pub fn without_file(overrides: &Overrides) -> Result<Self, ConfigError> {
-        Self::read("", None, overrides, &process_environment)
+        Self::read("", None, overrides, Environment::of_process(Secrets::Read))
     }
 
     fn read(
@@ -150,8 +167,25 @@ fn number(text: &str) -> Option<DeValue<'_>> {
     DeValue::parse(text).ok().map(Spanned::into_inner)
 }
 
-/// Looks up an environment variable; a parameter so that tests need not change the process's own environment.
-type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+/// Looks up an environment variable.
+type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Where environment variables are looked up, so that tests need not change the process's own, and which are.
+#[derive(Clone, Copy)]
+struct Environment<'a> {
+    variables: Variables<'a>,
+    secrets: Secrets,
+}
+
+impl Environment<'_> {
+    fn of_process(secrets: Secrets) -> Self {
+        Self { variables: &process_environment, secrets }
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
+        (self.variables)(name)
+    }
+}
 
 fn process_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

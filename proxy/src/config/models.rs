@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer};
 
 use super::checked::{parsed, section};
-use super::{Environment, process_environment};
+use super::{Variables, process_environment};
 use crate::models::{EMBEDDING_GEMMA, ModelReference, ModelsConfig, QWEN_HALF, Sha256Digest, SourceKind};
 
 section! {
@@ -56,7 +56,7 @@ pub(super) fn defaults() -> ModelsConfig {
 pub(super) const DIRECTORY_VARIABLE: &str = "MAINPOINT_MODELS_DIR";
 
 /// `MAINPOINT_MODELS_DIR`, else `$XDG_CACHE_HOME/mainpoint/models`, else `~/.cache/mainpoint/models`.
-pub(super) fn default_directory(environment: Environment<'_>) -> PathBuf {
+pub(super) fn default_directory(environment: Variables<'_>) -> PathBuf {
     if let Some(directory) = environment(DIRECTORY_VARIABLE) {
         return PathBuf::from(directory);
     }

@@ -16,8 +16,10 @@ const SHIPPED: &str = include_str!("../../../config.toml");
 pub(super) fn with_environment(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let variables: BTreeMap<&str, &str> = variables.iter().copied().collect();
     let lookup = |name: &str| variables.get(name).map(|value| (*value).to_owned());
-    Config::read(text, None, &Overrides::default(), &lookup)
+    Config::read(text, None, &Overrides::default(), Environment { variables: &lookup, secrets: Secrets::Read })
 }
+
+pub(super) const EMPTY: Environment<'static> = Environment { variables: &|_| None, secrets: Secrets::Read };
 
 pub(super) fn refusal(text: &str) -> String {
     with_environment(text, &[]).map(|_| ()).unwrap_err().to_string()
@@ -150,6 +152,20 @@ fn the_admin_token_comes_from_a_variable_of_its_own() {
 }
 
 #[test]
+fn who_needs_no_secrets_needs_no_variable_and_has_none() {
+    let without =
+        |text: &str| Config::read(text, None, &Overrides::default(), Environment { secrets: Secrets::Unread, ..EMPTY });
+    let text = "[server]\nadmin_token_env = \"A\"\n[upstream]\nurl = \"http://localhost:1/v1\"\napi_key_env = \"B\"\n";
+    let config = without(text).unwrap();
+    assert!(config.server.admin_token.is_none() && config.upstream.api_key.is_none());
+    let keys = format!("{text}[identity]\nfrom = \"proxy-keys\"\nkeys_file = \"keys.toml\"\n");
+    assert!(without(&keys).is_ok(), "the keys go together");
+    let tokens = "[identity]\nfrom = \"jwt\"\nsecret_env = \"C\"\n";
+    assert!(without(tokens).unwrap().identity.secret.is_none());
+    assert!(without("[upstream]\napi_key_env = \"sk-hidden-word\"").is_err(), "a secret is refused all the same");
+}
+
+#[test]
 fn turns_are_kept_for_ever_unless_days_are_given() {
     let days =
         |days: i64| Config::parse(&format!("[store]\nretain_days = {days}")).map(|config| config.store.retain_for);
@@ -168,14 +184,14 @@ fn flags_go_before_the_file_and_are_named_in_errors() {
         data_dir: Some(PathBuf::from("elsewhere")),
         budget: Some(2000),
     };
-    let config = Config::read(text, None, &overrides, &|_| None).unwrap();
+    let config = Config::read(text, None, &overrides, EMPTY).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:0");
     assert_eq!(config.upstream.url, None);
     assert_eq!(config.store.directory, PathBuf::from("elsewhere"));
     assert_eq!(config.memory.budget_tokens, 2000);
 
     let overrides = Overrides { budget: Some(-3), ..Overrides::default() };
-    let error = Config::read(text, None, &overrides, &|_| None).unwrap_err().to_string();
+    let error = Config::read(text, None, &overrides, EMPTY).unwrap_err().to_string();
     assert_eq!(error, "--budget: memory.budget_tokens = -3: expected a whole number from 64 to 10000000");
 }
 

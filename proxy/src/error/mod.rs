@@ -5,6 +5,8 @@
 
 mod start;
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use mainpoint_engine::EngineError;
 use mainpoint_store::StoreError;
@@ -80,7 +82,7 @@ pub enum ProxyError {
     #[error("{message}")]
     Forbidden {
         /// Why not, and who may.
-        message: &'static str,
+        message: Cow<'static, str>,
         /// The parameter or header at fault.
         param: Option<&'static str>,
     },
@@ -245,6 +247,9 @@ impl ProxyError {
             }
             Self::NoEndpoint { .. } => (StatusCode::NOT_FOUND, "invalid_request_error", "unknown_url"),
             Self::MemoryOff => (StatusCode::SERVICE_UNAVAILABLE, "api_error", "memory_off"),
+            Self::Memory { source: MemoryError::Store(error @ StoreError::Full { .. }) } => {
+                (StatusCode::INSUFFICIENT_STORAGE, "api_error", error.label())
+            }
             Self::Memory { source } => (StatusCode::SERVICE_UNAVAILABLE, "api_error", source.label()),
             Self::NotInMemory { what: Held::Turn, .. } => {
                 (StatusCode::NOT_FOUND, "invalid_request_error", "turn_not_found")

@@ -98,12 +98,30 @@ pub(crate) fn only_line<'a>(headers: &'a HeaderMap, header: &HeaderName) -> Resu
 /// The credentials in a query, such as `subscription-key=…`, by the letters of their names; those of one name in their order.
 pub(crate) fn in_query(query: Option<&str>) -> Vec<(String, String)> {
     let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let credentials = pairs.filter(|(name, _)| is_credential(&name.to_ascii_lowercase()));
+    let credentials = pairs.filter(|(name, _)| is_parameter(name));
     let mut credentials: Vec<(String, String)> =
         credentials.map(|(name, value)| (name.to_ascii_lowercase(), value.into_owned())).collect();
     credentials.sort_by(|(one, _), (other, _)| one.cmp(other));
     credentials
 }
+
+/// Whether a parameter of a query, by its name, is a credential.
+pub(crate) fn is_parameter(name: &str) -> bool {
+    is_credential(&name.to_ascii_lowercase())
+}
+
+/// A query without the keys that services take from it, and every other byte of it as it was; `None` where nothing else is there.
+pub(crate) fn without_keys(query: &str) -> Option<String> {
+    let holds_key = |pair: &&str| {
+        let name = form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.replace('_', "-"));
+        name.is_some_and(|name| is_key(&name) || QUERY_KEYS.iter().any(|key| key.eq_ignore_ascii_case(&name)))
+    };
+    let kept: Vec<&str> = query.split('&').filter(|pair| !holds_key(pair)).collect();
+    (!kept.is_empty()).then(|| kept.join("&"))
+}
+
+/// What keys are called in a query besides as in a header, with a hyphen between words.
+const QUERY_KEYS: [&str; 5] = ["key", "apikey", "subscription-key", "access-token", "auth-token"];
 
 /// Whether the caller brings a key with which a service or a gateway answers.
 pub(crate) fn brings_key(headers: &HeaderMap) -> bool {
@@ -201,6 +219,8 @@ fn is_credential(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+    use proptest::prelude::*;
+
     use super::*;
     use crate::config::Config;
 
@@ -341,6 +361,33 @@ mod tests {
         }
         for name in ["openai-organization", "x-forwarded-user", "accept", "x-mainpoint-user"] {
             assert!(!callers.is_accepted_alone(&HeaderName::from_static(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn keys_are_taken_out_of_a_query_and_every_other_byte_of_it_stays() {
+        for (query, left) in [
+            ("", Some("")),
+            ("api-version=1&stream", Some("api-version=1&stream")),
+            ("api-key=a&b=%7e+%20&&c", Some("b=%7e+%20&&c")),
+            ("b=1&API_KEY=a&pageToken=p&key=d", Some("b=1&pageToken=p")),
+            ("b&%61pi-key=a&subscription-key", Some("b")),
+            ("x-goog-api-key=a&key=b", None),
+        ] {
+            assert_eq!(without_keys(query).as_deref(), left, "{query}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_no_key_is_passed_on_as_it_came(
+            pairs in prop::collection::vec("[a-jl-z%+=;]{0,12}", 1..6), at in any::<prop::sample::Index>(), key in "[a-z0-9%]{0,9}",
+        ) {
+            let query = pairs.join("&");
+            prop_assert_eq!(without_keys(&query), Some(query.clone()));
+            let mut with_key = pairs;
+            with_key.insert(at.index(with_key.len() + 1), format!("api-key={key}"));
+            prop_assert_eq!(without_keys(&with_key.join("&")), Some(query));
         }
     }
 

@@ -8,7 +8,7 @@ use http::header::{
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 
-use super::credentials::KEYS;
+use super::credentials::{KEYS, without_keys};
 use crate::config::{Config, IdentityFrom};
 
 /// On a request: lowers the mode for it.
@@ -34,7 +34,11 @@ pub(crate) static TOLD: [HeaderName; 5] = [OUTCOME, TOKENS_IN, TOKENS_FORWARDED,
 /// The headers of requests that are meant for mainpoint alone: those that begin as its own do, and others that the configuration
 /// names.
 #[derive(Debug, Clone)]
-pub(crate) struct OwnHeaders(Vec<HeaderName>);
+pub(crate) struct OwnHeaders {
+    names: Vec<HeaderName>,
+    /// Whether callers have keys of this proxy.
+    has_keys: bool,
+}
 
 impl OwnHeaders {
     /// As the configuration has it. Where callers have keys of this proxy, none of their keys is for anybody else.
@@ -45,13 +49,18 @@ impl OwnHeaders {
             IdentityFrom::ProxyKeys => names.extend_from_slice(&KEYS),
             IdentityFrom::Credentials | IdentityFrom::Jwt => {}
         }
-        Self(names)
+        Self { names, has_keys: config.identity.from == IdentityFrom::ProxyKeys }
     }
 
     /// Whether a header of this name, in any letters, is among them.
     pub(crate) fn hold(&self, name: &str) -> bool {
         let begins = name.get(..PREFIX.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(PREFIX));
-        begins || self.0.iter().any(|own| own.as_str().eq_ignore_ascii_case(name))
+        begins || self.names.iter().any(|own| own.as_str().eq_ignore_ascii_case(name))
+    }
+
+    /// The query of a request for whatever answers it: a key of this proxy ends here in a query, too, and nothing else does.
+    pub(crate) fn query(&self, query: Option<&str>) -> Option<String> {
+        if self.has_keys { query.and_then(without_keys) } else { query.map(str::to_owned) }
     }
 
     /// Prepares the headers of a request that came by `version` for whatever answers it: what is meant for mainpoint ends here.
@@ -164,6 +173,15 @@ mod tests {
             let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
             left.sort_unstable();
             assert_eq!(left, expected, "{from:?}");
+        }
+    }
+
+    #[test]
+    fn keys_in_a_query_end_here_where_they_are_keys_of_this_proxy() {
+        for (from, left) in [(IdentityFrom::Credentials, "a=1&api-key=b"), (IdentityFrom::ProxyKeys, "a=1")] {
+            let own = own(|config| config.identity.from = from);
+            assert_eq!(own.query(Some("a=1&api-key=b")).as_deref(), Some(left), "{from:?}");
+            assert_eq!(own.query(None), None);
         }
     }
 

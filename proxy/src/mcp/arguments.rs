@@ -72,6 +72,19 @@ impl<'a> Arguments<'a> {
     }
 }
 
+/// What is wrong with a call that is none of the protocol; `tools` names those that there are.
+pub(super) fn malformed(params: Option<&Value>, tools: &str) -> ProxyError {
+    let allowed = "an object with the tool's \"name\" and its \"arguments\"";
+    let Some(Value::Object(fields)) = params else {
+        return refused("params", params, allowed);
+    };
+    match (fields.get("name"), fields.get("arguments")) {
+        (Some(Value::String(_)), Some(Value::Object(_)) | None) => refused("params", params, allowed),
+        (Some(Value::String(_)), arguments) => refused("arguments", arguments, "an object with the tool's arguments"),
+        (name, _) => refused("name", name, &format!("one of {tools}")),
+    }
+}
+
 /// An argument that cannot be used; without a value it is missing.
 pub(super) fn refused(name: &str, value: Option<&Value>, allowed: &str) -> ProxyError {
     let value = value.map_or_else(|| "missing".to_owned(), shown);
@@ -119,6 +132,21 @@ mod tests {
         assert!(said(missing.text("question").unwrap_err()).starts_with("question = missing; expected"));
         let unknown = said(Arguments::new(&given, &["limit", "turn", "after"]).unwrap_err());
         assert_eq!(unknown, "question = \" \"; expected no argument but limit, turn, after.");
+    }
+
+    #[test]
+    fn of_a_call_that_is_none_the_part_is_named_that_is_wrong() {
+        for (params, said) in [
+            (json!([]), "params = []; expected an object with"),
+            (json!({"arguments": {}}), "name = missing; expected one of search, forget."),
+            (json!({"name": 3}), "name = 3; expected one of search, forget."),
+            (json!({"name": "search", "arguments": "x"}), "arguments = \"x\"; expected an object with the tool's"),
+            (json!({"name": "search", "requestState": 3}), "params = {"),
+        ] {
+            let refused = malformed(Some(&params), "search, forget").to_string();
+            assert!(refused.starts_with(said), "{params}: {refused}");
+        }
+        assert!(malformed(None, "search").to_string().starts_with("params = missing; expected"));
     }
 
     #[test]

@@ -11,8 +11,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Extensions, Implementation, JsonObject,
-    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult, ErrorCode,
+    Extensions, Implementation, JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
+    Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -90,7 +91,7 @@ impl<S: Source> ServerHandler for MemoryServer<S> {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(tool) = MemoryTool::named(&call.name) else {
-            let names = MemoryTool::ALL.map(MemoryTool::name).join(", ");
+            let names = MemoryTool::names();
             return Err(ErrorData::invalid_params(format!("name = {:?}; expected one of {names}.", call.name), None));
         };
         let told = self.call(tool, &call.arguments.unwrap_or_default(), &context.extensions).await;
@@ -99,6 +100,21 @@ impl<S: Source> ServerHandler for MemoryServer<S> {
             Err(reason) => CallToolResult::error(vec![ContentBlock::text(reason)]),
         }
         .into())
+    }
+
+    /// What the library cannot read comes here as well: a call whose arguments are no object is none of the protocol's.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(match request.method.as_str() {
+            "tools/call" => {
+                let error = arguments::malformed(request.params.as_ref(), &MemoryTool::names());
+                ErrorData::invalid_params(error.to_string(), None)
+            }
+            _ => ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None),
+        })
     }
 }
 

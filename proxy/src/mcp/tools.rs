@@ -44,6 +44,11 @@ impl MemoryTool {
     pub(super) const ALL: [Self; 5] =
         [Self::Search, Self::ReadAround, Self::ListConversations, Self::ListTopics, Self::Forget];
 
+    /// The names of all of them.
+    pub(super) fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
+    }
+
     /// The tool of this name.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|tool| tool.name() == name)

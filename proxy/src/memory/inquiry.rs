@@ -129,7 +129,7 @@ impl FoundTurn {
             "turn": turn.id.to_string(),
             "conversation": turn.conversation.to_string(),
             "position": turn.position,
-            "time": turn.time.to_rfc3339(),
+            "time": turn.time,
             "role": turn.role,
             "text": turn.text,
             "main_point": self.main_point,
@@ -147,7 +147,17 @@ fn main_point(point: &Point) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
     use super::*;
+    use crate::memory::turns;
+
+    #[test]
+    fn a_found_turn_has_its_time_in_the_form_that_lists_have() {
+        let turn = Turn { time: "2026-05-08T15:56:00.25+02:00".parse().unwrap(), ..turns::turn(0, "hello") };
+        let found = FoundTurn { score: 0.5, reasons: Candidate::default(), turn, main_point: Vec::new() };
+        assert_eq!(found.describe()["time"], "2026-05-08T13:56:00.250Z");
+    }
 
     #[test]
     fn where_nothing_was_compared_nothing_is_enough() {

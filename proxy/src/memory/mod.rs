@@ -31,7 +31,7 @@ pub(crate) use facade::{MOST_POINTS, PromptMemory};
 pub use ingest::capitalised;
 pub(crate) use ingest::{Acknowledgement, Imported, Importer, IncomingTurns, MovedTurns, Restored};
 use ingest::{InFlight, IngestPipeline};
-pub(crate) use inquiry::{Findings, FoundTurn, Inquiry};
+pub(crate) use inquiry::{Findings, Inquiry};
 pub(crate) use main_point::{Piece, known_pieces};
 pub(crate) use recall::{Recall, RecallQuery, RecallResult, RecalledTurn};
 pub(crate) use secrets::Masker;

@@ -15,12 +15,13 @@ use http::header::{
 };
 use http::request::Parts;
 use http::uri::Authority;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Uri};
 use tower::{Layer, Service};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use url::Url;
 
 use crate::http::headers::OwnHeaders;
+use crate::http::identity::Identities;
 use crate::http::response::Body;
 use crate::http::{credentials, headers};
 use crate::upstream::remote::target::is_loopback;
@@ -64,28 +65,40 @@ pub(crate) fn asks_for<B>(request: &Request<B>, header: &HeaderName) -> bool {
     request.method() == Method::OPTIONS && listed.any(|name| name.eq_ignore_ascii_case(header.as_str()))
 }
 
-/// Whether a request may use a memory at all: one that a browser sent for a page of another machine must bring a key, since the
-/// browser sends it before anybody has said what the page may do.
-pub(crate) fn is_welcome<B>(request: &Request<B>) -> bool {
-    // A page whose name was pointed at this machine says no origin when it reads, but it comes under that name.
-    !comes_from_elsewhere(request.headers())
-        && (!has_public_name(request) || credentials::brings_key(request.headers()))
+/// Why a request may not use a memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unwelcome {
+    /// A browser sent it for a page of another machine, which brings no key.
+    Page,
+    /// It has no key and asks for this host, by a name that a page of another machine may have. A browser says no origin where such
+    /// a page reads from the name that it has itself.
+    Host(String),
+}
+
+/// Why a request may not use a memory at all, if it may not. One that a browser sent for a page of another machine must bring a
+/// key, since the browser sends it before anybody has said what the page may do.
+pub(crate) fn unwelcome<B>(request: &Request<B>, identities: &Identities) -> Option<Unwelcome> {
+    if comes_from_elsewhere(request.headers(), request.uri(), identities) {
+        return Some(Unwelcome::Page);
+    }
+    let host = public_name(request).filter(|_| !identities.brings_key(request.headers(), request.uri()));
+    host.map(Unwelcome::Host)
 }
 
 /// Whether a browser sends a request for a page of another machine, without a key.
-pub(crate) fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
-    headers.get(ORIGIN).is_some_and(|origin| !is_local(origin)) && !credentials::brings_key(headers)
+pub(crate) fn comes_from_elsewhere(headers: &HeaderMap, uri: &Uri, identities: &Identities) -> bool {
+    headers.get(ORIGIN).is_some_and(|origin| !is_local(origin)) && !identities.brings_key(headers, uri)
 }
 
-/// Whether a request asks for a host by a name that anybody could have registered: neither an address nor a name without dots.
-fn has_public_name<B>(request: &Request<B>) -> bool {
+/// The host that a request asks for, if that is a name that anybody could have registered: neither an address nor a name without
+/// dots.
+fn public_name<B>(request: &Request<B>) -> Option<String> {
     let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let authority = header.and_then(|host| host.parse::<Authority>().ok());
-    let Some(host) = authority.as_ref().map(Authority::host).or_else(|| request.uri().host()) else {
-        return false;
-    };
-    let host = host.trim_matches(['[', ']', '.']);
-    host.contains('.') && !host.ends_with(".localhost") && host.parse::<IpAddr>().is_err()
+    let asked = authority.as_ref().map(Authority::host).or_else(|| request.uri().host())?;
+    let host = asked.trim_matches(['[', ']', '.']);
+    let is_public = host.contains('.') && !host.ends_with(".localhost") && host.parse::<IpAddr>().is_err();
+    is_public.then(|| asked.to_owned())
 }
 
 /// The headers of mainpoint's own that a page wants to send, taken out of what its browser asks the upstream.
@@ -164,6 +177,7 @@ impl Service<Request<()>> for Given {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
     use super::*;
+    use crate::config::{Config, IdentityFrom};
 
     fn allowed(origin: &'static str, pairs: &[(&'static str, &'static str)]) -> bool {
         let mut request = Request::new(());
@@ -191,7 +205,7 @@ mod tests {
         let mut asked = HeaderMap::new();
         let list = "authorization,x-mainpoint-mode, X-Tenant,content-type";
         asked.insert(ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static(list));
-        let mut config = crate::config::Config::defaults();
+        let mut config = Config::defaults();
         config.memory.user_header = HeaderName::from_static("x-tenant");
         let wanted = AskedHeaders::take(&mut asked, &OwnHeaders::new(&config));
         assert_eq!(asked.get(ACCESS_CONTROL_REQUEST_HEADERS).unwrap(), "authorization, content-type");
@@ -221,23 +235,52 @@ mod tests {
         }
     }
 
+    fn identities(from: IdentityFrom) -> Identities {
+        let mut config = Config::defaults();
+        config.identity.from = from;
+        Identities::open(&config).unwrap()
+    }
+
+    /// Why a request with these headers is not welcome where callers are told by their credentials.
+    fn why_not(headers: &[(&'static str, &'static str)]) -> Option<Unwelcome> {
+        let mut request = Request::new(());
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, HeaderValue::from_static(value));
+        }
+        unwelcome(&request, &identities(IdentityFrom::Credentials))
+    }
+
     #[test]
     fn a_foreign_page_without_a_key_is_not_welcome_before_it_has_asked() {
-        let welcome = |headers: &[(&'static str, &'static str)]| {
-            let mut request = Request::new(());
-            for (name, value) in headers {
-                request.headers_mut().insert(*name, HeaderValue::from_static(value));
-            }
-            is_welcome(&request)
-        };
-        assert!(welcome(&[]) && welcome(&[("origin", "http://localhost:3000")]));
-        assert!(welcome(&[("origin", "https://app.example"), ("authorization", "Bearer a")]));
-        assert!(!welcome(&[("origin", "https://app.example")]) && !welcome(&[("origin", "null")]));
-        // The name of a page may lead to this machine.
-        for host in ["127.0.0.1:8787", "[::1]:8787", "192.168.0.7", "localhost:8787", "mainpoint:8787", "a.localhost"] {
-            assert!(welcome(&[("host", host)]), "{host}");
+        for headers in [
+            &[][..],
+            &[("origin", "http://localhost:3000")],
+            &[("origin", "https://app.example"), ("authorization", "Bearer a")],
+        ] {
+            assert_eq!(why_not(headers), None, "{headers:?}");
         }
-        assert!(!welcome(&[("host", "app.example:8787")]) && !welcome(&[("host", "app.example.")]));
-        assert!(welcome(&[("host", "app.example:8787"), ("authorization", "Bearer a")]));
+        for origin in ["https://app.example", "null"] {
+            assert_eq!(why_not(&[("origin", origin)]), Some(Unwelcome::Page), "{origin}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_page_that_leads_to_this_machine_is_not_welcome_without_a_key() {
+        for host in ["127.0.0.1:8787", "[::1]:8787", "192.168.0.7", "localhost:8787", "mainpoint:8787", "a.localhost"] {
+            assert_eq!(why_not(&[("host", host)]), None, "{host}");
+        }
+        for (host, said) in [("app.example:8787", "app.example"), ("app.example.", "app.example.")] {
+            assert_eq!(why_not(&[("host", host)]), Some(Unwelcome::Host(said.to_owned())));
+            assert_eq!(why_not(&[("host", host), ("authorization", "Bearer a")]), None);
+        }
+    }
+
+    #[test]
+    fn a_key_in_the_query_is_one_where_it_tells_whose_memory_it_is() {
+        let mut request = Request::builder().uri("/mainpoint/v1/stats?api-key=a").body(()).unwrap();
+        request.headers_mut().insert(ORIGIN, HeaderValue::from_static("https://app.example"));
+        assert_eq!(unwelcome(&request, &identities(IdentityFrom::Credentials)), None);
+        // A gateway says whose memory it is there, of a request that any page can have the browser send.
+        assert_eq!(unwelcome(&request, &identities(IdentityFrom::Header)), Some(Unwelcome::Page));
     }
 }

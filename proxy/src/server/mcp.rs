@@ -20,7 +20,7 @@ use url::form_urlencoded;
 use super::{Shared, api};
 use crate::error::ProxyError;
 use crate::http::response::Body;
-use crate::http::{RequestBody, body, encoding};
+use crate::http::{RequestBody, body, credentials, encoding};
 use crate::mcp::{ApiRequest, Ask, MemoryServer, Reach, Source};
 
 /// Where it is.
@@ -31,8 +31,7 @@ pub(crate) const PATH: &str = "/mainpoint/mcp";
 /// # Errors
 /// When a page may not send it, or its body cannot be read. What a tool refuses is an answer.
 pub(crate) async fn answer(shared: &Arc<Shared>, request: Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
-    api::ensure_welcome(&request)?;
-    // A key in the query would be taken for another caller's, or for none.
+    api::ensure_welcome(shared, &request)?;
     api::ensure_no_query(&request)?;
     let most_bytes = shared.config.server.max_body_bytes;
     let (head, body) = request.into_parts();
@@ -87,10 +86,10 @@ impl Source for CallerMemory {
     }
 }
 
-/// A request to the memory's API by whoever sent a request with this head.
+/// A request to the memory's API by whoever sent a request with this head, in which a key may stand in the query.
 fn of_caller(asked: &ApiRequest, head: &Parts) -> Option<Request<Full<Bytes>>> {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(&asked.parameters);
+    query.extend_pairs(&asked.parameters).extend_pairs(credentials::in_query(head.uri.query()));
     let uri: Uri = format!("{}{}?{}", api::BASE, asked.path, query.finish()).parse().ok()?;
     let body = asked.body.as_ref().map(Value::to_string).unwrap_or_default();
     let mut request = Request::new(Full::new(Bytes::from(body)));
@@ -118,7 +117,7 @@ mod tests {
     fn the_api_is_asked_with_the_callers_headers_but_those_of_the_body() {
         let (head, ()) = Request::builder()
             .method(Method::POST)
-            .uri(PATH)
+            .uri("/mainpoint/mcp?key=%20b")
             .header("authorization", "Bearer a")
             .header("content-length", "5")
             .header("content-encoding", "gzip")
@@ -127,7 +126,7 @@ mod tests {
             .into_parts();
         let asked = ApiRequest::new(Method::POST, "/search").with("scope", Some("k:a b"));
         let request = of_caller(&ApiRequest { body: Some(json!({"question": "x"})), ..asked }, &head).unwrap();
-        assert_eq!(request.uri(), "/mainpoint/v1/search?scope=k%3Aa+b");
+        assert_eq!(request.uri(), "/mainpoint/v1/search?scope=k%3Aa+b&key=+b");
         let names: Vec<&str> = request.headers().keys().map(http::HeaderName::as_str).collect();
         assert_eq!(names, ["authorization"]);
     }

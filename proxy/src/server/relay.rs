@@ -42,14 +42,15 @@ pub(crate) async fn relay(
     Ok(response.map(|body| holding(body, UpstreamTimer(started))))
 }
 
-/// The request as it goes to the upstream: without the headers that are meant for mainpoint, which every path takes out here.
+/// The request as it goes to the upstream: without what is meant for mainpoint in its headers and its query, which every path takes
+/// out here.
 pub(crate) fn call(shared: &Shared, path: &str, parts: Parts, body: CallBody) -> Call {
     let mut request_headers = parts.headers;
     shared.own_headers.take(&mut request_headers, parts.version);
     Call {
         method: parts.method,
         path: path.to_owned(),
-        query: parts.uri.query().map(str::to_owned),
+        query: shared.own_headers.query(parts.uri.query()),
         headers: request_headers,
         body,
     }

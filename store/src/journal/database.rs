@@ -6,6 +6,9 @@
 //! redb latches: after one error of the file every call fails until the database is closed and opened again. So the first
 //! error closes it here, every later call is told so at once without touching the disk, and [`DatabaseHandle::repair`] opens it again.
 //!
+//! Where the disk is full a deletion still works: [`DatabaseHandle::make_room`] gives up the space that is kept for that, and nothing
+//! but deletions is written until there is space again.
+//!
 //! A file that was removed or replaced under its name stays usable through the open handle, but what is written to it is gone
 //! with the process. Then nothing more is acknowledged until what the handle holds has been written under the name again.
 
@@ -48,6 +51,17 @@ struct Open {
     identity: FileIdentity,
     /// Set when the file is no longer under its name.
     detached: Option<Trouble>,
+    /// Set while only deletions are written, in the space that was kept for them.
+    short: Option<Trouble>,
+}
+
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To keep something.
+    Keeping,
+    /// To delete something, which works in the space that is kept for it.
+    Deleting,
 }
 
 /// What was made good.
@@ -61,6 +75,8 @@ pub(crate) enum Repaired {
     Reopened,
     /// The file was damaged, and a new one is in its place.
     BegunAnew,
+    /// There is space again, also what is kept for deletions.
+    Relieved,
 }
 
 impl DatabaseHandle {
@@ -73,7 +89,7 @@ impl DatabaseHandle {
     /// What is wrong at the moment.
     pub(super) fn trouble(&self) -> Option<Trouble> {
         match &*self.state() {
-            State::Open(open) => open.detached.clone(),
+            State::Open(open) => open.detached.as_ref().or(open.short.as_ref()).cloned(),
             State::Down(trouble) => Some(trouble.clone()),
             State::Closed => None,
         }
@@ -85,8 +101,26 @@ impl DatabaseHandle {
         action: &'static str,
         work: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
     ) -> Result<T, StoreError> {
+        self.transact(Purpose::Keeping, action, work)
+    }
+
+    /// One durable transaction that deletes, or notes what became of a deletion.
+    pub(super) fn write_deletion<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        self.transact(Purpose::Deleting, action, work)
+    }
+
+    fn transact<T>(
+        &self,
+        purpose: Purpose,
+        action: &'static str,
+        work: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
         let state = self.state();
-        let open = state.open()?;
+        let open = state.open(purpose)?;
         let mut length = self.length();
         if let Some(fault) = self.fault_of_file(open, *length) {
             let generation = open.generation;
@@ -139,9 +173,9 @@ impl DatabaseHandle {
 
     pub(super) fn repair(&self) -> Result<Repaired, StoreError> {
         let mut state = self.state_mut();
-        match &*state {
+        match &mut *state {
             State::Closed => return Err(StoreError::Closed),
-            State::Open(open) if open.detached.is_none() => return Ok(Repaired::Nothing),
+            State::Open(open) if open.detached.is_none() => return self.relieve(open),
             State::Open(_) => {
                 disk::ensure_space(&self.directory)?;
                 self.replace(&mut state)?;
@@ -153,23 +187,79 @@ impl DatabaseHandle {
             State::Down(_) => {}
         }
         disk::ensure_space(&self.directory)?;
+        let (before, repaired) = self.reopen(&mut state, None)?;
+        if let State::Down(trouble) = before {
+            say_working(&trouble);
+        }
+        Ok(repaired)
+    }
+
+    /// Makes room for a deletion that failed, and says what changed by that; `None` where it did not fail for want of room.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] where the disk is full and nothing is left to be given up.
+    pub(super) fn make_room(&self) -> Result<Option<Repaired>, StoreError> {
+        match disk::ensure_space(&self.directory) {
+            Ok(()) => return self.repair().map(|repaired| (repaired != Repaired::Nothing).then_some(repaired)),
+            Err(error) if error.is_of_full_disk() => {}
+            Err(error) => return Err(error),
+        }
+        let mut state = self.state_mut();
+        if !disk::release_reserve(&self.directory)? {
+            return Err(StoreError::Full { path: self.directory.path().to_owned() });
+        }
+        tracing::warn!("the disk is full; the room that is kept for deletions is given up for one");
+        let trouble = match &mut *state {
+            State::Closed => return Err(StoreError::Closed),
+            State::Open(open) => {
+                open.short.get_or_insert_with(|| Trouble::new(StorePart::Journal, "the disk is full".to_owned()));
+                return Ok(Some(Repaired::Nothing));
+            }
+            State::Down(trouble) => trouble.clone(),
+        };
+        let (_, repaired) = self.reopen(&mut state, Some(trouble))?;
+        Ok(Some(repaired))
+    }
+
+    /// Keeps room for deletions, if there is any.
+    pub(super) fn keep_reserve(&self) {
+        let state = self.state();
+        if let State::Open(Open { detached: None, short: None, .. }) = &*state
+            && let Err(error) = disk::keep_reserve(&self.directory)
+        {
+            tracing::warn!(
+                cause = one_line(&error),
+                "no room can be kept for deletions; on a full disk they will fail"
+            );
+        }
+    }
+
+    /// Writes everything again, if there is space for it and for the next deletion.
+    fn relieve(&self, open: &mut Open) -> Result<Repaired, StoreError> {
+        if open.short.is_none() {
+            return Ok(Repaired::Nothing);
+        }
+        disk::keep_reserve(&self.directory)?;
+        disk::ensure_space(&self.directory)?;
+        if let Some(trouble) = open.short.take() {
+            say_working(&trouble);
+        }
+        Ok(Repaired::Relieved)
+    }
+
+    /// Opens the file again, with what it is short of; returns what was before.
+    fn reopen(&self, state: &mut State, short: Option<Trouble>) -> Result<(State, Repaired), StoreError> {
         let Opened { database, is_begun_anew } = file::open(&self.directory)?;
         let (open, length) = Open::new(database, &self.directory)?;
         *self.length() = length;
-        let before = std::mem::replace(&mut *state, State::Open(open));
-        if let State::Down(trouble) = before {
-            tracing::info!(
-                seconds = trouble.seconds(),
-                "the journal works again; turns are kept and memories recalled from now on"
-            );
-        }
-        Ok(if is_begun_anew { Repaired::BegunAnew } else { Repaired::Reopened })
+        let before = std::mem::replace(state, State::Open(Open { short, ..open }));
+        Ok((before, if is_begun_anew { Repaired::BegunAnew } else { Repaired::Reopened }))
     }
 
     /// Writes what the database holds into a new file in its place.
     pub(super) fn rewrite(&self) -> Result<(), StoreError> {
         let mut state = self.state_mut();
-        state.open()?;
+        state.open(Purpose::Keeping)?;
         self.replace(&mut state)
     }
 
@@ -282,16 +372,17 @@ impl Open {
     /// A database that has just been opened, and the length of its file.
     fn new(database: Database, directory: &Directory) -> Result<(Self, u64), StoreError> {
         let (identity, length) = disk::identify(&directory.journal())?;
-        let open = Self { database, generation: next_generation(), identity, detached: None };
+        let open = Self { database, generation: next_generation(), identity, detached: None, short: None };
         Ok((open, length))
     }
 }
 
 impl State {
     /// The database to write to.
-    fn open(&self) -> Result<&Open, StoreError> {
+    fn open(&self, purpose: Purpose) -> Result<&Open, StoreError> {
         let open = self.readable()?;
-        match &open.detached {
+        let short = open.short.as_ref().filter(|_| purpose == Purpose::Keeping);
+        match open.detached.as_ref().or(short) {
             None => Ok(open),
             Some(trouble) => Err(trouble.clone().into()),
         }
@@ -328,6 +419,13 @@ fn begin_trouble(reason: String) -> Trouble {
          What was kept before stays. Requests pass as they are; it is tried again by itself"
     );
     Trouble::new(StorePart::Journal, reason)
+}
+
+fn say_working(trouble: &Trouble) {
+    tracing::info!(
+        seconds = trouble.seconds(),
+        "the journal works again; turns are kept and memories recalled from now on"
+    );
 }
 
 /// Counts the databases of this process.

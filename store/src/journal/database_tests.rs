@@ -100,6 +100,24 @@ fn while_the_journal_is_out_of_order_every_call_is_told_so_at_once_and_close_sti
     assert!(matches!(journal.repair(), Err(StoreError::Closed)));
 }
 
+#[test]
+fn room_is_made_for_a_deletion_only_where_something_is_wrong() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path());
+    journal.keep_reserve();
+    let reserve = directory.path().join("reserve");
+    assert!(reserve.exists());
+    assert_eq!(journal.make_room().unwrap(), None);
+    fs::OpenOptions::new().write(true).open(directory.path().join("journal.redb")).unwrap().set_len(0).unwrap();
+    journal.check_file();
+    assert_eq!(
+        journal.make_room().unwrap(),
+        Some(Repaired::BegunAnew),
+        "there is space, so that all of it works again"
+    );
+    assert!(reserve.exists() && journal.trouble().is_none());
+}
+
 /// A journal of three turns, and its bytes.
 fn written() -> (tempfile::TempDir, Vec<u8>) {
     let directory = tempfile::tempdir().unwrap();

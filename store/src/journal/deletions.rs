@@ -20,7 +20,7 @@ impl Journal {
     /// the turns removed.
     pub(crate) fn delete(&self, removal: &Removal, quoted: QuotedTurns) -> Result<Vec<TurnKey>, StoreError> {
         self.database
-            .write("delete", |transaction| {
+            .write_deletion("delete", |transaction| {
                 let removed = take_turns(transaction, removal)?;
                 ledger::delete(transaction, removal, quoted)?;
                 removal::remove(transaction, removal)?;
@@ -64,7 +64,7 @@ impl Journal {
     /// Notes that LanceDB has carried out a deletion, and where `purge` says so that its old files must go at the next
     /// maintenance.
     pub(crate) fn finish_deletion(&self, noted: &NotedDeletion, purge: Purge) -> Result<(), StoreError> {
-        self.database.write("finish a deletion", |transaction| {
+        self.database.write_deletion("finish a deletion", |transaction| {
             match noted {
                 NotedDeletion::Conversation(scope, id) => {
                     transaction.open_table(DELETIONS)?.remove((scope.as_str(), Some(&id.0)))?;
@@ -95,7 +95,7 @@ impl Journal {
 
     /// Notes that LanceDB's old files are gone.
     pub(crate) fn purge_done(&self) -> Result<(), StoreError> {
-        self.database.write("note", |transaction| {
+        self.database.write_deletion("note", |transaction| {
             transaction.open_table(NOTES)?.remove(PURGE)?;
             Ok(())
         })

@@ -83,10 +83,33 @@ impl Journal {
     /// Why it cannot; try again later.
     pub(crate) fn repair(&self) -> Result<Repaired, StoreError> {
         let repaired = self.database.repair()?;
+        self.note(repaired);
+        Ok(repaired)
+    }
+
+    /// Makes room for a deletion that failed, and says what changed by that: it can be tried again. `None` where it did not fail for
+    /// want of room. Until [`Journal::repair`] finds space again only deletions are written.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] where the disk is full and nothing is left to be given up.
+    pub(crate) fn make_room(&self) -> Result<Option<Repaired>, StoreError> {
+        let made = self.database.make_room()?;
+        if let Some(repaired) = made {
+            self.note(repaired);
+        }
+        Ok(made)
+    }
+
+    /// Keeps room for deletions on a full disk, where it is not kept yet. Says in the log if it cannot.
+    pub(crate) fn keep_reserve(&self) {
+        self.database.keep_reserve();
+    }
+
+    /// A file that was opened again may hold bytes of what was removed from it.
+    fn note(&self, repaired: Repaired) {
         if matches!(repaired, Repaired::Reopened | Repaired::BegunAnew) {
             self.stale.store(true, Ordering::Release);
         }
-        Ok(repaired)
     }
 
     /// Writes what the journal holds into a new file that replaces the old one, so that nothing removed is left in

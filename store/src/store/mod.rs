@@ -71,6 +71,13 @@ impl Store {
         }
         let store = Self { shared: Arc::new(Shared::new(config, directory, journal, opened.tables)) };
         repair::replay(&store.shared, opened.rows_lost).await?;
+        store
+            .shared
+            .blocking(|shared| {
+                shared.journal.keep_reserve();
+                Ok(())
+            })
+            .await?;
         tokio::spawn(schedule::background(Arc::downgrade(&store.shared)));
         tokio::spawn(watch::background(Arc::downgrade(&store.shared)));
         Ok(store)

@@ -2,6 +2,9 @@
 //!
 //! Responsible for: finding out which turns a deletion covers, and carrying it out in both places so that a crash in between is
 //! made good. Must not know: why something is deleted.
+//!
+//! A deletion makes room, but needs some at first. Each of its steps that fails because the disk is full is tried once more in what is
+//! kept for that ([`Journal::make_room`](crate::journal::Journal::make_room)).
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,6 +14,7 @@ use chrono::{DateTime, Utc};
 use lancedb::expr::DfExpr;
 use tokio::sync::MutexGuard;
 
+use super::{maintenance, repair};
 use crate::error::StoreError;
 use crate::journal::Purge;
 use crate::lance::schema::column;
@@ -29,22 +33,65 @@ pub(crate) async fn delete(shared: &Arc<Shared>, deletion: Deletion) -> Result<V
         let _maintenance = shared.maintenance.lock().await;
         let _trimming = shared.trimming.lock().await;
         let mut writer = shared.writer.lock().await;
-        let removal = resolve(&shared, deletion).await?;
+        let removal = match resolve(&shared, deletion.clone()).await {
+            Err(failed) => {
+                make_room(&shared, &mut writer, failed).await?;
+                resolve(&shared, deletion).await?
+            }
+            Ok(removal) => removal,
+        };
         if removal.is_empty() {
             return Ok(Vec::new());
         }
-        let noted = removal.clone();
-        let removed = shared
-            .blocking(move |shared| {
-                shared.change(
-                    |journal| journal.delete(&noted, shared.config.quoted),
-                    |turn_index, _| turn_index.forget(&noted.scope, |turn| noted.covers(turn)),
-                )
-            })
-            .await?;
-        carry_out(&shared, &mut writer, removal, removed, Purge::NotDue).await
+        let removed = match take_from_journal(&shared, &removal).await {
+            Err(failed) => {
+                make_room(&shared, &mut writer, failed).await?;
+                take_from_journal(&shared, &removal).await?
+            }
+            Ok(removed) => removed,
+        };
+        match carry_out(&shared, &mut writer, removal.clone(), removed.clone(), Purge::NotDue).await {
+            Err(failed) => {
+                make_room(&shared, &mut writer, failed).await?;
+                // Some of its rows may have gone.
+                let deleted = carry_out(&shared, &mut writer, removal, removed, Purge::Due).await?;
+                maintenance::free_space(&shared).await;
+                Ok(deleted)
+            }
+            Ok(deleted) => {
+                if shared.journal.trouble().is_some() {
+                    maintenance::free_space(&shared).await;
+                }
+                Ok(deleted)
+            }
+        }
     })
     .await
+}
+
+/// Makes room for a step that failed, if that was for want of it, so that it can be tried again.
+///
+/// # Errors
+/// The failure, if it was for another reason; [`StoreError::Full`] where nothing is left to be given up.
+async fn make_room(shared: &Arc<Shared>, writer: &mut Writer, failed: StoreError) -> Result<(), StoreError> {
+    let Some(repaired) = shared.blocking(|shared| shared.journal.make_room()).await? else {
+        return Err(failed);
+    };
+    repair::note(shared, repaired);
+    repair::catch_up_with(shared, writer).await
+}
+
+/// Takes out of the journal what goes, and notes that the tables may still have it.
+async fn take_from_journal(shared: &Arc<Shared>, removal: &Removal) -> Result<Vec<TurnKey>, StoreError> {
+    let noted = removal.clone();
+    shared
+        .blocking(move |shared| {
+            shared.change(
+                |journal| journal.delete(&noted, shared.config.quoted),
+                |turn_index, _| turn_index.forget(&noted.scope, |turn| noted.covers(turn)),
+            )
+        })
+        .await
 }
 
 /// Carries out deletions that a crash or an error left half way. The journal has done its part of them.

@@ -25,6 +25,7 @@ use crate::lance::tables::Tables;
 use crate::lance::vector_index;
 use crate::state::Shared;
 use crate::tasks::to_completion;
+use crate::trouble::one_line;
 
 /// Versions younger than this are kept.
 const PRUNE_AGE: TimeDelta = TimeDelta::hours(1);
@@ -113,12 +114,31 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
         report.ledger_expired =
             shared.blocking(|shared| shared.journal.expire_ledger(Utc::now(), shared.config.ledger_age)).await?;
         report.journal_rewritten = shared.blocking(|shared| shared.journal.rewrite()).await?;
+        shared
+            .blocking(|shared| {
+                shared.journal.keep_reserve();
+                Ok(())
+            })
+            .await?;
         if report.has_new_indices() {
             report.indices_closed = open.indices.sweep();
         }
         Ok(report)
     })
     .await
+}
+
+/// Removes at once the files that no version needs but old ones, where a full disk lets nothing else be done. Only for who holds
+/// `maintenance`. What it cannot do maintenance does.
+pub(crate) async fn free_space(shared: &Arc<Shared>) {
+    let open = shared.tables();
+    let _no_readers = shared.gate.write().await;
+    let mut report = MaintenanceReport::default();
+    for (table, done) in tables(&open, &mut report) {
+        if let Err(error) = prune(table, TimeDelta::zero(), done).await {
+            tracing::debug!(cause = one_line(&error), "old versions stay on the full disk");
+        }
+    }
 }
 
 /// Builds the vector index, and returns the share of exact neighbours that it finds.

@@ -12,7 +12,7 @@ use lancedb::query::{QueryBase, Select};
 
 use super::{deletion, integrity};
 use crate::error::StoreError;
-use crate::journal::Journal;
+use crate::journal::{Journal, Repaired};
 use crate::lance::opening::Inspected;
 use crate::lance::schema::{POINTS, TURNS, column};
 use crate::lance::{batches, columns, filter, inspection, tables, vector_index};
@@ -105,14 +105,37 @@ pub(crate) async fn set_old_damage_aside(shared: &Arc<Shared>) -> Result<(), Sto
         .await
 }
 
-/// Brings memory in line with the journal, after something other than this process changed what it holds.
+/// Notes what was made good of the journal.
+pub(crate) fn note(shared: &Shared, repaired: Repaired) {
+    if repaired == Repaired::BegunAnew {
+        shared.losses.fetch_add(1, Ordering::AcqRel);
+    }
+    if matches!(repaired, Repaired::Reopened | Repaired::BegunAnew) {
+        shared.is_catch_up_due.store(true, Ordering::Release);
+    }
+}
+
+/// Brings memory in line with the journal, where something other than this process may have changed what it holds.
 pub(crate) async fn catch_up(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    if !shared.is_catch_up_due.load(Ordering::Acquire) {
+        return Ok(());
+    }
     let shared = Arc::clone(shared);
     to_completion(async move {
         let mut writer = shared.writer.lock().await;
-        resume(&shared, &mut writer).await
+        catch_up_with(&shared, &mut writer).await
     })
     .await
+}
+
+/// The same, for who holds `writer`.
+pub(crate) async fn catch_up_with(shared: &Arc<Shared>, writer: &mut Writer) -> Result<(), StoreError> {
+    if shared.is_catch_up_due.load(Ordering::Acquire) {
+        resume(shared, writer).await?;
+        shared.is_catch_up_due.store(false, Ordering::Release);
+        shared.wake.notify_one();
+    }
+    Ok(())
 }
 
 /// What the journal holds is pending, and nothing else is. Whatever LanceDB has of it already is left out by the next flush.

@@ -71,18 +71,8 @@ async fn repair_journal(shared: &Arc<Shared>) -> Result<(), StoreError> {
             }
         })
         .await?;
-    if repaired == Repaired::BegunAnew {
-        shared.losses.fetch_add(1, Ordering::AcqRel);
-    }
-    if matches!(repaired, Repaired::Reopened | Repaired::BegunAnew) {
-        shared.is_catch_up_due.store(true, Ordering::Release);
-    }
-    if shared.is_catch_up_due.load(Ordering::Acquire) {
-        repair::catch_up(shared).await?;
-        shared.is_catch_up_due.store(false, Ordering::Release);
-        shared.wake.notify_one();
-    }
-    Ok(())
+    repair::note(shared, repaired);
+    repair::catch_up(shared).await
 }
 
 async fn repair_tables(shared: &Arc<Shared>) -> Result<(), StoreError> {

@@ -15,7 +15,7 @@ use crate::shared::KEY_VARIABLE;
 
 const OTHER: &str = "Bearer sk-test-tenant-b";
 const ADMIN: &str = "Bearer admin-of-the-tests";
-/// The variable with the admin's token, which everything that reads the configuration needs.
+/// The variable with the admin's token, which the proxy needs and no other command.
 const ADMIN_VARIABLE: &str = "MAINPOINT_TEST_ADMIN_TOKEN";
 /// How client and server may agree on the protocol's version: with the handshake of earlier versions, and without one.
 const MODES: [&str; 2] = ["legacy", "auto"];
@@ -66,7 +66,6 @@ async fn session(mut job: Value, mode: &str, calls: &[(&str, Value)]) -> Session
     job["calls"] = json!(calls);
     let mut command = python::command("mcp_client.py", &[]);
     command.env(KEY_VARIABLE, TENANT.strip_prefix("Bearer ").expect("a bearer token"));
-    command.env(ADMIN_VARIABLE, "admin-of-the-tests");
     let input = job.to_string();
     let run = tokio::task::spawn_blocking(move || binary::finish(command, input.as_bytes()));
     let finished = run.await.expect("a thread").successful();
@@ -248,10 +247,29 @@ async fn an_argument_that_cannot_be_used_is_named_with_its_value_and_what_is_all
     let unknown = over_http(&proxy, TENANT, "auto", &[("purge", json!({}))]).await;
     let said = unknown.0["answers"][0]["protocol_error"].as_str().unwrap_or_else(|| panic!("{}", unknown.0));
     assert!(said.contains("purge") && said.contains("read_around"), "{said}");
+
+    // What no client on the package can send.
+    for (params, said) in [
+        (
+            json!({"name": "search", "arguments": "Where?"}),
+            "arguments = \"Where?\"; expected an object with the tool's",
+        ),
+        (json!({"name": "search", "arguments": [1]}), "arguments = [1]; expected an object"),
+        (json!({"name": 3, "arguments": {}}), "name = 3; expected one of search, read_around,"),
+    ] {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
+        let answer = send(&proxy, Method::POST, &[], &body).await;
+        let message = &answer.json()["error"]["message"];
+        assert!(message.as_str().is_some_and(|message| message.starts_with(said)), "{params}: {}", answer.text());
+    }
 }
 
 /// A request to list the tools, as clients of the present versions send it.
 async fn list_tools(proxy: &StartedProxy, method: Method, more: &[(&str, &str)]) -> Answer {
+    send(proxy, method, more, &json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})).await
+}
+
+async fn send(proxy: &StartedProxy, method: Method, more: &[(&str, &str)], body: &Value) -> Answer {
     let mut request = proxy
         .client()
         .request(method, format!("http://{}/mainpoint/mcp", proxy.authority()))
@@ -260,8 +278,7 @@ async fn list_tools(proxy: &StartedProxy, method: Method, more: &[(&str, &str)])
     for (name, value) in more {
         request = request.header(*name, *value);
     }
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).to_string();
-    Answer::from_response(request.body(body).send().await.expect("an answer")).await
+    Answer::from_response(request.body(body.to_string()).send().await.expect("an answer")).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -281,10 +298,14 @@ async fn a_page_of_another_machine_needs_a_key_and_no_request_needs_one_before_i
         let answer = list_tools(&proxy, Method::POST, headers).await;
         assert_eq!(answer.status.as_u16(), status, "{headers:?}: {}", answer.text());
     }
+    let renamed = list_tools(&proxy, Method::POST, &[("host", "app.example:8787")]).await;
+    assert_eq!((renamed.status.as_u16(), &renamed.error()["param"]), (403, &json!("host")));
+    let message = renamed.error()["message"].as_str().expect("a text").to_owned();
+    assert!(message.starts_with("host = \"app.example\"; expected an IP address, localhost"), "{message}");
     let streams = list_tools(&proxy, Method::GET, &[]).await;
     assert_eq!((streams.status.as_u16(), streams.header("allow")), (405, "POST"), "{}", streams.text());
-    let with_query = proxy.post("/mainpoint/mcp?key=sk-a", "{}").await;
-    assert_eq!((with_query.status.as_u16(), &with_query.error()["param"]), (400, &json!("key")));
+    let with_query = proxy.post("/mainpoint/mcp?limit=3", "{}").await;
+    assert_eq!((with_query.status.as_u16(), &with_query.error()["param"]), (400, &json!("limit")));
     let large = proxy.post("/mainpoint/mcp", vec![b' '; 5000]).await;
     assert_eq!((large.status.as_u16(), &large.error()["code"]), (413, &json!("body_too_large")));
     // A client whose connection is kept alive has nothing running; the proxy stops, and not because its patience ends.
@@ -299,7 +320,7 @@ async fn a_client_that_goes_before_it_has_begun_ends_the_command() {
     let url = format!("http://{}", proxy.authority());
     let configuration = proxy.home().configuration();
     let mut command = binary::command();
-    command.args(["mcp", "--url", &url, "--config"]).arg(configuration).env(ADMIN_VARIABLE, "admin-of-the-tests");
+    command.args(["mcp", "--url", &url, "--config"]).arg(configuration);
     let gone = tokio::task::spawn_blocking(move || binary::finish(command, b"")).await.expect("a thread");
     assert_eq!((gone.code, gone.stdout.as_str()), (65, ""), "{}", gone.said());
 }

@@ -151,6 +151,8 @@ async fn a_caller_lists_reads_and_searches_what_it_said_and_nobody_else_does() {
     let found = search(&proxy, TENANT, "Where is grandmother's recipe box?").await;
     conforms(&document, "Findings", &found);
     assert_eq!(found["results"][0]["turn"], id, "{found}");
+    assert_eq!(found["results"][0]["time"], turn["time"], "times have one form");
+    assert!(turn["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{turn}");
     let stats = get(&proxy, TENANT, "/stats").await;
     conforms(&document, "Stats", &stats);
     assert_eq!((&stats["turns"], &stats["conversations"], &stats["turns_waiting"]), (&json!(2), &json!(1), &json!(0)));
@@ -178,6 +180,34 @@ async fn a_caller_lists_reads_and_searches_what_it_said_and_nobody_else_does() {
     }
     assert_eq!(delete(&proxy, ADMIN, &format!("/memory?scope={scope}")).await, 2);
     assert_eq!(get(&proxy, TENANT, "/stats").await["turns"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_in_the_query_opens_the_memory_of_chats_with_that_key() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = builder(&upstream).start().await;
+    let mut told = Conversation::new();
+    told.user("Grandmother's recipe box stands in the blue cupboard, behind the jar with 31 marbles.");
+    let chat = format!("{}/chat/completions?api-key=sk-a", proxy.base_url());
+    let answer = proxy.client().post(chat).body(told.body()).send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    proxy.everything_searchable().await;
+    for (query, turns) in [("?api-key=sk-a", 2), ("?api-key=sk-b", 0), ("?key=sk-a", 0), ("", 0)] {
+        let url = format!("http://{}/mainpoint/v1/stats{query}", proxy.authority());
+        let answer = Answer::from_response(proxy.client().get(url).send().await.expect("an answer")).await;
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+        assert_eq!(answer.json()["turns"], turns, "{query}");
+    }
+    let wrong = call(&proxy, TENANT, Method::GET, "/conversations?api-key=sk-a&limit=0", "").await;
+    assert_eq!((wrong.status.as_u16(), &wrong.error()["param"]), (400, &json!("limit")));
+    // The tools are asked with the same key.
+    let tool = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_conversations"}});
+    let url = format!("http://{}/mainpoint/mcp?api-key=sk-a", proxy.authority());
+    let request = proxy.client().post(url).header("content-type", "application/json");
+    let request = request.header("accept", "application/json, text/event-stream").body(tool.to_string());
+    let answer = Answer::from_response(request.send().await.expect("an answer")).await;
+    let listed = &answer.json()["result"]["structuredContent"]["conversations"];
+    assert_eq!(listed[0]["turns"], 2, "{}", answer.text());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

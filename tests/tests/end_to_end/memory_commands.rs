@@ -1,7 +1,8 @@
-//! `mainpoint list`, `topics`, `export`, `forget` and `stats`: through a running proxy, and from the store when none runs.
+//! `mainpoint list`, `topics`, `export`, `forget`, `stats`, `search` and `import`: through a running proxy, and from the store when none runs.
 //!
 //! It must not know how a memory is kept.
 
+use std::fs;
 use std::sync::Arc;
 
 use mainpoint_tests::binary::{self, Finished};
@@ -74,6 +75,43 @@ async fn a_memory_is_listed_exported_counted_and_forgotten_through_a_proxy_and_w
     assert!(forgotten.starts_with("turns deleted: 5 (off the disk)"), "{forgotten}");
     let rest = run(&home, &["export", "--key-env", KEY_VARIABLE]).await.successful().stdout;
     assert_eq!(rest, "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_history_is_imported_into_a_running_proxy_and_found_there_by_who_brought_it() {
+    let upstream = ScriptedUpstream::start().await;
+    let builder = StartedProxy::builder().upstream(&upstream.base_url());
+    let proxy = builder.setting("store", "flush_interval_ms = 50").start().await;
+    let (home, url) = (proxy.home(), format!("http://{}", proxy.authority()));
+    let told = "Grandmother's recipe box stands in the blue cupboard, behind the jar with 31 marbles.";
+    let of_ann = json!({"user": "ann", "messages": [
+        {"role": "system", "content": "Be brief."}, {"role": "user", "content": told}, {"role": "assistant", "content": "Noted."},
+    ]});
+    let of_nobody = json!({"messages": [{"role": "user", "content": "The train leaves at 7:15."}]});
+    let history = home.path().join("history.jsonl");
+    fs::write(&history, format!("{of_ann}\n{of_nobody}\n")).expect("a file");
+    let file = history.display().to_string();
+    let remote = ["--url", url.as_str(), "--api-key-env", KEY_VARIABLE];
+    for (taken, known) in [(3, 0), (0, 3)] {
+        let imported = run(&home, &[&["import", &file, "--json"][..], &remote].concat()).await.successful();
+        let imported: Value = serde_json::from_str(&imported.stdout).expect("JSON");
+        assert_eq!(imported, json!({"conversations": 2, "turns_taken": taken, "turns_known": known}));
+        proxy.everything_searchable().await;
+    }
+
+    let ann = ["--header", "x-mainpoint-user: ann"];
+    for (whose, found) in [(&ann[..], true), (&["--user", "ann"], true), (&["--user", "ben"], false), (&[], false)] {
+        let words = [&["search", "Where is grandmother's recipe box?", "--json"][..], &remote, whose].concat();
+        let answer = run(&home, &words).await.successful().stdout;
+        let answer: Value = serde_json::from_str(&answer).expect("JSON");
+        assert_eq!(answer["results"].to_string().contains("31 marbles"), found, "{whose:?}: {answer}");
+    }
+    let words = [&["search", "Where is grandmother's recipe box?"][..], &remote, &ann].concat();
+    let shown = run(&home, &words).await.successful().stdout;
+    assert!(shown.contains("31 marbles") && shown.contains("MaxSim") && shown.contains("the proxy recalls"), "{shown}");
+    let lacking = run(&home, &["search", "Where?", "--url", &url, "--api-key-env", "MAINPOINT_TEST_UNSET"]).await;
+    assert_eq!(lacking.code, 64, "{}", lacking.said());
+    assert!(lacking.stderr.contains("MAINPOINT_TEST_UNSET"), "{}", lacking.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,11 +7,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use http::Method;
 use mainpoint_tests::metrics::Metrics;
+use mainpoint_tests::proxy::TENANT;
 use mainpoint_tests::{Conversation, ScriptedUpstream, SmallDisk, StartedProxy, wait_until};
 
 use serde_json::Value;
 
+use crate::memory_api;
 use crate::shared::{asked_again, receipt};
 
 /// How long mending may take on a busy machine; it is tried every few seconds.
@@ -48,6 +51,31 @@ async fn is_ready(proxy: &StartedProxy) -> bool {
     proxy.get("/readyz").await.status == 200
 }
 
+/// Whether a test is left out that removes something to make room for something else.
+#[expect(clippy::print_stderr, reason = "whoever runs the tests is told")]
+fn is_skipped(disk: &SmallDisk) -> bool {
+    if !disk.is_mounted() {
+        eprintln!("skipped: no file system can be mounted here, and a limit on files is not told as a full disk");
+    }
+    !disk.is_mounted()
+}
+
+/// Says so much that the full disk is noticed. Counts what is said.
+async fn becomes_degraded(proxy: &StartedProxy, said: &AtomicUsize) {
+    wait_until("the store is degraded", MENDING, || async {
+        // Other words each time, until no free page of the journal is left.
+        let number = said.fetch_add(1, Ordering::Relaxed);
+        let mut long = Conversation::new();
+        long.user(&format!("boat {number} lies in the bay tonight, ").repeat(250));
+        let started = Instant::now();
+        let answer = proxy.chat(long.body()).await;
+        assert_eq!(answer.status, 200);
+        assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
+        !is_ready(proxy).await
+    })
+    .await;
+}
+
 /// The conversation is read, and rewritten from memory.
 async fn is_remembered(proxy: &StartedProxy, conversation: &Conversation) {
     wait_until("the conversation is rewritten", MENDING, || async {
@@ -67,18 +95,7 @@ async fn a_full_disk_is_said_and_got_over_without_a_restart_while_requests_pass(
 
     disk.fill(&proxy);
     let said = AtomicUsize::new(0);
-    wait_until("the store is degraded", MENDING, || async {
-        // Other words each time, until no free page of the journal is left.
-        let number = said.fetch_add(1, Ordering::Relaxed);
-        let mut long = Conversation::new();
-        long.user(&format!("boat {number} lies in the bay tonight, ").repeat(250));
-        let started = Instant::now();
-        let answer = proxy.chat(long.body()).await;
-        assert_eq!(answer.status, 200);
-        assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
-        !is_ready(&proxy).await
-    })
-    .await;
+    becomes_degraded(&proxy, &said).await;
     wait_until("the receipt says that new turns are not stored", MENDING, || async {
         let number = said.fetch_add(1, Ordering::Relaxed);
         let reason = not_stored(&proxy, &format!("boat {number} lies in the bay tonight, ").repeat(250)).await;
@@ -115,6 +132,54 @@ async fn a_full_disk_is_said_and_got_over_without_a_restart_while_requests_pass(
     assert_eq!(proxy.chat(before.body()).await.outcome(), "rewritten", "what was kept is kept");
     is_remembered(&proxy, &long_chat("river")).await;
     assert!(!proxy.output().contains("nothing is lost"), "nothing is claimed that is not so");
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_memory_can_be_deleted_on_a_full_disk() {
+    let (upstream, disk) = (ScriptedUpstream::start().await, SmallDisk::new());
+    if is_skipped(&disk) {
+        return;
+    }
+    let builder = disk.proxy().upstream(&upstream.base_url()).budget(200, 80);
+    let builder = builder.setting("memory", "digest_tokens = 40").setting("store", "flush_interval_ms = 200");
+    let proxy = builder.start().await;
+    is_remembered(&proxy, &long_chat("harbour")).await;
+    proxy.everything_searchable().await;
+
+    disk.fill(&proxy);
+    becomes_degraded(&proxy, &AtomicUsize::new(0)).await;
+    let deleted = memory_api::delete(&proxy, TENANT, "/memory").await;
+    assert!(deleted >= 20, "{deleted}");
+    let left = memory_api::call(&proxy, TENANT, Method::GET, "/export", "").await;
+    assert!(left.status == 200 && !left.text().contains("harbour"), "{}", left.text());
+
+    disk.free(&proxy);
+    wait_until("the store is in order", MENDING, || is_ready(&proxy)).await;
+    is_remembered(&proxy, &long_chat("river")).await;
+    assert!(proxy.home().data().join("reserve").exists(), "room is kept for the next deletion");
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_that_finds_no_room_on_a_full_disk_says_so_and_is_possible_later() {
+    let (upstream, disk) = (ScriptedUpstream::start().await, SmallDisk::new());
+    if is_skipped(&disk) {
+        return;
+    }
+    let proxy = disk.proxy().upstream(&upstream.base_url()).start().await;
+    proxy.chat(long_chat("harbour").body()).await;
+    proxy.everything_searchable().await;
+    fs::remove_file(proxy.home().data().join("reserve")).expect("room is kept for deletions");
+    disk.fill(&proxy);
+    becomes_degraded(&proxy, &AtomicUsize::new(0)).await;
+    let refused = memory_api::call(&proxy, TENANT, Method::DELETE, "/memory", "").await;
+    assert_eq!((refused.status.as_u16(), &refused.error()["code"]), (507, &Value::from("store_full")));
+    assert!(refused.text().contains("is full"), "{}", refused.text());
+
+    disk.free(&proxy);
+    wait_until("the store is in order", MENDING, || is_ready(&proxy)).await;
+    assert!(memory_api::delete(&proxy, TENANT, "/memory").await >= 20);
     proxy.stop().await;
 }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use http::HeaderName;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use mainpoint_store::{Scope, Store};
 
 use crate::cli::CliError;
@@ -62,7 +62,7 @@ enum Whole {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CallerArguments {
     /// Environment variable that holds the key which the application sends with its requests.
-    #[arg(long, value_name = "VARIABLE", conflicts_with = "scope")]
+    #[arg(long, value_name = "VARIABLE", visible_alias = "api-key-env", conflicts_with = "scope")]
     key_env: Option<String>,
     /// Header in which the application sends that key; in `authorization` as a bearer token.
     #[arg(long, value_name = "HEADER", default_value = "authorization", requires = "key_env")]
@@ -71,9 +71,13 @@ pub(in crate::cli) struct CallerArguments {
     /// variable that holds its whole value. May be given several times, since a memory belongs to all credentials together.
     #[arg(long, value_name = "HEADER=VARIABLE", conflicts_with = "scope")]
     header_env: Vec<String>,
+    /// A header that the application sends and that is no secret, such as 'x-mainpoint-user: ann'. May be given several times. Without
+    /// --url only headers count that tell whose memory it is.
+    #[arg(long, value_name = "NAME: VALUE", conflicts_with = "scope")]
+    header: Vec<String>,
     /// Who the application's requests are by where identity.from says so: the name that the gateway sets, the name of a key of this
     /// proxy, or for tokens CLAIM=VALUE, once for each claim of identity.claims.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["scope", "key_env", "header_env"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["scope", "key_env", "header_env", "header"])]
     identity: Vec<String>,
 }
 
@@ -113,14 +117,85 @@ impl CallerArguments {
             let value = variable_of(variable).ok_or_else(|| refused(UNSET))?;
             caller = caller.and(name, &value).ok_or_else(|| refused(UNUSABLE))?;
         }
+        for (name, value) in &self.named_headers()? {
+            if callers.is_credential(name) {
+                let refused = || refused("--header", name.as_str(), UNUSABLE);
+                let text = value.to_str().map_err(|_| refused())?;
+                caller = caller.and(name.clone(), text).ok_or_else(refused)?;
+            }
+        }
         Ok(caller)
     }
-}
 
-impl CallerArguments {
-    /// Whether any credential is named.
+    /// Which part of a memory is meant: what was `said` by options of its own, or by the headers of user and project.
+    ///
+    /// # Errors
+    /// [`CliError::Argument`] when a header cannot be sent, or says what an option says as well.
+    pub(in crate::cli) fn division(&self, config: &Config, said: &Division) -> Result<Division, CliError> {
+        let headers = self.named_headers()?;
+        let of = |option: &str, header: &HeaderName, said: Option<&String>| {
+            let mut lines = headers.get_all(header).iter();
+            match (lines.next(), lines.next(), said) {
+                (None, ..) => Ok(said.cloned()),
+                (Some(line), None, None) => Ok(Some(String::from_utf8_lossy(line.as_bytes()).into_owned())),
+                _ => {
+                    Err(refused("--header", header.as_str(), &format!("it came before; expected it once, or {option}")))
+                }
+            }
+        };
+        Ok(Division {
+            project: of("--project", &config.memory.project_header, said.project.as_ref())?,
+            user: of("--user", &config.memory.user_header, said.user.as_ref())?,
+        })
+    }
+
+    /// The headers that are neither credentials nor name a user or a project: only a running proxy knows what they are for.
+    ///
+    /// # Errors
+    /// [`CliError::Argument`] when a header cannot be sent.
+    pub(in crate::cli) fn other_headers(&self, config: &Config) -> Result<HeaderMap, CliError> {
+        let callers = CallerHeaders::new(&config.memory);
+        let mut headers = self.named_headers()?;
+        let is_known = |name: &&HeaderName| {
+            callers.is_credential(name) || [&config.memory.user_header, &config.memory.project_header].contains(name)
+        };
+        for name in headers.keys().filter(is_known).cloned().collect::<Vec<_>>() {
+            headers.remove(name);
+        }
+        Ok(headers)
+    }
+
+    /// Makes sure that every header says whose memory it is, where no proxy is asked.
+    ///
+    /// # Errors
+    /// [`CliError::Argument`] for one that does not.
+    pub(in crate::cli) fn ensure_telling(&self, config: &Config) -> Result<(), CliError> {
+        match self.other_headers(config)?.keys().next() {
+            None => Ok(()),
+            Some(name) => {
+                Err(refused("--header", name.as_str(), "without --url it tells nothing of whose memory is meant"))
+            }
+        }
+    }
+
+    /// What --header says.
+    fn named_headers(&self) -> Result<HeaderMap, CliError> {
+        let mut headers = HeaderMap::new();
+        for line in &self.header {
+            // What stands behind the name may be a secret after all.
+            let (name, value) = line.split_once(':').unwrap_or((line, ""));
+            let refused = |reason: &str| refused("--header", name, reason);
+            let value = HeaderValue::from_bytes(value.trim().as_bytes()).map_err(|_| refused(UNUSABLE))?;
+            let name = HeaderName::from_bytes(name.trim().as_bytes()).ok().filter(|_| !value.is_empty());
+            let name = name.ok_or_else(|| refused("expected 'NAME: VALUE', such as 'x-mainpoint-user: ann'"))?;
+            headers.append(name, value);
+        }
+        Ok(headers)
+    }
+
+    /// Whether anything says who the caller is.
     pub(in crate::cli) fn is_given(&self) -> bool {
-        self.key_env.is_some() || !self.header_env.is_empty() || !self.identity.is_empty()
+        self.key_env.is_some() || !self.header_env.is_empty() || !self.header.is_empty() || !self.identity.is_empty()
     }
 }
 

@@ -22,7 +22,7 @@ use crate::memory::{Archive, Forget, Inquiry, TopicsWanted};
 use crate::{app, models};
 
 /// A memory of an open store.
-pub(super) struct LocalMemory {
+pub(in crate::cli) struct LocalMemory {
     store: Store,
     scope: Scope,
     engine: Engine,
@@ -32,13 +32,17 @@ pub(super) struct LocalMemory {
 }
 
 impl LocalMemory {
-    /// Opens the store and finds the memory that is meant.
+    /// Opens the store and finds the memory that is meant; `None` where none is named and the store has none.
     ///
     /// # Errors
     /// When there is no store, a proxy has it open, or it does not say which memory is meant.
-    pub(super) async fn open(arguments: &MemoryArguments, config: &Config) -> Result<Self, CliError> {
+    pub(super) async fn open(arguments: &MemoryArguments, config: &Config) -> Result<Option<Self>, CliError> {
         ensure_store(config)?;
-        let caller = arguments.caller.caller(config, arguments.scope.is_some())?;
+        let division = arguments.division(config)?;
+        let caller = match arguments.caller.is_given() || !division.is_whole() {
+            true => Some(arguments.caller.caller(config, arguments.scope.is_some())?),
+            false => None,
+        };
         let paths = models::resolve(&config.models)?;
         let engine = app::engine(config, &paths)?;
         let store = match app::store(config, &engine).await {
@@ -48,19 +52,21 @@ impl LocalMemory {
             opened => opened?,
         };
         let found = async {
-            if !arguments.caller.is_given() && arguments.division.is_whole() {
-                let chosen = choose_scope(arguments.scope.as_deref(), store.scopes().await?)?;
-                return chosen.ok_or_else(|| CliError::Argument("the store holds no memories yet".to_owned()));
-            }
+            let Some(caller) = caller else {
+                return choose_scope(arguments.scope.as_deref(), store.scopes().await?);
+            };
             let preparation = app::preparation(config, &engine, &store).await?;
-            let owner = Owner::new(&preparation, caller, None, arguments.division.clone());
-            owner.scope(None).map_err(CliError::Argument)
+            let owner = Owner::new(&preparation, caller, arguments.scope.as_deref(), division);
+            owner.scope(None).map(Some).map_err(CliError::Argument)
         };
         match found.await {
-            Ok(scope) => Ok(Self { store, scope, engine, config: config.memory.clone(), small_talk: OnceCell::new() }),
-            Err(error) => {
+            Ok(Some(scope)) => {
+                let (config, small_talk) = (config.memory.clone(), OnceCell::new());
+                Ok(Some(Self { store, scope, engine, config, small_talk }))
+            }
+            found => {
                 store.close().await?;
-                Err(error)
+                found.map(|_| None)
             }
         }
     }
@@ -112,6 +118,12 @@ impl LocalMemory {
     /// When it does not close cleanly.
     pub(super) async fn close(&self) -> Result<(), CliError> {
         Ok(self.store.close().await?)
+    }
+
+    /// The answer to a question, as the API gives it.
+    pub(in crate::cli) async fn found(self, question: String, limit: usize) -> Result<Value, CliError> {
+        let found = self.answer(Ask::Search { question, limit }).await;
+        self.ended(found).await
     }
 
     /// A page of conversations, or of one's turns, as the API answers.

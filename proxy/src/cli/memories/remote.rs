@@ -5,9 +5,9 @@
 use std::io::Write;
 
 use http::Method;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use mainpoint_store::TurnId;
-use reqwest::Response;
+use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
 use url::Url;
 
@@ -18,10 +18,12 @@ use crate::mcp::{ApiRequest, Ask};
 use crate::memory::{Forget, TopicsWanted};
 
 /// A memory behind a proxy's API.
-pub(super) struct RemoteMemory {
+pub(in crate::cli) struct RemoteMemory {
     client: reqwest::Client,
     base: Url,
     headers: HeaderMap,
+    /// Names a user of the caller.
+    user_header: HeaderName,
     scope: Option<String>,
 }
 
@@ -34,15 +36,14 @@ impl RemoteMemory {
         let refused =
             |option: &str, value: &str, reason: &str| CliError::Argument(format!("{option} {value}: {reason}"));
         let mut headers = arguments.caller.caller(config, true)?.into_headers();
-        let division = &arguments.division;
+        headers.extend(arguments.caller.other_headers(config)?);
+        let division = arguments.division(config)?;
         for (option, named, header) in [
             ("--user", &division.user, &config.memory.user_header),
             ("--project", &division.project, &config.memory.project_header),
         ] {
             if let Some(name) = named {
-                let value = HeaderValue::from_str(name);
-                let value =
-                    value.map_err(|_| refused(option, name, "it holds a character that no header can carry"))?;
+                let value = value_of(name).ok_or_else(|| refused(option, name, UNUSABLE))?;
                 headers.insert(header.clone(), value);
             }
         }
@@ -51,21 +52,22 @@ impl RemoteMemory {
             let token = std::env::var(variable).ok().filter(|token| !token.is_empty());
             let token = token.ok_or_else(|| refused("the environment variable is not set; it must hold the token"))?;
             let value = HeaderValue::from_str(&format!("Bearer {}", token.trim()));
-            let value = value.map_err(|_| refused("it holds a character that no header can carry"))?;
+            let value = value.map_err(|_| refused(UNUSABLE))?;
             headers.insert(AUTHORIZATION, value);
         } else if let Some(scope) = &arguments.scope {
             return Err(refused("--scope", scope, "with --url it needs --admin-token-env"));
         }
         // A proxy is asked itself, whatever the system says of the way to others.
         let client = reqwest::Client::builder().no_proxy().build().map_err(|source| unreachable(url, &source))?;
-        Ok(Self { client, base: url.clone(), headers, scope: arguments.scope.clone() })
+        let (user_header, scope) = (config.memory.user_header.clone(), arguments.scope.clone());
+        Ok(Self { client, base: url.clone(), headers, user_header, scope })
     }
 
     /// What the API answers.
     ///
     /// # Errors
     /// When the proxy cannot be asked, or refuses.
-    pub(super) async fn answer(&self, ask: &Ask) -> Result<Value, CliError> {
+    pub(in crate::cli) async fn answer(&self, ask: &Ask) -> Result<Value, CliError> {
         self.json(ask.request()).await
     }
 
@@ -102,14 +104,37 @@ impl RemoteMemory {
         self.json(ApiRequest::new(Method::GET, "/stats")).await
     }
 
+    /// Takes in turns, as lines of an export, of this user if one is named.
+    ///
+    /// # Errors
+    /// When the proxy cannot be asked, or refuses.
+    pub(in crate::cli) async fn import(&self, lines: String, user: Option<&str>) -> Result<Value, CliError> {
+        let mut request = self.request(ApiRequest::new(Method::POST, "/import")).body(lines);
+        if let Some(user) = user {
+            let refused = || CliError::Argument(format!("user = {user:?}: {UNUSABLE}"));
+            let mut headers = HeaderMap::new();
+            headers.insert(self.user_header.clone(), value_of(user).ok_or_else(refused)?);
+            request = request.headers(headers);
+        }
+        self.read(self.answered(request).await?).await
+    }
+
     async fn json(&self, request: ApiRequest) -> Result<Value, CliError> {
-        let body = self.send(request).await?.bytes().await;
+        self.read(self.send(request).await?).await
+    }
+
+    async fn read(&self, response: Response) -> Result<Value, CliError> {
+        let body = response.bytes().await;
         let body = body.map_err(|source| unreachable(&self.base, &source))?;
         serde_json::from_slice(&body).map_err(|_| self.strange())
     }
 
     /// An answer that is none of an error.
     async fn send(&self, request: ApiRequest) -> Result<Response, CliError> {
+        self.answered(self.request(request)).await
+    }
+
+    fn request(&self, request: ApiRequest) -> RequestBuilder {
         let ApiRequest { method, path, parameters, body } = request.with("scope", self.scope.as_deref());
         let mut url = self.base.clone();
         url.set_path(&format!("/mainpoint/v1{path}"));
@@ -117,10 +142,14 @@ impl RemoteMemory {
         if !parameters.is_empty() {
             url.query_pairs_mut().extend_pairs(&parameters);
         }
-        let mut request = self.client.request(method, url).headers(self.headers.clone());
-        if let Some(body) = body {
-            request = request.body(body.to_string());
+        let request = self.client.request(method, url).headers(self.headers.clone());
+        match body {
+            Some(body) => request.body(body.to_string()),
+            None => request,
         }
+    }
+
+    async fn answered(&self, request: RequestBuilder) -> Result<Response, CliError> {
         let response = request.send().await.map_err(|source| unreachable(&self.base, &source))?;
         if response.status().is_success() {
             return Ok(response);
@@ -137,6 +166,13 @@ impl RemoteMemory {
     fn strange(&self) -> CliError {
         CliError::Unreachable { url: self.base.to_string(), reason: "what answers there is no mainpoint".to_owned() }
     }
+}
+
+const UNUSABLE: &str = "it holds a character that no header can carry";
+
+/// A name as a header carries it, in whatever script it is.
+fn value_of(name: &str) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(name.as_bytes()).ok()
 }
 
 /// The URL is named by its own field, without what reqwest adds.

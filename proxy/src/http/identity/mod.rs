@@ -126,6 +126,13 @@ impl Identities {
         }
     }
 
+    /// Whether a request brings a key of its caller's. One in the query counts where it tells whose memory is meant; elsewhere any
+    /// page could have a browser send one, unasked, beside what really tells.
+    pub(crate) fn brings_key(&self, headers: &HeaderMap, uri: &Uri) -> bool {
+        let may_be_in_query = matches!(self.0, Source::Credentials);
+        credentials::brings_key(headers) || (may_be_in_query && !credentials::in_query(uri.query()).is_empty())
+    }
+
     /// Whether names are believed because the upstream refuses those that are made up. Until it has answered nobody knows.
     pub(crate) fn are_on_trust(&self) -> bool {
         matches!(&self.0, Source::Token(tokens) if tokens.is_on_trust())

@@ -217,6 +217,17 @@ mod tests {
         assert_eq!(named(&name), id(7));
     }
 
+    #[test]
+    fn a_time_is_written_in_one_form_and_read_in_every_form_of_rfc_3339() {
+        let time = |time: &str| {
+            let line = format!(r#"{{"conversation":"c","role":"user","text":"hi","time":"{time}"}}"#);
+            serde_json::to_value(ArchivedTurn::parse(line.as_bytes()).unwrap()).unwrap()["time"].clone()
+        };
+        for written in ["2026-05-08T13:56:00Z", "2026-05-08T13:56:00+00:00", "2026-05-08T15:56:00.000+02:00"] {
+            assert_eq!(time(written), "2026-05-08T13:56:00Z", "{written}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_exported_is_read_as_it_was(

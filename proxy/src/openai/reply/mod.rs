@@ -135,8 +135,13 @@ impl ReplyParser {
         }
     }
 
-    /// The text of the reply (of choice 0), if it is whole, plain text and nothing else. Gives it once.
+    /// The text of the reply (of choice 0), if it is whole, plain text and nothing else. Gives it once. One with U+0000 is none, as
+    /// the message is odd that brings it back.
     pub(crate) fn take_reply(&mut self) -> Option<String> {
+        self.take_text().filter(|text| !text.contains('\0'))
+    }
+
+    fn take_text(&mut self) -> Option<String> {
         match std::mem::replace(self, Self::Blind) {
             Self::Events(events) if !events.framer.has_overflowed() => events.reply.whole_text(),
             Self::Document(document) if !document.overflowed => {

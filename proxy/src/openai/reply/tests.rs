@@ -94,6 +94,21 @@ fn held(parser: &ReplyParser) -> usize {
     }
 }
 
+#[test]
+fn a_reply_with_a_null_character_is_no_turn_as_the_message_that_brings_it_back_is_none() {
+    for surface in [Surface::ChatCompletions, Surface::Responses] {
+        for (text, expected) in [("a\u{0}b", None), ("a\u{1}\tb", Some("a\u{1}\tb"))] {
+            let bytes = stream(&events(surface, &[text.to_owned()]), "\n");
+            assert_eq!(observe(surface, &[&bytes]).take_reply().as_deref(), expected, "{surface:?} {text:?}");
+        }
+    }
+    let message = json!({"role": "assistant", "content": "a\u{0}b"});
+    let choice = json!({"index": 0, "message": message, "finish_reason": "stop"});
+    let mut document = ReplyParser::Document(Document::default());
+    document.push(json!({"object": "chat.completion", "choices": [choice]}).to_string().as_bytes());
+    assert_eq!(document.take_reply(), None);
+}
+
 proptest! {
     #[test]
     fn a_reply_is_the_same_however_its_bytes_are_cut(

@@ -43,15 +43,19 @@ impl<'a> Access<'a> {
             (true, Some(name)) => Scope::new(name).map_err(|_| invalid(shown(name))),
             (true, None) => Err(invalid("missing".to_owned())),
             (false, Some(_)) => Err(ProxyError::Forbidden {
-                message: "scope may be given with the admin token alone (server.admin_token_env); without it, it is the \
-                    caller's own, by its key and its user's header.",
+                message:
+                    "scope may be given with the admin token alone (server.admin_token_env); without it, it is the \
+                    caller's own, by its key and its user's header."
+                        .into(),
                 param: Some("scope"),
             }),
             (false, None) => {
                 let Some(identity) = &self.identity else {
                     return Err(ProxyError::Forbidden {
-                        message: "It is not certain who sends this request (identity.from), so that only the admin token \
-                            (server.admin_token_env) reaches a memory here.",
+                        message:
+                            "It is not certain who sends this request (identity.from), so that only the admin token \
+                            (server.admin_token_env) reaches a memory here."
+                                .into(),
                         param: None,
                     });
                 };
@@ -73,7 +77,9 @@ impl<'a> Access<'a> {
             return Ok(());
         }
         Err(ProxyError::Forbidden {
-            message: "This needs the admin token (server.admin_token_env) as a bearer token in the Authorization header.",
+            message:
+                "This needs the admin token (server.admin_token_env) as a bearer token in the Authorization header."
+                    .into(),
             param: Some("authorization"),
         })
     }

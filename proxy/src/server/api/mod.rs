@@ -22,14 +22,15 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use mainpoint_store::{Scope, TurnId};
 
-use super::{Shared, cors};
+use super::Shared;
+use super::cors::{self, Unwelcome};
 use crate::error::ProxyError;
 use crate::http::response::{Body, BodyError, response, serialized};
 use crate::memory::{Forget, Memory};
 use crate::prompt::Planner;
 use access::Access;
 use endpoint::{Found, What};
-use query::Query;
+use query::{Query, shown};
 
 /// Where the API begins.
 pub(crate) const BASE: &str = "/mainpoint/v1";
@@ -56,7 +57,7 @@ where
     if endpoint.what == What::Document {
         return Ok(response(StatusCode::OK, "application/json", DOCUMENT));
     }
-    ensure_welcome(&request)?;
+    ensure_welcome(shared, &request)?;
     let planner = shared.planner.as_ref().ok_or(ProxyError::MemoryOff)?;
     let access = Access::new(shared, planner, &request);
     let query = Query::of(&request, endpoint.parameters)?;
@@ -89,17 +90,27 @@ where
 ///
 /// # Errors
 /// [`ProxyError::Forbidden`].
-pub(crate) fn ensure_welcome<B>(request: &Request<B>) -> Result<(), ProxyError> {
-    if cors::is_welcome(request) {
-        return Ok(());
+pub(crate) fn ensure_welcome<B>(shared: &Shared, request: &Request<B>) -> Result<(), ProxyError> {
+    match cors::unwelcome(request, &shared.identities) {
+        None => Ok(()),
+        Some(Unwelcome::Page) => Err(ProxyError::Forbidden {
+            message: "A page of another machine needs a key to use the memory's API; send one in the Authorization header."
+                .into(),
+            param: Some("origin"),
+        }),
+        Some(Unwelcome::Host(host)) => Err(ProxyError::Forbidden {
+            message: format!(
+                "host = {}; expected an IP address, localhost or a name without a dot, or the caller's key besides, such as \
+                 \"Authorization: Bearer …\": without a key any page could have given its own name to this machine.",
+                shown(&host)
+            )
+            .into(),
+            param: Some("host"),
+        }),
     }
-    Err(ProxyError::Forbidden {
-        message: "A page of another machine needs a key to use the memory's API; send one in the Authorization header.",
-        param: Some("origin"),
-    })
 }
 
-/// Makes sure that a request has no query, where none is known.
+/// Makes sure that a request has no query but for keys, where none is known.
 ///
 /// # Errors
 /// [`ProxyError::InvalidParameter`].

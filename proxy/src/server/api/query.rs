@@ -8,19 +8,23 @@ use http::Request;
 use url::form_urlencoded;
 
 use crate::error::ProxyError;
+use crate::http::credentials;
 
 /// Parameters by their names, each once.
 #[derive(Debug, Default)]
 pub(super) struct Query(Vec<(&'static str, String)>);
 
 impl Query {
-    /// Those of a request, which may have `known` ones only.
+    /// Those of a request, which may have `known` ones only, and keys, which say who asks.
     ///
     /// # Errors
     /// [`ProxyError::InvalidParameter`] for one that is not known, or is there twice.
     pub(super) fn of<B>(request: &Request<B>, known: &'static [&'static str]) -> Result<Self, ProxyError> {
         let mut query = Self::default();
         for (name, value) in form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
+            if credentials::is_parameter(&name) {
+                continue;
+            }
             let Some(known) = known.iter().copied().find(|known| *known == name) else {
                 let allowed = match known {
                     [] => "no parameter in the query".to_owned(),
@@ -118,6 +122,11 @@ mod tests {
             let refused = query(&format!("limit={limit}")).unwrap().limit().unwrap_err().to_string();
             assert_eq!(refused, format!("limit = {limit:?}; expected a whole number from 1 to 1000."));
         }
+    }
+
+    #[test]
+    fn keys_are_no_parameters() {
+        assert_eq!(query("api-key=a&limit=3&key=b").unwrap().0, [("limit", "3".to_owned())]);
     }
 
     proptest! {
