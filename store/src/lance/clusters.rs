@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::Float32Array;
+use arrow_array::{Array, Float32Array};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use lance_index::vector::kmeans::{KMeans, KMeansParams, compute_partitions_arrow_array};
