@@ -22,8 +22,8 @@
 //! # Conversations
 //!
 //! Turns are known by what they say. Which of them were said one after the other is in the journal's file as well: a list of turns
-//! for each conversation, and for each branch where it begins. [`Store::standing`] tells which conversation a request goes on with
-//! by the turns that both have; [`Store::accept_said`] puts what is new into its place there.
+//! for each conversation, and for each branch where it begins. [`Store::match_conversation`] tells which conversation a
+//! request goes on with by the turns that both have; [`Store::accept_said`] puts what is new into its place there.
 //!
 //! # Deleting
 //!
@@ -94,9 +94,9 @@ pub use query::ranking::Ranking;
 pub use query::sketches::Sketches;
 pub use query::snapshot::Snapshot;
 pub use records::{
-    ClusteredPoint, Clusters, Hit, IdentifiedHits, IndexedPassage, LedgerEntry, LedgerKind, NewTurns, Outline,
-    OutlinedConversation, PlacedTurn, Point, QuotedTurns, ReplacedTurn, SaidTurn, Scope, ScopeCounts, SearchQuery,
-    SearchResult, Span, Standing, Turn, TurnId, TurnKind, TurnPlace, WaitingTurn, Within,
+    ClusteredPoint, Clusters, ConversationMatch, Hit, IdentifiedHits, IndexedPassage, LedgerEntry, LedgerKind,
+    NewTurns, Outline, OutlinedConversation, PlacedTurn, Point, QuotedTurns, ReplacedTurn, SaidTurn, Scope,
+    ScopeCounts, SearchQuery, SearchResult, Span, Turn, TurnId, TurnKind, TurnPlace, WaitingTurn, Within,
 };
 pub use status::StoreStatus;
 pub use store::{Examination, Store};

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use mainpoint_store::{NewTurns, SaidTurn, Scope, Standing, Turn, TurnId, TurnKind};
+use mainpoint_store::{ConversationMatch, NewTurns, SaidTurn, Scope, Turn, TurnId, TurnKind};
 use tokio::sync::Semaphore;
 
 use super::chain::Chain;
@@ -35,8 +35,8 @@ pub(crate) struct Prepared {
     pub(crate) spoken: Vec<usize>,
     /// The turn that each of them is.
     turns: Vec<TurnId>,
-    /// How they stand to the conversations of the scope; `None` while that is not known.
-    standing: Option<Standing>,
+    /// The conversation that they go on with, and how the two match; `None` while that is not known.
+    conversation_match: Option<ConversationMatch>,
     /// The name of the conversation that begins here, should one begin.
     fresh: TurnId,
     /// The model's tokenizer.
@@ -139,7 +139,7 @@ impl Prepared {
             prefix_ids,
             spoken,
             turns,
-            standing: None,
+            conversation_match: None,
             fresh: fresh_name(time),
             tokenizer,
             tokens,
@@ -181,8 +181,8 @@ impl Prepared {
     }
 
     /// Notes which conversation the request goes on with.
-    pub(crate) fn join(&mut self, standing: Standing) {
-        self.standing = Some(standing);
+    pub(crate) fn join(&mut self, matched: ConversationMatch) {
+        self.conversation_match = Some(matched);
     }
 
     /// The messages `spoken[at]` say what these turns said. They are those turns, and the prompt up to each message from there on
@@ -205,18 +205,18 @@ impl Prepared {
 
     /// The conversation, or branch of one, that what is new in the request belongs to.
     pub(crate) fn conversation(&self) -> TurnId {
-        let goes_on = |standing: &Standing| standing.is_newest || standing.known >= self.turns.len();
-        let tip = self.standing.as_ref().filter(|standing| goes_on(standing)).and_then(|standing| standing.tip);
+        let goes_on = |matched: &ConversationMatch| matched.is_newest || matched.known >= self.turns.len();
+        let tip = self.conversation_match.as_ref().filter(|matched| goes_on(matched)).and_then(|matched| matched.tip);
         tip.map_or(self.fresh, |tip| tip.conversation)
     }
 
     /// What is new in the request, and where it stands; `None` while it is not known what is new.
     pub(crate) fn said(&self) -> Option<NewTurns> {
-        let standing = self.standing.as_ref()?;
-        let new = self.turns.get(standing.known..).unwrap_or_default();
+        let matched = self.conversation_match.as_ref()?;
+        let new = self.turns.get(matched.known..).unwrap_or_default();
         Some(NewTurns {
             scope: self.scope.clone(),
-            after: standing.tip,
+            after: matched.tip,
             fresh: self.fresh,
             turns: new.iter().map(|turn| SaidTurn { turn: *turn, time: self.time }).collect(),
         })
@@ -224,7 +224,7 @@ impl Prepared {
 
     /// The turns of the conversation that the request has not got.
     pub(crate) fn lost(&self) -> &[TurnId] {
-        self.standing.as_ref().map_or(&[], |standing| &standing.lost)
+        self.conversation_match.as_ref().map_or(&[], |matched| &matched.lost)
     }
 
     /// What numbers the blocks that go into the message `index`.
@@ -267,9 +267,9 @@ impl Prepared {
     /// How many turns of the conversation come before the message `spoken[at]`, or before the reply.
     fn position(&self, at: usize) -> u32 {
         let (position, known) = self
-            .standing
+            .conversation_match
             .as_ref()
-            .map_or((0, 0), |standing| (standing.tip.map_or(0, |tip| tip.position as usize + 1), standing.known));
+            .map_or((0, 0), |matched| (matched.tip.map_or(0, |tip| tip.position as usize + 1), matched.known));
         u32::try_from((position + at).saturating_sub(known)).unwrap_or(u32::MAX)
     }
 

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{LedgerEntry, Point, Scope, Standing, Turn, TurnId, TurnKind, Within};
+use mainpoint_store::{ConversationMatch, LedgerEntry, Point, Scope, Turn, TurnId, TurnKind, Within};
 
 use super::{Memory, Part, Recall, RecallQuery, RecallResult};
 use crate::error::MemoryError;
@@ -27,14 +27,14 @@ pub(crate) trait PromptMemory: Send + Sync {
     /// What a text is when it is stored: without its secrets.
     fn as_stored(&self, text: String) -> String;
 
-    /// How the turns of a request, each of its kind, that is sent at a time stand to the conversations of its scope.
-    fn standing(
+    /// The conversation of its scope that a request, sent at this time, goes on with by its turns, each of its kind.
+    fn match_conversation(
         &self,
         scope: &Scope,
         turns: Vec<TurnId>,
         kinds: Vec<TurnKind>,
         time: DateTime<Utc>,
-    ) -> impl Future<Output = Result<Standing, MemoryError>> + Send;
+    ) -> impl Future<Output = Result<ConversationMatch, MemoryError>> + Send;
 
     /// Those of these turns that are there, in the order asked.
     fn turns(&self, scope: &Scope, ids: &[TurnId]) -> impl Future<Output = Result<Vec<Turn>, MemoryError>> + Send;
@@ -92,14 +92,14 @@ impl PromptMemory for Memory {
         if masked.kinds.is_empty() { text } else { masked.text.into_owned() }
     }
 
-    async fn standing(
+    async fn match_conversation(
         &self,
         scope: &Scope,
         turns: Vec<TurnId>,
         kinds: Vec<TurnKind>,
         time: DateTime<Utc>,
-    ) -> Result<Standing, MemoryError> {
-        Ok(self.store.standing(scope, turns, kinds, Some(time)).await?)
+    ) -> Result<ConversationMatch, MemoryError> {
+        Ok(self.store.match_conversation(scope, turns, kinds, Some(time)).await?)
     }
 
     async fn turns(&self, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, MemoryError> {

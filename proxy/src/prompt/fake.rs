@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{LedgerEntry, LedgerKind, Point, Scope, Standing, Turn, TurnId, TurnKind};
+use mainpoint_store::{ConversationMatch, LedgerEntry, LedgerKind, Point, Scope, Turn, TurnId, TurnKind};
 
 use crate::error::MemoryError;
 use crate::memory::{MOST_POINTS, Part, PromptMemory, RecallQuery, RecallResult, RecalledTurn};
@@ -17,7 +17,7 @@ pub(super) struct FakeMemory {
     /// What is recalled, best first.
     pub(super) recalled: Vec<RecalledTurn>,
     /// What the conversation has besides.
-    pub(super) standing: Standing,
+    pub(super) conversation_match: ConversationMatch,
     /// Turns whose words are known.
     pub(super) turns: Vec<Turn>,
     /// The main points of some of them.
@@ -57,14 +57,14 @@ impl PromptMemory for FakeMemory {
         text.replace(SECRET, MASK)
     }
 
-    async fn standing(
+    async fn match_conversation(
         &self,
         _: &Scope,
         _: Vec<TurnId>,
         _: Vec<TurnKind>,
         _: DateTime<Utc>,
-    ) -> Result<Standing, MemoryError> {
-        Ok(self.standing.clone())
+    ) -> Result<ConversationMatch, MemoryError> {
+        Ok(self.conversation_match.clone())
     }
 
     async fn turns(&self, _: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, MemoryError> {

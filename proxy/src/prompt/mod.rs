@@ -6,6 +6,7 @@
 mod allocations;
 mod beside;
 mod build;
+mod conversation_match;
 mod dedup;
 mod digest;
 mod evictable;
@@ -21,7 +22,6 @@ mod planner;
 mod provider_cache;
 pub(crate) mod receipt;
 mod restated;
-mod standing;
 pub(crate) mod way_back;
 
 pub(crate) use planner::Planner;

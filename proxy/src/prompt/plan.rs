@@ -14,8 +14,8 @@ use mainpoint_store::Scope;
 use super::Planner;
 use super::beside::beside;
 use super::build::{Manner, Revised, Revision, revise};
+use super::conversation_match::match_conversation;
 use super::receipt::{EvictionNote, Receipt};
-use super::standing;
 use super::way_back::WayBack;
 use crate::config::{Mode, RecallReach, Storing};
 use crate::conversation::prepare::{Prepared, RawRequest, ReplySlot};
@@ -162,7 +162,7 @@ impl Plan {
         {
             let started = Instant::now();
             // Without it the request is as good as the first of its conversation, but nothing of it is put into one.
-            if let Err(error) = standing::join(&planner.memory, prepared).await {
+            if let Err(error) = match_conversation(&planner.memory, prepared).await {
                 planner.report(&error);
             }
             self.receipt.milliseconds.steps.add("conversation", started.elapsed());

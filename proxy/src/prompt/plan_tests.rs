@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use chrono::TimeDelta;
 use http::HeaderMap;
-use mainpoint_store::{ReplacedTurn, Standing, Turn};
+use mainpoint_store::{ConversationMatch, ReplacedTurn, Turn};
 use serde_json::{Value, json};
 
 use super::super::fake::{FakeMemory, MASK, SECRET};
@@ -233,8 +233,8 @@ async fn turns_stay_while_the_provider_has_the_prompt_or_nobody_knows_whether_it
 
 /// A window on a conversation of which it has lost a turn, within its budget.
 fn window() -> Case {
-    let standing = Standing { lost: vec![turns::id(1)], ..Standing::default() };
-    let mut case = Case::new(FakeMemory { recalled: recalled(1, 5), standing, ..FakeMemory::default() });
+    let conversation_match = ConversationMatch { lost: vec![turns::id(1)], ..ConversationMatch::default() };
+    let mut case = Case::new(FakeMemory { recalled: recalled(1, 5), conversation_match, ..FakeMemory::default() });
     let mut messages = said(2);
     messages.push(json!({"role": "user", "content": "and where is the harbour?"}));
     case.body = request(&messages);
@@ -261,7 +261,7 @@ async fn a_prompt_within_its_budget_is_given_what_its_conversation_has_lost_and_
 #[tokio::test]
 async fn a_prompt_within_its_budget_that_has_lost_nothing_passes_unless_the_caller_is_asked() {
     let mut case = window();
-    case.planner.memory.standing = Standing::default();
+    case.planner.memory.conversation_match = ConversationMatch::default();
     let plan = case.plan(Mode::On).await;
     assert_eq!((plan.outcome, &plan.body), (Outcome::Passthrough, &case.body));
     case.reach = RecallReach::Caller;
@@ -278,8 +278,11 @@ async fn a_message_whose_clock_has_gone_on_is_the_turn_that_it_was() {
     let (known, new) = ("It is 14:03. Be kind.", "It is 15:10. Be kind.");
     let mut case = window();
     let turn = turns::turn(7, known);
-    case.planner.memory.standing =
-        Standing { known: 1, replaced: vec![ReplacedTurn { at: 0, known: turn.id }], ..Standing::default() };
+    case.planner.memory.conversation_match = ConversationMatch {
+        known: 1,
+        replaced: vec![ReplacedTurn { at: 0, known: turn.id }],
+        ..ConversationMatch::default()
+    };
     let id = turn.id;
     case.planner.memory.turns = vec![turn];
     case.body = request(&[json!({"role": "user", "content": new})]);
@@ -306,8 +309,8 @@ async fn what_left_a_prompt_stays_out_of_it_when_the_clock_in_its_first_message_
     assert!(before.evicts, "{:?}", before.receipt);
     let known = before.intake.turns[0].clone();
     assert!(known.text.starts_with("It is 14:03."), "{known:?}");
-    case.planner.memory.standing =
-        Standing { replaced: vec![ReplacedTurn { at: 0, known: known.id }], ..Standing::default() };
+    case.planner.memory.conversation_match =
+        ConversationMatch { replaced: vec![ReplacedTurn { at: 0, known: known.id }], ..ConversationMatch::default() };
     case.planner.memory.turns = vec![known];
     case.body = beginning("It is 15:10.");
     let after = case.plan(Mode::On).await;

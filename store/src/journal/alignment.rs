@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::records::{ReplacedTurn, Standing, TurnId};
+use crate::records::{ConversationMatch, ReplacedTurn, TurnId};
 
 /// The turns of a request up to where it meets a conversation, beside those of the conversation.
 pub(super) struct Alignment<'a> {
@@ -24,7 +24,7 @@ impl<'a> Alignment<'a> {
     ///
     /// Between two turns that both have, turns of the conversation that the request has not got are lost. Where the request has
     /// exactly as many others there, each stands for one of them.
-    pub(super) fn write(self, standing: &mut Standing) {
+    pub(super) fn write(self, matched: &mut ConversationMatch) {
         let mut places: HashMap<TurnId, Vec<usize>> = HashMap::new();
         for (place, turn) in self.known.iter().enumerate() {
             places.entry(*turn).or_default().push(place);
@@ -38,15 +38,15 @@ impl<'a> Alignment<'a> {
                 unmatched += 1;
                 continue;
             };
-            self.gap(at + 1, unmatched, from..*place, &mut lost, standing);
+            self.gap(at + 1, unmatched, from..*place, &mut lost, matched);
             (from, unmatched) = (place + 1, 0);
         }
         let rest = from..self.known.len();
-        self.gap(0, unmatched, rest, &mut lost, standing);
+        self.gap(0, unmatched, rest, &mut lost, matched);
         let has: HashSet<TurnId> = self.said.iter().copied().collect();
         let mut seen = HashSet::new();
-        standing.lost = lost.into_iter().rev().filter(|turn| !has.contains(turn) && seen.insert(*turn)).collect();
-        standing.replaced.sort_by_key(|replaced| replaced.at);
+        matched.lost = lost.into_iter().rev().filter(|turn| !has.contains(turn) && seen.insert(*turn)).collect();
+        matched.replaced.sort_by_key(|replaced| replaced.at);
     }
 
     /// `unmatched` turns of the request from `at` on stand where the conversation has those of `range`.
@@ -56,7 +56,7 @@ impl<'a> Alignment<'a> {
         unmatched: usize,
         range: std::ops::Range<usize>,
         lost: &mut Vec<TurnId>,
-        standing: &mut Standing,
+        matched: &mut ConversationMatch,
     ) {
         let known = self.known.get(range).unwrap_or_default();
         if known.len() != unmatched {
@@ -65,7 +65,7 @@ impl<'a> Alignment<'a> {
         }
         // The conversation's turns are newest first.
         let replaced = known.iter().rev().enumerate();
-        standing.replaced.extend(replaced.map(|(nth, known)| ReplacedTurn { at: at + nth, known: *known }));
+        matched.replaced.extend(replaced.map(|(nth, known)| ReplacedTurn { at: at + nth, known: *known }));
     }
 }
 
@@ -81,10 +81,10 @@ mod tests {
     fn aligned(said: &[u8], known: &[u8]) -> (Vec<u8>, Vec<(usize, u8)>) {
         let said: Vec<TurnId> = said.iter().map(|number| id(*number)).collect();
         let known = known.iter().rev().map(|number| id(*number)).collect();
-        let mut standing = Standing::default();
-        Alignment::new(&said, known).write(&mut standing);
-        let lost = standing.lost.iter().map(|turn| turn.0[0]).collect();
-        (lost, standing.replaced.iter().map(|replaced| (replaced.at, replaced.known.0[0])).collect())
+        let mut matched = ConversationMatch::default();
+        Alignment::new(&said, known).write(&mut matched);
+        let lost = matched.lost.iter().map(|turn| turn.0[0]).collect();
+        (lost, matched.replaced.iter().map(|replaced| (replaced.at, replaced.known.0[0])).collect())
     }
 
     #[test]

@@ -15,15 +15,20 @@ use super::lineage::{Lineage, Walk};
 use super::repetitions::RepetitionWriter;
 use super::rows::{BRANCHES, BranchKey, BranchRow, GONE, PLACES, SEQUENCES, SequenceKey};
 use crate::error::StoreError;
-use crate::records::{NewTurns, Repetition, SaidTurn, Scope, Standing, TurnId, TurnKind, TurnPlace};
+use crate::records::{ConversationMatch, NewTurns, Repetition, SaidTurn, Scope, TurnId, TurnKind, TurnPlace};
 
 impl Journal {
-    /// How the turns of a request, each of its kind, stand to the conversations of a scope.
-    pub(crate) fn standing(&self, scope: &Scope, turns: &[TurnId], kinds: &[TurnKind]) -> Result<Standing, StoreError> {
+    /// The conversation of a scope that the turns of a request, each of its kind, go on with.
+    pub(crate) fn match_conversation(
+        &self,
+        scope: &Scope,
+        turns: &[TurnId],
+        kinds: &[TurnKind],
+    ) -> Result<ConversationMatch, StoreError> {
         self.database.read("find a conversation", |transaction| {
             let found = best_meeting(transaction, scope, turns, kinds)?;
             match found {
-                None => Ok(Standing::default()),
+                None => Ok(ConversationMatch::default()),
                 Some(meeting) => compare(transaction, scope, turns, meeting),
             }
         })
@@ -170,11 +175,15 @@ fn compare(
     scope: &Scope,
     turns: &[TurnId],
     meeting: Meeting,
-) -> Result<Standing, redb::Error> {
+) -> Result<ConversationMatch, redb::Error> {
     let lineage = Lineage::new(transaction, scope)?;
     let follows = lineage.has_after(meeting.place)?;
-    let mut standing =
-        Standing { tip: Some(meeting.place), is_newest: !follows, known: meeting.at + 1, ..Standing::default() };
+    let mut matched = ConversationMatch {
+        tip: Some(meeting.place),
+        is_newest: !follows,
+        known: meeting.at + 1,
+        ..ConversationMatch::default()
+    };
     let said: Vec<TurnId> = turns.get(..=meeting.at).unwrap_or_default().to_vec();
     let rest: Vec<TurnId> = if meeting.is_whole {
         Vec::new()
@@ -182,10 +191,10 @@ fn compare(
         let walk = lineage.back_from(meeting.place)?.take(MOST_LOST + said.len());
         walk.map(|known| known.map(|(_, turn)| turn)).collect::<Result<_, _>>()?
     };
-    super::alignment::Alignment::new(&said, rest).write(&mut standing);
-    standing.lost.retain(|turn| *turn != GONE);
-    standing.replaced.retain(|replaced| replaced.known != GONE);
-    Ok(standing)
+    super::alignment::Alignment::new(&said, rest).write(&mut matched);
+    matched.lost.retain(|turn| *turn != GONE);
+    matched.replaced.retain(|replaced| replaced.known != GONE);
+    Ok(matched)
 }
 
 /// Puts new turns into their place and returns where the last of them stands now. Doing it again changes nothing; what others

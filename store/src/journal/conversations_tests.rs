@@ -10,7 +10,9 @@ use super::Journal;
 use super::places::ScopePlaces;
 use crate::directory::Directory;
 use crate::records::samples::scope;
-use crate::records::{NewTurns, PlacedTurn, Removal, Removed, SaidTurn, Standing, TurnId, TurnKind, TurnPlace};
+use crate::records::{
+    ConversationMatch, NewTurns, PlacedTurn, Removal, Removed, SaidTurn, TurnId, TurnKind, TurnPlace,
+};
 
 struct Conversations {
     journal: Journal,
@@ -37,7 +39,7 @@ impl Conversations {
         Self { journal: Journal::open(&directory).unwrap(), begun: 200, _root: root }
     }
 
-    fn standing(&self, turns: &[u8]) -> Standing {
+    fn match_conversation(&self, turns: &[u8]) -> ConversationMatch {
         // Turns from 150 on are calls and results, and others from 100 on are long.
         let kind = |number: &u8| match number {
             150.. => TurnKind::Routine,
@@ -45,18 +47,18 @@ impl Conversations {
             _ => TurnKind::Said,
         };
         let kinds: Vec<TurnKind> = turns.iter().map(kind).collect();
-        self.journal.standing(&scope(), &ids(turns), &kinds).unwrap()
+        self.journal.match_conversation(&scope(), &ids(turns), &kinds).unwrap()
     }
 
     /// What a request with these turns, and its answer, leave behind.
     fn said(&mut self, turns: &[u8]) -> TurnPlace {
-        let standing = self.standing(turns);
+        let matched = self.match_conversation(turns);
         self.begun += 1;
-        let turns = said_turns(turns.get(standing.known..).unwrap());
-        let new = NewTurns { scope: scope(), after: standing.tip, fresh: id(self.begun), turns };
+        let turns = said_turns(turns.get(matched.known..).unwrap());
+        let new = NewTurns { scope: scope(), after: matched.tip, fresh: id(self.begun), turns };
         let place = self.journal.place(&new).unwrap();
         assert_eq!(self.journal.place(&new).unwrap(), place, "once is as good as twice");
-        place.or(standing.tip).unwrap()
+        place.or(matched.tip).unwrap()
     }
 
     fn delete(&self, what: Removed) {
@@ -83,7 +85,7 @@ impl Conversations {
     }
 
     fn lost(&self, turns: &[u8]) -> Vec<u8> {
-        self.standing(turns).lost.iter().map(|turn| turn.0[0]).collect()
+        self.match_conversation(turns).lost.iter().map(|turn| turn.0[0]).collect()
     }
 }
 
@@ -94,7 +96,7 @@ fn a_conversation_grows_and_a_window_that_slides_over_it_goes_on_with_it() {
     assert_eq!(all.said(&[1, 2, 3, 4]), TurnPlace { position: 3, ..first });
     assert_eq!(all.said(&[3, 4, 5, 6]), TurnPlace { position: 5, ..first });
     assert_eq!(all.lost(&[5, 6, 7]), [1, 2, 3, 4]);
-    assert_eq!(all.standing(&[5, 6, 7]).known, 2);
+    assert_eq!(all.match_conversation(&[5, 6, 7]).known, 2);
     assert!(all.lost(&[1, 2, 3, 4, 5, 6, 7]).is_empty());
 }
 
@@ -102,7 +104,7 @@ fn a_conversation_grows_and_a_window_that_slides_over_it_goes_on_with_it() {
 fn a_request_that_is_sent_again_is_new_in_nothing() {
     let mut all = Conversations::new();
     let first = all.said(&[1, 2, 3]);
-    let again = all.standing(&[1, 2, 3]);
+    let again = all.match_conversation(&[1, 2, 3]);
     assert_eq!((again.tip, again.known, again.is_newest), (Some(first), 3, true));
 }
 
@@ -126,7 +128,7 @@ fn an_answer_that_is_made_anew_begins_a_branch_that_has_lost_nothing_of_the_othe
 fn conversations_that_begin_alike_are_apart_from_where_they_differ() {
     let mut all = Conversations::new();
     all.said(&[1, 2, 3, 4]);
-    assert!(!all.standing(&[1]).is_newest, "another conversation may begin with the same word");
+    assert!(!all.match_conversation(&[1]).is_newest, "another conversation may begin with the same word");
     all.said(&[1, 2, 30, 40]);
     assert_eq!(all.lost(&[30, 40, 50]), [1, 2]);
     assert_eq!(all.lost(&[3, 4, 5]), [1, 2]);
@@ -136,19 +138,19 @@ fn conversations_that_begin_alike_are_apart_from_where_they_differ() {
 fn what_is_said_again_elsewhere_does_not_tell_a_conversation() {
     let mut all = Conversations::new();
     all.said(&[1, 2, 3, 4, 5]);
-    assert_eq!(all.standing(&[3]).tip, None, "the only turn of a request may begin a conversation");
-    assert_eq!(all.standing(&[3, 90]).tip, None);
-    assert_eq!(all.standing(&[90, 3, 91]).tip, None);
+    assert_eq!(all.match_conversation(&[3]).tip, None, "the only turn of a request may begin a conversation");
+    assert_eq!(all.match_conversation(&[3, 90]).tip, None);
+    assert_eq!(all.match_conversation(&[90, 3, 91]).tip, None);
     all.said(&[10, 11, 3]);
-    let new = all.standing(&[10, 11, 3, 12]);
+    let new = all.match_conversation(&[10, 11, 3, 12]);
     assert_eq!((new.known, new.is_newest), (3, true));
     all.said(&[20, 104, 105]);
     assert_eq!(
-        all.standing(&[104, 21]).tip,
+        all.match_conversation(&[104, 21]).tip,
         None,
         "it stands where a window would begin, and at the request's beginning"
     );
-    assert_eq!(all.standing(&[90, 104, 21]).known, 2, "long enough to tell");
+    assert_eq!(all.match_conversation(&[90, 104, 21]).known, 2, "long enough to tell");
 }
 
 #[test]
@@ -158,9 +160,9 @@ fn calls_and_results_that_agents_make_everywhere_tell_no_conversation() {
     all.said(&[&[1], &routine[..]].concat());
     for called in [2, 8, 20] {
         let asked = [&[40 + called], &routine[..usize::from(called)]].concat();
-        assert_eq!(all.standing(&asked).tip, None, "{called} alike");
+        assert_eq!(all.match_conversation(&asked).tip, None, "{called} alike");
         let own = all.said(&asked[..1]);
-        assert_eq!(all.standing(&asked).tip, Some(own), "its own question is known, and all else is new");
+        assert_eq!(all.match_conversation(&asked).tip, Some(own), "its own question is known, and all else is new");
         all.said(&asked);
     }
     assert!(all.lost(&[&[1], &routine[..]].concat()).is_empty());
@@ -170,13 +172,10 @@ fn calls_and_results_that_agents_make_everywhere_tell_no_conversation() {
 fn a_clock_in_the_first_message_stands_for_the_first_message() {
     let mut all = Conversations::new();
     all.said(&[1, 2, 3, 4]);
-    let standing = all.standing(&[9, 2, 3, 4, 5]);
-    assert_eq!((standing.known, standing.is_newest), (4, true));
-    assert!(standing.lost.is_empty());
-    assert_eq!(
-        standing.replaced.iter().map(|replaced| (replaced.at, replaced.known)).collect::<Vec<_>>(),
-        [(0, id(1))]
-    );
+    let matched = all.match_conversation(&[9, 2, 3, 4, 5]);
+    assert_eq!((matched.known, matched.is_newest), (4, true));
+    assert!(matched.lost.is_empty());
+    assert_eq!(matched.replaced.iter().map(|replaced| (replaced.at, replaced.known)).collect::<Vec<_>>(), [(0, id(1))]);
 }
 
 #[test]
@@ -201,10 +200,10 @@ fn a_deletion_takes_conversations_with_it() {
     let other = all.said(&[5, 6, 7]);
     let (ids, conversations) = (HashSet::new(), HashSet::from([first.conversation]));
     all.delete(Removed::Turns { ids, conversations, places: HashSet::new() });
-    assert_eq!(all.standing(&[1, 2, 3]).tip, None);
-    assert_eq!(all.standing(&[5, 6, 7]).tip, Some(other));
+    assert_eq!(all.match_conversation(&[1, 2, 3]).tip, None);
+    assert_eq!(all.match_conversation(&[5, 6, 7]).tip, Some(other));
     all.delete(Removed::Everything);
-    assert_eq!(all.standing(&[5, 6, 7]).tip, None);
+    assert_eq!(all.match_conversation(&[5, 6, 7]).tip, None);
     assert!(all.journal.scope_places(&scope()).unwrap().placed.is_empty());
 }
 
@@ -221,7 +220,7 @@ fn the_branches_of_a_conversation_belong_to_it() {
     let turns = all.journal.turns_of(&scope(), &family).unwrap();
     let said: HashSet<TurnId> = ids(&[1, 2, 3, 4, 5, 6, 44, 55, 66]).into_iter().collect();
     assert_eq!(turns, said);
-    let shared = all.journal.standing_elsewhere(&scope(), &turns, &family).unwrap();
+    let shared = all.journal.in_other_conversations(&scope(), &turns, &family).unwrap();
     assert_eq!(shared, HashSet::from([id(3)]), "{other:?} has it as well");
 }
 
@@ -231,10 +230,10 @@ fn around_a_turn_that_was_deleted_everything_keeps_its_place() {
     let first = all.said(&[1, 2, 3, 4, 5]);
     all.delete_turns(&[3]);
     for request in [&[1, 2, 3, 4, 5, 6][..], &[1, 2, 33, 4, 5, 6], &[1, 2, 4, 5, 6]] {
-        let standing = all.standing(request);
-        assert_eq!((standing.tip, standing.is_newest), (Some(first), true), "{request:?}");
-        assert_eq!((standing.known, standing.lost.len()), (request.len() - 1, 0), "{request:?}");
-        assert!(standing.replaced.is_empty(), "{request:?}");
+        let matched = all.match_conversation(request);
+        assert_eq!((matched.tip, matched.is_newest), (Some(first), true), "{request:?}");
+        assert_eq!((matched.known, matched.lost.len()), (request.len() - 1, 0), "{request:?}");
+        assert!(matched.replaced.is_empty(), "{request:?}");
     }
     assert_eq!(all.lost(&[4, 5, 6]), [1, 2], "nobody has said what stands between them");
     assert_eq!(all.said(&[1, 2, 3, 4, 5, 6]), TurnPlace { position: 5, ..first });
@@ -247,8 +246,8 @@ fn a_turn_that_was_deleted_tells_no_conversation() {
     let mut all = Conversations::new();
     all.said(&[9, 1, 2, 3, 4]);
     all.delete_turns(&[1, 2]);
-    assert_eq!(all.standing(&[90, 91, 92, 3]).tip, None, "only 3 is the same");
-    assert_eq!(all.standing(&[90, 91, 3, 4, 5]).known, 4);
+    assert_eq!(all.match_conversation(&[90, 91, 92, 3]).tip, None, "only 3 is the same");
+    assert_eq!(all.match_conversation(&[90, 91, 3, 4, 5]).known, 4);
 }
 
 #[test]
@@ -256,8 +255,8 @@ fn nothing_of_a_deleted_turn_stays_at_the_ends_of_its_conversation() {
     let mut all = Conversations::new();
     let first = all.said(&[1, 2, 3, 4, 5, 6]);
     all.delete_turns(&[1, 2, 6]);
-    let standing = all.standing(&[3, 4, 5, 7]);
-    assert_eq!((standing.known, standing.is_newest), (3, true));
+    let matched = all.match_conversation(&[3, 4, 5, 7]);
+    assert_eq!((matched.known, matched.is_newest), (3, true));
     assert_eq!(all.said(&[3, 4, 5, 7]), TurnPlace { position: 5, ..first });
     let places = all.journal.scope_places(&scope()).unwrap().placed;
     let places: Vec<(u32, u8)> = places.iter().map(|(place, turn)| (place.position, turn.0[0])).collect();
@@ -278,8 +277,8 @@ fn what_was_put_back_is_as_it_was_and_stands_in_nobodys_way() {
     assert!(restored.is_empty(), "no words came with it");
     let after = all.journal.scope_places(&scope()).unwrap();
     assert_eq!((after.placed, after.origins), (before.placed, before.origins));
-    assert_eq!(all.standing(&[1, 2, 3, 4]).tip, Some(first));
-    assert_eq!(all.standing(&[1, 2, 33, 44]).tip, Some(branch));
+    assert_eq!(all.match_conversation(&[1, 2, 3, 4]).tip, Some(first));
+    assert_eq!(all.match_conversation(&[1, 2, 33, 44]).tip, Some(branch));
     let other = PlacedTurn { turn: id(99), ..placed[0].clone() };
     all.journal.restore(&[], &[other], |_| false).unwrap();
     assert_eq!(all.placed(), placed, "its place is taken");
@@ -332,10 +331,10 @@ proptest! {
         prop_assume!(left.len() >= 2);
         for request in [&turns, &left] {
             let request: Vec<u8> = request.iter().copied().chain([99]).collect();
-            let standing = all.standing(&request);
-            prop_assert_eq!(standing.tip.map(|tip| tip.conversation), Some(first.conversation));
-            prop_assert!(standing.is_newest);
-            prop_assert!(standing.lost.is_empty());
+            let matched = all.match_conversation(&request);
+            prop_assert_eq!(matched.tip.map(|tip| tip.conversation), Some(first.conversation));
+            prop_assert!(matched.is_newest);
+            prop_assert!(matched.lost.is_empty());
         }
     }
 }

@@ -97,7 +97,7 @@ impl Journal {
     }
 
     /// Those of these turns that stand in other conversations than these.
-    pub(crate) fn standing_elsewhere(
+    pub(crate) fn in_other_conversations(
         &self,
         scope: &Scope,
         turns: &HashSet<TurnId>,

@@ -4,6 +4,7 @@
 
 pub(crate) mod all_rows;
 pub(crate) mod clusters;
+pub(crate) mod conversation_match;
 pub(crate) mod loading;
 pub(crate) mod lookup;
 pub(crate) mod neighbours;
@@ -13,4 +14,3 @@ pub(crate) mod ranking;
 pub(crate) mod selection;
 pub(crate) mod sketches;
 pub(crate) mod snapshot;
-pub(crate) mod standing;

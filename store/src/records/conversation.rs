@@ -26,9 +26,9 @@ pub enum TurnKind {
     Telling,
 }
 
-/// How the turns of a request stand to the conversations of their scope.
+/// The conversation of their scope that the turns of a request go on with, and how the two match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct ConversationMatch {
     /// Where the last turn stands that the conversation has already; `None` for a new conversation.
     pub tip: Option<TurnPlace>,
     /// Whether the conversation has no turn after the tip. Else what follows in the request begins a branch.
@@ -41,7 +41,7 @@ pub struct Standing {
     pub replaced: Vec<ReplacedTurn>,
 }
 
-impl Standing {
+impl ConversationMatch {
     /// Whether nothing but the first turn of a request tells the conversation, since that begins with the same words.
     pub(crate) fn rests_on_first_turn(&self) -> bool {
         self.known == 1 && self.tip.is_some_and(|tip| tip.position == 0)

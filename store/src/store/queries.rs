@@ -10,10 +10,10 @@ use super::Store;
 use crate::error::StoreError;
 use crate::query::ranking::Ranking;
 use crate::query::snapshot::{self, Snapshot};
-use crate::query::{clusters, loading, lookup, neighbours, outline, points, standing};
+use crate::query::{clusters, conversation_match, loading, lookup, neighbours, outline, points};
 use crate::records::{
-    Clusters, Hit, LedgerEntry, Outline, Point, Scope, ScopeCounts, SearchQuery, SearchResult, Standing, Turn, TurnId,
-    TurnKind, WaitingTurn, Within,
+    Clusters, ConversationMatch, Hit, LedgerEntry, Outline, Point, Scope, ScopeCounts, SearchQuery, SearchResult, Turn,
+    TurnId, TurnKind, WaitingTurn, Within,
 };
 
 impl Store {
@@ -141,21 +141,21 @@ impl Store {
         self.shared.blocking(move |shared| shared.journal.ledger(&scope, &turns)).await
     }
 
-    /// How the turns of a request, oldest first and each of its kind, stand to the conversations of their scope. `time` is when the
-    /// first of them is said, where that is known: a conversation that begins as an earlier one did, at least a day later, is another
-    /// one.
+    /// The conversation of their scope that the turns of a request, oldest first and each of its kind, go on with. `time` is when
+    /// the first of them is said, where that is known: a conversation that begins as an earlier one did, at least a day later, is
+    /// another one.
     ///
     /// # Errors
     /// See [`Store`].
-    pub async fn standing(
+    pub async fn match_conversation(
         &self,
         scope: &Scope,
         turns: Vec<TurnId>,
         kinds: Vec<TurnKind>,
         time: Option<DateTime<Utc>>,
-    ) -> Result<Standing, StoreError> {
+    ) -> Result<ConversationMatch, StoreError> {
         self.shared.ensure_open()?;
-        standing::find(&self.shared, scope, turns, kinds, time).await
+        conversation_match::find(&self.shared, scope, turns, kinds, time).await
     }
 
     /// Every conversation of a scope, where its turns stand and when they were said again there, as far as they are there.

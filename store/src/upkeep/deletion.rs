@@ -159,7 +159,7 @@ async fn of_conversation(shared: &Arc<Shared>, scope: Scope, conversation: TurnI
     ids.extend(stored(shared, filter::of_conversations(&scope, &names)).await?);
     shared
         .blocking(move |shared| {
-            let elsewhere = shared.journal.standing_elsewhere(&scope, &ids, &conversations)?;
+            let elsewhere = shared.journal.in_other_conversations(&scope, &ids, &conversations)?;
             ids.retain(|id| !elsewhere.contains(id));
             Ok(Removal { scope, what: Removed::Turns { ids, conversations, places: HashSet::new() } })
         })

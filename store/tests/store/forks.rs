@@ -65,17 +65,17 @@ impl Forks<'_> {
         let begin = step.window.filter(|_| !is_first).map_or(0, |window| path.len().saturating_sub(window));
         let (turns, kinds): (Vec<TurnId>, Vec<TurnKind>) = path[begin..].iter().copied().unzip();
 
-        let standing = self.store.standing(&self.scope, turns.clone(), kinds, None).await.unwrap();
+        let matched = self.store.match_conversation(&self.scope, turns.clone(), kinds, None).await.unwrap();
         self.begun += 1;
-        let new = &turns[standing.known..];
+        let new = &turns[matched.known..];
         let said = NewTurns {
             scope: self.scope.clone(),
-            after: standing.tip,
+            after: matched.tip,
             fresh: id(1_000_000 + self.begun),
             turns: new.iter().map(|turn| SaidTurn { turn: *turn, time: DateTime::UNIX_EPOCH }).collect(),
         };
         self.store.accept_said(Vec::new(), vec![said]).await.unwrap();
-        standing.lost.into_iter().filter(|lost| !path.iter().any(|(turn, _)| turn == lost)).collect()
+        matched.lost.into_iter().filter(|lost| !path.iter().any(|(turn, _)| turn == lost)).collect()
     }
 }
 
@@ -103,8 +103,8 @@ fn however_the_requests_of_forks_follow_each_other_none_has_lost_what_only_anoth
             for own in forks.own.values().filter(|own| own.len() >= 6) {
                 let newest: Vec<(TurnId, TurnKind)> = own[own.len() - 5..].to_vec();
                 let (turns, kinds) = newest.into_iter().unzip();
-                let standing = runtime.block_on(store.standing(&forks.scope, turns, kinds, None)).unwrap();
-                lost.set(lost.get() + u32::from(whole.iter().all(|turn| standing.lost.contains(turn))));
+                let matched = runtime.block_on(store.match_conversation(&forks.scope, turns, kinds, None)).unwrap();
+                lost.set(lost.get() + u32::from(whole.iter().all(|turn| matched.lost.contains(turn))));
             }
             Ok(())
         })

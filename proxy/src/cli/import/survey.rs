@@ -95,9 +95,9 @@ impl Import<'_> {
         let times: Vec<Option<DateTime<Utc>>> =
             prepared.spoken.iter().map(|index| conversation.times.get(*index).copied().flatten()).collect();
         let began = times.first().copied().flatten();
-        let standing = self.store.standing(&prepared.scope, turns, kinds, began).await?;
-        let known = standing.known;
-        prepared.join(standing);
+        let matched = self.store.match_conversation(&prepared.scope, turns, kinds, began).await?;
+        let known = matched.known;
+        prepared.join(matched);
         let mut said = prepared.said().filter(|said| !said.turns.is_empty());
         let new = said.iter_mut().flat_map(|said| &mut said.turns);
         for (said, time) in new.zip(times.into_iter().skip(known)) {

@@ -12,19 +12,19 @@ use crate::conversation::prepare::Prepared;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
 
-/// Notes in a request how it stands to the conversations of its scope. A message that says again what a known turn said counts as
+/// Notes in a request which conversation of its scope it goes on with. A message that says again what a known turn said counts as
 /// that turn, in the names of the prompt as well.
 ///
 /// # Errors
 /// When the store fails.
-pub(super) async fn join(memory: &impl PromptMemory, prepared: &mut Prepared) -> Result<(), MemoryError> {
+pub(super) async fn match_conversation(memory: &impl PromptMemory, prepared: &mut Prepared) -> Result<(), MemoryError> {
     if prepared.spoken.is_empty() {
         return Ok(());
     }
     let (turns, kinds) = (prepared.spoken_ids().to_vec(), prepared.kinds());
-    let standing = memory.standing(&prepared.scope, turns, kinds, prepared.time).await?;
-    let replaced = standing.replaced.clone();
-    prepared.join(standing);
+    let matched = memory.match_conversation(&prepared.scope, turns, kinds, prepared.time).await?;
+    let replaced = matched.replaced.clone();
+    prepared.join(matched);
     let ids: Vec<TurnId> = replaced.iter().take(MOST_COMPARED).map(|replaced| replaced.known).collect();
     if ids.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! How a request stands to the conversations of its scope.
+//! Which conversation of its scope a request goes on with.
 //!
 //! Responsible for: telling a conversation that begins as an earlier one did from that one. Must not know: how turns are compared.
 //!
@@ -11,25 +11,25 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::lookup;
 use crate::error::StoreError;
-use crate::records::{Scope, Standing, TurnId, TurnKind};
+use crate::records::{ConversationMatch, Scope, TurnId, TurnKind};
 use crate::state::Shared;
 
 /// Who says the same first words so much later means another conversation.
 const ANOTHER: TimeDelta = TimeDelta::days(1);
 
-/// The standing of a request with these turns, each of its kind, whose first one is said at a time, if that is known.
+/// What matches a request with these turns, each of its kind, whose first one is said at a time, if that is known.
 pub(crate) async fn find(
     shared: &Arc<Shared>,
     scope: &Scope,
     turns: Vec<TurnId>,
     kinds: Vec<TurnKind>,
     time: Option<DateTime<Utc>>,
-) -> Result<Standing, StoreError> {
+) -> Result<ConversationMatch, StoreError> {
     let (first, of_journal) = (turns.first().copied(), scope.clone());
-    let standing = shared.blocking(move |shared| shared.journal.standing(&of_journal, &turns, &kinds)).await?;
-    match first.zip(time).filter(|_| standing.rests_on_first_turn()) {
-        Some((first, time)) if is_said_anew(shared, scope, first, time).await? => Ok(Standing::default()),
-        _ => Ok(standing),
+    let matched = shared.blocking(move |shared| shared.journal.match_conversation(&of_journal, &turns, &kinds)).await?;
+    match first.zip(time).filter(|_| matched.rests_on_first_turn()) {
+        Some((first, time)) if is_said_anew(shared, scope, first, time).await? => Ok(ConversationMatch::default()),
+        _ => Ok(matched),
     }
 }
 
