@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use mainpoint_store::{ReplacedTurn, Turn, TurnId};
 
-use super::beside::beside;
+use super::blocking::block_in_place_if_large;
 use super::restated::is_restated;
 use crate::conversation::prepare::Prepared;
 use crate::error::MemoryError;
@@ -30,7 +30,7 @@ pub(super) async fn match_conversation(memory: &impl PromptMemory, prepared: &mu
         return Ok(());
     }
     let known = memory.turns(&prepared.scope, &ids).await?;
-    beside(prepared.request.body.len(), || {
+    block_in_place_if_large(prepared.request.body.len(), || {
         let restated = restated(memory, prepared, &replaced, &known);
         if !restated.is_empty() {
             prepared.restate(restated);

@@ -4,7 +4,7 @@
 
 #[cfg(test)]
 mod allocations;
-mod beside;
+mod blocking;
 mod build;
 mod conversation_match;
 mod dedup;

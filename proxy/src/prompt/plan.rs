@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use mainpoint_store::Scope;
 
 use super::Planner;
-use super::beside::beside;
+use super::blocking::block_in_place_if_large;
 use super::build::{Manner, Revised, Revision, revise};
 use super::conversation_match::match_conversation;
 use super::receipt::{EvictionNote, Receipt};
@@ -173,7 +173,7 @@ impl Plan {
         if let Ok(Ok(prepared)) = &prepared {
             let declines = planner.config.honour_store_false && prepared.request.declines_storage;
             storing = context.storing.unwrap_or(if declines { Storing::Off } else { Storing::On });
-            beside(size, || self.note(prepared, planner.config.budget_tokens));
+            block_in_place_if_large(size, || self.note(prepared, planner.config.budget_tokens));
             self.receipt.stored = storing == Storing::On;
             match storing {
                 Storing::On => self.take_in(&planner.memory, prepared).await?,
@@ -195,7 +195,7 @@ impl Plan {
         self.receipt.cache = cache;
         let manner = Manner { mode: context.mode, reach: context.reach, storing, cache };
         let revised = revise(planner, &prepared, manner).await;
-        beside(size, move || {
+        block_in_place_if_large(size, move || {
             let Revised { revision, unread_turns } = revised?;
             self.receipt.unread_turns = unread_turns;
             match revision {
@@ -213,7 +213,7 @@ impl Plan {
         if !memory.takes_turns() {
             return Ok(());
         }
-        let unseen = beside(self.body.len(), || {
+        let unseen = block_in_place_if_large(self.body.len(), || {
             self.reply_slot = prepared.reply_slot();
             memory.unseen(&prepared.scope, prepared.spoken_ids())
         });

@@ -12,7 +12,7 @@ use crate::memory::PromptMemory;
 use crate::openai::block;
 use crate::openai::request::Message;
 use crate::openai::splice::Edits;
-use crate::prompt::beside::beside;
+use crate::prompt::blocking::block_in_place_if_large;
 use crate::prompt::digest::{self, DigestLimits};
 use crate::prompt::evictable::Cuttable;
 use crate::prompt::eviction_policy::{Balance, Cut, Limits, Situation};
@@ -55,7 +55,7 @@ impl<M: PromptMemory> Draft<'_, M> {
     /// The eviction that holds for this request: a new one, that of an earlier request, or none. Nothing newer than one of the
     /// messages `unread` leaves.
     pub(super) async fn eviction(&self, unread: &BTreeSet<usize>) -> Result<Option<Eviction>, MemoryError> {
-        let (current, situation, cuts) = beside(self.size(), || {
+        let (current, situation, cuts) = block_in_place_if_large(self.size(), || {
             let current = self.current();
             let situation = self.situation(current.as_ref())?;
             let cuts = self.cuts(unread, current.as_ref(), situation)?;
@@ -137,7 +137,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             // The others have their turn.
             tokio::task::yield_now().await;
         }
-        Ok(beside(self.size(), || {
+        Ok(block_in_place_if_large(self.size(), || {
             let movable = self.movable();
             let is_read = |at: usize| prepared.turn_id(at).is_some_and(|id| read.contains(&id));
             let spoken = prepared.spoken.iter().enumerate();
@@ -200,7 +200,7 @@ impl<M: PromptMemory> Draft<'_, M> {
 
     async fn evict(&self, current: Option<Eviction>, cut: Cut, balance: Balance) -> Result<Eviction, MemoryError> {
         let (prepared, limit) = (self.prepared, cut.digest);
-        let (dropped, leaving) = beside(self.size(), || {
+        let (dropped, leaving) = block_in_place_if_large(self.size(), || {
             let dropped = self.bounds.shape.dropped(cut.horizon);
             let before = current.as_ref().map(|eviction| &eviction.dropped);
             let numbered = prepared.spoken.iter().enumerate();
@@ -218,7 +218,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             Vec::new()
         } else {
             let (turns, points) = self.planner.memory.main_points(&prepared.scope, leaving).await?;
-            beside(self.size(), || {
+            block_in_place_if_large(self.size(), || {
                 let limits = DigestLimits::new(limit, turns.len());
                 let count = |text: &str| self.planner.preparation.counter.text(prepared.tokenizer, text);
                 let new = digest::lines(&turns, &points, limits, count)?;

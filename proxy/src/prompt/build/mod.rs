@@ -21,7 +21,7 @@ use self::bounds::Bounds;
 use self::eviction::Eviction;
 use self::remember::Remembered;
 use super::Planner;
-use super::beside::beside;
+use super::blocking::block_in_place_if_large;
 use super::evictable::Cuttable;
 use super::eviction_policy::Balance;
 use super::injections::{BlockRecord, Recorded, entry};
@@ -105,22 +105,26 @@ pub(crate) async fn revise<M: PromptMemory>(
         return Ok(Revised::default());
     };
     let size = prepared.request.body.len();
-    let tool = if planner.config.tools && !was_within { beside(size, || tool_tokens(planner, prepared))? } else { 0 };
+    let tool = if planner.config.tools && !was_within {
+        block_in_place_if_large(size, || tool_tokens(planner, prepared))?
+    } else {
+        0
+    };
     for _ in 0..ATTEMPTS {
         let mut watch = Stopwatch::start();
-        let ids: Vec<TurnId> = beside(size, || {
+        let ids: Vec<TurnId> = block_in_place_if_large(size, || {
             let prefixes = prepared.prefix_ids.iter().copied().flatten();
             prefixes.chain(prepared.spoken_ids().iter().copied()).collect()
         });
         let entries = planner.memory.ledger(&prepared.scope, &ids).await?;
         watch.lap("ledger");
-        let recorded = beside(size, || recorded(prepared, &entries));
+        let recorded = block_in_place_if_large(size, || recorded(prepared, &entries));
         let leaves = !is_within || recorded.eviction.is_some() || !recorded.shortened.is_empty();
         if !leaves && !lacks {
             return Ok(Revised::default());
         }
         let bounds = match leaves {
-            true => beside(size, || Bounds::new(prepared, &recorded, planner.config.attachments)),
+            true => block_in_place_if_large(size, || Bounds::new(prepared, &recorded, planner.config.attachments)),
             false => Bounds::default(),
         };
         let replaced = Mutex::default();
@@ -173,7 +177,8 @@ impl<M: PromptMemory> Draft<'_, M> {
     async fn complete(mut self, eviction: Eviction) -> Result<Attempt, MemoryError> {
         let mut remembered = self.remember(&eviction).await?;
         self.watch.absorb(std::mem::take(&mut remembered.steps));
-        let Some((body, tokens)) = beside(self.size(), || self.write(&eviction, &mut remembered))? else {
+        let Some((body, tokens)) = block_in_place_if_large(self.size(), || self.write(&eviction, &mut remembered))?
+        else {
             return Ok(Attempt::Ended(None));
         };
         self.watch.lap("rewrite");
@@ -186,7 +191,7 @@ impl<M: PromptMemory> Draft<'_, M> {
                 self.watch.lap("record");
             }
         }
-        let way_back = beside(body.len(), || self.way_back(&body, &eviction));
+        let way_back = block_in_place_if_large(body.len(), || self.way_back(&body, &eviction));
         let body = way_back.as_ref().map_or(body, |way_back| way_back.offer.body(Round::Open));
         Ok(Attempt::Ended(Some(Box::new(Revision {
             body,

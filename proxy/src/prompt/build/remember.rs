@@ -10,7 +10,7 @@ use super::eviction::Eviction;
 use crate::error::MemoryError;
 use crate::memory::{PromptMemory, RecallQuery};
 use crate::openai::request::Message;
-use crate::prompt::beside::beside;
+use crate::prompt::blocking::block_in_place_if_large;
 use crate::prompt::injections::BlockRecord;
 use crate::prompt::pack::{self, Packed, Place};
 use crate::telemetry::stopwatch::{Laps, Stopwatch};
@@ -49,12 +49,12 @@ impl<M: PromptMemory> Draft<'_, M> {
         let started = Instant::now();
         let mut watch = Stopwatch::start();
         let config = &self.planner.config;
-        let question = beside(self.size(), || self.ask(eviction));
+        let question = block_in_place_if_large(self.size(), || self.ask(eviction));
         let least_relevance = config.least_relevance * self_contained(&question.text);
         let result = self.planner.memory.recall(question).await?;
         watch.absorb(result.steps);
         let quoted = self.recorded.quoted(|index| !eviction.dropped.contains(&index));
-        let retained = beside(self.size(), || self.count(&self.edits(eviction)))?.unwrap_or_default();
+        let retained = block_in_place_if_large(self.size(), || self.count(&self.edits(eviction)))?.unwrap_or_default();
         // When what must stay is over the budget by itself, the question still deserves its memories.
         let free = config.budget_tokens.checked_sub(retained).unwrap_or(config.memory_limit());
         let count = |text: &str| self.planner.preparation.counter.text(self.prepared.tokenizer, text);

@@ -12,7 +12,7 @@ use super::eviction::Eviction;
 use crate::error::MemoryError;
 use crate::memory::{MOST_POINTS, PromptMemory};
 use crate::openai::{quote, results};
-use crate::prompt::beside::beside;
+use crate::prompt::blocking::block_in_place_if_large;
 use crate::prompt::digest;
 use crate::prompt::evictable::Cuttable;
 use crate::prompt::eviction_policy::{Cut, Limits, Situation};
@@ -48,11 +48,11 @@ impl<M: PromptMemory> Draft<'_, M> {
         if !self.planner.config.shorten_tool_results {
             return Ok(None);
         }
-        let long = beside(self.size(), || self.long_results(current, cut.horizon));
+        let long = block_in_place_if_large(self.size(), || self.long_results(current, cut.horizon));
         let Some(first) = long.first().map(|result| result.index) else {
             return Ok(None);
         };
-        let fixed = beside(self.size(), || self.kept_before(first, current))?;
+        let fixed = block_in_place_if_large(self.size(), || self.kept_before(first, current))?;
         let situation = Situation { fixed, ..situation };
         let limits = Limits::new(&self.planner.config);
         let instead = |freed: usize| {
@@ -65,7 +65,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         let distinct: HashSet<TurnId> = long.iter().map(|result| result.turn).collect();
         let ids = distinct.into_iter().collect();
         let (turns, points) = self.all_main_points(ids).await?;
-        let (new, freed) = beside(self.size(), || self.shortened(&long, &turns, &points))?;
+        let (new, freed) = block_in_place_if_large(self.size(), || self.shortened(&long, &turns, &points))?;
         // Results whose main points are not known stay as they are, so that less may be freed.
         let Some(balance) = instead(freed) else {
             return Ok(None);
