@@ -13,7 +13,7 @@ use mainpoint_store::Scope;
 
 use super::Planner;
 use super::blocking::block_in_place_if_large;
-use super::build::{Manner, Revised, Revision, revise};
+use super::build::{RequestOptions, Revised, Revision, revise};
 use super::conversation_match::match_conversation;
 use super::receipt::{EvictionNote, Receipt};
 use super::way_back::WayBack;
@@ -193,8 +193,8 @@ impl Plan {
         };
         let cache = planner.cache.visit(&prepared.prefix_ids, context.time);
         self.receipt.cache = cache;
-        let manner = Manner { mode: context.mode, reach: context.reach, storing, cache };
-        let revised = revise(planner, &prepared, manner).await;
+        let options = RequestOptions { mode: context.mode, reach: context.reach, storing, cache };
+        let revised = revise(planner, &prepared, options).await;
         block_in_place_if_large(size, move || {
             let Revised { revision, unread_turns } = revised?;
             self.receipt.unread_turns = unread_turns;

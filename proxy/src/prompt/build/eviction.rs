@@ -124,7 +124,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             fixed,
             fresh: (self.prepared.fresh_from()..request.messages.len()).map(cost).sum(),
             growth: total.saturating_sub(fixed) / users.count().max(1),
-            cache: self.manner.cache,
+            cache: self.options.cache,
         })
     }
 

@@ -76,7 +76,7 @@ pub(crate) struct Revision {
 
 /// What holds for one request besides what it says.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Manner {
+pub(crate) struct RequestOptions {
     /// The ledger is written only for a prompt that will be forwarded.
     pub(crate) mode: Mode,
     /// Whose turns are recalled.
@@ -95,12 +95,12 @@ pub(crate) struct Manner {
 pub(crate) async fn revise<M: PromptMemory>(
     planner: &Planner<M>,
     prepared: &Prepared,
-    manner: Manner,
+    options: RequestOptions,
 ) -> Result<Revised, MemoryError> {
     let budget = planner.config.budget_tokens;
     let is_within = prepared.tokens.total() <= budget;
     let was_within = prepared.tokenizer.ever(prepared.tokens.total()) <= budget;
-    let lacks = manner.reach == RecallReach::Caller || !prepared.lost().is_empty();
+    let lacks = options.reach == RecallReach::Caller || !prepared.lost().is_empty();
     let Some(question) = prepared.request.last_user().filter(|_| !was_within || lacks) else {
         return Ok(Revised::default());
     };
@@ -128,7 +128,7 @@ pub(crate) async fn revise<M: PromptMemory>(
             false => Bounds::default(),
         };
         let replaced = Mutex::default();
-        let draft = Draft { planner, manner, prepared, question, bounds, tool, recorded, replaced, watch };
+        let draft = Draft { planner, options, prepared, question, bounds, tool, recorded, replaced, watch };
         let unread = if leaves { draft.unread().await? } else { BTreeSet::new() };
         let attempt = if leaves { draft.evicting(&unread).await? } else { draft.complete(Eviction::none()).await? };
         if let Attempt::Ended(revision) = attempt {
@@ -151,7 +151,7 @@ enum Attempt {
 /// A request and everything recorded about it.
 struct Draft<'a, M> {
     planner: &'a Planner<M>,
-    manner: Manner,
+    options: RequestOptions,
     prepared: &'a Prepared,
     /// Index of the last user message.
     question: usize,
@@ -182,9 +182,9 @@ impl<M: PromptMemory> Draft<'_, M> {
             return Ok(Attempt::Ended(None));
         };
         self.watch.lap("rewrite");
-        if self.manner.mode == Mode::On {
+        if self.options.mode == Mode::On {
             self.prepared.deadline.check()?;
-            if self.manner.storing == Storing::On {
+            if self.options.storing == Storing::On {
                 if !self.record(&eviction, &remembered).await? {
                     return Ok(Attempt::Overtaken);
                 }

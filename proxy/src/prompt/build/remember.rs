@@ -95,7 +95,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             scope: &prepared.scope,
             text: message.map(Message::text).unwrap_or_default(),
             asked: prepared.time,
-            reach: self.manner.reach,
+            reach: self.options.reach,
             dropped,
             retained,
         }
