@@ -20,8 +20,8 @@ mod pack;
 pub(crate) mod plan;
 mod planner;
 mod provider_cache;
+pub(crate) mod recall_tool_context;
 pub(crate) mod receipt;
 mod restated;
-pub(crate) mod way_back;
 
 pub(crate) use planner::Planner;

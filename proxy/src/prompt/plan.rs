@@ -15,8 +15,8 @@ use super::Planner;
 use super::blocking::block_in_place_if_large;
 use super::build::{RequestOptions, Revised, Revision, revise};
 use super::conversation_match::match_conversation;
+use super::recall_tool_context::RecallToolContext;
 use super::receipt::{EvictionNote, Receipt};
-use super::way_back::WayBack;
 use crate::config::{Mode, RecallReach, Storing};
 use crate::conversation::prepare::{Prepared, RawRequest, ReplySlot};
 use crate::conversation::scope::Sender;
@@ -85,7 +85,7 @@ pub(crate) struct Plan {
     /// Whether no memories were put into the forwarded prompt because none is near enough to its question.
     pub(crate) abstains: bool,
     /// What the model may still ask for, if the forwarded prompt offers that.
-    pub(crate) way_back: Option<WayBack>,
+    pub(crate) recall_tool_context: Option<RecallToolContext>,
     /// What is to be stored once the upstream has accepted the request.
     pub(crate) intake: IncomingTurns,
     /// Where the reply will stand in the conversation.
@@ -114,7 +114,7 @@ impl Plan {
             evicts: false,
             shortens: 0,
             abstains: false,
-            way_back: None,
+            recall_tool_context: None,
             intake: IncomingTurns::default(),
             reply_slot: None,
             estimated: None,
@@ -287,7 +287,7 @@ impl Plan {
             self.shortens = revision.freshly_shortened;
             self.abstains = revision.abstained;
             self.body = revision.body;
-            self.way_back = revision.way_back;
+            self.recall_tool_context = revision.recall_tool_context;
             self.outcome = Outcome::Rewritten;
         }
     }

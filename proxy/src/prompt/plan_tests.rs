@@ -152,13 +152,13 @@ async fn a_rewritten_prompt_offers_the_tool_within_its_budget_and_a_call_is_answ
     let plan = case.plan(Mode::On).await;
     assert!(String::from_utf8_lossy(&plan.body).contains(DEFINITION));
     assert!(plan.receipt.tokens_forwarded.unwrap() <= 300);
-    let way_back = plan.way_back.unwrap();
-    let found = way_back.recall(&case.planner, "where?", 1).await;
+    let recall_tool_context = plan.recall_tool_context.unwrap();
+    let found = recall_tool_context.recall(&case.planner, "where?", 1).await;
     assert!(found.text().contains("user: memory1 said") && found.sources.len() == 1, "{}", found.text());
-    assert!(case.plan(Mode::Shadow).await.way_back.is_none());
+    assert!(case.plan(Mode::Shadow).await.recall_tool_context.is_none());
     case.planner.memory.is_stuck = true;
     case.planner.config.deadline = Duration::from_millis(20);
-    let found = way_back.recall(&case.planner, "where?", 1).await;
+    let found = recall_tool_context.recall(&case.planner, "where?", 1).await;
     assert_eq!((found.text(), found.sources.len()), ("Nothing was found.", 0));
 }
 

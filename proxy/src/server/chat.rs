@@ -79,7 +79,7 @@ pub(crate) async fn answer(
             call.headers.remove(about_the_original);
         }
     }
-    if plan.reply_slot.is_some() || plan.way_back.is_some() {
+    if plan.reply_slot.is_some() || plan.recall_tool_context.is_some() {
         // The reply is read on its way, so it must not be compressed.
         call.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
@@ -99,11 +99,11 @@ pub(crate) async fn answer(
         shared.receipts.put(chat.id, on_trust.unwrap_or(scope), completed(receipt, &chat, mode, outcome));
     }
     let started = Instant::now();
-    let answered = match plan.way_back.take() {
-        Some(way_back) => {
+    let answered = match plan.recall_tool_context.take() {
+        Some(recall_tool_context) => {
             // What the answer says of tokens is the sum of several prompts.
             plan.estimated = None;
-            Box::pin(recall_tool::answer(Exchange::new(shared, chat.id, call, way_back))).await
+            Box::pin(recall_tool::answer(Exchange::new(shared, chat.id, call, recall_tool_context))).await
         }
         None => shared.send(call).await,
     };

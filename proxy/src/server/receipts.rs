@@ -9,8 +9,8 @@ use lru::LruCache;
 use mainpoint_store::Scope;
 use uuid::Uuid;
 
+use crate::prompt::recall_tool_context::Found;
 use crate::prompt::receipt::{Receipt, ReplyNote};
-use crate::prompt::way_back::Found;
 
 /// The receipts of recent requests; the oldest go first.
 #[derive(Debug)]

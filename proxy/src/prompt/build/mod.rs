@@ -27,7 +27,7 @@ use super::eviction_policy::Balance;
 use super::injections::{BlockRecord, Recorded, entry};
 use super::pack::Source;
 use super::provider_cache::CacheState;
-use super::way_back::WayBack;
+use super::recall_tool_context::RecallToolContext;
 use crate::config::{Mode, RecallReach, Storing};
 use crate::conversation::prepare::Prepared;
 use crate::error::MemoryError;
@@ -67,7 +67,7 @@ pub(crate) struct Revision {
     /// Whether there are none because nothing that was found is near enough to the question.
     pub(crate) abstained: bool,
     /// What the model may still ask for; `None` where it is offered no tool.
-    pub(crate) way_back: Option<WayBack>,
+    pub(crate) recall_tool_context: Option<RecallToolContext>,
     /// Time spent on finding memories.
     pub(crate) recall: Duration,
     /// Time spent on each step.
@@ -191,8 +191,10 @@ impl<M: PromptMemory> Draft<'_, M> {
                 self.watch.lap("record");
             }
         }
-        let way_back = block_in_place_if_large(body.len(), || self.way_back(&body, &eviction));
-        let body = way_back.as_ref().map_or(body, |way_back| way_back.offer.body(Round::Open));
+        let recall_tool_context = block_in_place_if_large(body.len(), || self.recall_tool_context(&body, &eviction));
+        let body = recall_tool_context
+            .as_ref()
+            .map_or(body, |recall_tool_context| recall_tool_context.offer.body(Round::Open));
         Ok(Attempt::Ended(Some(Box::new(Revision {
             body,
             tokens,
@@ -202,7 +204,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             balance: eviction.balance,
             sources: remembered.block.map(|block| block.sources).unwrap_or_default(),
             abstained: remembered.abstained,
-            way_back,
+            recall_tool_context,
             recall: remembered.time,
             steps: self.watch.laps(),
         }))))
@@ -239,11 +241,11 @@ impl<M: PromptMemory> Draft<'_, M> {
         Ok(body.map(|body| (body, tokens)))
     }
 
-    /// The way back of a prompt that offers the tool.
-    fn way_back(&self, body: &Bytes, eviction: &Eviction) -> Option<WayBack> {
+    /// What calls of the tool are answered with, for a prompt that offers it.
+    fn recall_tool_context(&self, body: &Bytes, eviction: &Eviction) -> Option<RecallToolContext> {
         let offer = (self.tool > 0).then(|| Offer::new(body.clone())).flatten()?;
         let quoted = self.recorded.quoted(|index| !eviction.dropped.contains(&index));
-        Some(WayBack::new(offer, self.ask(eviction), quoted, self.prepared.tokenizer))
+        Some(RecallToolContext::new(offer, self.ask(eviction), quoted, self.prepared.tokenizer))
     }
 
     fn edits(&self, eviction: &Eviction) -> Edits {

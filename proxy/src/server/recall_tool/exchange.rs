@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::error::ProxyError;
 use crate::http::response::Body;
 use crate::openai::recall_tool::{Asked, Round};
-use crate::prompt::way_back::{Found, WayBack};
+use crate::prompt::recall_tool_context::{Found, RecallToolContext};
 use crate::server::Shared;
 use crate::telemetry::metrics;
 use crate::upstream::{Call, CallBody};
@@ -24,16 +24,21 @@ pub(in crate::server) struct Exchange {
     path: String,
     query: Option<String>,
     headers: HeaderMap,
-    way_back: WayBack,
+    recall_tool_context: RecallToolContext,
     /// Answers that called the tool.
     rounds: usize,
 }
 
 impl Exchange {
-    /// The exchange that begins with `call`, whose body `way_back` has, and whose receipt has this id.
-    pub(in crate::server) fn new(shared: &Arc<Shared>, id: Uuid, call: Call, way_back: WayBack) -> Self {
+    /// The exchange that begins with `call`, whose body `recall_tool_context` has, and whose receipt has this id.
+    pub(in crate::server) fn new(
+        shared: &Arc<Shared>,
+        id: Uuid,
+        call: Call,
+        recall_tool_context: RecallToolContext,
+    ) -> Self {
         let Call { method, path, query, headers, .. } = call;
-        Self { shared: Arc::clone(shared), id, method, path, query, headers, way_back, rounds: 0 }
+        Self { shared: Arc::clone(shared), id, method, path, query, headers, recall_tool_context, rounds: 0 }
     }
 
     /// Whether the tool may not be called any more.
@@ -52,7 +57,7 @@ impl Exchange {
             path: self.path.clone(),
             query: self.query.clone(),
             headers: self.headers.clone(),
-            body: CallBody::Whole(self.way_back.offer.body(round)),
+            body: CallBody::Whole(self.recall_tool_context.offer.body(round)),
         };
         self.shared.send(call).await
     }
@@ -70,7 +75,7 @@ impl Exchange {
             metrics::memories(found.sources.len());
             self.shared.receipts.note_recall(self.id, found);
         }
-        self.way_back.offer.add(asked, &results);
+        self.recall_tool_context.offer.add(asked, &results);
         self.rounds += 1;
         self.send().await
     }
@@ -80,7 +85,7 @@ impl Exchange {
             return Found::default();
         };
         let _passing = planner.memory.in_flight();
-        self.way_back.recall(planner, query, calls.min(MOST_CALLS)).await
+        self.recall_tool_context.recall(planner, query, calls.min(MOST_CALLS)).await
     }
 }
 

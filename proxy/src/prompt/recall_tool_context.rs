@@ -1,4 +1,4 @@
-//! A way back: what a model may still ask for of what has left its prompt, and how it is told.
+//! What a model may still ask for of what has left its prompt, and how it is told.
 //!
 //! It must not know how a call arrives or how its result is sent. A call always has a result: whatever fails, nothing was found.
 
@@ -17,7 +17,7 @@ use crate::openai::recall_tool::Offer;
 use crate::openai::tokens::Tokenizer;
 
 /// A rewritten prompt that offers the tool, and what its calls are answered with.
-pub(crate) struct WayBack {
+pub(crate) struct RecallToolContext {
     /// The prompt.
     pub(crate) offer: Offer,
     scope: Scope,
@@ -30,9 +30,9 @@ pub(crate) struct WayBack {
     tokenizer: Tokenizer,
 }
 
-impl std::fmt::Debug for WayBack {
+impl std::fmt::Debug for RecallToolContext {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("WayBack").field("offer", &self.offer).finish_non_exhaustive()
+        formatter.debug_struct("RecallToolContext").field("offer", &self.offer).finish_non_exhaustive()
     }
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Found {
     pub(crate) sources: Vec<Source>,
 }
 
-impl WayBack {
+impl RecallToolContext {
     /// A prompt, the question that its memories were found with, the turns that it quotes, and the tokenizer of its model.
     pub(crate) fn new(offer: Offer, question: RecallQuery<'_>, quoted: HashSet<TurnId>, tokenizer: Tokenizer) -> Self {
         let RecallQuery { scope, asked, reach, dropped, retained, .. } = question;
