@@ -100,7 +100,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// The original bytes, as they are, because the memory does not apply to them.
-    pub(crate) fn aside(body: Bytes, reason: Reason) -> Self {
+    pub(crate) fn not_applicable(body: Bytes, reason: Reason) -> Self {
         Self { reason: Some(reason), ..Self::passthrough(body) }
     }
 

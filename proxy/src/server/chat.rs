@@ -68,7 +68,7 @@ pub(crate) async fn answer(
             let sender = Sender { headers: &parts.headers, identity: &identity };
             plan(shared, RequestContext { surface: chat.surface, mode, reach, storing, sender, time }, body).await
         }
-        Err(reason) => Plan::aside(body, reason),
+        Err(reason) => Plan::not_applicable(body, reason),
     };
     let on_trust = plan.scope.as_ref().and_then(|_| shared.scope_on_trust(&parts.headers, &parts.uri));
     let is_on_trust = on_trust.is_some();
@@ -182,7 +182,7 @@ fn completed(receipt: Receipt, chat: &ChatCall<'_>, mode: Mode, outcome: Outcome
 
 async fn plan(shared: &Shared, context: RequestContext<'_>, body: Bytes) -> Plan {
     let Some(planner) = &shared.planner else {
-        return Plan::aside(body, Reason::ModeOff);
+        return Plan::not_applicable(body, Reason::ModeOff);
     };
     let started = Instant::now();
     // Boxed, so that a request without a memory is as small as one that is only relayed.
@@ -211,7 +211,7 @@ async fn plain(planner: &Planner, context: RequestContext<'_>, body: Bytes, limi
                 Outcome::Passthrough | Outcome::FailedOpen => Plan { body, ..plan },
             }
         }
-        Ok(Err(error)) => Plan::aside(body, error.into()),
+        Ok(Err(error)) => Plan::not_applicable(body, error.into()),
         Err(_) => {
             planner.report(&MemoryError::Deadline);
             Plan { outcome: Outcome::FailedOpen, ..Plan::passthrough(body) }
