@@ -192,9 +192,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             }
         }
         let recall_tool_context = block_in_place_if_large(body.len(), || self.recall_tool_context(&body, &eviction));
-        let body = recall_tool_context
-            .as_ref()
-            .map_or(body, |recall_tool_context| recall_tool_context.offer.body(Round::Open));
+        let body = recall_tool_context.as_ref().map_or(body, |context| context.offer.body(Round::Open));
         Ok(Attempt::Ended(Some(Box::new(Revision {
             body,
             tokens,
