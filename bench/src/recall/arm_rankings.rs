@@ -3,7 +3,7 @@
 //! It must not know how turns are read or stored, or how rankings are judged.
 
 use mainpoint::memory::recall::candidates::{chances, ranked};
-use mainpoint::memory::recall::newer::{Told, newer, newest_first};
+use mainpoint::memory::recall::newer::{DatedTurn, newer, newest_first};
 use mainpoint::memory::recall::relevance::Candidate;
 use mainpoint_engine::{Codes, QuestionCodes};
 
@@ -84,12 +84,12 @@ impl Shipped<'_> {
         let (recalled, others) = turns.split_at(turns.len().min(MOST_TURNS));
         let told = recalled.iter().zip(&ranking).filter_map(|(turn, (_, chance))| Some((self.turn(*turn)?, *chance)));
         let told: Vec<(&Turn, String, f32)> = told.map(|(turn, chance)| (turn, turn.message(), chance)).collect();
-        let told: Vec<Told<'_>> = told
+        let dated: Vec<DatedTurn<'_>> = told
             .iter()
-            .map(|(turn, text, chance)| Told { role: turn.role, text, time: turn.time, chance: *chance })
+            .map(|(turn, text, chance)| DatedTurn { role: turn.role, text, time: turn.time, chance: *chance })
             .collect();
         let asked = self.conversation.turns.last().map(|turn| turn.time).unwrap_or_default();
-        let order = newest_first(&newer(&self.question.text, asked, &told));
+        let order = newest_first(&newer(&self.question.text, asked, &dated));
         let recalled = order.iter().filter_map(|place| recalled.get(*place));
         recalled.chain(others).copied().collect()
     }

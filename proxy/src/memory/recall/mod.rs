@@ -21,7 +21,7 @@ use mainpoint_store::{IndexedPassage, Scope, Snapshot, Store, Turn, TurnId, With
 use self::abstention::{Evidence, Floor};
 use self::candidates::{chances, ranked};
 use self::excerpts::excerpts;
-use self::newer::{Told, newer, newest_first};
+use self::newer::{DatedTurn, newer, newest_first};
 use self::relevance::Candidate;
 use self::search::{ComparedTurns, Search};
 use super::small_talk::SmallTalk;
@@ -106,8 +106,8 @@ impl RecallResult {
 
     /// The same with what was told last before what was told of it earlier, for a question asked at a time.
     pub(crate) fn newest_first(mut self, question: &str, asked: DateTime<Utc>) -> Self {
-        let told: Vec<Told<'_>> = self.turns.iter().map(RecalledTurn::told).collect();
-        let newer = newer(question, asked, &told);
+        let turns: Vec<DatedTurn<'_>> = self.turns.iter().map(RecalledTurn::dated).collect();
+        let newer = newer(question, asked, &turns);
         let ids: Vec<TurnId> = self.turns.iter().map(|recalled| recalled.turn.id).collect();
         for (place, later) in newer.iter().enumerate() {
             let Some((later, own)) = later.zip(self.turns.get_mut(place)) else { continue };
@@ -126,8 +126,8 @@ impl RecallResult {
 }
 
 impl RecalledTurn {
-    fn told(&self) -> Told<'_> {
-        Told {
+    fn dated(&self) -> DatedTurn<'_> {
+        DatedTurn {
             role: &self.turn.role,
             text: self.passage.as_deref().unwrap_or(&self.turn.text),
             time: self.turn.time,

@@ -19,7 +19,7 @@ use crate::memory::script::{is_hiragana, is_wide};
 
 /// A turn that was recalled, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Told<'a> {
+pub struct DatedTurn<'a> {
     /// Who speaks, as the wire has it.
     pub role: &'a str,
     /// What would be quoted of it.
@@ -33,15 +33,16 @@ pub struct Told<'a> {
 /// Of each turn the place of the newest one that tells otherwise what it tells; `None` for one that nothing newer is about. What
 /// a place stands for has none itself. A question that names a time asks for what was said then, whatever was said since.
 #[must_use]
-pub fn newer(question: &str, asked: DateTime<Utc>, told: &[Told<'_>]) -> Vec<Option<usize>> {
-    let mut found = vec![None; told.len()];
+pub fn newer(question: &str, asked: DateTime<Utc>, turns: &[DatedTurn<'_>]) -> Vec<Option<usize>> {
+    let mut found = vec![None; turns.len()];
     let question_words = words_of(question);
-    if told.len() < 2 || question_words.is_empty() || !dates::periods(question, asked).is_empty() {
+    if turns.len() < 2 || question_words.is_empty() || !dates::periods(question, asked).is_empty() {
         return found;
     }
-    let statements: Vec<Option<Statement<'_>>> = told.iter().map(|one| Statement::of(one, &question_words)).collect();
-    let mut places: Vec<usize> = (0..told.len()).collect();
-    places.sort_by_key(|place| std::cmp::Reverse(told.get(*place).map(|one| one.time)));
+    let statements: Vec<Option<Statement<'_>>> =
+        turns.iter().map(|turn| Statement::of(turn, &question_words)).collect();
+    let mut places: Vec<usize> = (0..turns.len()).collect();
+    places.sort_by_key(|place| std::cmp::Reverse(turns.get(*place).map(|turn| turn.time)));
     let mut newest: Vec<(usize, &Statement<'_>)> = Vec::new();
     for place in places {
         let Some(statement) = statements.get(place).and_then(Option::as_ref) else { continue };
@@ -98,11 +99,11 @@ const LEAST_SHARED: usize = 5;
 
 impl<'a> Statement<'a> {
     /// What a turn states about the question; nothing for one that is not the user's or has no word of the question.
-    fn of(told: &Told<'a>, question: &Words) -> Option<Self> {
-        if told.role != "user" {
+    fn of(turn: &DatedTurn<'a>, question: &Words) -> Option<Self> {
+        if turn.role != "user" {
             return None;
         }
-        let (speaker, said) = speaker_of(told.text).map_or((None, told.text), |(name, said)| (Some(name), said));
+        let (speaker, said) = speaker_of(turn.text).map_or((None, turn.text), |(name, said)| (Some(name), said));
         let stated = sentences(said).filter(|sentence| states(sentence)).map(words_of);
         let is_about = |sentence: &Words| sentence.keys().any(|word| question.contains_key(word));
         let sentences: Vec<Words> = stated.filter(is_about).collect();
@@ -110,7 +111,7 @@ impl<'a> Statement<'a> {
         for (word, count) in sentences.iter().flatten().filter(|(word, _)| question.contains_key(*word)) {
             asked.insert(word.clone(), *count);
         }
-        (!sentences.is_empty()).then_some(Self { speaker, time: told.time, chance: told.chance, sentences, asked })
+        (!sentences.is_empty()).then_some(Self { speaker, time: turn.time, chance: turn.chance, sentences, asked })
     }
 
     /// Whether this was said later than an `earlier` statement by the same speaker about the same.
@@ -209,8 +210,8 @@ mod tests {
     use super::*;
 
     /// What a user told on one day after the other, all equally likely to answer.
-    fn told<'a>(texts: &[&'a str]) -> Vec<Told<'a>> {
-        let one = |(day, text): (i64, &&'a str)| Told {
+    fn told<'a>(texts: &[&'a str]) -> Vec<DatedTurn<'a>> {
+        let one = |(day, text): (i64, &&'a str)| DatedTurn {
             role: "user",
             text,
             time: DateTime::UNIX_EPOCH + TimeDelta::days(day),
@@ -219,7 +220,7 @@ mod tests {
         (0..).zip(texts).map(one).collect()
     }
 
-    fn found(question: &str, told: &[Told<'_>]) -> Vec<Option<usize>> {
+    fn found(question: &str, told: &[DatedTurn<'_>]) -> Vec<Option<usize>> {
         newer(question, DateTime::UNIX_EPOCH + TimeDelta::days(1000), told)
     }
 
@@ -302,9 +303,9 @@ mod tests {
     fn others_do_not_speak_for_the_user_nor_what_is_unlikely_for_what_is_likely() {
         let none = [None, None];
         let (then, now) = (told(&[THEN, NOW])[0], told(&[THEN, NOW])[1]);
-        assert_eq!(found(QUESTION, &[then, Told { role: "assistant", ..now }]), none);
-        assert_eq!(found(QUESTION, &[then, Told { chance: 0.02, ..now }]), none);
-        assert_eq!(found(QUESTION, &[then, Told { time: then.time, ..now }]), none, "neither is newer");
+        assert_eq!(found(QUESTION, &[then, DatedTurn { role: "assistant", ..now }]), none);
+        assert_eq!(found(QUESTION, &[then, DatedTurn { chance: 0.02, ..now }]), none);
+        assert_eq!(found(QUESTION, &[then, DatedTurn { time: then.time, ..now }]), none, "neither is newer");
         let named = |name: &str, text: &str| format!("{name}: {text}");
         let (ann, bo, later) = (named("Ann", THEN), named("Bo", NOW), named("Ann", NOW));
         assert_eq!(found(QUESTION, &told(&[&ann, &bo])), none);
