@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::cors::AskedHeaders;
 use super::observed::{ObservedBody, ReplyKind, ReplyListener};
-use super::recall_tool::Exchange;
+use super::recall_tool::ToolLoop;
 use super::{Shared, cors, recall_tool, relay, turn_recorder};
 use crate::config::{Mode, RecallReach, Storing};
 use crate::conversation::scope::Sender;
@@ -103,7 +103,7 @@ pub(crate) async fn answer(
         Some(recall_tool_context) => {
             // What the answer says of tokens is the sum of several prompts.
             plan.estimated = None;
-            Box::pin(recall_tool::answer(Exchange::new(shared, chat.id, call, recall_tool_context))).await
+            Box::pin(recall_tool::answer(ToolLoop::new(shared, chat.id, call, recall_tool_context))).await
         }
         None => shared.send(call).await,
     };

@@ -12,7 +12,7 @@ use super::splicing::Envelope;
 use super::usage::Usage;
 use crate::openai::reply::sse::Framer;
 
-/// The answers of an exchange as the client sees them: one stream with one id and one beginning.
+/// The answers of a tool loop as the client sees them: one stream with one id and one beginning.
 #[derive(Debug, Default)]
 pub(crate) struct StreamedAnswer {
     framer: Framer,

@@ -24,16 +24,16 @@ pub(crate) struct Offer {
     /// The end of the last message.
     messages: usize,
     /// What was asked and found, as messages with a comma before each.
-    exchanges: Vec<u8>,
+    tool_rounds: Vec<u8>,
 }
 
-/// Which request of an exchange is to be sent.
+/// Whether the tool may be called in answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Round {
+pub(crate) enum ToolChoice {
     /// The tool may be called.
-    Open,
+    Allowed,
     /// The tool may not be called any more.
-    Last,
+    Forbidden,
 }
 
 /// Whether the tool can be added to a request: it asks for one answer, lets the model choose among its tools, which are in the
@@ -57,17 +57,19 @@ impl Offer {
             (_, Some(place)) => Some(Change::new(place, "\"none\"")),
             (_, None) => Some(Change::new(end..end, ",\"tool_choice\":\"none\"")),
         };
-        Some(Self { plain, tool, not_to_be_called, messages, exchanges: Vec::new() })
+        Some(Self { plain, tool, not_to_be_called, messages, tool_rounds: Vec::new() })
     }
 
-    /// The body to send. In the last round the tool is still there, so that the provider's cache holds, unless the client has
+    /// The body to send. Where the tool is forbidden it is still there, so that the provider's cache holds, unless the client has
     /// tools of its own.
-    pub(crate) fn body(&self, round: Round) -> Bytes {
-        let mut changes = vec![Change::new(self.messages..self.messages, self.exchanges.clone())];
-        match (round, &self.not_to_be_called) {
-            (Round::Open, _) => changes.push(self.tool.clone()),
-            (Round::Last, Some(not_to_be_called)) => changes.extend([self.tool.clone(), not_to_be_called.clone()]),
-            (Round::Last, None) => {}
+    pub(crate) fn body(&self, choice: ToolChoice) -> Bytes {
+        let mut changes = vec![Change::new(self.messages..self.messages, self.tool_rounds.clone())];
+        match (choice, &self.not_to_be_called) {
+            (ToolChoice::Allowed, _) => changes.push(self.tool.clone()),
+            (ToolChoice::Forbidden, Some(not_to_be_called)) => {
+                changes.extend([self.tool.clone(), not_to_be_called.clone()]);
+            }
+            (ToolChoice::Forbidden, None) => {}
         }
         changed(&self.plain, changes).into()
     }
@@ -75,8 +77,8 @@ impl Offer {
     /// Adds a message that calls the tool, and the result of each of its calls.
     pub(crate) fn add(&mut self, asked: Asked, results: &[String]) {
         for message in asked.messages(results) {
-            self.exchanges.push(b',');
-            self.exchanges.extend_from_slice(message.to_string().as_bytes());
+            self.tool_rounds.push(b',');
+            self.tool_rounds.extend_from_slice(message.to_string().as_bytes());
         }
     }
 }
@@ -192,7 +194,7 @@ mod tests {
                 prop_assert!(messages.is_empty());
                 return Ok(());
             };
-            let offered = offer.body(Round::Open);
+            let offered = offer.body(ToolChoice::Allowed);
             let text = std::str::from_utf8(&offered).unwrap();
             let without = match tools.as_deref() {
                 None => text.replacen(&format!(",\"tools\":[{DEFINITION}]"), "", 1),
@@ -208,7 +210,7 @@ mod tests {
             prop_assert_eq!(value(&offered), expected.clone());
 
             offer.add(asked(), &["found".to_owned()]);
-            let next = offer.body(Round::Open);
+            let next = offer.body(ToolChoice::Allowed);
             let added = asked().messages(&["found".to_owned()]);
             let added: String = added.iter().map(|message| format!(",{message}")).collect();
             prop_assert_eq!(std::str::from_utf8(&next).unwrap().replacen(&added, "", 1), text);
@@ -226,7 +228,7 @@ mod tests {
         ] {
             let mut offer = Offer::new(request(members).into()).unwrap();
             offer.add(asked(), &["found".to_owned()]);
-            let last = value(&offer.body(Round::Last));
+            let last = value(&offer.body(ToolChoice::Forbidden));
             assert_eq!((&last["tool_choice"], last["tools"].as_array().unwrap().len()), (&json!(choice), tools));
             assert_eq!(last["messages"].as_array().unwrap().len(), 3);
         }

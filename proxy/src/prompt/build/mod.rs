@@ -32,7 +32,7 @@ use crate::config::{Mode, RecallReach, Storing};
 use crate::conversation::prepare::Prepared;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
-use crate::openai::recall_tool::{self, Offer, Round};
+use crate::openai::recall_tool::{self, Offer, ToolChoice};
 use crate::openai::request::{ChatRequest, Message, Surface};
 use crate::openai::results;
 use crate::openai::splice::{self, Edits};
@@ -192,7 +192,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             }
         }
         let recall_tool_context = block_in_place_if_large(body.len(), || self.recall_tool_context(&body, &eviction));
-        let body = recall_tool_context.as_ref().map_or(body, |context| context.offer.body(Round::Open));
+        let body = recall_tool_context.as_ref().map_or(body, |context| context.offer.body(ToolChoice::Allowed));
         Ok(Attempt::Ended(Some(Box::new(Revision {
             body,
             tokens,

@@ -7,16 +7,16 @@ use futures::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 
-use super::exchange::Exchange;
+use super::tool_loop::ToolLoop;
 use crate::error::ProxyError;
 use crate::http::response::{Body, BodyError};
 use crate::openai::recall_tool::{Asked, StreamedAnswer};
 use crate::openai::request::Surface;
 use crate::server::observed::ReplyKind;
 
-/// `body`, which is the first answer of `exchange`, and those that follow.
-pub(super) fn going_on(exchange: Exchange, body: Body) -> Body {
-    let going_on = GoingOn { exchange, body, answer: StreamedAnswer::default(), is_over: false };
+/// `body`, which is the first answer of `tool_loop`, and those that follow.
+pub(super) fn going_on(tool_loop: ToolLoop, body: Body) -> Body {
+    let going_on = GoingOn { tool_loop, body, answer: StreamedAnswer::default(), is_over: false };
     let frames = stream::unfold(going_on, |mut going_on| async move {
         let next = going_on.next().await?;
         Some((next.map(Frame::data), going_on))
@@ -25,7 +25,7 @@ pub(super) fn going_on(exchange: Exchange, body: Body) -> Body {
 }
 
 struct GoingOn {
-    exchange: Exchange,
+    tool_loop: ToolLoop,
     /// The present answer.
     body: Body,
     answer: StreamedAnswer,
@@ -75,13 +75,13 @@ impl GoingOn {
 
     /// Answers what was asked, so that another answer comes.
     async fn go_on(&mut self, asked: Asked) -> Result<(), BodyError> {
-        let response = self.exchange.go_on(asked).await?;
+        let response = self.tool_loop.go_on(asked).await?;
         let kind = ReplyKind::of(Surface::ChatCompletions, response.headers());
         if !(response.status().is_success() && matches!(kind, ReplyKind::Events(_))) {
             tracing::warn!(status = response.status().as_u16(), "the upstream did not go on with its stream");
             return Err(ProxyError::UpstreamBroken.into());
         }
-        if self.exchange.is_last() {
+        if self.tool_loop.is_last() {
             self.answer.expect_last();
         }
         self.body = response.into_body();

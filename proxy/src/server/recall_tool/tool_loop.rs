@@ -1,4 +1,4 @@
-//! The requests of one exchange: the first one, and one more for each answer that only calls our tool.
+//! The requests of one tool loop: the first one, and one more for each answer that only calls our tool.
 //!
 //! It must not know how answers are read.
 
@@ -9,14 +9,14 @@ use uuid::Uuid;
 
 use crate::error::ProxyError;
 use crate::http::response::Body;
-use crate::openai::recall_tool::{Asked, Round};
+use crate::openai::recall_tool::{Asked, ToolChoice};
 use crate::prompt::recall_tool_context::{Found, RecallToolContext};
 use crate::server::Shared;
 use crate::telemetry::metrics;
 use crate::upstream::{Call, CallBody};
 
 /// A request that offers our tool, and how often that was called.
-pub(in crate::server) struct Exchange {
+pub(in crate::server) struct ToolLoop {
     shared: Arc<Shared>,
     /// Whose receipt says what was recalled.
     id: Uuid,
@@ -29,8 +29,8 @@ pub(in crate::server) struct Exchange {
     rounds: usize,
 }
 
-impl Exchange {
-    /// The exchange that begins with `call`, whose body `recall_tool_context` has, and whose receipt has this id.
+impl ToolLoop {
+    /// The loop that begins with `call`, whose body `recall_tool_context` has, and whose receipt has this id.
     pub(in crate::server) fn new(
         shared: &Arc<Shared>,
         id: Uuid,
@@ -51,13 +51,13 @@ impl Exchange {
     /// # Errors
     /// When no answer comes.
     pub(super) async fn send(&self) -> Result<Response<Body>, ProxyError> {
-        let round = if self.is_last() { Round::Last } else { Round::Open };
+        let choice = if self.is_last() { ToolChoice::Forbidden } else { ToolChoice::Allowed };
         let call = Call {
             method: self.method.clone(),
             path: self.path.clone(),
             query: self.query.clone(),
             headers: self.headers.clone(),
-            body: CallBody::Whole(self.recall_tool_context.offer.body(round)),
+            body: CallBody::Whole(self.recall_tool_context.offer.body(choice)),
         };
         self.shared.send(call).await
     }
