@@ -7,20 +7,20 @@ use std::collections::HashMap;
 
 use crate::openai::request::Message;
 
-/// What in a conversation belongs together.
+/// Which calls and results of a conversation belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Bonds {
+pub(crate) struct CallPairs {
     /// For each message whether nothing may start at it, because it lies between a call and its last result.
     bound: Vec<bool>,
     /// Results whose calls are not among the messages.
     orphans: Vec<usize>,
 }
 
-impl Bonds {
-    /// What belongs together in a conversation. Takes time in proportion to its length.
+impl CallPairs {
+    /// Pairs the calls of a conversation with their results. Takes time in proportion to its length.
     pub(crate) fn new(messages: &[Message]) -> Self {
         let mut pairing = Pairing::default();
-        // How many more bonds begin than end at each message.
+        // How many more pairs begin than end at each message.
         let mut changes = vec![0_i64; messages.len() + 1];
         let mut orphans = Vec::new();
         for (index, message) in messages.iter().enumerate() {
@@ -229,7 +229,7 @@ pub(crate) mod tests {
         #[test]
         fn a_call_and_its_results_are_never_split(request in request()) {
             let messages = &request.messages;
-            let exchanges = Bonds::new(messages).exchanges(messages);
+            let exchanges = CallPairs::new(messages).exchanges(messages);
             let unit_of = places(&exchanges, messages.len());
             for (call, result) in answered(messages) {
                 prop_assert_eq!(unit_of[call], unit_of[result]);
@@ -238,7 +238,7 @@ pub(crate) mod tests {
 
         #[test]
         fn units_hold_every_message_but_instructions_once_and_in_order(request in request()) {
-            let flat: Vec<usize> = Bonds::new(&request.messages).exchanges(&request.messages).concat();
+            let flat: Vec<usize> = CallPairs::new(&request.messages).exchanges(&request.messages).concat();
             let expected: Vec<usize> =
                 (0..request.messages.len()).filter(|index| !request.messages[*index].is_instruction()).collect();
             prop_assert_eq!(flat, expected);
@@ -246,16 +246,16 @@ pub(crate) mod tests {
 
         #[test]
         fn every_unit_but_the_first_starts_on_a_user_message(request in request()) {
-            for exchange in Bonds::new(&request.messages).exchanges(&request.messages).iter().skip(1) {
+            for exchange in CallPairs::new(&request.messages).exchanges(&request.messages).iter().skip(1) {
                 prop_assert_eq!(request.messages[exchange[0]].role, "user");
             }
         }
 
         #[test]
         fn rounds_hold_everything_after_the_leading_user_messages_once_and_in_order(request in request()) {
-            let bonds = Bonds::new(&request.messages);
-            for exchange in bonds.exchanges(&request.messages) {
-                let rounds = bonds.tool_rounds(&request.messages, &exchange);
+            let call_pairs = CallPairs::new(&request.messages);
+            for exchange in call_pairs.exchanges(&request.messages) {
+                let rounds = call_pairs.tool_rounds(&request.messages, &exchange);
                 let flat = rounds.concat();
                 let leading = &exchange[..exchange.len() - flat.len()];
                 prop_assert_eq!(&[leading, &flat[..]].concat(), &exchange);
@@ -267,9 +267,9 @@ pub(crate) mod tests {
 
         #[test]
         fn no_round_splits_a_call_from_a_result_or_reasoning_from_what_follows(request in request()) {
-            let bonds = Bonds::new(&request.messages);
-            for exchange in bonds.exchanges(&request.messages) {
-                let rounds = bonds.tool_rounds(&request.messages, &exchange);
+            let call_pairs = CallPairs::new(&request.messages);
+            for exchange in call_pairs.exchanges(&request.messages) {
+                let rounds = call_pairs.tool_rounds(&request.messages, &exchange);
                 let round_of = places(&rounds, request.messages.len());
                 for (call, result) in answered(&request.messages) {
                     if exchange.contains(&result) {
@@ -286,9 +286,9 @@ pub(crate) mod tests {
     }
 
     fn groups(request: &ChatRequest) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
-        let bonds = Bonds::new(&request.messages);
-        let exchanges = bonds.exchanges(&request.messages);
-        let rounds = bonds.tool_rounds(&request.messages, exchanges.last().map_or(&[], Vec::as_slice));
+        let call_pairs = CallPairs::new(&request.messages);
+        let exchanges = call_pairs.exchanges(&request.messages);
+        let rounds = call_pairs.tool_rounds(&request.messages, exchanges.last().map_or(&[], Vec::as_slice));
         (exchanges, rounds)
     }
 
@@ -335,10 +335,10 @@ pub(crate) mod tests {
             {"role": "user", "content": "b"},
         ]);
         let request = parsed(&json!({"messages": messages}).to_string());
-        let bonds = Bonds::new(&request.messages);
-        let exchanges = bonds.exchanges(&request.messages);
+        let call_pairs = CallPairs::new(&request.messages);
+        let exchanges = call_pairs.exchanges(&request.messages);
         assert_eq!(exchanges, [vec![0, 1, 2, 3, 4], vec![5]]);
-        assert_eq!(bonds.tool_rounds(&request.messages, &exchanges[0]), [vec![1, 2], vec![3, 4]]);
+        assert_eq!(call_pairs.tool_rounds(&request.messages, &exchanges[0]), [vec![1, 2], vec![3, 4]]);
     }
 
     #[test]
@@ -353,10 +353,10 @@ pub(crate) mod tests {
             {"role": "tool", "tool_call_id": "nobody's", "content": "x"},
         ]);
         let request = parsed(&json!({"messages": messages}).to_string());
-        let bonds = Bonds::new(&request.messages);
-        let exchanges = bonds.exchanges(&request.messages);
+        let call_pairs = CallPairs::new(&request.messages);
+        let exchanges = call_pairs.exchanges(&request.messages);
         assert_eq!(exchanges, [(0..7).collect::<Vec<_>>(), vec![7, 8]]);
-        assert_eq!(bonds.tool_rounds(&request.messages, &exchanges[0]), [vec![1, 2], vec![3, 4], vec![5, 6]]);
-        assert_eq!(bonds.orphans(), [8]);
+        assert_eq!(call_pairs.tool_rounds(&request.messages, &exchanges[0]), [vec![1, 2], vec![3, 4], vec![5, 6]]);
+        assert_eq!(call_pairs.orphans(), [8]);
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::chain::Chain;
 use super::echo;
-use super::exchanges::Bonds;
+use super::exchanges::CallPairs;
 use super::scope::{Part, ScopeKey, Sender};
 use crate::deadline::Deadline;
 use crate::error::MemoryError;
@@ -47,8 +47,8 @@ pub(crate) struct Prepared {
     pub(crate) time: DateTime<Utc>,
     /// Until when it may be worked on.
     pub(crate) deadline: Deadline,
-    /// What belongs together.
-    pub(crate) bonds: Bonds,
+    /// Which calls and results belong together.
+    pub(crate) call_pairs: CallPairs,
 }
 
 /// Where the reply will stand in the conversation.
@@ -133,7 +133,7 @@ impl Prepared {
         let turns = messages.map(|message| chain.turn_of(message)).collect();
         deadline.check()?;
         Ok(Self {
-            bonds: Bonds::new(&request.messages),
+            call_pairs: CallPairs::new(&request.messages),
             request,
             scope,
             prefix_ids,

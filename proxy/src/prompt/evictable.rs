@@ -8,7 +8,7 @@ use mainpoint_store::TurnId;
 
 use super::eviction_policy::{Evictable, Shape};
 use crate::config::AttachmentPolicy;
-use crate::conversation::exchanges::Bonds;
+use crate::conversation::exchanges::CallPairs;
 use crate::conversation::prepare::Prepared;
 use crate::openai::request::Message;
 use crate::openai::request::oddity::Oddity;
@@ -21,13 +21,17 @@ pub(crate) struct Cuttable<'a> {
     /// The name of the prompt up to each message, if it has one.
     pub(crate) prefix_ids: &'a [Option<TurnId>],
     /// What belongs together.
-    pub(crate) bonds: &'a Bonds,
+    pub(crate) call_pairs: &'a CallPairs,
 }
 
 impl<'a> Cuttable<'a> {
     /// The conversation of a request.
     pub(crate) fn new(prepared: &'a Prepared) -> Self {
-        Self { messages: &prepared.request.messages, prefix_ids: &prepared.prefix_ids, bonds: &prepared.bonds }
+        Self {
+            messages: &prepared.request.messages,
+            prefix_ids: &prepared.prefix_ids,
+            call_pairs: &prepared.call_pairs,
+        }
     }
 
     /// The messages that stay because of what they are: odd ones, and results whose calls may be hidden behind them.
@@ -37,7 +41,7 @@ impl<'a> Cuttable<'a> {
         let mut held: BTreeSet<usize> =
             numbered.filter(|(_, message)| message.odd.is_some()).map(|(index, _)| index).collect();
         if self.messages.iter().any(|message| odd(message) == Some(Oddity::UnknownItem)) {
-            held.extend(self.bonds.orphans());
+            held.extend(self.call_pairs.orphans());
         }
         held
     }
@@ -63,7 +67,7 @@ impl<'a> Cuttable<'a> {
     /// Of an exchange that holds something that stays, its beginning stays with it, and so does its last round, for the roles of
     /// what is left alternate then as before; its other rounds leave.
     pub(crate) fn shape(self, cut_at: Option<usize>, held: &BTreeSet<usize>) -> Shape {
-        let exchanges = self.bonds.exchanges(self.messages);
+        let exchanges = self.call_pairs.exchanges(self.messages);
         let last = exchanges.len().saturating_sub(1);
         let mut evictables = Vec::new();
         for (number, exchange) in exchanges.iter().enumerate() {
@@ -87,9 +91,9 @@ impl<'a> Cuttable<'a> {
         let has_results = |round: &Vec<usize>| {
             round.iter().any(|index| self.messages.get(*index).is_some_and(|one| !one.answers.is_empty()))
         };
-        let exchanges = self.bonds.exchanges(self.messages);
+        let exchanges = self.call_pairs.exchanges(self.messages);
         let newest = exchanges.iter().rev().flat_map(|exchange| {
-            let mut rounds = self.bonds.tool_rounds(self.messages, exchange);
+            let mut rounds = self.call_pairs.tool_rounds(self.messages, exchange);
             rounds.reverse();
             rounds
         });
@@ -97,7 +101,7 @@ impl<'a> Cuttable<'a> {
     }
 
     fn rounds_that_leave(self, exchange: &[usize], held: &BTreeSet<usize>) -> Vec<Vec<usize>> {
-        let mut rounds = self.bonds.tool_rounds(self.messages, exchange);
+        let mut rounds = self.call_pairs.tool_rounds(self.messages, exchange);
         rounds.pop();
         rounds.retain(|round| !round.iter().any(|index| held.contains(index)));
         rounds
@@ -109,7 +113,7 @@ impl<'a> Cuttable<'a> {
         let Some(at) = cut else {
             return vec![exchange.to_vec()];
         };
-        let rounds = self.bonds.tool_rounds(self.messages, exchange).concat();
+        let rounds = self.call_pairs.tool_rounds(self.messages, exchange).concat();
         let gone: Vec<usize> = rounds.into_iter().filter(|index| *index <= at).collect();
         let rest = exchange.iter().copied().filter(|index| gone.binary_search(index).is_err()).collect();
         vec![gone, rest]
@@ -139,8 +143,8 @@ mod tests {
     /// What leaves, evictable by evictable, when the messages that `hold` gives stay.
     fn leaving(request: &ChatRequest, hold: impl Fn(Cuttable<'_>) -> BTreeSet<usize>) -> Vec<Vec<usize>> {
         let prefix_ids = Chain::new(&Scope::new("k-a").unwrap()).prefix_ids(&request.messages);
-        let bonds = Bonds::new(&request.messages);
-        let cuttable = Cuttable { messages: &request.messages, prefix_ids: &prefix_ids, bonds: &bonds };
+        let call_pairs = CallPairs::new(&request.messages);
+        let cuttable = Cuttable { messages: &request.messages, prefix_ids: &prefix_ids, call_pairs: &call_pairs };
         let evictables = cuttable.shape(None, &hold(cuttable)).evictables;
         evictables.into_iter().map(|evictable| evictable.messages).collect()
     }
@@ -195,8 +199,8 @@ mod tests {
             {"role": "user", "content": "b"}, call("3"), result("3"),
         ]));
         let prefix_ids = Chain::new(&Scope::new("k-a").unwrap()).prefix_ids(&request.messages);
-        let bonds = Bonds::new(&request.messages);
-        let cuttable = Cuttable { messages: &request.messages, prefix_ids: &prefix_ids, bonds: &bonds };
+        let call_pairs = CallPairs::new(&request.messages);
+        let cuttable = Cuttable { messages: &request.messages, prefix_ids: &prefix_ids, call_pairs: &call_pairs };
         assert_eq!(cuttable.newest_results(0), BTreeSet::new());
         assert_eq!(cuttable.newest_results(1), [7, 8].into());
         assert_eq!(cuttable.newest_results(2), [3, 4, 7, 8].into());
