@@ -2,6 +2,8 @@
 //!
 //! It must not know who asks.
 
+#[cfg(test)]
+mod attention_reference_tests;
 pub(crate) mod encoder;
 pub(crate) mod input;
 pub(crate) mod mean;
@@ -14,8 +16,6 @@ mod samples;
 mod sentences;
 pub(crate) mod structure;
 pub(crate) mod threads;
-#[cfg(test)]
-mod truth;
 mod unit_length;
 pub(crate) mod words;
 

@@ -1,4 +1,4 @@
-//! The encoder checked against the truth: what is seen is the model's attention and nothing else.
+//! The encoder checked against a slow reference: what is seen is the model's attention and nothing else.
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 #![expect(clippy::print_stdout, reason = "tests tell what they measured")]
 #![expect(clippy::cast_precision_loss, reason = "counts of tokens and heads")]
