@@ -20,7 +20,7 @@ pub(crate) struct Cuttable<'a> {
     pub(crate) messages: &'a [Message],
     /// The name of the prompt up to each message, if it has one.
     pub(crate) prefix_ids: &'a [Option<TurnId>],
-    /// What belongs together.
+    /// Which calls and results belong together.
     pub(crate) call_pairs: &'a CallPairs,
 }
 
