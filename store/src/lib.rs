@@ -94,8 +94,8 @@ pub use query::ranking::Ranking;
 pub use query::sketches::Sketches;
 pub use query::snapshot::Snapshot;
 pub use records::{
-    ClusteredPoint, Clusters, ConversationMatch, Hit, IdentifiedHits, IndexedPassage, LedgerEntry, LedgerKind,
-    NewTurns, Outline, OutlinedConversation, PlacedTurn, Point, QuotedTurns, ReplacedTurn, SaidTurn, Scope,
+    ClusteredPoint, Clusters, ConversationAppend, ConversationMatch, Hit, IdentifiedHits, IndexedPassage, LedgerEntry,
+    LedgerKind, Outline, OutlinedConversation, PlacedTurn, Point, QuotedTurns, ReplacedTurn, SaidTurn, Scope,
     ScopeCounts, SearchQuery, SearchResult, Span, Turn, TurnId, TurnKind, TurnPlace, WaitingTurn, Within,
 };
 pub use status::StoreStatus;

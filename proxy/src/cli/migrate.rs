@@ -128,7 +128,7 @@ impl Reading<'_> {
         while let Some((scope, turns)) = batches.try_next().await? {
             let turns = renamed(turns);
             let names: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-            let incoming = IncomingTurns { turns, said: None };
+            let incoming = IncomingTurns { turns, placement: None };
             let taken = importer.take(&scope, incoming, &|tokens| progress.advance(tokens)).await?;
             progress.advance(taken.known_tokens);
             read.add(taken);

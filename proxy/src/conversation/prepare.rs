@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use mainpoint_store::{ConversationMatch, NewTurns, SaidTurn, Scope, Turn, TurnId, TurnKind};
+use mainpoint_store::{ConversationAppend, ConversationMatch, SaidTurn, Scope, Turn, TurnId, TurnKind};
 use tokio::sync::Semaphore;
 
 use super::chain::Chain;
@@ -59,7 +59,7 @@ pub(crate) struct ReplySlot {
     position: u32,
     scope: Scope,
     /// What the request said, which stands before the reply; `None` while it is not known what is new.
-    said: Option<NewTurns>,
+    placement: Option<ConversationAppend>,
 }
 
 /// Prepares a request, until `deadline`; or says why the memory does not apply to it.
@@ -211,10 +211,10 @@ impl Prepared {
     }
 
     /// What is new in the request, and where it stands; `None` while it is not known what is new.
-    pub(crate) fn said(&self) -> Option<NewTurns> {
+    pub(crate) fn placement(&self) -> Option<ConversationAppend> {
         let matched = self.conversation_match.as_ref()?;
         let new = self.turns.get(matched.known..).unwrap_or_default();
-        Some(NewTurns {
+        Some(ConversationAppend {
             scope: self.scope.clone(),
             after: matched.tip,
             fresh: self.fresh,
@@ -285,18 +285,18 @@ impl Prepared {
             conversation: self.conversation(),
             position: self.position(self.turns.len()),
             scope: self.scope.clone(),
-            said: self.said(),
+            placement: self.placement(),
         })
     }
 }
 
 impl ReplySlot {
     /// The turn that a reply of `text` is, with about as many tokens as its length suggests, and what was said up to it.
-    pub(crate) fn take(self, text: String, time: DateTime<Utc>) -> (Turn, Option<NewTurns>) {
+    pub(crate) fn take(self, text: String, time: DateTime<Utc>) -> (Turn, Option<ConversationAppend>) {
         let id = Chain::new(&self.scope).turn("assistant", &text);
-        let said = self.said.map(|mut said| {
-            said.turns.push(SaidTurn { turn: id, time });
-            said
+        let placement = self.placement.map(|mut placement| {
+            placement.turns.push(SaidTurn { turn: id, time });
+            placement
         });
         let turn = Turn {
             id,
@@ -309,7 +309,7 @@ impl ReplySlot {
             text,
             time,
         };
-        (turn, said)
+        (turn, placement)
     }
 }
 

@@ -222,7 +222,10 @@ impl Plan {
             // What is said twice is stored once.
             let mut seen = HashSet::new();
             let turns = unseen.into_iter().filter_map(|at| own.turn(at).filter(|turn| seen.insert(turn.id)));
-            IncomingTurns { turns: turns.collect(), said: own.said().filter(|said| !said.turns.is_empty()) }
+            IncomingTurns {
+                turns: turns.collect(),
+                placement: own.placement().filter(|placement| !placement.turns.is_empty()),
+            }
         };
         self.intake = if few { copy() } else { tokio::task::spawn_blocking(copy).await? };
         self.receipt.not_stored = memory.refuses(&self.intake.turns);

@@ -73,9 +73,9 @@ impl ReplyListener for TurnRecorder {
         if let (Some(text), Some(slot)) = (text, self.slot.take()) {
             self.shared.receipts.note_reply(self.id, ReplyNote::new(&text));
             if !text.trim().is_empty() {
-                let (turn, said) = slot.take(text, chrono::Utc::now());
+                let (turn, placement) = slot.take(text, chrono::Utc::now());
                 incoming.turns.push(turn);
-                incoming.said = said;
+                incoming.placement = placement;
             }
         }
         self.take(incoming);

@@ -15,7 +15,7 @@ use super::lineage::{Lineage, Walk};
 use super::repetitions::RepetitionWriter;
 use super::rows::{BRANCHES, BranchKey, BranchRow, GONE, PLACES, SEQUENCES, SequenceKey};
 use crate::error::StoreError;
-use crate::records::{ConversationMatch, NewTurns, Repetition, SaidTurn, Scope, TurnId, TurnKind, TurnPlace};
+use crate::records::{ConversationAppend, ConversationMatch, Repetition, SaidTurn, Scope, TurnId, TurnKind, TurnPlace};
 
 impl Journal {
     /// The conversation of a scope that the turns of a request, each of its kind, go on with.
@@ -199,7 +199,10 @@ fn compare(
 
 /// Puts new turns into their place and returns where the last of them stands now. Doing it again changes nothing; what others
 /// said there meanwhile makes a branch of it. Turns whose words are new have to be there before.
-pub(super) fn place(transaction: &WriteTransaction, new: &NewTurns) -> Result<Option<TurnPlace>, redb::Error> {
+pub(super) fn place(
+    transaction: &WriteTransaction,
+    new: &ConversationAppend,
+) -> Result<Option<TurnPlace>, redb::Error> {
     let mut writer = PlaceWriter {
         sequences: transaction.open_table(SEQUENCES)?,
         places: transaction.open_table(PLACES)?,
@@ -232,7 +235,7 @@ pub(super) fn place(transaction: &WriteTransaction, new: &NewTurns) -> Result<Op
 /// Where the last of the new turns stands that has its place already, and how many have.
 fn placed(
     sequences: &impl ReadableTable<SequenceKey, &'static [u8; 16]>,
-    new: &NewTurns,
+    new: &ConversationAppend,
 ) -> Result<(Option<TurnPlace>, usize), redb::Error> {
     let has = |place: TurnPlace, turn: TurnId| -> Result<bool, redb::Error> {
         let row = sequences.get((new.scope.as_str(), &place.conversation.0, place.position))?;
@@ -288,7 +291,7 @@ impl PlaceWriter<'_> {
 
 impl Journal {
     /// Whether all of it stands in its place already, as when a request was sent again.
-    pub(crate) fn has_said(&self, said: &[NewTurns]) -> Result<bool, StoreError> {
+    pub(crate) fn has_said(&self, said: &[ConversationAppend]) -> Result<bool, StoreError> {
         self.database.read("look for what was said", |transaction| {
             let sequences = transaction.open_table(SEQUENCES)?;
             for new in said {
@@ -302,7 +305,7 @@ impl Journal {
 
     /// Puts new turns into their places, and nothing else.
     #[cfg(test)]
-    pub(crate) fn place(&self, new: &NewTurns) -> Result<Option<TurnPlace>, StoreError> {
+    pub(crate) fn place(&self, new: &ConversationAppend) -> Result<Option<TurnPlace>, StoreError> {
         self.database.write("place turns", |transaction| place(transaction, new)).inspect(|_| {
             self.stale.store(true, std::sync::atomic::Ordering::Release);
         })

@@ -11,7 +11,7 @@ use super::places::ScopePlaces;
 use crate::directory::Directory;
 use crate::records::samples::scope;
 use crate::records::{
-    ConversationMatch, NewTurns, PlacedTurn, Removal, Removed, SaidTurn, TurnId, TurnKind, TurnPlace,
+    ConversationAppend, ConversationMatch, PlacedTurn, Removal, Removed, SaidTurn, TurnId, TurnKind, TurnPlace,
 };
 
 struct Conversations {
@@ -55,7 +55,7 @@ impl Conversations {
         let matched = self.match_conversation(turns);
         self.begun += 1;
         let turns = said_turns(turns.get(matched.known..).unwrap());
-        let new = NewTurns { scope: scope(), after: matched.tip, fresh: id(self.begun), turns };
+        let new = ConversationAppend { scope: scope(), after: matched.tip, fresh: id(self.begun), turns };
         let place = self.journal.place(&new).unwrap();
         assert_eq!(self.journal.place(&new).unwrap(), place, "once is as good as twice");
         place.or(matched.tip).unwrap()
@@ -181,8 +181,12 @@ fn a_clock_in_the_first_message_stands_for_the_first_message() {
 #[test]
 fn two_requests_at_once_agree_on_what_came_first() {
     let all = Conversations::new();
-    let new =
-        |after, fresh, turns: &[u8]| NewTurns { scope: scope(), after, fresh: id(fresh), turns: said_turns(turns) };
+    let new = |after, fresh, turns: &[u8]| ConversationAppend {
+        scope: scope(),
+        after,
+        fresh: id(fresh),
+        turns: said_turns(turns),
+    };
     let first = all.journal.place(&new(None, 201, &[1, 2])).unwrap().unwrap();
     let one = all.journal.place(&new(Some(first), 202, &[3, 4])).unwrap().unwrap();
     let other = all.journal.place(&new(Some(first), 203, &[3, 5])).unwrap().unwrap();

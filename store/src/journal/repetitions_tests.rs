@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::Journal;
 use crate::directory::Directory;
 use crate::records::samples::{id, scope, turn};
-use crate::records::{NewTurns, Removal, Removed, SaidTurn, Turn, TurnId, TurnPlace};
+use crate::records::{ConversationAppend, Removal, Removed, SaidTurn, Turn, TurnId, TurnPlace};
 
 fn on(day: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(day * 86_400, 0).unwrap()
@@ -20,9 +20,9 @@ fn at(number: u32, position: u32) -> TurnPlace {
     TurnPlace { conversation: id(100 + number), position }
 }
 
-fn said(after: Option<TurnPlace>, fresh: u32, turns: &[(u32, i64)]) -> NewTurns {
+fn said(after: Option<TurnPlace>, fresh: u32, turns: &[(u32, i64)]) -> ConversationAppend {
     let turns = turns.iter().map(|(turn, day)| SaidTurn { turn: id(*turn), time: on(*day) }).collect();
-    NewTurns { scope: scope(), after, fresh: id(100 + fresh), turns }
+    ConversationAppend { scope: scope(), after, fresh: id(100 + fresh), turns }
 }
 
 fn open(root: &tempfile::TempDir) -> Journal {
@@ -35,7 +35,7 @@ fn repetitions(journal: &Journal) -> BTreeSet<(TurnId, TurnId, u32, DateTime<Utc
     all.map(|again| (again.turn, again.place.conversation, again.place.position, again.time)).collect()
 }
 
-fn take(journal: &Journal, new: NewTurns) {
+fn take(journal: &Journal, new: ConversationAppend) {
     let turns: Vec<Turn> = new.turns.iter().map(|said| named(said.turn, said.time)).collect();
     journal.accept(&turns, &[new], |_| false).unwrap();
 }

@@ -13,7 +13,7 @@ use super::rows::{
 use super::rows::{point_from, spans_to_bytes, turn_from, turn_row, vector_to_bytes};
 use super::{Journal, conversations};
 use crate::error::StoreError;
-use crate::records::{CompletedTurn, NewTurns, Pending, Point, Scope, TableVersions, Turn, TurnId, TurnKey};
+use crate::records::{CompletedTurn, ConversationAppend, Pending, Point, Scope, TableVersions, Turn, TurnId, TurnKey};
 
 impl Journal {
     /// Adds turns that are not there yet and returns which were new, and puts what was said into its place. `is_known` names those
@@ -21,7 +21,7 @@ impl Journal {
     pub(crate) fn accept(
         &self,
         turns: &[Turn],
-        said: &[NewTurns],
+        said: &[ConversationAppend],
         is_known: impl Fn(&Turn) -> bool,
     ) -> Result<Vec<TurnKey>, StoreError> {
         self.database.write("accept turns", |transaction| {

@@ -57,9 +57,9 @@ pub struct ReplacedTurn {
     pub known: TurnId,
 }
 
-/// What was said in a conversation, to be put into its place there.
+/// Turns that were said after a place of a conversation, or that begin one, to be put into their places.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewTurns {
+pub struct ConversationAppend {
     /// Whose conversation it is.
     pub scope: Scope,
     /// The place after which it was said; `None` at the beginning of a conversation.

@@ -16,7 +16,7 @@ mod versions;
 
 pub use cluster::{ClusteredPoint, Clusters};
 pub(crate) use conversation::Repetition;
-pub use conversation::{ConversationMatch, NewTurns, ReplacedTurn, SaidTurn, TurnKind, TurnPlace};
+pub use conversation::{ConversationAppend, ConversationMatch, ReplacedTurn, SaidTurn, TurnKind, TurnPlace};
 pub(crate) use deletion::{Deletion, Extent, NotedDeletion, Removal, Removed};
 pub(crate) use ids::TurnKey;
 pub use ids::{Scope, TurnId};

@@ -11,7 +11,9 @@ use super::{Store, retain};
 use crate::error::StoreError;
 use crate::journal::{Journal, Quotes, quoted_by};
 use crate::query::loading;
-use crate::records::{CompletedTurn, LedgerEntry, NewTurns, Pending, PlacedTurn, Point, Scope, Turn, TurnId, TurnKey};
+use crate::records::{
+    CompletedTurn, ConversationAppend, LedgerEntry, Pending, PlacedTurn, Point, Scope, Turn, TurnId, TurnKey,
+};
 use crate::state::Shared;
 
 impl Store {
@@ -32,7 +34,7 @@ impl Store {
     pub async fn accept_said(
         &self,
         turns: impl Into<Arc<[Turn]>>,
-        said: impl Into<Arc<[NewTurns]>>,
+        said: impl Into<Arc<[ConversationAppend]>>,
     ) -> Result<Vec<TurnId>, StoreError> {
         let (turns, said) = (turns.into(), said.into());
         self.shared.ensure_open()?;

@@ -1,7 +1,7 @@
 //! Accepting and completing: idempotent, durable, visible at once.
 
 use chrono::TimeDelta;
-use mainpoint_store::{NewTurns, StoreError, TurnKind, WaitingTurn, Within};
+use mainpoint_store::{ConversationAppend, StoreError, TurnKind, WaitingTurn, Within};
 
 use crate::support::{
     config, dense, id, lexical, open, open_with, point, query, read, read_ids, said_turns, scope, turn, until,
@@ -27,8 +27,12 @@ async fn what_is_said_again_in_its_place_writes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
     let turns: Vec<_> = (0..2).map(|number| turn(&scope, number, "text")).collect();
-    let said =
-        |fresh, after| NewTurns { scope: scope.clone(), after, fresh: id(fresh), turns: said_turns(&scope, &[0, 1]) };
+    let said = |fresh, after| ConversationAppend {
+        scope: scope.clone(),
+        after,
+        fresh: id(fresh),
+        turns: said_turns(&scope, &[0, 1]),
+    };
     store.accept_said(turns.clone(), vec![said(100, None)]).await.unwrap();
     let journal = || std::fs::read(directory.path().join("journal.redb")).unwrap();
     let before = journal();

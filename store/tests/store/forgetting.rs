@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mainpoint_store::{
-    LedgerEntry, LedgerKind, NewTurns, PlacedTurn, SaidTurn, Scope, Store, StoreConfig, Turn, TurnId, TurnPlace, Within,
+    ConversationAppend, LedgerEntry, LedgerKind, PlacedTurn, SaidTurn, Scope, Store, StoreConfig, Turn, TurnId,
+    TurnPlace, Within,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestRunner};
@@ -164,7 +165,7 @@ async fn turns_older_than_they_may_be_go_at_maintenance_and_off_the_disk() {
 async fn what_two_conversations_have_stays_with_the_one_that_is_not_deleted() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
-    let said = |fresh: u64, turns: &[u64]| NewTurns {
+    let said = |fresh: u64, turns: &[u64]| ConversationAppend {
         scope: scope.clone(),
         after: None,
         fresh: id(fresh),
@@ -271,9 +272,9 @@ async fn fill(store: &Store, scope: &Scope, all: &[Said]) {
             conversations.entry(*conversation).or_default().push(said);
         }
     }
-    let said: Vec<NewTurns> = conversations
+    let said: Vec<ConversationAppend> = conversations
         .into_iter()
-        .map(|(name, turns)| NewTurns { scope: scope.clone(), after: None, fresh: id(name), turns })
+        .map(|(name, turns)| ConversationAppend { scope: scope.clone(), after: None, fresh: id(name), turns })
         .collect();
     store.accept_said(turns.clone(), said).await.unwrap();
     for reached in [Reached::Flushed, Reached::Read] {
@@ -365,7 +366,7 @@ async fn an_outline_has_every_turn_where_it_stands_and_can_be_put_back() {
         all.map(turn).collect()
     };
     let at = |conversation: u64, position| TurnPlace { conversation: id(conversation), position };
-    let said = |after, fresh, turns: &[u64]| NewTurns {
+    let said = |after, fresh, turns: &[u64]| ConversationAppend {
         scope: from.clone(),
         after,
         fresh: id(fresh),

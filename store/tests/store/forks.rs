@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 
 use chrono::DateTime;
-use mainpoint_store::{NewTurns, SaidTurn, Scope, Store, TurnId, TurnKind};
+use mainpoint_store::{ConversationAppend, SaidTurn, Scope, Store, TurnId, TurnKind};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -68,7 +68,7 @@ impl Forks<'_> {
         let matched = self.store.match_conversation(&self.scope, turns.clone(), kinds, None).await.unwrap();
         self.begun += 1;
         let new = &turns[matched.known..];
-        let said = NewTurns {
+        let said = ConversationAppend {
             scope: self.scope.clone(),
             after: matched.tip,
             fresh: id(1_000_000 + self.begun),

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use mainpoint_store::{NewTurns, PlacedTurn, SaidTurn, Scope, Store, StoreConfig, Turn, TurnId, TurnKind, TurnPlace};
+use mainpoint_store::{
+    ConversationAppend, PlacedTurn, SaidTurn, Scope, Store, StoreConfig, Turn, TurnId, TurnKind, TurnPlace,
+};
 
 use crate::support::{config, id, now, open, open_with, point, scope, turn};
 
@@ -31,7 +33,7 @@ async fn say(store: &Store, scope: &Scope, conversation: u64, day: &str, turns: 
         })
         .collect();
     let said = turns.iter().map(|turn| SaidTurn { turn: turn.id, time: turn.time }).collect();
-    let said = NewTurns { scope: scope.clone(), after: None, fresh: id(conversation), turns: said };
+    let said = ConversationAppend { scope: scope.clone(), after: None, fresh: id(conversation), turns: said };
     store.accept_said(turns.clone(), vec![said]).await.unwrap();
     let points = turns.iter().map(|turn| (scope.clone(), turn.id, vec![point(turn, VECTOR)]));
     store.complete(points.collect()).await.unwrap();

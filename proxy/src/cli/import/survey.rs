@@ -98,11 +98,11 @@ impl Import<'_> {
         let matched = self.store.match_conversation(&prepared.scope, turns, kinds, began).await?;
         let known = matched.known;
         prepared.join(matched);
-        let mut said = prepared.said().filter(|said| !said.turns.is_empty());
-        let new = said.iter_mut().flat_map(|said| &mut said.turns);
+        let mut placement = prepared.placement().filter(|placement| !placement.turns.is_empty());
+        let new = placement.iter_mut().flat_map(|placement| &mut placement.turns);
         for (said, time) in new.zip(times.into_iter().skip(known)) {
             said.time = time.unwrap_or(said.time);
         }
-        Ok(IncomingTurns { turns: conversation.turns(), said })
+        Ok(IncomingTurns { turns: conversation.turns(), placement })
     }
 }

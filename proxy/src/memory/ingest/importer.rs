@@ -54,13 +54,13 @@ impl Importer {
         done: &(dyn Fn(u64) + Sync),
     ) -> Result<Imported, MemoryError> {
         let store = &self.reader.store;
-        let IncomingTurns { turns, said } = incoming;
+        let IncomingTurns { turns, placement } = incoming;
         let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
         let read = store.already_read(scope, &ids).await?;
         let (known, unread): (Vec<Turn>, Vec<Turn>) = turns.into_iter().partition(|turn| read.contains(&turn.id));
         let unread = masked(&self.masker, unread).await?;
-        if !unread.is_empty() || said.is_some() {
-            store.accept_said(unread.clone(), said.into_iter().collect::<Vec<_>>()).await?;
+        if !unread.is_empty() || placement.is_some() {
+            store.accept_said(unread.clone(), placement.into_iter().collect::<Vec<_>>()).await?;
         }
         let mut imported = Imported { known: known.len(), known_tokens: tokens(&known), ..Imported::default() };
         for chunk in chunks(&unread, CHUNK_TOKENS) {

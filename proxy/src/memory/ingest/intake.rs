@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use mainpoint_store::{NewTurns, Scope, Store, StoreError, StorePart, Turn, TurnId};
+use mainpoint_store::{ConversationAppend, Scope, Store, StoreError, StorePart, Turn, TurnId};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +21,7 @@ use crate::telemetry::metrics;
 
 /// What the writer calls: it returns once the turns are on disk.
 pub(super) type Accept =
-    Box<dyn Fn(Arc<[Turn]>, Arc<[NewTurns]>) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
+    Box<dyn Fn(Arc<[Turn]>, Arc<[ConversationAppend]>) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
 
 /// Takes turns for the journal.
 pub(super) struct Intake {
@@ -54,7 +54,7 @@ pub(super) struct JournalWriter {
 #[derive(Debug)]
 pub(super) struct QueuedTurns {
     turns: Vec<Turn>,
-    said: Option<NewTurns>,
+    placement: Option<ConversationAppend>,
     bytes: usize,
     done: oneshot::Sender<()>,
 }
@@ -79,9 +79,9 @@ impl Intake {
             health: Arc::clone(&health),
         };
         let writer = JournalWriter {
-            accept: Box::new(move |turns, said| {
+            accept: Box::new(move |turns, placements| {
                 let store = accepting.clone();
-                Box::pin(async move { store.accept_said(turns, said).await.map(|_| ()) })
+                Box::pin(async move { store.accept_said(turns, placements).await.map(|_| ()) })
             }),
             backlog: Arc::clone(backlog),
             health,
@@ -189,7 +189,7 @@ impl Submission {
         self.health.leave(bytes - left);
         let mut pieces = pieces(unread);
         let last = pieces.pop().unwrap_or_default();
-        if last.is_empty() && incoming.said.is_none() {
+        if last.is_empty() && incoming.placement.is_none() {
             return;
         }
         for piece in pieces {
@@ -197,7 +197,7 @@ impl Submission {
             let (ignored, _) = oneshot::channel();
             self.send(piece, None, ignored).await;
         }
-        self.send(last, incoming.said, done).await;
+        self.send(last, incoming.placement, done).await;
     }
 
     async fn unread(&self, mut turns: Vec<Turn>) -> Vec<Turn> {
@@ -219,11 +219,11 @@ impl Submission {
     }
 
     /// Hands turns to the writer, without their secrets.
-    async fn send(&self, turns: Vec<Turn>, said: Option<NewTurns>, done: oneshot::Sender<()>) {
+    async fn send(&self, turns: Vec<Turn>, placement: Option<ConversationAppend>, done: oneshot::Sender<()>) {
         // So much waits, whatever masks make of it.
         let bytes = bytes_of(&turns);
         let sent = match masked(&self.masker, turns).await {
-            Ok(turns) => self.writer.send(QueuedTurns { turns, said, bytes, done }).await.is_ok(),
+            Ok(turns) => self.writer.send(QueuedTurns { turns, placement, bytes, done }).await.is_ok(),
             Err(error) => {
                 self.health.report(&error);
                 false
@@ -257,20 +257,25 @@ impl JournalWriter {
             metrics::backlog_refused(refusal.label(), count);
             self.health.report(&refusal.into());
         }
-        if turns.is_empty() && batch.said.is_empty() {
+        if turns.is_empty() && batch.placements.is_empty() {
             batch.waiting.into_iter().for_each(answer);
         } else {
-            self.journal(turns.into(), batch.said.into(), batch.waiting).await;
+            self.journal(turns.into(), batch.placements.into(), batch.waiting).await;
         }
         self.health.leave(batch.bytes);
     }
 
     /// Tries more than once; those who wait hear of the first attempt.
-    async fn journal(&self, turns: Arc<[Turn]>, said: Arc<[NewTurns]>, mut waiting: Vec<oneshot::Sender<()>>) {
+    async fn journal(
+        &self,
+        turns: Arc<[Turn]>,
+        placements: Arc<[ConversationAppend]>,
+        mut waiting: Vec<oneshot::Sender<()>>,
+    ) {
         let ids: Vec<(Scope, TurnId)> = turns.iter().map(|turn| (turn.scope.clone(), turn.id)).collect();
         for attempt in 1..=ATTEMPTS {
             let started = Instant::now();
-            let written = (self.accept)(Arc::clone(&turns), Arc::clone(&said)).await.map_err(MemoryError::from);
+            let written = (self.accept)(Arc::clone(&turns), Arc::clone(&placements)).await.map_err(MemoryError::from);
             match &written {
                 Ok(()) => {
                     self.backlog.enqueue(&ids);
@@ -295,7 +300,7 @@ impl JournalWriter {
 #[derive(Debug, Default)]
 struct WriteBatch {
     turns: Vec<Turn>,
-    said: Vec<NewTurns>,
+    placements: Vec<ConversationAppend>,
     bytes: usize,
     waiting: Vec<oneshot::Sender<()>>,
 }
@@ -303,7 +308,7 @@ struct WriteBatch {
 impl WriteBatch {
     fn add(&mut self, queued: QueuedTurns) {
         self.turns.extend(queued.turns);
-        self.said.extend(queued.said);
+        self.placements.extend(queued.placement);
         self.bytes += queued.bytes;
         self.waiting.push(queued.done);
     }

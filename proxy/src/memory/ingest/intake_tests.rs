@@ -79,7 +79,7 @@ impl Bench {
         let bytes = turns.iter().map(|turn| turn.text.len()).sum();
         let (done, written) = oneshot::channel();
         assert!(self.health.enter(bytes));
-        self.queue.send(QueuedTurns { turns, said: None, bytes, done }).await.unwrap();
+        self.queue.send(QueuedTurns { turns, placement: None, bytes, done }).await.unwrap();
         Acknowledgement { done: vec![written], health: Arc::clone(&self.health), too_late: false }
     }
 
