@@ -8,7 +8,7 @@ pub struct StoreStatus {
     /// False once closed.
     pub alive: bool,
     /// Turns accepted and not completed: what is still to be read.
-    pub pending_turns: usize,
+    pub unread_turns: usize,
     /// Turns completed and still in the journal only.
     pub unflushed_turns: usize,
     /// Turns in LanceDB.

@@ -136,7 +136,7 @@ impl Store {
         let turn_index = self.shared.turn_index();
         StoreStatus {
             alive: !self.shared.closed.load(Ordering::Acquire),
-            pending_turns: turn_index.accepted_len(),
+            unread_turns: turn_index.accepted_len(),
             unflushed_turns: turn_index.completed_len(),
             turns: self.shared.stored_turns.load(Ordering::Relaxed),
             points: self.shared.stored_points.load(Ordering::Relaxed),
@@ -168,7 +168,7 @@ impl Store {
     pub async fn is_empty(&self) -> Result<bool, StoreError> {
         self.shared.ensure_open()?;
         let status = self.status();
-        if status.turns + status.points > 0 || status.pending_turns + status.unflushed_turns > 0 {
+        if status.turns + status.points > 0 || status.unread_turns + status.unflushed_turns > 0 {
             return Ok(false);
         }
         self.shared.blocking(|shared| shared.journal.has_no_ledger()).await

@@ -39,7 +39,7 @@ async fn a_deleted_conversation_is_gone_from_every_answer_and_the_others_stay() 
         assert_eq!(found, [id(10), id(11)]);
     }
     assert_eq!(store.points(&scope, &Within::Scope, 10).await.unwrap().len(), 2);
-    assert_eq!((store.status().turns, store.status().points, store.status().pending_turns), (2, 2, 0));
+    assert_eq!((store.status().turns, store.status().points, store.status().unread_turns), (2, 2, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

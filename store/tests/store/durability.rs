@@ -19,7 +19,7 @@ async fn accepting_again_names_only_what_is_new() {
     store.flush().await.unwrap();
     let grown = [turns, vec![turn(&scope, 2, "three")]].concat();
     assert_eq!(store.accept(grown).await.unwrap(), [id(2)]);
-    assert_eq!(store.status().pending_turns, 2);
+    assert_eq!(store.status().unread_turns, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,7 +71,7 @@ async fn turns_accepted_before_a_crash_come_back_unread_and_completed_ones_do_no
     let store = open(directory.path()).await;
     assert_eq!(store.unread().await.unwrap(), [turns[0].clone(), turns[2].clone()]);
     assert_eq!(read_ids(&store, &scope, &[id(0), id(1), id(2)]).await, [id(1)]);
-    assert_eq!(store.status().pending_turns, 2);
+    assert_eq!(store.status().unread_turns, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -59,7 +59,7 @@ async fn deleted_turns_are_gone_from_every_answer_wherever_they_were_and_the_oth
     }
     assert_eq!(store.points(&scope, &Within::Scope, 10).await.unwrap().len(), 2);
     let status = store.status();
-    assert_eq!((status.turns, status.points, status.pending_turns, status.deletions), (2, 2, 1, 1));
+    assert_eq!((status.turns, status.points, status.unread_turns, status.deletions), (2, 2, 1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

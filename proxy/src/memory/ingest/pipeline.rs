@@ -48,7 +48,7 @@ impl IngestPipeline {
     pub(crate) fn start(engine: Engine, store: Store, masker: &Arc<Masker>, config: &Config) -> Self {
         let sizes = Sizes { alone: CHUNK_TOKENS, shared: SHARED_TOKENS };
         let backlog = Arc::new(Backlog::new(Limits::new(&config.store), sizes));
-        backlog.set_unlisted(store.status().pending_turns);
+        backlog.set_unlisted(store.status().unread_turns);
         let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
         let (intake, queue, writer) = Intake::new(&store, masker, &backlog, config.memory.deadline, &stop);
         let small_talk = Arc::new(OnceCell::new());
