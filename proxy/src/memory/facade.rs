@@ -116,7 +116,7 @@ impl PromptMemory for Memory {
 
     async fn main_points(&self, scope: &Scope, turns: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
         let found = self.store.turns(scope, &turns).await?;
-        let within = Within::Conversation(turns);
+        let within = Within::Turns(turns);
         let points = self.store.points(scope, &within, MOST_POINTS).await?;
         Ok((found, points))
     }

@@ -68,14 +68,14 @@ impl Inquiry<'_> {
             text: question,
             asked: Utc::now(),
             reach: RecallReach::Caller,
-            dropped: Vec::new(),
+            missing: Vec::new(),
             retained: HashSet::new(),
         };
         // A prompt waits for nothing; whoever asks by hand waits until what was read a moment ago can be searched.
         drop(self.store.snapshot(scope, &Within::Scope).await?);
         let found = recall.run(question).await?;
         let shown: Vec<TurnId> = found.turns.iter().map(|recalled| recalled.turn.id).collect();
-        let points = self.store.points(scope, &Within::Conversation(shown), MOST_POINTS).await?;
+        let points = self.store.points(scope, &Within::Turns(shown), MOST_POINTS).await?;
         let turns = found.turns.into_iter().zip(found.reasons);
         let turns = turns.map(|(RecalledTurn { turn, score, .. }, reasons)| {
             let point = points.iter().find(|point| point.turn == turn.id);

@@ -23,7 +23,7 @@ pub(crate) struct RecallToolContext {
     scope: Scope,
     asked: DateTime<Utc>,
     reach: RecallReach,
-    dropped: Vec<TurnId>,
+    missing: Vec<TurnId>,
     retained: HashSet<TurnId>,
     /// The turns that the prompt quotes.
     quoted: HashSet<TurnId>,
@@ -48,8 +48,8 @@ pub(crate) struct Found {
 impl RecallToolContext {
     /// A prompt, the question that its memories were found with, the turns that it quotes, and the tokenizer of its model.
     pub(crate) fn new(offer: Offer, question: RecallQuery<'_>, quoted: HashSet<TurnId>, tokenizer: Tokenizer) -> Self {
-        let RecallQuery { scope, asked, reach, dropped, retained, .. } = question;
-        Self { offer, scope: scope.clone(), asked, reach, dropped, retained, quoted, tokenizer }
+        let RecallQuery { scope, asked, reach, missing, retained, .. } = question;
+        Self { offer, scope: scope.clone(), asked, reach, missing, retained, quoted, tokenizer }
     }
 
     /// Recalls what matters for `query`, as it is for a question, within `memory.deadline_ms`. The result shares the tokens that
@@ -74,7 +74,7 @@ impl RecallToolContext {
             text: query.to_owned(),
             asked: self.asked,
             reach: self.reach,
-            dropped: self.dropped.clone(),
+            missing: self.missing.clone(),
             retained: self.retained.clone(),
         };
         let result = planner.memory.recall(question).await?;

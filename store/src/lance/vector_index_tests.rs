@@ -39,7 +39,7 @@ async fn a_large_table_gets_an_index_that_finds_what_the_exact_search_finds() {
     assert!(recall >= RECALL_NEEDED, "{recall}");
     assert_eq!(build_when_large(points, &scratch, ROWS as usize).await.unwrap(), None, "it is there already");
 
-    for within in [Within::Scope, Within::Conversation((0..ROWS).map(id).collect())] {
+    for within in [Within::Scope, Within::Turns((0..ROWS).map(id).collect())] {
         let query = SearchQuery { scope: scope(), within, vector: vector(77), text: String::new(), limit: 5 };
         let result = store.search(&query).await.unwrap();
         assert!((result.dense[0].score - 1.0).abs() < 1e-3, "{:?}", result.dense[0]);

@@ -27,7 +27,7 @@ pub(crate) async fn find(
     let batches = tables::rows(&selection.points, selection.filter.clone(), &[], Some(limit)).await?;
     let mut points = batches.iter().map(batches::points_from_batch).collect::<Result<Vec<_>, _>>()?.concat();
     let place: HashMap<TurnId, usize> = match within {
-        Within::Conversation(ids) => ids.iter().enumerate().map(|(place, id)| (*id, place)).collect(),
+        Within::Turns(ids) => ids.iter().enumerate().map(|(place, id)| (*id, place)).collect(),
         Within::Scope | Within::ScopeWith(_) => HashMap::new(),
     };
     points.sort_by_key(|point| (place.get(&point.turn).copied(), point.turn, point.passage));

@@ -36,7 +36,7 @@ pub(crate) async fn select<'a>(
     within: &Within,
 ) -> Result<Option<Selection<'a>>, StoreError> {
     let ids = match within {
-        Within::Conversation(ids) if ids.is_empty() => return Ok(None),
+        Within::Turns(ids) if ids.is_empty() => return Ok(None),
         within => within.turns(),
     };
     flush::commit_for(shared, scope, within).await?;

@@ -66,7 +66,7 @@ pub(crate) async fn take<'a>(
 ) -> Result<Snapshot<'a>, StoreError> {
     let comparison = match within {
         // A conversation is a few thousand rows at most: exact, whatever the table has grown to.
-        Within::Conversation(_) => Comparison::Exact,
+        Within::Turns(_) => Comparison::Exact,
         Within::Scope | Within::ScopeWith(_) if !shared.has_vector_index.load(Ordering::Acquire) => Comparison::Exact,
         Within::Scope | Within::ScopeWith(_) => Comparison::Indexed,
     };

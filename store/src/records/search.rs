@@ -9,8 +9,8 @@ use super::ids::{Scope, TurnId};
 /// Where to search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Within {
-    /// Exactly these turns: the request's own chain.
-    Conversation(Vec<TurnId>),
+    /// Exactly these turns, such as those of one conversation.
+    Turns(Vec<TurnId>),
     /// Everything in the scope.
     Scope,
     /// Everything in the scope that LanceDB has, with these turns for sure. Other turns that were completed within the last
@@ -22,7 +22,7 @@ impl Within {
     /// The turns, where only some are meant.
     pub(crate) fn turns(&self) -> Option<&[TurnId]> {
         match self {
-            Self::Conversation(turns) => Some(turns),
+            Self::Turns(turns) => Some(turns),
             Self::Scope | Self::ScopeWith(_) => None,
         }
     }

@@ -27,7 +27,7 @@ pub(crate) async fn flush(shared: &Arc<Shared>) -> Result<(), StoreError> {
 /// for a query: it finds what they hold.
 pub(crate) async fn commit_for(shared: &Arc<Shared>, scope: &Scope, within: &Within) -> Result<(), StoreError> {
     let is_wanted = match within {
-        Within::Conversation(ids) | Within::ScopeWith(ids) => shared.turn_index().has_completed(scope, ids),
+        Within::Turns(ids) | Within::ScopeWith(ids) => shared.turn_index().has_completed(scope, ids),
         Within::Scope => shared.turn_index().has_any_completed(scope),
     };
     if is_wanted && !shared.troubles.has(StorePart::Tables) {

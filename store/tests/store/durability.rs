@@ -137,10 +137,10 @@ async fn a_search_in_a_conversation_does_not_flush_turns_outside_of_it() {
     read(&store, &scope, 0, &[("old", [1.0, 0.0, 0.0, 0.0])]).await;
     store.flush().await.unwrap();
     read(&store, &scope, 1, &[("new", [1.0, 0.0, 0.0, 0.0])]).await;
-    let old = query(&scope, Within::Conversation(vec![id(0)]), [1.0, 0.0, 0.0, 0.0], "old");
+    let old = query(&scope, Within::Turns(vec![id(0)]), [1.0, 0.0, 0.0, 0.0], "old");
     assert_eq!(store.search(&old).await.unwrap().dense.len(), 1);
     assert_eq!(store.status().unflushed_turns, 1);
-    let new = query(&scope, Within::Conversation(vec![id(0), id(1)]), [1.0, 0.0, 0.0, 0.0], "new");
+    let new = query(&scope, Within::Turns(vec![id(0), id(1)]), [1.0, 0.0, 0.0, 0.0], "new");
     assert_eq!(store.search(&new).await.unwrap().dense.len(), 2);
     assert_eq!(store.status().unflushed_turns, 0);
 }

@@ -30,7 +30,7 @@ async fn everything_is_what_is_there_now_however_often_it_was_asked_for_before()
         let (store, mine, other) = (Store::open(settings).await.unwrap(), scope("mine"), scope("other"));
         read(&store, &other, 50, &[("not mine", VECTOR)]).await;
         read(&store, &mine, 0, &[("a", VECTOR), ("b", VECTOR), ("c", VECTOR)]).await;
-        let conversation = |numbers| Within::Conversation(ids(numbers));
+        let conversation = |numbers| Within::Turns(ids(numbers));
         for _ in 0..2 {
             assert_eq!(found(&store, &mine, &Within::Scope).await, ids(0..3));
             assert_eq!(found(&store, &mine, &conversation(vec![2, 0, 2, 50, 77])).await, ids([0, 2]));
@@ -74,7 +74,7 @@ async fn of_more_than_the_limit_nothing_is_given() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
     read(&store, &scope, 0, &[("a", VECTOR), ("b", VECTOR), ("c", VECTOR)]).await;
-    let part = Within::Conversation(ids([0, 1]));
+    let part = Within::Turns(ids([0, 1]));
     for (within, most) in [(Within::Scope, 3), (part, 2)] {
         let snapshot = store.snapshot(&scope, &within).await.unwrap();
         assert_eq!(everything(&snapshot, most).await.unwrap().len(), most);

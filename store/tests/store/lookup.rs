@@ -76,13 +76,13 @@ async fn points_of_a_conversation_come_in_its_order_and_not_more_than_asked_for(
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
     read(&store, &scope, 0, &[("a", VECTOR), ("b", VECTOR), ("c", VECTOR)]).await;
-    let chain = Within::Conversation(vec![id(2), id(0)]);
+    let chain = Within::Turns(vec![id(2), id(0)]);
     let points = store.points(&scope, &chain, 10).await.unwrap();
     assert_eq!(points.iter().map(|point| point.turn).collect::<Vec<_>>(), [id(2), id(0)]);
     assert_eq!(points[0].features, id(2).0);
     assert_eq!(store.points(&scope, &Within::Scope, 2).await.unwrap().len(), 2);
     assert_eq!(store.points(&scope, &Within::Scope, 0).await.unwrap(), []);
-    assert_eq!(store.points(&scope, &Within::Conversation(vec![]), 10).await.unwrap(), []);
+    assert_eq!(store.points(&scope, &Within::Turns(vec![]), 10).await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -196,7 +196,7 @@ async fn nothing_of_another_scope_is_ever_found_even_if_it_fits_better() {
         assert_eq!(result.dense[0].turn, id(100));
         assert_eq!(result.lexical.iter().map(|hit| hit.turn).collect::<Vec<_>>(), [id(100)]);
         assert_eq!(store.points(&mine, &Within::Scope, 100).await.unwrap().len(), 1);
-        let stolen = Within::Conversation(vec![id(0), id(1)]);
+        let stolen = Within::Turns(vec![id(0), id(1)]);
         let theirs = store.search(&query(&mine, stolen.clone(), EAST, "secret")).await.unwrap();
         assert_eq!(theirs, mainpoint_store::SearchResult::default());
         assert!(store.points(&mine, &stolen, 10).await.unwrap().is_empty());
@@ -215,7 +215,7 @@ async fn within_a_conversation_exactly_the_turns_asked_for_are_searched() {
     read(&store, &scope, 0, &texts).await;
     for _ in ["outside of the index", "in the index"] {
         for wanted in [vec![], vec![id(3)], vec![id(3), id(7), id(7)], vec![id(999)], (2..12).map(id).collect()] {
-            let found = ids_found(&store, Within::Conversation(wanted.clone())).await;
+            let found = ids_found(&store, Within::Turns(wanted.clone())).await;
             let mut expected: Vec<_> = wanted.into_iter().filter(|wanted| *wanted != id(999)).collect();
             expected.dedup();
             assert_eq!(found, (expected.clone(), expected));
@@ -243,7 +243,7 @@ async fn thousands_of_turns_are_searched_exactly_however_they_lie_in_their_conve
     ];
     for asked in cases {
         let expected: Vec<_> = asked.iter().copied().filter(|number| *number < 2003).map(id).collect();
-        let mut asked = query(&scope, Within::Conversation(asked.into_iter().map(id).collect()), EAST, "words");
+        let mut asked = query(&scope, Within::Turns(asked.into_iter().map(id).collect()), EAST, "words");
         asked.limit = 5000;
         let result = store.search(&asked).await.unwrap();
         assert!(result.dense.iter().map(|hit| hit.turn).eq(expected.iter().copied()));

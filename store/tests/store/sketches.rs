@@ -110,7 +110,7 @@ async fn a_conversation_has_none() {
     let (store, scope) = (Store::open(config(directory.path())).await.unwrap(), scope("s"));
     read(&store, &scope, 0, &[("a", VECTOR)]).await;
     let ids: Vec<TurnId> = vec![id(0)];
-    for within in [Within::Conversation(ids), Within::Conversation(vec![])] {
+    for within in [Within::Turns(ids), Within::Turns(vec![])] {
         let sketches = now(&store, &scope, &within).await;
         assert!(sketches.fragments.is_empty() && !sketches.is_whole);
     }

@@ -158,7 +158,7 @@ impl<'a> Archive<'a> {
             return Ok(None);
         };
         let is_read = self.store.already_read(self.scope, &[id]).await?.contains(&id);
-        let points = self.store.points(self.scope, &Within::Conversation(vec![id]), MOST_PASSAGES).await?;
+        let points = self.store.points(self.scope, &Within::Turns(vec![id]), MOST_PASSAGES).await?;
         let places = self.store.outline(self.scope).await?.places(id);
         Ok(Some(TurnDetails::new(&turn, is_read, &points, &places)))
     }

@@ -41,8 +41,8 @@ pub(crate) struct RecallQuery<'a> {
     pub(crate) asked: DateTime<Utc>,
     /// Whose turns are searched.
     pub(crate) reach: RecallReach,
-    /// The conversation's turns that the prompt has not got.
-    pub(crate) dropped: Vec<TurnId>,
+    /// The conversation's turns that the prompt has not got whole: lost, evicted or shortened ones.
+    pub(crate) missing: Vec<TurnId>,
     /// The turns that the prompt still has; they are never recalled.
     pub(crate) retained: HashSet<TurnId>,
 }
@@ -144,7 +144,7 @@ impl Recall<'_> {
     /// When the engine or the store fails.
     pub(crate) async fn run(&self, question: RecallQuery<'_>) -> Result<RecallResult, MemoryError> {
         let text = shortened(&question.text);
-        let is_nothing_to_search = question.reach == RecallReach::Conversation && question.dropped.is_empty();
+        let is_nothing_to_search = question.reach == RecallReach::Conversation && question.missing.is_empty();
         if is_nothing_to_search || text.trim().is_empty() {
             return Ok(RecallResult::default());
         }
@@ -217,8 +217,8 @@ impl Recall<'_> {
 impl RecallQuery<'_> {
     fn within(&self) -> Within {
         match self.reach {
-            RecallReach::Caller => Within::ScopeWith(self.dropped.clone()),
-            RecallReach::Conversation => Within::Conversation(self.dropped.clone()),
+            RecallReach::Caller => Within::ScopeWith(self.missing.clone()),
+            RecallReach::Conversation => Within::Turns(self.missing.clone()),
         }
     }
 }

@@ -79,24 +79,24 @@ impl<M: PromptMemory> Draft<'_, M> {
     /// The question of the last user message to what the prompt has not got.
     pub(super) fn ask(&self, eviction: &Eviction) -> RecallQuery<'_> {
         let prepared = self.prepared;
-        let (mut dropped, mut retained) = (prepared.lost().to_vec(), HashSet::new());
+        let (mut missing, mut retained) = (prepared.lost().to_vec(), HashSet::new());
         for (at, index) in prepared.spoken.iter().enumerate() {
             let Some(id) = prepared.turn_id(at) else { continue };
             if eviction.lacks(*index) {
-                dropped.push(id);
+                missing.push(id);
             } else {
                 retained.insert(id);
             }
         }
         // What is said twice is still there when one of both has left.
-        dropped.retain(|turn| !retained.contains(turn));
+        missing.retain(|turn| !retained.contains(turn));
         let message = prepared.request.messages.get(self.question);
         RecallQuery {
             scope: &prepared.scope,
             text: message.map(Message::text).unwrap_or_default(),
             asked: prepared.time,
             reach: self.options.reach,
-            dropped,
+            missing,
             retained,
         }
     }
