@@ -28,7 +28,7 @@ pub(crate) enum EncodingError {
 ///
 /// # Errors
 /// When its encoding is unknown here, when it is not what its headers say, or when it is larger than `limit`.
-pub(crate) async fn plain(headers: &HeaderMap, body: &Bytes, limit: usize) -> Result<Bytes, EncodingError> {
+pub(crate) async fn decompressed(headers: &HeaderMap, body: &Bytes, limit: usize) -> Result<Bytes, EncodingError> {
     if !headers.contains_key(CONTENT_ENCODING) {
         return Ok(body.clone());
     }
@@ -111,13 +111,13 @@ fn window_log(limit: usize) -> u32 {
 }
 
 fn bounded(decoder: impl Read, limit: usize) -> Result<Bytes, EncodingError> {
-    let mut plain = Vec::new();
+    let mut decompressed = Vec::new();
     let mut decoder = decoder.take(limit as u64 + 1);
-    decoder.read_to_end(&mut plain).map_err(|error| broken(&error))?;
-    if plain.len() > limit {
+    decoder.read_to_end(&mut decompressed).map_err(|error| broken(&error))?;
+    if decompressed.len() > limit {
         return Err(EncodingError::TooLarge);
     }
-    Ok(plain.into())
+    Ok(decompressed.into())
 }
 
 /// Zstandard refuses a window over the limit with these words and no kind of its own.
@@ -186,8 +186,8 @@ mod tests {
                 (vec!["deflate", "gzip"], gzip(&zlib(&body))),
                 (vec![" Identity "], body.clone()),
             ] {
-                let plain = undo(&names, &compressed, LIMIT).unwrap();
-                prop_assert_eq!(&plain[..], &body[..], "{:?}", names);
+                let decompressed = undo(&names, &compressed, LIMIT).unwrap();
+                prop_assert_eq!(&decompressed[..], &body[..], "{:?}", names);
             }
         }
 
@@ -235,7 +235,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_without_an_encoding_is_not_copied() {
         let body = Bytes::from_static(b"{}");
-        let plain = plain(&HeaderMap::new(), &body, LIMIT).await.unwrap();
-        assert_eq!(plain.as_ptr(), body.as_ptr());
+        let decompressed = decompressed(&HeaderMap::new(), &body, LIMIT).await.unwrap();
+        assert_eq!(decompressed.as_ptr(), body.as_ptr());
     }
 }

@@ -66,7 +66,8 @@ pub(crate) async fn answer(
     let mut plan = match identity(shared, &parts, mode) {
         Ok(identity) => {
             let sender = Sender { headers: &parts.headers, identity: &identity };
-            plan(shared, RequestContext { surface: chat.surface, mode, reach, storing, sender, time }, body).await
+            plan_and_measure(shared, RequestContext { surface: chat.surface, mode, reach, storing, sender, time }, body)
+                .await
         }
         Err(reason) => Plan::not_applicable(body, reason),
     };
@@ -180,13 +181,14 @@ fn completed(receipt: Receipt, chat: &ChatCall<'_>, mode: Mode, outcome: Outcome
     }
 }
 
-async fn plan(shared: &Shared, context: RequestContext<'_>, body: Bytes) -> Plan {
+/// Plans what is forwarded, and notes in the metrics what came of it and how long it took.
+async fn plan_and_measure(shared: &Shared, context: RequestContext<'_>, body: Bytes) -> Plan {
     let Some(planner) = &shared.planner else {
         return Plan::not_applicable(body, Reason::ModeOff);
     };
     let started = Instant::now();
     // Boxed, so that a request without a memory is as small as one that is only relayed.
-    let plan = Box::pin(plain(planner, context, body, shared.config.server.max_body_bytes)).await;
+    let plan = Box::pin(plan_decompressed(planner, context, body, shared.config.server.max_body_bytes)).await;
     metrics::overhead(started.elapsed());
     metrics::steps(&plan.receipt.milliseconds.steps);
     if let (Some(came), Some(forwarded)) = (plan.receipt.tokens_in, plan.receipt.tokens_forwarded) {
@@ -200,12 +202,12 @@ async fn plan(shared: &Shared, context: RequestContext<'_>, body: Bytes) -> Plan
 }
 
 /// Plans for the body without its compression. Unless it is rewritten, the bytes that came are forwarded.
-async fn plain(planner: &Planner, context: RequestContext<'_>, body: Bytes, limit: usize) -> Plan {
-    let decoding = encoding::plain(context.sender.headers, &body, limit);
+async fn plan_decompressed(planner: &Planner, context: RequestContext<'_>, body: Bytes, limit: usize) -> Plan {
+    let decoding = encoding::decompressed(context.sender.headers, &body, limit);
     match tokio::time::timeout(planner.config.deadline, decoding).await {
-        Ok(Ok(plain)) => {
+        Ok(Ok(decompressed)) => {
             let _passing = planner.memory.in_flight();
-            let plan = Plan::make(planner, context, plain).await;
+            let plan = Plan::make(planner, context, decompressed).await;
             match plan.outcome {
                 Outcome::Rewritten => plan,
                 Outcome::Passthrough | Outcome::FailedOpen => Plan { body, ..plan },

@@ -36,15 +36,15 @@ pub(crate) async fn answer(shared: &Arc<Shared>, request: Request<RequestBody>) 
     let most_bytes = shared.config.server.max_body_bytes;
     let (head, body) = request.into_parts();
     let bytes = body::read(body, &head.headers, most_bytes).await?;
-    let plain = encoding::plain(&head.headers, &bytes, most_bytes).await;
-    let plain = plain.map_err(|_| ProxyError::UnsupportedEncoding)?;
+    let decompressed = encoding::decompressed(&head.headers, &bytes, most_bytes).await;
+    let decompressed = decompressed.map_err(|_| ProxyError::UnsupportedEncoding)?;
     let source = Arc::new(CallerMemory(Arc::clone(shared)));
     let service = StreamableHttpService::new(
         move || Ok(MemoryServer::new(Arc::clone(&source))),
         Arc::new(NeverSessionManager::default()),
         settings(shared),
     );
-    let response = service.handle(Request::from_parts(head, Full::new(plain))).await;
+    let response = service.handle(Request::from_parts(head, Full::new(decompressed))).await;
     Ok(response.map(|body| body.map_err(|never| match never {}).boxed_unsync()))
 }
 

@@ -31,8 +31,8 @@ where
 {
     let (head, body) = request.into_parts();
     let bytes = body::read(body, &head.headers, most_bytes).await?;
-    let plain = encoding::plain(&head.headers, &bytes, most_bytes).await;
-    let question = Question::parse(&plain.map_err(|_| ProxyError::UnsupportedEncoding)?)?;
+    let decompressed = encoding::decompressed(&head.headers, &bytes, most_bytes).await;
+    let question = Question::parse(&decompressed.map_err(|_| ProxyError::UnsupportedEncoding)?)?;
     let _passing = call.memory().in_flight();
     let found = call.memory().ask(call.scope, question.text, question.limit).await?;
     Ok(serialized(StatusCode::OK, &found.describe()))

@@ -51,7 +51,7 @@ impl Embedded {
         match (&call.method, path.as_str()) {
             (&Method::POST, "/chat/completions") => {
                 let body = self.whole(call.body).await?;
-                let body = encoding::plain(&call.headers, &body, self.max_body_bytes).await;
+                let body = encoding::decompressed(&call.headers, &body, self.max_body_bytes).await;
                 let body = body.map_err(|reason| self.refusal(reason))?;
                 self.complete(&body).await
             }
