@@ -66,15 +66,15 @@ pub(super) async fn run(arguments: MigrateArguments) -> Result<(), CliError> {
         Migration::Nothing => {
             ensure_store(&config)?;
             app::examine_layout(&config).await?;
-            Outcome { directory: config.store.directory.clone(), ..Outcome::default() }
+            MigrationOutcome { directory: config.store.directory.clone(), ..MigrationOutcome::default() }
         }
-        Migration::Finished(kept) => Outcome { kept: Some(kept), ..Outcome::default() },
+        Migration::Finished(kept) => MigrationOutcome { kept: Some(kept), ..MigrationOutcome::default() },
         Migration::Due(old) => migrate(&config, *old).await?,
     };
     if arguments.json { outcome.print_json() } else { outcome.print() }
 }
 
-async fn migrate(config: &Config, old: OldStore) -> Result<Outcome, CliError> {
+async fn migrate(config: &Config, old: OldStore) -> Result<MigrationOutcome, CliError> {
     // What a start would refuse is refused before hours are spent on it.
     let directory = &config.store.directory;
     if !ScopeKey::exists(directory)? && !old.is_empty().await? {
@@ -90,7 +90,7 @@ async fn migrate(config: &Config, old: OldStore) -> Result<Outcome, CliError> {
     let read = read?;
     closed?;
     keep_key(&config.store.directory, &of_fresh.store.directory)?;
-    let outcome = Outcome {
+    let outcome = MigrationOutcome {
         turns: old.turns(),
         lost_files: old.lost_files(),
         directory: config.store.directory.clone(),
@@ -167,7 +167,7 @@ fn renamed(turns: Vec<Turn>) -> Vec<Turn> {
 
 /// What a migration did.
 #[derive(Default)]
-struct Outcome {
+struct MigrationOutcome {
     /// Turns of the old store.
     turns: u64,
     /// Files of its turns that are gone or damaged.
@@ -179,7 +179,7 @@ struct Outcome {
     kept: Option<PathBuf>,
 }
 
-impl Outcome {
+impl MigrationOutcome {
     fn print(&self) -> Result<(), CliError> {
         let mut output = anstream::stdout();
         let Some(kept) = &self.kept else {

@@ -19,7 +19,7 @@ use crate::config::{Config, MemoryConfig};
 use crate::error::{MemoryError, StartError};
 use crate::mcp::Ask;
 use crate::memory::recall::sketching;
-use crate::memory::{Findings, Inquiry, one_line};
+use crate::memory::{Inquiry, InquiryFindings, one_line};
 
 /// Characters of a turn that the table shows.
 const EXCERPT: usize = 160;
@@ -91,7 +91,7 @@ pub(super) async fn ask(
     scope: &Scope,
     question: String,
     most: usize,
-) -> Result<Findings, CliError> {
+) -> Result<InquiryFindings, CliError> {
     let snapshot = inquiry.store.snapshot(scope, &Within::Scope).await?;
     prepare(&question, inquiry.config, inquiry.engine, snapshot).await.map_err(CliError::Search)?;
     inquiry.ask(scope, question, most).await.map_err(CliError::Search)

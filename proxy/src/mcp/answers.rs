@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 /// What the API answers to a search.
 #[derive(Debug, Deserialize)]
-pub(super) struct Findings {
+pub(super) struct ApiFindings {
     evidence: Evidence,
     results: Vec<FoundTurn>,
     turns_waiting: usize,
@@ -162,8 +162,8 @@ pub(super) struct Forgotten {
     turns_deleted: usize,
 }
 
-impl From<Findings> for FoundTurns {
-    fn from(found: Findings) -> Self {
+impl From<ApiFindings> for FoundTurns {
+    fn from(found: ApiFindings) -> Self {
         let rounded = |turn: FoundTurn| FoundTurn { score: (turn.score * 1000.0).round() / 1000.0, ..turn };
         let turns = found.results.into_iter().map(rounded).collect();
         Self { likely: found.evidence.is_enough, turns, turns_waiting: found.turns_waiting }

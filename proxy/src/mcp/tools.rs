@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::answers::{Conversations, Findings, Forgotten, FoundTurns, Passage, Topics};
+use super::answers::{ApiFindings, Conversations, Forgotten, FoundTurns, Passage, Topics};
 use super::arguments::{Arguments, refused};
 use super::{Ask, Reach};
 use crate::error::ProxyError;
@@ -123,7 +123,7 @@ impl MemoryTool {
     /// What a model is told of the API's answer; `None` if it is none of this API.
     pub(super) fn answer(self, answered: Value) -> Option<Value> {
         match self {
-            Self::Search => told::<Findings, FoundTurns>(answered),
+            Self::Search => told::<ApiFindings, FoundTurns>(answered),
             Self::ReadAround => told::<Passage, Passage>(answered),
             Self::ListConversations => told::<Conversations, Conversations>(answered),
             Self::ListTopics => told::<Topics, Topics>(answered),

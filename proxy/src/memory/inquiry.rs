@@ -31,7 +31,7 @@ pub(crate) struct Inquiry<'a> {
 
 /// What an inquiry found.
 #[derive(Default)]
-pub(crate) struct Findings {
+pub(crate) struct InquiryFindings {
     /// The turns, best first.
     pub(crate) turns: Vec<FoundTurn>,
     /// How well the best of them matches the question.
@@ -59,7 +59,12 @@ impl Inquiry<'_> {
     ///
     /// # Errors
     /// When the engine or the store fails.
-    pub(crate) async fn ask(&self, scope: &Scope, question: String, most: usize) -> Result<Findings, MemoryError> {
+    pub(crate) async fn ask(
+        &self,
+        scope: &Scope,
+        question: String,
+        most: usize,
+    ) -> Result<InquiryFindings, MemoryError> {
         let config = MemoryConfig { least_match: -1.0, ..self.config.clone() };
         let recall =
             Recall { engine: self.engine, store: self.store, config: &config, small_talk: self.small_talk, most };
@@ -81,7 +86,7 @@ impl Inquiry<'_> {
             let point = points.iter().find(|point| point.turn == turn.id);
             FoundTurn { score, reasons, main_point: point.map(main_point).unwrap_or_default(), turn }
         });
-        Ok(Findings {
+        Ok(InquiryFindings {
             turns: turns.collect(),
             evidence: found.evidence,
             floor: Floor {
@@ -93,7 +98,7 @@ impl Inquiry<'_> {
     }
 }
 
-impl Findings {
+impl InquiryFindings {
     /// Whether the proxy recalls what was found. Where nothing was found there is nothing to recall, though nothing speaks
     /// against it.
     pub(crate) fn are_recalled(&self) -> bool {
@@ -161,6 +166,6 @@ mod tests {
 
     #[test]
     fn where_nothing_was_compared_nothing_is_enough() {
-        assert_eq!(Findings::default().describe()["evidence"]["is_enough"], false);
+        assert_eq!(InquiryFindings::default().describe()["evidence"]["is_enough"], false);
     }
 }

@@ -31,7 +31,7 @@ pub(crate) use facade::{MOST_POINTS, PromptMemory};
 pub use ingest::capitalised;
 pub(crate) use ingest::{Acknowledgement, Imported, Importer, IncomingTurns, MovedTurns, Restored};
 use ingest::{InFlight, IngestPipeline};
-pub(crate) use inquiry::{Findings, Inquiry};
+pub(crate) use inquiry::{Inquiry, InquiryFindings};
 pub(crate) use main_point::{Piece, known_pieces};
 pub(crate) use recall::{Recall, RecallQuery, RecallResult, RecalledTurn};
 pub(crate) use secrets::Masker;
@@ -161,7 +161,12 @@ impl Memory {
     ///
     /// # Errors
     /// When the engine or the store fails.
-    pub(crate) async fn ask(&self, scope: &Scope, question: String, most: usize) -> Result<Findings, MemoryError> {
+    pub(crate) async fn ask(
+        &self,
+        scope: &Scope,
+        question: String,
+        most: usize,
+    ) -> Result<InquiryFindings, MemoryError> {
         let small_talk = self.ingest.small_talk().await;
         let inquiry = Inquiry { engine: &self.engine, store: &self.store, config: &self.config, small_talk };
         inquiry.ask(scope, question, most).await

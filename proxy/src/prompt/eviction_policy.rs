@@ -9,7 +9,7 @@ use crate::config::{MemoryConfig, Prices};
 
 /// The limits of a forwarded prompt, in tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub(crate) struct EvictionLimits {
     /// Most tokens of the whole prompt.
     pub(crate) budget: usize,
     /// From here on an eviction is made if it pays, once the conversation has been over its budget.
@@ -80,7 +80,7 @@ pub(crate) struct Balance {
     pub(crate) turns: f64,
 }
 
-impl Limits {
+impl EvictionLimits {
     /// The limits that a configuration sets.
     pub(crate) fn new(config: &MemoryConfig) -> Self {
         let share = |share: f64| (config.budget_tokens as f64 * share) as usize;
@@ -131,7 +131,7 @@ impl Limits {
     }
 }
 
-impl Limits {
+impl EvictionLimits {
     /// What it costs and saves to shorten results in the place of a cut that was chosen, with `after` tokens left; `None` where that
     /// is no good. It has to free half of what the cut would, since it writes to the provider's cache anew what stays, and leave
     /// the prompt below the high-water mark with room for memories, or the cut would be made soon all the same.
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     const PRICES: Prices = Prices { cache_read: 0.1, cache_write: 1.0, cache_lifetime: None };
-    const LIMITS: Limits = Limits { budget: 1000, high: 500, low: 300 };
+    const LIMITS: EvictionLimits = EvictionLimits { budget: 1000, high: 500, low: 300 };
 
     fn situation(tokens: usize) -> Situation {
         Situation { tokens, coming: 50, fixed: 50, fresh: 60, growth: 60, cache: CacheState::Warm }

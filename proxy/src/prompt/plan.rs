@@ -30,7 +30,7 @@ use crate::telemetry::metrics;
 
 /// What became of a chat request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum PlanOutcome {
     /// The original bytes, because nothing had to be done.
     Passthrough,
     /// A rewritten prompt.
@@ -39,7 +39,7 @@ pub(crate) enum Outcome {
     FailedOpen,
 }
 
-impl Outcome {
+impl PlanOutcome {
     /// The value of `x-mainpoint` and the metric label.
     pub(crate) fn label(self) -> &'static str {
         match self {
@@ -73,7 +73,7 @@ pub(crate) struct Plan {
     /// The bytes to forward.
     pub(crate) body: Bytes,
     /// What became of the request.
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: PlanOutcome,
     /// Why the memory does not apply, if it does not.
     pub(crate) reason: Option<Reason>,
     /// Memories in the forwarded prompt for its question.
@@ -108,7 +108,7 @@ impl Plan {
     pub(crate) fn passthrough(body: Bytes) -> Self {
         Self {
             body,
-            outcome: Outcome::Passthrough,
+            outcome: PlanOutcome::Passthrough,
             reason: None,
             memories: 0,
             evicts: false,
@@ -133,7 +133,7 @@ impl Plan {
         let result = tokio::time::timeout(planner.config.deadline, plan.fill(planner, context, &deadline)).await;
         if let Err(error) = result.unwrap_or(Err(MemoryError::Deadline)) {
             planner.report(&error);
-            plan.outcome = Outcome::FailedOpen;
+            plan.outcome = PlanOutcome::FailedOpen;
             plan.receipt.failure = Some(error.label());
         }
         plan.receipt.milliseconds.memory = milliseconds(started.elapsed());
@@ -291,7 +291,7 @@ impl Plan {
             self.abstains = revision.abstained;
             self.body = revision.body;
             self.recall_tool_context = revision.recall_tool_context;
-            self.outcome = Outcome::Rewritten;
+            self.outcome = PlanOutcome::Rewritten;
         }
     }
 }

@@ -118,7 +118,7 @@ fn eviction(line: usize) -> Vec<u8> {
 async fn a_prompt_over_its_budget_is_rewritten_and_the_ledger_says_so() {
     let case = Case::new(FakeMemory { recalled: recalled(1, 5), ..FakeMemory::default() });
     let plan = case.plan(Mode::On).await;
-    assert_eq!(plan.outcome, Outcome::Rewritten, "{:?}", plan.receipt);
+    assert_eq!(plan.outcome, PlanOutcome::Rewritten, "{:?}", plan.receipt);
     assert!(String::from_utf8_lossy(&plan.body).contains("memory1 said"));
     assert!(plan.receipt.tokens_forwarded.unwrap() <= 300);
     assert_eq!(case.entries(), 2, "an eviction and a block");
@@ -129,7 +129,7 @@ async fn a_prompt_over_its_budget_is_rewritten_and_the_ledger_says_so() {
 async fn a_prompt_over_its_budget_of_which_nothing_has_been_read_passes_and_says_why() {
     let case = Case::new(FakeMemory { has_read_nothing: true, ..FakeMemory::default() });
     let plan = case.plan(Mode::On).await;
-    assert_eq!((plan.outcome, &plan.body), (Outcome::Passthrough, &case.body));
+    assert_eq!((plan.outcome, &plan.body), (PlanOutcome::Passthrough, &case.body));
     assert_eq!(plan.reason, Some(Reason::UnreadTurns));
     assert!(plan.receipt.over_budget);
     assert_eq!(plan.receipt.unread_turns, 16, "all but the question, which stays in any case");
@@ -141,7 +141,7 @@ async fn a_prompt_that_nothing_may_leave_is_over_its_budget_without_turns_to_be_
     let only = json!({"role": "user", "content": "word ".repeat(400)});
     case.body = json!({"model": "m", "messages": [only]}).to_string().into();
     let plan = case.plan(Mode::On).await;
-    assert_eq!((plan.outcome, plan.reason), (Outcome::Passthrough, None));
+    assert_eq!((plan.outcome, plan.reason), (PlanOutcome::Passthrough, None));
     assert_eq!((plan.receipt.over_budget, plan.receipt.unread_turns), (true, 0));
 }
 
@@ -166,7 +166,7 @@ async fn a_rewritten_prompt_offers_the_tool_within_its_budget_and_a_call_is_answ
 async fn a_prompt_that_is_only_watched_leaves_nothing_in_the_ledger() {
     let case = Case::new(FakeMemory { recalled: recalled(1, 5), ..FakeMemory::default() });
     let plan = case.plan(Mode::Shadow).await;
-    assert_eq!((plan.outcome, &plan.body), (Outcome::Passthrough, &case.body));
+    assert_eq!((plan.outcome, &plan.body), (PlanOutcome::Passthrough, &case.body));
     assert!(plan.receipt.tokens_would_forward.unwrap() <= 300);
     assert_eq!(case.entries(), 0);
 }
@@ -176,7 +176,7 @@ async fn a_memory_that_is_late_leaves_the_original_bytes_and_nothing_in_the_ledg
     let mut case = Case::new(FakeMemory { is_stuck: true, ..FakeMemory::default() });
     case.planner.config.deadline = Duration::from_secs(2);
     let plan = case.plan(Mode::On).await;
-    assert_eq!((plan.outcome, &plan.body), (Outcome::FailedOpen, &case.body));
+    assert_eq!((plan.outcome, &plan.body), (PlanOutcome::FailedOpen, &case.body));
     assert_eq!(plan.receipt.failure, Some("deadline"));
     assert_eq!(plan.intake.turns.len(), 17, "the turns are stored all the same");
     assert_eq!(case.entries(), 0);
@@ -245,7 +245,7 @@ fn window() -> Case {
 async fn a_prompt_within_its_budget_is_given_what_its_conversation_has_lost_and_the_same_again() {
     let case = window();
     let plan = case.plan(Mode::On).await;
-    assert_eq!((plan.outcome, plan.memories), (Outcome::Rewritten, 1), "{:?}", plan.receipt);
+    assert_eq!((plan.outcome, plan.memories), (PlanOutcome::Rewritten, 1), "{:?}", plan.receipt);
     let forwarded: Value = serde_json::from_slice(&plan.body).unwrap();
     let question = forwarded["messages"][2]["content"].as_str().unwrap();
     assert!(question.starts_with("and where is the harbour?") && question.contains("memory1 said"), "{question}");
@@ -255,7 +255,7 @@ async fn a_prompt_within_its_budget_is_given_what_its_conversation_has_lost_and_
     assert!(receipt.price_forwarded > receipt.price_in && receipt.tokens_forwarded.unwrap() <= 300);
     assert_eq!(case.entries(), 1, "a block");
     assert_eq!(case.plan(Mode::On).await.body, plan.body);
-    assert_eq!(case.plan(Mode::Shadow).await.outcome, Outcome::Passthrough);
+    assert_eq!(case.plan(Mode::Shadow).await.outcome, PlanOutcome::Passthrough);
 }
 
 #[tokio::test]
@@ -263,13 +263,13 @@ async fn a_prompt_within_its_budget_that_has_lost_nothing_passes_unless_the_call
     let mut case = window();
     case.planner.memory.conversation_match = ConversationMatch::default();
     let plan = case.plan(Mode::On).await;
-    assert_eq!((plan.outcome, &plan.body), (Outcome::Passthrough, &case.body));
+    assert_eq!((plan.outcome, &plan.body), (PlanOutcome::Passthrough, &case.body));
     case.reach = RecallReach::Caller;
-    assert_eq!(case.plan(Mode::On).await.outcome, Outcome::Rewritten);
+    assert_eq!(case.plan(Mode::On).await.outcome, PlanOutcome::Rewritten);
     case.planner.memory.recalled = Vec::new();
     case.body = request(&said(1));
     let plan = case.plan(Mode::On).await;
-    assert_eq!((plan.outcome, &plan.body), (Outcome::Passthrough, &case.body), "there is nothing to add");
+    assert_eq!((plan.outcome, &plan.body), (PlanOutcome::Passthrough, &case.body), "there is nothing to add");
     assert_eq!(case.entries(), 1, "and nothing to note");
 }
 
@@ -326,7 +326,7 @@ async fn why_turns_are_not_stored_is_said_in_the_receipt_and_changes_nothing_els
         let case = Case::new(FakeMemory { refusal: Some(refusal), ..FakeMemory::default() });
         let plan = case.plan(Mode::On).await;
         assert_eq!(plan.receipt.not_stored, Some(refusal));
-        assert_eq!(plan.outcome, Outcome::Rewritten);
+        assert_eq!(plan.outcome, PlanOutcome::Rewritten);
     }
 }
 
@@ -334,7 +334,7 @@ async fn why_turns_are_not_stored_is_said_in_the_receipt_and_changes_nothing_els
 async fn of_two_requests_that_overtake_each_other_the_first_in_the_ledger_holds_for_both() {
     let case = Case::new(FakeMemory { rivals: Mutex::new(vec![eviction(1)]), ..FakeMemory::default() });
     let plan = case.plan(Mode::On).await;
-    assert_eq!(plan.outcome, Outcome::Rewritten, "{:?}", plan.receipt);
+    assert_eq!(plan.outcome, PlanOutcome::Rewritten, "{:?}", plan.receipt);
     assert!(String::from_utf8_lossy(&plan.body).contains("line 1"), "the other's digest");
     assert!(!plan.evicts, "the other request made it");
 }
@@ -347,7 +347,7 @@ async fn a_request_that_is_overtaken_every_time_is_forwarded_as_it_came() {
         ..FakeMemory::default()
     });
     let plan = case.plan(Mode::On).await;
-    assert_eq!((plan.outcome, &plan.body), (Outcome::FailedOpen, &case.body));
+    assert_eq!((plan.outcome, &plan.body), (PlanOutcome::FailedOpen, &case.body));
     assert_eq!(plan.receipt.failure, Some("contention"));
     assert_eq!(case.planner.memory.rivals.lock().unwrap().len(), 12, "after four attempts it gives up");
 }
@@ -364,7 +364,7 @@ async fn memories_that_cost_more_at_their_place_than_alone_leave_the_weakest_fir
     });
     let case = Case::counting(memory(), dearer, directory);
     let plan = case.plan(Mode::On).await;
-    assert_eq!(plan.outcome, Outcome::Rewritten, "{:?}", plan.receipt);
+    assert_eq!(plan.outcome, PlanOutcome::Rewritten, "{:?}", plan.receipt);
     assert!(memories(&plan) < memories(&alone), "{} of {}", memories(&plan), memories(&alone));
     let best = plan.receipt.memories.iter().map(|memory| memory.turn).collect::<Vec<_>>();
     assert!(best.is_empty() || best.contains(&turns::id(1)), "the best one is the last to go");
@@ -376,10 +376,10 @@ async fn a_prompt_that_has_more_tokens_than_we_count_is_rewritten_within_its_bud
     let mut case = Case::new(FakeMemory { recalled: recalled(1, 5), ..FakeMemory::default() });
     case.planner.config.budget_tokens = 700;
     let before = case.plan(Mode::On).await;
-    assert_eq!((before.outcome, before.receipt.token_factor), (Outcome::Passthrough, None), "{:?}", before.receipt);
+    assert_eq!((before.outcome, before.receipt.token_factor), (PlanOutcome::Passthrough, None), "{:?}", before.receipt);
     case.teach(1.5).await;
     let after = case.plan(Mode::On).await;
-    assert_eq!(after.outcome, Outcome::Rewritten, "{:?}", after.receipt);
+    assert_eq!(after.outcome, PlanOutcome::Rewritten, "{:?}", after.receipt);
     let [came, went] = [after.receipt.tokens_in, after.receipt.tokens_forwarded].map(Option::unwrap);
     assert!(came.abs_diff(before.receipt.tokens_in.unwrap() * 3 / 2) <= 1 && went <= 700, "{:?}", after.receipt);
     assert!(after.receipt.token_factor.is_some_and(|factor| (factor - 1.5).abs() < 0.01));
@@ -391,14 +391,14 @@ async fn what_has_left_a_prompt_stays_out_when_answers_say_that_it_has_fewer_tok
     let new = || Case::new(FakeMemory { recalled: recalled(1, 5), ..FakeMemory::default() });
     let case = new();
     let before = case.plan(Mode::On).await;
-    assert_eq!(before.outcome, Outcome::Rewritten);
+    assert_eq!(before.outcome, PlanOutcome::Rewritten);
     case.teach(0.4).await;
     let after = case.plan(Mode::On).await;
     assert!(after.receipt.tokens_in.unwrap() <= 300, "{:?}", after.receipt);
-    assert_eq!((after.outcome, after.body), (Outcome::Rewritten, before.body));
+    assert_eq!((after.outcome, after.body), (PlanOutcome::Rewritten, before.body));
     let fresh = new();
     fresh.teach(0.4).await;
-    assert_eq!(fresh.plan(Mode::On).await.outcome, Outcome::Passthrough, "nothing had left this one");
+    assert_eq!(fresh.plan(Mode::On).await.outcome, PlanOutcome::Passthrough, "nothing had left this one");
 }
 
 #[tokio::test]
@@ -407,7 +407,7 @@ async fn a_request_that_is_not_to_be_stored_is_cut_and_given_memories_and_leaves
     let mut case = new();
     case.storing = Some(Storing::Off);
     let plan = case.plan(Mode::On).await;
-    assert_eq!(plan.outcome, Outcome::Rewritten, "{:?}", plan.receipt);
+    assert_eq!(plan.outcome, PlanOutcome::Rewritten, "{:?}", plan.receipt);
     assert!(String::from_utf8_lossy(&plan.body).contains("memory1 said"));
     assert!(plan.receipt.tokens_forwarded.unwrap() <= 300 && !plan.receipt.stored);
     assert!(plan.intake.is_empty() && plan.reply_slot.is_none() && plan.estimated.is_none());

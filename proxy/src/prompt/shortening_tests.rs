@@ -66,7 +66,7 @@ fn messages_of(body: &Bytes) -> Vec<Value> {
 async fn old_results_of_an_agent_are_shortened_before_rounds_leave_and_the_newest_stay() {
     let case = agent_case().await;
     let plan = case.plan(Mode::On).await;
-    assert_eq!(plan.outcome, Outcome::Rewritten, "{:?}", plan.receipt);
+    assert_eq!(plan.outcome, PlanOutcome::Rewritten, "{:?}", plan.receipt);
     assert_eq!((plan.receipt.results_shortened, plan.shortens, plan.evicts), (4, 4, false), "{:?}", plan.receipt);
     assert!(plan.receipt.eviction.is_none() && plan.receipt.tokens_forwarded.unwrap() <= 2300);
     let (came, went) = (agent(6), messages_of(&plan.body));
@@ -178,7 +178,7 @@ proptest! {
             let came = agent_with(&words[..rounds]);
             case.body = request(&came);
             let plan = runtime.block_on(case.plan(Mode::On));
-            prop_assert_ne!(plan.outcome, Outcome::FailedOpen);
+            prop_assert_ne!(plan.outcome, PlanOutcome::FailedOpen);
             let went = messages_of(&plan.body);
             if !plan.evicts && plan.shortens == 0 {
                 prop_assert!(went.starts_with(&before), "round {}: {:?}", rounds, plan.receipt);

@@ -29,7 +29,7 @@ use crate::http::through::holding;
 use crate::http::{body, credentials, encoding};
 use crate::openai::request::Surface;
 use crate::prompt::Planner;
-use crate::prompt::plan::{Outcome, Plan, RequestContext};
+use crate::prompt::plan::{Plan, PlanOutcome, RequestContext};
 use crate::prompt::receipt::Receipt;
 use crate::reason::Reason;
 use crate::telemetry::metrics::{self, UpstreamTimer};
@@ -54,7 +54,7 @@ pub(crate) async fn answer(
     shared: &Arc<Shared>,
     chat: ChatCall<'_>,
     request: Request<RequestBody>,
-) -> Result<(Response<Body>, Outcome), ProxyError> {
+) -> Result<(Response<Body>, PlanOutcome), ProxyError> {
     let (parts, body) = request.into_parts();
     let (mode, reach) = (mode(shared, &parts.headers)?, reach(shared, &parts.headers)?);
     let storing = asked(&parts.headers, STORE_NAME, Storing::parse, Storing::ALLOWED)?;
@@ -75,7 +75,7 @@ pub(crate) async fn answer(
     let is_on_trust = on_trust.is_some();
 
     let mut call = relay::call(shared, chat.path, parts, CallBody::Whole(plan.body.clone()));
-    if plan.outcome == Outcome::Rewritten {
+    if plan.outcome == PlanOutcome::Rewritten {
         for about_the_original in &DESCRIBES_THE_BODY {
             call.headers.remove(about_the_original);
         }
@@ -170,7 +170,7 @@ fn asked<T>(
 }
 
 /// The plan's receipt with what is known of the request besides.
-fn completed(receipt: Receipt, chat: &ChatCall<'_>, mode: Mode, outcome: Outcome) -> Receipt {
+fn completed(receipt: Receipt, chat: &ChatCall<'_>, mode: Mode, outcome: PlanOutcome) -> Receipt {
     Receipt {
         id: chat.id.to_string(),
         time: chrono::Utc::now(),
@@ -209,14 +209,14 @@ async fn plan_decompressed(planner: &Planner, context: RequestContext<'_>, body:
             let _passing = planner.memory.in_flight();
             let plan = Plan::make(planner, context, decompressed).await;
             match plan.outcome {
-                Outcome::Rewritten => plan,
-                Outcome::Passthrough | Outcome::FailedOpen => Plan { body, ..plan },
+                PlanOutcome::Rewritten => plan,
+                PlanOutcome::Passthrough | PlanOutcome::FailedOpen => Plan { body, ..plan },
             }
         }
         Ok(Err(error)) => Plan::not_applicable(body, error.into()),
         Err(_) => {
             planner.report(&MemoryError::Deadline);
-            Plan { outcome: Outcome::FailedOpen, ..Plan::passthrough(body) }
+            Plan { outcome: PlanOutcome::FailedOpen, ..Plan::passthrough(body) }
         }
     }
 }
@@ -246,7 +246,7 @@ fn observed(
 
 /// What the client is told about its request in headers.
 struct OutcomeHeaders {
-    outcome: Outcome,
+    outcome: PlanOutcome,
     reason: Option<Reason>,
     tokens_in: Option<usize>,
     tokens_forwarded: Option<usize>,
@@ -257,7 +257,7 @@ impl OutcomeHeaders {
     /// The outcome, with the reason if the memory did not apply.
     fn word(&self) -> &'static str {
         match (self.outcome, self.reason) {
-            (Outcome::Passthrough, Some(reason)) => reason.header(),
+            (PlanOutcome::Passthrough, Some(reason)) => reason.header(),
             (outcome, _) => outcome.label(),
         }
     }
@@ -293,7 +293,7 @@ mod tests {
     fn what_is_not_known_is_not_told() {
         let mut headers = HeaderMap::new();
         let outcome_headers = OutcomeHeaders {
-            outcome: Outcome::Passthrough,
+            outcome: PlanOutcome::Passthrough,
             reason: None,
             tokens_in: None,
             tokens_forwarded: None,

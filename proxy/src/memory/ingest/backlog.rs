@@ -19,7 +19,7 @@ use crate::telemetry::metrics;
 
 /// How much may wait to be read.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Limits {
+pub(super) struct BacklogLimits {
     /// All callers together.
     all: Load,
     /// Any one of them.
@@ -69,7 +69,7 @@ pub(super) struct ReadBatch {
 pub(super) struct Backlog {
     inner: Mutex<Inner>,
     changed: Notify,
-    limits: Limits,
+    limits: BacklogLimits,
     sizes: Sizes,
 }
 
@@ -88,7 +88,7 @@ struct Inner {
     era: Era,
 }
 
-impl Limits {
+impl BacklogLimits {
     /// What the configuration allows. Each caller may have at least one turn.
     pub(super) fn new(settings: &StoreSettings) -> Self {
         let all = Load { turns: settings.backlog_turns, bytes: settings.backlog_bytes };
@@ -112,7 +112,7 @@ fn share(whole: usize, share: f64) -> usize {
 
 impl Backlog {
     /// Nothing waits yet.
-    pub(super) fn new(limits: Limits, sizes: Sizes) -> Self {
+    pub(super) fn new(limits: BacklogLimits, sizes: Sizes) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 queues: HashMap::new(),
@@ -312,7 +312,7 @@ impl Drop for ReadBatch {
 }
 
 impl Inner {
-    fn refusal(&self, limits: &Limits, scope: &Scope, bytes: usize) -> Option<Refusal> {
+    fn refusal(&self, limits: &BacklogLimits, scope: &Scope, bytes: usize) -> Option<Refusal> {
         if !self.load.has_room(limits.all, bytes) {
             return Some(Refusal::Full);
         }

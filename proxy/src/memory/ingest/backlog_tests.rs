@@ -16,7 +16,7 @@ const SIZES: Sizes = Sizes { alone: 4000, shared: 1000 };
 const ENOUGH: Load = Load { turns: 1000, bytes: 1 << 20 };
 
 fn backlog(all: Load, each: Load) -> Arc<Backlog> {
-    Arc::new(Backlog::new(Limits { all, each }, SIZES))
+    Arc::new(Backlog::new(BacklogLimits { all, each }, SIZES))
 }
 
 fn endless() -> Arc<Backlog> {

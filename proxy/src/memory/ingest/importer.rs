@@ -11,7 +11,7 @@ use super::incoming::IncomingTurns;
 use super::masking::masked;
 use super::pipeline::CHUNK_TOKENS;
 use super::traffic::Traffic;
-use super::turn_reader::{Outcome, TurnReader};
+use super::turn_reader::{ReadingOutcome, TurnReader};
 use crate::error::MemoryError;
 use crate::memory::secrets::Masker;
 
@@ -64,14 +64,14 @@ impl Importer {
         }
         let mut imported = Imported { known: known.len(), known_tokens: tokens(&known), ..Imported::default() };
         for chunk in chunks(&unread, CHUNK_TOKENS) {
-            let over = |turn: &Turn, outcome: Outcome<'_>| match outcome {
-                Outcome::Read => {
+            let over = |turn: &Turn, outcome: ReadingOutcome<'_>| match outcome {
+                ReadingOutcome::Read => {
                     imported.turns += 1;
                     imported.tokens += u64::from(turn.tokens);
                 }
-                Outcome::Unreadable(_) => imported.unreadable += 1,
+                ReadingOutcome::Unreadable(_) => imported.unreadable += 1,
                 // Too old to be kept.
-                Outcome::Gone => {}
+                ReadingOutcome::Gone => {}
             };
             self.reader.read_or_mark(chunk, over).await?;
             done(tokens(chunk));

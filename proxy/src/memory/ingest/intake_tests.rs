@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::config::Config;
-use crate::memory::ingest::backlog::{Limits, Sizes};
+use crate::memory::ingest::backlog::{BacklogLimits, Sizes};
 use crate::memory::turns;
 
 /// A journal that fails as long as it is told to, and that takes each batch only with a permit.
@@ -56,7 +56,7 @@ fn bench(journal: Arc<Journal>, timeout: Duration, most: usize) -> Bench {
     let mut settings = Config::defaults().store;
     (settings.backlog_turns, settings.backlog_share) = (most, 1.0);
     let sizes = Sizes { alone: 100, shared: 10 };
-    let backlog = Arc::new(Backlog::new(Limits::new(&settings), sizes));
+    let backlog = Arc::new(Backlog::new(BacklogLimits::new(&settings), sizes));
     let health = Arc::new(JournalHealth::new(timeout, PAUSE_BETWEEN_ATTEMPTS));
     let (queue, come) = mpsc::channel(MOST_QUEUED);
     let taking = Arc::clone(&journal);

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::backlog::{Backlog, Limits, Sizes};
+use super::backlog::{Backlog, BacklogLimits, Sizes};
 use super::incoming::IncomingTurns;
 use super::intake::{Acknowledgement, Intake};
 use super::restore::{self, MovedTurns, Restored};
@@ -47,7 +47,7 @@ impl IngestPipeline {
     /// Starts the workers, and lists what an earlier process accepted and never read. What comes is stored as `masker` leaves it.
     pub(crate) fn start(engine: Engine, store: Store, masker: &Arc<Masker>, config: &Config) -> Self {
         let sizes = Sizes { alone: CHUNK_TOKENS, shared: SHARED_TOKENS };
-        let backlog = Arc::new(Backlog::new(Limits::new(&config.store), sizes));
+        let backlog = Arc::new(Backlog::new(BacklogLimits::new(&config.store), sizes));
         backlog.set_unlisted(store.status().unread_turns);
         let (stop, traffic) = (CancellationToken::new(), Arc::new(Traffic::default()));
         let (intake, queue, writer) = Intake::new(&store, masker, &backlog, config.memory.deadline, &stop);

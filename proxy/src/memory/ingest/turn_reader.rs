@@ -25,7 +25,7 @@ pub(super) struct TurnReader {
 
 /// What became of a turn that was to be read.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Outcome<'a> {
+pub(super) enum ReadingOutcome<'a> {
     /// It is in the store with its main points.
     Read,
     /// It cannot be read, for this reason.
@@ -38,8 +38,8 @@ pub(super) enum Outcome<'a> {
 struct Completed(HashSet<(Scope, TurnId)>);
 
 impl Completed {
-    fn of(&self, turn: &Turn) -> Outcome<'static> {
-        if self.0.contains(&(turn.scope.clone(), turn.id)) { Outcome::Read } else { Outcome::Gone }
+    fn of(&self, turn: &Turn) -> ReadingOutcome<'static> {
+        if self.0.contains(&(turn.scope.clone(), turn.id)) { ReadingOutcome::Read } else { ReadingOutcome::Gone }
     }
 }
 
@@ -52,7 +52,7 @@ impl TurnReader {
     pub(super) async fn read_or_mark(
         &self,
         turns: &[Turn],
-        mut over: impl FnMut(&Turn, Outcome<'_>) + Send,
+        mut over: impl FnMut(&Turn, ReadingOutcome<'_>) + Send,
     ) -> Result<(), MemoryError> {
         if turns.is_empty() {
             return Ok(());
@@ -70,7 +70,7 @@ impl TurnReader {
                 Ok(read) => over(turn, read.of(turn)),
                 Err(error) if is_about_the_text(&error) => {
                     unreadable::mark(&self.store, turn, &error).await?;
-                    over(turn, Outcome::Unreadable(&error));
+                    over(turn, ReadingOutcome::Unreadable(&error));
                 }
                 Err(error) => return Err(error),
             }

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, Lane, ReadBatch};
-use super::turn_reader::{Outcome, TurnReader};
+use super::turn_reader::{ReadingOutcome, TurnReader};
 use super::unreadable::is_about_the_text;
 use crate::error::MemoryError;
 use crate::memory::small_talk::SmallTalk;
@@ -87,13 +87,13 @@ impl ReadWorker {
         let gone: Vec<TurnId> = batch.turns.iter().copied().filter(|id| !is_there(id)).collect();
         self.backlog.let_go(&batch.scope, &gone, batch.era);
         found.retain(|turn| !read.contains(&turn.id));
-        let over = |turn: &Turn, outcome: Outcome<'_>| match outcome {
-            Outcome::Read => self.backlog.mark_done(&turn.scope, &[turn.id], batch.era),
-            Outcome::Unreadable(error) => {
+        let over = |turn: &Turn, outcome: ReadingOutcome<'_>| match outcome {
+            ReadingOutcome::Read => self.backlog.mark_done(&turn.scope, &[turn.id], batch.era),
+            ReadingOutcome::Unreadable(error) => {
                 self.backlog.mark_done(&turn.scope, &[turn.id], batch.era);
                 self.report(error);
             }
-            Outcome::Gone => self.backlog.let_go(&turn.scope, &[turn.id], batch.era),
+            ReadingOutcome::Gone => self.backlog.let_go(&turn.scope, &[turn.id], batch.era),
         };
         self.reader.read_or_mark(&found, over).await
     }

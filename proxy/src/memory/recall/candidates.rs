@@ -12,7 +12,7 @@ use super::relevance::{Candidate, scores};
 use crate::memory::profile::Profile;
 
 /// What the searches found for a question.
-pub struct Findings<'a> {
+pub struct SearchFindings<'a> {
     /// The question's text.
     pub question: &'a str,
     /// When it is asked.
@@ -25,7 +25,7 @@ pub struct Findings<'a> {
     pub again: &'a HashMap<TurnId, Vec<DateTime<Utc>>>,
 }
 
-impl Findings<'_> {
+impl SearchFindings<'_> {
     /// What speaks for each turn, in their order. `turns` has every turn once.
     #[must_use]
     pub fn candidates(&self, turns: &[(TurnId, Profile)]) -> Vec<Candidate> {
@@ -125,7 +125,7 @@ mod tests {
             lexical: vec![hit(2, 7.0), hit(2, 1.0), hit(6, 0.5)],
             dense: vec![hit(2, 0.8), hit(9, 0.2), hit(6, 0.2), hit(3, 0.2)],
         };
-        let findings = Findings {
+        let findings = SearchFindings {
             question: "When does the ferry leave?",
             asked: DateTime::UNIX_EPOCH,
             found: &found,
@@ -158,7 +158,7 @@ mod tests {
         let turns = [said(1, "2023-05-07T09:00:00Z"), said(2, "2023-05-20T09:00:00Z")];
         let again = HashMap::from([(TurnId([2; 16]), vec!["2023-04-03T09:00:00Z".parse().unwrap()])]);
         let order = |question: &str| -> Vec<u8> {
-            let findings = Findings {
+            let findings = SearchFindings {
                 question,
                 asked: "2023-05-21T09:00:00Z".parse().unwrap(),
                 found: &SearchResult { lexical: Vec::new(), dense: Vec::new() },

@@ -11,7 +11,7 @@ use mainpoint_store::{Hit, IndexedPassage, SearchResult, Sketches, Snapshot, Tur
 use tokio::sync::oneshot;
 
 use super::abstention::Evidence;
-use super::candidates::Findings;
+use super::candidates::SearchFindings;
 use super::dates::periods;
 use super::relevance::Candidate;
 use super::scored_turns::ScoredTurns;
@@ -73,7 +73,7 @@ impl Search<'_> {
                 Ok(true) => sketching::in_memory(self.snapshot, question.codes.sketch_form()).await,
                 _ => Sketches::default(),
             };
-            let limits = Limits::new(candidates, sketches.is_whole);
+            let limits = CandidateLimits::new(candidates, sketches.is_whole);
             let by_vector =
                 async { Ok::<_, MemoryError>(self.snapshot.by_vector(&question.vector, limits.vectors).await?) };
             let by_sketch = async { Ok(sketching::nearest(sketches, &question.codes, limits.sketches).await) };
@@ -108,7 +108,7 @@ impl Search<'_> {
         let cosines = hits.dense.iter().filter(|hit| !self.retained.contains(&hit.turn));
         let evidence = Evidence::new(max_sims, cosines.map(|hit| hit.score), small_talk);
         let again = self.said_again(compared.turns()).await?;
-        let findings = Findings {
+        let findings = SearchFindings {
             question: self.text,
             asked: self.asked,
             found: &hits,
@@ -171,13 +171,13 @@ impl ComparedTurns {
 
 /// How many passages each search may find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Limits {
+struct CandidateLimits {
     words: usize,
     vectors: usize,
     sketches: usize,
 }
 
-impl Limits {
+impl CandidateLimits {
     /// Of a search with so many `memory.candidates`, at least 1. Where the sketches of every passage were compared, each search
     /// finds the same share of its candidates only: what sketches find is more of the best than what is left out. What some
     /// passages' sketches find comes on top, since of the other passages there is nothing but words and vectors.
@@ -203,12 +203,12 @@ mod tests {
 
     #[test]
     fn with_all_sketches_each_search_finds_half_as_many() {
-        assert_eq!(Limits::new(400, true), Limits { words: 200, vectors: 400, sketches: 200 });
-        assert_eq!(Limits::new(1, true), Limits { words: 1, vectors: 2, sketches: 1 });
+        assert_eq!(CandidateLimits::new(400, true), CandidateLimits { words: 200, vectors: 400, sketches: 200 });
+        assert_eq!(CandidateLimits::new(1, true), CandidateLimits { words: 1, vectors: 2, sketches: 1 });
     }
 
     #[test]
     fn without_all_sketches_words_and_vectors_find_all_their_candidates() {
-        assert_eq!(Limits::new(400, false), Limits { words: 400, vectors: 800, sketches: 200 });
+        assert_eq!(CandidateLimits::new(400, false), CandidateLimits { words: 400, vectors: 800, sketches: 200 });
     }
 }

@@ -15,7 +15,7 @@ use crate::openai::splice::Edits;
 use crate::prompt::blocking::block_in_place_if_large;
 use crate::prompt::digest::{self, DigestLimits};
 use crate::prompt::evictable::Cuttable;
-use crate::prompt::eviction_policy::{Balance, Cut, Limits, Situation};
+use crate::prompt::eviction_policy::{Balance, Cut, EvictionLimits, Situation};
 use crate::prompt::injections::{EvictionRecord, ShortenedRecord};
 
 /// An eviction: the one that an earlier request made, or a new one; or old results that are shortened in the place of one.
@@ -61,7 +61,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             let cuts = self.cuts(unread, current.as_ref(), situation)?;
             Ok::<_, MemoryError>((current, situation, cuts))
         })?;
-        let limits = Limits::new(&self.planner.config);
+        let limits = EvictionLimits::new(&self.planner.config);
         let Some((cut, balance)) = limits.choose(situation, &cuts, &self.planner.prices) else {
             return Ok(current);
         };

@@ -15,7 +15,7 @@ use crate::openai::{quote, results};
 use crate::prompt::blocking::block_in_place_if_large;
 use crate::prompt::digest;
 use crate::prompt::evictable::Cuttable;
-use crate::prompt::eviction_policy::{Cut, Limits, Situation};
+use crate::prompt::eviction_policy::{Cut, EvictionLimits, Situation};
 use crate::prompt::injections::{EvictionRecord, ShortenedRecord};
 
 /// A result that may be shortened.
@@ -54,7 +54,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         };
         let fixed = block_in_place_if_large(self.size(), || self.kept_before(first, current))?;
         let situation = Situation { fixed, ..situation };
-        let limits = Limits::new(&self.planner.config);
+        let limits = EvictionLimits::new(&self.planner.config);
         let instead = |freed: usize| {
             let after = situation.tokens.saturating_sub(freed);
             limits.instead(situation, cut, after, &self.planner.prices)
