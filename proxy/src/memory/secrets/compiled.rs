@@ -73,8 +73,13 @@ impl CompiledRule {
             Check::Assigned => return strength::assigned(value).map(|part| extended(text, within(part))),
             Check::Said => return strength::said(value).map(|part| extended(text, within(part))),
             Check::Told => return plausible::told(value).map(|part| extended(text, within(part))),
+            Check::Paired => {
+                let before = text.get(..range.start)?;
+                return plausible::paired(before, value).map(|part| extended(text, within(part)));
+            }
             Check::Typed => return plausible::typed(value).map(|part| closed(text, extended(text, within(part)))),
             Check::Codes => return plausible::codes(value).map(within),
+            Check::Seed => return plausible::seed(value).map(within),
             Check::Words => plausible::is_drawn_words(value),
             Check::Encoded => plausible::is_basic(value),
         };

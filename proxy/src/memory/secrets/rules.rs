@@ -66,12 +66,16 @@ pub(super) enum Check {
     Said,
     /// It was told with a verb or a colon, or is an option's word, where few other words stand.
     Told,
+    /// It was told behind a user's name and a sign between them, and is neither named itself nor an address.
+    Paired,
     /// It stands where a program takes a password.
     Typed,
     /// It is a list of codes, which have digits.
     Codes,
     /// It is words that were drawn, and no sentence.
     Words,
+    /// It is words that a wallet draws, up to what does not belong to them.
+    Seed,
     /// It is a name and a password in Base64.
     Encoded,
 }
