@@ -156,8 +156,7 @@ fn length(rest: &[u8]) -> usize {
 /// Options of more letters that begin with the letter of an option: `-port` is none of `-p`.
 const LONG_FORMS: [&[u8]; 3] = [b"ort", b"ass", b"rotocol"];
 /// Well-known ports of databases, which people write to `-p` where `-P` is meant.
-const PORTS: [&[u8]; 11] = [
-    b"3306", b"3307", b"3308", b"3309", b"33060", b"6033", b"6446", b"6447", b"5432", b"6379", b"27017",
-];
+const PORTS: [&[u8]; 11] =
+    [b"3306", b"3307", b"3308", b"3309", b"33060", b"6033", b"6446", b"6447", b"5432", b"6379", b"27017"];
 /// Letters that may stand before the last one in a word of options.
 const MOST_CLUSTERED: usize = 5;

@@ -193,15 +193,8 @@ impl Search<'_> {
 /// A long run of letters and digits: few words are as long.
 const LONG_RUN: usize = 24;
 /// What is checked so was found by what stands before it.
-const NAMED: [Check; 7] = [
-    Check::Assigned,
-    Check::Said,
-    Check::InUrl,
-    Check::Random,
-    Check::Told,
-    Check::Paired,
-    Check::Typed,
-];
+const NAMED: [Check; 7] =
+    [Check::Assigned, Check::Said, Check::InUrl, Check::Random, Check::Told, Check::Paired, Check::Typed];
 /// Secrets that are looked for again.
 const MOST_REPEATED: usize = 64;
 const REPEATED_LENGTHS: std::ops::RangeInclusive<usize> = 8..=256;

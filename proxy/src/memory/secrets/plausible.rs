@@ -32,12 +32,15 @@ pub(super) fn paired(before: &[u8], value: &[u8]) -> Option<Range<usize>> {
     (!is_label && !is_address(value.get(secret.clone()).unwrap_or_default())).then_some(secret)
 }
 
-/// Whether a value is an e-mail address, or a user's name at a host.
-fn is_address(value: &[u8]) -> bool {
-    let Some(at) = value.iter().position(|byte| *byte == b'@') else { return false };
-    let (name, host) = (value.get(..at).unwrap_or_default(), value.get(at + 1..).unwrap_or_default());
+/// Whether a value is an e-mail address, or a user's name at a host with a port or without.
+pub(super) fn is_address(value: &[u8]) -> bool {
+    let mut parts = value.splitn(2, |byte| *byte == b'@');
+    let (Some(name), Some(address)) = (parts.next(), parts.next()) else { return false };
+    let mut parts = address.splitn(2, |byte| *byte == b':');
+    let (host, port) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let is_host = host.first().is_some_and(u8::is_ascii_alphanumeric)
-        && host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-.:".contains(byte));
+        && host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(byte))
+        && port.iter().all(u8::is_ascii_digit);
     let is_short = || {
         let is_plain = |byte: &u8| byte.is_ascii_lowercase() || b"._-".contains(byte);
         name.iter().all(is_plain) && host.first().is_some_and(u8::is_ascii_lowercase)
