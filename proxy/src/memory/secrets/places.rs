@@ -29,7 +29,8 @@ macro_rules! seeds {
     () => {
         concat!(
             r"(?i:(?:seed|recovery|secret|backup)[ _-](?:phrase|words)|mnemonic(?: (?:phrase|words|seed|code))?)",
-            r#"["'*]{0,3}(?:\s?\([^()\n]{1,40}\))?(?:\s(?i:for|of|to|f(?u-i:ü)r|von|pour|de|para)\s[^\n.!?:=]{1,40}?)?"#,
+            r#"["'*]{0,3}(?:\s?\([^()\n]{1,40}\))?"#,
+            r#"(?:\s(?i:for|of|to|f(?u-i:ü)r|von|pour|de|para)\s[^\n.!?:=]{1,40}?)?"#,
             r"(?:\s{0,2}[:=]|\s(?i:is|was|are|ist|lautet|est|es)(?:\s?:|\s))[*]{0,2}\s{0,4}(?:```[a-z]{0,8}\s{1,2})?",
             r#"(?:[-*]{1,2} ?)?(?:[0-9]{1,2}[.):]{0,2}[*]{0,2}[ \t]{0,2})?["'`*(\[]{0,3}"#
         )
@@ -371,7 +372,8 @@ pub(super) const PLACES: &[Rule] = &[
             r#"["'`]?[^\s/:"'`]{1,64}["'`]?(?:[ \t]?[/|][ \t]?|:)"#,
             // Two words with a slash may be two ways to log in.
             r#"|\s(?:with|mit|avec|con)\s{1,2}["'`]?(?:[^\s/:"'`]{1,64}["'`]?:"#,
-            r#"|(?:[^\s/:@"'`]{1,64}@[^\s/:"'`]{1,64}|(?i:admin|administrator|root|user|guest|test|demo|sa|pi|postgres))"#,
+            r#"|(?:[^\s/:@"'`]{1,64}@[^\s/:"'`]{1,64}"#,
+            r#"|(?i:admin|administrator|root|user|guest|test|demo|sa|pi|postgres))"#,
             r#"["'`]?[ \t]?[/|][ \t]?))"#
         ),
         Value,

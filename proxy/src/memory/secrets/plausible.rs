@@ -1,6 +1,6 @@
 //! What a value has to look like to be a secret where more than a name says so: a password that was typed into a
-//! command, one that was told with a verb or a colon or behind a name, codes that open an account once, phrases of words,
-//! and the header of HTTP's basic authentication.
+//! command, one that was told with a verb or a colon or behind a name, codes that open an account once, phrases of
+//! words, and the header of HTTP's basic authentication.
 //!
 //! It must not know where the value was found.
 
@@ -22,7 +22,7 @@ pub(super) fn told(value: &[u8]) -> Option<Range<usize>> {
     (is_likely && !is_other()).then_some(secret)
 }
 
-/// What of `value`, which `before` ends with a user's name and a separator, is a password. Behind a colon the name may be that
+/// What of `value`, before which stand a name and a separator, is a password. Before a colon the name may be that
 /// of something else, such as `email:`.
 pub(super) fn paired(before: &[u8], value: &[u8]) -> Option<Range<usize>> {
     let secret = told(value)?;
@@ -100,8 +100,8 @@ pub(super) fn is_drawn_words(value: &[u8]) -> bool {
     parts().count() >= FEWEST_WORDS && !is_sentence
 }
 
-/// What of `value`, words that may be numbered, are those that a wallet draws: all up to one that joins sentences, or that, when
-/// they are enough, begins a sentence or has no number while they have.
+/// What of `value`, words that may be numbered, are those that a wallet draws: all up to one that joins sentences, or
+/// that, when they are enough, begins a sentence or has no number while they have.
 pub(super) fn seed(value: &[u8]) -> Option<Range<usize>> {
     let at = |range: Range<usize>| value.get(range).unwrap_or_default();
     let is_capital = |word: &Range<usize>| at(word.clone()).first().is_some_and(u8::is_ascii_uppercase);
@@ -254,9 +254,9 @@ const PROSE: &str = "\
 
 /// What is written before a colon without being a user's name.
 const LABELS: &str = "\
-    account address benutzer benutzername compte correo courriel database db domain e-mail email ftp host hostname http \
-    https id identifiant imap ip ldap login mail name nutzer phone port scheme server sftp site smtp ssh telefon tenant \
-    uid url user user_name userid username usuario utilisateur website";
+    account address benutzer benutzername compte correo courriel database db domain e-mail email ftp host \
+    hostname http https id identifiant imap ip ldap login mail name nutzer phone port scheme server sftp site \
+    smtp ssh telefon tenant uid url user user_name userid username usuario utilisateur website";
 
 /// Words that join sentences, none of which is among the 2,048 of BIP-39, of which wallets make their phrases.
 const JOINING_WORDS: &str = "\

@@ -82,7 +82,7 @@ const MASKED: &[&str] = &[
     "Seed Phrase: ⟦Lemon Harbor Violin Cactus Pepper Window Garden Ladder Tiger Olive Canoe Zebra⟧",
     "RECOVERY PHRASE: ⟦LEMON HARBOR VIOLIN CACTUS PEPPER WINDOW GARDEN LADDER TIGER OLIVE CANOE ZEBRA⟧",
     "My seed phrase (12 words) is ⟦lemon harbor violin cactus pepper window garden ladder tiger olive canoe zebra⟧.",
-    "The recovery phrase for my wallet is: ⟦lemon harbor violin cactus pepper window garden ladder tiger olive canoe zebra⟧",
+    "Recovery phrase for my wallet: ⟦lemon harbor violin cactus pepper window garden ladder tiger olive canoe zebra⟧",
     "Seed phrase:\n1. ⟦lemon\n2. harbor\n3. violin\n4. cactus\n5. pepper\n6. window\n7. garden\n8. ladder\n9. tiger\n10. \
      olive\n11. canoe\n12. zebra⟧\n\nKeep it safe.",
     "Seed phrase: 1) ⟦Lemon 2) Harbor 3) Violin 4) Cactus 5) Pepper 6) Window 7) Garden 8) Ladder 9) Tiger 10) Olive 11) \
@@ -109,7 +109,7 @@ const MASKED: &[&str] = &[
     "Log in with ann:⟦tiger99⟧ and look.",
     "Log in as ann/⟦tiger99⟧ and look.",
     "Credentials:\nann:⟦tiger99⟧",
-    "Credentials: ann99@example.org:⟦tiger99⟧",
+    "Zugangsdaten: ann99@example.org:⟦tiger99⟧",
     "Credentials: ann@example.org | ⟦tiger99⟧",
     // Other languages.
     "Das Passwort ist ⟦tiger99⟧.",
