@@ -14,7 +14,8 @@ pub(super) enum Argument {
     Separate(&'static str),
     /// As what is written to this option without a space.
     Attached(&'static str),
-    /// As what follows the first such byte in the word behind this option or written to it: `user:password`.
+    /// As what follows the first such byte in the word behind this option or written to it, to a long one with `=`:
+    /// `user:password`.
     Pair(&'static str, u8),
 }
 
@@ -40,9 +41,11 @@ pub(super) fn password(text: &[u8], start: usize, arguments: &[Argument]) -> Ran
 fn attached<'a>(text: &[u8], word: &Range<usize>, arguments: &'a [Argument]) -> Option<&'a Argument> {
     let word = text.get(word.clone())?;
     arguments.iter().find(|argument| match argument {
-        Argument::Attached(option) => rest_behind(word, option)
-            .is_some_and(|rest| !rest.is_empty() && !LONG_FORMS.iter().any(|form| rest.starts_with(form))),
-        Argument::Pair(option, _) => rest_behind(word, option).is_some_and(|rest| !rest.is_empty()),
+        Argument::Attached(option) => rest_behind(word, option).is_some_and(|rest| {
+            !rest.is_empty() && !PORTS.contains(&rest) && !LONG_FORMS.iter().any(|form| rest.starts_with(form))
+        }),
+        Argument::Pair(option, _) => rest_behind(word, option)
+            .is_some_and(|rest| if option.starts_with("--") { rest.starts_with(b"=") } else { !rest.is_empty() }),
         Argument::Separate(_) => false,
     })
 }
@@ -152,5 +155,8 @@ fn length(rest: &[u8]) -> usize {
 
 /// Options of more letters that begin with the letter of an option: `-port` is none of `-p`.
 const LONG_FORMS: [&[u8]; 3] = [b"ort", b"ass", b"rotocol"];
+/// Well-known ports of databases, which people write to `-p` where `-P` is meant.
+const PORTS: [&[u8]; 11] =
+    [b"3306", b"3307", b"3308", b"3309", b"33060", b"6033", b"6446", b"6447", b"5432", b"6379", b"27017"];
 /// Letters that may stand before the last one in a word of options.
 const MOST_CLUSTERED: usize = 5;

@@ -8,6 +8,7 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use super::rules::{Check, Rule, Secret};
 use super::{commands, plausible, strength};
+use crate::config::SecretKind;
 
 /// A rule that can be tried.
 pub(super) struct CompiledRule {
@@ -56,6 +57,10 @@ impl CompiledRule {
     pub(super) fn passed(&self, text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
         let value = text.get(range.clone())?;
         let within = |part: Range<usize>| range.start + part.start..range.start + part.end;
+        let is_address = || {
+            let trimmed = value.get(strength::trimmed(value)).unwrap_or_default();
+            self.rule.kind == SecretKind::Credential && plausible::is_address(trimmed)
+        };
         let is_passed = match self.rule.check {
             Check::Shape => true,
             Check::Random => strength::is_random(value),
@@ -70,11 +75,18 @@ impl CompiledRule {
                 let value = value.split_last()?.1;
                 return strength::is_url_password(value).then(|| within(0..value.len()));
             }
+            // Credentials are listed with the names of those whose they are.
+            Check::Assigned | Check::Said if is_address() => false,
             Check::Assigned => return strength::assigned(value).map(|part| extended(text, within(part))),
             Check::Said => return strength::said(value).map(|part| extended(text, within(part))),
             Check::Told => return plausible::told(value).map(|part| extended(text, within(part))),
+            Check::Paired => {
+                let before = text.get(..range.start)?;
+                return plausible::paired(before, value).map(|part| extended(text, within(part)));
+            }
             Check::Typed => return plausible::typed(value).map(|part| closed(text, extended(text, within(part)))),
             Check::Codes => return plausible::codes(value).map(within),
+            Check::Seed => return plausible::seed(value).map(within),
             Check::Words => plausible::is_drawn_words(value),
             Check::Encoded => plausible::is_basic(value),
         };

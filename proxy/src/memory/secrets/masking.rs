@@ -71,7 +71,10 @@ const MOST_ROUNDS: usize = 8;
 fn merged(text: &str, mut found: Vec<Found>) -> Vec<Found> {
     let masks = masks(text);
     found.retain_mut(|found| {
-        let inside = |place: usize| masks.iter().find(|mask| mask.start <= place && place < mask.end);
+        let inside = |place: usize| {
+            let before = masks.partition_point(|mask| mask.start <= place);
+            masks.get(..before).and_then(<[Range<usize>]>::last).filter(|mask| place < mask.end)
+        };
         if let Some(mask) = inside(found.range.end.saturating_sub(1)) {
             found.range.end = mask.end;
         }
@@ -99,7 +102,7 @@ fn merged(text: &str, mut found: Vec<Found>) -> Vec<Found> {
     merged
 }
 
-/// Where masks stand in a text already.
+/// Where masks stand in a text already, in order.
 fn masks(text: &str) -> Vec<Range<usize>> {
     let starts = text.match_indices(MASK_START).map(|(at, _)| at);
     let mask = |start: usize| {

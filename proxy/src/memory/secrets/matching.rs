@@ -171,10 +171,7 @@ impl Search<'_> {
             let rule = self.finder.rules.get(found.rank).map(|compiled| compiled.rule.check);
             // A word that was typed into a command may mean something else where it is said again.
             let has_digits = |value: &&[u8]| rule != Some(Check::Typed) || value.iter().any(u8::is_ascii_digit);
-            let is_named = matches!(
-                rule,
-                Some(Check::Assigned | Check::Said | Check::InUrl | Check::Random | Check::Told | Check::Typed)
-            );
+            let is_named = rule.is_some_and(|rule| NAMED.contains(&rule));
             let value = self.text.get(found.range.clone()).filter(|value| REPEATED_LENGTHS.contains(&value.len()));
             value.filter(|_| is_named).filter(has_digits).map(|value| (value, found.kind, found.rank))
         };
@@ -195,6 +192,9 @@ impl Search<'_> {
 
 /// A long run of letters and digits: few words are as long.
 const LONG_RUN: usize = 24;
+/// What is checked so was found by what stands before it.
+const NAMED: [Check; 7] =
+    [Check::Assigned, Check::Said, Check::InUrl, Check::Random, Check::Told, Check::Paired, Check::Typed];
 /// Secrets that are looked for again.
 const MOST_REPEATED: usize = 64;
 const REPEATED_LENGTHS: std::ops::RangeInclusive<usize> = 8..=256;

@@ -6,11 +6,13 @@
 mod checksums;
 mod commands;
 mod compiled;
+mod general;
 mod masking;
 mod matching;
 mod places;
 mod plausible;
 mod rules;
+mod services;
 mod strength;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 
 use super::commands::Argument::{self, Attached, Pair, Separate};
 use super::rules::Anchor::{Before, Part, Start, Word};
-use super::rules::Check::{Assigned, Codes, Encoded, Told, Typed, Words};
+use super::rules::Check::{Assigned, Codes, Encoded, Paired, Seed, Told, Typed, Words};
 use super::rules::Rule;
 use super::rules::Secret::{Argument as Arguments, Next, Value};
 use super::rules::behind;
@@ -17,15 +17,40 @@ const fn command(names: &'static [&'static str], lead: &'static str, arguments: 
     behind(Kind::Password, Start(names), lead, Arguments(arguments)).checked(Typed)
 }
 
-/// Words behind what such phrases are called.
-const fn phrase(kind: Kind, names: &'static [&'static str], lead: &'static str) -> Rule {
-    behind(kind, Part(names), lead, Next("[a-z]{3,9}(?:[ -][a-z]{3,9}){3,23}")).checked(Words)
-}
-
-/// Up to the first word of a phrase, from its name on.
+/// Up to the first word of a passphrase, from its name's end on.
 macro_rules! phrases {
     () => {
         r#"["'*]{0,3}(?:\s?[:=]|\s(?:is|ist|lautet|est|es))\s{1,2}["'`]?"#
+    };
+}
+
+/// Up to the first word of the phrase that opens a wallet, which may be numbered.
+macro_rules! seeds {
+    () => {
+        concat!(
+            r"(?i:(?:seed|recovery|secret|backup)[ _-](?:phrase|words)|mnemonic(?: (?:phrase|words|seed|code))?)",
+            r#"["'*]{0,3}(?:\s?\([^()\n]{1,40}\))?"#,
+            r#"(?:\s(?i:for|of|to|f(?u-i:ü)r|von|pour|de|para)\s[^\n.!?:=]{1,40}?)?"#,
+            r"(?:\s{0,2}[:=]|\s(?i:is|was|are|ist|lautet|est|es)(?:\s?:|\s))[*]{0,2}\s{0,4}(?:```[a-z]{0,8}\s{1,2})?",
+            r#"(?:[-*]{1,2} ?)?(?:[0-9]{1,2}[.):]{0,2}[*]{0,2}[ \t]{0,2})?["'`*(\[]{0,3}"#
+        )
+    };
+}
+
+/// A word of such a phrase.
+macro_rules! seed {
+    () => {
+        r"[A-Za-z]{3,9}\b"
+    };
+}
+
+/// What separates such words: signs, a line's end and the next word's number.
+macro_rules! between_seeds {
+    () => {
+        concat!(
+            r#"["'*]{0,3}(?:,|[,;|]?[ \t]{0,4}(?:[ \t-]|\r?\n|(?:\\r)?\\n)[ \t]{0,8})"#,
+            r#"(?:[-*]{1,2} ?)?(?:[0-9]{1,2}[.):]{0,2}[*]{0,2}[ \t]{0,2})?["'*]{0,3}"#
+        )
     };
 }
 
@@ -341,13 +366,19 @@ pub(super) const PLACES: &[Rule] = &[
         concat!(
             "(?i:login|log in|sign in|basic auth|creds|credentials",
             "|zugangsdaten|anmeldedaten|identifiants|credenciales)",
+            "(?:",
             r"(?:(?:\s(?i:data|is|are|sind|sont|son))?\s{0,2}[:=]\s{0,2}",
-            r"|\s(?i:with|as|is|are|mit|als|sind|avec|sont|con|son)\s{1,2})",
-            r#"["'`]?[^\s/:"'`]{1,64}["'`]?\s?[/:|]\s?"#
+            r"|\s(?:as|is|are|als|sind|sont|son)\s{1,2})",
+            r#"["'`]?[^\s/:"'`]{1,64}["'`]?(?:[ \t]?[/|][ \t]?|:)"#,
+            // Two words with a slash may be two ways to log in.
+            r#"|\s(?:with|mit|avec|con)\s{1,2}["'`]?(?:[^\s/:"'`]{1,64}["'`]?:"#,
+            r#"|(?:[^\s/:@"'`]{1,64}@[^\s/:"'`]{1,64}"#,
+            r#"|(?i:admin|administrator|root|user|guest|test|demo|sa|pi|postgres))"#,
+            r#"["'`]?[ \t]?[/|][ \t]?))"#
         ),
         Value,
     )
-    .checked(Told),
+    .checked(Paired),
     // Codes and phrases that open an account by themselves.
     behind(
         Kind::RecoveryCode,
@@ -356,10 +387,30 @@ pub(super) const PLACES: &[Rule] = &[
         Next(concat!(code!(), r"(?:(?:[ \t\r\n,;/|]|\\n|[-*] |[0-9]{1,2}[.)] ?){1,8}", code!(), ")*")),
     )
     .checked(Codes),
-    phrase(Kind::Password, &["passphrase"], concat!("(?i:passphrase)", phrases!())),
-    phrase(
+    behind(
+        Kind::Password,
+        Part(&["passphrase"]),
+        concat!("(?i:passphrase)", phrases!()),
+        Next("[a-z]{3,9}(?:[ -][a-z]{3,9}){3,23}"),
+    )
+    .checked(Words),
+    behind(
         Kind::RecoveryCode,
-        &["seed phrase", "recovery phrase", "secret phrase", "backup phrase", "mnemonic"],
-        concat!("(?i:(?:seed|recovery|secret|backup) phrase|mnemonic)", phrases!()),
-    ),
+        Part(&[
+            "seed phrase",
+            "seed_phrase",
+            "seed-phrase",
+            "seed words",
+            "recovery phrase",
+            "recovery_phrase",
+            "recovery-phrase",
+            "recovery words",
+            "secret phrase",
+            "backup phrase",
+            "mnemonic",
+        ]),
+        seeds!(),
+        Next(concat!(seed!(), "(?:", between_seeds!(), seed!(), "){11,24}")),
+    )
+    .checked(Seed),
 ];

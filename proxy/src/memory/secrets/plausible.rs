@@ -1,6 +1,6 @@
 //! What a value has to look like to be a secret where more than a name says so: a password that was typed into a
-//! command, one that was told with a verb or a colon, codes that open an account once, phrases of words, and the
-//! header of HTTP's basic authentication.
+//! command, one that was told with a verb or a colon or behind a name, codes that open an account once, phrases of
+//! words, and the header of HTTP's basic authentication.
 //!
 //! It must not know where the value was found.
 
@@ -22,13 +22,40 @@ pub(super) fn told(value: &[u8]) -> Option<Range<usize>> {
     (is_likely && !is_other()).then_some(secret)
 }
 
+/// What of `value`, before which stand a name and a separator, is a password. Before a colon the name may be that
+/// of something else, such as `email:`.
+pub(super) fn paired(before: &[u8], value: &[u8]) -> Option<Range<usize>> {
+    let secret = told(value)?;
+    let is_in_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
+    let name = before.strip_suffix(b":").and_then(|before| before.rsplit(|byte| !is_in_name(byte)).next());
+    let is_label = name.is_some_and(|name| has_word(LABELS, &name.to_ascii_lowercase()));
+    (!is_label && !is_address(value.get(secret.clone()).unwrap_or_default())).then_some(secret)
+}
+
+/// Whether a value is an e-mail address, or a user's name at a host with a port or without.
+pub(super) fn is_address(value: &[u8]) -> bool {
+    let mut parts = value.splitn(2, |byte| *byte == b'@');
+    let (Some(name), Some(address)) = (parts.next(), parts.next()) else { return false };
+    let mut parts = address.splitn(2, |byte| *byte == b':');
+    let (host, port) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let is_host = host.first().is_some_and(u8::is_ascii_alphanumeric)
+        && host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(byte))
+        && port.iter().all(u8::is_ascii_digit);
+    let is_short = || {
+        let is_plain = |byte: &u8| byte.is_ascii_lowercase() || b"._-".contains(byte);
+        name.iter().all(is_plain) && host.first().is_some_and(u8::is_ascii_lowercase)
+    };
+    !name.is_empty() && is_host && (host.contains(&b'.') || is_short())
+}
+
 /// What of `value`, which stands where programs take a password, is one. It may be a word.
 pub(super) fn typed(value: &[u8]) -> Option<Range<usize>> {
     let secret = trimmed(value);
     let value = value.get(secret.clone()).unwrap_or_default();
     let is_other = || {
-        let is_path = [&b"/"[..], b"./", b"~/", b"-"].iter().any(|start| value.starts_with(start));
-        is_path || is_code(value) || is_stand_in(value) || has_word(PROSE, &value.to_ascii_lowercase())
+        // With a second `=` the first one compares.
+        let is_none = [&b"/"[..], b"./", b"~/", b"-", b"="].iter().any(|start| value.starts_with(start));
+        is_none || is_code(value) || is_stand_in(value) || has_word(PROSE, &value.to_ascii_lowercase())
     };
     (value.len() >= SHORTEST_TYPED && !is_other()).then_some(secret)
 }
@@ -73,6 +100,43 @@ pub(super) fn is_drawn_words(value: &[u8]) -> bool {
     parts().count() >= FEWEST_WORDS && !is_sentence
 }
 
+/// What of `value`, words that may be numbered, are those that a wallet draws: all up to one that joins sentences, or
+/// that, when they are enough, begins a sentence or has no number while they have.
+pub(super) fn seed(value: &[u8]) -> Option<Range<usize>> {
+    let at = |range: Range<usize>| value.get(range).unwrap_or_default();
+    let is_capital = |word: &Range<usize>| at(word.clone()).first().is_some_and(u8::is_ascii_uppercase);
+    let is_numbered = |between: Range<usize>| at(between).iter().any(u8::is_ascii_digit);
+    let words: Vec<Range<usize>> = lettered(value).collect();
+    let (first, second) = (words.first()?, words.get(1)?);
+    let (are_capital, are_numbered) = (is_capital(first), is_numbered(first.end..second.start));
+    let (mut count, mut end) = (0, 0);
+    for word in &words {
+        let is_next = !are_capital && is_capital(word) || are_numbered && !is_numbered(end..word.start);
+        let is_over = count >= FEWEST_SEEDS && is_next;
+        if is_over || has_word(JOINING_WORDS, &at(word.clone()).to_ascii_lowercase()) {
+            break;
+        }
+        (count, end) = (count + 1, word.end);
+    }
+    (count >= FEWEST_SEEDS).then_some(0..end)
+}
+
+/// The runs of letters, without those of escapes such as \n.
+fn lettered(value: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let start = at + value.get(at..)?.iter().position(u8::is_ascii_alphabetic)?;
+            at = start + value.get(start..)?.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+            let is_escape = matches!(value.get(..=start), Some([.., b'\\', b'n' | b'r' | b't']));
+            let start = start + usize::from(is_escape);
+            if start < at {
+                return Some(start..at);
+            }
+        }
+    })
+}
+
 /// Whether `value` is a name and a password in Base64, as a header has them.
 pub(super) fn is_basic(value: &[u8]) -> bool {
     let (mut bits, mut count, mut decoded) = (0_u32, 0, Vec::new());
@@ -113,7 +177,7 @@ fn is_stand_in(value: &[u8]) -> bool {
     is_usual || is_one || is_constant || is_name && words(NAMES).any(has) || is_example(value)
 }
 
-/// Whether a value is a term such as `sha256` or a size such as `12characters`.
+/// Whether a value is a term such as `sha256`, a size such as `12characters` or a version such as `v2beta11`.
 fn is_technical(value: &[u8]) -> bool {
     let lower = value.to_ascii_lowercase();
     let digits = lower.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -124,7 +188,19 @@ fn is_technical(value: &[u8]) -> bool {
         let goes_on = |rest: &[u8]| rest.first().is_some_and(u8::is_ascii_alphabetic);
         rest.is_some_and(|rest| !goes_on(rest) || term.ends_with(|last: char| last.is_ascii_digit()))
     };
-    is_size || words(TERMS).any(is_term)
+    is_size || words(TERMS).any(is_term) || lower.strip_prefix(b"v").is_some_and(is_version)
+}
+
+/// Whether `rest`, which stands behind a `v`, is numbers with nothing but stages between them.
+fn is_version(mut rest: &[u8]) -> bool {
+    let has_number = rest.first().is_some_and(u8::is_ascii_digit);
+    while let Some((first, behind)) = rest.split_first() {
+        let stage = words(STAGES).find_map(|stage| rest.strip_prefix(stage.as_bytes()));
+        let is_number = first.is_ascii_digit() || b"._-+".contains(first);
+        let Some(next) = stage.or(is_number.then_some(behind)) else { return false };
+        rest = next;
+    }
+    has_number
 }
 
 /// The words of a list.
@@ -143,6 +219,8 @@ const SHORTEST_CODE_PART: usize = 3;
 const LONG: usize = 8;
 const LONGEST_NUMBER: usize = 16;
 const FEWEST_WORDS: usize = 4;
+/// Words of the shortest phrase that opens a wallet.
+const FEWEST_SEEDS: usize = 12;
 
 /// More of what stands for a password in manuals.
 const MORE_EXAMPLES: &str = "\
@@ -159,6 +237,9 @@ const TERMS: &str = "\
     poly1305 ripemd rot13 rs256 rsa scrypt sha1 sha2 sha3 sha5 tls1 uint ucs2 utf varchar version web3 windows \
     wpa x509";
 
+/// Stages of versions.
+const STAGES: &str = "alpha beta dev final patch post pre preview rc";
+
 /// Beginnings of what is counted.
 const UNITS: &str = "\
     attempt bit byte char character day digit hour letter min minute month sec second sign symbol th time week \
@@ -170,6 +251,18 @@ const PROSE: &str = "\
     input instead into invalid lets like makes means must need needs none null only option optional options over \
     parameter params prompt prompts required reset sets should stdin string switch takes than that then there \
     this true undefined used uses using value were when where which will with without works would wrong";
+
+/// What is written before a colon without being a user's name.
+const LABELS: &str = "\
+    account address benutzer benutzername compte correo courriel database db domain e-mail email ftp host \
+    hostname http https id identifiant imap ip ldap login mail name nutzer phone port scheme server sftp site \
+    smtp ssh telefon tenant uid url user user_name userid username usuario utilisateur website";
+
+/// Words that join sentences, none of which is among the 2,048 of BIP-39, of which wallets make their phrases.
+const JOINING_WORDS: &str = "\
+    and are been being but could der des does das for from had has her his how its may mit might not nicht our \
+    les should some than the their them these those through und was were which while who whose why with without \
+    words would your";
 
 /// Words that hold sentences together, none of which is in the usual lists that phrases are drawn from, or hardly.
 const SENTENCE_WORDS: &str = "\

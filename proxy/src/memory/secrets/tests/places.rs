@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{MASKER, masked};
+use super::{MASKER, assert_time_grows_with_the_text, masked};
 
 /// Lines with a secret between ⟦ and ⟧, which no real line has. All of these secrets were made up for this table.
 const MASKED: &[&str] = &[
@@ -13,9 +13,12 @@ const MASKED: &[&str] = &[
     "curl -sku bob:⟦sunshine⟧ https://git.example.org/x",
     "Run `curl --user bob:⟦tiger99⟧ -X POST https://git.example.org/x` again.",
     "curl https://git.example.org/x \\\n  -H 'Accept: */*' \\\n  -u bob:⟦tiger99⟧",
+    "curl --user=bob:⟦tiger99⟧ https://git.example.org/x",
+    "curl --user-agent='Mozilla/5.0 (X11; rv:109.0) x' --proxy-user=bob:⟦tiger99⟧ https://git.example.org/x",
     "http -a ann:⟦mandarin⟧ POST https://git.example.org/x",
     "mysql -u root -p⟦Sonne99⟧ shop < dump.sql",
     "mysqldump -h db1 -uroot -p'⟦quiet river⟧' shop | gzip",
+    "mysql -u root -p⟦3306tiger⟧ shop",
     "mysql -h mysql -P 3307 -p⟦mandarin⟧ shop",
     "sshpass -p ⟦raspberry⟧ ssh pi@10.0.0.7",
     "sshpass -p'⟦raspberry⟧' scp a pi@10.0.0.7:",
@@ -71,7 +74,28 @@ const MASKED: &[&str] = &[
     "passwd = \"⟦tiger99⟧\"",
     "client_secret: ⟦k7m2p9q4w8⟧",
     "passphrase: \"⟦lemon harbor violin cactus⟧\"",
-    "Our seed phrase: ⟦lemon harbor violin cactus pepper window garden ladder⟧",
+    // Phrases that open a wallet.
+    "Our seed phrase: ⟦lemon harbor violin cactus pepper window garden ladder tiger olive canoe zebra⟧",
+    "Seed phrase: ⟦any can choose have random that this what when will word you⟧",
+    "Seed phrase: ⟦lemon harbor this cactus pepper will garden ladder you olive any zebra⟧ and you must never share it",
+    "mnemonic: ⟦lemon harbor violin cactus pepper window garden ladder tiger olive canoe please⟧. Keep it safe.",
+    "Seed Phrase: ⟦Lemon Harbor Violin Cactus Pepper Window Garden Ladder Tiger Olive Canoe Zebra⟧",
+    "RECOVERY PHRASE: ⟦LEMON HARBOR VIOLIN CACTUS PEPPER WINDOW GARDEN LADDER TIGER OLIVE CANOE ZEBRA⟧",
+    "My seed phrase (12 words) is ⟦lemon harbor violin cactus pepper window garden ladder tiger olive canoe zebra⟧.",
+    "Recovery phrase for my wallet: ⟦lemon harbor violin cactus pepper window garden ladder tiger olive canoe zebra⟧",
+    "Seed phrase:\n1. ⟦lemon\n2. harbor\n3. violin\n4. cactus\n5. pepper\n6. window\n7. garden\n8. ladder\n9. tiger\n10. \
+     olive\n11. canoe\n12. zebra⟧\n\nKeep it safe.",
+    "Seed phrase: 1) ⟦Lemon 2) Harbor 3) Violin 4) Cactus 5) Pepper 6) Window 7) Garden 8) Ladder 9) Tiger 10) Olive 11) \
+     Canoe 12) Zebra⟧ Never share that with someone",
+    "Seed phrase:\n- ⟦lemon\n- harbor\n- violin\n- cactus\n- pepper\n- window\n- garden\n- ladder\n- tiger\n- olive\n\
+     - canoe\n- zebra⟧\nKeep it safe.",
+    "MNEMONIC=\"⟦lemon harbor violin cactus pepper window garden ladder tiger olive canoe zebra⟧\"",
+    "{\"mnemonic\":\"⟦lemon harbor violin cactus pepper window garden ladder tiger olive canoe zebra⟧\"}",
+    "seed_phrase = [\"⟦lemon\", \"harbor\", \"violin\", \"cactus\", \"pepper\", \"window\", \"garden\", \"ladder\", \
+     \"tiger\", \"olive\", \"canoe\", \"zebra⟧\"]",
+    "Seed phrase: ⟦lemon,harbor,violin,cactus,pepper,window,garden,ladder,tiger,olive,canoe,zebra⟧.",
+    "The mnemonic phrase is ⟦lemon harbor violin cactus pepper window garden ladder tiger olive canoe zebra lemon harbor \
+     violin cactus pepper window garden ladder tiger olive canoe zebra⟧ there.",
     // Sentences.
     "My password is ⟦hunter22⟧, can you log in?",
     "The password for the guest network is ⟦tiger99⟧.",
@@ -81,6 +105,12 @@ const MASKED: &[&str] = &[
     "username: bob, pw: ⟦tiger99⟧",
     "login: admin / ⟦tiger99⟧",
     "Log in with admin/⟦tiger99⟧ and look.",
+    "Log in with ann@example.org / ⟦tiger99⟧ and look.",
+    "Log in with ann:⟦tiger99⟧ and look.",
+    "Log in as ann/⟦tiger99⟧ and look.",
+    "Credentials:\nann:⟦tiger99⟧",
+    "Zugangsdaten: ann99@example.org:⟦tiger99⟧",
+    "Credentials: ann@example.org | ⟦tiger99⟧",
     // Other languages.
     "Das Passwort ist ⟦tiger99⟧.",
     "Das Passwort lautet „⟦Sonne99⟧“, bitte ändern.",
@@ -128,6 +158,22 @@ const LEFT: &[&str] = &[
     "The user enters a password and the server compares it.",
     "Use a password manager; the login page shows a password field.",
     "The login is with OAuth2/SAML2 there.",
+    "Credentials:\nEmail: ann99@gmail.com",
+    "Credentials:\nEmail:ann99@gmail.com",
+    "Credentials:\nUser: ann1999\nHost: server01",
+    "Credentials:\nUser:ann1999\nHost:server01",
+    "Credentials: ann99@gmail.com.",
+    "Credentials: ann99@db1.example.org:5432",
+    "Credentials: staging/ann99@example.org",
+    "Log in with ssh: ann@server01",
+    "Log in with ssh:ann@server01",
+    "Login: https://server01.example.org:8443/start2",
+    "Login with google/apple2024 and look.",
+    "The password is v2beta11, and the password was v10rc2.",
+    "mnemonic: every good boy deserves fudge",
+    "The mnemonic is: every good boy deserves fudge and all cows eat grass, which gives the notes between lines.",
+    "Your seed phrase is what opens your wallet, which nobody else should ever have seen before.",
+    "The seed phrase: twelve words that the wallet chooses, which you should write down on paper.",
     "Log in with your name and password.",
     "The passphrase: please choose something that nobody could guess.",
     "The passphrase is one of the most important things.",
@@ -147,6 +193,11 @@ const LEFT: &[&str] = &[
     "curl -u \"${USER}:${PASSWORD}\" https://example.org",
     "curl -u bob https://example.org",
     "mysql -u root -p shop",
+    "mysql -u root -p3306 shop",
+    "curl --user-agent=\"Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101\" https://example.org",
+    "curl --user-agent \"Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101\" https://example.org",
+    "if DB_PASSWORD==None: and if DB_PASSWORD!=None: raise",
+    "if SMTP_PASS==default: raise",
     "mysql -u root -p$MYSQL_ROOT_PASSWORD shop",
     "mysql -u root -p\"$(cat secret.txt)\" shop",
     "sshpass -p \"$PASS\" ssh pi@10.0.0.7",
@@ -324,20 +375,25 @@ fn unmasked(text: &str) -> Vec<&str> {
 
 #[test]
 fn time_grows_with_the_commands_and_names_of_a_text_and_no_faster() {
-    let time = |piece: &str, bytes: usize| {
-        let text = piece.repeat(bytes / piece.len() + 1);
-        let times = (0..2).map(|_| {
-            let started = std::time::Instant::now();
-            MASKER.mask(&text);
-            started.elapsed()
-        });
-        times.min().unwrap().as_secs_f64()
-    };
     let cut = lines().into_iter().flat_map(|line| [8, 24].map(|size| line.said.chars().take(size).collect::<String>()));
-    let dense =
-        ["curl ", "/curl ", "\"curl \"", "--", "--a-", "machine ", "login: ", "password for ", "user a ", ":5432:a:b:"];
+    let dense = [
+        "curl ",
+        "/curl ",
+        "\"curl \"",
+        "--",
+        "--a-",
+        "machine ",
+        "login: ",
+        "password for ",
+        "user a ",
+        ":5432:a:b:",
+        "mnemonic: ",
+        "mnemonic is lemon ",
+        "login: a/",
+        "curl --user=",
+        "[secret: password] pass: hunter22 ",
+    ];
     for piece in cut.chain(dense.map(str::to_owned)) {
-        let (short, long) = (time(&piece, 4_000), time(&piece, 32_000));
-        assert!(long < short.max(20e-6) * 8.0 * 8.0, "{piece:?}: {short} s for 4 KB, {long} s for 32 KB");
+        assert_time_grows_with_the_text(&piece);
     }
 }
