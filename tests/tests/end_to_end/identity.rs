@@ -196,8 +196,9 @@ async fn keys_of_the_proxy_have_names_and_the_upstream_sees_none_of_them() {
         assert_eq!(forwarded.header("authorization"), "Bearer sk-of-the-company", "{path}");
         assert!(!format!("{:?}", forwarded.headers).contains("mp-ben"), "{path}: {:?}", forwarded.headers);
 
-        let in_query =
-            proxy.client().request(method.clone(), format!("{}{path}?b=%7e&api-key=mp-ben&c", proxy.base_url()));
+        let in_query = proxy
+            .client()
+            .request(method.clone(), format!("{}{path}?b=%7e&api-key=mp-ben&c&token=mp-ben", proxy.base_url()));
         let answer = in_query.headers(ben.clone()).body(body.clone()).send().await.expect("an answer");
         assert_eq!(answer.status(), 200, "{path}");
         assert_eq!(upstream.last_request().target, format!("/v1{path}?b=%7e&c"));
