@@ -16,7 +16,7 @@ use super::attempts::conclude;
 use super::backoff::{Backoff, until};
 use super::{integrity, repair};
 use crate::error::StoreError;
-use crate::journal::Repaired;
+use crate::journal::{Repaired, Room};
 use crate::state::Shared;
 use crate::trouble::{StorePart, one_line};
 
@@ -62,15 +62,19 @@ async fn repair_journal(shared: &Arc<Shared>) -> Result<(), StoreError> {
     if is_let_go(shared) {
         return Ok(());
     }
+    // A deletion holds this lock, and may need the room that would be kept for the next one.
+    let no_deletion = shared.maintenance.try_lock();
+    let room = if no_deletion.is_ok() { Room::Keep } else { Room::Leave };
     let repaired = shared
-        .blocking(|shared| {
+        .blocking(move |shared| {
             shared.journal.check_file();
             match shared.journal.trouble() {
-                Some(_) => shared.journal.repair(),
+                Some(_) => shared.journal.repair(room),
                 None => Ok(Repaired::Nothing),
             }
         })
         .await?;
+    drop(no_deletion);
     repair::note(shared, repaired);
     repair::catch_up(shared).await
 }
