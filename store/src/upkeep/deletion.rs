@@ -259,3 +259,7 @@ fn rows_covered(removal: &Removal) -> Vec<(DfExpr, DfExpr)> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "deletion_tests.rs"]
+mod tests;

@@ -86,3 +86,31 @@ async fn repair_tables(shared: &Arc<Shared>) -> Result<(), StoreError> {
     }
     repair::reopen(shared).await
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use super::*;
+    use crate::{Store, StoreConfig};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_room_that_a_deletion_works_in_is_kept_again_when_it_has_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(StoreConfig::idle(directory.path(), 2)).await.unwrap();
+        let shared = Arc::clone(store.shared());
+        let reserve = directory.path().join("reserve");
+        assert!(reserve.exists());
+        let deletion = shared.maintenance.lock().await;
+        let full = StoreError::Full { path: directory.path().to_owned() };
+        assert_eq!(shared.journal.make_room(&full).unwrap(), Some(Repaired::Nothing));
+        repair_journal(&shared).await.unwrap();
+        assert!(!reserve.exists() && shared.journal.trouble().is_some());
+        drop(deletion);
+        // The store's own watch may be about to do the same.
+        while shared.journal.trouble().is_some() {
+            repair_journal(&shared).await.unwrap();
+        }
+        assert!(reserve.exists());
+    }
+}
