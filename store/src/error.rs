@@ -4,6 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
+use crate::trouble::one_line;
+
 /// What can go wrong in the store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -233,10 +237,25 @@ impl StoreError {
 
     /// Whether the operating system said that the disk, or what we may have of it, is full.
     pub(crate) fn is_of_full_disk(&self) -> bool {
-        let full = |source: &std::io::Error| {
-            matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
-        };
-        matches!(self, Self::File { source, .. } if full(source))
+        match self {
+            Self::Full { .. } => true,
+            Self::File { source, .. } | Self::Refused { source, .. } => {
+                matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+            }
+            // Libraries wrap what the system said in many ways, and some of them in words alone.
+            Self::Journal { .. } | Self::Lance { .. } => {
+                let text = one_line(self);
+                [Errno::NOSPC, Errno::DQUOT]
+                    .iter()
+                    .any(|code| text.contains(&format!("(os error {})", code.raw_os_error())))
+            }
+            _ => false,
+        }
+    }
+
+    /// The same error, or [`Self::Full`] where it came of a full disk.
+    pub(crate) fn or_full(self, directory: &Path) -> Self {
+        if self.is_of_full_disk() { Self::Full { path: directory.to_owned() } } else { self }
     }
 
     /// For `map_err` on a result of Lance or LanceDB.
@@ -276,3 +295,41 @@ fn way_out(version: &str) -> &'static str {
 
 /// The layout version before this one, whose turns can be read again.
 pub(crate) const OLD_VERSION: &str = "2";
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_by_whatever_names_it_and_by_nothing_else() {
+        let at = Path::new("/data");
+        let system = |code: Errno| Error::from_raw_os_error(code.raw_os_error());
+        let of_table = |code: Errno| StoreError::lance("delete rows")(lance::Error::from(system(code)));
+        let of_journal = |error: Error| StoreError::journal("delete")(redb::Error::Io(error));
+        for full in [
+            StoreError::file("write to", at)(system(Errno::NOSPC)),
+            StoreError::file("write to", at)(ErrorKind::QuotaExceeded.into()),
+            of_journal(system(Errno::NOSPC)),
+            of_journal(Error::other(system(Errno::DQUOT))),
+            of_table(Errno::NOSPC),
+            of_table(Errno::DQUOT),
+            StoreError::Full { path: at.to_owned() },
+        ] {
+            assert!(full.is_of_full_disk(), "{full:?}");
+            assert_eq!(full.or_full(at).label(), "store_full");
+        }
+        for other in [
+            StoreError::file("write to", at)(system(Errno::ROFS)),
+            of_journal(system(Errno::IO)),
+            of_table(Errno::FBIG),
+            StoreError::JournalDown { reason: one_line(&system(Errno::NOSPC)) },
+            StoreError::Closed,
+        ] {
+            let label = other.label();
+            assert!(!other.is_of_full_disk(), "{other:?}");
+            assert_eq!(other.or_full(at).label(), label);
+        }
+    }
+}

@@ -166,6 +166,49 @@ pub(crate) struct Part<'a> {
     pub(crate) user: Option<&'a [u8]>,
 }
 
+/// A part that a scope cannot have, since it is a part itself: a project's is divided by users alone, a user's not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Indivisible {
+    /// By what it was to be divided.
+    pub(crate) by: Divider,
+    /// The name of the user or the project that it was to be divided by.
+    pub(crate) name: String,
+    /// Whose part the scope is.
+    pub(crate) belongs_to: Divider,
+}
+
+/// What divides a memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Divider {
+    /// Projects.
+    Project,
+    /// Users.
+    User,
+}
+
+impl Divider {
+    /// The word for it.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Project => "project",
+            Self::User => "user",
+        }
+    }
+}
+
+impl Indivisible {
+    /// Why `part` is none that `scope` can have, if so.
+    pub(crate) fn find(scope: &Scope, part: Part<'_>) -> Option<Self> {
+        let (by, name) = match part {
+            Part { project: Some(project), .. } if is_users(scope) || is_projects(scope) => (Divider::Project, project),
+            Part { user: Some(user), .. } if is_users(scope) => (Divider::User, user),
+            _ => return None,
+        };
+        let belongs_to = if is_users(scope) { Divider::User } else { Divider::Project };
+        Some(Self { by, name: String::from_utf8_lossy(name).into_owned(), belongs_to })
+    }
+}
+
 /// Whether a scope is the part of another one that belongs to one user.
 pub(crate) fn is_users(scope: &Scope) -> bool {
     scope.as_str().contains(USER)

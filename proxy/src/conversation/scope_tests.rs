@@ -252,3 +252,23 @@ fn the_key_is_created_once_for_its_owner_only() {
     std::fs::write(directory.path().join(FILE), b"short").unwrap();
     assert_eq!(ScopeKey::load_or_create(directory.path()).unwrap_err().exit_status().code(), 65);
 }
+
+#[test]
+fn a_users_part_is_divided_no_further_and_a_projects_by_users_alone() {
+    let whole = whole(&[("authorization", "Bearer a")]);
+    let project = Part { project: Some(b"garden"), user: None };
+    let (of_project, of_user) = (KEYED.of_part(&whole, project).unwrap(), KEYED.of_part(&whole, user(b"ann")).unwrap());
+    assert_eq!(Indivisible::find(&whole, Part { project: Some(b"garden"), user: Some(b"ann") }), None);
+    assert_eq!(Indivisible::find(&of_project, user(b"ann")), None);
+    for scope in [&whole, &of_project, &of_user] {
+        assert_eq!(Indivisible::find(scope, Part::default()), None, "nothing is to be divided");
+    }
+    for (scope, part, by, name, belongs_to) in [
+        (&of_project, project, Divider::Project, "garden", Divider::Project),
+        (&of_user, project, Divider::Project, "garden", Divider::User),
+        (&of_user, user(b"ben"), Divider::User, "ben", Divider::User),
+    ] {
+        let expected = Indivisible { by, name: name.to_owned(), belongs_to };
+        assert_eq!(Indivisible::find(scope, part), Some(expected), "{scope}");
+    }
+}

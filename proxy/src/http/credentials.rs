@@ -49,6 +49,16 @@ impl CallerHeaders {
         names
     }
 
+    /// The header that names a user of the caller.
+    pub(crate) fn user_header(&self) -> &HeaderName {
+        &self.user
+    }
+
+    /// The header that names a project of the caller.
+    pub(crate) fn project_header(&self) -> &HeaderName {
+        &self.project
+    }
+
     /// The bytes that name the caller's user; `None` when the header is missing or empty.
     ///
     /// # Errors
@@ -98,30 +108,37 @@ pub(crate) fn only_line<'a>(headers: &'a HeaderMap, header: &HeaderName) -> Resu
 /// The credentials in a query, such as `subscription-key=…`, by the letters of their names; those of one name in their order.
 pub(crate) fn in_query(query: Option<&str>) -> Vec<(String, String)> {
     let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let credentials = pairs.filter(|(name, _)| is_parameter(name));
+    let credentials = pairs.filter(|(name, _)| is_credential(&name.to_ascii_lowercase()));
     let mut credentials: Vec<(String, String)> =
         credentials.map(|(name, value)| (name.to_ascii_lowercase(), value.into_owned())).collect();
     credentials.sort_by(|(one, _), (other, _)| one.cmp(other));
     credentials
 }
 
-/// Whether a parameter of a query, by its name, is a credential.
-pub(crate) fn is_parameter(name: &str) -> bool {
-    is_credential(&name.to_ascii_lowercase())
+/// Whether a parameter of a query, by its name, holds a key that services take from there.
+pub(crate) fn is_key_in_query(name: &str) -> bool {
+    let name = name.replace('_', "-");
+    is_key(&name) || QUERY_KEYS.iter().any(|key| key.eq_ignore_ascii_case(&name))
 }
 
 /// A query without the keys that services take from it, and every other byte of it as it was; `None` where nothing else is there.
 pub(crate) fn without_keys(query: &str) -> Option<String> {
-    let holds_key = |pair: &&str| {
-        let name = form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.replace('_', "-"));
-        name.is_some_and(|name| is_key(&name) || QUERY_KEYS.iter().any(|key| key.eq_ignore_ascii_case(&name)))
-    };
+    let holds_key =
+        |pair: &&str| form_urlencoded::parse(pair.as_bytes()).next().is_some_and(|(name, _)| is_key_in_query(&name));
     let kept: Vec<&str> = query.split('&').filter(|pair| !holds_key(pair)).collect();
     (!kept.is_empty()).then(|| kept.join("&"))
 }
 
 /// What keys are called in a query besides as in a header, with a hyphen between words.
-const QUERY_KEYS: [&str; 5] = ["key", "apikey", "subscription-key", "access-token", "auth-token"];
+const QUERY_KEYS: [&str; 6] = ["key", "apikey", "subscription-key", "access-token", "auth-token", "token"];
+
+/// Whether a protocol that a WebSocket may speak is in truth a key: a page in a browser can send it in no other way.
+pub(crate) fn is_key_as_protocol(protocol: &str) -> bool {
+    let begins = protocol.get(..PROTOCOL_KEY.len());
+    begins.is_some_and(|begin| begin.eq_ignore_ascii_case(PROTOCOL_KEY))
+}
+
+const PROTOCOL_KEY: &str = "openai-insecure-api-key.";
 
 /// Whether the caller brings a key with which a service or a gateway answers.
 pub(crate) fn brings_key(headers: &HeaderMap) -> bool {
@@ -372,6 +389,7 @@ mod tests {
             ("api-key=a&b=%7e+%20&&c", Some("b=%7e+%20&&c")),
             ("b=1&API_KEY=a&pageToken=p&key=d", Some("b=1&pageToken=p")),
             ("b&%61pi-key=a&subscription-key", Some("b")),
+            ("token=a&b=%7E&Access_Token=c&max_tokens=3", Some("b=%7E&max_tokens=3")),
             ("x-goog-api-key=a&key=b", None),
         ] {
             assert_eq!(without_keys(query).as_deref(), left, "{query}");
@@ -388,6 +406,26 @@ mod tests {
             let mut with_key = pairs;
             with_key.insert(at.index(with_key.len() + 1), format!("api-key={key}"));
             prop_assert_eq!(without_keys(&with_key.join("&")), Some(query));
+        }
+    }
+
+    #[test]
+    fn whatever_is_taken_out_of_a_query_as_a_key_is_a_credential_there() {
+        for key in KEYS.iter().map(HeaderName::as_str).chain(QUERY_KEYS) {
+            assert!(is_key_in_query(key) && is_credential(key), "{key}");
+        }
+        for name in ["pageToken", "after", "page_token", "session_key", "max_tokens"] {
+            assert!(!is_key_in_query(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_protocol_is_a_key_by_how_it_begins() {
+        for protocol in ["openai-insecure-api-key.sk-a", "OpenAI-Insecure-API-Key.sk-a", "openai-insecure-api-key."] {
+            assert!(is_key_as_protocol(protocol), "{protocol}");
+        }
+        for protocol in ["realtime", "openai-beta.realtime-v1", "openai-insecure-api-key", "", "ö"] {
+            assert!(!is_key_as_protocol(protocol), "{protocol}");
         }
     }
 

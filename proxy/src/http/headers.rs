@@ -5,10 +5,10 @@
 use http::Version;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    PROXY_AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, TE, TRANSFER_ENCODING, UPGRADE,
 };
 
-use super::credentials::{KEYS, without_keys};
+use super::credentials::{KEYS, is_key_as_protocol, without_keys};
 use crate::config::{Config, IdentityFrom};
 
 /// On a request: lowers the mode for it.
@@ -69,6 +69,9 @@ impl OwnHeaders {
         for name in own.collect::<Vec<_>>() {
             headers.remove(name);
         }
+        if self.has_keys {
+            take_key_protocols(headers);
+        }
         // HTTP/2 may send every cookie by itself; HTTP/1 knows one header only (RFC 9113, section 8.2.3).
         if version == Version::HTTP_2 && headers.get_all(COOKIE).iter().nth(1).is_some() {
             join_cookies(headers);
@@ -83,6 +86,30 @@ fn join_cookies(headers: &mut HeaderMap) {
     if let Ok(mut joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..])) {
         joined.set_sensitive(true);
         headers.insert(COOKIE, joined);
+    }
+}
+
+/// Takes keys out of the protocols that a WebSocket may speak. What names none stays as it was written.
+fn take_key_protocols(headers: &mut HeaderMap) {
+    let is_key = |protocol: &[u8]| str::from_utf8(protocol.trim_ascii()).is_ok_and(is_key_as_protocol);
+    let lines: Vec<HeaderValue> = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().cloned().collect();
+    let holds_key = |line: &HeaderValue| line.as_bytes().split(|byte| *byte == b',').any(is_key);
+    if !lines.iter().any(holds_key) {
+        return;
+    }
+    headers.remove(SEC_WEBSOCKET_PROTOCOL);
+    for line in lines {
+        if !holds_key(&line) {
+            headers.append(SEC_WEBSOCKET_PROTOCOL, line);
+            continue;
+        }
+        let kept: Vec<&[u8]> =
+            line.as_bytes().split(|byte| *byte == b',').filter(|protocol| !is_key(protocol)).collect();
+        let left = kept.join(&b","[..]);
+        // The spaces before the first protocol belong to the list that it no longer stands in.
+        if let Some(left) = HeaderValue::from_bytes(left.trim_ascii()).ok().filter(|left| !left.is_empty()) {
+            headers.append(SEC_WEBSOCKET_PROTOCOL, left);
+        }
     }
 }
 
@@ -182,6 +209,28 @@ mod tests {
             let own = own(|config| config.identity.from = from);
             assert_eq!(own.query(Some("a=1&api-key=b")).as_deref(), Some(left), "{from:?}");
             assert_eq!(own.query(None), None);
+        }
+    }
+
+    #[test]
+    fn keys_among_the_protocols_of_a_websocket_end_here_where_they_are_keys_of_this_proxy() {
+        for (came, left) in [
+            (
+                &["realtime, openai-insecure-api-key.mp-a, openai-beta.realtime-v1"][..],
+                &["realtime, openai-beta.realtime-v1"][..],
+            ),
+            (&["openai-insecure-api-key.mp-a,  x ,y"], &["x ,y"]),
+            (&["realtime", "openai-insecure-api-key.mp-a", "x,, y"], &["realtime", "x,, y"]),
+            (&["openai-insecure-api-key.mp-a"], &[]),
+            (&[" a ,b"], &[" a ,b"]),
+        ] {
+            let pairs: Vec<_> = came.iter().map(|line| ("sec-websocket-protocol", *line)).collect();
+            for (from, expected) in [(IdentityFrom::ProxyKeys, left), (IdentityFrom::Credentials, came)] {
+                let mut headers = headers(&pairs);
+                own(|config| config.identity.from = from).take(&mut headers, Version::HTTP_11);
+                let found: Vec<_> = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().collect();
+                assert_eq!(found, expected, "{from:?} {came:?}");
+            }
         }
     }
 

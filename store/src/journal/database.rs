@@ -19,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
-use super::disk::{self, FileIdentity};
+use super::disk::{self, FileIdentity, RESERVE, SPACE, Space, TakeSpace};
 use super::file::{self, Opened};
 use super::redb_calls::{caught, copy, is_of_the_file, is_usable};
 use crate::directory::Directory;
@@ -30,6 +30,7 @@ use crate::trouble::{StorePart, Trouble, one_line};
 #[derive(Debug)]
 pub(super) struct DatabaseHandle {
     directory: Directory,
+    space: Space,
     state: RwLock<State>,
     /// Held while something is written, so that the file's length can be compared with what it was left at.
     length: Mutex<u64>,
@@ -64,6 +65,15 @@ enum Purpose {
     Deleting,
 }
 
+/// What a repair does about the room for deletions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Keeps it, if there is space for it.
+    Keep,
+    /// Leaves it as it is: a deletion may be at work in it.
+    Leave,
+}
+
 /// What was made good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repaired {
@@ -80,10 +90,11 @@ pub(crate) enum Repaired {
 }
 
 impl DatabaseHandle {
-    pub(super) fn open(directory: &Directory) -> Result<Self, StoreError> {
+    pub(super) fn open(directory: &Directory, files: Box<dyn TakeSpace>) -> Result<Self, StoreError> {
         let Opened { database, .. } = file::open(directory)?;
         let (open, length) = Open::new(database, directory)?;
-        Ok(Self { directory: directory.clone(), state: RwLock::new(State::Open(open)), length: Mutex::new(length) })
+        let (state, length) = (RwLock::new(State::Open(open)), Mutex::new(length));
+        Ok(Self { directory: directory.clone(), space: Space::new(directory, files), state, length })
     }
 
     /// What is wrong at the moment.
@@ -171,42 +182,64 @@ impl DatabaseHandle {
         }
     }
 
-    pub(super) fn repair(&self) -> Result<Repaired, StoreError> {
+    /// Makes good what is wrong, if that is possible now. What was released for deletions is for them alone until it is kept again,
+    /// also where the file was closed in between.
+    pub(super) fn repair(&self, room: Room) -> Result<Repaired, StoreError> {
         let mut state = self.state_mut();
-        match &mut *state {
+        let trouble = match &mut *state {
             State::Closed => return Err(StoreError::Closed),
-            State::Open(open) if open.detached.is_none() => return self.relieve(open),
+            State::Open(open) if open.detached.is_none() => {
+                return match room {
+                    Room::Keep => self.relieve(open),
+                    Room::Leave => Ok(Repaired::Nothing),
+                };
+            }
             State::Open(_) => {
-                disk::ensure_space(&self.directory)?;
+                self.space.ensure(SPACE)?;
                 self.replace(&mut state)?;
                 tracing::warn!(
                     "the journal's file was removed or replaced while it was open; written anew, nothing is lost"
                 );
                 return Ok(Repaired::Replaced);
             }
-            State::Down(_) => {}
-        }
-        disk::ensure_space(&self.directory)?;
-        let (before, repaired) = self.reopen(&mut state, None)?;
-        if let State::Down(trouble) = before {
+            State::Down(trouble) => trouble.clone(),
+        };
+        self.space.ensure(SPACE)?;
+        let has_room = match room {
+            Room::Keep => self.space.keep_reserve().and_then(|()| self.space.ensure(SPACE)).is_ok(),
+            Room::Leave => self.space.has_reserve(),
+        };
+        if has_room {
+            let repaired = self.reopen(&mut state, None)?;
             say_working(&trouble);
+            return Ok(repaired);
         }
-        Ok(repaired)
+        self.reopen(&mut state, Some(trouble))
     }
 
-    /// Makes room for a deletion that failed, and says what changed by that; `None` where it did not fail for want of room.
+    /// Makes room for a deletion that failed, and says what changed by that; `None` where it did not fail for want of room. That is so
+    /// where its error says it, and where there is less than a deletion needs.
     ///
     /// # Errors
     /// [`StoreError::Full`] where the disk is full and nothing is left to be given up.
-    pub(super) fn make_room(&self) -> Result<Option<Repaired>, StoreError> {
-        match disk::ensure_space(&self.directory) {
-            Ok(()) => return self.repair().map(|repaired| (repaired != Repaired::Nothing).then_some(repaired)),
-            Err(error) if error.is_of_full_disk() => {}
-            Err(error) => return Err(error),
+    pub(super) fn make_room(&self, failed: &StoreError) -> Result<Option<Repaired>, StoreError> {
+        self.directory.ensure_same()?;
+        if !failed.is_of_full_disk() {
+            match self.space.ensure(RESERVE) {
+                Ok(()) => {
+                    let repaired = self.repair(Room::Leave)?;
+                    return Ok((repaired != Repaired::Nothing).then_some(repaired));
+                }
+                Err(error) if error.is_of_full_disk() => {}
+                Err(error) => return Err(error),
+            }
         }
         let mut state = self.state_mut();
-        if !disk::release_reserve(&self.directory)? {
-            return Err(StoreError::Full { path: self.directory.path().to_owned() });
+        if !self.space.release_reserve()? {
+            drop(state);
+            // Something else may have made room by now.
+            self.space.ensure(RESERVE).map_err(|error| error.or_full(self.directory.path()))?;
+            return self.repair(Room::Leave).map(Some);
         }
         tracing::warn!("the disk is full; the room that is kept for deletions is given up for one");
         let trouble = match &mut *state {
@@ -217,15 +250,14 @@ impl DatabaseHandle {
             }
             State::Down(trouble) => trouble.clone(),
         };
-        let (_, repaired) = self.reopen(&mut state, Some(trouble))?;
-        Ok(Some(repaired))
+        self.reopen(&mut state, Some(trouble)).map(Some)
     }
 
     /// Keeps room for deletions, if there is any.
     pub(super) fn keep_reserve(&self) {
         let state = self.state();
         if let State::Open(Open { detached: None, short: None, .. }) = &*state
-            && let Err(error) = disk::keep_reserve(&self.directory)
+            && let Err(error) = self.space.keep_reserve()
         {
             tracing::warn!(
                 cause = one_line(&error),
@@ -239,21 +271,21 @@ impl DatabaseHandle {
         if open.short.is_none() {
             return Ok(Repaired::Nothing);
         }
-        disk::keep_reserve(&self.directory)?;
-        disk::ensure_space(&self.directory)?;
+        self.space.keep_reserve()?;
+        self.space.ensure(SPACE)?;
         if let Some(trouble) = open.short.take() {
             say_working(&trouble);
         }
         Ok(Repaired::Relieved)
     }
 
-    /// Opens the file again, with what it is short of; returns what was before.
-    fn reopen(&self, state: &mut State, short: Option<Trouble>) -> Result<(State, Repaired), StoreError> {
+    /// Opens the file again, with what it is short of.
+    fn reopen(&self, state: &mut State, short: Option<Trouble>) -> Result<Repaired, StoreError> {
         let Opened { database, is_begun_anew } = file::open(&self.directory)?;
         let (open, length) = Open::new(database, &self.directory)?;
         *self.length() = length;
-        let before = std::mem::replace(state, State::Open(Open { short, ..open }));
-        Ok((before, if is_begun_anew { Repaired::BegunAnew } else { Repaired::Reopened }))
+        *state = State::Open(Open { short, ..open });
+        Ok(if is_begun_anew { Repaired::BegunAnew } else { Repaired::Reopened })
     }
 
     /// Writes what the database holds into a new file in its place.
@@ -272,6 +304,7 @@ impl DatabaseHandle {
         let State::Open(open) = state else {
             return Err(StoreError::Closed);
         };
+        let short = open.short.clone();
         let path = self.directory.journal();
         let fresh_path = path.with_extension("redb.new");
         let file_error = |source| StoreError::file("replace", &path)(source);
@@ -297,7 +330,7 @@ impl DatabaseHandle {
             .map_err(file_error)?;
         let (open, length) = Open::new(fresh, &self.directory)?;
         *self.length() = length;
-        *state = State::Open(open);
+        *state = State::Open(Open { short, ..open });
         Ok(())
     }
 

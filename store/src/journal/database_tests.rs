@@ -39,7 +39,7 @@ fn a_file_that_is_removed_while_open_is_written_again_with_everything_that_was_i
     assert!(is_down(&accept(&journal, 2)), "what would be gone with the process is not acknowledged");
     assert!(journal.trouble().unwrap().reason.contains("removed"));
     assert_eq!(numbers(&journal), [1], "what is in hand can be read");
-    assert_eq!(journal.repair().unwrap(), Repaired::Replaced);
+    assert_eq!(journal.repair(Room::Keep).unwrap(), Repaired::Replaced);
     assert!(journal.trouble().is_none());
     accept(&journal, 2).unwrap();
 
@@ -58,7 +58,7 @@ fn another_file_in_its_place_is_moved_aside_and_not_written_over() {
 
     journal.check_file();
     assert!(journal.trouble().unwrap().reason.contains("another file"));
-    assert_eq!(journal.repair().unwrap(), Repaired::Replaced);
+    assert_eq!(journal.repair(Room::Keep).unwrap(), Repaired::Replaced);
     accept(&journal, 2).unwrap();
     let aside = fs::read_dir(directory.path().join("broken")).unwrap().next().unwrap().unwrap();
     assert_eq!(fs::read_to_string(aside.path()).unwrap(), "another file");
@@ -77,10 +77,10 @@ fn a_file_that_is_cut_while_open_is_moved_aside_and_a_new_one_goes_on_without_a_
 
         assert!(is_down(&accept(&journal, 2)), "cut to {length}");
         assert!(journal.trouble().unwrap().reason.contains("cut from"));
-        assert_eq!(journal.repair().unwrap(), Repaired::BegunAnew);
+        assert_eq!(journal.repair(Room::Keep).unwrap(), Repaired::BegunAnew);
         assert!(numbers(&journal).is_empty());
         accept(&journal, 3).unwrap();
-        assert_eq!(journal.repair().unwrap(), Repaired::Nothing);
+        assert_eq!(journal.repair(Room::Keep).unwrap(), Repaired::Nothing);
         journal.close();
         assert_eq!(numbers(&open(directory.path())), [3], "cut to {length}");
     }
@@ -97,25 +97,7 @@ fn while_the_journal_is_out_of_order_every_call_is_told_so_at_once_and_close_sti
     assert!(matches!(journal.has_no_ledger(), Err(StoreError::JournalDown { .. })));
     journal.close();
     assert!(matches!(journal.keys(), Err(StoreError::Closed)));
-    assert!(matches!(journal.repair(), Err(StoreError::Closed)));
-}
-
-#[test]
-fn room_is_made_for_a_deletion_only_where_something_is_wrong() {
-    let directory = tempfile::tempdir().unwrap();
-    let journal = open(directory.path());
-    journal.keep_reserve();
-    let reserve = directory.path().join("reserve");
-    assert!(reserve.exists());
-    assert_eq!(journal.make_room().unwrap(), None);
-    fs::OpenOptions::new().write(true).open(directory.path().join("journal.redb")).unwrap().set_len(0).unwrap();
-    journal.check_file();
-    assert_eq!(
-        journal.make_room().unwrap(),
-        Some(Repaired::BegunAnew),
-        "there is space, so that all of it works again"
-    );
-    assert!(reserve.exists() && journal.trouble().is_none());
+    assert!(matches!(journal.repair(Room::Keep), Err(StoreError::Closed)));
 }
 
 /// A journal of three turns, and its bytes.

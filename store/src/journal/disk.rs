@@ -2,6 +2,7 @@
 //!
 //! Responsible for: which file lies under a name, whether there is space, keeping some for deletions. Must not know: what is in the file.
 
+use std::fmt::Debug;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -18,10 +19,10 @@ pub(super) struct FileIdentity {
 }
 
 /// Less space than this is no space: the next few transactions would fail again.
-const SPACE: usize = 256 << 10;
+pub(super) const SPACE: usize = 256 << 10;
 
 /// Space that is kept for deletions: a transaction of the journal, and a version of each table.
-const RESERVE: usize = 4 << 20;
+pub(super) const RESERVE: usize = 4 << 20;
 
 /// Which file lies under a name, and its length.
 pub(super) fn identify(path: &Path) -> Result<(FileIdentity, u64), StoreError> {
@@ -30,46 +31,87 @@ pub(super) fn identify(path: &Path) -> Result<(FileIdentity, u64), StoreError> {
     Ok((identity, file.len()))
 }
 
-/// Makes sure that there is a directory, and space in it.
-pub(super) fn ensure_space(directory: &Directory) -> Result<(), StoreError> {
-    directory.ensure_same()?;
-    let path = directory.path().join(".probe-space");
-    let probe = || {
-        fs::create_dir_all(directory.path())?;
-        let mut file = File::create(&path)?;
-        file.write_all(&vec![1; SPACE])?;
-        file.sync_all()
-    };
-    let probed = probe();
-    let _ = remove(&path);
-    probed.map_err(StoreError::file("write to", directory.path()))
+/// Makes files that only take space.
+pub(super) trait TakeSpace: Debug + Send + Sync {
+    /// Makes a file of that many bytes, all of which are on the disk afterwards.
+    ///
+    /// # Errors
+    /// As the file system says it. Part of the file may be there then.
+    fn take(&self, path: &Path, bytes: usize) -> io::Result<()>;
 }
 
-/// Makes sure that space is kept for deletions.
-pub(super) fn keep_reserve(directory: &Directory) -> Result<(), StoreError> {
-    let path = directory.reserve();
-    if fs::metadata(&path).is_ok_and(|file| file.len() == RESERVE as u64) {
-        return Ok(());
-    }
-    let keep = || {
-        let mut file = File::create(&path)?;
-        file.write_all(&vec![1; RESERVE])?;
+/// The file system itself.
+#[derive(Debug)]
+pub(super) struct FileSystem;
+
+impl TakeSpace for FileSystem {
+    fn take(&self, path: &Path, bytes: usize) -> io::Result<()> {
+        let mut file = File::create(path)?;
+        // A file system may compress what it holds, or keep what it has already only once.
+        let mut noise = vec![0; bytes];
+        fastrand::fill(&mut noise);
+        file.write_all(&noise)?;
         file.sync_all()
-    };
-    let kept = keep();
-    if kept.is_err() {
-        // Half of it is of no use to anybody.
+    }
+}
+
+/// The space in a store's directory.
+#[derive(Debug)]
+pub(super) struct Space {
+    directory: Directory,
+    files: Box<dyn TakeSpace>,
+}
+
+impl Space {
+    /// That in this directory.
+    pub(super) fn new(directory: &Directory, files: Box<dyn TakeSpace>) -> Self {
+        Self { directory: directory.clone(), files }
+    }
+
+    /// Makes sure that there is a directory, and space for so many bytes in it.
+    ///
+    /// # Errors
+    /// [`StoreError::Elsewhere`], or what the file system says.
+    pub(super) fn ensure(&self, bytes: usize) -> Result<(), StoreError> {
+        self.directory.ensure_same()?;
+        let path = self.directory.path().join(".probe-space");
+        let probed = fs::create_dir_all(self.directory.path()).and_then(|()| self.files.take(&path, bytes));
         let _ = remove(&path);
+        probed.map_err(StoreError::file("write to", self.directory.path()))
     }
-    kept.map_err(StoreError::file("keep room in", directory.path()))
-}
 
-/// Gives up the space that is kept for deletions; false if there is none.
-pub(super) fn release_reserve(directory: &Directory) -> Result<bool, StoreError> {
-    let path = directory.reserve();
-    let is_there = path.exists();
-    remove(&path).map_err(StoreError::file("remove", &path))?;
-    Ok(is_there)
+    /// Whether space is kept for deletions.
+    pub(super) fn has_reserve(&self) -> bool {
+        fs::metadata(self.directory.reserve()).is_ok_and(|file| file.len() == RESERVE as u64)
+    }
+
+    /// Makes sure that space is kept for deletions.
+    ///
+    /// # Errors
+    /// What the file system says; nothing is kept then.
+    pub(super) fn keep_reserve(&self) -> Result<(), StoreError> {
+        if self.has_reserve() {
+            return Ok(());
+        }
+        let path = self.directory.reserve();
+        let kept = self.files.take(&path, RESERVE);
+        if kept.is_err() {
+            // Half of it is of no use to anybody.
+            let _ = remove(&path);
+        }
+        kept.map_err(StoreError::file("keep room in", self.directory.path()))
+    }
+
+    /// Gives up the space that is kept for deletions; false if there is none.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(super) fn release_reserve(&self) -> Result<bool, StoreError> {
+        let path = self.directory.reserve();
+        let is_there = path.exists();
+        remove(&path).map_err(StoreError::file("remove", &path))?;
+        Ok(is_there)
+    }
 }
 
 /// Removes a file if it is there.
@@ -86,18 +128,54 @@ mod tests {
 
     use super::*;
 
+    fn space_in(root: &Path) -> Space {
+        Space::new(&Directory::prepare(root).unwrap(), Box::new(FileSystem))
+    }
+
     #[test]
     fn space_is_kept_once_and_given_up_once() {
         let root = tempfile::tempdir().unwrap();
-        let directory = Directory::prepare(root.path()).unwrap();
-        assert!(!release_reserve(&directory).unwrap());
-        keep_reserve(&directory).unwrap();
-        let written = fs::metadata(directory.reserve()).unwrap().modified().unwrap();
-        keep_reserve(&directory).unwrap();
-        assert_eq!(fs::metadata(directory.reserve()).unwrap().modified().unwrap(), written);
-        assert!(release_reserve(&directory).unwrap() && !directory.reserve().exists());
-        fs::write(directory.reserve(), "half").unwrap();
-        keep_reserve(&directory).unwrap();
-        assert_eq!(directory.bytes(), RESERVE as u64);
+        let space = space_in(root.path());
+        let reserve = space.directory.reserve();
+        assert!(!space.release_reserve().unwrap());
+        space.keep_reserve().unwrap();
+        let written = fs::metadata(&reserve).unwrap().modified().unwrap();
+        space.keep_reserve().unwrap();
+        assert_eq!(fs::metadata(&reserve).unwrap().modified().unwrap(), written);
+        assert!(space.has_reserve());
+        assert!(space.release_reserve().unwrap() && !reserve.exists() && !space.has_reserve());
+        fs::write(&reserve, "half").unwrap();
+        assert!(!space.has_reserve());
+        space.keep_reserve().unwrap();
+        assert_eq!(space.directory.bytes(), RESERVE as u64);
+    }
+
+    #[test]
+    fn what_only_takes_space_cannot_be_compressed_nor_shared_with_what_took_it_before() {
+        let root = tempfile::tempdir().unwrap();
+        let space = space_in(root.path());
+        let kept = || {
+            space.keep_reserve().unwrap();
+            let bytes = fs::read(space.directory.reserve()).unwrap();
+            space.release_reserve().unwrap();
+            bytes
+        };
+        let (one, other) = (kept(), kept());
+        let mut counts = [0_usize; 256];
+        one.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+        let mean = RESERVE / 256;
+        assert!(counts.iter().all(|count| count.abs_diff(mean) < mean / 10), "every byte is as common as any other");
+        let blocks = |bytes: &[u8]| bytes.chunks(4096).map(<[u8]>::to_vec).collect::<std::collections::HashSet<_>>();
+        assert_eq!(blocks(&one).len(), RESERVE / 4096, "no block comes twice");
+        assert!(blocks(&one).is_disjoint(&blocks(&other)));
+    }
+
+    #[test]
+    fn a_probe_for_space_leaves_nothing_behind() {
+        let root = tempfile::tempdir().unwrap();
+        let space = space_in(root.path());
+        space.ensure(SPACE).unwrap();
+        space.ensure(RESERVE).unwrap();
+        assert_eq!(space.directory.bytes(), 0);
     }
 }

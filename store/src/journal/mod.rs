@@ -13,8 +13,9 @@ use crate::error::StoreError;
 use crate::trouble::Trouble;
 
 use database::DatabaseHandle;
-pub(crate) use database::Repaired;
+pub(crate) use database::{Repaired, Room};
 pub(crate) use deletions::Purge;
+use disk::{FileSystem, TakeSpace};
 pub(crate) use ledger::{Quotes, quoted_by};
 pub(crate) use look::JournalLook;
 
@@ -38,6 +39,8 @@ mod removal;
 mod repetitions;
 #[cfg(test)]
 mod repetitions_tests;
+#[cfg(test)]
+mod room_tests;
 mod rows;
 mod turns;
 mod waiting;
@@ -63,8 +66,13 @@ impl Journal {
 
     /// Opens or creates the journal. A file that is damaged is moved aside and a new one begun.
     pub(crate) fn open(directory: &Directory) -> Result<Self, StoreError> {
+        Self::open_on(directory, Box::new(FileSystem))
+    }
+
+    /// The same, where space is taken by these files.
+    fn open_on(directory: &Directory, files: Box<dyn TakeSpace>) -> Result<Self, StoreError> {
         let existed = directory.journal().exists();
-        Ok(Self { database: DatabaseHandle::open(directory)?, stale: AtomicBool::new(existed) })
+        Ok(Self { database: DatabaseHandle::open(directory, files)?, stale: AtomicBool::new(existed) })
     }
 
     /// What is wrong with the journal at the moment.
@@ -81,8 +89,8 @@ impl Journal {
     ///
     /// # Errors
     /// Why it cannot; try again later.
-    pub(crate) fn repair(&self) -> Result<Repaired, StoreError> {
-        let repaired = self.database.repair()?;
+    pub(crate) fn repair(&self, room: Room) -> Result<Repaired, StoreError> {
+        let repaired = self.database.repair(room)?;
         self.note(repaired);
         Ok(repaired)
     }
@@ -92,8 +100,8 @@ impl Journal {
     ///
     /// # Errors
     /// [`StoreError::Full`] where the disk is full and nothing is left to be given up.
-    pub(crate) fn make_room(&self) -> Result<Option<Repaired>, StoreError> {
-        let made = self.database.make_room()?;
+    pub(crate) fn make_room(&self, failed: &StoreError) -> Result<Option<Repaired>, StoreError> {
+        let made = self.database.make_room(failed)?;
         if let Some(repaired) = made {
             self.note(repaired);
         }

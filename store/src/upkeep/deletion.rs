@@ -33,53 +33,77 @@ pub(crate) async fn delete(shared: &Arc<Shared>, deletion: Deletion) -> Result<V
         let _maintenance = shared.maintenance.lock().await;
         let _trimming = shared.trimming.lock().await;
         let mut writer = shared.writer.lock().await;
-        let removal = match resolve(&shared, deletion.clone()).await {
-            Err(failed) => {
-                make_room(&shared, &mut writer, failed).await?;
-                resolve(&shared, deletion).await?
-            }
-            Ok(removal) => removal,
-        };
-        if removal.is_empty() {
-            return Ok(Vec::new());
-        }
-        let removed = match take_from_journal(&shared, &removal).await {
-            Err(failed) => {
-                make_room(&shared, &mut writer, failed).await?;
-                take_from_journal(&shared, &removal).await?
-            }
-            Ok(removed) => removed,
-        };
-        match carry_out(&shared, &mut writer, removal.clone(), removed.clone(), Purge::NotDue).await {
-            Err(failed) => {
-                make_room(&shared, &mut writer, failed).await?;
-                // Some of its rows may have gone.
-                let deleted = carry_out(&shared, &mut writer, removal, removed, Purge::Due).await?;
-                maintenance::free_space(&shared).await;
-                Ok(deleted)
-            }
-            Ok(deleted) => {
-                if shared.journal.trouble().is_some() {
-                    maintenance::free_space(&shared).await;
-                }
-                Ok(deleted)
-            }
-        }
+        let deleted = delete_with(&shared, &mut writer, deletion).await;
+        deleted.map_err(|error| error.or_full(shared.directory.path()))
     })
     .await
 }
 
-/// Makes room for a step that failed, if that was for want of it, so that it can be tried again.
-///
-/// # Errors
-/// The failure, if it was for another reason; [`StoreError::Full`] where nothing is left to be given up.
-async fn make_room(shared: &Arc<Shared>, writer: &mut Writer, failed: StoreError) -> Result<(), StoreError> {
-    let Some(repaired) = shared.blocking(|shared| shared.journal.make_room()).await? else {
-        return Err(failed);
+/// Only for who holds all of the locks.
+async fn delete_with(
+    shared: &Arc<Shared>,
+    writer: &mut MutexGuard<'_, Writer>,
+    deletion: Deletion,
+) -> Result<Vec<TurnId>, StoreError> {
+    let mut room = RoomMaking::default();
+    let removal = loop {
+        match resolve(shared, deletion.clone()).await {
+            Ok(removal) => break removal,
+            Err(failed) => room.make(shared, writer, failed).await?,
+        }
     };
-    repair::note(shared, repaired);
-    repair::catch_up_with(shared, writer).await
+    if removal.is_empty() {
+        return Ok(Vec::new());
+    }
+    let removed = loop {
+        match take_from_journal(shared, &removal).await {
+            Ok(removed) => break removed,
+            Err(failed) => room.make(shared, writer, failed).await?,
+        }
+    };
+    // What an attempt deleted that failed after that is deleted all the same.
+    let mut deleted: HashSet<TurnId> = removed.into_iter().map(|(_, id)| id).collect();
+    let mut purge = Purge::NotDue;
+    while let Err(failed) = carry_out(shared, writer, &removal, &mut deleted, purge).await {
+        room.make(shared, writer, failed).await?;
+        purge = Purge::Due;
+    }
+    if purge == Purge::Due || shared.journal.trouble().is_some() {
+        maintenance::free_space(shared).await;
+    }
+    Ok(deleted.into_iter().collect())
 }
+
+/// How often room was made for a deletion.
+#[derive(Debug, Default)]
+struct RoomMaking {
+    times: usize,
+}
+
+impl RoomMaking {
+    /// Makes room for a step that failed, if that was for want of it, so that it can be tried again.
+    ///
+    /// # Errors
+    /// The failure, if it was for another reason or room was made often enough; [`StoreError::Full`] where nothing is left to be given
+    /// up.
+    async fn make(&mut self, shared: &Arc<Shared>, writer: &mut Writer, failed: StoreError) -> Result<(), StoreError> {
+        if self.times == MOST_TIMES {
+            return Err(failed);
+        }
+        self.times += 1;
+        let made = shared
+            .blocking(move |shared| match shared.journal.make_room(&failed)? {
+                Some(repaired) => Ok(repaired),
+                None => Err(failed),
+            })
+            .await?;
+        repair::note(shared, made);
+        repair::catch_up_with(shared, writer).await
+    }
+}
+
+/// The journal may have to be opened again, then the room be given up that is kept, and then something else may take that.
+const MOST_TIMES: usize = 3;
 
 /// Takes out of the journal what goes, and notes that the tables may still have it.
 async fn take_from_journal(shared: &Arc<Shared>, removal: &Removal) -> Result<Vec<TurnKey>, StoreError> {
@@ -106,7 +130,7 @@ pub(crate) async fn resume(shared: &Arc<Shared>) -> Result<(), StoreError> {
                     let _trimming = shared.trimming.lock().await;
                     let mut writer = shared.writer.lock().await;
                     // Its rows may have gone before it was interrupted.
-                    carry_out(&shared, &mut writer, removal, Vec::new(), Purge::Due).await
+                    carry_out(&shared, &mut writer, &removal, &mut HashSet::new(), Purge::Due).await
                 })
                 .await?;
             }
@@ -175,40 +199,51 @@ async fn stored(shared: &Shared, turns: DfExpr) -> Result<HashSet<TurnId>, Store
     Ok(found)
 }
 
+/// Takes out of the tables what goes, and adds it to what was `deleted` before, also where it fails.
 async fn carry_out(
     shared: &Arc<Shared>,
     writer: &mut MutexGuard<'_, Writer>,
-    removal: Removal,
-    from_journal: Vec<TurnKey>,
+    removal: &Removal,
+    deleted: &mut HashSet<TurnId>,
     mut purge: Purge,
-) -> Result<Vec<TurnId>, StoreError> {
-    let scope = removal.scope.clone();
-    let mut deleted: HashSet<TurnId> = from_journal.into_iter().map(|(_, id)| id).collect();
-    writer.untrimmed.retain(|(of, id)| *of != scope || !deleted.contains(id));
+) -> Result<(), StoreError> {
+    let scope = &removal.scope;
+    writer.untrimmed.retain(|(of, id)| of != scope || !deleted.contains(id));
+    let taken = take_from_tables(shared, removal, deleted).await;
+    shared.turn_index().unload(scope);
+    if !deleted.is_empty() {
+        shared.forget_turns(scope, deleted);
+        shared.deletions.fetch_add(1, Ordering::AcqRel);
+    }
+    if taken? > 0 {
+        purge = Purge::Due;
+    }
+    let noted = NotedDeletion::Removal(removal.clone());
+    shared
+        .blocking(move |shared| {
+            shared.directory.sync()?;
+            shared.journal.finish_deletion(&noted, purge)
+        })
+        .await
+}
 
+/// Deletes the rows that go, adds their turns to `deleted`, and returns how many rows went.
+async fn take_from_tables(
+    shared: &Shared,
+    removal: &Removal,
+    deleted: &mut HashSet<TurnId>,
+) -> Result<u64, StoreError> {
     let failed = || StoreError::lance("delete rows");
-    for (turns_covered, points_covered) in rows_covered(&removal) {
+    let mut rows = 0;
+    for (turns_covered, points_covered) in rows_covered(removal) {
         deleted.extend(stored(shared, turns_covered.clone()).await?);
         let points = shared.tables().points.delete(&points_covered).await.map_err(failed())?.num_deleted_rows;
         shared.stored_points.fetch_sub(points, Ordering::Relaxed);
         let turns = shared.tables().turns.delete(&turns_covered).await.map_err(failed())?.num_deleted_rows;
         shared.stored_turns.fetch_sub(turns, Ordering::Relaxed);
-        if points + turns > 0 {
-            purge = Purge::Due;
-        }
+        rows += points + turns;
     }
-    shared.turn_index().unload(&scope);
-    if !deleted.is_empty() {
-        shared.forget_turns(&scope, &deleted);
-        shared.deletions.fetch_add(1, Ordering::AcqRel);
-    }
-    shared
-        .blocking(move |shared| {
-            shared.directory.sync()?;
-            shared.journal.finish_deletion(&NotedDeletion::Removal(removal), purge)
-        })
-        .await?;
-    Ok(deleted.into_iter().collect())
+    Ok(rows)
 }
 
 /// The rows of both tables that go, in as many steps as it takes.
@@ -224,3 +259,7 @@ fn rows_covered(removal: &Removal) -> Vec<(DfExpr, DfExpr)> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "deletion_tests.rs"]
+mod tests;

@@ -16,7 +16,7 @@ use super::attempts::conclude;
 use super::backoff::{Backoff, until};
 use super::{integrity, repair};
 use crate::error::StoreError;
-use crate::journal::Repaired;
+use crate::journal::{Repaired, Room};
 use crate::state::Shared;
 use crate::trouble::{StorePart, one_line};
 
@@ -62,15 +62,19 @@ async fn repair_journal(shared: &Arc<Shared>) -> Result<(), StoreError> {
     if is_let_go(shared) {
         return Ok(());
     }
+    // A deletion holds this lock, and may need the room that would be kept for the next one.
+    let no_deletion = shared.maintenance.try_lock();
+    let room = if no_deletion.is_ok() { Room::Keep } else { Room::Leave };
     let repaired = shared
-        .blocking(|shared| {
+        .blocking(move |shared| {
             shared.journal.check_file();
             match shared.journal.trouble() {
-                Some(_) => shared.journal.repair(),
+                Some(_) => shared.journal.repair(room),
                 None => Ok(Repaired::Nothing),
             }
         })
         .await?;
+    drop(no_deletion);
     repair::note(shared, repaired);
     repair::catch_up(shared).await
 }
@@ -81,4 +85,32 @@ async fn repair_tables(shared: &Arc<Shared>) -> Result<(), StoreError> {
         return Ok(());
     }
     repair::reopen(shared).await
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use super::*;
+    use crate::{Store, StoreConfig};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_room_that_a_deletion_works_in_is_kept_again_when_it_has_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(StoreConfig::idle(directory.path(), 2)).await.unwrap();
+        let shared = Arc::clone(store.shared());
+        let reserve = directory.path().join("reserve");
+        assert!(reserve.exists());
+        let deletion = shared.maintenance.lock().await;
+        let full = StoreError::Full { path: directory.path().to_owned() };
+        assert_eq!(shared.journal.make_room(&full).unwrap(), Some(Repaired::Nothing));
+        repair_journal(&shared).await.unwrap();
+        assert!(!reserve.exists() && shared.journal.trouble().is_some());
+        drop(deletion);
+        // The store's own watch may be about to do the same.
+        while shared.journal.trouble().is_some() {
+            repair_journal(&shared).await.unwrap();
+        }
+        assert!(reserve.exists());
+    }
 }

@@ -184,6 +184,8 @@ async fn keys_of_the_proxy_have_names_and_the_upstream_sees_none_of_them() {
     finds(&proxy, &upstream, &[(&second, true), (&ben, false)]).await;
     let mut with_another = ben.clone();
     with_another.insert("api-key", HeaderValue::from_static("mp-ben"));
+    let protocols = HeaderValue::from_static("realtime, openai-insecure-api-key.mp-ben, openai-beta.realtime-v1");
+    with_another.insert("sec-websocket-protocol", protocols);
     for (method, path) in [(Method::POST, "/chat/completions"), (Method::GET, "/models"), (Method::POST, "/embeddings")]
     {
         let body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "input": "hi"}).to_string();
@@ -195,9 +197,11 @@ async fn keys_of_the_proxy_have_names_and_the_upstream_sees_none_of_them() {
         let forwarded = upstream.last_request();
         assert_eq!(forwarded.header("authorization"), "Bearer sk-of-the-company", "{path}");
         assert!(!format!("{:?}", forwarded.headers).contains("mp-ben"), "{path}: {:?}", forwarded.headers);
+        assert_eq!(forwarded.header("sec-websocket-protocol"), "realtime, openai-beta.realtime-v1", "{path}");
 
-        let in_query =
-            proxy.client().request(method.clone(), format!("{}{path}?b=%7e&api-key=mp-ben&c", proxy.base_url()));
+        let in_query = proxy
+            .client()
+            .request(method.clone(), format!("{}{path}?b=%7e&api-key=mp-ben&c&token=mp-ben", proxy.base_url()));
         let answer = in_query.headers(ben.clone()).body(body.clone()).send().await.expect("an answer");
         assert_eq!(answer.status(), 200, "{path}");
         assert_eq!(upstream.last_request().target, format!("/v1{path}?b=%7e&c"));

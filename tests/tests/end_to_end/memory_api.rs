@@ -13,14 +13,14 @@ use mainpoint_tests::{Answer, Conversation, ProxyBuilder, ScriptedUpstream, Star
 use serde_json::{Value, json};
 
 pub(crate) const OTHER: &str = "Bearer sk-test-tenant-b";
-const ADMIN: &str = "Bearer admin-of-the-tests";
-const ADMIN_VARIABLE: &str = "MAINPOINT_TEST_ADMIN_TOKEN";
+pub(crate) const ADMIN: &str = "Bearer admin-of-the-tests";
+pub(crate) const ADMIN_VARIABLE: &str = "MAINPOINT_TEST_ADMIN_TOKEN";
 /// A word that stands nowhere by itself.
 const CODE: &str = "Quixotryzzle";
 /// How long clearing the disk may take on a machine that is busy with other tests.
 const CLEARING: Duration = Duration::from_secs(120);
 
-fn builder(upstream: &ScriptedUpstream) -> ProxyBuilder {
+pub(crate) fn builder(upstream: &ScriptedUpstream) -> ProxyBuilder {
     StartedProxy::builder()
         .upstream(&upstream.base_url())
         .budget(4000, 700)
@@ -199,8 +199,12 @@ async fn a_key_in_the_query_opens_the_memory_of_chats_with_that_key() {
         assert_eq!(answer.status, 200, "{query}: {}", answer.text());
         assert_eq!(answer.json()["turns"], turns, "{query}");
     }
-    let wrong = call(&proxy, TENANT, Method::GET, "/conversations?api-key=sk-a&limit=0", "").await;
-    assert_eq!((wrong.status.as_u16(), &wrong.error()["param"]), (400, &json!("limit")));
+    for (query, param) in
+        [("api-key=sk-a&limit=0", "limit"), ("pageToken=p", "pageToken"), ("page_token=p", "page_token")]
+    {
+        let wrong = call(&proxy, TENANT, Method::GET, &format!("/conversations?{query}"), "").await;
+        assert_eq!((wrong.status.as_u16(), &wrong.error()["param"]), (400, &json!(param)), "no other memory is opened");
+    }
     // The tools are asked with the same key.
     let tool = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_conversations"}});
     let url = format!("http://{}/mainpoint/mcp?api-key=sk-a", proxy.authority());

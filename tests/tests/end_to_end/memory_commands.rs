@@ -11,13 +11,15 @@ use mainpoint_tests::proxy::{Home, TENANT};
 use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy};
 use serde_json::{Value, json};
 
+use crate::memory_api::{self, ADMIN, ADMIN_VARIABLE};
 use crate::shared::KEY_VARIABLE;
 
 /// Runs a command with the key of the tests' own caller in its environment.
 pub(crate) async fn run(home: &Arc<Home>, words: &[&str]) -> Finished {
-    let key = TENANT.strip_prefix("Bearer ").expect("a bearer token");
+    let token = |line: &'static str| line.strip_prefix("Bearer ").expect("a bearer token");
     let mut command = binary::command();
-    command.args(words).arg("--config").arg(home.configuration()).env(KEY_VARIABLE, key);
+    command.args(words).arg("--config").arg(home.configuration());
+    command.env(KEY_VARIABLE, token(TENANT)).env(ADMIN_VARIABLE, token(ADMIN));
     tokio::task::spawn_blocking(move || binary::finish(command, &[])).await.expect("a thread")
 }
 
@@ -112,6 +114,51 @@ async fn a_history_is_imported_into_a_running_proxy_and_found_there_by_who_broug
     let lacking = run(&home, &["search", "Where?", "--url", &url, "--api-key-env", "MAINPOINT_TEST_UNSET"]).await;
     assert_eq!(lacking.code, 64, "{}", lacking.said());
     assert!(lacking.stderr.contains("MAINPOINT_TEST_UNSET"), "{}", lacking.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_admin_reaches_the_part_of_a_scope_that_is_named_and_no_other() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = memory_api::builder(&upstream).start().await;
+    let (home, url) = (proxy.home(), format!("http://{}", proxy.authority()));
+    let mut told = Conversation::new();
+    told.user("The heron stands in the pond.");
+    proxy.chat(told.body()).await;
+    proxy.everything_read().await;
+    let scopes = memory_api::get(&proxy, ADMIN, "/scopes").await;
+    let scope = scopes["data"][0].as_str().expect("a scope").to_owned();
+    let admin = ["--url", url.as_str(), "--scope", &scope, "--admin-token-env", ADMIN_VARIABLE];
+    let asked = async |words: &[&str], part: &[&str]| run(&home, &[words, &admin, part].concat()).await;
+
+    let of_ben = json!({"user": "ben", "messages": [{"role": "user", "content": "The key lies under the mat."}]});
+    let of_nobody = json!({"messages": [{"role": "user", "content": "The train leaves at 7:15."}]});
+    let history = home.path().join("history.jsonl");
+    fs::write(&history, format!("{of_ben}\n{of_nobody}\n")).expect("a file");
+    let file = history.display().to_string();
+    asked(&["import", &file], &["--user", "ann"]).await.successful();
+    proxy.everything_read().await;
+    let holds = async |part: &[&str], expected: &[&str]| {
+        let exported = asked(&["export"], part).await.successful().stdout;
+        for said in ["heron", "mat", "train"] {
+            assert_eq!(exported.contains(said), expected.contains(&said), "{part:?}: {exported}");
+        }
+    };
+    holds(&[], &["heron"]).await;
+    holds(&["--user", "ann"], &["train"]).await;
+    holds(&["--user", "ben"], &["mat"]).await;
+    holds(&["--project", "garden", "--user", "ann"], &[]).await;
+
+    let forgotten = asked(&["forget", "--everything"], &["--user", "ann"]).await.successful().stdout;
+    assert!(forgotten.starts_with("turns deleted: 1 "), "{forgotten}");
+    holds(&["--user", "ann"], &[]).await;
+    holds(&["--user", "ben"], &["mat"]).await;
+    holds(&[], &["heron"]).await;
+
+    let part = format!("{scope}.u-{}", "0".repeat(32));
+    let words = ["forget", "--everything", "--url", &url, "--scope", &part, "--admin-token-env", ADMIN_VARIABLE];
+    let refused = run(&home, &[&words[..], &["--user", "ann"]].concat()).await;
+    assert_eq!(refused.code, 64, "{}", refused.said());
+    assert!(refused.stderr.contains("is one user's part of a memory already"), "{}", refused.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -51,11 +51,15 @@ async fn is_ready(proxy: &StartedProxy) -> bool {
     proxy.get("/readyz").await.status == 200
 }
 
-/// Whether a test is left out that removes something to make room for something else.
+/// Whether a test is left out that removes something to make room for something else. The store's own tests on room for deletions need
+/// no such file system.
 #[expect(clippy::print_stderr, reason = "whoever runs the tests is told")]
-fn is_skipped(disk: &SmallDisk) -> bool {
+fn is_skipped(test: &str, disk: &SmallDisk) -> bool {
     if !disk.is_mounted() {
-        eprintln!("skipped: no file system can be mounted here, and a limit on files is not told as a full disk");
+        eprintln!(
+            "SKIPPED: {test}, because no tmpfs can be mounted here, and a limit on the size of files is not told as a full disk (run \
+             the tests as a user who may mount)"
+        );
     }
     !disk.is_mounted()
 }
@@ -138,7 +142,7 @@ async fn a_full_disk_is_said_and_got_over_without_a_restart_while_requests_pass(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_memory_can_be_deleted_on_a_full_disk() {
     let (upstream, disk) = (ScriptedUpstream::start().await, SmallDisk::new());
-    if is_skipped(&disk) {
+    if is_skipped("a_memory_can_be_deleted_on_a_full_disk", &disk) {
         return;
     }
     let builder = disk.proxy().upstream(&upstream.base_url()).budget(200, 80);
@@ -164,7 +168,7 @@ async fn a_memory_can_be_deleted_on_a_full_disk() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deletion_that_finds_no_room_on_a_full_disk_says_so_and_is_possible_later() {
     let (upstream, disk) = (ScriptedUpstream::start().await, SmallDisk::new());
-    if is_skipped(&disk) {
+    if is_skipped("a_deletion_that_finds_no_room_on_a_full_disk_says_so_and_is_possible_later", &disk) {
         return;
     }
     let proxy = disk.proxy().upstream(&upstream.base_url()).start().await;

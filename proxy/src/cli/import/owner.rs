@@ -12,8 +12,7 @@ use crate::cli::CliError;
 use crate::cli::search::named_scope;
 use crate::config::{Config, IdentityFrom};
 use crate::conversation::prepare::Preparation;
-use crate::conversation::scope;
-use crate::conversation::scope::{Caller, Part, ScopeKey};
+use crate::conversation::scope::{Caller, Indivisible, Part, ScopeKey};
 use crate::http::credentials::CallerHeaders;
 use crate::http::identity;
 
@@ -182,12 +181,15 @@ impl CallerArguments {
     fn named_headers(&self) -> Result<HeaderMap, CliError> {
         let mut headers = HeaderMap::new();
         for line in &self.header {
-            // What stands behind the name may be a secret after all.
-            let (name, value) = line.split_once(':').unwrap_or((line, ""));
-            let refused = |reason: &str| refused("--header", name, reason);
+            // What is no name of a header may be a secret, and so may what stands behind the name.
+            let unnamed = || CliError::Argument(format!("--header (its value is not shown): {NAME_AND_VALUE}"));
+            let (name, value) = line.split_once(':').ok_or_else(unnamed)?;
+            let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| unnamed())?;
+            let refused = |reason: &str| refused("--header", name.as_str(), reason);
             let value = HeaderValue::from_bytes(value.trim().as_bytes()).map_err(|_| refused(UNUSABLE))?;
-            let name = HeaderName::from_bytes(name.trim().as_bytes()).ok().filter(|_| !value.is_empty());
-            let name = name.ok_or_else(|| refused("expected 'NAME: VALUE', such as 'x-mainpoint-user: ann'"))?;
+            if value.is_empty() {
+                return Err(refused(NAME_AND_VALUE));
+            }
             headers.append(name, value);
         }
         Ok(headers)
@@ -200,6 +202,7 @@ impl CallerArguments {
 }
 
 const UNSET: &str = "the environment variable is not set; it must hold the key";
+const NAME_AND_VALUE: &str = "expected 'NAME: VALUE', such as 'x-mainpoint-user: ann'";
 const UNUSABLE: &str = "it holds a character that no header can carry; it must hold the key alone";
 
 fn variable_of(name: &str) -> Option<String> {
@@ -273,17 +276,12 @@ impl Owner {
     }
 }
 
-/// Why a scope cannot be divided so: a project's part is divided by users alone, a user's part not at all.
+/// Why a scope cannot be divided so, in words.
 fn indivisible(scope: &Scope, part: Part<'_>) -> Option<String> {
-    let (what, name) = match part {
-        Part { project: Some(project), .. } if scope::is_users(scope) || scope::is_projects(scope) => {
-            ("project", project)
-        }
-        Part { user: Some(user), .. } if scope::is_users(scope) => ("user", user),
-        _ => return None,
-    };
-    let (name, whose) = (String::from_utf8_lossy(name), if scope::is_users(scope) { "user" } else { "project" });
+    let Indivisible { by, name, belongs_to } = Indivisible::find(scope, part)?;
     Some(format!(
-        "{what} = {name:?}; expected none: --scope {scope} is one {whose}'s part of a memory already and cannot be divided so again"
+        "{} = {name:?}; expected none: --scope {scope} is one {}'s part of a memory already and cannot be divided so again",
+        by.label(),
+        belongs_to.label()
     ))
 }

@@ -198,6 +198,10 @@ mod tests {
             let refused = asking(&["--header", wrong]).unwrap().division(&config).unwrap_err().to_string();
             assert!(refused.contains("expected 'NAME: VALUE'"), "{wrong}: {refused}");
         }
+        for secret in ["sk-hidden", "authorization Bearer sk-hidden", "Bearer sk-hidden: x", "sk hidden:"] {
+            let refused = asking(&["--header", secret]).unwrap().division(&config).unwrap_err().to_string();
+            assert!(refused.contains("expected 'NAME: VALUE'") && !refused.contains("hidden"), "{refused}");
+        }
         assert!(asking(&["--api-key-env", "MY_KEY"]).is_ok(), "the same as --key-env");
     }
 }

@@ -7,7 +7,8 @@ use std::io::Write;
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use mainpoint_store::TurnId;
-use reqwest::{RequestBuilder, Response};
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 use url::Url;
 
@@ -19,7 +20,7 @@ use crate::memory::{Forget, TopicsWanted};
 
 /// A memory behind a proxy's API.
 pub(in crate::cli) struct RemoteMemory {
-    client: reqwest::Client,
+    client: Client,
     base: Url,
     headers: HeaderMap,
     /// Names a user of the caller.
@@ -57,8 +58,7 @@ impl RemoteMemory {
         } else if let Some(scope) = &arguments.scope {
             return Err(refused("--scope", scope, "with --url it needs --admin-token-env"));
         }
-        // A proxy is asked itself, whatever the system says of the way to others.
-        let client = reqwest::Client::builder().no_proxy().build().map_err(|source| unreachable(url, &source))?;
+        let client = client(url)?;
         let (user_header, scope) = (config.memory.user_header.clone(), arguments.scope.clone());
         Ok(Self { client, base: url.clone(), headers, user_header, scope })
     }
@@ -154,6 +154,11 @@ impl RemoteMemory {
         if response.status().is_success() {
             return Ok(response);
         }
+        if response.status().is_redirection() {
+            let status = response.status().as_u16();
+            let reason = format!("it answers {status} and points to another place, to which nothing is sent");
+            return Err(CliError::Unreachable { url: self.base.to_string(), reason });
+        }
         let status = response.status().as_u16();
         let body = response.bytes().await.unwrap_or_default();
         let envelope: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -168,6 +173,12 @@ impl RemoteMemory {
     }
 }
 
+/// A proxy is asked itself, whatever the system says of the way to others; and wherever it points to, no key is sent there.
+fn client(url: &Url) -> Result<Client, CliError> {
+    let client = Client::builder().no_proxy().redirect(Policy::none()).build();
+    client.map_err(|source| unreachable(url, &source))
+}
+
 const UNUSABLE: &str = "it holds a character that no header can carry";
 
 /// A name as a header carries it, in whatever script it is.
@@ -179,4 +190,45 @@ fn value_of(name: &str) -> Option<HeaderValue> {
 fn unreachable(url: &Url, source: &reqwest::Error) -> CliError {
     let reason = std::error::Error::source(source).map_or_else(|| source.to_string(), ToString::to_string);
     CliError::Unreachable { url: url.to_string(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use std::io::Read;
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_key_is_sent_to_where_an_answer_points() {
+        let (asked, elsewhere) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let base = Url::parse(&format!("http://{}", asked.local_addr().unwrap())).unwrap();
+        let location = elsewhere.local_addr().unwrap();
+        let answering = thread::spawn(move || {
+            let (mut connection, _) = asked.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                connection.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
+            write!(
+                connection,
+                "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://{location}/\r\ncontent-length: 0\r\n\r\n"
+            )
+            .unwrap();
+        });
+        let mut headers = HeaderMap::new();
+        headers.insert("api-key", HeaderValue::from_static("sk-hidden"));
+        let user_header = HeaderName::from_static("x-mainpoint-user");
+        let memory = RemoteMemory { client: client(&base).unwrap(), base, headers, user_header, scope: None };
+        let refused = memory.stats().await.unwrap_err().to_string();
+        assert!(refused.contains("it answers 307 and points to another place"), "{refused}");
+        answering.join().unwrap();
+        elsewhere.set_nonblocking(true).unwrap();
+        assert!(elsewhere.accept().is_err(), "nothing came there");
+    }
 }

@@ -7,7 +7,7 @@ use http::header::{AUTHORIZATION, HeaderMap};
 use mainpoint_store::Scope;
 
 use super::query::shown;
-use crate::conversation::scope::{Part, Sender};
+use crate::conversation::scope::{Divider, Indivisible, Part, Sender};
 use crate::error::{MemoryError, ProxyError};
 use crate::http::identity::Identity;
 use crate::prompt::Planner;
@@ -33,14 +33,14 @@ impl<'a> Access<'a> {
         Self { planner, headers, identity, is_admin }
     }
 
-    /// The scope that is meant, by its name where one is given.
+    /// The scope that is meant, by its name where one is given, and of it the part that the headers of project and user name.
     ///
     /// # Errors
     /// When a scope is named by somebody else than the admin, or none is by the admin; when it is not known who the caller is; and
-    /// when the headers name several users or projects.
+    /// when the headers name several users or projects, or a part that the scope cannot have.
     pub(super) fn scope(&self, named: Option<&str>) -> Result<Scope, ProxyError> {
         match (self.is_admin, named) {
-            (true, Some(name)) => Scope::new(name).map_err(|_| invalid(shown(name))),
+            (true, Some(name)) => self.part_of(name),
             (true, None) => Err(invalid("missing".to_owned())),
             (false, Some(_)) => Err(ProxyError::Forbidden {
                 message:
@@ -60,12 +60,37 @@ impl<'a> Access<'a> {
                     });
                 };
                 let preparation = &self.planner.preparation;
-                let callers = &preparation.callers;
-                let part = Part { project: callers.project(self.headers)?, user: callers.user(self.headers)? };
                 let sender = Sender { headers: self.headers, identity };
-                Ok(preparation.keys.scope(callers, sender, part).map_err(MemoryError::from)?)
+                let scope = preparation.keys.scope(&preparation.callers, sender, self.part()?);
+                Ok(scope.map_err(MemoryError::from)?)
             }
         }
+    }
+
+    /// The part of a scope that the headers name, else the scope as it is.
+    fn part_of(&self, name: &str) -> Result<Scope, ProxyError> {
+        let whole = Scope::new(name).map_err(|_| invalid(shown(name)))?;
+        let part = self.part()?;
+        let preparation = &self.planner.preparation;
+        if let Some(Indivisible { by, name, belongs_to }) = Indivisible::find(&whole, part) {
+            let header = match by {
+                Divider::Project => preparation.callers.project_header(),
+                Divider::User => preparation.callers.user_header(),
+            };
+            let whose = belongs_to.label();
+            return Err(ProxyError::InvalidParameter {
+                name: header.to_string(),
+                value: shown(&name),
+                allowed: format!("no such header: the scope {whole} is one {whose}'s part of a memory already"),
+            });
+        }
+        preparation.keys.of_part(&whole, part).map_err(|_| invalid(shown(name)))
+    }
+
+    /// Which part of a memory the headers name.
+    fn part(&self) -> Result<Part<'a>, ProxyError> {
+        let callers = &self.planner.preparation.callers;
+        Ok(Part { project: callers.project(self.headers)?, user: callers.user(self.headers)? })
     }
 
     /// Makes sure that every memory may be reached.

@@ -22,7 +22,7 @@ impl Query {
     pub(super) fn of<B>(request: &Request<B>, known: &'static [&'static str]) -> Result<Self, ProxyError> {
         let mut query = Self::default();
         for (name, value) in form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
-            if credentials::is_parameter(&name) {
+            if credentials::is_key_in_query(&name) {
                 continue;
             }
             let Some(known) = known.iter().copied().find(|known| *known == name) else {
@@ -126,7 +126,11 @@ mod tests {
 
     #[test]
     fn keys_are_no_parameters() {
-        assert_eq!(query("api-key=a&limit=3&key=b").unwrap().0, [("limit", "3".to_owned())]);
+        assert_eq!(query("api-key=a&limit=3&key=b&token=c").unwrap().0, [("limit", "3".to_owned())]);
+        for other in ["pageToken", "page_token", "session_key"] {
+            let refused = query(&format!("{other}=p")).unwrap_err();
+            assert_eq!(refused, format!("{other} = \"p\"; expected no parameter but limit, after in the query."));
+        }
     }
 
     proptest! {

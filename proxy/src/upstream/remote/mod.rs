@@ -218,7 +218,7 @@ fn name_protocol(headers: &mut HeaderMap, protocol: Option<HeaderValue>) {
 
 /// A page in a browser can send no header with a WebSocket, so its key is among the protocols.
 fn brings_key_as_protocol(headers: &HeaderMap) -> bool {
-    headers::listed(headers, &SEC_WEBSOCKET_PROTOCOL).any(|protocol| protocol.starts_with("openai-insecure-api-key."))
+    headers::listed(headers, &SEC_WEBSOCKET_PROTOCOL).any(credentials::is_key_as_protocol)
 }
 
 fn bearer(key: &Secret) -> Result<HeaderValue, StartError> {
