@@ -46,10 +46,10 @@ pub(super) fn instruction(question: &Question) -> &'static str {
     if question.category.starts_with("temporal") { ASKED_WHEN } else { ASKED_WHAT }
 }
 
-const ASKED_WHAT: &str = "Answer the last message from the conversation, with a short phrase, in words of the conversation where \
-    there are some.";
-const ASKED_WHEN: &str = "Answer the last message from the conversation, with a date or a span of time. Days in brackets are those on \
-    which something was said.";
+const ASKED_WHAT: &str =
+    "Answer the last message from the conversation in as few words as possible: the answer alone, no sentence.";
+const ASKED_WHEN: &str =
+    "Answer the last message from the conversation in as few words as possible: a date or a year alone, no sentence.";
 
 /// Asks every question of a conversation aside.
 pub(super) async fn ask(

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use lancedb::expr::DfExpr;
 use tokio::sync::MutexGuard;
 
-use super::{maintenance, repair};
+use super::{catch_up, pruning};
 use crate::error::StoreError;
 use crate::journal::Purge;
 use crate::lance::schema::column;
@@ -69,7 +69,7 @@ async fn delete_with(
         purge = Purge::Due;
     }
     if purge == Purge::Due || shared.journal.trouble().is_some() {
-        maintenance::free_space(shared).await;
+        pruning::free_space(shared).await;
     }
     Ok(deleted.into_iter().collect())
 }
@@ -97,8 +97,8 @@ impl RoomMaking {
                 None => Err(failed),
             })
             .await?;
-        repair::note(shared, made);
-        repair::catch_up_with(shared, writer).await
+        catch_up::note(shared, made);
+        catch_up::catch_up_with(shared, writer).await
     }
 }
 

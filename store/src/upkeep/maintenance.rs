@@ -19,13 +19,13 @@ use lancedb::Table;
 use lancedb::index::Index;
 use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
 
+use super::pruning::prune;
 use super::{deletion, expiry, flush};
 use crate::error::StoreError;
 use crate::lance::tables::Tables;
 use crate::lance::vector_index;
 use crate::state::Shared;
 use crate::tasks::to_completion;
-use crate::trouble::one_line;
 
 /// Versions younger than this are kept.
 const PRUNE_AGE: TimeDelta = TimeDelta::hours(1);
@@ -105,7 +105,9 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
                 shared.forget_passages();
             }
             for (table, done) in tables(&open, &mut report) {
-                prune(table, if purge { TimeDelta::zero() } else { PRUNE_AGE }, done).await?;
+                let pruned = prune(table, if purge { TimeDelta::zero() } else { PRUNE_AGE }).await?;
+                done.versions_removed = pruned.versions;
+                done.bytes_removed = pruned.bytes;
             }
         }
         if purge {
@@ -126,19 +128,6 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
         Ok(report)
     })
     .await
-}
-
-/// Removes at once the files that no version needs but old ones, where a full disk lets nothing else be done. Only for who holds
-/// `maintenance`. What it cannot do maintenance does.
-pub(crate) async fn free_space(shared: &Arc<Shared>) {
-    let open = shared.tables();
-    let _no_readers = shared.gate.write().await;
-    let mut report = MaintenanceReport::default();
-    for (table, done) in tables(&open, &mut report) {
-        if let Err(error) = prune(table, TimeDelta::zero(), done).await {
-            tracing::debug!(cause = one_line(&error), "old versions stay on the full disk");
-        }
-    }
 }
 
 /// Builds the vector index, and returns the share of exact neighbours that it finds.
@@ -217,21 +206,6 @@ async fn rebuild_indices(table: &Table, indices: Vec<(&'static str, Index)>) -> 
     for (column, index) in indices {
         let built = table.create_index(&[column], index).replace(true).execute().await;
         built.map_err(StoreError::lance("build an index anew"))?;
-    }
-    Ok(())
-}
-
-/// Removes versions older than `age` and the files that only they name.
-async fn prune(table: &Table, age: TimeDelta, done: &mut TableMaintenance) -> Result<(), StoreError> {
-    let action = OptimizeAction::Prune {
-        older_than: Some(age),
-        delete_unverified: Some(false),
-        error_if_tagged_old_versions: Some(false),
-    };
-    let stats = table.optimize(action).await.map_err(StoreError::lance("prune a table"))?;
-    if let Some(removed) = stats.prune {
-        done.versions_removed = removed.old_versions;
-        done.bytes_removed = removed.bytes_removed;
     }
     Ok(())
 }

@@ -4,11 +4,13 @@
 
 pub(crate) mod attempts;
 pub(crate) mod backoff;
+pub(crate) mod catch_up;
 pub(crate) mod deletion;
 pub(crate) mod expiry;
 pub(crate) mod flush;
 pub(crate) mod integrity;
 pub(crate) mod maintenance;
+pub(crate) mod pruning;
 pub(crate) mod repair;
 pub(crate) mod schedule;
 pub(crate) mod watch;

@@ -10,14 +10,13 @@ use std::sync::atomic::Ordering;
 use lancedb::Table;
 use lancedb::query::{QueryBase, Select};
 
-use super::{deletion, integrity};
+use super::{catch_up, deletion, integrity};
 use crate::error::StoreError;
-use crate::journal::{Journal, Repaired};
 use crate::lance::opening::Inspected;
 use crate::lance::schema::{POINTS, TURNS, column};
 use crate::lance::{batches, columns, filter, inspection, tables, vector_index};
 use crate::records::{Scope, TurnId, TurnKey};
-use crate::state::{Shared, Writer};
+use crate::state::Shared;
 use crate::tasks::to_completion;
 
 /// Brings memory, journal and tables together after opening.
@@ -50,7 +49,7 @@ pub(crate) async fn reopen(shared: &Arc<Shared>) -> Result<(), StoreError> {
         let before = shared.stored_turns.load(Ordering::Relaxed);
         let again = reconcile(&shared).await?;
         count(&shared).await?;
-        resume(&shared, &mut writer).await?;
+        catch_up::reset(&shared, &mut writer).await?;
         shared.losses.fetch_add(1, Ordering::AcqRel);
         shared.is_reconciliation_due.store(false, Ordering::Release);
         let kept = shared.stored_turns.load(Ordering::Relaxed);
@@ -103,47 +102,6 @@ pub(crate) async fn set_old_damage_aside(shared: &Arc<Shared>) -> Result<(), Sto
             Ok(())
         })
         .await
-}
-
-/// Notes what was made good of the journal.
-pub(crate) fn note(shared: &Shared, repaired: Repaired) {
-    if repaired == Repaired::BegunAnew {
-        shared.losses.fetch_add(1, Ordering::AcqRel);
-    }
-    if matches!(repaired, Repaired::Reopened | Repaired::BegunAnew) {
-        shared.is_catch_up_due.store(true, Ordering::Release);
-    }
-}
-
-/// Brings memory in line with the journal, where something other than this process may have changed what it holds.
-pub(crate) async fn catch_up(shared: &Arc<Shared>) -> Result<(), StoreError> {
-    if !shared.is_catch_up_due.load(Ordering::Acquire) {
-        return Ok(());
-    }
-    let shared = Arc::clone(shared);
-    to_completion(async move {
-        let mut writer = shared.writer.lock().await;
-        catch_up_with(&shared, &mut writer).await
-    })
-    .await
-}
-
-/// The same, for who holds `writer`.
-pub(crate) async fn catch_up_with(shared: &Arc<Shared>, writer: &mut Writer) -> Result<(), StoreError> {
-    if shared.is_catch_up_due.load(Ordering::Acquire) {
-        resume(shared, writer).await?;
-        shared.is_catch_up_due.store(false, Ordering::Release);
-        shared.wake.notify_one();
-    }
-    Ok(())
-}
-
-/// What the journal holds is pending, and nothing else is. Whatever LanceDB has of it already is left out by the next flush.
-async fn resume(shared: &Arc<Shared>, writer: &mut Writer) -> Result<(), StoreError> {
-    writer.untrimmed.clear();
-    writer.uncertain = true;
-    shared.blocking(|shared| shared.change(Journal::keys, |turn_index, pending| turn_index.reset(pending))).await?;
-    Ok(())
 }
 
 /// Counts the rows of both tables, and notes whether vectors are indexed.

@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::attempts::conclude;
 use super::backoff::{Backoff, until};
-use super::{integrity, repair};
+use super::{catch_up, integrity, repair};
 use crate::error::StoreError;
 use crate::journal::{Repaired, Room};
 use crate::state::Shared;
@@ -75,8 +75,8 @@ async fn repair_journal(shared: &Arc<Shared>) -> Result<(), StoreError> {
         })
         .await?;
     drop(no_deletion);
-    repair::note(shared, repaired);
-    repair::catch_up(shared).await
+    catch_up::note(shared, repaired);
+    catch_up::catch_up(shared).await
 }
 
 async fn repair_tables(shared: &Arc<Shared>) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::rules::{Check, Rule, Secret};
+use super::rule::{Check, Rule, Secret};
 use super::{commands, plausible, strength};
 use crate::config::SecretKind;
 

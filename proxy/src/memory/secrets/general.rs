@@ -2,10 +2,10 @@
 //!
 //! It must not know texts nor how rules are applied.
 
-use super::rules::Anchor::{Part, Start, Word};
-use super::rules::Check::{Assigned, InUrl, Random, Said};
-use super::rules::Secret::{Next, Value};
-use super::rules::{Rule, at, behind};
+use super::rule::Anchor::{Part, Start, Word};
+use super::rule::Check::{Assigned, InUrl, Random, Said};
+use super::rule::Secret::{Next, Value};
+use super::rule::{Rule, at, behind};
 use crate::config::SecretKind as Kind;
 
 /// What may be between a name and its value where programs and tables write them.

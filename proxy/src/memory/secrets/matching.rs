@@ -12,7 +12,8 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use super::RuleError;
 use super::checksums::{card_at, iban_at};
 use super::compiled::{CompiledRule, begins_word};
-use super::rules::{self, Anchor, Check};
+use super::rule::{Anchor, Check};
+use super::rules;
 use crate::config::SecretKind;
 
 /// Finds what the rules describe.

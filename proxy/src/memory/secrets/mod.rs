@@ -11,6 +11,7 @@ mod masking;
 mod matching;
 mod places;
 mod plausible;
+mod rule;
 mod rules;
 mod services;
 mod strength;

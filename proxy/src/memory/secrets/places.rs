@@ -5,11 +5,11 @@
 //! No pattern goes further than so many bytes before the secret. It must not know texts nor how rules are applied.
 
 use super::commands::Argument::{self, Attached, Pair, Separate};
-use super::rules::Anchor::{Before, Part, Start, Word};
-use super::rules::Check::{Assigned, Codes, Encoded, Paired, Seed, Told, Typed, Words};
-use super::rules::Rule;
-use super::rules::Secret::{Argument as Arguments, Next, Value};
-use super::rules::behind;
+use super::rule::Anchor::{Before, Part, Start, Word};
+use super::rule::Check::{Assigned, Codes, Encoded, Paired, Seed, Told, Typed, Words};
+use super::rule::Rule;
+use super::rule::Secret::{Argument as Arguments, Next, Value};
+use super::rule::behind;
 use crate::config::SecretKind as Kind;
 
 /// A password among the arguments of one of these commands, whose names this matches with the space behind them.

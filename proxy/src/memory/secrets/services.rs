@@ -3,10 +3,10 @@
 //! A shape is the service's own prefix and alphabet, as its documentation or the keys themselves show them. Patterns are taken
 //! loosely where services have changed lengths. It must not know texts nor how rules are applied.
 
-use super::rules::Anchor::{Before, Part, Run, Word};
-use super::rules::Check::{Block, InUrl, NoDigest, Random};
-use super::rules::Secret::{Near, Next};
-use super::rules::{Rule, at, behind, prefix};
+use super::rule::Anchor::{Before, Part, Run, Word};
+use super::rule::Check::{Block, InUrl, NoDigest, Random};
+use super::rule::Secret::{Near, Next};
+use super::rule::{Rule, at, behind, prefix};
 use crate::config::SecretKind as Kind;
 
 /// A private key in PEM: up to its end, or what there is of it. Nothing in it has two hyphens in a row, so that no search goes beyond
