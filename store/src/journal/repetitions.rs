@@ -36,15 +36,25 @@ impl<'a> RepetitionWriter<'a> {
     /// taken in by the same transaction have to be there before.
     pub(super) fn note(&mut self, scope: &str, repetition: Repetition) -> Result<(), redb::Error> {
         let Repetition { turn, place, time } = repetition;
-        let (key, micros) = ((scope, &turn.0), time.timestamp_micros());
-        let own = match self.accepted.get(key)?.map(|row| row.value().5) {
-            Some(own) => Some(own),
-            None => self.completed.get(key)?.map(|row| row.value().5),
-        };
-        if own != Some(micros) {
+        let micros = time.timestamp_micros();
+        if self.first_seen(scope, turn)? != Some(micros) {
             self.repetitions.insert((scope, &turn.0, micros, &place.conversation.0, place.position), ())?;
         }
         Ok(())
+    }
+
+    /// Whether the journal has a turn with its words.
+    pub(super) fn has_row(&self, scope: &str, turn: TurnId) -> Result<bool, redb::Error> {
+        Ok(self.first_seen(scope, turn)?.is_some())
+    }
+
+    /// When a turn was first seen, in microseconds since 1970, as far as the journal has it.
+    fn first_seen(&self, scope: &str, turn: TurnId) -> Result<Option<i64>, redb::Error> {
+        let key = (scope, &turn.0);
+        Ok(match self.accepted.get(key)?.map(|row| row.value().5) {
+            Some(time) => Some(time),
+            None => self.completed.get(key)?.map(|row| row.value().5),
+        })
     }
 }
 

@@ -69,6 +69,23 @@ fn what_is_said_again_was_said_last_then_whatever_comes_in_later() {
 }
 
 #[test]
+fn a_history_whose_words_alone_were_kept_is_not_said_when_it_is_sent_again_but_what_is_said_then_is() {
+    let root = tempfile::tempdir().unwrap();
+    let journal = open(&root);
+    let send = |new: ConversationAppend| {
+        let turns: Vec<Turn> = new.turns.iter().map(|said| named(said.turn, said.time)).collect();
+        let is_known = |turn: &Turn| [id(1), id(2)].contains(&turn.id);
+        journal.accept(&turns, &[new], is_known).unwrap();
+    };
+    // Turns 1 and 2 have been in the tables since long ago, turn 3 is new.
+    send(said(None, 0, &[(1, 9), (2, 9), (1, 9), (3, 9)]));
+    assert!(repetitions(&journal).is_empty(), "also where it says the same twice");
+    send(said(None, 1, &[(1, 12), (3, 12)]));
+    let again = BTreeSet::from([(id(1), id(101), 0, on(12)), (id(3), id(101), 1, on(12))]);
+    assert_eq!(repetitions(&journal), again);
+}
+
+#[test]
 fn a_turn_leaves_the_places_where_it_was_said_too_long_ago() {
     let root = tempfile::tempdir().unwrap();
     let journal = open(&root);

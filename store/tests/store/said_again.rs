@@ -79,6 +79,24 @@ async fn a_turn_is_as_new_as_when_it_was_said_last_also_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_came_without_its_places_keeps_its_times_when_a_client_sends_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    let turns: Vec<Turn> = [OSLO, BERGEN, SWIMS]
+        .map(|number| Turn { time: on("2026-05-01"), ..turn(&scope, number, "I live somewhere.") })
+        .into();
+    store.accept(turns.clone()).await.unwrap();
+    let points = turns.iter().map(|turn| (scope.clone(), turn.id, vec![point(turn, VECTOR)]));
+    store.complete(points.collect()).await.unwrap();
+    store.flush().await.unwrap();
+    say(&store, &scope, 100, "2026-08-03", &[OSLO, BERGEN, SWIMS]).await;
+    let may = [OSLO, BERGEN, SWIMS].map(|number| (id(number), on("2026-05-01")));
+    assert_eq!(times(&store, &scope).await, may);
+    say(&store, &scope, 200, "2026-08-04", &[OSLO]).await;
+    assert_eq!(times(&store, &scope).await[0], (id(OSLO), on("2026-08-04")), "that is another conversation");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_said_again_since_a_date_stays_and_leaves_what_was_said_before_it() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
