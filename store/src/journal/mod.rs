@@ -39,6 +39,7 @@ mod repetitions;
 #[cfg(test)]
 mod repetitions_tests;
 mod rows;
+mod said_before;
 mod turns;
 mod waiting;
 

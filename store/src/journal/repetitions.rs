@@ -12,7 +12,9 @@ use chrono::{DateTime, Utc};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::Journal;
-use super::rows::{ACCEPTED, COMPLETED, PLACES, REPETITIONS, RepetitionKey, TurnRow, TurnRowKey, time_from};
+use super::rows::{
+    ACCEPTED, COMPLETED, PLACES, PlaceKey, REPETITIONS, RepetitionKey, TurnRow, TurnRowKey, every_place, time_from,
+};
 use crate::error::StoreError;
 use crate::records::{Repetition, Scope, TurnId, TurnPlace};
 
@@ -61,6 +63,11 @@ impl<'a> RepetitionWriter<'a> {
 /// Scope, turn, time, conversation, position.
 type KeyOfTurn<'a> = (&'a str, &'a [u8; 16], i64, &'a [u8; 16], u32);
 
+/// Every key of a scope.
+pub(super) fn of_scope(scope: &str) -> RangeInclusive<KeyOfTurn<'_>> {
+    (scope, &[0; 16], i64::MIN, &[0; 16], 0)..=(scope, &[u8::MAX; 16], i64::MAX, &[u8::MAX; 16], u32::MAX)
+}
+
 /// Every key of a turn.
 pub(super) fn of_turn<'a>(scope: &'a str, turn: &'a TurnId) -> RangeInclusive<KeyOfTurn<'a>> {
     (scope, &turn.0, i64::MIN, &[0; 16], 0)..=(scope, &turn.0, i64::MAX, &[u8::MAX; 16], u32::MAX)
@@ -69,11 +76,9 @@ pub(super) fn of_turn<'a>(scope: &'a str, turn: &'a TurnId) -> RangeInclusive<Ke
 impl Journal {
     /// All of a scope, those of each turn in the order of their times.
     pub(crate) fn repetitions(&self, scope: &Scope) -> Result<Vec<Repetition>, StoreError> {
-        let (name, least, most) = (scope.as_str(), &[0; 16], &[u8::MAX; 16]);
         let found = self.database.read("list what was said again", |transaction| {
             let mut found = Vec::new();
-            let whole = (name, least, i64::MIN, least, 0)..=(name, most, i64::MAX, most, u32::MAX);
-            for entry in transaction.open_table(REPETITIONS)?.range(whole)? {
+            for entry in transaction.open_table(REPETITIONS)?.range(of_scope(scope.as_str()))? {
                 let (key, _) = entry?;
                 let (_, turn, micros, conversation, position) = key.value();
                 let place = TurnPlace { conversation: TurnId(*conversation), position };
@@ -112,6 +117,27 @@ impl Journal {
         found.into_iter().map(read).collect()
     }
 
+    /// When these turns, first seen at these times, were said last; nothing of those that were said once.
+    pub(crate) fn said_last(
+        &self,
+        scope: &Scope,
+        first_seen: &[(TurnId, DateTime<Utc>)],
+    ) -> Result<HashMap<TurnId, DateTime<Utc>>, StoreError> {
+        let found = self.database.read("look up what was said last", |transaction| {
+            let (repetitions, places) = (transaction.open_table(REPETITIONS)?, transaction.open_table(PLACES)?);
+            let mut found = HashMap::new();
+            for (turn, first) in first_seen {
+                let last = repetitions.range(of_turn(scope.as_str(), turn))?.next_back().transpose()?;
+                let Some(last) = last.map(|(key, _)| key.value().2) else { continue };
+                let first = first.timestamp_micros();
+                let is_first_last = first > last && stands_where_first_seen(&places, &repetitions, scope, *turn)?;
+                found.insert(*turn, if is_first_last { first } else { last });
+            }
+            Ok(found)
+        })?;
+        found.into_iter().map(|(turn, micros)| Ok((turn, time_from(micros)?))).collect()
+    }
+
     /// Whether a turn was said again between two times.
     pub(crate) fn is_said_between(
         &self,
@@ -128,40 +154,27 @@ impl Journal {
             Ok(table.range(first..=last)?.next().transpose()?.is_some())
         })
     }
+}
 
-    /// Those of these turns, first seen before a time, that were said again since then, each with the places where it was said
-    /// before.
-    pub(crate) fn said_since(
-        &self,
-        scope: &Scope,
-        turns: &HashSet<TurnId>,
-        time: DateTime<Utc>,
-    ) -> Result<HashMap<TurnId, Vec<TurnPlace>>, StoreError> {
-        let (name, since) = (scope.as_str(), time.timestamp_micros());
-        self.database.read("look up what was said again", |transaction| {
-            let (repetitions, places) = (transaction.open_table(REPETITIONS)?, transaction.open_table(PLACES)?);
-            let mut found = HashMap::new();
-            for turn in turns {
-                let mut later = HashSet::new();
-                let (_, end) = of_turn(name, turn).into_inner();
-                for entry in repetitions.range((name, &turn.0, since, &[0; 16], 0)..=end)? {
-                    let (key, _) = entry?;
-                    let (_, _, _, conversation, position) = key.value();
-                    later.insert(TurnPlace { conversation: TurnId(*conversation), position });
-                }
-                if later.is_empty() {
-                    continue;
-                }
-                let mut earlier = Vec::new();
-                for entry in places.range((name, &turn.0, &[0; 16], 0)..=(name, &turn.0, &[u8::MAX; 16], u32::MAX))? {
-                    let (key, _) = entry?;
-                    let (_, _, conversation, position) = key.value();
-                    earlier.push(TurnPlace { conversation: TurnId(*conversation), position });
-                }
-                earlier.retain(|place| !later.contains(place));
-                found.insert(*turn, earlier);
-            }
-            Ok(found)
-        })
+/// Whether a turn that was said again still stands at a place where it was said when it was first seen.
+fn stands_where_first_seen(
+    places: &impl ReadableTable<PlaceKey, ()>,
+    repetitions: &impl ReadableTable<RepetitionKey, ()>,
+    scope: &Scope,
+    turn: TurnId,
+) -> Result<bool, redb::Error> {
+    let mut noted = HashSet::new();
+    for entry in repetitions.range(of_turn(scope.as_str(), &turn))? {
+        let (key, _) = entry?;
+        let (_, _, _, conversation, position) = key.value();
+        noted.insert(TurnPlace { conversation: TurnId(*conversation), position });
     }
+    for entry in places.range(every_place(scope.as_str(), &turn))? {
+        let (key, _) = entry?;
+        let (_, _, conversation, position) = key.value();
+        if !noted.contains(&TurnPlace { conversation: TurnId(*conversation), position }) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -60,11 +60,11 @@ pub(crate) async fn turns_said_last(
     if found.is_empty() {
         return Ok(found);
     }
-    let (scope, ids) = (scope.clone(), ids.to_vec());
-    let again = shared.blocking(move |shared| shared.journal.said_again(&scope, &ids, 1)).await?;
+    let first_seen: Vec<_> = found.iter().map(|turn| (turn.id, turn.time)).collect();
+    let scope = scope.clone();
+    let last = shared.blocking(move |shared| shared.journal.said_last(&scope, &first_seen)).await?;
     for turn in &mut found {
-        let last = again.get(&turn.id).and_then(|times| times.first());
-        turn.time = last.map_or(turn.time, |last| turn.time.max(*last));
+        turn.time = last.get(&turn.id).copied().unwrap_or(turn.time);
     }
     Ok(found)
 }

@@ -10,7 +10,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use chrono::{DateTime, Utc};
 use lancedb::expr::DfExpr;
 use tokio::sync::MutexGuard;
 
@@ -19,7 +18,7 @@ use crate::error::StoreError;
 use crate::journal::Purge;
 use crate::lance::schema::column;
 use crate::lance::{columns, filter, tables};
-use crate::records::{Deletion, Extent, NotedDeletion, Removal, Removed, Scope, TurnId, TurnKey, TurnPlace};
+use crate::records::{Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed, Scope, TurnId, TurnKey};
 use crate::state::{Shared, Writer};
 use crate::tasks::to_completion;
 
@@ -33,22 +32,22 @@ pub(crate) async fn delete(shared: &Arc<Shared>, deletion: Deletion) -> Result<V
         let _maintenance = shared.maintenance.lock().await;
         let _trimming = shared.trimming.lock().await;
         let mut writer = shared.writer.lock().await;
-        let removal = match resolve(&shared, deletion.clone()).await {
+        let covered = match resolve(&shared, deletion.clone()).await {
             Err(failed) => {
                 make_room(&shared, &mut writer, failed).await?;
                 resolve(&shared, deletion).await?
             }
-            Ok(removal) => removal,
+            Ok(covered) => covered,
         };
-        if removal.is_empty() {
+        if covered.removal.is_empty() {
             return Ok(Vec::new());
         }
-        let removed = match take_from_journal(&shared, &removal).await {
+        let (removal, removed) = match take_from_journal(&shared, &covered).await {
             Err(failed) => {
                 make_room(&shared, &mut writer, failed).await?;
-                take_from_journal(&shared, &removal).await?
+                take_from_journal(&shared, &covered).await?
             }
-            Ok(removed) => removed,
+            Ok(taken) => taken,
         };
         match carry_out(&shared, &mut writer, removal.clone(), removed.clone(), Purge::NotDue).await {
             Err(failed) => {
@@ -81,14 +80,34 @@ async fn make_room(shared: &Arc<Shared>, writer: &mut Writer, failed: StoreError
     repair::catch_up_with(shared, writer).await
 }
 
-/// Takes out of the journal what goes, and notes that the tables may still have it.
-async fn take_from_journal(shared: &Arc<Shared>, removal: &Removal) -> Result<Vec<TurnKey>, StoreError> {
-    let noted = removal.clone();
+/// What a deletion covers.
+#[derive(Debug, Clone)]
+struct Covered {
+    /// What was found.
+    removal: Removal,
+    /// For a deletion of what was said before a time, what that was found by: until it is carried out, some of it may be said again.
+    old: Option<OldTurns>,
+}
+
+impl From<Removal> for Covered {
+    fn from(removal: Removal) -> Self {
+        Self { removal, old: None }
+    }
+}
+
+/// Takes out of the journal what goes, and notes that the tables may still have it. Returns what went, and which turns the journal
+/// had.
+async fn take_from_journal(shared: &Arc<Shared>, covered: &Covered) -> Result<(Removal, Vec<TurnKey>), StoreError> {
+    let Covered { removal, old } = covered.clone();
     shared
         .blocking(move |shared| {
+            let quoted = shared.config.quoted;
             shared.change(
-                |journal| journal.delete(&noted, shared.config.quoted),
-                |turn_index, _| turn_index.forget(&noted.scope, |turn| noted.covers(turn)),
+                |journal| match old {
+                    Some(old) => journal.delete_old(&old, quoted),
+                    None => journal.delete(&removal, quoted).map(|removed| (removal, removed)),
+                },
+                |turn_index, (removal, _)| turn_index.forget(&removal.scope, |turn| removal.covers(turn)),
             )
         })
         .await
@@ -122,28 +141,22 @@ pub(crate) async fn resume(shared: &Arc<Shared>) -> Result<(), StoreError> {
 }
 
 /// Which turns a deletion covers now.
-async fn resolve(shared: &Arc<Shared>, deletion: Deletion) -> Result<Removal, StoreError> {
+async fn resolve(shared: &Arc<Shared>, deletion: Deletion) -> Result<Covered, StoreError> {
     let Deletion { scope, extent } = deletion;
     Ok(match extent {
-        Extent::Everything => Removal { scope, what: Removed::Everything },
-        Extent::Turns(ids) => Removal::of_turns(&scope, ids),
+        Extent::Everything => Removal { scope, what: Removed::Everything }.into(),
+        Extent::Turns(ids) => Removal::of_turns(&scope, ids).into(),
         Extent::Before(time) => {
-            let mut ids = stored(shared, filter::of_scope(&scope).and(filter::before(time))).await?;
+            let mut turns = stored(shared, filter::of_scope(&scope).and(filter::before(time))).await?;
             let pending = shared.blocking(move |shared| shared.journal.older(time)).await?;
-            ids.extend(pending.into_iter().filter(|(of, _)| *of == scope).map(|(_, id)| id));
-            shared.blocking(move |shared| before(shared, scope, ids, time)).await?
+            turns.extend(pending.into_iter().filter(|(of, _)| *of == scope).map(|(_, id)| id));
+            let old = OldTurns { scope, turns, time };
+            shared
+                .blocking(move |shared| Ok(Covered { removal: shared.journal.said_before(&old)?, old: Some(old) }))
+                .await?
         }
-        Extent::Conversation(id) => of_conversation(shared, scope, id).await?,
+        Extent::Conversation(id) => of_conversation(shared, scope, id).await?.into(),
     })
-}
-
-/// Of turns that were first seen before a time, those that go: what was said again since then stays where it was said then.
-fn before(shared: &Shared, scope: Scope, mut ids: HashSet<TurnId>, time: DateTime<Utc>) -> Result<Removal, StoreError> {
-    let since = shared.journal.said_since(&scope, &ids, time)?;
-    ids.retain(|id| !since.contains_key(id));
-    let left = |(turn, places): (TurnId, Vec<TurnPlace>)| places.into_iter().map(move |place| (turn, place));
-    let places = since.into_iter().flat_map(left).collect();
-    Ok(Removal { scope, what: Removed::Turns { ids, conversations: HashSet::new(), places } })
 }
 
 async fn of_conversation(shared: &Arc<Shared>, scope: Scope, conversation: TurnId) -> Result<Removal, StoreError> {

@@ -120,6 +120,47 @@ async fn a_conversation_takes_the_time_along_at_which_a_turn_was_said_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_before_a_date_goes_also_where_it_was_taken_in_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    say(&store, &scope, 300, "2026-08-03", &[OSLO]).await;
+    store.flush().await.unwrap();
+    // An old chat is imported.
+    say(&store, &scope, 100, "2020-05-01", &[OSLO, SWIMS]).await;
+    assert_eq!(store.delete_before(&scope, on("2021-01-01")).await.unwrap(), [id(SWIMS)]);
+    assert_eq!(store.outline(&scope).await.unwrap().places(id(OSLO)), [at(300, 0)]);
+    assert_eq!(times(&store, &scope).await, [(id(OSLO), on("2026-08-03"))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_turn_was_said_first_goes_with_the_conversation_where_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    say(&store, &scope, 300, "2026-08-03", &[OSLO]).await;
+    say(&store, &scope, 100, "2020-05-01", &[OSLO]).await;
+    store.flush().await.unwrap();
+    assert_eq!(store.delete_conversation(&scope, id(300)).await.unwrap(), []);
+    let old = on("2020-05-01");
+    assert_eq!(times(&store, &scope).await, [(id(OSLO), old)]);
+    let clusters = store.clusters(&scope, Some(1)).await.unwrap();
+    assert_eq!(clusters.points.iter().map(|point| point.time).collect::<Vec<_>>(), [old]);
+    assert_eq!(store.delete_before(&scope, on("2021-01-01")).await.unwrap(), [id(OSLO)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_lately_is_too_old_at_the_places_where_it_was_said_long_ago() {
+    let directory = tempfile::tempdir().unwrap();
+    let scope = scope("s");
+    let month = Some(Duration::from_secs(30 * 86_400));
+    let store = open_with(StoreConfig { retain_for: month, ..config(directory.path()) }).await;
+    let day = |ago| (now() - TimeDelta::days(ago)).format("%Y-%m-%d").to_string();
+    say(&store, &scope, 200, &day(2), &[OSLO]).await;
+    say(&store, &scope, 100, &day(90), &[OSLO]).await;
+    assert_eq!(store.maintain().await.unwrap().turns_expired, 0);
+    assert_eq!(store.outline(&scope).await.unwrap().places(id(OSLO)), [at(200, 0)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_said_again_lately_is_not_too_old() {
     let directory = tempfile::tempdir().unwrap();
     let scope = scope("s");
