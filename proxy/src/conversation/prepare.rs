@@ -8,7 +8,9 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use mainpoint_store::{ConversationAppend, ConversationMatch, SaidTurn, Scope, Turn, TurnId, TurnKind};
+use mainpoint_store::{
+    ConversationAppend, ConversationMatch, ConversationView, SaidTurn, Scope, Turn, TurnId, TurnKind,
+};
 use tokio::sync::Semaphore;
 
 use super::chain::Chain;
@@ -208,6 +210,12 @@ impl Prepared {
         let goes_on = |matched: &ConversationMatch| matched.is_newest || matched.known >= self.turns.len();
         let tip = self.conversation_match.as_ref().filter(|matched| goes_on(matched)).and_then(|matched| matched.tip);
         tip.map_or(self.fresh, |tip| tip.conversation)
+    }
+
+    /// The conversation up to what is new in the request, which is said now.
+    pub(crate) fn view(&self) -> ConversationView {
+        let tip = self.conversation_match.as_ref().and_then(|matched| matched.tip);
+        ConversationView { tip, now: self.time }
     }
 
     /// What is new in the request, and where it stands; `None` while it is not known what is new.

@@ -289,8 +289,8 @@ impl PlaceWriter<'_> {
         Ok(name)
     }
 
-    /// Whether the time at which a turn is put to a place tells anything. It does not where nothing but its words was kept, as after a
-    /// migration: then the whole history is sent at once, and was said long ago.
+    /// Whether the time at which a turn is put to a place tells anything. It does not where nothing but its words was
+    /// kept, as after a migration: then the whole history is sent at once, and was said long ago.
     fn is_dated(&self, turn: TurnId) -> Result<bool, redb::Error> {
         let mut places = self.places.range(every_place(self.scope, &turn))?;
         Ok(places.next().transpose()?.is_some() || self.repetitions.has_row(self.scope, turn)?)

@@ -25,8 +25,8 @@ impl Journal {
             .inspect(|_| self.stale.store(true, Ordering::Release))
     }
 
-    /// [`Journal::delete`] for all that was said before a time. What that covers is found out in the same transaction, since something
-    /// of it may be said again until then; it is returned as well.
+    /// [`Journal::delete`] for all that was said before a time. What that covers is found out in the same transaction,
+    /// since something of it may be said again until then; it is returned as well.
     pub(crate) fn delete_old(
         &self,
         old: &OldTurns,

@@ -163,8 +163,8 @@ pub(crate) fn quoted_by(entry: &LedgerEntry, quoted: QuotedTurns) -> Option<Vec<
     }
 }
 
-/// Removes what a deletion covers: what was put into the prompts of conversations that go, and what quotes a turn that goes, or that
-/// leaves a place, whose date the quote may bear.
+/// Removes what a deletion covers: what was put into the prompts of conversations that go, and what quotes a turn that
+/// goes, or that leaves a place, whose date the quote may bear.
 pub(super) fn delete(
     transaction: &WriteTransaction,
     removal: &Removal,

@@ -40,6 +40,7 @@ mod repetitions;
 mod repetitions_tests;
 mod rows;
 mod said_before;
+mod said_times;
 mod turns;
 mod waiting;
 

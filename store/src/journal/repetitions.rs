@@ -5,16 +5,12 @@
 //! A turn carries the time when it was first seen, and stands where it was said then. A place where it was said at another time has
 //! a record here. So what is said once has none, and what is said again has one for each time.
 
-use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, Utc};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::Journal;
-use super::rows::{
-    ACCEPTED, COMPLETED, PLACES, PlaceKey, REPETITIONS, RepetitionKey, TurnRow, TurnRowKey, every_place, time_from,
-};
+use super::rows::{ACCEPTED, COMPLETED, REPETITIONS, RepetitionKey, TurnRow, TurnRowKey, time_from};
 use crate::error::StoreError;
 use crate::records::{Repetition, Scope, TurnId, TurnPlace};
 
@@ -89,92 +85,4 @@ impl Journal {
         let repetition = |(turn, place, micros)| Ok(Repetition { turn, place, time: time_from(micros)? });
         found.into_iter().map(repetition).collect()
     }
-
-    /// The last times, at most `most`, at which these turns were said, the latest first; nothing of those that were said once.
-    pub(crate) fn said_again(
-        &self,
-        scope: &Scope,
-        turns: &[TurnId],
-        most: usize,
-    ) -> Result<HashMap<TurnId, Vec<DateTime<Utc>>>, StoreError> {
-        let found = self.database.read("look up what was said again", |transaction| {
-            let table = transaction.open_table(REPETITIONS)?;
-            let mut found: HashMap<TurnId, Vec<i64>> = HashMap::new();
-            for turn in turns {
-                let mut times = Vec::new();
-                for entry in table.range(of_turn(scope.as_str(), turn))?.rev().take(most) {
-                    times.push(entry?.0.value().2);
-                }
-                if !times.is_empty() {
-                    found.insert(*turn, times);
-                }
-            }
-            Ok(found)
-        })?;
-        let read = |(turn, times): (TurnId, Vec<i64>)| {
-            Ok((turn, times.into_iter().map(time_from).collect::<Result<_, StoreError>>()?))
-        };
-        found.into_iter().map(read).collect()
-    }
-
-    /// When these turns, first seen at these times, were said last; nothing of those that were said once.
-    pub(crate) fn said_last(
-        &self,
-        scope: &Scope,
-        first_seen: &[(TurnId, DateTime<Utc>)],
-    ) -> Result<HashMap<TurnId, DateTime<Utc>>, StoreError> {
-        let found = self.database.read("look up what was said last", |transaction| {
-            let (repetitions, places) = (transaction.open_table(REPETITIONS)?, transaction.open_table(PLACES)?);
-            let mut found = HashMap::new();
-            for (turn, first) in first_seen {
-                let last = repetitions.range(of_turn(scope.as_str(), turn))?.next_back().transpose()?;
-                let Some(last) = last.map(|(key, _)| key.value().2) else { continue };
-                let first = first.timestamp_micros();
-                let is_first_last = first > last && stands_where_first_seen(&places, &repetitions, scope, *turn)?;
-                found.insert(*turn, if is_first_last { first } else { last });
-            }
-            Ok(found)
-        })?;
-        found.into_iter().map(|(turn, micros)| Ok((turn, time_from(micros)?))).collect()
-    }
-
-    /// Whether a turn was said again between two times.
-    pub(crate) fn is_said_between(
-        &self,
-        scope: &Scope,
-        turn: TurnId,
-        times: &RangeInclusive<DateTime<Utc>>,
-    ) -> Result<bool, StoreError> {
-        let (from, to) = (times.start().timestamp_micros(), times.end().timestamp_micros());
-        let name = scope.as_str();
-        self.database.read("look up what was said again", |transaction| {
-            let table = transaction.open_table(REPETITIONS)?;
-            let first = (name, &turn.0, from, &[0; 16], 0);
-            let last = (name, &turn.0, to, &[u8::MAX; 16], u32::MAX);
-            Ok(table.range(first..=last)?.next().transpose()?.is_some())
-        })
-    }
-}
-
-/// Whether a turn that was said again still stands at a place where it was said when it was first seen.
-fn stands_where_first_seen(
-    places: &impl ReadableTable<PlaceKey, ()>,
-    repetitions: &impl ReadableTable<RepetitionKey, ()>,
-    scope: &Scope,
-    turn: TurnId,
-) -> Result<bool, redb::Error> {
-    let mut noted = HashSet::new();
-    for entry in repetitions.range(of_turn(scope.as_str(), &turn))? {
-        let (key, _) = entry?;
-        let (_, _, _, conversation, position) = key.value();
-        noted.insert(TurnPlace { conversation: TurnId(*conversation), position });
-    }
-    for entry in places.range(every_place(scope.as_str(), &turn))? {
-        let (key, _) = entry?;
-        let (_, _, conversation, position) = key.value();
-        if !noted.contains(&TurnPlace { conversation: TurnId(*conversation), position }) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

@@ -10,10 +10,16 @@ use super::Journal;
 use super::rows::GONE;
 use crate::directory::Directory;
 use crate::records::samples::{id, scope, turn};
-use crate::records::{ConversationAppend, OldTurns, Removal, Removed, SaidTurn, Turn, TurnId, TurnPlace};
+use crate::records::{
+    ConversationAppend, ConversationView, OldTurns, Removal, Removed, SaidTurn, Turn, TurnId, TurnPlace,
+};
 
 fn on(day: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(day * 86_400, 0).unwrap()
+}
+
+fn day_of(time: DateTime<Utc>) -> i64 {
+    time.timestamp() / 86_400
 }
 
 /// A place of conversation `number`.
@@ -78,10 +84,38 @@ fn what_is_said_again_was_said_last_then_whatever_comes_in_later() {
     take(&journal, said(None, 0, &[(1, 5), (2, 5), (1, 6)]));
     take(&journal, said(None, 1, &[(1, 9)]));
     take(&journal, said(None, 2, &[(1, 2), (2, 5)]));
-    let again = journal.said_again(&scope(), &[id(1), id(2), id(3)], 2).unwrap();
-    assert_eq!(again, HashMap::from([(id(1), vec![on(9), on(6)])]));
-    let is_said = |turn, from, to| journal.is_said_between(&scope(), id(turn), &(on(from)..=on(to))).unwrap();
-    assert!(is_said(1, 7, 9) && is_said(1, 9, 30) && !is_said(1, 7, 8) && !is_said(2, 0, 30));
+    let first_seen = [1, 2, 3].map(|turn| (id(turn), on(5)));
+    let times = |first_seen: &[_], most| journal.times(&scope(), first_seen, most).unwrap().remove(&id(1));
+    assert_eq!(times(&first_seen, 2), Some(vec![on(9), on(6)]));
+    assert_eq!(times(&first_seen, 9), Some(vec![on(9), on(6), on(2), on(5)]));
+    assert_eq!(times(&first_seen[..1], 2), Some(vec![on(9), on(6)]), "looked for instead of looked through");
+    assert_eq!(times(&first_seen[..1], 9), Some(vec![on(9), on(6), on(2), on(5)]));
+    assert_eq!(journal.times(&scope(), &first_seen, 9).unwrap().len(), 1, "the others were said once");
+    let at_place = |turn, place| journal.said_at(&scope(), id(turn), place).unwrap();
+    assert_eq!([at_place(1, at(0, 0)), at_place(1, at(0, 2)), at_place(1, at(2, 0))], [None, Some(on(6)), Some(on(2))]);
+}
+
+#[test]
+fn in_a_conversation_a_turn_was_said_when_it_was_said_there() {
+    let root = tempfile::tempdir().unwrap();
+    let journal = open(&root);
+    take(&journal, said(None, 0, &[(1, 1), (2, 1), (3, 1)]));
+    take(&journal, said(None, 1, &[(1, 5), (2, 5), (1, 6), (4, 6)]));
+    // A branch of the second one, after turn 1 was said in it again.
+    take(&journal, said(Some(at(1, 2)), 2, &[(2, 9)]));
+    let first_seen = [(1, 1), (2, 1), (3, 1), (4, 6), (8, 3)].map(|(turn, day)| (id(turn), on(day)));
+    let times = |tip, most| {
+        let view = ConversationView { tip, now: on(20) };
+        let found = journal.said_in(&scope(), view, &first_seen, most).unwrap();
+        let days =
+            |turn| -> Vec<i64> { found.get(&id(turn)).into_iter().flatten().map(|time| day_of(*time)).collect() };
+        [1, 2, 3, 4, 8].map(days)
+    };
+    assert_eq!(times(Some(at(0, 2)), 9), [vec![1], vec![1], vec![1], vec![20], vec![]]);
+    assert_eq!(times(Some(at(1, 1)), 9), [vec![5], vec![5], vec![20], vec![20], vec![]]);
+    assert_eq!(times(Some(at(2, 3)), 9), [vec![6, 5], vec![9, 5], vec![20], vec![20], vec![]]);
+    assert_eq!(times(Some(at(2, 3)), 1), [vec![6], vec![9], vec![20], vec![20], vec![]]);
+    assert_eq!(times(None, 9), [vec![20], vec![20], vec![20], vec![20], vec![]]);
 }
 
 #[test]

@@ -16,7 +16,9 @@ mod versions;
 
 pub use cluster::{ClusteredPoint, Clusters};
 pub(crate) use conversation::Repetition;
-pub use conversation::{ConversationAppend, ConversationMatch, ReplacedTurn, SaidTurn, TurnKind, TurnPlace};
+pub use conversation::{
+    ConversationAppend, ConversationMatch, ConversationView, ReplacedTurn, SaidTurn, TurnKind, TurnPlace,
+};
 pub(crate) use deletion::{Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed};
 pub(crate) use ids::TurnKey;
 pub use ids::{Scope, TurnId};

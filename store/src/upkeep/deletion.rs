@@ -85,7 +85,8 @@ async fn make_room(shared: &Arc<Shared>, writer: &mut Writer, failed: StoreError
 struct Covered {
     /// What was found.
     removal: Removal,
-    /// For a deletion of what was said before a time, what that was found by: until it is carried out, some of it may be said again.
+    /// For a deletion of what was said before a time, what that was found by: until it is carried out, some of it may
+    /// be said again.
     old: Option<OldTurns>,
 }
 
@@ -95,8 +96,8 @@ impl From<Removal> for Covered {
     }
 }
 
-/// Takes out of the journal what goes, and notes that the tables may still have it. Returns what went, and which turns the journal
-/// had.
+/// Takes out of the journal what goes, and notes that the tables may still have it. Returns what went, and which turns
+/// the journal had.
 async fn take_from_journal(shared: &Arc<Shared>, covered: &Covered) -> Result<(Removal, Vec<TurnKey>), StoreError> {
     let Covered { removal, old } = covered.clone();
     shared

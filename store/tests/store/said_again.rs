@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mainpoint_store::{
-    ConversationAppend, PlacedTurn, SaidTurn, Scope, Store, StoreConfig, Turn, TurnId, TurnKind, TurnPlace,
+    ConversationAppend, ConversationView, PlacedTurn, SaidTurn, Scope, Store, StoreConfig, Turn, TurnId, TurnKind,
+    TurnPlace,
 };
 
 use crate::support::{config, id, now, open, open_with, point, scope, turn};
@@ -202,6 +203,21 @@ async fn a_memory_that_is_moved_keeps_when_each_turn_was_said_at_each_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_dates_its_turns_by_when_they_were_said_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    moved_twice(&store, &scope).await;
+    let days = async |tip| {
+        let view = ConversationView { tip, now: on("2026-09-09") };
+        let turns = store.turns_in(&scope, &[id(OSLO), id(BERGEN)], view).await.unwrap();
+        turns.into_iter().map(|turn| turn.time).collect::<Vec<_>>()
+    };
+    assert_eq!(days(Some(at(100, 1))).await, [on("2026-05-01"), on("2026-09-09")]);
+    assert_eq!(days(Some(at(300, 0))).await, [on("2026-08-03"), on("2026-09-09")]);
+    assert_eq!(days(Some(at(200, 0))).await, [on("2026-09-09"), on("2026-06-02")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_conversation_that_begins_as_an_earlier_one_did_is_another_one_a_day_later() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
@@ -221,4 +237,6 @@ async fn a_conversation_that_begins_as_an_earlier_one_did_is_another_one_a_day_l
     assert_eq!(matched.tip, Some(at(100, 0)), "nobody knows when it was said");
     say(&store, &scope, 300, "2026-08-03", &[OSLO]).await;
     assert_eq!(tip(&[OSLO], august).await, Some(at(300, 0)), "it was sent again");
+    say(&store, &scope, 400, "2026-10-04", &[SWIMS, OSLO]).await;
+    assert_eq!(tip(&[OSLO], on("2026-10-04")).await, None, "what begins like it was not said that day");
 }
