@@ -3,7 +3,7 @@
 //! The work waits for nothing, so that it can run on a blocking thread ([`Preparation::run`] waits for one), and it changes
 //! nothing. It takes time in proportion to the request, and ends at the request's deadline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
@@ -39,6 +39,8 @@ pub(crate) struct Prepared {
     turns: Vec<TurnId>,
     /// The conversation that they go on with, and how the two match; `None` while that is not known.
     conversation_match: Option<ConversationMatch>,
+    /// Indices of the messages that count with the words of a turn that they say again.
+    restated: BTreeSet<usize>,
     /// The name of the conversation that begins here, should one begin.
     fresh: TurnId,
     /// The model's tokenizer.
@@ -142,6 +144,7 @@ impl Prepared {
             spoken,
             turns,
             conversation_match: None,
+            restated: BTreeSet::new(),
             fresh: fresh_name(time),
             tokenizer,
             tokens,
@@ -202,7 +205,13 @@ impl Prepared {
         }
         if !known.is_empty() {
             self.prefix_ids = chain.prefix_ids_as_known(&self.request.messages, &known);
+            self.restated = known.into_keys().collect();
         }
+    }
+
+    /// Indices of the messages that say other words than those that what was recorded for them belongs to.
+    pub(crate) fn restated(&self) -> &BTreeSet<usize> {
+        &self.restated
     }
 
     /// The conversation, or branch of one, that what is new in the request belongs to.
