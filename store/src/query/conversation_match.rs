@@ -30,12 +30,17 @@ pub(crate) async fn find(
     let Some(((first, time), tip)) = first.zip(time).zip(matched.tip).filter(|_| matched.rests_on_first_turn()) else {
         return Ok(matched);
     };
-    match is_said_anew(shared, scope, first, tip, time).await {
-        Ok(true) => Ok(ConversationMatch::default()),
-        Ok(false) => Ok(matched),
+    Ok(unless_said_anew(matched, is_said_anew(shared, scope, first, tip, time).await))
+}
+
+/// The match, unless it is known that its first turn is said anew.
+fn unless_said_anew(matched: ConversationMatch, is_said_anew: Result<bool, StoreError>) -> ConversationMatch {
+    match is_said_anew {
+        Ok(true) => ConversationMatch::default(),
+        Ok(false) => matched,
         Err(error) => {
             tracing::debug!(%error, "when a conversation began cannot be looked up");
-            Ok(matched)
+            matched
         }
     }
 }
@@ -59,4 +64,18 @@ async fn is_said_anew(
     };
     // Of one whose words are not there nobody knows when it was said.
     Ok(said.is_some_and(|said| !(earliest..=latest).contains(&said)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_match_stays_where_nobody_can_tell_when_the_conversation_began() {
+        let tip = Some(TurnPlace { conversation: TurnId([1; 16]), position: 0 });
+        let matched = || ConversationMatch { tip, known: 1, ..ConversationMatch::default() };
+        assert_eq!(unless_said_anew(matched(), Err(StoreError::unreadable("no table"))), matched());
+        assert_eq!(unless_said_anew(matched(), Ok(false)), matched());
+        assert_eq!(unless_said_anew(matched(), Ok(true)), ConversationMatch::default());
+    }
 }
