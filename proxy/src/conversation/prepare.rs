@@ -221,10 +221,10 @@ impl Prepared {
         tip.map_or(self.fresh, |tip| tip.conversation)
     }
 
-    /// The conversation up to what is new in the request, which is said now.
-    pub(crate) fn view(&self) -> ConversationView {
-        let tip = self.conversation_match.as_ref().and_then(|matched| matched.tip);
-        ConversationView { tip, now: self.time }
+    /// The conversation up to what is new in the request, which is said now; `None` while it is not known.
+    pub(crate) fn view(&self) -> Option<ConversationView> {
+        let matched = self.conversation_match.as_ref()?;
+        Some(ConversationView { tip: matched.tip, now: self.time })
     }
 
     /// What is new in the request, and where it stands; `None` while it is not known what is new.

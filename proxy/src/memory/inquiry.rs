@@ -73,7 +73,7 @@ impl Inquiry<'_> {
             text: question,
             asked: Utc::now(),
             reach: RecallReach::Caller,
-            tip: None,
+            view: None,
             missing: Vec::new(),
             retained: HashSet::new(),
         };

@@ -85,7 +85,7 @@ impl PromptMemory for FakeMemory {
         &self,
         _: &Scope,
         ids: Vec<TurnId>,
-        _: ConversationView,
+        _: Option<ConversationView>,
     ) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
         let turns = self.turns.iter().filter(|turn| ids.contains(&turn.id));
         let points = self.points.iter().filter(|point| ids.contains(&point.turn));

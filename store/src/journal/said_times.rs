@@ -5,7 +5,7 @@
 //! When a turn was first seen is the time of each of its places without a record of another time. It is no time of the
 //! turn any more where all such places were deleted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use redb::ReadableTable;
@@ -89,17 +89,22 @@ impl Journal {
             let ends = conversation.tip.map_or(Ok(Vec::new()), |tip| lineage.ends(tip))?;
             let mut found = HashMap::new();
             for (turn, first) in first_seen {
-                let mut times = Vec::new();
+                let mut stands = Vec::new();
                 for TurnPlace { conversation, position } in &ends {
                     let whole = (scope.as_str(), &turn.0, &conversation.0, 0);
                     let end = (scope.as_str(), &turn.0, &conversation.0, *position);
-                    for entry in places.range(whole..=end)?.rev().take(most.saturating_sub(times.len())) {
+                    for entry in places.range(whole..=end)?.rev().take(most.saturating_sub(stands.len())) {
                         let (key, _) = entry?;
-                        let place = TurnPlace { conversation: *conversation, position: key.value().3 };
-                        let said = time_at(&repetitions, scope, *turn, place)?;
-                        times.push(said.unwrap_or(first.timestamp_micros()));
+                        stands.push(TurnPlace { conversation: *conversation, position: key.value().3 });
+                    }
+                    if stands.len() >= most {
+                        break;
                     }
                 }
+                let noted = if stands.is_empty() { HashMap::new() } else { noted(&repetitions, scope, *turn)? };
+                let first = first.timestamp_micros();
+                let times = stands.iter().map(|place| noted.get(place).copied().unwrap_or(first));
+                let mut times: Vec<i64> = times.collect();
                 if times.is_empty() && places.range(every_place(scope.as_str(), turn))?.next().transpose()?.is_some() {
                     times.push(conversation.now.timestamp_micros());
                 }
@@ -120,7 +125,7 @@ impl Journal {
         place: TurnPlace,
     ) -> Result<Option<DateTime<Utc>>, StoreError> {
         let found = self.database.read("look up when a turn was said at a place", |transaction| {
-            time_at(&transaction.open_table(REPETITIONS)?, scope, turn, place)
+            Ok(noted(&transaction.open_table(REPETITIONS)?, scope, turn)?.get(&place).copied())
         })?;
         found.map(time_from).transpose()
     }
@@ -164,21 +169,19 @@ fn latest(
     Ok(times)
 }
 
-/// The time that is recorded for a turn at a place.
-fn time_at(
+/// The times that are recorded for a turn, by its places.
+fn noted(
     repetitions: &impl ReadableTable<RepetitionKey, ()>,
     scope: &Scope,
     turn: TurnId,
-    place: TurnPlace,
-) -> Result<Option<i64>, redb::Error> {
-    for entry in repetitions.range(of_turn(scope.as_str(), &turn))?.rev() {
+) -> Result<HashMap<TurnPlace, i64>, redb::Error> {
+    let mut noted = HashMap::new();
+    for entry in repetitions.range(of_turn(scope.as_str(), &turn))? {
         let (key, _) = entry?;
         let (_, _, time, conversation, position) = key.value();
-        if *conversation == place.conversation.0 && position == place.position {
-            return Ok(Some(time));
-        }
+        noted.insert(TurnPlace { conversation: TurnId(*conversation), position }, time);
     }
-    Ok(None)
+    Ok(noted)
 }
 
 /// Whether a turn that was said again still stands at a place where it was said when it was first seen.
@@ -188,16 +191,11 @@ fn stands_where_first_seen(
     scope: &Scope,
     turn: TurnId,
 ) -> Result<bool, redb::Error> {
-    let mut noted = HashSet::new();
-    for entry in repetitions.range(of_turn(scope.as_str(), &turn))? {
-        let (key, _) = entry?;
-        let (_, _, _, conversation, position) = key.value();
-        noted.insert(TurnPlace { conversation: TurnId(*conversation), position });
-    }
+    let noted = noted(repetitions, scope, turn)?;
     for entry in places.range(every_place(scope.as_str(), &turn))? {
         let (key, _) = entry?;
         let (_, _, conversation, position) = key.value();
-        if !noted.contains(&TurnPlace { conversation: TurnId(*conversation), position }) {
+        if !noted.contains_key(&TurnPlace { conversation: TurnId(*conversation), position }) {
             return Ok(true);
         }
     }

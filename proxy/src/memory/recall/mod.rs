@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use mainpoint_engine::Engine;
-use mainpoint_store::{ConversationView, IndexedPassage, Scope, Snapshot, Store, Turn, TurnId, TurnPlace, Within};
+use mainpoint_store::{ConversationView, IndexedPassage, Scope, Snapshot, Store, Turn, TurnId, Within};
 
 use self::abstention::{Evidence, Floor};
 use self::candidates::{chances, ranked};
@@ -41,8 +41,8 @@ pub(crate) struct RecallQuery<'a> {
     pub(crate) asked: DateTime<Utc>,
     /// Whose turns are searched.
     pub(crate) reach: RecallReach,
-    /// The place in the conversation up to which its turns stand; `None` for a new one.
-    pub(crate) tip: Option<TurnPlace>,
+    /// The conversation that it is asked in, if that is known.
+    pub(crate) view: Option<ConversationView>,
     /// The conversation's turns that the prompt has not got whole: lost, evicted or shortened ones.
     pub(crate) missing: Vec<TurnId>,
     /// The turns that the prompt still has; they are never recalled.
@@ -225,7 +225,7 @@ impl RecallQuery<'_> {
     fn conversation(&self) -> Option<ConversationView> {
         match self.reach {
             RecallReach::Caller => None,
-            RecallReach::Conversation => Some(ConversationView { tip: self.tip, now: self.asked }),
+            RecallReach::Conversation => self.view,
         }
     }
 

@@ -96,7 +96,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             text: message.map(Message::text).unwrap_or_default(),
             asked: prepared.time,
             reach: self.options.reach,
-            tip: prepared.view().tip,
+            view: prepared.view(),
             missing,
             retained,
         }
