@@ -151,6 +151,7 @@ impl Shelf {
             snapshot: &snapshot,
             text: asked.text,
             asked: asked.time,
+            conversation: None,
             retained: &HashSet::new(),
             small_talk: Some(&self.small_talk),
             config: &self.config,

@@ -100,8 +100,15 @@ impl Tally {
         best: &[TurnId],
     ) -> Result<(), BenchError> {
         let config = MemoryConfig { candidates: self.limit, scan_passages: 0, ..config.clone() };
-        let search =
-            Search { snapshot, text, asked: Utc::now(), retained: &HashSet::new(), small_talk: None, config: &config };
+        let search = Search {
+            snapshot,
+            text,
+            asked: Utc::now(),
+            conversation: None,
+            retained: &HashSet::new(),
+            small_talk: None,
+            config: &config,
+        };
         let started = Instant::now();
         let found = search.run(async { Ok(question.clone()) }).await;
         let found = found.map_err(|error| BenchError::program("the memory's search", error))?;

@@ -1,7 +1,7 @@
 //! Names: of a turn, by what it says, and of a prompt up to a message, by everything that is said in it so far.
 //!
-//! A turn has its name wherever it stands, so that it is read once. What was put into a prompt belongs to exactly that prompt. It
-//! must not know how turns are stored.
+//! A turn has its name wherever it stands, so that it is read once. What was put into a prompt belongs to exactly that
+//! prompt. It must not know how turns are stored.
 
 use std::collections::BTreeMap;
 
@@ -31,14 +31,16 @@ impl Chain {
         self.spoken(message.role, message.texts())
     }
 
-    /// The name of the prompt up to each message, that message included. Instructions are no part of the chain, nor is what belongs to the message after it (such
-    /// as reasoning), because clients may leave it out when they send the conversation back.
+    /// The name of the prompt up to each message, that message included. Instructions are no part of the chain, nor is
+    /// what belongs to the message after it (such as reasoning), because clients may leave it out when they send the
+    /// conversation back.
     pub(crate) fn prefix_ids(&self, messages: &[Message]) -> Vec<Option<TurnId>> {
         self.prefix_ids_as_known(messages, &BTreeMap::new())
     }
 
-    /// The same where some messages, by index, say again what a turn with this text said: they count with its words, so that the
-    /// prompt has the name that it had with that turn. A message whose parts those words cannot be counts with its own.
+    /// The same where some messages, by index, say again what a turn with this text said: they count with its words, so
+    /// that the prompt has the name that it had with that turn. A message whose parts those words cannot be counts with
+    /// its own.
     pub(crate) fn prefix_ids_as_known(
         &self,
         messages: &[Message],
@@ -59,8 +61,8 @@ impl Chain {
             .collect()
     }
 
-    /// What numbers the blocks that are put into a message of which `echo` was put in before. It depends on the caller and on
-    /// what the message says itself, not on what was said before it.
+    /// What numbers the blocks that are put into a message of which `echo` was put in before. It depends on the caller
+    /// and on what the message says itself, not on what was said before it.
     pub(crate) fn seal(&self, message: &Message, echo: Echo) -> Seal {
         let mut hasher = self.begin(None, message.role);
         content(&mut hasher, message, echo, None);
@@ -68,8 +70,8 @@ impl Chain {
         Seal::new(*hasher.finalize().as_bytes())
     }
 
-    /// What numbers the text that stands in the place of a tool's result. It depends on the caller and on which call the message
-    /// answers, not on the result itself, which is gone when the text comes back.
+    /// What numbers the text that stands in the place of a tool's result. It depends on the caller and on which call
+    /// the message answers, not on the result itself, which is gone when the text comes back.
     pub(crate) fn result_seal(&self, message: &Message) -> Seal {
         let mut hasher = self.begin(None, message.role);
         fields(&mut hasher, message);
@@ -120,7 +122,8 @@ fn content(hasher: &mut blake3::Hasher, message: &Message, echo: Echo, known: Op
     fields(hasher, message);
 }
 
-/// The texts that made the words `known`, where `said` are the texts that a message has now and all but one of them are the same.
+/// The texts that made the words `known`, where `said` are the texts that a message has now and all but one of them are
+/// the same.
 fn texts_of<'a>(known: &'a str, said: &[&str]) -> Option<Vec<&'a str>> {
     let (mut middle, mut texts, mut after) = (known, Vec::new(), Vec::new());
     let mut left = said;

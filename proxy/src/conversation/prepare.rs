@@ -3,12 +3,14 @@
 //! The work waits for nothing, so that it can run on a blocking thread ([`Preparation::run`] waits for one), and it changes
 //! nothing. It takes time in proportion to the request, and ends at the request's deadline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use mainpoint_store::{ConversationAppend, ConversationMatch, SaidTurn, Scope, Turn, TurnId, TurnKind};
+use mainpoint_store::{
+    ConversationAppend, ConversationMatch, ConversationView, SaidTurn, Scope, Turn, TurnId, TurnKind,
+};
 use tokio::sync::Semaphore;
 
 use super::chain::Chain;
@@ -37,6 +39,8 @@ pub(crate) struct Prepared {
     turns: Vec<TurnId>,
     /// The conversation that they go on with, and how the two match; `None` while that is not known.
     conversation_match: Option<ConversationMatch>,
+    /// Indices of the messages that count with the words of a turn that they say again.
+    restated: BTreeSet<usize>,
     /// The name of the conversation that begins here, should one begin.
     fresh: TurnId,
     /// The model's tokenizer.
@@ -140,6 +144,7 @@ impl Prepared {
             spoken,
             turns,
             conversation_match: None,
+            restated: BTreeSet::new(),
             fresh: fresh_name(time),
             tokenizer,
             tokens,
@@ -200,7 +205,13 @@ impl Prepared {
         }
         if !known.is_empty() {
             self.prefix_ids = chain.prefix_ids_as_known(&self.request.messages, &known);
+            self.restated = known.into_keys().collect();
         }
+    }
+
+    /// Indices of the messages that say other words than those that what was recorded for them belongs to.
+    pub(crate) fn restated(&self) -> &BTreeSet<usize> {
+        &self.restated
     }
 
     /// The conversation, or branch of one, that what is new in the request belongs to.
@@ -208,6 +219,12 @@ impl Prepared {
         let goes_on = |matched: &ConversationMatch| matched.is_newest || matched.known >= self.turns.len();
         let tip = self.conversation_match.as_ref().filter(|matched| goes_on(matched)).and_then(|matched| matched.tip);
         tip.map_or(self.fresh, |tip| tip.conversation)
+    }
+
+    /// The conversation up to what is new in the request, which is said now; `None` while it is not known.
+    pub(crate) fn view(&self) -> Option<ConversationView> {
+        let matched = self.conversation_match.as_ref()?;
+        Some(ConversationView { tip: matched.tip, now: self.time })
     }
 
     /// What is new in the request, and where it stands; `None` while it is not known what is new.

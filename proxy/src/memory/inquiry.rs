@@ -73,6 +73,7 @@ impl Inquiry<'_> {
             text: question,
             asked: Utc::now(),
             reach: RecallReach::Caller,
+            view: None,
             missing: Vec::new(),
             retained: HashSet::new(),
         };

@@ -30,6 +30,13 @@ impl Seal {
         CONDENSED.around(lines, |inside| self.number(&CONDENSED, inside))
     }
 
+    /// A memory block that was made with another seal, as this one makes it; `None` for what is no block.
+    pub(crate) fn memory_anew(&self, block: &str) -> Option<String> {
+        let found = MEMORY.find(block, 0)?;
+        let lines: Vec<String> = found.inside.split_terminator('\n').map(str::to_owned).collect();
+        Some(self.memory(&lines))
+    }
+
     /// Whether a block was made with this seal.
     pub(crate) fn made(&self, block: &PossibleBlock<'_>) -> bool {
         let number = self.number(block.marks, block.inside);
@@ -208,6 +215,8 @@ mod tests {
             prop_assert!(SEAL.made(&head) && SEAL.made(&tail));
             let elsewhere = Seal([8; 32]);
             prop_assert!(!elsewhere.made(&head) && !elsewhere.made(&tail));
+            prop_assert_eq!(elsewhere.memory_anew(&memory), Some(elsewhere.memory(&lines_of(&quotes))));
+            prop_assert_eq!(elsewhere.memory_anew(&digest), None);
         }
     }
 

@@ -321,6 +321,26 @@ async fn what_left_a_prompt_stays_out_of_it_when_the_clock_in_its_first_message_
 }
 
 #[tokio::test]
+async fn what_stands_again_in_a_message_whose_clock_has_gone_on_is_known_when_it_comes_back() {
+    let mut case = window();
+    let asked = |clock: &str| {
+        let content = format!("It is {clock}. And where is the harbour?");
+        request(&[json!({"role": "user", "content": content})])
+    };
+    case.body = asked("14:03");
+    let before = case.plan(Mode::On).await;
+    assert_eq!((before.memories, case.entries()), (1, 1), "{:?}", before.receipt);
+    let known = before.intake.turns[0].clone();
+    case.planner.memory.conversation_match.replaced = vec![ReplacedTurn { at: 0, known: known.id }];
+    case.planner.memory.turns = vec![known.clone()];
+    case.body = asked("15:10");
+    let after = case.plan(Mode::On).await;
+    assert_eq!((after.memories, case.entries()), (1, 1), "the block that it had stands there");
+    case.body = after.body;
+    assert_eq!(case.plan(Mode::On).await.intake.turns[0].id, known.id, "what was put in is no word of the user");
+}
+
+#[tokio::test]
 async fn why_turns_are_not_stored_is_said_in_the_receipt_and_changes_nothing_else() {
     for refusal in ["backlog_full", "store_journal_down", "journal_busy"] {
         let case = Case::new(FakeMemory { refusal: Some(refusal), ..FakeMemory::default() });

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{Scope, TurnId};
+use mainpoint_store::{ConversationView, Scope, TurnId};
 
 use super::Planner;
 use super::pack::{Place, Source, pack};
@@ -23,6 +23,7 @@ pub(crate) struct RecallToolContext {
     scope: Scope,
     asked: DateTime<Utc>,
     reach: RecallReach,
+    view: Option<ConversationView>,
     missing: Vec<TurnId>,
     retained: HashSet<TurnId>,
     /// The turns that the prompt quotes.
@@ -48,8 +49,8 @@ pub(crate) struct Found {
 impl RecallToolContext {
     /// A prompt, the question that its memories were found with, the turns that it quotes, and the tokenizer of its model.
     pub(crate) fn new(offer: Offer, question: RecallQuery<'_>, quoted: HashSet<TurnId>, tokenizer: Tokenizer) -> Self {
-        let RecallQuery { scope, asked, reach, missing, retained, .. } = question;
-        Self { offer, scope: scope.clone(), asked, reach, missing, retained, quoted, tokenizer }
+        let RecallQuery { scope, asked, reach, view, missing, retained, .. } = question;
+        Self { offer, scope: scope.clone(), asked, reach, view, missing, retained, quoted, tokenizer }
     }
 
     /// Recalls what matters for `query`, as it is for a question, within `memory.deadline_ms`. The result shares the tokens that
@@ -74,6 +75,7 @@ impl RecallToolContext {
             text: query.to_owned(),
             asked: self.asked,
             reach: self.reach,
+            view: self.view,
             missing: self.missing.clone(),
             retained: self.retained.clone(),
         };

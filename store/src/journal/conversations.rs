@@ -8,12 +8,14 @@
 //! by the turns that a request shares with it, so that a client may leave out its beginning, write something else there, or send
 //! the same request twice.
 
+use std::collections::HashSet;
+
 use redb::{ReadTransaction, ReadableTable, Table, WriteTransaction};
 
 use super::Journal;
 use super::lineage::{Lineage, Walk};
 use super::repetitions::RepetitionWriter;
-use super::rows::{BRANCHES, BranchKey, BranchRow, GONE, PLACES, SEQUENCES, SequenceKey};
+use super::rows::{BRANCHES, BranchKey, BranchRow, GONE, PLACES, SEQUENCES, SequenceKey, every_place};
 use crate::error::StoreError;
 use crate::records::{ConversationAppend, ConversationMatch, Repetition, SaidTurn, Scope, TurnId, TurnKind, TurnPlace};
 
@@ -83,10 +85,8 @@ fn best_meeting(
     let mut best: Option<Meeting> = None;
     let (mut tried, mut tried_routine) = (0, 0);
     for (at, (turn, kind)) in turns.iter().zip(kinds).enumerate().rev() {
-        let first = (scope.as_str(), &turn.0, &[0; 16], 0);
-        let last = (scope.as_str(), &turn.0, &[u8::MAX; 16], u32::MAX);
         let mut is_known = false;
-        for entry in places.range(first..=last)?.rev().take(PLACES_TRIED) {
+        for entry in places.range(every_place(scope.as_str(), turn))?.rev().take(PLACES_TRIED) {
             let (key, _) = entry?;
             let (_, _, conversation, position) = key.value();
             is_known = true;
@@ -209,8 +209,14 @@ pub(super) fn place(
         branches: transaction.open_table(BRANCHES)?,
         repetitions: RepetitionWriter::new(transaction)?,
         scope: new.scope.as_str(),
+        undated: HashSet::new(),
     };
     let (mut here, placed) = placed(&writer.sequences, new)?;
+    for SaidTurn { turn, .. } in new.turns.iter().skip(placed) {
+        if !writer.is_dated(*turn)? {
+            writer.undated.insert(*turn);
+        }
+    }
     for said in new.turns.iter().skip(placed) {
         let place = match here {
             None => TurnPlace { conversation: new.fresh, position: 0 },
@@ -263,6 +269,8 @@ struct PlaceWriter<'a> {
     branches: Table<'a, BranchKey, BranchRow<'static>>,
     repetitions: RepetitionWriter<'a>,
     scope: &'a str,
+    /// Turns of which nobody knows whether they are said now or were said when they were first seen.
+    undated: HashSet<TurnId>,
 }
 
 impl PlaceWriter<'_> {
@@ -281,10 +289,20 @@ impl PlaceWriter<'_> {
         Ok(name)
     }
 
+    /// Whether the time at which a turn is put to a place tells anything. It does not where nothing but its words was
+    /// kept, as after a migration: then the whole history is sent at once, and was said long ago.
+    fn is_dated(&self, turn: TurnId) -> Result<bool, redb::Error> {
+        let mut places = self.places.range(every_place(self.scope, &turn))?;
+        Ok(places.next().transpose()?.is_some() || self.repetitions.has_row(self.scope, turn)?)
+    }
+
     fn put(&mut self, place: TurnPlace, said: SaidTurn) -> Result<(), redb::Error> {
         let SaidTurn { turn, time } = said;
         self.sequences.insert((self.scope, &place.conversation.0, place.position), &turn.0)?;
         self.places.insert((self.scope, &turn.0, &place.conversation.0, place.position), ())?;
+        if self.undated.contains(&turn) {
+            return Ok(());
+        }
         self.repetitions.note(self.scope, Repetition { turn, place, time })
     }
 }

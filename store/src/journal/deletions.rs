@@ -9,23 +9,35 @@ use std::sync::atomic::Ordering;
 use chrono::{DateTime, Utc};
 use redb::{ReadableTable, WriteTransaction};
 
-use super::rows::{ACCEPTED, COMPLETED, DELETED, DELETIONS, NOTES, POINTS, PURGE, scope_note};
+use super::rows::{ACCEPTED, COMPLETED, DELETED, DELETIONS, NOTES, PLACES, POINTS, PURGE, REPETITIONS, scope_note};
+use super::said_before::said_before;
 use super::turns::remove_points;
 use super::{Journal, ledger, removal};
 use crate::error::StoreError;
-use crate::records::{NotedDeletion, QuotedTurns, Removal, Removed, Scope, TurnId, TurnKey};
+use crate::records::{NotedDeletion, OldTurns, QuotedTurns, Removal, Removed, Scope, TurnId, TurnKey};
 
 impl Journal {
     /// Removes what a deletion covers, the ledger and the places in conversations too, and notes the deletion as under way. Returns
     /// the turns removed.
     pub(crate) fn delete(&self, removal: &Removal, quoted: QuotedTurns) -> Result<Vec<TurnKey>, StoreError> {
         self.database
+            .write_deletion("delete", |transaction| carry_out(transaction, removal, quoted))
+            .inspect(|_| self.stale.store(true, Ordering::Release))
+    }
+
+    /// [`Journal::delete`] for all that was said before a time. What that covers is found out in the same transaction,
+    /// since something of it may be said again until then; it is returned as well.
+    pub(crate) fn delete_old(
+        &self,
+        old: &OldTurns,
+        quoted: QuotedTurns,
+    ) -> Result<(Removal, Vec<TurnKey>), StoreError> {
+        self.database
             .write_deletion("delete", |transaction| {
-                let removed = take_turns(transaction, removal)?;
-                ledger::delete(transaction, removal, quoted)?;
-                removal::remove(transaction, removal)?;
-                note(transaction, removal)?;
-                Ok(removed)
+                let removal =
+                    said_before(&transaction.open_table(PLACES)?, &transaction.open_table(REPETITIONS)?, old)?;
+                let removed = carry_out(transaction, &removal, quoted)?;
+                Ok((removal, removed))
             })
             .inspect(|_| self.stale.store(true, Ordering::Release))
     }
@@ -127,6 +139,18 @@ pub(crate) enum Purge {
     Due,
     /// They never had it.
     NotDue,
+}
+
+fn carry_out(
+    transaction: &WriteTransaction,
+    removal: &Removal,
+    quoted: QuotedTurns,
+) -> Result<Vec<TurnKey>, redb::Error> {
+    let removed = take_turns(transaction, removal)?;
+    ledger::delete(transaction, removal, quoted)?;
+    removal::remove(transaction, removal)?;
+    note(transaction, removal)?;
+    Ok(removed)
 }
 
 fn take_turns(transaction: &WriteTransaction, removal: &Removal) -> Result<Vec<TurnKey>, redb::Error> {

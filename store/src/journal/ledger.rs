@@ -12,7 +12,7 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::Journal;
 use super::expiry::{ScopedConversation, expired};
-use super::rows::{DELETED, DELETIONS, LEDGER, LedgerKey, LedgerRow, scope_note};
+use super::rows::{DELETED, DELETIONS, GONE, LEDGER, LedgerKey, LedgerRow, SEQUENCES, scope_note};
 use crate::error::StoreError;
 use crate::records::{LedgerEntry, LedgerKind, LedgerLine, QuotedTurns, Removal, Removed, Scope, TurnId};
 
@@ -163,7 +163,8 @@ pub(crate) fn quoted_by(entry: &LedgerEntry, quoted: QuotedTurns) -> Option<Vec<
     }
 }
 
-/// Removes what a deletion covers: what was put into the prompts of conversations that go, and what quotes a turn that goes.
+/// Removes what a deletion covers: what was put into the prompts of conversations that go, and what quotes a turn that
+/// goes, or that leaves a place, whose date the quote may bear.
 pub(super) fn delete(
     transaction: &WriteTransaction,
     removal: &Removal,
@@ -171,19 +172,39 @@ pub(super) fn delete(
 ) -> Result<(), redb::Error> {
     let scope = removal.scope.as_str();
     let whole_scope = (scope, &[0; 16], 0)..=(scope, &[u8::MAX; 16], u8::MAX);
+    let moved = moved(transaction, removal)?;
     let stays = |(_, turn, kind): (&str, &[u8; 16], u8), row: LedgerRow<'_>| match &removal.what {
         Removed::Everything => false,
         Removed::Turns { conversations, .. } if conversations.contains(&TurnId(*row.0)) => false,
         Removed::Turns { ids, .. } => {
             let kind = LedgerKind::ALL.into_iter().find(|known| number(*known) == kind);
             let turns = kind.and_then(|kind| quoted_by(&entry_from(TurnId(*turn), kind, row), quoted));
+            let is_touched =
+                |turn: &TurnId| ids.contains(turn) || (kind != Some(LedgerKind::Unreadable) && moved.contains(turn));
             // One of which nobody can tell what it quotes may quote any.
-            turns.map_or(ids.is_empty(), |turns| turns.iter().all(|turn| !ids.contains(turn)))
+            turns.map_or(ids.is_empty() && moved.is_empty(), |turns| !turns.iter().any(is_touched))
         }
     };
     let mut table = transaction.open_table(LEDGER)?;
     table.retain_in(whole_scope, stays)?;
     Ok(())
+}
+
+/// The turns that leave a place where they stand.
+fn moved(transaction: &WriteTransaction, removal: &Removal) -> Result<HashSet<TurnId>, redb::Error> {
+    let Removed::Turns { conversations, places, .. } = &removal.what else {
+        return Ok(HashSet::new());
+    };
+    let mut moved: HashSet<TurnId> = places.iter().map(|(turn, _)| *turn).collect();
+    let sequences = transaction.open_table(SEQUENCES)?;
+    let scope = removal.scope.as_str();
+    for TurnId(conversation) in conversations {
+        for entry in sequences.range((scope, conversation, 0)..=(scope, conversation, u32::MAX))? {
+            moved.insert(TurnId(*entry?.1.value()));
+        }
+    }
+    moved.remove(&GONE);
+    Ok(moved)
 }
 
 /// The conversations to which nothing was written for `age`.
@@ -235,7 +256,7 @@ mod tests {
     use super::*;
     use crate::directory::Directory;
     use crate::journal::Purge;
-    use crate::records::NotedDeletion;
+    use crate::records::{ConversationAppend, NotedDeletion, SaidTurn, TurnPlace};
 
     const THIRTY_DAYS: Duration = Duration::from_secs(30 * 86_400);
 
@@ -345,6 +366,33 @@ mod tests {
         delete(Removed::Everything);
         assert!(turns_with_entries(&journal, &here).is_empty());
         assert_eq!(turns_with_entries(&journal, &there), [1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn a_turn_that_leaves_a_place_takes_along_what_may_quote_it_from_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let (journal, here) = (journal(directory.path()), scope("here"));
+        let set = |turns: &[u8]| -> HashSet<TurnId> { turns.iter().map(|turn| TurnId([*turn; 16])).collect() };
+        let entries = || {
+            let unreadable = LedgerEntry { kind: LedgerKind::Unreadable, ..quoting(90, 5, &[]) };
+            vec![quoting(1, 5, &[90]), quoting(2, 5, &[91]), quoting(3, 5, &[u8::MAX]), unreadable]
+        };
+        record(&journal, &here, entries(), 0);
+        let place = TurnPlace { conversation: TurnId([7; 16]), position: 0 };
+        let delete = |conversations, places| {
+            let what = Removed::Turns { ids: HashSet::new(), conversations, places };
+            journal.delete(&Removal { scope: here.clone(), what }, by_bytes).unwrap();
+        };
+        delete(HashSet::new(), HashSet::from([(TurnId([90; 16]), place)]));
+        assert_eq!(turns_with_entries(&journal, &here), [2]);
+        let unreadable = journal.ledger(&here, &[TurnId([90; 16])]).unwrap();
+        assert_eq!(unreadable.len(), 1, "that it cannot be read holds wherever it stands");
+
+        record(&journal, &here, entries(), 0);
+        let turns = [91, 92].map(|turn| SaidTurn { turn: TurnId([turn; 16]), time: on_day(0) }).into();
+        journal.place(&ConversationAppend { scope: here.clone(), after: None, fresh: TurnId([7; 16]), turns }).unwrap();
+        delete(set(&[7]), HashSet::new());
+        assert_eq!(turns_with_entries(&journal, &here), [1], "it stood in a conversation that went");
     }
 
     #[test]

@@ -39,6 +39,17 @@ impl<'a> Lineage<'a> {
         Ok(self.sequences.get((self.scope.as_str(), &place.conversation.0, next))?.is_some())
     }
 
+    /// A place, and the places after which its conversation and those before began: where each of them ends for who
+    /// stands there.
+    pub(super) fn ends(&self, place: TurnPlace) -> Result<Vec<TurnPlace>, redb::Error> {
+        let (mut ends, mut end) = (vec![place], place);
+        while let Some(origin) = self.origin(end.conversation)?.filter(|origin| origin.position < end.position) {
+            ends.push(origin);
+            end = origin;
+        }
+        Ok(ends)
+    }
+
     fn rows_to(&'a self, place: TurnPlace) -> Result<Range<'a, SequenceKey, &'static [u8; 16]>, redb::Error> {
         let (scope, conversation) = (self.scope.as_str(), &place.conversation.0);
         Ok(self.sequences.range((scope, conversation, 0)..=(scope, conversation, place.position))?)

@@ -42,6 +42,8 @@ mod repetitions_tests;
 #[cfg(test)]
 mod room_tests;
 mod rows;
+mod said_before;
+mod said_times;
 mod turns;
 mod waiting;
 

@@ -9,7 +9,7 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::Journal;
 use super::repetitions::RepetitionWriter;
-use super::rows::{ACCEPTED, BRANCHES, COMPLETED, GONE, PLACES, SEQUENCES};
+use super::rows::{ACCEPTED, BRANCHES, COMPLETED, GONE, PLACES, SEQUENCES, every_place};
 use super::turns::accept_turns;
 use crate::error::StoreError;
 use crate::records::{PlacedTurn, Repetition, Scope, Turn, TurnId, TurnKey, TurnPlace};
@@ -108,9 +108,7 @@ impl Journal {
             let places = transaction.open_table(PLACES)?;
             let mut elsewhere = HashSet::new();
             for turn in turns {
-                let first = (name, &turn.0, &[0; 16], 0);
-                let last = (name, &turn.0, &[u8::MAX; 16], u32::MAX);
-                for entry in places.range(first..=last)? {
+                for entry in places.range(every_place(name, turn))? {
                     let (key, _) = entry?;
                     if !conversations.contains(&TurnId(*key.value().2)) {
                         elsewhere.insert(*turn);

@@ -6,13 +6,14 @@
 //! Where a turn goes from the middle of a conversation, something stays that nobody has said: a request that still has the turn, or
 //! has another one instead, goes on with the conversation as before. Nothing of it stays at either end.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::repetitions::of_turn;
 use super::rows::{
     BRANCHES, BranchKey, BranchRow, GONE, PLACES, PlaceKey, REPETITIONS, RepetitionKey, SEQUENCES, SequenceKey,
+    every_place,
 };
 use crate::records::{Removal, Removed, TurnId, TurnPlace};
 
@@ -35,9 +36,13 @@ pub(super) fn remove(transaction: &WriteTransaction, removal: &Removal) -> Resul
             for turn in ids {
                 tables.vacate(*turn, &mut touched)?;
             }
+            let mut left: HashMap<TurnId, HashSet<TurnPlace>> = HashMap::new();
             for (turn, place) in places {
-                tables.leave(*turn, *place)?;
+                left.entry(*turn).or_default().insert(*place);
                 touched.insert(place.conversation);
+            }
+            for (turn, places) in left {
+                tables.leave(turn, &places)?;
             }
             touched.into_iter().try_for_each(|conversation| tables.trim(conversation))
         }
@@ -80,10 +85,8 @@ impl ConversationTables<'_> {
 
     /// Takes a turn out of every place that it has, and notes in which conversations.
     fn vacate(&mut self, turn: TurnId, touched: &mut BTreeSet<TurnId>) -> Result<(), redb::Error> {
-        let first = (self.scope, &turn.0, &[0; 16], 0);
-        let last = (self.scope, &turn.0, &[u8::MAX; 16], u32::MAX);
         let mut places = Vec::new();
-        for entry in self.places.range(first..=last)? {
+        for entry in self.places.range(every_place(self.scope, &turn))? {
             let (key, _) = entry?;
             let (_, _, conversation, position) = key.value();
             places.push(TurnPlace { conversation: TurnId(*conversation), position });
@@ -97,14 +100,17 @@ impl ConversationTables<'_> {
         Ok(())
     }
 
-    /// Takes a turn out of one of its places.
-    fn leave(&mut self, turn: TurnId, place: TurnPlace) -> Result<(), redb::Error> {
-        let TurnPlace { conversation, position } = place;
-        if self.places.remove((self.scope, &turn.0, &conversation.0, position))?.is_some() {
-            self.sequences.insert((self.scope, &conversation.0, position), &GONE.0)?;
+    /// Takes a turn out of some of its places.
+    fn leave(&mut self, turn: TurnId, left: &HashSet<TurnPlace>) -> Result<(), redb::Error> {
+        for TurnPlace { conversation, position } in left {
+            if self.places.remove((self.scope, &turn.0, &conversation.0, *position))?.is_some() {
+                self.sequences.insert((self.scope, &conversation.0, *position), &GONE.0)?;
+            }
         }
-        let is_other = |of: &[u8; 16], at: u32| *of != conversation.0 || at != position;
-        self.repetitions.retain_in(of_turn(self.scope, &turn), |(_, _, _, of, at), ()| is_other(of, at))?;
+        let stays = |conversation: &[u8; 16], position| {
+            !left.contains(&TurnPlace { conversation: TurnId(*conversation), position })
+        };
+        self.repetitions.retain_in(of_turn(self.scope, &turn), |(_, _, _, of, at), ()| stays(of, at))?;
         Ok(())
     }
 

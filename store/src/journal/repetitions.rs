@@ -5,14 +5,12 @@
 //! A turn carries the time when it was first seen, and stands where it was said then. A place where it was said at another time has
 //! a record here. So what is said once has none, and what is said again has one for each time.
 
-use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, Utc};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::Journal;
-use super::rows::{ACCEPTED, COMPLETED, PLACES, REPETITIONS, RepetitionKey, TurnRow, TurnRowKey, time_from};
+use super::rows::{ACCEPTED, COMPLETED, REPETITIONS, RepetitionKey, TurnRow, TurnRowKey, time_from};
 use crate::error::StoreError;
 use crate::records::{Repetition, Scope, TurnId, TurnPlace};
 
@@ -36,20 +34,35 @@ impl<'a> RepetitionWriter<'a> {
     /// taken in by the same transaction have to be there before.
     pub(super) fn note(&mut self, scope: &str, repetition: Repetition) -> Result<(), redb::Error> {
         let Repetition { turn, place, time } = repetition;
-        let (key, micros) = ((scope, &turn.0), time.timestamp_micros());
-        let own = match self.accepted.get(key)?.map(|row| row.value().5) {
-            Some(own) => Some(own),
-            None => self.completed.get(key)?.map(|row| row.value().5),
-        };
-        if own != Some(micros) {
+        let micros = time.timestamp_micros();
+        if self.first_seen(scope, turn)? != Some(micros) {
             self.repetitions.insert((scope, &turn.0, micros, &place.conversation.0, place.position), ())?;
         }
         Ok(())
+    }
+
+    /// Whether the journal has a turn with its words.
+    pub(super) fn has_row(&self, scope: &str, turn: TurnId) -> Result<bool, redb::Error> {
+        Ok(self.first_seen(scope, turn)?.is_some())
+    }
+
+    /// When a turn was first seen, in microseconds since 1970, as far as the journal has it.
+    fn first_seen(&self, scope: &str, turn: TurnId) -> Result<Option<i64>, redb::Error> {
+        let key = (scope, &turn.0);
+        Ok(match self.accepted.get(key)?.map(|row| row.value().5) {
+            Some(time) => Some(time),
+            None => self.completed.get(key)?.map(|row| row.value().5),
+        })
     }
 }
 
 /// Scope, turn, time, conversation, position.
 type KeyOfTurn<'a> = (&'a str, &'a [u8; 16], i64, &'a [u8; 16], u32);
+
+/// Every key of a scope.
+pub(super) fn of_scope(scope: &str) -> RangeInclusive<KeyOfTurn<'_>> {
+    (scope, &[0; 16], i64::MIN, &[0; 16], 0)..=(scope, &[u8::MAX; 16], i64::MAX, &[u8::MAX; 16], u32::MAX)
+}
 
 /// Every key of a turn.
 pub(super) fn of_turn<'a>(scope: &'a str, turn: &'a TurnId) -> RangeInclusive<KeyOfTurn<'a>> {
@@ -59,11 +72,9 @@ pub(super) fn of_turn<'a>(scope: &'a str, turn: &'a TurnId) -> RangeInclusive<Ke
 impl Journal {
     /// All of a scope, those of each turn in the order of their times.
     pub(crate) fn repetitions(&self, scope: &Scope) -> Result<Vec<Repetition>, StoreError> {
-        let (name, least, most) = (scope.as_str(), &[0; 16], &[u8::MAX; 16]);
         let found = self.database.read("list what was said again", |transaction| {
             let mut found = Vec::new();
-            let whole = (name, least, i64::MIN, least, 0)..=(name, most, i64::MAX, most, u32::MAX);
-            for entry in transaction.open_table(REPETITIONS)?.range(whole)? {
+            for entry in transaction.open_table(REPETITIONS)?.range(of_scope(scope.as_str()))? {
                 let (key, _) = entry?;
                 let (_, turn, micros, conversation, position) = key.value();
                 let place = TurnPlace { conversation: TurnId(*conversation), position };
@@ -73,85 +84,5 @@ impl Journal {
         })?;
         let repetition = |(turn, place, micros)| Ok(Repetition { turn, place, time: time_from(micros)? });
         found.into_iter().map(repetition).collect()
-    }
-
-    /// The last times, at most `most`, at which these turns were said, the latest first; nothing of those that were said once.
-    pub(crate) fn said_again(
-        &self,
-        scope: &Scope,
-        turns: &[TurnId],
-        most: usize,
-    ) -> Result<HashMap<TurnId, Vec<DateTime<Utc>>>, StoreError> {
-        let found = self.database.read("look up what was said again", |transaction| {
-            let table = transaction.open_table(REPETITIONS)?;
-            let mut found: HashMap<TurnId, Vec<i64>> = HashMap::new();
-            for turn in turns {
-                let mut times = Vec::new();
-                for entry in table.range(of_turn(scope.as_str(), turn))?.rev().take(most) {
-                    times.push(entry?.0.value().2);
-                }
-                if !times.is_empty() {
-                    found.insert(*turn, times);
-                }
-            }
-            Ok(found)
-        })?;
-        let read = |(turn, times): (TurnId, Vec<i64>)| {
-            Ok((turn, times.into_iter().map(time_from).collect::<Result<_, StoreError>>()?))
-        };
-        found.into_iter().map(read).collect()
-    }
-
-    /// Whether a turn was said again between two times.
-    pub(crate) fn is_said_between(
-        &self,
-        scope: &Scope,
-        turn: TurnId,
-        times: &RangeInclusive<DateTime<Utc>>,
-    ) -> Result<bool, StoreError> {
-        let (from, to) = (times.start().timestamp_micros(), times.end().timestamp_micros());
-        let name = scope.as_str();
-        self.database.read("look up what was said again", |transaction| {
-            let table = transaction.open_table(REPETITIONS)?;
-            let first = (name, &turn.0, from, &[0; 16], 0);
-            let last = (name, &turn.0, to, &[u8::MAX; 16], u32::MAX);
-            Ok(table.range(first..=last)?.next().transpose()?.is_some())
-        })
-    }
-
-    /// Those of these turns, first seen before a time, that were said again since then, each with the places where it was said
-    /// before.
-    pub(crate) fn said_since(
-        &self,
-        scope: &Scope,
-        turns: &HashSet<TurnId>,
-        time: DateTime<Utc>,
-    ) -> Result<HashMap<TurnId, Vec<TurnPlace>>, StoreError> {
-        let (name, since) = (scope.as_str(), time.timestamp_micros());
-        self.database.read("look up what was said again", |transaction| {
-            let (repetitions, places) = (transaction.open_table(REPETITIONS)?, transaction.open_table(PLACES)?);
-            let mut found = HashMap::new();
-            for turn in turns {
-                let mut later = HashSet::new();
-                let (_, end) = of_turn(name, turn).into_inner();
-                for entry in repetitions.range((name, &turn.0, since, &[0; 16], 0)..=end)? {
-                    let (key, _) = entry?;
-                    let (_, _, _, conversation, position) = key.value();
-                    later.insert(TurnPlace { conversation: TurnId(*conversation), position });
-                }
-                if later.is_empty() {
-                    continue;
-                }
-                let mut earlier = Vec::new();
-                for entry in places.range((name, &turn.0, &[0; 16], 0)..=(name, &turn.0, &[u8::MAX; 16], u32::MAX))? {
-                    let (key, _) = entry?;
-                    let (_, _, conversation, position) = key.value();
-                    earlier.push(TurnPlace { conversation: TurnId(*conversation), position });
-                }
-                earlier.retain(|place| !later.contains(place));
-                found.insert(*turn, earlier);
-            }
-            Ok(found)
-        })
     }
 }

@@ -7,12 +7,19 @@ use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 
 use super::Journal;
+use super::rows::GONE;
 use crate::directory::Directory;
 use crate::records::samples::{id, scope, turn};
-use crate::records::{ConversationAppend, Removal, Removed, SaidTurn, Turn, TurnId, TurnPlace};
+use crate::records::{
+    ConversationAppend, ConversationView, OldTurns, Removal, Removed, SaidTurn, Turn, TurnId, TurnPlace,
+};
 
 fn on(day: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(day * 86_400, 0).unwrap()
+}
+
+fn day_of(time: DateTime<Utc>) -> i64 {
+    time.timestamp() / 86_400
 }
 
 /// A place of conversation `number`.
@@ -40,6 +47,21 @@ fn take(journal: &Journal, new: ConversationAppend) {
     journal.accept(&turns, &[new], |_| false).unwrap();
 }
 
+fn old(turns: &[u32], day: i64) -> OldTurns {
+    OldTurns { scope: scope(), turns: turns.iter().map(|turn| id(*turn)).collect(), time: on(day) }
+}
+
+/// The turns that go and the places that others leave, in order.
+fn covered(journal: &Journal, old: &OldTurns) -> (Vec<u32>, Vec<(u32, TurnPlace)>) {
+    let Removed::Turns { ids, places, .. } = journal.said_before(old).unwrap().what else { unreachable!() };
+    let number = |turn: TurnId| (0..1000).find(|number| id(*number) == turn).unwrap();
+    let mut ids: Vec<u32> = ids.into_iter().map(number).collect();
+    let mut places: Vec<_> = places.into_iter().map(|(turn, place)| (number(turn), place)).collect();
+    ids.sort_unstable();
+    places.sort_by_key(|(turn, place)| (*turn, place.conversation, place.position));
+    (ids, places)
+}
+
 fn named(id: TurnId, time: DateTime<Utc>) -> Turn {
     Turn { id, time, ..turn(0, "text") }
 }
@@ -62,10 +84,55 @@ fn what_is_said_again_was_said_last_then_whatever_comes_in_later() {
     take(&journal, said(None, 0, &[(1, 5), (2, 5), (1, 6)]));
     take(&journal, said(None, 1, &[(1, 9)]));
     take(&journal, said(None, 2, &[(1, 2), (2, 5)]));
-    let again = journal.said_again(&scope(), &[id(1), id(2), id(3)], 2).unwrap();
-    assert_eq!(again, HashMap::from([(id(1), vec![on(9), on(6)])]));
-    let is_said = |turn, from, to| journal.is_said_between(&scope(), id(turn), &(on(from)..=on(to))).unwrap();
-    assert!(is_said(1, 7, 9) && is_said(1, 9, 30) && !is_said(1, 7, 8) && !is_said(2, 0, 30));
+    let first_seen = [1, 2, 3].map(|turn| (id(turn), on(5)));
+    let times = |first_seen: &[_], most| journal.times(&scope(), first_seen, most).unwrap().remove(&id(1));
+    assert_eq!(times(&first_seen, 2), Some(vec![on(9), on(6)]));
+    assert_eq!(times(&first_seen, 9), Some(vec![on(9), on(6), on(2), on(5)]));
+    assert_eq!(times(&first_seen[..1], 2), Some(vec![on(9), on(6)]), "looked for instead of looked through");
+    assert_eq!(times(&first_seen[..1], 9), Some(vec![on(9), on(6), on(2), on(5)]));
+    assert_eq!(journal.times(&scope(), &first_seen, 9).unwrap().len(), 1, "the others were said once");
+    let at_place = |turn, place| journal.said_at(&scope(), id(turn), place).unwrap();
+    assert_eq!([at_place(1, at(0, 0)), at_place(1, at(0, 2)), at_place(1, at(2, 0))], [None, Some(on(6)), Some(on(2))]);
+}
+
+#[test]
+fn in_a_conversation_a_turn_was_said_when_it_was_said_there() {
+    let root = tempfile::tempdir().unwrap();
+    let journal = open(&root);
+    take(&journal, said(None, 0, &[(1, 1), (2, 1), (3, 1)]));
+    take(&journal, said(None, 1, &[(1, 5), (2, 5), (1, 6), (4, 6)]));
+    // A branch of the second one, after turn 1 was said in it again.
+    take(&journal, said(Some(at(1, 2)), 2, &[(2, 9)]));
+    let first_seen = [(1, 1), (2, 1), (3, 1), (4, 6), (8, 3)].map(|(turn, day)| (id(turn), on(day)));
+    let times = |tip, most| {
+        let view = ConversationView { tip, now: on(20) };
+        let found = journal.said_in(&scope(), view, &first_seen, most).unwrap();
+        let days =
+            |turn| -> Vec<i64> { found.get(&id(turn)).into_iter().flatten().map(|time| day_of(*time)).collect() };
+        [1, 2, 3, 4, 8].map(days)
+    };
+    assert_eq!(times(Some(at(0, 2)), 9), [vec![1], vec![1], vec![1], vec![20], vec![]]);
+    assert_eq!(times(Some(at(1, 1)), 9), [vec![5], vec![5], vec![20], vec![20], vec![]]);
+    assert_eq!(times(Some(at(2, 3)), 9), [vec![6, 5], vec![9, 5], vec![20], vec![20], vec![]]);
+    assert_eq!(times(Some(at(2, 3)), 1), [vec![6], vec![9], vec![20], vec![20], vec![]]);
+    assert_eq!(times(None, 9), [vec![20], vec![20], vec![20], vec![20], vec![]]);
+}
+
+#[test]
+fn a_history_whose_words_alone_were_kept_is_not_said_when_it_is_sent_again_but_what_is_said_then_is() {
+    let root = tempfile::tempdir().unwrap();
+    let journal = open(&root);
+    let send = |new: ConversationAppend| {
+        let turns: Vec<Turn> = new.turns.iter().map(|said| named(said.turn, said.time)).collect();
+        let is_known = |turn: &Turn| [id(1), id(2)].contains(&turn.id);
+        journal.accept(&turns, &[new], is_known).unwrap();
+    };
+    // Turns 1 and 2 have been in the tables since long ago, turn 3 is new.
+    send(said(None, 0, &[(1, 9), (2, 9), (1, 9), (3, 9)]));
+    assert!(repetitions(&journal).is_empty(), "also where it says the same twice");
+    send(said(None, 1, &[(1, 12), (3, 12)]));
+    let again = BTreeSet::from([(id(1), id(101), 0, on(12)), (id(3), id(101), 1, on(12))]);
+    assert_eq!(repetitions(&journal), again);
 }
 
 #[test]
@@ -75,17 +142,35 @@ fn a_turn_leaves_the_places_where_it_was_said_too_long_ago() {
     take(&journal, said(None, 0, &[(2, 1), (1, 1), (3, 1)]));
     take(&journal, said(None, 1, &[(1, 3), (4, 3)]));
     take(&journal, said(None, 2, &[(1, 8)]));
-    let old = HashSet::from([id(1), id(2), id(3), id(4)]);
-    let since = journal.said_since(&scope(), &old, on(5)).unwrap();
-    assert_eq!(since, HashMap::from([(id(1), vec![at(0, 1), at(1, 0)])]));
-    let places = since[&id(1)].iter().map(|place| (id(1), *place)).collect();
-    let what = Removed::Turns { ids: HashSet::new(), conversations: HashSet::new(), places };
-    journal.delete(&Removal { scope: scope(), what }, |_, _| Some(Vec::new())).unwrap();
-    assert_eq!(repetitions(&journal), BTreeSet::from([(id(1), id(102), 0, on(8))]));
+    let old = old(&[1, 2, 3, 4], 5);
+    assert_eq!(covered(&journal, &old), (vec![2, 3, 4], vec![(1, at(0, 1)), (1, at(1, 0))]));
+    // Turn 3 is said again after that was looked up.
+    take(&journal, said(None, 3, &[(3, 9)]));
+    let (removal, _) = journal.delete_old(&old, |_, _| Some(Vec::new())).unwrap();
+    assert!(!removal.covers(id(3)) && removal.covers(id(2)));
+    assert_eq!(repetitions(&journal), BTreeSet::from([(id(1), id(102), 0, on(8)), (id(3), id(103), 0, on(9))]));
     let left = journal.scope_places(&scope()).unwrap().placed;
     let left: Vec<TurnPlace> = left.into_iter().filter(|(_, turn)| *turn == id(1)).map(|(place, _)| place).collect();
     assert_eq!(left, [at(2, 0)]);
-    assert!(journal.said_since(&scope(), &old, on(5)).unwrap()[&id(1)].is_empty(), "once is enough");
+    assert_eq!(covered(&journal, &old).1, [], "once is enough");
+}
+
+#[test]
+fn a_turn_that_was_first_seen_later_leaves_what_was_said_before_and_is_as_old_as_what_is_left() {
+    let root = tempfile::tempdir().unwrap();
+    let journal = open(&root);
+    take(&journal, said(None, 0, &[(1, 9), (2, 9)]));
+    take(&journal, said(None, 1, &[(1, 2), (2, 2)]));
+    let last = || journal.said_last(&scope(), &[(id(1), on(9)), (id(3), on(9))]).unwrap();
+    assert_eq!(covered(&journal, &old(&[], 5)), (vec![], vec![(1, at(1, 0)), (2, at(1, 1))]));
+    assert_eq!(journal.scopes_said_before(on(2)).unwrap(), BTreeSet::new());
+    assert_eq!(journal.scopes_said_before(on(3)).unwrap(), BTreeSet::from([scope()]));
+    assert_eq!(last(), HashMap::from([(id(1), on(9))]));
+    let conversations = HashSet::from([id(100)]);
+    let what = Removed::Turns { ids: HashSet::new(), conversations, places: HashSet::new() };
+    journal.delete(&Removal { scope: scope(), what }, |_, _| Some(Vec::new())).unwrap();
+    assert_eq!(last(), HashMap::from([(id(1), on(2))]), "nothing is left of the day when it was first seen");
+    assert_eq!(covered(&journal, &old(&[], 5)), (vec![1, 2], vec![]));
 }
 
 proptest! {
@@ -94,6 +179,7 @@ proptest! {
     #[test]
     fn every_place_has_its_own_time_until_it_is_deleted_and_over_restarts(
         spoken in prop::collection::vec((0..3_u32, 1..5_u32, 0..9_i64), 1..24), gone in 0..3_u32, deleted in 1..5_u32,
+        before in 0..10_i64,
     ) {
         let root = tempfile::tempdir().unwrap();
         let mut journal = open(&root);
@@ -120,6 +206,33 @@ proptest! {
         let what = Removed::Turns { ids, conversations, places: HashSet::new() };
         journal.delete(&Removal { scope: scope(), what }, |_, _| Some(Vec::new())).unwrap();
         prop_assert_eq!(repetitions(&journal), expected(&places));
+
+        let last = |places: &[(u32, u32, u32, i64)], turn: u32| -> Option<i64> {
+            places.iter().filter(|(_, _, of, _)| *of == turn).map(|(.., day)| *day).max()
+        };
+        let there: Vec<u32> = (1..5).filter(|turn| last(&places, *turn).is_some()).collect();
+        let first_seen: Vec<_> = there.iter().map(|turn| (id(*turn), on(first[turn]))).collect();
+        let found = journal.said_last(&scope(), &first_seen).unwrap();
+        for turn in &there {
+            let said = found.get(&id(*turn)).copied().unwrap_or(on(first[turn]));
+            prop_assert_eq!(said, on(last(&places, *turn).unwrap()));
+        }
+        let old_turns: Vec<u32> = there.iter().copied().filter(|turn| first[turn] < before).collect();
+        let going: Vec<u32> = there.iter().copied().filter(|turn| last(&places, *turn) < Some(before)).collect();
+        let mut leaving: Vec<(u32, TurnPlace)> = places
+            .iter()
+            .filter(|(_, _, turn, day)| !going.contains(turn) && *day < before)
+            .map(|(of, position, turn, _)| (*turn, at(*of, *position)))
+            .collect();
+        leaving.sort_by_key(|(turn, place)| (*turn, place.conversation, place.position));
+        prop_assert_eq!(covered(&journal, &old(&old_turns, before)), (going, leaving));
+        journal.delete_old(&old(&old_turns, before), |_, _| Some(Vec::new())).unwrap();
+        places.retain(|(_, _, _, day)| *day >= before);
+        prop_assert_eq!(repetitions(&journal), expected(&places));
+        let left: HashSet<_> = places.iter().map(|(of, position, turn, _)| (at(*of, *position), id(*turn))).collect();
+        let placed = journal.scope_places(&scope()).unwrap().placed.into_iter();
+        prop_assert_eq!(placed.filter(|(_, turn)| *turn != GONE).collect::<HashSet<_>>(), left);
+
         journal.delete(&Removal { scope: scope(), what: Removed::Everything }, |_, _| Some(Vec::new())).unwrap();
         prop_assert!(repetitions(&journal).is_empty());
     }

@@ -2,6 +2,8 @@
 //!
 //! Responsible for: table definitions, turns and points to rows and back. Must not know: transactions, files.
 
+use std::ops::RangeInclusive;
+
 use chrono::{DateTime, Utc};
 use redb::TableDefinition;
 
@@ -52,6 +54,14 @@ pub(super) const GONE: TurnId = TurnId([0; 16]);
 pub(super) const PURGE: &str = "purge";
 pub(super) const TURNS_VERSION: &str = "turns";
 pub(super) const POINTS_VERSION: &str = "points";
+
+/// Scope, turn, conversation, position.
+type PlaceOfTurn<'a> = (&'a str, &'a [u8; 16], &'a [u8; 16], u32);
+
+/// Every key of a turn among the places.
+pub(super) fn every_place<'a>(scope: &'a str, turn: &'a TurnId) -> RangeInclusive<PlaceOfTurn<'a>> {
+    (scope, &turn.0, &[0; 16], 0)..=(scope, &turn.0, &[u8::MAX; 16], u32::MAX)
+}
 
 /// The note of a whole scope that is deleted.
 pub(super) fn scope_note(scope: &Scope) -> (&str, Option<&[u8; 16]>) {

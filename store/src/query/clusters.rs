@@ -3,7 +3,7 @@
 //! Responsible for: which main points are looked at, in an order that does not depend on how rows lie on disk. Must not
 //! know: how vectors are compared, what clusters are called.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -54,10 +54,16 @@ async fn times(shared: &Arc<Shared>, scope: &Scope) -> Result<Times, StoreError>
             .extend(columns::identifiers_from(&batch, column::ID)?.into_iter().zip(batches::times_from_batch(&batch)?));
     }
     let scope = scope.clone();
-    for again in shared.blocking(move |shared| shared.journal.repetitions(&scope)).await? {
-        times.entry(again.turn).and_modify(|time| *time = again.time.max(*time));
-    }
-    Ok(times)
+    shared
+        .blocking(move |shared| {
+            let again: HashSet<TurnId> =
+                shared.journal.repetitions(&scope)?.into_iter().map(|repetition| repetition.turn).collect();
+            let first_seen = again.into_iter().filter_map(|turn| Some((turn, *times.get(&turn)?)));
+            let first_seen: Vec<_> = first_seen.collect();
+            times.extend(shared.journal.said_last(&scope, &first_seen)?);
+            Ok(times)
+        })
+        .await
 }
 
 /// How many main points there are, and the rows of those that are looked at: the first by turn and passage. The names

@@ -14,7 +14,7 @@ use super::loading;
 use crate::error::StoreError;
 use crate::lance::schema::column;
 use crate::lance::{batches, columns, filter, tables};
-use crate::records::{Pending, Scope, Turn, TurnId};
+use crate::records::{ConversationView, Pending, Scope, Turn, TurnId};
 use crate::state::Shared;
 use crate::state::turn_index::State;
 
@@ -60,11 +60,31 @@ pub(crate) async fn turns_said_last(
     if found.is_empty() {
         return Ok(found);
     }
-    let (scope, ids) = (scope.clone(), ids.to_vec());
-    let again = shared.blocking(move |shared| shared.journal.said_again(&scope, &ids, 1)).await?;
+    let first_seen: Vec<_> = found.iter().map(|turn| (turn.id, turn.time)).collect();
+    let scope = scope.clone();
+    let last = shared.blocking(move |shared| shared.journal.said_last(&scope, &first_seen)).await?;
     for turn in &mut found {
-        let last = again.get(&turn.id).and_then(|times| times.first());
-        turn.time = last.map_or(turn.time, |last| turn.time.max(*last));
+        turn.time = last.get(&turn.id).copied().unwrap_or(turn.time);
+    }
+    Ok(found)
+}
+
+/// The same, each with the time when it was said last in a conversation.
+pub(crate) async fn turns_said_in(
+    shared: &Arc<Shared>,
+    scope: &Scope,
+    ids: &[TurnId],
+    conversation: ConversationView,
+) -> Result<Vec<Turn>, StoreError> {
+    let mut found = turns(shared, scope, ids).await?;
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let first_seen: Vec<_> = found.iter().map(|turn| (turn.id, turn.time)).collect();
+    let scope = scope.clone();
+    let times = shared.blocking(move |shared| shared.journal.said_in(&scope, conversation, &first_seen, 1)).await?;
+    for turn in &mut found {
+        turn.time = times.get(&turn.id).and_then(|times| times.first()).copied().unwrap_or(turn.time);
     }
     Ok(found)
 }

@@ -27,7 +27,7 @@ use crate::lance::exact_search::{self, RowSubset};
 use crate::lance::schema::column;
 use crate::lance::sketches::Sketcher;
 use crate::lance::{columns, tables, vector_index};
-use crate::records::{Hit, IdentifiedHits, IndexedPassage, Scope, SearchResult, TurnId, Within};
+use crate::records::{ConversationView, Hit, IdentifiedHits, IndexedPassage, Scope, SearchResult, TurnId, Within};
 use crate::state::Shared;
 
 const DISTANCE: &str = "_distance";
@@ -82,18 +82,25 @@ pub(crate) async fn take<'a>(
 }
 
 impl Snapshot<'_> {
-    /// The last times, at most `most`, at which these turns were said again, the latest first; nothing of those that were said once.
-    /// Those since the snapshot was taken are among them.
+    /// When these turns, each with the time when it was first seen, were said: anywhere, or in a conversation alone. At
+    /// most `most` times of each, those since the snapshot was taken too; nothing of those that were said once, when
+    /// they were first seen.
     ///
     /// # Errors
     /// Failures of the journal.
-    pub async fn said_again(
+    pub async fn times(
         &self,
-        turns: Vec<TurnId>,
+        first_seen: Vec<(TurnId, DateTime<Utc>)>,
+        conversation: Option<ConversationView>,
         most: usize,
     ) -> Result<HashMap<TurnId, Vec<DateTime<Utc>>>, StoreError> {
         let scope = self.scope.clone();
-        self.shared.blocking(move |shared| shared.journal.said_again(&scope, &turns, most)).await
+        self.shared
+            .blocking(move |shared| match conversation {
+                Some(conversation) => shared.journal.said_in(&scope, conversation, &first_seen, most),
+                None => shared.journal.times(&scope, &first_seen, most),
+            })
+            .await
     }
 
     /// At most `limit` rows by the cosine similarity of their vectors, through the vector index where there is one (its

@@ -79,6 +79,15 @@ pub struct SaidTurn {
     pub time: DateTime<Utc>,
 }
 
+/// A conversation as a request sees it, for the times when turns were said in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConversationView {
+    /// Where the last turn stands that the conversation has already; `None` for a new one.
+    pub tip: Option<TurnPlace>,
+    /// When that is said which it has not got yet.
+    pub now: DateTime<Utc>,
+}
+
 /// A turn at a place, where it was said at another time than it was first seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Repetition {

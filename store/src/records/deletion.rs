@@ -34,6 +34,14 @@ pub(crate) struct Removal {
     pub(crate) what: Removed,
 }
 
+/// Turns of a scope that were first seen before a time, for a deletion of all that was said before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OldTurns {
+    pub(crate) scope: Scope,
+    pub(crate) turns: HashSet<TurnId>,
+    pub(crate) time: DateTime<Utc>,
+}
+
 /// What goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Removed {

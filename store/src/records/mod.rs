@@ -16,8 +16,10 @@ mod versions;
 
 pub use cluster::{ClusteredPoint, Clusters};
 pub(crate) use conversation::Repetition;
-pub use conversation::{ConversationAppend, ConversationMatch, ReplacedTurn, SaidTurn, TurnKind, TurnPlace};
-pub(crate) use deletion::{Deletion, Extent, NotedDeletion, Removal, Removed};
+pub use conversation::{
+    ConversationAppend, ConversationMatch, ConversationView, ReplacedTurn, SaidTurn, TurnKind, TurnPlace,
+};
+pub(crate) use deletion::{Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed};
 pub(crate) use ids::TurnKey;
 pub use ids::{Scope, TurnId};
 pub(crate) use ledger::LedgerLine;

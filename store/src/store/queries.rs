@@ -1,6 +1,7 @@
 //! What is asked of a store.
 //!
-//! Responsible for: the public operations that change nothing that a caller can see, and their contracts. Must not know: how any of it is done.
+//! Responsible for: the public operations that change nothing that a caller can see, and their contracts. Must not
+//! know: how any of it is done.
 
 use std::collections::HashSet;
 
@@ -12,8 +13,8 @@ use crate::query::ranking::Ranking;
 use crate::query::snapshot::{self, Snapshot};
 use crate::query::{clusters, conversation_match, loading, lookup, neighbours, outline, points};
 use crate::records::{
-    Clusters, ConversationMatch, Hit, LedgerEntry, Outline, Point, Scope, ScopeCounts, SearchQuery, SearchResult, Turn,
-    TurnId, TurnKind, WaitingTurn, Within,
+    Clusters, ConversationMatch, ConversationView, Hit, LedgerEntry, Outline, Point, Scope, ScopeCounts, SearchQuery,
+    SearchResult, Turn, TurnId, TurnKind, WaitingTurn, Within,
 };
 
 impl Store {
@@ -89,9 +90,10 @@ impl Store {
         points::find(&self.shared, scope, within, limit).await
     }
 
-    /// The main points of a scope in at most `most` clusters by their vectors, fewer where there is less to tell apart; without
-    /// `most`, in at most so many as is usual for their number. All main points of a turn are in the cluster that most of them are in. Of more than [`Clusters::MOST_POINTS`] main points so many are looked at,
-    /// always the same ones. The same scope has the same clusters each time.
+    /// The main points of a scope in at most `most` clusters by their vectors, fewer where there is less to tell apart;
+    /// without `most`, in at most so many as is usual for their number. All main points of a turn are in the cluster
+    /// that most of them are in. Of more than [`Clusters::MOST_POINTS`] main points so many are looked at, always the
+    /// same ones. The same scope has the same clusters each time.
     ///
     /// # Errors
     /// See [`Store`].
@@ -100,14 +102,29 @@ impl Store {
         clusters::find(&self.shared, scope, most).await
     }
 
-    /// The turns with these ids, read or not, in the order asked, each with the time when it was said last; missing ones are left
-    /// out.
+    /// The turns with these ids, read or not, in the order asked, each with the time when it was said last; missing
+    /// ones are left out.
     ///
     /// # Errors
     /// See [`Store`].
     pub async fn turns(&self, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, StoreError> {
         self.shared.ensure_open()?;
         lookup::turns_said_last(&self.shared, scope, ids).await
+    }
+
+    /// The same, each with the time when it was said last in a conversation. What stands elsewhere and not there is
+    /// said there now.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn turns_in(
+        &self,
+        scope: &Scope,
+        ids: &[TurnId],
+        conversation: ConversationView,
+    ) -> Result<Vec<Turn>, StoreError> {
+        self.shared.ensure_open()?;
+        lookup::turns_said_in(&self.shared, scope, ids, conversation).await
     }
 
     /// The same as they came, each with the time when it was first seen.
@@ -119,9 +136,9 @@ impl Store {
         lookup::turns(&self.shared, scope, ids).await
     }
 
-    /// Up to `radius` turns before a turn, itself, and up to `radius` after it, along parent links, oldest first, with the times when they were first seen. At a
-    /// fork the later child is followed. Where a turn of the chain is not stored (one without text) the nearest
-    /// position goes on. Empty if the turn itself is not stored.
+    /// Up to `radius` turns before a turn, itself, and up to `radius` after it, along parent links, oldest first, with
+    /// the times when they were first seen. At a fork the later child is followed. Where a turn of the chain is not
+    /// stored (one without text) the nearest position goes on. Empty if the turn itself is not stored.
     ///
     /// # Errors
     /// See [`Store`].
@@ -141,9 +158,9 @@ impl Store {
         self.shared.blocking(move |shared| shared.journal.ledger(&scope, &turns)).await
     }
 
-    /// The conversation of their scope that the turns of a request, oldest first and each of its kind, go on with. `time` is when
-    /// the first of them is said, where that is known: a conversation that begins as an earlier one did, at least a day later, is
-    /// another one.
+    /// The conversation of their scope that the turns of a request, oldest first and each of its kind, go on with.
+    /// `time` is when the first of them is said, where that is known: a conversation that begins as an earlier one did,
+    /// at least a day later, is another one.
     ///
     /// # Errors
     /// See [`Store`].
@@ -158,7 +175,8 @@ impl Store {
         conversation_match::find(&self.shared, scope, turns, kinds, time).await
     }
 
-    /// Every conversation of a scope, where its turns stand and when they were said again there, as far as they are there.
+    /// Every conversation of a scope, where its turns stand and when they were said again there, as far as they are
+    /// there.
     ///
     /// # Errors
     /// See [`Store`].

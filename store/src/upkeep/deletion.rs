@@ -10,7 +10,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use chrono::{DateTime, Utc};
 use lancedb::expr::DfExpr;
 use tokio::sync::MutexGuard;
 
@@ -19,7 +18,7 @@ use crate::error::StoreError;
 use crate::journal::Purge;
 use crate::lance::schema::column;
 use crate::lance::{columns, filter, tables};
-use crate::records::{Deletion, Extent, NotedDeletion, Removal, Removed, Scope, TurnId, TurnKey, TurnPlace};
+use crate::records::{Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed, Scope, TurnId, TurnKey};
 use crate::state::{Shared, Writer};
 use crate::tasks::to_completion;
 
@@ -46,18 +45,18 @@ async fn delete_with(
     deletion: Deletion,
 ) -> Result<Vec<TurnId>, StoreError> {
     let mut room = RoomMaking::default();
-    let removal = loop {
+    let covered = loop {
         match resolve(shared, deletion.clone()).await {
-            Ok(removal) => break removal,
+            Ok(covered) => break covered,
             Err(failed) => room.make(shared, writer, failed).await?,
         }
     };
-    if removal.is_empty() {
+    if covered.removal.is_empty() {
         return Ok(Vec::new());
     }
-    let removed = loop {
-        match take_from_journal(shared, &removal).await {
-            Ok(removed) => break removed,
+    let (removal, removed) = loop {
+        match take_from_journal(shared, &covered).await {
+            Ok(taken) => break taken,
             Err(failed) => room.make(shared, writer, failed).await?,
         }
     };
@@ -105,14 +104,35 @@ impl RoomMaking {
 /// The journal may have to be opened again, then the room be given up that is kept, and then something else may take that.
 const MOST_TIMES: usize = 3;
 
-/// Takes out of the journal what goes, and notes that the tables may still have it.
-async fn take_from_journal(shared: &Arc<Shared>, removal: &Removal) -> Result<Vec<TurnKey>, StoreError> {
-    let noted = removal.clone();
+/// What a deletion covers.
+#[derive(Debug, Clone)]
+struct Covered {
+    /// What was found.
+    removal: Removal,
+    /// For a deletion of what was said before a time, what that was found by: until it is carried out, some of it may
+    /// be said again.
+    old: Option<OldTurns>,
+}
+
+impl From<Removal> for Covered {
+    fn from(removal: Removal) -> Self {
+        Self { removal, old: None }
+    }
+}
+
+/// Takes out of the journal what goes, and notes that the tables may still have it. Returns what went, and which turns
+/// the journal had.
+async fn take_from_journal(shared: &Arc<Shared>, covered: &Covered) -> Result<(Removal, Vec<TurnKey>), StoreError> {
+    let Covered { removal, old } = covered.clone();
     shared
         .blocking(move |shared| {
+            let quoted = shared.config.quoted;
             shared.change(
-                |journal| journal.delete(&noted, shared.config.quoted),
-                |turn_index, _| turn_index.forget(&noted.scope, |turn| noted.covers(turn)),
+                |journal| match old {
+                    Some(old) => journal.delete_old(&old, quoted),
+                    None => journal.delete(&removal, quoted).map(|removed| (removal, removed)),
+                },
+                |turn_index, (removal, _)| turn_index.forget(&removal.scope, |turn| removal.covers(turn)),
             )
         })
         .await
@@ -146,28 +166,22 @@ pub(crate) async fn resume(shared: &Arc<Shared>) -> Result<(), StoreError> {
 }
 
 /// Which turns a deletion covers now.
-async fn resolve(shared: &Arc<Shared>, deletion: Deletion) -> Result<Removal, StoreError> {
+async fn resolve(shared: &Arc<Shared>, deletion: Deletion) -> Result<Covered, StoreError> {
     let Deletion { scope, extent } = deletion;
     Ok(match extent {
-        Extent::Everything => Removal { scope, what: Removed::Everything },
-        Extent::Turns(ids) => Removal::of_turns(&scope, ids),
+        Extent::Everything => Removal { scope, what: Removed::Everything }.into(),
+        Extent::Turns(ids) => Removal::of_turns(&scope, ids).into(),
         Extent::Before(time) => {
-            let mut ids = stored(shared, filter::of_scope(&scope).and(filter::before(time))).await?;
+            let mut turns = stored(shared, filter::of_scope(&scope).and(filter::before(time))).await?;
             let pending = shared.blocking(move |shared| shared.journal.older(time)).await?;
-            ids.extend(pending.into_iter().filter(|(of, _)| *of == scope).map(|(_, id)| id));
-            shared.blocking(move |shared| before(shared, scope, ids, time)).await?
+            turns.extend(pending.into_iter().filter(|(of, _)| *of == scope).map(|(_, id)| id));
+            let old = OldTurns { scope, turns, time };
+            shared
+                .blocking(move |shared| Ok(Covered { removal: shared.journal.said_before(&old)?, old: Some(old) }))
+                .await?
         }
-        Extent::Conversation(id) => of_conversation(shared, scope, id).await?,
+        Extent::Conversation(id) => of_conversation(shared, scope, id).await?.into(),
     })
-}
-
-/// Of turns that were first seen before a time, those that go: what was said again since then stays where it was said then.
-fn before(shared: &Shared, scope: Scope, mut ids: HashSet<TurnId>, time: DateTime<Utc>) -> Result<Removal, StoreError> {
-    let since = shared.journal.said_since(&scope, &ids, time)?;
-    ids.retain(|id| !since.contains_key(id));
-    let left = |(turn, places): (TurnId, Vec<TurnPlace>)| places.into_iter().map(move |place| (turn, place));
-    let places = since.into_iter().flat_map(left).collect();
-    Ok(Removal { scope, what: Removed::Turns { ids, conversations: HashSet::new(), places } })
 }
 
 async fn of_conversation(shared: &Arc<Shared>, scope: Scope, conversation: TurnId) -> Result<Removal, StoreError> {

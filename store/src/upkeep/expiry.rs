@@ -36,8 +36,10 @@ fn limit(now: DateTime<Utc>, age: Duration) -> Option<DateTime<Utc>> {
 }
 
 async fn scopes_with_older(shared: &Arc<Shared>, before: DateTime<Utc>) -> Result<BTreeSet<Scope>, StoreError> {
-    let pending = shared.blocking(move |shared| shared.journal.older(before)).await?;
-    let mut scopes: BTreeSet<Scope> = pending.into_iter().map(|(scope, _)| scope).collect();
+    let (pending, mut scopes) = shared
+        .blocking(move |shared| Ok((shared.journal.older(before)?, shared.journal.scopes_said_before(before)?)))
+        .await?;
+    scopes.extend(pending.into_iter().map(|(scope, _)| scope));
     let _reading = shared.gate.read().await;
     for batch in tables::rows(&shared.tables().turns, filter::before(before), &[column::SCOPE], None).await? {
         let mut names: Vec<&str> = columns::strings(&batch, column::SCOPE)?.iter().flatten().collect();

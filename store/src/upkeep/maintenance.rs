@@ -41,7 +41,7 @@ pub struct MaintenanceReport {
     pub turns: TableMaintenance,
     /// To the table of main points.
     pub points: TableMaintenance,
-    /// Turns that went because they were first seen longer ago than `retain_for`.
+    /// Turns that went because they were said last longer ago than `retain_for`.
     pub turns_expired: u64,
     /// Whether deleted rows were cleared from the disk.
     pub purged: bool,

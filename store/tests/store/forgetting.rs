@@ -195,8 +195,9 @@ enum Reached {
 
 #[derive(Debug, Clone)]
 struct Said {
-    /// The conversations that it stands in, the one that it came with first.
-    conversations: Vec<u64>,
+    /// The conversations that it stands in, the one that it came with first, and the day on which it was said in each.
+    places: Vec<(u64, i64)>,
+    /// The day on which it was first seen.
     day: i64,
     reached: Reached,
     /// Whether an entry of the ledger quotes it.
@@ -217,12 +218,13 @@ const FIRST_PROMPT: u64 = 2000;
 
 fn some_said() -> impl Strategy<Value = Said> {
     let reached = prop_oneof![1 => Just(Reached::Unread), 1 => Just(Reached::Read), 2 => Just(Reached::Flushed)];
-    let conversations = prop::collection::btree_set(0..CONVERSATIONS, 1..3);
-    (conversations, 0..10_i64, reached, any::<bool>()).prop_map(|(conversations, day, reached, is_quoted)| Said {
-        conversations: conversations.into_iter().map(|number| FIRST_CONVERSATION + number).collect(),
-        day,
-        reached,
-        is_quoted,
+    let places = prop::collection::btree_map(0..CONVERSATIONS, 0..10_i64, 1..3);
+    // Often it was first seen at one of its places.
+    let first_seen = prop_oneof![Just(None), (0..10_i64).prop_map(Some)];
+    (places, first_seen, reached, any::<bool>()).prop_map(|(places, first_seen, reached, is_quoted)| {
+        let places: Vec<(u64, i64)> =
+            places.into_iter().map(|(number, day)| (FIRST_CONVERSATION + number, day)).collect();
+        Said { day: first_seen.unwrap_or(places[0].1), places, reached, is_quoted }
     })
 }
 
@@ -246,29 +248,35 @@ fn on(day: i64) -> DateTime<Utc> {
 
 fn as_turn(scope: &Scope, number: u64, said: &Said) -> Turn {
     Turn {
-        conversation: id(said.conversations[0]),
+        conversation: id(said.places[0].0),
         time: on(said.day),
         ..turn(scope, number, &format!("it is called {}, as ever", marker(number)))
     }
 }
 
+/// The places that are left of a turn.
+fn left_of(number: u64, said: &Said, deletion: &Deleting) -> Vec<(u64, i64)> {
+    let stays = |(conversation, day): &(u64, i64)| match deletion {
+        Deleting::Turns(turns) => !turns.contains(&number),
+        Deleting::Conversation(gone) => conversation != gone,
+        Deleting::Before(first_day) => day >= first_day,
+        Deleting::Everything => false,
+    };
+    said.places.iter().copied().filter(stays).collect()
+}
+
 /// Which turns a deletion takes along.
 fn going(all: &[Said], deletion: &Deleting) -> BTreeSet<u64> {
-    let goes = |number: u64, said: &Said| match deletion {
-        Deleting::Turns(turns) => turns.contains(&number),
-        Deleting::Conversation(conversation) => said.conversations == [*conversation],
-        Deleting::Before(day) => said.day < *day,
-        Deleting::Everything => true,
-    };
-    (0..).zip(all).filter(|(number, said)| goes(*number, said)).map(|(number, _)| number).collect()
+    let numbered = (0..).zip(all);
+    numbered.filter(|(number, said)| left_of(*number, said, deletion).is_empty()).map(|(number, _)| number).collect()
 }
 
 async fn fill(store: &Store, scope: &Scope, all: &[Said]) {
     let turns: Vec<Turn> = (0..).zip(all).map(|(number, said)| as_turn(scope, number, said)).collect();
     let mut conversations: BTreeMap<u64, Vec<SaidTurn>> = BTreeMap::new();
     for (turn, said) in turns.iter().zip(all) {
-        for conversation in &said.conversations {
-            let said = SaidTurn { turn: turn.id, time: turn.time };
+        for (conversation, day) in &said.places {
+            let said = SaidTurn { turn: turn.id, time: on(*day) };
             conversations.entry(*conversation).or_default().push(said);
         }
     }
@@ -286,7 +294,7 @@ async fn fill(store: &Store, scope: &Scope, all: &[Said]) {
         }
     }
     let quoted = turns.iter().zip(all).zip(FIRST_PROMPT..).filter(|((_, said), _)| said.is_quoted);
-    let entries = quoted.map(|((turn, said), prompt)| quoting(prompt, said.conversations[0], &[turn.id], &turn.text));
+    let entries = quoted.map(|((turn, said), prompt)| quoting(prompt, said.places[0].0, &[turn.id], &turn.text));
     store.record(scope, entries.collect()).await.unwrap();
 }
 
@@ -314,10 +322,21 @@ async fn check_deletion(all: &[Said], deletion: &Deleting) -> TestCaseResult {
             store.maintain().await.unwrap();
         }
         let ids: Vec<TurnId> = numbers.iter().copied().map(id).collect();
-        let there: Vec<TurnId> = store.turns(&scope, &ids).await.unwrap().iter().map(|turn| turn.id).collect();
+        let turns = store.turns(&scope, &ids).await.unwrap();
+        let there: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
         prop_assert_eq!(&there, &left);
-        let outlined = store.outline(&scope).await.unwrap().turns();
-        prop_assert_eq!(outlined, left.iter().copied().collect::<HashSet<_>>());
+        let outline = store.outline(&scope).await.unwrap();
+        prop_assert_eq!(outline.turns(), left.iter().copied().collect::<HashSet<_>>());
+        for turn in &turns {
+            let (number, said) = (0..).zip(all).find(|(number, _)| id(*number) == turn.id).unwrap();
+            let places = left_of(number, said, deletion);
+            prop_assert_eq!(Some(turn.time), places.iter().map(|(_, day)| on(*day)).max());
+            let stands: Vec<TurnId> = outline.places(turn.id).iter().map(|place| place.conversation).collect();
+            prop_assert_eq!(stands, places.iter().map(|(conversation, _)| id(*conversation)).collect::<Vec<_>>());
+            let entries = store.ledger(&scope, &[id(FIRST_PROMPT + number)]).await.unwrap();
+            let is_left_whole = places.len() == said.places.len();
+            prop_assert_eq!(entries.len(), usize::from(said.is_quoted && is_left_whole), "its date may be quoted");
+        }
         for number in &gone {
             prop_assert_eq!(lexical(&store, &scope, &marker(*number)).await, []);
             prop_assert_eq!(store.ledger(&scope, &[id(FIRST_PROMPT + number)]).await.unwrap(), []);

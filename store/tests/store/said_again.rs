@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mainpoint_store::{
-    ConversationAppend, PlacedTurn, SaidTurn, Scope, Store, StoreConfig, Turn, TurnId, TurnKind, TurnPlace,
+    ConversationAppend, ConversationView, PlacedTurn, SaidTurn, Scope, Store, StoreConfig, Turn, TurnId, TurnKind,
+    TurnPlace,
 };
 
 use crate::support::{config, id, now, open, open_with, point, scope, turn};
@@ -79,6 +80,24 @@ async fn a_turn_is_as_new_as_when_it_was_said_last_also_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_came_without_its_places_keeps_its_times_when_a_client_sends_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    let turns: Vec<Turn> = [OSLO, BERGEN, SWIMS]
+        .map(|number| Turn { time: on("2026-05-01"), ..turn(&scope, number, "I live somewhere.") })
+        .into();
+    store.accept(turns.clone()).await.unwrap();
+    let points = turns.iter().map(|turn| (scope.clone(), turn.id, vec![point(turn, VECTOR)]));
+    store.complete(points.collect()).await.unwrap();
+    store.flush().await.unwrap();
+    say(&store, &scope, 100, "2026-08-03", &[OSLO, BERGEN, SWIMS]).await;
+    let may = [OSLO, BERGEN, SWIMS].map(|number| (id(number), on("2026-05-01")));
+    assert_eq!(times(&store, &scope).await, may);
+    say(&store, &scope, 200, "2026-08-04", &[OSLO]).await;
+    assert_eq!(times(&store, &scope).await[0], (id(OSLO), on("2026-08-04")), "that is another conversation");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_said_again_since_a_date_stays_and_leaves_what_was_said_before_it() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
@@ -99,6 +118,47 @@ async fn a_conversation_takes_the_time_along_at_which_a_turn_was_said_there() {
     moved_twice(&store, &scope).await;
     assert_eq!(store.delete_conversation(&scope, id(300)).await.unwrap(), []);
     assert_eq!(times(&store, &scope).await[0], (id(OSLO), on("2026-05-01")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_before_a_date_goes_also_where_it_was_taken_in_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    say(&store, &scope, 300, "2026-08-03", &[OSLO]).await;
+    store.flush().await.unwrap();
+    // An old chat is imported.
+    say(&store, &scope, 100, "2020-05-01", &[OSLO, SWIMS]).await;
+    assert_eq!(store.delete_before(&scope, on("2021-01-01")).await.unwrap(), [id(SWIMS)]);
+    assert_eq!(store.outline(&scope).await.unwrap().places(id(OSLO)), [at(300, 0)]);
+    assert_eq!(times(&store, &scope).await, [(id(OSLO), on("2026-08-03"))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_turn_was_said_first_goes_with_the_conversation_where_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    say(&store, &scope, 300, "2026-08-03", &[OSLO]).await;
+    say(&store, &scope, 100, "2020-05-01", &[OSLO]).await;
+    store.flush().await.unwrap();
+    assert_eq!(store.delete_conversation(&scope, id(300)).await.unwrap(), []);
+    let old = on("2020-05-01");
+    assert_eq!(times(&store, &scope).await, [(id(OSLO), old)]);
+    let clusters = store.clusters(&scope, Some(1)).await.unwrap();
+    assert_eq!(clusters.points.iter().map(|point| point.time).collect::<Vec<_>>(), [old]);
+    assert_eq!(store.delete_before(&scope, on("2021-01-01")).await.unwrap(), [id(OSLO)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_lately_is_too_old_at_the_places_where_it_was_said_long_ago() {
+    let directory = tempfile::tempdir().unwrap();
+    let scope = scope("s");
+    let month = Some(Duration::from_secs(30 * 86_400));
+    let store = open_with(StoreConfig { retain_for: month, ..config(directory.path()) }).await;
+    let day = |ago| (now() - TimeDelta::days(ago)).format("%Y-%m-%d").to_string();
+    say(&store, &scope, 200, &day(2), &[OSLO]).await;
+    say(&store, &scope, 100, &day(90), &[OSLO]).await;
+    assert_eq!(store.maintain().await.unwrap().turns_expired, 0);
+    assert_eq!(store.outline(&scope).await.unwrap().places(id(OSLO)), [at(200, 0)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,6 +203,21 @@ async fn a_memory_that_is_moved_keeps_when_each_turn_was_said_at_each_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_dates_its_turns_by_when_they_were_said_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    moved_twice(&store, &scope).await;
+    let days = async |tip| {
+        let view = ConversationView { tip, now: on("2026-09-09") };
+        let turns = store.turns_in(&scope, &[id(OSLO), id(BERGEN)], view).await.unwrap();
+        turns.into_iter().map(|turn| turn.time).collect::<Vec<_>>()
+    };
+    assert_eq!(days(Some(at(100, 1))).await, [on("2026-05-01"), on("2026-09-09")]);
+    assert_eq!(days(Some(at(300, 0))).await, [on("2026-08-03"), on("2026-09-09")]);
+    assert_eq!(days(Some(at(200, 0))).await, [on("2026-09-09"), on("2026-06-02")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_conversation_that_begins_as_an_earlier_one_did_is_another_one_a_day_later() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
@@ -162,4 +237,6 @@ async fn a_conversation_that_begins_as_an_earlier_one_did_is_another_one_a_day_l
     assert_eq!(matched.tip, Some(at(100, 0)), "nobody knows when it was said");
     say(&store, &scope, 300, "2026-08-03", &[OSLO]).await;
     assert_eq!(tip(&[OSLO], august).await, Some(at(300, 0)), "it was sent again");
+    say(&store, &scope, 400, "2026-10-04", &[SWIMS, OSLO]).await;
+    assert_eq!(tip(&[OSLO], on("2026-10-04")).await, None, "what begins like it was not said that day");
 }

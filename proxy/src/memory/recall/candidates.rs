@@ -21,8 +21,8 @@ pub struct SearchFindings<'a> {
     pub found: &'a SearchResult,
     /// The MaxSim of each turn, in the turns' order; `None` where no codes can be read.
     pub max_sims: &'a [Option<f32>],
-    /// When turns were said again, as far as that matters for the question.
-    pub again: &'a HashMap<TurnId, Vec<DateTime<Utc>>>,
+    /// When turns were said, as far as that matters for the question and is not when they were first seen alone.
+    pub times: &'a HashMap<TurnId, Vec<DateTime<Utc>>>,
 }
 
 impl SearchFindings<'_> {
@@ -57,9 +57,11 @@ impl SearchFindings<'_> {
     }
 
     /// How near a turn was said to the periods, whenever it was nearest.
-    fn nearness(&self, periods: &[Period], turn: TurnId, time: DateTime<Utc>) -> f32 {
-        let again = self.again.get(&turn).into_iter().flatten();
-        again.fold(nearness(periods, time), |nearest, time| nearest.max(nearness(periods, *time)))
+    fn nearness(&self, periods: &[Period], turn: TurnId, first_seen: DateTime<Utc>) -> f32 {
+        match self.times.get(&turn) {
+            Some(times) => times.iter().fold(0.0, |nearest, time| nearest.max(nearness(periods, *time))),
+            None => nearness(periods, first_seen),
+        }
     }
 }
 
@@ -130,7 +132,7 @@ mod tests {
             asked: DateTime::UNIX_EPOCH,
             found: &found,
             max_sims: &[None, Some(0.1), None, Some(0.4)],
-            again: &HashMap::new(),
+            times: &HashMap::new(),
         };
         let turns = [9, 3, 6, 2];
         let ranked = ranked(&findings.candidates(&turns.map(turn)));
@@ -156,21 +158,24 @@ mod tests {
             (turn, profile)
         };
         let turns = [said(1, "2023-05-07T09:00:00Z"), said(2, "2023-05-20T09:00:00Z")];
-        let again = HashMap::from([(TurnId([2; 16]), vec!["2023-04-03T09:00:00Z".parse().unwrap()])]);
-        let order = |question: &str| -> Vec<u8> {
+        let said = ["2023-04-03T09:00:00Z", "2023-05-20T09:00:00Z"].map(|time| time.parse().unwrap());
+        let times = HashMap::from([(TurnId([2; 16]), said.to_vec())]);
+        let order = |times: &HashMap<TurnId, Vec<DateTime<Utc>>>, question: &str| -> Vec<u8> {
             let findings = SearchFindings {
                 question,
                 asked: "2023-05-21T09:00:00Z".parse().unwrap(),
                 found: &SearchResult { lexical: Vec::new(), dense: Vec::new() },
                 max_sims: &[],
-                again: &again,
+                times,
             };
             let ranked = ranked(&findings.candidates(&turns)).into_iter();
             ranked.map(|(place, _)| turns[place].0.0[0]).collect()
         };
-        assert_eq!(order("What did I say of the ferry?"), [1, 2]);
-        assert_eq!(order("What did I say of the ferry yesterday?"), [2, 1]);
-        assert_eq!(order("What did I say of the ferry on 7 May?"), [1, 2]);
-        assert_eq!(order("What did I say of the ferry on 3 April?"), [2, 1], "it was said then as well");
+        assert_eq!(order(&times, "What did I say of the ferry?"), [1, 2]);
+        assert_eq!(order(&times, "What did I say of the ferry yesterday?"), [2, 1]);
+        assert_eq!(order(&times, "What did I say of the ferry on 7 May?"), [1, 2]);
+        assert_eq!(order(&times, "What did I say of the ferry on 3 April?"), [2, 1], "it was said then as well");
+        let times = HashMap::from([(TurnId([2; 16]), vec![said[0]])]);
+        assert_eq!(order(&times, "What did I say of the ferry yesterday?"), [1, 2], "not any more");
     }
 }

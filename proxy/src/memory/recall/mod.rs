@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use mainpoint_engine::Engine;
-use mainpoint_store::{IndexedPassage, Scope, Snapshot, Store, Turn, TurnId, Within};
+use mainpoint_store::{ConversationView, IndexedPassage, Scope, Snapshot, Store, Turn, TurnId, Within};
 
 use self::abstention::{Evidence, Floor};
 use self::candidates::{chances, ranked};
@@ -41,6 +41,8 @@ pub(crate) struct RecallQuery<'a> {
     pub(crate) asked: DateTime<Utc>,
     /// Whose turns are searched.
     pub(crate) reach: RecallReach,
+    /// The conversation that it is asked in, if that is known.
+    pub(crate) view: Option<ConversationView>,
     /// The conversation's turns that the prompt has not got whole: lost, evicted or shortened ones.
     pub(crate) missing: Vec<TurnId>,
     /// The turns that the prompt still has; they are never recalled.
@@ -155,6 +157,7 @@ impl Recall<'_> {
             snapshot: &snapshot,
             text: &text,
             asked: question.asked,
+            conversation: question.conversation(),
             retained: &question.retained,
             small_talk: self.small_talk,
             config: self.config,
@@ -171,7 +174,7 @@ impl Recall<'_> {
         ranking.retain(|(place, _)| found.turns.get(*place).is_some_and(|turn| !question.retained.contains(turn)));
         ranking.truncate(self.most);
         watch.lap("ranking");
-        let (turns, reasons) = self.read(snapshot, question.scope, &ranking, &found).await?;
+        let (turns, reasons) = self.read(snapshot, &question, &ranking, &found).await?;
         watch.lap("texts");
         let steps = watch.laps();
         tracing::debug!(candidates = found.turns.len(), recalled = turns.len(), ?evidence, ?steps, "recalled");
@@ -182,7 +185,7 @@ impl Recall<'_> {
     async fn read(
         &self,
         snapshot: Snapshot<'_>,
-        scope: &Scope,
+        question: &RecallQuery<'_>,
         ranking: &[(usize, f32)],
         found: &ComparedTurns,
     ) -> Result<(Vec<RecalledTurn>, Vec<Candidate>), MemoryError> {
@@ -193,7 +196,10 @@ impl Recall<'_> {
         let texts = snapshot.texts(&wanted).await?;
         // Turns are read from the store as it is now. Whoever waits for snapshots to end would keep that waiting.
         drop(snapshot);
-        let turns = self.store.turns(scope, &ids).await?;
+        let turns = match question.conversation() {
+            Some(conversation) => self.store.turns_in(question.scope, &ids, conversation).await?,
+            None => self.store.turns(question.scope, &ids).await?,
+        };
         // Of each turn the best one first.
         let mut passages: HashMap<TurnId, Vec<String>> = HashMap::new();
         for (passage, text) in wanted.iter().zip(texts) {
@@ -215,6 +221,14 @@ impl Recall<'_> {
 }
 
 impl RecallQuery<'_> {
+    /// The conversation whose times alone count, where nothing else is searched.
+    fn conversation(&self) -> Option<ConversationView> {
+        match self.reach {
+            RecallReach::Caller => None,
+            RecallReach::Conversation => self.view,
+        }
+    }
+
     fn within(&self) -> Within {
         match self.reach {
             RecallReach::Caller => Within::ScopeWith(self.missing.clone()),

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use mainpoint_engine::{EncodedQuestion, EngineError};
-use mainpoint_store::{Hit, IndexedPassage, SearchResult, Sketches, Snapshot, TurnId};
+use mainpoint_store::{ConversationView, Hit, IndexedPassage, SearchResult, Sketches, Snapshot, TurnId};
 use tokio::sync::oneshot;
 
 use super::abstention::Evidence;
@@ -29,6 +29,8 @@ pub struct Search<'a> {
     pub text: &'a str,
     /// When it is asked.
     pub asked: DateTime<Utc>,
+    /// The conversation whose times alone count; `None` counts when turns were said anywhere.
+    pub conversation: Option<ConversationView>,
     /// Turns that say nothing about whether the question has an answer, since nobody recalls them.
     pub retained: &'a HashSet<TurnId>,
     /// What the question is compared with to know small talk; `None` takes every question for one that has an answer.
@@ -107,13 +109,20 @@ impl Search<'_> {
         let max_sims = compared.turns().zip(compared.max_sims()).filter_map(recallable);
         let cosines = hits.dense.iter().filter(|hit| !self.retained.contains(&hit.turn));
         let evidence = Evidence::new(max_sims, cosines.map(|hit| hit.score), small_talk);
-        let again = self.said_again(compared.turns()).await?;
+        let times = if periods(self.text, self.asked).is_empty() {
+            HashMap::new()
+        } else {
+            let first_seen = compared.profiles().iter().map(|(turn, profile)| (*turn, profile.time)).collect();
+            let times = self.snapshot.times(first_seen, self.conversation, MOST_TIMES).await?;
+            watch.lap("times");
+            times
+        };
         let findings = SearchFindings {
             question: self.text,
             asked: self.asked,
             found: &hits,
             max_sims: compared.max_sims(),
-            again: &again,
+            times: &times,
         };
         let candidates = findings.candidates(compared.profiles());
         Ok(ComparedTurns {
@@ -124,17 +133,6 @@ impl Search<'_> {
             hits,
             steps: watch.laps(),
         })
-    }
-
-    /// When these turns were said again, if the question names a time.
-    async fn said_again(
-        &self,
-        turns: impl Iterator<Item = &TurnId>,
-    ) -> Result<HashMap<TurnId, Vec<DateTime<Utc>>>, MemoryError> {
-        if periods(self.text, self.asked).is_empty() {
-            return Ok(HashMap::new());
-        }
-        Ok(self.snapshot.said_again(turns.copied().collect(), MOST_TIMES).await?)
     }
 }
 
@@ -188,8 +186,8 @@ impl CandidateLimits {
     }
 }
 
-/// So many of the times when a turn was said again are compared with those that a question names, the last ones: "yes" may have been
-/// said thousands of times.
+/// So many of the times when a turn was said are compared with those that a question names, the last ones: "yes" may
+/// have been said thousands of times.
 const MOST_TIMES: usize = 64;
 /// So many times as many passages are found by their vectors as by words: of what has the best codes, vectors find more.
 const VECTORS: usize = 2;

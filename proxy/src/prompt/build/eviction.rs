@@ -217,7 +217,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         let lines = if limit == 0 {
             Vec::new()
         } else {
-            let (turns, points) = self.planner.memory.main_points(&prepared.scope, leaving).await?;
+            let (turns, points) = self.planner.memory.main_points(&prepared.scope, leaving, prepared.view()).await?;
             block_in_place_if_large(self.size(), || {
                 let limits = DigestLimits::new(limit, turns.len());
                 let count = |text: &str| self.planner.preparation.counter.text(prepared.tokenizer, text);

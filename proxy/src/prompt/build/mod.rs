@@ -287,6 +287,14 @@ fn recorded(prepared: &Prepared, entries: &[LedgerEntry]) -> Recorded {
     let spoken: Vec<(usize, TurnId)> =
         prepared.spoken.iter().copied().zip(prepared.spoken_ids().iter().copied()).collect();
     let mut recorded = Recorded::from_entries(&prepared.prefix_ids, &spoken, entries);
+    // A block is known by the number that it has for what its message says now.
+    for index in prepared.restated() {
+        if let Some(text) = recorded.blocks.get_mut(index).and_then(|block| block.text.as_mut())
+            && let Some(anew) = prepared.seal(*index).memory_anew(text)
+        {
+            *text = anew;
+        }
+    }
     // The same words may have come in another form before.
     let takes_text = |message: &Message| results::takes_text(&prepared.request, message);
     recorded.shortened.retain(|index, _| prepared.request.messages.get(*index).is_some_and(takes_text));

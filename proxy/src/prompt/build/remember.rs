@@ -96,6 +96,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             text: message.map(Message::text).unwrap_or_default(),
             asked: prepared.time,
             reach: self.options.reach,
+            view: prepared.view(),
             missing,
             retained,
         }

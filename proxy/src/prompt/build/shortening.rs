@@ -87,7 +87,8 @@ impl<M: PromptMemory> Draft<'_, M> {
         let mut asked = vec![ids];
         while let Some(mut ids) = asked.pop() {
             self.prepared.deadline.check()?;
-            let (known, found) = self.planner.memory.main_points(&self.prepared.scope, ids.clone()).await?;
+            let (scope, view) = (&self.prepared.scope, self.prepared.view());
+            let (known, found) = self.planner.memory.main_points(scope, ids.clone(), view).await?;
             if found.len() < MOST_POINTS {
                 turns.extend(known);
                 points.extend(found);
