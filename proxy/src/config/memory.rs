@@ -38,9 +38,6 @@ section! {
         /// that its quote takes; for a message of over 160 bytes in proportion to its length.
         #[serde(deserialize_with = "relevance")]
         least_relevance: f32 = 0.1,
-        /// The likeliest turns are quoted until the likelihoods of all that were looked at add up to this, as in nucleus sampling.
-        #[serde(deserialize_with = "share")]
-        top_p: f64 = 0.9,
         /// Most candidates of the search by words; of each other search in proportion.
         #[serde(with = "Whole::<1, 10_000>")]
         candidates: usize = 400,

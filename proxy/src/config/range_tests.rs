@@ -42,7 +42,6 @@ fn a_value_out_of_range_names_the_range() {
             "[memory]\nleast_relevance = 1001",
             "line 2: memory.least_relevance = 1001: expected a number from 0 to 1000, such as 0.1",
         ),
-        ("[memory]\ntop_p = 0", "memory.top_p = 0: expected a share over 0 and at most 1"),
         ("[memory]\nmemory_share = 0", "memory.memory_share = 0: expected a share over 0 and at most 1"),
         (
             "[memory]\nmemory_tokens = 19000",

@@ -164,7 +164,7 @@ fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[Recalle
     let shape = Cuttable::new(prepared).shape(None, &BTreeSet::new());
     let dropped = shape.dropped(shape.evictables[shape.evictables.len() / 2].horizon);
     let question = prepared.request.last_user().unwrap();
-    let place = Place { room: MEMORY_TOKENS, least_relevance: 0.0, top_p: 1.0, seal: prepared.seal(question) };
+    let place = Place { room: MEMORY_TOKENS, least_relevance: 0.0, seal: prepared.seal(question) };
     let packed = pack(memories, &HashSet::new(), place, count).unwrap().unwrap();
     let record = BlockRecord { text: Some(packed.block()), sources: packed.sources() };
     let blocks = BTreeMap::from([(question, record)]);

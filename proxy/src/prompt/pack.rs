@@ -37,8 +37,6 @@ pub(crate) struct Place {
     pub(crate) room: usize,
     /// How likely it must be that a turn answers, for every thousand tokens that its quote takes.
     pub(crate) least_relevance: f32,
-    /// How likely the turns that were looked at must be, together, to answer before no further ones are; 1 looks at all.
-    pub(crate) top_p: f64,
     /// The seal of the message that their block goes into.
     pub(crate) seal: Seal,
 }
@@ -62,7 +60,7 @@ pub(crate) fn pack(
     let mut free = room.saturating_sub(frame);
     let mut quotes: Vec<PackedQuote> = Vec::new();
     let mut known = quoted.clone();
-    for (rank, memory) in place.nucleus(&joined(recalled)).iter().enumerate() {
+    for (rank, memory) in joined(recalled).iter().enumerate() {
         let latest = memory.latest;
         if latest.newer.is_some_and(|newer| !known.contains(&newer)) {
             continue;
@@ -103,17 +101,6 @@ pub(crate) fn pack(
 }
 
 impl Place {
-    /// The likeliest memories that are likely enough together. What was said several times counts as it was said last.
-    fn nucleus<'a, 'b>(&self, memories: &'a [JoinedMemory<'b>]) -> &'a [JoinedMemory<'b>] {
-        let mut likelihood = 0.0;
-        let enough = memories.iter().position(|memory| {
-            likelihood += f64::from(memory.latest.score);
-            likelihood >= self.top_p
-        });
-        let end = enough.filter(|_| self.top_p < 1.0).map_or(memories.len(), |last| last + 1);
-        memories.get(..end).unwrap_or(memories)
-    }
-
     /// Whether a quote of so many tokens is worth them.
     fn is_worth(&self, memory: &RecalledTurn, tokens: usize) -> bool {
         memory.score * 1000.0 >= self.least_relevance * tokens as f32
@@ -218,7 +205,7 @@ mod tests {
     }
 
     fn place(room: usize) -> Place {
-        Place { room, least_relevance: 0.0, top_p: 1.0, seal: Seal::new([0; 32]) }
+        Place { room, least_relevance: 0.0, seal: Seal::new([0; 32]) }
     }
 
     #[test]
@@ -289,21 +276,6 @@ mod tests {
         assert!(likely(0.1, Some("the answer")).unwrap().contains("user: the answer\n"), "0.1 is worth 50");
         assert_eq!(likely(0.1, None), None);
         assert_eq!(likely(0.001, Some("the answer")), None);
-    }
-
-    #[test]
-    fn of_the_likeliest_turns_no_more_are_quoted_than_are_likely_enough_together() {
-        let likely =
-            |position: u32, score: f32| RecalledTurn { score, ..memory(position, &format!("turn {position}")) };
-        let all = [likely(1, 0.5), likely(2, 0.3), likely(3, 0.15), likely(4, 0.05)];
-        let quoted = |top_p: f64| {
-            let packed = pack(&all, &HashSet::new(), Place { top_p, ..place(1000) }, words).unwrap().unwrap();
-            packed.sources().iter().map(|source| source.position).collect::<Vec<u32>>()
-        };
-        assert_eq!(quoted(0.4), [1]);
-        assert_eq!(quoted(0.7), [1, 2]);
-        assert_eq!(quoted(0.9), [1, 2, 3]);
-        assert_eq!(quoted(1.0), [1, 2, 3, 4]);
     }
 
     #[test]

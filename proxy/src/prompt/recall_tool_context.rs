@@ -82,7 +82,7 @@ impl RecallToolContext {
         let result = planner.memory.recall(question).await?;
         // Clients never see a result, so that its number need not be known again.
         // What the model asks for is worth what there is room for.
-        let place = Place { room, least_relevance: 0.0, top_p: 1.0, seal: Seal::new([0; 32]) };
+        let place = Place { room, least_relevance: 0.0, seal: Seal::new([0; 32]) };
         let count = |text: &str| planner.preparation.counter.text(self.tokenizer, text);
         let packed = pack(&result.turns, &self.quoted, place, count)?;
         Ok(packed

@@ -58,12 +58,8 @@ impl<M: PromptMemory> Draft<'_, M> {
         // When what must stay is over the budget by itself, the question still deserves its memories.
         let free = config.budget_tokens.checked_sub(retained).unwrap_or(config.memory_limit());
         let count = |text: &str| self.planner.preparation.counter.text(self.prepared.tokenizer, text);
-        let place = Place {
-            room: free.min(config.memory_limit()),
-            least_relevance,
-            top_p: config.top_p,
-            seal: self.prepared.seal(self.question),
-        };
+        let place =
+            Place { room: free.min(config.memory_limit()), least_relevance, seal: self.prepared.seal(self.question) };
         let packed = pack::pack(&result.turns, &quoted, place, count)?;
         watch.lap("pack");
         Ok(Remembered {
