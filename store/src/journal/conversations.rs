@@ -35,6 +35,19 @@ impl Journal {
             }
         })
     }
+
+    /// The same for a request whose first turn is known to be the one at a place, and no other is.
+    pub(crate) fn match_beginning(
+        &self,
+        scope: &Scope,
+        turns: &[TurnId],
+        place: TurnPlace,
+    ) -> Result<ConversationMatch, StoreError> {
+        self.database.read("find a conversation", |transaction| {
+            let meeting = Meeting { at: 0, place, run: 1, is_said: true, is_whole: true };
+            compare(transaction, scope, turns, meeting)
+        })
+    }
 }
 
 /// A turn of a request that a conversation has.

@@ -6,6 +6,7 @@
 //! turn any more where all such places were deleted.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
 use redb::ReadableTable;
@@ -115,6 +116,47 @@ impl Journal {
             Ok(found)
         })?;
         found.into_iter().map(read_times).collect()
+    }
+
+    /// Where a conversation begins with a turn that was said again within some time, the latest one.
+    pub(crate) fn said_again_at_a_beginning(
+        &self,
+        scope: &Scope,
+        turn: TurnId,
+        span: RangeInclusive<DateTime<Utc>>,
+    ) -> Result<Option<TurnPlace>, StoreError> {
+        let (from, to) = (span.start().timestamp_micros(), span.end().timestamp_micros());
+        self.database.read("look up which conversation began with a turn", |transaction| {
+            let whole =
+                (scope.as_str(), &turn.0, from, &[0; 16], 0)..=(scope.as_str(), &turn.0, to, &[u8::MAX; 16], u32::MAX);
+            for entry in transaction.open_table(REPETITIONS)?.range(whole)?.rev() {
+                let (key, _) = entry?;
+                if let (_, _, _, conversation, position @ 0) = key.value() {
+                    return Ok(Some(TurnPlace { conversation: TurnId(*conversation), position }));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// Where a conversation begins with a turn that was said there when it was first seen.
+    pub(crate) fn first_seen_at_a_beginning(
+        &self,
+        scope: &Scope,
+        turn: TurnId,
+    ) -> Result<Option<TurnPlace>, StoreError> {
+        self.database.read("look up which conversation began with a turn", |transaction| {
+            let noted = noted(&transaction.open_table(REPETITIONS)?, scope, turn)?;
+            for entry in transaction.open_table(PLACES)?.range(every_place(scope.as_str(), &turn))? {
+                let (key, _) = entry?;
+                let (_, _, conversation, position) = key.value();
+                let place = TurnPlace { conversation: TurnId(*conversation), position };
+                if position == 0 && !noted.contains_key(&place) {
+                    return Ok(Some(place));
+                }
+            }
+            Ok(None)
+        })
     }
 
     /// When a turn was said at a place; `None` where that is when it was first seen.

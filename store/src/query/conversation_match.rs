@@ -5,6 +5,7 @@
 //! A request whose first turn alone is the beginning of a conversation is sent again, wants another answer, or begins another
 //! conversation with the same words. Nothing but the time tells these apart.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -25,19 +26,24 @@ pub(crate) async fn find(
     kinds: Vec<TurnKind>,
     time: Option<DateTime<Utc>>,
 ) -> Result<ConversationMatch, StoreError> {
-    let (first, of_journal) = (turns.first().copied(), scope.clone());
-    let matched = shared.blocking(move |shared| shared.journal.match_conversation(&of_journal, &turns, &kinds)).await?;
-    let Some(((first, time), tip)) = first.zip(time).zip(matched.tip).filter(|_| matched.rests_on_first_turn()) else {
+    let (asked, of_journal) = (turns.clone(), scope.clone());
+    let matched = shared.blocking(move |shared| shared.journal.match_conversation(&of_journal, &asked, &kinds)).await?;
+    let Some((time, tip)) = time.zip(matched.tip).filter(|_| matched.rests_on_first_turn()) else {
         return Ok(matched);
     };
-    Ok(unless_said_anew(matched, is_said_anew(shared, scope, first, tip, time).await))
+    let Some((earliest, latest)) = time.checked_sub_signed(ANOTHER).zip(time.checked_add_signed(ANOTHER)) else {
+        return Ok(matched);
+    };
+    let began = begun_within(shared, scope, turns, tip, earliest..=latest).await;
+    Ok(unless_said_anew(matched, began))
 }
 
-/// The match, unless it is known that its first turn is said anew.
-fn unless_said_anew(matched: ConversationMatch, is_said_anew: Result<bool, StoreError>) -> ConversationMatch {
-    match is_said_anew {
-        Ok(true) => ConversationMatch::default(),
-        Ok(false) => matched,
+/// The conversation that began as the request does about when it is made, which may be another one than was found first.
+fn unless_said_anew(matched: ConversationMatch, began: Result<Began, StoreError>) -> ConversationMatch {
+    match began {
+        Ok(Began::There) => matched,
+        Ok(Began::Elsewhere(other)) => other,
+        Ok(Began::Nowhere) => ConversationMatch::default(),
         Err(error) => {
             tracing::debug!(%error, "when a conversation began cannot be looked up");
             matched
@@ -45,25 +51,44 @@ fn unless_said_anew(matched: ConversationMatch, is_said_anew: Result<bool, Store
     }
 }
 
-/// Whether a known turn was not said within a day of this time at its place.
-async fn is_said_anew(
+/// Where the first turn of a request was said within some time.
+#[derive(Debug)]
+enum Began {
+    /// At the place that was found first.
+    There,
+    /// At the beginning of another conversation.
+    Elsewhere(ConversationMatch),
+    Nowhere,
+}
+
+async fn begun_within(
     shared: &Arc<Shared>,
     scope: &Scope,
-    turn: TurnId,
-    place: TurnPlace,
-    time: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    let Some((earliest, latest)) = time.checked_sub_signed(ANOTHER).zip(time.checked_add_signed(ANOTHER)) else {
-        return Ok(false);
-    };
+    turns: Vec<TurnId>,
+    tip: TurnPlace,
+    span: RangeInclusive<DateTime<Utc>>,
+) -> Result<Began, StoreError> {
+    let Some(first) = turns.first().copied() else { return Ok(Began::There) };
     let of_journal = scope.clone();
-    let recorded = shared.blocking(move |shared| shared.journal.said_at(&of_journal, turn, place)).await?;
-    let said = match recorded {
-        Some(said) => Some(said),
-        None => lookup::turns(shared, scope, &[turn]).await?.first().map(|known| known.time),
-    };
+    let recorded = shared.blocking(move |shared| shared.journal.said_at(&of_journal, first, tip)).await?;
+    let first_seen = lookup::turns(shared, scope, &[first]).await?.first().map(|known| known.time);
     // Of one whose words are not there nobody knows when it was said.
-    Ok(said.is_some_and(|said| !(earliest..=latest).contains(&said)))
+    if recorded.or(first_seen).is_none_or(|said| span.contains(&said)) {
+        return Ok(Began::There);
+    }
+    let of_journal = scope.clone();
+    let is_first_seen_then = first_seen.is_some_and(|time| span.contains(&time));
+    let other = shared
+        .blocking(move |shared| {
+            let journal = &shared.journal;
+            let beginning = match journal.said_again_at_a_beginning(&of_journal, first, span)? {
+                None if is_first_seen_then => journal.first_seen_at_a_beginning(&of_journal, first)?,
+                found => found,
+            };
+            beginning.map(|place| journal.match_beginning(&of_journal, &turns, place)).transpose()
+        })
+        .await?;
+    Ok(other.map_or(Began::Nowhere, Began::Elsewhere))
 }
 
 #[cfg(test)]
@@ -75,7 +100,9 @@ mod tests {
         let tip = Some(TurnPlace { conversation: TurnId([1; 16]), position: 0 });
         let matched = || ConversationMatch { tip, known: 1, ..ConversationMatch::default() };
         assert_eq!(unless_said_anew(matched(), Err(StoreError::unreadable("no table"))), matched());
-        assert_eq!(unless_said_anew(matched(), Ok(false)), matched());
-        assert_eq!(unless_said_anew(matched(), Ok(true)), ConversationMatch::default());
+        assert_eq!(unless_said_anew(matched(), Ok(Began::There)), matched());
+        assert_eq!(unless_said_anew(matched(), Ok(Began::Nowhere)), ConversationMatch::default());
+        let other = ConversationMatch { known: 2, ..matched() };
+        assert_eq!(unless_said_anew(matched(), Ok(Began::Elsewhere(other.clone()))), other);
     }
 }

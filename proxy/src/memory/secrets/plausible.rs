@@ -110,7 +110,7 @@ pub(super) fn seed(value: &[u8]) -> Option<Range<usize>> {
     let (first, second) = (words.first()?, words.get(1)?);
     let (are_capital, are_numbered) = (is_capital(first), is_numbered(first.end..second.start));
     let (mut count, mut end) = (0, 0);
-    for word in &words {
+    for word in words.iter().take(MOST_SEEDS) {
         let is_next = !are_capital && is_capital(word) || are_numbered && !is_numbered(end..word.start);
         let is_over = count >= FEWEST_SEEDS && is_next;
         if is_over || has_word(JOINING_WORDS, &at(word.clone()).to_ascii_lowercase()) {
@@ -221,6 +221,8 @@ const LONGEST_NUMBER: usize = 16;
 const FEWEST_WORDS: usize = 4;
 /// Words of the shortest phrase that opens a wallet.
 const FEWEST_SEEDS: usize = 12;
+/// Most words that a wallet draws (BIP-39).
+const MOST_SEEDS: usize = 24;
 
 /// More of what stands for a password in manuals.
 const MORE_EXAMPLES: &str = "\
