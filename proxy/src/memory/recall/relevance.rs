@@ -1,8 +1,7 @@
 //! How relevant a turn is to a question: a linear model over what the searches say of it, what they say of the turns beside
 //! it, its features, and how near to the times that the question names it was said.
 //!
-//! Answers stand beside what they answer: a turn is worth more when the turn before it fits the question, too, and an assistant's
-//! as much as the user's question before it. The longer a
+//! Answers stand beside what they answer: a turn is worth more when the turn before it fits the question, too. The longer a
 //! turn is, the more it matches by chance, and who asks something rarely answers. The weights are near to what the benchmark
 //! learns (`make bench-weights`), but for two: that the user speaks counts for less, since what tools and assistants say is asked
 //! for, too, and length counts for more, since a long turn leaves the prompt less room for others. It must not know where scores come from.
@@ -50,25 +49,11 @@ pub const WEIGHTS: [(&str, f32); 13] = [
     ("nearness", 1.5),
 ];
 
-/// One score per candidate, higher for more relevant ones; only comparable within one question. An answer is worth at least what the
-/// question is that it was given to, where it matches as well: whoever asks again wants the answer.
+/// One score per candidate, higher for more relevant ones; only comparable within one question.
 #[must_use]
 pub fn scores(candidates: &[Candidate]) -> Vec<f32> {
     let score = |signals: Signals| signals.iter().zip(WEIGHTS).map(|(signal, (_, weight))| signal * weight).sum();
-    let own: Vec<f32> = signals(candidates).into_iter().map(score).collect();
-    let with_question = |(candidate, own_score): (&Candidate, &f32)| {
-        let asked =
-            candidate.previous.filter(|asked| candidates.get(*asked).is_some_and(|asked| candidate.answers(asked)));
-        asked.and_then(|asked| own.get(asked)).map_or(*own_score, |asked| own_score.max(*asked))
-    };
-    candidates.iter().zip(&own).map(with_question).collect()
-}
-
-impl Candidate {
-    /// Whether it is somebody else's answer to what the user asked in the turn before it, and matches as well as that.
-    fn answers(&self, before: &Self) -> bool {
-        before.features.asks && before.features.by_user && !self.features.by_user && self.max_sim >= before.max_sim
-    }
+    signals(candidates).into_iter().map(score).collect()
 }
 
 /// The signals of every candidate.
@@ -167,28 +152,6 @@ mod tests {
         let scores = scores(&[asked, answer, found(5, 0.1), found(3, 0.2)]);
         assert!(scores[1] > scores[2], "{scores:?}");
         assert!(scores[0] > scores[3], "{scores:?}");
-    }
-
-    #[test]
-    fn an_answer_is_worth_what_its_question_is_where_it_matches_as_well() {
-        let said = |role: &str, text: &str, max_sim: f32| Candidate {
-            max_sim: Some(max_sim),
-            features: TurnFeatures::new(role, text).beside("Where?"),
-            ..found(0, 0.5)
-        };
-        let asked = said("user", "Where is the old harbour?", 0.4);
-        let long = "In the north, behind the station. ".repeat(40);
-        let scored = |role: &str, max_sim: f32| {
-            let answer = Candidate { previous: Some(0), ..said(role, &long, max_sim) };
-            scores(&[asked, answer, found(5, 0.1)])
-        };
-        let answered = scored("assistant", 0.5);
-        assert_eq!(answered[0], answered[1]);
-        assert!(answered[1] > answered[2]);
-        let other = scored("assistant", 0.3);
-        assert!(other[1] < other[0], "another matter: {other:?}");
-        let goes_on = scored("user", 0.5);
-        assert!(goes_on[1] < goes_on[0], "who asks does not answer: {goes_on:?}");
     }
 
     #[test]
