@@ -122,10 +122,7 @@ impl PromptMemory for Memory {
         turns: Vec<TurnId>,
         conversation: Option<ConversationView>,
     ) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
-        let found = match conversation {
-            Some(conversation) => self.store.turns_in(scope, &turns, conversation).await?,
-            None => self.store.turns(scope, &turns).await?,
-        };
+        let found = self.store.turns_in(scope, &turns, conversation).await?;
         let within = Within::Turns(turns);
         let points = self.store.points(scope, &within, MOST_POINTS).await?;
         Ok((found, points))

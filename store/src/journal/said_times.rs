@@ -75,6 +75,17 @@ impl Journal {
         found.into_iter().map(|(turn, micros)| Ok((turn, time_from(micros)?))).collect()
     }
 
+    /// The last of the times of [`Journal::said_in`].
+    pub(crate) fn said_last_in(
+        &self,
+        scope: &Scope,
+        conversation: ConversationView,
+        first_seen: &[FirstSeen],
+    ) -> Result<HashMap<TurnId, DateTime<Utc>>, StoreError> {
+        let times = self.said_in(scope, conversation, first_seen, 1)?;
+        Ok(times.into_iter().filter_map(|(turn, times)| Some((turn, *times.first()?))).collect())
+    }
+
     /// When these turns were said in a conversation, at most `most` times of each, the latest place first. What stands
     /// elsewhere and not there is said there now; nothing of turns that stand nowhere.
     pub(crate) fn said_in(

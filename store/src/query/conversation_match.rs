@@ -71,9 +71,12 @@ async fn begun_within(
     let Some(first) = turns.first().copied() else { return Ok(Began::There) };
     let of_journal = scope.clone();
     let recorded = shared.blocking(move |shared| shared.journal.said_at(&of_journal, first, tip)).await?;
+    if recorded.is_some_and(|said| span.contains(&said)) {
+        return Ok(Began::There);
+    }
     let first_seen = lookup::turns(shared, scope, &[first]).await?.first().map(|known| known.time);
     // Of one whose words are not there nobody knows when it was said.
-    if recorded.or(first_seen).is_none_or(|said| span.contains(&said)) {
+    if recorded.is_none() && first_seen.is_none_or(|said| span.contains(&said)) {
         return Ok(Began::There);
     }
     let of_journal = scope.clone();

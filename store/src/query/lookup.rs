@@ -50,11 +50,12 @@ pub(crate) async fn turns(shared: &Arc<Shared>, scope: &Scope, ids: &[TurnId]) -
     Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
 }
 
-/// The same, each with the time when it was said last.
+/// The same, each with the time when it was said last, in a conversation if one is named.
 pub(crate) async fn turns_said_last(
     shared: &Arc<Shared>,
     scope: &Scope,
     ids: &[TurnId],
+    conversation: Option<ConversationView>,
 ) -> Result<Vec<Turn>, StoreError> {
     let mut found = turns(shared, scope, ids).await?;
     if found.is_empty() {
@@ -62,29 +63,14 @@ pub(crate) async fn turns_said_last(
     }
     let first_seen: Vec<_> = found.iter().map(|turn| (turn.id, turn.time)).collect();
     let scope = scope.clone();
-    let last = shared.blocking(move |shared| shared.journal.said_last(&scope, &first_seen)).await?;
+    let last = shared
+        .blocking(move |shared| match conversation {
+            None => shared.journal.said_last(&scope, &first_seen),
+            Some(conversation) => shared.journal.said_last_in(&scope, conversation, &first_seen),
+        })
+        .await?;
     for turn in &mut found {
         turn.time = last.get(&turn.id).copied().unwrap_or(turn.time);
-    }
-    Ok(found)
-}
-
-/// The same, each with the time when it was said last in a conversation.
-pub(crate) async fn turns_said_in(
-    shared: &Arc<Shared>,
-    scope: &Scope,
-    ids: &[TurnId],
-    conversation: ConversationView,
-) -> Result<Vec<Turn>, StoreError> {
-    let mut found = turns(shared, scope, ids).await?;
-    if found.is_empty() {
-        return Ok(found);
-    }
-    let first_seen: Vec<_> = found.iter().map(|turn| (turn.id, turn.time)).collect();
-    let scope = scope.clone();
-    let times = shared.blocking(move |shared| shared.journal.said_in(&scope, conversation, &first_seen, 1)).await?;
-    for turn in &mut found {
-        turn.time = times.get(&turn.id).and_then(|times| times.first()).copied().unwrap_or(turn.time);
     }
     Ok(found)
 }

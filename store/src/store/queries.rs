@@ -109,11 +109,11 @@ impl Store {
     /// See [`Store`].
     pub async fn turns(&self, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, StoreError> {
         self.shared.ensure_open()?;
-        lookup::turns_said_last(&self.shared, scope, ids).await
+        lookup::turns_said_last(&self.shared, scope, ids, None).await
     }
 
-    /// The same, each with the time when it was said last in a conversation. What stands elsewhere and not there is
-    /// said there now.
+    /// The same, each with the time when it was said last in a conversation, if one is named. What stands elsewhere and
+    /// not there is said there now.
     ///
     /// # Errors
     /// See [`Store`].
@@ -121,10 +121,10 @@ impl Store {
         &self,
         scope: &Scope,
         ids: &[TurnId],
-        conversation: ConversationView,
+        conversation: Option<ConversationView>,
     ) -> Result<Vec<Turn>, StoreError> {
         self.shared.ensure_open()?;
-        lookup::turns_said_in(&self.shared, scope, ids, conversation).await
+        lookup::turns_said_last(&self.shared, scope, ids, conversation).await
     }
 
     /// The same as they came, each with the time when it was first seen.

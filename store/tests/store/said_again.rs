@@ -209,7 +209,7 @@ async fn a_conversation_dates_its_turns_by_when_they_were_said_in_it() {
     moved_twice(&store, &scope).await;
     let days = async |tip| {
         let view = ConversationView { tip, now: on("2026-09-09") };
-        let turns = store.turns_in(&scope, &[id(OSLO), id(BERGEN)], view).await.unwrap();
+        let turns = store.turns_in(&scope, &[id(OSLO), id(BERGEN)], Some(view)).await.unwrap();
         turns.into_iter().map(|turn| turn.time).collect::<Vec<_>>()
     };
     assert_eq!(days(Some(at(100, 1))).await, [on("2026-05-01"), on("2026-09-09")]);

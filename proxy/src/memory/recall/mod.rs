@@ -196,10 +196,7 @@ impl Recall<'_> {
         let texts = snapshot.texts(&wanted).await?;
         // Turns are read from the store as it is now. Whoever waits for snapshots to end would keep that waiting.
         drop(snapshot);
-        let turns = match question.conversation() {
-            Some(conversation) => self.store.turns_in(question.scope, &ids, conversation).await?,
-            None => self.store.turns(question.scope, &ids).await?,
-        };
+        let turns = self.store.turns_in(question.scope, &ids, question.conversation()).await?;
         // Of each turn the best one first.
         let mut passages: HashMap<TurnId, Vec<String>> = HashMap::new();
         for (passage, text) in wanted.iter().zip(texts) {

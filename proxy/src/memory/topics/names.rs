@@ -160,12 +160,7 @@ mod tests {
 
     use super::*;
     use crate::memory::main_point::Piece;
-
-    fn vocabulary(points: &[&str]) -> Vocabulary {
-        let mut vocabulary = Vocabulary::default();
-        points.iter().for_each(|text| vocabulary.add(text, &[Piece { text, salience: 1.0 }]));
-        vocabulary
-    }
+    use crate::memory::topics::vocabulary::tests::vocabulary;
 
     fn named(topics: &[&[&str]]) -> Vec<Vec<String>> {
         let topics: Vec<Vocabulary> = topics.iter().map(|points| vocabulary(points)).collect();

@@ -134,12 +134,13 @@ fn is_telling(word: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn vocabulary(points: &[&str]) -> Vocabulary {
+    /// The words of a topic with these main points, each worth as much.
+    pub(in crate::memory::topics) fn vocabulary(points: &[&str]) -> Vocabulary {
         let mut vocabulary = Vocabulary::default();
         points.iter().for_each(|text| vocabulary.add(text, &[Piece { text, salience: 1.0 }]));
         vocabulary
