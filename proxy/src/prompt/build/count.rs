@@ -11,8 +11,7 @@ use crate::error::MemoryError;
 use crate::memory::PromptMemory;
 use crate::openai::block::SEPARATOR;
 use crate::openai::request::Message;
-use crate::openai::splice;
-use crate::openai::splice::Edits;
+use crate::openai::splice::{self, Edits};
 
 impl<M: PromptMemory> Draft<'_, M> {
     /// Tokens of the prompt with `edits`; `None` when they cannot be made.
