@@ -48,6 +48,9 @@ use crate::{models, server};
 /// When a part cannot start. Once it listens, nothing that happens to a request ends it.
 pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
     logs::start(&config.log)?;
+    for key in &config.idle {
+        tracing::warn!("{key}");
+    }
     let recorder = metrics::recorder(&Labels {
         passthrough: &Reason::ALL.map(Reason::label),
         odd_messages: &Oddity::ALL.map(Oddity::label),

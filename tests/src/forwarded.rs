@@ -1,4 +1,4 @@
-//! A forwarded prompt beside the one that was sent: which messages stayed with their bytes, and what was put around them.
+//! A forwarded prompt beside the one that was sent: which messages stayed with their bytes, and what was put behind them.
 //!
 //! It must not know how prompts are made. Messages are compared as they are written, so that JSON which no parser takes (a lone
 //! surrogate, a number without end) can be compared, too.
@@ -7,14 +7,14 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
-use crate::prompt::{BLOCK_END, BLOCK_START, DIGEST_END, DIGEST_START};
+use crate::prompt::{BLOCK_END, BLOCK_START};
 
 /// What became of a prompt's messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fate {
     /// The messages that were forwarded, as places among those that were sent, in order.
     pub retained: Vec<usize>,
-    /// What the proxy wrote into them: digests and memory blocks, as texts.
+    /// The memory blocks that the proxy wrote into them, as texts.
     pub injected: Vec<String>,
 }
 
@@ -34,7 +34,7 @@ pub fn raw_messages(body: &[u8]) -> Vec<String> {
 /// Finds every forwarded message among those that were sent, in their order.
 ///
 /// # Panics
-/// When one of them is not there with its bytes, a digest before its content and a memory block behind it apart.
+/// When one of them is not there with its bytes, a memory block behind its content apart.
 #[must_use]
 pub fn fate(sent: &[String], forwarded: &[String]) -> Fate {
     let mut fate = Fate::default();
@@ -47,7 +47,7 @@ pub fn fate(sent: &[String], forwarded: &[String]) -> Fate {
         });
         before = place;
         fate.retained.push(place);
-        fate.injected.extend(injected.into_iter().rev());
+        fate.injected.extend(injected);
     }
     fate.retained.reverse();
     fate.injected.reverse();
@@ -55,22 +55,14 @@ pub fn fate(sent: &[String], forwarded: &[String]) -> Fate {
 }
 
 /// What was written into a message, nothing for one that is as it was; `None` when something else differs.
-fn injected(sent: &str, forwarded: &str) -> Option<Vec<String>> {
+fn injected(sent: &str, forwarded: &str) -> Option<Option<String>> {
     if sent == forwarded {
-        return Some(Vec::new());
+        return Some(None);
     }
     let content = content(sent)?;
     let start = content.as_ptr().addr() - sent.as_ptr().addr();
-    let inner = content.get(1..content.len() - 1)?;
-    let (head, tail) = (sent.get(..=start)?, sent.get(start + content.len() - 1..)?);
-    let middle = forwarded.strip_prefix(head)?.strip_suffix(tail)?;
-    // Where the content stands in itself again, the border that makes both sides right is the one.
-    middle.match_indices(inner).find_map(|(at, _)| {
-        let (digest, block) = (middle.get(..at)?, middle.get(at + inner.len()..)?);
-        let digest = written(digest, DIGEST_START, DIGEST_END)?;
-        let block = written(block, BLOCK_START, BLOCK_END)?;
-        Some(digest.into_iter().chain(block).collect())
-    })
+    let (before, behind) = sent.split_at_checked(start + content.len() - 1)?;
+    written(forwarded.strip_prefix(before)?.strip_suffix(behind)?).map(Some)
 }
 
 /// The content of a message as it is written, quotes or brackets included.
@@ -80,14 +72,11 @@ fn content(message: &str) -> Option<&str> {
     (content.starts_with('"') || content.starts_with('[')).then_some(content)
 }
 
-/// The text of one whole injection, none where nothing was written; `None` for anything else.
-fn written(piece: &str, open: &str, close: &str) -> Option<Option<String>> {
-    if piece.is_empty() {
-        return Some(None);
-    }
+/// The text of one whole block; `None` for anything else.
+fn written(piece: &str) -> Option<String> {
     let text = plain(piece)?;
     let text = text.trim();
-    (text.starts_with(open) && text.ends_with(close)).then(|| Some(text.to_owned()))
+    (text.starts_with(BLOCK_START) && text.ends_with(BLOCK_END)).then(|| text.to_owned())
 }
 
 /// The text of a piece of a JSON string, or of a text part with the comma that joins it to its neighbour.
@@ -123,15 +112,10 @@ mod tests {
         ]);
         let forwarded = messages(&[
             r#"{"role":"tool","content":"x"}"#,
-            r#"{"role":"user", "content": "<mainpoint-digest>\nd\n</mainpoint-digest>\n\na <mainpoint-memory>p</mainpoint-memory>\n\n<mainpoint-memory>\nm\n</mainpoint-memory>"}"#,
+            r#"{"role":"user", "content": "a <mainpoint-memory>p</mainpoint-memory>\n\n<mainpoint-memory>\nm\n</mainpoint-memory>"}"#,
         ]);
-        let expected = Fate {
-            retained: vec![2, 3],
-            injected: messages(&[
-                "<mainpoint-digest>\nd\n</mainpoint-digest>",
-                "<mainpoint-memory>\nm\n</mainpoint-memory>",
-            ]),
-        };
+        let expected =
+            Fate { retained: vec![2, 3], injected: messages(&["<mainpoint-memory>\nm\n</mainpoint-memory>"]) };
         assert_eq!(fate(&sent, &forwarded), expected);
     }
 
@@ -149,5 +133,13 @@ mod tests {
     fn a_message_with_other_bytes_is_noticed() {
         let sent = messages(&[r#"{"role":"user","content":"a"}"#]);
         let _ = fate(&sent, &messages(&[r#"{"role":"user", "content":"a"}"#]));
+    }
+
+    #[test]
+    #[should_panic(expected = "no message that was sent")]
+    fn words_before_a_message_are_noticed() {
+        let sent = messages(&[r#"{"role":"user","content":"a"}"#]);
+        let digest = r#"{"role":"user","content":"<mainpoint-digest>\nd\n</mainpoint-digest>\n\na"}"#;
+        let _ = fate(&sent, &messages(&[digest]));
     }
 }

@@ -11,7 +11,7 @@ pub const BLOCK_START: &str = "<mainpoint-memory>";
 /// Ends an injected block.
 pub const BLOCK_END: &str = "</mainpoint-memory>";
 
-/// Begins the digest of what has left.
+/// Begins the digest that earlier versions put before a message.
 pub const DIGEST_START: &str = "<mainpoint-digest>";
 /// Ends it.
 pub const DIGEST_END: &str = "</mainpoint-digest>";
@@ -54,8 +54,6 @@ pub fn last_user_text(request: &Value) -> String {
 /// A message's text, taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts<'a> {
-    /// The digest at its head, without its delimiters.
-    pub digest: Option<&'a str>,
     /// What the message says itself.
     pub own: &'a str,
     /// The memory block at its end, without its delimiters.
@@ -65,23 +63,15 @@ pub struct Parts<'a> {
 /// Takes a message's text apart.
 #[must_use]
 pub fn parts(text: &str) -> Parts<'_> {
-    let digest = text.strip_prefix(DIGEST_START).and_then(|inside| inside.split_once(DIGEST_END));
-    let (digest, rest) = digest.map_or((None, text), |(inside, rest)| (Some(inside), rest.trim_start()));
-    let block = rest.trim_end().strip_suffix(BLOCK_END).and_then(|rest| rest.rsplit_once(BLOCK_START));
-    let (own, block) = block.map_or((rest, None), |(own, inside)| (own, Some(inside)));
-    Parts { digest, own: own.trim_end(), block }
+    let block = text.trim_end().strip_suffix(BLOCK_END).and_then(|rest| rest.rsplit_once(BLOCK_START));
+    let (own, block) = block.map_or((text, None), |(own, inside)| (own, Some(inside)));
+    Parts { own: own.trim_end(), block }
 }
 
 /// The memory block at the end of the last user message, without its delimiters.
 #[must_use]
 pub fn memory_block(request: &Value) -> Option<String> {
     parts(&last_user_text(request)).block.map(str::to_owned)
-}
-
-/// The digest at the head of a user message, without its delimiters.
-#[must_use]
-pub fn digest(request: &Value) -> Option<String> {
-    messages(request).iter().find_map(|message| parts(&text(message)).digest.map(str::to_owned))
 }
 
 /// A turn that a block quotes.
@@ -95,7 +85,7 @@ pub struct Quote {
     pub text: String,
 }
 
-/// The turns that a block or a digest quotes, read by its form alone: days in square brackets, and below each of them or behind
+/// The turns that a block quotes, read by its form alone: days in square brackets, and below each of them or behind
 /// it quotes that begin with their speaker and go on in lines that are empty or indented.
 ///
 /// # Panics
@@ -166,7 +156,7 @@ fn unescaped(words: &str) -> String {
     text + rest
 }
 
-/// What the client itself said in a message: its text without the digest at its head and the block at its end.
+/// What the client itself said in a message: its text without the block at its end.
 #[must_use]
 pub fn own_text(message: &Value) -> String {
     parts(&text(message)).own.to_owned()
@@ -203,13 +193,11 @@ mod tests {
     use super::{assert_well_formed, memory_block, parts, quotes};
 
     #[test]
-    fn a_message_falls_apart_into_digest_own_text_and_block() {
-        let found = parts(
-            "<mainpoint-digest>\na\n</mainpoint-digest>\n\nWhich name?\n\n<mainpoint-memory>\nb\n</mainpoint-memory>\n",
-        );
-        assert_eq!((found.digest, found.own, found.block), (Some("\na\n"), "Which name?", Some("\nb\n")));
+    fn a_message_falls_apart_into_own_text_and_block() {
+        let found = parts("Which name?\n\n<mainpoint-memory>\nb\n</mainpoint-memory>\n");
+        assert_eq!((found.own, found.block), ("Which name?", Some("\nb\n")));
         for text in ["", "hello", "a <mainpoint-memory> b", "x</mainpoint-memory>"] {
-            assert_eq!((parts(text).digest, parts(text).own, parts(text).block), (None, text, None));
+            assert_eq!((parts(text).own, parts(text).block), (text, None));
         }
     }
 

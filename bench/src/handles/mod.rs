@@ -53,8 +53,7 @@ const NOTE: &str = "A client says something about twice a second, in conversatio
 /// Any failure of files; also a number of open files that grows.
 pub async fn run(options: &HandlesOptions) -> Result<(), BenchError> {
     let upstream = talkative_upstream().await;
-    let settings =
-        [("store.maintenance_interval_seconds", "1"), ("memory.memory_tokens", "300"), ("memory.digest_tokens", "100")];
+    let settings = [("store.maintenance_interval_seconds", "1"), ("memory.memory_tokens", "300")];
     let proxy = program(&upstream, BUDGET, settings).start().await;
     let length = Duration::from_secs(60 * u64::from(options.minutes));
     let mut counted = Vec::new();

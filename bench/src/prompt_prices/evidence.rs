@@ -1,6 +1,6 @@
 //! How much of a question's evidence a prompt holds.
 //!
-//! A message of the recording counts as present when one message, digest line or memory line of the prompt holds at least half of
+//! A message of the recording counts as present when one message or memory line of the prompt holds at least half of
 //! its content words: lower-cased, without stop words, each once, the first 60 of them. It must not know how the prompt was made.
 
 use std::collections::HashSet;
@@ -27,7 +27,7 @@ impl Offered {
             if at + 1 < prompt.len() && message.role != Role::System {
                 offered.push(content_words(parts.own).collect());
             }
-            let quotes = [parts.digest, parts.block].into_iter().flatten().flat_map(prompt::quotes);
+            let quotes = parts.block.into_iter().flat_map(prompt::quotes);
             offered.extend(quotes.map(|quote| content_words(&quote.text).collect::<HashSet<String>>()));
         }
         Self(offered)

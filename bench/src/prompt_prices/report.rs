@@ -202,7 +202,7 @@ fn method(prices: Prices) -> String {
          any earlier prompt of its chat is cached (from 1,024 tokens on, in steps of 128) and at {cache_write} \
          elsewhere; prompts under 1,024 tokens at {input}. Cached: the share of all prompt tokens. Evidence: after \
          the last round each question that names messages of the chat is asked; a message counts as present when \
-         one message, digest line or memory line of the prompt holds at least half of its content words \
+         one message or memory line of the prompt holds at least half of its content words \
          (lower-cased, without stop words, each once, the first 60); the figure is the mean share. Intervals: \
          bootstrap over chats, for evidence over questions, {RESAMPLES} resamples, seed {SEED}. All prompts but \
          mainpoint's are made by this benchmark; mainpoint's are what the running proxy forwarded, on a store that had \

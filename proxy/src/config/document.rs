@@ -73,6 +73,15 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// Takes a key out of its section, and says where it was written; `None` when it was not.
+    pub(super) fn take(&mut self, section: &'static str, key: &'static str) -> Option<Place> {
+        let place = self.place_of(&format!("{section}.{key}"));
+        let DeValue::Table(keys) = self.table.get_mut().get_mut(section)?.get_mut() else {
+            return None;
+        };
+        keys.remove(key).map(|_| place)
+    }
+
     /// Reads the document with everything in it.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
         T::deserialize(toml::Deserializer::from(self.table.clone())).map_err(|error| self.explain(&error))

@@ -31,9 +31,6 @@ section! {
         /// Most tokens of these memories whatever the share; less than `budget_tokens`; 0 leaves it to the share.
         #[serde(with = "Whole::<0, 10_000_000>")]
         memory_tokens: usize = 0,
-        /// Most tokens of the digest of what has left the prompt, and never more than an eighth of the budget; 0 writes none.
-        #[serde(with = "Whole::<0, 10_000_000>")]
-        digest_tokens: usize = 400,
         /// How likely it must be that a turn answers the question, of everything that was compared with it, for every thousand tokens
         /// that its quote takes; for a message of over 160 bytes in proportion to its length.
         #[serde(deserialize_with = "relevance")]
@@ -85,11 +82,6 @@ impl MemoryConfig {
     pub(crate) fn memory_limit(&self) -> usize {
         let share = (self.budget_tokens as f64 * self.memory_share) as usize;
         if self.memory_tokens > 0 { self.memory_tokens } else { share }
-    }
-
-    /// Most tokens of the digest.
-    pub(crate) fn digest_limit(&self) -> usize {
-        self.digest_tokens.min(self.budget_tokens / 8)
     }
 }
 

@@ -22,6 +22,7 @@ pub use mainpoint_store::Retain;
 pub use memory::{AttachmentPolicy, MemoryConfig, Mode, RecallReach, Storing};
 pub(crate) use prices::Prices;
 pub use prices::{PricePreset, PricesConfig};
+pub use removed::IdleKey;
 pub use secret_kinds::SecretKind;
 pub use server::{LogConfig, ServerConfig, UpstreamConfig};
 pub use store::{ReaderSettings, StoreSettings};
@@ -57,6 +58,9 @@ section! {
         reader: ReaderSettings = ReaderSettings::default(),
         /// What is logged.
         log: LogConfig = LogConfig::default(),
+        /// Keys of earlier versions that were found and do nothing.
+        #[serde(skip)]
+        idle: Vec<IdleKey> = Vec::new(),
     }
 }
 
@@ -149,7 +153,9 @@ impl Config {
                 document.put(section, key, flag, value)?;
             }
         }
+        let idle = removed::take_idle(&mut document);
         let mut config: Self = document.read().map_err(removed::explain)?;
+        config.idle = idle;
         // A path need not be text as the document is.
         if let Some(directory) = &overrides.data_dir {
             config.store.directory.clone_from(directory);

@@ -1,8 +1,11 @@
-//! The keys that earlier versions had, and what became of them.
+//! The keys that earlier versions had, and what became of them: most are refused, some may stay and do nothing.
 //!
 //! It must not know how a configuration is read.
 
-use super::ConfigError;
+use std::fmt;
+
+use super::document::Document;
+use super::{ConfigError, Place};
 
 const ONE_MODEL: &str =
     "models.reader does all of it now; take this key out, and what was remembered is read again by `mainpoint migrate`";
@@ -33,6 +36,37 @@ const FATES: [(&str, &str); 11] = [
     ("reader.window_tokens", "reader.passage_tokens says now how much is read in one pass; 0 leaves it to the model"),
     ("reader.calibration", "the model's attention is read as a whole now, without a list of heads; take this key out"),
 ];
+
+/// Keys that may stay with any value, each with its section.
+const IDLE: [(&str, &str, &str); 1] =
+    [("memory", "digest_tokens", "prompts have no digest of what has left them any more; take this key out")];
+
+/// A key that may stay and does nothing. Its text names the place, the key and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdleKey {
+    place: Place,
+    section: &'static str,
+    key: &'static str,
+    fate: &'static str,
+}
+
+impl fmt::Display for IdleKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, section, key, fate } = self;
+        write!(formatter, "{place}: {section}.{key} does nothing: {fate}")
+    }
+}
+
+/// Takes the keys out of a document that do nothing.
+pub(super) fn take_idle(document: &mut Document<'_>) -> Vec<IdleKey> {
+    let mut taken = Vec::new();
+    for (section, key, fate) in IDLE {
+        if let Some(place) = document.take(section, key) {
+            taken.push(IdleKey { place, section, key, fate });
+        }
+    }
+    taken
+}
 
 /// Says of a key that is not known any more what became of it.
 pub(super) fn explain(error: ConfigError) -> ConfigError {

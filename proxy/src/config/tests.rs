@@ -221,6 +221,23 @@ fn a_key_of_an_earlier_version_says_what_became_of_it() {
 }
 
 #[test]
+fn a_key_that_does_nothing_any_more_may_stay_and_is_named_with_its_line() {
+    for value in ["0", "400", "10_000_000"] {
+        let text = format!("[memory]\nmode = \"shadow\"\ndigest_tokens = {value}\n");
+        let config = with_environment(&text, &[]).unwrap();
+        let said: Vec<String> = config.idle.iter().map(ToString::to_string).collect();
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].starts_with("line 3: memory.digest_tokens does nothing: prompts have no digest"), "{said:?}");
+        let without = with_environment("[memory]\nmode = \"shadow\"\n", &[]).unwrap();
+        assert_eq!(Config { idle: Vec::new(), ..config }, without);
+        assert_eq!(without.idle, []);
+    }
+    assert!(refusal("[server]\ndigest_tokens = 4").contains("unknown key `server.digest_tokens`"));
+    assert!(refusal("memory = 3").contains("memory = 3: expected a section"));
+    assert_eq!(with_environment("memory.digest_tokens = 4", &[]).unwrap().idle.len(), 1);
+}
+
+#[test]
 fn any_match_may_be_the_least_and_any_number_of_passages_scanned() {
     for (text, expected) in [("-1", -1.0), ("0", 0.0), ("0.25", 0.25), ("1.0", 1.0)] {
         let config = with_environment(&format!("[memory]\nleast_match = {text}"), &[]).unwrap();

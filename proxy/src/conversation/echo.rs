@@ -2,7 +2,7 @@
 //! the same data.
 //!
 //! Only a block that bears the number of this very message counts; whatever else looks like a block is what the client says.
-//! It must not know what is done with what is found.
+//! The digests that earlier versions put before messages are known as well. It must not know what is done with what is found.
 
 use super::chain::Chain;
 use crate::openai::block::{self, PossibleBlock};
@@ -70,7 +70,7 @@ mod tests {
     use crate::openai::quote::quote;
     use crate::openai::quote::reader::some_text;
     use crate::openai::request::tests::parsed;
-    use crate::openai::splice::{Edits, Injection, rewrite};
+    use crate::openai::splice::{Edits, rewrite};
 
     fn chain() -> Chain {
         Chain::new(&Scope::new("k-a").unwrap())
@@ -91,8 +91,15 @@ mod tests {
         vec![quote("user", &[], "a\n</mainpoint-memory>")]
     }
 
-    fn injection(seal: Seal, head: bool, tail: bool) -> Injection {
-        Injection { head: head.then(|| seal.digest(&lines())), tail: tail.then(|| seal.memory(&lines())) }
+    /// The same request as an earlier version forwarded it, with a digest before its message.
+    fn with_digest(request: &[u8], digest: &str) -> String {
+        let mut request: Value = serde_json::from_slice(request).unwrap();
+        let content = &mut request["messages"][0]["content"];
+        *content = match content.take() {
+            Value::Array(parts) => [vec![json!({"type": "text", "text": digest})], parts].concat().into(),
+            text => json!(format!("{digest}{SEPARATOR}{}", text.as_str().unwrap())),
+        };
+        request.to_string()
     }
 
     proptest! {
@@ -105,8 +112,13 @@ mod tests {
             let before = request(&content);
             prop_assert!(before.messages[0].echo.is_none(), "nothing was put in yet");
             let seal = chain().seal(&before.messages[0], Echo::default());
-            let edits = Edits { injections: [(0, injection(seal, head, tail))].into(), ..Edits::default() };
-            let mut after = parsed(std::str::from_utf8(&rewrite(&before, &edits).unwrap()).unwrap());
+            let block = tail.then(|| (0, seal.memory(&lines())));
+            let bytes = rewrite(&before, &Edits { blocks: block.into_iter().collect(), ..Edits::default() }).unwrap();
+            let sent_back = match head {
+                true => with_digest(&bytes, &seal.digest(&lines())),
+                false => String::from_utf8(bytes.to_vec()).unwrap(),
+            };
+            let mut after = parsed(&sent_back);
             recognise(&chain(), &mut after.messages);
             prop_assert_eq!(after.messages[0].carries_memory(), head || tail);
             prop_assert_eq!(after.messages[0].text(), own);

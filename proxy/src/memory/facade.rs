@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{ConversationMatch, ConversationView, LedgerEntry, Point, Scope, Turn, TurnId, TurnKind, Within};
+use mainpoint_store::{ConversationMatch, LedgerEntry, Point, Scope, Turn, TurnId, TurnKind, Within};
 
 use super::{Memory, Part, Recall, RecallQuery, RecallResult};
 use crate::error::MemoryError;
@@ -49,13 +49,11 @@ pub(crate) trait PromptMemory: Send + Sync {
         turns: &[TurnId],
     ) -> impl Future<Output = Result<HashSet<TurnId>, MemoryError>> + Send;
 
-    /// Turns in the order asked, each with the time when it was said last, in a conversation if one is named, and their
-    /// main points: at most [`MOST_POINTS`], any of them where there are more.
+    /// Turns in the order asked, as they came, and their main points: at most [`MOST_POINTS`], any of them where there are more.
     fn main_points(
         &self,
         scope: &Scope,
         turns: Vec<TurnId>,
-        conversation: Option<ConversationView>,
     ) -> impl Future<Output = Result<(Vec<Turn>, Vec<Point>), MemoryError>> + Send;
 
     /// What the ledger has about these turns.
@@ -116,13 +114,8 @@ impl PromptMemory for Memory {
         Ok(self.store.already_read(scope, turns).await?)
     }
 
-    async fn main_points(
-        &self,
-        scope: &Scope,
-        turns: Vec<TurnId>,
-        conversation: Option<ConversationView>,
-    ) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
-        let found = self.store.turns_in(scope, &turns, conversation).await?;
+    async fn main_points(&self, scope: &Scope, turns: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
+        let found = self.store.turns_as_they_came(scope, &turns).await?;
         let within = Within::Turns(turns);
         let points = self.store.points(scope, &within, MOST_POINTS).await?;
         Ok((found, points))

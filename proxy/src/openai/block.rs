@@ -1,4 +1,5 @@
-//! The memory block and the digest: what stands around quoted lines in a message, and how a block that comes back is known.
+//! The memory block: what stands around quoted lines in a message, and how a block that comes back is known, also the digest that
+//! earlier versions put before a message.
 //!
 //! It must not know what is quoted or where the blocks go.
 
@@ -20,7 +21,8 @@ impl Seal {
         MEMORY.around(lines, |inside| self.number(&MEMORY, inside))
     }
 
-    /// The whole digest, its lines in the order given.
+    /// A whole digest as earlier versions made it, its lines in the order given.
+    #[cfg(test)]
     pub(crate) fn digest(&self, lines: &[String]) -> String {
         DIGEST.around(lines, |inside| self.number(&DIGEST, inside))
     }
@@ -63,11 +65,6 @@ pub(crate) fn render(lines: &[String]) -> String {
     MEMORY.around(lines, |_| [b'0'; DIGITS])
 }
 
-/// A digest before it is known what message it goes into: it costs as many tokens as a sealed one.
-pub(crate) fn digest(lines: &[String]) -> String {
-    DIGEST.around(lines, |_| [b'0'; DIGITS])
-}
-
 /// Something that has the form of a block, and may have been made here or not.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PossibleBlock<'a> {
@@ -79,7 +76,7 @@ pub(crate) struct PossibleBlock<'a> {
     inside: &'a str,
 }
 
-/// What has the form of a digest at the beginning of `text`.
+/// What has the form of a digest of earlier versions at the beginning of `text`.
 pub(crate) fn digest_before(text: &str) -> Option<PossibleBlock<'_>> {
     let end = text.strip_prefix(DIGEST.open)?.find(DIGEST.close)? + DIGEST.open.len() + DIGEST.close.len();
     let (block, rest) = text.split_at_checked(end)?;
@@ -100,7 +97,7 @@ pub(crate) fn condensed(text: &str) -> Option<PossibleBlock<'_>> {
     CONDENSED.find(text, 0)
 }
 
-/// What stands between a message's own text and what is put before or after it.
+/// What stands between a message's own text and what is put behind it, or was put before it.
 pub(crate) const SEPARATOR: &str = "\n\n";
 
 /// Digits of a block's number. Most tokenizers make as many tokens of any nine digits.
@@ -235,7 +232,7 @@ mod tests {
 
     #[test]
     fn only_what_has_the_form_of_a_block_is_found() {
-        let (memory, digest) = (render(&[]), digest(&[]));
+        let (memory, digest) = (render(&[]), DIGEST.around(&[], |_| [b'0'; DIGITS]));
         for text in [
             "",
             "hello",

@@ -19,24 +19,8 @@ pub(crate) struct Edits {
     pub(crate) dropped: BTreeSet<usize>,
     /// The texts that take the place of tools' results, by their index.
     pub(crate) replaced: BTreeMap<usize, String>,
-    /// What is put into messages, by their index.
-    pub(crate) injections: BTreeMap<usize, Injection>,
-}
-
-/// What is put into a message.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Injection {
-    /// A block before the message's own content.
-    pub(crate) head: Option<String>,
-    /// A block after it.
-    pub(crate) tail: Option<String>,
-}
-
-impl Injection {
-    /// Whether nothing is put in.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.head.is_none() && self.tail.is_none()
-    }
+    /// The blocks that are put behind the content of messages, by their index.
+    pub(crate) blocks: BTreeMap<usize, String>,
 }
 
 /// The request's body with `edits` made.
@@ -53,10 +37,9 @@ pub(crate) fn rewrite(request: &ChatRequest, edits: &Edits) -> Option<Bytes> {
         if index != first {
             out.extend_from_slice(body.get(gap_before(request, index)?)?);
         }
-        let injection = edits.injections.get(&index).filter(|injection| !injection.is_empty());
-        match (edits.replaced.get(&index), injection) {
+        match (edits.replaced.get(&index), edits.blocks.get(&index)) {
             (Some(text), _) => results::write(&mut out, request, message, text)?,
-            (None, Some(injection)) => inject(&mut out, request, message, injection)?,
+            (None, Some(block)) => inject(&mut out, request, message, block)?,
             (None, None) => out.extend_from_slice(body.get(message.range.clone())?),
         }
     }
@@ -65,22 +48,15 @@ pub(crate) fn rewrite(request: &ChatRequest, edits: &Edits) -> Option<Bytes> {
     Some(out.freeze())
 }
 
-/// The message as the model will see it with `injection`; `None` when its content can take no text.
-pub(crate) fn injected(message: &Message, injection: &Injection) -> Option<Message> {
-    if injection.is_empty() {
-        return Some(message.clone());
-    }
+/// The message as the model will see it with `block`; `None` when its content can take no text.
+pub(crate) fn injected(message: &Message, block: &str) -> Option<Message> {
     let mut longer = message.clone();
     longer.parts = message.original_parts().map(Part::from).collect();
     longer.echo = Echo::default();
     match &message.content {
         Content::None => return None,
-        Content::Text(_) => longer.parts = vec![Part::Text(joined(&message.text(), injection))],
-        Content::Parts(_) => {
-            let (head, tail) = (injection.head.clone(), injection.tail.clone());
-            longer.parts.splice(0..0, head.map(Part::Text));
-            longer.parts.extend(tail.map(Part::Text));
-        }
+        Content::Text(_) => longer.parts = vec![Part::Text(joined(&message.text(), block))],
+        Content::Parts(_) => longer.parts.push(Part::Text(block.to_owned())),
     }
     Some(longer)
 }
@@ -94,42 +70,32 @@ fn gap_before(request: &ChatRequest, index: usize) -> Option<Range<usize>> {
     Some(before.range.end..request.messages.get(index)?.range.start)
 }
 
-/// The message with its blocks inside the quotes or brackets of its content.
-fn inject(out: &mut BytesMut, request: &ChatRequest, message: &Message, injection: &Injection) -> Option<()> {
+/// The message with a block inside the quotes or brackets of its content.
+fn inject(out: &mut BytesMut, request: &ChatRequest, message: &Message, block: &str) -> Option<()> {
     if message.carries_memory() {
-        return replace(out, request, message, injection);
+        return replace(out, request, message, block);
     }
-    let (place, head, tail) = match &message.content {
+    let (place, tail) = match &message.content {
         Content::None => return None,
-        Content::Text(place) => {
-            let head = injection.head.as_ref().map(|block| escaped(&format!("{block}{SEPARATOR}")));
-            let tail = injection.tail.as_ref().map(|block| escaped(&format!("{SEPARATOR}{block}")));
-            (place, head, tail)
-        }
+        Content::Text(place) => (place, escaped(&format!("{SEPARATOR}{block}"))),
         Content::Parts(place) => {
-            let part = |block: &String| request.surface.text_part(block).to_string();
-            let (head, tail) = (injection.head.as_ref().map(part), injection.tail.as_ref().map(part));
-            let alone = message.parts.is_empty();
-            let after_head = if alone && tail.is_none() { "" } else { "," };
-            let before_tail = if alone { "" } else { "," };
-            (place, head.map(|head| format!("{head}{after_head}")), tail.map(|tail| format!("{before_tail}{tail}")))
+            let comma = if message.parts.is_empty() { "" } else { "," };
+            (place, format!("{comma}{}", request.surface.text_part(block)))
         }
     };
-    let (opening, closing) = (place.start + 1, place.end.checked_sub(1)?);
-    out.extend_from_slice(request.body.get(message.range.start..opening)?);
-    out.extend_from_slice(head.unwrap_or_default().as_bytes());
-    out.extend_from_slice(request.body.get(opening..closing)?);
-    out.extend_from_slice(tail.unwrap_or_default().as_bytes());
+    let closing = place.end.checked_sub(1)?;
+    out.extend_from_slice(request.body.get(message.range.start..closing)?);
+    out.extend_from_slice(tail.as_bytes());
     out.extend_from_slice(request.body.get(closing..message.range.end)?);
     Some(())
 }
 
-/// A client that sends injected blocks back gets the new ones in their place. The content is written anew then; the
+/// A client that sends injected blocks back gets the new one in their place. The content is written anew then; the
 /// message's other fields keep their bytes.
-fn replace(out: &mut BytesMut, request: &ChatRequest, message: &Message, injection: &Injection) -> Option<()> {
+fn replace(out: &mut BytesMut, request: &ChatRequest, message: &Message, block: &str) -> Option<()> {
     let (place, content) = match &message.content {
         Content::None => return None,
-        Content::Text(place) => (place, Value::from(joined(&message.text(), injection))),
+        Content::Text(place) => (place, Value::from(joined(&message.text(), block))),
         Content::Parts(place) => {
             let mut parts: Vec<Value> = serde_json::from_slice(request.slice(place)).ok()?;
             let (count, mut places) = (parts.len(), 0..);
@@ -144,9 +110,7 @@ fn replace(out: &mut BytesMut, request: &ChatRequest, message: &Message, injecti
                 }
                 true
             });
-            let part = |block: &String| request.surface.text_part(block);
-            parts.splice(0..0, injection.head.as_ref().map(part));
-            parts.extend(injection.tail.as_ref().map(part));
+            parts.push(request.surface.text_part(block));
             (place, Value::from(parts))
         }
     };
@@ -156,9 +120,8 @@ fn replace(out: &mut BytesMut, request: &ChatRequest, message: &Message, injecti
     Some(())
 }
 
-fn joined(own: &str, injection: &Injection) -> String {
-    let pieces = [injection.head.as_deref(), Some(own), injection.tail.as_deref()];
-    pieces.into_iter().flatten().collect::<Vec<_>>().join(SEPARATOR)
+fn joined(own: &str, block: &str) -> String {
+    format!("{own}{SEPARATOR}{block}")
 }
 
 /// `text` as the inside of a JSON string.
@@ -181,10 +144,9 @@ mod tests {
     use crate::conversation::exchanges::tests::conversation;
 
     fn edits(dropped: &[usize], tail: Option<(usize, &str)>) -> Edits {
-        let injection = |block: &str| Injection { head: None, tail: Some(block.to_owned()) };
         Edits {
             dropped: dropped.iter().copied().collect(),
-            injections: tail.into_iter().map(|(index, block)| (index, injection(block))).collect(),
+            blocks: tail.into_iter().map(|(index, block)| (index, block.to_owned())).collect(),
             ..Edits::default()
         }
     }
@@ -245,15 +207,13 @@ mod tests {
 
         #[test]
         fn added_blocks_arrive_as_they_were_written(
-            own in "\\PC{0,20}", parts: bool,
-            head in prop::option::of("(\\PC|\n|\"|\\\\){0,40}"), tail in prop::option::of("(\\PC|\n|\"|\\\\){0,40}"),
+            own in "\\PC{0,20}", parts: bool, block in "(\\PC|\n|\"|\\\\){0,40}",
         ) {
             let content = if parts { json!([{"type": "text", "text": own}]) } else { json!(own) };
             let request = parsed(&json!({"messages": [{"role": "user", "content": content}]}).to_string());
-            let injection = Injection { head, tail };
-            let edits = Edits { injections: [(0, injection.clone())].into(), ..Edits::default() };
-            let again = parsed(std::str::from_utf8(&rewrite(&request, &edits).unwrap()).unwrap());
-            prop_assert_eq!(&again.messages[0].parts, &injected(&request.messages[0], &injection).unwrap().parts);
+            let bytes = rewrite(&request, &edits(&[], Some((0, &block)))).unwrap();
+            let again = parsed(std::str::from_utf8(&bytes).unwrap());
+            prop_assert_eq!(&again.messages[0].parts, &injected(&request.messages[0], &block).unwrap().parts);
         }
     }
 
@@ -284,21 +244,16 @@ mod tests {
     }
 
     #[test]
-    fn head_and_tail_surround_the_parts_of_an_array_and_an_empty_one_too() {
+    fn a_block_stands_behind_the_parts_of_an_array_whatever_they_are() {
         let request = parsed(
             r#"{"messages":[{"role":"user","content":[]},{"role":"user","content":[{"type":"image_url","image_url":{"url":"u"}}]}]}"#,
         );
-        let both = Injection { head: Some("H".to_owned()), tail: Some("T".to_owned()) };
-        let head = Injection { head: Some("H".to_owned()), tail: None };
-        let edits = Edits { injections: [(0, both.clone()), (1, both)].into(), ..Edits::default() };
+        let block = || "T".to_owned();
+        let edits = Edits { blocks: [(0, block()), (1, block())].into(), ..Edits::default() };
         let value: Value = serde_json::from_slice(&rewrite(&request, &edits).unwrap()).unwrap();
-        let (first, last) = (json!({"type": "text", "text": "H"}), json!({"type": "text", "text": "T"}));
-        let image = json!({"type": "image_url", "image_url": {"url": "u"}});
-        assert_eq!(value["messages"][0]["content"], json!([first, last]));
-        assert_eq!(value["messages"][1]["content"], json!([first, image, last]));
-        let edits = Edits { injections: [(0, head)].into(), ..Edits::default() };
-        let value: Value = serde_json::from_slice(&rewrite(&request, &edits).unwrap()).unwrap();
-        assert_eq!(value["messages"][0]["content"], json!([first]));
+        let text = json!({"type": "text", "text": "T"});
+        assert_eq!(value["messages"][0]["content"], json!([text]));
+        assert_eq!(value["messages"][1]["content"], json!([{"type": "image_url", "image_url": {"url": "u"}}, text]));
     }
 
     #[test]
@@ -319,10 +274,7 @@ mod tests {
             let value: Value = serde_json::from_slice(&bytes).unwrap();
             assert_eq!(value["messages"][0], json!({"role": "user", "content": expected, "x": 1}));
             let again = parsed(std::str::from_utf8(&bytes).unwrap());
-            assert_eq!(
-                again.messages[0].parts,
-                injected(&request.messages[0], &Injection { head: None, tail: Some(new.clone()) }).unwrap().parts
-            );
+            assert_eq!(again.messages[0].parts, injected(&request.messages[0], &new).unwrap().parts);
         }
     }
 

@@ -27,7 +27,6 @@ use crate::http::credentials::CallerHeaders;
 use crate::http::identity::Identity;
 use crate::memory::RecalledTurn;
 use crate::memory::turns::{recalled, turn};
-use crate::openai::quote;
 use crate::openai::request::Surface;
 use crate::openai::splice::{injected, rewrite};
 use crate::openai::tokens::{TokenCounter, TokenFactors};
@@ -47,7 +46,7 @@ enum Path {
     PassThroughNew,
     /// A request whose messages but the last two were counted before, forwarded with its own bytes.
     PassThroughKnown,
-    /// A prepared request that is over its budget: half of it leaves, a digest and memories are put in.
+    /// A prepared request that is over its budget: half of it leaves, memories are put in.
     Rewriting,
 }
 
@@ -66,8 +65,6 @@ const TEXT: usize = 1000;
 /// Memories that are found, and the tokens that they may take.
 const MEMORIES: u32 = 20;
 const MEMORY_TOKENS: usize = 1500;
-/// Lines of the digest.
-const DIGEST: usize = 20;
 
 #[test]
 fn no_path_takes_more_than_it_did() {
@@ -168,11 +165,9 @@ fn rewriting(preparation: &Preparation, prepared: &Prepared, memories: &[Recalle
     let packed = pack(memories, &HashSet::new(), place, count).unwrap().unwrap();
     let record = BlockRecord { text: Some(packed.block()), sources: packed.sources() };
     let blocks = BTreeMap::from([(question, record)]);
-    let digest: Vec<String> =
-        (0..DIGEST).map(|line| quote::quote("user", &[], &format!("line {line} of the digest"))).collect();
-    let edits = edits(prepared, &dropped, &digest, &blocks);
-    for (index, injection) in &edits.injections {
-        let longer = injected(&messages[*index], injection).unwrap();
+    let edits = edits(prepared, &dropped, &blocks);
+    for (index, block) in &edits.blocks {
+        let longer = injected(&messages[*index], block).unwrap();
         preparation.counter.message(prepared.tokenizer, &longer).unwrap();
     }
     rewrite(&prepared.request, &edits).unwrap()

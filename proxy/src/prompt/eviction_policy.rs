@@ -58,10 +58,8 @@ pub(crate) struct Situation {
 pub(crate) struct Cut {
     /// Index of the last message with a turn id that leaves.
     pub(crate) horizon: usize,
-    /// Tokens that are left, the new digest included.
+    /// Tokens that are left.
     pub(crate) after: usize,
-    /// Most tokens of the new digest.
-    pub(crate) digest: usize,
     /// Whether it takes from what was said last, which the question may lean on.
     pub(crate) is_deep: bool,
 }
@@ -140,7 +138,7 @@ impl EvictionLimits {
         let would = situation.tokens.saturating_sub(cut.after);
         let is_enough = freed > 0 && freed.saturating_mul(2) >= would;
         let has_room = after <= self.high && after + situation.coming <= self.budget;
-        let balance = Balance::new(situation, Cut { after, digest: 0, ..cut }, prices);
+        let balance = Balance::new(situation, Cut { after, ..cut }, prices);
         let must = situation.tokens > self.budget || situation.cache == CacheState::Cold;
         (is_enough && has_room && (must || balance.pays())).then_some(balance)
     }
@@ -213,7 +211,7 @@ mod tests {
 
     fn cuts(afters: &[usize]) -> Vec<Cut> {
         let numbered = afters.iter().enumerate();
-        numbered.map(|(horizon, after)| Cut { horizon, after: *after, digest: 0, is_deep: false }).collect()
+        numbered.map(|(horizon, after)| Cut { horizon, after: *after, is_deep: false }).collect()
     }
 
     #[test]
@@ -259,7 +257,7 @@ mod tests {
 
     #[test]
     fn what_was_said_last_leaves_only_when_the_budget_demands_it() {
-        let cut = |horizon, after, is_deep| Cut { horizon, after, digest: 0, is_deep };
+        let cut = |horizon, after, is_deep| Cut { horizon, after, is_deep };
         let horizon =
             |tokens, cuts: &[Cut]| LIMITS.choose(situation(tokens), cuts, &PRICES).map(|(cut, _)| cut.horizon);
         let enough = [cut(0, 700, false), cut(1, 250, true), cut(2, 100, true)];
@@ -277,7 +275,7 @@ mod tests {
         assert_eq!(horizon(cold(400)), Some(1), "110 tokens, which are more than four turns of 25");
         assert_eq!(horizon(cold(380)), None, "90 tokens");
         assert_eq!(horizon(cold(300)), None, "at the low-water mark");
-        let recent = [Cut { horizon: 1, after: 250, digest: 0, is_deep: true }];
+        let recent = [Cut { horizon: 1, after: 250, is_deep: true }];
         assert_eq!(LIMITS.choose(cold(440), &recent, &PRICES), None, "what was said last stays");
     }
 
@@ -294,7 +292,7 @@ mod tests {
 
     #[test]
     fn results_are_shortened_in_the_place_of_a_cut_where_that_frees_half_as_much_and_leaves_room() {
-        let cut = Cut { horizon: 3, after: 200, digest: 0, is_deep: true };
+        let cut = Cut { horizon: 3, after: 200, is_deep: true };
         let instead = |tokens, coming, after| {
             let prompt = Situation { coming, ..situation(tokens) };
             LIMITS.instead(prompt, cut, after, &PRICES).map(|balance| balance.kept)
@@ -308,7 +306,7 @@ mod tests {
 
     #[test]
     fn within_the_budget_results_are_shortened_only_if_that_pays_or_costs_nothing() {
-        let cut = Cut { horizon: 3, after: 300, digest: 0, is_deep: false };
+        let cut = Cut { horizon: 3, after: 300, is_deep: false };
         let slow = Situation { growth: 10, ..situation(900) };
         let quick = Situation { growth: 5000, ..slow };
         assert!(LIMITS.instead(slow, cut, 480, &PRICES).is_some());

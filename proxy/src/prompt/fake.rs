@@ -6,9 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{
-    ConversationMatch, ConversationView, LedgerEntry, LedgerKind, Point, Scope, Turn, TurnId, TurnKind,
-};
+use mainpoint_store::{ConversationMatch, LedgerEntry, LedgerKind, Point, Scope, Turn, TurnId, TurnKind};
 
 use crate::error::MemoryError;
 use crate::memory::{MOST_POINTS, Part, PromptMemory, RecallQuery, RecallResult, RecalledTurn};
@@ -81,12 +79,7 @@ impl PromptMemory for FakeMemory {
         Ok(turns.iter().copied().filter(|_| !self.has_read_nothing).collect())
     }
 
-    async fn main_points(
-        &self,
-        _: &Scope,
-        ids: Vec<TurnId>,
-        _: Option<ConversationView>,
-    ) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
+    async fn main_points(&self, _: &Scope, ids: Vec<TurnId>) -> Result<(Vec<Turn>, Vec<Point>), MemoryError> {
         let turns = self.turns.iter().filter(|turn| ids.contains(&turn.id));
         let points = self.points.iter().filter(|point| ids.contains(&point.turn));
         Ok((turns.cloned().collect(), points.take(MOST_POINTS).cloned().collect()))

@@ -6,10 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use mainpoint_store::{LedgerEntry, LedgerKind, TurnId};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
-use super::digest::DigestLine;
 use super::pack::Source;
 
 /// A memory block at the tail of a user message.
@@ -21,33 +20,23 @@ pub(crate) struct BlockRecord {
     pub(crate) sources: Vec<Source>,
 }
 
-/// What has left a prompt up to a message, and the digest of it.
+/// What has left a prompt up to a message. Records of earlier versions hold a digest of it besides, which is passed over.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EvictionRecord {
-    /// The lines of the digest.
-    pub(crate) lines: Vec<String>,
-    /// The turn of each line; none at all where an earlier version wrote one of them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) turns: Vec<TurnId>,
     /// The turns before its end that stayed, because they could not be quoted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) held: Vec<TurnId>,
 }
 
-impl EvictionRecord {
-    /// What has left with this digest, but for the turns `held`.
-    pub(crate) fn new(lines: Vec<DigestLine>, held: Vec<TurnId>) -> Self {
-        let turns: Option<Vec<TurnId>> = lines.iter().map(|line| line.turn).collect();
-        let lines = lines.into_iter().map(|line| line.text).collect();
-        Self { lines, turns: turns.unwrap_or_default(), held }
-    }
-
-    /// The digest line by line.
-    pub(crate) fn digest(&self) -> Vec<DigestLine> {
-        let is_told = self.turns.len() == self.lines.len();
-        let turns = self.turns.iter().copied().map(Some).filter(|_| is_told).chain(std::iter::repeat(None));
-        self.lines.iter().cloned().zip(turns).map(|(text, turn)| DigestLine { text, turn }).collect()
-    }
+/// The digest in a record of an earlier version. Its words are on disk as long as the record is.
+#[derive(Deserialize)]
+struct FormerDigest {
+    /// A line for each turn that it quotes.
+    #[serde(default)]
+    lines: Vec<IgnoredAny>,
+    /// The turn of each line; none at all where a still earlier version wrote one of them.
+    #[serde(default)]
+    turns: Vec<TurnId>,
 }
 
 /// What stands in the place of a tool's result.
@@ -67,8 +56,8 @@ pub(crate) fn quoted_turns(kind: LedgerKind, value: &[u8]) -> Option<Vec<TurnId>
             Some(block.sources.iter().map(|source| source.turn).collect())
         }
         LedgerKind::Eviction => {
-            let record: EvictionRecord = serde_json::from_slice(value).ok()?;
-            (record.turns.len() == record.lines.len()).then_some(record.turns)
+            let digest: FormerDigest = serde_json::from_slice(value).ok()?;
+            (digest.turns.len() == digest.lines.len()).then_some(digest.turns)
         }
         LedgerKind::Shortened => {
             let record: ShortenedRecord = serde_json::from_slice(value).ok()?;
@@ -83,7 +72,7 @@ pub(crate) fn quoted_turns(kind: LedgerKind, value: &[u8]) -> Option<Vec<TurnId>
 pub(crate) struct CurrentEviction {
     /// Index of the last message with a turn id that has left.
     pub(crate) horizon: usize,
-    /// Its digest.
+    /// What stayed before that.
     pub(crate) record: EvictionRecord,
 }
 
@@ -181,18 +170,15 @@ mod tests {
 
     #[test]
     fn the_newest_eviction_on_the_chain_holds_and_blocks_stand_where_they_stood() {
-        let eviction = |lines: &[&str]| EvictionRecord {
-            lines: lines.iter().map(|line| (*line).to_owned()).collect(),
-            ..EvictionRecord::default()
-        };
+        let eviction = |held| EvictionRecord { held };
         let entries = [
-            entry(LedgerKind::Eviction, ONE, ONE, &eviction(&["a"])),
-            entry(LedgerKind::Eviction, TWO, ONE, &eviction(&["a", "b"])),
+            entry(LedgerKind::Eviction, ONE, ONE, &eviction(vec![])),
+            entry(LedgerKind::Eviction, TWO, ONE, &eviction(vec![THREE])),
             entry(LedgerKind::Block, TWO, ONE, &block("B")),
             entry(LedgerKind::Block, THREE, ONE, &block("elsewhere")),
         ];
         let recorded = Recorded::from_entries(&[None, Some(ONE), None, Some(TWO)], &[], &entries);
-        let current = CurrentEviction { horizon: 3, record: eviction(&["a", "b"]) };
+        let current = CurrentEviction { horizon: 3, record: eviction(vec![THREE]) };
         assert_eq!(recorded.eviction, Some(current));
         assert_eq!(recorded.blocks, [(3, block("B"))].into());
         assert_eq!(recorded.quoted(|_| true), HashSet::from([THREE]));
@@ -220,22 +206,30 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_tells_whose_words_it_holds_unless_an_earlier_version_wrote_it() {
+    fn an_entry_tells_whose_words_it_holds() {
         let quoted = |entry: &LedgerEntry| quoted_turns(entry.kind, &entry.value);
         assert_eq!(quoted(&entry(LedgerKind::Block, ONE, ONE, &block("B"))), Some(vec![THREE]));
         assert_eq!(quoted(&entry(LedgerKind::Block, ONE, ONE, &BlockRecord::default())), Some(Vec::new()));
-        let line = |text: &str, turn| DigestLine { text: text.to_owned(), turn };
-        let lines = vec![line("a", Some(TWO)), line("b", Some(THREE))];
-        let told = EvictionRecord::new(lines.clone(), vec![ONE]);
-        assert_eq!(told.digest(), lines);
-        assert_eq!(quoted(&entry(LedgerKind::Eviction, ONE, ONE, &told)), Some(vec![TWO, THREE]));
-        let earlier = r#"{"lines":["a"],"held":[]}"#;
-        assert_eq!(quoted_turns(LedgerKind::Eviction, earlier.as_bytes()), None);
-        let earlier: EvictionRecord = serde_json::from_str(earlier).unwrap_or_default();
-        assert_eq!(earlier.digest(), [line("a", None)]);
-        let mixed = EvictionRecord::new(vec![line("a", None), line("b", Some(TWO))], Vec::new());
-        assert_eq!(quoted(&entry(LedgerKind::Eviction, ONE, ONE, &mixed)), None);
-        assert_eq!(quoted_turns(LedgerKind::Eviction, br#"{"lines":[]}"#), Some(Vec::new()));
+        let eviction = EvictionRecord { held: vec![ONE] };
+        assert_eq!(quoted(&entry(LedgerKind::Eviction, ONE, ONE, &eviction)), Some(Vec::new()));
         assert_eq!(quoted_turns(LedgerKind::Block, b"nonsense"), None);
+    }
+
+    #[test]
+    fn an_eviction_of_an_earlier_version_holds_without_its_digest_and_goes_with_the_turns_that_this_quotes() {
+        let id = |turn: TurnId| serde_json::to_string(&turn).unwrap_or_default();
+        let (one, two, three) = (id(ONE), id(TWO), id(THREE));
+        for (value, quoted) in [
+            (format!(r#"{{"lines":["a","b"],"turns":[{two},{three}],"held":[{one}]}}"#), Some(vec![TWO, THREE])),
+            (format!(r#"{{"lines":["a"],"held":[{one}]}}"#), None),
+            (format!(r#"{{"lines":[],"held":[{one}]}}"#), Some(Vec::new())),
+        ] {
+            assert_eq!(quoted_turns(LedgerKind::Eviction, value.as_bytes()), quoted, "{value}");
+            let entries =
+                [LedgerEntry { kind: LedgerKind::Eviction, turn: TWO, conversation: ONE, value: value.into_bytes() }];
+            let current = Recorded::from_entries(&[Some(ONE), Some(TWO)], &[], &entries).eviction;
+            let record = EvictionRecord { held: vec![ONE] };
+            assert_eq!(current, Some(CurrentEviction { horizon: 1, record }));
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The prompt that is forwarded: the original one, or one that is built to fit its budget out of what stays, digests and memories.
+//! The prompt that is forwarded: the original one, or one that is built to fit its budget out of what stays and memories.
 //!
 //! [`plan`] prepares a request, fails open and says what became of it; [`build`] compares it with the budget and builds. It must not know sockets, servers or upstreams.
 
@@ -8,7 +8,6 @@ mod blocking;
 mod build;
 mod conversation_match;
 mod dedup;
-mod digest;
 mod evictable;
 mod eviction_policy;
 #[cfg(test)]

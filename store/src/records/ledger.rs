@@ -9,7 +9,7 @@ use super::ids::{Scope, TurnId};
 pub enum LedgerKind {
     /// A memory block at the tail of a user message.
     Block,
-    /// An eviction: what has left the prompt up to a message, and the digest of it.
+    /// An eviction: what has left the prompt up to a message.
     Eviction,
     /// A turn that cannot be read, which therefore stays. Unlike the others it does not expire.
     Unreadable,

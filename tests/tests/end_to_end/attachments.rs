@@ -54,7 +54,6 @@ async fn whatever_is_no_text_stays_with_its_message_and_the_rest_leaves() {
             format!(r#"{{"role":"user","content":[{{"type":"text","text":"Look at this {name}."}},{part}]}}"#);
         let (answer, forwarded) = asked(&proxy, &upstream, &everyday_messages(CODE, 50, &[(4, &message)])).await;
         assert_eq!(answer.outcome(), "rewritten", "{name}: {:?}", answer.headers);
-        // The digest of what has left may stand before the words of the first message that is left.
         assert!(forwarded.contains(&part), "{name} stays as it is");
         assert!(forwarded.contains(format!("Look at this {name}.")), "{name} stays with its words");
         assert!(forwarded.contains(CODE), "{name}: what left is recalled");

@@ -59,7 +59,7 @@ fn output(round: usize) -> String {
 async fn calls_and_results_stay_together_however_they_are_written_and_named() {
     let upstream = ScriptedUpstream::start().await;
     let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    let proxy = builder.setting("memory", "digest_tokens = 80").budget(BUDGET, 150).start().await;
+    let proxy = builder.budget(BUDGET, 150).start().await;
     let rounds: [(&str, Round); 4] = [
         ("calls in parts", in_parts),
         ("calls in parts that are named alike", in_parts_that_are_named_alike),

@@ -18,7 +18,7 @@ async fn a_request_within_the_budget_is_forwarded_byte_for_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_the_budget_old_turns_leave_and_a_digest_and_memories_are_put_in() {
+async fn over_the_budget_old_turns_leave_and_memories_are_put_in() {
     let example = Example::named("over-budget");
     let forwarded = played(&example, "rewritten").await;
     prompt::assert_well_formed(&forwarded.json());

@@ -155,8 +155,7 @@ impl Report {
     async fn stage(&self) -> (ScriptedUpstream, StartedProxy) {
         let upstream = ScriptedUpstream::start().await;
         let builder = StartedProxy::builder().upstream(&upstream.base_url());
-        let builder = builder.budget(self.budget, 150).setting("memory", "digest_tokens = 80");
-        (upstream, builder.start().await)
+        (upstream, builder.budget(self.budget, 150).start().await)
     }
 
     /// Sends the input before anything of it was read, and checks that nothing of it is changed.

@@ -134,7 +134,7 @@ fn assert_remembered(answer: &Answer, forwarded: &RecordedRequest, asked: &Conve
     let kept = prompt::messages(&request);
     for (raw, sent) in asked.messages().iter().rev().zip(kept[1..].iter().rev()) {
         let own: Value = serde_json::from_str(raw).expect("JSON");
-        if prompt::role(&own) == "user" {
+        if prompt::parts(&prompt::text(sent)).block.is_some() {
             assert_eq!(prompt::own_text(sent), prompt::text(&own), "a kept message keeps its words");
         } else {
             assert!(forwarded.contains(raw), "a kept message keeps its bytes: {raw}");

@@ -187,7 +187,7 @@ async fn system_notes_all_along_the_conversation_stay_and_do_not_keep_the_rest_f
 
 async fn started(upstream: &ScriptedUpstream) -> StartedProxy {
     let builder = StartedProxy::builder().upstream(&upstream.base_url());
-    builder.setting("memory", "digest_tokens = 80").budget(BUDGET, 150).start().await
+    builder.budget(BUDGET, 150).start().await
 }
 
 /// Sixteen exchanges, the third of which tells the code, with odd messages before some of them; what stands behind the

@@ -86,12 +86,7 @@ async fn a_turn_that_cannot_be_read_stays_by_itself_and_the_others_leave() {
     let others = tokens::count_prompt(&serde_json::from_str(&rest.body()).expect("JSON"));
     let budget = alone + BUDGET;
     assert!(others > BUDGET + MEMORY, "{others} tokens beside it");
-    let builder = || {
-        StartedProxy::builder()
-            .upstream(&upstream.base_url())
-            .budget(budget, MEMORY)
-            .setting("memory", "digest_tokens = 80")
-    };
+    let builder = || StartedProxy::builder().upstream(&upstream.base_url()).budget(budget, MEMORY);
     let proxy = builder().start().await;
     proxy.chat(conversation.body()).await;
     proxy.everything_read().await;

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use mainpoint_tests::binary::{self, Finished};
 use mainpoint_tests::models::{self, LIGHT};
 use mainpoint_tests::proxy::Home;
-use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy};
+use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, wait_until};
 
 /// Nobody listens there; nothing is forwarded in these tests.
 const UPSTREAM: &str = "[upstream]\nurl = \"http://127.0.0.1:9/v1\"\n";
@@ -53,6 +54,19 @@ fn without_an_upstream_the_model_that_answers_is_checked_too_and_each_fault_has_
     let refused = check(&home);
     assert_eq!(refused.code, 65, "{}", refused.said());
     assert!(refused.stderr.contains("models.reader needs an encoder"), "{}", refused.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_does_nothing_any_more_is_named_by_a_check_and_a_start_which_succeed() {
+    const SAID: &str = "memory.digest_tokens does nothing: prompts have no digest";
+    let upstream = ScriptedUpstream::start().await;
+    let builder = StartedProxy::builder().upstream(&upstream.base_url());
+    let proxy = builder.setting("memory", "digest_tokens = 400").start().await;
+    wait_until("the start says so", Duration::from_secs(20), || async { proxy.output().contains(SAID) }).await;
+    let home = proxy.stop().await;
+    let checked = check(&home).successful();
+    let line = checked.stdout.lines().find(|line| line.starts_with("configuration")).expect("a line");
+    assert!(line.contains("in order") && line.contains(SAID), "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -92,7 +92,7 @@ async fn is_remembered(proxy: &StartedProxy, conversation: &Conversation) {
 async fn a_full_disk_is_said_and_got_over_without_a_restart_while_requests_pass() {
     let (upstream, disk) = (ScriptedUpstream::start().await, SmallDisk::new());
     let builder = disk.proxy().upstream(&upstream.base_url()).budget(200, 80);
-    let proxy = builder.setting("memory", "digest_tokens = 40").start().await;
+    let proxy = builder.start().await;
     let before = long_chat("harbour");
     is_remembered(&proxy, &before).await;
     assert!(is_ready(&proxy).await);
@@ -146,7 +146,7 @@ async fn a_memory_can_be_deleted_on_a_full_disk() {
         return;
     }
     let builder = disk.proxy().upstream(&upstream.base_url()).budget(200, 80);
-    let builder = builder.setting("memory", "digest_tokens = 40").setting("store", "flush_interval_ms = 200");
+    let builder = builder.setting("store", "flush_interval_ms = 200");
     let proxy = builder.start().await;
     is_remembered(&proxy, &long_chat("harbour")).await;
     proxy.everything_searchable().await;
@@ -191,8 +191,7 @@ async fn a_deletion_that_finds_no_room_on_a_full_disk_says_so_and_is_possible_la
 async fn tables_that_are_removed_are_begun_anew_and_their_turns_read_again_without_a_restart() {
     let upstream = ScriptedUpstream::start().await;
     let builder = StartedProxy::builder().upstream(&upstream.base_url()).budget(200, 80);
-    let proxy =
-        builder.setting("memory", "digest_tokens = 40").setting("store", "flush_interval_ms = 200").start().await;
+    let proxy = builder.setting("store", "flush_interval_ms = 200").start().await;
     let chat = long_chat("harbour");
     is_remembered(&proxy, &chat).await;
     proxy.everything_searchable().await;
@@ -210,7 +209,7 @@ async fn tables_that_are_removed_are_begun_anew_and_their_turns_read_again_witho
     let home = proxy.stop().await;
 
     let again = StartedProxy::builder().upstream(&upstream.base_url()).budget(200, 80);
-    let proxy = again.setting("memory", "digest_tokens = 40").home(&home).start().await;
+    let proxy = again.home(&home).start().await;
     assert_eq!(proxy.chat(chat.body()).await.outcome(), "rewritten");
     proxy.stop().await;
 }
@@ -218,9 +217,7 @@ async fn tables_that_are_removed_are_begun_anew_and_their_turns_read_again_witho
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_journal_that_was_cut_short_does_not_stop_the_start_and_the_tables_stay() {
     let upstream = ScriptedUpstream::start().await;
-    let builder = || {
-        StartedProxy::builder().upstream(&upstream.base_url()).budget(200, 80).setting("memory", "digest_tokens = 40")
-    };
+    let builder = || StartedProxy::builder().upstream(&upstream.base_url()).budget(200, 80);
     let proxy = builder().start().await;
     let chat = long_chat("harbour");
     is_remembered(&proxy, &chat).await;

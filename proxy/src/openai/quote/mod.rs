@@ -50,20 +50,6 @@ pub(crate) fn also_on(time: DateTime<Utc>, before: &[DateTime<Utc>]) -> Option<S
     (!days.is_empty()).then(|| format!("{ALSO_ON}{}", days.join(BETWEEN_DAYS)))
 }
 
-/// A quote of an older version, which did not indent further lines.
-pub(crate) fn indented(quote: &str) -> String {
-    let mut indented = String::with_capacity(quote.len());
-    let mut characters = quote.chars().peekable();
-    while let Some(character) = characters.next() {
-        indented.push(character);
-        let next = characters.peek();
-        if character == '\n' && next.is_some_and(|next| !matches!(*next, '\n' | INDENT)) {
-            indented.push(INDENT);
-        }
-    }
-    indented
-}
-
 /// Most earlier days in a quote.
 const EARLIER: usize = 3;
 /// About what stands before the words.
@@ -261,12 +247,5 @@ mod tests {
         assert_eq!(also_on(time, &days).unwrap(), "also on 2 May 2023, 1 May 2023, 30 April 2023");
         assert_eq!(also_on(time, &[time]), None);
         assert_eq!((also_on(time, &[]), day(on("2023-05-06").date_naive())), (None, "[6 May 2023]".to_owned()));
-    }
-
-    #[test]
-    fn a_quote_of_an_older_version_is_indented_and_one_of_this_version_stays() {
-        let once = indented("[d] tool: a\n[e] user: b\n\n c");
-        assert_eq!(once, "[d] tool: a\n [e] user: b\n\n c");
-        assert_eq!(indented(&once), once);
     }
 }

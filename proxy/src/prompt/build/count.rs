@@ -9,9 +9,9 @@ use super::Draft;
 use super::remember::Remembered;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
+use crate::openai::block::SEPARATOR;
 use crate::openai::request::Message;
-use crate::openai::splice::{Edits, Injection};
-use crate::openai::{block, splice};
+use crate::openai::splice::{self, Edits};
 
 impl<M: PromptMemory> Draft<'_, M> {
     /// Tokens of the prompt with `edits`; `None` when they cannot be made.
@@ -27,11 +27,11 @@ impl<M: PromptMemory> Draft<'_, M> {
                 total += self.tokens_of(index, text)?;
                 continue;
             }
-            total += match edits.injections.get(&index) {
+            total += match edits.blocks.get(&index) {
                 None => plain,
-                Some(injection) => {
+                Some(block) => {
                     self.prepared.deadline.check()?;
-                    let Some(longer) = self.longer(message, plain, injection)? else {
+                    let Some(longer) = self.longer(message, plain, block)? else {
                         return Ok(None);
                     };
                     longer
@@ -61,17 +61,13 @@ impl<M: PromptMemory> Draft<'_, M> {
         self.replaced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tokens of a message, which has `plain` tokens alone, with what is put into it. A long message is not counted once more
+    /// Tokens of a message, which has `plain` tokens alone, with the block that is put into it. A long message is not counted once more
     /// for that.
-    fn longer(&self, message: &Message, plain: usize, injection: &Injection) -> Result<Option<usize>, MemoryError> {
+    fn longer(&self, message: &Message, plain: usize, block: &str) -> Result<Option<usize>, MemoryError> {
         if message.range.len() > COUNTED_AGAIN && message.takes_blocks() {
-            let mut tokens = plain;
-            for block in [&injection.head, &injection.tail].into_iter().flatten() {
-                tokens += self.text(block)? + self.text(block::SEPARATOR)?;
-            }
-            return Ok(Some(tokens));
+            return Ok(Some(plain + self.text(block)? + self.text(SEPARATOR)?));
         }
-        let Some(longer) = splice::injected(message, injection) else {
+        let Some(longer) = splice::injected(message, block) else {
             return Ok(None);
         };
         let counter = &self.planner.preparation.counter;

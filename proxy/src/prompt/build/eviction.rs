@@ -9,11 +9,9 @@ use mainpoint_store::TurnId;
 use super::Draft;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
-use crate::openai::block;
 use crate::openai::request::Message;
 use crate::openai::splice::Edits;
 use crate::prompt::blocking::block_in_place_if_large;
-use crate::prompt::digest::{self, DigestLimits};
 use crate::prompt::evictable::Cuttable;
 use crate::prompt::eviction_policy::{Balance, Cut, EvictionLimits, Situation};
 use crate::prompt::injections::{EvictionRecord, ShortenedRecord};
@@ -67,7 +65,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         };
         match self.shortening(current.as_ref(), situation, cut).await? {
             Some(shortened) => Ok(Some(shortened)),
-            None => self.evict(current, cut, balance).await.map(Some),
+            None => Ok(Some(block_in_place_if_large(self.size(), || self.evict(cut, balance)))),
         }
     }
 
@@ -158,14 +156,11 @@ impl<M: PromptMemory> Draft<'_, M> {
         situation: Situation,
     ) -> Result<Vec<Cut>, MemoryError> {
         let gone = |index: &usize| current.is_some_and(|eviction| eviction.dropped.contains(index));
-        let left = current.filter(|eviction| !eviction.dropped.is_empty());
-        let digest = left.map_or(Ok(0), |eviction| self.text(&block::digest(&eviction.record.lines)))?;
-        let config = &self.planner.config;
-        let mut bare = situation.tokens.saturating_sub(digest);
+        let mut after = situation.tokens;
         if let Some(eviction) = current {
             // What has left and stays from now on comes back.
             for index in eviction.dropped.difference(&self.movable()) {
-                bare += self.cost(*index)?;
+                after += self.cost(*index)?;
             }
         }
         let mut cuts = Vec::new();
@@ -178,12 +173,9 @@ impl<M: PromptMemory> Draft<'_, M> {
             }
             self.prepared.deadline.check()?;
             for index in evictable.messages.iter().filter(|index| !gone(index)) {
-                bare = bare.saturating_sub(self.cost(*index)?);
+                after = after.saturating_sub(self.cost(*index)?);
             }
-            // Where there is little room, memories come before the digest.
-            let room = config.budget_tokens.saturating_sub(bare + situation.coming);
-            let digest = config.digest_limit().min(room);
-            cuts.push(Cut { horizon: evictable.horizon, after: bare + digest, digest, is_deep: evictable.is_recent });
+            cuts.push(Cut { horizon: evictable.horizon, after, is_deep: evictable.is_recent });
         }
         Ok(cuts)
     }
@@ -198,38 +190,19 @@ impl<M: PromptMemory> Draft<'_, M> {
         Ok(plain + block.map_or(Ok(0), |block| self.text(block))?)
     }
 
-    async fn evict(&self, current: Option<Eviction>, cut: Cut, balance: Balance) -> Result<Eviction, MemoryError> {
-        let (prepared, limit) = (self.prepared, cut.digest);
-        let (dropped, leaving) = block_in_place_if_large(self.size(), || {
-            let dropped = self.bounds.shape.dropped(cut.horizon);
-            let before = current.as_ref().map(|eviction| &eviction.dropped);
-            let numbered = prepared.spoken.iter().enumerate();
-            // What was called says little beside what came of it; a digest is short.
-            let calls = |index: &usize| prepared.request.messages.get(*index).is_some_and(Message::only_calls);
-            let leaving = numbered
-                .filter(|(_, index)| dropped.contains(index) && before.is_none_or(|before| !before.contains(index)))
-                .filter(|(_, index)| !calls(index))
-                .filter_map(|(at, _)| prepared.turn_id(at));
-            let leaving: Vec<TurnId> = leaving.collect();
-            (dropped, leaving)
-        });
-        let old = current.map(|eviction| eviction.record.digest()).unwrap_or_default();
-        let lines = if limit == 0 {
-            Vec::new()
-        } else {
-            let (turns, points) = self.planner.memory.main_points(&prepared.scope, leaving, prepared.view()).await?;
-            block_in_place_if_large(self.size(), || {
-                let limits = DigestLimits::new(limit, turns.len());
-                let count = |text: &str| self.planner.preparation.counter.text(prepared.tokenizer, text);
-                let new = digest::lines(&turns, &points, limits, count)?;
-                digest::append(old, new, limit, count)
-            })?
-        };
+    fn evict(&self, cut: Cut, balance: Balance) -> Eviction {
+        let dropped = self.bounds.shape.dropped(cut.horizon);
         let held = self.bounds.held.difference(&self.bounds.odd).take_while(|index| **index <= cut.horizon);
-        let held = held.filter_map(|index| prepared.prefix_ids.get(*index).copied().flatten()).collect();
-        let record = EvictionRecord::new(lines, held);
+        let held = held.filter_map(|index| self.prepared.prefix_ids.get(*index).copied().flatten()).collect();
         let shortened = self.shortened_beside(&dropped);
-        Ok(Eviction { horizon: Some(cut.horizon), record, dropped, shortened, fresh: 0, balance: Some(balance) })
+        Eviction {
+            horizon: Some(cut.horizon),
+            record: EvictionRecord { held },
+            dropped,
+            shortened,
+            fresh: 0,
+            balance: Some(balance),
+        }
     }
 }
 

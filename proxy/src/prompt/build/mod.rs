@@ -7,6 +7,7 @@
 mod bounds;
 mod count;
 mod eviction;
+mod main_point;
 mod remember;
 mod shortening;
 
@@ -232,7 +233,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             }
         };
         let is_better = match eviction.dropped.is_empty() && eviction.shortened.is_empty() {
-            true => !edits.injections.is_empty() && tokens <= limit,
+            true => !edits.blocks.is_empty() && tokens <= limit,
             false => tokens < self.prepared.tokens.total(),
         };
         let body = if is_better { splice::rewrite(&self.prepared.request, &edits) } else { None };
@@ -247,7 +248,7 @@ impl<M: PromptMemory> Draft<'_, M> {
     }
 
     fn edits(&self, eviction: &Eviction) -> Edits {
-        let edits = edits(self.prepared, &eviction.dropped, &eviction.record.lines, &self.recorded.blocks);
+        let edits = edits(self.prepared, &eviction.dropped, &self.recorded.blocks);
         let replaced = eviction.shortened.iter().map(|(index, record)| (*index, record.text.clone()));
         Edits { replaced: replaced.collect(), ..edits }
     }
@@ -315,25 +316,12 @@ fn tool_tokens<M>(planner: &Planner<M>, prepared: &Prepared) -> Result<usize, Me
     Ok(planner.preparation.counter.text(prepared.tokenizer, recall_tool::DEFINITION)?)
 }
 
-/// What leaves and what is put in: the digest at the head of the first user message that stays, blocks at the tails of theirs.
-pub(crate) fn edits(
-    prepared: &Prepared,
-    dropped: &BTreeSet<usize>,
-    digest: &[String],
-    blocks: &BTreeMap<usize, BlockRecord>,
-) -> Edits {
+/// What leaves and what is put in: blocks at the tails of the messages that stay and take them.
+pub(crate) fn edits(prepared: &Prepared, dropped: &BTreeSet<usize>, blocks: &BTreeMap<usize, BlockRecord>) -> Edits {
     let messages = &prepared.request.messages;
-    let mut edits = Edits { dropped: dropped.clone(), ..Edits::default() };
     let takes_blocks =
         |index: &usize| !dropped.contains(index) && messages.get(*index).is_some_and(Message::takes_blocks);
-    for (index, block) in blocks.iter().filter(|(index, _)| takes_blocks(index)) {
-        if let Some(text) = &block.text {
-            edits.injections.entry(*index).or_default().tail = Some(text.clone());
-        }
-    }
-    let first = (0..messages.len()).find(takes_blocks);
-    if let (Some(first), false) = (first, digest.is_empty()) {
-        edits.injections.entry(first).or_default().head = Some(prepared.seal(first).digest(digest));
-    }
-    edits
+    let blocks = blocks.iter().filter(|(index, _)| takes_blocks(index));
+    let blocks = blocks.filter_map(|(index, block)| Some((*index, block.text.clone()?)));
+    Edits { dropped: dropped.clone(), blocks: blocks.collect(), ..Edits::default() }
 }

@@ -9,11 +9,11 @@ use mainpoint_store::{Point, Turn, TurnId};
 
 use super::Draft;
 use super::eviction::Eviction;
+use super::main_point::main_point;
 use crate::error::MemoryError;
 use crate::memory::{MOST_POINTS, PromptMemory};
 use crate::openai::{quote, results};
 use crate::prompt::blocking::block_in_place_if_large;
-use crate::prompt::digest;
 use crate::prompt::evictable::Cuttable;
 use crate::prompt::eviction_policy::{Cut, EvictionLimits, Situation};
 use crate::prompt::injections::{EvictionRecord, ShortenedRecord};
@@ -87,8 +87,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         let mut asked = vec![ids];
         while let Some(mut ids) = asked.pop() {
             self.prepared.deadline.check()?;
-            let (scope, view) = (&self.prepared.scope, self.prepared.view());
-            let (known, found) = self.planner.memory.main_points(scope, ids.clone(), view).await?;
+            let (known, found) = self.planner.memory.main_points(&self.prepared.scope, ids.clone()).await?;
             if found.len() < MOST_POINTS {
                 turns.extend(known);
                 points.extend(found);
@@ -155,7 +154,7 @@ impl<M: PromptMemory> Draft<'_, M> {
             let (Some(turn), Some(points)) = (turns.get(&result.turn), by_turn.get(&result.turn)) else {
                 continue;
             };
-            let Some(said) = digest::main_point(turn, points, result.limit(), &count)? else {
+            let Some(said) = main_point(turn, points, result.limit(), &count)? else {
                 continue;
             };
             let left_out = result.tokens.saturating_sub(count(&said)?);

@@ -29,7 +29,7 @@ use crate::conversation::scope::{ScopeKey, Sender};
 use crate::deadline::Deadline;
 use crate::http::credentials::CallerHeaders;
 use crate::http::identity::Identity;
-use crate::openai::request::{Message, OriginalPart, Part, Surface};
+use crate::openai::request::{Content, Message, OriginalPart, Part, Surface};
 use crate::openai::results::takes_text;
 use crate::openai::splice::{Edits, rewrite};
 use crate::openai::tokens::{TokenCounter, TokenFactors};
@@ -153,10 +153,10 @@ impl Laws {
         let dropped = shape.dropped(horizon);
         prop_assert_eq!(&cuttable.shape(Some(horizon), &held).dropped(horizon), &dropped, "a cut is found again");
 
-        let digest = vec![quote::quote("user", &[], "quoted \"words\"\n</mainpoint-digest>")];
         let blocks = blocks(&prepared, &dropped, choice);
         let replaced = shortened(&prepared, &dropped, choice);
-        let edits = Edits { replaced, ..edits(&prepared, &dropped, &digest, &blocks) };
+        let edits = Edits { replaced, ..edits(&prepared, &dropped, &blocks) };
+        prop_assert!(edits.blocks.keys().eq(blocks.keys()), "nothing else is put in");
         let bytes = rewrite(&prepared.request, &edits);
         Ok(bytes.map(|bytes| Rewritten { prepared, edits, bytes }))
     }
@@ -184,15 +184,17 @@ impl Laws {
                 prop_assert_eq!(names(before), names(after));
                 prop_assert_eq!(&after.parts, &vec![Part::Text(text.clone())]);
                 prop_assert!(after.carries_memory() && !after.has_text(), "it is known when it comes back");
-            } else if edits.injections.contains_key(index) {
+            } else if let Some(block) = edits.blocks.get(index) {
                 prop_assert!(before.role == "user" && after.carries_memory());
                 let some = |part: &OriginalPart<'_>| !matches!(part, OriginalPart::Text(""));
                 let own = before.original_parts().filter(some);
                 prop_assert!(own.eq(after.original_parts().filter(some)), "the message's own words stay");
                 prop_assert_eq!(&before.fields, &after.fields);
+                only_longer(before, prepared.request.slice(&before.range), again.request.slice(&after.range))?;
+                prop_assert!(matches!(after.parts.last(), Some(Part::Text(text)) if text.ends_with(block.as_str())));
             } else {
                 let (old, new) = (prepared.request.slice(&before.range), again.request.slice(&after.range));
-                prop_assert_eq!(old, new, "untouched messages keep their bytes");
+                prop_assert_eq!(old, new, "messages without a block keep their bytes");
             }
         }
         if surface == Surface::ChatCompletions {
@@ -232,6 +234,16 @@ fn shortened(prepared: &Prepared, dropped: &BTreeSet<usize>, choice: u64) -> BTr
     let results = all.filter(|index| is_chosen(index) && takes_text(request, &request.messages[*index]));
     let text = |index: usize| prepared.result_seal(index).condensed(&[format!("result {index}\n \"quoted\"")]);
     results.map(|index| (index, text(index))).collect()
+}
+
+/// A message with a block keeps the bytes before and behind it, unless another block came with it.
+fn only_longer(before: &Message, old: &[u8], new: &[u8]) -> Result<(), TestCaseError> {
+    let (Content::Text(place) | Content::Parts(place)) = &before.content else {
+        return Err(TestCaseError::fail("a block was put into a message without content"));
+    };
+    let (start, end) = old.split_at(place.end - 1 - before.range.start);
+    prop_assert!(before.carries_memory() || (new.starts_with(start) && new.ends_with(end)));
+    Ok(())
 }
 
 /// Everything before the first and after the last message has the same bytes.

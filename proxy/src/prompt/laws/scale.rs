@@ -76,7 +76,7 @@ impl Shape {
         let shape = cuttable.shape(Some(prepared.request.messages.len() / 2), &held);
         let dropped = shape.evictables.last().map(|last| shape.dropped(last.horizon)).unwrap_or_default();
         let blocks = blocks(&prepared, &dropped, 0);
-        let edits = edits(&prepared, &dropped, &[], &blocks);
+        let edits = edits(&prepared, &dropped, &blocks);
         rewrite(&prepared.request, &edits);
     }
 
