@@ -48,7 +48,7 @@ use crate::{models, server};
 /// When a part cannot start. Once it listens, nothing that happens to a request ends it.
 pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
     logs::start(&config.log)?;
-    for key in &config.idle {
+    for key in &config.ignored {
         tracing::warn!("{key}");
     }
     let recorder = metrics::recorder(&Labels {

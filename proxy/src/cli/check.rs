@@ -24,7 +24,7 @@ use crate::models::{self, ModelPaths, ModelUse};
 pub(super) async fn run(config: &Config, file: Option<&Path>) -> Result<(), CliError> {
     let mut report = Report::default();
     let place = file.map_or_else(|| "the defaults, without a file".to_owned(), |file| file.display().to_string());
-    let notes = config.idle.iter().map(|key| format!("; {key}"));
+    let notes = config.ignored.iter().map(|key| format!("; {key}"));
     report.add("configuration", Ok(std::iter::once(place).chain(notes).collect()));
     if config.identity.from != IdentityFrom::Credentials {
         report.add("identity", identity(config));

@@ -22,7 +22,7 @@ pub use mainpoint_store::Retain;
 pub use memory::{AttachmentPolicy, MemoryConfig, Mode, RecallReach, Storing};
 pub(crate) use prices::Prices;
 pub use prices::{PricePreset, PricesConfig};
-pub use removed::IdleKey;
+pub use removed::IgnoredKey;
 pub use secret_kinds::SecretKind;
 pub use server::{LogConfig, ServerConfig, UpstreamConfig};
 pub use store::{ReaderSettings, StoreSettings};
@@ -60,7 +60,7 @@ section! {
         log: LogConfig = LogConfig::default(),
         /// Keys of earlier versions that were found and do nothing.
         #[serde(skip)]
-        idle: Vec<IdleKey> = Vec::new(),
+        ignored: Vec<IgnoredKey> = Vec::new(),
     }
 }
 
@@ -153,9 +153,9 @@ impl Config {
                 document.put(section, key, flag, value)?;
             }
         }
-        let idle = removed::take_idle(&mut document);
+        let ignored = removed::take_ignored(&mut document);
         let mut config: Self = document.read().map_err(removed::explain)?;
-        config.idle = idle;
+        config.ignored = ignored;
         // A path need not be text as the document is.
         if let Some(directory) = &overrides.data_dir {
             config.store.directory.clone_from(directory);

@@ -38,19 +38,19 @@ const FATES: [(&str, &str); 11] = [
 ];
 
 /// Keys that may stay with any value, each with its section.
-const IDLE: [(&str, &str, &str); 1] =
+const IGNORED: [(&str, &str, &str); 1] =
     [("memory", "digest_tokens", "prompts have no digest of what has left them any more; take this key out")];
 
 /// A key that may stay and does nothing. Its text names the place, the key and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdleKey {
+pub struct IgnoredKey {
     place: Place,
     section: &'static str,
     key: &'static str,
     fate: &'static str,
 }
 
-impl fmt::Display for IdleKey {
+impl fmt::Display for IgnoredKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { place, section, key, fate } = self;
         write!(formatter, "{place}: {section}.{key} does nothing: {fate}")
@@ -58,11 +58,11 @@ impl fmt::Display for IdleKey {
 }
 
 /// Takes the keys out of a document that do nothing.
-pub(super) fn take_idle(document: &mut Document<'_>) -> Vec<IdleKey> {
+pub(super) fn take_ignored(document: &mut Document<'_>) -> Vec<IgnoredKey> {
     let mut taken = Vec::new();
-    for (section, key, fate) in IDLE {
+    for (section, key, fate) in IGNORED {
         if let Some(place) = document.take(section, key) {
-            taken.push(IdleKey { place, section, key, fate });
+            taken.push(IgnoredKey { place, section, key, fate });
         }
     }
     taken

@@ -225,16 +225,16 @@ fn a_key_that_does_nothing_any_more_may_stay_and_is_named_with_its_line() {
     for value in ["0", "400", "10_000_000"] {
         let text = format!("[memory]\nmode = \"shadow\"\ndigest_tokens = {value}\n");
         let config = with_environment(&text, &[]).unwrap();
-        let said: Vec<String> = config.idle.iter().map(ToString::to_string).collect();
+        let said: Vec<String> = config.ignored.iter().map(ToString::to_string).collect();
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(said[0].starts_with("line 3: memory.digest_tokens does nothing: prompts have no digest"), "{said:?}");
         let without = with_environment("[memory]\nmode = \"shadow\"\n", &[]).unwrap();
-        assert_eq!(Config { idle: Vec::new(), ..config }, without);
-        assert_eq!(without.idle, []);
+        assert_eq!(Config { ignored: Vec::new(), ..config }, without);
+        assert_eq!(without.ignored, []);
     }
     assert!(refusal("[server]\ndigest_tokens = 4").contains("unknown key `server.digest_tokens`"));
     assert!(refusal("memory = 3").contains("memory = 3: expected a section"));
-    assert_eq!(with_environment("memory.digest_tokens = 4", &[]).unwrap().idle.len(), 1);
+    assert_eq!(with_environment("memory.digest_tokens = 4", &[]).unwrap().ignored.len(), 1);
 }
 
 #[test]
