@@ -7,7 +7,7 @@ use std::ops::Range;
 use chrono::{DateTime, TimeDelta, Utc};
 use mainpoint::memory::profile::Profile;
 use mainpoint_engine::codes_of;
-use mainpoint_store::{Point, Scope, Span, Turn, TurnId};
+use mainpoint_store::{ConversationId, Point, Scope, Span, Turn, TurnId};
 
 use super::material::{ReadPassage, Sentence};
 use crate::stats::narrow;
@@ -66,7 +66,7 @@ impl Mixer<'_> {
         Turn {
             id: id(number),
             parent: (position > 0).then(|| id(number - 1)),
-            conversation: id(number - position),
+            conversation: ConversationId(id(number - position).0),
             scope: self.scope.clone(),
             position: narrow(position),
             role: "user".to_owned(),
