@@ -16,8 +16,9 @@
 //! # The ledger
 //!
 //! The journal's file also holds what was injected into forwarded prompts: small values, opaque to the store, by scope,
-//! kind and [`LedgerKey`]. [`Store::record`] writes them (fsynced, the first writer wins), [`Store::ledger`] finds them. They never
-//! move to LanceDB; they go when their conversation is deleted or has been silent for [`StoreConfig::ledger_age`].
+//! kind and [`LedgerKey`]. [`Store::record`] writes them (fsynced, the first writer wins), [`Store::ledger`] finds them.
+//! They never move to LanceDB; they go when their conversation is deleted or has been silent for
+//! [`StoreConfig::ledger_age`].
 //!
 //! # Conversations
 //!

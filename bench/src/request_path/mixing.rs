@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(all.points[200..300], some.points[..]);
         assert_eq!((all.turns[200].parent, all.turns[200].position), (None, 0));
         assert_eq!(all.turns[201].parent, Some(all.turns[200].id));
-        assert_eq!(all.turns[399].conversation, all.turns[200].id);
+        assert_eq!(all.turns[399].conversation.0, all.turns[200].id.0);
         let ids: HashSet<TurnId> = all.turns.iter().map(|turn| turn.id).collect();
         assert_eq!(ids.len(), 450);
     }

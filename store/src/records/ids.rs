@@ -74,20 +74,20 @@ macro_rules! identifier {
 }
 
 identifier! {
-    /// Identifies a turn within its scope: the first 16 bytes of a hash of what it says. Written as 32 lower-case hexadecimal
-    /// digits.
+    /// Identifies a turn within its scope: the first 16 bytes of a hash of what it says. Written as 32 lower-case
+    /// hexadecimal digits.
     TurnId, "turn"
 }
 
 identifier! {
-    /// Identifies a conversation, or a branch of one, within its scope. It is given to it when it begins, and tells nothing of its
-    /// turns. Written as 32 lower-case hexadecimal digits.
+    /// Identifies a conversation, or a branch of one, within its scope. It is given to it when it begins, and tells
+    /// nothing of its turns. Written as 32 lower-case hexadecimal digits.
     ConversationId, "conversation"
 }
 
 identifier! {
-    /// Identifies a prefix within its scope, which is a prompt up to one of its messages, that message included: the first 16 bytes
-    /// of a hash of all that is said in it. Written as 32 lower-case hexadecimal digits.
+    /// Identifies a prefix within its scope, which is a prompt up to one of its messages, that message included: the
+    /// first 16 bytes of a hash of all that is said in it. Written as 32 lower-case hexadecimal digits.
     PrefixId, "prefix"
 }
 
