@@ -129,9 +129,11 @@ pub enum StoreError {
         /// The text.
         value: String,
     },
-    /// Text that is no turn id.
-    #[error("turn id {value:?} is not allowed; a turn id has 32 hexadecimal digits")]
-    InvalidTurnId {
+    /// Text that is no id of a turn, a conversation or a prefix.
+    #[error("{what} id {value:?} is not allowed; a {what} id has 32 hexadecimal digits")]
+    InvalidId {
+        /// What it would identify.
+        what: &'static str,
         /// The text.
         value: String,
     },
@@ -221,7 +223,7 @@ impl StoreError {
             Self::VectorWidth { .. } => "store_vector_width",
             Self::Model { .. } => "store_model",
             Self::InvalidConfig { .. } => "store_config",
-            Self::InvalidScope { .. } | Self::InvalidTurnId { .. } => "store_identifier",
+            Self::InvalidScope { .. } | Self::InvalidId { .. } => "store_identifier",
             Self::InvalidPoint { .. } => "store_point",
             Self::InvalidQuery { .. } => "store_query",
             Self::Journal { .. } => "store_journal",

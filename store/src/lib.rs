@@ -16,8 +16,9 @@
 //! # The ledger
 //!
 //! The journal's file also holds what was injected into forwarded prompts: small values, opaque to the store, by scope,
-//! kind and turn. [`Store::record`] writes them (fsynced, the first writer wins), [`Store::ledger`] finds them. They never
-//! move to LanceDB; they go when their conversation is deleted or has been silent for [`StoreConfig::ledger_age`].
+//! kind and [`LedgerKey`]. [`Store::record`] writes them (fsynced, the first writer wins), [`Store::ledger`] finds them.
+//! They never move to LanceDB; they go when their conversation is deleted or has been silent for
+//! [`StoreConfig::ledger_age`].
 //!
 //! # Conversations
 //!
@@ -94,10 +95,10 @@ pub use query::ranking::Ranking;
 pub use query::sketches::Sketches;
 pub use query::snapshot::Snapshot;
 pub use records::{
-    ClusteredPoint, Clusters, ConversationAppend, ConversationMatch, ConversationView, Hit, IdentifiedHits,
-    IndexedPassage, LedgerEntry, LedgerKind, Outline, OutlinedConversation, PlacedTurn, Point, QuotedTurns,
-    ReplacedTurn, SaidTurn, Scope, ScopeCounts, SearchQuery, SearchResult, Span, Turn, TurnId, TurnKind, TurnPlace,
-    WaitingTurn, Within,
+    ClusteredPoint, Clusters, ConversationAppend, ConversationId, ConversationMatch, ConversationView, Hit,
+    IdentifiedHits, IndexedPassage, LedgerEntry, LedgerKey, LedgerKind, Outline, OutlinedConversation, PlacedTurn,
+    Point, PrefixId, QuotedTurns, ReplacedTurn, SaidTurn, Scope, ScopeCounts, SearchQuery, SearchResult, Span, Turn,
+    TurnId, TurnKind, TurnPlace, WaitingTurn, Within,
 };
 pub use status::StoreStatus;
 pub use store::{Examination, Store};

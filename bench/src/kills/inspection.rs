@@ -73,7 +73,7 @@ fn vector_width() -> usize {
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use mainpoint_store::{Point, Span};
+    use mainpoint_store::{ConversationId, Point, Span};
 
     use super::*;
 
@@ -81,7 +81,7 @@ mod tests {
         Turn {
             id: TurnId([number; 16]),
             parent: None,
-            conversation: TurnId([number; 16]),
+            conversation: ConversationId([number; 16]),
             scope: Scope::new(format!("scope-{}", number % 2)).unwrap(),
             position: 0,
             role: "user".to_owned(),

@@ -13,7 +13,7 @@ use mainpoint::memory::recall::relevance::Candidate;
 use mainpoint::memory::recall::search::Search;
 use mainpoint::memory::small_talk::SmallTalk;
 use mainpoint_engine::{EncodedQuestion, PassageReading};
-use mainpoint_store::{Hit, Point, Scope, SearchQuery, Span, Store, Turn, TurnId, Within};
+use mainpoint_store::{ConversationId, Hit, Point, Scope, SearchQuery, Span, Store, Turn, TurnId, Within};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -83,7 +83,7 @@ impl Shelf {
     ) -> Result<(), BenchError> {
         let scope = scope_of(conversation)?;
         let ids = ids_of(conversation);
-        let first = ids.first().copied().unwrap_or(TurnId([0; 16]));
+        let name = ids.first().map_or(ConversationId([0; 16]), |first| ConversationId(first.0));
         let mut turns = Vec::with_capacity(ids.len());
         let mut points = Vec::with_capacity(ids.len());
         let mut parent = None;
@@ -92,7 +92,7 @@ impl Shelf {
             let stored = Turn {
                 id: *id,
                 parent: parent.replace(*id),
-                conversation: first,
+                conversation: name,
                 scope: scope.clone(),
                 position: narrow(position),
                 role: turn.role.to_owned(),

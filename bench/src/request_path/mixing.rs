@@ -7,7 +7,7 @@ use std::ops::Range;
 use chrono::{DateTime, TimeDelta, Utc};
 use mainpoint::memory::profile::Profile;
 use mainpoint_engine::codes_of;
-use mainpoint_store::{Point, Scope, Span, Turn, TurnId};
+use mainpoint_store::{ConversationId, Point, Scope, Span, Turn, TurnId};
 
 use super::material::{ReadPassage, Sentence};
 use crate::stats::narrow;
@@ -66,7 +66,7 @@ impl Mixer<'_> {
         Turn {
             id: id(number),
             parent: (position > 0).then(|| id(number - 1)),
-            conversation: id(number - position),
+            conversation: ConversationId(id(number - position).0),
             scope: self.scope.clone(),
             position: narrow(position),
             role: "user".to_owned(),
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(all.points[200..300], some.points[..]);
         assert_eq!((all.turns[200].parent, all.turns[200].position), (None, 0));
         assert_eq!(all.turns[201].parent, Some(all.turns[200].id));
-        assert_eq!(all.turns[399].conversation, all.turns[200].id);
+        assert_eq!(all.turns[399].conversation.0, all.turns[200].id.0);
         let ids: HashSet<TurnId> = all.turns.iter().map(|turn| turn.id).collect();
         assert_eq!(ids.len(), 450);
     }

@@ -10,11 +10,12 @@ mod remote;
 mod topics;
 
 use std::io::Write;
+use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
-use mainpoint_store::TurnId;
+use mainpoint_store::{ConversationId, TurnId};
 use serde_json::Value;
 
 use super::CliError;
@@ -43,8 +44,8 @@ pub(super) struct ListArguments {
     #[command(flatten)]
     memory: MemoryArguments,
     /// Show the turns of this conversation, instead of all conversations.
-    #[arg(long, value_name = "ID", value_parser = id)]
-    conversation: Option<TurnId>,
+    #[arg(long, value_name = "ID", value_parser = id::<ConversationId>)]
+    conversation: Option<ConversationId>,
     /// Most conversations or turns to show.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     limit: u16,
@@ -72,11 +73,11 @@ pub(super) struct ForgetArguments {
 #[group(required = true, multiple = false)]
 struct ForgetWhat {
     /// A turn.
-    #[arg(long, value_name = "ID", value_parser = id)]
+    #[arg(long, value_name = "ID", value_parser = id::<TurnId>)]
     turn: Option<TurnId>,
     /// A conversation with its branches.
-    #[arg(long, value_name = "ID", value_parser = id)]
-    conversation: Option<TurnId>,
+    #[arg(long, value_name = "ID", value_parser = id::<ConversationId>)]
+    conversation: Option<ConversationId>,
     /// What was said last before a time in RFC 3339.
     #[arg(long, value_name = "TIME", value_parser = time)]
     before: Option<DateTime<Utc>>,
@@ -183,7 +184,7 @@ fn shown(value: &Value) -> String {
 /// Characters of a text that a table shows.
 const SHOWN: usize = 160;
 
-fn id(text: &str) -> Result<TurnId, String> {
+fn id<Id: FromStr>(text: &str) -> Result<Id, String> {
     text.parse().map_err(|_| "expected 32 hexadecimal digits, as `mainpoint list` shows them".to_owned())
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use mainpoint_store::{Scope, TurnId};
+use mainpoint_store::{PrefixId, Scope, TurnId};
 
 use crate::openai::block::Seal;
 use crate::openai::request::{Echo, Message, OriginalPart, Raw};
@@ -34,7 +34,7 @@ impl Chain {
     /// The name of the prompt up to each message, that message included. Instructions are no part of the chain, nor is
     /// what belongs to the message after it (such as reasoning), because clients may leave it out when they send the
     /// conversation back.
-    pub(crate) fn prefix_ids(&self, messages: &[Message]) -> Vec<Option<TurnId>> {
+    pub(crate) fn prefix_ids(&self, messages: &[Message]) -> Vec<Option<PrefixId>> {
         self.prefix_ids_as_known(messages, &BTreeMap::new())
     }
 
@@ -45,7 +45,7 @@ impl Chain {
         &self,
         messages: &[Message],
         known: &BTreeMap<usize, String>,
-    ) -> Vec<Option<TurnId>> {
+    ) -> Vec<Option<PrefixId>> {
         let mut previous = None;
         messages
             .iter()
@@ -89,16 +89,16 @@ impl Chain {
             }
             hasher.update(text.as_bytes());
         }
-        finish(&hasher)
+        TurnId(finish(&hasher))
     }
 
-    fn prefix_id(&self, previous: Option<TurnId>, message: &Message, known: Option<&str>) -> TurnId {
+    fn prefix_id(&self, previous: Option<PrefixId>, message: &Message, known: Option<&str>) -> PrefixId {
         let mut hasher = self.begin(previous, message.role);
         content(&mut hasher, message, message.echo, known);
-        finish(&hasher)
+        PrefixId(finish(&hasher))
     }
 
-    fn begin(&self, previous: Option<TurnId>, role: &str) -> blake3::Hasher {
+    fn begin(&self, previous: Option<PrefixId>, role: &str) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         hasher.update(&previous.map_or([0; 16], |id| id.0));
         frame(&mut hasher, b'r', role.as_bytes());
@@ -169,10 +169,10 @@ fn frame(hasher: &mut blake3::Hasher, kind: u8, bytes: &[u8]) {
     hasher.update(bytes);
 }
 
-fn finish(hasher: &blake3::Hasher) -> TurnId {
+fn finish(hasher: &blake3::Hasher) -> [u8; 16] {
     let mut id = [0; 16];
     hasher.finalize_xof().fill(&mut id);
-    TurnId(id)
+    id
 }
 
 #[cfg(test)]
@@ -184,16 +184,16 @@ mod tests {
     use super::*;
     use crate::openai::request::tests::{parsed, parsed_response};
 
-    fn names(messages: &Value) -> Vec<Option<TurnId>> {
+    fn names(messages: &Value) -> Vec<Option<PrefixId>> {
         names_in("k-a", messages)
     }
 
-    fn names_of_items(items: &Value) -> Vec<Option<TurnId>> {
+    fn names_of_items(items: &Value) -> Vec<Option<PrefixId>> {
         let request = parsed_response(&json!({"input": items}).to_string());
         Chain::new(&Scope::new("k-a").unwrap()).prefix_ids(&request.messages)
     }
 
-    fn names_in(scope: &str, messages: &Value) -> Vec<Option<TurnId>> {
+    fn names_in(scope: &str, messages: &Value) -> Vec<Option<PrefixId>> {
         let request = parsed(&json!({"messages": messages}).to_string());
         Chain::new(&Scope::new(scope).unwrap()).prefix_ids(&request.messages)
     }

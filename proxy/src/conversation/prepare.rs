@@ -9,7 +9,8 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use mainpoint_store::{
-    ConversationAppend, ConversationMatch, ConversationView, SaidTurn, Scope, Turn, TurnId, TurnKind,
+    ConversationAppend, ConversationId, ConversationMatch, ConversationView, PrefixId, SaidTurn, Scope, Turn, TurnId,
+    TurnKind,
 };
 use tokio::sync::Semaphore;
 
@@ -32,7 +33,7 @@ pub(crate) struct Prepared {
     /// Whose memory it may see.
     pub(crate) scope: Scope,
     /// The name of the prompt up to each message; `None` for instructions.
-    pub(crate) prefix_ids: Vec<Option<TurnId>>,
+    pub(crate) prefix_ids: Vec<Option<PrefixId>>,
     /// Indices of the messages that have text to remember, oldest first.
     pub(crate) spoken: Vec<usize>,
     /// The turn that each of them is.
@@ -42,7 +43,7 @@ pub(crate) struct Prepared {
     /// Indices of the messages that count with the words of a turn that they say again.
     restated: BTreeSet<usize>,
     /// The name of the conversation that begins here, should one begin.
-    fresh: TurnId,
+    fresh: ConversationId,
     /// The model's tokenizer.
     pub(crate) tokenizer: Tokenizer,
     /// Token counts.
@@ -59,7 +60,7 @@ pub(crate) struct Prepared {
 #[derive(Debug, Clone)]
 pub(crate) struct ReplySlot {
     parent: Option<TurnId>,
-    conversation: TurnId,
+    conversation: ConversationId,
     position: u32,
     scope: Scope,
     /// What the request said, which stands before the reply; `None` while it is not known what is new.
@@ -215,7 +216,7 @@ impl Prepared {
     }
 
     /// The conversation, or branch of one, that what is new in the request belongs to.
-    pub(crate) fn conversation(&self) -> TurnId {
+    pub(crate) fn conversation(&self) -> ConversationId {
         let goes_on = |matched: &ConversationMatch| matched.is_newest || matched.known >= self.turns.len();
         let tip = self.conversation_match.as_ref().filter(|matched| goes_on(matched)).and_then(|matched| matched.tip);
         tip.map_or(self.fresh, |tip| tip.conversation)
@@ -334,13 +335,13 @@ impl ReplySlot {
 const TELLING: usize = 40;
 
 /// A name for a conversation that begins at a time: later names are greater, and no two are alike.
-fn fresh_name(time: DateTime<Utc>) -> TurnId {
+fn fresh_name(time: DateTime<Utc>) -> ConversationId {
     let mut name = *uuid::Uuid::new_v4().as_bytes();
     let micros = time.timestamp_micros().max(0).to_be_bytes();
     for (byte, of_time) in name.iter_mut().zip(micros) {
         *byte = of_time;
     }
-    TurnId(name)
+    ConversationId(name)
 }
 
 /// Bodies from this size on are prepared a few at a time, so that small ones are not kept waiting for a thread or a core.

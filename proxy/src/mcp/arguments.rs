@@ -3,8 +3,8 @@
 //! It must not know what they are used for.
 
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
-use mainpoint_store::TurnId;
 use rmcp::model::JsonObject;
 use serde_json::Value;
 
@@ -57,7 +57,7 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// [`ProxyError::InvalidParameter`] if it is no id.
-    pub(super) fn id(&self, name: &str, what: &str) -> Result<Option<TurnId>, ProxyError> {
+    pub(super) fn id<Id: FromStr>(&self, name: &str, what: &str) -> Result<Option<Id>, ProxyError> {
         let Some(value) = self.get(name) else {
             return Ok(None);
         };
@@ -106,6 +106,7 @@ fn shown(value: &Value) -> String {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
+    use mainpoint_store::TurnId;
     use rmcp::model::object;
     use serde_json::json;
 
@@ -124,7 +125,7 @@ mod tests {
             said(arguments.number("limit", &(1..=9)).unwrap_err()),
             "limit = 0; expected a whole number from 1 to 9."
         );
-        let id = said(arguments.id("turn", "turn").unwrap_err());
+        let id = said(arguments.id::<TurnId>("turn", "turn").unwrap_err());
         assert!(id.starts_with("turn = \"7\"; expected the id of a turn, 32 hexadecimal digits"), "{id}");
         assert_eq!(arguments.number("after", &(1..=9)).unwrap(), None);
         let missing = object(json!({}));

@@ -4,7 +4,7 @@
 
 use chrono::SecondsFormat;
 use http::Method;
-use mainpoint_store::TurnId;
+use mainpoint_store::{ConversationId, TurnId};
 use serde_json::{Value, json};
 
 use crate::memory::{Forget, TopicsWanted, Window};
@@ -24,14 +24,14 @@ pub(crate) enum Ask {
         /// The turn.
         turn: TurnId,
         /// The conversation to read in; `None` for the first that the turn stands in.
-        conversation: Option<TurnId>,
+        conversation: Option<ConversationId>,
         /// How much of it.
         window: Window,
     },
     /// A page of conversations.
     Conversations {
         /// The last conversation of the page before.
-        after: Option<TurnId>,
+        after: Option<ConversationId>,
         /// Most conversations.
         limit: usize,
     },
@@ -101,7 +101,7 @@ impl Ask {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::turns::id;
+    use crate::memory::turns::{conversation, id};
 
     #[test]
     fn what_is_asked_becomes_a_request_to_the_api() {
@@ -110,17 +110,18 @@ mod tests {
         assert_eq!(search.body, Some(json!({"question": "Where?", "limit": 3})));
 
         let window = Window { before: 2, after: 0 };
-        let around = Ask::Around { turn: id(1), conversation: Some(id(2)), window }.request();
+        let around = Ask::Around { turn: id(1), conversation: Some(conversation(2)), window }.request();
         assert_eq!(around.path, format!("/turns/{}/around", id(1)));
-        let parameters = [("before", "2".to_owned()), ("after", "0".to_owned()), ("conversation", id(2).to_string())];
+        let parameters =
+            [("before", "2".to_owned()), ("after", "0".to_owned()), ("conversation", conversation(2).to_string())];
         assert_eq!(around.parameters, parameters);
 
         let first = Ask::Conversations { after: None, limit: 9 }.request();
         assert_eq!(first.parameters, [("limit", "9".to_owned())]);
         let topics = Ask::Topics(TopicsWanted { topics: None, nearest: 2 }).request();
         assert_eq!(topics.parameters, [("nearest", "2".to_owned())]);
-        let forgotten = Ask::Forget(Forget::Conversation(id(2))).request();
-        assert_eq!((forgotten.method, forgotten.path), (Method::DELETE, format!("/conversations/{}", id(2))));
+        let forgotten = Ask::Forget(Forget::Conversation(conversation(2))).request();
+        assert_eq!((forgotten.method, forgotten.path), (Method::DELETE, format!("/conversations/{}", conversation(2))));
         assert!(Ask::Forget(Forget::Everything).request().parameters.is_empty());
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::memory::turns::id as turn;
+use crate::memory::turns::{conversation, id as turn};
 
 fn asked(tool: MemoryTool, arguments: Value) -> Result<Ask, String> {
     tool.ask(&object(arguments), Reach::Own).map(|(ask, _)| ask).map_err(|error| error.to_string())
@@ -27,9 +27,10 @@ fn what_a_call_leaves_out_is_as_usual() {
 #[test]
 fn exactly_one_thing_is_forgotten_by_one_call() {
     let id = turn(1).to_string();
+    assert_eq!(id, conversation(1).to_string());
     let forget = |arguments: Value| asked(MemoryTool::Forget, arguments);
     assert_eq!(forget(json!({"turn": id})), Ok(Ask::Forget(Forget::Turn(turn(1)))));
-    assert_eq!(forget(json!({"conversation": id})), Ok(Ask::Forget(Forget::Conversation(turn(1)))));
+    assert_eq!(forget(json!({"conversation": id})), Ok(Ask::Forget(Forget::Conversation(conversation(1)))));
     assert!(forget(json!({})).unwrap_err().starts_with("turn = missing; expected the id of a turn"));
     let both = forget(json!({"turn": id, "conversation": id})).unwrap_err();
     assert!(both.contains("either turn or conversation, not both"), "{both}");

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{ConversationMatch, LedgerEntry, Point, Scope, Turn, TurnId, TurnKind, Within};
+use mainpoint_store::{ConversationMatch, LedgerEntry, LedgerKey, Point, Scope, Turn, TurnId, TurnKind, Within};
 
 use super::{Memory, Part, Recall, RecallQuery, RecallResult};
 use crate::error::MemoryError;
@@ -56,11 +56,11 @@ pub(crate) trait PromptMemory: Send + Sync {
         turns: Vec<TurnId>,
     ) -> impl Future<Output = Result<(Vec<Turn>, Vec<Point>), MemoryError>> + Send;
 
-    /// What the ledger has about these turns.
+    /// What the ledger has for these keys.
     fn ledger(
         &self,
         scope: &Scope,
-        turns: &[TurnId],
+        keys: &[LedgerKey],
     ) -> impl Future<Output = Result<Vec<LedgerEntry>, MemoryError>> + Send;
 
     /// Writes to the ledger what is not there yet, and returns what holds.
@@ -121,8 +121,8 @@ impl PromptMemory for Memory {
         Ok((found, points))
     }
 
-    async fn ledger(&self, scope: &Scope, turns: &[TurnId]) -> Result<Vec<LedgerEntry>, MemoryError> {
-        Ok(self.store.ledger(scope, turns).await?)
+    async fn ledger(&self, scope: &Scope, keys: &[LedgerKey]) -> Result<Vec<LedgerEntry>, MemoryError> {
+        Ok(self.store.ledger(scope, keys).await?)
     }
 
     async fn record(&self, scope: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, MemoryError> {

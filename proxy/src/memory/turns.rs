@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 use chrono::{DateTime, TimeDelta};
-use mainpoint_store::{Scope, Turn, TurnId};
+use mainpoint_store::{ConversationId, Scope, Turn, TurnId};
 
 use super::RecalledTurn;
 
@@ -11,12 +11,17 @@ pub(crate) fn id(position: u32) -> TurnId {
     TurnId(u128::from(position).to_be_bytes())
 }
 
+/// The name of a conversation.
+pub(crate) fn conversation(number: u32) -> ConversationId {
+    ConversationId(u128::from(number).to_be_bytes())
+}
+
 /// What a user said so many minutes after 1970 began, in a scope that all tests share.
 pub(crate) fn turn(position: u32, text: &str) -> Turn {
     Turn {
         id: id(position),
         parent: None,
-        conversation: id(0),
+        conversation: conversation(0),
         scope: Scope::new("k-a").unwrap(),
         position,
         role: "user".to_owned(),

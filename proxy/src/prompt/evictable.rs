@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use mainpoint_store::TurnId;
+use mainpoint_store::PrefixId;
 
 use super::eviction_policy::{Evictable, Shape};
 use crate::config::AttachmentPolicy;
@@ -19,7 +19,7 @@ pub(crate) struct Cuttable<'a> {
     /// Its messages.
     pub(crate) messages: &'a [Message],
     /// The name of the prompt up to each message, if it has one.
-    pub(crate) prefix_ids: &'a [Option<TurnId>],
+    pub(crate) prefix_ids: &'a [Option<PrefixId>],
     /// Which calls and results belong together.
     pub(crate) call_pairs: &'a CallPairs,
 }
@@ -119,7 +119,7 @@ impl<'a> Cuttable<'a> {
         vec![gone, rest]
     }
 
-    /// The last of some messages that has a turn id.
+    /// The last of some messages that has a prefix id.
     fn horizon(self, messages: &[usize]) -> Option<usize> {
         let has_id = |index: &usize| self.prefix_ids.get(*index).is_some_and(Option::is_some);
         messages.iter().rev().copied().find(has_id)

@@ -30,7 +30,7 @@ pub(crate) struct Shape {
 pub(crate) struct Evictable {
     /// Their indices, ascending.
     pub(crate) messages: Vec<usize>,
-    /// The last of them that has a turn id; an eviction that ends here is known by it.
+    /// The last of them that has a prefix id; an eviction that ends here is known by it.
     pub(crate) horizon: usize,
     /// Whether it was said last: the newest whole exchanges and the rounds of the exchange still going on.
     pub(crate) is_recent: bool,
@@ -56,7 +56,7 @@ pub(crate) struct Situation {
 /// A cut that may be made, and the prompt's tokens after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cut {
-    /// Index of the last message with a turn id that leaves.
+    /// Index of the last message with a prefix id that leaves.
     pub(crate) horizon: usize,
     /// Tokens that are left.
     pub(crate) after: usize,

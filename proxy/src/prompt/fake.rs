@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{ConversationMatch, LedgerEntry, LedgerKind, Point, Scope, Turn, TurnId, TurnKind};
+use mainpoint_store::{ConversationMatch, LedgerEntry, LedgerKey, LedgerKind, Point, Scope, Turn, TurnId, TurnKind};
 
 use crate::error::MemoryError;
 use crate::memory::{MOST_POINTS, Part, PromptMemory, RecallQuery, RecallResult, RecalledTurn};
@@ -30,7 +30,7 @@ pub(super) struct FakeMemory {
     pub(super) is_stuck: bool,
     /// What other requests write to the ledger, each just before one of ours does.
     pub(super) rivals: Mutex<Vec<Vec<u8>>>,
-    pub(super) ledger: Mutex<HashMap<(TurnId, u8), LedgerEntry>>,
+    pub(super) ledger: Mutex<HashMap<(LedgerKey, u8), LedgerEntry>>,
 }
 
 impl FakeMemory {
@@ -85,16 +85,16 @@ impl PromptMemory for FakeMemory {
         Ok((turns.cloned().collect(), points.take(MOST_POINTS).cloned().collect()))
     }
 
-    async fn ledger(&self, _: &Scope, turns: &[TurnId]) -> Result<Vec<LedgerEntry>, MemoryError> {
+    async fn ledger(&self, _: &Scope, keys: &[LedgerKey]) -> Result<Vec<LedgerEntry>, MemoryError> {
         let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = ledger.values().filter(|entry| turns.contains(&entry.turn));
+        let known = ledger.values().filter(|entry| keys.contains(&entry.key));
         Ok(known.cloned().collect())
     }
 
     async fn record(&self, _: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, MemoryError> {
         let rival = self.rivals.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = |entry: &LedgerEntry| (entry.turn, kind(entry.kind));
+        let key = |entry: &LedgerEntry| (entry.key, kind(entry.kind));
         if let (Some(value), Some(first)) = (rival, entries.first()) {
             let entry = LedgerEntry { value, ..first.clone() };
             ledger.insert(key(&entry), entry);

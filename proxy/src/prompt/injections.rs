@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use mainpoint_store::{LedgerEntry, LedgerKind, TurnId};
+use mainpoint_store::{ConversationId, LedgerEntry, LedgerKey, LedgerKind, PrefixId, TurnId};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
@@ -23,9 +23,9 @@ pub(crate) struct BlockRecord {
 /// What has left a prompt up to a message. Records of earlier versions hold a digest of it besides, which is passed over.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EvictionRecord {
-    /// The turns before its end that stayed, because they could not be quoted.
+    /// The prefixes whose last messages stayed before its end, because they could not be quoted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) held: Vec<TurnId>,
+    pub(crate) held: Vec<PrefixId>,
 }
 
 /// The digest in a record of an earlier version. Its words are on disk as long as the record is.
@@ -70,7 +70,7 @@ pub(crate) fn quoted_turns(kind: LedgerKind, value: &[u8]) -> Option<Vec<TurnId>
 /// The eviction that holds for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CurrentEviction {
-    /// Index of the last message with a turn id that has left.
+    /// Index of the last message with a prefix id that has left.
     pub(crate) horizon: usize,
     /// What stayed before that.
     pub(crate) record: EvictionRecord,
@@ -93,18 +93,18 @@ impl Recorded {
     /// Sorts out what the ledger has for prompts with these names up to each message, and for turns, which are said by the
     /// messages `spoken`. A record that cannot be read counts as missing.
     pub(crate) fn from_entries(
-        prefix_ids: &[Option<TurnId>],
+        prefix_ids: &[Option<PrefixId>],
         spoken: &[(usize, TurnId)],
         entries: &[LedgerEntry],
     ) -> Self {
-        let places: HashMap<TurnId, usize> =
-            prefix_ids.iter().enumerate().filter_map(|(index, id)| Some(((*id)?, index))).collect();
+        let places: HashMap<LedgerKey, usize> =
+            prefix_ids.iter().enumerate().filter_map(|(index, id)| Some((LedgerKey::Prefix((*id)?), index))).collect();
         let of_turns = entries.iter().filter(|entry| entry.kind == LedgerKind::Unreadable);
-        let unreadable: HashSet<TurnId> = of_turns.map(|entry| entry.turn).collect();
-        let says_it = spoken.iter().filter(|(_, turn)| unreadable.contains(turn));
+        let unreadable: HashSet<LedgerKey> = of_turns.map(|entry| entry.key).collect();
+        let says_it = spoken.iter().filter(|(_, turn)| unreadable.contains(&LedgerKey::Turn(*turn)));
         let found = |kind: LedgerKind| {
             let entries = entries.iter().filter(move |entry| entry.kind == kind);
-            entries.filter_map(|entry| Some((*places.get(&entry.turn)?, entry)))
+            entries.filter_map(|entry| Some((*places.get(&entry.key)?, entry)))
         };
         let evictions: BTreeMap<usize, &LedgerEntry> = found(LedgerKind::Eviction).collect();
         let eviction = evictions.into_iter().rev().find_map(|(horizon, entry)| {
@@ -128,11 +128,16 @@ impl Recorded {
     }
 }
 
-/// A record as an entry of the ledger.
-pub(crate) fn entry(kind: LedgerKind, turn: TurnId, conversation: TurnId, record: &impl Serialize) -> LedgerEntry {
+/// A record as the entry of the ledger for a prefix.
+pub(crate) fn entry(
+    kind: LedgerKind,
+    prefix: PrefixId,
+    conversation: ConversationId,
+    record: &impl Serialize,
+) -> LedgerEntry {
     LedgerEntry {
         kind,
-        turn,
+        key: LedgerKey::Prefix(prefix),
         conversation,
         // Strings and lists of strings can always be written.
         value: serde_json::to_vec(record).unwrap_or_default(),
@@ -141,7 +146,7 @@ pub(crate) fn entry(kind: LedgerKind, turn: TurnId, conversation: TurnId, record
 
 fn read<T: DeserializeOwned>(entry: &LedgerEntry) -> Option<T> {
     serde_json::from_slice(&entry.value)
-        .inspect_err(|error| tracing::warn!(turn = %entry.turn, %error, "an entry of the ledger cannot be read"))
+        .inspect_err(|error| tracing::warn!(key = ?entry.key, %error, "an entry of the ledger cannot be read"))
         .ok()
 }
 
@@ -151,15 +156,18 @@ mod tests {
 
     use super::*;
 
-    const ONE: TurnId = TurnId([1; 16]);
-    const TWO: TurnId = TurnId([2; 16]);
-    const THREE: TurnId = TurnId([3; 16]);
+    const ONE: PrefixId = PrefixId([1; 16]);
+    const TWO: PrefixId = PrefixId([2; 16]);
+    const THREE: PrefixId = PrefixId([3; 16]);
+    const QUOTED: TurnId = TurnId([4; 16]);
+    const ALSO_QUOTED: TurnId = TurnId([5; 16]);
+    const CONVERSATION: ConversationId = ConversationId([6; 16]);
 
     fn block(text: &str) -> BlockRecord {
         BlockRecord {
             text: Some(text.to_owned()),
             sources: vec![Source {
-                turn: THREE,
+                turn: QUOTED,
                 role: "user".to_owned(),
                 position: 2,
                 time: DateTime::UNIX_EPOCH,
@@ -172,35 +180,34 @@ mod tests {
     fn the_newest_eviction_on_the_chain_holds_and_blocks_stand_where_they_stood() {
         let eviction = |held| EvictionRecord { held };
         let entries = [
-            entry(LedgerKind::Eviction, ONE, ONE, &eviction(vec![])),
-            entry(LedgerKind::Eviction, TWO, ONE, &eviction(vec![THREE])),
-            entry(LedgerKind::Block, TWO, ONE, &block("B")),
-            entry(LedgerKind::Block, THREE, ONE, &block("elsewhere")),
+            entry(LedgerKind::Eviction, ONE, CONVERSATION, &eviction(vec![])),
+            entry(LedgerKind::Eviction, TWO, CONVERSATION, &eviction(vec![THREE])),
+            entry(LedgerKind::Block, TWO, CONVERSATION, &block("B")),
+            entry(LedgerKind::Block, THREE, CONVERSATION, &block("elsewhere")),
         ];
         let recorded = Recorded::from_entries(&[None, Some(ONE), None, Some(TWO)], &[], &entries);
         let current = CurrentEviction { horizon: 3, record: eviction(vec![THREE]) };
         assert_eq!(recorded.eviction, Some(current));
         assert_eq!(recorded.blocks, [(3, block("B"))].into());
-        assert_eq!(recorded.quoted(|_| true), HashSet::from([THREE]));
+        assert_eq!(recorded.quoted(|_| true), HashSet::from([QUOTED]));
         assert!(recorded.quoted(|index| index != 3).is_empty());
     }
 
     #[test]
     fn a_shortened_result_is_found_where_it_stood_and_tells_whose_words_it_holds() {
-        let record = ShortenedRecord { text: "short".to_owned(), turn: THREE };
-        let entries = [entry(LedgerKind::Shortened, TWO, ONE, &record)];
+        let record = ShortenedRecord { text: "short".to_owned(), turn: QUOTED };
+        let entries = [entry(LedgerKind::Shortened, TWO, CONVERSATION, &record)];
         let recorded = Recorded::from_entries(&[Some(ONE), Some(TWO)], &[], &entries);
         assert_eq!(recorded.shortened, [(1, record)].into());
         assert_eq!(recorded.eviction, None);
-        assert_eq!(quoted_turns(LedgerKind::Shortened, &entries[0].value), Some(vec![THREE]));
+        assert_eq!(quoted_turns(LedgerKind::Shortened, &entries[0].value), Some(vec![QUOTED]));
         assert_eq!(quoted_turns(LedgerKind::Shortened, b"nonsense"), None);
     }
 
     #[test]
     fn a_record_that_cannot_be_read_counts_as_missing() {
-        let broken =
-            LedgerEntry { kind: LedgerKind::Eviction, turn: TWO, conversation: ONE, value: b"nonsense".to_vec() };
-        let entries = [entry(LedgerKind::Eviction, ONE, ONE, &EvictionRecord::default()), broken];
+        let broken = LedgerEntry { value: b"nonsense".to_vec(), ..entry(LedgerKind::Eviction, TWO, CONVERSATION, &()) };
+        let entries = [entry(LedgerKind::Eviction, ONE, CONVERSATION, &EvictionRecord::default()), broken];
         let recorded = Recorded::from_entries(&[Some(ONE), Some(TWO)], &[], &entries);
         assert_eq!(recorded.eviction.map(|eviction| eviction.horizon), Some(0));
     }
@@ -208,25 +215,27 @@ mod tests {
     #[test]
     fn an_entry_tells_whose_words_it_holds() {
         let quoted = |entry: &LedgerEntry| quoted_turns(entry.kind, &entry.value);
-        assert_eq!(quoted(&entry(LedgerKind::Block, ONE, ONE, &block("B"))), Some(vec![THREE]));
-        assert_eq!(quoted(&entry(LedgerKind::Block, ONE, ONE, &BlockRecord::default())), Some(Vec::new()));
+        assert_eq!(quoted(&entry(LedgerKind::Block, ONE, CONVERSATION, &block("B"))), Some(vec![QUOTED]));
+        assert_eq!(quoted(&entry(LedgerKind::Block, ONE, CONVERSATION, &BlockRecord::default())), Some(Vec::new()));
         let eviction = EvictionRecord { held: vec![ONE] };
-        assert_eq!(quoted(&entry(LedgerKind::Eviction, ONE, ONE, &eviction)), Some(Vec::new()));
+        assert_eq!(quoted(&entry(LedgerKind::Eviction, ONE, CONVERSATION, &eviction)), Some(Vec::new()));
         assert_eq!(quoted_turns(LedgerKind::Block, b"nonsense"), None);
     }
 
     #[test]
     fn an_eviction_of_an_earlier_version_holds_without_its_digest_and_goes_with_the_turns_that_this_quotes() {
-        let id = |turn: TurnId| serde_json::to_string(&turn).unwrap_or_default();
-        let (one, two, three) = (id(ONE), id(TWO), id(THREE));
+        let held = format!(r#""held":["{ONE}"]"#);
         for (value, quoted) in [
-            (format!(r#"{{"lines":["a","b"],"turns":[{two},{three}],"held":[{one}]}}"#), Some(vec![TWO, THREE])),
-            (format!(r#"{{"lines":["a"],"held":[{one}]}}"#), None),
-            (format!(r#"{{"lines":[],"held":[{one}]}}"#), Some(Vec::new())),
+            (
+                format!(r#"{{"lines":["a","b"],"turns":["{QUOTED}","{ALSO_QUOTED}"],{held}}}"#),
+                Some(vec![QUOTED, ALSO_QUOTED]),
+            ),
+            (format!(r#"{{"lines":["a"],{held}}}"#), None),
+            (format!(r#"{{"lines":[],{held}}}"#), Some(Vec::new())),
         ] {
             assert_eq!(quoted_turns(LedgerKind::Eviction, value.as_bytes()), quoted, "{value}");
-            let entries =
-                [LedgerEntry { kind: LedgerKind::Eviction, turn: TWO, conversation: ONE, value: value.into_bytes() }];
+            let known = entry(LedgerKind::Eviction, TWO, CONVERSATION, &());
+            let entries = [LedgerEntry { value: value.into_bytes(), ..known }];
             let current = Recorded::from_entries(&[Some(ONE), Some(TWO)], &[], &entries).eviction;
             let record = EvictionRecord { held: vec![ONE] };
             assert_eq!(current, Some(CurrentEviction { horizon: 1, record }));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use lru::LruCache;
-use mainpoint_store::TurnId;
+use mainpoint_store::PrefixId;
 use serde::Serialize;
 
 /// What a request finds of its conversation's last prompt.
@@ -27,8 +27,8 @@ pub(crate) enum CacheState {
 #[derive(Debug)]
 pub(crate) struct ProviderCache {
     lifetime: Option<Duration>,
-    /// By the last turn of the conversation's last prompt.
-    sent: Mutex<LruCache<TurnId, DateTime<Utc>>>,
+    /// By the last prefix of the conversation's last prompt.
+    sent: Mutex<LruCache<PrefixId, DateTime<Utc>>>,
 }
 
 impl ProviderCache {
@@ -37,16 +37,16 @@ impl ProviderCache {
         Self { lifetime, sent: Mutex::new(LruCache::unbounded()) }
     }
 
-    /// What the prompt of these turns finds, oldest turn first, and notes that it is sent `now`.
-    pub(crate) fn visit(&self, turns: &[Option<TurnId>], now: DateTime<Utc>) -> CacheState {
+    /// What the prompt of these prefixes finds, the shortest first, and notes that it is sent `now`.
+    pub(crate) fn visit(&self, prefixes: &[Option<PrefixId>], now: DateTime<Utc>) -> CacheState {
         let Some(lifetime) = self.lifetime else {
             return CacheState::Warm;
         };
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut newest = turns.iter().rev().flatten().take(SEARCHED).copied();
-        let last = newest.clone().find_map(|turn| sent.pop(&turn));
-        if let Some(turn) = newest.next() {
-            sent.put(turn, now);
+        let mut newest = prefixes.iter().rev().flatten().take(SEARCHED).copied();
+        let last = newest.clone().find_map(|prefix| sent.pop(&prefix));
+        if let Some(prefix) = newest.next() {
+            sent.put(prefix, now);
         }
         if sent.len() > CONVERSATIONS {
             sent.pop_lru();
@@ -69,11 +69,11 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    fn turns(ids: &[u32]) -> Vec<Option<TurnId>> {
+    fn turns(ids: &[u32]) -> Vec<Option<PrefixId>> {
         let id = |id: &u32| {
             let mut bytes = [0; 16];
             bytes[..4].copy_from_slice(&id.to_le_bytes());
-            Some(TurnId(bytes))
+            Some(PrefixId(bytes))
         };
         // Instructions have no id.
         std::iter::once(None).chain(ids.iter().map(id)).collect()

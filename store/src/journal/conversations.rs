@@ -17,7 +17,9 @@ use super::lineage::{Lineage, Walk};
 use super::repetitions::RepetitionWriter;
 use super::rows::{BRANCHES, BranchKey, BranchRow, GONE, PLACES, SEQUENCES, SequenceKey, every_place};
 use crate::error::StoreError;
-use crate::records::{ConversationAppend, ConversationMatch, Repetition, SaidTurn, Scope, TurnId, TurnKind, TurnPlace};
+use crate::records::{
+    ConversationAppend, ConversationId, ConversationMatch, Repetition, SaidTurn, Scope, TurnId, TurnKind, TurnPlace,
+};
 
 impl Journal {
     /// The conversation of a scope that the turns of a request, each of its kind, go on with.
@@ -103,7 +105,7 @@ fn best_meeting(
             let (key, _) = entry?;
             let (_, _, conversation, position) = key.value();
             is_known = true;
-            let place = TurnPlace { conversation: TurnId(*conversation), position };
+            let place = TurnPlace { conversation: ConversationId(*conversation), position };
             let (up_to, kinds) = (turns.get(..=at).unwrap_or_default(), kinds.get(..=at).unwrap_or_default());
             let meeting = meet(&lineage, up_to, kinds, place)?;
             let is_better = best.as_ref().is_none_or(|best| meeting.rank() > best.rank());
@@ -292,12 +294,12 @@ impl PlaceWriter<'_> {
     }
 
     /// A name for a branch: `fresh`, or the next one that is free where two branches begin under the same name.
-    fn free_branch(&self, fresh: TurnId, position: u32) -> Result<TurnId, redb::Error> {
+    fn free_branch(&self, fresh: ConversationId, position: u32) -> Result<ConversationId, redb::Error> {
         let mut name = fresh;
         while !self.is_free(TurnPlace { conversation: name, position })?
             || self.branches.get((self.scope, &name.0))?.is_some()
         {
-            name = TurnId(u128::from_be_bytes(name.0).wrapping_add(1).to_be_bytes());
+            name = ConversationId(u128::from_be_bytes(name.0).wrapping_add(1).to_be_bytes());
         }
         Ok(name)
     }

@@ -11,7 +11,8 @@ use super::places::ScopePlaces;
 use crate::directory::Directory;
 use crate::records::samples::scope;
 use crate::records::{
-    ConversationAppend, ConversationMatch, PlacedTurn, Removal, Removed, SaidTurn, TurnId, TurnKind, TurnPlace,
+    ConversationAppend, ConversationId, ConversationMatch, PlacedTurn, Removal, Removed, SaidTurn, TurnId, TurnKind,
+    TurnPlace,
 };
 
 struct Conversations {
@@ -22,6 +23,10 @@ struct Conversations {
 
 fn id(number: u8) -> TurnId {
     TurnId([number; 16])
+}
+
+fn name(number: u8) -> ConversationId {
+    ConversationId([number; 16])
 }
 
 fn ids(numbers: &[u8]) -> Vec<TurnId> {
@@ -55,7 +60,7 @@ impl Conversations {
         let matched = self.match_conversation(turns);
         self.begun += 1;
         let turns = said_turns(turns.get(matched.known..).unwrap());
-        let new = ConversationAppend { scope: scope(), after: matched.tip, fresh: id(self.begun), turns };
+        let new = ConversationAppend { scope: scope(), after: matched.tip, fresh: name(self.begun), turns };
         let place = self.journal.place(&new).unwrap();
         assert_eq!(self.journal.place(&new).unwrap(), place, "once is as good as twice");
         place.or(matched.tip).unwrap()
@@ -184,14 +189,14 @@ fn two_requests_at_once_agree_on_what_came_first() {
     let new = |after, fresh, turns: &[u8]| ConversationAppend {
         scope: scope(),
         after,
-        fresh: id(fresh),
+        fresh: name(fresh),
         turns: said_turns(turns),
     };
     let first = all.journal.place(&new(None, 201, &[1, 2])).unwrap().unwrap();
     let one = all.journal.place(&new(Some(first), 202, &[3, 4])).unwrap().unwrap();
     let other = all.journal.place(&new(Some(first), 203, &[3, 5])).unwrap().unwrap();
     assert_eq!(one, TurnPlace { position: 3, ..first });
-    assert_eq!(other, TurnPlace { conversation: id(203), position: 3 });
+    assert_eq!(other, TurnPlace { conversation: name(203), position: 3 });
     assert_eq!(all.lost(&[3, 5]), [1, 2]);
     let answer = all.journal.place(&new(Some(first), 203, &[3, 5, 6])).unwrap().unwrap();
     assert_eq!(answer, TurnPlace { position: 4, ..other });
@@ -291,7 +296,7 @@ fn what_was_put_back_is_as_it_was_and_stands_in_nobodys_way() {
 #[test]
 fn branches_that_begin_in_each_other_are_not_walked_through_for_ever() {
     let all = Conversations::new();
-    let place = |conversation: u8, position| TurnPlace { conversation: id(conversation), position };
+    let place = |conversation: u8, position| TurnPlace { conversation: name(conversation), position };
     let placed = |conversation: u8, of: u8| PlacedTurn {
         scope: scope(),
         turn: id(conversation),

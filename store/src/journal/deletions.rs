@@ -14,7 +14,7 @@ use super::said_before::said_before;
 use super::turns::remove_points;
 use super::{Journal, ledger, removal};
 use crate::error::StoreError;
-use crate::records::{NotedDeletion, OldTurns, QuotedTurns, Removal, Removed, Scope, TurnId, TurnKey};
+use crate::records::{ConversationId, NotedDeletion, OldTurns, QuotedTurns, Removal, Removed, Scope, TurnId, TurnKey};
 
 impl Journal {
     /// Removes what a deletion covers, the ledger and the places in conversations too, and notes the deletion as under way. Returns
@@ -49,7 +49,7 @@ impl Journal {
             for entry in transaction.open_table(DELETIONS)?.iter()? {
                 let (key, _) = entry?;
                 let (scope, conversation) = key.value();
-                scopes.push((scope.to_owned(), conversation.copied().map(TurnId)));
+                scopes.push((scope.to_owned(), conversation.copied().map(ConversationId)));
             }
             let mut turns: BTreeMap<String, HashSet<TurnId>> = BTreeMap::new();
             for entry in transaction.open_table(DELETED)?.iter()? {

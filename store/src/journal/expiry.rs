@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::records::TurnId;
+use crate::records::ConversationId;
 
 /// A conversation and the scope that it is in.
-pub(crate) type ScopedConversation = (String, TurnId);
+pub(crate) type ScopedConversation = (String, ConversationId);
 
 /// Those conversations whose newest entry is older than `age`, from all entries: each one's conversation and the time
 /// when it was written, in microseconds since 1970.
@@ -42,7 +42,7 @@ mod tests {
     /// Those of the conversations `(scope, number, microseconds)` that have expired, in order.
     fn expired_at(now: i64, age: Duration, written: &[(&str, u8, i64)]) -> Vec<(String, u8)> {
         let entry = |&(scope, number, micros): &(&str, u8, i64)| {
-            Ok::<_, Infallible>(((scope.to_owned(), TurnId([number; 16])), micros))
+            Ok::<_, Infallible>(((scope.to_owned(), ConversationId([number; 16])), micros))
         };
         let now = DateTime::from_timestamp_micros(now).unwrap_or_default();
         let Ok(expired) = expired(written.iter().map(entry), now, age);
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_cannot_be_read_is_an_error() {
-        let written = [Ok((("s".to_owned(), TurnId([1; 16])), 0)), Err("unreadable")];
+        let written = [Ok((("s".to_owned(), ConversationId([1; 16])), 0)), Err("unreadable")];
         assert_eq!(expired(written.into_iter(), DateTime::default(), AGE), Err("unreadable"));
     }
 }

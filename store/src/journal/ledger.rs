@@ -12,20 +12,22 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::Journal;
 use super::expiry::{ScopedConversation, expired};
-use super::rows::{DELETED, DELETIONS, GONE, LEDGER, LedgerKey, LedgerRow, SEQUENCES, scope_note};
+use super::rows::{DELETED, DELETIONS, GONE, LEDGER, LedgerRow, LedgerRowKey, SEQUENCES, scope_note};
 use crate::error::StoreError;
-use crate::records::{LedgerEntry, LedgerKind, LedgerLine, QuotedTurns, Removal, Removed, Scope, TurnId};
+use crate::records::{
+    ConversationId, LedgerEntry, LedgerKey, LedgerKind, LedgerLine, QuotedTurns, Removal, Removed, Scope, TurnId,
+};
 
 impl Journal {
-    /// Every entry of these turns, in the order asked, for one turn in the order of the kinds.
-    pub(crate) fn ledger(&self, scope: &Scope, turns: &[TurnId]) -> Result<Vec<LedgerEntry>, StoreError> {
+    /// Every entry of these keys, in the order asked, for one key in the order of the kinds.
+    pub(crate) fn ledger(&self, scope: &Scope, keys: &[LedgerKey]) -> Result<Vec<LedgerEntry>, StoreError> {
         self.database.read("read the ledger", |transaction| {
             let table = transaction.open_table(LEDGER)?;
             let mut entries = Vec::new();
-            for turn in turns {
-                for kind in LedgerKind::ALL {
-                    if let Some(row) = table.get(key(scope, turn, kind))? {
-                        entries.push(entry_from(*turn, kind, row.value()));
+            for key in keys {
+                for kind in key.kinds() {
+                    if let Some(row) = table.get(row_key(scope, key, *kind))? {
+                        entries.push(entry_from(key.id(), *kind, row.value()));
                     }
                 }
             }
@@ -51,8 +53,8 @@ impl Journal {
             let is_scope_deleted = transaction.open_table(DELETIONS)?.get(scope_note(scope))?.is_some();
             let mut held = Vec::with_capacity(entries.len());
             for entry in entries {
-                let place = key(scope, &entry.turn, entry.kind);
-                let known = table.get(place)?.map(|row| entry_from(entry.turn, entry.kind, row.value()));
+                let place = row_key(scope, &entry.key, entry.kind);
+                let known = table.get(place)?.map(|row| entry_from(entry.key.id(), entry.kind, row.value()));
                 let may_be_kept = match quotes(&entry) {
                     Quotes::Gone => false,
                     Quotes::Unknown => !is_scope_deleted,
@@ -80,17 +82,17 @@ impl Journal {
             let mut rows = Vec::new();
             for entry in transaction.open_table(LEDGER)?.iter()? {
                 let (place, row) = entry?;
-                let ((scope, turn, kind), (conversation, micros, value)) = (place.value(), row.value());
-                rows.push((scope.to_owned(), *turn, kind, *conversation, micros, value.to_vec()));
+                let ((scope, id, kind), (conversation, micros, value)) = (place.value(), row.value());
+                rows.push((scope.to_owned(), *id, kind, *conversation, micros, value.to_vec()));
             }
             Ok(rows)
         })?;
-        let line = |(scope, turn, kind, conversation, micros, value)| {
+        let line = |(scope, id, kind, conversation, micros, value)| {
             Ok(LedgerLine {
                 scope: Scope::new(scope)?,
-                turn: TurnId(turn),
+                id,
                 kind,
-                conversation: TurnId(conversation),
+                conversation: ConversationId(conversation),
                 micros,
                 value,
             })
@@ -103,7 +105,7 @@ impl Journal {
         self.database.write("take a ledger over", |transaction| {
             let mut table = transaction.open_table(LEDGER)?;
             for line in lines.iter().filter(|line| line.kind != number(LedgerKind::Unreadable)) {
-                let place = (line.scope.as_str(), &line.turn.0, line.kind);
+                let place = (line.scope.as_str(), &line.id, line.kind);
                 if table.get(place)?.is_none() {
                     let row: LedgerRow<'_> = (&line.conversation.0, line.micros, &line.value);
                     table.insert(place, row)?;
@@ -131,7 +133,7 @@ impl Journal {
                 // A conversation may have been written to since it was found.
                 let silent = silent(&table, now, age)?;
                 let is_silent = |(scope, _, kind): (&str, &[u8; 16], u8), (conversation, _, _): LedgerRow<'_>| {
-                    expires(kind) && silent.contains(&(scope.to_owned(), TurnId(*conversation)))
+                    expires(kind) && silent.contains(&(scope.to_owned(), ConversationId(*conversation)))
                 };
                 let mut removed = 0;
                 for entry in table.extract_if(is_silent)? {
@@ -157,9 +159,9 @@ pub(crate) enum Quotes {
 
 /// The turns that an entry quotes, or is about; `None` where that cannot be told.
 pub(crate) fn quoted_by(entry: &LedgerEntry, quoted: QuotedTurns) -> Option<Vec<TurnId>> {
-    match entry.kind {
-        LedgerKind::Unreadable => Some(vec![entry.turn]),
-        LedgerKind::Block | LedgerKind::Eviction | LedgerKind::Shortened => quoted(entry.kind, &entry.value),
+    match entry.key {
+        LedgerKey::Turn(turn) => Some(vec![turn]),
+        LedgerKey::Prefix(_) => quoted(entry.kind, &entry.value),
     }
 }
 
@@ -173,12 +175,12 @@ pub(super) fn delete(
     let scope = removal.scope.as_str();
     let whole_scope = (scope, &[0; 16], 0)..=(scope, &[u8::MAX; 16], u8::MAX);
     let moved = moved(transaction, removal)?;
-    let stays = |(_, turn, kind): (&str, &[u8; 16], u8), row: LedgerRow<'_>| match &removal.what {
+    let stays = |(_, id, kind): (&str, &[u8; 16], u8), row: LedgerRow<'_>| match &removal.what {
         Removed::Everything => false,
-        Removed::Turns { conversations, .. } if conversations.contains(&TurnId(*row.0)) => false,
+        Removed::Turns { conversations, .. } if conversations.contains(&ConversationId(*row.0)) => false,
         Removed::Turns { ids, .. } => {
             let kind = LedgerKind::ALL.into_iter().find(|known| number(*known) == kind);
-            let turns = kind.and_then(|kind| quoted_by(&entry_from(TurnId(*turn), kind, row), quoted));
+            let turns = kind.and_then(|kind| quoted_by(&entry_from(id, kind, row), quoted));
             let is_touched =
                 |turn: &TurnId| ids.contains(turn) || (kind != Some(LedgerKind::Unreadable) && moved.contains(turn));
             // One of which nobody can tell what it quotes may quote any.
@@ -198,7 +200,7 @@ fn moved(transaction: &WriteTransaction, removal: &Removal) -> Result<HashSet<Tu
     let mut moved: HashSet<TurnId> = places.iter().map(|(turn, _)| *turn).collect();
     let sequences = transaction.open_table(SEQUENCES)?;
     let scope = removal.scope.as_str();
-    for TurnId(conversation) in conversations {
+    for ConversationId(conversation) in conversations {
         for entry in sequences.range((scope, conversation, 0)..=(scope, conversation, u32::MAX))? {
             moved.insert(TurnId(*entry?.1.value()));
         }
@@ -209,7 +211,7 @@ fn moved(transaction: &WriteTransaction, removal: &Removal) -> Result<HashSet<Tu
 
 /// The conversations to which nothing was written for `age`.
 fn silent(
-    table: &impl ReadableTable<LedgerKey, LedgerRow<'static>>,
+    table: &impl ReadableTable<LedgerRowKey, LedgerRow<'static>>,
     now: DateTime<Utc>,
     age: Duration,
 ) -> Result<HashSet<ScopedConversation>, redb::Error> {
@@ -220,13 +222,13 @@ fn silent(
         };
         let (scope, _, kind) = key.value();
         let (conversation, micros, _) = row.value();
-        expires(kind).then(|| Ok(((scope.to_owned(), TurnId(*conversation)), micros)))
+        expires(kind).then(|| Ok(((scope.to_owned(), ConversationId(*conversation)), micros)))
     });
     expired(written, now, age)
 }
 
-fn key<'a>(scope: &'a Scope, turn: &'a TurnId, kind: LedgerKind) -> (&'a str, &'a [u8; 16], u8) {
-    (scope.as_str(), &turn.0, number(kind))
+fn row_key<'a>(scope: &'a Scope, key: &'a LedgerKey, kind: LedgerKind) -> (&'a str, &'a [u8; 16], u8) {
+    (scope.as_str(), key.id(), number(kind))
 }
 
 fn number(kind: LedgerKind) -> u8 {
@@ -243,8 +245,13 @@ fn expires(kind: u8) -> bool {
     LedgerKind::ALL.into_iter().any(|known| number(known) == kind && known.expires())
 }
 
-fn entry_from(turn: TurnId, kind: LedgerKind, (conversation, _, value): LedgerRow<'_>) -> LedgerEntry {
-    LedgerEntry { kind, turn, conversation: TurnId(*conversation), value: value.to_vec() }
+fn entry_from(id: &[u8; 16], kind: LedgerKind, (conversation, _, value): LedgerRow<'_>) -> LedgerEntry {
+    LedgerEntry {
+        kind,
+        key: LedgerKey::new(kind, *id),
+        conversation: ConversationId(*conversation),
+        value: value.to_vec(),
+    }
 }
 
 #[cfg(test)]
@@ -256,7 +263,7 @@ mod tests {
     use super::*;
     use crate::directory::Directory;
     use crate::journal::Purge;
-    use crate::records::{ConversationAppend, NotedDeletion, SaidTurn, TurnPlace};
+    use crate::records::{ConversationAppend, NotedDeletion, PrefixId, SaidTurn, TurnPlace};
 
     const THIRTY_DAYS: Duration = Duration::from_secs(30 * 86_400);
 
@@ -272,13 +279,18 @@ mod tests {
         DateTime::from_timestamp(1_790_000_000 + day * 86_400, 0).unwrap()
     }
 
-    fn block(turn: u8, conversation: u8) -> LedgerEntry {
+    fn block(prefix: u8, conversation: u8) -> LedgerEntry {
         LedgerEntry {
             kind: LedgerKind::Block,
-            turn: TurnId([turn; 16]),
-            conversation: TurnId([conversation; 16]),
-            value: vec![turn],
+            key: LedgerKey::Prefix(PrefixId([prefix; 16])),
+            conversation: ConversationId([conversation; 16]),
+            value: vec![prefix],
         }
+    }
+
+    fn unreadable(turn: u8, conversation: u8) -> LedgerEntry {
+        let key = LedgerKey::Turn(TurnId([turn; 16]));
+        LedgerEntry { kind: LedgerKind::Unreadable, key, value: Vec::new(), ..block(turn, conversation) }
     }
 
     fn record(journal: &Journal, scope: &Scope, entries: Vec<LedgerEntry>, day: i64) -> Vec<LedgerEntry> {
@@ -291,15 +303,16 @@ mod tests {
         is_told.then(|| value.iter().map(|byte| TurnId([*byte; 16])).collect())
     }
 
-    fn quoting(turn: u8, conversation: u8, value: &[u8]) -> LedgerEntry {
-        LedgerEntry { value: value.to_vec(), ..block(turn, conversation) }
+    fn quoting(prefix: u8, conversation: u8, value: &[u8]) -> LedgerEntry {
+        LedgerEntry { value: value.to_vec(), ..block(prefix, conversation) }
     }
 
-    /// The turns from 1 to 9 that have an entry.
-    fn turns_with_entries(journal: &Journal, scope: &Scope) -> Vec<u8> {
-        let turns: Vec<TurnId> = (1..=9).map(|turn| TurnId([turn; 16])).collect();
-        let entries = journal.ledger(scope, &turns).unwrap();
-        entries.iter().map(|entry| entry.turn.0[0]).collect()
+    /// The prefixes and turns from 1 to 9 that have an entry.
+    fn with_entries(journal: &Journal, scope: &Scope) -> Vec<u8> {
+        let both = |id| [LedgerKey::Prefix(PrefixId([id; 16])), LedgerKey::Turn(TurnId([id; 16]))];
+        let keys: Vec<LedgerKey> = (1..=9).flat_map(both).collect();
+        let entries = journal.ledger(scope, &keys).unwrap();
+        entries.iter().map(|entry| entry.key.id()[0]).collect()
     }
 
     #[test]
@@ -313,14 +326,14 @@ mod tests {
         assert_eq!(journal.expire_ledger(on_day(30), THIRTY_DAYS).unwrap(), 0);
         assert!(!journal.rewrite().unwrap(), "nothing was removed");
         assert_eq!(journal.expire_ledger(on_day(31), THIRTY_DAYS).unwrap(), 2);
-        assert_eq!(turns_with_entries(&journal, &here), [1, 2]);
-        assert!(turns_with_entries(&journal, &there).is_empty());
+        assert_eq!(with_entries(&journal, &here), [1, 2]);
+        assert!(with_entries(&journal, &there).is_empty());
 
         assert!(journal.rewrite().unwrap());
-        assert_eq!(turns_with_entries(&journal, &here), [1, 2]);
+        assert_eq!(with_entries(&journal, &here), [1, 2]);
         assert_eq!(journal.expire_ledger(on_day(50), THIRTY_DAYS).unwrap(), 0);
         assert_eq!(journal.expire_ledger(on_day(51), THIRTY_DAYS).unwrap(), 2);
-        assert!(turns_with_entries(&journal, &here).is_empty());
+        assert!(with_entries(&journal, &here).is_empty());
     }
 
     #[test]
@@ -331,17 +344,16 @@ mod tests {
             assert_eq!(record(&journal, &scope, vec![block(1, 1)], day), [block(1, 1)]);
         }
         assert_eq!(journal.expire_ledger(on_day(31), THIRTY_DAYS).unwrap(), 1);
-        assert!(turns_with_entries(&journal, &scope).is_empty());
+        assert!(with_entries(&journal, &scope).is_empty());
     }
 
     #[test]
     fn a_turn_that_cannot_be_read_is_still_known_when_its_conversation_has_expired() {
         let directory = tempfile::tempdir().unwrap();
         let (journal, scope) = (journal(directory.path()), scope("s"));
-        let unreadable = LedgerEntry { kind: LedgerKind::Unreadable, ..block(2, 1) };
-        record(&journal, &scope, vec![block(1, 1), unreadable], 0);
+        record(&journal, &scope, vec![block(1, 1), unreadable(2, 1)], 0);
         assert_eq!(journal.expire_ledger(on_day(31), THIRTY_DAYS).unwrap(), 1);
-        assert_eq!(turns_with_entries(&journal, &scope), [2]);
+        assert_eq!(with_entries(&journal, &scope), [2]);
         assert_eq!(journal.expire_ledger(on_day(99), THIRTY_DAYS).unwrap(), 0);
     }
 
@@ -350,49 +362,45 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (journal, here, there) = (journal(directory.path()), scope("here"), scope("there"));
         for scope in [&here, &there] {
-            let unreadable = LedgerEntry { kind: LedgerKind::Unreadable, ..quoting(6, 5, &[]) };
             let entries = [(1, 1, &[90][..]), (2, 1, &[]), (3, 5, &[91, 92]), (4, 5, &[93]), (5, 5, &[u8::MAX])];
-            let entries = entries.map(|(turn, conversation, value)| quoting(turn, conversation, value));
-            record(&journal, scope, [entries.to_vec(), vec![unreadable]].concat(), 0);
+            let entries = entries.map(|(prefix, conversation, value)| quoting(prefix, conversation, value));
+            record(&journal, scope, [entries.to_vec(), vec![unreadable(6, 5)]].concat(), 0);
         }
         let delete = |what| journal.delete(&Removal { scope: here.clone(), what }, by_bytes).unwrap();
-        let set = |turns: &[u8]| turns.iter().map(|turn| TurnId([*turn; 16])).collect();
-        delete(Removed::Turns { ids: set(&[]), conversations: set(&[1]), places: HashSet::new() });
-        assert_eq!(turns_with_entries(&journal, &here), [3, 4, 5, 6]);
-        delete(Removed::turns(set(&[92])));
-        assert_eq!(turns_with_entries(&journal, &here), [4, 6], "what does not say what it quotes goes, too");
-        delete(Removed::turns(set(&[6])));
-        assert_eq!(turns_with_entries(&journal, &here), [4], "sent again, it is tried again");
+        let conversations = HashSet::from([ConversationId([1; 16])]);
+        delete(Removed::Turns { ids: HashSet::new(), conversations, places: HashSet::new() });
+        assert_eq!(with_entries(&journal, &here), [3, 4, 5, 6]);
+        delete(Removed::turns([TurnId([92; 16])]));
+        assert_eq!(with_entries(&journal, &here), [4, 6], "what does not say what it quotes goes, too");
+        delete(Removed::turns([TurnId([6; 16])]));
+        assert_eq!(with_entries(&journal, &here), [4], "sent again, it is tried again");
         delete(Removed::Everything);
-        assert!(turns_with_entries(&journal, &here).is_empty());
-        assert_eq!(turns_with_entries(&journal, &there), [1, 2, 3, 4, 5, 6]);
+        assert!(with_entries(&journal, &here).is_empty());
+        assert_eq!(with_entries(&journal, &there), [1, 2, 3, 4, 5, 6]);
     }
 
     #[test]
     fn a_turn_that_leaves_a_place_takes_along_what_may_quote_it_from_there() {
         let directory = tempfile::tempdir().unwrap();
         let (journal, here) = (journal(directory.path()), scope("here"));
-        let set = |turns: &[u8]| -> HashSet<TurnId> { turns.iter().map(|turn| TurnId([*turn; 16])).collect() };
-        let entries = || {
-            let unreadable = LedgerEntry { kind: LedgerKind::Unreadable, ..quoting(90, 5, &[]) };
-            vec![quoting(1, 5, &[90]), quoting(2, 5, &[91]), quoting(3, 5, &[u8::MAX]), unreadable]
-        };
+        let entries = || vec![quoting(1, 5, &[90]), quoting(2, 5, &[91]), quoting(3, 5, &[u8::MAX]), unreadable(90, 5)];
         record(&journal, &here, entries(), 0);
-        let place = TurnPlace { conversation: TurnId([7; 16]), position: 0 };
+        let conversation = ConversationId([7; 16]);
+        let place = TurnPlace { conversation, position: 0 };
         let delete = |conversations, places| {
             let what = Removed::Turns { ids: HashSet::new(), conversations, places };
             journal.delete(&Removal { scope: here.clone(), what }, by_bytes).unwrap();
         };
         delete(HashSet::new(), HashSet::from([(TurnId([90; 16]), place)]));
-        assert_eq!(turns_with_entries(&journal, &here), [2]);
-        let unreadable = journal.ledger(&here, &[TurnId([90; 16])]).unwrap();
+        assert_eq!(with_entries(&journal, &here), [2]);
+        let unreadable = journal.ledger(&here, &[LedgerKey::Turn(TurnId([90; 16]))]).unwrap();
         assert_eq!(unreadable.len(), 1, "that it cannot be read holds wherever it stands");
 
         record(&journal, &here, entries(), 0);
         let turns = [91, 92].map(|turn| SaidTurn { turn: TurnId([turn; 16]), time: on_day(0) }).into();
-        journal.place(&ConversationAppend { scope: here.clone(), after: None, fresh: TurnId([7; 16]), turns }).unwrap();
-        delete(set(&[7]), HashSet::new());
-        assert_eq!(turns_with_entries(&journal, &here), [1], "it stood in a conversation that went");
+        journal.place(&ConversationAppend { scope: here.clone(), after: None, fresh: conversation, turns }).unwrap();
+        delete(HashSet::from([conversation]), HashSet::new());
+        assert_eq!(with_entries(&journal, &here), [1], "it stood in a conversation that went");
     }
 
     #[test]
@@ -403,23 +411,23 @@ mod tests {
             [77] => Quotes::Gone,
             value => by_bytes(entry.kind, value).map_or(Quotes::Unknown, Quotes::Turns),
         };
-        let write = |turn, value: &[u8]| {
-            let entry = quoting(turn, 1, value);
+        let write = |prefix, value: &[u8]| {
+            let entry = quoting(prefix, 1, value);
             assert_eq!(journal.record(&scope, vec![entry.clone()], on_day(0), quotes).unwrap(), [entry]);
         };
         let removal = Removal::of_turns(&scope, [TurnId([90; 16])]);
         journal.delete(&removal, by_bytes).unwrap();
-        for (turn, value) in [(1, &[90][..]), (2, &[91]), (3, &[91, 90]), (4, &[77]), (5, &[u8::MAX])] {
-            write(turn, value);
+        for (prefix, value) in [(1, &[90][..]), (2, &[91]), (3, &[91, 90]), (4, &[77]), (5, &[u8::MAX])] {
+            write(prefix, value);
         }
-        assert_eq!(turns_with_entries(&journal, &scope), [2, 5]);
+        assert_eq!(with_entries(&journal, &scope), [2, 5]);
         journal.finish_deletion(&NotedDeletion::Removal(removal), Purge::NotDue).unwrap();
         write(1, &[90]);
-        assert_eq!(turns_with_entries(&journal, &scope), [1, 2, 5], "it was said again");
+        assert_eq!(with_entries(&journal, &scope), [1, 2, 5], "it was said again");
         journal.delete(&Removal { scope: scope.clone(), what: Removed::Everything }, by_bytes).unwrap();
-        for (turn, value) in [(1, &[90][..]), (2, &[]), (3, &[u8::MAX])] {
-            write(turn, value);
+        for (prefix, value) in [(1, &[90][..]), (2, &[]), (3, &[u8::MAX])] {
+            write(prefix, value);
         }
-        assert_eq!(turns_with_entries(&journal, &scope), [2], "it quotes nothing");
+        assert_eq!(with_entries(&journal, &scope), [2], "it quotes nothing");
     }
 }

@@ -5,7 +5,7 @@
 use redb::{Range, ReadOnlyTable, ReadTransaction};
 
 use super::rows::{BRANCHES, BranchKey, BranchRow, SEQUENCES, SequenceKey};
-use crate::records::{Scope, TurnId, TurnPlace};
+use crate::records::{ConversationId, Scope, TurnId, TurnPlace};
 
 /// The conversations of one scope, as they were when the transaction began.
 pub(super) struct Lineage<'a> {
@@ -17,7 +17,7 @@ pub(super) struct Lineage<'a> {
 /// Turns with their positions, newest first.
 pub(super) struct Walk<'a> {
     lineage: &'a Lineage<'a>,
-    conversation: TurnId,
+    conversation: ConversationId,
     /// The position of the place where it began, or of the last origin.
     bound: u32,
     rows: Range<'a, SequenceKey, &'static [u8; 16]>,
@@ -56,11 +56,11 @@ impl<'a> Lineage<'a> {
     }
 
     /// The place that a branch begins after.
-    fn origin(&self, conversation: TurnId) -> Result<Option<TurnPlace>, redb::Error> {
+    fn origin(&self, conversation: ConversationId) -> Result<Option<TurnPlace>, redb::Error> {
         let row = self.branches.get((self.scope.as_str(), &conversation.0))?;
         Ok(row.map(|row| {
             let (parent, position) = row.value();
-            TurnPlace { conversation: TurnId(*parent), position }
+            TurnPlace { conversation: ConversationId(*parent), position }
         }))
     }
 

@@ -12,13 +12,13 @@ use super::repetitions::RepetitionWriter;
 use super::rows::{ACCEPTED, BRANCHES, COMPLETED, GONE, PLACES, SEQUENCES, every_place};
 use super::turns::accept_turns;
 use crate::error::StoreError;
-use crate::records::{PlacedTurn, Repetition, Scope, Turn, TurnId, TurnKey, TurnPlace};
+use crate::records::{ConversationId, PlacedTurn, Repetition, Scope, Turn, TurnId, TurnKey, TurnPlace};
 
 /// The tables of conversations, as far as they are about one scope.
 #[derive(Debug, Default)]
 pub(crate) struct ScopePlaces {
     /// Where each branch begins.
-    pub(crate) origins: Vec<(TurnId, TurnPlace)>,
+    pub(crate) origins: Vec<(ConversationId, TurnPlace)>,
     /// Turns at their places, in order, whether their words are there or not.
     pub(crate) placed: Vec<(TurnPlace, TurnId)>,
 }
@@ -32,26 +32,32 @@ impl Journal {
             for entry in transaction.open_table(BRANCHES)?.range((name, least)..=(name, most))? {
                 let (key, origin) = entry?;
                 let (conversation, position) = origin.value();
-                let origin = TurnPlace { conversation: TurnId(*conversation), position };
-                found.origins.push((TurnId(*key.value().1), origin));
+                let origin = TurnPlace { conversation: ConversationId(*conversation), position };
+                found.origins.push((ConversationId(*key.value().1), origin));
             }
             for entry in transaction.open_table(SEQUENCES)?.range((name, least, 0)..=(name, most, u32::MAX))? {
                 let (key, turn) = entry?;
                 let (_, conversation, position) = key.value();
-                found.placed.push((TurnPlace { conversation: TurnId(*conversation), position }, TurnId(*turn.value())));
+                found
+                    .placed
+                    .push((TurnPlace { conversation: ConversationId(*conversation), position }, TurnId(*turn.value())));
             }
             Ok(found)
         })
     }
 
     /// A conversation, the branches that begin in it, and those that begin in them.
-    pub(crate) fn with_branches(&self, scope: &Scope, conversation: TurnId) -> Result<HashSet<TurnId>, StoreError> {
+    pub(crate) fn with_branches(
+        &self,
+        scope: &Scope,
+        conversation: ConversationId,
+    ) -> Result<HashSet<ConversationId>, StoreError> {
         let (name, least, most) = (scope.as_str(), &[0; 16], &[u8::MAX; 16]);
         let branches = self.database.read("list branches", |transaction| {
             let mut branches = Vec::new();
             for entry in transaction.open_table(BRANCHES)?.range((name, least)..=(name, most))? {
                 let (key, origin) = entry?;
-                branches.push((TurnId(*key.value().1), TurnId(*origin.value().0)));
+                branches.push((ConversationId(*key.value().1), ConversationId(*origin.value().0)));
             }
             Ok(branches)
         })?;
@@ -59,7 +65,7 @@ impl Journal {
         loop {
             let before = found.len();
             let further = branches.iter().filter(|(_, of)| found.contains(of)).map(|(branch, _)| *branch);
-            let further: Vec<TurnId> = further.collect();
+            let further: Vec<ConversationId> = further.collect();
             found.extend(further);
             if found.len() == before {
                 return Ok(found);
@@ -71,13 +77,13 @@ impl Journal {
     pub(crate) fn turns_of(
         &self,
         scope: &Scope,
-        conversations: &HashSet<TurnId>,
+        conversations: &HashSet<ConversationId>,
     ) -> Result<HashSet<TurnId>, StoreError> {
         let name = scope.as_str();
         self.database.read("list turns of conversations", |transaction| {
             let mut turns = HashSet::new();
             let sequences = transaction.open_table(SEQUENCES)?;
-            for TurnId(conversation) in conversations {
+            for ConversationId(conversation) in conversations {
                 for entry in sequences.range((name, conversation, 0)..=(name, conversation, u32::MAX))? {
                     let (_, turn) = entry?;
                     turns.insert(TurnId(*turn.value()));
@@ -87,7 +93,7 @@ impl Journal {
             for definition in [ACCEPTED, COMPLETED] {
                 for entry in transaction.open_table(definition)?.range((name, &[0; 16])..=(name, &[u8::MAX; 16]))? {
                     let (key, row) = entry?;
-                    if conversations.contains(&TurnId(*row.value().1)) {
+                    if conversations.contains(&ConversationId(*row.value().1)) {
                         turns.insert(TurnId(*key.value().1));
                     }
                 }
@@ -101,7 +107,7 @@ impl Journal {
         &self,
         scope: &Scope,
         turns: &HashSet<TurnId>,
-        conversations: &HashSet<TurnId>,
+        conversations: &HashSet<ConversationId>,
     ) -> Result<HashSet<TurnId>, StoreError> {
         let name = scope.as_str();
         self.database.read("look up places", |transaction| {
@@ -110,7 +116,7 @@ impl Journal {
             for turn in turns {
                 for entry in places.range(every_place(name, turn))? {
                     let (key, _) = entry?;
-                    if !conversations.contains(&TurnId(*key.value().2)) {
+                    if !conversations.contains(&ConversationId(*key.value().2)) {
                         elsewhere.insert(*turn);
                         break;
                     }

@@ -15,7 +15,7 @@ use super::rows::{
     BRANCHES, BranchKey, BranchRow, GONE, PLACES, PlaceKey, REPETITIONS, RepetitionKey, SEQUENCES, SequenceKey,
     every_place,
 };
-use crate::records::{Removal, Removed, TurnId, TurnPlace};
+use crate::records::{ConversationId, Removal, Removed, TurnId, TurnPlace};
 
 /// Takes out what a deletion covers.
 pub(super) fn remove(transaction: &WriteTransaction, removal: &Removal) -> Result<(), redb::Error> {
@@ -69,7 +69,7 @@ impl ConversationTables<'_> {
     }
 
     /// Takes a whole conversation out.
-    fn forget(&mut self, conversation: TurnId) -> Result<(), redb::Error> {
+    fn forget(&mut self, conversation: ConversationId) -> Result<(), redb::Error> {
         let mut turns = HashSet::new();
         for (position, turn) in self.turns(conversation)? {
             self.sequences.remove((self.scope, &conversation.0, position))?;
@@ -84,12 +84,12 @@ impl ConversationTables<'_> {
     }
 
     /// Takes a turn out of every place that it has, and notes in which conversations.
-    fn vacate(&mut self, turn: TurnId, touched: &mut BTreeSet<TurnId>) -> Result<(), redb::Error> {
+    fn vacate(&mut self, turn: TurnId, touched: &mut BTreeSet<ConversationId>) -> Result<(), redb::Error> {
         let mut places = Vec::new();
         for entry in self.places.range(every_place(self.scope, &turn))? {
             let (key, _) = entry?;
             let (_, _, conversation, position) = key.value();
-            places.push(TurnPlace { conversation: TurnId(*conversation), position });
+            places.push(TurnPlace { conversation: ConversationId(*conversation), position });
         }
         for TurnPlace { conversation, position } in places {
             self.places.remove((self.scope, &turn.0, &conversation.0, position))?;
@@ -108,14 +108,14 @@ impl ConversationTables<'_> {
             }
         }
         let stays = |conversation: &[u8; 16], position| {
-            !left.contains(&TurnPlace { conversation: TurnId(*conversation), position })
+            !left.contains(&TurnPlace { conversation: ConversationId(*conversation), position })
         };
         self.repetitions.retain_in(of_turn(self.scope, &turn), |(_, _, _, of, at), ()| stays(of, at))?;
         Ok(())
     }
 
     /// Takes what nobody has said from the ends of a conversation, and the conversation if nothing else is left.
-    fn trim(&mut self, conversation: TurnId) -> Result<(), redb::Error> {
+    fn trim(&mut self, conversation: ConversationId) -> Result<(), redb::Error> {
         let turns = self.turns(conversation)?;
         let is_gone = |(_, turn): &&(u32, TurnId)| *turn == GONE;
         let leading = turns.iter().take_while(is_gone).count();
@@ -132,7 +132,7 @@ impl ConversationTables<'_> {
         Ok(())
     }
 
-    fn turns(&self, conversation: TurnId) -> Result<Vec<(u32, TurnId)>, redb::Error> {
+    fn turns(&self, conversation: ConversationId) -> Result<Vec<(u32, TurnId)>, redb::Error> {
         let whole = (self.scope, &conversation.0, 0)..=(self.scope, &conversation.0, u32::MAX);
         let mut turns = Vec::new();
         for entry in self.sequences.range(whole)? {
@@ -142,7 +142,7 @@ impl ConversationTables<'_> {
         Ok(turns)
     }
 
-    fn has_branches(&self, conversation: TurnId) -> Result<bool, redb::Error> {
+    fn has_branches(&self, conversation: ConversationId) -> Result<bool, redb::Error> {
         for entry in self.branches.range((self.scope, &[0; 16])..=(self.scope, &[u8::MAX; 16]))? {
             let (_, origin) = entry?;
             if *origin.value().0 == conversation.0 {

@@ -12,7 +12,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use super::Journal;
 use super::rows::{ACCEPTED, COMPLETED, REPETITIONS, RepetitionKey, TurnRow, TurnRowKey, time_from};
 use crate::error::StoreError;
-use crate::records::{Repetition, Scope, TurnId, TurnPlace};
+use crate::records::{ConversationId, Repetition, Scope, TurnId, TurnPlace};
 
 /// Writes when turns were said.
 pub(super) struct RepetitionWriter<'a> {
@@ -77,7 +77,7 @@ impl Journal {
             for entry in transaction.open_table(REPETITIONS)?.range(of_scope(scope.as_str()))? {
                 let (key, _) = entry?;
                 let (_, turn, micros, conversation, position) = key.value();
-                let place = TurnPlace { conversation: TurnId(*conversation), position };
+                let place = TurnPlace { conversation: ConversationId(*conversation), position };
                 found.push((TurnId(*turn), place, micros));
             }
             Ok(found)

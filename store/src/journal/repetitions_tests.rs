@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use super::Journal;
 use super::rows::GONE;
 use crate::directory::Directory;
-use crate::records::samples::{id, scope, turn};
+use crate::records::samples::{conversation, id, scope, turn};
 use crate::records::{
-    ConversationAppend, ConversationView, OldTurns, Removal, Removed, SaidTurn, Turn, TurnId, TurnPlace,
+    ConversationAppend, ConversationId, ConversationView, OldTurns, Removal, Removed, SaidTurn, Turn, TurnId, TurnPlace,
 };
 
 fn on(day: i64) -> DateTime<Utc> {
@@ -24,12 +24,12 @@ fn day_of(time: DateTime<Utc>) -> i64 {
 
 /// A place of conversation `number`.
 fn at(number: u32, position: u32) -> TurnPlace {
-    TurnPlace { conversation: id(100 + number), position }
+    TurnPlace { conversation: conversation(100 + number), position }
 }
 
 fn said(after: Option<TurnPlace>, fresh: u32, turns: &[(u32, i64)]) -> ConversationAppend {
     let turns = turns.iter().map(|(turn, day)| SaidTurn { turn: id(*turn), time: on(*day) }).collect();
-    ConversationAppend { scope: scope(), after, fresh: id(100 + fresh), turns }
+    ConversationAppend { scope: scope(), after, fresh: conversation(100 + fresh), turns }
 }
 
 fn open(root: &tempfile::TempDir) -> Journal {
@@ -37,7 +37,7 @@ fn open(root: &tempfile::TempDir) -> Journal {
 }
 
 /// What is known of turns that were said again: turn, conversation's place, and time.
-fn repetitions(journal: &Journal) -> BTreeSet<(TurnId, TurnId, u32, DateTime<Utc>)> {
+fn repetitions(journal: &Journal) -> BTreeSet<(TurnId, ConversationId, u32, DateTime<Utc>)> {
     let all = journal.repetitions(&scope()).unwrap().into_iter();
     all.map(|again| (again.turn, again.place.conversation, again.place.position, again.time)).collect()
 }
@@ -131,7 +131,7 @@ fn a_history_whose_words_alone_were_kept_is_not_said_when_it_is_sent_again_but_w
     send(said(None, 0, &[(1, 9), (2, 9), (1, 9), (3, 9)]));
     assert!(repetitions(&journal).is_empty(), "also where it says the same twice");
     send(said(None, 1, &[(1, 12), (3, 12)]));
-    let again = BTreeSet::from([(id(1), id(101), 0, on(12)), (id(3), id(101), 1, on(12))]);
+    let again = BTreeSet::from([(id(1), conversation(101), 0, on(12)), (id(3), conversation(101), 1, on(12))]);
     assert_eq!(repetitions(&journal), again);
 }
 
@@ -148,7 +148,10 @@ fn a_turn_leaves_the_places_where_it_was_said_too_long_ago() {
     take(&journal, said(None, 3, &[(3, 9)]));
     let (removal, _) = journal.delete_old(&old, |_, _| Some(Vec::new())).unwrap();
     assert!(!removal.covers(id(3)) && removal.covers(id(2)));
-    assert_eq!(repetitions(&journal), BTreeSet::from([(id(1), id(102), 0, on(8)), (id(3), id(103), 0, on(9))]));
+    assert_eq!(
+        repetitions(&journal),
+        BTreeSet::from([(id(1), conversation(102), 0, on(8)), (id(3), conversation(103), 0, on(9))])
+    );
     let left = journal.scope_places(&scope()).unwrap().placed;
     let left: Vec<TurnPlace> = left.into_iter().filter(|(_, turn)| *turn == id(1)).map(|(place, _)| place).collect();
     assert_eq!(left, [at(2, 0)]);
@@ -166,7 +169,7 @@ fn a_turn_that_was_first_seen_later_leaves_what_was_said_before_and_is_as_old_as
     assert_eq!(journal.scopes_said_before(on(2)).unwrap(), BTreeSet::new());
     assert_eq!(journal.scopes_said_before(on(3)).unwrap(), BTreeSet::from([scope()]));
     assert_eq!(last(), HashMap::from([(id(1), on(9))]));
-    let conversations = HashSet::from([id(100)]);
+    let conversations = HashSet::from([conversation(100)]);
     let what = Removed::Turns { ids: HashSet::new(), conversations, places: HashSet::new() };
     journal.delete(&Removal { scope: scope(), what }, |_, _| Some(Vec::new())).unwrap();
     assert_eq!(last(), HashMap::from([(id(1), on(2))]), "nothing is left of the day when it was first seen");
@@ -185,16 +188,16 @@ proptest! {
         let mut journal = open(&root);
         let mut first: BTreeMap<u32, i64> = BTreeMap::new();
         let mut places: Vec<(u32, u32, u32, i64)> = Vec::new();
-        for (conversation, turn, day) in spoken {
-            let position = places.iter().filter(|(of, ..)| *of == conversation).count() as u32;
-            let after = position.checked_sub(1).map(|before| at(conversation, before));
-            take(&journal, said(after, conversation, &[(turn, day)]));
+        for (of, turn, day) in spoken {
+            let position = places.iter().filter(|(other, ..)| *other == of).count() as u32;
+            let after = position.checked_sub(1).map(|before| at(of, before));
+            take(&journal, said(after, of, &[(turn, day)]));
             first.entry(turn).or_insert(day);
-            places.push((conversation, position, turn, day));
+            places.push((of, position, turn, day));
         }
         let expected = |places: &[(u32, u32, u32, i64)]| -> BTreeSet<_> {
             let again = places.iter().filter(|(_, _, turn, day)| first[turn] != *day);
-            again.map(|(of, position, turn, day)| (id(*turn), id(100 + of), *position, on(*day))).collect()
+            again.map(|(of, position, turn, day)| (id(*turn), conversation(100 + of), *position, on(*day))).collect()
         };
         prop_assert_eq!(repetitions(&journal), expected(&places));
         journal.close();
@@ -202,7 +205,7 @@ proptest! {
         journal.rewrite().unwrap();
         prop_assert_eq!(repetitions(&journal), expected(&places));
         places.retain(|(of, _, turn, _)| *of != gone && *turn != deleted);
-        let (ids, conversations) = (HashSet::from([id(deleted)]), HashSet::from([id(100 + gone)]));
+        let (ids, conversations) = (HashSet::from([id(deleted)]), HashSet::from([conversation(100 + gone)]));
         let what = Removed::Turns { ids, conversations, places: HashSet::new() };
         journal.delete(&Removal { scope: scope(), what }, |_, _| Some(Vec::new())).unwrap();
         prop_assert_eq!(repetitions(&journal), expected(&places));

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use redb::TableDefinition;
 
 use crate::error::StoreError;
-use crate::records::{Point, Scope, Span, Turn, TurnId};
+use crate::records::{ConversationId, Point, Scope, Span, Turn, TurnId};
 
 pub(super) type TurnRowKey = (&'static str, &'static [u8; 16]);
 pub(super) type PointRowKey = (&'static str, &'static [u8; 16], u32);
@@ -16,8 +16,8 @@ pub(super) type PointRowKey = (&'static str, &'static [u8; 16], u32);
 pub(super) type TurnRow<'a> = (Option<&'a [u8; 16]>, &'a [u8; 16], u32, &'a str, &'a str, i64, u32);
 /// Start, end, spans, text, vector, features; spans and vector in little-endian bytes.
 pub(super) type PointRow<'a> = (u32, u32, &'a [u8], &'a str, &'a [u8], &'a [u8]);
-/// Scope, turn, kind.
-pub(super) type LedgerKey = (&'static str, &'static [u8; 16], u8);
+/// Scope, turn or prefix, kind.
+pub(super) type LedgerRowKey = (&'static str, &'static [u8; 16], u8);
 /// Conversation, time of writing in microseconds since 1970, value.
 pub(super) type LedgerRow<'a> = (&'a [u8; 16], i64, &'a [u8]);
 
@@ -40,7 +40,7 @@ pub(super) const DELETIONS: TableDefinition<(&str, Option<&[u8; 16]>), ()> = Tab
 /// Turns that the tables may still have, though they were deleted.
 pub(super) const DELETED: TableDefinition<TurnRowKey, ()> = TableDefinition::new("deleted");
 pub(super) const NOTES: TableDefinition<&str, u64> = TableDefinition::new("notes");
-pub(super) const LEDGER: TableDefinition<LedgerKey, LedgerRow<'static>> = TableDefinition::new("ledger");
+pub(super) const LEDGER: TableDefinition<LedgerRowKey, LedgerRow<'static>> = TableDefinition::new("ledger");
 /// The turns of each conversation, in order.
 pub(super) const SEQUENCES: TableDefinition<SequenceKey, &'static [u8; 16]> = TableDefinition::new("sequences");
 /// Where each turn stands.
@@ -85,7 +85,7 @@ pub(super) fn turn_from((scope, id): (&str, &[u8; 16]), row: TurnRow<'_>) -> Res
     Ok(Turn {
         id: TurnId(*id),
         parent: parent.copied().map(TurnId),
-        conversation: TurnId(*conversation),
+        conversation: ConversationId(*conversation),
         scope: Scope::new(scope)?,
         position,
         role: role.to_owned(),

@@ -15,7 +15,7 @@ use super::Journal;
 use super::repetitions::of_scope;
 use super::rows::{PLACES, PlaceKey, REPETITIONS, RepetitionKey, every_place};
 use crate::error::StoreError;
-use crate::records::{OldTurns, Removal, Removed, Scope, TurnId, TurnPlace};
+use crate::records::{ConversationId, OldTurns, Removal, Removed, Scope, TurnId, TurnPlace};
 
 impl Journal {
     /// What a deletion of all that was said before a time takes, as things are now.
@@ -54,7 +54,7 @@ pub(super) fn said_before(
     for entry in repetitions.range(of_scope(scope))? {
         let (key, _) = entry?;
         let (_, turn, said, conversation, position) = key.value();
-        let place = TurnPlace { conversation: TurnId(*conversation), position };
+        let place = TurnPlace { conversation: ConversationId(*conversation), position };
         noted.entry(TurnId(*turn)).or_default().insert(place, said);
     }
     let (mut ids, mut left) = (old.turns.clone(), HashSet::new());
@@ -63,7 +63,7 @@ pub(super) fn said_before(
         for entry in places.range(every_place(scope, &turn))? {
             let (key, _) = entry?;
             let (_, _, conversation, position) = key.value();
-            let place = TurnPlace { conversation: TurnId(*conversation), position };
+            let place = TurnPlace { conversation: ConversationId(*conversation), position };
             if !noted.contains_key(&place) {
                 first_seen.push(place);
             }

@@ -16,7 +16,7 @@ use super::lineage::Lineage;
 use super::repetitions::{of_scope, of_turn};
 use super::rows::{PLACES, PlaceKey, REPETITIONS, RepetitionKey, every_place, time_from};
 use crate::error::StoreError;
-use crate::records::{ConversationView, Scope, TurnId, TurnPlace};
+use crate::records::{ConversationId, ConversationView, Scope, TurnId, TurnPlace};
 
 /// A turn and when it was first seen.
 type FirstSeen = (TurnId, DateTime<Utc>);
@@ -143,7 +143,7 @@ impl Journal {
             for entry in transaction.open_table(REPETITIONS)?.range(whole)?.rev() {
                 let (key, _) = entry?;
                 if let (_, _, _, conversation, position @ 0) = key.value() {
-                    return Ok(Some(TurnPlace { conversation: TurnId(*conversation), position }));
+                    return Ok(Some(TurnPlace { conversation: ConversationId(*conversation), position }));
                 }
             }
             Ok(None)
@@ -161,7 +161,7 @@ impl Journal {
             for entry in transaction.open_table(PLACES)?.range(every_place(scope.as_str(), &turn))? {
                 let (key, _) = entry?;
                 let (_, _, conversation, position) = key.value();
-                let place = TurnPlace { conversation: TurnId(*conversation), position };
+                let place = TurnPlace { conversation: ConversationId(*conversation), position };
                 if position == 0 && !noted.contains_key(&place) {
                     return Ok(Some(place));
                 }
@@ -232,7 +232,7 @@ fn noted(
     for entry in repetitions.range(of_turn(scope.as_str(), &turn))? {
         let (key, _) = entry?;
         let (_, _, time, conversation, position) = key.value();
-        noted.insert(TurnPlace { conversation: TurnId(*conversation), position }, time);
+        noted.insert(TurnPlace { conversation: ConversationId(*conversation), position }, time);
     }
     Ok(noted)
 }
@@ -248,7 +248,7 @@ fn stands_where_first_seen(
     for entry in places.range(every_place(scope.as_str(), &turn))? {
         let (key, _) = entry?;
         let (_, _, conversation, position) = key.value();
-        if !noted.contains_key(&TurnPlace { conversation: TurnId(*conversation), position }) {
+        if !noted.contains_key(&TurnPlace { conversation: ConversationId(*conversation), position }) {
             return Ok(true);
         }
     }

@@ -14,7 +14,7 @@ use arrow_array::{Array, LargeBinaryArray, ListArray, PrimitiveArray, RecordBatc
 use chrono::{DateTime, Utc};
 use half::slice::HalfFloatSliceExt;
 
-use super::columns::{array, halves, identifiers, numbers, strings, turn_id, wrong_type};
+use super::columns::{array, halves, identifier, identifiers, numbers, strings, wrong_type};
 use super::schema::{self, column};
 use crate::error::StoreError;
 use crate::records::{CompletedTurn, Point, Scope, Span, Turn};
@@ -113,9 +113,9 @@ pub(crate) fn turns_from_batch(batch: &RecordBatch) -> Result<Vec<Turn>, StoreEr
     (0..batch.num_rows())
         .map(|row| {
             Ok(Turn {
-                id: turn_id(id.value(row))?,
-                parent: parent.is_valid(row).then(|| turn_id(parent.value(row))).transpose()?,
-                conversation: turn_id(conversation.value(row))?,
+                id: identifier(id.value(row))?,
+                parent: parent.is_valid(row).then(|| identifier(parent.value(row))).transpose()?,
+                conversation: identifier(conversation.value(row))?,
                 scope: Scope::new(scope.value(row))?,
                 position: position.value(row),
                 role: role.value(row).to_owned(),
@@ -154,7 +154,7 @@ pub(crate) fn points_from_batch(batch: &RecordBatch) -> Result<Vec<Point>, Store
             let numbers: &PrimitiveArray<Float16Type> =
                 numbers.as_primitive_opt().ok_or_else(|| wrong_type(column::VECTOR))?;
             Ok(Point {
-                turn: turn_id(turn.value(row))?,
+                turn: identifier(turn.value(row))?,
                 passage: passage.value(row),
                 start: start.value(row),
                 end: end.value(row),

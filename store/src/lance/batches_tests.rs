@@ -7,7 +7,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::records::TurnId;
+use crate::records::{ConversationId, TurnId};
 
 const WIDTH: usize = 3;
 
@@ -47,7 +47,7 @@ prop_compose! {
         Turn {
             id: id(ids.0),
             parent: ids.1.map(id),
-            conversation: id(ids.2),
+            conversation: ConversationId(ids.2.to_be_bytes()),
             scope: Scope::new(scope).unwrap(),
             position: numbers[0],
             role,

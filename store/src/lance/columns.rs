@@ -11,7 +11,6 @@ use half::f16;
 
 use super::schema::column;
 use crate::error::StoreError;
-use crate::records::TurnId;
 
 /// The column that Lance adds where it is asked for rows' ids.
 const ROW_ID: &str = "_rowid";
@@ -52,10 +51,13 @@ pub(crate) fn vectors(batch: &RecordBatch) -> Result<&[f16], StoreError> {
     numbers.get(first..first + vectors.len() * width).ok_or_else(wrong)
 }
 
-/// The turn ids in a column of identifiers.
-pub(crate) fn identifiers_from(batch: &RecordBatch, name: &'static str) -> Result<Vec<TurnId>, StoreError> {
+/// The ids in a column of identifiers.
+pub(crate) fn identifiers_from<Id: From<[u8; 16]>>(
+    batch: &RecordBatch,
+    name: &'static str,
+) -> Result<Vec<Id>, StoreError> {
     let column = identifiers(batch, name)?;
-    (0..batch.num_rows()).map(|row| turn_id(column.value(row))).collect()
+    (0..batch.num_rows()).map(|row| identifier(column.value(row))).collect()
 }
 
 /// A column of text.
@@ -99,10 +101,10 @@ pub(super) fn identifiers<'a>(
     array(batch, name)?.as_fixed_size_binary_opt().ok_or_else(|| wrong_type(name))
 }
 
-pub(super) fn turn_id(bytes: &[u8]) -> Result<TurnId, StoreError> {
-    let bytes =
+pub(super) fn identifier<Id: From<[u8; 16]>>(bytes: &[u8]) -> Result<Id, StoreError> {
+    let bytes: [u8; 16] =
         bytes.try_into().map_err(|_| StoreError::unreadable(format!("an identifier has {} bytes", bytes.len())))?;
-    Ok(TurnId(bytes))
+    Ok(bytes.into())
 }
 
 pub(super) fn wrong_type(name: &str) -> StoreError {

@@ -9,7 +9,7 @@ use lancedb::datafusion::common::ScalarValue;
 use lancedb::expr::{DfExpr, col, lit};
 
 use super::schema::column;
-use crate::records::{Scope, TurnId};
+use crate::records::{ConversationId, Scope, TurnId};
 
 /// Rows of a scope.
 pub(crate) fn of_scope(scope: &Scope) -> DfExpr {
@@ -17,19 +17,19 @@ pub(crate) fn of_scope(scope: &Scope) -> DfExpr {
 }
 
 /// Rows of a scope whose identifier in `column` is one of `ids`.
-pub(crate) fn of_ids(scope: &Scope, column: &str, ids: &[TurnId]) -> DfExpr {
+pub(crate) fn of_ids(scope: &Scope, column: &str, ids: &[impl Into<[u8; 16]> + Copy]) -> DfExpr {
     of_scope(scope).and(of_ids_anywhere(column, ids))
 }
 
 /// Rows of any scope whose identifier in `column` is one of `ids`: an identifier says where it belongs, so whoever reads the
 /// scope beside it saves looking all rows of a scope up.
-pub(crate) fn of_ids_anywhere(column: &str, ids: &[TurnId]) -> DfExpr {
+pub(crate) fn of_ids_anywhere(column: &str, ids: &[impl Into<[u8; 16]> + Copy]) -> DfExpr {
     let ids = ids.iter().map(|id| identifier(*id)).collect();
     col(column).in_list(ids, false)
 }
 
 /// Rows of a scope that belong to one of these conversations.
-pub(crate) fn of_conversations(scope: &Scope, conversations: &[TurnId]) -> DfExpr {
+pub(crate) fn of_conversations(scope: &Scope, conversations: &[ConversationId]) -> DfExpr {
     of_ids(scope, column::CONVERSATION, conversations)
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn before(time: DateTime<Utc>) -> DfExpr {
 }
 
 /// Points of whole conversations of a scope but for some turns.
-pub(crate) fn of_conversations_except(scope: &Scope, conversations: &[TurnId], except: &[TurnId]) -> DfExpr {
+pub(crate) fn of_conversations_except(scope: &Scope, conversations: &[ConversationId], except: &[TurnId]) -> DfExpr {
     let whole = of_conversations(scope, conversations);
     if except.is_empty() {
         return whole;
@@ -50,16 +50,16 @@ pub(crate) fn of_conversations_except(scope: &Scope, conversations: &[TurnId], e
 }
 
 /// Rows of a scope that belong to one conversation.
-pub(crate) fn of_conversation(scope: &Scope, conversation: TurnId) -> DfExpr {
+pub(crate) fn of_conversation(scope: &Scope, conversation: ConversationId) -> DfExpr {
     of_scope(scope).and(col(column::CONVERSATION).eq(identifier(conversation)))
 }
 
 /// Turns of a conversation at positions from `first` to `last`, both included.
-pub(crate) fn of_positions(scope: &Scope, conversation: TurnId, first: u32, last: u32) -> DfExpr {
+pub(crate) fn of_positions(scope: &Scope, conversation: ConversationId, first: u32, last: u32) -> DfExpr {
     let position = || col(column::POSITION);
     of_conversation(scope, conversation).and(position().gt_eq(lit(first))).and(position().lt_eq(lit(last)))
 }
 
-fn identifier(id: TurnId) -> DfExpr {
-    lit(ScalarValue::FixedSizeBinary(16, Some(id.0.to_vec())))
+fn identifier(id: impl Into<[u8; 16]>) -> DfExpr {
+    lit(ScalarValue::FixedSizeBinary(16, Some(id.into().to_vec())))
 }

@@ -19,7 +19,7 @@ use lancedb::query::{ExecutableQuery, QueryBase, Select};
 use crate::error::StoreError;
 use crate::lance::columns;
 use crate::lance::schema::column;
-use crate::records::{Deletion, Extent, Scope, TurnKey};
+use crate::records::{ConversationId, Deletion, Extent, Scope};
 use crate::state::Shared;
 use crate::upkeep::{deletion, flush};
 pub use old_store::OldStore;
@@ -109,10 +109,10 @@ pub(crate) async fn adopt(shared: &Arc<Shared>, old: &OldStore) -> Result<(), St
 }
 
 /// Every conversation that has a turn.
-async fn conversations(shared: &Arc<Shared>) -> Result<HashSet<TurnKey>, StoreError> {
+async fn conversations(shared: &Arc<Shared>) -> Result<HashSet<(Scope, ConversationId)>, StoreError> {
     let failed = || StoreError::lance("list conversations");
     let accepted = shared.blocking(|shared| shared.journal.accepted()).await?;
-    let mut found: HashSet<TurnKey> = accepted.into_iter().map(|turn| (turn.scope, turn.conversation)).collect();
+    let mut found: HashSet<_> = accepted.into_iter().map(|turn| (turn.scope, turn.conversation)).collect();
     let _reading = shared.gate.read().await;
     let columns = Select::columns(&[column::SCOPE, column::CONVERSATION]);
     let query = shared.tables().turns.query().select(columns);

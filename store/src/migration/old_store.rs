@@ -18,7 +18,7 @@ use crate::error::StoreError;
 use crate::journal::Journal;
 use crate::lance::schema::{self, POINTS, TURNS};
 use crate::lance::{batches, inspection};
-use crate::records::{LedgerLine, NotedDeletion, Removal, Removed, Scope, Turn, TurnId, TurnKey};
+use crate::records::{ConversationId, LedgerLine, NotedDeletion, Removal, Removed, Scope, Turn, TurnKey};
 use crate::tasks::blocking;
 
 /// Turns that are read from the table at a time.
@@ -34,7 +34,7 @@ pub struct OldStore {
     only_in_journal: Vec<Turn>,
     /// Deletions that were under way.
     deletions: Vec<NotedDeletion>,
-    conversations: HashSet<TurnKey>,
+    conversations: HashSet<(Scope, ConversationId)>,
     lost_files: usize,
     turns: u64,
     tokens: u64,
@@ -110,7 +110,7 @@ impl OldStore {
         &self.directory
     }
 
-    pub(crate) fn has_conversation(&self, scope: &Scope, conversation: TurnId) -> bool {
+    pub(crate) fn has_conversation(&self, scope: &Scope, conversation: ConversationId) -> bool {
         self.conversations.contains(&(scope.clone(), conversation))
     }
 
@@ -129,7 +129,7 @@ impl OldStore {
         let mut in_both: HashSet<TurnKey> = HashSet::new();
         let journal: HashSet<TurnKey> = self.only_in_journal.iter().map(key).collect();
         let (mut conversations, mut turns, mut tokens) = (HashSet::new(), 0, 0);
-        let mut add = |scope: &Scope, conversation: TurnId, length: u32| {
+        let mut add = |scope: &Scope, conversation: ConversationId, length: u32| {
             turns += 1;
             tokens += u64::from(length);
             conversations.insert((scope.clone(), conversation));
@@ -156,7 +156,7 @@ impl OldStore {
         Ok(())
     }
 
-    fn is_deleted(&self, scope: &Scope, conversation: TurnId) -> bool {
+    fn is_deleted(&self, scope: &Scope, conversation: ConversationId) -> bool {
         // Deletions of turns were not known then.
         let covers = |deletion: &NotedDeletion| match deletion {
             NotedDeletion::Removal(Removal { scope: of, what }) => of == scope && *what == Removed::Everything,

@@ -97,10 +97,11 @@ async fn begun_within(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::ConversationId;
 
     #[test]
     fn a_match_stays_where_nobody_can_tell_when_the_conversation_began() {
-        let tip = Some(TurnPlace { conversation: TurnId([1; 16]), position: 0 });
+        let tip = Some(TurnPlace { conversation: ConversationId([1; 16]), position: 0 });
         let matched = || ConversationMatch { tip, known: 1, ..ConversationMatch::default() };
         assert_eq!(unless_said_anew(matched(), Err(StoreError::unreadable("no table"))), matched());
         assert_eq!(unless_said_anew(matched(), Ok(Began::There)), matched());

@@ -4,13 +4,13 @@
 
 use chrono::{DateTime, Utc};
 
-use super::ids::{Scope, TurnId};
+use super::ids::{ConversationId, Scope, TurnId};
 
 /// A place in a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TurnPlace {
     /// The conversation.
-    pub conversation: TurnId,
+    pub conversation: ConversationId,
     /// How many turns come before it. A branch counts on from the turn that it begins after.
     pub position: u32,
 }
@@ -65,7 +65,7 @@ pub struct ConversationAppend {
     /// The place after which it was said; `None` at the beginning of a conversation.
     pub after: Option<TurnPlace>,
     /// The name of the conversation or branch that begins here, should one begin. Later names are greater.
-    pub fresh: TurnId,
+    pub fresh: ConversationId,
     /// The turns, oldest first.
     pub turns: Vec<SaidTurn>,
 }

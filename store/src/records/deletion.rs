@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 
 use super::conversation::TurnPlace;
-use super::ids::{Scope, TurnId};
+use super::ids::{ConversationId, Scope, TurnId};
 
 /// Something of a scope that is to be deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) struct Deletion {
 pub(crate) enum Extent {
     Everything,
     /// A conversation and the branches that begin in it, but for turns that others have as well.
-    Conversation(TurnId),
+    Conversation(ConversationId),
     Turns(Vec<TurnId>),
     /// Turns that were said last before this time, and places where others were said before it.
     Before(DateTime<Utc>),
@@ -49,7 +49,7 @@ pub(crate) enum Removed {
     Turns {
         ids: HashSet<TurnId>,
         /// Conversations that go as a whole, with what was put into their prompts.
-        conversations: HashSet<TurnId>,
+        conversations: HashSet<ConversationId>,
         /// Places that turns leave which stay elsewhere.
         places: HashSet<(TurnId, TurnPlace)>,
     },
@@ -60,7 +60,7 @@ pub(crate) enum Removed {
 pub(crate) enum NotedDeletion {
     Removal(Removal),
     /// Of a conversation, as earlier versions noted it.
-    Conversation(Scope, TurnId),
+    Conversation(Scope, ConversationId),
 }
 
 impl Removed {

@@ -2,7 +2,7 @@
 //!
 //! It must not know what a value means.
 
-use super::ids::{Scope, TurnId};
+use super::ids::{ConversationId, PrefixId, Scope, TurnId};
 
 /// What a ledger entry is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,7 +18,7 @@ pub enum LedgerKind {
 }
 
 impl LedgerKind {
-    /// Every kind, in the order in which one turn's entries are given.
+    /// Every kind.
     pub(crate) const ALL: [Self; 4] = [Self::Block, Self::Eviction, Self::Unreadable, Self::Shortened];
 
     /// Whether such an entry goes when nothing was written to its conversation for long.
@@ -30,15 +30,49 @@ impl LedgerKind {
     }
 }
 
-/// What was injected into a forwarded prompt at one turn. A scope has at most one entry of each kind for a turn.
+/// What an entry of the ledger belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LedgerKey {
+    /// The prompt up to a message: for all that was put into prompts.
+    Prefix(PrefixId),
+    /// A turn, wherever it stands: for one that cannot be read.
+    Turn(TurnId),
+}
+
+impl LedgerKey {
+    /// What an entry of a kind belongs to, by its id.
+    pub(crate) fn new(kind: LedgerKind, id: [u8; 16]) -> Self {
+        match kind {
+            LedgerKind::Block | LedgerKind::Eviction | LedgerKind::Shortened => Self::Prefix(PrefixId(id)),
+            LedgerKind::Unreadable => Self::Turn(TurnId(id)),
+        }
+    }
+
+    /// The id.
+    pub(crate) fn id(&self) -> &[u8; 16] {
+        match self {
+            Self::Prefix(PrefixId(id)) | Self::Turn(TurnId(id)) => id,
+        }
+    }
+
+    /// The kinds that its entries may have, in the order in which they are given.
+    pub(crate) fn kinds(self) -> &'static [LedgerKind] {
+        match self {
+            Self::Prefix(_) => &[LedgerKind::Block, LedgerKind::Eviction, LedgerKind::Shortened],
+            Self::Turn(_) => &[LedgerKind::Unreadable],
+        }
+    }
+}
+
+/// What was injected into a forwarded prompt up to one message. A scope has at most one entry of each kind for a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerEntry {
     /// What it is about.
     pub kind: LedgerKind,
-    /// Names the prompt up to the message that it belongs to.
-    pub turn: TurnId,
+    /// What it belongs to, as its kind demands.
+    pub key: LedgerKey,
     /// The conversation; the entry is deleted and expires with it.
-    pub conversation: TurnId,
+    pub conversation: ConversationId,
     /// What was injected, opaque to the store.
     pub value: Vec<u8>,
 }
@@ -50,9 +84,9 @@ pub type QuotedTurns = fn(LedgerKind, &[u8]) -> Option<Vec<TurnId>>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LedgerLine {
     pub(crate) scope: Scope,
-    pub(crate) turn: TurnId,
+    pub(crate) id: [u8; 16],
     pub(crate) kind: u8,
-    pub(crate) conversation: TurnId,
+    pub(crate) conversation: ConversationId,
     pub(crate) micros: i64,
     pub(crate) value: Vec<u8>,
 }

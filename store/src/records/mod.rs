@@ -21,9 +21,9 @@ pub use conversation::{
 };
 pub(crate) use deletion::{Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed};
 pub(crate) use ids::TurnKey;
-pub use ids::{Scope, TurnId};
+pub use ids::{ConversationId, PrefixId, Scope, TurnId};
 pub(crate) use ledger::LedgerLine;
-pub use ledger::{LedgerEntry, LedgerKind, QuotedTurns};
+pub use ledger::{LedgerEntry, LedgerKey, LedgerKind, QuotedTurns};
 pub use outline::{Outline, OutlinedConversation, PlacedTurn, ScopeCounts};
 pub use search::{Hit, IdentifiedHits, IndexedPassage, SearchQuery, SearchResult, Within};
 pub(crate) use turn::{CompletedTurn, Pending};

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 
 use super::conversation::{Repetition, TurnPlace};
-use super::ids::{Scope, TurnId};
+use super::ids::{ConversationId, Scope, TurnId};
 
 /// The conversations of a scope, as far as their turns are there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outline {
-    conversations: BTreeMap<TurnId, OutlinedConversation>,
+    conversations: BTreeMap<ConversationId, OutlinedConversation>,
     /// When turns were said at places where they were not said first.
     times: HashMap<(TurnId, TurnPlace), DateTime<Utc>>,
 }
@@ -53,7 +53,7 @@ pub struct ScopeCounts {
 impl Outline {
     /// Turns at their places, where each is allowed once, and behind them turns without any, at the place that they came with.
     pub(crate) fn new(
-        origins: impl IntoIterator<Item = (TurnId, TurnPlace)>,
+        origins: impl IntoIterator<Item = (ConversationId, TurnPlace)>,
         placed: impl IntoIterator<Item = (TurnPlace, TurnId)>,
         unplaced: impl IntoIterator<Item = (TurnPlace, TurnId)>,
     ) -> Self {
@@ -62,7 +62,7 @@ impl Outline {
             outline.conversations.entry(place.conversation).or_default().turns.push((place.position, turn));
         }
         // Whatever order they were found in.
-        let unplaced: BTreeSet<(TurnId, u32, TurnId)> =
+        let unplaced: BTreeSet<(ConversationId, u32, TurnId)> =
             unplaced.into_iter().map(|(place, turn)| (place.conversation, place.position, turn)).collect();
         for (conversation, position, turn) in unplaced {
             outline.conversations.entry(conversation).or_default().turns.push((position, turn));
@@ -92,7 +92,7 @@ impl Outline {
     }
 
     /// Every conversation and branch that has turns of its own, by name: those that began first, first.
-    pub fn conversations(&self) -> impl DoubleEndedIterator<Item = (TurnId, &OutlinedConversation)> {
+    pub fn conversations(&self) -> impl DoubleEndedIterator<Item = (ConversationId, &OutlinedConversation)> {
         self.conversations.iter().map(|(name, conversation)| (*name, conversation))
     }
 
@@ -107,13 +107,13 @@ impl Outline {
     }
 
     /// A conversation of this name.
-    pub fn conversation(&self, name: TurnId) -> Option<&OutlinedConversation> {
+    pub fn conversation(&self, name: ConversationId) -> Option<&OutlinedConversation> {
         self.conversations.get(&name)
     }
 
     /// All turns of a conversation, those before the place where it branched from another one included, oldest first; none for a
     /// conversation that is not there.
-    pub fn line(&self, name: TurnId) -> Vec<(TurnPlace, TurnId)> {
+    pub fn line(&self, name: ConversationId) -> Vec<(TurnPlace, TurnId)> {
         let mut pieces = Vec::new();
         let mut next = Some(TurnPlace { conversation: name, position: u32::MAX });
         while let Some(end) = next
@@ -129,7 +129,7 @@ impl Outline {
 
     /// Where a turn stands, conversation by conversation.
     pub fn places(&self, turn: TurnId) -> Vec<TurnPlace> {
-        let of = |(name, conversation): (&TurnId, &OutlinedConversation)| {
+        let of = |(name, conversation): (&ConversationId, &OutlinedConversation)| {
             let name = *name;
             let places = conversation.turns.iter().filter(|(_, id)| *id == turn).map(|(position, _)| *position);
             places.map(|position| TurnPlace { conversation: name, position }).collect::<Vec<_>>()
@@ -151,23 +151,27 @@ mod tests {
         TurnId([number; 16])
     }
 
+    fn name(number: u8) -> ConversationId {
+        ConversationId([number; 16])
+    }
+
     fn at(conversation: u8, position: u32) -> TurnPlace {
-        TurnPlace { conversation: id(conversation), position }
+        TurnPlace { conversation: name(conversation), position }
     }
 
     fn line(outline: &Outline, conversation: u8) -> Vec<(u32, u8)> {
-        outline.line(id(conversation)).iter().map(|(place, turn)| (place.position, turn.0[0])).collect()
+        outline.line(name(conversation)).iter().map(|(place, turn)| (place.position, turn.0[0])).collect()
     }
 
     #[test]
     fn a_branch_reads_on_from_what_it_shares() {
         let placed =
             [(at(1, 0), id(10)), (at(1, 1), id(11)), (at(1, 2), id(12)), (at(2, 2), id(22)), (at(2, 3), id(10))];
-        let outline = Outline::new([(id(2), at(1, 1))], placed, []);
+        let outline = Outline::new([(name(2), at(1, 1))], placed, []);
         assert_eq!(line(&outline, 1), [(0, 10), (1, 11), (2, 12)]);
         assert_eq!(line(&outline, 2), [(0, 10), (1, 11), (2, 22), (3, 10)]);
         assert_eq!(outline.places(id(10)), [at(1, 0), at(2, 3)]);
-        assert!(outline.line(id(3)).is_empty() && outline.turns().len() == 4);
+        assert!(outline.line(name(3)).is_empty() && outline.turns().len() == 4);
     }
 
     #[test]
@@ -181,7 +185,7 @@ mod tests {
     #[test]
     fn branches_of_each_other_end() {
         let outline =
-            Outline::new([(id(1), at(2, 4)), (id(2), at(1, 4))], [(at(1, 5), id(10)), (at(2, 5), id(20))], []);
+            Outline::new([(name(1), at(2, 4)), (name(2), at(1, 4))], [(at(1, 5), id(10)), (at(2, 5), id(20))], []);
         assert_eq!(line(&outline, 1), [(5, 10)]);
     }
 }

@@ -3,7 +3,7 @@
 
 use chrono::Utc;
 
-use super::{Point, Scope, Turn, TurnId};
+use super::{ConversationId, Point, Scope, Turn, TurnId};
 
 /// The scope that all tests share.
 pub(crate) fn scope() -> Scope {
@@ -15,12 +15,17 @@ pub(crate) fn id(position: u32) -> TurnId {
     TurnId(u128::from(position).to_be_bytes())
 }
 
-/// A user's turn, said just now in the conversation that begins with turn 1.
+/// The name of a conversation.
+pub(crate) fn conversation(number: u32) -> ConversationId {
+    ConversationId(u128::from(number).to_be_bytes())
+}
+
+/// A user's turn, said just now in conversation 1.
 pub(crate) fn turn(position: u32, text: &str) -> Turn {
     Turn {
         id: id(position),
         parent: None,
-        conversation: id(1),
+        conversation: conversation(1),
         scope: scope(),
         position,
         role: "user".to_owned(),

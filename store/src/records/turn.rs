@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::ids::{Scope, TurnId};
+use super::ids::{ConversationId, Scope, TurnId};
 
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,7 +14,7 @@ pub struct Turn {
     /// The turn before it; `None` for the first one.
     pub parent: Option<TurnId>,
     /// The conversation that it was said in first.
-    pub conversation: TurnId,
+    pub conversation: ConversationId,
     /// Whose memory it is.
     pub scope: Scope,
     /// Place in the conversation, counted from 0.

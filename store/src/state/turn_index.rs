@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::records::{Pending, Scope, ScopeCounts, TurnId};
+use crate::records::{ConversationId, Pending, Scope, ScopeCounts, TurnId};
 
 /// Ids kept in memory over all scopes.
 const CAPACITY: usize = 1_000_000;
@@ -15,7 +15,7 @@ const CAPACITY: usize = 1_000_000;
 /// The stored turns of some conversations but for a few: a short way to name many turns.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Complement {
-    pub(crate) conversations: Vec<TurnId>,
+    pub(crate) conversations: Vec<ConversationId>,
     pub(crate) except: Vec<TurnId>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FoundTurn {
     pub(crate) id: TurnId,
-    pub(crate) conversation: TurnId,
+    pub(crate) conversation: ConversationId,
     /// Its row, as long as that file is not merged with others.
     pub(crate) row: u64,
 }
@@ -51,8 +51,8 @@ struct ScopeTurns {
     pending: HashMap<TurnId, Pending>,
     completed: usize,
     stored: HashMap<TurnId, StoredTurn>,
-    conversations: Vec<TurnId>,
-    places: HashMap<TurnId, u32>,
+    conversations: Vec<ConversationId>,
+    places: HashMap<ConversationId, u32>,
     loaded: bool,
     /// The clock when ids were last taken away, so that a load that began before does not bring them back.
     generation: u64,
@@ -60,7 +60,7 @@ struct ScopeTurns {
 }
 
 impl ScopeTurns {
-    fn store(&mut self, id: TurnId, conversation: TurnId, row: Option<u64>) {
+    fn store(&mut self, id: TurnId, conversation: ConversationId, row: Option<u64>) {
         let next = self.conversations.len() as u32;
         let place = *self.places.entry(conversation).or_insert(next);
         if place == next {
@@ -177,7 +177,7 @@ impl TurnIndex {
     }
 
     /// Notes that LanceDB has a turn.
-    pub(crate) fn set_stored(&mut self, scope: &Scope, id: TurnId, conversation: TurnId) {
+    pub(crate) fn set_stored(&mut self, scope: &Scope, id: TurnId, conversation: ConversationId) {
         self.clear_pending(scope, id);
         self.touch(scope).store(id, conversation, None);
     }

@@ -14,8 +14,12 @@ fn id(number: u8) -> TurnId {
     TurnId([number; 16])
 }
 
+fn name(number: u8) -> ConversationId {
+    ConversationId([number; 16])
+}
+
 fn found(number: u8, conversation: u8) -> FoundTurn {
-    FoundTurn { id: id(number), conversation: id(conversation), row: u64::from(number) + 1000 }
+    FoundTurn { id: id(number), conversation: name(conversation), row: u64::from(number) + 1000 }
 }
 
 #[test]
@@ -28,7 +32,7 @@ fn a_turn_is_counted_where_it_is() {
     assert!(turn_index.has_any_completed(&scope));
     assert!(turn_index.has_completed(&scope, &[id(2)]));
     assert!(!turn_index.has_completed(&scope, &[id(1)]));
-    turn_index.set_stored(&scope, id(2), id(0));
+    turn_index.set_stored(&scope, id(2), name(0));
     assert_eq!((turn_index.accepted_len(), turn_index.completed_len()), (1, 0));
     assert!(!turn_index.has_any_completed(&scope));
     assert_eq!(turn_index.state(&scope, id(2)), Some(State::Stored));
@@ -70,7 +74,7 @@ fn after_beginning_anew_only_what_the_journal_has_is_known_and_earlier_loads_are
     let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
     turn_index.set_pending(&scope, id(1), Pending::Completed);
     turn_index.set_pending(&scope, id(2), Pending::Accepted);
-    turn_index.set_stored(&scope, id(3), id(0));
+    turn_index.set_stored(&scope, id(3), name(0));
     let generation = turn_index.begin_load(&scope).unwrap();
     turn_index.reset(&[((scope.clone(), id(2)), Pending::Completed)]);
     assert_eq!((turn_index.accepted_len(), turn_index.completed_len()), (0, 1));
@@ -82,7 +86,7 @@ fn after_beginning_anew_only_what_the_journal_has_is_known_and_earlier_loads_are
 fn rows_stored_during_a_load_are_not_lost() {
     let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
     let generation = turn_index.begin_load(&scope).unwrap();
-    turn_index.set_stored(&scope, id(1), id(0));
+    turn_index.set_stored(&scope, id(1), name(0));
     assert!(turn_index.load(&scope, generation, vec![]));
     assert_eq!(turn_index.state(&scope, id(1)), Some(State::Stored));
 }
@@ -92,7 +96,7 @@ fn rows_are_those_in_which_turns_were_last_seen() {
     let (mut turn_index, scope) = (TurnIndex::default(), scope("a"));
     let generation = turn_index.begin_load(&scope).unwrap();
     assert!(turn_index.load(&scope, generation, vec![found(1, 0), found(2, 0)]));
-    turn_index.set_stored(&scope, id(3), id(0));
+    turn_index.set_stored(&scope, id(3), name(0));
     let asked = [id(3), id(2), id(9), id(1)];
     assert_eq!(turn_index.rows(&scope, &asked), [1002, 1001]);
     for (number, row) in [(3, 7), (1, 8), (9, 9)] {
@@ -132,7 +136,7 @@ fn many_turns_are_named_by_their_conversations_and_the_few_that_are_not_asked_fo
     let asked: Vec<TurnId> = (0..18).chain(200..210).map(id).collect();
     let mut complement = turn_index.complement(&scope, &asked).unwrap();
     complement.except.sort();
-    assert_eq!(complement, Complement { conversations: vec![id(0)], except: vec![id(18), id(19), id(20)] });
+    assert_eq!(complement, Complement { conversations: vec![name(0)], except: vec![id(18), id(19), id(20)] });
 
     let few: Vec<TurnId> = (0..5).map(id).collect();
     assert_eq!(turn_index.complement(&scope, &few), None, "naming them is shorter");

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::Store;
 use crate::error::StoreError;
-use crate::records::{Deletion, Extent, Scope, TurnId};
+use crate::records::{ConversationId, Deletion, Extent, Scope, TurnId};
 use crate::upkeep::deletion;
 
 impl Store {
@@ -25,7 +25,11 @@ impl Store {
     ///
     /// # Errors
     /// See [`Store::delete_turns`].
-    pub async fn delete_conversation(&self, scope: &Scope, conversation: TurnId) -> Result<Vec<TurnId>, StoreError> {
+    pub async fn delete_conversation(
+        &self,
+        scope: &Scope,
+        conversation: ConversationId,
+    ) -> Result<Vec<TurnId>, StoreError> {
         self.delete(scope, Extent::Conversation(conversation)).await
     }
 

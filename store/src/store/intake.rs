@@ -79,7 +79,7 @@ impl Store {
         Ok(completed)
     }
 
-    /// Records entries in the ledger of a scope durably (fsynced, all or none), each unless its kind and turn has one
+    /// Records entries in the ledger of a scope durably (fsynced, all or none), each unless its kind and key has one
     /// already, and returns the entries that hold now, in the order given. The first writer wins, so that concurrent
     /// requests agree. An entry that quotes a turn which is not there is given back as if it held, and is not kept: the turn was
     /// deleted after the request had found it.

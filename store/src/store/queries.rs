@@ -13,8 +13,8 @@ use crate::query::ranking::Ranking;
 use crate::query::snapshot::{self, Snapshot};
 use crate::query::{clusters, conversation_match, loading, lookup, neighbours, outline, points};
 use crate::records::{
-    Clusters, ConversationMatch, ConversationView, Hit, LedgerEntry, Outline, Point, Scope, ScopeCounts, SearchQuery,
-    SearchResult, Turn, TurnId, TurnKind, WaitingTurn, Within,
+    Clusters, ConversationMatch, ConversationView, Hit, LedgerEntry, LedgerKey, Outline, Point, Scope, ScopeCounts,
+    SearchQuery, SearchResult, Turn, TurnId, TurnKind, WaitingTurn, Within,
 };
 
 impl Store {
@@ -147,15 +147,15 @@ impl Store {
         neighbours::find(&self.shared, scope, turn, radius).await
     }
 
-    /// Every entry of these turns in the ledger of a scope, in the order asked, a block before an eviction of the same
-    /// turn; missing ones are left out.
+    /// Every entry of these keys in the ledger of a scope, in the order asked, a block before an eviction of the same
+    /// prefix; missing ones are left out.
     ///
     /// # Errors
     /// See [`Store`].
-    pub async fn ledger(&self, scope: &Scope, turns: &[TurnId]) -> Result<Vec<LedgerEntry>, StoreError> {
+    pub async fn ledger(&self, scope: &Scope, keys: &[LedgerKey]) -> Result<Vec<LedgerEntry>, StoreError> {
         self.shared.ensure_open()?;
-        let (scope, turns) = (scope.clone(), turns.to_vec());
-        self.shared.blocking(move |shared| shared.journal.ledger(&scope, &turns)).await
+        let (scope, keys) = (scope.clone(), keys.to_vec());
+        self.shared.blocking(move |shared| shared.journal.ledger(&scope, &keys)).await
     }
 
     /// The conversation of their scope that the turns of a request, oldest first and each of its kind, go on with.

@@ -18,7 +18,9 @@ use crate::error::StoreError;
 use crate::journal::Purge;
 use crate::lance::schema::column;
 use crate::lance::{columns, filter, tables};
-use crate::records::{Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed, Scope, TurnId, TurnKey};
+use crate::records::{
+    ConversationId, Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed, Scope, TurnId, TurnKey,
+};
 use crate::state::{Shared, Writer};
 use crate::tasks::to_completion;
 
@@ -184,7 +186,11 @@ async fn resolve(shared: &Arc<Shared>, deletion: Deletion) -> Result<Covered, St
     })
 }
 
-async fn of_conversation(shared: &Arc<Shared>, scope: Scope, conversation: TurnId) -> Result<Removal, StoreError> {
+async fn of_conversation(
+    shared: &Arc<Shared>,
+    scope: Scope,
+    conversation: ConversationId,
+) -> Result<Removal, StoreError> {
     let of_journal = scope.clone();
     let (conversations, mut ids) = shared
         .blocking(move |shared| {
@@ -193,7 +199,7 @@ async fn of_conversation(shared: &Arc<Shared>, scope: Scope, conversation: TurnI
             Ok((conversations, ids))
         })
         .await?;
-    let names: Vec<TurnId> = conversations.iter().copied().collect();
+    let names: Vec<ConversationId> = conversations.iter().copied().collect();
     ids.extend(stored(shared, filter::of_conversations(&scope, &names)).await?);
     shared
         .blocking(move |shared| {
@@ -208,7 +214,7 @@ async fn of_conversation(shared: &Arc<Shared>, scope: Scope, conversation: TurnI
 async fn stored(shared: &Shared, turns: DfExpr) -> Result<HashSet<TurnId>, StoreError> {
     let mut found = HashSet::new();
     for batch in tables::rows(&shared.tables().turns, turns, &[column::ID], None).await? {
-        found.extend(columns::identifiers_from(&batch, column::ID)?);
+        found.extend(columns::identifiers_from::<TurnId>(&batch, column::ID)?);
     }
     Ok(found)
 }

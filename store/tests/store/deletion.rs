@@ -2,15 +2,15 @@
 
 use mainpoint_store::{Store, Turn, Within};
 
-use crate::support::{dense, files_with, id, lexical, open, point, read, read_ids, scope, turn};
+use crate::support::{conversation_id, dense, files_with, id, lexical, open, point, read, read_ids, scope, turn};
 
 const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
 const MARKER: &str = "Quixotryzzle";
 
-/// Turn `number` of the conversation that begins with turn `first`, read.
+/// Turn `number` of conversation `first`, read.
 async fn read_in(store: &Store, number: u64, first: u64, text: &str) {
     let scope = scope("s");
-    let turn = Turn { conversation: id(first), ..turn(&scope, number, text) };
+    let turn = Turn { conversation: conversation_id(first), ..turn(&scope, number, text) };
     store.accept(vec![turn.clone()]).await.unwrap();
     store.complete(vec![(scope, turn.id, vec![point(&turn, VECTOR)])]).await.unwrap();
 }
@@ -24,11 +24,11 @@ async fn a_deleted_conversation_is_gone_from_every_answer_and_the_others_stay() 
     store.flush().await.unwrap();
     read_in(&store, 1, 0, "pending parrot").await;
     read_in(&store, 11, 10, "another pending parrot").await;
-    let unread = Turn { conversation: id(0), ..turn(&scope, 2, "unread parrot") };
+    let unread = Turn { conversation: conversation_id(0), ..turn(&scope, 2, "unread parrot") };
     store.accept(vec![unread]).await.unwrap();
 
-    assert_eq!(store.delete_conversation(&scope, id(0)).await.unwrap().len(), 3);
-    assert_eq!(store.delete_conversation(&scope, id(0)).await.unwrap().len(), 0);
+    assert_eq!(store.delete_conversation(&scope, conversation_id(0)).await.unwrap().len(), 3);
+    assert_eq!(store.delete_conversation(&scope, conversation_id(0)).await.unwrap().len(), 0);
 
     let all = [id(0), id(1), id(2), id(10), id(11)];
     assert_eq!(read_ids(&store, &scope, &all).await, [id(10), id(11)]);
@@ -65,12 +65,12 @@ async fn what_was_deleted_leaves_no_byte_on_disk_after_maintenance() {
     read_in(&store, 1, 0, &format!("once more, {MARKER}")).await;
     store.flush().await.unwrap();
     read_in(&store, 2, 0, &format!("pending: {MARKER}")).await;
-    let unread = Turn { conversation: id(0), ..turn(&scope, 3, &format!("unread: {MARKER}")) };
+    let unread = Turn { conversation: conversation_id(0), ..turn(&scope, 3, &format!("unread: {MARKER}")) };
     store.accept(vec![unread]).await.unwrap();
     assert!(!files_with(directory.path(), MARKER).is_empty(), "the search of the disk must be able to find it");
     assert_eq!(lexical(&store, &scope, MARKER).await.len(), 3);
 
-    assert_eq!(store.delete_conversation(&scope, id(0)).await.unwrap().len(), 4);
+    assert_eq!(store.delete_conversation(&scope, conversation_id(0)).await.unwrap().len(), 4);
     let report = store.maintain().await.unwrap();
     assert!(report.purged);
     assert!(report.points.versions_removed > 0);
@@ -87,7 +87,7 @@ async fn searches_during_a_purge_are_answered() {
     for round in 0..5 {
         read_in(&store, 100 + round, 0, "deleted").await;
         store.flush().await.unwrap();
-        store.delete_conversation(&scope, id(0)).await.unwrap();
+        store.delete_conversation(&scope, conversation_id(0)).await.unwrap();
         let searching = async {
             for _ in 0..20 {
                 assert_eq!(dense(&store, &scope, VECTOR).await, [id(10)]);
@@ -105,7 +105,7 @@ async fn a_turn_deleted_while_it_was_being_read_does_not_come_back() {
     let (store, scope) = (open(directory.path()).await, scope("s"));
     let turn = turn(&scope, 0, "text");
     store.accept(vec![turn.clone()]).await.unwrap();
-    store.delete_conversation(&scope, id(0)).await.unwrap();
+    store.delete_conversation(&scope, conversation_id(0)).await.unwrap();
     store.complete(vec![(scope.clone(), turn.id, vec![point(&turn, VECTOR)])]).await.unwrap();
     assert_eq!(dense(&store, &scope, VECTOR).await, []);
     assert_eq!(store.accept(vec![turn]).await.unwrap(), [id(0)], "sent again, it is read again");

@@ -4,7 +4,8 @@ use chrono::TimeDelta;
 use mainpoint_store::{ConversationAppend, StoreError, TurnKind, WaitingTurn, Within};
 
 use crate::support::{
-    config, dense, id, lexical, open, open_with, point, query, read, read_ids, said_turns, scope, turn, until,
+    config, conversation_id, dense, id, lexical, open, open_with, point, prefix, query, read, read_ids, said_turns,
+    scope, turn, until,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,7 +31,7 @@ async fn what_is_said_again_in_its_place_writes_nothing() {
     let said = |fresh, after| ConversationAppend {
         scope: scope.clone(),
         after,
-        fresh: id(fresh),
+        fresh: conversation_id(fresh),
         turns: said_turns(&scope, &[0, 1]),
     };
     store.accept_said(turns.clone(), vec![said(100, None)]).await.unwrap();
@@ -215,7 +216,7 @@ async fn after_closing_every_operation_says_so_and_the_rows_are_on_disk() {
     assert!(closed(clone.unread().await.unwrap_err()));
     assert!(closed(clone.already_read(&scope, &[id(0)]).await.unwrap_err()));
     assert!(closed(clone.search(&query(&scope, Within::Scope, [1.0, 0.0, 0.0, 0.0], "")).await.unwrap_err()));
-    assert!(closed(clone.ledger(&scope, &[id(0)]).await.unwrap_err()));
+    assert!(closed(clone.ledger(&scope, &[prefix(0)]).await.unwrap_err()));
     assert!(closed(clone.record(&scope, vec![]).await.unwrap_err()));
     assert!(closed(clone.flush().await.unwrap_err()));
     assert!(closed(clone.maintain().await.unwrap_err()));

@@ -2,7 +2,7 @@
 
 use mainpoint_store::{Point, Scope, SearchQuery, Snapshot, Store, StoreConfig, Turn, TurnId, Within};
 
-use crate::support::{config, everything, id, open, point, read, scope, turn};
+use crate::support::{config, conversation_id, everything, id, open, point, read, scope, turn};
 
 const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
 
@@ -41,12 +41,12 @@ async fn everything_is_what_is_there_now_however_often_it_was_asked_for_before()
 
         store.maintain().await.unwrap();
         assert_eq!(found(&store, &mine, &Within::Scope).await, ids(0..4));
-        let elsewhere = Turn { conversation: id(9), ..turn(&mine, 9, "another conversation") };
+        let elsewhere = Turn { conversation: conversation_id(9), ..turn(&mine, 9, "another conversation") };
         store.accept(vec![elsewhere.clone()]).await.unwrap();
         let points = vec![point(&elsewhere, VECTOR)];
         store.complete(vec![(mine.clone(), elsewhere.id, points)]).await.unwrap();
         assert_eq!(found(&store, &mine, &Within::Scope).await, ids([0, 1, 2, 3, 9]));
-        store.delete_conversation(&mine, id(0)).await.unwrap();
+        store.delete_conversation(&mine, conversation_id(0)).await.unwrap();
         assert_eq!(found(&store, &mine, &Within::Scope).await, ids([9]));
         assert_eq!(found(&store, &mine, &conversation(vec![0, 1])).await, []);
         read(&store, &mine, 0, &[("a", VECTOR)]).await;

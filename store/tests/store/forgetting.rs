@@ -13,8 +13,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestRunner};
 
 use crate::support::{
-    Published, config, dense, files_with, id, lexical, now, open, open_with, point, published, read, read_ids,
-    said_turns, scope, turn,
+    Published, config, conversation_id, dense, files_with, id, lexical, now, open, open_with, point, prefix, published,
+    read, read_ids, said_turns, scope, turn,
 };
 
 const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
@@ -34,7 +34,7 @@ fn turns_in_first_line(_: LedgerKind, value: &[u8]) -> Option<Vec<TurnId>> {
 fn quoting(prompt: u64, conversation: u64, turns: &[TurnId], text: &str) -> LedgerEntry {
     let names: Vec<String> = turns.iter().map(TurnId::to_string).collect();
     let value = format!("{}\n{text}", names.join(" ")).into_bytes();
-    LedgerEntry { kind: LedgerKind::Block, turn: id(prompt), conversation: id(conversation), value }
+    LedgerEntry { kind: LedgerKind::Block, key: prefix(prompt), conversation: conversation_id(conversation), value }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,16 +103,16 @@ async fn a_block_that_quotes_a_turn_goes_with_it_and_one_that_comes_too_late_is_
     store.record(&scope, vec![names_it.clone(), names_the_other.clone()]).await.unwrap();
 
     store.delete_turns(&scope, vec![id(0)]).await.unwrap();
-    assert_eq!(store.ledger(&scope, &[id(70), id(71)]).await.unwrap(), [names_the_other]);
+    assert_eq!(store.ledger(&scope, &[prefix(70), prefix(71)]).await.unwrap(), [names_the_other]);
     let late = quoting(72, 9, &[id(0)], &text);
     assert_eq!(store.record(&scope, vec![late.clone()]).await.unwrap(), [late], "its request goes on");
-    assert_eq!(store.ledger(&scope, &[id(72)]).await.unwrap(), []);
+    assert_eq!(store.ledger(&scope, &[prefix(72)]).await.unwrap(), []);
     store.maintain().await.unwrap();
     assert_eq!(files_with(directory.path(), MARKER), Vec::<String>::new());
 
     read(&store, &scope, 0, &[(&text, VECTOR)]).await;
     store.record(&scope, vec![names_it.clone()]).await.unwrap();
-    assert_eq!(store.ledger(&scope, &[id(70)]).await.unwrap(), [names_it], "said again, it can be quoted again");
+    assert_eq!(store.ledger(&scope, &[prefix(70)]).await.unwrap(), [names_it], "said again, it can be quoted again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,19 +168,19 @@ async fn what_two_conversations_have_stays_with_the_one_that_is_not_deleted() {
     let said = |fresh: u64, turns: &[u64]| ConversationAppend {
         scope: scope.clone(),
         after: None,
-        fresh: id(fresh),
+        fresh: conversation_id(fresh),
         turns: said_turns(&scope, turns),
     };
     let turns: Vec<Turn> = [(1, 100), (2, 100), (3, 200)]
-        .map(|(number, of)| Turn { conversation: id(of), ..turn(&scope, number, "x") })
+        .map(|(number, of)| Turn { conversation: conversation_id(of), ..turn(&scope, number, "x") })
         .into();
     store.accept_said(turns, vec![said(100, &[1, 2]), said(200, &[1, 3])]).await.unwrap();
-    assert_eq!(store.delete_conversation(&scope, id(100)).await.unwrap().len(), 1);
+    assert_eq!(store.delete_conversation(&scope, conversation_id(100)).await.unwrap().len(), 1);
     let outline = store.outline(&scope).await.unwrap();
     assert_eq!(outline.len(), 1);
-    let line: Vec<TurnId> = outline.line(id(200)).into_iter().map(|(_, turn)| turn).collect();
+    let line: Vec<TurnId> = outline.line(conversation_id(200)).into_iter().map(|(_, turn)| turn).collect();
     assert_eq!(line, [id(1), id(3)]);
-    assert_eq!(store.delete_conversation(&scope, id(200)).await.unwrap().len(), 2);
+    assert_eq!(store.delete_conversation(&scope, conversation_id(200)).await.unwrap().len(), 2);
     assert!(store.outline(&scope).await.unwrap().is_empty());
 }
 
@@ -248,7 +248,7 @@ fn on(day: i64) -> DateTime<Utc> {
 
 fn as_turn(scope: &Scope, number: u64, said: &Said) -> Turn {
     Turn {
-        conversation: id(said.places[0].0),
+        conversation: conversation_id(said.places[0].0),
         time: on(said.day),
         ..turn(scope, number, &format!("it is called {}, as ever", marker(number)))
     }
@@ -282,7 +282,12 @@ async fn fill(store: &Store, scope: &Scope, all: &[Said]) {
     }
     let said: Vec<ConversationAppend> = conversations
         .into_iter()
-        .map(|(name, turns)| ConversationAppend { scope: scope.clone(), after: None, fresh: id(name), turns })
+        .map(|(name, turns)| ConversationAppend {
+            scope: scope.clone(),
+            after: None,
+            fresh: conversation_id(name),
+            turns,
+        })
         .collect();
     store.accept_said(turns.clone(), said).await.unwrap();
     for reached in [Reached::Flushed, Reached::Read] {
@@ -308,7 +313,7 @@ async fn check_deletion(all: &[Said], deletion: &Deleting) -> TestCaseResult {
     }
     let deleted = match deletion {
         Deleting::Turns(turns) => store.delete_turns(&scope, turns.iter().copied().map(id).collect()).await,
-        Deleting::Conversation(name) => store.delete_conversation(&scope, id(*name)).await,
+        Deleting::Conversation(name) => store.delete_conversation(&scope, conversation_id(*name)).await,
         Deleting::Before(day) => store.delete_before(&scope, on(*day)).await,
         Deleting::Everything => store.delete_scope(&scope).await,
     };
@@ -331,15 +336,18 @@ async fn check_deletion(all: &[Said], deletion: &Deleting) -> TestCaseResult {
             let (number, said) = (0..).zip(all).find(|(number, _)| id(*number) == turn.id).unwrap();
             let places = left_of(number, said, deletion);
             prop_assert_eq!(Some(turn.time), places.iter().map(|(_, day)| on(*day)).max());
-            let stands: Vec<TurnId> = outline.places(turn.id).iter().map(|place| place.conversation).collect();
-            prop_assert_eq!(stands, places.iter().map(|(conversation, _)| id(*conversation)).collect::<Vec<_>>());
-            let entries = store.ledger(&scope, &[id(FIRST_PROMPT + number)]).await.unwrap();
+            let stands: Vec<_> = outline.places(turn.id).iter().map(|place| place.conversation).collect();
+            prop_assert_eq!(
+                stands,
+                places.iter().map(|(conversation, _)| conversation_id(*conversation)).collect::<Vec<_>>()
+            );
+            let entries = store.ledger(&scope, &[prefix(FIRST_PROMPT + number)]).await.unwrap();
             let is_left_whole = places.len() == said.places.len();
             prop_assert_eq!(entries.len(), usize::from(said.is_quoted && is_left_whole), "its date may be quoted");
         }
         for number in &gone {
             prop_assert_eq!(lexical(&store, &scope, &marker(*number)).await, []);
-            prop_assert_eq!(store.ledger(&scope, &[id(FIRST_PROMPT + number)]).await.unwrap(), []);
+            prop_assert_eq!(store.ledger(&scope, &[prefix(FIRST_PROMPT + number)]).await.unwrap(), []);
         }
     }
     for number in &gone {
@@ -378,17 +386,17 @@ async fn an_outline_has_every_turn_where_it_stands_and_can_be_put_back() {
         let first = (1..=4).map(|number| (number, 100, number as u32 - 1));
         let all = first.chain([(33, 200, 2), (7, 300, 5)]);
         let turn = |(number, conversation, position)| Turn {
-            conversation: id(conversation),
+            conversation: conversation_id(conversation),
             position,
             ..turn(scope, number, "text")
         };
         all.map(turn).collect()
     };
-    let at = |conversation: u64, position| TurnPlace { conversation: id(conversation), position };
+    let at = |conversation: u64, position| TurnPlace { conversation: conversation_id(conversation), position };
     let said = |after, fresh, turns: &[u64]| ConversationAppend {
         scope: from.clone(),
         after,
-        fresh: id(fresh),
+        fresh: conversation_id(fresh),
         turns: said_turns(&from, turns),
     };
     // Turn 7 has no place; 88 has no words.
@@ -405,9 +413,9 @@ async fn an_outline_has_every_turn_where_it_stands_and_can_be_put_back() {
     let own =
         |turns: &[(u32, u64)]| turns.iter().map(|(position, number)| (*position, id(*number))).collect::<Vec<_>>();
     let expected = [
-        (id(100), None, own(&[(0, 1), (1, 2), (2, 3), (3, 4)])),
-        (id(200), Some(at(100, 1)), own(&[(2, 33), (3, 1)])),
-        (id(300), None, own(&[(5, 7)])),
+        (conversation_id(100), None, own(&[(0, 1), (1, 2), (2, 3), (3, 4)])),
+        (conversation_id(200), Some(at(100, 1)), own(&[(2, 33), (3, 1)])),
+        (conversation_id(300), None, own(&[(5, 7)])),
     ];
     assert_eq!(shown, expected);
     assert_eq!(outline.places(id(1)), [at(100, 0), at(200, 3)]);

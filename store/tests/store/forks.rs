@@ -9,7 +9,7 @@ use mainpoint_store::{ConversationAppend, SaidTurn, Scope, Store, TurnId, TurnKi
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::support::{Published, id, open, published, scope};
+use crate::support::{Published, conversation_id, id, open, published, scope};
 
 /// So many interleavings are tried in every run of the tests.
 const INTERLEAVINGS: u32 = 500;
@@ -71,7 +71,7 @@ impl Forks<'_> {
         let said = ConversationAppend {
             scope: self.scope.clone(),
             after: matched.tip,
-            fresh: id(1_000_000 + self.begun),
+            fresh: conversation_id(1_000_000 + self.begun),
             turns: new.iter().map(|turn| SaidTurn { turn: *turn, time: DateTime::UNIX_EPOCH }).collect(),
         };
         self.store.accept_said(Vec::new(), vec![said]).await.unwrap();

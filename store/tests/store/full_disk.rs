@@ -6,7 +6,9 @@ use mainpoint_store::{LedgerEntry, LedgerKind, Store, StoreConfig, StoreError, S
 use tokio::time::Instant;
 
 use crate::disk::{Disk, Frozen};
-use crate::support::{config, dense, id, lexical, open, open_with, query, read, read_ids, scope, turn, until};
+use crate::support::{
+    config, conversation_id, dense, id, lexical, open, open_with, prefix, query, read, read_ids, scope, turn, until,
+};
 
 const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
 /// More than the journal's file has free.
@@ -75,8 +77,8 @@ async fn a_full_disk_at_the_ledger_is_got_over_and_what_it_held_holds() {
     let (store, scope) = (open(&disk.store()).await, scope("s"));
     let entry = |number: u64, size: usize| LedgerEntry {
         kind: LedgerKind::Block,
-        turn: id(number),
-        conversation: id(0),
+        key: prefix(number),
+        conversation: conversation_id(0),
         value: vec![7; size],
     };
     store.record(&scope, vec![entry(0, 10)]).await.unwrap();
@@ -90,7 +92,7 @@ async fn a_full_disk_at_the_ledger_is_got_over_and_what_it_held_holds() {
     works_again(&store).await;
     assert_eq!(store.record(&scope, vec![entry(0, 99)]).await.unwrap(), [entry(0, 10)], "the first writer wins");
     store.record(&scope, vec![entry(200, LARGE)]).await.unwrap();
-    assert_eq!(store.ledger(&scope, &[id(0), id(200)]).await.unwrap().len(), 2);
+    assert_eq!(store.ledger(&scope, &[prefix(0), prefix(200)]).await.unwrap().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

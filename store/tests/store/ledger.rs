@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use mainpoint_store::{LedgerEntry, LedgerKind, StoreConfig};
 
-use crate::support::{config, files_with, id, open, open_with, read, scope};
+use crate::support::{config, conversation_id, files_with, open, open_with, prefix, read, scope};
 
 const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
 const MARKER: &str = "Quixotryzzle";
 
-/// An entry in the conversation that begins with turn 0.
-fn entry(kind: LedgerKind, turn: u64, value: &str) -> LedgerEntry {
-    LedgerEntry { kind, turn: id(turn), conversation: id(0), value: value.as_bytes().to_vec() }
+/// An entry in conversation 0.
+fn entry(kind: LedgerKind, number: u64, value: &str) -> LedgerEntry {
+    LedgerEntry { kind, key: prefix(number), conversation: conversation_id(0), value: value.as_bytes().to_vec() }
 }
 
-fn block(turn: u64, value: &str) -> LedgerEntry {
-    entry(LedgerKind::Block, turn, value)
+fn block(number: u64, value: &str) -> LedgerEntry {
+    entry(LedgerKind::Block, number, value)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,9 +29,9 @@ async fn what_was_recorded_is_there_after_reopening_in_the_order_asked() {
     drop(store);
 
     let store = open(directory.path()).await;
-    let found = store.ledger(&scope, &[id(4), id(9), id(2)]).await.unwrap();
+    let found = store.ledger(&scope, &[prefix(4), prefix(9), prefix(2)]).await.unwrap();
     assert_eq!(found, [block(4, ""), block(2, "two \0 \u{1f980}"), eviction]);
-    assert_eq!(store.ledger(&scope, &[id(9)]).await.unwrap(), []);
+    assert_eq!(store.ledger(&scope, &[prefix(9)]).await.unwrap(), []);
     assert_eq!(store.ledger(&scope, &[]).await.unwrap(), []);
 }
 
@@ -43,7 +43,7 @@ async fn the_first_writer_wins_and_the_later_one_is_told_what_holds() {
     let later = vec![block(2, "new"), block(0, "second"), block(2, "newer")];
     let held = store.record(&scope, later).await.unwrap();
     assert_eq!(held, [block(2, "new"), block(0, "first"), block(2, "new")]);
-    assert_eq!(store.ledger(&scope, &[id(0), id(2)]).await.unwrap(), [block(0, "first"), block(2, "new")]);
+    assert_eq!(store.ledger(&scope, &[prefix(0), prefix(2)]).await.unwrap(), [block(0, "first"), block(2, "new")]);
     assert_eq!(store.record(&scope, vec![]).await.unwrap(), []);
 }
 
@@ -53,7 +53,7 @@ async fn concurrent_writers_agree_on_one_entry() {
     let (store, scope) = (open(directory.path()).await, scope("s"));
     let calls = (0..8).map(|writer| store.record(&scope, vec![block(0, &format!("of writer {writer}"))]));
     let held = futures::future::try_join_all(calls).await.unwrap();
-    let found = store.ledger(&scope, &[id(0)]).await.unwrap();
+    let found = store.ledger(&scope, &[prefix(0)]).await.unwrap();
     assert_eq!(found.len(), 1);
     assert!(held.iter().all(|one| *one == found), "{held:?}");
 }
@@ -63,13 +63,13 @@ async fn scopes_do_not_see_each_others_entries() {
     let directory = tempfile::tempdir().unwrap();
     let (store, one, other) = (open(directory.path()).await, scope("a"), scope("a.b"));
     store.record(&one, vec![block(0, "of one")]).await.unwrap();
-    assert_eq!(store.ledger(&other, &[id(0)]).await.unwrap(), []);
+    assert_eq!(store.ledger(&other, &[prefix(0)]).await.unwrap(), []);
     let held = store.record(&other, vec![block(0, "of the other")]).await.unwrap();
     assert_eq!(held, [block(0, "of the other")]);
 
     store.delete_scope(&one).await.unwrap();
-    assert_eq!(store.ledger(&one, &[id(0)]).await.unwrap(), []);
-    assert_eq!(store.ledger(&other, &[id(0)]).await.unwrap(), [block(0, "of the other")]);
+    assert_eq!(store.ledger(&one, &[prefix(0)]).await.unwrap(), []);
+    assert_eq!(store.ledger(&other, &[prefix(0)]).await.unwrap(), [block(0, "of the other")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,13 +78,13 @@ async fn a_deleted_conversation_takes_its_entries_along_and_off_the_disk() {
     let (store, scope) = (open(directory.path()).await, scope("s"));
     read(&store, &scope, 0, &[("text of the one that stays", VECTOR)]).await;
     let stays = block(0, "stays");
-    let going = |entry: LedgerEntry| LedgerEntry { conversation: id(10), ..entry };
+    let going = |entry: LedgerEntry| LedgerEntry { conversation: conversation_id(10), ..entry };
     let gone = [block(10, MARKER), entry(LedgerKind::Eviction, 12, MARKER)].map(going);
     store.record(&scope, [gone.to_vec(), vec![stays.clone()]].concat()).await.unwrap();
     assert!(!files_with(directory.path(), MARKER).is_empty());
 
-    assert_eq!(store.delete_conversation(&scope, id(10)).await.unwrap().len(), 0);
-    let all = [id(10), id(12), id(0)];
+    assert_eq!(store.delete_conversation(&scope, conversation_id(10)).await.unwrap().len(), 0);
+    let all = [prefix(10), prefix(12), prefix(0)];
     assert_eq!(store.ledger(&scope, &all).await.unwrap(), from_ref(&stays));
     assert!(store.maintain().await.unwrap().journal_rewritten);
     assert_eq!(files_with(directory.path(), MARKER), Vec::<String>::new());
@@ -104,10 +104,10 @@ async fn entries_survive_maintenance_that_rewrites_the_journal() {
     let report = store.maintain().await.unwrap();
     assert!(report.journal_rewritten);
     assert_eq!(report.ledger_expired, 0);
-    assert_eq!(store.ledger(&scope, &[id(0)]).await.unwrap(), recorded);
+    assert_eq!(store.ledger(&scope, &[prefix(0)]).await.unwrap(), recorded);
     store.close().await.unwrap();
     let store = open(directory.path()).await;
-    assert_eq!(store.ledger(&scope, &[id(0)]).await.unwrap(), recorded);
+    assert_eq!(store.ledger(&scope, &[prefix(0)]).await.unwrap(), recorded);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +122,7 @@ async fn maintenance_forgets_silent_conversations_and_clears_the_disk_of_them() 
 
     let report = store.maintain().await.unwrap();
     assert_eq!((report.ledger_expired, report.journal_rewritten), (2, true));
-    assert_eq!(store.ledger(&scope, &[id(0), id(2)]).await.unwrap(), []);
+    assert_eq!(store.ledger(&scope, &[prefix(0), prefix(2)]).await.unwrap(), []);
     assert_eq!(files_with(directory.path(), MARKER), Vec::<String>::new());
     assert_eq!(store.maintain().await.unwrap().ledger_expired, 0);
 }

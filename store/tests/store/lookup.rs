@@ -2,7 +2,7 @@
 
 use mainpoint_store::{Turn, TurnId, Within};
 
-use crate::support::{id, now, open, point, read, read_ids, scope, turn};
+use crate::support::{conversation_id, id, now, open, point, read, read_ids, scope, turn};
 
 const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
 
@@ -46,7 +46,7 @@ async fn turns_are_found_after_their_files_were_merged_and_no_longer_once_they_a
     for _ in 0..2 {
         assert_eq!(texts().await, ["turn 0", "turn 1", "turn 2", "turn 3", "turn 4", "turn 5"]);
     }
-    store.delete_conversation(&scope, id(0)).await.unwrap();
+    store.delete_conversation(&scope, conversation_id(0)).await.unwrap();
     for _ in 0..2 {
         assert!(texts().await.is_empty());
         store.maintain().await.unwrap();

@@ -5,17 +5,19 @@ use std::path::{Path, PathBuf};
 
 use futures::TryStreamExt;
 use mainpoint_store::{
-    LedgerEntry, LedgerKind, Migration, OldStore, Scope, Store, StoreError, Turn, TurnId, begin_migration,
+    LedgerEntry, LedgerKey, LedgerKind, Migration, OldStore, Scope, Store, StoreError, Turn, TurnId, begin_migration,
 };
 
 use crate::support::{
-    add_fields, config, contents, dense, id, layout_version, newest_manifest, open, point, read, read_ids, scope, turn,
+    add_fields, config, contents, conversation_id, dense, id, layout_version, newest_manifest, open, point, prefix,
+    read, read_ids, scope, turn,
 };
 
 const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
 
 fn entry(kind: LedgerKind) -> LedgerEntry {
-    LedgerEntry { kind, turn: id(1), conversation: id(0), value: b"value".to_vec() }
+    let key = if kind == LedgerKind::Unreadable { LedgerKey::Turn(id(1)) } else { prefix(1) };
+    LedgerEntry { kind, key, conversation: conversation_id(0), value: b"value".to_vec() }
 }
 
 /// Makes a store one of the layout version before this one, as far as can be seen from outside.
@@ -107,7 +109,7 @@ async fn every_turn_of_an_old_store_and_its_ledger_are_in_the_new_one_and_the_ol
     let all = [0, 1, 2, 3].map(id);
     assert_eq!(read_ids(&store, &scope, &all).await, all);
     assert_eq!(dense(&store, &scope, VECTOR).await, all);
-    let ledger = store.ledger(&scope, &[id(1)]).await.unwrap();
+    let ledger = store.ledger(&scope, &[prefix(1), LedgerKey::Turn(id(1))]).await.unwrap();
     assert_eq!(ledger, [entry(LedgerKind::Block)], "a turn that could not be read is tried again");
     store.close().await.unwrap();
     assert!(matches!(begin_migration(&data).await.unwrap(), Migration::Nothing));
@@ -120,7 +122,7 @@ async fn an_interrupted_migration_goes_on_and_forgets_what_was_deleted_meanwhile
     let (data, scope) = (root.path().join("data"), scope("s"));
     old_store(&data).await;
     // Something of an earlier attempt that the old store no longer has.
-    let deleted = Turn { id: id(100), conversation: id(100), ..turn(&scope, 0, "deleted since") };
+    let deleted = Turn { id: id(100), conversation: conversation_id(100), ..turn(&scope, 0, "deleted since") };
     let fresh = open(&beside(&data, ".migrating")).await;
     fresh.accept(vec![deleted.clone()]).await.unwrap();
     let points = vec![point(&deleted, VECTOR)];

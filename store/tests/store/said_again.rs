@@ -8,7 +8,7 @@ use mainpoint_store::{
     TurnPlace,
 };
 
-use crate::support::{config, id, now, open, open_with, point, scope, turn};
+use crate::support::{config, conversation_id, id, now, open, open_with, point, scope, turn};
 
 const OSLO: u64 = 1;
 const BERGEN: u64 = 2;
@@ -20,7 +20,7 @@ fn on(day: &str) -> DateTime<Utc> {
 }
 
 fn at(conversation: u64, position: u32) -> TurnPlace {
-    TurnPlace { conversation: id(conversation), position }
+    TurnPlace { conversation: conversation_id(conversation), position }
 }
 
 /// Has turns said on a day in a conversation of their own, and read.
@@ -29,12 +29,13 @@ async fn say(store: &Store, scope: &Scope, conversation: u64, day: &str, turns: 
         .iter()
         .map(|number| Turn {
             time: on(day),
-            conversation: id(conversation),
+            conversation: conversation_id(conversation),
             ..turn(scope, *number, "I live somewhere.")
         })
         .collect();
     let said = turns.iter().map(|turn| SaidTurn { turn: turn.id, time: turn.time }).collect();
-    let said = ConversationAppend { scope: scope.clone(), after: None, fresh: id(conversation), turns: said };
+    let said =
+        ConversationAppend { scope: scope.clone(), after: None, fresh: conversation_id(conversation), turns: said };
     store.accept_said(turns.clone(), vec![said]).await.unwrap();
     let points = turns.iter().map(|turn| (scope.clone(), turn.id, vec![point(turn, VECTOR)]));
     store.complete(points.collect()).await.unwrap();
@@ -104,10 +105,10 @@ async fn what_was_said_again_since_a_date_stays_and_leaves_what_was_said_before_
     moved_twice(&store, &scope).await;
     assert_eq!(store.delete_before(&scope, on("2026-06-01")).await.unwrap(), [id(SWIMS)]);
     let outline = store.outline(&scope).await.unwrap();
-    assert!(outline.conversation(id(100)).is_none(), "all of it was said before");
+    assert!(outline.conversation(conversation_id(100)).is_none(), "all of it was said before");
     assert_eq!(outline.places(id(OSLO)), [at(300, 0)]);
     assert_eq!(store.delete_before(&scope, on("2026-06-01")).await.unwrap(), []);
-    assert_eq!(store.delete_conversation(&scope, id(200)).await.unwrap(), [id(BERGEN)]);
+    assert_eq!(store.delete_conversation(&scope, conversation_id(200)).await.unwrap(), [id(BERGEN)]);
     assert_eq!(store.delete_before(&scope, on("2026-08-04")).await.unwrap(), [id(OSLO)]);
 }
 
@@ -116,7 +117,7 @@ async fn a_conversation_takes_the_time_along_at_which_a_turn_was_said_there() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
     moved_twice(&store, &scope).await;
-    assert_eq!(store.delete_conversation(&scope, id(300)).await.unwrap(), []);
+    assert_eq!(store.delete_conversation(&scope, conversation_id(300)).await.unwrap(), []);
     assert_eq!(times(&store, &scope).await[0], (id(OSLO), on("2026-05-01")));
 }
 
@@ -140,7 +141,7 @@ async fn when_a_turn_was_said_first_goes_with_the_conversation_where_it_was() {
     say(&store, &scope, 300, "2026-08-03", &[OSLO]).await;
     say(&store, &scope, 100, "2020-05-01", &[OSLO]).await;
     store.flush().await.unwrap();
-    assert_eq!(store.delete_conversation(&scope, id(300)).await.unwrap(), []);
+    assert_eq!(store.delete_conversation(&scope, conversation_id(300)).await.unwrap(), []);
     let old = on("2020-05-01");
     assert_eq!(times(&store, &scope).await, [(id(OSLO), old)]);
     let clusters = store.clusters(&scope, Some(1)).await.unwrap();

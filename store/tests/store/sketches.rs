@@ -2,7 +2,7 @@
 
 use mainpoint_store::{Ranking, Scope, Sketcher, Sketches, Store, Turn, TurnId, Within};
 
-use crate::support::{config, id, open, point, read, scope, turn, until};
+use crate::support::{config, conversation_id, id, open, point, read, scope, turn, until};
 
 const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
 
@@ -65,12 +65,12 @@ async fn sketches_are_those_of_the_passages_that_are_there_now_and_of_no_other_s
     assert_eq!(whole(&store, &mine).await, of([0, 1, 2]));
     store.maintain().await.unwrap();
     assert_eq!(whole(&store, &mine).await, of([0, 1, 2]));
-    let elsewhere = Turn { conversation: id(9), ..turn(&mine, 9, "another conversation") };
+    let elsewhere = Turn { conversation: conversation_id(9), ..turn(&mine, 9, "another conversation") };
     store.accept(vec![elsewhere.clone()]).await.unwrap();
     store.complete(vec![(mine.clone(), elsewhere.id, vec![point(&elsewhere, VECTOR)])]).await.unwrap();
     assert_eq!(whole(&store, &mine).await, of([0, 1, 2, 9]));
 
-    store.delete_conversation(&mine, id(0)).await.unwrap();
+    store.delete_conversation(&mine, conversation_id(0)).await.unwrap();
     let at_once = said(&now(&store, &mine, &Within::Scope).await);
     assert!(at_once.iter().all(|turn| *turn == id(9).0[15]), "what is deleted is not found: {at_once:?}");
     assert_eq!(whole(&store, &mine).await, of([9]));

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use mainpoint_store::{
-    IndexedPassage, Point, Retain, SaidTurn, Scope, SearchQuery, Snapshot, Span, Store, StoreConfig, StoreError, Turn,
-    TurnId, Within,
+    ConversationId, IndexedPassage, LedgerKey, Point, PrefixId, Retain, SaidTurn, Scope, SearchQuery, Snapshot, Span,
+    Store, StoreConfig, StoreError, Turn, TurnId, Within,
 };
 use tokio::time::Instant;
 
@@ -59,12 +59,20 @@ pub(crate) fn id(number: u64) -> TurnId {
     TurnId((u128::from(number) + 1).to_be_bytes())
 }
 
-/// Turn `number` of a conversation without forks that begins with turn 0.
+pub(crate) fn conversation_id(number: u64) -> ConversationId {
+    ConversationId((u128::from(number) + 1).to_be_bytes())
+}
+
+pub(crate) fn prefix(number: u64) -> LedgerKey {
+    LedgerKey::Prefix(PrefixId((u128::from(number) + 1).to_be_bytes()))
+}
+
+/// Turn `number` of conversation 0, which has no forks.
 pub(crate) fn turn(scope: &Scope, number: u64, text: &str) -> Turn {
     Turn {
         id: id(number),
         parent: number.checked_sub(1).map(id),
-        conversation: id(0),
+        conversation: conversation_id(0),
         scope: scope.clone(),
         position: number as u32,
         role: if number.is_multiple_of(2) { "user" } else { "assistant" }.to_owned(),

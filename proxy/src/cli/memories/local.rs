@@ -6,7 +6,7 @@ use std::io::Write;
 
 use futures::TryStreamExt;
 use mainpoint_engine::Engine;
-use mainpoint_store::{Scope, Store, StoreError, TurnId};
+use mainpoint_store::{ConversationId, Scope, Store, StoreError};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -127,7 +127,7 @@ impl LocalMemory {
     }
 
     /// A page of conversations, or of one's turns, as the API answers.
-    pub(super) async fn list(self, conversation: Option<TurnId>, limit: usize) -> Result<Value, CliError> {
+    pub(super) async fn list(self, conversation: Option<ConversationId>, limit: usize) -> Result<Value, CliError> {
         let archive = Archive::new(&self.store, &self.scope);
         let page = match conversation {
             None => serde_json::to_value(archive.conversations(None, limit).await?),

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use mainpoint_store::TurnId;
+use mainpoint_store::ConversationId;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
@@ -72,7 +72,7 @@ impl RemoteMemory {
     }
 
     /// A page of conversations, or of one's turns.
-    pub(super) async fn list(&self, conversation: Option<TurnId>, limit: usize) -> Result<Value, CliError> {
+    pub(super) async fn list(&self, conversation: Option<ConversationId>, limit: usize) -> Result<Value, CliError> {
         let path = if conversation.is_some() { "/turns" } else { "/conversations" };
         let request = ApiRequest::new(Method::GET, path).with("conversation", conversation);
         self.json(request.with("limit", Some(limit))).await

@@ -6,7 +6,9 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt, stream};
-use mainpoint_store::{Outline, OutlinedConversation, Scope, Store, StoreError, Turn, TurnId, TurnPlace};
+use mainpoint_store::{
+    ConversationId, Outline, OutlinedConversation, Scope, Store, StoreError, Turn, TurnId, TurnPlace,
+};
 
 use super::line::ArchivedTurn;
 
@@ -47,7 +49,7 @@ pub(super) async fn lines(
 }
 
 fn outlined(outline: &Outline) -> Vec<Outlined> {
-    let of = |(conversation, of): (TurnId, &OutlinedConversation)| {
+    let of = |(conversation, of): (ConversationId, &OutlinedConversation)| {
         let is_behind = |origin: TurnPlace| of.turns.iter().position(|(position, _)| *position > origin.position);
         let first = of.origin.and_then(is_behind);
         let turns = of.turns.iter().enumerate().map(|(index, (position, turn))| Outlined {

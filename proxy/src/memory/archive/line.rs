@@ -3,7 +3,7 @@
 //! It must not know where lines come from or go to, nor what a turn is named.
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{Turn, TurnId, TurnPlace};
+use mainpoint_store::{ConversationId, Turn, TurnPlace};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -13,7 +13,7 @@ use super::listing::ListedPlace;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ArchivedTurn {
     /// The conversation's name.
-    pub(crate) conversation: TurnId,
+    pub(crate) conversation: ConversationId,
     /// How many turns come before it there; `None` in a line that leaves it to the order of the lines.
     pub(crate) position: Option<u32>,
     /// In the first line of a branch, the place that it begins after.
@@ -123,7 +123,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Where a branch begins: in another conversation, before its own first turn.
-    fn origin(&self, own: TurnId, position: Option<u32>) -> Result<Option<ListedPlace>, LineError> {
+    fn origin(&self, own: ConversationId, position: Option<u32>) -> Result<Option<ListedPlace>, LineError> {
         let key = "branches_from";
         let allowed = "an object with the \"conversation\" that it branches from and a \"position\" before its own";
         let Some(value) = self.get(key) else {
@@ -145,12 +145,12 @@ fn position_of(value: &Value) -> Option<u32> {
 }
 
 /// A conversation by what it is called: our own names are kept, others get one.
-fn named(text: &str) -> TurnId {
+fn named(text: &str) -> ConversationId {
     text.parse().unwrap_or_else(|_| {
         let mut name = [0; 16];
         let hash = blake3::derive_key("mainpoint 2026 name of an imported conversation", text.as_bytes());
         name.iter_mut().zip(hash).for_each(|(byte, of_hash)| *byte = of_hash);
-        TurnId(name)
+        ConversationId(name)
     })
 }
 
@@ -167,7 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::memory::turns::{id, turn};
+    use crate::memory::turns::{conversation, turn};
 
     fn error(line: &str) -> (Option<&'static str>, String) {
         let error = ArchivedTurn::parse(line.as_bytes()).unwrap_err();
@@ -213,8 +213,8 @@ mod tests {
         assert_eq!((line.position, line.time, line.branches_from), (None, None, None));
         let same = ArchivedTurn::parse(br#"{"conversation":"trip","role":"user","text":"x"}"#).unwrap();
         assert_eq!(line.conversation, same.conversation);
-        let name = id(7).to_string();
-        assert_eq!(named(&name), id(7));
+        let name = conversation(7).to_string();
+        assert_eq!(named(&name), conversation(7));
     }
 
     #[test]
@@ -236,8 +236,8 @@ mod tests {
         ) {
             let time = DateTime::from_timestamp_micros(micros).unwrap();
             let turn = Turn { time, ..turn(position, &text) };
-            let place = TurnPlace { conversation: id(5), position };
-            let origin = origin.map(|position| TurnPlace { conversation: id(6), position });
+            let place = TurnPlace { conversation: conversation(5), position };
+            let origin = origin.map(|position| TurnPlace { conversation: conversation(6), position });
             let line = ArchivedTurn::new(&turn, place, origin);
             let written = serde_json::to_vec(&line).unwrap();
             prop_assert!(!written.contains(&b'\n'));

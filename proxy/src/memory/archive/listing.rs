@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{Outline, Point, Turn, TurnId, TurnPlace};
+use mainpoint_store::{ConversationId, Outline, Point, Turn, TurnId, TurnPlace};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::memory::one_line;
@@ -48,7 +48,7 @@ impl<T: Serialize> Serialize for Page<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ListedPlace {
     /// The conversation.
-    pub(crate) conversation: TurnId,
+    pub(crate) conversation: ConversationId,
     /// How many turns come before it there.
     pub(crate) position: u32,
 }
@@ -69,7 +69,7 @@ impl From<ListedPlace> for TurnPlace {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ListedConversation {
     /// Its name.
-    pub(crate) id: TurnId,
+    pub(crate) id: ConversationId,
     /// How many turns it has, those before the place where it branched off included.
     pub(crate) turns: usize,
     /// Its first turn.
@@ -88,7 +88,12 @@ pub(crate) struct ListedConversation {
 
 impl ListedConversation {
     /// A conversation of these turns, whose first and last are among `turns`, as they came; `None` where they are not.
-    pub(super) fn new(id: TurnId, outline: &Outline, line: &[(TurnPlace, TurnId)], turns: &[Turn]) -> Option<Self> {
+    pub(super) fn new(
+        id: ConversationId,
+        outline: &Outline,
+        line: &[(TurnPlace, TurnId)],
+        turns: &[Turn],
+    ) -> Option<Self> {
         let turn = |end: Option<&(TurnPlace, TurnId)>| {
             let (place, id) = end?;
             let turn = turns.iter().find(|turn| turn.id == *id)?;
@@ -114,7 +119,7 @@ pub(crate) struct ListedTurn {
     /// Its name.
     pub(crate) id: TurnId,
     /// The conversation, or the one that it branched from.
-    pub(crate) conversation: TurnId,
+    pub(crate) conversation: ConversationId,
     /// How many turns come before it there.
     pub(crate) position: u32,
     /// Who spoke.
@@ -148,7 +153,7 @@ impl ListedTurn {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Surroundings {
     /// The conversation that it is read in.
-    pub(crate) conversation: TurnId,
+    pub(crate) conversation: ConversationId,
     /// The turns, oldest first.
     pub(crate) data: Vec<ListedTurn>,
     /// How many turns of the conversation come before these.
@@ -239,7 +244,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::memory::turns::id;
+    use crate::memory::turns::{self, id};
 
     #[test]
     fn a_page_ends_where_it_is_full_and_says_whether_more_comes() {
@@ -257,7 +262,7 @@ mod tests {
         ) {
             let mut positions = positions;
             positions.sort_unstable();
-            let conversation = id(0);
+            let conversation = turns::conversation(0);
             let mut line: Vec<(TurnPlace, TurnId)> =
                 (1..).zip(&positions).map(|(turn, position)| (TurnPlace { conversation, position: *position }, id(turn))).collect();
             let distinct = positions.windows(2).all(|pair| pair[0] != pair[1]);

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 use futures::Stream;
-use mainpoint_store::{Outline, Scope, Store, StoreError, TurnId, TurnPlace, Within};
+use mainpoint_store::{ConversationId, Outline, Scope, Store, StoreError, TurnId, TurnPlace, Within};
 use serde::Serialize;
 
 use super::topics::{self, Topics, TopicsWanted};
@@ -33,7 +33,7 @@ pub(crate) enum Forget {
     /// A turn.
     Turn(TurnId),
     /// A conversation with its branches.
-    Conversation(TurnId),
+    Conversation(ConversationId),
     /// What was said last before this.
     Before(DateTime<Utc>),
     /// All of it.
@@ -74,7 +74,7 @@ impl<'a> Archive<'a> {
     /// When the store fails.
     pub(crate) async fn conversations(
         &self,
-        after: Option<TurnId>,
+        after: Option<ConversationId>,
         limit: usize,
     ) -> Result<Page<ListedConversation>, StoreError> {
         let outline = self.store.outline(self.scope).await?;
@@ -95,7 +95,7 @@ impl<'a> Archive<'a> {
     /// When the store fails.
     pub(crate) async fn turns(
         &self,
-        conversation: TurnId,
+        conversation: ConversationId,
         after: Option<TurnCursor>,
         limit: usize,
     ) -> Result<Option<Page<ListedTurn>>, StoreError> {
@@ -118,7 +118,7 @@ impl<'a> Archive<'a> {
     pub(crate) async fn around(
         &self,
         id: TurnId,
-        conversation: Option<TurnId>,
+        conversation: Option<ConversationId>,
         window: Window,
     ) -> Result<Option<Surroundings>, StoreError> {
         let outline = self.store.outline(self.scope).await?;

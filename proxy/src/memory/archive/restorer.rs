@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{PlacedTurn, Scope, Turn, TurnId, TurnPlace};
+use mainpoint_store::{ConversationId, PlacedTurn, Scope, Turn, TurnId, TurnPlace};
 
 use super::line::{ArchivedTurn, MOST_POSITION};
 use crate::memory::ingest::MovedTurns;
@@ -18,7 +18,7 @@ pub(crate) struct Restorer<N> {
     /// What a line without a time has.
     now: DateTime<Utc>,
     /// The last turn of each conversation so far.
-    last: HashMap<TurnId, (u32, TurnId)>,
+    last: HashMap<ConversationId, (u32, TurnId)>,
 }
 
 impl<N: Fn(&str, &str) -> TurnId> Restorer<N> {

@@ -4,7 +4,7 @@
 //! It must not know how turns are read.
 
 use mainpoint_engine::EngineError;
-use mainpoint_store::{LedgerEntry, LedgerKind, Store, StoreError, Turn};
+use mainpoint_store::{LedgerEntry, LedgerKey, LedgerKind, Store, StoreError, Turn};
 
 use crate::error::MemoryError;
 use crate::telemetry::metrics;
@@ -26,7 +26,7 @@ pub(super) fn is_about_the_text(error: &MemoryError) -> bool {
 pub(super) async fn mark(store: &Store, turn: &Turn, cause: &MemoryError) -> Result<(), MemoryError> {
     let entry = LedgerEntry {
         kind: LedgerKind::Unreadable,
-        turn: turn.id,
+        key: LedgerKey::Turn(turn.id),
         conversation: turn.conversation,
         value: cause.label().into(),
     };

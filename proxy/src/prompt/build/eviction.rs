@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use mainpoint_store::TurnId;
+use mainpoint_store::PrefixId;
 
 use super::Draft;
 use crate::error::MemoryError;
@@ -89,7 +89,7 @@ impl<M: PromptMemory> Draft<'_, M> {
     /// The eviction that an earlier request made.
     fn left(&self) -> Option<Eviction> {
         let current = self.recorded.eviction.as_ref()?;
-        let ids: HashSet<TurnId> = current.record.held.iter().copied().collect();
+        let ids: HashSet<PrefixId> = current.record.held.iter().copied().collect();
         let mut held = self.bounds.odd.clone();
         if !ids.is_empty() {
             let numbered = self.prepared.prefix_ids.iter().enumerate();

@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mainpoint_store::{LedgerEntry, LedgerKind, TurnId};
+use mainpoint_store::{LedgerEntry, LedgerKey, LedgerKind, TurnId};
 
 use self::bounds::Bounds;
 use self::eviction::Eviction;
@@ -113,11 +113,11 @@ pub(crate) async fn revise<M: PromptMemory>(
     };
     for _ in 0..ATTEMPTS {
         let mut watch = Stopwatch::start();
-        let ids: Vec<TurnId> = block_in_place_if_large(size, || {
-            let prefixes = prepared.prefix_ids.iter().copied().flatten();
-            prefixes.chain(prepared.spoken_ids().iter().copied()).collect()
+        let keys: Vec<LedgerKey> = block_in_place_if_large(size, || {
+            let prefixes = prepared.prefix_ids.iter().copied().flatten().map(LedgerKey::Prefix);
+            prefixes.chain(prepared.spoken_ids().iter().copied().map(LedgerKey::Turn)).collect()
         });
-        let entries = planner.memory.ledger(&prepared.scope, &ids).await?;
+        let entries = planner.memory.ledger(&prepared.scope, &keys).await?;
         watch.lap("ledger");
         let recorded = block_in_place_if_large(size, || recorded(prepared, &entries));
         let leaves = !is_within || recorded.eviction.is_some() || !recorded.shortened.is_empty();

@@ -16,11 +16,12 @@ mod topics;
 mod turns;
 mod whole;
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use mainpoint_store::{Scope, TurnId};
+use mainpoint_store::Scope;
 
 use super::Shared;
 use super::cors::{self, Unwelcome};
@@ -150,7 +151,7 @@ impl Call<'_> {
 }
 
 /// The id in a path or a parameter.
-fn named(what: &str, id: &str) -> Result<TurnId, ProxyError> {
+fn named<Id: FromStr>(what: &str, id: &str) -> Result<Id, ProxyError> {
     id.parse().map_err(|_| ProxyError::InvalidParameter {
         name: what.to_owned(),
         value: format!("{id:?}"),
