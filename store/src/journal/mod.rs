@@ -18,6 +18,7 @@ pub(crate) use deletions::Purge;
 use disk::{FileSystem, TakeSpace};
 pub(crate) use ledger::{Quotes, quoted_by};
 pub(crate) use look::JournalLook;
+pub(crate) use said_times::Standing;
 
 mod alignment;
 mod conversations;

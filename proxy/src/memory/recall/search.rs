@@ -113,7 +113,7 @@ impl Search<'_> {
             HashMap::new()
         } else {
             let first_seen = compared.profiles().iter().map(|(turn, profile)| (*turn, profile.time)).collect();
-            let times = self.snapshot.times(first_seen, self.conversation, MOST_TIMES).await?;
+            let times = self.snapshot.times(first_seen, self.conversation.clone(), MOST_TIMES).await?;
             watch.lap("times");
             times
         };
