@@ -109,7 +109,8 @@ impl Search<'_> {
         let max_sims = compared.turns().zip(compared.max_sims()).filter_map(recallable);
         let cosines = hits.dense.iter().filter(|hit| !self.retained.contains(&hit.turn));
         let evidence = Evidence::new(max_sims, cosines.map(|hit| hit.score), small_talk);
-        let times = if periods(self.text, self.asked).is_empty() {
+        let periods = periods(self.text, self.asked);
+        let times = if periods.is_empty() {
             HashMap::new()
         } else {
             let first_seen = compared.profiles().iter().map(|(turn, profile)| (*turn, profile.time)).collect();
@@ -119,7 +120,7 @@ impl Search<'_> {
         };
         let findings = SearchFindings {
             question: self.text,
-            asked: self.asked,
+            periods: &periods,
             found: &hits,
             max_sims: compared.max_sims(),
             times: &times,
