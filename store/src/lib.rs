@@ -94,10 +94,10 @@ pub use query::ranking::Ranking;
 pub use query::sketches::Sketches;
 pub use query::snapshot::Snapshot;
 pub use records::{
-    ClusteredPoint, Clusters, ConversationAppend, ConversationMatch, ConversationView, Hit, IdentifiedHits,
-    IndexedPassage, LedgerEntry, LedgerKind, Outline, OutlinedConversation, PlacedTurn, Point, QuotedTurns,
-    ReplacedTurn, SaidTurn, Scope, ScopeCounts, SearchQuery, SearchResult, Span, Turn, TurnId, TurnKind, TurnPlace,
-    WaitingTurn, Within,
+    ClusteredPoint, Clusters, ConversationAppend, ConversationMatch, ConversationView, DeletionMark, Hit,
+    IdentifiedHits, IndexedPassage, LedgerEntry, LedgerKind, Outline, OutlinedConversation, PlacedTurn, Point,
+    QuotedTurns, ReplacedTurn, SaidTurn, Scope, ScopeCounts, SearchQuery, SearchResult, Span, Turn, TurnId, TurnKind,
+    TurnPlace, WaitingTurn, Within,
 };
 pub use status::StoreStatus;
 pub use store::{Examination, Store};

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use mainpoint_store::{
-    ConversationMatch, ConversationView, LedgerEntry, LedgerKind, Point, Scope, Turn, TurnId, TurnKind,
+    ConversationMatch, ConversationView, DeletionMark, LedgerEntry, LedgerKind, Point, Scope, Turn, TurnId, TurnKind,
 };
 
 use crate::error::MemoryError;
@@ -98,7 +98,16 @@ impl PromptMemory for FakeMemory {
         Ok(known.cloned().collect())
     }
 
-    async fn record(&self, _: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, MemoryError> {
+    fn deletion_mark(&self, _: &Scope) -> DeletionMark {
+        DeletionMark::default()
+    }
+
+    async fn record(
+        &self,
+        _: &Scope,
+        _: DeletionMark,
+        entries: Vec<LedgerEntry>,
+    ) -> Result<Vec<LedgerEntry>, MemoryError> {
         let rival = self.rivals.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let key = |entry: &LedgerEntry| (entry.turn, kind(entry.kind));
