@@ -208,11 +208,25 @@ pub fn engine_settings(config: &Config, paths: &ModelPaths) -> EngineConfig {
 /// # Errors
 /// When the directory cannot be used or holds something else.
 pub async fn store(config: &Config, engine: &Engine) -> Result<Store, StartError> {
-    let settings = store_settings(config, engine.vector_width(), engine.vectors_sha256().to_owned());
-    match Store::open(settings).await {
+    match Store::open(settings_for(config, engine)).await {
         Ok(store) => Ok(store),
         Err(source) => Err(another_reader::refusal(config, source).await),
     }
+}
+
+/// The same for who is going to delete something, which also works on a full disk.
+///
+/// # Errors
+/// As [`store`].
+pub(crate) async fn store_for_deletion(config: &Config, engine: &Engine) -> Result<Store, StartError> {
+    match Store::open_for_deletion(settings_for(config, engine)).await {
+        Ok(store) => Ok(store),
+        Err(source) => Err(another_reader::refusal(config, source).await),
+    }
+}
+
+fn settings_for(config: &Config, engine: &Engine) -> StoreConfig {
+    store_settings(config, engine.vector_width(), engine.vectors_sha256().to_owned())
 }
 
 /// Makes sure that the store is of the present layout, whichever reader filled it. Nothing is changed.

@@ -241,7 +241,7 @@ impl StoreError {
     pub(crate) fn is_of_full_disk(&self) -> bool {
         match self {
             Self::Full { .. } => true,
-            Self::File { source, .. } | Self::Refused { source, .. } => {
+            Self::File { source, .. } | Self::Refused { source, .. } | Self::Unwritable { source, .. } => {
                 matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
             }
             // Libraries wrap what the system said in many ways, and some of them in words alone.

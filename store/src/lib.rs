@@ -95,8 +95,8 @@ pub use query::ranking::Ranking;
 pub use query::sketches::Sketches;
 pub use query::snapshot::Snapshot;
 pub use records::{
-    ClusteredPoint, Clusters, ConversationAppend, ConversationId, ConversationMatch, ConversationView, Hit,
-    IdentifiedHits, IndexedPassage, LedgerEntry, LedgerKey, LedgerKind, Outline, OutlinedConversation, PlacedTurn,
+    ClusteredPoint, Clusters, ConversationAppend, ConversationId, ConversationMatch, ConversationView, DeletionMark,
+    Hit, IdentifiedHits, IndexedPassage, LedgerEntry, LedgerKey, LedgerKind, Outline, OutlinedConversation, PlacedTurn,
     Point, PrefixId, QuotedTurns, ReplacedTurn, SaidTurn, Scope, ScopeCounts, SearchQuery, SearchResult, Span, Turn,
     TurnId, TurnKind, TurnPlace, WaitingTurn, Within,
 };

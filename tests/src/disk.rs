@@ -58,9 +58,14 @@ impl SmallDisk {
     /// # Panics
     /// When neither a mount nor a limit is possible.
     pub fn fill(&self, proxy: &StartedProxy) {
-        if !self.is_mounted {
-            return limit(proxy, "0");
-        }
+        if self.is_mounted { self.fill_up() } else { limit(proxy, "0") }
+    }
+
+    /// From now on nobody can write anything more. Only where it is mounted.
+    ///
+    /// # Panics
+    /// When it cannot be filled.
+    pub fn fill_up(&self) {
         let mut filler = File::create(self.filler()).expect("a file to fill the disk");
         for size in [1 << 20, 1 << 12, 1] {
             let block = vec![7; size];
@@ -73,11 +78,15 @@ impl SmallDisk {
     /// # Panics
     /// When it cannot be made.
     pub fn free(&self, proxy: &StartedProxy) {
-        if self.is_mounted {
-            fs::remove_file(self.filler()).expect("the filling is removed");
-        } else {
-            limit(proxy, "unlimited");
-        }
+        if self.is_mounted { self.empty() } else { limit(proxy, "unlimited") }
+    }
+
+    /// There is space again. Only where it is mounted.
+    ///
+    /// # Panics
+    /// When it was not filled.
+    pub fn empty(&self) {
+        fs::remove_file(self.filler()).expect("the filling is removed");
     }
 
     fn filler(&self) -> PathBuf {

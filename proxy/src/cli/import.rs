@@ -1,7 +1,8 @@
-//! `mainpoint import`: reads recorded conversations into the memory, as if each had come in a request.
+//! `mainpoint import`: reads recorded conversations into the memory, as if each had come in a request, or what was exported from one.
 //!
 //! It must not know how turns are named, read or stored. Every line is checked before anything is created.
 
+mod export;
 mod history;
 mod line;
 mod owner;
@@ -17,6 +18,7 @@ use clap::Args;
 use mainpoint_engine::Engine;
 use mainpoint_store::Store;
 
+use export::Export;
 use history::History;
 pub(super) use owner::{CallerArguments, Division, Owner};
 use remote::Sent;
@@ -63,12 +65,15 @@ Whose memory it becomes: that of callers with the key in --key-env and the heade
 --identity where identity.from tells callers by names; else of the scope of --scope, else of callers without a key. --project
 and then --user divide it as the headers of requests do.
 
+FILE may also be what `mainpoint export` or the API's export wrote, which is known by its first line: its turns are put where they
+stood, at the times when they were said, into the one memory that is named.
+
 With --url a running proxy takes the conversations in and reads them when it has time; without it the store is opened, which a running
 proxy does not allow.";
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArguments {
-    /// Conversations as JSON Lines, one a line.
+    /// Conversations as JSON Lines, one a line; or an export.
     #[arg(value_name = "FILE.jsonl")]
     file: PathBuf,
     #[command(flatten)]
@@ -82,9 +87,15 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     let ImportArguments { file, memory, json } = arguments;
     let config = memory.configuration()?;
     let history = History::at(&file);
-    history.check()?;
+    let export = if Export::is_one(&history)? { Some(Export::check(&history)?) } else { None };
+    if export.is_none() {
+        history.check()?;
+    }
     if let Some(memory) = memory.remote(&config)? {
-        let sent = Sent::all(&history, &memory).await?;
+        let sent = match &export {
+            Some(export) => export.send(&memory).await?,
+            None => Sent::all(&history, &memory).await?,
+        };
         return if json { sent.print_json() } else { sent.print() };
     }
     memory.caller.ensure_telling(&config)?;
@@ -101,7 +112,10 @@ pub(super) async fn run(arguments: ImportArguments) -> Result<(), CliError> {
     let outcome = match owner.existing(&store).await {
         Ok(owner) => {
             let import = Import { config: &config, engine: &engine, store: &store, preparation: &preparation, owner };
-            import.run(&history).await
+            match &export {
+                Some(export) => export.read(&import).await,
+                None => import.run(&history).await,
+            }
         }
         Err(error) => Err(error),
     };

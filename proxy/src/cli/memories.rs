@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::CliError;
 use crate::memory::{Forget, one_line};
-use local::LocalMemory;
+use local::{Deleted, LocalMemory};
 pub(super) use place::{Memory, MemoryArguments};
 pub(super) use remote::RemoteMemory;
 pub(super) use topics::{TopicsArguments, topics};
@@ -135,9 +135,12 @@ pub(super) async fn forget(arguments: ForgetArguments) -> Result<(), CliError> {
         ForgetWhat { before: Some(time), .. } => Forget::Before(time),
         ForgetWhat { .. } => Forget::Everything,
     };
-    let (deleted, when) = match arguments.memory.open().await? {
+    let (deleted, when) = match arguments.memory.open_for_deletion().await? {
         Memory::Remote(memory) => (memory.forget(what).await?, "off the disk at the proxy's next maintenance"),
-        Memory::Local(memory) => (memory.forget(what).await?, "off the disk"),
+        Memory::Local(memory) => match memory.forget(what).await? {
+            Deleted { turns, is_off_the_disk: true } => (turns, "off the disk"),
+            Deleted { turns, .. } => (turns, "off the disk at the next maintenance"),
+        },
     };
     writeln!(anstream::stdout(), "turns deleted: {deleted} ({when})")?;
     Ok(())

@@ -225,18 +225,21 @@ impl Prepared {
     /// The conversation up to what is new in the request, which is said now; `None` while it is not known.
     pub(crate) fn view(&self) -> Option<ConversationView> {
         let matched = self.conversation_match.as_ref()?;
-        Some(ConversationView { tip: matched.tip, now: self.time })
+        let earlier = matched.said_earlier.iter();
+        let earlier = earlier.filter_map(|(at, time)| Some(SaidTurn { turn: self.turn_id(*at)?, time: *time }));
+        Some(ConversationView { tip: matched.tip, now: self.time, earlier: earlier.collect() })
     }
 
     /// What is new in the request, and where it stands; `None` while it is not known what is new.
     pub(crate) fn placement(&self) -> Option<ConversationAppend> {
         let matched = self.conversation_match.as_ref()?;
-        let new = self.turns.get(matched.known..).unwrap_or_default();
+        let new = self.turns.iter().enumerate().skip(matched.known);
+        let time = |at: usize| matched.said_earlier.get(&at).copied().unwrap_or(self.time);
         Some(ConversationAppend {
             scope: self.scope.clone(),
             after: matched.tip,
             fresh: self.fresh,
-            turns: new.iter().map(|turn| SaidTurn { turn: *turn, time: self.time }).collect(),
+            turns: new.map(|(at, turn)| SaidTurn { turn: *turn, time: time(at) }).collect(),
         })
     }
 

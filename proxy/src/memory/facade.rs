@@ -8,7 +8,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{ConversationMatch, LedgerEntry, LedgerKey, Point, Scope, Turn, TurnId, TurnKind, Within};
+use mainpoint_store::{
+    ConversationMatch, DeletionMark, LedgerEntry, LedgerKey, Point, Scope, Turn, TurnId, TurnKind, Within,
+};
 
 use super::{Memory, Part, Recall, RecallQuery, RecallResult};
 use crate::error::MemoryError;
@@ -63,10 +65,15 @@ pub(crate) trait PromptMemory: Send + Sync {
         keys: &[LedgerKey],
     ) -> impl Future<Output = Result<Vec<LedgerEntry>, MemoryError>> + Send;
 
-    /// Writes to the ledger what is not there yet, and returns what holds.
+    /// What has been deleted of a scope by now.
+    fn deletion_mark(&self, scope: &Scope) -> DeletionMark;
+
+    /// Writes to the ledger what is not there yet, and returns what holds. What quotes something is not kept where anything of the
+    /// scope was deleted since a mark was made.
     fn record(
         &self,
         scope: &Scope,
+        mark: DeletionMark,
         entries: Vec<LedgerEntry>,
     ) -> impl Future<Output = Result<Vec<LedgerEntry>, MemoryError>> + Send;
 
@@ -125,8 +132,17 @@ impl PromptMemory for Memory {
         Ok(self.store.ledger(scope, keys).await?)
     }
 
-    async fn record(&self, scope: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, MemoryError> {
-        Ok(self.store.record(scope, entries).await?)
+    fn deletion_mark(&self, scope: &Scope) -> DeletionMark {
+        self.store.deletion_mark(scope)
+    }
+
+    async fn record(
+        &self,
+        scope: &Scope,
+        mark: DeletionMark,
+        entries: Vec<LedgerEntry>,
+    ) -> Result<Vec<LedgerEntry>, MemoryError> {
+        Ok(self.store.record_read_since(scope, mark, entries).await?)
     }
 
     async fn recall(&self, mut question: RecallQuery<'_>) -> Result<RecallResult, MemoryError> {

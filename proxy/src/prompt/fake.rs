@@ -6,7 +6,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{ConversationMatch, LedgerEntry, LedgerKey, LedgerKind, Point, Scope, Turn, TurnId, TurnKind};
+use mainpoint_store::{
+    ConversationMatch, DeletionMark, LedgerEntry, LedgerKey, LedgerKind, Point, Scope, Turn, TurnId, TurnKind,
+};
 
 use crate::error::MemoryError;
 use crate::memory::{MOST_POINTS, Part, PromptMemory, RecallQuery, RecallResult, RecalledTurn};
@@ -91,7 +93,16 @@ impl PromptMemory for FakeMemory {
         Ok(known.cloned().collect())
     }
 
-    async fn record(&self, _: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, MemoryError> {
+    fn deletion_mark(&self, _: &Scope) -> DeletionMark {
+        DeletionMark::default()
+    }
+
+    async fn record(
+        &self,
+        _: &Scope,
+        _: DeletionMark,
+        entries: Vec<LedgerEntry>,
+    ) -> Result<Vec<LedgerEntry>, MemoryError> {
         let rival = self.rivals.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let key = |entry: &LedgerEntry| (entry.key, kind(entry.kind));

@@ -333,6 +333,21 @@ async fn what_stands_again_in_a_message_whose_clock_has_gone_on_is_known_when_it
 }
 
 #[tokio::test]
+async fn what_was_said_before_a_request_gets_that_time_in_its_place_and_what_else_is_new_that_of_the_request() {
+    let mut case = window();
+    let (earlier, now) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + TimeDelta::days(9));
+    case.planner.memory.conversation_match =
+        ConversationMatch { said_earlier: [(1, earlier)].into(), ..ConversationMatch::default() };
+    let times = async |case: &Case| -> Vec<DateTime<Utc>> {
+        let placement = case.plan_at(Mode::On, now).await.intake.placement.unwrap();
+        placement.turns.iter().map(|said| said.time).collect()
+    };
+    assert_eq!(times(&case).await, [now, earlier, now]);
+    case.planner.memory.conversation_match.known = 1;
+    assert_eq!(times(&case).await, [earlier, now]);
+}
+
+#[tokio::test]
 async fn why_turns_are_not_stored_is_said_in_the_receipt_and_changes_nothing_else() {
     for refusal in ["backlog_full", "store_journal_down", "journal_busy"] {
         let case = Case::new(FakeMemory { refusal: Some(refusal), ..FakeMemory::default() });

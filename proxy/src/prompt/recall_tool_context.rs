@@ -75,7 +75,7 @@ impl RecallToolContext {
             text: query.to_owned(),
             asked: self.asked,
             reach: self.reach,
-            view: self.view,
+            view: self.view.clone(),
             missing: self.missing.clone(),
             retained: self.retained.clone(),
         };

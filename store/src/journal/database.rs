@@ -253,6 +253,11 @@ impl DatabaseHandle {
         self.reopen(&mut state, Some(trouble)).map(Some)
     }
 
+    /// Whether room is kept for deletions.
+    pub(super) fn has_reserve(&self) -> bool {
+        self.space.has_reserve()
+    }
+
     /// Keeps room for deletions, if there is any.
     pub(super) fn keep_reserve(&self) {
         let state = self.state();

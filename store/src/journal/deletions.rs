@@ -14,12 +14,15 @@ use super::said_before::said_before;
 use super::turns::remove_points;
 use super::{Journal, ledger, removal};
 use crate::error::StoreError;
-use crate::records::{ConversationId, NotedDeletion, OldTurns, QuotedTurns, Removal, Removed, Scope, TurnId, TurnKey};
+use crate::records::{
+    ConversationId, DeletionMark, NotedDeletion, OldTurns, QuotedTurns, Removal, Removed, Scope, TurnId, TurnKey,
+};
 
 impl Journal {
     /// Removes what a deletion covers, the ledger and the places in conversations too, and notes the deletion as under way. Returns
     /// the turns removed.
     pub(crate) fn delete(&self, removal: &Removal, quoted: QuotedTurns) -> Result<Vec<TurnKey>, StoreError> {
+        let _departing = self.departures.begin(&removal.scope);
         self.database
             .write_deletion("delete", |transaction| carry_out(transaction, removal, quoted))
             .inspect(|_| self.stale.store(true, Ordering::Release))
@@ -32,6 +35,7 @@ impl Journal {
         old: &OldTurns,
         quoted: QuotedTurns,
     ) -> Result<(Removal, Vec<TurnKey>), StoreError> {
+        let _departing = self.departures.begin(&old.scope);
         self.database
             .write_deletion("delete", |transaction| {
                 let removal =
@@ -40,6 +44,11 @@ impl Journal {
                 Ok((removal, removed))
             })
             .inspect(|_| self.stale.store(true, Ordering::Release))
+    }
+
+    /// What has been deleted of a scope by now.
+    pub(crate) fn deletion_mark(&self, scope: &Scope) -> DeletionMark {
+        self.departures.mark(scope)
     }
 
     /// Deletions under way; more than none only after a crash.

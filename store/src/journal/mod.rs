@@ -15,9 +15,11 @@ use crate::trouble::Trouble;
 use database::DatabaseHandle;
 pub(crate) use database::{Repaired, Room};
 pub(crate) use deletions::Purge;
-use disk::{FileSystem, TakeSpace};
+use departures::Departures;
+use disk::{FileSystem, Space, TakeSpace};
 pub(crate) use ledger::{Quotes, quoted_by};
 pub(crate) use look::JournalLook;
+pub(crate) use said_times::Standing;
 
 mod alignment;
 mod conversations;
@@ -27,6 +29,7 @@ mod database;
 #[cfg(test)]
 mod database_tests;
 mod deletions;
+mod departures;
 mod disk;
 mod expiry;
 mod file;
@@ -53,6 +56,7 @@ pub(crate) struct Journal {
     database: DatabaseHandle,
     /// Whether the file may hold bytes of what was removed from it.
     stale: AtomicBool,
+    departures: Departures,
 }
 
 impl Journal {
@@ -74,7 +78,8 @@ impl Journal {
     /// The same, where space is taken by these files.
     fn open_on(directory: &Directory, files: Box<dyn TakeSpace>) -> Result<Self, StoreError> {
         let existed = directory.journal().exists();
-        Ok(Self { database: DatabaseHandle::open(directory, files)?, stale: AtomicBool::new(existed) })
+        let database = DatabaseHandle::open(directory, files)?;
+        Ok(Self { database, stale: AtomicBool::new(existed), departures: Departures::default() })
     }
 
     /// What is wrong with the journal at the moment.
@@ -108,6 +113,22 @@ impl Journal {
             self.note(repaired);
         }
         Ok(made)
+    }
+
+    /// Gives up the room that is kept for deletions in a directory that no process has open; false if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] where one has, and why that cannot be told.
+    pub(crate) fn release_room(directory: &Directory) -> Result<bool, StoreError> {
+        if look::look(directory)? == JournalLook::InUse {
+            return Err(StoreError::InUse { path: directory.path().to_owned() });
+        }
+        Space::new(directory, Box::new(FileSystem)).release_reserve()
+    }
+
+    /// Whether room is kept for deletions.
+    pub(crate) fn has_reserve(&self) -> bool {
+        self.database.has_reserve()
     }
 
     /// Keeps room for deletions on a full disk, where it is not kept yet. Says in the log if it cannot.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 
 use super::Journal;
-use super::rows::GONE;
+use super::rows::{GONE, REPETITIONS};
 use crate::directory::Directory;
 use crate::records::samples::{conversation, id, scope, turn};
 use crate::records::{
@@ -105,8 +105,8 @@ fn in_a_conversation_a_turn_was_said_when_it_was_said_there() {
     take(&journal, said(Some(at(1, 2)), 2, &[(2, 9)]));
     let first_seen = [(1, 1), (2, 1), (3, 1), (4, 6), (8, 3)].map(|(turn, day)| (id(turn), on(day)));
     let times = |tip, most| {
-        let view = ConversationView { tip, now: on(20) };
-        let found = journal.said_in(&scope(), view, &first_seen, most).unwrap();
+        let view = ConversationView { tip, now: on(20), earlier: Vec::new() };
+        let found = journal.said_in(&scope(), &view, &first_seen, most).unwrap();
         let days =
             |turn| -> Vec<i64> { found.get(&id(turn)).into_iter().flatten().map(|time| day_of(*time)).collect() };
         [1, 2, 3, 4, 8].map(days)
@@ -174,6 +174,27 @@ fn a_turn_that_was_first_seen_later_leaves_what_was_said_before_and_is_as_old_as
     journal.delete(&Removal { scope: scope(), what }, |_, _| Some(Vec::new())).unwrap();
     assert_eq!(last(), HashMap::from([(id(1), on(2))]), "nothing is left of the day when it was first seen");
     assert_eq!(covered(&journal, &old(&[], 5)), (vec![1, 2], vec![]));
+}
+
+#[test]
+fn places_that_an_earlier_version_recorded_without_a_time_are_as_old_as_what_stands_there() {
+    let root = tempfile::tempdir().unwrap();
+    let journal = open(&root);
+    take(&journal, said(None, 0, &[(1, 1), (2, 1)]));
+    take(&journal, said(None, 1, &[(3, 4), (1, 4)]));
+    let forgotten = journal.database.write("forget times", |transaction| {
+        transaction.open_table(REPETITIONS)?.retain(|_, ()| false)?;
+        Ok(())
+    });
+    forgotten.unwrap();
+    let first_seen = [(1, 1), (2, 1), (3, 4)].map(|(turn, day)| (id(turn), on(day)));
+    let view = ConversationView { tip: Some(at(1, 1)), now: on(20), earlier: Vec::new() };
+    assert_eq!(journal.said_in(&scope(), &view, &first_seen, 9).unwrap()[&id(1)], [on(1)]);
+    assert_eq!(journal.said_last(&scope(), &first_seen).unwrap(), HashMap::new());
+    assert_eq!(covered(&journal, &old(&[1, 2], 3)), (vec![1, 2], vec![]), "all of its places are old");
+    take(&journal, said(None, 2, &[(1, 9)]));
+    assert_eq!(journal.said_last(&scope(), &first_seen[..1]).unwrap(), HashMap::from([(id(1), on(9))]));
+    assert_eq!(covered(&journal, &old(&[1, 2], 3)), (vec![2], vec![(1, at(0, 0)), (1, at(1, 1))]));
 }
 
 proptest! {

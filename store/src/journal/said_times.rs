@@ -14,12 +14,23 @@ use redb::ReadableTable;
 use super::Journal;
 use super::lineage::Lineage;
 use super::repetitions::{of_scope, of_turn};
-use super::rows::{PLACES, PlaceKey, REPETITIONS, RepetitionKey, every_place, time_from};
+use super::rows::{ACCEPTED, COMPLETED, PLACES, PlaceKey, REPETITIONS, RepetitionKey, every_place, time_from};
 use crate::error::StoreError;
 use crate::records::{ConversationId, ConversationView, Scope, TurnId, TurnPlace};
 
 /// A turn and when it was first seen.
 type FirstSeen = (TurnId, DateTime<Utc>);
+
+/// Where a turn stands in the conversations of its scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Somewhere.
+    Placed,
+    /// Nowhere, but the journal has its words.
+    InJournal,
+    /// Nowhere, and the journal has not its words either: it is new, or was recorded without a place.
+    Nowhere,
+}
 
 impl Journal {
     /// When these turns were said, at most `most` times of each, the latest among them; nothing of those that were said
@@ -79,7 +90,7 @@ impl Journal {
     pub(crate) fn said_last_in(
         &self,
         scope: &Scope,
-        conversation: ConversationView,
+        conversation: &ConversationView,
         first_seen: &[FirstSeen],
     ) -> Result<HashMap<TurnId, DateTime<Utc>>, StoreError> {
         let times = self.said_in(scope, conversation, first_seen, 1)?;
@@ -87,11 +98,11 @@ impl Journal {
     }
 
     /// When these turns were said in a conversation, at most `most` times of each, the latest place first. What stands
-    /// elsewhere and not there is said there now; nothing of turns that stand nowhere.
+    /// elsewhere and not there is said there now, unless the conversation says when; nothing of turns that stand nowhere.
     pub(crate) fn said_in(
         &self,
         scope: &Scope,
-        conversation: ConversationView,
+        conversation: &ConversationView,
         first_seen: &[FirstSeen],
         most: usize,
     ) -> Result<HashMap<TurnId, Vec<DateTime<Utc>>>, StoreError> {
@@ -118,7 +129,11 @@ impl Journal {
                 let times = stands.iter().map(|place| noted.get(place).copied().unwrap_or(first));
                 let mut times: Vec<i64> = times.collect();
                 if times.is_empty() && places.range(every_place(scope.as_str(), turn))?.next().transpose()?.is_some() {
-                    times.push(conversation.now.timestamp_micros());
+                    let earlier = conversation.earlier.iter().rev().filter(|said| said.turn == *turn);
+                    times.extend(earlier.map(|said| said.time.timestamp_micros()).take(most));
+                    if times.is_empty() {
+                        times.push(conversation.now.timestamp_micros());
+                    }
                 }
                 if !times.is_empty() {
                     found.insert(*turn, times);
@@ -127,6 +142,26 @@ impl Journal {
             Ok(found)
         })?;
         found.into_iter().map(read_times).collect()
+    }
+
+    /// How far it is known of each of these turns, in order, when it was said.
+    pub(crate) fn standings(&self, scope: &Scope, turns: &[TurnId]) -> Result<Vec<Standing>, StoreError> {
+        self.database.read("look up where turns stand", |transaction| {
+            let places = transaction.open_table(PLACES)?;
+            let (accepted, completed) = (transaction.open_table(ACCEPTED)?, transaction.open_table(COMPLETED)?);
+            let mut standings = Vec::with_capacity(turns.len());
+            for turn in turns {
+                let key = (scope.as_str(), &turn.0);
+                standings.push(if places.range(every_place(scope.as_str(), turn))?.next().transpose()?.is_some() {
+                    Standing::Placed
+                } else if accepted.get(key)?.is_some() || completed.get(key)?.is_some() {
+                    Standing::InJournal
+                } else {
+                    Standing::Nowhere
+                });
+            }
+            Ok(standings)
+        })
     }
 
     /// Where a conversation begins with a turn that was said again within some time, the latest one.

@@ -1,25 +1,93 @@
 //! Which conversation of its scope a request goes on with.
 //!
-//! Responsible for: telling a conversation that begins as an earlier one did from that one. Must not know: how turns are compared.
+//! Responsible for: telling a conversation that begins as an earlier one did from that one, and what of a request was said before it
+//! was sent. Must not know: how turns are compared.
 //!
 //! A request whose first turn alone is the beginning of a conversation is sent again, wants another answer, or begins another
 //! conversation with the same words. Nothing but the time tells these apart.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::lookup;
+use super::{loading, lookup};
 use crate::error::StoreError;
+use crate::journal::Standing;
 use crate::records::{ConversationMatch, Scope, TurnId, TurnKind, TurnPlace};
 use crate::state::Shared;
+use crate::state::turn_index::State;
 
 /// Who says the same first words so much later means another conversation.
 const ANOTHER: TimeDelta = TimeDelta::days(1);
 
 /// What matches a request with these turns, each of its kind, whose first one is said at a time, if that is known.
 pub(crate) async fn find(
+    shared: &Arc<Shared>,
+    scope: &Scope,
+    turns: Vec<TurnId>,
+    kinds: Vec<TurnKind>,
+    time: Option<DateTime<Utc>>,
+) -> Result<ConversationMatch, StoreError> {
+    let mut matched = find_conversation(shared, scope, turns.clone(), kinds, time).await?;
+    match said_earlier(shared, scope, turns, matched.known).await {
+        Ok(times) => matched.said_earlier = times,
+        Err(error) => tracing::debug!(%error, "when turns of a request were said cannot be looked up"),
+    }
+    Ok(matched)
+}
+
+/// The times of [`ConversationMatch::said_earlier`] for a request of which so many turns are not new.
+async fn said_earlier(
+    shared: &Arc<Shared>,
+    scope: &Scope,
+    mut turns: Vec<TurnId>,
+    known: usize,
+) -> Result<BTreeMap<usize, DateTime<Utc>>, StoreError> {
+    let new = turns.split_off(known.min(turns.len()));
+    if new.len() < 2 {
+        return Ok(BTreeMap::new());
+    }
+    let (of_journal, asked) = (scope.clone(), new.clone());
+    let standings = shared.blocking(move |shared| shared.journal.standings(&of_journal, &asked)).await?;
+    let first_placed = standings.iter().position(|standing| *standing == Standing::Placed).unwrap_or(new.len());
+    if !standings.iter().skip(first_placed).any(|standing| *standing == Standing::Nowhere) {
+        return Ok(BTreeMap::new());
+    }
+    loading::load_scope(shared, scope, None).await?;
+    let recorded: Vec<bool> = {
+        let turn_index = shared.turn_index();
+        let is_stored = |turn: &TurnId| turn_index.state(scope, *turn) == Some(State::Stored);
+        let turns = new.iter().zip(&standings);
+        turns.map(|(turn, standing)| *standing == Standing::Nowhere && is_stored(turn)).collect()
+    };
+    let followed = followed(&standings, &recorded);
+    let next: BTreeSet<TurnId> = followed.values().filter_map(|next| new.get(*next).copied()).collect();
+    if next.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let next: Vec<TurnId> = next.into_iter().collect();
+    let next = lookup::turns(shared, scope, &next).await?;
+    let times: BTreeMap<TurnId, DateTime<Utc>> = next.into_iter().map(|turn| (turn.id, turn.time)).collect();
+    let said = followed.into_iter().filter_map(|(at, next)| Some((known + at, *times.get(new.get(next)?)?)));
+    Ok(said.collect())
+}
+
+/// The places of turns that stand somewhere, each with that of the next one behind it that was recorded without a place.
+fn followed(standings: &[Standing], recorded: &[bool]) -> BTreeMap<usize, usize> {
+    let (mut followed, mut next) = (BTreeMap::new(), None);
+    for (at, (standing, is_recorded)) in standings.iter().zip(recorded).enumerate().rev() {
+        if *is_recorded {
+            next = Some(at);
+        } else if let Some(next) = next.filter(|_| *standing == Standing::Placed) {
+            followed.insert(at, next);
+        }
+    }
+    followed
+}
+
+async fn find_conversation(
     shared: &Arc<Shared>,
     scope: &Scope,
     turns: Vec<TurnId>,
@@ -98,6 +166,15 @@ async fn begun_within(
 mod tests {
     use super::*;
     use crate::records::ConversationId;
+
+    #[test]
+    fn only_what_stands_somewhere_before_a_turn_without_a_place_was_said_by_then() {
+        use Standing::{InJournal, Nowhere, Placed};
+        let standings = [Placed, Nowhere, Placed, Placed, InJournal, Nowhere, Placed, Nowhere];
+        let recorded = [false, true, false, false, false, true, false, false];
+        assert_eq!(followed(&standings, &recorded), BTreeMap::from([(0, 1), (2, 5), (3, 5)]));
+        assert_eq!(followed(&standings, &[false; 8]), BTreeMap::new());
+    }
 
     #[test]
     fn a_match_stays_where_nobody_can_tell_when_the_conversation_began() {

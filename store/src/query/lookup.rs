@@ -64,7 +64,7 @@ pub(crate) async fn turns_said_last(
     let first_seen: Vec<_> = found.iter().map(|turn| (turn.id, turn.time)).collect();
     let scope = scope.clone();
     let last = shared
-        .blocking(move |shared| match conversation {
+        .blocking(move |shared| match &conversation {
             None => shared.journal.said_last(&scope, &first_seen),
             Some(conversation) => shared.journal.said_last_in(&scope, conversation, &first_seen),
         })

@@ -96,7 +96,7 @@ impl Snapshot<'_> {
     ) -> Result<HashMap<TurnId, Vec<DateTime<Utc>>>, StoreError> {
         let scope = self.scope.clone();
         self.shared
-            .blocking(move |shared| match conversation {
+            .blocking(move |shared| match &conversation {
                 Some(conversation) => shared.journal.said_in(&scope, conversation, &first_seen, most),
                 None => shared.journal.times(&scope, &first_seen, most),
             })

@@ -2,6 +2,8 @@
 //!
 //! It must not know how conversations are kept, nor how they are told apart.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::ids::{ConversationId, Scope, TurnId};
@@ -39,6 +41,10 @@ pub struct ConversationMatch {
     pub lost: Vec<TurnId>,
     /// The turns of the request that stand where the conversation has another one.
     pub replaced: Vec<ReplacedTurn>,
+    /// When turns of the request that are new in it were said, by their places in it, as far as that was before the request: they
+    /// are known from elsewhere, and a turn behind them was recorded without its place, as by a migration. What was said before
+    /// that turn was said by the time when it was recorded.
+    pub said_earlier: BTreeMap<usize, DateTime<Utc>>,
 }
 
 impl ConversationMatch {
@@ -80,12 +86,14 @@ pub struct SaidTurn {
 }
 
 /// A conversation as a request sees it, for the times when turns were said in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConversationView {
     /// Where the last turn stands that the conversation has already; `None` for a new one.
     pub tip: Option<TurnPlace>,
     /// When that is said which it has not got yet.
     pub now: DateTime<Utc>,
+    /// What of that was said earlier, oldest first.
+    pub earlier: Vec<SaidTurn>,
 }
 
 /// A turn at a place, where it was said at another time than it was first seen.

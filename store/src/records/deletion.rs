@@ -94,3 +94,23 @@ impl Removal {
         }
     }
 }
+
+/// What had been deleted of a scope when it was made. Made before something is read, it tells afterwards whether any of that may have
+/// been deleted since.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeletionMark(Option<u64>);
+
+impl DeletionMark {
+    /// That of a moment when a deletion was at work.
+    pub(crate) const UNSETTLED: Self = Self(None);
+
+    /// That of a moment when so many deletions had ended, and none was at work.
+    pub(crate) fn settled(ended: u64) -> Self {
+        Self(Some(ended))
+    }
+
+    /// Whether nothing was deleted between this mark and a later one.
+    pub(crate) fn is_still(self, later: Self) -> bool {
+        self.0.is_some() && self == later
+    }
+}

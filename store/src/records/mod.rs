@@ -19,6 +19,7 @@ pub(crate) use conversation::Repetition;
 pub use conversation::{
     ConversationAppend, ConversationMatch, ConversationView, ReplacedTurn, SaidTurn, TurnKind, TurnPlace,
 };
+pub use deletion::DeletionMark;
 pub(crate) use deletion::{Deletion, Extent, NotedDeletion, OldTurns, Removal, Removed};
 pub(crate) use ids::TurnKey;
 pub use ids::{ConversationId, PrefixId, Scope, TurnId};

@@ -12,7 +12,8 @@ use crate::error::StoreError;
 use crate::journal::{Journal, Quotes, quoted_by};
 use crate::query::loading;
 use crate::records::{
-    CompletedTurn, ConversationAppend, LedgerEntry, Pending, PlacedTurn, Point, Scope, Turn, TurnId, TurnKey,
+    CompletedTurn, ConversationAppend, DeletionMark, LedgerEntry, LedgerKind, Pending, PlacedTurn, Point, Scope, Turn,
+    TurnId, TurnKey,
 };
 use crate::state::Shared;
 
@@ -87,13 +88,38 @@ impl Store {
     /// # Errors
     /// See [`Store`].
     pub async fn record(&self, scope: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.record_read_since(scope, self.deletion_mark(scope), entries).await
+    }
+
+    /// A mark for [`Store::record_read_since`].
+    #[must_use]
+    pub fn deletion_mark(&self, scope: &Scope) -> DeletionMark {
+        self.shared.journal.deletion_mark(scope)
+    }
+
+    /// [`Store::record`] for entries that quote what was read after a mark of the scope was made. Where something of the scope was
+    /// deleted since, such an entry is not kept either: a turn that is still there may have left the place whose date is quoted.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn record_read_since(
+        &self,
+        scope: &Scope,
+        mark: DeletionMark,
+        entries: Vec<LedgerEntry>,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
         self.shared.ensure_open()?;
         loading::load_scope(&self.shared, scope, None).await?;
         let scope = scope.clone();
         self.shared
             .blocking(move |shared| {
                 let is_gone = |turn: &TurnId| shared.turn_index().state(&scope, *turn).is_none();
+                // Asked while the entries are written, when no deletion can be.
+                let is_as_read = || mark.is_still(shared.journal.deletion_mark(&scope));
+                let bears_dates = |entry: &LedgerEntry| entry.kind != LedgerKind::Unreadable;
                 let quotes = |entry: &LedgerEntry| match quoted_by(entry, shared.config.quoted) {
+                    Some(turns) if turns.is_empty() => Quotes::Turns(turns),
+                    _ if bears_dates(entry) && !is_as_read() => Quotes::Gone,
                     None => Quotes::Unknown,
                     Some(turns) if turns.iter().any(is_gone) => Quotes::Gone,
                     Some(turns) => Quotes::Turns(turns),

@@ -46,6 +46,38 @@ impl Store {
     /// [`StoreError::TableRefused`], [`StoreError::VectorWidth`], [`StoreError::Model`]. What is damaged is no error: it is
     /// moved aside, and the log says so.
     pub async fn open(config: StoreConfig) -> Result<Self, StoreError> {
+        let store = Self::open_without_room(config).await?;
+        store
+            .shared
+            .blocking(|shared| {
+                shared.journal.keep_reserve();
+                Ok(())
+            })
+            .await?;
+        Ok(store)
+    }
+
+    /// The same for who is going to delete something and then to have the store maintained. Where the disk is full, the room
+    /// that is kept for deletions is given up first, and kept again by maintenance.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`StoreError::Full`] where the disk is full and no room was kept.
+    pub async fn open_for_deletion(config: StoreConfig) -> Result<Self, StoreError> {
+        let path = config.directory.clone();
+        let full = match Self::open(config.clone()).await {
+            Err(error) if error.is_of_full_disk() => error,
+            opened => return opened,
+        };
+        let of_room = path.clone();
+        if !blocking(move || Journal::release_room(&Directory::existing(&of_room)?)).await? {
+            return Err(full.or_full(&path));
+        }
+        tracing::warn!("the disk is full; the room that is kept for deletions is given up for one");
+        Self::open_without_room(config).await.map_err(|error| error.or_full(&path))
+    }
+
+    /// Opens without keeping room for deletions.
+    async fn open_without_room(config: StoreConfig) -> Result<Self, StoreError> {
         config.validate()?;
         let path = config.directory.clone();
         // Everything is looked at before anything is changed.
@@ -71,13 +103,6 @@ impl Store {
         }
         let store = Self { shared: Arc::new(Shared::new(config, directory, journal, opened.tables)) };
         repair::replay(&store.shared, opened.rows_lost).await?;
-        store
-            .shared
-            .blocking(|shared| {
-                shared.journal.keep_reserve();
-                Ok(())
-            })
-            .await?;
         tokio::spawn(schedule::background(Arc::downgrade(&store.shared)));
         tokio::spawn(watch::background(Arc::downgrade(&store.shared)));
         Ok(store)

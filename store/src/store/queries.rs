@@ -113,7 +113,7 @@ impl Store {
     }
 
     /// The same, each with the time when it was said last in a conversation, if one is named. What stands elsewhere and
-    /// not there is said there now.
+    /// not there is said there now, unless the view says when.
     ///
     /// # Errors
     /// See [`Store`].

@@ -69,7 +69,8 @@ async fn delete_with(
         room.make(shared, writer, failed).await?;
         purge = Purge::Due;
     }
-    if purge == Purge::Due || shared.journal.trouble().is_some() {
+    // Without room for the next deletion the disk was full when this one began.
+    if purge == Purge::Due || shared.journal.trouble().is_some() || !shared.journal.has_reserve() {
         pruning::free_space(shared).await;
     }
     Ok(deleted.into_iter().collect())

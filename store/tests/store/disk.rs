@@ -38,6 +38,11 @@ impl Disk {
         self.directory.path().join("store")
     }
 
+    /// Whether removing a file makes room for another one. A limit on the size of files does not.
+    pub(crate) fn is_mounted(&self) -> bool {
+        self.is_mounted
+    }
+
     /// From now on nothing more can be written.
     pub(crate) fn fill(&self) {
         if !self.is_mounted {

@@ -116,6 +116,28 @@ async fn a_block_that_quotes_a_turn_goes_with_it_and_one_that_comes_too_late_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_block_whose_quotes_were_read_before_a_turn_left_a_place_is_not_kept_after_that() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (telling(directory.path()).await, scope("s"));
+    let oslo = Turn { time: on(1), ..turn(&scope, 0, "I live in Oslo.") };
+    for (name, day) in [(100, 1), (200, 9)] {
+        let turns = vec![SaidTurn { turn: oslo.id, time: on(day) }];
+        let said = ConversationAppend { scope: scope.clone(), after: None, fresh: conversation_id(name), turns };
+        store.accept_said(vec![oslo.clone()], vec![said]).await.unwrap();
+    }
+    let before = store.deletion_mark(&scope);
+    assert_eq!(store.delete_before(&scope, on(5)).await.unwrap(), [], "it was said again since");
+    let (dated, silent) = (quoting(70, 200, &[oslo.id], "On the first day: Oslo"), quoting(71, 200, &[], "nothing"));
+    let entries = vec![dated.clone(), silent.clone()];
+    let held = store.record_read_since(&scope, before, entries.clone()).await.unwrap();
+    assert_eq!(held, entries, "its request goes on");
+    assert_eq!(store.ledger(&scope, &[prefix(70), prefix(71)]).await.unwrap(), [silent]);
+    let after = store.deletion_mark(&scope);
+    store.record_read_since(&scope, after, entries.clone()).await.unwrap();
+    assert_eq!(store.ledger(&scope, &[prefix(70), prefix(71)]).await.unwrap(), entries);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn deleting_what_is_older_than_a_time_leaves_what_is_as_old_or_younger() {
     let directory = tempfile::tempdir().unwrap();
     let (store, mine, other) = (open(directory.path()).await, scope("mine"), scope("other"));

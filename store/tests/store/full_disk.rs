@@ -142,6 +142,38 @@ async fn maintenance_that_finds_no_space_changes_no_answer_and_is_made_good_late
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stderr, reason = "whoever runs the tests is told")]
+async fn a_store_that_a_full_disk_keeps_from_being_opened_is_opened_for_a_deletion_in_the_room_that_is_kept_for_it() {
+    let (disk, scope) = (Disk::new(), scope("s"));
+    if !disk.is_mounted() {
+        eprintln!("SKIPPED: a store is opened for a deletion on a full disk, because no tmpfs can be mounted here");
+        return;
+    }
+    let store = open(&disk.store()).await;
+    read(&store, &scope, 0, &[("the harbour opens at dawn", VECTOR), ("the ferry leaves at noon", VECTOR)]).await;
+    store.flush().await.unwrap();
+    let reserve = disk.store().join("reserve");
+    disk.fill();
+    let in_use = Store::open_for_deletion(config(&disk.store())).await.unwrap_err();
+    assert!(matches!(in_use, StoreError::InUse { .. }) && reserve.exists(), "the room is another's: {in_use}");
+    disk.free();
+    store.close().await.unwrap();
+    drop(store);
+
+    disk.fill();
+    let refused = Store::open(config(&disk.store())).await.unwrap_err();
+    assert!(!matches!(refused, StoreError::InUse { .. }) && reserve.exists(), "{refused}");
+    let store = Store::open_for_deletion(config(&disk.store())).await.unwrap();
+    assert!(!reserve.exists());
+    assert_eq!(store.delete_turns(&scope, vec![id(0)]).await.unwrap(), [id(0)]);
+    assert_eq!(read_ids(&store, &scope, &[id(0), id(1)]).await, [id(1)]);
+    disk.free();
+    store.maintain().await.unwrap();
+    assert!(reserve.exists(), "room is kept for the next deletion");
+    assert_eq!(dense(&store, &scope, VECTOR).await, [id(1)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn directories_that_became_read_only_are_got_over_when_they_are_writable_again() {
     let directory = tempfile::tempdir().unwrap();
     let soon = StoreConfig {

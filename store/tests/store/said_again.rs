@@ -1,5 +1,6 @@
 //! What is said again word for word: one turn, as new as when it was said last.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -39,6 +40,16 @@ async fn say(store: &Store, scope: &Scope, conversation: u64, day: &str, turns: 
     store.accept_said(turns.clone(), vec![said]).await.unwrap();
     let points = turns.iter().map(|turn| (scope.clone(), turn.id, vec![point(turn, VECTOR)]));
     store.complete(points.collect()).await.unwrap();
+}
+
+/// Takes turns of a day in without their places, as a migration does.
+async fn migrate(store: &Store, scope: &Scope, day: &str, turns: &[u64]) {
+    let turns: Vec<Turn> =
+        turns.iter().map(|number| Turn { time: on(day), ..turn(scope, *number, "I live somewhere.") }).collect();
+    store.accept(turns.clone()).await.unwrap();
+    let points = turns.iter().map(|turn| (scope.clone(), turn.id, vec![point(turn, VECTOR)]));
+    store.complete(points.collect()).await.unwrap();
+    store.flush().await.unwrap();
 }
 
 /// Oslo and that somebody swims in May, Bergen in June, Oslo again in August.
@@ -84,18 +95,46 @@ async fn a_turn_is_as_new_as_when_it_was_said_last_also_after_a_restart() {
 async fn a_history_that_came_without_its_places_keeps_its_times_when_a_client_sends_it() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
-    let turns: Vec<Turn> = [OSLO, BERGEN, SWIMS]
-        .map(|number| Turn { time: on("2026-05-01"), ..turn(&scope, number, "I live somewhere.") })
-        .into();
-    store.accept(turns.clone()).await.unwrap();
-    let points = turns.iter().map(|turn| (scope.clone(), turn.id, vec![point(turn, VECTOR)]));
-    store.complete(points.collect()).await.unwrap();
-    store.flush().await.unwrap();
+    migrate(&store, &scope, "2026-05-01", &[OSLO, BERGEN, SWIMS]).await;
     say(&store, &scope, 100, "2026-08-03", &[OSLO, BERGEN, SWIMS]).await;
     let may = [OSLO, BERGEN, SWIMS].map(|number| (id(number), on("2026-05-01")));
     assert_eq!(times(&store, &scope).await, may);
     say(&store, &scope, 200, "2026-08-04", &[OSLO]).await;
     assert_eq!(times(&store, &scope).await[0], (id(OSLO), on("2026-08-04")), "that is another conversation");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_in_two_old_chats_was_said_when_they_were_recorded_also_in_the_one_that_is_sent_last() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    migrate(&store, &scope, "2026-05-01", &[OSLO, SWIMS]).await;
+    migrate(&store, &scope, "2026-06-02", &[OSLO, BERGEN]).await;
+    say(&store, &scope, 100, "2026-08-03", &[OSLO, SWIMS]).await;
+    let (august, june) = (on("2026-08-04"), on("2026-06-02"));
+    let sent = async |turns: &[u64]| {
+        let (turns, kinds) = turns.iter().map(|number| (id(*number), TurnKind::Said)).unzip();
+        store.match_conversation(&scope, turns, kinds, Some(august)).await.unwrap()
+    };
+    let matched = sent(&[OSLO, 8, BERGEN, SWIMS, 9]).await;
+    assert_eq!((matched.tip, matched.known), (None, 0), "another chat than the first");
+    assert_eq!(matched.said_earlier, BTreeMap::from([(0, june)]), "but neither what is new nor what follows is dated");
+    let earlier = vec![SaidTurn { turn: id(OSLO), time: june }];
+    let view = ConversationView { tip: None, now: august, earlier };
+    let seen = store.turns_in(&scope, &[id(OSLO), id(SWIMS)], Some(view)).await.unwrap();
+    assert_eq!(seen.iter().map(|turn| turn.time).collect::<Vec<_>>(), [june, august]);
+
+    let time = |at: usize| matched.said_earlier.get(&at).copied().unwrap_or(august);
+    let turns = [OSLO, 8, BERGEN, SWIMS, 9].into_iter().enumerate();
+    let said = turns.map(|(at, number)| SaidTurn { turn: id(number), time: time(at) }).collect();
+    let said = ConversationAppend { scope: scope.clone(), after: None, fresh: conversation_id(200), turns: said };
+    let new = [8, 9].map(|number| Turn { time: august, ..turn(&scope, number, "It is new.") });
+    store.accept_said(new.to_vec(), vec![said]).await.unwrap();
+    assert_eq!(times(&store, &scope).await, [(id(OSLO), june), (id(BERGEN), june), (id(SWIMS), august)]);
+    assert_eq!(sent(&[OSLO, 8, BERGEN, SWIMS, 9]).await.said_earlier, BTreeMap::new(), "it has its places now");
+    assert_eq!(store.delete_before(&scope, on("2026-06-01")).await.unwrap(), []);
+    let outline = store.outline(&scope).await.unwrap();
+    assert_eq!(outline.places(id(OSLO)), [at(200, 0)]);
+    assert_eq!(outline.time_at(at(200, 0), id(OSLO)), Some(june));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,7 +248,7 @@ async fn a_conversation_dates_its_turns_by_when_they_were_said_in_it() {
     let (store, scope) = (open(directory.path()).await, scope("s"));
     moved_twice(&store, &scope).await;
     let days = async |tip| {
-        let view = ConversationView { tip, now: on("2026-09-09") };
+        let view = ConversationView { tip, now: on("2026-09-09"), earlier: Vec::new() };
         let turns = store.turns_in(&scope, &[id(OSLO), id(BERGEN)], Some(view)).await.unwrap();
         turns.into_iter().map(|turn| turn.time).collect::<Vec<_>>()
     };

@@ -117,6 +117,52 @@ async fn a_history_is_imported_into_a_running_proxy_and_found_there_by_who_broug
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_exported_is_imported_into_a_running_proxy_and_into_a_store_as_it_stood() {
+    let upstream = ScriptedUpstream::start().await;
+    let builder = StartedProxy::builder().upstream(&upstream.base_url());
+    let proxy = builder.setting("store", "flush_interval_ms = 50").start().await;
+    let (home, url) = (proxy.home(), format!("http://{}", proxy.authority()));
+    let line = |position: u32, role: &str, text: &str| json!({"conversation": "recipes", "position": position, "role": role, "text": text, "time": "2024-05-08T13:56:00Z"});
+    let (told, noted) = (line(3, "user", "The recipe box stands in the cupboard."), line(5, "assistant", "Noted."));
+    let file = home.path().join("export.jsonl");
+    fs::write(&file, format!("{told}\n{noted}\n")).expect("a file");
+    let name = file.display().to_string();
+    let remote = ["--url", url.as_str(), "--key-env", KEY_VARIABLE];
+    for (taken, known) in [(2, 0), (0, 2)] {
+        let imported = run(&home, &[&["import", &name, "--json"][..], &remote].concat()).await.successful();
+        let imported: Value = serde_json::from_str(&imported.stdout).expect("JSON");
+        assert_eq!(imported, json!({"conversations": 1, "turns_taken": taken, "turns_known": known}));
+        proxy.everything_searchable().await;
+    }
+    let exported = run(&home, &[&["export"][..], &remote].concat()).await.successful().stdout;
+    let places: Vec<Value> = exported.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(places.len(), 2, "{exported}");
+    for (place, sent) in places.iter().zip([&told, &noted]) {
+        for key in ["position", "role", "text", "time"] {
+            assert_eq!(place[key], sent[key], "{exported}");
+        }
+    }
+    fs::write(&file, format!("{exported}{}", exported.replace("Noted.", "").replace("\"user\"", "\"critic\"")))
+        .expect("a file");
+    let refused = run(&home, &[&["import", &name][..], &remote].concat()).await;
+    assert_eq!(refused.code, 65, "{}", refused.said());
+    assert!(refused.stderr.contains("line 3") && refused.stderr.contains("role = \"critic\""), "{}", refused.stderr);
+    proxy.stop().await;
+
+    fs::write(&file, &exported).expect("a file");
+    let directory = home.path().join("moved").display().to_string();
+    let local = ["--data-dir", directory.as_str(), "--key-env", KEY_VARIABLE];
+    for (read, known) in [(2, 0), (0, 2)] {
+        let imported = run(&home, &[&["import", &name, "--json"][..], &local].concat()).await.successful();
+        let imported: Value = serde_json::from_str(&imported.stdout).expect("JSON");
+        let counts = [&imported["conversations"], &imported["turns"], &imported["turns_known"]];
+        assert_eq!(counts, [&json!(1), &json!(read), &json!(known)], "{imported}");
+    }
+    let moved = run(&home, &[&["export"][..], &local].concat()).await.successful().stdout;
+    assert_eq!(moved, exported);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_admin_reaches_the_part_of_a_scope_that_is_named_and_no_other() {
     let upstream = ScriptedUpstream::start().await;
     let proxy = memory_api::builder(&upstream).start().await;

@@ -14,8 +14,8 @@ use mainpoint_tests::{Conversation, ScriptedUpstream, SmallDisk, StartedProxy, w
 
 use serde_json::Value;
 
-use crate::memory_api;
-use crate::shared::{asked_again, receipt};
+use crate::shared::{KEY_VARIABLE, asked_again, receipt};
+use crate::{memory_api, memory_commands};
 
 /// How long mending may take on a busy machine; it is tried every few seconds.
 const MENDING: Duration = Duration::from_secs(60);
@@ -163,6 +163,32 @@ async fn a_memory_can_be_deleted_on_a_full_disk() {
     is_remembered(&proxy, &long_chat("river")).await;
     assert!(proxy.home().data().join("reserve").exists(), "room is kept for the next deletion");
     proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_memory_can_be_forgotten_on_a_full_disk_when_no_proxy_runs() {
+    let (upstream, disk) = (ScriptedUpstream::start().await, SmallDisk::new());
+    if is_skipped("a_memory_can_be_forgotten_on_a_full_disk_when_no_proxy_runs", &disk) {
+        return;
+    }
+    let proxy = disk.proxy().upstream(&upstream.base_url()).start().await;
+    proxy.chat(long_chat("harbour").body()).await;
+    proxy.everything_searchable().await;
+    let home = proxy.home();
+    disk.fill_up();
+    let in_use = memory_commands::run(&home, &["forget", "--everything"]).await;
+    assert_eq!(in_use.code, 69, "{}", in_use.said());
+    assert!(home.data().join("reserve").exists(), "what is kept for the proxy's deletions stays");
+    disk.empty();
+    proxy.stop().await;
+
+    disk.fill_up();
+    assert_ne!(memory_commands::run(&home, &["stats"]).await.code, 0, "there is no room to open it for anything else");
+    let forgotten = memory_commands::run(&home, &["forget", "--everything"]).await.successful().stdout;
+    assert!(forgotten.starts_with("turns deleted: 2"), "{forgotten}");
+    disk.empty();
+    let left = memory_commands::run(&home, &["export", "--key-env", KEY_VARIABLE]).await.successful().stdout;
+    assert_eq!(left, "");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

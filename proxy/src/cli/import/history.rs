@@ -3,7 +3,7 @@
 //! It must not know what a line holds.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -19,12 +19,21 @@ pub(super) struct History {
     name: String,
 }
 
-/// A pass over the file.
-pub(super) struct Lines<'a> {
+/// A pass over the lines of the file that hold anything.
+pub(super) struct RawLines<'a> {
     history: &'a History,
     reader: BufReader<File>,
     number: usize,
 }
+
+/// A line as it stands there, and its number, counted from 1.
+pub(super) struct RawLine {
+    pub(super) number: usize,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// A pass over the conversations in the file.
+pub(super) struct Lines<'a>(RawLines<'a>);
 
 /// A line and its number, counted from 1.
 pub(super) struct Numbered {
@@ -68,8 +77,37 @@ impl History {
     /// # Errors
     /// [`CliError::Read`].
     pub(super) fn lines(&self) -> Result<Lines<'_>, CliError> {
+        self.raw_lines().map(Lines)
+    }
+
+    /// Begins a pass over lines, whatever they hold.
+    ///
+    /// # Errors
+    /// [`CliError::Read`].
+    pub(super) fn raw_lines(&self) -> Result<RawLines<'_>, CliError> {
+        Ok(RawLines { history: self, reader: self.open()?, number: 0 })
+    }
+
+    /// The whole file, without a byte order mark, in pieces.
+    ///
+    /// # Errors
+    /// [`CliError::Read`].
+    pub(super) fn pieces(&self) -> Result<impl Iterator<Item = io::Result<Bytes>> + Send + use<>, CliError> {
+        let mut reader = self.open()?;
+        if reader.fill_buf().map_err(|source| self.unreadable(source))?.starts_with(BYTE_ORDER_MARK) {
+            reader.consume(BYTE_ORDER_MARK.len());
+        }
+        let next = move || {
+            let piece = reader.fill_buf().map(Bytes::copy_from_slice);
+            reader.consume(piece.as_ref().map_or(0, Bytes::len));
+            Some(piece).filter(|piece| !piece.as_ref().is_ok_and(Bytes::is_empty))
+        };
+        Ok(std::iter::from_fn(next))
+    }
+
+    fn open(&self) -> Result<BufReader<File>, CliError> {
         let file = File::open(&self.path).map_err(|source| self.unreadable(source))?;
-        Ok(Lines { history: self, reader: BufReader::new(file), number: 0 })
+        Ok(BufReader::with_capacity(BUFFER, file))
     }
 
     /// Says something of the file on standard error.
@@ -82,13 +120,13 @@ impl History {
         CliError::History { name: self.name.clone(), line, reason: reason.into() }
     }
 
-    fn unreadable(&self, source: std::io::Error) -> CliError {
+    fn unreadable(&self, source: io::Error) -> CliError {
         CliError::Read { name: self.name.clone(), source }
     }
 }
 
-impl Lines<'_> {
-    fn read(&mut self) -> Result<Option<Numbered>, CliError> {
+impl RawLines<'_> {
+    fn read(&mut self) -> Result<Option<RawLine>, CliError> {
         loop {
             let mut bytes = Vec::new();
             let count = self.reader.read_until(b'\n', &mut bytes).map_err(|source| self.history.unreadable(source))?;
@@ -102,11 +140,16 @@ impl Lines<'_> {
             if bytes.trim_ascii().is_empty() {
                 continue;
             }
-            let line = Line::parse(Bytes::from(bytes));
-            let line = line.map_err(|reason| self.history.refusal(self.number, reason))?;
-            let number = self.number;
-            return Ok(Some(Numbered { number, line }));
+            return Ok(Some(RawLine { number: self.number, bytes }));
         }
+    }
+}
+
+impl Iterator for RawLines<'_> {
+    type Item = Result<RawLine, CliError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
     }
 }
 
@@ -114,9 +157,18 @@ impl Iterator for Lines<'_> {
     type Item = Result<Numbered, CliError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.read().transpose()
+        let line = match self.0.next()? {
+            Ok(line) => line,
+            Err(error) => return Some(Err(error)),
+        };
+        let RawLine { number, bytes } = line;
+        let line = Line::parse(Bytes::from(bytes)).map_err(|reason| self.0.history.refusal(number, reason));
+        Some(line.map(|line| Numbered { number, line }))
     }
 }
+
+/// Bytes of the file that are read at once.
+const BUFFER: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {

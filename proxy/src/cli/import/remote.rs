@@ -36,11 +36,16 @@ impl Sent {
                 error @ CliError::Unreachable { .. } => error,
                 error => history.refusal(number, format!("{error}{}", of_conversation(line.name.as_deref()))),
             })?;
-            sent.conversations += 1;
-            sent.turns_taken += answer["turns_taken"].as_u64().unwrap_or_default();
-            sent.turns_known += answer["turns_known"].as_u64().unwrap_or_default();
+            sent.add(1, &answer);
         }
         Ok(sent)
+    }
+
+    /// Adds what a proxy says of so many conversations.
+    pub(super) fn add(&mut self, conversations: u64, answer: &Value) {
+        self.conversations += conversations;
+        self.turns_taken += answer["turns_taken"].as_u64().unwrap_or_default();
+        self.turns_known += answer["turns_known"].as_u64().unwrap_or_default();
     }
 
     /// Prints it for people.

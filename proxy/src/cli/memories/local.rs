@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::MemoryArguments;
+use super::place::Purpose;
 use crate::cli::CliError;
 use crate::cli::import::Owner;
 use crate::cli::search::{self, choose_scope, ensure_store};
@@ -31,12 +32,25 @@ pub(in crate::cli) struct LocalMemory {
     small_talk: OnceCell<SmallTalk>,
 }
 
+/// What a deletion did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Deleted {
+    /// Turns that went.
+    pub(super) turns: usize,
+    /// Whether the disk was cleared of them.
+    pub(super) is_off_the_disk: bool,
+}
+
 impl LocalMemory {
     /// Opens the store and finds the memory that is meant; `None` where none is named and the store has none.
     ///
     /// # Errors
     /// When there is no store, a proxy has it open, or it does not say which memory is meant.
-    pub(super) async fn open(arguments: &MemoryArguments, config: &Config) -> Result<Option<Self>, CliError> {
+    pub(super) async fn open(
+        arguments: &MemoryArguments,
+        config: &Config,
+        purpose: Purpose,
+    ) -> Result<Option<Self>, CliError> {
         ensure_store(config)?;
         let division = arguments.division(config)?;
         let caller = match arguments.caller.is_given() || !division.is_whole() {
@@ -45,7 +59,11 @@ impl LocalMemory {
         };
         let paths = models::resolve(&config.models)?;
         let engine = app::engine(config, &paths)?;
-        let store = match app::store(config, &engine).await {
+        let opened = match purpose {
+            Purpose::Reading => app::store(config, &engine).await,
+            Purpose::Deleting => app::store_for_deletion(config, &engine).await,
+        };
+        let store = match opened {
             Err(StartError::Store { source: StoreError::InUse { path } }) => {
                 return Err(CliError::StoreInUse { directory: path });
             }
@@ -92,7 +110,7 @@ impl LocalMemory {
             Ask::Topics(wanted) => serde_json::to_value(archive.topics(wanted).await.map_err(CliError::Search)?),
             Ask::Forget(what) => {
                 let deleted = self.delete(what).await?;
-                Ok(json!({ "turns_deleted": deleted }))
+                Ok(json!({ "turns_deleted": deleted.turns }))
             }
         };
         answer.map_err(|error| CliError::Output { source: error.into() })
@@ -105,11 +123,14 @@ impl LocalMemory {
         Ok(search::ask(&inquiry, &self.scope, question, limit).await?.describe())
     }
 
-    /// Deletes, clears the disk of it, and returns how many turns went.
-    async fn delete(&self, what: Forget) -> Result<usize, CliError> {
+    /// Deletes, and clears the disk of it if there is room for that.
+    async fn delete(&self, what: Forget) -> Result<Deleted, CliError> {
         let deleted = Archive::new(&self.store, &self.scope).delete(what).await?;
-        self.store.maintain().await?;
-        Ok(deleted.len())
+        let cleared = self.store.maintain().await;
+        if let Err(error) = &cleared {
+            anstream::eprintln!("mainpoint: what was deleted could not be cleared from the disk yet: {error}");
+        }
+        Ok(Deleted { turns: deleted.len(), is_off_the_disk: cleared.is_ok() })
     }
 
     /// Closes the store.
@@ -162,8 +183,8 @@ impl LocalMemory {
         self.ended(written).await
     }
 
-    /// Deletes, clears the disk of it, closes the store, and returns how many turns went.
-    pub(super) async fn forget(self, what: Forget) -> Result<usize, CliError> {
+    /// Deletes, clears the disk of it, and closes the store.
+    pub(super) async fn forget(self, what: Forget) -> Result<Deleted, CliError> {
         let deleted = self.delete(what).await;
         self.ended(deleted).await
     }

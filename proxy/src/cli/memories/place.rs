@@ -51,6 +51,14 @@ pub(in crate::cli) enum Memory {
     Local(Box<LocalMemory>),
 }
 
+/// What a memory is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Reading,
+    /// To delete something of it, which works on a full disk as well.
+    Deleting,
+}
+
 impl MemoryArguments {
     /// The configuration, with the directory that was named.
     ///
@@ -81,8 +89,15 @@ impl MemoryArguments {
     /// # Errors
     /// As [`Self::open`].
     pub(super) async fn open_as(&self, config: &Config) -> Result<Memory, CliError> {
-        let found = self.find(config).await?;
-        found.ok_or_else(|| CliError::Argument("the store holds no memories yet".to_owned()))
+        self.find(config).await?.ok_or_else(none_yet)
+    }
+
+    /// The same, for who is going to delete something of it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) async fn open_for_deletion(&self) -> Result<Memory, CliError> {
+        self.find_for(&self.configuration()?, Purpose::Deleting).await?.ok_or_else(none_yet)
     }
 
     /// The memory that is meant; `None` where none is named and the store has none.
@@ -90,11 +105,15 @@ impl MemoryArguments {
     /// # Errors
     /// As [`Self::open`].
     pub(in crate::cli) async fn find(&self, config: &Config) -> Result<Option<Memory>, CliError> {
+        self.find_for(config, Purpose::Reading).await
+    }
+
+    async fn find_for(&self, config: &Config, purpose: Purpose) -> Result<Option<Memory>, CliError> {
         if let Some(memory) = self.remote(config)? {
             return Ok(Some(Memory::Remote(Box::new(memory))));
         }
         self.caller.ensure_telling(config)?;
-        let memory = LocalMemory::open(self, config).await?;
+        let memory = LocalMemory::open(self, config, purpose).await?;
         Ok(memory.map(|memory| Memory::Local(Box::new(memory))))
     }
 
@@ -110,6 +129,10 @@ impl MemoryArguments {
         };
         RemoteMemory::new(&url, self, config).map(Some)
     }
+}
+
+fn none_yet() -> CliError {
+    CliError::Argument("the store holds no memories yet".to_owned())
 }
 
 const ALLOWED: &str = "expected the address of a proxy, such as http://127.0.0.1:8787";

@@ -8,7 +8,7 @@ use http::Method;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use mainpoint_store::ConversationId;
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Body, Client, RequestBuilder, Response};
 use serde_json::Value;
 use url::Url;
 
@@ -104,11 +104,11 @@ impl RemoteMemory {
         self.json(ApiRequest::new(Method::GET, "/stats")).await
     }
 
-    /// Takes in turns, as lines of an export, of this user if one is named.
+    /// Takes in the lines of an export, of this user if one is named.
     ///
     /// # Errors
     /// When the proxy cannot be asked, or refuses.
-    pub(in crate::cli) async fn import(&self, lines: String, user: Option<&str>) -> Result<Value, CliError> {
+    pub(in crate::cli) async fn import(&self, lines: impl Into<Body>, user: Option<&str>) -> Result<Value, CliError> {
         let mut request = self.request(ApiRequest::new(Method::POST, "/import")).body(lines);
         if let Some(user) = user {
             let refused = || CliError::Argument(format!("user = {user:?}: {UNUSABLE}"));

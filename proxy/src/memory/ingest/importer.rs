@@ -2,6 +2,7 @@
 //!
 //! It must not know where conversations are recorded nor how they are shown.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use mainpoint_engine::Engine;
@@ -10,6 +11,7 @@ use mainpoint_store::{Scope, Store, Turn, TurnId};
 use super::incoming::IncomingTurns;
 use super::masking::masked;
 use super::pipeline::CHUNK_TOKENS;
+use super::restore::MovedTurns;
 use super::traffic::Traffic;
 use super::turn_reader::{ReadingOutcome, TurnReader};
 use crate::error::MemoryError;
@@ -19,6 +21,14 @@ use crate::memory::secrets::Masker;
 pub(crate) struct Importer {
     reader: TurnReader,
     masker: Arc<Masker>,
+}
+
+/// Turns that are brought.
+struct Divided {
+    /// Those that have been read.
+    known: Vec<Turn>,
+    /// The others, without their secrets.
+    unread: Vec<Turn>,
 }
 
 /// What became of a conversation's turns.
@@ -53,15 +63,43 @@ impl Importer {
         incoming: IncomingTurns,
         done: &(dyn Fn(u64) + Sync),
     ) -> Result<Imported, MemoryError> {
-        let store = &self.reader.store;
         let IncomingTurns { turns, placement } = incoming;
-        let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
-        let read = store.already_read(scope, &ids).await?;
-        let (known, unread): (Vec<Turn>, Vec<Turn>) = turns.into_iter().partition(|turn| read.contains(&turn.id));
-        let unread = masked(&self.masker, unread).await?;
-        if !unread.is_empty() || placement.is_some() {
-            store.accept_said(unread.clone(), placement.into_iter().collect::<Vec<_>>()).await?;
+        let divided = self.divide(scope, turns).await?;
+        if !divided.unread.is_empty() || placement.is_some() {
+            let said = placement.into_iter().collect::<Vec<_>>();
+            self.reader.store.accept_said(divided.unread.clone(), said).await?;
         }
+        self.read(divided, done).await
+    }
+
+    /// The same for turns that stood in conversations before: each is put where it stood, unless another one is there.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub(crate) async fn restore(
+        &self,
+        scope: &Scope,
+        moved: MovedTurns,
+        done: &(dyn Fn(u64) + Sync),
+    ) -> Result<Imported, MemoryError> {
+        let MovedTurns { mut turns, placed } = moved;
+        let mut seen = HashSet::new();
+        turns.retain(|turn| seen.insert(turn.id));
+        let divided = self.divide(scope, turns).await?;
+        self.reader.store.restore(divided.unread.clone(), placed).await?;
+        self.read(divided, done).await
+    }
+
+    async fn divide(&self, scope: &Scope, turns: Vec<Turn>) -> Result<Divided, MemoryError> {
+        let ids: Vec<TurnId> = turns.iter().map(|turn| turn.id).collect();
+        let read = self.reader.store.already_read(scope, &ids).await?;
+        let (known, unread): (Vec<Turn>, Vec<Turn>) = turns.into_iter().partition(|turn| read.contains(&turn.id));
+        Ok(Divided { known, unread: masked(&self.masker, unread).await? })
+    }
+
+    /// Reads the unread turns, which the journal has.
+    async fn read(&self, divided: Divided, done: &(dyn Fn(u64) + Sync)) -> Result<Imported, MemoryError> {
+        let Divided { known, unread } = divided;
         let mut imported = Imported { known: known.len(), known_tokens: tokens(&known), ..Imported::default() };
         for chunk in chunks(&unread, CHUNK_TOKENS) {
             let over = |turn: &Turn, outcome: ReadingOutcome<'_>| match outcome {

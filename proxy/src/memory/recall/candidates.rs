@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use mainpoint_store::{SearchResult, TurnId};
 
-use super::dates::{Period, nearness, periods};
+use super::dates::{Period, nearness};
 use super::relevance::{Candidate, scores};
 use crate::memory::profile::Profile;
 
@@ -15,8 +15,8 @@ use crate::memory::profile::Profile;
 pub struct SearchFindings<'a> {
     /// The question's text.
     pub question: &'a str,
-    /// When it is asked.
-    pub asked: DateTime<Utc>,
+    /// The times that it names.
+    pub periods: &'a [Period],
     /// By words and by vectors.
     pub found: &'a SearchResult,
     /// The MaxSim of each turn, in the turns' order; `None` where no codes can be read.
@@ -32,7 +32,6 @@ impl SearchFindings<'_> {
         let lexical = places(self.found.lexical.iter().map(|hit| hit.turn));
         let cosine = best(self.found.dense.iter().map(|hit| (hit.turn, hit.score)));
         let positions = places(turns.iter().map(|(turn, _)| *turn));
-        let periods = periods(self.question, self.asked);
         let mut candidates: Vec<Candidate> = turns
             .iter()
             .enumerate()
@@ -43,7 +42,7 @@ impl SearchFindings<'_> {
                 previous: profile.parent.and_then(|parent| positions.get(&parent).copied()),
                 next: None,
                 features: profile.features.beside(self.question),
-                nearness: self.nearness(&periods, *turn, profile.time),
+                nearness: self.nearness(*turn, profile.time),
             })
             .collect();
         for place in 0..candidates.len() {
@@ -57,10 +56,10 @@ impl SearchFindings<'_> {
     }
 
     /// How near a turn was said to the periods, whenever it was nearest.
-    fn nearness(&self, periods: &[Period], turn: TurnId, first_seen: DateTime<Utc>) -> f32 {
+    fn nearness(&self, turn: TurnId, first_seen: DateTime<Utc>) -> f32 {
         match self.times.get(&turn) {
-            Some(times) => times.iter().fold(0.0, |nearest, time| nearest.max(nearness(periods, *time))),
-            None => nearness(periods, first_seen),
+            Some(times) => times.iter().fold(0.0, |nearest, time| nearest.max(nearness(self.periods, *time))),
+            None => nearness(self.periods, first_seen),
         }
     }
 }
@@ -110,6 +109,7 @@ mod tests {
 
     use super::*;
     use crate::memory::features::TurnFeatures;
+    use crate::memory::recall::dates::periods;
 
     fn turn(number: u8) -> (TurnId, Profile) {
         let profile = Profile {
@@ -129,7 +129,7 @@ mod tests {
         };
         let findings = SearchFindings {
             question: "When does the ferry leave?",
-            asked: DateTime::UNIX_EPOCH,
+            periods: &[],
             found: &found,
             max_sims: &[None, Some(0.1), None, Some(0.4)],
             times: &HashMap::new(),
@@ -163,7 +163,7 @@ mod tests {
         let order = |times: &HashMap<TurnId, Vec<DateTime<Utc>>>, question: &str| -> Vec<u8> {
             let findings = SearchFindings {
                 question,
-                asked: "2023-05-21T09:00:00Z".parse().unwrap(),
+                periods: &periods(question, "2023-05-21T09:00:00Z".parse().unwrap()),
                 found: &SearchResult { lexical: Vec::new(), dense: Vec::new() },
                 max_sims: &[],
                 times,

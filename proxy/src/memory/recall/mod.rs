@@ -222,7 +222,7 @@ impl RecallQuery<'_> {
     fn conversation(&self) -> Option<ConversationView> {
         match self.reach {
             RecallReach::Caller => None,
-            RecallReach::Conversation => self.view,
+            RecallReach::Conversation => self.view.clone(),
         }
     }
 

@@ -109,17 +109,18 @@ impl Search<'_> {
         let max_sims = compared.turns().zip(compared.max_sims()).filter_map(recallable);
         let cosines = hits.dense.iter().filter(|hit| !self.retained.contains(&hit.turn));
         let evidence = Evidence::new(max_sims, cosines.map(|hit| hit.score), small_talk);
-        let times = if periods(self.text, self.asked).is_empty() {
+        let periods = periods(self.text, self.asked);
+        let times = if periods.is_empty() {
             HashMap::new()
         } else {
             let first_seen = compared.profiles().iter().map(|(turn, profile)| (*turn, profile.time)).collect();
-            let times = self.snapshot.times(first_seen, self.conversation, MOST_TIMES).await?;
+            let times = self.snapshot.times(first_seen, self.conversation.clone(), MOST_TIMES).await?;
             watch.lap("times");
             times
         };
         let findings = SearchFindings {
             question: self.text,
-            asked: self.asked,
+            periods: &periods,
             found: &hits,
             max_sims: compared.max_sims(),
             times: &times,

@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mainpoint_store::{LedgerEntry, LedgerKey, LedgerKind, TurnId};
+use mainpoint_store::{DeletionMark, LedgerEntry, LedgerKey, LedgerKind, TurnId};
 
 use self::bounds::Bounds;
 use self::eviction::Eviction;
@@ -117,6 +117,7 @@ pub(crate) async fn revise<M: PromptMemory>(
             let prefixes = prepared.prefix_ids.iter().copied().flatten().map(LedgerKey::Prefix);
             prefixes.chain(prepared.spoken_ids().iter().copied().map(LedgerKey::Turn)).collect()
         });
+        let mark = planner.memory.deletion_mark(&prepared.scope);
         let entries = planner.memory.ledger(&prepared.scope, &keys).await?;
         watch.lap("ledger");
         let recorded = block_in_place_if_large(size, || recorded(prepared, &entries));
@@ -129,7 +130,7 @@ pub(crate) async fn revise<M: PromptMemory>(
             false => Bounds::default(),
         };
         let replaced = Mutex::default();
-        let draft = Draft { planner, options, prepared, question, bounds, tool, recorded, replaced, watch };
+        let draft = Draft { planner, options, prepared, question, bounds, tool, mark, recorded, replaced, watch };
         let unread = if leaves { draft.unread().await? } else { BTreeSet::new() };
         let attempt = if leaves { draft.evicting(&unread).await? } else { draft.complete(Eviction::none()).await? };
         if let Attempt::Ended(revision) = attempt {
@@ -160,6 +161,8 @@ struct Draft<'a, M> {
     bounds: Bounds,
     /// Tokens of the tool that the prompt offers; 0 where it offers none.
     tool: usize,
+    /// Made before anything was read of what is recorded or recalled.
+    mark: DeletionMark,
     recorded: Recorded,
     /// Tokens of the messages that have a text in the place of their result, by index, as far as they were counted.
     replaced: Mutex<BTreeMap<usize, usize>>,
@@ -278,7 +281,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         if entries.is_empty() {
             return Ok(true);
         }
-        let held = self.planner.memory.record(&prepared.scope, entries.clone()).await?;
+        let held = self.planner.memory.record(&prepared.scope, self.mark, entries.clone()).await?;
         Ok(held == entries)
     }
 }
