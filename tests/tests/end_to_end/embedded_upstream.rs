@@ -14,7 +14,7 @@ async fn the_embedded_model_answers_chats_with_text_it_really_generates() {
     let warned = said.lines().any(|line| line.contains("models.chat") && line.contains("upstream.url"));
     assert!(warned, "the start-up says in one line what answers: {said}");
 
-    let request = |question: &str, extra: serde_json::Value| {
+    let request = |question: &str, extra: Value| {
         let mut request = json!({
             "model": "embedded", "temperature": 0, "max_tokens": 16, "seed": 7,
             "messages": [{"role": "system", "content": "You answer briefly."}, {"role": "user", "content": question}],
