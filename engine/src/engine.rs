@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::actor::Actor;
 use crate::choose::main_point::{Chooser, relative};
-use crate::generate::{ChatModel, GenerateRequest, GeneratedPiece, Generator, Pieces};
+use crate::generate::{ChatModel, GenerateRequest, GeneratedPiece, Generator, Pieces, PreparedRequest};
 use crate::llama::model::{Model, Role};
 use crate::read::input::{InputBuilder, LEAST_PASSAGE_TOKENS, TurnInput};
 use crate::read::mean::{digest_of_settings, mean};
@@ -49,12 +49,18 @@ pub struct EngineStatus {
 }
 
 /// Writes into the sender that comes with each request.
-type GeneratorActor = Actor<(GenerateRequest, Pieces), ()>;
+type GeneratorActor = Actor<(PreparedRequest, Pieces), ()>;
+
+/// What answers: the model counts prompts on any thread, and the generator computes on its own.
+struct Chat {
+    model: ChatModel,
+    generator: GeneratorActor,
+}
 
 struct Parts {
     reader: PassageEncoder,
     questions: QueryEncoder,
-    generator: Option<GeneratorActor>,
+    chat: Option<Chat>,
     inputs: InputBuilder,
     chooser: Chooser,
     reduction: Arc<Reduction>,
@@ -96,11 +102,11 @@ impl Engine {
         let reduction = Arc::new(Reduction { mean, projection: encoder.projection.clone() });
         let meter = Arc::new(Meter::default());
         let chat = config.chat.as_deref();
-        let generator = chat.map(|path| start_generator(path, config.chat_threads));
+        let chat = chat.map(|path| start_chat(path, config.chat_threads));
         let parts = Parts {
             reader: start_passage_encoder(&model, &inputs, encoder, &meter)?,
             questions: start_query_encoder(&model, &inputs, encoder, &reduction)?,
-            generator: generator.transpose()?,
+            chat: chat.transpose()?,
             inputs,
             chooser: Chooser { reduction: Arc::clone(&reduction), share: encoder.main_point_share },
             reduction,
@@ -241,23 +247,31 @@ impl Engine {
         self.parts.questions.stop();
     }
 
+    /// Tokens of the longest prompt that the chat model takes; `None` without one.
+    #[must_use]
+    pub fn longest_prompt(&self) -> Option<usize> {
+        self.parts.chat.as_ref().map(|chat| chat.model.longest_prompt())
+    }
+
     /// Continues a conversation with the chat model. Dropping the receiver ends the generation.
     ///
     /// # Errors
-    /// [`EngineError::Stopped`] without a chat model. What else goes wrong comes out of the receiver.
+    /// [`EngineError::Stopped`] without a chat model, and [`EngineError::PromptTooLong`], before anything is computed and without
+    /// waiting for other conversations. What else goes wrong comes out of the receiver.
     pub async fn generate(
         &self,
         request: GenerateRequest,
     ) -> Result<mpsc::Receiver<Result<GeneratedPiece, EngineError>>, EngineError> {
-        if self.parts.generator.is_none() {
-            return Err(EngineError::Stopped { part: "generator" });
-        }
+        let stopped = || EngineError::Stopped { part: "generator" };
+        let model = self.parts.chat.as_ref().map(|chat| chat.model.clone()).ok_or_else(stopped)?;
+        let prepared = tokio::task::spawn_blocking(move || model.prepare(request)).await;
+        let prepared = prepared.map_err(|_| stopped())??;
         let parts = Arc::clone(&self.parts);
         let (pieces, receiver) = mpsc::channel(32);
         let failures = pieces.clone();
         tokio::spawn(async move {
-            if let Some(generator) = &parts.generator
-                && let Err(error) = generator.call((request, pieces)).await
+            if let Some(chat) = &parts.chat
+                && let Err(error) = chat.generator.call((prepared, pieces)).await
             {
                 // A receiver that is gone wants no error either.
                 let _ = failures.send(Err(error)).await;
@@ -341,14 +355,16 @@ pub fn vectors_sha256(encoder: &EncoderConfig) -> Result<String, EngineError> {
     Ok(hexadecimal(digest.finalize()))
 }
 
-fn start_generator(path: &Path, threads: usize) -> Result<GeneratorActor, EngineError> {
+fn start_chat(path: &Path, threads: usize) -> Result<Chat, EngineError> {
     let model = ChatModel::load(path)?;
-    Actor::start("generator", 8, move |inbox| {
-        let mut generator = Generator::new(&model, threads)?;
+    let generating = model.clone();
+    let generator = Actor::start("generator", 8, move |inbox| {
+        let mut generator = Generator::new(&generating, threads)?;
         generator.stop_on(inbox.halt());
-        inbox.serve(|(request, pieces): (GenerateRequest, Pieces)| generator.generate(&request, &pieces));
+        inbox.serve(|(prepared, pieces): (PreparedRequest, Pieces)| generator.generate(&prepared, &pieces));
         Ok(())
-    })
+    })?;
+    Ok(Chat { model, generator })
 }
 
 /// Checks what no type can say.

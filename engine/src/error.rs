@@ -61,6 +61,18 @@ pub enum EngineError {
         /// Bytes that are allowed.
         most: usize,
     },
+    /// The conversation is longer than the chat model takes.
+    #[error(
+        "the prompt has {tokens} tokens; at most {most} are allowed, since it shares a window of {window} with the reply"
+    )]
+    PromptTooLong {
+        /// Tokens of the prompt.
+        tokens: TokenCount,
+        /// Tokens that a prompt may have.
+        most: usize,
+        /// Tokens of a prompt and its reply together.
+        window: usize,
+    },
     /// Nobody waits for the outcome any more.
     #[error("nobody waits for the outcome any more")]
     Unwanted,
@@ -115,6 +127,7 @@ impl EngineError {
             Self::NoAttention(_) => "no_attention",
             Self::Setting { .. } => "setting",
             Self::TurnTooLong { .. } => "turn_too_long",
+            Self::PromptTooLong { .. } => "prompt_too_long",
             Self::Unwanted => "unwanted",
             Self::Busy { .. } => "busy",
             Self::Stopped { part } => match *part {
@@ -125,6 +138,24 @@ impl EngineError {
             Self::Compute { .. } => "compute",
             Self::Convert { .. } => "convert",
             Self::Thread { .. } => "thread",
+        }
+    }
+}
+
+/// How many tokens a text has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenCount {
+    /// So many.
+    Exactly(usize),
+    /// So many were counted; the rest of the text was not looked at.
+    AtLeast(usize),
+}
+
+impl std::fmt::Display for TokenCount {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exactly(tokens) => write!(formatter, "{tokens}"),
+            Self::AtLeast(tokens) => write!(formatter, "at least {tokens}"),
         }
     }
 }

@@ -33,7 +33,7 @@ pub use choose::representative;
 pub use codes::{Codes, QuestionCodes, SketchBlock, SketchForm, SketchPlace, codes_of};
 pub use config::{EncoderConfig, EngineConfig, Prompts};
 pub use engine::{Engine, EngineStatus, MOST_TURN_BYTES, vectors_sha256};
-pub use error::EngineError;
+pub use error::{EngineError, TokenCount};
 pub use generate::{ChatMessage, ChatRole, FinishReason, GenerateRequest, GeneratedPiece};
 pub use llama::description::{EncoderDescription, describe_chat, describe_encoder};
 pub use read::projection::Projection;

@@ -3,6 +3,7 @@
 //! It must not know the command line nor how requests are handled. Nothing is created on disk before the models have loaded.
 
 mod another_reader;
+mod embedded_budget;
 mod own_address;
 mod token_factors;
 
@@ -46,7 +47,7 @@ use crate::{models, server};
 ///
 /// # Errors
 /// When a part cannot start. Once it listens, nothing that happens to a request ends it.
-pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
+pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError> {
     logs::start(&config.log)?;
     for key in &config.ignored {
         tracing::warn!("{key}");
@@ -70,6 +71,10 @@ pub async fn run(config: Config, paths: ModelPaths) -> Result<(), StartError> {
         Mode::Off if config.upstream.url.is_some() => None,
         Mode::On | Mode::Shadow | Mode::Off => Some(load_engine(&config, &paths).await?),
     };
+    let longest_prompt = engine.as_ref().and_then(Engine::longest_prompt);
+    if let Some(longest) = longest_prompt.filter(|_| config.upstream.url.is_none()) {
+        embedded_budget::fit(&mut config.memory, longest);
+    }
     let planner = match (&engine, config.memory.mode) {
         (Some(engine), Mode::On | Mode::Shadow) => Some(remember(&config, engine).await?),
         _ => None,

@@ -88,13 +88,21 @@ pub enum FinishReason {
 /// Where pieces go.
 pub(crate) type Pieces = mpsc::Sender<Result<GeneratedPiece, EngineError>>;
 
-/// Tokens of the longest prompt and its reply together, if the model's own window is not shorter. Of a longer prompt the oldest
-/// messages are left out.
-const MOST_WINDOW: u32 = 20_480;
+/// Tokens of the longest prompt and its reply together, if the model's own window is not shorter. Two cores read a prompt that
+/// leaves just enough of it for a reply in about half a minute.
+const MOST_WINDOW: u32 = 8192;
+/// This part of the window is kept for the reply.
+const REPLY_PART: u32 = 8;
 /// Tokens that a context has room for at first; it grows when a conversation needs more.
 const FIRST_WINDOW: u32 = 4096;
 /// Tokens of a prompt that are computed before the next look at whether anybody waits.
 const PREFILL: u32 = 512;
+
+/// A conversation that was found short enough, before anything is computed for it.
+pub(crate) struct PreparedRequest {
+    prompt: Vec<LlamaToken>,
+    request: GenerateRequest,
+}
 
 /// An instruct model and how it wants its messages written.
 #[derive(Clone)]
@@ -115,8 +123,22 @@ impl ChatModel {
         let template = template.map_err(|_| refuse("a model without a chat template"))?;
         let chat = Self { model, template };
         let trial = ChatMessage { role: ChatRole::User, text: "Hello".into() };
-        chat.prompt(&[trial], PREFILL as usize).map_err(|_| refuse("a model with an unknown chat template"))?;
+        chat.prompt(&[trial]).map_err(|_| refuse("a model with an unknown chat template"))?;
         Ok(chat)
+    }
+
+    /// Writes and counts the prompt of a request. Computes nothing; takes a time that is bounded, whatever the request is.
+    ///
+    /// # Errors
+    /// [`EngineError::PromptTooLong`], or what the chat template refuses.
+    pub(crate) fn prepare(&self, request: GenerateRequest) -> Result<PreparedRequest, EngineError> {
+        let prompt = self.prompt(&request.messages)?;
+        Ok(PreparedRequest { prompt, request })
+    }
+
+    /// Tokens of the longest prompt.
+    pub(crate) fn longest_prompt(&self) -> usize {
+        (self.window() - self.window() / REPLY_PART) as usize
     }
 
     /// Tokens of the longest prompt and its reply together.
@@ -153,17 +175,15 @@ impl<'model> Generator<'model> {
     }
 
     /// Generates until the reply ends or nobody listens any more.
-    pub(crate) fn generate(&mut self, request: &GenerateRequest, pieces: &Pieces) -> Result<(), EngineError> {
-        let window = self.chat.window() as usize;
-        let reply = request.max_tokens.min(window / 2);
-        let prompt = self.chat.prompt(&request.messages, window - reply)?;
-        let limit = request.max_tokens.min(window - prompt.len());
+    pub(crate) fn generate(&mut self, prepared: &PreparedRequest, pieces: &Pieces) -> Result<(), EngineError> {
+        let PreparedRequest { prompt, request } = prepared;
+        let limit = request.max_tokens.min((self.chat.window() as usize).saturating_sub(prompt.len()));
         self.make_room(prompt.len() + limit)?;
         let mut sampler = sampler(request);
         let mut batch = LlamaBatch::new(PREFILL as usize, 1);
-        let known = self.keep_common(&prompt)?;
+        let known = self.keep_common(prompt)?;
         let mut added = Vec::new();
-        for (position, token) in (0..).zip(&prompt).skip(known) {
+        for (position, token) in (0..).zip(prompt).skip(known) {
             if batch.n_tokens() as u32 >= PREFILL {
                 if pieces.is_closed() {
                     return Ok(());

@@ -1,18 +1,15 @@
 //! Messages as a prompt, written as the model's own chat template says.
 //!
-//! What a message says is never taken for a part of the template: a text that looks like the end of a turn stays a text.
+//! What a message says is never taken for a part of the template: a text that looks like the end of a turn stays a text. It must
+//! not know how a reply is computed.
 
 use llama_cpp_2::model::LlamaChatMessage;
 use llama_cpp_2::token::LlamaToken;
 
 use super::{ChatMessage, ChatModel, ChatRole, failed};
 use crate::EngineError;
-use crate::llama::tokens::tokenize;
-
-/// No template writes more tokens around a message.
-const AROUND: usize = 16;
-/// Few texts have more bytes a token; of a longer one the end is looked at.
-const TOKEN_BYTES: usize = 16;
+use crate::error::TokenCount;
+use crate::llama::tokens::first_tokens;
 
 /// A message in tokens.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,15 +18,16 @@ struct Spoken {
     tokens: Vec<LlamaToken>,
 }
 
+/// So many tokens are counted in about a second; a prompt with more of them is refused without counting on.
+const MOST_COUNTED: usize = 1 << 17;
+
 impl ChatModel {
-    /// The tokens of a conversation up to where the model's reply begins, at most `room`. Of a conversation that is longer the
-    /// oldest messages are left out, but for the system's; of a message that is longer the beginning.
-    pub(super) fn prompt(&self, messages: &[ChatMessage], room: usize) -> Result<Vec<LlamaToken>, EngineError> {
-        let spoken = messages
-            .iter()
-            .filter(|message| !message.text.trim().is_empty())
-            .map(|message| Spoken { role: message.role, tokens: self.tokens_of(&message.text, room) });
-        let spoken = fit(spoken.collect(), room);
+    /// The tokens of a conversation up to where the model's reply begins.
+    ///
+    /// # Errors
+    /// [`EngineError::PromptTooLong`] where they are more than [`ChatModel::longest_prompt`], or what the chat template refuses.
+    pub(super) fn prompt(&self, messages: &[ChatMessage]) -> Result<Vec<LlamaToken>, EngineError> {
+        let spoken = self.spoken(messages)?;
         let written = self.written(&spoken)?;
         let vocabulary = self.model.llama.vocab();
         let mut tokens = Vec::new();
@@ -44,21 +42,32 @@ impl ChatModel {
             let said = message.parse::<usize>().ok().and_then(|index| spoken.get(index));
             tokens.extend(said.iter().flat_map(|said| &said.tokens));
         }
-        let surplus = tokens.len().saturating_sub(room);
-        tokens.drain(..surplus);
         if tokens.is_empty() {
             return Err(failed(&"the chat template writes nothing"));
+        }
+        if tokens.len() > self.longest_prompt() {
+            return Err(self.too_long(TokenCount::Exactly(tokens.len())));
         }
         Ok(tokens)
     }
 
-    fn tokens_of(&self, text: &str, room: usize) -> Vec<LlamaToken> {
-        let mut start = text.len().saturating_sub(room * TOKEN_BYTES);
-        while !text.is_char_boundary(start) {
-            start += 1;
+    /// What the messages say in tokens. Those without text are left out.
+    fn spoken(&self, messages: &[ChatMessage]) -> Result<Vec<Spoken>, EngineError> {
+        let mut spoken = Vec::new();
+        let mut counted = 0;
+        for message in messages.iter().filter(|message| !message.text.trim().is_empty()) {
+            let tokens = first_tokens(&self.model.llama, &message.text, MOST_COUNTED - counted);
+            counted += tokens.len();
+            if counted > MOST_COUNTED {
+                return Err(self.too_long(TokenCount::AtLeast(counted)));
+            }
+            spoken.push(Spoken { role: message.role, tokens });
         }
-        let tokens = tokenize(&self.model.llama, text.get(start..).unwrap_or_default());
-        tokens.into_iter().map(|token| token.id).collect()
+        Ok(spoken)
+    }
+
+    fn too_long(&self, tokens: TokenCount) -> EngineError {
+        EngineError::PromptTooLong { tokens, most: self.longest_prompt(), window: self.window() as usize }
     }
 
     /// The template with the numbers of the messages in their places.
@@ -83,88 +92,5 @@ fn name(role: ChatRole) -> &'static str {
         ChatRole::System => "system",
         ChatRole::User => "user",
         ChatRole::Assistant => "assistant",
-    }
-}
-
-/// Leaves out messages, and beginnings of messages, until the rest has room. The last message stays.
-fn fit(mut spoken: Vec<Spoken>, room: usize) -> Vec<Spoken> {
-    let cost = |spoken: &[Spoken]| spoken.iter().map(|one| one.tokens.len() + AROUND).sum::<usize>();
-    let mut surplus = (cost(&spoken) + AROUND).saturating_sub(room);
-    let last = spoken.len().saturating_sub(1);
-    let mut index = 0;
-    spoken.retain(|one| {
-        let goes = surplus > 0 && one.role != ChatRole::System && index < last;
-        if goes {
-            surplus = surplus.saturating_sub(one.tokens.len() + AROUND);
-        }
-        index += 1;
-        !goes
-    });
-    // Of what is left the longest gives way.
-    while surplus > 0 {
-        let Some(longest) = spoken.iter_mut().max_by_key(|one| one.tokens.len()) else {
-            break;
-        };
-        let cut = surplus.min(longest.tokens.len().div_ceil(2));
-        if cut == 0 {
-            break;
-        }
-        longest.tokens.drain(..cut);
-        surplus -= cut;
-    }
-    spoken
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn said(role: ChatRole, count: usize) -> Spoken {
-        let tokens = (0..).take(count).map(LlamaToken).collect();
-        Spoken { role, tokens }
-    }
-
-    #[test]
-    fn the_oldest_messages_give_way_and_the_systems_stay() {
-        let spoken = vec![
-            said(ChatRole::System, 10),
-            said(ChatRole::User, 50),
-            said(ChatRole::Assistant, 50),
-            said(ChatRole::User, 20),
-        ];
-        assert_eq!(fit(spoken.clone(), 1000), spoken);
-        let retained = fit(spoken.clone(), 200);
-        assert_eq!(retained, [spoken[0].clone(), spoken[2].clone(), spoken[3].clone()]);
-        let retained = fit(spoken.clone(), 100);
-        assert_eq!(retained, [spoken[0].clone(), spoken[3].clone()]);
-    }
-
-    #[test]
-    fn of_a_message_that_is_too_long_the_end_stays() {
-        let retained = fit(vec![said(ChatRole::User, 500)], 132);
-        assert_eq!(retained.len(), 1);
-        assert_eq!(retained[0].tokens.len(), 100);
-        assert_eq!(retained[0].tokens.last(), Some(&LlamaToken(499)));
-    }
-
-    fn anybody() -> impl Strategy<Value = ChatRole> {
-        prop_oneof![Just(ChatRole::System), Just(ChatRole::User), Just(ChatRole::Assistant)]
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_retained_fits_and_ends_with_the_last_message(
-            lengths in prop::collection::vec((anybody(), 1_usize..200), 1..10),
-            room in 0_usize..1500,
-        ) {
-            let spoken: Vec<Spoken> = lengths.into_iter().map(|(role, count)| said(role, count)).collect();
-            let retained = fit(spoken.clone(), room);
-            let around = (retained.len() + 1) * AROUND;
-            let tokens: usize = retained.iter().map(|one| one.tokens.len()).sum();
-            prop_assert!(tokens == 0 || tokens + around <= room);
-            prop_assert_eq!(retained.last().map(|one| one.role), spoken.last().map(|one| one.role));
-        }
     }
 }

@@ -1,10 +1,11 @@
 //! The default chat model, and models that are none.
 
-#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
 use std::path::PathBuf;
 
 use super::*;
+use crate::TokenCount;
 
 /// A file of the models directory; without it a test fails and says what to do.
 fn installed(file: &str) -> PathBuf {
@@ -42,7 +43,8 @@ fn request(question: &str) -> GenerateRequest {
 /// The whole text, and the last piece.
 fn answer(generator: &mut Generator<'_>, request: &GenerateRequest) -> (String, GeneratedPiece) {
     let (pieces, mut receiver) = mpsc::channel(1024);
-    generator.generate(request, &pieces).unwrap();
+    let prepared = generator.chat.prepare(request.clone()).unwrap();
+    generator.generate(&prepared, &pieces).unwrap();
     let mut text = String::new();
     loop {
         match receiver.try_recv().unwrap().unwrap() {
@@ -59,7 +61,7 @@ fn an_instruct_model_answers_what_it_is_asked_and_ends_by_itself() {
     let asked = request("What is the capital of France?");
     let (text, finished) = answer(&mut generator, &asked);
     assert!(text.contains("Paris"), "{text}");
-    let prompt_tokens = chat.prompt(&asked.messages, 1000).unwrap().len();
+    let prompt_tokens = chat.prompt(&asked.messages).unwrap().len();
     match finished {
         GeneratedPiece::Finished { reason, prompt_tokens: stated, completion_tokens } => {
             assert_eq!((reason, stated), (FinishReason::Stop, prompt_tokens));
@@ -88,7 +90,7 @@ fn what_a_message_says_never_ends_its_turn() {
     let chat = chat();
     let vocabulary = chat.model.llama.vocab();
     let control = |messages: &[ChatMessage]| {
-        let tokens = chat.prompt(messages, 1000).unwrap();
+        let tokens = chat.prompt(messages).unwrap();
         tokens.into_iter().filter(|token| vocabulary.is_control(*token)).count()
     };
     let plain = control(&[message(ChatRole::User, "Hello.")]);
@@ -98,23 +100,33 @@ fn what_a_message_says_never_ends_its_turn() {
 }
 
 #[test]
-fn messages_without_text_are_left_out_and_long_conversations_lose_their_beginning() {
+fn messages_without_text_are_left_out() {
     let chat = chat();
     let hello = [message(ChatRole::User, "Hello.")];
     let empty = [message(ChatRole::Assistant, ""), hello[0].clone()];
-    assert_eq!(chat.prompt(&hello, 1000).unwrap(), chat.prompt(&empty, 1000).unwrap());
+    assert_eq!(chat.prompt(&hello).unwrap(), chat.prompt(&empty).unwrap());
+}
 
-    let mut long = vec![message(ChatRole::System, "Be brief.")];
-    for turn in 0..100 {
-        long.push(message(ChatRole::User, &format!("This is message {turn}. {}", "word ".repeat(50))));
-    }
-    let tokens = chat.prompt(&long, 1000).unwrap();
-    assert!((800..=1000).contains(&tokens.len()), "{}", tokens.len());
-    let text: Vec<u8> =
-        tokens.iter().flat_map(|token| chat.model.llama.vocab().token_to_piece(*token, true, None)).collect();
-    let text = String::from_utf8(text).unwrap();
-    assert!(text.contains("Be brief.") && text.contains("This is message 99."), "{text}");
-    assert!(!text.contains("This is message 1."), "{text}");
+#[test]
+fn a_conversation_that_is_too_long_is_refused_before_anything_is_computed() {
+    let chat = chat();
+    assert_eq!((chat.window(), chat.longest_prompt()), (8192, 7168));
+    let of_words = |count: usize| [message(ChatRole::User, &"word ".repeat(count))];
+    let refused = |messages: &[ChatMessage]| match chat.prompt(messages).unwrap_err() {
+        EngineError::PromptTooLong { tokens, most: 7168, window: 8192 } => tokens,
+        error => panic!("{error}"),
+    };
+    let fits = chat.prompt(&of_words(6000)).unwrap().len();
+    assert!((6000..=7168).contains(&fits), "{fits}");
+    let TokenCount::Exactly(counted) = refused(&of_words(60_000)) else { panic!("60,000 words are counted in full") };
+    assert!((60_000..70_000).contains(&counted), "{counted}");
+    let TokenCount::AtLeast(counted) = refused(&of_words(400_000)) else { panic!("counting has to end some time") };
+    assert!((131_072..140_000).contains(&counted), "{counted}");
+
+    // Many short messages are too long by what the template writes around them.
+    let many = vec![message(ChatRole::User, "Yes."); 3000];
+    let TokenCount::Exactly(counted) = refused(&many) else { panic!("3,000 messages are counted in full") };
+    assert!((9000..60_000).contains(&counted), "{counted}");
 }
 
 #[test]

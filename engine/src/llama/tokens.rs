@@ -70,6 +70,18 @@ pub(crate) fn count(model: &LlamaModel, text: &str) -> usize {
     tokens
 }
 
+/// The first tokens of `text`, without BOS: all of them, or more than `most`. What lies behind those is not tokenised.
+pub(crate) fn first_tokens(model: &LlamaModel, text: &str, most: usize) -> Vec<LlamaToken> {
+    let vocabulary = model.vocab();
+    let mut tokens = Vec::new();
+    for_segments(&vocabulary, text, Beginning::Text, |segment| {
+        if tokens.len() <= most {
+            tokens.extend(vocabulary.tokenize(segment.asked().as_bytes(), false, false));
+        }
+    });
+    tokens
+}
+
 /// A part of a text.
 struct Segment<'text> {
     text: Cow<'text, str>,

@@ -8,7 +8,7 @@ mod start;
 use std::borrow::Cow;
 
 use http::StatusCode;
-use mainpoint_engine::EngineError;
+use mainpoint_engine::{EngineError, TokenCount};
 use mainpoint_store::StoreError;
 
 pub use start::StartError;
@@ -86,7 +86,7 @@ pub enum ProxyError {
         /// The parameter or header at fault.
         param: Option<&'static str>,
     },
-    /// A parameter of the memory's API cannot be used.
+    /// A parameter of the memory's API, or a key of a request to the embedded upstream, cannot be used.
     #[error("{name} = {value}; expected {allowed}.")]
     InvalidParameter {
         /// Its name.
@@ -192,6 +192,38 @@ pub enum ProxyError {
     /// The upstream broke off in the middle of an answer.
     #[error("The upstream broke off in the middle of its answer.")]
     UpstreamBroken,
+    /// The embedded upstream has nothing at this path.
+    #[error(
+        "Invalid URL ({method} {path}). The embedded model answers POST {base_path}/chat/completions, GET {base_path}/models and nothing else; set upstream.url (or --upstream) to a service that has more."
+    )]
+    NotEmbedded {
+        /// The request's method.
+        method: String,
+        /// The request's path.
+        path: String,
+        /// Where the OpenAI surface begins.
+        base_path: String,
+    },
+    /// The embedded upstream has no such model.
+    #[error("There is no model {asked:?}; the embedded model is {model:?}.")]
+    ModelNotFound {
+        /// The id asked for.
+        asked: String,
+        /// The id of the one that there is.
+        model: String,
+    },
+    /// The prompt is longer than the embedded model takes.
+    #[error(
+        "This model's maximum context length is {window} tokens, of which the messages may take {most}; they have {tokens}. Send shorter or fewer messages."
+    )]
+    PromptTooLong {
+        /// Tokens of the prompt, by the model's own tokenizer.
+        tokens: TokenCount,
+        /// Tokens that a prompt may have.
+        most: usize,
+        /// Tokens of a prompt and its reply together.
+        window: usize,
+    },
     /// The embedded upstream could not answer.
     #[error("The embedded upstream cannot answer: {source}.")]
     Embedded {
@@ -279,6 +311,9 @@ impl ProxyError {
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "api_error", "overloaded"),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "api_error", "stopping"),
             Self::UpstreamBroken => (StatusCode::BAD_GATEWAY, "api_error", "upstream_broken"),
+            Self::NotEmbedded { .. } => (StatusCode::NOT_FOUND, "invalid_request_error", "unknown_url"),
+            Self::ModelNotFound { .. } => (StatusCode::NOT_FOUND, "invalid_request_error", "model_not_found"),
+            Self::PromptTooLong { .. } => (StatusCode::BAD_REQUEST, "invalid_request_error", "context_length_exceeded"),
             Self::Embedded { .. } => (StatusCode::SERVICE_UNAVAILABLE, "api_error", "embedded_upstream_failed"),
         };
         Refusal { status, kind, code }
@@ -292,6 +327,8 @@ impl ProxyError {
             Self::InvalidParameter { name, .. } => Some(name),
             Self::InvalidLine { key, .. } => *key,
             Self::SeveralUsers { header } | Self::SeveralProjects { header } => Some(header),
+            Self::ModelNotFound { .. } => Some("model"),
+            Self::PromptTooLong { .. } => Some("messages"),
             _ => None,
         }
     }

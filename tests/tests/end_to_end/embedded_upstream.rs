@@ -2,8 +2,10 @@
 //!
 //! It must not know how text is generated.
 
-use mainpoint_tests::{StartedProxy, sse};
-use serde_json::json;
+use std::time::{Duration, Instant};
+
+use mainpoint_tests::{Answer, StartedProxy, sse};
+use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_embedded_model_answers_chats_with_text_it_really_generates() {
@@ -12,7 +14,7 @@ async fn the_embedded_model_answers_chats_with_text_it_really_generates() {
     let warned = said.lines().any(|line| line.contains("models.chat") && line.contains("upstream.url"));
     assert!(warned, "the start-up says in one line what answers: {said}");
 
-    let request = |question: &str, extra: serde_json::Value| {
+    let request = |question: &str, extra: Value| {
         let mut request = json!({
             "model": "embedded", "temperature": 0, "max_tokens": 16, "seed": 7,
             "messages": [{"role": "system", "content": "You answer briefly."}, {"role": "user", "content": question}],
@@ -70,4 +72,86 @@ async fn the_embedded_model_answers_chats_with_text_it_really_generates() {
     let unknown = proxy.get("/v1/files").await;
     assert!(unknown.status.is_client_error() || unknown.status == 501, "{}", unknown.status);
     unknown.error();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_embedded_model_refuses_what_it_cannot_do_as_openai_would() {
+    let proxy = StartedProxy::builder().start().await;
+    let user = |content: Value| json!([{"role": "user", "content": content}]);
+    let image = json!([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]);
+    let unknown_role = json!([{"role": "user", "content": "Hi"}, {"role": "robot", "content": "Hello"}]);
+    for (key, value, param) in [
+        ("max_tokens", json!(-5), "max_tokens"),
+        ("temperature", json!(9), "temperature"),
+        ("n", json!(2), "n"),
+        ("tool_choice", json!("required"), "tool_choice"),
+        ("response_format", json!({"type": "json_object"}), "response_format.type"),
+        ("messages", unknown_role, "messages[1].role"),
+        ("messages", user(image), "messages[0].content[0].type"),
+    ] {
+        let mut body = json!({"model": "embedded", "stream": true, "messages": user(json!("Hi"))});
+        body[key] = value;
+        let error = refused(&proxy.chat(body.to_string()).await, 400, "invalid_parameter");
+        assert_eq!(error["param"], param, "{error}");
+        let message = error["message"].as_str().expect("a message");
+        assert!(message.starts_with(param) && message.contains("expected "), "{message}");
+    }
+    let error = refused(&proxy.chat("[]").await, 400, "invalid_request");
+    assert_eq!(error["message"], "The body is []; expected a JSON object with messages.");
+
+    // Tools that need not be called are no reason to refuse.
+    let tools = json!([{"type": "function", "function": {"name": "f", "parameters": {}}}]);
+    let offered = json!({"messages": user(json!("Hi")), "max_tokens": 2, "tools": tools, "tool_choice": "auto"});
+    let answered = proxy.chat(offered.to_string()).await;
+    assert_eq!(answered.status, 200, "{}", answered.text());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prompt_that_is_longer_than_the_window_is_refused_at_once_with_both_numbers() {
+    let proxy = StartedProxy::builder().start().await;
+    for stream in [false, true] {
+        let words = format!("What is the most frequent word of this? {}", "lighthouse ".repeat(60_000));
+        let body = json!({"model": "m", "stream": stream, "messages": [{"role": "user", "content": words}]});
+        let asked = Instant::now();
+        let answer = proxy.chat(body.to_string()).await;
+        assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
+        let error = refused(&answer, 400, "context_length_exceeded");
+        assert_eq!(error["param"], "messages", "{error}");
+        let message = error["message"].as_str().expect("a message");
+        assert!(message.contains("8192 tokens") && message.contains("7168"), "{message}");
+    }
+    let said = proxy.output();
+    assert!(said.contains("memory.budget_tokens is more than the embedded model takes"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_model_that_is_listed_is_found_and_other_paths_say_what_to_set() {
+    let proxy = StartedProxy::builder().start().await;
+    let listed = proxy.get("/v1/models").await.json()["data"][0].clone();
+    let id = listed["id"].as_str().expect("an id");
+    let found = proxy.get(&format!("/v1/models/{id}")).await;
+    assert_eq!(found.status, 200, "{}", found.text());
+    assert_eq!(found.json(), listed);
+    for unknown in ["gpt-4o", "somebody/model", &format!("{id}/x"), &format!("{id}x")] {
+        let error = refused(&proxy.get(&format!("/v1/models/{unknown}")).await, 404, "model_not_found");
+        assert_eq!(error["param"], "model", "{error}");
+        let message = error["message"].as_str().expect("a message");
+        assert!(message.contains(unknown) && message.contains(id), "{message}");
+    }
+
+    let responses = proxy.post("/v1/responses", r#"{"model":"m","input":"Hi"}"#).await;
+    let error = refused(&responses, 404, "unknown_url");
+    let message = error["message"].as_str().expect("a message");
+    for part in ["POST /v1/responses", "/v1/chat/completions", "upstream.url"] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+/// The error of a refusal that has this status and code.
+fn refused(answer: &Answer, status: u16, code: &str) -> Value {
+    assert_eq!(answer.status, status, "{}", answer.text());
+    let error = answer.error();
+    assert_eq!(error["type"], "invalid_request_error", "{error}");
+    assert_eq!(error["code"], code, "{error}");
+    error
 }

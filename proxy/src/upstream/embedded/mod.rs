@@ -2,18 +2,23 @@
 //!
 //! It must not know about memory. It is meant for trying mainpoint out.
 
+mod field;
 mod generation;
+mod request;
+#[cfg(test)]
+mod request_tests;
 mod wire;
 
 use bytes::Bytes;
 use chrono::Utc;
 use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use mainpoint_engine::Engine;
+use mainpoint_engine::{Engine, EngineError};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use self::wire::{Answer, EmbeddedRequest};
+use self::request::EmbeddedRequest;
+use self::wire::Answer;
 use super::{Call, CallBody};
 use crate::error::ProxyError;
 use crate::http::arriving::unreadable;
@@ -45,7 +50,8 @@ impl Embedded {
     /// Answers `POST /chat/completions`, `GET /models` and `GET /models/{name}`.
     ///
     /// # Errors
-    /// When the request is not one of these or the model cannot answer.
+    /// When the request is not one of these, asks for what the model cannot do, or is longer than its window; or when the model
+    /// cannot answer.
     pub(crate) async fn send(&self, call: Call) -> Result<Response<Body>, ProxyError> {
         let path = paths::plain(&call.path);
         match (&call.method, path.as_str()) {
@@ -59,26 +65,33 @@ impl Embedded {
                 let list = json!({"object": "list", "data": [self.model_object()]});
                 Ok(json_response(StatusCode::OK, &list))
             }
-            (&Method::GET | &Method::HEAD, path) if path.strip_prefix("/models/") == Some(self.model.as_str()) => {
+            (&Method::GET | &Method::HEAD, path) if path.starts_with("/models/") => {
+                let asked = path.trim_start_matches("/models/");
+                if asked != self.model {
+                    let asked = asked.chars().take(LONGEST_SHOWN).collect();
+                    return Err(ProxyError::ModelNotFound { asked, model: self.model.clone() });
+                }
                 Ok(json_response(StatusCode::OK, &self.model_object()))
             }
-            (method, path) => Err(ProxyError::NotFound {
+            (method, path) => Err(ProxyError::NotEmbedded {
                 method: method.to_string(),
-                path: format!("{}{path}", self.base_path),
-                base_path: format!("{} (the embedded upstream has chat/completions and models)", self.base_path),
+                path: format!("{}{}", self.base_path, path.chars().take(LONGEST_SHOWN).collect::<String>()),
+                base_path: self.base_path.clone(),
             }),
         }
     }
 
     async fn complete(&self, body: &[u8]) -> Result<Response<Body>, ProxyError> {
         let asked = EmbeddedRequest::parse(body)?;
-        let pieces =
-            self.engine.generate(asked.to_generate()).await.map_err(|source| ProxyError::Embedded { source })?;
-        let model = if asked.model.is_empty() { self.model.clone() } else { asked.model.clone() };
+        let pieces = self.engine.generate(asked.generate).await.map_err(|error| match error {
+            EngineError::PromptTooLong { tokens, most, window } => ProxyError::PromptTooLong { tokens, most, window },
+            source => ProxyError::Embedded { source },
+        })?;
+        let model = asked.model.filter(|model| !model.is_empty()).unwrap_or_else(|| self.model.clone());
         let answer =
             Answer { id: format!("chatcmpl-{}", Uuid::new_v4().simple()), created: Utc::now().timestamp(), model };
-        if asked.stream.unwrap_or(false) {
-            Ok(generation::streamed(answer, pieces, asked.wants_usage()))
+        if asked.streams {
+            Ok(generation::streamed(answer, pieces, asked.wants_usage))
         } else {
             generation::whole(&answer, pieces).await
         }
@@ -109,3 +122,6 @@ impl Embedded {
         json!({"id": self.model, "object": "model", "created": 0, "owned_by": "mainpoint"})
     }
 }
+
+/// Characters of a path that a refusal shows.
+const LONGEST_SHOWN: usize = 80;
