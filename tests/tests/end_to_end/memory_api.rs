@@ -349,6 +349,13 @@ async fn what_is_wrong_is_said_by_parameter_value_and_what_is_allowed() {
             "limit = \"0\"; expected a whole number from 1",
         ),
         (Method::GET, "/conversations?limt=3".to_owned(), "", "limt", "expected no parameter but limit, after, scope"),
+        (
+            Method::GET,
+            format!("/conversations?after={id}"),
+            "",
+            "after",
+            "expected a time and the id of a conversation",
+        ),
         (Method::GET, "/turns".to_owned(), "", "conversation", "conversation = missing"),
         (Method::GET, "/turns?conversation=x".to_owned(), "", "conversation", "32 hexadecimal digits"),
         (Method::GET, format!("/turns?conversation={id}&after=x"), "", "after", "after = \"x\"; expected a position"),
