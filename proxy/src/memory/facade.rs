@@ -143,12 +143,17 @@ impl PromptMemory for Memory {
             store: &self.store,
             config: &self.config,
             small_talk: self.ingest.small_talk().await,
-            most: (self.config.memory_limit() / SHORTEST_QUOTE).clamp(1, MOST_TURNS),
+            most: most_recalled(&self.config),
         }
         .run(question)
         .await?;
         Ok(found.without_repetitions(&text).newest_first(&text, asked))
     }
+}
+
+/// Most turns that are recalled for a question.
+pub(super) fn most_recalled(config: &MemoryConfig) -> usize {
+    (config.memory_limit() / SHORTEST_QUOTE).clamp(1, MOST_TURNS)
 }
 
 /// Bytes of a question from which on its masking would keep other tasks waiting.
