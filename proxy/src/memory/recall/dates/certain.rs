@@ -44,7 +44,7 @@ impl Times<'_> {
         let is_part = matches!(before, Some(Word::Vague | Word::To | Word::Half)) || is_number(before);
         // "Over two years ago", but "in the last two years".
         let is_over = before == Some(Word::In);
-        let is_round = matches!(self.word(at), Some(Word::Digits(ROUND_NUMBER..)));
+        let is_round = matches!(self.word(at), Some(Word::Digits(0 | ROUND_NUMBER..)));
         !is_part && !is_over && !is_round && !is_number(self.word(at + 1))
     }
 
