@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use mainpoint_store::{ConversationMatch, LedgerEntry, LedgerKey, Point, Scope, Turn, TurnId, TurnKind, Within};
 
 use super::{Memory, Part, Recall, RecallQuery, RecallResult};
+use crate::config::MemoryConfig;
 use crate::error::MemoryError;
 
 /// A memory, as far as prompts need one. All of it is asked within one scope, and fails when the engine or the store does.
