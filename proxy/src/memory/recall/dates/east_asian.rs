@@ -128,7 +128,8 @@ fn is_word(before: Option<char>, text: &str, length: usize) -> bool {
         first => BEHIND_OTHERS.iter().any(|(known, behind)| Some(*known) == first && behind.contains(before)),
     };
     let is_week = word.ends_with(['周', '週']);
-    !before.is_some_and(is_other) && !(is_week && after.starts_with(|after| AFTER_WEEK.contains(after)))
+    let goes_on = is_week && after.starts_with(|after| AFTER_WEEK.contains(after));
+    !(goes_on || before.is_some_and(is_other))
 }
 
 fn is_hangul(character: char) -> bool {
