@@ -120,7 +120,8 @@ async fn imported_conversations_are_listed_by_when_they_began_whatever_their_ord
     let proxy = StartedProxy::builder().home(&home).upstream(&upstream.base_url()).start().await;
 
     let mut newest_first = begun;
-    newest_first.sort_unstable_by(|one, other| other.cmp(one));
+    newest_first.sort_unstable();
+    newest_first.reverse();
     let (mut seen, mut after) = (Vec::new(), String::new());
     loop {
         let page = get(&proxy, TENANT, &format!("/conversations?limit=2{after}")).await;
