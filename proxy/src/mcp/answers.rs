@@ -42,7 +42,7 @@ struct FoundTurn {
     position: u32,
     /// Who spoke: user, assistant or tool.
     role: String,
-    /// When it was first said, in RFC 3339.
+    /// When it was said last, in RFC 3339.
     time: String,
     /// What was said; a long text is cut, with "…" at its end.
     #[serde(deserialize_with = "cut")]
@@ -77,7 +77,7 @@ struct ReadTurn {
     position: u32,
     /// Who spoke: user, assistant or tool.
     role: String,
-    /// When it was first said, in RFC 3339.
+    /// When it was said there, in RFC 3339.
     time: String,
     /// What was said; a long text is cut, with "…" at its end.
     #[serde(deserialize_with = "cut")]

@@ -58,12 +58,19 @@ impl<'a> Arguments<'a> {
     /// # Errors
     /// [`ProxyError::InvalidParameter`] if it is no id.
     pub(super) fn id<Id: FromStr>(&self, name: &str, what: &str) -> Result<Option<Id>, ProxyError> {
+        self.parsed(name, &format!("the id of a {what}, 32 hexadecimal digits, as the other tools give it"))
+    }
+
+    /// Text in a form of its own; `None` if it is missing.
+    ///
+    /// # Errors
+    /// [`ProxyError::InvalidParameter`], saying that `allowed` was expected, if it has another form.
+    pub(super) fn parsed<T: FromStr>(&self, name: &str, allowed: &str) -> Result<Option<T>, ProxyError> {
         let Some(value) = self.get(name) else {
             return Ok(None);
         };
-        let id = value.as_str().and_then(|id| id.parse().ok());
-        let allowed = || format!("the id of a {what}, 32 hexadecimal digits, as the other tools give it");
-        id.map(Some).ok_or_else(|| refused(name, Some(value), &allowed()))
+        let parsed = value.as_str().and_then(|text| text.parse().ok());
+        parsed.map(Some).ok_or_else(|| refused(name, Some(value), allowed))
     }
 
     /// What is set.

@@ -7,7 +7,7 @@ use http::Method;
 use mainpoint_store::{ConversationId, TurnId};
 use serde_json::{Value, json};
 
-use crate::memory::{Forget, TopicsWanted, Window};
+use crate::memory::{ConversationCursor, Forget, TopicsWanted, Window};
 
 /// A question to a memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +30,8 @@ pub(crate) enum Ask {
     },
     /// A page of conversations.
     Conversations {
-        /// The last conversation of the page before.
-        after: Option<ConversationId>,
+        /// Where the page before ended.
+        after: Option<ConversationCursor>,
         /// Most conversations.
         limit: usize,
     },

@@ -14,7 +14,7 @@ use super::answers::{ApiFindings, Conversations, Forgotten, FoundTurns, Passage,
 use super::arguments::{Arguments, refused};
 use super::{Ask, Reach};
 use crate::error::ProxyError;
-use crate::memory::{Forget, TopicsWanted, Window};
+use crate::memory::{ConversationCursor, Forget, TopicsWanted, Window};
 
 /// A tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl MemoryTool {
                 },
             },
             Self::ListConversations => Ask::Conversations {
-                after: arguments.id("after", "conversation")?,
+                after: arguments.parsed("after", ConversationCursor::ALLOWED)?,
                 limit: arguments.number("limit", &LISTED)?.unwrap_or(USUALLY_LISTED),
             },
             Self::ListTopics => Ask::Topics(TopicsWanted {
@@ -186,7 +186,7 @@ impl MemoryTool {
             ),
             Self::ListConversations => (
                 json!({
-                    "after": id("To go on with a list: \"next\" of the answer before."),
+                    "after": text("To go on with a list: \"next\" of the answer before."),
                     "limit": number("Most conversations to give.", &LISTED, USUALLY_LISTED),
                 }),
                 vec![],

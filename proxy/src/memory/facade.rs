@@ -13,6 +13,7 @@ use mainpoint_store::{
 };
 
 use super::{Memory, Part, Recall, RecallQuery, RecallResult};
+use crate::config::MemoryConfig;
 use crate::error::MemoryError;
 
 /// A memory, as far as prompts need one. All of it is asked within one scope, and fails when the engine or the store does.
@@ -159,12 +160,17 @@ impl PromptMemory for Memory {
             store: &self.store,
             config: &self.config,
             small_talk: self.ingest.small_talk().await,
-            most: (self.config.memory_limit() / SHORTEST_QUOTE).clamp(1, MOST_TURNS),
+            most: most_recalled(&self.config),
         }
         .run(question)
         .await?;
         Ok(found.without_repetitions(&text).newest_first(&text, asked))
     }
+}
+
+/// Most turns that are recalled for a question.
+pub(super) fn most_recalled(config: &MemoryConfig) -> usize {
+    (config.memory_limit() / SHORTEST_QUOTE).clamp(1, MOST_TURNS)
 }
 
 /// Bytes of a question from which on its masking would keep other tasks waiting.

@@ -9,6 +9,7 @@ use mainpoint_engine::Engine;
 use mainpoint_store::{Point, Scope, Store, Turn, TurnId, Within};
 use serde_json::{Value, json};
 
+use super::facade::most_recalled;
 use super::main_point;
 use super::recall::abstention::{Evidence, Floor};
 use super::recall::relevance::Candidate;
@@ -55,7 +56,8 @@ pub(crate) struct FoundTurn {
 }
 
 impl Inquiry<'_> {
-    /// Asks; at most `most` turns are given, also such as the proxy would not think enough.
+    /// Asks; at most `most` turns are given, also such as the proxy would not think enough. As in prompts, what was told last comes
+    /// before what it tells otherwise, which counts among the `most`.
     ///
     /// # Errors
     /// When the engine or the store fails.
@@ -66,12 +68,19 @@ impl Inquiry<'_> {
         most: usize,
     ) -> Result<InquiryFindings, MemoryError> {
         let config = MemoryConfig { least_match: -1.0, ..self.config.clone() };
-        let recall =
-            Recall { engine: self.engine, store: self.store, config: &config, small_talk: self.small_talk, most };
+        let recall = Recall {
+            engine: self.engine,
+            store: self.store,
+            config: &config,
+            small_talk: self.small_talk,
+            // The newer of two facts may be behind those that are shown.
+            most: most.max(most_recalled(&config)),
+        };
+        let (text, asked) = (question.clone(), Utc::now());
         let question = RecallQuery {
             scope,
             text: question,
-            asked: Utc::now(),
+            asked,
             reach: RecallReach::Caller,
             view: None,
             missing: Vec::new(),
@@ -79,7 +88,8 @@ impl Inquiry<'_> {
         };
         // A prompt waits for nothing; whoever asks by hand waits until what was read a moment ago can be searched.
         drop(self.store.snapshot(scope, &Within::Scope).await?);
-        let found = recall.run(question).await?;
+        let mut found = recall.run(question).await?.newest_first(&text, asked);
+        found.turns.truncate(most);
         let shown: Vec<TurnId> = found.turns.iter().map(|recalled| recalled.turn.id).collect();
         let points = self.store.points(scope, &Within::Turns(shown), MOST_POINTS).await?;
         let turns = found.turns.into_iter().zip(found.reasons);

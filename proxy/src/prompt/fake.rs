@@ -12,6 +12,7 @@ use mainpoint_store::{
 
 use crate::error::MemoryError;
 use crate::memory::{MOST_POINTS, Part, PromptMemory, RecallQuery, RecallResult, RecalledTurn};
+use crate::telemetry::stopwatch::Stopwatch;
 
 /// A memory that has read everything, unless it is said to have read nothing, and recalls the same turns for every question.
 #[derive(Default)]
@@ -28,6 +29,8 @@ pub(super) struct FakeMemory {
     pub(super) refusal: Option<&'static str>,
     /// Has not read a turn yet.
     pub(super) has_read_nothing: bool,
+    /// Finds nothing that is near enough to any question.
+    pub(super) abstains: bool,
     /// Never answers a question.
     pub(super) is_stuck: bool,
     /// What other requests write to the ledger, each just before one of ours does.
@@ -118,7 +121,10 @@ impl PromptMemory for FakeMemory {
         if self.is_stuck {
             std::future::pending::<()>().await;
         }
-        Ok(RecallResult { turns: self.recalled.clone(), ..RecallResult::default() })
+        let mut watch = Stopwatch::start();
+        watch.lap("search");
+        let turns = if self.abstains { Vec::new() } else { self.recalled.clone() };
+        Ok(RecallResult { turns, abstained: self.abstains, steps: watch.laps(), ..RecallResult::default() })
     }
 }
 

@@ -179,8 +179,9 @@ const SPOKEN_OF: usize = 2;
 
 fn written(memory: &JoinedMemory<'_>, text: &str) -> String {
     let turn = &memory.latest.turn;
-    let spoken_of = dates::relative(text, turn.time).into_iter().take(SPOKEN_OF).map(Period::written);
-    let spoken_of: Vec<String> = spoken_of.collect();
+    // A tool's result is somebody's text of another day.
+    let told = if quote::is_result(&turn.role) { Vec::new() } else { dates::relative(text, turn.time) };
+    let spoken_of: Vec<String> = told.into_iter().take(SPOKEN_OF).map(Period::written).collect();
     let about = (!spoken_of.is_empty()).then(|| format!("of {}", spoken_of.join(", ")));
     let notes: Vec<String> = about.into_iter().chain(quote::also_on(turn.time, &memory.before)).collect();
     quote::quote(&turn.role, &notes, text)
@@ -241,6 +242,20 @@ mod tests {
             block.contains("\n[3 July 2023]\nuser (of 2 July 2023): Yesterday I signed up for pottery.\n"),
             "{block}"
         );
+    }
+
+    #[test]
+    fn no_time_is_written_beside_a_day_without_a_year_or_a_tools_result() {
+        let time = "2026-11-30T10:00:00Z".parse().unwrap();
+        for (role, text, quote) in [
+            ("user", "The exam is next week on 9 December.", "user: The exam is next week on 9 December.\n"),
+            ("user", "The rent goes up by March.", "user: The rent goes up by March.\n"),
+            ("tool", "It failed yesterday.", "tool result: It failed yesterday.\n"),
+        ] {
+            let said = recalled(Turn { time, role: role.to_owned(), ..turn(1, text) });
+            let block = pack(&[said], &HashSet::new(), place(200), words).unwrap().unwrap().block();
+            assert!(block.contains(&format!("\n[30 November 2026]\n{quote}")), "{block}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use mainpoint_store::Scope;
 
 use super::Planner;
 use super::blocking::block_in_place_if_large;
-use super::build::{RequestOptions, Revised, Revision, revise};
+use super::build::{Asked, RequestOptions, Revised, Revision, revise};
 use super::conversation_match::match_conversation;
 use super::recall_tool_context::RecallToolContext;
 use super::receipt::{EvictionNote, Receipt};
@@ -196,8 +196,9 @@ impl Plan {
         let options = RequestOptions { mode: context.mode, reach: context.reach, storing, cache };
         let revised = revise(planner, &prepared, options).await;
         block_in_place_if_large(size, move || {
-            let Revised { revision, unread_turns } = revised?;
+            let Revised { revision, asked, unread_turns } = revised?;
             self.receipt.unread_turns = unread_turns;
+            self.note_asked(asked, context.mode);
             match revision {
                 Some(revision) => self.adopt(revision, &prepared, context.mode, planner),
                 None => self.reason = (unread_turns > 0).then_some(Reason::UnreadTurns),
@@ -253,6 +254,14 @@ impl Plan {
         }
     }
 
+    /// What came of asking the memory, whether or not the prompt is another one for it.
+    fn note_asked(&mut self, asked: Asked, mode: Mode) {
+        self.abstains = asked.abstained && mode == Mode::On;
+        self.receipt.abstained = asked.abstained;
+        self.receipt.milliseconds.recall = milliseconds(asked.recall);
+        self.receipt.milliseconds.steps.merge(asked.steps);
+    }
+
     fn adopt<M>(&mut self, revision: Revision, prepared: &Prepared, mode: Mode, planner: &Planner<M>) {
         let prices = planner.prices.now(self.receipt.cache);
         let came = prepared.tokens.total();
@@ -276,10 +285,7 @@ impl Plan {
             cost: own.map(|balance| balance.cost),
             saving_per_turn: own.map(|balance| balance.saving_per_turn),
         });
-        receipt.milliseconds.recall = milliseconds(revision.recall);
-        receipt.milliseconds.steps.merge(revision.steps);
         receipt.memories = revision.sources;
-        receipt.abstained = revision.abstained;
         if mode == Mode::On {
             receipt.tokens_forwarded = Some(revision.tokens);
             if let Some(estimated) = &mut self.estimated {
@@ -288,7 +294,6 @@ impl Plan {
             self.memories = receipt.memories.len();
             self.evicts = evicts;
             self.shortens = revision.freshly_shortened;
-            self.abstains = revision.abstained;
             self.body = revision.body;
             self.recall_tool_context = revision.recall_tool_context;
             self.outcome = PlanOutcome::Rewritten;

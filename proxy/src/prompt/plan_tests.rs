@@ -266,6 +266,24 @@ async fn a_prompt_within_its_budget_that_has_lost_nothing_passes_unless_the_call
 }
 
 #[tokio::test]
+async fn a_prompt_within_its_budget_that_nothing_bears_on_passes_as_it_came_and_its_receipt_says_why() {
+    let mut case = window();
+    case.planner.memory.abstains = true;
+    for (mode, abstains) in [(Mode::On, true), (Mode::Shadow, false)] {
+        let plan = case.plan(mode).await;
+        assert_eq!((plan.outcome, &plan.body), (PlanOutcome::Passthrough, &case.body));
+        assert_eq!((plan.receipt.abstained, plan.abstains), (true, abstains), "{mode:?}");
+        let steps: Vec<&str> = plan.receipt.milliseconds.steps.iter().map(|(name, _)| name).collect();
+        assert!(["ledger", "search", "pack"].iter().all(|step| steps.contains(step)), "{steps:?}");
+        assert!(plan.receipt.milliseconds.recall > 0.0, "{:?}", plan.receipt);
+    }
+    assert_eq!(case.entries(), 0);
+    case.planner.memory.abstains = false;
+    let plan = case.plan(Mode::On).await;
+    assert_eq!((plan.memories, plan.abstains, plan.receipt.abstained), (1, false, false));
+}
+
+#[tokio::test]
 async fn a_message_whose_clock_has_gone_on_is_the_turn_that_it_was() {
     let (known, new) = ("It is 14:03. Be kind.", "It is 15:10. Be kind.");
     let mut case = window();

@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
 use lancedb::expr::DfExpr;
 use lancedb::query::{ExecutableQuery, QueryBase, Select};
@@ -17,6 +18,9 @@ use crate::lance::{batches, columns, filter, tables};
 use crate::records::{ConversationView, Pending, Scope, Turn, TurnId};
 use crate::state::Shared;
 use crate::state::turn_index::State;
+
+/// Up to so many turns are asked for by their ids.
+pub(super) const FEW: usize = 1024;
 
 /// Those of `ids` that are completed.
 pub(crate) async fn already_read(
@@ -71,6 +75,32 @@ pub(crate) async fn turns_said_last(
         .await?;
     for turn in &mut found {
         turn.time = last.get(&turn.id).copied().unwrap_or(turn.time);
+    }
+    Ok(found)
+}
+
+/// When these turns were first seen, without their words; missing ones are left out.
+pub(crate) async fn first_seen(
+    shared: &Arc<Shared>,
+    scope: &Scope,
+    ids: &[TurnId],
+) -> Result<HashMap<TurnId, DateTime<Utc>>, StoreError> {
+    let pending = pending_turns(shared, scope, Some(ids)).await?;
+    let mut found: HashMap<TurnId, DateTime<Utc>> = pending.into_iter().map(|(id, turn)| (id, turn.time)).collect();
+    // One that left the journal meanwhile is in LanceDB by now.
+    let rest: HashSet<TurnId> = ids.iter().copied().filter(|id| !found.contains_key(id)).collect();
+    if rest.is_empty() {
+        return Ok(found);
+    }
+    let rows = match rest.len() {
+        0..=FEW => filter::of_ids(scope, column::ID, &rest.iter().copied().collect::<Vec<_>>()),
+        _ => filter::of_scope(scope),
+    };
+    let _reading = shared.gate.read().await;
+    for batch in tables::rows(&shared.tables().turns, rows, &[column::ID, column::TIME], None).await? {
+        let times = batches::times_from_batch(&batch)?;
+        let seen = columns::identifiers_from(&batch, column::ID)?.into_iter().zip(times);
+        found.extend(seen.filter(|(id, _)| rest.contains(id)));
     }
     Ok(found)
 }

@@ -16,9 +16,6 @@ use crate::lance::{columns, filter, tables};
 use crate::records::{Outline, Scope, Turn, TurnId, TurnPlace};
 use crate::state::Shared;
 
-/// Up to so many turns are asked for by their ids.
-const FEW: usize = 1024;
-
 /// Every conversation of a scope.
 pub(crate) async fn find(shared: &Arc<Shared>, scope: &Scope) -> Result<Outline, StoreError> {
     loading::load_scope(shared, scope, None).await?;
@@ -53,7 +50,7 @@ async fn own_places(
         return Ok(found);
     }
     let rows = match rest.len() {
-        0..=FEW => filter::of_ids(scope, column::ID, &rest.iter().copied().collect::<Vec<_>>()),
+        0..=lookup::FEW => filter::of_ids(scope, column::ID, &rest.iter().copied().collect::<Vec<_>>()),
         _ => filter::of_scope(scope),
     };
     let _reading = shared.gate.read().await;

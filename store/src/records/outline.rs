@@ -114,17 +114,26 @@ impl Outline {
     /// All turns of a conversation, those before the place where it branched from another one included, oldest first; none for a
     /// conversation that is not there.
     pub fn line(&self, name: ConversationId) -> Vec<(TurnPlace, TurnId)> {
-        let mut pieces = Vec::new();
+        let pieces: Vec<_> = self.pieces(name).collect();
+        pieces.into_iter().rev().flatten().collect()
+    }
+
+    /// The first of these; `None` for a conversation that is not there.
+    pub fn first(&self, name: ConversationId) -> Option<(TurnPlace, TurnId)> {
+        self.pieces(name).filter_map(|mut piece| piece.next()).last()
+    }
+
+    /// The turns of a conversation, then those before it of the one that it branched from, and so on.
+    fn pieces(&self, name: ConversationId) -> impl Iterator<Item = impl Iterator<Item = (TurnPlace, TurnId)>> {
         let mut next = Some(TurnPlace { conversation: name, position: u32::MAX });
-        while let Some(end) = next
-            && let Some(conversation) = self.conversations.get(&end.conversation)
-        {
-            let own = conversation.turns.iter().filter(move |(position, _)| *position <= end.position);
-            pieces.push(own.map(move |(position, turn)| (TurnPlace { position: *position, ..end }, *turn)));
+        std::iter::from_fn(move || {
+            let end = next.take()?;
+            let conversation = self.conversations.get(&end.conversation)?;
             // A branch begins behind its origin, whose own origin is before that.
             next = conversation.origin.filter(|origin| origin.position < end.position);
-        }
-        pieces.into_iter().rev().flatten().collect()
+            let own = conversation.turns.iter().filter(move |(position, _)| *position <= end.position);
+            Some(own.map(move |(position, turn)| (TurnPlace { position: *position, ..end }, *turn)))
+        })
     }
 
     /// Where a turn stands, conversation by conversation.
@@ -171,6 +180,8 @@ mod tests {
         assert_eq!(line(&outline, 1), [(0, 10), (1, 11), (2, 12)]);
         assert_eq!(line(&outline, 2), [(0, 10), (1, 11), (2, 22), (3, 10)]);
         assert_eq!(outline.places(id(10)), [at(1, 0), at(2, 3)]);
+        assert_eq!([1, 2].map(|number| outline.first(name(number))), [Some((at(1, 0), id(10))); 2]);
+        assert_eq!(outline.first(name(3)), None);
         assert!(outline.line(name(3)).is_empty() && outline.turns().len() == 4);
     }
 

@@ -3,7 +3,7 @@
 //! Responsible for: the public operations that change nothing that a caller can see, and their contracts. Must not
 //! know: how any of it is done.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
@@ -134,6 +134,19 @@ impl Store {
     pub async fn turns_as_they_came(&self, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, StoreError> {
         self.shared.ensure_open()?;
         lookup::turns(&self.shared, scope, ids).await
+    }
+
+    /// When each of these turns was first seen; missing ones are left out.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn first_seen(
+        &self,
+        scope: &Scope,
+        ids: &[TurnId],
+    ) -> Result<HashMap<TurnId, DateTime<Utc>>, StoreError> {
+        self.shared.ensure_open()?;
+        lookup::first_seen(&self.shared, scope, ids).await
     }
 
     /// Up to `radius` turns before a turn, itself, and up to `radius` after it, along parent links, oldest first, with

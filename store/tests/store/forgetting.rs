@@ -448,6 +448,9 @@ async fn an_outline_has_every_turn_where_it_stands_and_can_be_put_back() {
     assert!(store.bytes_on_disk().await.unwrap() > 1000);
 
     let first: BTreeMap<TurnId, DateTime<Utc>> = turns(&from).into_iter().map(|turn| (turn.id, turn.time)).collect();
+    let all: Vec<TurnId> = first.keys().copied().chain([id(999)]).collect();
+    let seen = store.first_seen(&from, &all).await.unwrap();
+    assert_eq!(seen.into_iter().collect::<BTreeMap<_, _>>(), first, "read or not, and no other");
     let time = |place, turn: TurnId| outline.time_at(place, turn).unwrap_or_else(|| first[&turn]);
     let placed: Vec<_> = outline
         .conversations()

@@ -58,6 +58,34 @@ async fn a_prompt_over_the_budget_gets_no_memories_when_nothing_matches_and_its_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prompt_within_the_budget_that_nothing_bears_on_is_forwarded_as_it_came_and_counted() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = StartedProxy::builder()
+        .upstream(&upstream.base_url())
+        .setting("memory", "least_match = 1.0")
+        .setting("memory", "recall = \"caller\"")
+        .start()
+        .await;
+    proxy.chat(everyday_talk().body()).await;
+    proxy.everything_read().await;
+    let mut chat = Conversation::new();
+    chat.user(GOODBYES[0]);
+    let answer = proxy.chat(chat.body()).await;
+    assert_eq!(answer.outcome(), "passthrough");
+    assert_eq!(upstream.last_request().body, chat.body().as_bytes());
+    let receipt = receipt(&proxy, &answer).await;
+    assert_eq!(receipt["abstained"], true, "{receipt}");
+    assert!(receipt["milliseconds"]["recall"].as_f64().is_some_and(|time| time > 0.0), "{receipt}");
+    for step in ["ledger", "question", "search"] {
+        assert!(receipt["milliseconds"]["steps"][step].is_number(), "{step}: {receipt}");
+    }
+    let metrics = proxy.metrics().await;
+    assert!(metrics.sum("mainpoint_abstentions_total", &[]) >= 1.0);
+    assert!(metrics.sum("mainpoint_failures_total", &[]) < 1.0);
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_goodbye_gets_no_memories_in_any_language_and_a_question_of_two_words_gets_its_answer() {
     let upstream = ScriptedUpstream::start().await;
     let proxy = StartedProxy::builder().upstream(&upstream.base_url()).default_model().budget(1000, 200).start().await;

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use mainpoint_tests::conversation::everyday_chat;
 use mainpoint_tests::models::LIGHT;
-use mainpoint_tests::proxy::Home;
+use mainpoint_tests::proxy::{Home, TENANT};
 use mainpoint_tests::{Conversation, ScriptedUpstream, StartedProxy, binary, models, prompt};
 use serde_json::{Value, json};
 
+use crate::memory_api::{delete, get};
 use crate::shared::{KEY_VARIABLE, import, imported, receipt};
 
 const CODE: &str = "7391-K";
@@ -100,6 +101,44 @@ async fn an_imported_history_is_read_once_found_and_known_to_the_requests_that_g
         let time = &receipt["milliseconds"]["steps"][step];
         assert!(time.as_f64().is_some_and(|time| time >= 0.0), "{step}: {receipt}");
     }
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn imported_conversations_are_listed_by_when_they_began_whatever_their_order_in_the_file() {
+    models::require();
+    let home = configured();
+    let file = home.path().join("history.jsonl");
+    let begun = ["2026-05-09", "2026-03-01", "2026-08-07", "2026-07-01", "2026-01-12"];
+    let line = |day: &&str| {
+        let messages = json!([{"role": "user", "content": format!("A letter from {day}")}]);
+        json!({"conversation": day, "created_at": format!("{day}T08:00:00Z"), "messages": messages})
+    };
+    write(&file, &begun.iter().map(line).collect::<Vec<_>>());
+    assert_eq!(imported(&home, &file)["conversations"], 5);
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = StartedProxy::builder().home(&home).upstream(&upstream.base_url()).start().await;
+
+    let mut newest_first = begun;
+    newest_first.sort_unstable();
+    newest_first.reverse();
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = get(&proxy, TENANT, &format!("/conversations?limit=2{after}")).await;
+        for conversation in page["data"].as_array().expect("a list") {
+            seen.push(conversation["first_words"].as_str().expect("words").to_owned());
+        }
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+        // The conversation that the page ended with goes, and a newer one comes.
+        let last = page["data"][1]["id"].as_str().expect("an id");
+        assert_eq!(delete(&proxy, TENANT, &format!("/conversations/{last}")).await, 1);
+        let mut new = Conversation::new();
+        new.user(&format!("Something new, number {}", seen.len()));
+        proxy.chat(new.body()).await;
+        proxy.everything_read().await;
+    }
+    assert_eq!(seen, newest_first.map(|day| format!("A letter from {day}")));
     proxy.stop().await;
 }
 

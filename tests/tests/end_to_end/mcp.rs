@@ -232,7 +232,11 @@ async fn an_argument_that_cannot_be_used_is_named_with_its_value_and_what_is_all
         ("read_around", json!({"turn": zeros, "after": -1}), "after = -1; expected a whole number from 0 to 50."),
         ("read_around", json!({"turn": zeros}), "There is no turn 00000000000000000000000000000000 in this memory."),
         ("read_around", json!({"turn": zeros, "conversation": zeros}), "conversation = \"0000"),
-        ("list_conversations", json!({"after": 3}), "after = 3; expected the id of a conversation"),
+        (
+            "list_conversations",
+            json!({"after": 3}),
+            "after = 3; expected a time and the id of a conversation, as \"next\"",
+        ),
         ("forget", json!({}), "turn = missing; expected the id of a turn, or a conversation in its place."),
         ("forget", json!({"turn": zeros, "conversation": zeros}), "conversation = \"0000"),
     ];

@@ -79,6 +79,25 @@ async fn only_conversation(proxy: &StartedProxy, caller: &str) -> Value {
     get(proxy, caller, &format!("/turns?conversation={id}&limit=1000")).await
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_finds_the_newer_of_two_facts_first_as_a_prompt_is_given_it() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = builder(&upstream).start().await;
+    let (older, newer) = ("Our ferry to Gotland leaves on 14 June.", "Our ferry to Gotland leaves on 21 June now.");
+    for said in [older, newer] {
+        let mut told = Conversation::new();
+        told.user(said);
+        proxy.chat(told.body()).await;
+        proxy.everything_searchable().await;
+    }
+    for limit in [1, 5] {
+        let asked = json!({"question": "When does our ferry to Gotland leave?", "limit": limit}).to_string();
+        let found = call(&proxy, TENANT, Method::POST, "/search", asked).await.json();
+        assert_eq!(found["results"][0]["text"], newer, "{found}");
+        assert!(found["results"].as_array().is_some_and(|results| results.len() <= limit), "{found}");
+    }
+}
+
 /// Files below a directory that hold a word, in any letters.
 fn files_with(directory: &Path, word: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -349,6 +368,13 @@ async fn what_is_wrong_is_said_by_parameter_value_and_what_is_allowed() {
             "limit = \"0\"; expected a whole number from 1",
         ),
         (Method::GET, "/conversations?limt=3".to_owned(), "", "limt", "expected no parameter but limit, after, scope"),
+        (
+            Method::GET,
+            format!("/conversations?after={id}"),
+            "",
+            "after",
+            "expected a time and the id of a conversation",
+        ),
         (Method::GET, "/turns".to_owned(), "", "conversation", "conversation = missing"),
         (Method::GET, "/turns?conversation=x".to_owned(), "", "conversation", "32 hexadecimal digits"),
         (Method::GET, format!("/turns?conversation={id}&after=x"), "", "after", "after = \"x\"; expected a position"),

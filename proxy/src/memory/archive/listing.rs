@@ -199,6 +199,47 @@ impl TurnDetails {
     }
 }
 
+/// Where a page of conversations ended: with this one, which began then. The order of these is that of the places of a list, the
+/// last of them first, whatever is added to it or deleted from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ConversationCursor {
+    /// When its first turn was said there, in microseconds since 1970.
+    micros: i64,
+    /// The conversation.
+    pub(crate) conversation: ConversationId,
+}
+
+impl ConversationCursor {
+    /// What is allowed in its place.
+    pub(crate) const ALLOWED: &str = "a time and the id of a conversation, as \"next\" of the page before gives them";
+
+    /// The place of a conversation that began at a time.
+    pub(super) fn new(begun: DateTime<Utc>, conversation: ConversationId) -> Self {
+        Self { micros: begun.timestamp_micros(), conversation }
+    }
+
+    /// At most `limit` of these places behind another one, those that began last first.
+    pub(super) fn page(mut places: Vec<Self>, after: Option<Self>, limit: usize) -> Page<Self, Self> {
+        places.sort_unstable_by_key(|place| std::cmp::Reverse(*place));
+        Page::of(places.into_iter().filter(|place| after.is_none_or(|after| *place < after)), limit)
+    }
+}
+
+impl fmt::Display for ConversationCursor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.micros, self.conversation)
+    }
+}
+
+impl FromStr for ConversationCursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (micros, conversation) = text.split_once('.').ok_or(())?;
+        Ok(Self { micros: micros.parse().map_err(|_| ())?, conversation: conversation.parse().map_err(|_| ())? })
+    }
+}
+
 /// Where a page of a conversation's turns ended: at this position, with this turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TurnCursor {
@@ -255,7 +296,50 @@ mod tests {
         assert_eq!(written, serde_json::json!({"object": "list", "data": [1], "has_more": true, "next": "x"}));
     }
 
+    #[test]
+    fn conversations_are_listed_by_when_they_began_and_then_by_their_ids() {
+        let place = |micros, number| ConversationCursor { micros, conversation: turns::conversation(number) };
+        let page = ConversationCursor::page(vec![place(5, 1), place(-7, 4), place(9, 2), place(5, 3)], None, 3);
+        assert_eq!(page.data, [place(9, 2), place(5, 3), place(5, 1)]);
+        assert_eq!(page.next, Some(place(5, 1)));
+        for wrong in ["", "5", ".", "5.x", &turns::conversation(1).to_string()] {
+            assert_eq!(wrong.parse::<ConversationCursor>(), Err(()), "{wrong}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn pages_hold_every_conversation_that_stays_once_whatever_comes_and_goes_between_them(
+            times in prop::collection::vec(-3..3_i64, 1..20),
+            limit in 1..5_usize,
+            changes in prop::collection::vec((any::<prop::sample::Index>(), -3..3_i64, any::<bool>()), 0..30),
+        ) {
+            let place = |number: usize, micros: i64| {
+                ConversationCursor { micros, conversation: turns::conversation(u32::try_from(number).unwrap()) }
+            };
+            let mut there: Vec<ConversationCursor> =
+                times.iter().enumerate().map(|(number, micros)| place(number * 7 % 20, *micros)).collect();
+            let (mut stayed, mut seen, mut after) = (there.clone(), Vec::new(), None);
+            let mut changes = (100..).zip(changes);
+            loop {
+                let page = ConversationCursor::page(there.clone(), after, limit);
+                seen.extend(page.data);
+                let Some(next) = page.next else { break };
+                prop_assert_eq!(next.to_string().parse(), Ok(next));
+                after = Some(next);
+                if let Some((number, (which, micros, deletes))) = changes.next() {
+                    if deletes && !there.is_empty() {
+                        let gone = there.swap_remove(which.index(there.len()));
+                        stayed.retain(|place| *place != gone);
+                    } else {
+                        there.push(place(number, micros));
+                    }
+                }
+            }
+            prop_assert!(seen.is_sorted_by(|one, other| one > other), "newest first, none twice: {:?}", seen);
+            prop_assert!(stayed.iter().all(|place| seen.contains(place)), "{:?} of {:?}", seen, stayed);
+        }
+
         #[test]
         fn pages_hold_every_turn_once_also_where_one_that_a_page_ended_with_is_deleted(
             positions in prop::collection::vec(0..6_u32, 1..20), limit in 1..5_usize, deletes: bool,

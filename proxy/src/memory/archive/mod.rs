@@ -18,7 +18,9 @@ use super::topics::{self, Topics, TopicsWanted};
 use crate::error::MemoryError;
 
 pub(crate) use line::{ArchivedTurn, LineError};
-pub(crate) use listing::{ListedConversation, ListedTurn, Page, Surroundings, TurnCursor, TurnDetails};
+pub(crate) use listing::{
+    ConversationCursor, ListedConversation, ListedTurn, Page, Surroundings, TurnCursor, TurnDetails,
+};
 pub(crate) use restorer::Restorer;
 
 /// The memory of one scope.
@@ -68,24 +70,37 @@ impl<'a> Archive<'a> {
         Self { store, scope }
     }
 
-    /// At most `limit` conversations, those that began last first, behind the one named `after`.
+    /// At most `limit` conversations, those that began last first, behind the place `after`.
     ///
     /// # Errors
     /// When the store fails.
     pub(crate) async fn conversations(
         &self,
-        after: Option<ConversationId>,
+        after: Option<ConversationCursor>,
         limit: usize,
     ) -> Result<Page<ListedConversation>, StoreError> {
         let outline = self.store.outline(self.scope).await?;
-        let names = outline.conversations().rev().map(|(name, _)| name);
-        let names = Page::of(names.filter(|name| after.is_none_or(|after| *name < after)), limit);
-        let lines: Vec<_> = names.data.iter().map(|name| (*name, outline.line(*name))).collect();
+        let page = ConversationCursor::page(self.begun(&outline).await?, after, limit);
+        let names = page.data.iter().map(|place| place.conversation);
+        let lines: Vec<_> = names.map(|name| (name, outline.line(name))).collect();
         let ends = lines.iter().flat_map(|(_, line)| line.first().into_iter().chain(line.last()));
         let ends: Vec<TurnId> = ends.map(|(_, turn)| *turn).collect();
         let turns = self.store.turns_as_they_came(self.scope, &ends).await?;
         let listed = lines.iter().filter_map(|(name, line)| ListedConversation::new(*name, &outline, line, &turns));
-        Ok(Page { data: listed.collect(), next: names.next.map(|name| name.to_string()) })
+        Ok(Page { data: listed.collect(), next: page.next.map(|place| place.to_string()) })
+    }
+
+    /// When each conversation began.
+    async fn begun(&self, outline: &Outline) -> Result<Vec<ConversationCursor>, StoreError> {
+        let firsts: Vec<_> =
+            outline.conversations().filter_map(|(name, _)| Some((name, outline.first(name)?))).collect();
+        let turns: Vec<TurnId> = firsts.iter().map(|(_, (_, turn))| *turn).collect();
+        let seen = self.store.first_seen(self.scope, &turns).await?;
+        let begun = firsts.into_iter().filter_map(|(name, (place, turn))| {
+            let time = outline.time_at(place, turn).or_else(|| seen.get(&turn).copied())?;
+            Some(ConversationCursor::new(time, name))
+        });
+        Ok(begun.collect())
     }
 
     /// At most `limit` turns of a conversation, oldest first, behind the place `after`, those before the place where it branched off

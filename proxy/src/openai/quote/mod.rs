@@ -33,6 +33,11 @@ pub(crate) fn quote(role: &str, notes: &[String], text: &str) -> String {
     quote
 }
 
+/// Whether no person and no model says what is of this role, since it is what a tool returned.
+pub(crate) fn is_result(role: &str) -> bool {
+    matches!(role, "tool" | "function")
+}
+
 /// The words of a text as they stand in a quote.
 pub(crate) fn words(text: &str) -> String {
     let mut words = String::with_capacity(text.len());
@@ -76,7 +81,7 @@ fn push_speaker(quote: &mut String, role: &str) {
             push_code(quote, character);
         }
     }
-    if matches!(role, "tool" | "function") {
+    if is_result(role) {
         quote.push_str(RESULT);
     }
 }

@@ -44,8 +44,21 @@ use crate::telemetry::stopwatch::{Laps, Stopwatch};
 pub(crate) struct Revised {
     /// What to forward in place of the original one; `None` when that is within its budget or nothing leaves it.
     pub(crate) revision: Option<Revision>,
+    /// What came of asking the memory, also where nothing of it is put into a prompt.
+    pub(crate) asked: Asked,
     /// Turns that could leave if they had been read.
     pub(crate) unread_turns: usize,
+}
+
+/// What came of asking the memory the request's question, if it was asked.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    /// Whether there are no memories because nothing that was found is near enough to the question.
+    pub(crate) abstained: bool,
+    /// Time spent on finding memories.
+    pub(crate) recall: Duration,
+    /// Time spent on each step of making the prompt.
+    pub(crate) steps: Laps,
 }
 
 /// A prompt to forward in place of the original one.
@@ -65,14 +78,8 @@ pub(crate) struct Revision {
     pub(crate) balance: Option<Balance>,
     /// Where the memories for this question came from, in the order in which they stand.
     pub(crate) sources: Vec<Source>,
-    /// Whether there are none because nothing that was found is near enough to the question.
-    pub(crate) abstained: bool,
     /// What the model may still ask for; `None` where it is offered no tool.
     pub(crate) recall_tool_context: Option<RecallToolContext>,
-    /// Time spent on finding memories.
-    pub(crate) recall: Duration,
-    /// Time spent on each step.
-    pub(crate) steps: Laps,
 }
 
 /// What holds for one request besides what it says.
@@ -133,8 +140,8 @@ pub(crate) async fn revise<M: PromptMemory>(
         let draft = Draft { planner, options, prepared, question, bounds, tool, mark, recorded, replaced, watch };
         let unread = if leaves { draft.unread().await? } else { BTreeSet::new() };
         let attempt = if leaves { draft.evicting(&unread).await? } else { draft.complete(Eviction::none()).await? };
-        if let Attempt::Ended(revision) = attempt {
-            return Ok(Revised { revision: revision.map(|revision| *revision), unread_turns: unread.len() });
+        if let Attempt::Ended(revised) = attempt {
+            return Ok(Revised { unread_turns: unread.len(), ..*revised });
         }
     }
     Err(MemoryError::Contention)
@@ -144,8 +151,8 @@ pub(crate) async fn revise<M: PromptMemory>(
 const ATTEMPTS: usize = 4;
 
 enum Attempt {
-    /// The ledger holds what the revision says.
-    Ended(Option<Box<Revision>>),
+    /// The ledger holds what the revision says. Unread turns are counted elsewhere.
+    Ended(Box<Revised>),
     /// Another request was first; what it wrote holds.
     Overtaken,
 }
@@ -172,7 +179,7 @@ struct Draft<'a, M> {
 impl<M: PromptMemory> Draft<'_, M> {
     async fn evicting(mut self, unread: &BTreeSet<usize>) -> Result<Attempt, MemoryError> {
         let Some(eviction) = self.eviction(unread).await? else {
-            return Ok(Attempt::Ended(None));
+            return Ok(Attempt::Ended(Box::default()));
         };
         self.watch.lap("eviction");
         self.complete(eviction).await
@@ -181,11 +188,13 @@ impl<M: PromptMemory> Draft<'_, M> {
     async fn complete(mut self, eviction: Eviction) -> Result<Attempt, MemoryError> {
         let mut remembered = self.remember(&eviction).await?;
         self.watch.absorb(std::mem::take(&mut remembered.steps));
-        let Some((body, tokens)) = block_in_place_if_large(self.size(), || self.write(&eviction, &mut remembered))?
-        else {
-            return Ok(Attempt::Ended(None));
-        };
+        let written = block_in_place_if_large(self.size(), || self.write(&eviction, &mut remembered))?;
         self.watch.lap("rewrite");
+        let (abstained, recall) = (remembered.abstained, remembered.time);
+        let Some((body, tokens)) = written else {
+            let asked = Asked { abstained, recall, steps: self.watch.laps() };
+            return Ok(Attempt::Ended(Box::new(Revised { asked, ..Revised::default() })));
+        };
         if self.options.mode == Mode::On {
             self.prepared.deadline.check()?;
             if self.options.storing == Storing::On {
@@ -197,7 +206,7 @@ impl<M: PromptMemory> Draft<'_, M> {
         }
         let recall_tool_context = block_in_place_if_large(body.len(), || self.recall_tool_context(&body, &eviction));
         let body = recall_tool_context.as_ref().map_or(body, |context| context.offer.body(ToolChoice::Allowed));
-        Ok(Attempt::Ended(Some(Box::new(Revision {
+        let revision = Revision {
             body,
             tokens,
             dropped: eviction.dropped.len(),
@@ -205,11 +214,10 @@ impl<M: PromptMemory> Draft<'_, M> {
             freshly_shortened: eviction.fresh,
             balance: eviction.balance,
             sources: remembered.block.map(|block| block.sources).unwrap_or_default(),
-            abstained: remembered.abstained,
             recall_tool_context,
-            recall: remembered.time,
-            steps: self.watch.laps(),
-        }))))
+        };
+        let asked = Asked { abstained, recall, steps: self.watch.laps() };
+        Ok(Attempt::Ended(Box::new(Revised { revision: Some(revision), asked, ..Revised::default() })))
     }
 
     /// The new body and its tokens; `None` when it cannot be written, or would be no better: where turns have left it, it is to be

@@ -146,6 +146,11 @@ impl Period {
         self.start.succ_opt() == Some(self.end)
     }
 
+    /// Whether a day is in it.
+    pub(super) fn holds(self, day: NaiveDate) -> bool {
+        self.start <= day && day < self.end
+    }
+
     /// The part `index`, from 0, of `count` equal parts, in whole days; none if it is too short.
     pub(super) fn part(self, index: i64, count: i64) -> Option<Self> {
         let days = (self.end - self.start).num_days();

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::calendar::Unit;
 use super::months::Needs;
-use super::word::{Word, is_year};
+use super::word::{Reading, Word, is_year};
 
 /// A stretch of a line.
 #[derive(Debug, PartialEq)]
@@ -75,15 +75,29 @@ const RELATIVE: [(&str, &[Word]); 36] = [
     ("이번 주", THIS_WEEK),
 ];
 
+/// Characters behind which what looks like one of these words is another: 以上月薪 is a salary, 上上周 the week before last, 大前天 the
+/// day before 前天.
+const BEHIND_OTHERS: [(char, &str); 6] = [
+    ('上', "上以马馬晚早网網线線加"),
+    ('本', "日基根样樣版成剧劇书書"),
+    ('前', "大以之目先从從提向"),
+    ('昨', "一昨"),
+    ('去', "过過回出"),
+    ('今', "如当當现現古"),
+];
+/// What makes another word of 周 or 週, such as a cycle, an anniversary or the surroundings.
+const AFTER_WEEK: &str = "围圍边邊期年刊遭转轉折杰";
+
 /// The stretches of a line, in order.
-pub(super) fn parts(line: &str) -> Vec<Part<'_>> {
+pub(super) fn parts(line: &str, reading: Reading) -> Vec<Part<'_>> {
     if line.is_ascii() {
         return vec![Part::Text(line)];
     }
     let (mut parts, mut begun, mut at, mut before) = (Vec::new(), 0, 0, None);
     while let Some(rest) = line.get(at..).filter(|rest| !rest.is_empty()) {
         let is_inside = before.is_some_and(is_digit);
-        let found = relative(rest).or_else(|| date(rest).filter(|_| !is_inside));
+        let is_sure = |length: usize| reading == Reading::Likely || is_word(before, rest, length);
+        let found = relative(rest).filter(|(_, length)| is_sure(*length)).or_else(|| date(rest).filter(|_| !is_inside));
         let Some((words, length)) = found else {
             before = rest.chars().next();
             at += before.map_or(1, char::len_utf8);
@@ -103,6 +117,23 @@ pub(super) fn parts(line: &str) -> Vec<Part<'_>> {
 fn relative(text: &str) -> Option<(Vec<Word>, usize)> {
     let (name, words) = RELATIVE.iter().find(|(name, _)| text.starts_with(name))?;
     Some((words.to_vec(), name.len()))
+}
+
+/// Whether what a text begins with stands there as a word of its own, as far as what is around it tells.
+fn is_word(before: Option<char>, text: &str, length: usize) -> bool {
+    let (word, after) = text.split_at_checked(length).unwrap_or((text, ""));
+    let first = word.chars().next();
+    let is_other = |before: char| match first {
+        Some(first) if is_hangul(first) => is_hangul(before),
+        first => BEHIND_OTHERS.iter().any(|(known, behind)| Some(*known) == first && behind.contains(before)),
+    };
+    let is_week = word.ends_with(['周', '週']);
+    let goes_on = is_week && after.starts_with(|after| AFTER_WEEK.contains(after));
+    !(goes_on || before.is_some_and(is_other))
+}
+
+fn is_hangul(character: char) -> bool {
+    ('가'..='힣').contains(&character)
 }
 
 /// The words of a date at the beginning of a text, and its bytes.
@@ -205,14 +236,14 @@ mod tests {
 
     #[test]
     fn a_date_is_cut_out_of_the_text_around_it() {
-        let parts = parts("我5月7日去了");
+        let parts = parts("我5月7日去了", Reading::Likely);
         assert_eq!(parts, [Part::Text("我"), Part::Words(vec![named(5), Word::Digits(7)]), Part::Text("去了")]);
     }
 
     proptest! {
         #[test]
         fn the_text_around_dates_is_kept(text in "[我去了0-9一二十年月日 ]{0,30}") {
-            let kept: usize = parts(&text)
+            let kept: usize = parts(&text, Reading::Likely)
                 .iter()
                 .map(|part| if let Part::Text(text) = part { text.len() } else { 0 })
                 .sum();

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use super::Period;
 use super::calendar::{Recurring, Unit};
 use super::times::{Parsed, Times};
-use super::word::Word;
+use super::word::{Reading, Word};
 
 struct Grammar<'a> {
     times: Times<'a>,
@@ -16,8 +16,8 @@ struct Grammar<'a> {
 }
 
 /// The periods that the words name, in their order, each once.
-pub(super) fn periods(words: &[Word], asked: NaiveDate) -> Vec<Period> {
-    let grammar = Grammar { times: Times::among(words), asked };
+pub(super) fn periods(words: &[Word], asked: NaiveDate, reading: Reading) -> Vec<Period> {
+    let grammar = Grammar { times: Times::among(words, reading), asked };
     let (mut periods, mut at) = (Vec::new(), 0);
     while let Some(word) = grammar.times.word(at) {
         if word == Word::Open {
@@ -36,8 +36,10 @@ pub(super) fn periods(words: &[Word], asked: NaiveDate) -> Vec<Period> {
 
 impl Grammar<'_> {
     fn expression(&self, at: usize) -> Parsed {
-        self.since(at)
-            .or_else(|| self.part(at))
+        // Nobody knows for certain where "the end of last year" begins, and "since" may be a reason.
+        let rough = || self.since(at).or_else(|| self.part(at));
+        let rough = if self.times.are_certain() { None } else { rough() };
+        rough
             .or_else(|| self.range(at))
             .or_else(|| self.shifted(at))
             .or_else(|| self.anchored(at))
@@ -91,6 +93,10 @@ impl Grammar<'_> {
             return None;
         }
         let (last, next) = self.times.dated(joint + 1, self.asked)?;
+        if self.times.are_certain() && first.start >= last.start {
+            // "I compared last week to last year."
+            return None;
+        }
         let period = Period::new(first.start, last.end).or_else(|| {
             let (first, _) = self.times.dated(at, last.start)?;
             Period::new(first.start, last.end)
@@ -102,12 +108,21 @@ impl Grammar<'_> {
     /// from is named, too: people tell such things on that day.
     fn shifted(&self, at: usize) -> Parsed {
         let (count, unit) = self.times.count(at).map_or((None, at), |(count, next)| (Some(count), next));
+        if count.is_none() && self.times.are_certain() && self.times.is_counted(at) {
+            return None;
+        }
         let direction = self.times.word(unit + 1)?;
         if !matches!(direction, Word::Before | Word::After) {
             return None;
         }
         let place = self.times.past(unit + 2, Word::The);
         let (anchor, next) = self.times.dated(place, self.asked)?;
+        let is_exact = anchor.is_day()
+            || matches!(self.times.word(unit)?, Word::Unit(unit) if unit.around(anchor.start) == Some(anchor));
+        if self.times.are_certain() && !is_exact {
+            // The day after last week's exam is a day of last week.
+            return None;
+        }
         let period = match (self.times.word(unit)?, direction, count) {
             (Word::Unit(unit), Word::Before, Some(count)) => unit.ago(anchor.start, count),
             (Word::Unit(unit), _, Some(count)) => unit.ago(anchor.end.pred_opt()?, count.checked_neg()?),

@@ -211,7 +211,7 @@ proptest! {
     }
 }
 
-const LANGUAGES: [(&str, &str); 14] = [
+pub(super) const LANGUAGES: [(&str, &str); 14] = [
     ("on {d} {m} {y}", "January February March April May June July August September October November December"),
     ("{d} {m} {y} को", "जनवरी फ़रवरी मार्च अप्रैल मई जून जुलाई अगस्त सितंबर अक्टूबर नवंबर दिसंबर"),
     (

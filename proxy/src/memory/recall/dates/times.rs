@@ -7,20 +7,32 @@ use chrono::NaiveDate;
 use super::Period;
 use super::calendar::{Recurring, Unit};
 use super::months::Needs;
-use super::word::{Word, is_year};
+use super::word::{Reading, Word, is_year};
 
 /// A period, and the place of the word after what names it; none if nothing does there.
 pub(super) type Parsed = Option<(Period, usize)>;
 
 /// The times among the words of a text.
+#[derive(Clone, Copy)]
 pub(super) struct Times<'a> {
     words: &'a [Word],
+    reading: Reading,
 }
 
 impl<'a> Times<'a> {
     /// The times among these words.
-    pub(super) fn among(words: &'a [Word]) -> Self {
-        Self { words }
+    pub(super) fn among(words: &'a [Word], reading: Reading) -> Self {
+        Self { words, reading }
+    }
+
+    /// Whether only what is certain is a time.
+    pub(super) fn are_certain(&self) -> bool {
+        self.reading == Reading::Certain
+    }
+
+    /// The same, with what is likely.
+    pub(super) fn likely(&self) -> Self {
+        Self { reading: Reading::Likely, ..*self }
     }
 
     /// The time named at a place; what is relative counts from `reference`.
@@ -30,6 +42,12 @@ impl<'a> Times<'a> {
 
     /// A time that counts from `reference`.
     pub(super) fn relative(&self, at: usize, reference: NaiveDate) -> Parsed {
+        let (period, next) = self.counting(at, reference)?;
+        let is_time = !self.are_certain() || self.is_certain(at, next, period, reference);
+        is_time.then_some((period, next))
+    }
+
+    fn counting(&self, at: usize, reference: NaiveDate) -> Parsed {
         match self.word(at)? {
             Word::Today => Some((Unit::Day.ago(reference, 0)?, at + 1)),
             Word::Yesterday => Some((Unit::Day.ago(reference, 1)?, at + 1)),
@@ -86,7 +104,7 @@ impl<'a> Times<'a> {
         }
     }
 
-    /// A time of the calendar; without a year the latest one that begins no later than `reference`.
+    /// A time of the calendar; without a year the latest one that begins no later than `reference`, which is not certain.
     pub(super) fn absolute(&self, at: usize, reference: NaiveDate) -> Parsed {
         match self.word(at)? {
             Word::Exact(period) => Some((period, at + 1)),
@@ -111,6 +129,7 @@ impl<'a> Times<'a> {
     fn placed(&self, named: Recurring, next: usize, reference: NaiveDate) -> Parsed {
         match self.year(next) {
             Some((year, next)) => Some((named.in_year(year)?, next)),
+            None if self.are_certain() => None,
             None => Some((named.latest(reference)?, next)),
         }
     }
@@ -163,7 +182,7 @@ impl<'a> Times<'a> {
     }
 
     /// A year, perhaps behind a comma or "of".
-    fn year(&self, at: usize) -> Option<(i32, usize)> {
+    pub(super) fn year(&self, at: usize) -> Option<(i32, usize)> {
         let at = self.past_of(self.past(at, Word::Comma));
         match self.word(at)? {
             Word::Digits(year) if is_year(year) => Some((year.into(), at + 1)),
@@ -182,6 +201,9 @@ impl<'a> Times<'a> {
 
     /// A number, "a few" and "a couple of" among them.
     pub(super) fn count(&self, at: usize) -> Option<(i32, usize)> {
+        if self.are_certain() && !self.is_exact_count(at) {
+            return None;
+        }
         let number = |at: usize| match self.word(at)? {
             Word::Digits(number) | Word::Count(number) | Word::About(number) => Some(i32::from(number)),
             _ => None,

@@ -8,6 +8,15 @@ use super::Period;
 use super::calendar::{Season, Unit};
 use super::months::Needs;
 
+/// How a text is read where it does not say all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// What it does not say is what is likeliest: somebody asks, and what is meant is looked for.
+    Likely,
+    /// Only what it says: what is made of it is told to somebody.
+    Certain,
+}
+
 /// A word, or a mark that parts words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
@@ -30,6 +39,8 @@ pub(super) enum Word {
     Season(Season),
     Weekday(Weekday),
     Unit(Unit),
+    /// The same in the plural. Nothing but [`super::words`] knows it.
+    Units(Unit),
     /// `morning`, `night` and the like.
     PartOfDay,
     Today,
@@ -38,6 +49,14 @@ pub(super) enum Word {
     This,
     Last,
     Past,
+    /// Makes what follows a certain one, whenever that was: `my` last week, `Tom's` last week, `at` last.
+    Particular,
+    /// What is counted behind it is not counted exactly: `about`, `or`, `twenty`.
+    Vague,
+    /// Beside "yesterday" it makes the day before of it: `l'altro ieri`.
+    Farther,
+    /// The same before "of": `antes de ayer`.
+    EarlierThan,
     /// What follows is ahead, or comes back all the time: `next`, `every`.
     Open,
     /// One of three parts, from 0: `early`, `middle`, `end`.

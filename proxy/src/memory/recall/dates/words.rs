@@ -10,7 +10,7 @@ use super::east_asian::Part;
 use super::months::{Needs, leads, month};
 use super::numeric::exact;
 use super::plain::plain;
-use super::word::{Word, digits, is_year};
+use super::word::{Reading, Word, digits, is_year};
 
 const NUMBERS: [&str; 12] =
     ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
@@ -22,6 +22,39 @@ const ELISIONS: [&str; 3] = ["d", "l", "qu"];
 /// What a Russian number ends with, behind a dash.
 const NUMBER_ENDINGS: [&str; 4] = ["го", "е", "м", "й"];
 
+/// What makes a number behind it an inexact one, or a part of a larger one.
+const VAGUE: [&str; 29] = [
+    "about",
+    "almost",
+    "nearly",
+    "roughly",
+    "approximately",
+    "approx",
+    "circa",
+    "maybe",
+    "perhaps",
+    "probably",
+    "some",
+    "like",
+    "than",
+    "least",
+    "most",
+    "or",
+    "twenty",
+    "thirty",
+    "forty",
+    "fifty",
+    "sixty",
+    "seventy",
+    "eighty",
+    "ninety",
+    "hundred",
+    "thousand",
+    "million",
+    "dozen",
+    "another",
+];
+
 /// What stands before a word.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -31,11 +64,11 @@ struct Place {
 }
 
 /// The words of a text in their order.
-pub(super) fn words(text: &str) -> Vec<Word> {
+pub(super) fn words(text: &str, reading: Reading) -> Vec<Word> {
     let mut words = Vec::new();
     for line in plain(text).lines() {
         let mut place = Place { begins_sentence: true, is_led: false };
-        for part in east_asian::parts(line) {
+        for part in east_asian::parts(line, reading) {
             match part {
                 Part::Text(text) => place = push_text(&mut words, text, place),
                 Part::Words(found) => words.extend(found),
@@ -43,7 +76,22 @@ pub(super) fn words(text: &str) -> Vec<Word> {
         }
         words.push(Word::Break);
     }
-    without_dots(&words)
+    let words = without_dots(&words);
+    let read = |at| read(&words, at, reading);
+    (0..words.len()).filter_map(read).collect()
+}
+
+/// A word among others. What counts roughly is no date for certain: "a few years", and "weeks" without a number, as in "it may
+/// last weeks".
+fn read(words: &[Word], at: usize, reading: Reading) -> Option<Word> {
+    let before = at.checked_sub(1).and_then(|before| words.get(before));
+    let is_counted = matches!(before, Some(Word::Digits(_) | Word::Count(_)));
+    Some(match words.get(at)? {
+        Word::Units(unit) if reading == Reading::Likely || is_counted => Word::Unit(*unit),
+        Word::Units(_) => Word::Other,
+        Word::About(_) if reading == Reading::Certain => Word::Other,
+        word => *word,
+    })
 }
 
 fn push_text(words: &mut Vec<Word>, text: &str, mut place: Place) -> Place {
@@ -114,7 +162,14 @@ fn push_piece(words: &mut Vec<Word>, piece: &str, mut place: Place) {
 }
 
 fn word(text: &str, place: Place) -> Word {
-    let text = text.strip_suffix("'s").or_else(|| text.strip_suffix("’s")).unwrap_or(text);
+    let stem = text.strip_suffix("'s").or_else(|| text.strip_suffix("’s"));
+    match bare_word(stem.unwrap_or(text), place) {
+        Word::Other if stem.is_some() => Word::Particular,
+        word => word,
+    }
+}
+
+fn bare_word(text: &str, place: Place) -> Word {
     let lower = text.to_lowercase();
     // A capital is a sign of a name only inside a sentence, and only if the word is not all in capitals.
     let is_name =
@@ -171,11 +226,16 @@ fn simple(lower: &str) -> Word {
         "summer" => Word::Season(Season::Summer),
         "autumn" | "fall" => Word::Season(Season::Autumn),
         "winter" => Word::Season(Season::Winter),
-        "day" | "days" => Word::Unit(Unit::Day),
-        "week" | "weeks" => Word::Unit(Unit::Week),
-        "weekend" | "weekends" => Word::Unit(Unit::Weekend),
-        "month" | "months" => Word::Unit(Unit::Month),
-        "year" | "years" => Word::Unit(Unit::Year),
+        "day" => Word::Unit(Unit::Day),
+        "week" => Word::Unit(Unit::Week),
+        "weekend" => Word::Unit(Unit::Weekend),
+        "month" => Word::Unit(Unit::Month),
+        "year" => Word::Unit(Unit::Year),
+        "days" => Word::Units(Unit::Day),
+        "weeks" => Word::Units(Unit::Week),
+        "weekends" => Word::Units(Unit::Weekend),
+        "months" => Word::Units(Unit::Month),
+        "years" => Word::Units(Unit::Year),
         "morning" | "afternoon" | "evening" | "night" => Word::PartOfDay,
         "today" | "tonight" => Word::Today,
         "heute" | "hoy" | "hoje" | "oggi" | "aujourd'hui" | "сегодня" | "bugün" | "आज" | "আজ" => {
@@ -189,6 +249,12 @@ fn simple(lower: &str) -> Word {
         "last" | "previous" => Word::Last,
         "past" => Word::Past,
         "next" | "upcoming" | "every" | "each" => Word::Open,
+        "my" | "our" | "your" | "his" | "her" | "its" | "their" | "whose" | "at" | "long" => Word::Particular,
+        "l'altro" | "l’altro" | "altro" | "أول" | "اول" | "الأول" | "الاول" | "değil" => {
+            Word::Farther
+        }
+        "antes" => Word::EarlierThan,
+        other if VAGUE.contains(&other) => Word::Vague,
         "early" | "beginning" | "start" => Word::Third(0),
         "mid" | "middle" => Word::Third(1),
         "late" | "end" => Word::Third(2),
