@@ -49,7 +49,7 @@ impl<'a> Document<'a> {
                 let place = line(text, file, span.start);
                 let name = if error.message() == DUPLICATE { name_at(text, span) } else { None };
                 let message = match name {
-                    Some(name) => format!("{DUPLICATE} `{name}`, which is set on an earlier line as well"),
+                    Some(name) => format!("{DUPLICATE} `{name}`; expected it once"),
                     None => one_line(error.message()),
                 };
                 Err(ConfigError::Syntax { place, message })
@@ -225,7 +225,8 @@ fn name_at(text: &str, span: Range<usize>) -> Option<String> {
     let name = if is_name(written) { written } else { text.get(span)?.trim_matches(['"', '\'']) };
     let section = before.get(..start)?.lines().rev().find_map(|line| {
         let line = line.split('#').next().unwrap_or_default().trim();
-        line.strip_prefix('[')?.strip_suffix(']').filter(|name| is_name(name))
+        let name = line.strip_prefix('[')?.strip_suffix(']')?.trim_matches(['[', ']', ' ']);
+        is_name(name).then_some(name)
     });
     let path = section.map_or_else(|| name.to_owned(), |section| format!("{section}.{name}"));
     is_name(name).then_some(path)

@@ -10,7 +10,7 @@ use mainpoint_store::{ConversationId, Scope, Store, StoreError};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::MemoryArguments;
+use super::{MemoryArguments, place};
 use crate::cli::CliError;
 use crate::cli::import::Owner;
 use crate::cli::search::{self, choose_scope, ensure_store};
@@ -47,7 +47,8 @@ impl LocalMemory {
         let engine = app::engine(config, &paths)?;
         let store = match app::store(config, &engine).await {
             Err(StartError::Store { source: StoreError::InUse { path } }) => {
-                return Err(CliError::StoreInUse { directory: path });
+                let address = place::listening(config.server.listen).ok();
+                return Err(CliError::StoreInUse { directory: path, address });
             }
             opened => opened?,
         };
