@@ -155,7 +155,7 @@ async fn a_caller_lists_reads_and_searches_what_it_said_and_nobody_else_does() {
     assert!(turn["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{turn}");
     let stats = get(&proxy, TENANT, "/stats").await;
     conforms(&document, "Stats", &stats);
-    assert_eq!((&stats["turns"], &stats["conversations"], &stats["turns_waiting"]), (&json!(2), &json!(1), &json!(0)));
+    assert_eq!(stats, json!({"turns": 2, "conversations": 1, "turns_waiting": 0}), "nothing of what others have");
 
     // Another key has nothing of it, not even by name.
     assert_eq!(get(&proxy, OTHER, "/conversations").await["data"], json!([]));
@@ -170,7 +170,15 @@ async fn a_caller_lists_reads_and_searches_what_it_said_and_nobody_else_does() {
     // The admin reaches it by the scope's name.
     let scopes = get(&proxy, ADMIN, "/scopes").await;
     conforms(&document, "ScopeList", &scopes);
-    let scope = scopes["data"][0].as_str().expect("a scope");
+    let (listed, conversation) = (&scopes["data"][0], &conversations["data"][0]);
+    for key in ["turns", "first_time", "last_time"] {
+        assert_eq!(listed[key], conversation[key], "{key}: {scopes}");
+    }
+    assert_eq!(listed["conversations"], 1, "{scopes}");
+    let scope = listed["id"].as_str().expect("a scope");
+    let stats = get(&proxy, ADMIN, &format!("/stats?scope={scope}")).await;
+    conforms(&document, "Stats", &stats);
+    assert!(stats["bytes_on_disk"].as_u64().is_some_and(|bytes| bytes > 0), "{stats}");
     assert_eq!(get(&proxy, ADMIN, &format!("/conversations?scope={scope}")).await, conversations);
     let unnamed = call(&proxy, ADMIN, Method::GET, "/conversations", "").await;
     assert_eq!((unnamed.status.as_u16(), &unnamed.error()["param"]), (400, &json!("scope")));
@@ -180,6 +188,45 @@ async fn a_caller_lists_reads_and_searches_what_it_said_and_nobody_else_does() {
     }
     assert_eq!(delete(&proxy, ADMIN, &format!("/memory?scope={scope}")).await, 2);
     assert_eq!(get(&proxy, TENANT, "/stats").await["turns"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scope_that_the_store_does_not_hold_is_not_found_and_only_an_import_makes_one() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = builder(&upstream).start().await;
+    let mut told = Conversation::new();
+    told.user("The heron stands in the pond.");
+    proxy.chat(told.body()).await;
+    proxy.everything_read().await;
+    let id = "0".repeat(32);
+    for (method, path) in [
+        (Method::GET, "/stats".to_owned()),
+        (Method::GET, "/conversations".to_owned()),
+        (Method::GET, "/topics".to_owned()),
+        (Method::GET, "/export".to_owned()),
+        (Method::GET, format!("/turns/{id}")),
+        (Method::POST, "/search".to_owned()),
+        (Method::DELETE, "/memory".to_owned()),
+        (Method::DELETE, format!("/turns/{id}")),
+        (Method::DELETE, format!("/conversations/{id}")),
+    ] {
+        let body = json!({"question": "Where does the heron stand?"}).to_string();
+        let refused = call(&proxy, ADMIN, method, &format!("{path}?scope=typo"), body).await;
+        let error = refused.error();
+        let told = (refused.status.as_u16(), &error["code"], &error["param"]);
+        assert_eq!(told, (404, &json!("scope_not_found"), &json!("scope")), "{path}: {}", refused.text());
+        let message = error["message"].as_str().expect("a text");
+        assert!(
+            message.starts_with("scope = \"typo\"; expected") && message.contains("/mainpoint/v1/scopes"),
+            "{message}"
+        );
+    }
+    let line = json!({"conversation": "trip", "role": "user", "text": "The key lies under the mat."});
+    let made = call(&proxy, ADMIN, Method::POST, "/import?scope=restored", line.to_string()).await;
+    assert_eq!(made.status, 200, "{}", made.text());
+    assert_eq!(get(&proxy, ADMIN, "/stats?scope=restored").await["turns"], 1);
+    let scopes = get(&proxy, ADMIN, "/scopes").await;
+    assert_eq!(scopes["data"].as_array().map(Vec::len), Some(2), "{scopes}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -54,7 +54,7 @@ impl LocalMemory {
         };
         let found = async {
             let Some(caller) = caller else {
-                return choose_scope(arguments.scope.as_deref(), store.scopes().await?);
+                return choose_scope(arguments.scope.as_deref(), &store).await;
             };
             let preparation = app::preparation(config, &engine, &store).await?;
             let owner = Owner::new(&preparation, caller, arguments.scope.as_deref(), division);
@@ -171,7 +171,7 @@ impl LocalMemory {
 
     /// Counts, as the API answers.
     pub(super) async fn stats(self) -> Result<Value, CliError> {
-        let stats = Archive::new(&self.store, &self.scope).stats().await?;
+        let stats = Archive::new(&self.store, &self.scope).stats_with_store().await?;
         let stats = serde_json::to_value(stats).map_err(|error| CliError::Output { source: error.into() });
         self.ended(stats).await
     }
