@@ -286,7 +286,6 @@ const LEFT: &[&str] = &[
     "DB_PASSWORD=my-secret-pw",
     "DB_PASSWORD=clientSecret",
     "DB_PASSWORD=topsecret",
-    "DB_PASSWORD=secret123",
     "DB_PASSWORD=db_secret",
     "curl -u bob:accesstoken https://example.org",
     "az login -p /home/ann/cert.pem",
