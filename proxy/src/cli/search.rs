@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn the_only_scope_needs_no_name_and_a_name_must_be_one_that_is_there() {
         let scopes = |names: &[&str]| names.iter().map(|name| Scope::new(*name).unwrap()).collect::<Vec<_>>();
-        let time = |day| DateTime::from_timestamp(day * 86_400, 0).unwrap();
+        let time = |day: i64| DateTime::from_timestamp(day * 86_400, 0).unwrap();
         let overviews = |names: &[&str]| {
             let overview = |scope| {
                 let (first_time, last_time) = (time(1), time(33));

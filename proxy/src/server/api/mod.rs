@@ -71,7 +71,8 @@ where
     {
         access.ensure_held(named, &scope).await?;
     }
-    let call = Call { planner, access: &access, scope: &scope, query: &query };
+    let is_admin = access.ensure_admin().is_ok();
+    let call = Call { planner, is_admin, scope: &scope, query: &query };
     let is_deletion = *request.method() == Method::DELETE;
     let most_bytes = shared.config.server.max_body_bytes;
     match endpoint.what {
@@ -133,7 +134,8 @@ pub(crate) fn is_admin<B>(shared: &Shared, request: &Request<B>) -> bool {
 /// A request whose caller is known.
 struct Call<'a> {
     planner: &'a Planner,
-    access: &'a Access<'a>,
+    /// Whether the admin asks.
+    is_admin: bool,
     /// Whose memory it is about.
     scope: &'a Scope,
     query: &'a Query,
