@@ -1,10 +1,12 @@
-//! What a person sees on the terminal while work goes on: progress bars where there is a terminal, plain lines where not.
+//! What a person sees on the terminal: progress bars and ruled tables where there is a terminal, plain lines where not.
 //!
-//! It must not know which work is shown.
+//! It must not know which work or what table is shown.
 
+use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Where progress is shown.
@@ -120,4 +122,78 @@ impl Transfer {
 #[must_use]
 pub fn size(bytes: u64) -> String {
     DecimalBytes(bytes).to_string()
+}
+
+/// A table for standard output with this header: ruled and as wide as the terminal; elsewhere each row is one line, for
+/// other programs.
+#[must_use]
+pub fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    let preset = if std::io::stdout().is_terminal() { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING };
+    table.load_preset(preset).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    table
+}
+
+/// Where a table has the ids of what it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdPlace {
+    /// In a column of their own.
+    Column,
+    /// Below the text, since the terminal is narrow.
+    BelowText,
+}
+
+impl IdPlace {
+    /// The place that there is room for on standard output.
+    #[must_use]
+    pub fn of_standard_output() -> Self {
+        Self::for_width(Table::new().width())
+    }
+
+    fn for_width(width: Option<u16>) -> Self {
+        if width.is_some_and(|width| width < WIDE) { Self::BelowText } else { Self::Column }
+    }
+}
+
+/// Columns of a terminal on which ids and texts fit beside each other.
+const WIDE: u16 = 120;
+/// Columns that an id takes with a space on both sides.
+const ID_WIDTH: u16 = 34;
+
+/// Keeps ids in a column of a table in one piece.
+pub fn keep_ids_whole(table: &mut Table, column: usize) {
+    if let Some(column) = table.column_mut(column) {
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(ID_WIDTH)));
+    }
+}
+
+/// A table as it is printed, without the spaces that would fill its last column.
+#[must_use]
+pub fn lines(table: &Table) -> String {
+    table.trim_fmt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_row_of_a_table_is_filled_with_spaces_and_a_name_stays_in_one_piece() {
+        let mut table = table(&["score", "id", "turn"]);
+        table.add_row(["0.5", "0123456789abcdef0123456789abcdef", "Short."]);
+        table.add_row(["0.25", "1123456789abcdef0123456789abcdef", &"long words ".repeat(20)]);
+        table.set_width(60);
+        keep_ids_whole(&mut table, 1);
+        let shown = lines(&table);
+        assert!(shown.contains("0123456789abcdef0123456789abcdef"), "{shown}");
+        assert!(shown.lines().all(|line| !line.ends_with(' ')), "{shown:?}");
+    }
+
+    #[test]
+    fn only_a_narrow_terminal_has_ids_below_the_text() {
+        assert_eq!(
+            [None, Some(WIDE), Some(80)].map(IdPlace::for_width),
+            [IdPlace::Column, IdPlace::Column, IdPlace::BelowText]
+        );
+    }
 }

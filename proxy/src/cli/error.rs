@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use mainpoint_engine::EngineError;
 use mainpoint_store::StoreError;
+use url::Url;
 
 use crate::config::ConfigError;
 use crate::error::{MemoryError, StartError};
@@ -86,13 +87,15 @@ pub enum CliError {
     },
     /// A proxy has the store open.
     #[error(
-        "the store {} is in use by a running mainpoint; ask it with --url and its address, such as --url http://127.0.0.1:8787, or \
-         stop it",
-        directory.display()
+        "the store {} is in use by a running mainpoint; ask it with {}, or stop it",
+        directory.display(),
+        asking(address.as_ref())
     )]
     StoreInUse {
         /// The store.
         directory: PathBuf,
+        /// Where the configuration lets a proxy listen; `None` where that is any free port.
+        address: Option<Url>,
     },
     /// A proxy does not answer as one.
     #[error(
@@ -168,5 +171,31 @@ impl CliError {
             Self::Output { .. } => ExitStatus::InputOutput,
             Self::Models { status, .. } => *status,
         }
+    }
+}
+
+/// How a proxy is asked that listens there.
+fn asking(address: Option<&Url>) -> String {
+    match address {
+        Some(address) => format!("--url {}", address.as_str().trim_end_matches('/')),
+        None => "--url and its address, as its line \"listening on\" names it".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
+
+    use super::*;
+
+    #[test]
+    fn a_store_in_use_names_where_its_proxy_is_asked() {
+        let said = |address: Option<&str>| {
+            let address = address.map(|address| Url::parse(address).unwrap());
+            CliError::StoreInUse { directory: "data".into(), address }.to_string()
+        };
+        let found = said(Some("http://127.0.0.1:9191"));
+        assert!(found.ends_with("; ask it with --url http://127.0.0.1:9191, or stop it"), "{found}");
+        assert!(said(None).contains("--url and its address, as its line"), "{}", said(None));
     }
 }

@@ -50,8 +50,8 @@ Each line of FILE is one conversation, a JSON object in the shape of an OpenAI r
   {\"messages\": [{\"role\": \"user\", \"content\": \"…\"}, …], \"user\": \"ann\", \"created_at\": \"2026-05-08T13:56:00Z\"}
 
   messages      as in a request: roles, contents (text or parts), names, tool calls. System messages are not read. What the proxy
-                passes over in a request, such as an unknown role, is passed over here and said; a file with nothing else is
-                refused.
+                passes over in a request, such as an unknown role, is passed over here and said, as are messages without content
+                and lines without any text; a file with nothing but odd messages is refused.
   user          divides the memory as in a request; instead of --user.
   created_at    when the conversation began, in RFC 3339; a message may have its own. Without it, that of the message
                 before, else the time of the import.

@@ -14,13 +14,14 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::Table;
 use mainpoint_store::{ConversationId, TurnId};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::CliError;
 use crate::memory::{Forget, one_line};
 use local::{Deleted, LocalMemory};
+use crate::terminal::{self, IdPlace};
 pub(super) use place::{Memory, MemoryArguments};
 pub(super) use remote::RemoteMemory;
 pub(super) use topics::{TopicsArguments, topics};
@@ -104,9 +105,11 @@ enum Listed {
 
 pub(super) async fn list(arguments: ListArguments) -> Result<(), CliError> {
     let (what, limit) = (arguments.conversation, usize::from(arguments.limit));
-    let page = match arguments.memory.open().await? {
-        Memory::Remote(memory) => memory.list(what, limit).await?,
-        Memory::Local(memory) => memory.list(what, limit).await?,
+    let page = match (arguments.memory.find(&arguments.memory.configuration()?).await?, what) {
+        (Some(Memory::Remote(memory)), _) => memory.list(what, limit).await?,
+        (Some(Memory::Local(memory)), _) => memory.list(what, limit).await?,
+        (None, None) => json!({ "object": "list", "data": [], "has_more": false, "next": null }),
+        (None, Some(id)) => return Err(CliError::Argument(format!("there is no conversation {id}"))),
     };
     let mut output = anstream::stdout();
     if arguments.json {
@@ -114,7 +117,7 @@ pub(super) async fn list(arguments: ListArguments) -> Result<(), CliError> {
         return Ok(());
     }
     let listed = if what.is_some() { Listed::Turns } else { Listed::Conversations };
-    writeln!(output, "{}", table(&page, listed))?;
+    writeln!(output, "{}", terminal::lines(&table(&page, listed)))?;
     if page["has_more"] == true {
         writeln!(output, "There are more; --limit shows up to 1000.")?;
     }
@@ -122,9 +125,10 @@ pub(super) async fn list(arguments: ListArguments) -> Result<(), CliError> {
 }
 
 pub(super) async fn export(arguments: ExportArguments) -> Result<(), CliError> {
-    match arguments.memory.open().await? {
-        Memory::Remote(memory) => memory.export(&mut anstream::stdout()).await,
-        Memory::Local(memory) => memory.export(&mut anstream::stdout()).await,
+    match arguments.memory.find(&arguments.memory.configuration()?).await? {
+        Some(Memory::Remote(memory)) => memory.export(&mut anstream::stdout()).await,
+        Some(Memory::Local(memory)) => memory.export(&mut anstream::stdout()).await,
+        None => Ok(()),
     }
 }
 
@@ -147,9 +151,10 @@ pub(super) async fn forget(arguments: ForgetArguments) -> Result<(), CliError> {
 }
 
 pub(super) async fn stats(arguments: StatsArguments) -> Result<(), CliError> {
-    let stats = match arguments.memory.open().await? {
-        Memory::Remote(memory) => memory.stats().await?,
-        Memory::Local(memory) => memory.stats().await?,
+    let stats = match arguments.memory.find(&arguments.memory.configuration()?).await? {
+        Some(Memory::Remote(memory)) => memory.stats().await?,
+        Some(Memory::Local(memory)) => memory.stats().await?,
+        None => json!({ "turns": 0, "conversations": 0, "turns_waiting": 0 }),
     };
     let mut output = anstream::stdout();
     if arguments.json {
@@ -163,8 +168,6 @@ pub(super) async fn stats(arguments: StatsArguments) -> Result<(), CliError> {
 }
 
 fn table(page: &Value, listed: Listed) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     let (header, keys): (&[&str], &[&str]) = match listed {
         Listed::Conversations => (
             &["conversation", "turns", "from", "to", "first words"],
@@ -172,9 +175,12 @@ fn table(page: &Value, listed: Listed) -> Table {
         ),
         Listed::Turns => (&["turn", "place", "time", "role", "text"], &["id", "position", "time", "role", "text"]),
     };
-    table.set_header(header.iter().copied());
+    let mut table = terminal::table(header);
     for row in page["data"].as_array().into_iter().flatten() {
         table.add_row(keys.iter().map(|key| shown(&row[*key])));
+    }
+    if IdPlace::of_standard_output() == IdPlace::Column {
+        terminal::keep_ids_whole(&mut table, 0);
     }
     table
 }
@@ -201,7 +207,6 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
     use clap::Parser;
-    use serde_json::json;
 
     use super::*;
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::Table;
 use mainpoint_engine::Engine;
-use mainpoint_store::{Scope, Snapshot, Store, Within};
+use mainpoint_store::{Scope, ScopeOverview, Snapshot, Store, Within};
 use serde_json::{Value, json};
 
 use super::CliError;
@@ -20,6 +20,7 @@ use crate::error::{MemoryError, StartError};
 use crate::mcp::Ask;
 use crate::memory::recall::sketching;
 use crate::memory::{Inquiry, InquiryFindings, one_line};
+use crate::terminal::{self, IdPlace};
 
 /// Characters of a turn that the table shows.
 const EXCERPT: usize = 160;
@@ -34,9 +35,9 @@ Examples:
   MY_KEY=sk-… mainpoint search \"Where does she live?\" --url http://127.0.0.1:8787 --key-env MY_KEY --header 'x-mainpoint-user: ann'
 
 With --url a running proxy is asked, and without an address that of server.listen. Without --url the store is opened, which a running
-proxy does not allow. A scope is one caller's memory: everything that was said with the same key. For each turn the table says its score, its place
-among those that share words with the question, the similarity of its vector (cosine) and of its tokens (MaxSim). The last line
-says whether the proxy would put these turns into a prompt.";
+proxy does not allow. A scope is one caller's memory: everything that was said with the same key. For each turn the table says its
+score, its place among those that share words with the question, the similarity of its vector (cosine) and of its tokens (MaxSim),
+and its id, as `mainpoint forget --turn` takes it. The last line says whether the proxy would put these turns into a prompt.";
 
 #[derive(Debug, Args)]
 pub(super) struct SearchArguments {
@@ -121,15 +122,25 @@ pub(super) fn ensure_store(config: &Config) -> Result<(), CliError> {
 }
 
 /// The scope of this name, or without a name the only one; `None` without a name where there is none at all.
-pub(super) fn choose_scope(named: Option<&str>, mut scopes: Vec<Scope>) -> Result<Option<Scope>, CliError> {
-    match (named, scopes.len()) {
-        (Some(name), _) => named_scope(name, scopes).map(Some),
-        (None, 0 | 1) => Ok(scopes.pop()),
-        (None, count) => Err(CliError::Argument(format!(
-            "the store holds {count} scopes; choose one with --scope: {}",
-            list(&scopes)
-        ))),
+pub(super) async fn choose_scope(named: Option<&str>, store: &Store) -> Result<Option<Scope>, CliError> {
+    match named {
+        Some(name) => named_scope(name, store.scopes().await?).map(Some),
+        None => only_scope(store.scope_overviews().await?),
     }
+}
+
+/// The only scope; `None` where there is none at all.
+fn only_scope(mut scopes: Vec<ScopeOverview>) -> Result<Option<Scope>, CliError> {
+    if scopes.len() < 2 {
+        return Ok(scopes.pop().map(|overview| overview.scope));
+    }
+    let described = scopes.iter().map(|overview| {
+        let ScopeOverview { scope, turns, conversations, first_time, last_time } = overview;
+        let (first, last) = (first_time.format("%Y-%m-%d"), last_time.format("%Y-%m-%d"));
+        format!("\n  {scope}  turns: {turns}, conversations: {conversations}, from {first} to {last}")
+    });
+    let described: String = described.collect();
+    Err(CliError::Argument(format!("the store holds {} scopes; choose one with --scope:{described}", scopes.len())))
 }
 
 /// The scope of this name.
@@ -151,21 +162,7 @@ fn show(found: &Value) -> Result<(), CliError> {
         writeln!(output, "Nothing was found.")?;
         return Ok(());
     }
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["score", "words", "cosine", "MaxSim", "date", "role", "turn"]);
-    for turn in turns {
-        table.add_row([
-            two_digits(&turn["score"]),
-            turn["words"].as_u64().map_or_else(String::new, |place| format!("{place}.")),
-            two_digits(&turn["cosine"]),
-            two_digits(&turn["max_sim"]),
-            minute(&turn["time"]),
-            turn["role"].as_str().unwrap_or_default().to_owned(),
-            excerpt(turn),
-        ]);
-    }
-    writeln!(output, "{table}")?;
+    writeln!(output, "{}", terminal::lines(&table(turns, IdPlace::of_standard_output())))?;
     let evidence = &found["evidence"];
     let would = if evidence["is_enough"] == true { "recalls these" } else { "recalls nothing" };
     writeln!(
@@ -178,6 +175,36 @@ fn show(found: &Value) -> Result<(), CliError> {
     )?;
     Ok(())
 }
+
+fn table(turns: &[Value], ids: IdPlace) -> Table {
+    let last: &[&str] = match ids {
+        IdPlace::Column => &["id of the turn", "turn"],
+        IdPlace::BelowText => &["turn and its id"],
+    };
+    let header = [&["score", "place by words", "cosine", "MaxSim", "date", "role"], last].concat();
+    let mut table = terminal::table(&header);
+    for turn in turns {
+        let mut row = vec![
+            two_digits(&turn["score"]),
+            turn["words"].as_u64().map_or_else(String::new, |place| format!("{place}.")),
+            two_digits(&turn["cosine"]),
+            two_digits(&turn["max_sim"]),
+            minute(&turn["time"]),
+            turn["role"].as_str().unwrap_or_default().to_owned(),
+        ];
+        let id = turn["turn"].as_str().unwrap_or_default();
+        match ids {
+            IdPlace::Column => row.extend([id.to_owned(), excerpt(turn)]),
+            IdPlace::BelowText => row.push(format!("{}\n{id}", excerpt(turn))),
+        }
+        table.add_row(row);
+    }
+    terminal::keep_ids_whole(&mut table, ID_COLUMN);
+    table
+}
+
+/// The column with the ids, counted from 0.
+const ID_COLUMN: usize = 6;
 
 fn two_digits(number: &Value) -> String {
     number.as_f64().map_or_else(String::new, |number| format!("{number:.2}"))
@@ -207,17 +234,43 @@ mod tests {
     #[test]
     fn the_only_scope_needs_no_name_and_a_name_must_be_one_that_is_there() {
         let scopes = |names: &[&str]| names.iter().map(|name| Scope::new(*name).unwrap()).collect::<Vec<_>>();
-        assert_eq!(choose_scope(None, scopes(&["a"])).unwrap(), Some(Scope::new("a").unwrap()));
-        assert_eq!(choose_scope(None, scopes(&[])).unwrap(), None);
-        assert_eq!(choose_scope(Some("b"), scopes(&["a", "b"])).unwrap(), Some(Scope::new("b").unwrap()));
-        for (named, known, said) in [
-            (Some("b"), &["a"][..], "it has: a"),
-            (Some("b"), &[][..], "it has: no memories yet"),
-            (None, &["a", "b"][..], "a, b"),
-        ] {
-            let error = choose_scope(named, scopes(known)).unwrap_err();
+        let time = |day: i64| DateTime::from_timestamp(day * 86_400, 0).unwrap();
+        let overviews = |names: &[&str]| {
+            let overview = |scope| {
+                let (first_time, last_time) = (time(1), time(33));
+                ScopeOverview { scope, turns: 12, conversations: 3, first_time, last_time }
+            };
+            scopes(names).into_iter().map(overview).collect::<Vec<_>>()
+        };
+        assert_eq!(only_scope(overviews(&["a"])).unwrap(), Some(Scope::new("a").unwrap()));
+        assert_eq!(only_scope(Vec::new()).unwrap(), None);
+        assert_eq!(named_scope("b", scopes(&["a", "b"])).unwrap(), Scope::new("b").unwrap());
+        let several = only_scope(overviews(&["a", "b"])).unwrap_err();
+        let described = "turns: 12, conversations: 3, from 1970-01-02 to 1970-02-03";
+        let expected =
+            format!("the store holds 2 scopes; choose one with --scope:\n  a  {described}\n  b  {described}");
+        assert_eq!(several.to_string(), expected);
+        let unknown = |known: &[&str]| named_scope("b", scopes(known)).unwrap_err();
+        for (error, said) in
+            [(unknown(&["a"]), "it has: a"), (unknown(&[]), "it has: no memories yet"), (several, described)]
+        {
             assert_eq!(error.exit_status().code(), 64);
             assert!(error.to_string().ends_with(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_table_names_each_turn_by_its_whole_id_and_says_what_its_place_is_by() {
+        let id = "0123456789abcdef0123456789abcdef";
+        let turns =
+            [json!({"turn": id, "score": 0.5, "words": 2, "role": "user", "text": "The heron stands in the pond."})];
+        for (ids, width) in [(IdPlace::Column, 120), (IdPlace::BelowText, 80)] {
+            let mut table = table(&turns, ids);
+            table.set_width(width);
+            let shown = table.to_string();
+            assert!(shown.contains(id) && shown.contains("2.") && shown.contains("heron"), "{shown}");
+            table.set_width(300);
+            assert!(table.to_string().contains("place by words"), "{table}");
         }
     }
 

@@ -45,8 +45,14 @@ impl<'a> Document<'a> {
         match DeTable::parse(text) {
             Ok(table) => Ok(Self { text, file, table, flags: Vec::new() }),
             Err(error) => {
-                let offset = error.span().map_or(0, |span| span.start);
-                Err(ConfigError::Syntax { place: line(text, file, offset), message: one_line(error.message()) })
+                let span = error.span().unwrap_or(0..0);
+                let place = line(text, file, span.start);
+                let name = if error.message() == DUPLICATE { name_at(text, span) } else { None };
+                let message = match name {
+                    Some(name) => format!("{DUPLICATE} `{name}`; expected it once"),
+                    None => one_line(error.message()),
+                };
+                Err(ConfigError::Syntax { place, message })
             }
         }
     }
@@ -201,6 +207,35 @@ fn line(text: &str, file: Option<&Path>, offset: usize) -> Place {
     let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
     Place::Line { file: file.map(Path::to_path_buf), line }
+}
+
+/// What the parser says of a key that is there twice.
+const DUPLICATE: &str = "duplicate key";
+
+/// The path of the key that is written at `span` in a text that is no whole document; `None` where it may be a secret.
+fn name_at(text: &str, span: Range<usize>) -> Option<String> {
+    let before = text.get(..span.end)?;
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    let written = before.get(start..)?.trim();
+    let header = written.trim_start_matches('[').trim_start();
+    if header.len() < written.len() && is_name(header) {
+        return Some(header.to_owned());
+    }
+    // Within braces a key stands behind other ones.
+    let name = if is_name(written) { written } else { text.get(span)?.trim_matches(['"', '\'']) };
+    let section = before.get(..start)?.lines().rev().find_map(|line| {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        let name = line.strip_prefix('[')?.strip_suffix(']')?.trim_matches(['[', ']', ' ']);
+        is_name(name).then_some(name)
+    });
+    let path = section.map_or_else(|| name.to_owned(), |section| format!("{section}.{name}"));
+    is_name(name).then_some(path)
+}
+
+/// Whether a text is a key, or several with dots between them, without quotes; nothing that looks like a secret.
+fn is_name(text: &str) -> bool {
+    let belongs = |sign: char| sign.is_ascii_alphanumeric() || "_-.".contains(sign);
+    !text.is_empty() && text.chars().all(belongs) && !looks_like_secret(text)
 }
 
 /// The known name that is nearest to `name`, when it is near enough to be meant.

@@ -100,6 +100,22 @@ fn a_text_that_is_not_toml_names_the_line_and_never_shows_it() {
 }
 
 #[test]
+fn a_key_that_is_there_twice_is_named_with_its_section() {
+    for (text, line, name) in [
+        ("[server]\nlisten = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\"\n", 3, "server.listen"),
+        ("[server] # here\n\n\"listen\" = \"127.0.0.1:1\"\n\"listen\" = \"127.0.0.1:2\"\n", 4, "server.listen"),
+        ("[log]\nfilter = \"info\"\n[server]\nlisten = \"127.0.0.1:1\"\n[log]\n", 5, "log"),
+        ("server.listen = \"127.0.0.1:1\"\nserver.listen = \"127.0.0.1:2\"\n", 2, "server.listen"),
+    ] {
+        let error = refusal(text);
+        let expected = format!("line {line}: not valid TOML: duplicate key `{name}`; expected it once");
+        assert_eq!(error, expected, "{text}");
+    }
+    let error = refusal("[server]\nsk-live-123456 = 1\nsk-live-123456 = 2\n");
+    assert!(error.contains("line 3") && !error.contains("sk-live"), "{error}");
+}
+
+#[test]
 fn a_secret_in_the_file_is_refused_and_never_shown() {
     let texts = [
         "[upstream]\napi_key = \"hidden-word\"",

@@ -78,6 +78,14 @@ pub enum ProxyError {
         /// Its id.
         id: String,
     },
+    /// The store holds nothing of the scope that was named.
+    #[error(
+        "scope = {value}; expected a scope that the store holds, as GET /mainpoint/v1/scopes lists them. Only an import makes a new one."
+    )]
+    UnknownScope {
+        /// Its name as it came.
+        value: String,
+    },
     /// The caller may not do this.
     #[error("{message}")]
     Forbidden {
@@ -289,6 +297,7 @@ impl ProxyError {
             Self::NotInMemory { what: Held::Conversation, .. } => {
                 (StatusCode::NOT_FOUND, "invalid_request_error", "conversation_not_found")
             }
+            Self::UnknownScope { .. } => (StatusCode::NOT_FOUND, "invalid_request_error", "scope_not_found"),
             Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "invalid_request_error", "forbidden"),
             Self::InvalidParameter { .. } => (StatusCode::BAD_REQUEST, "invalid_request_error", "invalid_parameter"),
             Self::InvalidLine { .. } => (StatusCode::BAD_REQUEST, "invalid_request_error", "invalid_line"),
@@ -325,6 +334,7 @@ impl ProxyError {
         match self {
             Self::InvalidRequest { param, .. } | Self::Forbidden { param, .. } => *param,
             Self::InvalidParameter { name, .. } => Some(name),
+            Self::UnknownScope { .. } => Some("scope"),
             Self::InvalidLine { key, .. } => *key,
             Self::SeveralUsers { header } | Self::SeveralProjects { header } => Some(header),
             Self::ModelNotFound { .. } => Some("model"),

@@ -26,7 +26,7 @@ use mainpoint_store::{Scope, Store, StoreStatus, Trouble};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-pub(crate) use archive::{Archive, ArchivedTurn, ConversationCursor, Forget, LineError, Restorer, TurnCursor, Window};
+pub(crate) use archive::{Archive, ArchivedTurn, ConversationCursor, Forget, LineError, Restorer, TurnCursor, Window, ListedScope};
 pub(crate) use facade::{MOST_POINTS, PromptMemory};
 pub use ingest::capitalised;
 pub(crate) use ingest::{Acknowledgement, Imported, Importer, IncomingTurns, MovedTurns, Restored};
@@ -187,12 +187,32 @@ impl Memory {
         divided.await?
     }
 
-    /// Every scope that has a turn, in order.
+    /// Every scope that has a turn, in order, with how much there is of it.
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) async fn scopes(&self) -> Result<Vec<Scope>, MemoryError> {
-        Ok(self.store.scopes().await?)
+    pub(crate) async fn scopes(&self) -> Result<Vec<ListedScope>, MemoryError> {
+        Ok(self.store.scope_overviews().await?.into_iter().map(ListedScope::from).collect())
+    }
+
+    /// Whether a scope has a turn.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn holds(&self, scope: &Scope) -> Result<bool, MemoryError> {
+        Ok(self.store.counts(scope).await?.turns > 0)
+    }
+
+    /// Whether a scope, or any part of it, has a turn.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn holds_any_of(&self, whole: &Scope) -> Result<bool, MemoryError> {
+        let is_of_it = |scope: &Scope| {
+            let rest = scope.as_str().strip_prefix(whole.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        Ok(self.holds(whole).await? || self.store.scopes().await?.iter().any(is_of_it))
     }
 
     /// Lets the reader finish what it is at, for at most `timeout`, and closes the store. What is left is in the journal and

@@ -9,6 +9,7 @@ pub(crate) mod loading;
 pub(crate) mod lookup;
 pub(crate) mod neighbours;
 pub(crate) mod outline;
+pub(crate) mod overview;
 pub(crate) mod points;
 pub(crate) mod ranking;
 pub(crate) mod selection;

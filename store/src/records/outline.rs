@@ -50,6 +50,21 @@ pub struct ScopeCounts {
     pub waiting: usize,
 }
 
+/// What there is of a scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopeOverview {
+    /// The scope.
+    pub scope: Scope,
+    /// Its turns, read or not.
+    pub turns: usize,
+    /// Its conversations and branches.
+    pub conversations: usize,
+    /// When the first of its turns was first seen.
+    pub first_time: DateTime<Utc>,
+    /// When the last of them was said.
+    pub last_time: DateTime<Utc>,
+}
+
 impl Outline {
     /// Turns at their places, where each is allowed once, and behind them turns without any, at the place that they came with.
     pub(crate) fn new(

@@ -11,10 +11,10 @@ use super::Store;
 use crate::error::StoreError;
 use crate::query::ranking::Ranking;
 use crate::query::snapshot::{self, Snapshot};
-use crate::query::{clusters, conversation_match, loading, lookup, neighbours, outline, points};
+use crate::query::{clusters, conversation_match, loading, lookup, neighbours, outline, overview, points};
 use crate::records::{
     Clusters, ConversationMatch, ConversationView, Hit, LedgerEntry, LedgerKey, Outline, Point, Scope, ScopeCounts,
-    SearchQuery, SearchResult, Turn, TurnId, TurnKind, WaitingTurn, Within,
+    ScopeOverview, SearchQuery, SearchResult, Turn, TurnId, TurnKind, WaitingTurn, Within,
 };
 
 impl Store {
@@ -215,5 +215,14 @@ impl Store {
     pub async fn scopes(&self) -> Result<Vec<Scope>, StoreError> {
         self.shared.ensure_open()?;
         lookup::scopes(&self.shared).await
+    }
+
+    /// What there is of every scope that has a turn, in order. Looks at every turn of the store.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    pub async fn scope_overviews(&self) -> Result<Vec<ScopeOverview>, StoreError> {
+        self.shared.ensure_open()?;
+        overview::find(&self.shared).await
     }
 }

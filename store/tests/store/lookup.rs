@@ -97,6 +97,29 @@ async fn scopes_are_listed_from_the_journal_and_from_lancedb() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_overview_of_every_scope_agrees_with_what_each_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    assert_eq!(store.scope_overviews().await.unwrap(), []);
+    read(&store, &scope("stored"), 0, &[("a", VECTOR), ("b", VECTOR)]).await;
+    store.flush().await.unwrap();
+    read(&store, &scope("stored"), 2, &[("c", VECTOR)]).await;
+    store.accept(vec![turn(&scope("accepted"), 0, "d")]).await.unwrap();
+    let found = store.scope_overviews().await.unwrap();
+    let told: Vec<(&str, usize)> = found.iter().map(|found| (found.scope.as_str(), found.turns)).collect();
+    assert_eq!(told, [("accepted", 1), ("stored", 3)]);
+    for overview in &found {
+        let outline = store.outline(&overview.scope).await.unwrap();
+        assert_eq!(overview.conversations, outline.len(), "{overview:?}");
+        let turns: Vec<_> = outline.turns().into_iter().collect();
+        let times = store.turns(&overview.scope, &turns).await.unwrap().into_iter().map(|turn| turn.time);
+        let times: Vec<_> = times.collect();
+        assert_eq!(Some(&overview.first_time), times.iter().min(), "{overview:?}");
+        assert_eq!(Some(&overview.last_time), times.iter().max(), "{overview:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn neighbours_are_the_turns_around_oldest_first_wherever_they_are() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));

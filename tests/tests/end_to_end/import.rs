@@ -233,6 +233,21 @@ fn a_history_of_instructions_alone_is_said_to_hold_nothing_to_remember() {
 }
 
 #[test]
+fn a_line_without_text_is_skipped_said_and_no_conversation() {
+    models::require();
+    let home = configured();
+    let file = home.path().join("history.jsonl");
+    let good = r#"{"messages":[{"role":"user","content":"The heron stands in the pond."},{"role":"assistant"}]}"#;
+    fs::write(&file, format!("{good}\n{}\n", r#"{"messages":[{"role":"user"}]}"#)).expect("a file");
+    let done = import(&home, &file, &["--json"]).successful();
+    for said in ["line 1: passed over, without \"content\": messages[1]", "line 2: skipped: no message has text"] {
+        assert!(done.stderr.contains(&format!("history.jsonl: {said}")), "{}", done.stderr);
+    }
+    let told: Value = serde_json::from_str(&done.stdout).expect("JSON");
+    assert_eq!((&told["conversations"], &told["turns"]), (&json!(1), &json!(1)), "{told}");
+}
+
+#[test]
 fn a_history_of_which_nothing_can_be_used_is_refused_with_few_words_and_makes_nothing() {
     let home = configured();
     let file = home.path().join("history.jsonl");

@@ -53,6 +53,7 @@ mod refused_requests;
 mod relaying;
 mod responses_api;
 mod said_again;
+mod scopes;
 mod secrets;
 mod shared;
 mod spellings;

@@ -206,7 +206,7 @@ async fn another_key_sees_nothing_and_the_admin_names_whose_memory_is_meant() {
     assert_eq!(other.refused(4), "scope = \"k-a\"; expected no argument but question, limit.");
 
     let scopes = proxy.get_as(ADMIN, "/mainpoint/v1/scopes").await.json();
-    let scope = scopes["data"][0].as_str().expect("a scope");
+    let scope = scopes["data"][0]["id"].as_str().expect("a scope");
     let mut asked = question();
     asked["scope"] = json!(scope);
     let calls = [("search", asked), ("search", question()), ("list_conversations", json!({"scope": "no such name"}))];

@@ -174,7 +174,7 @@ async fn a_caller_lists_reads_and_searches_what_it_said_and_nobody_else_does() {
     assert!(turn["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{turn}");
     let stats = get(&proxy, TENANT, "/stats").await;
     conforms(&document, "Stats", &stats);
-    assert_eq!((&stats["turns"], &stats["conversations"], &stats["turns_waiting"]), (&json!(2), &json!(1), &json!(0)));
+    assert_eq!(stats, json!({"turns": 2, "conversations": 1, "turns_waiting": 0}), "nothing of what others have");
 
     // Another key has nothing of it, not even by name.
     assert_eq!(get(&proxy, OTHER, "/conversations").await["data"], json!([]));
@@ -189,7 +189,15 @@ async fn a_caller_lists_reads_and_searches_what_it_said_and_nobody_else_does() {
     // The admin reaches it by the scope's name.
     let scopes = get(&proxy, ADMIN, "/scopes").await;
     conforms(&document, "ScopeList", &scopes);
-    let scope = scopes["data"][0].as_str().expect("a scope");
+    let (listed, conversation) = (&scopes["data"][0], &conversations["data"][0]);
+    for key in ["turns", "first_time", "last_time"] {
+        assert_eq!(listed[key], conversation[key], "{key}: {scopes}");
+    }
+    assert_eq!(listed["conversations"], 1, "{scopes}");
+    let scope = listed["id"].as_str().expect("a scope");
+    let stats = get(&proxy, ADMIN, &format!("/stats?scope={scope}")).await;
+    conforms(&document, "Stats", &stats);
+    assert!(stats["bytes_on_disk"].as_u64().is_some_and(|bytes| bytes > 0), "{stats}");
     assert_eq!(get(&proxy, ADMIN, &format!("/conversations?scope={scope}")).await, conversations);
     let unnamed = call(&proxy, ADMIN, Method::GET, "/conversations", "").await;
     assert_eq!((unnamed.status.as_u16(), &unnamed.error()["param"]), (400, &json!("scope")));

@@ -26,7 +26,8 @@ pub(crate) async fn run(home: &Arc<Home>, words: &[&str]) -> Finished {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_memory_is_listed_exported_counted_and_forgotten_through_a_proxy_and_without_one() {
     let upstream = ScriptedUpstream::start().await;
-    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let builder = StartedProxy::builder().upstream(&upstream.base_url());
+    let proxy = builder.setting("server", "listen = \"127.0.0.1:9191\"").start().await;
     let mut told = Conversation::new();
     for said in ["The heron stands in the pond.", "The key lies under the mat.", "The train leaves at 7:15."] {
         told.user(said);
@@ -55,12 +56,12 @@ async fn a_memory_is_listed_exported_counted_and_forgotten_through_a_proxy_and_w
     let forgotten = run(&home, &words).await.successful().stdout;
     assert!(forgotten.starts_with("turns deleted: 1 "), "{forgotten}");
     let stats = run(&home, &with(&["stats"])).await.successful().stdout;
-    assert!(stats.contains("turns: 5\n") && stats.contains("bytes on disk: "), "{stats}");
+    assert!(stats.contains("turns: 5\n") && !stats.contains("bytes on disk"), "{stats}");
 
     // The store itself is the proxy's as long as that runs.
     let in_use = run(&home, &["stats"]).await;
     assert_eq!(in_use.code, 69, "{}", in_use.said());
-    assert!(in_use.stderr.contains("--url http://127.0.0.1:8787"), "{}", in_use.stderr);
+    assert!(in_use.stderr.contains("--url http://127.0.0.1:9191, or stop it"), "{}", in_use.stderr);
     let wrong = run(&home, &["stats", "--url", "http://127.0.0.1:1"]).await;
     assert_eq!(wrong.code, 69, "{}", wrong.said());
     let foreign = run(&home, &["forget", "--everything", "--url", &url, "--scope", "k-a"]).await;
@@ -71,6 +72,7 @@ async fn a_memory_is_listed_exported_counted_and_forgotten_through_a_proxy_and_w
     let stats = run(&home, &["stats", "--json"]).await.successful();
     let stats: Value = serde_json::from_str(&stats.stdout).expect("JSON");
     assert_eq!((&stats["turns"], &stats["conversations"]), (&json!(5), &json!(1)), "{stats}");
+    assert!(stats["bytes_on_disk"].as_u64().is_some_and(|bytes| bytes > 0), "{stats}");
     let kept = run(&home, &["export", "--key-env", KEY_VARIABLE]).await.successful().stdout;
     assert!(kept.lines().count() == 5 && !kept.contains("\"The key lies under the mat.\""), "{kept}");
     let forgotten = run(&home, &["forget", "--conversation", &conversation]).await.successful().stdout;
@@ -91,11 +93,13 @@ async fn a_history_is_imported_into_a_running_proxy_and_found_there_by_who_broug
     ]});
     let of_nobody = json!({"messages": [{"role": "user", "content": "The train leaves at 7:15."}]});
     let history = home.path().join("history.jsonl");
-    fs::write(&history, format!("{of_ann}\n{of_nobody}\n")).expect("a file");
+    let of_no_words = json!({"messages": [{"role": "user"}]});
+    fs::write(&history, format!("{of_ann}\n{of_nobody}\n{of_no_words}\n")).expect("a file");
     let file = history.display().to_string();
     let remote = ["--url", url.as_str(), "--api-key-env", KEY_VARIABLE];
     for (taken, known) in [(3, 0), (0, 3)] {
         let imported = run(&home, &[&["import", &file, "--json"][..], &remote].concat()).await.successful();
+        assert!(imported.stderr.contains("history.jsonl: line 3: skipped: no message has text"), "{}", imported.stderr);
         let imported: Value = serde_json::from_str(&imported.stdout).expect("JSON");
         assert_eq!(imported, json!({"conversations": 2, "turns_taken": taken, "turns_known": known}));
         proxy.everything_searchable().await;
@@ -111,6 +115,11 @@ async fn a_history_is_imported_into_a_running_proxy_and_found_there_by_who_broug
     let words = [&["search", "Where is grandmother's recipe box?"][..], &remote, &ann].concat();
     let shown = run(&home, &words).await.successful().stdout;
     assert!(shown.contains("31 marbles") && shown.contains("MaxSim") && shown.contains("the proxy recalls"), "{shown}");
+    assert!(shown.contains("place by words") && shown.lines().all(|line| !line.ends_with(' ')), "{shown}");
+    let words = [&["search", "Where is grandmother's recipe box?", "--json"][..], &remote, &ann].concat();
+    let answer: Value = serde_json::from_str(&run(&home, &words).await.successful().stdout).expect("JSON");
+    let id = answer["results"][0]["turn"].as_str().expect("an id");
+    assert!(shown.contains(id), "{id} is missing: {shown}");
     let lacking = run(&home, &["search", "Where?", "--url", &url, "--api-key-env", "MAINPOINT_TEST_UNSET"]).await;
     assert_eq!(lacking.code, 64, "{}", lacking.said());
     assert!(lacking.stderr.contains("MAINPOINT_TEST_UNSET"), "{}", lacking.stderr);
@@ -172,7 +181,7 @@ async fn the_admin_reaches_the_part_of_a_scope_that_is_named_and_no_other() {
     proxy.chat(told.body()).await;
     proxy.everything_read().await;
     let scopes = memory_api::get(&proxy, ADMIN, "/scopes").await;
-    let scope = scopes["data"][0].as_str().expect("a scope").to_owned();
+    let scope = scopes["data"][0]["id"].as_str().expect("a scope").to_owned();
     let admin = ["--url", url.as_str(), "--scope", &scope, "--admin-token-env", ADMIN_VARIABLE];
     let asked = async |words: &[&str], part: &[&str]| run(&home, &[words, &admin, part].concat()).await;
 
@@ -216,4 +225,25 @@ async fn where_there_is_no_store_none_is_made() {
         assert_eq!(refused.code, 66, "{words:?}: {}", refused.said());
     }
     assert!(!home.data().exists(), "nothing was made");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_holds_nothing_yet_is_no_error_of_the_command_line() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    let home = proxy.home();
+    proxy.stop().await;
+    for key in [&[][..], &["--key-env", KEY_VARIABLE]] {
+        let stats = run(&home, &[&["stats", "--json"], key].concat()).await.successful().stdout;
+        let stats: Value = serde_json::from_str(&stats).expect("JSON");
+        let counts = ["turns", "conversations", "turns_waiting"].map(|count| &stats[count]);
+        assert_eq!(counts, [&json!(0); 3], "{key:?}: {stats}");
+        let listed = run(&home, &[&["list", "--json"], key].concat()).await.successful().stdout;
+        let listed: Value = serde_json::from_str(&listed).expect("JSON");
+        assert_eq!(listed, json!({"object": "list", "data": [], "has_more": false, "next": null}), "{key:?}");
+        assert_eq!(run(&home, &[&["export"], key].concat()).await.successful().stdout, "", "{key:?}");
+    }
+    let id = "0".repeat(32);
+    let unknown = run(&home, &["list", "--conversation", &id]).await;
+    assert_eq!(unknown.code, 64, "{}", unknown.said());
 }

@@ -55,7 +55,7 @@ impl History {
         let (mut conversations, mut passed_over) = (0_usize, PassedOver::default());
         for line in self.lines()? {
             let Numbered { number, line } = line?;
-            passed_over.add(number, line.name.as_deref(), &line.listed);
+            passed_over.add(number, &line);
             conversations += 1;
         }
         if conversations == 0 {

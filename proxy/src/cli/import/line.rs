@@ -6,6 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::cli::messages::{ListedMessage, listed, value};
+use crate::openai::request::Message;
 use crate::openai::request::scan::{Picked, decoded, slice};
 use crate::openai::request::{ChatRequest, Surface};
 
@@ -29,6 +30,10 @@ pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// The fields of a line that are looked at here.
 const FIELDS: [&str; 4] = ["messages", "conversation", "user", "created_at"];
 const MESSAGES: &str = "a list of at least one message, each with \"role\" and \"content\"";
+const WITHOUT_TEXT: &str =
+    "skipped: no message has text to remember; expected \"content\" with text in one that is no system message";
+/// So many messages without content are named for each line.
+const MOST_NAMED: usize = 5;
 /// Characters of a wrong value that an error shows.
 const SHOWN: usize = 60;
 
@@ -78,12 +83,38 @@ impl Line {
         Ok(Self { request, listed, name, begun, written })
     }
 
+    /// The messages that become turns, with their places in the request.
+    pub(super) fn spoken(&self) -> impl Iterator<Item = (usize, &Message)> {
+        let messages = self.request.messages.iter().enumerate();
+        messages.filter(|(_, message)| !message.is_instruction() && message.has_text())
+    }
+
+    /// What is missing, in words: every text, or the content of some messages.
+    pub(super) fn missing(&self) -> Option<String> {
+        if self.spoken().next().is_none() {
+            return Some(WITHOUT_TEXT.to_owned());
+        }
+        let empty = self.listed.iter().enumerate().filter(|(_, message)| message.oddity.is_none());
+        let empty = empty.filter(|(_, message)| self.request.messages.get(message.parsed).is_some_and(is_empty));
+        let mut named: Vec<String> = empty.map(|(index, _)| format!("messages[{index}]")).collect();
+        let more = named.len().saturating_sub(MOST_NAMED);
+        named.truncate(MOST_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        (!named.is_empty()).then(|| format!("passed over, without \"content\": {}{more}", named.join(", ")))
+    }
+
     /// When the message `index` of the request was written: what it says itself, else the last message before it that says so,
     /// else the conversation.
     pub(super) fn time_of(&self, index: usize) -> Option<DateTime<Utc>> {
         let said = self.written.iter().take(index + 1).rev().copied().flatten().next();
         said.or(self.begun)
     }
+}
+
+/// Whether a message has nothing at all: no text, no attachment, no call and no answer to one.
+fn is_empty(message: &Message) -> bool {
+    let is_bare = message.attachments == 0 && message.calls.is_empty() && message.answers.is_empty();
+    is_bare && !message.is_instruction() && !message.has_text()
 }
 
 fn text<const N: usize>(body: &[u8], fields: &Picked<N>, key: &str) -> Result<Option<String>, String> {
@@ -163,6 +194,22 @@ mod tests {
             assert_eq!(line.time_of(last).unwrap().to_rfc3339(), "2026-05-09T00:00:00+00:00");
             assert_eq!(line.time_of(last - 1), None);
         }
+    }
+
+    #[test]
+    fn a_line_without_text_is_skipped_and_a_message_without_content_named() {
+        let missing = |messages: &str| parse(&format!(r#"{{"messages":[{messages}]}}"#)).unwrap().missing();
+        let system = r#"{"role":"system","content":"Be brief."}"#;
+        let said = r#"{"role":"user","content":"Hello"}"#;
+        let call = r#"{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]}"#;
+        for textless in [r#"{"role":"user"}"#, r#"{"role":"user","content":" "}"#, system] {
+            assert_eq!(missing(textless).as_deref(), Some(WITHOUT_TEXT), "{textless}");
+        }
+        assert_eq!(missing(&format!("{system},{said},{call}")), None);
+        let named = missing(&format!(r#"{said},{{"role":"assistant"}},{said}"#)).unwrap();
+        assert_eq!(named, "passed over, without \"content\": messages[1]");
+        let many = [r#"{"role":"user"}"#; 9].join(",");
+        assert!(missing(&format!("{said},{many}")).unwrap().ends_with("messages[5] and 4 more"));
     }
 
     #[test]

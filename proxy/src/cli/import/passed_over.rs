@@ -2,7 +2,7 @@
 //!
 //! It must not know where it is shown.
 
-use super::line::of_conversation;
+use super::line::{Line, of_conversation};
 use crate::cli::messages::{ListedMessage, passed_over};
 
 /// The lines so far and what was passed over in them.
@@ -19,14 +19,22 @@ pub(super) struct PassedOver {
 }
 
 impl PassedOver {
-    /// Looks at the messages of a line, which may give its conversation a name.
-    pub(super) fn add(&mut self, line: usize, name: Option<&str>, listed: &[ListedMessage]) {
+    /// Looks at a line of this number, counted from 1.
+    pub(super) fn add(&mut self, number: usize, line: &Line) {
+        self.note(number, line.name.as_deref(), &line.listed, line.missing());
+    }
+
+    /// Notes the messages of a line, which may give its conversation a name, and what is missing.
+    fn note(&mut self, line: usize, name: Option<&str>, listed: &[ListedMessage], missing: Option<String>) {
         self.messages += listed.len();
         self.odd += listed.iter().filter(|message| message.oddity.is_some()).count();
-        let Some(text) = passed_over(listed) else { return };
+        let said: Vec<String> = passed_over(listed).into_iter().chain(missing).collect();
+        if said.is_empty() {
+            return;
+        }
         self.lines += 1;
         if self.lines <= MOST_LINES {
-            self.named.push(format!("line {line}: {text}{}", of_conversation(name)));
+            self.named.push(format!("line {line}: {}{}", said.join("; "), of_conversation(name)));
         }
     }
 
@@ -38,7 +46,7 @@ impl PassedOver {
     /// What is said: a note for each of the first lines, then how many more there are.
     pub(super) fn notes(&self) -> Vec<String> {
         let more = self.lines.saturating_sub(MOST_LINES);
-        let rest = (more > 0).then(|| format!("lines with passed-over messages that are not named: {more}"));
+        let rest = (more > 0).then(|| format!("lines of which something is passed over that are not named: {more}"));
         self.named.iter().cloned().chain(rest).collect()
     }
 }
@@ -58,17 +66,17 @@ mod tests {
     #[test]
     fn the_first_lines_are_named_and_the_others_counted() {
         let mut passed = PassedOver::default();
-        passed.add(1, None, &[message(None)]);
+        passed.note(1, None, &[message(None)], None);
         assert!(passed.notes().is_empty());
         for line in 2..=MOST_LINES {
-            passed.add(line, None, &[message(None), message(Some(Oddity::UnknownRole))]);
+            passed.note(line, None, &[message(None), message(Some(Oddity::UnknownRole))], None);
         }
-        passed.add(MOST_LINES + 1, Some("trip"), &[message(Some(Oddity::UnknownRole))]);
+        passed.note(MOST_LINES + 1, Some("trip"), &[message(Some(Oddity::UnknownRole))], None);
         let notes = passed.notes();
         assert_eq!(notes.len(), MOST_LINES, "all that there are");
         assert!(notes[MOST_LINES - 1].ends_with("messages[0] (unknown-role) (conversation \"trip\")"), "{notes:?}");
         for line in MOST_LINES + 2..1000 {
-            passed.add(line, None, &[message(Some(Oddity::UnknownRole))]);
+            passed.note(line, None, &[message(Some(Oddity::UnknownRole))], None);
         }
         let notes = passed.notes();
         assert_eq!(notes.len(), MOST_LINES + 1);
@@ -80,9 +88,10 @@ mod tests {
     #[test]
     fn nothing_is_left_where_every_message_of_every_line_is_passed_over() {
         let mut passed = PassedOver::default();
-        passed.add(1, None, &[message(Some(Oddity::UnknownRole)), message(Some(Oddity::UnknownRole))]);
+        passed.note(1, None, &[message(Some(Oddity::UnknownRole)), message(Some(Oddity::UnknownRole))], None);
         assert!(passed.is_everything());
-        passed.add(2, None, &[message(None)]);
+        passed.note(2, Some("trip"), &[message(None)], Some("skipped".to_owned()));
+        assert_eq!(passed.notes().last().map(String::as_str), Some("line 2: skipped (conversation \"trip\")"));
         assert!(!passed.is_everything());
     }
 }

@@ -70,10 +70,8 @@ impl Sent {
 /// The turns of a conversation as an export has them. Its name is made of its words, so that it has the same one each time.
 fn lines_of(line: &Line) -> String {
     let name = blake3::hash(&line.request.body).to_hex();
-    let messages = line.request.messages.iter().enumerate();
-    let spoken = messages.filter(|(_, message)| !message.is_instruction() && message.has_text());
     let mut lines = String::new();
-    for (position, (index, message)) in spoken.enumerate() {
+    for (position, (index, message)) in line.spoken().enumerate() {
         let turn: Value = json!({
             "conversation": name.as_str(),
             "position": position,

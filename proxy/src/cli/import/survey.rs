@@ -17,7 +17,7 @@ use crate::memory::IncomingTurns;
 /// What is to be done.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
-    /// Conversations in the file.
+    /// Conversations in the file that have turns.
     pub(super) conversations: usize,
     /// Messages that are passed over, as in a request.
     pub(super) passed_over: usize,
@@ -74,7 +74,7 @@ impl Import<'_> {
                     survey.tokens += u64::from(turn.tokens);
                 }
             }
-            survey.conversations += 1;
+            survey.conversations += usize::from(!turns.is_empty());
             survey.scopes.insert(scope.clone());
         }
         Ok(survey)

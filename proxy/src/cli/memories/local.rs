@@ -10,7 +10,7 @@ use mainpoint_store::{ConversationId, Scope, Store, StoreError};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::MemoryArguments;
+use super::{MemoryArguments, place};
 use super::place::Purpose;
 use crate::cli::CliError;
 use crate::cli::import::Owner;
@@ -65,13 +65,14 @@ impl LocalMemory {
         };
         let store = match opened {
             Err(StartError::Store { source: StoreError::InUse { path } }) => {
-                return Err(CliError::StoreInUse { directory: path });
+                let address = place::listening(config.server.listen).ok();
+                return Err(CliError::StoreInUse { directory: path, address });
             }
             opened => opened?,
         };
         let found = async {
             let Some(caller) = caller else {
-                return choose_scope(arguments.scope.as_deref(), store.scopes().await?);
+                return choose_scope(arguments.scope.as_deref(), &store).await;
             };
             let preparation = app::preparation(config, &engine, &store).await?;
             let owner = Owner::new(&preparation, caller, arguments.scope.as_deref(), division);
@@ -191,7 +192,7 @@ impl LocalMemory {
 
     /// Counts, as the API answers.
     pub(super) async fn stats(self) -> Result<Value, CliError> {
-        let stats = Archive::new(&self.store, &self.scope).stats().await?;
+        let stats = Archive::new(&self.store, &self.scope).stats_with_store().await?;
         let stats = serde_json::to_value(stats).map_err(|error| CliError::Output { source: error.into() });
         self.ended(stats).await
     }

@@ -147,7 +147,10 @@ fn address(text: &str) -> Result<ProxyAddress, String> {
 }
 
 /// Where a proxy is asked that listens at an address of this machine.
-fn listening(listen: SocketAddr) -> Result<Url, String> {
+///
+/// # Errors
+/// In words, for port 0, which says nothing of where that is.
+pub(super) fn listening(listen: SocketAddr) -> Result<Url, String> {
     let refused = || format!("--url: server.listen is {listen}, which does not say where the proxy is; {ALLOWED}");
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::Table;
 use serde_json::Value;
 
 use super::{Memory, MemoryArguments, shown};
 use crate::cli::CliError;
 use crate::memory::TopicsWanted;
+use crate::terminal;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct TopicsArguments {
@@ -40,7 +41,7 @@ pub(in crate::cli) async fn topics(arguments: TopicsArguments) -> Result<(), Cli
         writeln!(output, "{found:#}")?;
         return Ok(());
     }
-    writeln!(output, "{}", table(&found))?;
+    writeln!(output, "{}", terminal::lines(&table(&found)))?;
     if found["main_points_looked_at"] != found["main_points"] {
         writeln!(output, "{} of {} main points were looked at.", found["main_points_looked_at"], found["main_points"])?;
     }
@@ -48,9 +49,7 @@ pub(in crate::cli) async fn topics(arguments: TopicsArguments) -> Result<(), Cli
 }
 
 fn table(found: &Value) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["topic", "turns", "from", "to", "over time", "most typical"]);
+    let mut table = terminal::table(&["topic", "turns", "from", "to", "over time", "most typical"]);
     let topics = || found["data"].as_array().into_iter().flatten();
     let dates: BTreeSet<&str> = topics().flat_map(counts).map(|(from, _)| from).collect();
     let dates: Vec<&str> = dates.into_iter().collect();

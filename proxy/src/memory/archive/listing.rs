@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use mainpoint_store::{ConversationId, Outline, Point, Turn, TurnId, TurnPlace};
+use mainpoint_store::{ConversationId, Outline, Point, Scope, ScopeOverview, Turn, TurnId, TurnPlace};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::memory::one_line;
@@ -110,6 +110,28 @@ impl ListedConversation {
             first_words: one_line(&first.text, FIRST_WORDS),
             branches_from: outline.conversation(id)?.origin.map(ListedPlace::from),
         })
+    }
+}
+
+/// Whose memory there is, and how much of it: enough to be recognised by whoever knows its owner, and nothing of its words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct ListedScope {
+    /// Its name.
+    id: Scope,
+    /// Its conversations and branches.
+    conversations: usize,
+    /// Its turns, read or not.
+    turns: usize,
+    /// When the first of its turns was said.
+    first_time: DateTime<Utc>,
+    /// When the last of them was.
+    last_time: DateTime<Utc>,
+}
+
+impl From<ScopeOverview> for ListedScope {
+    fn from(overview: ScopeOverview) -> Self {
+        let ScopeOverview { scope: id, turns, conversations, first_time, last_time } = overview;
+        Self { id, conversations, turns, first_time, last_time }
     }
 }
 

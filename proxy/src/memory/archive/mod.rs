@@ -18,9 +18,7 @@ use super::topics::{self, Topics, TopicsWanted};
 use crate::error::MemoryError;
 
 pub(crate) use line::{ArchivedTurn, LineError};
-pub(crate) use listing::{
-    ConversationCursor, ListedConversation, ListedTurn, Page, Surroundings, TurnCursor, TurnDetails,
-};
+pub(crate) use listing::{ConversationCursor, ListedConversation, ListedTurn, Page, Surroundings, TurnCursor, TurnDetails, ListedScope};
 pub(crate) use restorer::Restorer;
 
 /// The memory of one scope.
@@ -60,8 +58,9 @@ pub(crate) struct ArchiveStats {
     pub(crate) conversations: usize,
     /// Turns that wait to be read.
     pub(crate) turns_waiting: usize,
-    /// Bytes of the whole store, all callers together.
-    pub(crate) bytes_on_disk: u64,
+    /// Bytes of the whole store, all callers together; only for who looks after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bytes_on_disk: Option<u64>,
 }
 
 impl<'a> Archive<'a> {
@@ -219,8 +218,17 @@ impl<'a> Archive<'a> {
             turns: counts.turns,
             conversations: self.store.outline(self.scope).await?.len(),
             turns_waiting: counts.waiting,
-            bytes_on_disk: self.store.bytes_on_disk().await?,
+            bytes_on_disk: None,
         })
+    }
+
+    /// The same, with what the whole store takes on the disk.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn stats_with_store(&self) -> Result<ArchiveStats, StoreError> {
+        let bytes_on_disk = Some(self.store.bytes_on_disk().await?);
+        Ok(ArchiveStats { bytes_on_disk, ..self.stats().await? })
     }
 }
 

@@ -17,6 +17,9 @@ pub(super) enum Argument {
     /// As what follows the first such byte in the word behind this option or written to it, to a long one with `=`:
     /// `user:password`.
     Pair(&'static str, u8),
+    /// As what stands behind one of these names, up to a comma, in the list behind this option or written to it:
+    /// `user=bob,password=bluebird`.
+    Listed(&'static str, &'static [&'static str]),
 }
 
 /// The first password that is among the arguments from `start` on; nothing at the end of the command if there is
@@ -44,7 +47,7 @@ fn attached<'a>(text: &[u8], word: &Range<usize>, arguments: &'a [Argument]) -> 
         Argument::Attached(option) => rest_behind(word, option).is_some_and(|rest| {
             !rest.is_empty() && !PORTS.contains(&rest) && !LONG_FORMS.iter().any(|form| rest.starts_with(form))
         }),
-        Argument::Pair(option, _) => rest_behind(word, option)
+        Argument::Pair(option, _) | Argument::Listed(option, _) => rest_behind(word, option)
             .is_some_and(|rest| if option.starts_with("--") { rest.starts_with(b"=") } else { !rest.is_empty() }),
         Argument::Separate(_) => false,
     })
@@ -52,7 +55,9 @@ fn attached<'a>(text: &[u8], word: &Range<usize>, arguments: &'a [Argument]) -> 
 
 /// Whether the word behind this one is the argument. Several options of one letter may be one word.
 fn is_separate(word: &[u8], argument: &Argument) -> bool {
-    let (Argument::Separate(option) | Argument::Pair(option, _)) = argument else { return false };
+    let (Argument::Separate(option) | Argument::Pair(option, _) | Argument::Listed(option, _)) = argument else {
+        return false;
+    };
     let option = option.as_bytes();
     let is_cluster = || match (word, option) {
         ([b'-', letters @ .., last], [b'-', letter]) => {
@@ -71,7 +76,7 @@ fn rest_behind<'w>(word: &'w [u8], option: &str) -> Option<&'w [u8]> {
 fn value(text: &[u8], word: Range<usize>, argument: &Argument) -> Option<Range<usize>> {
     let mut start = word.start;
     let bytes = |start: usize| text.get(start..word.end).unwrap_or_default();
-    if let Argument::Attached(option) | Argument::Pair(option, _) = argument
+    if let Argument::Attached(option) | Argument::Pair(option, _) | Argument::Listed(option, _) = argument
         && let Some(rest) = rest_behind(bytes(start), option)
     {
         start = word.end - rest.len() + usize::from(rest.starts_with(b"="));
@@ -87,13 +92,30 @@ fn value(text: &[u8], word: Range<usize>, argument: &Argument) -> Option<Range<u
         }
         start += at + 1;
     }
+    if let Argument::Listed(_, names) = argument {
+        start += behind_name(bytes(start), names)?;
+        quote = b"";
+    }
     if quote.is_empty() {
         quote = opening(bytes(start));
         start += quote.len();
     }
-    let end = |byte: &u8| quote.last().map_or_else(|| !strength::belongs(byte), |quote| byte == quote);
+    let separates = |byte: &u8| matches!(argument, Argument::Listed(..)) && *byte == b',';
+    let end =
+        |byte: &u8| quote.last().map_or_else(|| !strength::belongs(byte), |quote| byte == quote) || separates(byte);
     let length = bytes(start).iter().take(strength::JUDGED).position(end).unwrap_or(bytes(start).len());
     Some(start..start + length.min(strength::JUDGED))
+}
+
+/// Bytes of a list up to what stands behind the first of these names in it.
+fn behind_name(list: &[u8], names: &[&str]) -> Option<usize> {
+    let mut at = 0;
+    list.split(|byte| *byte == b',').find_map(|part| {
+        let start = at;
+        at += part.len() + 1;
+        let name = names.iter().find(|name| part.starts_with(name.as_bytes()))?;
+        Some(start + name.len())
+    })
 }
 
 /// The quote that a word begins with.

@@ -7,6 +7,7 @@ mod checksums;
 mod commands;
 mod compiled;
 mod general;
+mod languages;
 mod masking;
 mod matching;
 mod places;

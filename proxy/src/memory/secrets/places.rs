@@ -4,7 +4,7 @@
 //! Placeholders, terms and what belongs to a sentence are left by the checks, so that each rule says the place alone.
 //! No pattern goes further than so many bytes before the secret. It must not know texts nor how rules are applied.
 
-use super::commands::Argument::{self, Attached, Pair, Separate};
+use super::commands::Argument::{self, Attached, Listed, Pair, Separate};
 use super::rule::Anchor::{Before, Part, Start, Word};
 use super::rule::Check::{Assigned, Codes, Encoded, Paired, Seed, Told, Typed, Words};
 use super::rule::Rule;
@@ -242,6 +242,11 @@ pub(super) const PLACES: &[Rule] = &[
         &[Separate("-w")],
     ),
     command(&["keytool", "jarsigner"], r"(?i:keytool|jarsigner)[ \t]", &[Separate("-storepass"), Separate("-keypass")]),
+    command(
+        &["mount"],
+        r"(?i:mount)(?:[._][a-z0-9]{1,8})?[ \t]",
+        &[Listed("-o", &["password=", "pass=", "passwd="])],
+    ),
     command(&["xfreerdp", "wfreerdp"], r"(?i:xfreerdp|wfreerdp)[ \t]", &[Attached("/p:")]),
     behind(
         Kind::Password,
@@ -303,6 +308,13 @@ pub(super) const PLACES: &[Rule] = &[
         Value,
     )
     .checked(Typed),
+    behind(
+        Kind::Password,
+        Word(&["cifs", "smb3", "smbfs"]),
+        r"(?:cifs|smb3|smbfs)[ \t]{1,8}(?:[^\s,]{1,64},){0,12}pass(?:word|wd)?=",
+        Next(r#"[^\s,"'`]{4,128}"#),
+    )
+    .checked(Typed),
     behind(Kind::Password, Before(1, &["*:*:*:"]), r#"[\s"'`]\*:\*:\*:[^\s:]{1,64}:"#, Value).checked(Told),
     // Headers.
     behind(Kind::BasicAuth, Start(&["basic"]), r"(?i:basic)[ \t]{1,4}", Next("[A-Za-z0-9+/]{8,512}={0,2}"))
@@ -349,6 +361,32 @@ pub(super) const PLACES: &[Rule] = &[
         Value,
     )
     .checked(Told),
+    behind(
+        Kind::Password,
+        Start(&[
+            "user",
+            "username",
+            "login",
+            "account",
+            "email",
+            "e-mail",
+            "id",
+            "benutzer",
+            "benutzername",
+            "utilisateur",
+            "identifiant",
+            "usuario",
+        ]),
+        concat!(
+            r"(?i:user(?:[ _-]?(?:name|id))?|login|account|e-?mail|id|benutzer(?:name)?|utilisateur|identifiant|usuario)",
+            r"(?:[ \t]?[/|&+][ \t]?|\s(?i:and|und|et|y)\s)",
+            "(?i:password|passwd|passwort|pass|pwd|pw|kennwort|mdp|mot de passe|clave|contrase(?u-i:ñ)a)",
+            r"[*]{0,2}(?:\s{0,2}[:=]|(?u:：)|\s(?i:is|are|ist|sind|est|sont|es|son)\s)\s{0,2}[*]{0,2}",
+            r#"["'`]?[^\s/|:"'`]{1,64}["'`]?(?:[ \t]?[/|][ \t]?|:)"#
+        ),
+        Value,
+    )
+    .checked(Paired),
     behind(
         Kind::Password,
         Start(&[

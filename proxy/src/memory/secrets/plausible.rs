@@ -174,7 +174,31 @@ fn is_stand_in(value: &[u8]) -> bool {
         is_name && value.contains(&b'_') && value.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
     let is_usual = has_word(MORE_EXAMPLES, &lower) || USUAL_EXAMPLES.iter().any(|example| example.as_bytes() == lower);
     let is_one = lower.first().is_some_and(|first| lower.iter().all(|byte| byte == first));
-    is_usual || is_one || is_constant || is_name && words(NAMES).any(has) || is_example(value)
+    let is_named = || words(NAMES).any(has) || parts_of(value).any(names_secret);
+    is_usual || is_one || is_constant || is_name && is_named() || is_example(value)
+}
+
+/// The parts of a name, however they are joined: `clientSecret`, `client_secret`, `client-secret`.
+fn parts_of(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = |one: &u8, other: &u8| b"_-".contains(one) || one.is_ascii_lowercase() && other.is_ascii_uppercase();
+    name.chunk_by(move |one, other| !ends(one, other))
+}
+
+/// Whether a part of a name says by itself that a secret is meant, such as `secret`, `mysecret` or `token2`; other words
+/// that begin or end so, such as `secretary`, do not.
+fn names_secret(part: &[u8]) -> bool {
+    let part = part.to_ascii_lowercase();
+    let end = part.iter().rev().take_while(|byte| byte.is_ascii_digit() || b"_-".contains(byte)).count();
+    let part = part.get(..part.len() - end).unwrap_or_default();
+    words(SECRETS).any(|name| {
+        let at = part.windows(name.len()).position(|found| found == name.as_bytes());
+        at.is_some_and(|at| {
+            let before = part.get(..at).unwrap_or_default();
+            let behind = part.get(at + name.len()..).unwrap_or_default();
+            (before.is_empty() || has_word(BEFORE_SECRETS, before))
+                && (behind.is_empty() || has_word(BEHIND_SECRETS, behind))
+        })
+    })
 }
 
 /// Whether a value is a term such as `sha256`, a size such as `12characters` or a version such as `v2beta11`.
@@ -230,7 +254,18 @@ const MORE_EXAMPLES: &str = "\
     motdepasse senha clave test123 test1234 wordpress somewordpress";
 
 /// Parts of names that values are given in code and manuals.
-const NAMES: &str = "passw passphrase secret token test_ _test testcase";
+const NAMES: &str = "passw passphrase test_ _test testcase";
+
+/// What is one by itself or with the words below, but may be a part of other words.
+const SECRETS: &str = "secret token";
+
+/// Words that are written before one of these without anything between them.
+const BEFORE_SECRETS: &str = "\
+    a access admin an api app auth bearer client db jwt le my our refresh root session shared some super the top \
+    user very webhook";
+
+/// Words that are written behind one of these so.
+const BEHIND_SECRETS: &str = "here id key keys name pass pw pwd s string text token value";
 
 /// Beginnings of terms that are written as passwords are.
 const TERMS: &str = "\

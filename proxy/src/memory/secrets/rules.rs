@@ -3,11 +3,12 @@
 //! Where two rules find the same bytes the first one names the kind.
 
 use super::general::GENERAL;
+use super::languages::LANGUAGES;
 use super::places::PLACES;
 use super::rule::Rule;
 use super::services::SERVICES;
 
 /// All rules, special ones before general ones.
 pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
-    SERVICES.iter().chain(GENERAL).chain(PLACES)
+    SERVICES.iter().chain(GENERAL).chain(PLACES).chain(LANGUAGES)
 }

@@ -87,6 +87,21 @@ impl<'a> Access<'a> {
         preparation.keys.of_part(&whole, part).map_err(|_| invalid(shown(name)))
     }
 
+    /// Makes sure that the store holds the scope that was named, or, where the headers name a part of it, anything of the whole.
+    ///
+    /// # Errors
+    /// [`ProxyError::UnknownScope`], and when the store fails.
+    pub(super) async fn ensure_held(&self, named: &str, scope: &Scope) -> Result<(), ProxyError> {
+        let memory = &self.planner.memory;
+        if memory.holds(scope).await? {
+            return Ok(());
+        }
+        let unknown = || ProxyError::UnknownScope { value: shown(named) };
+        let whole = Scope::new(named).map_err(|_| unknown())?;
+        let is_part = *scope != whole;
+        if is_part && memory.holds_any_of(&whole).await? { Ok(()) } else { Err(unknown()) }
+    }
+
     /// Which part of a memory the headers name.
     fn part(&self) -> Result<Part<'a>, ProxyError> {
         let callers = &self.planner.preparation.callers;

@@ -66,7 +66,13 @@ where
         return stats::scopes(&planner.memory, &access).await;
     }
     let scope = access.scope(query.get("scope"))?;
-    let call = Call { planner, scope: &scope, query: &query };
+    if endpoint.what != What::Import
+        && let Some(named) = query.get("scope")
+    {
+        access.ensure_held(named, &scope).await?;
+    }
+    let is_admin = access.ensure_admin().is_ok();
+    let call = Call { planner, is_admin, scope: &scope, query: &query };
     let is_deletion = *request.method() == Method::DELETE;
     let most_bytes = shared.config.server.max_body_bytes;
     match endpoint.what {
@@ -128,6 +134,8 @@ pub(crate) fn is_admin<B>(shared: &Shared, request: &Request<B>) -> bool {
 /// A request whose caller is known.
 struct Call<'a> {
     planner: &'a Planner,
+    /// Whether the admin asks.
+    is_admin: bool,
     /// Whose memory it is about.
     scope: &'a Scope,
     query: &'a Query,
