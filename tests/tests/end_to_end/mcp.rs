@@ -304,7 +304,12 @@ async fn a_page_of_another_machine_needs_a_key_and_no_request_needs_one_before_i
     assert!(message.starts_with("host = \"app.example\"; expected an IP address, localhost"), "{message}");
     for (body, code) in [("{", -32700), ("null", -32600)] {
         let answer = proxy.post("/mainpoint/mcp", body).await;
-        assert_eq!((answer.status.as_u16(), &answer.json()["error"]["code"]), (400, &json!(code)), "{body}: {}", answer.text());
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["error"]["code"]),
+            (400, &json!(code)),
+            "{body}: {}",
+            answer.text()
+        );
         assert_eq!(answer.header("content-type"), "application/json", "{body}");
     }
     let streams = list_tools(&proxy, Method::GET, &[]).await;

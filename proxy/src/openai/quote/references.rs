@@ -187,11 +187,19 @@ fn in_code(cursor: &mut Cursor<'_>) -> Option<char> {
         return Some('<');
     }
     cursor.at = begin;
-    let _ = cursor.takes('u') || cursor.takes('x');
-    let braced = cursor.takes('{');
-    let number = cursor.number(16)?;
-    let closed = !braced || cursor.takes('}');
-    let character = char::from_u32(number).filter(|_| closed)?;
+    let is_long = cursor.text.get(begin..).is_some_and(|code| code.starts_with('U'));
+    let count = match (cursor.takes('u'), cursor.takes('x')) {
+        (true, _) if is_long => Some(8),
+        (true, _) => Some(4),
+        (false, true) => Some(2),
+        (false, false) => None,
+    };
+    let number = match count {
+        _ if cursor.takes('{') => cursor.number(16).filter(|_| cursor.takes('}'))?,
+        Some(count) => digits(cursor, count)?,
+        None => cursor.number(16)?,
+    };
+    let character = char::from_u32(number)?;
     matches!(character, '<' | '>' | '‹' | '›' | '＜' | '＞' | '〈' | '〉' | '⟨' | '⟩' | '«' | '»').then_some(character)
 }
 
@@ -267,6 +275,7 @@ mod tests {
             "%C0%BC",
             "\\n",
             "\\u006d",
+            "\\u00003c",
             "\\",
             "&zwnj",
         ] {
