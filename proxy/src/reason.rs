@@ -16,6 +16,8 @@ pub(crate) enum Reason {
     NoIdentity,
     /// A browser sends it for a page of another machine, and it brings no key.
     ForeignPage,
+    /// It asks for a host under whose name nobody is believed about who callers are.
+    ForeignHost,
     /// The path is none whose prompts are rewritten.
     OtherPath,
     /// The connection became a WebSocket, whose messages are passed on unread.
@@ -66,10 +68,11 @@ impl Reason {
 
 impl Reason {
     /// Every reason.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::ModeOff,
         Self::NoIdentity,
         Self::ForeignPage,
+        Self::ForeignHost,
         Self::OtherPath,
         Self::WebSocket,
         Self::UnknownEncoding,
@@ -95,6 +98,7 @@ impl Reason {
             Self::ModeOff => "passthrough; reason=mode-off",
             Self::NoIdentity => "passthrough; reason=no-identity",
             Self::ForeignPage => "passthrough; reason=foreign-page",
+            Self::ForeignHost => "passthrough; reason=foreign-host",
             Self::OtherPath => "passthrough; reason=other-path",
             Self::WebSocket => "passthrough; reason=websocket",
             Self::UnknownEncoding => "passthrough; reason=unknown-encoding",

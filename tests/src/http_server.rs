@@ -17,6 +17,9 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 /// Pause after a failed accept, such as when file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Most headers of a request.
+const MOST_HEADERS: usize = 2000;
+
 /// Answers every request of every connection, until the future is dropped; connections go on without it.
 pub async fn serve<F, R, B, E>(listener: TcpListener, answer: F)
 where
@@ -35,7 +38,9 @@ where
             continue;
         }
         // A connection that one side breaks off is no failure of the server.
-        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer.clone()));
+        let mut builder = http1::Builder::new();
+        builder.max_headers(MOST_HEADERS);
+        let connection = builder.serve_connection(TokioIo::new(stream), service_fn(answer.clone()));
         tokio::spawn(connection);
     }
 }

@@ -19,9 +19,9 @@ use mainpoint_store::{ConversationId, TurnId};
 use serde_json::{Value, json};
 
 use super::CliError;
-use crate::memory::{Forget, one_line};
-use local::{Deleted, LocalMemory};
+use crate::memory::{self, ALLOWED_TIME, Forget, one_line};
 use crate::terminal::{self, IdPlace};
+use local::{Deleted, LocalMemory};
 pub(super) use place::{Memory, MemoryArguments};
 pub(super) use remote::RemoteMemory;
 pub(super) use topics::{TopicsArguments, topics};
@@ -198,8 +198,7 @@ fn id<Id: FromStr>(text: &str) -> Result<Id, String> {
 }
 
 fn time(text: &str) -> Result<DateTime<Utc>, String> {
-    let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
-    time.map_err(|_| "expected a time in RFC 3339, such as 2026-05-08T13:56:00Z".to_owned())
+    memory::time(text).ok_or_else(|| format!("expected {ALLOWED_TIME}"))
 }
 
 #[cfg(test)]

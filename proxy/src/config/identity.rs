@@ -46,6 +46,9 @@ section! {
         /// The networks of the gateways that may say who a caller is.
         #[serde(deserialize_with = "peers")]
         trusted_peers: Vec<IpNet> = LOOPBACK.to_vec(),
+        /// The public names, in small letters, that these gateways pass on as the host that a request asks for.
+        #[serde(deserialize_with = "hosts")]
+        trusted_hosts: Vec<String> = Vec::new(),
         /// File of the keys that callers of this proxy have.
         keys_file: Option<PathBuf> = None,
     }
@@ -118,13 +121,14 @@ impl IdentityConfig {
     /// A key that means nothing here was meant for something that does not happen.
     fn left_over(&self) -> Option<Misfit> {
         use IdentityFrom::{Header, Jwt, ProxyKeys};
-        let written: [(bool, &'static str, &[IdentityFrom]); 7] = [
+        let written: [(bool, &'static str, &[IdentityFrom]); 8] = [
             (self.header.is_some(), "identity.header", &[Jwt, Header]),
             (self.issuer.is_some(), "identity.issuer", &[Jwt]),
             (self.audience.is_some(), "identity.audience", &[Jwt]),
             (self.jwks_file.is_some(), "identity.jwks_file", &[Jwt]),
             (self.secret.is_some(), "identity.secret_env", &[Jwt]),
             (self.verified_upstream, "identity.verified_upstream", &[Jwt]),
+            (!self.trusted_hosts.is_empty(), "identity.trusted_hosts", &[Header]),
             (self.keys_file.is_some(), "identity.keys_file", &[ProxyKeys]),
         ];
         let (_, key, of) = written.into_iter().find(|(there, _, of)| *there && !of.contains(&self.from))?;
@@ -247,5 +251,17 @@ fn peers<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<IpNet>, D::Error> {
         networks
             .filter(|networks| !networks.is_empty())
             .ok_or("a list, not empty, of addresses or networks such as [\"127.0.0.0/8\", \"10.0.0.7\", \"fd00::/8\"]")
+    })
+}
+
+fn hosts<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<String>, D::Error> {
+    parsed(input, |names: &Vec<String>| {
+        let legal = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let host = |name: &String| {
+            let host = name.trim_end_matches('.').to_ascii_lowercase();
+            (!host.is_empty() && host.chars().all(legal)).then_some(host)
+        };
+        let hosts: Option<Vec<String>> = names.iter().map(host).collect();
+        hosts.ok_or("a list of names of hosts, without scheme and port, such as [\"chat.example.com\"]")
     })
 }

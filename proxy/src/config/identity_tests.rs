@@ -12,6 +12,7 @@ fn keys_that_do_not_go_together_are_refused_with_what_would() {
             "keys_file = \"keys.toml\"",
             "identity.keys_file = \"keys.toml\": expected no such key unless identity.from is \"proxy-keys\"; it is \"credentials\"",
         ),
+        ("trusted_hosts = [\"a.example\"]", "expected no such key unless identity.from is \"header\""),
         ("issuer = \"a\"", "identity.issuer = \"a\": expected no such key unless identity.from is \"jwt\""),
         ("header = \"x-a\"", "expected no such key unless identity.from is \"jwt\" or \"header\""),
         ("from = \"jwt\"", "identity.from = \"jwt\": expected beside it what tokens are verified with"),
@@ -65,6 +66,11 @@ fn values_that_are_none_are_refused_with_what_is_allowed() {
         ),
         ("trusted_peers = []", "identity.trusted_peers = []: expected a list, not empty, of addresses or networks"),
         ("trusted_peers = [\"localhost\"]", "identity.trusted_peers = [\"localhost\"]: expected a list"),
+        (
+            "trusted_hosts = [\"https://a.example\"]",
+            "identity.trusted_hosts = [\"https://a.example\"]: expected a list of names",
+        ),
+        ("trusted_hosts = [\"a.example:443\"]", "expected a list of names of hosts, without scheme and port"),
         ("leeway_seconds = -1", "identity.leeway_seconds = -1: expected a whole number from 0 to 3600"),
     ];
     for (key, expected) in cases {
@@ -79,7 +85,7 @@ fn each_source_is_taken_with_what_it_needs() {
     for keys in [
         "from = \"jwt\"\njwks_file = \"keys.json\"\nissuer = \"a\"\naudience = \"b\"\nclaims = [\"sub\"]",
         "from = \"jwt\"\nverified_upstream = true",
-        "from = \"header\"\ntrusted_peers = [\"10.0.0.7\", \"fd00::/8\"]",
+        "from = \"header\"\ntrusted_peers = [\"10.0.0.7\", \"fd00::/8\"]\ntrusted_hosts = [\"Chat.Example.com\"]",
     ] {
         with_environment(&format!("{remote}[identity]\n{keys}\n"), &[]).unwrap();
     }

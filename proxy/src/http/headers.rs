@@ -11,6 +11,9 @@ use http::header::{
 use super::credentials::{KEYS, is_key_as_protocol, without_keys};
 use crate::config::{Config, IdentityFrom};
 
+/// Most lines of headers that a request or an answer may have over HTTP/1.
+pub(crate) const MOST_LINES: usize = 1000;
+
 /// On a request: lowers the mode for it.
 pub(crate) const MODE_NAME: &str = "x-mainpoint-mode";
 /// On a request: whose turns are recalled for it.

@@ -8,6 +8,7 @@ pub(crate) mod body;
 pub(crate) mod credentials;
 pub(crate) mod encoding;
 pub(crate) mod headers;
+pub(crate) mod hosts;
 pub(crate) mod identity;
 pub(crate) mod paths;
 pub(crate) mod response;

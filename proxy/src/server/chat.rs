@@ -133,7 +133,11 @@ fn identity(shared: &Shared, head: &Parts, mode: Mode) -> Result<Identity, Reaso
     if cors::comes_from_elsewhere(&head.headers, &head.uri, &shared.identities) {
         return Err(Reason::ForeignPage);
     }
-    shared.identities.of(&head.headers, &head.uri, &head.extensions).ok_or(Reason::NoIdentity)
+    shared.identities.of(&head.headers, &head.uri, &head.extensions).ok_or_else(|| {
+        let by_gateway = shared.identities.gateway_header().is_some();
+        let is_foreign = by_gateway && shared.identities.foreign_host(&head.headers, &head.uri).is_some();
+        if is_foreign { Reason::ForeignHost } else { Reason::NoIdentity }
+    })
 }
 
 /// The mode that holds for a request: the header can lower what the configuration sets, never raise it.

@@ -27,6 +27,7 @@ use super::{Shared, endpoints, routes};
 use crate::error::ProxyError;
 use crate::http::arriving::RequestBody;
 use crate::http::body;
+use crate::http::headers;
 use crate::http::identity::Peer;
 use crate::http::response::Body;
 use crate::http::through::holding;
@@ -158,7 +159,7 @@ const PING: Duration = Duration::from_secs(30);
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     // Heads are waited for by `attend`, which knows a head that has begun from one that has not.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(None::<Duration>);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None::<Duration>).max_headers(headers::MOST_LINES);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(PING);
     builder
 }

@@ -1,20 +1,18 @@
 //! What pages of other origins may do: with the embedded upstream as said here, with a remote one as that one says.
 //!
-//! It must not know routes. A page may use a memory whose key it brings along. The memory of callers without a key is open to
-//! pages of this machine only, since any page that somebody visits could ask for it.
+//! It must not know routes. A page may use a memory whose key it brings along. The memory of callers whom no key tells is open to
+//! pages of this machine, and of the hosts of a gateway that tells, since any page that somebody visits could ask for it.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::net::IpAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName, HeaderValue, ORIGIN,
 };
 use http::request::Parts;
-use http::uri::Authority;
 use http::{Method, Request, Response, Uri};
 use tower::{Layer, Service};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
@@ -81,24 +79,15 @@ pub(crate) fn unwelcome<B>(request: &Request<B>, identities: &Identities) -> Opt
     if comes_from_elsewhere(request.headers(), request.uri(), identities) {
         return Some(Unwelcome::Page);
     }
-    let host = public_name(request).filter(|_| !identities.brings_key(request.headers(), request.uri()));
+    let (headers, uri) = (request.headers(), request.uri());
+    let host = identities.foreign_host(headers, uri).filter(|_| !identities.brings_key(headers, uri));
     host.map(Unwelcome::Host)
 }
 
 /// Whether a browser sends a request for a page of another machine, without a key.
 pub(crate) fn comes_from_elsewhere(headers: &HeaderMap, uri: &Uri, identities: &Identities) -> bool {
-    headers.get(ORIGIN).is_some_and(|origin| !is_local(origin)) && !identities.brings_key(headers, uri)
-}
-
-/// The host that a request asks for, if that is a name that anybody could have registered: neither an address nor a name without
-/// dots.
-fn public_name<B>(request: &Request<B>) -> Option<String> {
-    let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let authority = header.and_then(|host| host.parse::<Authority>().ok());
-    let asked = authority.as_ref().map(Authority::host).or_else(|| request.uri().host())?;
-    let host = asked.trim_matches(['[', ']', '.']);
-    let is_public = host.contains('.') && !host.ends_with(".localhost") && host.parse::<IpAddr>().is_err();
-    is_public.then(|| asked.to_owned())
+    let is_foreign = |origin: &HeaderValue| !is_local(origin) && !identities.is_own_page(origin);
+    headers.get(ORIGIN).is_some_and(is_foreign) && !identities.brings_key(headers, uri)
 }
 
 /// The headers of mainpoint's own that a page wants to send, taken out of what its browser asks the upstream.
@@ -243,11 +232,15 @@ mod tests {
 
     /// Why a request with these headers is not welcome where callers are told by their credentials.
     fn why_not(headers: &[(&'static str, &'static str)]) -> Option<Unwelcome> {
+        why_not_by(&identities(IdentityFrom::Credentials), headers)
+    }
+
+    fn why_not_by(identities: &Identities, headers: &[(&'static str, &'static str)]) -> Option<Unwelcome> {
         let mut request = Request::new(());
         for (name, value) in headers {
             request.headers_mut().insert(*name, HeaderValue::from_static(value));
         }
-        unwelcome(&request, &identities(IdentityFrom::Credentials))
+        unwelcome(&request, identities)
     }
 
     #[test]
@@ -269,9 +262,29 @@ mod tests {
         for host in ["127.0.0.1:8787", "[::1]:8787", "192.168.0.7", "localhost:8787", "mainpoint:8787", "a.localhost"] {
             assert_eq!(why_not(&[("host", host)]), None, "{host}");
         }
-        for (host, said) in [("app.example:8787", "app.example"), ("app.example.", "app.example.")] {
+        for (host, said) in [("app.example:8787", "app.example"), ("app.example.", "app.example")] {
             assert_eq!(why_not(&[("host", host)]), Some(Unwelcome::Host(said.to_owned())));
             assert_eq!(why_not(&[("host", host), ("authorization", "Bearer a")]), None);
+        }
+    }
+
+    #[test]
+    fn where_a_gateway_says_who_somebody_is_no_key_excuses_a_strange_page_or_host() {
+        let mut config = Config::defaults();
+        config.identity.from = IdentityFrom::Header;
+        config.identity.trusted_hosts = vec!["chat.example.com".to_owned()];
+        let identities = Identities::open(&config).unwrap();
+        let key = ("authorization", "Bearer junk");
+        let host = |name: &str| Some(Unwelcome::Host(name.to_owned()));
+        for (headers, expected) in [
+            (&[key, ("host", "127.0.0.1:8787")][..], None),
+            (&[("host", "chat.example.com"), ("origin", "https://chat.example.com")], None),
+            (&[key, ("host", "evil.example:8787")], host("evil.example")),
+            (&[key, ("host", "127.0.0.1:8787"), ("origin", "https://evil.example")], Some(Unwelcome::Page)),
+            (&[key, ("host", "evil.example:8787"), ("origin", "http://evil.example:8787")], Some(Unwelcome::Page)),
+            (&[key, ("host", "chat.example.com"), ("origin", "https://evil.example")], Some(Unwelcome::Page)),
+        ] {
+            assert_eq!(why_not_by(&identities, headers), expected, "{headers:?}");
         }
     }
 

@@ -9,17 +9,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::request::Parts;
-use http::{Request, Response, Uri};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
-use rmcp::model::Extensions;
+use rmcp::model::{ClientJsonRpcMessage, ErrorCode, Extensions};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::{Shared, api};
 use crate::error::ProxyError;
-use crate::http::response::Body;
+use crate::http::response::{Body, json_response};
 use crate::http::{RequestBody, body, credentials, encoding};
 use crate::mcp::{ApiRequest, Ask, MemoryServer, Reach, Source};
 
@@ -38,6 +38,11 @@ pub(crate) async fn answer(shared: &Arc<Shared>, request: Request<RequestBody>) 
     let bytes = body::read(body, &head.headers, most_bytes).await?;
     let decompressed = encoding::decompressed(&head.headers, &bytes, most_bytes).await;
     let decompressed = decompressed.map_err(|_| ProxyError::UnsupportedEncoding)?;
+    if head.method == Method::POST
+        && let Some(error) = misunderstood(&decompressed)
+    {
+        return Ok(json_response(StatusCode::BAD_REQUEST, &error));
+    }
     let source = Arc::new(CallerMemory(Arc::clone(shared)));
     let service = StreamableHttpService::new(
         move || Ok(MemoryServer::new(Arc::clone(&source))),
@@ -59,6 +64,21 @@ fn settings(shared: &Shared) -> StreamableHttpServerConfig {
         .with_max_request_body_bytes(shared.config.server.max_body_bytes)
         .disable_allowed_hosts()
         .disable_allowed_origins()
+}
+
+/// What JSON-RPC answers to a body that is none of its messages, which the library answers in plain text.
+fn misunderstood(body: &[u8]) -> Option<Value> {
+    if serde_json::from_slice::<ClientJsonRpcMessage>(body).is_ok() {
+        return None;
+    }
+    let (id, code, message) = match serde_json::from_slice::<Value>(body) {
+        Ok(mut value) => {
+            let id = value.get_mut("id").map(Value::take).filter(|id| id.is_string() || id.is_number());
+            (id, ErrorCode::INVALID_REQUEST, "Invalid request: the body is no message of JSON-RPC 2.0.")
+        }
+        Err(_) => (None, ErrorCode::PARSE_ERROR, "Parse error: the body is not JSON."),
+    };
+    Some(json!({"jsonrpc": "2.0", "id": id, "error": {"code": code.0, "message": message}}))
 }
 
 /// The memory of whoever sends a request.
@@ -108,10 +128,36 @@ fn of_caller(asked: &ApiRequest, head: &Parts) -> Option<Request<Full<Bytes>>> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
-    use http::Method;
-    use serde_json::json;
-
     use super::*;
+
+    #[test]
+    fn a_body_that_is_no_message_is_answered_by_an_error_of_json_rpc() {
+        for (body, code, id) in [
+            ("", -32700, Value::Null),
+            ("{", -32700, Value::Null),
+            ("\u{feff}{}", -32700, Value::Null),
+            ("null", -32600, Value::Null),
+            ("[]", -32600, Value::Null),
+            ("{}", -32600, Value::Null),
+            (r#"{"jsonrpc":"2.0","id":7}"#, -32600, json!(7)),
+            (r#"{"jsonrpc":"2.0","id":"a"}"#, -32600, json!("a")),
+            (r#"{"jsonrpc":"2.0","id":[1]}"#, -32600, Value::Null),
+        ] {
+            let error = misunderstood(body.as_bytes()).unwrap();
+            assert_eq!(
+                (&error["error"]["code"], &error["id"], &error["jsonrpc"]),
+                (&json!(code), &id, &json!("2.0")),
+                "{body}"
+            );
+        }
+        for body in [
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"unknown/method","params":{}}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        ] {
+            assert_eq!(misunderstood(body.as_bytes()), None, "{body}");
+        }
+    }
 
     #[test]
     fn the_api_is_asked_with_the_callers_headers_but_those_of_the_body() {

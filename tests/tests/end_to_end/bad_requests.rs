@@ -104,7 +104,7 @@ async fn what_is_no_request_at_all_is_refused_in_the_envelope_too() {
     let upstream = ScriptedUpstream::start().await;
     let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
     let long = format!("GET /v1/{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(70_000));
-    let many = format!("GET /v1/models HTTP/1.1\r\nHost: x\r\n{}\r\n", "X-A: 1\r\n".repeat(200));
+    let many = format!("GET /v1/models HTTP/1.1\r\nHost: x\r\n{}\r\n", "X-A: 1\r\n".repeat(1100));
     let cases: [(&[u8], u16, &str); 6] = [
         (b"HELLO\r\n\r\n", 400, "malformed_request"),
         (b"GET / HTTP/9.9\r\n\r\n", 400, "malformed_request"),

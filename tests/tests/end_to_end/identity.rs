@@ -163,6 +163,55 @@ async fn whom_a_trusted_gateway_names_is_remembered_whatever_the_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_whose_name_leads_here_is_nobody_whatever_key_it_makes_up_and_a_listed_gateway_is_believed() {
+    let (upstream, home) = (ScriptedUpstream::start().await, Home::new());
+    let proxy = remembering(&upstream, &home)
+        .setting("identity", "from = \"header\"")
+        .setting("identity", "trusted_hosts = [\"chat.example.com\"]")
+        .start()
+        .await;
+    let ann = |more: &[(&'static str, &str)]| {
+        let mut all = headers(&[("authorization", "Bearer junk"), ("x-authenticated-user", "ann")]);
+        all.extend(headers(more));
+        all
+    };
+    chat(&proxy, &ann(&[]), &telling()).await;
+    proxy.everything_searchable().await;
+    let evil = ann(&[("host", "evil.example:8787")]);
+    let evil_with_origin = ann(&[("host", "evil.example:8787"), ("origin", "http://evil.example:8787")]);
+    let own = ann(&[("host", "Chat.example.com"), ("origin", "https://chat.example.com")]);
+    let through_it = ann(&[("host", "chat.example.com"), ("origin", "https://evil.example")]);
+
+    for (caller, param) in [(&evil, "host"), (&evil_with_origin, "origin"), (&through_it, "origin")] {
+        for (method, path, body) in [
+            (Method::GET, "/export", ""),
+            (Method::GET, "/stats", ""),
+            (Method::POST, "/search", r#"{"question":"recipe box"}"#),
+            (Method::DELETE, "/memory", ""),
+        ] {
+            let request = proxy.client().request(method, format!("http://{}/mainpoint/v1{path}", proxy.authority()));
+            let sent = request.headers(caller.clone()).body(body).send().await.expect("an answer");
+            let answer = Answer::from_response(sent).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path} {caller:?}: {}", answer.text());
+            let error = answer.error();
+            assert_eq!(error["param"], param, "{path} {caller:?}");
+            assert!(error["message"].as_str().is_some_and(|text| text.contains("identity.trusted_hosts")), "{error}");
+        }
+    }
+    for (caller, reason) in
+        [(&evil, "foreign-host"), (&evil_with_origin, "foreign-page"), (&through_it, "foreign-page")]
+    {
+        let answer = chat(&proxy, caller, &small_talk(QUESTION)).await;
+        assert_eq!((answer.outcome(), answer.reason()), ("passthrough", reason), "{caller:?}");
+        assert!(!upstream.last_request().contains(DETAIL), "{caller:?}");
+    }
+    let export = proxy.client().get(format!("http://{}/mainpoint/v1/export", proxy.authority()));
+    let export = Answer::from_response(export.headers(own.clone()).send().await.expect("an answer")).await;
+    assert!(export.text().contains(DETAIL), "{}", export.text());
+    finds(&proxy, &upstream, &[(&own, true)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_of_the_proxy_have_names_and_the_upstream_sees_none_of_them() {
     let (upstream, home) = (ScriptedUpstream::start().await, Home::new());
     let file = home.path().join("keys.toml");

@@ -388,6 +388,13 @@ async fn what_is_wrong_is_said_by_parameter_value_and_what_is_allowed() {
         (Method::GET, format!("/turns?conversation={id}&after=x"), "", "after", "after = \"x\"; expected a position"),
         (Method::GET, "/turns/x".to_owned(), "", "turn", "turn = \"x\"; expected the id of a turn"),
         (Method::DELETE, "/memory?before=yesterday".to_owned(), "", "before", "expected a time in RFC 3339"),
+        (
+            Method::DELETE,
+            "/memory?before=9999-12-31T23:59:59-23:59".to_owned(),
+            "",
+            "before",
+            "in the years 0001 to 9999 of UTC",
+        ),
         (Method::POST, "/search".to_owned(), "{}", "question", "question = missing"),
         (
             Method::POST,

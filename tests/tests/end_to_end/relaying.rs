@@ -65,6 +65,26 @@ async fn headers_travel_both_ways_except_those_of_one_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hundreds_of_headers_travel_both_ways() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;
+    for path in ["/v1/chat/completions", "/v1/embeddings"] {
+        upstream.reply_next(
+            (0..900).fold(Reply::chat("Yes."), |reply, number| reply.header("x-many", &number.to_string())),
+        );
+        let lines = (0..900).fold(String::new(), |lines, number| format!("{lines}X-Many: {number}\r\n"));
+        let body = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+        let answer = wire::exchange(proxy.authority(), format!("{head}{lines}\r\n{body}").as_bytes()).await;
+        let shown = String::from_utf8_lossy(&answer).to_lowercase();
+        assert_eq!(wire::status(&answer), 200, "{path}: {shown}");
+        assert_eq!(shown.matches("x-many:").count(), 900, "{path}");
+        assert_eq!(upstream.last_request().headers.get_all("x-many").iter().count(), 900, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_other_path_is_relayed_with_method_query_body_and_status() {
     let upstream = ScriptedUpstream::start().await;
     let proxy = StartedProxy::builder().upstream(&upstream.base_url()).start().await;

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::cli::messages::{ListedMessage, listed, value};
 use crate::openai::request::Message;
+use crate::memory::{ALLOWED_TIME, time};
 use crate::openai::request::scan::{Picked, decoded, slice};
 use crate::openai::request::{ChatRequest, Surface};
 
@@ -131,11 +132,8 @@ fn date<const N: usize>(body: &[u8], fields: &Picked<N>, key: &str) -> Result<Op
     let Some(value) = fields.set(body, key).map(|span| slice(body, &span.range)) else {
         return Ok(None);
     };
-    let time = decoded(value).and_then(|text| DateTime::parse_from_rfc3339(&text).ok());
-    match time {
-        Some(time) => Ok(Some(time.to_utc())),
-        None => Err(wrong(key, value, "a time in RFC 3339, such as \"2026-05-08T13:56:00Z\"")),
-    }
+    let time = decoded(value).and_then(|text| time(&text));
+    time.map(Some).ok_or_else(|| wrong(key, value, ALLOWED_TIME))
 }
 
 fn wrong(key: &str, value: &[u8], allowed: &str) -> String {
@@ -225,6 +223,10 @@ mod tests {
             (
                 message(r#"{"role":"user","content":"x","created_at":"yesterday"}"#),
                 "messages[1].created_at = \"yesterday\"; expected a time in RFC 3339",
+            ),
+            (
+                r#"{"messages":[{}],"created_at":"9999-12-31T23:59:59-23:59"}"#.to_owned(),
+                "created_at = \"9999-12-31T23:59:59-23:59\"; expected a time in RFC 3339",
             ),
         ];
         for (text, reason) in refusals {

@@ -15,7 +15,7 @@ mod token;
 use std::net::IpAddr;
 
 use chrono::Utc;
-use http::header::{HeaderMap, HeaderName};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Extensions, Uri};
 use serde_json::{Map, Value};
 
@@ -23,7 +23,7 @@ use self::claims::ClaimRules;
 use self::gateway::Gateway;
 use self::proxy_keys::ProxyKeys;
 use self::token::TokenSource;
-use super::credentials;
+use super::{credentials, hosts};
 use crate::config::{Config, IdentityConfig, IdentityFrom};
 use crate::error::{ProxyError, StartError};
 
@@ -109,7 +109,7 @@ impl Identities {
         let name = match &self.0 {
             Source::Credentials => return Some(Identity::of_credentials(uri)),
             Source::Token(tokens) => tokens.name(headers, uri.query(), Utc::now().timestamp()),
-            Source::Gateway(gateway) => gateway.name(headers, extensions.get::<Peer>().map(|peer| peer.0)),
+            Source::Gateway(gateway) => gateway.name(headers, uri, extensions.get::<Peer>().map(|peer| peer.0)),
             Source::ProxyKeys(keys) => keys.name(headers).ok(),
         };
         name.map(Identity::Named)
@@ -126,11 +126,31 @@ impl Identities {
         }
     }
 
-    /// Whether a request brings a key of its caller's. One in the query counts where it tells whose memory is meant; elsewhere any
-    /// page could have a browser send one, unasked, beside what really tells.
+    /// Whether a request brings a key that says who its caller is. Any other key could be made up by the page that a browser sends the
+    /// request for, beside what really tells.
     pub(crate) fn brings_key(&self, headers: &HeaderMap, uri: &Uri) -> bool {
-        let may_be_in_query = matches!(self.0, Source::Credentials);
-        credentials::brings_key(headers) || (may_be_in_query && !credentials::in_query(uri.query()).is_empty())
+        match &self.0 {
+            Source::Credentials => credentials::brings_key(headers) || !credentials::in_query(uri.query()).is_empty(),
+            // A gateway may have added the token by itself; a key the page must bring.
+            Source::Token(tokens) => {
+                credentials::brings_key(headers) && tokens.name(headers, uri.query(), Utc::now().timestamp()).is_some()
+            }
+            Source::Gateway(_) => false,
+            Source::ProxyKeys(keys) => keys.name(headers).is_ok(),
+        }
+    }
+
+    /// The host that a request asks for, if a stranger may have given this name to this machine.
+    pub(crate) fn foreign_host(&self, headers: &HeaderMap, uri: &Uri) -> Option<String> {
+        match &self.0 {
+            Source::Gateway(gateway) => gateway.foreign_host(headers, uri),
+            Source::Credentials | Source::Token(_) | Source::ProxyKeys(_) => hosts::public_name(headers, uri),
+        }
+    }
+
+    /// Whether a page is one of a gateway that says who callers are.
+    pub(crate) fn is_own_page(&self, origin: &HeaderValue) -> bool {
+        matches!(&self.0, Source::Gateway(gateway) if gateway.is_own_page(origin))
     }
 
     /// Whether names are believed because the upstream refuses those that are made up. Until it has answered nobody knows.

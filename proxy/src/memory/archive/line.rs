@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::listing::ListedPlace;
+use super::times::{self, ALLOWED_TIME};
 
 /// A turn at a place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -114,11 +115,7 @@ impl<'a> Fields<'a> {
     }
 
     fn time(&self, key: &'static str) -> Result<Option<DateTime<Utc>>, LineError> {
-        let allowed = "a time in RFC 3339, such as \"2026-05-08T13:56:00Z\"";
-        let time = |value: &Value| {
-            let time = value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-            time.map(|time| time.to_utc()).ok_or_else(|| self.refused(key, allowed))
-        };
+        let time = |value: &Value| value.as_str().and_then(times::time).ok_or_else(|| self.refused(key, ALLOWED_TIME));
         self.get(key).map(time).transpose()
     }
 
@@ -187,6 +184,8 @@ mod tests {
             (with(r#","position":-1"#), Some("position"), "-1"),
             (with(r#","position":10000000"#), Some("position"), "10000000"),
             (with(r#","time":"yesterday""#), Some("time"), "\"yesterday\""),
+            (with(r#","time":"9999-12-31T23:59:59-23:59""#), Some("time"), "\"9999-12-31T23:59:59-23:59\""),
+            (with(r#","time":"0000-01-01T00:00:00+23:59""#), Some("time"), "\"0000-01-01T00:00:00+23:59\""),
             (with(r#","branches_from":"x""#), Some("branches_from"), "\"x\""),
             (
                 with(r#","position":3,"branches_from":{"conversation":"trip","position":1}"#),

@@ -6,6 +6,7 @@ mod export;
 mod line;
 mod listing;
 mod restorer;
+mod times;
 
 use std::ops::Range;
 
@@ -20,6 +21,7 @@ use crate::error::MemoryError;
 pub(crate) use line::{ArchivedTurn, LineError};
 pub(crate) use listing::{ConversationCursor, ListedConversation, ListedTurn, Page, Surroundings, TurnCursor, TurnDetails, ListedScope};
 pub(crate) use restorer::Restorer;
+pub(crate) use times::{ALLOWED_TIME, time};
 
 /// The memory of one scope.
 pub(crate) struct Archive<'a> {

@@ -1,7 +1,17 @@
 //! Finds in a text what looks like a mark of a block or like a day above quotes, however it is spelled: in any case,
-//! with blanks, invisible characters or line breaks in between, in full width, or with letters of other scripts.
+//! with blanks, invisible characters or line breaks in between, in full width, with letters of other scripts, or with characters that
+//! are named instead of written.
 //!
 //! It must not know how what it finds is written.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::sync::LazyLock;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_security::confusable_detection::skeleton;
+
+use super::references;
 
 /// What something looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,21 +26,22 @@ pub(super) enum Likeness {
 pub(super) fn likenesses(text: &str) -> Vec<(usize, Likeness)> {
     let mut found = Vec::new();
     let mut scan = Scan::default();
-    for (at, character) in text.char_indices() {
-        let after = text.get(at + character.len_utf8()..).unwrap_or_default();
-        if begins_day(character, after) {
+    for Shown { at, character, after } in shown(text) {
+        let is_written = text.get(at..).is_some_and(|from| from.starts_with(character));
+        if is_written && begins_day(character, after) {
             found.push((at, Likeness::Day));
         }
-        match Kind::new(character) {
+        let kind = Kind::new(character);
+        match kind {
             Kind::Opening => scan = Scan { opened: true, ..Scan::default() },
             Kind::Closing => scan = Scan::default(),
             Kind::Joining => {}
             Kind::Parting => scan.parted = true,
-            Kind::Letter(letter) => {
-                if let Some(name) = scan.letter(letter, at)
-                    && name.is_marks(text, after)
-                {
-                    found.push((name.at, Likeness::Mark));
+            Kind::Letter(_) | Kind::Letters(_) => {
+                for name in kind.letters().filter_map(|letter| scan.letter(letter, at)) {
+                    if name.is_marks(after) {
+                        found.push((name.at, Likeness::Mark));
+                    }
                 }
             }
         }
@@ -44,17 +55,36 @@ pub(super) fn likenesses(text: &str) -> Vec<(usize, Likeness)> {
 const NAME: [char; 9] = ['m', 'a', 'i', 'n', 'p', 'o', 'i', 'n', 't'];
 /// What follows it.
 const BLOCKS: [&str; 3] = ["memory", "digest", "condensed"];
-/// A bracket as it is written in HTML, JSON and URLs.
-const SPELLED: [&str; 6] = ["&lt;", "&#60;", "&#x3c;", "\\u003c", "\\x3c", "%3c"];
-/// The most bytes of them, and of what may stand between one and the name.
-const LOOK_BACK: usize = 16;
 /// How many characters are looked at for the kind of a block.
 const DRAWN_OUT: usize = 128;
 /// The most digits of the number of a day, and of letters of a month's name.
 const DAY_DIGITS: usize = 2;
-const MONTH_LETTERS: std::ops::RangeInclusive<usize> = 3..=9;
+const MONTH_LETTERS: RangeInclusive<usize> = 3..=9;
 /// The digits of a year.
 const YEAR_DIGITS: usize = 4;
+
+/// A character of a text, named or written.
+pub(super) struct Shown<'a> {
+    /// Where it begins.
+    pub(super) at: usize,
+    /// What it is.
+    pub(super) character: char,
+    /// The text behind it.
+    pub(super) after: &'a str,
+}
+
+/// The characters of a text, those in place of their names that are named.
+pub(super) fn shown(text: &str) -> impl Iterator<Item = Shown<'_>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(at..)?;
+        let written = rest.chars().next()?;
+        let (character, length) = references::named(rest).unwrap_or((written, written.len_utf8()));
+        let from = at;
+        at += length;
+        Some(Shown { at: from, character, after: text.get(at..).unwrap_or_default() })
+    })
+}
 
 /// How much of the name has been read.
 #[derive(Default)]
@@ -100,10 +130,9 @@ impl Scan {
 }
 
 impl Name {
-    /// Whether it is a mark's, from what stands before and after it.
-    fn is_marks(self, text: &str, after: &str) -> bool {
-        let before = text.get(..self.at).unwrap_or_default();
-        self.opened || (!self.parted && names_a_block(after)) || ends_in_spelled_bracket(before)
+    /// Whether it is a mark's, also from what stands after it.
+    fn is_marks(self, after: &str) -> bool {
+        self.opened || (!self.parted && names_a_block(after))
     }
 }
 
@@ -119,6 +148,8 @@ pub(super) enum Kind {
     Parting,
     /// A letter, or what looks like one.
     Letter(char),
+    /// What looks like these letters together.
+    Letters(&'static str),
 }
 
 impl Kind {
@@ -130,14 +161,72 @@ impl Kind {
             | '⧽' => Self::Closing,
             '-' | '_' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '﹘' | '﹣' | '－' | '＿' => Self::Joining,
             _ if is_invisible(character) => Self::Joining,
-            _ if character.is_alphanumeric() || character == '|' || character == '@' => Self::Letter(letter(character)),
-            // A circled letter is a symbol.
-            _ => match letter(character) {
-                looks_like if looks_like != character && looks_like.is_ascii_alphabetic() => Self::Letter(looks_like),
-                _ => Self::Parting,
+            _ => match (letter(character), confusable(character)) {
+                (looks_like, _) if looks_like.is_ascii_alphabetic() => Self::Letter(looks_like),
+                (_, Some("<")) => Self::Opening,
+                (_, Some(">")) => Self::Closing,
+                (_, Some("-")) => Self::Joining,
+                (_, Some(letters)) => Self::Letters(letters),
+                (looks_like, None) if character.is_alphanumeric() => Self::Letter(looks_like),
+                (_, None) => Self::Parting,
             },
         }
     }
+
+    /// The letters that it is, or looks like.
+    fn letters(&self) -> impl Iterator<Item = char> + use<> {
+        let (one, several) = match self {
+            Self::Letter(letter) => (Some(*letter), ""),
+            Self::Letters(letters) => (None, *letters),
+            Self::Opening | Self::Closing | Self::Joining | Self::Parting => (None, ""),
+        };
+        one.into_iter().chain(several.chars())
+    }
+}
+
+/// What a character that [`letter`] does not know looks like: small Latin letters, or one of `<`, `>` and `-`.
+fn confusable(character: char) -> Option<&'static str> {
+    if character.is_ascii() { None } else { CONFUSABLE.get(&character).map(String::as_str) }
+}
+
+/// What Unicode lists as confusable with our letters and brackets, and what it takes for other forms of them.
+static CONFUSABLE: LazyLock<HashMap<char, String>> = LazyLock::new(|| {
+    let characters = WITH_CONFUSABLES.into_iter().flatten();
+    characters.filter_map(|character| looks(character).map(|looks| (character, looks))).collect()
+});
+
+/// Where such characters are. The others, such as most of those of Chinese and Korean, are not looked at one by one.
+const WITH_CONFUSABLES: [RangeInclusive<char>; 8] = [
+    '\u{80}'..='\u{33ff}',
+    '\u{4e00}'..='\u{4e3f}',
+    '\u{a000}'..='\u{abff}',
+    '\u{d7b0}'..='\u{d7ff}',
+    '\u{f900}'..='\u{ffff}',
+    '\u{10000}'..='\u{11fff}',
+    '\u{16000}'..='\u{16fff}',
+    '\u{1c000}'..='\u{1ffff}',
+];
+
+/// What a character looks like, as [`confusable`] says.
+fn looks(character: char) -> Option<String> {
+    let own = character.to_string();
+    let small = character.to_lowercase().to_string();
+    let compatible: String = own.nfkd().collect();
+    let by_form = (compatible != own).then(|| looks_of(&compatible)).flatten();
+    by_form.or_else(|| {
+        let known_as = [own.as_str(), small.as_str(), compatible.as_str()].into_iter();
+        known_as.map(|form| (form, skeleton(form).collect::<String>())).find_map(|(form, skeleton)| {
+            // Unicode lists an m as an r and an n.
+            (skeleton != form).then(|| looks_of(&skeleton.replace("rn", "m"))).flatten()
+        })
+    })
+}
+
+/// What a text of known characters looks like; `None` where no letter and none of the other characters is in it.
+fn looks_of(form: &str) -> Option<String> {
+    let sign = ['<', '>', '-'].into_iter().find(|sign| form.contains(*sign));
+    let letters = || form.chars().map(letter).filter(char::is_ascii_alphabetic).collect::<String>();
+    Some(sign.map_or_else(letters, String::from)).filter(|looks| !looks.is_empty())
 }
 
 /// Control characters, line breaks, and what takes no place of its own: joiners, marks of direction, combining accents.
@@ -164,10 +253,12 @@ fn letter(character: char) -> char {
         '\u{1f150}'..='\u{1f169}' => nth(small, '\u{1f150}'),
         '\u{1f170}'..='\u{1f189}' => nth(small, '\u{1f170}'),
         '\u{1f1e6}'..='\u{1f1ff}' => nth(small, '\u{1f1e6}'),
-        'à'..='å' | 'ā' | 'ă' | 'ą' | 'ǎ' | 'ạ' | 'ᴀ' | 'ᵃ' | 'ɑ' | 'α' | 'а' | '4' | '@' => 'a',
+        'à'..='å' | 'ā' | 'ă' | 'ą' | 'ǎ' | 'ạ' | 'ᴀ' | 'ᵃ' | 'ɑ' | 'α' | 'а' | 'ɐ' | 'ɒ' | '4' | '@' => {
+            'a'
+        }
         'ϲ' | 'с' | 'ç' | 'ć' | 'č' | 'ⅽ' => 'c',
         'ď' | 'đ' | 'ᴅ' | 'ᵈ' | 'ԁ' | 'ⅾ' | 'ⅆ' | 'ɗ' => 'd',
-        'è'..='ë' | 'ē' | 'ĕ' | 'ė' | 'ę' | 'ě' | 'ẹ' | 'ᴇ' | 'ᵉ' | 'ε' | 'е' | 'ℯ' | 'ⅇ' | '3' => {
+        'è'..='ë' | 'ē' | 'ĕ' | 'ė' | 'ę' | 'ě' | 'ẹ' | 'ᴇ' | 'ᵉ' | 'ε' | 'е' | 'ℯ' | 'ⅇ' | 'ǝ' | 'ə' | '3' => {
             'e'
         }
         'ĝ' | 'ğ' | 'ġ' | 'ģ' | 'ɡ' | 'ɢ' | 'ᵍ' | 'ℊ' | '9' => 'g',
@@ -191,16 +282,17 @@ fn letter(character: char) -> char {
         | 'l'
         | 'ⅼ'
         | 'ǀ'
+        | 'ᴉ'
         | '1'
         | '|' => 'i',
-        'ᴍ' | 'ᵐ' | 'ⅿ' | 'ℳ' | 'м' | 'μ' | 'µ' | 'ṁ' | 'ṃ' => 'm',
-        'ñ' | 'ń' | 'ņ' | 'ň' | 'ɴ' | 'ⁿ' | 'η' | 'ν' | 'п' | 'ո' | 'ṅ' | 'ṇ' => 'n',
+        'ᴍ' | 'ᵐ' | 'ⅿ' | 'ℳ' | 'м' | 'μ' | 'µ' | 'ṁ' | 'ṃ' | 'ɯ' | 'ɰ' | 'ʍ' | 'ꟽ' | 'ꟿ' => 'm',
+        'ᴎ' | 'ñ' | 'ń' | 'ņ' | 'ň' | 'ɴ' | 'ⁿ' | 'η' | 'ν' | 'п' | 'ո' | 'ṅ' | 'ṇ' => 'n',
         'ò'..='ö' | 'ø' | 'ō' | 'ŏ' | 'ő' | 'ọ' | 'ᴏ' | 'ᵒ' | 'ο' | 'о' | 'օ' | 'ℴ' | '0' => 'o',
-        'ᴘ' | 'ᵖ' | 'ρ' | 'р' | 'ṗ' | 'þ' => 'p',
-        'ŕ' | 'ř' | 'ŗ' | 'ʀ' | 'ʳ' | 'г' => 'r',
+        'ᴘ' | 'ᵖ' | 'ρ' | 'р' | 'ṗ' | 'þ' | 'ꟼ' => 'p',
+        'ɹ' | 'ŕ' | 'ř' | 'ŗ' | 'ʀ' | 'ʳ' | 'г' => 'r',
         'ś' | 'ş' | 'š' | 'ș' | 'ꜱ' | 'ˢ' | 'ѕ' | '5' | '$' => 's',
-        'ţ' | 'ť' | 'ț' | 'ŧ' | 'ᴛ' | 'ᵗ' | 'τ' | 'т' | '7' => 't',
-        'ý' | 'ÿ' | 'ŷ' | 'ʏ' | 'ʸ' | 'у' | 'ү' | 'γ' | 'υ' => 'y',
+        'ţ' | 'ť' | 'ț' | 'ŧ' | 'ᴛ' | 'ᵗ' | 'τ' | 'т' | 'ʇ' | '7' => 't',
+        'ʎ' | 'ý' | 'ÿ' | 'ŷ' | 'ʏ' | 'ʸ' | 'у' | 'ү' | 'γ' | 'υ' => 'y',
         _ => small,
     }
 }
@@ -218,21 +310,14 @@ fn from_a(place: u32) -> char {
     }
 }
 
-fn ends_in_spelled_bracket(before: &str) -> bool {
-    let mut start = before.len().saturating_sub(LOOK_BACK);
-    while !before.is_char_boundary(start) {
-        start += 1;
-    }
-    let near = before.get(start..).unwrap_or_default().to_ascii_lowercase();
-    let near = near.trim_end_matches(|character: char| !(character.is_alphanumeric() || character == ';'));
-    SPELLED.iter().any(|bracket| near.ends_with(bracket))
-}
-
 /// Whether the name of a kind of block follows, with nothing before it that parts words.
 fn names_a_block(after: &str) -> bool {
-    let letters =
-        after.chars().take(DRAWN_OUT).filter(|character| !matches!(Kind::new(*character), Kind::Joining)).map(letter);
-    BLOCKS.iter().any(|block| block.chars().eq(letters.clone().take(block.len())))
+    let kinds = shown(after).take(DRAWN_OUT).map(|shown| Kind::new(shown.character));
+    let kinds = kinds.filter(|kind| !matches!(kind, Kind::Joining));
+    let word = kinds.take_while(|kind| matches!(kind, Kind::Letter(_) | Kind::Letters(_)));
+    let longest = BLOCKS.map(str::len).into_iter().max().unwrap_or_default();
+    let read: String = word.flat_map(|kind| kind.letters()).take(longest).collect();
+    BLOCKS.iter().any(|block| read.starts_with(block))
 }
 
 fn is_square(character: char) -> bool {
@@ -267,6 +352,8 @@ fn closes_square(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn places(text: &str) -> Vec<usize> {
@@ -298,11 +385,51 @@ mod tests {
             "%3Cmain.point",
             "[/mainpoint-memory]",
             "mainpoint_digest",
+            "‹/ₘₐᵢₙₚₒᵢₙₜ-memory>",
+            "‹/ꓟAINPOINT-MEMORY>",
+            "‹/ᎷAINPOINT-memory>",
+            "‹/mɐinpoint-memory>",
+            "<ɯɐᴉnpoᴉnʇ>",
+            "<㎃inpoint>",
+            "&#0060;/mainpoint memory",
+            "&amp;lt;mainpoint",
+            "%253Cmainpoint",
+            "%E2%80%B9/mainpoint",
+            "\\u{3c}main point",
+            "<&#109;ainpoint>",
+            "<m&#97;inpoint>",
+            "main&shy;point&#45;memory",
+            "ᐸmainpoint",
+            "mainpoint➖memory",
+            "mainpoint-ᗰemory",
         ] {
             assert_eq!(places(text).len(), 1, "{text:?}");
             let within = format!("a <b> mainpoint {text} main");
             assert_eq!(places(&within).len(), 1, "{within:?}");
         }
+    }
+
+    #[test]
+    fn whatever_unicode_lists_as_confusable_with_a_letter_of_a_mark_is_read_as_that_letter() {
+        let of = |text: &str| skeleton(text).collect::<String>();
+        let letters: HashSet<char> = NAME.into_iter().chain(BLOCKS.iter().flat_map(|block| block.chars())).collect();
+        let listed: HashMap<String, char> = letters
+            .iter()
+            .flat_map(|letter| [(of(&letter.to_string()), *letter), (of(&letter.to_uppercase().to_string()), *letter)])
+            .collect();
+        let mut confusables = 0;
+        for character in ('\u{80}'..=char::MAX).filter(|character| !is_invisible(*character)) {
+            let own = character.to_string();
+            let compatible: String = own.nfkc().collect();
+            let same = compatible.chars().next().filter(|first| compatible.len() == 1 && letters.contains(first));
+            let Some(expected) = same.or_else(|| listed.get(&of(&own)).copied()) else {
+                continue;
+            };
+            confusables += 1;
+            let read: String = Kind::new(character).letters().collect();
+            assert_eq!(read, expected.to_string(), "{character} ({:x})", u32::from(character));
+        }
+        assert!(confusables > 500, "{confusables}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod lookalike;
 #[cfg(test)]
 pub(crate) mod reader;
+mod references;
 
 use std::fmt::Write as _;
 

@@ -96,14 +96,18 @@ fn unescaped(words: &str) -> Option<String> {
 
 /// Without what cannot be seen and what stands between letters, each letter as it looks.
 pub(crate) fn as_read_by_the_eye(words: &str) -> String {
-    let shown = words.chars().filter_map(|character| match Kind::new(character) {
-        Kind::Opening => Some('<'),
-        Kind::Closing => Some('>'),
-        Kind::Letter(letter) if letter.is_ascii_alphabetic() => Some(letter),
-        Kind::Letter(_) => Some('#'),
-        Kind::Joining | Kind::Parting => None,
-    });
-    shown.collect()
+    let mut shown = String::new();
+    for shows in lookalike::shown(words) {
+        match Kind::new(shows.character) {
+            Kind::Opening => shown.push('<'),
+            Kind::Closing => shown.push('>'),
+            Kind::Letter(letter) if letter.is_ascii_alphabetic() => shown.push(letter),
+            Kind::Letter(_) => shown.push('#'),
+            Kind::Letters(letters) => shown.push_str(letters),
+            Kind::Joining | Kind::Parting => {}
+        }
+    }
+    shown
 }
 
 /// Texts made of pieces of our own format in many spellings, of line breaks, of escapes, and of anything else.
@@ -118,6 +122,14 @@ pub(crate) fn some_text() -> impl Strategy<Value = String> {
         "＜mainpoint－memory＞",
         "<m\u{200b}ainpoint-memory>",
         "<mаinpoint-memory>",
+        "‹/ₘₐᵢₙₚₒᵢₙₜ-memory>",
+        "ᎷAINPOINT-memory",
+        "&#0060;",
+        "&lt;/",
+        "&amp;#x3c",
+        "&#109;",
+        "%253c",
+        "\\u003c",
         "main",
         "point",
         "-memory",

@@ -98,8 +98,29 @@ where
 /// # Errors
 /// [`ProxyError::Forbidden`].
 pub(crate) fn ensure_welcome<B>(shared: &Shared, request: &Request<B>) -> Result<(), ProxyError> {
+    // No page has the admin's token but the admin's own.
+    if is_admin(shared, request) {
+        return Ok(());
+    }
+    // Where a gateway says who callers are, a key says nothing.
+    let by_gateway = shared.identities.gateway_header().is_some();
     match cors::unwelcome(request, &shared.identities) {
         None => Ok(()),
+        Some(Unwelcome::Page) if by_gateway => Err(ProxyError::Forbidden {
+            message: "A page of another machine may use the memory's API only if its host is listed in identity.trusted_hosts."
+                .into(),
+            param: Some("origin"),
+        }),
+        Some(Unwelcome::Host(host)) if by_gateway => Err(ProxyError::Forbidden {
+            message: format!(
+                "host = {}; expected an IP address, localhost, a name without a dot, or one that is listed in \
+                 identity.trusted_hosts, since any page could have given its own name to this machine: list the names that the \
+                 gateway passes on.",
+                shown(&host)
+            )
+            .into(),
+            param: Some("host"),
+        }),
         Some(Unwelcome::Page) => Err(ProxyError::Forbidden {
             message: "A page of another machine needs a key to use the memory's API; send one in the Authorization header."
                 .into(),

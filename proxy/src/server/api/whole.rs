@@ -2,18 +2,18 @@
 //!
 //! It must not know how anything is deleted.
 
-use chrono::DateTime;
 use http::Response;
 
 use super::Call;
 use crate::error::ProxyError;
 use crate::http::response::Body;
-use crate::memory::Forget;
+use crate::memory::{Forget, time};
 
 /// Deletes.
 pub(super) async fn delete(call: &Call<'_>) -> Result<Response<Body>, ProxyError> {
-    let allowed = "a time in RFC 3339, such as 2026-05-08T13:56:00Z (a + is written %2B)";
-    let before = call.query.parsed("before", allowed, |time| DateTime::parse_from_rfc3339(time).ok())?;
-    let what = before.map_or(Forget::Everything, |time| Forget::Before(time.to_utc()));
+    let allowed =
+        "a time in RFC 3339, such as 2026-05-08T13:56:00Z (a + is written %2B), in the years 0001 to 9999 of UTC";
+    let before = call.query.parsed("before", allowed, time)?;
+    let what = before.map_or(Forget::Everything, Forget::Before);
     call.delete(what).await
 }

@@ -195,7 +195,7 @@ fn connecting(base: &Url, config: &UpstreamConfig) -> reqwest::ClientBuilder {
 fn client(connecting: reqwest::ClientBuilder, most_idle: usize) -> Result<Client, StartError> {
     let connector = Connector::new(connecting).map_err(|source| StartError::Client { source })?;
     let mut builder = legacy::Client::builder(TokioExecutor::new());
-    builder.pool_timer(TokioTimer::new()).pool_max_idle_per_host(most_idle);
+    builder.pool_timer(TokioTimer::new()).pool_max_idle_per_host(most_idle).http1_max_headers(headers::MOST_LINES);
     Ok(builder.build(connector))
 }
 
