@@ -20,6 +20,7 @@ pub(crate) use ledger::{Quotes, quoted_by};
 pub(crate) use look::JournalLook;
 
 mod alignment;
+pub(crate) mod continuation;
 mod conversations;
 #[cfg(test)]
 mod conversations_tests;
@@ -33,6 +34,7 @@ mod file;
 mod ledger;
 mod lineage;
 mod look;
+mod meetings;
 mod places;
 mod redb_calls;
 mod removal;

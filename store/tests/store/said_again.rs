@@ -225,7 +225,7 @@ async fn a_conversation_that_begins_as_an_earlier_one_did_is_another_one_a_day_l
     say(&store, &scope, 100, "2026-05-01", &[OSLO, SWIMS]).await;
     let tip = async |turns: &[u64], time| {
         let (turns, kinds) = turns.iter().map(|number| (id(*number), TurnKind::Said)).unzip();
-        store.match_conversation(&scope, turns, kinds, Some(time)).await.unwrap().tip
+        store.match_conversation(&scope, turns, kinds, Some(time), |_, _| false).await.unwrap().tip
     };
     let may = on("2026-05-01");
     assert_eq!(tip(&[OSLO], may).await, Some(at(100, 0)));
@@ -234,7 +234,8 @@ async fn a_conversation_that_begins_as_an_earlier_one_did_is_another_one_a_day_l
     assert_eq!(tip(&[OSLO], august).await, None);
     assert_eq!(tip(&[OSLO, BERGEN], august).await, None);
     assert_eq!(tip(&[OSLO, SWIMS], august).await, Some(at(100, 1)), "the conversation goes on");
-    let matched = store.match_conversation(&scope, vec![id(OSLO)], vec![TurnKind::Said], None).await.unwrap();
+    let matched =
+        store.match_conversation(&scope, vec![id(OSLO)], vec![TurnKind::Said], None, |_, _| false).await.unwrap();
     assert_eq!(matched.tip, Some(at(100, 0)), "nobody knows when it was said");
     say(&store, &scope, 300, "2026-08-03", &[OSLO]).await;
     assert_eq!(tip(&[OSLO], august).await, Some(at(300, 0)), "it was sent again");
