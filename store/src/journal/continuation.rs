@@ -194,7 +194,7 @@ struct Run {
 
 impl Run {
     fn is_long(&self) -> bool {
-        self.said >= LONG && self.telling > 0
+        self.said >= LONG && self.telling + self.restated > 0
     }
 
     fn reach(&mut self, at: usize, position: u32) {

@@ -24,7 +24,7 @@ const ROUTINE_TRIED: usize = 256;
 /// Turns in a row that settle the matter.
 const ENOUGH: usize = 8;
 /// Meetings that may be the right one. More are not looked for.
-const MOST_MEETINGS: usize = 16;
+const MOST_MEETINGS: usize = 64;
 /// Turns of a conversation that are looked through for those of a request.
 const MOST_LOOKED_THROUGH: usize = 20_000;
 /// Turns of a request that are compared with others in their places.

@@ -219,6 +219,28 @@ async fn a_conversation_dates_its_turns_by_when_they_were_said_in_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_the_words_tells_whether_a_first_message_says_again_what_the_conversations_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    say(&store, &scope, 100, "2026-05-01", &[OSLO, SWIMS]).await;
+    let (new_clock, question) = (77, 78);
+    let tip = async |is_stored: bool, says_again: bool| {
+        if is_stored {
+            store.flush().await.unwrap();
+        }
+        let turns = vec![id(new_clock), id(SWIMS), id(question)];
+        let kinds = vec![TurnKind::Said, TurnKind::Answer, TurnKind::Said];
+        let says_again =
+            |at: usize, turn: &Turn| says_again && (at, turn.id, &*turn.text) == (0, id(OSLO), "I live somewhere.");
+        store.match_conversation(&scope, turns, kinds, None, says_again).await.unwrap().tip
+    };
+    for is_stored in [false, true] {
+        assert_eq!(tip(is_stored, true).await, Some(at(100, 1)));
+        assert_eq!(tip(is_stored, false).await, None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_conversation_that_begins_as_an_earlier_one_did_is_another_one_a_day_later() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
