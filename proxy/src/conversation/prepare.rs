@@ -178,9 +178,12 @@ impl Prepared {
 
     /// How much each spoken message says about the conversation.
     pub(crate) fn kinds(&self) -> Vec<TurnKind> {
-        let kind = |message: &Message| match message.texts().map(str::len).sum::<usize>() {
-            _ if message.only_calls() || matches!(message.role, "tool" | "function") => TurnKind::Routine,
-            TELLING.. => TurnKind::Telling,
+        let kind = |message: &Message| match (message.role, message.texts().map(str::len).sum::<usize>()) {
+            ("tool" | "function", _) => TurnKind::Routine,
+            _ if message.only_calls() => TurnKind::Routine,
+            ("assistant", TELLING..) => TurnKind::TellingAnswer,
+            ("assistant", _) => TurnKind::Answer,
+            (_, TELLING..) => TurnKind::Telling,
             _ => TurnKind::Said,
         };
         self.spoken.iter().map(|index| self.request.messages.get(*index).map_or(TurnKind::Routine, kind)).collect()

@@ -30,13 +30,15 @@ pub(crate) trait PromptMemory: Send + Sync {
     /// What a text is when it is stored: without its secrets.
     fn as_stored(&self, text: String) -> String;
 
-    /// The conversation of its scope that a request, sent at this time, goes on with by its turns, each of its kind.
+    /// The conversation of its scope that a request, sent at this time, goes on with by its turns, each of its kind. `says_again`
+    /// tells whether its turn at a place says in other words what this turn said.
     fn match_conversation(
         &self,
         scope: &Scope,
         turns: Vec<TurnId>,
         kinds: Vec<TurnKind>,
         time: DateTime<Utc>,
+        says_again: impl Fn(usize, &Turn) -> bool + Send,
     ) -> impl Future<Output = Result<ConversationMatch, MemoryError>> + Send;
 
     /// Those of these turns that are there, in the order asked.
@@ -106,8 +108,9 @@ impl PromptMemory for Memory {
         turns: Vec<TurnId>,
         kinds: Vec<TurnKind>,
         time: DateTime<Utc>,
+        says_again: impl Fn(usize, &Turn) -> bool + Send,
     ) -> Result<ConversationMatch, MemoryError> {
-        Ok(self.store.match_conversation(scope, turns, kinds, Some(time)).await?)
+        Ok(self.store.match_conversation(scope, turns, kinds, Some(time), says_again).await?)
     }
 
     async fn turns(&self, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, MemoryError> {

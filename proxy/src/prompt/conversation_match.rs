@@ -3,11 +3,12 @@
 //! It must not know how conversations are told apart, nor what becomes of the request.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
-use mainpoint_store::{ReplacedTurn, Turn, TurnId};
+use mainpoint_store::{ConversationMatch, ReplacedTurn, Turn, TurnId};
 
 use super::blocking::block_in_place_if_large;
-use super::restated::is_restated;
+use super::restated::{is_restated, says_again};
 use crate::conversation::prepare::Prepared;
 use crate::error::MemoryError;
 use crate::memory::PromptMemory;
@@ -21,8 +22,7 @@ pub(super) async fn match_conversation(memory: &impl PromptMemory, prepared: &mu
     if prepared.spoken.is_empty() {
         return Ok(());
     }
-    let (turns, kinds) = (prepared.spoken_ids().to_vec(), prepared.kinds());
-    let matched = memory.match_conversation(&prepared.scope, turns, kinds, prepared.time).await?;
+    let matched = find(memory, prepared).await?;
     let replaced = matched.replaced.clone();
     prepared.join(matched);
     let ids: Vec<TurnId> = replaced.iter().take(MOST_COMPARED).map(|replaced| replaced.known).collect();
@@ -37,6 +37,21 @@ pub(super) async fn match_conversation(memory: &impl PromptMemory, prepared: &mu
         }
     });
     Ok(())
+}
+
+async fn find(memory: &impl PromptMemory, prepared: &Prepared) -> Result<ConversationMatch, MemoryError> {
+    let (turns, kinds) = (prepared.spoken_ids().to_vec(), prepared.kinds());
+    let texts = Mutex::new(BTreeMap::new());
+    let says_again = |at: usize, known: &Turn| {
+        let message = prepared.spoken.get(at).and_then(|index| prepared.request.messages.get(*index));
+        let Some(message) = message.filter(|message| message.role == known.role) else { return false };
+        block_in_place_if_large(prepared.request.body.len(), || {
+            let mut texts = texts.lock().unwrap_or_else(PoisonError::into_inner);
+            let text: &String = texts.entry(at).or_insert_with(|| memory.as_stored(message.text()));
+            says_again(&known.text, text)
+        })
+    };
+    memory.match_conversation(&prepared.scope, turns, kinds, prepared.time, says_again).await
 }
 
 /// The turns `known` that messages say again, by the messages' places among those that are spoken.

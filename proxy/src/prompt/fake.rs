@@ -68,6 +68,7 @@ impl PromptMemory for FakeMemory {
         _: Vec<TurnId>,
         _: Vec<TurnKind>,
         _: DateTime<Utc>,
+        _: impl Fn(usize, &Turn) -> bool + Send,
     ) -> Result<ConversationMatch, MemoryError> {
         Ok(self.conversation_match.clone())
     }

@@ -1,50 +1,173 @@
-//! Whether a message says what a known turn said, but for a clock in it.
+//! Whether a message says what a known turn said, but for a clock in it or for documents beside it.
 //!
-//! Some clients write the date and the time into a message that they send again and again. It is one turn then. Whoever edits a
-//! message says something else. It must not know where either of them stands.
+//! Some clients write the date and the time into a message that they send again and again. It is one turn then. Others send a question
+//! with documents once and without them later. Whoever edits a message says something else. It must not know where either of them
+//! stands.
 
 use crate::memory::recall::dates;
 
 /// Whether two texts differ, in one place, by nothing but a date or the time of day.
 pub(super) fn is_restated(known: &str, new: &str) -> bool {
     let (known, new) = differing(known, new);
-    [known, new].iter().all(|text| text.len() <= LONGEST_CLOCK && is_clock(text))
+    let is_short = |text: &str| text.len() <= LONGEST_CLOCK;
+    is_short(known) && is_short(new) && ((is_clock(known) && is_clock(new)) || is_unix_clock(known, new))
+}
+
+/// Whether two texts are the same, or differ by a clock, or one is the other with something before or behind it, such as documents.
+pub(super) fn says_again(known: &str, new: &str) -> bool {
+    known == new || is_restated(known, new) || is_part(known, new) || is_part(new, known)
+}
+
+/// Whether a text is the beginning or the end of a longer one, in lines or words of its own, or a long one is anywhere in it.
+fn is_part(part: &str, whole: &str) -> bool {
+    let (part, whole) = (part.trim(), whole.trim());
+    if part.len() < SHORTEST_PART || part.len() > whole.len() {
+        return false;
+    }
+    let ends_apart = |before: &str| before.is_empty() || before.ends_with(char::is_whitespace);
+    let begins_apart = |after: &str| after.is_empty() || after.starts_with(char::is_whitespace);
+    let is_end = whole.strip_suffix(part).is_some_and(ends_apart);
+    // Whoever goes on in the same line says something else.
+    let is_beginning = || whole.strip_prefix(part).is_some_and(|after| after.trim_start_matches(' ').starts_with('\n'));
+    let is_within = || {
+        let (before, after) = whole.split_once(part)?;
+        Some(part.len() >= LONG_PART && ends_apart(before) && begins_apart(after))
+    };
+    is_end || is_beginning() || is_within().unwrap_or_default()
 }
 
 /// Bytes of the longest date and time.
 const LONGEST_CLOCK: usize = 120;
+/// Bytes of a text from which on another one says it if it ends with it: many end with "thanks".
+const SHORTEST_PART: usize = 12;
+/// Bytes from which on it may stand anywhere.
+const LONG_PART: usize = 40;
 
-/// What is left of two texts without the words with which both begin and end.
+/// What is left of two texts without the signs with which both begin and end. Nothing that may be of one date is taken apart.
 fn differing<'a>(one: &'a str, other: &'a str) -> (&'a str, &'a str) {
     let same = |pair: &((usize, char), char)| pair.0.1 == pair.1;
     let head = one.char_indices().zip(other.chars()).take_while(same).last();
     let head = head.map_or(0, |((at, sign), _)| at + sign.len_utf8());
-    let head = one.get(..head).map_or(0, |text| text.rfind(char::is_whitespace).map_or(0, |at| at + 1));
+    let head = one.get(..head).and_then(|text| text.char_indices().rfind(|(_, sign)| !is_of_clocks(*sign)));
+    let head = head.map_or(0, |(at, sign)| at + sign.len_utf8());
+    let head = beginning_of_clock(one, head);
     let (one, other) = (one.get(head..).unwrap_or_default(), other.get(head..).unwrap_or_default());
     let back = one.chars().rev().zip(other.chars().rev()).take_while(|(left, right)| left == right);
     let tail: usize = back.map(|(sign, _)| sign.len_utf8()).sum();
-    let end = one.get(one.len() - tail..).and_then(|text| text.find(char::is_whitespace));
+    let end = one.get(one.len() - tail..).and_then(|text| text.find(|sign| !is_of_clocks(sign)));
     let tail = end.map_or(0, |at| tail - at);
     (one.get(..one.len() - tail).unwrap_or_default(), other.get(..other.len() - tail).unwrap_or_default())
 }
 
+/// Where the date begins of which the word at `at` may be a part: `10시 01분` is two words.
+fn beginning_of_clock(text: &str, at: usize) -> usize {
+    let before = text.get(..at).unwrap_or_default().trim_end_matches(' ');
+    let begin = before.char_indices().rfind(|(_, sign)| !is_of_clocks(*sign));
+    let begin = begin.map_or(0, |(at, sign)| at + sign.len_utf8());
+    let word = before.get(begin..).unwrap_or_default();
+    let is_counted = EastAsianClock::read(word).is_some_and(|clock| clock.counted > 0);
+    if is_counted && begin < at { beginning_of_clock(text, begin) } else { at }
+}
+
+/// Whether a sign may stand in a date or a time of day that is written in one word. Chinese and Japanese put no space around one.
+fn is_of_clocks(sign: char) -> bool {
+    let is_east_asian = sign >= FIRST_EAST_ASIAN;
+    (sign.is_alphanumeric() && !is_east_asian)
+        || (is_east_asian && (UNITS.contains(sign) || BESIDE_UNITS.contains(sign)))
+        || matches!(sign, ':' | '-' | '.' | '/' | '+')
+}
+
+/// Where the signs of East Asian scripts begin.
+const FIRST_EAST_ASIAN: char = '\u{2E80}';
+/// What stands behind numbers in East Asian dates and times.
+const UNITS: &str = "年月日時时點点分秒년월일시분초";
+/// What stands in them besides: halves of the day and days of the week.
+const BESIDE_UNITS: &str = "午前後上下曜火水木金土星期周一二三四五六오전후화수목금토요";
+
 /// Whether a text is a date or a time of day and nothing else.
 fn is_clock(text: &str) -> bool {
-    let mut tells = false;
-    for word in text.split_whitespace() {
+    let (mut tells, mut counted) = (false, 0);
+    for word in text.split(|sign: char| sign.is_whitespace() || BETWEEN.contains(sign)) {
         let word = word.trim_matches(|sign: char| !sign.is_alphanumeric());
         if word.is_empty() {
             continue;
         }
+        let east_asian = EastAsianClock::read(word);
         let of_time = is_time_of_day(word) || is_date(word);
         let of_calendar = dates::is_calendar_word(word);
-        if !of_time && !of_calendar && !is_small_number(word) {
+        if !of_time && !of_calendar && east_asian.is_none() && !is_small_number(word) {
             return false;
         }
-        tells |= of_time || of_calendar;
+        let east_asian = east_asian.unwrap_or_default();
+        tells |= of_time || of_calendar || east_asian.is_time;
+        counted += east_asian.counted;
     }
-    tells
+    // One number alone may be how long something takes.
+    tells || counted >= 2
 }
+
+/// What stands between the words of a date.
+const BETWEEN: &str = "(),[]（）、，";
+
+/// What `2026年11月30日10時01分`, `午後3:15` or `월요일` says of time.
+#[derive(Debug, Default, Clone, Copy)]
+struct EastAsianClock {
+    /// Numbers with the unit that they count.
+    counted: usize,
+    /// Whether there is a date or a time of day without units.
+    is_time: bool,
+}
+
+impl EastAsianClock {
+    /// `None` for a word that is not made of numbers, units, halves of the day and days of the week alone.
+    fn read(word: &str) -> Option<Self> {
+        let mut found = Self::default();
+        let mut rest = word;
+        while let Some(first) = rest.chars().next() {
+            if !first.is_numeric() {
+                rest = rest.strip_prefix(|sign| UNITS.contains(sign) || BESIDE_UNITS.contains(sign))?;
+                continue;
+            }
+            let (number, behind) = rest.split_at(rest.find(|sign| sign >= FIRST_EAST_ASIAN).unwrap_or(rest.len()));
+            if is_time_of_day(number) || is_date(number) {
+                found.is_time = true;
+            } else if number.bytes().all(|byte| byte.is_ascii_digit())
+                && behind.starts_with(|sign| UNITS.contains(sign))
+            {
+                found.counted += 1;
+            } else {
+                return None;
+            }
+            rest = behind;
+        }
+        Some(found)
+    }
+}
+
+/// Whether two texts are seconds or milliseconds since 1970, some days apart: it is years ahead that numbers of another kind are.
+fn is_unix_clock(known: &str, new: &str) -> bool {
+    let seconds = |text: &str| -> Option<u64> {
+        let text = text.trim_matches(|sign: char| !sign.is_ascii_digit());
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let is_fraction = fraction.bytes().all(|byte| byte.is_ascii_digit());
+        let number: u64 = whole.parse().ok().filter(|_| is_fraction)?;
+        let seconds = match whole.len() {
+            10 => number,
+            13 => number / 1000,
+            _ => return None,
+        };
+        UNIX_TIMES.contains(&seconds).then_some(seconds)
+    };
+    match (seconds(known), seconds(new)) {
+        (Some(known), Some(new)) => known.abs_diff(new) <= LONGEST_CHAT,
+        _ => false,
+    }
+}
+
+/// Seconds since 1970 that are taken for clocks: from 2020 to 2039.
+const UNIX_TIMES: std::ops::Range<u64> = 1_577_836_800..2_208_988_800;
+/// Seconds between the first and the last time that a chat's first message is sent.
+const LONGEST_CHAT: u64 = 31 * 86_400;
 
 /// `14:03`, `14:03:22.5Z`, `9:05pm`, `14:03:22-05:00`.
 fn is_time_of_day(word: &str) -> bool {
@@ -89,6 +212,17 @@ mod tests {
             ("Datum: 30.11.2026 14:03", "Datum: 01.12.2026 09:10"),
             ("現在 2026年11月30日14:03 です", "現在 2026年12月1日09:10 です"),
             ("Today is Nov 30th, 2026.", "Today is Dec 1st, 2026."),
+            ("Now it is (Monday, November 30, 2026 at 10:01 AM)", "Now it is (Tuesday, December 1, 2026 at 9:11 PM)"),
+            ("Jetzt ist es 30.11.2026, 10:01 Uhr", "Jetzt ist es 01.12.2026, 11:12 Uhr"),
+            ("2026年11月30日 10時01分 私はエリンです。", "2026年11月30日 10時02分 私はエリンです。"),
+            ("2026年11月30日(月)午前10時01分、エリンです。", "2026年12月1日(火)午後3時15分、エリンです。"),
+            ("現在の時刻は10:01です。私はエリンです。", "現在の時刻は10:02です。私はエリンです。"),
+            ("今日10:01です", "今日11:02です"),
+            ("현재 시각은 10시 01분입니다.", "현재 시각은 10시 02분입니다."),
+            ("지금은 2026년 11월 30일 10시 01분입니다.", "지금은 2026년 12월 1일 11시 02분입니다."),
+            ("I am Erin. 1796036001", "I am Erin. 1796036002"),
+            ("now=1796036001.25; I am Erin", "now=1796039002.5; I am Erin"),
+            ("[1796036001000] I am Erin", "[1796036002123] I am Erin"),
         ] {
             assert!(is_restated(known, new), "{new}");
             assert!(is_restated(new, known), "{known}");
@@ -104,8 +238,47 @@ mod tests {
             ("It is 14:03.", "It is 14:03. And I like figs."),
             ("I like figs", "I like dates"),
             ("same", "same"),
+            ("三日かかります", "五日かかります"),
+            ("3日かかります", "5日かかります"),
+            ("予算は300円です", "予算は500円です"),
+            ("Call 5550136001", "Call 5550136002"),
+            ("I earn 1500000000 won", "I earn 2100000000 won"),
+            ("id 1796036001", "id 1999999999"),
         ] {
             assert!(!is_restated(known, new), "{new}");
+        }
+    }
+
+    #[test]
+    fn a_question_with_documents_says_what_it_says_without_them() {
+        for (known, new) in [
+            ("Use this: the museum opens at ten.\n\nWhen does it open?", "When does it open?"),
+            ("Context:\n- one\n- two\nQuestion: Where is the cat now?", "Where is the cat now?"),
+            ("Where is the cat now?\n\nDocuments:\n- one\n- two", "Where is the cat now?"),
+            (
+                "[docs]\nPlease tell me where the cat of my sister sleeps.\n[end]",
+                "Please tell me where the cat of my sister sleeps.",
+            ),
+            ("It is 14:03. Where is the cat?", "It is 14:04. Where is the cat?"),
+            ("the same words", "the same words"),
+        ] {
+            assert!(says_again(known, new), "{new}");
+            assert!(says_again(new, known), "{known}");
+        }
+    }
+
+    #[test]
+    fn messages_of_different_chats_do_not_say_each_other_again() {
+        for (known, new) in [
+            ("Here is a document: Contract with Brandt.", "Here is a document: Minutes of the choir."),
+            ("Draft a note to my boss, please. I resign.", "Draft a note to my landlord, please."),
+            ("Where is the cat now? And the dog?", "Where is the cat now?"),
+            ("I like figs. OK, thanks", "thanks"),
+            ("Somewhere is the cat now?", "where is the cat now?"),
+            ("", "Hello there, my friend"),
+        ] {
+            assert!(!says_again(known, new), "{new}");
+            assert!(!says_again(new, known), "{known}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Conversations: which turns were said one after the other.
 //!
-//! Responsible for: their tables; finding the conversation that a request goes on with, and putting what is new into its place.
-//! Must not know: what turns say, where their words are.
+//! Responsible for: their tables; what a request has in common with the conversation that it goes on with, and putting what is new
+//! into its place. Must not know: what turns say, where their words are, how the conversation is found (`meetings`).
 //!
 //! A conversation is a list of turns. One that was begun again from an earlier turn (an answer made anew, a message edited) is a
 //! branch: it has its own turns from there on and shares those before. Nothing that clients send names a conversation. It is told
@@ -13,29 +13,23 @@ use std::collections::HashSet;
 use redb::{ReadTransaction, ReadableTable, Table, WriteTransaction};
 
 use super::Journal;
-use super::lineage::{Lineage, Walk};
+use super::lineage::Lineage;
 use super::repetitions::RepetitionWriter;
 use super::rows::{BRANCHES, BranchKey, BranchRow, GONE, PLACES, SEQUENCES, SequenceKey, every_place};
 use crate::error::StoreError;
 use crate::records::{
-    ConversationAppend, ConversationId, ConversationMatch, Repetition, SaidTurn, Scope, TurnId, TurnKind, TurnPlace,
+    ConversationAppend, ConversationId, ConversationMatch, Repetition, SaidTurn, Scope, TurnId, TurnPlace,
 };
 
 impl Journal {
-    /// The conversation of a scope that the turns of a request, each of its kind, go on with.
-    pub(crate) fn match_conversation(
+    /// What the turns of a request have in common with the conversation that they go on with from a meeting.
+    pub(crate) fn match_from(
         &self,
         scope: &Scope,
         turns: &[TurnId],
-        kinds: &[TurnKind],
+        meeting: MeetingPoint,
     ) -> Result<ConversationMatch, StoreError> {
-        self.database.read("find a conversation", |transaction| {
-            let found = best_meeting(transaction, scope, turns, kinds)?;
-            match found {
-                None => Ok(ConversationMatch::default()),
-                Some(meeting) => compare(transaction, scope, turns, meeting),
-            }
-        })
+        self.database.read("compare conversations", |transaction| compare(transaction, scope, turns, meeting))
     }
 
     /// The same for a request whose first turn is known to be the one at a place, and no other is.
@@ -45,157 +39,35 @@ impl Journal {
         turns: &[TurnId],
         place: TurnPlace,
     ) -> Result<ConversationMatch, StoreError> {
-        self.database.read("find a conversation", |transaction| {
-            let meeting = Meeting { at: 0, place, run: 1, is_said: true, is_whole: true };
-            compare(transaction, scope, turns, meeting)
-        })
+        self.match_from(scope, turns, MeetingPoint { at: 0, place, is_whole: true })
     }
 }
 
-/// A turn of a request that a conversation has.
+/// Where a request meets the conversation that it goes on with.
 #[derive(Debug, Clone, Copy)]
-struct Meeting {
-    /// Its place in the request.
-    at: usize,
-    place: TurnPlace,
-    /// How many turns in a row, up to it, both have.
-    run: usize,
-    /// Whether somebody said one of those; calls and their results alone tell no conversation.
-    is_said: bool,
-    /// Whether the run reaches back to the beginning of both.
-    is_whole: bool,
+pub(crate) struct MeetingPoint {
+    /// The place in the request of the last turn that both have.
+    pub(crate) at: usize,
+    /// Its place in the conversation.
+    pub(crate) place: TurnPlace,
+    /// Whether the request has all that the conversation has up to there.
+    pub(crate) is_whole: bool,
 }
 
-impl Meeting {
-    /// Whether it is no coincidence. A request's only turn may also be the first of a new conversation.
-    fn is_certain(&self, kind: TurnKind) -> bool {
-        self.is_whole || (self.is_said && self.run >= 2) || (kind == TurnKind::Telling && self.at > 0)
-    }
-
-    fn rank(&self) -> (bool, usize, usize) {
-        (self.is_whole, self.run, self.at)
-    }
-}
-
-/// Places of one turn that are looked at, the newest conversations first: "yes" may have been said thousands of times.
-const PLACES_TRIED: usize = 64;
-/// Known turns of a request, from its end, whose places are looked at. What comes after the right one is new, but may have been
-/// said elsewhere.
-const TURNS_TRIED: usize = 8;
-/// Calls and results whose places are looked at besides.
-const ROUTINE_TRIED: usize = 256;
-/// Turns in a row that settle the matter.
-const ENOUGH: usize = 8;
 /// Turns that are lost and named. More of a conversation are not looked through for one request.
 const MOST_LOST: usize = 20_000;
-
-fn best_meeting(
-    transaction: &ReadTransaction,
-    scope: &Scope,
-    turns: &[TurnId],
-    kinds: &[TurnKind],
-) -> Result<Option<Meeting>, redb::Error> {
-    let places = transaction.open_table(PLACES)?;
-    let lineage = Lineage::new(transaction, scope)?;
-    let mut best: Option<Meeting> = None;
-    let (mut tried, mut tried_routine) = (0, 0);
-    for (at, (turn, kind)) in turns.iter().zip(kinds).enumerate().rev() {
-        let mut is_known = false;
-        for entry in places.range(every_place(scope.as_str(), turn))?.rev().take(PLACES_TRIED) {
-            let (key, _) = entry?;
-            let (_, _, conversation, position) = key.value();
-            is_known = true;
-            let place = TurnPlace { conversation: ConversationId(*conversation), position };
-            let (up_to, kinds) = (turns.get(..=at).unwrap_or_default(), kinds.get(..=at).unwrap_or_default());
-            let meeting = meet(&lineage, up_to, kinds, place)?;
-            let is_better = best.as_ref().is_none_or(|best| meeting.rank() > best.rank());
-            if is_better && meeting.is_certain(*kind) {
-                best = Some(meeting);
-            }
-        }
-        let count = if *kind == TurnKind::Routine { &mut tried_routine } else { &mut tried };
-        *count += usize::from(is_known);
-        let is_settled = best.as_ref().is_some_and(|best| best.is_whole || best.run >= ENOUGH);
-        if is_settled || tried >= TURNS_TRIED || tried_routine >= ROUTINE_TRIED {
-            break;
-        }
-    }
-    Ok(best)
-}
-
-fn meet(lineage: &Lineage, turns: &[TurnId], kinds: &[TurnKind], place: TurnPlace) -> Result<Meeting, redb::Error> {
-    let mut walk = WalkOverGaps { walk: lineage.back_from(place)?, next: None, gaps: 0 };
-    let (mut passed, mut run, mut is_said, mut reached) = (0, 0, false, None);
-    for (turn, kind) in turns.iter().zip(kinds).rev() {
-        match walk.pass(*turn)? {
-            Passed::Same(position) => {
-                run += 1;
-                is_said |= *kind != TurnKind::Routine;
-                reached = Some(position);
-            }
-            Passed::Gap => reached = None,
-            Passed::Other => break,
-        }
-        passed += 1;
-    }
-    let is_whole = passed == turns.len() && reached == Some(0);
-    Ok(Meeting { at: turns.len().saturating_sub(1), place, run, is_said, is_whole })
-}
-
-/// Goes back through a conversation beside a request, which may have something at the place of a turn that was deleted, or nothing.
-struct WalkOverGaps<'a> {
-    walk: Walk<'a>,
-    /// The turn that was reached and not passed.
-    next: Option<(u32, TurnId)>,
-    /// Deleted turns between it and the last one that was passed.
-    gaps: usize,
-}
-
-/// What a conversation has where a request has a turn.
-enum Passed {
-    /// The same turn, at this position.
-    Same(u32),
-    /// One that was deleted, which speaks neither for nor against.
-    Gap,
-    /// Another one, or none.
-    Other,
-}
-
-impl WalkOverGaps<'_> {
-    fn pass(&mut self, turn: TurnId) -> Result<Passed, redb::Error> {
-        while self.next.is_none() {
-            match self.walk.next().transpose()? {
-                Some((_, GONE)) => self.gaps += 1,
-                Some(known) => self.next = Some(known),
-                None => break,
-            }
-        }
-        Ok(match self.next {
-            Some((position, known)) if known == turn => {
-                (self.next, self.gaps) = (None, 0);
-                Passed::Same(position)
-            }
-            _ if self.gaps > 0 => {
-                self.gaps -= 1;
-                Passed::Gap
-            }
-            _ => Passed::Other,
-        })
-    }
-}
 
 /// Goes back through both from where they meet.
 fn compare(
     transaction: &ReadTransaction,
     scope: &Scope,
     turns: &[TurnId],
-    meeting: Meeting,
+    meeting: MeetingPoint,
 ) -> Result<ConversationMatch, redb::Error> {
     let lineage = Lineage::new(transaction, scope)?;
-    let follows = lineage.has_after(meeting.place)?;
     let mut matched = ConversationMatch {
         tip: Some(meeting.place),
-        is_newest: !follows,
+        is_newest: lineage.count_after(meeting.place, 1)? == 0,
         known: meeting.at + 1,
         ..ConversationMatch::default()
     };

@@ -33,10 +33,12 @@ impl<'a> Lineage<'a> {
         Ok(Walk { lineage: self, conversation: place.conversation, bound: place.position, rows: self.rows_to(place)? })
     }
 
-    /// Whether the conversation goes on after a place.
-    pub(super) fn has_after(&self, place: TurnPlace) -> Result<bool, redb::Error> {
-        let next = place.position.saturating_add(1);
-        Ok(self.sequences.get((self.scope.as_str(), &place.conversation.0, next))?.is_some())
+    /// How many turns the conversation has after a place, of which those after the first `most` are not counted.
+    pub(super) fn count_after(&self, place: TurnPlace, most: usize) -> Result<usize, redb::Error> {
+        let (scope, conversation, next) =
+            (self.scope.as_str(), &place.conversation.0, place.position.saturating_add(1));
+        let rows = self.sequences.range((scope, conversation, next)..=(scope, conversation, u32::MAX))?;
+        rows.take(most).try_fold(0, |count, row| row.map(|_| count + 1).map_err(redb::Error::from))
     }
 
     /// A place, and the places after which its conversation and those before began: where each of them ends for who

@@ -22,6 +22,7 @@ pub(crate) use look::JournalLook;
 pub(crate) use said_times::Standing;
 
 mod alignment;
+pub(crate) mod continuation;
 mod conversations;
 #[cfg(test)]
 mod conversations_tests;
@@ -36,6 +37,7 @@ mod file;
 mod ledger;
 mod lineage;
 mod look;
+mod meetings;
 mod places;
 mod redb_calls;
 mod removal;

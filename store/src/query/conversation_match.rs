@@ -1,7 +1,8 @@
 //! Which conversation of its scope a request goes on with.
 //!
-//! Responsible for: telling a conversation that begins as an earlier one did from that one, and what of a request was said before it
-//! was sent. Must not know: how turns are compared.
+//! Responsible for: choosing between the meetings that the journal finds, with the words of turns that are not the same; telling a
+//! conversation that begins as an earlier one did from that one, and what of a request was said before it was sent. Must not know:
+//! how turns are compared.
 //!
 //! A request whose first turn alone is the beginning of a conversation is sent again, wants another answer, or begins another
 //! conversation with the same words. Nothing but the time tells these apart.
@@ -15,22 +16,25 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{loading, lookup};
 use crate::error::StoreError;
 use crate::journal::Standing;
-use crate::records::{ConversationMatch, Scope, TurnId, TurnKind, TurnPlace};
+use crate::journal::continuation::{best, undecided};
+use crate::records::{ConversationMatch, Scope, Turn, TurnId, TurnKind, TurnPlace};
 use crate::state::Shared;
 use crate::state::turn_index::State;
 
 /// Who says the same first words so much later means another conversation.
 const ANOTHER: TimeDelta = TimeDelta::days(1);
 
-/// What matches a request with these turns, each of its kind, whose first one is said at a time, if that is known.
+/// What matches a request with these turns, each of its kind, whose first one is said at a time, if that is known. `says_again`
+/// tells whether the turn at a place of the request says what this one said.
 pub(crate) async fn find(
     shared: &Arc<Shared>,
     scope: &Scope,
     turns: Vec<TurnId>,
     kinds: Vec<TurnKind>,
     time: Option<DateTime<Utc>>,
+    says_again: impl Fn(usize, &Turn) -> bool,
 ) -> Result<ConversationMatch, StoreError> {
-    let mut matched = find_conversation(shared, scope, turns.clone(), kinds, time).await?;
+    let mut matched = find_conversation(shared, scope, turns.clone(), kinds, time, says_again).await?;
     match said_earlier(shared, scope, turns, matched.known).await {
         Ok(times) => matched.said_earlier = times,
         Err(error) => tracing::debug!(%error, "when turns of a request were said cannot be looked up"),
@@ -93,9 +97,18 @@ async fn find_conversation(
     turns: Vec<TurnId>,
     kinds: Vec<TurnKind>,
     time: Option<DateTime<Utc>>,
+    says_again: impl Fn(usize, &Turn) -> bool,
 ) -> Result<ConversationMatch, StoreError> {
     let (asked, of_journal) = (turns.clone(), scope.clone());
-    let matched = shared.blocking(move |shared| shared.journal.match_conversation(&of_journal, &asked, &kinds)).await?;
+    let meetings = shared.blocking(move |shared| shared.journal.meetings(&of_journal, &asked, &kinds)).await?;
+    let open = undecided(&meetings);
+    let others = if open.is_empty() { Vec::new() } else { lookup::turns(shared, scope, &open).await? };
+    let said = |at: usize, known: TurnId| others.iter().any(|other| other.id == known && says_again(at, other));
+    let Some(point) = best(&meetings, said) else {
+        return Ok(ConversationMatch::default());
+    };
+    let (asked, of_journal) = (turns.clone(), scope.clone());
+    let matched = shared.blocking(move |shared| shared.journal.match_from(&of_journal, &asked, point)).await?;
     let Some((time, tip)) = time.zip(matched.tip).filter(|_| matched.rests_on_first_turn()) else {
         return Ok(matched);
     };

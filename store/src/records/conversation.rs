@@ -22,10 +22,24 @@ pub struct TurnPlace {
 pub enum TurnKind {
     /// A call of a tool or its result: agents make the same ones in one conversation after the other.
     Routine,
-    /// Something that somebody said, and that may be said elsewhere as well.
+    /// Something short that somebody said, and that may be said elsewhere as well.
     Said,
-    /// Something that somebody said, so long that no two conversations have it by chance.
+    /// Something that somebody said, so long that it is seldom said elsewhere.
     Telling,
+    /// A short answer of the model's.
+    Answer,
+    /// A long answer of the model's.
+    TellingAnswer,
+}
+
+impl TurnKind {
+    pub(crate) fn is_answer(self) -> bool {
+        matches!(self, Self::Answer | Self::TellingAnswer)
+    }
+
+    pub(crate) fn is_telling(self) -> bool {
+        matches!(self, Self::Telling | Self::TellingAnswer)
+    }
 }
 
 /// The conversation of their scope that the turns of a request go on with, and how the two match.

@@ -173,7 +173,8 @@ impl Store {
 
     /// The conversation of their scope that the turns of a request, oldest first and each of its kind, go on with.
     /// `time` is when the first of them is said, where that is known: a conversation that begins as an earlier one did,
-    /// at least a day later, is another one.
+    /// at least a day later, is another one. `says_again` tells whether the request's turn at a place, from 0, says in other
+    /// words what this turn said: with another clock in it, or without the documents that it came with.
     ///
     /// # Errors
     /// See [`Store`].
@@ -183,9 +184,10 @@ impl Store {
         turns: Vec<TurnId>,
         kinds: Vec<TurnKind>,
         time: Option<DateTime<Utc>>,
+        says_again: impl Fn(usize, &Turn) -> bool,
     ) -> Result<ConversationMatch, StoreError> {
         self.shared.ensure_open()?;
-        conversation_match::find(&self.shared, scope, turns, kinds, time).await
+        conversation_match::find(&self.shared, scope, turns, kinds, time, says_again).await
     }
 
     /// Every conversation of a scope, where its turns stand and when they were said again there, as far as they are

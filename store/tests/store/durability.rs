@@ -44,7 +44,10 @@ async fn what_is_said_again_in_its_place_writes_nothing() {
     assert!(journal() == before);
     store.accept_said(turns, vec![said(101, None)]).await.unwrap();
     assert!(journal() != before, "another conversation says the same");
-    let matched = store.match_conversation(&scope, vec![id(0), id(1)], vec![TurnKind::Telling; 2], None).await.unwrap();
+    let matched = store
+        .match_conversation(&scope, vec![id(0), id(1)], vec![TurnKind::Telling; 2], None, |_, _| false)
+        .await
+        .unwrap();
     assert_eq!(matched.known, 2);
 }
 

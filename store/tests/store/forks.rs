@@ -56,16 +56,17 @@ impl Forks<'_> {
         let after_commonplace = own.last().is_some_and(|(_, kind)| *kind == TurnKind::Said);
         let turn = match step.commonplace.filter(|_| !after_commonplace && !own.is_empty()) {
             Some(commonplace) => (id(commonplace), TurnKind::Said),
-            None => (id(1000 + step.fork * 100 + own.len() as u64), TurnKind::Telling),
+            None => (id(1000 + step.fork * 100 + own.len() as u64), TurnKind::TellingAnswer),
         };
         own.push(turn);
         let is_first = own.len() == 1;
         let path: Vec<(TurnId, TurnKind)> =
-            self.shared.iter().map(|turn| (*turn, TurnKind::Telling)).chain(own.iter().copied()).collect();
+            self.shared.iter().map(|turn| (*turn, TurnKind::TellingAnswer)).chain(own.iter().copied()).collect();
         let begin = step.window.filter(|_| !is_first).map_or(0, |window| path.len().saturating_sub(window));
         let (turns, kinds): (Vec<TurnId>, Vec<TurnKind>) = path[begin..].iter().copied().unzip();
 
-        let matched = self.store.match_conversation(&self.scope, turns.clone(), kinds, None).await.unwrap();
+        let matched =
+            self.store.match_conversation(&self.scope, turns.clone(), kinds, None, |_, _| false).await.unwrap();
         self.begun += 1;
         let new = &turns[matched.known..];
         let said = ConversationAppend {
@@ -103,7 +104,8 @@ fn however_the_requests_of_forks_follow_each_other_none_has_lost_what_only_anoth
             for own in forks.own.values().filter(|own| own.len() >= 6) {
                 let newest: Vec<(TurnId, TurnKind)> = own[own.len() - 5..].to_vec();
                 let (turns, kinds) = newest.into_iter().unzip();
-                let matched = runtime.block_on(store.match_conversation(&forks.scope, turns, kinds, None)).unwrap();
+                let matched =
+                    runtime.block_on(store.match_conversation(&forks.scope, turns, kinds, None, |_, _| false)).unwrap();
                 lost.set(lost.get() + u32::from(whole.iter().all(|turn| matched.lost.contains(turn))));
             }
             Ok(())

@@ -258,13 +258,35 @@ async fn a_conversation_dates_its_turns_by_when_they_were_said_in_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_the_words_tells_whether_a_first_message_says_again_what_the_conversations_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, scope) = (open(directory.path()).await, scope("s"));
+    say(&store, &scope, 100, "2026-05-01", &[OSLO, SWIMS]).await;
+    let (new_clock, question) = (77, 78);
+    let tip = async |is_stored: bool, says_again: bool| {
+        if is_stored {
+            store.flush().await.unwrap();
+        }
+        let turns = vec![id(new_clock), id(SWIMS), id(question)];
+        let kinds = vec![TurnKind::Said, TurnKind::Answer, TurnKind::Said];
+        let says_again =
+            |at: usize, turn: &Turn| says_again && (at, turn.id, &*turn.text) == (0, id(OSLO), "I live somewhere.");
+        store.match_conversation(&scope, turns, kinds, None, says_again).await.unwrap().tip
+    };
+    for is_stored in [false, true] {
+        assert_eq!(tip(is_stored, true).await, Some(at(100, 1)));
+        assert_eq!(tip(is_stored, false).await, None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_conversation_that_begins_as_an_earlier_one_did_is_another_one_a_day_later() {
     let directory = tempfile::tempdir().unwrap();
     let (store, scope) = (open(directory.path()).await, scope("s"));
     say(&store, &scope, 100, "2026-05-01", &[OSLO, SWIMS]).await;
     let tip = async |turns: &[u64], time| {
         let (turns, kinds) = turns.iter().map(|number| (id(*number), TurnKind::Said)).unzip();
-        store.match_conversation(&scope, turns, kinds, Some(time)).await.unwrap().tip
+        store.match_conversation(&scope, turns, kinds, Some(time), |_, _| false).await.unwrap().tip
     };
     let may = on("2026-05-01");
     assert_eq!(tip(&[OSLO], may).await, Some(at(100, 0)));
@@ -273,7 +295,8 @@ async fn a_conversation_that_begins_as_an_earlier_one_did_is_another_one_a_day_l
     assert_eq!(tip(&[OSLO], august).await, None);
     assert_eq!(tip(&[OSLO, BERGEN], august).await, None);
     assert_eq!(tip(&[OSLO, SWIMS], august).await, Some(at(100, 1)), "the conversation goes on");
-    let matched = store.match_conversation(&scope, vec![id(OSLO)], vec![TurnKind::Said], None).await.unwrap();
+    let matched =
+        store.match_conversation(&scope, vec![id(OSLO)], vec![TurnKind::Said], None, |_, _| false).await.unwrap();
     assert_eq!(matched.tip, Some(at(100, 0)), "nobody knows when it was said");
     say(&store, &scope, 300, "2026-08-03", &[OSLO]).await;
     assert_eq!(tip(&[OSLO], august).await, Some(at(300, 0)), "it was sent again");

@@ -14,6 +14,7 @@ mod bad_requests;
 mod browsers;
 mod byte_identity;
 mod callers;
+mod chats_apart;
 mod client_behaviours;
 mod clocks;
 mod colliding_calls;

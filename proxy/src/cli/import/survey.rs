@@ -95,7 +95,8 @@ impl Import<'_> {
         let times: Vec<Option<DateTime<Utc>>> =
             prepared.spoken.iter().map(|index| conversation.times.get(*index).copied().flatten()).collect();
         let began = times.first().copied().flatten();
-        let matched = self.store.match_conversation(&prepared.scope, turns, kinds, began).await?;
+        // A history has what was said, not what a client made of it for a request.
+        let matched = self.store.match_conversation(&prepared.scope, turns, kinds, began, |_, _| false).await?;
         let known = matched.known;
         prepared.join(matched);
         let mut placement = prepared.placement().filter(|placement| !placement.turns.is_empty());

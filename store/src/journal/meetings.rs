@@ -1,0 +1,164 @@
+//! Where a request may meet conversations of its scope.
+//!
+//! Responsible for: looking up places of its turns, and going back from them beside what each conversation has. Must not know: what
+//! turns say.
+
+use std::collections::HashSet;
+
+use redb::ReadTransaction;
+
+use super::Journal;
+use super::continuation::{Beside, Meeting};
+use super::lineage::{Lineage, Walk};
+use super::rows::{GONE, PLACES, every_place};
+use crate::error::StoreError;
+use crate::records::{ConversationId, Scope, TurnId, TurnKind, TurnPlace};
+
+/// Places of one turn that are looked at, the newest conversations first: "yes" may have been said thousands of times.
+const PLACES_TRIED: usize = 64;
+/// Known turns of a request, from its end, whose places are looked at. What comes after the right one is new, but may have been
+/// said elsewhere.
+const TURNS_TRIED: usize = 8;
+/// Calls and results whose places are looked at besides.
+const ROUTINE_TRIED: usize = 256;
+/// Turns in a row that settle the matter.
+const ENOUGH: usize = 8;
+/// Meetings that may be the right one. More are not looked for.
+const MOST_MEETINGS: usize = 64;
+/// Turns of a conversation that are looked through for those of a request.
+const MOST_LOOKED_THROUGH: usize = 20_000;
+/// Turns of a request that are compared with others in their places.
+const MOST_OTHERS: usize = 16;
+
+impl Journal {
+    /// Where the turns of a request, each of its kind, may go on with a conversation of a scope: from the last turn back, and the
+    /// newest conversations first. Each does if the others in its turns' places say the same; some do in any case.
+    pub(crate) fn meetings(
+        &self,
+        scope: &Scope,
+        turns: &[TurnId],
+        kinds: &[TurnKind],
+    ) -> Result<Vec<Meeting>, StoreError> {
+        self.database.read("find a conversation", |transaction| find(transaction, scope, turns, kinds))
+    }
+}
+
+fn find(
+    transaction: &ReadTransaction,
+    scope: &Scope,
+    turns: &[TurnId],
+    kinds: &[TurnKind],
+) -> Result<Vec<Meeting>, redb::Error> {
+    let places = transaction.open_table(PLACES)?;
+    let lineage = Lineage::new(transaction, scope)?;
+    let mut found: Vec<Meeting> = Vec::new();
+    let (mut tried, mut tried_routine, mut is_settled) = (0, 0, false);
+    for (at, kind) in kinds.iter().enumerate().take(turns.len()).rev() {
+        let (Some(turn), Some(up_to)) = (turns.get(at), turns.get(..=at)) else { continue };
+        let mut is_known = false;
+        for entry in places.range(every_place(scope.as_str(), turn))?.rev().take(PLACES_TRIED) {
+            let (key, _) = entry?;
+            let (_, _, conversation, position) = key.value();
+            is_known = true;
+            let place = TurnPlace { conversation: ConversationId(*conversation), position };
+            let mut meeting = meet(&lineage, up_to, kinds, place)?;
+            meeting.new = turns.len() - up_to.len();
+            if !may_go_on(&meeting) {
+                continue;
+            }
+            meeting.absent = absent(&lineage, up_to, &meeting)?;
+            if !may_go_on(&meeting) {
+                continue;
+            }
+            let fit = meeting.fit(|_, _| false);
+            is_settled |= fit.is_some_and(|fit| fit.is_whole || fit.run >= ENOUGH);
+            found.push(meeting);
+        }
+        let count = if *kind == TurnKind::Routine { &mut tried_routine } else { &mut tried };
+        *count += usize::from(is_known);
+        if is_settled || tried >= TURNS_TRIED || tried_routine >= ROUTINE_TRIED || found.len() >= MOST_MEETINGS {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a meeting tells a conversation, whatever the turns say that are not the same.
+fn may_go_on(meeting: &Meeting) -> bool {
+    meeting.fit(|_, _| false).is_some() || meeting.fit(|_, _| true).is_some()
+}
+
+/// Goes back through both from the last of `turns`, which stands at `place`.
+fn meet(lineage: &Lineage, turns: &[TurnId], kinds: &[TurnKind], place: TurnPlace) -> Result<Meeting, redb::Error> {
+    let mut walk = WalkOverGaps { walk: lineage.back_from(place)?, next: None, gaps: 0, earliest: place.position };
+    let (mut beside, mut others, mut was_other) = (Vec::new(), 0, false);
+    for (turn, kind) in turns.iter().zip(kinds).rev() {
+        let Some(known) = walk.pass(*turn, *kind)? else { break };
+        let is_other = matches!(known, Beside::Other(..));
+        others += usize::from(is_other);
+        // What others say once more is between turns that are the same.
+        if (is_other && was_other) || others > MOST_OTHERS {
+            break;
+        }
+        was_other = is_other;
+        beside.push(known);
+    }
+    let after = lineage.count_after(place, 2)?;
+    Ok(Meeting { at: turns.len().saturating_sub(1), place, beside, after, new: 0, absent: Vec::new() })
+}
+
+/// The places of those of `turns`, up to a meeting, that the conversation has nowhere.
+fn absent(lineage: &Lineage, turns: &[TurnId], meeting: &Meeting) -> Result<Vec<usize>, redb::Error> {
+    let is_same = |beside: &&Beside| matches!(beside, Beside::Same(..));
+    let front = turns.get(..turns.len() - meeting.beside.iter().take_while(is_same).count()).unwrap_or_default();
+    let mut missing: HashSet<TurnId> = front.iter().copied().collect();
+    let mut walk = lineage.back_from(meeting.place)?.take(MOST_LOOKED_THROUGH);
+    while !missing.is_empty()
+        && let Some((_, known)) = walk.next().transpose()?
+    {
+        missing.remove(&known);
+    }
+    Ok((0..front.len()).filter(|at| front.get(*at).is_some_and(|turn| missing.contains(turn))).collect())
+}
+
+/// Goes back through a conversation beside a request, which may have something at the place of a turn that was deleted, or nothing.
+struct WalkOverGaps<'a> {
+    walk: Walk<'a>,
+    /// The turn that was reached and not passed.
+    next: Option<(u32, TurnId)>,
+    /// Deleted turns between it and the last one that was passed.
+    gaps: usize,
+    /// The position of the last one that was reached. Those before it are deleted if there is none.
+    earliest: u32,
+}
+
+impl WalkOverGaps<'_> {
+    /// What the conversation has in the place of a turn; `None` before its beginning.
+    fn pass(&mut self, turn: TurnId, kind: TurnKind) -> Result<Option<Beside>, redb::Error> {
+        while self.next.is_none() {
+            match self.walk.next().transpose()? {
+                Some((position, GONE)) => (self.gaps, self.earliest) = (self.gaps + 1, position),
+                Some((position, known)) => (self.next, self.earliest) = (Some((position, known)), position),
+                None => {
+                    self.gaps += std::mem::take(&mut self.earliest) as usize;
+                    break;
+                }
+            }
+        }
+        Ok(match self.next {
+            Some((position, known)) if known == turn => {
+                (self.next, self.gaps) = (None, 0);
+                Some(Beside::Same(position, kind))
+            }
+            _ if self.gaps > 0 => {
+                self.gaps -= 1;
+                Some(Beside::Gap)
+            }
+            Some((position, known)) => {
+                self.next = None;
+                Some(Beside::Other(position, known))
+            }
+            None => None,
+        })
+    }
+}
