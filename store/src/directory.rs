@@ -10,7 +10,7 @@
 //! <directory>/model                 the model whose vectors lie here
 //! <directory>/reserve               room for a deletion when the disk is full
 //! <directory>/scratch.lance           while the vector index is built; safe to delete
-//! <directory>/broken/…              what could not be read and was moved aside; safe to delete
+//! <directory>/broken/…              what could not be read and was moved aside; safe to delete, and gone after a deletion
 //! ```
 
 use std::fs::{self, File};
@@ -154,7 +154,7 @@ impl Directory {
 
     /// Moves a file or directory of the store into `broken/` under a name that is not taken, and returns it.
     pub(crate) fn set_aside(&self, path: &Path) -> Result<PathBuf, StoreError> {
-        let broken = self.path.join("broken");
+        let broken = self.path.join(BROKEN);
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let move_aside = || -> io::Result<PathBuf> {
@@ -168,6 +168,21 @@ impl Directory {
         move_aside().map_err(StoreError::file("move aside", path))
     }
 
+    /// Whether anything was moved aside.
+    pub(crate) fn has_set_aside(&self) -> bool {
+        fs::read_dir(self.path.join(BROKEN)).is_ok_and(|mut entries| entries.next().is_some())
+    }
+
+    /// Removes what was moved aside, and returns how many files and directories that were. Blocking.
+    pub(crate) fn remove_set_aside(&self) -> Result<usize, StoreError> {
+        let broken = self.path.join(BROKEN);
+        let count = fs::read_dir(&broken).map_or(0, Iterator::count);
+        match fs::remove_dir_all(&broken) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::file("remove", &broken)(error)),
+            _ => Ok(count),
+        }
+    }
+
     /// Returns once everything written below the directory has reached the disk. Blocking.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         let synced = File::open(&self.path).and_then(|directory| sync_file_system(&directory, &self.path));
@@ -177,6 +192,8 @@ impl Directory {
 
 /// The file that names the model.
 const MODEL: &str = "model";
+/// Where what can't be used is moved to.
+const BROKEN: &str = "broken";
 
 /// Bytes of all files below a directory; files that come or go meanwhile may be left out.
 fn bytes_below(directory: &Path) -> u64 {

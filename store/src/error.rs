@@ -201,6 +201,11 @@ pub enum StoreError {
         /// The store's directory.
         path: PathBuf,
     },
+    /// Something of the scope was deleted, and the tables may still hold it.
+    #[error(
+        "something of this memory was deleted and could not be taken off the disk yet; until that is done nothing is read from it and nothing is added to it. It is tried again by itself"
+    )]
+    DeletionDue,
     /// A background task of the store ended early.
     #[error("a task of the store was cancelled or panicked")]
     Task(#[source] tokio::task::JoinError),
@@ -232,6 +237,7 @@ impl StoreError {
             Self::Unreadable { .. } => "store_unreadable",
             Self::File { .. } => "store_file",
             Self::Full { .. } => "store_full",
+            Self::DeletionDue => "store_deletion_due",
             Self::Task(_) => "store_task",
             Self::Closed => "store_closed",
         }

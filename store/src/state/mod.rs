@@ -21,11 +21,13 @@ use crate::lance::tables::Tables;
 use crate::records::{Scope, TurnId, TurnKey};
 use crate::tasks::blocking;
 use crate::trouble::Troubles;
+use deletions_due::DeletionsDue;
 use passage_cache::PassageCache;
 use row_cache::RowCache;
 use sketch_cache::SketchCache;
 use turn_index::TurnIndex;
 
+pub(crate) mod deletions_due;
 pub(crate) mod passage_cache;
 pub(crate) mod row_cache;
 pub(crate) mod sketch_cache;
@@ -48,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) has_vector_index: AtomicBool,
     /// What does not work at the moment, the journal apart.
     pub(crate) troubles: Troubles,
+    /// What was deleted and may still be in the tables.
+    pub(crate) deletions_due: DeletionsDue,
     turn_index: Mutex<TurnIndex>,
     /// Held while the journal changes and the turn_index follows it.
     journal_order: Mutex<()>,
@@ -101,6 +105,7 @@ impl Shared {
             sketch_cache: Arc::default(),
             has_vector_index: AtomicBool::new(false),
             troubles: Troubles::default(),
+            deletions_due: DeletionsDue::default(),
             turn_index: Mutex::default(),
             journal_order: Mutex::default(),
             maintenance: AsyncMutex::default(),
@@ -162,6 +167,12 @@ impl Shared {
 
     pub(crate) fn ensure_open(&self) -> Result<(), StoreError> {
         if self.closed.load(Ordering::Acquire) { Err(StoreError::Closed) } else { Ok(()) }
+    }
+
+    /// Makes sure that a scope can be used: the store is open, and the tables hold nothing of the scope that was deleted.
+    pub(crate) fn ensure_usable(&self, scope: &Scope) -> Result<(), StoreError> {
+        self.ensure_open()?;
+        self.deletions_due.ensure_none(scope)
     }
 
     /// Runs blocking work (journal, fsync) on a thread for it. It runs to its end even if the caller gives up.

@@ -87,7 +87,7 @@ impl Store {
     /// # Errors
     /// See [`Store`].
     pub async fn record(&self, scope: &Scope, entries: Vec<LedgerEntry>) -> Result<Vec<LedgerEntry>, StoreError> {
-        self.shared.ensure_open()?;
+        self.shared.ensure_usable(scope)?;
         loading::load_scope(&self.shared, scope, None).await?;
         let scope = scope.clone();
         self.shared

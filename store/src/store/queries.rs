@@ -51,7 +51,7 @@ impl Store {
     /// # Errors
     /// See [`Store`].
     pub async fn snapshot(&self, scope: &Scope, within: &Within) -> Result<Snapshot<'_>, StoreError> {
-        self.shared.ensure_open()?;
+        self.shared.ensure_usable(scope)?;
         snapshot::take(&self.shared, scope, within).await
     }
 
@@ -86,7 +86,7 @@ impl Store {
     /// # Errors
     /// See [`Store`].
     pub async fn points(&self, scope: &Scope, within: &Within, limit: usize) -> Result<Vec<Point>, StoreError> {
-        self.shared.ensure_open()?;
+        self.shared.ensure_usable(scope)?;
         points::find(&self.shared, scope, within, limit).await
     }
 
@@ -98,7 +98,7 @@ impl Store {
     /// # Errors
     /// See [`Store`].
     pub async fn clusters(&self, scope: &Scope, most: Option<usize>) -> Result<Clusters, StoreError> {
-        self.shared.ensure_open()?;
+        self.shared.ensure_usable(scope)?;
         clusters::find(&self.shared, scope, most).await
     }
 
@@ -108,7 +108,7 @@ impl Store {
     /// # Errors
     /// See [`Store`].
     pub async fn turns(&self, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, StoreError> {
-        self.shared.ensure_open()?;
+        self.shared.ensure_usable(scope)?;
         lookup::turns_said_last(&self.shared, scope, ids, None).await
     }
 
@@ -123,7 +123,7 @@ impl Store {
         ids: &[TurnId],
         conversation: Option<ConversationView>,
     ) -> Result<Vec<Turn>, StoreError> {
-        self.shared.ensure_open()?;
+        self.shared.ensure_usable(scope)?;
         lookup::turns_said_last(&self.shared, scope, ids, conversation).await
     }
 
@@ -143,7 +143,7 @@ impl Store {
     /// # Errors
     /// See [`Store`].
     pub async fn neighbours(&self, scope: &Scope, turn: TurnId, radius: usize) -> Result<Vec<Turn>, StoreError> {
-        self.shared.ensure_open()?;
+        self.shared.ensure_usable(scope)?;
         neighbours::find(&self.shared, scope, turn, radius).await
     }
 
@@ -171,7 +171,7 @@ impl Store {
         kinds: Vec<TurnKind>,
         time: Option<DateTime<Utc>>,
     ) -> Result<ConversationMatch, StoreError> {
-        self.shared.ensure_open()?;
+        self.shared.ensure_usable(scope)?;
         conversation_match::find(&self.shared, scope, turns, kinds, time).await
     }
 
@@ -181,7 +181,7 @@ impl Store {
     /// # Errors
     /// See [`Store`].
     pub async fn outline(&self, scope: &Scope) -> Result<Outline, StoreError> {
-        self.shared.ensure_open()?;
+        self.shared.ensure_usable(scope)?;
         outline::find(&self.shared, scope).await
     }
 
@@ -190,7 +190,7 @@ impl Store {
     /// # Errors
     /// See [`Store`].
     pub async fn counts(&self, scope: &Scope) -> Result<ScopeCounts, StoreError> {
-        self.shared.ensure_open()?;
+        self.shared.ensure_usable(scope)?;
         loading::load_scope(&self.shared, scope, None).await?;
         Ok(self.shared.turn_index().counts(scope))
     }

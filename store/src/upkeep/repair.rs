@@ -31,7 +31,11 @@ pub(crate) async fn replay(shared: &Arc<Shared>, rows_lost: bool) -> Result<(), 
         pending.into_iter().for_each(|((scope, id), state)| turn_index.set_pending(&scope, id, state));
     }
     count(shared).await?;
-    deletion::resume(shared).await
+    match deletion::resume(shared).await {
+        // Noted and said; it is tried again, and nothing is read of its scope until then.
+        Err(_) if shared.deletions_due.is_any() => Ok(()),
+        resumed => resumed,
+    }
 }
 
 /// Opens the tables anew, as a start does, and repairs what is damaged. Does nothing if everything is there after all.
