@@ -19,7 +19,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::error::StoreError;
+use crate::error::{StoreError, is_full};
 
 /// The store's directory.
 #[derive(Debug, Clone)]
@@ -98,6 +98,14 @@ impl Directory {
         self.path.join("reserve")
     }
 
+    /// Gives up the room that is kept for deletions, where the store can't be opened without it; false if there is none. Blocking.
+    pub(crate) fn release_reserve(&self) -> Result<bool, StoreError> {
+        let path = self.reserve();
+        let is_there = path.exists();
+        remove(&path).map_err(StoreError::file("remove", &path))?;
+        Ok(is_there)
+    }
+
     /// Where a table can lie that is needed for a moment only.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.path.join("scratch.lance")
@@ -126,7 +134,7 @@ impl Directory {
             return Ok(());
         }
         let path = self.path.join(MODEL);
-        fs::write(&path, format!("{name}\n")).map_err(StoreError::file("write", &path))?;
+        fs::write(&path, model_file(name)).map_err(StoreError::file("write", &path))?;
         self.sync()
     }
 
@@ -191,7 +199,12 @@ impl Directory {
 }
 
 /// The file that names the model.
-const MODEL: &str = "model";
+pub(crate) const MODEL: &str = "model";
+/// What the file that names the model holds.
+pub(crate) fn model_file(name: &str) -> String {
+    format!("{name}\n")
+}
+
 /// Where what can't be used is moved to.
 const BROKEN: &str = "broken";
 
@@ -208,11 +221,26 @@ fn bytes_below(directory: &Path) -> u64 {
     bytes.sum()
 }
 
-/// Creates, writes and removes a file.
+/// Creates, writes and removes a file. A full disk says nothing against the directory: what lies there can be read.
 fn probe(directory: &Path) -> io::Result<()> {
     let path = directory.join(format!(".probe-{}", std::process::id()));
-    fs::write(&path, b"mainpoint")?;
-    fs::remove_file(&path)
+    let written = fs::write(&path, b"mainpoint");
+    let removed = remove(&path);
+    match written {
+        Err(error) if is_full(&error) => {
+            tracing::warn!(directory = %directory.display(), cause = %error, "the disk of the store is full");
+            Ok(())
+        }
+        written => written.and(removed),
+    }
+}
+
+/// Removes a file if it is there.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(target_os = "linux")]

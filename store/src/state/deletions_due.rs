@@ -14,14 +14,12 @@ use crate::records::{NotedDeletion, Removal, Removed, Scope, TurnId};
 pub(crate) struct DeletionsDue(Mutex<Vec<NotedDeletion>>);
 
 impl DeletionsDue {
-    /// Notes that a deletion is still to be carried out. True if that was not known.
-    pub(crate) fn note(&self, deletion: NotedDeletion) -> bool {
+    /// Notes that a deletion is still to be carried out.
+    pub(crate) fn note(&self, deletion: NotedDeletion) {
         let mut due = self.due();
-        let is_new = !due.contains(&deletion);
-        if is_new {
+        if !due.contains(&deletion) {
             due.push(deletion);
         }
-        is_new
     }
 
     /// Notes that the tables have carried a deletion out.

@@ -43,7 +43,7 @@ impl Store {
     /// See [`Store`].
     pub async fn already_read(&self, scope: &Scope, ids: &[TurnId]) -> Result<HashSet<TurnId>, StoreError> {
         self.shared.ensure_open()?;
-        lookup::already_read(&self.shared, scope, ids).await
+        self.shared.noted(lookup::already_read(&self.shared, scope, ids).await)
     }
 
     /// A part of a scope as it is now, to be searched step by step.
@@ -52,7 +52,7 @@ impl Store {
     /// See [`Store`].
     pub async fn snapshot(&self, scope: &Scope, within: &Within) -> Result<Snapshot<'_>, StoreError> {
         self.shared.ensure_usable(scope)?;
-        snapshot::take(&self.shared, scope, within).await
+        self.shared.noted(snapshot::take(&self.shared, scope, within).await)
     }
 
     /// Ranks the main points of the part of a scope that the query names, by vector and by words.
@@ -87,7 +87,7 @@ impl Store {
     /// See [`Store`].
     pub async fn points(&self, scope: &Scope, within: &Within, limit: usize) -> Result<Vec<Point>, StoreError> {
         self.shared.ensure_usable(scope)?;
-        points::find(&self.shared, scope, within, limit).await
+        self.shared.noted(points::find(&self.shared, scope, within, limit).await)
     }
 
     /// The main points of a scope in at most `most` clusters by their vectors, fewer where there is less to tell apart;
@@ -99,7 +99,7 @@ impl Store {
     /// See [`Store`].
     pub async fn clusters(&self, scope: &Scope, most: Option<usize>) -> Result<Clusters, StoreError> {
         self.shared.ensure_usable(scope)?;
-        clusters::find(&self.shared, scope, most).await
+        self.shared.noted(clusters::find(&self.shared, scope, most).await)
     }
 
     /// The turns with these ids, read or not, in the order asked, each with the time when it was said last; missing
@@ -109,7 +109,7 @@ impl Store {
     /// See [`Store`].
     pub async fn turns(&self, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, StoreError> {
         self.shared.ensure_usable(scope)?;
-        lookup::turns_said_last(&self.shared, scope, ids, None).await
+        self.shared.noted(lookup::turns_said_last(&self.shared, scope, ids, None).await)
     }
 
     /// The same, each with the time when it was said last in a conversation, if one is named. What stands elsewhere and
@@ -124,7 +124,7 @@ impl Store {
         conversation: Option<ConversationView>,
     ) -> Result<Vec<Turn>, StoreError> {
         self.shared.ensure_usable(scope)?;
-        lookup::turns_said_last(&self.shared, scope, ids, conversation).await
+        self.shared.noted(lookup::turns_said_last(&self.shared, scope, ids, conversation).await)
     }
 
     /// The same as they came, each with the time when it was first seen.
@@ -133,7 +133,7 @@ impl Store {
     /// See [`Store`].
     pub async fn turns_as_they_came(&self, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, StoreError> {
         self.shared.ensure_open()?;
-        lookup::turns(&self.shared, scope, ids).await
+        self.shared.noted(lookup::turns(&self.shared, scope, ids).await)
     }
 
     /// Up to `radius` turns before a turn, itself, and up to `radius` after it, along parent links, oldest first, with
@@ -144,7 +144,7 @@ impl Store {
     /// See [`Store`].
     pub async fn neighbours(&self, scope: &Scope, turn: TurnId, radius: usize) -> Result<Vec<Turn>, StoreError> {
         self.shared.ensure_usable(scope)?;
-        neighbours::find(&self.shared, scope, turn, radius).await
+        self.shared.noted(neighbours::find(&self.shared, scope, turn, radius).await)
     }
 
     /// Every entry of these keys in the ledger of a scope, in the order asked, a block before an eviction of the same
@@ -172,7 +172,7 @@ impl Store {
         time: Option<DateTime<Utc>>,
     ) -> Result<ConversationMatch, StoreError> {
         self.shared.ensure_usable(scope)?;
-        conversation_match::find(&self.shared, scope, turns, kinds, time).await
+        self.shared.noted(conversation_match::find(&self.shared, scope, turns, kinds, time).await)
     }
 
     /// Every conversation of a scope, where its turns stand and when they were said again there, as far as they are
@@ -182,7 +182,7 @@ impl Store {
     /// See [`Store`].
     pub async fn outline(&self, scope: &Scope) -> Result<Outline, StoreError> {
         self.shared.ensure_usable(scope)?;
-        outline::find(&self.shared, scope).await
+        self.shared.noted(outline::find(&self.shared, scope).await)
     }
 
     /// How many turns a scope has. Answered from memory once the scope has been asked for.
@@ -191,7 +191,7 @@ impl Store {
     /// See [`Store`].
     pub async fn counts(&self, scope: &Scope) -> Result<ScopeCounts, StoreError> {
         self.shared.ensure_usable(scope)?;
-        loading::load_scope(&self.shared, scope, None).await?;
+        self.shared.noted(loading::load_scope(&self.shared, scope, None).await)?;
         Ok(self.shared.turn_index().counts(scope))
     }
 
@@ -201,6 +201,6 @@ impl Store {
     /// See [`Store`].
     pub async fn scopes(&self) -> Result<Vec<Scope>, StoreError> {
         self.shared.ensure_open()?;
-        lookup::scopes(&self.shared).await
+        self.shared.noted(lookup::scopes(&self.shared).await)
     }
 }

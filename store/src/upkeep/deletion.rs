@@ -96,13 +96,14 @@ async fn carry_out_in_room(
 /// Says that a deletion could not be carried out: it is tried again, and until then its scope is not read.
 fn say_due(shared: &Shared, scope: &Scope, failed: &StoreError) {
     let cause = one_line(failed);
-    tracing::error!(
-        %scope,
-        cause,
-        "a deletion can't be carried out in the tables. It is tried again by itself; until it is done nothing of this scope is \
-         recalled, listed or searched, and requests pass as they are"
-    );
-    shared.troubles.begin(StorePart::Maintenance, format!("a deletion can't be carried out: {cause}"));
+    if shared.troubles.begin(StorePart::Maintenance, format!("a deletion can't be carried out: {cause}")) {
+        tracing::error!(
+            %scope,
+            cause,
+            "a deletion can't be carried out in the tables. It is tried again by itself; until it is done nothing of this scope is \
+             recalled, listed or searched, and requests pass as they are"
+        );
+    }
     shared.wake.notify_one();
 }
 
@@ -176,26 +177,24 @@ async fn take_from_journal(shared: &Arc<Shared>, covered: &Covered) -> Result<(R
 /// # Errors
 /// The last failure. What was not carried out is known to be due.
 pub(crate) async fn resume(shared: &Arc<Shared>) -> Result<(), StoreError> {
-    let noted = shared.blocking(|shared| shared.journal.deletions()).await?;
-    // Before anything of them can be read.
-    let noted: Vec<_> =
-        noted.into_iter().map(|deletion| (shared.deletions_due.note(deletion.clone()), deletion)).collect();
     let mut result = Ok(());
-    for (is_new, deletion) in noted {
-        tracing::debug!(scope = %deletion.scope(), "carrying out a deletion that was interrupted");
+    for deletion in note_all(shared).await? {
         match resume_one(shared, &deletion).await {
-            Ok(()) => {
-                tracing::info!(scope = %deletion.scope(), "a deletion that was interrupted is carried out");
-            }
+            Ok(()) => tracing::info!(scope = %deletion.scope(), "a deletion that was interrupted is carried out"),
             Err(failed) => {
-                if is_new {
-                    say_due(shared, deletion.scope(), &failed);
-                }
+                say_due(shared, deletion.scope(), &failed);
                 result = Err(failed);
             }
         }
     }
     result
+}
+
+/// Knows of all deletions that are noted and may not have been carried out, before anything of them can be read; gives them.
+pub(super) async fn note_all(shared: &Arc<Shared>) -> Result<Vec<NotedDeletion>, StoreError> {
+    let noted = shared.blocking(|shared| shared.journal.deletions()).await?;
+    noted.iter().for_each(|deletion| shared.deletions_due.note(deletion.clone()));
+    Ok(noted)
 }
 
 async fn resume_one(shared: &Arc<Shared>, noted: &NotedDeletion) -> Result<(), StoreError> {

@@ -214,7 +214,7 @@ async fn index(table: &Table, done: &mut TableMaintenance) -> Result<(), StoreEr
 }
 
 /// Builds indices anew, from the rows that are there now.
-async fn rebuild_indices(table: &Table, indices: Vec<(&'static str, Index)>) -> Result<(), StoreError> {
+pub(super) async fn rebuild_indices(table: &Table, indices: Vec<(&'static str, Index)>) -> Result<(), StoreError> {
     for (column, index) in indices {
         let built = table.create_index(&[column], index).replace(true).execute().await;
         built.map_err(StoreError::lance("build an index anew"))?;

@@ -46,7 +46,7 @@ pub(crate) async fn background(store: Weak<Shared>) {
         if flushes.is_waiting() {
             continue;
         }
-        let flushed = flush::flush(&shared).await;
+        let flushed = shared.noted(flush::flush(&shared).await);
         let goes_on = flushed.is_ok();
         conclude(&shared, StorePart::Tables, &mut flushes, flushed);
         maintain |= shared.commits.load(Ordering::Relaxed) >= COMMITS_BEFORE_MAINTENANCE;
@@ -55,8 +55,9 @@ pub(crate) async fn background(store: Weak<Shared>) {
         maintain |= shared.unindexed.load(Ordering::Relaxed) >= ROWS_BEFORE_MAINTENANCE;
         // A deletion makes room where a flush finds none.
         if maintain && (goes_on || is_deletion_due) && !maintenances.is_waiting() {
-            let maintained =
-                maintenance::maintain(&shared).await.map(|report| tracing::debug!(?report, "store maintained"));
+            let maintained = shared
+                .noted(maintenance::maintain(&shared).await)
+                .map(|report| tracing::debug!(?report, "store maintained"));
             if maintained.is_err() {
                 set_old_damage_aside(&shared).await;
             }
