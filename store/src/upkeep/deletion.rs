@@ -67,8 +67,10 @@ async fn delete_with(
     let mut deleted: HashSet<TurnId> = removed.into_iter().map(|(_, id)| id).collect();
     let mut purge = Purge::NotDue;
     if let Err(failed) = carry_out_in_room(shared, writer, &removal, &mut deleted, &mut purge, room).await {
+        shared.deletions_due.note(NotedDeletion::Removal(removal.clone()));
+        // What is loaded of the scope may still name what is deleted.
+        shared.turn_index().unload(&removal.scope);
         say_due(shared, &removal.scope, &failed);
-        shared.deletions_due.note(NotedDeletion::Removal(removal));
         return Err(failed);
     }
     if purge == Purge::Due || shared.journal.trouble().is_some() {

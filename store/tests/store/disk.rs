@@ -33,6 +33,11 @@ impl Disk {
         Self { directory, is_mounted }
     }
 
+    /// Whether it is a file system of its own; else nothing at all can be written, not even over what is there.
+    pub(crate) fn is_mounted(&self) -> bool {
+        self.is_mounted
+    }
+
     /// Where a store may be.
     pub(crate) fn store(&self) -> PathBuf {
         self.directory.path().join("store")
