@@ -136,6 +136,6 @@ async fn tables_of_which_no_manifest_says_what_was_written_are_moved_aside_and_b
         assert_eq!(dense(&store, &scope, VECTOR).await.len(), 2);
         store.close().await.unwrap();
         drop(store);
-        std::fs::remove_dir_all(copy).unwrap();
+        fs::remove_dir_all(copy).unwrap();
     }
 }
