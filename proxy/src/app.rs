@@ -4,6 +4,7 @@
 
 mod another_reader;
 mod embedded_budget;
+mod late_memory;
 mod own_address;
 mod token_factors;
 
@@ -35,7 +36,7 @@ use crate::openai::tokens::{TokenCounter, Tokenizer};
 use crate::prompt::Planner;
 use crate::prompt::injections::quoted_turns;
 use crate::reason::Reason;
-use crate::server::{Receipts, Shared};
+use crate::server::{LatePlanner, Receipts, Shared};
 use crate::telemetry::metrics::Labels;
 use crate::telemetry::{logs, metrics};
 use crate::upstream::Upstream;
@@ -76,9 +77,10 @@ pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError
         embedded_budget::fit(&mut config.memory, longest);
     }
     let planner = match (&engine, config.memory.mode) {
-        (Some(engine), Mode::On | Mode::Shadow) => Some(remember(&config, engine).await?),
-        _ => None,
+        (Some(engine), Mode::On | Mode::Shadow) => late_memory::open(&config, engine).await?,
+        _ => LatePlanner::default(),
     };
+    let reader = engine.clone().filter(|_| planner.trouble().is_some());
     let upstream = upstream(&config, &paths, engine)?;
     if let Some(warm) = warm {
         warm.await
@@ -99,12 +101,16 @@ pub async fn run(mut config: Config, paths: ModelPaths) -> Result<(), StartError
     });
     let upkeep = tokio::spawn(keep_up(recorder));
     let factors = token_factors::Keeper::start(&shared);
+    let opening = late_memory::open_later(&shared, reader);
 
     // Before this point a signal ends the process at once, which is safe.
     let stop = stop_signal(timeout)?;
     announce(address, &base_path);
     let ending = server::serve(listener, connections, &shared, stop).await;
     upkeep.abort();
+    if let Some(opening) = opening {
+        opening.abort();
+    }
     if let Some(factors) = factors {
         factors.stop(ending).await;
     }
@@ -176,7 +182,11 @@ pub fn check_directory(directory: &Path) -> Result<(), StartError> {
         return Err(refused(io::Error::from(io::ErrorKind::NotADirectory)));
     }
     // A nameless file says for certain whether this process may write here; it is gone at once.
-    tempfile::tempfile_in(existing).map(drop).map_err(refused)
+    match tempfile::tempfile_in(existing).map(drop).map_err(refused) {
+        // A full disk says nothing against the directory, and a start gets over it.
+        Err(error) if error.is_of_full_disk() => Ok(()),
+        written => written,
+    }
 }
 
 /// Loads the models. Blocking; returns when every model has passed its self-check.
@@ -270,6 +280,7 @@ fn store_settings(config: &Config, vector_width: usize, model: String) -> StoreC
 /// When the server's secret can be neither read nor made, and when it is missing beside memories that it made the names of.
 pub(crate) async fn preparation(config: &Config, engine: &Engine, store: &Store) -> Result<Preparation, StartError> {
     let keys = scope_key(&config.store.directory, store).await?;
+    store.keep_file(ScopeKey::FILE, keys.bytes());
     let tokenizer = engine.clone();
     let factors = token_factors::load(&config.store.directory);
     let counter = TokenCounter::new(Arc::new(move |text| tokenizer.count_tokens(text)), factors);

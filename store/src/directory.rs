@@ -10,7 +10,7 @@
 //! <directory>/model                 the model whose vectors lie here
 //! <directory>/reserve               room for a deletion when the disk is full
 //! <directory>/scratch.lance           while the vector index is built; safe to delete
-//! <directory>/broken/…              what could not be read and was moved aside; safe to delete
+//! <directory>/broken/…              what could not be read and was moved aside; safe to delete, and gone after a deletion
 //! ```
 
 use std::fs::{self, File};
@@ -19,7 +19,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::error::StoreError;
+use crate::error::{StoreError, is_full};
 
 /// The store's directory.
 #[derive(Debug, Clone)]
@@ -98,6 +98,14 @@ impl Directory {
         self.path.join("reserve")
     }
 
+    /// Gives up the room that is kept for deletions, where the store can't be opened without it; false if there is none. Blocking.
+    pub(crate) fn release_reserve(&self) -> Result<bool, StoreError> {
+        let path = self.reserve();
+        let is_there = path.exists();
+        remove(&path).map_err(StoreError::file("remove", &path))?;
+        Ok(is_there)
+    }
+
     /// Where a table can lie that is needed for a moment only.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.path.join("scratch.lance")
@@ -126,7 +134,7 @@ impl Directory {
             return Ok(());
         }
         let path = self.path.join(MODEL);
-        fs::write(&path, format!("{name}\n")).map_err(StoreError::file("write", &path))?;
+        fs::write(&path, model_file(name)).map_err(StoreError::file("write", &path))?;
         self.sync()
     }
 
@@ -154,7 +162,7 @@ impl Directory {
 
     /// Moves a file or directory of the store into `broken/` under a name that is not taken, and returns it.
     pub(crate) fn set_aside(&self, path: &Path) -> Result<PathBuf, StoreError> {
-        let broken = self.path.join("broken");
+        let broken = self.path.join(BROKEN);
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let move_aside = || -> io::Result<PathBuf> {
@@ -168,6 +176,21 @@ impl Directory {
         move_aside().map_err(StoreError::file("move aside", path))
     }
 
+    /// Whether anything was moved aside.
+    pub(crate) fn has_set_aside(&self) -> bool {
+        fs::read_dir(self.path.join(BROKEN)).is_ok_and(|mut entries| entries.next().is_some())
+    }
+
+    /// Removes what was moved aside, and returns how many files and directories that were. Blocking.
+    pub(crate) fn remove_set_aside(&self) -> Result<usize, StoreError> {
+        let broken = self.path.join(BROKEN);
+        let count = fs::read_dir(&broken).map_or(0, Iterator::count);
+        match fs::remove_dir_all(&broken) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::file("remove", &broken)(error)),
+            _ => Ok(count),
+        }
+    }
+
     /// Returns once everything written below the directory has reached the disk. Blocking.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         let synced = File::open(&self.path).and_then(|directory| sync_file_system(&directory, &self.path));
@@ -176,7 +199,14 @@ impl Directory {
 }
 
 /// The file that names the model.
-const MODEL: &str = "model";
+pub(crate) const MODEL: &str = "model";
+/// What the file that names the model holds.
+pub(crate) fn model_file(name: &str) -> String {
+    format!("{name}\n")
+}
+
+/// Where what can't be used is moved to.
+const BROKEN: &str = "broken";
 
 /// Bytes of all files below a directory; files that come or go meanwhile may be left out.
 fn bytes_below(directory: &Path) -> u64 {
@@ -191,11 +221,26 @@ fn bytes_below(directory: &Path) -> u64 {
     bytes.sum()
 }
 
-/// Creates, writes and removes a file.
+/// Creates, writes and removes a file. A full disk says nothing against the directory: what lies there can be read.
 fn probe(directory: &Path) -> io::Result<()> {
     let path = directory.join(format!(".probe-{}", std::process::id()));
-    fs::write(&path, b"mainpoint")?;
-    fs::remove_file(&path)
+    let written = fs::write(&path, b"mainpoint");
+    let removed = remove(&path);
+    match written {
+        Err(error) if is_full(&error) => {
+            tracing::warn!(directory = %directory.display(), cause = %error, "the disk of the store is full");
+            Ok(())
+        }
+        written => written.and(removed),
+    }
+}
+
+/// Removes a file if it is there.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -13,7 +13,7 @@ use crate::trouble::one_line;
 #[non_exhaustive]
 pub enum StoreError {
     /// The directory can't be created or written.
-    #[error("the store directory {} can't be written; name another one or correct its permissions", path.display())]
+    #[error("the store directory {} can't be written; {}", path.display(), way_to_write(source))]
     Unwritable {
         /// The directory.
         path: PathBuf,
@@ -201,6 +201,11 @@ pub enum StoreError {
         /// The store's directory.
         path: PathBuf,
     },
+    /// Something of the scope was deleted, and the tables may still hold it.
+    #[error(
+        "something of this memory was deleted and could not be taken off the disk yet; until that is done nothing is read from it and nothing is added to it. It is tried again by itself"
+    )]
+    DeletionDue,
     /// A background task of the store ended early.
     #[error("a task of the store was cancelled or panicked")]
     Task(#[source] tokio::task::JoinError),
@@ -232,22 +237,25 @@ impl StoreError {
             Self::Unreadable { .. } => "store_unreadable",
             Self::File { .. } => "store_file",
             Self::Full { .. } => "store_full",
+            Self::DeletionDue => "store_deletion_due",
             Self::Task(_) => "store_task",
             Self::Closed => "store_closed",
         }
     }
 
-    /// Whether the operating system said that the disk, or what we may have of it, is full.
-    pub(crate) fn is_of_full_disk(&self) -> bool {
+    /// Whether the operating system said that the disk, or what we may have of it, is full: its space, its files, a quota, or how
+    /// large a file may become.
+    #[must_use]
+    pub fn is_of_full_disk(&self) -> bool {
         match self {
             Self::Full { .. } => true,
             Self::File { source, .. } | Self::Refused { source, .. } | Self::Unwritable { source, .. } => {
-                matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+                is_full(source)
             }
             // Libraries wrap what the system said in many ways, and some of them in words alone.
             Self::Journal { .. } | Self::Lance { .. } => {
                 let text = one_line(self);
-                [Errno::NOSPC, Errno::DQUOT]
+                [Errno::NOSPC, Errno::DQUOT, Errno::FBIG]
                     .iter()
                     .any(|code| text.contains(&format!("(os error {})", code.raw_os_error())))
             }
@@ -287,6 +295,21 @@ impl StoreError {
     }
 }
 
+/// Whether an error says that the disk, or what we may have of it, is full.
+pub(crate) fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// What can be done about a directory that can't be written.
+fn way_to_write(source: &std::io::Error) -> &'static str {
+    if is_full(source) {
+        "the disk is full, or what may be used of it; make room"
+    } else {
+        "name another one or correct its permissions"
+    }
+}
+
 /// What can be done about a store of another layout version.
 fn way_out(version: &str) -> &'static str {
     match version {
@@ -317,6 +340,9 @@ mod tests {
             of_journal(Error::other(system(Errno::DQUOT))),
             of_table(Errno::NOSPC),
             of_table(Errno::DQUOT),
+            of_table(Errno::FBIG),
+            StoreError::Unwritable { path: at.to_owned(), source: system(Errno::NOSPC) },
+            StoreError::file("write to", at)(system(Errno::FBIG)),
             StoreError::Full { path: at.to_owned() },
         ] {
             assert!(full.is_of_full_disk(), "{full:?}");
@@ -325,7 +351,8 @@ mod tests {
         for other in [
             StoreError::file("write to", at)(system(Errno::ROFS)),
             of_journal(system(Errno::IO)),
-            of_table(Errno::FBIG),
+            of_table(Errno::ROFS),
+            StoreError::Unwritable { path: at.to_owned(), source: system(Errno::ACCESS) },
             StoreError::JournalDown { reason: one_line(&system(Errno::NOSPC)) },
             StoreError::Closed,
         ] {
@@ -333,5 +360,16 @@ mod tests {
             assert!(!other.is_of_full_disk(), "{other:?}");
             assert_eq!(other.or_full(at).label(), label);
         }
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_written_is_said_to_be_full_or_to_want_permissions() {
+        let said = |code: Errno| {
+            let source = Error::from_raw_os_error(code.raw_os_error());
+            StoreError::Unwritable { path: "/data".into(), source }.to_string()
+        };
+        let (full, denied) = (said(Errno::NOSPC), said(Errno::ACCESS));
+        assert!(full.contains("make room") && !full.contains("permissions"), "{full}");
+        assert!(denied.contains("permissions") && !denied.contains("room"), "{denied}");
     }
 }

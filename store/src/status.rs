@@ -15,7 +15,8 @@ pub struct StoreStatus {
     pub turns: u64,
     /// Main points in LanceDB.
     pub points: u64,
-    /// How often turns were lost to damaged files since the store was opened. Who remembers which turns have been read has to
+    /// How often turns were lost to damaged files, or a file of the directory had to be put back, since the store was opened and while it
+    /// was. Who remembers which turns have been read has to
     /// forget it when this grows, and to look again for turns that wait.
     pub losses: u64,
     /// How often turns were deleted since the store was opened, also because they were older than

@@ -70,14 +70,6 @@ pub(crate) fn command_with_files(most: usize) -> Command {
     detached(command)
 }
 
-/// The same for a process that the signal of a file beyond its limit does not end.
-#[must_use]
-pub fn command_outliving_file_limits() -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(path());
-    detached(command)
-}
-
 fn detached(mut command: Command) -> Command {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

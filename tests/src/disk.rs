@@ -34,6 +34,12 @@ impl SmallDisk {
         Self { home, is_mounted }
     }
 
+    /// A limit on how large a file may become, which to the proxy is a full disk, even where a file system can be mounted.
+    #[must_use]
+    pub fn limited() -> Self {
+        Self { home: Home::new(), is_mounted: false }
+    }
+
     /// The home whose data are on the disk.
     #[must_use]
     pub fn home(&self) -> Arc<Home> {
@@ -49,8 +55,7 @@ impl SmallDisk {
     /// A proxy with its data on the disk.
     #[must_use]
     pub fn proxy(&self) -> ProxyBuilder {
-        let builder = StartedProxy::builder().home(&self.home);
-        if self.is_mounted { builder } else { builder.outliving_file_limits() }
+        StartedProxy::builder().home(&self.home)
     }
 
     /// From now on the proxy can write nothing more.
@@ -58,14 +63,18 @@ impl SmallDisk {
     /// # Panics
     /// When neither a mount nor a limit is possible.
     pub fn fill(&self, proxy: &StartedProxy) {
-        if self.is_mounted { self.fill_up() } else { limit(proxy, "0") }
+        if !self.is_mounted {
+            return limit(proxy, "0");
+        }
+        self.fill_up();
     }
 
-    /// From now on nobody can write anything more. Only where it is mounted.
+    /// From now on no process can write anything more, also none that is started later. Only where the disk is mounted.
     ///
     /// # Panics
     /// When it cannot be filled.
     pub fn fill_up(&self) {
+        assert!(self.is_mounted, "a limit is set on a process that runs");
         let mut filler = File::create(self.filler()).expect("a file to fill the disk");
         for size in [1 << 20, 1 << 12, 1] {
             let block = vec![7; size];

@@ -39,7 +39,7 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Saves what has changed once a minute, and at the end.
     pub(super) fn start(shared: &Shared) -> Option<Self> {
-        let counter = Arc::clone(&shared.planner.as_ref()?.preparation.counter);
+        let counter = Arc::clone(&shared.planner.get()?.preparation.counter);
         let (directory, stop) = (shared.config.store.directory.clone(), CancellationToken::new());
         let task = tokio::spawn(keep(directory, counter, stop.clone()));
         Some(Self { task, stop })

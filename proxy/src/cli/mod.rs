@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Overrides, Secrets};
 use crate::exit::{ExitStatus, one_line};
@@ -138,6 +139,7 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(command: Command) -> Result<(), CliError> {
+    outlive_file_limits();
     match command {
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Explain(arguments) => explain::run(arguments).await,
@@ -153,6 +155,15 @@ async fn run(command: Command) -> Result<(), CliError> {
         Command::Models(arguments) => models::run(arguments).await,
     }
 }
+
+/// Has a write beyond the limit of how large a file may become fail, as on a full disk. Without a handler the signal ends the process.
+fn outlive_file_limits() {
+    // The handler stays when what it returns is dropped. Where there can be none all is as it was.
+    let _ = signal(SignalKind::from_raw(SIGXFSZ));
+}
+
+/// The signal of such a write; the same number on Linux and macOS.
+const SIGXFSZ: i32 = 25;
 
 /// What is said of so many turns that the journal has accepted and nobody has read; nothing of none.
 fn waiting(turns: u64) -> Option<String> {

@@ -24,6 +24,14 @@ impl std::fmt::Debug for ScopeKey {
 }
 
 impl ScopeKey {
+    /// The name of its file.
+    pub(crate) const FILE: &str = FILE;
+
+    /// What its file holds.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Where the key lies in a store's directory.
     pub(crate) fn path(directory: &Path) -> PathBuf {
         directory.join(FILE)

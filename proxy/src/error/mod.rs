@@ -360,6 +360,11 @@ pub enum MemoryError {
         /// `reader`, `questions` or `store`.
         part: &'static str,
     },
+    /// The store could not be opened at the start, for want of space.
+    #[error(
+        "the store is not open: the disk was full when the proxy started; it is opened by itself when there is space"
+    )]
+    NotOpen,
     /// The memory path took longer than `memory.deadline_ms`.
     #[error("the memory path took longer than memory.deadline_ms")]
     Deadline,
@@ -407,6 +412,7 @@ impl MemoryError {
                 "questions" => "questions_stopped",
                 _ => "store_stopped",
             },
+            Self::NotOpen => "store_not_open",
             Self::Deadline => "deadline",
             Self::Contention => "contention",
             Self::BacklogFull => "backlog_full",

@@ -53,7 +53,7 @@ pub enum StartError {
         configured: String,
     },
     /// The data directory, or a file in it, cannot be used.
-    #[error("cannot use {}: {source}; check store.directory and its permissions", path.display())]
+    #[error("cannot use {}: {source}; {}", path.display(), directory_fix(source))]
     Directory {
         /// The directory or file.
         path: PathBuf,
@@ -155,6 +155,15 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// Whether the disk of the store is full, so that it may be tried again when there is space.
+    pub(crate) fn is_of_full_disk(&self) -> bool {
+        match self {
+            Self::Store { source } => source.is_of_full_disk(),
+            Self::Directory { source, .. } => is_full(source),
+            _ => false,
+        }
+    }
+
     /// How the program ends because of it.
     #[must_use]
     pub fn exit_status(&self) -> ExitStatus {
@@ -188,6 +197,16 @@ impl StartError {
             | Self::LogFilter { .. } => ExitStatus::Config,
         }
     }
+}
+
+fn directory_fix(source: &io::Error) -> &'static str {
+    if is_full(source) { "make room" } else { "check store.directory and its permissions" }
+}
+
+/// Whether the disk, or what may be used of it, is full.
+fn is_full(source: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 fn store_status(source: &StoreError) -> ExitStatus {

@@ -26,7 +26,10 @@ use mainpoint_store::{Scope, Store, StoreStatus, Trouble};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-pub(crate) use archive::{Archive, ArchivedTurn, ConversationCursor, Forget, LineError, Restorer, TurnCursor, Window, ListedScope, ALLOWED_TIME, time};
+pub(crate) use archive::{
+    ALLOWED_TIME, Archive, ArchivedTurn, ConversationCursor, Forget, LineError, ListedScope, Restorer, TurnCursor,
+    Window, time,
+};
 pub(crate) use facade::{MOST_POINTS, PromptMemory};
 pub use ingest::capitalised;
 pub(crate) use ingest::{Acknowledgement, Imported, Importer, IncomingTurns, MovedTurns, Restored};

@@ -126,7 +126,7 @@ pub(crate) async fn answer(
 
 /// Who sends a request; or why the memory does not apply, whoever that is.
 fn identity(shared: &Shared, head: &Parts, mode: Mode) -> Result<Identity, Reason> {
-    if mode == Mode::Off || shared.planner.is_none() {
+    if mode == Mode::Off || !shared.planner.has_memory() {
         return Err(Reason::ModeOff);
     }
     // The browser sends such a request before anybody has said what the page may do.
@@ -187,8 +187,9 @@ fn completed(receipt: Receipt, chat: &ChatCall<'_>, mode: Mode, outcome: PlanOut
 
 /// Plans what is forwarded, and notes in the metrics what came of it and how long it took.
 async fn plan_and_measure(shared: &Shared, context: RequestContext<'_>, body: Bytes) -> Plan {
-    let Some(planner) = &shared.planner else {
-        return Plan::not_applicable(body, Reason::ModeOff);
+    let Some(planner) = shared.planner.get() else {
+        shared.planner.report();
+        return Plan { outcome: PlanOutcome::FailedOpen, ..Plan::passthrough(body) };
     };
     let started = Instant::now();
     // Boxed, so that a request without a memory is as small as one that is only relayed.
@@ -235,7 +236,7 @@ fn observed(
 ) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     // With the memory off nothing is read and nothing is added.
-    let reply = if parts.status.is_success() && shared.planner.is_some() {
+    let reply = if parts.status.is_success() && shared.planner.get().is_some() {
         ReplyKind::of(surface, &parts.headers)
     } else {
         ReplyKind::Other

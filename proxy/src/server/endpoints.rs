@@ -34,12 +34,14 @@ pub(crate) fn health(request: &Request<RequestBody>) -> Result<Response<Body>, P
 /// `GET /readyz`: 200 when every part is alive and does its work, else 503; the body names each part, and why one does not.
 pub(crate) fn ready(shared: &Shared, request: &Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
     reading(request)?;
-    let Some(memory) = shared.memory() else {
-        return Ok(json_response(StatusCode::OK, &json!({"status": "ready", "parts": {}, "memory": "off"})));
+    let (dead, troubles) = match (shared.memory(), shared.planner.trouble()) {
+        (Some(memory), _) => (memory.dead_parts(), memory.store_troubles()),
+        (None, Some(trouble)) => (Vec::new(), vec![trouble]),
+        (None, None) => {
+            return Ok(json_response(StatusCode::OK, &json!({"status": "ready", "parts": {}, "memory": "off"})));
+        }
     };
-    let dead = memory.dead_parts();
-    let troubles: Vec<Value> = memory
-        .store_troubles()
+    let troubles: Vec<Value> = troubles
         .iter()
         .map(|trouble| {
             json!({
@@ -75,6 +77,8 @@ pub(crate) fn metrics(shared: &Shared, request: &Request<RequestBody>) -> Result
     if let Some(memory) = shared.memory() {
         telemetry::metrics::engine(&memory.engine_status());
         telemetry::metrics::store(&memory.store_status(), &memory.store_troubles());
+    } else if let Some(trouble) = shared.planner.trouble() {
+        telemetry::metrics::store_troubles(&[trouble]);
     }
     Ok(response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", shared.metrics.render()))
 }
@@ -83,7 +87,7 @@ pub(crate) fn metrics(shared: &Shared, request: &Request<RequestBody>) -> Result
 pub(crate) fn receipt(shared: &Shared, id: &str, request: &Request<RequestBody>) -> Result<Response<Body>, ProxyError> {
     reading(request)?;
     let missing = || ProxyError::NoReceipt { id: id.to_owned() };
-    let planner = shared.planner.as_ref().ok_or_else(missing)?;
+    let planner = shared.planner.get().ok_or_else(missing)?;
     let (headers, uri) = (request.headers(), request.uri());
     let key = match shared.scope_on_trust(headers, uri) {
         Some(scope) => scope,

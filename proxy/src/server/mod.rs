@@ -12,6 +12,7 @@ pub(crate) mod cors;
 mod drain;
 mod endpoints;
 pub(crate) mod files;
+mod late_planner;
 mod mcp;
 mod observed;
 mod recall_tool;
@@ -36,6 +37,7 @@ use crate::telemetry::logs::OncePerMinute;
 pub(crate) use accept::bind;
 use connection::ConnectionServer;
 use connection_table::ConnectionTable;
+pub(crate) use late_planner::LatePlanner;
 pub(crate) use receipts::Receipts;
 pub(crate) use shared::Shared;
 

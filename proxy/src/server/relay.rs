@@ -34,10 +34,7 @@ pub(crate) async fn relay(
     let started = Instant::now();
     let mut response = shared.send(call).await?;
     asked.add(response.headers_mut());
-    let reason = match shared.planner {
-        Some(_) => Reason::OtherPath,
-        None => Reason::ModeOff,
-    };
+    let reason = if shared.planner.has_memory() { Reason::OtherPath } else { Reason::ModeOff };
     tell(reason, &mut response);
     Ok(response.map(|body| holding(body, UpstreamTimer(started))))
 }

@@ -11,10 +11,9 @@ use crate::config::Config;
 use crate::conversation::scope::Sender;
 use crate::error::ProxyError;
 use crate::memory::Memory;
-use crate::prompt::Planner;
 use crate::upstream::{Call, Upstream, cut};
 
-use super::Receipts;
+use super::{LatePlanner, Receipts};
 use crate::http::headers::OwnHeaders;
 use crate::http::identity::{Identities, Identity};
 use crate::http::response::Body;
@@ -31,8 +30,8 @@ pub(crate) struct Shared {
     pub(crate) identities: Identities,
     /// The headers that are not sent on.
     pub(crate) own_headers: OwnHeaders,
-    /// Plans prompts with the memory; `None` when `memory.mode` is off.
-    pub(crate) planner: Option<Planner>,
+    /// Plans prompts with the memory; empty when `memory.mode` is off, and until the store is open.
+    pub(crate) planner: LatePlanner,
     /// What was done to recent requests.
     pub(crate) receipts: Receipts,
     /// Renders `/metrics`.
@@ -40,15 +39,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The memory; `None` when `memory.mode` is off.
+    /// The memory; `None` when `memory.mode` is off, and until the store is open.
     pub(crate) fn memory(&self) -> Option<&Memory> {
-        Some(&self.planner.as_ref()?.memory)
+        Some(&self.planner.get()?.memory)
     }
 
     /// Whose receipts belong to a request where who sends it is taken on trust, which no upstream confirms to whoever asks for a
     /// receipt: they belong to its credentials. `None` where who sends a request is known.
     pub(crate) fn scope_on_trust(&self, headers: &HeaderMap, uri: &Uri) -> Option<Scope> {
-        let planner = self.planner.as_ref().filter(|_| self.identities.are_on_trust())?;
+        let planner = self.planner.get().filter(|_| self.identities.are_on_trust())?;
         planner.preparation.key_scope(Sender { headers, identity: &Identity::of_credentials(uri) }).ok()
     }
 

@@ -34,7 +34,7 @@ struct TurnRecorder {
 /// store or to learn.
 pub(super) fn listener(shared: &Arc<Shared>, id: Uuid, plan: Plan) -> Option<Box<dyn ReplyListener>> {
     let Plan { intake, reply_slot: slot, estimated, .. } = plan;
-    if shared.planner.is_none() || (intake.is_empty() && slot.is_none() && estimated.is_none()) {
+    if shared.planner.get().is_none() || (intake.is_empty() && slot.is_none() && estimated.is_none()) {
         return None;
     }
     Some(Box::new(TurnRecorder { shared: Arc::clone(shared), id, intake, slot, estimated, acknowledgement: None }))
@@ -60,7 +60,7 @@ impl ReplyListener for TurnRecorder {
     }
 
     fn told_tokens(&mut self, tokens: u64) {
-        if let (Some(planner), Some(prompt)) = (&self.shared.planner, self.estimated.take()) {
+        if let (Some(planner), Some(prompt)) = (self.shared.planner.get(), self.estimated.take()) {
             planner.preparation.counter.learn(&prompt, tokens);
         }
     }

@@ -191,6 +191,11 @@ pub(crate) fn engine(status: &EngineStatus) {
 pub(crate) fn store(status: &StoreStatus, troubles: &[Trouble]) {
     gauge!(UNFLUSHED).set(status.unflushed_turns as f64);
     counter!(STORE_LOSSES).absolute(status.losses);
+    store_troubles(troubles);
+}
+
+/// Shows what of the store does not work.
+pub(crate) fn store_troubles(troubles: &[Trouble]) {
     for part in StorePart::ALL {
         let is_degraded = troubles.iter().any(|trouble| trouble.part == part);
         gauge!(STORE_DEGRADED, "part" => part.label()).set(if is_degraded { 1.0 } else { 0.0 });

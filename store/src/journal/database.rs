@@ -6,8 +6,8 @@
 //! redb latches: after one error of the file every call fails until the database is closed and opened again. So the first
 //! error closes it here, every later call is told so at once without touching the disk, and [`DatabaseHandle::repair`] opens it again.
 //!
-//! Where the disk is full a deletion still works: [`DatabaseHandle::make_room`] gives up the space that is kept for that, and nothing
-//! but deletions is written until there is space again.
+//! Where the disk is full the file is opened again for reading, and a deletion still works: [`DatabaseHandle::make_room`] gives up the
+//! space that is kept for that, and nothing but deletions is written until there is space again.
 //!
 //! A file that was removed or replaced under its name stays usable through the open handle, but what is written to it is gone
 //! with the process. Then nothing more is acknowledged until what the handle holds has been written under the name again.
@@ -204,7 +204,11 @@ impl DatabaseHandle {
             }
             State::Down(trouble) => trouble.clone(),
         };
-        self.space.ensure(SPACE)?;
+        match self.space.ensure(SPACE) {
+            // What the file holds can be read all the same, and be deleted.
+            Err(full) if full.is_of_full_disk() => return self.reopen(&mut state, Some(trouble)),
+            ensured => ensured?,
+        }
         let has_room = match room {
             Room::Keep => self.space.keep_reserve().and_then(|()| self.space.ensure(SPACE)).is_ok(),
             Room::Leave => self.space.has_reserve(),

@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::directory::Directory;
+pub(super) use crate::directory::remove;
 use crate::error::StoreError;
 
 /// Tells a file from another one that is put under its name.
@@ -107,18 +108,7 @@ impl Space {
     /// # Errors
     /// What the file system says.
     pub(super) fn release_reserve(&self) -> Result<bool, StoreError> {
-        let path = self.directory.reserve();
-        let is_there = path.exists();
-        remove(&path).map_err(StoreError::file("remove", &path))?;
-        Ok(is_there)
-    }
-}
-
-/// Removes a file if it is there.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        self.directory.release_reserve()
     }
 }
 

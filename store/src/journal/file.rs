@@ -41,7 +41,7 @@ pub(super) fn open(directory: &Directory) -> Result<Opened, StoreError> {
     let path = directory.journal();
     examine(directory)?;
     let loss = Loss::find(directory);
-    let (database, is_begun_anew) = match create(&path) {
+    let (database, is_begun_anew) = match create_or_leave_nothing(&path) {
         Ok(database) => (database, loss.is_some()),
         Err(Fault::Damaged(reason)) => {
             let moved_to = directory.set_aside(&path)?;
@@ -49,7 +49,7 @@ pub(super) fn open(directory: &Directory) -> Result<Opened, StoreError> {
                 moved_to = %moved_to.display(), reason,
                 "the journal is damaged; moved aside and begun anew. {LOST}"
             );
-            (create(&path).map_err(|fault| refusal(directory, fault))?, true)
+            (create_or_leave_nothing(&path).map_err(|fault| refusal(directory, fault))?, true)
         }
         Err(fault) => return Err(refusal(directory, fault)),
     };
@@ -149,6 +149,16 @@ pub(super) enum Fault {
     Other(DatabaseError),
 }
 
+/// The same. Of a file that could not be created nothing stays: half of one would look like a damaged journal.
+fn create_or_leave_nothing(path: &Path) -> Result<Database, Fault> {
+    let existed = path.exists();
+    create(path).inspect_err(|_| {
+        if !existed {
+            let _ = fs::remove_file(path);
+        }
+    })
+}
+
 pub(super) fn create(path: &Path) -> Result<Database, Fault> {
     let open = || Database::builder().set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create(path);
     // A file that redb did not foresee may make it panic; that tells no other tale than its own error would.
@@ -184,12 +194,16 @@ pub(super) fn make_tables(database: &Database) -> Result<(), redb::Error> {
 fn create_tables(database: &Database, path: &Path) -> Result<(), StoreError> {
     let create = || -> Result<Option<String>, redb::Error> {
         let transaction = database.begin_write()?;
+        let before = transaction.list_tables()?.count();
         open_tables(&transaction)?;
         let mut names = transaction.list_tables()?.map(|table| table.name().to_owned());
         let unknown = names.find(|name| !KNOWN.contains(&name.as_str()));
         drop(names);
-        if unknown.is_none() {
-            transaction.commit()?;
+        match unknown {
+            // Nothing is written where there is nothing to write, so that a journal opens on a full disk.
+            None if before == KNOWN.len() => transaction.abort()?,
+            None => transaction.commit()?,
+            Some(_) => {}
         }
         Ok(unknown)
     };

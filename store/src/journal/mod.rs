@@ -16,7 +16,7 @@ use database::DatabaseHandle;
 pub(crate) use database::{Repaired, Room};
 pub(crate) use deletions::Purge;
 use departures::Departures;
-use disk::{FileSystem, Space, TakeSpace};
+use disk::{FileSystem, TakeSpace};
 pub(crate) use ledger::{Quotes, quoted_by};
 pub(crate) use look::JournalLook;
 pub(crate) use said_times::Standing;
@@ -115,17 +115,6 @@ impl Journal {
             self.note(repaired);
         }
         Ok(made)
-    }
-
-    /// Gives up the room that is kept for deletions in a directory that no process has open; false if there is none.
-    ///
-    /// # Errors
-    /// [`StoreError::InUse`] where one has, and why that cannot be told.
-    pub(crate) fn release_room(directory: &Directory) -> Result<bool, StoreError> {
-        if look::look(directory)? == JournalLook::InUse {
-            return Err(StoreError::InUse { path: directory.path().to_owned() });
-        }
-        Space::new(directory, Box::new(FileSystem)).release_reserve()
     }
 
     /// Whether room is kept for deletions.

@@ -9,9 +9,11 @@
 use std::error::Error as _;
 use std::fs;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures::FutureExt;
 use lance::Dataset;
 use lance::dataset::builder::DatasetBuilder;
 use lance::index::DatasetIndexExt;
@@ -19,8 +21,10 @@ use lance::table::format::{DeletionFile, Fragment};
 use lancedb::Session;
 
 use super::manifest::{self, Manifest};
+use super::schema;
 use crate::directory::Directory;
 use crate::error::StoreError;
+use crate::trouble::one_line;
 
 /// What a look at a table's directory says.
 #[derive(Debug)]
@@ -63,8 +67,11 @@ pub(crate) async fn inspect(
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         found => found.map(|_| true).map_err(refused(&path))?,
     };
+    let manifests = manifest::list(&path).map_err(refused(&path.join("_versions")))?;
+    // A table whose creation failed, such as on a full disk, has neither versions nor rows.
+    let exists = exists && (!manifests.is_empty() || holds_rows(&path) || !path.is_dir());
     let mut found = Inspection { torn: Vec::new(), newest: None, exists };
-    for (version, manifest) in manifest::list(&path).map_err(refused(&path.join("_versions")))? {
+    for (version, manifest) in manifests {
         let written_by = match manifest::read(&manifest).map_err(refused(&manifest))? {
             Manifest::Torn => {
                 found.torn.push((version, manifest));
@@ -80,16 +87,22 @@ pub(crate) async fn inspect(
             found: format!("a table that {written_by} wrote ({reason})"),
             expected: "what lance 14 writes".to_owned(),
         };
+        let is_known = is_known(&written_by);
         match load(&path, version, session).await {
+            Ok(dataset) if is_known && is_nonsense(&dataset) => {
+                tracing::error!(table = name, version, "a manifest is whole in its frame, and says what nobody writes");
+                found.torn.push((version, manifest));
+            }
             Ok(dataset) if dataset.manifest().writer_feature_flags & !KNOWN_TO_WRITERS != 0 => {
                 let flags = dataset.manifest().writer_feature_flags;
                 return Err(format(format!("writers need to know the features {flags:#x}")));
             }
             Ok(dataset) => found.newest = Some(dataset),
-            Err(lance::Error::NotSupported { source, .. }) => {
+            Err(lance::Error::NotSupported { source, .. }) if !is_known => {
                 return Err(format(source.to_string()));
             }
-            Err(error) if is_damage(&error) => {
+            // What one of the versions that are known here wrote is understood here, unless it is damaged.
+            Err(error) if is_damage(&error) || (is_known && !is_of_system(&error)) => {
                 tracing::error!(table = name, version, %error, "a manifest is whole in its frame, and its content is not");
                 found.torn.push((version, manifest));
             }
@@ -103,6 +116,11 @@ pub(crate) async fn inspect(
         }
     }
     Ok(found)
+}
+
+/// Whether there are files of rows.
+fn holds_rows(table: &Path) -> bool {
+    fs::read_dir(table.join("data")).is_ok_and(|mut files| files.next().is_some())
 }
 
 impl Inspection {
@@ -227,7 +245,32 @@ fn is_as_long(path: &Path, length: Option<u64>) -> Result<bool, StoreError> {
 async fn load(table: &Path, version: u64, session: &Arc<Session>) -> lance::Result<Dataset> {
     let builder =
         DatasetBuilder::from_uri(table.to_string_lossy()).with_version(version).with_session(Arc::clone(session));
-    Box::pin(builder.load()).await
+    let loading = async {
+        let dataset = builder.load().await?;
+        // What the columns are is only found out when somebody asks.
+        let _ = arrow_schema::Schema::from(dataset.schema());
+        Ok(dataset)
+    };
+    // What a manifest says may make Lance panic; that tells no other tale than an error would.
+    let loaded = AssertUnwindSafe(loading.boxed()).catch_unwind().await;
+    loaded.unwrap_or_else(|_| Err(lance::Error::internal("Lance panicked at a manifest")))
+}
+
+/// Whether a version of Lance that is known here wrote something.
+fn is_known(written_by: &str) -> bool {
+    let version = written_by.strip_prefix("lance ").and_then(|version| version.split('.').next());
+    version.and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major <= KNOWN_LANCE)
+}
+
+/// Whether a manifest of a known version says something that none of them writes.
+fn is_nonsense(dataset: &Dataset) -> bool {
+    let has_unknown_flags = dataset.manifest().writer_feature_flags & !KNOWN_TO_WRITERS != 0;
+    has_unknown_flags || schema::has_nonsense_version(&arrow_schema::Schema::from(dataset.schema()))
+}
+
+/// Whether an error is one of the operating system, which says nothing of what a file holds.
+fn is_of_system(error: &lance::Error) -> bool {
+    one_line(error).contains("(os error ")
 }
 
 /// Whether a manifest that is whole in its frame holds no message. What the system says of a file is no damage, nor is what
@@ -239,5 +282,7 @@ fn is_damage(error: &lance::Error) -> bool {
 
 /// How the protobuf library begins to say that bytes are no message.
 const UNDECODABLE: &str = "failed to decode Protobuf message";
+/// The newest version of Lance whose tables are known here.
+const KNOWN_LANCE: u32 = 14;
 /// What a writer has to know to write to a table, of what Lance 14 knows.
 const KNOWN_TO_WRITERS: u64 = 0b1100_1101_1011_1111;

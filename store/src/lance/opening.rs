@@ -161,7 +161,8 @@ async fn leave_out_missing(path: &Path, name: &str, table: &Table) -> Result<boo
     Ok(true)
 }
 
-async fn remove_fragments(table: &Table, fragments: Vec<u64>) -> Result<(), StoreError> {
+/// Commits a version of a table without these fragments.
+pub(crate) async fn remove_fragments(table: &Table, fragments: Vec<u64>) -> Result<(), StoreError> {
     let dataset = tables::dataset(table).await?;
     let operation = Operation::Delete {
         updated_fragments: Vec::new(),

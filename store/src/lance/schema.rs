@@ -115,6 +115,11 @@ pub(crate) fn check(directory: &Path, found: &Schema, vector_width: usize) -> Re
     }
 }
 
+/// Whether a table says of its layout version something that is no number.
+pub(crate) fn has_nonsense_version(found: &Schema) -> bool {
+    found.metadata().get(VERSION_KEY).is_some_and(|version| version.parse::<u32>().is_err())
+}
+
 /// Whether a table is one of the layout version before this one.
 pub(crate) fn is_old(found: &Schema) -> bool {
     found.metadata().get(VERSION_KEY).map(String::as_str) == Some(OLD_VERSION)

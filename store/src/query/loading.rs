@@ -42,7 +42,8 @@ async fn load(shared: &Shared, scope: &Scope, generation: u64) -> Result<bool, S
         let conversations = columns::identifiers_from(&batch, column::CONVERSATION)?;
         let places = conversations.into_iter().zip(columns::row_ids(&batch)?);
         let found = columns::identifiers_from(&batch, column::ID)?.into_iter().zip(places);
-        turns.extend(found.map(|(id, (conversation, row))| FoundTurn { id, conversation, row: *row }));
+        let found = found.map(|(id, (conversation, row))| FoundTurn { id, conversation, row: *row });
+        turns.extend(found.filter(|turn| !shared.deletions_due.covers(scope, turn.id)));
     }
     Ok(shared.turn_index().load(scope, generation, turns))
 }

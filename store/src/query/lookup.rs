@@ -38,6 +38,10 @@ pub(crate) async fn already_read(
 /// The turns with these ids, in the order asked, missing ones left out.
 pub(crate) async fn turns(shared: &Arc<Shared>, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, StoreError> {
     let mut found = pending_turns(shared, scope, Some(ids)).await?;
+    if shared.deletions_due.is_of(scope) {
+        // The tables may still hold what was deleted.
+        return Ok(ids.iter().filter_map(|id| found.remove(id)).collect());
+    }
     // A turn that left the journal meanwhile is in LanceDB by now.
     let elsewhere = |found: &HashMap<TurnId, Turn>| -> Vec<TurnId> {
         ids.iter().copied().filter(|id| !found.contains_key(id)).collect()
@@ -118,6 +122,7 @@ pub(crate) async fn scopes(shared: &Shared) -> Result<Vec<Scope>, StoreError> {
             found.insert(Scope::new(name)?);
         }
     }
+    found.retain(|scope| !shared.deletions_due.is_whole(scope));
     Ok(found.into_iter().collect())
 }
 

@@ -110,6 +110,10 @@ impl Snapshot<'_> {
     /// [`StoreError::InvalidQuery`] for a limit of 0 or a vector of another width or with a number that is not finite, and
     /// failures of LanceDB.
     pub async fn by_vector(&self, vector: &[f32], limit: usize) -> Result<Ranking, StoreError> {
+        self.shared.noted(self.nearest(vector, limit).await)
+    }
+
+    async fn nearest(&self, vector: &[f32], limit: usize) -> Result<Ranking, StoreError> {
         let failed = || StoreError::lance("search by vector");
         self.check(vector)?;
         check_limit(limit)?;
@@ -170,7 +174,7 @@ impl Snapshot<'_> {
             .limit(limit)
             .with_row_id()
             .select(Select::columns(&[SCORE]));
-        let batches = tables::collect(&search, "search by words").await?;
+        let batches = self.shared.noted(tables::collect(&search, "search by words").await)?;
         ranked(&batches, SCORE, |score| score)
     }
 
@@ -221,7 +225,10 @@ impl Snapshot<'_> {
     /// Failures of LanceDB.
     pub async fn all_rows(&self, limit: usize) -> Result<Option<Vec<u64>>, StoreError> {
         match self.selection.as_ref() {
-            Some(selection) => all_rows::find(self.shared, selection, &self.scope, self.within.turns(), limit).await,
+            Some(selection) => {
+                let found = all_rows::find(self.shared, selection, &self.scope, self.within.turns(), limit).await;
+                self.shared.noted(found)
+            }
             None => Ok(Some(Vec::new())),
         }
     }
@@ -292,7 +299,7 @@ impl Snapshot<'_> {
         let Some(selection) = self.selection.as_ref().filter(|_| !rows.is_empty()) else {
             return Ok(None);
         };
-        let batch = tables::take(&selection.points, &rows, columns).await?;
+        let batch = self.shared.noted(tables::take(&selection.points, &rows, columns).await)?;
         if batch.num_rows() == rows.len() {
             return Ok(Some((rows, batch)));
         }

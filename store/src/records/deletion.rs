@@ -63,6 +63,16 @@ pub(crate) enum NotedDeletion {
     Conversation(Scope, ConversationId),
 }
 
+impl NotedDeletion {
+    /// Of what it deletes.
+    pub(crate) fn scope(&self) -> &Scope {
+        match self {
+            Self::Removal(removal) => &removal.scope,
+            Self::Conversation(scope, _) => scope,
+        }
+    }
+}
+
 impl Removed {
     /// These turns.
     pub(crate) fn turns(ids: impl IntoIterator<Item = TurnId>) -> Self {

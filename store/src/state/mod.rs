@@ -20,12 +20,18 @@ use crate::lance::manifest_copies::ManifestCopies;
 use crate::lance::tables::Tables;
 use crate::records::{Scope, TurnId, TurnKey};
 use crate::tasks::blocking;
-use crate::trouble::Troubles;
+use crate::trouble::{StorePart, Troubles, one_line};
+use deletions_due::DeletionsDue;
+use faults::Faults;
+use kept_files::KeptFiles;
 use passage_cache::PassageCache;
 use row_cache::RowCache;
 use sketch_cache::SketchCache;
 use turn_index::TurnIndex;
 
+pub(crate) mod deletions_due;
+pub(crate) mod faults;
+pub(crate) mod kept_files;
 pub(crate) mod passage_cache;
 pub(crate) mod row_cache;
 pub(crate) mod sketch_cache;
@@ -48,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) has_vector_index: AtomicBool,
     /// What does not work at the moment, the journal apart.
     pub(crate) troubles: Troubles,
+    /// What was deleted and may still be in the tables.
+    pub(crate) deletions_due: DeletionsDue,
     turn_index: Mutex<TurnIndex>,
     /// Held while the journal changes and the turn_index follows it.
     journal_order: Mutex<()>,
@@ -73,6 +81,9 @@ pub(crate) struct Shared {
     /// Whether the journal was opened again and memory does not know yet what it holds.
     pub(crate) is_catch_up_due: AtomicBool,
     pub(crate) manifests: ManifestCopies,
+    /// What could not be read of the tables.
+    pub(crate) faults: Faults,
+    pub(crate) kept_files: KeptFiles,
     /// How often the store lost turns to damaged files since it was opened.
     pub(crate) losses: AtomicU64,
     /// How often turns were deleted since then.
@@ -101,6 +112,7 @@ impl Shared {
             sketch_cache: Arc::default(),
             has_vector_index: AtomicBool::new(false),
             troubles: Troubles::default(),
+            deletions_due: DeletionsDue::default(),
             turn_index: Mutex::default(),
             journal_order: Mutex::default(),
             maintenance: AsyncMutex::default(),
@@ -116,6 +128,8 @@ impl Shared {
             is_reconciliation_due: AtomicBool::new(false),
             is_catch_up_due: AtomicBool::new(false),
             manifests: ManifestCopies::default(),
+            faults: Faults::default(),
+            kept_files: KeptFiles::default(),
             losses: AtomicU64::new(0),
             deletions: AtomicU64::new(0),
         }
@@ -162,6 +176,21 @@ impl Shared {
 
     pub(crate) fn ensure_open(&self) -> Result<(), StoreError> {
         if self.closed.load(Ordering::Acquire) { Err(StoreError::Closed) } else { Ok(()) }
+    }
+
+    /// Makes sure that a scope can be used: the store is open, and the tables hold nothing of the scope that was deleted.
+    pub(crate) fn ensure_usable(&self, scope: &Scope) -> Result<(), StoreError> {
+        self.ensure_open()?;
+        self.deletions_due.ensure_none(scope)
+    }
+
+    /// Passes on how reading the tables went. A failure that comes again is looked into by the task that looks after the files.
+    pub(crate) fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        result.inspect_err(|error| {
+            if self.faults.note(error) {
+                self.troubles.begin(StorePart::Files, one_line(error));
+            }
+        })
     }
 
     /// Runs blocking work (journal, fsync) on a thread for it. It runs to its end even if the caller gives up.

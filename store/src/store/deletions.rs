@@ -52,6 +52,6 @@ impl Store {
 
     async fn delete(&self, scope: &Scope, extent: Extent) -> Result<Vec<TurnId>, StoreError> {
         self.shared.ensure_open()?;
-        deletion::delete(&self.shared, Deletion { scope: scope.clone(), extent }).await
+        self.shared.noted(deletion::delete(&self.shared, Deletion { scope: scope.clone(), extent }).await)
     }
 }

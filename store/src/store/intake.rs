@@ -40,7 +40,7 @@ impl Store {
         let (turns, said) = (turns.into(), said.into());
         self.shared.ensure_open()?;
         for scope in turns.iter().map(|turn| &turn.scope).collect::<BTreeSet<_>>() {
-            loading::load_scope(&self.shared, scope, None).await?;
+            self.shared.noted(loading::load_scope(&self.shared, scope, None).await)?;
         }
         if turns.iter().all(|turn| self.shared.turn_index().state(&turn.scope, turn.id).is_some()) {
             let again = Arc::clone(&said);
@@ -60,7 +60,7 @@ impl Store {
     pub async fn restore(&self, turns: Vec<Turn>, placed: Vec<PlacedTurn>) -> Result<Vec<TurnId>, StoreError> {
         self.shared.ensure_open()?;
         for scope in turns.iter().map(|turn| &turn.scope).collect::<BTreeSet<_>>() {
-            loading::load_scope(&self.shared, scope, None).await?;
+            self.shared.noted(loading::load_scope(&self.shared, scope, None).await)?;
         }
         self.accepting(move |journal, is_known| journal.restore(&turns, &placed, is_known)).await
     }
@@ -108,8 +108,8 @@ impl Store {
         mark: DeletionMark,
         entries: Vec<LedgerEntry>,
     ) -> Result<Vec<LedgerEntry>, StoreError> {
-        self.shared.ensure_open()?;
-        loading::load_scope(&self.shared, scope, None).await?;
+        self.shared.ensure_usable(scope)?;
+        self.shared.noted(loading::load_scope(&self.shared, scope, None).await)?;
         let scope = scope.clone();
         self.shared
             .blocking(move |shared| {

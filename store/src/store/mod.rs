@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::config::StoreConfig;
-use crate::directory::Directory;
+use crate::directory::{Directory, MODEL, model_file};
 use crate::error::StoreError;
 use crate::journal::Journal;
 use crate::lance::opening::Inspected;
@@ -44,7 +44,8 @@ impl Store {
     /// [`StoreError::InvalidConfig`], [`StoreError::Unwritable`] (nothing is left half created then),
     /// [`StoreError::InUse`], [`StoreError::Version`], [`StoreError::Migrating`], [`StoreError::Format`], [`StoreError::Refused`],
     /// [`StoreError::TableRefused`], [`StoreError::VectorWidth`], [`StoreError::Model`]. What is damaged is no error: it is
-    /// moved aside, and the log says so.
+    /// moved aside, and the log says so. A full disk is none either, as long as nothing has to be written;
+    /// [`StoreError::is_of_full_disk`] tells where something has, and that opening may be tried again.
     pub async fn open(config: StoreConfig) -> Result<Self, StoreError> {
         let store = Self::open_without_room(config).await?;
         store
@@ -64,21 +65,19 @@ impl Store {
     /// As [`Store::open`], and [`StoreError::Full`] where the disk is full and no room was kept.
     pub async fn open_for_deletion(config: StoreConfig) -> Result<Self, StoreError> {
         let path = config.directory.clone();
-        let full = match Self::open(config.clone()).await {
-            Err(error) if error.is_of_full_disk() => error,
-            opened => return opened,
-        };
-        let of_room = path.clone();
-        if !blocking(move || Journal::release_room(&Directory::existing(&of_room)?)).await? {
-            return Err(full.or_full(&path));
-        }
-        tracing::warn!("the disk is full; the room that is kept for deletions is given up for one");
         Self::open_without_room(config).await.map_err(|error| error.or_full(&path))
     }
 
-    /// Opens without keeping room for deletions.
+    /// Opens without keeping room for deletions again; on a full disk that room is given up first.
     async fn open_without_room(config: StoreConfig) -> Result<Self, StoreError> {
         config.validate()?;
+        match Self::open_once(config.clone()).await {
+            Err(failed) if failed.is_of_full_disk() && release_reserve(&config).await => Self::open_once(config).await,
+            opened => opened,
+        }
+    }
+
+    async fn open_once(config: StoreConfig) -> Result<Self, StoreError> {
         let path = config.directory.clone();
         // Everything is looked at before anything is changed.
         let directory = blocking(move || {
@@ -101,7 +100,12 @@ impl Store {
             let directory = directory.clone();
             blocking(move || directory.bind_model(&model)).await?;
         }
-        let store = Self { shared: Arc::new(Shared::new(config, directory, journal, opened.tables)) };
+        let shared = Shared::new(config, directory, journal, opened.tables);
+        if let Some(model) = &shared.config.model {
+            shared.kept_files.keep(MODEL, model_file(model).as_bytes());
+        }
+        shared.losses.store(u64::from(opened.rows_lost), Ordering::Release);
+        let store = Self { shared: Arc::new(shared) };
         repair::replay(&store.shared, opened.rows_lost).await?;
         tokio::spawn(schedule::background(Arc::downgrade(&store.shared)));
         tokio::spawn(watch::background(Arc::downgrade(&store.shared)));
@@ -170,6 +174,12 @@ impl Store {
         }
     }
 
+    /// Puts a small file of the caller's in the store's directory back as it is now, whenever it is removed or changed while the store is
+    /// open. Counted by [`StoreStatus::losses`].
+    pub fn keep_file(&self, name: &str, bytes: &[u8]) {
+        self.shared.kept_files.keep(name, bytes);
+    }
+
     /// Bytes of all files in the store's directory.
     ///
     /// # Errors
@@ -213,4 +223,15 @@ impl Store {
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
+}
+
+/// Gives up the room that is kept for deletions, for the store to be opened in; false if there was none.
+async fn release_reserve(config: &StoreConfig) -> bool {
+    let path = config.directory.clone();
+    let released = blocking(move || Directory::existing(&path)?.release_reserve()).await;
+    let is_released = matches!(released, Ok(true));
+    if is_released {
+        tracing::warn!("the disk is full; the room that is kept for deletions is given up for opening the store");
+    }
+    is_released
 }

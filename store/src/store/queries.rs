@@ -43,7 +43,7 @@ impl Store {
     /// See [`Store`].
     pub async fn already_read(&self, scope: &Scope, ids: &[TurnId]) -> Result<HashSet<TurnId>, StoreError> {
         self.shared.ensure_open()?;
-        lookup::already_read(&self.shared, scope, ids).await
+        self.shared.noted(lookup::already_read(&self.shared, scope, ids).await)
     }
 
     /// A part of a scope as it is now, to be searched step by step.
@@ -51,8 +51,8 @@ impl Store {
     /// # Errors
     /// See [`Store`].
     pub async fn snapshot(&self, scope: &Scope, within: &Within) -> Result<Snapshot<'_>, StoreError> {
-        self.shared.ensure_open()?;
-        snapshot::take(&self.shared, scope, within).await
+        self.shared.ensure_usable(scope)?;
+        self.shared.noted(snapshot::take(&self.shared, scope, within).await)
     }
 
     /// Ranks the main points of the part of a scope that the query names, by vector and by words.
@@ -86,8 +86,8 @@ impl Store {
     /// # Errors
     /// See [`Store`].
     pub async fn points(&self, scope: &Scope, within: &Within, limit: usize) -> Result<Vec<Point>, StoreError> {
-        self.shared.ensure_open()?;
-        points::find(&self.shared, scope, within, limit).await
+        self.shared.ensure_usable(scope)?;
+        self.shared.noted(points::find(&self.shared, scope, within, limit).await)
     }
 
     /// The main points of a scope in at most `most` clusters by their vectors, fewer where there is less to tell apart;
@@ -98,8 +98,8 @@ impl Store {
     /// # Errors
     /// See [`Store`].
     pub async fn clusters(&self, scope: &Scope, most: Option<usize>) -> Result<Clusters, StoreError> {
-        self.shared.ensure_open()?;
-        clusters::find(&self.shared, scope, most).await
+        self.shared.ensure_usable(scope)?;
+        self.shared.noted(clusters::find(&self.shared, scope, most).await)
     }
 
     /// The turns with these ids, read or not, in the order asked, each with the time when it was said last; missing
@@ -108,8 +108,8 @@ impl Store {
     /// # Errors
     /// See [`Store`].
     pub async fn turns(&self, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, StoreError> {
-        self.shared.ensure_open()?;
-        lookup::turns_said_last(&self.shared, scope, ids, None).await
+        self.shared.ensure_usable(scope)?;
+        self.shared.noted(lookup::turns_said_last(&self.shared, scope, ids, None).await)
     }
 
     /// The same, each with the time when it was said last in a conversation, if one is named. What stands elsewhere and
@@ -123,8 +123,8 @@ impl Store {
         ids: &[TurnId],
         conversation: Option<ConversationView>,
     ) -> Result<Vec<Turn>, StoreError> {
-        self.shared.ensure_open()?;
-        lookup::turns_said_last(&self.shared, scope, ids, conversation).await
+        self.shared.ensure_usable(scope)?;
+        self.shared.noted(lookup::turns_said_last(&self.shared, scope, ids, conversation).await)
     }
 
     /// The same as they came, each with the time when it was first seen.
@@ -133,7 +133,7 @@ impl Store {
     /// See [`Store`].
     pub async fn turns_as_they_came(&self, scope: &Scope, ids: &[TurnId]) -> Result<Vec<Turn>, StoreError> {
         self.shared.ensure_open()?;
-        lookup::turns(&self.shared, scope, ids).await
+        self.shared.noted(lookup::turns(&self.shared, scope, ids).await)
     }
 
     /// When each of these turns was first seen; missing ones are left out.
@@ -146,7 +146,7 @@ impl Store {
         ids: &[TurnId],
     ) -> Result<HashMap<TurnId, DateTime<Utc>>, StoreError> {
         self.shared.ensure_open()?;
-        lookup::first_seen(&self.shared, scope, ids).await
+        self.shared.noted(lookup::first_seen(&self.shared, scope, ids).await)
     }
 
     /// Up to `radius` turns before a turn, itself, and up to `radius` after it, along parent links, oldest first, with
@@ -156,8 +156,8 @@ impl Store {
     /// # Errors
     /// See [`Store`].
     pub async fn neighbours(&self, scope: &Scope, turn: TurnId, radius: usize) -> Result<Vec<Turn>, StoreError> {
-        self.shared.ensure_open()?;
-        neighbours::find(&self.shared, scope, turn, radius).await
+        self.shared.ensure_usable(scope)?;
+        self.shared.noted(neighbours::find(&self.shared, scope, turn, radius).await)
     }
 
     /// Every entry of these keys in the ledger of a scope, in the order asked, a block before an eviction of the same
@@ -186,8 +186,8 @@ impl Store {
         time: Option<DateTime<Utc>>,
         says_again: impl Fn(usize, &Turn) -> bool,
     ) -> Result<ConversationMatch, StoreError> {
-        self.shared.ensure_open()?;
-        conversation_match::find(&self.shared, scope, turns, kinds, time, says_again).await
+        self.shared.ensure_usable(scope)?;
+        self.shared.noted(conversation_match::find(&self.shared, scope, turns, kinds, time, says_again).await)
     }
 
     /// Every conversation of a scope, where its turns stand and when they were said again there, as far as they are
@@ -196,8 +196,8 @@ impl Store {
     /// # Errors
     /// See [`Store`].
     pub async fn outline(&self, scope: &Scope) -> Result<Outline, StoreError> {
-        self.shared.ensure_open()?;
-        outline::find(&self.shared, scope).await
+        self.shared.ensure_usable(scope)?;
+        self.shared.noted(outline::find(&self.shared, scope).await)
     }
 
     /// How many turns a scope has. Answered from memory once the scope has been asked for.
@@ -205,8 +205,8 @@ impl Store {
     /// # Errors
     /// See [`Store`].
     pub async fn counts(&self, scope: &Scope) -> Result<ScopeCounts, StoreError> {
-        self.shared.ensure_open()?;
-        loading::load_scope(&self.shared, scope, None).await?;
+        self.shared.ensure_usable(scope)?;
+        self.shared.noted(loading::load_scope(&self.shared, scope, None).await)?;
         Ok(self.shared.turn_index().counts(scope))
     }
 
@@ -216,7 +216,7 @@ impl Store {
     /// See [`Store`].
     pub async fn scopes(&self) -> Result<Vec<Scope>, StoreError> {
         self.shared.ensure_open()?;
-        lookup::scopes(&self.shared).await
+        self.shared.noted(lookup::scopes(&self.shared).await)
     }
 
     /// What there is of every scope that has a turn, in order. Looks at every turn of the store.
@@ -225,6 +225,6 @@ impl Store {
     /// See [`Store`].
     pub async fn scope_overviews(&self) -> Result<Vec<ScopeOverview>, StoreError> {
         self.shared.ensure_open()?;
-        overview::find(&self.shared).await
+        self.shared.noted(overview::find(&self.shared).await)
     }
 }

@@ -23,6 +23,7 @@ use crate::records::{
 };
 use crate::state::{Shared, Writer};
 use crate::tasks::to_completion;
+use crate::trouble::{StorePart, one_line};
 
 /// Turns that LanceDB is told to delete at a time.
 const CHUNK: usize = 4096;
@@ -65,15 +66,48 @@ async fn delete_with(
     // What an attempt deleted that failed after that is deleted all the same.
     let mut deleted: HashSet<TurnId> = removed.into_iter().map(|(_, id)| id).collect();
     let mut purge = Purge::NotDue;
-    while let Err(failed) = carry_out(shared, writer, &removal, &mut deleted, purge).await {
-        room.make(shared, writer, failed).await?;
-        purge = Purge::Due;
+    if let Err(failed) = carry_out_in_room(shared, writer, &removal, &mut deleted, &mut purge, room).await {
+        shared.deletions_due.note(NotedDeletion::Removal(removal.clone()));
+        // What is loaded of the scope may still name what is deleted.
+        shared.turn_index().unload(&removal.scope);
+        say_due(shared, &removal.scope, &failed);
+        return Err(failed);
     }
     // Without room for the next deletion the disk was full when this one began.
     if purge == Purge::Due || shared.journal.trouble().is_some() || !shared.journal.has_reserve() {
         pruning::free_space(shared).await;
     }
     Ok(deleted.into_iter().collect())
+}
+
+/// Carries a deletion out, and makes room for it where it fails for want of some.
+async fn carry_out_in_room(
+    shared: &Arc<Shared>,
+    writer: &mut MutexGuard<'_, Writer>,
+    removal: &Removal,
+    deleted: &mut HashSet<TurnId>,
+    purge: &mut Purge,
+    mut room: RoomMaking,
+) -> Result<(), StoreError> {
+    while let Err(failed) = carry_out(shared, writer, removal, deleted, *purge).await {
+        room.make(shared, writer, failed).await?;
+        *purge = Purge::Due;
+    }
+    Ok(())
+}
+
+/// Says that a deletion could not be carried out: it is tried again, and until then its scope is not read.
+fn say_due(shared: &Shared, scope: &Scope, failed: &StoreError) {
+    let cause = one_line(failed);
+    if shared.troubles.begin(StorePart::Maintenance, format!("a deletion can't be carried out: {cause}")) {
+        tracing::error!(
+            %scope,
+            cause,
+            "a deletion can't be carried out in the tables. It is tried again by itself; until it is done nothing of this scope is \
+             recalled, listed or searched, and requests pass as they are"
+        );
+    }
+    shared.wake.notify_one();
 }
 
 /// How often room was made for a deletion.
@@ -141,28 +175,69 @@ async fn take_from_journal(shared: &Arc<Shared>, covered: &Covered) -> Result<(R
         .await
 }
 
-/// Carries out deletions that a crash or an error left half way. The journal has done its part of them.
+/// Carries out deletions that a crash or an error left half way. The journal has done its part of them. All of them are tried.
+///
+/// # Errors
+/// The last failure. What was not carried out is known to be due.
 pub(crate) async fn resume(shared: &Arc<Shared>) -> Result<(), StoreError> {
-    for noted in shared.blocking(|shared| shared.journal.deletions()).await? {
-        match noted {
-            NotedDeletion::Removal(removal) => {
-                tracing::info!(scope = %removal.scope, "carrying out a deletion that was interrupted");
-                let shared = Arc::clone(shared);
-                to_completion(async move {
-                    let _maintenance = shared.maintenance.lock().await;
-                    let _trimming = shared.trimming.lock().await;
-                    let mut writer = shared.writer.lock().await;
-                    // Its rows may have gone before it was interrupted.
-                    carry_out(&shared, &mut writer, &removal, &mut HashSet::new(), Purge::Due).await
-                })
-                .await?;
+    let mut result = Ok(());
+    for deletion in note_all(shared).await? {
+        match resume_one(shared, &deletion).await {
+            Ok(()) => tracing::info!(scope = %deletion.scope(), "a deletion that was interrupted is carried out"),
+            Err(failed) => {
+                say_due(shared, deletion.scope(), &failed);
+                result = Err(failed);
             }
-            NotedDeletion::Conversation(scope, id) => {
-                tracing::info!(%scope, "carrying out a deletion that an earlier version left half way");
-                delete(shared, Deletion { scope: scope.clone(), extent: Extent::Conversation(id) }).await?;
-                let noted = NotedDeletion::Conversation(scope, id);
-                shared.blocking(move |shared| shared.journal.finish_deletion(&noted, Purge::Due)).await?;
-            }
+        }
+    }
+    result
+}
+
+/// Knows of all deletions that are noted and may not have been carried out, before anything of them can be read; gives them.
+pub(super) async fn note_all(shared: &Arc<Shared>) -> Result<Vec<NotedDeletion>, StoreError> {
+    let noted = shared.blocking(|shared| shared.journal.deletions()).await?;
+    noted.iter().for_each(|deletion| shared.deletions_due.note(deletion.clone()));
+    Ok(noted)
+}
+
+async fn resume_one(shared: &Arc<Shared>, noted: &NotedDeletion) -> Result<(), StoreError> {
+    match noted.clone() {
+        NotedDeletion::Removal(Removal { scope, .. }) => {
+            let shared = Arc::clone(shared);
+            to_completion(async move {
+                let _maintenance = shared.maintenance.lock().await;
+                let _trimming = shared.trimming.lock().await;
+                let mut writer = shared.writer.lock().await;
+                resume_of_scope(&shared, &mut writer, &scope).await
+            })
+            .await
+        }
+        // As an earlier version noted it.
+        NotedDeletion::Conversation(scope, id) => {
+            delete(shared, Deletion { scope: scope.clone(), extent: Extent::Conversation(id) }).await?;
+            let noted = NotedDeletion::Conversation(scope, id);
+            let done = noted.clone();
+            shared.blocking(move |shared| shared.journal.finish_deletion(&noted, Purge::Due)).await?;
+            shared.deletions_due.end(&done);
+            Ok(())
+        }
+    }
+}
+
+/// Carries out what is noted of a scope now: another attempt may have ended meanwhile, and what came after that must stay.
+/// Only for who holds all of the locks.
+async fn resume_of_scope(
+    shared: &Arc<Shared>,
+    writer: &mut MutexGuard<'_, Writer>,
+    scope: &Scope,
+) -> Result<(), StoreError> {
+    let now = shared.blocking(|shared| shared.journal.deletions()).await?;
+    shared.deletions_due.replace(scope, &now);
+    for deletion in now.iter().filter(|deletion| deletion.scope() == scope) {
+        if let NotedDeletion::Removal(removal) = deletion {
+            // Its rows may have gone before it was interrupted.
+            let (mut deleted, mut purge, room) = (HashSet::new(), Purge::Due, RoomMaking::default());
+            carry_out_in_room(shared, writer, removal, &mut deleted, &mut purge, room).await?;
         }
     }
     Ok(())
@@ -240,12 +315,17 @@ async fn carry_out(
         purge = Purge::Due;
     }
     let noted = NotedDeletion::Removal(removal.clone());
+    let done = noted.clone();
     shared
         .blocking(move |shared| {
             shared.directory.sync()?;
+            // What was moved aside may hold it as well.
+            let purge = if shared.directory.has_set_aside() { Purge::Due } else { purge };
             shared.journal.finish_deletion(&noted, purge)
         })
-        .await
+        .await?;
+    shared.deletions_due.end(&done);
+    Ok(())
 }
 
 /// Deletes the rows that go, adds their turns to `deleted`, and returns how many rows went.

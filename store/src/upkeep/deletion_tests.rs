@@ -5,8 +5,9 @@
 use std::fs;
 
 use super::*;
+use crate::records::Turn;
 use crate::records::samples::{id, point, scope, turn};
-use crate::{Store, StoreConfig};
+use crate::{Store, StoreConfig, TurnKind, Within};
 
 /// Two turns in the tables, with a point each.
 async fn flushed(directory: &std::path::Path) -> Store {
@@ -56,4 +57,78 @@ async fn an_attempt_that_fails_tells_what_it_took_and_can_be_made_again() {
     carry_out(shared, &mut writer, &removal, &mut deleted, Purge::Due).await.unwrap();
     assert_eq!(deleted, HashSet::from([id(1)]));
     assert_eq!((store.status().turns, store.status().points), (1, 1));
+}
+
+/// Takes a turn in and reads it.
+async fn read(store: &Store, turn: Turn) {
+    let points = vec![point(&turn, vec![1.0, 0.0])];
+    assert_eq!(store.accept(vec![turn.clone()]).await.unwrap(), [turn.id]);
+    store.complete(vec![(turn.scope.clone(), turn.id, points)]).await.unwrap();
+}
+
+async fn is_shut(store: &Store) -> bool {
+    let refused = [
+        store.snapshot(&scope(), &Within::Scope).await.err(),
+        store.outline(&scope()).await.err(),
+        store.turns(&scope(), &[id(1), id(2)]).await.err(),
+        store.points(&scope(), &Within::Scope, 10).await.err(),
+        store.match_conversation(&scope(), vec![id(1)], vec![TurnKind::Said], None, |_, _| false).await.err(),
+    ];
+    refused.iter().all(|refused| matches!(refused, Some(StoreError::DeletionDue)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_cannot_be_carried_out_does_not_keep_the_store_from_opening_and_shuts_its_scope_until_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = flushed(directory.path()).await;
+    let other = Scope::new("other").unwrap();
+    read(&store, Turn { scope: other.clone(), ..turn(5, "turn of another") }).await;
+    store.flush().await.unwrap();
+    // Where Lance would note the rows that are gone stands a file.
+    let in_the_way = directory.path().join("lance").join("points.lance").join("_deletions");
+    fs::write(&in_the_way, "").unwrap();
+    store.delete_turns(&scope(), vec![id(1)]).await.unwrap_err();
+
+    for reopened in [false, true] {
+        let store = if reopened {
+            store.close().await.unwrap();
+            Store::open(StoreConfig::idle(directory.path(), 2)).await.unwrap()
+        } else {
+            store.clone()
+        };
+        assert!(is_shut(&store).await, "reopened: {reopened}");
+        let trouble = store.troubles().into_iter().find(|trouble| trouble.part == StorePart::Maintenance);
+        assert!(trouble.is_some_and(|trouble| trouble.reason.contains("deletion")), "reopened: {reopened}");
+        assert_eq!(store.turns(&other, &[id(5)]).await.unwrap().len(), 1, "others are not concerned");
+        assert_eq!(store.already_read(&scope(), &[id(1), id(2)]).await.unwrap(), HashSet::from([id(2)]));
+        if !reopened {
+            continue;
+        }
+        // Said again meanwhile, the same words are new, and they outlive the deletion.
+        read(&store, turn(1, "turn number 1")).await;
+        store.flush().await.unwrap();
+        assert_eq!(store.status().unflushed_turns, 1);
+        fs::remove_file(&in_the_way).unwrap();
+        store.maintain().await.unwrap();
+        store.flush().await.unwrap();
+        let found = store.turns(&scope(), &[id(1), id(2)]).await.unwrap();
+        assert_eq!(found.iter().map(|turn| turn.id).collect::<Vec<_>>(), [id(1), id(2)]);
+        assert_eq!((store.status().turns, store.status().points), (3, 3));
+        assert!(!store.shared().deletions_due.is_any());
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scope_that_is_to_be_deleted_as_a_whole_is_not_listed_meanwhile() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = flushed(directory.path()).await;
+    let removal = Removal { scope: scope(), what: Removed::Everything };
+    store.shared().journal.delete(&removal, |_, _| Some(Vec::new())).unwrap();
+    store.shared().deletions_due.note(NotedDeletion::Removal(removal));
+    assert!(is_shut(&store).await);
+    assert_eq!(store.scopes().await.unwrap(), []);
+    store.maintain().await.unwrap();
+    assert!(!store.shared().deletions_due.is_any());
+    assert_eq!((store.status().turns, store.status().points), (0, 0));
 }

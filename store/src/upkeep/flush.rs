@@ -44,6 +44,8 @@ pub(crate) async fn commit(shared: &Arc<Shared>) -> Result<(), StoreError> {
         let mut writer = shared.writer.lock().await;
         loop {
             let mut keys = shared.turn_index().completed();
+            // A deletion that is still to be carried out would take them as well.
+            keys.retain(|(scope, _)| !shared.deletions_due.is_of(scope));
             keys.truncate(BATCH_TURNS);
             if keys.is_empty() {
                 return Ok(());

@@ -111,7 +111,7 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
             }
         }
         if purge {
-            shared.blocking(|shared| shared.journal.purge_done()).await?;
+            shared.blocking(clear).await?;
         }
         report.ledger_expired =
             shared.blocking(|shared| shared.journal.expire_ledger(Utc::now(), shared.config.ledger_age)).await?;
@@ -128,6 +128,18 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
         Ok(report)
     })
     .await
+}
+
+/// Removes what was moved aside, which may hold what was deleted, and notes that nothing of that is left.
+fn clear(shared: &Shared) -> Result<(), StoreError> {
+    let removed = shared.directory.remove_set_aside()?;
+    if removed > 0 {
+        tracing::warn!(
+            removed,
+            "what had been moved aside as damaged was removed, since something was deleted and it may hold that"
+        );
+    }
+    shared.journal.purge_done()
 }
 
 /// Builds the vector index, and returns the share of exact neighbours that it finds.
@@ -202,7 +214,7 @@ async fn index(table: &Table, done: &mut TableMaintenance) -> Result<(), StoreEr
 }
 
 /// Builds indices anew, from the rows that are there now.
-async fn rebuild_indices(table: &Table, indices: Vec<(&'static str, Index)>) -> Result<(), StoreError> {
+pub(super) async fn rebuild_indices(table: &Table, indices: Vec<(&'static str, Index)>) -> Result<(), StoreError> {
     for (column, index) in indices {
         let built = table.create_index(&[column], index).replace(true).execute().await;
         built.map_err(StoreError::lance("build an index anew"))?;

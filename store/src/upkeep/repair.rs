@@ -21,6 +21,7 @@ use crate::tasks::to_completion;
 
 /// Brings memory, journal and tables together after opening.
 pub(crate) async fn replay(shared: &Arc<Shared>, rows_lost: bool) -> Result<(), StoreError> {
+    deletion::note_all(shared).await?;
     if rows_lost {
         let unread = reconcile(shared).await?;
         tracing::warn!(unread, "a table was rolled back; turns that lost their main points are read again");
@@ -31,7 +32,11 @@ pub(crate) async fn replay(shared: &Arc<Shared>, rows_lost: bool) -> Result<(), 
         pending.into_iter().for_each(|((scope, id), state)| turn_index.set_pending(&scope, id, state));
     }
     count(shared).await?;
-    deletion::resume(shared).await
+    match deletion::resume(shared).await {
+        // Noted and said; it is tried again, and nothing is read of its scope until then.
+        Err(_) if shared.deletions_due.is_any() => Ok(()),
+        resumed => resumed,
+    }
 }
 
 /// Opens the tables anew, as a start does, and repairs what is damaged. Does nothing if everything is there after all.
@@ -105,7 +110,7 @@ pub(crate) async fn set_old_damage_aside(shared: &Arc<Shared>) -> Result<(), Sto
 }
 
 /// Counts the rows of both tables, and notes whether vectors are indexed.
-async fn count(shared: &Shared) -> Result<(), StoreError> {
+pub(super) async fn count(shared: &Shared) -> Result<(), StoreError> {
     let failed = || StoreError::lance("count rows");
     let tables = shared.tables();
     let turns = tables.turns.count_rows(None).await.map_err(failed())?;
@@ -119,7 +124,7 @@ async fn count(shared: &Shared) -> Result<(), StoreError> {
 
 /// Puts turns whose points are gone back into the journal as unread, and removes points whose turn is gone (unless the
 /// journal has it), then notes the versions that the tables have. Returns the number of turns to be read again.
-async fn reconcile(shared: &Arc<Shared>) -> Result<usize, StoreError> {
+pub(super) async fn reconcile(shared: &Arc<Shared>) -> Result<usize, StoreError> {
     let in_journal: HashSet<TurnKey> =
         shared.blocking(|shared| shared.journal.keys()).await?.into_iter().map(|(key, _)| key).collect();
     let turns = keys(&shared.tables().turns, column::ID).await?;
@@ -130,7 +135,10 @@ async fn reconcile(shared: &Arc<Shared>) -> Result<usize, StoreError> {
         delete(&shared.tables().points, &scope, column::TURN, &ids).await?;
     }
 
-    let pointless = turns.iter().filter(|(key, passages)| **passages > 0 && !points.contains_key(*key));
+    // What was deleted half way is not read again.
+    let is_deleted = |(scope, id): &TurnKey| shared.deletions_due.covers(scope, *id);
+    let pointless =
+        turns.iter().filter(|(key, passages)| **passages > 0 && !points.contains_key(*key) && !is_deleted(key));
     let mut unread = Vec::new();
     for (scope, ids) in by_scope(pointless.map(|(key, _)| key)) {
         for batch in tables::rows(&shared.tables().turns, filter::of_ids(&scope, column::ID, &ids), &[], None).await? {

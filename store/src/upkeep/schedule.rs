@@ -28,6 +28,10 @@ pub(crate) async fn background(store: Weak<Shared>) {
     let mut maintaining = interval_at(Instant::now() + config.maintenance_interval, config.maintenance_interval);
     maintaining.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut flushes, mut maintenances) = (Backoff::default(), Backoff::for_long_work());
+    // What could not be deleted when the store was opened does not wait for the next maintenance.
+    if store.upgrade().is_some_and(|shared| shared.deletions_due.is_any()) {
+        maintenances.failed();
+    }
     loop {
         let due = [flushes.due(), maintenances.due()].into_iter().flatten().min();
         let mut maintain = tokio::select! {
@@ -42,14 +46,18 @@ pub(crate) async fn background(store: Weak<Shared>) {
         if flushes.is_waiting() {
             continue;
         }
-        let flushed = flush::flush(&shared).await;
+        let flushed = shared.noted(flush::flush(&shared).await);
         let goes_on = flushed.is_ok();
         conclude(&shared, StorePart::Tables, &mut flushes, flushed);
         maintain |= shared.commits.load(Ordering::Relaxed) >= COMMITS_BEFORE_MAINTENANCE;
+        let is_deletion_due = shared.deletions_due.is_any();
+        maintain |= is_deletion_due || shared.troubles.has(StorePart::Maintenance);
         maintain |= shared.unindexed.load(Ordering::Relaxed) >= ROWS_BEFORE_MAINTENANCE;
-        if maintain && goes_on && !maintenances.is_waiting() {
-            let maintained =
-                maintenance::maintain(&shared).await.map(|report| tracing::debug!(?report, "store maintained"));
+        // A deletion makes room where a flush finds none.
+        if maintain && (goes_on || is_deletion_due) && !maintenances.is_waiting() {
+            let maintained = shared
+                .noted(maintenance::maintain(&shared).await)
+                .map(|report| tracing::debug!(?report, "store maintained"));
             if maintained.is_err() {
                 set_old_damage_aside(&shared).await;
             }

@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::attempts::conclude;
 use super::backoff::{Backoff, until};
-use super::{catch_up, integrity, repair};
+use super::{catch_up, healing, integrity, repair};
 use crate::error::StoreError;
 use crate::journal::{Repaired, Room};
 use crate::state::Shared;
@@ -48,6 +48,8 @@ pub(crate) async fn background(store: Weak<Shared>) {
         }
         if !tables.is_waiting() {
             let repaired = repair_tables(&shared).await;
+            let kept = put_back(&shared).await;
+            let repaired = repaired.and(kept);
             conclude(&shared, StorePart::Files, &mut tables, repaired);
         }
     }
@@ -81,10 +83,28 @@ async fn repair_journal(shared: &Arc<Shared>) -> Result<(), StoreError> {
 
 async fn repair_tables(shared: &Arc<Shared>) -> Result<(), StoreError> {
     let is_whole = !shared.is_reconciliation_due.load(Ordering::Acquire) && integrity::are_whole(shared).await?;
-    if is_whole || is_let_go(shared) {
+    if is_let_go(shared) {
         return Ok(());
     }
-    repair::reopen(shared).await
+    if !is_whole {
+        repair::reopen(shared).await?;
+    }
+    match shared.faults.suspicion() {
+        Some(suspicion) => healing::heal(shared, suspicion).await,
+        None => Ok(()),
+    }
+}
+
+/// Puts the files back that are kept as they are.
+async fn put_back(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    if is_let_go(shared) {
+        return Ok(());
+    }
+    let restored = shared.blocking(|shared| shared.kept_files.restore(&shared.directory)).await?;
+    if restored > 0 {
+        shared.losses.fetch_add(1, Ordering::AcqRel);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -192,3 +192,102 @@ async fn indices_that_are_removed_are_built_anew_and_no_turn_is_lost() {
         goes_on(&store, &scope).await;
     }
 }
+
+/// Writes something else into every file below a directory, as long as before.
+fn overwrite(directory: &Path) -> usize {
+    let mut count = 0;
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            count += overwrite(&path);
+        } else {
+            let length = fs::metadata(&path).unwrap().len() as usize;
+            fs::write(&path, vec![0x55; length]).unwrap();
+            count += 1;
+        }
+    }
+    count
+}
+
+/// A search works, and so does looking up turns. Each failure is noted by the store.
+async fn until_it_reads(store: &Store, scope: &Scope, word: &str, turn: u64) {
+    until("searches work again", async || {
+        let asked = crate::support::query(scope, mainpoint_store::Within::Scope, VECTOR, word);
+        let found = store.search(&asked).await.is_ok_and(|found| found.lexical.iter().any(|hit| hit.turn == id(turn)));
+        found && store.already_read(scope, &[id(turn)]).await.is_ok()
+    })
+    .await;
+    until("nothing is out of order", async || store.troubles().is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn indices_that_hold_something_else_are_built_anew_and_no_turn_is_lost() {
+    let (directory, scope) = (tempfile::tempdir().unwrap(), scope("s"));
+    let store = store_with_three_turns(directory.path(), &scope).await;
+    store.close().await.unwrap();
+    drop(store);
+    for name in ["turns", "points"] {
+        assert!(overwrite(&table(directory.path(), name).join("_indices")) > 0);
+    }
+    let store = open(directory.path()).await;
+    until_it_reads(&store, &scope, "heron1", 1).await;
+    assert_eq!(dense(&store, &scope, VECTOR).await.len(), 3);
+    assert_eq!(store.status().losses, 0);
+    goes_on(&store, &scope).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_whose_file_holds_something_else_are_left_out_said_and_moved_aside_and_the_others_stay() {
+    let (directory, scope) = (tempfile::tempdir().unwrap(), scope("s"));
+    let store = open(directory.path()).await;
+    for number in 0..2 {
+        read(&store, &scope, number, &[(&format!("heron{number} by the pond"), VECTOR)]).await;
+        store.flush().await.unwrap();
+    }
+    store.close().await.unwrap();
+    drop(store);
+    let mut files: Vec<(std::time::SystemTime, PathBuf)> = fs::read_dir(table(directory.path(), "turns").join("data"))
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.metadata().unwrap().modified().unwrap(), entry.path()))
+        .collect();
+    files.sort();
+    let length = fs::metadata(&files[0].1).unwrap().len() as usize;
+    fs::write(&files[0].1, vec![0x55; length]).unwrap();
+
+    let store = open(directory.path()).await;
+    until("the loss is counted", async || {
+        // Whoever asks meets the damage.
+        let _ = store.already_read(&scope, &[id(0)]).await;
+        let _ = store.turns(&scope, &[id(0), id(1)]).await;
+        store.status().losses == 1
+    })
+    .await;
+    until_it_reads(&store, &scope, "heron1", 1).await;
+    assert_eq!(read_ids(&store, &scope, &[id(0), id(1)]).await, [id(1)]);
+    assert_eq!(dense(&store, &scope, VECTOR).await, [id(1)], "no points linger without their turn");
+    assert!(!files[0].1.exists() && fs::read_dir(directory.path().join("broken")).unwrap().count() == 1);
+    goes_on(&store, &scope).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_that_names_the_model_is_put_back_and_that_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = || mainpoint_store::StoreConfig {
+        model: Some("a-model".to_owned()),
+        ..crate::support::config(directory.path())
+    };
+    let store = crate::support::open_with(config()).await;
+    store.keep_file("scope.key", b"a secret");
+    let (model, key) = (directory.path().join("model"), directory.path().join("scope.key"));
+    let whole = fs::read(&model).unwrap();
+    fs::remove_file(&model).unwrap();
+    until("both files are there", async || {
+        fs::read(&model).is_ok_and(|found| found == whole) && fs::read(&key).is_ok_and(|found| found == b"a secret")
+    })
+    .await;
+    until("it is counted", async || store.status().losses > 0).await;
+    store.close().await.unwrap();
+    drop(store);
+    crate::support::open_with(config()).await;
+}

@@ -1,5 +1,7 @@
 //! Delete is delete.
 
+use std::fs;
+
 use mainpoint_store::{Store, Turn, Within};
 
 use crate::support::{conversation_id, dense, files_with, id, lexical, open, point, read, read_ids, scope, turn};
@@ -77,6 +79,31 @@ async fn what_was_deleted_leaves_no_byte_on_disk_after_maintenance() {
     assert_eq!(files_with(directory.path(), MARKER), Vec::<String>::new());
     assert_eq!(lexical(&store, &scope, "innocent").await, [id(10)]);
     assert!(!store.maintain().await.unwrap().purged, "once is enough");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_moved_aside_as_damaged_goes_with_a_deletion_of_anything_and_stays_without_one() {
+    for of_one_turn in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, scope) = (open(directory.path()).await, scope("s"));
+        read_in(&store, 0, 0, &format!("the password is {MARKER}")).await;
+        store.close().await.unwrap();
+        // A journal that was cut is moved aside with what it had.
+        let journal = directory.path().join("journal.redb");
+        fs::write(&journal, format!("damaged, and still {MARKER}")).unwrap();
+        let store = open(directory.path()).await;
+        store.maintain().await.unwrap();
+        assert!(!files_with(&directory.path().join("broken"), MARKER).is_empty(), "nothing was deleted yet");
+
+        match of_one_turn {
+            true => assert_eq!(store.delete_turns(&scope, vec![id(0)]).await.unwrap(), [id(0)]),
+            false => drop(store.delete_scope(&scope).await.unwrap()),
+        }
+        assert!(store.maintain().await.unwrap().purged);
+        assert_eq!(files_with(directory.path(), MARKER), Vec::<String>::new());
+        assert!(!directory.path().join("broken").exists());
+        assert!(!store.maintain().await.unwrap().purged, "once is enough");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,14 +33,15 @@ impl Disk {
         Self { directory, is_mounted }
     }
 
+    /// Whether it is a file system of its own, so that removing a file makes room for another one. Else a limit on the size of
+    /// files stands for it: nothing at all can be written, not even over what is there.
+    pub(crate) fn is_mounted(&self) -> bool {
+        self.is_mounted
+    }
+
     /// Where a store may be.
     pub(crate) fn store(&self) -> PathBuf {
         self.directory.path().join("store")
-    }
-
-    /// Whether removing a file makes room for another one. A limit on the size of files does not.
-    pub(crate) fn is_mounted(&self) -> bool {
-        self.is_mounted
     }
 
     /// From now on nothing more can be written.

@@ -200,3 +200,39 @@ async fn directories_that_became_read_only_are_got_over_when_they_are_writable_a
     assert_eq!(dense(&store, &scope, VECTOR).await.len(), 2);
     assert_eq!(store.status().points, 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stderr, reason = "whoever runs the tests is told")]
+async fn a_store_opens_on_a_full_disk_can_be_read_there_and_goes_on_when_there_is_space() {
+    let disk = Disk::new();
+    if !disk.is_mounted() {
+        eprintln!("SKIPPED: a store on a full disk is opened only where a tmpfs can be mounted");
+        return;
+    }
+    let scope = scope("s");
+    let store = open(&disk.store()).await;
+    read(&store, &scope, 0, &[("the harbour opens at dawn", VECTOR), ("the ferry leaves at noon", VECTOR)]).await;
+    store.flush().await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    disk.fill();
+
+    let store = open(&disk.store()).await;
+    assert_eq!(dense(&store, &scope, VECTOR).await.len(), 2);
+    assert_eq!(lexical(&store, &scope, "ferry").await, [id(1)]);
+    let taken = accept_until_it_fails(&store, 10).await;
+    until("the journal is out of order and can be read", async || {
+        parts_in_trouble(&store).contains(&StorePart::Journal)
+            && store.outline(&scope).await.is_ok()
+            && store.unread().await.is_ok_and(|unread| unread.len() as u64 == taken)
+    })
+    .await;
+    assert_eq!(dense(&store, &scope, VECTOR).await.len(), 2, "and so is what the tables hold");
+
+    disk.free();
+    works_again(&store).await;
+    read(&store, &scope, 2, &[("the bridge closes at night", VECTOR)]).await;
+    store.flush().await.unwrap();
+    assert_eq!(dense(&store, &scope, VECTOR).await.len(), 3);
+    assert_eq!(store.status().losses, 0);
+}

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{dense, id, lexical, manifests, newest_manifest, open, read, read_ids, scope};
+use crate::support::{
+    add_fields, copy_of, dense, id, lexical, manifests, newest_manifest, open, read, read_ids, scope,
+};
 
 const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
 
@@ -106,5 +108,34 @@ async fn a_damaged_journal_is_set_aside_and_what_lancedb_has_is_kept() {
         assert_eq!(dense(&store, &scope, VECTOR).await, [id(0)]);
         read(&store, &scope, 1, &[("goes on", VECTOR)]).await;
         assert_eq!(dense(&store, &scope, VECTOR).await.len(), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_which_no_manifest_says_what_was_written_are_moved_aside_and_begun_anew() {
+    // Features that the Lance which wrote the tables does not have, for readers and for writers.
+    for field in [9_u8, 10] {
+        let scope = scope("s");
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path()).await;
+        read(&store, &scope, 0, &[("zero", VECTOR)]).await;
+        store.flush().await.unwrap();
+        read(&store, &scope, 1, &[("one, in the journal", VECTOR)]).await;
+        let copy = copy_of(directory.path());
+        drop(store);
+        for table in ["turns", "points"] {
+            for manifest in manifests(&copy, table) {
+                add_fields(&manifest, &[field << 3, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40]);
+            }
+        }
+        let store = open(&copy).await;
+        assert_eq!(set_aside(&copy), 2);
+        assert_eq!(store.status().losses, 1);
+        assert_eq!(read_ids(&store, &scope, &[id(0), id(1)]).await, [id(1)], "what the journal has is there");
+        read(&store, &scope, 0, &[("zero", VECTOR)]).await;
+        assert_eq!(dense(&store, &scope, VECTOR).await.len(), 2);
+        store.close().await.unwrap();
+        drop(store);
+        fs::remove_dir_all(copy).unwrap();
     }
 }

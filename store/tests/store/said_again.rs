@@ -113,7 +113,7 @@ async fn what_was_said_in_two_old_chats_was_said_when_they_were_recorded_also_in
     let (august, june) = (on("2026-08-04"), on("2026-06-02"));
     let sent = async |turns: &[u64]| {
         let (turns, kinds) = turns.iter().map(|number| (id(*number), TurnKind::Said)).unzip();
-        store.match_conversation(&scope, turns, kinds, Some(august)).await.unwrap()
+        store.match_conversation(&scope, turns, kinds, Some(august), |_, _| false).await.unwrap()
     };
     let matched = sent(&[OSLO, 8, BERGEN, SWIMS, 9]).await;
     assert_eq!((matched.tip, matched.known), (None, 0), "another chat than the first");

@@ -17,7 +17,6 @@ pub struct ProxyBuilder {
     upstream: Option<String>,
     home: Option<Arc<Home>>,
     open_files: Option<usize>,
-    outlives_file_limits: bool,
 }
 
 impl ProxyBuilder {
@@ -77,13 +76,6 @@ impl ProxyBuilder {
         self
     }
 
-    /// Lets the process go on when a file would grow beyond a limit that it was set, as on a full disk.
-    #[must_use]
-    pub fn outliving_file_limits(mut self) -> Self {
-        self.outlives_file_limits = true;
-        self
-    }
-
     /// Starts the proxy and waits until it listens.
     ///
     /// # Panics
@@ -93,7 +85,6 @@ impl ProxyBuilder {
         home.configure(&self.document(&home));
         let mut command = match self.open_files {
             Some(most) => binary::command_with_files(most),
-            None if self.outlives_file_limits => binary::command_outliving_file_limits(),
             None => binary::command(),
         };
         command.arg("serve").arg("--config").arg(home.configuration()).args(["--listen", "127.0.0.1:0"]);

@@ -112,7 +112,7 @@ fn assert_remembered(answer: &Answer, forwarded: &RecordedRequest, asked: &Conve
     let request = forwarded.json();
     let counted = tokens::count_prompt(&request);
     assert!(counted <= BUDGET, "{counted} tokens were forwarded, the budget is {BUDGET}");
-    assert!(counted > BUDGET / 4, "only {counted} of {BUDGET} tokens were used");
+    assert!(counted > BUDGET / 8, "only {counted} of {BUDGET} tokens were used");
     assert!(forwarded.contains(SYSTEM), "the system message keeps its bytes");
     assert!(forwarded.contains(TOOLS), "the tools keep their bytes");
     prompt::assert_well_formed(&request);

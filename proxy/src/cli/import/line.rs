@@ -6,8 +6,8 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::cli::messages::{ListedMessage, listed, value};
-use crate::openai::request::Message;
 use crate::memory::{ALLOWED_TIME, time};
+use crate::openai::request::Message;
 use crate::openai::request::scan::{Picked, decoded, slice};
 use crate::openai::request::{ChatRequest, Surface};
 

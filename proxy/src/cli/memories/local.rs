@@ -10,8 +10,8 @@ use mainpoint_store::{ConversationId, Scope, Store, StoreError};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::{MemoryArguments, place};
 use super::place::Purpose;
+use super::{MemoryArguments, place};
 use crate::cli::CliError;
 use crate::cli::import::Owner;
 use crate::cli::search::{self, choose_scope, ensure_store};

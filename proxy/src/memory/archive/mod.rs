@@ -19,7 +19,9 @@ use super::topics::{self, Topics, TopicsWanted};
 use crate::error::MemoryError;
 
 pub(crate) use line::{ArchivedTurn, LineError};
-pub(crate) use listing::{ConversationCursor, ListedConversation, ListedTurn, Page, Surroundings, TurnCursor, TurnDetails, ListedScope};
+pub(crate) use listing::{
+    ConversationCursor, ListedConversation, ListedScope, ListedTurn, Page, Surroundings, TurnCursor, TurnDetails,
+};
 pub(crate) use restorer::Restorer;
 pub(crate) use times::{ALLOWED_TIME, time};
 

@@ -59,7 +59,7 @@ where
         return Ok(response(StatusCode::OK, "application/json", DOCUMENT));
     }
     ensure_welcome(shared, &request)?;
-    let planner = shared.planner.as_ref().ok_or(ProxyError::MemoryOff)?;
+    let planner = shared.planner.get().ok_or_else(|| shared.planner.refusal())?;
     let access = Access::new(shared, planner, &request);
     let query = Query::of(&request, endpoint.parameters)?;
     if endpoint.what == What::Scopes {
@@ -148,7 +148,7 @@ pub(crate) fn ensure_no_query<B>(request: &Request<B>) -> Result<(), ProxyError>
 
 /// Whether a request comes from the admin, who reaches every memory and names the one that is meant.
 pub(crate) fn is_admin<B>(shared: &Shared, request: &Request<B>) -> bool {
-    let planner = shared.planner.as_ref();
+    let planner = shared.planner.get();
     planner.is_some_and(|planner| Access::new(shared, planner, request).ensure_admin().is_ok())
 }
 

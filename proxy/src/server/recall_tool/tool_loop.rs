@@ -81,7 +81,7 @@ impl ToolLoop {
     }
 
     async fn recall(&self, query: &str, calls: usize) -> Found {
-        let Some(planner) = &self.shared.planner else {
+        let Some(planner) = self.shared.planner.get() else {
             return Found::default();
         };
         let _passing = planner.memory.in_flight();

@@ -1,0 +1,60 @@
+//! A memory whose store cannot be opened at the start for want of space: the proxy serves without it, and opens it later.
+//!
+//! It must not know how a store is opened, nor what requests do meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainpoint_engine::Engine;
+use tokio::task::JoinHandle;
+
+use super::remember;
+use crate::config::Config;
+use crate::error::StartError;
+use crate::server::{LatePlanner, Shared};
+
+/// Opens the memory; on a full disk it comes later.
+///
+/// # Errors
+/// Whatever else keeps it from being opened, which only whoever runs the proxy can make good.
+pub(super) async fn open(config: &Config, engine: &Engine) -> Result<LatePlanner, StartError> {
+    match remember(config, engine).await {
+        Ok(planner) => Ok(LatePlanner::here(planner)),
+        Err(error) if error.is_of_full_disk() => {
+            tracing::error!(
+                error = %error,
+                "the store can't be opened on a full disk: nothing is recalled and nothing is kept until it can. Requests pass as they \
+                 are; it is tried again by itself"
+            );
+            Ok(LatePlanner::later(error.to_string()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens what could not be opened at the start, as soon as it can be; `None` where there is nothing to open.
+pub(super) fn open_later(shared: &Arc<Shared>, engine: Option<Engine>) -> Option<JoinHandle<()>> {
+    shared.planner.trouble()?;
+    Some(tokio::spawn(keep_trying(Arc::clone(shared), engine?)))
+}
+
+async fn keep_trying(shared: Arc<Shared>, engine: Engine) {
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        match remember(&shared.config, &engine).await {
+            Ok(planner) => {
+                shared.planner.come(planner);
+                tracing::info!("the store is open; turns are kept and memories recalled from now on");
+                return;
+            }
+            Err(error) => {
+                if shared.planner.still_missing(&error.to_string()) {
+                    tracing::error!(error = %error, "the store still can't be opened; it is tried again by itself");
+                }
+            }
+        }
+    }
+}
+
+/// Space that is back is found out this soon.
+const PAUSE: Duration = Duration::from_secs(5);

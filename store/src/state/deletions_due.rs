@@ -1,0 +1,129 @@
+//! Deletions that are noted and that the tables have not carried out.
+//!
+//! Responsible for: knowing of which scopes the tables may still hold what was deleted. Must not know: why a deletion could not be
+//! carried out, when it is tried again.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::error::StoreError;
+use crate::records::{NotedDeletion, Removal, Removed, Scope, TurnId};
+
+/// What the tables may still hold though it was deleted. Until it is gone its scopes are not searched, and what is new of them waits in
+/// the journal: a row that is read could be one that was deleted, and one that is written would go with the deletion.
+#[derive(Debug, Default)]
+pub(crate) struct DeletionsDue(Mutex<Vec<NotedDeletion>>);
+
+impl DeletionsDue {
+    /// Notes that a deletion is still to be carried out.
+    pub(crate) fn note(&self, deletion: NotedDeletion) {
+        let mut due = self.due();
+        if !due.contains(&deletion) {
+            due.push(deletion);
+        }
+    }
+
+    /// Notes that the tables have carried a deletion out.
+    pub(crate) fn end(&self, done: &NotedDeletion) {
+        self.due().retain_mut(|due| is_left(due, done));
+    }
+
+    /// What is still to be carried out of a scope, as the journal notes it now.
+    pub(crate) fn replace(&self, scope: &Scope, now: &[NotedDeletion]) {
+        let mut due = self.due();
+        due.retain(|due| due.scope() != scope);
+        due.extend(now.iter().filter(|deletion| deletion.scope() == scope).cloned());
+    }
+
+    /// Whether there is any.
+    pub(crate) fn is_any(&self) -> bool {
+        !self.due().is_empty()
+    }
+
+    /// Whether there is any of a scope.
+    pub(crate) fn is_of(&self, scope: &Scope) -> bool {
+        self.due().iter().any(|due| due.scope() == scope)
+    }
+
+    /// Whether a turn in the tables is one that was deleted.
+    pub(crate) fn covers(&self, scope: &Scope, turn: TurnId) -> bool {
+        let covers = |due: &NotedDeletion| matches!(due, NotedDeletion::Removal(removal) if removal.scope == *scope && removal.covers(turn));
+        self.due().iter().any(covers)
+    }
+
+    /// Whether all of a scope is to be deleted.
+    pub(crate) fn is_whole(&self, scope: &Scope) -> bool {
+        let is_whole = |due: &NotedDeletion| matches!(due, NotedDeletion::Removal(Removal { scope: of, what: Removed::Everything }) if of == scope);
+        self.due().iter().any(is_whole)
+    }
+
+    /// Makes sure that there is none of a scope.
+    ///
+    /// # Errors
+    /// [`StoreError::DeletionDue`].
+    pub(crate) fn ensure_none(&self, scope: &Scope) -> Result<(), StoreError> {
+        if self.is_of(scope) { Err(StoreError::DeletionDue) } else { Ok(()) }
+    }
+
+    fn due(&self) -> MutexGuard<'_, Vec<NotedDeletion>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes out of a deletion what another one has carried out, and says whether anything is left of it.
+fn is_left(due: &mut NotedDeletion, done: &NotedDeletion) -> bool {
+    if due == done {
+        return false;
+    }
+    let (NotedDeletion::Removal(due), NotedDeletion::Removal(done)) = (due, done) else {
+        return true;
+    };
+    if due.scope != done.scope {
+        return true;
+    }
+    match (&mut due.what, &done.what) {
+        (_, Removed::Everything) => false,
+        (Removed::Turns { ids: due, .. }, Removed::Turns { ids: done, .. }) => {
+            due.retain(|id| !done.contains(id));
+            !due.is_empty()
+        }
+        (Removed::Everything, Removed::Turns { .. }) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::samples::{id, scope};
+
+    fn turns(numbers: &[u32]) -> NotedDeletion {
+        NotedDeletion::Removal(Removal::of_turns(&scope(), numbers.iter().map(|number| id(*number))))
+    }
+
+    fn everything() -> NotedDeletion {
+        NotedDeletion::Removal(Removal { scope: scope(), what: Removed::Everything })
+    }
+
+    #[test]
+    fn a_scope_is_free_again_when_all_that_was_to_be_deleted_of_it_is_gone() {
+        let due = DeletionsDue::default();
+        due.note(turns(&[1, 2, 3]));
+        assert!(due.ensure_none(&scope()).is_err() && !due.is_whole(&scope()));
+        assert!(due.covers(&scope(), id(3)) && !due.covers(&scope(), id(4)));
+        due.end(&turns(&[1, 3]));
+        assert!(due.is_of(&scope()));
+        due.end(&turns(&[2, 4]));
+        assert!(!due.is_any());
+    }
+
+    #[test]
+    fn a_deletion_of_everything_ends_those_of_turns_and_not_the_other_way_round() {
+        let due = DeletionsDue::default();
+        due.note(everything());
+        due.note(turns(&[1]));
+        due.end(&turns(&[1]));
+        assert!(due.is_whole(&scope()));
+        due.note(turns(&[2]));
+        due.end(&everything());
+        assert!(!due.is_any());
+    }
+}
