@@ -143,7 +143,7 @@ async fn maintenance_that_finds_no_space_changes_no_answer_and_is_made_good_late
 
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::print_stderr, reason = "whoever runs the tests is told")]
-async fn a_store_that_a_full_disk_keeps_from_being_opened_is_opened_for_a_deletion_in_the_room_that_is_kept_for_it() {
+async fn a_store_on_a_full_disk_is_opened_for_a_deletion_in_the_room_that_is_kept_for_it() {
     let (disk, scope) = (Disk::new(), scope("s"));
     if !disk.is_mounted() {
         eprintln!("SKIPPED: a store is opened for a deletion on a full disk, because no tmpfs can be mounted here");
@@ -161,10 +161,7 @@ async fn a_store_that_a_full_disk_keeps_from_being_opened_is_opened_for_a_deleti
     drop(store);
 
     disk.fill();
-    let refused = Store::open(config(&disk.store())).await.unwrap_err();
-    assert!(!matches!(refused, StoreError::InUse { .. }) && reserve.exists(), "{refused}");
     let store = Store::open_for_deletion(config(&disk.store())).await.unwrap();
-    assert!(!reserve.exists());
     assert_eq!(store.delete_turns(&scope, vec![id(0)]).await.unwrap(), [id(0)]);
     assert_eq!(read_ids(&store, &scope, &[id(0), id(1)]).await, [id(1)]);
     disk.free();

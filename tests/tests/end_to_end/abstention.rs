@@ -64,10 +64,11 @@ async fn a_prompt_within_the_budget_that_nothing_bears_on_is_forwarded_as_it_cam
         .upstream(&upstream.base_url())
         .setting("memory", "least_match = 1.0")
         .setting("memory", "recall = \"caller\"")
+        .setting("store", "flush_interval_ms = 50")
         .start()
         .await;
     proxy.chat(everyday_talk().body()).await;
-    proxy.everything_read().await;
+    proxy.everything_searchable().await;
     let mut chat = Conversation::new();
     chat.user(GOODBYES[0]);
     let answer = proxy.chat(chat.body()).await;
