@@ -3,6 +3,7 @@
 //! A turn has its name wherever it stands, so that it is read once. What was put into a prompt belongs to exactly that
 //! prompt. It must not know how turns are stored.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use mainpoint_store::{PrefixId, Scope, TurnId};
@@ -80,15 +81,17 @@ impl Chain {
     }
 
     /// The name of the turn whose text is these, one a line.
-    fn spoken<'a>(&self, role: &str, texts: impl Iterator<Item = &'a str>) -> TurnId {
+    fn spoken<'a>(&self, role: &str, mut texts: impl Iterator<Item = &'a str>) -> TurnId {
+        let mut words = Cow::Borrowed(texts.next().unwrap_or_default());
+        for text in texts {
+            let words = words.to_mut();
+            words.push('\n');
+            words.push_str(text);
+        }
+        let words = if role == "assistant" { as_sent_back(&words) } else { &words };
         let mut hasher = self.begin(None, role);
         hasher.update(b"w");
-        for (number, text) in texts.enumerate() {
-            if number > 0 {
-                hasher.update(b"\n");
-            }
-            hasher.update(text.as_bytes());
-        }
+        hasher.update(words.as_bytes());
         TurnId(finish(&hasher))
     }
 
@@ -104,6 +107,13 @@ impl Chain {
         frame(&mut hasher, b'r', role.as_bytes());
         hasher
     }
+}
+
+/// What many clients send back of an answer: without the space around it, and without what the model thought before it.
+fn as_sent_back(answer: &str) -> &str {
+    let answer = answer.trim();
+    let behind_thoughts = answer.strip_prefix("<think>").and_then(|rest| rest.split_once("</think>"));
+    behind_thoughts.map(|(_, said)| said.trim_start()).filter(|said| !said.is_empty()).unwrap_or(answer)
 }
 
 /// What a message says itself, but for `echo`, with the words `known` in the place of its own if they can be.
@@ -191,6 +201,22 @@ mod tests {
     fn names_of_items(items: &Value) -> Vec<Option<PrefixId>> {
         let request = parsed_response(&json!({"input": items}).to_string());
         Chain::new(&Scope::new("k-a").unwrap()).prefix_ids(&request.messages)
+    }
+
+    #[test]
+    fn an_answer_has_its_name_however_clients_send_it_back() {
+        let chain = Chain::new(&Scope::new("k-a").unwrap());
+        let answer = chain.turn("assistant", "It is in Riga.\n\nBehind the station.");
+        for sent in [
+            "\n It is in Riga.\n\nBehind the station. \n",
+            "<think>\nWhere was it?\n</think>\n\nIt is in Riga.\n\nBehind the station.",
+        ] {
+            assert_eq!(chain.turn("assistant", sent), answer, "{sent:?}");
+            assert_ne!(chain.turn("user", sent), chain.turn("user", "It is in Riga.\n\nBehind the station."));
+        }
+        let thought = "<think>Where was it?</think>";
+        assert_ne!(chain.turn("assistant", thought), chain.turn("assistant", ""), "there is nothing else");
+        assert_ne!(chain.turn("assistant", "It is in Riga."), answer);
     }
 
     fn names_in(scope: &str, messages: &Value) -> Vec<Option<PrefixId>> {

@@ -38,6 +38,8 @@ impl CompiledRule {
     /// What the rule takes for a secret from `start` on.
     pub(super) fn secret(&self, text: &[u8], start: usize) -> Option<Range<usize>> {
         let rest = text.get(start..)?;
+        // Where much follows, a search may take another, slower way, though a lead is short.
+        let rest = rest.get(..rest.len().min(LONGEST_LEAD))?;
         let start = start + self.lead.as_ref().map_or(Some(0), |lead| lead.find(rest).map(|lead| lead.end()))?;
         let rest = text.get(start..)?;
         match (self.rule.secret, &self.secret) {
@@ -106,6 +108,9 @@ fn runs(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
         Some(start..at)
     })
 }
+
+/// Bytes that are looked at for what stands before a secret.
+const LONGEST_LEAD: usize = 2_048;
 
 /// Bytes of the longest key that is found by what stands near it.
 const LONGEST_KEY: usize = 64;
