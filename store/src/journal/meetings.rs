@@ -64,8 +64,10 @@ fn find(
             let mut meeting = meet(&lineage, up_to, kinds, place)?;
             meeting.new = turns.len() - up_to.len();
             // Which turns the conversation lacks takes a long walk. It is taken if none or one of them would do.
-            let with = |absent: Vec<usize>| Meeting { absent, ..meeting.clone() };
-            if !may_go_on(&with(Vec::new())) && !may_go_on(&with(vec![0])) {
+            if !may_go_on(&meeting) {
+                meeting.absent = vec![0];
+            }
+            if !may_go_on(&meeting) {
                 continue;
             }
             meeting.absent = absent(&lineage, up_to, &meeting)?;

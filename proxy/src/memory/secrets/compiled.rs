@@ -38,7 +38,7 @@ impl CompiledRule {
     /// What the rule takes for a secret from `start` on.
     pub(super) fn secret(&self, text: &[u8], start: usize) -> Option<Range<usize>> {
         let rest = text.get(start..)?;
-        // Where much follows, a search may take another, slower way, though a lead is short.
+        // A lead is short: nothing far behind its beginning is looked at.
         let rest = rest.get(..rest.len().min(LONGEST_LEAD))?;
         let start = start + self.lead.as_ref().map_or(Some(0), |lead| lead.find(rest).map(|lead| lead.end()))?;
         let rest = text.get(start..)?;

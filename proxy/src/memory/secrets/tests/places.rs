@@ -279,7 +279,7 @@ const LEFT: &[&str] = &[
     "docker login --username ann --password-stdin < token.txt",
     "redis-cli -a $REDIS_PASSWORD ping",
     "redis-cli -a <password> ping",
-    "mount -o username=bob,credentials=/root/.smb //nas/photos /mnt",
+    "mount -o username=bob,credentials=/etc/.smb //nas/photos /mnt",
     "mount -o username=<user>,password=<password> //nas/photos /mnt",
     "mount -o username=$USER,password=$PASS //nas/photos /mnt",
     "DB_PASSWORD=mysecret",
