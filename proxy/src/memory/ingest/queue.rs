@@ -125,6 +125,12 @@ impl Queue {
         }
     }
 
+    /// The turns that the journal has and that came before this.
+    pub(super) fn journalled_before(&self, era: Era) -> Vec<TurnId> {
+        let of_journal = self.turns.iter().filter(|(_, known)| known.state != State::Reserved && known.era < era);
+        of_journal.map(|(id, _)| *id).collect()
+    }
+
     /// Whether a turn is here that came before this.
     pub(super) fn had_before(&self, id: TurnId, era: Era) -> bool {
         self.turns.get(&id).is_some_and(|known| known.era < era)
