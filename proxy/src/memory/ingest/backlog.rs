@@ -215,9 +215,15 @@ impl Backlog {
         self.change(|inner| inner.mark_done(scope, ids, era));
     }
 
-    /// These turns are not in the store, as was found out after `era`.
+    /// These turns that somebody is reading are not in the store, as was found out after `era`. One that was said again meanwhile
+    /// waits to be read.
     pub(super) fn let_go(&self, scope: &Scope, ids: &[TurnId], era: Era) {
-        self.change(|inner| inner.remove_older(scope, ids, era.next()));
+        self.change(|inner| {
+            let queue = inner.queues.get(scope);
+            let is_read = |id: &TurnId| queue.is_some_and(|queue| queue.is_turn_being_read(*id));
+            let ids: Vec<TurnId> = ids.iter().copied().filter(is_read).collect();
+            inner.remove_older(scope, &ids, era.next());
+        });
     }
 
     /// What has been read may have been lost or deleted: the store is asked again.

@@ -249,6 +249,21 @@ fn while_a_scope_is_being_deleted_what_came_before_is_taken_in_again_and_what_co
 }
 
 #[test]
+fn a_turn_that_is_gone_and_said_again_while_it_is_looked_for_waits_to_be_read() {
+    let (backlog, own) = (endless(), scope(1));
+    add(&backlog, vec![turn(&own, 1, 1), turn(&own, 2, 1)]);
+    let began = backlog.begin_deletion(&own);
+    let batch = backlog.pick(Lane::Short).unwrap();
+    assert_eq!(add(&backlog, vec![turn(&own, 1, 1)]), 1, "said again");
+    backlog.let_go(&own, &batch.turns, batch.era);
+    drop(batch);
+    backlog.end_deletion(&own, &[id(1), id(2)], began);
+    let left = backlog.pick(Lane::Short).unwrap();
+    assert_eq!(left.turns, [id(1)]);
+    assert!(backlog.pick(Lane::Short).is_none());
+}
+
+#[test]
 fn what_was_found_out_before_a_deletion_is_not_believed_after_it() {
     let (backlog, own) = (endless(), scope(1));
     add(&backlog, vec![turn(&own, 1, 1), turn(&own, 2, 1)]);

@@ -90,6 +90,11 @@ impl Queue {
         self.being_read.is_some()
     }
 
+    /// Whether somebody is reading this turn, as it came last.
+    pub(super) fn is_turn_being_read(&self, id: TurnId) -> bool {
+        self.turns.get(&id).is_some_and(|known| known.state == State::BeingRead)
+    }
+
     /// Whether nothing is left of it.
     pub(super) fn is_empty(&self) -> bool {
         self.turns.is_empty() && self.being_read.is_none()
