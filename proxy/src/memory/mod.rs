@@ -149,7 +149,8 @@ impl Memory {
     /// # Errors
     /// When the store fails.
     pub(crate) async fn forget(&self, scope: &Scope, what: Forget) -> Result<usize, MemoryError> {
-        self.ingest.deleting(scope, self.archive(scope).delete(what)).await
+        let (store, of) = (self.store.clone(), scope.clone());
+        self.ingest.deleting(scope, async move { Archive::new(&store, &of).delete(what).await }).await
     }
 
     /// Takes in turns that stood in conversations of this scope before, all or none, once the journal has them.

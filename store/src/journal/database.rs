@@ -6,8 +6,8 @@
 //! redb latches: after one error of the file every call fails until the database is closed and opened again. So the first
 //! error closes it here, every later call is told so at once without touching the disk, and [`DatabaseHandle::repair`] opens it again.
 //!
-//! Where the disk is full the file is opened again for reading, and a deletion still works: [`DatabaseHandle::make_room`] gives up the
-//! space that is kept for that, and nothing but deletions is written until there is space again.
+//! Where the disk is full the file is opened again at once, so that what it holds can be read, and a deletion still works:
+//! [`DatabaseHandle::make_room`] gives up the space that is kept for that, and nothing but deletions is written until there is space again.
 //!
 //! A file that was removed or replaced under its name stays usable through the open handle, but what is written to it is gone
 //! with the process. Then nothing more is acknowledged until what the handle holds has been written under the name again.
@@ -22,6 +22,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 use super::disk::{self, FileIdentity, RESERVE, SPACE, Space, TakeSpace};
 use super::file::{self, Opened};
 use super::redb_calls::{caught, copy, is_of_the_file, is_usable};
+use super::repaired::{Repaired, Room};
 use crate::directory::Directory;
 use crate::error::StoreError;
 use crate::trouble::{StorePart, Trouble, one_line};
@@ -34,6 +35,8 @@ pub(super) struct DatabaseHandle {
     state: RwLock<State>,
     /// Held while something is written, so that the file's length can be compared with what it was left at.
     length: Mutex<u64>,
+    /// What became of the file when it was opened again at once, until somebody asks.
+    reopened: Mutex<Option<Repaired>>,
 }
 
 #[derive(Debug)]
@@ -65,36 +68,13 @@ enum Purpose {
     Deleting,
 }
 
-/// What a repair does about the room for deletions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Room {
-    /// Keeps it, if there is space for it.
-    Keep,
-    /// Leaves it as it is: a deletion may be at work in it.
-    Leave,
-}
-
-/// What was made good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repaired {
-    /// Nothing was wrong.
-    Nothing,
-    /// The file is under its name again; nothing was lost.
-    Replaced,
-    /// The file was opened again. It may hold a transaction whose end was not known.
-    Reopened,
-    /// The file was damaged, and a new one is in its place.
-    BegunAnew,
-    /// There is space again, also what is kept for deletions.
-    Relieved,
-}
-
 impl DatabaseHandle {
     pub(super) fn open(directory: &Directory, files: Box<dyn TakeSpace>) -> Result<Self, StoreError> {
         let Opened { database, .. } = file::open(directory)?;
         let (open, length) = Open::new(database, directory)?;
         let (state, length) = (RwLock::new(State::Open(open)), Mutex::new(length));
-        Ok(Self { directory: directory.clone(), space: Space::new(directory, files), state, length })
+        let space = Space::new(directory, files);
+        Ok(Self { directory: directory.clone(), space, state, length, reopened: Mutex::default() })
     }
 
     /// What is wrong at the moment.
@@ -257,6 +237,11 @@ impl DatabaseHandle {
         self.reopen(&mut state, Some(trouble)).map(Some)
     }
 
+    /// What became of the file, if it was opened again on a full disk since this was asked last.
+    pub(super) fn take_reopened(&self) -> Option<Repaired> {
+        self.reopened.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Whether room is kept for deletions.
     pub(super) fn has_reserve(&self) -> bool {
         self.space.has_reserve()
@@ -353,7 +338,9 @@ impl DatabaseHandle {
             let is_of_the_file = is_of_the_file(&error);
             let error = StoreError::journal(action)(error);
             if is_of_the_file {
-                self.note_fault(generation, FileFault::Failed(one_line(&error)));
+                let reason = one_line(&error);
+                let is_full = error.is_of_full_disk();
+                self.note_fault(generation, if is_full { FileFault::Full(reason) } else { FileFault::Failed(reason) });
             }
             error
         })
@@ -383,9 +370,33 @@ impl DatabaseHandle {
         match fault {
             FileFault::Gone(reason) => open.detached = Some(begin_trouble(reason)),
             FileFault::Failed(reason) => {
-                let before = std::mem::replace(&mut *state, State::Down(begin_trouble(reason)));
-                // Also what redb panicked at has to let go of the file.
-                let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(before)));
+                Self::take_down(&mut state, reason);
+            }
+            FileFault::Full(reason) => {
+                let trouble = Self::take_down(&mut state, reason);
+                self.reopen_for_reading(&mut state, trouble);
+            }
+        }
+    }
+
+    fn take_down(state: &mut State, reason: String) -> Trouble {
+        let trouble = begin_trouble(reason);
+        let before = std::mem::replace(state, State::Down(trouble.clone()));
+        // Also what redb panicked at has to let go of the file.
+        let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(before)));
+        trouble
+    }
+
+    /// Nobody who only reads has to wait for space. Where it does not open now, [`DatabaseHandle::repair`] tries it again.
+    fn reopen_for_reading(&self, state: &mut State, trouble: Trouble) {
+        let reopened = self.directory.ensure_same().and_then(|()| self.reopen(state, Some(trouble)));
+        match reopened {
+            Ok(reopened) => {
+                let mut noted = self.reopened.lock().unwrap_or_else(PoisonError::into_inner);
+                *noted = (*noted).max(Some(reopened));
+            }
+            Err(error) => {
+                tracing::debug!(cause = one_line(&error), "the journal can't be opened again on the full disk");
             }
         }
     }
@@ -452,6 +463,8 @@ enum FileFault {
     Gone(String),
     /// It cannot be used any more.
     Failed(String),
+    /// There was no space for what was to be written to it.
+    Full(String),
 }
 
 fn begin_trouble(reason: String) -> Trouble {

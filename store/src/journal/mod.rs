@@ -13,12 +13,12 @@ use crate::error::StoreError;
 use crate::trouble::Trouble;
 
 use database::DatabaseHandle;
-pub(crate) use database::{Repaired, Room};
 pub(crate) use deletions::Purge;
 use departures::Departures;
 use disk::{FileSystem, TakeSpace};
 pub(crate) use ledger::{Quotes, quoted_by};
 pub(crate) use look::JournalLook;
+pub(crate) use repaired::{Repaired, Room};
 pub(crate) use said_times::Standing;
 
 mod alignment;
@@ -41,6 +41,7 @@ mod meetings;
 mod places;
 mod redb_calls;
 mod removal;
+mod repaired;
 mod repetitions;
 #[cfg(test)]
 mod repetitions_tests;
@@ -110,11 +111,16 @@ impl Journal {
     /// # Errors
     /// [`StoreError::Full`] where the disk is full and nothing is left to be given up.
     pub(crate) fn make_room(&self, failed: &StoreError) -> Result<Option<Repaired>, StoreError> {
-        let made = self.database.make_room(failed)?;
+        let made = self.database.make_room(failed)?.max(self.database.take_reopened());
         if let Some(repaired) = made {
             self.note(repaired);
         }
         Ok(made)
+    }
+
+    /// What became of the file, if it was opened again on a full disk since this was asked last: at once, so that it can be read.
+    pub(crate) fn take_reopened(&self) -> Option<Repaired> {
+        self.database.take_reopened().inspect(|repaired| self.note(*repaired))
     }
 
     /// Whether room is kept for deletions.

@@ -88,7 +88,7 @@ pub(crate) async fn inspect(
             expected: "what lance 14 writes".to_owned(),
         };
         let is_known = is_known(&written_by);
-        match load(&path, version, session).await {
+        match load(&path, version, Some(session)).await {
             Ok(dataset) if is_known && is_nonsense(&dataset) => {
                 tracing::error!(table = name, version, "a manifest is whole in its frame, and says what nobody writes");
                 found.torn.push((version, manifest));
@@ -164,25 +164,6 @@ impl Inspection {
     }
 }
 
-/// Moves torn manifests of other versions than the newest aside. Blocking.
-///
-/// # Errors
-/// [`StoreError::File`] when one can't be read or moved.
-pub(crate) fn set_old_aside(directory: &Directory, name: &str, newest: u64) -> Result<(), StoreError> {
-    let path = directory.table(name);
-    let failed = || StoreError::file("read the versions of", &path);
-    for (version, manifest) in manifest::list(&path).map_err(failed())? {
-        if version < newest && manifest::read(&manifest).map_err(failed())? == Manifest::Torn {
-            let moved_to = directory.set_aside(&manifest)?;
-            tracing::warn!(
-                table = name, version, moved_to = %moved_to.display(),
-                "the manifest of an old version is damaged; moved aside. Nothing depends on it"
-            );
-        }
-    }
-    Ok(())
-}
-
 /// Names what a version of a table needs and does not have.
 ///
 /// # Errors
@@ -242,9 +223,15 @@ fn is_as_long(path: &Path, length: Option<u64>) -> Result<bool, StoreError> {
     }
 }
 
-async fn load(table: &Path, version: u64, session: &Arc<Session>) -> lance::Result<Dataset> {
-    let builder =
-        DatasetBuilder::from_uri(table.to_string_lossy()).with_version(version).with_session(Arc::clone(session));
+/// Opens a version of a table, without what a session has in memory where none is given.
+///
+/// # Errors
+/// What Lance says of it.
+pub(super) async fn load(table: &Path, version: u64, session: Option<&Arc<Session>>) -> lance::Result<Dataset> {
+    let mut builder = DatasetBuilder::from_uri(table.to_string_lossy()).with_version(version);
+    if let Some(session) = session {
+        builder = builder.with_session(Arc::clone(session));
+    }
     let loading = async {
         let dataset = builder.load().await?;
         // What the columns are is only found out when somebody asks.
@@ -269,7 +256,7 @@ fn is_nonsense(dataset: &Dataset) -> bool {
 }
 
 /// Whether an error is one of the operating system, which says nothing of what a file holds.
-fn is_of_system(error: &lance::Error) -> bool {
+pub(super) fn is_of_system(error: &lance::Error) -> bool {
     one_line(error).contains("(os error ")
 }
 
@@ -285,4 +272,4 @@ const UNDECODABLE: &str = "failed to decode Protobuf message";
 /// The newest version of Lance whose tables are known here.
 const KNOWN_LANCE: u32 = 14;
 /// What a writer has to know to write to a table, of what Lance 14 knows.
-const KNOWN_TO_WRITERS: u64 = 0b1100_1101_1011_1111;
+pub(super) const KNOWN_TO_WRITERS: u64 = 0b1100_1101_1011_1111;

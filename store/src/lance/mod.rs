@@ -14,6 +14,7 @@ pub(crate) mod inspection;
 pub(crate) mod manifest;
 pub(crate) mod manifest_copies;
 mod merging;
+pub(crate) mod old_versions;
 pub(crate) mod opening;
 pub(crate) mod partitions;
 pub(crate) mod schema;

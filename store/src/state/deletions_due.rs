@@ -1,7 +1,7 @@
 //! Deletions that are noted and that the tables have not carried out.
 //!
-//! Responsible for: knowing of which scopes the tables may still hold what was deleted. Must not know: why a deletion could not be
-//! carried out, when it is tried again.
+//! Responsible for: knowing of which scopes the tables may still hold what was deleted, and which turns that are. Must not know: why a
+//! deletion could not be carried out, when it is tried again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,12 +11,34 @@ use crate::records::{NotedDeletion, Removal, Removed, Scope, TurnId};
 /// What the tables may still hold though it was deleted. Until it is gone its scopes are not searched, and what is new of them waits in
 /// the journal: a row that is read could be one that was deleted, and one that is written would go with the deletion.
 #[derive(Debug, Default)]
-pub(crate) struct DeletionsDue(Mutex<Vec<NotedDeletion>>);
+pub(crate) struct DeletionsDue(Mutex<Deletions>);
+
+#[derive(Debug, Default)]
+struct Deletions {
+    /// Those that could not be carried out.
+    due: Vec<NotedDeletion>,
+    /// Those that are being carried out. They keep nobody from reading, but what they cover is not there any more: who says it again
+    /// says something new.
+    at_work: Vec<Removal>,
+}
 
 impl DeletionsDue {
+    /// Notes that the journal has carried a deletion out, and that the tables are about to.
+    pub(crate) fn begin(&self, removal: &Removal) {
+        self.lock().at_work.push(removal.clone());
+    }
+
+    /// Notes that nobody is carrying a deletion out any more. Where it is still to be carried out, that is noted before.
+    pub(crate) fn leave(&self, removal: &Removal) {
+        let mut deletions = self.lock();
+        if let Some(at) = deletions.at_work.iter().position(|at_work| at_work == removal) {
+            deletions.at_work.swap_remove(at);
+        }
+    }
+
     /// Notes that a deletion is still to be carried out.
     pub(crate) fn note(&self, deletion: NotedDeletion) {
-        let mut due = self.due();
+        let due = &mut self.lock().due;
         if !due.contains(&deletion) {
             due.push(deletion);
         }
@@ -24,36 +46,39 @@ impl DeletionsDue {
 
     /// Notes that the tables have carried a deletion out.
     pub(crate) fn end(&self, done: &NotedDeletion) {
-        self.due().retain_mut(|due| is_left(due, done));
+        self.lock().due.retain_mut(|due| is_left(due, done));
     }
 
     /// What is still to be carried out of a scope, as the journal notes it now.
     pub(crate) fn replace(&self, scope: &Scope, now: &[NotedDeletion]) {
-        let mut due = self.due();
+        let due = &mut self.lock().due;
         due.retain(|due| due.scope() != scope);
         due.extend(now.iter().filter(|deletion| deletion.scope() == scope).cloned());
     }
 
     /// Whether there is any.
     pub(crate) fn is_any(&self) -> bool {
-        !self.due().is_empty()
+        !self.lock().due.is_empty()
     }
 
     /// Whether there is any of a scope.
     pub(crate) fn is_of(&self, scope: &Scope) -> bool {
-        self.due().iter().any(|due| due.scope() == scope)
+        self.lock().due.iter().any(|due| due.scope() == scope)
     }
 
     /// Whether a turn in the tables is one that was deleted.
     pub(crate) fn covers(&self, scope: &Scope, turn: TurnId) -> bool {
-        let covers = |due: &NotedDeletion| matches!(due, NotedDeletion::Removal(removal) if removal.scope == *scope && removal.covers(turn));
-        self.due().iter().any(covers)
+        let covers = |removal: &Removal| removal.scope == *scope && removal.covers(turn);
+        let deletions = self.lock();
+        let mut due = deletions.due.iter();
+        due.any(|due| matches!(due, NotedDeletion::Removal(removal) if covers(removal)))
+            || deletions.at_work.iter().any(covers)
     }
 
     /// Whether all of a scope is to be deleted.
     pub(crate) fn is_whole(&self, scope: &Scope) -> bool {
         let is_whole = |due: &NotedDeletion| matches!(due, NotedDeletion::Removal(Removal { scope: of, what: Removed::Everything }) if of == scope);
-        self.due().iter().any(is_whole)
+        self.lock().due.iter().any(is_whole)
     }
 
     /// Makes sure that there is none of a scope.
@@ -64,7 +89,7 @@ impl DeletionsDue {
         if self.is_of(scope) { Err(StoreError::DeletionDue) } else { Ok(()) }
     }
 
-    fn due(&self) -> MutexGuard<'_, Vec<NotedDeletion>> {
+    fn lock(&self) -> MutexGuard<'_, Deletions> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -125,5 +150,19 @@ mod tests {
         due.note(turns(&[2]));
         due.end(&everything());
         assert!(!due.is_any());
+    }
+
+    #[test]
+    fn what_is_being_deleted_is_not_there_any_more_and_keeps_nobody_from_reading() {
+        let due = DeletionsDue::default();
+        let removal = Removal::of_turns(&scope(), [id(1)]);
+        due.begin(&removal);
+        assert!(due.covers(&scope(), id(1)) && !due.covers(&scope(), id(2)));
+        assert!(due.ensure_none(&scope()).is_ok() && !due.is_any());
+        due.note(NotedDeletion::Removal(removal.clone()));
+        due.leave(&removal);
+        assert!(due.covers(&scope(), id(1)) && due.is_any(), "it could not be carried out");
+        due.end(&NotedDeletion::Removal(removal));
+        assert!(!due.covers(&scope(), id(1)));
     }
 }

@@ -66,8 +66,12 @@ async fn delete_with(
     // What an attempt deleted that failed after that is deleted all the same.
     let mut deleted: HashSet<TurnId> = removed.into_iter().map(|(_, id)| id).collect();
     let mut purge = Purge::NotDue;
-    if let Err(failed) = carry_out_in_room(shared, writer, &removal, &mut deleted, &mut purge, room).await {
+    let carried_out = carry_out_in_room(shared, writer, &removal, &mut deleted, &mut purge, room).await;
+    if carried_out.is_err() {
         shared.deletions_due.note(NotedDeletion::Removal(removal.clone()));
+    }
+    shared.deletions_due.leave(&removal);
+    if let Err(failed) = carried_out {
         // What is loaded of the scope may still name what is deleted.
         shared.turn_index().unload(&removal.scope);
         say_due(shared, &removal.scope, &failed);
@@ -169,7 +173,11 @@ async fn take_from_journal(shared: &Arc<Shared>, covered: &Covered) -> Result<(R
                     Some(old) => journal.delete_old(&old, quoted),
                     None => journal.delete(&removal, quoted).map(|removed| (removal, removed)),
                 },
-                |turn_index, (removal, _)| turn_index.forget(&removal.scope, |turn| removal.covers(turn)),
+                |turn_index, (removal, _)| {
+                    // Before anybody can look in the tables for what is said again.
+                    shared.deletions_due.begin(removal);
+                    turn_index.forget(&removal.scope, |turn| removal.covers(turn));
+                },
             )
         })
         .await

@@ -132,3 +132,28 @@ async fn a_scope_that_is_to_be_deleted_as_a_whole_is_not_listed_meanwhile() {
     assert!(!store.shared().deletions_due.is_any());
     assert_eq!((store.status().turns, store.status().points), (0, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_again_while_a_deletion_is_being_carried_out_is_new_and_outlives_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = flushed(directory.path()).await;
+    let shared = store.shared();
+    let maintenance = shared.maintenance.lock().await;
+    let mut writer = shared.writer.lock().await;
+    let asked = Covered::from(Removal::of_turns(&scope(), [id(1)]));
+    let (removal, _) = take_from_journal(shared, &asked).await.unwrap();
+    // Whoever asks now looks into the tables, which have its rows still.
+    shared.turn_index().unload(&scope());
+    assert_eq!(store.already_read(&scope(), &[id(1), id(2)]).await.unwrap(), HashSet::from([id(2)]));
+    assert!(shared.deletions_due.ensure_none(&scope()).is_ok(), "nobody is kept from reading by it");
+    read(&store, turn(1, "turn number 1")).await;
+
+    let mut deleted = HashSet::new();
+    carry_out(shared, &mut writer, &removal, &mut deleted, Purge::Due).await.unwrap();
+    shared.deletions_due.leave(&removal);
+    drop((maintenance, writer));
+    store.flush().await.unwrap();
+    let found = store.turns(&scope(), &[id(1), id(2)]).await.unwrap();
+    assert_eq!(found.iter().map(|turn| turn.id).collect::<Vec<_>>(), [id(1), id(2)]);
+    assert_eq!((store.status().turns, store.status().points), (2, 2));
+}

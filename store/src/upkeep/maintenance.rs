@@ -7,19 +7,20 @@
 //!
 //! A version is pruned when it is older than an hour, so that no reader loses its files. After a deletion the user's
 //! wish weighs more: then the deleted rows are compacted away, the indices that hold their words are built anew, and
-//! every older version goes at once. Two things make that safe: readers are kept out for the moment of pruning (the
-//! gate), and Lance is never told to `delete_unverified`, so files that no version names yet (a write under way) stay.
-//! Files left behind by a process that was killed during a write are such files; Lance removes them after seven days.
+//! every older version goes at once, also one that can't be read. Readers are kept out for the moment of pruning (the gate).
+//!
+//! Files that no version names are what a write left that did not end, as when the process was killed. They go whenever anything is
+//! pruned, whatever their age: nobody else writes to the tables, and nothing of ours is written meanwhile (`writer`).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use lancedb::Table;
 use lancedb::index::Index;
 use lancedb::table::{CompactionOptions, OptimizeAction, OptimizeOptions};
 
-use super::pruning::prune;
+use super::pruning::{Outdated, prune};
 use super::{deletion, expiry, flush};
 use crate::error::StoreError;
 use crate::lance::tables::Tables;
@@ -27,8 +28,6 @@ use crate::lance::vector_index;
 use crate::state::Shared;
 use crate::tasks::to_completion;
 
-/// Versions younger than this are kept.
-const PRUNE_AGE: TimeDelta = TimeDelta::hours(1);
 /// Share of deleted rows from which a file is rewritten.
 const DELETED_SHARE: f32 = 0.1;
 /// An index grows by one part for each run; above this many they are merged into one.
@@ -100,12 +99,14 @@ pub(crate) async fn maintain(shared: &Arc<Shared>) -> Result<MaintenanceReport, 
                 .await?;
         note_vector_index(&shared).await?;
         {
+            let _nothing_is_written = shared.writer.lock().await;
             let _no_readers = if purge { Some(shared.gate.write().await) } else { None };
             if purge {
                 shared.forget_passages();
             }
             for (table, done) in tables(&open, &mut report) {
-                let pruned = prune(table, if purge { TimeDelta::zero() } else { PRUNE_AGE }).await?;
+                let outdated = if purge { Outdated::AllButTheNewest } else { Outdated::OlderThanAnHour };
+                let pruned = prune(&shared.directory, table, outdated).await?;
                 done.versions_removed = pruned.versions;
                 done.bytes_removed = pruned.bytes;
             }

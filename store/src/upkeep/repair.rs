@@ -13,8 +13,8 @@ use lancedb::query::{QueryBase, Select};
 use super::{catch_up, deletion, integrity};
 use crate::error::StoreError;
 use crate::lance::opening::Inspected;
-use crate::lance::schema::{POINTS, TURNS, column};
-use crate::lance::{batches, columns, filter, inspection, tables, vector_index};
+use crate::lance::schema::column;
+use crate::lance::{batches, columns, filter, tables, vector_index};
 use crate::records::{Scope, TurnId, TurnKey};
 use crate::state::Shared;
 use crate::tasks::to_completion;
@@ -93,20 +93,6 @@ async fn is_reopened(shared: &Arc<Shared>) -> Result<bool, StoreError> {
     let rows_lost = was_due || opened.rows_lost;
     shared.is_reconciliation_due.store(rows_lost, Ordering::Release);
     Ok(rows_lost)
-}
-
-/// Moves the damaged manifests of old versions aside.
-pub(crate) async fn set_old_damage_aside(shared: &Arc<Shared>) -> Result<(), StoreError> {
-    let _maintenance = shared.maintenance.lock().await;
-    let versions = shared.tables().versions().await?;
-    shared
-        .blocking(move |shared| {
-            for (name, newest) in [(TURNS, versions.turns), (POINTS, versions.points)] {
-                inspection::set_old_aside(&shared.directory, name, newest)?;
-            }
-            Ok(())
-        })
-        .await
 }
 
 /// Counts the rows of both tables, and notes whether vectors are indexed.

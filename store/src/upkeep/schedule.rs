@@ -9,9 +9,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::attempts::conclude;
 use super::backoff::{Backoff, until};
-use super::{flush, maintenance, repair};
+use super::{flush, maintenance};
 use crate::state::Shared;
-use crate::trouble::{StorePart, one_line};
+use crate::trouble::StorePart;
 
 /// Small commits leave small files, and rows that no index covers are scanned: after this many of either, maintenance
 /// does not wait for its time.
@@ -58,17 +58,7 @@ pub(crate) async fn background(store: Weak<Shared>) {
             let maintained = shared
                 .noted(maintenance::maintain(&shared).await)
                 .map(|report| tracing::debug!(?report, "store maintained"));
-            if maintained.is_err() {
-                set_old_damage_aside(&shared).await;
-            }
             conclude(&shared, StorePart::Maintenance, &mut maintenances, maintained);
         }
-    }
-}
-
-/// A damaged manifest of an old version serves no search, but keeps Lance from pruning.
-async fn set_old_damage_aside(shared: &Arc<Shared>) {
-    if let Err(error) = repair::set_old_damage_aside(shared).await {
-        tracing::debug!(error = one_line(&error), "old versions of the tables can't be looked at");
     }
 }

@@ -67,6 +67,9 @@ async fn repair_journal(shared: &Arc<Shared>) -> Result<(), StoreError> {
     // A deletion holds this lock, and may need the room that would be kept for the next one.
     let no_deletion = shared.maintenance.try_lock();
     let room = if no_deletion.is_ok() { Room::Keep } else { Room::Leave };
+    if let Some(reopened) = shared.journal.take_reopened() {
+        catch_up::note(shared, reopened);
+    }
     let repaired = shared
         .blocking(move |shared| {
             shared.journal.check_file();
@@ -75,10 +78,14 @@ async fn repair_journal(shared: &Arc<Shared>) -> Result<(), StoreError> {
                 None => Ok(Repaired::Nothing),
             }
         })
-        .await?;
+        .await;
     drop(no_deletion);
-    catch_up::note(shared, repaired);
-    catch_up::catch_up(shared).await
+    if let Ok(repaired) = &repaired {
+        catch_up::note(shared, *repaired);
+    }
+    // What the journal holds can be known also where there is no space yet.
+    catch_up::catch_up(shared).await?;
+    repaired.map(|_| ())
 }
 
 async fn repair_tables(shared: &Arc<Shared>) -> Result<(), StoreError> {

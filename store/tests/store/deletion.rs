@@ -1,10 +1,14 @@
 //! Delete is delete.
 
 use std::fs;
+use std::path::Path;
 
 use mainpoint_store::{Store, Turn, Within};
 
-use crate::support::{conversation_id, dense, files_with, id, lexical, open, point, read, read_ids, scope, turn};
+use crate::support::{
+    add_fields, conversation_id, dense, field, files_with, id, lexical, manifests, open, point, read, read_ids, scope,
+    turn,
+};
 
 const VECTOR: [f32; 4] = [1.0, 0.0, 0.0, 0.0];
 const MARKER: &str = "Quixotryzzle";
@@ -136,4 +140,87 @@ async fn a_turn_deleted_while_it_was_being_read_does_not_come_back() {
     store.complete(vec![(scope.clone(), turn.id, vec![point(&turn, VECTOR)])]).await.unwrap();
     assert_eq!(dense(&store, &scope, VECTOR).await, []);
     assert_eq!(store.accept(vec![turn]).await.unwrap(), [id(0)], "sent again, it is read again");
+}
+
+/// Copies of a table's files of rows as a write would leave them that was cut off: under names that no version has.
+fn leave_unnamed_copies(directory: &Path, table: &str) {
+    let data = directory.join("lance").join(format!("{table}.lance")).join("data");
+    let files: Vec<_> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for (number, file) in files.iter().enumerate() {
+        fs::copy(file, data.join(format!("{number:056}.lance"))).unwrap();
+        fs::copy(file, data.join(format!(".tmp{number}"))).unwrap();
+    }
+    let index = data.with_file_name("_indices").join("6e3f7f0c-7a0b-4c52-9d0c-0c9a35b1a6a1");
+    fs::create_dir_all(&index).unwrap();
+    fs::write(index.join("part_0.lance"), MARKER).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_a_write_left_which_was_cut_off_go_with_the_next_pruning_however_young_they_are() {
+    for is_deleted in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, scope) = (open(directory.path()).await, scope("s"));
+        read_in(&store, 0, 0, &format!("the password is {MARKER}")).await;
+        read_in(&store, 1, 1, "the innocent one").await;
+        store.flush().await.unwrap();
+        let whole = files_with(directory.path(), MARKER).len();
+        for table in ["turns", "points"] {
+            leave_unnamed_copies(directory.path(), table);
+        }
+        assert!(files_with(directory.path(), MARKER).len() > whole);
+        if is_deleted {
+            store.delete_turns(&scope, vec![id(0)]).await.unwrap();
+        }
+        store.maintain().await.unwrap();
+        if is_deleted {
+            assert_eq!(files_with(directory.path(), MARKER), Vec::<String>::new());
+        }
+        for table in ["turns", "points"] {
+            let table = directory.path().join("lance").join(format!("{table}.lance"));
+            assert!(
+                !table.join("data").join(".tmp0").exists()
+                    && !table.join("data").join(format!("{:056}.lance", 0)).exists()
+            );
+            assert!(!table.join("_indices").join("6e3f7f0c-7a0b-4c52-9d0c-0c9a35b1a6a1").join("part_0.lance").exists());
+        }
+        assert_eq!(lexical(&store, &scope, "innocent").await, [id(1)]);
+        assert_eq!(lexical(&store, &scope, MARKER).await.len(), usize::from(!is_deleted));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_versions_that_cannot_be_read_keep_nothing_that_was_deleted_on_the_disk() {
+    for is_deleted in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, scope) = (open(directory.path()).await, scope("s"));
+        read_in(&store, 0, 0, &format!("the password is {MARKER}")).await;
+        store.flush().await.unwrap();
+        read_in(&store, 1, 1, "the innocent one").await;
+        store.flush().await.unwrap();
+        for table in ["turns", "points"] {
+            let old = manifests(directory.path(), table).split_off(1);
+            assert!(old.len() > 2, "{table}");
+            for (number, manifest) in old.iter().enumerate() {
+                match number % 3 {
+                    // A field of the table that is no message, within a whole frame.
+                    0 => add_fields(manifest, &field(1, &[0xff; 3])),
+                    1 => fs::write(manifest, b"torn").unwrap(),
+                    _ => {}
+                }
+            }
+        }
+        if is_deleted {
+            store.delete_turns(&scope, vec![id(0)]).await.unwrap();
+        }
+        let report = store.maintain().await.unwrap();
+        assert_eq!(report.purged, is_deleted);
+        assert_eq!(store.troubles(), []);
+        if is_deleted {
+            assert_eq!(files_with(directory.path(), MARKER), Vec::<String>::new());
+            assert_eq!(manifests(directory.path(), "points").len(), 1);
+        }
+        assert_eq!(directory.path().join("broken").exists(), !is_deleted, "nothing is removed without need");
+        assert_eq!(lexical(&store, &scope, "innocent").await, [id(1)]);
+        assert_eq!(lexical(&store, &scope, MARKER).await.len(), usize::from(!is_deleted));
+    }
 }

@@ -218,6 +218,44 @@ async fn a_deletion_that_finds_no_room_on_a_full_disk_says_so_and_is_possible_la
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_again_while_a_deletion_of_it_cannot_be_carried_out_outlives_it() {
+    const DELETED: &str = "Day 5: we went to the harbour";
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = memory_api::builder(&upstream).start().await;
+    let chat = long_chat("harbour");
+    proxy.chat(chat.body()).await;
+    proxy.everything_searchable().await;
+    let conversations = memory_api::get(&proxy, TENANT, "/conversations").await;
+    let conversation = conversations["data"][0]["id"].as_str().expect("a conversation").to_owned();
+    let path = format!("/turns?conversation={conversation}&limit=100");
+    let turns = memory_api::get(&proxy, TENANT, &path).await;
+    let is_deleted = |turn: &&Value| turn["text"].as_str().is_some_and(|text| text.starts_with(DELETED));
+    let turn = turns["data"].as_array().expect("turns").iter().find(is_deleted).expect("the turn").clone();
+
+    // Where the tables would note the rows that are gone stands a file.
+    let in_the_way = ["turns", "points"]
+        .map(|table| proxy.home().data().join("lance").join(format!("{table}.lance")).join("_deletions"));
+    for path in &in_the_way {
+        fs::write(path, "").expect("nothing was deleted before");
+    }
+    let path = format!("/turns/{}", turn["id"].as_str().expect("an id"));
+    let refused = memory_api::call(&proxy, TENANT, Method::DELETE, &path, "").await;
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    let again = proxy.chat(chat.body()).await;
+    assert_eq!(again.status, 200);
+    assert_eq!(receipt(&proxy, &again).await["not_stored"], Value::Null);
+
+    for path in &in_the_way {
+        fs::remove_file(path).expect("the file is removed");
+    }
+    wait_until("the store is in order", MENDING, || is_ready(&proxy)).await;
+    let left = memory_api::call(&proxy, TENANT, Method::GET, "/export", "").await;
+    assert!(left.status == 200 && left.text().contains(DELETED), "{}", left.text());
+    assert_eq!(left.text().matches("we went to the harbour").count(), 10, "each turn once: {}", left.text());
+    proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_on_the_size_of_files_is_a_full_disk_and_does_not_end_the_process() {
     let (upstream, disk) = (ScriptedUpstream::start().await, SmallDisk::limited());
     let proxy = disk.proxy().upstream(&upstream.base_url()).budget(200, 80).start().await;

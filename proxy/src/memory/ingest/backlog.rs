@@ -86,6 +86,8 @@ struct Inner {
     /// Turns in the journal that are not listed here yet.
     unlisted: usize,
     era: Era,
+    /// Deletions that are being carried out, each with what it is told when it ends.
+    deletions: Vec<(Scope, Era)>,
 }
 
 impl BacklogLimits {
@@ -123,6 +125,7 @@ impl Backlog {
                 callers: HashMap::new(),
                 unlisted: 0,
                 era: Era::default(),
+                deletions: Vec::new(),
             }),
             changed: Notify::new(),
             limits,
@@ -154,6 +157,9 @@ impl Backlog {
         self.change(|inner| {
             let (mut admitted, mut full, mut share) = (Vec::with_capacity(turns.len()), 0, 0);
             for turn in turns {
+                if inner.may_be_deleted(&turn.scope, turn.id) {
+                    inner.remove(&turn.scope, turn.id);
+                }
                 if inner.has(&turn.scope, turn.id) {
                     continue;
                 }
@@ -209,9 +215,15 @@ impl Backlog {
         self.change(|inner| inner.mark_done(scope, ids, era));
     }
 
-    /// These turns are not in the store, as was found out after `era`.
+    /// These turns that somebody is reading are not in the store, as was found out after `era`. One that was said again meanwhile
+    /// waits to be read.
     pub(super) fn let_go(&self, scope: &Scope, ids: &[TurnId], era: Era) {
-        self.change(|inner| inner.remove_older(scope, ids, era.next()));
+        self.change(|inner| {
+            let queue = inner.queues.get(scope);
+            let is_read = |id: &TurnId| queue.is_some_and(|queue| queue.is_turn_being_read(*id));
+            let ids: Vec<TurnId> = ids.iter().copied().filter(is_read).collect();
+            inner.remove_older(scope, &ids, era.next());
+        });
     }
 
     /// What has been read may have been lost or deleted: the store is asked again.
@@ -222,23 +234,28 @@ impl Backlog {
         });
     }
 
-    /// Turns are about to be deleted from the store. Gives what [`Backlog::end_deletion`] is to be told.
-    pub(super) fn begin_deletion(&self) -> Era {
+    /// Turns of a scope are about to be deleted from the store. Until that has ended the store is asked about every turn of the scope
+    /// that came before, since nobody else knows which are gone by now. Gives what [`Backlog::end_deletion`] is to be told.
+    pub(super) fn begin_deletion(&self, scope: &Scope) -> Era {
         self.change(|inner| {
             inner.era = inner.era.next();
+            inner.done.clear();
+            inner.deletions.push((scope.clone(), inner.era));
             inner.era
         })
     }
 
-    /// These turns were deleted from the store. Whoever says them again from now on brings something new; what came since the
-    /// deletion began stays.
+    /// The turns of a scope that the journal had before a deletion began, as far as they are known here.
+    pub(super) fn journalled_before(&self, scope: &Scope, began: Era) -> Vec<TurnId> {
+        self.lock().queues.get(scope).map(|queue| queue.journalled_before(began)).unwrap_or_default()
+    }
+
+    /// A deletion has ended, and these turns are not in the store any more. Whoever says them again from now on brings something new;
+    /// what came since the deletion began stays.
     pub(super) fn end_deletion(&self, scope: &Scope, ids: &[TurnId], began: Era) {
         self.change(|inner| {
             inner.era = inner.era.next();
-            let of = inner.hasher.hash_one(scope);
-            for id in ids {
-                inner.done.pop(&(of, *id));
-            }
+            inner.deletions.retain(|(of, since)| of != scope || *since != began);
             inner.remove_older(scope, ids, began);
         });
     }
@@ -324,7 +341,15 @@ impl Inner {
     fn is_known(&mut self, scope: &Scope, id: TurnId) -> bool {
         let of = self.hasher.hash_one(scope);
         let is_journalled = |queue: &Queue| queue.is_journalled(id);
-        self.queues.get(scope).is_some_and(is_journalled) || self.done.get(&(of, id)).is_some()
+        let is_journalled = self.queues.get(scope).is_some_and(is_journalled) && !self.may_be_deleted(scope, id);
+        is_journalled || self.done.get(&(of, id)).is_some()
+    }
+
+    /// Whether a turn that the journal had may be one that it has not any more, since its scope's turns are being deleted.
+    fn may_be_deleted(&self, scope: &Scope, id: TurnId) -> bool {
+        let began = self.deletions.iter().filter(|(of, _)| of == scope).map(|(_, began)| *began).max();
+        let was_there = |queue: &Queue, began| queue.is_journalled(id) && queue.had_before(id, began);
+        began.is_some_and(|began| self.queues.get(scope).is_some_and(|queue| was_there(queue, began)))
     }
 
     /// Whether a turn is here, in the journal or about to be.
@@ -362,7 +387,7 @@ impl Inner {
 
     fn mark_done(&mut self, scope: &Scope, ids: &[TurnId], era: Era) {
         self.remove_older(scope, ids, era.next());
-        if era == self.era {
+        if era == self.era && self.deletions.iter().all(|(of, _)| of != scope) {
             let of = self.hasher.hash_one(scope);
             for id in ids {
                 self.done.put((of, *id), ());

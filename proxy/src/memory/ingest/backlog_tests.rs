@@ -221,7 +221,7 @@ fn a_deleted_turn_is_unseen_wherever_it_was_and_what_is_said_meanwhile_stays() {
     let ids: Vec<TurnId> = (1..=4).map(id).collect();
     add(&backlog, (1..=3).map(|number| turn(&own, number, 1)).collect());
     backlog.mark_done(&own, &[id(1)], backlog.era());
-    let began = backlog.begin_deletion();
+    let began = backlog.begin_deletion(&own);
     add(&backlog, vec![turn(&own, 4, 1)]);
     backlog.end_deletion(&own, &ids, began);
     assert_eq!(backlog.unseen(&own, &ids), [0, 1, 2], "1 was done, 2 and 3 waited, and 4 is new");
@@ -230,11 +230,45 @@ fn a_deleted_turn_is_unseen_wherever_it_was_and_what_is_said_meanwhile_stays() {
 }
 
 #[test]
+fn while_a_scope_is_being_deleted_what_came_before_is_taken_in_again_and_what_comes_since_is_known() {
+    let (backlog, own, other) = (endless(), scope(1), scope(2));
+    let ids = [id(1), id(2), id(3)];
+    add(&backlog, vec![turn(&own, 1, 1), turn(&own, 2, 1), turn(&other, 1, 1)]);
+    backlog.mark_done(&own, &[id(3)], backlog.era());
+    let began = backlog.begin_deletion(&own);
+    assert_eq!(backlog.unseen(&own, &ids), [0, 1, 2], "any of them may be gone by now");
+    assert!(backlog.unseen(&other, &[id(1)]).is_empty());
+    backlog.mark_done(&own, &[id(3)], backlog.era());
+    assert_eq!(backlog.unseen(&own, &[id(3)]), [0], "what is found out meanwhile may be no longer so at the end");
+    assert_eq!(add(&backlog, vec![turn(&own, 1, 1)]), 1, "said again");
+    assert_eq!(backlog.unseen(&own, &ids), [1, 2]);
+    assert_eq!(backlog.journalled_before(&own, began), [id(2)]);
+    backlog.end_deletion(&own, &[id(1), id(2)], began);
+    assert_eq!(backlog.unseen(&own, &ids), [1, 2]);
+    assert_eq!(backlog.pick(Lane::Short).map(|batch| batch.turns.clone()), Some(vec![id(1)]));
+}
+
+#[test]
+fn a_turn_that_is_gone_and_said_again_while_it_is_looked_for_waits_to_be_read() {
+    let (backlog, own) = (endless(), scope(1));
+    add(&backlog, vec![turn(&own, 1, 1), turn(&own, 2, 1)]);
+    let began = backlog.begin_deletion(&own);
+    let batch = backlog.pick(Lane::Short).unwrap();
+    assert_eq!(add(&backlog, vec![turn(&own, 1, 1)]), 1, "said again");
+    backlog.let_go(&own, &batch.turns, batch.era);
+    drop(batch);
+    backlog.end_deletion(&own, &[id(1), id(2)], began);
+    let left = backlog.pick(Lane::Short).unwrap();
+    assert_eq!(left.turns, [id(1)]);
+    assert!(backlog.pick(Lane::Short).is_none());
+}
+
+#[test]
 fn what_was_found_out_before_a_deletion_is_not_believed_after_it() {
     let (backlog, own) = (endless(), scope(1));
     add(&backlog, vec![turn(&own, 1, 1), turn(&own, 2, 1)]);
     let batch = backlog.pick(Lane::Short).unwrap();
-    let began = backlog.begin_deletion();
+    let began = backlog.begin_deletion(&own);
     backlog.end_deletion(&own, &[id(1)], began);
     assert_eq!(add(&backlog, vec![turn(&own, 1, 1)]), 1, "said again");
     read(&batch);

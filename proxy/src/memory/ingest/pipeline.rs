@@ -2,6 +2,7 @@
 //!
 //! It must not know requests; nobody waits for the reading, only, for a bounded time, for the journal.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -117,20 +118,28 @@ impl IngestPipeline {
         restore::restore(&self.store, &self.backlog, &self.masker, scope, moved).await
     }
 
-    /// Has turns deleted from the store and forgets them, so that they are taken in anew when they are said again. Returns how many
-    /// were there.
+    /// Has turns deleted from the store and forgets them, so that they are taken in anew when they are said again, also while it is done.
+    /// Returns how many were there. It goes on when nobody waits for it any more.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the store fails. The deletion may have been carried out in part then, and what it took is forgotten as well.
     pub(crate) async fn deleting(
         &self,
         scope: &Scope,
-        deletion: impl Future<Output = Result<Vec<TurnId>, StoreError>>,
+        deletion: impl Future<Output = Result<Vec<TurnId>, StoreError>> + Send + 'static,
     ) -> Result<usize, MemoryError> {
-        let began = self.backlog.begin_deletion();
-        let deleted = deletion.await;
-        self.backlog.end_deletion(scope, deleted.as_deref().unwrap_or_default(), began);
-        Ok(deleted?.len())
+        let (store, backlog, scope) = (self.store.clone(), Arc::clone(&self.backlog), scope.clone());
+        let began = backlog.begin_deletion(&scope);
+        let deleting = tokio::spawn(async move {
+            let deleted = deletion.await;
+            let gone = match &deleted {
+                Ok(deleted) => deleted.clone(),
+                Err(_) => not_there(&store, &scope, backlog.journalled_before(&scope, began)).await,
+            };
+            backlog.end_deletion(&scope, &gone, began);
+            deleted
+        });
+        Ok(deleting.await??.len())
     }
 
     /// Takes nothing more, journals what was taken, and lets the readers end the batches that they are at, for at most
@@ -149,6 +158,18 @@ impl IngestPipeline {
         if !ended(workers.readers, deadline).await {
             tracing::warn!("the reader did not finish in time; what it was reading is read after the next start");
         }
+    }
+}
+
+/// Those of these turns that the store does not have; none where it can't tell.
+async fn not_there(store: &Store, scope: &Scope, mut ids: Vec<TurnId>) -> Vec<TurnId> {
+    match store.turns_as_they_came(scope, &ids).await {
+        Ok(there) => {
+            let there: HashSet<TurnId> = there.iter().map(|turn| turn.id).collect();
+            ids.retain(|id| !there.contains(id));
+            ids
+        }
+        Err(_) => Vec::new(),
     }
 }
 

@@ -90,6 +90,11 @@ impl Queue {
         self.being_read.is_some()
     }
 
+    /// Whether somebody is reading this turn, as it came last.
+    pub(super) fn is_turn_being_read(&self, id: TurnId) -> bool {
+        self.turns.get(&id).is_some_and(|known| known.state == State::BeingRead)
+    }
+
     /// Whether nothing is left of it.
     pub(super) fn is_empty(&self) -> bool {
         self.turns.is_empty() && self.being_read.is_none()
@@ -123,6 +128,12 @@ impl Queue {
         {
             self.wait(id, known);
         }
+    }
+
+    /// The turns that the journal has and that came before this.
+    pub(super) fn journalled_before(&self, era: Era) -> Vec<TurnId> {
+        let of_journal = self.turns.iter().filter(|(_, known)| known.state != State::Reserved && known.era < era);
+        of_journal.map(|(id, _)| *id).collect()
     }
 
     /// Whether a turn is here that came before this.
