@@ -16,8 +16,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{loading, lookup};
 use crate::error::StoreError;
-use crate::journal::Standing;
 use crate::journal::MeetingPoint;
+use crate::journal::Standing;
 use crate::journal::continuation::{best, undecided};
 use crate::records::{ConversationMatch, ConversationView, Scope, Turn, TurnId, TurnKind, TurnPlace};
 use crate::state::Shared;
