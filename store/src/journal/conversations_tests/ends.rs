@@ -102,6 +102,16 @@ fn an_agent_that_keeps_its_task_in_front_of_the_window_goes_on_with_its_conversa
 }
 
 #[test]
+fn an_agents_task_with_a_clock_in_it_goes_on_at_its_end_alone() {
+    let mut all = Conversations::new();
+    let ticks = |at, known| (at, known) == (0, 1);
+    let end = all.said(&[1, 150]);
+    assert_eq!(all.match_where(&[9, 150, 151], ticks).tip, Some(end));
+    all.said(&[1, 150, 151, 152]);
+    assert_eq!(all.match_where(&[9, 150, 153], ticks).tip, None, "another agent began alike");
+}
+
+#[test]
 fn calls_and_results_that_two_agents_ended_with_tell_neither() {
     let mut all = Conversations::new();
     all.said(&[1, 150, 151, 152]);
