@@ -26,7 +26,7 @@ pub(crate) struct Meeting {
     pub(crate) after: usize,
     /// How many turns the request has after it.
     pub(crate) new: usize,
-    /// How many of them are answers with something behind them. Somebody gave them who does not know the conversation.
+    /// How many of them are answers with something behind them. A conversation that ends with the meeting would have them.
     pub(crate) new_answers: usize,
     /// Places in the request of turns before the meeting that the conversation has nowhere before it.
     pub(crate) absent: Vec<usize>,
@@ -107,7 +107,7 @@ impl Meeting {
     fn of_beginning(&self, run: &Run) -> Option<Strength> {
         match () {
             () if run.answers > 0 => Some(Strength::Strong),
-            () if run.restated > 0 => self.of_end(run, run.routine > 0 && self.after == 0),
+            () if run.restated > 0 => of_end(run, run.routine > 0 && self.after == 0),
             () if self.after == 0 => Some(Strength::Strong),
             () => Some(Strength::Beginning),
         }
@@ -125,7 +125,7 @@ impl Meeting {
             let has_reply = run.answers > 0 || run.routine > 0;
             return match has_reply && (run.covered_from == 0 || run.begin > 0) {
                 true if run.is_long() => Some(Strength::Strong),
-                true => self.of_end(run, reaches_end),
+                true => of_end(run, reaches_end && self.new_answers == 0),
                 false => None,
             };
         }
@@ -133,18 +133,14 @@ impl Meeting {
         let lacks = if uncovered == 0 { usize::MAX } else { run.begin as usize };
         let is_less = run.answers > 0 && uncovered < lacks;
         let is_much_less = is_less && uncovered.saturating_mul(2) < lacks;
+        let has_no_others = uncovered == 0 || self.new_answers == 0;
         // Examples come with other first words and go on with other questions.
         match self.new {
             1.. if run.is_long() => (is_less && self.after == 0).then_some(Strength::Strong),
-            1.. => self.of_end(run, is_much_less && run.said >= SHORT && self.after == 0),
+            1.. => of_end(run, is_much_less && run.said >= SHORT && self.after == 0 && has_no_others),
             // What was sent is sent again.
             0 => (is_much_less && run.is_long() && run.telling >= 2 && self.after <= 1).then_some(Strength::Strong),
         }
-    }
-
-    /// For a short run. The conversation would have the answers that were given after it.
-    fn of_end(&self, run: &Run, is_end: bool) -> Option<Strength> {
-        (is_end && run.same + run.restated >= SHORT && self.new_answers == 0).then_some(Strength::End)
     }
 
     /// The turns whose words decide where the run begins, with the places in the request that are beside them.
@@ -181,6 +177,11 @@ impl Meeting {
         }
         run
     }
+}
+
+/// For a short run.
+fn of_end(run: &Run, is_end: bool) -> Option<Strength> {
+    (is_end && run.same + run.restated >= SHORT).then_some(Strength::End)
 }
 
 /// Turns whose words decide which of several meetings is meant; none where that is decided without.
