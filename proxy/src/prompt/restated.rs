@@ -21,10 +21,14 @@ pub(super) fn says_again(known: &str, new: &str) -> bool {
 /// Whether a text is the beginning or the end of a longer one, in lines or words of its own, or a long one is anywhere in it.
 fn is_part(part: &str, whole: &str) -> bool {
     let (part, whole) = (part.trim(), whole.trim());
-    if part.len() < SHORTEST_PART || part.len() > whole.len() {
+    if part.is_empty() || part.len() > whole.len() {
         return false;
     }
-    let ends_apart = |before: &str| before.is_empty() || before.ends_with(char::is_whitespace);
+    let is_short = part.len() < SHORTEST_PART;
+    let ends_apart = |before: &str| match is_short {
+        true => before.is_empty() || is_head_of_line(before),
+        false => before.is_empty() || before.ends_with(char::is_whitespace),
+    };
     let begins_apart = |after: &str| after.is_empty() || after.starts_with(char::is_whitespace);
     let is_end = whole.strip_suffix(part).is_some_and(ends_apart);
     // Whoever goes on in the same line says something else.
@@ -38,8 +42,17 @@ fn is_part(part: &str, whole: &str) -> bool {
 
 /// Bytes of the longest date and time.
 const LONGEST_CLOCK: usize = 120;
-/// Bytes of a text from which on another one says it if it ends with it: many end with "thanks".
+/// Whether a text ends with a line break, or with a label in a line of its own, as in `Question: `.
+fn is_head_of_line(text: &str) -> bool {
+    let label = text.rsplit_once('\n').map(|(_, line)| line.trim());
+    label.is_some_and(|label| label.is_empty() || (label.len() <= LONGEST_LABEL && label.ends_with([':', '：'])))
+}
+
+/// Bytes of a text from which on another one says it if it ends with it. Shorter ones have a line of their own there: many end with
+/// "thanks".
 const SHORTEST_PART: usize = 12;
+/// Bytes of what stands in front of a short question in its line.
+const LONGEST_LABEL: usize = 40;
 /// Bytes from which on it may stand anywhere.
 const LONG_PART: usize = 40;
 
@@ -259,6 +272,10 @@ mod tests {
                 "[docs]\nPlease tell me where the cat of my sister sleeps.\n[end]",
                 "Please tell me where the cat of my sister sleeps.",
             ),
+            ("Use this: the museum opens at ten.\n\nAnd then?", "And then?"),
+            ("Context:\n- one\n- two\nQuestion: Why?", "Why?"),
+            ("文書: 一つ\n質問：なぜ？", "なぜ？"),
+            ("Why?\n\nDocuments:\n- one\n- two", "Why?"),
             ("It is 14:03. Where is the cat?", "It is 14:04. Where is the cat?"),
             ("the same words", "the same words"),
         ] {
@@ -274,6 +291,8 @@ mod tests {
             ("Draft a note to my boss, please. I resign.", "Draft a note to my landlord, please."),
             ("Where is the cat now? And the dog?", "Where is the cat now?"),
             ("I like figs. OK, thanks", "thanks"),
+            ("I like figs.\nOK, thanks", "thanks"),
+            ("Answer this: thanks", "thanks"),
             ("Somewhere is the cat now?", "where is the cat now?"),
             ("", "Hello there, my friend"),
         ] {

@@ -4,11 +4,14 @@
 //! says again what stands in its place.
 //!
 //! A request whose beginning is a conversation's goes on with it. Else the two share some turns in a row, and these may be stock
-//! phrases: a question that is asked of every document and what is always answered first. Two chats that are taken for one are
-//! worse than one that is taken for two, so that what is left open by the rule is another conversation.
+//! phrases: a question that is asked of every document, what is always answered first, examples that are sent with every question.
+//! Two chats that are taken for one are worse than one that is taken for two, so that what is left open by the rule is another
+//! conversation.
+
+use std::collections::HashSet;
 
 use super::conversations::MeetingPoint;
-use crate::records::{TurnId, TurnKind, TurnPlace};
+use crate::records::{ConversationId, TurnId, TurnKind, TurnPlace};
 
 /// A request beside a conversation, back from a turn that both have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub(crate) struct Meeting {
     pub(crate) after: usize,
     /// How many turns the request has after it.
     pub(crate) new: usize,
+    /// How many of them are answers with something behind them. A conversation that ends with the meeting would have them.
+    pub(crate) new_answers: usize,
     /// Places in the request of turns before the meeting that the conversation has nowhere before it.
     pub(crate) absent: Vec<usize>,
 }
@@ -41,8 +46,7 @@ pub(crate) enum Beside {
 /// How well a request goes on with a conversation; of several the greatest is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Fit {
-    /// Whether the run is the beginning of both, or long: few turns in the middle say less than a beginning.
-    is_strong: bool,
+    strength: Strength,
     /// Turns in a row that both have.
     pub(crate) run: usize,
     /// Whether the run is the beginning of both.
@@ -53,29 +57,90 @@ pub(crate) struct Fit {
     at: usize,
 }
 
+/// What a run says about the conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Strength {
+    /// It is the beginning of both, without an answer, and the conversation goes on otherwise.
+    Beginning,
+    /// It is short and the conversation's end. Stock phrases end many conversations: if several have it, none is meant.
+    End,
+    /// It is the beginning of both, or long.
+    Strong,
+}
+
 impl Fit {
     /// Whether the request has all that the conversation has up to the meeting, word for word.
     pub(crate) fn is_exact(self) -> bool {
         self.is_whole && self.is_exact
     }
+
+    /// Whether no other conversation counts that shares less.
+    pub(crate) fn is_strong(self) -> bool {
+        self.strength == Strength::Strong
+    }
 }
 
-/// Turns in a row that tell a conversation though it goes on after them, or though all of them are short.
+/// Turns in a row that tell a conversation though it goes on after them, or though others have some of them.
 const LONG: usize = 4;
+/// Turns in a row that may tell it at its end.
+const SHORT: usize = 2;
 
 impl Meeting {
     /// Whether the request goes on with the conversation, and how well, where `says_again` tells whether the turn at a place of the
     /// request says what this turn said.
     pub(crate) fn fit(&self, says_again: impl Fn(usize, TurnId) -> bool) -> Option<Fit> {
-        let run = self.run(says_again);
+        self.fit_of(&self.run(says_again))
+    }
+
+    fn fit_of(&self, run: &Run) -> Option<Fit> {
         let is_whole = run.covered_from == 0 && run.reached == Some(0);
-        let goes_on = match is_whole {
-            true => run.restated == 0 || run.answers > 0,
-            false => self.goes_on(&run),
+        // No chat begins with a call.
+        let strength = match is_whole && run.said > 0 {
+            true => self.of_beginning(run)?,
+            false => self.of_other(run)?,
         };
-        let is_strong = is_whole || run.is_long();
         let is_exact = run.restated == 0;
-        goes_on.then_some(Fit { is_strong, run: run.same + run.restated, is_whole, is_exact, at: self.at })
+        Some(Fit { strength, run: run.same + run.restated, is_whole, is_exact, at: self.at })
+    }
+
+    /// For a run that is the beginning of both.
+    fn of_beginning(&self, run: &Run) -> Option<Strength> {
+        match () {
+            () if run.answers > 0 => Some(Strength::Strong),
+            () if run.restated > 0 => of_end(run, run.routine > 0 && self.after == 0),
+            () if self.after == 0 => Some(Strength::Strong),
+            () => Some(Strength::Beginning),
+        }
+    }
+
+    /// For any other run.
+    fn of_other(&self, run: &Run) -> Option<Strength> {
+        let absent_before = |at: usize| self.absent.iter().filter(|absent| **absent < at).count();
+        let (unknown, uncovered) = (absent_before(run.begins_at), absent_before(run.covered_from));
+        if unknown == 0 {
+            // A window that has slid. Its first message may have stayed, which is said elsewhere in the conversation.
+            let meets_answer = matches!(self.beside.first(), Some(Beside::Same(_, kind)) if kind.is_answer());
+            // A question that was never answered may have been put otherwise.
+            let reaches_end = self.after == 0 || (self.after == 1 && meets_answer);
+            let has_reply = run.answers > 0 || run.routine > 0;
+            return match has_reply && (run.covered_from == 0 || run.begin > 0) {
+                true if run.is_long() => Some(Strength::Strong),
+                true => of_end(run, reaches_end && self.new_answers == 0),
+                false => None,
+            };
+        }
+        // Something stands for the beginning that the request lacks. Nobody knows what stood where turns were deleted.
+        let lacks = if uncovered == 0 { usize::MAX } else { run.begin as usize };
+        let is_less = run.answers > 0 && uncovered < lacks;
+        let is_much_less = is_less && uncovered.saturating_mul(2) < lacks;
+        let has_no_others = uncovered == 0 || self.new_answers == 0;
+        // Examples come with other first words and go on with other questions.
+        match self.new {
+            1.. if run.is_long() => (is_less && self.after == 0).then_some(Strength::Strong),
+            1.. => of_end(run, is_much_less && run.said >= SHORT && self.after == 0 && has_no_others),
+            // What was sent is sent again.
+            0 => (is_much_less && run.is_long() && run.telling >= 2 && self.after <= 1).then_some(Strength::Strong),
+        }
     }
 
     /// The turns whose words decide where the run begins, with the places in the request that are beside them.
@@ -112,43 +177,18 @@ impl Meeting {
         }
         run
     }
+}
 
-    /// The rule for a run that is not the beginning of both.
-    fn goes_on(&self, run: &Run) -> bool {
-        let meets_answer = matches!(self.beside.first(), Some(Beside::Same(_, kind)) if kind.is_answer());
-        // A question that was never answered may have been put otherwise.
-        let reaches_end = self.after == 0 || (self.after == 1 && meets_answer);
-        if !reaches_end && !run.is_long() {
-            return false;
-        }
-        let absent_before = |at: usize| self.absent.iter().filter(|absent| **absent < at).count();
-        let (unknown, uncovered) = (absent_before(run.begins_at), absent_before(run.covered_from));
-        if unknown == 0 {
-            let has_reply = run.answers > 0 || run.routine > 0;
-            let is_enough = match run.covered_from {
-                // A window that has slid.
-                0 => run.restated > 0 || run.said >= LONG || (run.same >= 2 && run.telling > 0),
-                // What stands in front is said elsewhere in the conversation: its first message, which the window keeps.
-                _ => run.is_long(),
-            };
-            return run.begin > 0 && run.said > 0 && has_reply && is_enough;
-        }
-        // Something stands for the beginning that the request lacks. Nobody knows what stood where turns were deleted.
-        let lacks = if uncovered == 0 { usize::MAX } else { run.begin as usize };
-        match () {
-            () if uncovered >= lacks || run.answers == 0 => false,
-            () if run.is_long() => reaches_end || run.telling >= 2,
-            // Who sends again what was sent, or sums up as little as this, may as well be in another chat.
-            () if self.new == 0 || uncovered.saturating_mul(2) >= lacks => false,
-            () => (run.said >= 3 && run.telling > 0) || (run.said >= 2 && run.telling >= 2),
-        }
-    }
+/// For a short run.
+fn of_end(run: &Run, is_end: bool) -> Option<Strength> {
+    (is_end && run.same + run.restated >= SHORT).then_some(Strength::End)
 }
 
 /// Turns whose words decide which of several meetings is meant; none where that is decided without.
 pub(crate) fn undecided(meetings: &[Meeting]) -> Vec<TurnId> {
     let certain = meetings.iter().filter_map(|meeting| meeting.fit(|_, _| false)).max();
-    let open = meetings.iter().filter(|meeting| meeting.fit(|_, _| true) > certain);
+    let strong = certain.filter(|fit| fit.is_strong());
+    let open = meetings.iter().filter(|meeting| meeting.fit(|_, _| true) > strong);
     let mut turns: Vec<TurnId> = open.flat_map(Meeting::others).map(|(_, known)| known).collect();
     turns.sort_unstable();
     turns.dedup();
@@ -157,14 +197,25 @@ pub(crate) fn undecided(meetings: &[Meeting]) -> Vec<TurnId> {
 
 /// The meeting that fits best; of several the first, which is that with the newest conversation.
 pub(crate) fn best(meetings: &[Meeting], says_again: impl Fn(usize, TurnId) -> bool) -> Option<MeetingPoint> {
-    let mut best: Option<(Fit, &Meeting)> = None;
-    for meeting in meetings {
-        let Some(fit) = meeting.fit(&says_again) else { continue };
-        if best.is_none_or(|(best, _)| fit > best) {
-            best = Some((fit, meeting));
-        }
+    let fits = meetings.iter().filter_map(|meeting| {
+        let run = meeting.run(&says_again);
+        Some((meeting.fit_of(&run)?, meeting, run))
+    });
+    let mut fits: Vec<(Fit, &Meeting, Run)> = fits.collect();
+    let ends = fits.iter().filter(|(fit, ..)| fit.strength == Strength::End);
+    let conversations: HashSet<ConversationId> = ends.map(|(_, meeting, _)| meeting.place.conversation).collect();
+    if conversations.len() > 1 {
+        fits.retain(|(fit, ..)| fit.strength != Strength::End);
     }
-    best.map(|(fit, meeting)| MeetingPoint { at: meeting.at, place: meeting.place, is_whole: fit.is_exact() })
+    // Of equal ones the last is found.
+    let best = fits.into_iter().rev().max_by_key(|(fit, ..)| *fit);
+    best.map(|(fit, meeting, run)| MeetingPoint {
+        at: meeting.at,
+        place: meeting.place,
+        begins_at: run.begins_at,
+        is_whole: fit.is_exact(),
+        is_telling: fit.is_strong() || run.telling + run.restated > 0,
+    })
 }
 
 /// Turns in a row that both have, as far as the words of some turns are told.

@@ -39,7 +39,7 @@ impl Journal {
         turns: &[TurnId],
         place: TurnPlace,
     ) -> Result<ConversationMatch, StoreError> {
-        self.match_from(scope, turns, MeetingPoint { at: 0, place, is_whole: true })
+        self.match_from(scope, turns, MeetingPoint { at: 0, place, begins_at: 0, is_whole: true, is_telling: true })
     }
 }
 
@@ -50,8 +50,12 @@ pub(crate) struct MeetingPoint {
     pub(crate) at: usize,
     /// Its place in the conversation.
     pub(crate) place: TurnPlace,
+    /// The place in the request from which on it has what the conversation has there.
+    pub(crate) begins_at: usize,
     /// Whether the request has all that the conversation has up to there.
     pub(crate) is_whole: bool,
+    /// Whether what both have is seldom said elsewhere.
+    pub(crate) is_telling: bool,
 }
 
 /// Turns that are lost and named. More of a conversation are not looked through for one request.

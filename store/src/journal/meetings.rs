@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use redb::ReadTransaction;
 
 use super::Journal;
-use super::continuation::{Beside, Meeting};
+use super::continuation::{Beside, Fit, Meeting};
 use super::lineage::{Lineage, Walk};
 use super::rows::{GONE, PLACES, every_place};
 use crate::error::StoreError;
@@ -53,6 +53,7 @@ fn find(
     let lineage = Lineage::new(transaction, scope)?;
     let mut found: Vec<Meeting> = Vec::new();
     let (mut tried, mut tried_routine, mut is_settled) = (0, 0, false);
+    let mut certain: Option<Fit> = None;
     for (at, kind) in kinds.iter().enumerate().take(turns.len()).rev() {
         let (Some(turn), Some(up_to)) = (turns.get(at), turns.get(..=at)) else { continue };
         let mut is_known = false;
@@ -63,19 +64,22 @@ fn find(
             let place = TurnPlace { conversation: ConversationId(*conversation), position };
             let mut meeting = meet(&lineage, up_to, kinds, place)?;
             meeting.new = turns.len() - up_to.len();
+            let new_before_last = kinds.iter().take(turns.len().saturating_sub(1)).skip(up_to.len());
+            meeting.new_answers = new_before_last.filter(|kind| kind.is_answer()).count();
             // Which turns the conversation lacks takes a long walk. It is taken if none or one of them would do.
-            if !may_go_on(&meeting) {
+            if !may_be_meant(&meeting, certain) {
                 meeting.absent = vec![0];
             }
-            if !may_go_on(&meeting) {
+            if !may_be_meant(&meeting, certain) {
                 continue;
             }
             meeting.absent = absent(&lineage, up_to, &meeting)?;
-            if !may_go_on(&meeting) {
+            if !may_be_meant(&meeting, certain) {
                 continue;
             }
             let fit = meeting.fit(|_, _| false);
-            is_settled |= fit.is_some_and(|fit| fit.is_whole || fit.run >= ENOUGH);
+            is_settled |= fit.is_some_and(|fit| fit.run >= ENOUGH || (fit.is_whole && fit.is_strong()));
+            certain = certain.max(fit);
             found.push(meeting);
         }
         let count = if *kind == TurnKind::Routine { &mut tried_routine } else { &mut tried };
@@ -87,9 +91,12 @@ fn find(
     Ok(found)
 }
 
-/// Whether a meeting tells a conversation, whatever the turns say that are not the same.
-fn may_go_on(meeting: &Meeting) -> bool {
-    meeting.fit(|_, _| false).is_some() || meeting.fit(|_, _| true).is_some()
+/// Whether a meeting tells a conversation, whatever the turns say that are not the same, and another one does not count less beside
+/// what is certain.
+fn may_be_meant(meeting: &Meeting, certain: Option<Fit>) -> bool {
+    let is_decided = certain.is_some_and(Fit::is_strong);
+    let counts = |fit: Option<Fit>| fit.is_some_and(|fit| fit.is_strong() || !is_decided);
+    counts(meeting.fit(|_, _| false)) || counts(meeting.fit(|_, _| true))
 }
 
 /// Goes back through both from the last of `turns`, which stands at `place`.
@@ -108,7 +115,7 @@ fn meet(lineage: &Lineage, turns: &[TurnId], kinds: &[TurnKind], place: TurnPlac
         beside.push(known);
     }
     let after = lineage.count_after(place, 2)?;
-    Ok(Meeting { at: turns.len().saturating_sub(1), place, beside, after, new: 0, absent: Vec::new() })
+    Ok(Meeting { at: turns.len().saturating_sub(1), place, beside, after, new: 0, new_answers: 0, absent: Vec::new() })
 }
 
 /// The places of those of `turns`, up to a meeting, that the conversation has nowhere.

@@ -12,6 +12,7 @@ use crate::directory::Directory;
 use crate::error::StoreError;
 use crate::trouble::Trouble;
 
+pub(crate) use conversations::MeetingPoint;
 use database::DatabaseHandle;
 pub(crate) use deletions::Purge;
 use departures::Departures;

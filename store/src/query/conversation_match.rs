@@ -5,7 +5,8 @@
 //! how turns are compared.
 //!
 //! A request whose first turn alone is the beginning of a conversation is sent again, wants another answer, or begins another
-//! conversation with the same words. Nothing but the time tells these apart.
+//! conversation with the same words. Nothing but the time tells these apart. Nor does anything else tell examples that came
+//! with a question, or a first message that came with more, from what was said in turn: that has a time for each turn.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -15,14 +16,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{loading, lookup};
 use crate::error::StoreError;
+use crate::journal::MeetingPoint;
 use crate::journal::Standing;
 use crate::journal::continuation::{best, undecided};
-use crate::records::{ConversationMatch, Scope, Turn, TurnId, TurnKind, TurnPlace};
+use crate::records::{ConversationMatch, ConversationView, Scope, Turn, TurnId, TurnKind, TurnPlace};
 use crate::state::Shared;
 use crate::state::turn_index::State;
 
 /// Who says the same first words so much later means another conversation.
 const ANOTHER: TimeDelta = TimeDelta::days(1);
+/// Who goes on with a few stock phrases so much later means another conversation.
+const FORGOTTEN: TimeDelta = TimeDelta::days(7);
 
 /// What matches a request with these turns, each of its kind, whose first one is said at a time, if that is known. `says_again`
 /// tells whether the turn at a place of the request says what this one said.
@@ -109,14 +113,57 @@ async fn find_conversation(
     };
     let (asked, of_journal) = (turns.clone(), scope.clone());
     let matched = shared.blocking(move |shared| shared.journal.match_from(&of_journal, &asked, point)).await?;
-    let Some((time, tip)) = time.zip(matched.tip).filter(|_| matched.rests_on_first_turn()) else {
-        return Ok(matched);
-    };
+    let Some((time, tip)) = time.zip(matched.tip) else { return Ok(matched) };
+    if !matched.rests_on_first_turn() {
+        let met = Met { turns: &turns, matched: &matched, point };
+        return Ok(match is_another_by_time(shared, scope, met, time).await {
+            Ok(true) => ConversationMatch::default(),
+            Ok(false) => matched,
+            Err(error) => {
+                tracing::debug!(%error, "when turns of a conversation were said cannot be looked up");
+                matched
+            }
+        });
+    }
     let Some((earliest, latest)) = time.checked_sub_signed(ANOTHER).zip(time.checked_add_signed(ANOTHER)) else {
         return Ok(matched);
     };
     let began = begun_within(shared, scope, turns, tip, earliest..=latest).await;
     Ok(unless_said_anew(matched, began))
+}
+
+/// A request that meets a conversation.
+#[derive(Debug, Clone, Copy)]
+struct Met<'a> {
+    turns: &'a [TurnId],
+    matched: &'a ConversationMatch,
+    point: MeetingPoint,
+}
+
+/// Whether a request is another chat's than the one that it meets, by when what both have was said. It is where all of that came
+/// in one request (what somebody answered there was an example), unless the conversation is only gone on with; and where a few
+/// stock phrases were said long ago.
+async fn is_another_by_time(
+    shared: &Arc<Shared>,
+    scope: &Scope,
+    met: Met<'_>,
+    time: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let Met { turns, matched, point } = met;
+    let goes_on = matched.is_newest && matched.known < turns.len();
+    let may_be_examples = !goes_on && !point.is_whole && point.begins_at < point.at;
+    if !may_be_examples && point.is_telling {
+        return Ok(false);
+    }
+    let replaced = matched.replaced.iter().find(|replaced| replaced.at == point.begins_at);
+    let first = replaced.map(|replaced| replaced.known).or_else(|| turns.get(point.begins_at).copied());
+    let Some((first, last)) = first.zip(turns.get(point.at).copied()) else { return Ok(false) };
+    let view = ConversationView { tip: matched.tip, now: time, earlier: Vec::new() };
+    let known = lookup::turns_said_last(shared, scope, &[first, last], Some(view)).await?;
+    let said = |turn: TurnId| known.iter().find(|known| known.id == turn).map(|known| known.time);
+    let Some((began, ended)) = said(first).zip(said(last)) else { return Ok(false) };
+    let came_at_once = began.timestamp_micros() == ended.timestamp_micros();
+    Ok((may_be_examples && came_at_once) || (!point.is_telling && time.signed_duration_since(ended) > FORGOTTEN))
 }
 
 /// The conversation that began as the request does about when it is made, which may be another one than was found first.

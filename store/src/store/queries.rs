@@ -173,7 +173,8 @@ impl Store {
 
     /// The conversation of their scope that the turns of a request, oldest first and each of its kind, go on with.
     /// `time` is when the first of them is said, where that is known: a conversation that begins as an earlier one did,
-    /// at least a day later, is another one. `says_again` tells whether the request's turn at a place, from 0, says in other
+    /// at least a day later, is another one, and so may be one that shares nothing but what came in one request, or a few
+    /// stock phrases that were said a week ago. `says_again` tells whether the request's turn at a place, from 0, says in other
     /// words what this turn said: with another clock in it, or without the documents that it came with.
     ///
     /// # Errors

@@ -27,3 +27,4 @@ mod said_again;
 mod search;
 mod sketches;
 mod support;
+mod told_by_time;

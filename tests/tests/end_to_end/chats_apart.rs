@@ -11,7 +11,12 @@ use crate::memory_api::{builder, delete, get};
 use crate::shared::receipt;
 
 /// Has a conversation answered, and takes the answer into it. Returns how many turns the request is told to have lost.
-async fn say(proxy: &StartedProxy, upstream: &ScriptedUpstream, chat: &mut Conversation, answer: &str) -> u64 {
+pub(crate) async fn say(
+    proxy: &StartedProxy,
+    upstream: &ScriptedUpstream,
+    chat: &mut Conversation,
+    answer: &str,
+) -> u64 {
     upstream.say_next(answer);
     let answered = proxy.chat(chat.body()).await;
     assert_eq!(answered.status, 200, "{}", answered.text());
@@ -22,13 +27,13 @@ async fn say(proxy: &StartedProxy, upstream: &ScriptedUpstream, chat: &mut Conve
     receipt["lost_turns"].as_u64().unwrap_or_else(|| panic!("no lost_turns in {receipt}"))
 }
 
-async fn conversations(proxy: &StartedProxy) -> Vec<Value> {
+pub(crate) async fn conversations(proxy: &StartedProxy) -> Vec<Value> {
     let listed = get(proxy, TENANT, "/conversations").await;
     listed["data"].as_array().expect("a list").clone()
 }
 
 /// What is said in a conversation, in order.
-async fn words(proxy: &StartedProxy, conversation: &Value) -> Vec<String> {
+pub(crate) async fn words(proxy: &StartedProxy, conversation: &Value) -> Vec<String> {
     let id = conversation["id"].as_str().expect("an id");
     let turns = get(proxy, TENANT, &format!("/turns?conversation={id}&limit=100")).await;
     let turns = turns["data"].as_array().expect("a list");
@@ -140,4 +145,70 @@ async fn a_first_message_with_a_clock_and_a_short_answer_stay_one_conversation()
         let listed = conversations(&proxy).await;
         assert_eq!((listed.len(), &listed[0]["turns"]), (number + 1, &Value::from(6)), "{}", clock(0));
     }
+}
+
+/// What is said in each conversation, in the order of the words.
+async fn all_words(proxy: &StartedProxy) -> Vec<Vec<String>> {
+    let mut all = Vec::new();
+    for conversation in conversations(proxy).await {
+        assert!(conversation["branches_from"].is_null(), "{conversation}");
+        all.push(words(proxy, &conversation).await);
+    }
+    all.sort();
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn examples_that_come_with_every_question_make_no_two_questions_one_conversation() {
+    const EXAMPLES: [[&str; 2]; 2] = [
+        ["The parcel came a week late and nobody answered my letters.", "complaint"],
+        ["Thank you for the quick repair of my grandmother's clock.", "praise"],
+    ];
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = builder(&upstream).start().await;
+    let mut expected = Vec::new();
+    // Another first line, another first example, another first example with an answer that others have, too.
+    let chats = [
+        (&["You sort letters to a clockmaker in Graz."][..], "My cuckoo clock from Brandt has stopped."),
+        (&["You sort letters to a bakery in Linz."], "Your rolls have shrunk since Karl left."),
+        (&["When do you open on Sundays, please?", "question"], "Olga wants the walnut loaf back."),
+        (&["The till was wrong by nine euros again.", "complaint"], "The terrace is lovely in May."),
+        (&["The stairs were icy again this morning.", "complaint"], "Do you sell sourdough to take home?"),
+    ];
+    for (first, question) in chats {
+        let mut chat = Conversation::new();
+        for (at, text) in first.iter().copied().chain(EXAMPLES.into_iter().flatten()).enumerate() {
+            // A first line is the user's and comes before the user's first example.
+            let answers = if first.len() == 1 { at > 0 && at.is_multiple_of(2) } else { !at.is_multiple_of(2) };
+            if answers { chat.assistant(text) } else { chat.user(text) }
+        }
+        chat.user(question);
+        assert_eq!(say(&proxy, &upstream, &mut chat, "sorted").await, 0, "{question}");
+        let said = first.iter().copied().chain(EXAMPLES.into_iter().flatten()).chain([question, "sorted"]);
+        expected.push(said.map(str::to_owned).collect::<Vec<_>>());
+    }
+    expected.sort();
+    assert_eq!(all_words(&proxy).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_in_one_request_with_another_date_is_another_chat_and_keeps_its_own_date() {
+    let upstream = ScriptedUpstream::start().await;
+    let proxy = builder(&upstream).start().await;
+    let mut expected = Vec::new();
+    for (date, question) in [
+        ("2026-05-01", "Which flowers are in season, and where do I get them?"),
+        ("2026-09-14", "Which flowers are in season, and where do I get them?"),
+        ("2026-11-30", "Is it too late to plant tulips in the north of Styria?"),
+    ] {
+        let first = format!("Today is {date}. You help me with my garden in Graz.");
+        let mut chat = Conversation::new();
+        chat.user(&first);
+        chat.assistant("Understood, I know the date and the garden.");
+        chat.user(question);
+        let answer = format!("Of {date}, then.");
+        assert_eq!(say(&proxy, &upstream, &mut chat, &answer).await, 0, "{date}");
+        expected.push(vec![first, "Understood, I know the date and the garden.".into(), question.into(), answer]);
+    }
+    assert_eq!(all_words(&proxy).await, expected);
 }

@@ -57,6 +57,7 @@ mod said_again;
 mod scopes;
 mod secrets;
 mod shared;
+mod small_windows;
 mod spellings;
 mod start_check;
 mod stopping;

@@ -96,10 +96,10 @@ fn what_stands_in_front_must_be_less_than_what_it_stands_for() {
 }
 
 #[test]
-fn short_phrases_tell_a_window_only_in_a_long_row() {
+fn short_phrases_at_the_end_tell_a_window_and_nothing_behind_something_else_that_may_stand_for_all_before() {
     let mut all = Conversations::new();
     let end = all.said(&[1, 2, 91, 92, 93, 94]);
-    assert_eq!(all.match_conversation(&[93, 94, 95]).tip, None);
+    assert_eq!(all.match_conversation(&[93, 94, 95]).tip, Some(end));
     assert_eq!(all.match_conversation(&[91, 92, 93, 94, 95]).tip, Some(end));
     assert_eq!(all.match_conversation(&[99, 91, 92, 93, 94, 95]).tip, None, "and not behind something else");
     let long = all.said(&[1, 2, 91, 92, 93, 94, 5, 96]);
@@ -199,4 +199,14 @@ fn questions_without_the_documents_that_they_came_with_are_the_conversations_own
     // Where some of the beginning is known word for word the whole still counts.
     all.said(&[1, 2, 95]);
     assert_eq!(all.match_where(&[1, 2, 3, 4, 5, 6, 37], comes_with).tip, Some(end));
+}
+
+#[test]
+fn questions_without_their_documents_are_found_in_a_window_of_one_exchange() {
+    let mut all = Conversations::new();
+    let comes_with = |at, known| (at, known) == (0, 97);
+    let end = all.said(&[1, 2, 97, 98]);
+    let matched = all.match_where(&[95, 98, 99], comes_with);
+    assert_eq!((matched.tip, matched.lost.len()), (Some(end), 3));
+    assert_eq!(all.match_conversation(&[95, 98, 99]).tip, None, "another question is another chat");
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod deletions;
+mod ends;
 mod meetings;
 mod properties;
 
