@@ -42,8 +42,9 @@ pub(crate) struct Place {
 }
 
 /// Picks from `recalled`, best first, what fits into the room, and writes it in chronological order below its days.
-/// A turn that would take more than a quarter of the room, or more tokens than it is worth, is quoted by its best passage, if that
-/// is worth them, and a tool's result by several of them, if these are. Of the turns that the prompt quotes already, only short ones that answer best are quoted again, close to the
+/// A turn that would take more than a quarter of the room, more than what is free, or more tokens than it is worth, is quoted by its best passage, or of
+/// that by the sentences that share most with the question, if these are worth them, and a tool's result by several passages, if
+/// these are. Of the turns that the prompt quotes already, only short ones that answer best are quoted again, close to the
 /// question. What was said several times is quoted once, as it was said last. What a newer turn tells otherwise is quoted only where
 /// that one is quoted, too.
 ///
@@ -67,12 +68,13 @@ pub(crate) fn pack(
         }
         let whole = written(memory, &latest.turn.text);
         let cost = count(&whole)? + LINE_BREAK;
-        let is_long = cost > (room / 4).max(1) || !place.is_worth(latest, cost);
+        let most = (room / 4).max(1).min(free);
+        let is_long = cost > most || !place.is_worth(latest, cost);
         let (mut text, mut cost) = (whole, cost);
-        for words in latest.excerpts.iter().chain(&latest.passage).filter(|_| is_long) {
+        for words in latest.parts().filter(|_| is_long) {
             text = written(memory, words);
             cost = count(&text)? + LINE_BREAK;
-            if cost <= room / 4 && place.is_worth(latest, cost) {
+            if cost <= most && place.is_worth(latest, cost) {
                 break;
             }
         }
@@ -291,6 +293,21 @@ mod tests {
         assert!(likely(0.1, Some("the answer")).unwrap().contains("user: the answer\n"), "0.1 is worth 50");
         assert_eq!(likely(0.1, None), None);
         assert_eq!(likely(0.001, Some("the answer")), None);
+    }
+
+    #[test]
+    fn a_long_passage_is_quoted_by_its_sentences_where_it_does_not_fit() {
+        let long = |passage: Option<String>| {
+            let long = memory(1, &"word ".repeat(400));
+            RecalledTurn { passage, sentences: Some("The answer.".to_owned()), ..long }
+        };
+        let quoted = |turn: RecalledTurn, room: usize| {
+            pack(&[turn], &HashSet::new(), place(room), words).unwrap().unwrap().block()
+        };
+        let passage = || Some("some ".repeat(50));
+        assert!(quoted(long(passage()), 400).contains("user: some some"));
+        assert!(quoted(long(passage()), 100).contains("user: The answer.\n"), "the passage is over a quarter");
+        assert!(quoted(long(None), 100).contains("user: The answer.\n"));
     }
 
     #[test]

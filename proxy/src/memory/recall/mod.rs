@@ -10,6 +10,7 @@ pub mod newer;
 pub mod relevance;
 mod scored_turns;
 pub mod search;
+mod sentences;
 pub mod sketching;
 
 use std::collections::{HashMap, HashSet};
@@ -24,6 +25,7 @@ use self::excerpts::excerpts;
 use self::newer::{DatedTurn, newer, newest_first};
 use self::relevance::Candidate;
 use self::search::{ComparedTurns, Search};
+use self::sentences::telling;
 use super::small_talk::SmallTalk;
 use super::wording::words_of;
 use crate::config::{MemoryConfig, RecallReach};
@@ -72,6 +74,8 @@ pub(crate) struct RecalledTurn {
     pub(crate) passage: Option<String>,
     /// Ways to quote the best passages of a tool's long result, longest first, with marks where something is left out.
     pub(crate) excerpts: Vec<String>,
+    /// Where its best passage is long, the sentences of it that share most with the question, word for word.
+    pub(crate) sentences: Option<String>,
     /// How likely it is, of everything that was compared with the question, that this turn answers it, 0 to 1; one that tells
     /// otherwise what others told is as likely as the likeliest of them.
     pub(crate) score: f32,
@@ -128,6 +132,11 @@ impl RecallResult {
 }
 
 impl RecalledTurn {
+    /// Ways to quote it by a part of it, longest first.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &String> {
+        self.excerpts.iter().chain(&self.passage).chain(&self.sentences)
+    }
+
     fn dated(&self) -> DatedTurn<'_> {
         DatedTurn {
             role: &self.turn.role,
@@ -210,8 +219,10 @@ impl Recall<'_> {
             let passage = passages.first().filter(|text| !text.is_empty() && **text != turn.text).cloned();
             let is_result = passage.is_some() && matches!(turn.role.as_str(), "tool" | "function");
             let excerpts = if is_result { excerpts(&turn.text, &passages) } else { Vec::new() };
-            let score = *score;
-            Some((RecalledTurn { turn, passage, excerpts, score, newer: None }, *found.candidates.get(*place)?))
+            let text = passage.as_deref().unwrap_or(&turn.text);
+            let sentences = (!is_result).then(|| telling(text, &question.text)).flatten().map(str::to_owned);
+            let recalled = RecalledTurn { turn, passage, excerpts, sentences, score: *score, newer: None };
+            Some((recalled, *found.candidates.get(*place)?))
         });
         Ok(recalled.unzip())
     }
